@@ -76,17 +76,10 @@ export function parseArgs(args: readonly string[], options: ParseOptions = {}): 
   const end = args.indexOf("--");
   const flags = end < 0 ? args : args.slice(0, end);
   const rest = end < 0 ? [] : args.slice(end + 1);
-  const after = parser.run(flags, options.stopEarly ?? false);
+  parser.run(flags, options.stopEarly ?? false);
   parser.fillDefaults(options.default ?? {});
-  if (options["--"]) {
-    // After an early stop the separator itself is part of the rest, as in the original.
-    parser.out["--"] = after ? [] : [...rest];
-    if (after && end >= 0) parser.positional.push("--", ...rest);
-  } else if (after && end >= 0) {
-    parser.positional.push("--", ...rest);
-  } else {
-    parser.positional.push(...rest);
-  }
+  if (options["--"]) parser.out["--"] = [...rest];
+  else parser.positional.push(...rest);
   return parser.out;
 }
 
@@ -99,8 +92,8 @@ class Parser {
     this.#rules = rules;
   }
 
-  /** Reads all arguments; whether it stopped at the first positional one. */
-  run(args: readonly string[], stopEarly: boolean): boolean {
+  /** Reads all arguments, with `stopEarly` only up to the first positional one. */
+  run(args: readonly string[], stopEarly: boolean): void {
     for (let i = 0; i < args.length; i++) {
       const arg = args[i] ?? "";
       if (/^--./.test(arg)) i += this.#long(arg, args[i + 1]);
@@ -112,11 +105,10 @@ class Parser {
         );
         if (stopEarly) {
           this.positional.push(...args.slice(i + 1));
-          return true;
+          return;
         }
       }
     }
-    return false;
   }
 
   /** Reads `--name`, `--name=value`, `--name value`, `--no-name`; how many more it consumed. */
@@ -130,7 +122,7 @@ class Parser {
     }
     const key = arg.slice(2);
     if (key.startsWith("no-") && this.#rules.negatable.has(key.slice(3))) {
-      this.#set(key.slice(3), false, arg);
+      this.#set(key.slice(3), false, arg, false);
       return 0;
     }
     return this.#flagWithNext(key, arg, next, this.#isBoolean(key) || this.#rules.isAllBoolean);
@@ -138,16 +130,14 @@ class Parser {
 
   /** Sets a flag that has no value of its own; 1 when it took the next argument. */
   #flagWithNext(key: string, arg: string, next: string | undefined, isBoolean: boolean): number {
-    if (next !== undefined && !next.startsWith("-") && !isBoolean) {
+    const isLong = arg.startsWith("--");
+    const canTake = next !== undefined && (!next.startsWith("-") || (!isLong && next === "-"));
+    if (canTake && !isBoolean) {
       this.#set(key, next, arg);
       return 1;
     }
     if (next === "true" || next === "false") {
       this.#set(key, next === "true", arg);
-      return 1;
-    }
-    if (next !== undefined && !isBoolean && /^-\d/.test(next) && looksNumeric(next)) {
-      this.#set(key, next, arg);
       return 1;
     }
     this.#set(key, this.#rules.strings.has(key) ? "" : true, arg);
@@ -187,18 +177,19 @@ class Parser {
     return this.#rules.booleans.has(key);
   }
 
-  #isKnown(key: string): boolean {
+  #isKnown(key: string, arg: string): boolean {
     const r = this.#rules;
-    return r.booleans.has(key) || r.strings.has(key) || r.collected.has(key) || r.aliases.has(key);
+    return r.booleans.has(key) || r.strings.has(key) || r.aliases.has(key) ||
+      (r.isAllBoolean && /^--[^=]+$/.test(arg));
   }
 
-  #set(key: string, value: unknown, arg: string): void {
+  #set(key: string, value: unknown, arg: string, canCollect = true): void {
     const { strings, collected, aliases, unknown } = this.#rules;
-    if (unknown && !this.#isKnown(key) && unknown(arg, key, value) === false) return;
+    if (unknown && !this.#isKnown(key, arg) && unknown(arg, key, value) === false) return;
     const typed = typeof value === "string" && !strings.has(key) && looksNumeric(value)
       ? Number(value)
       : value;
-    const isCollected = collected.has(key);
+    const isCollected = canCollect && collected.has(key);
     for (const name of [key, ...(aliases.get(key) ?? [])]) put(this.out, name, typed, isCollected);
   }
 

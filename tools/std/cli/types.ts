@@ -78,6 +78,6 @@ export type Args<
 > =
   & (string extends NamesIn<B> | NamesIn<S> ? Record<string, unknown>
     : [NamesIn<B> | NamesIn<S> | NamesIn<C>] extends [never] ? Record<string, unknown>
-    : Flat<Flags<B, S, C, D> & Aliases<Flags<B, S, C, D>, A>>)
+    : Record<string, unknown> & Flat<Flags<B, S, C, D> & Aliases<Flags<B, S, C, D>, A>>)
   & { _: (string | number)[] }
   & (DD extends true ? (boolean extends DD ? { "--"?: string[] } : { "--": string[] }) : unknown);
