@@ -1,0 +1,130 @@
+/**
+ * Writes code as an ELF64 shared object that `dlopen()` takes: the least that glibc's and musl's loaders ask for.
+ *
+ * The code gets no relocations, no imports and no writable data: it must be position independent and assembled at origin 0.
+ * Neighbour: `elf_executable.ts`, for programs. Source: elf(5), the System V gABI.
+ */
+
+import {
+  align,
+  EHDR_BYTES,
+  ET_DYN,
+  PAGE_BYTES,
+  PF_R,
+  PF_W,
+  PF_X,
+  PHDR_BYTES,
+  PT_DYNAMIC,
+  PT_GNU_STACK,
+  PT_LOAD,
+  setU64,
+  writeHeader,
+  writeProgramHeader,
+} from "./elf_format.ts";
+
+const DT_NULL = 0;
+const DT_HASH = 4;
+const DT_STRTAB = 5;
+const DT_SYMTAB = 6;
+const DT_STRSZ = 10;
+const DT_SYMENT = 11;
+const SYM_BYTES = 24;
+const DYN_BYTES = 16;
+const GLOBAL_FUNCTION = 0x12; // STB_GLOBAL << 4 | STT_FUNC
+const SOME_SECTION = 1; // anything but SHN_UNDEF: there is no section table to index
+const PHDR_COUNT = 4;
+
+/**
+ * @param code at most some hundred megabytes; mapped read and execute
+ * @param symbols exported functions: name to offset in `code`, in bytes
+ * @throws RangeError if a symbol lies outside of the code
+ */
+export function writeSharedObject(
+  code: Uint8Array,
+  symbols: Record<string, number>,
+): Uint8Array<ArrayBuffer> {
+  const exported = Object.entries(symbols);
+  for (const [name, offset] of exported) {
+    if (!Number.isInteger(offset) || offset < 0 || offset >= code.length) {
+      throw new RangeError(`symbol "${name}" at ${offset} is outside of ${code.length} code bytes`);
+    }
+  }
+  const strings = stringTable(exported.map(([name]) => name));
+  const count = exported.length + 1; // symbol 0 is null
+  const symAt = EHDR_BYTES + PHDR_COUNT * PHDR_BYTES;
+  const hashAt = symAt + count * SYM_BYTES;
+  const strAt = hashAt + 4 * (3 + count);
+  const dynAt = align(strAt + strings.bytes.length, 8);
+  const dynamic = [
+    [DT_HASH, hashAt],
+    [DT_STRTAB, strAt],
+    [DT_SYMTAB, symAt],
+    [DT_STRSZ, strings.bytes.length],
+    [DT_SYMENT, SYM_BYTES],
+    [DT_NULL, 0],
+  ] as const;
+  const tablesEnd = dynAt + dynamic.length * DYN_BYTES;
+  const codeAt = align(tablesEnd, PAGE_BYTES);
+
+  const out = new Uint8Array(codeAt + code.length);
+  const view = new DataView(out.buffer);
+  writeHeader(view, { type: ET_DYN, entry: 0, phdrCount: PHDR_COUNT });
+  const segment = (i: number, type: number, flags: number, at: number, size: number, to: number) =>
+    writeProgramHeader(view, i, {
+      type,
+      flags,
+      offset: at,
+      vaddr: at,
+      fileSize: size,
+      memSize: size,
+      align: to,
+    });
+  // The loader relocates the pointers of the dynamic section in place: that page is writable, the code is not.
+  segment(0, PT_LOAD, PF_R | PF_W, 0, tablesEnd, PAGE_BYTES);
+  segment(1, PT_LOAD, PF_R | PF_X, codeAt, code.length, PAGE_BYTES);
+  segment(2, PT_DYNAMIC, PF_R | PF_W, dynAt, dynamic.length * DYN_BYTES, 8);
+  segment(3, PT_GNU_STACK, PF_R | PF_W, 0, 0, 16); // without it the loader would make stacks executable
+
+  exported.forEach(([, offset], i) => {
+    const at = symAt + (i + 1) * SYM_BYTES;
+    view.setUint32(at, strings.offsets[i] ?? 0, true);
+    view.setUint8(at + 4, GLOBAL_FUNCTION);
+    view.setUint16(at + 6, SOME_SECTION, true);
+    setU64(view, at + 8, codeAt + offset);
+    setU64(view, at + 16, sizeOf(offset, exported, code.length));
+  });
+  writeHash(view, hashAt, count);
+  out.set(strings.bytes, strAt);
+  dynamic.forEach(([tag, value], i) => {
+    setU64(view, dynAt + i * DYN_BYTES, tag);
+    setU64(view, dynAt + i * DYN_BYTES + 8, value);
+  });
+  out.set(code, codeAt);
+  return out;
+}
+
+/** One bucket, and a chain through all symbols: a lookup compares names one by one. */
+function writeHash(view: DataView, at: number, count: number): void {
+  view.setUint32(at, 1, true);
+  view.setUint32(at + 4, count, true);
+  view.setUint32(at + 8, count > 1 ? 1 : 0, true);
+  for (let i = 1; i < count; i++) view.setUint32(at + 12 + 4 * i, i + 1 < count ? i + 1 : 0, true);
+}
+
+/** Up to the next symbol or the end: for debuggers and `perf`, the loader does not look at it. */
+function sizeOf(offset: number, symbols: [string, number][], codeBytes: number): number {
+  let end = codeBytes;
+  for (const [, other] of symbols) if (other > offset && other < end) end = other;
+  return end - offset;
+}
+
+function stringTable(names: string[]): { bytes: Uint8Array; offsets: number[] } {
+  const encoder = new TextEncoder();
+  const offsets: number[] = [];
+  let length = 1; // offset 0 is the empty name
+  for (const name of names) {
+    offsets.push(length);
+    length += encoder.encode(name).length + 1;
+  }
+  return { bytes: encoder.encode(`\0${names.map((name) => `${name}\0`).join("")}`), offsets };
+}
