@@ -1,0 +1,39 @@
+/**
+ * Byte strings. Names and paths are arbitrary bytes in Linux; the kernel keeps them as JS strings in which
+ * each UTF-16 unit is one byte (0..255): lossless, and cheap as Map keys. Text for people is UTF-8 elsewhere.
+ */
+
+/** Bytes [from, to) of `u8` as a byte string. */
+export function bytesToString(u8: Uint8Array, from: number, to: number): string {
+  let s = "";
+  for (let i = from; i < to; i += 4096) {
+    s += String.fromCharCode(...u8.subarray(i, Math.min(to, i + 4096)));
+  }
+  return s;
+}
+
+/** The bytes of a byte string. */
+export function stringToBytes(s: string): Uint8Array<ArrayBuffer> {
+  const u8 = new Uint8Array(s.length);
+  for (let i = 0; i < s.length; i++) u8[i] = s.charCodeAt(i);
+  return u8;
+}
+
+const utf8 = new TextEncoder();
+const utf8Decoder = new TextDecoder();
+
+/** A byte string with the UTF-8 bytes of `text` (command-line arguments, config.json). */
+export function fromText(text: string): string {
+  for (let i = 0; i < text.length; i++) {
+    if (text.charCodeAt(i) > 127) {
+      const u8 = utf8.encode(text);
+      return bytesToString(u8, 0, u8.length);
+    }
+  }
+  return text;
+}
+
+/** For messages to people: the byte string read as UTF-8, with U+FFFD for what is not. */
+export function toText(bytes: string): string {
+  return utf8Decoder.decode(stringToBytes(bytes));
+}

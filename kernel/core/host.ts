@@ -1,0 +1,48 @@
+/**
+ * What the kernel may ask of its host: clocks, randomness, and I/O on host fds that were given to it. The real
+ * one is made in `oci/sandbox` from `ffi/`; tests and the simulator bring their own.
+ *
+ * Every call returns at once with a result or -errno. Addresses are absolute host addresses (numbers).
+ */
+
+import type { Waiter } from "./wait.ts";
+
+export interface Host {
+  /** CLOCK_MONOTONIC in ns; exact below 2^53 (104 days of uptime), which is what timers use. */
+  monotonicNs(): number;
+  /** CLOCK_REALTIME: seconds, and nanoseconds in [0, 1e9) by `realtimeNsec` of the same reading. */
+  realtimeSec(): number;
+  realtimeNsec(): number;
+  /** CPU time that this process has used, ns. */
+  cpuNs(): number;
+  /** Fill with random bytes. */
+  random(buf: Uint8Array<ArrayBuffer>): void;
+
+  read(fd: number, addr: number, len: number): number;
+  write(fd: number, addr: number, len: number): number;
+  /** iov: host address of a struct iovec array; offset -1 means the file's own position. */
+  preadv(fd: number, iov: number, count: number, offset: number): number;
+  pwritev(fd: number, iov: number, count: number, offset: number): number;
+  ftruncate(fd: number, size: number): number;
+  fallocate(fd: number, mode: number, offset: number, len: number): number;
+  fsync(fd: number, dataOnly: boolean): number;
+  lseek(fd: number, offset: number, whence: number): number;
+  /** fstat of a donated fd: size, or -errno. */
+  fileSize(fd: number): number;
+  close(fd: number): void;
+  /** ioctl with a pointer argument to host memory (terminals only). */
+  ioctl(fd: number, request: number, addr: number): number;
+  /** poll(2) bits that are set now. */
+  pollNow(fd: number, events: number): number;
+
+  /** Wake `waiter` (events = poll bits) whenever the fd reports any of `events`, level-triggered once:
+   * the watch is disarmed by a report and armed again by `arm`. One watch a fd. */
+  watch(fd: number, events: number, waiter: Waiter): number;
+  arm(fd: number, events: number): number;
+  unwatch(fd: number): void;
+
+  /** CPUs that the sandbox may use. */
+  readonly cpuCount: number;
+  /** Bytes of memory that the sandbox may use. */
+  readonly memoryBytes: number;
+}

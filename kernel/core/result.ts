@@ -1,0 +1,21 @@
+/**
+ * What a system-call handler may return besides a result >= 0 and -errno (1..4095).
+ *
+ * BLOCK: the handler linked its task to what it waits for and wants to run again from its saved arguments.
+ * The restart codes are Linux's own (include/linux/errno.h): resolved in one place, `task/restart`.
+ */
+
+/** The task waits; the same handler runs again when it is woken. */
+export const BLOCK = -4096;
+/** The handler replaced the registers or ended the task: there is no result to store. */
+export const NO_REPLY = -4097;
+
+export const ERESTARTSYS = 512;
+export const ERESTARTNOINTR = 513;
+export const ERESTARTNOHAND = 514;
+export const ERESTART_RESTARTBLOCK = 516;
+
+/** True for -errno (and the restart codes), false for results and BLOCK. */
+export function isErr(r: number): boolean {
+  return r < 0 && r > BLOCK;
+}

@@ -1,0 +1,77 @@
+/**
+ * Credentials of a task: credentials(7), capabilities(7). An object is immutable once a task uses it:
+ * changes make a new one, so that sharing needs no copies and open files keep their opener's view.
+ */
+
+export const CAP_LAST_CAP = 40;
+/** Capability sets are two u32 words: bits 0-31 and 32-40. */
+export interface CapSet {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+export const NO_CAPS: CapSet = { lo: 0, hi: 0 };
+export const ALL_CAPS: CapSet = { lo: 0xffffffff, hi: 0x1ff };
+
+export function hasBit(set: CapSet, cap: number): boolean {
+  return cap < 32 ? ((set.lo >>> cap) & 1) === 1 : ((set.hi >>> (cap - 32)) & 1) === 1;
+}
+
+export interface Credentials {
+  readonly uid: number;
+  readonly gid: number;
+  readonly euid: number;
+  readonly egid: number;
+  readonly suid: number;
+  readonly sgid: number;
+  readonly fsuid: number;
+  readonly fsgid: number;
+  readonly groups: readonly number[];
+  readonly effective: CapSet;
+  readonly permitted: CapSet;
+  readonly inheritable: CapSet;
+  readonly bounding: CapSet;
+  readonly ambient: CapSet;
+  /** SECBIT_* of prctl(PR_SET_SECUREBITS). */
+  readonly securebits: number;
+  readonly noNewPrivs: boolean;
+}
+
+export function rootCredentials(): Credentials {
+  return userCredentials(0, 0, [], ALL_CAPS);
+}
+
+/** Credentials with all ids set to uid and gid; `caps` are permitted, effective and bounding. */
+export function userCredentials(
+  uid: number,
+  gid: number,
+  groups: readonly number[],
+  caps: CapSet,
+): Credentials {
+  return {
+    uid,
+    gid,
+    euid: uid,
+    egid: gid,
+    suid: uid,
+    sgid: gid,
+    fsuid: uid,
+    fsgid: gid,
+    groups,
+    effective: caps,
+    permitted: caps,
+    inheritable: NO_CAPS,
+    bounding: ALL_CAPS,
+    ambient: NO_CAPS,
+    securebits: 0,
+    noNewPrivs: false,
+  };
+}
+
+export function hasCap(cred: Credentials, cap: number): boolean {
+  return hasBit(cred.effective, cap);
+}
+
+export function inGroup(cred: Credentials, gid: number): boolean {
+  return cred.fsgid === gid || cred.groups.includes(gid);
+}

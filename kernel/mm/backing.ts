@@ -1,0 +1,44 @@
+/**
+ * What stands behind a file mapping. The memory manager asks it for frames (arena offsets) or for a host file
+ * to map directly; truncation and unmapping are told through `mappings`.
+ */
+
+/** Which file it is: for /proc/PID/maps and futex keys. Inodes are such. */
+export interface FileIdentity {
+  readonly dev: number;
+  readonly ino: number;
+}
+
+/** A mapping that wants to know when file pages go away; the memory manager implements it. */
+export interface FileMapping {
+  /** Pages in [from, to) of the file are gone (truncate, punch): unmap them; next touch faults again. */
+  onPagesGone(from: number, to: number): void;
+}
+
+export abstract class Backing {
+  /** The inode whose pages these are; the same object for every mapping of it. */
+  abstract readonly inode: FileIdentity;
+  /** Path for /proc/PID/maps. */
+  abstract describe(): string;
+  /** Live mappings of the inode. */
+  readonly mappings: Set<FileMapping> = new Set();
+
+  /**
+   * A handle of Platform.registerFile when pages are mapped straight from a host file (then `frame` is not
+   * used for shared and read-only mappings), else -1.
+   */
+  abstract readonly platformFile: number;
+  /** Same file for the Sentry's own reads of mapped pages (copy on write, copyIn), or -1. */
+  abstract readonly hostFd: number;
+
+  /** Size of the file now, bytes: pages at or behind it give SIGBUS. */
+  abstract size(): number;
+  /** Arena offset of the page at file offset `offset` (page aligned); allocates in holes when `write`;
+   *  -1: a hole that reads as zeros (caller maps a zero page), -EFAULT (SIGBUS), -ENOMEM. */
+  abstract frame(offset: number, write: boolean): number;
+  /** Copy file bytes to host memory (private copies); short at the end of the file. */
+  abstract readInto(hostAddr: number, offset: number, len: number): number;
+  /** A mapping holds the backing (the open file) as long as it lives. */
+  abstract hold(): void;
+  abstract drop(): void;
+}

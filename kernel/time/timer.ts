@@ -1,0 +1,89 @@
+/**
+ * Timers of the kernel: a binary heap of Timer objects by monotonic deadline. State is plain data: what fires
+ * is an object with a method, never a closure.
+ */
+
+export abstract class Timer {
+  /** CLOCK_MONOTONIC ns; meaningful while armed. */
+  deadlineNs: number = 0;
+  /** Position in the heap, -1 when not armed. */
+  index: number = -1;
+
+  get isArmed(): boolean {
+    return this.index >= 0;
+  }
+  /** Called once, after the timer left the heap. It may arm itself again. */
+  abstract onExpire(nowNs: number): void;
+}
+
+export class TimerQueue {
+  private readonly heap: Timer[] = [];
+
+  /** Deadline of the earliest timer, or Infinity. */
+  get nextDeadlineNs(): number {
+    return this.heap.length === 0 ? Infinity : this.heap[0]!.deadlineNs;
+  }
+
+  get size(): number {
+    return this.heap.length;
+  }
+
+  arm(timer: Timer, deadlineNs: number): void {
+    if (timer.index >= 0) this.disarm(timer);
+    timer.deadlineNs = deadlineNs;
+    timer.index = this.heap.length;
+    this.heap.push(timer);
+    this.up(timer.index);
+  }
+
+  disarm(timer: Timer): void {
+    const i = timer.index;
+    if (i < 0) return;
+    timer.index = -1;
+    const last = this.heap.pop()!;
+    if (last === timer) return;
+    this.heap[i] = last;
+    last.index = i;
+    this.up(i);
+    this.down(last.index);
+  }
+
+  /** Fire everything due at `nowNs`. A timer that a firing one arms for now or earlier fires next time. */
+  expire(nowNs: number): void {
+    let budget = this.heap.length;
+    while (budget-- > 0 && this.heap.length > 0 && this.heap[0]!.deadlineNs <= nowNs) {
+      const timer = this.heap[0]!;
+      this.disarm(timer);
+      timer.onExpire(nowNs);
+    }
+  }
+
+  private up(i: number): void {
+    const t = this.heap[i]!;
+    while (i > 0) {
+      const p = (i - 1) >> 1, parent = this.heap[p]!;
+      if (parent.deadlineNs <= t.deadlineNs) break;
+      this.heap[i] = parent;
+      parent.index = i;
+      i = p;
+    }
+    this.heap[i] = t;
+    t.index = i;
+  }
+
+  private down(i: number): void {
+    const n = this.heap.length, t = this.heap[i]!;
+    for (;;) {
+      let c = 2 * i + 1;
+      if (c >= n) break;
+      if (c + 1 < n && this.heap[c + 1]!.deadlineNs < this.heap[c]!.deadlineNs) c++;
+      const child = this.heap[c]!;
+      if (child.deadlineNs >= t.deadlineNs) break;
+      this.heap[i] = child;
+      child.index = i;
+      i = c;
+    }
+    this.heap[i] = t;
+    t.index = i;
+  }
+}

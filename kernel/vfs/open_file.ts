@@ -1,0 +1,122 @@
+/**
+ * An open file description (open(2)): what fds of one or several tasks refer to. Files never block: they
+ * return -EAGAIN, and the system call layer waits on `waitQueue` when the file is not O_NONBLOCK.
+ *
+ * Defaults are those of a file that cannot do it. Neighbours: fd_table.ts, io_cursor.ts, inode.ts.
+ */
+
+import { EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../ffi/abi/errno.ts";
+import type { WaitQueue } from "../core/wait.ts";
+import type { Credentials } from "../cred/credentials.ts";
+import type { IoCursor } from "../mm/io_cursor.ts";
+import type { UserMemory } from "../mm/user_memory.ts";
+import type { Backing } from "../mm/backing.ts";
+import type { Path } from "./dentry.ts";
+import type { DirSink, Inode } from "./inode.ts";
+
+export const POLLIN = 1, POLLPRI = 2, POLLOUT = 4, POLLERR = 8, POLLHUP = 0x10, POLLNVAL = 0x20;
+export const POLLRDNORM = 0x40, POLLRDBAND = 0x80, POLLWRNORM = 0x100, POLLRDHUP = 0x2000;
+
+const O_ACCMODE = 3, O_WRONLY = 1, O_NONBLOCK = 0o4000, O_PATH = 0o10000000;
+
+export abstract class OpenFile {
+  /** O_* status flags and access mode, as F_GETFL shows them (without O_CLOEXEC and creation flags). */
+  flags: number;
+  /** File position, kept by read/write/lseek of the syscall layer for seekable files. */
+  pos: number = 0;
+  /** Null for anonymous files whose path is only text (pipe:[1], anon_inode:[eventpoll]). */
+  path: Path | null = null;
+  /** References from fd tables, messages in flight, mappings and running calls. */
+  refs: number = 1;
+  /** Opener's credentials. */
+  cred: Credentials | null = null;
+  /** F_SETOWN, F_SETSIG, O_ASYNC: kept by fcntl. */
+  owner: object | null = null;
+
+  constructor(flags: number) {
+    this.flags = flags;
+  }
+
+  abstract readonly inode: Inode;
+
+  get canRead(): boolean {
+    return (this.flags & O_ACCMODE) !== O_WRONLY && (this.flags & O_PATH) === 0;
+  }
+  get canWrite(): boolean {
+    return (this.flags & O_ACCMODE) !== 0 && (this.flags & O_PATH) === 0;
+  }
+  get isNonblocking(): boolean {
+    return (this.flags & O_NONBLOCK) !== 0;
+  }
+  /** pread/pwrite and lseek are allowed, and `pos` counts. */
+  get isSeekable(): boolean {
+    return false;
+  }
+
+  hold(): this {
+    this.refs++;
+    return this;
+  }
+  drop(): void {
+    if (--this.refs === 0) this.release();
+  }
+
+  /**
+   * Read into the cursor, which knows how much is wanted. `offset` is -1 for files that are not seekable.
+   * Returns bytes read (0 = end), -EAGAIN when it would block, or -errno.
+   */
+  read(_io: IoCursor, _offset: number): number {
+    return -EINVAL;
+  }
+  /** Write from the cursor; O_APPEND is the file's affair: it then writes at its end and sets `pos`. */
+  write(_io: IoCursor, _offset: number): number {
+    return -EINVAL;
+  }
+  /** Poll bits that hold now. */
+  poll(): number {
+    return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+  }
+  /** Woken with poll bits when they may have changed; null when `poll` never changes. */
+  get waitQueue(): WaitQueue | null {
+    return null;
+  }
+  /** SEEK_SET, SEEK_CUR and SEEK_END are done by the caller through `size`; SEEK_DATA and SEEK_HOLE come here. */
+  seek(_offset: number, _whence: number): number {
+    return -ESPIPE;
+  }
+  /** Arguments are the raw ones; pointers go through `user`. */
+  ioctl(_request: number, _arg: number, _user: UserMemory): number {
+    return -ENOTTY;
+  }
+  /** Give directory entries after `pos` (an opaque cookie); stops when the sink returns false. */
+  readdir(_sink: DirSink): number {
+    return -ENOTDIR;
+  }
+  truncate(_size: number): number {
+    return -EINVAL;
+  }
+  fallocate(_mode: number, _offset: number, _len: number): number {
+    return -ENODEV;
+  }
+  fsync(_dataOnly: boolean): number {
+    return -EINVAL;
+  }
+  /** What a mapping of this file is made of; -ENODEV when it cannot be mapped, -EACCES by access mode. */
+  mmap(_writable: boolean, _shared: boolean): Backing | number {
+    return -ENODEV;
+  }
+  /** An fd of this description was closed (POSIX locks, flush errors). */
+  onFdClose(_ownerFiles: object): number {
+    return 0;
+  }
+  /** The last reference is gone. */
+  protected release(): void {}
+  /** For /proc/PID/fd when there is no path: `pipe:[17]`. */
+  describe(): string {
+    return "anon_inode:[file]";
+  }
+  /** Extra lines of /proc/PID/fdinfo/N. */
+  fdinfo(): string {
+    return "";
+  }
+}

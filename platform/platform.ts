@@ -1,0 +1,187 @@
+/**
+ * The contract between the kernel and whatever runs guest code.
+ *
+ * A Platform owns address spaces; an AddressSpace owns host mappings and the threads that run in it; a
+ * Context is one guest thread: its registers, its FPU state and the trap that stopped it. Nothing here
+ * blocks: `resume*` returns at once and `poll` hands out the next context that trapped.
+ *
+ * Not here: what a trap means. Neighbours: `systrap/`, `ptrace/` implement it, `conformance.ts` judges
+ * them, `kernel/loop.ts` drives them.
+ */
+
+/** Why a context stopped. */
+export const TRAP_NONE = 0;
+/** A system call: `nr`, `args`, `rip` (behind the instruction) and `rsp` are valid. */
+export const TRAP_SYSCALL = 1;
+/** A page fault: `faultAddr`, `faultAccess`, `signo` and `sigcode` as the host reported them. */
+export const TRAP_FAULT = 2;
+/** Any other processor exception: `signo`, `sigcode`, `faultAddr` (si_addr), `trapno`, `errorCode`. */
+export const TRAP_EXCEPTION = 3;
+/** Stopped by `interrupt` while running guest code. All registers can be fetched. */
+export const TRAP_INTERRUPT = 4;
+/** The answer to `requestFull`: the same stop as before, and now FPU state can be fetched too. */
+export const TRAP_FULL = 5;
+/** The host thread is gone (killed from outside, or the stub broke). Nothing can be resumed. */
+export const TRAP_DEATH = 6;
+
+export const ACCESS_READ = 1;
+export const ACCESS_WRITE = 2;
+export const ACCESS_EXEC = 4;
+
+export const PROT_NONE = 0;
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const PROT_EXEC = 4;
+
+/**
+ * Byte offsets of a register in `Context.regs`; each is 8 bytes, little-endian. The order of struct
+ * sigcontext (asm/sigcontext.h), so that a signal frame is one copy. FS_BASE and GS_BASE follow it.
+ */
+export const R8 = 0, R9 = 8, R10 = 16, R11 = 24, R12 = 32, R13 = 40, R14 = 48, R15 = 56;
+export const RDI = 64, RSI = 72, RBP = 80, RBX = 88, RDX = 96, RAX = 104, RCX = 112, RSP = 120;
+export const RIP = 128,
+  EFLAGS = 136,
+  CSGSFS = 144,
+  ERR = 152,
+  TRAPNO = 160,
+  OLDMASK = 168,
+  CR2 = 176;
+export const FS_BASE = 184, GS_BASE = 192;
+export const REGS_SIZE = 256;
+
+/** Six 64-bit arguments as the guest passed them, copied once at the trap. */
+export class SyscallArgs {
+  /** lo, hi words of argument i at 2*i and 2*i+1. */
+  readonly words: Uint32Array = new Uint32Array(12);
+
+  i32(i: number): number {
+    return this.words[2 * i]! | 0;
+  }
+  u32(i: number): number {
+    return this.words[2 * i]!;
+  }
+  /** Unsigned; values of 2^53 and more lose low bits, which no valid address or length has. */
+  u64(i: number): number {
+    return this.words[2 * i]! + this.words[2 * i + 1]! * 0x100000000;
+  }
+  /** Signed 64-bit value as a number. */
+  i64(i: number): number {
+    return this.words[2 * i]! + (this.words[2 * i + 1]! | 0) * 0x100000000;
+  }
+}
+
+/** One guest thread. The kernel keeps one a task; a task can be moved to another context by exec. */
+export abstract class Context {
+  /** The kernel's task (opaque here). */
+  owner: object | null = null;
+  abstract readonly space: AddressSpace;
+
+  trap: number = TRAP_NONE;
+  /** Valid for TRAP_SYSCALL, copied at the trap: never read again from memory that the guest can write. */
+  nr: number = 0;
+  readonly args: SyscallArgs = new SyscallArgs();
+  rip: number = 0;
+  rsp: number = 0;
+  /** Valid for TRAP_FAULT and TRAP_EXCEPTION. */
+  faultAddr: number = 0;
+  faultAccess: number = 0;
+  signo: number = 0;
+  sigcode: number = 0;
+  trapno: number = 0;
+  errorCode: number = 0;
+  /** FPU state can be fetched now; otherwise `requestFull` first. */
+  isFull: boolean = false;
+  /** The call arrived by signal or ptrace stop, so the site may be worth patching (`Platform.thunk`). */
+  viaSignal: boolean = false;
+
+  /**
+   * Private copy of the registers (offsets above). Valid after `fetchRegs`; `resumeAll` loads from it.
+   * For TRAP_SYSCALL, RAX holds the call number and RCX, R11 what the processor left there.
+   */
+  readonly regs: DataView = new DataView(new ArrayBuffer(REGS_SIZE));
+  /** Private copy of the XSAVE area (standard form, as in a signal frame). Valid after `fetchFpu`. */
+  abstract readonly fpu: Uint8Array<ArrayBuffer>;
+
+  abstract fetchRegs(): void;
+  /** Only when `isFull`. */
+  abstract fetchFpu(): void;
+
+  /** Continue after the `syscall` instruction with this result; everything else is as it was. */
+  abstract resumeRet(result: number): void;
+  /** Load all of `regs` (FS_BASE too, GS_BASE when it is not 0) and, when asked, `fpu`; then run. */
+  abstract resumeAll(withFpu: boolean): void;
+  /** Ask for the FPU state of a stopped context: it is reported again, as TRAP_FULL. */
+  abstract requestFull(): void;
+  /** A hint: the call that stopped this context is going to block, so its thread should sleep. */
+  abstract park(): void;
+  /** Make a running context trap soon (TRAP_INTERRUPT). Nothing happens to a stopped one. */
+  abstract interrupt(): void;
+  /** The task is gone or moved: the host thread ends or becomes idle. The object is dead afterwards. */
+  abstract release(): void;
+}
+
+/** Host mappings of one guest process, in guest page units. All changes are queued, in order. */
+export abstract class AddressSpace {
+  /** Map arena bytes [offset, offset+len) at addr, shared, replacing what is there. */
+  abstract mapArena(addr: number, len: number, offset: number, prot: number): void;
+  /** Map a registered host file (`Platform.registerFile`), shared, replacing what is there. */
+  abstract mapFile(addr: number, len: number, file: number, offset: number, prot: number): void;
+  abstract unmap(addr: number, len: number): void;
+  abstract protect(addr: number, len: number, prot: number): void;
+  /**
+   * Queued changes reach the host before any context of this space that is resumed later runs. `flush`
+   * starts them without a resume (memory is given back, another thread must not see the page any more).
+   */
+  abstract flush(): void;
+  /** Number of the last queued change; `ackedSeq` follows it. A frame is reused only when acked. */
+  abstract readonly seq: number;
+  abstract readonly ackedSeq: number;
+  /** The host refused a mapping (out of VMAs or memory): the space must be killed. Checked by the loop. */
+  abstract readonly broken: boolean;
+  /** A copy with the same host mappings, after all queued changes. Null when no process can be had. */
+  abstract fork(): AddressSpace | null;
+  /** A new thread here; fill `regs` (and `fpu`, all zero is the initial state) and `resumeAll(true)`. */
+  abstract newContext(): Context | null;
+  /** All contexts are released and the host process ends. */
+  abstract destroy(): void;
+  /** How many host mappings this space is thought to have (to stay below vm.max_map_count). */
+  abstract readonly mappingCount: number;
+}
+
+export interface Platform {
+  readonly name: string;
+  /** Guest addresses are below this; above are the platform's own pages. */
+  readonly maxUserAddress: number;
+  /** Guest ranges that the platform occupies below it: [start, end) pairs. The guest cannot map there. */
+  readonly reserved: readonly (readonly [number, number])[];
+  /** Bytes of `Context.fpu`, and the XSAVE feature mask as it stands in a signal frame. */
+  readonly fpuSize: number;
+
+  newAddressSpace(): AddressSpace | null;
+  /** The next context that stopped, or null. Never blocks. HOT */
+  poll(): Context | null;
+  /** Guest threads that run (not stopped, not parked) at the moment: the loop's spin policy wants it. */
+  readonly runningCount: number;
+  /** Becomes readable when a context stops after `prepareSleep`. */
+  readonly doorbellFd: number;
+  /** Before sleeping in epoll_wait: false when something stopped meanwhile, so do not sleep. */
+  prepareSleep(): boolean;
+  /** After sleeping: consume the doorbell. */
+  finishSleep(): void;
+  /** Let guest threads spin this long for a reply before they sleep (0: never). */
+  setSpinBudget(ns: number): void;
+
+  /** Make a host file mappable; the handle is for `mapFile`. The fd stays the caller's. */
+  registerFile(hostFd: number): number;
+  unregisterFile(file: number): void;
+
+  /**
+   * For a site `mov eax, nr; syscall` whose next instruction is at `returnAddr`: the 32-bit absolute
+   * address for the 7-byte `jmp [disp32]` that replaces it, or 0 when this platform does not patch.
+   */
+  thunk(nr: number, returnAddr: number): number;
+
+  /** Called about once a millisecond: deadlines of interrupts, stub pool, dead stubs. */
+  tick(nowNs: number): void;
+  destroy(): void;
+}
