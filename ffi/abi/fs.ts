@@ -1,0 +1,86 @@
+// What belongs to files and file systems at large: lseek(2), preadv2(2), FS_IOC_* and block device ioctls.
+//
+// From include/uapi/linux/fs.h. Flags of open and fcntl are in fcntl.ts, of mounts in mount.ts.
+
+import { layout } from "./layout.ts";
+
+/** `whence` of lseek(2). */
+export const SEEK_SET = 0;
+export const SEEK_CUR = 1;
+export const SEEK_END = 2;
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;
+export const SEEK_MAX = 4;
+
+/** Flags of preadv2(2) and pwritev2(2). */
+export const RWF_HIPRI = 1;
+export const RWF_DSYNC = 2;
+export const RWF_SYNC = 4;
+export const RWF_NOWAIT = 8;
+export const RWF_APPEND = 0x10;
+
+/** Inode attributes and clone ioctls. */
+export const FS_IOC_GETFLAGS = 0x80086601;
+export const FS_IOC_SETFLAGS = 0x40086602;
+export const FS_IOC_GETVERSION = 0x80087601;
+export const FS_IOC_SETVERSION = 0x40087602;
+export const FS_IOC_FSGETXATTR = 0x801c581f;
+export const FS_IOC_FSSETXATTR = 0x401c5820;
+export const FS_IOC_FIEMAP = 0xc020660b;
+export const FIBMAP = 1;
+export const FIGETBSZ = 2;
+export const FIFREEZE = 0xc0045877;
+export const FITHAW = 0xc0045878;
+export const FICLONE = 0x40049409;
+export const FICLONERANGE = 0x4020940d;
+export const FIDEDUPERANGE = 0xc0189436;
+export const FS_IOC_GETFSLABEL = 0x81009431;
+export const FS_SECRM_FL = 1;
+export const FS_UNRM_FL = 2;
+export const FS_COMPR_FL = 4;
+export const FS_SYNC_FL = 8;
+export const FS_IMMUTABLE_FL = 0x10;
+export const FS_APPEND_FL = 0x20;
+export const FS_NODUMP_FL = 0x40;
+export const FS_NOATIME_FL = 0x80;
+export const FS_DIRSYNC_FL = 0x10000;
+export const FS_TOPDIR_FL = 0x20000;
+export const FS_EXTENT_FL = 0x80000;
+export const FS_NOCOW_FL = 0x800000;
+export const FS_PROJINHERIT_FL = 0x20000000;
+
+/** Block devices. */
+export const BLKROSET = 0x125d;
+export const BLKROGET = 0x125e;
+export const BLKRRPART = 0x125f;
+export const BLKGETSIZE = 0x1260;
+export const BLKFLSBUF = 0x1261;
+export const BLKSSZGET = 0x1268;
+export const BLKGETSIZE64 = 0x80081272;
+export const BLKDISCARD = 0x1277;
+export const BLKPBSZGET = 0x127b;
+export const BLKZEROOUT = 0x127f;
+
+/** Limits. */
+export const INR_OPEN_CUR = 1024;
+export const INR_OPEN_MAX = 4096;
+export const NAME_MAX = 255;
+export const PATH_MAX = 4096;
+export const PIPE_BUF = 4096;
+export const XATTR_NAME_MAX = 255;
+export const XATTR_SIZE_MAX = 65536;
+export const XATTR_LIST_MAX = 65536;
+
+/** Longest symlink chain in one walk (include/linux/namei.h), then ELOOP. */
+export const MAXSYMLINKS = 40;
+
+/** Longest `read` or `write`: `INT_MAX` rounded down to a page (include/linux/fs.h). */
+export const MAX_RW_COUNT = 0x7ffff000;
+
+/** `struct file_clone_range` of FICLONERANGE. */
+export const FileCloneRange = layout("file_clone_range", {
+  srcFd: "i64",
+  srcOffset: "u64",
+  srcLength: "u64",
+  destOffset: "u64",
+});
