@@ -84,6 +84,11 @@ export abstract class Context {
   rsp: number = 0;
   /** Valid for TRAP_FAULT and TRAP_EXCEPTION. */
   faultAddr: number = 0;
+  /**
+   * Valid for TRAP_FAULT: one ACCESS bit, or 0 when the platform cannot tell reading from writing (ptrace,
+   * for an instruction that it does not know, on a page that nothing is mapped at). Then act as for a read:
+   * had it been a write, the same fault comes again on the page now readable, and says ACCESS_WRITE.
+   */
   faultAccess: number = 0;
   signo: number = 0;
   sigcode: number = 0;
