@@ -28,7 +28,7 @@ export const O_SYNC = 0o4010000;
 export const O_PATH = 0o10000000;
 export const O_TMPFILE = 0o20200000;
 
-/** `FMODE_EXEC`-like bits never leave the kernel and are not here; `O_ASYNC` is glibc's name of `FASYNC`. */
+/** glibc's name of `FASYNC`. */
 export const O_ASYNC = FASYNC;
 
 /** `dirfd` and flags of the *at calls. */

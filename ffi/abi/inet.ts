@@ -1,0 +1,162 @@
+// Internet sockets: addresses, protocols, IP, IPv6, TCP and UDP options, interface requests.
+//
+// From linux/in.h, in6.h, tcp.h, udp.h, if.h and sockios.h. Addresses and ports are big endian in memory.
+
+import { layout } from "./layout.ts";
+
+/** Protocols; also option levels. */
+export const IPPROTO_IP = 0;
+export const IPPROTO_ICMP = 1;
+export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
+export const IPPROTO_IPV6 = 41;
+export const IPPROTO_ICMPV6 = 58;
+export const IPPROTO_RAW = 255;
+
+/** IP options. */
+export const IP_TOS = 1;
+export const IP_TTL = 2;
+export const IP_HDRINCL = 3;
+export const IP_OPTIONS = 4;
+export const IP_RECVOPTS = 6;
+export const IP_PKTINFO = 8;
+export const IP_MTU_DISCOVER = 10;
+export const IP_RECVERR = 11;
+export const IP_RECVTTL = 12;
+export const IP_RECVTOS = 13;
+export const IP_MTU = 14;
+export const IP_FREEBIND = 15;
+export const IP_TRANSPARENT = 19;
+export const IP_MINTTL = 21;
+export const IP_BIND_ADDRESS_NO_PORT = 24;
+export const IP_MULTICAST_IF = 32;
+export const IP_MULTICAST_TTL = 33;
+export const IP_MULTICAST_LOOP = 34;
+export const IP_ADD_MEMBERSHIP = 35;
+export const IP_DROP_MEMBERSHIP = 36;
+export const IP_PMTUDISC_DONT = 0;
+export const IP_PMTUDISC_WANT = 1;
+export const IP_PMTUDISC_DO = 2;
+export const IP_LOCAL_PORT_RANGE = 51;
+
+/** IPv6 options. */
+export const IPV6_UNICAST_HOPS = 16;
+export const IPV6_MULTICAST_IF = 17;
+export const IPV6_MULTICAST_HOPS = 18;
+export const IPV6_MULTICAST_LOOP = 19;
+export const IPV6_ADD_MEMBERSHIP = 20;
+export const IPV6_DROP_MEMBERSHIP = 21;
+export const IPV6_MTU_DISCOVER = 23;
+export const IPV6_MTU = 24;
+export const IPV6_RECVERR = 25;
+export const IPV6_V6ONLY = 26;
+export const IPV6_RECVPKTINFO = 49;
+export const IPV6_PKTINFO = 50;
+export const IPV6_RECVHOPLIMIT = 51;
+export const IPV6_HOPLIMIT = 52;
+export const IPV6_TCLASS = 67;
+export const IPV6_RECVTCLASS = 66;
+export const IPV6_FREEBIND = 78;
+
+/** TCP options and states. */
+export const TCP_NODELAY = 1;
+export const TCP_MAXSEG = 2;
+export const TCP_CORK = 3;
+export const TCP_KEEPIDLE = 4;
+export const TCP_KEEPINTVL = 5;
+export const TCP_KEEPCNT = 6;
+export const TCP_SYNCNT = 7;
+export const TCP_LINGER2 = 8;
+export const TCP_DEFER_ACCEPT = 9;
+export const TCP_WINDOW_CLAMP = 10;
+export const TCP_INFO = 11;
+export const TCP_QUICKACK = 12;
+export const TCP_CONGESTION = 13;
+export const TCP_USER_TIMEOUT = 18;
+export const TCP_FASTOPEN = 23;
+export const TCP_FASTOPEN_CONNECT = 30;
+export const TCP_NOTSENT_LOWAT = 25;
+export const TCP_INQ = 36;
+export const UDP_CORK = 1;
+export const UDP_SEGMENT = 103;
+export const UDP_GRO = 104;
+export const TCP_ESTABLISHED = 1;
+export const TCP_SYN_SENT = 2;
+export const TCP_SYN_RECV = 3;
+export const TCP_FIN_WAIT1 = 4;
+export const TCP_FIN_WAIT2 = 5;
+export const TCP_TIME_WAIT = 6;
+export const TCP_CLOSE = 7;
+export const TCP_CLOSE_WAIT = 8;
+export const TCP_LAST_ACK = 9;
+export const TCP_LISTEN = 10;
+export const TCP_CLOSING = 11;
+
+/** Interface ioctls. */
+export const SIOCGIFNAME = 0x8910;
+export const SIOCGIFCONF = 0x8912;
+export const SIOCGIFFLAGS = 0x8913;
+export const SIOCSIFFLAGS = 0x8914;
+export const SIOCGIFADDR = 0x8915;
+export const SIOCSIFADDR = 0x8916;
+export const SIOCGIFDSTADDR = 0x8917;
+export const SIOCGIFBRDADDR = 0x8919;
+export const SIOCGIFNETMASK = 0x891b;
+export const SIOCSIFNETMASK = 0x891c;
+export const SIOCGIFMETRIC = 0x891d;
+export const SIOCGIFMTU = 0x8921;
+export const SIOCSIFMTU = 0x8922;
+export const SIOCGIFHWADDR = 0x8927;
+export const SIOCGIFINDEX = 0x8933;
+export const SIOCGIFTXQLEN = 0x8942;
+export const SIOCETHTOOL = 0x8946;
+export const SIOCADDRT = 0x890b;
+export const SIOCDELRT = 0x890c;
+
+/** Interface flags, hardware types. */
+export const IFF_UP = 1;
+export const IFF_BROADCAST = 2;
+export const IFF_LOOPBACK = 8;
+export const IFF_POINTOPOINT = 0x10;
+export const IFF_RUNNING = 0x40;
+export const IFF_NOARP = 0x80;
+export const IFF_PROMISC = 0x100;
+export const IFF_MULTICAST = 0x1000;
+export const IFNAMSIZ = 0x10;
+export const ARPHRD_ETHER = 1;
+export const ARPHRD_LOOPBACK = 0x304;
+export const ARPHRD_NONE = 0xfffe;
+
+/** Special IPv4 addresses, as numbers in host order. */
+export const INADDR_ANY = 0;
+export const INADDR_LOOPBACK = 0x7f000001;
+export const INADDR_BROADCAST = 0xffffffff;
+
+/** `struct sockaddr_in`, 16 bytes. */
+export const SockaddrIn = layout("sockaddr_in", {
+  family: "u16",
+  port: "u16",
+  addr: "u32",
+  zero: ["u8", 8],
+});
+
+/** `struct sockaddr_in6`, 28 bytes. */
+export const SockaddrIn6 = layout("sockaddr_in6", {
+  family: "u16",
+  port: "u16",
+  flowinfo: "u32",
+  addr: ["u8", 16],
+  scopeId: "u32",
+});
+
+/** `struct ip_mreqn`. */
+export const IpMreqn = layout("ip_mreqn", { multiaddr: "u32", address: "u32", ifindex: "i32" });
+
+/** `struct in_pktinfo`. */
+export const InPktinfo = layout("in_pktinfo", { ifindex: "i32", specDst: "u32", addr: "u32" });
+
+/** `struct ifreq`, 40 bytes: a name and a union of 24 bytes. */
+export const Ifreq = layout("ifreq", { name: ["u8", 16], data: ["u64", 3] });
+
+/** `struct ifconf`. */
+export const Ifconf = layout("ifconf", { len: "i32", buf: "ptr" });
