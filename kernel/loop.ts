@@ -1,0 +1,150 @@
+/**
+ * The kernel's only loop: drain contexts that trapped, run woken tasks, fire timers, look at host fds; with nothing
+ * to do, spin within the budget, then sleep in one place. No wake-up can be lost: `prepareSleep` publishes that the
+ * loop sleeps and looks once more.
+ *
+ * Not here: what a call does (syscalls/), how signals are delivered (task/signal/), host fds (core/host.ts).
+ */
+
+import type { Context, Platform } from "../platform/platform.ts";
+import { TRAP_DEATH, TRAP_FULL, TRAP_SYSCALL } from "../platform/platform.ts";
+import type { Host } from "./core/host.ts";
+import { dispatch, rerun } from "./syscalls/dispatch.ts";
+import { onContextDeath } from "./task/exit.ts";
+import { onException } from "./task/exception.ts";
+import { continueToUser } from "./task/return_to_user.ts";
+import { READY, type Task } from "./task/task.ts";
+import type { TimerQueue } from "./time/timer.ts";
+
+/** LIMIT: traps handled before timers and host fds are looked at again. */
+const BATCH = 64;
+/** Host fds are looked at least this often, in ns, while the loop is busy. */
+const HOST_POLL_NS = 50_000;
+const TICK_NS = 1_000_000;
+
+/** FIFO of READY tasks, linked through `Task.next`. */
+export class RunQueue {
+  private head: Task | null = null;
+  private tail: Task | null = null;
+  length: number = 0;
+
+  get isEmpty(): boolean {
+    return this.head === null;
+  }
+  push(task: Task): void {
+    task.next = null;
+    this.length++;
+    if (this.tail === null) this.head = task;
+    else this.tail.next = task;
+    this.tail = task;
+  }
+  shift(): Task | null {
+    const task = this.head;
+    if (task === null) return null;
+    this.head = task.next;
+    if (this.head === null) this.tail = null;
+    this.length--;
+    task.next = null;
+    return task;
+  }
+}
+
+/** Host side of sleeping: one epoll set that holds the doorbell and every watched host fd. */
+export interface HostEvents {
+  /** Dispatch what is ready; wait at most `timeoutNs` (0: only look; Infinity: for ever). */
+  poll(timeoutNs: number): void;
+}
+
+export class Loop {
+  readonly runQueue: RunQueue = new RunQueue();
+  private readonly platform: Platform;
+  private readonly host: Host;
+  private readonly events: HostEvents;
+  private readonly timers: TimerQueue;
+  /** Housekeeping of the memory manager: gives freed frames back, a slice at a time; true when more is left. */
+  private readonly reclaim: () => boolean;
+  /** How long the loop spins with nothing to do before it sleeps, ns. */
+  spinNs: number = 0;
+  private stopped: boolean = false;
+  private nextTickNs: number = 0;
+  private nextHostPollNs: number = 0;
+
+  constructor(
+    platform: Platform,
+    host: Host,
+    events: HostEvents,
+    timers: TimerQueue,
+    reclaim: () => boolean,
+  ) {
+    this.platform = platform;
+    this.host = host;
+    this.events = events;
+    this.timers = timers;
+    this.reclaim = reclaim;
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+
+  /** Runs until `stop`. */
+  run(): void {
+    let idleSinceNs = -1;
+    while (!this.stopped) {
+      const worked = this.turn();
+      const now = this.host.monotonicNs();
+      this.timers.expire(now);
+      if (now >= this.nextTickNs) {
+        this.nextTickNs = now + TICK_NS;
+        this.platform.tick(now);
+      }
+      if (now >= this.nextHostPollNs) {
+        this.nextHostPollNs = now + HOST_POLL_NS;
+        this.events.poll(0);
+      }
+      if (worked || !this.runQueue.isEmpty) {
+        idleSinceNs = -1;
+        continue;
+      }
+      if (idleSinceNs < 0) idleSinceNs = now;
+      if (now - idleSinceNs < this.spinNs && this.platform.runningCount > 0) continue;
+      if (this.reclaim()) continue;
+      this.sleep(now);
+      idleSinceNs = -1;
+    }
+  }
+
+  /** One batch: true when anything was done. HOT */
+  private turn(): boolean {
+    let n = 0;
+    for (; n < BATCH; n++) {
+      const ctx = this.platform.poll();
+      if (ctx === null) break;
+      if (ctx.owner !== null) handleTrap(ctx, ctx.owner as Task);
+    }
+    // Only what is queued now: a task that wakes itself again must not starve the others.
+    for (let left = this.runQueue.length; left > 0 && !this.stopped; left--) {
+      const task = this.runQueue.shift();
+      if (task !== null && task.state === READY) rerun(task);
+      n++;
+    }
+    return n > 0;
+  }
+
+  private sleep(now: number): void {
+    if (!this.platform.prepareSleep()) return;
+    const until = this.timers.nextDeadlineNs;
+    if (until > now) this.events.poll(until - now);
+    this.platform.finishSleep();
+    this.nextHostPollNs = 0;
+  }
+}
+
+/** One context stopped. HOT */
+function handleTrap(ctx: Context, task: Task): void {
+  const trap = ctx.trap;
+  if (trap === TRAP_SYSCALL) dispatch(task);
+  else if (trap === TRAP_FULL) continueToUser(task);
+  else if (trap === TRAP_DEATH) onContextDeath(task);
+  else onException(task);
+}

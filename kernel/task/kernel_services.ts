@@ -1,0 +1,51 @@
+/**
+ * What tasks and handlers may use of the kernel object (kernel.ts makes it; this file is only its face, so
+ * that nothing below imports upwards).
+ */
+
+import type { Host } from "../core/host.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { MemoryContext } from "../mm/memory_context.ts";
+import type { TimerQueue } from "../time/timer.ts";
+import type { PidNamespace } from "./pid_namespace.ts";
+import type { Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+
+export interface Kernel {
+  readonly host: Host;
+  readonly platform: Platform;
+  readonly memory: MemoryContext;
+  readonly timers: TimerQueue;
+  readonly pids: PidNamespace;
+  /** Small buffer for building structs that are copied out at once; never kept across calls. */
+  readonly scratch: Scratch;
+  /** nodename and domainname of uname(2). */
+  hostname: string;
+  domainname: string;
+  /** CLOCK_MONOTONIC of the sandbox's start, ns. */
+  readonly bootNs: number;
+
+  /** CLOCK_MONOTONIC now, ns. */
+  now(): number;
+  /** Put a READY task into the run queue. */
+  enqueue(task: Task): void;
+  /** The last task of the init process is gone: the sandbox ends with this wait status. */
+  onInitExit(init: ThreadGroup): void;
+  /** A line for the debug log. */
+  log(line: string): void;
+}
+
+/** 64 KiB of JS memory with both views. */
+export class Scratch {
+  readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(65536);
+  readonly dv: DataView = new DataView(this.u8.buffer);
+
+  /** Zero the first `len` bytes. */
+  clear(len: number): void {
+    this.u8.fill(0, 0, len);
+  }
+  setU53(at: number, value: number): void {
+    this.dv.setUint32(at, value % 0x100000000, true);
+    this.dv.setInt32(at + 4, Math.floor(value / 0x100000000), true);
+  }
+}

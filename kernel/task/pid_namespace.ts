@@ -1,0 +1,29 @@
+/** Ids of tasks, processes, process groups and sessions: one number space (pid_namespaces(7)). */
+
+import type { Task } from "./task.ts";
+import type { ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
+
+/** LIMIT: as /proc/sys/kernel/pid_max of a 64-bit Linux. */
+export const PID_MAX = 4194304;
+
+export class PidNamespace {
+  readonly tasks: Map<number, Task> = new Map();
+  /** Processes, zombies included. */
+  readonly groups: Map<number, ThreadGroup> = new Map();
+  readonly processGroups: Map<number, ProcessGroup> = new Map();
+  readonly sessions: Map<number, Session> = new Map();
+  private last: number = 0;
+
+  /** A number that nothing uses, or -1. */
+  allocate(): number {
+    for (let n = 0; n < PID_MAX; n++) {
+      this.last = this.last + 1 >= PID_MAX ? 300 : this.last + 1;
+      const id = this.last;
+      if (
+        !this.tasks.has(id) && !this.groups.has(id) && !this.processGroups.has(id) &&
+        !this.sessions.has(id)
+      ) return id;
+    }
+    return -1;
+  }
+}

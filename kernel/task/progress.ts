@@ -1,0 +1,25 @@
+/**
+ * What a blocked call must remember between its runs. Reset when a call starts; whoever blocks after it
+ * committed something records it here.
+ */
+export class Progress {
+  /** Bytes (or messages) already transferred. */
+  done: number = 0;
+  /** Absolute monotonic deadline, ns; -1: not computed yet. */
+  deadlineNs: number = -1;
+  /** Where a call with several steps stands; 0 at the start. */
+  step: number = 0;
+  /** An object or number that the call created or found in an earlier run. */
+  object: object | null = null;
+  value: number = 0;
+  text: string | null = null;
+
+  reset(): void {
+    this.done = 0;
+    this.deadlineNs = -1;
+    this.step = 0;
+    this.object = null;
+    this.value = 0;
+    this.text = null;
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Queued signals of a task or a process. Standard signals are held once, real-time signals queue in order
+ * (signal(7)); each carries what siginfo_t will show.
+ */
+
+import { SigSet } from "./sigset.ts";
+
+/** What si_code says of the sender, and so which union members of siginfo_t are meant. */
+export const SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3;
+export const SI_ASYNCIO = -4, SI_SIGIO = -5, SI_TKILL = -6;
+
+export class SigInfo {
+  signo: number;
+  code: number;
+  errno: number = 0;
+  pid: number = 0;
+  uid: number = 0;
+  /** si_status of SIGCHLD, si_overrun of timers, si_band's fd of SIGIO. */
+  status: number = 0;
+  utimeTicks: number = 0;
+  stimeTicks: number = 0;
+  /** si_addr of faults, call address of SIGSYS. */
+  addr: number = 0;
+  /** sigval as two words. */
+  valueLo: number = 0;
+  valueHi: number = 0;
+  timerId: number = 0;
+  band: number = 0;
+  fd: number = 0;
+  /** Forced by the kernel at a fault: cannot be ignored or blocked. */
+  isForced: boolean = false;
+  /** The 128 bytes that rt_sigqueueinfo gave; copied out as they are. */
+  raw: Uint8Array<ArrayBuffer> | null = null;
+  /** POSIX timer that sent it (its overrun count is taken at delivery). */
+  timer: object | null = null;
+
+  constructor(signo: number, code: number) {
+    this.signo = signo;
+    this.code = code;
+  }
+}
+
+export class PendingSignals {
+  /** Which signals are in `queue`. */
+  readonly set: SigSet = new SigSet();
+  readonly queue: SigInfo[] = [];
+
+  /** False when a standard signal is pending already. */
+  push(info: SigInfo): boolean {
+    if (info.signo < 32 && this.set.has(info.signo)) return false;
+    this.set.add(info.signo);
+    this.queue.push(info);
+    return true;
+  }
+
+  /** Take the first entry of `sig`. */
+  take(sig: number): SigInfo | null {
+    const i = this.queue.findIndex((q) => q.signo === sig);
+    if (i < 0) return null;
+    const [info] = this.queue.splice(i, 1);
+    if (!this.queue.some((q) => q.signo === sig)) this.set.remove(sig);
+    return info ?? null;
+  }
+
+  /** Drop every entry of `sig`. */
+  discard(sig: number): void {
+    if (!this.set.has(sig)) return;
+    this.set.remove(sig);
+    for (let i = this.queue.length - 1; i >= 0; i--) {
+      if (this.queue[i]!.signo === sig) this.queue.splice(i, 1);
+    }
+  }
+}

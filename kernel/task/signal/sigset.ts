@@ -1,0 +1,39 @@
+/** Signal numbers and sets (signal(7)). A set is two u32 words: signal n is bit n-1. */
+
+export const SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGABRT = 6, SIGBUS = 7;
+export const SIGFPE = 8, SIGKILL = 9, SIGUSR1 = 10, SIGSEGV = 11, SIGUSR2 = 12, SIGPIPE = 13;
+export const SIGALRM = 14, SIGTERM = 15, SIGSTKFLT = 16, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19;
+export const SIGTSTP = 20, SIGTTIN = 21, SIGTTOU = 22, SIGURG = 23, SIGXCPU = 24, SIGXFSZ = 25;
+export const SIGVTALRM = 26, SIGPROF = 27, SIGWINCH = 28, SIGIO = 29, SIGPWR = 30, SIGSYS = 31;
+export const SIGRTMIN = 32, SIGRTMAX = 64;
+
+export class SigSet {
+  lo: number = 0;
+  hi: number = 0;
+
+  has(sig: number): boolean {
+    return sig <= 32 ? ((this.lo >>> (sig - 1)) & 1) === 1 : ((this.hi >>> (sig - 33)) & 1) === 1;
+  }
+  add(sig: number): void {
+    if (sig <= 32) this.lo = (this.lo | (1 << (sig - 1))) >>> 0;
+    else this.hi = (this.hi | (1 << (sig - 33))) >>> 0;
+  }
+  remove(sig: number): void {
+    if (sig <= 32) this.lo = (this.lo & ~(1 << (sig - 1))) >>> 0;
+    else this.hi = (this.hi & ~(1 << (sig - 33))) >>> 0;
+  }
+  set(lo: number, hi: number): void {
+    this.lo = lo >>> 0;
+    this.hi = hi >>> 0;
+  }
+  copy(o: SigSet): void {
+    this.lo = o.lo;
+    this.hi = o.hi;
+  }
+  get isEmpty(): boolean {
+    return (this.lo | this.hi) === 0;
+  }
+}
+
+/** SIGKILL and SIGSTOP as bits of the low word: they can be neither blocked nor caught. */
+export const UNBLOCKABLE_LO = ((1 << (SIGKILL - 1)) | (1 << (SIGSTOP - 1))) >>> 0;

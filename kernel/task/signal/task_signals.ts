@@ -1,0 +1,21 @@
+/** The signal facet of a task: mask, alternate stack, thread-directed pending signals. */
+
+import { WaitQueue } from "../../core/wait.ts";
+import { PendingSignals } from "./pending.ts";
+import { SigSet } from "./sigset.ts";
+
+export class TaskSignals {
+  readonly blocked: SigSet = new SigSet();
+  /** Mask to come back after sigsuspend, ppoll, pselect, epoll_pwait; meaningful while `hasSaved`. */
+  readonly saved: SigSet = new SigSet();
+  hasSaved: boolean = false;
+  readonly pending: PendingSignals = new PendingSignals();
+  /** sigaltstack(2): 0 size when disabled. */
+  altBase: number = 0;
+  altSize: number = 0;
+  altFlags: number = 2;
+  /** Signals that rt_sigtimedwait waits for: they wake the task although blocked. */
+  readonly waiting: SigSet = new SigSet();
+  /** signalfds and pollers of this task's signals. */
+  readonly arrived: WaitQueue = new WaitQueue();
+}

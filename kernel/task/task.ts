@@ -1,0 +1,193 @@
+/**
+ * A task: one guest thread as the kernel knows it. It is a hub of facets (memory, files, credentials, signals,
+ * the wait it is in); behaviour lives in topic files (`signal/`, `exit.ts`, `clone.ts`, `loop.ts`, ...).
+ */
+
+import type { SyscallArgs } from "../../platform/platform.ts";
+import type { Context } from "../../platform/platform.ts";
+import type { Credentials } from "../cred/credentials.ts";
+import type { MemoryManager } from "../mm/memory_manager.ts";
+import type { FdTable } from "../vfs/fd_table.ts";
+import type { FsContext } from "../vfs/fs_context.ts";
+import type { OpenFile } from "../vfs/open_file.ts";
+import type { Kernel } from "./kernel_services.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+import type { SignalHandlers } from "./signal/handlers.ts";
+import { TaskSignals } from "./signal/task_signals.ts";
+import { UserCursor } from "../mm/cursor.ts";
+import { BLOCK, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS } from "../core/result.ts";
+import type { WaitQueue } from "../core/wait.ts";
+import { Progress } from "./progress.ts";
+import { TaskTimeout, TaskWaiter } from "./task_wait.ts";
+import { EINTR } from "../../ffi/abi/errno.ts";
+
+/** The context runs guest code. */
+export const RUNNING = 0;
+/** In the loop's run queue: its call is going to be run again. */
+export const READY = 1;
+/** Inside a call that waits. */
+export const BLOCKED = 2;
+/** Stopped by job control or a tracer; `resume` goes on in returnToUser. */
+export const STOPPED = 3;
+/** Waits for TRAP_FULL, then goes on in returnToUser. */
+export const AWAIT_FULL = 4;
+/** Gone: only its exit status may still be wanted (by its thread group). */
+export const DEAD = 5;
+/** The loop is handling it now. */
+export const HANDLING = 6;
+
+/** What a call does when a signal interrupts its wait (signal(7), "Interruption of system calls"). */
+export const RESTART_SYS = 0, RESTART_NOHAND = 1, RESTART_BLOCK = 2, RESTART_EINTR = 3;
+
+const RESTART_CODE = [-ERESTARTSYS, -ERESTARTNOHAND, -ERESTART_RESTARTBLOCK, -EINTR];
+
+export class Task {
+  readonly kernel: Kernel;
+  readonly tid: number;
+  readonly group: ThreadGroup;
+  state: number = HANDLING;
+
+  ctx: Context;
+  mm: MemoryManager;
+  files: FdTable;
+  fs: FsContext;
+  cred: Credentials;
+  sighand: SignalHandlers;
+  readonly signals: TaskSignals = new TaskSignals();
+
+  /** The call in progress: number, arguments (private copy), how its wait restarts. -1: none. */
+  nr: number = -1;
+  args: SyscallArgs;
+  restart: number = RESTART_SYS;
+  readonly progress: Progress = new Progress();
+  /** This task alone must end (exit(2), a thread killed by exec). */
+  exitRequested: boolean = false;
+  /** `ctx.regs` and `ctx.fpu` hold the whole state and may have been changed: load them. */
+  regsFetched: boolean = false;
+  /** Result kept while the task waits for TRAP_FULL or is stopped. */
+  result: number = 0;
+  /** A signal (or kill) ended the wait: waits of the current run return their restart code. */
+  interrupted: boolean = false;
+  /** Waits that only a fatal signal ends (vfork). */
+  uninterruptible: boolean = false;
+  /** Something must be looked at before guest code runs: signals, stop, kill, exit. */
+  attention: boolean = false;
+
+  /** Registrations of the wait; `waiter` serves the common case of one queue. */
+  readonly waiter: TaskWaiter = new TaskWaiter(this);
+  moreWaiters: TaskWaiter[] | null = null;
+  readonly timeout: TaskTimeout = new TaskTimeout(this);
+
+  /** Reusable cursors over this task's memory. */
+  readonly io: UserCursor;
+  readonly io2: UserCursor;
+
+  /** Name of /proc/PID/comm, at most 15 bytes. */
+  comm: string = "";
+  /** CLONE_CHILD_CLEARTID / set_tid_address; 0: none. */
+  clearChildTid: number = 0;
+  /** set_robust_list head; 0: none. */
+  robustList: number = 0;
+  personality: number = 0;
+  parentDeathSignal: number = 0;
+  /** Wait status of this thread (encoded as wait(2) does). */
+  exitStatus: number = 0;
+  /** Nice value, -20..19. */
+  nice: number = 0;
+  timerSlackNs: number = 50_000;
+  /** Child of vfork whose end this task waits for. */
+  vforkChild: Task | null = null;
+  /** Parent that waits in vfork for this task's exec or exit. */
+  vforkParent: Task | null = null;
+  startNs: number;
+  /** System calls made, for accounting. */
+  callCount: number = 0;
+  next: Task | null = null;
+
+  constructor(
+    kernel: Kernel,
+    tid: number,
+    group: ThreadGroup,
+    ctx: Context,
+    mm: MemoryManager,
+    files: FdTable,
+    fs: FsContext,
+    cred: Credentials,
+    sighand: SignalHandlers,
+  ) {
+    this.kernel = kernel;
+    this.tid = tid;
+    this.group = group;
+    this.ctx = ctx;
+    this.args = ctx.args;
+    this.mm = mm;
+    this.files = files;
+    this.fs = fs;
+    this.cred = cred;
+    this.sighand = sighand;
+    this.io = new UserCursor(mm);
+    this.io2 = new UserCursor(mm);
+    this.startNs = kernel.now();
+    ctx.owner = this;
+  }
+
+  /** Attach to another context and memory (exec). */
+  rebind(ctx: Context, mm: MemoryManager): void {
+    this.ctx = ctx;
+    this.args = ctx.args;
+    this.mm = mm;
+    this.io.mm = mm;
+    this.io2.mm = mm;
+    ctx.owner = this;
+  }
+
+  get pid(): number {
+    return this.group.pid;
+  }
+
+  /**
+   * Wait for events of one queue; the call runs again after the wake-up. BLOCK, or what the interrupted call
+   * returns. The caller has tested its condition just now: nothing can happen in between (one thread).
+   */
+  waitFor(queue: WaitQueue, events: number): number {
+    if (this.interrupted) return RESTART_CODE[this.restart]!;
+    if (this.waiter.queue === null) {
+      queue.add(this.waiter, events);
+    } else {
+      const extra = new TaskWaiter(this);
+      (this.moreWaiters ??= []).push(extra);
+      queue.add(extra, events);
+    }
+    return BLOCK;
+  }
+
+  /** Wait until `deadlineNs` (monotonic; Infinity: for ever) without a queue, or bound the wait just made. */
+  waitUntil(deadlineNs: number): number {
+    if (this.interrupted) return RESTART_CODE[this.restart]!;
+    if (deadlineNs !== Infinity) this.kernel.timers.arm(this.timeout, deadlineNs);
+    return BLOCK;
+  }
+
+  /** Wait for a file, or -EAGAIN when it is O_NONBLOCK. */
+  waitForFile(file: OpenFile, events: number): number {
+    const queue = file.waitQueue;
+    return queue === null ? -EINTR : this.waitFor(queue, events);
+  }
+
+  /** Forget all registrations of the wait (before the call runs again, or at exit). */
+  endWait(): void {
+    this.waiter.unlink();
+    if (this.moreWaiters !== null) {
+      for (const w of this.moreWaiters) w.unlink();
+      this.moreWaiters = null;
+    }
+    if (this.timeout.isArmed) this.kernel.timers.disarm(this.timeout);
+  }
+
+  /** The wait is over (event, time-out): run the call again. */
+  wake(): void {
+    if (this.state !== BLOCKED) return;
+    this.state = READY;
+    this.kernel.enqueue(this);
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * A thread group (a process): what POSIX calls process attributes. Sessions and process groups are objects too,
+ * with the members that signals and terminals need (credentials(7), setpgid(2)).
+ */
+
+import { WaitQueue } from "../core/wait.ts";
+import type { OpenFile } from "../vfs/open_file.ts";
+import type { Limits } from "./limits.ts";
+import type { PosixTimers } from "./posix_timers.ts";
+import { PendingSignals } from "./signal/pending.ts";
+import type { Task } from "./task.ts";
+
+export class Session {
+  readonly sid: number;
+  readonly groups: Set<ProcessGroup> = new Set();
+  /** Controlling terminal (kernel/fs/devpts); null: none. */
+  terminal: object | null = null;
+
+  constructor(sid: number) {
+    this.sid = sid;
+  }
+}
+
+export class ProcessGroup {
+  readonly pgid: number;
+  readonly session: Session;
+  readonly members: Set<ThreadGroup> = new Set();
+
+  constructor(pgid: number, session: Session) {
+    this.pgid = pgid;
+    this.session = session;
+    session.groups.add(this);
+  }
+}
+
+/** CPU times in ns and fault counts of getrusage(2). */
+export class Usage {
+  userNs: number = 0;
+  systemNs: number = 0;
+  maxRssKiB: number = 0;
+  minorFaults: number = 0;
+  majorFaults: number = 0;
+  voluntarySwitches: number = 0;
+  involuntarySwitches: number = 0;
+
+  add(o: Usage): void {
+    this.userNs += o.userNs;
+    this.systemNs += o.systemNs;
+    this.maxRssKiB = Math.max(this.maxRssKiB, o.maxRssKiB);
+    this.minorFaults += o.minorFaults;
+    this.majorFaults += o.majorFaults;
+    this.voluntarySwitches += o.voluntarySwitches;
+    this.involuntarySwitches += o.involuntarySwitches;
+  }
+}
+
+export class ThreadGroup {
+  readonly pid: number;
+  /** Live tasks, leader first as long as it lives. */
+  readonly tasks: Task[] = [];
+  leader: Task | null = null;
+  parent: ThreadGroup | null;
+  readonly children: Set<ThreadGroup> = new Set();
+  pgrp: ProcessGroup;
+  /** Signal sent to the parent at exit (SIGCHLD, or that of clone). */
+  exitSignal: number;
+  limits: Limits;
+  readonly pending: PendingSignals = new PendingSignals();
+  readonly usage: Usage = new Usage();
+  readonly childUsage: Usage = new Usage();
+  readonly timers: PosixTimers;
+
+  /** Woken when a child changes state: wait4(2) and waitid(2) wait here. */
+  readonly childEvents: WaitQueue = new WaitQueue();
+  /** Woken when this process ends: pidfds wait here. */
+  readonly exitEvents: WaitQueue = new WaitQueue();
+
+  /** Exiting: every task must end with `exitStatus`. */
+  isExiting: boolean = false;
+  /** All tasks are gone and the parent has not waited yet. */
+  isZombie: boolean = false;
+  isReaped: boolean = false;
+  /** Wait status (wait(2) encoding). */
+  exitStatus: number = 0;
+
+  /** Job control: the signal that stopped it, 0 when it runs; and what the parent was not told yet. */
+  stopSignal: number = 0;
+  stopReported: boolean = true;
+  continuedReported: boolean = true;
+
+  /** Executable (exe link) and what /proc/PID/cmdline, environ show: ranges in its memory. */
+  exe: OpenFile | null = null;
+  argStart: number = 0;
+  argEnd: number = 0;
+  envStart: number = 0;
+  envEnd: number = 0;
+  auxv: Uint8Array<ArrayBuffer> | null = null;
+  dumpable: boolean = true;
+  isSubreaper: boolean = false;
+  /** It has called execve since it was forked (setpgid(2) EACCES). */
+  hasExeced: boolean = false;
+  oomScoreAdj: number = 0;
+  /** Status line "State:" etc. come from its leader. */
+  startNs: number;
+
+  constructor(
+    pid: number,
+    parent: ThreadGroup | null,
+    pgrp: ProcessGroup,
+    exitSignal: number,
+    limits: Limits,
+    timers: PosixTimers,
+    startNs: number,
+  ) {
+    this.pid = pid;
+    this.parent = parent;
+    this.pgrp = pgrp;
+    this.exitSignal = exitSignal;
+    this.limits = limits;
+    this.timers = timers;
+    this.startNs = startNs;
+    pgrp.members.add(this);
+    if (parent !== null) parent.children.add(this);
+  }
+
+  get session(): Session {
+    return this.pgrp.session;
+  }
+}
