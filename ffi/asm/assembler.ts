@@ -1,12 +1,14 @@
 /**
- * The x86-64 assembler: all instructions that dvisor's stubs, trampolines, native primitives and tests are made of.
+ * The x86-64 assembler: all instructions that dvisor's stubs, trampolines, native primitives and
+ * tests are made of.
  *
  *     const code = new Assembler()
  *       .label("getpid").mov(eax, 39).syscall().ret()
  *       .assemble();
  *
- * This class adds system, string and SSE instructions to those of `integer.ts` and `branches.ts`; labels and data are in
- * `code_buffer.ts`. It knows nothing of ELF: see `elf_shared.ts` and `elf_executable.ts`. 64-bit mode only.
+ * This class adds system, string and SSE instructions to those of `integer.ts` and `branches.ts`;
+ * labels and data are in `code_buffer.ts`. It knows nothing of ELF: see `elf_shared.ts` and
+ * `elf_executable.ts`. 64-bit mode only.
  */
 
 import { BranchInstructions } from "./branches.ts";

@@ -1,12 +1,14 @@
 /**
- * Assembler for classic BPF as seccomp(2) takes it: programs over `struct seccomp_data`, whose last word is a verdict.
+ * Assembler for classic BPF as seccomp(2) takes it: programs over `struct seccomp_data`, whose last
+ * word is a verdict.
  *
  *     new BpfAssembler()
  *       .ldAbs(SECCOMP_DATA.nr).jeq(39, "allow").ret(KILL)
  *       .label("allow").ret(ALLOW)
  *       .assemble();
  *
- * Which calls to allow is decided elsewhere. Not eBPF. Source: the kernel's Documentation/networking/filter.rst.
+ * Which calls to allow is decided elsewhere. Not eBPF. Source: the kernel's
+ * Documentation/networking/filter.rst.
  */
 
 /** Offsets in `struct seccomp_data`, in bytes; 64-bit fields are loaded as two halves. */
@@ -49,7 +51,10 @@ interface Insn {
   readonly ifFalse: string | null;
 }
 
-/** A is the accumulator, k a constant of 32 bits (signed or unsigned spelling). Jumps only lead forward. */
+/**
+ * A is the accumulator, k a constant of 32 bits (signed or unsigned spelling). Jumps only lead
+ * forward.
+ */
 export class BpfAssembler {
   #insns: Insn[] = [];
   #labels = new Map<string, number>();
@@ -110,8 +115,8 @@ export class BpfAssembler {
   /**
    * The program as an array of `struct sock_filter`, 8 bytes each.
    *
-   * @throws Error naming the label if one is not bound, lies behind, at the end, or over 255 instructions away; if the
-   *   program is empty, too long, or does not end in a verdict
+   * @throws Error naming the label if one is not bound, lies behind, at the end, or over 255
+   *   instructions away; if the program is empty, too long, or does not end in a verdict
    */
   assemble(): Uint8Array<ArrayBuffer> {
     const count = this.#insns.length;

@@ -9,8 +9,8 @@ import { fitsSigned, type Mem, operandSize, type RegMem } from "./operands.ts";
 import type { Gpr, Reg64, Reg8 } from "./registers.ts";
 
 /**
- * The width of a jump's distance: 8 bits ("short") or 32 ("near"). Without a wish, a jump back is short where it can be,
- * and a jump ahead is near, for its distance is not known yet.
+ * The width of a jump's distance: 8 bits ("short") or 32 ("near"). Without a wish, a jump back is
+ * short where it can be, and a jump ahead is near, for its distance is not known yet.
  */
 export type Reach = "short" | "near";
 

@@ -1,8 +1,8 @@
 /**
  * Bytes, labels and data: the layer of the assembler that knows no instruction.
  *
- * A label is a name for an offset; a fixup is a field that depends on labels and is filled in by `assemble()`. Neighbour:
- * `encoder.ts`, which adds the instruction format.
+ * A label is a name for an offset; a fixup is a field that depends on labels and is filled in by
+ * `assemble()`. Neighbour: `encoder.ts`, which adds the instruction format.
  */
 
 import { fitsSigned } from "./operands.ts";
@@ -18,7 +18,10 @@ export interface LabelDistance {
   readonly from: string;
 }
 
-/** A field of `width` bytes that gets label + addend, minus `from` (an offset or a label; null: absolute). */
+/**
+ * A field of `width` bytes that gets label + addend, minus `from` (an offset or a label; null:
+ * absolute).
+ */
 interface Fixup {
   readonly at: number;
   readonly width: 1 | 4 | 8;
@@ -61,7 +64,10 @@ export class CodeBuffer {
 
   /** A label name that nobody else has. */
   fresh(prefix = "L"): string {
-    return `${prefix}#${this.#freshCount++}`;
+    for (;;) {
+      const name = `${prefix}#${this.#freshCount++}`;
+      if (!this.#labels.has(name)) return name;
+    }
   }
 
   /** The offset of a bound label in bytes. Throws if it is not bound. */
@@ -138,9 +144,11 @@ export class CodeBuffer {
   }
 
   /**
-   * The code with all labels resolved, as if it were loaded at `origin`. May be called again, with another origin.
+   * The code with all labels resolved, as if it were loaded at `origin`. May be called again, with
+   * another origin.
    *
-   * @throws Error if a label is not bound, or RangeError if it is too far away for its field; both name the label
+   * @throws Error if a label is not bound, or RangeError if it is too far away for its field; both
+   *   name the label
    */
   assemble(origin = 0): Uint8Array<ArrayBuffer> {
     if (!Number.isSafeInteger(origin) || origin < 0) {

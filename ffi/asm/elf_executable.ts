@@ -1,7 +1,9 @@
 /**
- * Writes segments as a static ELF64 program: stubs, zygote, launcher, proxy, and small guest programs for tests.
+ * Writes segments as a static ELF64 program: stubs, zygote, launcher, proxy, and small guest
+ * programs for tests.
  *
- * No sections, no symbols, no dynamic linking. Neighbour: `elf_shared.ts`. Source: elf(5), execve(2).
+ * No sections, no symbols, no dynamic linking. Neighbour: `elf_shared.ts`. Source: elf(5),
+ * execve(2).
  */
 
 import {
@@ -47,7 +49,8 @@ const ADDRESS_LIMIT = 2 ** 47;
 
 /**
  * @param entry address of the first instruction
- * @throws RangeError if two segments share a page, or a segment is empty or beyond the address space
+ * @throws RangeError if two segments share a page, or a segment is empty or beyond the address
+ *   space
  */
 export function writeExecutable(
   entry: number,

@@ -1,8 +1,10 @@
 /**
- * Writes code as an ELF64 shared object that `dlopen()` takes: the least that glibc's and musl's loaders ask for.
+ * Writes code as an ELF64 shared object that `dlopen()` takes: the least that glibc's loader
+ * asks for.
  *
- * The code gets no relocations, no imports and no writable data: it must be position independent and assembled at origin 0.
- * Neighbour: `elf_executable.ts`, for programs. Source: elf(5), the System V gABI.
+ * The code gets no relocations, no imports and no writable data: it must be position independent
+ * and assembled at origin 0. Neighbour: `elf_executable.ts`, for programs. Source: elf(5), the
+ * System V gABI.
  */
 
 import {
@@ -79,11 +81,11 @@ export function writeSharedObject(
       memSize: size,
       align: to,
     });
-  // The loader relocates the pointers of the dynamic section in place: that page is writable, the code is not.
+  // The loader relocates pointers in the dynamic section in place: this page is writable.
   segment(0, PT_LOAD, PF_R | PF_W, 0, tablesEnd, PAGE_BYTES);
   segment(1, PT_LOAD, PF_R | PF_X, codeAt, code.length, PAGE_BYTES);
   segment(2, PT_DYNAMIC, PF_R | PF_W, dynAt, dynamic.length * DYN_BYTES, 8);
-  segment(3, PT_GNU_STACK, PF_R | PF_W, 0, 0, 16); // without it the loader would make stacks executable
+  segment(3, PT_GNU_STACK, PF_R | PF_W, 0, 0, 16); // without it, stacks would become executable
 
   exported.forEach(([, offset], i) => {
     const at = symAt + (i + 1) * SYM_BYTES;

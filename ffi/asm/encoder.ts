@@ -1,8 +1,10 @@
 /**
- * The x86-64 instruction format: prefixes, REX, opcode, ModRM, SIB, displacement, immediate (Intel SDM vol. 2, chapter 2).
+ * The x86-64 instruction format: prefixes, REX, opcode, ModRM, SIB, displacement, immediate (Intel
+ * SDM vol. 2, chapter 2).
  *
- * It knows no mnemonic: those are in `integer.ts`, `branches.ts` and `assembler.ts`, each of which extends the former.
- * Where several encodings are possible the choice is that of GNU as, so that a test can compare bytes.
+ * It knows no mnemonic: those are in `integer.ts`, `branches.ts` and `assembler.ts`, each of which
+ * extends the former. Where several encodings are possible the choice is that of GNU as, so that a
+ * test can compare bytes.
  */
 
 import { CodeBuffer } from "./code_buffer.ts";
@@ -73,7 +75,10 @@ export class Encoder extends CodeBuffer {
     return this;
   }
 
-  /** One instruction with its register in the low bits of the opcode's last byte, or implied (then rax). */
+  /**
+   * One instruction with its register in the low bits of the opcode's last byte, or implied (then
+   * rax).
+   */
   protected plusReg(
     opcode: number,
     reg: Gpr,
@@ -119,7 +124,7 @@ export class Encoder extends CodeBuffer {
       this.fixup(4, m.label, m.disp, this.length + 4 + immBytes);
       return;
     }
-    if (m.base === null) { // SIB without base always has a 32-bit displacement; ModRM without SIB would mean rip
+    if (m.base === null) { // by SIB with base 5, mode 0; the same without SIB would mean rip
       this.db(reg | 4, sib(m, 5)).field(m.disp, 4);
       return;
     }

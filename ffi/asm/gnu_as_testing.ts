@@ -1,8 +1,9 @@
 /**
- * Test support: the same program assembled by us and by GNU as, compared byte by byte. Only tests import it.
+ * Test support: the same program assembled by us and by GNU as, compared byte by byte. Only tests
+ * import it.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Assembler } from "./assembler.ts";
 import type { Mem } from "./operands.ts";
 import * as registers from "./registers.ts";
@@ -26,7 +27,10 @@ const POINTER: Record<Size | 16, string> = {
   16: "xmmword ptr ",
 };
 
-/** General purpose registers of one size: without REX, with REX, and those that are special in encodings. */
+/**
+ * General purpose registers of one size: without REX, with REX, and those that are special in
+ * encodings.
+ */
 export function gprs(size: Size): Gpr[] {
   return GPRS.filter((r) => r.size === size && [0, 1, 4, 5, 7, 8, 12, 15].includes(r.code));
 }
@@ -82,6 +86,7 @@ async function compare(cases: Case[], dir: string): Promise<void> {
       }
     }
     const ours = a.assemble();
+    assert(cases.length > 0);
     // The first difference is the only meaningful one: after it the two may be out of step.
     cases.forEach(([line], i) => {
       const start = starts[i] ?? 0;

@@ -1,8 +1,9 @@
 /**
- * Integer instructions: moves, arithmetic, shifts, bits and the stack. Operands are in Intel order, destination first.
+ * Integer instructions: moves, arithmetic, shifts, bits and the stack. Operands are in Intel order,
+ * destination first.
  *
- * Instructions that differ only in a number are made from it, so that this file reads like the opcode map of Intel SDM vol. 2.
- * Neighbours: `encoder.ts` below, `branches.ts` above.
+ * Instructions that differ only in a number are made from it, so that this file reads like the
+ * opcode map of Intel SDM vol. 2. Neighbours: `encoder.ts` below, `branches.ts` above.
  */
 
 import type { LabelAddress } from "./code_buffer.ts";

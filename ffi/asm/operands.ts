@@ -55,8 +55,9 @@ export function fitsSigned(n: number, bits: number): boolean {
 }
 
 /**
- * The immediate of an operation on `size` bytes, as the signed number the processor sees. Both signed and unsigned
- * spellings pass (`-1` and `0xff` for one byte), except for 8 bytes, where the field is a signed 32-bit one.
+ * The immediate of an operation on `size` bytes, as the signed number the processor sees. Both
+ * signed and unsigned spellings pass (`-1` and `0xff` for one byte), except for 8 bytes, where the
+ * field is a signed 32-bit one.
  */
 export function immediate(n: number, size: Size): number {
   const bits = size * 8;

@@ -1,7 +1,8 @@
 /**
  * x86-64 registers as values: what the assembler's methods take.
  *
- * Not here: memory operands (`operands.ts`), and the high byte registers (`ah`...), which no REX instruction can name.
+ * Not here: memory operands (`operands.ts`), and the high byte registers (`ah`...), which no REX
+ * instruction can name.
  */
 
 /** Operand size in bytes. */
