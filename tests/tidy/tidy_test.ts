@@ -1,0 +1,111 @@
+/**
+ * House rules that are about files and text: size, width, names, opening comments, marks, paths,
+ * import cycles, READMEs. Rules about code are in the lint plugin (`tools/lint/`).
+ */
+
+import { assertEquals } from "@std/assert";
+import { findCycles, importGraph } from "./import_cycles.ts";
+import { ROOT, type SourceFile, sourceFiles } from "./source_files.ts";
+
+const MAX_LINES = 500;
+const MAX_WIDTH = 100;
+const MAX_COMMENT_WIDTH = 120;
+const TOP_FOLDERS = ["ffi", "platform", "kernel", "gofer", "oci", "tests", "tools"];
+
+const code = sourceFiles((name) => name.endsWith(".ts"));
+const text = sourceFiles((name) => /\.(ts|md|json|sh|yml|yaml)$/.test(name) || name === "run");
+
+/** Every "path:line: what" that `check` finds. */
+function findings(
+  files: readonly SourceFile[],
+  check: (line: string, file: SourceFile) => string | null,
+): string[] {
+  return files.flatMap((file) =>
+    file.lines.flatMap((line, i) => {
+      const what = check(line, file);
+      return what === null ? [] : [`${file.path}:${i + 1}: ${what}`];
+    })
+  );
+}
+
+Deno.test("there is something to check", () => {
+  assertEquals(code.some((f) => f.path === "tests/tidy/tidy_test.ts"), true);
+});
+
+Deno.test(`no source file is longer than ${MAX_LINES} lines`, () => {
+  const long = code.filter((f) => f.lines.length > MAX_LINES);
+  assertEquals(long.map((f) => `${f.path}: ${f.lines.length} lines`), []);
+});
+
+Deno.test(`no line is wider than ${MAX_WIDTH} columns, no comment than ${MAX_COMMENT_WIDTH}`, () => {
+  // One long literal or address cannot be broken without making it worse.
+  const isUnbreakable = (line: string): boolean =>
+    /^\s*(\/\/|\*)?\s*\S+$/.test(line) || /["'`].{60,}["'`][,;)]*$/.test(line);
+  const limit = (line: string): number =>
+    /^\s*(\/\/|\/?\*)/.test(line) ? MAX_COMMENT_WIDTH : MAX_WIDTH;
+  assertEquals(
+    findings(code, (line) => {
+      const width = [...line].length;
+      return width > limit(line) && !isUnbreakable(line) ? `${width} columns` : null;
+    }),
+    [],
+  );
+});
+
+Deno.test("source files have snake_case names", () => {
+  const bad = code.filter((f) => !/^([a-z0-9_]+\/)*[a-z0-9_]+(\.d)?\.ts$/.test(f.path));
+  assertEquals(bad.map((f) => f.path), []);
+});
+
+Deno.test("every source file but a unit test opens with a comment", () => {
+  const sources = code.filter((f) => !f.path.endsWith("_test.ts"));
+  const bad = sources.filter((f) => !/^(#!.*\n)?\/[/*]/.test(f.text));
+  assertEquals(bad.map((f) => f.path), []);
+});
+
+Deno.test("no file carries a mark of unfinished work or silences a checker", () => {
+  // Spelled in two halves, or this file would find itself.
+  const marks = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"].join("|");
+  const silencers = ["@ts-" + "ignore", "@ts-" + "nocheck", "@ts-" + "expect-error"].join("|");
+  const ignores = "deno-" + "lint-ignore";
+  const pattern = new RegExp(`\\b(?:${marks})\\b|${silencers}|${ignores}`);
+  assertEquals(findings(text, (line) => pattern.exec(line)?.[0] ?? null), []);
+});
+
+Deno.test("no file names a path of one machine or the host of a registry", () => {
+  const paths = ["/" + "work/", "/tmp/" + "brief", "/home/[a-z]+/" + "dvisor"].join("|");
+  const hosts = ["registry\\.npm" + "js\\.org", "dl\\.deno" + "\\.land"].join("|");
+  const pattern = new RegExp(`(?:^|[^\\w/.])(?:${paths})|${hosts}`);
+  assertEquals(findings(text, (line) => pattern.exec(line)?.[0] ?? null), []);
+});
+
+Deno.test("modules do not import each other in circles", () => {
+  const cycles = findCycles(importGraph(code)).map((c) => c.join(" -> "));
+  assertEquals(cycles, []);
+});
+
+Deno.test("findCycles finds a cycle, and type imports make none", () => {
+  const file = (path: string, text: string): SourceFile => ({ path, text, lines: [] });
+  const files = [
+    file("a/a.ts", `import { b } from "./b.ts";\nimport type { C } from "./c.ts";\n`),
+    file("a/b.ts", `import {\n  c,\n} from "../a/c.ts";\n`),
+    file("a/c.ts", `export { a } from "./a.ts";\n`),
+    file("a/d.ts", `import "./c.ts";\n`),
+  ];
+  assertEquals(findCycles(importGraph(files)), [["a/a.ts", "a/b.ts", "a/c.ts", "a/a.ts"]]);
+  assertEquals(findCycles(importGraph(files.slice(0, 2))), []);
+});
+
+Deno.test("each top folder has a README.md", () => {
+  const has = (path: string): boolean => {
+    try {
+      Deno.statSync(`${ROOT}/${path}`);
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  };
+  const missing = TOP_FOLDERS.filter((f) => has(f) && !has(`${f}/README.md`));
+  assertEquals(missing, []);
+});

@@ -1,0 +1,84 @@
+/**
+ * Who may import whom: the import direction of the architecture as a pure function of two paths.
+ * Not an AST visitor (`plugin.ts`) and no search for cycles (`tests/tidy/`).
+ */
+
+/** What each top folder may import besides itself. A path ends in `/` when it means a folder. */
+const ALLOWED: Record<string, readonly string[]> = {
+  ffi: [],
+  platform: ["ffi/"],
+  gofer: ["ffi/"],
+  kernel: ["ffi/abi/", "ffi/mem/", "platform/platform.ts", "gofer/client/"],
+  oci: ["ffi/", "platform/", "gofer/", "kernel/"],
+  "mod.ts": ["ffi/", "platform/", "gofer/", "kernel/", "oci/"],
+  tools: ["ffi/"],
+};
+
+/** Rank of each folder in `kernel/`: values may be imported from the same or a lower rank. */
+const KERNEL_RANK: Record<string, number> = {
+  core: 0,
+  mm: 1,
+  time: 1,
+  cred: 1,
+  vfs: 2,
+  fs: 3,
+  ipc: 3,
+  net: 3,
+  loader: 3,
+  task: 4,
+  syscalls: 5,
+  observe: 5,
+};
+/** `kernel/*.ts`, `kernel/checkpoint/` and whatever has no rank stand above all. */
+const KERNEL_TOP = 6;
+
+/** The package names that code may import by name; everything else is a relative path. */
+const PACKAGES = /^@std\/(assert|cli|encoding|path)$/;
+
+/** Whether a file may import anything: it tests, and nothing but a test run loads it. */
+export function isTestCode(file: string): boolean {
+  return file.startsWith("tests/") || /(^|[/_])(test|testing|conformance)\.ts$/.test(file);
+}
+
+function kernelRank(file: string): number {
+  const folder = file.split("/").length > 2 ? file.split("/")[1] ?? "" : "";
+  return KERNEL_RANK[folder] ?? KERNEL_TOP;
+}
+
+/** The path that `specifier` in `file` names; both relative to the root. Null above the root. */
+export function resolveImport(file: string, specifier: string): string | null {
+  const parts = file.split("/").slice(0, -1);
+  for (const part of specifier.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part !== "..") parts.push(part);
+    else if (parts.pop() === undefined) return null;
+  }
+  return parts.join("/");
+}
+
+/**
+ * What is wrong with an import of `specifier` in `file` (relative to the root), or null.
+ * Types may be imported upwards within `kernel/`: they leave no trace at run time.
+ */
+export function importProblem(file: string, specifier: string, isTypeOnly: boolean): string | null {
+  if (isTestCode(file)) return null;
+  if (!specifier.startsWith(".")) {
+    if (file.startsWith("tools/")) return null;
+    if (specifier === "@std/assert") return "@std/assert is for tests only";
+    return PACKAGES.test(specifier) ? null : `"${specifier}" is no package that dvisor may import`;
+  }
+  const target = resolveImport(file, specifier);
+  if (target === null) return `"${specifier}" leaves the project`;
+  const from = file.split("/")[0] ?? "";
+  const to = target.split("/")[0] ?? "";
+  const allowed = ALLOWED[from];
+  if (allowed === undefined) return null;
+  if (isTestCode(target)) return `"${target}" is for tests only`;
+  if (from !== to) {
+    if (allowed.some((a) => a.endsWith("/") ? target.startsWith(a) : target === a)) return null;
+    const may = allowed.length === 0 ? "nothing else" : allowed.join(", ");
+    return `${from} must not import ${target}: it may import itself and ${may}`;
+  }
+  if (from !== "kernel" || isTypeOnly || kernelRank(target) <= kernelRank(file)) return null;
+  return `${file} must not import values of ${target}, which stands above it`;
+}
