@@ -1,0 +1,133 @@
+// The numbers of 9P2000.L and of dvisor's extension of it.
+//
+// Source of the base protocol: Linux, include/net/9p/9p.h, and diod's protocol.md. The extension is
+// described in gofer/README.md. What a message holds is in the files beside this one, one family a file.
+
+/** The version string of the base protocol. */
+export const VERSION_9P2000L = "9P2000.L";
+/** The version string that also turns on dvisor's own messages (types 200 and above). */
+export const VERSION_DVISOR = "9P2000.L.dvisor";
+/** What a server answers when it does not know the version asked for. */
+export const VERSION_UNKNOWN = "unknown";
+
+/** "No tag": only Tversion uses it. */
+export const NOTAG = 0xffff;
+/** "No fid": Tattach without authentication, and dvisor's messages that shall bind nothing. */
+export const NOFID = 0xffffffff;
+/** "No uid": the attacher has no numeric user. */
+export const NONUNAME = 0xffffffff;
+
+/** size[4] type[1] tag[2]. */
+export const HEADER_BYTES = 7;
+/** A qid: type[1] version[4] path[8]. */
+export const QID_BYTES = 13;
+/** Body of Rgetattr, and of every attribute record of the extension. */
+export const ATTR_BYTES = 153;
+/** Rread and Twrite carry at most msize minus this (Linux's P9_IOHDRSZ). */
+export const IO_HEADER_BYTES = 24;
+
+/** LIMIT: the smallest msize that a session works with; it holds every fixed-size message. */
+export const MSIZE_MIN = 4096;
+/** LIMIT: the largest msize that this server grants. */
+export const MSIZE_MAX = 1 << 20;
+/** LIMIT: names in one Twalk (9P's MAXWELEM). */
+export const WALK_NAMES_MAX = 16;
+/** LIMIT: names in one Twalkgetattr; longer paths take several requests. */
+export const WALKGETATTR_NAMES_MAX = 64;
+/** Linux's NAME_MAX: bytes in one path component. */
+export const NAME_MAX = 255;
+/** Linux's PATH_MAX less the final NUL: bytes in a symlink's target. */
+export const TARGET_MAX = 4095;
+/** Linux's XATTR_SIZE_MAX and XATTR_LIST_MAX. */
+export const XATTR_SIZE_MAX = 65536;
+
+// Message types. A reply's type is its request's plus one.
+export const RLERROR = 7;
+export const TSTATFS = 8;
+export const TLOPEN = 12;
+export const TLCREATE = 14;
+export const TSYMLINK = 16;
+export const TMKNOD = 18;
+export const TRENAME = 20;
+export const TREADLINK = 22;
+export const TGETATTR = 24;
+export const TSETATTR = 26;
+export const TXATTRWALK = 30;
+export const TXATTRCREATE = 32;
+export const TREADDIR = 40;
+export const TFSYNC = 50;
+export const TLOCK = 52;
+export const TGETLOCK = 54;
+export const TLINK = 70;
+export const TMKDIR = 72;
+export const TRENAMEAT = 74;
+export const TUNLINKAT = 76;
+export const TVERSION = 100;
+export const TAUTH = 102;
+export const TATTACH = 104;
+export const TFLUSH = 108;
+export const TWALK = 110;
+export const TREAD = 116;
+export const TWRITE = 118;
+export const TCLUNK = 120;
+export const TREMOVE = 122;
+
+// dvisor's extension.
+export const TWALKGETATTR = 200;
+export const TOPENFD = 202;
+export const TCREATEFD = 204;
+export const TMAKE = 206;
+export const TREADDIRATTR = 208;
+export const TRENAMEAT2 = 210;
+export const TGETXATTR = 212;
+export const TSETXATTR = 214;
+export const TLISTXATTR = 216;
+export const TREMOVEXATTR = 218;
+
+// qid types.
+export const QTDIR = 0x80;
+export const QTSYMLINK = 0x02;
+export const QTFILE = 0x00;
+
+// Tgetattr's request mask and Rgetattr's valid mask.
+export const GETATTR_BASIC = 0x7ff;
+export const GETATTR_BTIME = 0x800;
+export const GETATTR_ALL = 0x3fff;
+
+// Tsetattr's valid mask.
+export const SETATTR_MODE = 0x1;
+export const SETATTR_UID = 0x2;
+export const SETATTR_GID = 0x4;
+export const SETATTR_SIZE = 0x8;
+export const SETATTR_ATIME = 0x10;
+export const SETATTR_MTIME = 0x20;
+export const SETATTR_CTIME = 0x40;
+/** With SETATTR_ATIME: the time of the message; without: the server's now. */
+export const SETATTR_ATIME_SET = 0x80;
+export const SETATTR_MTIME_SET = 0x100;
+export const SETATTR_ALL = 0x1ff;
+
+// Tlock.
+export const LOCK_TYPE_RDLCK = 0;
+export const LOCK_TYPE_WRLCK = 1;
+export const LOCK_TYPE_UNLCK = 2;
+export const LOCK_FLAGS_BLOCK = 1;
+export const LOCK_FLAGS_RECLAIM = 2;
+export const LOCK_SUCCESS = 0;
+export const LOCK_BLOCKED = 1;
+export const LOCK_ERROR = 2;
+export const LOCK_GRACE = 3;
+
+/** Tunlinkat's flag: remove a directory (the value of Linux's AT_REMOVEDIR). */
+export const UNLINK_REMOVEDIR = 0x200;
+
+/** Twalkgetattr's open flags: open nothing. */
+export const OPEN_NONE = 0xffffffff;
+
+// Why a Twalkgetattr ended where it did.
+/** Every name was walked. */
+export const STOP_COMPLETE = 0;
+/** The last component returned is a symlink and names were left; its target is inline. */
+export const STOP_SYMLINK = 1;
+/** The next name failed with the errno of the reply (ENOENT, ENOTDIR, EACCES, ...). */
+export const STOP_ERROR = 2;

@@ -1,0 +1,106 @@
+// POSIX record locks: Tlock, Tgetlock and their replies.
+
+import { TGETLOCK, TLOCK } from "./constants.ts";
+import type { Message } from "./message.ts";
+import { type Reader, Str, type Writer } from "./wire.ts";
+
+/** fid[4] type[1] flags[4] start[8] length[8] proc_id[4] client_id[s]; length 0: to the end. */
+export class Tlock implements Message {
+  readonly type = TLOCK;
+  fid = 0;
+  lockType = 0;
+  flags = 0;
+  start = 0;
+  length = 0;
+  procId = 0;
+  readonly clientId = new Str();
+
+  read(r: Reader): void {
+    this.fid = r.getU32();
+    this.lockType = r.getU8();
+    this.flags = r.getU32();
+    this.start = r.getU64();
+    this.length = r.getU64();
+    this.procId = r.getU32();
+    r.getStr(this.clientId);
+  }
+
+  write(w: Writer): void {
+    w.putU32(this.fid);
+    w.putU8(this.lockType);
+    w.putU32(this.flags);
+    w.putU64(this.start);
+    w.putU64(this.length);
+    w.putU32(this.procId);
+    w.putStr(this.clientId);
+  }
+}
+
+/** status[1]. */
+export class Rlock implements Message {
+  readonly type = TLOCK + 1;
+  status = 0;
+
+  read(r: Reader): void {
+    this.status = r.getU8();
+  }
+
+  write(w: Writer): void {
+    w.putU8(this.status);
+  }
+}
+
+/** fid[4] type[1] start[8] length[8] proc_id[4] client_id[s]. */
+export class Tgetlock implements Message {
+  readonly type = TGETLOCK;
+  fid = 0;
+  lockType = 0;
+  start = 0;
+  length = 0;
+  procId = 0;
+  readonly clientId = new Str();
+
+  read(r: Reader): void {
+    this.fid = r.getU32();
+    this.lockType = r.getU8();
+    this.start = r.getU64();
+    this.length = r.getU64();
+    this.procId = r.getU32();
+    r.getStr(this.clientId);
+  }
+
+  write(w: Writer): void {
+    w.putU32(this.fid);
+    w.putU8(this.lockType);
+    w.putU64(this.start);
+    w.putU64(this.length);
+    w.putU32(this.procId);
+    w.putStr(this.clientId);
+  }
+}
+
+/** type[1] start[8] length[8] proc_id[4] client_id[s]. */
+export class Rgetlock implements Message {
+  readonly type = TGETLOCK + 1;
+  lockType = 0;
+  start = 0;
+  length = 0;
+  procId = 0;
+  readonly clientId = new Str();
+
+  read(r: Reader): void {
+    this.lockType = r.getU8();
+    this.start = r.getU64();
+    this.length = r.getU64();
+    this.procId = r.getU32();
+    r.getStr(this.clientId);
+  }
+
+  write(w: Writer): void {
+    w.putU8(this.lockType);
+    w.putU64(this.start);
+    w.putU64(this.length);
+    w.putU32(this.procId);
+    w.putStr(this.clientId);
+  }
+}
