@@ -1,0 +1,28 @@
+/**
+ * The one page of writable data that the assembled code uses: offsets into it.
+ *
+ * The page is mapped before the code is assembled, so its address stands in the code as an immediate. Neighbours: native.ts maps and fills
+ * it; fault_code.ts, signal_code.ts and spawn_code.ts read it.
+ */
+
+export const DATA_BYTES = 4096;
+
+/** Byte offsets from the start of the page. */
+export const DATA = {
+  /** `struct sigaction` that SIGSEGV had before ours. */
+  oldSegv: 0,
+  /** The same for SIGBUS. */
+  oldBus: 32,
+  /** A `struct sigaction` of zeros: SIG_DFL. */
+  defaultAction: 64,
+  /** u64 1: what is written to an eventfd. */
+  one: 96,
+  /** u64 of ones: every signal. */
+  allSignals: 104,
+  /** u64 0: no signal. */
+  noSignals: 112,
+  /** `struct sigaction` to install, built by TypeScript. */
+  newAction: 128,
+  /** i32 for each signal number up to 64: the eventfd to write, -1 for none. */
+  signalFds: 512,
+} as const;

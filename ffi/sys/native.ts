@@ -1,0 +1,169 @@
+/**
+ * The native half of dvisor: assembles one small shared object at import, loads it from a memfd, and makes the raw system call.
+ *
+ * Importing it also installs the SIGSEGV and SIGBUS handler of fault_code.ts for the whole process. Not here: meaning. Typed calls are
+ * in files.ts, memory in ffi/mem/native_memory.ts. A second copy in a worker is harmless: each handler passes on what is not its own.
+ */
+
+import { Assembler } from "../asm/assembler.ts";
+import { writeSharedObject } from "../asm/elf_shared.ts";
+import { MFD_CLOEXEC } from "../abi/fcntl.ts";
+import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../abi/mman.ts";
+import {
+  SA_ONSTACK,
+  SA_RESTART,
+  SA_RESTORER,
+  SA_SIGINFO,
+  Sigaction,
+  SIGBUS,
+  SIGSEGV,
+  SIGSET_SIZE,
+} from "../abi/signal.ts";
+import { SYS_rt_sigaction } from "../abi/syscall_numbers.ts";
+import { emitMemory } from "../mem/memory_code.ts";
+import { emitSyscall } from "./call_code.ts";
+import { DATA, DATA_BYTES } from "./data_page.ts";
+import { CODE_START, FaultTable } from "./fault_code.ts";
+
+const LOAD = { parameters: ["f64"], result: "f64" } as const;
+const STORE = { parameters: ["f64", "i32"], result: "i32" } as const;
+const EXCHANGE = { parameters: ["f64", "i32"], result: "f64" } as const;
+const COPY_BUFFER = { parameters: ["buffer", "u32", "f64", "i32"], result: "i32" } as const;
+
+const SIGNATURES = {
+  syscall: { parameters: ["i32", "f64", "f64", "f64", "f64", "f64", "f64"], result: "f64" },
+  copy: { parameters: ["f64", "f64", "i32"], result: "i32" },
+  copy_to_buffer: COPY_BUFFER,
+  copy_from_buffer: COPY_BUFFER,
+  fill: { parameters: ["f64", "i32", "i32"], result: "i32" },
+  load8: LOAD,
+  load16: LOAD,
+  load32: LOAD,
+  load64: LOAD,
+  store8: STORE,
+  store16: STORE,
+  store32: STORE,
+  store64: { parameters: ["f64", "f64"], result: "i32" },
+  cas32: { parameters: ["f64", "i32", "i32"], result: "f64" },
+  xadd32: EXCHANGE,
+  xchg32: EXCHANGE,
+  find_zero: { parameters: ["f64", "i32"], result: "i32" },
+  compare: { parameters: ["f64", "f64", "i32"], result: "i32" },
+  code_start: { parameters: [], result: "void" },
+} as const;
+
+/** The libc calls that are needed before there is a raw one. */
+const LIBC = {
+  mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "usize" },
+  memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+} as const;
+
+function hostError(what: string, cause?: unknown): Error {
+  return new Error(
+    `dvisor cannot load its native code: ${what} (it needs memfd_create and a mounted /proc)`,
+    { cause },
+  );
+}
+
+function load() {
+  const libc = Deno.dlopen("libc.so.6", LIBC);
+  const prot = PROT_READ | PROT_WRITE;
+  const page = libc.symbols.mmap(0n, BigInt(DATA_BYTES), prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0n);
+  const dataBase = Number(page);
+  if (dataBase % DATA_BYTES !== 0) throw hostError("mmap failed");
+
+  const a = new Assembler().label(CODE_START).ret();
+  const faults = new FaultTable(a);
+  emitSyscall(a);
+  emitMemory(a, faults);
+  faults.emit(dataBase);
+  const code = a.assemble();
+  const symbols: Record<string, number> = {};
+  for (const name of Object.keys(SIGNATURES)) symbols[name] = a.offsetOf(name);
+
+  const name = new TextEncoder().encode("dvisor-native\0");
+  const fd = libc.symbols.memfd_create(name, MFD_CLOEXEC);
+  if (fd < 0) throw hostError("memfd_create failed");
+  const path = `/proc/self/fd/${fd}`;
+  try {
+    Deno.writeFileSync(path, writeSharedObject(code, symbols));
+    const library = Deno.dlopen(path, SIGNATURES);
+    const codeBase = Number(Deno.UnsafePointer.value(codeStart(path)));
+    return { symbols: library.symbols, dataBase, codeBase, offsetOf: (l: string) => a.offsetOf(l) };
+  } catch (cause) {
+    throw hostError("dlopen failed", cause);
+  } finally {
+    libc.symbols.close(fd);
+  }
+}
+
+/** Where the code was loaded: a static symbol gives its address, and both loads of the file are one. */
+function codeStart(path: string): Deno.PointerValue {
+  return Deno.dlopen(path, { code_start: { type: "pointer" } }).symbols.code_start;
+}
+
+const loaded = load();
+
+/** The assembled functions as Deno calls them; only ffi/ uses them, through documented wrappers. */
+export const native = loaded.symbols;
+
+/** Host address of the data page (data_page.ts). */
+export const dataBase: number = loaded.dataBase;
+
+/** The data page itself. */
+export const dataView: DataView = new DataView(
+  viewOf(loaded.dataBase, DATA_BYTES),
+);
+
+/** Host address of a label of the assembled code. */
+export function codeAddress(label: string): number {
+  return loaded.codeBase + loaded.offsetOf(label);
+}
+
+/**
+ * An ArrayBuffer over mapped memory.
+ *
+ * SAFETY: the caller keeps `[address, address + lenBytes)` mapped for as long as the buffer or a view of it lives.
+ */
+export function viewOf(address: number, lenBytes: number): ArrayBuffer {
+  const pointer = Deno.UnsafePointer.create(BigInt(address));
+  if (pointer === null) throw new RangeError("there is nothing to see at address 0");
+  return Deno.UnsafePointerView.getArrayBuffer(pointer, lenBytes);
+}
+
+/**
+ * One raw system call on the calling thread.
+ *
+ * @param nr x86-64 number (ffi/abi/syscall_numbers.ts)
+ * @param a0 arguments: integers of at most 53 bits, signed or unsigned; addresses are numbers
+ * @returns what the kernel left in rax: a result, or `-errno`
+ *
+ * SAFETY: the kernel does with these addresses what it is told to; nothing checks them.
+ */
+export function syscall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0): number {
+  return native.syscall(nr, a0, a1, a2, a3, a4, a5);
+}
+
+/** rt_sigaction(2) with an assembled handler or SIG_DFL, SIG_IGN; the old action goes to `oldAt` in the data page. */
+export function setAction(signo: number, handler: number, flags: number, oldAt = -1): number {
+  const at = DATA.newAction;
+  dataView.setBigUint64(at + Sigaction.at.handler, BigInt(handler), true);
+  dataView.setBigUint64(at + Sigaction.at.flags, BigInt(flags | SA_RESTORER), true);
+  const restorer = BigInt(codeAddress("restore_rt"));
+  dataView.setBigUint64(at + Sigaction.at.restorer, restorer, true);
+  const old = oldAt < 0 ? 0 : dataBase + oldAt;
+  return syscall(SYS_rt_sigaction, signo, dataBase + at, old, SIGSET_SIZE);
+}
+
+function installFaultHandler(): void {
+  const flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  const handler = codeAddress("on_fault");
+  const failed = setAction(SIGSEGV, handler, flags, DATA.oldSegv) < 0 ||
+    setAction(SIGBUS, handler, flags, DATA.oldBus) < 0;
+  if (failed) throw hostError("sigaction failed");
+}
+
+dataView.setUint32(DATA.one, 1, true);
+dataView.setBigUint64(DATA.allSignals, 0xffff_ffff_ffff_ffffn, true);
+installFaultHandler();
