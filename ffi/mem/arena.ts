@@ -1,0 +1,133 @@
+/**
+ * Guest memory as the kernel of a sandbox sees it: one sparse memory file, and behind it windows on host files, in one flat buffer.
+ *
+ * An arena offset below `size` is memory, from `size` on it is a window. The buffer is a growable SharedArrayBuffer that is created small,
+ * mapped over, and grown once: V8 then does not count it as memory that collections could free. Which pages belong to whom is decided in
+ * kernel/mm. Access scalars through `dv`, bytes through native_memory.ts (`base` + offset), which survives truncated files.
+ */
+
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../abi/fcntl.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PAGE_SIZE,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../abi/mman.ts";
+import { EINVAL } from "../abi/errno.ts";
+import { check } from "../sys/errors.ts";
+import { close, fallocate, mmap } from "../sys/files.ts";
+import { addressOf } from "../sys/cstring.ts";
+import { sealedMemfd } from "./shared_region.ts";
+
+/** Size and alignment of a window, in bytes. */
+export const WINDOW_BYTES = 2 * 1024 * 1024;
+
+const FIRST_BYTES = 65536;
+
+export class Arena {
+  /** The memory file: sealed against shrinking and growing, close-on-exec. */
+  readonly fd: number;
+  /** Host address of offset 0. */
+  readonly base: number;
+  /** Bytes of guest memory; windows begin here. */
+  readonly size: number;
+  /** Windows that there are. */
+  readonly windowCount: number;
+  /** All of it. An access to a window that is not mapped, or whose file was cut, ends the process. */
+  readonly dv: DataView<SharedArrayBuffer>;
+
+  private constructor(fd: number, base: number, size: number, buffer: SharedArrayBuffer) {
+    this.fd = fd;
+    this.base = base;
+    this.size = size;
+    this.windowCount = (buffer.byteLength - size) / WINDOW_BYTES;
+    this.dv = new DataView(buffer, 0, buffer.byteLength);
+  }
+
+  /**
+   * @param sizeBytes of guest memory, a multiple of WINDOW_BYTES; sparse, so it may exceed RAM
+   * @param windowBytes of address space for windows, a multiple of WINDOW_BYTES
+   * @throws SyscallError or RangeError if the host has no address space or descriptor left
+   */
+  static create(sizeBytes: number, windowBytes: number): Arena {
+    if (sizeBytes <= 0 || sizeBytes % WINDOW_BYTES !== 0 || windowBytes % WINDOW_BYTES !== 0) {
+      throw new RangeError(
+        `arena sizes are multiples of ${WINDOW_BYTES}: ${sizeBytes}, ${windowBytes}`,
+      );
+    }
+    const total = sizeBytes + windowBytes;
+    const buffer = new SharedArrayBuffer(FIRST_BYTES, { maxByteLength: total });
+    const base = addressOf(new Uint8Array(buffer));
+    if (base % PAGE_SIZE !== 0) throw new RangeError("the arena is not at a page boundary");
+    const fd = sealedMemfd("dvisor-guest", sizeBytes);
+    try {
+      const flags = MAP_SHARED | MAP_FIXED;
+      check(mmap(base, sizeBytes, PROT_READ | PROT_WRITE, flags, fd, 0), "mmap arena");
+      buffer.grow(total);
+      if (windowBytes > 0) check(reserve(base + sizeBytes, windowBytes), "mmap windows");
+    } catch (error) {
+      close(fd);
+      throw error;
+    }
+    return new Arena(fd, base, sizeBytes, buffer);
+  }
+
+  /** Gives whole pages back to the host; they read as zeros again. 0 or `-errno`. */
+  punch(offset: number, lenBytes: number): number {
+    return fallocate(this.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, lenBytes);
+  }
+
+  /** Arena offset of a window. */
+  windowOffset(windowIndex: number): number {
+    return this.size + windowIndex * WINDOW_BYTES;
+  }
+
+  /**
+   * Maps a part of a host file into a window, in place of what was there.
+   *
+   * @param fileOffset a multiple of the page size
+   * @param lenBytes at most WINDOW_BYTES; pages beyond the end of the file fault
+   * @returns the arena offset of the window, or `-errno`
+   */
+  mapWindow(
+    windowIndex: number,
+    fd: number,
+    fileOffset: number,
+    lenBytes: number,
+    writable: boolean,
+  ): number {
+    if (!this.#hasWindow(windowIndex) || lenBytes <= 0 || lenBytes > WINDOW_BYTES) return -EINVAL;
+    const prot = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    const address = this.base + this.windowOffset(windowIndex);
+    const r = mmap(address, lenBytes, prot, MAP_SHARED | MAP_FIXED, fd, fileOffset);
+    return r < 0 ? r : address - this.base;
+  }
+
+  /** Takes a window's mapping away; its address space stays reserved. 0 or `-errno`. */
+  unmapWindow(windowIndex: number): number {
+    if (!this.#hasWindow(windowIndex)) return -EINVAL;
+    const r = reserve(this.base + this.windowOffset(windowIndex), WINDOW_BYTES);
+    return r < 0 ? r : 0;
+  }
+
+  /**
+   * Closes the memory file. The mapping stays until the arena is garbage: `dv` may still be in use somewhere.
+   */
+  close(): void {
+    close(this.fd);
+  }
+
+  #hasWindow(index: number): boolean {
+    return Number.isInteger(index) && index >= 0 && index < this.windowCount;
+  }
+}
+
+function reserve(address: number, lenBytes: number): number {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  return mmap(address, lenBytes, PROT_NONE, flags, -1, 0);
+}

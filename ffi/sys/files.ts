@@ -1,0 +1,208 @@
+/**
+ * Thin typed calls on files, memory and descriptors. Each is one system call and returns its raw result: `-errno` on error.
+ *
+ * Paths are strings or bytes; buffers are host addresses. Nothing retries, nothing is kept. Neighbours: cstring.ts for scratch memory,
+ * epoll.ts, fdpass.ts, spawn.ts. Sources: the man pages of the same names.
+ */
+
+import * as nr from "../abi/syscall_numbers.ts";
+import { AT_EMPTY_PATH, F_DUPFD_CLOEXEC } from "../abi/fcntl.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK } from "../abi/epoll.ts";
+import { Pollfd } from "../abi/poll.ts";
+import { scratch } from "./cstring.ts";
+import { syscall } from "./native.ts";
+
+/** A path as text or as raw bytes. */
+export type Path = string | Uint8Array;
+
+/** openat(2). */
+export function openat(dirfd: number, path: Path, flags: number, mode = 0): number {
+  return syscall(nr.SYS_openat, dirfd, scratch.cstr(path), flags, mode);
+}
+
+/** close(2). */
+export function close(fd: number): number {
+  return syscall(nr.SYS_close, fd);
+}
+
+/** read(2). */
+export function read(fd: number, address: number, lenBytes: number): number {
+  return syscall(nr.SYS_read, fd, address, lenBytes);
+}
+
+/** write(2). */
+export function write(fd: number, address: number, lenBytes: number): number {
+  return syscall(nr.SYS_write, fd, address, lenBytes);
+}
+
+/** pread64(2). */
+export function pread(fd: number, address: number, lenBytes: number, offset: number): number {
+  return syscall(nr.SYS_pread64, fd, address, lenBytes, offset);
+}
+
+/** pwrite64(2). */
+export function pwrite(fd: number, address: number, lenBytes: number, offset: number): number {
+  return syscall(nr.SYS_pwrite64, fd, address, lenBytes, offset);
+}
+
+/** preadv2(2): `flags` are RWF_*, offset -1 means the file's own position. */
+export function preadv2(
+  fd: number,
+  iov: number,
+  count: number,
+  offset: number,
+  flags: number,
+): number {
+  return syscall(nr.SYS_preadv2, fd, iov, count, offset, 0, flags);
+}
+
+/** pwritev2(2). */
+export function pwritev2(
+  fd: number,
+  iov: number,
+  count: number,
+  offset: number,
+  flags: number,
+): number {
+  return syscall(nr.SYS_pwritev2, fd, iov, count, offset, 0, flags);
+}
+
+/** lseek(2). */
+export function lseek(fd: number, offset: number, whence: number): number {
+  return syscall(nr.SYS_lseek, fd, offset, whence);
+}
+
+/** fstat(2) into `struct stat` at `address`. */
+export function fstat(fd: number, address: number): number {
+  return syscall(nr.SYS_fstat, fd, address);
+}
+
+/** newfstatat(2). */
+export function fstatat(dirfd: number, path: Path, address: number, flags: number): number {
+  return syscall(nr.SYS_newfstatat, dirfd, scratch.cstr(path), address, flags);
+}
+
+/** statx(2) of a path, or of `dirfd` itself if the path is empty. */
+export function statx(
+  dirfd: number,
+  path: Path,
+  flags: number,
+  mask: number,
+  address: number,
+): number {
+  const at = path.length === 0 ? flags | AT_EMPTY_PATH : flags;
+  return syscall(nr.SYS_statx, dirfd, scratch.cstr(path), at, mask, address);
+}
+
+/** ftruncate(2). */
+export function ftruncate(fd: number, lenBytes: number): number {
+  return syscall(nr.SYS_ftruncate, fd, lenBytes);
+}
+
+/** fallocate(2). */
+export function fallocate(fd: number, mode: number, offset: number, lenBytes: number): number {
+  return syscall(nr.SYS_fallocate, fd, mode, offset, lenBytes);
+}
+
+/** fsync(2). */
+export function fsync(fd: number): number {
+  return syscall(nr.SYS_fsync, fd);
+}
+
+/** getdents64(2). */
+export function getdents64(fd: number, address: number, lenBytes: number): number {
+  return syscall(nr.SYS_getdents64, fd, address, lenBytes);
+}
+
+/** readlinkat(2). */
+export function readlinkat(dirfd: number, path: Path, address: number, lenBytes: number): number {
+  return syscall(nr.SYS_readlinkat, dirfd, scratch.cstr(path), address, lenBytes);
+}
+
+/** mmap(2). */
+export function mmap(
+  address: number,
+  lenBytes: number,
+  prot: number,
+  flags: number,
+  fd: number,
+  offset: number,
+): number {
+  return syscall(nr.SYS_mmap, address, lenBytes, prot, flags, fd, offset);
+}
+
+/** munmap(2). */
+export function munmap(address: number, lenBytes: number): number {
+  return syscall(nr.SYS_munmap, address, lenBytes);
+}
+
+/** mprotect(2). */
+export function mprotect(address: number, lenBytes: number, prot: number): number {
+  return syscall(nr.SYS_mprotect, address, lenBytes, prot);
+}
+
+/** madvise(2). */
+export function madvise(address: number, lenBytes: number, advice: number): number {
+  return syscall(nr.SYS_madvise, address, lenBytes, advice);
+}
+
+/** memfd_create(2). */
+export function memfdCreate(name: string, flags: number): number {
+  return syscall(nr.SYS_memfd_create, scratch.cstr(name), flags);
+}
+
+/** fcntl(2). */
+export function fcntl(fd: number, command: number, argument = 0): number {
+  return syscall(nr.SYS_fcntl, fd, command, argument);
+}
+
+/** ioctl(2). */
+export function ioctl(fd: number, request: number, argument = 0): number {
+  return syscall(nr.SYS_ioctl, fd, request, argument);
+}
+
+/** A close-on-exec duplicate at the lowest free number from `atLeast` on. */
+export function dup(fd: number, atLeast = 0): number {
+  return syscall(nr.SYS_fcntl, fd, F_DUPFD_CLOEXEC, atLeast);
+}
+
+/** dup3(2). */
+export function dup3(fd: number, to: number, flags: number): number {
+  return syscall(nr.SYS_dup3, fd, to, flags);
+}
+
+/** eventfd2(2): close-on-exec and non-blocking unless told otherwise. */
+export function eventfd(initial = 0, flags = EFD_CLOEXEC | EFD_NONBLOCK): number {
+  return syscall(nr.SYS_eventfd2, initial, flags);
+}
+
+/** pipe2(2). The two descriptors, `[read, write]`, or a negative errno. */
+export function pipe(flags: number): [number, number] | number {
+  const r = syscall(nr.SYS_pipe2, scratch.area(0), flags);
+  return r < 0 ? r : pairInScratch();
+}
+
+/** socketpair(2). The two descriptors, or a negative errno. */
+export function socketpair(
+  family: number,
+  type: number,
+  protocol = 0,
+): [number, number] | number {
+  const r = syscall(nr.SYS_socketpair, family, type, protocol, scratch.area(0));
+  return r < 0 ? r : pairInScratch();
+}
+
+function pairInScratch(): [number, number] {
+  const at = scratch.areaOffset(0);
+  return [scratch.dv.getInt32(at, true), scratch.dv.getInt32(at + 4, true)];
+}
+
+/** poll(2) of one descriptor: its `revents`, 0 after `timeoutMs` (-1: never), or a negative errno. */
+export function poll(fd: number, events: number, timeoutMs: number): number {
+  const at = scratch.areaOffset(0);
+  scratch.dv.setInt32(at + Pollfd.at.fd, fd, true);
+  scratch.dv.setInt16(at + Pollfd.at.events, events, true);
+  scratch.dv.setInt16(at + Pollfd.at.revents, 0, true);
+  const r = syscall(nr.SYS_poll, scratch.area(0), 1, timeoutMs);
+  return r <= 0 ? r : scratch.dv.getUint16(at + Pollfd.at.revents, true);
+}
