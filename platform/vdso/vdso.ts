@@ -1,0 +1,155 @@
+/**
+ * The guest's vDSO (vdso(7)): an ELF image with clock functions that need no system call, and the layout of the data
+ * page in front of it. Time is the host's monotonic clock, extrapolated by the time stamp counter.
+ *
+ * Not here: where the numbers in the data page come from (clock_page.ts), and who maps the image (kernel/loader).
+ */
+
+import { Assembler } from "../../ffi/asm/assembler.ts";
+import { writeSharedObject } from "../../ffi/asm/elf_shared.ts";
+import { mem, rip } from "../../ffi/asm/operands.ts";
+import {
+  eax,
+  ecx,
+  edi,
+  edx,
+  r10d,
+  r11,
+  r8,
+  r9,
+  rax,
+  rcx,
+  rdi,
+  rdx,
+  rsi,
+} from "../../ffi/asm/registers.ts";
+
+/** The data page lies directly before the image. */
+export const DATA_PAGE_BYTES = 4096;
+
+/** Byte offsets in the data page. 64-bit values are little-endian. */
+export const CLOCK = {
+  /** u32, odd while the Sentry writes. */
+  seq: 0,
+  /** u32, 1 when the counter may be used; otherwise the functions make system calls. */
+  usable: 4,
+  /** u64: counter at the base time. */
+  tsc: 8,
+  /** u64: nanoseconds a tick, times 2^32. */
+  mult: 16,
+  /** u64 seconds and nanoseconds of CLOCK_MONOTONIC at the base, then of CLOCK_REALTIME. */
+  monotonic: 24,
+  realtime: 40,
+} as const;
+
+const SYS_gettimeofday = 96, SYS_time = 201, SYS_clock_gettime = 228;
+const NS_PER_SEC = 1_000_000_000;
+
+/** The image, a multiple of 4096 bytes. */
+export function buildVdso(): Uint8Array<ArrayBuffer> {
+  // The code's place in the image depends on the table sizes only: build once to learn it.
+  const probe = emit(0);
+  const first = writeSharedObject(probe.code, probe.symbols);
+  const codeAt = findCode(first, probe.code);
+  const { code, symbols } = emit(codeAt);
+  const image = writeSharedObject(code, symbols);
+  const padded = new Uint8Array(Math.ceil(image.length / 4096) * 4096);
+  padded.set(image);
+  return padded;
+}
+
+/** Code segments start at a page boundary. */
+function findCode(image: Uint8Array, code: Uint8Array): number {
+  for (let at = 4096; at < image.length; at += 4096) {
+    if (code.every((b, i) => image[at + i] === b)) return at;
+  }
+  throw new Error("the vDSO image does not hold its code");
+}
+
+function emit(codeAt: number): { code: Uint8Array; symbols: Record<string, number> } {
+  const a = new Assembler();
+  const data = (field: number) => rip("start", -codeAt - DATA_PAGE_BYTES + field);
+  a.label("start");
+
+  // int clock_gettime(clockid_t edi, struct timespec *rsi)
+  a.label("clock_gettime");
+  a.lea(r8, data(CLOCK.monotonic));
+  a.cmp(edi, 1).je("gettime_known");
+  a.cmp(edi, 6).je("gettime_known"); // CLOCK_MONOTONIC_COARSE
+  a.lea(r8, data(CLOCK.realtime));
+  a.test(edi, edi).je("gettime_known");
+  a.cmp(edi, 5).jne("gettime_call"); // CLOCK_REALTIME_COARSE
+  a.label("gettime_known");
+  readClock(a, data, "gettime_call", "gettime");
+  a.mov(mem(rsi), r11).mov(mem(rsi, 8), rdx);
+  a.xor(eax, eax).ret();
+  a.label("gettime_call");
+  a.mov(eax, SYS_clock_gettime).syscall().ret();
+
+  // int gettimeofday(struct timeval *rdi, struct timezone *rsi)
+  a.label("gettimeofday");
+  a.test(rsi, rsi).jne("timeofday_call");
+  a.test(rdi, rdi).je("timeofday_call");
+  a.lea(r8, data(CLOCK.realtime));
+  readClock(a, data, "timeofday_call", "timeofday");
+  a.mov(mem(rdi), r11);
+  a.mov(rax, rdx).xor(edx, edx).mov(ecx, 1000).div(rcx);
+  a.mov(mem(rdi, 8), rax);
+  a.xor(eax, eax).ret();
+  a.label("timeofday_call");
+  a.mov(eax, SYS_gettimeofday).syscall().ret();
+
+  // time_t time(time_t *rdi)
+  a.label("time");
+  a.lea(r8, data(CLOCK.realtime));
+  readClock(a, data, "time_call", "seconds");
+  a.mov(rax, r11);
+  a.test(rdi, rdi).je("time_end");
+  a.mov(mem(rdi), rax);
+  a.label("time_end").ret();
+  a.label("time_call");
+  a.mov(eax, SYS_time).syscall().ret();
+
+  const code = a.assemble();
+  return {
+    code,
+    symbols: {
+      __vdso_clock_gettime: a.offsetOf("clock_gettime"),
+      __vdso_gettimeofday: a.offsetOf("gettimeofday"),
+      __vdso_time: a.offsetOf("time"),
+      clock_gettime: a.offsetOf("clock_gettime"),
+      gettimeofday: a.offsetOf("gettimeofday"),
+      time: a.offsetOf("time"),
+    },
+  };
+}
+
+/** r8: base seconds and nanoseconds -> r11 seconds, rdx nanoseconds. Clobbers rax, rcx, r9, r10. */
+function readClock(
+  a: Assembler,
+  data: (field: number) => ReturnType<typeof rip>,
+  unusable: string,
+  prefix: string,
+): void {
+  a.lea(r9, data(CLOCK.seq));
+  a.label(`${prefix}_again`);
+  a.mov(r10d, mem(r9));
+  a.test(r10d, 1).jne(`${prefix}_busy`);
+  a.cmp(mem(r9, CLOCK.usable), 1, 4).jne(unusable);
+  a.lfence().rdtsc();
+  a.shl(rdx, 32).or(rax, rdx);
+  a.sub(rax, mem(r9, CLOCK.tsc)).jae(`${prefix}_later`);
+  a.xor(eax, eax); // another core's counter may be a little behind
+  a.label(`${prefix}_later`);
+  a.mul(mem(r9, CLOCK.mult), 8);
+  a.shl(rdx, 32).shr(rax, 32).or(rax, rdx);
+  a.add(rax, mem(r8, 8));
+  a.mov(r11, mem(r8));
+  a.cmp(mem(r9), r10d).jne(`${prefix}_again`);
+  a.xor(edx, edx).mov(ecx, NS_PER_SEC).div(rcx);
+  a.add(r11, rax);
+  a.jmp(`${prefix}_end`);
+  a.label(`${prefix}_busy`).pause();
+  a.jmp(`${prefix}_again`);
+  a.label(`${prefix}_end`);
+}

@@ -1,0 +1,39 @@
+// The vDSO image and the page that drives it.
+
+import { assert, assertEquals } from "@std/assert";
+import { buildVdso, CLOCK } from "./vdso.ts";
+import { ClockPage } from "./clock_page.ts";
+import { SharedRegion } from "../../ffi/mem/shared_region.ts";
+
+Deno.test("the vDSO image is a shared object with the clock functions", () => {
+  const image = buildVdso();
+  assertEquals(image.length % 4096, 0);
+  assertEquals([...image.subarray(0, 4)], [0x7f, 0x45, 0x4c, 0x46]);
+  const text = new TextDecoder("latin1").decode(image);
+  for (const name of ["__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time"]) {
+    assert(text.includes(name), name);
+  }
+});
+
+Deno.test("the clock page never lets the clock step back", () => {
+  const region = SharedRegion.create("clock-test", 4096);
+  const at = (ns: number, tsc: number) => ({
+    tsc,
+    monotonicNs: ns,
+    realtimeSec: 1000 + Math.floor(ns / 1e9),
+    realtimeNsec: ns % 1e9,
+  });
+  const page = new ClockPage(region.base, at(0, 0));
+  page.update(at(1e7, 1e7)); // too short a baseline
+  assertEquals(region.dv.getUint32(CLOCK.usable, true), 0);
+  page.update(at(1e9, 1e9));
+  assertEquals(region.dv.getUint32(CLOCK.usable, true), 1);
+  assertEquals(region.dv.getUint32(CLOCK.seq, true), 2);
+  // The counter ran 1% fast: shown time is 10 ms ahead of the host.
+  page.update(at(2e9, 2.01e9));
+  const shownSec = Number(region.dv.getBigUint64(CLOCK.monotonic, true));
+  const shownNsec = Number(region.dv.getBigUint64(CLOCK.monotonic + 8, true));
+  assertEquals(shownSec * 1e9 + shownNsec, 2.01e9);
+  assert(Number(region.dv.getBigUint64(CLOCK.mult, true)) < 2 ** 32);
+  region.close();
+});
