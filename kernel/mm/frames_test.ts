@@ -1,0 +1,131 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Arena } from "../../ffi/mem/arena.ts";
+import { fill, load32, store32 } from "../../ffi/mem/native_memory.ts";
+import { FreePages } from "./free_pages.ts";
+import { CHUNK_SIZE, FrameAllocator, PAGE_SIZE } from "./frames.ts";
+
+const MIB = 1 << 20;
+
+class FakeSpace {
+  seq = 0;
+  ackedSeq = 0;
+  flushes = 0;
+  flush(): void {
+    this.flushes++;
+  }
+}
+
+function isZero(arena: Arena, off: number, pages: number): boolean {
+  for (let at = off; at < off + pages * PAGE_SIZE; at += 512) {
+    if (load32(arena.base + at) !== 0) return false;
+  }
+  return true;
+}
+
+Deno.test("an extent is zeroed, also the second time", () => {
+  const arena = Arena.create(8 * MIB, 0), frames = new FrameAllocator(arena);
+  for (const pages of [1, 3, 16, 17, 200, 512]) {
+    for (let round = 0; round < 3; round++) {
+      const off = frames.alloc(pages);
+      assert(off >= 0);
+      assert(isZero(arena, off, pages), `${pages} pages, round ${round}`);
+      fill(arena.base + off, 0xff, pages * PAGE_SIZE);
+      frames.release(off, pages);
+      frames.reclaim(64 * MIB);
+    }
+  }
+  assertEquals(frames.usedBytes, 0);
+  arena.close();
+});
+
+Deno.test("chunks are aligned and allocAt continues an extent", () => {
+  const arena = Arena.create(16 * MIB, 0), frames = new FrameAllocator(arena);
+  const small = frames.alloc(5), chunk = frames.allocChunk(), big = frames.alloc(600);
+  assertEquals(chunk % CHUNK_SIZE, 0);
+  assertEquals(big % CHUNK_SIZE, 0);
+  assertEquals(frames.allocAt(small + 5 * PAGE_SIZE, 4), small + 5 * PAGE_SIZE);
+  assertEquals(frames.allocAt(chunk, 1), -1);
+  assertEquals(frames.allocAt(big + 600 * PAGE_SIZE, 424), big + 600 * PAGE_SIZE);
+  assertEquals(frames.allocAt(arena.size, 1), -1);
+  arena.close();
+});
+
+Deno.test("references keep a frame, and releasing it twice is a bug", () => {
+  const arena = Arena.create(4 * MIB, 0), frames = new FrameAllocator(arena);
+  const off = frames.alloc(4);
+  frames.retain(off + PAGE_SIZE, 2);
+  store32(arena.base + off + PAGE_SIZE, 7);
+  frames.release(off, 4);
+  assertEquals([0, 1, 2, 3].map((i) => frames.refs(off + i * PAGE_SIZE)), [0, 1, 1, 0]);
+  assertEquals(load32(arena.base + off + PAGE_SIZE), 7);
+  assertEquals(frames.usedBytes, 2 * PAGE_SIZE);
+  frames.release(off + PAGE_SIZE, 2);
+  assertThrows(() => frames.release(off, 1));
+  arena.close();
+});
+
+Deno.test("a released frame waits until its space has acknowledged", () => {
+  const arena = Arena.create(2 * MIB, 0), frames = new FrameAllocator(arena);
+  const space = new FakeSpace(), off = frames.alloc(512);
+  space.seq = 5;
+  frames.release(off, 512, space);
+  frames.reclaim(64 * MIB);
+  assertEquals(frames.alloc(1), -1);
+  assertEquals(frames.refs(off), 1);
+  assert(space.flushes > 0);
+  space.ackedSeq = 4;
+  assertEquals(frames.alloc(1), -1);
+  space.ackedSeq = 5;
+  assert(frames.alloc(1) >= 0);
+  frames.release(off, 1);
+  arena.close();
+});
+
+Deno.test("reclaim works in slices", () => {
+  const arena = Arena.create(32 * MIB, 0), frames = new FrameAllocator(arena);
+  const off = frames.alloc(4096);
+  fill(arena.base + off, 1, 16 * MIB);
+  frames.release(off, 4096);
+  assertEquals(frames.pendingBytes, 16 * MIB);
+  assertEquals(frames.reclaim(4 * MIB), true);
+  assertEquals(frames.pendingBytes, 12 * MIB);
+  while (frames.reclaim(4 * MIB));
+  assertEquals(frames.pendingBytes, 0);
+  const again = frames.alloc(8192);
+  assert(again >= 0 && isZero(arena, again, 8192));
+  arena.close();
+});
+
+Deno.test("the free map survives random use without overlap or loss", () => {
+  const free = new FreePages(16 * 512);
+  const owner = new Uint32Array(16 * 512);
+  const held: [number, number][] = [];
+  let seed = 12345;
+  const random = (n: number): number => {
+    seed = Math.imul(seed, 1103515245) + 12345 >>> 0;
+    return (seed >>> 8) % n;
+  };
+  for (let step = 1; step < 20000; step++) {
+    if (random(2) === 0 && held.length > 0) {
+      const i = random(held.length), [page, pages] = held[i]!;
+      const cut = random(pages) + 1;
+      owner.fill(0, page + pages - cut, page + pages);
+      free.give(page + pages - cut, cut);
+      if (cut === pages) held.splice(i, 1);
+      else held[i] = [page, pages - cut];
+      continue;
+    }
+    const pages = [1, 1, 1, 2, 7, 16, 30, 100, 300, 512, 700][random(11)]!;
+    const page = free.take(pages);
+    if (page < 0) continue;
+    for (let p = page; p < page + pages; p++) {
+      assertEquals(owner[p], 0);
+      owner[p] = step;
+    }
+    held.push([page, pages]);
+  }
+  const used = held.reduce((sum, [, pages]) => sum + pages, 0);
+  assertEquals(free.freePages, 16 * 512 - used);
+  for (const [page, pages] of held) free.give(page, pages);
+  assertEquals(free.take(16 * 512), 0);
+});

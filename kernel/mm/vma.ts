@@ -1,0 +1,211 @@
+/**
+ * Virtual memory areas: what the guest mapped, as /proc/PID/maps shows it. Which frames stand behind the pages is
+ * in pages.ts; what the host has mapped follows from both.
+ */
+
+import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import type { Backing } from "./backing.ts";
+import { KernelBug } from "../core/kernel_bug.ts";
+
+/** Bits of `Vma.flags`. */
+export const VM_SHARED = 1,
+  VM_GROWSDOWN = 2,
+  VM_NORESERVE = 4,
+  VM_LOCKED = 8,
+  VM_LOCKONFAULT = 0x10,
+  VM_DONTFORK = 0x20,
+  VM_WIPEONFORK = 0x40,
+  VM_DONTDUMP = 0x80,
+  VM_HUGEPAGE = 0x100,
+  VM_NOHUGEPAGE = 0x200,
+  VM_SEQUENTIAL = 0x400,
+  VM_RANDOM = 0x800,
+  VM_MERGEABLE = 0x1000,
+  /** vdso and vvar: never split by fork rules, never written. */
+  VM_SPECIAL = 0x2000;
+
+export const PROT_MASK: number = PROT_READ | PROT_WRITE | PROT_EXEC;
+
+export class Vma {
+  start: number;
+  end: number;
+  prot: number;
+  /** What mprotect may grant: a shared mapping of a file that was opened read-only lacks PROT_WRITE. */
+  maxProt: number;
+  flags: number;
+  readonly backing: Backing | null;
+  /** File offset of `start`; for anonymous memory the address at which it was mapped. */
+  offset: number;
+  /** "[vdso]", "[vvar]", a name given by prctl(PR_SET_VMA), or "". */
+  label: string;
+
+  constructor(
+    start: number,
+    end: number,
+    prot: number,
+    maxProt: number,
+    flags: number,
+    backing: Backing | null,
+    offset: number,
+    label: string,
+  ) {
+    this.start = start;
+    this.end = end;
+    this.prot = prot;
+    this.maxProt = maxProt;
+    this.flags = flags;
+    this.backing = backing;
+    this.offset = offset;
+    this.label = label;
+  }
+
+  get isShared(): boolean {
+    return (this.flags & VM_SHARED) !== 0;
+  }
+  /** Private memory without a file: frames are made of nothing at the first touch. */
+  get isAnonymous(): boolean {
+    return this.backing === null;
+  }
+  /** The host maps the file itself wherever the page map has no frame. */
+  get isDirect(): boolean {
+    return this.backing !== null && this.backing.platformFile >= 0;
+  }
+  /** What the host may do with file pages or frames that are not this process's own. */
+  get sharedProt(): number {
+    return readOnlyProt(this.prot);
+  }
+  /** Protection of file pages that the host maps directly. */
+  get directProt(): number {
+    return this.isShared ? this.prot : readOnlyProt(this.prot);
+  }
+
+  clone(): Vma {
+    return new Vma(
+      this.start,
+      this.end,
+      this.prot,
+      this.maxProt,
+      this.flags,
+      this.backing,
+      this.offset,
+      this.label,
+    );
+  }
+
+  /** True when `next` continues this area, so that Linux would show one line for both. */
+  isContinuedBy(next: Vma): boolean {
+    return this.end === next.start && this.prot === next.prot && this.flags === next.flags &&
+      this.backing === next.backing && this.maxProt === next.maxProt &&
+      this.label === next.label && this.offset + (this.end - this.start) === next.offset;
+  }
+}
+
+/** Writing is taken away; what could be written can still be read, as on the processor. */
+export function readOnlyProt(prot: number): number {
+  return (prot & PROT_WRITE) === 0 ? prot : prot & ~PROT_WRITE | PROT_READ;
+}
+
+/** access: ACCESS_* bits, 0 = unknown. As x86 does: whatever is accessible at all can be read. */
+export function allows(prot: number, access: number): boolean {
+  return prot !== PROT_NONE && (access & (PROT_WRITE | PROT_EXEC) & ~prot) === 0;
+}
+
+/** Told when an area starts or ends to use a backing. */
+export interface BackingUser {
+  link(backing: Backing): void;
+  unlink(backing: Backing): void;
+}
+
+/** All areas of a process, by address. */
+export class VmaList {
+  readonly list: Vma[] = [];
+  private readonly user: BackingUser;
+  private hint: number = 0;
+
+  constructor(user: BackingUser) {
+    this.user = user;
+  }
+
+  get length(): number {
+    return this.list.length;
+  }
+
+  /** Index of the first area that ends behind `addr` (length when none). HOT */
+  indexOf(addr: number): number {
+    const list = this.list, h = this.hint;
+    if (h < list.length && list[h]!.end > addr && (h === 0 || list[h - 1]!.end <= addr)) return h;
+    let lo = 0, hi = list.length;
+    while (lo < hi) {
+      const mid = (lo + hi) >> 1;
+      if (list[mid]!.end > addr) hi = mid;
+      else lo = mid + 1;
+    }
+    this.hint = lo;
+    return lo;
+  }
+
+  /** The area that contains `addr`, or null. HOT */
+  find(addr: number): Vma | null {
+    const i = this.indexOf(addr);
+    if (i === this.list.length) return null;
+    const vma = this.list[i]!;
+    return vma.start <= addr ? vma : null;
+  }
+
+  at(i: number): Vma {
+    const vma = this.list[i];
+    if (vma === undefined) throw new KernelBug(`no area ${i}`);
+    return vma;
+  }
+
+  /** True when something is mapped in [start, end). */
+  overlaps(start: number, end: number): boolean {
+    const i = this.indexOf(start);
+    return i < this.list.length && this.list[i]!.start < end;
+  }
+
+  /** Make `addr` a boundary: the index of the first area at or behind it. */
+  splitAt(addr: number): number {
+    const i = this.indexOf(addr);
+    if (i === this.list.length || this.list[i]!.start >= addr) return i;
+    const vma = this.list[i]!, rest = vma.clone();
+    rest.start = addr;
+    rest.offset = vma.offset + (addr - vma.start);
+    vma.end = addr;
+    if (rest.backing !== null) this.user.link(rest.backing);
+    this.list.splice(i + 1, 0, rest);
+    return i + 1;
+  }
+
+  /** Nothing may be mapped in its range. The backing is held by the area from now on. */
+  insert(vma: Vma): void {
+    const i = this.indexOf(vma.start);
+    if (i < this.list.length && this.list[i]!.start < vma.end) throw new KernelBug("areas overlap");
+    if (vma.backing !== null) this.user.link(vma.backing);
+    this.list.splice(i, 0, vma);
+  }
+
+  /** Remove areas [from, to). */
+  remove(from: number, to: number): void {
+    if (from === to) return;
+    for (let i = from; i < to; i++) {
+      const backing = this.list[i]!.backing;
+      if (backing !== null) this.user.unlink(backing);
+    }
+    this.list.splice(from, to - from);
+  }
+
+  /** Merge what continues each other in the neighbourhood of [start, end). */
+  mergeAround(start: number, end: number): void {
+    let i = Math.max(1, this.indexOf(start));
+    while (i < this.list.length && this.list[i]!.start <= end) {
+      const before = this.list[i - 1]!, vma = this.list[i]!;
+      if (before.isContinuedBy(vma)) {
+        before.end = vma.end;
+        this.remove(i, i + 1);
+      } else {
+        i++;
+      }
+    }
+  }
+}
