@@ -1,0 +1,148 @@
+/**
+ * The code that runs first in a binary on the home-made base, before `deno`'s own `_start`.
+ *
+ * The base is the official `deno`, a command-line tool. The stub makes it run the program that was
+ * appended to it: it replaces the argument vector `dvisor ARGS...` by `deno run OPTIONS URL ARGS...`
+ * and jumps to where `deno` begins. The URL is a `data:` URL with a line of JavaScript that reads
+ * the program's text from `/proc/self/exe` and evaluates it.
+ *
+ * So no cache on disk is involved: there is none to find, to fill, or to poison. Deno's own caches
+ * are pointed at a path that cannot exist. Not here: how the stub gets into the file
+ * (`base_binary.ts`), and how the offset gets into the URL (`embed.ts`).
+ *
+ * The dynamic linker has done its work when this runs; the stack is as execve(2) made it (System V
+ * ABI, "Process Initialization").
+ */
+
+import { Assembler } from "../../ffi/asm/assembler.ts";
+import { mem, rip } from "../../ffi/asm/operands.ts";
+import {
+  ebp,
+  r12,
+  r13,
+  r14,
+  r15,
+  rax,
+  rbp,
+  rbx,
+  rcx,
+  rdi,
+  rdx,
+  rsi,
+  rsp,
+} from "../../ffi/asm/registers.ts";
+
+/** What the stub must know of the file that it is in. Addresses are relative to the load base. */
+export interface StubPlace {
+  /** Where the stub is loaded. */
+  readonly vaddr: number;
+  /** Where `deno` begins. */
+  readonly entry: number;
+  /** The GOT slot of `environ`. */
+  readonly environSlot: number;
+  /** Options of V8, as `--v8-flags` takes them. */
+  readonly v8Flags: readonly string[];
+}
+
+/** Width of the numbers in the program's URL. */
+const DIGITS = 12;
+
+/**
+ * The URL that reads `lengthBytes` bytes of ASCII at `offset` of the running executable and
+ * evaluates them. Its length is the same for all numbers.
+ */
+export function programUrl(offset: number, lengthBytes: number): string {
+  const number = (n: number): string => `Number("${String(n).padStart(DIGITS, "0")}")`;
+  return "data:text/javascript," +
+    `{const/**/f=Deno.openSync("/proc/self/exe"),b=new/**/Uint8Array(${number(lengthBytes)});` +
+    `f.seekSync(${number(offset)},0);` +
+    "for(let/**/n=0;n<b.length;){const/**/r=f.readSync(b.subarray(n));" +
+    'if(r===null)throw/**/Error("executable\\x20cut\\x20short");n-=-r}' +
+    "f.close();globalThis.eval(new/**/TextDecoder().decode(b))}";
+}
+
+/** The new vector has at most this many entries more than the old one. */
+const EXTRA_ENTRIES = 32;
+
+/** Variables with these beginnings are for other programs: they must not steer this `deno`. */
+const FOREIGN = ["DENO_", "NODE_", "OTEL_"];
+
+const ENVIRONMENT = [
+  "DENO_DIR=/dev/null/dvisor",
+  "DENO_NO_UPDATE_CHECK=1",
+  "DENO_DISABLE_NODE_SHIM=1",
+];
+
+function argumentsBefore(v8Flags: readonly string[]): string[] {
+  const options = ["-A", "--no-config", "--no-lock", "--cached-only", "--no-remote", "--no-npm"];
+  const v8 = v8Flags.length > 0 ? [`--v8-flags=${v8Flags.join(",")}`] : [];
+  return ["deno", "run", ...options, ...v8, programUrl(0, 0)];
+}
+
+/** The code and data of the stub, to be loaded at `place.vaddr`, readable and executable. */
+export function entryStub(place: StubPlace): Uint8Array<ArrayBuffer> {
+  const a = new Assembler();
+  const args = argumentsBefore(place.v8Flags);
+  emitStart(a, place);
+  emitArguments(a, args);
+  emitEnvironment(a, place);
+  emitLeave(a, place);
+  args.forEach((text, i) => a.label(`argument ${i}`).asciz(text));
+  ENVIRONMENT.forEach((text, i) => a.label(`variable ${i}`).asciz(text));
+  return a.assemble();
+}
+
+/** rbx = old vector, r12 = rtld_fini, r13 = envp, r14 = auxv, r15 = load base, rsp = new vector. */
+function emitStart(a: Assembler, place: StubPlace): void {
+  a.label("entry").mov(r12, rdx).mov(rbx, rsp);
+  a.lea(r15, rip("entry")).movabs(rax, place.vaddr).sub(r15, rax);
+  a.mov(rcx, mem(rbx)).lea(r13, mem(rbx, 16, rcx, 8)).mov(r14, r13);
+  a.label("next variable").mov(rax, mem(r14)).add(r14, 8).test(rax, rax).jne("next variable");
+  a.mov(rax, r14);
+  a.label("next auxv").mov(rdx, mem(rax)).add(rax, 16).test(rdx, rdx).jne("next auxv");
+  a.sub(rax, rbx).add(rax, 8 * EXTRA_ENTRIES).sub(rsp, rax).and(rsp, -16);
+}
+
+/** Own arguments, then the caller's without the first. rdi = behind them. */
+function emitArguments(a: Assembler, args: readonly string[]): void {
+  a.lea(rdi, mem(rsp, 8));
+  args.forEach((_, i) => emitPointer(a, `argument ${i}`));
+  a.mov(rcx, mem(rbx)).sub(rcx, 1).jbe("end of arguments");
+  a.lea(rsi, mem(rbx, 16)).cld().repMovsq();
+  a.label("end of arguments");
+  a.mov(rax, rdi).sub(rax, rsp).sub(rax, 8).shr(rax, 3).mov(mem(rsp), rax);
+  a.mov(mem(rdi), 0, 8).add(rdi, 8);
+}
+
+/** Own variables, then the caller's without foreign ones. rdi = behind them. */
+function emitEnvironment(a: Assembler, place: StubPlace): void {
+  a.mov(rbp, rdi);
+  ENVIRONMENT.forEach((_, i) => emitPointer(a, `variable ${i}`));
+  a.label("copy variable").mov(rsi, mem(r13)).test(rsi, rsi).je("end of variables").add(r13, 8);
+  for (const prefix of FOREIGN) {
+    const next = a.fresh("not foreign");
+    a.cmp(mem(rsi), littleEndian(prefix), 4).jne(next);
+    a.cmp(mem(rsi, 4), prefix.charCodeAt(4), 1).je("copy variable").label(next);
+  }
+  a.mov(mem(rdi), rsi).add(rdi, 8).jmp("copy variable");
+  a.label("end of variables").mov(mem(rdi), 0, 8).add(rdi, 8);
+  // libc took the old environment before this code ran: it must be told of the new one
+  a.movabs(rax, place.environSlot).mov(rax, mem(r15, 0, rax)).mov(mem(rax), rbp);
+}
+
+/** Copies the auxiliary vector and goes to `deno` with the registers that it expects. */
+function emitLeave(a: Assembler, place: StubPlace): void {
+  a.label("copy auxv").mov(rax, mem(r14)).mov(mem(rdi), rax);
+  a.mov(rcx, mem(r14, 8)).mov(mem(rdi, 8), rcx);
+  a.add(r14, 16).add(rdi, 16).test(rax, rax).jne("copy auxv");
+  a.movabs(rax, place.entry).add(rax, r15);
+  a.mov(rdx, r12).xor(ebp, ebp).jmp(rax);
+}
+
+function emitPointer(a: Assembler, label: string): void {
+  a.lea(rax, rip(label)).mov(mem(rdi), rax).add(rdi, 8);
+}
+
+function littleEndian(text: string): number {
+  return [0, 1, 2, 3].reduce((n, i) => n + text.charCodeAt(i) * 2 ** (8 * i), 0);
+}
