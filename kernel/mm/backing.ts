@@ -11,7 +11,11 @@ export interface FileIdentity {
 
 /** A mapping that wants to know when file pages go away; the memory manager implements it. */
 export interface FileMapping {
-  /** Pages in [from, to) of the file are gone (truncate, punch): unmap them; next touch faults again. */
+  /**
+   * Pages at byte offsets [from, to) of the file are gone (truncate, punch): unmap them; next touch faults again.
+   * Both are page aligned, or `to` is Infinity. On truncation the new size is set before the call, and the frames
+   * are released after it.
+   */
   onPagesGone(from: number, to: number): void;
 }
 
@@ -36,6 +40,10 @@ export abstract class Backing {
   /** Arena offset of the page at file offset `offset` (page aligned); allocates in holes when `write`;
    *  -1: a hole that reads as zeros (caller maps a zero page), -EFAULT (SIGBUS), -ENOMEM. */
   abstract frame(offset: number, write: boolean): number;
+  /** How many pages from `offset` on are known to lie contiguously behind `frame`, the frame of `offset`. */
+  contiguous(_offset: number, _frame: number, _maxPages: number): number {
+    return 1;
+  }
   /** Copy file bytes to host memory (private copies); short at the end of the file. */
   abstract readInto(hostAddr: number, offset: number, len: number): number;
   /** A mapping holds the backing (the open file) as long as it lives. */
