@@ -1,0 +1,124 @@
+/**
+ * The ptrace platform: portable, small, slow. Guest threads are traced threads of stub processes under PTRACE_SYSEMU.
+ *
+ * All must happen on the thread that created it: ptrace(2) answers to no other. A process has one at a time, for it takes
+ * SIGCHLD as its doorbell. Neighbours: `space.ts`, `context.ts`, `tracer.ts`; `zygote.ts` is the host process behind all spaces.
+ */
+
+import { ECHILD } from "../../ffi/abi/errno.ts";
+import { SIGCHLD, SIGKILL } from "../../ffi/abi/signal.ts";
+import { SYS_kill } from "../../ffi/abi/syscall_numbers.ts";
+import type { Arena } from "../../ffi/mem/arena.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { read } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { signalToEventfd } from "../../ffi/sys/signals.ts";
+import type { Platform } from "../platform.ts";
+import { CommandPages } from "./command_pages.ts";
+import type { PtraceContext } from "./context.ts";
+import { MappingIndex } from "./mapping_index.ts";
+import { cloneSpace, type PtraceSpace } from "./space.ts";
+import { STUB_TEXT } from "./stub_image.ts";
+import { Tracer } from "./tracer.ts";
+import { type StubOwner, Zygote } from "./zygote.ts";
+
+export interface PtraceOptions {
+  /** LIMIT: guest processes at a time. */
+  readonly maxSpaces?: number;
+  /** LIMIT: host threads of all guest processes, one more a process than the guest's own. */
+  readonly maxThreads?: number;
+}
+
+const DEFAULT_MAX_SPACES = 16384;
+const DEFAULT_MAX_THREADS = 49152;
+
+/**
+ * @param arena whose memory spaces can map
+ * @throws Error naming the host's call that failed: the host denies ptrace, memfd or seccomp
+ */
+export function createPtracePlatform(arena: Arena, options: PtraceOptions = {}): Platform {
+  return new PtracePlatform(arena, options);
+}
+
+class PtracePlatform implements Platform, StubOwner {
+  readonly name = "ptrace";
+  readonly maxUserAddress = STUB_TEXT;
+  readonly reserved: readonly (readonly [number, number])[] = [];
+  readonly tracer: Tracer;
+  readonly commands: CommandPages;
+  readonly spaces = new Set<PtraceSpace>();
+  readonly dirty = new Set<PtraceSpace>();
+  readonly doorbellFd: number;
+  readonly #zygote: Zygote;
+
+  constructor(arena: Arena, options: PtraceOptions) {
+    this.tracer = new Tracer(options.maxThreads ?? DEFAULT_MAX_THREADS);
+    this.commands = new CommandPages(options.maxSpaces ?? DEFAULT_MAX_SPACES);
+    this.doorbellFd = signalToEventfd(SIGCHLD);
+    this.#zygote = Zygote.start(this.tracer, this.commands, arena);
+  }
+
+  get fpuSize(): number {
+    return this.tracer.fpuSize;
+  }
+
+  get runningCount(): number {
+    return this.tracer.runningCount;
+  }
+
+  newAddressSpace(): PtraceSpace | null {
+    return cloneSpace(this, this.#zygote.helper, new MappingIndex());
+  }
+
+  /** HOT */
+  poll(): PtraceContext | null {
+    do {
+      const context = this.tracer.dequeue();
+      if (context !== null) return context;
+    } while (this.tracer.wait(false) > 0);
+    return null;
+  }
+
+  prepareSleep(): boolean {
+    this.#drain();
+    while (!this.tracer.hasReady() && this.tracer.wait(false) > 0);
+    return !this.tracer.hasReady();
+  }
+
+  finishSleep(): void {
+    this.#drain();
+  }
+
+  #drain(): void {
+    read(this.doorbellFd, scratch.area(0), 8);
+  }
+
+  /** A traced thread that has stopped is not running at all. */
+  setSpinBudget(_ns: number): void {}
+
+  registerFile(hostFd: number): number {
+    return this.#zygote.receiveFile(hostFd);
+  }
+
+  unregisterFile(file: number): void {
+    for (const space of this.dirty) space.flush(); // a queued mapFile may name it
+    this.#zygote.closeFile(file);
+  }
+
+  /** Every call stops its thread: there is nothing to patch. */
+  thunk(_nr: number, _returnAddr: number): number {
+    return 0;
+  }
+
+  /** The host delivers a kick in bounded time, and ends of stubs are events like others. */
+  tick(_nowNs: number): void {}
+
+  destroy(): void {
+    for (const space of this.spaces) space.destroy();
+    syscall(SYS_kill, this.#zygote.helper.tid, SIGKILL);
+    while (this.tracer.wait(true) !== -ECHILD);
+    this.#zygote.close();
+    this.commands.region.close();
+    this.tracer.memory.close();
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * The program that a ptrace stub is: one page of code that makes the system calls the tracer asks for and stops.
+ *
+ * The guest never enters it on purpose; when it jumps here, its `syscall` is a guest call like any other, for guest threads
+ * run under PTRACE_SYSEMU. Neighbours: `helper_thread.ts` drives it, `zygote.ts` starts it.
+ */
+
+import { Assembler } from "../../ffi/asm/assembler.ts";
+import { writeExecutable } from "../../ffi/asm/elf_executable.ts";
+import { mem } from "../../ffi/asm/operands.ts";
+import { r10, r8, r9, rax, rbp, rbx, rdi, rdx, rsi } from "../../ffi/asm/registers.ts";
+
+/** Guest addresses end here; the stub's own pages follow. */
+export const STUB_TEXT = 0x7ffe00000000;
+/** The space's command page, read-only here: the tracer writes it through its own mapping. */
+export const STUB_CONTROL = STUB_TEXT + 0x1000;
+/** Behind the last page of user space (4-level page tables). */
+export const USER_END = 0x7ffffffff000;
+/**
+ * Where execve places the page before it is moved to STUB_TEXT. Loading it there at once could meet the stack, whose
+ * place is random.
+ */
+export const LOAD_ADDRESS = 0x400000;
+
+/** Selectors of 64-bit user code and data. */
+export const USER_CS = 0x33;
+export const USER_SS = 0x2b;
+
+/** A command: call number, six arguments, one word unused. */
+export const COMMAND_BYTES = 64;
+export const MAX_COMMANDS = 64;
+
+/** Offset in the text of `syscall; int3`: one call with arguments in registers. */
+export const CALL_OFFSET = 0;
+/** Length of the `syscall` instruction. */
+export const SYSCALL_BYTES = 2;
+
+/**
+ * Offset of the loop over commands [rbx, rbp). It stops at an int3 with rbx at the first command that failed, its
+ * error in rax, or with rbx = rbp.
+ */
+export const BATCH_OFFSET = 16;
+
+function assembleText(): Uint8Array {
+  return new Assembler()
+    .syscall().int3()
+    .align(BATCH_OFFSET, 0xcc)
+    .label("next")
+    .cmp(rbx, rbp).jae("stop")
+    .mov(rax, mem(rbx, 0)).mov(rdi, mem(rbx, 8)).mov(rsi, mem(rbx, 16)).mov(rdx, mem(rbx, 24))
+    .mov(r10, mem(rbx, 32)).mov(r8, mem(rbx, 40)).mov(r9, mem(rbx, 48))
+    .syscall()
+    .cmp(rax, -4095).jae("stop")
+    .add(rbx, COMMAND_BYTES)
+    .jmp("next")
+    .label("stop").int3()
+    .assemble();
+}
+
+/** The stub as a static ELF program. Its entry stops at once, should nobody trace it. */
+export function stubImage(): Uint8Array<ArrayBuffer> {
+  const bytes = assembleText();
+  return writeExecutable(LOAD_ADDRESS + SYSCALL_BYTES, [
+    { vaddr: LOAD_ADDRESS, bytes, read: true, write: false, exec: true },
+  ]);
+}
