@@ -23,6 +23,9 @@ import { SYS_rt_sigaction } from "../abi/syscall_numbers.ts";
 import { emitMemory } from "../mem/memory_code.ts";
 import { emitSyscall } from "./call_code.ts";
 import { DATA, DATA_BYTES } from "./data_page.ts";
+import { emitHelper } from "./helper_code.ts";
+import { emitSignalHandler } from "./signal_code.ts";
+import { emitSpawn } from "./spawn_code.ts";
 import { CODE_START, FaultTable } from "./fault_code.ts";
 
 const LOAD = { parameters: ["f64"], result: "f64" } as const;
@@ -49,6 +52,8 @@ const SIGNATURES = {
   xchg32: EXCHANGE,
   find_zero: { parameters: ["f64", "i32"], result: "i32" },
   compare: { parameters: ["f64", "f64", "i32"], result: "i32" },
+  spawn: { parameters: ["f64"], result: "f64" },
+  start_helper: { parameters: ["f64"], result: "f64" },
   code_start: { parameters: [], result: "void" },
 } as const;
 
@@ -77,6 +82,9 @@ function load() {
   const faults = new FaultTable(a);
   emitSyscall(a);
   emitMemory(a, faults);
+  emitSpawn(a, dataBase);
+  emitHelper(a, dataBase);
+  emitSignalHandler(a, dataBase);
   faults.emit(dataBase);
   const code = a.assemble();
   const symbols: Record<string, number> = {};

@@ -1,0 +1,62 @@
+/**
+ * Host signals for a loop that never returns to Deno's: an assembled handler adds 1 to an eventfd.
+ *
+ * What a signal means is the caller's business. SIGSEGV and SIGBUS belong to fault_code.ts. See sigaction(2), eventfd(2).
+ */
+
+import { EFD_CLOEXEC, EFD_NONBLOCK } from "../abi/epoll.ts";
+import {
+  NSIG,
+  SA_ONSTACK,
+  SA_RESTART,
+  SIG_DFL,
+  SIG_IGN,
+  SIGBUS,
+  SIGKILL,
+  signalName,
+  SIGSEGV,
+  SIGSTOP,
+} from "../abi/signal.ts";
+import { DATA } from "./data_page.ts";
+import { check } from "./errors.ts";
+import { eventfd } from "./files.ts";
+import { codeAddress, dataView, setAction } from "./native.ts";
+
+const eventfds = new Map<number, number>();
+
+function checkSignal(signo: number): void {
+  const isOurs = signo === SIGSEGV || signo === SIGBUS;
+  if (!(signo >= 1 && signo <= NSIG) || isOurs || signo === SIGKILL || signo === SIGSTOP) {
+    throw new RangeError(`${signalName(signo)} cannot be handled`);
+  }
+}
+
+/**
+ * Turns a signal into an eventfd (close-on-exec, non-blocking): each delivery adds 1 to it. System calls that it interrupts restart,
+ * except those that never do (epoll_wait). Asking again gives the same descriptor.
+ *
+ * @throws RangeError for SIGKILL, SIGSTOP, SIGSEGV, SIGBUS and what is no signal
+ * @throws SyscallError if there is no descriptor left
+ */
+export function signalToEventfd(signo: number): number {
+  checkSignal(signo);
+  const known = eventfds.get(signo);
+  const fd = known ?? check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd2");
+  eventfds.set(signo, fd);
+  dataView.setInt32(DATA.signalFds + 4 * signo, fd, true);
+  const handler = codeAddress("on_signal");
+  check(setAction(signo, handler, SA_RESTART | SA_ONSTACK), `rt_sigaction ${signalName(signo)}`);
+  return fd;
+}
+
+/** Ignores a signal, here and in programs executed later. Throws as `signalToEventfd` does. */
+export function ignoreSignal(signo: number): void {
+  checkSignal(signo);
+  check(setAction(signo, SIG_IGN, 0), `rt_sigaction ${signalName(signo)}`);
+}
+
+/** Gives a signal its default action back. Throws as `signalToEventfd` does. */
+export function defaultSignal(signo: number): void {
+  checkSignal(signo);
+  check(setAction(signo, SIG_DFL, 0), `rt_sigaction ${signalName(signo)}`);
+}
