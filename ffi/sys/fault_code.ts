@@ -33,7 +33,7 @@ import {
   SYS_rt_sigreturn,
   SYS_tgkill,
 } from "../abi/syscall_numbers.ts";
-import { Sigaction, SIGSEGV, SIGSET_SIZE } from "../abi/signal.ts";
+import { SIG_IGN, Sigaction, SIGSEGV, SIGSET_SIZE } from "../abi/signal.ts";
 import { SiginfoFault } from "../abi/siginfo.ts";
 import { Sigcontext, Ucontext } from "../abi/ucontext.ts";
 import { DATA } from "./data_page.ts";
@@ -78,8 +78,8 @@ export class FaultTable {
 
 /** `handler(edi: signo, rsi: siginfo, rdx: ucontext)`, SA_SIGINFO. */
 function emitHandler(a: Assembler, dataBase: number): void {
-  a.align(16).label("on_fault");
-  a.cmp(mem(rsi, SiginfoFault.at.code), 0, 4).jle("chain"); // sent by kill(2), not a fault of the code at rip
+  a.align(16).label("on_fault").mov(r8d, mem(rsi, SiginfoFault.at.code));
+  a.test(r8d, r8d).jle("die"); // sent by kill(2): no fault of the code at rip
   a.mov(rax, mem(rdx, UCONTEXT_RIP)).lea(r8, rip(CODE_START)).mov(rcx, rax).sub(rcx, r8);
   a.mov(r10d, -1).cmp(rcx, r10).jae("chain");
   a.lea(r9, rip("fixups"));
@@ -91,19 +91,16 @@ function emitHandler(a: Assembler, dataBase: number): void {
   a.label("chain");
   a.movabs(r9, dataBase + DATA.oldSegv).cmp(edi, SIGSEGV).je("have_old");
   a.movabs(r9, dataBase + DATA.oldBus);
-  a.label("have_old").mov(rax, mem(r9, Sigaction.at.handler));
-  a.cmp(rax, 1).ja("call_old");
-  a.mov(r8d, mem(rsi, SiginfoFault.at.code)).jb("default_action"); // flags are still those of the comparison
-  a.test(r8d, r8d).jg("default_action").ret(); // SIG_IGN holds for what was sent, not for a fault
+  a.label("have_old").mov(rax, mem(r9, Sigaction.at.handler)).cmp(rax, SIG_IGN).ja("call_old");
+  a.mov(r8d, mem(rsi, SiginfoFault.at.code)); // a fault that is ignored would be one for ever
 
   // Back to SIG_DFL: the faulting instruction runs again and ends the process; what was sent is sent again.
-  a.label("default_action").push(rdi).push(r8);
-  a.movabs(rsi, dataBase + DATA.defaultAction).xor(edx, edx).mov(r10d, SIGSET_SIZE);
-  a.mov(eax, SYS_rt_sigaction).syscall();
-  a.pop(r8).test(r8d, r8d).jg("dfl_done");
+  a.label("die").push(rdi).push(r8).movabs(rsi, dataBase + DATA.defaultAction);
+  a.xor(edx, edx).mov(r10d, SIGSET_SIZE).mov(eax, SYS_rt_sigaction).syscall();
+  a.pop(r8).test(r8d, r8d).jg("die_by_fault");
   a.mov(eax, SYS_getpid).syscall().mov(edi, eax);
   a.mov(eax, SYS_gettid).syscall().mov(esi, eax).mov(rdx, mem(rsp)).mov(eax, SYS_tgkill).syscall();
-  a.label("dfl_done").pop(rdi).ret();
+  a.label("die_by_fault").pop(rdi).ret();
 
   a.label("call_old").jmp(rax); // same arguments, same return address
 }
