@@ -18,6 +18,9 @@ export type Base = "genuine" | "home-made";
 /** LIMIT: Deno has this long to get its genuine base. */
 const GENUINE_TIMEOUT_MS = 180_000;
 
+/** Messages of the child are quoted in ours. */
+const QUIET = { NO_COLOR: "1", RUST_BACKTRACE: "0" };
+
 interface CompileResult {
   readonly success: boolean;
   readonly stderr: string;
@@ -45,7 +48,7 @@ async function denoCompile(
       output,
       program,
     ],
-    env: options.base === undefined ? {} : { DENORT_BIN: options.base },
+    env: options.base === undefined ? QUIET : { ...QUIET, DENORT_BIN: options.base },
     stdin: "null",
     stdout: "null",
     stderr: "piped",

@@ -48,6 +48,7 @@ export async function bundleProgram(
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["bundle", "--quiet", "--minify", "--config", `${root}/deno.json`, "-o", bundle, entry],
     cwd: root,
+    env: { NO_COLOR: "1", RUST_BACKTRACE: "0" },
     stdin: "null",
     stdout: "null",
     stderr: "piped",

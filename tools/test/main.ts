@@ -11,7 +11,7 @@
  */
 
 import { parseArgs } from "@std/cli";
-import { isStale } from "../build/staleness.ts";
+import { ensureBuilt } from "../build/ensure.ts";
 import { requireHost, ROOT } from "../host_check.ts";
 import { isUnitTest, selectFiles, testFiles } from "./files.ts";
 import { installNeeds } from "./packages.ts";
@@ -61,16 +61,6 @@ async function runAll(files: readonly string[], options: RunOptions): Promise<To
   return totals;
 }
 
-async function build(): Promise<boolean> {
-  if (!isStale(ROOT)) return true;
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "--quiet", "build"],
-    cwd: ROOT,
-    stdin: "null",
-  }).spawn().status;
-  return success;
-}
-
 function printList(title: string, names: readonly string[]): void {
   if (names.length === 0) return;
   console.log(`\n${title}:`);
@@ -82,7 +72,7 @@ async function main(): Promise<number> {
   const args = parseArgs(Deno.args, { boolean: ["native", "full"], string: ["_"] });
   const prefixes = args.native ? ["tests/guest/"] : args._.map(String);
   await installNeeds();
-  const isBuilt = args.native || await build();
+  const isBuilt = args.native || await ensureBuilt(ROOT);
   if (!isBuilt) console.log("FAILED build: see above; tests of the binaries will fail too");
   const env: Record<string, string> = {};
   if (args.native) env.DVISOR_NATIVE = "1";

@@ -25,11 +25,15 @@ export interface RunOptions {
 const TIMED_OUT = 124;
 
 /** What a run amounts to: a process that fails without a failed test counts as one failure. */
-export function outcomesOf(code: number, xml: string | null, timeoutS: number): Outcome[] {
+export function outcomesOf(
+  code: number,
+  xml: string | null,
+  isOverdue: boolean,
+): Outcome[] {
   const outcomes = xml === null ? [] : parseJunit(xml);
   if (code === 0 || outcomes.some((o) => o.status === "failed")) return outcomes;
-  const why = code === TIMED_OUT || code === 137
-    ? `did not end within ${timeoutS} s`
+  const why = code === TIMED_OUT || isOverdue
+    ? "did not end in time"
     : code > 128
     ? `the test process died of signal ${code - 128}`
     : outcomes.length === 0
@@ -73,13 +77,15 @@ export async function runFile(file: string, options: RunOptions): Promise<FileRe
       stdout: "piped",
       stderr: "piped",
     }).output();
-    const outcomes = outcomesOf(code, await readIfThere(report), options.timeoutS);
+    const elapsedMs = performance.now() - start;
+    const isOverdue = elapsedMs >= options.timeoutS * 1000;
+    const outcomes = outcomesOf(code, await readIfThere(report), isOverdue);
     const text = new TextDecoder();
     return {
       file,
       outcomes,
       output: text.decode(stdout) + text.decode(stderr),
-      elapsedMs: performance.now() - start,
+      elapsedMs,
     };
   } finally {
     await Deno.remove(dir, { recursive: true });
