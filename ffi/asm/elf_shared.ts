@@ -30,6 +30,8 @@ const DT_STRTAB = 5;
 const DT_SYMTAB = 6;
 const DT_STRSZ = 10;
 const DT_SYMENT = 11;
+const DT_FLAGS_1 = 0x6ffffffb;
+const DF_1_NODELETE = 8;
 const SYM_BYTES = 24;
 const DYN_BYTES = 16;
 const GLOBAL_FUNCTION = 0x12; // STB_GLOBAL << 4 | STT_FUNC
@@ -39,11 +41,14 @@ const PHDR_COUNT = 4;
 /**
  * @param code at most some hundred megabytes; mapped read and execute
  * @param symbols exported functions: name to offset in `code`, in bytes
+ * @param options.keepLoaded stay mapped when the last user closes it: signal handlers may point into it. The loader then gives it to
+ *   everybody who opens another file by the same path, so the path of such a file must be unique.
  * @throws RangeError if a symbol lies outside of the code
  */
 export function writeSharedObject(
   code: Uint8Array,
   symbols: Record<string, number>,
+  options: { keepLoaded?: boolean } = {},
 ): Uint8Array<ArrayBuffer> {
   const exported = Object.entries(symbols);
   for (const [name, offset] of exported) {
@@ -63,6 +68,7 @@ export function writeSharedObject(
     [DT_SYMTAB, symAt],
     [DT_STRSZ, strings.bytes.length],
     [DT_SYMENT, SYM_BYTES],
+    [DT_FLAGS_1, options.keepLoaded ? DF_1_NODELETE : 0],
     [DT_NULL, 0],
   ] as const;
   const tablesEnd = dynAt + dynamic.length * DYN_BYTES;

@@ -93,9 +93,9 @@ function load() {
   const name = new TextEncoder().encode("dvisor-native\0");
   const fd = libc.symbols.memfd_create(name, MFD_CLOEXEC);
   if (fd < 0) throw hostError("memfd_create failed");
-  const path = `/proc/self/fd/${fd}`;
+  const path = uniquePath(fd);
   try {
-    Deno.writeFileSync(path, writeSharedObject(code, symbols));
+    Deno.writeFileSync(path, writeSharedObject(code, symbols, { keepLoaded: true }));
     const library = Deno.dlopen(path, SIGNATURES);
     const codeBase = Number(Deno.UnsafePointer.value(codeStart(path)));
     return { symbols: library.symbols, dataBase, codeBase, offsetOf: (l: string) => a.offsetOf(l) };
@@ -104,6 +104,15 @@ function load() {
   } finally {
     libc.symbols.close(fd);
   }
+}
+
+/**
+ * A path of a descriptor that nobody used before: for the loader a path that is loaded already is that library, even if the number of the
+ * descriptor now belongs to another file. Empty and "." components make it unique.
+ */
+function uniquePath(fd: number): string {
+  const bits = (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0).toString(2);
+  return `/proc/self/fd/${bits.replaceAll("0", "/").replaceAll("1", "./")}${fd}`;
 }
 
 /** Where the code was loaded: a static symbol gives its address, and both loads of the file are one. */
