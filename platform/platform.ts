@@ -138,7 +138,10 @@ export abstract class AddressSpace {
    * starts them without a resume (memory is given back, another thread must not see the page any more).
    */
   abstract flush(): void;
-  /** Number of the last queued change; `ackedSeq` follows it. A frame is reused only when acked. */
+  /**
+   * Number of the last queued change; `ackedSeq` follows it. A frame is reused only when acked. Once the host
+   * process is gone (destroyed or dead) `ackedSeq` is Infinity: nothing can reach any frame any more.
+   */
   abstract readonly seq: number;
   abstract readonly ackedSeq: number;
   /** The host refused a mapping (out of VMAs or memory): the space must be killed. Checked by the loop. */
