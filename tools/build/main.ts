@@ -33,6 +33,12 @@ async function main(): Promise<number> {
   await Deno.mkdir(dist, { recursive: true });
   // Beside the outputs, so that a rename puts them in place.
   const workDir = await Deno.makeTempDir({ dir: dist, prefix: ".build-" });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      Deno.removeSync(workDir, { recursive: true });
+      Deno.exit(signal === "SIGINT" ? 130 : 143);
+    });
+  }
   try {
     await build(dist, workDir);
     return 0;
