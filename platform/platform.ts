@@ -139,8 +139,8 @@ export abstract class AddressSpace {
    */
   abstract flush(): void;
   /**
-   * Number of the last queued change; `ackedSeq` follows it. A frame is reused only when acked. Once the host
-   * process is gone (destroyed or dead) `ackedSeq` is Infinity: nothing can reach any frame any more.
+   * Number of the last queued change; `ackedSeq` follows it. A frame is reused only when acked. `destroy` counts as
+   * the last change: it is acked when the host process is gone, so that nothing can reach any frame any more.
    */
   abstract readonly seq: number;
   abstract readonly ackedSeq: number;
@@ -164,6 +164,8 @@ export interface Platform {
   readonly reserved: readonly (readonly [number, number])[];
   /** Bytes of `Context.fpu`, and the XSAVE feature mask as it stands in a signal frame. */
   readonly fpuSize: number;
+  /** That feature mask (XCR0 without what a thread must ask for); absent: x87, SSE and AVX by the size. */
+  readonly fpuFeatures?: number;
 
   newAddressSpace(): AddressSpace | null;
   /** The next context that stopped, or null. Never blocks. HOT */
