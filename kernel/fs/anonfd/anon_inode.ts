@@ -1,0 +1,73 @@
+/**
+ * Inodes of files that have no name: pipes, sockets, eventfds, epoll sets (anon_inodefs, pipefs, sockfs). They have
+ * stat data and nothing else.
+ */
+
+import { EINVAL, ENXIO, EPERM } from "../../../ffi/abi/errno.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import {
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_UID,
+  type AttrChange,
+  FileSystem,
+  type Inode,
+  PlainInode,
+  type StatFs,
+} from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+
+/** File system type numbers of statfs(2). */
+const MAGIC: Record<string, number> = {
+  pipefs: 0x50495045,
+  sockfs: 0x534f434b,
+  anon_inodefs: 0x09041934,
+};
+
+export class AnonFs extends FileSystem {
+  override readonly type: string;
+  override readonly root: Inode;
+  private lastIno: number = 1;
+
+  constructor(type: "pipefs" | "sockfs" | "anon_inodefs") {
+    super();
+    this.type = type;
+    this.root = new AnonInode(this, 1, 0o600);
+  }
+
+  /** A new inode; `mode` with its file type. */
+  make(mode: number): AnonInode {
+    return new AnonInode(this, ++this.lastIno, mode);
+  }
+
+  override statfs(out: StatFs): number {
+    out.type = MAGIC[this.type] ?? 0;
+    out.blockSize = 4096;
+    out.nameMax = 255;
+    return 0;
+  }
+}
+
+export class AnonInode extends PlainInode {
+  override setattr(change: AttrChange, _cred: Credentials): number {
+    if (this.fs.type === "anon_inodefs") return -EPERM;
+    if (change.valid & ATTR_MODE) this.mode = (this.mode & ~0o7777) | (change.mode & 0o7777);
+    if (change.valid & ATTR_UID) this.uid = change.uid;
+    if (change.valid & ATTR_GID) this.gid = change.gid;
+    return 0;
+  }
+
+  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+    return -ENXIO;
+  }
+
+  override readlink(): string | number {
+    return -EINVAL;
+  }
+}
+
+export const pipeFs: AnonFs = new AnonFs("pipefs");
+export const socketFs: AnonFs = new AnonFs("sockfs");
+/** One inode stands for every eventfd, epoll set, timerfd, ..., as on Linux. */
+export const anonFs: AnonFs = new AnonFs("anon_inodefs");

@@ -1,0 +1,124 @@
+/** read(2), write(2), readv(2), pread(2), preadv2(2) and their sisters. */
+
+import { EBADF, EINVAL, EOPNOTSUPP, ESPIPE } from "../../../ffi/abi/errno.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import type { Task } from "../../task/task.ts";
+import { readFile, readFileAt, writeFile } from "./transfer.ts";
+
+/** LIMIT: bytes one call moves (MAX_RW_COUNT). */
+export const MAX_RW = 0x7ffff000;
+const RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16;
+const RWF_NOAPPEND = 32;
+
+/** HOT */
+export function sysRead(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  if (file === null || !file.canRead) return -EBADF;
+  const len = a.u64(2);
+  t.io.setRange(a.u64(1), len > MAX_RW ? MAX_RW : len);
+  return readFile(t, file, t.io, file.isNonblocking);
+}
+
+/** HOT */
+export function sysWrite(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  if (file === null || !file.canWrite) return -EBADF;
+  const len = a.u64(2);
+  t.io.setRange(a.u64(1), len > MAX_RW ? MAX_RW : len);
+  return writeFile(t, file, t.io, -1, file.isNonblocking);
+}
+
+/** HOT */
+export function sysPread64(t: Task, a: SyscallArgs): number {
+  const offset = a.i64(3);
+  if (offset < 0) return -EINVAL;
+  const file = t.files.get(a.i32(0));
+  if (file === null) return -EBADF;
+  if (!file.isSeekable) return -ESPIPE;
+  if (!file.canRead) return -EBADF;
+  const len = a.u64(2);
+  t.io.setRange(a.u64(1), len > MAX_RW ? MAX_RW : len);
+  return readFileAt(t, file, t.io, offset);
+}
+
+/** HOT */
+export function sysPwrite64(t: Task, a: SyscallArgs): number {
+  const offset = a.i64(3);
+  if (offset < 0) return -EINVAL;
+  const file = t.files.get(a.i32(0));
+  if (file === null) return -EBADF;
+  if (!file.isSeekable) return -ESPIPE;
+  if (!file.canWrite) return -EBADF;
+  const len = a.u64(2);
+  t.io.setRange(a.u64(1), len > MAX_RW ? MAX_RW : len);
+  return writeFile(t, file, t.io, offset, file.isNonblocking);
+}
+
+export function sysReadv(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  if (file === null || !file.canRead) return -EBADF;
+  const r = t.io.setIov(a.u64(1), a.u64(2));
+  return r < 0 ? r : readFile(t, file, t.io, file.isNonblocking);
+}
+
+export function sysWritev(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  if (file === null || !file.canWrite) return -EBADF;
+  const r = t.io.setIov(a.u64(1), a.u64(2));
+  return r < 0 ? r : writeFile(t, file, t.io, -1, file.isNonblocking);
+}
+
+export function sysPreadv(t: Task, a: SyscallArgs): number {
+  return vectorAt(t, a, offsetOf(a), 0, false);
+}
+export function sysPwritev(t: Task, a: SyscallArgs): number {
+  return vectorAt(t, a, offsetOf(a), 0, true);
+}
+
+/** preadv2(2): offset -1 uses the file's position. RWF_NOWAIT never waits, for any file. */
+export function sysPreadv2(t: Task, a: SyscallArgs): number {
+  return vector2(t, a, false);
+}
+export function sysPwritev2(t: Task, a: SyscallArgs): number {
+  return vector2(t, a, true);
+}
+
+/** The offset comes as two words, of which 64-bit callers put everything into the first. */
+function offsetOf(a: SyscallArgs): number {
+  return a.i64(3);
+}
+
+function vector2(t: Task, a: SyscallArgs, isWrite: boolean): number {
+  const flags = a.u32(5), offset = offsetOf(a);
+  const known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;
+  if (offset !== -1) return vectorAt(t, a, offset, flags, isWrite);
+  const file = t.files.get(a.i32(0));
+  if (file === null || !(isWrite ? file.canWrite : file.canRead)) return -EBADF;
+  const r = t.io.setIov(a.u64(1), a.u64(2));
+  if (r < 0) return r;
+  if (flags & ~known) return -EOPNOTSUPP;
+  const nonblocking = file.isNonblocking || (flags & RWF_NOWAIT) !== 0;
+  return isWrite ? writeFile(t, file, t.io, -1, nonblocking) : readFile(t, file, t.io, nonblocking);
+}
+
+function vectorAt(
+  t: Task,
+  a: SyscallArgs,
+  offset: number,
+  flags: number,
+  isWrite: boolean,
+): number {
+  if (offset < 0) return -EINVAL;
+  const file = t.files.get(a.i32(0));
+  if (file === null) return -EBADF;
+  if (!file.isSeekable) return -ESPIPE;
+  if (!(isWrite ? file.canWrite : file.canRead)) return -EBADF;
+  const r = t.io.setIov(a.u64(1), a.u64(2));
+  if (r < 0) return r;
+  if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND)) {
+    return -EOPNOTSUPP;
+  }
+  if (!isWrite) return readFileAt(t, file, t.io, offset);
+  const at = flags & RWF_APPEND ? file.inode.size : offset;
+  return writeFile(t, file, t.io, at, file.isNonblocking);
+}
