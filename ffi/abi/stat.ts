@@ -47,6 +47,7 @@ export const STATX_MNT_ID = 0x1000;
 export const STATX_DIOALIGN = 0x2000;
 export const STATX_MNT_ID_UNIQUE = 0x4000;
 export const STATX_SUBVOL = 0x8000;
+export const STATX_WRITE_ATOMIC = 0x10000;
 export const STATX_ALL = 0xfff;
 export const STATX__RESERVED = 0x80000000;
 
@@ -120,7 +121,11 @@ export const Statx = layout("statx", {
   dioMemAlign: "u32",
   dioOffsetAlign: "u32",
   subvol: "u64",
-  spare3: ["u64", 11],
+  atomicWriteUnitMin: "u32",
+  atomicWriteUnitMax: "u32",
+  atomicWriteSegmentsMax: "u32",
+  spare1: "u32",
+  spare3: ["u64", 9],
 });
 
 /**

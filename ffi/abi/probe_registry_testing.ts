@@ -1,0 +1,312 @@
+/**
+ * What probe_test.ts compares with C: for each module its side, its layouts with their C types and field names, and what C does not know.
+ *
+ * The side is which headers a constant stands in: `kernel` are the uapi headers (linux/, asm/), `libc` are glibc's; both cannot be included in
+ * one file. Field names of a layout become C names by a prefix, and by a map for those that differ.
+ */
+
+import * as capability from "./capability.ts";
+import * as dirent from "./dirent.ts";
+import * as elf from "./elf.ts";
+import * as epoll from "./epoll.ts";
+import * as errno from "./errno.ts";
+import * as fcntl from "./fcntl.ts";
+import * as fs from "./fs.ts";
+import * as futex from "./futex.ts";
+import * as inet from "./inet.ts";
+import * as inotify from "./inotify.ts";
+import * as ioctl from "./ioctl.ts";
+import * as ipc from "./ipc.ts";
+import type { Fields, Layout } from "./layout.ts";
+import * as mman from "./mman.ts";
+import * as mount from "./mount.ts";
+import * as netlink from "./netlink.ts";
+import * as poll from "./poll.ts";
+import * as prctl from "./prctl.ts";
+import * as ptrace from "./ptrace.ts";
+import * as resource from "./resource.ts";
+import * as sched from "./sched.ts";
+import * as seccomp from "./seccomp.ts";
+import * as siginfo from "./siginfo.ts";
+import * as signal from "./signal.ts";
+import * as socket from "./socket.ts";
+import * as stat from "./stat.ts";
+import * as statfs from "./statfs.ts";
+import * as numbers from "./syscall_numbers.ts";
+import * as system from "./system.ts";
+import * as termios from "./termios.ts";
+import * as time from "./time.ts";
+import * as ucontext from "./ucontext.ts";
+import * as wait from "./wait.ts";
+import * as xattr from "./xattr.ts";
+
+export type Side = "kernel" | "libc";
+
+/** A layout, its C type, and C names of its fields; a field mapped to "" has no counterpart. */
+export interface LayoutProbe {
+  readonly layout: Layout<Fields>;
+  readonly type: string;
+  readonly side: Side;
+  readonly prefix: string;
+  readonly rename: Readonly<Record<string, string>>;
+}
+
+/** Modules by file name. */
+export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  capability,
+  dirent,
+  elf,
+  epoll,
+  errno,
+  fcntl,
+  fs,
+  futex,
+  inet,
+  inotify,
+  ioctl,
+  ipc,
+  mman,
+  mount,
+  netlink,
+  poll,
+  prctl,
+  ptrace,
+  resource,
+  sched,
+  seccomp,
+  siginfo,
+  signal,
+  socket,
+  stat,
+  statfs,
+  syscall_numbers: numbers,
+  system,
+  termios,
+  time,
+  ucontext,
+  wait,
+  xattr,
+};
+
+/** Constants that stand in no header of user space: kernel-internal ones, and names of our own. */
+export const NOT_IN_C: ReadonlySet<string> = new Set(
+  `MAX_ERRNO ERESTARTSYS ERESTARTNOINTR ERESTARTNOHAND ENOIOCTLCMD ERESTART_RESTARTBLOCK
+  MAXSYMLINKS MAX_RW_COUNT ST_VALID MQUEUE_MAGIC PAGE_SIZE PAGE_SHIFT SIGRTMAX NSIG SIGSET_SIZE
+  SIG_DFL SIG_IGN SI_MAX_SIZE USER_HZ FD_SETSIZE EP_MAX_NESTS EP_MAX_EVENTS SCM_MAX_FD SCM_PIDFD
+  SCM_SECURITY SOCKADDR_STORAGE_SIZE IF_OPER_UNKNOWN IF_OPER_DOWN IF_OPER_UP STATUS_CONTINUED N_TTY
+  DISABLED_CHAR SUID_DUMP_DISABLE SUID_DUMP_USER SUID_DUMP_ROOT TASK_COMM_LEN RLIM_INFINITY UTS_LEN
+  USER_DEBUGREG_OFFSET O_ASYNC X86_TRAP_DE X86_TRAP_DB X86_TRAP_BP X86_TRAP_OF X86_TRAP_BR X86_TRAP_UD
+  X86_TRAP_NM X86_TRAP_DF X86_TRAP_TS X86_TRAP_NP X86_TRAP_SS X86_TRAP_GP X86_TRAP_PF X86_TRAP_MF
+  X86_TRAP_AC X86_TRAP_XF X86_PF_PROT X86_PF_WRITE X86_PF_USER X86_PF_INSTR X86_PF_PK
+  SYSLOG_ACTION_CLOSE SYSLOG_ACTION_OPEN SYSLOG_ACTION_READ SYSLOG_ACTION_READ_ALL
+  SYSLOG_ACTION_READ_CLEAR SYSLOG_ACTION_CLEAR SYSLOG_ACTION_CONSOLE_OFF SYSLOG_ACTION_CONSOLE_ON
+  SYSLOG_ACTION_CONSOLE_LEVEL SYSLOG_ACTION_SIZE_UNREAD SYSLOG_ACTION_SIZE_BUFFER
+  SIGEV_THREAD_ID`.split(/\s+/),
+);
+
+function probe(
+  layout: Layout<Fields>,
+  type: string,
+  prefix = "",
+  rename: Readonly<Record<string, string>> = {},
+  side: Side = "kernel",
+): LayoutProbe {
+  return { layout, type, side, prefix, rename };
+}
+
+const SIGINFO_HEAD = { signo: "si_signo", errno: "si_errno", code: "si_code", pad: "" };
+const IPC_UNUSED = { unused1: "", unused2: "", unused3: "", unused4: "", unused5: "" };
+
+/** Every layout of the modules above that has a C counterpart. */
+export const LAYOUTS: readonly LayoutProbe[] = [
+  probe(capability.CapHeader, "struct __user_cap_header_struct"),
+  probe(capability.CapData, "struct __user_cap_data_struct"),
+  probe(capability.VfsNsCapData, "struct vfs_ns_cap_data", "", { magicEtc: "magic_etc" }),
+  probe(dirent.LinuxDirent64, "struct dirent64", "d_", {}, "libc"),
+  probe(elf.Ehdr, "Elf64_Ehdr", "e_", {}, "libc"),
+  probe(elf.Phdr, "Elf64_Phdr", "p_", {}, "libc"),
+  probe(elf.Shdr, "Elf64_Shdr", "sh_", {}, "libc"),
+  probe(elf.Sym, "Elf64_Sym", "st_", {}, "libc"),
+  probe(elf.Dyn, "Elf64_Dyn", "d_", { val: "d_un.d_val" }, "libc"),
+  probe(elf.Nhdr, "Elf64_Nhdr", "n_", {}, "libc"),
+  probe(epoll.EpollEvent, "struct epoll_event"),
+  probe(epoll.SignalfdSiginfo, "struct signalfd_siginfo", "ssi_", {
+    addrLsb: "ssi_addr_lsb",
+    pad2: "__pad2",
+    callAddr: "ssi_call_addr",
+    pad: "__pad",
+  }),
+  probe(fcntl.Flock, "struct flock", "l_"),
+  probe(fcntl.FOwnerEx, "struct f_owner_ex"),
+  probe(fcntl.OpenHow, "struct open_how"),
+  probe(fcntl.FileHandle, "struct file_handle", "", {
+    handleBytes: "handle_bytes",
+    handleType: "handle_type",
+    handle: "f_handle",
+  }, "libc"),
+  probe(fs.FileCloneRange, "struct file_clone_range", "", {
+    srcFd: "src_fd",
+    srcOffset: "src_offset",
+    srcLength: "src_length",
+    destOffset: "dest_offset",
+  }),
+  probe(futex.RobustListHead, "struct robust_list_head", "", {
+    futexOffset: "futex_offset",
+    listOpPending: "list_op_pending",
+  }),
+  probe(futex.FutexWaitv, "struct futex_waitv", "", { reserved: "__reserved" }),
+  probe(inet.SockaddrIn, "struct sockaddr_in", "sin_", {}, "libc"),
+  probe(inet.SockaddrIn6, "struct sockaddr_in6", "sin6_", { scopeId: "sin6_scope_id" }, "libc"),
+  probe(inet.IpMreqn, "struct ip_mreqn", "imr_", {}, "libc"),
+  probe(inet.InPktinfo, "struct in_pktinfo", "ipi_", { specDst: "ipi_spec_dst" }, "libc"),
+  probe(inet.Ifreq, "struct ifreq", "", { name: "ifr_ifrn", data: "ifr_ifru" }, "libc"),
+  probe(inet.Ifconf, "struct ifconf", "ifc_", { buf: "ifc_ifcu" }, "libc"),
+  probe(inotify.InotifyEvent, "struct inotify_event"),
+  probe(ipc.Ipc64Perm, "struct ipc64_perm", "", { pad2: "__pad2", unused1: "", unused2: "" }),
+  probe(ipc.Shmid64Ds, "struct shmid64_ds", "shm_", { ...IPC_UNUSED, segsz: "shm_segsz" }),
+  probe(ipc.Semid64Ds, "struct semid64_ds", "sem_", IPC_UNUSED),
+  probe(ipc.Sembuf, "struct sembuf", "sem_"),
+  probe(ipc.Msqid64Ds, "struct msqid64_ds", "msg_", IPC_UNUSED),
+  probe(ipc.MqAttr, "struct mq_attr", "mq_", { reserved: "__reserved" }),
+  probe(mount.MountAttr, "struct mount_attr", "", {
+    attrSet: "attr_set",
+    attrClr: "attr_clr",
+    usernsFd: "userns_fd",
+  }),
+  probe(netlink.SockaddrNl, "struct sockaddr_nl", "nl_"),
+  probe(netlink.Nlmsghdr, "struct nlmsghdr", "nlmsg_"),
+  probe(netlink.Nlmsgerr, "struct nlmsgerr"),
+  probe(netlink.Rtattr, "struct rtattr", "rta_"),
+  probe(netlink.Rtgenmsg, "struct rtgenmsg", "rtgen_"),
+  probe(netlink.Ifinfomsg, "struct ifinfomsg", "ifi_", { pad: "__ifi_pad" }),
+  probe(netlink.Ifaddrmsg, "struct ifaddrmsg", "ifa_"),
+  probe(netlink.Rtmsg, "struct rtmsg", "rtm_", { dstLen: "rtm_dst_len", srcLen: "rtm_src_len" }),
+  probe(poll.Pollfd, "struct pollfd"),
+  probe(prctl.PrctlMmMap, "struct prctl_mm_map", "", {
+    startCode: "start_code",
+    endCode: "end_code",
+    startData: "start_data",
+    endData: "end_data",
+    startBrk: "start_brk",
+    startStack: "start_stack",
+    argStart: "arg_start",
+    argEnd: "arg_end",
+    envStart: "env_start",
+    envEnd: "env_end",
+    auxvSize: "auxv_size",
+    exeFd: "exe_fd",
+  }),
+  probe(ptrace.UserRegs, "struct user_regs_struct", "", {
+    origRax: "orig_rax",
+    fsBase: "fs_base",
+    gsBase: "gs_base",
+  }, "libc"),
+  probe(ptrace.PtracePeeksiginfoArgs, "struct ptrace_peeksiginfo_args"),
+  probe(resource.Rlimit, "struct rlimit64", "rlim_"),
+  probe(resource.Rusage, "struct rusage", "ru_"),
+  probe(sched.CloneArgs, "struct clone_args", "", {
+    childTid: "child_tid",
+    parentTid: "parent_tid",
+    exitSignal: "exit_signal",
+    stackSize: "stack_size",
+    setTid: "set_tid",
+    setTidSize: "set_tid_size",
+  }),
+  probe(sched.SchedAttr, "struct sched_attr", "", {
+    schedPolicy: "sched_policy",
+    schedFlags: "sched_flags",
+    schedNice: "sched_nice",
+    schedPriority: "sched_priority",
+    schedRuntime: "sched_runtime",
+    schedDeadline: "sched_deadline",
+    schedPeriod: "sched_period",
+    schedUtilMin: "sched_util_min",
+    schedUtilMax: "sched_util_max",
+  }),
+  probe(sched.SchedParam, "struct sched_param", "sched_", {}, "libc"),
+  probe(seccomp.SeccompData, "struct seccomp_data", "", {
+    instructionPointer: "instruction_pointer",
+  }),
+  probe(seccomp.SockFilter, "struct sock_filter"),
+  probe(seccomp.SockFprog, "struct sock_fprog"),
+  probe(siginfo.SiginfoRt, "siginfo_t", "si_", SIGINFO_HEAD),
+  probe(siginfo.SiginfoTimer, "siginfo_t", "si_", {
+    ...SIGINFO_HEAD,
+    sysPrivate: "_sifields._timer._sys_private",
+  }),
+  probe(siginfo.SiginfoChld, "siginfo_t", "si_", SIGINFO_HEAD),
+  probe(siginfo.SiginfoFault, "siginfo_t", "si_", { ...SIGINFO_HEAD, addrLsb: "si_addr_lsb" }),
+  probe(siginfo.SiginfoPkey, "siginfo_t", "si_", { ...SIGINFO_HEAD, lsb: "si_addr_lsb" }),
+  probe(siginfo.SiginfoPoll, "siginfo_t", "si_", SIGINFO_HEAD),
+  probe(siginfo.SiginfoSys, "siginfo_t", "si_", { ...SIGINFO_HEAD, callAddr: "si_call_addr" }),
+  probe(siginfo.Sigevent, "struct sigevent", "sigev_", {
+    tid: "sigev_notify_thread_id",
+    pad: "",
+  }),
+  probe(signal.Sigaction, "struct sigaction", "sa_"),
+  probe(signal.StackT, "stack_t", "ss_"),
+  probe(socket.Iovec, "struct iovec", "iov_"),
+  probe(socket.Msghdr, "struct msghdr", "msg_", {}, "libc"),
+  probe(socket.Mmsghdr, "struct mmsghdr", "msg_", {}, "libc"),
+  probe(socket.Cmsghdr, "struct cmsghdr", "cmsg_", {}, "libc"),
+  probe(socket.Ucred, "struct ucred", "", {}, "libc"),
+  probe(socket.Linger, "struct linger", "l_", {}, "libc"),
+  probe(socket.Sockaddr, "struct sockaddr", "sa_", {}, "libc"),
+  probe(socket.SockaddrUn, "struct sockaddr_un", "sun_"),
+  probe(stat.Stat, "struct stat", "st_", {
+    pad0: "__pad0",
+    atimeNsec: "st_atime_nsec",
+    mtimeNsec: "st_mtime_nsec",
+    ctimeNsec: "st_ctime_nsec",
+    unused: "__unused",
+  }),
+  probe(stat.StatxTimestamp, "struct statx_timestamp", "tv_", { reserved: "__reserved" }),
+  probe(stat.Statx, "struct statx", "stx_", {
+    spare0: "__spare0",
+    attributesMask: "stx_attributes_mask",
+    rdevMajor: "stx_rdev_major",
+    rdevMinor: "stx_rdev_minor",
+    devMajor: "stx_dev_major",
+    devMinor: "stx_dev_minor",
+    mntId: "stx_mnt_id",
+    dioMemAlign: "stx_dio_mem_align",
+    dioOffsetAlign: "stx_dio_offset_align",
+    atomicWriteUnitMin: "stx_atomic_write_unit_min",
+    atomicWriteUnitMax: "stx_atomic_write_unit_max",
+    atomicWriteSegmentsMax: "stx_atomic_write_segments_max",
+    spare1: "",
+    spare3: "",
+  }),
+  probe(statfs.Statfs, "struct statfs", "f_"),
+  probe(system.Utsname, "struct new_utsname"),
+  probe(system.Sysinfo, "struct sysinfo", "", { memUnit: "mem_unit" }),
+  probe(termios.Termios, "struct termios", "c_"),
+  probe(termios.Termios2, "struct termios2", "c_"),
+  probe(termios.Termio, "struct termio", "c_"),
+  probe(termios.Winsize, "struct winsize", "ws_"),
+  probe(time.Timespec, "struct timespec", "tv_"),
+  probe(time.Timeval, "struct timeval", "tv_"),
+  probe(time.Timezone, "struct timezone", "tz_"),
+  probe(time.Itimerspec, "struct itimerspec", "it_"),
+  probe(time.Itimerval, "struct itimerval", "it_"),
+  probe(time.Utimbuf, "struct utimbuf"),
+  probe(time.Tms, "struct tms", "tms_"),
+  probe(time.Timex, "struct __kernel_timex", "", { reserved: "" }),
+  probe(ucontext.Sigcontext, "struct sigcontext", "", { fpstate: "fpstate" }),
+  probe(ucontext.Ucontext, "struct ucontext", "uc_", {
+    stackSp: "uc_stack.ss_sp",
+    stackFlags: "uc_stack.ss_flags",
+    stackSize: "uc_stack.ss_size",
+  }),
+  probe(ucontext.FpxSwBytes, "struct _fpx_sw_bytes", "", {
+    extendedSize: "extended_size",
+    xstateSize: "xstate_size",
+  }),
+  probe(ucontext.Fpstate, "struct _fpstate", "", {
+    mxcsrMask: "mxcsr_mask",
+    stSpace: "st_space",
+    xmmSpace: "xmm_space",
+    swReserved: "sw_reserved",
+  }),
+  probe(ucontext.XsaveHeader, "struct _header"),
+];
