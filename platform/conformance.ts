@@ -1,0 +1,63 @@
+/**
+ * The judge of platforms: `runConformance` registers the tests that every implementation of `platform.ts` must pass.
+ *
+ * Guests are assembled here and run with nothing but a Platform and an arena: no kernel. Neighbours: `conformance/`
+ * holds the tests by topic; `ptrace/` and `systrap/` call this from a test of their own.
+ */
+
+import { Arena } from "../ffi/mem/arena.ts";
+import { testFaults } from "./conformance/faults.ts";
+import { testFpu } from "./conformance/fpu.ts";
+import { descendants } from "./conformance/host_view.ts";
+import { testInterrupts } from "./conformance/interrupts.ts";
+import { Lab } from "./conformance/lab.ts";
+import { testLifecycle } from "./conformance/lifecycle.ts";
+import { testMappings } from "./conformance/mappings.ts";
+import { testPatching } from "./conformance/patching.ts";
+import { testRegisters } from "./conformance/registers.ts";
+import { testThreads } from "./conformance/threads.ts";
+import type { Platform } from "./platform.ts";
+
+const ARENA_BYTES = 256 * 1024 * 1024;
+
+/** How long processes of a destroyed platform may take to end. */
+const END_MS = 5000;
+
+/** Registers one test; its platform is made for it and destroyed after it. */
+export type Define = (what: string, body: (lab: Lab) => void) => void;
+
+/**
+ * @param name of the platform, in front of every test's name
+ * @param makePlatform called once a test, with an arena that outlives the platform
+ */
+export function runConformance(name: string, makePlatform: (arena: Arena) => Platform): void {
+  let arena: Arena | null = null;
+  const define: Define = (what, body) => {
+    Deno.test({
+      name: `${name}: ${what}`,
+      sanitizeResources: false, // the arena is kept
+      fn: () => {
+        arena ??= Arena.create(ARENA_BYTES, 0);
+        const before = descendants().size;
+        const platform = makePlatform(arena);
+        try {
+          body(new Lab(arena, platform));
+        } finally {
+          platform.destroy();
+        }
+        const deadline = performance.now() + END_MS;
+        while (descendants().size > before) {
+          if (performance.now() > deadline) throw new Error("a destroyed platform has processes");
+        }
+      },
+    });
+  };
+  testRegisters(define);
+  testFpu(define);
+  testFaults(define);
+  testMappings(define);
+  testThreads(define);
+  testInterrupts(define);
+  testPatching(define);
+  testLifecycle(define);
+}

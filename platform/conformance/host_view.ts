@@ -1,0 +1,50 @@
+/**
+ * What the host shows of this process and its stubs: to find the stub of a guest, and to see that nothing is left behind.
+ *
+ * Source: proc(5).
+ */
+
+/** Host pids of all processes below this one. */
+export function descendants(): Set<number> {
+  const parents = new Map<number, number>();
+  for (const entry of Deno.readDirSync("/proc")) {
+    const pid = Number(entry.name);
+    if (!Number.isInteger(pid)) continue;
+    const stat = readText(`/proc/${pid}/stat`);
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    parents.set(pid, Number(fields[1] ?? 0));
+  }
+  const found = new Set<number>();
+  for (const pid of parents.keys()) {
+    for (let p = parents.get(pid) ?? 0; p > 0; p = parents.get(p) ?? 0) {
+      if (p === Deno.pid) found.add(pid);
+    }
+  }
+  return found;
+}
+
+/** Pids of the stubs that have something mapped at this guest address. */
+export function stubsWithMapping(addr: number): number[] {
+  const prefix = `${addr.toString(16).padStart(8, "0")}-`;
+  const isThere = (pid: number) =>
+    readText(`/proc/${pid}/maps`).split("\n").some((line) => line.startsWith(prefix));
+  return [...descendants()].filter(isThere);
+}
+
+export function openFiles(): number {
+  return [...Deno.readDirSync("/proc/self/fd")].length;
+}
+
+/** Lines of /proc/self/maps: how many mappings this process has. */
+export function ownMappings(): number {
+  return readText("/proc/self/maps").split("\n").length;
+}
+
+/** What is not there any more is empty. */
+function readText(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * What the conformance tests stand on: guests in arena memory, and a wait for the next trap that cannot hang.
+ *
+ * Not here: what a platform must do (the other files of this folder). Neighbour: `host_view.ts` looks at the host.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { Assembler } from "../../ffi/asm/assembler.ts";
+import type { Arena } from "../../ffi/mem/arena.ts";
+import { copyFromBuffer, fill } from "../../ffi/mem/native_memory.ts";
+import { poll } from "../../ffi/sys/files.ts";
+import {
+  type AddressSpace,
+  type Context,
+  EFLAGS,
+  type Platform,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+  RIP,
+  RSP,
+  TRAP_DEATH,
+  TRAP_EXCEPTION,
+  TRAP_FAULT,
+  TRAP_FULL,
+  TRAP_INTERRUPT,
+  TRAP_SYSCALL,
+} from "../platform.ts";
+
+export const PAGE = 4096;
+export const RW = PROT_READ | PROT_WRITE;
+export const RX = PROT_READ | PROT_EXEC;
+/** Where guests of these tests have their code, data and stack. */
+export const CODE = 0x10000000;
+export const DATA = 0x20000000;
+export const STACK = 0x30000000;
+export const STACK_BYTES = 16 * PAGE;
+
+/** How long a platform may take before a test fails. Generous: the machine can be busy. */
+const PATIENCE_MS = 20_000;
+/** Looks before the loop sleeps, as the kernel does. */
+const EAGER_POLLS = 200;
+const POLLIN = 1;
+const TRAP_NAMES = new Map([
+  [TRAP_SYSCALL, "SYSCALL"],
+  [TRAP_FAULT, "FAULT"],
+  [TRAP_EXCEPTION, "EXCEPTION"],
+  [TRAP_INTERRUPT, "INTERRUPT"],
+  [TRAP_FULL, "FULL"],
+  [TRAP_DEATH, "DEATH"],
+]);
+
+export class Lab {
+  readonly arena: Arena;
+  readonly platform: Platform;
+  /** The arena is used from here on. */
+  #free = 0;
+
+  constructor(arena: Arena, platform: Platform) {
+    this.arena = arena;
+    this.platform = platform;
+  }
+
+  /** Arena offset of zeroed pages of this test. */
+  pages(count = 1): number {
+    const offset = this.#free;
+    this.#free += count * PAGE;
+    assert(this.#free <= this.arena.size, "the arena of the tests is used up");
+    this.arena.punch(offset, count * PAGE);
+    return offset;
+  }
+
+  /** Forgets all pages, so that long tests can go on. */
+  reset(): void {
+    this.#free = 0;
+  }
+
+  space(): AddressSpace {
+    const space = this.platform.newAddressSpace();
+    assert(space !== null, "newAddressSpace gave none");
+    return space;
+  }
+
+  /** Puts code at an address. @returns arena offset of its first page */
+  load(space: AddressSpace, code: Assembler, at = CODE): number {
+    const bytes = code.assemble(at);
+    const count = Math.ceil(bytes.length / PAGE);
+    const offset = this.pages(count);
+    copyFromBuffer(this.arena.base + offset, bytes, 0, bytes.length);
+    space.mapArena(at, count * PAGE, offset, RX);
+    return offset;
+  }
+
+  /** Zeroed memory at an address. @returns its arena offset */
+  map(space: AddressSpace, at: number, pages = 1, prot = RW): number {
+    const offset = this.pages(pages);
+    space.mapArena(at, pages * PAGE, offset, prot);
+    return offset;
+  }
+
+  /** A thread that begins at `rip`; not running yet. */
+  thread(space: AddressSpace, rip = CODE, rsp = STACK + STACK_BYTES - 64): Context {
+    const context = space.newContext();
+    assert(context !== null, "newContext gave none");
+    clear(context);
+    setReg(context, RIP, rip);
+    setReg(context, RSP, rsp);
+    return context;
+  }
+
+  /** A space with this code, and one thread that runs it. */
+  run(code: Assembler): Context {
+    const space = this.space();
+    this.load(space, code);
+    const context = this.thread(space);
+    context.resumeAll(true);
+    return context;
+  }
+
+  /** The next context that stops; fails after PATIENCE_MS. */
+  next(): Context {
+    return this.nextWithin(PATIENCE_MS) ?? fail(`nothing stopped within ${PATIENCE_MS} ms`);
+  }
+
+  /** The next context that stops, or null. Sleeps as the kernel's loop does. */
+  nextWithin(timeoutMs: number): Context | null {
+    const { platform } = this;
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      for (let i = 0; i < EAGER_POLLS; i++) {
+        const context = platform.poll();
+        if (context !== null) return context;
+      }
+      const now = performance.now();
+      platform.tick(now * 1e6);
+      if (now >= deadline) return null;
+      if (!platform.prepareSleep()) continue;
+      poll(platform.doorbellFd, POLLIN, Math.min(100, Math.ceil(deadline - now)));
+      platform.finishSleep();
+    }
+  }
+
+  /** The next stop must be of this context and of this kind. */
+  expect(context: Context, trap: number): Context {
+    const stopped = this.next();
+    assertTrap(stopped, trap);
+    assert(stopped === context, "another context stopped");
+    return context;
+  }
+
+  /** The next stop must be a call with this number. */
+  expectCall(context: Context, nr: number): Context {
+    this.expect(context, TRAP_SYSCALL);
+    assertEquals(context.nr, nr);
+    return context;
+  }
+
+  /** Until `condition` holds, look for events; contexts that stop meanwhile fail the test. */
+  until(condition: () => boolean, what: string): void {
+    const deadline = performance.now() + PATIENCE_MS;
+    while (!condition()) {
+      const context = this.platform.poll();
+      if (context !== null) fail(`${describe(context)} while waiting until ${what}`);
+      this.platform.tick(performance.now() * 1e6);
+      if (performance.now() > deadline) fail(`not within ${PATIENCE_MS} ms: ${what}`);
+    }
+  }
+}
+
+export function fail(message: string): never {
+  throw new Error(message);
+}
+
+/** `EXCEPTION signo=4 code=2 addr=0x10000000 rip=0x10000000`. */
+export function describe(c: Context): string {
+  const name = TRAP_NAMES.get(c.trap) ?? `trap ${c.trap}`;
+  const rip = `rip=0x${c.rip.toString(16)}`;
+  if (c.trap === TRAP_SYSCALL) return `SYSCALL nr=${c.nr} ${rip}`;
+  if (c.trap !== TRAP_FAULT && c.trap !== TRAP_EXCEPTION) return `${name} ${rip}`;
+  return `${name} signo=${c.signo} code=${c.sigcode} addr=0x${c.faultAddr.toString(16)} ${rip}`;
+}
+
+export function assertTrap(c: Context, trap: number): void {
+  if (c.trap !== trap) fail(`expected ${TRAP_NAMES.get(trap)}, found ${describe(c)}`);
+}
+
+/** All registers and FPU state of a new thread. */
+export function clear(context: Context): void {
+  new Uint8Array(context.regs.buffer).fill(0);
+  context.fpu.fill(0);
+  setReg(context, EFLAGS, 0x202);
+}
+
+export function setReg(context: Context, at: number, value: number | bigint): void {
+  context.regs.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
+}
+
+export function reg(context: Context, at: number): bigint {
+  return context.regs.getBigUint64(at, true);
+}
+
+/** Zeros a stretch of the arena. */
+export function wipe(arena: Arena, offset: number, len: number): void {
+  fill(arena.base + offset, 0, len);
+}
+
+/** A guest that calls `nr` for ever, its counter rbx as first argument. */
+export function caller(nr: number): Assembler {
+  return new Assembler().label("again").bytes(callBytes(nr)).jmp("again");
+}
+
+/** `mov eax, nr; syscall`: the form that a platform may patch. */
+export function callBytes(nr: number): Uint8Array {
+  const bytes = new Uint8Array([0xb8, 0, 0, 0, 0, 0x0f, 0x05]);
+  new DataView(bytes.buffer).setUint32(1, nr, true);
+  return bytes;
+}

@@ -1,0 +1,159 @@
+/**
+ * Beginnings and ends: spaces by the thousand, stubs that die, and nothing left behind.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { Assembler } from "../../ffi/asm/assembler.ts";
+import { eax, rax } from "../../ffi/asm/registers.ts";
+import type { Define } from "../conformance.ts";
+import * as p from "../platform.ts";
+import { descendants, openFiles, ownMappings, stubsWithMapping } from "./host_view.ts";
+import { caller, CODE, fail, type Lab, PAGE, setReg } from "./lab.ts";
+
+/** Guest code of a test that looks for its stub on the host: mapped nowhere else. */
+const FINDABLE = 0x5a5a0000;
+
+export function testLifecycle(define: Define): void {
+  define("a killed stub is the death of its contexts, and of no other", killedStub);
+  define("a stub that is killed while it is resumed", killedWhileResumed);
+  define("a guest that jumps behind its address space traps", behindTheSpace);
+  define("10,000 switches leave nothing behind", manySwitches);
+  define("2,000 spaces come and go", (lab) => manySpaces(lab, 2000));
+  define("destroyed spaces acknowledge their last change", destroyedSpaces);
+  define("contexts of a destroyed space are silent", destroyWhileRunning);
+}
+
+function kill(addr: number): void {
+  const pids = stubsWithMapping(addr);
+  assertEquals(pids.length, 1, `stubs with a mapping at 0x${addr.toString(16)}`);
+  Deno.kill(pids[0]!, "SIGKILL");
+}
+
+/** Every one of these contexts must die now; others may not stop. */
+function expectDeaths(lab: Lab, contexts: p.Context[]): void {
+  const alive = new Set(contexts);
+  while (alive.size > 0) {
+    const c = lab.next();
+    if (c.trap !== p.TRAP_DEATH || !alive.delete(c)) fail(`trap ${c.trap} in place of a death`);
+  }
+}
+
+function killedStub(lab: Lab): void {
+  const other = lab.run(caller(3));
+  lab.expectCall(other, 3);
+  const space = lab.space();
+  lab.load(space, caller(4), FINDABLE);
+  lab.load(space, new Assembler().label("again").jmp("again"), CODE);
+  const waiting = lab.thread(space, FINDABLE);
+  waiting.resumeAll(true);
+  lab.expectCall(waiting, 4);
+  const running = lab.thread(space);
+  running.resumeAll(true);
+  kill(FINDABLE);
+  expectDeaths(lab, [waiting, running]);
+  waiting.resumeRet(0); // nothing happens
+  running.interrupt();
+  waiting.release();
+  running.release();
+  space.destroy();
+
+  other.resumeRet(0);
+  lab.expectCall(other, 3);
+  const fresh = lab.run(caller(5));
+  lab.expectCall(fresh, 5);
+}
+
+function killedWhileResumed(lab: Lab): void {
+  for (let i = 0; i < 10; i++) {
+    const space = lab.space();
+    lab.load(space, caller(4), FINDABLE + i * 16 * PAGE);
+    const c = lab.thread(space, FINDABLE + i * 16 * PAGE);
+    c.resumeAll(true);
+    lab.expectCall(c, 4);
+    kill(FINDABLE + i * 16 * PAGE);
+    lab.map(space, 0x70000000); // a change that finds nobody
+    c.resumeRet(0);
+    expectDeaths(lab, [c]);
+    assert(space.fork() === null, "a dead space cannot fork");
+    space.destroy();
+  }
+}
+
+/** Any trap will do, or running on: then an interrupt stops it. */
+function behindTheSpace(lab: Lab): void {
+  const { maxUserAddress } = lab.platform;
+  for (const offset of [0, 1, 2, 3, 16, 17, 21, 32, 48, 64, 100, PAGE, 2 * PAGE]) {
+    const space = lab.space();
+    lab.load(space, new Assembler().jmp(rax));
+    const c = lab.thread(space);
+    setReg(c, p.RAX, maxUserAddress + offset);
+    c.resumeAll(true);
+    let stop = lab.nextWithin(50);
+    if (stop === null) {
+      c.interrupt();
+      stop = lab.next();
+    }
+    assert(stop === c && stop.trap !== p.TRAP_NONE);
+    space.destroy();
+  }
+  lab.expectCall(lab.run(caller(5)), 5);
+}
+
+function manySwitches(lab: Lab): void {
+  const contexts = [lab.run(caller(1)), lab.run(caller(2))];
+  const serve = (count: number) => {
+    for (let i = 0; i < count; i++) lab.next().resumeRet(0);
+  };
+  serve(1000);
+  const before = [openFiles(), ownMappings(), descendants().size];
+  const memory = Deno.memoryUsage().rss;
+  serve(10_000);
+  const after = [openFiles(), ownMappings(), descendants().size];
+  assertEquals(after[0], before[0], "open files");
+  assertEquals(after[2], before[2], "processes");
+  assert(after[1]! <= before[1]! + 64, `mappings: ${before[1]} before, ${after[1]} after`);
+  const grown = (Deno.memoryUsage().rss - memory) / 2 ** 20;
+  assert(grown < 64, `memory grew by ${grown} MiB`);
+  for (const c of contexts) c.release();
+}
+
+function manySpaces(lab: Lab, count: number): void {
+  const once = () => {
+    const space = lab.space();
+    lab.load(space, new Assembler().mov(eax, 1).syscall());
+    const c = lab.thread(space);
+    c.resumeAll(true);
+    lab.expectCall(c, 1);
+    space.destroy();
+    lab.until(() => space.ackedSeq === space.seq, "the stub is gone");
+    lab.reset();
+  };
+  for (let i = 0; i < 20; i++) once();
+  const before = [openFiles(), descendants().size];
+  const memory = Deno.memoryUsage().rss;
+  for (let i = 0; i < count; i++) once();
+  assertEquals([openFiles(), descendants().size], before, "open files, processes");
+  const grown = (Deno.memoryUsage().rss - memory) / 2 ** 20;
+  assert(grown < 128, `memory grew by ${grown} MiB`);
+}
+
+function destroyedSpaces(lab: Lab): void {
+  const spaces = Array.from({ length: 10 }, () => lab.space());
+  for (const space of spaces) {
+    lab.map(space, 0x20000000);
+    space.destroy();
+    space.destroy();
+  }
+  for (const space of spaces) lab.until(() => space.ackedSeq === space.seq, "the stub is gone");
+}
+
+function destroyWhileRunning(lab: Lab): void {
+  for (let i = 0; i < 20; i++) {
+    const space = lab.space();
+    lab.load(space, i % 2 === 0 ? caller(1) : new Assembler().label("again").jmp("again"));
+    for (let k = 0; k < 3; k++) lab.thread(space).resumeAll(true);
+    space.destroy();
+  }
+  const fresh = lab.run(caller(5));
+  lab.expectCall(fresh, 5);
+}

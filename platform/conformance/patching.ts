@@ -1,0 +1,180 @@
+/**
+ * The fast path of platforms that patch: `mov eax, nr; syscall` replaced by `jmp [thunk]` changes nothing that the guest can see.
+ *
+ * Platforms whose `thunk` gives 0 pass by not having it.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { Assembler } from "../../ffi/asm/assembler.ts";
+import { r11, rbx, rcx, rdi } from "../../ffi/asm/registers.ts";
+import type { Define } from "../conformance.ts";
+import * as p from "../platform.ts";
+import { Dice } from "./interrupts.ts";
+import { callBytes, CODE, DATA, type Lab, reg, setReg } from "./lab.ts";
+
+const SITE_BYTES = 7;
+const ALL_FLAGS = 0xed7;
+const REGISTERS = [p.RAX, p.RBX, p.RDX, p.RSI, p.RDI, p.RBP, p.R8, p.R9, p.R10, p.R12, p.R13, p.R14]
+  .concat(p.R15, p.RSP, p.RIP);
+
+export function testPatching(define: Define): void {
+  define("a patched site is like one that is not", samePath);
+  define("a patched site serves many calls in order", manyCalls);
+  define("a jump to the old syscall instruction of a patched site", middle);
+  define("a patched site and an interrupt storm", patchedStorm);
+  define("a patched site keeps FPU state and loads all registers", patchedLoad);
+}
+
+/** Writes the jump over the site. False if the platform does not patch. */
+function patch(lab: Lab, space: p.AddressSpace, code: number, site: number, nr: number): boolean {
+  const returnAddr = CODE + site + SITE_BYTES;
+  const thunk = lab.platform.thunk(nr, returnAddr);
+  if (thunk === 0) return false;
+  assert(thunk > 0 && thunk < 2 ** 31, "an absolute address that sign extension keeps");
+  const { dv } = lab.arena;
+  dv.setUint8(code + site, 0xff);
+  dv.setUint8(code + site + 1, 0x24);
+  dv.setUint8(code + site + 2, 0x25);
+  dv.setUint32(code + site + 3, thunk, true);
+  space.mapArena(CODE, 4096, code, p.PROT_READ | p.PROT_EXEC);
+  return true;
+}
+
+interface Site {
+  readonly space: p.AddressSpace;
+  readonly context: p.Context;
+  readonly isPatched: boolean;
+}
+
+/** `site: mov eax, 321; syscall; ud2` at CODE + 64, with registers set; not running. */
+function site(lab: Lab, wantPatch: boolean): Site {
+  const space = lab.space();
+  const code = lab.load(space, new Assembler().zero(64).bytes(callBytes(321)).ud2());
+  lab.map(space, DATA);
+  const isPatched = wantPatch && patch(lab, space, code, 64, 321);
+  const context = lab.thread(space, CODE + 64);
+  REGISTERS.slice(0, 13).forEach((at, i) => setReg(context, at, 0x0101_0203_0405n * BigInt(i + 3)));
+  setReg(context, p.EFLAGS, ALL_FLAGS);
+  return { space, context, isPatched };
+}
+
+/** Registers at the call and behind it, as text. */
+function trace(lab: Lab, s: Site): string[] {
+  const c = s.context;
+  const found: string[] = [];
+  c.resumeAll(true);
+  lab.expectCall(c, 321);
+  found.push(`nr ${c.nr} rip ${c.rip} rsp ${c.rsp} args ${[...c.args.words]}`);
+  for (const trap of [p.TRAP_SYSCALL, p.TRAP_EXCEPTION]) {
+    c.fetchRegs();
+    const flags = Number(reg(c, p.EFLAGS)) & ALL_FLAGS;
+    found.push(`${trap}: ${REGISTERS.map((at) => reg(c, at))} flags ${flags}`);
+    if (trap === p.TRAP_SYSCALL) {
+      c.resumeRet(-14);
+      lab.expect(c, p.TRAP_EXCEPTION);
+    }
+  }
+  return found;
+}
+
+function samePath(lab: Lab): void {
+  const patched = site(lab, true);
+  if (!patched.isPatched) return;
+  assertEquals(trace(lab, patched), trace(lab, site(lab, false)));
+}
+
+/** A loop around a site: counter rbx is the argument, the red zone and rcx, r11 are used around it. */
+function loop(): Assembler {
+  return new Assembler().label("again").mov(rdi, rbx).label("site").bytes(callBytes(9))
+    .mov(rcx, rbx).mov(r11, rbx).add(rbx, 1).jmp("again");
+}
+
+function startLoop(lab: Lab): p.Context | null {
+  const space = lab.space();
+  const a = loop();
+  const code = lab.load(space, a);
+  if (!patch(lab, space, code, a.offsetOf("site"), 9)) return null;
+  const c = lab.thread(space);
+  c.resumeAll(true);
+  return c;
+}
+
+function manyCalls(lab: Lab): void {
+  const c = startLoop(lab);
+  if (c === null) return;
+  for (let i = 0; i < 20000; i++) {
+    lab.expectCall(c, 9);
+    assertEquals(c.args.u64(0), i);
+    c.resumeRet(i);
+  }
+}
+
+function middle(lab: Lab): void {
+  const s = site(lab, true);
+  if (!s.isPatched) return;
+  const c = s.context;
+  setReg(c, p.RAX, 55);
+  setReg(c, p.RIP, CODE + 64 + 5);
+  c.resumeAll(true);
+  lab.expectCall(c, 55);
+  assertEquals(c.rip, CODE + 64 + SITE_BYTES);
+  c.resumeRet(66);
+  lab.expect(c, p.TRAP_EXCEPTION);
+  assertEquals(c.rip, CODE + 64 + SITE_BYTES);
+  c.fetchRegs();
+  assertEquals(reg(c, p.RAX), 66n);
+}
+
+function patchedStorm(lab: Lab): void {
+  const c = startLoop(lab);
+  if (c === null) return;
+  const dice = new Dice(4);
+  for (let made = 0; made < 3000;) {
+    dice.interrupt(c);
+    const stop = lab.next();
+    if (stop.trap === p.TRAP_INTERRUPT) {
+      c.fetchRegs();
+      const rip = Number(reg(c, p.RIP));
+      assert(rip >= CODE && rip < CODE + 4096, `guest rip, found 0x${rip.toString(16)}`);
+      c.resumeAll(false);
+      continue;
+    }
+    assertEquals([stop.trap, c.nr, c.args.u64(0)], [p.TRAP_SYSCALL, 9, made]);
+    c.resumeRet(made);
+    made++;
+  }
+}
+
+function patchedLoad(lab: Lab): void {
+  const c = startLoop(lab);
+  if (c === null) return;
+  lab.expectCall(c, 9);
+  c.fetchRegs();
+  setReg(c, p.RBX, 500);
+  setReg(c, p.RIP, CODE);
+  c.resumeAll(false); // from the fast path, where nothing but general registers was saved
+  lab.expectCall(c, 9);
+  assertEquals(c.args.u64(0), 500);
+  if (!c.isFull) {
+    c.requestFull();
+    lab.expect(c, p.TRAP_FULL);
+  }
+  c.fetchRegs();
+  c.fetchFpu();
+  assertEquals(reg(c, p.RAX), 9n);
+  c.fpu[160] = 0x42; // xmm0
+  const dv = new DataView(c.fpu.buffer);
+  dv.setUint32(512, dv.getUint32(512, true) | 2, true);
+  setReg(c, p.RIP, CODE);
+  setReg(c, p.RBX, 501);
+  c.resumeAll(true);
+  lab.expectCall(c, 9);
+  assertEquals(c.args.u64(0), 501);
+  c.requestFull();
+  lab.expect(c, p.TRAP_FULL);
+  c.fetchFpu();
+  assertEquals(c.fpu[160], 0x42);
+  c.resumeRet(0);
+  lab.expectCall(c, 9);
+  assertEquals(c.args.u64(0), 502);
+}

@@ -1,0 +1,219 @@
+/**
+ * Several threads in a space, several spaces, and processes that fork.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { Assembler } from "../../ffi/asm/assembler.ts";
+import { mem } from "../../ffi/asm/operands.ts";
+import { eax, rax, rbx, rdi, rsi } from "../../ffi/asm/registers.ts";
+import type { Define } from "../conformance.ts";
+import * as p from "../platform.ts";
+import { assertTrap, CODE, DATA, type Lab, PAGE, reg, RW, setReg } from "./lab.ts";
+
+export function testThreads(define: Define): void {
+  define("one thread makes many calls", oneThread);
+  define("32 threads of a space count together", (lab) => manyThreads(lab, 32, 60));
+  define("threads of many spaces take turns", manySpaces);
+  define("threads come and go", comeAndGo);
+  define("runningCount says how many run", runningCount);
+  define("a forked space has the parent's mappings and its own changes", forked);
+  define("a fork of a fork of a fork", forkChain);
+  define("a space is forked while its threads run", forkWhileRunning);
+}
+
+/** Adds 1 to the shared word at DATA, calls 1 with its counter rbx; for ever. */
+function counter(): Assembler {
+  return new Assembler().label("again").mov(eax, 1).lock().xadd(mem(null, DATA), rax)
+    .mov(rdi, rbx).add(rbx, 1).mov(eax, 1).syscall().jmp("again");
+}
+
+function oneThread(lab: Lab): void {
+  const space = lab.space();
+  lab.load(space, counter());
+  const data = lab.map(space, DATA);
+  const c = lab.thread(space);
+  c.resumeAll(true);
+  for (let i = 0; i < 1000; i++) {
+    lab.expectCall(c, 1);
+    assertEquals(c.args.u64(0), i);
+    c.resumeRet(i);
+  }
+  lab.expectCall(c, 1);
+  assertEquals(lab.arena.dv.getUint32(data, true), 1001);
+}
+
+/** Serves calls until every context made `calls` of them, and checks that none is lost or doubled. */
+function serve(lab: Lab, contexts: p.Context[], calls: number): void {
+  const made = new Map(contexts.map((c) => [c, 0]));
+  for (let left = contexts.length; left > 0;) {
+    const c = lab.next();
+    assertTrap(c, p.TRAP_SYSCALL);
+    const count = made.get(c);
+    assert(count !== undefined, "a context that is known");
+    assertEquals(c.args.u64(0), count, "calls in order");
+    made.set(c, count + 1);
+    if (count + 1 < calls) c.resumeRet(0);
+    else left--;
+  }
+}
+
+function manyThreads(lab: Lab, count: number, calls: number): void {
+  const space = lab.space();
+  lab.load(space, counter());
+  const data = lab.map(space, DATA);
+  const contexts = Array.from({ length: count }, () => lab.thread(space));
+  for (const c of contexts) c.resumeAll(true);
+  serve(lab, contexts, calls);
+  assertEquals(lab.arena.dv.getUint32(data, true), count * calls);
+}
+
+function manySpaces(lab: Lab): void {
+  const shared = lab.pages();
+  const contexts = Array.from({ length: 12 }, () => {
+    const space = lab.space();
+    lab.load(space, counter());
+    space.mapArena(DATA, PAGE, shared, RW);
+    return lab.thread(space);
+  });
+  for (const c of contexts) c.resumeAll(true);
+  serve(lab, contexts, 40);
+  assertEquals(lab.arena.dv.getUint32(shared, true), 12 * 40);
+}
+
+function comeAndGo(lab: Lab): void {
+  const space = lab.space();
+  lab.load(space, counter());
+  lab.map(space, DATA);
+  for (let round = 0; round < 40; round++) {
+    const stopped = lab.thread(space);
+    setReg(stopped, p.RBX, 1000 + round);
+    stopped.resumeAll(true);
+    lab.expectCall(stopped, 1);
+    assertEquals(stopped.args.u64(0), 1000 + round);
+    stopped.release(); // at its call
+    lab.thread(space).release(); // before it ran
+  }
+  const spin = lab.load(space, new Assembler().label("again").jmp("again"), CODE + 16 * PAGE);
+  assert(spin >= 0);
+  for (let round = 0; round < 10; round++) {
+    const running = lab.thread(space, CODE + 16 * PAGE);
+    running.resumeAll(true);
+    running.release(); // while it runs
+  }
+  const last = lab.thread(space);
+  last.resumeAll(true);
+  lab.expectCall(last, 1);
+}
+
+function runningCount(lab: Lab): void {
+  const { platform } = lab;
+  const space = lab.space();
+  lab.load(space, new Assembler().mov(eax, 1).syscall().label("again").jmp("again"));
+  assertEquals(platform.runningCount, 0);
+  const a = lab.thread(space), b = lab.thread(space);
+  a.resumeAll(true);
+  b.resumeAll(true);
+  lab.next();
+  lab.next();
+  assertEquals(platform.runningCount, 0);
+  a.resumeRet(0);
+  assertEquals(platform.runningCount, 1);
+  b.resumeRet(0);
+  assertEquals(platform.runningCount, 2);
+  a.interrupt();
+  lab.expect(a, p.TRAP_INTERRUPT);
+  assertEquals(platform.runningCount, 1);
+}
+
+/** Reads the word at DATA and passes it; the kernel changes rbx and the mappings. */
+function peeker(): Assembler {
+  return new Assembler().label("again").mov(rdi, mem(null, DATA)).mov(rsi, rbx).mov(eax, 1)
+    .syscall().jmp("again");
+}
+
+/** What fork(2) does with a thread: the child gets the parent's registers. */
+function forkThread(lab: Lab, parent: p.Context): p.Context {
+  const space = parent.space.fork();
+  assert(space !== null, "fork gave a space");
+  const child = lab.thread(space);
+  parent.fetchRegs();
+  new Uint8Array(child.regs.buffer).set(new Uint8Array(parent.regs.buffer));
+  setReg(child, p.RAX, 0);
+  return child;
+}
+
+function forked(lab: Lab): void {
+  const { dv } = lab.arena;
+  const space = lab.space();
+  lab.load(space, peeker());
+  const first = lab.map(space, DATA);
+  dv.setUint32(first, 11, true);
+  const parent = lab.thread(space);
+  parent.resumeAll(true);
+  lab.expectCall(parent, 1);
+  lab.map(space, DATA + PAGE); // queued at the time of fork
+  const child = forkThread(lab, parent);
+  child.resumeAll(true);
+  lab.expectCall(child, 1);
+  assertEquals(child.args.u64(0), 11);
+
+  const own = lab.map(child.space, DATA);
+  dv.setUint32(own, 22, true);
+  child.resumeRet(0);
+  lab.expectCall(child, 1);
+  assertEquals(child.args.u64(0), 22, "the child's new page");
+  parent.resumeRet(0);
+  lab.expectCall(parent, 1);
+  assertEquals(parent.args.u64(0), 11, "the parent's old page");
+
+  space.unmap(DATA, PAGE);
+  parent.resumeRet(0);
+  lab.expect(parent, p.TRAP_FAULT);
+  child.resumeRet(0);
+  lab.expectCall(child, 1);
+  space.destroy();
+  child.resumeRet(0);
+  lab.expectCall(child, 1);
+  assertEquals(child.args.u64(0), 22, "the child outlives its parent");
+}
+
+function forkChain(lab: Lab): void {
+  const space = lab.space();
+  lab.load(space, peeker());
+  const data = lab.map(space, DATA);
+  lab.arena.dv.setUint32(data, 7, true);
+  let context = lab.thread(space);
+  context.resumeAll(true);
+  lab.expectCall(context, 1);
+  for (let depth = 1; depth <= 10; depth++) {
+    context = forkThread(lab, context);
+    setReg(context, p.RBX, depth);
+    context.resumeAll(true);
+    lab.expectCall(context, 1);
+    assertEquals([context.args.u64(0), context.args.u64(1)], [7, depth]);
+  }
+}
+
+function forkWhileRunning(lab: Lab): void {
+  const space = lab.space();
+  lab.load(space, peeker());
+  lab.load(space, new Assembler().label("again").inc(rax).jmp("again"), CODE + PAGE);
+  lab.map(space, DATA);
+  const spinner = lab.thread(space, CODE + PAGE);
+  spinner.resumeAll(true);
+  const caller = lab.thread(space);
+  caller.resumeAll(true);
+  for (let i = 0; i < 20; i++) {
+    lab.expectCall(caller, 1);
+    const child = forkThread(lab, caller);
+    child.resumeAll(true);
+    lab.expectCall(child, 1);
+    child.space.destroy();
+    caller.resumeRet(0);
+  }
+  lab.expectCall(caller, 1);
+  spinner.interrupt();
+  lab.expect(spinner, p.TRAP_INTERRUPT);
+  spinner.fetchRegs();
+  assert(reg(spinner, p.RAX) > 0n, "it has been running");
+}
