@@ -1,5 +1,5 @@
 /**
- * Assembles `syscall`: one raw system call whose arguments come as doubles, because Deno passes those for nothing.
+ * Assembles `syscall`: one raw system call whose arguments come as doubles, because Deno passes those for nothing; and `rdtsc`.
  *
  * Neighbour: native.ts, which loads it.
  */
@@ -29,4 +29,11 @@ export function emitSyscall(a: Assembler): void {
   a.cvttsd2si(rdi, xmm0).cvttsd2si(rsi, xmm1).cvttsd2si(rdx, xmm2);
   a.cvttsd2si(r10, xmm3).cvttsd2si(r8, xmm4).cvttsd2si(r9, xmm5);
   a.syscall().pxor(xmm0, xmm0).cvtsi2sd(xmm0, rax).ret();
+}
+
+/** `double rdtsc(void)`: the time stamp counter, ordered behind earlier loads. */
+export function emitTsc(a: Assembler): void {
+  a.align(16).label("rdtsc").lfence().rdtsc();
+  a.shl(rdx, 32).or(rax, rdx);
+  a.pxor(xmm0, xmm0).cvtsi2sd(xmm0, rax).ret();
 }

@@ -21,7 +21,7 @@ import {
 } from "../abi/signal.ts";
 import { SYS_rt_sigaction } from "../abi/syscall_numbers.ts";
 import { emitMemory } from "../mem/memory_code.ts";
-import { emitSyscall } from "./call_code.ts";
+import { emitSyscall, emitTsc } from "./call_code.ts";
 import { DATA, DATA_BYTES } from "./data_page.ts";
 import { emitHelper } from "./helper_code.ts";
 import { emitSignalHandler } from "./signal_code.ts";
@@ -54,6 +54,7 @@ const SIGNATURES = {
   compare: { parameters: ["f64", "f64", "i32"], result: "i32" },
   spawn: { parameters: ["f64"], result: "f64" },
   start_helper: { parameters: ["f64"], result: "f64" },
+  rdtsc: { parameters: [], result: "f64" },
   code_start: { parameters: [], result: "void" },
 } as const;
 
@@ -81,6 +82,7 @@ function load() {
   const a = new Assembler().label(CODE_START).ret();
   const faults = new FaultTable(a);
   emitSyscall(a);
+  emitTsc(a);
   emitMemory(a, faults);
   emitSpawn(a, dataBase);
   emitHelper(a, dataBase);
