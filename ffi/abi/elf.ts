@@ -1,6 +1,7 @@
 // ELF64 files and the auxiliary vector.
 //
-// From linux/elf.h, linux/auxvec.h and the System V ABI. The writers are ffi/asm/elf_*.ts, the loader is in kernel/loader/.
+// From linux/elf.h, linux/auxvec.h and the System V ABI. The writers are ffi/asm/elf_*.ts, the
+// loader is in kernel/loader/.
 
 import { layout } from "./layout.ts";
 

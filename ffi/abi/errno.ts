@@ -1,7 +1,7 @@
 // Linux error numbers (include/uapi/asm-generic/errno.h) and the few kernel-internal restart codes.
 //
-// A system call returns `-E*`; these constants are positive. Names of numbers: `errnoName` in ffi/sys/errors.ts
-// uses `ERRNO_NAMES`.
+// A system call returns `-E*`; these constants are positive. Names of numbers: `errnoName` in
+// ffi/sys/errors.ts uses `ERRNO_NAMES`.
 
 export const EPERM = 1;
 export const ENOENT = 2;
@@ -137,7 +137,10 @@ export const ENOTRECOVERABLE = 131;
 export const ERFKILL = 132;
 export const EHWPOISON = 133;
 
-/** Restart codes of include/linux/errno.h: never seen by a program, resolved when a signal is delivered. */
+/**
+ * Restart codes of include/linux/errno.h: never seen by a program, resolved when a signal is
+ * delivered.
+ */
 export const ERESTARTSYS = 512;
 export const ERESTARTNOINTR = 513;
 export const ERESTARTNOHAND = 514;

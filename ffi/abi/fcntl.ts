@@ -1,7 +1,9 @@
-// Opening, descriptors and locks: open(2), fcntl(2), flock(2), fallocate(2), splice(2), memfd_create(2).
+// Opening, descriptors and locks: open(2), fcntl(2), flock(2), fallocate(2), splice(2),
+// memfd_create(2).
 //
-// From include/uapi/asm-generic/fcntl.h, linux/fcntl.h, linux/openat2.h, linux/falloc.h and linux/memfd.h.
-// Offsets of `read` and `write` families (SEEK_*, RWF_*) are in fs.ts; modes are in stat.ts.
+// From include/uapi/asm-generic/fcntl.h, linux/fcntl.h, linux/openat2.h, linux/falloc.h and
+// linux/memfd.h. Offsets of `read` and `write` families (SEEK_*, RWF_*) are in fs.ts; modes are in
+// stat.ts.
 
 import { layout } from "./layout.ts";
 
@@ -123,7 +125,9 @@ export const RESOLVE_BENEATH = 8;
 export const RESOLVE_IN_ROOT = 0x10;
 export const RESOLVE_CACHED = 0x20;
 
-/** Modes of fallocate(2), advice of posix_fadvise(2), flags of renameat2(2) and sync_file_range(2). */
+/**
+ * Modes of fallocate(2), advice of posix_fadvise(2), flags of renameat2(2) and sync_file_range(2).
+ */
 export const FALLOC_FL_KEEP_SIZE = 1;
 export const FALLOC_FL_PUNCH_HOLE = 2;
 export const FALLOC_FL_NO_HIDE_STALE = 4;

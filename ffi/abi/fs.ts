@@ -1,4 +1,5 @@
-// What belongs to files and file systems at large: lseek(2), preadv2(2), FS_IOC_* and block device ioctls.
+// What belongs to files and file systems at large: lseek(2), preadv2(2), FS_IOC_* and block device
+// ioctls.
 //
 // From include/uapi/linux/fs.h. Flags of open and fcntl are in fcntl.ts, of mounts in mount.ts.
 

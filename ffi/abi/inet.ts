@@ -1,6 +1,7 @@
 // Internet sockets: addresses, protocols, IP, IPv6, TCP and UDP options, interface requests.
 //
-// From linux/in.h, in6.h, tcp.h, udp.h, if.h and sockios.h. Addresses and ports are big endian in memory.
+// From linux/in.h, in6.h, tcp.h, udp.h, if.h and sockios.h. Addresses and ports are big endian in
+// memory.
 
 import { layout } from "./layout.ts";
 

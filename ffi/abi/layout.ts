@@ -1,9 +1,9 @@
 // A small language for C struct layouts: what `struct stat { ... }` says, said in TypeScript.
 //
-// It computes offsets by the System V x86-64 rules (natural alignment, tail padding) once at import, so that
-// a field access in a hot path is `dv.getUint32(at + Stat.at.mode, true)` with a constant. It does not read
-// or write memory itself. Neighbours: one file a C header beside this one; probe_test.ts compares every
-// registered layout with what a C compiler says.
+// It computes offsets by the System V x86-64 rules (natural alignment, tail padding) once at
+// import, so that a field access in a hot path is `dv.getUint32(at + Stat.at.mode, true)` with a
+// constant. It does not read or write memory itself. Neighbours: one file a C header beside this
+// one; probe_test.ts compares every registered layout with what a C compiler says.
 
 /** A scalar C type. `ptr` is an 8-byte pointer; `f32`/`f64` are `float`/`double`. */
 export type Scalar =
@@ -26,7 +26,9 @@ export interface AnyLayout {
   readonly align: number;
 }
 
-/** A field: a scalar, a nested layout, or `[element, count]` (count 0 is a flexible array member). */
+/**
+ * A field: a scalar, a nested layout, or `[element, count]` (count 0 is a flexible array member).
+ */
 export type Field = Scalar | AnyLayout | readonly [Scalar | AnyLayout, number];
 
 export type Fields = Readonly<Record<string, Field>>;

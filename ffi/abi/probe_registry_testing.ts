@@ -1,8 +1,10 @@
 /**
- * What probe_test.ts compares with C: for each module its side, its layouts with their C types and field names, and what C does not know.
+ * What probe_test.ts compares with C: for each module its side, its layouts with their C types and
+ * field names, and what C does not know.
  *
- * The side is which headers a constant stands in: `kernel` are the uapi headers (linux/, asm/), `libc` are glibc's; both cannot be included in
- * one file. Field names of a layout become C names by a prefix, and by a map for those that differ.
+ * The side is which headers a constant stands in: `kernel` are the uapi headers (linux/, asm/),
+ * `libc` are glibc's; both cannot be included in one file. Field names of a layout become C names
+ * by a prefix, and by a map for those that differ.
  */
 
 import * as capability from "./capability.ts";
@@ -95,8 +97,8 @@ export const NOT_IN_C: ReadonlySet<string> = new Set(
   SIG_DFL SIG_IGN SI_MAX_SIZE USER_HZ FD_SETSIZE EP_MAX_NESTS EP_MAX_EVENTS SCM_MAX_FD SCM_PIDFD
   SCM_SECURITY SOCKADDR_STORAGE_SIZE IF_OPER_UNKNOWN IF_OPER_DOWN IF_OPER_UP STATUS_CONTINUED N_TTY
   DISABLED_CHAR SUID_DUMP_DISABLE SUID_DUMP_USER SUID_DUMP_ROOT TASK_COMM_LEN RLIM_INFINITY UTS_LEN
-  USER_DEBUGREG_OFFSET O_ASYNC X86_TRAP_DE X86_TRAP_DB X86_TRAP_BP X86_TRAP_OF X86_TRAP_BR X86_TRAP_UD
-  X86_TRAP_NM X86_TRAP_DF X86_TRAP_TS X86_TRAP_NP X86_TRAP_SS X86_TRAP_GP X86_TRAP_PF X86_TRAP_MF
+  USER_DEBUGREG_OFFSET O_ASYNC X86_TRAP_DE X86_TRAP_DB X86_TRAP_BP X86_TRAP_OF X86_TRAP_BR
+  X86_TRAP_UD X86_TRAP_NM X86_TRAP_DF X86_TRAP_TS X86_TRAP_NP X86_TRAP_SS X86_TRAP_GP X86_TRAP_PF X86_TRAP_MF
   X86_TRAP_AC X86_TRAP_XF X86_PF_PROT X86_PF_WRITE X86_PF_USER X86_PF_INSTR X86_PF_PK
   SYSLOG_ACTION_CLOSE SYSLOG_ACTION_OPEN SYSLOG_ACTION_READ SYSLOG_ACTION_READ_ALL
   SYSLOG_ACTION_READ_CLEAR SYSLOG_ACTION_CLEAR SYSLOG_ACTION_CONSOLE_OFF SYSLOG_ACTION_CONSOLE_ON

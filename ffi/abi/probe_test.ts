@@ -1,7 +1,9 @@
-// Compares every layout and every constant of this folder with what a C compiler and the installed headers say.
+// Compares every layout and every constant of this folder with what a C compiler and the installed
+// headers say.
 //
-// One C file for the kernel's headers and one for glibc's; both print facts, this test compares. Headers older than a constant do not know
-// its name: that is an error only if they are as new as the kernel that we say we are.
+// One C file for the kernel's headers and one for glibc's; both print facts, this test compares.
+// Headers older than a constant do not know its name: that is an error only if they are as new as
+// the kernel that we say we are.
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -15,8 +17,8 @@ import {
 const KERNEL_HEADERS = `asm/unistd.h linux/version.h linux/errno.h linux/fcntl.h linux/openat2.h
 linux/falloc.h linux/fadvise.h linux/stat.h asm/stat.h asm/statfs.h linux/magic.h linux/mman.h
 linux/memfd.h linux/signal.h asm/sigcontext.h asm/ucontext.h linux/sched.h linux/sched/types.h
-linux/time.h linux/timex.h linux/times.h linux/utime.h linux/poll.h linux/eventpoll.h linux/eventfd.h
-linux/timerfd.h linux/signalfd.h linux/inotify.h linux/socket.h asm/socket.h linux/un.h linux/uio.h
+linux/time.h linux/timex.h linux/times.h linux/utime.h linux/poll.h linux/eventpoll.h
+linux/eventfd.h linux/timerfd.h linux/signalfd.h linux/inotify.h linux/socket.h asm/socket.h linux/un.h linux/uio.h
 linux/in.h linux/in6.h linux/tcp.h linux/udp.h linux/netlink.h linux/rtnetlink.h linux/if_addr.h
 linux/if_link.h linux/sockios.h linux/wait.h linux/termios.h asm/ioctls.h linux/prctl.h asm/prctl.h
 linux/futex.h linux/resource.h linux/xattr.h linux/mount.h linux/fiemap.h linux/fs.h
@@ -28,7 +30,8 @@ linux/reboot.h linux/personality.h linux/close_range.h linux/ioprio.h`.split(/\s
 
 const LIBC_HEADERS =
   `net/if.h net/if_arp.h sys/socket.h sys/un.h netinet/in.h netinet/tcp.h dirent.h
-unistd.h limits.h linux/limits.h sys/stat.h fcntl.h sys/user.h sys/mount.h sys/statvfs.h sched.h elf.h
+unistd.h limits.h linux/limits.h sys/stat.h fcntl.h sys/user.h sys/mount.h sys/statvfs.h sched.h
+elf.h
 `.trim().split(/\s+/);
 
 /** `uname -r` of a sandbox, as LINUX_VERSION_CODE. */
@@ -58,7 +61,8 @@ function layoutExpectations(side: Side): Expectation[] {
 
 function* fieldExpectations(p: LayoutProbe): Generator<Expectation> {
   const key = `${p.type} ${p.layout.name}`;
-  // An arm of siginfo_t is shorter than the union; the flexible array of a dirent is not one in glibc.
+  // An arm of siginfo_t is shorter than the union; the flexible array of a dirent is not one in
+  // glibc.
   if (p.type !== "siginfo_t" && p.type !== "struct dirent64") {
     yield { key: `sizeof ${key}`, expression: `sizeof(${p.type})`, value: p.layout.size };
   }

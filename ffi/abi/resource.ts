@@ -1,4 +1,5 @@
-// Limits, usage and priorities: getrlimit(2), prlimit(2), getrusage(2), setpriority(2), ioprio_set(2).
+// Limits, usage and priorities: getrlimit(2), prlimit(2), getrusage(2), setpriority(2),
+// ioprio_set(2).
 //
 // From asm-generic/resource.h, linux/resource.h and linux/ioprio.h.
 
@@ -24,7 +25,10 @@ export const RLIMIT_RTPRIO = 14;
 export const RLIMIT_RTTIME = 15;
 export const RLIM_NLIMITS = 16;
 
-/** No limit. In memory all 64 bits are ones; read as `lo + hi * 2 ** 32` that rounds to exactly this number. */
+/**
+ * No limit. In memory all 64 bits are ones; read as `lo + hi * 2 ** 32` that rounds to exactly this
+ * number.
+ */
 export const RLIM_INFINITY = 2 ** 64;
 
 /** Whose usage; whose priority. */

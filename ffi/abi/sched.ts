@@ -1,4 +1,5 @@
-// Making tasks and scheduling them: clone(2), clone3(2), unshare(2), sched_setscheduler(2), sched_setattr(2).
+// Making tasks and scheduling them: clone(2), clone3(2), unshare(2), sched_setscheduler(2),
+// sched_setattr(2).
 //
 // From linux/sched.h and linux/sched/types.h. Priorities of setpriority(2) are in resource.ts.
 

@@ -1,6 +1,7 @@
 // seccomp(2) and the classic BPF that its filters are written in.
 //
-// From linux/seccomp.h, linux/filter.h, linux/bpf_common.h and linux/audit.h. Programs are built by ffi/asm/bpf.ts.
+// From linux/seccomp.h, linux/filter.h, linux/bpf_common.h and linux/audit.h. Programs are built by
+// ffi/asm/bpf.ts.
 
 import { layout } from "./layout.ts";
 

@@ -1,6 +1,7 @@
 // Signals: numbers, sigaction(2), sigprocmask(2), sigaltstack(2).
 //
-// From arch/x86/include/uapi/asm/signal.h. What a handler receives is in siginfo.ts and ucontext.ts.
+// From arch/x86/include/uapi/asm/signal.h. What a handler receives is in siginfo.ts and
+// ucontext.ts.
 
 import { layout } from "./layout.ts";
 

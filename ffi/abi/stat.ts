@@ -1,6 +1,7 @@
 // File status: stat(2), statx(2), file types and permission bits, device numbers, utimensat(2).
 //
-// From arch/x86/include/uapi/asm/stat.h and linux/stat.h. `struct stat` is the x86-64 kernel's, which is also glibc's.
+// From arch/x86/include/uapi/asm/stat.h and linux/stat.h. `struct stat` is the x86-64 kernel's,
+// which is also glibc's.
 
 import { layout } from "./layout.ts";
 
@@ -129,7 +130,8 @@ export const Statx = layout("statx", {
 });
 
 /**
- * A device number as `st_dev` and mknod(2) carry it (`new_encode_dev`, glibc `makedev` for minors below 2^20).
+ * A device number as `st_dev` and mknod(2) carry it (`new_encode_dev`, glibc `makedev` for minors
+ * below 2^20).
  *
  * @param major below 2^12, @param minor below 2^20
  */

@@ -1,7 +1,8 @@
-// The x86-64 system call numbers of Linux (arch/x86/entry/syscalls/syscall_64.tbl), and their names.
+// The x86-64 system call numbers of Linux (arch/x86/entry/syscalls/syscall_64.tbl), and their
+// names.
 //
-// Numbers 336 to 423 were never given out on x86-64. This file says nothing about what a call does or
-// whether the kernel of a sandbox offers it: that is the table under kernel/syscalls/.
+// Numbers 336 to 423 were never given out on x86-64. This file says nothing about what a call does
+// or whether the kernel of a sandbox offers it: that is the table under kernel/syscalls/.
 
 export const SYS_read = 0;
 export const SYS_write = 1;

@@ -1,4 +1,5 @@
-// The system as a whole: uname(2), sysinfo(2), reboot(2), personality(2), syslog(2), getrandom(2), getcpu, kcmp(2), pidfd_open(2).
+// The system as a whole: uname(2), sysinfo(2), reboot(2), personality(2), syslog(2), getrandom(2),
+// getcpu, kcmp(2), pidfd_open(2).
 //
 // From linux/utsname.h, sysinfo.h, reboot.h, personality.h, random.h, kcmp.h, pidfd.h.
 
@@ -96,7 +97,10 @@ export const Utsname = layout("new_utsname", {
   domainname: ["u8", 65],
 });
 
-/** `struct sysinfo`, 112 bytes. Loads are fixed point with 16 fractional bits; memory in units of `memUnit`. */
+/**
+ * `struct sysinfo`, 112 bytes. Loads are fixed point with 16 fractional bits; memory in units of
+ * `memUnit`.
+ */
 export const Sysinfo = layout("sysinfo", {
   uptime: "i64",
   loads: ["u64", 3],

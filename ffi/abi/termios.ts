@@ -1,4 +1,5 @@
-// Terminals: `struct termios` of the kernel (not glibc's, which is longer), window size, modes and control characters.
+// Terminals: `struct termios` of the kernel (not glibc's, which is longer), window size, modes and
+// control characters.
 //
 // From asm-generic/termbits.h, termbits-common.h and termios.h.
 

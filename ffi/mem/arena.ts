@@ -1,9 +1,12 @@
 /**
- * Guest memory as the kernel of a sandbox sees it: one sparse memory file, and behind it windows on host files, in one flat buffer.
+ * Guest memory as the kernel of a sandbox sees it: one sparse memory file, and behind it windows on
+ * host files, in one flat buffer.
  *
- * An arena offset below `size` is memory, from `size` on it is a window. The buffer is a growable SharedArrayBuffer that is created small,
- * mapped over, and grown once: V8 then does not count it as memory that collections could free. Which pages belong to whom is decided in
- * kernel/mm. Access scalars through `dv`, bytes through native_memory.ts (`base` + offset), which survives truncated files.
+ * An arena offset below `size` is memory, from `size` on it is a window. The buffer is a growable
+ * SharedArrayBuffer that is created small, mapped over, and grown once: V8 then does not count it
+ * as memory that collections could free. Which pages belong to whom is decided in kernel/mm. Access
+ * scalars through `dv`, bytes through native_memory.ts (`base` + offset), which survives truncated
+ * files.
  */
 
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../abi/fcntl.ts";
@@ -38,7 +41,9 @@ export class Arena {
   readonly size: number;
   /** Windows that there are. */
   readonly windowCount: number;
-  /** All of it. An access to a window that is not mapped, or whose file was cut, ends the process. */
+  /**
+   * All of it. An access to a window that is not mapped, or whose file was cut, ends the process.
+   */
   readonly dv: DataView<SharedArrayBuffer>;
 
   private constructor(fd: number, base: number, size: number, buffer: SharedArrayBuffer) {
@@ -116,7 +121,8 @@ export class Arena {
   }
 
   /**
-   * Closes the memory file. The mapping stays until the arena is garbage: `dv` may still be in use somewhere.
+   * Closes the memory file. The mapping stays until the arena is garbage: `dv` may still be in use
+   * somewhere.
    */
   close(): void {
     close(this.fd);

@@ -1,8 +1,10 @@
 /**
- * Assembles the memory primitives: copies, fills, scalars, atomics and searches on absolute addresses, which survive faults.
+ * Assembles the memory primitives: copies, fills, scalars, atomics and searches on absolute
+ * addresses, which survive faults.
  *
- * All follow the C convention (doubles in xmm0.., integers in edi, esi, edx, ecx), keep no state and call nothing. Addresses are doubles.
- * Neighbours: native_memory.ts, which documents each; ffi/sys/fault_code.ts, which resumes them.
+ * All follow the C convention (doubles in xmm0.., integers in edi, esi, edx, ecx), keep no state
+ * and call nothing. Addresses are doubles. Neighbours: native_memory.ts, which documents each;
+ * ffi/sys/fault_code.ts, which resumes them.
  */
 
 import type { Assembler } from "../asm/assembler.ts";
@@ -130,7 +132,9 @@ function emitLoads(a: Assembler, faults: FaultTable): void {
   a.label("fault_double").mov(rax, -1).jmp("return_double");
 }
 
-/** `int storeN(xmm0: address, edi: value)`; `store64` takes its value in xmm1. 0, or -1 at a fault. */
+/**
+ * `int storeN(xmm0: address, edi: value)`; `store64` takes its value in xmm1. 0, or -1 at a fault.
+ */
 function emitStores(a: Assembler, faults: FaultTable): void {
   a.align(16).label("store8").mov(edx, edi).cvttsd2si(rdi, xmm0);
   faults.cover("fault_int", () => a.mov(mem(rdi), dl));
@@ -149,7 +153,8 @@ function emitStores(a: Assembler, faults: FaultTable): void {
 
 /** Locked operations on 32-bit words: the previous value as an unsigned double, -1 at a fault. */
 function emitAtomics(a: Assembler, faults: FaultTable): void {
-  a.align(16).label("cas32").mov(eax, edi).cvttsd2si(rdi, xmm0); // (xmm0: address, edi: old, esi: new)
+  // (xmm0: address, edi: old, esi: new)
+  a.align(16).label("cas32").mov(eax, edi).cvttsd2si(rdi, xmm0);
   faults.cover("fault_double", () => a.lock().cmpxchg(mem(rdi), esi));
   a.jmp("return_double");
   a.align(16).label("xadd32").mov(eax, edi).cvttsd2si(rdi, xmm0);
@@ -160,7 +165,10 @@ function emitAtomics(a: Assembler, faults: FaultTable): void {
   a.jmp("return_double");
 }
 
-/** `int find_zero(xmm0: address, edi: max)`. Words of 8 are aligned, so none reaches into a page that no byte asked for. */
+/**
+ * `int find_zero(xmm0: address, edi: max)`. Words of 8 are aligned, so none reaches into a page
+ * that no byte asked for.
+ */
 function emitFindZero(a: Assembler, faults: FaultTable): void {
   a.align(16).label("find_zero").mov(esi, edi).cvttsd2si(rdi, xmm0).xor(eax, eax);
   a.test(esi, esi).jle("zero_found");
@@ -178,7 +186,10 @@ function emitFindZero(a: Assembler, faults: FaultTable): void {
   a.label("zero_found").ret();
 }
 
-/** `int compare(xmm0: a, xmm1: b, edi: length)`: 0 equal, 1 different, -1 at a fault before a difference. */
+/**
+ * `int compare(xmm0: a, xmm1: b, edi: length)`: 0 equal, 1 different, -1 at a fault before a
+ * difference.
+ */
 function emitCompare(a: Assembler, faults: FaultTable): void {
   a.align(16).label("compare").mov(ecx, edi).cvttsd2si(rsi, xmm1).cvttsd2si(rdi, xmm0);
   a.test(ecx, ecx).jle("same");

@@ -1,16 +1,21 @@
 /**
- * Memory at absolute host addresses, touched so that a fault is a result and not the end of the process.
+ * Memory at absolute host addresses, touched so that a fault is a result and not the end of the
+ * process.
  *
- * A page of guest memory or of a donated file can vanish at any moment (another thread unmaps it, a file is truncated): every access that
- * is not known to be safe goes through here. Reads through typed arrays or `DataView` do not survive. Addresses and 64-bit values are
- * numbers below 2^53. The code is in memory_code.ts.
+ * A page of guest memory or of a donated file can vanish at any moment (another thread unmaps it, a
+ * file is truncated): every access that is not known to be safe goes through here. Reads through
+ * typed arrays or `DataView` do not survive. Addresses and 64-bit values are numbers below 2^53.
+ * The code is in memory_code.ts.
  *
- * SAFETY (all exports): an address is used as it is; what it points to may be overwritten without further checks.
+ * SAFETY (all exports): an address is used as it is; what it points to may be overwritten without
+ * further checks.
  */
 
 import { native } from "../sys/native.ts";
 
-/** What loads, stores, atomics, `findZero` and `compare` return when the address cannot be accessed. */
+/**
+ * What loads, stores, atomics, `findZero` and `compare` return when the address cannot be accessed.
+ */
 export const FAULT = -1;
 
 /**
@@ -111,7 +116,10 @@ export function store64(address: number, value: number): number { // HOT
   return native.store64(address, value);
 }
 
-/** If the word equals `expected` it becomes `desired`, atomically. Returns what was there (unsigned), or FAULT. */
+/**
+ * If the word equals `expected` it becomes `desired`, atomically. Returns what was there
+ * (unsigned), or FAULT.
+ */
 export function cas32(address: number, expected: number, desired: number): number { // HOT
   return native.cas32(address, expected | 0, desired | 0);
 }

@@ -1,5 +1,6 @@
 /**
- * The host's clocks, read through the C library (which needs no system call for them): clock_gettime(2).
+ * The host's clocks, read through the C library (which needs no system call for them):
+ * clock_gettime(2).
  *
  * Readings are kept in fields until the next call, so that nothing is allocated.
  */

@@ -1,7 +1,9 @@
 /**
- * Memory with a host address for arguments of system calls: scratch space, C strings, addresses of buffers.
+ * Memory with a host address for arguments of system calls: scratch space, C strings, addresses of
+ * buffers.
  *
- * Scratch space belongs to the call that is being prepared: nothing in it lives across two calls of anything. Neighbour: native.ts.
+ * Scratch space belongs to the call that is being prepared: nothing in it lives across two calls of
+ * anything. Neighbour: native.ts.
  */
 
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../abi/mman.ts";
@@ -81,7 +83,8 @@ export function allocBuffer(lenBytes: number): Uint8Array<ArrayBuffer> {
 /**
  * Host address of the first byte of a buffer; 0 if it is empty.
  *
- * SAFETY: valid while the buffer is reachable and neither transferred nor resized; the caller keeps it so.
+ * SAFETY: valid while the buffer is reachable and neither transferred nor resized; the caller keeps
+ * it so.
  */
 export function addressOf(buffer: Uint8Array): number {
   // Touching `.buffer` moves the bytes of a small array out of V8's moving heap, for good.

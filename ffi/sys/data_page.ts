@@ -1,8 +1,9 @@
 /**
  * The one page of writable data that the assembled code uses: offsets into it.
  *
- * The page is mapped before the code is assembled, so its address stands in the code as an immediate. Neighbours: native.ts maps and fills
- * it; fault_code.ts, signal_code.ts and spawn_code.ts read it.
+ * The page is mapped before the code is assembled, so its address stands in the code as an
+ * immediate. Neighbours: native.ts maps and fills it; fault_code.ts, signal_code.ts and
+ * spawn_code.ts read it.
  */
 
 export const DATA_BYTES = 4096;

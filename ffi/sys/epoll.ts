@@ -1,7 +1,9 @@
 /**
- * epoll(7) as the main loop uses it: no allocation, events stay in a fixed buffer until the next wait.
+ * epoll(7) as the main loop uses it: no allocation, events stay in a fixed buffer until the next
+ * wait.
  *
- * Tokens are u32 numbers that the caller chooses; what they mean is not known here. Neighbour: files.ts.
+ * Tokens are u32 numbers that the caller chooses; what they mean is not known here. Neighbour:
+ * files.ts.
  */
 
 import { EINTR, ENOSYS } from "../abi/errno.ts";
@@ -73,7 +75,9 @@ export class Epoll {
     return r === -EINTR ? 0 : r;
   }
 
-  /** The same with a timeout in nanoseconds; hosts before Linux 5.11 round it up to milliseconds. */
+  /**
+   * The same with a timeout in nanoseconds; hosts before Linux 5.11 round it up to milliseconds.
+   */
   waitNs(timeoutNs: number): number { // HOT
     if (timeoutNs < 0) return this.wait(-1);
     if (timeoutNs === 0) return this.wait(0);

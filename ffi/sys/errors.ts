@@ -1,5 +1,6 @@
 /**
- * Errors of host system calls: names of errno values, and an Error for code that is not on a hot path.
+ * Errors of host system calls: names of errno values, and an Error for code that is not on a hot
+ * path.
  *
  * The kernel of a sandbox passes `-errno` around as a number and does not use this.
  */

@@ -1,9 +1,12 @@
 /**
- * Assembles the SIGSEGV and SIGBUS handler that makes memory primitives fault-safe, and its table of fixups.
+ * Assembles the SIGSEGV and SIGBUS handler that makes memory primitives fault-safe, and its table
+ * of fixups.
  *
- * A primitive wraps its touching instructions in `cover(label, ...)`: a fault inside of them resumes at `label` with all registers as they
- * were, and the primitive reports how far it came. Faults elsewhere go to the handler that was there before (Deno's own), or end the
- * process as they would have. Not here: the primitives (ffi/mem/memory_code.ts), installing (native.ts). Source: sigaction(2).
+ * A primitive wraps its touching instructions in `cover(label, ...)`: a fault inside of them
+ * resumes at `label` with all registers as they were, and the primitive reports how far it came.
+ * Faults elsewhere go to the handler that was there before (Deno's own), or end the process as they
+ * would have. Not here: the primitives (ffi/mem/memory_code.ts), installing (native.ts). Source:
+ * sigaction(2).
  */
 
 import type { Assembler } from "../asm/assembler.ts";
@@ -63,7 +66,10 @@ export class FaultTable {
     this.#rows.push({ start, end, to });
   }
 
-  /** Writes the handler `on_fault`, the restorer `restore_rt` and the table: once, after all code that may fault. */
+  /**
+   * Writes the handler `on_fault`, the restorer `restore_rt` and the table: once, after all code
+   * that may fault.
+   */
   emit(dataBase: number): void {
     const a = this.#a;
     emitHandler(a, dataBase);
@@ -94,7 +100,8 @@ function emitHandler(a: Assembler, dataBase: number): void {
   a.label("have_old").mov(rax, mem(r9, Sigaction.at.handler)).cmp(rax, SIG_IGN).ja("call_old");
   a.mov(r8d, mem(rsi, SiginfoFault.at.code)); // a fault that is ignored would be one for ever
 
-  // Back to SIG_DFL: the faulting instruction runs again and ends the process; what was sent is sent again.
+  // Back to SIG_DFL: the faulting instruction runs again and ends the process; what was sent is
+  // sent again.
   a.label("die").push(rdi).push(r8).movabs(rsi, dataBase + DATA.defaultAction);
   a.xor(edx, edx).mov(r10d, SIGSET_SIZE).mov(eax, SYS_rt_sigaction).syscall();
   a.pop(r8).test(r8d, r8d).jg("die_by_fault");

@@ -1,7 +1,8 @@
 /**
  * Descriptors over UNIX sockets: sendmsg(2) and recvmsg(2) with SCM_RIGHTS.
  *
- * Framing is the caller's: on a stream socket descriptors arrive with the first byte of their message. See unix(7), cmsg(3).
+ * Framing is the caller's: on a stream socket descriptors arrive with the first byte of their
+ * message. See unix(7), cmsg(3).
  */
 
 import { EINVAL, EMFILE } from "../abi/errno.ts";
@@ -70,7 +71,8 @@ export function sendFds(sock: number, data: Uint8Array, fds: readonly number[], 
  * Receives one message into `buf`.
  *
  * @param flags MSG_DONTWAIT and the like; MSG_CMSG_CLOEXEC is always set
- * @returns what came, or `-errno`; -EMFILE if the host could not install all descriptors (those it did are closed)
+ * @returns what came, or `-errno`; -EMFILE if the host could not install all descriptors (those it
+ *   did are closed)
  */
 export function recvFds(sock: number, buf: Uint8Array, flags = 0): Received | number {
   const capacity = cmsgSpace(4 * SCM_MAX_FD);

@@ -1,8 +1,12 @@
 /**
- * Thin typed calls on files, memory and descriptors. Each is one system call and returns its raw result: `-errno` on error.
+ * Thin typed calls on files, memory and descriptors. Each is one system call and returns its raw
+ * result: `-errno` on error.
  *
- * Paths are strings or bytes; buffers are host addresses. Nothing retries, nothing is kept. Neighbours: cstring.ts for scratch memory,
- * epoll.ts, fdpass.ts, spawn.ts. Sources: the man pages of the same names.
+ * Paths are strings or bytes; buffers are host addresses. Nothing retries, nothing is kept.
+ * Neighbours: cstring.ts for scratch memory, epoll.ts, fdpass.ts, spawn.ts. Sources: the man pages
+ * of the same names.
+ *
+ * SAFETY (all exports): addresses go to the kernel as they are; it reads and writes what they say.
  */
 
 import * as nr from "../abi/syscall_numbers.ts";
@@ -197,7 +201,9 @@ function pairInScratch(): [number, number] {
   return [scratch.dv.getInt32(at, true), scratch.dv.getInt32(at + 4, true)];
 }
 
-/** poll(2) of one descriptor: its `revents`, 0 after `timeoutMs` (-1: never), or a negative errno. */
+/**
+ * poll(2) of one descriptor: its `revents`, 0 after `timeoutMs` (-1: never), or a negative errno.
+ */
 export function poll(fd: number, events: number, timeoutMs: number): number {
   const at = scratch.areaOffset(0);
   scratch.dv.setInt32(at + Pollfd.at.fd, fd, true);

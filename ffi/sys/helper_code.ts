@@ -1,7 +1,9 @@
 /**
- * Assembles the helper threads behind helper_threads.ts: a loop that takes one system call from a slot, makes it, and rings.
+ * Assembles the helper threads behind helper_threads.ts: a loop that takes one system call from a
+ * slot, makes it, and rings.
  *
- * A helper is a raw thread: no libc, no TLS of its own, no stack, all signals blocked. It touches its slot and what its calls touch.
+ * A helper is a raw thread: no libc, no TLS of its own, no stack, all signals blocked. It touches
+ * its slot and what its calls touch.
  */
 
 import type { Assembler } from "../asm/assembler.ts";
@@ -40,7 +42,10 @@ import { SYS_clone, SYS_exit, SYS_futex, SYS_write } from "../abi/syscall_number
 import { DATA } from "./data_page.ts";
 import { emitBlockSignals, emitRestoreSignals } from "./spawn_code.ts";
 
-/** One helper's slot; numbers that come from JS and go there are doubles. `tid` becomes 0 when the thread is gone. */
+/**
+ * One helper's slot; numbers that come from JS and go there are doubles. `tid` becomes 0 when the
+ * thread is gone.
+ */
 export const HelperSlot = layout("helper_slot", {
   state: "i32",
   tid: "i32",

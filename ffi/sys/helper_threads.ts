@@ -1,9 +1,10 @@
 /**
  * A pool of threads for host calls that may block: fsync, cold reads, locks, big fallocate.
  *
- * The main loop submits one raw system call, goes on, and finds the result when the doorbell rings; nothing here blocks or calls back.
- * The threads are not libc's: a setresuid that libc broadcasts does not reach them, so make the pool once credentials are final. A seccomp
- * filter put on with TSYNC holds for them too. Neighbour: helper_code.ts.
+ * The main loop submits one raw system call, goes on, and finds the result when the doorbell rings;
+ * nothing here blocks or calls back. The threads are not libc's: a setresuid that libc broadcasts
+ * does not reach them, so make the pool once credentials are final. A seccomp filter put on with
+ * TSYNC holds for them too. Neighbour: helper_code.ts.
  */
 
 import { FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAKE } from "../abi/futex.ts";
@@ -28,7 +29,7 @@ export class HelperPool {
   /** Requests submitted and not reaped. */
   inFlight = 0;
 
-  readonly #threads: number;
+  #threads: number;
   readonly #base: number;
   readonly #bytes: number;
   readonly #i32: Int32Array<ArrayBuffer>;
@@ -62,7 +63,12 @@ export class HelperPool {
     for (let i = 0; i < threads; i++) {
       this.#idle[i] = i;
       this.#i32[(i * SLOT + at.doorbell) / 4] = this.doorbellFd;
-      check(native.start_helper(this.#base + i * SLOT), "clone helper thread");
+      const r = native.start_helper(this.#base + i * SLOT);
+      if (r < 0) {
+        this.#threads = i;
+        this.close();
+      }
+      check(r, "clone helper thread");
     }
   }
 
@@ -107,7 +113,8 @@ export class HelperPool {
     if (this.inFlight === 0) return -1;
     let thread = this.#findDone();
     if (thread < 0) {
-      // Silence the doorbell, then look again: what came before the read rang into it, what comes later rings anew.
+      // Silence the doorbell, then look again: what came before the read rang into it, what comes
+      // later rings anew.
       read(this.doorbellFd, scratch.area(0), 8);
       thread = this.#findDone();
       if (thread < 0) return -1;

@@ -1,8 +1,10 @@
 /**
- * The native half of dvisor: assembles one small shared object at import, loads it from a memfd, and makes the raw system call.
+ * The native half of dvisor: assembles one small shared object at import, loads it from a memfd,
+ * and makes the raw system call.
  *
- * Importing it also installs the SIGSEGV and SIGBUS handler of fault_code.ts for the whole process. Not here: meaning. Typed calls are
- * in files.ts, memory in ffi/mem/native_memory.ts. A second copy in a worker is harmless: each handler passes on what is not its own.
+ * Importing it also installs the SIGSEGV and SIGBUS handler of fault_code.ts for the whole process.
+ * Not here: meaning. Typed calls are in files.ts, memory in ffi/mem/native_memory.ts. A second copy
+ * in a worker is harmless: each handler passes on what is not its own.
  */
 
 import { Assembler } from "../asm/assembler.ts";
@@ -109,15 +111,18 @@ function load() {
 }
 
 /**
- * A path of a descriptor that nobody used before: for the loader a path that is loaded already is that library, even if the number of the
- * descriptor now belongs to another file. Empty and "." components make it unique.
+ * A path of a descriptor that nobody used before: for the loader a path that is loaded already is
+ * that library, even if the number of the descriptor now belongs to another file. Empty and "."
+ * components make it unique.
  */
 function uniquePath(fd: number): string {
   const bits = (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0).toString(2);
   return `/proc/self/fd/${bits.replaceAll("0", "/").replaceAll("1", "./")}${fd}`;
 }
 
-/** Where the code was loaded: a static symbol gives its address, and both loads of the file are one. */
+/**
+ * Where the code was loaded: a static symbol gives its address, and both loads of the file are one.
+ */
 function codeStart(path: string): Deno.PointerValue {
   return Deno.dlopen(path, { code_start: { type: "pointer" } }).symbols.code_start;
 }
@@ -143,7 +148,8 @@ export function codeAddress(label: string): number {
 /**
  * An ArrayBuffer over mapped memory.
  *
- * SAFETY: the caller keeps `[address, address + lenBytes)` mapped for as long as the buffer or a view of it lives.
+ * SAFETY: the caller keeps `[address, address + lenBytes)` mapped for as long as the buffer or a
+ * view of it lives.
  */
 export function viewOf(address: number, lenBytes: number): ArrayBuffer {
   const pointer = Deno.UnsafePointer.create(BigInt(address));
@@ -164,7 +170,10 @@ export function syscall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 =
   return native.syscall(nr, a0, a1, a2, a3, a4, a5);
 }
 
-/** rt_sigaction(2) with an assembled handler or SIG_DFL, SIG_IGN; the old action goes to `oldAt` in the data page. */
+/**
+ * rt_sigaction(2) with an assembled handler or SIG_DFL, SIG_IGN; the old action goes to `oldAt` in
+ * the data page.
+ */
 export function setAction(signo: number, handler: number, flags: number, oldAt = -1): number {
   const at = DATA.newAction;
   dataView.setBigUint64(at + Sigaction.at.handler, BigInt(handler), true);

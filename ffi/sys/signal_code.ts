@@ -1,5 +1,6 @@
 /**
- * Assembles the handler behind signals.ts: `void on_signal(edi: signo)` writes 1 to the eventfd of that signal.
+ * Assembles the handler behind signals.ts: `void on_signal(edi: signo)` writes 1 to the eventfd of
+ * that signal.
  *
  * It runs on whatever thread of Deno gets the signal, so it touches nothing but the data page.
  */

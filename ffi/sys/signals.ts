@@ -1,7 +1,8 @@
 /**
  * Host signals for a loop that never returns to Deno's: an assembled handler adds 1 to an eventfd.
  *
- * What a signal means is the caller's business. SIGSEGV and SIGBUS belong to fault_code.ts. See sigaction(2), eventfd(2).
+ * What a signal means is the caller's business. SIGSEGV and SIGBUS belong to fault_code.ts. See
+ * sigaction(2), eventfd(2).
  */
 
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../abi/epoll.ts";
@@ -32,8 +33,9 @@ function checkSignal(signo: number): void {
 }
 
 /**
- * Turns a signal into an eventfd (close-on-exec, non-blocking): each delivery adds 1 to it. System calls that it interrupts restart,
- * except those that never do (epoll_wait). Asking again gives the same descriptor.
+ * Turns a signal into an eventfd (close-on-exec, non-blocking): each delivery adds 1 to it. System
+ * calls that it interrupts restart, except those that never do (epoll_wait). Asking again gives the
+ * same descriptor.
  *
  * @throws RangeError for SIGKILL, SIGSTOP, SIGSEGV, SIGBUS and what is no signal
  * @throws SyscallError if there is no descriptor left

@@ -1,14 +1,15 @@
 /**
- * The launcher: starts a program without fork(2) and without threads in between, by a script of raw system calls.
+ * The launcher: starts a program without fork(2) and without threads in between, by a script of raw
+ * system calls.
  *
  *     const script = new SpawnScript();
  *     const fd = script.call(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
  *     script.call(SYS_dup2, PREV(0), 0).exec("/bin/cat", ["cat"], []);
  *     const { pid, pidfd } = spawn(script);
  *
- * The child shares memory with this process until it executes (vfork), has all signals blocked and all caught ones at their defaults.
- * The parent's thread stands still meanwhile: a step must not wait for this process. Waiting for the child is the caller's task.
- * Neighbour: spawn_code.ts.
+ * The child shares memory with this process until it executes (vfork), has all signals blocked and
+ * all caught ones at their defaults. The parent's thread stands still meanwhile: a step must not
+ * wait for this process. Waiting for the child is the caller's task. Neighbour: spawn_code.ts.
  */
 
 import { AT_EMPTY_PATH } from "../abi/fcntl.ts";
@@ -43,8 +44,8 @@ export function PREV(step: number): PrevResult {
 }
 
 /**
- * A number is passed as it is (integers of at most 53 bits), a string or bytes by address (a NUL is added), a list by the address of a
- * NULL-terminated array of addresses.
+ * A number is passed as it is (integers of at most 53 bits), a string or bytes by address (a NUL is
+ * added), a list by the address of a NULL-terminated array of addresses.
  */
 export type SpawnArg = number | string | Uint8Array | PrevResult | readonly (string | Uint8Array)[];
 
@@ -82,7 +83,9 @@ export class SpawnScript {
     return this.#unblock().call(SYS_execve, path, argv, env);
   }
 
-  /** The same for a program that is open at `fd`. A script (`#!`) needs `fd` without close-on-exec. */
+  /**
+   * The same for a program that is open at `fd`. A script (`#!`) needs `fd` without close-on-exec.
+   */
   execFd(fd: number | PrevResult, argv: readonly string[], env: readonly string[]): this {
     return this.#unblock().call(SYS_execveat, fd, "", argv, env, AT_EMPTY_PATH);
   }
@@ -141,6 +144,8 @@ export interface Spawned {
  *
  * @param cloneFlags CLONE_NEW* and the like, besides those that are always set; no exit signal
  * @throws SyscallError if clone(2) fails, SpawnError if a step fails: the child is then reaped
+ *
+ * SAFETY: steps run on this process's memory: a number given as an address is written to as it is.
  */
 export function spawn(script: SpawnScript, cloneFlags = 0): Spawned {
   const image = new Image(script.steps);

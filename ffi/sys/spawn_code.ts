@@ -1,8 +1,10 @@
 /**
- * Assembles the launcher behind spawn.ts: clone(2) with shared memory, and a child that runs a script of raw system calls.
+ * Assembles the launcher behind spawn.ts: clone(2) with shared memory, and a child that runs a
+ * script of raw system calls.
  *
- * The child never returns to JS or libc: it reads the script, makes the calls, and ends in execve or exit_group. All signals are blocked
- * from before the clone until the script unblocks them. Offsets of both structures are here, for both sides.
+ * The child never returns to JS or libc: it reads the script, makes the calls, and ends in execve
+ * or exit_group. All signals are blocked from before the clone until the script unblocks them.
+ * Offsets of both structures are here, for both sides.
  */
 
 import type { Assembler } from "../asm/assembler.ts";
@@ -42,7 +44,10 @@ import { layout } from "../abi/layout.ts";
 import { NSIG, SIG_IGN, SIG_SETMASK, Sigaction, SIGPIPE, SIGSET_SIZE } from "../abi/signal.ts";
 import { DATA } from "./data_page.ts";
 
-/** What the assembled `spawn` gets; `failedStep` is 1 + the index, 0 when the child executed its program. */
+/**
+ * What the assembled `spawn` gets; `failedStep` is 1 + the index, 0 when the child executed its
+ * program.
+ */
 export const SpawnControl = layout("spawn_control", {
   cloneFlags: "u64",
   stackTop: "ptr",
@@ -54,7 +59,10 @@ export const SpawnControl = layout("spawn_control", {
   savedMask: "u64",
 });
 
-/** One step: 8 words. A PREV argument holds the offset of another step's `result` from the first record. */
+/**
+ * One step: 8 words. A PREV argument holds the offset of another step's `result` from the first
+ * record.
+ */
 export const SpawnRecord = layout("spawn_record", {
   nr: "u32",
   flags: "u32",
@@ -97,7 +105,10 @@ export function emitRestoreSignals(a: Assembler, savedMask: number): void {
   a.mov(r10d, SIGSET_SIZE).mov(eax, SYS_rt_sigprocmask).syscall();
 }
 
-/** Handlers would run on memory shared with the parent: SIG_DFL for all that are caught, and for SIGPIPE, which Deno ignores. */
+/**
+ * Handlers would run on memory shared with the parent: SIG_DFL for all that are caught, and for
+ * SIGPIPE, which Deno ignores.
+ */
 function emitResetHandlers(a: Assembler, dataBase: number): void {
   a.sub(rsp, Sigaction.size).mov(r12d, 1);
   a.label("spawn_reset").mov(rdi, r12).xor(esi, esi).mov(rdx, rsp);
