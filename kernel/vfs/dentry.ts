@@ -1,9 +1,16 @@
 /**
  * Dentries and mounts: the name tree (path_resolution(7), mount_namespaces(7)). A dentry names an inode in a
  * parent; a negative dentry (inode null) remembers that a name is missing. A path is a (mount, dentry) pair.
+ *
+ * Lifetime: a dentry holds its inode while it is in the tree or pinned. Whoever keeps a Path longer than one call
+ * (open files, working directories, mounts) pins it with `holdPath` and lets go with `dropPath`.
+ *
+ * Not here: how the tree is filled and pruned (dentry_cache.ts), how mounts are attached (mounts.ts).
  */
 
+import type { DentryCache } from "./dentry_cache.ts";
 import type { FileSystem, Inode } from "./inode.ts";
+import type { MountNamespace } from "./mounts.ts";
 
 export class Dentry {
   name: string;
@@ -13,23 +20,73 @@ export class Dentry {
   readonly fs: FileSystem;
   /** Children that were looked up; null until the first. */
   children: Map<string, Dentry> | null = null;
+  /** In its parent's `children` (roots always are). */
+  isHashed: boolean = false;
   /** The name was removed (unlink, rmdir) while somebody still uses the dentry. */
   isUnlinked: boolean = false;
   /** Number of mounts on top of this dentry, over all namespaces: the walk looks only when > 0. */
   mountCount: number = 0;
+  /** Users that outlive a call. */
+  pins: number = 0;
+  private holdsInode: boolean = false;
+
+  /** The cache's list of unused dentries (dentry_cache.ts). */
+  lruPrev: Dentry | null = null;
+  lruNext: Dentry | null = null;
+  wasUsed: boolean = false;
 
   constructor(fs: FileSystem, parent: Dentry | null, name: string, inode: Inode | null) {
     this.fs = fs;
     this.name = name;
     this.parent = parent ?? this;
     this.inode = inode;
-    if (inode !== null) inode.hold();
+    if (inode !== null) {
+      inode.hold();
+      this.holdsInode = true;
+    }
   }
 
   get isRoot(): boolean {
     return this.parent === this;
   }
+
+  /** A negative dentry gets its inode. */
+  instantiate(inode: Inode): void {
+    this.inode = inode;
+    inode.hold();
+    this.holdsInode = true;
+  }
+
+  pin(): void {
+    this.pins++;
+    if (!this.holdsInode && this.inode !== null) {
+      this.inode.hold();
+      this.holdsInode = true;
+    }
+  }
+
+  unpin(): void {
+    if (--this.pins === 0 && !this.isHashed) this.releaseInode();
+  }
+
+  /** Out of the tree and unused: let the inode go. The pointer stays for whoever is still looking. */
+  releaseInode(): void {
+    if (!this.holdsInode || this.inode === null) return;
+    this.holdsInode = false;
+    this.inode.drop();
+  }
+
+  /** Whether this dentry is `other` or above it. */
+  isAncestorOf(other: Dentry): boolean {
+    for (let d = other;; d = d.parent) {
+      if (d === this) return true;
+      if (d.parent === d) return false;
+    }
+  }
 }
+
+/** Propagation types of mount_namespaces(7). */
+export const PRIVATE = 0, SHARED = 1, UNBINDABLE = 2;
 
 /** MS_* bits that live on the mount: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, ... */
 export class Mount {
@@ -37,7 +94,7 @@ export class Mount {
   readonly fs: FileSystem;
   /** The dentry of `fs` that is shown here (not always its root: bind mounts). */
   readonly root: Dentry;
-  /** Null for the root of a namespace. */
+  /** Null for the root of a namespace, and for a detached mount. */
   parent: Mount | null;
   /** Where it is attached, in `parent`. */
   mountpoint: Dentry | null;
@@ -45,6 +102,23 @@ export class Mount {
   source: string;
   /** Mounts whose parent is this one. */
   readonly children: Mount[] = [];
+  /** Null for mounts that no path leads to: kernel-internal ones, detached ones. */
+  namespace: MountNamespace | null = null;
+  /** Users that outlive a call: open files, working directories; EBUSY of umount(2). */
+  pins: number = 0;
+  /** Files open for writing: remounting read-only is EBUSY. */
+  writers: number = 0;
+  /** Not attached any more: gone with the last pin. */
+  isDetached: boolean = false;
+  /** Cache whose dentries of `fs` go with the last mount. */
+  cache: DentryCache | null = null;
+  /** umount2(2) MNT_EXPIRE was called and nobody used the mount since. */
+  isExpiring: boolean = false;
+  /** PRIVATE, SHARED or UNBINDABLE; a slave has a `master` group besides. */
+  propagation: number = PRIVATE;
+  /** Peer group ids as mountinfo shows them; 0: none. */
+  peerGroup: number = 0;
+  master: number = 0;
 
   constructor(
     id: number,
@@ -62,6 +136,16 @@ export class Mount {
     this.mountpoint = mountpoint;
     this.flags = flags;
     this.source = source;
+    root.pin();
+    fs.mounts++;
+  }
+
+  /** Detached and unpinned: let the file system go. */
+  retire(): void {
+    this.root.unpin();
+    if (--this.fs.mounts > 0) return;
+    if (this.cache !== null) this.cache.forget(this.fs);
+    this.fs.destroy();
   }
 }
 
@@ -73,4 +157,19 @@ export class Path {
     this.mount = mount;
     this.dentry = dentry;
   }
+
+  isSame(other: Path): boolean {
+    return this.mount === other.mount && this.dentry === other.dentry;
+  }
+}
+
+export function holdPath(path: Path): Path {
+  path.mount.pins++;
+  path.dentry.pin();
+  return path;
+}
+
+export function dropPath(path: Path): void {
+  path.dentry.unpin();
+  if (--path.mount.pins === 0 && path.mount.isDetached) path.mount.retire();
 }

@@ -6,10 +6,15 @@
  * Names are byte strings (core/bytes.ts). Times are seconds + nanoseconds, so that nothing is lost.
  */
 
+import { EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { makedev } from "../../ffi/abi/stat.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { WaitQueue } from "../core/wait.ts";
-import type { Dentry } from "./dentry.ts";
+import type { Dentry, Path } from "./dentry.ts";
+import type { FileLocks } from "./file_locks.ts";
+import type { InodeWatches } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
+import type { PosixAcl } from "./posix_acl.ts";
 
 /** What setattr changes: bits of `AttrChange.valid`. */
 export const ATTR_MODE = 1, ATTR_UID = 2, ATTR_GID = 4, ATTR_SIZE = 8;
@@ -46,7 +51,7 @@ export interface StatFs {
 export abstract class FileSystem {
   /** As in /proc/filesystems and mountinfo. */
   abstract readonly type: string;
-  /** st_dev, as (major << 8 | minor) of an anonymous device, unless inodes say otherwise. */
+  /** st_dev: an anonymous device number in stat's encoding, unless inodes say otherwise. */
   readonly dev: number;
   abstract readonly root: Inode;
   /** What mountinfo shows as mount source. */
@@ -57,15 +62,71 @@ export abstract class FileSystem {
     return "";
   }
   abstract statfs(out: StatFs): number;
+  /** sync(2), syncfs(2): 0 or -errno. */
+  sync(): number {
+    return 0;
+  }
+  /** remount with other options (mount(2) data); unknown ones -EINVAL. The read-only flag is the VFS's. */
+  remount(_options: string): number {
+    return 0;
+  }
   /** The last mount is gone. */
   destroy(): void {}
+  /** Mounts that show this file system. */
+  mounts: number = 0;
+  /** Files open for writing, over all mounts. */
+  writers: number = 0;
+  /** The dentry of `root`, shared by all mounts; made by `rootDentryOf` (dentry_cache.ts). */
+  rootDentry: Dentry | null = null;
+  /**
+   * The walk is about to look up the component of `path` at `from` in `dir`, which is not cached. A remote file
+   * system may fetch the whole rest at once and fill the cache. 0, -errno, or BLOCK.
+   */
+  walkAhead(_dir: Dentry, _path: string, _from: number): number {
+    return 0;
+  }
 
   constructor() {
-    this.dev = nextAnonymousDev++;
+    this.dev = makedev(0, nextAnonymousDev++);
   }
 }
 let nextAnonymousDev = 32;
 
+/** All fields zero; for callers of `statfs`. */
+export function emptyStatFs(): StatFs {
+  return {
+    type: 0,
+    blockSize: 4096,
+    blocks: 0,
+    blocksFree: 0,
+    blocksAvailable: 0,
+    files: 0,
+    filesFree: 0,
+    fsid: 0,
+    nameMax: 255,
+    flags: 0,
+  };
+}
+
+/** A change of nothing; set `valid` and the fields that it names. */
+export function emptyAttrChange(): AttrChange {
+  return {
+    valid: 0,
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    size: 0,
+    atimeSec: 0,
+    atimeNsec: 0,
+    mtimeSec: 0,
+    mtimeNsec: 0,
+  };
+}
+
+/**
+ * Receives one directory entry; `offset` is the position behind it (d_off). False: it did not fit, stop, and the
+ * entry is given again next time.
+ */
 export type DirSink = (name: string, ino: number, type: number, offset: number) => boolean;
 
 /** One file, directory, link or special file. Fields are the stat data; file systems keep them current. */
@@ -78,7 +139,7 @@ export abstract class Inode {
   gid: number = 0;
   nlink: number = 1;
   size: number = 0;
-  /** For device nodes: (major << 8 | minor) in Linux's dev_t encoding of stat. */
+  /** For device nodes: the number in stat's encoding (makedev of ffi/abi/stat.ts). */
   rdev: number = 0;
   /** Blocks of 512 bytes. */
   blocks: number = 0;
@@ -91,10 +152,18 @@ export abstract class Inode {
   ctimeNsec: number = 0;
   btimeSec: number = 0;
   btimeNsec: number = 0;
-  /** The file system's own use: locks, watches, FIFO or socket that lives at this inode. */
-  locks: object | null = null;
-  watches: object | null = null;
+  /** Record locks and flock (file_locks.ts); null until the first. */
+  locks: FileLocks | null = null;
+  /** inotify watches (notify.ts); null while nobody watches. */
+  watches: InodeWatches | null = null;
+  /** FIFO or socket that lives at this inode. */
   special: object | null = null;
+  /** > 0: open for writing so often; < 0: executed so often, writing is refused (ETXTBSY). */
+  writeCount: number = 0;
+  /** Access ACL that says more than the mode does (posix_acl.ts), or null. */
+  accessAcl: PosixAcl | null = null;
+  /** ACL that new entries of this directory inherit, or null. */
+  defaultAcl: PosixAcl | null = null;
 
   constructor(fs: FileSystem, ino: number, mode: number) {
     this.fs = fs;
@@ -111,6 +180,10 @@ export abstract class Inode {
     return 0;
   }
   abstract setattr(change: AttrChange, cred: Credentials): number;
+  /** The file was read: atime becomes now; with `relative` only when it is a day old or not behind mtime, ctime. */
+  touchAtime(_relative: boolean): void {}
+  /** Just created in a directory with a default ACL: what it inherits. */
+  inheritAcls(_access: PosixAcl | null, _default: PosixAcl | null): void {}
 
   /** Directories. A missing name is -ENOENT. */
   abstract lookup(name: string): Inode | number;
@@ -118,6 +191,14 @@ export abstract class Inode {
   get dentriesAreStable(): boolean {
     return true;
   }
+  /**
+   * What `name` is now, asked for a cached answer of a directory that is not stable: returning `cached` itself
+   * keeps the dentry, anything else replaces it.
+   */
+  relookup(name: string, _cached: Inode | null): Inode | number {
+    return this.lookup(name);
+  }
+  /** A new regular file. `mode` is final: umask and set-group-ID rules were applied by the VFS. */
   abstract create(name: string, mode: number, uid: number, gid: number): Inode | number;
   abstract mkdir(name: string, mode: number, uid: number, gid: number): Inode | number;
   abstract mknod(
@@ -140,12 +221,16 @@ export abstract class Inode {
     target: Inode | null,
     flags: number,
   ): number;
-  /** O_TMPFILE: a regular file without a name. */
-  abstract tmpfile(mode: number, uid: number, gid: number): Inode | number;
+  /** O_TMPFILE: a regular file without a name, nlink 0. `linkable`: linkat may name it later. */
+  abstract tmpfile(mode: number, uid: number, gid: number, linkable: boolean): Inode | number;
+  /** An unnamed file that `link` may name (O_TMPFILE without O_EXCL). */
+  get isLinkable(): boolean {
+    return false;
+  }
 
   abstract readlink(): string | number;
-  /** /proc magic links: where the walk goes instead of following text; null for ordinary links. */
-  followMagic(): { dentry: Dentry; mount: object } | null {
+  /** /proc magic links: where the walk goes instead of following text, or -errno; null for ordinary links. */
+  followMagic(): Path | number | null {
     return null;
   }
 
@@ -170,6 +255,68 @@ export abstract class Inode {
   }
   drop(): void {
     if (--this.refs === 0 && this.nlink === 0) this.evict();
+  }
+}
+
+/** Defaults of an inode that is no directory and no link: file systems override what they have. */
+export abstract class PlainInode extends Inode {
+  override lookup(_name: string): Inode | number {
+    return -ENOTDIR;
+  }
+  override create(_name: string, _mode: number, _uid: number, _gid: number): Inode | number {
+    return -ENOTDIR;
+  }
+  override mkdir(_name: string, _mode: number, _uid: number, _gid: number): Inode | number {
+    return -ENOTDIR;
+  }
+  override mknod(
+    _name: string,
+    _mode: number,
+    _rdev: number,
+    _uid: number,
+    _gid: number,
+  ): Inode | number {
+    return -ENOTDIR;
+  }
+  override symlink(_name: string, _target: string, _uid: number, _gid: number): Inode | number {
+    return -ENOTDIR;
+  }
+  override link(_name: string, _target: Inode): number {
+    return -ENOTDIR;
+  }
+  override unlink(_name: string, _target: Inode): number {
+    return -ENOTDIR;
+  }
+  override rmdir(_name: string, _target: Inode): number {
+    return -ENOTDIR;
+  }
+  override rename(
+    _name: string,
+    _source: Inode,
+    _newDir: Inode,
+    _newName: string,
+    _target: Inode | null,
+    _flags: number,
+  ): number {
+    return -ENOTDIR;
+  }
+  override tmpfile(_mode: number, _uid: number, _gid: number, _linkable: boolean): Inode | number {
+    return -ENOTDIR;
+  }
+  override readlink(): string | number {
+    return -EINVAL;
+  }
+  override getxattr(_name: string): Uint8Array<ArrayBuffer> | number {
+    return -EOPNOTSUPP;
+  }
+  override setxattr(_name: string, _value: Uint8Array<ArrayBuffer>, _flags: number): number {
+    return -EOPNOTSUPP;
+  }
+  override removexattr(_name: string): number {
+    return -EOPNOTSUPP;
+  }
+  override listxattr(): string[] | number {
+    return [];
   }
 }
 

@@ -11,13 +11,14 @@ import type { Credentials } from "../cred/credentials.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import type { Backing } from "../mm/backing.ts";
-import type { Path } from "./dentry.ts";
+import { dropPath, holdPath, type Path } from "./dentry.ts";
 import type { DirSink, Inode } from "./inode.ts";
+import { notifyClose } from "./notify.ts";
 
 export const POLLIN = 1, POLLPRI = 2, POLLOUT = 4, POLLERR = 8, POLLHUP = 0x10, POLLNVAL = 0x20;
 export const POLLRDNORM = 0x40, POLLRDBAND = 0x80, POLLWRNORM = 0x100, POLLRDHUP = 0x2000;
 
-const O_ACCMODE = 3, O_WRONLY = 1, O_NONBLOCK = 0o4000, O_PATH = 0o10000000;
+const O_ACCMODE = 3, O_WRONLY = 1, O_APPEND = 0o2000, O_NONBLOCK = 0o4000, O_PATH = 0o10000000;
 
 export abstract class OpenFile {
   /** O_* status flags and access mode, as F_GETFL shows them (without O_CLOEXEC and creation flags). */
@@ -32,6 +33,8 @@ export abstract class OpenFile {
   cred: Credentials | null = null;
   /** F_SETOWN, F_SETSIG, O_ASYNC: kept by fcntl. */
   owner: object | null = null;
+  /** 1: counted as a writer of its inode, mount and file system; -1: keeps writers out (exec); 0: neither. */
+  private writeAccess: number = 0;
 
   constructor(flags: number) {
     this.flags = flags;
@@ -48,9 +51,18 @@ export abstract class OpenFile {
   get isNonblocking(): boolean {
     return (this.flags & O_NONBLOCK) !== 0;
   }
+  get isAppending(): boolean {
+    return (this.flags & O_APPEND) !== 0;
+  }
   /** pread/pwrite and lseek are allowed, and `pos` counts. */
   get isSeekable(): boolean {
     return false;
+  }
+
+  /** Bind to the path that it was opened by (pins it) and to its opener. Once, by whoever opened it. */
+  attach(path: Path, cred: Credentials): void {
+    this.path = holdPath(path);
+    this.cred = cred;
   }
 
   hold(): this {
@@ -58,7 +70,42 @@ export abstract class OpenFile {
     return this;
   }
   drop(): void {
-    if (--this.refs === 0) this.release();
+    if (--this.refs === 0) this.finish();
+  }
+
+  private finish(): void {
+    const inode = this.inode;
+    if (inode.locks !== null) inode.locks.releaseFile(this);
+    notifyClose(this);
+    this.release();
+    const path = this.path;
+    if (path === null) return;
+    if (this.writeAccess !== 0) {
+      inode.writeCount -= this.writeAccess;
+      if (this.writeAccess > 0) {
+        path.mount.writers--;
+        path.mount.fs.writers--;
+      }
+    }
+    dropPath(path);
+  }
+
+  /** Opened for writing at its path: as long as it lives, no exec and no read-only remount. */
+  countWriter(): void {
+    if (this.path === null || this.writeAccess !== 0) return;
+    this.writeAccess = 1;
+    this.inode.writeCount++;
+    this.path.mount.writers++;
+    this.path.mount.fs.writers++;
+  }
+
+  /** Opened to be executed: as long as it lives, opening for writing is ETXTBSY. False: somebody writes. */
+  denyWriters(): boolean {
+    if (this.writeAccess < 0) return true;
+    if (this.writeAccess > 0 || this.inode.writeCount > 0) return false;
+    this.writeAccess = -1;
+    this.inode.writeCount--;
+    return true;
   }
 
   /**

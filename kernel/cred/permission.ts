@@ -1,0 +1,111 @@
+/**
+ * Discretionary access: may these credentials read, write or search a file with this owner and mode
+ * (path_resolution(7), "Permissions"; capabilities(7)). Pure functions of owner, mode and credentials.
+ *
+ * Not here: read-only mounts, sticky directories of a path, which call asks for what (vfs/).
+ */
+
+import {
+  CAP_CHOWN,
+  CAP_DAC_OVERRIDE,
+  CAP_DAC_READ_SEARCH,
+  CAP_FOWNER,
+  CAP_FSETID,
+} from "../../ffi/abi/capability.ts";
+import { EACCES } from "../../ffi/abi/errno.ts";
+import { S_IFDIR, S_IFMT, S_ISGID, S_ISUID, S_IXGRP } from "../../ffi/abi/stat.ts";
+import { type Credentials, hasCap, inGroup, NO_CAPS } from "./credentials.ts";
+
+/** What is asked for; the bits of access(2) and of one permission triplet. */
+export const MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4;
+
+/** SECBIT_NO_SETUID_FIXUP of capabilities(7). */
+const NO_SETUID_FIXUP = 4;
+
+/** Whatever has an owner and a mode; inodes do. */
+export interface Owned {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The permission triplet that applies to `cred`, without capabilities. */
+function triplet(file: Owned, cred: Credentials): number {
+  if (file.uid === cred.fsuid) return (file.mode >> 6) & 7;
+  // Group and others the same: no need to look at the groups.
+  if (((file.mode >> 3) & 7) === (file.mode & 7)) return file.mode & 7;
+  return inGroup(cred, file.gid) ? (file.mode >> 3) & 7 : file.mode & 7;
+}
+
+/** 0 or -EACCES: may `cred` do all of `mask` (MAY_*)? HOT */
+export function checkAccess(file: Owned, mask: number, cred: Credentials): number {
+  if ((mask & ~triplet(file, cred)) === 0) return 0;
+  return checkCapabilities(file, mask, cred);
+}
+
+/** The part of `checkAccess` behind the mode: what CAP_DAC_* allows. */
+export function checkCapabilities(file: Owned, mask: number, cred: Credentials): number {
+  if ((file.mode & S_IFMT) === S_IFDIR) {
+    if ((mask & MAY_WRITE) === 0 && hasCap(cred, CAP_DAC_READ_SEARCH)) return 0;
+    return hasCap(cred, CAP_DAC_OVERRIDE) ? 0 : -EACCES;
+  }
+  if (mask === MAY_READ && hasCap(cred, CAP_DAC_READ_SEARCH)) return 0;
+  if ((mask & MAY_EXEC) === 0 || (file.mode & 0o111) !== 0) {
+    if (hasCap(cred, CAP_DAC_OVERRIDE)) return 0;
+  }
+  return -EACCES;
+}
+
+/** Owner of the file, or CAP_FOWNER. */
+export function ownsOrCapable(file: Owned, cred: Credentials): boolean {
+  return file.uid === cred.fsuid || hasCap(cred, CAP_FOWNER);
+}
+
+/** May the owner become `uid`? chown(2). */
+export function mayChangeUid(file: Owned, uid: number, cred: Credentials): boolean {
+  return (cred.fsuid === file.uid && uid === file.uid) || hasCap(cred, CAP_CHOWN);
+}
+
+/** May the group become `gid`? chown(2). */
+export function mayChangeGid(file: Owned, gid: number, cred: Credentials): boolean {
+  if (cred.fsuid === file.uid && (gid === file.gid || inGroup(cred, gid))) return true;
+  return hasCap(cred, CAP_CHOWN);
+}
+
+/** Sticky directory: may `victim` in `dir` be removed or renamed? unlink(2) EPERM. */
+export function stickyAllows(dir: Owned, victim: Owned, cred: Credentials): boolean {
+  if ((dir.mode & 0o1000) === 0) return true;
+  return victim.uid === cred.fsuid || dir.uid === cred.fsuid || hasCap(cred, CAP_FOWNER);
+}
+
+/** May `cred` keep the set-group-ID bit of a file of group `gid`? */
+export function mayKeepSetgid(gid: number, cred: Credentials): boolean {
+  return inGroup(cred, gid) || hasCap(cred, CAP_FSETID);
+}
+
+/** The mode without what a change of owner or a truncation by a stranger takes away: chown(2), write(2). */
+export function withoutSetid(file: Owned, cred: Credentials): number {
+  let mode = file.mode & ~S_ISUID;
+  if ((mode & S_ISGID) !== 0) {
+    if ((mode & S_IXGRP) !== 0 || !mayKeepSetgid(file.gid, cred)) mode &= ~S_ISGID;
+  }
+  return mode;
+}
+
+/** The mode after a write or truncation by `cred`: set-ID bits of a file go unless CAP_FSETID keeps them. */
+export function modeAfterWrite(file: Owned, cred: Credentials): number {
+  const kills = (file.mode & S_ISUID) |
+    ((file.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP) ? S_ISGID : 0);
+  if (kills === 0 || hasCap(cred, CAP_FSETID)) return file.mode;
+  return file.mode & ~kills;
+}
+
+/** Credentials that access(2) judges by: the real ids. */
+export function realCredentials(cred: Credentials): Credentials {
+  const effective = (cred.securebits & NO_SETUID_FIXUP) !== 0
+    ? cred.effective
+    : cred.uid === 0
+    ? cred.permitted
+    : NO_CAPS;
+  return { ...cred, fsuid: cred.uid, fsgid: cred.gid, effective };
+}

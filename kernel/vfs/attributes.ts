@@ -1,0 +1,220 @@
+/**
+ * Changing what stat(2) shows: chmod(2), chown(2), truncate(2), utimensat(2), with their permission rules. Each
+ * takes an inode and its mount, which the caller has looked up (`findAt` of status.ts) or has open.
+ */
+
+import { EACCES, EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from "../../ffi/abi/errno.ts";
+import { IN_ATTRIB, IN_MODIFY } from "../../ffi/abi/inotify.ts";
+import { S_ISGID, UTIME_NOW, UTIME_OMIT } from "../../ffi/abi/stat.ts";
+import {
+  MAY_WRITE,
+  mayChangeGid,
+  mayChangeUid,
+  mayKeepSetgid,
+  modeAfterWrite,
+  ownsOrCapable,
+  withoutSetid,
+} from "../cred/permission.ts";
+import { inodePermission, isDirectory, isRegular, isSymlink, wantWrite } from "./access.ts";
+import type { Caller } from "./caller.ts";
+import { Path } from "./dentry.ts";
+import {
+  ATTR_ATIME,
+  ATTR_ATIME_SET,
+  ATTR_CTIME,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME,
+  ATTR_MTIME_SET,
+  ATTR_SIZE,
+  ATTR_UID,
+  emptyAttrChange,
+  type Inode,
+} from "./inode.ts";
+import { notify, notifyFile } from "./notify.ts";
+import type { OpenFile } from "./open_file.ts";
+import { findAt } from "./status.ts";
+
+/** chmod(2): the permission bits of `mode`. -EROFS, -EPERM, or what the file system says. */
+export function chmodPath(caller: Caller, path: Path, mode: number): number {
+  const inode = path.dentry.inode!;
+  let r = wantWrite(path.mount);
+  if (r < 0) return r;
+  if (isSymlink(inode)) return -EOPNOTSUPP;
+  if (!ownsOrCapable(inode, caller.cred)) return -EPERM;
+  const change = emptyAttrChange();
+  change.valid = ATTR_MODE | ATTR_CTIME;
+  change.mode = (inode.mode & ~0o7777) | (mode & 0o7777);
+  if (!mayKeepSetgid(inode.gid, caller.cred)) change.mode &= ~S_ISGID;
+  r = inode.setattr(change, caller.cred);
+  if (r === 0) notify(path.dentry, IN_ATTRIB);
+  return r;
+}
+
+/** chown(2): -1 (or 2^32 - 1) leaves an id as it is. */
+export function chownPath(caller: Caller, path: Path, uid: number, gid: number): number {
+  const inode = path.dentry.inode!, cred = caller.cred;
+  let r = wantWrite(path.mount);
+  if (r < 0) return r;
+  const change = emptyAttrChange();
+  change.valid = ATTR_CTIME;
+  if (isGiven(uid)) {
+    change.valid |= ATTR_UID;
+    change.uid = uid >>> 0;
+  }
+  if (isGiven(gid)) {
+    change.valid |= ATTR_GID;
+    change.gid = gid >>> 0;
+  }
+  if (isGiven(uid) && !mayChangeUid(inode, change.uid, cred)) return -EPERM;
+  if (isGiven(gid) && !mayChangeGid(inode, change.gid, cred)) return -EPERM;
+  if (!isDirectory(inode)) {
+    const mode = withoutSetid(inode, cred);
+    if (mode !== inode.mode) {
+      change.valid |= ATTR_MODE;
+      change.mode = mode;
+    }
+  }
+  r = inode.setattr(change, cred);
+  if (r < 0) return r;
+  if (isRegular(inode)) inode.removexattr("security.capability");
+  notify(path.dentry, IN_ATTRIB);
+  return 0;
+}
+
+function isGiven(id: number): boolean {
+  return id !== -1 && id !== 0xffffffff;
+}
+
+/** do_truncate: the size of a regular file whose permission was checked; set-ID bits go. */
+export function truncateInode(caller: Caller, inode: Inode, size: number): number {
+  const change = emptyAttrChange();
+  change.valid = ATTR_SIZE | ATTR_MTIME | ATTR_CTIME;
+  change.size = size;
+  const mode = modeAfterWrite(inode, caller.cred);
+  if (mode !== inode.mode) {
+    change.valid |= ATTR_MODE;
+    change.mode = mode;
+  }
+  return inode.setattr(change, caller.cred);
+}
+
+/** truncate(2). RLIMIT_FSIZE is the caller's affair. */
+export function truncatePath(caller: Caller, path: Path, size: number): number {
+  const inode = path.dentry.inode!;
+  if (size < 0) return -EINVAL;
+  if (isDirectory(inode)) return -EISDIR;
+  if (!isRegular(inode)) return -EINVAL;
+  let r = wantWrite(path.mount);
+  if (r < 0) return r;
+  r = inodePermission(inode, MAY_WRITE, caller.cred);
+  if (r < 0) return r;
+  if (inode.writeCount < 0) return -ETXTBSY;
+  r = truncateInode(caller, inode, size);
+  if (r === 0) notify(path.dentry, IN_MODIFY);
+  return r;
+}
+
+/** ftruncate(2): -EINVAL for what is not open for writing or not a regular file. */
+export function truncateFile(caller: Caller, file: OpenFile, size: number): number {
+  if (size < 0 || !file.canWrite || !isRegular(file.inode)) return -EINVAL;
+  const mode = modeAfterWrite(file.inode, caller.cred);
+  const r = mode === file.inode.mode
+    ? file.truncate(size)
+    : truncateInode(caller, file.inode, size);
+  if (r === 0) notifyFile(file, IN_MODIFY);
+  return r;
+}
+
+/** Two timestamps of utimensat(2); nsec may be UTIME_NOW or UTIME_OMIT. */
+export interface FileTimes {
+  atimeSec: number;
+  atimeNsec: number;
+  mtimeSec: number;
+  mtimeNsec: number;
+}
+
+function isValidNsec(nsec: number): boolean {
+  return (nsec >= 0 && nsec < 1e9) || nsec === UTIME_NOW || nsec === UTIME_OMIT;
+}
+
+/** utimensat(2) behind the lookup; null: both now. */
+export function setTimes(caller: Caller, path: Path, times: FileTimes | null): number {
+  const inode = path.dentry.inode!, cred = caller.cred;
+  let t = times;
+  if (t !== null) {
+    if (!isValidNsec(t.atimeNsec) || !isValidNsec(t.mtimeNsec)) return -EINVAL;
+    if (t.atimeNsec === UTIME_OMIT && t.mtimeNsec === UTIME_OMIT) return 0;
+    if (t.atimeNsec === UTIME_NOW && t.mtimeNsec === UTIME_NOW) t = null;
+  }
+  let r = wantWrite(path.mount);
+  if (r < 0) return r;
+  const change = emptyAttrChange();
+  change.valid = ATTR_CTIME | ATTR_ATIME | ATTR_MTIME;
+  if (t === null) {
+    if (!ownsOrCapable(inode, cred)) {
+      r = inodePermission(inode, MAY_WRITE, cred);
+      if (r < 0) return r;
+    }
+  } else {
+    if (!ownsOrCapable(inode, cred)) return -EPERM;
+    if (t.atimeNsec === UTIME_OMIT) change.valid &= ~ATTR_ATIME;
+    else if (t.atimeNsec !== UTIME_NOW) change.valid |= ATTR_ATIME_SET;
+    if (t.mtimeNsec === UTIME_OMIT) change.valid &= ~ATTR_MTIME;
+    else if (t.mtimeNsec !== UTIME_NOW) change.valid |= ATTR_MTIME_SET;
+    change.atimeSec = t.atimeSec;
+    change.atimeNsec = t.atimeNsec;
+    change.mtimeSec = t.mtimeSec;
+    change.mtimeNsec = t.mtimeNsec;
+  }
+  r = inode.setattr(change, cred);
+  if (r === 0) notify(path.dentry, IN_ATTRIB);
+  return r;
+}
+
+/** The same by path: chmod, fchmodat(2). */
+export function chmodAt(
+  caller: Caller,
+  dirfd: number,
+  text: string,
+  mode: number,
+  flags: number,
+): number {
+  const path = findAt(caller, dirfd, text, flags);
+  return typeof path === "number" ? path : chmodPath(caller, path, mode);
+}
+
+/** chown, lchown, fchownat(2). */
+export function chownAt(
+  caller: Caller,
+  dirfd: number,
+  text: string,
+  uid: number,
+  gid: number,
+  flags: number,
+): number {
+  const path = findAt(caller, dirfd, text, flags);
+  return typeof path === "number" ? path : chownPath(caller, path, uid, gid);
+}
+
+export function truncateAt(caller: Caller, dirfd: number, text: string, size: number): number {
+  if (size < 0) return -EINVAL;
+  const path = findAt(caller, dirfd, text, 0);
+  return typeof path === "number" ? path : truncatePath(caller, path, size);
+}
+
+export function utimensAt(
+  caller: Caller,
+  dirfd: number,
+  text: string,
+  times: FileTimes | null,
+  flags: number,
+): number {
+  const path = findAt(caller, dirfd, text, flags);
+  return typeof path === "number" ? path : setTimes(caller, path, times);
+}
+
+/** The path of an open file for the f* calls; anonymous files have none and cannot be changed: -EACCES. */
+export function pathOfFile(file: OpenFile): Path | number {
+  return file.path ?? -EACCES;
+}

@@ -1,0 +1,202 @@
+/**
+ * The dentry cache: looks names up through the tree of known dentries, remembers what file systems answer (missing
+ * names too), follows renames and removals, and forgets the least recently used leaves beyond a bound.
+ *
+ * Not here: permission, symbolic links and mounts of a walk (walk.ts). An inode's own methods are only called
+ * from here and from the operations.
+ */
+
+import { ENAMETOOLONG, ENOENT } from "../../ffi/abi/errno.ts";
+import { Dentry } from "./dentry.ts";
+import type { FileSystem, Inode } from "./inode.ts";
+
+/** LIMIT: dentries kept for names that nobody uses. */
+const MAX_UNUSED = 65536;
+const NAME_MAX = 255;
+/** Dentries looked at by one call of `prune`: it runs often, so it may be lazy. */
+const PRUNE_STEP = 32;
+
+/** The dentry of a file system's root. */
+export function rootDentryOf(fs: FileSystem): Dentry {
+  if (fs.rootDentry === null) {
+    fs.rootDentry = new Dentry(fs, null, "", fs.root);
+    fs.rootDentry.isHashed = true;
+  }
+  return fs.rootDentry;
+}
+
+export class DentryCache {
+  /** Bound of `count`; tests make it small. */
+  maxUnused: number = MAX_UNUSED;
+  /** Dentries in the tree, roots aside. */
+  count: number = 0;
+  /** Circular order of age: `newest.lruNext` is older. */
+  private newest: Dentry | null = null;
+  private oldest: Dentry | null = null;
+
+  /** The dentry of `name` in `dir`, negative when there is no such name; or -errno, BLOCK. HOT */
+  lookup(dir: Dentry, name: string): Dentry | number {
+    const inode = dir.inode;
+    if (inode === null) return -ENOENT;
+    const cached = dir.children === null ? undefined : dir.children.get(name);
+    if (cached === undefined) return this.ask(dir, inode, name);
+    if (!inode.dentriesAreStable) return this.revalidate(dir, inode, cached);
+    cached.wasUsed = true;
+    return cached;
+  }
+
+  /** The cached dentry of `name`, or null, without asking the file system (RESOLVE_CACHED). */
+  peek(dir: Dentry, name: string): Dentry | null {
+    if (dir.inode === null || !dir.inode.dentriesAreStable) return null;
+    return dir.children?.get(name) ?? null;
+  }
+
+  private ask(dir: Dentry, inode: Inode, name: string): Dentry | number {
+    if (name.length > NAME_MAX) return -ENAMETOOLONG;
+    const found = inode.lookup(name);
+    if (typeof found !== "number") return this.enter(dir, name, found);
+    if (found !== -ENOENT) return found;
+    const negative = new Dentry(dir.fs, dir, name, null);
+    if (inode.dentriesAreStable && !dir.isUnlinked) this.add(negative);
+    return negative;
+  }
+
+  private revalidate(dir: Dentry, inode: Inode, cached: Dentry): Dentry | number {
+    const found = inode.relookup(cached.name, cached.inode);
+    if (typeof found === "number") {
+      if (found !== -ENOENT) return found;
+      if (cached.inode === null) return cached;
+      this.drop(cached);
+      return new Dentry(dir.fs, dir, cached.name, null);
+    }
+    // What is mounted on stays reachable.
+    if (found === cached.inode || (cached.inode !== null && cached.mountCount > 0)) return cached;
+    this.drop(cached);
+    return this.enter(dir, cached.name, found);
+  }
+
+  /** A dentry for what a lookup of `name` in `dir` found; file systems that walk ahead fill the cache with it. */
+  enter(dir: Dentry, name: string, inode: Inode): Dentry {
+    const dentry = new Dentry(dir.fs, dir, name, inode);
+    this.add(dentry);
+    return dentry;
+  }
+
+  /** A name was created: the negative dentry gets its inode. */
+  instantiate(dentry: Dentry, inode: Inode): void {
+    dentry.instantiate(inode);
+    if (!dentry.isHashed) this.add(dentry);
+  }
+
+  /** The name is gone (unlink, rmdir, replaced by rename): users keep the dentry, the tree does not. */
+  unlinked(dentry: Dentry): void {
+    dentry.isUnlinked = true;
+    this.drop(dentry);
+  }
+
+  /** `dentry` was renamed; whatever dentry had the new name must have been `unlinked` before, if positive. */
+  moved(dentry: Dentry, newParent: Dentry, newName: string): void {
+    const there = newParent.children?.get(newName);
+    if (there !== undefined && there !== dentry) this.remove(there);
+    const old = dentry.parent.children;
+    if (old !== null && old.get(dentry.name) === dentry) old.delete(dentry.name);
+    dentry.parent = newParent;
+    dentry.name = newName;
+    if (dentry.isHashed) (newParent.children ??= new Map()).set(newName, dentry);
+    else this.add(dentry);
+  }
+
+  /** RENAME_EXCHANGE of two positive dentries. */
+  exchanged(a: Dentry, b: Dentry): void {
+    const parent = a.parent, name = a.name;
+    a.parent.children?.delete(a.name);
+    b.parent.children?.delete(b.name);
+    a.parent = b.parent;
+    a.name = b.name;
+    b.parent = parent;
+    b.name = name;
+    (a.parent.children ??= new Map()).set(a.name, a);
+    (b.parent.children ??= new Map()).set(b.name, b);
+  }
+
+  /** The last mount of `fs` is gone: so is its tree. */
+  forget(fs: FileSystem): void {
+    const root = fs.rootDentry;
+    if (root === null) return;
+    fs.rootDentry = null;
+    this.forgetBelow(root);
+    root.isHashed = false;
+    if (root.pins === 0) root.releaseInode();
+  }
+
+  private forgetBelow(dentry: Dentry): void {
+    if (dentry.children === null) return;
+    const children = [...dentry.children.values()];
+    for (const child of children) {
+      this.forgetBelow(child);
+      this.remove(child);
+    }
+  }
+
+  private add(dentry: Dentry): void {
+    const siblings = (dentry.parent.children ??= new Map());
+    const there = siblings.get(dentry.name);
+    if (there !== undefined) this.remove(there);
+    siblings.set(dentry.name, dentry);
+    dentry.isHashed = true;
+    this.count++;
+    this.pushNewest(dentry);
+    if (this.count > this.maxUnused) this.prune();
+  }
+
+  /** A name that is not what it was: out of the tree, marked as gone for those who still use it. */
+  private drop(dentry: Dentry): void {
+    if (dentry.inode !== null) dentry.isUnlinked = true;
+    this.remove(dentry);
+  }
+
+  private remove(dentry: Dentry): void {
+    if (!dentry.isHashed) {
+      if (dentry.pins === 0) dentry.releaseInode();
+      return;
+    }
+    const siblings = dentry.parent.children;
+    if (siblings !== null && siblings.get(dentry.name) === dentry) siblings.delete(dentry.name);
+    this.unlinkLru(dentry);
+    dentry.isHashed = false;
+    this.count--;
+    if (dentry.pins === 0) dentry.releaseInode();
+  }
+
+  /** Forget unused leaves, oldest first; what was used since it was last looked at gets another round. */
+  private prune(): void {
+    for (let i = 0; i < PRUNE_STEP && this.count > this.maxUnused; i++) {
+      const d = this.oldest;
+      if (d === null) return;
+      const isBusy = d.pins > 0 || d.mountCount > 0 || (d.children !== null && d.children.size > 0);
+      if (isBusy || d.wasUsed) {
+        d.wasUsed = false;
+        this.unlinkLru(d);
+        this.pushNewest(d);
+      } else if (d !== this.newest) {
+        this.remove(d);
+      }
+    }
+  }
+
+  private pushNewest(d: Dentry): void {
+    d.lruPrev = null;
+    d.lruNext = this.newest;
+    if (this.newest !== null) this.newest.lruPrev = d;
+    else this.oldest = d;
+    this.newest = d;
+  }
+
+  private unlinkLru(d: Dentry): void {
+    if (d.lruPrev !== null) d.lruPrev.lruNext = d.lruNext;
+    else if (this.newest === d) this.newest = d.lruNext;
+    if (d.lruNext !== null) d.lruNext.lruPrev = d.lruPrev;
+    else if (this.oldest === d) this.oldest = d.lruPrev;
+    d.lruPrev = d.lruNext = null;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The text of a mount namespace: /proc/PID/mountinfo, /proc/PID/mounts (proc_pid_mountinfo(5), fstab(5)), and the
+ * flags of statfs(2). Bytes as they are in the files; only mounts below the reader's root are shown.
+ */
+
+import {
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_NOSYMFOLLOW,
+  MS_RDONLY,
+  MS_RELATIME,
+} from "../../ffi/abi/mount.ts";
+import { majorOf, minorOf } from "../../ffi/abi/stat.ts";
+import {
+  ST_NOATIME,
+  ST_NODEV,
+  ST_NODIRATIME,
+  ST_NOEXEC,
+  ST_NOSUID,
+  ST_RDONLY,
+  ST_RELATIME,
+  ST_VALID,
+} from "../../ffi/abi/statfs.ts";
+import { type Mount, Path, SHARED, UNBINDABLE } from "./dentry.ts";
+import type { MountNamespace } from "./mounts.ts";
+import { dentryText, escapeMountText, reachableText } from "./pathname.ts";
+
+const OPTIONS: readonly (readonly [number, string])[] = [
+  [MS_NOSUID, ",nosuid"],
+  [MS_NODEV, ",nodev"],
+  [MS_NOEXEC, ",noexec"],
+  [MS_NOATIME, ",noatime"],
+  [MS_NODIRATIME, ",nodiratime"],
+  [MS_RELATIME, ",relatime"],
+  [MS_NOSYMFOLLOW, ",nosymfollow"],
+];
+
+const ST_NOSYMFOLLOW = 0x2000;
+const STATFS_FLAGS: readonly (readonly [number, number])[] = [
+  [MS_RDONLY, ST_RDONLY],
+  [MS_NOSUID, ST_NOSUID],
+  [MS_NODEV, ST_NODEV],
+  [MS_NOEXEC, ST_NOEXEC],
+  [MS_NOATIME, ST_NOATIME],
+  [MS_NODIRATIME, ST_NODIRATIME],
+  [MS_RELATIME, ST_RELATIME],
+  [MS_NOSYMFOLLOW, ST_NOSYMFOLLOW],
+];
+
+/** ST_* of a mount for statfs(2). */
+export function statfsFlags(mount: Mount): number {
+  let flags = ST_VALID;
+  for (const [ms, st] of STATFS_FLAGS) if ((mount.flags & ms) !== 0) flags |= st;
+  return mount.fs.readOnly ? flags | ST_RDONLY : flags;
+}
+
+function mountOptions(mount: Mount): string {
+  let text = (mount.flags & MS_RDONLY) !== 0 ? "ro" : "rw";
+  for (const [flag, option] of OPTIONS) if ((mount.flags & flag) !== 0) text += option;
+  return text;
+}
+
+function superOptions(mount: Mount): string {
+  const options = mount.fs.superOptions();
+  return (mount.fs.readOnly ? "ro" : "rw") + (options === "" ? "" : "," + options);
+}
+
+/** Where a mount is attached, seen from `root`; null when it cannot be seen. */
+function mountpointText(mount: Mount, root: Path): string | null {
+  return reachableText(new Path(mount, mount.root), root);
+}
+
+function propagationText(mount: Mount): string {
+  let text = mount.propagation === SHARED ? ` shared:${mount.peerGroup}` : "";
+  if (mount.master !== 0) text += ` master:${mount.master}`;
+  if (mount.propagation === UNBINDABLE) text += " unbindable";
+  return text;
+}
+
+/** /proc/PID/mountinfo, as a byte string. */
+export function mountInfo(namespace: MountNamespace, root: Path): string {
+  let text = "";
+  for (const m of namespace.mounts) {
+    const at = mountpointText(m, root);
+    if (at === null) continue;
+    const dev = m.fs.root.dev;
+    text += `${m.id} ${m.parent?.id ?? m.id} ${majorOf(dev)}:${minorOf(dev)} ` +
+      `${escapeMountText(dentryText(m.root))} ${escapeMountText(at)} ${mountOptions(m)}` +
+      `${propagationText(m)} - ${m.fs.type} ${escapeMountText(m.source)} ${superOptions(m)}\n`;
+  }
+  return text;
+}
+
+/** /proc/PID/mounts, as a byte string. */
+export function mountsText(namespace: MountNamespace, root: Path): string {
+  let text = "";
+  for (const m of namespace.mounts) {
+    const at = mountpointText(m, root);
+    if (at === null) continue;
+    const isReadOnly = m.fs.readOnly || (m.flags & MS_RDONLY) !== 0;
+    const options = m.fs.superOptions();
+    text += `${escapeMountText(m.source)} ${escapeMountText(at)} ${m.fs.type} ` +
+      `${isReadOnly ? "ro" : "rw"}${mountOptions(m).slice(2)}` +
+      `${options === "" ? "" : "," + options} 0 0\n`;
+  }
+  return text;
+}

@@ -1,0 +1,216 @@
+/**
+ * What mount(2), umount2(2), pivot_root(2) and chroot(2) may do: checks in Linux's order, then the namespace does it
+ * (mounts.ts). File system types are made by whoever calls (`kernel/fs` knows them); paths are resolved already.
+ */
+
+import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from "../../ffi/abi/capability.ts";
+import { EACCES, EAGAIN, EBUSY, EINVAL, ENOENT, ENOTDIR, EPERM } from "../../ffi/abi/errno.ts";
+import {
+  MNT_DETACH,
+  MNT_EXPIRE,
+  MNT_FORCE,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_NOSYMFOLLOW,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_REC,
+  MS_RELATIME,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_STRICTATIME,
+  MS_UNBINDABLE,
+  UMOUNT_NOFOLLOW,
+} from "../../ffi/abi/mount.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT } from "../../ffi/abi/stat.ts";
+import { hasCap } from "../cred/credentials.ts";
+import { MAY_EXEC } from "../cred/permission.ts";
+import { inodePermission } from "./access.ts";
+import type { Caller } from "./caller.ts";
+import { type Mount, type Path, PRIVATE, SHARED, UNBINDABLE } from "./dentry.ts";
+import { rootDentryOf } from "./dentry_cache.ts";
+import type { FileSystem } from "./inode.ts";
+import { newMount } from "./mounts.ts";
+
+const ATIME_FLAGS = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
+const MOUNT_FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME |
+  MS_RELATIME | MS_NOSYMFOLLOW;
+
+/** CAP_SYS_ADMIN, which all of these need: 0 or -EPERM. */
+export function mayMount(caller: Caller): number {
+  return hasCap(caller.cred, CAP_SYS_ADMIN) ? 0 : -EPERM;
+}
+
+/** The bits of mount(2)'s flags that live on the mount; relatime is the default. */
+export function mountFlags(flags: number): number {
+  let f = flags & MOUNT_FLAGS;
+  if ((flags & (MS_NOATIME | MS_STRICTATIME)) === 0) f |= MS_RELATIME;
+  else f &= ~MS_RELATIME;
+  return f;
+}
+
+/** mount(2) of a new file system at `at`. The file system is destroyed when this fails. */
+export function addMount(
+  caller: Caller,
+  fs: FileSystem,
+  at: Path,
+  flags: number,
+  source: string,
+): number {
+  const namespace = caller.fs.namespace;
+  const root = rootDentryOf(fs);
+  const mount = newMount(namespace.vfs, fs, root, mountFlags(flags), source);
+  const top = namespace.topOf(at);
+  let r = 0;
+  if (top.mount.fs === fs && top.dentry === top.mount.root) r = -EBUSY;
+  else if (root.inode !== null && (root.inode.mode & S_IFMT) === S_IFLNK) r = -EINVAL;
+  else r = namespace.attach(mount, at);
+  if (r < 0) discard(mount);
+  return r;
+}
+
+/** MS_BIND: show `from` at `at` too; with MS_REC what is mounted below it as well. */
+export function bindMount(caller: Caller, from: Path, at: Path, recursive: boolean): number {
+  const namespace = caller.fs.namespace;
+  if (from.mount.propagation === UNBINDABLE) return -EINVAL;
+  if (!namespace.owns(from.mount) || !namespace.owns(at.mount)) return -EINVAL;
+  const tree = namespace.cloneTree(from.mount, from.dentry, recursive);
+  const r = namespace.attach(tree, at);
+  if (r < 0) namespace.detach(tree);
+  return r;
+}
+
+/** MS_REMOUNT: with `onlyMount` (MS_BIND) the mount's flags, else the file system's too. */
+export function remount(
+  caller: Caller,
+  path: Path,
+  flags: number,
+  onlyMount: boolean,
+  options: string,
+): number {
+  const mount = path.mount;
+  if (!caller.fs.namespace.owns(mount) || path.dentry !== mount.root) return -EINVAL;
+  if (!onlyMount) {
+    const r = mount.fs.remount(options);
+    if (r < 0) return r;
+    const readOnly = (flags & MS_RDONLY) !== 0;
+    if (readOnly && !mount.fs.readOnly && mount.fs.writers > 0) return -EBUSY;
+    mount.fs.readOnly = readOnly;
+  } else if ((flags & MS_RDONLY) !== 0 && (mount.flags & MS_RDONLY) === 0 && mount.writers > 0) {
+    return -EBUSY;
+  }
+  const keepsAtime = (flags & ATIME_FLAGS) === 0;
+  mount.flags = keepsAtime
+    ? (flags & MOUNT_FLAGS & ~ATIME_FLAGS) | (mount.flags & ATIME_FLAGS)
+    : mountFlags(flags);
+  caller.fs.namespace.changed();
+  return 0;
+}
+
+/** MS_MOVE. */
+export function moveMount(caller: Caller, from: Path, to: Path): number {
+  const namespace = caller.fs.namespace;
+  if (!namespace.owns(from.mount) || !namespace.owns(to.mount)) return -EINVAL;
+  if (from.dentry !== from.mount.root || from.mount.parent === null) return -EINVAL;
+  if (from.mount.parent.propagation === SHARED) return -EINVAL;
+  return namespace.move(from.mount, to);
+}
+
+/** MS_SHARED, MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE, each with or without MS_REC: 0 or -EINVAL. */
+export function changePropagation(caller: Caller, path: Path, flags: number): number {
+  const type = flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE);
+  if (type === 0 || (type & (type - 1)) !== 0) return -EINVAL;
+  if (path.dentry !== path.mount.root) return -EINVAL;
+  setPropagation(caller, path.mount, type, (flags & MS_REC) !== 0);
+  caller.fs.namespace.changed();
+  return 0;
+}
+
+function setPropagation(caller: Caller, mount: Mount, type: number, recursive: boolean): void {
+  if (type === MS_SHARED) {
+    if (mount.peerGroup === 0) mount.peerGroup = caller.fs.namespace.vfs.nextPeerGroup();
+    mount.propagation = SHARED;
+  } else {
+    mount.master = type === MS_SLAVE ? mount.peerGroup || mount.master : 0;
+    mount.peerGroup = 0;
+    mount.propagation = type === MS_UNBINDABLE ? UNBINDABLE : PRIVATE;
+  }
+  if (!recursive) return;
+  for (const child of mount.children) setPropagation(caller, child, type, true);
+}
+
+/** umount2(2). */
+export function unmount(caller: Caller, path: Path, flags: number): number {
+  if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
+  const namespace = caller.fs.namespace, mount = path.mount;
+  if (path.dentry !== mount.root || !namespace.owns(mount)) return -EINVAL;
+  if ((flags & MNT_EXPIRE) !== 0) {
+    if (mount === caller.fs.root.mount || (flags & (MNT_FORCE | MNT_DETACH)) !== 0) return -EINVAL;
+    if (mount.pins > 0 || mount.children.length > 0) return -EBUSY;
+    if (!mount.isExpiring) {
+      mount.isExpiring = true;
+      return -EAGAIN;
+    }
+  }
+  if (mount === namespace.root) return mount.parent === null ? -EINVAL : -EBUSY;
+  if ((flags & MNT_DETACH) === 0 && (mount.pins > 0 || mount.children.length > 0)) return -EBUSY;
+  namespace.detach(mount);
+  return 0;
+}
+
+/** pivot_root(2). `callers` are all FsContexts of the namespace: those at the old root move to the new one. */
+export function pivotRoot(
+  caller: Caller,
+  newRoot: Path,
+  putOld: Path,
+  contexts: Iterable<Caller["fs"]>,
+): number {
+  const namespace = caller.fs.namespace, root = caller.fs.root;
+  if (!isDirectory(newRoot) || !isDirectory(putOld)) return -ENOTDIR;
+  if (!namespace.owns(newRoot.mount) || !namespace.owns(root.mount)) return -EINVAL;
+  if (newRoot.dentry.isUnlinked) return -ENOENT;
+  if (newRoot.mount === root.mount || putOld.mount === root.mount) return -EBUSY;
+  if (root.dentry !== root.mount.root || newRoot.dentry !== newRoot.mount.root) return -EINVAL;
+  if (newRoot.mount.parent === null) return -EINVAL;
+  if (!isBelow(putOld, newRoot) || !isBelow(newRoot, root)) return -EINVAL;
+  namespace.swapRoot(root.mount, newRoot.mount, putOld);
+  for (const fs of contexts) {
+    const cwd = fs.cwd;
+    if (fs.root.isSame(root)) fs.setRoot(newRoot);
+    if (cwd.isSame(root)) fs.setCwd(newRoot);
+  }
+  return 0;
+}
+
+/** chroot(2): `path` must be a directory that the caller may search. */
+export function changeRoot(caller: Caller, path: Path): number {
+  const inode = path.dentry.inode;
+  if (inode === null) return -ENOENT;
+  const r = inodePermission(inode, MAY_EXEC, caller.cred);
+  if (r < 0) return -EACCES;
+  if (!hasCap(caller.cred, CAP_SYS_CHROOT)) return -EPERM;
+  caller.fs.setRoot(path);
+  return 0;
+}
+
+function isBelow(path: Path, above: Path): boolean {
+  let mount: Mount | null = path.mount, dentry = path.dentry;
+  while (mount !== null && mount !== above.mount) {
+    if (mount.mountpoint === null) return false;
+    dentry = mount.mountpoint;
+    mount = mount.parent;
+  }
+  return mount !== null && above.dentry.isAncestorOf(dentry);
+}
+
+function isDirectory(path: Path): boolean {
+  return path.dentry.inode !== null && (path.dentry.inode.mode & S_IFMT) === S_IFDIR;
+}
+
+function discard(mount: Mount): void {
+  mount.isDetached = true;
+  mount.retire();
+}

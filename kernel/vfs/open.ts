@@ -1,0 +1,369 @@
+/**
+ * open(2), openat2(2): flags, creation, truncation, unnamed files, O_PATH; and opening for execve(2). What an open
+ * regular file or directory then does is its file system's affair; special files go through special_files.ts.
+ */
+
+import {
+  EACCES,
+  EAGAIN,
+  EEXIST,
+  EINVAL,
+  EISDIR,
+  ELOOP,
+  ENOENT,
+  ENXIO,
+  EPERM,
+  ETXTBSY,
+} from "../../ffi/abi/errno.ts";
+import {
+  O_ACCMODE,
+  O_APPEND,
+  O_ASYNC,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECT,
+  O_DIRECTORY,
+  O_DSYNC,
+  O_EXCL,
+  O_LARGEFILE,
+  O_NOATIME,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+  O_SYNC,
+  O_TMPFILE,
+  O_TRUNC,
+  RESOLVE_BENEATH,
+  RESOLVE_CACHED,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+} from "../../ffi/abi/fcntl.ts";
+import { IN_CREATE } from "../../ffi/abi/inotify.ts";
+import { MS_NODEV } from "../../ffi/abi/mount.ts";
+import {
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from "../../ffi/abi/stat.ts";
+import { MAY_EXEC, MAY_READ, MAY_WRITE, ownsOrCapable } from "../cred/permission.ts";
+import {
+  checkNoExec,
+  groupOfNew,
+  inodePermission,
+  isDirectory,
+  isRegular,
+  mayCreate,
+  wantWrite,
+} from "./access.ts";
+import { truncateInode } from "./attributes.ts";
+import type { Caller } from "./caller.ts";
+import { finishNew, newMode } from "./create.ts";
+import { Dentry, Path } from "./dentry.ts";
+import type { Inode } from "./inode.ts";
+import { notifyEntry, notifyOpen } from "./notify.ts";
+import type { OpenFile } from "./open_file.ts";
+import { PathFile } from "./path_file.ts";
+import {
+  firstWalk,
+  LAST_NORM,
+  LOOKUP_DIRECTORY,
+  LOOKUP_EMPTY,
+  LOOKUP_FOLLOW,
+  LOOKUP_PARENT,
+  type Walk,
+} from "./walk.ts";
+
+/** O_TMPFILE without the O_DIRECTORY in it. */
+const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
+const VALID_FLAGS = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |
+  O_DSYNC | O_SYNC | O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |
+  O_CLOEXEC | O_PATH | TMPFILE_BIT;
+const PATH_FLAGS = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
+/** Flags that only matter while opening: F_GETFL does not show them. */
+const OPENING_FLAGS = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+const RESOLVE_FLAGS = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
+  RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
+const MODE_BITS = 0o7777;
+
+/** open, openat, creat: unknown flags are ignored, as ever. A new description with one reference, or -errno, BLOCK. */
+export function openAt(
+  caller: Caller,
+  dirfd: number,
+  text: string,
+  flags: number,
+  mode: number,
+): OpenFile | number {
+  let f = flags & VALID_FLAGS;
+  if ((f & O_PATH) !== 0) f &= PATH_FLAGS;
+  const r = checkFlags(f);
+  if (r < 0) return r;
+  return open(caller, dirfd, text, f, mode & MODE_BITS, 0);
+}
+
+/** openat2: unknown flags, modes without a use and unknown ways to resolve are -EINVAL. */
+export function openAt2(
+  caller: Caller,
+  dirfd: number,
+  text: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): OpenFile | number {
+  if (flags > 0x7fffffff || (flags & ~VALID_FLAGS) !== 0) return -EINVAL;
+  if (resolve > RESOLVE_FLAGS || (resolve & ~RESOLVE_FLAGS) !== 0) return -EINVAL;
+  if ((resolve & RESOLVE_BENEATH) !== 0 && (resolve & RESOLVE_IN_ROOT) !== 0) return -EINVAL;
+  if ((flags & O_PATH) !== 0 && (flags & ~PATH_FLAGS) !== 0) return -EINVAL;
+  const takesMode = (flags & (O_CREAT | TMPFILE_BIT)) !== 0;
+  if (takesMode ? mode > MODE_BITS : mode !== 0) return -EINVAL;
+  const r = checkFlags(flags);
+  if (r < 0) return r;
+  if ((resolve & RESOLVE_CACHED) !== 0 && (flags & (O_TRUNC | O_CREAT | TMPFILE_BIT)) !== 0) {
+    return -EAGAIN;
+  }
+  return open(caller, dirfd, text, flags, mode, resolve);
+}
+
+function checkFlags(flags: number): number {
+  if ((flags & (O_DIRECTORY | O_CREAT)) === (O_DIRECTORY | O_CREAT)) return -EINVAL;
+  if ((flags & TMPFILE_BIT) === 0) return 0;
+  if ((flags & O_TMPFILE) !== O_TMPFILE) return -EINVAL;
+  return (accessOf(flags) & MAY_WRITE) === 0 ? -EINVAL : 0;
+}
+
+/** MAY_* that the flags ask for. */
+function accessOf(flags: number): number {
+  const mode = flags & O_ACCMODE;
+  let may = mode === O_RDONLY ? MAY_READ : mode === 1 ? MAY_WRITE : MAY_READ | MAY_WRITE;
+  if ((flags & O_TRUNC) !== 0) may |= MAY_WRITE;
+  return may;
+}
+
+function open(
+  caller: Caller,
+  dirfd: number,
+  text: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): OpenFile | number {
+  if ((flags & TMPFILE_BIT) !== 0) return openUnnamed(caller, dirfd, text, flags, mode, resolve);
+  if ((flags & O_CREAT) !== 0) return openOrCreate(caller, dirfd, text, flags, mode, resolve);
+  const walk = firstWalk(caller);
+  let lookup = (flags & O_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW;
+  if ((flags & O_DIRECTORY) !== 0) lookup |= LOOKUP_DIRECTORY;
+  const r = walk.run(caller, dirfd, text, lookup, resolve);
+  if (r < 0) return r;
+  const path = walk.path;
+  if ((flags & O_PATH) !== 0) return finishPathFile(caller, path, flags);
+  return openFound(caller, path, walk.inode, flags, accessOf(flags));
+}
+
+/** The O_CREAT way: walk to the directory, look, follow links, create. */
+function openOrCreate(
+  caller: Caller,
+  dirfd: number,
+  text: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): OpenFile | number {
+  const walk = firstWalk(caller);
+  let r = walk.run(caller, dirfd, text, LOOKUP_PARENT, resolve);
+  for (;;) {
+    if (r < 0) return r;
+    if (walk.lastType !== LAST_NORM) {
+      if (walk.stepDots() < 0) return -ENOENT;
+      return (flags & O_EXCL) !== 0 ? -EEXIST : -EISDIR;
+    }
+    if (walk.hasTrailingSlash) return -EISDIR;
+    const child = walk.lookupLast();
+    if (typeof child === "number") return child;
+    if (child.inode === null) return createAndOpen(caller, walk, child, flags, mode);
+    if ((flags & O_EXCL) !== 0) return -EEXIST;
+    r = walk.stepLast(child, (flags & O_NOFOLLOW) === 0);
+    if (r > 0) break;
+  }
+  if (isDirectory(walk.inode)) return -EISDIR;
+  return openFound(caller, walk.path, walk.inode, flags, accessOf(flags));
+}
+
+function createAndOpen(
+  caller: Caller,
+  walk: Walk,
+  child: Dentry,
+  flags: number,
+  mode: number,
+): OpenFile | number {
+  const dir = walk.dentry, parent = walk.inode, cred = caller.cred;
+  if (dir.isUnlinked) return -ENOENT;
+  let r = wantWrite(walk.mount);
+  if (r < 0) return r;
+  r = mayCreate(dir, cred);
+  if (r < 0) return r;
+  const full = newMode(caller, parent, S_IFREG | mode);
+  const inode = parent.create(child.name, full, cred.fsuid, groupOfNew(parent, cred));
+  if (typeof inode === "number") return inode;
+  finishNew(caller, child, inode, S_IFREG | mode);
+  notifyEntry(parent, IN_CREATE, child.name, false);
+  return openFound(caller, new Path(walk.mount, child), inode, flags & ~O_TRUNC, 0);
+}
+
+/** O_TMPFILE. */
+function openUnnamed(
+  caller: Caller,
+  dirfd: number,
+  text: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): OpenFile | number {
+  const walk = firstWalk(caller), cred = caller.cred;
+  let r = walk.run(caller, dirfd, text, LOOKUP_DIRECTORY | LOOKUP_FOLLOW, resolve);
+  if (r < 0) return r;
+  r = wantWrite(walk.mount);
+  if (r < 0) return r;
+  const dir = walk.inode, mount = walk.mount, dentry = walk.dentry;
+  r = inodePermission(dir, MAY_WRITE | MAY_EXEC, cred);
+  if (r < 0) return r;
+  const full = newMode(caller, dir, S_IFREG | mode);
+  const linkable = (flags & O_EXCL) === 0;
+  const inode = dir.tmpfile(full, cred.fsuid, groupOfNew(dir, cred), linkable);
+  if (typeof inode === "number") return inode;
+  const unnamed = new Dentry(dentry.fs, dentry, `#${inode.ino}`, inode);
+  unnamed.isUnlinked = true;
+  const file = openFound(caller, new Path(mount, unnamed), inode, flags & ~O_TRUNC, 0);
+  if (typeof file === "number") unnamed.releaseInode();
+  return file;
+}
+
+function finishPathFile(caller: Caller, path: Path, flags: number): OpenFile {
+  const file = new PathFile(flags & ~O_CLOEXEC, path.dentry.inode!);
+  file.attach(path, caller.cred);
+  return file;
+}
+
+/** may_open, vfs_open and O_TRUNC: do_open of fs/namei.c behind its O_CREAT and O_DIRECTORY checks. */
+function openFound(
+  caller: Caller,
+  path: Path,
+  inode: Inode,
+  flags: number,
+  access: number,
+): OpenFile | number {
+  const truncates = (flags & O_TRUNC) !== 0 && isRegular(inode);
+  if (truncates) {
+    const r = wantWrite(path.mount);
+    if (r < 0) return r;
+  }
+  const r = mayOpen(caller, path, inode, flags, access);
+  if (r < 0) return r;
+  const file = openInode(caller, path, inode, flags);
+  if (typeof file === "number" || !truncates) return file;
+  const t = truncateInode(caller, inode, 0);
+  if (t < 0) {
+    file.drop();
+    return t;
+  }
+  return file;
+}
+
+function mayOpen(
+  caller: Caller,
+  path: Path,
+  inode: Inode,
+  flags: number,
+  access: number,
+): number {
+  switch (inode.mode & S_IFMT) {
+    case S_IFLNK:
+      return -ELOOP;
+    case S_IFDIR:
+      if ((access & MAY_WRITE) !== 0) return -EISDIR;
+      if ((access & MAY_EXEC) !== 0) return -EACCES;
+      break;
+    case S_IFBLK:
+    case S_IFCHR:
+      if ((path.mount.flags & MS_NODEV) !== 0 || (access & MAY_EXEC) !== 0) return -EACCES;
+      break;
+    case S_IFIFO:
+    case S_IFSOCK:
+      if ((access & MAY_EXEC) !== 0) return -EACCES;
+      break;
+    default:
+      if ((access & MAY_EXEC) !== 0 && checkNoExec(path.mount) < 0) return -EACCES;
+  }
+  if (access !== 0) {
+    const r = inodePermission(inode, access, caller.cred);
+    if (r < 0) return r;
+  }
+  return (flags & O_NOATIME) !== 0 && !ownsOrCapable(inode, caller.cred) ? -EPERM : 0;
+}
+
+/** The description itself; no permission is asked any more. Also for /proc/PID/fd of what is open already. */
+function openInode(
+  caller: Caller,
+  path: Path,
+  inode: Inode,
+  flags: number,
+): OpenFile | number {
+  const type = inode.mode & S_IFMT;
+  const isPlain = type === S_IFREG || type === S_IFDIR;
+  const writes = (flags & O_ACCMODE) !== 0 && type === S_IFREG;
+  if (type === S_IFSOCK) return -ENXIO;
+  if (writes) {
+    if (inode.writeCount < 0) return -ETXTBSY;
+    const r = wantWrite(path.mount);
+    if (r < 0) return r;
+  }
+  const file = isPlain
+    ? inode.open(path.dentry, flags, caller.cred)
+    : caller.fs.namespace.vfs.special.open(caller, path, inode, flags);
+  if (typeof file === "number") return file;
+  file.flags = (flags & ~OPENING_FLAGS) | O_LARGEFILE;
+  if (file.path === null) file.attach(path, caller.cred);
+  if (writes) file.countWriter();
+  notifyOpen(file);
+  return file;
+}
+
+/**
+ * Open a program for execve(2), execveat(2): a regular file with execute permission on a mount that allows it. While
+ * the result lives, nobody may open it for writing. -EACCES, -ELOOP, -ETXTBSY and what a walk gives.
+ */
+export function openExec(
+  caller: Caller,
+  dirfd: number,
+  text: string,
+  follow: boolean,
+  mayBeEmpty: boolean,
+): OpenFile | number {
+  const walk = firstWalk(caller);
+  const lookup = (follow ? LOOKUP_FOLLOW : 0) | (mayBeEmpty ? LOOKUP_EMPTY : 0);
+  const r = walk.run(caller, dirfd, text, lookup);
+  if (r < 0) return r;
+  const path = walk.path, inode = walk.inode;
+  if (!isRegular(inode)) return (inode.mode & S_IFMT) === S_IFLNK ? -ELOOP : -EACCES;
+  const may = mayOpen(caller, path, inode, 0, MAY_EXEC);
+  if (may < 0) return may;
+  if (inode.writeCount > 0) return -ETXTBSY;
+  const file = openInode(caller, path, inode, O_RDONLY);
+  if (typeof file === "number") return file;
+  if (file.denyWriters()) return file;
+  file.drop();
+  return -ETXTBSY;
+}
+
+/** A description of a file at a path found earlier, without permission checks (the kernel's own use). */
+export function openPathDirectly(caller: Caller, path: Path, flags: number): OpenFile | number {
+  const inode = path.dentry.inode;
+  return inode === null ? -ENOENT : openInode(caller, path, inode, flags);
+}

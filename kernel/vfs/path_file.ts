@@ -1,0 +1,45 @@
+/** What open(2) with O_PATH gives: a place in the tree, not an open file. It can do nothing but name that place. */
+
+import { EBADF } from "../../ffi/abi/errno.ts";
+import type { IoCursor } from "../mm/io_cursor.ts";
+import type { UserMemory } from "../mm/user_memory.ts";
+import type { Backing } from "../mm/backing.ts";
+import type { DirSink, Inode } from "./inode.ts";
+import { OpenFile } from "./open_file.ts";
+
+export class PathFile extends OpenFile {
+  readonly inode: Inode;
+
+  constructor(flags: number, inode: Inode) {
+    super(flags);
+    this.inode = inode;
+  }
+
+  override read(_io: IoCursor, _offset: number): number {
+    return -EBADF;
+  }
+  override write(_io: IoCursor, _offset: number): number {
+    return -EBADF;
+  }
+  override seek(_offset: number, _whence: number): number {
+    return -EBADF;
+  }
+  override ioctl(_request: number, _arg: number, _user: UserMemory): number {
+    return -EBADF;
+  }
+  override readdir(_sink: DirSink): number {
+    return -EBADF;
+  }
+  override truncate(_size: number): number {
+    return -EBADF;
+  }
+  override fallocate(_mode: number, _offset: number, _len: number): number {
+    return -EBADF;
+  }
+  override fsync(_dataOnly: boolean): number {
+    return -EBADF;
+  }
+  override mmap(_writable: boolean, _shared: boolean): Backing | number {
+    return -EBADF;
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * The text of a Path: getcwd(2), links of /proc/PID, /proc/PID/maps, mountinfo (proc_pid_mountinfo(5)).
+ * Not here: the way from a text to a Path (walk.ts).
+ */
+
+import { ENOENT } from "../../ffi/abi/errno.ts";
+import type { Path } from "./dentry.ts";
+import type { FsContext } from "./fs_context.ts";
+
+/** Text of `path` as far as it can be followed upwards; `isReachable`: it ends at `root`. */
+interface Climb {
+  text: string;
+  isReachable: boolean;
+}
+
+function climb(path: Path, root: Path): Climb {
+  let mount = path.mount, dentry = path.dentry;
+  let text = "";
+  for (;;) {
+    if (mount === root.mount && dentry === root.dentry) {
+      return { text: text === "" ? "/" : text, isReachable: true };
+    }
+    if (dentry === mount.root) {
+      if (mount.parent === null || mount.mountpoint === null) break;
+      dentry = mount.mountpoint;
+      mount = mount.parent;
+    } else if (dentry.isRoot) {
+      break;
+    } else {
+      text = "/" + dentry.name + text;
+      dentry = dentry.parent;
+    }
+  }
+  return { text: text === "" ? "/" : text, isReachable: false };
+}
+
+/** As readlink of /proc/PID/fd/N shows it: with " (deleted)" when the name is gone. */
+export function pathText(path: Path, root: Path): string {
+  const { text } = climb(path, root);
+  return path.dentry.isUnlinked ? text + " (deleted)" : text;
+}
+
+/** The text when `path` lies below `root`, else null. */
+export function reachableText(path: Path, root: Path): string | null {
+  const { text, isReachable } = climb(path, root);
+  return isReachable ? text : null;
+}
+
+/** getcwd(2): -ENOENT for a removed directory, "(unreachable)" in front of one outside of the root. */
+export function cwdText(fs: FsContext): string | number {
+  if (fs.cwd.dentry.isUnlinked) return -ENOENT;
+  const { text, isReachable } = climb(fs.cwd, fs.root);
+  return isReachable ? text : "(unreachable)" + text;
+}
+
+/** Path of a dentry within its file system. */
+export function dentryText(dentry: Path["dentry"]): string {
+  let text = "";
+  for (let d = dentry; !d.isRoot; d = d.parent) text = "/" + d.name + text;
+  return text === "" ? "/" : text;
+}
+
+/** Blanks and backslashes as \ooo, as the files of mounts want it. */
+export function escapeMountText(text: string): string {
+  return text.replace(/[ \t\n\\#]/g, (c) => "\\" + c.charCodeAt(0).toString(8).padStart(3, "0"));
+}

@@ -1,0 +1,63 @@
+/** unlink(2) and rmdir(2). */
+
+import { EBUSY, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } from "../../ffi/abi/errno.ts";
+import { IN_ATTRIB, IN_DELETE, IN_DELETE_SELF } from "../../ffi/abi/inotify.ts";
+import { isDirectory, mayDelete, wantWrite } from "./access.ts";
+import type { Caller } from "./caller.ts";
+import { notifyEntry, notifySelf } from "./notify.ts";
+import { firstWalk, LAST_DOT, LAST_DOTDOT, LAST_NORM, LOOKUP_PARENT } from "./walk.ts";
+
+export function unlinkAt(caller: Caller, dirfd: number, text: string): number {
+  const walk = firstWalk(caller);
+  let r = walk.run(caller, dirfd, text, LOOKUP_PARENT);
+  if (r < 0) return r;
+  if (walk.lastType !== LAST_NORM) return -EISDIR;
+  r = wantWrite(walk.mount);
+  if (r < 0) return r;
+  const child = walk.lookupLast();
+  if (typeof child === "number") return child;
+  const victim = child.inode;
+  if (victim === null) return -ENOENT;
+  if (walk.hasTrailingSlash) return isDirectory(victim) ? -EISDIR : -ENOTDIR;
+  r = mayDelete(child, false, caller.cred);
+  if (r < 0) return r;
+  if (caller.fs.namespace.isMountpoint(child)) return -EBUSY;
+  const dir = walk.inode;
+  r = dir.unlink(child.name, victim);
+  if (r < 0) return r;
+  // Watches hear of it while the inode is still there.
+  victim.hold();
+  caller.fs.namespace.vfs.dentries.unlinked(child);
+  notifyEntry(dir, IN_DELETE, child.name, false);
+  notifySelf(victim, IN_ATTRIB);
+  if (victim.nlink === 0 && victim.refs === 1) notifySelf(victim, IN_DELETE_SELF);
+  victim.drop();
+  return 0;
+}
+
+export function rmdirAt(caller: Caller, dirfd: number, text: string): number {
+  const walk = firstWalk(caller);
+  let r = walk.run(caller, dirfd, text, LOOKUP_PARENT);
+  if (r < 0) return r;
+  if (walk.lastType === LAST_DOTDOT) return -ENOTEMPTY;
+  if (walk.lastType === LAST_DOT) return -EINVAL;
+  if (walk.lastType !== LAST_NORM) return -EBUSY;
+  r = wantWrite(walk.mount);
+  if (r < 0) return r;
+  const child = walk.lookupLast();
+  if (typeof child === "number") return child;
+  const victim = child.inode;
+  if (victim === null) return -ENOENT;
+  r = mayDelete(child, true, caller.cred);
+  if (r < 0) return r;
+  if (caller.fs.namespace.isMountpoint(child)) return -EBUSY;
+  const dir = walk.inode;
+  r = dir.rmdir(child.name, victim);
+  if (r < 0) return r;
+  victim.hold();
+  caller.fs.namespace.vfs.dentries.unlinked(child);
+  notifyEntry(dir, IN_DELETE, child.name, true);
+  notifySelf(victim, IN_DELETE_SELF);
+  victim.drop();
+  return 0;
+}

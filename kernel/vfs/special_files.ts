@@ -1,0 +1,57 @@
+/**
+ * What opening a special file means: device numbers lead to an opener, FIFOs to the pipes of `kernel/ipc`.
+ * Openers are objects, registered when the kernel is built; one registry a kernel.
+ */
+
+import { ENXIO } from "../../ffi/abi/errno.ts";
+import { majorOf, minorOf, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT } from "../../ffi/abi/stat.ts";
+import type { Caller } from "./caller.ts";
+import type { Path } from "./dentry.ts";
+import type { Inode } from "./inode.ts";
+import type { OpenFile } from "./open_file.ts";
+
+export interface SpecialOpener {
+  /**
+   * A new description for the special file `inode` at `path`, -errno, or BLOCK after the caller's task was linked
+   * to what it waits for (FIFOs): then the whole open runs again. Permission was checked; `flags` are O_*.
+   */
+  open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number;
+}
+
+/** Any minor number of a major. */
+export const ANY_MINOR = -1;
+
+export class SpecialFiles {
+  private readonly characters: Map<number, SpecialOpener> = new Map();
+  private readonly blocks: Map<number, SpecialOpener> = new Map();
+  /** FIFOs, by kernel/ipc. */
+  fifo: SpecialOpener | null = null;
+
+  registerCharacter(major: number, minor: number, opener: SpecialOpener): void {
+    this.characters.set(key(major, minor), opener);
+  }
+
+  registerBlock(major: number, minor: number, opener: SpecialOpener): void {
+    this.blocks.set(key(major, minor), opener);
+  }
+
+  /** As SpecialOpener.open; -ENXIO when nothing is registered (and for sockets). */
+  open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number {
+    const opener = this.find(inode);
+    return opener === null ? -ENXIO : opener.open(caller, path, inode, flags);
+  }
+
+  private find(inode: Inode): SpecialOpener | null {
+    const type = inode.mode & S_IFMT;
+    if (type === S_IFIFO) return this.fifo;
+    if (type !== S_IFCHR && type !== S_IFBLK) return null;
+    const table = type === S_IFCHR ? this.characters : this.blocks;
+    const major = majorOf(inode.rdev);
+    return table.get(key(major, minorOf(inode.rdev))) ?? table.get(key(major, ANY_MINOR)) ?? null;
+  }
+}
+
+/** Minors have 20 bits; ANY_MINOR has a place of its own. */
+function key(major: number, minor: number): number {
+  return major * 0x200000 + (minor === ANY_MINOR ? 0x100000 : minor);
+}

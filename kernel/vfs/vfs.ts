@@ -1,0 +1,39 @@
+/**
+ * What all mount namespaces of one kernel share: the dentry cache, special files, lock waits, id counters.
+ * Reached through `FsContext.namespace.vfs`.
+ */
+
+import type { Host } from "../core/host.ts";
+import { DentryCache } from "./dentry_cache.ts";
+import { LockWaits } from "./lock_waits.ts";
+import { SpecialFiles } from "./special_files.ts";
+import type { Walk } from "./walk.ts";
+
+export class Vfs {
+  readonly host: Host;
+  readonly dentries: DentryCache = new DentryCache();
+  readonly special: SpecialFiles = new SpecialFiles();
+  readonly lockWaits: LockWaits = new LockWaits();
+  /** Scratch of walk.ts. */
+  walk1: Walk | null = null;
+  walk2: Walk | null = null;
+  private lastMountId: number = 20;
+  private lastPeerGroup: number = 0;
+  private lastCookie: number = 0;
+
+  constructor(host: Host) {
+    this.host = host;
+  }
+
+  nextMountId(): number {
+    return ++this.lastMountId;
+  }
+  nextPeerGroup(): number {
+    return ++this.lastPeerGroup;
+  }
+  /** Pairs IN_MOVED_FROM with IN_MOVED_TO; never 0. */
+  nextRenameCookie(): number {
+    this.lastCookie = this.lastCookie >= 0x7fffffff ? 1 : this.lastCookie + 1;
+    return this.lastCookie;
+  }
+}

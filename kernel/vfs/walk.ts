@@ -1,0 +1,359 @@
+/**
+ * Path resolution (path_resolution(7), openat2(2)): from a starting point and a text to a mount and a dentry, or to
+ * the directory and the last component of it. Follows symbolic and magic links, crosses mounts, checks search
+ * permission.
+ *
+ * A Walk is a reusable scratch object: results are its fields, nothing is pinned. Nothing here changes the tree.
+ * Not here: what is done with the result (open.ts, create.ts, ...).
+ */
+
+import { EAGAIN, EBADF, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../../ffi/abi/errno.ts";
+import {
+  AT_FDCWD,
+  RESOLVE_BENEATH,
+  RESOLVE_CACHED,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+} from "../../ffi/abi/fcntl.ts";
+import { MAXSYMLINKS, NAME_MAX, PATH_MAX } from "../../ffi/abi/fs.ts";
+import { MS_NOSYMFOLLOW } from "../../ffi/abi/mount.ts";
+import { isDirectory, isSymlink, maySearch } from "./access.ts";
+import { touchAtime } from "./atime.ts";
+import type { Caller } from "./caller.ts";
+import { Dentry, type Mount, Path } from "./dentry.ts";
+import type { Inode } from "./inode.ts";
+import type { MountNamespace } from "./mounts.ts";
+
+/** Follow a symbolic link in the last component. */
+export const LOOKUP_FOLLOW = 1;
+/** The result must be a directory. */
+export const LOOKUP_DIRECTORY = 2;
+/** An empty path means the starting point itself (AT_EMPTY_PATH). */
+export const LOOKUP_EMPTY = 4;
+/** Stop at the directory of the last component: `last`, `lastType`, `hasTrailingSlash` say what is left. */
+export const LOOKUP_PARENT = 8;
+
+/** What the last component is: a name, "/" alone, ".", "..". */
+export const LAST_NORM = 0, LAST_ROOT = 1, LAST_DOT = 2, LAST_DOTDOT = 3;
+
+const SLASH = 47, DOT = 46;
+const SCOPED = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+
+export class Walk {
+  /** Where the walk is, and its result. */
+  mount: Mount;
+  dentry: Dentry;
+  /** With LOOKUP_PARENT. */
+  last: string = "";
+  lastType: number = LAST_ROOT;
+  hasTrailingSlash: boolean = false;
+
+  private caller: Caller;
+  private namespace: MountNamespace;
+  private root: Path;
+  private flags: number = 0;
+  private resolve: number = 0;
+  private links: number = 0;
+  /** The text that is being resolved, and the place in it. */
+  private text: string = "";
+  private at: number = 0;
+  private mustBeDirectory: boolean = false;
+
+  /** Use `firstWalk` or `secondWalk`. */
+  constructor(caller: Caller) {
+    this.caller = caller;
+    this.namespace = caller.fs.namespace;
+    this.root = caller.fs.root;
+    this.mount = this.root.mount;
+    this.dentry = this.root.dentry;
+  }
+
+  /** A Path of the result. */
+  get path(): Path {
+    return new Path(this.mount, this.dentry);
+  }
+
+  /** The result's inode; after a successful walk without LOOKUP_PARENT it is there. */
+  get inode(): Inode {
+    return this.dentry.inode!;
+  }
+
+  /**
+   * Resolve `text` relative to `dirfd` (AT_FDCWD: the working directory). 0, -errno, or BLOCK. HOT
+   *
+   * `resolve`: RESOLVE_* of openat2(2), already checked.
+   */
+  run(caller: Caller, dirfd: number, text: string, flags: number, resolve: number = 0): number {
+    if (text.length === 0 && (flags & LOOKUP_EMPTY) === 0) return -ENOENT;
+    if (text.length >= PATH_MAX) return -ENAMETOOLONG;
+    this.caller = caller;
+    this.namespace = caller.fs.namespace;
+    this.root = caller.fs.root;
+    this.resolve = resolve;
+    const isAbsolute = text.charCodeAt(0) === SLASH;
+    const r = isAbsolute && (resolve & RESOLVE_IN_ROOT) === 0
+      ? this.startAtRoot()
+      : this.startAt(dirfd, text.length === 0);
+    if (r < 0) return r;
+    return this.begin(text, flags);
+  }
+
+  /** Resolve from a given place, whatever the text begins with is relative to it (mounts, /proc, exec). */
+  runFrom(caller: Caller, start: Path, text: string, flags: number): number {
+    if (text.length === 0 && (flags & LOOKUP_EMPTY) === 0) return -ENOENT;
+    this.caller = caller;
+    this.namespace = caller.fs.namespace;
+    this.root = caller.fs.root;
+    this.resolve = 0;
+    this.mount = start.mount;
+    this.dentry = start.dentry;
+    if (text.length > 0 && !isDirectory(this.inode)) return -ENOTDIR;
+    return this.begin(text, flags);
+  }
+
+  private begin(text: string, flags: number): number {
+    this.flags = flags;
+    this.links = 0;
+    this.text = text;
+    this.at = 0;
+    this.mustBeDirectory = false;
+    return this.components();
+  }
+
+  private startAtRoot(): number {
+    if ((this.resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
+    this.mount = this.root.mount;
+    this.dentry = this.root.dentry;
+    return 0;
+  }
+
+  private startAt(dirfd: number, isEmpty: boolean): number {
+    if (dirfd === AT_FDCWD) {
+      this.mount = this.caller.fs.cwd.mount;
+      this.dentry = this.caller.fs.cwd.dentry;
+    } else {
+      const file = this.caller.files.getAny(dirfd);
+      if (file === null) return -EBADF;
+      if (file.path === null) {
+        if (!isEmpty) return -ENOTDIR;
+        // A file without a name (a pipe, a socket): a dentry for the moment.
+        this.mount = this.root.mount;
+        this.dentry = new Dentry(file.inode.fs, null, file.describe(), file.inode);
+        this.dentry.isUnlinked = true;
+        this.dentry.releaseInode();
+        return 0;
+      }
+      this.mount = file.path.mount;
+      this.dentry = file.path.dentry;
+      if (!isEmpty && !isDirectory(this.inode)) return -ENOTDIR;
+    }
+    if ((this.resolve & SCOPED) !== 0) this.root = this.path;
+    return 0;
+  }
+
+  /** Whether RESOLVE_* keeps the walk below its starting point. */
+  private get isScoped(): boolean {
+    return (this.resolve & SCOPED) !== 0;
+  }
+
+  /** The loop over components, through links too. */
+  private components(): number {
+    for (;;) {
+      const text = this.text, length = text.length;
+      let at = this.at;
+      while (at < length && text.charCodeAt(at) === SLASH) at++;
+      if (at >= length) return this.finishWithoutName();
+      const searchable = maySearch(this.inode, this.caller.cred);
+      if (searchable < 0) return searchable;
+      let end = text.indexOf("/", at);
+      if (end < 0) end = length;
+      let next = end;
+      while (next < length && text.charCodeAt(next) === SLASH) next++;
+      const isLast = next >= length;
+      if (isLast && (this.flags & LOOKUP_PARENT) !== 0) {
+        return this.finishAtParent(text.substring(at, end), end < length);
+      }
+      if (isLast && end < length) this.mustBeDirectory = true;
+      this.at = next;
+      const r = this.step(text, at, end, isLast);
+      if (r < 0) return r;
+      if (this.at >= this.text.length) return this.finish();
+      if (!isDirectory(this.inode)) return -ENOTDIR;
+    }
+  }
+
+  /** Nothing but slashes (or nothing at all) is left. */
+  private finishWithoutName(): number {
+    if ((this.flags & LOOKUP_PARENT) === 0) return this.finish();
+    this.last = "";
+    this.lastType = LAST_ROOT;
+    this.hasTrailingSlash = false;
+    return 0;
+  }
+
+  private finishAtParent(name: string, hasTrailingSlash: boolean): number {
+    this.last = name;
+    this.lastType = name === "." ? LAST_DOT : name === ".." ? LAST_DOTDOT : LAST_NORM;
+    this.hasTrailingSlash = hasTrailingSlash;
+    return 0;
+  }
+
+  private finish(): number {
+    if (!this.mustBeDirectory && (this.flags & LOOKUP_DIRECTORY) === 0) return 0;
+    return isDirectory(this.inode) ? 0 : -ENOTDIR;
+  }
+
+  /** One component: text[at, end). */
+  private step(text: string, at: number, end: number, isLast: boolean): number {
+    if (text.charCodeAt(at) === DOT) {
+      if (end === at + 1) return 0;
+      if (end === at + 2 && text.charCodeAt(at + 1) === DOT) return this.stepUp();
+    }
+    const name = text.substring(at, end);
+    const child = this.child(name, text, at);
+    if (typeof child === "number") return child;
+    const inode = child.inode;
+    if (inode === null) return -ENOENT;
+    if (isSymlink(inode)) {
+      const follows = !isLast || this.mustBeDirectory || (this.flags & LOOKUP_FOLLOW) !== 0;
+      if (follows) return this.followLink(inode, isLast);
+    }
+    this.dentry = child;
+    return child.mountCount === 0 ? 0 : this.crossDown();
+  }
+
+  /** The dentry of a name in the current directory (negative too); -errno or BLOCK. HOT */
+  private child(name: string, text: string, at: number): Dentry | number {
+    const dir = this.dentry;
+    const cached = dir.children === null ? undefined : dir.children.get(name);
+    if (cached !== undefined && dir.inode!.dentriesAreStable) {
+      cached.wasUsed = true;
+      return cached;
+    }
+    if (cached === undefined) {
+      if ((this.resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
+      if (name.length > NAME_MAX) return -ENAMETOOLONG;
+      const r = dir.fs.walkAhead(dir, text, at);
+      if (r < 0) return r;
+    }
+    return this.namespace.vfs.dentries.lookup(dir, name);
+  }
+
+  private crossDown(): number {
+    while (this.dentry.mountCount > 0) {
+      const above = this.namespace.mountedOn(this.mount, this.dentry);
+      if (above === null) return 0;
+      if ((this.resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
+      this.mount = above;
+      this.dentry = above.root;
+    }
+    return 0;
+  }
+
+  /** `..`: stays at the root; leaves mounts through their mountpoint. */
+  private stepUp(): number {
+    let mount = this.mount, dentry = this.dentry;
+    if (mount === this.root.mount && dentry === this.root.dentry) {
+      return (this.resolve & RESOLVE_BENEATH) !== 0 ? -EXDEV : 0;
+    }
+    while (dentry === mount.root && mount.parent !== null && mount.mountpoint !== null) {
+      if ((this.resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
+      dentry = mount.mountpoint;
+      mount = mount.parent;
+      if (mount === this.root.mount && dentry === this.root.dentry) break;
+    }
+    const atRoot = mount === this.root.mount && dentry === this.root.dentry;
+    if (!atRoot && dentry !== mount.root) {
+      dentry = dentry.parent;
+      // A directory that was moved out of what a bind mount shows leads nowhere.
+      if (!mount.root.isRoot && !mount.root.isAncestorOf(dentry)) return -ENOENT;
+    }
+    this.mount = mount;
+    this.dentry = dentry;
+    return dentry.mountCount === 0 ? 0 : this.crossDown();
+  }
+
+  private followLink(inode: Inode, isLast: boolean): number {
+    if (++this.links > MAXSYMLINKS) return -ELOOP;
+    if ((this.resolve & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
+    if ((this.mount.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
+    touchAtime(this.mount, inode, false);
+    const magic = inode.followMagic();
+    if (magic !== null) {
+      if (typeof magic === "number") return magic;
+      return this.jump(magic);
+    }
+    const target = inode.readlink();
+    if (typeof target === "number") return target;
+    if (target.length === 0) return -ENOENT;
+    return this.continueWith(target, isLast);
+  }
+
+  private jump(to: Path): number {
+    if ((this.resolve & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
+    if ((this.resolve & RESOLVE_NO_XDEV) !== 0 && to.mount !== this.mount) return -EXDEV;
+    if (this.isScoped) return -EXDEV;
+    this.mount = to.mount;
+    this.dentry = to.dentry;
+    return 0;
+  }
+
+  /** The rest of the walk is the link's text and what followed the link. */
+  private continueWith(target: string, isLast: boolean): number {
+    if (target.charCodeAt(0) === SLASH) {
+      if ((this.resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
+      if ((this.resolve & RESOLVE_NO_XDEV) !== 0 && this.root.mount !== this.mount) return -EXDEV;
+      this.mount = this.root.mount;
+      this.dentry = this.root.dentry;
+    }
+    this.text = isLast ? target : target + "/" + this.text.substring(this.at);
+    this.at = 0;
+    return 0;
+  }
+
+  /** After LOOKUP_PARENT: the dentry of the last component, negative too; -errno or BLOCK. */
+  lookupLast(): Dentry | number {
+    return this.child(this.last, this.last, 0);
+  }
+
+  /** After LOOKUP_PARENT: take "." and ".." as the last component. */
+  stepDots(): number {
+    return this.lastType === LAST_DOTDOT ? this.stepUp() : 0;
+  }
+
+  /**
+   * After LOOKUP_PARENT: go to `child`, the last component, through mounts; a symbolic link is followed when `follow`
+   * and the walk goes on in LOOKUP_PARENT mode. 1: arrived, 0: there is a new last component, or -errno.
+   */
+  stepLast(child: Dentry, follow: boolean): number {
+    const inode = child.inode!;
+    if (follow && isSymlink(inode)) {
+      this.mustBeDirectory = false;
+      this.text = this.last;
+      this.at = this.text.length;
+      const r = this.followLink(inode, true);
+      if (r < 0) return r;
+      // A magic link has arrived; a text is to be walked.
+      return this.at > 0 ? 1 : this.components();
+    }
+    this.dentry = child;
+    const r = child.mountCount === 0 ? 0 : this.crossDown();
+    return r < 0 ? r : 1;
+  }
+}
+
+/**
+ * The scratch walks of a kernel: the results must be used before anything else walks. Calls with two paths take
+ * one each.
+ */
+export function firstWalk(caller: Caller): Walk {
+  const vfs = caller.fs.namespace.vfs;
+  return vfs.walk1 ??= new Walk(caller);
+}
+
+export function secondWalk(caller: Caller): Walk {
+  const vfs = caller.fs.namespace.vfs;
+  return vfs.walk2 ??= new Walk(caller);
+}

@@ -1,0 +1,152 @@
+/**
+ * Extended attributes (xattr(7)): who may see and change which name space, POSIX ACLs, sizes. Storage is the file
+ * system's. Names are byte strings with their prefix.
+ */
+
+import { CAP_SETFCAP, CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
+import { E2BIG, EACCES, EINVAL, ENODATA, EOPNOTSUPP, EPERM, ERANGE } from "../../ffi/abi/errno.ts";
+import { XATTR_NAME_MAX, XATTR_SIZE_MAX } from "../../ffi/abi/fs.ts";
+import { IN_ATTRIB } from "../../ffi/abi/inotify.ts";
+import {
+  XATTR_CREATE,
+  XATTR_NAME_CAPS,
+  XATTR_NAME_POSIX_ACL_ACCESS,
+  XATTR_NAME_POSIX_ACL_DEFAULT,
+  XATTR_REPLACE,
+  XATTR_SECURITY_PREFIX,
+  XATTR_SYSTEM_PREFIX,
+  XATTR_TRUSTED_PREFIX,
+  XATTR_USER_PREFIX,
+} from "../../ffi/abi/xattr.ts";
+import { type Credentials, hasCap } from "../cred/credentials.ts";
+import { MAY_READ, MAY_WRITE, ownsOrCapable } from "../cred/permission.ts";
+import { inodePermission, isDirectory, isRegular, isSymlink, wantWrite } from "./access.ts";
+import type { Caller } from "./caller.ts";
+import type { Path } from "./dentry.ts";
+import type { Inode } from "./inode.ts";
+import { notify } from "./notify.ts";
+import { decodeAcl } from "./posix_acl.ts";
+
+/** -ERANGE for a name that is empty or too long, else 0. The first check of all calls. */
+export function checkXattrName(name: string): number {
+  return name.length === 0 || name.length > XATTR_NAME_MAX ? -ERANGE : 0;
+}
+
+/** setxattr's checks of its numbers, before anything is copied: 0, -EINVAL, -E2BIG. */
+export function checkXattrSize(size: number, flags: number): number {
+  if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) return -EINVAL;
+  return size > XATTR_SIZE_MAX ? -E2BIG : 0;
+}
+
+function isAcl(name: string): boolean {
+  return name === XATTR_NAME_POSIX_ACL_ACCESS || name === XATTR_NAME_POSIX_ACL_DEFAULT;
+}
+
+/** xattr_permission of fs/xattr.c: 0 or -errno. */
+function permission(inode: Inode, name: string, mask: number, cred: Credentials): number {
+  const writes = (mask & MAY_WRITE) !== 0;
+  if (name.startsWith(XATTR_SECURITY_PREFIX) || name.startsWith(XATTR_SYSTEM_PREFIX)) return 0;
+  if (name.startsWith(XATTR_TRUSTED_PREFIX)) {
+    return hasCap(cred, CAP_SYS_ADMIN) ? 0 : writes ? -EPERM : -ENODATA;
+  }
+  if (name.startsWith(XATTR_USER_PREFIX)) {
+    if (!isRegular(inode) && !isDirectory(inode)) return writes ? -EPERM : -ENODATA;
+    const isSticky = isDirectory(inode) && (inode.mode & 0o1000) !== 0;
+    if (isSticky && writes && !ownsOrCapable(inode, cred)) return -EPERM;
+  }
+  return inodePermission(inode, mask, cred);
+}
+
+/** The prefix is one that file systems know and something follows it: 0, -EOPNOTSUPP, -EINVAL. */
+function checkPrefix(name: string): number {
+  if (isAcl(name)) return 0;
+  for (const p of [XATTR_USER_PREFIX, XATTR_TRUSTED_PREFIX, XATTR_SECURITY_PREFIX]) {
+    if (name.startsWith(p)) return name.length === p.length ? -EINVAL : 0;
+  }
+  return -EOPNOTSUPP;
+}
+
+/** What security.* wants of its writer (cap_inode_setxattr). */
+function securityPermission(name: string, cred: Credentials): number {
+  if (!name.startsWith(XATTR_SECURITY_PREFIX)) return 0;
+  return hasCap(cred, name === XATTR_NAME_CAPS ? CAP_SETFCAP : CAP_SYS_ADMIN) ? 0 : -EPERM;
+}
+
+export function setXattr(
+  caller: Caller,
+  path: Path,
+  name: string,
+  value: Uint8Array<ArrayBuffer>,
+  flags: number,
+): number {
+  let r = wantWrite(path.mount);
+  if (r < 0) return r;
+  const inode = path.dentry.inode!, cred = caller.cred;
+  if (isAcl(name)) {
+    r = checkAclChange(inode, name, value, cred);
+    if (r < 0) return r;
+  } else {
+    r = permission(inode, name, MAY_WRITE, cred);
+    if (r === 0) r = securityPermission(name, cred);
+    if (r === 0) r = checkPrefix(name);
+    if (r < 0) return r;
+  }
+  r = inode.setxattr(name, value, flags);
+  if (r === 0) notify(path.dentry, IN_ATTRIB);
+  return r;
+}
+
+function checkAclChange(
+  inode: Inode,
+  name: string,
+  value: Uint8Array<ArrayBuffer> | null,
+  cred: Credentials,
+): number {
+  if (isSymlink(inode)) return -EOPNOTSUPP;
+  if (value !== null) {
+    const acl = decodeAcl(value);
+    if (typeof acl === "number") return acl;
+    const isDefault = name === XATTR_NAME_POSIX_ACL_DEFAULT;
+    if (isDefault && !isDirectory(inode)) return acl.length === 0 ? 0 : -EACCES;
+  }
+  return ownsOrCapable(inode, cred) ? 0 : -EPERM;
+}
+
+export function getXattr(
+  caller: Caller,
+  inode: Inode,
+  name: string,
+): Uint8Array<ArrayBuffer> | number {
+  if (!isAcl(name)) {
+    const r = permission(inode, name, MAY_READ, caller.cred);
+    if (r < 0) return r;
+    const p = checkPrefix(name);
+    if (p < 0) return p;
+  }
+  return inode.getxattr(name);
+}
+
+export function removeXattr(caller: Caller, path: Path, name: string): number {
+  let r = wantWrite(path.mount);
+  if (r < 0) return r;
+  const inode = path.dentry.inode!, cred = caller.cred;
+  if (isAcl(name)) {
+    r = checkAclChange(inode, name, null, cred);
+  } else {
+    r = permission(inode, name, MAY_WRITE, cred);
+    if (r === 0) r = securityPermission(name, cred);
+    if (r === 0) r = checkPrefix(name);
+  }
+  if (r < 0) return r;
+  r = inode.removexattr(name);
+  if (r === 0) notify(path.dentry, IN_ATTRIB);
+  return r;
+}
+
+/** The names that the caller may see. */
+export function listXattr(caller: Caller, inode: Inode): string[] | number {
+  const names = inode.listxattr();
+  if (typeof names === "number") return names;
+  if (hasCap(caller.cred, CAP_SYS_ADMIN)) return names;
+  return names.filter((n) => !n.startsWith(XATTR_TRUSTED_PREFIX));
+}
