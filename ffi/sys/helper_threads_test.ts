@@ -113,7 +113,7 @@ Deno.test("arguments and results keep 53 bits and their sign; calls run on anoth
   });
 });
 
-Deno.test("close() leaves no thread or descriptor, and refuses while something is in flight", () => {
+Deno.test("close() leaves nothing, and refuses while something is in flight", () => {
   const threads = () => Array.from(Deno.readDirSync("/proc/self/task")).length;
   const fds = () => Array.from(Deno.readDirSync("/proc/self/fd")).length;
   const [threadsBefore, fdsBefore] = [threads(), fds()];
