@@ -1,0 +1,166 @@
+// Reading host directories into Rreaddir and Rreaddirattr payloads.
+//
+// Cookies are the host's own (d_off), handed on as two halves. The directory's descriptor stands where the last
+// entry that was handed out ends, so reading on costs no seek.
+
+import { EINVAL } from "../../ffi/abi/errno.ts";
+import { DT_DIR, DT_LNK, LinuxDirent64 } from "../../ffi/abi/dirent.ts";
+import { QTDIR, QTFILE, QTSYMLINK } from "../protocol/constants.ts";
+import { DIRENT_ATTR_FIXED_BYTES, DIRENT_FIXED_BYTES } from "../protocol/dirent.ts";
+import type { Writer } from "../protocol/wire.ts";
+import { putAttr, statPathHi } from "./attributes.ts";
+import { getdents, seekDir, statxFd, statxName } from "./host_calls.ts";
+import type { InodeNumbers } from "./inode_numbers.ts";
+import { base, DIRENTS_AT, DIRENTS_BYTES, mem, STATX_AT, view } from "./scratch.ts";
+import { Statx } from "../../ffi/abi/stat.ts";
+
+const at = LinuxDirent64.at;
+const DOT = 0x2e;
+/** The longest linux_dirent64: a name of 255 bytes. */
+const DIRENT_MAX = 280;
+
+/** An open directory and how far it was read. */
+export class DirCursor {
+  readonly fd: number;
+  /** Cookie behind the last entry handed out. */
+  posLo = 0;
+  posHi = 0;
+  /** Whether the descriptor stands elsewhere than the cookie says. */
+  isAstray = false;
+
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+}
+
+function nameLength(entry: number, reclen: number): number {
+  let n = 0;
+  while (at.name + n < reclen && mem[entry + at.name + n] !== 0) n++;
+  return n;
+}
+
+/** 1 for ".", 2 for "..", else 0. */
+function dots(entry: number, len: number): number {
+  if (len > 2 || mem[entry + at.name] !== DOT) return 0;
+  return len === 1 ? 1 : mem[entry + at.name + 1] === DOT ? 2 : 0;
+}
+
+function goTo(dir: DirCursor, lo: number, hi: number): number {
+  if (!dir.isAstray && dir.posLo === lo && dir.posHi === hi) return 0;
+  const r = seekDir(dir.fd, lo, hi);
+  if (r < 0) return r;
+  dir.isAstray = false;
+  dir.posLo = lo;
+  dir.posHi = hi;
+  return 0;
+}
+
+function putName(w: Writer, entry: number, len: number): void {
+  w.putU16(len);
+  const to = w.reserve(len);
+  for (let i = 0; i < len; i++) w.u8[to + i] = mem[entry + at.name + i] ?? 0;
+}
+
+/** What hides behind the root's "..": its own inode, not that of a directory outside. */
+let rootInoLo = 0;
+let rootInoHi = 0;
+
+function putPlain(
+  w: Writer,
+  entry: number,
+  len: number,
+  isRoot: boolean,
+  ids: InodeNumbers,
+): void {
+  const type = view.getUint8(entry + at.type);
+  const hide = isRoot && dots(entry, len) === 2;
+  const lo = hide ? rootInoLo : view.getUint32(entry + at.ino, true);
+  const hi = hide ? rootInoHi : view.getUint32(entry + at.ino + 4, true);
+  w.putU8(type === DT_DIR ? QTDIR : type === DT_LNK ? QTSYMLINK : QTFILE);
+  w.putU32(0);
+  w.putPair(lo, statPathHi(ids, hi));
+  w.putPair(view.getUint32(entry + at.off, true), view.getUint32(entry + at.off + 4, true));
+  w.putU8(type);
+  putName(w, entry, len);
+}
+
+/**
+ * Appends entries from cookie (lo, hi) on to `w`, at most `count` bytes. Entries carry qid and type. Returns the
+ * bytes written (0: the end of the directory) or -errno; EINVAL when not one entry fits.
+ */
+export function readEntries(
+  dir: DirCursor,
+  lo: number,
+  hi: number,
+  count: number,
+  isRoot: boolean,
+  w: Writer,
+  ids: InodeNumbers,
+): number {
+  let r = goTo(dir, lo, hi);
+  if (r < 0) return r;
+  r = statxFd(dir.fd);
+  if (r < 0) return r;
+  rootInoLo = view.getUint32(STATX_AT + Statx.at.ino, true);
+  rootInoHi = view.getUint32(STATX_AT + Statx.at.ino + 4, true);
+  // 9P's entries are at most 7/6 as long as the host's, so what fits there in 6/7 of the room fits here.
+  const room = Math.min(DIRENTS_BYTES, Math.max(Math.floor(count / 7) * 6, DIRENT_MAX));
+  const got = getdents(dir.fd, base + DIRENTS_AT, room);
+  if (got <= 0) return got;
+  const start = w.pos;
+  for (let entry = DIRENTS_AT; entry < DIRENTS_AT + got;) {
+    const reclen = view.getUint16(entry + at.reclen, true);
+    const len = nameLength(entry, reclen);
+    if (w.pos - start + DIRENT_FIXED_BYTES + len > count) {
+      dir.isAstray = true;
+      return w.pos === start ? -EINVAL : w.pos - start;
+    }
+    putPlain(w, entry, len, isRoot, ids);
+    step(dir, entry);
+    entry += reclen;
+  }
+  return w.pos - start;
+}
+
+function step(dir: DirCursor, entry: number): void {
+  dir.posLo = view.getUint32(entry + at.off, true);
+  dir.posHi = view.getUint32(entry + at.off + 4, true);
+}
+
+/**
+ * The same with an attribute record in each entry, without "." and "..", and without names that vanished between the
+ * reading of the directory and the look at the file.
+ */
+export function readEntriesWithAttrs(
+  dir: DirCursor,
+  lo: number,
+  hi: number,
+  count: number,
+  w: Writer,
+  ids: InodeNumbers,
+): number {
+  const r = goTo(dir, lo, hi);
+  if (r < 0) return r;
+  const room = Math.min(DIRENTS_BYTES, Math.max(Math.floor(count / 7), DIRENT_MAX));
+  const start = w.pos;
+  while (w.pos === start) { // a round may have held nothing but dots and vanished names
+    const got = getdents(dir.fd, base + DIRENTS_AT, room);
+    if (got <= 0) return got;
+    for (let entry = DIRENTS_AT; entry < DIRENTS_AT + got;) {
+      const reclen = view.getUint16(entry + at.reclen, true);
+      const len = nameLength(entry, reclen);
+      if (w.pos - start + DIRENT_ATTR_FIXED_BYTES + len > count) {
+        dir.isAstray = true;
+        return w.pos === start ? -EINVAL : w.pos - start;
+      }
+      if (dots(entry, len) === 0 && statxName(dir.fd, base + entry + at.name) >= 0) {
+        putAttr(w, ids);
+        w.putPair(view.getUint32(entry + at.off, true), view.getUint32(entry + at.off + 4, true));
+        putName(w, entry, len);
+      }
+      step(dir, entry);
+      entry += reclen;
+    }
+  }
+  return w.pos - start;
+}

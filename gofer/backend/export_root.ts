@@ -1,0 +1,48 @@
+// One exported directory (or single file, for a bind mount of a file) and what may be done with it.
+
+import { AT_FDCWD, O_CLOEXEC, O_PATH } from "../../ffi/abi/fcntl.ts";
+import { SYS_openat } from "../../ffi/abi/syscall_numbers.ts";
+import { errnoName } from "../../ffi/sys/errors.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { closeFd } from "./host_calls.ts";
+
+export interface ExportRoot {
+  /** O_PATH descriptor of the root itself. */
+  readonly fd: number;
+  /** Every change is EROFS, every open for writing too. */
+  readonly isReadOnly: boolean;
+  /** As the user named it, for messages. */
+  readonly label: string;
+}
+
+/**
+ * What a whole server may do.
+ *
+ * `squash`: new files stay the server's user's, whatever owner a request names. `devices`: device nodes may be made.
+ * `donateDirectories`: Topenfd may hand out directories too; whoever holds one can climb above the root with "..",
+ * unless its seccomp filter allows no openat.
+ */
+export interface ServerPolicy {
+  readonly squash: boolean;
+  readonly devices: boolean;
+  readonly donateDirectories: boolean;
+}
+
+/** The policy of the sandbox: exact owners, no device nodes, no directories handed out. */
+export const DEFAULT_POLICY: ServerPolicy = {
+  squash: false,
+  devices: false,
+  donateDirectories: false,
+};
+
+/** Opens a root. Symlinks in `path` are followed: it is the user's word. Throws an Error that names the path. */
+export function openRoot(path: string, isReadOnly: boolean): ExportRoot {
+  const fd = syscall(SYS_openat, AT_FDCWD, scratch.cstr(path), O_PATH | O_CLOEXEC, 0);
+  if (fd < 0) throw new Error(`root ${path} cannot be opened: ${errnoName(-fd)}`);
+  return { fd, isReadOnly, label: path };
+}
+
+export function closeRoot(root: ExportRoot): void {
+  closeFd(root.fd);
+}

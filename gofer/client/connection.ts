@@ -1,0 +1,302 @@
+// The client's end of the socket: requests out, replies in, one at a time or many, and never a promise.
+//
+// `call` sends a request and waits for its reply; `submit` and `poll` do the two halves apart. Replies are decoded in
+// place: what they hold is valid until the next call, poll or flush. Everything received is untrusted: a reply that
+// does not fit ends the connection, after which every request is -EIO. What requests mean is gofer_client.ts.
+
+import { EAGAIN, EINTR, EIO } from "../../ffi/abi/errno.ts";
+import { POLLIN, POLLOUT } from "../../ffi/abi/poll.ts";
+import { MSG_DONTWAIT } from "../../ffi/abi/socket.ts";
+import { SYS_close } from "../../ffi/abi/syscall_numbers.ts";
+import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { poll } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import {
+  HEADER_BYTES,
+  MSIZE_MAX,
+  RLERROR,
+  TCLUNK,
+  TCREATEFD,
+  TOPENFD,
+  TWALKGETATTR,
+} from "../protocol/constants.ts";
+import { decode, encode, FidMessage, frameSize, type Message } from "../protocol/message.ts";
+import { ProtocolError, Reader, Writer } from "../protocol/wire.ts";
+import { FdSocket } from "../transport/fd_socket.ts";
+
+/** Tag of the request that `call` waits for. */
+const CALL_TAG = 0;
+/** Tags whose replies nobody waits for, used in turn. */
+const QUIET_TAG_FIRST = 0x1000;
+const QUIET_TAG_LAST = 0x7fff;
+/** Tags of `submit`, used in turn. */
+const SUBMIT_TAG_FIRST = 0x8000;
+const SUBMIT_TAG_LAST = 0xfffe;
+/** LIMIT: requests on their way; `submit` beyond that is -EAGAIN. */
+const OUTSTANDING_MAX = 1024;
+/** Quiet requests are sent with the next request, or once there are this many bytes of them. */
+const QUIET_BYTES = 8192;
+const MAX_ERRNO = 4095;
+
+/** A reply that came while another one was waited for. */
+interface Stashed {
+  readonly frame: Uint8Array;
+  readonly fd: number;
+}
+
+export class ClientConnection {
+  /** The server is gone or broke the protocol; for good. */
+  isDead = false;
+  /** Why, for the log. */
+  reason = "";
+  /** Failed non-blocking reads before a call goes to sleep. */
+  spins = 0;
+  /** Largest message in both directions, once Tversion settled it. */
+  msize: number;
+  /** Body of the reply found last. */
+  readonly reply = new Reader();
+  replyType = 0;
+  private readonly socket: FdSocket;
+  private readonly out: Writer;
+  private readonly outAddress: number;
+  private readonly buffer: Uint8Array;
+  private readonly view: DataView;
+  private readonly address: number;
+  private start = 0;
+  private end = 0;
+  private outstanding = 0;
+  private quietTag = QUIET_TAG_FIRST;
+  private submitTag = SUBMIT_TAG_FIRST;
+  /** Descriptor that came with the reply found last and was not taken. */
+  private replyFd = -1;
+  private stash: Stashed[] = [];
+  private readonly tclunk = new FidMessage(TCLUNK);
+
+  /** Owns the socket from now on. `msizeMax`: the largest message that it will have to hold, in bytes. */
+  constructor(fd: number, msizeMax: number) {
+    this.socket = new FdSocket(fd);
+    this.msize = Math.min(msizeMax, MSIZE_MAX);
+    this.buffer = allocBuffer(this.msize + QUIET_BYTES);
+    this.view = new DataView(this.buffer.buffer, this.buffer.byteOffset, this.buffer.byteLength);
+    this.address = addressOf(this.buffer);
+    this.out = new Writer(allocBuffer(this.msize + 2 * QUIET_BYTES));
+    this.outAddress = addressOf(this.out.u8);
+  }
+
+  /** Ends the connection: every later request is -EIO. */
+  die(reason: string): number {
+    if (!this.isDead) {
+      this.isDead = true;
+      this.reason = reason;
+      this.dropFd();
+      for (const s of this.stash.splice(0)) if (s.fd >= 0) syscall(SYS_close, s.fd);
+      this.socket.close();
+    }
+    return -EIO;
+  }
+
+  /** Sends a request and waits for its reply: 0 and the body decoded into `reply`, or -errno. */
+  call(request: Message, reply: Message): number { // HOT
+    if (this.isDead) return -EIO;
+    this.dropFd();
+    this.append(request, CALL_TAG);
+    if (this.flush() < 0) return -EIO;
+    while (!this.isDead) {
+      const tag = this.nextFrame();
+      if (tag === CALL_TAG) return this.finish(reply);
+      if (tag >= SUBMIT_TAG_FIRST) this.putAside();
+      if (tag < 0) this.fill(true);
+    }
+    return -EIO;
+  }
+
+  /** Sends a request without waiting; its tag, which `poll` will return, or -errno. */
+  submit(request: Message): number {
+    if (this.isDead) return -EIO;
+    if (this.outstanding >= OUTSTANDING_MAX) return -EAGAIN;
+    const tag = this.submitTag;
+    this.submitTag = tag === SUBMIT_TAG_LAST ? SUBMIT_TAG_FIRST : tag + 1;
+    this.append(request, tag);
+    return this.flush() < 0 ? -EIO : tag;
+  }
+
+  /**
+   * The tag of a submitted request whose reply is there, or -1. `replyType` and `reply` are the reply's until the next
+   * poll or call: `finish` decodes it, `takeFd` takes what came with it.
+   */
+  poll(): number {
+    this.dropFd();
+    const old = this.stash.shift();
+    if (old !== undefined) return this.openStashed(old);
+    let isFresh = true;
+    while (!this.isDead) {
+      const tag = this.nextFrame();
+      if (tag >= SUBMIT_TAG_FIRST) return tag;
+      if (tag >= 0) continue;
+      if (!isFresh) return -1;
+      this.fill(false);
+      isFresh = false;
+    }
+    return -1;
+  }
+
+  /** Decodes the reply found last into `reply`, or turns its Rlerror into -errno. */
+  finish(reply: Message): number { // HOT
+    if (this.replyType === RLERROR) return this.errorOf();
+    if (this.replyType !== reply.type) {
+      return this.die(`a reply of type ${this.replyType} came for one of type ${reply.type}`);
+    }
+    try {
+      decode(this.reply, reply);
+    } catch (e) {
+      if (!(e instanceof ProtocolError)) throw e;
+      return this.die(e.message);
+    }
+    return 0;
+  }
+
+  private errorOf(): number {
+    if (this.reply.left !== 4) return this.die("an Rlerror of the wrong size");
+    const errno = this.reply.getU32();
+    return errno > 0 && errno <= MAX_ERRNO ? -errno : this.die(`an Rlerror with errno ${errno}`);
+  }
+
+  /** The descriptor that came with the reply found last, or -1; the caller owns it. */
+  takeFd(): number {
+    const fd = this.replyFd;
+    this.replyFd = -1;
+    return fd;
+  }
+
+  /** Queues a Tclunk: it leaves with the next request, and nobody waits for its reply. */
+  clunk(fid: number): void {
+    if (this.isDead) return;
+    this.tclunk.fid = fid;
+    this.append(this.tclunk, this.quietTag);
+    this.quietTag = this.quietTag === QUIET_TAG_LAST ? QUIET_TAG_FIRST : this.quietTag + 1;
+    if (this.out.pos >= QUIET_BYTES) this.flush();
+  }
+
+  private append(request: Message, tag: number): void {
+    this.out.limit = Math.min(this.out.pos + this.msize, this.out.u8.length);
+    const start = this.out.pos;
+    try {
+      encode(this.out, tag, request);
+    } catch (e) {
+      this.out.pos = start; // a name that is text, or too long: the caller's mistake, nothing was sent
+      throw e;
+    }
+    this.outstanding++;
+  }
+
+  /** Sends everything queued. Reads replies meanwhile if the server cannot take more. 0 or -EIO. */
+  flush(): number {
+    let at = 0;
+    const end = this.out.pos;
+    while (at < end) {
+      const n = this.socket.send(this.outAddress + at, end - at, MSG_DONTWAIT);
+      if (n > 0) at += n;
+      else if (n === -EAGAIN) this.makeRoom();
+      else if (n !== -EINTR) return this.die(`the Gofer's socket cannot be written: errno ${-n}`);
+      if (this.isDead) return -EIO;
+    }
+    this.out.reset();
+    return 0;
+  }
+
+  /** The server waits for us to read: takes in what there is, so that it goes on. */
+  private makeRoom(): void {
+    if (poll(this.socket.fd, POLLIN | POLLOUT, -1) <= 0) return;
+    this.fill(false);
+    while (!this.isDead) {
+      const tag = this.nextFrame();
+      if (tag < 0) return;
+      if (tag >= SUBMIT_TAG_FIRST) this.putAside();
+      else this.dropFd();
+    }
+  }
+
+  /** Reads once; `isWaiting` sleeps until there is something. */
+  private fill(isWaiting: boolean): void { // HOT
+    if (this.start > 0) {
+      this.buffer.copyWithin(0, this.start, this.end);
+      this.end -= this.start;
+      this.start = 0;
+    }
+    const at = this.address + this.end;
+    const room = this.buffer.length - this.end;
+    let n = -EAGAIN;
+    for (let i = isWaiting ? this.spins : 1; n === -EAGAIN && i > 0; i--) {
+      n = this.socket.receiveWithFds(at, room, MSG_DONTWAIT);
+    }
+    if (n === -EAGAIN && isWaiting) {
+      n = this.socket.receiveWithFds(at, room, 0);
+      if (n === -EAGAIN) poll(this.socket.fd, POLLIN, -1); // the socket is non-blocking
+    }
+    if (n > 0) this.end += n;
+    else if (n === 0) this.die("the Gofer closed its socket");
+    else if (n !== -EAGAIN && n !== -EINTR) this.die(`the Gofer's socket fails: errno ${-n}`);
+    if (this.socket.received.length > this.outstanding) this.die("descriptors nobody asked for");
+  }
+
+  /** Opens the next complete reply: its tag, or -1 when there is none. */
+  private nextFrame(): number { // HOT
+    if (this.isDead) return -1;
+    let size: number;
+    try {
+      size = frameSize(this.view, this.start, this.end, this.msize);
+    } catch (e) {
+      if (!(e instanceof ProtocolError)) throw e;
+      return this.die(e.message);
+    }
+    if (size === 0 || this.end - this.start < size) return -1;
+    const at = this.start;
+    this.start += size;
+    const tag = this.view.getUint16(at + 5, true);
+    return this.openFrame(this.buffer, this.view, at, at + size) ? tag : -1;
+  }
+
+  /** Points `reply` at a frame and takes the descriptor that belongs to it. */
+  private openFrame(u8: Uint8Array, view: DataView, at: number, end: number): boolean { // HOT
+    this.dropFd();
+    if (--this.outstanding < 0) {
+      this.die("a reply to no request");
+      return false;
+    }
+    this.replyType = view.getUint8(at + 4);
+    this.reply.open(u8, view, at + HEADER_BYTES, end);
+    if (!this.bringsFd(view, at, end)) return true;
+    this.replyFd = this.socket.received.shift() ?? -1;
+    if (this.replyFd < 0) this.die("a reply without the descriptor it promises");
+    return !this.isDead;
+  }
+
+  private bringsFd(view: DataView, at: number, end: number): boolean {
+    if (this.replyType === TOPENFD + 1 || this.replyType === TCREATEFD + 1) return true;
+    const isWalk = this.replyType === TWALKGETATTR + 1 && end - at > HEADER_BYTES + 1;
+    return isWalk && view.getUint8(at + HEADER_BYTES + 1) !== 0;
+  }
+
+  private putAside(): void {
+    const { u8, pos, end } = this.reply;
+    this.stash.push({ frame: u8.slice(pos - HEADER_BYTES, end), fd: this.takeFd() });
+  }
+
+  private openStashed(s: Stashed): number {
+    const view = new DataView(s.frame.buffer);
+    this.replyType = view.getUint8(4);
+    this.replyFd = s.fd;
+    this.reply.open(s.frame, view, HEADER_BYTES, s.frame.length);
+    return view.getUint16(5, true);
+  }
+
+  private dropFd(): void {
+    if (this.replyFd >= 0) syscall(SYS_close, this.replyFd);
+    this.replyFd = -1;
+  }
+
+  /** The socket, for whoever waits on several. */
+  get fd(): number {
+    return this.socket.fd;
+  }
+}

@@ -1,0 +1,107 @@
+// Fids: a client's handles. Each holds an O_PATH descriptor, so it means the same file whatever is renamed.
+
+import { S_IFDIR } from "../../ffi/abi/stat.ts";
+import { DirCursor } from "../backend/directory.ts";
+import type { ExportRoot } from "../backend/export_root.ts";
+import { closeFd } from "../backend/host_calls.ts";
+import type { ByteString, Str } from "../protocol/wire.ts";
+
+/** A fid that Txattrwalk or Txattrcreate made: a value to be read, or one that is being written. */
+export interface XattrStream {
+  readonly name: ByteString;
+  readonly value: Uint8Array<ArrayBuffer>;
+  /** Bytes written so far; -1 for a stream to read. */
+  filled: number;
+  readonly flags: number;
+}
+
+export class Fid {
+  /** O_PATH descriptor; owned. */
+  readonly fd: number;
+  readonly root: ExportRoot;
+  /** S_IF*. */
+  readonly type: number;
+  /** Path from the root, "" for the root itself: used for ".." and for naming the file in its directory. */
+  path: ByteString;
+  /** Owner of what plain 9P creates through this fid: the attacher's uid, KEEP_ID for none. */
+  readonly uid: number;
+  /** The open file, -1 before Tlopen; owned. */
+  io = -1;
+  /** The open directory; its descriptor is owned. */
+  dir: DirCursor | null = null;
+  xattr: XattrStream | null = null;
+
+  constructor(fd: number, root: ExportRoot, type: number, path: ByteString, uid: number) {
+    this.fd = fd;
+    this.root = root;
+    this.type = type;
+    this.path = path;
+    this.uid = uid;
+  }
+
+  get isDirectory(): boolean {
+    return this.type === S_IFDIR;
+  }
+
+  /** The path of a name in this directory. */
+  childPath(name: Str): ByteString {
+    return this.path === "" ? name.toByteString() : `${this.path}/${name.toByteString()}`;
+  }
+
+  close(): void {
+    if (this.io >= 0) closeFd(this.io);
+    if (this.dir !== null) closeFd(this.dir.fd);
+    closeFd(this.fd);
+  }
+}
+
+/** The fids of one session, at most `max`. */
+export class FidTable {
+  private readonly fids = new Map<number, Fid>();
+  private readonly max: number;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  get size(): number {
+    return this.fids.size;
+  }
+
+  get isFull(): boolean {
+    return this.fids.size >= this.max;
+  }
+
+  get(number: number): Fid | null {
+    return this.fids.get(number) ?? null;
+  }
+
+  /** Binds a fid; one that had the number before is closed. */
+  bind(number: number, fid: Fid): void {
+    this.fids.get(number)?.close();
+    this.fids.set(number, fid);
+  }
+
+  /** Closes a fid and frees its number. */
+  drop(number: number): void {
+    const fid = this.fids.get(number);
+    if (fid === undefined) return;
+    this.fids.delete(number);
+    fid.close();
+  }
+
+  clear(): void {
+    for (const fid of this.fids.values()) fid.close();
+    this.fids.clear();
+  }
+
+  /** A file moved from one path to another: whatever lies there or below has a new path. */
+  rename(root: ExportRoot, from: ByteString, to: ByteString): void {
+    const below = from + "/";
+    for (const fid of this.fids.values()) {
+      if (fid.root !== root) continue;
+      if (fid.path === from) fid.path = to;
+      else if (fid.path.startsWith(below)) fid.path = to + fid.path.slice(from.length);
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// Handlers: getattr, setattr, statfs.
+
+import { EBADF, EINVAL, EROFS } from "../../ffi/abi/errno.ts";
+import { applySetattr, putAttr, readStatfs } from "../backend/attributes.ts";
+import { statxFd } from "../backend/host_calls.ts";
+import { Rstatfs, Tgetattr, Tsetattr } from "../protocol/attributes.ts";
+import * as C from "../protocol/constants.ts";
+import { decode, FidMessage } from "../protocol/message.ts";
+import type { Session } from "./session.ts";
+
+const tgetattr = new Tgetattr();
+const tsetattr = new Tsetattr();
+const tstatfs = new FidMessage(C.TSTATFS);
+const rstatfs = new Rstatfs();
+
+/** Every attribute is sent whatever the mask asks: statx has them all for the price of one. */
+export function onGetattr(s: Session): number { // HOT
+  decode(s.in, tgetattr);
+  const fid = s.fid(tgetattr.fid);
+  if (fid === null) return -EBADF;
+  const r = statxFd(fid.fd);
+  if (r < 0) return r;
+  s.beginReply(C.TGETATTR + 1);
+  putAttr(s.out, s.service.ids);
+  return s.endReply();
+}
+
+export function onSetattr(s: Session): number {
+  const m = tsetattr;
+  decode(s.in, m);
+  const fid = s.fid(m.fid);
+  if (fid === null) return -EBADF;
+  if ((m.valid & ~C.SETATTR_ALL) !== 0) return -EINVAL;
+  if (fid.root.isReadOnly) return -EROFS;
+  const r = applySetattr(fid.fd, fid.type, m, s.service.proc);
+  return r < 0 ? r : s.replyEmpty(C.TSETATTR + 1);
+}
+
+export function onStatfs(s: Session): number {
+  decode(s.in, tstatfs);
+  const fid = s.fid(tstatfs.fid);
+  if (fid === null) return -EBADF;
+  const r = readStatfs(fid.fd, rstatfs);
+  return r < 0 ? r : s.reply(rstatfs);
+}

@@ -1,0 +1,200 @@
+// Handlers of dvisor's extension, but for the walk (on_walk.ts).
+
+import { EBADF, EINVAL, EMFILE, ERANGE, EROFS } from "../../ffi/abi/errno.ts";
+import {
+  O_APPEND,
+  O_DIRECTORY,
+  O_PATH,
+  O_TMPFILE,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  RENAME_WHITEOUT,
+} from "../../ffi/abi/fcntl.ts";
+import { S_IFLNK, S_IFMT, S_IFREG } from "../../ffi/abi/stat.ts";
+import { XATTR_CREATE, XATTR_REPLACE } from "../../ffi/abi/xattr.ts";
+import { putAttr, statMode, typeOf } from "../backend/attributes.ts";
+import { createFile, createUnnamed, make } from "../backend/create.ts";
+import { closeFd, statxFd, unlinkAt } from "../backend/host_calls.ts";
+import { openToDonate } from "../backend/open.ts";
+import { DIRENTS_AT, mem, stageName, stageTarget } from "../backend/scratch.ts";
+import { getXattr, listXattrs, removeXattr, setXattr } from "../backend/xattr.ts";
+import * as C from "../protocol/constants.ts";
+import {
+  FidNameMessage,
+  Tcreatefd,
+  Tgetxattr,
+  Tmake,
+  Topenfd,
+  Trenameat2,
+  Tsetxattr,
+} from "../protocol/extension.ts";
+import { DataReply, ReadRequest } from "../protocol/file.ts";
+import { decode, FidMessage } from "../protocol/message.ts";
+import { Fid } from "./fid.ts";
+import { readDirectory } from "./on_file.ts";
+import { checkChangeable, renameBetween } from "./on_tree.ts";
+import type { Session } from "./session.ts";
+
+const topenfd = new Topenfd();
+const tcreatefd = new Tcreatefd();
+const tmake = new Tmake();
+const treaddirattr = new ReadRequest(208);
+const trenameat2 = new Trenameat2();
+const tgetxattr = new Tgetxattr();
+const tsetxattr = new Tsetxattr();
+const tlistxattr = new FidMessage(C.TLISTXATTR);
+const rlistxattr = new DataReply(C.TLISTXATTR + 1);
+const tremovexattr = new FidNameMessage(C.TREMOVEXATTR);
+
+/** O_TMPFILE without the O_DIRECTORY that it includes. */
+const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
+const RENAME_FLAGS = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT;
+/** Rgetxattr: what stands before the value. */
+const DATA_HEADER_BYTES = C.HEADER_BYTES + 4;
+
+/** The attributes in the reply are those after the open, which may have truncated the file. */
+export function onOpenfd(s: Session): number {
+  const m = topenfd;
+  decode(s.in, m);
+  const fid = s.fid(m.fid);
+  if (fid === null) return -EBADF;
+  const { policy, proc, ids } = s.service;
+  const { isReadOnly } = fid.root;
+  const io = openToDonate(fid.fd, fid.type, m.flags, isReadOnly, policy.donateDirectories, proc);
+  if (io < 0) return io;
+  s.donated.push(io);
+  const r = statxFd(io);
+  if (r < 0) return r;
+  s.beginReply(C.TOPENFD + 1);
+  putAttr(s.out, ids);
+  return s.endReply();
+}
+
+/** Whether the fid that a request wants bound can be: 0 or -errno. */
+function checkNewFid(s: Session, number: number): number {
+  if (number === C.NOFID || s.isFree(number)) return 0;
+  return s.fids.isFull ? -EMFILE : -EINVAL;
+}
+
+export function onCreatefd(s: Session): number {
+  const m = tcreatefd;
+  decode(s.in, m);
+  const dir = s.fid(m.dirFid);
+  let r = checkChangeable(dir);
+  if (dir === null || r < 0) return r;
+  r = checkNewFid(s, m.newFid);
+  if (r < 0) return r;
+  const isUnnamed = (m.flags & TMPFILE_BIT) !== 0;
+  const addr = isUnnamed ? 0 : stageName(m.name);
+  if (addr < 0) return addr;
+  const flags = m.flags & ~(O_APPEND | TMPFILE_BIT);
+  const io = isUnnamed
+    ? createUnnamed(dir.fd, flags, m.mode, m.uid, m.gid, s.service)
+    : createFile(dir.fd, addr, flags, m.mode, m.uid, m.gid, s.service);
+  if (io < 0) return io;
+  s.donated.push(io);
+  s.beginReply(C.TCREATEFD + 1);
+  putAttr(s.out, s.service.ids);
+  if (m.newFid !== C.NOFID) {
+    const fd = s.service.proc.reopen(io, O_PATH);
+    if (fd < 0) {
+      if (!isUnnamed) unlinkAt(dir.fd, addr, 0);
+      return fd;
+    }
+    // "\0" is in no path: requests that look for an unnamed file in a directory find nothing
+    const path = isUnnamed ? "\0" : dir.childPath(m.name);
+    s.fids.bind(m.newFid, new Fid(fd, dir.root, S_IFREG, path, dir.uid));
+  }
+  return s.endReply();
+}
+
+export function onMake(s: Session): number {
+  const m = tmake;
+  decode(s.in, m);
+  const dir = s.fid(m.dirFid);
+  let r = checkChangeable(dir);
+  if (dir === null || r < 0) return r;
+  r = checkNewFid(s, m.newFid);
+  if (r < 0) return r;
+  const addr = stageName(m.name);
+  if (addr < 0) return addr;
+  const isLink = (m.mode & S_IFMT) === S_IFLNK;
+  const target = isLink ? stageTarget(m.target) : 0;
+  if (target < 0) return target;
+  const fd = make(dir.fd, addr, m.mode, m.uid, m.gid, m.major, m.minor, target, s.service);
+  if (fd < 0) return fd;
+  s.beginReply(C.TMAKE + 1);
+  putAttr(s.out, s.service.ids);
+  if (m.newFid === C.NOFID) closeFd(fd);
+  else {
+    const path = dir.childPath(m.name);
+    s.fids.bind(m.newFid, new Fid(fd, dir.root, typeOf(statMode()), path, dir.uid));
+  }
+  return s.endReply();
+}
+
+export function onReaddirattr(s: Session): number {
+  return readDirectory(s, treaddirattr, true);
+}
+
+export function onRenameat2(s: Session): number {
+  const m = trenameat2;
+  decode(s.in, m);
+  if ((m.flags & ~RENAME_FLAGS) !== 0) return -EINVAL;
+  const isExchange = (m.flags & RENAME_EXCHANGE) !== 0;
+  const from = s.fid(m.oldDirFid);
+  const to = s.fid(m.newDirFid);
+  const r = renameBetween(s, from, m.oldName, to, m.newName, m.flags, isExchange);
+  return r < 0 ? r : s.replyEmpty(C.TRENAMEAT2 + 1);
+}
+
+/** The value is read straight into the reply. */
+export function onGetxattr(s: Session): number {
+  const m = tgetxattr;
+  decode(s.in, m);
+  const fid = s.fid(m.fid);
+  if (fid === null) return -EBADF;
+  const room = Math.min(m.size, C.XATTR_SIZE_MAX, s.msize - DATA_HEADER_BYTES);
+  if (room === 0) return -ERANGE;
+  s.beginReply(C.TGETXATTR + 1);
+  const at = s.out.reserve(4);
+  s.out.reserve(room);
+  const n = getXattr(fid.fd, m.name, s.outBase + at + 4, room, s.service.proc);
+  if (n < 0) return n;
+  s.out.pos = at + 4 + n;
+  s.out.dv.setUint32(at, n, true);
+  return s.endReply();
+}
+
+export function onSetxattr(s: Session): number {
+  const m = tsetxattr;
+  decode(s.in, m);
+  const fid = s.fid(m.fid);
+  if (fid === null) return -EBADF;
+  if (fid.root.isReadOnly) return -EROFS;
+  if ((m.flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) return -EINVAL;
+  const addr = s.inBase + m.value.off;
+  const r = setXattr(fid.fd, m.name, addr, m.value.len, m.flags, s.service.proc);
+  return r < 0 ? r : s.replyEmpty(C.TSETXATTR + 1);
+}
+
+export function onListxattr(s: Session): number {
+  decode(s.in, tlistxattr);
+  const fid = s.fid(tlistxattr.fid);
+  if (fid === null) return -EBADF;
+  const n = listXattrs(fid.fd, s.service.proc);
+  if (n < 0) return n;
+  if (n > s.msize - DATA_HEADER_BYTES) return -ERANGE;
+  rlistxattr.data.setBytes(mem, DIRENTS_AT, n);
+  return s.reply(rlistxattr);
+}
+
+export function onRemovexattr(s: Session): number {
+  const m = tremovexattr;
+  decode(s.in, m);
+  const fid = s.fid(m.fid);
+  if (fid === null) return -EBADF;
+  if (fid.root.isReadOnly) return -EROFS;
+  const r = removeXattr(fid.fd, m.name, s.service.proc);
+  return r < 0 ? r : s.replyEmpty(C.TREMOVEXATTR + 1);
+}

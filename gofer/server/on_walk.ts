@@ -1,0 +1,253 @@
+// Handlers: walk, and the walk of a whole path with attributes that replaces three messages a component.
+
+import { EBADF, EINVAL, EMFILE, ENOTDIR } from "../../ffi/abi/errno.ts";
+import { S_IFDIR, S_IFLNK } from "../../ffi/abi/stat.ts";
+import { fillQid, putAttr, statMode, typeOf } from "../backend/attributes.ts";
+import {
+  closeFd,
+  dupFd,
+  openPath,
+  readlinkFd,
+  readlinkName,
+  statxFd,
+  statxName,
+} from "../backend/host_calls.ts";
+import { openToDonate } from "../backend/open.ts";
+import { openFromRoot, parentPath } from "../backend/resolve.ts";
+import { stageName } from "../backend/scratch.ts";
+import * as C from "../protocol/constants.ts";
+import { putWalkHead, Twalkgetattr, WALK_HEAD_BYTES } from "../protocol/extension.ts";
+import { decode } from "../protocol/message.ts";
+import { Rwalk, Twalk } from "../protocol/walk.ts";
+import type { ByteString, Str } from "../protocol/wire.ts";
+import { Fid } from "./fid.ts";
+import type { Session } from "./session.ts";
+
+const twalk = new Twalk();
+const rwalk = new Rwalk();
+const twalkgetattr = new Twalkgetattr();
+
+/** Where a walk stands: a descriptor (owned unless it is the fid's own), its type and path. */
+class Place {
+  fd = -1;
+  isOwned = false;
+  type = 0;
+  path: ByteString = "";
+
+  start(fid: Fid): void {
+    this.fd = fid.fd;
+    this.isOwned = false;
+    this.type = fid.type;
+    this.path = fid.path;
+  }
+
+  move(fd: number, type: number): void {
+    if (this.isOwned) closeFd(this.fd);
+    this.fd = fd;
+    this.isOwned = true;
+    this.type = type;
+  }
+
+  leave(): void {
+    if (this.isOwned) closeFd(this.fd);
+    this.fd = -1;
+    this.isOwned = false;
+  }
+
+  enterPath(name: Str): void {
+    const text = name.toByteString();
+    this.path = this.path === "" ? text : `${this.path}/${text}`;
+  }
+}
+
+const place = new Place();
+
+/** Opens the directory above the place by the place's path; the root is its own parent. */
+function openParent(fid: Fid): number {
+  return openFromRoot(fid.root, parentPath(place.path));
+}
+
+/** One step of Twalk. Leaves the attributes of the new place in the statx buffer. 0 or -errno. */
+function stepTo(fid: Fid, name: Str): number {
+  if (place.type !== S_IFDIR) return -ENOTDIR;
+  const isUp = name.equals("..");
+  let fd: number;
+  if (isUp) {
+    fd = openParent(fid);
+  } else {
+    const addr = stageName(name);
+    fd = addr < 0 ? addr : openPath(place.fd, addr);
+  }
+  if (fd < 0) return fd;
+  const r = statxFd(fd);
+  if (r < 0) {
+    closeFd(fd);
+    return r;
+  }
+  place.move(fd, typeOf(statMode()));
+  if (isUp) place.path = parentPath(place.path);
+  else place.enterPath(name);
+  return 0;
+}
+
+/** Binds the place to a fid number; the descriptor becomes the fid's. */
+function bindPlace(s: Session, number: number, from: Fid): number {
+  const fd = place.isOwned ? place.fd : dupFd(place.fd);
+  if (fd < 0) return fd;
+  s.fids.bind(number, new Fid(fd, from.root, place.type, place.path, from.uid));
+  place.isOwned = false;
+  return 0;
+}
+
+/** walk(5): an error at the first name fails; one at a later name ends the walk, and newfid stays free. */
+export function onWalk(s: Session): number {
+  const m = twalk;
+  decode(s.in, m);
+  const fid = s.fid(m.fid);
+  if (fid === null) return -EBADF;
+  if (m.newFid !== m.fid && !s.isFree(m.newFid)) return s.fids.isFull ? -EMFILE : -EINVAL;
+  place.start(fid);
+  rwalk.count = 0;
+  let r = 0;
+  for (let i = 0; i < m.names.count; i++) {
+    r = stepTo(fid, m.names.at(i));
+    if (r < 0) break;
+    fillQid(rwalk.at(i), s.service.ids);
+    rwalk.count = i + 1;
+  }
+  if (r < 0) {
+    place.leave();
+    return rwalk.count === 0 ? r : s.reply(rwalk);
+  }
+  r = bindPlace(s, m.newFid, fid);
+  place.leave();
+  return r < 0 ? r : s.reply(rwalk);
+}
+
+/** Appends the place's or the named file's symlink target as a string. */
+function putTarget(s: Session, dirFd: number, nameAddr: number): void {
+  const out = s.out;
+  const at = out.reserve(2);
+  const room = Math.min(C.TARGET_MAX + 1, out.limit - out.pos);
+  const n = nameAddr === 0
+    ? readlinkFd(dirFd, s.outBase + out.pos, room)
+    : readlinkName(dirFd, nameAddr, s.outBase + out.pos, room);
+  const len = n < 0 ? 0 : n;
+  out.dv.setUint16(at, len, true);
+  out.reserve(len);
+}
+
+/**
+ * Walks as far as the names go. A name whose file is only looked at (the last one, when nothing is bound or opened)
+ * is not opened at all. The reply is written while walking; its head is filled in at the end.
+ */
+export function onWalkgetattr(s: Session): number { // HOT
+  const m = twalkgetattr;
+  decode(s.in, m);
+  const fid = s.fid(m.fid);
+  if (fid === null) return -EBADF;
+  const isBinding = m.newFid !== C.NOFID;
+  if (isBinding && !s.isFree(m.newFid)) return s.fids.isFull ? -EMFILE : -EINVAL;
+  const r = walkAndReply(s, fid, isBinding);
+  place.leave();
+  return r;
+}
+
+function walkAndReply(s: Session, fid: Fid, isBinding: boolean): number {
+  const m = twalkgetattr;
+  const last = m.names.count - 1;
+  place.start(fid);
+  s.beginReply(C.TWALKGETATTR + 1);
+  const head = s.out.reserve(WALK_HEAD_BYTES);
+  let stop = C.STOP_COMPLETE;
+  let ecode = 0;
+  let count = 0;
+  let nameOfLink = 0; // address of the name when a symlink was only looked at
+  let type = place.type;
+  if (last < 0) {
+    const r = statxFd(place.fd);
+    if (r < 0) return r;
+    putAttr(s.out, s.service.ids);
+    count = 1;
+  }
+  for (let i = 0; i <= last; i++) {
+    const name = m.names.at(i);
+    const isLook = i === last && !isBinding && m.open === C.OPEN_NONE;
+    const r = isLook ? look(name) : enter(name, isBinding);
+    if (r < 0) {
+      stop = C.STOP_ERROR;
+      ecode = -r;
+      break;
+    }
+    type = typeOf(statMode());
+    putAttr(s.out, s.service.ids);
+    count++;
+    if (isLook) nameOfLink = r;
+    if (i < last && type !== S_IFDIR) {
+      stop = type === S_IFLNK ? C.STOP_SYMLINK : C.STOP_ERROR;
+      ecode = type === S_IFLNK ? 0 : ENOTDIR;
+      break;
+    }
+  }
+  return finish(s, fid, isBinding, head, stop, ecode, count, type, nameOfLink);
+}
+
+/** Attributes of a name in the place, without opening it. The staged name's address or -errno. */
+function look(name: Str): number {
+  if (place.type !== S_IFDIR) return -ENOTDIR;
+  const addr = stageName(name);
+  if (addr < 0) return addr;
+  const r = statxName(place.fd, addr);
+  return r < 0 ? r : addr;
+}
+
+/** Moves the place to a name in it, attributes in the statx buffer. 0 or -errno. */
+function enter(name: Str, keepsPath: boolean): number {
+  if (place.type !== S_IFDIR) return -ENOTDIR;
+  const addr = stageName(name);
+  if (addr < 0) return addr;
+  const fd = openPath(place.fd, addr);
+  if (fd < 0) return fd;
+  const r = statxFd(fd);
+  if (r < 0) {
+    closeFd(fd);
+    return r;
+  }
+  place.move(fd, typeOf(statMode()));
+  if (keepsPath) place.enterPath(name);
+  return 0;
+}
+
+function finish(
+  s: Session,
+  fid: Fid,
+  isBinding: boolean,
+  head: number,
+  stop: number,
+  ecode: number,
+  count: number,
+  type: number,
+  nameOfLink: number,
+): number {
+  const m = twalkgetattr;
+  if (count > 0 && type === S_IFLNK) putTarget(s, place.fd, nameOfLink);
+  else s.out.putU16(0);
+  let openEcode = 0;
+  let hasFd = false;
+  if (stop === C.STOP_COMPLETE && m.open !== C.OPEN_NONE) {
+    const { policy, proc } = s.service;
+    const isReadOnly = fid.root.isReadOnly;
+    const io = openToDonate(place.fd, type, m.open, isReadOnly, policy.donateDirectories, proc);
+    if (io < 0) openEcode = -io;
+    else {
+      hasFd = true;
+      s.donated.push(io);
+    }
+  }
+  if (isBinding && count > 0) {
+    const r = bindPlace(s, m.newFid, fid);
+    if (r < 0) return r;
+  }
+  putWalkHead(s.out, head, stop, hasFd, count, ecode, openEcode);
+  return s.endReply();
+}

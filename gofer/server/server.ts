@@ -1,0 +1,144 @@
+// The Gofer's only loop: waits for sockets, lets connections read, handle and write. One thread, no promises.
+//
+// With one connection and no listener, the sandbox's case, it waits in recv itself and so needs no second call a
+// request; with more it waits in epoll.
+
+import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
+import { EPOLLIN, EPOLLOUT } from "../../ffi/abi/epoll.ts";
+import { POLLIN, POLLOUT } from "../../ffi/abi/poll.ts";
+import { MSG_DONTWAIT, SOCK_CLOEXEC } from "../../ffi/abi/socket.ts";
+import { SYS_accept4 } from "../../ffi/abi/syscall_numbers.ts";
+import { Epoll } from "../../ffi/sys/epoll.ts";
+import { poll } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { closeFd } from "../backend/host_calls.ts";
+import { Connection } from "./connection.ts";
+import type { Service } from "./service.ts";
+
+/** LIMIT: connections at one time; more are closed at once. */
+const CONNECTIONS_MAX = 256;
+/** Epoll token of the listener; connections have their fd's number. */
+const LISTENER = 0xffffffff;
+
+export class GoferServer {
+  readonly service: Service;
+  /** Failed non-blocking reads before the single-connection loop goes to sleep. */
+  spins = 0;
+  private readonly connections = new Map<number, Connection>();
+  private only: Connection | null = null;
+  private epoll: Epoll | null = null;
+  private listener = -1;
+  private readonly report: (line: string) => void;
+
+  /** `report` gets one line about each client that broke the protocol. */
+  constructor(service: Service, report: (line: string) => void = () => {}) {
+    this.service = service;
+    this.report = report;
+  }
+
+  /** Whether there is anything left to serve. */
+  get isDone(): boolean {
+    return this.listener < 0 && this.connections.size === 0;
+  }
+
+  /** Serves a connected stream socket and owns it from now on. `isUnix`: it can carry descriptors. */
+  addConnection(fd: number, isUnix: boolean): void {
+    const c = new Connection(fd, this.service, isUnix);
+    this.connections.set(fd, c);
+    this.only = this.connections.size === 1 && this.listener < 0 ? c : null;
+    if (this.only === null) this.watchAll();
+  }
+
+  /** Accepts clients on a listening socket. */
+  listen(fd: number, isUnix: boolean): void {
+    this.listener = fd;
+    this.isUnixListener = isUnix;
+    this.only = null;
+    this.watchAll();
+    this.epoll?.add(fd, EPOLLIN, LISTENER);
+  }
+
+  private isUnixListener = false;
+
+  private watchAll(): void {
+    if (this.epoll === null) this.epoll = new Epoll();
+    for (const fd of this.connections.keys()) this.epoll.add(fd, EPOLLIN, fd); // EEXIST is fine
+  }
+
+  /** Serves until the last connection ends and nothing listens. */
+  run(): void {
+    while (!this.isDone) this.step(-1);
+  }
+
+  /** One round: waits up to `timeoutMs` (-1: for ever) and serves what is ready. */
+  step(timeoutMs: number): void {
+    if (this.only !== null) this.stepOnly(this.only, timeoutMs);
+    else this.stepMany(timeoutMs);
+  }
+
+  private stepOnly(c: Connection, timeoutMs: number): void { // HOT
+    if (c.isBlocked) {
+      if (poll(c.socket.fd, POLLOUT, timeoutMs) > 0) c.resume();
+    } else {
+      let isIdle = true;
+      for (let i = this.spins; isIdle && i > 0; i--) isIdle = !c.receive(MSG_DONTWAIT);
+      // A blocking socket waits in recv, one call; a non-blocking one, or a limited wait, takes a poll.
+      if (isIdle && timeoutMs < 0) isIdle = !c.receive(0);
+      if (isIdle && poll(c.socket.fd, POLLIN, timeoutMs) > 0) c.receive(MSG_DONTWAIT);
+    }
+    if (c.isClosed) this.forget(c);
+  }
+
+  private stepMany(timeoutMs: number): void {
+    const epoll = this.epoll;
+    if (epoll === null) return;
+    const n = epoll.wait(timeoutMs);
+    for (let i = 0; i < n; i++) {
+      const token = epoll.token(i);
+      if (token === LISTENER) {
+        this.accept(epoll);
+        continue;
+      }
+      const c = this.connections.get(token);
+      if (c === undefined) continue;
+      const wasBlocked = c.isBlocked;
+      if (wasBlocked) c.resume();
+      else c.receive(MSG_DONTWAIT);
+      if (c.isClosed) this.forget(c);
+      else if (c.isBlocked !== wasBlocked) {
+        epoll.mod(token, c.isBlocked ? EPOLLOUT : EPOLLIN, token);
+      }
+    }
+  }
+
+  private accept(epoll: Epoll): void {
+    const fd = syscall(SYS_accept4, this.listener, 0, 0, SOCK_CLOEXEC);
+    if (fd === -EAGAIN || fd === -EINTR) return;
+    if (fd < 0) return this.report(`a client could not be accepted: errno ${-fd}`);
+    if (this.connections.size >= CONNECTIONS_MAX) {
+      closeFd(fd);
+      return this.report(`a client was refused: ${CONNECTIONS_MAX} are connected`);
+    }
+    this.connections.set(fd, new Connection(fd, this.service, this.isUnixListener));
+    epoll.add(fd, EPOLLIN, fd);
+  }
+
+  /** A closed connection's descriptor has left epoll by itself. */
+  private forget(c: Connection): void {
+    this.connections.delete(c.socket.fd);
+    if (this.only === c) this.only = null;
+    if (c.complaint !== "") this.report(`a client broke the protocol: ${c.complaint}`);
+  }
+
+  /** Ends every connection. */
+  close(): void {
+    for (const c of this.connections.values()) c.close();
+    this.connections.clear();
+    this.only = null;
+    if (this.listener >= 0) closeFd(this.listener);
+    this.listener = -1;
+    this.epoll?.close();
+    this.epoll = null;
+    closeFd(this.service.proc.fd);
+  }
+}

@@ -1,0 +1,61 @@
+// What all connections of one server share: the roots, the policy, and the process's own state.
+
+import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import type { Maker } from "../backend/create.ts";
+import { DEFAULT_POLICY, type ExportRoot, type ServerPolicy } from "../backend/export_root.ts";
+import { ProcFd } from "../backend/host_calls.ts";
+import { InodeNumbers } from "../backend/inode_numbers.ts";
+import { MSIZE_MAX, MSIZE_MIN } from "../protocol/constants.ts";
+import type { ByteString } from "../protocol/wire.ts";
+import type { Session } from "./session.ts";
+
+/** LIMIT: fids of one session unless the caller says otherwise. */
+const FIDS_MAX = 65536;
+
+export interface ServiceOptions {
+  readonly roots: readonly ExportRoot[];
+  readonly policy?: ServerPolicy;
+  /** Largest msize granted, in bytes. */
+  readonly msizeMax?: number;
+  /** Largest number of fids a session; each takes one to three descriptors. */
+  readonly fidsMax?: number;
+}
+
+export class Service implements Maker {
+  readonly roots: readonly ExportRoot[];
+  readonly policy: ServerPolicy;
+  readonly msizeMax: number;
+  readonly fidsMax: number;
+  readonly proc: ProcFd;
+  readonly ids = new InodeNumbers();
+  /** The user that new files get from the host. */
+  readonly uid: number;
+  readonly sessions = new Set<Session>();
+
+  /** Throws when /proc is not mounted or a limit makes no sense. */
+  constructor(options: ServiceOptions) {
+    this.roots = options.roots;
+    this.policy = options.policy ?? DEFAULT_POLICY;
+    this.msizeMax = options.msizeMax ?? MSIZE_MAX;
+    this.fidsMax = options.fidsMax ?? FIDS_MAX;
+    if (!(this.msizeMax >= MSIZE_MIN && this.msizeMax <= MSIZE_MAX)) {
+      throw new Error(`msize ${this.msizeMax} is not ${MSIZE_MIN} to ${MSIZE_MAX}`);
+    }
+    this.proc = ProcFd.open(scratch.cstr("/proc/self/fd"));
+    this.uid = syscall(SYS_geteuid);
+  }
+
+  /** Keeps the paths of every session's fids true after a rename. */
+  renamed(root: ExportRoot, from: ByteString, to: ByteString): void {
+    for (const s of this.sessions) s.fids.rename(root, from, to);
+  }
+
+  /** The same after RENAME_EXCHANGE. "\0a" is in no path, so it can stand for a while. */
+  exchanged(root: ExportRoot, a: ByteString, b: ByteString): void {
+    this.renamed(root, a, "\0a");
+    this.renamed(root, b, a);
+    this.renamed(root, "\0a", b);
+  }
+}
