@@ -1,0 +1,146 @@
+/**
+ * `deno task bench [--repeats N] [--scale X] [NAME...]`: one table, native / dvisor systrap / dvisor ptrace / runsc, all in
+ * this run: medians over interleaved repeats. Lower is better everywhere; "-" means that it did not work there.
+ *
+ * The programs are in programs.ts. Beside two CPU hogs, getpid and the ping-pong are measured again.
+ */
+
+import { parseArgs } from "@std/cli";
+import { dirname, fromFileUrl, join } from "@std/path";
+import { idleMemoryKiB } from "./idle_memory.ts";
+import { type BenchProgram, benchPrograms } from "./programs.ts";
+import { median, run, type Runner, runners } from "./runners.ts";
+
+const ROOT = dirname(dirname(dirname(fromFileUrl(import.meta.url))));
+
+interface Benchmark {
+  readonly name: string;
+  readonly unit: string;
+  measure(runner: Runner): Promise<number>;
+}
+
+/** Microseconds an operation. */
+function micro(program: BenchProgram, path: string): Benchmark {
+  return {
+    name: program.name,
+    unit: "us",
+    async measure(runner) {
+      const { code, stdout } = await run(runner, [path]);
+      if (code !== 0 || stdout.length !== 8) return NaN;
+      const ns = new DataView(stdout.buffer).getBigUint64(0, true);
+      return Number(ns) / program.count / 1000;
+    },
+  };
+}
+
+/** Milliseconds of a command measured from outside, the sandbox's start included. */
+function whole(name: string, command: readonly string[]): Benchmark {
+  return {
+    name,
+    unit: "ms",
+    async measure(runner) {
+      const { code, ms } = await run(runner, command);
+      return code === 0 ? ms : NaN;
+    },
+  };
+}
+
+/** Milliseconds of `times` runs of a shell command inside one sandbox, divided. */
+function inside(name: string, command: string, times: number): Benchmark {
+  const script = `s=\${EPOCHREALTIME/./}; for i in $(seq ${times}); do ${command}; done ` +
+    `>/dev/null 2>&1 || exit 1; echo $(( \${EPOCHREALTIME/./} - s ))`;
+  return {
+    name,
+    unit: "ms",
+    async measure(runner) {
+      const { code, stdout } = await run(runner, ["bash", "-c", script]);
+      const us = Number(new TextDecoder().decode(stdout).trim());
+      return code === 0 && us > 0 ? us / times / 1000 : NaN;
+    },
+  };
+}
+
+async function benchmarks(dir: string, scale: number): Promise<Benchmark[]> {
+  const list: Benchmark[] = [];
+  for (const program of benchPrograms(scale)) {
+    const path = join(dir, program.name.replaceAll(/\W+/g, "_"));
+    await Deno.writeFile(path, program.image, { mode: 0o755 });
+    list.push(micro(program, path));
+  }
+  list.push(whole("do true", ["/bin/true"]));
+  list.push({ name: "idle memory", unit: "KiB", measure: idleMemoryKiB });
+  list.push(inside("find /usr", "find /usr -xdev", 1));
+  const git = `git -c safe.directory='*' -C ${ROOT} --no-optional-locks status --porcelain`;
+  list.push(inside("git status", git, 3));
+  list.push(inside("python3 start", "python3 -c pass", 3));
+  return list;
+}
+
+function hogs(count: number): Deno.ChildProcess[] {
+  return Array.from(
+    { length: count },
+    () => new Deno.Command("sh", { args: ["-c", "while :; do :; done"] }).spawn(),
+  );
+}
+
+async function measureAll(
+  list: readonly Benchmark[],
+  systems: readonly Runner[],
+  repeats: number,
+): Promise<Map<string, number[]>> {
+  const medians = new Map<string, number[]>();
+  for (const b of list) {
+    const values: number[][] = systems.map(() => []);
+    for (let r = 0; r < repeats; r++) {
+      for (const [i, s] of systems.entries()) values[i]!.push(await b.measure(s));
+    }
+    const row = values.map(median);
+    medians.set(b.name, row);
+    console.log(line(`${b.name} (${b.unit})`, row.map(cell).concat(ratios(row, systems))));
+  }
+  return medians;
+}
+
+function cell(v: number): string {
+  if (Number.isNaN(v)) return "-";
+  return v >= 100 ? v.toFixed(0) : v >= 1 ? v.toFixed(2) : v.toFixed(3);
+}
+
+/** systrap against native and against runsc. */
+function ratios(row: readonly number[], systems: readonly Runner[]): string[] {
+  const of = (name: string) => row[systems.findIndex((s) => s.name === name)] ?? NaN;
+  const ratio = (a: number, b: number) => Number.isNaN(a / b) ? "-" : (a / b).toFixed(2);
+  return [ratio(of("systrap"), of("native")), ratio(of("systrap"), of("runsc"))];
+}
+
+function line(name: string, cells: readonly string[]): string {
+  return name.padEnd(26) + cells.map((c) => c.padStart(13)).join("");
+}
+
+const args = parseArgs(Deno.args, {
+  string: ["repeats", "scale", "systems"],
+  default: { repeats: "5", scale: "1" },
+});
+const dir = await Deno.makeTempDir({ prefix: "dvisor-bench-" });
+try {
+  const wanted = args.systems?.split(",");
+  const systems = runners(ROOT, join(dir, "runsc-state"))
+    .filter((s) => wanted === undefined || wanted.includes(s.name));
+  const names = args._.map(String);
+  const all = (await benchmarks(dir, Number(args.scale)))
+    .filter((b) => names.length === 0 || names.some((n) => b.name.startsWith(n)));
+  const heads = [...systems.map((s) => s.name), "systrap/native", "systrap/runsc"];
+  console.log(line(`${args.repeats} repeats`, heads));
+  await measureAll(all, systems, Number(args.repeats));
+  const beside = all.filter((b) => b.name === "getpid" || b.name === "pipe ping-pong");
+  const children = beside.length > 0 ? hogs(2) : [];
+  try {
+    const busy = beside.map((b) => ({ ...b, name: `${b.name}, 2 hogs` }));
+    await measureAll(busy, systems, Number(args.repeats));
+  } finally {
+    for (const c of children) c.kill("SIGKILL");
+    await Promise.all(children.map((c) => c.status));
+  }
+} finally {
+  await Deno.remove(dir, { recursive: true });
+}

@@ -1,0 +1,72 @@
+/** The systems that a benchmark compares: how each runs a command. Standard output is always a pipe. */
+
+import { join } from "@std/path";
+
+export interface Runner {
+  readonly name: string;
+  /** The command line in front of the benchmarked command. */
+  readonly prefix: readonly string[];
+}
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: Uint8Array<ArrayBuffer>;
+  readonly ms: number;
+}
+
+/** Native, dvisor on both platforms, and runsc where it is installed. */
+export function runners(root: string, stateDir: string): Runner[] {
+  const dvisor = join(root, "dist", "dvisor");
+  const all: Runner[] = [
+    { name: "native", prefix: [] },
+    { name: "systrap", prefix: [dvisor, "do", "--platform=systrap", "--"] },
+    { name: "ptrace", prefix: [dvisor, "do", "--platform=ptrace", "--"] },
+  ];
+  if (hasCommand("runsc")) {
+    all.push({
+      name: "runsc",
+      prefix: [
+        "runsc",
+        "--network=none",
+        "--ignore-cgroups",
+        "--platform=systrap",
+        "--root",
+        stateDir,
+        "do",
+      ],
+    });
+  }
+  return all;
+}
+
+function hasCommand(name: string): boolean {
+  for (const dir of (Deno.env.get("PATH") ?? "").split(":")) {
+    try {
+      if (Deno.statSync(join(dir, name)).isFile) return true;
+    } catch {
+      // not there
+    }
+  }
+  return false;
+}
+
+/** LIMIT: no command runs longer, in seconds. */
+const TIMEOUT_S = "120";
+
+export async function run(runner: Runner, command: readonly string[]): Promise<Finished> {
+  const argv = ["timeout", "-k", "5", TIMEOUT_S, ...runner.prefix, ...command];
+  const start = performance.now();
+  const { code, stdout } = await new Deno.Command(argv[0]!, {
+    args: argv.slice(1),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).output();
+  return { code, stdout: new Uint8Array(stdout), ms: performance.now() - start };
+}
+
+/** The middle value; NaN when there are none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].filter((v) => !Number.isNaN(v)).sort((a, b) => a - b);
+  return sorted.length === 0 ? NaN : sorted[Math.floor(sorted.length / 2)]!;
+}
