@@ -23,7 +23,6 @@ import {
   rax,
   rbx,
   rdi,
-  rdx,
   rsi,
 } from "../../ffi/asm/registers.ts";
 
