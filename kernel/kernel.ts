@@ -1,0 +1,85 @@
+/**
+ * The kernel of one sandbox: it owns what all tasks share, and the loop. Made by `oci/sandbox` from a Host, a Platform
+ * and an Arena; `init.ts` starts the first process in it.
+ */
+
+import type { Arena } from "../ffi/mem/arena.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Host } from "./core/host.ts";
+import { type HostEvents, Loop } from "./loop.ts";
+import { MemoryContext } from "./mm/memory_context.ts";
+import { restartCall } from "./syscalls/dispatch.ts";
+import { CpuClock } from "./task/cpu_clock.ts";
+import { FutexTable } from "./task/futex_table.ts";
+import { type Kernel, Scratch } from "./task/kernel_services.ts";
+import { PidNamespace } from "./task/pid_namespace.ts";
+import { setRestart } from "./task/return_to_user.ts";
+import type { Task } from "./task/task.ts";
+import type { ThreadGroup } from "./task/thread_group.ts";
+import { TimerQueue } from "./time/timer.ts";
+import { Vfs } from "./vfs/vfs.ts";
+
+export interface KernelOptions {
+  readonly hostname: string;
+  /** Receives the lines of the debug log. */
+  readonly log: (line: string) => void;
+}
+
+export class SandboxKernel implements Kernel {
+  readonly host: Host;
+  readonly platform: Platform;
+  readonly memory: MemoryContext;
+  readonly timers: TimerQueue = new TimerQueue();
+  readonly pids: PidNamespace = new PidNamespace();
+  readonly futexes: FutexTable = new FutexTable();
+  readonly clock: CpuClock = new CpuClock();
+  readonly scratch: Scratch = new Scratch();
+  readonly vfs: Vfs;
+  readonly loop: Loop;
+  readonly bootNs: number;
+  hostname: string;
+  domainname: string = "(none)";
+  /** Wait status of the first process, -1 while it lives. */
+  initStatus: number = -1;
+  private readonly write: (line: string) => void;
+
+  constructor(
+    host: Host & HostEvents,
+    platform: Platform,
+    arena: Arena,
+    options: KernelOptions,
+  ) {
+    this.host = host;
+    this.platform = platform;
+    this.hostname = options.hostname;
+    this.write = options.log;
+    this.bootNs = host.monotonicNs();
+    this.memory = new MemoryContext(arena, platform, host);
+    this.vfs = new Vfs(host);
+    this.loop = new Loop(platform, host, host, this.timers, () => this.memory.reclaim());
+    setRestart(restartCall);
+  }
+
+  now(): number {
+    return this.host.monotonicNs();
+  }
+
+  enqueue(task: Task): void {
+    this.loop.runQueue.push(task);
+  }
+
+  onInitExit(init: ThreadGroup): void {
+    this.initStatus = init.exitStatus;
+    this.loop.stop();
+  }
+
+  log(line: string): void {
+    this.write(line);
+  }
+
+  /** Run until the first process ends: its wait status. */
+  run(): number {
+    this.loop.run();
+    return this.initStatus;
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The real Host of the kernel: clocks, randomness, I/O on host fds that were given to the sandbox, and the events of
+ * those fds. The one place where the kernel's requests become host calls.
+ *
+ * Neighbours: kernel/core/host.ts (the contract), ffi/ (the calls). Not here: opening anything by name.
+ */
+
+import { EEXIST, ENOENT } from "../../ffi/abi/errno.ts";
+import { Stat } from "../../ffi/abi/stat.ts";
+import {
+  SYS_fdatasync,
+  SYS_getrandom,
+  SYS_preadv,
+  SYS_pwritev,
+  SYS_readv,
+  SYS_writev,
+} from "../../ffi/abi/syscall_numbers.ts";
+import { monotonicNs, processCpuNs, realtimeNsec, realtimeSec } from "../../ffi/sys/clock.ts";
+import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { Epoll } from "../../ffi/sys/epoll.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import {
+  close,
+  fallocate,
+  fstat,
+  fsync,
+  ftruncate,
+  ioctl,
+  lseek,
+  poll,
+  read,
+  write,
+} from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import type { Host } from "../../kernel/core/host.ts";
+import type { Waiter } from "../../kernel/core/wait.ts";
+import type { HostEvents } from "../../kernel/loop.ts";
+
+const EPOLLONESHOT = 0x40000000, EPOLLIN = 1;
+/** Token of the platform's doorbell; all others are fds. */
+const DOORBELL = 0xffffffff;
+/** LIMIT: bytes of randomness fetched from the host at once. */
+const RANDOM_BYTES = 4096;
+
+export class RealHost implements Host, HostEvents {
+  readonly cpuCount: number;
+  readonly memoryBytes: number;
+  private readonly epoll: Epoll = new Epoll();
+  /** By fd. */
+  private readonly watches: (Waiter | null)[] = [];
+  private readonly statBuf: Uint8Array<ArrayBuffer> = allocBuffer(256);
+  private readonly statDv: DataView = new DataView(this.statBuf.buffer);
+  private readonly statAddr: number = addressOf(this.statBuf);
+  private readonly entropy: Uint8Array<ArrayBuffer> = allocBuffer(RANDOM_BYTES);
+  private entropyLeft: number = 0;
+
+  constructor(cpuCount: number, memoryBytes: number) {
+    this.cpuCount = cpuCount;
+    this.memoryBytes = memoryBytes;
+  }
+
+  /** The platform's doorbell: only ends a sleep. */
+  watchDoorbell(fd: number): void {
+    check(this.epoll.add(fd, EPOLLIN, DOORBELL), "epoll_ctl doorbell");
+  }
+
+  monotonicNs(): number {
+    return monotonicNs();
+  }
+  realtimeSec(): number {
+    return realtimeSec();
+  }
+  realtimeNsec(): number {
+    return realtimeNsec();
+  }
+  cpuNs(): number {
+    return processCpuNs();
+  }
+
+  random(buf: Uint8Array<ArrayBuffer>): void {
+    for (let done = 0; done < buf.length;) {
+      if (this.entropyLeft === 0) this.refillEntropy();
+      const n = Math.min(this.entropyLeft, buf.length - done);
+      const from = RANDOM_BYTES - this.entropyLeft;
+      buf.set(this.entropy.subarray(from, from + n), done);
+      this.entropy.fill(0, from, from + n);
+      this.entropyLeft -= n;
+      done += n;
+    }
+  }
+
+  private refillEntropy(): void {
+    const addr = addressOf(this.entropy);
+    let done = 0;
+    while (done < RANDOM_BYTES) {
+      done += check(syscall(SYS_getrandom, addr + done, RANDOM_BYTES - done, 0), "getrandom");
+    }
+    this.entropyLeft = RANDOM_BYTES;
+  }
+
+  read(fd: number, addr: number, len: number): number {
+    return read(fd, addr, len);
+  }
+  write(fd: number, addr: number, len: number): number {
+    return write(fd, addr, len);
+  }
+  preadv(fd: number, iov: number, count: number, offset: number): number {
+    return offset < 0
+      ? syscall(SYS_readv, fd, iov, count)
+      : syscall(SYS_preadv, fd, iov, count, offset, 0);
+  }
+  pwritev(fd: number, iov: number, count: number, offset: number): number {
+    return offset < 0
+      ? syscall(SYS_writev, fd, iov, count)
+      : syscall(SYS_pwritev, fd, iov, count, offset, 0);
+  }
+  ftruncate(fd: number, size: number): number {
+    return ftruncate(fd, size);
+  }
+  fallocate(fd: number, mode: number, offset: number, len: number): number {
+    return fallocate(fd, mode, offset, len);
+  }
+  fsync(fd: number, dataOnly: boolean): number {
+    return dataOnly ? syscall(SYS_fdatasync, fd) : fsync(fd);
+  }
+  lseek(fd: number, offset: number, whence: number): number {
+    return lseek(fd, offset, whence);
+  }
+  fileSize(fd: number): number {
+    const r = fstat(fd, this.statAddr);
+    return r < 0 ? r : Number(this.statDv.getBigInt64(Stat.at.size, true));
+  }
+  close(fd: number): void {
+    close(fd);
+  }
+  ioctl(fd: number, request: number, addr: number): number {
+    return ioctl(fd, request, addr);
+  }
+  pollNow(fd: number, events: number): number {
+    return poll(fd, events, 0);
+  }
+
+  watch(fd: number, events: number, waiter: Waiter): number {
+    if ((this.watches[fd] ?? null) !== null) return -EEXIST;
+    const r = this.epoll.add(fd, events | EPOLLONESHOT, fd);
+    if (r < 0) return r;
+    while (this.watches.length <= fd) this.watches.push(null);
+    this.watches[fd] = waiter;
+    return 0;
+  }
+  arm(fd: number, events: number): number {
+    return (this.watches[fd] ?? null) === null
+      ? -ENOENT
+      : this.epoll.mod(fd, events | EPOLLONESHOT, fd);
+  }
+  unwatch(fd: number): void {
+    if ((this.watches[fd] ?? null) === null) return;
+    this.watches[fd] = null;
+    this.epoll.del(fd);
+  }
+
+  /** Dispatch what is ready; wait at most `timeoutNs` for the first event. */
+  poll(timeoutNs: number): void {
+    const n = timeoutNs === Infinity ? this.epoll.wait(-1) : this.epoll.waitNs(timeoutNs);
+    for (let i = 0; i < n; i++) {
+      const token = this.epoll.token(i);
+      if (token === DOORBELL) continue;
+      this.watches[token]?.onWake(this.epoll.events(i));
+    }
+  }
+}
