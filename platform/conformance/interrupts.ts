@@ -96,7 +96,8 @@ export class Dice {
 
   interrupt(c: p.Context): void {
     if (this.below(3) === 0) return;
-    for (let end = performance.now() + this.below(40) / 1000; performance.now() < end;);
+    const end = performance.now() + this.below(40) / 1000;
+    while (performance.now() < end);
     c.interrupt();
   }
 }

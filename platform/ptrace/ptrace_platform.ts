@@ -6,16 +6,14 @@
  */
 
 import { ECHILD } from "../../ffi/abi/errno.ts";
-import { SIGCHLD, SIGKILL } from "../../ffi/abi/signal.ts";
+import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { SYS_kill } from "../../ffi/abi/syscall_numbers.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
-import { scratch } from "../../ffi/sys/cstring.ts";
-import { read } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { signalToEventfd } from "../../ffi/sys/signals.ts";
 import type { Platform } from "../platform.ts";
 import { CommandPages } from "./command_pages.ts";
 import type { PtraceContext } from "./context.ts";
+import { Doorbell } from "./doorbell.ts";
 import { MappingIndex } from "./mapping_index.ts";
 import { cloneSpace, type PtraceSpace } from "./space.ts";
 import { STUB_TEXT } from "./stub_image.ts";
@@ -43,19 +41,31 @@ export function createPtracePlatform(arena: Arena, options: PtraceOptions = {}):
 class PtracePlatform implements Platform, StubOwner {
   readonly name = "ptrace";
   readonly maxUserAddress = STUB_TEXT;
-  readonly reserved: readonly (readonly [number, number])[] = [];
   readonly tracer: Tracer;
   readonly commands: CommandPages;
   readonly spaces = new Set<PtraceSpace>();
   readonly dirty = new Set<PtraceSpace>();
-  readonly doorbellFd: number;
+  readonly #doorbell: Doorbell;
   readonly #zygote: Zygote;
 
   constructor(arena: Arena, options: PtraceOptions) {
     this.tracer = new Tracer(options.maxThreads ?? DEFAULT_MAX_THREADS);
     this.commands = new CommandPages(options.maxSpaces ?? DEFAULT_MAX_SPACES);
-    this.doorbellFd = signalToEventfd(SIGCHLD);
-    this.#zygote = Zygote.start(this.tracer, this.commands, arena);
+    this.#doorbell = new Doorbell(this.tracer);
+    try {
+      this.#zygote = Zygote.start(this.tracer, this.commands, arena);
+    } catch (error) {
+      this.#free();
+      throw error;
+    }
+  }
+
+  get reserved(): readonly (readonly [number, number])[] {
+    return this.#zygote.reserved;
+  }
+
+  get doorbellFd(): number {
+    return this.#doorbell.fd;
   }
 
   get fpuSize(): number {
@@ -80,17 +90,15 @@ class PtracePlatform implements Platform, StubOwner {
   }
 
   prepareSleep(): boolean {
-    this.#drain();
+    this.#doorbell.turnOn();
     while (!this.tracer.hasReady() && this.tracer.wait(false) > 0);
-    return !this.tracer.hasReady();
+    if (!this.tracer.hasReady()) return true;
+    this.#doorbell.turnOff();
+    return false;
   }
 
   finishSleep(): void {
-    this.#drain();
-  }
-
-  #drain(): void {
-    read(this.doorbellFd, scratch.area(0), 8);
+    this.#doorbell.turnOff();
   }
 
   /** A traced thread that has stopped is not running at all. */
@@ -118,6 +126,11 @@ class PtracePlatform implements Platform, StubOwner {
     syscall(SYS_kill, this.#zygote.helper.tid, SIGKILL);
     while (this.tracer.wait(true) !== -ECHILD);
     this.#zygote.close();
+    this.#free();
+  }
+
+  #free(): void {
+    this.#doorbell.close();
     this.commands.region.close();
     this.tracer.memory.close();
   }

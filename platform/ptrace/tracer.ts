@@ -15,10 +15,12 @@ import type { Tracee } from "./tracee.ts";
 
 /** Bytes of a register block: struct user_regs_struct (216), padded. */
 const BLOCK_BYTES = 256;
-/** The first bytes of the memory: status word, iovec, siginfo, and the XSAVE area at its own page. */
+/** The first bytes of the memory: status word, a word of memory, iovec, siginfo, two sigactions, and the XSAVE area at its own page. */
 const STATUS = 0;
+const WORD = 8;
 const IOVEC = 16;
 const SIGINFO = 64;
+const ACTIONS = 256;
 const XSTATE = 4096;
 const BLOCKS = 65536;
 /** LIMIT: bytes for the XSAVE area, with room for the 11 KiB of AMX. */
@@ -29,7 +31,9 @@ export class Tracer {
   /** View of `memory`; the offsets below and Tracee.block index it. */
   readonly dv: DataView;
   readonly siginfo = SIGINFO;
+  readonly word = WORD;
   readonly iovec = IOVEC;
+  readonly actions = ACTIONS;
   readonly xstate = XSTATE;
   /** Process group of all stubs, once the zygote leads one. */
   group = 0;

@@ -5,7 +5,7 @@
  * over a socket. Neighbours: `stub_image.ts`, `space.ts`, `platform.ts`.
  */
 
-import { EMFILE } from "../../ffi/abi/errno.ts";
+import { ECHILD, EMFILE } from "../../ffi/abi/errno.ts";
 import { CLOSE_RANGE_CLOEXEC, F_DUPFD_CLOEXEC, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
 import { MREMAP_FIXED, MREMAP_MAYMOVE, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
@@ -18,7 +18,7 @@ import {
   PTRACE_TRACEME,
 } from "../../ffi/abi/ptrace.ts";
 import { SECCOMP_SET_MODE_FILTER } from "../../ffi/abi/seccomp.ts";
-import { SIGSET_SIZE } from "../../ffi/abi/signal.ts";
+import { SIGKILL, SIGSET_SIZE } from "../../ffi/abi/signal.ts";
 import {
   AF_UNIX,
   Cmsghdr,
@@ -35,6 +35,7 @@ import {
   SYS_close_range,
   SYS_dup3,
   SYS_fcntl,
+  SYS_kill,
   SYS_mmap,
   SYS_mremap,
   SYS_munmap,
@@ -49,6 +50,7 @@ import { addressOf } from "../../ffi/sys/cstring.ts";
 import { check, SyscallError } from "../../ffi/sys/errors.ts";
 import { sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, memfdCreate, pwrite, socketpair } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
 import { PREV, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { type CommandPages, PAGE_BYTES, ZYGOTE_PAGE } from "./command_pages.ts";
 import { fenceProgram } from "./fence.ts";
@@ -81,6 +83,8 @@ export interface StubOwner {
 
 export class Zygote {
   readonly helper: HelperThread;
+  /** What could not be unmapped, [start, end) pairs: it is in every stub. */
+  readonly reserved: [number, number][] = [];
   readonly #commands: CommandPages;
   /** This process's end of the socket. */
   readonly #socket: number;
@@ -96,15 +100,16 @@ export class Zygote {
     const pair = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC);
     if (typeof pair === "number") throw new SyscallError("socketpair", pair);
     try {
-      const pid = launch(arena.fd, commands.region.fd, pair[1]);
-      tracer.group = pid;
-      const helper = new HelperThread(tracer, pid);
+      tracer.group = launch(arena.fd, commands.region.fd, pair[1]);
+      const helper = new HelperThread(tracer, tracer.group);
       tracer.adopt(helper);
       tracer.waitFor(helper); // the trap behind execve
       const zygote = new Zygote(helper, commands, pair[0]);
       zygote.#setUp();
       return zygote;
     } catch (error) {
+      if (tracer.group !== 0) syscall(SYS_kill, tracer.group, SIGKILL);
+      while (tracer.group !== 0 && tracer.wait(true) !== -ECHILD);
       close(pair[0]);
       throw error;
     } finally {
@@ -124,8 +129,7 @@ export class Zygote {
     if (!probeFpu(helper)) throw new Error("this host's ptrace does not give FPU state");
 
     helper.text = LOAD_ADDRESS;
-    const behind = LOAD_ADDRESS + PAGE_BYTES;
-    check(helper.call(SYS_munmap, behind, USER_END - behind), "munmap in the stub");
+    this.#unmapAll();
     const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
     helper.call(SYS_mremap, LOAD_ADDRESS, PAGE_BYTES, PAGE_BYTES, flags, STUB_TEXT); // it faults behind the call
     helper.text = STUB_TEXT;
@@ -136,6 +140,19 @@ export class Zygote {
     check(page, "mmap in the stub");
     this.#setName();
     this.#raiseFence();
+  }
+
+  /** All but its page: stack, vdso and what the host may have added. Some hosts seal the vdso. */
+  #unmapAll(): void {
+    const { helper } = this;
+    const behind = LOAD_ADDRESS + PAGE_BYTES;
+    if (helper.call(SYS_munmap, behind, USER_END - behind) === 0) return;
+    for (const line of Deno.readTextFileSync(`/proc/${helper.tid}/maps`).split("\n")) {
+      const [start, end] = line.split(" ", 1)[0]!.split("-").map((hex) => parseInt(hex, 16));
+      if (start === undefined || end === undefined || start === LOAD_ADDRESS) continue;
+      if (start >= USER_END || helper.call(SYS_munmap, start, end - start) === 0) continue;
+      this.reserved.push([start, end]);
+    }
   }
 
   #setName(): void {
