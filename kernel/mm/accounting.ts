@@ -5,7 +5,7 @@
 
 import { PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
 import { PAGE_SIZE } from "./frames.ts";
-import { type Vma, VM_GROWSDOWN, VM_LOCKED, VM_SHARED } from "./vma.ts";
+import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, type Vma } from "./vma.ts";
 
 /** LIMIT: areas a process may have (vm.max_map_count). */
 export const MAX_AREAS = 65530;

@@ -93,8 +93,11 @@ export class FrameAllocator {
    */
   release(off: number, pages: number, space: AckSource | null = null): void {
     const page = off / PAGE_SIZE;
-    if (space !== null && space.ackedSeq < space.seq) this.quarantine.add(space, page, pages);
-    else this.dropNow(page, pages);
+    if (space !== null && space.ackedSeq < space.seq) {
+      this.quarantine.add(space, page, pages);
+    } else {
+      this.dropNow(page, pages);
+    }
   }
 
   /** Give back pages that nobody ever wrote to or mapped (one reference): they are free at once. */

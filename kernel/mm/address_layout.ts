@@ -1,0 +1,50 @@
+/**
+ * Where things lie in a process: the stack at the top, mappings below it growing down, position-independent programs
+ * at two thirds, the heap behind the program. Random once a sandbox, so that the same program gets the same layout
+ * each time and patched code pages can be shared (patch.ts).
+ *
+ * DIFFERS: Linux draws new addresses at every execve.
+ */
+
+import type { Host } from "../core/host.ts";
+import { PAGE_SIZE } from "./frames.ts";
+
+/** vm.mmap_min_addr. */
+export const MIN_ADDRESS = 0x10000;
+
+const MIN_GAP = 128 << 20;
+const RANDOM_STACK_PAGES = 1 << 22;
+const RANDOM_MMAP_PAGES = 2 ** 28;
+const RANDOM_BRK_PAGES = 1 << 13;
+
+export class AddressLayout {
+  readonly maxAddress: number;
+  /** The stack ends here. */
+  readonly stackTop: number;
+  /** Load address of position-independent executables. */
+  readonly pieBase: number;
+  /** Distance of the heap from the end of the program. */
+  readonly brkGap: number;
+  private readonly mmapShift: number;
+
+  /** `host` null: no randomization (personality ADDR_NO_RANDOMIZE). */
+  constructor(maxAddress: number, host: Host | null) {
+    const random = new Uint32Array(4);
+    if (host !== null) host.random(new Uint8Array(random.buffer));
+    this.maxAddress = maxAddress;
+    this.stackTop = maxAddress - PAGE_SIZE * (1 + random[0]! % RANDOM_STACK_PAGES);
+    this.mmapShift = random[1]! % RANDOM_MMAP_PAGES * PAGE_SIZE;
+    const base = Math.floor(maxAddress / 3 / PAGE_SIZE) * 2 * PAGE_SIZE;
+    this.pieBase = base + random[2]! % RANDOM_MMAP_PAGES * PAGE_SIZE;
+    this.brkGap = host === null ? 0 : random[3]! % RANDOM_BRK_PAGES * PAGE_SIZE;
+  }
+
+  /** Mappings are placed below this address; it leaves room for a stack of `stackLimit` bytes. */
+  mmapBase(stackLimit: number): number {
+    const most = Math.floor(this.maxAddress / 6 / PAGE_SIZE) * PAGE_SIZE;
+    const wanted = Math.ceil(stackLimit / PAGE_SIZE) * PAGE_SIZE + MIN_GAP / 64;
+    const gap = Math.max(MIN_GAP, Math.min(wanted, most));
+    const guard = RANDOM_STACK_PAGES * PAGE_SIZE;
+    return this.maxAddress - gap - guard - this.mmapShift;
+  }
+}

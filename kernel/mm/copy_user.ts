@@ -1,0 +1,247 @@
+/**
+ * User memory by guest address: scalars, copies and strings, each page found through a small direct-mapped TLB.
+ *
+ * Not here: what a page that is not in the TLB needs (`resolve`: memory_manager.ts and fault.ts).
+ */
+
+import { EFAULT, ENAMETOOLONG } from "../../ffi/abi/errno.ts";
+import type { Arena } from "../../ffi/mem/arena.ts";
+import * as native from "../../ffi/mem/native_memory.ts";
+import { ACCESS_READ, ACCESS_WRITE } from "../../platform/platform.ts";
+import { bytesToString } from "../core/bytes.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import type { UserMemory } from "./user_memory.ts";
+import type { FileWindows } from "./windows.ts";
+
+const SLOTS = 256, SLOT_MASK = SLOTS - 1;
+const TWO32 = 0x100000000;
+
+/** Scalars that cross a page go through here. */
+const crossing = new Uint8Array(128);
+const crossingView = new DataView(crossing.buffer);
+
+const text = new Uint8Array(8192);
+
+export abstract class UserAccess implements UserMemory {
+  private readonly base: number;
+  private readonly arenaSize: number;
+  private readonly dv: DataView<SharedArrayBuffer>;
+  private readonly fileWindows: FileWindows;
+  private epoch: number = 0;
+  /** Guest page numbers, and the host addresses of those pages: for reading and for writing. */
+  private readonly readTag: Float64Array = new Float64Array(SLOTS).fill(-1);
+  private readonly readHost: Float64Array = new Float64Array(SLOTS);
+  private readonly writeTag: Float64Array = new Float64Array(SLOTS).fill(-1);
+  private readonly writeHost: Float64Array = new Float64Array(SLOTS);
+  /** Bytes that follow contiguously in host memory, of the last `reach`. */
+  reached: number = 0;
+  /** Pages that follow contiguously, this one included, of the last `resolve`. */
+  protected resolvedPages: number = 1;
+
+  constructor(arena: Arena, windows: FileWindows) {
+    this.base = arena.base;
+    this.arenaSize = arena.size;
+    this.dv = arena.dv;
+    this.fileWindows = windows;
+  }
+
+  /**
+   * Host address of a guest page for one access (ACCESS_READ or ACCESS_WRITE), after doing what a fault of the guest
+   * would do; sets `resolvedPages`. -1: the guest may not.
+   */
+  protected abstract resolve(page: number, access: number): number;
+
+  /** Host address of a guest address, good to the end of its page until memory changes, or -1. HOT */
+  translate(addr: number, access: number): number {
+    if (this.epoch !== this.fileWindows.epoch) this.flushTlb();
+    const page = Math.floor(addr / PAGE_SIZE), slot = page & SLOT_MASK;
+    const offset = addr - page * PAGE_SIZE;
+    if (access === ACCESS_WRITE) {
+      if (this.writeTag[slot] === page) return this.writeHost[slot]! + offset;
+    } else if (this.readTag[slot] === page) {
+      return this.readHost[slot]! + offset;
+    }
+    const host = this.resolve(page, access);
+    if (host < 0) return -1;
+    this.epoch = this.fileWindows.epoch;
+    this.readTag[slot] = page;
+    this.readHost[slot] = host;
+    if (access === ACCESS_WRITE) {
+      this.writeTag[slot] = page;
+      this.writeHost[slot] = host;
+    } else if (this.writeTag[slot] === page && this.writeHost[slot] !== host) {
+      this.writeTag[slot] = -1;
+    }
+    return host + offset;
+  }
+
+  /** As `translate`, for up to `len` bytes: `reached` tells how many of them are contiguous. HOT */
+  reach(addr: number, len: number, access: number): number {
+    const page = Math.floor(addr / PAGE_SIZE), offset = addr - page * PAGE_SIZE;
+    if (offset + len <= PAGE_SIZE) {
+      this.reached = len;
+      return this.translate(addr, access);
+    }
+    const host = this.resolve(page, access);
+    if (host < 0) return -1;
+    this.reached = Math.min(len, this.resolvedPages * PAGE_SIZE - offset);
+    return host + offset;
+  }
+
+  /** Page tables changed: forget everything. */
+  flushTlb(): void {
+    this.epoch = this.fileWindows.epoch;
+    this.readTag.fill(-1);
+    this.writeTag.fill(-1);
+  }
+
+  /** Pages may not be written as before (copy on write). */
+  protected flushWrites(): void {
+    this.writeTag.fill(-1);
+  }
+
+  copyIn(dst: Uint8Array<ArrayBuffer>, dstOffset: number, addr: number, len: number): number {
+    while (len > 0) {
+      const host = this.reach(addr, len, ACCESS_READ);
+      if (host < 0) return -EFAULT;
+      const n = this.reached;
+      if (native.copyToBuffer(dst, dstOffset, host, n) !== n) return -EFAULT;
+      addr += n;
+      dstOffset += n;
+      len -= n;
+    }
+    return 0;
+  }
+
+  copyOut(addr: number, src: Uint8Array<ArrayBuffer>, srcOffset: number, len: number): number {
+    while (len > 0) {
+      const host = this.reach(addr, len, ACCESS_WRITE);
+      if (host < 0) return -EFAULT;
+      const n = this.reached;
+      if (native.copyFromBuffer(host, src, srcOffset, n) !== n) return -EFAULT;
+      addr += n;
+      srcOffset += n;
+      len -= n;
+    }
+    return 0;
+  }
+
+  clear(addr: number, len: number): number {
+    while (len > 0) {
+      const host = this.reach(addr, len, ACCESS_WRITE);
+      if (host < 0) return -EFAULT;
+      const n = this.reached;
+      if (native.fill(host, 0, n) !== n) return -EFAULT;
+      addr += n;
+      len -= n;
+    }
+    return 0;
+  }
+
+  load8(addr: number): number {
+    const host = this.translate(addr, ACCESS_READ);
+    if (host < 0) return -1;
+    const at = host - this.base;
+    return at < this.arenaSize ? this.dv.getUint8(at) : native.load8(host);
+  }
+
+  load16(addr: number): number {
+    if ((addr & 4095) > 4094) {
+      return this.copyIn(crossing, 0, addr, 2) < 0 ? -1 : crossingView.getUint16(0, true);
+    }
+    const host = this.translate(addr, ACCESS_READ);
+    if (host < 0) return -1;
+    const at = host - this.base;
+    return at < this.arenaSize ? this.dv.getUint16(at, true) : native.load16(host);
+  }
+
+  load32(addr: number): number {
+    if ((addr & 4095) > 4092) {
+      return this.copyIn(crossing, 0, addr, 4) < 0 ? -1 : crossingView.getUint32(0, true);
+    }
+    const host = this.translate(addr, ACCESS_READ);
+    if (host < 0) return -1;
+    const at = host - this.base;
+    return at < this.arenaSize ? this.dv.getUint32(at, true) : native.load32(host);
+  }
+
+  load64(addr: number): number {
+    if ((addr & 4095) > 4088) {
+      if (this.copyIn(crossing, 0, addr, 8) < 0) return -1;
+      return crossingView.getUint32(0, true) + crossingView.getUint32(4, true) * TWO32;
+    }
+    const host = this.translate(addr, ACCESS_READ);
+    if (host < 0) return -1;
+    const at = host - this.base;
+    if (at >= this.arenaSize) return native.load64(host);
+    return this.dv.getUint32(at, true) + this.dv.getUint32(at + 4, true) * TWO32;
+  }
+
+  store8(addr: number, value: number): number {
+    const host = this.translate(addr, ACCESS_WRITE);
+    if (host < 0) return -EFAULT;
+    return native.store8(host, value) < 0 ? -EFAULT : 0;
+  }
+
+  store16(addr: number, value: number): number {
+    if ((addr & 4095) > 4094) {
+      crossingView.setUint16(0, value, true);
+      return this.copyOut(addr, crossing, 0, 2);
+    }
+    const host = this.translate(addr, ACCESS_WRITE);
+    if (host < 0) return -EFAULT;
+    return native.store16(host, value) < 0 ? -EFAULT : 0;
+  }
+
+  store32(addr: number, value: number): number {
+    if ((addr & 4095) > 4092) {
+      crossingView.setUint32(0, value, true);
+      return this.copyOut(addr, crossing, 0, 4);
+    }
+    const host = this.translate(addr, ACCESS_WRITE);
+    if (host < 0) return -EFAULT;
+    return native.store32(host, value) < 0 ? -EFAULT : 0;
+  }
+
+  store64(addr: number, value: number): number {
+    const hi = Math.floor(value / TWO32), lo = value - hi * TWO32;
+    if ((addr & 4095) > 4088) {
+      crossingView.setUint32(0, lo, true);
+      crossingView.setUint32(4, hi, true);
+      return this.copyOut(addr, crossing, 0, 8);
+    }
+    const host = this.translate(addr, ACCESS_WRITE);
+    if (host < 0) return -EFAULT;
+    const at = host - this.base;
+    if (at < this.arenaSize) {
+      this.dv.setUint32(at, lo, true);
+      this.dv.setUint32(at + 4, hi, true);
+      return 0;
+    }
+    return native.store32(host, lo) < 0 || native.store32(host + 4, hi) < 0 ? -EFAULT : 0;
+  }
+
+  /** A word that crosses a page cannot be exchanged atomically: a fault. */
+  cas32(addr: number, expected: number, value: number): number {
+    if ((addr & 4095) > 4092) return -1;
+    const host = this.translate(addr, ACCESS_WRITE);
+    return host < 0 ? -1 : native.cas32(host, expected, value);
+  }
+
+  cstring(addr: number, max: number): string | number {
+    let head = "";
+    while (max > 0) {
+      const host = this.translate(addr, ACCESS_READ);
+      if (host < 0) return -EFAULT;
+      const room = Math.min(PAGE_SIZE - (addr & 4095), max);
+      const len = native.findZero(host, room);
+      if (len < 0 || native.copyToBuffer(text, 0, host, len) !== len) return -EFAULT;
+      const part = bytesToString(text, 0, len);
+      if (len < room) return head === "" ? part : head + part;
+      head += part;
+      addr += len;
+      max -= len;
+    }
+    return -ENAMETOOLONG;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Copy on write: a page whose frame may be shared moves, with its neighbourhood, to the shadow stretch of its extent;
+ * a file page that the host maps directly is copied to frames. A frame that nobody else has any more is taken back.
+ */
+
+import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
+import { copy } from "../../ffi/mem/native_memory.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { PAGE_COW, PAGE_FILE, PAGE_PATCHED } from "./pages.ts";
+import { unpatchPages } from "./patch.ts";
+import { mapFrames, pageUp } from "./region.ts";
+import type { Vma } from "./vma.ts";
+
+/** Pages that move together (64 KiB). */
+const WINDOW = 16;
+/** Pages that are looked at on each side for frames to take back. */
+const TAKE_BACK = 512;
+/** LIMIT: pages of a shadow stretch (64 MiB). */
+const STRETCH = 16384;
+
+/** Make the COW page at `page` this process's own: 0 or -ENOMEM. */
+export function breakCow(mm: MemoryManager, vma: Vma, page: number): number {
+  const map = mm.pages, frames = mm.ctx.frames, i = map.present(page);
+  if ((map.flags(i) & PAGE_PATCHED) !== 0) {
+    unpatchPages(mm, page, page + 1);
+    return copyFilePages(mm, vma, page);
+  }
+  const lo = Math.max(map.start(i), vma.start / PAGE_SIZE);
+  const hi = Math.min(map.end(i), vma.end / PAGE_SIZE);
+  const delta = map.frame(i) - map.start(i);
+  const isMine = frames.refs((page + delta) * PAGE_SIZE) === 1;
+  const from = Math.max(lo, isMine ? page - TAKE_BACK : Math.floor(page / WINDOW) * WINDOW);
+  const to = Math.min(hi, isMine ? page + TAKE_BACK : Math.floor(page / WINDOW + 1) * WINDOW);
+  let a = page, b = page + 1;
+  while (a > from && (frames.refs((a - 1 + delta) * PAGE_SIZE) === 1) === isMine) a--;
+  while (b < to && (frames.refs((b + delta) * PAGE_SIZE) === 1) === isMine) b++;
+  if (isMine) {
+    takeBack(mm, vma, a, b);
+    return 0;
+  }
+  reserveShadow(mm, page, lo, hi);
+  return move(mm, vma, a, b) || move(mm, vma, page, page + 1) ? 0 : -ENOMEM;
+}
+
+/** The frames of [from, to) have no other user: let the guest write again. */
+function takeBack(mm: MemoryManager, vma: Vma, from: number, to: number): void {
+  const map = mm.pages, i = map.splitAt(from);
+  map.splitAt(to);
+  if (map.shadow(i) >= 0) {
+    mm.ctx.frames.releaseUntouched(map.shadow(i) * PAGE_SIZE, to - from);
+  }
+  map.set(i, map.frame(i), -1, map.flags(i) & ~(PAGE_COW | PAGE_FILE));
+  map.coalesce(i - 1, i + 2);
+  mm.space.protect(from * PAGE_SIZE, (to - from) * PAGE_SIZE, vma.prot);
+  mm.settle();
+}
+
+/** Give the extent of `page` a shadow, if it has none and memory is not short. [lo, hi) bounds it. */
+function reserveShadow(mm: MemoryManager, page: number, lo: number, hi: number): void {
+  const map = mm.pages, i = map.indexOf(page);
+  if (map.shadow(i) >= 0) return;
+  const from = Math.max(lo, Math.floor(page / STRETCH) * STRETCH);
+  const to = Math.min(hi, Math.floor(page / STRETCH + 1) * STRETCH);
+  if (to - from <= WINDOW) return;
+  const shadow = mm.ctx.frames.alloc(to - from);
+  if (shadow < 0) return;
+  const at = map.splitAt(from);
+  map.splitAt(to);
+  map.set(at, map.frame(at), shadow / PAGE_SIZE, map.flags(at));
+}
+
+/** Move the frames of [from, to), all of one extent, to its shadow or to new frames. False when memory is out. */
+function move(mm: MemoryManager, vma: Vma, from: number, to: number): boolean {
+  const map = mm.pages, frames = mm.ctx.frames, n = to - from;
+  const i = map.splitAt(from);
+  map.splitAt(to);
+  const source = map.frame(i);
+  let target = map.shadow(i);
+  if (target < 0) {
+    const off = frames.alloc(n);
+    if (off < 0) return false;
+    target = off / PAGE_SIZE;
+  }
+  map.set(i, source, -1, map.flags(i));
+  if (copy(mm.hostOf(target), mm.hostOf(source), n * PAGE_SIZE) !== n * PAGE_SIZE) {
+    frames.release(target * PAGE_SIZE, n);
+    return false;
+  }
+  map.set(i, target, -1, map.flags(i) & ~(PAGE_COW | PAGE_FILE));
+  map.coalesce(i - 1, i + 2);
+  mm.leave(source, n);
+  mm.space.mapArena(from * PAGE_SIZE, n * PAGE_SIZE, target * PAGE_SIZE, vma.prot);
+  mm.settle();
+  return true;
+}
+
+/**
+ * Private copies of the file pages around `page`, which has no frame. 0, -EFAULT behind the end of the file, or
+ * -ENOMEM.
+ */
+export function copyFilePages(mm: MemoryManager, vma: Vma, page: number): number {
+  const map = mm.pages, shift = (vma.start - vma.offset) / PAGE_SIZE;
+  const fileEnd = pageUp(vma.backing!.size()) / PAGE_SIZE + shift;
+  if (page >= fileEnd) return -EFAULT;
+  const vmaStart = vma.start / PAGE_SIZE, vmaEnd = vma.end / PAGE_SIZE;
+  let i = map.indexOf(page);
+  if (i === map.length || map.start(i) > page) {
+    const lo = Math.max(vmaStart, i > 0 ? map.end(i - 1) : 0);
+    const hi = Math.min(vmaEnd, fileEnd, i < map.length ? map.start(i) : Infinity);
+    const from = Math.max(lo, Math.floor(page / STRETCH) * STRETCH);
+    const to = Math.min(hi, Math.floor(page / STRETCH + 1) * STRETCH);
+    const shadow = to - from > WINDOW ? mm.ctx.frames.alloc(to - from) : -1;
+    if (shadow < 0) {
+      const a = Math.max(lo, Math.floor(page / WINDOW) * WINDOW);
+      return copyIntoNew(mm, vma, a, Math.min(hi, Math.floor(page / WINDOW + 1) * WINDOW));
+    }
+    map.insert(from, to - from, -1, shadow / PAGE_SIZE, 0);
+    i = map.indexOf(page);
+  }
+  const from = Math.max(map.start(i), vmaStart, Math.floor(page / WINDOW) * WINDOW);
+  const to = Math.min(map.end(i), vmaEnd, fileEnd, Math.floor(page / WINDOW + 1) * WINDOW);
+  const at = map.splitAt(from);
+  map.splitAt(to);
+  const target = map.shadow(at);
+  const error = readFile(mm, vma, from, to, target);
+  if (error < 0) return error;
+  map.remove(at, at + 1);
+  mapFrames(mm, from, to - from, target, 0, vma.prot);
+  mm.settle();
+  return 0;
+}
+
+/** Copies of the file pages [from, to), which have neither frames nor a shadow, in frames of their own. */
+export function copyIntoNew(mm: MemoryManager, vma: Vma, from: number, to: number): number {
+  const off = mm.ctx.frames.alloc(to - from);
+  if (off < 0) return -ENOMEM;
+  const error = readFile(mm, vma, from, to, off / PAGE_SIZE);
+  if (error < 0) {
+    mm.ctx.frames.release(off, to - from);
+    return error;
+  }
+  mapFrames(mm, from, to - from, off / PAGE_SIZE, 0, vma.prot);
+  mm.settle();
+  return 0;
+}
+
+/** File bytes of guest pages [from, to) into zeroed frames: 0 or -EFAULT. */
+function readFile(mm: MemoryManager, vma: Vma, from: number, to: number, frame: number): number {
+  const backing = vma.backing!, offset = from * PAGE_SIZE - vma.start + vma.offset;
+  const len = Math.min((to - from) * PAGE_SIZE, backing.size() - offset);
+  return backing.readInto(mm.hostOf(frame), offset, len) < 0 ? -EFAULT : 0;
+}

@@ -1,0 +1,169 @@
+/**
+ * Faults: what a touch of the guest, or of the Sentry on its behalf, needs (a frame, a copy, a larger stack), or which
+ * signal it deserves. arch/x86/mm/fault.c and mm/memory.c say what Linux does.
+ */
+
+import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
+import { SIGBUS, SIGKILL, SIGSEGV } from "../../ffi/abi/signal.ts";
+import { ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
+import { breakCow, copyFilePages } from "./cow.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { PAGE_COW, PAGE_PATCHED } from "./pages.ts";
+import { populateBacked, populateChunk } from "./populate.ts";
+import { pageUp } from "./region.ts";
+import { growStack } from "./stack.ts";
+import { allows, type Vma } from "./vma.ts";
+import { WINDOW_SIZE } from "./windows.ts";
+
+export const SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRERR = 2;
+
+/** Faults in a row at a page that has what it needs: from the first bound on the mapping is made again. */
+const REPAIR_AFTER = 16, GIVE_UP_AFTER = 64;
+/** Longest wait for a fork's write protection, ns. */
+const FORK_WAIT_NS = 20_000_000;
+
+/** siginfo of the last fault that could not be resolved. */
+export class Fault {
+  signo: number = 0;
+  code: number = 0;
+  addr: number = 0;
+}
+
+export function handleFault(
+  mm: MemoryManager,
+  addr: number,
+  access: number,
+  hostSigno: number,
+): number {
+  const page = Math.floor(addr / PAGE_SIZE);
+  let vma = mm.vmas.find(addr);
+  if (vma === null) {
+    vma = growStack(mm, addr);
+    if (vma === null) return refuse(mm, SIGSEGV, SEGV_MAPERR, addr);
+  }
+  if (!allows(vma.prot, access)) return refuse(mm, SIGSEGV, SEGV_ACCERR, addr);
+  const isWrite = access === 0 ? (vma.prot & PROT_WRITE) !== 0 : (access & ACCESS_WRITE) !== 0;
+  const isMapped = mm.pages.present(page);
+  if (isWrite && isMapped >= 0 && awaitsFork(mm)) return 0; // its pages are protected before it runs again
+  const r = makePresent(mm, vma, page, isWrite);
+  if (r === 0) {
+    mm.spuriousPage = -1;
+    return 0;
+  }
+  if (r < 0) {
+    if (r === -ENOMEM) return refuse(mm, SIGKILL, 0, addr);
+    return refuse(mm, SIGBUS, BUS_ADRERR, addr);
+  }
+  if (hostSigno === SIGBUS) return refuse(mm, SIGBUS, BUS_ADRERR, addr);
+  return spurious(mm, vma, page, addr);
+}
+
+function refuse(mm: MemoryManager, signo: number, code: number, addr: number): number {
+  mm.fault.signo = signo;
+  mm.fault.code = code;
+  mm.fault.addr = addr;
+  return signo;
+}
+
+/**
+ * Another thread resolved it, or the change that does is on its way: run again. When that does not help, map the
+ * page again; in the end a signal is better than a loop.
+ */
+function spurious(mm: MemoryManager, vma: Vma, page: number, addr: number): number {
+  mm.spuriousCount = mm.spuriousPage === page ? mm.spuriousCount + 1 : 0;
+  mm.spuriousPage = page;
+  if (mm.spuriousCount < REPAIR_AFTER) return 0;
+  if (mm.spuriousCount > GIVE_UP_AFTER) return refuse(mm, SIGSEGV, SEGV_ACCERR, addr);
+  const i = mm.pages.present(page);
+  if (i >= 0) {
+    const prot = (mm.pages.flags(i) & PAGE_COW) !== 0 ? vma.sharedProt : vma.prot;
+    const frame = mm.pages.frame(i) + page - mm.pages.start(i);
+    mm.space.mapArena(page * PAGE_SIZE, PAGE_SIZE, frame * PAGE_SIZE, prot);
+  } else if (vma.isDirect) {
+    const offset = page * PAGE_SIZE - vma.start + vma.offset;
+    const file = vma.backing!.platformFile;
+    mm.space.mapFile(page * PAGE_SIZE, PAGE_SIZE, file, offset, vma.directProt);
+  }
+  return 0;
+}
+
+/**
+ * Give `page` what it needs for this access, whatever the area's protection. 0: something was done; 1: nothing is
+ * missing; -EFAULT: behind the end of the file; -ENOMEM.
+ */
+export function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
+  const i = mm.pages.present(page);
+  if (i >= 0) {
+    return isWrite && (mm.pages.flags(i) & PAGE_COW) !== 0 ? breakCow(mm, vma, page) : 1;
+  }
+  if (vma.backing === null) return populateChunk(mm, vma, page);
+  if (isWrite && !vma.isShared) return copyFilePages(mm, vma, page);
+  if (!vma.isDirect) return populateBacked(mm, vma, page);
+  const offset = page * PAGE_SIZE - vma.start + vma.offset;
+  return offset < pageUp(vma.backing.size()) ? 1 : -EFAULT;
+}
+
+/** Host address of a guest page for the Sentry's own access, or -1; `mm.runPages` follow contiguously. */
+export function resolvePage(mm: MemoryManager, page: number, access: number): number {
+  const addr = page * PAGE_SIZE;
+  const vma = mm.vmas.find(addr) ?? growStack(mm, addr);
+  if (vma === null || !allows(vma.prot, access)) return -1;
+  return hostPage(mm, vma, page, access === ACCESS_WRITE);
+}
+
+/** As `resolvePage`, without looking at the protection. */
+export function hostPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
+  const map = mm.pages;
+  let i = map.present(page);
+  if (i < 0 && vma.isDirect && (vma.isShared || !isWrite)) {
+    return windowPage(mm, vma, page, isWrite);
+  }
+  if (i < 0 || (isWrite && (map.flags(i) & PAGE_COW) !== 0)) {
+    if (i >= 0) waitForFork(mm);
+    if (makePresent(mm, vma, page, isWrite) < 0) return -1;
+    i = map.present(page);
+    if (i < 0) return -1;
+  }
+  if ((map.flags(i) & PAGE_PATCHED) !== 0) return originalPage(mm, vma, page);
+  mm.runPages = Math.min(map.end(i), vma.end / PAGE_SIZE) - page;
+  return mm.hostOf(map.frame(i) + page - map.start(i));
+}
+
+/** A page that the host maps straight from a file, through a window. */
+function windowPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
+  const backing = vma.backing!, offset = page * PAGE_SIZE - vma.start + vma.offset;
+  const left = pageUp(backing.size()) - offset;
+  if (left <= 0) return -1;
+  const at = mm.ctx.windows.offsetOf(backing, offset, isWrite);
+  if (at < 0) return -1;
+  const i = mm.pages.indexOf(page);
+  const next = i < mm.pages.length ? mm.pages.start(i) - page : Infinity;
+  const inWindow = (WINDOW_SIZE - offset % WINDOW_SIZE) / PAGE_SIZE;
+  mm.runPages = Math.min(next, inWindow, left / PAGE_SIZE, vma.end / PAGE_SIZE - page);
+  return mm.ctx.arena.base + at;
+}
+
+/** What a patched code page held before. */
+function originalPage(mm: MemoryManager, vma: Vma, page: number): number {
+  if (vma.isDirect) return windowPage(mm, vma, page, false);
+  const frame = vma.backing!.frame(page * PAGE_SIZE - vma.start + vma.offset, false);
+  mm.runPages = 1;
+  return frame < 0 ? -1 : mm.ctx.arena.base + frame;
+}
+
+/** A fork's write protection has not reached the host yet, and another thread may be writing. */
+function awaitsFork(mm: MemoryManager): boolean {
+  return mm.users > 1 && mm.space.ackedSeq < mm.forkSeq;
+}
+
+/**
+ * The Sentry is going to copy a page that a fork shared: until the host has taken away write access, what another
+ * thread stores into the old frame would be lost. Rare: several threads, in the 0.1 ms behind a fork.
+ */
+function waitForFork(mm: MemoryManager): void {
+  if (!awaitsFork(mm)) return;
+  mm.space.flush();
+  const until = mm.ctx.host.monotonicNs() + FORK_WAIT_NS;
+  while (awaitsFork(mm) && mm.ctx.host.monotonicNs() < until);
+}

@@ -1,0 +1,91 @@
+/**
+ * Which files a process maps: one registration for each backing, counted by area. The backing tells through it when
+ * pages of the file are gone (truncate, hole punching).
+ */
+
+import type { Backing, FileMapping } from "./backing.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { PAGE_FILE, PAGE_PATCHED, PAGE_SHARED } from "./pages.ts";
+import { pageUp } from "./region.ts";
+import type { BackingUser, Vma } from "./vma.ts";
+
+class Registration implements FileMapping {
+  readonly mm: MemoryManager;
+  readonly backing: Backing;
+  areas: number = 0;
+
+  constructor(mm: MemoryManager, backing: Backing) {
+    this.mm = mm;
+    this.backing = backing;
+  }
+
+  onPagesGone(from: number, to: number): void {
+    const vmas = this.mm.vmas.list;
+    for (let i = 0; i < vmas.length; i++) {
+      if (vmas[i]!.backing === this.backing) filePagesGone(this.mm, vmas[i]!, from, to);
+    }
+    this.mm.settle();
+  }
+}
+
+export class FileMappings implements BackingUser {
+  private readonly mm: MemoryManager;
+  private readonly byBacking: Map<Backing, Registration> = new Map();
+
+  constructor(mm: MemoryManager) {
+    this.mm = mm;
+  }
+
+  link(backing: Backing): void {
+    let registration = this.byBacking.get(backing);
+    if (registration === undefined) {
+      registration = new Registration(this.mm, backing);
+      this.byBacking.set(backing, registration);
+      backing.mappings.add(registration);
+    }
+    registration.areas++;
+    backing.hold();
+  }
+
+  unlink(backing: Backing): void {
+    const registration = this.byBacking.get(backing);
+    if (registration !== undefined && --registration.areas === 0) {
+      this.byBacking.delete(backing);
+      backing.mappings.delete(registration);
+      if (backing.mappings.size === 0) this.mm.ctx.windows.forget(backing.inode);
+    }
+    backing.drop();
+  }
+}
+
+/**
+ * Pages of the file that `vma` maps are gone. What the host maps straight from the file follows by itself. Copies
+ * that the process made of pages behind the new end go too, those in a punched hole stay (unmap_mapping_range).
+ */
+function filePagesGone(mm: MemoryManager, vma: Vma, from: number, to: number): void {
+  const fileEnd = vma.offset + (vma.end - vma.start);
+  const lo = Math.max(from, vma.offset), hi = Math.min(to, fileEnd);
+  if (lo >= hi) return;
+  const backing = vma.backing!, truncated = pageUp(backing.size());
+  const pages = mm.pages, shift = vma.start - vma.offset;
+  const first = pages.splitAt((lo + shift) / PAGE_SIZE);
+  const last = pages.splitAt((hi + shift) / PAGE_SIZE);
+  for (let i = last - 1; i >= first; i--) {
+    const addr = pages.start(i) * PAGE_SIZE, len = pages.count(i) * PAGE_SIZE;
+    const isFilePage = (pages.flags(i) & (PAGE_FILE | PAGE_SHARED | PAGE_PATCHED)) !== 0;
+    if (pages.frame(i) < 0 || (!isFilePage && addr - shift < truncated)) continue;
+    mm.leave(pages.frame(i), pages.count(i));
+    if (pages.shadow(i) >= 0) {
+      mm.ctx.frames.releaseUntouched(pages.shadow(i) * PAGE_SIZE, pages.count(i));
+    }
+    pages.remove(i, i + 1);
+    if (vma.isDirect) {
+      mm.space.mapFile(addr, len, backing.platformFile, addr - shift, vma.directProt);
+    } else {
+      mm.space.unmap(addr, len);
+    }
+  }
+  // Nobody else may see the old pages once the call that removed them returns.
+  mm.space.flush();
+}

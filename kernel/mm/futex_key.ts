@@ -1,0 +1,35 @@
+/**
+ * Which futex a word is (futex(2)): a word in private memory belongs to its process and address, a word in a shared
+ * mapping to the file and the offset, however many processes see it at whatever addresses.
+ */
+
+import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+
+/** `owner` is a MemoryManager, or the inode of a shared mapping. */
+export interface SharedWord {
+  readonly owner: object | null;
+  readonly offset: number;
+}
+
+export class FutexKey implements SharedWord {
+  owner: object | null = null;
+  offset: number = 0;
+}
+
+/** Fill `mm.key`: 0, -EINVAL when the word is not aligned, -EFAULT when a shared one is not mapped. HOT */
+export function futexKey(mm: MemoryManager, addr: number, isPrivate: boolean): number {
+  if ((addr & 3) !== 0) return -EINVAL;
+  if (addr >= mm.layout.maxAddress) return -EFAULT;
+  const key = mm.key;
+  key.owner = mm;
+  key.offset = addr;
+  if (isPrivate) return 0;
+  const vma = mm.vmas.find(addr);
+  if (vma === null) return -EFAULT;
+  if (vma.isShared) {
+    key.owner = vma.backing!.inode;
+    key.offset = addr - vma.start + vma.offset;
+  }
+  return 0;
+}

@@ -1,0 +1,176 @@
+/** madvise(2), and giving memory back in place. */
+
+import { EACCES, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import * as M from "../../ffi/abi/mman.ts";
+import { ACCESS_READ, ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
+import { resolvePage } from "./fault.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { dropPages, isPageAligned, pageUp } from "./region.ts";
+import { SharedAnon } from "./shared_anon.ts";
+import * as V from "./vma.ts";
+
+/** LIMIT: more pages than this are unmapped and given back in slices, instead of punched at once. */
+const PUNCH_PAGES = 4096;
+
+/** Unmapped parts are skipped, and make the result -ENOMEM. */
+export function madvise(mm: MemoryManager, addr: number, len: number, advice: number): number {
+  if (!isKnown(advice) || !isPageAligned(addr)) return -EINVAL;
+  const end = addr + pageUp(len);
+  if (end > mm.layout.maxAddress) return -EINVAL;
+  let result = 0, at = addr;
+  while (at < end) {
+    const i = mm.vmas.indexOf(at);
+    if (i === mm.vmas.length || mm.vmas.at(i).start >= end) {
+      result = -ENOMEM;
+      break;
+    }
+    const vma = mm.vmas.at(i);
+    if (vma.start > at) {
+      result = -ENOMEM;
+      at = vma.start;
+    }
+    const to = Math.min(end, vma.end);
+    const error = adviseArea(mm, vma, at, to, advice);
+    if (error < 0) {
+      result = error;
+      break;
+    }
+    at = to;
+  }
+  mm.settle();
+  mm.vmas.mergeAround(addr, end);
+  return result;
+}
+
+function isKnown(advice: number): boolean {
+  return advice >= M.MADV_NORMAL && advice <= M.MADV_DONTNEED ||
+    advice >= M.MADV_FREE && advice <= M.MADV_DONTNEED_LOCKED;
+}
+
+function adviseArea(
+  mm: MemoryManager,
+  vma: V.Vma,
+  start: number,
+  end: number,
+  advice: number,
+): number {
+  switch (advice) {
+    case M.MADV_DONTNEED:
+    case M.MADV_DONTNEED_LOCKED:
+      if (advice === M.MADV_DONTNEED && (vma.flags & V.VM_LOCKED) !== 0) return -EINVAL;
+      if ((vma.flags & V.VM_SPECIAL) !== 0) return -EINVAL;
+      return discard(mm, vma, start, end);
+    case M.MADV_FREE:
+      if (!vma.isAnonymous || vma.isShared || (vma.flags & V.VM_LOCKED) !== 0) return -EINVAL;
+      return discard(mm, vma, start, end);
+    case M.MADV_REMOVE:
+      return remove(mm, vma, start, end);
+    case M.MADV_POPULATE_READ:
+    case M.MADV_POPULATE_WRITE:
+      return populate(mm, start, end, advice === M.MADV_POPULATE_WRITE);
+    case M.MADV_WIPEONFORK:
+      if (!vma.isAnonymous || vma.isShared) return -EINVAL;
+      return changeFlags(mm, start, end, 0, V.VM_WIPEONFORK);
+    case M.MADV_NORMAL:
+      return changeFlags(mm, start, end, V.VM_SEQUENTIAL | V.VM_RANDOM, 0);
+    case M.MADV_SEQUENTIAL:
+      return changeFlags(mm, start, end, V.VM_RANDOM, V.VM_SEQUENTIAL);
+    case M.MADV_RANDOM:
+      return changeFlags(mm, start, end, V.VM_SEQUENTIAL, V.VM_RANDOM);
+    case M.MADV_KEEPONFORK:
+      return changeFlags(mm, start, end, V.VM_WIPEONFORK, 0);
+    case M.MADV_DONTFORK:
+      return changeFlags(mm, start, end, 0, V.VM_DONTFORK);
+    case M.MADV_DOFORK:
+      if ((vma.flags & V.VM_SPECIAL) !== 0) return -EINVAL;
+      return changeFlags(mm, start, end, V.VM_DONTFORK, 0);
+    case M.MADV_DONTDUMP:
+      return changeFlags(mm, start, end, 0, V.VM_DONTDUMP);
+    case M.MADV_DODUMP:
+      return changeFlags(mm, start, end, V.VM_DONTDUMP, 0);
+    case M.MADV_MERGEABLE:
+      return changeFlags(mm, start, end, 0, V.VM_MERGEABLE);
+    case M.MADV_UNMERGEABLE:
+      return changeFlags(mm, start, end, V.VM_MERGEABLE, 0);
+    case M.MADV_HUGEPAGE:
+      return changeFlags(mm, start, end, V.VM_NOHUGEPAGE, V.VM_HUGEPAGE);
+    case M.MADV_NOHUGEPAGE:
+      return changeFlags(mm, start, end, V.VM_HUGEPAGE, V.VM_NOHUGEPAGE);
+    default:
+      return 0; // MADV_WILLNEED, MADV_COLD, MADV_PAGEOUT: there is nothing to read ahead or to swap
+  }
+}
+
+function changeFlags(
+  mm: MemoryManager,
+  start: number,
+  end: number,
+  clear: number,
+  set: number,
+): number {
+  const first = mm.vmas.splitAt(start), last = mm.vmas.splitAt(end);
+  for (let i = first; i < last; i++) {
+    const vma = mm.vmas.at(i);
+    vma.flags = vma.flags & ~clear | set;
+  }
+  return 0;
+}
+
+/** MADV_DONTNEED: private memory reads as zeros, or as the file, again. Shared memory keeps its contents. */
+function discard(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
+  if (vma.isShared) return 0;
+  const from = start / PAGE_SIZE, to = end / PAGE_SIZE;
+  if (vma.backing === null && to - from <= PUNCH_PAGES && punchOwn(mm, from, to)) return 0;
+  dropPages(mm, from, to);
+  if (vma.isDirect) {
+    const offset = start - vma.start + vma.offset;
+    mm.space.mapFile(start, end - start, vma.backing!.platformFile, offset, vma.directProt);
+  } else {
+    mm.space.unmap(start, end - start);
+  }
+  mm.settle();
+  return 0;
+}
+
+/** Zero frames that nobody else has where they are. False, with nothing changed, when some are shared. */
+function punchOwn(mm: MemoryManager, from: number, to: number): boolean {
+  const map = mm.pages, { frames, arena } = mm.ctx, first = map.indexOf(from);
+  for (let i = first; i < map.length && map.start(i) < to; i++) {
+    if (map.frame(i) < 0) return false;
+    const a = Math.max(from, map.start(i)), b = Math.min(to, map.end(i));
+    const delta = map.frame(i) - map.start(i);
+    for (let page = a; page < b; page++) {
+      if (frames.refs((page + delta) * PAGE_SIZE) !== 1) return false;
+    }
+  }
+  for (let i = first; i < map.length && map.start(i) < to; i++) {
+    const a = Math.max(from, map.start(i)), b = Math.min(to, map.end(i));
+    const frame = map.frame(i) + a - map.start(i);
+    if (arena.punch(frame * PAGE_SIZE, (b - a) * PAGE_SIZE) < 0) return false;
+  }
+  return true;
+}
+
+/** MADV_REMOVE: a hole in the file behind shared memory. */
+function remove(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
+  if ((vma.flags & V.VM_LOCKED) !== 0 || vma.backing === null) return -EINVAL;
+  if (!vma.isShared || (vma.prot & PROT_WRITE) === 0) return -EACCES;
+  // DIFFERS: only memory without a file; others have fallocate(2).
+  if (!(vma.backing instanceof SharedAnon)) return -EOPNOTSUPP;
+  const r = vma.backing.punch(start - vma.start + vma.offset, end - start);
+  mm.flushTlb();
+  return r;
+}
+
+/** MADV_POPULATE_*: fault every page in. */
+function populate(mm: MemoryManager, start: number, end: number, isWrite: boolean): number {
+  const access = isWrite ? ACCESS_WRITE : ACCESS_READ;
+  for (let page = start / PAGE_SIZE; page < end / PAGE_SIZE;) {
+    if (resolvePage(mm, page, access) < 0) {
+      return mm.vmas.find(page * PAGE_SIZE) ? -EFAULT : -ENOMEM;
+    }
+    page += mm.runPages;
+  }
+  return 0;
+}

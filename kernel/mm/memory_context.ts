@@ -1,0 +1,52 @@
+/** What all processes of a sandbox share for their memory: the arena, its frames, windows, patched pages, the layout. */
+
+import type { Arena } from "../../ffi/mem/arena.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { Host } from "../core/host.ts";
+import { AddressLayout } from "./address_layout.ts";
+import { FrameAllocator } from "./frames.ts";
+import { PatchCache } from "./patch_cache.ts";
+import { FileWindows } from "./windows.ts";
+
+/** The kernel's own shared object and its data page, made elsewhere: arena offsets and bytes. */
+export interface VdsoPages {
+  readonly imageFrame: number;
+  readonly imageBytes: number;
+  readonly vvarFrame: number;
+  readonly vvarBytes: number;
+}
+
+export class MemoryContext {
+  readonly arena: Arena;
+  readonly platform: Platform;
+  readonly host: Host;
+  readonly frames: FrameAllocator;
+  readonly windows: FileWindows;
+  readonly patches: PatchCache;
+  readonly layout: AddressLayout;
+  /** The layout of programs that asked for no randomization. */
+  readonly plainLayout: AddressLayout;
+  vdso: VdsoPages | null = null;
+  /** A page for copies that must not touch guest memory: its host address. */
+  readonly bounce: number;
+
+  constructor(arena: Arena, platform: Platform, host: Host) {
+    this.arena = arena;
+    this.platform = platform;
+    this.host = host;
+    this.frames = new FrameAllocator(arena);
+    this.windows = new FileWindows(arena);
+    this.patches = new PatchCache(arena, this.frames);
+    this.layout = new AddressLayout(platform.maxUserAddress, host);
+    this.plainLayout = new AddressLayout(platform.maxUserAddress, null);
+    this.bounce = arena.base + this.frames.alloc(1);
+  }
+
+  /** Give freed memory back to the host, a slice a call: true when more is left (the loop calls it). */
+  reclaim(): boolean {
+    return this.frames.reclaim(RECLAIM_SLICE);
+  }
+}
+
+/** LIMIT: bytes that are given back in one turn of the loop (about 2 ms). */
+const RECLAIM_SLICE = 16 << 20;

@@ -1,0 +1,262 @@
+/**
+ * The memory of one process: its areas (vma.ts), the frames behind its pages (pages.ts), and the host mappings in its
+ * address space. This class is the hub; each operation is a topic file.
+ *
+ * Order of every change: book-keeping, then the host mapping is queued, then `settle` releases the frames that the
+ * queued change takes away.
+ */
+
+import { ENOMEM } from "../../ffi/abi/errno.ts";
+import type { AddressSpace } from "../../platform/platform.ts";
+import { MemoryCounters, MemoryLimits } from "./accounting.ts";
+import type { AddressLayout } from "./address_layout.ts";
+import type { Backing } from "./backing.ts";
+import { brk, ProgramBreak } from "./brk.ts";
+import { UserAccess } from "./copy_user.ts";
+import { Fault, handleFault, resolvePage } from "./fault.ts";
+import { FileMappings } from "./file_mappings.ts";
+import { copyMemory, forkSpace } from "./fork.ts";
+import { forcedCopyIn, forcedCopyOut } from "./forced_access.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import { FutexKey, futexKey, type SharedWord } from "./futex_key.ts";
+import { madvise } from "./madvise.ts";
+import type { MemoryContext } from "./memory_context.ts";
+import { mlock, mlockall, munlockall } from "./mlock.ts";
+import { mmap } from "./mmap.ts";
+import { mprotect } from "./mprotect.ts";
+import { mremap } from "./mremap.ts";
+import { PageMap } from "./pages.ts";
+import { noRefusedSites, setPatching } from "./patch.ts";
+import { dropPages, munmap } from "./region.ts";
+import { mincore, msync } from "./residency.ts";
+import { PROT_MASK, type Vma, VmaList } from "./vma.ts";
+
+/** Guest addresses that prctl(PR_SET_MM) and /proc/PID show. */
+export class ProgramAddresses {
+  codeStart: number = 0;
+  codeEnd: number = 0;
+  dataStart: number = 0;
+  dataEnd: number = 0;
+  stackStart: number = 0;
+  argStart: number = 0;
+  argEnd: number = 0;
+  envStart: number = 0;
+  envEnd: number = 0;
+  /** The auxiliary vector as it was put on the stack, for /proc/PID/auxv. */
+  auxv: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+}
+
+export class MemoryManager extends UserAccess {
+  readonly ctx: MemoryContext;
+  readonly space: AddressSpace;
+  readonly vmas: VmaList;
+  readonly pages: PageMap = new PageMap();
+  readonly files: FileMappings;
+  readonly limits: MemoryLimits = new MemoryLimits();
+  readonly counters: MemoryCounters = new MemoryCounters();
+  readonly program: ProgramAddresses = new ProgramAddresses();
+  readonly break: ProgramBreak = new ProgramBreak();
+  /** What `handleFault` found when it did not return 0. */
+  readonly fault: Fault = new Fault();
+  /** What `futexKey` found. */
+  readonly key: FutexKey = new FutexKey();
+  layout: AddressLayout;
+  /** Mappings are placed below this address. */
+  mmapBase: number;
+  /** Tasks that use this memory (CLONE_VM). */
+  users: number = 1;
+  /** VM_LOCKED bits that new areas get (mlockall MCL_FUTURE). */
+  futureFlags: number = 0;
+  /** System call sites may be patched (patch.ts). */
+  isPatching: boolean = true;
+  readonly refusedSites: Float64Array = noRefusedSites();
+  /** Host changes up to here write-protect pages for a fork. */
+  forkSeq: number = 0;
+  /** Frames reserved below the stack: first page and count. */
+  stackReserve: number = -1;
+  stackReservePages: number = 0;
+  isDestroyed: boolean = false;
+  /** Faults in a row at the same page that had nothing to do. */
+  spuriousPage: number = -1;
+  spuriousCount: number = 0;
+  /** Frames whose unmapping is about to be queued: page, count pairs. */
+  private readonly leaving: number[] = [];
+
+  constructor(ctx: MemoryContext, space: AddressSpace) {
+    super(ctx.arena, ctx.windows);
+    this.ctx = ctx;
+    this.space = space;
+    this.files = new FileMappings(this);
+    this.vmas = new VmaList(this.files);
+    this.layout = ctx.layout;
+    this.mmapBase = this.layout.mmapBase(this.limits.stack);
+  }
+
+  /**
+   * mmap(2): the address, or -errno. `backing` is null for MAP_ANONYMOUS; `maxProt` is what mprotect may grant later
+   * (no PROT_WRITE for a shared mapping of a file that was opened read-only, no PROT_EXEC on noexec mounts).
+   */
+  mmap(
+    addr: number,
+    len: number,
+    prot: number,
+    flags: number,
+    backing: Backing | null,
+    offset: number,
+    maxProt: number = PROT_MASK,
+  ): number {
+    return mmap(this, addr, len, prot, flags, backing, offset, maxProt);
+  }
+  munmap(addr: number, len: number): number {
+    return munmap(this, addr, len);
+  }
+  mprotect(addr: number, len: number, prot: number): number {
+    return mprotect(this, addr, len, prot);
+  }
+  mremap(addr: number, oldLen: number, newLen: number, flags: number, newAddr: number): number {
+    return mremap(this, addr, oldLen, newLen, flags, newAddr);
+  }
+  madvise(addr: number, len: number, advice: number): number {
+    return madvise(this, addr, len, advice);
+  }
+  msync(addr: number, len: number, flags: number): number {
+    return msync(this, addr, len, flags);
+  }
+  /** One byte a page into `vec` (user memory). */
+  mincore(addr: number, len: number, vec: number): number {
+    return mincore(this, addr, len, vec);
+  }
+  /** mlock2(2) flags MLOCK_ONFAULT; `lock` false is munlock(2). */
+  mlock(addr: number, len: number, flags: number, lock: boolean): number {
+    return mlock(this, addr, len, flags, lock);
+  }
+  mlockall(flags: number): number {
+    return mlockall(this, flags);
+  }
+  munlockall(): number {
+    return munlockall(this);
+  }
+  /** brk(2): the break afterwards, changed or not. */
+  brk(addr: number): number {
+    return brk(this, addr);
+  }
+
+  /**
+   * A guest access failed at `addr`. `access`: ACCESS_* bits, 0 when unknown; `signo`: the host's signal, for SIGBUS.
+   * 0: run again. Otherwise a signal number (SIGSEGV, SIGBUS, or SIGKILL when memory is out), with `fault` filled.
+   */
+  handleFault(addr: number, access: number, signo: number = 0): number {
+    return handleFault(this, addr, access, signo);
+  }
+
+  /** The memory of a child process in a new address space, or -ENOMEM. */
+  fork(): MemoryManager | number {
+    const space = forkSpace(this);
+    if (space === null) return -ENOMEM;
+    const child = new MemoryManager(this.ctx, space);
+    copyMemory(this, child);
+    return child;
+  }
+
+  /** Identity of a futex word in `key`: 0, -EINVAL or -EFAULT. */
+  futexKey(addr: number, isPrivate: boolean): number {
+    return futexKey(this, addr, isPrivate);
+  }
+  /** True when both words are the same futex. */
+  static sameWord(a: SharedWord, b: SharedWord): boolean {
+    return a.owner === b.owner && a.offset === b.offset;
+  }
+
+  /** Read as a debugger: whatever the protection, and the program's own code where it was patched. Bytes read. */
+  readForced(dst: Uint8Array<ArrayBuffer>, dstOffset: number, addr: number, len: number): number {
+    return forcedCopyIn(this, dst, dstOffset, addr, len);
+  }
+  /** Write as a debugger: read-only private pages are copied first. Bytes written. */
+  writeForced(addr: number, src: Uint8Array<ArrayBuffer>, srcOffset: number, len: number): number {
+    return forcedCopyOut(this, addr, src, srcOffset, len);
+  }
+
+  /** Off: bring back the original code, and patch nothing any more (ptrace, strace, guest seccomp). */
+  setPatching(enabled: boolean): void {
+    setPatching(this, enabled);
+  }
+
+  /** Another task uses this memory. */
+  share(): this {
+    this.users++;
+    return this;
+  }
+  /** A task does not use it any more; the last one ends it. */
+  put(): void {
+    if (--this.users === 0) this.destroy();
+  }
+
+  /** The process is gone: end the host process and give all memory back. */
+  destroy(): void {
+    if (this.isDestroyed) return;
+    this.isDestroyed = true;
+    this.space.destroy();
+    dropPages(this, 0, Infinity);
+    this.releaseReserves();
+    this.vmas.remove(0, this.vmas.length);
+    this.counters.copyFrom(new MemoryCounters());
+    this.settle();
+  }
+
+  /** Frames that the next queued host change unmaps. */
+  leave(framePage: number, pages: number): void {
+    this.leaving.push(framePage, pages);
+  }
+
+  /** The change is queued: its frames may go. Whatever was remembered of page tables is void. */
+  settle(): void {
+    const leaving = this.leaving;
+    for (let i = 0; i < leaving.length; i += 2) {
+      this.ctx.frames.release(leaving[i]! * PAGE_SIZE, leaving[i + 1]!, this.space);
+    }
+    leaving.length = 0;
+    this.flushTlb();
+  }
+
+  /** Give up frames that were reserved for growth. */
+  releaseReserves(): void {
+    this.break.releaseReserve(this.ctx.frames);
+    if (this.stackReservePages > 0) {
+      this.ctx.frames.releaseUntouched(this.stackReserve * PAGE_SIZE, this.stackReservePages);
+      this.stackReservePages = 0;
+    }
+  }
+
+  /** Host address of an arena page. */
+  hostOf(framePage: number): number {
+    return this.ctx.arena.base + framePage * PAGE_SIZE;
+  }
+
+  protected override resolve(page: number, access: number): number {
+    const host = resolvePage(this, page, access);
+    this.resolvedPages = this.runPages;
+    return host;
+  }
+  /** Contiguous pages of the last `resolvePage`. */
+  runPages: number = 1;
+
+  /** Resident pages: those that have a frame. An upper bound: the host may not have touched all of them. */
+  get residentPages(): number {
+    let pages = 0;
+    for (let i = 0; i < this.pages.length; i++) {
+      if (this.pages.frame(i) >= 0) pages += this.pages.count(i);
+    }
+    return pages;
+  }
+
+  /** Name of an area as /proc/PID/maps shows it. */
+  nameOf(vma: Vma): string {
+    if (vma.backing !== null) return vma.backing.describe();
+    if (vma.label !== "") return vma.label;
+    if (vma.start <= this.break.end && vma.end >= this.break.start && this.break.end > 0) {
+      return "[heap]";
+    }
+    const stack = this.program.stackStart;
+    return vma.start <= stack && stack < vma.end ? "[stack]" : "";
+  }
+}

@@ -1,0 +1,107 @@
+/** mprotect(2): areas are split and merged as Linux does; the host gets one change a run of equal protection. */
+
+import { EACCES, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
+import { PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM } from "../../ffi/abi/mman.ts";
+import { PROT_WRITE } from "../../platform/platform.ts";
+import { isData } from "./accounting.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { PAGE_COW } from "./pages.ts";
+import { unpatchPages } from "./patch.ts";
+import { isPageAligned, pageUp } from "./region.ts";
+import { PROT_MASK, readOnlyProt, VM_GROWSDOWN, type Vma } from "./vma.ts";
+
+export function mprotect(mm: MemoryManager, addr: number, len: number, prot: number): number {
+  const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
+  if (grows === (PROT_GROWSDOWN | PROT_GROWSUP) || !isPageAligned(addr)) return -EINVAL;
+  if (len === 0) return 0;
+  const end = addr + pageUp(len);
+  if (end > mm.layout.maxAddress) return -ENOMEM;
+  if ((prot & ~(PROT_MASK | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP)) !== 0) return -EINVAL;
+  const i = mm.vmas.indexOf(addr);
+  if (i === mm.vmas.length) return -ENOMEM;
+  let start = addr;
+  const first = mm.vmas.at(i);
+  if (grows === PROT_GROWSDOWN) {
+    if (first.start >= end) return -ENOMEM;
+    if ((first.flags & VM_GROWSDOWN) === 0) return -EINVAL;
+    start = first.start;
+  } else {
+    if (first.start > addr) return -ENOMEM;
+    if (grows === PROT_GROWSUP) return -EINVAL;
+  }
+  const error = changeRange(mm, start, end, prot & PROT_MASK);
+  mm.settle();
+  mm.vmas.mergeAround(start, end);
+  return error;
+}
+
+/** Areas before the one that fails stay changed. */
+function changeRange(mm: MemoryManager, start: number, end: number, prot: number): number {
+  for (let at = start; at < end;) {
+    const vma = mm.vmas.find(at);
+    if (vma === null) return -ENOMEM;
+    if ((prot & ~vma.maxProt) !== 0) return -EACCES;
+    const to = Math.min(end, vma.end);
+    if (vma.prot !== prot) {
+      const pages = (to - at) / PAGE_SIZE;
+      if (isData(vma.flags, prot) && !isData(vma.flags, vma.prot)) {
+        if ((mm.counters.data + pages) * PAGE_SIZE > mm.limits.data) return -ENOMEM;
+      }
+      mm.vmas.splitAt(to);
+      changeArea(mm, mm.vmas.at(mm.vmas.splitAt(at)), prot);
+    }
+    at = to;
+  }
+  return 0;
+}
+
+function changeArea(mm: MemoryManager, vma: Vma, prot: number): void {
+  const from = vma.start / PAGE_SIZE, to = vma.end / PAGE_SIZE, old = vma.prot;
+  mm.counters.charge(vma, to - from, -1);
+  if ((prot & PROT_WRITE) !== 0) unpatchPages(mm, from, to);
+  vma.prot = prot;
+  mm.counters.charge(vma, to - from, 1);
+  applyProtection(mm, vma, from, to, old);
+}
+
+/** Bring the host's protection of mapped pages in [from, to) from what `old` gave to what the area says. */
+function applyProtection(
+  mm: MemoryManager,
+  vma: Vma,
+  from: number,
+  to: number,
+  old: number,
+): void {
+  const map = mm.pages, isDirect = vma.isDirect;
+  const direct = isDirect && directOf(vma, old) !== vma.directProt ? vma.directProt : -1;
+  const own = old !== vma.prot ? vma.prot : -1;
+  const cow = readOnlyProt(old) !== vma.sharedProt ? vma.sharedProt : -1;
+  let runStart = from, runProt = -1;
+  for (let page = from, i = map.indexOf(from); page < to;) {
+    let next = to, prot = direct;
+    if (i < map.length && map.start(i) <= page) {
+      next = Math.min(to, map.end(i));
+      if (map.frame(i) >= 0) prot = (map.flags(i) & PAGE_COW) !== 0 ? cow : own;
+      i++;
+    } else if (i < map.length) {
+      next = Math.min(to, map.start(i));
+    }
+    if (prot !== runProt) {
+      protectRun(mm, runStart, page, runProt);
+      runStart = page;
+      runProt = prot;
+    }
+    page = next;
+  }
+  protectRun(mm, runStart, to, runProt);
+}
+
+function directOf(vma: Vma, prot: number): number {
+  return vma.isShared ? prot : readOnlyProt(prot);
+}
+
+function protectRun(mm: MemoryManager, from: number, to: number, prot: number): void {
+  if (prot < 0 || from >= to) return;
+  mm.space.protect(from * PAGE_SIZE, (to - from) * PAGE_SIZE, prot);
+}

@@ -1,0 +1,197 @@
+/** mremap(2): shrink, grow in place, move, duplicate (old length 0), MREMAP_DONTUNMAP. */
+
+import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
+import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from "../../ffi/abi/mman.ts";
+import { PROT_NONE } from "../../platform/platform.ts";
+import { MAX_AREAS, mayExpand, mayLock } from "./accounting.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { PAGE_COW } from "./pages.ts";
+import { unpatchPages } from "./patch.ts";
+import { populateAnonymous } from "./populate.ts";
+import { clearRange, isPageAligned, pageUp, unmapRange } from "./region.ts";
+import { findUnmapped, isReserved, isUnmapped } from "./unmapped_area.ts";
+import { VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SPECIAL, type Vma } from "./vma.ts";
+
+/** Added pages up to this many get frames at once. */
+const EAGER_PAGES = 16384;
+
+export function mremap(
+  mm: MemoryManager,
+  addr: number,
+  oldLen: number,
+  newLen: number,
+  flags: number,
+  newAddr: number,
+): number {
+  if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return -EINVAL;
+  const mayMove = (flags & MREMAP_MAYMOVE) !== 0, keepsOld = (flags & MREMAP_DONTUNMAP) !== 0;
+  if ((flags & MREMAP_FIXED) !== 0 && !mayMove) return -EINVAL;
+  if (keepsOld && (!mayMove || oldLen !== newLen)) return -EINVAL;
+  if (!isPageAligned(addr)) return -EINVAL;
+  const from = pageUp(oldLen), to = pageUp(newLen);
+  if (to === 0) return -EINVAL;
+  if (mm.vmas.find(addr) === null) return -EFAULT;
+  if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) {
+    return moveTo(mm, addr, from, to, flags, newAddr);
+  }
+  if (from >= to) {
+    if (from > to) {
+      const error = unmapRange(mm, addr + to, addr + from);
+      if (error < 0) return error;
+    }
+    return addr;
+  }
+  const error = checkResize(mm, addr, from, to);
+  if (error < 0) return error;
+  const vma = mm.vmas.find(addr)!;
+  if (from === vma.end - addr && from > 0 && canGrow(mm, vma, to - from)) {
+    growInPlace(mm, vma, to - from);
+    return addr;
+  }
+  if (!mayMove) return -ENOMEM;
+  const target = findUnmapped(mm, to, false);
+  if (target < 0) return -ENOMEM;
+  move(mm, addr, from, target, to, false);
+  return target;
+}
+
+/** MREMAP_FIXED and MREMAP_DONTUNMAP (mremap_to). */
+function moveTo(
+  mm: MemoryManager,
+  addr: number,
+  oldLen: number,
+  newLen: number,
+  flags: number,
+  newAddr: number,
+): number {
+  const max = mm.layout.maxAddress, isFixed = (flags & MREMAP_FIXED) !== 0;
+  if (!isPageAligned(newAddr) || newLen > max || newAddr > max - newLen) return -EINVAL;
+  if (addr < newAddr + newLen && newAddr < addr + oldLen) return -EINVAL;
+  if (mm.vmas.length >= MAX_AREAS - 2) return -ENOMEM;
+  if (isFixed) {
+    if (isReserved(mm, newAddr, newAddr + newLen)) return -ENOMEM;
+    const error = unmapRange(mm, newAddr, newAddr + newLen);
+    if (error < 0) return error;
+  }
+  let from = oldLen;
+  if (from > newLen) {
+    const error = unmapRange(mm, addr + newLen, addr + from);
+    if (error < 0) return error;
+    from = newLen;
+  }
+  const error = checkResize(mm, addr, from, newLen);
+  if (error < 0) return error;
+  const keepsOld = (flags & MREMAP_DONTUNMAP) !== 0, vma = mm.vmas.find(addr)!;
+  if (keepsOld) {
+    if ((vma.flags & VM_SPECIAL) !== 0) return -EINVAL;
+    if (!mayExpand(mm.counters, mm.limits, vma.flags, vma.prot, from / PAGE_SIZE)) return -ENOMEM;
+  }
+  let target = newAddr;
+  if (!isFixed) {
+    const isHintFree = newAddr > 0 && isUnmapped(mm, newAddr, newLen);
+    target = isHintFree ? newAddr : findUnmapped(mm, newLen, false);
+  }
+  if (target < 0) return -ENOMEM;
+  move(mm, addr, from, target, newLen, keepsOld);
+  return target;
+}
+
+/** vma_to_resize: 0 or -errno. */
+function checkResize(mm: MemoryManager, addr: number, oldLen: number, newLen: number): number {
+  const vma = mm.vmas.find(addr);
+  if (vma === null) return -EFAULT;
+  if (oldLen === 0 && !vma.isShared) return -EINVAL;
+  if (oldLen > vma.end - addr) return -EFAULT;
+  if (newLen <= oldLen) return 0;
+  const extra = (newLen - oldLen) / PAGE_SIZE;
+  if ((vma.flags & VM_SPECIAL) !== 0) return -EFAULT;
+  if ((vma.flags & VM_LOCKED) !== 0 && !mayLock(mm.counters, mm.limits, extra)) return -EAGAIN;
+  return mayExpand(mm.counters, mm.limits, vma.flags, vma.prot, extra) ? 0 : -ENOMEM;
+}
+
+function canGrow(mm: MemoryManager, vma: Vma, bytes: number): boolean {
+  return vma.end + bytes <= mm.layout.maxAddress && isUnmapped(mm, vma.end, bytes);
+}
+
+function growInPlace(mm: MemoryManager, vma: Vma, bytes: number): void {
+  const from = vma.end, start = vma.start;
+  vma.end += bytes;
+  mm.counters.charge(vma, bytes / PAGE_SIZE, 1);
+  mapTail(mm, vma, from);
+  mm.settle();
+  mm.vmas.mergeAround(start, from + bytes);
+}
+
+/** What the area has from `from` on is new: map the file there, or give it frames. */
+function mapTail(mm: MemoryManager, vma: Vma, from: number): void {
+  const pages = (vma.end - from) / PAGE_SIZE;
+  if (pages === 0) return;
+  if (vma.isDirect) {
+    const offset = from - vma.start + vma.offset;
+    mm.space.mapFile(from, vma.end - from, vma.backing!.platformFile, offset, vma.directProt);
+  } else if (
+    vma.backing === null && vma.prot !== PROT_NONE && pages <= EAGER_PAGES &&
+    (vma.flags & (VM_NORESERVE | VM_GROWSDOWN)) === 0
+  ) {
+    populateAnonymous(mm, vma, from / PAGE_SIZE, vma.end / PAGE_SIZE);
+  }
+}
+
+/**
+ * Move [addr, addr + oldLen) of one area to `target`, where nothing is mapped, and make it `newLen` long. Frames move
+ * along; an old length of 0 maps the same shared pages a second time.
+ */
+function move(
+  mm: MemoryManager,
+  addr: number,
+  oldLen: number,
+  target: number,
+  newLen: number,
+  keepsOld: boolean,
+): void {
+  const old = mm.vmas.find(addr)!, vma = old.clone();
+  unpatchPages(mm, addr / PAGE_SIZE, (addr + oldLen) / PAGE_SIZE);
+  vma.start = target;
+  vma.end = target + newLen;
+  vma.offset = old.backing === null ? target : old.offset + (addr - old.start);
+  if (keepsOld) vma.flags = old.flags & ~VM_LOCKED;
+  mm.vmas.insert(vma);
+  mm.counters.charge(vma, newLen / PAGE_SIZE, 1);
+  if (vma.isDirect && oldLen > 0) {
+    const file = vma.backing!.platformFile;
+    mm.space.mapFile(target, oldLen, file, vma.offset, vma.directProt);
+  }
+  movePages(mm, vma, addr / PAGE_SIZE, oldLen / PAGE_SIZE, target / PAGE_SIZE);
+  mapTail(mm, vma, target + oldLen);
+  if (keepsOld) {
+    if (old.isDirect) {
+      const offset = addr - old.start + old.offset;
+      mm.space.mapFile(addr, oldLen, old.backing!.platformFile, offset, old.directProt);
+    } else {
+      mm.space.unmap(addr, oldLen);
+    }
+  } else if (oldLen > 0) {
+    clearRange(mm, addr, addr + oldLen);
+    mm.space.unmap(addr, oldLen);
+  }
+  mm.settle();
+  mm.vmas.mergeAround(target, target + newLen);
+}
+
+/** Extents of guest pages [from, from + count) go to `to`, and their frames are mapped there. */
+function movePages(mm: MemoryManager, vma: Vma, from: number, count: number, to: number): void {
+  const map = mm.pages, first = map.splitAt(from), last = map.splitAt(from + count);
+  const moved: number[] = [];
+  for (let i = first; i < last; i++) {
+    moved.push(map.start(i), map.count(i), map.frame(i), map.shadow(i), map.flags(i));
+  }
+  map.remove(first, last);
+  for (let k = 0; k < moved.length; k += 5) {
+    const page = moved[k]! - from + to, n = moved[k + 1]!, frame = moved[k + 2]!;
+    map.insert(page, n, frame, moved[k + 3]!, moved[k + 4]!);
+    if (frame < 0) continue;
+    const prot = (moved[k + 4]! & PAGE_COW) !== 0 ? vma.sharedProt : vma.prot;
+    mm.space.mapArena(page * PAGE_SIZE, n * PAGE_SIZE, frame * PAGE_SIZE, prot);
+  }
+}

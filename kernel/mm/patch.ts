@@ -1,0 +1,128 @@
+/**
+ * Patching of system call sites: `mov eax, imm32; syscall` (7 bytes) in a private, executable, read-only file mapping
+ * becomes a jump through the platform's table, which posts the call without a signal. What the program computes is the
+ * same. Debuggers see the original bytes (forced_access.ts), and so do the Sentry's own reads.
+ *
+ * LIMIT: a site that lies across two pages stays as it is: two pages cannot be replaced at one instant in general.
+ */
+
+import { copy, store16, store32, store8 } from "../../ffi/mem/native_memory.ts";
+import { PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { PAGE_COW, PAGE_FILE, PAGE_PATCHED } from "./pages.ts";
+import { isSite, PatchCache, SITE_BYTES } from "./patch_cache.ts";
+import { dropPages, mapFrames } from "./region.ts";
+import type { Vma } from "./vma.ts";
+
+/** Sites that were found not to be patchable, by address. */
+const REFUSED = 256;
+
+/**
+ * A call arrived by signal from the instruction before `rip`. True when its site is patched from now on (or was
+ * already, by another thread).
+ */
+export function patchSite(mm: MemoryManager, rip: number, nr: number): boolean {
+  if (!mm.isPatching || mm.refusedSites[rip % REFUSED] === rip) return false;
+  if (tryPatch(mm, rip, nr)) return true;
+  mm.refusedSites[rip % REFUSED] = rip;
+  return false;
+}
+
+/** Addresses of sites that `patchSite` refused, for a quick no. */
+export function noRefusedSites(): Float64Array {
+  return new Float64Array(REFUSED);
+}
+
+function tryPatch(mm: MemoryManager, rip: number, nr: number): boolean {
+  const site = rip - SITE_BYTES, page = Math.floor(site / PAGE_SIZE), at = site - page * PAGE_SIZE;
+  if (at < 0 || at + SITE_BYTES > PAGE_SIZE) return false;
+  const vma = mm.vmas.find(site);
+  if (vma === null || !mayPatch(vma)) return false;
+  const i = mm.pages.present(page);
+  if (i >= 0 && (mm.pages.flags(i) & (PAGE_FILE | PAGE_PATCHED)) === 0) return false;
+  const backing = vma.backing!, { patches, frames, arena, bounce } = mm.ctx;
+  const file = PatchCache.keyOf(backing), offset = page * PAGE_SIZE - vma.start + vma.offset;
+  let entry = patches.find(file, page, offset);
+  if (entry !== null && !patches.isCurrent(entry, backing, bounce)) entry = null;
+  if (entry === null || !entry.has(at)) {
+    const thunk = mm.ctx.platform.thunk(nr, rip);
+    if (thunk === 0) return false;
+    const off = frames.alloc(1);
+    if (off < 0) return false;
+    const host = arena.base + off;
+    if (entry !== null) copy(host, mm.hostOf(entry.frame), PAGE_SIZE);
+    else backing.readInto(host, offset, Math.min(PAGE_SIZE, backing.size() - offset));
+    if (!isSite(host + at, nr)) {
+      frames.release(off, 1);
+      return false;
+    }
+    // jmp [disp32]
+    store16(host + at, 0x24ff);
+    store8(host + at + 2, 0x25);
+    store32(host + at + 3, thunk);
+    if (entry !== null) patches.replace(entry, off / PAGE_SIZE);
+    else entry = patches.add(file, page, offset, off / PAGE_SIZE);
+    entry.sites.push(at, nr);
+  }
+  dropPages(mm, page, page + 1);
+  mapPatched(mm, vma, page, entry.frame);
+  mm.settle();
+  return true;
+}
+
+function mayPatch(vma: Vma): boolean {
+  return vma.backing !== null && !vma.isShared &&
+    (vma.prot & (PROT_EXEC | PROT_WRITE)) === PROT_EXEC;
+}
+
+function mapPatched(mm: MemoryManager, vma: Vma, page: number, frame: number): void {
+  mm.ctx.frames.retain(frame * PAGE_SIZE, 1);
+  mapFrames(mm, page, 1, frame, PAGE_COW | PAGE_FILE | PAGE_PATCHED, vma.sharedProt);
+}
+
+/** A new mapping of a file: put the pages that were patched before at these addresses over it. */
+export function applyCachedPatches(mm: MemoryManager, vma: Vma): void {
+  if (!mm.isPatching || !mayPatch(vma)) return;
+  const backing = vma.backing!, { patches, bounce } = mm.ctx;
+  const entries = patches.pagesOf(PatchCache.keyOf(backing));
+  for (let i = entries.length - 1; i >= 0; i--) {
+    const entry = entries[i]!, addr = entry.page * PAGE_SIZE;
+    if (addr < vma.start || addr >= vma.end) continue;
+    if (addr - vma.start + vma.offset !== entry.fileOffset) continue;
+    if (mm.pages.present(entry.page) >= 0) continue;
+    if (patches.isCurrent(entry, backing, bounce)) mapPatched(mm, vma, entry.page, entry.frame);
+  }
+}
+
+/** Bring back the file's own pages where [from, to) is patched. */
+export function unpatchPages(mm: MemoryManager, from: number, to: number): void {
+  const map = mm.pages;
+  for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {
+    if ((map.flags(i) & PAGE_PATCHED) === 0) continue;
+    const a = Math.max(from, map.start(i)), b = Math.min(to, map.end(i));
+    dropPages(mm, a, b);
+    restore(mm, a, b);
+    i = map.indexOf(b) - 1;
+  }
+  mm.settle();
+}
+
+function restore(mm: MemoryManager, from: number, to: number): void {
+  for (let page = from; page < to;) {
+    const vma = mm.vmas.find(page * PAGE_SIZE)!, end = Math.min(to, vma.end / PAGE_SIZE);
+    const addr = page * PAGE_SIZE, len = (end - page) * PAGE_SIZE;
+    if (vma.isDirect) {
+      const offset = addr - vma.start + vma.offset;
+      mm.space.mapFile(addr, len, vma.backing!.platformFile, offset, vma.directProt);
+    } else {
+      mm.space.unmap(addr, len);
+    }
+    page = end;
+  }
+}
+
+export function setPatching(mm: MemoryManager, enabled: boolean): void {
+  if (!enabled && mm.isPatching) unpatchPages(mm, 0, Infinity);
+  mm.isPatching = enabled;
+}

@@ -1,0 +1,127 @@
+/**
+ * Code pages with patched system call sites, shared by all processes that have the same page of the same file at the
+ * same address. A page with one more site is a new frame: code that runs is never changed in place.
+ *
+ * Neighbour: patch.ts decides what is patched and maps the pages.
+ */
+
+import { compare, copy, load16, load32, load8 } from "../../ffi/mem/native_memory.ts";
+import type { Backing } from "./backing.ts";
+import { type FrameAllocator, type FrameStore, PAGE_SIZE } from "./frames.ts";
+
+/** LIMIT: pages that are kept (8 MiB); the oldest goes first. */
+const MAX_PAGES = 2048;
+
+/** `mov eax, imm32; syscall`. */
+export const SITE_BYTES = 7;
+
+/** True when the site at host address `at` is `mov eax, nr; syscall`. */
+export function isSite(at: number, nr: number): boolean {
+  return load8(at) === 0xb8 && load32(at + 1) === nr && load16(at + 5) === 0x050f;
+}
+
+export class PatchedPage {
+  readonly file: string;
+  /** Guest page number. */
+  readonly page: number;
+  readonly fileOffset: number;
+  /** Arena page. */
+  frame: number;
+  /** Offset in the page and call number of each site: pairs. */
+  readonly sites: number[] = [];
+
+  constructor(file: string, page: number, fileOffset: number, frame: number) {
+    this.file = file;
+    this.page = page;
+    this.fileOffset = fileOffset;
+    this.frame = frame;
+  }
+
+  has(siteOffset: number): boolean {
+    for (let i = 0; i < this.sites.length; i += 2) if (this.sites[i] === siteOffset) return true;
+    return false;
+  }
+}
+
+const NONE: readonly PatchedPage[] = [];
+
+export class PatchCache {
+  private readonly arena: FrameStore;
+  private readonly frames: FrameAllocator;
+  private readonly byFile: Map<string, PatchedPage[]> = new Map();
+  /** Oldest first. */
+  private readonly order: Set<PatchedPage> = new Set();
+
+  constructor(arena: FrameStore, frames: FrameAllocator) {
+    this.arena = arena;
+    this.frames = frames;
+  }
+
+  get size(): number {
+    return this.order.size;
+  }
+
+  static keyOf(backing: Backing): string {
+    return `${backing.inode.dev}:${backing.inode.ino}`;
+  }
+
+  /** Patched pages of a file, at whatever addresses. */
+  pagesOf(file: string): readonly PatchedPage[] {
+    return this.byFile.get(file) ?? NONE;
+  }
+
+  find(file: string, page: number, fileOffset: number): PatchedPage | null {
+    for (const entry of this.pagesOf(file)) {
+      if (entry.page === page && entry.fileOffset === fileOffset) return entry;
+    }
+    return null;
+  }
+
+  /** Takes over one reference of `frame`. */
+  add(file: string, page: number, fileOffset: number, frame: number): PatchedPage {
+    if (this.order.size >= MAX_PAGES) {
+      for (const oldest of this.order) {
+        this.remove(oldest);
+        break;
+      }
+    }
+    const entry = new PatchedPage(file, page, fileOffset, frame);
+    const list = this.byFile.get(file);
+    if (list === undefined) this.byFile.set(file, [entry]);
+    else list.push(entry);
+    this.order.add(entry);
+    return entry;
+  }
+
+  /** A newer version of the page; takes over one reference of `frame`. */
+  replace(entry: PatchedPage, frame: number): void {
+    this.frames.release(entry.frame * PAGE_SIZE, 1);
+    entry.frame = frame;
+  }
+
+  remove(entry: PatchedPage): void {
+    if (!this.order.delete(entry)) return;
+    const list = this.byFile.get(entry.file)!;
+    list.splice(list.indexOf(entry), 1);
+    if (list.length === 0) this.byFile.delete(entry.file);
+    this.frames.release(entry.frame * PAGE_SIZE, 1);
+  }
+
+  /**
+   * True when the file still holds what was patched; otherwise the entry is removed. `bounce` is a page of host
+   * memory that may be overwritten.
+   */
+  isCurrent(entry: PatchedPage, backing: Backing, bounce: number): boolean {
+    const frame = this.arena.base + entry.frame * PAGE_SIZE;
+    const len = Math.min(PAGE_SIZE, backing.size() - entry.fileOffset);
+    let same = len > 0 && backing.readInto(bounce, entry.fileOffset, len) === len;
+    for (let i = 0; same && i < entry.sites.length; i += 2) {
+      const at = entry.sites[i]!;
+      same = isSite(bounce + at, entry.sites[i + 1]!);
+      copy(bounce + at, frame + at, SITE_BYTES);
+    }
+    if (same && compare(bounce, frame, len) === 0) return true;
+    this.remove(entry);
+    return false;
+  }
+}

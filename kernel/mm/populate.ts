@@ -1,0 +1,138 @@
+/**
+ * Giving frames to pages that have none: anonymous memory in stretches and 2 MiB chunks, file pages that live in the
+ * arena (tmpfs, shared memory) a neighbourhood at a time.
+ */
+
+import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
+import { CHUNK_SIZE, PAGE_SIZE } from "./frames.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { PAGE_COW, PAGE_FILE, PAGE_SHARED } from "./pages.ts";
+import { mapFrames, pageUp } from "./region.ts";
+import { VM_GROWSDOWN, VM_SPECIAL, type Vma } from "./vma.ts";
+
+const CHUNK = CHUNK_SIZE / PAGE_SIZE;
+/** Pages around a fault that are mapped too when the file has them already. */
+const AROUND = 128;
+
+/** First arena page of `pages` frames for guest page `page`: next to its neighbour's if possible. -1: none left. */
+export function allocNear(mm: MemoryManager, page: number, pages: number): number {
+  const map = mm.pages, frames = mm.ctx.frames, i = map.indexOf(page) - 1;
+  if (i >= 0 && map.end(i) === page && map.frame(i) >= 0) {
+    const at = frames.allocAt((map.frame(i) + map.count(i)) * PAGE_SIZE, pages);
+    if (at >= 0) return at / PAGE_SIZE;
+  }
+  const at = frames.alloc(pages);
+  return at < 0 ? -1 : at / PAGE_SIZE;
+}
+
+/** Frames for all pages of [from, to) that have none, all in one area: 0 or -ENOMEM. */
+export function populateAnonymous(
+  mm: MemoryManager,
+  vma: Vma,
+  from: number,
+  to: number,
+): number {
+  for (let page = from; page < to;) {
+    const i = mm.pages.indexOf(page);
+    const next = i < mm.pages.length ? mm.pages.start(i) : Infinity;
+    if (next <= page) {
+      page = mm.pages.end(i);
+      continue;
+    }
+    const n = Math.min(to, next) - page;
+    const frame = allocNear(mm, page, n);
+    if (frame < 0) return -ENOMEM;
+    mapFrames(mm, page, n, frame, 0, vma.prot);
+    page += n;
+  }
+  return 0;
+}
+
+/**
+ * Frames for the hole around `page`, up to the aligned 2 MiB chunk, across neighbouring anonymous areas: a part
+ * that is PROT_NONE now and granted later then needs no more faults. 0 or -ENOMEM.
+ */
+export function populateChunk(mm: MemoryManager, vma: Vma, page: number): number {
+  const map = mm.pages;
+  let from = Math.floor(page / CHUNK) * CHUNK, to = from + CHUNK;
+  const index = mm.vmas.indexOf(vma.start);
+  let first = index, last = index;
+  while (first > 0 && mm.vmas.at(first).start > from * PAGE_SIZE && joins(mm, first - 1)) first--;
+  while (mm.vmas.at(last).end < to * PAGE_SIZE && joins(mm, last)) last++;
+  const i = map.indexOf(page);
+  if (i > 0) from = Math.max(from, map.end(i - 1));
+  if (i < map.length) to = Math.min(to, map.start(i));
+  from = Math.max(from, mm.vmas.at(first).start / PAGE_SIZE);
+  to = Math.min(to, mm.vmas.at(last).end / PAGE_SIZE);
+  let frame = allocNear(mm, from, to - from);
+  if (frame < 0) {
+    // The arena is nearly full: one page will do.
+    from = page;
+    to = page + 1;
+    frame = allocNear(mm, from, 1);
+    if (frame < 0) return -ENOMEM;
+  }
+  map.insert(from, to - from, frame, -1, 0);
+  for (let k = first; k <= last; k++) {
+    const part = mm.vmas.at(k);
+    const a = Math.max(from, part.start / PAGE_SIZE), b = Math.min(to, part.end / PAGE_SIZE);
+    if (a >= b) continue;
+    const arena = (frame + a - from) * PAGE_SIZE;
+    mm.space.mapArena(a * PAGE_SIZE, (b - a) * PAGE_SIZE, arena, part.prot);
+  }
+  return 0;
+}
+
+/** Areas `i` and `i + 1` touch, and both are private memory of the ordinary kind. */
+function joins(mm: MemoryManager, i: number): boolean {
+  if (i + 1 >= mm.vmas.length) return false;
+  const a = mm.vmas.at(i), b = mm.vmas.at(i + 1);
+  return a.end === b.start && a.backing === null && b.backing === null &&
+    ((a.flags | b.flags) & (VM_GROWSDOWN | VM_SPECIAL)) === 0;
+}
+
+/**
+ * The frame of a file page, and of its neighbours that the file has already. 0, -EFAULT behind the end of the file, or
+ * -ENOMEM.
+ */
+export function populateBacked(mm: MemoryManager, vma: Vma, page: number): number {
+  const backing = vma.backing!, shift = vma.start - vma.offset;
+  const end = pageUp(backing.size());
+  if (page * PAGE_SIZE - shift >= end) return -EFAULT;
+  const frame = backing.frame(page * PAGE_SIZE - shift, true);
+  if (frame < 0) return frame === -ENOMEM ? -ENOMEM : -EFAULT;
+  let from = Math.max(Math.floor(page / AROUND) * AROUND, vma.start / PAGE_SIZE);
+  let to = Math.min(from + AROUND, vma.end / PAGE_SIZE, (end + shift) / PAGE_SIZE);
+  const i = mm.pages.indexOf(page);
+  if (i > 0) from = Math.max(from, mm.pages.end(i - 1));
+  if (i < mm.pages.length) to = Math.min(to, mm.pages.start(i));
+  mapBackedRange(mm, vma, from, to);
+  return mm.pages.present(page) < 0 ? -EFAULT : 0;
+}
+
+/** Map what the file has of [from, to), where nothing is mapped yet. */
+export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: number): void {
+  const backing = vma.backing!, shift = vma.start - vma.offset, frames = mm.ctx.frames;
+  const flags = vma.isShared ? PAGE_SHARED : PAGE_FILE | PAGE_COW;
+  const prot = vma.isShared ? vma.prot : vma.sharedProt;
+  let start = from, run = 0, first = -1;
+  for (let page = from; page <= to;) {
+    const at = page < to ? backing.frame(page * PAGE_SIZE - shift, false) : -1;
+    if (run > 0 && (at < 0 || at !== first + run * PAGE_SIZE)) {
+      frames.retain(first, run);
+      mapFrames(mm, start, run, first / PAGE_SIZE, flags, prot);
+      run = 0;
+    }
+    if (at < 0) {
+      page++;
+      continue;
+    }
+    const n = Math.min(to - page, backing.contiguous(page * PAGE_SIZE - shift, at, to - page));
+    if (run === 0) {
+      start = page;
+      first = at;
+    }
+    run += n;
+    page += n;
+  }
+}

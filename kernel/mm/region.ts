@@ -1,0 +1,82 @@
+/**
+ * Taking areas and pages away: munmap(2), and what mmap(MAP_FIXED), mremap and madvise do before they put something
+ * else there.
+ */
+
+import { EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
+import { MAX_AREAS } from "./accounting.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+
+/** Up to the next page boundary; Infinity and huge values stay what they are. */
+export function pageUp(bytes: number): number {
+  return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
+}
+
+export function isPageAligned(addr: number): boolean {
+  return (addr & 4095) === 0;
+}
+
+/** munmap(2). */
+export function munmap(mm: MemoryManager, addr: number, len: number): number {
+  const size = pageUp(len);
+  if (!isPageAligned(addr) || size === 0 || addr + size > mm.layout.maxAddress) return -EINVAL;
+  return unmapRange(mm, addr, addr + size);
+}
+
+/** Remove everything in [start, end): 0, or -ENOMEM when that would make too many areas. */
+export function unmapRange(mm: MemoryManager, start: number, end: number): number {
+  if (!mm.vmas.overlaps(start, end)) return 0;
+  if (wouldSplitTooMuch(mm, start, end)) return -ENOMEM;
+  clearRange(mm, start, end);
+  mm.space.unmap(start, end - start);
+  mm.settle();
+  return 0;
+}
+
+/** A hole in the middle of an area makes one more. */
+function wouldSplitTooMuch(mm: MemoryManager, start: number, end: number): boolean {
+  if (mm.vmas.length < MAX_AREAS) return false;
+  const vma = mm.vmas.find(start);
+  return vma !== null && vma.start < start && vma.end > end;
+}
+
+/**
+ * Forget areas and pages in [start, end). The caller queues a host change that covers the range, then calls
+ * `mm.settle`.
+ */
+export function clearRange(mm: MemoryManager, start: number, end: number): void {
+  const vmas = mm.vmas;
+  if (!vmas.overlaps(start, end)) return;
+  const from = vmas.splitAt(start), to = vmas.splitAt(end);
+  for (let i = from; i < to; i++) {
+    const vma = vmas.at(i);
+    mm.counters.charge(vma, (vma.end - vma.start) / PAGE_SIZE, -1);
+  }
+  vmas.remove(from, to);
+  dropPages(mm, start / PAGE_SIZE, end / PAGE_SIZE);
+}
+
+/** Forget the frames and shadows of guest pages [from, to); `mm.settle` releases them. */
+export function dropPages(mm: MemoryManager, from: number, to: number): void {
+  const pages = mm.pages, first = pages.splitAt(from), last = pages.splitAt(to);
+  for (let i = first; i < last; i++) {
+    const frame = pages.frame(i), shadow = pages.shadow(i), n = pages.count(i);
+    if (frame >= 0) mm.leave(frame, n);
+    if (shadow >= 0) mm.ctx.frames.releaseUntouched(shadow * PAGE_SIZE, n);
+  }
+  pages.remove(first, last);
+}
+
+/** Put frames at absent pages and queue their mapping. */
+export function mapFrames(
+  mm: MemoryManager,
+  page: number,
+  pages: number,
+  frame: number,
+  flags: number,
+  prot: number,
+): void {
+  mm.pages.insert(page, pages, frame, -1, flags);
+  mm.space.mapArena(page * PAGE_SIZE, pages * PAGE_SIZE, frame * PAGE_SIZE, prot);
+}

@@ -1,0 +1,105 @@
+/**
+ * Shared anonymous memory (MAP_SHARED | MAP_ANONYMOUS): an unnamed file in the arena, as Linux's shmem_zero_setup makes
+ * one. It lives as long as something maps it, across forks.
+ */
+
+import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
+import { copy } from "../../ffi/mem/native_memory.ts";
+import { Backing, type FileIdentity } from "./backing.ts";
+import { CHUNK_SIZE, PAGE_SIZE } from "./frames.ts";
+import type { MemoryContext } from "./memory_context.ts";
+
+/** LIMIT: larger ones get their frames by 2 MiB at the first touch. */
+const EAGER_BYTES = 64 << 20;
+const CHUNK = CHUNK_SIZE / PAGE_SIZE;
+
+let nextIno = 1;
+
+export class SharedAnon extends Backing {
+  readonly inode: FileIdentity;
+  readonly platformFile = -1;
+  readonly hostFd = -1;
+  private readonly ctx: MemoryContext;
+  private readonly bytes: number;
+  private refs: number = 0;
+  /** Arena offset of each piece of `piecePages` pages, or -1. */
+  private readonly pieces: Map<number, number> = new Map();
+  private readonly piecePages: number;
+
+  /** `bytes`: a multiple of the page size. */
+  constructor(ctx: MemoryContext, bytes: number) {
+    super();
+    this.ctx = ctx;
+    this.bytes = bytes;
+    this.piecePages = bytes <= EAGER_BYTES ? bytes / PAGE_SIZE : CHUNK;
+    this.inode = { dev: 1, ino: nextIno++ };
+  }
+
+  /** Reserve all frames of a small one: 0 or -ENOMEM. */
+  reserve(): number {
+    return this.bytes <= EAGER_BYTES && this.frame(0, true) < 0 ? -ENOMEM : 0;
+  }
+
+  describe(): string {
+    return "/dev/zero (deleted)";
+  }
+  size(): number {
+    return this.bytes;
+  }
+
+  frame(offset: number, write: boolean): number {
+    if (offset >= this.bytes) return -EFAULT;
+    const page = offset / PAGE_SIZE, piece = Math.floor(page / this.piecePages);
+    let at = this.pieces.get(piece);
+    if (at === undefined) {
+      if (!write) return -1;
+      at = this.ctx.frames.alloc(this.pagesOf(piece));
+      if (at < 0) return -ENOMEM;
+      this.pieces.set(piece, at);
+    }
+    return at + (page - piece * this.piecePages) * PAGE_SIZE;
+  }
+
+  override contiguous(offset: number, _frame: number, maxPages: number): number {
+    const page = offset / PAGE_SIZE, piece = Math.floor(page / this.piecePages);
+    const end = piece * this.piecePages + this.pagesOf(piece);
+    return Math.max(1, Math.min(maxPages, end - page));
+  }
+
+  readInto(hostAddr: number, offset: number, len: number): number {
+    let done = 0;
+    while (done < len && offset + done < this.bytes) {
+      const pos = offset + done, inPage = pos % PAGE_SIZE;
+      const n = Math.min(PAGE_SIZE - inPage, len - done);
+      const frame = this.frame(pos - inPage, false);
+      if (frame >= 0) copy(hostAddr + done, this.ctx.arena.base + frame + inPage, n);
+      done += n;
+    }
+    return done;
+  }
+
+  /** Make [offset, offset + len), whole pages, read as zeros again (MADV_REMOVE): 0 or -errno. */
+  punch(offset: number, len: number): number {
+    for (let at = offset; at < offset + len;) {
+      const n = this.contiguous(at, 0, (offset + len - at) / PAGE_SIZE) * PAGE_SIZE;
+      const frame = this.frame(at, false);
+      const r = frame < 0 ? 0 : this.ctx.arena.punch(frame, n);
+      if (r < 0) return r;
+      at += n;
+    }
+    return 0;
+  }
+
+  hold(): void {
+    this.refs++;
+  }
+  drop(): void {
+    if (--this.refs > 0) return;
+    for (const [piece, at] of this.pieces) this.ctx.frames.release(at, this.pagesOf(piece));
+    this.pieces.clear();
+  }
+
+  private pagesOf(piece: number): number {
+    return Math.min(this.piecePages, this.bytes / PAGE_SIZE - piece * this.piecePages);
+  }
+}

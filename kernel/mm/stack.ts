@@ -1,0 +1,71 @@
+/**
+ * The stack: an area that grows down at faults, as far as RLIMIT_STACK and its neighbours allow, and the gap below it
+ * that no mapping may enter.
+ */
+
+import { ENOMEM } from "../../ffi/abi/errno.ts";
+import { PROT_NONE } from "../../platform/platform.ts";
+import { mayExpand } from "./accounting.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { populateAnonymous } from "./populate.ts";
+import { mapFrames } from "./region.ts";
+import { PROT_MASK, VM_GROWSDOWN, Vma } from "./vma.ts";
+
+/** Linux's stack_guard_gap: 256 pages. */
+export const STACK_GUARD = 256 * PAGE_SIZE;
+/** A fault grows the stack by this much at least, where there is room: fewer faults than Linux's page by page. */
+const STEP = 64 * 1024;
+/** Frames that are reserved for growth below a new stack. */
+const RESERVE = 256;
+
+/** The initial stack of a program, `bytes` large, ending at the layout's top: 0 or -ENOMEM. */
+export function setUpStack(mm: MemoryManager, bytes: number, prot: number): number {
+  const end = mm.layout.stackTop, start = end - bytes, pages = bytes / PAGE_SIZE;
+  if (mm.vmas.overlaps(start, end)) return -ENOMEM;
+  if (!mayExpand(mm.counters, mm.limits, VM_GROWSDOWN, prot, pages)) return -ENOMEM;
+  const off = mm.ctx.frames.alloc(RESERVE + pages);
+  if (off < 0) return -ENOMEM;
+  const vma = new Vma(start, end, prot, PROT_MASK, VM_GROWSDOWN, null, start, "");
+  mm.vmas.insert(vma);
+  mm.counters.charge(vma, pages, 1);
+  mm.stackReserve = off / PAGE_SIZE;
+  mm.stackReservePages = RESERVE;
+  mapFrames(mm, start / PAGE_SIZE, pages, off / PAGE_SIZE + RESERVE, 0, prot);
+  return 0;
+}
+
+/** Grow the area above `addr`, if it is a stack and may: the area, or null. */
+export function growStack(mm: MemoryManager, addr: number): Vma | null {
+  const i = mm.vmas.indexOf(addr);
+  if (i === mm.vmas.length || addr < 0) return null;
+  const vma = mm.vmas.at(i);
+  if ((vma.flags & VM_GROWSDOWN) === 0) return null;
+  let floor = vma.end - Math.min(mm.limits.stack, vma.end);
+  if (i > 0) {
+    const below = mm.vmas.at(i - 1);
+    const isOpen = below.prot !== PROT_NONE && (below.flags & VM_GROWSDOWN) === 0;
+    floor = Math.max(floor, below.end + (isOpen ? STACK_GUARD : 0));
+  }
+  floor = Math.ceil(floor / PAGE_SIZE) * PAGE_SIZE;
+  const wanted = Math.floor(addr / PAGE_SIZE) * PAGE_SIZE;
+  if (wanted < floor) return null;
+  const start = Math.max(floor, Math.min(wanted, vma.start - STEP));
+  const pages = (vma.start - start) / PAGE_SIZE;
+  if (!mayExpand(mm.counters, mm.limits, vma.flags, vma.prot, pages)) return null;
+  const oldStart = vma.start;
+  vma.start = start;
+  vma.offset -= oldStart - start;
+  mm.counters.charge(vma, pages, 1);
+  if (pages <= mm.stackReservePages && oldStart <= mm.program.stackStart) {
+    mm.stackReservePages -= pages;
+    const frame = mm.stackReserve + mm.stackReservePages;
+    mapFrames(mm, start / PAGE_SIZE, pages, frame, 0, vma.prot);
+    return vma;
+  }
+  // Without frames now, the fault that follows asks again and reports that memory is out.
+  if (pages * PAGE_SIZE <= STEP) {
+    populateAnonymous(mm, vma, start / PAGE_SIZE, oldStart / PAGE_SIZE);
+  }
+  return vma;
+}

@@ -1,0 +1,74 @@
+/**
+ * Where a new mapping goes: the highest hole below the mmap base that is large enough (mm/mmap.c, top-down), else the
+ * lowest one above. The platform's own ranges and the gap below stacks are never handed out.
+ */
+
+import { MIN_ADDRESS } from "./address_layout.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { STACK_GUARD } from "./stack.ts";
+import { VM_GROWSDOWN } from "./vma.ts";
+
+/** MAP_32BIT: mappings lie in this range (arch/x86/kernel/sys_x86_64.c). */
+const LOW_START = 0x40000000, LOW_END = 0x80000000;
+
+/** An address for `len` bytes, or -1. */
+export function findUnmapped(mm: MemoryManager, len: number, isLow: boolean): number {
+  if (isLow) return topDown(mm, len, LOW_START, LOW_END);
+  const addr = topDown(mm, len, MIN_ADDRESS, mm.mmapBase);
+  if (addr >= 0) return addr;
+  return topDown(mm, len, MIN_ADDRESS, mm.layout.maxAddress);
+}
+
+/** True when nothing is mapped in [addr, addr + len) and the platform does not need it either. */
+export function isUnmapped(mm: MemoryManager, addr: number, len: number): boolean {
+  const end = addr + len, i = mm.vmas.indexOf(addr);
+  if (i < mm.vmas.length) {
+    const next = mm.vmas.at(i);
+    const gap = (next.flags & VM_GROWSDOWN) !== 0 ? STACK_GUARD : 0;
+    if (next.start - gap < end) return false;
+  }
+  return !isReserved(mm, addr, end);
+}
+
+/** True when the platform occupies a part of [start, end). */
+export function isReserved(mm: MemoryManager, start: number, end: number): boolean {
+  for (const [from, to] of mm.ctx.platform.reserved) {
+    if (start < to && from < end) return true;
+  }
+  return false;
+}
+
+function topDown(mm: MemoryManager, len: number, low: number, high: number): number {
+  const vmas = mm.vmas;
+  let end = high, i = vmas.indexOf(high - 1);
+  if (i < vmas.length && vmas.at(i).start < high) end = ceilingBelow(mm, i);
+  else if (i < vmas.length) end = Math.min(high, ceilingBelow(mm, i));
+  for (i--;; i--) {
+    const floor = Math.max(low, i >= 0 ? vmas.at(i).end : low);
+    const addr = fitBelow(mm, floor, end, len);
+    if (addr >= 0) return addr;
+    if (i < 0 || vmas.at(i).start <= low) return -1;
+    end = ceilingBelow(mm, i);
+  }
+}
+
+/** Mappings below area `i` must end here. */
+function ceilingBelow(mm: MemoryManager, i: number): number {
+  const vma = mm.vmas.at(i);
+  return (vma.flags & VM_GROWSDOWN) !== 0 ? vma.start - STACK_GUARD : vma.start;
+}
+
+/** The highest place in [floor, end) outside of reserved ranges, or -1. */
+function fitBelow(mm: MemoryManager, floor: number, end: number, len: number): number {
+  let addr = end - len;
+  for (let again = true; again && addr >= floor;) {
+    again = false;
+    for (const [from, to] of mm.ctx.platform.reserved) {
+      if (addr < to && from < addr + len) {
+        addr = from - len;
+        again = true;
+      }
+    }
+  }
+  return addr >= floor ? addr : -1;
+}

@@ -1,0 +1,125 @@
+/**
+ * Windows: how the Sentry reaches pages that the host maps straight from a file. Each shows 2 MiB of one file; the
+ * least recently used one is replaced. A page in a window can vanish (the file is truncated), so it may only be
+ * touched with the primitives of ffi/mem.
+ */
+
+import type { Backing, FileIdentity } from "./backing.ts";
+
+export const WINDOW_SIZE = 2 * 1024 * 1024;
+
+/** What is needed of ffi/mem's Arena. */
+export interface WindowStore {
+  readonly windowCount: number;
+  mapWindow(
+    index: number,
+    fd: number,
+    fileOffset: number,
+    lenBytes: number,
+    writable: boolean,
+  ): number;
+  unmapWindow(index: number): number;
+}
+
+class Window {
+  readonly index: number;
+  inode: FileIdentity | null = null;
+  /** Which 2 MiB of the file, doubled; plus 1 when writable. */
+  key: number = -1;
+  offset: number = -1;
+  lastUse: number = 0;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+}
+
+export class FileWindows {
+  /** Changes when a window is replaced: addresses that were remembered are void. */
+  epoch: number = 0;
+  private readonly store: WindowStore;
+  private readonly windows: Window[] = [];
+  private readonly byInode: Map<FileIdentity, Map<number, Window>> = new Map();
+  private clock: number = 0;
+
+  constructor(store: WindowStore) {
+    this.store = store;
+  }
+
+  /** Arena offset of a page of the file (`fileOffset` is page aligned), or -1 when the host refuses. */
+  offsetOf(backing: Backing, fileOffset: number, writable: boolean): number {
+    const chunk = Math.floor(fileOffset / WINDOW_SIZE);
+    const window = this.find(backing.inode, chunk, writable) ??
+      this.open(backing, chunk, writable);
+    if (window === null) return -1;
+    window.lastUse = ++this.clock;
+    return window.offset + (fileOffset - chunk * WINDOW_SIZE);
+  }
+
+  /** Nobody maps this file any more: let the host have it back. */
+  forget(inode: FileIdentity): void {
+    const windows = this.byInode.get(inode);
+    if (windows === undefined) return;
+    for (const window of windows.values()) {
+      this.store.unmapWindow(window.index);
+      window.inode = null;
+      window.lastUse = 0;
+    }
+    this.byInode.delete(inode);
+    this.epoch++;
+  }
+
+  private find(inode: FileIdentity, chunk: number, writable: boolean): Window | null {
+    const windows = this.byInode.get(inode);
+    if (windows === undefined) return null;
+    const window = windows.get(chunk * 2 + 1);
+    if (window !== undefined || writable) return window ?? null;
+    return windows.get(chunk * 2) ?? null;
+  }
+
+  private open(backing: Backing, chunk: number, writable: boolean): Window | null {
+    if (backing.hostFd < 0) return null;
+    const window = this.take();
+    if (window === null) return null;
+    const at = this.store.mapWindow(
+      window.index,
+      backing.hostFd,
+      chunk * WINDOW_SIZE,
+      WINDOW_SIZE,
+      writable,
+    );
+    if (at < 0) return null;
+    window.inode = backing.inode;
+    window.key = chunk * 2 + (writable ? 1 : 0);
+    window.offset = at;
+    let windows = this.byInode.get(backing.inode);
+    if (windows === undefined) {
+      windows = new Map();
+      this.byInode.set(backing.inode, windows);
+    }
+    windows.set(window.key, window);
+    return window;
+  }
+
+  /** A window to be mapped anew: a fresh one, or the least recently used. */
+  private take(): Window | null {
+    if (this.windows.length < this.store.windowCount) {
+      const fresh = new Window(this.windows.length);
+      this.windows.push(fresh);
+      return fresh;
+    }
+    let oldest: Window | null = null;
+    for (const window of this.windows) {
+      if (oldest === null || window.lastUse < oldest.lastUse) oldest = window;
+    }
+    if (oldest === null) return null;
+    if (oldest.inode !== null) {
+      const windows = this.byInode.get(oldest.inode);
+      windows?.delete(oldest.key);
+      if (windows?.size === 0) this.byInode.delete(oldest.inode);
+      oldest.inode = null;
+      this.epoch++;
+    }
+    return oldest;
+  }
+}
