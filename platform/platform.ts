@@ -132,6 +132,7 @@ export abstract class AddressSpace {
   /** Map a registered host file (`Platform.registerFile`), shared, replacing what is there. */
   abstract mapFile(addr: number, len: number, file: number, offset: number, prot: number): void;
   abstract unmap(addr: number, len: number): void;
+  /** Pages of the range at which nothing is mapped are passed over. */
   abstract protect(addr: number, len: number, prot: number): void;
   /**
    * Queued changes reach the host before any context of this space that is resumed later runs. `flush`
@@ -181,7 +182,10 @@ export interface Platform {
   /** Let guest threads spin this long for a reply before they sleep (0: never). */
   setSpinBudget(ns: number): void;
 
-  /** Make a host file mappable; the handle is for `mapFile`. The fd stays the caller's. */
+  /**
+   * Make a host file mappable; the handle is for `mapFile`, negative is -errno. The fd stays the caller's. Mapping
+   * more than its open mode or its mount (noexec) allows breaks the space.
+   */
   registerFile(hostFd: number): number;
   unregisterFile(file: number): void;
 

@@ -5,19 +5,15 @@
  */
 
 import { PTRACE_CONT, PTRACE_SYSEMU, UserRegs } from "../../ffi/abi/ptrace.ts";
-import { SIGUSR2 } from "../../ffi/abi/signal.ts";
 import { SYS_exit, SYS_tgkill } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { TRAP_DEATH, TRAP_NONE } from "../platform.ts";
 import type { PtraceContext } from "./context.ts";
 import type { PtraceSpace } from "./space.ts";
-import { decodeStop, KICK, REPORT } from "./stops.ts";
+import { decodeStop, KICK, KICK_SIGNAL, REPORT } from "./stops.ts";
 import { CALL_OFFSET, STUB_TEXT, USER_CS } from "./stub_image.ts";
 import { Tracee } from "./tracee.ts";
 import type { Tracer } from "./tracer.ts";
-
-/** Any signal would do: nothing is blocked in a stub, and no signal of a traced thread is lost. */
-export const KICK_SIGNAL = SIGUSR2;
 
 export class GuestThread extends Tracee {
   readonly space: PtraceSpace;

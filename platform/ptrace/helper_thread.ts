@@ -51,7 +51,7 @@ export class HelperThread extends Tracee {
     this.set(UserRegs.at.rax, nr);
     for (let i = 0; i < args.length; i++) this.set(ARGUMENTS[i]!, args[i]!);
     if (!this.#run(this.text + CALL_OFFSET)) return -ESRCH;
-    if (this.u64(UserRegs.at.rip) < this.text + SYSCALL_BYTES) return -ESRCH; // it has not been made
+    if (this.u64(UserRegs.at.rip) < this.text + SYSCALL_BYTES) return -ESRCH; // it was not made
     return this.i64(UserRegs.at.rax);
   }
 

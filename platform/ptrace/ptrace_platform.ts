@@ -29,6 +29,8 @@ export interface PtraceOptions {
 
 const DEFAULT_MAX_SPACES = 16384;
 const DEFAULT_MAX_THREADS = 49152;
+/** The feature that a thread must ask for, XTILEDATA. */
+const AMX_DATA = 1 << 18;
 
 /**
  * @param arena whose memory spaces can map
@@ -70,6 +72,10 @@ class PtracePlatform implements Platform, StubOwner {
 
   get fpuSize(): number {
     return this.tracer.fpuSize;
+  }
+
+  get fpuFeatures(): number {
+    return (this.tracer.featuresLow & ~AMX_DATA) >>> 0;
   }
 
   get runningCount(): number {

@@ -9,7 +9,7 @@ import { PTRACE_GET_SYSCALL_INFO, UserRegs } from "../../ffi/abi/ptrace.ts";
 import { AUDIT_ARCH_X86_64 } from "../../ffi/abi/seccomp.ts";
 import { BUS_ADRALN, BUS_ADRERR, FPE_INTDIV, FPE_INTOVF } from "../../ffi/abi/siginfo.ts";
 import { SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
-import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP } from "../../ffi/abi/signal.ts";
+import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP, SIGUSR2 } from "../../ffi/abi/signal.ts";
 import {
   X86_PF_INSTR,
   X86_PF_PROT,
@@ -36,7 +36,10 @@ import {
 } from "../platform.ts";
 import type { PtraceContext } from "./context.ts";
 import { faultAccess } from "./fault_access.ts";
-import { type GuestThread, KICK_SIGNAL } from "./guest_thread.ts";
+import type { GuestThread } from "./guest_thread.ts";
+
+/** Any signal would do: nothing is blocked in a stub, and no signal of a traced thread is lost. */
+export const KICK_SIGNAL = SIGUSR2;
 
 /** The guest shall not notice: go on. */
 export const IGNORE = 0;

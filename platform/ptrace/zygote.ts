@@ -131,7 +131,8 @@ export class Zygote {
     helper.text = LOAD_ADDRESS;
     this.#unmapAll();
     const flags = MREMAP_MAYMOVE | MREMAP_FIXED;
-    helper.call(SYS_mremap, LOAD_ADDRESS, PAGE_BYTES, PAGE_BYTES, flags, STUB_TEXT); // it faults behind the call
+    // It faults behind the call, where there is nothing any more.
+    helper.call(SYS_mremap, LOAD_ADDRESS, PAGE_BYTES, PAGE_BYTES, flags, STUB_TEXT);
     helper.text = STUB_TEXT;
     const prot = PROT_READ | PROT_WRITE;
     const share = MAP_SHARED | MAP_FIXED;
