@@ -1,0 +1,32 @@
+/** Arguments that many file calls share: a path, and small structs out. */
+
+import { EFAULT } from "../../../ffi/abi/errno.ts";
+import { PATH_MAX } from "../../../ffi/abi/fs.ts";
+import { stringToBytes } from "../../core/bytes.ts";
+import type { Task } from "../../task/task.ts";
+
+/** A path from user memory: a byte string, -EFAULT or -ENAMETOOLONG. Empty ones are the walk's affair. HOT */
+export function pathArg(t: Task, addr: number): string | number {
+  return t.mm.cstring(addr, PATH_MAX);
+}
+
+/** The same where AT_EMPTY_PATH was given: a null pointer is the empty path (Linux 6.11). HOT */
+export function pathOrEmpty(t: Task, addr: number): string | number {
+  if (addr === 0) return "";
+  return t.mm.cstring(addr, PATH_MAX);
+}
+
+/** The first `len` bytes of `kernel.scratch` to `addr`: 0 or -EFAULT. HOT */
+export function scratchOut(t: Task, addr: number, len: number): number {
+  return t.mm.copyOut(addr, t.kernel.scratch.u8, 0, len) < 0 ? -EFAULT : 0;
+}
+
+/** A byte string to user memory, cut to `max` bytes, without a NUL: bytes written or -EFAULT. */
+export function bytesOut(t: Task, addr: number, text: string, max: number): number {
+  const len = Math.min(text.length, max), u8 = t.kernel.scratch.u8;
+  if (len > u8.length) {
+    return t.mm.copyOut(addr, stringToBytes(text), 0, len) < 0 ? -EFAULT : len;
+  }
+  for (let i = 0; i < len; i++) u8[i] = text.charCodeAt(i);
+  return t.mm.copyOut(addr, u8, 0, len) < 0 ? -EFAULT : len;
+}

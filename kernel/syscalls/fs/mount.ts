@@ -1,0 +1,153 @@
+/** mount(2), umount2(2), pivot_root(2), sync(2), syncfs(2). vfs/mount_operations.ts has the rules. */
+
+import { EBADF, EINVAL, ENODEV } from "../../../ffi/abi/errno.ts";
+import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
+import {
+  MNT_DETACH,
+  MNT_EXPIRE,
+  MNT_FORCE,
+  MS_BIND,
+  MS_MGC_MSK,
+  MS_MGC_VAL,
+  MS_MOVE,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_REC,
+  MS_REMOUNT,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
+  UMOUNT_NOFOLLOW,
+} from "../../../ffi/abi/mount.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import type { Task } from "../../task/task.ts";
+import type { Path } from "../../vfs/dentry.ts";
+import type { FsContext } from "../../vfs/fs_context.ts";
+import type { FileSystem } from "../../vfs/inode.ts";
+import {
+  addMount,
+  bindMount,
+  changePropagation,
+  mayMount,
+  moveMount,
+  pivotRoot,
+  remount,
+  unmount,
+} from "../../vfs/mount_operations.ts";
+import { firstWalk, LOOKUP_DIRECTORY, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
+import { pathArg } from "./arguments.ts";
+
+/** Kernel-internal superblock flag that no caller may give. */
+const MS_NOUSER = 0x80000000;
+const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
+
+/** A string that may be absent: "" for a null pointer. */
+function optional(t: Task, addr: number): string | number {
+  return addr === 0 ? "" : pathArg(t, addr);
+}
+
+function find(t: Task, text: string, lookup: number): Path | number {
+  const walk = firstWalk(t);
+  const r = walk.run(t, AT_FDCWD, text, lookup);
+  return r < 0 ? r : walk.path;
+}
+
+export function sysMount(t: Task, a: SyscallArgs): number {
+  const type = optional(t, a.u64(2));
+  if (typeof type === "number") return type;
+  const source = optional(t, a.u64(0));
+  if (typeof source === "number") return source;
+  const options = optional(t, a.u64(4));
+  if (typeof options === "number") return options;
+  const target = pathArg(t, a.u64(1));
+  if (typeof target === "number") return target;
+  const at = find(t, target, LOOKUP_FOLLOW);
+  if (typeof at === "number") return at;
+  let flags = a.u32(3);
+  if ((flags & MS_MGC_MSK) >>> 0 === MS_MGC_VAL) flags &= ~MS_MGC_MSK;
+  if ((flags & MS_NOUSER) !== 0) return -EINVAL;
+  const r = mayMount(t);
+  if (r < 0) return r;
+  if ((flags & MS_REMOUNT) !== 0) return remount(t, at, flags, (flags & MS_BIND) !== 0, options);
+  if ((flags & MS_BIND) !== 0) {
+    const from = existing(t, source);
+    return typeof from === "number" ? from : bindMount(t, from, at, (flags & MS_REC) !== 0);
+  }
+  if ((flags & PROPAGATION) !== 0) return changePropagation(t, at, flags);
+  if ((flags & MS_MOVE) !== 0) {
+    const from = existing(t, source);
+    return typeof from === "number" ? from : moveMount(t, from, at);
+  }
+  return mountNew(t, at, type, source, options, flags);
+}
+
+function existing(t: Task, source: string): Path | number {
+  return source === "" ? -EINVAL : find(t, source, LOOKUP_FOLLOW);
+}
+
+function mountNew(
+  t: Task,
+  at: Path,
+  typeName: string,
+  source: string,
+  options: string,
+  flags: number,
+): number {
+  if (typeName === "") return -EINVAL;
+  const type = t.kernel.fsTypes.find(typeName);
+  if (type === null) return -ENODEV;
+  const fs = type.create(t, source, options);
+  if (typeof fs === "number") return fs;
+  fs.source = source === "" ? "none" : source;
+  if ((flags & MS_RDONLY) !== 0) fs.readOnly = true;
+  return addMount(t, fs, at, flags, fs.source);
+}
+
+export function sysUmount2(t: Task, a: SyscallArgs): number {
+  const flags = a.i32(1);
+  if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
+  const text = pathArg(t, a.u64(0));
+  if (typeof text === "number") return text;
+  const path = find(t, text, (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW);
+  if (typeof path === "number") return path;
+  const r = mayMount(t);
+  return r < 0 ? r : unmount(t, path, flags);
+}
+
+export function sysPivotRoot(t: Task, a: SyscallArgs): number {
+  const may = mayMount(t);
+  if (may < 0) return may;
+  const newText = pathArg(t, a.u64(0));
+  if (typeof newText === "number") return newText;
+  const newRoot = find(t, newText, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+  if (typeof newRoot === "number") return newRoot;
+  const putText = pathArg(t, a.u64(1));
+  if (typeof putText === "number") return putText;
+  const putOld = find(t, putText, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+  if (typeof putOld === "number") return putOld;
+  return pivotRoot(t, newRoot, putOld, contextsOf(t));
+}
+
+/** Every fs context of the caller's mount namespace, once. */
+function contextsOf(t: Task): Set<FsContext> {
+  const contexts = new Set<FsContext>();
+  for (const task of t.kernel.pids.tasks.values()) {
+    if (task.fs.namespace === t.fs.namespace) contexts.add(task.fs);
+  }
+  return contexts;
+}
+
+/** sync(2): every file system that the caller can see. Errors are lost, as ever. */
+export function sysSync(t: Task, _a: SyscallArgs): number {
+  const seen = new Set<FileSystem>();
+  for (const mount of t.fs.namespace.mounts) {
+    if (!seen.has(mount.fs)) mount.fs.sync();
+    seen.add(mount.fs);
+  }
+  return 0;
+}
+
+export function sysSyncfs(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  return file === null ? -EBADF : file.inode.fs.sync();
+}

@@ -1,0 +1,74 @@
+/** open(2), openat(2), openat2(2), creat(2): arguments in, a description from the VFS, an fd out. */
+
+import { E2BIG, EFAULT, EINVAL, EMFILE } from "../../../ffi/abi/errno.ts";
+import {
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_CREAT,
+  O_TRUNC,
+  O_WRONLY,
+  OpenHow,
+} from "../../../ffi/abi/fcntl.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { RLIMIT_NOFILE } from "../../task/limits.ts";
+import type { Task } from "../../task/task.ts";
+import { openAt, openAt2 } from "../../vfs/open.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { pathArg } from "./arguments.ts";
+
+const PAGE = 4096;
+
+export function sysOpen(t: Task, a: SyscallArgs): number {
+  return open(t, AT_FDCWD, a.u64(0), a.i32(1), a.u32(2));
+}
+
+/** HOT */
+export function sysOpenat(t: Task, a: SyscallArgs): number {
+  return open(t, a.i32(0), a.u64(1), a.i32(2), a.u32(3));
+}
+
+export function sysCreat(t: Task, a: SyscallArgs): number {
+  return open(t, AT_FDCWD, a.u64(0), O_CREAT | O_WRONLY | O_TRUNC, a.u32(1));
+}
+
+function open(t: Task, dirfd: number, pathAddr: number, flags: number, mode: number): number {
+  const path = pathArg(t, pathAddr);
+  if (typeof path === "number") return path;
+  if (isFull(t)) return -EMFILE;
+  return install(t, openAt(t, dirfd, path, flags, mode), flags);
+}
+
+/** openat2(2). A larger struct is fine as long as what we do not know of it is zero. */
+export function sysOpenat2(t: Task, a: SyscallArgs): number {
+  const how = a.u64(2), size = a.u64(3);
+  if (size < OpenHow.size) return -EINVAL;
+  if (size > PAGE) return -E2BIG;
+  const u8 = t.kernel.scratch.u8;
+  if (t.mm.copyIn(u8, 0, how, size) < 0) return -EFAULT;
+  for (let i = OpenHow.size; i < size; i++) if (u8[i] !== 0) return -E2BIG;
+  const flags = u64At(t, OpenHow.at.flags);
+  const mode = u64At(t, OpenHow.at.mode), resolve = u64At(t, OpenHow.at.resolve);
+  const path = pathArg(t, a.u64(1));
+  if (typeof path === "number") return path;
+  if (isFull(t)) return -EMFILE;
+  return install(t, openAt2(t, a.i32(0), path, flags, mode, resolve), flags);
+}
+
+function u64At(t: Task, at: number): number {
+  const dv = t.kernel.scratch.dv;
+  return dv.getUint32(at, true) + dv.getUint32(at + 4, true) * 0x100000000;
+}
+
+/** Linux takes the fd before it opens: nothing is created when there is none. */
+function isFull(t: Task): boolean {
+  return t.files.count >= t.group.limits.get(RLIMIT_NOFILE);
+}
+
+/** An fd for what was opened, or its error. HOT */
+function install(t: Task, file: OpenFile | number, flags: number): number {
+  if (typeof file === "number") return file;
+  const limit = t.group.limits.get(RLIMIT_NOFILE);
+  const fd = t.files.install(file, (flags & O_CLOEXEC) !== 0, limit);
+  if (fd < 0) file.drop();
+  return fd;
+}

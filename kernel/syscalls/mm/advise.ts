@@ -1,0 +1,59 @@
+/** madvise(2), msync(2), mincore(2), mlock(2) and their sisters. Thin: kernel/mm does it. */
+
+import { EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
+import { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT } from "../../../ffi/abi/mman.ts";
+import { CAP_IPC_LOCK } from "../../../ffi/abi/capability.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import { RLIMIT_MEMLOCK } from "../../task/limits.ts";
+import type { Task } from "../../task/task.ts";
+
+/** madvise(2). HOT */
+export function sysMadvise(t: Task, a: SyscallArgs): number {
+  return t.mm.madvise(a.u64(0), a.u64(1), a.i32(2));
+}
+
+export function sysMsync(t: Task, a: SyscallArgs): number {
+  return t.mm.msync(a.u64(0), a.u64(1), a.i32(2));
+}
+
+export function sysMincore(t: Task, a: SyscallArgs): number {
+  return t.mm.mincore(a.u64(0), a.u64(1), a.u64(2));
+}
+
+/** Linux asks first whether this process may lock anything at all. */
+function mayLock(t: Task): boolean {
+  const mayLockAll = hasCap(t.cred, CAP_IPC_LOCK);
+  t.mm.limits.memlock = t.group.limits.get(RLIMIT_MEMLOCK);
+  t.mm.limits.mayLockAll = mayLockAll;
+  return mayLockAll || t.mm.limits.memlock > 0;
+}
+
+export function sysMlock(t: Task, a: SyscallArgs): number {
+  return mayLock(t) ? t.mm.mlock(a.u64(0), a.u64(1), 0, true) : -EPERM;
+}
+
+export function sysMlock2(t: Task, a: SyscallArgs): number {
+  const flags = a.i32(2);
+  if ((flags & ~MLOCK_ONFAULT) !== 0) return -EINVAL;
+  return mayLock(t) ? t.mm.mlock(a.u64(0), a.u64(1), flags, true) : -EPERM;
+}
+
+export function sysMunlock(t: Task, a: SyscallArgs): number {
+  return t.mm.mlock(a.u64(0), a.u64(1), 0, false);
+}
+
+export function sysMlockall(t: Task, a: SyscallArgs): number {
+  const flags = a.i32(0);
+  if (flags === 0 || flags === MCL_ONFAULT) return -EINVAL;
+  if ((flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0) return -EINVAL;
+  if (!mayLock(t)) return -EPERM;
+  const limits = t.mm.limits;
+  const tooMuch = t.mm.counters.total * 4096 > limits.memlock;
+  if ((flags & MCL_CURRENT) !== 0 && !limits.mayLockAll && tooMuch) return -ENOMEM;
+  return t.mm.mlockall(flags);
+}
+
+export function sysMunlockall(t: Task, _a: SyscallArgs): number {
+  return t.mm.munlockall();
+}

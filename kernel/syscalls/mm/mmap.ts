@@ -1,0 +1,167 @@
+/**
+ * mmap(2) and the calls that change areas: munmap, mprotect, mremap, brk, remap_file_pages, pkeys. Thin: what is done
+ * with areas is in kernel/mm.
+ */
+
+import {
+  EACCES,
+  EBADF,
+  EINVAL,
+  ENOMEM,
+  ENOSPC,
+  EOPNOTSUPP,
+  EOVERFLOW,
+  EPERM,
+} from "../../../ffi/abi/errno.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_HUGETLB,
+  MAP_NONBLOCK,
+  MAP_POPULATE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_SHARED_VALIDATE,
+  MAP_SYNC,
+  MAP_TYPE,
+  PROT_EXEC,
+  PROT_GROWSDOWN,
+  PROT_GROWSUP,
+  PROT_READ,
+  PROT_SEM,
+  PROT_WRITE,
+} from "../../../ffi/abi/mman.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { VM_GROWSDOWN, VM_SHARED } from "../../mm/vma.ts";
+import type { Task } from "../../task/task.ts";
+import { isNoExec } from "../../vfs/access.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+
+const RWX = PROT_READ | PROT_WRITE | PROT_EXEC;
+/** Flags that MAP_SHARED_VALIDATE may not be given for files that do not know MAP_SYNC (mman-common.h). */
+const LEGACY_FLAGS = 0x3ffff | 0x40000 | 0x100000 | 0x4000000 | 0x7c000000;
+const PERSONALITY_READ_IMPLIES_EXEC = 0x0400000;
+/** LIMIT: file offsets and lengths are below 2^63; beyond 2^53 nothing is exact, and no file is that long. */
+const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
+
+/** mmap(2). HOT */
+export function sysMmap(t: Task, a: SyscallArgs): number {
+  if ((a.words[10]! & 4095) !== 0) return -EINVAL;
+  const flags = a.i32(3), addr = a.u64(0), len = a.u64(1);
+  let prot = a.i32(2) & RWX;
+  if ((flags & MAP_ANONYMOUS) === 0) {
+    const file = t.files.get(a.i32(4));
+    return file === null ? -EBADF : mapFile(t, file, addr, len, prot, flags, a.u64(5));
+  }
+  // No huge pages are reserved here, as on a host with nr_hugepages 0.
+  if ((flags & MAP_HUGETLB) !== 0) return -ENOMEM;
+  if ((prot & PROT_READ) !== 0 && (t.personality & PERSONALITY_READ_IMPLIES_EXEC) !== 0) {
+    prot |= PROT_EXEC;
+  }
+  return t.mm.mmap(addr, len, prot, flags, null, a.u64(5));
+}
+
+/** The part of mmap(2) for files: access mode, noexec mounts, in the order of do_mmap. */
+function mapFile(
+  t: Task,
+  file: OpenFile,
+  addr: number,
+  len: number,
+  prot: number,
+  flags: number,
+  offset: number,
+): number {
+  if ((flags & MAP_HUGETLB) !== 0) return -EINVAL;
+  if (len === 0) return -EINVAL;
+  if (offset + len > MAX_OFFSET) return -EOVERFLOW;
+  const noexec = file.path !== null && isNoExec(file.path.mount);
+  if (
+    (prot & PROT_READ) !== 0 && !noexec && (t.personality & PERSONALITY_READ_IMPLIES_EXEC) !== 0
+  ) prot |= PROT_EXEC;
+  const type = flags & MAP_TYPE;
+  const shared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
+  if (!shared && type !== MAP_PRIVATE) return -EINVAL;
+  if (type === MAP_SHARED_VALIDATE && (flags & (MAP_SYNC | ~LEGACY_FLAGS)) !== 0) {
+    return -EOPNOTSUPP;
+  }
+  let maxProt = RWX;
+  if (shared && !file.canWrite) {
+    if ((prot & PROT_WRITE) !== 0) return -EACCES;
+    maxProt &= ~PROT_WRITE;
+  }
+  if (!file.canRead) return -EACCES;
+  if (noexec) {
+    if ((prot & PROT_EXEC) !== 0) return -EPERM;
+    maxProt &= ~PROT_EXEC;
+  }
+  const backing = file.mmap(shared && (prot & PROT_WRITE) !== 0, shared);
+  if (typeof backing === "number") return backing;
+  return t.mm.mmap(addr, len, prot, flags, backing, offset, maxProt);
+}
+
+export function sysMunmap(t: Task, a: SyscallArgs): number {
+  return t.mm.munmap(a.u64(0), a.u64(1));
+}
+
+/** mprotect(2). HOT */
+export function sysMprotect(t: Task, a: SyscallArgs): number {
+  return protect(t, a.u64(0), a.u64(1), a.i32(2));
+}
+
+/** pkey_mprotect(2): no protection keys here, so only -1 ("none") is a key. */
+export function sysPkeyMprotect(t: Task, a: SyscallArgs): number {
+  if (a.i32(3) !== -1) return -EINVAL;
+  return protect(t, a.u64(0), a.u64(1), a.i32(2));
+}
+
+function protect(t: Task, addr: number, len: number, prot: number): number {
+  const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
+  if (grows === (PROT_GROWSDOWN | PROT_GROWSUP) || (addr & 4095) !== 0) return -EINVAL;
+  if (len === 0) return 0;
+  if ((prot & ~(RWX | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP)) !== 0) return -EINVAL;
+  let wanted = prot & RWX;
+  if ((wanted & PROT_READ) !== 0 && (t.personality & PERSONALITY_READ_IMPLIES_EXEC) !== 0) {
+    wanted |= PROT_EXEC;
+  }
+  if (grows === 0) return t.mm.mprotect(addr, len, wanted);
+  const end = addr + Math.ceil(len / 4096) * 4096;
+  const vmas = t.mm.vmas, i = vmas.indexOf(addr);
+  const vma = i < vmas.length ? vmas.at(i) : null;
+  if (vma === null || vma.start >= end) return -ENOMEM;
+  if (grows === PROT_GROWSUP || (vma.flags & VM_GROWSDOWN) === 0) return -EINVAL;
+  return t.mm.mprotect(vma.start, end - vma.start, wanted);
+}
+
+/** mremap(2). */
+export function sysMremap(t: Task, a: SyscallArgs): number {
+  return t.mm.mremap(a.u64(0), a.u64(1), a.u64(2), a.i32(3), a.u64(4));
+}
+
+/** brk(2): the break, changed or not; never an error. */
+export function sysBrk(t: Task, a: SyscallArgs): number {
+  return t.mm.brk(a.u64(0));
+}
+
+/** remap_file_pages(2), as Linux emulates it since 4.0: a new mapping of another part of the same file. */
+export function sysRemapFilePages(t: Task, a: SyscallArgs): number {
+  const start = a.u64(0) - (a.u64(0) & 4095), size = a.u64(1) - (a.u64(1) & 4095);
+  const pgoff = a.u64(3), flags = a.i32(4);
+  if (a.u64(2) !== 0 || size === 0) return -EINVAL;
+  const vma = t.mm.vmas.find(start);
+  if (vma === null || (vma.flags & VM_SHARED) === 0 || vma.backing === null) return -EINVAL;
+  if (start + size > vma.end || pgoff * 4096 + size > MAX_OFFSET) return -EINVAL;
+  const keep = MAP_SHARED | MAP_FIXED | MAP_POPULATE | (flags & MAP_NONBLOCK);
+  const { backing, prot, maxProt } = vma;
+  const r = t.mm.mmap(start, size, prot, keep, backing, pgoff * 4096, maxProt);
+  return r < 0 ? r : 0;
+}
+
+/** pkey_alloc(2): the processor is shown without protection keys. */
+export function sysPkeyAlloc(_t: Task, a: SyscallArgs): number {
+  if (a.u64(0) !== 0 || (a.u64(1) & ~3) !== 0) return -EINVAL;
+  return -ENOSPC;
+}
+
+export function sysPkeyFree(_t: Task, _a: SyscallArgs): number {
+  return -EINVAL;
+}

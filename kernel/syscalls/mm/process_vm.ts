@@ -1,0 +1,108 @@
+/**
+ * process_vm_readv(2), process_vm_writev(2): bytes from one process's memory to another's, page by page, by host
+ * addresses; protections of both sides count.
+ */
+
+import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
+import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { copy } from "../../../ffi/mem/native_memory.ts";
+import { ACCESS_READ, ACCESS_WRITE, type SyscallArgs } from "../../../platform/platform.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import type { Task } from "../../task/task.ts";
+
+const IOV_MAX = 1024;
+/** LIMIT: as for read(2). */
+const MAX_RW = 0x7ffff000;
+
+/** Two parallel lists: where and how long. */
+class Segments {
+  readonly addr: number[] = [];
+  readonly len: number[] = [];
+  total: number = 0;
+
+  /** 0, -EINVAL or -EFAULT. */
+  load(mm: MemoryManager, iov: number, count: number): number {
+    if (count > IOV_MAX) return -EINVAL;
+    for (let i = 0; i < count; i++) {
+      const base = mm.load64(iov + 16 * i), len = mm.load64(iov + 16 * i + 8);
+      if (base < 0 || len < 0) return -EFAULT;
+      if (len >= 2 ** 63) return -EINVAL;
+      const room = Math.min(len, MAX_RW - this.total);
+      this.addr.push(base);
+      this.len.push(room);
+      this.total += room;
+    }
+    return 0;
+  }
+}
+
+export function sysProcessVmReadv(t: Task, a: SyscallArgs): number {
+  return transfer(t, a, false);
+}
+
+export function sysProcessVmWritev(t: Task, a: SyscallArgs): number {
+  return transfer(t, a, true);
+}
+
+function transfer(t: Task, a: SyscallArgs, isWrite: boolean): number {
+  if (a.u64(5) !== 0) return -EINVAL;
+  const local = new Segments(), remote = new Segments();
+  let r = local.load(t.mm, a.u64(1), a.u64(2));
+  if (r < 0) return r;
+  if (local.total === 0) return 0;
+  r = remote.load(t.mm, a.u64(3), a.u64(4));
+  if (r < 0) return r;
+  const target = t.kernel.pids.tasks.get(a.i32(0));
+  if (target === undefined) return -ESRCH;
+  if (!mayAccessMemory(t, target)) return -EPERM;
+  const moved = isWrite
+    ? move(target.mm, remote, t.mm, local)
+    : move(t.mm, local, target.mm, remote);
+  return moved === 0 && remote.total > 0 ? -EFAULT : moved;
+}
+
+/** Bytes that went from `src` to `dst` before the first fault or the end of either list. */
+function move(
+  dstMm: MemoryManager,
+  dst: Segments,
+  srcMm: MemoryManager,
+  src: Segments,
+): number {
+  let moved = 0, d = 0, s = 0, dOff = 0, sOff = 0;
+  while (d < dst.addr.length && s < src.addr.length) {
+    const want = Math.min(dst.len[d]! - dOff, src.len[s]! - sOff);
+    if (want > 0) {
+      const to = dstMm.reach(dst.addr[d]! + dOff, want, ACCESS_WRITE);
+      if (to < 0) break;
+      const room = dstMm.reached;
+      const from = srcMm.reach(src.addr[s]! + sOff, room, ACCESS_READ);
+      if (from < 0) break;
+      const n = Math.min(room, srcMm.reached);
+      const copied = copy(to, from, n);
+      moved += copied;
+      dOff += copied;
+      sOff += copied;
+      if (copied < n) break;
+    }
+    if (dOff === dst.len[d]) {
+      d++;
+      dOff = 0;
+    }
+    if (sOff === src.len[s]) {
+      s++;
+      sOff = 0;
+    }
+  }
+  return moved;
+}
+
+/** ptrace(2), "Ptrace access mode checking", with PTRACE_MODE_ATTACH_REALCREDS. */
+export function mayAccessMemory(t: Task, target: Task): boolean {
+  if (t.group === target.group) return true;
+  if (hasCap(t.cred, CAP_SYS_PTRACE)) return true;
+  const c = t.cred, o = target.cred;
+  const sameUser = c.uid === o.euid && c.uid === o.suid && c.uid === o.uid;
+  const sameGroup = c.gid === o.egid && c.gid === o.sgid && c.gid === o.gid;
+  return sameUser && sameGroup && target.group.dumpable;
+}
