@@ -1,0 +1,150 @@
+/**
+ * The way of a patched system call: from the thunk to the slot and back, without a signal.
+ *
+ * `syscall` clobbers rcx and r11, so both are free: the thunk brings the return address in rcx and the number in eax.
+ * The guest's stack is never touched (it has a red zone), its FPU neither. The tails back to the guest
+ * depend on nothing but the slot, so they can be started again at any instruction. Neighbours:
+ * `wait_reply.ts`, `handler.ts`, and `../systrap/thunks.ts` which writes the thunks.
+ */
+
+import type { Assembler } from "../../ffi/asm/assembler.ts";
+import {
+  eax,
+  ecx,
+  edi,
+  r10,
+  r11,
+  r12,
+  r13,
+  r14,
+  r15,
+  r8,
+  r9,
+  rax,
+  rbp,
+  rbx,
+  rcx,
+  rdi,
+  rdx,
+  type Reg64,
+  rsi,
+  rsp,
+} from "../../ffi/asm/registers.ts";
+import { SYS_exit } from "../../ffi/abi/syscall_numbers.ts";
+import {
+  EFLAGS,
+  R10,
+  R11,
+  R12,
+  R13,
+  R14,
+  R15,
+  R8,
+  R9,
+  RAX,
+  RBP,
+  RBX,
+  RCX,
+  RDI,
+  RDX,
+  RIP,
+  RSI,
+  RSP,
+} from "../platform.ts";
+import { allowedCall, type AllowedSites, gs, gsReg } from "./emit.ts";
+import { LABELS } from "./labels.ts";
+import {
+  NR_TRAP,
+  POSTED_FAST,
+  REPLY_LOAD,
+  REPLY_RET,
+  REPLY_SAVE,
+  SLOT_AT,
+  SLOT_HEADER,
+  SLOT_LOAD_FS,
+  STATE_EXITED,
+} from "./layout.ts";
+import { mem } from "../../ffi/asm/operands.ts";
+import { emitWaitReply, type SlotAccess } from "./wait_reply.ts";
+
+const slot: SlotAccess = {
+  state: gs(SLOT_AT.state),
+  chain: gs(SLOT_AT.chain),
+  stateAddress: (a) =>
+    void a.mov(rdi, gs(SLOT_AT.stack)).lea(rdi, mem(rdi, SLOT_AT.state - SLOT_HEADER)),
+};
+
+/** What the wait changes and REPLY_RET must restore; rax, rcx, r11 and rsp are special. */
+const VOLATILE: readonly (readonly [number, Reg64])[] = [
+  [RDI, rdi],
+  [RSI, rsi],
+  [RDX, rdx],
+  [R10, r10],
+  [R8, r8],
+];
+const PRESERVED: readonly (readonly [number, Reg64])[] = [
+  [R9, r9],
+  [RBX, rbx],
+  [RBP, rbp],
+  [R12, r12],
+  [R13, r13],
+  [R14, r14],
+  [R15, r15],
+];
+
+export function emitFastPath(a: Assembler, sites: AllowedSites): void {
+  a.align(64).label(LABELS.fast);
+  for (const [at, reg] of PRESERVED) a.mov(gsReg(at), reg);
+  for (const [at, reg] of VOLATILE) a.mov(gsReg(at), reg);
+  a.mov(gsReg(RAX), rax).mov(gsReg(RCX), rcx).mov(gsReg(RSP), rsp);
+  a.mov(rsp, gs(SLOT_AT.stack)).pushfq().pop(r11);
+  a.mov(gsReg(R11), r11).mov(gsReg(RIP), rcx).mov(gsReg(EFLAGS), r11);
+  a.mov(eax, POSTED_FAST).xchg(gs(SLOT_AT.state), eax);
+  emitWaitReply(a, POSTED_FAST, slot, sites);
+
+  a.cmp(ecx, REPLY_RET).je("tail_ret");
+  a.cmp(ecx, REPLY_LOAD).je("tail_load");
+  a.cmp(ecx, REPLY_SAVE).je("fast_save");
+  a.mov(gs(SLOT_AT.state), STATE_EXITED, 4);
+  a.xor(edi, edi).mov(eax, SYS_exit);
+  allowedCall(a, sites.exit);
+  a.ud2();
+
+  emitTailRet(a);
+  emitTailLoad(a);
+
+  a.label("fast_save");
+  a.mov(eax, NR_TRAP).syscall().label(LABELS.save).ud2();
+}
+
+/** The call returns: `result` in rax, all else as it was. */
+function emitTailRet(a: Assembler): void {
+  const [start, body, end] = LABELS.tails[0];
+  a.align(16).label(start);
+  a.mov(rsp, gs(SLOT_AT.stack));
+  a.cmp(gs(SLOT_AT.kick), 0, 4).label(body).jne("tail_ret_kicked");
+  for (const [at, reg] of VOLATILE) a.mov(reg, gsReg(at));
+  a.push(gsReg(EFLAGS)).popfq();
+  a.mov(rax, gs(SLOT_AT.result)).mov(r11, gsReg(R11)).mov(rcx, gsReg(RCX));
+  a.mov(rsp, gsReg(RSP)).jmp(gsReg(RIP));
+  a.label(end);
+  a.label("tail_ret_kicked"); // as if it had returned, for the Sentry takes the registers from the slot
+  a.mov(rax, gs(SLOT_AT.result)).mov(gsReg(RAX), rax).jmp("fast_save");
+}
+
+/** All registers from the slot, and the base of fs when asked. */
+function emitTailLoad(a: Assembler): void {
+  const [start, body, end] = LABELS.tails[1];
+  a.align(16).label(start);
+  a.mov(rsp, gs(SLOT_AT.stack));
+  a.test(gs(SLOT_AT.flags), SLOT_LOAD_FS, 4).je("tail_load_check");
+  a.mov(rax, gs(SLOT_AT.fsBase)).wrfsbase(rax);
+  a.label("tail_load_check");
+  a.cmp(gs(SLOT_AT.kick), 0, 4).label(body).jne("fast_save");
+  for (const [at, reg] of PRESERVED) a.mov(reg, gsReg(at));
+  for (const [at, reg] of VOLATILE) a.mov(reg, gsReg(at));
+  a.push(gsReg(EFLAGS)).popfq();
+  a.mov(rax, gsReg(RAX)).mov(r11, gsReg(R11)).mov(rcx, gsReg(RCX));
+  a.mov(rsp, gsReg(RSP)).jmp(gsReg(RIP));
+  a.label(end);
+}

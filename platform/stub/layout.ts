@@ -1,0 +1,175 @@
+/**
+ * What the Sentry and the assembled stub agree on: addresses in a stub, the control memory, states, commands.
+ *
+ * Every stub maps the same things at the same addresses, all at or above `STUB_BASE`, but for the jump tables. What a
+ * field means for trust stands beside it: "RO" is read-only in a stub, "RW" can be written by guest code
+ * at any moment and is only ever a hint or the guest's own loss. Neighbours: the other files of this folder
+ * emit the code, `../systrap/` is the Sentry's side.
+ */
+
+export const PAGE = 4096;
+
+/** First address that belongs to the stub: guest addresses end here. */
+export const STUB_BASE = 0x7fff00000000;
+/** Code of zygote, mapper, handlers and fast path. */
+export const TEXT = STUB_BASE;
+export const TEXT_BYTES = 0x8000;
+/** Seccomp programs and their headers, read-only data. */
+export const FILTERS = STUB_BASE + 0x8000;
+export const FILTERS_BYTES = 0x2000;
+/** Private memory of the zygote; no stub has it. */
+export const SCRATCH = STUB_BASE + 0x10000;
+export const SCRATCH_BYTES = 0x1000;
+/** The page of global words: RO in stubs, written by the Sentry and the zygote. */
+export const GLOBAL = STUB_BASE + 0x20000;
+/** Mapper commands and thread arguments of one space: RO. */
+export const COMMANDS = STUB_BASE + 0x40000;
+/** Code that the Sentry writes: one thunk a patched call site. Executable, not writable. */
+export const THUNKS = STUB_BASE + 0x100000;
+export const THUNK_BYTES = 32;
+/** Slots, RW; slot 0 is no thread's: it holds the header of the space. */
+export const SLOTS = STUB_BASE + 0x4000000;
+/** LIMIT: 4095 host threads in one space. */
+export const MAX_SLOTS = 4096;
+export const SLOTS_IN_CHUNK = 32;
+export const STUB_END = STUB_BASE + 0x10000000;
+/** End of user addresses with 4-level page tables. */
+export const TASK_SIZE = 0x7ffffffff000;
+
+/**
+ * Windows in low memory that hold the pointers for `jmp [disp32]`. Bits 16 to 23 of their addresses are 06,
+ * an invalid opcode: a thread that stands between the two halves of a patched site stops there.
+ */
+export const TABLE_COUNT = 8;
+export const TABLE_FIRST = 0x78060000;
+export const TABLE_STRIDE = 0x01000000;
+export const TABLE_BYTES = 0x10000;
+export const THUNKS_IN_TABLE = TABLE_BYTES / 8;
+/** LIMIT: patched call sites (number and address) of one platform. */
+export const MAX_THUNKS = TABLE_COUNT * THUNKS_IN_TABLE;
+export const THUNKS_BYTES = MAX_THUNKS * THUNK_BYTES;
+
+/** Offsets in the global page. The two halves have different writers. */
+export const GLOBAL_AT = {
+  /** u32: the Sentry sleeps, ring the doorbell after a post. */
+  sleeping: 0,
+  /** u32: time stamp ticks to spin for a reply, 0 never. */
+  spinTicks: 4,
+  /** u32: number of the last message that the zygote is done with. */
+  installed: 64,
+  /** u64: time stamp counter at that moment. */
+  installedTsc: 72,
+} as const;
+
+/** Offsets in the COMMANDS region of a space. */
+export const COMMANDS_AT = {
+  /** u32: commands queued so far, modulo 2^32. */
+  head: 0,
+  ring: 64,
+  /** One `stack_t` (24 bytes) for each slot. */
+  stacks: 64 + 128 * 64,
+} as const;
+export const RING_ENTRIES = 128;
+export const COMMAND_BYTES = 64;
+export const STACK_T_BYTES = 24;
+export const COMMANDS_BYTES = 0x1b000;
+
+/** A command: what to do, which zygote message must be done before, six words. */
+export const COMMAND_AT = { op: 0, wait: 4, args: 8 } as const;
+/** mmap(args 0 to 5), shared and fixed. */
+export const OP_MMAP = 1;
+/** Publish how far the mapper is: writes args 0 to the control file at offset args 1; `wait` 1 rings. */
+export const OP_ACK = 2;
+export const OP_MPROTECT = 3;
+export const OP_MUNMAP = 4;
+/** A host thread for the slot at args 0, whose stack_t is at args 1. */
+export const OP_THREAD = 5;
+/** A copy of the process: args are control file offsets of commands, slots and ack, then the failure mark. */
+export const OP_FORK = 6;
+
+/** Offsets in slot 0. RW, hints only. */
+export const HEADER_AT = {
+  /** u32: commands done. */
+  done: 0,
+  /** u64: pid of the stub, on its way to the ack area. */
+  pid: 64,
+} as const;
+
+/** An entry of the ack area, which no stub maps: the mapper writes it through the control file. */
+export const ACK_BYTES = 16;
+export const ACK_AT = {
+  /** u32: number of the last change done (modulo 2^32). */
+  seq: 0,
+  /** u32: commands done. */
+  head: 4,
+  /** u32: pid of the stub, 0 before it is born; then the high word: not 0 when it could not be born. */
+  pid: 8,
+  failed: 12,
+} as const;
+
+/** Offsets in a slot. Registers first, in the order of `platform.ts` up to EFLAGS. RW. */
+export const SLOT_AT = {
+  regs: 0,
+  /** u64: what rax shall be, for REPLY_RET on the fast path. */
+  result: 144,
+  /** u32, the futex word: see the states. */
+  state: 152,
+  /** u32: not 0 asks the fast path to stop again instead of going back to the guest. */
+  kick: 156,
+  /** u32: commands that must be done before this thread goes on (REPLY_CHAIN). */
+  chain: 160,
+  /** u32: SLOT_LOAD_FS. */
+  flags: 164,
+  /** u64: top of the small stack, slot + SLOT_HEADER. */
+  stack: 168,
+  /** u64 each: bases, stored by the handler, loaded from here with REPLY_LOAD. */
+  fsBase: 176,
+  gsBase: 184,
+  /** u64: stack pointer at the handler's entry, read only while no guest code has run in the stub. */
+  frame: 192,
+} as const;
+/** Slot header and small stack; the alternate signal stack is the rest of the slot. */
+export const SLOT_HEADER = 512;
+export const SLOT_LOAD_FS = 1;
+
+/** States of a slot. The two lowest bits say who posted. */
+export const POSTED_FAST = 1;
+export const POSTED_FRAME = 2;
+export const POSTED_KIND = 3;
+/** Added by the guest thread before it sleeps, and by the Sentry to make it sleep. */
+export const STATE_SLEEPING = 4;
+export const STATE_PARKED = 8;
+export const STATE_EXITED = 12;
+/** The mapper could not make the thread. */
+export const STATE_FAILED = 15;
+/** Replies are 16 and more. */
+export const FIRST_REPLY = 16;
+export const REPLY_RET = 16;
+export const REPLY_LOAD = 17;
+/** Fast path only: make a signal frame and post again. */
+export const REPLY_SAVE = 18;
+export const REPLY_EXIT = 19;
+export const REPLY_CODE = 31;
+export const REPLY_CHAIN = 32;
+
+/** Messages to the zygote: op u32, number u32, three u64. */
+export const MESSAGE_BYTES = 64;
+export const MESSAGE_AT = { op: 0, seq: 4, args: 8 } as const;
+/** Put the attached fd at number args 0. */
+export const MESSAGE_PUT = 1;
+export const MESSAGE_CLOSE = 2;
+/** A stub: control file offsets of commands, slots and ack. */
+export const MESSAGE_STUB = 3;
+
+/** Descriptors of the table that all stubs and the zygote share. Files come from FD_FIRST_FILE on. */
+export const FD_MESSAGES = 3;
+export const FD_CONTROL = 4;
+export const FD_ARENA = 5;
+export const FD_DOORBELL = 6;
+export const FD_FIRST_FILE = 16;
+
+/** The signal that makes a running guest thread stop: a standard one, for it does not queue up. */
+export const SIG_KICK = 23; // SIGURG
+
+/** A call number that no filter allows: the way from the fast path to a signal frame. */
+export const NR_TRAP = 0x3fff;

@@ -1,0 +1,103 @@
+/**
+ * How a guest thread waits for the Sentry after it posted: ring, spin, sleep, and hand over to the mapper.
+ *
+ * Emitted twice, for the signal handler and for the fast path, which differ in how they find the slot.
+ * Neighbours: `handler.ts`, `fast_path.ts`; the other side is `../systrap/context.ts`.
+ */
+
+import type { Assembler } from "../../ffi/asm/assembler.ts";
+import type { Mem } from "../../ffi/asm/operands.ts";
+import { eax, ecx, edi, edx, esi, r10d, r8d, rsi } from "../../ffi/asm/registers.ts";
+import { rip } from "../../ffi/asm/operands.ts";
+import { FUTEX_WAIT } from "../../ffi/abi/futex.ts";
+import { SYS_futex, SYS_write } from "../../ffi/abi/syscall_numbers.ts";
+import { allowedCall, type AllowedSites, at, futexWait, futexWake } from "./emit.ts";
+import {
+  COMMANDS,
+  COMMANDS_AT,
+  FD_DOORBELL,
+  FIRST_REPLY,
+  GLOBAL,
+  GLOBAL_AT,
+  HEADER_AT,
+  REPLY_CHAIN,
+  REPLY_CODE,
+  SLOTS,
+  STATE_SLEEPING,
+} from "./layout.ts";
+
+/** Where a waiting thread finds its slot. */
+export interface SlotAccess {
+  readonly state: Mem;
+  readonly chain: Mem;
+  /** Sets rdi to the linear address of the state word; may use rdi only. */
+  stateAddress(a: Assembler): void;
+}
+
+/** Label of a u64 1 in the text. */
+export const ONE = "one";
+
+/**
+ * Waits until the state is a reply, lets the mapper go first when asked, and leaves the reply's code in ecx.
+ * The state was set to `posted` by a locked instruction, so that `sleeping` is read after it is visible.
+ * Changes rax, rcx, rdx, rsi, rdi, r8, r10, r11 and nothing else.
+ */
+export function emitWaitReply(
+  a: Assembler,
+  posted: number,
+  slot: SlotAccess,
+  sites: AllowedSites,
+): void {
+  const rung = a.fresh("rung"), spin = a.fresh("spin"), sleep = a.fresh("sleep");
+  const wait = a.fresh("wait"), changed = a.fresh("changed"), ring = a.fresh("ring");
+  const replied = a.fresh("replied");
+
+  a.cmp(at(GLOBAL + GLOBAL_AT.sleeping), 0, 4).jne(ring);
+  a.label(rung);
+  a.mov(r8d, at(GLOBAL + GLOBAL_AT.spinTicks)).test(r8d, r8d).je(sleep);
+  a.rdtsc().mov(esi, eax);
+  a.label(spin);
+  a.mov(ecx, slot.state).cmp(ecx, posted).jne(changed);
+  a.pause().rdtsc().sub(eax, esi).cmp(eax, r8d).jb(spin);
+  a.label(sleep);
+  a.mov(eax, posted).mov(ecx, posted | STATE_SLEEPING);
+  a.lock().cmpxchg(slot.state, ecx).je(wait);
+  a.mov(ecx, eax).jmp(changed);
+
+  a.label(wait);
+  a.mov(edx, ecx);
+  slot.stateAddress(a);
+  a.mov(esi, FUTEX_WAIT).xor(r10d, r10d).mov(eax, SYS_futex);
+  allowedCall(a, sites.futex);
+  a.mov(ecx, slot.state);
+  a.label(changed);
+  a.cmp(ecx, FIRST_REPLY).jb(wait).jmp(replied);
+
+  a.label(ring);
+  a.mov(edi, FD_DOORBELL).lea(rsi, rip(ONE)).mov(edx, 8).mov(eax, SYS_write);
+  allowedCall(a, sites.doorbell);
+  a.jmp(rung);
+
+  a.label(replied);
+  emitChain(a, slot, sites);
+}
+
+/** REPLY_CHAIN: wakes the mapper and waits until it is done with the commands up to `chain`. */
+function emitChain(a: Assembler, slot: SlotAccess, sites: AllowedSites): void {
+  const isDone = a.fresh("chain_done"),
+    again = a.fresh("chain_again"),
+    none = a.fresh("chain_none");
+  const done = at(SLOTS + HEADER_AT.done);
+  a.test(ecx, REPLY_CHAIN).je(none);
+  a.mov(r8d, slot.chain);
+  a.mov(eax, done).sub(eax, r8d).jns(isDone);
+  futexWake(a, at(COMMANDS + COMMANDS_AT.head), 1, sites.futex);
+  a.label(again);
+  a.mov(edx, done).mov(eax, edx).sub(eax, r8d).jns(isDone);
+  futexWait(a, done, sites.futex);
+  a.jmp(again);
+  a.label(isDone);
+  a.mov(ecx, slot.state);
+  a.label(none);
+  a.and(ecx, REPLY_CODE);
+}

@@ -1,0 +1,200 @@
+/**
+ * The zygote: a process without JavaScript and nearly without memory, of which all stubs are clones.
+ *
+ * It maps what all stubs share, installs the signal handlers, then takes messages from the Sentry: put a descriptor into the
+ * shared table, close one, make a stub. It never runs guest code and trusts the Sentry. It ends
+ * with the Sentry's end of the socket. Neighbours: `mapper.ts` (what a new stub does first), `../systrap/zygote_link.ts`.
+ */
+
+import type { Assembler } from "../../ffi/asm/assembler.ts";
+import { mem, rip } from "../../ffi/asm/operands.ts";
+import {
+  eax,
+  ebx,
+  ecx,
+  edi,
+  edx,
+  esi,
+  r10,
+  r10d,
+  r12,
+  r14,
+  r15,
+  r8d,
+  r9d,
+  rax,
+  rdi,
+  rdx,
+  rsi,
+} from "../../ffi/asm/registers.ts";
+import { EINTR } from "../../ffi/abi/errno.ts";
+import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
+import { PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from "../../ffi/abi/prctl.ts";
+import { SIG_SETMASK, SIGKILL } from "../../ffi/abi/signal.ts";
+import {
+  SYS_clone,
+  SYS_close,
+  SYS_dup3,
+  SYS_exit_group,
+  SYS_mmap,
+  SYS_munmap,
+  SYS_prctl,
+  SYS_pwrite64,
+  SYS_recvmsg,
+  SYS_rt_sigaction,
+  SYS_rt_sigprocmask,
+} from "../../ffi/abi/syscall_numbers.ts";
+import { at, dieWith, EXIT_MESSAGE, EXIT_SETUP, futexWake } from "./emit.ts";
+import { HANDLED, SIGACTION } from "./handler.ts";
+import { LABELS } from "./labels.ts";
+import {
+  ACK_AT,
+  FD_CONTROL,
+  FD_MESSAGES,
+  GLOBAL,
+  GLOBAL_AT,
+  MESSAGE_AT,
+  MESSAGE_BYTES,
+  MESSAGE_CLOSE,
+  MESSAGE_PUT,
+  MESSAGE_STUB,
+  PAGE,
+  SCRATCH,
+  SCRATCH_BYTES,
+  STUB_BASE,
+  STUB_END,
+  TABLE_BYTES,
+  TABLE_COUNT,
+  TABLE_FIRST,
+  TABLE_STRIDE,
+  TASK_SIZE,
+  THUNKS,
+  THUNKS_BYTES,
+} from "./layout.ts";
+import { STUB_FLAGS } from "./mapper.ts";
+
+/** Where in the control file the global page, the jump tables and the thunks begin. */
+export interface SharedOffsets {
+  readonly global: number;
+  readonly tables: number;
+  readonly thunks: number;
+}
+
+// The zygote's memory: struct msghdr, one iovec, room for a control message, the message.
+const IOVEC = 64, CONTROL = 128, MESSAGE = 256;
+const CONTROL_BYTES = 64;
+const MSG_CONTROLLEN = 40;
+/** sizeof(struct cmsghdr) + one descriptor. */
+const CMSG_ONE_FD = 20;
+/** The stack is above this when addresses are not randomised (the launcher says so). */
+const STACK_LOW = TASK_SIZE - 0x2000000;
+
+/** A message field in memory. */
+function field(offset: number) {
+  return at(SCRATCH + MESSAGE + offset);
+}
+
+export function emitZygote(a: Assembler, shared: SharedOffsets): void {
+  a.align(64).label(LABELS.zygote);
+  emitSetup(a, shared);
+  a.mov(eax, 1).jmp("zygote_done"); // says that it is there, as if message 1 were done
+
+  a.label("zygote_next");
+  a.mov(at(SCRATCH + MSG_CONTROLLEN), CONTROL_BYTES, 8);
+  a.mov(edi, FD_MESSAGES).lea(rsi, at(SCRATCH)).xor(edx, edx).mov(eax, SYS_recvmsg).syscall();
+  a.cmp(eax, MESSAGE_BYTES).je("zygote_message");
+  a.cmp(eax, -EINTR).je("zygote_next");
+  a.xor(edi, edi).mov(eax, SYS_exit_group).syscall().ud2();
+
+  a.label("zygote_message");
+  a.mov(eax, field(MESSAGE_AT.op));
+  a.cmp(eax, MESSAGE_PUT).je("zygote_put").cmp(eax, MESSAGE_CLOSE).je("zygote_close");
+  a.cmp(eax, MESSAGE_STUB).je("zygote_stub");
+  a.label("zygote_fail");
+  dieWith(a, EXIT_MESSAGE);
+
+  a.label("zygote_put");
+  a.cmp(at(SCRATCH + MSG_CONTROLLEN), CMSG_ONE_FD, 8).jb("zygote_fail");
+  a.mov(edi, at(SCRATCH + CONTROL + 16)).mov(esi, field(MESSAGE_AT.args));
+  a.cmp(edi, esi).je("zygote_did"); // it came in at the right place
+  a.xor(edx, edx).mov(eax, SYS_dup3).syscall();
+  a.test(eax, eax).js("zygote_fail");
+  a.mov(eax, SYS_close).syscall().jmp("zygote_did");
+
+  a.label("zygote_close");
+  a.mov(edi, field(MESSAGE_AT.args)).mov(eax, SYS_close).syscall().jmp("zygote_did");
+
+  a.label("zygote_stub");
+  a.mov(r12, field(MESSAGE_AT.args)).mov(r14, field(MESSAGE_AT.args + 8));
+  a.mov(r15, field(MESSAGE_AT.args + 16)).mov(ebx, 1);
+  a.mov(edi, STUB_FLAGS).xor(esi, esi).xor(edx, edx).xor(r10d, r10d).xor(r8d, r8d);
+  a.mov(eax, SYS_clone).syscall();
+  a.test(eax, eax).je("birth").jns("zygote_did");
+  a.mov(edi, FD_CONTROL).lea(rsi, rip("failure")).mov(edx, 8).lea(r10, mem(r15, ACK_AT.pid));
+  a.mov(eax, SYS_pwrite64).syscall();
+
+  a.label("zygote_did");
+  a.mov(eax, field(MESSAGE_AT.seq));
+  a.label("zygote_done");
+  a.mov(ecx, eax).rdtsc().shl(rdx, 32).or(rax, rdx);
+  a.mov(at(GLOBAL + GLOBAL_AT.installedTsc), rax);
+  a.mov(at(GLOBAL + GLOBAL_AT.installed), ecx);
+  futexWake(a, at(GLOBAL + GLOBAL_AT.installed), 0x7fffffff, []);
+  a.jmp("zygote_next");
+
+  a.align(8).label("failure").dq(0x1_0000_0000);
+  a.label("name").asciz("dvisor-stub");
+}
+
+function emitSetup(a: Assembler, shared: SharedOffsets): void {
+  const check = () => void a.test(eax, eax).jne("setup_fail");
+  const unmap = (from: number, to: number) => {
+    a.mov(rdi, from).mov(rsi, to - from).mov(eax, SYS_munmap).syscall();
+  };
+  const map = (address: number, bytes: number, prot: number, offset: number) => {
+    a.mov(rdi, address).mov(esi, bytes).mov(edx, prot).mov(r10d, MAP_SHARED | MAP_FIXED);
+    a.mov(r8d, FD_CONTROL).mov(r9d, offset).mov(eax, SYS_mmap).syscall();
+    a.cmp(rax, rdi).jne("setup_fail");
+  };
+  a.mov(edi, PR_SET_PDEATHSIG).mov(esi, SIGKILL).mov(eax, SYS_prctl).syscall();
+  check();
+  a.mov(edi, PR_SET_NO_NEW_PRIVS).mov(esi, 1).xor(edx, edx).xor(r10d, r10d).xor(r8d, r8d);
+  a.mov(eax, SYS_prctl).syscall();
+  check();
+  a.mov(edi, PR_SET_NAME).lea(rsi, rip("name")).mov(eax, SYS_prctl).syscall();
+  a.mov(edi, SIG_SETMASK).lea(rsi, rip("all_signals")).xor(edx, edx).mov(r10d, 8);
+  a.mov(eax, SYS_rt_sigprocmask).syscall();
+  check();
+  for (const signo of HANDLED) {
+    a.mov(edi, signo).lea(rsi, rip(SIGACTION)).xor(edx, edx).mov(r10d, 8);
+    a.mov(eax, SYS_rt_sigaction).syscall();
+    check();
+  }
+  unmap(0, STUB_BASE);
+  check();
+  unmap(STUB_END, TASK_SIZE); // fails as a whole where the host seals its vdso: it is no harm up there
+  unmap(STACK_LOW, TASK_SIZE);
+  map(GLOBAL, PAGE, PROT_READ | PROT_WRITE, shared.global);
+  map(THUNKS, THUNKS_BYTES, PROT_READ | PROT_EXEC, shared.thunks);
+  for (let i = 0; i < TABLE_COUNT; i++) {
+    const address = TABLE_FIRST + i * TABLE_STRIDE;
+    map(address, TABLE_BYTES, PROT_READ, shared.tables + i * TABLE_BYTES);
+  }
+  a.jmp("setup_done");
+  a.label("setup_fail");
+  dieWith(a, EXIT_SETUP);
+  a.align(8).label("all_signals").dq(-1);
+  a.label("setup_done");
+}
+
+/** The zygote's memory as it starts. */
+export function zygoteScratch(): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(SCRATCH_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(16, BigInt(SCRATCH + IOVEC), true); // msg_iov
+  view.setBigUint64(24, 1n, true); // msg_iovlen
+  view.setBigUint64(32, BigInt(SCRATCH + CONTROL), true); // msg_control
+  view.setBigUint64(IOVEC, BigInt(SCRATCH + MESSAGE), true);
+  view.setBigUint64(IOVEC + 8, BigInt(MESSAGE_BYTES), true);
+  return bytes;
+}

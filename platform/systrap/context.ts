@@ -1,0 +1,421 @@
+/**
+ * One guest thread over one host thread of a stub: what its slot says, and what is answered.
+ *
+ * A host thread waits in one of two places: on the fast path, where only its registers are at hand, or in the signal handler, where a
+ * whole signal frame is. What the guest could have written is copied once at the stop and judged there; later reads fetch the guest's
+ * own registers and nothing else. Neighbours: `../stub/wait_reply.ts` waits, `stop.ts` reads frames, `space.ts` owns slots.
+ */
+
+import { SYS_tgkill } from "../../ffi/abi/syscall_numbers.ts";
+import { copy, copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import {
+  Context,
+  CSGSFS,
+  FS_BASE,
+  GS_BASE,
+  R10,
+  R8,
+  R9,
+  RAX,
+  RDI,
+  RDX,
+  RIP,
+  RSI,
+  RSP,
+  TRAP_DEATH,
+  TRAP_FULL,
+  TRAP_INTERRUPT,
+  TRAP_NONE,
+  TRAP_SYSCALL,
+} from "../platform.ts";
+import {
+  POSTED_FAST,
+  POSTED_FRAME,
+  POSTED_KIND,
+  REPLY_CHAIN,
+  REPLY_EXIT,
+  REPLY_LOAD,
+  REPLY_RET,
+  REPLY_SAVE,
+  SIG_KICK,
+  SLOT_AT,
+  SLOT_LOAD_FS,
+  STATE_EXITED,
+  STATE_FAILED,
+  STATE_PARKED,
+} from "../stub/layout.ts";
+import type { Engine } from "./engine.ts";
+import type { Slot } from "./slot.ts";
+import type { SystrapSpace } from "./space.ts";
+import { readStop, READY_STOP, readyTid, REPORTED_STOP, SAVED_STOP } from "./stop.ts";
+
+/** The host thread does not exist yet or has not reported. */
+const BOOTING = 0;
+const STOPPED = 1;
+/** Guest code runs, or is going to. */
+const RUNNING = 2;
+/** Stopped for the kernel, but on its way from the fast path to a signal frame. */
+const SAVING = 3;
+/** Told to exit. */
+const LEAVING = 4;
+const GONE = 5;
+
+/** What to do when a frame is there: */
+const THEN_NOTHING = 0;
+const THEN_LOAD = 1;
+const THEN_LOAD_FPU = 2;
+const THEN_FULL = 3;
+
+/** Registers up to EFLAGS: what a slot and a frame have in common. */
+const COMMON_BYTES = 144;
+/** Registers up to CR2: what a frame has. */
+const FRAME_BYTES = 184;
+/** cs 0x33, ss 0x2b: 64-bit user code. */
+const USER_CS = 0x33, USER_SS = 0x2b;
+/** High word of the first address that is not one of user space. */
+const ADDRESS_LIMIT_HIGH = 0x8000;
+
+export class SystrapContext extends Context {
+  override readonly space: SystrapSpace;
+  override readonly fpu: Uint8Array<ArrayBuffer>;
+  readonly slot: Slot;
+  /** Control file offset of the slot, and of its state word. */
+  readonly at: number;
+  readonly stateAt: number;
+  /** Place in the engine's list of running contexts, -1 if not there. */
+  runIndex = -1;
+  isKicked = false;
+  kickedAtNs = -1;
+  kickAgainNs = -1;
+  readonly #engine: Engine;
+  readonly #regs: Uint8Array<ArrayBuffer>;
+  #phase: number;
+  /** Waits in the handler: a frame is there. Valid when stopped. */
+  #hasFrame: boolean;
+  #then = THEN_NOTHING;
+  #isReleased = false;
+  #isLost = false;
+  /** Reply held back until the space's commands fit into the ring, or 0. */
+  #held = 0;
+  #kickWhenRunning = false;
+
+  /** @param isReady the slot's host thread waits in the handler; else it is going to report */
+  constructor(engine: Engine, space: SystrapSpace, slot: Slot, isReady: boolean) {
+    super();
+    this.#engine = engine;
+    this.space = space;
+    this.slot = slot;
+    this.at = slot.at;
+    this.stateAt = slot.at + SLOT_AT.state;
+    this.#regs = new Uint8Array(this.regs.buffer as ArrayBuffer);
+    this.fpu = new Uint8Array(engine.frame.fpuSize);
+    this.#phase = isReady ? STOPPED : BOOTING;
+    this.#hasFrame = isReady;
+    if (!isReady) engine.addRunning(this);
+  }
+
+  // Stopping
+
+  /** The state word says that the thread posted. True if the kernel has to see it. HOT */
+  stopped(): boolean {
+    const state = Atomics.load(this.#engine.control.i32, this.stateAt / 4);
+    const isCall = (state & POSTED_KIND) === POSTED_FAST && state < STATE_EXITED;
+    if (!isCall || this.#phase !== RUNNING || this.#isReleased) return this.#stoppedOther(state);
+    const { dv } = this.#engine.control;
+    const at = this.at;
+    const w = this.args.words;
+    w[0] = dv.getUint32(at + RDI, true);
+    w[1] = dv.getUint32(at + RDI + 4, true);
+    w[2] = dv.getUint32(at + RSI, true);
+    w[3] = dv.getUint32(at + RSI + 4, true);
+    w[4] = dv.getUint32(at + RDX, true);
+    w[5] = dv.getUint32(at + RDX + 4, true);
+    w[6] = dv.getUint32(at + R10, true);
+    w[7] = dv.getUint32(at + R10 + 4, true);
+    w[8] = dv.getUint32(at + R8, true);
+    w[9] = dv.getUint32(at + R8 + 4, true);
+    w[10] = dv.getUint32(at + R9, true);
+    w[11] = dv.getUint32(at + R9 + 4, true);
+    this.nr = dv.getInt32(at + RAX, true);
+    this.rip = dv.getUint32(at + RIP, true) + dv.getUint32(at + RIP + 4, true) * 0x100000000;
+    this.rsp = dv.getUint32(at + RSP, true) + dv.getUint32(at + RSP + 4, true) * 0x100000000;
+    this.trap = TRAP_SYSCALL;
+    this.isFull = false;
+    this.viaSignal = false;
+    this.#hasFrame = false;
+    this.#stop();
+    return true;
+  }
+
+  #stop(): void { // HOT
+    this.#engine.removeRunning(this);
+    this.#phase = STOPPED;
+    if (!this.isKicked) return;
+    this.isKicked = false;
+    this.#engine.control.dv.setUint32(this.at + SLOT_AT.kick, 0, true);
+  }
+
+  #stoppedOther(state: number): boolean {
+    const kind = state & POSTED_KIND;
+    if (state === STATE_EXITED && this.#phase === LEAVING) {
+      this.#engine.removeRunning(this);
+      this.#end();
+    } else if (state === STATE_FAILED && this.#phase === BOOTING) this.lose();
+    else if (kind === POSTED_FRAME && state < STATE_EXITED && this.#phase !== LEAVING) {
+      return this.#stoppedInHandler();
+    } else if (kind === POSTED_FAST && state < STATE_EXITED && this.#phase === RUNNING) {
+      this.#hasFrame = false;
+      this.#stop();
+      this.#retire();
+    } else this.space.kill(); // no stub of ours does that: guest code wrote to the slot
+    return false;
+  }
+
+  #stoppedInHandler(): boolean {
+    const phase = this.#phase;
+    const stop = readStop(this, this.#engine, this.at);
+    this.#hasFrame = true;
+    this.isFull = true;
+    if (phase === BOOTING) {
+      if (stop === READY_STOP) this.#booted();
+      else this.space.kill();
+      return false;
+    }
+    if (stop === SAVED_STOP) this.#frameFromSlot();
+    if (phase === SAVING) return this.#arrived();
+    const wasKicked = this.isKicked;
+    this.#stop();
+    if (this.#isReleased) this.#retire();
+    else if (stop === REPORTED_STOP) return true;
+    else if (wasKicked) {
+      this.trap = TRAP_INTERRUPT;
+      return true;
+    } else this.#reply(REPLY_RET, RUNNING); // a kick that came too late: the frame is good as it is
+    return false;
+  }
+
+  #booted(): void {
+    this.slot.tid = readyTid(this.#engine, this.at);
+    this.space.stubIsAlive();
+    if (this.#phase === BOOTING) this.#arrived();
+  }
+
+  /** The thread waits in the handler now, as was wanted of it. True if the kernel asked for that. */
+  #arrived(): boolean {
+    const then = this.#then;
+    this.#engine.removeRunning(this);
+    this.#phase = STOPPED;
+    this.#then = THEN_NOTHING;
+    if (this.#isReleased) this.#retire();
+    else if (then === THEN_FULL) this.trap = TRAP_FULL;
+    else if (then !== THEN_NOTHING) this.#loadFrame(then === THEN_LOAD_FPU);
+    return then === THEN_FULL && !this.#isReleased;
+  }
+
+  /** The thread went from the fast path into the handler: its registers are still those in the slot. */
+  #frameFromSlot(): void {
+    const { control, frame } = this.#engine;
+    const slot = control.base + this.at;
+    copy(slot + frame.regs, slot + SLOT_AT.regs, COMMON_BYTES);
+  }
+
+  /** The host thread or its stub is dead. Who waits for it hears of it now, others when they resume. */
+  lose(): void {
+    if (this.#isLost || this.#phase === GONE) return;
+    const isAwaited = this.#phase !== STOPPED && (this.#phase !== BOOTING || this.#isResumed);
+    if (this.runIndex >= 0) this.#engine.removeRunning(this);
+    this.#isLost = true;
+    this.#phase = STOPPED;
+    this.#held = 0;
+    this.isKicked = false;
+    if (this.#isReleased) this.#end();
+    else if (isAwaited) this.#reportDeath();
+  }
+
+  /** For the kernel it runs, or is going to without more ado. */
+  get #isResumed(): boolean {
+    return this.#phase === RUNNING || this.#then === THEN_LOAD || this.#then === THEN_LOAD_FPU;
+  }
+
+  // Answering
+
+  override fetchRegs(): void {
+    if (this.#isLost) return;
+    const { control, frame } = this.#engine;
+    const slot = control.base + this.at;
+    if (!this.#hasFrame) {
+      copyToBuffer(this.#regs, 0, slot + SLOT_AT.regs, COMMON_BYTES);
+      this.#setSegments();
+      return;
+    }
+    copyToBuffer(this.#regs, 0, slot + frame.regs, FRAME_BYTES);
+    copyToBuffer(this.#regs, FS_BASE, slot + SLOT_AT.fsBase, 16);
+    const gsBase = this.regs.getUint32(GS_BASE, true) +
+      this.regs.getUint32(GS_BASE + 4, true) * 0x100000000;
+    if (gsBase === this.slot.address) this.regs.setFloat64(GS_BASE, 0);
+  }
+
+  override fetchFpu(): void {
+    if (this.#isLost || !this.#hasFrame) return;
+    this.#engine.frame.fetchFpu(this.#engine.control.base + this.at, this.fpu);
+  }
+
+  override resumeRet(result: number): void { // HOT
+    if (this.#phase !== STOPPED) return;
+    const { dv } = this.#engine.control;
+    const at = this.#hasFrame ? this.at + this.#engine.frame.regs + RAX : this.at + SLOT_AT.result;
+    if ((result | 0) === result) {
+      dv.setInt32(at, result, true);
+      dv.setInt32(at + 4, result >> 31, true);
+    } else {
+      dv.setUint32(at, result >>> 0, true);
+      dv.setInt32(at + 4, Math.floor(result / 0x100000000) | 0, true);
+    }
+    this.trap = TRAP_NONE;
+    this.#reply(REPLY_RET, RUNNING);
+  }
+
+  override resumeAll(withFpu: boolean): void {
+    if (this.#phase === BOOTING) this.#then = withFpu ? THEN_LOAD_FPU : THEN_LOAD;
+    if (this.#phase !== STOPPED) return;
+    this.trap = TRAP_NONE;
+    if (this.#isLost || this.#hasFrame) return this.#loadFrame(withFpu);
+    const hasGsBase = (this.regs.getUint32(GS_BASE, true) |
+      this.regs.getUint32(GS_BASE + 4, true)) !== 0;
+    if (withFpu || hasGsBase) return this.#save(withFpu ? THEN_LOAD_FPU : THEN_LOAD);
+    const { control } = this.#engine;
+    copyFromBuffer(control.base + this.at + SLOT_AT.regs, this.#regs, 0, COMMON_BYTES);
+    this.#storeBase(SLOT_AT.fsBase, FS_BASE, 0);
+    control.dv.setUint32(this.at + SLOT_AT.flags, SLOT_LOAD_FS, true);
+    this.#reply(REPLY_LOAD, RUNNING);
+  }
+
+  #loadFrame(withFpu: boolean): void {
+    if (!this.#isLost) {
+      const { control, frame } = this.#engine;
+      this.#setSegments();
+      copyFromBuffer(control.base + this.at + frame.regs, this.#regs, 0, CSGSFS + 8);
+      this.#storeBase(SLOT_AT.fsBase, FS_BASE, 0);
+      this.#storeBase(SLOT_AT.gsBase, GS_BASE, this.slot.address);
+      if (withFpu) frame.loadFpu(control, this.at, this.fpu);
+    }
+    this.#reply(REPLY_LOAD, RUNNING);
+    if (this.#kickWhenRunning) this.interrupt();
+    this.#kickWhenRunning = false;
+  }
+
+  /** A base for wrfsbase and wrgsbase, which fault on addresses outside of user space. */
+  #storeBase(field: number, register: number, whenZero: number): void {
+    const high = this.regs.getUint32(register + 4, true);
+    const low = this.regs.getUint32(register, true);
+    const value = high >= ADDRESS_LIMIT_HIGH ? 0 : low + high * 0x100000000;
+    this.#engine.control.setWord(this.at + field, value === 0 ? whenZero : value);
+  }
+
+  #setSegments(): void {
+    this.regs.setUint32(CSGSFS, USER_CS, true);
+    this.regs.setUint32(CSGSFS + 4, USER_SS << 16, true);
+  }
+
+  override requestFull(): void {
+    if (this.#phase !== STOPPED) return;
+    if (!this.#hasFrame && !this.#isLost) return this.#save(THEN_FULL);
+    this.trap = this.#isLost ? TRAP_DEATH : TRAP_FULL;
+    this.#engine.report(this);
+  }
+
+  /** From the fast path into the handler; `then` says what for. */
+  #save(then: number): void {
+    this.#then = then;
+    this.#reply(REPLY_SAVE, SAVING);
+  }
+
+  override park(): void {
+    if (this.#phase !== STOPPED || this.#isLost) return;
+    const posted = this.#hasFrame ? POSTED_FRAME : POSTED_FAST;
+    const { i32 } = this.#engine.control;
+    Atomics.compareExchange(i32, this.stateAt / 4, posted, posted | STATE_PARKED);
+  }
+
+  override interrupt(): void {
+    if (this.#isReleased || !this.#isResumed) return;
+    if (this.#phase !== RUNNING) this.#kickWhenRunning = true;
+    else if (!this.isKicked) this.#kick();
+  }
+
+  #kick(): void {
+    this.isKicked = true;
+    this.kickedAtNs = -1;
+    Atomics.store(this.#engine.control.i32, (this.at + SLOT_AT.kick) / 4, 1);
+    this.#engine.kicked.push(this);
+    this.sendKick();
+  }
+
+  /** To this thread of this stub only: a wrong tid can hit nobody else. */
+  sendKick(): void {
+    if (this.space.pid > 0) syscall(SYS_tgkill, this.space.pid, this.slot.tid, SIG_KICK);
+  }
+
+  override release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.owner = null;
+    this.#engine.forget(this);
+    if (this.#isLost || this.space.isDestroyed) {
+      if (this.runIndex >= 0) this.#engine.removeRunning(this);
+      this.#end();
+    } else if (this.#phase === STOPPED) this.#retire();
+    else if (this.#phase === RUNNING && !this.isKicked) this.#kick();
+  }
+
+  /** The stopped host thread becomes idle, in the handler, or ends. */
+  #retire(): void {
+    if (!this.#hasFrame) return this.#save(THEN_NOTHING);
+    this.park();
+    if (this.space.keepIdle(this.slot)) {
+      this.#phase = GONE;
+      this.space.contexts.delete(this);
+    } else this.#reply(REPLY_EXIT, LEAVING);
+  }
+
+  /** Nothing is left of the host thread. */
+  #end(): void {
+    this.#phase = GONE;
+    this.isKicked = false;
+    this.space.contexts.delete(this);
+    this.space.slotIsFree(this.slot);
+  }
+
+  #reply(code: number, phase: number): void { // HOT
+    if (this.#isLost) return this.#reportDeath();
+    const { control } = this.#engine;
+    let reply = code;
+    this.#phase = phase;
+    if (this.space.ring.isBehind) {
+      if (!this.space.publishForResume()) {
+        this.#held = code;
+        this.space.held.push(this);
+        return;
+      }
+      control.dv.setInt32(this.at + SLOT_AT.chain, this.space.ring.head, true);
+      reply = code | REPLY_CHAIN;
+    }
+    this.#engine.addRunning(this);
+    const before = Atomics.exchange(control.i32, this.stateAt / 4, reply);
+    if (before !== POSTED_FAST && before !== POSTED_FRAME) this.#engine.wake(this.stateAt);
+  }
+
+  /** The ring has room again. */
+  replyHeld(): void {
+    const code = this.#held;
+    this.#held = 0;
+    if (code !== 0) this.#reply(code, this.#phase);
+  }
+
+  #reportDeath(): void {
+    if (this.#isReleased) return;
+    this.trap = TRAP_DEATH;
+    this.#engine.report(this);
+  }
+}

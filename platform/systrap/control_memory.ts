@@ -1,0 +1,121 @@
+/**
+ * The control file: everything that the Sentry and the stubs of one platform share besides guest memory.
+ *
+ * One sparse memory file; each stub maps only its own parts of it. Parts that are given back are emptied at
+ * once, since registers of a guest are in them. Neighbours: `../stub/layout.ts` says what is in the parts.
+ */
+
+import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
+import {
+  ACK_BYTES,
+  COMMANDS_BYTES,
+  SLOTS_IN_CHUNK,
+  TABLE_BYTES,
+  TABLE_COUNT,
+  THUNKS_BYTES,
+} from "../stub/layout.ts";
+import type { SharedOffsets } from "../stub/zygote.ts";
+
+/** LIMIT: stubs of one platform at one time. */
+export const MAX_SPACES = 4096;
+/** Chunks of slots beyond the first of each space. */
+const EXTRA_CHUNKS = 2048;
+
+const GLOBAL = 0;
+const TABLES = 0x10000;
+const ACKS = 0x100000;
+const THUNKS = 0x200000;
+const BLOCKS = 0x400000;
+const COMMANDS_STRIDE = 0x20000;
+
+export const SHARED_OFFSETS: SharedOffsets = { global: GLOBAL, tables: TABLES, thunks: THUNKS };
+
+export class ControlMemory {
+  readonly fd: number;
+  /** Host address of offset 0. */
+  readonly base: number;
+  readonly dv: DataView<SharedArrayBuffer>;
+  readonly i32: Int32Array<SharedArrayBuffer>;
+  readonly slotBytes: number;
+  readonly chunkBytes: number;
+  readonly global = GLOBAL;
+  readonly tables = TABLES;
+  readonly thunks = THUNKS;
+  readonly #file: Arena;
+  readonly #chunks: number;
+  readonly #chunkLimit: number;
+  readonly #freeSpaces: number[] = [];
+  readonly #freeChunks: number[] = [];
+  #nextSpace = 0;
+  #nextChunk = 0;
+
+  /** @throws SyscallError or RangeError if the host has no address space or descriptor left */
+  constructor(slotBytes: number) {
+    this.slotBytes = slotBytes;
+    this.chunkBytes = SLOTS_IN_CHUNK * slotBytes;
+    this.#chunks = BLOCKS + MAX_SPACES * COMMANDS_STRIDE;
+    this.#chunkLimit = MAX_SPACES + EXTRA_CHUNKS;
+    const bytes = this.#chunks + this.#chunkLimit * this.chunkBytes;
+    this.#file = Arena.create(Math.ceil(bytes / WINDOW_BYTES) * WINDOW_BYTES, 0);
+    this.fd = this.#file.fd;
+    this.base = this.#file.base;
+    this.dv = this.#file.dv;
+    this.i32 = new Int32Array(this.dv.buffer, 0, this.#file.size / 4);
+    if (TABLES + TABLE_COUNT * TABLE_BYTES > ACKS || ACKS + MAX_SPACES * ACK_BYTES > THUNKS) {
+      throw new RangeError("parts of the control file overlap");
+    }
+    if (THUNKS + THUNKS_BYTES > BLOCKS || COMMANDS_BYTES > COMMANDS_STRIDE) {
+      throw new RangeError("parts of the control file overlap");
+    }
+  }
+
+  /** A number for a new space, or -1: its command and ack parts are zero. */
+  takeSpace(): number {
+    const free = this.#freeSpaces.pop();
+    if (free !== undefined) return free;
+    return this.#nextSpace < MAX_SPACES ? this.#nextSpace++ : -1;
+  }
+
+  commandsOffset(space: number): number {
+    return BLOCKS + space * COMMANDS_STRIDE;
+  }
+
+  ackOffset(space: number): number {
+    return ACKS + space * ACK_BYTES;
+  }
+
+  giveSpace(space: number): void {
+    this.#file.punch(this.commandsOffset(space), COMMANDS_STRIDE);
+    const ack = this.ackOffset(space);
+    for (let i = 0; i < ACK_BYTES; i += 4) this.dv.setUint32(ack + i, 0, true);
+    this.#freeSpaces.push(space);
+  }
+
+  /** Control file offset of a chunk of empty slots, or -1. */
+  takeChunk(): number {
+    const free = this.#freeChunks.pop();
+    if (free !== undefined) return free;
+    if (this.#nextChunk === this.#chunkLimit) return -1;
+    return this.#chunks + this.#nextChunk++ * this.chunkBytes;
+  }
+
+  giveChunk(offset: number): void {
+    this.#file.punch(offset, this.chunkBytes);
+    this.#freeChunks.push(offset);
+  }
+
+  /** Stores a u64; `value` is a natural number up to 2^53. */
+  setWord(at: number, value: number): void {
+    this.dv.setUint32(at, value >>> 0, true);
+    this.dv.setUint32(at + 4, Math.floor(value / 0x100000000), true);
+  }
+
+  /** Loads a u64; from 2^53 on low bits are lost. */
+  word(at: number): number {
+    return this.dv.getUint32(at, true) + this.dv.getUint32(at + 4, true) * 0x100000000;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}

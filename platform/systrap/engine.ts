@@ -1,0 +1,186 @@
+/**
+ * What contexts and spaces of one systrap platform share: the list of running threads, the doorbell, sleeping.
+ *
+ * The Sentry decides from its own fields only: a word in a slot can say that a thread stopped, never which thread it is or
+ * what it may do. Neighbours: `context.ts`, `space.ts`; `systrap.ts` builds it.
+ */
+
+import { FUTEX_WAKE } from "../../ffi/abi/futex.ts";
+import { SYS_futex } from "../../ffi/abi/syscall_numbers.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { close, eventfd, read } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import type { StubImage } from "../stub/image.ts";
+import { FIRST_REPLY, GLOBAL_AT } from "../stub/layout.ts";
+import type { SystrapContext } from "./context.ts";
+import type { ControlMemory } from "./control_memory.ts";
+import type { FrameLayout } from "./frame.ts";
+import type { SystrapSpace } from "./space.ts";
+import type { ThunkTable } from "./thunks.ts";
+import type { ZygoteLink } from "./zygote_link.ts";
+
+/** How long a guest may not answer a kick before its stub is killed. It may be starved of a core meanwhile. */
+export const KICK_DEADLINE_NS = 10e9;
+const KICK_AGAIN_NS = 5e6;
+
+export class Engine {
+  readonly control: ControlMemory;
+  readonly image: StubImage;
+  readonly link: ZygoteLink;
+  readonly thunks: ThunkTable;
+  readonly doorbell: number;
+  /** Threads whose slot may change; order does not matter. */
+  readonly running: SystrapContext[] = [];
+  /** Spaces whose mapper must be woken though nobody was resumed: births. */
+  readonly starting: SystrapSpace[] = [];
+  /** Spaces whose commands did not fit into their ring. */
+  readonly overflowing: SystrapSpace[] = [];
+  /** Running threads that were kicked. */
+  readonly kicked: SystrapContext[] = [];
+  /** Learned from the first stub. */
+  #frame: FrameLayout | null = null;
+  #cursor = 0;
+  /** Contexts to report that no slot says anything of. */
+  readonly #pending: SystrapContext[] = [];
+  readonly #sleepingIndex: number;
+  readonly #spinIndex: number;
+
+  constructor(
+    control: ControlMemory,
+    image: StubImage,
+    link: ZygoteLink,
+    thunks: ThunkTable,
+    doorbell: number,
+  ) {
+    this.control = control;
+    this.image = image;
+    this.link = link;
+    this.thunks = thunks;
+    this.doorbell = doorbell;
+    this.#sleepingIndex = (control.global + GLOBAL_AT.sleeping) / 4;
+    this.#spinIndex = (control.global + GLOBAL_AT.spinTicks) / 4;
+  }
+
+  static newDoorbell(): number {
+    return eventfd();
+  }
+
+  get frame(): FrameLayout {
+    if (this.#frame === null) throw new Error("the first stub has not reported yet");
+    return this.#frame;
+  }
+
+  /** True until the first thread of the first stub has shown what a frame looks like. */
+  get isFrameUnknown(): boolean {
+    return this.#frame === null;
+  }
+
+  setFrame(frame: FrameLayout): void {
+    this.#frame = frame;
+  }
+
+  /** Number of the last message that the zygote is done with. */
+  get installed(): number {
+    return Atomics.load(this.control.i32, (this.control.global + GLOBAL_AT.installed) / 4);
+  }
+
+  addRunning(c: SystrapContext): void { // HOT
+    c.runIndex = this.running.length;
+    this.running.push(c);
+  }
+
+  removeRunning(c: SystrapContext): void { // HOT
+    const list = this.running;
+    const last = list.pop()!;
+    if (last !== c) {
+      list[c.runIndex] = last;
+      last.runIndex = c.runIndex;
+    }
+    c.runIndex = -1;
+  }
+
+  /** `c` is to be reported by `poll` without a post. */
+  report(c: SystrapContext): void {
+    this.#pending.push(c);
+  }
+
+  forget(c: SystrapContext): void {
+    const at = this.#pending.indexOf(c);
+    if (at >= 0) this.#pending.splice(at, 1);
+  }
+
+  poll(): SystrapContext | null { // HOT
+    if (this.#pending.length > 0) return this.#pending.shift()!;
+    const list = this.running;
+    const { dv } = this.control;
+    for (let n = list.length; n > 0; n--) {
+      if (this.#cursor <= 0) this.#cursor = list.length;
+      if (this.#cursor > list.length) this.#cursor = list.length;
+      const c = list[--this.#cursor];
+      if (c === undefined) break;
+      const state = dv.getInt32(c.stateAt, true);
+      if (state > 0 && state < FIRST_REPLY && c.stopped()) return c;
+    }
+    if (this.starting.length > 0) this.#flushStarting();
+    if (this.overflowing.length > 0) this.#drainOverflow();
+    return null;
+  }
+
+  #flushStarting(): void {
+    for (const space of this.starting) if (space.needsWake) space.flush();
+    this.starting.length = 0;
+  }
+
+  #drainOverflow(): void {
+    const spaces = this.overflowing.splice(0);
+    for (const space of spaces) space.drain();
+  }
+
+  /** False if something stopped meanwhile. */
+  prepareSleep(): boolean {
+    if (this.starting.length > 0) this.#flushStarting();
+    const { i32, dv } = this.control;
+    Atomics.store(i32, this.#sleepingIndex, 1);
+    let hasStopped = this.#pending.length > 0;
+    for (const c of this.running) {
+      const state = dv.getInt32(c.stateAt, true);
+      if (state > 0 && state < FIRST_REPLY) hasStopped = true;
+    }
+    if (hasStopped) Atomics.store(i32, this.#sleepingIndex, 0);
+    return !hasStopped;
+  }
+
+  wakeUp(): void {
+    Atomics.store(this.control.i32, this.#sleepingIndex, 0);
+    read(this.doorbell, scratch.area(0), 8);
+  }
+
+  setSpinTicks(ticks: number): void {
+    Atomics.store(this.control.i32, this.#spinIndex, ticks);
+  }
+
+  /** Wakes a sleeper on a word of the control file. */
+  wake(offset: number): void {
+    syscall(SYS_futex, this.control.base + offset, FUTEX_WAKE, 1);
+  }
+
+  /** Kicks again who has not answered; kills who has not for too long. */
+  tickKicks(nowNs: number): void {
+    for (let i = this.kicked.length - 1; i >= 0; i--) {
+      const c = this.kicked[i]!;
+      if (!c.isKicked) {
+        this.kicked[i] = this.kicked[this.kicked.length - 1]!;
+        this.kicked.pop();
+      } else if (c.kickedAtNs < 0) c.kickedAtNs = c.kickAgainNs = nowNs;
+      else if (nowNs - c.kickedAtNs > KICK_DEADLINE_NS) c.space.kill();
+      else if (nowNs - c.kickAgainNs > KICK_AGAIN_NS) {
+        c.kickAgainNs = nowNs;
+        c.sendKick();
+      }
+    }
+  }
+
+  close(): void {
+    close(this.doorbell);
+  }
+}

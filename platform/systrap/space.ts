@@ -1,0 +1,382 @@
+/**
+ * One guest address space over one stub process: its mappings, its slots, its end.
+ *
+ * Nothing here waits: the stub may not even be born. Neighbours: `command_ring.ts` carries the changes, `context.ts` runs in it,
+ * `systrap.ts` makes spaces and hears of deaths.
+ */
+
+import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
+import { SIGKILL } from "../../ffi/abi/signal.ts";
+import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
+import { close } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { AddressSpace, PROT_READ, PROT_WRITE } from "../platform.ts";
+import { MappingIndex } from "../ptrace/mapping_index.ts";
+import {
+  ACK_AT,
+  COMMANDS,
+  COMMANDS_AT,
+  FD_ARENA,
+  FD_CONTROL,
+  MAX_SLOTS,
+  OP_FORK,
+  OP_MMAP,
+  OP_MPROTECT,
+  OP_MUNMAP,
+  OP_THREAD,
+  PAGE,
+  SLOT_AT,
+  SLOT_HEADER,
+  SLOTS,
+  SLOTS_IN_CHUNK,
+  STACK_T_BYTES,
+  STUB_BASE,
+  TABLE_BYTES,
+  TABLE_COUNT,
+  TABLE_FIRST,
+  TABLE_STRIDE,
+} from "../stub/layout.ts";
+import { CommandRing } from "./command_ring.ts";
+import { SystrapContext } from "./context.ts";
+import type { Engine } from "./engine.ts";
+import { Slot } from "./slot.ts";
+
+const SHARED_FIXED = MAP_SHARED | MAP_FIXED;
+/** SS_AUTODISARM: every signal starts at the top of the alternate stack, wherever the guest's rsp points. */
+const SS_AUTODISARM = 0x80000000;
+/** LIMIT: stopped host threads kept for the next newContext of a space. */
+const MAX_IDLE = 16;
+/** What the mapper writes to the ack area when it cannot fork. */
+const FAILURE_MARK = 0x1_0000_0000;
+/** The arena, where a file handle is expected. */
+const ARENA = -1;
+
+/** What a space needs of the platform besides the engine. */
+export interface SpaceOwner {
+  readonly engine: Engine;
+  /** Message that must be done before `file` can be mapped, or 0. */
+  installedBy(file: number): number;
+  /** A stub has told its pid: watch it. */
+  born(space: SystrapSpace): void;
+  /** Nothing is left of the space: its numbers may be given away. */
+  ended(space: SystrapSpace): void;
+  /** The space of a new stub, which is not born yet. */
+  childOf(parent: SystrapSpace): SystrapSpace | null;
+}
+
+export class SystrapSpace extends AddressSpace {
+  readonly id: number;
+  readonly ring: CommandRing;
+  readonly contexts = new Set<SystrapContext>();
+  /** Contexts whose resume waits for room in the ring. */
+  readonly held: SystrapContext[] = [];
+  /** The mapper has a thread or a child to make, and nobody was resumed since. */
+  needsWake = false;
+  isDestroyed = false;
+  /** Host pid of the stub and its pidfd; 0 and -1 before it is born and after its end. */
+  pid = 0;
+  pidfd = -1;
+  mappings = new MappingIndex();
+  readonly #owner: SpaceOwner;
+  readonly #engine: Engine;
+  readonly #chunks: number[];
+  readonly #idle: Slot[] = [];
+  readonly #free: Slot[] = [];
+  #nextSlot = 1; // slot 0 is the header
+  #isDead = false;
+  #mustDie = false;
+  /** Forked, but not born: they need this mapper. */
+  readonly #unborn = new Set<SystrapSpace>();
+  #parent: SystrapSpace | null = null;
+  /** A context made before anybody asked, so that its thread is there. */
+  #spare: SystrapContext | null = null;
+
+  /** @param chunk control file offset of the first slots */
+  constructor(owner: SpaceOwner, id: number, chunk: number) {
+    super();
+    this.#owner = owner;
+    this.#engine = owner.engine;
+    this.id = id;
+    this.#chunks = [chunk];
+    this.ring = new CommandRing(owner.engine.control, id);
+  }
+
+  // Mappings
+
+  override get seq(): number {
+    return this.ring.seq;
+  }
+  /** Once the stub is gone, so are all its mappings. */
+  override get ackedSeq(): number {
+    return this.#isDead ? this.ring.seq : this.ring.ackedSeq;
+  }
+  override get broken(): boolean {
+    return this.#isDead && !this.isDestroyed;
+  }
+  override get mappingCount(): number {
+    return this.mappings.count;
+  }
+
+  override mapArena(addr: number, len: number, offset: number, prot: number): void {
+    checkRange(addr, len);
+    this.mappings.map(addr, addr + len, ARENA, offset, prot);
+    this.ring.push(OP_MMAP, 0, addr, len, prot, SHARED_FIXED, FD_ARENA, offset);
+  }
+
+  override mapFile(addr: number, len: number, file: number, offset: number, prot: number): void {
+    checkRange(addr, len);
+    const wait = this.#owner.installedBy(file);
+    this.mappings.map(addr, addr + len, file, offset, prot);
+    this.ring.push(OP_MMAP, wait, addr, len, prot, SHARED_FIXED, file, offset);
+  }
+
+  override unmap(addr: number, len: number): void {
+    checkRange(addr, len);
+    this.mappings.unmap(addr, addr + len);
+    this.ring.push(OP_MUNMAP, 0, addr, len, 0, 0, 0, 0);
+  }
+
+  /** Holes in the range stay holes: mprotect(2) is called on what is mapped. */
+  override protect(addr: number, len: number, prot: number): void {
+    checkRange(addr, len);
+    const changed = this.mappings.protect(addr, addr + len, prot);
+    for (let i = 0; i < changed.length; i += 2) {
+      const start = changed[i]!;
+      this.ring.push(OP_MPROTECT, 0, start, changed[i + 1]! - start, prot, 0, 0, 0);
+    }
+  }
+
+  override flush(): void {
+    if (this.#isDead || !this.ring.isBehind) return;
+    this.needsWake = false;
+    if (!this.ring.publish()) this.#engine.overflowing.push(this);
+    this.#engine.wake(this.#headAt);
+  }
+
+  get #headAt(): number {
+    return this.#engine.control.commandsOffset(this.id) + COMMANDS_AT.head;
+  }
+
+  /** Publishes for a thread that wakes the mapper itself. False if not all found room. */
+  publishForResume(): boolean {
+    this.needsWake = false;
+    if (this.ring.publish()) return true;
+    this.#engine.overflowing.push(this);
+    this.#engine.wake(this.#headAt);
+    return false;
+  }
+
+  /** There may be room in the ring again. */
+  drain(): void {
+    if (this.#isDead) return;
+    if (!this.ring.publish()) {
+      this.#engine.overflowing.push(this);
+      return;
+    }
+    for (const context of this.held.splice(0)) context.replyHeld();
+    this.#engine.wake(this.#headAt);
+  }
+
+  // Threads
+
+  override newContext(): SystrapContext | null {
+    if (this.isDestroyed || this.#isDead) return null;
+    if (this.#spare !== null) {
+      const spare = this.#spare;
+      this.#spare = null;
+      return spare;
+    }
+    const idle = this.#idle.pop();
+    const slot = idle ?? this.#newThread();
+    if (slot === null) return null;
+    const context = new SystrapContext(this.#engine, this, slot, idle !== undefined);
+    this.contexts.add(context);
+    return context;
+  }
+
+  /** The very first thread, before it is known what a frame looks like. */
+  probeThread(): Slot {
+    const slot = this.#newThread();
+    if (slot === null) throw new Error("systrap: no room for a thread");
+    this.ring.publish();
+    this.needsWake = false;
+    return slot;
+  }
+
+  /** Makes a thread in advance: its start is published together with the stub. */
+  prepareThread(): void {
+    this.#spare = this.newContext();
+    this.ring.publish();
+    this.needsWake = false;
+  }
+
+  #newThread(): Slot | null {
+    const slot = this.#free.pop() ?? this.#newSlot();
+    if (slot === null) return null;
+    const { control } = this.#engine;
+    const stack = COMMANDS_AT.stacks + slot.index * STACK_T_BYTES;
+    const stackAt = control.commandsOffset(this.id) + stack;
+    control.setWord(stackAt, slot.address + SLOT_HEADER);
+    control.dv.setUint32(stackAt + 8, SS_AUTODISARM, true);
+    control.setWord(stackAt + 16, control.slotBytes - SLOT_HEADER);
+    control.setWord(slot.at + SLOT_AT.stack, slot.address + SLOT_HEADER);
+    control.dv.setUint32(slot.at + SLOT_AT.state, 0, true);
+    slot.tid = 0;
+    this.ring.push(OP_THREAD, 0, slot.address, COMMANDS + stack, 0, 0, 0, 0);
+    this.#wakeSoon();
+    return slot;
+  }
+
+  #wakeSoon(): void {
+    if (this.needsWake) return;
+    this.needsWake = true;
+    this.#engine.starting.push(this);
+  }
+
+  #newSlot(): Slot | null {
+    if (this.#nextSlot >= MAX_SLOTS) return null;
+    const { control } = this.#engine;
+    const index = this.#nextSlot;
+    const chunk = Math.floor(index / SLOTS_IN_CHUNK);
+    if (chunk === this.#chunks.length && !this.#newChunk()) return null;
+    this.#nextSlot++;
+    const within = index % SLOTS_IN_CHUNK * control.slotBytes;
+    return new Slot(index, this.#chunks[chunk]! + within, SLOTS + index * control.slotBytes);
+  }
+
+  #newChunk(): boolean {
+    const { control } = this.#engine;
+    const offset = control.takeChunk();
+    if (offset < 0) return false;
+    const address = SLOTS + this.#chunks.length * control.chunkBytes;
+    const prot = PROT_READ | PROT_WRITE;
+    this.ring.push(OP_MMAP, 0, address, control.chunkBytes, prot, SHARED_FIXED, FD_CONTROL, offset);
+    this.#chunks.push(offset);
+    return true;
+  }
+
+  /** Keeps a host thread that waits in the handler. False if there are enough. */
+  keepIdle(slot: Slot): boolean {
+    if (this.#idle.length >= MAX_IDLE) return false;
+    this.#idle.push(slot);
+    return true;
+  }
+
+  slotIsFree(slot: Slot): void {
+    if (!this.isDestroyed && !this.#isDead) this.#free.push(slot);
+  }
+
+  // Birth and death
+
+  override fork(): SystrapSpace | null {
+    if (this.isDestroyed || this.#isDead) return null;
+    const child = this.#owner.childOf(this);
+    if (child === null) return null;
+    child.mappings = this.mappings.clone();
+    child.#parent = this;
+    this.#unborn.add(child);
+    const { control } = this.#engine;
+    const commands = control.commandsOffset(child.id);
+    const ack = control.ackOffset(child.id);
+    this.ring.push(OP_FORK, 0, commands, child.firstChunk, ack, FAILURE_MARK, 0, 0);
+    this.#wakeSoon();
+    return child;
+  }
+
+  /** Control file offset of the first slots. */
+  get firstChunk(): number {
+    return this.#chunks[0]!;
+  }
+
+  /**
+   * Looks whether the stub has told its pid. It must be read before guest code runs there for the first time; the ack
+   * area could not be forged later either.
+   */
+  stubIsAlive(): void {
+    if (this.pid !== 0 || this.#isDead) return;
+    const { control } = this.#engine;
+    const ack = control.ackOffset(this.id);
+    if (control.dv.getUint32(ack + ACK_AT.failed, true) !== 0) return this.died();
+    const pid = control.dv.getUint32(ack + ACK_AT.pid, true);
+    if (pid === 0) return;
+    this.#leaveParent();
+    this.pid = pid;
+    this.pidfd = syscall(SYS_pidfd_open, pid, 0);
+    this.#owner.born(this);
+    if (this.#mustDie) this.#sendKill();
+  }
+
+  #leaveParent(): void {
+    if (this.#parent !== null) this.#parent.#unborn.delete(this);
+    this.#parent = null;
+  }
+
+  /** Ends the stub. Its contexts report TRAP_DEATH once it is dead. */
+  kill(): void {
+    this.#mustDie = true;
+    if (this.#isDead) return;
+    this.stubIsAlive();
+    if (this.pid !== 0) this.#sendKill();
+  }
+
+  #sendKill(): void {
+    if (this.pidfd >= 0) syscall(SYS_pidfd_send_signal, this.pidfd, SIGKILL, 0, 0);
+  }
+
+  /** The stub was reaped, or could not be made. */
+  died(): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
+    this.pid = 0;
+    if (this.pidfd >= 0) close(this.pidfd);
+    this.pidfd = -1;
+    this.#leaveParent();
+    for (const child of [...this.#unborn]) child.parentDied();
+    for (const context of [...this.contexts]) context.lose();
+    this.held.length = 0;
+    if (this.isDestroyed) this.#end();
+  }
+
+  /** The parent's mapper is gone. Either this was born before, or it never will be. */
+  parentDied(): void {
+    this.stubIsAlive();
+    if (this.pid === 0) this.died();
+  }
+
+  /** True if it waits for its birth: `stubIsAlive` should be called now and then. */
+  get isUnborn(): boolean {
+    return this.pid === 0 && !this.#isDead;
+  }
+
+  override destroy(): void {
+    if (this.isDestroyed) return;
+    this.ring.seq++; // the last change: acked when the stub is gone
+    this.isDestroyed = true;
+    for (const context of [...this.contexts]) context.release();
+    this.#idle.length = 0;
+    this.held.length = 0;
+    if (this.#isDead) this.#end();
+    else this.kill();
+  }
+
+  #end(): void {
+    const { control } = this.#engine;
+    for (const chunk of this.#chunks) control.giveChunk(chunk);
+    control.giveSpace(this.id);
+    this.#owner.ended(this);
+  }
+}
+
+/** SAFETY: a mapping over the stub's own pages would hand the guest the mapper. */
+function checkRange(addr: number, len: number): void {
+  const end = addr + len;
+  const isSound = addr >= 0 && len > 0 && end <= STUB_BASE && addr % PAGE === 0 && len % PAGE === 0;
+  if (!isSound) throw new RangeError(`no guest range: 0x${addr.toString(16)} + ${len}`);
+  if (end <= TABLE_FIRST || addr >= TABLE_FIRST + TABLE_COUNT * TABLE_STRIDE) return;
+  for (let i = 0; i < TABLE_COUNT; i++) {
+    const table = TABLE_FIRST + i * TABLE_STRIDE;
+    if (addr < table + TABLE_BYTES && end > table) {
+      throw new RangeError(`guest range over the jump tables: 0x${addr.toString(16)} + ${len}`);
+    }
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Reads why a thread is in the signal handler from its frame, once, into the context.
+ *
+ * Neighbours: `frame.ts` knows where a frame is, `context.ts` acts. Source: sigaction(2), seccomp(2).
+ */
+
+import { AUDIT_ARCH_X86_64 } from "../../ffi/abi/seccomp.ts";
+import { SI_KERNEL, SYS_SECCOMP } from "../../ffi/abi/siginfo.ts";
+import { SIGILL, SIGSEGV, SIGSYS } from "../../ffi/abi/signal.ts";
+import { X86_PF_INSTR, X86_PF_WRITE, X86_TRAP_GP, X86_TRAP_PF } from "../../ffi/abi/ucontext.ts";
+import {
+  ACCESS_EXEC,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  type Context,
+  CR2,
+  EFLAGS,
+  ERR,
+  R10,
+  R11,
+  R13,
+  R8,
+  R9,
+  RAX,
+  RCX,
+  RDI,
+  RDX,
+  RIP,
+  RSI,
+  RSP,
+  TRAP_EXCEPTION,
+  TRAP_FAULT,
+  TRAP_SYSCALL,
+  TRAPNO,
+} from "../platform.ts";
+import type { ControlMemory } from "./control_memory.ts";
+import type { Engine } from "./engine.ts";
+import { SIG_KICK } from "../stub/layout.ts";
+
+/** The context's fields say what happened. */
+export const REPORTED_STOP = 0;
+/** A new thread is there. */
+export const READY_STOP = 1;
+/** The fast path asked for a frame; the registers are in the slot. */
+export const SAVED_STOP = 2;
+/** A kick, or a signal that no guest code caused. */
+export const SPURIOUS_STOP = 3;
+
+// siginfo_t: fields by offset.
+const SI_CODE = 8, SI_ADDR = 16, SI_ARCH = 28;
+/** Error code of #GP for `int 0x80` without a gate: the vector, times 8, in the interrupt table. */
+const INT80_ERROR = 0x402;
+/** Bytes of `int 0x80`, `sysenter`, `syscall`. */
+const CALL_BYTES = 2;
+const ARG_REGS: readonly number[] = [RDI, RSI, RDX, R10, R8, R9];
+
+/** What a READY_STOP carries: the host tid, which the new thread could not have misstated. */
+export function readyTid(engine: Engine, slotAt: number): number {
+  return engine.control.dv.getInt32(slotAt + engine.frame.regs + R13, true);
+}
+
+/** Reads the frame of the slot at `slotAt` into `c`. Returns the kind of stop. */
+export function readStop(c: Context, engine: Engine, slotAt: number): number {
+  const { control, frame } = engine;
+  const regs = slotAt + frame.regs;
+  const info = slotAt + frame.siginfo;
+  const { dv } = control;
+  const signo = dv.getInt32(info, true);
+  const code = dv.getInt32(info + SI_CODE, true);
+  const rip = control.word(regs + RIP);
+  c.rip = rip;
+  c.rsp = control.word(regs + RSP);
+  if (signo === SIGSYS) {
+    if (rip === engine.image.ready) return READY_STOP;
+    if (rip === engine.image.save) return SAVED_STOP;
+    if (code !== SYS_SECCOMP) return SPURIOUS_STOP;
+    if (dv.getUint32(info + SI_ARCH, true) !== AUDIT_ARCH_X86_64) {
+      return readInt80(c, control, regs, rip - CALL_BYTES);
+    }
+    readCall(c, control, regs);
+    return REPORTED_STOP;
+  }
+  if (signo === SIG_KICK || code <= 0) return SPURIOUS_STOP;
+  if (signo === SIGILL && engine.thunks.returnsTo(rip + CALL_BYTES)) {
+    enterPatchedCall(c, control, regs, rip + CALL_BYTES);
+    return REPORTED_STOP;
+  }
+  readException(c, control, regs, info, signo, code);
+  return REPORTED_STOP;
+}
+
+function readCall(c: Context, control: ControlMemory, regs: number): void {
+  const { dv } = control;
+  const w = c.args.words;
+  for (let i = 0; i < ARG_REGS.length; i++) {
+    const at = regs + ARG_REGS[i]!;
+    w[2 * i] = dv.getUint32(at, true);
+    w[2 * i + 1] = dv.getUint32(at + 4, true);
+  }
+  c.nr = dv.getInt32(regs + RAX, true);
+  c.trap = TRAP_SYSCALL;
+  c.viaSignal = true;
+}
+
+/**
+ * A thread stood at, or jumped to, the `syscall` of a site that has been patched meanwhile, and met an
+ * invalid opcode there. It makes the call that it wanted to make.
+ */
+function enterPatchedCall(c: Context, control: ControlMemory, regs: number, rip: number): void {
+  const { dv } = control;
+  control.setWord(regs + RIP, rip);
+  control.setWord(regs + RCX, rip);
+  dv.setUint32(regs + R11, dv.getUint32(regs + EFLAGS, true), true);
+  dv.setUint32(regs + R11 + 4, 0, true);
+  c.rip = rip;
+  readCall(c, control, regs);
+}
+
+/** A 32-bit call: as on a kernel without them, a general protection fault at the instruction. */
+function readInt80(c: Context, control: ControlMemory, regs: number, rip: number): number {
+  control.setWord(regs + RIP, rip);
+  c.rip = rip;
+  c.trap = TRAP_EXCEPTION;
+  c.signo = SIGSEGV;
+  c.sigcode = SI_KERNEL;
+  c.faultAddr = 0;
+  c.faultAccess = 0;
+  c.trapno = X86_TRAP_GP;
+  c.errorCode = INT80_ERROR;
+  return REPORTED_STOP;
+}
+
+function readException(
+  c: Context,
+  control: ControlMemory,
+  regs: number,
+  info: number,
+  signo: number,
+  code: number,
+): void {
+  const { dv } = control;
+  c.signo = signo;
+  c.sigcode = code;
+  c.trapno = dv.getUint32(regs + TRAPNO, true);
+  c.errorCode = dv.getUint32(regs + ERR, true);
+  if (c.trapno !== X86_TRAP_PF) {
+    c.trap = TRAP_EXCEPTION;
+    c.faultAddr = control.word(info + SI_ADDR);
+    c.faultAccess = 0;
+    return;
+  }
+  c.trap = TRAP_FAULT;
+  c.faultAddr = control.word(regs + CR2);
+  c.faultAccess = (c.errorCode & X86_PF_WRITE) !== 0
+    ? ACCESS_WRITE
+    : (c.errorCode & X86_PF_INSTR) !== 0
+    ? ACCESS_EXEC
+    : ACCESS_READ;
+}

@@ -1,0 +1,306 @@
+/**
+ * The systrap platform: guest threads are host threads of stub processes, whose system calls seccomp turns into signals, or
+ * whose call sites are patched to post directly.
+ *
+ * This file makes spaces, keeps some stubs ready, and hears of deaths. Neighbours: `engine.ts` polls, `space.ts`,
+ * `context.ts`; `../stub/` is the code on the other side.
+ */
+
+import { EPOLLIN } from "../../ffi/abi/epoll.ts";
+import { WNOHANG } from "../../ffi/abi/wait.ts";
+import { SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
+import type { Arena } from "../../ffi/mem/arena.ts";
+import { Epoll } from "../../ffi/sys/epoll.ts";
+import { poll } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import type { SpawnScript } from "../../ffi/sys/spawn.ts";
+import type { Platform } from "../platform.ts";
+import { assembleStub } from "../stub/image.ts";
+import {
+  GLOBAL_AT,
+  POSTED_FRAME,
+  POSTED_KIND,
+  SLOT_AT,
+  SLOT_HEADER,
+  STUB_BASE,
+  TABLE_BYTES,
+  TABLE_COUNT,
+  TABLE_FIRST,
+  TABLE_STRIDE,
+} from "../stub/layout.ts";
+import type { SystrapContext } from "./context.ts";
+import { ControlMemory, SHARED_OFFSETS } from "./control_memory.ts";
+import { Engine } from "./engine.ts";
+import { FileTable } from "./files.ts";
+import { FrameLayout } from "./frame.ts";
+import { minSignalStackBytes } from "./host_facts.ts";
+import { type SpaceOwner, SystrapSpace } from "./space.ts";
+import { readyTid } from "./stop.ts";
+import { ThunkTable } from "./thunks.ts";
+import { ZygoteLink } from "./zygote_link.ts";
+
+export interface SystrapOptions {
+  /** Stubs kept ready. Default 2. */
+  readonly poolSize?: number;
+  /** More steps for the zygote before it is executed: limits, cgroup, priority; all stubs inherit. */
+  readonly prepare?: (script: SpawnScript) => void;
+}
+
+/** How long the first stub may take. */
+const START_TIMEOUT_MS = 10_000;
+/** epoll tokens: spaces have their id. */
+const TOKEN_DOORBELL = 0xffffffff, TOKEN_ZYGOTE = 0xfffffffe;
+/** Until the clock is calibrated. */
+const DEFAULT_TICKS_PER_NS = 2;
+const CALIBRATION_NS = 20e6;
+
+/**
+ * Starts the zygote and the first stubs; returns when one has reported.
+ *
+ * @throws Error naming what the host refused, or that stubs do not start
+ */
+export function createSystrapPlatform(arena: Arena, options: SystrapOptions = {}): Platform {
+  return new SystrapPlatform(arena, options);
+}
+
+class SystrapPlatform implements Platform, SpaceOwner {
+  readonly name = "systrap";
+  readonly maxUserAddress = STUB_BASE;
+  readonly reserved: readonly (readonly [number, number])[];
+  readonly engine: Engine;
+  readonly #control: ControlMemory;
+  readonly #link: ZygoteLink;
+  readonly #epoll = new Epoll();
+  readonly #files: FileTable;
+  readonly #spaces = new Map<number, SystrapSpace>();
+  readonly #pool: SystrapSpace[] = [];
+  readonly #poolSize: number;
+  #isZygoteDead = false;
+  #isDestroyed = false;
+  #isCalibrated = false;
+  #firstTicks = 0;
+  #firstNs = -1;
+  #ticksPerNs = DEFAULT_TICKS_PER_NS;
+  #spinNs = 0;
+
+  constructor(arena: Arena, options: SystrapOptions) {
+    this.#poolSize = options.poolSize ?? 2;
+    this.reserved = Array.from({ length: TABLE_COUNT }, (_, i) => {
+      const start = TABLE_FIRST + i * TABLE_STRIDE;
+      return [start, start + TABLE_BYTES] as const;
+    });
+    const slotBytes = slotSize(minSignalStackBytes());
+    this.#control = new ControlMemory(slotBytes);
+    const image = assembleStub(slotBytes, SHARED_OFFSETS);
+    const doorbell = Engine.newDoorbell();
+    const fds = { control: this.#control.fd, arena: arena.fd, doorbell };
+    this.#link = ZygoteLink.start(image.elf, fds, options.prepare ?? null);
+    const thunks = new ThunkTable(this.#control, image.fast);
+    this.engine = new Engine(this.#control, image, this.#link, thunks, doorbell);
+    this.#files = new FileTable(this.engine);
+    this.#epoll.add(doorbell, EPOLLIN, TOKEN_DOORBELL);
+    this.#epoll.add(this.#link.pidfd, EPOLLIN, TOKEN_ZYGOTE);
+    try {
+      this.#learnFrame();
+      this.#fillPool();
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+  }
+
+  /** The first stub shows a signal frame while no guest code can have touched it; then it is the first of the pool. */
+  #learnFrame(): void {
+    const space = this.#newSpace();
+    if (space === null) throw new Error("systrap: no room for a stub");
+    const slot = space.probeThread();
+    this.#startStub(space);
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    const state = () => Atomics.load(this.#control.i32, (slot.at + SLOT_AT.state) / 4);
+    while ((state() & POSTED_KIND) !== POSTED_FRAME) {
+      this.#reapZygote();
+      if (this.#isZygoteDead) throw new Error("systrap: the zygote ended while it started");
+      if (performance.now() > deadline) throw new Error("systrap: the first stub does not report");
+      poll(this.#epoll.fd, EPOLLIN, 1);
+    }
+    this.engine.setFrame(new FrameLayout(this.#control, slot.at, slot.address));
+    slot.tid = readyTid(this.engine, slot.at);
+    space.stubIsAlive();
+    space.keepIdle(slot);
+    this.#pool.push(space);
+  }
+
+  get fpuSize(): number {
+    return this.engine.frame.fpuSize;
+  }
+
+  // Spaces
+
+  newAddressSpace(): SystrapSpace | null {
+    this.#fillPool();
+    const space = this.#pool.shift() ?? null;
+    this.#fillPool();
+    return space;
+  }
+
+  #fillPool(): void {
+    while (this.#pool.length < Math.max(1, this.#poolSize) && !this.#isZygoteDead) {
+      const space = this.#newSpace();
+      if (space === null) return;
+      space.prepareThread();
+      this.#startStub(space);
+      this.#pool.push(space);
+    }
+  }
+
+  #newSpace(): SystrapSpace | null {
+    if (this.#isDestroyed) return null;
+    const id = this.#control.takeSpace();
+    if (id < 0) return null;
+    const chunk = this.#control.takeChunk();
+    if (chunk < 0) {
+      this.#control.giveSpace(id);
+      return null;
+    }
+    const space = new SystrapSpace(this, id, chunk);
+    this.#spaces.set(id, space);
+    return space;
+  }
+
+  #startStub(space: SystrapSpace): void {
+    const commands = this.#control.commandsOffset(space.id);
+    this.#link.makeStub(commands, space.firstChunk, this.#control.ackOffset(space.id));
+  }
+
+  childOf(_parent: SystrapSpace): SystrapSpace | null {
+    return this.#newSpace();
+  }
+
+  installedBy(file: number): number {
+    return this.#files.installedBy(file);
+  }
+
+  born(space: SystrapSpace): void {
+    if (space.pidfd >= 0) this.#epoll.add(space.pidfd, EPOLLIN, space.id);
+  }
+
+  ended(space: SystrapSpace): void {
+    this.#spaces.delete(space.id);
+  }
+
+  // Running
+
+  poll(): SystrapContext | null { // HOT
+    return this.engine.poll();
+  }
+
+  get runningCount(): number {
+    return this.engine.running.length;
+  }
+
+  /** An epoll descriptor: of the doorbell and of every stub's end. */
+  get doorbellFd(): number {
+    return this.#epoll.fd;
+  }
+
+  prepareSleep(): boolean {
+    return this.engine.prepareSleep();
+  }
+
+  finishSleep(): void {
+    this.engine.wakeUp();
+    this.#reapDead();
+  }
+
+  setSpinBudget(ns: number): void {
+    this.#spinNs = ns;
+    this.engine.setSpinTicks(Math.min(0x7fffffff, Math.round(ns * this.#ticksPerNs)));
+  }
+
+  registerFile(hostFd: number): number {
+    return this.#files.register(hostFd);
+  }
+
+  unregisterFile(file: number): void {
+    this.#files.unregister(file, this.#spaces.values());
+  }
+
+  thunk(nr: number, returnAddr: number): number {
+    return this.engine.thunks.get(nr, returnAddr);
+  }
+
+  // Time and death
+
+  tick(nowNs: number): void {
+    this.engine.tickKicks(nowNs);
+    this.#reapDead();
+    this.#files.tick();
+    for (const space of this.#spaces.values()) if (space.isUnborn) space.stubIsAlive();
+    this.#calibrate();
+  }
+
+  /** The zygote's time stamps against the clock at its messages: two that are far enough apart. */
+  #calibrate(): void {
+    if (this.#isCalibrated || !this.#link.isIdle(this.engine.installed)) return;
+    const ticks = this.#control.word(this.#control.global + GLOBAL_AT.installedTsc);
+    const ns = this.#link.sentAtNs;
+    if (this.#firstNs < 0) {
+      this.#firstTicks = ticks;
+      this.#firstNs = ns;
+    } else if (ns - this.#firstNs > CALIBRATION_NS) {
+      this.#ticksPerNs = (ticks - this.#firstTicks) / (ns - this.#firstNs);
+      this.#isCalibrated = true;
+      this.setSpinBudget(this.#spinNs);
+    }
+  }
+
+  #reapDead(): void {
+    const count = this.#epoll.wait(0);
+    for (let i = 0; i < count; i++) {
+      const token = this.#epoll.token(i);
+      if (token === TOKEN_DOORBELL) continue;
+      if (token === TOKEN_ZYGOTE) this.#reapZygote();
+      else this.#reap(token);
+    }
+  }
+
+  #reap(id: number): void {
+    const space = this.#spaces.get(id);
+    if (space === undefined || space.pid === 0) return;
+    if (syscall(SYS_wait4, space.pid, 0, WNOHANG, 0) === 0) return;
+    this.#epoll.del(space.pidfd);
+    space.died();
+  }
+
+  #reapZygote(): void {
+    if (this.#isZygoteDead || syscall(SYS_wait4, this.#link.pid, 0, WNOHANG, 0) === 0) return;
+    this.#isZygoteDead = true;
+    this.#epoll.del(this.#link.pidfd);
+    for (const space of [...this.#spaces.values()]) space.parentDied();
+  }
+
+  destroy(): void {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    this.#link.close();
+    for (const space of [...this.#spaces.values()]) space.destroy();
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    while (this.#spaces.size > 0 && performance.now() < deadline) {
+      poll(this.#epoll.fd, EPOLLIN, 1);
+      this.#reapDead();
+      for (const space of [...this.#spaces.values()]) if (space.isUnborn) space.stubIsAlive();
+      this.#reapZygote();
+    }
+    this.#reapZygote();
+    this.#epoll.close();
+    this.engine.close();
+    this.#control.close();
+  }
+}
+
+/** A power of two that holds a slot header and the largest signal frame with something to spare. */
+function slotSize(minSignalStack: number): number {
+  let bytes = 8192;
+  while (bytes < SLOT_HEADER + minSignalStack + 1024) bytes *= 2;
+  return bytes;
+}
