@@ -1,0 +1,55 @@
+/** An open directory of a tmpfs: getdents64(2). */
+
+import { EISDIR } from "../../../ffi/abi/errno.ts";
+import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import { touchFileAtime } from "../../vfs/atime.ts";
+import type { DirSink } from "../../vfs/inode.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
+import type { TmpfsDirectory } from "./directory.ts";
+
+export class TmpfsDirFile extends OpenFile {
+  readonly inode: TmpfsDirectory;
+  /** Entries that came after this cookie was next are not shown: a reader that renames what it reads must end. */
+  private end: number;
+
+  constructor(dir: TmpfsDirectory, flags: number) {
+    super(flags);
+    this.inode = dir;
+    this.end = dir.entries.nextCookie;
+  }
+
+  override get isSeekable(): boolean {
+    return true;
+  }
+  override read(_io: IoCursor, _offset: number): number {
+    return -EISDIR;
+  }
+  override write(_io: IoCursor, _offset: number): number {
+    return -EISDIR;
+  }
+  override fsync(_dataOnly: boolean): number {
+    return 0;
+  }
+
+  override readdir(sink: DirSink): number {
+    const dir = this.inode, entries = dir.entries, type = S_IFDIR >> 12;
+    touchFileAtime(this);
+    if (this.pos === 0) {
+      this.end = entries.nextCookie;
+      if (!sink(".", dir.ino, type, 1)) return 0;
+      this.pos = 1;
+    }
+    if (this.pos === 1) {
+      if (!sink("..", dir.parent.ino, type, 2)) return 0;
+      this.pos = 2;
+    }
+    for (;;) {
+      const entry = entries.from(this.pos);
+      if (entry === null || entry.cookie >= this.end) return 0;
+      const inode = entry.inode!, next = entry.cookie + 1;
+      if (!sink(entry.name, inode.ino, (inode.mode & S_IFMT) >> 12, next)) return 0;
+      this.pos = next;
+    }
+  }
+}

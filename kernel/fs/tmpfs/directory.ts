@@ -1,0 +1,210 @@
+/**
+ * Directories of a tmpfs. Each entry has a cookie that only ever grows, which is its position for readdir: so a reader
+ * meets every entry that was there all the time exactly once, whatever comes and goes meanwhile.
+ */
+
+import { EEXIST, ENOENT, ENOSPC, ENOTEMPTY } from "../../../ffi/abi/errno.ts";
+import { RENAME_EXCHANGE, RENAME_WHITEOUT } from "../../../ffi/abi/fcntl.ts";
+import { S_IFCHR, S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { TmpfsDirFile } from "./dir_file.ts";
+import { DirEntries } from "./dir_entries.ts";
+import { TmpfsNode, TmpfsSymlink } from "./nodes.ts";
+import { TmpfsRegular } from "./regular.ts";
+import type { TmpfsSpace } from "./space.ts";
+import { TmpfsInode } from "./tmpfs_inode.ts";
+
+/** Linux counts so many bytes for an entry (BOGO_DIRENT_SIZE). */
+const ENTRY_SIZE = 20;
+
+export class TmpfsDirectory extends TmpfsInode {
+  readonly entries: DirEntries = new DirEntries();
+  /** Itself for the root. */
+  parent: TmpfsDirectory;
+
+  constructor(space: TmpfsSpace, mode: number, parent: TmpfsDirectory | null) {
+    super(space, mode, 0, 0);
+    this.parent = parent ?? this;
+    this.nlink = 2;
+    this.size = 2 * ENTRY_SIZE;
+  }
+
+  children(): Inode[] {
+    return this.entries.inodes();
+  }
+
+  override lookup(name: string): Inode | number {
+    return this.entries.get(name) ?? -ENOENT;
+  }
+
+  override create(name: string, mode: number, uid: number, gid: number): Inode | number {
+    const r = this.mayAdd(name);
+    if (r < 0) return r;
+    return this.add(name, new TmpfsRegular(this.space, mode, uid, gid));
+  }
+
+  override mkdir(name: string, mode: number, uid: number, gid: number): Inode | number {
+    const r = this.mayAdd(name);
+    if (r < 0) return r;
+    const dir = new TmpfsDirectory(this.space, S_IFDIR | (mode & 0o7777), this);
+    dir.uid = uid;
+    dir.gid = gid;
+    this.nlink++;
+    return this.add(name, dir);
+  }
+
+  override mknod(
+    name: string,
+    mode: number,
+    rdev: number,
+    uid: number,
+    gid: number,
+  ): Inode | number {
+    if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid);
+    const r = this.mayAdd(name);
+    if (r < 0) return r;
+    return this.add(name, new TmpfsNode(this.space, mode, rdev, uid, gid));
+  }
+
+  override symlink(name: string, target: string, uid: number, gid: number): Inode | number {
+    const r = this.mayAdd(name);
+    if (r < 0) return r;
+    return this.add(name, new TmpfsSymlink(this.space, target, uid, gid));
+  }
+
+  override tmpfile(mode: number, uid: number, gid: number, linkable: boolean): Inode | number {
+    const r = this.space.takeInode();
+    if (r < 0) return r;
+    const file = new TmpfsRegular(this.space, mode, uid, gid);
+    file.nlink = 0;
+    file.mayBeLinked = linkable;
+    return file;
+  }
+
+  override link(name: string, target: Inode): number {
+    if (this.nlink === 0) return -ENOENT;
+    if (this.entries.get(name) !== null) return -EEXIST;
+    // A second name counts as an inode, as in Linux.
+    if (target.nlink > 0) {
+      const r = this.space.takeInode();
+      if (r < 0) return r;
+    }
+    target.nlink++;
+    if (target instanceof TmpfsInode) target.touch(false);
+    this.enter(name, target);
+    return 0;
+  }
+
+  override unlink(name: string, target: Inode): number {
+    if (this.entries.get(name) !== target) return -ENOENT;
+    this.leave(name);
+    this.unname(target);
+    return 0;
+  }
+
+  override rmdir(name: string, target: Inode): number {
+    if (this.entries.get(name) !== target || !(target instanceof TmpfsDirectory)) return -ENOENT;
+    if (target.entries.count > 0) return -ENOTEMPTY;
+    this.leave(name);
+    this.nlink--;
+    this.unname(target);
+    return 0;
+  }
+
+  override rename(
+    name: string,
+    source: Inode,
+    newDir: Inode,
+    newName: string,
+    target: Inode | null,
+    flags: number,
+  ): number {
+    if (!(newDir instanceof TmpfsDirectory) || newDir.nlink === 0) return -ENOENT;
+    if (this.entries.get(name) !== source) return -ENOENT;
+    if ((flags & RENAME_EXCHANGE) !== 0) {
+      return target === null ? -ENOENT : this.exchange(name, source, newDir, newName, target);
+    }
+    if (target instanceof TmpfsDirectory && target.entries.count > 0) return -ENOTEMPTY;
+    const whiteout = (flags & RENAME_WHITEOUT) !== 0;
+    if (whiteout && this.space.takeInode() < 0) return -ENOSPC;
+    this.leave(name);
+    if (target !== null) {
+      newDir.leave(newName);
+      if (target instanceof TmpfsDirectory) newDir.nlink--;
+      this.unname(target);
+    }
+    newDir.enter(newName, source);
+    if (source instanceof TmpfsDirectory) source.moveTo(newDir);
+    touchChanged(source);
+    if (whiteout) this.add(name, new TmpfsNode(this.space, S_IFCHR, 0, 0, 0));
+    return 0;
+  }
+
+  private exchange(
+    name: string,
+    source: Inode,
+    newDir: TmpfsDirectory,
+    newName: string,
+    target: Inode,
+  ): number {
+    this.leave(name);
+    newDir.leave(newName);
+    this.enter(name, target);
+    newDir.enter(newName, source);
+    if (source instanceof TmpfsDirectory) source.moveTo(newDir);
+    if (target instanceof TmpfsDirectory) target.moveTo(this);
+    touchChanged(source);
+    touchChanged(target);
+    return 0;
+  }
+
+  private moveTo(parent: TmpfsDirectory): void {
+    if (parent === this.parent) return;
+    this.parent.nlink--;
+    parent.nlink++;
+    this.parent = parent;
+  }
+
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+    return new TmpfsDirFile(this, flags);
+  }
+
+  /** Room for a new inode in a directory that is still there. */
+  private mayAdd(name: string): number {
+    if (this.nlink === 0) return -ENOENT;
+    if (this.entries.get(name) !== null) return -EEXIST;
+    return this.space.takeInode();
+  }
+
+  private add(name: string, inode: Inode): Inode {
+    this.enter(name, inode);
+    return inode;
+  }
+
+  private enter(name: string, inode: Inode): void {
+    this.entries.add(name, inode);
+    this.size += ENTRY_SIZE;
+    this.touch(true);
+  }
+
+  private leave(name: string): void {
+    this.entries.remove(name);
+    this.size -= ENTRY_SIZE;
+    this.touch(true);
+  }
+
+  /** One name of `target` is gone; its last takes the inode with it unless it is in use. */
+  private unname(target: Inode): void {
+    touchChanged(target);
+    if (target instanceof TmpfsDirectory) target.nlink = 0;
+    else if (--target.nlink > 0) this.space.giveInode();
+    if (target.nlink === 0 && target.refs === 0) target.evict();
+  }
+}
+
+function touchChanged(inode: Inode): void {
+  if (inode instanceof TmpfsInode) inode.touch(false);
+}

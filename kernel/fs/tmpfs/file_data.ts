@@ -1,0 +1,158 @@
+/**
+ * The bytes of one tmpfs file: pages in arena frames, moved from and to cursors in runs as long as the frames lie
+ * behind each other. Knows nothing of inodes; sizes are given. Bytes of the last page behind the end are zero.
+ *
+ * Neighbours: page_map.ts (where the pages are), regular.ts (size, seals, times).
+ */
+
+import { ENOMEM, ENOSPC } from "../../../ffi/abi/errno.ts";
+import { copy, fill } from "../../../ffi/mem/native_memory.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import { HOLE, PageMap, type PageSink } from "./page_map.ts";
+import type { TmpfsSpace } from "./space.ts";
+
+const PAGE = 4096;
+/** Pages asked from the frame allocator at once. */
+const MAX_EXTENT = 512;
+
+export class FileData implements PageSink {
+  readonly pages: PageMap = new PageMap();
+  private readonly space: TmpfsSpace;
+  private readonly base: number;
+
+  constructor(space: TmpfsSpace) {
+    this.space = space;
+    this.base = space.frames.arena.base;
+  }
+
+  /** Bytes [offset, size) to the cursor: how many, or -EFAULT when none. HOT */
+  read(io: IoCursor, offset: number, size: number): number {
+    let left = Math.min(io.remaining, size - offset), done = 0;
+    let page = Math.floor(offset / PAGE), inPage = offset - page * PAGE;
+    const pages = this.pages;
+    while (left > 0) {
+      const run = pages.run(page, Math.ceil((inPage + left) / PAGE));
+      const n = Math.min(left, run * PAGE - inPage), frame = pages.runFrame;
+      const r = frame === HOLE ? io.putZeros(n) : io.putHost(this.base + frame * PAGE + inPage, n);
+      if (r < 0) return done > 0 ? done : r;
+      done += r;
+      if (r < n) return done;
+      left -= n;
+      page += run;
+      inPage = 0;
+    }
+    return done;
+  }
+
+  /** The cursor's next `len` bytes to `offset`: how many, or -EFAULT, -ENOSPC, -ENOMEM when none. HOT */
+  write(io: IoCursor, offset: number, len: number): number {
+    let left = len, done = 0;
+    let page = Math.floor(offset / PAGE), inPage = offset - page * PAGE;
+    const pages = this.pages;
+    while (left > 0) {
+      const wanted = Math.ceil((inPage + left) / PAGE);
+      let run = pages.run(page, wanted), frame = pages.runFrame;
+      const isNew = frame === HOLE;
+      if (isNew) {
+        run = this.allocate(page, run);
+        if (run < 0) return done > 0 ? done : run;
+        frame = pages.get(page);
+      }
+      const n = Math.min(left, run * PAGE - inPage);
+      const r = io.takeHost(this.base + frame * PAGE + inPage, n);
+      if (isNew && r < n) {
+        const used = r <= 0 ? 0 : Math.ceil((inPage + r) / PAGE);
+        pages.clear(page + used, page + run, this);
+      }
+      if (r < 0) return done > 0 ? done : r;
+      done += r;
+      if (r < n) return done;
+      left -= n;
+      page += run;
+      inPage = 0;
+    }
+    return done;
+  }
+
+  /** Fill the hole of `count` pages at `page`, or a part: how many pages, -ENOSPC or -ENOMEM. */
+  allocate(page: number, count: number): number {
+    const room = this.space.takePages(Math.min(count, MAX_EXTENT));
+    if (room === 0) return -ENOSPC;
+    for (let n = room; n > 0; n >>= 1) {
+      const off = this.space.frames.alloc(n);
+      if (off < 0) continue;
+      if (n < room) this.space.givePages(room - n);
+      this.pages.fill(page, off / PAGE, n);
+      return n;
+    }
+    this.space.givePages(room);
+    return -ENOMEM;
+  }
+
+  /** Fill all holes of pages [from, to): 0, or -errno with what could not be filled undone. */
+  reserve(from: number, to: number): number {
+    const filled: number[] = [];
+    for (let page = from; page < to;) {
+      let run = this.pages.run(page, to - page);
+      if (this.pages.runFrame === HOLE) {
+        run = this.allocate(page, run);
+        if (run < 0) {
+          for (let i = 0; i < filled.length; i += 2) {
+            this.pages.clear(filled[i]!, filled[i]! + filled[i + 1]!, this);
+          }
+          return run;
+        }
+        filled.push(page, run);
+      }
+      page += run;
+    }
+    return 0;
+  }
+
+  /** Bytes [from, to) become zero; whole pages become holes. `to` Infinity: to the end. */
+  punch(from: number, to: number): void {
+    const first = Math.ceil(from / PAGE), last = Math.floor(to / PAGE);
+    if (first > last) {
+      this.zero(from, to);
+      return;
+    }
+    this.zero(from, first * PAGE);
+    this.pages.clear(first, last, this);
+    if (to !== Infinity) this.zero(last * PAGE, to);
+  }
+
+  /** Zero bytes within one page, when there is one. */
+  private zero(from: number, to: number): void {
+    if (from >= to) return;
+    const page = Math.floor(from / PAGE), frame = this.pages.get(page);
+    if (frame !== HOLE) fill(this.base + frame * PAGE + from - page * PAGE, 0, to - from);
+  }
+
+  /** Arena offset of a page, or -1 for a hole. */
+  frame(page: number): number {
+    const frame = this.pages.get(page);
+    return frame === HOLE ? -1 : frame * PAGE;
+  }
+
+  /** Bytes from `offset` to host memory, holes as zeros: how many (short at a fault of the destination). */
+  copyTo(hostAddr: number, offset: number, len: number): number {
+    let done = 0;
+    while (done < len) {
+      const at = offset + done, page = Math.floor(at / PAGE), inPage = at - page * PAGE;
+      const run = this.pages.run(page, Math.ceil((inPage + len - done) / PAGE));
+      const n = Math.min(len - done, run * PAGE - inPage), frame = this.pages.runFrame;
+      const r = frame === HOLE
+        ? fill(hostAddr + done, 0, n)
+        : copy(hostAddr + done, this.base + frame * PAGE + inPage, n);
+      done += r;
+      if (r < n) break;
+    }
+    return done;
+  }
+
+  /** From PageMap: these pages are not the file's any more. */
+  free(arenaPage: number, count: number): void {
+    this.space.frames.release(arenaPage * PAGE, count);
+    this.space.givePages(count);
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * memfd_create(2): a regular tmpfs file that never had a name, in a tmpfs that nobody mounts; and file sealing
+ * (F_ADD_SEALS, F_GET_SEALS of fcntl(2)).
+ */
+
+import { EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
+import {
+  F_SEAL_EXEC,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  MFD_EXEC,
+  MFD_HUGETLB,
+  MFD_NOEXEC_SEAL,
+  O_LARGEFILE,
+  O_RDWR,
+} from "../../../ffi/abi/fcntl.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import { Dentry, type Mount, Path } from "../../vfs/dentry.ts";
+import { internalMount } from "../../vfs/mounts.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
+import { TmpfsRegular } from "./regular.ts";
+import { TmpfsFile } from "./regular_file.ts";
+import type { TmpfsFs } from "./tmpfs.ts";
+
+/** Longest name: NAME_MAX without "memfd:". */
+export const MFD_NAME_MAX = 249;
+const KNOWN = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC;
+
+/** Where memfds live; one a kernel. */
+export class MemfdStore {
+  private readonly fs: TmpfsFs;
+  private readonly mount: Mount;
+
+  /** `fs`: a tmpfs of its own, without limits. */
+  constructor(vfs: Vfs, fs: TmpfsFs) {
+    this.fs = fs;
+    this.mount = internalMount(vfs, fs);
+  }
+
+  /**
+   * A new memfd, open for reading and writing. -EINVAL: unknown or contradicting flags, a name that is too long.
+   * MFD_HUGETLB is -EINVAL, as on a kernel without hugetlbfs.
+   */
+  create(name: string, flags: number, cred: Credentials): OpenFile | number {
+    if ((flags & ~(KNOWN | MFD_HUGETLB)) !== 0 || (flags & MFD_HUGETLB) !== 0) return -EINVAL;
+    if ((flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0) return -EINVAL;
+    if (name.length > MFD_NAME_MAX) return -EINVAL;
+    const noExec = (flags & MFD_NOEXEC_SEAL) !== 0;
+    const inode = this.fs.root.tmpfile(noExec ? 0o666 : 0o777, cred.fsuid, cred.fsgid, false);
+    if (typeof inode === "number") return inode;
+    if (!(inode instanceof TmpfsRegular)) return -EINVAL;
+    if (noExec) inode.seals = F_SEAL_EXEC;
+    else if ((flags & MFD_ALLOW_SEALING) !== 0) inode.seals = 0;
+    const dentry = new Dentry(this.fs, this.mount.root, `memfd:${name}`, inode);
+    dentry.isUnlinked = true;
+    const file = new TmpfsFile(inode, O_RDWR | O_LARGEFILE);
+    file.attach(new Path(this.mount, dentry), cred);
+    file.countWriter();
+    return file;
+  }
+}
+
+/** F_GET_SEALS; -EINVAL for what cannot be sealed. */
+export function getSeals(file: OpenFile): number {
+  return file.inode instanceof TmpfsRegular ? file.inode.seals : -EINVAL;
+}
+
+/** F_ADD_SEALS. */
+export function addSeals(file: OpenFile, seals: number): number {
+  if (!(file.inode instanceof TmpfsRegular)) return -EINVAL;
+  return file.canWrite ? file.inode.addSeals(seals) : -EPERM;
+}

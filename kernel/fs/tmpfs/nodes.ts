@@ -1,0 +1,38 @@
+/** The inodes of a tmpfs that hold no bytes of files: symbolic links, devices, FIFOs, sockets. */
+
+import { ENXIO } from "../../../ffi/abi/errno.ts";
+import { S_IFLNK } from "../../../ffi/abi/stat.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { TmpfsSpace } from "./space.ts";
+import { TmpfsInode } from "./tmpfs_inode.ts";
+
+export class TmpfsSymlink extends TmpfsInode {
+  private readonly target: string;
+
+  constructor(space: TmpfsSpace, target: string, uid: number, gid: number) {
+    super(space, S_IFLNK | 0o777, uid, gid);
+    this.target = target;
+    this.size = target.length;
+  }
+
+  override readlink(): string {
+    return this.target;
+  }
+  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+    return -ENXIO;
+  }
+}
+
+/** The VFS opens these by `rdev` or by what lives at `special`. */
+export class TmpfsNode extends TmpfsInode {
+  constructor(space: TmpfsSpace, mode: number, rdev: number, uid: number, gid: number) {
+    super(space, mode, uid, gid);
+    this.rdev = rdev;
+  }
+
+  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+    return -ENXIO;
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Which arena page holds which page of a sparse file: page index -> arena page number (arena offset / 4096), or a hole.
+ * Dense inside of 2 MiB pieces, absent pieces cost nothing. Who pays for the pages is not decided here (file_data.ts).
+ */
+
+const PIECE = 512;
+export const HOLE = -1;
+
+/** Told about runs of arena pages that leave the map. */
+export interface PageSink {
+  free(arenaPage: number, count: number): void;
+}
+
+export class PageMap {
+  /** Pages that are not holes. */
+  count: number = 0;
+  /** Set by `run`: the arena page of its first page, or HOLE. */
+  runFrame: number = HOLE;
+  /** Pages [0, 512): nearly every file has no others. */
+  private readonly first: number[] = [];
+  private more: Map<number, number[]> | null = null;
+
+  /** Arena page of a page, or HOLE. HOT */
+  get(page: number): number {
+    const piece = page < PIECE ? this.first : this.piece(page);
+    if (piece === null) return HOLE;
+    const i = page < PIECE ? page : page % PIECE;
+    return i < piece.length ? piece[i]! : HOLE;
+  }
+
+  /**
+   * How many pages from `page` on (at most `max`, at least 1) lie behind each other in the arena, or are all holes;
+   * `runFrame` says where the first is. HOT
+   */
+  run(page: number, max: number): number {
+    const frame = this.get(page);
+    this.runFrame = frame;
+    if (frame === HOLE) return this.holes(page, max);
+    let n = 1;
+    while (n < max && this.get(page + n) === frame + n) n++;
+    return n;
+  }
+
+  private holes(page: number, max: number): number {
+    if (this.count === 0) return max;
+    let n = 1;
+    while (n < max) {
+      const at = page + n;
+      if (at >= PIECE && at % PIECE === 0 && this.piece(at) === null) {
+        n += PIECE;
+        continue;
+      }
+      if (this.get(at) !== HOLE) return n;
+      n++;
+    }
+    return max;
+  }
+
+  /** Put `count` arena pages from `frame` on at `page`, where there are holes. */
+  fill(page: number, frame: number, count: number): void {
+    for (let i = 0; i < count; i++) this.put(page + i, frame + i);
+    this.count += count;
+  }
+
+  /** Make [from, to) holes; what was there goes to `sink` in runs. `to` may be Infinity. */
+  clear(from: number, to: number, sink: PageSink): void {
+    this.clearPiece(this.first, 0, from, to, sink);
+    if (from < PIECE) trim(this.first);
+    if (this.more === null) return;
+    for (const [index, piece] of this.more) {
+      const start = index * PIECE;
+      if (start + PIECE <= from || start >= to) continue;
+      this.clearPiece(piece, start, from, to, sink);
+      trim(piece);
+      if (piece.length === 0) this.more.delete(index);
+    }
+  }
+
+  private clearPiece(
+    piece: number[],
+    start: number,
+    from: number,
+    to: number,
+    sink: PageSink,
+  ): void {
+    const end = Math.min(piece.length, to - start);
+    let first = HOLE, n = 0;
+    for (let i = Math.max(0, from - start); i < end; i++) {
+      const frame = piece[i]!;
+      if (frame === HOLE) continue;
+      piece[i] = HOLE;
+      this.count--;
+      if (n > 0 && frame === first + n) {
+        n++;
+        continue;
+      }
+      if (n > 0) sink.free(first, n);
+      first = frame;
+      n = 1;
+    }
+    if (n > 0) sink.free(first, n);
+  }
+
+  /** Pages from `from` on move by `by` pages (negative: down, onto holes). */
+  shift(from: number, by: number): void {
+    const moved: number[] = [];
+    for (let page = this.nextData(from); page >= 0; page = this.nextData(page + 1)) {
+      moved.push(page, this.get(page));
+      this.put(page, HOLE);
+    }
+    for (let i = 0; i < moved.length; i += 2) this.put(moved[i]! + by, moved[i + 1]!);
+  }
+
+  /** The first page >= `page` that is no hole, or -1. */
+  nextData(page: number): number {
+    for (let i = page; i < Math.min(PIECE, this.first.length); i++) {
+      if (this.first[i] !== HOLE) return i;
+    }
+    if (this.more === null) return -1;
+    let best = -1;
+    for (const [index, piece] of this.more) {
+      const start = index * PIECE;
+      if (start + PIECE <= page || (best >= 0 && start > best)) continue;
+      for (let i = Math.max(0, page - start); i < piece.length; i++) {
+        if (piece[i] === HOLE) continue;
+        if (best < 0 || start + i < best) best = start + i;
+        break;
+      }
+    }
+    return best;
+  }
+
+  private piece(page: number): number[] | null {
+    return this.more?.get(Math.floor(page / PIECE)) ?? null;
+  }
+
+  private put(page: number, frame: number): void {
+    let piece = this.first;
+    if (page >= PIECE) {
+      this.more ??= new Map();
+      const index = Math.floor(page / PIECE);
+      const known = this.more.get(index);
+      piece = known ?? [];
+      if (known === undefined) this.more.set(index, piece);
+    }
+    const i = page % PIECE;
+    while (piece.length < i) piece.push(HOLE);
+    if (i === piece.length) piece.push(frame);
+    else piece[i] = frame;
+  }
+}
+
+function trim(piece: number[]): void {
+  while (piece.length > 0 && piece[piece.length - 1] === HOLE) piece.pop();
+}

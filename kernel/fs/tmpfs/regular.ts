@@ -1,0 +1,234 @@
+/**
+ * Regular files of a tmpfs: size, holes, fallocate(2), seals (memfd_create(2)), and what mappings are told when pages
+ * go away. Bytes are in file_data.ts, open files in regular_file.ts.
+ */
+
+import { EBUSY, EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
+import {
+  F_SEAL_EXEC,
+  F_SEAL_FUTURE_WRITE,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  F_SEAL_WRITE,
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_ZERO_RANGE,
+} from "../../../ffi/abi/fcntl.ts";
+import { S_IFREG } from "../../../ffi/abi/stat.ts";
+import { SEEK_DATA } from "../../../ffi/abi/fs.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Backing } from "../../mm/backing.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { FileData } from "./file_data.ts";
+import { TmpfsFile } from "./regular_file.ts";
+import type { TmpfsSpace } from "./space.ts";
+import { TmpfsInode } from "./tmpfs_inode.ts";
+
+const PAGE = 4096;
+const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE |
+  F_SEAL_EXEC;
+/** LIMIT: as far as numbers are exact. */
+export const MAX_FILE_BYTES: number = Number.MAX_SAFE_INTEGER - PAGE;
+
+export class TmpfsRegular extends TmpfsInode {
+  readonly data: FileData;
+  /** Backings that something maps now. */
+  readonly mapped: Set<Backing> = new Set();
+  /** Mappings that may write to the file (F_SEAL_WRITE is EBUSY then). */
+  writableMappings: number = 0;
+  /** F_SEAL_*; only files of memfd_create can be given more. */
+  seals: number = F_SEAL_SEAL;
+  mayBeLinked: boolean = false;
+
+  constructor(space: TmpfsSpace, mode: number, uid: number, gid: number) {
+    super(space, S_IFREG | (mode & 0o7777), uid, gid);
+    this.data = new FileData(space);
+  }
+
+  override get isLinkable(): boolean {
+    return this.mayBeLinked;
+  }
+
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile {
+    return new TmpfsFile(this, flags);
+  }
+
+  /** st_blocks follows the pages. */
+  updateBlocks(): void {
+    this.blocks = this.data.pages.count * (PAGE / 512);
+  }
+
+  /** May bytes be written up to `end`? 0, -EPERM, -EFBIG. */
+  checkWrite(end: number): number {
+    if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
+    if ((this.seals & F_SEAL_GROW) !== 0 && end > this.size) return -EPERM;
+    return end > MAX_FILE_BYTES ? -EFBIG : 0;
+  }
+
+  protected override mayChangeMode(mode: number): number {
+    return (this.seals & F_SEAL_EXEC) !== 0 && ((this.mode ^ mode) & 0o111) !== 0 ? -EPERM : 0;
+  }
+
+  protected override resize(size: number): number {
+    if (size > MAX_FILE_BYTES) return -EFBIG;
+    if (size < this.size && (this.seals & F_SEAL_SHRINK) !== 0) return -EPERM;
+    if (size > this.size && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
+    const shrinks = size < this.size;
+    this.size = size;
+    if (shrinks) {
+      this.tellPagesGone(Math.ceil(size / PAGE) * PAGE, Infinity);
+      this.data.punch(size, Infinity);
+      this.updateBlocks();
+    }
+    return 0;
+  }
+
+  /** truncate(2) of an open file: size and times. */
+  truncate(size: number): number {
+    const r = this.resize(size);
+    if (r === 0) this.touch(true);
+    return r;
+  }
+
+  /** fallocate(2) behind the VFS's checks. */
+  fallocate(mode: number, offset: number, len: number): number {
+    const end = offset + len;
+    if (end > MAX_FILE_BYTES) return -EFBIG;
+    let r: number;
+    switch (mode & ~FALLOC_FL_KEEP_SIZE) {
+      case 0:
+        r = this.preallocate(mode, offset, end);
+        break;
+      case FALLOC_FL_PUNCH_HOLE:
+        r = this.punchHole(offset, end);
+        break;
+      case FALLOC_FL_ZERO_RANGE:
+        r = this.zeroRange(mode, offset, end);
+        break;
+      case FALLOC_FL_COLLAPSE_RANGE:
+        r = this.collapse(offset, len);
+        break;
+      case FALLOC_FL_INSERT_RANGE:
+        r = this.insert(offset, len);
+        break;
+      default:
+        return -EOPNOTSUPP;
+    }
+    this.updateBlocks();
+    if (r === 0) this.touch(true);
+    return r;
+  }
+
+  private preallocate(mode: number, offset: number, end: number): number {
+    const grows = end > this.size && (mode & FALLOC_FL_KEEP_SIZE) === 0;
+    if (grows && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
+    const r = this.data.reserve(Math.floor(offset / PAGE), Math.ceil(end / PAGE));
+    if (r === 0 && grows) this.size = end;
+    return r;
+  }
+
+  private punchHole(offset: number, end: number): number {
+    if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
+    this.dropPages(offset, end);
+    return 0;
+  }
+
+  /** Zeros, with pages reserved as Linux's file systems do. */
+  private zeroRange(mode: number, offset: number, end: number): number {
+    const keeps = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
+    if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
+    if (!keeps && end > this.size && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
+    this.dropPages(offset, end);
+    const r = this.data.reserve(Math.floor(offset / PAGE), Math.ceil(end / PAGE));
+    if (r === 0 && !keeps && end > this.size) this.size = end;
+    return r;
+  }
+
+  private dropPages(offset: number, end: number): void {
+    const from = Math.ceil(offset / PAGE) * PAGE, to = Math.floor(end / PAGE) * PAGE;
+    if (from < to) this.tellPagesGone(from, to);
+    this.data.punch(offset, end);
+  }
+
+  private collapse(offset: number, len: number): number {
+    const r = this.checkShift(offset, len);
+    if (r < 0) return r;
+    if (offset + len >= this.size) return -EINVAL;
+    this.tellPagesGone(offset, Infinity);
+    this.data.punch(offset, offset + len);
+    this.data.pages.shift((offset + len) / PAGE, -len / PAGE);
+    this.size -= len;
+    return 0;
+  }
+
+  private insert(offset: number, len: number): number {
+    const r = this.checkShift(offset, len);
+    if (r < 0) return r;
+    if (offset >= this.size) return -EINVAL;
+    if (this.size + len > MAX_FILE_BYTES) return -EFBIG;
+    this.tellPagesGone(offset, Infinity);
+    this.data.pages.shift(offset / PAGE, len / PAGE);
+    this.size += len;
+    return 0;
+  }
+
+  private checkShift(offset: number, len: number): number {
+    if ((this.seals & ~F_SEAL_SEAL) !== 0) return -EPERM;
+    return offset % PAGE !== 0 || len % PAGE !== 0 ? -EINVAL : 0;
+  }
+
+  /** lseek(2) SEEK_DATA and SEEK_HOLE: the offset, or -ENXIO. */
+  seekDataHole(offset: number, whence: number): number {
+    if (offset < 0 || offset >= this.size) return -ENXIO;
+    const pages = this.data.pages;
+    let page = Math.floor(offset / PAGE);
+    if (whence === SEEK_DATA) {
+      const found = pages.nextData(page);
+      if (found < 0 || found * PAGE >= this.size) return -ENXIO;
+      return Math.max(offset, found * PAGE);
+    }
+    while (pages.get(page) >= 0) page++;
+    return Math.min(this.size, Math.max(offset, page * PAGE));
+  }
+
+  /** The arena offset of a page for a mapping, allocating in a hole: -1 when there is no room. */
+  frameFor(page: number, allocates: boolean): number {
+    const frame = this.data.frame(page);
+    if (frame >= 0 || !allocates) return frame;
+    const r = this.data.allocate(page, 1);
+    if (r < 0) return r;
+    this.updateBlocks();
+    return this.data.frame(page);
+  }
+
+  /** F_ADD_SEALS: 0, -EPERM (sealed), -EINVAL, -EBUSY (writable mappings). The descriptor is open for writing. */
+  addSeals(seals: number): number {
+    if ((seals & ~ALL_SEALS) !== 0) return -EINVAL;
+    if ((this.seals & F_SEAL_SEAL) !== 0) return -EPERM;
+    let all = seals;
+    if ((seals & F_SEAL_WRITE) !== 0 && (this.seals & F_SEAL_WRITE) === 0) {
+      if (this.writableMappings > 0) return -EBUSY;
+    }
+    // An executable that must stay as it is cannot be written either.
+    if ((seals & F_SEAL_EXEC) !== 0 && (this.mode & 0o111) !== 0) {
+      all |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+    }
+    this.seals |= all;
+    return 0;
+  }
+
+  private tellPagesGone(from: number, to: number): void {
+    for (const backing of this.mapped) {
+      for (const mapping of backing.mappings) mapping.onPagesGone(from, to);
+    }
+  }
+
+  protected override freeData(): void {
+    this.data.punch(0, Infinity);
+    this.updateBlocks();
+  }
+}

@@ -1,0 +1,137 @@
+/** An open regular file of a tmpfs, and what maps it. */
+
+import { EFAULT, EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
+import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../../ffi/abi/fcntl.ts";
+import { modeAfterWrite } from "../../cred/permission.ts";
+import { Backing } from "../../mm/backing.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import { touchFileAtime } from "../../vfs/atime.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
+import { dentryText } from "../../vfs/pathname.ts";
+import type { TmpfsRegular } from "./regular.ts";
+
+const PAGE = 4096;
+
+export class TmpfsFile extends OpenFile {
+  readonly inode: TmpfsRegular;
+  /** Made at the first mmap: of mappings that may write to the file, and of all others. */
+  private writer: TmpfsBacking | null = null;
+  private reader: TmpfsBacking | null = null;
+
+  constructor(inode: TmpfsRegular, flags: number) {
+    super(flags);
+    this.inode = inode;
+  }
+
+  override get isSeekable(): boolean {
+    return true;
+  }
+
+  /** HOT */
+  override read(io: IoCursor, offset: number): number {
+    const inode = this.inode, size = inode.size;
+    if (offset >= size || io.remaining === 0) return 0;
+    const n = inode.data.read(io, offset, size);
+    if (n > 0) touchFileAtime(this);
+    return n;
+  }
+
+  /** HOT */
+  override write(io: IoCursor, offset: number): number {
+    const inode = this.inode, len = io.remaining;
+    if (len === 0) return 0;
+    const at = this.isAppending ? inode.size : offset;
+    const r = inode.checkWrite(at + len);
+    if (r < 0) return r;
+    if ((inode.mode & 0o6000) !== 0 && this.cred !== null) {
+      inode.mode = modeAfterWrite(inode, this.cred);
+    }
+    const before = inode.data.pages.count;
+    const n = inode.data.write(io, at, len);
+    if (n <= 0) return n;
+    if (at + n > inode.size) inode.size = at + n;
+    if (inode.data.pages.count !== before) inode.updateBlocks();
+    inode.touch(true);
+    if (this.isAppending) this.pos = at + n;
+    return n;
+  }
+
+  override seek(offset: number, whence: number): number {
+    return this.inode.seekDataHole(offset, whence);
+  }
+  override truncate(size: number): number {
+    return this.canWrite ? this.inode.truncate(size) : -EINVAL;
+  }
+  override fallocate(mode: number, offset: number, len: number): number {
+    return this.inode.fallocate(mode, offset, len);
+  }
+  override fsync(_dataOnly: boolean): number {
+    return 0;
+  }
+
+  override mmap(writable: boolean, shared: boolean): Backing | number {
+    const sealed = (this.inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0;
+    if (sealed && writable && shared) return -EPERM;
+    if (shared && this.canWrite && !sealed) return (this.writer ??= new TmpfsBacking(this, true));
+    return (this.reader ??= new TmpfsBacking(this, false));
+  }
+}
+
+/** The pages of a file for mappings made through one open file, which it holds. */
+class TmpfsBacking extends Backing {
+  override readonly inode: TmpfsRegular;
+  override readonly platformFile = -1;
+  override readonly hostFd = -1;
+  private readonly file: TmpfsFile;
+  private readonly mayWrite: boolean;
+  private users: number = 0;
+
+  constructor(file: TmpfsFile, mayWrite: boolean) {
+    super();
+    this.file = file;
+    this.inode = file.inode;
+    this.mayWrite = mayWrite;
+  }
+
+  override describe(): string {
+    const path = this.file.path;
+    if (path === null) return this.file.describe();
+    const text = dentryText(path.dentry);
+    return path.dentry.isUnlinked ? text + " (deleted)" : text;
+  }
+
+  override size(): number {
+    return this.inode.size;
+  }
+
+  /** A hole is filled for reading too, as Linux's tmpfs does: the page that is mapped must be the file's. */
+  override frame(offset: number, write: boolean): number {
+    if (offset >= this.inode.size) return -EFAULT;
+    const frame = this.inode.frameFor(offset / PAGE, write);
+    return frame >= -1 ? frame : frame === -ENOMEM ? -ENOMEM : -EFAULT;
+  }
+
+  override contiguous(offset: number, _frame: number, maxPages: number): number {
+    return this.inode.data.pages.run(offset / PAGE, Math.max(1, maxPages));
+  }
+
+  override readInto(hostAddr: number, offset: number, len: number): number {
+    const n = Math.min(len, this.inode.size - offset);
+    return n <= 0 ? 0 : this.inode.data.copyTo(hostAddr, offset, n);
+  }
+
+  override hold(): void {
+    this.file.hold();
+    if (this.users++ > 0) return;
+    this.inode.mapped.add(this);
+    if (this.mayWrite) this.inode.writableMappings++;
+  }
+
+  override drop(): void {
+    if (--this.users === 0) {
+      this.inode.mapped.delete(this);
+      if (this.mayWrite) this.inode.writableMappings--;
+    }
+    this.file.drop();
+  }
+}

@@ -1,0 +1,15 @@
+/** What the inodes of a tmpfs need of their file system; tmpfs.ts implements it. */
+
+import type { Host } from "../../core/host.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
+import type { FileSystem } from "../../vfs/inode.ts";
+
+export interface TmpfsSpace extends FileSystem {
+  readonly frames: FrameAllocator;
+  readonly host: Host;
+  nextIno(): number;
+  takeInode(): number;
+  giveInode(): void;
+  takePages(count: number): number;
+  givePages(count: number): void;
+}

@@ -1,0 +1,135 @@
+/**
+ * One tmpfs instance (tmpfs(5)): options, limits and accounting. Its tree is made of the inodes beside this file; the
+ * bytes of its files lie in arena frames.
+ *
+ * Neighbours: directory.ts, regular.ts, nodes.ts (inodes), file_data.ts (pages), memfd.ts.
+ */
+
+import { EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
+import { S_IFDIR } from "../../../ffi/abi/stat.ts";
+import { TMPFS_MAGIC } from "../../../ffi/abi/statfs.ts";
+import type { Host } from "../../core/host.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
+import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
+import { parseTmpfsOptions, type TmpfsOptions } from "./options.ts";
+import { TmpfsDirectory } from "./directory.ts";
+import type { TmpfsSpace } from "./space.ts";
+
+const PAGE = 4096;
+
+export class TmpfsFs extends FileSystem implements TmpfsSpace {
+  override readonly type: string;
+  override readonly root: TmpfsDirectory;
+  readonly frames: FrameAllocator;
+  readonly host: Host;
+  /** Limits: pages of data and number of inodes; Infinity for none. */
+  maxPages: number;
+  maxInodes: number;
+  usedPages: number = 0;
+  usedInodes: number = 0;
+  private lastIno: number = 0;
+  private readonly defaultPages: number;
+  private readonly defaultInodes: number;
+
+  constructor(frames: FrameAllocator, host: Host, options: TmpfsOptions, type: string = "tmpfs") {
+    super();
+    this.type = type;
+    this.frames = frames;
+    this.host = host;
+    const pages = Math.floor(host.memoryBytes / PAGE);
+    this.defaultPages = Math.floor(pages / 2);
+    this.defaultInodes = Math.floor(pages / 2);
+    this.maxPages = limitOf(options.pages, this.defaultPages);
+    this.maxInodes = limitOf(options.inodes, this.defaultInodes);
+    this.source = type;
+    this.usedInodes = 1;
+    this.root = new TmpfsDirectory(this, S_IFDIR | (options.mode ?? 0o1777), null);
+    this.root.uid = options.uid ?? 0;
+    this.root.gid = options.gid ?? 0;
+  }
+
+  /** A tmpfs from the data string of mount(2), or -EINVAL. Sizes in percent are of the sandbox's memory. */
+  static fromOptions(frames: FrameAllocator, host: Host, text: string): TmpfsFs | number {
+    const options = parseTmpfsOptions(text, host.memoryBytes);
+    return typeof options === "number" ? options : new TmpfsFs(frames, host, options);
+  }
+
+  nextIno(): number {
+    return ++this.lastIno;
+  }
+
+  /** Room for one more inode (or one more name): 0 or -ENOSPC. */
+  takeInode(): number {
+    if (this.usedInodes >= this.maxInodes) return -ENOSPC;
+    this.usedInodes++;
+    return 0;
+  }
+  giveInode(): void {
+    this.usedInodes--;
+  }
+
+  /** Room for pages of data: how many of `count` there is room for now; they count as used. */
+  takePages(count: number): number {
+    const n = Math.min(count, Math.max(0, this.maxPages - this.usedPages));
+    this.usedPages += n;
+    return n;
+  }
+  givePages(count: number): void {
+    this.usedPages -= count;
+  }
+
+  override statfs(out: StatFs): number {
+    out.type = TMPFS_MAGIC;
+    out.blockSize = PAGE;
+    out.nameMax = 255;
+    out.fsid = this.dev;
+    const hasSize = this.maxPages !== Infinity, hasInodes = this.maxInodes !== Infinity;
+    out.blocks = hasSize ? this.maxPages : 0;
+    out.blocksFree = out.blocksAvailable = hasSize
+      ? Math.max(0, this.maxPages - this.usedPages)
+      : 0;
+    out.files = hasInodes ? this.maxInodes : 0;
+    out.filesFree = hasInodes ? Math.max(0, this.maxInodes - this.usedInodes) : 0;
+    return 0;
+  }
+
+  override superOptions(): string {
+    const root = this.root, parts: string[] = [];
+    if (this.maxPages !== this.defaultPages && this.maxPages !== Infinity) {
+      parts.push(`size=${this.maxPages * 4}k`);
+    }
+    if (this.maxInodes !== this.defaultInodes && this.maxInodes !== Infinity) {
+      parts.push(`nr_inodes=${this.maxInodes}`);
+    }
+    const mode = root.mode & 0o7777;
+    if (mode !== 0o1777) parts.push(`mode=${mode.toString(8).padStart(3, "0")}`);
+    if (root.uid !== 0) parts.push(`uid=${root.uid}`);
+    if (root.gid !== 0) parts.push(`gid=${root.gid}`);
+    parts.push("inode64");
+    return parts.join(",");
+  }
+
+  override remount(text: string): number {
+    const options = parseTmpfsOptions(text, this.host.memoryBytes);
+    if (typeof options === "number") return options;
+    const pages = options.pages === undefined ? this.maxPages : options.pages || Infinity;
+    const inodes = options.inodes === undefined ? this.maxInodes : options.inodes || Infinity;
+    if (pages < this.usedPages || inodes < this.usedInodes) return -EINVAL;
+    this.maxPages = pages;
+    this.maxInodes = inodes;
+    return 0;
+  }
+
+  /** Nobody can reach the tree any more: give all pages back. */
+  override destroy(): void {
+    const left: Inode[] = [this.root];
+    for (let inode = left.pop(); inode !== undefined; inode = left.pop()) {
+      if (inode instanceof TmpfsDirectory) left.push(...inode.children());
+      inode.evict();
+    }
+  }
+}
+
+function limitOf(option: number | undefined, byDefault: number): number {
+  return option === undefined ? byDefault : option === 0 ? Infinity : option;
+}

@@ -1,0 +1,213 @@
+/**
+ * What all inodes of a tmpfs have in common: owner, mode and times, extended attributes and ACLs, eviction.
+ * Neighbours: directory.ts, regular.ts, nodes.ts (symbolic links and special files).
+ */
+
+import { EEXIST, EINVAL, ENODATA, ENOSPC, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT } from "../../../ffi/abi/stat.ts";
+import {
+  XATTR_CREATE,
+  XATTR_NAME_POSIX_ACL_ACCESS,
+  XATTR_NAME_POSIX_ACL_DEFAULT,
+  XATTR_REPLACE,
+} from "../../../ffi/abi/xattr.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import {
+  ATTR_ATIME,
+  ATTR_ATIME_SET,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME,
+  ATTR_MTIME_SET,
+  ATTR_SIZE,
+  ATTR_UID,
+  type AttrChange,
+  PlainInode,
+} from "../../vfs/inode.ts";
+import {
+  aclWithMode,
+  decodeAcl,
+  encodeAcl,
+  isMinimal,
+  modeOfAcl,
+  type PosixAcl,
+} from "../../vfs/posix_acl.ts";
+import type { TmpfsSpace } from "./space.ts";
+
+/** LIMIT: bytes of extended attributes of one inode, names included. */
+const MAX_XATTR_BYTES = 1 << 20;
+const DAY_SEC = 86400;
+
+export abstract class TmpfsInode extends PlainInode {
+  readonly space: TmpfsSpace;
+  private xattrs: Map<string, Uint8Array<ArrayBuffer>> | null = null;
+  private xattrBytes: number = 0;
+  private isEvicted: boolean = false;
+
+  /** The caller has taken room for it (`takeInode`). */
+  constructor(space: TmpfsSpace, mode: number, uid: number, gid: number) {
+    super(space, space.nextIno(), mode);
+    this.space = space;
+    this.uid = uid;
+    this.gid = gid;
+    const sec = space.host.realtimeSec(), nsec = space.host.realtimeNsec();
+    this.atimeSec =
+      this.mtimeSec =
+      this.ctimeSec =
+      this.btimeSec =
+        sec;
+    this.atimeNsec =
+      this.mtimeNsec =
+      this.ctimeNsec =
+      this.btimeNsec =
+        nsec;
+  }
+
+  /** ctime becomes now; with `modified` mtime too. HOT */
+  touch(modified: boolean): void {
+    const host = this.space.host;
+    this.ctimeSec = host.realtimeSec();
+    this.ctimeNsec = host.realtimeNsec();
+    if (!modified) return;
+    this.mtimeSec = this.ctimeSec;
+    this.mtimeNsec = this.ctimeNsec;
+  }
+
+  override touchAtime(relative: boolean): void {
+    const sec = this.space.host.realtimeSec();
+    if (relative && sec - this.atimeSec < DAY_SEC && this.isRead) return;
+    this.atimeSec = sec;
+    this.atimeNsec = this.space.host.realtimeNsec();
+  }
+
+  /** atime is later than mtime and ctime. */
+  private get isRead(): boolean {
+    const { atimeSec: sec, atimeNsec: nsec } = this;
+    const afterM = sec > this.mtimeSec || (sec === this.mtimeSec && nsec > this.mtimeNsec);
+    return afterM && (sec > this.ctimeSec || (sec === this.ctimeSec && nsec > this.ctimeNsec));
+  }
+
+  override setattr(change: AttrChange, _cred: Credentials): number {
+    const valid = change.valid;
+    if ((valid & ATTR_SIZE) !== 0) {
+      const r = this.resize(change.size);
+      if (r < 0) return r;
+    }
+    if ((valid & ATTR_MODE) !== 0) {
+      const r = this.mayChangeMode(change.mode);
+      if (r < 0) return r;
+      this.mode = (this.mode & S_IFMT) | (change.mode & 0o7777);
+      if (this.accessAcl !== null) this.accessAcl = aclWithMode(this.accessAcl, change.mode);
+    }
+    if ((valid & ATTR_UID) !== 0) this.uid = change.uid;
+    if ((valid & ATTR_GID) !== 0) this.gid = change.gid;
+    this.touch((valid & (ATTR_MTIME | ATTR_MTIME_SET)) === ATTR_MTIME);
+    if ((valid & (ATTR_ATIME | ATTR_ATIME_SET)) === ATTR_ATIME) {
+      this.atimeSec = this.ctimeSec;
+      this.atimeNsec = this.ctimeNsec;
+    }
+    if ((valid & ATTR_ATIME_SET) !== 0) {
+      this.atimeSec = change.atimeSec;
+      this.atimeNsec = change.atimeNsec;
+    }
+    if ((valid & ATTR_MTIME_SET) !== 0) {
+      this.mtimeSec = change.mtimeSec;
+      this.mtimeNsec = change.mtimeNsec;
+    }
+    return 0;
+  }
+
+  /** ATTR_SIZE; only regular files have one to change. */
+  protected resize(_size: number): number {
+    return -EINVAL;
+  }
+
+  /** Seals may forbid it. */
+  protected mayChangeMode(_mode: number): number {
+    return 0;
+  }
+
+  private get isLink(): boolean {
+    return (this.mode & S_IFMT) === S_IFLNK;
+  }
+
+  override getxattr(name: string): Uint8Array<ArrayBuffer> | number {
+    if (name === XATTR_NAME_POSIX_ACL_ACCESS || name === XATTR_NAME_POSIX_ACL_DEFAULT) {
+      if (this.isLink) return -EOPNOTSUPP;
+      const acl = name === XATTR_NAME_POSIX_ACL_ACCESS ? this.accessAcl : this.defaultAcl;
+      return acl === null ? -ENODATA : encodeAcl(acl);
+    }
+    return this.xattrs?.get(name) ?? -ENODATA;
+  }
+
+  override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
+    const old = this.getxattr(name);
+    if (typeof old === "number" && old !== -ENODATA) return old;
+    if ((flags & XATTR_CREATE) !== 0 && typeof old !== "number") return -EEXIST;
+    if ((flags & XATTR_REPLACE) !== 0 && typeof old === "number") return -ENODATA;
+    if (name === XATTR_NAME_POSIX_ACL_ACCESS) return this.setAccessAcl(value);
+    if (name === XATTR_NAME_POSIX_ACL_DEFAULT) return this.setDefaultAcl(value);
+    const before = typeof old === "number" ? 0 : old.length + name.length;
+    const bytes = this.xattrBytes - before + value.length + name.length;
+    if (bytes > MAX_XATTR_BYTES) return -ENOSPC;
+    this.xattrBytes = bytes;
+    (this.xattrs ??= new Map()).set(name, value.slice());
+    this.touch(false);
+    return 0;
+  }
+
+  override removexattr(name: string): number {
+    const old = this.getxattr(name);
+    if (typeof old === "number") return old;
+    if (name === XATTR_NAME_POSIX_ACL_ACCESS) this.accessAcl = null;
+    else if (name === XATTR_NAME_POSIX_ACL_DEFAULT) this.defaultAcl = null;
+    else {
+      this.xattrs?.delete(name);
+      this.xattrBytes -= old.length + name.length;
+    }
+    this.touch(false);
+    return 0;
+  }
+
+  override listxattr(): string[] {
+    const names: string[] = [];
+    if (this.accessAcl !== null) names.push(XATTR_NAME_POSIX_ACL_ACCESS);
+    if (this.defaultAcl !== null) names.push(XATTR_NAME_POSIX_ACL_DEFAULT);
+    if (this.xattrs !== null) names.push(...[...this.xattrs.keys()].sort());
+    return names;
+  }
+
+  override inheritAcls(access: PosixAcl | null, byDefault: PosixAcl | null): void {
+    this.accessAcl = access;
+    this.defaultAcl = byDefault;
+  }
+
+  /** posix_acl_update_mode: the mode follows the ACL; one that says no more than a mode is not kept. */
+  private setAccessAcl(value: Uint8Array<ArrayBuffer>): number {
+    const acl = decodeAcl(value);
+    if (typeof acl === "number") return acl;
+    if (acl.length > 0) this.mode = (this.mode & ~0o777) | modeOfAcl(acl);
+    this.accessAcl = acl.length === 0 || isMinimal(acl) ? null : acl;
+    this.touch(false);
+    return 0;
+  }
+
+  private setDefaultAcl(value: Uint8Array<ArrayBuffer>): number {
+    const acl = decodeAcl(value);
+    if (typeof acl === "number") return acl;
+    const isDir = (this.mode & S_IFMT) === S_IFDIR;
+    this.defaultAcl = acl.length === 0 || !isDir ? null : acl;
+    this.touch(false);
+    return 0;
+  }
+
+  override evict(): void {
+    if (this.isEvicted) return;
+    this.isEvicted = true;
+    this.freeData();
+    this.space.giveInode();
+  }
+
+  /** Give back what the inode stores besides itself. */
+  protected freeData(): void {}
+}
