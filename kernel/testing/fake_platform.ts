@@ -1,0 +1,244 @@
+/**
+ * A platform without guest processes for unit tests: an address space records what was mapped into a table, page by
+ * page, and checks that changes are legal. `GuestSimulator` touches memory through that table as a processor would.
+ */
+
+import { mmap, munmap } from "../../ffi/sys/files.ts";
+import {
+  MAP_SHARED,
+  PROT_READ as HOST_READ,
+  PROT_WRITE as HOST_WRITE,
+} from "../../ffi/abi/mman.ts";
+import {
+  AddressSpace,
+  type Context,
+  type Platform,
+  PROT_EXEC,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../platform/platform.ts";
+import { load8, store8 } from "../../ffi/mem/native_memory.ts";
+import type { Arena } from "../../ffi/mem/arena.ts";
+import type { MemoryManager } from "../mm/memory_manager.ts";
+
+const PAGE = 4096;
+
+/** What the host has mapped at one page. */
+export interface HostPage {
+  /** Registered file, or -1 for the arena. */
+  readonly file: number;
+  /** Arena or file offset of the page. */
+  readonly offset: number;
+  readonly prot: number;
+}
+
+export class FakeSpace extends AddressSpace {
+  readonly table: Map<number, HostPage> = new Map();
+  readonly platform: FakePlatform;
+  seq: number = 0;
+  ackedSeq: number = 0;
+  broken: boolean = false;
+  isDestroyed: boolean = false;
+  /** Changes that were queued, for tests that count them. */
+  readonly log: string[] = [];
+
+  constructor(platform: FakePlatform) {
+    super();
+    this.platform = platform;
+    platform.spaces.add(this);
+  }
+
+  mapArena(addr: number, len: number, offset: number, prot: number): void {
+    this.change("arena", addr, len);
+    if (offset % PAGE !== 0 || offset < 0 || offset + len > this.platform.arena.size) {
+      throw new Error(`mapArena of ${offset}+${len}`);
+    }
+    this.fill(addr, len, -1, offset, prot);
+  }
+
+  mapFile(addr: number, len: number, file: number, offset: number, prot: number): void {
+    this.change("file", addr, len);
+    if (!this.platform.files.has(file)) throw new Error(`mapFile of unknown file ${file}`);
+    if (offset % PAGE !== 0 || offset < 0) throw new Error(`mapFile at offset ${offset}`);
+    this.fill(addr, len, file, offset, prot);
+  }
+
+  private fill(addr: number, len: number, file: number, offset: number, prot: number): void {
+    for (let i = 0; i < len / PAGE; i++) {
+      this.table.set(addr / PAGE + i, { file, offset: offset + i * PAGE, prot });
+    }
+  }
+
+  unmap(addr: number, len: number): void {
+    this.change("unmap", addr, len);
+    if (len / PAGE > this.table.size) {
+      for (const page of this.table.keys()) {
+        if (page >= addr / PAGE && page < (addr + len) / PAGE) this.table.delete(page);
+      }
+      return;
+    }
+    for (let page = addr / PAGE; page < (addr + len) / PAGE; page++) this.table.delete(page);
+  }
+
+  /** Fails, as the host would, when a part is not mapped. */
+  protect(addr: number, len: number, prot: number): void {
+    this.change("protect", addr, len);
+    for (let page = addr / PAGE; page < (addr + len) / PAGE; page++) {
+      const entry = this.table.get(page);
+      if (entry === undefined) throw new Error(`protect of unmapped page ${page}`);
+      this.table.set(page, { file: entry.file, offset: entry.offset, prot });
+    }
+  }
+
+  private change(what: string, addr: number, len: number): void {
+    if (this.isDestroyed) throw new Error(`${what} after destroy`);
+    if (addr % PAGE !== 0 || len % PAGE !== 0 || len <= 0 || addr < 0) {
+      throw new Error(`${what} at ${addr}+${len}`);
+    }
+    if (addr + len > this.platform.maxUserAddress) throw new Error(`${what} above user memory`);
+    this.log.push(`${what} ${addr.toString(16)}+${len.toString(16)}`);
+    this.seq++;
+    if (this.platform.acksAtOnce) this.ackedSeq = this.seq;
+  }
+
+  flush(): void {
+    if (this.platform.acksOnFlush) this.ackedSeq = this.seq;
+  }
+
+  fork(): FakeSpace | null {
+    if (this.platform.spaces.size >= this.platform.maxSpaces) return null;
+    const child = new FakeSpace(this.platform);
+    for (const [page, entry] of this.table) child.table.set(page, entry);
+    return child;
+  }
+
+  newContext(): Context | null {
+    return null;
+  }
+
+  destroy(): void {
+    this.isDestroyed = true;
+    this.seq++;
+    this.table.clear();
+    this.platform.spaces.delete(this);
+    if (this.platform.acksAtOnce) this.ackedSeq = this.seq;
+  }
+
+  get mappingCount(): number {
+    return this.log.length > 0 ? 1 : 0;
+  }
+}
+
+export class FakePlatform implements Platform {
+  readonly name = "fake";
+  readonly maxUserAddress = 0x7ffe00000000;
+  readonly reserved: readonly (readonly [number, number])[] = [[0x60060000, 0x60080000]];
+  readonly fpuSize = 512;
+  readonly runningCount = 0;
+  readonly doorbellFd = -1;
+  readonly arena: Arena;
+  readonly spaces: Set<FakeSpace> = new Set();
+  /** Registered files: handle -> host fd. */
+  readonly files: Map<number, number> = new Map();
+  maxSpaces: number = Infinity;
+  acksAtOnce: boolean = true;
+  acksOnFlush: boolean = false;
+  /** What `thunk` returns; 0 means that nothing is patched. */
+  thunkAddress: number = 0;
+  private nextFile: number = 1;
+
+  constructor(arena: Arena) {
+    this.arena = arena;
+  }
+
+  newAddressSpace(): FakeSpace {
+    return new FakeSpace(this);
+  }
+  poll(): Context | null {
+    return null;
+  }
+  prepareSleep(): boolean {
+    return true;
+  }
+  finishSleep(): void {}
+  setSpinBudget(_ns: number): void {}
+  registerFile(hostFd: number): number {
+    this.files.set(this.nextFile, hostFd);
+    return this.nextFile++;
+  }
+  unregisterFile(file: number): void {
+    this.files.delete(file);
+  }
+  thunk(_nr: number, _returnAddr: number): number {
+    return this.thunkAddress;
+  }
+  tick(_nowNs: number): void {}
+  destroy(): void {}
+}
+
+/** Touches guest memory as the processor would: through the host's table, with faults handled by the manager. */
+export class GuestSimulator {
+  readonly mm: MemoryManager;
+  private readonly space: FakeSpace;
+  /** Faults that the manager had to resolve. */
+  faults: number = 0;
+
+  constructor(mm: MemoryManager) {
+    if (!(mm.space instanceof FakeSpace)) throw new Error("not a fake space");
+    this.mm = mm;
+    this.space = mm.space;
+  }
+
+  /** The byte at `addr`, or minus the signal that the access gives. */
+  read(addr: number): number {
+    return this.access(addr, PROT_READ, -1);
+  }
+  /** 0, or minus a signal. */
+  write(addr: number, value: number): number {
+    return this.access(addr, PROT_WRITE, value);
+  }
+  /** 0 when an instruction could be fetched, or minus a signal. */
+  execute(addr: number): number {
+    const r = this.access(addr, PROT_EXEC, -1);
+    return r < 0 ? r : 0;
+  }
+
+  private access(addr: number, kind: number, value: number): number {
+    const page = Math.floor(addr / PAGE);
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const entry = this.space.table.get(page);
+      let hostSigno = 11;
+      if (entry !== undefined && permits(entry.prot, kind)) {
+        const r = this.touch(entry, addr - page * PAGE, value);
+        if (r >= 0) return r;
+        hostSigno = 7;
+      }
+      this.faults++;
+      const signo = this.mm.handleFault(addr, kind, hostSigno);
+      if (signo !== 0) return -signo;
+      this.space.flush();
+    }
+    throw new Error(`no progress at ${addr.toString(16)}`);
+  }
+
+  private touch(entry: HostPage, at: number, value: number): number {
+    const { platform } = this.space;
+    if (entry.file < 0) {
+      const host = platform.arena.base + entry.offset + at;
+      return value < 0 ? load8(host) : store8(host, value);
+    }
+    const prot = HOST_READ | (value < 0 ? 0 : HOST_WRITE);
+    const fd = platform.files.get(entry.file)!;
+    const host = mmap(0, PAGE, prot, MAP_SHARED, fd, entry.offset);
+    if (host < 0) return host;
+    const r = value < 0 ? load8(host + at) : store8(host + at, value);
+    munmap(host, PAGE);
+    return r;
+  }
+}
+
+/** As x86: a page that is accessible at all can be read. */
+function permits(prot: number, kind: number): boolean {
+  return kind === PROT_READ ? prot !== PROT_NONE : (prot & kind) !== 0;
+}

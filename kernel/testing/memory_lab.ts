@@ -1,0 +1,166 @@
+/** A sandbox's memory for unit tests: arena, fake platform and host, backings of both kinds. */
+
+import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
+import { Arena } from "../../ffi/mem/arena.ts";
+import { copy, copyFromBuffer, fill } from "../../ffi/mem/native_memory.ts";
+import { close, ftruncate, memfdCreate, pread } from "../../ffi/sys/files.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { pwrite } from "../../ffi/sys/files.ts";
+import { Backing, type FileIdentity } from "../mm/backing.ts";
+import { MemoryContext } from "../mm/memory_context.ts";
+import { MemoryManager } from "../mm/memory_manager.ts";
+import { FakeHost } from "./fake_host.ts";
+import { FakePlatform, type FakeSpace } from "./fake_platform.ts";
+
+const PAGE = 4096;
+let nextIno = 100;
+
+export class MemoryLab {
+  readonly arena: Arena;
+  readonly platform: FakePlatform;
+  readonly host: FakeHost = new FakeHost();
+  readonly ctx: MemoryContext;
+
+  constructor(arenaBytes: number = 128 << 20, windows: number = 4) {
+    this.arena = Arena.create(arenaBytes, windows << 21);
+    this.platform = new FakePlatform(this.arena);
+    this.ctx = new MemoryContext(this.arena, this.platform, this.host);
+  }
+
+  newManager(): MemoryManager {
+    return new MemoryManager(this.ctx, this.platform.newAddressSpace());
+  }
+
+  /** The recording space of a manager. */
+  spaceOf(mm: MemoryManager): FakeSpace {
+    return mm.space as FakeSpace;
+  }
+
+  close(): void {
+    this.arena.close();
+  }
+}
+
+/** A host file that is mapped directly. */
+export class HostFileBacking extends Backing {
+  readonly inode: FileIdentity = { dev: 8, ino: nextIno++ };
+  readonly platformFile: number;
+  readonly hostFd: number;
+  holds: number = 0;
+  private bytes: number;
+
+  constructor(lab: MemoryLab, content: Uint8Array<ArrayBuffer>) {
+    super();
+    this.hostFd = memfdCreate("test-file", 0);
+    this.bytes = content.length;
+    ftruncate(this.hostFd, content.length);
+    for (let at = 0; at < content.length; at += 65536) {
+      const n = Math.min(65536, content.length - at);
+      copyFromBuffer(scratch.area(0), content, at, n);
+      pwrite(this.hostFd, scratch.area(0), n, at);
+    }
+    this.platformFile = lab.platform.registerFile(this.hostFd);
+  }
+
+  truncate(bytes: number): void {
+    const old = this.bytes;
+    this.bytes = bytes;
+    ftruncate(this.hostFd, bytes);
+    if (bytes >= old) return;
+    for (const mapping of [...this.mappings]) {
+      mapping.onPagesGone(Math.ceil(bytes / PAGE) * PAGE, Infinity);
+    }
+  }
+  close(): void {
+    close(this.hostFd);
+  }
+
+  describe(): string {
+    return "/test/host-file";
+  }
+  size(): number {
+    return this.bytes;
+  }
+  frame(_offset: number, _write: boolean): number {
+    return -EFAULT;
+  }
+  readInto(hostAddr: number, offset: number, len: number): number {
+    return pread(this.hostFd, hostAddr, len, offset);
+  }
+  hold(): void {
+    this.holds++;
+  }
+  drop(): void {
+    this.holds--;
+  }
+}
+
+/** A file whose pages are arena frames, as in tmpfs. */
+export class FrameFileBacking extends Backing {
+  readonly inode: FileIdentity = { dev: 9, ino: nextIno++ };
+  readonly platformFile = -1;
+  readonly hostFd = -1;
+  holds: number = 0;
+  readonly frames: Map<number, number> = new Map();
+  private readonly lab: MemoryLab;
+  private bytes: number;
+
+  constructor(lab: MemoryLab, content: Uint8Array<ArrayBuffer>, bytes: number = content.length) {
+    super();
+    this.lab = lab;
+    this.bytes = bytes;
+    for (let at = 0; at < content.length; at += PAGE) {
+      const n = Math.min(PAGE, content.length - at);
+      copyFromBuffer(lab.arena.base + this.frame(at, true), content, at, n);
+    }
+  }
+
+  truncate(bytes: number): void {
+    this.bytes = bytes;
+    const end = Math.ceil(bytes / PAGE) * PAGE;
+    for (const mapping of [...this.mappings]) mapping.onPagesGone(end, Infinity);
+    for (const [at, frame] of this.frames) {
+      if (at < end) continue;
+      this.lab.ctx.frames.release(frame, 1);
+      this.frames.delete(at);
+    }
+  }
+  free(): void {
+    for (const frame of this.frames.values()) this.lab.ctx.frames.release(frame, 1);
+    this.frames.clear();
+  }
+
+  describe(): string {
+    return "/test/frame-file";
+  }
+  size(): number {
+    return this.bytes;
+  }
+  frame(offset: number, write: boolean): number {
+    if (offset >= Math.ceil(this.bytes / PAGE) * PAGE) return -EFAULT;
+    const have = this.frames.get(offset);
+    if (have !== undefined) return have;
+    if (!write) return -1;
+    const frame = this.lab.ctx.frames.alloc(1);
+    if (frame < 0) return -ENOMEM;
+    this.frames.set(offset, frame);
+    return frame;
+  }
+  readInto(hostAddr: number, offset: number, len: number): number {
+    const n = Math.min(len, this.bytes - offset);
+    for (let done = 0; done < n;) {
+      const at = offset + done, inPage = at % PAGE, part = Math.min(n - done, PAGE - inPage);
+      const frame = this.frames.get(at - inPage);
+      if (frame === undefined) fill(hostAddr + done, 0, part);
+      else copy(hostAddr + done, this.lab.arena.base + frame + inPage, part);
+      done += part;
+    }
+    return Math.max(0, n);
+  }
+  hold(): void {
+    this.holds++;
+  }
+  drop(): void {
+    this.holds--;
+  }
+}
