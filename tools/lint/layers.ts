@@ -38,7 +38,7 @@ const PACKAGES = /^@std\/(assert|cli|encoding|path)$/;
 /** Whether a file may import anything: it tests, and nothing but a test run loads it. */
 export function isTestCode(file: string): boolean {
   return file.startsWith("tests/") ||
-    /(^|[/_])(test|testing|conformance)\.ts$|\/conformance\//.test(file);
+    /(^|[/_])(test|testing|conformance)\.ts$|\/(conformance|testing)\//.test(file);
 }
 
 function kernelRank(file: string): number {
