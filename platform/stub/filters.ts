@@ -38,6 +38,7 @@ const MAPPER_CALLS: readonly number[] = [
   nr.SYS_rt_sigprocmask,
   nr.SYS_sigaltstack,
   nr.SYS_getpid,
+  nr.SYS_gettid,
   nr.SYS_exit,
   nr.SYS_exit_group,
 ];

@@ -84,7 +84,7 @@ export const OP_MPROTECT = 3;
 export const OP_MUNMAP = 4;
 /** A host thread for the slot at args 0, whose stack_t is at args 1. */
 export const OP_THREAD = 5;
-/** A copy of the process: args are control file offsets of commands, slots and ack, then the failure mark. */
+/** A copy of the process: args are control file offsets of commands, slots and ack, then the two marks as u64. */
 export const OP_FORK = 6;
 
 /** Offsets in slot 0. RW, hints only. */
@@ -102,10 +102,13 @@ export const ACK_AT = {
   seq: 0,
   /** u32: commands done. */
   head: 4,
-  /** u32: pid of the stub, 0 before it is born; then the high word: not 0 when it could not be born. */
+  /** u32: pid of the stub, 0 before it is born; then the high word, a mark while there is no pid. */
   pid: 8,
-  failed: 12,
+  mark: 12,
 } as const;
+/** Marks: the stub could not be made; it may have been made and will tell its pid. */
+export const MARK_FAILED = 1;
+export const MARK_FORKING = 2;
 
 /** Offsets in a slot. Registers first, in the order of `platform.ts` up to EFLAGS. RW. */
 export const SLOT_AT = {

@@ -51,6 +51,7 @@ import {
   SYS_exit,
   SYS_exit_group,
   SYS_getpid,
+  SYS_gettid,
   SYS_mmap,
   SYS_mprotect,
   SYS_munmap,
@@ -205,14 +206,13 @@ function emitThread(a: Assembler, sites: AllowedSites): void {
   a.label("thread");
   a.mov(rdi, r15).xor(esi, esi).mov(eax, SYS_sigaltstack).syscall();
   a.test(eax, eax).jne("thread_fail");
-  a.wrgsbase(r14);
+  a.wrgsbase(r14).mov(eax, SYS_gettid).syscall().mov(r13d, eax);
   a.mov(edi, SECCOMP_SET_MODE_FILTER).mov(esi, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
   a.mov(rdx, GUEST_PROGRAM).mov(eax, SYS_seccomp).syscall();
   a.test(eax, eax).jne("thread_fail");
   a.mov(edi, SIG_SETMASK).lea(rsi, rip("zero")).xor(edx, edx).mov(r10d, 8);
   a.mov(eax, SYS_rt_sigprocmask);
   allowedCall(a, sites.sigprocmask);
-  a.lea(r12, mem(r14, SLOT_HEADER));
   a.mov(eax, NR_TRAP).syscall().label(LABELS.ready).ud2();
   a.label("thread_fail");
   a.mov(edi, EXIT_FILTER).mov(eax, SYS_exit).syscall().ud2();
@@ -221,14 +221,21 @@ function emitThread(a: Assembler, sites: AllowedSites): void {
 function emitFork(a: Assembler): void {
   a.label("op_fork");
   a.mov(r12, arg(0)).mov(r14, arg(1)).mov(r15, arg(2));
+  emitTell(a, 4);
   a.mov(edi, STUB_FLAGS).xor(esi, esi).xor(edx, edx).xor(r10d, r10d).xor(r8d, r8d);
   a.mov(eax, SYS_clone).syscall();
   a.test(eax, eax).jns("fork_done");
-  a.mov(edi, FD_CONTROL).lea(rsi, arg(3)).mov(edx, 8).lea(r10, mem(r15, ACK_AT.pid));
-  a.mov(eax, SYS_pwrite64).syscall().jmp("mapper");
+  emitTell(a, 3);
+  a.jmp("mapper");
   a.label("fork_done");
   a.jne("mapper"); // the parent
   a.xor(ebx, ebx).jmp("birth");
+}
+
+/** Writes argument `i` over the pid and mark of the child's ack entry. */
+function emitTell(a: Assembler, i: number): void {
+  a.mov(edi, FD_CONTROL).lea(rsi, arg(i)).mov(edx, 8).lea(r10, mem(r15, ACK_AT.pid));
+  a.mov(eax, SYS_pwrite64).syscall();
 }
 
 /**

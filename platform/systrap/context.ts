@@ -112,7 +112,7 @@ export class SystrapContext extends Context {
     this.fpu = new Uint8Array(engine.frame.fpuSize);
     this.#phase = isReady ? STOPPED : BOOTING;
     this.#hasFrame = isReady;
-    if (!isReady) engine.addRunning(this);
+    if (!isReady) engine.booting.add(this);
   }
 
   // Stopping
@@ -159,7 +159,7 @@ export class SystrapContext extends Context {
   #stoppedOther(state: number): boolean {
     const kind = state & POSTED_KIND;
     if (state === STATE_EXITED && this.#phase === LEAVING) {
-      this.#engine.removeRunning(this);
+      this.#leaveList();
       this.#end();
     } else if (state === STATE_FAILED && this.#phase === BOOTING) this.lose();
     else if (kind === POSTED_FRAME && state < STATE_EXITED && this.#phase !== LEAVING) {
@@ -204,7 +204,7 @@ export class SystrapContext extends Context {
   /** The thread waits in the handler now, as was wanted of it. True if the kernel asked for that. */
   #arrived(): boolean {
     const then = this.#then;
-    this.#engine.removeRunning(this);
+    this.#leaveList();
     this.#phase = STOPPED;
     this.#then = THEN_NOTHING;
     if (this.#isReleased) this.#retire();
@@ -220,17 +220,24 @@ export class SystrapContext extends Context {
     copy(slot + frame.regs, slot + SLOT_AT.regs, COMMON_BYTES);
   }
 
-  /** The host thread or its stub is dead. Who waits for it hears of it now, others when they resume. */
+  #leaveList(): void {
+    if (this.runIndex >= 0) this.#engine.removeRunning(this);
+    else this.#engine.booting.delete(this);
+  }
+
+  /** The host thread or its stub is dead. */
   lose(): void {
     if (this.#isLost || this.#phase === GONE) return;
-    const isAwaited = this.#phase !== STOPPED && (this.#phase !== BOOTING || this.#isResumed);
-    if (this.runIndex >= 0) this.#engine.removeRunning(this);
+    this.#leaveList();
     this.#isLost = true;
     this.#phase = STOPPED;
     this.#held = 0;
+    this.#then = THEN_NOTHING;
     this.isKicked = false;
-    if (this.#isReleased) this.#end();
-    else if (isAwaited) this.#reportDeath();
+    if (this.#isReleased) return this.#end();
+    this.trap = TRAP_DEATH;
+    this.#engine.forget(this); // what it would have reported
+    this.#engine.report(this);
   }
 
   /** For the kernel it runs, or is going to without more ado. */
@@ -262,7 +269,7 @@ export class SystrapContext extends Context {
   }
 
   override resumeRet(result: number): void { // HOT
-    if (this.#phase !== STOPPED) return;
+    if (this.#phase !== STOPPED || this.#isLost) return;
     const { dv } = this.#engine.control;
     const at = this.#hasFrame ? this.at + this.#engine.frame.regs + RAX : this.at + SLOT_AT.result;
     if ((result | 0) === result) {
@@ -278,9 +285,9 @@ export class SystrapContext extends Context {
 
   override resumeAll(withFpu: boolean): void {
     if (this.#phase === BOOTING) this.#then = withFpu ? THEN_LOAD_FPU : THEN_LOAD;
-    if (this.#phase !== STOPPED) return;
+    if (this.#phase !== STOPPED || this.#isLost) return;
     this.trap = TRAP_NONE;
-    if (this.#isLost || this.#hasFrame) return this.#loadFrame(withFpu);
+    if (this.#hasFrame) return this.#loadFrame(withFpu);
     const hasGsBase = (this.regs.getUint32(GS_BASE, true) |
       this.regs.getUint32(GS_BASE + 4, true)) !== 0;
     if (withFpu || hasGsBase) return this.#save(withFpu ? THEN_LOAD_FPU : THEN_LOAD);
@@ -292,14 +299,12 @@ export class SystrapContext extends Context {
   }
 
   #loadFrame(withFpu: boolean): void {
-    if (!this.#isLost) {
-      const { control, frame } = this.#engine;
-      this.#setSegments();
-      copyFromBuffer(control.base + this.at + frame.regs, this.#regs, 0, CSGSFS + 8);
-      this.#storeBase(SLOT_AT.fsBase, FS_BASE, 0);
-      this.#storeBase(SLOT_AT.gsBase, GS_BASE, this.slot.address);
-      if (withFpu) frame.loadFpu(control, this.at, this.fpu);
-    }
+    const { control, frame } = this.#engine;
+    this.#setSegments();
+    copyFromBuffer(control.base + this.at + frame.regs, this.#regs, 0, CSGSFS + 8);
+    this.#storeBase(SLOT_AT.fsBase, FS_BASE, 0);
+    this.#storeBase(SLOT_AT.gsBase, GS_BASE, this.slot.address);
+    if (withFpu) frame.loadFpu(control, this.at, this.fpu);
     this.#reply(REPLY_LOAD, RUNNING);
     if (this.#kickWhenRunning) this.interrupt();
     this.#kickWhenRunning = false;
@@ -319,9 +324,9 @@ export class SystrapContext extends Context {
   }
 
   override requestFull(): void {
-    if (this.#phase !== STOPPED) return;
-    if (!this.#hasFrame && !this.#isLost) return this.#save(THEN_FULL);
-    this.trap = this.#isLost ? TRAP_DEATH : TRAP_FULL;
+    if (this.#phase !== STOPPED || this.#isLost) return;
+    if (!this.#hasFrame) return this.#save(THEN_FULL);
+    this.trap = TRAP_FULL;
     this.#engine.report(this);
   }
 
@@ -363,7 +368,7 @@ export class SystrapContext extends Context {
     this.owner = null;
     this.#engine.forget(this);
     if (this.#isLost || this.space.isDestroyed) {
-      if (this.runIndex >= 0) this.#engine.removeRunning(this);
+      this.#leaveList();
       this.#end();
     } else if (this.#phase === STOPPED) this.#retire();
     else if (this.#phase === RUNNING && !this.isKicked) this.#kick();
@@ -388,7 +393,6 @@ export class SystrapContext extends Context {
   }
 
   #reply(code: number, phase: number): void { // HOT
-    if (this.#isLost) return this.#reportDeath();
     const { control } = this.#engine;
     let reply = code;
     this.#phase = phase;
@@ -411,11 +415,5 @@ export class SystrapContext extends Context {
     const code = this.#held;
     this.#held = 0;
     if (code !== 0) this.#reply(code, this.#phase);
-  }
-
-  #reportDeath(): void {
-    if (this.#isReleased) return;
-    this.trap = TRAP_DEATH;
-    this.#engine.report(this);
   }
 }

@@ -31,6 +31,8 @@ export class Engine {
   readonly doorbell: number;
   /** Threads whose slot may change; order does not matter. */
   readonly running: SystrapContext[] = [];
+  /** New threads that have not reported yet. */
+  readonly booting = new Set<SystrapContext>();
   /** Spaces whose mapper must be woken though nobody was resumed: births. */
   readonly starting: SystrapSpace[] = [];
   /** Spaces whose commands did not fit into their ring. */
@@ -121,9 +123,19 @@ export class Engine {
       const state = dv.getInt32(c.stateAt, true);
       if (state > 0 && state < FIRST_REPLY && c.stopped()) return c;
     }
+    if (this.booting.size > 0) this.#lookAtBooting();
     if (this.starting.length > 0) this.#flushStarting();
     if (this.overflowing.length > 0) this.#drainOverflow();
     return null;
+  }
+
+  #lookAtBooting(): void {
+    for (const c of this.booting) if (this.#hasPosted(c)) c.stopped();
+  }
+
+  #hasPosted(c: SystrapContext): boolean {
+    const state = this.control.dv.getInt32(c.stateAt, true);
+    return state > 0 && state < FIRST_REPLY;
   }
 
   #flushStarting(): void {
@@ -139,13 +151,11 @@ export class Engine {
   /** False if something stopped meanwhile. */
   prepareSleep(): boolean {
     if (this.starting.length > 0) this.#flushStarting();
-    const { i32, dv } = this.control;
+    const { i32 } = this.control;
     Atomics.store(i32, this.#sleepingIndex, 1);
-    let hasStopped = this.#pending.length > 0;
-    for (const c of this.running) {
-      const state = dv.getInt32(c.stateAt, true);
-      if (state > 0 && state < FIRST_REPLY) hasStopped = true;
-    }
+    let hasStopped = this.#pending.length > 0 || this.overflowing.length > 0;
+    for (const c of this.running) if (this.#hasPosted(c)) hasStopped = true;
+    for (const c of this.booting) if (this.#hasPosted(c)) hasStopped = true;
     if (hasStopped) Atomics.store(i32, this.#sleepingIndex, 0);
     return !hasStopped;
   }

@@ -18,6 +18,8 @@ import {
   COMMANDS_AT,
   FD_ARENA,
   FD_CONTROL,
+  MARK_FAILED,
+  MARK_FORKING,
   MAX_SLOTS,
   OP_FORK,
   OP_MMAP,
@@ -46,8 +48,8 @@ const SHARED_FIXED = MAP_SHARED | MAP_FIXED;
 const SS_AUTODISARM = 0x80000000;
 /** LIMIT: stopped host threads kept for the next newContext of a space. */
 const MAX_IDLE = 16;
-/** What the mapper writes to the ack area when it cannot fork. */
-const FAILURE_MARK = 0x1_0000_0000;
+/** The marks as the u64 that holds pid and mark. */
+const FAILED = MARK_FAILED * 0x100000000, FORKING = MARK_FORKING * 0x100000000;
 /** The arena, where a file handle is expected. */
 const ARENA = -1;
 
@@ -169,11 +171,9 @@ export class SystrapSpace extends AddressSpace {
   /** There may be room in the ring again. */
   drain(): void {
     if (this.#isDead) return;
-    if (!this.ring.publish()) {
-      this.#engine.overflowing.push(this);
-      return;
-    }
-    for (const context of this.held.splice(0)) context.replyHeld();
+    if (this.ring.publish()) {
+      for (const context of this.held.splice(0)) context.replyHeld();
+    } else this.#engine.overflowing.push(this);
     this.#engine.wake(this.#headAt);
   }
 
@@ -278,7 +278,7 @@ export class SystrapSpace extends AddressSpace {
     const { control } = this.#engine;
     const commands = control.commandsOffset(child.id);
     const ack = control.ackOffset(child.id);
-    this.ring.push(OP_FORK, 0, commands, child.firstChunk, ack, FAILURE_MARK, 0, 0);
+    this.ring.push(OP_FORK, 0, commands, child.firstChunk, ack, FAILED, FORKING, 0);
     this.#wakeSoon();
     return child;
   }
@@ -296,7 +296,7 @@ export class SystrapSpace extends AddressSpace {
     if (this.pid !== 0 || this.#isDead) return;
     const { control } = this.#engine;
     const ack = control.ackOffset(this.id);
-    if (control.dv.getUint32(ack + ACK_AT.failed, true) !== 0) return this.died();
+    if (control.dv.getUint32(ack + ACK_AT.mark, true) === MARK_FAILED) return this.died();
     const pid = control.dv.getUint32(ack + ACK_AT.pid, true);
     if (pid === 0) return;
     this.#leaveParent();
@@ -337,10 +337,18 @@ export class SystrapSpace extends AddressSpace {
     if (this.isDestroyed) this.#end();
   }
 
-  /** The parent's mapper is gone. Either this was born before, or it never will be. */
+  /**
+   * The parent's mapper is gone. If it was cloning just then, the child may live and have frames mapped: it is killed when
+   * it tells its pid. Should it have died before that, its numbers and frames are never used again.
+   */
   parentDied(): void {
     this.stubIsAlive();
-    if (this.pid === 0) this.died();
+    if (this.pid !== 0 || this.#isDead) return;
+    const { control } = this.#engine;
+    const mark = control.dv.getUint32(control.ackOffset(this.id) + ACK_AT.mark, true);
+    if (mark !== MARK_FORKING) return this.died();
+    this.#mustDie = true;
+    for (const context of [...this.contexts]) context.lose();
   }
 
   /** True if it waits for its birth: `stubIsAlive` should be called now and then. */

@@ -8,7 +8,8 @@
 
 import { EPOLLIN } from "../../ffi/abi/epoll.ts";
 import { WNOHANG } from "../../ffi/abi/wait.ts";
-import { SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
+import { SIGKILL } from "../../ffi/abi/signal.ts";
+import { SYS_kill, SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { Epoll } from "../../ffi/sys/epoll.ts";
 import { poll } from "../../ffi/sys/files.ts";
@@ -118,7 +119,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     const deadline = performance.now() + START_TIMEOUT_MS;
     const state = () => Atomics.load(this.#control.i32, (slot.at + SLOT_AT.state) / 4);
     while ((state() & POSTED_KIND) !== POSTED_FRAME) {
-      this.#reapZygote();
+      this.#lookAtZygote();
       if (this.#isZygoteDead) throw new Error("systrap: the zygote ended while it started");
       if (performance.now() > deadline) throw new Error("systrap: the first stub does not report");
       poll(this.#epoll.fd, EPOLLIN, 1);
@@ -259,7 +260,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     for (let i = 0; i < count; i++) {
       const token = this.#epoll.token(i);
       if (token === TOKEN_DOORBELL) continue;
-      if (token === TOKEN_ZYGOTE) this.#reapZygote();
+      if (token === TOKEN_ZYGOTE) this.#lookAtZygote();
       else this.#reap(token);
     }
   }
@@ -272,26 +273,26 @@ class SystrapPlatform implements Platform, SpaceOwner {
     space.died();
   }
 
-  #reapZygote(): void {
-    if (this.#isZygoteDead || syscall(SYS_wait4, this.#link.pid, 0, WNOHANG, 0) === 0) return;
+  /** It is not reaped before the end: its pid is the name of the group. */
+  #lookAtZygote(): void {
+    if (this.#isZygoteDead || poll(this.#link.pidfd, EPOLLIN, 0) <= 0) return;
     this.#isZygoteDead = true;
     this.#epoll.del(this.#link.pidfd);
     for (const space of [...this.#spaces.values()]) space.parentDied();
   }
 
+  /** All processes are in the zygote's group, also stubs that have not told their pid. Returns when all are reaped. */
   destroy(): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
-    this.#link.close();
-    for (const space of [...this.#spaces.values()]) space.destroy();
-    const deadline = performance.now() + START_TIMEOUT_MS;
-    while (this.#spaces.size > 0 && performance.now() < deadline) {
-      poll(this.#epoll.fd, EPOLLIN, 1);
-      this.#reapDead();
-      for (const space of [...this.#spaces.values()]) if (space.isUnborn) space.stubIsAlive();
-      this.#reapZygote();
+    const group = -this.#link.pid;
+    syscall(SYS_kill, group, SIGKILL);
+    while (syscall(SYS_wait4, group, 0, 0, 0) > 0);
+    for (const space of [...this.#spaces.values()]) {
+      space.destroy();
+      space.died();
     }
-    this.#reapZygote();
+    this.#link.close();
     this.#epoll.close();
     this.engine.close();
     this.#control.close();

@@ -14,6 +14,7 @@ import {
   SYS_dup3,
   SYS_fcntl,
   SYS_personality,
+  SYS_setpgid,
 } from "../../ffi/abi/syscall_numbers.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { check, isErr, SyscallError } from "../../ffi/sys/errors.ts";
@@ -131,7 +132,7 @@ function launchScript(
   fds: SharedFds,
   prepare: ((script: SpawnScript) => void) | null,
 ): SpawnScript {
-  const script = new SpawnScript();
+  const script = new SpawnScript().call(SYS_setpgid, 0, 0);
   // First out of the way of the numbers that they get, for one of them may stand there.
   const aside = [image, socket, fds.control, fds.arena, fds.doorbell].map((fd) => {
     script.call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_ASIDE);
