@@ -18,7 +18,12 @@ import { notifyClose } from "./notify.ts";
 export const POLLIN = 1, POLLPRI = 2, POLLOUT = 4, POLLERR = 8, POLLHUP = 0x10, POLLNVAL = 0x20;
 export const POLLRDNORM = 0x40, POLLRDBAND = 0x80, POLLWRNORM = 0x100, POLLRDHUP = 0x2000;
 
-const O_ACCMODE = 3, O_WRONLY = 1, O_APPEND = 0o2000, O_NONBLOCK = 0o4000, O_PATH = 0o10000000;
+const O_ACCMODE = 3,
+  O_WRONLY = 1,
+  O_RDWR = 2,
+  O_APPEND = 0o2000,
+  O_NONBLOCK = 0o4000,
+  O_PATH = 0o10000000;
 
 export abstract class OpenFile {
   /** O_* status flags and access mode, as F_GETFL shows them (without O_CLOEXEC and creation flags). */
@@ -42,11 +47,13 @@ export abstract class OpenFile {
 
   abstract readonly inode: Inode;
 
+  /** Access mode 3 can do neither: it is for ioctl only (open(2)). */
   get canRead(): boolean {
-    return (this.flags & O_ACCMODE) !== O_WRONLY && (this.flags & O_PATH) === 0;
+    return (this.flags & O_WRONLY) === 0 && (this.flags & O_PATH) === 0;
   }
   get canWrite(): boolean {
-    return (this.flags & O_ACCMODE) !== 0 && (this.flags & O_PATH) === 0;
+    const mode = this.flags & O_ACCMODE;
+    return (mode === O_WRONLY || mode === O_RDWR) && (this.flags & O_PATH) === 0;
   }
   get isNonblocking(): boolean {
     return (this.flags & O_NONBLOCK) !== 0;

@@ -1,0 +1,243 @@
+/**
+ * What tests of files need: a host with a clock that a test moves, a cursor over a JS buffer, and a small kernel
+ * of files: a tmpfs in a namespace, with a caller.
+ */
+
+import { Arena } from "../../ffi/mem/arena.ts";
+import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
+import { EFAULT } from "../../ffi/abi/errno.ts";
+import { AT_FDCWD, O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } from "../../ffi/abi/fcntl.ts";
+import { ERRNO_NAMES } from "../../ffi/abi/errno.ts";
+import type { Host } from "../core/host.ts";
+import type { Waiter } from "../core/wait.ts";
+import {
+  type Credentials,
+  NO_CAPS,
+  rootCredentials,
+  userCredentials,
+} from "../cred/credentials.ts";
+import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
+import type { TmpfsOptions } from "../fs/tmpfs/options.ts";
+import { FrameAllocator } from "../mm/frames.ts";
+import { IoCursor } from "../mm/io_cursor.ts";
+import type { Caller } from "./caller.ts";
+import { FdTable } from "./fd_table.ts";
+import { FsContext } from "./fs_context.ts";
+import { MountNamespace } from "./mounts.ts";
+import { openAt } from "./open.ts";
+import type { OpenFile } from "./open_file.ts";
+import { Vfs } from "./vfs.ts";
+
+/** A host whose clock stands still until `sec` or `nsec` are set; it has no files. */
+export class TestHost implements Host {
+  sec: number = 1_700_000_000;
+  nsec: number = 0;
+  readonly cpuCount = 1;
+  memoryBytes: number = 1 << 30;
+
+  /** One microsecond later. */
+  tick(): void {
+    this.nsec += 1000;
+  }
+  monotonicNs(): number {
+    return 0;
+  }
+  realtimeSec(): number {
+    return this.sec;
+  }
+  realtimeNsec(): number {
+    return this.nsec;
+  }
+  cpuNs(): number {
+    return 0;
+  }
+  random(buf: Uint8Array<ArrayBuffer>): void {
+    buf.fill(7);
+  }
+  read(): number {
+    return -1;
+  }
+  write(): number {
+    return -1;
+  }
+  preadv(): number {
+    return -1;
+  }
+  pwritev(): number {
+    return -1;
+  }
+  ftruncate(): number {
+    return -1;
+  }
+  fallocate(): number {
+    return -1;
+  }
+  fsync(): number {
+    return -1;
+  }
+  lseek(): number {
+    return -1;
+  }
+  fileSize(): number {
+    return -1;
+  }
+  close(): void {}
+  ioctl(): number {
+    return -1;
+  }
+  pollNow(): number {
+    return 0;
+  }
+  watch(_fd: number, _events: number, _waiter: Waiter): number {
+    return 0;
+  }
+  arm(): number {
+    return 0;
+  }
+  unwatch(): void {}
+}
+
+/** Reads into or writes from a JS buffer; `faultAt`: bytes from there on cannot be reached. */
+export class BufferCursor extends IoCursor {
+  readonly buffer: Uint8Array<ArrayBuffer>;
+  faultAt: number;
+
+  constructor(buffer: Uint8Array<ArrayBuffer>, faultAt: number = Infinity) {
+    super();
+    this.buffer = buffer;
+    this.remaining = buffer.length;
+    this.faultAt = faultAt;
+  }
+
+  private reach(len: number): number {
+    return Math.max(0, Math.min(len, this.remaining, this.faultAt - this.done));
+  }
+  private settle(n: number, wanted: number): number {
+    if (n === 0 && wanted > 0) return -EFAULT;
+    this.advance(n);
+    return n;
+  }
+
+  override putHost(src: number, len: number): number {
+    const n = this.reach(len);
+    return this.settle(copyToBuffer(this.buffer, this.done, src, n), len);
+  }
+  override putBytes(src: Uint8Array<ArrayBuffer>, offset: number, len: number): number {
+    const n = this.reach(len);
+    this.buffer.set(src.subarray(offset, offset + n), this.done);
+    return this.settle(n, len);
+  }
+  override putZeros(len: number): number {
+    const n = this.reach(len);
+    this.buffer.fill(0, this.done, this.done + n);
+    return this.settle(n, len);
+  }
+  override takeHost(dst: number, len: number): number {
+    const n = this.reach(len);
+    return this.settle(copyFromBuffer(dst, this.buffer, this.done, n), len);
+  }
+  override takeBytes(dst: Uint8Array<ArrayBuffer>, offset: number, len: number): number {
+    const n = this.reach(len);
+    dst.set(this.buffer.subarray(this.done, this.done + n), offset);
+    return this.settle(n, len);
+  }
+  override hostSegments(): number {
+    return -EFAULT;
+  }
+  override advance(len: number): void {
+    this.done += len;
+    this.remaining -= len;
+  }
+}
+
+export class TestCaller implements Caller {
+  readonly files: FdTable;
+  readonly fs: FsContext;
+  cred: Credentials;
+
+  constructor(files: FdTable, fs: FsContext, cred: Credentials) {
+    this.files = files;
+    this.fs = fs;
+    this.cred = cred;
+  }
+
+  /** The same place, other credentials. */
+  as(uid: number, gid: number = uid, groups: number[] = []): TestCaller {
+    return new TestCaller(this.files, this.fs, userCredentials(uid, gid, groups, NO_CAPS));
+  }
+}
+
+/** A kernel of files: `root` is a caller with all capabilities at "/" of a tmpfs. */
+export class TestFiles {
+  readonly host: TestHost = new TestHost();
+  readonly frames: FrameAllocator;
+  readonly vfs: Vfs = new Vfs(this.host);
+  readonly tmpfs: TmpfsFs;
+  readonly namespace: MountNamespace;
+  readonly root: TestCaller;
+
+  constructor(options: TmpfsOptions = { mode: 0o755 }) {
+    this.frames = new FrameAllocator(testArena());
+    this.tmpfs = new TmpfsFs(this.frames, this.host, options);
+    this.namespace = MountNamespace.of(this.vfs, this.tmpfs, 0, "tmpfs");
+    const at = this.namespace.rootPath();
+    const fs = new FsContext(this.namespace, at, at, 0o022);
+    this.root = new TestCaller(new FdTable(), fs, rootCredentials());
+  }
+}
+
+let arena: Arena | null = null;
+
+/** One sparse arena for all tests of a process; each allocator starts from clean pages. */
+function testArena(): Arena {
+  if (arena === null) arena = Arena.create(256 << 20, 0);
+  else arena.punch(0, arena.size);
+  return arena;
+}
+
+/** "ENOENT" for -2, the number for a result, "object" for anything else: what tests compare. */
+export function errno(r: unknown): string | number {
+  if (typeof r !== "number") return "object";
+  return r < 0 ? ERRNO_NAMES[-r] ?? `${r}` : r;
+}
+
+/** Open or fail the test. */
+export function mustOpen(caller: Caller, path: string, flags: number, mode = 0o644): OpenFile {
+  const file = openAt(caller, AT_FDCWD, path, flags, mode);
+  if (typeof file === "number") throw new Error(`open ${path}: ${errno(file)}`);
+  return file;
+}
+
+export function writeText(caller: Caller, path: string, text: string): void {
+  const file = mustOpen(caller, path, O_WRONLY | O_CREAT | O_TRUNC);
+  const bytes = new TextEncoder().encode(text);
+  const n = file.write(new BufferCursor(bytes), 0);
+  file.drop();
+  if (n !== bytes.length) throw new Error(`write ${path}: ${errno(n)}`);
+}
+
+export function readBytes(file: OpenFile, offset: number, len: number): Uint8Array<ArrayBuffer> {
+  const io = new BufferCursor(new Uint8Array(len));
+  const n = file.read(io, offset);
+  if (n < 0) throw new Error(`read: ${errno(n)}`);
+  return io.buffer.slice(0, n);
+}
+
+export function readText(caller: Caller, path: string): string {
+  const file = mustOpen(caller, path, O_RDONLY);
+  const text = new TextDecoder().decode(readBytes(file, 0, file.inode.size));
+  file.drop();
+  return text;
+}
+
+/** All names of a directory, in order, "." and ".." aside. */
+export function listDir(caller: Caller, path: string): string[] {
+  const file = mustOpen(caller, path, O_RDONLY);
+  const names: string[] = [];
+  file.readdir((name) => {
+    if (name !== "." && name !== "..") names.push(name);
+    return true;
+  });
+  file.drop();
+  return names;
+}
