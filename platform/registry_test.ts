@@ -1,0 +1,26 @@
+import { assert, assertEquals } from "@std/assert";
+import { descendants } from "./conformance/host_view.ts";
+import { coreCount, inspectHost } from "./host_offer.ts";
+import { isPlatformName, PLATFORM_NAMES, tryPlatform } from "./registry.ts";
+
+Deno.test("a platform is known by its name", () => {
+  for (const name of PLATFORM_NAMES) assert(isPlatformName(name));
+  for (const name of ["", "kvm", "Ptrace", "constructor"]) {
+    assertEquals(isPlatformName(name), false);
+  }
+});
+
+Deno.test("ptrace runs a guest on this machine, and leaves nothing behind", () => {
+  const before = descendants();
+  assertEquals(tryPlatform("ptrace"), null);
+  assertEquals(descendants(), before);
+});
+
+Deno.test("inspectHost says why it picks what it picks", () => {
+  const offer = inspectHost();
+  const names = offer.findings.map((finding) => finding.name);
+  assertEquals(new Set(names).size, names.length);
+  for (const finding of offer.findings) assert(finding.detail !== "", finding.name);
+  assert(offer.platform !== null && offer.reason !== "");
+  assert(coreCount() >= 1);
+});
