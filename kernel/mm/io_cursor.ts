@@ -12,6 +12,11 @@ export abstract class IoCursor {
   /** Bytes transferred since the cursor was set. */
   done: number = 0;
 
+  /** At most `max` bytes from here on. */
+  limit(max: number): void {
+    if (max < this.remaining) this.remaining = max;
+  }
+
   /** Host memory -> the cursor (a read). */
   abstract putHost(src: number, len: number): number;
   abstract putBytes(src: Uint8Array<ArrayBuffer>, offset: number, len: number): number;

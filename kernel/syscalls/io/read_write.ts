@@ -5,27 +5,29 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
 import { readFile, readFileAt, writeFile } from "./transfer.ts";
 
-/** LIMIT: bytes one call moves (MAX_RW_COUNT). */
-export const MAX_RW = 0x7ffff000;
 const RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16;
 const RWF_NOAPPEND = 32;
+
+/** Arguments 1 and 2, buffer and size: 0, -EINVAL for a size beyond SSIZE_MAX, -EFAULT. HOT */
+function setBuffer(t: Task, a: SyscallArgs): number {
+  if (a.i64(2) < 0) return -EINVAL;
+  return t.io.set(a.u64(1), a.u64(2));
+}
 
 /** HOT */
 export function sysRead(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0));
   if (file === null || !file.canRead) return -EBADF;
-  const len = a.u64(2);
-  t.io.setRange(a.u64(1), len > MAX_RW ? MAX_RW : len);
-  return readFile(t, file, t.io, file.isNonblocking);
+  const r = setBuffer(t, a);
+  return r < 0 ? r : readFile(t, file, t.io, file.isNonblocking);
 }
 
 /** HOT */
 export function sysWrite(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0));
   if (file === null || !file.canWrite) return -EBADF;
-  const len = a.u64(2);
-  t.io.setRange(a.u64(1), len > MAX_RW ? MAX_RW : len);
-  return writeFile(t, file, t.io, -1, file.isNonblocking);
+  const r = setBuffer(t, a);
+  return r < 0 ? r : writeFile(t, file, t.io, -1, file.isNonblocking);
 }
 
 /** HOT */
@@ -36,9 +38,8 @@ export function sysPread64(t: Task, a: SyscallArgs): number {
   if (file === null) return -EBADF;
   if (!file.isSeekable) return -ESPIPE;
   if (!file.canRead) return -EBADF;
-  const len = a.u64(2);
-  t.io.setRange(a.u64(1), len > MAX_RW ? MAX_RW : len);
-  return readFileAt(t, file, t.io, offset);
+  const r = setBuffer(t, a);
+  return r < 0 ? r : readFileAt(t, file, t.io, offset);
 }
 
 /** HOT */
@@ -49,9 +50,8 @@ export function sysPwrite64(t: Task, a: SyscallArgs): number {
   if (file === null) return -EBADF;
   if (!file.isSeekable) return -ESPIPE;
   if (!file.canWrite) return -EBADF;
-  const len = a.u64(2);
-  t.io.setRange(a.u64(1), len > MAX_RW ? MAX_RW : len);
-  return writeFile(t, file, t.io, offset, file.isNonblocking);
+  const r = setBuffer(t, a);
+  return r < 0 ? r : writeFile(t, file, t.io, offset, file.isNonblocking);
 }
 
 export function sysReadv(t: Task, a: SyscallArgs): number {

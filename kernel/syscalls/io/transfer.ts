@@ -87,6 +87,6 @@ function limitSize(t: Task, file: OpenFile, io: IoCursor, at: number, limit: num
     sendToTask(t, new SigInfo(SIGXFSZ, SI_USER));
     return -EFBIG;
   }
-  io.truncate(limit - start);
+  io.limit(limit - start);
   return 0;
 }

@@ -1,0 +1,76 @@
+/** eventfd(2): a 64-bit counter that can be waited for, kept as two u32 words. */
+
+import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
+import { WaitQueue } from "../../core/wait.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { OpenFile, POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+
+const WORD = 0x100000000;
+
+export class EventFile extends OpenFile {
+  override readonly inode: Inode;
+  private readonly isSemaphore: boolean;
+  private lo: number;
+  private hi: number = 0;
+  private readonly queue: WaitQueue = new WaitQueue();
+  private readonly buf: Uint8Array<ArrayBuffer> = new Uint8Array(8);
+  private readonly dv: DataView = new DataView(this.buf.buffer);
+
+  constructor(inode: Inode, flags: number, initial: number, isSemaphore: boolean) {
+    super(flags);
+    this.inode = inode;
+    this.lo = initial;
+    this.isSemaphore = isSemaphore;
+  }
+
+  override get waitQueue(): WaitQueue {
+    return this.queue;
+  }
+
+  override read(io: IoCursor, _offset: number): number {
+    if (io.remaining < 8) return -EINVAL;
+    if ((this.lo | this.hi) === 0) return -EAGAIN;
+    this.dv.setUint32(0, this.isSemaphore ? 1 : this.lo, true);
+    this.dv.setUint32(4, this.isSemaphore ? 0 : this.hi, true);
+    if (this.isSemaphore) {
+      if (this.lo === 0) this.hi--;
+      this.lo = (this.lo - 1) >>> 0;
+    } else {
+      this.lo = this.hi = 0;
+    }
+    this.queue.wake(POLLOUT | POLLWRNORM);
+    return io.putBytes(this.buf, 0, 8);
+  }
+
+  /** The counter never passes 2^64 - 2; the value 2^64 - 1 is refused. */
+  override write(io: IoCursor, _offset: number): number {
+    if (io.remaining < 8) return -EINVAL;
+    const n = io.takeBytes(this.buf, 0, 8);
+    if (n < 0) return n;
+    const lo = this.dv.getUint32(0, true), hi = this.dv.getUint32(4, true);
+    if (lo === 0xffffffff && hi === 0xffffffff) return -EINVAL;
+    const sumLo = this.lo + lo, sumHi = this.hi + hi + (sumLo >= WORD ? 1 : 0);
+    const newLo = sumLo >= WORD ? sumLo - WORD : sumLo;
+    if (sumHi >= WORD || (sumHi === 0xffffffff && newLo === 0xffffffff)) return -EAGAIN;
+    this.lo = newLo;
+    this.hi = sumHi;
+    this.queue.wake(POLLIN | POLLRDNORM);
+    return 8;
+  }
+
+  override poll(): number {
+    let bits = 0;
+    if ((this.lo | this.hi) !== 0) bits |= POLLIN | POLLRDNORM;
+    if (this.hi !== 0xffffffff || this.lo < 0xfffffffe) bits |= POLLOUT | POLLWRNORM;
+    if (this.hi === 0xffffffff && this.lo === 0xffffffff) bits |= POLLERR;
+    return bits;
+  }
+
+  override describe(): string {
+    return "anon_inode:[eventfd]";
+  }
+  override fdinfo(): string {
+    return `eventfd-count: ${(this.hi * WORD + this.lo).toString(16).padStart(16)}\n`;
+  }
+}

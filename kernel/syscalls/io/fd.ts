@@ -1,0 +1,215 @@
+/** Calls on descriptors as such: close(2), dup(2), fcntl(2), ioctl(2), close_range(2), lseek(2). */
+
+import { EBADF, EFAULT, EINVAL, ENOTTY, EPERM, ESPIPE } from "../../../ffi/abi/errno.ts";
+import {
+  F_ADD_SEALS,
+  F_DUPFD,
+  F_DUPFD_CLOEXEC,
+  F_GET_SEALS,
+  F_GETFD,
+  F_GETFL,
+  F_GETLK,
+  F_GETOWN,
+  F_GETOWN_EX,
+  F_GETPIPE_SZ,
+  F_GETSIG,
+  F_OFD_GETLK,
+  F_OFD_SETLK,
+  F_OFD_SETLKW,
+  F_SETFD,
+  F_SETFL,
+  F_SETLK,
+  F_SETLKW,
+  F_SETOWN,
+  F_SETOWN_EX,
+  F_SETPIPE_SZ,
+  F_SETSIG,
+  FASYNC,
+  FD_CLOEXEC,
+  O_APPEND,
+  O_CLOEXEC,
+  O_DIRECT,
+  O_NOATIME,
+  O_NONBLOCK,
+} from "../../../ffi/abi/fcntl.ts";
+import { SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../../../ffi/abi/fs.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import { PipeFile } from "../../ipc/pipe.ts";
+import { RLIMIT_NOFILE } from "../../task/limits.ts";
+import type { Task } from "../../task/task.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { getLock, setLock } from "./locks.ts";
+import { getOwner, getOwnerEx, setOwner, setOwnerEx, setSignal, signalOf } from "./owner.ts";
+
+const FIOCLEX = 0x5451, FIONCLEX = 0x5450, FIONBIO = 0x5421, FIOASYNC = 0x5452;
+const CLOSE_RANGE_UNSHARE = 2, CLOSE_RANGE_CLOEXEC = 4;
+const CAP_FOWNER = 3;
+const O_LARGEFILE = 0o100000;
+/** What F_SETFL changes. */
+const SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC;
+
+export function fdLimit(t: Task): number {
+  return t.group.limits.get(RLIMIT_NOFILE);
+}
+
+export function sysClose(t: Task, a: SyscallArgs): number {
+  return t.files.close(a.i32(0));
+}
+
+/** close_range(2). */
+export function sysCloseRange(t: Task, a: SyscallArgs): number {
+  const first = a.u32(0), last = a.u32(1), flags = a.u32(2);
+  if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || first > last) return -EINVAL;
+  if (flags & CLOSE_RANGE_UNSHARE && t.files.refs > 1) {
+    const own = t.files.copy();
+    t.files.drop();
+    t.files = own;
+  }
+  t.files.closeRange(first, last, (flags & CLOSE_RANGE_CLOEXEC) !== 0);
+  return 0;
+}
+
+export function sysDup(t: Task, a: SyscallArgs): number {
+  return t.files.dup(a.i32(0), false, fdLimit(t));
+}
+
+export function sysDup2(t: Task, a: SyscallArgs): number {
+  return t.files.dupTo(a.i32(0), a.i32(1), false, fdLimit(t));
+}
+
+export function sysDup3(t: Task, a: SyscallArgs): number {
+  const flags = a.i32(2);
+  if (flags & ~O_CLOEXEC || a.i32(0) === a.i32(1)) return -EINVAL;
+  return t.files.dupTo(a.i32(0), a.i32(1), flags !== 0, fdLimit(t));
+}
+
+/** fcntl(2): what an O_PATH descriptor may do comes first. */
+export function sysFcntl(t: Task, a: SyscallArgs): number {
+  const fd = a.i32(0), command = a.i32(1), arg = a.i32(2);
+  const any = t.files.getAny(fd);
+  if (any === null) return -EBADF;
+  switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+      if (arg < 0 || arg >= fdLimit(t)) return -EINVAL;
+      return t.files.dup(fd, command === F_DUPFD_CLOEXEC, fdLimit(t), arg);
+    case F_GETFD:
+      return t.files.isCloexec(fd) ? FD_CLOEXEC : 0;
+    case F_SETFD:
+      t.files.setCloexec(fd, (arg & FD_CLOEXEC) !== 0);
+      return 0;
+    case F_GETFL:
+      return any.flags | (any.path !== null && any.isSeekable ? O_LARGEFILE : 0);
+  }
+  const file = t.files.get(fd);
+  return file === null ? -EBADF : control(t, file, command, a);
+}
+
+function control(t: Task, file: OpenFile, command: number, a: SyscallArgs): number {
+  const arg = a.i32(2), addr = a.u64(2);
+  switch (command) {
+    case F_SETFL:
+      return setFlags(t, file, arg);
+    case F_GETLK:
+    case F_OFD_GETLK:
+      return getLock(t, file, addr, command === F_OFD_GETLK);
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW: {
+      const isOfd = command === F_OFD_SETLK || command === F_OFD_SETLKW;
+      return setLock(t, file, addr, isOfd, command === F_SETLKW || command === F_OFD_SETLKW);
+    }
+    case F_SETOWN:
+      return setOwner(t, file, arg);
+    case F_GETOWN:
+      return getOwner(file);
+    case F_SETOWN_EX:
+      return setOwnerEx(t, file, addr);
+    case F_GETOWN_EX:
+      return getOwnerEx(t, file, addr);
+    case F_SETSIG:
+      return setSignal(file, arg);
+    case F_GETSIG:
+      return signalOf(file);
+    case F_SETPIPE_SZ:
+      return file instanceof PipeFile ? file.pipe.resize(a.u64(2)) : -EBADF;
+    case F_GETPIPE_SZ:
+      return file instanceof PipeFile ? file.pipe.capacity : -EBADF;
+    case F_ADD_SEALS:
+      return file.addSeals(arg);
+    case F_GET_SEALS:
+      return file.seals();
+    default:
+      return -EINVAL;
+  }
+}
+
+function setFlags(t: Task, file: OpenFile, flags: number): number {
+  if (flags & O_NOATIME && !(file.flags & O_NOATIME)) {
+    const owns = t.cred.fsuid === file.inode.uid || hasCap(t.cred, CAP_FOWNER);
+    if (!owns) return -EPERM;
+  }
+  file.flags = (file.flags & ~SETFL_MASK) | (flags & SETFL_MASK);
+  return 0;
+}
+
+/** ioctl(2): those of every descriptor here, the rest is the file's. */
+export function sysIoctl(t: Task, a: SyscallArgs): number {
+  const fd = a.i32(0), request = a.u32(1), arg = a.u64(2);
+  const file = t.files.get(fd);
+  if (file === null) return -EBADF;
+  switch (request) {
+    case FIOCLEX:
+    case FIONCLEX:
+      t.files.setCloexec(fd, request === FIOCLEX);
+      return 0;
+    case FIONBIO:
+    case FIOASYNC: {
+      const on = t.mm.load32(arg);
+      if (on < 0) return -EFAULT;
+      const bit = request === FIONBIO ? O_NONBLOCK : FASYNC;
+      file.flags = on !== 0 ? file.flags | bit : file.flags & ~bit;
+      return 0;
+    }
+    default:
+      return file.ioctlBy(request, arg, t) ?? -ENOTTY;
+  }
+}
+
+/** lseek(2). The file answers SEEK_DATA and SEEK_HOLE, and may refuse or move the position itself. */
+export function sysLseek(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  if (file === null) return -EBADF;
+  const offset = a.i64(1), whence = a.u32(2);
+  if (whence > SEEK_HOLE) return -EINVAL;
+  if (!file.isSeekable) return file.seek(offset, whence);
+  let pos: number;
+  switch (whence) {
+    case SEEK_SET:
+      pos = offset;
+      break;
+    case SEEK_CUR:
+      pos = file.pos + offset;
+      break;
+    case SEEK_END: {
+      const r = file.inode.refresh();
+      if (r < 0) return r;
+      pos = file.seekEnd() + offset;
+      break;
+    }
+    case SEEK_DATA:
+    case SEEK_HOLE:
+      if (offset < 0) return -6; // ENXIO
+      pos = file.seek(offset, whence);
+      if (pos === -ESPIPE) return -EINVAL;
+      if (pos < 0) return pos;
+      break;
+    default:
+      return -EINVAL;
+  }
+  if (pos < 0 || pos > Number.MAX_SAFE_INTEGER) return -EINVAL;
+  file.pos = pos;
+  return pos;
+}

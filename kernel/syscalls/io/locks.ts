@@ -1,0 +1,114 @@
+/** Record locks and flock(2): fcntl(2) F_GETLK, F_SETLK, F_SETLKW and their open file description forms. */
+
+import { EAGAIN, EBADF, EDEADLK, EFAULT, EINVAL, EOVERFLOW } from "../../../ffi/abi/errno.ts";
+import {
+  F_RDLCK,
+  F_UNLCK,
+  F_WRLCK,
+  LOCK_EX,
+  LOCK_NB,
+  LOCK_SH,
+  LOCK_UN,
+} from "../../../ffi/abi/fcntl.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import type { Task } from "../../task/task.ts";
+import { FileLocks, isLockType } from "../../vfs/file_locks.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+
+/** struct flock: l_type s16, l_whence s16, l_start s64 at 8, l_len s64 at 16, l_pid s32 at 24. */
+const FLOCK_BYTES = 32;
+const buf = new Uint8Array(FLOCK_BYTES);
+const dv = new DataView(buf.buffer);
+const MAX_OFFSET = 2 ** 63;
+
+/** The range that a struct flock means. */
+const range = { type: 0, start: 0, end: 0 };
+
+/** Read and check the struct: 0 or -errno; `range` is set. */
+function readFlock(t: Task, file: OpenFile, addr: number, isOfd: boolean): number {
+  if (t.mm.copyIn(buf, 0, addr, FLOCK_BYTES) < 0) return -EFAULT;
+  const start = Number(dv.getBigInt64(8, true)), len = Number(dv.getBigInt64(16, true));
+  let base: number;
+  switch (dv.getInt16(2, true)) {
+    case 0:
+      base = 0;
+      break;
+    case 1:
+      base = file.pos;
+      break;
+    case 2:
+      base = file.inode.size;
+      break;
+    default:
+      return -EINVAL;
+  }
+  let from = base + start, end = len === 0 ? Infinity : from + len - 1;
+  if (len < 0) {
+    end = from - 1;
+    from += len;
+  }
+  if (from < 0) return -EINVAL;
+  if (from >= MAX_OFFSET || (end !== Infinity && end >= MAX_OFFSET)) return -EOVERFLOW;
+  range.type = dv.getInt16(0, true);
+  range.start = from;
+  range.end = end;
+  if (!isLockType(range.type)) return -EINVAL;
+  if (isOfd && dv.getInt32(24, true) !== 0) return -EINVAL;
+  return 0;
+}
+
+export function getLock(t: Task, file: OpenFile, addr: number, isOfd: boolean): number {
+  const r = readFlock(t, file, addr, isOfd);
+  if (r < 0) return r;
+  if (range.type === F_UNLCK) return -EINVAL;
+  const owner = isOfd ? file : t.files;
+  const lock = file.inode.locks?.conflict(owner, range.type, range.start, range.end) ?? null;
+  if (lock === null) {
+    dv.setInt16(0, F_UNLCK, true);
+  } else {
+    dv.setInt16(0, lock.type, true);
+    dv.setInt16(2, 0, true);
+    dv.setBigInt64(8, BigInt(lock.start), true);
+    dv.setBigInt64(16, lock.end === Infinity ? 0n : BigInt(lock.end - lock.start + 1), true);
+    dv.setInt32(24, lock.pid, true);
+  }
+  return t.mm.copyOut(addr, buf, 0, FLOCK_BYTES) < 0 ? -EFAULT : 0;
+}
+
+export function setLock(
+  t: Task,
+  file: OpenFile,
+  addr: number,
+  isOfd: boolean,
+  wait: boolean,
+): number {
+  const r = readFlock(t, file, addr, isOfd);
+  if (r < 0) return r;
+  const { type, start, end } = range;
+  if (type === F_RDLCK && !file.canRead || type === F_WRLCK && !file.canWrite) return -EBADF;
+  const locks = file.inode.locks ??= new FileLocks();
+  const owner = isOfd ? file : t.files;
+  const done = locks.setRecord(owner, type, start, end, isOfd ? -1 : t.pid);
+  if (done !== -EAGAIN || !wait) return done;
+  const blocker = locks.conflict(owner, type, start, end);
+  if (blocker === null) return -EAGAIN;
+  const waits = t.fs.namespace.vfs.lockWaits;
+  if (!isOfd && waits.wouldDeadlock(owner, blocker.owner)) return -EDEADLK;
+  const blocked = t.waitFor(locks.waiters, 0);
+  if (!isOfd && t.waiter.queue === locks.waiters) {
+    waits.add(owner, blocker.owner, locks, t.waiter);
+  }
+  return blocked;
+}
+
+/** flock(2). */
+export function sysFlock(t: Task, a: SyscallArgs): number {
+  const operation = a.i32(1), kind = operation & ~LOCK_NB;
+  if (kind !== LOCK_SH && kind !== LOCK_EX && kind !== LOCK_UN) return -EINVAL;
+  const file = t.files.get(a.i32(0));
+  if (file === null) return -EBADF;
+  const locks = file.inode.locks ??= new FileLocks();
+  const r = locks.flock(file, kind);
+  if (r !== -EAGAIN || operation & LOCK_NB) return r;
+  return t.waitFor(locks.waiters, 0);
+}
