@@ -14,6 +14,7 @@ export function testThreads(define: Define): void {
   define("one thread makes many calls", oneThread);
   define("32 threads of a space count together", (lab) => manyThreads(lab, 32, 60));
   define("threads of many spaces take turns", manySpaces);
+  define("all threads get their turn from a kernel that is slow", fairTurns);
   define("threads come and go", comeAndGo);
   define("runningCount says how many run", runningCount);
   define("a forked space has the parent's mappings and its own changes", forked);
@@ -78,6 +79,23 @@ function manySpaces(lab: Lab): void {
   for (const c of contexts) c.resumeAll(true);
   serve(lab, contexts, 40);
   assertEquals(lab.arena.dv.getUint32(shared, true), 12 * 40);
+}
+
+function fairTurns(lab: Lab): void {
+  const space = lab.space();
+  lab.load(space, counter());
+  lab.map(space, DATA);
+  const contexts = [0, 1, 2].map(() => lab.thread(space));
+  for (const c of contexts) c.resumeAll(true);
+  const turns = new Map(contexts.map((c) => [c, 0]));
+  for (let i = 0; i < 90; i++) {
+    const c = lab.next();
+    turns.set(c, turns.get(c)! + 1);
+    const end = performance.now() + 0.3;
+    while (performance.now() < end); // long enough for the others to call again
+    c.resumeRet(0);
+  }
+  for (const count of turns.values()) assert(count >= 15, `turns: ${[...turns.values()]}`);
 }
 
 function comeAndGo(lab: Lab): void {

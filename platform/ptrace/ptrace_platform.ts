@@ -86,13 +86,15 @@ class PtracePlatform implements Platform, StubOwner {
     return cloneSpace(this, this.#zygote.helper, new MappingIndex());
   }
 
-  /** HOT */
+  /**
+   * All that stopped meanwhile is queued before anything is handed out: the host reports the oldest thread first, and one
+   * that stops again at once would keep the others from their turn. HOT
+   */
   poll(): PtraceContext | null {
-    do {
-      const context = this.tracer.dequeue();
-      if (context !== null) return context;
-    } while (this.tracer.wait(false) > 0);
-    return null;
+    const context = this.tracer.dequeue();
+    if (context !== null) return context;
+    while (this.tracer.wait(false) > 0);
+    return this.tracer.dequeue();
   }
 
   prepareSleep(): boolean {

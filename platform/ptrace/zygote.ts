@@ -17,6 +17,7 @@ import {
   PTRACE_SETSIGMASK,
   PTRACE_TRACEME,
 } from "../../ffi/abi/ptrace.ts";
+import { RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import { SECCOMP_SET_MODE_FILTER } from "../../ffi/abi/seccomp.ts";
 import { SIGKILL, SIGSET_SIZE } from "../../ffi/abi/signal.ts";
 import {
@@ -40,13 +41,14 @@ import {
   SYS_mremap,
   SYS_munmap,
   SYS_prctl,
+  SYS_prlimit64,
   SYS_ptrace,
   SYS_recvmsg,
   SYS_seccomp,
   SYS_setpgid,
 } from "../../ffi/abi/syscall_numbers.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
-import { addressOf } from "../../ffi/sys/cstring.ts";
+import { addressOf, scratch } from "../../ffi/sys/cstring.ts";
 import { check, SyscallError } from "../../ffi/sys/errors.ts";
 import { sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, memfdCreate, pwrite, socketpair } from "../../ffi/sys/files.ts";
@@ -205,6 +207,14 @@ export class Zygote {
   }
 }
 
+/** struct rlimit with this process's hard limit twice: the table holds every mappable file of the sandbox. */
+function highestFileLimit(): Uint8Array {
+  const at = scratch.areaOffset(0);
+  check(syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, scratch.area(0)), "prlimit64");
+  scratch.u8.copyWithin(at, at + 8, at + 16);
+  return scratch.u8.slice(at, at + 16);
+}
+
 const ONE_BYTE = new Uint8Array(1);
 
 /** Starts the stub, traced and leading a process group, with the files of the shared table: its pid. */
@@ -223,6 +233,7 @@ function launch(arenaFd: number, commandsFd: number, socketFd: number): number {
       script.call(SYS_dup3, aside[i + 1]!, to, 0)
     );
     for (let fd = 0; fd < ARENA_FD; fd++) script.callMayFail(SYS_close, fd);
+    script.callMayFail(SYS_prlimit64, 0, RLIMIT_NOFILE, highestFileLimit(), 0);
     script.callMayFail(SYS_close_range, FIRST_FREE_FD, MAX_FD, CLOSE_RANGE_CLOEXEC);
     script.call(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0);
     script.execFd(aside[0]!, ["dvisor-stub"], []);
