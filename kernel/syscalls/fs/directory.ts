@@ -7,7 +7,6 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { MAY_EXEC } from "../../cred/permission.ts";
 import type { Task } from "../../task/task.ts";
 import { inodePermission, isDirectory } from "../../vfs/access.ts";
-import { touchFileAtime } from "../../vfs/atime.ts";
 import { changeRoot } from "../../vfs/mount_operations.ts";
 import { cwdText } from "../../vfs/pathname.ts";
 import { readlinkAt } from "../../vfs/status.ts";
@@ -84,7 +83,6 @@ function getdents(t: Task, fd: number, addr: number, count: number, isOld: boole
   const before = file.pos;
   const r = file.readdir(entries.sink);
   if (r < 0 && entries.at === 0) return r;
-  touchFileAtime(file);
   const len = entries.at;
   if (len === 0) return entries.isFull ? -EINVAL : 0;
   if (t.mm.copyOut(addr, entries.u8, 0, len) < 0) {

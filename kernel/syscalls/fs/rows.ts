@@ -4,6 +4,7 @@ import { type Row, row } from "../table.ts";
 import * as attributes from "./attributes.ts";
 import * as directory from "./directory.ts";
 import * as handles from "./handles.ts";
+import { sysMemfdCreate } from "./memfd.ts";
 import * as mount from "./mount.ts";
 import * as names from "./names.ts";
 import * as open from "./open.ts";
@@ -17,6 +18,10 @@ export const rows: readonly Row[] = [
   row("openat", open.sysOpenat, "dirfd path openflags mode"),
   row("openat2", open.sysOpenat2, "dirfd path ptr size"),
   row("creat", open.sysCreat, "path mode"),
+  row("memfd_create", sysMemfdCreate, "str hex", {
+    support: "partial",
+    note: "MFD_HUGETLB is EINVAL, as without hugetlbfs",
+  }),
 
   row("stat", stat.sysStat, "path stat"),
   row("lstat", stat.sysLstat, "path stat"),
