@@ -1,0 +1,228 @@
+/** poll(2), ppoll(2), select(2), pselect6(2): look at each file, then wait on all their queues at once. */
+
+import { EBADF, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { BLOCK } from "../../core/result.ts";
+import { RLIMIT_NOFILE } from "../../task/limits.ts";
+import { isRestartCode } from "../../task/return_to_user.ts";
+import { restoreMask, useTemporaryMask } from "../../task/signal/mask.ts";
+import type { Task } from "../../task/task.ts";
+import {
+  type OpenFile,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+  POLLPRI,
+  POLLRDBAND,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../vfs/open_file.ts";
+
+const NS_PER_SEC = 1_000_000_000;
+const POLLFD_BYTES = 8;
+
+/** The array of the running call; grows to the largest that was asked for. */
+let fds: Uint8Array<ArrayBuffer> = new Uint8Array(64 * POLLFD_BYTES);
+let fdsView = new DataView(fds.buffer);
+
+/** poll(2): `timeout` in ms, negative for ever. */
+export function sysPoll(t: Task, a: SyscallArgs): number {
+  const timeoutMs = a.i32(2);
+  if (t.progress.deadlineNs < 0) {
+    t.progress.deadlineNs = timeoutMs < 0 ? Infinity : t.kernel.now() + timeoutMs * 1e6;
+  }
+  return pollFds(t, a.u64(0), a.u32(1));
+}
+
+/** ppoll(2): the rest of the time is written back, also when a signal ended the wait. */
+export function sysPpoll(t: Task, a: SyscallArgs): number {
+  const first = start(t, a.u64(2), false);
+  if (first < 0) return first;
+  const masked = useMask(t, a.u64(3), a.u64(4));
+  if (masked < 0) return masked;
+  return finish(t, pollFds(t, a.u64(0), a.u32(1)), a.u64(2), false);
+}
+
+function pollFds(t: Task, addr: number, count: number): number {
+  if (count > t.group.limits.get(RLIMIT_NOFILE)) return -EINVAL;
+  const bytes = count * POLLFD_BYTES;
+  if (bytes > fds.length) {
+    fds = new Uint8Array(bytes * 2);
+    fdsView = new DataView(fds.buffer);
+  }
+  if (t.mm.copyIn(fds, 0, addr, bytes) < 0) return -EFAULT;
+  let ready = 0;
+  for (let at = 0; at < bytes; at += POLLFD_BYTES) {
+    const bits = pollOne(t, fdsView.getInt32(at, true), fdsView.getInt16(at + 4, true));
+    fdsView.setUint16(at + 6, bits, true);
+    if (bits !== 0) ready++;
+  }
+  if (ready === 0 && t.kernel.now() < t.progress.deadlineNs) {
+    for (let at = 0; at < bytes; at += POLLFD_BYTES) {
+      const file = fileOf(t, fdsView.getInt32(at, true));
+      if (file !== null) watch(t, file, fdsView.getUint16(at + 4, true) | POLLERR | POLLHUP);
+    }
+    const r = t.waitUntil(t.progress.deadlineNs);
+    if (r === BLOCK) return BLOCK;
+    t.endWait();
+    return r;
+  }
+  for (let at = 0; at < bytes; at += POLLFD_BYTES) {
+    if (t.mm.store16(addr + at + 6, fdsView.getUint16(at + 6, true)) < 0) return -EFAULT;
+  }
+  return ready;
+}
+
+function pollOne(t: Task, fd: number, events: number): number {
+  if (fd < 0) return 0;
+  const file = t.files.get(fd);
+  if (file === null) return POLLNVAL;
+  return file.poll() & (events | POLLERR | POLLHUP);
+}
+
+function fileOf(t: Task, fd: number): OpenFile | null {
+  return fd < 0 ? null : t.files.get(fd);
+}
+
+function watch(t: Task, file: OpenFile, events: number): void {
+  const queue = file.waitQueue;
+  if (queue !== null) t.waitFor(queue, events);
+}
+
+/** Sets of select(2): what makes a descriptor ready in each (fs/select.c). */
+const IN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR;
+const OUT_SET = POLLWRNORM | POLLOUT | POLLERR;
+const EX_SET = POLLPRI;
+const SETS = [IN_SET, OUT_SET, EX_SET];
+
+/** select(2): Linux writes the remaining time back. */
+export function sysSelect(t: Task, a: SyscallArgs): number {
+  const first = start(t, a.u64(4), true);
+  if (first < 0) return first;
+  return finish(t, select(t, a), a.u64(4), true);
+}
+
+/** pselect6(2): the sixth argument points to a mask and its size. */
+export function sysPselect6(t: Task, a: SyscallArgs): number {
+  const first = start(t, a.u64(4), false);
+  if (first < 0) return first;
+  const pack = a.u64(5);
+  if (pack !== 0) {
+    const mask = t.mm.load64(pack), size = t.mm.load64(pack + 8);
+    if (mask < 0 || size < 0) return -EFAULT;
+    const masked = useMask(t, mask, size);
+    if (masked < 0) return masked;
+  }
+  return finish(t, select(t, a), a.u64(4), false);
+}
+
+const input = [new Uint8Array(128), new Uint8Array(128), new Uint8Array(128)];
+const output = [new Uint8Array(128), new Uint8Array(128), new Uint8Array(128)];
+
+function select(t: Task, a: SyscallArgs): number {
+  let n = a.i32(0);
+  if (n < 0) return -EINVAL;
+  n = Math.min(n, t.files.size);
+  const bytes = Math.ceil(n / 64) * 8;
+  for (let s = 0; s < 3; s++) {
+    const addr = a.u64(1 + s);
+    if (bytes > input[s]!.length) {
+      input[s] = new Uint8Array(bytes);
+      output[s] = new Uint8Array(bytes);
+    }
+    input[s]!.fill(0);
+    output[s]!.fill(0);
+    if (addr !== 0 && t.mm.copyIn(input[s]!, 0, addr, bytes) < 0) return -EFAULT;
+  }
+  const ready = scan(t, n);
+  if (ready < 0) return ready;
+  if (ready === 0 && t.kernel.now() < t.progress.deadlineNs) {
+    watchAll(t, n);
+    const r = t.waitUntil(t.progress.deadlineNs);
+    if (r === BLOCK) return BLOCK;
+    t.endWait();
+    return r;
+  }
+  for (let s = 0; s < 3; s++) {
+    const addr = a.u64(1 + s);
+    if (addr !== 0 && t.mm.copyOut(addr, output[s]!, 0, bytes) < 0) return -EFAULT;
+  }
+  return ready;
+}
+
+/** Fill `output`: descriptors that are ready, each set counted. */
+function scan(t: Task, n: number): number {
+  let ready = 0;
+  for (let fd = 0; fd < n; fd++) {
+    const byte = fd >> 3, bit = 1 << (fd & 7);
+    const wanted = input[0]![byte]! | input[1]![byte]! | input[2]![byte]!;
+    if ((wanted & bit) === 0) {
+      if (wanted === 0) fd |= 7;
+      continue;
+    }
+    const file = t.files.get(fd);
+    if (file === null) return -EBADF;
+    const bits = file.poll();
+    for (let s = 0; s < 3; s++) {
+      if ((input[s]![byte]! & bit) !== 0 && (bits & SETS[s]!) !== 0) {
+        output[s]![byte]! |= bit;
+        ready++;
+      }
+    }
+  }
+  return ready;
+}
+
+function watchAll(t: Task, n: number): void {
+  for (let fd = 0; fd < n; fd++) {
+    const byte = fd >> 3, bit = 1 << (fd & 7);
+    let events = 0;
+    for (let s = 0; s < 3; s++) if ((input[s]![byte]! & bit) !== 0) events |= SETS[s]!;
+    const file = events === 0 ? null : t.files.get(fd);
+    if (file !== null) watch(t, file, events);
+  }
+}
+
+/** The deadline, once a call: from a timespec, or a timeval whose microseconds may exceed a second. */
+function start(t: Task, addr: number, isTimeval: boolean): number {
+  if (t.progress.deadlineNs >= 0) return 0;
+  if (addr === 0) {
+    t.progress.deadlineNs = Infinity;
+    return 0;
+  }
+  if (t.mm.copyIn(fds, 0, addr, 16) < 0) return -EFAULT;
+  let sec = Number(fdsView.getBigInt64(0, true));
+  let sub = Number(fdsView.getBigInt64(8, true));
+  if (isTimeval) {
+    sec += Math.floor(sub / 1e6);
+    sub = (sub % 1e6) * 1000;
+  }
+  if (sec < 0 || sub < 0 || sub >= NS_PER_SEC) return -EINVAL;
+  t.progress.deadlineNs = t.kernel.now() + sec * NS_PER_SEC + sub;
+  return 0;
+}
+
+/** The temporary mask at `addr` (0: none) for the time of the call: 0, -EINVAL for another size, -EFAULT. */
+export function useMask(t: Task, addr: number, size: number): number {
+  if (addr === 0) return 0;
+  if (size !== 8) return -EINVAL;
+  const lo = t.mm.load32(addr), hi = t.mm.load32(addr + 4);
+  if (lo < 0 || hi < 0) return -EFAULT;
+  useTemporaryMask(t, lo, hi);
+  return 0;
+}
+
+/** Write the remaining time back (errors are ignored, as Linux does) and give the mask back. */
+function finish(t: Task, result: number, addr: number, isTimeval: boolean): number {
+  if (result === BLOCK) return BLOCK;
+  if (addr !== 0 && t.progress.deadlineNs !== Infinity) {
+    const left = Math.max(0, t.progress.deadlineNs - t.kernel.now());
+    const sub = left % NS_PER_SEC;
+    t.mm.store64(addr, Math.floor(left / NS_PER_SEC));
+    t.mm.store64(addr + 8, Math.floor(isTimeval ? sub / 1000 : sub));
+  }
+  if (!isRestartCode(result)) restoreMask(t);
+  return result;
+}
