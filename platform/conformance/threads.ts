@@ -81,21 +81,37 @@ function manySpaces(lab: Lab): void {
   assertEquals(lab.arena.dv.getUint32(shared, true), 12 * 40);
 }
 
+/**
+ * Each thread counts its calls at rbx. The kernel answers one only when all others wait at their next call, so that one which
+ * calls again at once always competes with them.
+ */
 function fairTurns(lab: Lab): void {
   const space = lab.space();
-  lab.load(space, counter());
-  lab.map(space, DATA);
-  const contexts = [0, 1, 2].map(() => lab.thread(space));
-  for (const c of contexts) c.resumeAll(true);
-  const turns = new Map(contexts.map((c) => [c, 0]));
-  for (let i = 0; i < 90; i++) {
-    const c = lab.next();
-    turns.set(c, turns.get(c)! + 1);
-    const end = performance.now() + 0.3;
-    while (performance.now() < end); // long enough for the others to call again
-    c.resumeRet(0);
+  const code = new Assembler().label("again").inc(mem(rbx), 4).mov(eax, 1).syscall().jmp("again");
+  lab.load(space, code);
+  const data = lab.map(space, DATA);
+  const contexts = [0, 1, 2, 3].map((i) => {
+    const c = lab.thread(space);
+    setReg(c, p.RBX, DATA + 4 * i);
+    c.resumeAll(true);
+    return c;
+  });
+  const served = contexts.map(() => 0);
+  const lastTurn = contexts.map(() => 0);
+  for (let turn = 1; turn <= 100; turn++) {
+    const i = contexts.indexOf(lab.next());
+    const wait = turn - lastTurn[i]!;
+    assert(wait <= 12, `a thread waited for ${wait} turns of four threads`);
+    served[i]!++;
+    lastTurn[i] = turn;
+    const isWaiting = (k: number) => lab.arena.dv.getUint32(data + 4 * k, true) > served[k]!;
+    const deadline = performance.now() + 20_000;
+    while (!contexts.every((_, k) => k === i || isWaiting(k))) {
+      assert(performance.now() < deadline, "threads that run make calls");
+    }
+    contexts[i]!.resumeRet(0);
   }
-  for (const count of turns.values()) assert(count >= 15, `turns: ${[...turns.values()]}`);
+  assert(lastTurn.every((turn) => turn > 100 - 12), `last turns: ${lastTurn}`);
 }
 
 function comeAndGo(lab: Lab): void {
