@@ -1,15 +1,14 @@
 // One exported directory (or single file, for a bind mount of a file) and what may be done with it.
 
-import { AT_FDCWD, O_CLOEXEC, O_PATH } from "../../ffi/abi/fcntl.ts";
-import { SYS_openat } from "../../ffi/abi/syscall_numbers.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
-import { syscall } from "../../ffi/sys/native.ts";
-import { scratch } from "../../ffi/sys/cstring.ts";
+import { openConfined } from "./confined_tree.ts";
 import { closeFd } from "./host_calls.ts";
 
 export interface ExportRoot {
   /** O_PATH descriptor of the root itself. */
   readonly fd: number;
+  /** Whether it is a clone that nothing leads out of (confined_tree.ts). */
+  readonly isClone: boolean;
   /** Every change is EROFS, every open for writing too. */
   readonly isReadOnly: boolean;
   /** As the user named it, for messages. */
@@ -38,9 +37,9 @@ export const DEFAULT_POLICY: ServerPolicy = {
 
 /** Opens a root. Symlinks in `path` are followed: it is the user's word. Throws an Error that names the path. */
 export function openRoot(path: string, isReadOnly: boolean): ExportRoot {
-  const fd = syscall(SYS_openat, AT_FDCWD, scratch.cstr(path), O_PATH | O_CLOEXEC, 0);
-  if (fd < 0) throw new Error(`root ${path} cannot be opened: ${errnoName(-fd)}`);
-  return { fd, isReadOnly, label: path };
+  const { fd, isClone } = openConfined(path, isReadOnly);
+  if (fd < 0) throw new Error(`root ${path} cannot be opened: ${errnoName(fd)}`);
+  return { fd, isClone, isReadOnly, label: path };
 }
 
 export function closeRoot(root: ExportRoot): void {

@@ -9,6 +9,7 @@ import * as F from "../../ffi/abi/fcntl.ts";
 import { STATX_BASIC_STATS, STATX_BTIME } from "../../ffi/abi/stat.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import { openConfinedProc } from "./confined_tree.ts";
 import {
   base,
   EMPTY_PATH,
@@ -171,18 +172,17 @@ export class ProcFd {
   /** What stands before a descriptor's number in paths; "" once the working directory is /proc/self/fd. */
   prefix = "/proc/self/fd/";
 
-  private constructor(fd: number) {
-    this.fd = fd;
-  }
+  /** Whether it is a clone that nothing leads out of (confined_tree.ts). */
+  readonly isClone: boolean;
 
   /** Opens /proc/self/fd. Throws when /proc is not mounted. */
-  static open(nameAddr: number): ProcFd {
-    const flags = F.O_PATH | F.O_DIRECTORY | F.O_CLOEXEC;
-    const fd = syscall(N.SYS_openat, F.AT_FDCWD, nameAddr, flags, 0);
+  constructor() {
+    const { fd, isClone } = openConfinedProc("/proc/self/fd");
     if (fd < 0) {
       throw new Error("/proc/self/fd cannot be opened: mount /proc, the Gofer works through it");
     }
-    return new ProcFd(fd);
+    this.fd = fd;
+    this.isClone = isClone;
   }
 
   /** Opens the file that an O_PATH descriptor holds. The caller has made sure what kind of file it is. */

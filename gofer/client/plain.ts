@@ -113,13 +113,16 @@ function endWalk(c: GoferClient, fid: number, newFid: number, at: number, r: num
   return bound < 0 ? bound : w.count;
 }
 
-/** Gives a new file the uid that the base protocol cannot name, and reads its attributes. */
-function settle(c: GoferClient, fid: number, uid: number): number {
+/** Gives a new file the uid that the base protocol cannot name (and its mode again), and reads its attributes. */
+function settle(c: GoferClient, fid: number, uid: number, mode: number): number {
   let r = c.getattr(fid);
   if (r < 0 || c.attr.uid === uid) return r;
   tsetattr.fid = fid;
-  tsetattr.valid = C.SETATTR_UID;
+  tsetattr.valid = (c.attr.mode & S_IFMT) === S_IFLNK
+    ? C.SETATTR_UID
+    : C.SETATTR_UID | C.SETATTR_MODE;
   tsetattr.uid = uid;
+  tsetattr.mode = mode & 0o7777;
   r = c.setattr(tsetattr);
   return r < 0 ? r : c.getattr(fid);
 }
@@ -160,7 +163,7 @@ export function make(c: GoferClient, m: Tmake): number {
     if (!isKept) c.fids.release(fid);
     return r;
   }
-  r = settle(c, fid, m.uid);
+  r = settle(c, fid, m.uid, m.mode);
   if (!isKept) c.clunk(fid);
   else if (r < 0) c.connection.clunk(fid); // the caller keeps the number
   return r;
@@ -185,7 +188,7 @@ export function create(
   tlcreate.mode = mode;
   tlcreate.gid = gid;
   r = c.connection.call(tlcreate, rlcreate);
-  if (r === 0) r = settle(c, newFid, uid);
+  if (r === 0) r = settle(c, newFid, uid, mode);
   if (r < 0) c.connection.clunk(newFid);
   return r;
 }

@@ -13,12 +13,14 @@ import { poll } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { closeFd } from "../backend/host_calls.ts";
 import { Connection } from "./connection.ts";
+import { setNoDelay } from "./listen.ts";
 import type { Service } from "./service.ts";
 
 /** LIMIT: connections at one time; more are closed at once. */
 const CONNECTIONS_MAX = 256;
-/** Epoll token of the listener; connections have their fd's number. */
+/** Epoll tokens that are no connection; connections have their fd's number. */
 const LISTENER = 0xffffffff;
+const STOP = 0xfffffffe;
 
 export class GoferServer {
   readonly service: Service;
@@ -28,6 +30,7 @@ export class GoferServer {
   private only: Connection | null = null;
   private epoll: Epoll | null = null;
   private listener = -1;
+  private isUnixListener = false;
   private readonly report: (line: string) => void;
 
   /** `report` gets one line about each client that broke the protocol. */
@@ -49,16 +52,15 @@ export class GoferServer {
     if (this.only === null) this.watchAll();
   }
 
-  /** Accepts clients on a listening socket. */
-  listen(fd: number, isUnix: boolean): void {
+  /** Accepts clients on a listening socket, until one of `stopFds` (eventfds of signals) becomes readable. */
+  listen(fd: number, isUnix: boolean, stopFds: readonly number[] = []): void {
     this.listener = fd;
     this.isUnixListener = isUnix;
     this.only = null;
     this.watchAll();
     this.epoll?.add(fd, EPOLLIN, LISTENER);
+    for (const stop of stopFds) this.epoll?.add(stop, EPOLLIN, STOP);
   }
-
-  private isUnixListener = false;
 
   private watchAll(): void {
     if (this.epoll === null) this.epoll = new Epoll();
@@ -95,6 +97,7 @@ export class GoferServer {
     const n = epoll.wait(timeoutMs);
     for (let i = 0; i < n; i++) {
       const token = epoll.token(i);
+      if (token === STOP) return this.close();
       if (token === LISTENER) {
         this.accept(epoll);
         continue;
@@ -119,6 +122,7 @@ export class GoferServer {
       closeFd(fd);
       return this.report(`a client was refused: ${CONNECTIONS_MAX} are connected`);
     }
+    if (!this.isUnixListener) setNoDelay(fd);
     this.connections.set(fd, new Connection(fd, this.service, this.isUnixListener));
     epoll.add(fd, EPOLLIN, fd);
   }
@@ -139,6 +143,5 @@ export class GoferServer {
     this.listener = -1;
     this.epoll?.close();
     this.epoll = null;
-    closeFd(this.service.proc.fd);
   }
 }

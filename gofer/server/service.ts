@@ -1,11 +1,15 @@
 // What all connections of one server share: the roots, the policy, and the process's own state.
 
 import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
-import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { Maker } from "../backend/create.ts";
-import { DEFAULT_POLICY, type ExportRoot, type ServerPolicy } from "../backend/export_root.ts";
-import { ProcFd } from "../backend/host_calls.ts";
+import {
+  closeRoot,
+  DEFAULT_POLICY,
+  type ExportRoot,
+  type ServerPolicy,
+} from "../backend/export_root.ts";
+import { closeFd, ProcFd } from "../backend/host_calls.ts";
 import { InodeNumbers } from "../backend/inode_numbers.ts";
 import { MSIZE_MAX, MSIZE_MIN } from "../protocol/constants.ts";
 import type { ByteString } from "../protocol/wire.ts";
@@ -43,8 +47,14 @@ export class Service implements Maker {
     if (!(this.msizeMax >= MSIZE_MIN && this.msizeMax <= MSIZE_MAX)) {
       throw new Error(`msize ${this.msizeMax} is not ${MSIZE_MIN} to ${MSIZE_MAX}`);
     }
-    this.proc = ProcFd.open(scratch.cstr("/proc/self/fd"));
+    this.proc = new ProcFd();
     this.uid = syscall(SYS_geteuid);
+  }
+
+  /** Closes the roots and the way through /proc. */
+  close(): void {
+    for (const root of this.roots) closeRoot(root);
+    closeFd(this.proc.fd);
   }
 
   /** Keeps the paths of every session's fids true after a rename. */

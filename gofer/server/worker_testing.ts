@@ -23,6 +23,7 @@ function serve(order: WorkerOrder): void {
   server.addConnection(order.fd, true);
   server.run();
   server.close();
+  service.close();
   postMessage(lines.join("\n"));
 }
 

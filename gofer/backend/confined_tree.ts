@@ -1,0 +1,75 @@
+// A directory tree cut loose from the rest of the host: a private clone of its mounts that hangs nowhere.
+//
+// ".." stops at the top of such a clone as it does at the host's root, so not even wrong code in this process could
+// climb out of it; and device nodes, set-id bits and symlinks in it have no power. That takes CAP_SYS_ADMIN and Linux
+// 5.12; without them a plain O_PATH descriptor stands in, and the checks in the Gofer's own code have to do.
+
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_PATH } from "../../ffi/abi/fcntl.ts";
+import {
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_NOSYMFOLLOW,
+  MOUNT_ATTR_RDONLY,
+  MountAttr,
+  MS_PRIVATE,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from "../../ffi/abi/mount.ts";
+import {
+  SYS_close,
+  SYS_mount_setattr,
+  SYS_open_tree,
+  SYS_openat,
+} from "../../ffi/abi/syscall_numbers.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+
+/** An O_PATH descriptor of a tree, and whether it is a clone that cannot be left. */
+export interface ConfinedTree {
+  readonly fd: number;
+  readonly isClone: boolean;
+}
+
+function setAttributes(fd: number, attributes: number): number {
+  const at = scratch.areaOffset(0);
+  const { dv } = scratch;
+  dv.setBigUint64(at + MountAttr.at.attrSet, BigInt(attributes), true);
+  dv.setBigUint64(at + MountAttr.at.attrClr, 0n, true);
+  dv.setBigUint64(at + MountAttr.at.propagation, BigInt(MS_PRIVATE), true);
+  dv.setBigUint64(at + MountAttr.at.usernsFd, 0n, true);
+  const flags = AT_EMPTY_PATH | AT_RECURSIVE;
+  const empty = scratch.cstr("");
+  return syscall(SYS_mount_setattr, fd, empty, flags, scratch.area(0), MountAttr.size);
+}
+
+/** Clones the mounts at and below `path`. A negative errno if the host forbids or lacks it. */
+function cloneTree(path: string, attributes: number): number {
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+  const fd = syscall(SYS_open_tree, AT_FDCWD, scratch.cstr(path), flags);
+  if (fd < 0 || attributes === 0) return fd;
+  const r = setAttributes(fd, attributes);
+  if (r >= 0) return fd;
+  syscall(SYS_close, fd);
+  return r;
+}
+
+/**
+ * Opens a tree or a single file to be served. Symlinks in `path` itself are followed. Returns a descriptor, or a
+ * negative errno in `fd` when there is no such file.
+ */
+export function openConfined(path: string, isReadOnly: boolean): ConfinedTree {
+  const attributes = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOSYMFOLLOW |
+    (isReadOnly ? MOUNT_ATTR_RDONLY : 0);
+  const clone = cloneTree(path, attributes);
+  if (clone >= 0) return { fd: clone, isClone: true };
+  const fd = syscall(SYS_openat, AT_FDCWD, scratch.cstr(path), O_PATH | O_CLOEXEC, 0);
+  return { fd, isClone: false };
+}
+
+/** The same for a directory of /proc, whose links must keep working: no attributes. */
+export function openConfinedProc(path: string): ConfinedTree {
+  const clone = cloneTree(path, 0);
+  if (clone >= 0) return { fd: clone, isClone: true };
+  const fd = syscall(SYS_openat, AT_FDCWD, scratch.cstr(path), O_PATH | O_CLOEXEC, 0);
+  return { fd, isClone: false };
+}

@@ -1,0 +1,146 @@
+// What `dvisor-gofer` was asked to do: its command line, read and checked. Nothing happens here.
+
+import { parseArgs } from "@std/cli";
+import { DEFAULT_POLICY, type ServerPolicy } from "./backend/export_root.ts";
+import { MSIZE_MAX, MSIZE_MIN } from "./protocol/constants.ts";
+import { type ListenAddress, parseListenAddress } from "./server/listen.ts";
+
+export const USAGE = `dvisor-gofer: serves directories over 9P2000.L
+
+Usage:
+  dvisor-gofer serve --fd N --root DIR[:ro] [--root DIR[:ro] ...] [options]
+      serves one client on the connected socket N, as the sandbox's kernel does; ends at its end
+  dvisor-gofer --listen ADDR --root DIR[:ro] [--root ...] [options]
+      serves any 9P2000.L client; ADDR is unix:PATH or tcp:HOST:PORT
+
+A client attaches to root 0, 1, ... by the names "0", "1", ...; "" is root 0.
+Everybody who can connect can do with the files what this process may: there is no authentication.
+
+Options:
+  --root DIR[:ro]         a directory (or one file) to serve; :ro refuses every change
+  --squash                new files belong to this process's user, whatever the client asks
+  --allow-devices         clients may make device nodes
+  --donate-directories    hand out descriptors of directories too (unsafe for a client without a filter)
+  --max-fids N            fids a client may hold; the default follows the limit of open files
+  --msize BYTES           largest message granted (${MSIZE_MIN} to ${MSIZE_MAX})
+  --spin N                empty reads before going to sleep (default 0)
+  --require-confinement   fail if the host does not permit every part of the confinement
+  --no-confinement        do not confine this process
+  --help, --version
+`;
+
+/** A checked command line. */
+export interface GoferCommand {
+  readonly kind: "serve" | "listen" | "help" | "version";
+  /** serve: the socket. */
+  readonly fd: number;
+  /** listen: where, and as the user wrote it. */
+  readonly address: ListenAddress | null;
+  readonly addressText: string;
+  readonly roots: readonly { readonly path: string; readonly isReadOnly: boolean }[];
+  readonly policy: ServerPolicy;
+  /** -1: by the limit of open files. */
+  readonly fidsMax: number;
+  readonly msizeMax: number;
+  readonly spins: number;
+  readonly confinement: "try" | "require" | "none";
+}
+
+/** A command line that makes no sense; the message says why. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+const STRINGS = ["fd", "root", "listen", "max-fids", "msize", "spin"] as const;
+const BOOLEANS = [
+  "squash",
+  "allow-devices",
+  "donate-directories",
+  "require-confinement",
+  "no-confinement",
+  "help",
+  "version",
+] as const;
+
+function numberOf(name: string, text: string | undefined, low: number, high: number): number {
+  const n = text === undefined || !/^\d+$/.test(text) ? NaN : Number(text);
+  if (!(n >= low && n <= high)) {
+    throw new UsageError(`--${name} wants a number from ${low} to ${high}, not "${text ?? ""}"`);
+  }
+  return n;
+}
+
+function rootOf(text: string): { path: string; isReadOnly: boolean } {
+  const isReadOnly = text.endsWith(":ro");
+  const path = isReadOnly || text.endsWith(":rw") ? text.slice(0, -3) : text;
+  if (path === "") throw new UsageError(`--root "${text}" names no directory`);
+  return { path, isReadOnly };
+}
+
+/** Reads a command line. Throws a UsageError. */
+export function parseCommandLine(argv: readonly string[]): GoferCommand {
+  const args = parseArgs(argv, {
+    string: STRINGS,
+    boolean: BOOLEANS,
+    collect: ["root"],
+    unknown: (arg, key) => {
+      if (key !== undefined) throw new UsageError(`there is no option ${arg}`);
+      return true;
+    },
+  });
+  const positional = args._.map(String);
+  const policy: ServerPolicy = {
+    ...DEFAULT_POLICY,
+    squash: args.squash,
+    devices: args["allow-devices"],
+    donateDirectories: args["donate-directories"],
+  };
+  const common = {
+    roots: (args.root ?? []).map(rootOf),
+    policy,
+    fidsMax: args["max-fids"] === undefined
+      ? -1
+      : numberOf("max-fids", args["max-fids"], 2, 1 << 24),
+    msizeMax: args.msize === undefined
+      ? MSIZE_MAX
+      : numberOf("msize", args.msize, MSIZE_MIN, MSIZE_MAX),
+    spins: args.spin === undefined ? 0 : numberOf("spin", args.spin, 0, 1e9),
+    confinement: confinementOf(args["require-confinement"], args["no-confinement"]),
+    fd: -1,
+    address: null,
+    addressText: "",
+  };
+  if (args.help) return { ...common, kind: "help" };
+  if (args.version) return { ...common, kind: "version" };
+  if (common.roots.length === 0) throw new UsageError("nothing to serve: give --root DIR");
+  if (positional.length === 1 && positional[0] === "serve") {
+    if (args.listen !== undefined) throw new UsageError("serve takes --fd, not --listen");
+    return { ...common, kind: "serve", fd: numberOf("fd", args.fd, 0, 2 ** 20) };
+  }
+  if (positional.length > 0) {
+    throw new UsageError(`"${positional[0]}" is no command; there is only serve`);
+  }
+  if (args.listen === undefined) throw new UsageError("give a command, or --listen ADDR");
+  if (args.fd !== undefined) throw new UsageError("--fd is for the command serve");
+  return {
+    ...common,
+    kind: "listen",
+    address: listenAddress(args.listen),
+    addressText: args.listen,
+  };
+}
+
+function confinementOf(isRequired: boolean, isOff: boolean): "try" | "require" | "none" {
+  if (isRequired && isOff) {
+    throw new UsageError("--require-confinement and --no-confinement exclude each other");
+  }
+  return isRequired ? "require" : isOff ? "none" : "try";
+}
+
+function listenAddress(text: string): ListenAddress {
+  try {
+    return parseListenAddress(text);
+  } catch (e) {
+    throw new UsageError(e instanceof Error ? e.message : String(e));
+  }
+}

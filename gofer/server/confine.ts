@@ -1,0 +1,162 @@
+// The Gofer locks itself up, before it serves the first byte.
+//
+// What acts on the whole process is done here: descriptors, the root directory, umask, limits, no_new_privs and the
+// seccomp filter. Namespaces are the launcher's; where it made none the filter forbids the calls that they would
+// tame. Capabilities are a thread's own: they are dropped on this one, which does all the work, and the others cannot
+// use theirs behind the filter.
+
+import {
+  _LINUX_CAPABILITY_VERSION_3 as CAPABILITY_VERSION,
+  CAP_CHOWN,
+  CAP_DAC_OVERRIDE,
+  CAP_DAC_READ_SEARCH,
+  CAP_FOWNER,
+  CAP_FSETID,
+  CAP_MKNOD,
+  CAP_SETFCAP,
+  CapData,
+  CapHeader,
+} from "../../ffi/abi/capability.ts";
+import {
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  F_GETFD,
+  FD_CLOEXEC,
+  O_CLOEXEC,
+  O_PATH,
+  O_RDWR,
+} from "../../ffi/abi/fcntl.ts";
+import { PR_SET_DUMPABLE } from "../../ffi/abi/prctl.ts";
+import { Rlimit, RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { errnoName } from "../../ffi/sys/errors.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { installFilter } from "./seccomp.ts";
+import type { Service } from "./service.ts";
+
+const KEPT_CAPABILITIES = [
+  CAP_CHOWN, // owners of new files
+  CAP_DAC_OVERRIDE, // the Sentry has checked the guest's permissions
+  CAP_DAC_READ_SEARCH,
+  CAP_FOWNER, // modes, times and attributes of files of any owner
+  CAP_FSETID, // keep set-group-ID bits
+  CAP_MKNOD, // whiteouts; devices only by policy
+  CAP_SETFCAP, // security.capability
+];
+
+/** Raises the limit of open files as far as the host lets it; what it is then. */
+export function raiseFileLimit(): number {
+  const at = scratch.areaOffset(0);
+  const { dv } = scratch;
+  const old = scratch.area(0);
+  if (syscall(N.SYS_prlimit64, 0, RLIMIT_NOFILE, 0, old) < 0) return 1024;
+  const max = Number(dv.getBigUint64(at + Rlimit.at.max, true));
+  dv.setBigUint64(at + Rlimit.at.cur, dv.getBigUint64(at + Rlimit.at.max, true), true);
+  syscall(N.SYS_prlimit64, 0, RLIMIT_NOFILE, old, 0);
+  return Math.min(max, 2 ** 31);
+}
+
+/** Inherited descriptors do not have FD_CLOEXEC, or they would not be here; Deno's own do. */
+function isInherited(fd: number): boolean {
+  const flags = syscall(N.SYS_fcntl, fd, F_GETFD);
+  return flags >= 0 && (flags & FD_CLOEXEC) === 0;
+}
+
+/** What a descriptor is, as /proc/self/fd shows it; "" for one that is closed. */
+function targetOf(fd: number): string {
+  try {
+    return Deno.readLinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * Closes what was inherited by accident, and takes Deno's cache files away from it. Those numbers must not be used
+ * again, since Deno would write its cache to whatever file came to have them: they become /dev/null. stderr stays.
+ */
+function dropDescriptors(kept: ReadonlySet<number>): void {
+  const numbers = [...Deno.readDirSync("/proc/self/fd")].map((e) => Number(e.name));
+  const none = syscall(N.SYS_openat, AT_FDCWD, scratch.cstr("/dev/null"), O_RDWR | O_CLOEXEC, 0);
+  for (const fd of numbers) {
+    if (kept.has(fd) || fd === 2 || fd === none) continue;
+    const target = targetOf(fd);
+    if (target === "") continue;
+    const isFile = target.startsWith("/") && !target.startsWith("/memfd:");
+    if (fd > 2 && isInherited(fd)) syscall(N.SYS_close, fd);
+    else if (none >= 0 && (fd <= 1 || isFile)) syscall(N.SYS_dup3, none, fd, O_CLOEXEC);
+  }
+  if (none >= 0) syscall(N.SYS_close, none);
+}
+
+/**
+ * Moves the process into an empty directory that no longer has a name, so that nobody can put anything there. Its
+ * working directory becomes /proc/self/fd, from where the extended attributes' calls find files.
+ */
+function moveRoot(service: Service): string {
+  let dir = "";
+  try {
+    dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-" });
+  } catch {
+    dir = "/proc/self/fdinfo"; // no directory can be made: one that holds nothing of use and takes no files
+  }
+  const flags = O_PATH | O_CLOEXEC;
+  const fd = syscall(N.SYS_openat, AT_FDCWD, scratch.cstr(dir), flags, 0);
+  if (fd < 0) return `an empty root: ${errnoName(fd)}`;
+  if (dir !== "/proc/self/fdinfo") {
+    syscall(N.SYS_unlinkat, AT_FDCWD, scratch.cstr(dir), AT_REMOVEDIR);
+  }
+  let r = syscall(N.SYS_fchdir, fd);
+  if (r >= 0) r = syscall(N.SYS_chroot, scratch.cstr("."));
+  syscall(N.SYS_close, fd);
+  const back = syscall(N.SYS_fchdir, service.proc.fd);
+  if (back < 0) return `the way to /proc/self/fd: ${errnoName(back)}`;
+  service.proc.prefix = "";
+  return r < 0 ? `chroot: ${errnoName(r)}` : "";
+}
+
+/** Keeps only the capabilities that serving files takes, of those that this thread has. */
+function dropCapabilities(): string {
+  const at = scratch.areaOffset(0);
+  const data = at + 16;
+  const { dv } = scratch;
+  dv.setUint32(at + CapHeader.at.version, CAPABILITY_VERSION, true);
+  dv.setInt32(at + CapHeader.at.pid, 0, true);
+  let r = syscall(N.SYS_capget, scratch.area(0), scratch.area(0) + 16);
+  if (r < 0) return `capget: ${errnoName(r)}`;
+  for (let word = 0; word < 2; word++) {
+    let keep = 0;
+    for (const cap of KEPT_CAPABILITIES) if (cap >> 5 === word) keep |= 1 << (cap & 31);
+    const base = data + word * CapData.size;
+    const permitted = dv.getUint32(base + CapData.at.permitted, true) & keep;
+    dv.setUint32(base + CapData.at.effective, permitted, true);
+    dv.setUint32(base + CapData.at.permitted, permitted, true);
+    dv.setUint32(base + CapData.at.inheritable, 0, true);
+  }
+  r = syscall(N.SYS_capset, scratch.area(0), scratch.area(0) + 16);
+  return r < 0 ? `capset: ${errnoName(r)}` : "";
+}
+
+/**
+ * Confines this process for good. `keptFds`: sockets and eventfds that are needed, besides the service's own
+ * descriptors. Returns what the host did not permit, one line each; empty means that everything holds.
+ */
+export function confine(service: Service, keptFds: readonly number[]): string[] {
+  const problems: string[] = [];
+  const note = (problem: string): void => {
+    if (problem !== "") problems.push(problem);
+  };
+  for (const root of service.roots) {
+    if (!root.isClone) note(`${root.label} is served without a mount of its own`);
+  }
+  syscall(N.SYS_umask, 0);
+  const kept = new Set([...keptFds, ...service.roots.map((r) => r.fd), service.proc.fd]);
+  dropDescriptors(kept);
+  note(moveRoot(service));
+  note(dropCapabilities());
+  const dumpable = syscall(N.SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0); // nobody of the same uid may trace it
+  if (dumpable < 0) note(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);
+  note(installFilter());
+  return problems;
+}
