@@ -179,6 +179,7 @@ function behindTheEnd(lab: Lab): void {
   c.resumeRet(0);
   lab.expect(c, p.TRAP_FAULT);
   assertEquals([c.signo, c.sigcode, c.faultAddr], [SIGBUS, BUS_ADRERR, DATA + PAGE]);
+  assert(c.faultAccess === p.ACCESS_READ || c.faultAccess === 0, "it was a read");
   lab.platform.unregisterFile(file);
   close(fd);
 }

@@ -21,8 +21,16 @@ const WORD_BYTES = 8;
 /** How far from rsp a push or pop is taken for the stack's, and from rdi a string write for its target. */
 const STACK_REACH = 16, STRING_REACH = 64;
 
-/** @returns an ACCESS bit, or 0 if it cannot be known */
-export function faultAccess(thread: GuestThread, addr: number, rip: number): number {
+/**
+ * @param isDenied the host has a page at addr, whose permissions forbid the access (SEGV_ACCERR)
+ * @returns an ACCESS bit, or 0 if it cannot be known
+ */
+export function faultAccess(
+  thread: GuestThread,
+  addr: number,
+  rip: number,
+  isDenied: boolean,
+): number {
   const prot = thread.space.mappings.protectionAt(addr);
   const isFetchable = prot !== -1 && (prot & PROT_EXEC) !== 0;
   if (addr === rip && !isFetchable) return ACCESS_EXEC;
@@ -32,7 +40,8 @@ export function faultAccess(thread: GuestThread, addr: number, rip: number): num
   if (isWithin && !isFetchable && (instruction === null || addr < rip + instruction.length)) {
     return ACCESS_EXEC; // it begins on a page that could be fetched and ends on this one
   }
-  if (prot !== -1 && (prot & PROT_READ) !== 0 && (prot & PROT_WRITE) === 0) return ACCESS_WRITE;
+  const isReadOnly = prot !== -1 && (prot & PROT_READ) !== 0 && (prot & PROT_WRITE) === 0;
+  if (isDenied && isReadOnly) return ACCESS_WRITE;
   return instruction === null ? 0 : accessOf(thread, instruction, addr);
 }
 

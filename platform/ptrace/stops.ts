@@ -176,14 +176,15 @@ function fault(
   code: number,
   addr: number,
 ): number {
-  const access = faultAccess(thread, addr, context.rip);
+  const isDenied = signo === SIGSEGV && code === SEGV_ACCERR;
+  const access = faultAccess(thread, addr, context.rip, isDenied);
   context.trap = TRAP_FAULT;
   context.signo = signo;
   context.sigcode = code;
   context.faultAddr = addr;
   context.faultAccess = access;
   context.trapno = X86_TRAP_PF;
-  context.errorCode = X86_PF_USER | (code === SEGV_ACCERR ? X86_PF_PROT : 0) |
+  context.errorCode = X86_PF_USER | (isDenied ? X86_PF_PROT : 0) |
     (access === ACCESS_WRITE ? X86_PF_WRITE : 0) | (access === ACCESS_EXEC ? X86_PF_INSTR : 0);
   return REPORT;
 }
