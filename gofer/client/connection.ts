@@ -32,7 +32,7 @@ const QUIET_TAG_LAST = 0x7fff;
 /** Tags of `submit`, used in turn. */
 const SUBMIT_TAG_FIRST = 0x8000;
 const SUBMIT_TAG_LAST = 0xfffe;
-/** LIMIT: requests on their way; `submit` beyond that is -EAGAIN. */
+/** LIMIT: requests whose replies were not polled yet; `submit` beyond that is -EAGAIN. */
 const OUTSTANDING_MAX = 1024;
 /** Quiet requests are sent with the next request, or once there are this many bytes of them. */
 const QUIET_BYTES = 8192;
@@ -113,7 +113,7 @@ export class ClientConnection {
   /** Sends a request without waiting; its tag, which `poll` will return, or -errno. */
   submit(request: Message): number {
     if (this.isDead) return -EIO;
-    if (this.outstanding >= OUTSTANDING_MAX) return -EAGAIN;
+    if (this.outstanding + this.stash.length >= OUTSTANDING_MAX) return -EAGAIN;
     const tag = this.submitTag;
     this.submitTag = tag === SUBMIT_TAG_LAST ? SUBMIT_TAG_FIRST : tag + 1;
     this.append(request, tag);

@@ -108,6 +108,7 @@ const rremovexattr = new EmptyMessage(C.TREMOVEXATTR + 1);
 export class GoferClient {
   /** The wire, for requests that are to run at the same time (`submit`, `poll`). */
   readonly connection: ClientConnection;
+  /** Gives out fid numbers; 0 is never among them. The fallback for plain servers takes its own from here too. */
   readonly fids = new FidAllocator();
   /** The server speaks dvisor's extension and hands out descriptors. */
   canDonate = false;
