@@ -35,6 +35,7 @@ import {
 import { SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../../../ffi/abi/fs.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
+import { addSeals, getSeals } from "../../fs/tmpfs/memfd.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
@@ -138,9 +139,9 @@ function control(t: Task, file: OpenFile, command: number, a: SyscallArgs): numb
     case F_GETPIPE_SZ:
       return file instanceof PipeFile ? file.pipe.capacity : -EBADF;
     case F_ADD_SEALS:
-      return file.addSeals(arg);
+      return addSeals(file, arg);
     case F_GET_SEALS:
-      return file.seals();
+      return getSeals(file);
     default:
       return -EINVAL;
   }
@@ -174,7 +175,7 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
       return 0;
     }
     default:
-      return file.ioctlBy(request, arg, t) ?? -ENOTTY;
+      return file.ioctl(request, arg, t.mm);
   }
 }
 
@@ -196,12 +197,12 @@ export function sysLseek(t: Task, a: SyscallArgs): number {
     case SEEK_END: {
       const r = file.inode.refresh();
       if (r < 0) return r;
-      pos = file.seekEnd() + offset;
+      pos = file.inode.size + offset;
       break;
     }
     case SEEK_DATA:
     case SEEK_HOLE:
-      if (offset < 0) return -6; // ENXIO
+      if (offset < 0) return -ENXIO;
       pos = file.seek(offset, whence);
       if (pos === -ESPIPE) return -EINVAL;
       if (pos < 0) return pos;

@@ -1,0 +1,113 @@
+/**
+ * Calls about a file's storage: fsync(2), sync_file_range(2), ftruncate(2), fallocate(2), posix_fadvise(2),
+ * readahead(2).
+ */
+
+import {
+  EBADF,
+  EFBIG,
+  EINVAL,
+  EISDIR,
+  ENODEV,
+  EOPNOTSUPP,
+  ESPIPE,
+} from "../../../ffi/abi/errno.ts";
+import { IN_MODIFY } from "../../../ffi/abi/inotify.ts";
+import { S_IFDIR, S_IFIFO, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { RLIMIT_FSIZE } from "../../task/limits.ts";
+import { SI_USER, SigInfo } from "../../task/signal/pending.ts";
+import { sendToTask } from "../../task/signal/send.ts";
+import { SIGXFSZ } from "../../task/signal/sigset.ts";
+import type { Task } from "../../task/task.ts";
+import { notifyFile } from "../../vfs/notify.ts";
+
+const FALLOC_KEEP_SIZE = 1, FALLOC_PUNCH_HOLE = 2, FALLOC_COLLAPSE_RANGE = 8;
+const FALLOC_ZERO_RANGE = 16, FALLOC_INSERT_RANGE = 32, FALLOC_UNSHARE_RANGE = 64;
+const FALLOC_KNOWN = FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE | FALLOC_COLLAPSE_RANGE |
+  FALLOC_ZERO_RANGE | FALLOC_INSERT_RANGE | FALLOC_UNSHARE_RANGE;
+const SYNC_FILE_RANGE_KNOWN = 7;
+const POSIX_FADV_LAST = 5;
+
+export function sysFsync(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  return file === null ? -EBADF : file.fsync(false);
+}
+
+export function sysFdatasync(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  return file === null ? -EBADF : file.fsync(true);
+}
+
+/** sync_file_range(2): the whole file is written, which is more than was asked for. */
+export function sysSyncFileRange(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  if (file === null) return -EBADF;
+  const offset = a.i64(1), len = a.i64(2);
+  if (a.u32(3) & ~SYNC_FILE_RANGE_KNOWN || offset < 0 || len < 0) return -EINVAL;
+  const type = file.inode.mode & S_IFMT;
+  if (type !== S_IFREG && type !== S_IFDIR) return -ESPIPE;
+  return a.u32(3) === 0 ? 0 : file.fsync(true);
+}
+
+export function sysFtruncate(t: Task, a: SyscallArgs): number {
+  const size = a.i64(1);
+  if (size < 0) return -EINVAL;
+  const file = t.files.get(a.i32(0));
+  if (file === null) return -EBADF;
+  if ((file.inode.mode & S_IFMT) !== S_IFREG || !file.canWrite) return -EINVAL;
+  if (exceedsLimit(t, file.inode.size, size)) return -EFBIG;
+  const r = file.truncate(size);
+  if (r === 0) notifyFile(file, IN_MODIFY);
+  return r;
+}
+
+/** Growing beyond RLIMIT_FSIZE raises SIGXFSZ. */
+export function exceedsLimit(t: Task, oldSize: number, newSize: number): boolean {
+  if (newSize <= oldSize || newSize <= t.group.limits.get(RLIMIT_FSIZE)) return false;
+  sendToTask(t, new SigInfo(SIGXFSZ, SI_USER));
+  return true;
+}
+
+/** fallocate(2): checks in the order of vfs_fallocate. */
+export function sysFallocate(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  if (file === null) return -EBADF;
+  const mode = a.u32(1), offset = a.i64(2), len = a.i64(3);
+  if (offset < 0 || len <= 0) return -EINVAL;
+  if (mode & ~FALLOC_KNOWN) return -EOPNOTSUPP;
+  if (!isCombination(mode)) return mode & FALLOC_PUNCH_HOLE ? -EOPNOTSUPP : -EINVAL;
+  if (!file.canWrite) return -EBADF;
+  const type = file.inode.mode & S_IFMT;
+  if (type === S_IFIFO) return -ESPIPE;
+  if (type === S_IFDIR) return -EISDIR;
+  if (type !== S_IFREG) return -ENODEV;
+  if (offset + len > Number.MAX_SAFE_INTEGER) return -EFBIG;
+  if (!(mode & FALLOC_KEEP_SIZE) && exceedsLimit(t, file.inode.size, offset + len)) return -EFBIG;
+  const r = file.fallocate(mode, offset, len);
+  if (r === 0) notifyFile(file, IN_MODIFY);
+  return r;
+}
+
+function isCombination(mode: number): boolean {
+  const kind = mode & ~FALLOC_KEEP_SIZE;
+  if (kind === FALLOC_PUNCH_HOLE) return (mode & FALLOC_KEEP_SIZE) !== 0;
+  if (kind === FALLOC_COLLAPSE_RANGE || kind === FALLOC_INSERT_RANGE) return mode === kind;
+  return kind === 0 || kind === FALLOC_ZERO_RANGE || kind === FALLOC_UNSHARE_RANGE;
+}
+
+/** posix_fadvise(2): advice is taken, and nothing here depends on it. */
+export function sysFadvise64(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  if (file === null) return -EBADF;
+  if ((file.inode.mode & S_IFMT) === S_IFIFO) return -ESPIPE;
+  if (a.i64(2) < 0 || a.u32(3) > POSIX_FADV_LAST) return -EINVAL;
+  return 0;
+}
+
+/** readahead(2). */
+export function sysReadahead(t: Task, a: SyscallArgs): number {
+  const file = t.files.get(a.i32(0));
+  if (file === null || !file.canRead) return -EBADF;
+  return (file.inode.mode & S_IFMT) === S_IFREG ? 0 : -EINVAL;
+}
