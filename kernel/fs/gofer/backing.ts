@@ -1,0 +1,86 @@
+/** What maps a file of a Gofer: pages straight from the donated host descriptor. */
+
+import { EFAULT } from "../../../ffi/abi/errno.ts";
+import { store64 } from "../../../ffi/mem/native_memory.ts";
+import { Backing } from "../../mm/backing.ts";
+import type { Path } from "../../vfs/dentry.ts";
+import type { DonatedFile } from "./donated_file.ts";
+import type { GoferRegular } from "./regular.ts";
+
+export class GoferBacking extends Backing {
+  override readonly inode: GoferRegular;
+  override readonly platformFile: number;
+  override readonly hostFd: number;
+  private readonly file: DonatedFile;
+  /** Where it was opened last, for texts. */
+  private text: string = "";
+
+  constructor(file: DonatedFile) {
+    super();
+    this.file = file;
+    this.inode = file.inode;
+    this.hostFd = file.fd;
+    this.platformFile = file.inode.fs.ctx.platform.registerFile(file.fd);
+  }
+
+  /** Mapped through an open file at this path (null: somewhere below another file system). */
+  openedAt(path: Path | null): void {
+    this.text = path === null ? this.inode.pathText : fullText(path);
+  }
+
+  override describe(): string {
+    return this.inode.nlink === 0 ? this.text + " (deleted)" : this.text;
+  }
+
+  override size(): number {
+    const { inode } = this;
+    if (inode.fs.isExclusive) return inode.size;
+    const size = inode.fs.ctx.host.fileSize(this.hostFd);
+    return size < 0 ? inode.size : size;
+  }
+
+  /** Pages are never asked for: the host maps them. */
+  override frame(_offset: number, _write: boolean): number {
+    return -EFAULT;
+  }
+
+  override readInto(hostAddr: number, offset: number, len: number): number {
+    const { iov, ctx } = this.inode.fs;
+    let done = 0;
+    while (done < len) {
+      store64(iov, hostAddr + done);
+      store64(iov + 8, len - done);
+      const n = ctx.host.preadv(this.hostFd, iov, 1, offset + done);
+      if (n < 0) return done > 0 ? done : n;
+      if (n === 0) break;
+      done += n;
+    }
+    return done;
+  }
+
+  override hold(): void {
+    this.file.use();
+    if (this.file.canWrite) this.inode.writableMappings++;
+  }
+
+  override drop(): void {
+    if (this.file.canWrite) this.inode.writableMappings--;
+    this.file.release();
+  }
+}
+
+/** From the root of its mount namespace. */
+function fullText(path: Path): string {
+  let mount = path.mount, dentry = path.dentry, text = "";
+  for (;;) {
+    if (dentry !== mount.root && !dentry.isRoot) {
+      text = `/${dentry.name}${text}`;
+      dentry = dentry.parent;
+    } else if (mount.parent !== null && mount.mountpoint !== null) {
+      dentry = mount.mountpoint;
+      mount = mount.parent;
+    } else {
+      return text === "" ? "/" : text;
+    }
+  }
+}

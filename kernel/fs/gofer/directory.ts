@@ -1,0 +1,259 @@
+/** Directories of a Gofer: lookup, the creation and removal of names, and fetching a path ahead. */
+
+import { ENOENT, EXDEV } from "../../../ffi/abi/errno.ts";
+import { O_DIRECTORY, O_EXCL, O_RDWR, O_TMPFILE, RENAME_EXCHANGE } from "../../../ffi/abi/fcntl.ts";
+import { majorOf, minorOf, S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
+import { NOFID, STOP_ERROR, STOP_SYMLINK } from "../../../gofer/client/gofer_client.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { GoferDirFile } from "./dir_file.ts";
+import { GoferInode } from "./gofer_inode.ts";
+import { type Listing, readListing } from "./listing.ts";
+import { GoferSymlink } from "./nodes.ts";
+import { GoferRegular } from "./regular.ts";
+
+const UNLINK_REMOVEDIR = 0x200;
+/** Lookups that go through names before the directory gets a fid of its own. */
+const LOOKUPS_WITHOUT_FID = 1;
+
+export class GoferDirectory extends GoferInode {
+  private lookups: number = 0;
+
+  override get dentriesAreStable(): boolean {
+    return this.fs.isExclusive;
+  }
+
+  override lookup(name: string): Inode | number {
+    const ahead = this.fs.ahead.take(this, name);
+    if (ahead !== undefined) return ahead ?? -ENOENT;
+    return this.ask(name);
+  }
+
+  private ask(name: string): GoferInode | number {
+    const { client } = this.fs, names: string[] = [];
+    const from = this.routeForLookup(names);
+    if (from < 0) return from;
+    names.push(name);
+    const n = client.walkGetattr(from, NOFID, names);
+    if (n < 0) return n;
+    if (n !== names.length) return this.walkError();
+    const inode = this.fs.intern(client.walk.at(n - 1), this, name);
+    if (inode instanceof GoferSymlink) inode.target = client.walk.target.toByteString();
+    return inode;
+  }
+
+  private routeForLookup(names: string[]): number {
+    if (this.fid < 0 && ++this.lookups > LOOKUPS_WITHOUT_FID) {
+      const r = this.bind();
+      if (r < 0) return r;
+    }
+    return this.route(names);
+  }
+
+  /**
+   * Fetch what `names` lead to, one below the other, in one request. The lookups that follow find it; errors are
+   * theirs to report.
+   */
+  prefetch(names: readonly string[]): void {
+    const { client } = this.fs, all: string[] = [];
+    this.fs.ahead.clear();
+    const from = this.routeForLookup(all);
+    if (from < 0) return;
+    const above = all.length;
+    const asked = Math.min(names.length, 64 - above);
+    for (let i = 0; i < asked; i++) all.push(names[i]!);
+    const n = client.walkGetattr(from, NOFID, all);
+    if (n < above) return;
+    this.takeAhead(all, above, n);
+  }
+
+  /** The last walk found `all[0, found)`; those from `above` on are below this directory. */
+  private takeAhead(all: readonly string[], above: number, found: number): void {
+    const { fs } = this, { walk } = fs.client;
+    const dirs: GoferDirectory[] = [this];
+    for (let i = above; i < found; i++) {
+      const dir = dirs[i - above]!, name = all[i]!;
+      const inode = fs.intern(walk.at(i), dir, name);
+      fs.ahead.add(dir, name, inode);
+      if (inode instanceof GoferDirectory) {
+        dirs.push(inode);
+        continue;
+      }
+      const isHere = i === found - 1 && (walk.stop === STOP_SYMLINK || found === all.length);
+      if (inode instanceof GoferSymlink && isHere) inode.target = walk.target.toByteString();
+      return;
+    }
+    if (found < all.length && walk.stop === STOP_ERROR && walk.ecode === ENOENT) {
+      fs.ahead.add(dirs[found - above]!, all[found]!, null);
+    }
+  }
+
+  /** The list of entries for one that begins to read. */
+  entries(): Listing | number {
+    const { fs } = this;
+    const kept = fs.isExclusive ? fs.listings.get(this) : null;
+    if (kept !== null) return kept;
+    const fid = this.bind();
+    if (fid < 0) return fid;
+    const list = readListing(fs.client, fid);
+    if (typeof list !== "number" && fs.isExclusive) fs.listings.set(this, list);
+    return list;
+  }
+
+  override letGo(): void {
+    this.fs.listings.drop(this);
+  }
+
+  /** Our own change of its names: what is known of it is out of date. */
+  private changed(): void {
+    this.isStale = true;
+    this.fs.changed();
+    this.fs.listings.drop(this);
+  }
+
+  override create(name: string, mode: number, uid: number, gid: number): Inode | number {
+    const fid = this.bind();
+    if (fid < 0) return fid;
+    const { client } = this.fs;
+    const fd = client.createFd(fid, NOFID, name, O_RDWR, mode & 0o7777, uid, gid);
+    if (fd < 0) return fd;
+    this.changed();
+    const inode = this.fs.intern(client.attr, this, name);
+    if (inode instanceof GoferRegular) inode.adoptWriter(fd);
+    else this.fs.ctx.host.close(fd);
+    return inode;
+  }
+
+  override mkdir(name: string, mode: number, uid: number, gid: number): Inode | number {
+    return this.make(name, S_IFDIR | (mode & 0o7777), uid, gid, 0, "");
+  }
+
+  override mknod(
+    name: string,
+    mode: number,
+    rdev: number,
+    uid: number,
+    gid: number,
+  ): Inode | number {
+    if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid);
+    return this.make(name, mode, uid, gid, rdev, "");
+  }
+
+  override symlink(name: string, target: string, uid: number, gid: number): Inode | number {
+    const inode = this.make(name, 0o120777, uid, gid, 0, target);
+    if (inode instanceof GoferSymlink) inode.target = target;
+    return inode;
+  }
+
+  private make(
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    rdev: number,
+    target: string,
+  ): GoferInode | number {
+    const fid = this.bind();
+    if (fid < 0) return fid;
+    const { client } = this.fs, major = majorOf(rdev), minor = minorOf(rdev);
+    const r = client.make(fid, NOFID, name, mode, uid, gid, major, minor, target);
+    if (r < 0) return r;
+    this.changed();
+    return this.fs.intern(client.attr, this, name);
+  }
+
+  override link(name: string, target: Inode): number {
+    if (!(target instanceof GoferInode) || target.fs !== this.fs) return -EXDEV;
+    const dirFid = this.bind();
+    if (dirFid < 0) return dirFid;
+    const fid = target.bind();
+    if (fid < 0) return fid;
+    const r = this.fs.client.link(dirFid, fid, name);
+    if (r < 0) return r;
+    this.changed();
+    target.nlink++;
+    target.isStale = true;
+    if (!target.hasPlace) target.place(this, name);
+    return 0;
+  }
+
+  override unlink(name: string, target: Inode): number {
+    return this.remove(name, target, 0);
+  }
+  override rmdir(name: string, target: Inode): number {
+    return this.remove(name, target, UNLINK_REMOVEDIR);
+  }
+
+  private remove(name: string, target: Inode, flags: number): number {
+    const fid = this.bind();
+    if (fid < 0) return fid;
+    if (target instanceof GoferInode) target.prepareToLose();
+    const r = this.fs.client.unlink(fid, name, flags);
+    if (r < 0) return r;
+    this.changed();
+    loseName(target, this, name);
+    return 0;
+  }
+
+  override rename(
+    name: string,
+    source: Inode,
+    newDir: Inode,
+    newName: string,
+    target: Inode | null,
+    flags: number,
+  ): number {
+    if (!(newDir instanceof GoferDirectory) || newDir.fs !== this.fs) return -EXDEV;
+    const from = this.bind();
+    if (from < 0) return from;
+    const to = newDir.bind();
+    if (to < 0) return to;
+    const isExchange = (flags & RENAME_EXCHANGE) !== 0;
+    if (target instanceof GoferInode && !isExchange) target.prepareToLose();
+    const r = this.fs.client.rename(from, name, to, newName, flags);
+    if (r < 0) return r;
+    this.changed();
+    newDir.changed();
+    if (isExchange) {
+      if (target instanceof GoferInode) target.moved(this, name);
+    } else if (target !== null) {
+      loseName(target, newDir, newName);
+    }
+    if (source instanceof GoferInode) source.moved(newDir, newName);
+    return 0;
+  }
+
+  override tmpfile(mode: number, uid: number, gid: number, linkable: boolean): Inode | number {
+    const dirFid = this.bind();
+    if (dirFid < 0) return dirFid;
+    const { client } = this.fs, fid = client.fids.take();
+    const flags = O_RDWR | O_TMPFILE | O_DIRECTORY | (linkable ? 0 : O_EXCL);
+    const fd = client.createFd(dirFid, fid, "", flags, mode & 0o7777, uid, gid);
+    if (fd < 0) {
+      client.fids.release(fid);
+      return fd;
+    }
+    const inode = this.fs.intern(client.attr, null, "");
+    inode.adoptFid(fid);
+    this.fs.fids.add(inode);
+    if (inode instanceof GoferRegular) {
+      inode.isUnnamed = linkable;
+      inode.adoptWriter(fd);
+    } else {
+      this.fs.ctx.host.close(fd);
+    }
+    return inode;
+  }
+
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+    return new GoferDirFile(this, flags);
+  }
+}
+
+function loseName(target: Inode, dir: GoferDirectory, name: string): void {
+  if (!(target instanceof GoferInode)) return;
+  if (target instanceof GoferDirectory) target.nlink = 1;
+  target.loseName(dir, name);
+}

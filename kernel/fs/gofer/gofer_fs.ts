@@ -1,0 +1,216 @@
+/**
+ * A file system that lives in a Gofer: one root of one connection. It knows which inodes there are, how the Gofer is
+ * told of a file (a fid, or names from a directory that has one), and which fetched-ahead answers are still to be used.
+ *
+ * Exclusive: nobody else changes the files, so what was fetched stays true until we change it. Shared: names and
+ * attributes are asked for again by every call.
+ *
+ * Neighbours: gofer_inode.ts (all inodes), directory.ts, regular.ts, idle_files.ts (donated descriptors).
+ */
+
+import { EIO, ESTALE } from "../../../ffi/abi/errno.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
+import { V9FS_MAGIC } from "../../../ffi/abi/statfs.ts";
+import { type Attr, type GoferClient, NOFID } from "../../../gofer/client/gofer_client.ts";
+import type { MemoryContext } from "../../mm/memory_context.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import { FileSystem, type StatFs } from "../../vfs/inode.ts";
+import { Ahead } from "./ahead.ts";
+import { GoferDirectory } from "./directory.ts";
+import { FidCache } from "./fid_cache.ts";
+import { GoferInode } from "./gofer_inode.ts";
+import { IdleFiles } from "./idle_files.ts";
+import { ListingCache } from "./listing.ts";
+import { GoferNode, GoferSymlink } from "./nodes.ts";
+import { GoferRegular } from "./regular.ts";
+import { splitNames } from "./split_names.ts";
+
+/** LIMIT: in a shared file system, what was fetched at most this long ago counts as current, ns. */
+const FRESH_NS = 1_000_000;
+/** New inodes that nobody may hold yet: beyond so many they are looked through. */
+const MAX_UNHELD = 512;
+/** Names that one walk may have. */
+export const MAX_NAMES = 64;
+
+export interface GoferOptions {
+  /** Nobody but this sandbox changes the files. */
+  readonly isExclusive: boolean;
+  /** Host descriptors that are kept although no file is open; default 512. */
+  readonly maxIdleFiles?: number;
+}
+
+export class GoferFs extends FileSystem {
+  override readonly type = "9p";
+  override readonly root: GoferInode;
+  readonly client: GoferClient;
+  readonly ctx: MemoryContext;
+  readonly isExclusive: boolean;
+  readonly ahead: Ahead = new Ahead();
+  readonly fids: FidCache;
+  readonly idle: IdleFiles;
+  readonly listings: ListingCache = new ListingCache();
+  /** Host address of a page for struct iovec arrays, used within one call. */
+  readonly iov: number;
+  private readonly iovFrame: number;
+  private readonly rootFid: number;
+  private readonly inodes: Map<number | string, GoferInode> = new Map();
+  private unheld: GoferInode[] = [];
+
+  private constructor(
+    client: GoferClient,
+    ctx: MemoryContext,
+    rootFid: number,
+    options: GoferOptions,
+  ) {
+    super();
+    this.client = client;
+    this.ctx = ctx;
+    this.isExclusive = options.isExclusive;
+    this.iovFrame = ctx.frames.alloc(1);
+    this.iov = ctx.arena.base + this.iovFrame;
+    this.rootFid = rootFid;
+    this.fids = new FidCache(client);
+    this.idle = new IdleFiles(ctx, options.maxIdleFiles ?? 512);
+    this.root = this.intern(client.walk.at(0), null, "");
+    this.root.adoptFid(rootFid);
+    this.root.hold();
+  }
+
+  /** The root named `name` ("0", "1", ...) of a started connection, or -errno. */
+  static attach(
+    client: GoferClient,
+    name: string,
+    ctx: MemoryContext,
+    options: GoferOptions,
+  ): GoferFs | number {
+    const fid = client.fids.take();
+    let r = client.attach(fid, name);
+    if (r < 0) {
+      client.fids.release(fid);
+      return r;
+    }
+    r = client.walkGetattr(fid, NOFID, []);
+    if (r < 0) {
+      client.clunk(fid);
+      return r;
+    }
+    return new GoferFs(client, ctx, fid, options);
+  }
+
+  /** Time for `isFresh`; 0 where it does not matter. */
+  get fetchTimeNs(): number {
+    return this.isExclusive ? 0 : this.ctx.host.monotonicNs();
+  }
+
+  /** What was fetched at that time need not be asked again. */
+  isFresh(fetchedNs: number): boolean {
+    return this.isExclusive || this.ctx.host.monotonicNs() - fetchedNs < FRESH_NS;
+  }
+
+  /** The inode that these attributes are of, with them taken in; it was found as `name` in `parent`. */
+  intern(attr: Attr, parent: GoferDirectory | null, name: string): GoferInode {
+    const { pathLo, pathHi } = attr.qid;
+    const key = pathHi < 0x200000 ? pathHi * 0x100000000 + pathLo : `${pathHi}:${pathLo}`;
+    let inode = this.inodes.get(key);
+    if (inode === undefined || !inode.isSameFile(attr)) {
+      inode = this.make(attr);
+      inode.key = key;
+      this.inodes.set(key, inode);
+      if (this.unheld.push(inode) > MAX_UNHELD) this.sweep();
+    }
+    inode.takeIn(attr);
+    if (parent !== null) inode.place(parent, name);
+    return inode;
+  }
+
+  private make(attr: Attr): GoferInode {
+    switch (attr.mode & S_IFMT) {
+      case S_IFDIR:
+        return new GoferDirectory(this, attr);
+      case S_IFREG:
+        return new GoferRegular(this, attr);
+      case S_IFLNK:
+        return new GoferSymlink(this, attr);
+      default:
+        return new GoferNode(this, attr);
+    }
+  }
+
+  /** Inodes that were only looked at are let go. */
+  private sweep(): void {
+    const list = this.unheld;
+    this.unheld = [];
+    const keep = Math.max(0, list.length - MAX_NAMES);
+    for (let i = 0; i < list.length; i++) {
+      const inode = list[i]!;
+      if (inode.refs > 0 || inode.isForgotten) continue;
+      // The newest may be on their way to a dentry.
+      if (i >= keep || inode.isInUse) this.unheld.push(inode);
+      else this.forget(inode);
+    }
+  }
+
+  /** Nobody uses the inode: let go what it has of the Gofer. A file that is met again is another object. */
+  forget(inode: GoferInode): void {
+    if (inode.isForgotten) return;
+    inode.isForgotten = true;
+    this.unmap(inode);
+    inode.letGo();
+    this.fids.drop(inode);
+  }
+
+  /** The file has no name any more: its number may be given to another one. */
+  unmap(inode: GoferInode): void {
+    if (this.inodes.get(inode.key) === inode) this.inodes.delete(inode.key);
+  }
+
+  /** Names were changed by us: what was fetched ahead may be wrong. */
+  changed(): void {
+    this.ahead.clear();
+  }
+
+  /** The walk is going to need more than one name: fetch all that is left of the path. */
+  override walkAhead(dir: Dentry, path: string, from: number): number {
+    const inode = dir.inode;
+    if (!(inode instanceof GoferDirectory)) return 0;
+    const names = splitNames(path, from, MAX_NAMES);
+    if (names.length > 1) inode.prefetch(names);
+    return 0;
+  }
+
+  override statfs(out: StatFs): number {
+    const r = this.client.statfs(this.rootFid);
+    if (r < 0) return r;
+    const s = this.client.statfsResult;
+    out.type = s.fsType === 0 ? V9FS_MAGIC : s.fsType;
+    out.blockSize = s.bsize;
+    out.blocks = s.blocks;
+    out.blocksFree = s.bfree;
+    out.blocksAvailable = s.bavail;
+    out.files = s.files;
+    out.filesFree = s.ffree;
+    out.nameMax = s.namelen;
+    out.fsid = this.dev;
+    return 0;
+  }
+
+  override sync(): number {
+    if (this.client.dead) return -EIO;
+    return this.idle.syncDirty();
+  }
+
+  override destroy(): void {
+    for (const inode of [...this.inodes.values()]) {
+      if (inode !== this.root) this.forget(inode);
+    }
+    this.root.letGo();
+    this.fids.destroy();
+    this.client.clunk(this.rootFid);
+    this.ctx.frames.release(this.iovFrame, 1);
+  }
+
+  /** Whether a walk that found `attr` met `inode`: 0, or -ESTALE when the name leads elsewhere now. */
+  checkSame(inode: GoferInode, attr: Attr): number {
+    return inode.isSameFile(attr) ? 0 : -ESTALE;
+  }
+}

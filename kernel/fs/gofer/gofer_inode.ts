@@ -1,0 +1,325 @@
+/**
+ * What all files of a Gofer have in common: attributes and their age, where the file is (a fid, or a name in a
+ * directory), changes of attributes, extended attributes.
+ */
+
+import { EEXIST, ENODATA, ENOENT, EOPNOTSUPP, ESTALE } from "../../../ffi/abi/errno.ts";
+import { S_IFMT } from "../../../ffi/abi/stat.ts";
+import { XATTR_CREATE, XATTR_REPLACE } from "../../../ffi/abi/xattr.ts";
+import { type Attr, NOFID, OPEN_NONE, Tsetattr } from "../../../gofer/client/gofer_client.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import {
+  ATTR_ATIME_SET,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME_SET,
+  ATTR_SIZE,
+  ATTR_UID,
+  type AttrChange,
+  PlainInode,
+} from "../../vfs/inode.ts";
+import type { GoferDirectory } from "./directory.ts";
+import type { GoferFs } from "./gofer_fs.ts";
+
+/** LIMIT: extended attribute values that are remembered an inode, and their largest size in bytes. */
+const MAX_XATTRS = 16, MAX_XATTR_BYTES = 1024;
+/** Names of one walk less what the caller may add. */
+const MAX_ROUTE = 48;
+
+const tsetattr = new Tsetattr();
+
+export abstract class GoferInode extends PlainInode {
+  override readonly fs: GoferFs;
+  /** Its place in the file system's table. */
+  key: number | string = -1;
+  fid: number = -1;
+  wasFidUsed: boolean = false;
+  isForgotten: boolean = false;
+  /** Attributes were changed behind our copy (by a write, by the Gofer): ask before they are shown. */
+  isStale: boolean = false;
+  private fetchedNs: number = 0;
+  /** A name that leads to it, unless it has a fid only. */
+  parent: GoferDirectory | null = null;
+  entryName: string = "";
+  /** Values by name; a number is the error. Only in exclusive mode. */
+  private xattrs: Map<string, Uint8Array<ArrayBuffer> | number> | null = null;
+
+  constructor(fs: GoferFs, attr: Attr) {
+    super(fs, attr.qid.path, attr.mode);
+    this.fs = fs;
+    this.btimeSec = attr.btimeSec;
+    this.btimeNsec = attr.btimeNsec;
+  }
+
+  /** It is used in a way that `refs` does not show. */
+  get isInUse(): boolean {
+    return false;
+  }
+  /** It can be found by name. */
+  get hasPlace(): boolean {
+    return this.parent !== null;
+  }
+
+  /** The same type, and the same birth: a number that was given to another file is told apart. */
+  isSameFile(attr: Attr): boolean {
+    return (this.mode & S_IFMT) === (attr.mode & S_IFMT) && this.ino === attr.qid.path &&
+      this.btimeSec === attr.btimeSec && this.btimeNsec === attr.btimeNsec;
+  }
+
+  takeIn(attr: Attr): void {
+    this.mode = attr.mode;
+    this.uid = attr.uid;
+    this.gid = attr.gid;
+    this.nlink = attr.nlink;
+    this.rdev = attr.rdev;
+    this.size = attr.size;
+    this.blockSize = attr.blksize;
+    this.blocks = attr.blocks;
+    this.atimeSec = attr.atimeSec;
+    this.atimeNsec = attr.atimeNsec;
+    this.mtimeSec = attr.mtimeSec;
+    this.mtimeNsec = attr.mtimeNsec;
+    this.ctimeSec = attr.ctimeSec;
+    this.ctimeNsec = attr.ctimeNsec;
+    this.isStale = false;
+    this.fetchedNs = this.fs.fetchTimeNs;
+  }
+
+  place(parent: GoferDirectory, name: string): void {
+    this.parent = parent;
+    this.entryName = name;
+  }
+
+  /** `name` in `parent` does not lead here any more. */
+  unplace(parent: GoferDirectory, name: string): void {
+    if (this.parent === parent && this.entryName === name) this.parent = null;
+  }
+
+  adoptFid(fid: number): void {
+    this.fid = fid;
+  }
+
+  /** Let go of everything but the fid: the last user is gone. */
+  letGo(): void {}
+
+  override drop(): void {
+    super.drop();
+    if (this.refs <= 0 && !this.isInUse) this.fs.forget(this);
+  }
+
+  /**
+   * Names from a directory with a fid to here, in `names`, and then that fid; -ESTALE when there is no way, -errno.
+   */
+  protected route(names: string[]): number {
+    return findRoute(this, names);
+  }
+
+  /** The fid, bound now if need be; -errno. */
+  bind(): number {
+    if (this.fid >= 0) {
+      this.wasFidUsed = true;
+      return this.fid;
+    }
+    const client = this.fs.client, names: string[] = [];
+    const from = this.route(names);
+    if (from < 0) return from;
+    const fid = client.fids.take();
+    const n = client.walkGetattr(from, fid, names);
+    if (n !== names.length) {
+      if (n > 0) client.clunk(fid);
+      else client.fids.release(fid);
+      return n < 0 ? n : this.walkError();
+    }
+    const attr = client.walk.at(n - 1);
+    if (!this.isSameFile(attr)) {
+      client.clunk(fid);
+      return -ESTALE;
+    }
+    this.takeIn(attr);
+    this.fid = fid;
+    this.wasFidUsed = true;
+    this.fs.fids.add(this);
+    return fid;
+  }
+
+  /** Why the last walk ended before its last name. */
+  protected walkError(): number {
+    const { ecode } = this.fs.client.walk;
+    return ecode === 0 ? -ESTALE : -ecode;
+  }
+
+  /**
+   * One walk to this very file that brings its attributes, and with `open` flags a descriptor (to be taken from the
+   * client): 0 or -errno.
+   */
+  protected walkHere(open: number = OPEN_NONE): number {
+    const client = this.fs.client, names: string[] = [];
+    const from = this.route(names);
+    if (from < 0) return from;
+    const n = client.walkGetattr(from, NOFID, names, 0, open);
+    if (n < 0) return n;
+    if (names.length > 0 && n !== names.length) return this.walkError();
+    const attr = client.walk.at(n - 1);
+    if (!this.isSameFile(attr)) return -ESTALE;
+    this.takeIn(attr);
+    return 0;
+  }
+
+  override refresh(): number {
+    if (!this.isStale && this.fs.isFresh(this.fetchedNs)) return 0;
+    return this.fetch();
+  }
+
+  private fetch(): number {
+    const { client } = this.fs;
+    if (this.fid >= 0) {
+      const r = client.getattr(this.fid);
+      if (r === 0) this.takeIn(client.attr);
+      return r;
+    }
+    // Without a name and a fid, what is known is all that can be known.
+    if (this.parent === null) return 0;
+    const r = this.walkHere();
+    return r === -ENOENT || r === -ESTALE ? 0 : r;
+  }
+
+  override setattr(change: AttrChange, _cred: Credentials): number {
+    const fid = this.bind();
+    if (fid < 0) return fid;
+    const { valid } = change, m = tsetattr;
+    m.fid = fid;
+    // The bits are the same as Tsetattr's.
+    m.valid = valid;
+    m.mode = change.mode & 0o7777;
+    m.uid = change.uid;
+    m.gid = change.gid;
+    m.size = change.size;
+    m.atimeSec = change.atimeSec;
+    m.atimeNsec = change.atimeNsec;
+    m.mtimeSec = change.mtimeSec;
+    m.mtimeNsec = change.mtimeNsec;
+    const r = this.fs.client.setattr(m);
+    if (r < 0) return r;
+    this.isStale = true;
+    if ((valid & ATTR_MODE) !== 0) this.mode = (this.mode & S_IFMT) | (change.mode & 0o7777);
+    if ((valid & ATTR_UID) !== 0) this.uid = change.uid;
+    if ((valid & ATTR_GID) !== 0) this.gid = change.gid;
+    if ((valid & ATTR_SIZE) !== 0) this.resized(change.size);
+    if ((valid & ATTR_ATIME_SET) !== 0) {
+      this.atimeSec = change.atimeSec;
+      this.atimeNsec = change.atimeNsec;
+    }
+    if ((valid & ATTR_MTIME_SET) !== 0) {
+      this.mtimeSec = change.mtimeSec;
+      this.mtimeNsec = change.mtimeNsec;
+    }
+    return 0;
+  }
+
+  /** The size was set. */
+  protected resized(size: number): void {
+    this.size = size;
+  }
+
+  override getxattr(name: string): Uint8Array<ArrayBuffer> | number {
+    const known = this.xattrs?.get(name);
+    if (known !== undefined) return typeof known === "number" ? known : known.slice();
+    const fid = this.bind();
+    if (fid < 0) return fid;
+    const value = this.fs.client.getxattr(fid, name);
+    const isLasting = typeof value === "number"
+      ? value === -ENODATA || value === -EOPNOTSUPP
+      : value.length <= MAX_XATTR_BYTES;
+    if (this.fs.isExclusive && isLasting) this.remember(name, value);
+    return value;
+  }
+
+  private remember(name: string, value: Uint8Array<ArrayBuffer> | number): void {
+    const xattrs = (this.xattrs ??= new Map());
+    if (xattrs.size >= MAX_XATTRS) xattrs.clear();
+    xattrs.set(name, typeof value === "number" ? value : value.slice());
+  }
+
+  override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
+    this.xattrs = null;
+    const fid = this.bind();
+    if (fid < 0) return fid;
+    const both = XATTR_CREATE | XATTR_REPLACE;
+    if ((flags & both) === both) {
+      return typeof this.getxattr(name) === "number" ? -ENODATA : -EEXIST;
+    }
+    const r = this.fs.client.setxattr(fid, name, value, flags);
+    this.isStale = true;
+    this.xattrs = null;
+    return r;
+  }
+
+  override removexattr(name: string): number {
+    const known = this.xattrs?.get(name);
+    if (known === -ENODATA || known === -EOPNOTSUPP) return known;
+    this.xattrs = null;
+    const fid = this.bind();
+    if (fid < 0) return fid;
+    this.isStale = true;
+    return this.fs.client.removexattr(fid, name);
+  }
+
+  override listxattr(): string[] | number {
+    const fid = this.bind();
+    if (fid < 0) return fid;
+    const names = this.fs.client.listxattr(fid);
+    return names === -EOPNOTSUPP ? [] : names;
+  }
+
+  /** Path from the root of the file system, for texts. */
+  get pathText(): string {
+    return textOf(this);
+  }
+
+  /** It was renamed. */
+  moved(parent: GoferDirectory, name: string): void {
+    this.place(parent, name);
+    this.isStale = true;
+  }
+
+  /** It has one name less. */
+  loseName(parent: GoferDirectory, name: string): void {
+    this.unplace(parent, name);
+    this.nlink = Math.max(0, this.nlink - 1);
+    this.isStale = true;
+    if (this.nlink === 0) this.fs.unmap(this);
+  }
+
+  /** Before a name of it goes: make sure that it can be reached afterwards, if anybody wants to. */
+  prepareToLose(): void {
+    if (this.fid < 0 && (this.nlink > 1 || this.isInUse)) this.bind();
+  }
+}
+
+function findRoute(start: GoferInode, names: string[]): number {
+  let inode = start;
+  while (inode.fid < 0) {
+    const above = inode.parent;
+    if (above === null) return -ESTALE;
+    if (names.length >= MAX_ROUTE) {
+      const r = inode.bind();
+      if (r < 0) return r;
+      break;
+    }
+    names.push(inode.entryName);
+    inode = above;
+  }
+  names.reverse();
+  inode.wasFidUsed = true;
+  return inode.fid;
+}
+
+function textOf(start: GoferInode): string {
+  let text = "";
+  let inode = start;
+  while (inode.parent !== null) {
+    text = `/${inode.entryName}${text}`;
+    inode = inode.parent;
+  }
+  return text === "" ? "/" : text;
+}

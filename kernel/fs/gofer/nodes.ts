@@ -1,0 +1,42 @@
+/** Files of a Gofer without content of their own here: symbolic links, devices, FIFOs, sockets. */
+
+import { ENXIO } from "../../../ffi/abi/errno.ts";
+import { type Attr } from "../../../gofer/client/gofer_client.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { GoferFs } from "./gofer_fs.ts";
+import { GoferInode } from "./gofer_inode.ts";
+
+export class GoferNode extends GoferInode {
+  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+    return -ENXIO;
+  }
+}
+
+export class GoferSymlink extends GoferInode {
+  /** A link's text never changes as long as it lives. */
+  target: string | null = null;
+
+  constructor(fs: GoferFs, attr: Attr) {
+    super(fs, attr);
+  }
+
+  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+    return -ENXIO;
+  }
+
+  override readlink(): string | number {
+    if (this.target !== null) return this.target;
+    const { client } = this.fs;
+    if (this.fid >= 0) {
+      const text = client.readlink(this.fid);
+      if (typeof text === "string") this.target = text;
+      return text;
+    }
+    const r = this.walkHere();
+    if (r < 0) return r;
+    this.target = client.walk.target.toByteString();
+    return this.target;
+  }
+}

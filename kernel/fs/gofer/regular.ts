@@ -1,0 +1,167 @@
+/**
+ * Regular files of a Gofer: at most one host descriptor for reading and one for reading and writing, shared by all who
+ * have the file open, and kept for a while behind the last of them.
+ */
+
+import { EACCES, EMFILE, ENFILE, EPERM, EROFS, ESTALE } from "../../../ffi/abi/errno.ts";
+import { O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
+import type { Attr } from "../../../gofer/client/gofer_client.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { AttrChange } from "../../vfs/inode.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { GoferBacking } from "./backing.ts";
+import { DonatedFile } from "./donated_file.ts";
+import { GoferInode } from "./gofer_inode.ts";
+import { GoferFile } from "./regular_file.ts";
+
+const PAGE = 4096;
+/** Idle descriptors that are closed when the host has none left. */
+const CLOSE_WHEN_SHORT = 64;
+
+export class GoferRegular extends GoferInode {
+  private reader: DonatedFile | null = null;
+  private writer: DonatedFile | null = null;
+  /** Mappings that may store to the file: its times change unseen. */
+  writableMappings: number = 0;
+  /** Made by O_TMPFILE, and linkat may name it. */
+  isUnnamed: boolean = false;
+
+  override get isInUse(): boolean {
+    return (this.reader !== null && this.reader.users > 0) ||
+      (this.writer !== null && this.writer.users > 0);
+  }
+
+  override get isLinkable(): boolean {
+    return this.isUnnamed;
+  }
+
+  override takeIn(attr: Attr): void {
+    const before = this.size;
+    super.takeIn(attr);
+    if (attr.size < before) this.tellPagesGone(attr.size);
+  }
+
+  override refresh(): number {
+    if (this.writableMappings > 0) this.isStale = true;
+    return super.refresh();
+  }
+
+  /** The descriptor that came with the creation of the file. */
+  adoptWriter(fd: number): void {
+    this.writer = new DonatedFile(this, fd, true, true);
+    this.fs.idle.add(this.writer);
+  }
+
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+    const mode = flags & O_ACCMODE;
+    // Access mode 3 reads and writes nothing.
+    const file = mode === O_WRONLY || mode === O_RDWR
+      ? this.forWriting(mode === O_RDWR)
+      : this.forReading();
+    return typeof file === "number" ? file : new GoferFile(this, file.use(), flags);
+  }
+
+  private forReading(): DonatedFile | number {
+    if (this.reader !== null) return this.reader;
+    if (this.writer !== null && this.writer.canRead) return this.writer;
+    const fd = this.obtain(O_RDONLY);
+    if (fd < 0) return fd;
+    this.reader = new DonatedFile(this, fd, true, false);
+    return this.reader;
+  }
+
+  private forWriting(reads: boolean): DonatedFile | number {
+    if (this.writer !== null && (this.writer.canRead || !reads)) return this.writer;
+    let fd = this.obtain(O_RDWR), canRead = true;
+    if ((fd === -EACCES || fd === -EPERM) && !reads) {
+      fd = this.obtain(O_WRONLY);
+      canRead = false;
+    }
+    if (fd < 0) return fd;
+    const file = new DonatedFile(this, fd, canRead, true);
+    // One that could only write stays with those who have it.
+    this.writer = file;
+    return file;
+  }
+
+  /** A new host descriptor from the Gofer, or -errno. */
+  private obtain(flags: number): number {
+    let fd = this.askFor(flags);
+    if (fd === -EMFILE || fd === -ENFILE) {
+      if (this.fs.idle.closeOldest(CLOSE_WHEN_SHORT) > 0) fd = this.askFor(flags);
+    }
+    return fd === -EMFILE ? -ENFILE : fd;
+  }
+
+  private askFor(flags: number): number {
+    const { client } = this.fs;
+    if (this.fid >= 0 || !this.hasPlace) {
+      const fid = this.bind();
+      if (fid < 0) return fid;
+      const fd = client.openFd(fid, flags);
+      if (fd >= 0) this.takeIn(client.attr);
+      return fd;
+    }
+    const r = this.walkHere(flags);
+    const fd = client.takeFd();
+    if (r < 0) {
+      if (fd >= 0) this.fs.ctx.host.close(fd);
+      return r;
+    }
+    if (fd >= 0) return fd;
+    const { openEcode } = client.walk;
+    return openEcode === 0 ? -ESTALE : -openEcode;
+  }
+
+  /** A descriptor was closed by the cache. */
+  closed(file: DonatedFile): void {
+    if (this.reader === file) this.reader = null;
+    if (this.writer === file) this.writer = null;
+  }
+
+  override letGo(): void {
+    const { idle } = this.fs;
+    if (this.reader !== null && this.reader.users === 0) idle.close(this.reader);
+    if (this.writer !== null && this.writer.users === 0) idle.close(this.writer);
+  }
+
+  /** Bytes up to `end` were written. HOT */
+  wrote(file: DonatedFile, end: number): void {
+    if (end > this.size) this.size = end;
+    this.isStale = true;
+    this.fs.idle.noteWrite(file);
+  }
+
+  /** The size changed by other means than a write. */
+  override resized(size: number): void {
+    const before = this.size;
+    this.size = size;
+    this.isStale = true;
+    if (size < before) this.tellPagesGone(size);
+  }
+
+  private tellPagesGone(size: number): void {
+    this.pagesGone(Math.ceil(size / PAGE) * PAGE, Infinity);
+  }
+
+  /** Pages [from, to) were cut off or punched: mappings of either descriptor follow. */
+  pagesGone(from: number, to: number): void {
+    tell(this.reader, from, to);
+    tell(this.writer, from, to);
+  }
+
+  override setattr(change: AttrChange, cred: Credentials): number {
+    if (this.fs.readOnly) return -EROFS;
+    return super.setattr(change, cred);
+  }
+
+  backingOf(file: DonatedFile): GoferBacking {
+    return file.backing ??= new GoferBacking(file);
+  }
+}
+
+function tell(file: DonatedFile | null, from: number, to: number): void {
+  if (file === null || file.backing === null) return;
+  for (const mapping of [...file.backing.mappings]) mapping.onPagesGone(from, to);
+}
