@@ -144,7 +144,7 @@ export class GoferClient {
     tversion.msize = c.msize;
     tversion.version.set(this.offersExtension ? C.VERSION_DVISOR : C.VERSION_9P2000L);
     let r = c.call(tversion, rversion);
-    if (r === 0 && rversion.version.equals(C.VERSION_UNKNOWN)) { // a server that matches whole strings only
+    if (r < 0 || rversion.version.equals(C.VERSION_UNKNOWN)) { // a server that matches whole strings only
       tversion.version.set(C.VERSION_9P2000L);
       r = c.call(tversion, rversion);
     }
@@ -308,7 +308,9 @@ export class GoferClient {
     m.newDirFid = newDirFid;
     m.newName.set(newName);
     trenameat2.flags = flags;
-    return this.connection.call(m, flags === 0 ? rrenameat : rrenameat2);
+    const r = this.connection.call(m, flags === 0 ? rrenameat : rrenameat2);
+    if (r !== -EOPNOTSUPP || this.canDonate) return r;
+    return plain.rename(this, oldDirFid, oldName, newDirFid, newName);
   }
 
   /** `flags`: 0, or UNLINK_REMOVEDIR for a directory. */
@@ -316,7 +318,8 @@ export class GoferClient {
     tunlinkat.dirFid = dirFid;
     tunlinkat.name.set(name);
     tunlinkat.flags = flags;
-    return this.connection.call(tunlinkat, runlinkat);
+    const r = this.connection.call(tunlinkat, runlinkat);
+    return r === -EOPNOTSUPP && !this.canDonate ? plain.unlink(this, dirFid, name, flags) : r;
   }
 
   /** Attributes in `attr`. */

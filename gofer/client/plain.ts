@@ -2,14 +2,15 @@
 //
 // For servers like diod. Used by gofer_client.ts only. Temporary fids are clunked without waiting.
 
-import { ENOENT, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../ffi/abi/stat.ts";
 import { Tsetattr } from "../protocol/attributes.ts";
 import * as C from "../protocol/constants.ts";
 import type { Tmake } from "../protocol/extension.ts";
 import { OpenReply, Tlcreate } from "../protocol/file.ts";
+import { EmptyMessage, FidMessage } from "../protocol/message.ts";
 import { QidReply } from "../protocol/session.ts";
-import { Tmkdir, Tmknod, Tsymlink } from "../protocol/tree.ts";
+import { Tmkdir, Tmknod, Trename, Tsymlink } from "../protocol/tree.ts";
 import { Rwalk, Twalk } from "../protocol/walk.ts";
 import type { ByteString } from "../protocol/wire.ts";
 import type { GoferClient } from "./gofer_client.ts";
@@ -24,6 +25,10 @@ const tsymlink = new Tsymlink();
 const rsymlink = new QidReply(C.TSYMLINK + 1);
 const tmknod = new Tmknod();
 const rmknod = new QidReply(C.TMKNOD + 1);
+const trename = new Trename();
+const rrename = new EmptyMessage(C.TRENAME + 1);
+const tremove = new FidMessage(C.TREMOVE);
+const rremove = new EmptyMessage(C.TREMOVE + 1);
 const tsetattr = new Tsetattr();
 const one: ByteString[] = [""];
 
@@ -166,6 +171,48 @@ export function make(c: GoferClient, m: Tmake): number {
   r = settle(c, fid, m.uid, m.mode);
   if (!isKept) c.clunk(fid);
   else if (r < 0) c.connection.clunk(fid); // the caller keeps the number
+  return r;
+}
+
+/** GoferClient.rename for servers without Trenameat: the file's own fid is renamed. */
+export function rename(
+  c: GoferClient,
+  oldDirFid: number,
+  oldName: ByteString,
+  newDirFid: number,
+  newName: ByteString,
+): number {
+  const fid = c.fids.take();
+  let r = walkOne(c, oldDirFid, fid, oldName);
+  if (r < 0) {
+    c.fids.release(fid);
+    return r;
+  }
+  trename.fid = fid;
+  trename.dirFid = newDirFid;
+  trename.name.set(newName);
+  r = c.connection.call(trename, rrename);
+  c.clunk(fid);
+  return r;
+}
+
+/** GoferClient.unlink for servers without Tunlinkat: the file's own fid is removed, if it is of the right kind. */
+export function unlink(c: GoferClient, dirFid: number, name: ByteString, flags: number): number {
+  const fid = c.fids.take();
+  let r = walkOne(c, dirFid, fid, name);
+  if (r < 0) {
+    c.fids.release(fid);
+    return r;
+  }
+  const wantsDirectory = flags === C.UNLINK_REMOVEDIR;
+  const isDirectory = rwalk.at(0).isDirectory;
+  if (wantsDirectory !== isDirectory) {
+    c.clunk(fid);
+    return wantsDirectory ? -ENOTDIR : -EISDIR;
+  }
+  tremove.fid = fid;
+  r = c.connection.call(tremove, rremove); // the fid is gone whatever the reply says
+  c.fids.release(fid);
   return r;
 }
 
