@@ -1,6 +1,6 @@
 /** Calls on descriptors as such: close(2), dup(2), fcntl(2), ioctl(2), close_range(2), lseek(2). */
 
-import { EBADF, EFAULT, EINVAL, ENOTTY, EPERM, ESPIPE } from "../../../ffi/abi/errno.ts";
+import { EBADF, EFAULT, EINVAL, ENXIO, EPERM, ESPIPE } from "../../../ffi/abi/errno.ts";
 import {
   F_ADD_SEALS,
   F_DUPFD,
