@@ -5,9 +5,23 @@
 
 import type { Assembler } from "../../ffi/asm/assembler.ts";
 import { type Mem, mem, memSeg, rip } from "../../ffi/asm/operands.ts";
-import { eax, edi, edx, esi, r10d, rdi } from "../../ffi/asm/registers.ts";
+import {
+  eax,
+  edi,
+  edx,
+  esi,
+  r10,
+  r10d,
+  r8,
+  r9,
+  rax,
+  rbp,
+  rdi,
+  rdx,
+  rsp,
+} from "../../ffi/asm/registers.ts";
 import { FUTEX_WAIT, FUTEX_WAKE } from "../../ffi/abi/futex.ts";
-import { SYS_exit_group, SYS_futex } from "../../ffi/abi/syscall_numbers.ts";
+import { SYS_exit_group, SYS_futex, SYS_mmap } from "../../ffi/abi/syscall_numbers.ts";
 import { SLOT_AT, TEXT } from "./layout.ts";
 
 /** Label of the first byte of the text. */
@@ -55,13 +69,32 @@ export function futexWake(a: Assembler, word: Mem, count: number, sites: string[
   allowedCall(a, sites);
 }
 
-/** exit_group(code): the stub is of no use any more. The code says why, see `ExitCode`. */
+/**
+ * A call that only the zygote and mappers may make: it shows the secret in two arguments that the call does not use. The
+ * secret is in rsp and rbp, which these threads need for nothing else, and never in memory that a stub has.
+ * Changes r8 and r9.
+ */
+export function privilegedCall(a: Assembler, nr: number): void {
+  a.mov(r8, rsp).mov(r9, rbp).mov(eax, nr).syscall();
+}
+
+/** mmap(2) uses all arguments, but not the high halves of prot, flags and fd: they hold 96 bits of the secret. */
+export function privilegedMmap(a: Assembler): void {
+  a.mov(rax, rsp).shl(rax, 32).or(rdx, rax);
+  a.mov(rax, rsp).shr(rax, 32).shl(rax, 32).or(r10, rax);
+  a.mov(rax, rbp).shl(rax, 32).or(r8, rax);
+  a.mov(eax, SYS_mmap).syscall();
+}
+
+/** exit_group(code): the stub is of no use any more. */
 export function dieWith(a: Assembler, code: number): void {
-  a.mov(edi, code).mov(eax, SYS_exit_group).syscall().ud2();
+  a.mov(edi, code);
+  privilegedCall(a, SYS_exit_group);
+  a.ud2();
 }
 
 /** Exit codes of zygote and stub; others are the errno of a refused mapping. */
 export const EXIT_BAD_COMMAND = 200;
 export const EXIT_SETUP = 201;
-export const EXIT_FILTER = 202;
+export const EXIT_THREAD = 202;
 export const EXIT_MESSAGE = 203;

@@ -100,7 +100,7 @@ export function emitFastPath(a: Assembler, sites: AllowedSites): void {
   a.mov(rsp, gs(SLOT_AT.stack)).pushfq().pop(r11);
   a.mov(gsReg(R11), r11).mov(gsReg(RIP), rcx).mov(gsReg(EFLAGS), r11);
   a.mov(eax, POSTED_FAST).xchg(gs(SLOT_AT.state), eax);
-  emitWaitReply(a, POSTED_FAST, slot, sites);
+  emitWaitReply(a, POSTED_FAST, slot, sites, LABELS.fastWait);
 
   a.cmp(ecx, REPLY_RET).je("tail_ret");
   a.cmp(ecx, REPLY_LOAD).je("tail_load");

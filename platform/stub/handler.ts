@@ -80,7 +80,7 @@ export function emitHandler(a: Assembler, slotBytes: number, sites: AllowedSites
   a.rdfsbase(rax).mov(mem(rbx, SLOT_AT.fsBase), rax);
   a.rdgsbase(rax).mov(mem(rbx, SLOT_AT.gsBase), rax);
   a.mov(eax, POSTED_FRAME).xchg(mem(rbx, SLOT_AT.state), eax);
-  emitWaitReply(a, POSTED_FRAME, slot, sites);
+  emitWaitReply(a, POSTED_FRAME, slot, sites, "handler_wait");
   a.cmp(ecx, REPLY_LOAD).je("handler_load");
   a.cmp(ecx, REPLY_EXIT).je("handler_exit");
 

@@ -5,8 +5,8 @@ export const LABELS = {
   zygote: "zygote",
   /** Where a thunk jumps to. */
   fast: "fast",
-  /** Behind the call by which a new thread reports that it is there. */
-  ready: "ready",
+  /** Where a new thread goes, as if it had posted on the fast path. */
+  fastWait: "fast_wait",
   /** Behind the call by which the fast path gets a signal frame: the guest's registers are in the slot. */
   save: "save",
   /** The ways back to the guest: start, first instruction after the look at `kick`, end. */

@@ -14,12 +14,9 @@ export const STUB_BASE = 0x7fff00000000;
 /** Code of zygote, mapper, handlers and fast path. */
 export const TEXT = STUB_BASE;
 export const TEXT_BYTES = 0x8000;
-/** Seccomp programs and their headers, read-only data. */
-export const FILTERS = STUB_BASE + 0x8000;
-export const FILTERS_BYTES = 0x2000;
-/** Private memory of the zygote; no stub has it. */
+/** Private memory of the zygote, with the secret and the filter that knows it; no stub has it. */
 export const SCRATCH = STUB_BASE + 0x10000;
-export const SCRATCH_BYTES = 0x1000;
+export const SCRATCH_BYTES = 0x2000;
 /** The page of global words: RO in stubs, written by the Sentry and the zygote. */
 export const GLOBAL = STUB_BASE + 0x20000;
 /** Mapper commands and thread arguments of one space: RO. */
@@ -84,6 +81,8 @@ export const OP_MPROTECT = 3;
 export const OP_MUNMAP = 4;
 /** A host thread for the slot at args 0, whose stack_t is at args 1. */
 export const OP_THREAD = 5;
+/** futex(args 0, FUTEX_WAKE): a guest thread that slept when it was resumed. */
+export const OP_WAKE = 7;
 /** A copy of the process: args are control file offsets of commands, slots and ack, then the two marks as u64. */
 export const OP_FORK = 6;
 
@@ -130,6 +129,8 @@ export const SLOT_AT = {
   gsBase: 184,
   /** u64: stack pointer at the handler's entry, read only while no guest code has run in the stub. */
   frame: 192,
+  /** u32: host thread id, stored by the thread when it starts; only good to signal a thread of this stub. */
+  tid: 200,
 } as const;
 /** Slot header and small stack; the alternate signal stack is the rest of the slot. */
 export const SLOT_HEADER = 512;

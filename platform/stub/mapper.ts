@@ -12,13 +12,13 @@ import { mem, rip } from "../../ffi/asm/operands.ts";
 import {
   eax,
   ebp,
-  ebx,
   edi,
   edx,
   esi,
   r10,
   r10d,
   r12,
+  r12d,
   r13d,
   r14,
   r14d,
@@ -31,6 +31,7 @@ import {
   rbx,
   rdi,
   rdx,
+  type Reg64,
   rsi,
 } from "../../ffi/asm/registers.ts";
 import { MAP_FIXED, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
@@ -44,7 +45,6 @@ import {
   CLONE_THREAD,
   CLONE_VM,
 } from "../../ffi/abi/sched.ts";
-import { SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_SET_MODE_FILTER } from "../../ffi/abi/seccomp.ts";
 import { SIG_SETMASK, SIGCHLD, SIGKILL } from "../../ffi/abi/signal.ts";
 import {
   SYS_clone,
@@ -52,13 +52,11 @@ import {
   SYS_exit_group,
   SYS_getpid,
   SYS_gettid,
-  SYS_mmap,
   SYS_mprotect,
   SYS_munmap,
   SYS_prctl,
   SYS_pwrite64,
   SYS_rt_sigprocmask,
-  SYS_seccomp,
   SYS_sigaltstack,
   SYS_write,
 } from "../../ffi/abi/syscall_numbers.ts";
@@ -68,12 +66,14 @@ import {
   at,
   dieWith,
   EXIT_BAD_COMMAND,
-  EXIT_FILTER,
   EXIT_SETUP,
+  EXIT_THREAD,
   futexWait,
   futexWake,
+  gs,
+  privilegedCall,
+  privilegedMmap,
 } from "./emit.ts";
-import { GUEST_PROGRAM, MAPPER_PROGRAM } from "./filters.ts";
 import { LABELS } from "./labels.ts";
 import {
   ACK_AT,
@@ -87,19 +87,18 @@ import {
   GLOBAL,
   GLOBAL_AT,
   HEADER_AT,
-  NR_TRAP,
   OP_ACK,
   OP_FORK,
   OP_MMAP,
   OP_MPROTECT,
   OP_MUNMAP,
   OP_THREAD,
+  OP_WAKE,
   PAGE,
   RING_ENTRIES,
   SCRATCH,
   SCRATCH_BYTES,
   SLOT_AT,
-  SLOT_HEADER,
   SLOTS,
   SLOTS_IN_CHUNK,
   STATE_FAILED,
@@ -122,11 +121,10 @@ function arg(i: number) {
 }
 
 /**
- * r13d: commands taken, ebp: the value of `done`, rbx: the command, r12, r14, r15: arguments.
- * `sites` gets no call of the mapper: its futex calls are not for guest threads.
+ * r13d: commands taken, rbx: the command, r12, r14, r15: arguments, rsp and rbp: the secret.
+ * No call in here is of use to guest code: those with the secret fail without it, the others wake and wait.
  */
 export function emitMapper(a: Assembler, sites: AllowedSites): void {
-  const own: string[] = []; // call sites that nobody asks for
   a.align(64).label("mapper");
   a.mov(eax, at(HEAD)).cmp(eax, r13d).je("mapper_idle");
   a.mov(eax, r13d).and(eax, RING_ENTRIES - 1).imul(eax, eax, COMMAND_BYTES);
@@ -134,144 +132,155 @@ export function emitMapper(a: Assembler, sites: AllowedSites): void {
   a.mov(eax, mem(rbx, COMMAND_AT.op));
   a.cmp(eax, OP_MMAP).je("op_mmap").cmp(eax, OP_ACK).je("op_ack");
   a.cmp(eax, OP_MPROTECT).je("op_mprotect").cmp(eax, OP_MUNMAP).je("op_munmap");
+  a.cmp(eax, OP_WAKE).je("op_wake");
   a.cmp(eax, OP_THREAD).je("op_thread").cmp(eax, OP_FORK).je("op_fork");
   dieWith(a, EXIT_BAD_COMMAND);
 
   a.label("mapper_idle");
-  a.cmp(ebp, r13d).je("mapper_sleep");
-  a.mov(ebp, r13d).mov(at(DONE), r13d);
-  futexWake(a, at(DONE), EVERYBODY, own);
-  a.label("mapper_sleep");
   a.mov(edx, r13d);
-  futexWait(a, at(HEAD), own);
+  futexWait(a, at(HEAD), sites.futex);
   a.jmp("mapper");
 
-  emitMappings(a, own);
-  emitAck(a, own);
+  emitMappings(a, sites);
+  emitAck(a, sites);
   emitThread(a, sites);
   emitFork(a);
   emitBirth(a);
 }
 
-function emitMappings(a: Assembler, own: string[]): void {
+function emitMappings(a: Assembler, sites: AllowedSites): void {
   a.label("op_mmap");
   a.mov(r8d, mem(rbx, COMMAND_AT.wait)).test(r8d, r8d).je("mmap_go");
   a.label("mmap_wait"); // for the zygote to put the file's descriptor into the table
   a.mov(edx, at(GLOBAL + GLOBAL_AT.installed)).mov(eax, edx).sub(eax, r8d).jns("mmap_go");
-  futexWait(a, at(GLOBAL + GLOBAL_AT.installed), own);
+  futexWait(a, at(GLOBAL + GLOBAL_AT.installed), sites.futex);
   a.jmp("mmap_wait");
   a.label("mmap_go");
   a.mov(rdi, arg(0)).mov(rsi, arg(1)).mov(rdx, arg(2));
   a.mov(r10, arg(3)).mov(r8, arg(4)).mov(r9, arg(5));
-  a.mov(eax, SYS_mmap).syscall();
+  privilegedMmap(a);
   a.cmp(rax, rdi).je("mapper");
   a.label("mapper_fail");
-  a.mov(edi, eax).neg(edi).mov(eax, SYS_exit_group).syscall().ud2();
+  a.mov(edi, eax).neg(edi);
+  privilegedCall(a, SYS_exit_group);
+  a.ud2();
 
   a.label("op_mprotect");
-  a.mov(rdi, arg(0)).mov(rsi, arg(1)).mov(rdx, arg(2)).mov(eax, SYS_mprotect).syscall();
+  a.mov(rdi, arg(0)).mov(rsi, arg(1)).mov(rdx, arg(2));
+  privilegedCall(a, SYS_mprotect);
   a.test(eax, eax).je("mapper").jmp("mapper_fail");
 
   a.label("op_munmap");
-  a.mov(rdi, arg(0)).mov(rsi, arg(1)).mov(eax, SYS_munmap).syscall();
+  a.mov(rdi, arg(0)).mov(rsi, arg(1));
+  privilegedCall(a, SYS_munmap);
   a.test(eax, eax).je("mapper").jmp("mapper_fail");
 }
 
 /** Guest threads first: the acknowledgement costs a system call, which they need not wait for. */
-function emitAck(a: Assembler, own: string[]): void {
+function emitAck(a: Assembler, sites: AllowedSites): void {
   a.label("op_ack");
   a.mov(r14d, mem(rbx, COMMAND_AT.wait)); // the Sentry may use the entry again after the write
-  a.mov(ebp, r13d).mov(at(DONE), r13d);
-  futexWake(a, at(DONE), EVERYBODY, own);
+  a.mov(at(DONE), r13d);
+  futexWake(a, at(DONE), EVERYBODY, sites.futex);
   a.mov(edi, FD_CONTROL).lea(rsi, arg(0)).mov(edx, 8).mov(r10, arg(1));
-  a.mov(eax, SYS_pwrite64).syscall();
+  privilegedCall(a, SYS_pwrite64);
   a.test(r14d, r14d).je("mapper");
-  a.mov(edi, FD_DOORBELL).lea(rsi, rip(ONE)).mov(edx, 8).mov(eax, SYS_write).syscall();
+  a.mov(edi, FD_DOORBELL).lea(rsi, rip(ONE)).mov(edx, 8).mov(eax, SYS_write);
+  allowedCall(a, sites.doorbell);
+  a.jmp("mapper");
+
+  a.label("op_wake");
+  a.mov(r14, arg(0));
+  futexWake(a, mem(r14), 1, sites.futex);
   a.jmp("mapper");
 }
 
 /**
- * A new host thread has the mapper's filter at first: until its own is on it keeps signals blocked and touches
- * nothing that the guest can write. Then it traps, so that the handler builds a frame and posts it.
+ * A new host thread begins with all registers of the mapper: it forgets the secret before signals can reach it, which would
+ * store it where the guest reads. Then it waits as if it had posted on the fast path; its FPU state is the initial one.
  */
 function emitThread(a: Assembler, sites: AllowedSites): void {
   a.label("op_thread");
   a.mov(r14, arg(0)).mov(r15, arg(1));
-  a.mov(edi, THREAD_FLAGS).mov(rsi, r14).xor(edx, edx).xor(r10d, r10d).xor(r8d, r8d);
-  a.mov(eax, SYS_clone).syscall();
+  a.mov(edi, THREAD_FLAGS).mov(rsi, r14).xor(edx, edx).xor(r10d, r10d);
+  privilegedCall(a, SYS_clone);
   a.test(eax, eax).je("thread");
   a.jns("mapper");
   a.mov(mem(r14, SLOT_AT.state), STATE_FAILED, 4).jmp("mapper");
 
-  a.label("thread");
+  a.label("thread"); // r8, r9 and rbp are the secret
   a.mov(rdi, r15).xor(esi, esi).mov(eax, SYS_sigaltstack).syscall();
-  a.test(eax, eax).jne("thread_fail");
-  a.wrgsbase(r14).mov(eax, SYS_gettid).syscall().mov(r13d, eax);
-  a.mov(edi, SECCOMP_SET_MODE_FILTER).mov(esi, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
-  a.mov(rdx, GUEST_PROGRAM).mov(eax, SYS_seccomp).syscall();
-  a.test(eax, eax).jne("thread_fail");
+  a.mov(r12d, eax).mov(eax, SYS_gettid).syscall().mov(r13d, eax);
+  a.xor(r8d, r8d).xor(r9d, r9d).xor(ebp, ebp);
+  a.test(r12d, r12d).jne("thread_fail");
+  a.wrgsbase(r14);
   a.mov(edi, SIG_SETMASK).lea(rsi, rip("zero")).xor(edx, edx).mov(r10d, 8);
   a.mov(eax, SYS_rt_sigprocmask);
   allowedCall(a, sites.sigprocmask);
-  a.mov(eax, NR_TRAP).syscall().label(LABELS.ready).ud2();
+  a.mov(gs(SLOT_AT.tid), r13d).jmp(LABELS.fastWait);
   a.label("thread_fail");
-  a.mov(edi, EXIT_FILTER).mov(eax, SYS_exit).syscall().ud2();
+  a.mov(edi, EXIT_THREAD).mov(eax, SYS_exit);
+  allowedCall(a, sites.exit);
+  a.ud2();
 }
 
 function emitFork(a: Assembler): void {
   a.label("op_fork");
   a.mov(r12, arg(0)).mov(r14, arg(1)).mov(r15, arg(2));
   emitTell(a, 4);
-  a.mov(edi, STUB_FLAGS).xor(esi, esi).xor(edx, edx).xor(r10d, r10d).xor(r8d, r8d);
-  a.mov(eax, SYS_clone).syscall();
+  a.mov(edi, STUB_FLAGS).xor(esi, esi).xor(edx, edx).xor(r10d, r10d);
+  privilegedCall(a, SYS_clone);
   a.test(eax, eax).jns("fork_done");
   emitTell(a, 3);
   a.jmp("mapper");
   a.label("fork_done");
   a.jne("mapper"); // the parent
-  a.xor(ebx, ebx).jmp("birth");
+  a.jmp("birth_child");
 }
 
 /** Writes argument `i` over the pid and mark of the child's ack entry. */
 function emitTell(a: Assembler, i: number): void {
   a.mov(edi, FD_CONTROL).lea(rsi, arg(i)).mov(edx, 8).lea(r10, mem(r15, ACK_AT.pid));
-  a.mov(eax, SYS_pwrite64).syscall();
+  privilegedCall(a, SYS_pwrite64);
 }
 
 /**
  * The first steps of a stub: r12, r14, r15 are the control file offsets of its commands, first slots and ack entry. It
- * replaces what it inherited by its own. ebx: 1 from the zygote, which has no filter to inherit.
+ * replaces what it inherited by its own. A child of the zygote first gives away what is not for stubs.
  */
 function emitBirth(a: Assembler): void {
   const check = () => void a.test(eax, eax).jne("birth_fail");
-  const map = (address: number, bytes: string | number, prot: number, offset: typeof r12) => {
+  const map = (address: number, bytes: string | number, prot: number, offset: Reg64) => {
     a.mov(rdi, address);
     if (typeof bytes === "number") a.mov(esi, bytes);
     else a.mov(rsi, rip(bytes));
     a.mov(edx, prot).mov(r10d, MAP_SHARED | MAP_FIXED).mov(r8d, FD_CONTROL).mov(r9, offset);
-    a.mov(eax, SYS_mmap).syscall().cmp(rax, rdi).jne("birth_fail");
+    privilegedMmap(a);
+    a.cmp(rax, rdi).jne("birth_fail");
   };
   a.label("birth");
-  a.mov(edi, PR_SET_PDEATHSIG).mov(esi, SIGKILL).xor(edx, edx).xor(r10d, r10d).xor(r8d, r8d);
-  a.mov(eax, SYS_prctl).syscall();
+  a.mov(rdi, SCRATCH).mov(esi, SCRATCH_BYTES);
+  privilegedCall(a, SYS_munmap);
   check();
-  a.mov(rdi, SLOTS).mov(rsi, rip("all_slots_bytes")).mov(eax, SYS_munmap).syscall();
+  a.mov(rdi, GLOBAL).mov(esi, PAGE).mov(edx, PROT_READ);
+  privilegedCall(a, SYS_mprotect);
   check();
-  a.mov(rdi, SCRATCH).mov(esi, SCRATCH_BYTES).mov(eax, SYS_munmap).syscall();
+  a.jmp("birth_common");
+  a.label("birth_child");
+  a.mov(rdi, SLOTS).mov(rsi, rip("all_slots_bytes"));
+  privilegedCall(a, SYS_munmap);
   check();
-  a.mov(rdi, GLOBAL).mov(esi, PAGE).mov(edx, PROT_READ).mov(eax, SYS_mprotect).syscall();
+  a.label("birth_common");
+  a.mov(edi, PR_SET_PDEATHSIG).mov(esi, SIGKILL).xor(edx, edx).xor(r10d, r10d);
+  privilegedCall(a, SYS_prctl);
   check();
   map(COMMANDS, COMMANDS_BYTES, PROT_READ, r12);
   map(SLOTS, "chunk_bytes", PROT_READ | PROT_WRITE, r14);
-  a.test(ebx, ebx).je("birth_filtered");
-  a.mov(edi, SECCOMP_SET_MODE_FILTER).mov(esi, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
-  a.mov(rdx, MAPPER_PROGRAM).mov(eax, SYS_seccomp).syscall();
-  check();
-  a.label("birth_filtered");
-  a.mov(eax, SYS_getpid).syscall().mov(at(PID), rax);
+  privilegedCall(a, SYS_getpid);
+  a.mov(at(PID), rax);
   a.mov(edi, FD_CONTROL).lea(rsi, at(PID)).mov(edx, 8).lea(r10, mem(r15, ACK_AT.pid));
-  a.mov(eax, SYS_pwrite64).syscall();
-  a.xor(r13d, r13d).xor(ebp, ebp).jmp("mapper");
+  privilegedCall(a, SYS_pwrite64);
+  a.xor(r13d, r13d).jmp("mapper");
   a.label("birth_fail");
   dieWith(a, EXIT_SETUP);
 }

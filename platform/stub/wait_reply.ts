@@ -40,20 +40,21 @@ export const ONE = "one";
 /**
  * Waits until the state is a reply, lets the mapper go first when asked, and leaves the reply's code in ecx.
  * The state was set to `posted` by a locked instruction, so that `sleeping` is read after it is visible.
- * Changes rax, rcx, rdx, rsi, rdi, r8, r10, r11 and nothing else.
+ * `entry` is a label for who finds the state posted already and need not ring. Changes rax, rcx, rdx, rsi, rdi, r8, r10, r11 and nothing else.
  */
 export function emitWaitReply(
   a: Assembler,
   posted: number,
   slot: SlotAccess,
   sites: AllowedSites,
+  entry: string,
 ): void {
   const rung = a.fresh("rung"), spin = a.fresh("spin"), sleep = a.fresh("sleep");
   const wait = a.fresh("wait"), changed = a.fresh("changed"), ring = a.fresh("ring");
   const replied = a.fresh("replied");
 
   a.cmp(at(GLOBAL + GLOBAL_AT.sleeping), 0, 4).jne(ring);
-  a.label(rung);
+  a.label(rung).label(entry);
   a.mov(r8d, at(GLOBAL + GLOBAL_AT.spinTicks)).test(r8d, r8d).je(sleep);
   a.rdtsc().mov(esi, eax);
   a.label(spin);

@@ -10,7 +10,6 @@ import type { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem, rip } from "../../ffi/asm/operands.ts";
 import {
   eax,
-  ebx,
   ecx,
   edi,
   edx,
@@ -23,19 +22,27 @@ import {
   r8d,
   r9d,
   rax,
+  rbp,
   rdi,
   rdx,
   rsi,
+  rsp,
 } from "../../ffi/asm/registers.ts";
 import { EINTR } from "../../ffi/abi/errno.ts";
 import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from "../../ffi/abi/prctl.ts";
+import {
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+  SECCOMP_SET_MODE_FILTER,
+  SockFilter,
+  SockFprog,
+} from "../../ffi/abi/seccomp.ts";
+import { Msghdr } from "../../ffi/abi/socket.ts";
 import { SIG_SETMASK, SIGKILL } from "../../ffi/abi/signal.ts";
 import {
   SYS_clone,
   SYS_close,
   SYS_dup3,
-  SYS_exit_group,
   SYS_mmap,
   SYS_munmap,
   SYS_prctl,
@@ -43,8 +50,18 @@ import {
   SYS_recvmsg,
   SYS_rt_sigaction,
   SYS_rt_sigprocmask,
+  SYS_seccomp,
 } from "../../ffi/abi/syscall_numbers.ts";
-import { at, dieWith, EXIT_MESSAGE, EXIT_SETUP, futexWake } from "./emit.ts";
+import {
+  type AllowedSites,
+  at,
+  dieWith,
+  EXIT_MESSAGE,
+  EXIT_SETUP,
+  futexWake,
+  privilegedCall,
+} from "./emit.ts";
+import type { Secret } from "./filter.ts";
 import { HANDLED, SIGACTION } from "./handler.ts";
 import { LABELS } from "./labels.ts";
 import {
@@ -53,6 +70,7 @@ import {
   FD_MESSAGES,
   GLOBAL,
   GLOBAL_AT,
+  MARK_FAILED,
   MESSAGE_AT,
   MESSAGE_BYTES,
   MESSAGE_CLOSE,
@@ -80,10 +98,10 @@ export interface SharedOffsets {
   readonly thunks: number;
 }
 
-// The zygote's memory: struct msghdr, one iovec, room for a control message, the message.
-const IOVEC = 64, CONTROL = 128, MESSAGE = 256;
+// The zygote's memory: struct msghdr, one iovec, room for a control message, the message, the secret, struct sock_fprog, filter.
+const IOVEC = 64, CONTROL = 128, MESSAGE = 256, SECRET = 512, PROGRAM = 576, FILTER = 640;
 const CONTROL_BYTES = 64;
-const MSG_CONTROLLEN = 40;
+const MSG_CONTROLLEN = Msghdr.at.controllen;
 /** sizeof(struct cmsghdr) + one descriptor. */
 const CMSG_ONE_FD = 20;
 /** The stack is above this when addresses are not randomised (the launcher says so). */
@@ -94,17 +112,18 @@ function field(offset: number) {
   return at(SCRATCH + MESSAGE + offset);
 }
 
-export function emitZygote(a: Assembler, shared: SharedOffsets): void {
+export function emitZygote(a: Assembler, shared: SharedOffsets, sites: AllowedSites): void {
   a.align(64).label(LABELS.zygote);
   emitSetup(a, shared);
   a.mov(eax, 1).jmp("zygote_done"); // says that it is there, as if message 1 were done
 
   a.label("zygote_next");
   a.mov(at(SCRATCH + MSG_CONTROLLEN), CONTROL_BYTES, 8);
-  a.mov(edi, FD_MESSAGES).lea(rsi, at(SCRATCH)).xor(edx, edx).mov(eax, SYS_recvmsg).syscall();
+  a.mov(edi, FD_MESSAGES).lea(rsi, at(SCRATCH)).xor(edx, edx);
+  privilegedCall(a, SYS_recvmsg);
   a.cmp(eax, MESSAGE_BYTES).je("zygote_message");
   a.cmp(eax, -EINTR).je("zygote_next");
-  a.xor(edi, edi).mov(eax, SYS_exit_group).syscall().ud2();
+  dieWith(a, 0); // the Sentry is gone
 
   a.label("zygote_message");
   a.mov(eax, field(MESSAGE_AT.op));
@@ -117,21 +136,25 @@ export function emitZygote(a: Assembler, shared: SharedOffsets): void {
   a.cmp(at(SCRATCH + MSG_CONTROLLEN), CMSG_ONE_FD, 8).jb("zygote_fail");
   a.mov(edi, at(SCRATCH + CONTROL + 16)).mov(esi, field(MESSAGE_AT.args));
   a.cmp(edi, esi).je("zygote_did"); // it came in at the right place
-  a.xor(edx, edx).mov(eax, SYS_dup3).syscall();
+  a.xor(edx, edx);
+  privilegedCall(a, SYS_dup3);
   a.test(eax, eax).js("zygote_fail");
-  a.mov(eax, SYS_close).syscall().jmp("zygote_did");
+  privilegedCall(a, SYS_close);
+  a.jmp("zygote_did");
 
   a.label("zygote_close");
-  a.mov(edi, field(MESSAGE_AT.args)).mov(eax, SYS_close).syscall().jmp("zygote_did");
+  a.mov(edi, field(MESSAGE_AT.args));
+  privilegedCall(a, SYS_close);
+  a.jmp("zygote_did");
 
   a.label("zygote_stub");
   a.mov(r12, field(MESSAGE_AT.args)).mov(r14, field(MESSAGE_AT.args + 8));
-  a.mov(r15, field(MESSAGE_AT.args + 16)).mov(ebx, 1);
-  a.mov(edi, STUB_FLAGS).xor(esi, esi).xor(edx, edx).xor(r10d, r10d).xor(r8d, r8d);
-  a.mov(eax, SYS_clone).syscall();
+  a.mov(r15, field(MESSAGE_AT.args + 16));
+  a.mov(edi, STUB_FLAGS).xor(esi, esi).xor(edx, edx).xor(r10d, r10d);
+  privilegedCall(a, SYS_clone);
   a.test(eax, eax).je("birth").jns("zygote_did");
   a.mov(edi, FD_CONTROL).lea(rsi, rip("failure")).mov(edx, 8).lea(r10, mem(r15, ACK_AT.pid));
-  a.mov(eax, SYS_pwrite64).syscall();
+  privilegedCall(a, SYS_pwrite64);
 
   a.label("zygote_did");
   a.mov(eax, field(MESSAGE_AT.seq));
@@ -139,10 +162,10 @@ export function emitZygote(a: Assembler, shared: SharedOffsets): void {
   a.mov(ecx, eax).rdtsc().shl(rdx, 32).or(rax, rdx);
   a.mov(at(GLOBAL + GLOBAL_AT.installedTsc), rax);
   a.mov(at(GLOBAL + GLOBAL_AT.installed), ecx);
-  futexWake(a, at(GLOBAL + GLOBAL_AT.installed), 0x7fffffff, []);
+  futexWake(a, at(GLOBAL + GLOBAL_AT.installed), 0x7fffffff, sites.futex);
   a.jmp("zygote_next");
 
-  a.align(8).label("failure").dq(0x1_0000_0000);
+  a.align(8).label("failure").dq(MARK_FAILED * 0x100000000);
   a.label("name").asciz("dvisor-stub");
 }
 
@@ -180,6 +203,10 @@ function emitSetup(a: Assembler, shared: SharedOffsets): void {
     const address = TABLE_FIRST + i * TABLE_STRIDE;
     map(address, TABLE_BYTES, PROT_READ, shared.tables + i * TABLE_BYTES);
   }
+  a.mov(rsp, at(SCRATCH + SECRET)).mov(rbp, at(SCRATCH + SECRET + 8));
+  a.mov(edi, SECCOMP_SET_MODE_FILTER).mov(esi, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+  a.lea(rdx, at(SCRATCH + PROGRAM)).mov(eax, SYS_seccomp).syscall();
+  check();
   a.jmp("setup_done");
   a.label("setup_fail");
   dieWith(a, EXIT_SETUP);
@@ -188,13 +215,19 @@ function emitSetup(a: Assembler, shared: SharedOffsets): void {
 }
 
 /** The zygote's memory as it starts. */
-export function zygoteScratch(): Uint8Array<ArrayBuffer> {
+export function zygoteScratch(secret: Secret, filter: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(SCRATCH_BYTES);
   const view = new DataView(bytes.buffer);
-  view.setBigUint64(16, BigInt(SCRATCH + IOVEC), true); // msg_iov
-  view.setBigUint64(24, 1n, true); // msg_iovlen
-  view.setBigUint64(32, BigInt(SCRATCH + CONTROL), true); // msg_control
-  view.setBigUint64(IOVEC, BigInt(SCRATCH + MESSAGE), true);
+  const setAddress = (at: number, offset: number) =>
+    view.setBigUint64(at, BigInt(SCRATCH + offset), true);
+  setAddress(Msghdr.at.iov, IOVEC);
+  view.setBigUint64(Msghdr.at.iovlen, 1n, true);
+  setAddress(Msghdr.at.control, CONTROL);
+  setAddress(IOVEC, MESSAGE);
   view.setBigUint64(IOVEC + 8, BigInt(MESSAGE_BYTES), true);
+  secret.forEach((word, i) => view.setUint32(SECRET + 4 * i, word, true));
+  view.setUint16(PROGRAM + SockFprog.at.len, filter.length / SockFilter.size, true);
+  setAddress(PROGRAM + SockFprog.at.filter, FILTER);
+  bytes.set(filter, FILTER);
   return bytes;
 }

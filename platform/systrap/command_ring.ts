@@ -47,11 +47,6 @@ export class CommandRing {
     this.#ackHeadIndex = (this.#ack + ACK_AT.head) / 4;
   }
 
-  /** Host address of the word that the mapper sleeps on. */
-  get wakeAddress(): number {
-    return this.#control.base + this.#commands + COMMANDS_AT.head;
-  }
-
   /** Whether the mapper has something to do before guest code may go on. HOT */
   get isBehind(): boolean {
     if (this.#queue.length > 0) return true;
@@ -114,12 +109,19 @@ export class CommandRing {
     return true;
   }
 
+  /** Lets the mapper see what was queued: `stage` and `commit`. */
+  publish(): boolean {
+    const isAll = this.stage();
+    this.commit();
+    return isAll;
+  }
+
   /**
-   * Moves the queue into the ring, with an ack at its end. Wakes nobody.
+   * Moves the queue into the ring, with an ack at its end, where the mapper does not look yet.
    *
    * @returns false if some of it found no room: the mapper then rings the doorbell when there is
    */
-  publish(): boolean {
+  stage(): boolean {
     const q = this.#queue;
     const waiting = q.length / FIELDS;
     if (waiting === 0) return true;
@@ -139,8 +141,12 @@ export class CommandRing {
     dv.setUint32(at + COMMAND_AT.args + ACK_AT.seq, seq >>> 0, true);
     dv.setInt32(at + COMMAND_AT.args + ACK_AT.head, this.head, true);
     this.#control.setWord(at + COMMAND_AT.args + 8, this.#ack);
-    Atomics.store(this.#control.i32, this.#headIndex, this.head);
     return count === waiting;
+  }
+
+  /** Lets the mapper see what was staged. Wakes nobody. */
+  commit(): void {
+    Atomics.store(this.#control.i32, this.#headIndex, this.head);
   }
 
   #write(from: number): void {

@@ -48,10 +48,8 @@ import {
 import type { Engine } from "./engine.ts";
 import type { Slot } from "./slot.ts";
 import type { SystrapSpace } from "./space.ts";
-import { readStop, READY_STOP, readyTid, REPORTED_STOP, SAVED_STOP } from "./stop.ts";
+import { readStop, REPORTED_STOP, SAVED_STOP } from "./stop.ts";
 
-/** The host thread does not exist yet or has not reported. */
-const BOOTING = 0;
 const STOPPED = 1;
 /** Guest code runs, or is going to. */
 const RUNNING = 2;
@@ -90,9 +88,7 @@ export class SystrapContext extends Context {
   kickAgainNs = -1;
   readonly #engine: Engine;
   readonly #regs: Uint8Array<ArrayBuffer>;
-  #phase: number;
-  /** Waits in the handler: a frame is there. Valid when stopped. */
-  #hasFrame: boolean;
+  #phase = STOPPED;
   #then = THEN_NOTHING;
   #isReleased = false;
   #isLost = false;
@@ -100,8 +96,8 @@ export class SystrapContext extends Context {
   #held = 0;
   #kickWhenRunning = false;
 
-  /** @param isReady the slot's host thread waits in the handler; else it is going to report */
-  constructor(engine: Engine, space: SystrapSpace, slot: Slot, isReady: boolean) {
+  /** The slot's host thread waits, or is going to be made. */
+  constructor(engine: Engine, space: SystrapSpace, slot: Slot) {
     super();
     this.#engine = engine;
     this.space = space;
@@ -110,9 +106,6 @@ export class SystrapContext extends Context {
     this.stateAt = slot.at + SLOT_AT.state;
     this.#regs = new Uint8Array(this.regs.buffer as ArrayBuffer);
     this.fpu = new Uint8Array(engine.frame.fpuSize);
-    this.#phase = isReady ? STOPPED : BOOTING;
-    this.#hasFrame = isReady;
-    if (!isReady) engine.booting.add(this);
   }
 
   // Stopping
@@ -143,7 +136,7 @@ export class SystrapContext extends Context {
     this.trap = TRAP_SYSCALL;
     this.isFull = false;
     this.viaSignal = false;
-    this.#hasFrame = false;
+    this.slot.hasFrame = false;
     this.#stop();
     return true;
   }
@@ -151,9 +144,15 @@ export class SystrapContext extends Context {
   #stop(): void { // HOT
     this.#engine.removeRunning(this);
     this.#phase = STOPPED;
+    if (this.slot.isFresh) this.#firstStop();
     if (!this.isKicked) return;
     this.isKicked = false;
     this.#engine.control.dv.setUint32(this.at + SLOT_AT.kick, 0, true);
+  }
+
+  #firstStop(): void {
+    this.slot.isFresh = false;
+    this.space.stubIsAlive();
   }
 
   #stoppedOther(state: number): boolean {
@@ -161,11 +160,11 @@ export class SystrapContext extends Context {
     if (state === STATE_EXITED && this.#phase === LEAVING) {
       this.#leaveList();
       this.#end();
-    } else if (state === STATE_FAILED && this.#phase === BOOTING) this.lose();
+    } else if (state === STATE_FAILED && this.slot.isFresh) this.lose();
     else if (kind === POSTED_FRAME && state < STATE_EXITED && this.#phase !== LEAVING) {
       return this.#stoppedInHandler();
     } else if (kind === POSTED_FAST && state < STATE_EXITED && this.#phase === RUNNING) {
-      this.#hasFrame = false;
+      this.slot.hasFrame = false; // it was released meanwhile
       this.#stop();
       this.#retire();
     } else this.space.kill(); // no stub of ours does that: guest code wrote to the slot
@@ -173,17 +172,11 @@ export class SystrapContext extends Context {
   }
 
   #stoppedInHandler(): boolean {
-    const phase = this.#phase;
     const stop = readStop(this, this.#engine, this.at);
-    this.#hasFrame = true;
+    this.slot.hasFrame = true;
     this.isFull = true;
-    if (phase === BOOTING) {
-      if (stop === READY_STOP) this.#booted();
-      else this.space.kill();
-      return false;
-    }
     if (stop === SAVED_STOP) this.#frameFromSlot();
-    if (phase === SAVING) return this.#arrived();
+    if (this.#phase === SAVING) return this.#arrived();
     const wasKicked = this.isKicked;
     this.#stop();
     if (this.#isReleased) this.#retire();
@@ -195,22 +188,17 @@ export class SystrapContext extends Context {
     return false;
   }
 
-  #booted(): void {
-    this.slot.tid = readyTid(this.#engine, this.at);
-    this.space.stubIsAlive();
-    if (this.#phase === BOOTING) this.#arrived();
-  }
-
-  /** The thread waits in the handler now, as was wanted of it. True if the kernel asked for that. */
+  /** A frame is there, as was wanted. True if the kernel asked for it. */
   #arrived(): boolean {
     const then = this.#then;
-    this.#leaveList();
-    this.#phase = STOPPED;
     this.#then = THEN_NOTHING;
+    this.#stop();
     if (this.#isReleased) this.#retire();
-    else if (then === THEN_FULL) this.trap = TRAP_FULL;
-    else if (then !== THEN_NOTHING) this.#loadFrame(then === THEN_LOAD_FPU);
-    return then === THEN_FULL && !this.#isReleased;
+    else if (then === THEN_FULL) {
+      this.trap = TRAP_FULL;
+      return true;
+    } else this.#loadFrame(then === THEN_LOAD_FPU);
+    return false;
   }
 
   /** The thread went from the fast path into the handler: its registers are still those in the slot. */
@@ -222,7 +210,6 @@ export class SystrapContext extends Context {
 
   #leaveList(): void {
     if (this.runIndex >= 0) this.#engine.removeRunning(this);
-    else this.#engine.booting.delete(this);
   }
 
   /** The host thread or its stub is dead. */
@@ -251,7 +238,7 @@ export class SystrapContext extends Context {
     if (this.#isLost) return;
     const { control, frame } = this.#engine;
     const slot = control.base + this.at;
-    if (!this.#hasFrame) {
+    if (!this.slot.hasFrame) {
       copyToBuffer(this.#regs, 0, slot + SLOT_AT.regs, COMMON_BYTES);
       this.#setSegments();
       return;
@@ -264,14 +251,16 @@ export class SystrapContext extends Context {
   }
 
   override fetchFpu(): void {
-    if (this.#isLost || !this.#hasFrame) return;
+    if (this.#isLost || !this.slot.hasFrame) return;
     this.#engine.frame.fetchFpu(this.#engine.control.base + this.at, this.fpu);
   }
 
   override resumeRet(result: number): void { // HOT
     if (this.#phase !== STOPPED || this.#isLost) return;
     const { dv } = this.#engine.control;
-    const at = this.#hasFrame ? this.at + this.#engine.frame.regs + RAX : this.at + SLOT_AT.result;
+    const at = this.slot.hasFrame
+      ? this.at + this.#engine.frame.regs + RAX
+      : this.at + SLOT_AT.result;
     if ((result | 0) === result) {
       dv.setInt32(at, result, true);
       dv.setInt32(at + 4, result >> 31, true);
@@ -284,13 +273,14 @@ export class SystrapContext extends Context {
   }
 
   override resumeAll(withFpu: boolean): void {
-    if (this.#phase === BOOTING) this.#then = withFpu ? THEN_LOAD_FPU : THEN_LOAD;
     if (this.#phase !== STOPPED || this.#isLost) return;
     this.trap = TRAP_NONE;
-    if (this.#hasFrame) return this.#loadFrame(withFpu);
+    if (this.slot.hasFrame) return this.#loadFrame(withFpu);
     const hasGsBase = (this.regs.getUint32(GS_BASE, true) |
       this.regs.getUint32(GS_BASE + 4, true)) !== 0;
-    if (withFpu || hasGsBase) return this.#save(withFpu ? THEN_LOAD_FPU : THEN_LOAD);
+    const mustLoadFpu = withFpu &&
+      !(this.slot.isFresh && this.#engine.frame.isInitial(this.fpu));
+    if (mustLoadFpu || hasGsBase) return this.#save(withFpu ? THEN_LOAD_FPU : THEN_LOAD);
     const { control } = this.#engine;
     copyFromBuffer(control.base + this.at + SLOT_AT.regs, this.#regs, 0, COMMON_BYTES);
     this.#storeBase(SLOT_AT.fsBase, FS_BASE, 0);
@@ -325,7 +315,7 @@ export class SystrapContext extends Context {
 
   override requestFull(): void {
     if (this.#phase !== STOPPED || this.#isLost) return;
-    if (!this.#hasFrame) return this.#save(THEN_FULL);
+    if (!this.slot.hasFrame) return this.#save(THEN_FULL);
     this.trap = TRAP_FULL;
     this.#engine.report(this);
   }
@@ -338,7 +328,7 @@ export class SystrapContext extends Context {
 
   override park(): void {
     if (this.#phase !== STOPPED || this.#isLost) return;
-    const posted = this.#hasFrame ? POSTED_FRAME : POSTED_FAST;
+    const posted = this.slot.hasFrame ? POSTED_FRAME : POSTED_FAST;
     const { i32 } = this.#engine.control;
     Atomics.compareExchange(i32, this.stateAt / 4, posted, posted | STATE_PARKED);
   }
@@ -357,9 +347,14 @@ export class SystrapContext extends Context {
     this.sendKick();
   }
 
-  /** To this thread of this stub only: a wrong tid can hit nobody else. */
+  /**
+   * The thread told its tid where the guest can write: but the signal goes to a thread of this stub only. A thread that has
+   * not started yet looks at `kick` on its way to the guest.
+   */
   sendKick(): void {
-    if (this.space.pid > 0) syscall(SYS_tgkill, this.space.pid, this.slot.tid, SIG_KICK);
+    const tid = this.#engine.control.dv.getInt32(this.at + SLOT_AT.tid, true);
+    this.space.stubIsAlive();
+    if (this.space.pid > 0 && tid > 0) syscall(SYS_tgkill, this.space.pid, tid, SIG_KICK);
   }
 
   override release(): void {
@@ -374,9 +369,8 @@ export class SystrapContext extends Context {
     else if (this.#phase === RUNNING && !this.isKicked) this.#kick();
   }
 
-  /** The stopped host thread becomes idle, in the handler, or ends. */
+  /** The stopped host thread becomes idle, or ends. */
   #retire(): void {
-    if (!this.#hasFrame) return this.#save(THEN_NOTHING);
     this.park();
     if (this.space.keepIdle(this.slot)) {
       this.#phase = GONE;
@@ -393,21 +387,42 @@ export class SystrapContext extends Context {
   }
 
   #reply(code: number, phase: number): void { // HOT
-    const { control } = this.#engine;
-    let reply = code;
     this.#phase = phase;
-    if (this.space.ring.isBehind) {
-      if (!this.space.publishForResume()) {
-        this.#held = code;
-        this.space.held.push(this);
-        return;
-      }
-      control.dv.setInt32(this.at + SLOT_AT.chain, this.space.ring.head, true);
-      reply = code | REPLY_CHAIN;
-    }
+    if (this.space.ring.isBehind) return this.#replyBehindMapper(code);
     this.#engine.addRunning(this);
-    const before = Atomics.exchange(control.i32, this.stateAt / 4, reply);
-    if (before !== POSTED_FAST && before !== POSTED_FRAME) this.#engine.wake(this.stateAt);
+    const { i32 } = this.#engine.control;
+    const before = Atomics.exchange(i32, this.stateAt / 4, code);
+    if (before !== POSTED_FAST && before !== POSTED_FRAME) this.#wakeThread(before);
+  }
+
+  #wakeThread(before: number): void {
+    if (before === STATE_FAILED && this.slot.isFresh) this.lose();
+    else this.#engine.wake(this.stateAt);
+  }
+
+  /** Mappings have to change, or this thread has to be made, before guest code goes on. */
+  #replyBehindMapper(code: number): void {
+    const { i32, dv } = this.#engine.control;
+    const { space, slot } = this;
+    const state = Atomics.load(i32, this.stateAt / 4);
+    const isAsleep = state !== POSTED_FAST && state !== POSTED_FRAME;
+    if (!space.stageForResume(isAsleep ? slot : null)) {
+      this.#held = code;
+      space.held.push(this);
+      return;
+    }
+    dv.setInt32(this.at + SLOT_AT.chain, space.ring.head, true);
+    this.#engine.addRunning(this);
+    // A thread that is awake may wake the mapper as soon as it sees the reply: all must be there. One that sleeps is woken
+    // by the mapper's last command, which must not come before the reply.
+    if (!isAsleep) space.ring.commit();
+    const before = Atomics.exchange(i32, this.stateAt / 4, code | REPLY_CHAIN);
+    if (isAsleep) {
+      space.ring.commit();
+      space.wakeMapper();
+    } else if (before !== state) this.#wakeThread(before); // it fell asleep just now
+    if (slot.isFresh) space.hurry();
+    else space.needsWake = false;
   }
 
   /** The ring has room again. */

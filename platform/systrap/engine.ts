@@ -31,8 +31,6 @@ export class Engine {
   readonly doorbell: number;
   /** Threads whose slot may change; order does not matter. */
   readonly running: SystrapContext[] = [];
-  /** New threads that have not reported yet. */
-  readonly booting = new Set<SystrapContext>();
   /** Spaces whose mapper must be woken though nobody was resumed: births. */
   readonly starting: SystrapSpace[] = [];
   /** Spaces whose commands did not fit into their ring. */
@@ -70,11 +68,6 @@ export class Engine {
   get frame(): FrameLayout {
     if (this.#frame === null) throw new Error("the first stub has not reported yet");
     return this.#frame;
-  }
-
-  /** True until the first thread of the first stub has shown what a frame looks like. */
-  get isFrameUnknown(): boolean {
-    return this.#frame === null;
   }
 
   setFrame(frame: FrameLayout): void {
@@ -123,14 +116,9 @@ export class Engine {
       const state = dv.getInt32(c.stateAt, true);
       if (state > 0 && state < FIRST_REPLY && c.stopped()) return c;
     }
-    if (this.booting.size > 0) this.#lookAtBooting();
     if (this.starting.length > 0) this.#flushStarting();
     if (this.overflowing.length > 0) this.#drainOverflow();
     return null;
-  }
-
-  #lookAtBooting(): void {
-    for (const c of this.booting) if (this.#hasPosted(c)) c.stopped();
   }
 
   #hasPosted(c: SystrapContext): boolean {
@@ -155,7 +143,6 @@ export class Engine {
     Atomics.store(i32, this.#sleepingIndex, 1);
     let hasStopped = this.#pending.length > 0 || this.overflowing.length > 0;
     for (const c of this.running) if (this.#hasPosted(c)) hasStopped = true;
-    for (const c of this.booting) if (this.#hasPosted(c)) hasStopped = true;
     if (hasStopped) Atomics.store(i32, this.#sleepingIndex, 0);
     return !hasStopped;
   }

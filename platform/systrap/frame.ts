@@ -63,6 +63,12 @@ export class FrameLayout {
     if (!isSound) throw new Error("the host's signal frames are not as expected (XSAVE missing?)");
   }
 
+  /** Whether `loadFpu` would give the state that a new thread has. */
+  isInitial(fpu: Uint8Array<ArrayBuffer>): boolean {
+    for (let i = 0; i < 8; i++) if (fpu[HEADER + i] !== 0) return false;
+    return true;
+  }
+
   /** FPU state of the frame in the slot at `slot` (host address) -> fpu. */
   fetchFpu(slot: number, fpu: Uint8Array<ArrayBuffer>): void {
     copyToBuffer(fpu, 0, slot + this.fpu, this.fpuSize);

@@ -7,8 +7,10 @@ export class Slot {
   readonly at: number;
   /** Address in the stub. */
   readonly address: number;
-  /** Host thread id, 0 until it reported. Only good to signal a thread of this stub. */
-  tid = 0;
+  /** The thread waits in the handler: a signal frame is there. Valid while it is stopped. */
+  hasFrame = false;
+  /** The thread has run no guest code: its FPU state is the initial one. It may not even be there. */
+  isFresh = true;
 
   constructor(index: number, at: number, address: number) {
     this.index = index;

@@ -26,7 +26,9 @@ import {
   OP_MPROTECT,
   OP_MUNMAP,
   OP_THREAD,
+  OP_WAKE,
   PAGE,
+  POSTED_FAST,
   SLOT_AT,
   SLOT_HEADER,
   SLOTS,
@@ -58,7 +60,7 @@ export interface SpaceOwner {
   readonly engine: Engine;
   /** Message that must be done before `file` can be mapped, or 0. */
   installedBy(file: number): number;
-  /** A stub has told its pid: watch it. */
+  /** The stub has told its pid: watch it. */
   born(space: SystrapSpace): void;
   /** Nothing is left of the space: its numbers may be given away. */
   ended(space: SystrapSpace): void;
@@ -90,8 +92,6 @@ export class SystrapSpace extends AddressSpace {
   /** Forked, but not born: they need this mapper. */
   readonly #unborn = new Set<SystrapSpace>();
   #parent: SystrapSpace | null = null;
-  /** A context made before anybody asked, so that its thread is there. */
-  #spare: SystrapContext | null = null;
 
   /** @param chunk control file offset of the first slots */
   constructor(owner: SpaceOwner, id: number, chunk: number) {
@@ -152,20 +152,34 @@ export class SystrapSpace extends AddressSpace {
     if (this.#isDead || !this.ring.isBehind) return;
     this.needsWake = false;
     if (!this.ring.publish()) this.#engine.overflowing.push(this);
-    this.#engine.wake(this.#headAt);
+    this.wakeMapper();
   }
 
-  get #headAt(): number {
-    return this.#engine.control.commandsOffset(this.id) + COMMANDS_AT.head;
-  }
-
-  /** Publishes for a thread that wakes the mapper itself. False if not all found room. */
-  publishForResume(): boolean {
-    this.needsWake = false;
-    if (this.ring.publish()) return true;
+  /**
+   * Stages the queue for a thread that is being resumed. One that sleeps is woken by the mapper when all is done: that is a
+   * wake-up less than to wake it and let it wake the mapper. False if not all found room.
+   */
+  stageForResume(sleeper: Slot | null): boolean {
+    if (sleeper !== null) {
+      this.ring.push(OP_WAKE, 0, sleeper.address + SLOT_AT.state, 0, 0, 0, 0, 0);
+    }
+    if (this.ring.stage()) return true;
+    this.ring.commit();
     this.#engine.overflowing.push(this);
-    this.#engine.wake(this.#headAt);
+    this.wakeMapper();
     return false;
+  }
+
+  /** A thread that is not there yet was resumed: wakes whoever has to make it. */
+  hurry(): void {
+    if (this.#parent !== null && this.#parent.needsWake) this.#parent.flush();
+    if (!this.needsWake) return;
+    this.needsWake = false;
+    this.wakeMapper();
+  }
+
+  wakeMapper(): void {
+    this.#engine.wake(this.#engine.control.commandsOffset(this.id) + COMMANDS_AT.head);
   }
 
   /** There may be room in the ring again. */
@@ -174,40 +188,28 @@ export class SystrapSpace extends AddressSpace {
     if (this.ring.publish()) {
       for (const context of this.held.splice(0)) context.replyHeld();
     } else this.#engine.overflowing.push(this);
-    this.#engine.wake(this.#headAt);
+    this.wakeMapper();
   }
 
   // Threads
 
   override newContext(): SystrapContext | null {
     if (this.isDestroyed || this.#isDead) return null;
-    if (this.#spare !== null) {
-      const spare = this.#spare;
-      this.#spare = null;
-      return spare;
-    }
     const idle = this.#idle.pop();
     const slot = idle ?? this.#newThread();
     if (slot === null) return null;
-    const context = new SystrapContext(this.#engine, this, slot, idle !== undefined);
+    const context = new SystrapContext(this.#engine, this, slot);
     this.contexts.add(context);
     return context;
   }
 
-  /** The very first thread, before it is known what a frame looks like. */
-  probeThread(): Slot {
+  /** Makes a thread in advance: its start is published together with the stub. Null if there is no room. */
+  prepareThread(): Slot | null {
     const slot = this.#newThread();
-    if (slot === null) throw new Error("systrap: no room for a thread");
     this.ring.publish();
     this.needsWake = false;
+    if (slot !== null) this.#idle.push(slot);
     return slot;
-  }
-
-  /** Makes a thread in advance: its start is published together with the stub. */
-  prepareThread(): void {
-    this.#spare = this.newContext();
-    this.ring.publish();
-    this.needsWake = false;
   }
 
   #newThread(): Slot | null {
@@ -220,8 +222,11 @@ export class SystrapSpace extends AddressSpace {
     control.dv.setUint32(stackAt + 8, SS_AUTODISARM, true);
     control.setWord(stackAt + 16, control.slotBytes - SLOT_HEADER);
     control.setWord(slot.at + SLOT_AT.stack, slot.address + SLOT_HEADER);
-    control.dv.setUint32(slot.at + SLOT_AT.state, 0, true);
-    slot.tid = 0;
+    control.dv.setUint32(slot.at + SLOT_AT.tid, 0, true);
+    control.dv.setUint32(slot.at + SLOT_AT.kick, 0, true);
+    control.dv.setUint32(slot.at + SLOT_AT.state, POSTED_FAST, true); // as if it had stopped there
+    slot.hasFrame = false;
+    slot.isFresh = true;
     this.ring.push(OP_THREAD, 0, slot.address, COMMANDS + stack, 0, 0, 0, 0);
     this.#wakeSoon();
     return slot;
@@ -255,7 +260,7 @@ export class SystrapSpace extends AddressSpace {
     return true;
   }
 
-  /** Keeps a host thread that waits in the handler. False if there are enough. */
+  /** Keeps a host thread that waits. False if there are enough. */
   keepIdle(slot: Slot): boolean {
     if (this.#idle.length >= MAX_IDLE) return false;
     this.#idle.push(slot);

@@ -18,7 +18,6 @@ import {
   ERR,
   R10,
   R11,
-  R13,
   R8,
   R9,
   RAX,
@@ -39,12 +38,10 @@ import { SIG_KICK } from "../stub/layout.ts";
 
 /** The context's fields say what happened. */
 export const REPORTED_STOP = 0;
-/** A new thread is there. */
-export const READY_STOP = 1;
 /** The fast path asked for a frame; the registers are in the slot. */
-export const SAVED_STOP = 2;
+export const SAVED_STOP = 1;
 /** A kick, or a signal that no guest code caused. */
-export const SPURIOUS_STOP = 3;
+export const SPURIOUS_STOP = 2;
 
 // siginfo_t: fields by offset.
 const SI_CODE = 8, SI_ADDR = 16, SI_ARCH = 28;
@@ -53,11 +50,6 @@ const INT80_ERROR = 0x402;
 /** Bytes of `int 0x80`, `sysenter`, `syscall`. */
 const CALL_BYTES = 2;
 const ARG_REGS: readonly number[] = [RDI, RSI, RDX, R10, R8, R9];
-
-/** What a READY_STOP carries: the host tid, which the new thread could not have misstated. */
-export function readyTid(engine: Engine, slotAt: number): number {
-  return engine.control.dv.getInt32(slotAt + engine.frame.regs + R13, true);
-}
 
 /** Reads the frame of the slot at `slotAt` into `c`. Returns the kind of stop. */
 export function readStop(c: Context, engine: Engine, slotAt: number): number {
@@ -71,7 +63,6 @@ export function readStop(c: Context, engine: Engine, slotAt: number): number {
   c.rip = rip;
   c.rsp = control.word(regs + RSP);
   if (signo === SIGSYS) {
-    if (rip === engine.image.ready) return READY_STOP;
     if (rip === engine.image.save) return SAVED_STOP;
     if (code !== SYS_SECCOMP) return SPURIOUS_STOP;
     if (dv.getUint32(info + SI_ARCH, true) !== AUDIT_ARCH_X86_64) {

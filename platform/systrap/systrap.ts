@@ -18,9 +18,9 @@ import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { Platform } from "../platform.ts";
 import { assembleStub } from "../stub/image.ts";
 import {
+  FIRST_REPLY,
   GLOBAL_AT,
-  POSTED_FRAME,
-  POSTED_KIND,
+  REPLY_SAVE,
   SLOT_AT,
   SLOT_HEADER,
   STUB_BASE,
@@ -36,7 +36,6 @@ import { FileTable } from "./files.ts";
 import { FrameLayout } from "./frame.ts";
 import { minSignalStackBytes } from "./host_facts.ts";
 import { type SpaceOwner, SystrapSpace } from "./space.ts";
-import { readyTid } from "./stop.ts";
 import { ThunkTable } from "./thunks.ts";
 import { ZygoteLink } from "./zygote_link.ts";
 
@@ -74,6 +73,8 @@ class SystrapPlatform implements Platform, SpaceOwner {
   readonly #epoll = new Epoll();
   readonly #files: FileTable;
   readonly #spaces = new Map<number, SystrapSpace>();
+  /** Those whose stub has not told its pid yet. */
+  readonly #unborn = new Set<SystrapSpace>();
   readonly #pool: SystrapSpace[] = [];
   readonly #poolSize: number;
   #isZygoteDead = false;
@@ -92,7 +93,11 @@ class SystrapPlatform implements Platform, SpaceOwner {
     });
     const slotBytes = slotSize(minSignalStackBytes());
     this.#control = new ControlMemory(slotBytes);
-    const image = assembleStub(slotBytes, SHARED_OFFSETS);
+    const image = assembleStub(
+      slotBytes,
+      SHARED_OFFSETS,
+      crypto.getRandomValues(new Uint32Array(4)),
+    );
     const doorbell = Engine.newDoorbell();
     const fds = { control: this.#control.fd, arena: arena.fd, doorbell };
     this.#link = ZygoteLink.start(image.elf, fds, options.prepare ?? null);
@@ -113,21 +118,22 @@ class SystrapPlatform implements Platform, SpaceOwner {
   /** The first stub shows a signal frame while no guest code can have touched it; then it is the first of the pool. */
   #learnFrame(): void {
     const space = this.#newSpace();
-    if (space === null) throw new Error("systrap: no room for a stub");
-    const slot = space.probeThread();
+    const slot = space?.prepareThread() ?? null;
+    if (space === null || slot === null) throw new Error("systrap: no room for a stub");
+    const state = (slot.at + SLOT_AT.state) / 4;
+    this.#control.i32[state] = REPLY_SAVE;
     this.#startStub(space);
     const deadline = performance.now() + START_TIMEOUT_MS;
-    const state = () => Atomics.load(this.#control.i32, (slot.at + SLOT_AT.state) / 4);
-    while ((state() & POSTED_KIND) !== POSTED_FRAME) {
+    while (Atomics.load(this.#control.i32, state) >= FIRST_REPLY) {
       this.#lookAtZygote();
       if (this.#isZygoteDead) throw new Error("systrap: the zygote ended while it started");
       if (performance.now() > deadline) throw new Error("systrap: the first stub does not report");
       poll(this.#epoll.fd, EPOLLIN, 1);
     }
     this.engine.setFrame(new FrameLayout(this.#control, slot.at, slot.address));
-    slot.tid = readyTid(this.engine, slot.at);
+    slot.hasFrame = true;
+    slot.isFresh = false;
     space.stubIsAlive();
-    space.keepIdle(slot);
     this.#pool.push(space);
   }
 
@@ -165,6 +171,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     }
     const space = new SystrapSpace(this, id, chunk);
     this.#spaces.set(id, space);
+    this.#unborn.add(space);
     return space;
   }
 
@@ -182,10 +189,12 @@ class SystrapPlatform implements Platform, SpaceOwner {
   }
 
   born(space: SystrapSpace): void {
+    this.#unborn.delete(space);
     if (space.pidfd >= 0) this.#epoll.add(space.pidfd, EPOLLIN, space.id);
   }
 
   ended(space: SystrapSpace): void {
+    this.#unborn.delete(space);
     this.#spaces.delete(space.id);
   }
 
@@ -236,7 +245,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     this.engine.tickKicks(nowNs);
     this.#reapDead();
     this.#files.tick();
-    for (const space of this.#spaces.values()) if (space.isUnborn) space.stubIsAlive();
+    for (const space of this.#unborn) space.stubIsAlive();
     this.#calibrate();
   }
 
