@@ -1,6 +1,6 @@
 // Handlers: version, auth, attach, flush, clunk.
 
-import { EBADF, EINVAL, EMFILE, ENOENT, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { EBADF, EINVAL, EMFILE, ENOENT } from "../../ffi/abi/errno.ts";
 import { fillQid, statMode, typeOf } from "../backend/attributes.ts";
 import { KEEP_ID } from "../backend/create.ts";
 import type { ExportRoot } from "../backend/export_root.ts";
@@ -49,10 +49,10 @@ function startsWithBase(version: Str): boolean {
   return true;
 }
 
-/** No authentication is needed here, which attach(5) has a server say with an error. */
+/** No authentication is needed here. attach(5) has a server say so with an error, and diod's clients expect this one. */
 export function onAuth(s: Session): number {
   decode(s.in, tauth);
-  return -EOPNOTSUPP;
+  return -ENOENT;
 }
 
 /** "" and "/" are the first root, "0", "1", ... the others. */

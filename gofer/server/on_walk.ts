@@ -70,6 +70,7 @@ function openParent(fid: Fid): number {
 /** One step of Twalk. Leaves the attributes of the new place in the statx buffer. 0 or -errno. */
 function stepTo(fid: Fid, name: Str): number {
   if (place.type !== S_IFDIR) return -ENOTDIR;
+  if (name.equals(".")) return statxFd(place.fd); // no client should send it; diod's does
   const isUp = name.equals("..");
   let fd: number;
   if (isUp) {
