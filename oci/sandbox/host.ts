@@ -35,6 +35,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import type { Host } from "../../kernel/core/host.ts";
 import type { Waiter } from "../../kernel/core/wait.ts";
 import type { HostEvents } from "../../kernel/loop.ts";
+import type { GuestClock } from "./guest_clock.ts";
 
 const EPOLLONESHOT = 0x40000000, EPOLLIN = 1;
 /** Token of the platform's doorbell; all others are fds. */
@@ -45,6 +46,8 @@ const RANDOM_BYTES = 4096;
 export class RealHost implements Host, HostEvents {
   readonly cpuCount: number;
   readonly memoryBytes: number;
+  /** Kept true by `poll`, which the loop calls often while it is awake. */
+  guestClock: GuestClock | null = null;
   private readonly epoll: Epoll = new Epoll();
   /** By fd. */
   private readonly watches: (Waiter | null)[] = [];
@@ -162,6 +165,7 @@ export class RealHost implements Host, HostEvents {
   /** Dispatch what is ready; wait at most `timeoutNs` for the first event. */
   poll(timeoutNs: number): void {
     const n = timeoutNs === Infinity ? this.epoll.wait(-1) : this.epoll.waitNs(timeoutNs);
+    if (this.guestClock !== null) this.guestClock.tick(monotonicNs());
     for (let i = 0; i < n; i++) {
       const token = this.epoll.token(i);
       if (token === DOORBELL) continue;

@@ -1,0 +1,12 @@
+/** What every verb is: its help text and what it does. */
+
+export interface Command {
+  /** The help text: usage line, options, exit codes. */
+  readonly help: string;
+  /**
+   * @param args behind the verb
+   * @returns the exit code
+   * @throws UserError
+   */
+  run(args: readonly string[]): number | Promise<number>;
+}

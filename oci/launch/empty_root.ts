@@ -1,0 +1,43 @@
+/**
+ * Takes the host's files away from a running boot process: an empty, read-only directory becomes the root of its mount
+ * namespace, and with it of every thread in there; the old root is unmounted.
+ *
+ * Done from outside, by a short-lived child, so that the boot process never has a capability. See pivot_root(2),
+ * setns(2) with a pidfd (Linux 5.8).
+ */
+
+import { MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../ffi/abi/mount.ts";
+import { CLONE_NEWNS, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { SyscallError } from "../../ffi/sys/errors.ts";
+import { close } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { __WALL } from "../../ffi/abi/wait.ts";
+import type { Level } from "./levels.ts";
+
+/** Exists everywhere; the empty directory is mounted over it. */
+const PLACE = "/proc";
+
+/** @returns null, or why the host refused */
+export function emptyRoot(pidfd: number, level: Level): string | null {
+  if (level === "none") return "it has no mount namespace of its own";
+  const script = new SpawnScript();
+  script.call(N.SYS_setns, pidfd, CLONE_NEWNS + (level === "user" ? CLONE_NEWUSER : 0));
+  const flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  script.call(N.SYS_mount, "dvisor", PLACE, "tmpfs", flags, "mode=0555,size=4k,nr_inodes=2");
+  script.call(N.SYS_chdir, PLACE);
+  // The old root is then on top of the new one, and goes with the next call: pivot_root(2), NOTES.
+  script.call(N.SYS_pivot_root, ".", ".");
+  script.call(N.SYS_umount2, ".", MNT_DETACH);
+  script.call(N.SYS_exit_group, 0);
+  try {
+    const child = spawn(script);
+    syscall(N.SYS_wait4, child.pid, 0, __WALL, 0);
+    close(child.pidfd);
+    return null;
+  } catch (error) {
+    if (error instanceof SyscallError) return error.message;
+    throw error;
+  }
+}

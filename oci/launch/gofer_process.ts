@@ -1,0 +1,89 @@
+/**
+ * Starts `dvisor-gofer`, the file server of a container: own namespaces where this process may make them. It takes its
+ * own root directory away, drops capabilities and puts on a filter before it serves.
+ *
+ * It gets no user namespace: there, files of users that are not mapped would all seem to belong to nobody.
+ */
+
+import {
+  CAP_CHOWN,
+  CAP_DAC_OVERRIDE,
+  CAP_DAC_READ_SEARCH,
+  CAP_FOWNER,
+  CAP_FSETID,
+  CAP_MKNOD,
+  CAP_SETFCAP,
+  CAP_SYS_ADMIN,
+  CAP_SYS_CHROOT,
+} from "../../ffi/abi/capability.ts";
+import {
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUTS,
+} from "../../ffi/abi/sched.ts";
+import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { SpawnScript } from "../../ffi/sys/spawn.ts";
+import { launch, type Launched, type LevelPlan } from "./levels.ts";
+import type { Program } from "./program.ts";
+import * as steps from "./steps.ts";
+
+const NAMESPACES = CLONE_NEWNS + CLONE_NEWPID + CLONE_NEWNET + CLONE_NEWIPC + CLONE_NEWUTS;
+
+/** What serving files takes; the last two until its root directories are cut loose. */
+const CAPABILITIES = [
+  CAP_CHOWN,
+  CAP_DAC_OVERRIDE,
+  CAP_DAC_READ_SEARCH,
+  CAP_FOWNER,
+  CAP_FSETID,
+  CAP_MKNOD,
+  CAP_SETFCAP,
+  CAP_SYS_ADMIN,
+  CAP_SYS_CHROOT,
+];
+
+/** A host path to serve. */
+export interface GoferRoot {
+  readonly path: string;
+  readonly isReadOnly: boolean;
+}
+
+/** Its number in the Gofer. */
+const SOCKET_FD = 3;
+
+export interface GoferOptions {
+  readonly roots: readonly GoferRoot[];
+  /** Connected socket. */
+  readonly socket: number;
+  readonly requireSandbox: boolean;
+}
+
+/** Root i is attached to by the name `String(i)`. */
+export function startGofer(program: Program, options: GoferOptions): Launched {
+  const args = ["serve", `--fd=${SOCKET_FD}`];
+  for (const root of options.roots) {
+    args.push(`--root=${root.path}:${root.isReadOnly ? "ro" : "rw"}`);
+  }
+  if (options.requireSandbox) args.push("--require-confinement");
+  const plans: LevelPlan[] = [];
+  if (syscall(SYS_geteuid) === 0) {
+    plans.push({ level: "root", cloneFlags: NAMESPACES, script: script(true) });
+  }
+  plans.push({ level: "none", cloneFlags: 0, script: script(false) });
+  return launch("file server", plans);
+
+  function script(inNamespaces: boolean): SpawnScript {
+    const s = new SpawnScript();
+    steps.ownSession(s);
+    steps.descriptors(s, [-1, -1, 2, options.socket]);
+    steps.limits(s);
+    if (inNamespaces) steps.privateMounts(s);
+    steps.boundCapabilities(s, CAPABILITIES);
+    steps.tieToParent(s);
+    steps.execute(s, program, args);
+    return s;
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * Which executables the launcher starts: this one again as `dvisor boot`, and `dvisor-gofer` beside it.
+ *
+ * From a source tree both are `deno run` of the sources: for development only. Neighbour: steps.ts executes them.
+ */
+
+import { dirname, fromFileUrl } from "@std/path";
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
+import { Stat } from "../../ffi/abi/stat.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { errnoName } from "../../ffi/sys/errors.ts";
+import { fstat, openat } from "../../ffi/sys/files.ts";
+import { UserError } from "../user_error.ts";
+
+export interface Program {
+  /** Open executable, close-on-exec. */
+  readonly fd: number;
+  /** Arguments before those of the caller, the program's name first. */
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  /** Every user may execute and read it, so it may run as another one. */
+  readonly isPublic: boolean;
+}
+
+/** What `deno run` needs of the caller's environment. */
+const DENO_VARIABLES = ["HOME", "DENO_DIR", "PATH", "XDG_CACHE_HOME"];
+
+/** Other users may read and execute. */
+const S_IROTH_IXOTH = 0o005;
+
+/** `main` is the source of the entry when this process runs from sources, else null. */
+function sourceRoot(): string | null {
+  if (Deno.build.standalone || !Deno.mainModule.startsWith("file:")) return null;
+  return Deno.mainModule.endsWith(".ts") ? fromFileUrl(new URL("../../", import.meta.url)) : null;
+}
+
+function openProgram(path: string, argv: readonly string[], env: readonly string[]): Program {
+  const fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw new UserError(`cannot execute ${path}: ${errnoName(fd)}`);
+  const isKnown = fstat(fd, scratch.area(0)) === 0;
+  const mode = scratch.dv.getUint32(scratch.areaOffset(0) + Stat.at.mode, true);
+  const isPublic = isKnown && (mode & S_IROTH_IXOTH) === S_IROTH_IXOTH;
+  return { fd, argv, env, isPublic };
+}
+
+function sourceProgram(root: string, entry: string): Program {
+  const env: string[] = [];
+  for (const name of DENO_VARIABLES) {
+    const value = Deno.env.get(name);
+    if (value !== undefined) env.push(`${name}=${value}`);
+  }
+  const flags = ["-A", "--no-lock", "--v8-flags=--no-enable-lazy-source-positions"];
+  const argv = ["deno", "run", ...flags, root + entry];
+  // Sources and the runtime's cache may be in places that only this user reads.
+  return { ...openProgram(Deno.execPath(), argv, env), isPublic: false };
+}
+
+/** This program. */
+export function sentryProgram(): Program {
+  const root = sourceRoot();
+  if (root !== null) return sourceProgram(root, "mod.ts");
+  return openProgram("/proc/self/exe", ["dvisor"], []);
+}
+
+/** The file server. Throws a UserError if it is not beside this program. */
+export function goferProgram(): Program {
+  const root = sourceRoot();
+  if (root !== null) return sourceProgram(root, "gofer/main.ts");
+  return openProgram(`${dirname(Deno.execPath())}/dvisor-gofer`, ["dvisor-gofer"], []);
+}

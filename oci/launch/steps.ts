@@ -1,0 +1,108 @@
+/**
+ * Parts of launch scripts: what happens between clone and exec, as lists of raw system calls.
+ *
+ * Credentials belong to threads and a Deno process has several before its first line of JavaScript: so everything that
+ * changes them is here, before there is more than one thread. Neighbours: ffi/sys/spawn.ts runs a script;
+ * sentry_process.ts and gofer_process.ts put them together.
+ */
+
+import {
+  _LINUX_CAPABILITY_VERSION_3 as CAPABILITY_VERSION,
+  CAP_LAST_CAP,
+  CapData,
+  CapHeader,
+} from "../../ffi/abi/capability.ts";
+import { AT_FDCWD, F_DUPFD_CLOEXEC, O_CLOEXEC, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC } from "../../ffi/abi/mount.ts";
+import { PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from "../../ffi/abi/prctl.ts";
+import { Rlimit, RLIMIT_CORE, RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
+import { SIGKILL } from "../../ffi/abi/signal.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { PREV, type SpawnScript } from "../../ffi/sys/spawn.ts";
+import type { Program } from "./program.ts";
+
+/** Descriptors stand here while their final numbers may still be in use. */
+const FD_ASIDE = 256;
+const CLOSE_RANGE_CLOEXEC = 4;
+const UINT_MAX = 0xffffffff;
+
+/** Own session: the terminal's signals and job control do not reach it. */
+export function ownSession(script: SpawnScript): void {
+  script.call(N.SYS_setsid).call(N.SYS_chdir, "/");
+}
+
+/**
+ * `fds[i]` becomes descriptor i, -1 becomes /dev/null; everything else is closed at exec.
+ */
+export function descriptors(script: SpawnScript, fds: readonly number[]): void {
+  const aside = fds.map((fd) => {
+    if (fd >= 0) script.call(N.SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_ASIDE);
+    else script.call(N.SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+    return PREV(script.length - 1);
+  });
+  aside.forEach((from, to) => script.call(N.SYS_dup3, from, to, 0));
+  script.callMayFail(N.SYS_close_range, fds.length, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+}
+
+/** As many open files as the host lets us; no core files, which would hold the guest's memory. */
+export function limits(script: SpawnScript): void {
+  const old = scratch.areaOffset(0);
+  if (syscall(N.SYS_prlimit64, 0, RLIMIT_NOFILE, 0, scratch.area(0)) === 0) {
+    const raised = scratch.u8.slice(old, old + Rlimit.size);
+    raised.copyWithin(Rlimit.at.cur, Rlimit.at.max, Rlimit.at.max + 8);
+    script.callMayFail(N.SYS_prlimit64, 0, RLIMIT_NOFILE, raised, 0);
+  }
+  script.callMayFail(N.SYS_prlimit64, 0, RLIMIT_CORE, new Uint8Array(Rlimit.size), 0);
+}
+
+/** Mounts no longer spread to the host; /proc shows the new pid namespace where the host permits it. */
+export function privateMounts(script: SpawnScript): void {
+  script.call(N.SYS_mount, "none", "/", 0, MS_REC + MS_PRIVATE, 0);
+  const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  script.callMayFail(N.SYS_mount, "proc", "/proc", "proc", flags, 0);
+}
+
+/** In a new user namespace: the caller's ids, as they are, and no others. */
+export function mapOwnIds(script: SpawnScript, uid: number, gid: number): void {
+  writeFile(script, "/proc/self/setgroups", "deny");
+  writeFile(script, "/proc/self/uid_map", `${uid} ${uid} 1`);
+  writeFile(script, "/proc/self/gid_map", `${gid} ${gid} 1`);
+}
+
+function writeFile(script: SpawnScript, path: string, text: string): void {
+  script.call(N.SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0);
+  const fd = PREV(script.length - 1);
+  script.call(N.SYS_write, fd, text, text.length).call(N.SYS_close, fd);
+}
+
+/** What can never be had again, except `kept`: capability numbers. */
+export function boundCapabilities(script: SpawnScript, kept: readonly number[]): void {
+  for (let cap = 0; cap <= CAP_LAST_CAP; cap++) {
+    if (!kept.includes(cap)) script.callMayFail(N.SYS_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
+  }
+}
+
+/** Another user without groups. */
+export function becomeUser(script: SpawnScript, uid: number, gid: number): void {
+  script.call(N.SYS_setgroups, 0, 0);
+  script.call(N.SYS_setresgid, gid, gid, gid).call(N.SYS_setresuid, uid, uid, uid);
+}
+
+/** No capabilities now, and with the bounding set empty none behind exec either. */
+export function dropCapabilities(script: SpawnScript): void {
+  const header = new Uint8Array(CapHeader.size);
+  new DataView(header.buffer).setUint32(CapHeader.at.version, CAPABILITY_VERSION, true);
+  script.call(N.SYS_capset, header, new Uint8Array(2 * CapData.size));
+}
+
+/** No new privileges by exec, and no life without the launcher. Must come behind changes of ids. */
+export function tieToParent(script: SpawnScript): void {
+  script.call(N.SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  script.call(N.SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+export function execute(script: SpawnScript, program: Program, args: readonly string[]): void {
+  script.execFd(program.fd, [...program.argv, ...args], program.env);
+}

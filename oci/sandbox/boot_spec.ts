@@ -1,0 +1,98 @@
+/**
+ * What `dvisor boot` is told: plain JSON, written by the launcher to a memfd. The one agreement between the two.
+ *
+ * Arguments, environment, paths and options are byte strings (kernel/core/bytes.ts): each character is one byte.
+ */
+
+import type { PlatformName } from "../../platform/registry.ts";
+
+export interface ProcessSpec {
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids: readonly number[];
+  /** A guest terminal of its own, connected to the host terminal that stdin, stdout and stderr are. */
+  readonly terminal: boolean;
+  readonly consoleSize: { readonly rows: number; readonly columns: number } | null;
+  /** Numbers of capabilities; null: all for user 0, none for others. */
+  readonly capabilities: CapabilitySpec | null;
+  readonly noNewPrivileges: boolean;
+  readonly rlimits: readonly RlimitSpec[];
+  readonly umask: number;
+}
+
+export interface CapabilitySpec {
+  readonly bounding: readonly number[];
+  readonly effective: readonly number[];
+  readonly permitted: readonly number[];
+  readonly inheritable: readonly number[];
+  readonly ambient: readonly number[];
+}
+
+export interface RlimitSpec {
+  /** RLIMIT_* */
+  readonly resource: number;
+  /** Infinity is null in JSON. */
+  readonly soft: number | null;
+  readonly hard: number | null;
+}
+
+export interface RootSpec {
+  /** Name of the tree at the Gofer (attach name). */
+  readonly goferAttach: string;
+  readonly readonly: boolean;
+  /** Where writes go: into memory, or through to the host. */
+  readonly overlay: "memory" | "none";
+}
+
+export interface MountSpec {
+  /** "gofer", or a file system type of the kernel: tmpfs, proc, sysfs, devtmpfs, devpts. */
+  readonly type: string;
+  /** Absolute, in the sandbox. */
+  readonly destination: string;
+  /** For type "gofer". */
+  readonly goferAttach: string | null;
+  /** As in fstab: "ro", "nosuid", "size=64m". */
+  readonly options: readonly string[];
+}
+
+/** Descriptor numbers in the boot process; -1: none. */
+export interface BootFds {
+  /** Connected socket of the Gofer. */
+  readonly gofer: number;
+  readonly stdio: readonly [number, number, number];
+  /** Socket to the launcher (control.ts). */
+  readonly control: number;
+  readonly debugLog: number;
+}
+
+export interface BootSpec {
+  /** null: the best that works. */
+  readonly platform: PlatformName | null;
+  readonly hostname: string;
+  readonly process: ProcessSpec;
+  readonly root: RootSpec;
+  readonly mounts: readonly MountSpec[];
+  readonly fds: BootFds;
+  /** Every call to the debug log. */
+  readonly strace: boolean;
+  /** Whether a missing seccomp filter is an error. */
+  readonly requireSandbox: boolean;
+  /** What the sandbox believes to have. */
+  readonly memoryBytes: number;
+  readonly cpus: number;
+}
+
+/** Descriptor numbers that the launcher gives to the boot process. */
+export const BOOT_FDS = {
+  spec: 3,
+  control: 4,
+  gofer: 5,
+  stdio: [6, 7, 8],
+  debugLog: 9,
+} as const;
+
+/** No descriptor from here on is given to the boot process. */
+export const FIRST_FREE_FD = 10;

@@ -1,0 +1,76 @@
+/**
+ * The guest's vDSO: puts its image and data page into guest memory, and keeps the clock in it true while the sandbox
+ * is awake. An idle sandbox is never woken for it; the time stamp counter goes on alone.
+ */
+
+import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
+import { monotonicNs, realtimeNsec, realtimeSec, timeStampCounter } from "../../ffi/sys/clock.ts";
+import { ClockPage, type ClockReading } from "../../platform/vdso/clock_page.ts";
+import { buildVdso, DATA_PAGE_BYTES } from "../../platform/vdso/vdso.ts";
+import type { MemoryContext } from "../../kernel/mm/memory_context.ts";
+
+const UPDATE_NS = 1_000_000_000;
+/** Until the rate is known guests ask the kernel: so the first update comes soon. */
+const FIRST_UPDATE_NS = 60_000_000;
+const PAGE_BYTES = 4096;
+
+export class GuestClock {
+  private readonly page: ClockPage;
+  private readonly reading: ClockReading;
+  private nextNs: number;
+
+  private constructor(pageAddress: number, first: ClockReading) {
+    this.reading = first;
+    this.page = new ClockPage(pageAddress, { ...first });
+    this.nextNs = first.monotonicNs + FIRST_UPDATE_NS;
+  }
+
+  /** @param first a reading as old as can be: the rate is measured from there */
+  static install(memory: MemoryContext, first: ClockReading): GuestClock | null {
+    const image = buildVdso();
+    const pages = (DATA_PAGE_BYTES + image.length) / PAGE_BYTES;
+    const frame = memory.frames.alloc(pages);
+    if (frame < 0) return null;
+    const data = memory.arena.base + frame;
+    copyFromBuffer(data + DATA_PAGE_BYTES, image, 0, image.length);
+    memory.vdso = {
+      vvarFrame: frame,
+      vvarBytes: DATA_PAGE_BYTES,
+      imageFrame: frame + DATA_PAGE_BYTES,
+      imageBytes: image.length,
+    };
+    return new GuestClock(data, first);
+  }
+
+  /** Called often while the sandbox is awake. HOT */
+  tick(nowNs: number): void {
+    if (nowNs < this.nextNs) return;
+    this.nextNs = nowNs + UPDATE_NS;
+    readClocks(this.reading);
+    this.page.update(this.reading);
+  }
+}
+
+/** All clocks at one moment, as well as can be. */
+export function readClocks(into: ClockReading): ClockReading {
+  into.realtimeSec = realtimeSec();
+  into.realtimeNsec = realtimeNsec();
+  into.tsc = timeStampCounter();
+  into.monotonicNs = monotonicNs();
+  return into;
+}
+
+export function newReading(): ClockReading {
+  return readClocks({ tsc: 0, monotonicNs: 0, realtimeSec: 0, realtimeNsec: 0 });
+}
+
+/** Whether the counter runs at one rate on all processors, whatever they do: /proc/cpuinfo says so. */
+export function hasSteadyCounter(): boolean {
+  try {
+    const text = Deno.readTextFileSync("/proc/cpuinfo");
+    const flags = /^flags\s*:(.*)$/m.exec(text)?.[1]?.split(" ") ?? [];
+    return flags.includes("constant_tsc") && flags.includes("nonstop_tsc");
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What a kernel runs on: guest memory, a platform, and the host's clocks and events. Made first of all, while the host's
+ * names can still be seen.
+ */
+
+import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { createPlatform, PLATFORM_NAMES, type PlatformName } from "../../platform/registry.ts";
+import { UserError } from "../user_error.ts";
+import type { BootSpec } from "./boot_spec.ts";
+import { hasSteadyCounter, newReading } from "./guest_clock.ts";
+import type { ClockReading } from "../../platform/vdso/clock_page.ts";
+import { RealHost } from "./host.ts";
+
+/** Address space for windows on host files. */
+const WINDOWS_BYTES = 4096 * WINDOW_BYTES;
+/** Guest memory is sparse: address space for more than there can be costs nothing. */
+const ARENA_FACTOR = 2;
+
+export interface Machine {
+  readonly arena: Arena;
+  readonly platform: Platform;
+  readonly platformName: PlatformName;
+  readonly host: RealHost;
+  /** The first reading of the clocks; null: the counter cannot be used for them. */
+  readonly clocks: ClockReading | null;
+  readonly cpu: CpuFacts;
+}
+
+/** From the auxiliary vector of this process. */
+export interface CpuFacts {
+  /** CPUID 1 EDX. */
+  readonly hwcap: number;
+  readonly hwcap2: number;
+  /** Bytes of a signal frame. */
+  readonly minSignalStack: number;
+}
+
+const AT_HWCAP = 16, AT_HWCAP2 = 26, AT_MINSIGSTKSZ = 51;
+/** What old hosts, which do not say, have at most. */
+const MINSIGSTKSZ = 2048;
+
+/** @throws UserError when no platform works */
+export function createMachine(spec: BootSpec): Machine {
+  const clocks = hasSteadyCounter() ? newReading() : null;
+  const cpu = readCpuFacts();
+  const arena = createArena(spec.memoryBytes);
+  const { platform, name } = choosePlatform(spec.platform, arena);
+  const host = new RealHost(spec.cpus, spec.memoryBytes);
+  host.watchDoorbell(platform.doorbellFd);
+  return { arena, platform, platformName: name, host, clocks, cpu };
+}
+
+function createArena(memoryBytes: number): Arena {
+  const bytes = Math.ceil(ARENA_FACTOR * memoryBytes / WINDOW_BYTES) * WINDOW_BYTES;
+  try {
+    return Arena.create(bytes, WINDOWS_BYTES);
+  } catch (cause) {
+    const gib = Math.round((bytes + WINDOWS_BYTES) / 2 ** 30);
+    throw new UserError(`no ${gib} GiB of address space for guest memory`, undefined, cause);
+  }
+}
+
+function choosePlatform(
+  asked: PlatformName | null,
+  arena: Arena,
+): { platform: Platform; name: PlatformName } {
+  let last: unknown;
+  for (const name of asked === null ? PLATFORM_NAMES : [asked]) {
+    try {
+      return { platform: createPlatform(name, arena), name };
+    } catch (error) {
+      last = error;
+    }
+  }
+  const what = asked === null ? "no platform works" : `the platform ${asked} does not work`;
+  throw new UserError(`${what} on this host (dvisor doctor says more)`, undefined, last);
+}
+
+function readCpuFacts(): CpuFacts {
+  const bytes = Deno.readFileSync("/proc/self/auxv");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const values = new Map<number, number>();
+  for (let at = 0; at + 16 <= bytes.length; at += 16) {
+    values.set(view.getUint32(at, true), view.getUint32(at + 8, true));
+  }
+  return {
+    hwcap: values.get(AT_HWCAP) ?? 0,
+    hwcap2: values.get(AT_HWCAP2) ?? 0,
+    minSignalStack: values.get(AT_MINSIGSTKSZ) ?? MINSIGSTKSZ,
+  };
+}

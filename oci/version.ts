@@ -1,0 +1,7 @@
+/** What this program is called and how old it is. Nothing else. */
+
+/** The project's version, as in deno.json. */
+export const VERSION = "0.1.0";
+
+/** The version of the OCI runtime specification that bundles are read by. */
+export const OCI_VERSION = "1.2.0";
