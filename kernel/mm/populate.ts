@@ -101,23 +101,21 @@ export function populateBacked(mm: MemoryManager, vma: Vma, page: number): numbe
   if (page * PAGE_SIZE - shift >= end) return -EFAULT;
   const frame = backing.frame(page * PAGE_SIZE - shift, true);
   if (frame < 0) return frame === -ENOMEM ? -ENOMEM : -EFAULT;
-  let from = Math.max(Math.floor(page / AROUND) * AROUND, vma.start / PAGE_SIZE);
-  let to = Math.min(from + AROUND, vma.end / PAGE_SIZE, (end + shift) / PAGE_SIZE);
-  const i = mm.pages.indexOf(page);
-  if (i > 0) from = Math.max(from, mm.pages.end(i - 1));
-  if (i < mm.pages.length) to = Math.min(to, mm.pages.start(i));
-  mapBackedRange(mm, vma, from, to);
+  const window = Math.floor(page / AROUND) * AROUND, last = (end + shift) / PAGE_SIZE;
+  const from = Math.max(window, vma.start / PAGE_SIZE);
+  mapBackedRange(mm, vma, from, Math.min(window + AROUND, vma.end / PAGE_SIZE, last));
   return mm.pages.present(page) < 0 ? -EFAULT : 0;
 }
 
-/** Map what the file has of [from, to), where nothing is mapped yet. */
+/** Map what the file has of [from, to), where there is no frame yet. */
 export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: number): void {
   const backing = vma.backing!, shift = vma.start - vma.offset, frames = mm.ctx.frames;
   const flags = vma.isShared ? PAGE_SHARED : PAGE_FILE | PAGE_COW;
   const prot = vma.isShared ? vma.prot : vma.sharedProt;
   let start = from, run = 0, first = -1;
   for (let page = from; page <= to;) {
-    const at = page < to ? backing.frame(page * PAGE_SIZE - shift, false) : -1;
+    const isAbsent = page < to && mm.pages.present(page) < 0;
+    const at = isAbsent ? backing.frame(page * PAGE_SIZE - shift, false) : -1;
     if (run > 0 && (at < 0 || at !== first + run * PAGE_SIZE)) {
       frames.retain(first, run);
       mapFrames(mm, start, run, first / PAGE_SIZE, flags, prot);
@@ -127,7 +125,8 @@ export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: nu
       page++;
       continue;
     }
-    const n = Math.min(to - page, backing.contiguous(page * PAGE_SIZE - shift, at, to - page));
+    const most = absentRun(mm, page, to);
+    const n = Math.min(most, backing.contiguous(page * PAGE_SIZE - shift, at, most));
     if (run === 0) {
       start = page;
       first = at;
@@ -135,4 +134,13 @@ export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: nu
     run += n;
     page += n;
   }
+}
+
+/** Pages from `page` on, below `to`, before the next one with a frame. */
+function absentRun(mm: MemoryManager, page: number, to: number): number {
+  const map = mm.pages;
+  for (let i = map.indexOf(page); i < map.length && map.start(i) < to; i++) {
+    if (map.frame(i) >= 0) return map.start(i) - page;
+  }
+  return to - page;
 }

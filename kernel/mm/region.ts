@@ -68,7 +68,7 @@ export function dropPages(mm: MemoryManager, from: number, to: number): void {
   pages.remove(first, last);
 }
 
-/** Put frames at absent pages and queue their mapping. */
+/** Put frames at absent pages and queue their mapping. Shadows that wait there stay. */
 export function mapFrames(
   mm: MemoryManager,
   page: number,
@@ -77,6 +77,19 @@ export function mapFrames(
   flags: number,
   prot: number,
 ): void {
-  mm.pages.insert(page, pages, frame, -1, flags);
+  const map = mm.pages, end = page + pages;
   mm.space.mapArena(page * PAGE_SIZE, pages * PAGE_SIZE, frame * PAGE_SIZE, prot);
+  for (let at = page; at < end;) {
+    const i = map.indexOf(at), next = i < map.length ? map.start(i) : Infinity;
+    const to = Math.min(end, next > at ? next : map.end(i));
+    if (next > at) {
+      map.insert(at, to - at, frame + at - page, -1, flags);
+    } else {
+      const k = map.splitAt(at);
+      map.splitAt(to);
+      map.set(k, frame + at - page, map.shadow(k), flags);
+      map.coalesce(k - 1, k + 2);
+    }
+    at = to;
+  }
 }

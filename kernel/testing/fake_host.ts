@@ -32,45 +32,45 @@ export class FakeHost implements Host {
       buf[i] = this.seed >>> 24;
     }
   }
-  read(): number {
+  read(_fd: number, _addr: number, _len: number): number {
     return -EBADF;
   }
-  write(): number {
+  write(_fd: number, _addr: number, _len: number): number {
     return -EBADF;
   }
-  preadv(): number {
+  preadv(_fd: number, _iov: number, _count: number, _offset: number): number {
     return -EBADF;
   }
-  pwritev(): number {
+  pwritev(_fd: number, _iov: number, _count: number, _offset: number): number {
     return -EBADF;
   }
-  ftruncate(): number {
+  ftruncate(_fd: number, _size: number): number {
     return -EBADF;
   }
-  fallocate(): number {
+  fallocate(_fd: number, _mode: number, _offset: number, _len: number): number {
     return -EBADF;
   }
-  fsync(): number {
+  fsync(_fd: number, _dataOnly: boolean): number {
     return -EBADF;
   }
-  lseek(): number {
+  lseek(_fd: number, _offset: number, _whence: number): number {
     return -EBADF;
   }
-  fileSize(): number {
+  fileSize(_fd: number): number {
     return -EBADF;
   }
-  close(): void {}
-  ioctl(): number {
+  close(_fd: number): void {}
+  ioctl(_fd: number, _request: number, _addr: number): number {
     return -EBADF;
   }
-  pollNow(): number {
+  pollNow(_fd: number, _events: number): number {
     return -EBADF;
   }
   watch(_fd: number, _events: number, _waiter: Waiter): number {
     return -EBADF;
   }
-  arm(): number {
+  arm(_fd: number, _events: number): number {
     return -EBADF;
   }
-  unwatch(): void {}
+  unwatch(_fd: number): void {}
 }

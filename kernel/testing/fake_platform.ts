@@ -42,6 +42,8 @@ export class FakeSpace extends AddressSpace {
   isDestroyed: boolean = false;
   /** Changes that were queued, for tests that count them. */
   readonly log: string[] = [];
+  private readonly queue: (() => void)[] = [];
+  private isApplying: boolean = false;
 
   constructor(platform: FakePlatform) {
     super();
@@ -65,6 +67,7 @@ export class FakeSpace extends AddressSpace {
   }
 
   private fill(addr: number, len: number, file: number, offset: number, prot: number): void {
+    if (this.defers(() => this.fill(addr, len, file, offset, prot))) return;
     for (let i = 0; i < len / PAGE; i++) {
       this.table.set(addr / PAGE + i, { file, offset: offset + i * PAGE, prot });
     }
@@ -72,6 +75,11 @@ export class FakeSpace extends AddressSpace {
 
   unmap(addr: number, len: number): void {
     this.change("unmap", addr, len);
+    this.clear(addr, len);
+  }
+
+  private clear(addr: number, len: number): void {
+    if (this.defers(() => this.clear(addr, len))) return;
     if (len / PAGE > this.table.size) {
       for (const page of this.table.keys()) {
         if (page >= addr / PAGE && page < (addr + len) / PAGE) this.table.delete(page);
@@ -84,6 +92,11 @@ export class FakeSpace extends AddressSpace {
   /** Fails, as the host would, when a part is not mapped. */
   protect(addr: number, len: number, prot: number): void {
     this.change("protect", addr, len);
+    this.restrict(addr, len, prot);
+  }
+
+  private restrict(addr: number, len: number, prot: number): void {
+    if (this.defers(() => this.restrict(addr, len, prot))) return;
     for (let page = addr / PAGE; page < (addr + len) / PAGE; page++) {
       const entry = this.table.get(page);
       if (entry === undefined) throw new Error(`protect of unmapped page ${page}`);
@@ -102,12 +115,25 @@ export class FakeSpace extends AddressSpace {
     if (this.platform.acksAtOnce) this.ackedSeq = this.seq;
   }
 
+  /** Put a change off until `flush`, when the platform is lazy. */
+  private defers(change: () => void): boolean {
+    if (!this.platform.isLazy || this.isApplying) return false;
+    this.queue.push(change);
+    return true;
+  }
+
   flush(): void {
+    if (this.isDestroyed) return;
+    this.isApplying = true;
+    for (const change of this.queue) change();
+    this.queue.length = 0;
+    this.isApplying = false;
     if (this.platform.acksOnFlush) this.ackedSeq = this.seq;
   }
 
   fork(): FakeSpace | null {
     if (this.platform.spaces.size >= this.platform.maxSpaces) return null;
+    if (this.platform.isLazy) this.flush();
     const child = new FakeSpace(this.platform);
     for (const [page, entry] of this.table) child.table.set(page, entry);
     return child;
@@ -120,9 +146,15 @@ export class FakeSpace extends AddressSpace {
   destroy(): void {
     this.isDestroyed = true;
     this.seq++;
+    if (this.platform.acksAtOnce) this.die();
+  }
+
+  /** The host process is gone. */
+  die(): void {
+    this.queue.length = 0;
     this.table.clear();
     this.platform.spaces.delete(this);
-    if (this.platform.acksAtOnce) this.ackedSeq = this.seq;
+    this.ackedSeq = this.seq;
   }
 
   get mappingCount(): number {
@@ -144,6 +176,8 @@ export class FakePlatform implements Platform {
   maxSpaces: number = Infinity;
   acksAtOnce: boolean = true;
   acksOnFlush: boolean = false;
+  /** Changes are made at `flush` only, as by a mapper that comes later. */
+  isLazy: boolean = false;
   /** What `thunk` returns; 0 means that nothing is patched. */
   thunkAddress: number = 0;
   private nextFile: number = 1;
@@ -206,6 +240,7 @@ export class GuestSimulator {
 
   private access(addr: number, kind: number, value: number): number {
     const page = Math.floor(addr / PAGE);
+    this.space.flush();
     for (let attempt = 0; attempt < 100; attempt++) {
       const entry = this.space.table.get(page);
       let hostSigno = 11;
