@@ -7,13 +7,25 @@
 
 import { EACCES, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from "../../ffi/abi/errno.ts";
 import { MS_NOEXEC, MS_RDONLY } from "../../ffi/abi/mount.ts";
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_IXGRP } from "../../ffi/abi/stat.ts";
+import {
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_ISGID,
+  S_ISUID,
+  S_ISVTX,
+  S_IXGRP,
+} from "../../ffi/abi/stat.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import {
   checkAccess,
   MAY_EXEC,
+  MAY_READ,
   MAY_WRITE,
   mayKeepSetgid,
+  ownsOrCapable,
   stickyAllows,
 } from "../cred/permission.ts";
 import type { Dentry, Mount } from "./dentry.ts";
@@ -72,6 +84,39 @@ export function mayDelete(victim: Dentry, asDirectory: boolean, cred: Credential
   if (asDirectory && !isDirectory(inode)) return -ENOTDIR;
   if (!asDirectory && isDirectory(inode)) return -EISDIR;
   return victim.parent.isUnlinked ? -ENOENT : 0;
+}
+
+/** protected_hardlinks: owners, CAP_FOWNER, and whoever may read and write a harmless regular file: 0 or -EPERM. */
+export function mayLink(inode: Inode, cred: Credentials): number {
+  if (ownsOrCapable(inode, cred)) return 0;
+  const isSetgid = (inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP);
+  if (!isRegular(inode) || (inode.mode & S_ISUID) !== 0 || isSetgid) return -EPERM;
+  return inodePermission(inode, MAY_READ | MAY_WRITE, cred) < 0 ? -EPERM : 0;
+}
+
+/** protected_symlinks: a last link in a sticky world-writable directory is followed by its owner only: 0 or -EACCES. */
+export function mayFollow(dir: Inode, link: Inode, cred: Credentials): number {
+  if (link.uid === cred.fsuid || (dir.mode & 0o1002) !== 0o1002) return 0;
+  return link.uid === dir.uid ? 0 : -EACCES;
+}
+
+/**
+ * may_create_in_sticky: O_CREAT that found `inode`, somebody else's, in a sticky directory that others may write:
+ * 0 or -EACCES. `regular` and `fifos` are the protection levels of proc_sys_fs(5); other types are always refused.
+ */
+export function mayReuse(
+  dir: Inode,
+  inode: Inode,
+  regular: number,
+  fifos: number,
+  cred: Credentials,
+): number {
+  if ((dir.mode & S_ISVTX) === 0) return 0;
+  const type = inode.mode & S_IFMT;
+  const level = type === S_IFREG ? regular : type === S_IFIFO ? fifos : 1;
+  if (level === 0 || inode.uid === dir.uid || inode.uid === cred.fsuid) return 0;
+  if ((dir.mode & 0o002) !== 0) return -EACCES;
+  return (dir.mode & 0o020) !== 0 && level >= 2 ? -EACCES : 0;
 }
 
 /** Group of something new in `dir`: the directory's when that has S_ISGID. */

@@ -71,6 +71,7 @@ export function chownPath(caller: Caller, path: Path, uid: number, gid: number):
   if (!isDirectory(inode)) {
     const mode = withoutSetid(inode, cred);
     if (mode !== inode.mode) {
+      if (!ownsOrCapable(inode, cred)) return -EPERM;
       change.valid |= ATTR_MODE;
       change.mode = mode;
     }
@@ -96,6 +97,20 @@ export function truncateInode(caller: Caller, inode: Inode, size: number): numbe
     change.valid |= ATTR_MODE;
     change.mode = mode;
   }
+  return inode.setattr(change, caller.cred);
+}
+
+/**
+ * file_remove_privs: a caller without CAP_FSETID is about to write to `file`, so its set-ID bits go. The writing calls
+ * run it first, when `inode.mode & 0o6000`.
+ */
+export function dropSetid(caller: Caller, file: OpenFile): number {
+  const inode = file.inode;
+  if (!isRegular(inode)) return 0;
+  const change = emptyAttrChange();
+  change.mode = modeAfterWrite(inode, caller.cred);
+  if (change.mode === inode.mode) return 0;
+  change.valid = ATTR_MODE | ATTR_CTIME;
   return inode.setattr(change, caller.cred);
 }
 

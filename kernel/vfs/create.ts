@@ -18,7 +18,7 @@ import {
   S_IFSOCK,
 } from "../../ffi/abi/stat.ts";
 import { hasCap } from "../cred/credentials.ts";
-import { groupOfNew, isDirectory, mayCreate, modeOfNew, wantWrite } from "./access.ts";
+import { groupOfNew, isDirectory, mayCreate, mayLink, modeOfNew, wantWrite } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import { type Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
@@ -178,9 +178,13 @@ export function linkAt(
   const child = walkToNew(caller, to, newDirfd, newText, false);
   if (typeof child === "number") return child;
   if (from.mount !== to.mount) return -EXDEV;
+  const source = from.inode, dir = to.inode;
+  if (caller.fs.namespace.vfs.protectedHardlinks) {
+    r = mayLink(source, cred);
+    if (r < 0) return r;
+  }
   r = mayCreate(to.dentry, cred);
   if (r < 0) return r;
-  const source = from.inode, dir = to.inode;
   if (source.fs !== dir.fs) return -EXDEV;
   if (isDirectory(source)) return -EPERM;
   if (source.nlink === 0 && !source.isLinkable) return -ENOENT;

@@ -62,6 +62,7 @@ import {
   isDirectory,
   isRegular,
   mayCreate,
+  mayReuse,
   wantWrite,
 } from "./access.ts";
 import { truncateInode } from "./attributes.ts";
@@ -178,6 +179,7 @@ function openOrCreate(
 ): OpenFile | number {
   const walk = firstWalk(caller);
   let r = walk.run(caller, dirfd, text, LOOKUP_PARENT, resolve);
+  let dir = walk.inode;
   for (;;) {
     if (r < 0) return r;
     if (walk.lastType !== LAST_NORM) {
@@ -189,10 +191,14 @@ function openOrCreate(
     if (typeof child === "number") return child;
     if (child.inode === null) return createAndOpen(caller, walk, child, flags, mode);
     if ((flags & O_EXCL) !== 0) return -EEXIST;
+    dir = walk.inode;
     r = walk.stepLast(child, (flags & O_NOFOLLOW) === 0);
     if (r > 0) break;
   }
   if (isDirectory(walk.inode)) return -EISDIR;
+  const { protectedRegular, protectedFifos } = caller.fs.namespace.vfs;
+  r = mayReuse(dir, walk.inode, protectedRegular, protectedFifos, caller.cred);
+  if (r < 0) return r;
   return openFound(caller, walk.path, walk.inode, flags, accessOf(flags));
 }
 

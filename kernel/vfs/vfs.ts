@@ -14,6 +14,12 @@ export class Vfs {
   readonly dentries: DentryCache = new DentryCache();
   readonly special: SpecialFiles = new SpecialFiles();
   readonly lockWaits: LockWaits = new LockWaits();
+  /** /proc/sys/fs/protected_hardlinks and protected_symlinks (proc_sys_fs(5)); on, as distributions have them. */
+  protectedHardlinks: boolean = true;
+  protectedSymlinks: boolean = true;
+  /** protected_regular and protected_fifos: 0, 1 or 2. */
+  protectedRegular: number = 0;
+  protectedFifos: number = 0;
   /** Scratch of walk.ts. */
   walk1: Walk | null = null;
   walk2: Walk | null = null;

@@ -19,7 +19,7 @@ import {
 } from "../../ffi/abi/fcntl.ts";
 import { MAXSYMLINKS, NAME_MAX, PATH_MAX } from "../../ffi/abi/fs.ts";
 import { MS_NOSYMFOLLOW } from "../../ffi/abi/mount.ts";
-import { isDirectory, isSymlink, maySearch } from "./access.ts";
+import { isDirectory, isSymlink, mayFollow, maySearch } from "./access.ts";
 import { touchAtime } from "./atime.ts";
 import type { Caller } from "./caller.ts";
 import { Dentry, type Mount, Path } from "./dentry.ts";
@@ -279,6 +279,10 @@ export class Walk {
     if (++this.links > MAXSYMLINKS) return -ELOOP;
     if ((this.resolve & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
     if ((this.mount.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
+    if (isLast && this.namespace.vfs.protectedSymlinks) {
+      const may = mayFollow(this.inode, inode, this.caller.cred);
+      if (may < 0) return may;
+    }
     touchAtime(this.mount, inode, false);
     const magic = inode.followMagic();
     if (magic !== null) {

@@ -2,7 +2,6 @@
 
 import { EFAULT, EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../../ffi/abi/fcntl.ts";
-import { modeAfterWrite } from "../../cred/permission.ts";
 import { Backing } from "../../mm/backing.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { touchFileAtime } from "../../vfs/atime.ts";
@@ -43,9 +42,6 @@ export class TmpfsFile extends OpenFile {
     const at = this.isAppending ? inode.size : offset;
     const r = inode.checkWrite(at + len);
     if (r < 0) return r;
-    if ((inode.mode & 0o6000) !== 0 && this.cred !== null) {
-      inode.mode = modeAfterWrite(inode, this.cred);
-    }
     const before = inode.data.pages.count;
     const n = inode.data.write(io, at, len);
     if (n <= 0) return n;
