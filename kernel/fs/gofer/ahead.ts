@@ -11,6 +11,8 @@ export class Ahead {
   /** Null: there is no such name. */
   private found: (GoferInode | null)[] = [];
   private next: number = 0;
+  /** When it was fetched (`GoferFs.fetchTimeNs`). */
+  fetchedNs: number = 0;
 
   clear(): void {
     this.dirs.length = this.names.length = this.found.length = 0;
@@ -21,6 +23,11 @@ export class Ahead {
     this.dirs.push(dir);
     this.names.push(name);
     this.found.push(inode);
+  }
+
+  has(dir: GoferInode, name: string): boolean {
+    return this.next < this.dirs.length && this.dirs[this.next] === dir &&
+      this.names[this.next] === name;
   }
 
   /** The answer for `name` in `dir`, once; undefined when it was not fetched. */

@@ -26,8 +26,11 @@ export class GoferDirectory extends GoferInode {
   }
 
   override lookup(name: string): Inode | number {
-    const ahead = this.fs.ahead.take(this, name);
-    if (ahead !== undefined) return ahead ?? -ENOENT;
+    const { ahead } = this.fs;
+    if (this.fs.isFresh(ahead.fetchedNs)) {
+      const found = ahead.take(this, name);
+      if (found !== undefined) return found ?? -ENOENT;
+    }
     return this.ask(name);
   }
 
@@ -57,8 +60,10 @@ export class GoferDirectory extends GoferInode {
    * theirs to report.
    */
   prefetch(names: readonly string[]): void {
-    const { client } = this.fs, all: string[] = [];
-    this.fs.ahead.clear();
+    const { client, ahead } = this.fs, all: string[] = [];
+    if (ahead.has(this, names[0]!) && this.fs.isFresh(ahead.fetchedNs)) return;
+    ahead.clear();
+    ahead.fetchedNs = this.fs.fetchTimeNs;
     const from = this.routeForLookup(all);
     if (from < 0) return;
     const above = all.length;

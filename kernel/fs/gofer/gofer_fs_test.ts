@@ -1,0 +1,228 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  AT_FDCWD,
+  O_APPEND,
+  O_CREAT,
+  O_RDONLY,
+  O_RDWR,
+  O_TMPFILE,
+} from "../../../ffi/abi/fcntl.ts";
+import { MAP_PRIVATE, MAP_SHARED } from "../../../ffi/abi/mman.ts";
+import { linkAt } from "../../vfs/create.ts";
+import { unlinkAt } from "../../vfs/remove.ts";
+import { renameAt } from "../../vfs/rename.ts";
+import { readlinkAt, statAt } from "../../vfs/status.ts";
+import { errno, mustOpen } from "../../vfs/vfs_testing.ts";
+import { MemoryManager } from "../../mm/memory_manager.ts";
+import { GuestSimulator } from "../../testing/fake_platform.ts";
+import { type GoferLab, type LabOptions, openFdCount, withGofer } from "./gofer_testing.ts";
+import { splitNames } from "./split_names.ts";
+
+const text = (bytes: Uint8Array | number): string | number =>
+  typeof bytes === "number" ? bytes : new TextDecoder().decode(bytes);
+const bytes = (s: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(s);
+
+/** A directory on the host with a small tree in it. */
+async function inTree(
+  options: LabOptions,
+  body: (lab: GoferLab, dir: string) => void,
+): Promise<void> {
+  const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-" });
+  try {
+    Deno.mkdirSync(`${dir}/a/b/c`, { recursive: true });
+    Deno.writeTextFileSync(`${dir}/a/b/c/file`, "hello");
+    Deno.writeTextFileSync(`${dir}/a/other`, "other");
+    Deno.symlinkSync("b/c/file", `${dir}/a/link`);
+    await withGofer(dir, options, (lab) => body(lab, dir));
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+}
+
+Deno.test("a whole path is one round trip, and what is known is none", async () => {
+  await inTree({}, (lab) => {
+    const before = lab.requests;
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/b/c/file", 0)), "object");
+    assertEquals(lab.requests - before, 1);
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/b/c/file", 0)), "object");
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/b/c", 0)), "object");
+    assertEquals(lab.requests - before, 1);
+    const file = mustOpen(lab.root, "/a/b/c/file", O_RDONLY);
+    assertEquals(text(lab.read(file, 0, 100)), "hello");
+    file.drop();
+    assertEquals(lab.requests - before, 2);
+    for (let i = 0; i < 10; i++) {
+      const again = mustOpen(lab.root, "/a/b/c/file", O_RDONLY);
+      assertEquals(text(lab.read(again, 1, 2)), "el");
+      again.drop();
+    }
+    assertEquals(lab.requests - before, 2);
+  });
+});
+
+Deno.test("a missing name is asked for once, wherever in the path it is missed", async () => {
+  await inTree({}, (lab) => {
+    const before = lab.requests;
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/no/x/y", 0)), "ENOENT");
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/no/x/y", 0)), "ENOENT");
+    assertEquals(lab.requests - before, 1);
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/other/x", 0)), "ENOTDIR");
+    assertEquals(lab.requests - before, 2);
+  });
+});
+
+Deno.test("a symbolic link brings its text along", async () => {
+  await inTree({}, (lab) => {
+    const before = lab.requests;
+    assertEquals(readlinkAt(lab.root, AT_FDCWD, "/a/link"), "b/c/file");
+    assertEquals(lab.requests - before, 1);
+    const file = statAt(lab.root, AT_FDCWD, "/a/link", 0);
+    assertEquals(typeof file === "number" ? file : file.size, 5);
+    assertEquals(lab.requests - before, 2);
+  });
+});
+
+Deno.test("bytes written through one description are read through another, and on the host", async () => {
+  await inTree({}, (lab, dir) => {
+    const w = mustOpen(lab.root, "/a/new", O_RDWR | O_CREAT);
+    assertEquals(lab.write(w, 0, bytes("0123456789")), 10);
+    const r = mustOpen(lab.root, "/a/new", O_RDONLY);
+    assertEquals(text(lab.read(r, 4, 100)), "456789");
+    assertEquals(Deno.readTextFileSync(`${dir}/a/new`), "0123456789");
+    const a = mustOpen(lab.root, "/a/new", O_RDWR | O_APPEND);
+    assertEquals(lab.write(a, 0, bytes("ab")), 2);
+    assertEquals(a.pos, 12);
+    assertEquals(w.truncate(3), 0);
+    assertEquals(text(lab.read(r, 0, 100)), "012");
+    assertEquals(lab.fs.sync(), 0);
+    const inode = statAt(lab.root, AT_FDCWD, "/a/new", 0);
+    assert(typeof inode !== "number");
+    assertEquals(inode.size, 3);
+    assertEquals(inode.mtimeSec, Math.floor(Deno.statSync(`${dir}/a/new`).mtime!.getTime() / 1000));
+    for (const f of [w, r, a]) f.drop();
+  });
+});
+
+Deno.test("an unlinked file lives as long as it is open", async () => {
+  await inTree({}, (lab) => {
+    const f = mustOpen(lab.root, "/a/other", O_RDWR);
+    assertEquals(unlinkAt(lab.root, AT_FDCWD, "/a/other"), 0);
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/other", 0)), "ENOENT");
+    assertEquals(f.inode.refresh(), 0);
+    assertEquals(f.inode.nlink, 0);
+    assertEquals(lab.write(f, 5, bytes("!")), 1);
+    assertEquals(text(lab.read(f, 0, 10)), "other!");
+    assertEquals(f.inode.refresh(), 0);
+    assertEquals(f.inode.size, 6);
+    f.drop();
+  });
+});
+
+Deno.test("after a rename of a directory above, files without a fid are found", async () => {
+  await inTree({}, (lab, dir) => {
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/b/c/file", 0)), "object");
+    assertEquals(renameAt(lab.root, AT_FDCWD, "/a/b", AT_FDCWD, "/q", 0), 0);
+    const f = mustOpen(lab.root, "/q/c/file", O_RDWR);
+    assertEquals(lab.write(f, 0, bytes("HE")), 2);
+    f.drop();
+    assertEquals(Deno.readTextFileSync(`${dir}/q/c/file`), "HEllo");
+  });
+});
+
+Deno.test("a name that the host gave to another file is not taken for the one it was", async () => {
+  await inTree({}, (lab, dir) => {
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/b/c/file", 0)), "object");
+    Deno.renameSync(`${dir}/a/other`, `${dir}/a/b/c/file`);
+    const f = statAt(lab.root, AT_FDCWD, "/a/b/c/file", 0);
+    assert(typeof f !== "number");
+    assertEquals(errno(f.open(f.fs.rootDentry!, O_RDWR, lab.root.cred)), "ESTALE");
+  });
+});
+
+Deno.test("in shared mode changes of the host are seen", async () => {
+  await inTree({ isExclusive: false }, (lab, dir) => {
+    const before = statAt(lab.root, AT_FDCWD, "/a/other", 0);
+    assertEquals(typeof before === "number" ? before : before.size, 5);
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/later", 0)), "ENOENT");
+    Deno.writeTextFileSync(`${dir}/a/other`, "longer now");
+    Deno.writeTextFileSync(`${dir}/a/later`, "x");
+    lab.host.nowNs += 1e9;
+    const after = statAt(lab.root, AT_FDCWD, "/a/other", 0);
+    assertEquals(typeof after === "number" ? after : after.size, 10);
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/later", 0)), "object");
+    Deno.removeSync(`${dir}/a/later`);
+    lab.host.nowNs += 1e9;
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/later", 0)), "ENOENT");
+  });
+});
+
+Deno.test("an unnamed file gets a name by linkat", async () => {
+  await inTree({}, (lab, dir) => {
+    const f = mustOpen(lab.root, "/a", O_TMPFILE | O_RDWR, 0o600);
+    assertEquals(lab.write(f, 0, bytes("tmp")), 3);
+    const fd = lab.root.files.install(f, false, 100);
+    assertEquals(linkAt(lab.root, fd, "", AT_FDCWD, "/a/named", 0x1000), 0);
+    assertEquals(Deno.readTextFileSync(`${dir}/a/named`), "tmp");
+    lab.root.files.close(fd);
+  });
+});
+
+Deno.test("descriptors of idle files are bounded, and none is left behind", async () => {
+  const before = openFdCount();
+  await inTree({ maxIdleFiles: 3 }, (lab, dir) => {
+    for (let i = 0; i < 20; i++) Deno.writeTextFileSync(`${dir}/a/f${i}`, `${i}`);
+    for (let i = 0; i < 20; i++) {
+      const f = mustOpen(lab.root, `/a/f${i}`, O_RDONLY);
+      assertEquals(text(lab.read(f, 0, 9)), `${i}`);
+      f.drop();
+    }
+    assertEquals(lab.host.closed, 17);
+    lab.fs.destroy();
+    assertEquals(lab.host.closed, 20);
+  });
+  assertEquals(openFdCount() <= before + 1, true);
+});
+
+Deno.test("pages come straight from the host's file, and follow truncation", async () => {
+  await inTree({}, (lab, dir) => {
+    Deno.writeFileSync(`${dir}/a/pages`, new Uint8Array(3 * 4096).fill(7));
+    const mm = new MemoryManager(lab.ctx, lab.ctx.platform.newAddressSpace()!);
+    const guest = new GuestSimulator(mm);
+    const f = mustOpen(lab.root, "/a/pages", O_RDWR);
+    const backing = f.mmap(true, true);
+    assert(typeof backing !== "number");
+    assertEquals(backing.describe(), "/a/pages");
+    const shared = mm.mmap(0, 3 * 4096, 3, MAP_SHARED, backing, 0);
+    const own = mm.mmap(0, 3 * 4096, 3, MAP_PRIVATE, backing, 0);
+    f.drop();
+    assertEquals(guest.read(shared + 4096), 7);
+    assertEquals(guest.write(shared + 4096, 9), 0);
+    assertEquals(Deno.readFileSync(`${dir}/a/pages`)[4096], 9);
+    assertEquals(guest.write(own, 5), 0);
+    assertEquals(Deno.readFileSync(`${dir}/a/pages`)[0], 7);
+    const g = mustOpen(lab.root, "/a/pages", O_RDWR);
+    assertEquals(g.truncate(4096), 0);
+    assertEquals(guest.read(shared + 4096), -7);
+    assertEquals(guest.read(own), 5);
+    g.drop();
+    mm.destroy();
+  });
+});
+
+Deno.test("a dead Gofer gives EIO and nothing else", async () => {
+  await inTree({}, (lab) => {
+    const f = mustOpen(lab.root, "/a/other", O_RDONLY);
+    lab.client.close();
+    assertEquals(errno(statAt(lab.root, AT_FDCWD, "/a/b", 0)), "EIO");
+    assertEquals(errno(lab.fs.sync()), "EIO");
+    assertEquals(text(lab.read(f, 0, 9)), "other");
+    f.drop();
+  });
+});
+
+Deno.test("names of a path up to the first ..", () => {
+  assertEquals(splitNames("a//b/./c", 0, 64), ["a", "b", "c"]);
+  assertEquals(splitNames("x/a/../b", 2, 64), ["a"]);
+  assertEquals(splitNames("/a/b/c/", 0, 2), ["a", "b"]);
+  assertEquals(splitNames("", 0, 64), []);
+});

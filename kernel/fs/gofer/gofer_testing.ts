@@ -1,0 +1,182 @@
+/** For tests: a kernel of files whose root is served by a real Gofer in a worker. */
+
+import { SYS_getpid } from "../../../ffi/abi/syscall_numbers.ts";
+import { Arena } from "../../../ffi/mem/arena.ts";
+import { copyFromBuffer, copyToBuffer } from "../../../ffi/mem/native_memory.ts";
+import { syscall } from "../../../ffi/sys/native.ts";
+import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
+import { withServer } from "../../../gofer/server/testing.ts";
+import { stringToBytes } from "../../core/bytes.ts";
+import { rootCredentials } from "../../cred/credentials.ts";
+import { KernelCursor } from "../../mm/cursor.ts";
+import { MemoryContext } from "../../mm/memory_context.ts";
+import { FakePlatform } from "../../testing/fake_platform.ts";
+import { IoHost } from "../../testing/io_host.ts";
+import { dropSetid } from "../../vfs/attributes.ts";
+import { FdTable } from "../../vfs/fd_table.ts";
+import { type Answer, digest, HostDriver, VfsDriver } from "../../vfs/file_driver_testing.ts";
+import { FsContext } from "../../vfs/fs_context.ts";
+import { MountNamespace } from "../../vfs/mounts.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { Vfs } from "../../vfs/vfs.ts";
+import { errno, TestCaller } from "../../vfs/vfs_testing.ts";
+import { GoferFs } from "./gofer_fs.ts";
+
+const BUFFER_PAGES = 64;
+
+export class GoferLab {
+  readonly host: IoHost = new IoHost();
+  readonly ctx: MemoryContext;
+  readonly vfs: Vfs;
+  readonly fs: GoferFs;
+  readonly namespace: MountNamespace;
+  readonly root: TestCaller;
+  readonly client: GoferClient;
+  private readonly buffer: number;
+  private readonly cursor: KernelCursor = new KernelCursor();
+
+  constructor(client: GoferClient, isExclusive: boolean, maxIdleFiles = 512) {
+    this.client = client;
+    const arena = testArena();
+    this.ctx = new MemoryContext(arena, new FakePlatform(arena), this.host);
+    this.vfs = new Vfs(this.host);
+    const fs = GoferFs.attach(client, "0", this.ctx, { isExclusive, maxIdleFiles });
+    if (typeof fs === "number") throw new Error(`attach: ${fs}`);
+    this.fs = fs;
+    this.namespace = MountNamespace.of(this.vfs, fs, 0, "root");
+    const at = this.namespace.rootPath();
+    const context = new FsContext(this.namespace, at, at, 0o022);
+    this.root = new TestCaller(new FdTable(), context, rootCredentials());
+    this.buffer = arena.base + this.ctx.frames.alloc(BUFFER_PAGES);
+  }
+
+  /** Requests sent so far. */
+  get requests(): number {
+    return countOf(this.client);
+  }
+
+  read(file: OpenFile, offset: number, len: number): Uint8Array<ArrayBuffer> | number {
+    const n = file.read(this.cursor.set(this.buffer, Math.min(len, BUFFER_PAGES * 4096)), offset);
+    if (n < 0) return n;
+    const bytes = new Uint8Array(n);
+    copyToBuffer(bytes, 0, this.buffer, n);
+    return bytes;
+  }
+
+  write(file: OpenFile, offset: number, bytes: Uint8Array<ArrayBuffer>): number {
+    copyFromBuffer(this.buffer, bytes, 0, bytes.length);
+    return file.write(this.cursor.set(this.buffer, bytes.length), offset);
+  }
+}
+
+/** Round trips of a client: its connection's `call` is counted. */
+const counts: WeakMap<GoferClient, number> = new WeakMap();
+function countOf(client: GoferClient): number {
+  return counts.get(client) ?? 0;
+}
+function countCalls(client: GoferClient): void {
+  const { connection } = client, call = connection.call.bind(connection);
+  counts.set(client, 0);
+  connection.call = (request, reply) => {
+    counts.set(client, countOf(client) + 1);
+    return call(request, reply);
+  };
+}
+
+let arena: Arena | null = null;
+function testArena(): Arena {
+  if (arena === null) arena = Arena.create(256 << 20, 8 << 21);
+  else arena.punch(0, arena.size);
+  return arena;
+}
+
+export interface LabOptions {
+  readonly isExclusive?: boolean;
+  readonly isReadOnly?: boolean;
+  readonly maxIdleFiles?: number;
+}
+
+/** Runs `body` with a lab over the host directory `dir`. */
+export async function withGofer(
+  dir: string,
+  options: LabOptions,
+  body: (lab: GoferLab) => void,
+): Promise<void> {
+  const roots = [{ path: dir, isReadOnly: options.isReadOnly ?? false }];
+  const order = { roots, devices: true };
+  const log = await withServer(order, {}, (client) => {
+    countCalls(client);
+    body(new GoferLab(client, options.isExclusive ?? true, options.maxIdleFiles));
+  });
+  if (log !== "") console.log(log);
+}
+
+/** Open descriptors of this process: leaks show. */
+export function openFdCount(): number {
+  return [...Deno.readDirSync(`/proc/${syscall(SYS_getpid)}/fd`)].length;
+}
+
+/** The driver of comparing tests, with reads and writes in host memory. */
+export class GoferDriver extends VfsDriver {
+  private readonly lab: GoferLab;
+  private uid: number = 0;
+
+  constructor(name: string, lab: GoferLab) {
+    super(name, lab.root);
+    this.lab = lab;
+  }
+
+  override setUser(uid: number): void {
+    super.setUser(uid);
+    this.uid = uid;
+  }
+  private opened(handle: number): OpenFile {
+    const file = this.lab.root.files.get(handle);
+    if (file === null) throw new Error(`handle ${handle} is closed`);
+    return file;
+  }
+  override pread(handle: number, offset: number, len: number): Answer {
+    const file = this.opened(handle);
+    if (!file.canRead) return "EBADF";
+    const bytes = this.lab.read(file, offset, len);
+    return typeof bytes === "number" ? errno(bytes) : digest(bytes);
+  }
+  override pwrite(handle: number, offset: number, text: string): Answer {
+    const file = this.opened(handle);
+    if (!file.canWrite) return "EBADF";
+    const caller = this.uid === 0 ? this.lab.root : this.lab.root.as(this.uid);
+    if (text !== "") dropSetid(caller, file);
+    return errno(this.lab.write(file, offset, stringToBytes(text)));
+  }
+  override getxattr(path: string, name: string): Answer {
+    return super.getxattr(path, served(name));
+  }
+  override setxattr(path: string, name: string, value: string, flags: number): Answer {
+    return super.setxattr(path, served(name), value, flags);
+  }
+  override removexattr(path: string, name: string): Answer {
+    return super.removexattr(path, served(name));
+  }
+  override fstat(handle: number): Answer {
+    const r = this.opened(handle).inode.refresh();
+    return r < 0 ? errno(r) : super.fstat(handle);
+  }
+}
+
+/** The Gofer serves no trusted.* attributes: others stand in for them. */
+function served(name: string): string {
+  return name.replace(/^trusted\./, "user.");
+}
+
+/** The host, asked for what a Gofer serves. */
+export class ServedHostDriver extends HostDriver {
+  override getxattr(path: string, name: string): Answer {
+    return super.getxattr(path, served(name));
+  }
+  override setxattr(path: string, name: string, value: string, flags: number): Answer {
+    return super.setxattr(path, served(name), value, flags);
+  }
+  override removexattr(path: string, name: string): Answer {
+    return super.removexattr(path, served(name));
+  }
+}
