@@ -1,0 +1,175 @@
+import { assert, assertEquals } from "@std/assert";
+import * as M from "../../ffi/abi/mman.ts";
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import { GuestSimulator } from "../testing/fake_platform.ts";
+import { FrameFileBacking, HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
+import type { Backing } from "./backing.ts";
+import { MemoryManager } from "./memory_manager.ts";
+import { patchSite } from "./patch.ts";
+
+const PAGE = 4096, RX = PROT_READ | PROT_EXEC, ADDR = 0x10000000000;
+const TABLE = 0x60060010;
+
+/** Code with `mov eax, nr; syscall` at each offset. */
+function code(sites: [number, number][], bytes: number = 4 * PAGE): Uint8Array<ArrayBuffer> {
+  const image = new Uint8Array(bytes).fill(0x90), dv = new DataView(image.buffer);
+  for (const [at, nr] of sites) {
+    image[at] = 0xb8;
+    dv.setUint32(at + 1, nr, true);
+    dv.setUint16(at + 5, 0x050f, true);
+  }
+  return image;
+}
+
+function bytesAt(guest: GuestSimulator, addr: number, n: number): number[] {
+  return Array.from({ length: n }, (_, i) => guest.read(addr + i));
+}
+
+const SITE = [0xb8, 39, 0, 0, 0, 0x0f, 0x05];
+const JUMP = [0xff, 0x24, 0x25, 0x10, 0x00, 0x06, 0x60];
+
+function map(mm: MemoryManager, file: Backing, addr: number = ADDR): void {
+  const flags = M.MAP_PRIVATE | M.MAP_FIXED;
+  assertEquals(mm.mmap(addr, 4 * PAGE, RX, flags, file, 0), addr);
+}
+
+function forBoth(test: (lab: MemoryLab, make: (b: Uint8Array<ArrayBuffer>) => Backing) => void) {
+  for (const isHost of [true, false]) {
+    const lab = new MemoryLab();
+    lab.platform.thunkAddress = TABLE;
+    test(lab, (b) => isHost ? new HostFileBacking(lab, b) : new FrameFileBacking(lab, b));
+    lab.close();
+  }
+}
+
+Deno.test("a site becomes a jump for the guest and stays what it was for everybody else", () => {
+  forBoth((lab, make) => {
+    const mm = lab.newManager(), guest = new GuestSimulator(mm);
+    map(mm, make(code([[PAGE + 100, 39], [PAGE + 300, 39]])));
+    const site = ADDR + PAGE + 100;
+    assertEquals(bytesAt(guest, site, 7), SITE);
+    assertEquals(patchSite(mm, site + 7, 39), true);
+    assertEquals(bytesAt(guest, site, 7), JUMP);
+    assertEquals(bytesAt(guest, site + 200, 7), SITE);
+    assertEquals(guest.execute(site), 0);
+    const seen = new Uint8Array(7);
+    assertEquals(mm.readForced(seen, 0, site, 7), 7);
+    assertEquals([...seen], SITE);
+    assertEquals(mm.copyIn(seen, 0, site, 7), 0);
+    assertEquals([...seen], SITE);
+    assertEquals(patchSite(mm, site + 207, 39), true);
+    assertEquals(bytesAt(guest, site, 7), JUMP);
+    assertEquals(bytesAt(guest, site + 200, 7), JUMP);
+    assertEquals(lab.ctx.patches.size, 1);
+    // A thread that was on its way in the old page asks again.
+    assertEquals(patchSite(mm, site + 7, 39), true);
+    mm.setPatching(false);
+    assertEquals(bytesAt(guest, site, 7), SITE);
+    assertEquals(patchSite(mm, site + 7, 39), false);
+    mm.destroy();
+  });
+});
+
+Deno.test("the next process gets patched pages at once, also a child", () => {
+  forBoth((lab, make) => {
+    const one = lab.newManager(), file = make(code([[100, 39]]));
+    map(one, file);
+    patchSite(one, ADDR + 107, 39);
+    const child = one.fork();
+    assert(child instanceof MemoryManager);
+    one.destroy();
+    assertEquals(bytesAt(new GuestSimulator(child), ADDR + 100, 7), JUMP);
+    child.destroy();
+    const two = lab.newManager(), guest = new GuestSimulator(two);
+    map(two, file);
+    assertEquals(bytesAt(guest, ADDR + 100, 7), JUMP);
+    // At another address the return address would be wrong.
+    map(two, file, ADDR + 64 * PAGE);
+    assertEquals(bytesAt(guest, ADDR + 64 * PAGE + 100, 7), SITE);
+    assertEquals(two.mremap(ADDR, 4 * PAGE, 4 * PAGE, 3, ADDR + 32 * PAGE), ADDR + 32 * PAGE);
+    assertEquals(bytesAt(guest, ADDR + 32 * PAGE + 100, 7), SITE);
+    two.destroy();
+  });
+});
+
+Deno.test("a file that changed is not given old code", () => {
+  forBoth((lab, make) => {
+    const one = lab.newManager(), file = make(code([[100, 39], [200, 40]]));
+    map(one, file);
+    assert(patchSite(one, ADDR + 107, 39));
+    const writer = lab.newManager();
+    const w = writer.mmap(0, PAGE, PROT_READ | PROT_WRITE, M.MAP_SHARED, file, 0);
+    writer.store8(w + 500, 0xcc);
+    const two = lab.newManager(), guest = new GuestSimulator(two);
+    map(two, file);
+    assertEquals(bytesAt(guest, ADDR + 100, 7), SITE);
+    assertEquals(guest.read(ADDR + 500), 0xcc);
+    assertEquals(lab.ctx.patches.size, 0);
+    for (const mm of [one, two, writer]) mm.destroy();
+  });
+});
+
+Deno.test("writing to patched code starts from the original", () => {
+  forBoth((lab, make) => {
+    const mm = lab.newManager(), guest = new GuestSimulator(mm);
+    map(mm, make(code([[100, 39], [PAGE + 100, 39]])));
+    assert(patchSite(mm, ADDR + 107, 39));
+    assert(patchSite(mm, ADDR + PAGE + 107, 39));
+    // A debugger sets a breakpoint.
+    assertEquals(mm.writeForced(ADDR + 500, new Uint8Array([0xcc]), 0, 1), 1);
+    assertEquals(bytesAt(guest, ADDR + 100, 7), SITE);
+    assertEquals(guest.read(ADDR + 500), 0xcc);
+    assertEquals(patchSite(mm, ADDR + 107, 39), false);
+    // The program makes its code writable.
+    assertEquals(mm.mprotect(ADDR, 4 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+    assertEquals(bytesAt(guest, ADDR + PAGE + 100, 7), SITE);
+    assertEquals(guest.write(ADDR + PAGE + 101, 40), 0);
+    assertEquals(guest.read(ADDR + PAGE + 101), 40);
+    assertEquals(patchSite(mm, ADDR + PAGE + 107, 40), false);
+    assertEquals(mm.mprotect(ADDR, 4 * PAGE, RX), 0);
+    assertEquals(patchSite(mm, ADDR + PAGE + 107, 40), false);
+    mm.destroy();
+  });
+});
+
+Deno.test("what is no site of a private read-only file mapping is left alone", () => {
+  forBoth((lab, make) => {
+    const mm = lab.newManager(), across = PAGE - 3;
+    const file = make(code([[100, 39], [across, 39]]));
+    map(mm, file);
+    const used = lab.ctx.frames.usedBytes;
+    assertEquals(patchSite(mm, ADDR + 108, 39), false);
+    assertEquals(patchSite(mm, ADDR + 107, 40), false);
+    assertEquals(patchSite(mm, ADDR + across + 7, 39), false);
+    assertEquals(patchSite(mm, ADDR + 4 * PAGE + 3, 39), false);
+    assertEquals(patchSite(mm, 3, 39), false);
+    assertEquals(patchSite(mm, 2 ** 47 + 5, 39), false);
+    const anon = mm.mmap(0, PAGE, RX, M.MAP_PRIVATE | M.MAP_ANONYMOUS, null, 0);
+    mm.writeForced(anon, new Uint8Array(SITE), 0, 7);
+    assertEquals(patchSite(mm, anon + 7, 39), false);
+    const shared = mm.mmap(0, PAGE, RX, M.MAP_SHARED, file, 0);
+    assertEquals(patchSite(mm, shared + 107, 39), false);
+    mm.munmap(anon, PAGE);
+    mm.munmap(shared, PAGE);
+    assert(lab.ctx.frames.usedBytes <= used);
+    lab.platform.thunkAddress = 0;
+    assertEquals(patchSite(mm, ADDR + 107, 39), false);
+    mm.destroy();
+  });
+});
+
+Deno.test("the cache is bounded", () => {
+  const lab = new MemoryLab();
+  lab.platform.thunkAddress = TABLE;
+  const pages = 2200, sites: [number, number][] = [];
+  for (let i = 0; i < pages; i++) sites.push([i * PAGE + 8, 1]);
+  const file = new HostFileBacking(lab, code(sites, pages * PAGE));
+  const mm = lab.newManager();
+  mm.mmap(ADDR, pages * PAGE, RX, M.MAP_PRIVATE | M.MAP_FIXED, file, 0);
+  for (let i = 0; i < pages; i++) assert(patchSite(mm, ADDR + i * PAGE + 15, 1));
+  assertEquals(lab.ctx.patches.size, 2048);
+  mm.destroy();
+  assertEquals(lab.ctx.frames.usedBytes, 2049 * PAGE);
+  file.close();
+  lab.close();
+});
