@@ -6,14 +6,15 @@
 import type { Arena } from "../ffi/mem/arena.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Host } from "./core/host.ts";
+import { FsTypes } from "./fs/fs_types.ts";
+import { MemfdStore } from "./fs/tmpfs/memfd.ts";
+import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
 import { type HostEvents, Loop } from "./loop.ts";
 import { MemoryContext } from "./mm/memory_context.ts";
-import { restartCall } from "./syscalls/dispatch.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
 import { type Kernel, Scratch } from "./task/kernel_services.ts";
 import { PidNamespace } from "./task/pid_namespace.ts";
-import { setRestart } from "./task/return_to_user.ts";
 import type { Task } from "./task/task.ts";
 import type { ThreadGroup } from "./task/thread_group.ts";
 import { TimerQueue } from "./time/timer.ts";
@@ -25,9 +26,16 @@ export interface KernelOptions {
   readonly log: (line: string) => void;
 }
 
+/** CPUID 1 EDX of the x86-64 baseline; nobody looks at it where the `cpuid` instruction is at hand. */
+const BASELINE_HWCAP = 0x178bfbff;
+
 export class SandboxKernel implements Kernel {
   readonly host: Host;
   readonly platform: Platform;
+  readonly cpu: { readonly hwcap: number; readonly hwcap2: number } = {
+    hwcap: BASELINE_HWCAP,
+    hwcap2: 0,
+  };
   readonly memory: MemoryContext;
   readonly timers: TimerQueue = new TimerQueue();
   readonly pids: PidNamespace = new PidNamespace();
@@ -35,6 +43,8 @@ export class SandboxKernel implements Kernel {
   readonly clock: CpuClock = new CpuClock();
   readonly scratch: Scratch = new Scratch();
   readonly vfs: Vfs;
+  readonly fsTypes: FsTypes = new FsTypes();
+  readonly memfds: MemfdStore;
   readonly loop: Loop;
   readonly bootNs: number;
   hostname: string;
@@ -56,8 +66,9 @@ export class SandboxKernel implements Kernel {
     this.bootNs = host.monotonicNs();
     this.memory = new MemoryContext(arena, platform, host);
     this.vfs = new Vfs(host);
-    this.loop = new Loop(platform, host, host, this.timers, () => this.memory.reclaim());
-    setRestart(restartCall);
+    const unlimited = { pages: 0, inodes: 0 };
+    this.memfds = new MemfdStore(this.vfs, new TmpfsFs(this.memory.frames, host, unlimited));
+    this.loop = new Loop(this, host, () => this.memory.reclaim());
   }
 
   now(): number {

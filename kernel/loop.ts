@@ -9,11 +9,14 @@
 import type { Context, Platform } from "../platform/platform.ts";
 import { TRAP_DEATH, TRAP_FULL, TRAP_SYSCALL } from "../platform/platform.ts";
 import type { Host } from "./core/host.ts";
-import { dispatch, rerun } from "./syscalls/dispatch.ts";
-import { onContextDeath } from "./task/exit.ts";
+import { dispatch, onFull, runQueued } from "./syscalls/dispatch.ts";
+import type { CpuClock } from "./task/cpu_clock.ts";
 import { onException } from "./task/exception.ts";
-import { continueToUser } from "./task/return_to_user.ts";
-import { READY, type Task } from "./task/task.ts";
+import { onContextDeath } from "./task/exit.ts";
+import { killGroup } from "./task/exit_request.ts";
+import type { PidNamespace } from "./task/pid_namespace.ts";
+import { SIGKILL } from "./task/signal/sigset.ts";
+import type { Task } from "./task/task.ts";
 import type { TimerQueue } from "./time/timer.ts";
 
 /** LIMIT: traps handled before timers and host fds are looked at again. */
@@ -21,8 +24,10 @@ const BATCH = 64;
 /** Host fds are looked at least this often, in ns, while the loop is busy. */
 const HOST_POLL_NS = 50_000;
 const TICK_NS = 1_000_000;
+/** Ticks between looks for address spaces that the host refused a mapping. */
+const BROKEN_TICKS = 8;
 
-/** FIFO of READY tasks, linked through `Task.next`. */
+/** FIFO of READY and RESUMING tasks, linked through `Task.next`. */
 export class RunQueue {
   private head: Task | null = null;
   private tail: Task | null = null;
@@ -55,12 +60,24 @@ export interface HostEvents {
   poll(timeoutNs: number): void;
 }
 
+/** What the loop drives: the kernel object. */
+export interface LoopKernel {
+  readonly platform: Platform;
+  readonly host: Host;
+  readonly timers: TimerQueue;
+  readonly clock: CpuClock;
+  readonly pids: PidNamespace;
+  log(line: string): void;
+}
+
 export class Loop {
   readonly runQueue: RunQueue = new RunQueue();
+  private readonly kernel: LoopKernel;
   private readonly platform: Platform;
   private readonly host: Host;
   private readonly events: HostEvents;
   private readonly timers: TimerQueue;
+  private readonly clock: CpuClock;
   /** Housekeeping of the memory manager: gives freed frames back, a slice at a time; true when more is left. */
   private readonly reclaim: () => boolean;
   /** How long the loop spins with nothing to do before it sleeps, ns. */
@@ -68,18 +85,15 @@ export class Loop {
   private stopped: boolean = false;
   private nextTickNs: number = 0;
   private nextHostPollNs: number = 0;
+  private ticks: number = 0;
 
-  constructor(
-    platform: Platform,
-    host: Host,
-    events: HostEvents,
-    timers: TimerQueue,
-    reclaim: () => boolean,
-  ) {
-    this.platform = platform;
-    this.host = host;
+  constructor(kernel: LoopKernel, events: HostEvents, reclaim: () => boolean) {
+    this.kernel = kernel;
+    this.platform = kernel.platform;
+    this.host = kernel.host;
     this.events = events;
-    this.timers = timers;
+    this.timers = kernel.timers;
+    this.clock = kernel.clock;
     this.reclaim = reclaim;
   }
 
@@ -89,33 +103,35 @@ export class Loop {
 
   /** Runs until `stop`. */
   run(): void {
-    let idleSinceNs = -1;
+    const clock = this.clock, cpus = this.host.cpuCount;
+    let idleSinceNs = -1, handled = 0;
     while (!this.stopped) {
-      const worked = this.turn();
       const now = this.host.monotonicNs();
+      if (handled > 0) clock.account(now - clock.nowNs, handled);
+      clock.nowNs = now;
+      const running = this.platform.runningCount;
+      clock.share = running > cpus ? cpus / running : 1;
+      handled = this.turn();
       this.timers.expire(now);
-      if (now >= this.nextTickNs) {
-        this.nextTickNs = now + TICK_NS;
-        this.platform.tick(now);
-      }
+      if (now >= this.nextTickNs) this.tick(now);
       if (now >= this.nextHostPollNs) {
         this.nextHostPollNs = now + HOST_POLL_NS;
         this.events.poll(0);
       }
-      if (worked || !this.runQueue.isEmpty) {
+      if (handled > 0 || !this.runQueue.isEmpty) {
         idleSinceNs = -1;
         continue;
       }
       if (idleSinceNs < 0) idleSinceNs = now;
       if (now - idleSinceNs < this.spinNs && this.platform.runningCount > 0) continue;
       if (this.reclaim()) continue;
-      this.sleep(now);
+      this.sleep();
       idleSinceNs = -1;
     }
   }
 
-  /** One batch: true when anything was done. HOT */
-  private turn(): boolean {
+  /** One batch: how many traps and queued tasks were handled. HOT */
+  private turn(): number {
     let n = 0;
     for (; n < BATCH; n++) {
       const ctx = this.platform.poll();
@@ -125,18 +141,34 @@ export class Loop {
     // Only what is queued now: a task that wakes itself again must not starve the others.
     for (let left = this.runQueue.length; left > 0 && !this.stopped; left--) {
       const task = this.runQueue.shift();
-      if (task !== null && task.state === READY) rerun(task);
+      if (task !== null) runQueued(task);
       n++;
     }
-    return n > 0;
+    return n;
   }
 
-  private sleep(now: number): void {
+  private tick(now: number): void {
+    this.nextTickNs = now + TICK_NS;
+    this.platform.tick(now);
+    if (++this.ticks % BROKEN_TICKS === 0) killBroken(this.kernel);
+  }
+
+  private sleep(): void {
     if (!this.platform.prepareSleep()) return;
-    const until = this.timers.nextDeadlineNs;
-    if (until > now) this.events.poll(until - now);
+    const left = this.timers.nextDeadlineNs - this.host.monotonicNs();
+    if (left > 0) this.events.poll(left);
     this.platform.finishSleep();
     this.nextHostPollNs = 0;
+  }
+}
+
+/** A process whose mappings the host refused cannot go on. */
+function killBroken(kernel: LoopKernel): void {
+  for (const group of kernel.pids.groups.values()) {
+    const mm = group.tasks[0]?.mm;
+    if (mm === undefined || !mm.space.broken || group.isExiting) continue;
+    kernel.log(`process ${group.pid}: the host refused a memory mapping, it is killed`);
+    killGroup(group, SIGKILL);
   }
 }
 
@@ -144,7 +176,7 @@ export class Loop {
 function handleTrap(ctx: Context, task: Task): void {
   const trap = ctx.trap;
   if (trap === TRAP_SYSCALL) dispatch(task);
-  else if (trap === TRAP_FULL) continueToUser(task);
+  else if (trap === TRAP_FULL) onFull(task);
   else if (trap === TRAP_DEATH) onContextDeath(task);
   else onException(task);
 }

@@ -9,6 +9,8 @@
 export const BLOCK = -4096;
 /** The handler replaced the registers or ended the task: there is no result to store. */
 export const NO_REPLY = -4097;
+/** There is no result: the registers in the context are the state to go on with (sigreturn, exec, a fault). */
+export const IN_GUEST = -4098;
 
 export const ERESTARTSYS = 512;
 export const ERESTARTNOINTR = 513;

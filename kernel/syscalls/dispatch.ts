@@ -6,16 +6,26 @@
  */
 
 import { BLOCK, NO_REPLY } from "../core/result.ts";
-import { BLOCKED, HANDLING, RUNNING, type Task } from "../task/task.ts";
-import { interruptIfNeeded, returnToUser } from "../task/return_to_user.ts";
-import { patchCallSite } from "../mm/patch.ts";
+import { patchSite } from "../mm/patch.ts";
+import { interruptIfNeeded } from "../task/alert.ts";
+import { endRun, startRun } from "../task/cpu_clock.ts";
+import { continueToUser, returnToUser } from "../task/return_to_user.ts";
+import {
+  AWAIT_CALL,
+  BLOCKED,
+  HANDLING,
+  READY,
+  RESUMING,
+  RUNNING,
+  type Task,
+} from "../task/task.ts";
 import type { Row } from "./table.ts";
 import { ROWS, unknownCall } from "./x86_64.ts";
 
 /** Watches calls for --strace; null when nobody does. */
 export interface CallObserver {
   onEnter(task: Task, row: Row): void;
-  /** Once, when the call has its result (or its restart code). */
+  /** Once, when the call has its result (or its restart code, or IN_GUEST: none). */
   onExit(task: Task, row: Row, result: number): void;
 }
 
@@ -28,21 +38,48 @@ export function observeCalls(o: CallObserver | null): void {
 /** A new call: TRAP_SYSCALL was reported. HOT */
 export function dispatch(task: Task): void {
   const ctx = task.ctx;
+  endRun(task);
   task.nr = ctx.nr;
   task.callCount++;
   task.state = HANDLING;
   task.interrupted = false;
+  task.regsFetched = false;
   task.progress.reset();
-  if (ctx.viaSignal && observer === null) patchCallSite(task.mm, ctx.rip, ctx.nr);
+  if (ctx.viaSignal && observer === null) patchSite(task.mm, ctx.rip, ctx.nr);
   const row = ROWS[ctx.nr] ?? unknownCall(task);
   task.restart = row.restart;
   if (observer !== null) observer.onEnter(task, row);
+  if (row.needsFull && !ctx.isFull) {
+    task.state = AWAIT_CALL;
+    ctx.requestFull();
+    return;
+  }
   finish(task, row, row.handler(task, task.args));
 }
 
-/** A READY task's call runs again from its saved arguments. HOT */
-export function rerun(task: Task): void {
-  task.endWait();
+/** A task of the run queue goes on: its call runs again from its saved arguments, or it leaves a stop. HOT */
+export function runQueued(task: Task): void {
+  if (task.state === READY) {
+    task.endWait();
+    call(task);
+  } else if (task.state === RESUMING) {
+    task.state = HANDLING;
+    leave(task, task.result);
+  }
+}
+
+/** TRAP_FULL: the call that needs all registers runs now, or the way back to guest code goes on. */
+export function onFull(task: Task): void {
+  if (task.state === AWAIT_CALL) call(task);
+  else if (continueToUser(task)) restartCall(task);
+}
+
+/** Back to guest code with a result, by the way that looks at signals. */
+export function leave(task: Task, result: number): void {
+  if (returnToUser(task, result)) restartCall(task);
+}
+
+function call(task: Task): void {
   task.state = HANDLING;
   const row = ROWS[task.nr] ?? unknownCall(task);
   finish(task, row, row.handler(task, task.args));
@@ -51,6 +88,7 @@ export function rerun(task: Task): void {
 function finish(task: Task, row: Row, result: number): void {
   if (result === BLOCK) {
     task.state = BLOCKED;
+    task.blockCount++;
     task.ctx.park();
     interruptIfNeeded(task);
     return;
@@ -59,23 +97,21 @@ function finish(task: Task, row: Row, result: number): void {
     task.endWait();
   }
   if (observer !== null) observer.onExit(task, row, result);
-  if (result === NO_REPLY) return;
-  if (task.attention) {
-    returnToUser(task, result);
+  if (task.attention || result < BLOCK) {
+    if (result !== NO_REPLY) leave(task, result);
     return;
   }
   task.nr = -1;
   task.state = RUNNING;
+  startRun(task);
   task.ctx.resumeRet(result);
 }
 
 /** Run the call again as if it had just been made (no handler ran in between); keeps its deadline. */
-export function restartCall(task: Task): void {
+function restartCall(task: Task): void {
   const deadlineNs = task.progress.deadlineNs;
   task.progress.reset();
   task.progress.deadlineNs = deadlineNs;
   task.interrupted = false;
-  task.state = HANDLING;
-  const row = ROWS[task.nr] ?? unknownCall(task);
-  finish(task, row, row.handler(task, task.args));
+  call(task);
 }

@@ -24,6 +24,8 @@ export interface Row {
    */
   readonly args: string;
   readonly restart: number;
+  /** The handler needs all registers (FPU state, FS base): they are asked for before it runs. */
+  readonly needsFull: boolean;
   readonly support: Support;
   readonly note: string;
 }
@@ -31,6 +33,7 @@ export interface Row {
 export interface RowOptions {
   /** What a signal does to a wait: "sys" (default), "nohand", "block", "eintr". */
   restart?: "sys" | "nohand" | "block" | "eintr";
+  needsFull?: boolean;
   support?: Support;
   note?: string;
 }
@@ -52,6 +55,7 @@ export function row(name: string, handler: Handler, args: string, o: RowOptions 
     handler,
     args,
     restart: RESTARTS[o.restart ?? "sys"],
+    needsFull: o.needsFull ?? false,
     support: o.support ?? "full",
     note: o.note ?? "",
   };

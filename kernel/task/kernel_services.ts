@@ -7,6 +7,10 @@ import type { Host } from "../core/host.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import type { TimerQueue } from "../time/timer.ts";
+import type { FsTypes } from "../fs/fs_types.ts";
+import type { MemfdStore } from "../fs/tmpfs/memfd.ts";
+import type { CpuClock } from "./cpu_clock.ts";
+import type { FutexTable } from "./futex_table.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
@@ -14,9 +18,18 @@ import type { ThreadGroup } from "./thread_group.ts";
 export interface Kernel {
   readonly host: Host;
   readonly platform: Platform;
+  /** CPUID 1 EDX and AT_HWCAP2, for auxiliary vectors. */
+  readonly cpu: { readonly hwcap: number; readonly hwcap2: number };
   readonly memory: MemoryContext;
   readonly timers: TimerQueue;
   readonly pids: PidNamespace;
+  readonly futexes: FutexTable;
+  /** What mount(2) can mount. */
+  readonly fsTypes: FsTypes;
+  /** Where memfd_create(2) puts its files. */
+  readonly memfds: MemfdStore;
+  /** CPU time accounting; the loop keeps it going. */
+  readonly clock: CpuClock;
   /** Small buffer for building structs that are copied out at once; never kept across calls. */
   readonly scratch: Scratch;
   /** nodename and domainname of uname(2). */

@@ -10,14 +10,23 @@ import type { MemoryManager } from "../mm/memory_manager.ts";
 import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
+import type { PiState } from "./futex_pi.ts";
+import type { FutexWaiter } from "./futex_table.ts";
 import type { Kernel } from "./kernel_services.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 import type { SignalHandlers } from "./signal/handlers.ts";
 import { TaskSignals } from "./signal/task_signals.ts";
 import { UserCursor } from "../mm/cursor.ts";
-import { BLOCK, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS } from "../core/result.ts";
+import {
+  BLOCK,
+  ERESTART_RESTARTBLOCK,
+  ERESTARTNOHAND,
+  ERESTARTNOINTR,
+  ERESTARTSYS,
+} from "../core/result.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import { Progress } from "./progress.ts";
+import { SchedAttributes } from "./sched_attributes.ts";
 import { TaskTimeout, TaskWaiter } from "./task_wait.ts";
 import { EINTR } from "../../ffi/abi/errno.ts";
 
@@ -35,15 +44,27 @@ export const AWAIT_FULL = 4;
 export const DEAD = 5;
 /** The loop is handling it now. */
 export const HANDLING = 6;
+/** Waits for TRAP_FULL, then its call's handler runs (rows with `needsFull`). */
+export const AWAIT_CALL = 7;
+/** In the loop's run queue: goes on in returnToUser (new, or continued after a stop). */
+export const RESUMING = 8;
 
 /** What a call does when a signal interrupts its wait (signal(7), "Interruption of system calls"). */
 export const RESTART_SYS = 0, RESTART_NOHAND = 1, RESTART_BLOCK = 2, RESTART_EINTR = 3;
+export const RESTART_NOINTR = 4;
 
-const RESTART_CODE = [-ERESTARTSYS, -ERESTARTNOHAND, -ERESTART_RESTARTBLOCK, -EINTR];
+const RESTART_CODE = [
+  -ERESTARTSYS,
+  -ERESTARTNOHAND,
+  -ERESTART_RESTARTBLOCK,
+  -EINTR,
+  -ERESTARTNOINTR,
+];
 
 export class Task {
   readonly kernel: Kernel;
-  readonly tid: number;
+  /** Changes only in execve by a thread that is not the leader. */
+  tid: number;
   readonly group: ThreadGroup;
   state: number = HANDLING;
 
@@ -92,16 +113,27 @@ export class Task {
   parentDeathSignal: number = 0;
   /** Wait status of this thread (encoded as wait(2) does). */
   exitStatus: number = 0;
-  /** Nice value, -20..19. */
-  nice: number = 0;
-  timerSlackNs: number = 50_000;
-  /** Child of vfork whose end this task waits for. */
-  vforkChild: Task | null = null;
+  /** Scheduling attributes; they are kept and shown, the host schedules. */
+  readonly sched: SchedAttributes = new SchedAttributes();
   /** Parent that waits in vfork for this task's exec or exit. */
   vforkParent: Task | null = null;
+  /** Its place in a futex queue, and the PI futexes with waiters that it owns; null until the first. */
+  futexWaiter: FutexWaiter | null = null;
+  ownedPi: Set<PiState> | null = null;
+  /** Processor state of the last exception, for the next signal frames: sigcontext's trapno, err, cr2. */
+  faultTrapno: number = 0;
+  faultError: number = 0;
+  faultAddress: number = 0;
   startNs: number;
-  /** System calls made, for accounting. */
+  /** CPU time, ns: in guest code, and in the kernel for it (cpu_clock.ts). */
+  userNs: number = 0;
+  systemNs: number = 0;
+  /** When it went on to run guest code; meaningful while RUNNING. */
+  ranSinceNs: number = 0;
+  /** How often guest code was left, system calls made, and waits that really waited. */
+  stopCount: number = 0;
   callCount: number = 0;
+  blockCount: number = 0;
   next: Task | null = null;
 
   constructor(
@@ -133,6 +165,7 @@ export class Task {
 
   /** Attach to another context and memory (exec). */
   rebind(ctx: Context, mm: MemoryManager): void {
+    this.ctx.owner = null;
     this.ctx = ctx;
     this.args = ctx.args;
     this.mm = mm;

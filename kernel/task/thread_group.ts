@@ -6,15 +6,21 @@
 import { WaitQueue } from "../core/wait.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import type { Limits } from "./limits.ts";
-import type { PosixTimers } from "./posix_timers.ts";
+import { ProcessTimers } from "./process_timers.ts";
 import { PendingSignals } from "./signal/pending.ts";
 import type { Task } from "./task.ts";
+
+/** What a session needs of its controlling terminal; kernel/fs/devpts implements it. */
+export interface ControllingTerminal {
+  /** The session's leader ended: SIGHUP and SIGCONT to the foreground group, and the terminal is free again. */
+  onLeaderExit(session: Session): void;
+}
 
 export class Session {
   readonly sid: number;
   readonly groups: Set<ProcessGroup> = new Set();
-  /** Controlling terminal (kernel/fs/devpts); null: none. */
-  terminal: object | null = null;
+  /** Controlling terminal; null: none. */
+  terminal: ControllingTerminal | null = null;
 
   constructor(sid: number) {
     this.sid = sid;
@@ -43,6 +49,16 @@ export class Usage {
   voluntarySwitches: number = 0;
   involuntarySwitches: number = 0;
 
+  clear(): void {
+    this.userNs = 0;
+    this.systemNs = 0;
+    this.maxRssKiB = 0;
+    this.minorFaults = 0;
+    this.majorFaults = 0;
+    this.voluntarySwitches = 0;
+    this.involuntarySwitches = 0;
+  }
+
   add(o: Usage): void {
     this.userNs += o.userNs;
     this.systemNs += o.systemNs;
@@ -68,7 +84,7 @@ export class ThreadGroup {
   readonly pending: PendingSignals = new PendingSignals();
   readonly usage: Usage = new Usage();
   readonly childUsage: Usage = new Usage();
-  readonly timers: PosixTimers;
+  readonly timers: ProcessTimers = new ProcessTimers();
 
   /** Woken when a child changes state: wait4(2) and waitid(2) wait here. */
   readonly childEvents: WaitQueue = new WaitQueue();
@@ -83,10 +99,17 @@ export class ThreadGroup {
   /** Wait status (wait(2) encoding). */
   exitStatus: number = 0;
 
-  /** Job control: the signal that stopped it, 0 when it runs; and what the parent was not told yet. */
+  /** Job control: the signal that stops it, 0 when it runs; `isStopped` once every task stands still. */
   stopSignal: number = 0;
+  isStopped: boolean = false;
+  /** What wait(2) was not told yet. */
   stopReported: boolean = true;
   continuedReported: boolean = true;
+  /** Signals whose action is the default one do not reach it (init of a PID namespace, pid_namespaces(7)). */
+  isUnkillable: boolean = false;
+  /** A thread is in execve and waits, with its task as owner, until it is the only one left. */
+  execTask: Task | null = null;
+  readonly threadExits: WaitQueue = new WaitQueue();
 
   /** Executable (exe link) and what /proc/PID/cmdline, environ show: ranges in its memory. */
   exe: OpenFile | null = null;
@@ -100,6 +123,10 @@ export class ThreadGroup {
   /** It has called execve since it was forked (setpgid(2) EACCES). */
   hasExeced: boolean = false;
   oomScoreAdj: number = 0;
+  /** MEMBARRIER_CMD_REGISTER_* that were made; execve takes them back. */
+  membarriers: number = 0;
+  /** Real user id of its last task, for SIGCHLD after that is gone. */
+  lastUid: number = 0;
   /** Status line "State:" etc. come from its leader. */
   startNs: number;
 
@@ -109,7 +136,6 @@ export class ThreadGroup {
     pgrp: ProcessGroup,
     exitSignal: number,
     limits: Limits,
-    timers: PosixTimers,
     startNs: number,
   ) {
     this.pid = pid;
@@ -117,10 +143,14 @@ export class ThreadGroup {
     this.pgrp = pgrp;
     this.exitSignal = exitSignal;
     this.limits = limits;
-    this.timers = timers;
     this.startNs = startNs;
     pgrp.members.add(this);
     if (parent !== null) parent.children.add(this);
+  }
+
+  /** The first process of its PID namespace. */
+  get isInit(): boolean {
+    return this.pid === 1;
   }
 
   get session(): Session {

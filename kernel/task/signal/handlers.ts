@@ -15,6 +15,14 @@ export class SignalAction {
   restorer: number = 0;
   maskLo: number = 0;
   maskHi: number = 0;
+
+  copy(o: SignalAction): void {
+    this.handler = o.handler;
+    this.flags = o.flags;
+    this.restorer = o.restorer;
+    this.maskLo = o.maskLo;
+    this.maskHi = o.maskHi;
+  }
 }
 
 export class SignalHandlers {
@@ -26,7 +34,7 @@ export class SignalHandlers {
     for (let i = 0; i <= SIGRTMAX; i++) {
       const a = new SignalAction();
       const o = from?.actions[i];
-      if (o !== undefined) Object.assign(a, o);
+      if (o !== undefined) a.copy(o);
       this.actions.push(a);
     }
   }
@@ -35,15 +43,19 @@ export class SignalHandlers {
     return this.actions[sig]!;
   }
 
-  /** execve(2): caught signals become default, ignored ones stay ignored. */
-  resetForExec(): void {
+  hold(): this {
+    this.refs++;
+    return this;
+  }
+
+  /** execve(2), CLONE_CLEAR_SIGHAND: caught signals become default, ignored ones stay ignored. */
+  clearHandlers(): void {
     for (const a of this.actions) {
       if (a.handler !== SIG_IGN) a.handler = SIG_DFL;
-      a.flags =
-        a.restorer =
-        a.maskLo =
-        a.maskHi =
-          0;
+      a.flags = 0;
+      a.restorer = 0;
+      a.maskLo = 0;
+      a.maskHi = 0;
     }
   }
 }

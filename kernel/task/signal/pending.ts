@@ -3,6 +3,7 @@
  * (signal(7)); each carries what siginfo_t will show.
  */
 
+import type { SignalSource } from "./dequeue.ts";
 import { SigSet } from "./sigset.ts";
 
 /** What si_code says of the sender, and so which union members of siginfo_t are meant. */
@@ -27,12 +28,16 @@ export class SigInfo {
   timerId: number = 0;
   band: number = 0;
   fd: number = 0;
+  /** si_call's number of SIGSYS. */
+  syscall: number = 0;
   /** Forced by the kernel at a fault: cannot be ignored or blocked. */
   isForced: boolean = false;
+  /** Sent from outside of the sandbox: SIGKILL and SIGSTOP reach even its init. */
+  isFromOutside: boolean = false;
   /** The 128 bytes that rt_sigqueueinfo gave; copied out as they are. */
   raw: Uint8Array<ArrayBuffer> | null = null;
   /** POSIX timer that sent it (its overrun count is taken at delivery). */
-  timer: object | null = null;
+  timer: SignalSource | null = null;
 
   constructor(signo: number, code: number) {
     this.signo = signo;
@@ -45,9 +50,9 @@ export class PendingSignals {
   readonly set: SigSet = new SigSet();
   readonly queue: SigInfo[] = [];
 
-  /** False when a standard signal is pending already. */
+  /** False when a standard signal is pending already (each POSIX timer has a place of its own). */
   push(info: SigInfo): boolean {
-    if (info.signo < 32 && this.set.has(info.signo)) return false;
+    if (info.signo < 32 && info.timer === null && this.set.has(info.signo)) return false;
     this.set.add(info.signo);
     this.queue.push(info);
     return true;
@@ -55,11 +60,15 @@ export class PendingSignals {
 
   /** Take the first entry of `sig`. */
   take(sig: number): SigInfo | null {
-    const i = this.queue.findIndex((q) => q.signo === sig);
-    if (i < 0) return null;
-    const [info] = this.queue.splice(i, 1);
-    if (!this.queue.some((q) => q.signo === sig)) this.set.remove(sig);
-    return info ?? null;
+    const info = this.queue.find((q) => q.signo === sig);
+    return info === undefined ? null : this.takeExactly(info);
+  }
+
+  /** Take this entry, which is in the queue. */
+  takeExactly(info: SigInfo): SigInfo {
+    this.queue.splice(this.queue.indexOf(info), 1);
+    if (!this.queue.some((q) => q.signo === info.signo)) this.set.remove(info.signo);
+    return info;
   }
 
   /** Drop every entry of `sig`. */
@@ -69,5 +78,11 @@ export class PendingSignals {
     for (let i = this.queue.length - 1; i >= 0; i--) {
       if (this.queue[i]!.signo === sig) this.queue.splice(i, 1);
     }
+  }
+
+  /** Drop what `timer` sent. */
+  discardOf(timer: SignalSource): void {
+    const info = this.queue.find((q) => q.timer === timer);
+    if (info !== undefined) this.takeExactly(info);
   }
 }

@@ -35,5 +35,27 @@ export class SigSet {
   }
 }
 
+function bits(...signals: number[]): number {
+  let word = 0;
+  for (const sig of signals) word |= 1 << (sig - 1);
+  return word >>> 0;
+}
+
 /** SIGKILL and SIGSTOP as bits of the low word: they can be neither blocked nor caught. */
-export const UNBLOCKABLE_LO = ((1 << (SIGKILL - 1)) | (1 << (SIGSTOP - 1))) >>> 0;
+export const UNBLOCKABLE_LO = bits(SIGKILL, SIGSTOP);
+/** Signals that the processor raises: they are delivered before others. */
+export const SYNCHRONOUS_LO = bits(SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS);
+const STOP_LO = bits(SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU);
+const IGNORED_LO = bits(SIGCONT, SIGCHLD, SIGWINCH, SIGURG);
+const CORE_LO = SYNCHRONOUS_LO | bits(SIGQUIT, SIGABRT, SIGXCPU, SIGXFSZ);
+
+/** Default actions: signal(7). */
+export const ACTION_TERMINATE = 0, ACTION_CORE = 1, ACTION_IGNORE = 2, ACTION_STOP = 3;
+
+export function defaultActionOf(sig: number): number {
+  if (sig >= SIGRTMIN) return ACTION_TERMINATE;
+  const bit = 1 << (sig - 1);
+  if ((bit & IGNORED_LO) !== 0) return ACTION_IGNORE;
+  if ((bit & STOP_LO) !== 0) return ACTION_STOP;
+  return (bit & CORE_LO) !== 0 ? ACTION_CORE : ACTION_TERMINATE;
+}

@@ -1,0 +1,139 @@
+/**
+ * Changing user and group ids: setuid(2) and its family, and what that does to capabilities (capabilities(7), "Effect
+ * of user ID changes on capabilities"). Pure: credentials in, new credentials or -errno out.
+ */
+
+import { CAP_SETGID, CAP_SETUID } from "../../ffi/abi/capability.ts";
+import { SECBIT_KEEP_CAPS, SECBIT_NO_SETUID_FIXUP } from "../../ffi/abi/capability.ts";
+import { EINVAL, EPERM } from "../../ffi/abi/errno.ts";
+import { difference, intersection, union } from "./cap_set.ts";
+import { type CapSet, type Credentials, hasCap, NO_CAPS } from "./credentials.ts";
+
+/** (uid_t) -1: leave it as it is. */
+export const KEEP_ID = 0xffffffff;
+
+/** Capabilities that the file system user id governs: CHOWN..FSETID, LINUX_IMMUTABLE, MKNOD, MAC_OVERRIDE. */
+const FS_CAPS: CapSet = { lo: 0x0800021f, hi: 1 };
+
+export function setuid(cred: Credentials, uid: number): Credentials | number {
+  if (uid === KEEP_ID) return -EINVAL;
+  if (hasCap(cred, CAP_SETUID)) return withUids(cred, uid, uid, uid);
+  if (uid !== cred.uid && uid !== cred.suid) return -EPERM;
+  return withUids(cred, cred.uid, uid, cred.suid);
+}
+
+export function setreuid(cred: Credentials, ruid: number, euid: number): Credentials | number {
+  const mayAll = hasCap(cred, CAP_SETUID);
+  if (ruid !== KEEP_ID && ruid !== cred.uid && ruid !== cred.euid && !mayAll) return -EPERM;
+  if (euid !== KEEP_ID && !isOwnUid(cred, euid) && !mayAll) return -EPERM;
+  const uid = ruid === KEEP_ID ? cred.uid : ruid;
+  const effective = euid === KEEP_ID ? cred.euid : euid;
+  const savesNew = ruid !== KEEP_ID || (euid !== KEEP_ID && euid !== cred.uid);
+  return withUids(cred, uid, effective, savesNew ? effective : cred.suid);
+}
+
+export function setresuid(
+  cred: Credentials,
+  ruid: number,
+  euid: number,
+  suid: number,
+): Credentials | number {
+  const isAllowed = (id: number): boolean => id === KEEP_ID || isOwnUid(cred, id);
+  const isOwn = isAllowed(ruid) && isAllowed(euid) && isAllowed(suid);
+  if (!isOwn && !hasCap(cred, CAP_SETUID)) return -EPERM;
+  return withUids(
+    cred,
+    ruid === KEEP_ID ? cred.uid : ruid,
+    euid === KEEP_ID ? cred.euid : euid,
+    suid === KEEP_ID ? cred.suid : suid,
+  );
+}
+
+/** setfsuid(2) cannot fail: unchanged credentials when not permitted. */
+export function setfsuid(cred: Credentials, uid: number): Credentials {
+  if (uid === KEEP_ID || uid === cred.fsuid) return cred;
+  if (!isOwnUid(cred, uid) && !hasCap(cred, CAP_SETUID)) return cred;
+  let { effective } = cred;
+  if ((cred.securebits & SECBIT_NO_SETUID_FIXUP) === 0) {
+    if (cred.fsuid === 0) effective = difference(effective, FS_CAPS);
+    else if (uid === 0) effective = union(effective, intersection(cred.permitted, FS_CAPS));
+  }
+  return { ...cred, fsuid: uid, effective };
+}
+
+export function setgid(cred: Credentials, gid: number): Credentials | number {
+  if (gid === KEEP_ID) return -EINVAL;
+  if (hasCap(cred, CAP_SETGID)) {
+    return { ...cred, gid, egid: gid, sgid: gid, fsgid: gid };
+  }
+  if (gid !== cred.gid && gid !== cred.sgid) return -EPERM;
+  return { ...cred, egid: gid, fsgid: gid };
+}
+
+export function setregid(cred: Credentials, rgid: number, egid: number): Credentials | number {
+  const mayAll = hasCap(cred, CAP_SETGID);
+  if (rgid !== KEEP_ID && rgid !== cred.gid && rgid !== cred.egid && !mayAll) return -EPERM;
+  if (egid !== KEEP_ID && !isOwnGid(cred, egid) && !mayAll) return -EPERM;
+  const gid = rgid === KEEP_ID ? cred.gid : rgid;
+  const effective = egid === KEEP_ID ? cred.egid : egid;
+  const savesNew = rgid !== KEEP_ID || (egid !== KEEP_ID && egid !== cred.gid);
+  const sgid = savesNew ? effective : cred.sgid;
+  return { ...cred, gid, egid: effective, sgid, fsgid: effective };
+}
+
+export function setresgid(
+  cred: Credentials,
+  rgid: number,
+  egid: number,
+  sgid: number,
+): Credentials | number {
+  const isAllowed = (id: number): boolean => id === KEEP_ID || isOwnGid(cred, id);
+  const isOwn = isAllowed(rgid) && isAllowed(egid) && isAllowed(sgid);
+  if (!isOwn && !hasCap(cred, CAP_SETGID)) return -EPERM;
+  const effective = egid === KEEP_ID ? cred.egid : egid;
+  return {
+    ...cred,
+    gid: rgid === KEEP_ID ? cred.gid : rgid,
+    egid: effective,
+    sgid: sgid === KEEP_ID ? cred.sgid : sgid,
+    fsgid: effective,
+  };
+}
+
+export function setfsgid(cred: Credentials, gid: number): Credentials {
+  if (gid === KEEP_ID || gid === cred.fsgid) return cred;
+  if (!isOwnGid(cred, gid) && !hasCap(cred, CAP_SETGID)) return cred;
+  return { ...cred, fsgid: gid };
+}
+
+export function setgroups(cred: Credentials, groups: readonly number[]): Credentials | number {
+  if (!hasCap(cred, CAP_SETGID)) return -EPERM;
+  return { ...cred, groups: [...groups].sort((a, b) => a - b) };
+}
+
+function isOwnUid(cred: Credentials, id: number): boolean {
+  return id === cred.uid || id === cred.euid || id === cred.suid || id === cred.fsuid;
+}
+
+function isOwnGid(cred: Credentials, id: number): boolean {
+  return id === cred.gid || id === cred.egid || id === cred.sgid || id === cred.fsgid;
+}
+
+/** New user ids with the capabilities that are left. */
+function withUids(cred: Credentials, uid: number, euid: number, suid: number): Credentials {
+  let { permitted, effective, ambient } = cred;
+  if ((cred.securebits & SECBIT_NO_SETUID_FIXUP) === 0) {
+    const wasRoot = cred.uid === 0 || cred.euid === 0 || cred.suid === 0;
+    const isRoot = uid === 0 || euid === 0 || suid === 0;
+    if (wasRoot && !isRoot) {
+      ambient = NO_CAPS;
+      if ((cred.securebits & SECBIT_KEEP_CAPS) === 0) {
+        permitted = NO_CAPS;
+        effective = NO_CAPS;
+      }
+    }
+    if (cred.euid === 0 && euid !== 0) effective = NO_CAPS;
+    else if (cred.euid !== 0 && euid === 0) effective = permitted;
+  }
+  return { ...cred, uid, euid, suid, fsuid: euid, permitted, effective, ambient };
+}

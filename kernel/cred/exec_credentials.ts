@@ -1,0 +1,120 @@
+/**
+ * Credentials of a program at execve(2): set-user-ID and set-group-ID bits, file capabilities, ambient capabilities,
+ * no_new_privs (capabilities(7), "Transformation of capabilities during execve()"; security/commoncap.c).
+ */
+
+import {
+  CAP_SETUID,
+  SECBIT_KEEP_CAPS,
+  SECBIT_NOROOT,
+  VFS_CAP_FLAGS_EFFECTIVE,
+  VFS_CAP_REVISION_1,
+  VFS_CAP_REVISION_2,
+  VFS_CAP_REVISION_3,
+  VFS_CAP_REVISION_MASK,
+} from "../../ffi/abi/capability.ts";
+import { EPERM } from "../../ffi/abi/errno.ts";
+import { S_ISGID, S_ISUID, S_IXGRP } from "../../ffi/abi/stat.ts";
+import { capSet, intersection, isSubset, union } from "./cap_set.ts";
+import { type CapSet, type Credentials, hasCap, NO_CAPS } from "./credentials.ts";
+
+/** What of an executable counts. */
+export interface Executable {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+  /** On a nosuid mount: neither bits nor file capabilities count. */
+  readonly isNosuid: boolean;
+  /** The attribute `security.capability`, or null. */
+  readonly capabilities: Uint8Array<ArrayBuffer> | null;
+}
+
+export interface ExecResult {
+  readonly cred: Credentials;
+  /** AT_SECURE: the program must not trust its environment. */
+  readonly isSecure: boolean;
+}
+
+interface FileCaps {
+  readonly permitted: CapSet;
+  readonly inheritable: CapSet;
+  readonly isEffective: boolean;
+}
+
+/**
+ * The new credentials, or -EPERM when the file wants capabilities that cannot be had. `isShared`: other processes share
+ * the file system context, so that nobody may gain privilege (LSM_UNSAFE_SHARE).
+ */
+export function execCredentials(
+  old: Credentials,
+  file: Executable,
+  isShared: boolean,
+): ExecResult | number {
+  let { euid, egid } = old;
+  if (!file.isNosuid && !old.noNewPrivs) {
+    if ((file.mode & S_ISUID) !== 0) euid = file.uid;
+    if ((file.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) egid = file.gid;
+  }
+  const caps = file.isNosuid ? null : parseFileCaps(file.capabilities);
+  let permitted = NO_CAPS, isEffective = false;
+  if (caps !== null) {
+    permitted = union(
+      intersection(caps.permitted, old.bounding),
+      intersection(caps.inheritable, old.inheritable),
+    );
+    isEffective = caps.isEffective;
+    if (isEffective && !isSubset(caps.permitted, permitted)) return -EPERM;
+  }
+  // A set-user-ID-root program with file capabilities gets just these.
+  const isFileOnly = caps !== null && old.uid !== 0 && euid === 0;
+  if ((old.securebits & SECBIT_NOROOT) === 0 && !isFileOnly) {
+    if (euid === 0 || old.uid === 0) permitted = union(old.bounding, old.inheritable);
+    if (euid === 0) isEffective = true;
+  }
+  const isSetid = euid !== old.uid || egid !== old.gid;
+  const mayGain = !old.noNewPrivs && !isShared;
+  if ((isSetid || !isSubset(permitted, old.permitted)) && !mayGain) {
+    if (old.noNewPrivs || !hasCap(old, CAP_SETUID)) {
+      euid = old.uid;
+      egid = old.gid;
+    }
+    permitted = intersection(permitted, old.permitted);
+  }
+  const ambient = caps !== null || isSetid ? NO_CAPS : old.ambient;
+  const gainsBeyondAmbient = !isSubset(permitted, ambient);
+  permitted = union(permitted, ambient);
+  const cred: Credentials = {
+    ...old,
+    euid,
+    egid,
+    suid: euid,
+    sgid: egid,
+    fsuid: euid,
+    fsgid: egid,
+    permitted,
+    effective: isEffective ? permitted : ambient,
+    ambient,
+    securebits: old.securebits & ~SECBIT_KEEP_CAPS,
+  };
+  return { cred, isSecure: isSetid || (old.uid !== 0 && (isEffective || gainsBeyondAmbient)) };
+}
+
+/** `security.capability` (struct vfs_cap_data): null when there is none, or it is malformed. */
+function parseFileCaps(bytes: Uint8Array<ArrayBuffer> | null): FileCaps | null {
+  if (bytes === null || bytes.length < 12) return null;
+  const dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const magic = dv.getUint32(0, true), revision = (magic & VFS_CAP_REVISION_MASK) >>> 0;
+  const isEffective = (magic & VFS_CAP_FLAGS_EFFECTIVE) !== 0;
+  if (revision === VFS_CAP_REVISION_1 && bytes.length === 12) {
+    const permitted = capSet(dv.getUint32(4, true), 0);
+    return { permitted, inheritable: capSet(dv.getUint32(8, true), 0), isEffective };
+  }
+  const isCurrent = (revision === VFS_CAP_REVISION_2 && bytes.length === 20) ||
+    (revision === VFS_CAP_REVISION_3 && bytes.length === 24 && dv.getUint32(20, true) === 0);
+  if (!isCurrent) return null;
+  return {
+    permitted: capSet(dv.getUint32(4, true), dv.getUint32(12, true)),
+    inheritable: capSet(dv.getUint32(8, true), dv.getUint32(16, true)),
+    isEffective,
+  };
+}

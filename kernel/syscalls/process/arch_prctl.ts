@@ -1,0 +1,49 @@
+/** arch_prctl(2): the FS and GS bases. All registers are at hand (the row says `needsFull`). */
+
+import { EINVAL, ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
+import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from "../../../ffi/abi/prctl.ts";
+import { ARCH_GET_CPUID, ARCH_SET_CPUID } from "../../../ffi/abi/prctl.ts";
+import { FS_BASE, GS_BASE, RAX, type SyscallArgs } from "../../../platform/platform.ts";
+import { IN_GUEST } from "../../core/result.ts";
+import { getReg, setReg } from "../../task/registers.ts";
+import type { Task } from "../../task/task.ts";
+
+/** Bases may be anywhere in user space (TASK_SIZE_MAX). */
+const USER_END = 0x7ffffffff000;
+
+export function sysArchPrctl(t: Task, a: SyscallArgs): number {
+  const addr = a.u64(1);
+  switch (a.i32(0)) {
+    case ARCH_SET_FS:
+      return setBase(t, FS_BASE, addr);
+    case ARCH_SET_GS:
+      // DIFFERS: a GS base of 0 is what a thread starts with, and cannot be gone back to.
+      return addr === 0 ? 0 : setBase(t, GS_BASE, addr);
+    case ARCH_GET_FS:
+      return getBase(t, FS_BASE, addr);
+    case ARCH_GET_GS:
+      return getBase(t, GS_BASE, addr);
+    case ARCH_GET_CPUID:
+      return 1;
+    case ARCH_SET_CPUID:
+      return -ENODEV;
+    default:
+      return -EINVAL;
+  }
+}
+
+function setBase(t: Task, at: number, addr: number): number {
+  if (addr >= USER_END) return -EPERM;
+  const { ctx } = t;
+  ctx.fetchRegs();
+  ctx.fetchFpu();
+  setReg(ctx.regs, at, addr);
+  setReg(ctx.regs, RAX, 0);
+  t.regsFetched = true;
+  return IN_GUEST;
+}
+
+function getBase(t: Task, at: number, addr: number): number {
+  t.ctx.fetchRegs();
+  return t.mm.store64(addr, getReg(t.ctx.regs, at));
+}

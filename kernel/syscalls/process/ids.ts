@@ -1,0 +1,82 @@
+/** Ids of processes, process groups and sessions: getpid(2), setpgid(2), setsid(2), set_tid_address(2), ... */
+
+import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { joinProcessGroup } from "../../task/reap.ts";
+import type { Task } from "../../task/task.ts";
+import { ProcessGroup, Session, type ThreadGroup } from "../../task/thread_group.ts";
+
+/** HOT */
+export function sysGetpid(t: Task): number {
+  return t.group.pid;
+}
+
+export function sysGettid(t: Task): number {
+  return t.tid;
+}
+
+export function sysGetppid(t: Task): number {
+  return t.group.parent?.pid ?? 0;
+}
+
+export function sysGetpgrp(t: Task): number {
+  return t.group.pgrp.pgid;
+}
+
+export function sysGetpgid(t: Task, a: SyscallArgs): number {
+  return groupOf(t, a.i32(0))?.pgrp.pgid ?? -ESRCH;
+}
+
+export function sysGetsid(t: Task, a: SyscallArgs): number {
+  return groupOf(t, a.i32(0))?.session.sid ?? -ESRCH;
+}
+
+/** The process of a thread id; 0: the caller's. */
+function groupOf(t: Task, tid: number): ThreadGroup | null {
+  if (tid === 0) return t.group;
+  const { pids } = t.kernel;
+  return pids.groups.get(tid) ?? pids.tasks.get(tid)?.group ?? null;
+}
+
+/** setpgid(2): the checks are in Linux's order. */
+export function sysSetpgid(t: Task, a: SyscallArgs): number {
+  const { pids } = t.kernel, self = t.group;
+  const pid = a.i32(0) === 0 ? self.pid : a.i32(0);
+  const pgid = a.i32(1) === 0 ? pid : a.i32(1);
+  if (pgid < 0) return -EINVAL;
+  const group = pids.groups.get(pid);
+  if (group === undefined) return pids.tasks.has(pid) ? -EINVAL : -ESRCH;
+  if (group.parent === self) {
+    if (group.session !== self.session) return -EPERM;
+    if (group.hasExeced) return -EACCES;
+  } else if (group !== self) {
+    return -ESRCH;
+  }
+  if (group.session.sid === group.pid) return -EPERM;
+  let pgrp = pids.processGroups.get(pgid);
+  if (pgid !== pid && (pgrp === undefined || pgrp.session !== self.session)) return -EPERM;
+  if (pgrp === undefined) {
+    pgrp = new ProcessGroup(pgid, group.session);
+    pids.processGroups.set(pgid, pgrp);
+  }
+  joinProcessGroup(pids, group, pgrp);
+  return 0;
+}
+
+/** setsid(2). */
+export function sysSetsid(t: Task): number {
+  const { pids } = t.kernel, { group } = t;
+  if (group.session.sid === group.pid || pids.processGroups.has(group.pid)) return -EPERM;
+  const session = new Session(group.pid);
+  const pgrp = new ProcessGroup(group.pid, session);
+  joinProcessGroup(pids, group, pgrp);
+  pids.sessions.set(session.sid, session);
+  pids.processGroups.set(pgrp.pgid, pgrp);
+  return session.sid;
+}
+
+/** set_tid_address(2). */
+export function sysSetTidAddress(t: Task, a: SyscallArgs): number {
+  t.clearChildTid = a.u64(0);
+  return t.tid;
+}

@@ -1,0 +1,77 @@
+/** Which CPUs a thread may use, and which it is on: sched_setaffinity(2), getcpu(2), sched_yield(2). */
+
+import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import type { Task } from "../../task/task.ts";
+import { maySchedule, threadOf } from "./policy.ts";
+
+const BYTES_A_WORD = 8;
+/** LIMIT: bytes of a mask that are looked at. */
+const MAX_MASK = 8192;
+
+/**
+ * sched_setaffinity(2).
+ *
+ * DIFFERS: the mask is kept and shown, but threads run where the host puts them.
+ */
+export function sysSchedSetaffinity(t: Task, a: SyscallArgs): number {
+  const len = Math.min(a.u32(1), MAX_MASK), { u8 } = t.kernel.scratch;
+  const { cpuCount } = t.kernel.host;
+  u8.fill(0, 0, maskBytes(cpuCount));
+  if (t.mm.copyIn(u8, 0, a.u64(2), len) !== 0) return -EFAULT;
+  const target = threadOf(t, a.i32(0));
+  if (target === null) return -ESRCH;
+  if (!maySchedule(t, target)) return -EPERM;
+  const mask = new Uint32Array((cpuCount + 31) >> 5);
+  let isEmpty = true;
+  for (let cpu = 0; cpu < cpuCount; cpu++) {
+    if (((u8[cpu >> 3]! >> (cpu & 7)) & 1) === 0) continue;
+    mask[cpu >> 5]! |= 1 << (cpu & 31);
+    isEmpty = false;
+  }
+  if (isEmpty) return -EINVAL;
+  target.sched.affinity = mask;
+  return 0;
+}
+
+/** sched_getaffinity(2): bytes that were stored. */
+export function sysSchedGetaffinity(t: Task, a: SyscallArgs): number {
+  const len = a.u32(1), { cpuCount } = t.kernel.host, { u8 } = t.kernel.scratch;
+  if (len * 8 < cpuCount || len % BYTES_A_WORD !== 0) return -EINVAL;
+  const target = threadOf(t, a.i32(0));
+  if (target === null) return -ESRCH;
+  const bytes = maskBytes(cpuCount), { affinity } = target.sched;
+  u8.fill(0, 0, bytes);
+  for (let cpu = 0; cpu < cpuCount; cpu++) {
+    const isSet = affinity === null || ((affinity[cpu >> 5]! >>> (cpu & 31)) & 1) === 1;
+    if (isSet) u8[cpu >> 3]! |= 1 << (cpu & 7);
+  }
+  const n = Math.min(len, bytes);
+  return t.mm.copyOut(a.u64(2), u8, 0, n) === 0 ? n : -EFAULT;
+}
+
+/** As many words as the kernel's cpumask has. */
+function maskBytes(cpus: number): number {
+  return Math.ceil(cpus / 64) * BYTES_A_WORD;
+}
+
+/** The first CPU that the thread may use: the sandbox does not know which one it is on. */
+function cpuOf(t: Task): number {
+  const { affinity } = t.sched;
+  if (affinity === null) return t.tid % t.kernel.host.cpuCount;
+  for (let cpu = 0; cpu < affinity.length * 32; cpu++) {
+    if (((affinity[cpu >> 5]! >>> (cpu & 31)) & 1) === 1) return cpu;
+  }
+  return 0;
+}
+
+/** getcpu(2). */
+export function sysGetcpu(t: Task, a: SyscallArgs): number {
+  if (a.u64(0) !== 0 && t.mm.store32(a.u64(0), cpuOf(t)) !== 0) return -EFAULT;
+  return a.u64(1) !== 0 && t.mm.store32(a.u64(1), 0) !== 0 ? -EFAULT : 0;
+}
+
+/** sched_yield(2): the host schedules guest threads; the way through the kernel lets others in. */
+export function sysSchedYield(): number {
+  return 0;
+}

@@ -1,0 +1,220 @@
+/**
+ * Scheduling policies and priorities: sched_setscheduler(2), sched_setparam(2), sched_setattr(2) and what reads them.
+ *
+ * DIFFERS: they are kept, checked and shown; the host schedules.
+ */
+
+import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
+import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import * as S from "../../../ffi/abi/sched.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import { RLIMIT_NICE, RLIMIT_RTPRIO } from "../../task/limits.ts";
+import { getReg } from "../../task/registers.ts";
+import type { Task } from "../../task/task.ts";
+import { copyInStruct } from "../copy_struct.ts";
+
+const MAX_RT_PRIORITY = 99;
+/** SCHED_RR's slice. */
+const RR_SLICE_NS = 100_000_000;
+const PAGE_SIZE = 4096;
+
+/** What a call wants a thread to have. */
+interface Wanted {
+  readonly policy: number;
+  readonly priority: number;
+  readonly nice: number;
+  readonly resetOnFork: boolean;
+  readonly runtimeNs: number;
+  readonly deadlineNs: number;
+  readonly periodNs: number;
+}
+
+export function isRealtime(policy: number): boolean {
+  return policy === S.SCHED_FIFO || policy === S.SCHED_RR;
+}
+
+function isKnownPolicy(policy: number): boolean {
+  return policy === S.SCHED_NORMAL || isRealtime(policy) || policy === S.SCHED_BATCH ||
+    policy === S.SCHED_IDLE || policy === S.SCHED_DEADLINE;
+}
+
+/** The thread with this id, 0: the caller. */
+export function threadOf(t: Task, tid: number): Task | null {
+  return tid === 0 ? t : t.kernel.pids.taskOf(tid);
+}
+
+/** Same effective user id as the thread's real or effective one, or CAP_SYS_NICE. */
+export function maySchedule(t: Task, target: Task): boolean {
+  const { euid } = t.cred;
+  return euid === target.cred.euid || euid === target.cred.uid || hasCap(t.cred, CAP_SYS_NICE);
+}
+
+export function sysSchedSetscheduler(t: Task, a: SyscallArgs): number {
+  const policy = a.i32(1);
+  return policy < 0 ? -EINVAL : setParam(t, a.i32(0), policy, a.u64(2));
+}
+
+export function sysSchedSetparam(t: Task, a: SyscallArgs): number {
+  return setParam(t, a.i32(0), -1, a.u64(1));
+}
+
+/** `policy` -1 keeps the thread's. */
+function setParam(t: Task, tid: number, policy: number, addr: number): number {
+  if (addr === 0 || tid < 0) return -EINVAL;
+  const priority = t.mm.load32(addr);
+  if (priority < 0) return -EFAULT;
+  const target = threadOf(t, tid);
+  if (target === null) return -ESRCH;
+  const { sched } = target, reset = (policy & S.SCHED_RESET_ON_FORK) !== 0;
+  return apply(t, target, {
+    policy: policy < 0 ? sched.policy : policy & ~S.SCHED_RESET_ON_FORK,
+    priority: priority | 0,
+    nice: sched.nice,
+    resetOnFork: policy < 0 ? sched.resetOnFork : reset,
+    runtimeNs: 0,
+    deadlineNs: 0,
+    periodNs: 0,
+  });
+}
+
+export function sysSchedGetscheduler(t: Task, a: SyscallArgs): number {
+  if (a.i32(0) < 0) return -EINVAL;
+  const target = threadOf(t, a.i32(0));
+  if (target === null) return -ESRCH;
+  const { policy, resetOnFork } = target.sched;
+  return resetOnFork ? policy | S.SCHED_RESET_ON_FORK : policy;
+}
+
+export function sysSchedGetparam(t: Task, a: SyscallArgs): number {
+  if (a.u64(1) === 0 || a.i32(0) < 0) return -EINVAL;
+  const target = threadOf(t, a.i32(0));
+  if (target === null) return -ESRCH;
+  return t.mm.store32(a.u64(1), target.sched.priority);
+}
+
+/** sched_setattr(2). */
+export function sysSchedSetattr(t: Task, a: SyscallArgs): number {
+  const addr = a.u64(1), at = S.SchedAttr.at, { dv } = t.kernel.scratch;
+  if (addr === 0 || a.i32(0) < 0 || a.u32(2) !== 0) return -EINVAL;
+  let size = t.mm.load32(addr);
+  if (size < 0) return -EFAULT;
+  if (size === 0) size = S.SCHED_ATTR_SIZE_VER0;
+  if (size < S.SCHED_ATTR_SIZE_VER0 || size > PAGE_SIZE) return tooBig(t, addr);
+  const r = copyInStruct(t, addr, size, S.SchedAttr.size);
+  if (r !== 0) return r === -E2BIG ? tooBig(t, addr) : r;
+  const flags = getReg(dv, at.schedFlags);
+  if (flags > S.SCHED_FLAG_ALL) return -EINVAL;
+  const utilClamp = S.SCHED_FLAG_UTIL_CLAMP_MIN | S.SCHED_FLAG_UTIL_CLAMP_MAX;
+  if ((flags & utilClamp) !== 0 && size < S.SCHED_ATTR_SIZE_VER1) return -EINVAL;
+  const policy = dv.getInt32(at.schedPolicy, true);
+  if (policy < 0) return -EINVAL;
+  const target = threadOf(t, a.i32(0));
+  if (target === null) return -ESRCH;
+  const { sched } = target, keepsParams = (flags & S.SCHED_FLAG_KEEP_PARAMS) !== 0;
+  return apply(t, target, {
+    policy: (flags & S.SCHED_FLAG_KEEP_POLICY) !== 0 ? sched.policy : policy,
+    priority: keepsParams ? sched.priority : dv.getUint32(at.schedPriority, true),
+    nice: keepsParams ? sched.nice : clampNice(dv.getInt32(at.schedNice, true)),
+    resetOnFork: (flags & S.SCHED_FLAG_RESET_ON_FORK) !== 0,
+    runtimeNs: getReg(dv, at.schedRuntime),
+    deadlineNs: getReg(dv, at.schedDeadline),
+    periodNs: getReg(dv, at.schedPeriod),
+  });
+}
+
+/** The size that we know goes back to the caller. */
+function tooBig(t: Task, addr: number): number {
+  return t.mm.store32(addr, S.SchedAttr.size) === 0 ? -E2BIG : -EFAULT;
+}
+
+export function clampNice(nice: number): number {
+  return Math.max(-20, Math.min(19, nice));
+}
+
+/** sched_getattr(2). */
+export function sysSchedGetattr(t: Task, a: SyscallArgs): number {
+  const size = a.u32(2), at = S.SchedAttr.at, { scratch } = t.kernel;
+  if (a.u64(1) === 0 || a.i32(0) < 0 || a.u32(3) !== 0) return -EINVAL;
+  if (size > PAGE_SIZE || size < S.SCHED_ATTR_SIZE_VER0) return -EINVAL;
+  const target = threadOf(t, a.i32(0));
+  if (target === null) return -ESRCH;
+  const { sched } = target, used = Math.min(size, S.SchedAttr.size);
+  scratch.clear(S.SchedAttr.size);
+  scratch.dv.setUint32(at.size, used, true);
+  scratch.dv.setUint32(at.schedPolicy, sched.policy, true);
+  if (sched.resetOnFork) scratch.setU53(at.schedFlags, S.SCHED_FLAG_RESET_ON_FORK);
+  if (isRealtime(sched.policy)) {
+    scratch.dv.setUint32(at.schedPriority, sched.priority, true);
+  } else if (sched.policy === S.SCHED_DEADLINE) {
+    scratch.setU53(at.schedRuntime, sched.runtimeNs);
+    scratch.setU53(at.schedDeadline, sched.deadlineNs);
+    scratch.setU53(at.schedPeriod, sched.periodNs);
+  } else {
+    scratch.dv.setInt32(at.schedNice, sched.nice, true);
+  }
+  return t.mm.copyOut(a.u64(1), scratch.u8, 0, used) === 0 ? 0 : -EFAULT;
+}
+
+/** The checks of __sched_setscheduler, and the change. */
+function apply(t: Task, target: Task, want: Wanted): number {
+  const { policy, priority } = want, { sched } = target;
+  if (!isKnownPolicy(policy)) return -EINVAL;
+  if (priority < 0 || priority > MAX_RT_PRIORITY) return -EINVAL;
+  if (isRealtime(policy) !== (priority !== 0)) return -EINVAL;
+  if (policy === S.SCHED_DEADLINE && !isSaneDeadline(want)) return -EINVAL;
+  if (!hasCap(t.cred, CAP_SYS_NICE)) {
+    const refused = checkUnprivileged(t, target, want);
+    if (refused !== 0) return refused;
+  }
+  sched.policy = policy;
+  sched.priority = priority;
+  sched.resetOnFork = want.resetOnFork;
+  sched.nice = want.nice;
+  sched.runtimeNs = want.runtimeNs;
+  sched.deadlineNs = want.deadlineNs;
+  sched.periodNs = want.periodNs === 0 ? want.deadlineNs : want.periodNs;
+  return 0;
+}
+
+function isSaneDeadline(want: Wanted): boolean {
+  const period = want.periodNs === 0 ? want.deadlineNs : want.periodNs;
+  return want.runtimeNs >= 1024 && want.runtimeNs <= want.deadlineNs &&
+    want.deadlineNs <= period;
+}
+
+function checkUnprivileged(t: Task, target: Task, want: Wanted): number {
+  const { sched } = target, { limits } = target.group;
+  const isFair = want.policy === S.SCHED_NORMAL || want.policy === S.SCHED_BATCH;
+  if (isFair && want.nice < sched.nice && 20 - want.nice > limits.get(RLIMIT_NICE)) return -EPERM;
+  if (isRealtime(want.policy)) {
+    const limit = limits.get(RLIMIT_RTPRIO);
+    if (want.policy !== sched.policy && limit === 0) return -EPERM;
+    if (want.priority > sched.priority && want.priority > limit) return -EPERM;
+  }
+  if (want.policy === S.SCHED_DEADLINE) return -EPERM;
+  if (sched.policy === S.SCHED_IDLE && want.policy !== S.SCHED_IDLE) {
+    if (20 - sched.nice > limits.get(RLIMIT_NICE)) return -EPERM;
+  }
+  if (sched.resetOnFork && !want.resetOnFork) return -EPERM;
+  return maySchedule(t, target) ? 0 : -EPERM;
+}
+
+export function sysSchedGetPriorityMax(_t: Task, a: SyscallArgs): number {
+  const policy = a.i32(0);
+  return !isKnownPolicy(policy) ? -EINVAL : isRealtime(policy) ? MAX_RT_PRIORITY : 0;
+}
+
+export function sysSchedGetPriorityMin(_t: Task, a: SyscallArgs): number {
+  const policy = a.i32(0);
+  return !isKnownPolicy(policy) ? -EINVAL : isRealtime(policy) ? 1 : 0;
+}
+
+export function sysSchedRrGetInterval(t: Task, a: SyscallArgs): number {
+  if (a.i32(0) < 0) return -EINVAL;
+  const target = threadOf(t, a.i32(0));
+  if (target === null) return -ESRCH;
+  const slice = target.sched.policy === S.SCHED_RR ? RR_SLICE_NS : 0;
+  if (t.mm.store64(a.u64(1), 0) !== 0) return -EFAULT;
+  return t.mm.store64(a.u64(1) + 8, slice) === 0 ? 0 : -EFAULT;
+}

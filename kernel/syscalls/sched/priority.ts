@@ -1,0 +1,110 @@
+/** Nice values and I/O priorities: getpriority(2), setpriority(2), ioprio_set(2). Kept and shown; the host schedules. */
+
+import { CAP_SYS_ADMIN, CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
+import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import * as R from "../../../ffi/abi/resource.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import { RLIMIT_NICE } from "../../task/limits.ts";
+import type { Task } from "../../task/task.ts";
+import { clampNice, maySchedule, threadOf } from "./policy.ts";
+
+const IOPRIO_LEVELS = 8;
+
+/** The threads that (which, who) means; null for an unknown `which`. */
+function select(t: Task, which: number, who: number): Task[] | null {
+  const { pids } = t.kernel;
+  switch (which) {
+    case R.PRIO_PROCESS: {
+      const target = threadOf(t, who);
+      return target === null ? [] : [target];
+    }
+    case R.PRIO_PGRP: {
+      const pgrp = who === 0 ? t.group.pgrp : pids.processGroups.get(who);
+      return pgrp === undefined ? [] : [...pgrp.members].flatMap((g) => g.tasks);
+    }
+    case R.PRIO_USER: {
+      const uid = who === 0 ? t.cred.uid : who >>> 0;
+      return [...pids.tasks.values()].filter((x) => x.cred.uid === uid);
+    }
+    default:
+      return null;
+  }
+}
+
+/** getpriority(2): 20 - nice, the highest of those meant. */
+export function sysGetpriority(t: Task, a: SyscallArgs): number {
+  const targets = select(t, a.i32(0), a.i32(1));
+  if (targets === null) return -EINVAL;
+  let best = -ESRCH;
+  for (const x of targets) best = Math.max(best, 20 - x.sched.nice);
+  return best;
+}
+
+export function sysSetpriority(t: Task, a: SyscallArgs): number {
+  const targets = select(t, a.i32(0), a.i32(1)), nice = clampNice(a.i32(2));
+  if (targets === null) return -EINVAL;
+  let result = -ESRCH;
+  for (const x of targets) {
+    const r = setNice(t, x, nice);
+    // A success does not hide an earlier error.
+    if (r !== 0 || result === -ESRCH) result = r;
+  }
+  return result;
+}
+
+function setNice(t: Task, target: Task, nice: number): number {
+  const mayRaise = hasCap(t.cred, CAP_SYS_NICE);
+  const isOwner = t.cred.euid === target.cred.uid || t.cred.euid === target.cred.euid;
+  if (!isOwner && !mayRaise) return -EPERM;
+  const isRaise = nice < target.sched.nice;
+  if (isRaise && !mayRaise && 20 - nice > target.group.limits.get(RLIMIT_NICE)) return -EACCES;
+  target.sched.nice = nice;
+  return 0;
+}
+
+/** ioprio_set(2). */
+export function sysIoprioSet(t: Task, a: SyscallArgs): number {
+  const ioprio = a.i32(2), level = ioprio & (IOPRIO_LEVELS - 1);
+  switch (ioprio >> R.IOPRIO_CLASS_SHIFT) {
+    case R.IOPRIO_CLASS_RT:
+      if (!hasCap(t.cred, CAP_SYS_ADMIN) && !hasCap(t.cred, CAP_SYS_NICE)) return -EPERM;
+      break;
+    case R.IOPRIO_CLASS_BE:
+    case R.IOPRIO_CLASS_IDLE:
+      break;
+    case R.IOPRIO_CLASS_NONE:
+      if (level !== 0) return -EINVAL;
+      break;
+    default:
+      return -EINVAL;
+  }
+  // IOPRIO_WHO_* is PRIO_* plus 1.
+  const targets = select(t, a.i32(0) - 1, a.i32(1));
+  if (targets === null) return -EINVAL;
+  let result = -ESRCH;
+  for (const x of targets) {
+    if (!maySchedule(t, x)) return -EPERM;
+    x.sched.ioprio = ioprio;
+    result = 0;
+  }
+  return result;
+}
+
+/** ioprio_get(2): the highest of those meant; without one set it follows from the nice value. */
+export function sysIoprioGet(t: Task, a: SyscallArgs): number {
+  const targets = select(t, a.i32(0) - 1, a.i32(1));
+  if (targets === null) return -EINVAL;
+  let best = -1;
+  for (const x of targets) {
+    const own = effectiveIoprio(x);
+    if (best < 0 || own < best) best = own;
+  }
+  return best < 0 ? -ESRCH : best;
+}
+
+function effectiveIoprio(t: Task): number {
+  const { ioprio, nice } = t.sched;
+  if (ioprio !== 0) return ioprio;
+  return (R.IOPRIO_CLASS_BE << R.IOPRIO_CLASS_SHIFT) | Math.floor((nice + 20) / 5);
+}

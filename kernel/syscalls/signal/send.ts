@@ -1,0 +1,164 @@
+/** Sending signals: kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), pidfd_send_signal(2). */
+
+import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { SI_MAX_SIZE, SiginfoRt } from "../../../ffi/abi/siginfo.ts";
+import {
+  PIDFD_SIGNAL_PROCESS_GROUP,
+  PIDFD_SIGNAL_THREAD,
+  PIDFD_SIGNAL_THREAD_GROUP,
+} from "../../../ffi/abi/system.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { PidFd } from "../../task/pidfd.ts";
+import { SI_TKILL, SI_USER, SigInfo } from "../../task/signal/pending.ts";
+import { mayKill } from "../../task/signal/permission.ts";
+import { sendToGroup, sendToTask, userSignal } from "../../task/signal/send.ts";
+import { SIGRTMAX } from "../../task/signal/sigset.ts";
+import type { Task } from "../../task/task.ts";
+import type { ThreadGroup } from "../../task/thread_group.ts";
+
+/** kill(2). */
+export function sysKill(t: Task, a: SyscallArgs): number {
+  const pid = a.i32(0), sig = a.i32(1), { pids } = t.kernel;
+  if (pid === -0x80000000) return -ESRCH;
+  if (pid > 0) {
+    const group = pids.groups.get(pid) ?? pids.tasks.get(pid)?.group;
+    return group === undefined ? -ESRCH : killOne(t, group, sig, userSignal(sig, t));
+  }
+  if (pid === -1) return killEverybody(t, sig);
+  const pgrp = pid === 0 ? t.group.pgrp : pids.processGroups.get(-pid);
+  return pgrp === undefined ? -ESRCH : killAll(t, pgrp.members, sig);
+}
+
+/** Signal number 0 only asks whether one may. */
+function killOne(t: Task, group: ThreadGroup, sig: number, info: SigInfo): number {
+  if (sig < 0 || sig > SIGRTMAX) return -EINVAL;
+  const target = group.leader ?? group.tasks[0];
+  // A zombie takes every signal and does nothing.
+  if (target === undefined) return 0;
+  if (!mayKill(t, target, sig)) return -EPERM;
+  return sig === 0 ? 0 : sendToGroup(group, info);
+}
+
+/** Success when any of them got it. */
+function killAll(t: Task, groups: Iterable<ThreadGroup>, sig: number): number {
+  let result = -ESRCH, isSent = false;
+  for (const group of [...groups]) {
+    const r = killOne(t, group, sig, userSignal(sig, t));
+    if (r === 0) isSent = true;
+    else result = r;
+  }
+  return isSent ? 0 : result;
+}
+
+/** kill(-1): all processes but init and the caller's own; those that may not be signalled do not count. */
+function killEverybody(t: Task, sig: number): number {
+  let count = 0, result = 0;
+  for (const group of [...t.kernel.pids.groups.values()]) {
+    if (group.isInit || group === t.group) continue;
+    count++;
+    const r = killOne(t, group, sig, userSignal(sig, t));
+    if (r !== -EPERM) result = r;
+  }
+  return count > 0 ? result : -ESRCH;
+}
+
+/** tkill(2). */
+export function sysTkill(t: Task, a: SyscallArgs): number {
+  return a.i32(0) <= 0 ? -EINVAL : signalThread(t, -1, a.i32(0), a.i32(1));
+}
+
+/** tgkill(2). */
+export function sysTgkill(t: Task, a: SyscallArgs): number {
+  if (a.i32(0) <= 0 || a.i32(1) <= 0) return -EINVAL;
+  return signalThread(t, a.i32(0), a.i32(1), a.i32(2));
+}
+
+function signalThread(t: Task, tgid: number, tid: number, sig: number): number {
+  const info = new SigInfo(sig, SI_TKILL);
+  info.pid = t.pid;
+  info.uid = t.cred.uid;
+  return sendToThread(t, tgid, tid, sig, info);
+}
+
+function sendToThread(t: Task, tgid: number, tid: number, sig: number, info: SigInfo): number {
+  const target = t.kernel.pids.tasks.get(tid);
+  if (target === undefined || (tgid > 0 && target.pid !== tgid)) {
+    return isDeadLeader(t, tgid, tid) ? 0 : -ESRCH;
+  }
+  if (sig < 0 || sig > SIGRTMAX) return -EINVAL;
+  if (!mayKill(t, target, sig)) return -EPERM;
+  return sig === 0 ? 0 : sendToTask(target, info);
+}
+
+/** The leader's id stays taken, and takes signals, until its process is reaped. */
+function isDeadLeader(t: Task, tgid: number, tid: number): boolean {
+  return (tgid <= 0 || tgid === tid) && t.kernel.pids.groups.has(tid);
+}
+
+/** rt_sigqueueinfo(2). */
+export function sysRtSigqueueinfo(t: Task, a: SyscallArgs): number {
+  const pid = a.i32(0), sig = a.i32(1);
+  const info = userInfo(t, a.u64(2), sig);
+  if (typeof info === "number") return info;
+  if (isForged(info) && pid !== t.pid) return -EPERM;
+  const group = t.kernel.pids.groups.get(pid) ?? t.kernel.pids.tasks.get(pid)?.group;
+  return group === undefined ? -ESRCH : killOne(t, group, sig, info);
+}
+
+/** rt_tgsigqueueinfo(2). */
+export function sysRtTgsigqueueinfo(t: Task, a: SyscallArgs): number {
+  const tgid = a.i32(0), tid = a.i32(1), sig = a.i32(2);
+  const info = userInfo(t, a.u64(3), sig);
+  if (typeof info === "number") return info;
+  if (tgid <= 0 || tid <= 0) return -EINVAL;
+  if (isForged(info) && tid !== t.tid) return -EPERM;
+  return sendToThread(t, tgid, tid, sig, info);
+}
+
+/** Only the kernel says that a signal comes from kill(2), tkill(2) or from itself. */
+function isForged(info: SigInfo): boolean {
+  return info.code >= 0 || info.code === SI_TKILL;
+}
+
+/** siginfo_t as the caller made it; its number is the one of the call. */
+function userInfo(t: Task, addr: number, sig: number): SigInfo | number {
+  const raw = new Uint8Array(SI_MAX_SIZE), dv = new DataView(raw.buffer);
+  if (t.mm.copyIn(raw, 0, addr, SI_MAX_SIZE) !== 0) return -EFAULT;
+  dv.setInt32(SiginfoRt.at.signo, sig, true);
+  const info = new SigInfo(sig, dv.getInt32(SiginfoRt.at.code, true));
+  info.raw = raw;
+  info.errno = dv.getInt32(SiginfoRt.at.errno, true);
+  info.pid = dv.getInt32(SiginfoRt.at.pid, true);
+  info.uid = dv.getUint32(SiginfoRt.at.uid, true);
+  info.valueLo = dv.getUint32(SiginfoRt.at.value, true);
+  info.valueHi = dv.getUint32(SiginfoRt.at.value + 4, true);
+  return info;
+}
+
+/** pidfd_send_signal(2). */
+export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
+  const sig = a.i32(1), addr = a.u64(2), flags = a.u32(3);
+  const known = PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP | PIDFD_SIGNAL_PROCESS_GROUP;
+  // One target at a time.
+  if ((flags & ~known) !== 0 || (flags & (flags - 1)) !== 0) return -EINVAL;
+  const file = t.files.get(a.i32(0));
+  if (!(file instanceof PidFd)) return -EBADF;
+  const { group } = file;
+  let info = userSignal(sig, t);
+  if (addr !== 0) {
+    const given = userInfo(t, addr, sig);
+    if (typeof given === "number") return given;
+    const signo = t.mm.load32(addr);
+    if (signo !== sig) return -EINVAL;
+    if (isForged(given) && group !== t.group) return -EPERM;
+    info = given;
+  }
+  if (group.isReaped) return -ESRCH;
+  if (flags === PIDFD_SIGNAL_PROCESS_GROUP) return killAll(t, group.pgrp.members, sig);
+  const toThread = flags === PIDFD_SIGNAL_THREAD || (flags === 0 && file.thread !== null);
+  if (!toThread) return killOne(t, group, sig, info);
+  const target = file.thread ?? group.leader;
+  if (target === null) return group.isZombie ? 0 : -ESRCH;
+  if (info.raw === null) info.code = SI_USER;
+  return sendToThread(t, group.pid, target.tid, sig, info);
+}

@@ -1,0 +1,113 @@
+/** The system as a whole: sysinfo(2), getrandom(2), syslog(2), reboot(2), acct(2) and other calls of administrators. */
+
+import {
+  CAP_SYS_ADMIN,
+  CAP_SYS_BOOT,
+  CAP_SYS_MODULE,
+  CAP_SYS_PACCT,
+  CAP_SYSLOG,
+} from "../../../ffi/abi/capability.ts";
+import { EFAULT, EINVAL, ENOSYS, EPERM } from "../../../ffi/abi/errno.ts";
+import * as S from "../../../ffi/abi/system.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import type { Task } from "../../task/task.ts";
+
+const PAGE_SIZE = 4096;
+/** LIMIT: bytes of one getrandom(2), as on Linux (INT_MAX rounded to pages). */
+const MAX_RANDOM = 0x7ffff000;
+const NO_LOG = "";
+
+export function sysSysinfo(t: Task, a: SyscallArgs): number {
+  const { scratch, host, memory, pids } = t.kernel, at = S.Sysinfo.at;
+  const total = host.memoryBytes, used = memory.frames.usedBytes;
+  scratch.clear(S.Sysinfo.size);
+  scratch.setU53(at.uptime, Math.floor((t.kernel.now() - t.kernel.bootNs) / 1e9));
+  scratch.setU53(at.totalram, total);
+  scratch.setU53(at.freeram, Math.max(0, total - used));
+  scratch.dv.setUint16(at.procs, Math.min(pids.tasks.size, 0xffff), true);
+  scratch.dv.setUint32(at.memUnit, 1, true);
+  return t.mm.copyOut(a.u64(0), scratch.u8, 0, S.Sysinfo.size) === 0 ? 0 : -EFAULT;
+}
+
+/** getrandom(2): there is always enough randomness. */
+export function sysGetrandom(t: Task, a: SyscallArgs): number {
+  const flags = a.u32(2), { u8 } = t.kernel.scratch, { host } = t.kernel;
+  if ((flags & ~(S.GRND_NONBLOCK | S.GRND_RANDOM | S.GRND_INSECURE)) !== 0) return -EINVAL;
+  const both = S.GRND_RANDOM | S.GRND_INSECURE;
+  if ((flags & both) === both) return -EINVAL;
+  const len = Math.min(a.u64(1), MAX_RANDOM);
+  let done = 0;
+  while (done < len) {
+    const n = Math.min(len - done, PAGE_SIZE);
+    host.random(u8.subarray(0, n));
+    if (t.mm.copyOut(a.u64(0) + done, u8, 0, n) !== 0) return done > 0 ? done : -EFAULT;
+    done += n;
+  }
+  return done;
+}
+
+/** syslog(2): the log of the kernel is empty. */
+export function sysSyslog(t: Task, a: SyscallArgs): number {
+  const action = a.i32(0), len = a.i32(2);
+  if (action < 0 || action > S.SYSLOG_ACTION_SIZE_BUFFER) return -EINVAL;
+  if (!hasCap(t.cred, CAP_SYSLOG) && !hasCap(t.cred, CAP_SYS_ADMIN)) {
+    const isHarmless = action === S.SYSLOG_ACTION_READ_ALL ||
+      action === S.SYSLOG_ACTION_SIZE_BUFFER;
+    if (!isHarmless) return -EPERM;
+  }
+  switch (action) {
+    case S.SYSLOG_ACTION_READ:
+    case S.SYSLOG_ACTION_READ_ALL:
+    case S.SYSLOG_ACTION_READ_CLEAR:
+      if (a.u64(1) === 0 || len < 0) return -EINVAL;
+      return NO_LOG.length;
+    case S.SYSLOG_ACTION_SIZE_BUFFER:
+      return 1 << 17;
+    case S.SYSLOG_ACTION_CONSOLE_LEVEL:
+      return len < 1 || len > 8 ? -EINVAL : 0;
+    default:
+      return 0;
+  }
+}
+
+const MAGIC2: readonly number[] = [
+  S.LINUX_REBOOT_MAGIC2,
+  S.LINUX_REBOOT_MAGIC2A,
+  S.LINUX_REBOOT_MAGIC2B,
+  S.LINUX_REBOOT_MAGIC2C,
+];
+
+/**
+ * reboot(2).
+ *
+ * DIFFERS: only Ctrl-Alt-Del may be switched; a sandbox ends with its first process.
+ */
+export function sysReboot(t: Task, a: SyscallArgs): number {
+  if (!hasCap(t.cred, CAP_SYS_BOOT)) return -EPERM;
+  if (a.u32(0) !== S.LINUX_REBOOT_MAGIC1 || !MAGIC2.includes(a.u32(1))) return -EINVAL;
+  const command = a.u32(2);
+  const isCad = command === S.LINUX_REBOOT_CMD_CAD_ON || command === S.LINUX_REBOOT_CMD_CAD_OFF;
+  return isCad ? 0 : -EINVAL;
+}
+
+/** acct(2), swapon(2), ...: as on a kernel without them, after the check of privilege. */
+export function sysAcct(t: Task): number {
+  return hasCap(t.cred, CAP_SYS_PACCT) ? -ENOSYS : -EPERM;
+}
+
+export function sysSwap(_t: Task): number {
+  return -EPERM;
+}
+
+export function sysModule(t: Task): number {
+  return hasCap(t.cred, CAP_SYS_MODULE) ? -ENOSYS : -EPERM;
+}
+
+export function sysVhangup(_t: Task): number {
+  return -EPERM;
+}
+
+export function sysIopl(_t: Task): number {
+  return -EPERM;
+}

@@ -1,0 +1,56 @@
+/** The rows of calls about the system, limits and usage. */
+
+import { type Row, row } from "../table.ts";
+import * as identity from "./identity.ts";
+import * as information from "./information.ts";
+import * as limits from "./limits.ts";
+
+const CPU_NOTE = "CPU times are estimates from wall time";
+
+export const rows: readonly Row[] = [
+  row("uname", identity.sysUname, "ptr"),
+  row("sethostname", identity.sysSethostname, "buf int"),
+  row("setdomainname", identity.sysSetdomainname, "buf int"),
+  row("personality", identity.sysPersonality, "hex", {
+    support: "partial",
+    note: "ADDR_NO_RANDOMIZE and PER_LINUX32's uname count; the rest is kept",
+  }),
+
+  row("getrlimit", limits.sysGetrlimit, "int ptr"),
+  row("setrlimit", limits.sysSetrlimit, "int ptr"),
+  row("prlimit64", limits.sysPrlimit64, "pid int ptr ptr"),
+  row("getrusage", limits.sysGetrusage, "int ptr", { support: "partial", note: CPU_NOTE }),
+  row("times", limits.sysTimes, "ptr", { support: "partial", note: CPU_NOTE }),
+
+  row("sysinfo", information.sysSysinfo, "ptr", {
+    support: "partial",
+    note: "load averages are 0",
+  }),
+  row("getrandom", information.sysGetrandom, "ptr size hex"),
+  row("syslog", information.sysSyslog, "int ptr int", {
+    support: "partial",
+    note: "the kernel's log is empty",
+  }),
+  row("reboot", information.sysReboot, "hex hex hex ptr", {
+    support: "refused",
+    note: "EPERM, or EINVAL with CAP_SYS_BOOT",
+  }),
+  row("acct", information.sysAcct, "path", { support: "refused", note: "ENOSYS or EPERM" }),
+  row("swapon", information.sysSwap, "path hex", { support: "refused", note: "EPERM" }),
+  row("swapoff", information.sysSwap, "path", { support: "refused", note: "EPERM" }),
+  row("init_module", information.sysModule, "ptr size ptr", {
+    support: "refused",
+    note: "ENOSYS or EPERM",
+  }),
+  row("finit_module", information.sysModule, "fd ptr hex", {
+    support: "refused",
+    note: "ENOSYS or EPERM",
+  }),
+  row("delete_module", information.sysModule, "ptr hex", {
+    support: "refused",
+    note: "ENOSYS or EPERM",
+  }),
+  row("vhangup", information.sysVhangup, "", { support: "refused", note: "EPERM" }),
+  row("iopl", information.sysIopl, "uint", { support: "refused", note: "EPERM" }),
+  row("ioperm", information.sysIopl, "uint uint int", { support: "refused", note: "EPERM" }),
+];

@@ -1,0 +1,65 @@
+/** The system call table of x86-64: all families, by number. */
+
+import { ENOSYS } from "../../ffi/abi/errno.ts";
+import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
+import { RESTART_SYS, type Task } from "../task/task.ts";
+import { rows as fsRows } from "./fs/rows.ts";
+import { rows as ioRows } from "./io/rows.ts";
+import { rows as mmRows } from "./mm/rows.ts";
+import { rows as netRows } from "./net/rows.ts";
+import { rows as processRows } from "./process/rows.ts";
+import { rows as schedRows } from "./sched/rows.ts";
+import { rows as signalRows } from "./signal/rows.ts";
+import { rows as systemRows } from "./system/rows.ts";
+import type { Row } from "./table.ts";
+import { rows as timeRows } from "./time/rows.ts";
+
+const FAMILIES: readonly (readonly Row[])[] = [
+  fsRows,
+  ioRows,
+  mmRows,
+  netRows,
+  processRows,
+  schedRows,
+  signalRows,
+  systemRows,
+  timeRows,
+];
+
+/** Every row, in the order of the families. */
+export const ALL_ROWS: readonly Row[] = FAMILIES.flat();
+
+/** By number, dense: what is not there is ENOSYS. */
+export const ROWS: (Row | undefined)[] = byNumber();
+
+function byNumber(): (Row | undefined)[] {
+  const table: (Row | undefined)[] = [];
+  for (let nr = 0; nr < NAMES.length; nr++) table.push(undefined);
+  for (const row of ALL_ROWS) table[row.nr] = row;
+  return table;
+}
+
+const logged: Set<number> = new Set();
+
+function sysUnknown(): number {
+  return -ENOSYS;
+}
+
+/** The row of a call that is not in the table; said once in the log. */
+export function unknownCall(task: Task): Row {
+  const { nr } = task, name = NAMES[nr] || `call ${nr}`;
+  if (!logged.has(nr) && logged.size < NAMES.length) {
+    logged.add(nr);
+    task.kernel.log(`${name}: no such call (${task.comm}, pid ${task.pid})`);
+  }
+  return {
+    nr,
+    name,
+    handler: sysUnknown,
+    args: "hex hex hex hex hex hex",
+    restart: RESTART_SYS,
+    needsFull: false,
+    support: "refused",
+    note: "ENOSYS",
+  };
+}

@@ -1,0 +1,19 @@
+/** New credentials for a running task, and what depends on them (commit_creds of Linux). */
+
+import { CAP_IPC_LOCK } from "../../ffi/abi/capability.ts";
+import { isSubset } from "../cred/cap_set.ts";
+import { type Credentials, hasCap } from "../cred/credentials.ts";
+import type { Task } from "./task.ts";
+
+/** The current task goes on with `cred`; a program that changed who it is can no longer be inspected. */
+export function changeCredentials(task: Task, cred: Credentials): void {
+  const old = task.cred;
+  if (old === cred) return;
+  task.cred = cred;
+  task.mm.limits.mayLockAll = hasCap(cred, CAP_IPC_LOCK);
+  const isSame = old.euid === cred.euid && old.egid === cred.egid && old.fsuid === cred.fsuid &&
+    old.fsgid === cred.fsgid && isSubset(cred.permitted, old.permitted);
+  if (isSame) return;
+  task.group.dumpable = false;
+  task.parentDeathSignal = 0;
+}

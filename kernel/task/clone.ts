@@ -1,0 +1,245 @@
+/**
+ * New tasks: clone(2), clone3(2), fork(2), vfork(2) behind the decoding of their arguments (syscalls/process/clone.ts).
+ * The calling context is full: registers and FPU state can be copied.
+ */
+
+import {
+  CLONE_CHILD_CLEARTID,
+  CLONE_CHILD_SETTID,
+  CLONE_FILES,
+  CLONE_FS,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+  CLONE_PARENT,
+  CLONE_PARENT_SETTID,
+  CLONE_PIDFD,
+  CLONE_SETTLS,
+  CLONE_SIGHAND,
+  CLONE_THREAD,
+  CLONE_VFORK,
+  CLONE_VM,
+} from "../../ffi/abi/sched.ts";
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../ffi/abi/capability.ts";
+import { EAGAIN, EEXIST, EFAULT, EINVAL, EPERM } from "../../ffi/abi/errno.ts";
+import { type Context, FS_BASE, RAX, RSP } from "../../platform/platform.ts";
+import { BLOCK, IN_GUEST } from "../core/result.ts";
+import { hasCap } from "../cred/credentials.ts";
+import type { MemoryManager } from "../mm/memory_manager.ts";
+import { resume } from "./alert.ts";
+import { Limits, RLIMIT_NOFILE, RLIMIT_NPROC } from "./limits.ts";
+import { PidFd } from "./pidfd.ts";
+import { copyRegs, setReg } from "./registers.ts";
+import { disableAltStack } from "./signal/alt_stack.ts";
+import { SignalHandlers } from "./signal/handlers.ts";
+import { Task } from "./task.ts";
+import { ThreadGroup } from "./thread_group.ts";
+
+export const NAMESPACE_FLAGS = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
+  CLONE_NEWPID | CLONE_NEWCGROUP | CLONE_NEWUSER;
+
+export interface CloneRequest {
+  /** CLONE_* of the low 32 bits, without the exit signal. */
+  readonly flags: number;
+  readonly clearSighand: boolean;
+  readonly exitSignal: number;
+  /** New stack pointer; 0: the caller's. */
+  readonly stack: number;
+  readonly tls: number;
+  readonly pidfdAddr: number;
+  readonly parentTidAddr: number;
+  readonly childTidAddr: number;
+  /** Wanted id (clone3's set_tid), or 0. */
+  readonly tid: number;
+}
+
+/** What of the parent the child shares or gets a copy of. */
+interface Parts {
+  readonly mm: MemoryManager;
+  readonly ctx: Context;
+}
+
+/** The child's id, -errno, or BLOCK while a vfork child runs. */
+export function cloneTask(task: Task, request: CloneRequest): number {
+  if (task.progress.step === 1) return awaitVfork(task);
+  const { flags } = request, { pids } = task.kernel;
+  const invalid = checkFlags(task, flags);
+  if (invalid !== 0) return invalid;
+  if (exceedsProcessLimit(task)) return -EAGAIN;
+  const tid = request.tid !== 0 ? request.tid : pids.allocate();
+  if (tid < 0) return -EAGAIN;
+  if (request.tid !== 0 && !pids.isFree(tid)) return -EEXIST;
+  const parts = makeParts(task, flags);
+  if (typeof parts === "number") return parts;
+  const group = (flags & CLONE_THREAD) !== 0 ? task.group : makeGroup(task, tid, request);
+  const child = makeTask(task, tid, group, parts, request);
+  if ((flags & CLONE_PIDFD) !== 0) {
+    const r = installPidfd(task, child, request);
+    if (r < 0) return undo(task, child, r);
+  }
+  pids.tasks.set(tid, child);
+  group.tasks.push(child);
+  if (group.leader === null && group !== task.group) {
+    group.leader = child;
+    pids.groups.set(tid, group);
+  }
+  if ((flags & CLONE_PARENT_SETTID) !== 0) task.mm.store32(request.parentTidAddr, tid);
+  if ((flags & CLONE_CHILD_SETTID) !== 0) child.mm.store32(request.childTidAddr, tid);
+  setChildRegs(task, child, request);
+  child.result = IN_GUEST;
+  resume(child);
+  if ((flags & CLONE_VFORK) === 0) return tid;
+  child.vforkParent = task;
+  task.progress.step = 1;
+  task.progress.object = child;
+  task.progress.value = tid;
+  return awaitVfork(task);
+}
+
+/** vfork(2): only death ends this wait before the child has called exec or exit. */
+function awaitVfork(task: Task): number {
+  const child = task.progress.object;
+  if (child instanceof Task && child.vforkParent === task && !task.interrupted) {
+    task.uninterruptible = true;
+    return BLOCK;
+  }
+  if (child instanceof Task && child.vforkParent === task) child.vforkParent = null;
+  task.uninterruptible = false;
+  return task.progress.value;
+}
+
+function checkFlags(task: Task, flags: number): number {
+  if ((flags & CLONE_NEWNS) !== 0 && (flags & CLONE_FS) !== 0) return -EINVAL;
+  if ((flags & CLONE_NEWUSER) !== 0 && (flags & CLONE_FS) !== 0) return -EINVAL;
+  if ((flags & CLONE_THREAD) !== 0 && (flags & CLONE_SIGHAND) === 0) return -EINVAL;
+  if ((flags & CLONE_SIGHAND) !== 0 && (flags & CLONE_VM) === 0) return -EINVAL;
+  if ((flags & CLONE_PARENT) !== 0 && task.group.parent === null) return -EINVAL;
+  if ((flags & NAMESPACE_FLAGS) === 0) return 0;
+  if ((flags & CLONE_THREAD) !== 0 && (flags & (CLONE_NEWUSER | CLONE_NEWPID)) !== 0) {
+    return -EINVAL;
+  }
+  return hasCap(task.cred, CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
+}
+
+/** RLIMIT_NPROC counts the tasks of a real user. */
+function exceedsProcessLimit(task: Task): boolean {
+  const limit = task.group.limits.get(RLIMIT_NPROC), { cred } = task;
+  if (limit === Infinity || cred.uid === 0 || task.kernel.pids.tasks.size < limit) return false;
+  if (hasCap(cred, CAP_SYS_RESOURCE) || hasCap(cred, CAP_SYS_ADMIN)) return false;
+  let n = 0;
+  for (const t of task.kernel.pids.tasks.values()) if (t.cred.uid === cred.uid) n++;
+  return n >= limit;
+}
+
+function makeParts(task: Task, flags: number): Parts | number {
+  const mm = (flags & CLONE_VM) !== 0 ? task.mm.share() : task.mm.fork();
+  if (typeof mm === "number") return mm;
+  const ctx = mm.space.newContext();
+  if (ctx !== null) return { mm, ctx };
+  mm.put();
+  return -EAGAIN;
+}
+
+function makeGroup(task: Task, pid: number, request: CloneRequest): ThreadGroup {
+  const from = task.group, sharesParent = (request.flags & CLONE_PARENT) !== 0;
+  const group = new ThreadGroup(
+    pid,
+    sharesParent ? from.parent : from,
+    from.pgrp,
+    sharesParent ? from.exitSignal : request.exitSignal,
+    new Limits(from.limits),
+    task.kernel.now(),
+  );
+  group.exe = from.exe?.hold() ?? null;
+  group.argStart = from.argStart;
+  group.argEnd = from.argEnd;
+  group.envStart = from.envStart;
+  group.envEnd = from.envEnd;
+  group.auxv = from.auxv;
+  group.dumpable = from.dumpable;
+  group.oomScoreAdj = from.oomScoreAdj;
+  group.timers.inheritLimits(group, task.kernel.timers, task.kernel.now());
+  return group;
+}
+
+function makeTask(
+  task: Task,
+  tid: number,
+  group: ThreadGroup,
+  parts: Parts,
+  request: CloneRequest,
+): Task {
+  const { flags } = request;
+  const sighand = (flags & CLONE_SIGHAND) !== 0
+    ? task.sighand.hold()
+    : new SignalHandlers(task.sighand);
+  if (request.clearSighand) sighand.clearHandlers();
+  const child = new Task(
+    task.kernel,
+    tid,
+    group,
+    parts.ctx,
+    parts.mm,
+    (flags & CLONE_FILES) !== 0 ? task.files.hold() : task.files.copy(),
+    (flags & CLONE_FS) !== 0 ? task.fs.hold() : task.fs.copy(),
+    task.cred,
+    sighand,
+  );
+  child.comm = task.comm;
+  child.personality = task.personality;
+  child.sched.inherit(task.sched);
+  child.signals.blocked.copy(task.signals.hasSaved ? task.signals.saved : task.signals.blocked);
+  child.signals.altBase = task.signals.altBase;
+  child.signals.altSize = task.signals.altSize;
+  child.signals.altFlags = task.signals.altFlags;
+  if ((flags & (CLONE_VM | CLONE_VFORK)) === CLONE_VM) disableAltStack(child.signals);
+  if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTid = request.childTidAddr;
+  return child;
+}
+
+function setChildRegs(task: Task, child: Task, request: CloneRequest): void {
+  const from = task.ctx, to = child.ctx;
+  from.fetchRegs();
+  from.fetchFpu();
+  copyRegs(to.regs, from.regs);
+  to.fpu.set(from.fpu);
+  setReg(to.regs, RAX, 0);
+  if (request.stack !== 0) setReg(to.regs, RSP, request.stack);
+  if ((request.flags & CLONE_SETTLS) !== 0) setReg(to.regs, FS_BASE, request.tls);
+  child.regsFetched = true;
+}
+
+/** CLONE_PIDFD: the fd, stored where the caller wants it. */
+function installPidfd(task: Task, child: Task, request: CloneRequest): number {
+  const isThread = (request.flags & CLONE_THREAD) !== 0;
+  const file = new PidFd(child.group, isThread ? child : null, 0);
+  const fd = task.files.install(file, true, task.group.limits.get(RLIMIT_NOFILE));
+  if (fd < 0) {
+    file.drop();
+    return fd;
+  }
+  if (task.mm.store32(request.pidfdAddr, fd) === 0) return fd;
+  task.files.close(fd);
+  return -EFAULT;
+}
+
+/** The child never ran: take everything back. */
+function undo(task: Task, child: Task, error: number): number {
+  child.files.drop();
+  child.fs.drop();
+  child.sighand.refs--;
+  child.ctx.release();
+  child.mm.put();
+  const group = child.group;
+  if (group !== task.group) {
+    group.exe?.drop();
+    group.timers.destroy();
+    group.parent?.children.delete(group);
+    group.pgrp.members.delete(group);
+  }
+  return error;
+}

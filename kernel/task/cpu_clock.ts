@@ -1,0 +1,67 @@
+/**
+ * CPU time of tasks, cheaply. The loop reads the clock once a turn; a task is charged the time from its resume to its
+ * trap as user time (its share of a CPU when more threads run than there are CPUs), and the mean cost of handling a
+ * trap as system time.
+ *
+ * DIFFERS: CPU clocks and getrusage(2) are estimates from wall time: the host's scheduler is not asked.
+ */
+
+import { RUNNING, type Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+
+export class CpuClock {
+  /** CLOCK_MONOTONIC as of the start of the loop's turn, ns. */
+  nowNs: number = 0;
+  /** Part of a CPU that a running thread gets: 1 unless more run than CPUs are. */
+  share: number = 1;
+  /** Mean cost of handling one trap, ns. */
+  trapNs: number = 0;
+
+  /** The loop handled `traps` traps in `elapsedNs`. */
+  account(elapsedNs: number, traps: number): void {
+    this.trapNs += (elapsedNs / traps - this.trapNs) * 0.25;
+  }
+}
+
+/** The task goes on to run guest code. HOT */
+export function startRun(task: Task): void {
+  task.ranSinceNs = task.kernel.clock.nowNs;
+}
+
+/** The task trapped. HOT */
+export function endRun(task: Task): void {
+  task.stopCount++;
+  const clock = task.kernel.clock;
+  // The turn that resumed it counts from its start: what the kernel did in it is no user time.
+  const ranNs = (clock.nowNs - task.ranSinceNs) * clock.share - clock.trapNs;
+  if (ranNs > 0) task.userNs += ranNs;
+  task.systemNs += clock.trapNs;
+}
+
+/** User time of a thread up to now, ns. */
+export function threadUserNs(task: Task): number {
+  if (task.state !== RUNNING) return task.userNs;
+  const clock = task.kernel.clock;
+  return task.userNs + Math.max(0, task.kernel.now() - task.ranSinceNs) * clock.share;
+}
+
+export function threadCpuNs(task: Task): number {
+  return threadUserNs(task) + task.systemNs;
+}
+
+/** User time of a process, threads that ended included, ns. */
+export function groupUserNs(group: ThreadGroup): number {
+  let ns = group.usage.userNs;
+  for (const t of group.tasks) ns += threadUserNs(t);
+  return ns;
+}
+
+export function groupSystemNs(group: ThreadGroup): number {
+  let ns = group.usage.systemNs;
+  for (const t of group.tasks) ns += t.systemNs;
+  return ns;
+}
+
+export function groupCpuNs(group: ThreadGroup): number {
+  return groupUserNs(group) + groupSystemNs(group);
+}

@@ -1,0 +1,62 @@
+/**
+ * Timers that count CPU time. Nobody tells when a thread has used so much, so the timer looks now and then: as soon as
+ * the target can have been reached, less often while nothing runs.
+ */
+
+import { Timer, type TimerQueue } from "../time/timer.ts";
+
+/** LIMIT: shortest and longest time between two looks, ns. */
+const MIN_LOOK_NS = 1e6, MAX_LOOK_NS = 1e8;
+
+export abstract class CpuTimer extends Timer {
+  protected readonly queue: TimerQueue;
+  /** CPU time at which it fires, ns. */
+  targetNs: number = Infinity;
+  private seenNs: number = 0;
+  private idleLooks: number = 0;
+
+  constructor(queue: TimerQueue) {
+    super();
+    this.queue = queue;
+  }
+
+  /** The CPU clock now, ns. */
+  protected abstract read(): number;
+  /** How many threads make it advance at the same time, at most. */
+  protected abstract threads(): number;
+  /** The target was reached; it may be set again. */
+  protected abstract onReached(nowNs: number, cpuNs: number): void;
+
+  /** Fire at `targetNs` of the CPU clock; Infinity disarms. */
+  set(targetNs: number, nowNs: number): void {
+    this.targetNs = targetNs;
+    this.queue.disarm(this);
+    if (targetNs === Infinity) return;
+    this.seenNs = this.read();
+    this.idleLooks = 0;
+    this.lookAgain(nowNs);
+  }
+
+  /** CPU time left, ns; 0 when not set. */
+  remaining(): number {
+    return this.targetNs === Infinity ? 0 : Math.max(1, this.targetNs - this.read());
+  }
+
+  override onExpire(nowNs: number): void {
+    const cpuNs = this.read();
+    if (cpuNs >= this.targetNs) {
+      this.targetNs = Infinity;
+      this.onReached(nowNs, cpuNs);
+      return;
+    }
+    this.idleLooks = cpuNs === this.seenNs ? this.idleLooks + 1 : 0;
+    this.seenNs = cpuNs;
+    this.lookAgain(nowNs);
+  }
+
+  private lookAgain(nowNs: number): void {
+    const soonest = (this.targetNs - this.seenNs) / Math.max(1, this.threads());
+    const patient = MIN_LOOK_NS * 2 ** Math.min(this.idleLooks, 7);
+    this.queue.arm(this, nowNs + Math.min(Math.max(soonest, patient), MAX_LOOK_NS));
+  }
+}

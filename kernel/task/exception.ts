@@ -1,0 +1,67 @@
+/**
+ * Traps that are no system calls: page faults (resolved by the memory manager or turned into a signal), other
+ * exceptions of the processor, interrupts that the kernel asked for.
+ */
+
+import { TRAP_FAULT, TRAP_INTERRUPT } from "../../platform/platform.ts";
+import { IN_GUEST } from "../core/result.ts";
+import { endRun, startRun } from "./cpu_clock.ts";
+import { killGroup } from "./exit_request.ts";
+import { returnToUser } from "./return_to_user.ts";
+import { SigInfo } from "./signal/pending.ts";
+import { forceSignal } from "./signal/send.ts";
+import { SIGKILL } from "./signal/sigset.ts";
+import { HANDLING, RUNNING, type Task } from "./task.ts";
+
+/** A running task stopped, and not for a call. HOT */
+export function onException(task: Task): void {
+  if (task.state !== RUNNING) return;
+  endRun(task);
+  task.state = HANDLING;
+  task.nr = -1;
+  task.regsFetched = false;
+  const ctx = task.ctx;
+  if (ctx.trap === TRAP_FAULT) {
+    if (onFault(task) && !task.attention) {
+      task.state = RUNNING;
+      startRun(task);
+      ctx.fetchRegs();
+      ctx.resumeAll(false);
+      return;
+    }
+  } else if (ctx.trap !== TRAP_INTERRUPT) {
+    noteFault(task);
+    const info = new SigInfo(ctx.signo, ctx.sigcode);
+    info.addr = ctx.faultAddr;
+    forceSignal(task, info);
+  }
+  returnToUser(task, IN_GUEST);
+}
+
+/** True: the page is there now. */
+function onFault(task: Task): boolean {
+  const ctx = task.ctx, mm = task.mm;
+  const sig = mm.handleFault(ctx.faultAddr, ctx.faultAccess, ctx.signo);
+  if (sig === 0) {
+    task.group.usage.minorFaults++;
+    return true;
+  }
+  if (sig === SIGKILL) {
+    task.kernel.log(`out of memory: process ${task.pid} (${task.comm}) is killed`);
+    killGroup(task.group, SIGKILL);
+    return false;
+  }
+  noteFault(task);
+  const info = new SigInfo(sig, mm.fault.code);
+  info.addr = mm.fault.addr;
+  forceSignal(task, info);
+  return false;
+}
+
+/** For the signal frame: sigcontext's trapno, err and cr2. */
+function noteFault(task: Task): void {
+  const ctx = task.ctx;
+  task.faultTrapno = ctx.trapno;
+  task.faultError = ctx.errorCode;
+  task.faultAddress = ctx.faultAddr;
+}

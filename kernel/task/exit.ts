@@ -1,0 +1,181 @@
+/**
+ * The end of tasks: what a thread gives back, and what the end of the last one means for its process, its children,
+ * its process group and its parent (exit_group(2), wait(2)).
+ *
+ * Neighbours: exit_request.ts asks for it; reap.ts takes zombies away; wait.ts is the parent's side.
+ */
+
+import { endRun } from "./cpu_clock.ts";
+import { alert, mustEnd } from "./alert.ts";
+import { killGroup } from "./exit_request.ts";
+import { futexWake } from "./futex.ts";
+import { releaseOwnedPi } from "./futex_pi.ts";
+import { CLD_DUMPED, CLD_EXITED, CLD_KILLED } from "../../ffi/abi/siginfo.ts";
+import { wExitStatus, wifExited, wTermSig } from "../../ffi/abi/wait.ts";
+import { POLLIN } from "../vfs/open_file.ts";
+import { hangUpOrphans } from "./orphans.ts";
+import { reapGroup } from "./reap.ts";
+import { walkRobustList } from "./robust_list.ts";
+import { childSignal } from "./signal/child_signal.ts";
+import { hasDeliverable } from "./signal/dequeue.ts";
+import { SA_NOCLDWAIT, SIG_IGN } from "./signal/handlers.ts";
+import { noteStopped } from "./signal/job_control.ts";
+import { SI_USER, SigInfo } from "./signal/pending.ts";
+import { sendToGroup } from "./signal/send.ts";
+import { SIGCHLD, SIGKILL } from "./signal/sigset.ts";
+import { AWAIT_CALL, AWAIT_FULL, DEAD, HANDLING, RUNNING, type Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+
+/** The current task ends. Its context, memory, files go; with the last task the process becomes a zombie. */
+export function exitTask(task: Task): void {
+  if (task.state === DEAD) return;
+  const { group, kernel } = task;
+  task.endWait();
+  task.state = DEAD;
+  releaseMemory(task);
+  task.files.drop();
+  task.fs.drop();
+  task.sighand.refs--;
+  chargeUsage(task);
+  group.tasks.splice(group.tasks.indexOf(task), 1);
+  kernel.pids.tasks.delete(task.tid);
+  if (task === group.leader) {
+    group.leader = null;
+    if (!group.isExiting) group.exitStatus = task.exitStatus;
+  }
+  if (group.tasks.length === 0) return endProcess(task);
+  // Somebody else may be able to take the process's signals now.
+  for (const t of group.tasks) if (hasDeliverable(t)) alert(t);
+  noteStopped(group);
+  group.threadExits.wake(0);
+}
+
+/** The host thread behind a context is gone: the process dies as by SIGKILL. */
+export function onContextDeath(task: Task): void {
+  killGroup(task.group, SIGKILL);
+  // Other states come by themselves: they are in the run queue, or were put there just now.
+  if (task.state === RUNNING) endRun(task);
+  else if (task.state !== AWAIT_FULL && task.state !== AWAIT_CALL) return;
+  task.state = HANDLING;
+  exitTask(task);
+}
+
+/** Locks and ids in user memory, the parent of a vfork, and the memory itself (mm_release of Linux). */
+export function releaseMemory(task: Task): void {
+  const mm = task.mm;
+  releaseOwnedPi(task);
+  walkRobustList(task);
+  task.robustList = 0;
+  if (task.clearChildTid !== 0 && mm.users > 1) {
+    mm.store32(task.clearChildTid, 0);
+    futexWake(task, task.clearChildTid, false, 1, 0xffffffff);
+  }
+  task.clearChildTid = 0;
+  releaseVforkParent(task);
+  const rssKiB = mm.residentPages * 4;
+  if (rssKiB > task.group.usage.maxRssKiB) task.group.usage.maxRssKiB = rssKiB;
+  task.ctx.release();
+  mm.put();
+}
+
+/** vfork(2): the parent goes on. */
+export function releaseVforkParent(task: Task): void {
+  const parent = task.vforkParent;
+  if (parent === null) return;
+  task.vforkParent = null;
+  parent.wake();
+}
+
+function chargeUsage(task: Task): void {
+  const usage = task.group.usage;
+  usage.userNs += task.userNs;
+  usage.systemNs += task.systemNs;
+  usage.voluntarySwitches += task.blockCount;
+  task.group.lastUid = task.cred.uid;
+}
+
+/** The last task is gone. */
+function endProcess(task: Task): void {
+  const { group, kernel } = task;
+  group.isExiting = true;
+  group.stopSignal = 0;
+  group.timers.destroy();
+  group.exe?.drop();
+  group.exe = null;
+  const session = group.session;
+  if (session.sid === group.pid && session.terminal !== null) {
+    session.terminal.onLeaderExit(session);
+  }
+  if (group.isInit) endNamespace(group, task);
+  reparentChildren(group, task);
+  hangUpOrphans(group, group.parent, group);
+  group.isZombie = true;
+  const isReaped = notifyParent(group);
+  group.exitEvents.wake(POLLIN);
+  group.threadExits.wake(POLLIN);
+  if (group.isInit) kernel.onInitExit(group);
+  else if (isReaped) reapGroup(kernel.pids, group);
+}
+
+/** Init is gone: everybody else in its PID namespace is killed (pid_namespaces(7)). */
+function endNamespace(init: ThreadGroup, task: Task): void {
+  for (const g of [...task.kernel.pids.groups.values()]) if (g !== init) killGroup(g, SIGKILL);
+}
+
+/**
+ * SIGCHLD (or whatever clone(2) asked for), and whoever waits looks again. True: the parent does not want to know, so
+ * the child is reaped at once (sigaction(2), SA_NOCLDWAIT).
+ */
+function notifyParent(group: ThreadGroup): boolean {
+  const parent = group.parent;
+  if (parent === null) return false;
+  const status = group.exitStatus, sig = group.exitSignal;
+  const action = (parent.leader ?? parent.tasks[0])?.sighand.of(SIGCHLD);
+  const isIgnored = sig === SIGCHLD && action !== undefined &&
+    (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0);
+  if (sig > 0 && action !== undefined && !(isIgnored && action.handler === SIG_IGN)) {
+    sendToGroup(parent, childSignal(group, sig, exitCode(status), exitValue(status)));
+  }
+  parent.childEvents.wake(0);
+  return isIgnored;
+}
+
+/** CLD_* of a wait status. */
+export function exitCode(status: number): number {
+  if (wifExited(status)) return CLD_EXITED;
+  return (status & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED;
+}
+
+/** si_status of a wait status: exit code or signal number. */
+export function exitValue(status: number): number {
+  return wifExited(status) ? wExitStatus(status) : wTermSig(status);
+}
+
+/** Children go to the next subreaper above, or to init (prctl(2), PR_SET_CHILD_SUBREAPER). */
+function reparentChildren(group: ThreadGroup, task: Task): void {
+  const { pids } = task.kernel;
+  const reaper = findReaper(group) ?? pids.groups.get(1);
+  const parent = reaper === undefined || reaper === group ? null : reaper;
+  for (const child of [...group.children]) {
+    group.children.delete(child);
+    child.parent = parent;
+    if (parent !== null) parent.children.add(child);
+    child.exitSignal = SIGCHLD;
+    for (const t of child.tasks) {
+      if (t.parentDeathSignal === 0) continue;
+      const info = new SigInfo(t.parentDeathSignal, SI_USER);
+      info.pid = group.pid;
+      info.uid = task.cred.uid;
+      sendToGroup(child, info);
+    }
+    if (child.isZombie && notifyParent(child)) reapGroup(pids, child);
+    else hangUpOrphans(child, group, null);
+  }
+}
+
+function findReaper(group: ThreadGroup): ThreadGroup | null {
+  for (let g = group.parent; g !== null; g = g.parent) {
+    if (g.isSubreaper && g.tasks.some((t) => !mustEnd(t))) return g;
+  }
+  return null;
+}

@@ -1,0 +1,32 @@
+/**
+ * Asking a process or its threads to end. Each task ends itself when it comes by in returnToUser (exit.ts): nothing
+ * here frees anything.
+ */
+
+import { statusKilled } from "../../ffi/abi/wait.ts";
+import { alertForExit } from "./alert.ts";
+import type { Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+
+/** exit_group(2): the whole process ends with `status` (wait(2) encoding), unless it already does. */
+export function exitGroup(group: ThreadGroup, status: number): void {
+  if (group.isExiting) return;
+  group.isExiting = true;
+  group.exitStatus = status;
+  group.stopSignal = 0;
+  for (const t of group.tasks) alertForExit(t);
+}
+
+/** The process dies by a signal. */
+export function killGroup(group: ThreadGroup, sig: number): void {
+  exitGroup(group, statusKilled(sig, false));
+}
+
+/** execve(2): every other thread ends. */
+export function endOtherThreads(task: Task): void {
+  for (const t of task.group.tasks) {
+    if (t === task || t.exitRequested) continue;
+    t.exitRequested = true;
+    alertForExit(t);
+  }
+}

@@ -1,0 +1,99 @@
+/** Interval timers of a process: setitimer(2), alarm(2), and the CPU time limit of getrlimit(2). */
+
+import { Timer, type TimerQueue } from "../time/timer.ts";
+import { groupCpuNs, groupUserNs } from "./cpu_clock.ts";
+import { CpuTimer } from "./cpu_timer.ts";
+import { killGroup } from "./exit_request.ts";
+import { RLIMIT_CPU } from "./limits.ts";
+import { SI_KERNEL, SigInfo } from "./signal/pending.ts";
+import { sendToGroup } from "./signal/send.ts";
+import { SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from "./signal/sigset.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+
+/** LIMIT: a shorter interval counts as this, so that nobody keeps the kernel busy with expiries. */
+const MIN_INTERVAL_NS = 20_000;
+
+/** The next expiry after `nowNs` of a timer that was due at `dueNs`. */
+export function nextExpiry(dueNs: number, intervalNs: number, nowNs: number): number {
+  const step = Math.max(intervalNs, MIN_INTERVAL_NS);
+  return dueNs + (Math.floor((nowNs - dueNs) / step) + 1) * step;
+}
+
+/** ITIMER_REAL and alarm(2). */
+export class RealTimer extends Timer {
+  readonly group: ThreadGroup;
+  readonly queue: TimerQueue;
+  intervalNs: number = 0;
+
+  constructor(group: ThreadGroup, queue: TimerQueue) {
+    super();
+    this.group = group;
+    this.queue = queue;
+  }
+
+  override onExpire(nowNs: number): void {
+    if (this.intervalNs > 0) {
+      this.queue.arm(this, nextExpiry(this.deadlineNs, this.intervalNs, nowNs));
+    }
+    sendToGroup(this.group, new SigInfo(SIGALRM, SI_KERNEL));
+  }
+}
+
+/** ITIMER_VIRTUAL counts user time, ITIMER_PROF user and system time. */
+export class CpuIntervalTimer extends CpuTimer {
+  readonly group: ThreadGroup;
+  readonly isVirtual: boolean;
+  intervalNs: number = 0;
+
+  constructor(group: ThreadGroup, queue: TimerQueue, isVirtual: boolean) {
+    super(queue);
+    this.group = group;
+    this.isVirtual = isVirtual;
+  }
+
+  override read(): number {
+    return this.isVirtual ? groupUserNs(this.group) : groupCpuNs(this.group);
+  }
+
+  protected override threads(): number {
+    return this.group.tasks.length;
+  }
+
+  protected override onReached(nowNs: number, cpuNs: number): void {
+    if (this.intervalNs > 0) this.set(cpuNs + this.intervalNs, nowNs);
+    const sig = this.isVirtual ? SIGVTALRM : SIGPROF;
+    sendToGroup(this.group, new SigInfo(sig, SI_KERNEL));
+  }
+}
+
+/** RLIMIT_CPU: SIGXCPU every second beyond the soft limit, SIGKILL at the hard one. */
+export class CpuLimitTimer extends CpuTimer {
+  readonly group: ThreadGroup;
+
+  constructor(group: ThreadGroup, queue: TimerQueue) {
+    super(queue);
+    this.group = group;
+  }
+
+  /** The limits changed, or the process starts. */
+  refresh(nowNs: number): void {
+    const { limits } = this.group;
+    const seconds = Math.min(limits.get(RLIMIT_CPU), limits.hard[RLIMIT_CPU] ?? Infinity);
+    this.set(seconds === Infinity ? Infinity : Math.max(1, seconds) * 1e9, nowNs);
+  }
+
+  protected override read(): number {
+    return groupCpuNs(this.group);
+  }
+
+  protected override threads(): number {
+    return this.group.tasks.length;
+  }
+
+  protected override onReached(nowNs: number, cpuNs: number): void {
+    const hard = (this.group.limits.hard[RLIMIT_CPU] ?? Infinity) * 1e9;
+    if (cpuNs >= hard) return killGroup(this.group, SIGKILL);
+    this.set(Math.min(hard, cpuNs + 1e9), nowNs);
+    sendToGroup(this.group, new SigInfo(SIGXCPU, SI_KERNEL));
+  }
+}

@@ -1,0 +1,22 @@
+/** Process groups that become orphaned: stopped members get SIGHUP and SIGCONT (credentials(7), POSIX _Exit). */
+
+import { hasStoppedMember, isOrphaned } from "./signal/job_control.ts";
+import { SI_KERNEL } from "./signal/pending.ts";
+import { sendToProcessGroup } from "./signal/send.ts";
+import { SIGCONT, SIGHUP } from "./signal/sigset.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+
+/**
+ * `group` lost `parent`, which was the tie of its process group to the session (or goes itself: then it is `leaving`).
+ */
+export function hangUpOrphans(
+  group: ThreadGroup,
+  parent: ThreadGroup | null,
+  leaving: ThreadGroup | null,
+): void {
+  const pgrp = group.pgrp;
+  if (parent === null || parent.pgrp === pgrp || parent.session !== pgrp.session) return;
+  if (!isOrphaned(pgrp, leaving) || !hasStoppedMember(pgrp)) return;
+  sendToProcessGroup(pgrp, SIGHUP, SI_KERNEL);
+  sendToProcessGroup(pgrp, SIGCONT, SI_KERNEL);
+}

@@ -1,0 +1,161 @@
+/**
+ * One POSIX timer: timer_create(2), timer_settime(2). As on Linux an interval timer is not armed again before its
+ * signal was taken; what was missed meanwhile is the overrun count.
+ */
+
+import { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID } from "../../ffi/abi/time.ts";
+import type { TimerQueue } from "../time/timer.ts";
+import { groupCpuNs, threadCpuNs } from "./cpu_clock.ts";
+import { CpuTimer } from "./cpu_timer.ts";
+import type { SignalSource } from "./signal/dequeue.ts";
+import { SI_TIMER, SigInfo } from "./signal/pending.ts";
+import { isIgnored, sendToGroup, sendToTask } from "./signal/send.ts";
+import { DEAD, type Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+
+/** What timer_getoverrun(2) shows at most. */
+const OVERRUN_MAX = 0x7fffffff;
+/** How soon an interval timer whose signal is ignored comes again, ns. */
+const IGNORED_NS = 1e6;
+
+/** What an expiry does, decoded from struct sigevent. */
+export interface TimerEvent {
+  /** 0: nothing (SIGEV_NONE). */
+  readonly signo: number;
+  readonly valueLo: number;
+  readonly valueHi: number;
+  /** SIGEV_THREAD_ID's thread; null: the process. */
+  readonly thread: Task | null;
+}
+
+export class PosixTimer extends CpuTimer implements SignalSource {
+  readonly id: number;
+  readonly group: ThreadGroup;
+  /** CLOCK_*. */
+  readonly clock: number;
+  /** The thread whose CPU clock it is, for CLOCK_THREAD_CPUTIME_ID. */
+  readonly owner: Task;
+  readonly event: TimerEvent;
+  intervalNs: number = 0;
+  /** Of the last signal that was taken. */
+  overrun: number = 0;
+  /** Its signal is queued; the time of the expiry, in the timer's clock. */
+  isPending: boolean = false;
+  private expiredNs: number = 0;
+  /** Missed while the signal was ignored. */
+  private missed: number = 0;
+  /** Counts settings: a signal of an older one arms nothing. */
+  private generation: number = 0;
+  private sentGeneration: number = 0;
+
+  constructor(
+    id: number,
+    group: ThreadGroup,
+    queue: TimerQueue,
+    clock: number,
+    owner: Task,
+    event: TimerEvent,
+  ) {
+    super(queue);
+    this.id = id;
+    this.group = group;
+    this.clock = clock;
+    this.owner = owner;
+    this.event = event;
+  }
+
+  get countsCpu(): boolean {
+    return this.clock === CLOCK_PROCESS_CPUTIME_ID || this.clock === CLOCK_THREAD_CPUTIME_ID;
+  }
+
+  /** The timer's clock, ns: CPU time, or CLOCK_MONOTONIC for all the others. */
+  clockNs(): number {
+    return this.countsCpu ? this.read() : this.owner.kernel.now();
+  }
+
+  /** Arm at `expiryNs` of the timer's clock; Infinity disarms. */
+  start(expiryNs: number, intervalNs: number): void {
+    this.generation++;
+    this.intervalNs = intervalNs;
+    this.missed = 0;
+    this.armAt(expiryNs);
+  }
+
+  /** Time to the next expiry, ns; 0 when disarmed, at least 1 otherwise. */
+  timeLeft(): number {
+    const now = this.clockNs();
+    let next = this.countsCpu ? this.targetNs : this.isArmed ? this.deadlineNs : Infinity;
+    if (next === Infinity && this.isPending && this.intervalNs > 0) {
+      next = this.expiredNs + (Math.floor((now - this.expiredNs) / this.intervalNs) + 1) *
+          this.intervalNs;
+    }
+    return next === Infinity ? 0 : Math.max(1, next - now);
+  }
+
+  override onExpire(nowNs: number): void {
+    if (this.countsCpu) super.onExpire(nowNs);
+    else this.fire(nowNs, this.deadlineNs);
+  }
+
+  onTaken(info: SigInfo): void {
+    this.isPending = false;
+    if (this.sentGeneration !== this.generation) return;
+    let overrun = this.missed;
+    this.missed = 0;
+    if (this.intervalNs > 0) {
+      const periods = Math.max(0, Math.floor((this.clockNs() - this.expiredNs) / this.intervalNs));
+      overrun += periods;
+      this.armAt(this.expiredNs + (periods + 1) * this.intervalNs);
+    }
+    this.overrun = Math.min(overrun, OVERRUN_MAX);
+    info.status = this.overrun;
+  }
+
+  protected override read(): number {
+    return this.clock === CLOCK_THREAD_CPUTIME_ID
+      ? threadCpuNs(this.owner)
+      : groupCpuNs(this.group);
+  }
+
+  protected override threads(): number {
+    return this.clock === CLOCK_THREAD_CPUTIME_ID ? 1 : this.group.tasks.length;
+  }
+
+  protected override onReached(nowNs: number, cpuNs: number): void {
+    this.fire(nowNs, cpuNs);
+  }
+
+  private armAt(expiryNs: number): void {
+    if (this.countsCpu) this.set(expiryNs, this.owner.kernel.now());
+    else if (expiryNs === Infinity) this.queue.disarm(this);
+    else this.queue.arm(this, expiryNs);
+  }
+
+  /** It expired, and should have at `dueNs` of its clock. */
+  private fire(nowNs: number, dueNs: number): void {
+    const { signo, thread } = this.event, target = thread ?? this.group.tasks[0];
+    this.expiredNs = dueNs;
+    const isDropped = signo === 0 || target === undefined || target.state === DEAD ||
+      (isIgnored(target, signo) && !target.signals.blocked.has(signo));
+    if (isDropped) return this.skip(nowNs, dueNs);
+    this.sentGeneration = this.generation;
+    if (this.isPending) return;
+    const info = new SigInfo(signo, SI_TIMER);
+    info.timerId = this.id;
+    info.valueLo = this.event.valueLo;
+    info.valueHi = this.event.valueHi;
+    info.timer = this;
+    this.isPending = true;
+    if (thread === null) sendToGroup(this.group, info);
+    else sendToTask(thread, info);
+  }
+
+  /** Nobody is told: an interval timer goes on, at a bounded rate. */
+  private skip(nowNs: number, dueNs: number): void {
+    if (this.intervalNs <= 0) return;
+    const from = this.countsCpu ? dueNs : Math.max(dueNs, nowNs + IGNORED_NS - this.intervalNs);
+    const periods = Math.floor((from - dueNs) / this.intervalNs) + 1;
+    this.missed += this.event.signo === 0 ? 0 : periods;
+    this.armAt(dueNs + periods * this.intervalNs);
+  }
+}

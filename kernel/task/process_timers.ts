@@ -1,0 +1,75 @@
+/** All timers of a process. Each kind is made when it is first used. */
+
+import type { TimerQueue } from "../time/timer.ts";
+import { CpuIntervalTimer, CpuLimitTimer, RealTimer } from "./itimers.ts";
+import { RLIMIT_CPU } from "./limits.ts";
+import { PosixTimer, type TimerEvent } from "./posix_timer.ts";
+import { SIGALRM } from "./signal/sigset.ts";
+import type { Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+
+/** LIMIT: POSIX timers of one process. */
+const MAX_TIMERS = 32768;
+
+export class ProcessTimers {
+  real: RealTimer | null = null;
+  virtual: CpuIntervalTimer | null = null;
+  prof: CpuIntervalTimer | null = null;
+  cpuLimit: CpuLimitTimer | null = null;
+  readonly posix: Map<number, PosixTimer> = new Map();
+  private nextId: number = 0;
+
+  realTimer(group: ThreadGroup, queue: TimerQueue): RealTimer {
+    return this.real ??= new RealTimer(group, queue);
+  }
+
+  /** ITIMER_VIRTUAL or ITIMER_PROF. */
+  cpuTimer(group: ThreadGroup, queue: TimerQueue, isVirtual: boolean): CpuIntervalTimer {
+    if (isVirtual) return this.virtual ??= new CpuIntervalTimer(group, queue, true);
+    return this.prof ??= new CpuIntervalTimer(group, queue, false);
+  }
+
+  /** RLIMIT_CPU changed. */
+  refreshCpuLimit(group: ThreadGroup, queue: TimerQueue, nowNs: number): void {
+    (this.cpuLimit ??= new CpuLimitTimer(group, queue)).refresh(nowNs);
+  }
+
+  /** A child has its parent's RLIMIT_CPU, and no timers else. */
+  inheritLimits(group: ThreadGroup, queue: TimerQueue, nowNs: number): void {
+    if (group.limits.get(RLIMIT_CPU) !== Infinity) this.refreshCpuLimit(group, queue, nowNs);
+  }
+
+  /** timer_create(2) behind its checks; null: too many. */
+  create(task: Task, clock: number, event: TimerEvent | null): PosixTimer | null {
+    if (this.posix.size >= MAX_TIMERS) return null;
+    while (this.posix.has(this.nextId)) this.nextId = (this.nextId + 1) % 0x7fffffff;
+    const id = this.nextId;
+    this.nextId = (id + 1) % 0x7fffffff;
+    const what = event ?? { signo: SIGALRM, valueLo: id, valueHi: 0, thread: null };
+    const timer = new PosixTimer(id, task.group, task.kernel.timers, clock, task, what);
+    this.posix.set(id, timer);
+    return timer;
+  }
+
+  /** timer_delete(2): its queued signal goes too. */
+  remove(timer: PosixTimer): void {
+    timer.start(Infinity, 0);
+    this.posix.delete(timer.id);
+    timer.group.pending.discardOf(timer);
+    for (const t of timer.group.tasks) t.signals.pending.discardOf(timer);
+  }
+
+  /** execve(2): POSIX timers go, interval timers stay. */
+  removePosix(): void {
+    for (const timer of [...this.posix.values()]) this.remove(timer);
+  }
+
+  /** The process ends. */
+  destroy(): void {
+    this.removePosix();
+    if (this.real !== null) this.real.queue.disarm(this.real);
+    this.virtual?.set(Infinity, 0);
+    this.prof?.set(Infinity, 0);
+    this.cpuLimit?.set(Infinity, 0);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * A program that is loaded but does not run yet: memory, context, credentials. execve(2) and the first process are made
+ * of it.
+ *
+ * Neighbours: loader/load.ts maps it, cred/exec_credentials.ts says who it is, exec.ts puts a task into it.
+ */
+
+import { EAGAIN, EPERM } from "../../ffi/abi/errno.ts";
+import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
+import { MS_NOSUID } from "../../ffi/abi/mount.ts";
+import { Ucontext } from "../../ffi/abi/ucontext.ts";
+import { ADDR_NO_RANDOMIZE } from "../../ffi/abi/system.ts";
+import { type Context, CSGSFS, EFLAGS, RIP, RSP } from "../../platform/platform.ts";
+import type { Credentials } from "../cred/credentials.ts";
+import { execCredentials, type ExecResult } from "../cred/exec_credentials.ts";
+import { type CpuFacts, load, type LoadedProgram, type ProgramIds } from "../loader/load.ts";
+import { MemoryManager } from "../mm/memory_manager.ts";
+import type { Caller } from "../vfs/caller.ts";
+import { openExec } from "../vfs/open.ts";
+import type { OpenFile } from "../vfs/open_file.ts";
+import type { Kernel } from "./kernel_services.ts";
+import type { Limits } from "./limits.ts";
+import { applyMemoryLimits } from "./memory_limits.ts";
+import { setReg } from "./registers.ts";
+import { frameFpuSize, initFpu } from "./signal/fpu_state.ts";
+
+/** IF and the bit that is always 1. */
+const INITIAL_FLAGS = 0x202;
+const USER_CS = 0x33, USER_SS = 0x2b;
+/** Return address and siginfo of a signal frame; red zone and alignment around it. */
+const FRAME_REST = 8 + 128 + 128 + 80;
+/** LIMIT: bytes of /proc/PID/comm. */
+const COMM_LENGTH = 15;
+
+export interface ProgramRequest {
+  /** Opened for execution; the reference stays the caller's. */
+  readonly file: OpenFile;
+  readonly path: string;
+  readonly argv: readonly string[];
+  readonly envp: readonly string[];
+  /** The path means nothing after a close-on-exec fd was closed. */
+  readonly isPathGone: boolean;
+  readonly personality: number;
+  /** Other processes share the caller's file system context: no privilege is gained. */
+  readonly isShared: boolean;
+}
+
+export interface Program {
+  readonly mm: MemoryManager;
+  readonly ctx: Context;
+  readonly cred: Credentials;
+  readonly isSecure: boolean;
+  /** The binary, with one reference. */
+  readonly exe: OpenFile;
+  readonly comm: string;
+}
+
+/** Asks the VFS and the credential rules on behalf of the loader. */
+class Opener {
+  private readonly caller: Caller;
+  private readonly isShared: boolean;
+  /** What `identify` decided, or -EPERM. */
+  result: ExecResult | number = -EPERM;
+
+  constructor(caller: Caller, isShared: boolean) {
+    this.caller = caller;
+    this.isShared = isShared;
+  }
+
+  openExec(path: string): OpenFile | number {
+    return openExec(this.caller, AT_FDCWD, path, true, false);
+  }
+
+  identify(file: OpenFile): ProgramIds {
+    const { inode, path } = file;
+    const capabilities = inode.getxattr("security.capability");
+    this.result = execCredentials(this.caller.cred, {
+      uid: inode.uid,
+      gid: inode.gid,
+      mode: inode.mode,
+      isNosuid: path !== null && (path.mount.flags & MS_NOSUID) !== 0,
+      capabilities: typeof capabilities === "number" ? null : capabilities,
+    }, this.isShared);
+    if (typeof this.result === "number") return { ...this.caller.cred, isSecure: true };
+    return { ...this.result.cred, isSecure: this.result.isSecure };
+  }
+}
+
+/** A loaded program, -errno, or BLOCK: then the same call can be made again. */
+export function makeProgram(
+  kernel: Kernel,
+  caller: Caller,
+  limits: Limits,
+  request: ProgramRequest,
+): Program | number {
+  const space = kernel.platform.newAddressSpace();
+  if (space === null) return -EAGAIN;
+  const mm = new MemoryManager(kernel.memory, space);
+  applyMemoryLimits(mm, limits);
+  if ((request.personality & ADDR_NO_RANDOMIZE) !== 0) mm.layout = kernel.memory.plainLayout;
+  const opener = new Opener(caller, request.isShared);
+  const loaded = load(mm, request.file, opener, { ...request, cpu: cpuFacts(kernel) });
+  const error = typeof loaded === "number"
+    ? loaded
+    : typeof opener.result === "number"
+    ? opener.result
+    : 0;
+  const ctx = error === 0 ? space.newContext() : null;
+  if (ctx === null || typeof loaded === "number" || typeof opener.result === "number") {
+    if (typeof loaded !== "number") loaded.file.drop();
+    mm.put();
+    return error === 0 ? -EAGAIN : error;
+  }
+  setInitialRegs(ctx, loaded);
+  return {
+    mm,
+    ctx,
+    cred: opener.result.cred,
+    isSecure: opener.result.isSecure,
+    exe: loaded.file,
+    comm: request.path.slice(request.path.lastIndexOf("/") + 1).slice(0, COMM_LENGTH),
+  };
+}
+
+/** It is not going to run after all. */
+export function discardProgram(program: Program): void {
+  program.ctx.release();
+  program.exe.drop();
+  program.mm.put();
+}
+
+function setInitialRegs(ctx: Context, loaded: LoadedProgram): void {
+  const { regs } = ctx;
+  for (let i = 0; i < regs.byteLength; i += 4) regs.setUint32(i, 0, true);
+  setReg(regs, RIP, loaded.entry);
+  setReg(regs, RSP, loaded.stackPointer);
+  setReg(regs, EFLAGS, INITIAL_FLAGS);
+  regs.setUint32(CSGSFS, USER_CS, true);
+  regs.setUint32(CSGSFS + 4, USER_SS << 16, true);
+  initFpu(ctx.fpu);
+}
+
+function cpuFacts(kernel: Kernel): CpuFacts {
+  const fpu = Math.ceil(frameFpuSize(kernel.platform.fpuSize) / 64) * 64;
+  return { ...kernel.cpu, minSignalStack: fpu + Ucontext.size + FRAME_REST };
+}

@@ -1,0 +1,57 @@
+/**
+ * Taking pending signals: for delivery to a handler, for sigtimedwait(2) and signalfd(2). A thread's own signals come
+ * before its process's, those of the processor before others, then the lowest number (signal(7)).
+ */
+
+import type { Task } from "../task.ts";
+import type { PendingSignals, SigInfo } from "./pending.ts";
+import { type SigSet, SYNCHRONOUS_LO } from "./sigset.ts";
+
+/** Told when a signal of a POSIX timer is taken: it counts overruns and arms the timer again. */
+export interface SignalSource {
+  onTaken(info: SigInfo): void;
+}
+
+/** Is a signal pending that the thread does not block? HOT */
+export function hasDeliverable(task: Task): boolean {
+  const own = task.signals.pending.set, shared = task.group.pending.set, no = task.signals.blocked;
+  return (((own.lo | shared.lo) & ~no.lo) | ((own.hi | shared.hi) & ~no.hi)) !== 0;
+}
+
+/** Take the next signal for delivery, or null. */
+export function dequeueForDelivery(task: Task): SigInfo | null {
+  const no = task.signals.blocked;
+  return dequeue(task, ~no.lo, ~no.hi);
+}
+
+/** Take the next pending signal of `set`, or null. */
+export function dequeueFrom(task: Task, set: SigSet): SigInfo | null {
+  return dequeue(task, set.lo, set.hi);
+}
+
+function dequeue(task: Task, lo: number, hi: number): SigInfo | null {
+  const own = task.signals.pending;
+  const synchronous = own.set.lo & lo & SYNCHRONOUS_LO;
+  if (synchronous !== 0) {
+    const forced = takeForced(own, synchronous);
+    if (forced !== null) return forced;
+  }
+  const info = takeLowest(own, lo, hi) ?? takeLowest(task.group.pending, lo, hi);
+  if (info !== null && info.timer !== null) info.timer.onTaken(info);
+  return info;
+}
+
+/** A processor's signal goes first, even before an older one that somebody sent. */
+function takeForced(from: PendingSignals, lo: number): SigInfo | null {
+  for (const q of from.queue) {
+    if (q.isForced && ((lo >>> (q.signo - 1)) & 1) === 1) return from.takeExactly(q);
+  }
+  return null;
+}
+
+function takeLowest(from: PendingSignals, lo: number, hi: number): SigInfo | null {
+  const low = from.set.lo & lo;
+  if (low !== 0) return from.take(32 - Math.clz32(low & -low));
+  const high = from.set.hi & hi;
+  return high === 0 ? null : from.take(64 - Math.clz32(high & -high));
+}
