@@ -20,7 +20,7 @@ Options:
   --root DIR[:ro]         a directory (or one file) to serve; :ro refuses every change
   --squash                new files belong to this process's user, whatever the client asks
   --allow-devices         clients may make device nodes
-  --donate-directories    hand out descriptors of directories too (unsafe for a client without a filter)
+  --donate-directories    hand out directories too (a client without a filter could climb)
   --max-fids N            fids a client may hold; the default follows the limit of open files
   --msize BYTES           largest message granted (${MSIZE_MIN} to ${MSIZE_MAX})
   --spin N                empty reads before going to sleep (default 0)

@@ -173,7 +173,7 @@ function checkConfinement(pid: number): void {
   }
 }
 
-Deno.test("stand-alone: serves several clients, confined, and leaves no socket behind", async () => {
+Deno.test("stand-alone: several clients, confined, and no socket left behind", async () => {
   const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
   Deno.mkdirSync(`${dir}/root/sub`, { recursive: true });
   Deno.writeTextFileSync(`${dir}/root/file`, "hello");

@@ -293,7 +293,7 @@ Deno.test(`a directory renamed out of the root and back, ${SECONDS} s`, async ()
   );
 });
 
-Deno.test(`a file swapped for a symlink while files are made and removed, ${SECONDS} s`, async () => {
+Deno.test(`a file swapped for a symlink amid other changes, ${SECONDS} s`, async () => {
   await race(
     (root, outside) => `
       Deno.symlinkSync(${JSON.stringify(outside + "/file")}, ${JSON.stringify(root + "/swap")});

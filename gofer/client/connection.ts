@@ -183,7 +183,7 @@ export class ClientConnection {
     try {
       encode(this.out, tag, request);
     } catch (e) {
-      this.out.pos = start; // a name that is text, or too long: the caller's mistake, nothing was sent
+      this.out.pos = start; // a name that is text: the caller's mistake, nothing was sent
       throw e;
     }
     this.outstanding++;

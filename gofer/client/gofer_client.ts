@@ -144,7 +144,7 @@ export class GoferClient {
     tversion.msize = c.msize;
     tversion.version.set(this.offersExtension ? C.VERSION_DVISOR : C.VERSION_9P2000L);
     let r = c.call(tversion, rversion);
-    if (r < 0 || rversion.version.equals(C.VERSION_UNKNOWN)) { // a server that matches whole strings only
+    if (r < 0 || rversion.version.equals(C.VERSION_UNKNOWN)) { // it knows whole strings only
       tversion.version.set(C.VERSION_9P2000L);
       r = c.call(tversion, rversion);
     }

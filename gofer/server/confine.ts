@@ -99,7 +99,7 @@ function moveRoot(service: Service): string {
   try {
     dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-" });
   } catch {
-    dir = "/proc/self/fdinfo"; // no directory can be made: one that holds nothing of use and takes no files
+    dir = "/proc/self/fdinfo"; // none can be made: this one holds nothing of use, takes no files
   }
   const flags = O_PATH | O_CLOEXEC;
   const fd = syscall(N.SYS_openat, AT_FDCWD, scratch.cstr(dir), flags, 0);
@@ -155,7 +155,8 @@ export function confine(service: Service, keptFds: readonly number[]): string[] 
   dropDescriptors(kept);
   note(moveRoot(service));
   note(dropCapabilities());
-  const dumpable = syscall(N.SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0); // nobody of the same uid may trace it
+  // nobody of the same uid may trace it
+  const dumpable = syscall(N.SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (dumpable < 0) note(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);
   note(installFilter());
   return problems;

@@ -8,14 +8,11 @@ import {
   EINVAL,
   EISDIR,
   ELOOP,
-  ENODATA,
   ENOENT,
   ENOTDIR,
   ENOTEMPTY,
   ENXIO,
-  EOPNOTSUPP,
   EPERM,
-  ERANGE,
   EROFS,
 } from "../../ffi/abi/errno.ts";
 import {
@@ -30,86 +27,20 @@ import {
   RENAME_NOREPLACE,
 } from "../../ffi/abi/fcntl.ts";
 import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../ffi/abi/stat.ts";
-import { XATTR_CREATE, XATTR_REPLACE } from "../../ffi/abi/xattr.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { close, pread, pwrite } from "../../ffi/sys/files.ts";
 import {
-  type GoferClient,
   NOFID,
   OPEN_NONE,
   STOP_COMPLETE,
   STOP_ERROR,
   STOP_SYMLINK,
-  Tgetlock,
-  Tlock,
-  Tsetattr,
 } from "../client/gofer_client.ts";
 import * as C from "../protocol/constants.ts";
 import { byteStringOf } from "../protocol/wire.ts";
-import { withServer, type WorkerOrder } from "./testing.ts";
+import { bind, entriesOf, inBothDialects, inTree, setattr } from "./tree_testing.ts";
 
 const isRoot = Deno.uid() === 0;
-
-/** Runs a test in both dialects, each in a fresh directory. */
-function inBothDialects(
-  name: string,
-  body: (c: GoferClient, dir: string, isDvisor: boolean) => void,
-): void {
-  for (const offersExtension of [true, false]) {
-    const dialect = offersExtension ? "dvisor's dialect" : "the base protocol";
-    Deno.test(`${name} (${dialect})`, async () => {
-      await inTree({}, offersExtension, (c, dir) => body(c, dir, offersExtension));
-    });
-  }
-}
-
-async function inTree(
-  order: Partial<WorkerOrder>,
-  offersExtension: boolean,
-  body: (c: GoferClient, dir: string) => void,
-  isReadOnly = false,
-): Promise<void> {
-  const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
-  try {
-    Deno.mkdirSync(`${dir}/a/b`, { recursive: true });
-    Deno.writeTextFileSync(`${dir}/a/b/file`, "content of file\n");
-    Deno.symlinkSync("b/file", `${dir}/a/link`);
-    Deno.symlinkSync("/etc", `${dir}/a/etc`);
-    const roots = [{ path: dir, isReadOnly }];
-    const report = await withServer({ ...order, roots }, { offersExtension }, (c) => body(c, dir));
-    assertEquals(report, "");
-  } finally {
-    Deno.removeSync(dir, { recursive: true });
-  }
-}
-
-/** Binds a new fid to a path. */
-function bind(c: GoferClient, ...names: string[]): number {
-  const fid = c.fids.take();
-  assertEquals(c.walkGetattr(0, fid, names), Math.max(1, names.length));
-  assertEquals(c.walk.stop, STOP_COMPLETE);
-  return fid;
-}
-
-function setattr(fid: number, fields: Partial<Tsetattr>): Tsetattr {
-  return Object.assign(new Tsetattr(), { fid }, fields);
-}
-
-function entriesOf(c: GoferClient, fid: number, count: number): string[] {
-  const names: string[] = [];
-  let lo = 0;
-  let hi = 0;
-  for (;;) {
-    const n = c.readdir(fid, lo, hi, count);
-    assert(n >= 0, `readdir: ${n}`);
-    if (n === 0) return names;
-    while (c.entries.next()) {
-      names.push(c.entries.name.toByteString());
-      lo = c.entries.offsetLo;
-      hi = c.entries.offsetHi;
-    }
-  }
-}
 
 inBothDialects("a walk returns the attributes of every component", (c) => {
   assertEquals(c.walkGetattr(0, NOFID, ["a", "b", "file"]), 3);
@@ -308,34 +239,6 @@ Deno.test("rename takes renameat2's flags", async () => {
   });
 });
 
-inBothDialects("setattr sets mode, size, owner and times", (c, dir) => {
-  const fid = bind(c, "a", "b", "file");
-  const path = `${dir}/a/b/file`;
-  assertEquals(c.setattr(setattr(fid, { valid: C.SETATTR_SIZE, size: 1e6 })), 0);
-  assertEquals(Deno.statSync(path).size, 1e6);
-  assertEquals(c.setattr(setattr(fid, { valid: C.SETATTR_MODE, mode: 0o4701 })), 0);
-  assertEquals((Deno.statSync(path).mode ?? 0) & 0o7777, 0o4701);
-  const times = C.SETATTR_ATIME | C.SETATTR_ATIME_SET | C.SETATTR_MTIME | C.SETATTR_MTIME_SET;
-  const when = { atimeSec: -86400, atimeNsec: 5, mtimeSec: 2 ** 33, mtimeNsec: 999_999_999 };
-  assertEquals(c.setattr(setattr(fid, { valid: times, ...when })), 0);
-  assertEquals(c.getattr(fid), 0);
-  assertEquals([c.attr.atimeSec, c.attr.atimeNsec], [-86400, 5]);
-  assertEquals([c.attr.mtimeSec, c.attr.mtimeNsec], [2 ** 33, 999_999_999]);
-  assertEquals(c.setattr(setattr(fid, { valid: times, mtimeNsec: 1e9 })), -EINVAL);
-  assertEquals(c.setattr(setattr(fid, { valid: C.SETATTR_MTIME })), 0);
-  assertEquals(c.getattr(fid), 0);
-  assert(Math.abs(c.attr.mtimeSec - Date.now() / 1000) < 100);
-  assertEquals(c.attr.atimeSec, -86400);
-  assertEquals(c.setattr(setattr(fid, { valid: 0x200 })), -EINVAL);
-  assertEquals(c.setattr(setattr(bind(c, "a"), { valid: C.SETATTR_SIZE })), -EINVAL);
-  if (!isRoot) return;
-  const link = bind(c, "a", "link");
-  const valid = C.SETATTR_UID | C.SETATTR_GID;
-  assertEquals(c.setattr(setattr(link, { valid, uid: 71, gid: 72 })), 0);
-  const st = Deno.lstatSync(`${dir}/a/link`);
-  assertEquals([st.uid, st.gid, Deno.statSync(path).uid], [71, 72, 0]);
-});
-
 inBothDialects("readdir reads everything with small buffers, seeks and goes on", (c, dir) => {
   const want = [".", ".."];
   Deno.mkdirSync(`${dir}/big`);
@@ -419,63 +322,6 @@ inBothDialects("lopen, read, write and create move data through messages", (c, d
   assertEquals(c.fsync(made, true), 0);
   assertEquals(c.create(0, c.fids.take(), "made", O_RDWR | O_EXCL, 0o640, uid, 0), -EEXIST);
   assertEquals(c.fsync(bind(c, "a"), false), 0);
-});
-
-inBothDialects("extended attributes are set, listed, read and removed", (c) => {
-  const fid = bind(c, "a", "b", "file");
-  const value = new Uint8Array([0, 1, 255, 0]);
-  const set = c.setxattr(fid, "user.one", value, XATTR_CREATE);
-  if (set === -EOPNOTSUPP) return; // a tmpfs without user attributes
-  assertEquals(set, 0);
-  assertEquals(c.getxattr(fid, "user.one"), value);
-  assertEquals(c.getxattr(fid, "user.one", 3), -ERANGE);
-  assertEquals(c.getxattr(fid, "user.two"), -ENODATA);
-  assertEquals(c.setxattr(fid, "user.one", value, XATTR_CREATE), -EEXIST);
-  assertEquals(c.setxattr(fid, "user.two", value, XATTR_REPLACE), -ENODATA);
-  assertEquals(c.setxattr(fid, "user.two", new Uint8Array(0), 0), 0);
-  const names = c.listxattr(fid);
-  assert(Array.isArray(names) && names.includes("user.one") && names.includes("user.two"));
-  assertEquals(c.removexattr(fid, "user.one"), 0);
-  assertEquals(c.removexattr(fid, "user.one"), -ENODATA);
-  assertEquals(c.setxattr(fid, "trusted.overlay.opaque", value, 0), -EOPNOTSUPP);
-  assertEquals(c.getxattr(fid, "system.nfs4_acl"), -EOPNOTSUPP);
-});
-
-inBothDialects("locks of two open fids exclude each other", (c) => {
-  const one = bind(c, "a", "b", "file");
-  const two = bind(c, "a", "b", "file");
-  const want = Object.assign(new Tlock(), { fid: one, lockType: C.LOCK_TYPE_WRLCK, length: 10 });
-  assertEquals(c.lock(want), -EBADF);
-  assertEquals(c.lopen(one, O_RDWR), 0);
-  assertEquals(c.lopen(two, O_RDWR), 0);
-  assertEquals(c.lock(want), C.LOCK_SUCCESS);
-  want.fid = two;
-  want.start = 5;
-  assertEquals(c.lock(want), C.LOCK_BLOCKED);
-  const ask = Object.assign(new Tgetlock(), { fid: two, lockType: C.LOCK_TYPE_WRLCK });
-  assertEquals(c.getlock(ask), 0);
-  assertEquals([c.lockFound.lockType, c.lockFound.length], [C.LOCK_TYPE_WRLCK, 10]);
-  c.clunk(one);
-  assertEquals(c.getlock(ask), 0);
-  assertEquals(c.lockFound.lockType, C.LOCK_TYPE_UNLCK);
-  assertEquals(c.lock(want), C.LOCK_SUCCESS);
-  want.lockType = 7;
-  assertEquals(c.lock(want), -EINVAL);
-});
-
-inBothDialects("statfs, readlink and the order of clunks", (c) => {
-  assertEquals(c.statfs(0), 0);
-  assert(c.statfsResult.blocks > 0 && c.statfsResult.namelen >= 255);
-  assertEquals(c.readlink(bind(c, "a", "link")), "b/file");
-  assertEquals(c.readlink(bind(c, "a")), -EINVAL);
-  for (let i = 0; i < 5000; i++) {
-    const fid = bind(c, "a", "b");
-    c.clunk(fid);
-  }
-  assert(c.fids.used < 10);
-  const fid = bind(c, "a");
-  c.clunk(fid);
-  assertEquals(c.getattr(fid), -EBADF);
 });
 
 for (const offersExtension of [true, false]) {
