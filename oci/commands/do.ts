@@ -1,56 +1,177 @@
 /** `dvisor do`: runs a command in a sandbox over this machine's files. */
 
-import { readFlags } from "../flags.ts";
-import { PLATFORM_NAMES } from "../../platform/registry.ts";
-import { callerDirectory, callerEnvironment, callerIds, exactArguments } from "../caller.ts";
-import { exitCodeOf } from "../launch/exit_code.ts";
-import { runSandbox } from "../launch/sandbox.ts";
-import { usageError } from "../user_error.ts";
+import {
+  callerDirectory,
+  callerEnvironment,
+  callerIds,
+  exactArguments,
+  type Ids,
+} from "../caller.ts";
+import { type Flags, readFlags } from "../flags.ts";
+import { fromText } from "../../kernel/core/bytes.ts";
+import { type GuestPlan, runForeground } from "../launch/foreground.ts";
+import type { GoferRoot } from "../launch/gofer_process.ts";
+import type { MountSpec } from "../sandbox/boot_spec.ts";
+import { usageError, UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
+import { SANDBOX_FLAGS, SANDBOX_HELP, sandboxSettings } from "./sandbox_flags.ts";
+
+const HELP = `Usage: dvisor do [OPTION...] [--] COMMAND [ARGUMENT...]
+
+Runs a command of this machine in a sandbox. It sees this machine's files; what it writes stays in
+memory and is gone at the end. Environment and working directory are the caller's.
+
+Options:
+  --root DIR             the sandbox's root directory, instead of /
+  --rw                   writes go to the files of the root directory, not to memory
+  --volume SRC:DST[:ro]  a host directory or file at DST in the sandbox, with writes to the host
+  --cwd DIR              working directory in the sandbox
+  --env NAME=VALUE       set a variable; --env NAME takes it out
+  --user UID[:GID]       run as this user
+  --hostname NAME        the sandbox's host name; the default is dvisor
+${SANDBOX_HELP}
+
+--env and --volume may be given several times.`;
+
+const HOSTNAME_MAX = 64;
+const ID_MAX = 0xfffffffe;
 
 export const command: Command = {
-  help: "",
-  run(args) {
-    const flags = readFlags(args, {
-      strings: ["root", "cwd", "user", "hostname", "tty", "platform", "debug-log"],
-      lists: ["env", "volume"],
-      booleans: ["rw", "strace", "require-sandbox"],
-    });
-    if (flags.rest.length === 0) throw usageError("do needs a command");
-    const ids = callerIds();
-    const status = runSandbox({
-      spec: {
-        platform: flags.string("platform") === null
-          ? null
-          : flags.choice("platform", PLATFORM_NAMES),
-        hostname: "dvisor",
-        process: {
-          args: exactArguments(flags.rest),
-          env: callerEnvironment(),
-          cwd: callerDirectory(),
-          uid: ids.uid,
-          gid: ids.gid,
-          additionalGids: ids.groups,
-          terminal: false,
-          consoleSize: null,
-          capabilities: null,
-          noNewPrivileges: false,
-          rlimits: [],
-          umask: 0o22,
-        },
-        root: { goferAttach: "0", readonly: false, overlay: "memory" },
-        mounts: [],
-        strace: false,
-        requireSandbox: flags.has("require-sandbox"),
-        memoryBytes: 4 * 2 ** 30,
-        cpus: 2,
-      },
-      roots: [{ path: "/", isReadOnly: true }],
-      stdio: [0, 1, 2],
-      debugLog: -1,
-      forward: [1, 2, 3, 15],
-      onResize: null,
-    });
-    return exitCodeOf(status);
-  },
+  help: HELP,
+  run: (args) => runForeground(planOf(args)),
 };
+
+function planOf(args: readonly string[]): GuestPlan {
+  const flags = readFlags(args, {
+    strings: ["root", "cwd", "user", "hostname", ...SANDBOX_FLAGS.strings],
+    lists: ["env", "volume"],
+    booleans: ["rw", ...SANDBOX_FLAGS.booleans],
+  });
+  if (flags.rest.length === 0) throw usageError("do needs a command; try: dvisor help do");
+  const sandbox = sandboxSettings(flags);
+  const root = flags.string("root") ?? "/";
+  requireDirectory(root);
+  const volumes = flags.list("volume").map(parseVolume);
+  const ids = idsOf(flags);
+  return {
+    hostname: hostnameOf(flags),
+    process: {
+      args: exactArguments(flags.rest),
+      env: environmentOf(flags),
+      cwd: directoryOf(flags),
+      uid: ids.uid,
+      gid: ids.gid,
+      additionalGids: ids.groups,
+      capabilities: null,
+      noNewPrivileges: false,
+      rlimits: [],
+      umask: callerUmask(),
+    },
+    root: { goferAttach: "0", readonly: false, overlay: flags.has("rw") ? "none" : "memory" },
+    mounts: [...STANDARD_MOUNTS, ...volumes.map((v, i) => volumeMount(v, i + 1))],
+    goferRoots: [{ path: root, isReadOnly: !flags.has("rw") }, ...volumes.map((v) => v.root)],
+    sandbox,
+  };
+}
+
+function standardMount(type: string, destination: string, options: string): MountSpec {
+  return { type, destination, goferAttach: null, options: options.split(",") };
+}
+
+/** The file systems that every program expects. */
+export const STANDARD_MOUNTS: readonly MountSpec[] = [
+  standardMount("proc", "/proc", "nosuid,nodev,noexec"),
+  standardMount("sysfs", "/sys", "nosuid,nodev,noexec,ro"),
+  standardMount("devtmpfs", "/dev", "nosuid,mode=0755"),
+  standardMount("devpts", "/dev/pts", "nosuid,noexec,gid=5,mode=620,ptmxmode=666"),
+  standardMount("tmpfs", "/dev/shm", "nosuid,nodev,mode=1777"),
+];
+
+interface Volume {
+  readonly root: GoferRoot;
+  readonly destination: string;
+}
+
+function parseVolume(text: string): Volume {
+  const match = /^([^:]+):([^:]+)(?::(ro|rw))?$/.exec(text);
+  const path = match?.[1], destination = match?.[2];
+  if (path === undefined || destination === undefined) {
+    throw usageError(`--volume is "${text}", expected SRC:DST or SRC:DST:ro`);
+  }
+  if (!destination.startsWith("/")) {
+    throw usageError(`--volume ${text}: "${destination}" is no absolute path`);
+  }
+  statOrFail(path, "--volume");
+  return { root: { path, isReadOnly: match?.[3] === "ro" }, destination };
+}
+
+function volumeMount(volume: Volume, attach: number): MountSpec {
+  return {
+    type: "gofer",
+    destination: fromText(volume.destination),
+    goferAttach: String(attach),
+    options: volume.root.isReadOnly ? ["ro"] : [],
+  };
+}
+
+function statOrFail(path: string, what: string): Deno.FileInfo {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new UserError(`${what}: there is no ${path}`);
+    throw new UserError(`${what}: ${path} cannot be used`, undefined, error);
+  }
+}
+
+function requireDirectory(path: string): void {
+  if (!statOrFail(path, "--root").isDirectory) {
+    throw new UserError(`--root: ${path} is no directory`);
+  }
+}
+
+function environmentOf(flags: Flags): string[] {
+  const env = new Map<string, string>();
+  for (const entry of callerEnvironment()) env.set(nameOf(entry), entry);
+  for (const text of flags.list("env")) {
+    const name = nameOf(text);
+    if (name === "") throw usageError(`--env is "${text}", expected NAME=VALUE`);
+    if (text.includes("=")) env.set(fromText(name), fromText(text));
+    else env.delete(fromText(name));
+  }
+  return [...env.values()];
+}
+
+function nameOf(entry: string): string {
+  return entry.split("=", 1)[0] ?? "";
+}
+
+function directoryOf(flags: Flags): string {
+  const cwd = flags.string("cwd");
+  if (cwd === null) return flags.string("root") === null ? callerDirectory() : "/";
+  if (!cwd.startsWith("/")) throw usageError(`--cwd is "${cwd}", expected an absolute path`);
+  return fromText(cwd);
+}
+
+function idsOf(flags: Flags): Ids {
+  const text = flags.string("user");
+  if (text === null) return callerIds();
+  const match = /^(\d+)(?::(\d+))?$/.exec(text);
+  const uid = Number(match?.[1] ?? NaN), gid = Number(match?.[2] ?? match?.[1] ?? NaN);
+  if (!(uid <= ID_MAX && gid <= ID_MAX)) {
+    throw usageError(`--user is "${text}", expected UID or UID:GID in numbers`);
+  }
+  return { uid, gid, groups: [] };
+}
+
+function hostnameOf(flags: Flags): string {
+  const name = flags.string("hostname") ?? "dvisor";
+  const bytes = fromText(name);
+  if (bytes === "" || bytes.length > HOSTNAME_MAX) {
+    throw usageError(`--hostname must have 1 to ${HOSTNAME_MAX} bytes`);
+  }
+  return bytes;
+}
+
+function callerUmask(): number {
+  return Deno.umask();
+}

@@ -6,8 +6,14 @@
  * terminal (console/).
  */
 
-import { F_ADD_SEALS, MFD_ALLOW_SEALING, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
-import { F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE } from "../../ffi/abi/fcntl.ts";
+import {
+  F_ADD_SEALS,
+  F_SEAL_GROW,
+  F_SEAL_SHRINK,
+  F_SEAL_WRITE,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+} from "../../ffi/abi/fcntl.ts";
 import { EPOLLIN } from "../../ffi/abi/epoll.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
 import { PR_SET_DUMPABLE } from "../../ffi/abi/prctl.ts";
@@ -20,6 +26,7 @@ import { check } from "../../ffi/sys/errors.ts";
 import { close, fcntl, memfdCreate, pwrite, read, socketpair } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { signalToEventfd } from "../../ffi/sys/signals.ts";
+import type { TerminalSize } from "../console/terminal.ts";
 import { BOOT_FDS, type BootSpec } from "../sandbox/boot_spec.ts";
 import { controlPair } from "../sandbox/control.ts";
 import { EXIT_FAILURE, UserError } from "../user_error.ts";
@@ -44,18 +51,13 @@ export interface SandboxOptions {
   readonly onResize: { readonly signo: number; readonly size: () => TerminalSize | null } | null;
 }
 
-export interface TerminalSize {
-  readonly rows: number;
-  readonly columns: number;
-}
-
 /** How long a sandbox may live on when its files are gone, in ms. */
 const GRACE_MS = 2000;
 
 const TOKEN_CONTROL = 0x10000, TOKEN_SENTRY = 0x10001, TOKEN_GOFER = 0x10002;
 
-/** Runs a sandbox to its end. @returns the guest's wait(2) status. @throws UserError */
-export function runSandbox(options: SandboxOptions): number {
+/** Starts the processes; the descriptors of `options` are not needed here any more. @throws UserError */
+export function startSandbox(options: SandboxOptions): Supervisor {
   const control = controlPair();
   const gofer = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
   if (typeof gofer === "number") throw new UserError(`socketpair: errno ${-gofer}`);
@@ -70,8 +72,9 @@ export function runSandbox(options: SandboxOptions): number {
   const sentry = startSentry(sentryProgram(), ["boot"], fds);
   // A change of ids in a child that shares this memory made it undumpable, and /proc/self not ours.
   syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
-  for (const fd of [specFd, control.bootFd, gofer[0]]) close(fd);
-  return new Supervisor(options, control.launcher, goferProcess, sentry).run();
+  const given = [specFd, control.bootFd, gofer[0], ...options.stdio, options.debugLog];
+  for (const fd of given) if (fd > 2) close(fd);
+  return new Supervisor(options, control.launcher, goferProcess, sentry);
 }
 
 function writeSpec(options: SandboxOptions): number {
@@ -91,7 +94,8 @@ function writeSpec(options: SandboxOptions): number {
   return fd;
 }
 
-class Supervisor {
+/** Watches the processes of one sandbox. */
+export class Supervisor {
   readonly #options: SandboxOptions;
   readonly #control: ReturnType<typeof controlPair>["launcher"];
   readonly #gofer: Launched;
@@ -130,6 +134,7 @@ class Supervisor {
     check(this.#epoll.add(fd, EPOLLIN, token), "epoll_ctl");
   }
 
+  /** Waits for the end. @returns the guest's wait(2) status. @throws UserError */
   run(): number {
     while (this.#sentryEnd < 0) {
       const left = this.#deadline - performance.now();
