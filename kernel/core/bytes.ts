@@ -3,12 +3,24 @@
  * each UTF-16 unit is one byte (0..255): lossless, and cheap as Map keys. Text for people is UTF-8 elsewhere.
  */
 
-/** Bytes [from, to) of `u8` as a byte string. */
+const CHARS: readonly string[] = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i));
+
+/** Bytes [from, to) of `u8` as a byte string. Eight characters a call is the fastest for paths. HOT */
 export function bytesToString(u8: Uint8Array, from: number, to: number): string {
-  let s = "";
-  for (let i = from; i < to; i += 4096) {
-    s += String.fromCharCode(...u8.subarray(i, Math.min(to, i + 4096)));
+  let s = "", i = from;
+  for (; i + 8 <= to; i += 8) {
+    s += String.fromCharCode(
+      u8[i]!,
+      u8[i + 1]!,
+      u8[i + 2]!,
+      u8[i + 3]!,
+      u8[i + 4]!,
+      u8[i + 5]!,
+      u8[i + 6]!,
+      u8[i + 7]!,
+    );
   }
+  for (; i < to; i++) s += CHARS[u8[i]!]!;
   return s;
 }
 
