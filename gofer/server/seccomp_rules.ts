@@ -81,6 +81,8 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   rule(N.SYS_nanosleep, "the same"),
   rule(N.SYS_sched_yield, "spin locks"),
   rule(N.SYS_sched_getaffinity, "V8 counts CPUs"),
+  rule(N.SYS_sched_getparam, "V8's locks ask for a thread's priority"),
+  rule(N.SYS_sched_getscheduler, "the same"),
   rule(N.SYS_restart_syscall, "a stopped and continued wait"),
   rule(N.SYS_exit, "a thread ends"),
   rule(N.SYS_exit_group, "the Gofer ends"),

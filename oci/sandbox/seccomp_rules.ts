@@ -99,8 +99,6 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   rule(N.SYS_sched_getaffinity, "V8 counts processors"),
   rule(N.SYS_sched_getparam, "V8's locks ask for a thread's priority"),
   rule(N.SYS_sched_getscheduler, "the same"),
-  rule(N.SYS_sched_get_priority_min, "the same"),
-  rule(N.SYS_sched_get_priority_max, "the same"),
   rule(N.SYS_getrusage, "V8's statistics of CPU time"),
   rule(N.SYS_rt_sigaction, "abort restores SIGABRT"),
   rule(N.SYS_rt_sigprocmask, "libc around thread work"),

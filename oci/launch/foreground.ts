@@ -1,0 +1,106 @@
+/**
+ * Runs a sandbox in the foreground, for `do` and `run`: standard streams, the terminal, signals, and the exit code.
+ */
+
+import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
+import * as S from "../../ffi/abi/signal.ts";
+import { errnoName } from "../../ffi/sys/errors.ts";
+import { openat } from "../../ffi/sys/files.ts";
+import type { PlatformName } from "../../platform/registry.ts";
+import { isTerminal, RawTerminal, terminalSize } from "../console/terminal.ts";
+import type { MountSpec, ProcessSpec, RootSpec } from "../sandbox/boot_spec.ts";
+import { usageError, UserError } from "../user_error.ts";
+import { exitCodeOf } from "./exit_code.ts";
+import type { GoferRoot } from "./gofer_process.ts";
+import { allowedCpus, allowedMemory } from "./host_limits.ts";
+import { startSandbox } from "./sandbox.ts";
+import { releaseStdio, stdioFor } from "./stdio.ts";
+
+/** A guest to run; everything that the host must look up is looked up. */
+export interface GuestPlan {
+  readonly hostname: string;
+  readonly process: Omit<ProcessSpec, "terminal" | "consoleSize">;
+  readonly root: RootSpec;
+  readonly mounts: readonly MountSpec[];
+  /** Tree i is what the specs above call `String(i)`. */
+  readonly goferRoots: readonly GoferRoot[];
+  readonly sandbox: SandboxSettings;
+}
+
+/** What the caller chose about the sandbox itself. */
+export interface SandboxSettings {
+  readonly platform: PlatformName | null;
+  readonly tty: "auto" | "on" | "off";
+  readonly strace: boolean;
+  /** Host path, or null. */
+  readonly debugLog: string | null;
+  readonly requireSandbox: boolean;
+}
+
+/** Signals that are passed on to the guest, unless the caller has them ignored. */
+const FORWARDED = [
+  S.SIGHUP,
+  S.SIGINT,
+  S.SIGQUIT,
+  S.SIGTERM,
+  S.SIGUSR1,
+  S.SIGUSR2,
+  S.SIGALRM,
+];
+
+/** @returns the exit code. @throws UserError */
+export function runForeground(plan: GuestPlan): number {
+  const hasTerminal = wantsTerminal(plan.sandbox.tty);
+  const { platform, strace, requireSandbox } = plan.sandbox;
+  const debugLog = openDebugLog(plan.sandbox.debugLog);
+  const raw = hasTerminal ? RawTerminal.enter(0) : null;
+  try {
+    const supervisor = startSandbox({
+      spec: {
+        platform,
+        hostname: plan.hostname,
+        process: {
+          ...plan.process,
+          terminal: hasTerminal,
+          consoleSize: hasTerminal ? terminalSize(0) : null,
+        },
+        root: plan.root,
+        mounts: plan.mounts,
+        strace,
+        requireSandbox,
+        memoryBytes: allowedMemory(),
+        cpus: allowedCpus(),
+      },
+      roots: plan.goferRoots,
+      stdio: [stdioFor(0), stdioFor(1), stdioFor(2)],
+      debugLog,
+      forward: FORWARDED.filter((signo) => !isIgnored(signo)),
+      onResize: hasTerminal ? { signo: S.SIGWINCH, size: () => terminalSize(2) } : null,
+    });
+    if (!hasTerminal) releaseStdio();
+    return exitCodeOf(supervisor.run());
+  } finally {
+    raw?.restore();
+  }
+}
+
+function wantsTerminal(tty: SandboxSettings["tty"]): boolean {
+  const isThere = isTerminal(0) && isTerminal(1);
+  if (tty === "on" && !isThere) {
+    throw usageError("--tty on: stdin and stdout are no terminal");
+  }
+  return tty !== "off" && isThere;
+}
+
+function openDebugLog(path: string | null): number {
+  if (path === null) return -1;
+  const fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644);
+  if (fd < 0) throw new UserError(`cannot write the debug log ${path}: ${errnoName(fd)}`);
+  return fd;
+}
+
+/** As nohup(1) leaves it for SIGHUP: /proc/self/status says so. */
+function isIgnored(signo: number): boolean {
+  const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"));
+  return mask !== null && ((BigInt(`0x${mask[1]}`) >> BigInt(signo - 1)) & 1n) === 1n;
+}

@@ -1,0 +1,39 @@
+/**
+ * stdin, stdout and stderr on their way into a sandbox.
+ *
+ * The kernel must never wait in a read or write of one of them. Pipes and terminals are opened again, so that they get
+ * an O_NONBLOCK of their own: on the caller's open file description it would be seen by everybody who shares it.
+ * Regular files are passed as they are, because their position is shared.
+ */
+
+import * as F from "../../ffi/abi/fcntl.ts";
+import { S_IFCHR, S_IFIFO, S_IFMT, Stat } from "../../ffi/abi/stat.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { close, dup, dup3, fcntl, fstat, openat } from "../../ffi/sys/files.ts";
+
+const O_ACCMODE = 3;
+
+/** A descriptor for the sandbox that shows what `fd` shows; -1 if that is closed. */
+export function stdioFor(fd: number): number {
+  const flags = fcntl(fd, F.F_GETFL);
+  if (flags < 0 || fstat(fd, scratch.area(0)) < 0) return -1;
+  const mode = scratch.dv.getUint32(scratch.areaOffset(0) + Stat.at.mode, true);
+  const type = mode & S_IFMT;
+  if (type === S_IFIFO || type === S_IFCHR) {
+    const own = (flags & O_ACCMODE) | F.O_NONBLOCK | F.O_NOCTTY | F.O_CLOEXEC;
+    const again = openat(F.AT_FDCWD, `/proc/self/fd/${fd}`, own);
+    if (again >= 0) return again;
+  }
+  return dup(fd);
+}
+
+/**
+ * Lets go of the caller's stdin and stdout once the sandbox has its own: whoever is at the other end of a pipe must
+ * see when the guest closes it. stderr stays, for messages.
+ */
+export function releaseStdio(): void {
+  const none = openat(F.AT_FDCWD, "/dev/null", F.O_RDWR | F.O_CLOEXEC);
+  if (none < 0) return;
+  for (const fd of [0, 1]) dup3(none, fd, 0);
+  close(none);
+}
