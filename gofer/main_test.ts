@@ -139,6 +139,45 @@ Deno.test("no rule allows what a confined Gofer must not do, and each has its re
   for (const name of never) assert(!numbers.has(known[name] ?? -1), name);
 });
 
+Deno.test("a confined process can start nothing, connect nowhere and see no file", async () => {
+  const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
+  const here = (path: string) => new URL(path, import.meta.url).href;
+  Deno.writeTextFileSync(
+    `${dir}/confined.ts`,
+    `import { confine } from ${JSON.stringify(here("./server/confine.ts"))};
+    import { Service } from ${JSON.stringify(here("./server/service.ts"))};
+    import { openRoot } from ${JSON.stringify(here("./backend/export_root.ts"))};
+    import { syscall } from ${JSON.stringify(here("../ffi/sys/native.ts"))};
+    const service = new Service({ roots: [openRoot(${JSON.stringify(dir)}, true)] });
+    const problems = confine(service, []);
+    const results = [57, 41, 101, 165, 161, 62, 321].map((nr) => syscall(nr, 0, 0, 0, 0));
+    for (const path of ["/etc/passwd", "/proc/self/status", "/"]) {
+      try { results.push(Deno.statSync(path).isDirectory ? 1 : 0); } catch { results.push(-1); }
+    }
+    try { Deno.writeTextFileSync("/x", ""); results.push(0); } catch { results.push(-1); }
+    console.error(JSON.stringify({ problems, results }));
+    syscall(231, 0);`,
+  );
+  const command = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      "--no-check",
+      "--config",
+      new URL("../deno.json", import.meta.url).pathname,
+      `${dir}/confined.ts`,
+    ],
+    stdin: "null",
+  });
+  const { stderr } = await command.output();
+  Deno.removeSync(dir, { recursive: true });
+  const { problems, results } = JSON.parse(new TextDecoder().decode(stderr));
+  assertEquals(results.slice(0, 7), new Array(7).fill(-1), "fork to bpf are EPERM");
+  if (!isRoot) return;
+  assertEquals(problems, []);
+  assertEquals(results.slice(7), [-1, -1, 1, -1], "an empty root that takes no files");
+});
+
 function connect(path: string): number {
   const fd = syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const at = scratch.areaOffset(0);

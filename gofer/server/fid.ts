@@ -55,9 +55,13 @@ export class Fid {
   }
 }
 
+/** LIMIT: streams of attribute values a session; each may hold 64 KiB. */
+const STREAMS_MAX = 64;
+
 /** The fids of one session, at most `max`. */
 export class FidTable {
   private readonly fids = new Map<number, Fid>();
+  private streams = 0;
   private readonly max: number;
 
   constructor(max: number) {
@@ -76,10 +80,22 @@ export class FidTable {
     return this.fids.get(number) ?? null;
   }
 
+  /** Whether no fid may become a stream of an attribute's value. */
+  get hasNoStreamLeft(): boolean {
+    return this.streams >= STREAMS_MAX;
+  }
+
   /** Binds a fid; one that had the number before is closed. */
   bind(number: number, fid: Fid): void {
-    this.fids.get(number)?.close();
+    this.drop(number);
     this.fids.set(number, fid);
+    if (fid.xattr !== null) this.streams++;
+  }
+
+  /** Turns a bound fid into a stream. */
+  makeStream(fid: Fid, stream: XattrStream): void {
+    fid.xattr = stream;
+    this.streams++;
   }
 
   /** Closes a fid and frees its number. */
@@ -87,12 +103,14 @@ export class FidTable {
     const fid = this.fids.get(number);
     if (fid === undefined) return;
     this.fids.delete(number);
+    if (fid.xattr !== null) this.streams--;
     fid.close();
   }
 
   clear(): void {
     for (const fid of this.fids.values()) fid.close();
     this.fids.clear();
+    this.streams = 0;
   }
 
   /** A file moved from one path to another: whatever lies there or below has a new path. */

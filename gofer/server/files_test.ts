@@ -39,6 +39,7 @@ import {
 import * as C from "../protocol/constants.ts";
 import { byteStringOf } from "../protocol/wire.ts";
 import { bind, entriesOf, inBothDialects, inTree, setattr } from "./tree_testing.ts";
+import { withServer } from "./testing.ts";
 
 const isRoot = Deno.uid() === 0;
 
@@ -353,6 +354,21 @@ for (const offersExtension of [true, false]) {
     }, true);
   });
 }
+
+Deno.test("a root may be a single file", async () => {
+  await inTree({}, true, async (_c, dir) => {
+    const roots = [{ path: `${dir}/a/b/file`, isReadOnly: true }];
+    await withServer({ roots }, {}, (c) => {
+      assertEquals(c.getattr(0), 0);
+      assertEquals([c.attr.mode & S_IFMT, c.attr.size], [S_IFREG, 16]);
+      assertEquals(c.walkGetattr(0, NOFID, [".."]), 0);
+      assertEquals(c.openFd(0, O_RDWR), -EROFS);
+      const fd = c.openFd(0, O_RDONLY);
+      assert(fd >= 0);
+      close(fd);
+    });
+  });
+});
 
 Deno.test("a client is held to its number of fids", async () => {
   await inTree({ fidsMax: 5 }, true, (c) => {

@@ -30,6 +30,7 @@ export function onXattrwalk(s: Session): number {
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
   if (!s.isFree(m.newFid)) return s.fids.isFull ? -EMFILE : -EINVAL;
+  if (s.fids.hasNoStreamLeft) return -EMFILE;
   const n = fetch(s, fid, m.name);
   if (n < 0) return n;
   const fd = dupFd(fid.fd);
@@ -51,12 +52,9 @@ export function onXattrcreate(s: Session): number {
   if (fid.root.isReadOnly) return -EROFS;
   if (m.size > C.XATTR_SIZE_MAX) return -ERANGE;
   if ((m.flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) return -EOPNOTSUPP;
-  fid.xattr = {
-    name: m.name.toByteString(),
-    value: new Uint8Array(m.size),
-    filled: 0,
-    flags: m.flags,
-  };
+  if (s.fids.hasNoStreamLeft) return -EMFILE;
+  const value = new Uint8Array(m.size);
+  s.fids.makeStream(fid, { name: m.name.toByteString(), value, filled: 0, flags: m.flags });
   return s.replyEmpty(C.TXATTRCREATE + 1);
 }
 

@@ -10,6 +10,7 @@ import * as C from "../protocol/constants.ts";
 import { EmptyMessage, encode, FidMessage, type Message } from "../protocol/message.ts";
 import { Rlerror, Tattach, Tflush, Version } from "../protocol/session.ts";
 import { Rwalk, Twalk } from "../protocol/walk.ts";
+import { Txattrwalk } from "../protocol/xattr.ts";
 import { Reader, Str, Writer } from "../protocol/wire.ts";
 import { Service } from "./service.ts";
 import { Session } from "./session.ts";
@@ -177,6 +178,24 @@ Deno.test(
     assertEquals(b.send(fidMessage(C.TLISTXATTR, 0)), C.TLISTXATTR + 1);
     assertEquals(b.errorOf(new EmptyMessage(3)), EOPNOTSUPP);
     assertEquals(b.errorOf(new EmptyMessage(C.TWALK + 1)), EOPNOTSUPP);
+  }),
+);
+
+Deno.test(
+  "streams of attribute values are few",
+  withBench((b) => {
+    b.start("9P2000.L");
+    b.attach();
+    const m = new Txattrwalk();
+    for (let i = 1; i <= 64; i++) {
+      m.newFid = i;
+      assertEquals(b.send(m), C.TXATTRWALK + 1);
+    }
+    m.newFid = 65;
+    assertEquals(b.errorOf(m), 24);
+    b.send(fidMessage(C.TCLUNK, 7));
+    assertEquals(b.send(m), C.TXATTRWALK + 1);
+    assertEquals(b.errorOf(walkTo(5, 100)), EBADF);
   }),
 );
 

@@ -20,7 +20,7 @@ export function inBothDialects(
 export async function inTree(
   order: Partial<WorkerOrder>,
   offersExtension: boolean,
-  body: (c: GoferClient, dir: string) => void,
+  body: (c: GoferClient, dir: string) => void | Promise<void>,
   isReadOnly = false,
 ): Promise<void> {
   const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
