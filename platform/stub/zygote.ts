@@ -99,7 +99,9 @@ export interface SharedOffsets {
 }
 
 // The zygote's memory: struct msghdr, one iovec, room for a control message, the message, the secret, struct sock_fprog, filter.
-const IOVEC = 64, CONTROL = 128, MESSAGE = 256, SECRET = 512, PROGRAM = 576, FILTER = 640;
+const IOVEC = 64, CONTROL = 128, MESSAGE = 256, PROGRAM = 576, FILTER = 640;
+/** Offset of the secret in the zygote's memory. */
+export const SECRET = 512;
 const CONTROL_BYTES = 64;
 const MSG_CONTROLLEN = Msghdr.at.controllen;
 /** sizeof(struct cmsghdr) + one descriptor. */

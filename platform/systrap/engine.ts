@@ -37,6 +37,7 @@ export class Engine {
   readonly overflowing: SystrapSpace[] = [];
   /** Running threads that were kicked. */
   readonly kicked: SystrapContext[] = [];
+  kickDeadlineNs = KICK_DEADLINE_NS;
   /** Learned from the first stub. */
   #frame: FrameLayout | null = null;
   #cursor = 0;
@@ -169,7 +170,7 @@ export class Engine {
         this.kicked[i] = this.kicked[this.kicked.length - 1]!;
         this.kicked.pop();
       } else if (c.kickedAtNs < 0) c.kickedAtNs = c.kickAgainNs = nowNs;
-      else if (nowNs - c.kickedAtNs > KICK_DEADLINE_NS) c.space.kill();
+      else if (nowNs - c.kickedAtNs > this.kickDeadlineNs) c.space.kill();
       else if (nowNs - c.kickAgainNs > KICK_AGAIN_NS) {
         c.kickAgainNs = nowNs;
         c.sendKick();

@@ -31,10 +31,10 @@ import {
 } from "../stub/layout.ts";
 import type { SystrapContext } from "./context.ts";
 import { ControlMemory, SHARED_OFFSETS } from "./control_memory.ts";
-import { Engine } from "./engine.ts";
+import { Engine, KICK_DEADLINE_NS } from "./engine.ts";
 import { FileTable } from "./files.ts";
 import { FrameLayout } from "./frame.ts";
-import { minSignalStackBytes } from "./host_facts.ts";
+import { hasFsGsBase, minSignalStackBytes } from "./host_facts.ts";
 import { type SpaceOwner, SystrapSpace } from "./space.ts";
 import { ThunkTable } from "./thunks.ts";
 import { ZygoteLink } from "./zygote_link.ts";
@@ -44,6 +44,8 @@ export interface SystrapOptions {
   readonly poolSize?: number;
   /** More steps for the zygote before it is executed: limits, cgroup, priority; all stubs inherit. */
   readonly prepare?: (script: SpawnScript) => void;
+  /** How long a guest may hide from an interrupt before its stub is killed. Default KICK_DEADLINE_NS. */
+  readonly kickDeadlineNs?: number;
 }
 
 /** How long the first stub may take. */
@@ -56,6 +58,8 @@ const CALIBRATION_NS = 20e6;
 
 /**
  * Starts the zygote and the first stubs; returns when one has reported.
+ *
+ * LIMIT: needs FSGSBASE (Linux 5.9 and a processor of the last ten years); elsewhere ptrace serves.
  *
  * @throws Error naming what the host refused, or that stubs do not start
  */
@@ -91,6 +95,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
       const start = TABLE_FIRST + i * TABLE_STRIDE;
       return [start, start + TABLE_BYTES] as const;
     });
+    if (!hasFsGsBase()) throw new Error("systrap: this host does not let programs use wrfsbase");
     const slotBytes = slotSize(minSignalStackBytes());
     this.#control = new ControlMemory(slotBytes);
     const image = assembleStub(
@@ -103,6 +108,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     this.#link = ZygoteLink.start(image.elf, fds, options.prepare ?? null);
     const thunks = new ThunkTable(this.#control, image.fast);
     this.engine = new Engine(this.#control, image, this.#link, thunks, doorbell);
+    this.engine.kickDeadlineNs = options.kickDeadlineNs ?? KICK_DEADLINE_NS;
     this.#files = new FileTable(this.engine);
     this.#epoll.add(doorbell, EPOLLIN, TOKEN_DOORBELL);
     this.#epoll.add(this.#link.pidfd, EPOLLIN, TOKEN_ZYGOTE);

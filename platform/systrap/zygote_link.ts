@@ -6,6 +6,7 @@
  */
 
 import { CLOSE_RANGE_CLOEXEC, F_DUPFD_CLOEXEC, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
+import { Rlimit, RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_STACK } from "../../ffi/abi/resource.ts";
 import { ADDR_NO_RANDOMIZE } from "../../ffi/abi/system.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../../ffi/abi/socket.ts";
 import {
@@ -14,12 +15,14 @@ import {
   SYS_dup3,
   SYS_fcntl,
   SYS_personality,
+  SYS_prlimit64,
   SYS_setpgid,
 } from "../../ffi/abi/syscall_numbers.ts";
-import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check, isErr, SyscallError } from "../../ffi/sys/errors.ts";
 import { sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, memfdCreate, pwrite, socketpair } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
 import { PREV, spawn, type Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
 import {
   FD_ARENA,
@@ -36,6 +39,8 @@ import {
 /** First number that is not one of the fixed descriptors. */
 const FD_ASIDE = 7;
 const MAX_FD = 0xffffffff;
+const RLIM_INFINITY = 2n ** 64n - 1n;
+const STACK_BYTES = 8 * 1024 * 1024;
 
 export interface SharedFds {
   readonly control: number;
@@ -143,6 +148,23 @@ function launchScript(
   for (let fd = 0; fd < FD_MESSAGES; fd++) script.callMayFail(SYS_close, fd);
   script.call(SYS_close_range, FD_ASIDE, MAX_FD, CLOSE_RANGE_CLOEXEC);
   script.call(SYS_personality, ADDR_NO_RANDOMIZE);
+  limit(script, RLIMIT_CORE, () => 0);
+  limit(script, RLIMIT_NOFILE, (hard) => hard);
+  limit(script, RLIMIT_STACK, (hard) => Math.min(hard, STACK_BYTES)); // decides where the host puts its vdso
   prepare?.(script);
   return script.execFd(aside[0]!, ["dvisor-stub"], []);
+}
+
+/** A step that sets a limit of the zygote and all stubs; `soft` gets the hard limit. */
+function limit(script: SpawnScript, resource: number, soft: (hard: number) => number): void {
+  const at = scratch.areaOffset(0);
+  check(syscall(SYS_prlimit64, 0, resource, 0, scratch.area(0)), "prlimit64");
+  const value = new Uint8Array(Rlimit.size);
+  const view = new DataView(value.buffer);
+  const hard = scratch.dv.getBigUint64(at + Rlimit.at.max, true);
+  const isInfinite = hard === RLIM_INFINITY;
+  const wanted = soft(isInfinite ? Number.MAX_SAFE_INTEGER : Number(hard));
+  view.setBigUint64(Rlimit.at.cur, BigInt(wanted), true);
+  view.setBigUint64(Rlimit.at.max, resource === RLIMIT_CORE ? 0n : hard, true);
+  script.call(SYS_prlimit64, 0, resource, value, 0);
 }
