@@ -235,3 +235,22 @@ Deno.test("frames of a mapping that cannot be had are a kill, not an exception",
   assert(mm.mmap(0, MIB, RW, ANON, null, 0) > 0);
   lab.close();
 });
+
+Deno.test("munmap of everything leaves the platform's pages alone", () => {
+  const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
+  const file = new HostFileBacking(lab, new Uint8Array(3 * PAGE));
+  const flags = M.MAP_FIXED | M.MAP_PRIVATE;
+  const low = 0x400000, high = 0x70000000;
+  mm.mmap(low, 8 * PAGE, RW, flags | M.MAP_ANONYMOUS, null, 0);
+  mm.mmap(high, 3 * PAGE, PROT_READ, flags, file, 0);
+  mm.mmap(0x61000000, MIB, PROT_NONE, flags | M.MAP_ANONYMOUS, null, 0);
+  const changes = lab.spaceOf(mm).log.length;
+  assertEquals(mm.munmap(0x61000000, MIB), 0);
+  assertEquals(lab.spaceOf(mm).log.length, changes);
+  assertEquals(guest.read(high), 0);
+  assertEquals(mm.munmap(0, 2 ** 40), 0);
+  assertEquals(mm.vmas.length, 0);
+  assertEquals(lab.spaceOf(mm).table.size, 0);
+  file.close();
+  lab.close();
+});

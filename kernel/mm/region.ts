@@ -28,10 +28,27 @@ export function munmap(mm: MemoryManager, addr: number, len: number): number {
 export function unmapRange(mm: MemoryManager, start: number, end: number): number {
   if (!mm.vmas.overlaps(start, end)) return 0;
   if (wouldSplitTooMuch(mm, start, end)) return -ENOMEM;
+  unmapHost(mm, start, end);
   clearRange(mm, start, end);
-  mm.space.unmap(start, end - start);
   mm.settle();
   return 0;
+}
+
+/** Queue the unmapping of what the host has there: never more than the areas, as the platform may live in between. */
+function unmapHost(mm: MemoryManager, start: number, end: number): void {
+  const map = mm.pages;
+  for (let k = mm.vmas.indexOf(start); k < mm.vmas.length; k++) {
+    const vma = mm.vmas.at(k);
+    if (vma.start >= end) return;
+    let from = Math.max(start, vma.start), to = Math.min(end, vma.end);
+    if (!vma.isDirect) {
+      const first = map.indexOf(from / PAGE_SIZE), last = map.indexOf(to / PAGE_SIZE - 1);
+      if (first === map.length) continue;
+      from = Math.max(from, map.start(first) * PAGE_SIZE);
+      to = last === map.length ? Math.min(to, map.end(last - 1) * PAGE_SIZE) : to;
+    }
+    if (from < to) mm.space.unmap(from, to - from);
+  }
 }
 
 /** A hole in the middle of an area makes one more. */

@@ -109,6 +109,9 @@ export class FakeSpace extends AddressSpace {
     if (addr % PAGE !== 0 || len % PAGE !== 0 || len <= 0 || addr < 0) {
       throw new Error(`${what} at ${addr}+${len}`);
     }
+    for (const [from, to] of this.platform.reserved) {
+      if (addr < to && from < addr + len) throw new Error(`${what} over the platform's pages`);
+    }
     if (addr + len > this.platform.maxUserAddress) throw new Error(`${what} above user memory`);
     this.log.push(`${what} ${addr.toString(16)}+${len.toString(16)}`);
     this.seq++;
