@@ -1,0 +1,89 @@
+/**
+ * A process that nobody forked: the sandbox's first one. (Later ones could be started the same way from outside; they
+ * would have no parent.)
+ */
+
+import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
+import { EAGAIN } from "../../ffi/abi/errno.ts";
+import { CAP_IPC_LOCK } from "../../ffi/abi/capability.ts";
+import { IN_GUEST } from "../core/result.ts";
+import { type Credentials, hasCap } from "../cred/credentials.ts";
+import type { FdTable } from "../vfs/fd_table.ts";
+import type { FsContext } from "../vfs/fs_context.ts";
+import { openExec } from "../vfs/open.ts";
+import { resume } from "./alert.ts";
+import type { Kernel } from "./kernel_services.ts";
+import type { Limits } from "./limits.ts";
+import { makeProgram } from "./program.ts";
+import { SignalHandlers } from "./signal/handlers.ts";
+import { Task } from "./task.ts";
+import { ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
+
+export interface FirstProcess {
+  /** Byte strings (core/bytes.ts); the path is absolute or relative to the working directory. */
+  readonly path: string;
+  readonly argv: readonly string[];
+  readonly envp: readonly string[];
+  readonly cred: Credentials;
+  /** References go over to the process; after an error they are dropped. */
+  readonly files: FdTable;
+  readonly fs: FsContext;
+  readonly limits: Limits;
+}
+
+/** Load the program and put its task into the run queue: the task, or -errno as execve(2) would give it. */
+export function startProcess(kernel: Kernel, spec: FirstProcess): Task | number {
+  const { pids } = kernel;
+  const task = makeTask(kernel, spec, pids.allocate());
+  if (typeof task === "number") {
+    spec.files.drop();
+    spec.fs.drop();
+    return task;
+  }
+  const { group } = task;
+  pids.tasks.set(task.tid, task);
+  pids.groups.set(group.pid, group);
+  pids.processGroups.set(group.pgrp.pgid, group.pgrp);
+  pids.sessions.set(group.session.sid, group.session);
+  resume(task);
+  return task;
+}
+
+function makeTask(kernel: Kernel, spec: FirstProcess, pid: number): Task | number {
+  if (pid < 0) return -EAGAIN;
+  const file = openExec(spec, AT_FDCWD, spec.path, true, false);
+  if (typeof file === "number") return file;
+  const program = makeProgram(kernel, spec, spec.limits, {
+    file,
+    path: spec.path,
+    argv: spec.argv,
+    envp: spec.envp,
+    isPathGone: false,
+    personality: 0,
+    isShared: false,
+  });
+  file.drop();
+  if (typeof program === "number") return program;
+  const pgrp = new ProcessGroup(pid, new Session(pid));
+  const group = new ThreadGroup(pid, null, pgrp, 0, spec.limits, kernel.now());
+  group.exe = program.exe;
+  group.hasExeced = true;
+  const task = new Task(
+    kernel,
+    pid,
+    group,
+    program.ctx,
+    program.mm,
+    spec.files,
+    spec.fs,
+    program.cred,
+    new SignalHandlers(null),
+  );
+  group.tasks.push(task);
+  group.leader = task;
+  task.comm = program.comm;
+  task.mm.limits.mayLockAll = hasCap(program.cred, CAP_IPC_LOCK);
+  task.regsFetched = true;
+  task.result = IN_GUEST;
+  return task;
+}
