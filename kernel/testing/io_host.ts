@@ -6,6 +6,7 @@ import {
   SYS_fdatasync,
   SYS_fsync,
   SYS_ftruncate,
+  SYS_ioctl,
   SYS_lseek,
   SYS_preadv,
   SYS_pwritev,
@@ -15,7 +16,10 @@ import {
   SYS_writev,
 } from "../../ffi/abi/syscall_numbers.ts";
 import { SEEK_END } from "../../ffi/abi/fs.ts";
+import { POLLERR, POLLHUP } from "../../ffi/abi/poll.ts";
+import { poll } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import type { Waiter } from "../core/wait.ts";
 import { FakeHost } from "./fake_host.ts";
 
 export class IoHost extends FakeHost {
@@ -56,6 +60,36 @@ export class IoHost extends FakeHost {
   }
   override fileSize(fd: number): number {
     return syscall(SYS_lseek, fd, 0, SEEK_END);
+  }
+  override ioctl(fd: number, request: number, addr: number): number {
+    return syscall(SYS_ioctl, fd, request, addr);
+  }
+  override pollNow(fd: number, events: number): number {
+    const r = poll(fd, events, 0);
+    return r < 0 ? r : r & (events | POLLERR | POLLHUP);
+  }
+  /** What is watched: a test reports it with `report`. */
+  readonly watches: Map<number, { events: number; waiter: Waiter }> = new Map();
+  override watch(fd: number, events: number, waiter: Waiter): number {
+    this.watches.set(fd, { events, waiter });
+    return 0;
+  }
+  override arm(fd: number, events: number): number {
+    const watch = this.watches.get(fd);
+    if (watch !== undefined) watch.events = events;
+    return 0;
+  }
+  override unwatch(fd: number): void {
+    this.watches.delete(fd);
+  }
+  /** Report what is ready of what is armed, as the loop would. */
+  report(fd: number): void {
+    const watch = this.watches.get(fd);
+    if (watch === undefined || watch.events === 0) return;
+    const now = this.pollNow(fd, watch.events);
+    if (now === 0) return;
+    watch.events = 0;
+    watch.waiter.onWake(now);
   }
   override close(fd: number): void {
     this.closed++;

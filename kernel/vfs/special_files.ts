@@ -18,6 +18,11 @@ export interface SpecialOpener {
   open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number;
 }
 
+/** What `Inode.special` may be: then it, and nothing else, opens the inode (a pipe of the host). */
+export abstract class InodeOpener implements SpecialOpener {
+  abstract open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number;
+}
+
 /** Any minor number of a major. */
 export const ANY_MINOR = -1;
 
@@ -37,7 +42,7 @@ export class SpecialFiles {
 
   /** As SpecialOpener.open; -ENXIO when nothing is registered (and for sockets). */
   open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number {
-    const opener = this.find(inode);
+    const opener = inode.special instanceof InodeOpener ? inode.special : this.find(inode);
     return opener === null ? -ENXIO : opener.open(caller, path, inode, flags);
   }
 

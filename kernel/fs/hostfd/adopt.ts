@@ -1,0 +1,32 @@
+/** Making files of the descriptors that a sandbox is started with (stdin, stdout, stderr). */
+
+import { SEEK_CUR } from "../../../ffi/abi/fs.ts";
+import { TCGETS } from "../../../ffi/abi/ioctl.ts";
+import type { Host } from "../../core/host.ts";
+import { HostFile } from "./host_file.ts";
+import type { HostFdFs } from "./host_inode.ts";
+import { REGULAR, STREAM, TERMINAL } from "./kinds.ts";
+
+/**
+ * A file over `fd`, which it owns: closing the file closes it. `flags` are the access mode and O_APPEND that the
+ * descriptor has. `uid` and `gid` own it in the sandbox.
+ */
+export function adoptHostFd(
+  fs: HostFdFs,
+  fd: number,
+  flags: number,
+  uid: number = 0,
+  gid: number = 0,
+): HostFile {
+  const inode = fs.make(fd, kindOf(fs.host, fs.scratch, fd));
+  inode.uid = uid;
+  inode.gid = gid;
+  const file = new HostFile(inode, flags, true);
+  if (inode.kind === REGULAR) file.startAt(Math.max(0, fs.host.lseek(fd, 0, SEEK_CUR)));
+  return file;
+}
+
+function kindOf(host: Host, scratch: number, fd: number): number {
+  if (host.ioctl(fd, TCGETS, scratch) >= 0) return TERMINAL;
+  return host.lseek(fd, 0, SEEK_CUR) >= 0 ? REGULAR : STREAM;
+}

@@ -1,0 +1,183 @@
+/**
+ * An open file over a host descriptor. The descriptor may block and is shared with whoever started the sandbox, so it
+ * keeps its flags: streams and terminals are asked with poll first, and written in pieces that a positive answer
+ * covers. Files are read and written at the descriptor's own position, which the starter goes on to use.
+ *
+ * DIFFERS: bytes that another process of the host takes between poll and read make the sandbox wait.
+ */
+
+import { EAGAIN, EINVAL, EIO, ENOTTY } from "../../../ffi/abi/errno.ts";
+import { SEEK_SET } from "../../../ffi/abi/fs.ts";
+import { FIONREAD, TCGETS, TIOCGWINSZ } from "../../../ffi/abi/ioctl.ts";
+import { Termios, Winsize } from "../../../ffi/abi/termios.ts";
+import { copyToBuffer } from "../../../ffi/mem/native_memory.ts";
+import type { WaitQueue } from "../../core/wait.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
+import {
+  OpenFile,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../vfs/open_file.ts";
+import type { HostFdInode } from "./host_inode.ts";
+import { REGULAR, TERMINAL } from "./kinds.ts";
+
+/** Struct iovec of a page, and bytes of one call for files. */
+const MAX_SEGMENTS = 256, MAX_BYTES = 1 << 30;
+/** A pipe that is ready for writing takes so many bytes without blocking (PIPE_BUF); a terminal less. */
+const PIPE_PIECE = 4096, TERMINAL_PIECE = 512;
+const READABLE = POLLIN | POLLRDNORM | POLLHUP | POLLERR | POLLRDHUP;
+const WRITABLE = POLLOUT | POLLWRNORM | POLLERR | POLLHUP;
+
+export class HostFile extends OpenFile {
+  override readonly inode: HostFdInode;
+  /** It is what the sandbox was given, and shares its position with the host; reopened ones have their own. */
+  private readonly isGiven: boolean;
+  /** Where the host's position is, as far as we know. */
+  private hostPos: number = 0;
+
+  constructor(inode: HostFdInode, flags: number, isGiven: boolean) {
+    super(flags);
+    this.inode = inode;
+    this.isGiven = isGiven;
+    inode.users++;
+  }
+
+  /** A regular file begins where the starter stands. */
+  startAt(pos: number): void {
+    this.pos = this.hostPos = pos;
+  }
+
+  override get isSeekable(): boolean {
+    return this.inode.kind === REGULAR;
+  }
+
+  override read(io: IoCursor, offset: number): number {
+    const { inode } = this;
+    if (inode.fd < 0) return -EIO;
+    if (io.remaining === 0) return 0;
+    if (inode.kind === REGULAR) return this.move(io, offset, false);
+    if ((inode.ready(READABLE) & READABLE) === 0) return -EAGAIN;
+    const n = this.transfer(io, -1, MAX_BYTES, false);
+    if (n === -EAGAIN) inode.expect(READABLE);
+    return n;
+  }
+
+  override write(io: IoCursor, offset: number): number {
+    const { inode } = this;
+    if (inode.fd < 0) return -EIO;
+    if (io.remaining === 0) return 0;
+    if (inode.kind === REGULAR) return this.move(io, offset, true);
+    const piece = inode.kind === TERMINAL ? TERMINAL_PIECE : PIPE_PIECE;
+    let total = 0;
+    while (io.remaining > 0) {
+      if ((inode.ready(WRITABLE) & WRITABLE) === 0) break;
+      const n = this.transfer(io, -1, piece, true);
+      if (n === -EAGAIN) inode.expect(WRITABLE);
+      if (n < 0) return total > 0 ? total : n;
+      total += n;
+    }
+    return total > 0 ? total : -EAGAIN;
+  }
+
+  /** Regular files: at the shared position, or at one of our own. */
+  private move(io: IoCursor, offset: number, isWrite: boolean): number {
+    const { inode } = this, { host } = inode.fs;
+    let at = offset;
+    if (this.isGiven) {
+      if (this.hostPos !== offset) {
+        const r = host.lseek(inode.fd, offset, SEEK_SET);
+        if (r < 0) return r;
+        this.hostPos = offset;
+      }
+      at = -1;
+    }
+    const n = this.transfer(io, at, MAX_BYTES, isWrite);
+    if (n > 0) {
+      this.hostPos = offset + n;
+      if (isWrite && this.isAppending) this.pos = offset + n;
+    }
+    return n;
+  }
+
+  private transfer(io: IoCursor, offset: number, max: number, isWrite: boolean): number {
+    const { inode } = this, { host, scratch } = inode.fs;
+    const segments = io.hostSegments(!isWrite, scratch, MAX_SEGMENTS, Math.min(max, io.remaining));
+    if (segments <= 0) return segments;
+    const n = isWrite
+      ? host.pwritev(inode.fd, scratch, segments, offset)
+      : host.preadv(inode.fd, scratch, segments, offset);
+    if (n > 0) io.advance(n);
+    return n;
+  }
+
+  override get waitQueue(): WaitQueue | null {
+    return this.inode.kind === REGULAR ? null : this.inode.queue;
+  }
+
+  override poll(): number {
+    const { inode } = this;
+    if (inode.fd < 0) return POLLERR | POLLHUP;
+    let events = POLLPRI;
+    if (this.canRead) events |= POLLIN | POLLRDNORM | POLLRDHUP;
+    if (this.canWrite) events |= POLLOUT | POLLWRNORM;
+    return inode.ready(events);
+  }
+
+  /** Enough for isatty and for the size of the screen; everything else needs a terminal of the sandbox's own. */
+  override ioctl(request: number, arg: number, user: UserMemory): number {
+    if (this.inode.kind === REGULAR) return -ENOTTY;
+    if (request === FIONREAD) return this.pass(request, arg, user, 4);
+    if (this.inode.kind !== TERMINAL) return -ENOTTY;
+    if (request === TCGETS) return this.pass(request, arg, user, Termios.size);
+    return request === TIOCGWINSZ ? this.pass(request, arg, user, Winsize.size) : -ENOTTY;
+  }
+
+  private pass(request: number, arg: number, user: UserMemory, len: number): number {
+    const { host, scratch } = this.inode.fs;
+    const r = host.ioctl(this.inode.fd, request, scratch);
+    if (r < 0) return r;
+    copyToBuffer(answer, 0, scratch, len);
+    return user.copyOut(arg, answer, 0, len);
+  }
+
+  override seek(offset: number, whence: number): number {
+    const r = this.inode.fs.host.lseek(this.inode.fd, offset, whence);
+    if (r >= 0) this.hostPos = r;
+    return r;
+  }
+  override truncate(size: number): number {
+    return this.inode.kind === REGULAR
+      ? this.inode.fs.host.ftruncate(this.inode.fd, size)
+      : -EINVAL;
+  }
+  override fallocate(mode: number, offset: number, len: number): number {
+    return this.inode.fs.host.fallocate(this.inode.fd, mode, offset, len);
+  }
+  override fsync(dataOnly: boolean): number {
+    return this.inode.kind === REGULAR
+      ? this.inode.fs.host.fsync(this.inode.fd, dataOnly)
+      : -EINVAL;
+  }
+
+  protected override release(): void {
+    this.inode.leave();
+  }
+
+  override describe(): string {
+    const { kind, ino } = this.inode;
+    return kind === TERMINAL
+      ? "/dev/console"
+      : kind === REGULAR
+      ? `host:[${ino}]`
+      : `pipe:[${ino}]`;
+  }
+}
+
+const answer = new Uint8Array(64);

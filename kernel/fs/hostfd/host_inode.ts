@@ -1,0 +1,165 @@
+/**
+ * The inode of a host descriptor that the sandbox was started with: a pipe or socket, a terminal, a regular file. It is
+ * the one place that watches the descriptor. Several open files may share it (/dev/stdout); with the last of them the
+ * descriptor is closed, so that its other end sees it.
+ *
+ * Neighbours: host_file.ts (reading and writing), adopt.ts (how one is made).
+ */
+
+import { EPERM } from "../../../ffi/abi/errno.ts";
+import { makedev, S_IFCHR, S_IFIFO, S_IFREG } from "../../../ffi/abi/stat.ts";
+import { ANON_INODE_FS_MAGIC } from "../../../ffi/abi/statfs.ts";
+import type { Host } from "../../core/host.ts";
+import { Waiter, WaitQueue } from "../../core/wait.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Caller } from "../../vfs/caller.ts";
+import type { Dentry, Path } from "../../vfs/dentry.ts";
+import {
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_UID,
+  type AttrChange,
+  FileSystem,
+  type Inode,
+  PlainInode,
+  type StatFs,
+} from "../../vfs/inode.ts";
+import { type OpenFile, POLLERR, POLLHUP } from "../../vfs/open_file.ts";
+import { InodeOpener } from "../../vfs/special_files.ts";
+import { HostFile } from "./host_file.ts";
+import { REGULAR, STREAM, TERMINAL } from "./kinds.ts";
+
+/** Host descriptors as files; it has no tree. */
+export class HostFdFs extends FileSystem {
+  override readonly type = "hostfd";
+  override readonly root: Inode;
+  readonly host: Host;
+  /** Host address of a page for struct iovec arrays and small structs, used within one call. */
+  readonly scratch: number;
+  private lastIno: number = 1;
+
+  constructor(host: Host, scratch: number) {
+    super();
+    this.host = host;
+    this.scratch = scratch;
+    this.root = new HostFdInode(this, 1, -1, STREAM);
+  }
+
+  /** An inode for a descriptor, which it owns. */
+  make(fd: number, kind: number): HostFdInode {
+    return new HostFdInode(this, ++this.lastIno, fd, kind);
+  }
+
+  override statfs(out: StatFs): number {
+    out.type = ANON_INODE_FS_MAGIC;
+    return 0;
+  }
+}
+
+const MODES = [S_IFIFO | 0o600, S_IFCHR | 0o620, S_IFREG | 0o644];
+
+export class HostFdInode extends PlainInode {
+  override readonly fs: HostFdFs;
+  /** -1 when closed. */
+  fd: number;
+  readonly kind: number;
+  readonly queue: WaitQueue = new WaitQueue();
+  /** Open files. */
+  users: number = 0;
+  private readonly watch: HostWatch;
+  /** Poll bits that the host is going to report, and whether it was asked before. */
+  private armed: number = 0;
+  private isWatched: boolean = false;
+
+  constructor(fs: HostFdFs, ino: number, fd: number, kind: number) {
+    super(fs, ino, MODES[kind] ?? MODES[0]!);
+    this.fs = fs;
+    this.fd = fd;
+    this.kind = kind;
+    this.watch = new HostWatch(this);
+    this.special = new HostFdOpener();
+    if (kind === TERMINAL) this.rdev = makedev(136, 0);
+  }
+
+  override refresh(): number {
+    if (this.kind !== REGULAR || this.fd < 0) return 0;
+    const size = this.fs.host.fileSize(this.fd);
+    if (size < 0) return size;
+    this.size = size;
+    this.blocks = Math.ceil(size / 512);
+    return 0;
+  }
+
+  /** Pipes and terminals are given to users by whoever starts programs; a file is the host's. */
+  override setattr(change: AttrChange, _cred: Credentials): number {
+    if (this.kind === REGULAR) return -EPERM;
+    if ((change.valid & ATTR_MODE) !== 0) {
+      this.mode = (this.mode & ~0o7777) | (change.mode & 0o7777);
+    }
+    if ((change.valid & ATTR_UID) !== 0) this.uid = change.uid;
+    if ((change.valid & ATTR_GID) !== 0) this.gid = change.gid;
+    return 0;
+  }
+
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+    return new HostFile(this, flags, false);
+  }
+
+  /** Of the poll bits asked for, those that hold now; the others will be reported to `queue`. */
+  ready(events: number): number {
+    const now = this.fs.host.pollNow(this.fd, events);
+    if (now < 0) return POLLERR;
+    const missing = events & ~now;
+    if (missing !== 0) this.expect(missing);
+    return now;
+  }
+
+  /** Have the host report these poll bits, once. */
+  expect(events: number): void {
+    if (this.kind === REGULAR || (events & ~this.armed) === 0) return;
+    this.armed |= events | POLLERR | POLLHUP;
+    const { host } = this.fs;
+    if (this.isWatched) {
+      host.arm(this.fd, this.armed);
+      return;
+    }
+    this.isWatched = true;
+    host.watch(this.fd, this.armed, this.watch);
+  }
+
+  reported(events: number): void {
+    this.armed = 0;
+    this.queue.wake(events);
+  }
+
+  /** An open file is gone. */
+  leave(): void {
+    if (--this.users > 0 || this.fd < 0) return;
+    const { host } = this.fs;
+    if (this.isWatched) host.unwatch(this.fd);
+    host.close(this.fd);
+    this.fd = -1;
+  }
+}
+
+class HostWatch extends Waiter {
+  private readonly inode: HostFdInode;
+
+  constructor(inode: HostFdInode) {
+    super();
+    this.inode = inode;
+  }
+
+  override onWake(events: number): void {
+    this.inode.reported(events);
+  }
+}
+
+/** Opening /dev/stdout or /proc/PID/fd/N: another description of the same descriptor. */
+class HostFdOpener extends InodeOpener {
+  override open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
+    return inode instanceof HostFdInode && inode.fd >= 0
+      ? new HostFile(inode, flags, false)
+      : -EPERM;
+  }
+}
