@@ -41,7 +41,9 @@ import { byteStringOf } from "../protocol/wire.ts";
 import { bind, entriesOf, inBothDialects, inTree, setattr } from "./tree_testing.ts";
 import { withServer } from "./testing.ts";
 
-const isRoot = Deno.uid() === 0;
+const UID = Deno.uid() ?? 0;
+const GID = Deno.gid() ?? 0;
+const isRoot = UID === 0;
 
 inBothDialects("a walk returns the attributes of every component", (c) => {
   assertEquals(c.walkGetattr(0, NOFID, ["a", "b", "file"]), 3);
@@ -75,7 +77,7 @@ inBothDialects("a walk stops at a symlink with its target, and at what is missin
 inBothDialects("a partial walk binds the last component it reached", (c) => {
   const fid = c.fids.take();
   assertEquals(c.walkGetattr(0, fid, ["a", "b", "new"]), 2);
-  assertEquals(c.mkdir(fid, NOFID, "new", 0o755, 0, 0), 0);
+  assertEquals(c.mkdir(fid, NOFID, "new", 0o755, UID, GID), 0);
   assertEquals(c.walkGetattr(0, NOFID, ["a", "b", "new"]), 3);
 });
 
@@ -111,7 +113,7 @@ Deno.test("openFd donates exactly the access asked for, and only regular files",
     assertEquals(c.openFd(fid, 3), -EINVAL);
     assertEquals(c.openFd(fid, 0o40000000), -EINVAL);
     assertEquals(c.openFd(999, O_RDONLY), -EBADF);
-    assertEquals(c.make(0, NOFID, "fifo", S_IFIFO | 0o644, 0, 0), 0);
+    assertEquals(c.make(0, NOFID, "fifo", S_IFIFO | 0o644, UID, GID), 0);
     assertEquals(c.openFd(bind(c, "fifo"), O_RDONLY), -ENXIO);
   });
 });
@@ -148,7 +150,7 @@ Deno.test(
 Deno.test("an unnamed file can be given a name later", async () => {
   await inTree({}, true, (c, dir) => {
     const fid = c.fids.take();
-    const fd = c.createFd(0, fid, "", O_RDWR | O_TMPFILE, 0o600, Deno.uid() ?? 0, Deno.gid() ?? 0);
+    const fd = c.createFd(0, fid, "", O_RDWR | O_TMPFILE, 0o600, UID, GID);
     assert(fd >= 0, `createFd: ${fd}`);
     assertEquals(pwrite(fd, addressOf(allocBuffer(128)), 7, 0), 7);
     close(fd);
@@ -172,18 +174,16 @@ inBothDialects("a set-group-ID directory does not change the owner asked for", (
 });
 
 inBothDialects("make makes nodes but no devices", (c, dir, isDvisor) => {
-  const uid = Deno.uid() ?? 0;
-  const gid = Deno.gid() ?? 0;
   const fid = c.fids.take();
-  assertEquals(c.make(0, fid, "fifo", S_IFIFO | 0o640, uid, gid), 0);
+  assertEquals(c.make(0, fid, "fifo", S_IFIFO | 0o640, UID, GID), 0);
   assert(Deno.lstatSync(`${dir}/fifo`).isFifo);
   assertEquals(c.getattr(fid), 0);
   assertEquals(c.attr.mode, S_IFIFO | 0o640);
-  assertEquals(c.make(0, NOFID, "sock", S_IFSOCK | 0o640, uid, gid), 0);
+  assertEquals(c.make(0, NOFID, "sock", S_IFSOCK | 0o640, UID, GID), 0);
   assert(Deno.lstatSync(`${dir}/sock`).isSocket);
-  assertEquals(c.make(0, NOFID, "null", S_IFCHR | 0o666, uid, gid, 1, 3), -EPERM);
-  assertEquals(c.make(0, NOFID, "fifo", S_IFIFO | 0o640, uid, gid), -EEXIST);
-  if (isDvisor) assertEquals(c.make(0, NOFID, "odd", 0o30000, uid, gid), -EINVAL);
+  assertEquals(c.make(0, NOFID, "null", S_IFCHR | 0o666, UID, GID, 1, 3), -EPERM);
+  assertEquals(c.make(0, NOFID, "fifo", S_IFIFO | 0o640, UID, GID), -EEXIST);
+  if (isDvisor) assertEquals(c.make(0, NOFID, "odd", 0o30000, UID, GID), -EINVAL);
 });
 
 inBothDialects("names that are no single component are refused everywhere", (c) => {
@@ -207,10 +207,10 @@ inBothDialects("names that are no single component are refused everywhere", (c) 
 
 inBothDialects("names are bytes", (c, dir) => {
   const name = "caf\xe9\xff";
-  assertEquals(c.mkdir(0, NOFID, name, 0o755, Deno.uid() ?? 0, Deno.gid() ?? 0), 0);
+  assertEquals(c.mkdir(0, NOFID, name, 0o755, UID, GID), 0);
   assert(entriesOf(c, bind(c), 4000).includes(name));
   const snow = byteStringOf("☃");
-  assertEquals(c.mkdir(0, NOFID, snow, 0o755, Deno.uid() ?? 0, Deno.gid() ?? 0), 0);
+  assertEquals(c.mkdir(0, NOFID, snow, 0o755, UID, GID), 0);
   assert(Deno.statSync(`${dir}/☃`).isDirectory);
 });
 
@@ -233,7 +233,7 @@ inBothDialects("rename, link and unlink", (c, dir) => {
 Deno.test("rename takes renameat2's flags", async () => {
   await inTree({}, true, (c, dir) => {
     assertEquals(c.rename(0, "a", 0, "a", 64), -EINVAL);
-    assertEquals(c.mkdir(0, NOFID, "z", 0o755, Deno.uid() ?? 0, Deno.gid() ?? 0), 0);
+    assertEquals(c.mkdir(0, NOFID, "z", 0o755, UID, GID), 0);
     assertEquals(c.rename(0, "z", 0, "a", RENAME_NOREPLACE), -EEXIST);
     assertEquals(c.rename(0, "z", 0, "a", RENAME_EXCHANGE), 0);
     assert(Deno.statSync(`${dir}/z/b/file`).isFile);
@@ -291,7 +291,7 @@ Deno.test("readdirAttr brings attributes and no dots", async () => {
     assertEquals(sizes.size, 101);
     assertEquals(sizes.get("f99"), 99);
     const empty = bind(c);
-    assertEquals(c.mkdir(empty, NOFID, "e", 0o755, Deno.uid() ?? 0, Deno.gid() ?? 0), 0);
+    assertEquals(c.mkdir(empty, NOFID, "e", 0o755, UID, GID), 0);
     assertEquals(c.readdirAttr(bind(c, "e"), 0, 0, 3000), 0);
   });
 });
@@ -307,9 +307,8 @@ inBothDialects("lopen, read, write and create move data through messages", (c, d
   assertEquals(c.write(fid, 2 ** 32, new Uint8Array([1, 2, 3]), 1, 2), 2);
   assertEquals(Deno.statSync(`${dir}/a/b/file`).size, 2 ** 32 + 2);
   const made = c.fids.take();
-  const uid = Deno.uid() ?? 0;
   assertEquals(
-    c.create(0, made, "made", O_RDWR | O_CREAT | O_EXCL, 0o640, uid, Deno.gid() ?? 0),
+    c.create(0, made, "made", O_RDWR | O_CREAT | O_EXCL, 0o640, UID, GID),
     0,
   );
   const bytes = new Uint8Array(300_000).map((_, i) => i);
@@ -321,7 +320,7 @@ inBothDialects("lopen, read, write and create move data through messages", (c, d
   }
   assertEquals(Deno.readFileSync(`${dir}/made`), bytes);
   assertEquals(c.fsync(made, true), 0);
-  assertEquals(c.create(0, c.fids.take(), "made", O_RDWR | O_EXCL, 0o640, uid, 0), -EEXIST);
+  assertEquals(c.create(0, c.fids.take(), "made", O_RDWR | O_EXCL, 0o640, UID, 0), -EEXIST);
   assertEquals(c.fsync(bind(c, "a"), false), 0);
 });
 

@@ -256,7 +256,10 @@ function randomFrom(seed: number): (below: number) => number {
   };
 }
 
-Deno.test("20,000 seeded requests, half of them broken, leave the session in order", () => {
+// as root, since the requests also take away permissions
+const ignore = Deno.uid() !== 0;
+
+Deno.test("20,000 seeded requests, half broken, leave the session in order", { ignore }, () => {
   const outside = Deno.makeTempDirSync({ prefix: "dvisor-gofer-out-" });
   Deno.writeTextFileSync(`${outside}/witness`, "untouched");
   const seed = 20260601;
