@@ -17,6 +17,7 @@ import { killGroup } from "./task/exit_request.ts";
 import type { PidNamespace } from "./task/pid_namespace.ts";
 import { SIGKILL } from "./task/signal/sigset.ts";
 import type { Task } from "./task/task.ts";
+import { SpinPolicy } from "./spin_policy.ts";
 import type { TimerQueue } from "./time/timer.ts";
 
 /** LIMIT: traps handled before timers and host fds are looked at again. */
@@ -80,8 +81,7 @@ export class Loop {
   private readonly clock: CpuClock;
   /** Housekeeping of the memory manager: gives freed frames back, a slice at a time; true when more is left. */
   private readonly reclaim: () => boolean;
-  /** How long the loop spins with nothing to do before it sleeps, ns. */
-  spinNs: number = 0;
+  private readonly spin: SpinPolicy;
   private stopped: boolean = false;
   private nextTickNs: number = 0;
   private nextHostPollNs: number = 0;
@@ -95,6 +95,8 @@ export class Loop {
     this.timers = kernel.timers;
     this.clock = kernel.clock;
     this.reclaim = reclaim;
+    this.spin = new SpinPolicy(this.host.cpuCount);
+    this.platform.setSpinBudget(this.spin.guestNs);
   }
 
   stop(): void {
@@ -119,12 +121,14 @@ export class Loop {
         this.events.poll(0);
       }
       if (handled > 0 || !this.runQueue.isEmpty) {
+        if (idleSinceNs >= 0) this.spin.onSuccess();
         idleSinceNs = -1;
         continue;
       }
       if (idleSinceNs < 0) idleSinceNs = now;
-      if (now - idleSinceNs < this.spinNs && this.platform.runningCount > 0) continue;
+      if (now - idleSinceNs < this.spin.loopBudgetNs(running)) continue;
       if (this.reclaim()) continue;
+      this.spin.onFailure();
       this.sleep();
       idleSinceNs = -1;
     }
@@ -150,7 +154,15 @@ export class Loop {
   private tick(now: number): void {
     this.nextTickNs = now + TICK_NS;
     this.platform.tick(now);
+    this.adjustSpin(now);
     if (++this.ticks % BROKEN_TICKS === 0) killBroken(this.kernel);
+  }
+
+  private adjustSpin(now: number): void {
+    if (!this.spin.isDue(now)) return;
+    const before = this.spin.guestNs;
+    this.spin.update(now, this.host.involuntarySwitches());
+    if (this.spin.guestNs !== before) this.platform.setSpinBudget(this.spin.guestNs);
   }
 
   private sleep(): void {

@@ -15,6 +15,8 @@ export interface Host {
   realtimeNsec(): number;
   /** CPU time that this process has used, ns. */
   cpuNs(): number;
+  /** Times that the calling thread was taken off its core (getrusage RU_THREAD): others want it. */
+  involuntarySwitches(): number;
   /** Fill with random bytes. */
   random(buf: Uint8Array<ArrayBuffer>): void;
 

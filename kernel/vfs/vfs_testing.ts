@@ -51,6 +51,9 @@ export class TestHost implements Host {
   cpuNs(): number {
     return 0;
   }
+  involuntarySwitches(): number {
+    return 0;
+  }
   random(buf: Uint8Array<ArrayBuffer>): void {
     buf.fill(7);
   }

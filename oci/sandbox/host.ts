@@ -6,10 +6,12 @@
  */
 
 import { EEXIST, ENOENT } from "../../ffi/abi/errno.ts";
+import { Rusage, RUSAGE_THREAD } from "../../ffi/abi/resource.ts";
 import { Stat } from "../../ffi/abi/stat.ts";
 import {
   SYS_fdatasync,
   SYS_getrandom,
+  SYS_getrusage,
   SYS_preadv,
   SYS_pwritev,
   SYS_readv,
@@ -78,6 +80,11 @@ export class RealHost implements Host, HostEvents {
   }
   cpuNs(): number {
     return processCpuNs();
+  }
+
+  involuntarySwitches(): number {
+    const r = syscall(SYS_getrusage, RUSAGE_THREAD, this.statAddr);
+    return r < 0 ? 0 : this.statDv.getUint32(Rusage.at.nivcsw, true);
   }
 
   random(buf: Uint8Array<ArrayBuffer>): void {
