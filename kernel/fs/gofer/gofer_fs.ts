@@ -13,8 +13,7 @@ import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { V9FS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import { type Attr, type GoferClient, NOFID } from "../../../gofer/client/gofer_client.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
-import type { Dentry } from "../../vfs/dentry.ts";
-import { FileSystem, type StatFs } from "../../vfs/inode.ts";
+import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import { Ahead } from "./ahead.ts";
 import { GoferDirectory } from "./directory.ts";
 import { FidCache } from "./fid_cache.ts";
@@ -170,11 +169,10 @@ export class GoferFs extends FileSystem {
   }
 
   /** The walk is going to need more than one name: fetch all that is left of the path. */
-  override walkAhead(dir: Dentry, path: string, from: number): number {
-    const inode = dir.inode;
-    if (!(inode instanceof GoferDirectory)) return 0;
+  override walkAhead(dir: Inode, path: string, from: number): number {
+    if (!(dir instanceof GoferDirectory)) return 0;
     const names = splitNames(path, from, MAX_NAMES);
-    if (names.length > 1) inode.prefetch(names);
+    if (names.length > 1) dir.prefetch(names);
     return 0;
   }
 
