@@ -12,8 +12,10 @@ export abstract class Waiter {
   next: Waiter | null = null;
   /** Poll bits of interest; 0 means every wake-up. */
   mask: number = 0;
-  /** An exclusive waiter that was woken ends the walk: the next ones stay asleep. */
+  /** Of several exclusive waiters one wake-up reaches only the first; others are not concerned. */
   exclusive: boolean = false;
+  /** Set by `onWake` of an exclusive waiter that has no use for the wake-up: the next one gets it. */
+  declined: boolean = false;
 
   /** Called with the queue's event bits. Must not change other entries of the same queue but itself. */
   abstract onWake(events: number): void;
@@ -55,13 +57,16 @@ export class WaitQueue {
 
   /** Tell everybody interested in any of `events` (all when 0), in order of arrival. HOT */
   wake(events: number): void {
-    let w = this.head;
+    let w = this.head, isTaken = false;
     while (w !== null) {
       const next: Waiter | null = w.next;
       if (events === 0 || w.mask === 0 || (w.mask & events) !== 0) {
-        const last = w.exclusive;
-        w.onWake(events);
-        if (last) return;
+        if (!w.exclusive) {
+          w.onWake(events);
+        } else if (!isTaken) {
+          w.onWake(events);
+          isTaken = !w.declined;
+        }
       }
       w = next;
     }

@@ -1,12 +1,12 @@
 /**
- * Pipes: pipe(7). A ring of bytes in arena frames, so that data moves from guest memory to guest memory; taken at the
- * first write and given back when the pipe runs empty for good. Packet mode (O_DIRECT) keeps the packets' lengths.
+ * Pipes: pipe(7). A ring of bytes; packet mode (O_DIRECT) keeps the packets' lengths beside it.
  *
- * Not here: FIFOs' blocking open (fifo.ts), blocking itself (syscalls/io), splice.
+ * Not here: FIFOs' blocking open (fifo.ts), blocking itself (syscalls/io).
  */
 
-import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, EPERM, EPIPE } from "../../ffi/abi/errno.ts";
-import { copy } from "../../ffi/mem/native_memory.ts";
+import { EAGAIN, EBUSY, EINVAL, EPERM, EPIPE } from "../../ffi/abi/errno.ts";
+import { O_DIRECT } from "../../ffi/abi/fcntl.ts";
+import { FIONREAD } from "../../ffi/abi/ioctl.ts";
 import { WaitQueue } from "../core/wait.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
@@ -21,94 +21,88 @@ import {
   POLLRDNORM,
   POLLWRNORM,
 } from "../vfs/open_file.ts";
+import { ByteRing } from "./byte_ring.ts";
 
 export const PIPE_BUF = 4096;
 const PAGE = 4096;
 const DEFAULT_BYTES = 65536;
 /** LIMIT: /proc/sys/fs/pipe-max-size, for all users here. */
 export const PIPE_MAX_BYTES = 1 << 20;
-const FIONREAD = 0x541b;
-const O_DIRECT = 0o40000;
 
 export class Pipe {
-  readonly frames: FrameAllocator;
   readonly inode: Inode;
-  capacity: number = DEFAULT_BYTES;
-  /** Arena offset of the ring, -1 before the first write. */
-  private ring: number = -1;
-  private head: number = 0;
-  /** Bytes in the ring. */
-  length: number = 0;
-  /** Lengths of packets from the front; 0 marks ordinary bytes and is the last entry only. */
-  private packets: number[] | null = null;
+  readonly ring: ByteRing;
+  /** What the ring holds from the front: n > 0 is a packet of n bytes, n < 0 are -n ordinary ones. Null: no packets. */
+  private runs: number[] | null = null;
   readers: number = 0;
   writers: number = 0;
+  /** How often a reader, a writer came: a FIFO's open waits for the next one. */
+  readerOpens: number = 0;
+  writerOpens: number = 0;
   readonly waitQueue: WaitQueue = new WaitQueue();
 
   constructor(frames: FrameAllocator, inode: Inode) {
-    this.frames = frames;
     this.inode = inode;
-  }
-
-  /** Bytes that fit. */
-  get room(): number {
-    return this.capacity - this.length;
+    this.ring = new ByteRing(frames, DEFAULT_BYTES);
   }
 
   /** Move bytes out; -EAGAIN when empty with writers, 0 at the end. HOT */
   read(io: IoCursor): number {
+    const { ring } = this;
     if (io.remaining === 0) return 0;
-    if (this.length === 0) return this.writers > 0 ? -EAGAIN : 0;
-    const wasFull = this.room < PIPE_BUF;
-    const packet = this.packets === null ? 0 : this.packets[0] ?? 0;
-    const limit = packet > 0 ? packet : this.length;
-    const wanted = Math.min(io.remaining, limit);
-    const done = this.drain(io, wanted);
+    if (ring.length === 0) return this.writers > 0 ? -EAGAIN : 0;
+    const wasFull = ring.room < PIPE_BUF;
+    const done = this.runs === null
+      ? ring.take(io, Math.min(io.remaining, ring.length))
+      : this.readRuns(io, this.runs);
     if (done < 0) return done;
-    if (packet > 0) this.dropPacket(packet - done);
-    if (wasFull && this.room >= PIPE_BUF) this.waitQueue.wake(POLLOUT | POLLWRNORM);
+    if (wasFull && ring.room >= PIPE_BUF) this.waitQueue.wake(POLLOUT | POLLWRNORM);
     return done;
   }
 
   /** Move bytes in: what fits (all or nothing up to PIPE_BUF), -EAGAIN when nothing does. HOT */
   write(io: IoCursor, isPacket: boolean): number {
-    const total = io.remaining;
     if (this.readers === 0) return -EPIPE;
-    if (total === 0) return 0;
-    let wanted = total;
-    if (isPacket) wanted = Math.min(total, PIPE_BUF);
-    if (this.room < Math.min(wanted, PIPE_BUF)) return -EAGAIN;
-    if (wanted > this.room) wanted = this.room;
-    if (this.ring < 0 && !this.allocate()) return -ENOMEM;
-    const done = this.fill(io, wanted);
-    if (done < 0) return done;
-    if (isPacket) (this.packets ??= []).push(done);
+    if (io.remaining === 0) return 0;
+    const { ring } = this;
+    let n = isPacket ? Math.min(io.remaining, PIPE_BUF) : io.remaining;
+    if (ring.room < Math.min(n, PIPE_BUF)) return -EAGAIN;
+    if (n > ring.room) n = ring.room;
+    const done = ring.put(io, n);
+    if (done <= 0) return done;
+    this.noteRun(done, isPacket);
     this.waitQueue.wake(POLLIN | POLLRDNORM);
     return done;
   }
 
-  /** Copy bytes from another pipe without consuming (tee) or consuming them (splice): bytes moved. */
+  /** Bytes behind `offset` of another pipe: copies (tee), or with `consume` moves (splice). Bytes, or -ENOMEM. */
   moveFrom(from: Pipe, wanted: number, consume: boolean): number {
-    let n = Math.min(wanted, from.length, this.room);
+    const n = Math.min(wanted, from.ring.length, this.ring.room);
     if (n <= 0) return 0;
-    if (this.ring < 0 && !this.allocate()) return -ENOMEM;
-    const base = this.frames.arena.base;
-    let at = from.head, moved = 0;
-    while (n > 0) {
-      const tail = (this.head + this.length) % this.capacity;
-      const step = Math.min(n, from.capacity - at, this.capacity - tail);
-      if (copy(base + this.ring + tail, base + from.ring + at, step) !== step) return -EFAULT;
-      this.length += step;
-      at = (at + step) % from.capacity;
-      moved += step;
-      n -= step;
-    }
-    if (consume) {
-      from.consume(moved);
-      from.waitQueue.wake(POLLOUT | POLLWRNORM);
-    }
+    const r = this.ring.putFrom(from.ring, 0, n);
+    if (r < 0) return r;
+    this.noteRun(n, false);
+    if (consume) from.consume(n);
     this.waitQueue.wake(POLLIN | POLLRDNORM);
-    return moved;
+    return n;
+  }
+
+  /** The first `n` bytes were taken out by somebody who looked at the ring. */
+  consume(n: number): void {
+    this.ring.skip(n);
+    if (this.runs !== null) this.dropRuns(this.runs, n);
+    this.waitQueue.wake(POLLOUT | POLLWRNORM);
+  }
+
+  /** `n` bytes were stored behind the last one. */
+  append(n: number): void {
+    this.ring.commit(n);
+    this.noteRun(n, false);
+    this.waitQueue.wake(POLLIN | POLLRDNORM);
+  }
+
+  get capacity(): number {
+    return this.ring.limit;
   }
 
   /** F_SETPIPE_SZ: the new capacity, -EBUSY when the content does not fit, -EPERM beyond the limit. */
@@ -117,20 +111,8 @@ export class Pipe {
     let capacity = PAGE;
     while (capacity < bytes) capacity *= 2;
     if (capacity > PIPE_MAX_BYTES) return -EPERM;
-    if (this.length > capacity) return -EBUSY;
-    if (capacity === this.capacity) return capacity;
-    if (this.ring >= 0) {
-      const ring = this.frames.alloc(capacity / PAGE);
-      if (ring < 0) return -ENOMEM;
-      const base = this.frames.arena.base;
-      const first = Math.min(this.length, this.capacity - this.head);
-      copy(base + ring, base + this.ring + this.head, first);
-      copy(base + ring + first, base + this.ring, this.length - first);
-      this.frames.release(this.ring, this.capacity / PAGE);
-      this.ring = ring;
-      this.head = 0;
-    }
-    this.capacity = capacity;
+    if (this.ring.length > capacity) return -EBUSY;
+    this.ring.limit = capacity;
     this.waitQueue.wake(POLLOUT | POLLWRNORM);
     return capacity;
   }
@@ -138,29 +120,35 @@ export class Pipe {
   poll(canRead: boolean, canWrite: boolean): number {
     let bits = 0;
     if (canRead) {
-      if (this.length > 0) bits |= POLLIN | POLLRDNORM;
+      if (this.ring.length > 0) bits |= POLLIN | POLLRDNORM;
       if (this.writers === 0) bits |= POLLHUP;
     }
     if (canWrite) {
-      if (this.room >= PIPE_BUF) bits |= POLLOUT | POLLWRNORM;
+      if (this.ring.room >= PIPE_BUF) bits |= POLLOUT | POLLWRNORM;
       if (this.readers === 0) bits |= POLLERR;
     }
     return bits;
   }
 
   attach(canRead: boolean, canWrite: boolean): void {
-    if (canRead) this.readers++;
-    if (canWrite) this.writers++;
+    if (canRead) {
+      this.readers++;
+      this.readerOpens++;
+    }
+    if (canWrite) {
+      this.writers++;
+      this.writerOpens++;
+    }
+    this.waitQueue.wake(0);
   }
 
+  /** One end less; with the last one the content is gone. */
   detach(canRead: boolean, canWrite: boolean): void {
     if (canRead) this.readers--;
     if (canWrite) this.writers--;
     if (this.readers === 0 && this.writers === 0) {
-      if (this.ring >= 0) this.frames.release(this.ring, this.capacity / PAGE);
-      this.ring = -1;
-      this.head = this.length = 0;
-      this.packets = null;
+      this.ring.free();
+      this.runs = null;
     } else if (canRead && this.readers === 0) {
       this.waitQueue.wake(POLLERR | POLLOUT | POLLWRNORM);
     } else if (canWrite && this.writers === 0) {
@@ -168,60 +156,58 @@ export class Pipe {
     }
   }
 
-  private allocate(): boolean {
-    this.ring = this.frames.alloc(this.capacity / PAGE);
-    return this.ring >= 0;
-  }
-
-  private drain(io: IoCursor, wanted: number): number {
-    const base = this.frames.arena.base + this.ring;
-    let done = 0;
-    while (done < wanted) {
-      const step = Math.min(wanted - done, this.capacity - this.head);
-      const n = io.putHost(base + this.head, step);
-      if (n < 0) return done > 0 ? done : n;
-      this.consume(n);
-      done += n;
-      if (n < step) break;
+  /** Ordinary bytes up to and into the next packet, of which the rest is lost. */
+  private readRuns(io: IoCursor, runs: number[]): number {
+    let total = 0;
+    while (io.remaining > 0 && runs.length > 0) {
+      const isPacket = runs[0]! > 0, n = Math.abs(runs[0]!);
+      const done = this.ring.take(io, Math.min(io.remaining, n));
+      if (done < 0) return total > 0 ? total : done;
+      total += done;
+      if (isPacket) this.ring.skip(n - done);
+      this.dropRuns(runs, isPacket ? n : done);
+      if (isPacket || done < n) break;
     }
-    return done;
+    return total;
   }
 
-  private fill(io: IoCursor, wanted: number): number {
-    const base = this.frames.arena.base + this.ring;
-    let done = 0;
-    while (done < wanted) {
-      const tail = (this.head + this.length) % this.capacity;
-      const step = Math.min(wanted - done, this.capacity - tail);
-      const n = io.takeHost(base + tail, step);
-      if (n < 0) return done > 0 ? done : n;
-      this.length += n;
-      done += n;
-      if (n < step) break;
+  private dropRuns(runs: number[], n: number): void {
+    while (n > 0) {
+      const run = runs[0]!, size = Math.abs(run);
+      if (size > n) {
+        runs[0] = run > 0 ? run - n : run + n;
+        return;
+      }
+      runs.shift();
+      n -= size;
     }
-    return done;
+    if (runs.length === 0) this.runs = null;
   }
 
-  /** An empty ring starts over at its first page, which is in the host's memory already. */
-  private consume(n: number): void {
-    this.length -= n;
-    this.head = this.length === 0 ? 0 : (this.head + n) % this.capacity;
-  }
-
-  private dropPacket(rest: number): void {
-    this.packets!.shift();
-    this.consume(rest);
-    if (this.packets!.length === 0) this.packets = null;
+  /** `n` bytes were put at the end. */
+  private noteRun(n: number, isPacket: boolean): void {
+    if (this.runs === null) {
+      if (!isPacket) return;
+      const before = this.ring.length - n;
+      this.runs = before > 0 ? [-before] : [];
+    }
+    const { runs } = this, last = runs.length - 1;
+    if (isPacket) runs.push(n);
+    else if (last >= 0 && runs[last]! < 0) runs[last]! -= n;
+    else runs.push(-n);
   }
 }
 
 /** One end of a pipe, or both (a FIFO opened O_RDWR). */
 export class PipeFile extends OpenFile {
   readonly pipe: Pipe;
+  /** `writerOpens` that does not count as a hang-up: a FIFO opened without a writer waits for the first. */
+  private readonly ignoredOpens: number;
 
-  constructor(pipe: Pipe, flags: number) {
+  constructor(pipe: Pipe, flags: number, ignoredOpens: number = -1) {
     super(flags);
     this.pipe = pipe;
+    this.ignoredOpens = ignoredOpens;
     pipe.attach(this.canRead, this.canWrite);
   }
 
@@ -231,6 +217,9 @@ export class PipeFile extends OpenFile {
   override get waitQueue(): WaitQueue {
     return this.pipe.waitQueue;
   }
+  override get writesAll(): boolean {
+    return true;
+  }
   override read(io: IoCursor, _offset: number): number {
     return this.pipe.read(io);
   }
@@ -238,10 +227,11 @@ export class PipeFile extends OpenFile {
     return this.pipe.write(io, (this.flags & O_DIRECT) !== 0);
   }
   override poll(): number {
-    return this.pipe.poll(this.canRead, this.canWrite);
+    const bits = this.pipe.poll(this.canRead, this.canWrite);
+    return this.pipe.writerOpens === this.ignoredOpens ? bits & ~POLLHUP : bits;
   }
   override ioctl(request: number, arg: number, user: UserMemory): number {
-    if (request === FIONREAD) return user.store32(arg, this.pipe.length);
+    if (request === FIONREAD) return user.store32(arg, this.pipe.ring.length);
     return super.ioctl(request, arg, user);
   }
   override describe(): string {

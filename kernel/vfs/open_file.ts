@@ -25,6 +25,13 @@ const O_ACCMODE = 3,
   O_NONBLOCK = 0o4000,
   O_PATH = 0o10000000;
 
+/** An entry of `OpenFile.watchers`, linked through `nextWatcher`. */
+export interface FileWatcher {
+  nextWatcher: FileWatcher | null;
+  /** The description is going away: unlink this from its `watchers`. */
+  onFileGone(): void;
+}
+
 export abstract class OpenFile {
   /** O_* status flags and access mode, as F_GETFL shows them (without O_CLOEXEC and creation flags). */
   flags: number;
@@ -36,8 +43,12 @@ export abstract class OpenFile {
   refs: number = 1;
   /** Opener's credentials. */
   cred: Credentials | null = null;
+  /** Inside of another description, which tells inotify of its own end. */
+  isInner: boolean = false;
   /** F_SETOWN, F_SETSIG, O_ASYNC: kept by fcntl. */
   owner: object | null = null;
+  /** Who wants to know when the last reference goes: epoll items. */
+  watchers: FileWatcher | null = null;
   /** 1: counted as a writer of its inode, mount and file system; -1: keeps writers out (exec); 0: neither. */
   private writeAccess: number = 0;
 
@@ -66,6 +77,11 @@ export abstract class OpenFile {
     return false;
   }
 
+  /** A stream: a blocking write(2) goes on until everything is taken, and raises SIGPIPE at EPIPE. */
+  get writesAll(): boolean {
+    return false;
+  }
+
   /** Bind to the path that it was opened by (pins it) and to its opener. Once, by whoever opened it. */
   attach(path: Path, cred: Credentials): void {
     this.path = holdPath(path);
@@ -81,6 +97,7 @@ export abstract class OpenFile {
   }
 
   private finish(): void {
+    while (this.watchers !== null) this.watchers.onFileGone();
     const inode = this.inode;
     if (inode.locks !== null) inode.locks.releaseFile(this);
     notifyClose(this);

@@ -10,6 +10,7 @@ import {
   OpenHow,
 } from "../../../ffi/abi/fcntl.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { resumeOpen } from "../../ipc/fifo.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import { openAt, openAt2 } from "../../vfs/open.ts";
@@ -32,6 +33,10 @@ export function sysCreat(t: Task, a: SyscallArgs): number {
 }
 
 function open(t: Task, dirfd: number, pathAddr: number, flags: number, mode: number): number {
+  if (t.progress.object !== null) {
+    const waited = resumeOpen(t);
+    if (waited !== null) return install(t, waited, flags);
+  }
   const path = pathArg(t, pathAddr);
   if (typeof path === "number") return path;
   if (isFull(t)) return -EMFILE;
@@ -48,6 +53,10 @@ export function sysOpenat2(t: Task, a: SyscallArgs): number {
   for (let i = OpenHow.size; i < size; i++) if (u8[i] !== 0) return -E2BIG;
   const flags = u64At(t, OpenHow.at.flags);
   const mode = u64At(t, OpenHow.at.mode), resolve = u64At(t, OpenHow.at.resolve);
+  if (t.progress.object !== null) {
+    const waited = resumeOpen(t);
+    if (waited !== null) return install(t, waited, flags);
+  }
   const path = pathArg(t, a.u64(1));
   if (typeof path === "number") return path;
   if (isFull(t)) return -EMFILE;

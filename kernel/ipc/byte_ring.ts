@@ -1,0 +1,188 @@
+/**
+ * A queue of bytes in arena frames, for pipes, streams and datagrams: data move from guest memory to guest memory
+ * without passing JS. Frames are taken at the first write and grow up to the limit.
+ *
+ * Not here: who may read or write, message boundaries, wake-ups.
+ */
+
+import { ENOMEM } from "../../ffi/abi/errno.ts";
+import { copy } from "../../ffi/mem/native_memory.ts";
+import type { FrameAllocator } from "../mm/frames.ts";
+import type { IoCursor } from "../mm/io_cursor.ts";
+
+const PAGE = 4096;
+/** LIMIT: bytes taken at first; from there on the ring grows by four when it is too small. */
+const FIRST_BYTES = 65536;
+
+export class ByteRing {
+  readonly frames: FrameAllocator;
+  /** Bytes that it may hold. */
+  limit: number;
+  /** Bytes in it. */
+  length: number = 0;
+  /** Arena offset and bytes of the frames; -1 and 0 while there are none. */
+  private base: number = -1;
+  private size: number = 0;
+  /** Offset of the first byte. */
+  private head: number = 0;
+
+  constructor(frames: FrameAllocator, limit: number) {
+    this.frames = frames;
+    this.limit = limit;
+  }
+
+  /** Bytes that fit; negative when the limit was lowered below the content. */
+  get room(): number {
+    return this.limit - this.length;
+  }
+
+  /** Append `n` bytes of the cursor, which fit: bytes moved (fewer at a fault), -EFAULT or -ENOMEM. HOT */
+  put(io: IoCursor, n: number): number {
+    const ready = this.prepare(n);
+    if (ready < 0) return ready;
+    const base = this.frames.arena.base + this.base;
+    let done = 0;
+    while (done < n) {
+      let tail = this.head + this.length;
+      if (tail >= this.size) tail -= this.size;
+      const step = Math.min(n - done, this.size - tail);
+      const moved = io.takeHost(base + tail, step);
+      if (moved < 0) return done > 0 ? done : moved;
+      this.length += moved;
+      done += moved;
+      if (moved < step) break;
+    }
+    return done;
+  }
+
+  /** Move `n` bytes (at most `length`) out: bytes moved, or -EFAULT. HOT */
+  take(io: IoCursor, n: number): number {
+    const base = this.frames.arena.base + this.base;
+    let done = 0;
+    while (done < n) {
+      const step = Math.min(n - done, this.size - this.head);
+      const moved = io.putHost(base + this.head, step);
+      if (moved < 0) return done > 0 ? done : moved;
+      this.skip(moved);
+      done += moved;
+      if (moved < step) break;
+    }
+    return done;
+  }
+
+  /** Copy `n` bytes out from position `offset` on, and keep them: bytes copied, or -EFAULT. */
+  peek(io: IoCursor, offset: number, n: number): number {
+    const base = this.frames.arena.base + this.base;
+    let done = 0;
+    while (done < n) {
+      let at = this.head + offset + done;
+      if (at >= this.size) at -= this.size;
+      const step = Math.min(n - done, this.size - at);
+      const moved = io.putHost(base + at, step);
+      if (moved < 0) return done > 0 ? done : moved;
+      done += moved;
+      if (moved < step) break;
+    }
+    return done;
+  }
+
+  /** Forget the first `n` bytes. An empty ring starts over at its first page, which the host has in memory already. */
+  skip(n: number): void {
+    this.length -= n;
+    if (this.length === 0) {
+      this.head = 0;
+      return;
+    }
+    this.head += n;
+    if (this.head >= this.size) this.head -= this.size;
+  }
+
+  /** Forget the last `n` bytes. */
+  unput(n: number): void {
+    this.length -= n;
+    if (this.length === 0) this.head = 0;
+  }
+
+  /** Append a copy of `n` bytes of another ring, from its position `offset` on: 0 or -ENOMEM. They fit. */
+  putFrom(from: ByteRing, offset: number, n: number): number {
+    const ready = this.prepare(n);
+    if (ready < 0) return ready;
+    const arena = this.frames.arena.base;
+    for (let done = 0; done < n;) {
+      let at = from.head + offset + done, tail = this.head + this.length;
+      if (at >= from.size) at -= from.size;
+      if (tail >= this.size) tail -= this.size;
+      const step = Math.min(n - done, from.size - at, this.size - tail);
+      if (copy(arena + this.base + tail, arena + from.base + at, step) !== step) {
+        this.unput(done);
+        return -ENOMEM;
+      }
+      this.length += step;
+      done += step;
+    }
+    return 0;
+  }
+
+  /** Host address of the first byte, and how many follow it contiguously. */
+  get frontAddress(): number {
+    return this.frames.arena.base + this.base + this.head;
+  }
+  get frontRun(): number {
+    return Math.min(this.length, this.size - this.head);
+  }
+
+  /** Host address where the next byte goes when `n` bytes, which fit, come: -ENOMEM. `backRun` bytes are contiguous. */
+  backAddress(n: number): number {
+    const ready = this.prepare(n);
+    return ready < 0 ? ready : this.frames.arena.base + this.base + this.tail;
+  }
+  get backRun(): number {
+    const tail = this.tail;
+    return tail < this.head ? this.head - tail : this.size - tail;
+  }
+  /** `n` bytes were stored at `backAddress`. */
+  commit(n: number): void {
+    this.length += n;
+  }
+
+  /** Give the frames back, and the content with them. */
+  free(): void {
+    if (this.base >= 0) this.frames.release(this.base, this.size / PAGE);
+    this.base = -1;
+    this.size = 0;
+    this.head = this.length = 0;
+  }
+
+  private get tail(): number {
+    const tail = this.head + this.length;
+    return tail >= this.size ? tail - this.size : tail;
+  }
+
+  /** Make place for `n` more bytes. HOT */
+  private prepare(n: number): number {
+    return this.length + n <= this.size ? 0 : this.grow(this.length + n);
+  }
+
+  private grow(bytes: number): number {
+    let size = this.size === 0 ? Math.min(FIRST_BYTES, roundUp(this.limit)) : this.size;
+    while (size < bytes) size *= 4;
+    size = Math.max(roundUp(bytes), Math.min(size, roundUp(this.limit)));
+    const base = this.frames.alloc(size / PAGE);
+    if (base < 0) return -ENOMEM;
+    if (this.base >= 0) {
+      const arena = this.frames.arena.base;
+      const first = Math.min(this.length, this.size - this.head);
+      copy(arena + base, arena + this.base + this.head, first);
+      copy(arena + base + first, arena + this.base, this.length - first);
+      this.frames.release(this.base, this.size / PAGE);
+    }
+    this.base = base;
+    this.size = size;
+    this.head = 0;
+    return 0;
+  }
+}
+
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / PAGE) * PAGE;
+}

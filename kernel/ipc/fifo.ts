@@ -1,0 +1,107 @@
+/**
+ * FIFOs: fifo(7). A pipe that lives at an inode, and the rule that opening one end waits for the other.
+ *
+ * The open that waits has its end already: it is kept in the call's progress, and the call goes on with it when it
+ * runs again (`resumeOpen`), whatever became of the path meanwhile. Neighbours: pipe.ts, vfs/special_files.ts.
+ */
+
+import { EINTR, ENXIO } from "../../ffi/abi/errno.ts";
+import {
+  O_ACCMODE,
+  O_APPEND,
+  O_DIRECT,
+  O_LARGEFILE,
+  O_NOATIME,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+} from "../../ffi/abi/fcntl.ts";
+import { BLOCK } from "../core/result.ts";
+import type { WaitQueue } from "../core/wait.ts";
+import type { FrameAllocator } from "../mm/frames.ts";
+import type { Caller } from "../vfs/caller.ts";
+import type { Path } from "../vfs/dentry.ts";
+import type { Inode } from "../vfs/inode.ts";
+import { notifyOpen } from "../vfs/notify.ts";
+import type { OpenFile } from "../vfs/open_file.ts";
+import type { SpecialOpener } from "../vfs/special_files.ts";
+import { Pipe, PipeFile } from "./pipe.ts";
+
+const KEPT_FLAGS = O_ACCMODE | O_NONBLOCK | O_APPEND | O_DIRECT | O_NOATIME;
+
+/** A caller that can wait: a task. */
+export interface WaitingCaller extends Caller {
+  readonly progress: { object: object | null };
+  waitFor(queue: WaitQueue, events: number): number;
+}
+
+function isWaiting(caller: Caller): caller is WaitingCaller {
+  return "waitFor" in caller && "progress" in caller;
+}
+
+/** An end whose open waits for the other end. */
+class FifoOpen {
+  readonly file: PipeFile;
+  readonly waitsForWriter: boolean;
+  /** Openings of the other end so far: one more is what it waits for. */
+  private readonly opens: number;
+
+  constructor(file: PipeFile, waitsForWriter: boolean) {
+    this.file = file;
+    this.waitsForWriter = waitsForWriter;
+    this.opens = this.count;
+  }
+
+  private get count(): number {
+    return this.waitsForWriter ? this.file.pipe.writerOpens : this.file.pipe.readerOpens;
+  }
+  get isOver(): boolean {
+    return this.count !== this.opens;
+  }
+}
+
+export class FifoOpener implements SpecialOpener {
+  private readonly frames: FrameAllocator;
+
+  constructor(frames: FrameAllocator) {
+    this.frames = frames;
+  }
+
+  open(caller: Caller, path: Path, inode: Inode, flags: number): OpenFile | number {
+    const pipe = inode.special instanceof Pipe ? inode.special : new Pipe(this.frames, inode);
+    inode.special = pipe;
+    const mode = flags & O_ACCMODE, nonblocking = (flags & O_NONBLOCK) !== 0;
+    if (mode === O_RDWR) return new PipeFile(pipe, flags & KEPT_FLAGS);
+    const isReader = mode === O_RDONLY;
+    if (isReader ? pipe.writers > 0 : pipe.readers > 0) {
+      return new PipeFile(pipe, flags & KEPT_FLAGS);
+    }
+    if (nonblocking) {
+      return isReader ? new PipeFile(pipe, flags & KEPT_FLAGS, pipe.writerOpens) : -ENXIO;
+    }
+    if (!isWaiting(caller)) return -EINTR;
+    const file = new PipeFile(pipe, (flags & KEPT_FLAGS) | O_LARGEFILE);
+    file.attach(path, caller.cred);
+    const r = caller.waitFor(pipe.waitQueue, 0);
+    if (r === BLOCK) caller.progress.object = new FifoOpen(file, isReader);
+    else file.drop();
+    return r;
+  }
+}
+
+/** Go on with an open that waited: the file, BLOCK or -errno; null when this call has none. */
+export function resumeOpen(caller: WaitingCaller): OpenFile | number | null {
+  const pending = caller.progress.object;
+  if (!(pending instanceof FifoOpen)) return null;
+  const { file } = pending;
+  if (!pending.isOver) {
+    const r = caller.waitFor(file.pipe.waitQueue, 0);
+    if (r === BLOCK) return r;
+    caller.progress.object = null;
+    file.drop();
+    return r;
+  }
+  caller.progress.object = null;
+  notifyOpen(file);
+  return file;
+}
