@@ -25,14 +25,11 @@ import {
   MAP_SYNC,
   MAP_TYPE,
   PROT_EXEC,
-  PROT_GROWSDOWN,
-  PROT_GROWSUP,
   PROT_READ,
-  PROT_SEM,
   PROT_WRITE,
 } from "../../../ffi/abi/mman.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { VM_GROWSDOWN, VM_SHARED } from "../../mm/vma.ts";
+import { VM_SHARED } from "../../mm/vma.ts";
 import type { Task } from "../../task/task.ts";
 import { isNoExec } from "../../vfs/access.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -115,21 +112,9 @@ export function sysPkeyMprotect(t: Task, a: SyscallArgs): number {
 }
 
 function protect(t: Task, addr: number, len: number, prot: number): number {
-  const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
-  if (grows === (PROT_GROWSDOWN | PROT_GROWSUP) || (addr & 4095) !== 0) return -EINVAL;
-  if (len === 0) return 0;
-  if ((prot & ~(RWX | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP)) !== 0) return -EINVAL;
-  let wanted = prot & RWX;
-  if ((wanted & PROT_READ) !== 0 && (t.personality & PERSONALITY_READ_IMPLIES_EXEC) !== 0) {
-    wanted |= PROT_EXEC;
-  }
-  if (grows === 0) return t.mm.mprotect(addr, len, wanted);
-  const end = addr + Math.ceil(len / 4096) * 4096;
-  const vmas = t.mm.vmas, i = vmas.indexOf(addr);
-  const vma = i < vmas.length ? vmas.at(i) : null;
-  if (vma === null || vma.start >= end) return -ENOMEM;
-  if (grows === PROT_GROWSUP || (vma.flags & VM_GROWSDOWN) === 0) return -EINVAL;
-  return t.mm.mprotect(vma.start, end - vma.start, wanted);
+  const implied = (prot & PROT_READ) !== 0 &&
+    (t.personality & PERSONALITY_READ_IMPLIES_EXEC) !== 0;
+  return t.mm.mprotect(addr, len, implied ? prot | PROT_EXEC : prot);
 }
 
 /** mremap(2). */
