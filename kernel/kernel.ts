@@ -15,6 +15,8 @@ import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
 import { type Kernel, Scratch } from "./task/kernel_services.ts";
 import { PidNamespace } from "./task/pid_namespace.ts";
+import { SI_USER, SigInfo } from "./task/signal/pending.ts";
+import { sendToGroup } from "./task/signal/send.ts";
 import type { Task } from "./task/task.ts";
 import type { ThreadGroup } from "./task/thread_group.ts";
 import { TimerQueue } from "./time/timer.ts";
@@ -86,6 +88,15 @@ export class SandboxKernel implements Kernel {
 
   log(line: string): void {
     this.write(line);
+  }
+
+  /**
+   * A signal from outside (the launcher) for pid 1. One that pid 1 neither catches nor ignores ends the sandbox, as it
+   * would end the command outside: DIFFERS from a pid namespace, whose init is immune to it.
+   */
+  signalInit(signo: number): void {
+    const init = this.pids.groups.get(1);
+    if (init !== undefined) sendToGroup(init, new SigInfo(signo, SI_USER));
   }
 
   /** Run until the first process ends: its wait status. */

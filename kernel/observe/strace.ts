@@ -1,0 +1,66 @@
+/**
+ * --strace: every system call as a line of the debug log, like strace(1): `[pid] name(args) = result ERRNO`. Arguments are
+ * decoded by the types of the call's row (syscalls/table.ts); how each looks is in format.ts.
+ *
+ * Input arguments are printed when the call starts (they may be gone afterwards), results when it ends; a call that waits
+ * is one line, at its end.
+ */
+
+import { ERRNO_NAMES } from "../../ffi/abi/errno.ts";
+import { IN_GUEST, NO_REPLY } from "../core/result.ts";
+import type { CallObserver } from "../syscalls/dispatch.ts";
+import type { Row } from "../syscalls/table.ts";
+import type { Task } from "../task/task.ts";
+import { formatAfter, formatArgument, isOutput } from "./format.ts";
+
+/** Linux's restart codes, which strace shows instead of an error. */
+const RESTARTS = new Map([
+  [-512, "ERESTARTSYS"],
+  [-513, "ERESTARTNOINTR"],
+  [-514, "ERESTARTNOHAND"],
+  [-516, "ERESTART_RESTARTBLOCK"],
+]);
+
+export class Strace implements CallObserver {
+  private readonly log: (line: string) => void;
+  /** Types of each row's arguments, split once. */
+  private readonly types: Map<Row, readonly string[]> = new Map();
+  /** Text of the arguments of a call in progress. */
+  private readonly pending: Map<Task, string[]> = new Map();
+
+  constructor(log: (line: string) => void) {
+    this.log = log;
+  }
+
+  onEnter(task: Task, row: Row): void {
+    const types = this.typesOf(row), texts: string[] = [];
+    for (let i = 0; i < types.length; i++) texts.push(formatArgument(task, types, i));
+    this.pending.set(task, texts);
+  }
+
+  onExit(task: Task, row: Row, result: number): void {
+    const texts = this.pending.get(task) ?? [], types = this.typesOf(row);
+    this.pending.delete(task);
+    for (let i = 0; i < types.length; i++) {
+      if (isOutput(types[i]!)) texts[i] = formatAfter(task, types, i, result);
+    }
+    this.log(`[${task.tid}] ${row.name}(${texts.join(", ")}) = ${resultText(result)}`);
+  }
+
+  private typesOf(row: Row): readonly string[] {
+    let types = this.types.get(row);
+    if (types === undefined) {
+      types = row.args.split(" ").filter((t) => t !== "");
+      this.types.set(row, types);
+    }
+    return types;
+  }
+}
+
+function resultText(result: number): string {
+  if (result === IN_GUEST || result === NO_REPLY) return "?";
+  const restart = RESTARTS.get(result);
+  if (restart !== undefined) return `? ${restart}`;
+  if (result < 0) return `-1 ${ERRNO_NAMES[-result] ?? result}`;
+  return result >= 0x10000 ? `0x${result.toString(16)}` : String(result);
+}
