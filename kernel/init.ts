@@ -1,23 +1,16 @@
 /**
- * The first process of a sandbox: its view of files, its identity, its program. What execve(2) does for everybody else,
- * from a description instead of a calling task.
+ * The first process of a sandbox, from a description: working directory, search of the command in PATH, standard files.
  *
- * Not here: which file systems are mounted (oci/sandbox), the loop. Neighbours: task/program.ts, kernel.ts.
+ * Not here: which file systems are mounted (oci/sandbox), loading (task/first_process.ts), the loop.
  */
 
-import { EACCES, ENOENT, ENOEXEC, ENOTDIR } from "../ffi/abi/errno.ts";
+import { EACCES, ENOENT, ENOTDIR } from "../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../ffi/abi/fcntl.ts";
-import { BLOCK, IN_GUEST } from "./core/result.ts";
-import { KernelBug } from "./core/kernel_bug.ts";
 import type { Credentials } from "./cred/credentials.ts";
 import type { SandboxKernel } from "./kernel.ts";
-import { resume } from "./task/alert.ts";
 import type { Limits } from "./task/limits.ts";
-import { makeProgram, type Program } from "./task/program.ts";
-import { SIGCHLD } from "./task/signal/sigset.ts";
-import { SignalHandlers } from "./task/signal/handlers.ts";
-import { Task } from "./task/task.ts";
-import { ProcessGroup, Session, ThreadGroup } from "./task/thread_group.ts";
+import { startProcess } from "./task/first_process.ts";
+import type { Task } from "./task/task.ts";
 import type { Caller } from "./vfs/caller.ts";
 import { FdTable } from "./vfs/fd_table.ts";
 import { FsContext } from "./vfs/fs_context.ts";
@@ -75,9 +68,16 @@ export function startInit(
   const name = spec.args[0] ?? "";
   const path = findProgram(caller, name, spec.env);
   if (typeof path === "number") return failed(caller, path, name);
-  const program = loadInit(kernel, caller, spec, path);
-  if (typeof program === "number") return failed(caller, program, path);
-  return becomeInit(kernel, caller, spec, program);
+  const task = startProcess(kernel, {
+    path,
+    argv: spec.args,
+    envp: spec.env,
+    cred: spec.cred,
+    files: caller.files,
+    fs: caller.fs,
+    limits: spec.limits,
+  });
+  return typeof task === "number" ? { errno: -task, what: path } : task;
 }
 
 function failed(caller: InitCaller, error: number, what: string): InitFailure {
@@ -102,61 +102,4 @@ function findProgram(caller: Caller, name: string, env: readonly string[]): stri
     if (file === -EACCES) error = -EACCES;
   }
   return error;
-}
-
-function loadInit(
-  kernel: SandboxKernel,
-  caller: Caller,
-  spec: InitSpec,
-  path: string,
-): Program | number {
-  const file = openExec(caller, AT_FDCWD, path, true, false);
-  if (typeof file === "number") return file;
-  const program = makeProgram(kernel, caller, spec.limits, {
-    file,
-    path,
-    argv: spec.args,
-    envp: spec.env,
-    isPathGone: false,
-    personality: 0,
-    isShared: false,
-  });
-  file.drop();
-  return program === BLOCK ? -ENOEXEC : program;
-}
-
-function becomeInit(
-  kernel: SandboxKernel,
-  caller: InitCaller,
-  spec: InitSpec,
-  program: Program,
-): Task {
-  const { pids } = kernel, pid = pids.allocate();
-  if (pid !== 1) throw new KernelBug(`the first process got pid ${pid}`);
-  const session = new Session(pid), pgrp = new ProcessGroup(pid, session);
-  const group = new ThreadGroup(pid, null, pgrp, SIGCHLD, spec.limits, kernel.now());
-  group.exe = program.exe;
-  group.hasExeced = true;
-  const task = new Task(
-    kernel,
-    pid,
-    group,
-    program.ctx,
-    program.mm,
-    caller.files,
-    caller.fs,
-    program.cred,
-    new SignalHandlers(null),
-  );
-  task.comm = program.comm;
-  task.regsFetched = true;
-  task.result = IN_GUEST;
-  group.leader = task;
-  group.tasks.push(task);
-  pids.tasks.set(pid, task);
-  pids.groups.set(pid, group);
-  pids.processGroups.set(pid, pgrp);
-  pids.sessions.set(pid, session);
-  resume(task);
-  return task;
 }
