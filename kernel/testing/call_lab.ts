@@ -1,0 +1,175 @@
+/** One task in a kernel of fakes, for tests of system call handlers: a tmpfs at "/", user memory, arguments. */
+
+import { Arena } from "../../ffi/mem/arena.ts";
+import { MAP_ANONYMOUS, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
+import { type AddressSpace, Context, SyscallArgs } from "../../platform/platform.ts";
+import { bytesToString, stringToBytes } from "../core/bytes.ts";
+import { rootCredentials } from "../cred/credentials.ts";
+import { FsTypes } from "../fs/fs_types.ts";
+import { MemfdStore } from "../fs/tmpfs/memfd.ts";
+import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
+import { MemoryContext } from "../mm/memory_context.ts";
+import { MemoryManager } from "../mm/memory_manager.ts";
+import { CpuClock } from "../task/cpu_clock.ts";
+import { FutexTable } from "../task/futex_table.ts";
+import { type Kernel, Scratch } from "../task/kernel_services.ts";
+import { Limits } from "../task/limits.ts";
+import { PidNamespace } from "../task/pid_namespace.ts";
+import { SignalHandlers } from "../task/signal/handlers.ts";
+import { Task } from "../task/task.ts";
+import { ProcessGroup, Session, ThreadGroup } from "../task/thread_group.ts";
+import { TimerQueue } from "../time/timer.ts";
+import { FdTable } from "../vfs/fd_table.ts";
+import { FsContext } from "../vfs/fs_context.ts";
+import { MountNamespace } from "../vfs/mounts.ts";
+import { Vfs } from "../vfs/vfs.ts";
+import { ERRNO_NAMES } from "../../ffi/abi/errno.ts";
+import { FakePlatform } from "./fake_platform.ts";
+import { IoHost } from "./io_host.ts";
+
+/** Guest memory of the task: so many bytes, readable and writable. */
+const MEMORY_BYTES = 1 << 20;
+
+export class FakeContext extends Context {
+  readonly space: AddressSpace;
+  readonly fpu: Uint8Array<ArrayBuffer> = new Uint8Array(512);
+
+  constructor(space: AddressSpace) {
+    super();
+    this.space = space;
+  }
+  fetchRegs(): void {}
+  fetchFpu(): void {}
+  resumeRet(_result: number): void {}
+  resumeAll(_withFpu: boolean): void {}
+  requestFull(): void {}
+  park(): void {}
+  interrupt(): void {}
+  release(): void {}
+}
+
+export class LabKernel implements Kernel {
+  readonly host: IoHost = new IoHost();
+  readonly platform: FakePlatform;
+  readonly cpu: { readonly hwcap: number; readonly hwcap2: number } = { hwcap: 0, hwcap2: 0 };
+  readonly memory: MemoryContext;
+  readonly timers: TimerQueue = new TimerQueue();
+  readonly pids: PidNamespace = new PidNamespace();
+  readonly futexes: FutexTable = new FutexTable();
+  readonly clock: CpuClock = new CpuClock();
+  readonly scratch: Scratch = new Scratch();
+  readonly vfs: Vfs;
+  readonly fsTypes: FsTypes = new FsTypes();
+  readonly memfds: MemfdStore;
+  readonly bootNs: number = 0;
+  hostname: string = "lab";
+  domainname: string = "(none)";
+  /** Tasks that were woken. */
+  readonly queued: Task[] = [];
+
+  constructor(arena: Arena) {
+    this.platform = new FakePlatform(arena);
+    this.memory = new MemoryContext(arena, this.platform, this.host);
+    this.vfs = new Vfs(this.host);
+    this.memfds = new MemfdStore(this.vfs, this.newTmpfs());
+  }
+  newTmpfs(): TmpfsFs {
+    return new TmpfsFs(this.memory.frames, this.host, { pages: 0, inodes: 0, mode: 0o755 });
+  }
+  now(): number {
+    return this.host.monotonicNs();
+  }
+  enqueue(task: Task): void {
+    this.queued.push(task);
+  }
+  onInitExit(_init: ThreadGroup): void {}
+  log(_line: string): void {}
+}
+
+type Argument = number | string;
+
+export class CallLab {
+  readonly kernel: LabKernel;
+  readonly namespace: MountNamespace;
+  readonly task: Task;
+  /** Guest address of the task's memory. Strings go to its end, structs are the test's affair. */
+  readonly memory: number;
+  private text: number = 0;
+
+  constructor() {
+    const kernel = this.kernel = new LabKernel(labArena());
+    this.namespace = MountNamespace.of(kernel.vfs, kernel.newTmpfs(), 0, "tmpfs");
+    const root = this.namespace.rootPath();
+    const fs = new FsContext(this.namespace, root, root, 0o022);
+    const limits = new Limits(null);
+    const pgrp = new ProcessGroup(1, new Session(1));
+    const group = new ThreadGroup(1, null, pgrp, 0, limits, 0);
+    const mm = new MemoryManager(kernel.memory, kernel.platform.newAddressSpace());
+    this.task = new Task(
+      kernel,
+      1,
+      group,
+      new FakeContext(mm.space),
+      mm,
+      new FdTable(),
+      fs,
+      rootCredentials(),
+      new SignalHandlers(null),
+    );
+    group.tasks.push(this.task);
+    group.leader = this.task;
+    kernel.pids.tasks.set(1, this.task);
+    kernel.pids.groups.set(1, group);
+    this.memory = mm.mmap(0, MEMORY_BYTES, 3, MAP_PRIVATE | MAP_ANONYMOUS, null, 0);
+  }
+
+  /** Call a handler; strings are put into user memory first. A number >= 0, "ENOENT", or "-4096" for BLOCK. */
+  call(
+    handler: (t: Task, a: SyscallArgs) => number,
+    ...args: readonly Argument[]
+  ): number | string {
+    this.text = MEMORY_BYTES;
+    const a = new SyscallArgs();
+    args.forEach((value, i) => {
+      const n = typeof value === "string" ? this.string(value) : value;
+      a.words[2 * i] = n % 0x100000000;
+      a.words[2 * i + 1] = Math.floor(n / 0x100000000);
+    });
+    this.task.progress.reset();
+    const r = handler(this.task, a);
+    return r < 0 ? ERRNO_NAMES[-r] ?? `${r}` : r;
+  }
+
+  private string(value: string): number {
+    this.text -= value.length + 1;
+    const addr = this.memory + this.text;
+    this.task.mm.copyOut(addr, stringToBytes(value + "\0"), 0, value.length + 1);
+    return addr;
+  }
+
+  /** Bytes of user memory from `offset` on. */
+  bytes(offset: number, len: number): Uint8Array<ArrayBuffer> {
+    const out = new Uint8Array(len);
+    if (this.task.mm.copyIn(out, 0, this.memory + offset, len) < 0) throw new Error("EFAULT");
+    return out;
+  }
+  view(offset: number, len: number): DataView {
+    return new DataView(this.bytes(offset, len).buffer);
+  }
+  textAt(offset: number, len: number): string {
+    return bytesToString(this.bytes(offset, len), 0, len);
+  }
+  poke(offset: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.task.mm.copyOut(this.memory + offset, bytes, 0, bytes.length);
+  }
+  poke64(offset: number, value: number): void {
+    this.task.mm.store64(this.memory + offset, value);
+  }
+}
+
+let arena: Arena | null = null;
+function labArena(): Arena {
+  if (arena === null) arena = Arena.create(256 << 20, 8 << 21);
+  else arena.punch(0, arena.size);
+  return arena;
+}
