@@ -10,7 +10,7 @@ import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { AddressSpace, PROT_READ, PROT_WRITE } from "../platform.ts";
+import { AddressSpace, PROT_EXEC, PROT_READ, PROT_WRITE } from "../platform.ts";
 import { MappingIndex } from "../ptrace/mapping_index.ts";
 import {
   ACK_AT,
@@ -54,6 +54,7 @@ const MAX_IDLE = 16;
 const FAILED = MARK_FAILED * 0x100000000, FORKING = MARK_FORKING * 0x100000000;
 /** The arena, where a file handle is expected. */
 const ARENA = -1;
+const ANY_PROT = PROT_READ | PROT_WRITE | PROT_EXEC;
 
 /** What a space needs of the platform besides the engine. */
 export interface SpaceOwner {
@@ -122,14 +123,14 @@ export class SystrapSpace extends AddressSpace {
   override mapArena(addr: number, len: number, offset: number, prot: number): void {
     checkRange(addr, len);
     this.mappings.map(addr, addr + len, ARENA, offset, prot);
-    this.ring.push(OP_MMAP, 0, addr, len, prot, SHARED_FIXED, FD_ARENA, offset);
+    this.ring.push(OP_MMAP, 0, addr, len, prot & ANY_PROT, SHARED_FIXED, FD_ARENA, offset);
   }
 
   override mapFile(addr: number, len: number, file: number, offset: number, prot: number): void {
     checkRange(addr, len);
     const wait = this.#owner.installedBy(file);
     this.mappings.map(addr, addr + len, file, offset, prot);
-    this.ring.push(OP_MMAP, wait, addr, len, prot, SHARED_FIXED, file, offset);
+    this.ring.push(OP_MMAP, wait, addr, len, prot & ANY_PROT, SHARED_FIXED, file, offset);
   }
 
   override unmap(addr: number, len: number): void {
@@ -144,7 +145,7 @@ export class SystrapSpace extends AddressSpace {
     const changed = this.mappings.protect(addr, addr + len, prot);
     for (let i = 0; i < changed.length; i += 2) {
       const start = changed[i]!;
-      this.ring.push(OP_MPROTECT, 0, start, changed[i + 1]! - start, prot, 0, 0, 0);
+      this.ring.push(OP_MPROTECT, 0, start, changed[i + 1]! - start, prot & ANY_PROT, 0, 0, 0);
     }
   }
 

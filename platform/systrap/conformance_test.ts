@@ -1,4 +1,0 @@
-import { runConformance } from "../conformance.ts";
-import { createSystrapPlatform } from "./systrap.ts";
-
-runConformance("systrap", (arena) => createSystrapPlatform(arena, { poolSize: 1 }));

@@ -1,0 +1,106 @@
+import { assert, assertEquals } from "@std/assert";
+import { Arena } from "../../ffi/mem/arena.ts";
+import { caller, CODE, Lab, PAGE, RX } from "../conformance/lab.ts";
+import type { Context } from "../platform.ts";
+import { createSystrapPlatform } from "./systrap.ts";
+
+function withLab(body: (lab: Lab) => void): void {
+  const arena = Arena.create(64 * 1024 * 1024, 0);
+  const platform = createSystrapPlatform(arena, { poolSize: 1 });
+  try {
+    body(new Lab(arena, platform));
+  } finally {
+    platform.destroy();
+    arena.close();
+  }
+}
+
+Deno.test("a space has 1,200 threads at once, and they end with it", () =>
+  withLab((lab) => {
+    const space = lab.space();
+    lab.load(space, caller(1));
+    const contexts = new Set<Context>();
+    for (let i = 0; i < 1200; i++) {
+      const c = lab.thread(space);
+      c.resumeAll(true);
+      contexts.add(c);
+    }
+    for (let round = 0; round < 3; round++) {
+      const seen = new Set<Context>();
+      while (seen.size < contexts.size) {
+        const c = lab.next();
+        assertEquals(c.nr, 1);
+        seen.add(c);
+      }
+      for (const c of seen) {
+        c.park();
+        c.resumeRet(0);
+      }
+    }
+    space.destroy();
+    lab.until(() => space.ackedSeq === space.seq, "the stub is gone");
+  }));
+
+Deno.test("the same call site has one thunk, others have their own", () =>
+  withLab((lab) => {
+    const { platform } = lab;
+    const first = platform.thunk(39, 0x401007);
+    assertEquals(platform.thunk(39, 0x401007), first);
+    assert(platform.thunk(40, 0x401007) !== first);
+    assert(platform.thunk(39, 0x7f0000001007) !== first);
+    assertEquals((first >>> 16) & 0xff, 0x06, "the second half of the site is an invalid opcode");
+    const inside = platform.reserved.some(([start, end]) => first >= start && first < end);
+    assert(inside, "the table is in a reserved range");
+    for (const addr of [0, 6, -1, NaN, platform.maxUserAddress]) {
+      assertEquals(platform.thunk(39, addr), 0);
+    }
+  }));
+
+Deno.test("thunks come to an end", () =>
+  withLab((lab) => {
+    let made = 0;
+    while (lab.platform.thunk(1, 0x10000 + 16 * made) !== 0) made++;
+    assertEquals(made, 65536);
+    assert(lab.platform.thunk(1, 0x10000) !== 0, "known ones stay");
+  }));
+
+Deno.test("ranges of the stub cannot be mapped", () =>
+  withLab((lab) => {
+    const space = lab.space();
+    const { seq } = space;
+    const refused = (addr: number, len: number) => {
+      for (
+        const change of [
+          () => space.mapArena(addr, len, 0, RX),
+          () => space.mapFile(addr, len, 16, 0, RX),
+          () => space.unmap(addr, len),
+          () => space.protect(addr, len, RX),
+        ]
+      ) {
+        let isRefused = false;
+        try {
+          change();
+        } catch {
+          isRefused = true;
+        }
+        assert(isRefused, `0x${addr.toString(16)} + ${len}`);
+      }
+    };
+    const { maxUserAddress: end, reserved } = lab.platform;
+    refused(end, PAGE);
+    refused(end - PAGE, 2 * PAGE);
+    refused(end + 0x4000000, PAGE);
+    refused(-PAGE, PAGE);
+    refused(0, 2 ** 48);
+    refused(CODE + 1, PAGE);
+    refused(CODE, 100);
+    refused(CODE, 0);
+    refused(NaN, PAGE);
+    refused(CODE, Infinity);
+    for (const [start, stop] of reserved) {
+      refused(start, PAGE);
+      refused(stop - PAGE, PAGE);
+      refused(start - PAGE, 2 * PAGE);
+    }
+    assertEquals(space.seq, seq);
+  }));
