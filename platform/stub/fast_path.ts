@@ -128,7 +128,8 @@ function emitTailRet(a: Assembler): void {
   a.mov(rax, gs(SLOT_AT.result)).mov(r11, gsReg(R11)).mov(rcx, gsReg(RCX));
   a.mov(rsp, gsReg(RSP)).jmp(gsReg(RIP));
   a.label(end);
-  a.label("tail_ret_kicked"); // as if it had returned, for the Sentry takes the registers from the slot
+  // As if it had returned, for the Sentry takes the registers from the slot.
+  a.label("tail_ret_kicked");
   a.mov(rax, gs(SLOT_AT.result)).mov(gsReg(RAX), rax).jmp("fast_save");
 }
 

@@ -197,7 +197,8 @@ function emitSetup(a: Assembler, shared: SharedOffsets): void {
   }
   unmap(0, STUB_BASE);
   check();
-  unmap(STUB_END, TASK_SIZE); // fails as a whole where the host seals its vdso: it is no harm up there
+  // Fails as a whole where the host seals its vdso: it is no harm up there.
+  unmap(STUB_END, TASK_SIZE);
   unmap(STACK_LOW, TASK_SIZE);
   map(GLOBAL, PAGE, PROT_READ | PROT_WRITE, shared.global);
   map(THUNKS, THUNKS_BYTES, PROT_READ | PROT_EXEC, shared.thunks);

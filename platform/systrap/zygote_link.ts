@@ -150,7 +150,8 @@ function launchScript(
   script.call(SYS_personality, ADDR_NO_RANDOMIZE);
   limit(script, RLIMIT_CORE, () => 0);
   limit(script, RLIMIT_NOFILE, (hard) => hard);
-  limit(script, RLIMIT_STACK, (hard) => Math.min(hard, STACK_BYTES)); // decides where the host puts its vdso
+  // Decides where the host puts its vdso.
+  limit(script, RLIMIT_STACK, (hard) => Math.min(hard, STACK_BYTES));
   prepare?.(script);
   return script.execFd(aside[0]!, ["dvisor-stub"], []);
 }
