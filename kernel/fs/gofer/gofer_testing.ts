@@ -1,9 +1,7 @@
 /** For tests: a kernel of files whose root is served by a real Gofer in a worker. */
 
-import { SYS_getpid } from "../../../ffi/abi/syscall_numbers.ts";
 import { Arena } from "../../../ffi/mem/arena.ts";
 import { copyFromBuffer, copyToBuffer } from "../../../ffi/mem/native_memory.ts";
-import { syscall } from "../../../ffi/sys/native.ts";
 import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import { withServer } from "../../../gofer/server/testing.ts";
 import { stringToBytes } from "../../core/bytes.ts";
@@ -109,11 +107,6 @@ export async function withGofer(
     body(new GoferLab(client, options.isExclusive ?? true, options.maxIdleFiles));
   });
   if (log !== "") console.log(log);
-}
-
-/** Open descriptors of this process: leaks show. */
-export function openFdCount(): number {
-  return [...Deno.readDirSync(`/proc/${syscall(SYS_getpid)}/fd`)].length;
 }
 
 /** The driver of comparing tests, with reads and writes in host memory. */
