@@ -228,6 +228,7 @@ Deno.test("below an overlay the same round trips are enough", async () => {
   await inTree({}, (lab) => {
     const upper = new TmpfsFs(lab.ctx.frames, lab.host, {});
     const overlay = new OverlayFs(lab.fs.root, upper.root, {
+      frames: lab.ctx.frames,
       isPersistent: false,
       text: "",
       owned: upper,
