@@ -6,6 +6,7 @@
 import type { Arena } from "../ffi/mem/arena.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Host } from "./core/host.ts";
+import { registerFileSystems } from "./file_systems.ts";
 import { FsTypes } from "./fs/fs_types.ts";
 import { MemfdStore } from "./fs/tmpfs/memfd.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
@@ -71,6 +72,7 @@ export class SandboxKernel implements Kernel {
     const unlimited = { pages: 0, inodes: 0 };
     this.memfds = new MemfdStore(this.vfs, new TmpfsFs(this.memory.frames, host, unlimited));
     this.loop = new Loop(this, host, () => this.memory.reclaim());
+    registerFileSystems(this);
   }
 
   now(): number {

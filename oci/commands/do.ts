@@ -80,10 +80,6 @@ function standardMount(type: string, destination: string, options: string): Moun
 
 /** The file systems that every program expects. */
 export const STANDARD_MOUNTS: readonly MountSpec[] = [
-  standardMount("proc", "/proc", "nosuid,nodev,noexec"),
-  standardMount("sysfs", "/sys", "nosuid,nodev,noexec,ro"),
-  standardMount("devtmpfs", "/dev", "nosuid,mode=0755"),
-  standardMount("devpts", "/dev/pts", "nosuid,noexec,gid=5,mode=620,ptmxmode=666"),
   standardMount("tmpfs", "/dev/shm", "nosuid,nodev,mode=1777"),
 ];
 

@@ -13,11 +13,9 @@ import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
 import type { PlatformName } from "../../platform/registry.ts";
 import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "./boot_spec.ts";
 import { confineSelf, dropDescriptors } from "./confine_self.ts";
-import { type BootMessage, ControlSocket, type LaunchMessage } from "./control.ts";
+import { type BootSocket, ControlSocket } from "./control.ts";
 import { createMachine } from "./machine.ts";
 import { Sandbox } from "./sandbox.ts";
-
-export type BootSocket = ControlSocket<LaunchMessage, BootMessage>;
 
 /** Runs a sandbox; ends the process. */
 export function boot(): never {

@@ -74,6 +74,9 @@ export class ControlSocket<In extends { type: string }, Out extends { type: stri
   }
 }
 
+/** The boot process's end. */
+export type BootSocket = ControlSocket<LaunchMessage, BootMessage>;
+
 /** Both ends are this program, of the same version: the shape is not checked again. */
 function parse<M>(bytes: Uint8Array<ArrayBuffer>): M {
   return JSON.parse(new TextDecoder().decode(bytes));

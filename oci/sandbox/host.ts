@@ -50,6 +50,8 @@ export class RealHost implements Host, HostEvents {
   readonly memoryBytes: number;
   /** Kept true by `poll`, which the loop calls often while it is awake. */
   guestClock: GuestClock | null = null;
+  /** Called when there is nothing to do for now. */
+  beforeSleep: (() => void) | null = null;
   private readonly epoll: Epoll = new Epoll();
   /** By fd. */
   private readonly watches: (Waiter | null)[] = [];
@@ -171,6 +173,7 @@ export class RealHost implements Host, HostEvents {
 
   /** Dispatch what is ready; wait at most `timeoutNs` for the first event. */
   poll(timeoutNs: number): void {
+    if (timeoutNs > 0 && this.beforeSleep !== null) this.beforeSleep();
     const n = timeoutNs === Infinity ? this.epoll.wait(-1) : this.epoll.waitNs(timeoutNs);
     if (this.guestClock !== null) this.guestClock.tick(monotonicNs());
     for (let i = 0; i < n; i++) {

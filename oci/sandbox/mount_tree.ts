@@ -3,14 +3,31 @@
  * of the guest can do later (kernel/vfs/mount_operations.ts).
  */
 
+import { ENOENT } from "../../ffi/abi/errno.ts";
+import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { MS_RDONLY } from "../../ffi/abi/mount.ts";
+import { S_IFDIR, S_IFMT, S_IFREG } from "../../ffi/abi/stat.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import type { GoferClient } from "../../gofer/client/gofer_client.ts";
+import { toText } from "../../kernel/core/bytes.ts";
+import { rootCredentials } from "../../kernel/cred/credentials.ts";
 import { GoferFs } from "../../kernel/fs/gofer/gofer_fs.ts";
+import { memoryOverlay } from "../../kernel/fs/overlay/memory_overlay.ts";
+import { InitCaller } from "../../kernel/init.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
+import type { Caller } from "../../kernel/vfs/caller.ts";
+import { mkdirAt, mknodAt } from "../../kernel/vfs/create.ts";
+import type { Path } from "../../kernel/vfs/dentry.ts";
+import type { FileSystem } from "../../kernel/vfs/inode.ts";
+import { addMount, mountFlags } from "../../kernel/vfs/mount_operations.ts";
 import { MountNamespace } from "../../kernel/vfs/mounts.ts";
+import { findAt } from "../../kernel/vfs/status.ts";
 import { UserError } from "../user_error.ts";
-import type { BootSpec } from "./boot_spec.ts";
+import type { BootSpec, MountSpec, RootSpec } from "./boot_spec.ts";
+import { parseMountOptions } from "./mount_options.ts";
+
+/** Mode of directories that are made for mounts. */
+const DIRECTORY_MODE = 0o755;
 
 /** @throws UserError naming what could not be mounted */
 export function buildMountTree(
@@ -18,8 +35,83 @@ export function buildMountTree(
   gofer: GoferClient,
   spec: BootSpec,
 ): MountNamespace {
-  const root = GoferFs.attach(gofer, spec.root.goferAttach, kernel.memory, { isExclusive: true });
-  if (typeof root === "number") throw new UserError(`the root directory: ${errnoName(root)}`);
+  const fs = rootFileSystem(kernel, gofer, spec.root);
   const flags = spec.root.readonly ? MS_RDONLY : 0;
-  return MountNamespace.of(kernel.vfs, root, flags, "root");
+  const namespace = MountNamespace.of(kernel.vfs, fs, mountFlags(0), fs.source);
+  // Not dropped: the first process is going to take the namespace over.
+  const caller = new InitCaller(namespace, rootCredentials(), 0);
+  for (const mount of spec.mounts) mountOne(kernel, caller, gofer, mount);
+  namespace.root.flags |= flags;
+  return namespace;
+}
+
+function rootFileSystem(kernel: SandboxKernel, gofer: GoferClient, spec: RootSpec): FileSystem {
+  const isCovered = spec.overlay === "memory";
+  const lower = attach(kernel, gofer, spec.goferAttach, isCovered);
+  if (typeof lower === "number") throw new UserError(`the root directory: ${errnoName(lower)}`);
+  if (!isCovered) {
+    lower.source = "root";
+    return lower;
+  }
+  const { frames } = kernel.memory;
+  return memoryOverlay(lower.root, frames, kernel.host, "lowerdir=/,upperdir=memory");
+}
+
+/** `isExclusive`: what others change meanwhile need not be seen at once. */
+function attach(
+  kernel: SandboxKernel,
+  gofer: GoferClient,
+  name: string,
+  isExclusive: boolean,
+): GoferFs | number {
+  return GoferFs.attach(gofer, name, kernel.memory, { isExclusive });
+}
+
+function mountOne(
+  kernel: SandboxKernel,
+  caller: Caller,
+  gofer: GoferClient,
+  spec: MountSpec,
+): void {
+  const where = toText(spec.destination);
+  const { flags, data } = parseMountOptions(spec.options);
+  const fs = spec.goferAttach === null
+    ? newFileSystem(kernel, caller, spec.type, data)
+    : attach(kernel, gofer, spec.goferAttach, false);
+  if (typeof fs === "number") throw new UserError(`cannot mount ${where}: ${errnoName(fs)}`);
+  if ((flags & MS_RDONLY) !== 0 && spec.goferAttach === null) fs.readOnly = true;
+  fs.source = spec.goferAttach === null ? spec.type : "volume";
+  const isDirectory = (fs.root.mode & S_IFMT) === S_IFDIR;
+  const at = mountpoint(caller, spec.destination, isDirectory);
+  const r = typeof at === "number" ? at : addMount(caller, fs, at, flags, fs.source);
+  if (r < 0) throw new UserError(`cannot mount ${where}: ${errnoName(r)}`);
+}
+
+function newFileSystem(
+  kernel: SandboxKernel,
+  caller: Caller,
+  typeName: string,
+  data: string,
+): FileSystem | number {
+  const type = kernel.fsTypes.find(typeName);
+  if (type === null) throw new UserError(`there is no file system type ${typeName}`);
+  return type.create(caller, typeName, data);
+}
+
+/** The place for a mount; it is made if it is missing, with its parents. */
+function mountpoint(caller: Caller, path: string, isDirectory: boolean): Path | number {
+  const found = findAt(caller, AT_FDCWD, path, 0);
+  if (found !== -ENOENT) return found;
+  const names = path.split("/").filter((name) => name !== "");
+  let at = "";
+  for (const [i, name] of names.entries()) {
+    at += `/${name}`;
+    if (typeof findAt(caller, AT_FDCWD, at, 0) !== "number") continue;
+    const isLast = i === names.length - 1;
+    const r = isLast && !isDirectory
+      ? mknodAt(caller, AT_FDCWD, at, S_IFREG | 0o644, 0)
+      : mkdirAt(caller, AT_FDCWD, at, DIRECTORY_MODE);
+    if (r < 0) return r;
+  }
+  return findAt(caller, AT_FDCWD, path, 0);
 }

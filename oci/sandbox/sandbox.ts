@@ -2,54 +2,77 @@
  * One sandbox inside the boot process: the kernel on its machine, with files, devices and the first process.
  */
 
-import { EACCES, EISDIR, ENOENT, ENOEXEC, ENOTDIR } from "../../ffi/abi/errno.ts";
+import { EACCES, EISDIR, ELOOP, ENOENT, ENOEXEC, ENOTDIR } from "../../ffi/abi/errno.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { GoferClient } from "../../gofer/client/gofer_client.ts";
 import { toText } from "../../kernel/core/bytes.ts";
 import { type InitFailure, startInit } from "../../kernel/init.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
-import type { Task } from "../../kernel/task/task.ts";
+import { Strace } from "../../kernel/observe/strace.ts";
+import { observeCalls } from "../../kernel/syscalls/dispatch.ts";
 import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, UserError } from "../user_error.ts";
-import type { BootSocket } from "./boot.ts";
 import type { BootSpec } from "./boot_spec.ts";
+import type { BootSocket } from "./control.ts";
+import { DebugLog } from "./debug_log.ts";
 import { GuestClock } from "./guest_clock.ts";
 import { credentialsOf, limitsOf } from "./identity.ts";
+import { LauncherLink, type LauncherListener } from "./launcher_link.ts";
 import type { Machine } from "./machine.ts";
 import { buildMountTree } from "./mount_tree.ts";
 import { openStdio } from "./stdio_files.ts";
 
-export class Sandbox {
+export class Sandbox implements LauncherListener {
   readonly kernel: SandboxKernel;
-  readonly init: Task;
+  readonly log: DebugLog;
 
-  constructor(machine: Machine, spec: BootSpec, _control: BootSocket) {
+  constructor(machine: Machine, spec: BootSpec, control: BootSocket) {
     const { host, platform, arena } = machine;
+    const log = this.log = new DebugLog(spec.fds.debugLog);
+    host.beforeSleep = () => log.flush();
     this.kernel = new SandboxKernel(host, platform, arena, {
       hostname: spec.hostname,
-      log: (line) => console.error(line),
+      log: (line) => log.line(line),
     });
+    if (spec.strace) observeCalls(new Strace((line) => log.line(line)));
     if (machine.clocks !== null) {
       host.guestClock = GuestClock.install(this.kernel.memory, machine.clocks);
     }
     const gofer = new GoferClient(spec.fds.gofer);
     if (gofer.start() < 0) throw new UserError("the file server of the sandbox does not answer");
-    const cred = credentialsOf(spec.process);
-    const namespace = buildMountTree(this.kernel, gofer, spec);
-    const init = startInit(this.kernel, namespace, {
-      args: spec.process.args,
-      env: spec.process.env,
-      cwd: spec.process.cwd,
-      umask: spec.process.umask,
-      cred,
-      limits: limitsOf(spec.process),
+    this.#startInit(gofer, spec);
+    new LauncherLink(host, control, this);
+  }
+
+  #startInit(gofer: GoferClient, spec: BootSpec): void {
+    const { process } = spec;
+    const init = startInit(this.kernel, buildMountTree(this.kernel, gofer, spec), {
+      args: process.args,
+      env: process.env,
+      cwd: process.cwd,
+      umask: process.umask,
+      cred: credentialsOf(process),
+      limits: limitsOf(process),
       files: openStdio(this.kernel, spec),
     });
     if ("errno" in init) throw startError(init);
-    this.init = init;
   }
 
+  /** @returns the wait(2) status of the first process */
   run(): number {
-    return this.kernel.run();
+    const status = this.kernel.run();
+    this.log.flush();
+    return status;
+  }
+
+  onSignal(signo: number): void {
+    this.kernel.signalInit(signo);
+  }
+
+  onResize(_rows: number, _columns: number): void {
+  }
+
+  onLauncherGone(): void {
+    this.kernel.loop.stop();
   }
 }
 
@@ -64,6 +87,8 @@ function startError(failure: InitFailure): UserError {
     ? "it may not be executed, or is a directory"
     : errno === ENOEXEC
     ? "it is no program of this machine's kind, nor a script with #!"
+    : errno === ELOOP
+    ? "too many levels of symbolic links or interpreters"
     : errnoName(errno);
   return new UserError(`${what}: cannot be executed: ${why}`, EXIT_NOT_EXECUTABLE);
 }

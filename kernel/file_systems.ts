@@ -1,0 +1,46 @@
+/**
+ * The file system types of a sandbox: what mount(2) can mount, and how each is made of its options. The file systems
+ * themselves are in fs/.
+ */
+
+import type { Caller } from "./vfs/caller.ts";
+import type { FileSystem } from "./vfs/inode.ts";
+import { FsType } from "./fs/fs_types.ts";
+import { overlayFromOptions } from "./fs/overlay/options.ts";
+import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
+import type { Kernel } from "./task/kernel_services.ts";
+
+/** Register every type with the kernel. */
+export function registerFileSystems(kernel: Kernel): void {
+  const types = kernel.fsTypes;
+  types.register(new TmpfsType(kernel));
+  types.register(new OverlayType(kernel));
+}
+
+class TmpfsType extends FsType {
+  override readonly name = "tmpfs";
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    super();
+    this.kernel = kernel;
+  }
+
+  override create(_caller: Caller, _source: string, options: string): FileSystem | number {
+    return TmpfsFs.fromOptions(this.kernel.memory.frames, this.kernel.host, options);
+  }
+}
+
+class OverlayType extends FsType {
+  override readonly name = "overlay";
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    super();
+    this.kernel = kernel;
+  }
+
+  override create(caller: Caller, _source: string, options: string): FileSystem | number {
+    return overlayFromOptions(caller, options, this.kernel.memory.frames);
+  }
+}
