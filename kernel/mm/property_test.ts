@@ -1,287 +1,46 @@
-/** Random sequences of memory calls by several processes, held against a simple model of what memory should hold. */
+/** The memory manager against a model, on a platform that keeps books of what the host has mapped. */
 
-import { assert, assertEquals } from "@std/assert";
-import * as M from "../../ffi/abi/mman.ts";
-import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
-import { type FakeSpace, GuestSimulator } from "../testing/fake_platform.ts";
-import { FrameFileBacking, HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
-import type { Backing } from "./backing.ts";
-import { MemoryManager } from "./memory_manager.ts";
-import { PAGE_FILE, PAGE_SHARED } from "./pages.ts";
+import { assert } from "@std/assert";
+import { PROT_WRITE } from "../../platform/platform.ts";
+import { FakeSpace, GuestSimulator } from "../testing/fake_platform.ts";
+import { MemoryLab } from "../testing/memory_lab.ts";
+import { explore, type Guest, type Owners, type Process, World } from "../testing/memory_world.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { PAGE_SHARED } from "./pages.ts";
 
-const PAGE = 4096, BASE = 0x10000000000, PAGES = 400;
-const PROTS = [
-  PROT_NONE,
-  PROT_READ,
-  PROT_READ | PROT_WRITE,
-  PROT_READ | PROT_WRITE,
-  PROT_READ | PROT_EXEC,
-  PROT_WRITE,
-];
+const PAGE = 4096;
 
-class Random {
-  private state: number;
-  constructor(seed: number) {
-    this.state = seed;
-  }
-  below(n: number): number {
-    this.state = Math.imul(this.state, 1664525) + 1013904223 >>> 0;
-    return Math.floor(this.state / 2 ** 32 * n);
-  }
-}
-
-/** A byte that several pages of several processes may share. */
-class Cell {
-  value: number;
-  /** All values so far: a private mapping may show an older one (mmap(2): unspecified). */
-  readonly past: Set<number> = new Set();
-  constructor(value: number) {
-    this.value = value;
-    this.past.add(value);
-  }
-  set(value: number): void {
-    this.value = value;
-    this.past.add(value);
-  }
-}
-
-/** One byte of each page stands for the page. */
-class ModelPage {
-  cell: Cell;
-  prot: number;
-  readonly isShared: boolean;
-  /** Where the page's contents come from after MADV_DONTNEED; null: zeros. */
-  readonly source: Cell | null;
-  constructor(cell: Cell, prot: number, isShared: boolean, source: Cell | null) {
-    this.cell = cell;
-    this.prot = prot;
-    this.isShared = isShared;
-    this.source = source;
-  }
-  accepts(value: number): boolean {
-    const isFilePage = !this.isShared && this.cell === this.source;
-    return isFilePage ? this.cell.past.has(value) : this.cell.value === value;
-  }
-  /** As a child of fork gets it. */
-  forked(): ModelPage {
-    const isOwn = !this.isShared && this.cell !== this.source;
-    const cell = isOwn ? new Cell(this.cell.value) : this.cell;
-    return new ModelPage(cell, this.prot, this.isShared, this.source);
-  }
-}
-
-type Model = Map<number, ModelPage>;
-type Owners = Map<number, MemoryManager[]>;
-
-class Process {
-  readonly mm: MemoryManager;
-  readonly guest: GuestSimulator;
-  readonly model: Model;
-  constructor(mm: MemoryManager, model: Model) {
-    this.mm = mm;
-    this.guest = new GuestSimulator(mm);
-    this.model = model;
-  }
-}
-
-class World {
-  readonly lab: MemoryLab = new MemoryLab(64 << 20, 2);
-  readonly random: Random;
-  readonly processes: Process[] = [];
+class FakeWorld extends World {
+  private readonly fake: MemoryLab;
   /** Spaces whose host process may still run. */
-  readonly dying: FakeSpace[] = [];
-  /** What stands in each page of a backing. */
-  readonly cellsOf: Map<Backing, Cell[]> = new Map();
-  readonly files: { backing: Backing; cells: Cell[] }[] = [];
+  private readonly dying: FakeSpace[] = [];
 
   constructor(seed: number) {
-    this.random = new Random(seed);
+    const lab = new MemoryLab(64 << 20, 2);
     if (seed % 2 === 0) {
-      const { platform } = this.lab;
-      platform.isLazy = platform.acksOnFlush = true;
-      platform.acksAtOnce = false;
+      lab.platform.isLazy = lab.platform.acksOnFlush = true;
+      lab.platform.acksAtOnce = false;
     }
-    for (const isHost of [true, false]) {
-      const pages = 100, bytes = new Uint8Array(pages * PAGE), cells: Cell[] = [];
-      for (let i = 0; i < pages; i++) {
-        bytes[i * PAGE + 17] = i + 1;
-        cells.push(new Cell(i + 1));
-      }
-      const backing = isHost
-        ? new HostFileBacking(this.lab, bytes)
-        : new FrameFileBacking(this.lab, bytes);
-      this.files.push({ backing, cells });
-      this.cellsOf.set(backing, cells);
-    }
-    this.processes.push(new Process(this.lab.newManager(), new Map()));
+    super(lab, seed);
+    this.fake = lab;
   }
 
-  range(): [number, number] {
-    const page = this.random.below(PAGES);
-    const max = this.random.below(4) === 0 ? PAGES : 24;
-    return [page, Math.min(PAGES - page, 1 + this.random.below(max))];
-  }
-  prot(): number {
-    return PROTS[this.random.below(PROTS.length)]!;
+  guestOf(mm: MemoryManager): Guest {
+    return new GuestSimulator(mm);
   }
 
-  map(p: Process): void {
-    const [page, n] = this.range(), prot = this.prot(), addr = BASE + page * PAGE;
-    const fixed = M.MAP_FIXED | (this.random.below(5) === 0 ? M.MAP_NORESERVE : 0);
-    const kind = this.random.below(6);
-    if (kind < 2) {
-      const flags = fixed | M.MAP_PRIVATE | M.MAP_ANONYMOUS;
-      assertEquals(p.mm.mmap(addr, n * PAGE, prot, flags, null, 0), addr);
-      for (let i = 0; i < n; i++) {
-        p.model.set(page + i, new ModelPage(new Cell(0), prot, false, null));
-      }
-      return;
-    }
-    if (kind === 2) {
-      const flags = fixed | M.MAP_SHARED | M.MAP_ANONYMOUS;
-      assertEquals(p.mm.mmap(addr, n * PAGE, prot, flags, null, 0), addr);
-      const cells: Cell[] = [];
-      for (let i = 0; i < n; i++) {
-        cells.push(new Cell(0));
-        p.model.set(page + i, new ModelPage(cells[i]!, prot, true, null));
-      }
-      this.cellsOf.set(p.mm.vmas.find(addr)!.backing!, cells);
-      return;
-    }
-    const { backing, cells } = this.files[this.random.below(2)]!;
-    const isShared = this.random.below(2) === 0, at = this.random.below(cells.length);
-    const count = Math.min(n, cells.length - at);
-    const flags = fixed | (isShared ? M.MAP_SHARED : M.MAP_PRIVATE);
-    assertEquals(p.mm.mmap(addr, count * PAGE, prot, flags, backing, at * PAGE), addr);
-    for (let i = 0; i < count; i++) {
-      const cell = cells[at + i]!;
-      p.model.set(page + i, new ModelPage(cell, prot, isShared, cell));
-    }
+  override exit(p: Process): void {
+    super.exit(p);
+    if (p.mm.isDestroyed) this.dying.push(this.fake.spaceOf(p.mm));
+    if (this.random.below(2) === 0) this.dying.pop()?.die();
   }
 
-  unmap(p: Process): void {
-    const [page, n] = this.range();
-    assertEquals(p.mm.munmap(BASE + page * PAGE, n * PAGE), 0);
-    for (let i = 0; i < n; i++) p.model.delete(page + i);
+  override settle(): void {
+    for (const p of this.processes) this.dying.push(this.fake.spaceOf(p.mm));
+    for (const space of this.dying) space.die();
   }
 
-  protect(p: Process): void {
-    const [page, n] = this.range(), prot = this.prot();
-    p.mm.mprotect(BASE + page * PAGE, n * PAGE, prot);
-    for (let i = 0; i < n; i++) {
-      if (p.mm.vmas.find(BASE + (page + i) * PAGE) === null) break;
-      const entry = p.model.get(page + i);
-      if (entry !== undefined) entry.prot = prot;
-    }
-  }
-
-  discard(p: Process): void {
-    const [page, n] = this.range();
-    p.mm.madvise(BASE + page * PAGE, n * PAGE, M.MADV_DONTNEED);
-    for (let i = 0; i < n; i++) {
-      const entry = p.model.get(page + i);
-      if (entry !== undefined && !entry.isShared) entry.cell = entry.source ?? new Cell(0);
-    }
-  }
-
-  remap(p: Process): void {
-    const [page, n] = this.range(), [target, size] = this.range();
-    if (page < target + size && target < page + n) return;
-    const flags = M.MREMAP_MAYMOVE | M.MREMAP_FIXED;
-    const to = BASE + target * PAGE;
-    const r = p.mm.mremap(BASE + page * PAGE, n * PAGE, size * PAGE, flags, to);
-    if (r < 0) {
-      // The target, and what is cut off, may have been unmapped before it failed.
-      this.resync(p);
-      return;
-    }
-    const moved: (ModelPage | undefined)[] = [];
-    for (let i = 0; i < n; i++) moved.push(p.model.get(page + i));
-    for (let i = 0; i < n; i++) p.model.delete(page + i);
-    for (let i = 0; i < size; i++) p.model.delete(target + i);
-    for (let i = 0; i < size; i++) {
-      const entry = i < n ? moved[i] : this.grown(p, target + i);
-      if (entry !== undefined) p.model.set(target + i, entry);
-    }
-  }
-
-  /** A page that mremap added: of the same file, or new. Undefined: behind the end of the file. */
-  private grown(p: Process, page: number): ModelPage | undefined {
-    const addr = BASE + page * PAGE, vma = p.mm.vmas.find(addr)!;
-    if (vma.backing === null) return new ModelPage(new Cell(0), vma.prot, false, null);
-    const offset = (addr - vma.start + vma.offset) / PAGE;
-    const cell = this.cellsOf.get(vma.backing)![offset];
-    return cell === undefined ? undefined : new ModelPage(cell, vma.prot, vma.isShared, cell);
-  }
-
-  /** Forget model pages that are not mapped any more. */
-  private resync(p: Process): void {
-    for (const page of p.model.keys()) {
-      if (p.mm.vmas.find(BASE + page * PAGE) === null) p.model.delete(page);
-    }
-  }
-
-  touch(p: Process): void {
-    const page = this.random.below(PAGES), addr = BASE + page * PAGE + 17;
-    const entry = p.model.get(page), isWrite = this.random.below(2) === 0;
-    const bySentry = this.random.below(2) === 0, value = this.random.below(256);
-    if (isWrite) {
-      const r = bySentry ? p.mm.store8(addr, value) : p.guest.write(addr, value);
-      if (entry === undefined || (entry.prot & PROT_WRITE) === 0) {
-        assert(r < 0, "a write that should fail");
-        return;
-      }
-      assertEquals(r, 0);
-      if (!entry.isShared && entry.cell === entry.source) entry.cell = new Cell(value);
-      entry.cell.set(value);
-      return;
-    }
-    const r = bySentry ? p.mm.load8(addr) : p.guest.read(addr);
-    if (entry === undefined || entry.prot === PROT_NONE) assert(r < 0, "a read that should fail");
-    else if (!entry.accepts(r)) assertEquals(r, entry.cell.value, `page ${page}`);
-  }
-
-  fork(p: Process): void {
-    if (this.processes.length >= 5) return;
-    const child = p.mm.fork();
-    assert(typeof child !== "number");
-    const model: Model = new Map();
-    for (const [page, entry] of p.model) model.set(page, entry.forked());
-    this.processes.push(new Process(child, model));
-  }
-
-  exit(p: Process): void {
-    if (this.processes.length === 1) return;
-    p.mm.destroy();
-    this.dying.push(this.lab.spaceOf(p.mm));
-    this.processes.splice(this.processes.indexOf(p), 1);
-  }
-
-  step(): void {
-    const p = this.processes[this.random.below(this.processes.length)]!;
-    const what = this.random.below(110);
-    if (what < 12) this.map(p);
-    else if (what < 17) this.unmap(p);
-    else if (what < 24) this.protect(p);
-    else if (what < 28) this.discard(p);
-    else if (what < 32) this.remap(p);
-    else if (what < 35) this.fork(p);
-    else if (what < 37) this.exit(p);
-    else if (what < 98) this.touch(p);
-    else if (what < 104) p.mm.space.flush();
-    else if (what < 106) this.dying.pop()?.die();
-    else this.lab.ctx.frames.reclaim(1 << 20);
-  }
-
-  /** Memory holds what the model says, and no frame is within reach of whom it does not belong to. */
-  check(): void {
-    for (const p of this.processes) {
-      for (const [page, entry] of p.model) {
-        if (entry.prot === PROT_NONE) continue;
-        const got = p.mm.load8(BASE + page * PAGE + 17);
-        if (!entry.accepts(got)) assertEquals(got, entry.cell.value, `page ${page}`);
-      }
-    }
+  override checkFrames(): void {
     const owners: Owners = new Map();
     for (const p of this.processes) this.countPrivate(p.mm, owners);
     for (const p of this.processes) this.checkHost(p.mm, owners);
@@ -292,28 +51,14 @@ class World {
     }
   }
 
-  /** Who has each frame that is not a page of a file, once a page. */
-  private countPrivate(mm: MemoryManager, owners: Owners): void {
-    for (let i = 0; i < mm.pages.length; i++) {
-      const isFile = (mm.pages.flags(i) & (PAGE_SHARED | PAGE_FILE)) !== 0;
-      if (isFile || mm.pages.frame(i) < 0) continue;
-      for (let k = 0; k < mm.pages.count(i); k++) {
-        const frame = (mm.pages.frame(i) + k) * PAGE;
-        const users = owners.get(frame) ?? [];
-        users.push(mm);
-        owners.set(frame, users);
-      }
-    }
-  }
-
   private checkHost(mm: MemoryManager, owners: Owners): void {
-    for (const [page, host] of this.lab.spaceOf(mm).table) {
+    for (const [page, host] of this.fake.spaceOf(mm).table) {
       if (host.file >= 0) continue;
       assert(this.lab.ctx.frames.refs(host.offset) > 0, `page ${page}: freed too early`);
       const i = mm.pages.present(page);
       const frame = i < 0 ? -1 : (mm.pages.frame(i) + page - mm.pages.start(i)) * PAGE;
       const isCurrent = frame === host.offset;
-      if (!this.lab.platform.isLazy) assert(isCurrent, `page ${page}: mapped to another frame`);
+      if (!this.fake.platform.isLazy) assert(isCurrent, `page ${page}: mapped to another frame`);
       if ((host.prot & PROT_WRITE) === 0) continue;
       // A frame that can be written belongs to this process alone, or is a stale one of nobody, or is shared.
       const users = owners.get(host.offset) ?? [];
@@ -321,37 +66,9 @@ class World {
       if (isCurrent) assert(users.length <= 1, `page ${page}: writable frame of another page`);
     }
   }
-
-  close(): void {
-    for (const p of this.processes) {
-      p.mm.destroy();
-      this.dying.push(this.lab.spaceOf(p.mm));
-    }
-    for (const space of this.dying) space.die();
-    this.lab.ctx.frames.reclaim(Infinity);
-    for (const { backing } of this.files) {
-      assertEquals(backing.mappings.size, 0);
-      if (backing instanceof FrameFileBacking) backing.free();
-      if (backing instanceof HostFileBacking) backing.close();
-    }
-    assertEquals(this.lab.ctx.frames.usedBytes, PAGE, "frames are lost");
-    this.lab.close();
-  }
 }
 
 Deno.test("random memory calls behave like the model", () => {
   const rounds = Number(Deno.env.get("MM_ROUNDS") ?? "40");
-  for (let seed = 1; seed <= rounds; seed++) {
-    const world = new World(seed);
-    let step = 0;
-    try {
-      for (; step < 1500; step++) {
-        world.step();
-        if (step % 100 === 99) world.check();
-      }
-      world.close();
-    } catch (error) {
-      throw new Error(`seed ${seed}, step ${step}`, { cause: error });
-    }
-  }
+  for (let seed = 1; seed <= rounds; seed++) explore(new FakeWorld(seed), seed, 1500);
 });

@@ -6,6 +6,7 @@ import { copy, copyFromBuffer, fill } from "../../ffi/mem/native_memory.ts";
 import { close, ftruncate, memfdCreate, pread } from "../../ffi/sys/files.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { pwrite } from "../../ffi/sys/files.ts";
+import type { Platform } from "../../platform/platform.ts";
 import { Backing, type FileIdentity } from "../mm/backing.ts";
 import { MemoryContext } from "../mm/memory_context.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
@@ -15,29 +16,41 @@ import { FakePlatform, type FakeSpace } from "./fake_platform.ts";
 const PAGE = 4096;
 let nextIno = 100;
 
-export class MemoryLab {
+/** Memory of a sandbox on some platform. */
+export class Lab<P extends Platform> {
   readonly arena: Arena;
-  readonly platform: FakePlatform;
+  readonly platform: P;
   readonly host: FakeHost = new FakeHost();
   readonly ctx: MemoryContext;
 
-  constructor(arenaBytes: number = 128 << 20, windows: number = 4) {
-    this.arena = Arena.create(arenaBytes, windows << 21);
-    this.platform = new FakePlatform(this.arena);
-    this.ctx = new MemoryContext(this.arena, this.platform, this.host);
+  constructor(arena: Arena, platform: P) {
+    this.arena = arena;
+    this.platform = platform;
+    this.ctx = new MemoryContext(arena, platform, this.host);
   }
 
   newManager(): MemoryManager {
-    return new MemoryManager(this.ctx, this.platform.newAddressSpace());
+    const space = this.platform.newAddressSpace();
+    if (space === null) throw new Error("no address space");
+    return new MemoryManager(this.ctx, space);
+  }
+
+  close(): void {
+    this.platform.destroy();
+    this.arena.close();
+  }
+}
+
+/** On the fake platform. */
+export class MemoryLab extends Lab<FakePlatform> {
+  constructor(arenaBytes: number = 128 << 20, windows: number = 4) {
+    const arena = Arena.create(arenaBytes, windows << 21);
+    super(arena, new FakePlatform(arena));
   }
 
   /** The recording space of a manager. */
   spaceOf(mm: MemoryManager): FakeSpace {
     return mm.space as FakeSpace;
-  }
-
-  close(): void {
-    this.arena.close();
   }
 }
 
@@ -49,7 +62,7 @@ export class HostFileBacking extends Backing {
   holds: number = 0;
   private bytes: number;
 
-  constructor(lab: MemoryLab, content: Uint8Array<ArrayBuffer>) {
+  constructor(lab: Lab<Platform>, content: Uint8Array<ArrayBuffer>) {
     super();
     this.hostFd = memfdCreate("test-file", 0);
     this.bytes = content.length;
@@ -102,10 +115,14 @@ export class FrameFileBacking extends Backing {
   readonly hostFd = -1;
   holds: number = 0;
   readonly frames: Map<number, number> = new Map();
-  private readonly lab: MemoryLab;
+  private readonly lab: Lab<Platform>;
   private bytes: number;
 
-  constructor(lab: MemoryLab, content: Uint8Array<ArrayBuffer>, bytes: number = content.length) {
+  constructor(
+    lab: Lab<Platform>,
+    content: Uint8Array<ArrayBuffer>,
+    bytes: number = content.length,
+  ) {
     super();
     this.lab = lab;
     this.bytes = bytes;
