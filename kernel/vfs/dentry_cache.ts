@@ -13,8 +13,8 @@ import type { FileSystem, Inode } from "./inode.ts";
 /** LIMIT: dentries kept for names that nobody uses. */
 const MAX_UNUSED = 65536;
 const NAME_MAX = 255;
-/** Dentries looked at by one call of `prune`: it runs often, so it may be lazy. */
-const PRUNE_STEP = 32;
+/** Dentries looked at by one call of `prune`: it runs with every operation, so it may be lazy. */
+const PRUNE_STEP = 128;
 
 /** The dentry of a file system's root. */
 export function rootDentryOf(fs: FileSystem): Dentry {
@@ -146,7 +146,6 @@ export class DentryCache {
     dentry.isHashed = true;
     this.count++;
     this.pushNewest(dentry);
-    if (this.count > this.maxUnused) this.prune();
   }
 
   /** A name that is not what it was: out of the tree, marked as gone for those who still use it. */
@@ -168,8 +167,11 @@ export class DentryCache {
     if (dentry.pins === 0) dentry.releaseInode();
   }
 
-  /** Forget unused leaves, oldest first; what was used since it was last looked at gets another round. */
-  private prune(): void {
+  /**
+   * Forget unused leaves beyond the bound, oldest first; what was used since it was last looked at gets another round.
+   * Only at the start of an operation: what a walk has found is not pinned.
+   */
+  prune(): void {
     for (let i = 0; i < PRUNE_STEP && this.count > this.maxUnused; i++) {
       const d = this.oldest;
       if (d === null) return;

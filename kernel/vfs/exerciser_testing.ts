@@ -44,6 +44,8 @@ export interface ExerciserOptions {
   renameFlags: readonly number[];
   /** fallocate modes that all drivers know. */
   fallocateModes: readonly number[];
+  /** Numbers for mknod. */
+  devices?: readonly number[];
 }
 
 type Call = readonly [name: string, ...args: (string | number)[]];
@@ -128,7 +130,7 @@ export class Exerciser {
           "mknod",
           this.path(),
           r.pick([0o10644, 0o100644, 0o20644, 0o140600, 0o40755, 0o1]),
-          r.pick([0, 0x103]),
+          r.pick(this.options.devices ?? [0, 0x103]),
         ]);
       default:
         return this.openSomething();

@@ -72,6 +72,8 @@ export abstract class FileSystem {
   }
   /** The last mount is gone. */
   destroy(): void {}
+  /** Somebody changes the tree behind the VFS's back (an overlay that has it as its upper layer). */
+  isChangedBehind: boolean = false;
   /** Mounts that show this file system. */
   mounts: number = 0;
   /** Files open for writing, over all mounts. */
@@ -82,7 +84,7 @@ export abstract class FileSystem {
    * The walk is about to look up the component of `path` at `from` in `dir`, which is not cached. A remote file
    * system may fetch the whole rest at once and fill the cache. 0, -errno, or BLOCK.
    */
-  walkAhead(_dir: Dentry, _path: string, _from: number): number {
+  walkAhead(_dir: Inode, _path: string, _from: number): number {
     return 0;
   }
 
@@ -189,7 +191,7 @@ export abstract class Inode {
   abstract lookup(name: string): Inode | number;
   /** True when a cached dentry of this directory may be used without asking again. */
   get dentriesAreStable(): boolean {
-    return true;
+    return !this.fs.isChangedBehind;
   }
   /**
    * What `name` is now, asked for a cached answer of a directory that is not stable: returning `cached` itself

@@ -65,7 +65,7 @@ export function notifyOpen(file: OpenFile): void {
 
 /** The last reference of a description goes. */
 export function notifyClose(file: OpenFile): void {
-  if (file.path === null || (file.flags & O_PATH) !== 0) return;
+  if (file.path === null || file.isInner || (file.flags & O_PATH) !== 0) return;
   notify(file.path.dentry, file.canWrite ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 }
 

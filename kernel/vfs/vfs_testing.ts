@@ -18,7 +18,7 @@ import {
 } from "../cred/credentials.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import type { TmpfsOptions } from "../fs/tmpfs/options.ts";
-import { FrameAllocator } from "../mm/frames.ts";
+import { FrameAllocator, type FrameStore } from "../mm/frames.ts";
 import { IoCursor } from "../mm/io_cursor.ts";
 import type { Caller } from "./caller.ts";
 import { FdTable } from "./fd_table.ts";
@@ -180,7 +180,7 @@ export class TestFiles {
   readonly root: TestCaller;
 
   constructor(options: TmpfsOptions = { mode: 0o755 }) {
-    this.frames = new FrameAllocator(testArena());
+    this.frames = new FrameAllocator(arenaSlice());
     this.tmpfs = new TmpfsFs(this.frames, this.host, options);
     this.namespace = MountNamespace.of(this.vfs, this.tmpfs, 0, "tmpfs");
     const at = this.namespace.rootPath();
@@ -189,13 +189,20 @@ export class TestFiles {
   }
 }
 
+const SLICES = 8, SLICE_BYTES = 64 << 20;
 let arena: Arena | null = null;
+let nextSlice = 0;
 
-/** One sparse arena for all tests of a process; each allocator starts from clean pages. */
-function testArena(): Arena {
-  if (arena === null) arena = Arena.create(256 << 20, 0);
-  else arena.punch(0, arena.size);
-  return arena;
+/** One sparse arena for all tests of a process, in slices: the last eight kernels of files may be used at once. */
+function arenaSlice(): FrameStore {
+  const whole = arena ??= Arena.create(SLICES * SLICE_BYTES, 0);
+  const start = (nextSlice++ % SLICES) * SLICE_BYTES;
+  whole.punch(start, SLICE_BYTES);
+  return {
+    base: whole.base + start,
+    size: SLICE_BYTES,
+    punch: (off, len) => whole.punch(start + off, len),
+  };
 }
 
 /** "ENOENT" for -2, the number for a result, "object" for anything else: what tests compare. */

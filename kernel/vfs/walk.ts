@@ -235,7 +235,7 @@ export class Walk {
     if (cached === undefined) {
       if ((this.resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
       if (name.length > NAME_MAX) return -ENAMETOOLONG;
-      const r = dir.fs.walkAhead(dir, text, at);
+      const r = dir.fs.walkAhead(dir.inode!, text, at);
       if (r < 0) return r;
     }
     return this.namespace.vfs.dentries.lookup(dir, name);
@@ -350,10 +350,11 @@ export class Walk {
 
 /**
  * The scratch walks of a kernel: the results must be used before anything else walks. Calls with two paths take
- * one each.
+ * one each, before they run either. HOT
  */
 export function firstWalk(caller: Caller): Walk {
-  const vfs = caller.fs.namespace.vfs;
+  const vfs = caller.fs.namespace.vfs, cache = vfs.dentries;
+  if (cache.count > cache.maxUnused) cache.prune();
   return vfs.walk1 ??= new Walk(caller);
 }
 

@@ -1,0 +1,170 @@
+/**
+ * Copying a file of the lower layer to the upper one: at the first change of its attributes (for regular files without
+ * the bytes, where the upper layer is our own), at the first opening for writing, before it gets another name.
+ *
+ * Owner, mode, times, extended attributes and ACLs go with it; its directory is copied up before, and keeps its times.
+ * When a step fails nothing of the file is left in the upper layer.
+ */
+
+import { ENOENT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
+import {
+  ATTR_ATIME,
+  ATTR_ATIME_SET,
+  ATTR_CTIME,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME,
+  ATTR_MTIME_SET,
+  ATTR_UID,
+  type AttrChange,
+  emptyAttrChange,
+  type Inode,
+} from "../../vfs/inode.ts";
+import { copyBetween, setSize } from "./copy_data.ts";
+import { LAYER_CRED, OVERLAY_XATTR_PREFIX } from "./layers.ts";
+import type { OverlayInode } from "./overlay_inode.ts";
+
+/** What of a regular file is wanted in the upper layer: attributes, bytes too, or an empty file. */
+export const COPY_META = 0, COPY_DATA = 1, COPY_NOTHING = 2;
+
+/** `inode` has no upper yet: 0 or -errno. */
+export function copyUp(inode: OverlayInode, how: number): number {
+  const lower = inode.lower!;
+  let r = lower.refresh();
+  if (r < 0) return r;
+  const names = lower.listxattr();
+  if (typeof names === "number" && names !== -EOPNOTSUPP) return names;
+  const upper = makeUpper(inode, lower);
+  if (typeof upper === "number") return upper;
+  upper.hold();
+  const isFile = (lower.mode & S_IFMT) === S_IFREG;
+  const metaOnly = isFile && how === COPY_META && !inode.fs.isPersistent;
+  if (metaOnly) r = setSize(upper, lower.size);
+  else if (isFile && how !== COPY_NOTHING) {
+    r = copyBetween(lower, upper, lower.size, inode.fs.buffer);
+  }
+  if (r === 0 && typeof names !== "number") r = copyXattrs(lower, upper, names);
+  if (r === 0) r = copyAttributes(lower, upper);
+  if (r < 0) {
+    undo(inode, upper);
+    return r;
+  }
+  adopt(inode, upper, metaOnly);
+  return 0;
+}
+
+/** Names of the lower inode that are not names of the upper one still lead to this file. */
+function adopt(inode: OverlayInode, upper: Inode, metaOnly: boolean): void {
+  if ((upper.mode & S_IFMT) !== S_IFDIR) inode.extraLinks += inode.lower!.nlink - upper.nlink;
+  inode.upper = upper;
+  inode.isDataLower = metaOnly;
+  inode.fs.nowInUpper(inode, upper);
+  inode.follow();
+}
+
+/** The bytes follow the attributes: 0 or -errno. */
+export function copyUpData(inode: OverlayInode): number {
+  const upper = inode.upper!, lower = inode.lower!;
+  const times = timesOf(upper), size = upper.size;
+  let r = copyBetween(lower, upper, Math.min(size, lower.size), inode.fs.buffer);
+  if (r < 0) {
+    setSize(upper, 0);
+    setSize(upper, size);
+  }
+  const t = upper.setattr(times, LAYER_CRED);
+  if (r === 0) r = t;
+  if (r === 0) inode.isDataLower = false;
+  inode.follow();
+  return r;
+}
+
+/** An empty upper inode of the right type at the file's place, or without a name when it has none. */
+function makeUpper(inode: OverlayInode, lower: Inode): Inode | number {
+  const { parent, name } = inode;
+  if (parent === null) return makeUnnamed(inode, lower);
+  const r = parent.copyUp(COPY_META);
+  if (r < 0) return r;
+  const dir = parent.upper!;
+  const times = timesOf(dir);
+  const upper = make(dir, name, lower);
+  // To the users of the directory nothing has happened.
+  dir.setattr(times, LAYER_CRED);
+  return upper;
+}
+
+function make(dir: Inode, name: string, lower: Inode): Inode | number {
+  const { mode, uid, gid, rdev } = lower;
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+      return dir.create(name, mode, uid, gid);
+    case S_IFDIR:
+      return dir.mkdir(name, mode, uid, gid);
+    case S_IFLNK: {
+      const target = lower.readlink();
+      return typeof target === "number" ? target : dir.symlink(name, target, uid, gid);
+    }
+    default:
+      return dir.mknod(name, mode, rdev, uid, gid);
+  }
+}
+
+/** The file was removed and is still in use: only the attributes and bytes matter. */
+function makeUnnamed(inode: OverlayInode, lower: Inode): Inode | number {
+  const root = inode.fs.root.upper;
+  if (root === null) return -ENOENT;
+  if ((lower.mode & S_IFMT) === S_IFDIR) return -ENOENT;
+  if ((lower.mode & S_IFMT) === S_IFREG) {
+    return root.tmpfile(lower.mode, lower.uid, lower.gid, false);
+  }
+  const name = `.overlay-${inode.ino}`;
+  const upper = make(root, name, lower);
+  if (typeof upper === "number") return upper;
+  upper.hold();
+  root.unlink(name, upper);
+  upper.refs--;
+  return upper;
+}
+
+function undo(inode: OverlayInode, upper: Inode): void {
+  const { parent, name } = inode;
+  if (parent !== null && parent.upper !== null) {
+    if ((upper.mode & S_IFMT) === S_IFDIR) parent.upper.rmdir(name, upper);
+    else parent.upper.unlink(name, upper);
+  }
+  upper.drop();
+}
+
+function copyXattrs(from: Inode, to: Inode, names: readonly string[]): number {
+  for (const name of names) {
+    if (name.startsWith(OVERLAY_XATTR_PREFIX)) continue;
+    const value = from.getxattr(name);
+    if (typeof value === "number") continue;
+    const r = to.setxattr(name, value, 0);
+    // A layer without this name space loses it, as overlayfs does.
+    if (r < 0 && r !== -EOPNOTSUPP) return r;
+  }
+  return 0;
+}
+
+/** Owner, mode and times; last, because everything else changes them. */
+function copyAttributes(from: Inode, to: Inode): number {
+  const change = timesOf(from);
+  change.valid |= ATTR_UID | ATTR_GID | ATTR_CTIME;
+  if ((from.mode & S_IFMT) !== S_IFLNK) change.valid |= ATTR_MODE;
+  change.mode = from.mode;
+  change.uid = from.uid;
+  change.gid = from.gid;
+  return to.setattr(change, LAYER_CRED);
+}
+
+/** A change that sets the times of `inode`. */
+export function timesOf(inode: Inode): AttrChange {
+  const change = emptyAttrChange();
+  change.valid = ATTR_ATIME | ATTR_ATIME_SET | ATTR_MTIME | ATTR_MTIME_SET;
+  change.atimeSec = inode.atimeSec;
+  change.atimeNsec = inode.atimeNsec;
+  change.mtimeSec = inode.mtimeSec;
+  change.mtimeNsec = inode.mtimeNsec;
+  return change;
+}

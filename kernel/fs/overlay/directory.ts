@@ -1,0 +1,299 @@
+/**
+ * Directories of an overlay: names of both layers as one, changes in the upper layer. A name that the lower layer has
+ * and that was removed is hidden by a whiteout.
+ *
+ * Neighbours: rename.ts, dir_file.ts (reading), layers.ts.
+ */
+
+import { EEXIST, EINVAL, ENOENT, ENOTEMPTY, EPERM, EROFS } from "../../../ffi/abi/errno.ts";
+import { S_IFCHR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { COPY_META } from "./copy_up.ts";
+import { OverlayDirFile } from "./dir_file.ts";
+import { isDir, isOpaque, isWhiteout, listLayer, markOpaque } from "./layers.ts";
+import { OverlayInode } from "./overlay_inode.ts";
+import { renameInOverlay } from "./rename.ts";
+
+/** Makes an entry of the upper layer; `name` is free there. */
+type Maker = (dir: Inode) => Inode | number;
+
+export class OverlayDirectory extends OverlayInode {
+  /** Counts changes of its names: readers see that their list is old. */
+  changes: number = 0;
+
+  override get dentriesAreStable(): boolean {
+    return (this.upper === null || this.upper.dentriesAreStable) &&
+      (this.lower === null || this.lower.dentriesAreStable);
+  }
+
+  /** A directory that is in both layers shows 1: nothing about subdirectories can be said from it. */
+  protected override linkCount(real: Inode): number {
+    if (this.isRemoved) return 0;
+    return this.upper !== null && this.lower !== null ? 1 : real.nlink;
+  }
+
+  override lookup(name: string): Inode | number {
+    const upper = this.upperEntry(name);
+    if (typeof upper === "number") return upper;
+    if (upper !== null) {
+      if (isWhiteout(upper)) return -ENOENT;
+      return this.fromUpper(upper, name);
+    }
+    const lower = this.lowerEntry(name);
+    if (typeof lower === "number") return lower;
+    if (lower === null) return -ENOENT;
+    return this.placed(this.fs.intern(null, lower, this, name), name);
+  }
+
+  override relookup(name: string, cached: Inode | null): Inode | number {
+    if (cached instanceof OverlayInode && cached.upper === null && cached.lower !== null) {
+      const upper = this.upperEntry(name);
+      if (upper === null && this.lower !== null) {
+        const lower = this.lower.relookup(name, cached.lower);
+        if (lower === cached.lower) return cached;
+      }
+    }
+    return this.lookup(name);
+  }
+
+  private fromUpper(upper: Inode, name: string): Inode | number {
+    const known = this.fs.findByUpper(upper);
+    if (known !== null) return this.placed(known, name);
+    let lower: Inode | null = null;
+    if (isDir(upper) && !isOpaque(upper)) {
+      const below = this.lowerEntry(name);
+      if (typeof below === "number") return below;
+      if (below !== null && isDir(below)) lower = below;
+    }
+    return this.fs.intern(upper, lower, this, name);
+  }
+
+  private placed(inode: OverlayInode, name: string): OverlayInode {
+    if (inode.parent === null) inode.place(this, name);
+    return inode;
+  }
+
+  /** What the upper layer has as `name`, whiteouts too; null for nothing. */
+  upperEntry(name: string): Inode | null | number {
+    return this.upper === null ? null : entryOf(this.upper, name);
+  }
+
+  /** What the lower layer shows as `name`, or null. */
+  lowerEntry(name: string): Inode | null | number {
+    if (this.lower === null) return null;
+    const found = entryOf(this.lower, name);
+    return found !== null && typeof found !== "number" && isWhiteout(found) ? null : found;
+  }
+
+  /** Whether removing `name` from the upper layer would show something: 1, 0 or -errno. */
+  needsWhiteout(name: string): number {
+    const below = this.lowerEntry(name);
+    return typeof below === "number" ? below : below === null ? 0 : 1;
+  }
+
+  /** Names of this directory changed in the upper layer. */
+  changed(): void {
+    this.changes++;
+    this.follow();
+  }
+
+  override create(name: string, mode: number, uid: number, gid: number): Inode | number {
+    return this.make(name, (dir) => dir.create(name, mode, uid, gid));
+  }
+  override mkdir(name: string, mode: number, uid: number, gid: number): Inode | number {
+    return this.make(name, (dir) => dir.mkdir(name, mode, uid, gid));
+  }
+  override mknod(
+    name: string,
+    mode: number,
+    rdev: number,
+    uid: number,
+    gid: number,
+  ): Inode | number {
+    if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid);
+    // It would hide itself.
+    if ((mode & S_IFMT) === S_IFCHR && rdev === 0) return -EPERM;
+    return this.make(name, (dir) => dir.mknod(name, mode, rdev, uid, gid));
+  }
+  override symlink(name: string, target: string, uid: number, gid: number): Inode | number {
+    return this.make(name, (dir) => dir.symlink(name, target, uid, gid));
+  }
+
+  override tmpfile(mode: number, uid: number, gid: number, linkable: boolean): Inode | number {
+    const r = this.copyUp(COPY_META);
+    if (r < 0) return r;
+    const upper = this.upper!.tmpfile(mode, uid, gid, linkable);
+    if (typeof upper === "number") return upper;
+    const inode = this.fs.intern(upper, null, this, "");
+    inode.unplace(this, "");
+    return inode;
+  }
+
+  /** Something new as `name`, instead of the whiteout that may be there. */
+  private make(name: string, maker: Maker): Inode | number {
+    const hidden = this.prepareName(name);
+    if (typeof hidden === "number") return hidden;
+    const upper = maker(this.upper!);
+    if (typeof upper === "number") {
+      this.restoreWhiteout(name, hidden !== null);
+      return upper;
+    }
+    if (isDir(upper) && hidden !== null) markOpaque(upper);
+    const inode = this.fs.intern(upper, null, this, name);
+    this.changed();
+    return inode;
+  }
+
+  /** Copied up, and no whiteout at `name`: the whiteout that was removed, null, or -errno. */
+  private prepareName(name: string): Inode | null | number {
+    const r = this.copyUp(COPY_META);
+    if (r < 0) return r;
+    const there = this.upperEntry(name);
+    if (there === null || typeof there === "number") return there;
+    if (!isWhiteout(there)) return -EEXIST;
+    const removed = this.upper!.unlink(name, there);
+    return removed < 0 ? removed : there;
+  }
+
+  private restoreWhiteout(name: string, wasThere: boolean): void {
+    if (wasThere) this.upper!.mknod(name, S_IFCHR, 0, 0, 0);
+  }
+
+  override link(name: string, target: Inode): number {
+    if (!(target instanceof OverlayInode)) return -EINVAL;
+    const r = target.copyUp(COPY_META);
+    if (r < 0) return r;
+    const hidden = this.prepareName(name);
+    if (typeof hidden === "number") return hidden;
+    const l = this.upper!.link(name, target.upper!);
+    if (l < 0) {
+      this.restoreWhiteout(name, hidden !== null);
+      return l;
+    }
+    if (target.parent === null) target.place(this, name);
+    target.follow();
+    this.changed();
+    return 0;
+  }
+
+  override unlink(name: string, target: Inode): number {
+    if (!(target instanceof OverlayInode)) return -EINVAL;
+    const r = this.removeName(name, target);
+    if (r < 0) return r;
+    target.unplace(this, name);
+    target.follow();
+    this.changed();
+    this.settle(target);
+    return 0;
+  }
+
+  override rmdir(name: string, target: Inode): number {
+    if (!(target instanceof OverlayDirectory)) return -EINVAL;
+    const empty = target.checkEmpty();
+    if (empty < 0) return empty;
+    const cleared = target.clearWhiteouts();
+    if (cleared < 0) return cleared;
+    const r = this.removeName(name, target);
+    if (r < 0) return r;
+    this.removed(target, name);
+    this.changed();
+    return 0;
+  }
+
+  /** `target`, a directory, has no name any more. */
+  removed(target: OverlayDirectory, name: string): void {
+    target.isRemoved = true;
+    target.unplace(this, name);
+    target.follow();
+    this.settle(target);
+  }
+
+  /** One name less: an inode without names and users goes. */
+  settle(target: OverlayInode): void {
+    if (target.nlink === 0 && target.refs === 0) target.evict();
+  }
+
+  /** Take `name` (of `target`) out of the merged directory: 0 or -errno. */
+  private removeName(name: string, target: OverlayInode): number {
+    if (this.fs.readOnly) return -EROFS;
+    const covers = this.needsWhiteout(name);
+    if (covers < 0) return covers;
+    const r = this.copyUp(COPY_META);
+    if (r < 0) return r;
+    const there = this.upperEntry(name);
+    if (typeof there === "number") return there;
+    if (there === null) {
+      const whiteout = this.upper!.mknod(name, S_IFCHR, 0, 0, 0);
+      if (typeof whiteout === "number") return whiteout;
+      if (!isDir(target)) target.extraLinks--;
+      return 0;
+    }
+    const removed = isDir(there) ? this.upper!.rmdir(name, there) : this.upper!.unlink(name, there);
+    if (removed < 0 || covers === 0) return removed;
+    const whiteout = this.upper!.mknod(name, S_IFCHR, 0, 0, 0);
+    return typeof whiteout === "number" ? whiteout : 0;
+  }
+
+  /** 0, -ENOTEMPTY, or another error. */
+  checkEmpty(): number {
+    const hidden = new Set<string>();
+    if (this.upper !== null) {
+      const entries = listLayer(this.upper);
+      if (typeof entries === "number") return entries;
+      for (const e of entries) {
+        const inode = this.upper.lookup(e.name);
+        if (typeof inode === "number") return inode;
+        if (!isWhiteout(inode)) return -ENOTEMPTY;
+        hidden.add(e.name);
+      }
+    }
+    if (this.lower === null) return 0;
+    const entries = listLayer(this.lower);
+    if (typeof entries === "number") return entries;
+    for (const e of entries) {
+      if (hidden.has(e.name)) continue;
+      const below = this.lowerEntry(e.name);
+      if (typeof below === "number") return below;
+      if (below !== null) return -ENOTEMPTY;
+    }
+    return 0;
+  }
+
+  /** An empty directory's whiteouts, before the upper layer's directory is removed. */
+  clearWhiteouts(): number {
+    if (this.upper === null) return 0;
+    const entries = listLayer(this.upper);
+    if (typeof entries === "number") return entries;
+    for (const e of entries) {
+      const inode = this.upper.lookup(e.name);
+      const r = typeof inode === "number" ? inode : this.upper.unlink(e.name, inode);
+      if (r < 0) return r;
+    }
+    return 0;
+  }
+
+  override rename(
+    name: string,
+    source: Inode,
+    newDir: Inode,
+    newName: string,
+    target: Inode | null,
+    flags: number,
+  ): number {
+    if (!(source instanceof OverlayInode) || !(newDir instanceof OverlayDirectory)) return -EINVAL;
+    const victim = target instanceof OverlayInode ? target : null;
+    return renameInOverlay(this, name, source, newDir, newName, victim, flags);
+  }
+
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+    return new OverlayDirFile(this, flags);
+  }
+}
+
+function entryOf(dir: Inode, name: string): Inode | null | number {
+  const found = dir.lookup(name);
+  return found === -ENOENT ? null : found;
+}

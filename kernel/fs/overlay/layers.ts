@@ -1,0 +1,70 @@
+/**
+ * What overlayfs writes into its upper layer besides files: whiteouts (a character device 0/0 hides the name below),
+ * opaque directories and other `trusted.overlay.*` attributes (Documentation/filesystems/overlayfs.rst). And how one
+ * looks into a layer without a path.
+ */
+
+import { S_IFCHR, S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
+import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
+import { Dentry } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+
+/** Attributes of this prefix are the overlay's own: they cannot be seen or set through it. */
+export const OVERLAY_XATTR_PREFIX = "trusted.overlay.";
+const XATTR_OPAQUE = "trusted.overlay.opaque";
+const O_RDONLY = 0, O_DIRECTORY = 0o200000;
+
+/** Layers are used with the rights of whoever mounted them. */
+export const LAYER_CRED: Credentials = rootCredentials();
+
+export function isWhiteout(inode: Inode): boolean {
+  return (inode.mode & S_IFMT) === S_IFCHR && inode.rdev === 0;
+}
+
+export function isDir(inode: Inode): boolean {
+  return (inode.mode & S_IFMT) === S_IFDIR;
+}
+
+/** A directory that hides the one below it. */
+export function isOpaque(dir: Inode): boolean {
+  const value = dir.getxattr(XATTR_OPAQUE);
+  return typeof value !== "number" && value.length === 1 && value[0] === 0x79;
+}
+
+export function markOpaque(dir: Inode): number {
+  return dir.setxattr(XATTR_OPAQUE, new Uint8Array([0x79]), 0);
+}
+
+/** An inode of a layer, opened by the overlay itself. */
+export function openLayer(inode: Inode, flags: number): OpenFile | number {
+  const dentry = new Dentry(inode.fs, null, "", inode);
+  const file = inode.open(dentry, flags, LAYER_CRED);
+  dentry.releaseInode();
+  return file;
+}
+
+export interface LayerEntry {
+  readonly name: string;
+  readonly ino: number;
+  readonly type: number;
+}
+
+/** All entries of a layer's directory but "." and "..", or -errno. */
+export function listLayer(dir: Inode): LayerEntry[] | number {
+  const file = openLayer(dir, O_RDONLY | O_DIRECTORY);
+  if (typeof file === "number") return file;
+  const entries: LayerEntry[] = [];
+  let before = -1, r = 0;
+  // A remote directory may come in pieces.
+  while (r === 0 && entries.length !== before) {
+    before = entries.length;
+    r = file.readdir((name, ino, type, offset) => {
+      file.pos = offset;
+      if (name !== "." && name !== "..") entries.push({ name, ino, type });
+      return true;
+    });
+  }
+  file.drop();
+  return r < 0 ? r : entries;
+}

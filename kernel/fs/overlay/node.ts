@@ -1,0 +1,35 @@
+/** Inodes of an overlay that are no directories: regular files, symbolic links, devices, FIFOs, sockets. */
+
+import { O_ACCMODE, O_NOATIME, O_RDONLY, O_TRUNC } from "../../../ffi/abi/fcntl.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { COPY_DATA, COPY_NOTHING } from "./copy_up.ts";
+import { OverlayFile } from "./overlay_file.ts";
+import { OverlayInode } from "./overlay_inode.ts";
+
+export class OverlayNode extends OverlayInode {
+  /** Where the bytes are. */
+  get data(): Inode {
+    return this.isDataLower ? this.lower! : this.real;
+  }
+
+  override get isLinkable(): boolean {
+    return this.upper !== null && this.upper.isLinkable;
+  }
+
+  override readlink(): string | number {
+    return this.real.readlink();
+  }
+
+  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+    if ((flags & O_ACCMODE) !== O_RDONLY || (flags & O_TRUNC) !== 0) {
+      const r = this.copyUp((flags & O_TRUNC) !== 0 ? COPY_NOTHING : COPY_DATA);
+      if (r < 0) return r;
+    }
+    const data = this.data;
+    const real = data.open(dentry, (flags & ~O_TRUNC) | O_NOATIME, cred);
+    return typeof real === "number" ? real : new OverlayFile(this, data, real, flags);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * `mount -t overlay`: lowerdir=A:B:C,upperdir=D,workdir=E as Linux takes them. Several lower directories become
+ * overlays of overlays, read-only ones.
+ */
+
+import { EINVAL, ENOTDIR, EROFS } from "../../../ffi/abi/errno.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
+import { isDirectory, wantWrite } from "../../vfs/access.ts";
+import type { Caller } from "../../vfs/caller.ts";
+import { holdPath, type Path } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { findAt } from "../../vfs/status.ts";
+import { OverlayFs } from "./overlay_fs.ts";
+
+const AT_FDCWD = -100;
+/** LIMIT: lower directories of one overlay (Linux: 500). */
+const MAX_LOWER = 128;
+/** Options that choose between behaviours which are the same here. */
+const INERT = new Set([
+  "index",
+  "redirect_dir",
+  "xino",
+  "metacopy",
+  "nfs_export",
+  "userxattr",
+  "uuid",
+]);
+
+/** Splits at `separator` where no backslash is in front of it. */
+function split(text: string, separator: string): string[] {
+  const parts: string[] = [];
+  let part = "";
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === "\\" && i + 1 < text.length) part += text[i] + text[++i]!;
+    else if (text[i] === separator) {
+      parts.push(part);
+      part = "";
+    } else part += text[i];
+  }
+  parts.push(part);
+  return parts;
+}
+
+function unescape(text: string): string {
+  return text.replace(/\\(.)/g, "$1");
+}
+
+interface Parsed {
+  lower: string[];
+  upper: string | null;
+  work: string | null;
+}
+
+function parse(text: string): Parsed | number {
+  const result: Parsed = { lower: [], upper: null, work: null };
+  for (const option of split(text, ",")) {
+    if (option === "" || option === "volatile") continue;
+    const eq = option.indexOf("=");
+    const key = eq < 0 ? option : option.slice(0, eq), value = eq < 0 ? "" : option.slice(eq + 1);
+    if (key === "lowerdir") result.lower = split(value, ":").map(unescape);
+    else if (key === "upperdir") result.upper = unescape(value);
+    else if (key === "workdir") result.work = unescape(value);
+    else if (!INERT.has(key)) return -EINVAL;
+  }
+  if (result.lower.length === 0 || result.lower.length > MAX_LOWER) return -EINVAL;
+  if (result.lower.includes("")) return -EINVAL;
+  return (result.upper === null) === (result.work === null) ? result : -EINVAL;
+}
+
+function findDirectory(caller: Caller, text: string): Path | number {
+  const path = findAt(caller, AT_FDCWD, text, 0);
+  if (typeof path === "number") return path;
+  return isDirectory(path.dentry.inode!) ? path : -ENOTDIR;
+}
+
+/** An overlay from mount(2)'s data, or -errno. Its layers stay pinned while it is mounted. */
+export function overlayFromOptions(
+  caller: Caller,
+  text: string,
+  frames: FrameAllocator,
+): OverlayFs | number {
+  const parsed = parse(text);
+  if (typeof parsed === "number") return parsed;
+  const lowers: Path[] = [];
+  for (const dir of parsed.lower) {
+    const path = findDirectory(caller, dir);
+    if (typeof path === "number") return path;
+    lowers.push(path);
+  }
+  let upper: Path | null = null;
+  if (parsed.upper !== null && parsed.work !== null) {
+    const found = findDirectory(caller, parsed.upper);
+    if (typeof found === "number") return found;
+    const work = findDirectory(caller, parsed.work);
+    if (typeof work === "number") return work;
+    if (found.mount !== work.mount || found.dentry === work.dentry) return -EINVAL;
+    if (wantWrite(found.mount) < 0) return -EROFS;
+    upper = found;
+  }
+  const pinned = [...lowers, ...(upper === null ? [] : [upper])].map(holdPath);
+  const options = { isPersistent: true, text, frames, owned: null };
+  let lower: Inode = lowers[lowers.length - 1]!.dentry.inode!;
+  for (let i = lowers.length - 2; i >= 0; i--) {
+    const top = lowers[i]!.dentry.inode!;
+    const stack = new OverlayFs(lower, top, { ...options, pinned: [] });
+    stack.readOnly = true;
+    lower = stack.root;
+  }
+  return new OverlayFs(lower, upper === null ? null : upper.dentry.inode, { ...options, pinned });
+}

@@ -1,0 +1,114 @@
+/**
+ * An open file of an overlay: a thin wrapper around the layer's own open file. One that was opened for reading moves to
+ * the upper layer's file once its inode is copied up; what was mapped before stays as it was, as on Linux.
+ */
+
+import { O_NOATIME } from "../../../ffi/abi/fcntl.ts";
+import type { WaitQueue } from "../../core/wait.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Backing } from "../../mm/backing.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
+import { touchFileAtime } from "../../vfs/atime.ts";
+import type { Path } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
+import { LAYER_CRED, openLayer } from "./layers.ts";
+import type { OverlayNode } from "./node.ts";
+
+export class OverlayFile extends OpenFile {
+  readonly inode: OverlayNode;
+  /** The layer's inode and its open file. */
+  private source: Inode;
+  private real: OpenFile;
+
+  constructor(inode: OverlayNode, source: Inode, real: OpenFile, flags: number) {
+    super(flags);
+    this.inode = inode;
+    this.source = source;
+    this.real = real;
+    real.isInner = true;
+  }
+
+  override attach(path: Path, cred: Credentials): void {
+    super.attach(path, cred);
+    if (this.real.path === null) this.real.attach(path, cred);
+  }
+
+  override get isSeekable(): boolean {
+    return this.real.isSeekable;
+  }
+
+  /** The file to use now. HOT */
+  private current(): OpenFile {
+    return this.source === this.inode.data ? this.real : this.moveUp();
+  }
+
+  /** The inode was copied up meanwhile. When the new file cannot be opened the old one goes on. */
+  private moveUp(): OpenFile {
+    const source = this.inode.data;
+    const file = openLayer(source, this.flags | O_NOATIME);
+    if (typeof file === "number") return this.real;
+    file.isInner = true;
+    if (this.path !== null) file.attach(this.path, this.cred ?? LAYER_CRED);
+    this.real.drop();
+    this.source = source;
+    this.real = file;
+    return file;
+  }
+
+  /** HOT */
+  override read(io: IoCursor, offset: number): number {
+    const n = this.current().read(io, offset);
+    if (n > 0 && this.inode.upper !== null) touchFileAtime(this);
+    return n;
+  }
+
+  /** HOT */
+  override write(io: IoCursor, offset: number): number {
+    const real = this.current();
+    real.flags = this.flags | O_NOATIME;
+    const n = real.write(io, offset);
+    if (this.isAppending) this.pos = real.pos;
+    this.inode.follow();
+    return n;
+  }
+
+  override poll(): number {
+    return this.current().poll();
+  }
+  override get waitQueue(): WaitQueue | null {
+    return this.real.waitQueue;
+  }
+  override seek(offset: number, whence: number): number {
+    return this.current().seek(offset, whence);
+  }
+  override ioctl(request: number, arg: number, user: UserMemory): number {
+    return this.current().ioctl(request, arg, user);
+  }
+  override truncate(size: number): number {
+    const r = this.current().truncate(size);
+    this.inode.follow();
+    return r;
+  }
+  override fallocate(mode: number, offset: number, len: number): number {
+    const r = this.current().fallocate(mode, offset, len);
+    this.inode.follow();
+    return r;
+  }
+  override fsync(dataOnly: boolean): number {
+    return this.current().fsync(dataOnly);
+  }
+  override mmap(writable: boolean, shared: boolean): Backing | number {
+    return this.current().mmap(writable, shared);
+  }
+  override onFdClose(ownerFiles: object): number {
+    return this.real.onFdClose(ownerFiles);
+  }
+  protected override release(): void {
+    this.real.drop();
+  }
+  override fdinfo(): string {
+    return this.real.fdinfo();
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * An overlay (overlayfs of Linux): a directory tree made of a lower one, which is never changed, and an upper one, which
+ * takes all changes. Both are inodes of any file system.
+ *
+ * One OverlayInode stands for each file, whatever layer it lives in at the moment; it keeps its number when it is copied
+ * up. What lives in the upper layer is remembered for good, so renamed directories stay merged and hard links stay one
+ * file. DIFFERS: Linux needs redirect_dir and index for that.
+ *
+ * Neighbours: directory.ts, node.ts (inodes), copy_up.ts, layers.ts (marks in the upper layer).
+ */
+
+import { OVERLAYFS_SUPER_MAGIC } from "../../../ffi/abi/statfs.ts";
+import { dropPath, type Path } from "../../vfs/dentry.ts";
+import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
+import { CopyBuffer } from "./copy_data.ts";
+import { OverlayDirectory } from "./directory.ts";
+import { isDir } from "./layers.ts";
+import { OverlayNode } from "./node.ts";
+import type { OverlayInode } from "./overlay_inode.ts";
+
+/** Numbers of files that only the upper layer has begin here; those of the lower layer's other devices further up. */
+const UPPER_INO_BASE = 2 ** 48, DEVICE_INO_STEP = 2 ** 49;
+
+export interface OverlayOptions {
+  /**
+   * Others see the upper tree too, and it may be mounted again: everything must be in it. Then renaming a directory
+   * of the lower layer is EXDEV and attributes are not copied up without data, as by Linux's defaults.
+   */
+  readonly isPersistent: boolean;
+  /** Part of the mount options that names the layers, for mountinfo. */
+  readonly text: string;
+  /** A file system that goes with the overlay (its own tmpfs). */
+  readonly owned: FileSystem | null;
+  /** For the bytes that are copied up. */
+  readonly frames: FrameAllocator;
+  /** Paths of the layers, which stay pinned as long as the overlay lives. */
+  readonly pinned: readonly Path[];
+}
+
+export class OverlayFs extends FileSystem {
+  override readonly type = "overlay";
+  override readonly root: OverlayDirectory;
+  readonly isPersistent: boolean;
+  readonly buffer: CopyBuffer;
+  private readonly options: OverlayOptions;
+  private readonly upperFs: FileSystem | null;
+  private readonly lowerDev: number;
+  /** Inodes of the upper layer in use or changed by us; they stay as long as they have a name. */
+  private readonly byUpper: Map<Inode, OverlayInode> = new Map();
+  /** Inodes of the lower layer in use: one object each, whatever names lead to it. */
+  private readonly byLower: Map<Inode, OverlayInode> = new Map();
+  private readonly devices: Map<number, number> = new Map();
+
+  /** `upper` null: a read-only overlay that shows `lower`, which may be an overlay itself. */
+  constructor(lower: Inode, upper: Inode | null, options: OverlayOptions) {
+    super();
+    this.options = options;
+    this.isPersistent = options.isPersistent;
+    this.buffer = new CopyBuffer(options.frames);
+    this.lowerDev = lower.dev;
+    this.upperFs = upper === null ? null : upper.fs;
+    this.readOnly = upper === null;
+    this.source = "overlay";
+    if (upper !== null && options.isPersistent) upper.fs.isChangedBehind = true;
+    const ino = this.lowerIno(lower.ino, lower.dev);
+    this.root = new OverlayDirectory(this, ino, upper, lower, null, "");
+    if (upper !== null) this.byUpper.set(upper, this.root);
+  }
+
+  /** Inode number here of a file of the lower layer. */
+  lowerIno(ino: number, dev: number): number {
+    if (dev === this.lowerDev) return ino;
+    let index = this.devices.get(dev);
+    if (index === undefined) {
+      index = this.devices.size + 1;
+      this.devices.set(dev, index);
+    }
+    return ino % UPPER_INO_BASE + index * DEVICE_INO_STEP % Number.MAX_SAFE_INTEGER;
+  }
+
+  /** Inode number here of an entry of the upper layer. */
+  upperIno(upper: Inode): number {
+    return this.byUpper.get(upper)?.ino ?? upper.ino + UPPER_INO_BASE;
+  }
+
+  findByUpper(upper: Inode): OverlayInode | null {
+    return this.byUpper.get(upper) ?? null;
+  }
+
+  /** The file that a directory has as `name`: in the upper layer, in the lower one, or (a directory) in both. */
+  intern(
+    upper: Inode | null,
+    lower: Inode | null,
+    parent: OverlayDirectory,
+    name: string,
+  ): OverlayInode {
+    if (upper !== null) {
+      const known = this.byUpper.get(upper);
+      if (known !== undefined) return known;
+    } else if (lower !== null) {
+      const known = this.byLower.get(lower);
+      if (known !== undefined) return known;
+    }
+    const ino = lower !== null && (upper === null || isDir(upper))
+      ? this.lowerIno(lower.ino, lower.dev)
+      : upper!.ino + UPPER_INO_BASE;
+    const inode = isDir(upper ?? lower!)
+      ? new OverlayDirectory(this, ino, upper, lower, parent, name)
+      : new OverlayNode(this, ino, upper, lower, parent, name);
+    if (upper !== null) this.byUpper.set(upper, inode);
+    else if (lower !== null) this.byLower.set(lower, inode);
+    return inode;
+  }
+
+  /** `inode` got its place in the upper layer. */
+  nowInUpper(inode: OverlayInode, upper: Inode): void {
+    this.byUpper.set(upper, inode);
+  }
+
+  /** Nobody refers to `inode` any more. */
+  forget(inode: OverlayInode): void {
+    if (inode.upper !== null) this.byUpper.delete(inode.upper);
+    if (inode.lower !== null && this.byLower.get(inode.lower) === inode) {
+      this.byLower.delete(inode.lower);
+    }
+  }
+
+  override walkAhead(dir: Inode, path: string, from: number): number {
+    const lower = dir instanceof OverlayDirectory ? dir.lower : null;
+    return lower === null ? 0 : lower.fs.walkAhead(lower, path, from);
+  }
+
+  override statfs(out: StatFs): number {
+    const fs = this.upperFs ?? this.root.lower?.fs ?? null;
+    const r = fs === null ? 0 : fs.statfs(out);
+    out.type = OVERLAYFS_SUPER_MAGIC;
+    out.fsid = this.dev;
+    return r;
+  }
+
+  override sync(): number {
+    return this.upperFs === null ? 0 : this.upperFs.sync();
+  }
+
+  override superOptions(): string {
+    return this.options.text;
+  }
+
+  override destroy(): void {
+    for (const inode of new Set(this.byUpper.values())) inode.releaseLayers();
+    this.byUpper.clear();
+    this.byLower.clear();
+    this.buffer.release();
+    if (this.options.owned !== null) this.options.owned.destroy();
+    for (const path of this.options.pinned) dropPath(path);
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * What directories and other inodes of an overlay have in common: the layers they live in, stat fields that follow the
+ * real inode, attribute changes (which copy up), lifetime.
+ *
+ * `upper` is set once something was changed; `real` is where the attributes are. A name (`parent`, `name`) is kept to
+ * know where to copy up to.
+ */
+
+import { ENODATA, EOPNOTSUPP, EROFS } from "../../../ffi/abi/errno.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import { ATTR_SIZE, type AttrChange, type Inode, PlainInode } from "../../vfs/inode.ts";
+import type { PosixAcl } from "../../vfs/posix_acl.ts";
+import { COPY_DATA, COPY_META, COPY_NOTHING, copyUp, copyUpData } from "./copy_up.ts";
+import { setSize } from "./copy_data.ts";
+import { OVERLAY_XATTR_PREFIX } from "./layers.ts";
+import type { OverlayDirectory } from "./directory.ts";
+import type { OverlayFs } from "./overlay_fs.ts";
+
+export abstract class OverlayInode extends PlainInode {
+  declare readonly fs: OverlayFs;
+  upper: Inode | null;
+  readonly lower: Inode | null;
+  /** Names that the real inode's own count does not know: whited-out ones are negative. */
+  extraLinks: number = 0;
+  /** Only attributes were copied up: bytes are still read from the lower layer. */
+  isDataLower: boolean = false;
+  /** The last name is gone. */
+  isRemoved: boolean = false;
+  /** A name that it has; null when that one was removed. */
+  parent: OverlayDirectory | null = null;
+  name: string = "";
+  private areLayersHeld: boolean = true;
+
+  constructor(
+    fs: OverlayFs,
+    ino: number,
+    upper: Inode | null,
+    lower: Inode | null,
+    parent: OverlayDirectory | null,
+    name: string,
+  ) {
+    const real = upper ?? lower!;
+    super(fs, ino, real.mode);
+    this.upper = upper;
+    this.lower = lower;
+    if (upper !== null) upper.hold();
+    if (lower !== null) lower.hold();
+    if (parent !== null) this.place(parent, name);
+    this.follow();
+  }
+
+  /** Where the attributes are. */
+  get real(): Inode {
+    return this.upper ?? this.lower!;
+  }
+
+  /** Stat fields as the real inode has them now. HOT */
+  follow(): void {
+    const real = this.real;
+    this.mode = real.mode;
+    this.uid = real.uid;
+    this.gid = real.gid;
+    this.size = real.size;
+    this.rdev = real.rdev;
+    this.blockSize = real.blockSize;
+    this.blocks = this.isDataLower && this.lower !== null ? this.lower.blocks : real.blocks;
+    this.nlink = this.linkCount(real);
+    this.atimeSec = real.atimeSec;
+    this.atimeNsec = real.atimeNsec;
+    this.mtimeSec = real.mtimeSec;
+    this.mtimeNsec = real.mtimeNsec;
+    this.ctimeSec = real.ctimeSec;
+    this.ctimeNsec = real.ctimeNsec;
+    this.btimeSec = real.btimeSec;
+    this.btimeNsec = real.btimeNsec;
+    this.accessAcl = real.accessAcl;
+    this.defaultAcl = real.defaultAcl;
+  }
+
+  protected linkCount(real: Inode): number {
+    return this.isRemoved ? 0 : real.nlink + this.extraLinks;
+  }
+
+  /** It has this name now (and maybe others). */
+  place(parent: OverlayDirectory, name: string): void {
+    parent.hold();
+    if (this.parent !== null) this.parent.drop();
+    this.parent = parent;
+    this.name = name;
+  }
+
+  /** It has this name no more. */
+  unplace(parent: OverlayDirectory, name: string): void {
+    if (this.parent !== parent || this.name !== name) return;
+    this.parent = null;
+    parent.drop();
+  }
+
+  /** Have the inode in the upper layer: 0 or -errno. `how`: COPY_META, COPY_DATA or COPY_NOTHING. */
+  copyUp(how: number): number {
+    if (this.fs.readOnly) return -EROFS;
+    if (this.upper === null) return copyUp(this, how);
+    if (!this.isDataLower || how === COPY_META) return 0;
+    if (how === COPY_DATA) return copyUpData(this);
+    // About to be truncated.
+    const r = setSize(this.upper, 0);
+    if (r === 0) this.isDataLower = false;
+    return r;
+  }
+
+  override refresh(): number {
+    const r = this.real.refresh();
+    this.follow();
+    return r;
+  }
+
+  override setattr(change: AttrChange, cred: Credentials): number {
+    let how = COPY_META;
+    if ((change.valid & ATTR_SIZE) !== 0) how = change.size === 0 ? COPY_NOTHING : COPY_DATA;
+    let r = this.copyUp(how);
+    if (r < 0) return r;
+    r = this.upper!.setattr(change, cred);
+    this.follow();
+    return r;
+  }
+
+  /** Reading does not copy up: the times of lower files stay. */
+  override touchAtime(relative: boolean): void {
+    if (this.upper === null) return;
+    this.upper.touchAtime(relative);
+    this.atimeSec = this.upper.atimeSec;
+    this.atimeNsec = this.upper.atimeNsec;
+  }
+
+  override inheritAcls(access: PosixAcl | null, byDefault: PosixAcl | null): void {
+    if (this.upper === null) return;
+    this.upper.inheritAcls(access, byDefault);
+    this.follow();
+  }
+
+  override getxattr(name: string): Uint8Array<ArrayBuffer> | number {
+    if (name.startsWith(OVERLAY_XATTR_PREFIX)) return -EOPNOTSUPP;
+    return this.real.getxattr(name);
+  }
+
+  override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
+    if (name.startsWith(OVERLAY_XATTR_PREFIX)) return -EOPNOTSUPP;
+    let r = this.copyUp(COPY_META);
+    if (r < 0) return r;
+    r = this.upper!.setxattr(name, value, flags);
+    this.follow();
+    return r;
+  }
+
+  override removexattr(name: string): number {
+    if (name.startsWith(OVERLAY_XATTR_PREFIX)) return -EOPNOTSUPP;
+    // Nothing is copied up for the sake of what is not there.
+    const old = this.real.getxattr(name);
+    if (typeof old === "number") return old === -EOPNOTSUPP ? -ENODATA : old;
+    let r = this.copyUp(COPY_META);
+    if (r < 0) return r;
+    r = this.upper!.removexattr(name);
+    this.follow();
+    return r;
+  }
+
+  override listxattr(): string[] | number {
+    const names = this.real.listxattr();
+    if (typeof names === "number") return names;
+    return names.filter((n) => !n.startsWith(OVERLAY_XATTR_PREFIX));
+  }
+
+  override drop(): void {
+    if (--this.refs > 0) return;
+    // What lives in the upper layer, or lost some of its names, is remembered as long as it has one.
+    if (this.nlink > 0 && (this.upper !== null || this.extraLinks !== 0)) return;
+    this.evict();
+  }
+
+  override evict(): void {
+    this.fs.forget(this);
+    this.releaseLayers();
+  }
+
+  releaseLayers(): void {
+    if (!this.areLayersHeld) return;
+    this.areLayersHeld = false;
+    const parent = this.parent;
+    this.parent = null;
+    if (parent !== null) parent.drop();
+    if (this.upper !== null) this.upper.drop();
+    if (this.lower !== null) this.lower.drop();
+  }
+}

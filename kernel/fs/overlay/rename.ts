@@ -1,0 +1,147 @@
+/**
+ * rename(2) in an overlay: both files get their place in the upper layer, then the upper layer renames, leaving a
+ * whiteout where the lower layer would show the old name. A directory stays merged with what it was merged with.
+ */
+
+import { EINVAL, ENOENT, EXDEV } from "../../../ffi/abi/errno.ts";
+import { RENAME_EXCHANGE, RENAME_WHITEOUT } from "../../../ffi/abi/fcntl.ts";
+import { S_IFCHR } from "../../../ffi/abi/stat.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { COPY_META } from "./copy_up.ts";
+import type { OverlayDirectory } from "./directory.ts";
+import { isDir, isWhiteout, markOpaque } from "./layers.ts";
+import type { OverlayInode } from "./overlay_inode.ts";
+
+export function renameInOverlay(
+  dir: OverlayDirectory,
+  name: string,
+  source: OverlayInode,
+  newDir: OverlayDirectory,
+  newName: string,
+  target: OverlayInode | null,
+  flags: number,
+): number {
+  // A whiteout left by the caller would hide the name for good.
+  if ((flags & RENAME_WHITEOUT) !== 0) return -EINVAL;
+  const exchange = (flags & RENAME_EXCHANGE) !== 0;
+  if (mustStay(source) || (exchange && target !== null && mustStay(target))) return -EXDEV;
+  let r = haveInUpper(dir, name, source);
+  if (r === 0) r = newDir.copyUp(COPY_META);
+  if (r < 0) return r;
+  if (exchange) {
+    return target === null ? -ENOENT : exchangeNames(dir, name, source, newDir, newName, target);
+  }
+  return moveName(dir, name, source, newDir, newName, target);
+}
+
+/** `inode` copied up, under this very name: a file with several names may have been copied up at another one. */
+function haveInUpper(dir: OverlayDirectory, name: string, inode: OverlayInode): number {
+  let r = inode.copyUp(COPY_META);
+  if (r < 0 || isDir(inode)) return r;
+  const there = dir.upperEntry(name);
+  if (there !== null) return typeof there === "number" ? there : 0;
+  r = dir.copyUp(COPY_META);
+  if (r === 0) r = dir.upper!.link(name, inode.upper!);
+  if (r === 0) inode.extraLinks--;
+  return r;
+}
+
+/** Where it was merged could not be found again by another mount of the upper layer. */
+function mustStay(inode: OverlayInode): boolean {
+  return inode.fs.isPersistent && isDir(inode) && inode.lower !== null;
+}
+
+function exchangeNames(
+  dir: OverlayDirectory,
+  name: string,
+  source: OverlayInode,
+  newDir: OverlayDirectory,
+  newName: string,
+  target: OverlayInode,
+): number {
+  let r = haveInUpper(newDir, newName, target);
+  if (r < 0) return r;
+  const [from, to] = [dir.upper!, newDir.upper!];
+  r = from.rename(name, source.upper!, to, newName, target.upper!, RENAME_EXCHANGE);
+  if (r < 0) return r;
+  source.place(newDir, newName);
+  target.place(dir, name);
+  hideBelow(newDir, newName, source);
+  hideBelow(dir, name, target);
+  finish(dir, newDir, source, target);
+  return 0;
+}
+
+function moveName(
+  dir: OverlayDirectory,
+  name: string,
+  source: OverlayInode,
+  newDir: OverlayDirectory,
+  newName: string,
+  target: OverlayInode | null,
+): number {
+  const covers = dir.needsWhiteout(name);
+  if (covers < 0) return covers;
+  const targetDir = asDirectory(target);
+  if (targetDir !== null) {
+    let r = targetDir.checkEmpty();
+    if (r === 0) r = targetDir.clearWhiteouts();
+    if (r < 0) return r;
+  }
+  let there = newDir.upperEntry(newName);
+  if (typeof there === "number") return there;
+  const wasWhiteout = there !== null && isWhiteout(there);
+  const to = newDir.upper!;
+  if (wasWhiteout) {
+    const r = to.unlink(newName, there as Inode);
+    if (r < 0) return r;
+    there = null;
+  }
+  const passed = covers > 0 ? RENAME_WHITEOUT : 0;
+  const r = dir.upper!.rename(name, source.upper!, to, newName, there, passed);
+  if (r < 0) {
+    if (wasWhiteout) to.mknod(newName, S_IFCHR, 0, 0, 0);
+    return r;
+  }
+  source.place(newDir, newName);
+  hideBelow(newDir, newName, source);
+  if (targetDir !== null) newDir.removed(targetDir, newName);
+  else if (target !== null) loseName(newDir, newName, target, there === null);
+  finish(dir, newDir, source, target);
+  return 0;
+}
+
+function asDirectory(inode: OverlayInode | null): OverlayDirectory | null {
+  return inode !== null && isDir(inode) ? inode as OverlayDirectory : null;
+}
+
+/** `target` was replaced; `wasLower`: only the lower layer had that name of it. */
+function loseName(
+  dir: OverlayDirectory,
+  name: string,
+  target: OverlayInode,
+  wasLower: boolean,
+): void {
+  if (wasLower) target.extraLinks--;
+  target.unplace(dir, name);
+  target.follow();
+  dir.settle(target);
+}
+
+/** A directory that came to where the lower layer has one too must not be merged with it by a later mount. */
+function hideBelow(dir: OverlayDirectory, name: string, inode: OverlayInode): void {
+  if (!isDir(inode) || inode.lower !== null || inode.upper === null) return;
+  if (dir.needsWhiteout(name) > 0) markOpaque(inode.upper);
+}
+
+function finish(
+  dir: OverlayDirectory,
+  newDir: OverlayDirectory,
+  source: OverlayInode,
+  target: OverlayInode | null,
+): void {
+  source.follow();
+  if (target !== null) target.follow();
+  dir.changed();
+  newDir.changed();
+}
