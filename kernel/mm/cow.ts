@@ -14,6 +14,8 @@ import type { Vma } from "./vma.ts";
 
 /** Pages that move together (64 KiB). */
 const WINDOW = 16;
+/** When the host process has this many mappings, pages move by 2 MiB: the host's own limit is 65530. */
+const CROWDED = 20_000, LARGE_WINDOW = 512;
 /** Pages that are looked at on each side for frames to take back. */
 const TAKE_BACK = 512;
 /** LIMIT: pages of a shadow stretch (64 MiB). */
@@ -30,8 +32,9 @@ export function breakCow(mm: MemoryManager, vma: Vma, page: number): number {
   const hi = Math.min(map.end(i), vma.end / PAGE_SIZE);
   const delta = map.frame(i) - map.start(i);
   const isMine = frames.refs((page + delta) * PAGE_SIZE) === 1;
-  const from = Math.max(lo, isMine ? page - TAKE_BACK : Math.floor(page / WINDOW) * WINDOW);
-  const to = Math.min(hi, isMine ? page + TAKE_BACK : Math.floor(page / WINDOW + 1) * WINDOW);
+  const window = mm.space.mappingCount > CROWDED ? LARGE_WINDOW : WINDOW;
+  const from = Math.max(lo, isMine ? page - TAKE_BACK : Math.floor(page / window) * window);
+  const to = Math.min(hi, isMine ? page + TAKE_BACK : Math.floor(page / window + 1) * window);
   let a = page, b = page + 1;
   while (a > from && (frames.refs((a - 1 + delta) * PAGE_SIZE) === 1) === isMine) a--;
   while (b < to && (frames.refs((b + delta) * PAGE_SIZE) === 1) === isMine) b++;

@@ -29,6 +29,7 @@ import { PageMap } from "./pages.ts";
 import { noRefusedSites, setPatching } from "./patch.ts";
 import { dropPages, munmap } from "./region.ts";
 import { mincore, msync } from "./residency.ts";
+import { SearchState } from "./unmapped_area.ts";
 import { PROT_MASK, type Vma, VmaList } from "./vma.ts";
 
 /** Guest addresses that prctl(PR_SET_MM) and /proc/PID show. */
@@ -63,6 +64,7 @@ export class MemoryManager extends UserAccess {
   layout: AddressLayout;
   /** Mappings are placed below this address. */
   mmapBase: number;
+  readonly search: SearchState = new SearchState();
   /** Tasks that use this memory (CLONE_VM). */
   users: number = 1;
   /** VM_LOCKED bits that new areas get (mlockall MCL_FUTURE). */

@@ -6,7 +6,6 @@ import { FakeSpace, GuestSimulator } from "../testing/fake_platform.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 import { explore, type Guest, type Owners, type Process, World } from "../testing/memory_world.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { PAGE_SHARED } from "./pages.ts";
 
 const PAGE = 4096;
 

@@ -71,6 +71,7 @@ export function clearRange(mm: MemoryManager, start: number, end: number): void 
     mm.counters.charge(vma, (vma.end - vma.start) / PAGE_SIZE, -1);
   }
   vmas.remove(from, to);
+  mm.search.freed(end);
   dropPages(mm, start / PAGE_SIZE, end / PAGE_SIZE);
 }
 

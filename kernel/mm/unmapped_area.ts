@@ -11,12 +11,32 @@ import { VM_GROWSDOWN } from "./vma.ts";
 /** MAP_32BIT: mappings lie in this range (arch/x86/kernel/sys_x86_64.c). */
 const LOW_START = 0x40000000, LOW_END = 0x80000000;
 
+/**
+ * Where the last search ended. No hole above `top` (and below the mmap base) is larger than `skipped`, so that many
+ * small mappings do not make each search longer.
+ */
+export class SearchState {
+  top: number = Infinity;
+  skipped: number = 0;
+
+  /** [.., end) is free now. */
+  freed(end: number): void {
+    if (end > this.top) this.top = end;
+  }
+}
+
 /** An address for `len` bytes, or -1. */
 export function findUnmapped(mm: MemoryManager, len: number, isLow: boolean): number {
   if (isLow) return topDown(mm, len, LOW_START, LOW_END);
-  const addr = topDown(mm, len, MIN_ADDRESS, mm.mmapBase);
-  if (addr >= 0) return addr;
-  return topDown(mm, len, MIN_ADDRESS, mm.layout.maxAddress);
+  const state = mm.search;
+  if (len <= state.skipped) {
+    state.top = Infinity;
+    state.skipped = 0;
+  }
+  const addr = topDown(mm, len, MIN_ADDRESS, Math.min(state.top, mm.mmapBase), state);
+  if (addr < 0) return topDown(mm, len, MIN_ADDRESS, mm.layout.maxAddress);
+  state.top = addr;
+  return addr;
 }
 
 /** True when nothing is mapped in [addr, addr + len) and the platform does not need it either. */
@@ -38,15 +58,21 @@ export function isReserved(mm: MemoryManager, start: number, end: number): boole
   return false;
 }
 
-function topDown(mm: MemoryManager, len: number, low: number, high: number): number {
+function topDown(
+  mm: MemoryManager,
+  len: number,
+  low: number,
+  high: number,
+  state: SearchState | null = null,
+): number {
   const vmas = mm.vmas;
-  let end = high, i = vmas.indexOf(high - 1);
-  if (i < vmas.length && vmas.at(i).start < high) end = ceilingBelow(mm, i);
-  else if (i < vmas.length) end = Math.min(high, ceilingBelow(mm, i));
+  let i = vmas.indexOf(high - 1), end = high;
+  if (i < vmas.length) end = Math.min(high, ceilingBelow(mm, i));
   for (i--;; i--) {
     const floor = Math.max(low, i >= 0 ? vmas.at(i).end : low);
     const addr = fitBelow(mm, floor, end, len);
     if (addr >= 0) return addr;
+    if (state !== null && end - floor > state.skipped) state.skipped = end - floor;
     if (i < 0 || vmas.at(i).start <= low) return -1;
     end = ceilingBelow(mm, i);
   }
