@@ -1,7 +1,10 @@
 /** Calls on descriptors as such: close(2), dup(2), fcntl(2), ioctl(2), close_range(2), lseek(2). */
 
-import { EBADF, EFAULT, EINVAL, ENXIO, EPERM, ESPIPE } from "../../../ffi/abi/errno.ts";
+import { EBADF, EFAULT, EINVAL, ENOTTY, ENXIO, EPERM, ESPIPE } from "../../../ffi/abi/errno.ts";
+import { CAP_FOWNER } from "../../../ffi/abi/capability.ts";
 import {
+  CLOSE_RANGE_CLOEXEC,
+  CLOSE_RANGE_UNSHARE,
   F_ADD_SEALS,
   F_DUPFD,
   F_DUPFD_CLOEXEC,
@@ -32,6 +35,15 @@ import {
   O_NOATIME,
   O_NONBLOCK,
 } from "../../../ffi/abi/fcntl.ts";
+import {
+  FIOASYNC,
+  FIOCLEX,
+  FIONBIO,
+  FIONCLEX,
+  FIONREAD,
+  FIOQSIZE,
+} from "../../../ffi/abi/ioctl.ts";
+import { S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../../../ffi/abi/fs.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
@@ -40,13 +52,10 @@ import { PipeFile } from "../../ipc/pipe.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
+import { setAsync } from "./async.ts";
 import { getLock, setLock } from "./locks.ts";
 import { getOwner, getOwnerEx, setOwner, setOwnerEx, setSignal, signalOf } from "./owner.ts";
 
-const FIOCLEX = 0x5451, FIONCLEX = 0x5450, FIONBIO = 0x5421, FIOASYNC = 0x5452;
-const CLOSE_RANGE_UNSHARE = 2, CLOSE_RANGE_CLOEXEC = 4;
-const CAP_FOWNER = 3;
-const O_LARGEFILE = 0o100000;
 /** What F_SETFL changes. */
 const SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC;
 
@@ -101,7 +110,7 @@ export function sysFcntl(t: Task, a: SyscallArgs): number {
       t.files.setCloexec(fd, (arg & FD_CLOEXEC) !== 0);
       return 0;
     case F_GETFL:
-      return any.flags | (any.path !== null && any.isSeekable ? O_LARGEFILE : 0);
+      return any.flags;
   }
   const file = t.files.get(fd);
   return file === null ? -EBADF : control(t, file, command, a);
@@ -111,7 +120,7 @@ function control(t: Task, file: OpenFile, command: number, a: SyscallArgs): numb
   const arg = a.i32(2), addr = a.u64(2);
   switch (command) {
     case F_SETFL:
-      return setFlags(t, file, arg);
+      return setFlags(t, file, arg, a.i32(0));
     case F_GETLK:
     case F_OFD_GETLK:
       return getLock(t, file, addr, command === F_OFD_GETLK);
@@ -147,12 +156,14 @@ function control(t: Task, file: OpenFile, command: number, a: SyscallArgs): numb
   }
 }
 
-function setFlags(t: Task, file: OpenFile, flags: number): number {
+function setFlags(t: Task, file: OpenFile, flags: number, fd: number): number {
   if (flags & O_NOATIME && !(file.flags & O_NOATIME)) {
     const owns = t.cred.fsuid === file.inode.uid || hasCap(t.cred, CAP_FOWNER);
     if (!owns) return -EPERM;
   }
-  file.flags = (file.flags & ~SETFL_MASK) | (flags & SETFL_MASK);
+  const kept = file.flags & ~SETFL_MASK;
+  if ((flags & FASYNC) !== (file.flags & FASYNC)) setAsync(t, file, (flags & FASYNC) !== 0, fd);
+  file.flags = kept | (flags & SETFL_MASK);
   return 0;
 }
 
@@ -171,8 +182,15 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
       const on = t.mm.load32(arg);
       if (on < 0) return -EFAULT;
       const bit = request === FIONBIO ? O_NONBLOCK : FASYNC;
-      file.flags = on !== 0 ? file.flags | bit : file.flags & ~bit;
-      return 0;
+      return setFlags(t, file, on !== 0 ? file.flags | bit : file.flags & ~bit, fd);
+    }
+    case FIONREAD:
+      if ((file.inode.mode & S_IFMT) !== S_IFREG) return file.ioctl(request, arg, t.mm);
+      return t.mm.store32(arg, Math.max(0, file.inode.size - file.pos));
+    case FIOQSIZE: {
+      const type = file.inode.mode & S_IFMT;
+      if (type !== S_IFREG && type !== S_IFDIR) return -ENOTTY;
+      return t.mm.store64(arg, file.inode.size);
     }
     default:
       return file.ioctl(request, arg, t.mm);

@@ -47,7 +47,10 @@ export function setOwner(t: Task, file: OpenFile, id: number): number {
 
 export function getOwner(file: OpenFile): number {
   if (!(file.owner instanceof FileOwner)) return 0;
-  return file.owner.type === F_OWNER_PGRP ? -file.owner.id : file.owner.id;
+  const { type, id } = file.owner;
+  if (type !== F_OWNER_PGRP) return id;
+  // A process group is a negative int; beyond the range of errors as the 32 bits that the caller looks at.
+  return id < 4096 ? -id : 0x100000000 - id;
 }
 
 /** struct f_owner_ex: type s32, pid s32. */

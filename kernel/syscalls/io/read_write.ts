@@ -3,22 +3,18 @@
 import { EBADF, EINVAL, EOPNOTSUPP, ESPIPE } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { readFile, readFileAt, writeFile } from "./transfer.ts";
 
 const RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16;
 const RWF_NOAPPEND = 32;
-
-/** Arguments 1 and 2, buffer and size: 0, -EINVAL for a size beyond SSIZE_MAX, -EFAULT. HOT */
-function setBuffer(t: Task, a: SyscallArgs): number {
-  if (a.i64(2) < 0) return -EINVAL;
-  return t.io.set(a.u64(1), a.u64(2));
-}
+const RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;
 
 /** HOT */
 export function sysRead(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0));
   if (file === null || !file.canRead) return -EBADF;
-  const r = setBuffer(t, a);
+  const r = t.io.set(a.u64(1), a.u64(2));
   return r < 0 ? r : readFile(t, file, t.io, file.isNonblocking);
 }
 
@@ -26,7 +22,7 @@ export function sysRead(t: Task, a: SyscallArgs): number {
 export function sysWrite(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0));
   if (file === null || !file.canWrite) return -EBADF;
-  const r = setBuffer(t, a);
+  const r = t.io.set(a.u64(1), a.u64(2));
   return r < 0 ? r : writeFile(t, file, t.io, -1, file.isNonblocking);
 }
 
@@ -38,8 +34,8 @@ export function sysPread64(t: Task, a: SyscallArgs): number {
   if (file === null) return -EBADF;
   if (!file.isSeekable) return -ESPIPE;
   if (!file.canRead) return -EBADF;
-  const r = setBuffer(t, a);
-  return r < 0 ? r : readFileAt(t, file, t.io, offset);
+  const r = t.io.set(a.u64(1), a.u64(2));
+  return r < 0 ? r : readFileAt(t, file, t.io, offset, file.isNonblocking);
 }
 
 /** HOT */
@@ -50,7 +46,7 @@ export function sysPwrite64(t: Task, a: SyscallArgs): number {
   if (file === null) return -EBADF;
   if (!file.isSeekable) return -ESPIPE;
   if (!file.canWrite) return -EBADF;
-  const r = setBuffer(t, a);
+  const r = t.io.set(a.u64(1), a.u64(2));
   return r < 0 ? r : writeFile(t, file, t.io, offset, file.isNonblocking);
 }
 
@@ -90,15 +86,16 @@ function offsetOf(a: SyscallArgs): number {
 
 function vector2(t: Task, a: SyscallArgs, isWrite: boolean): number {
   const flags = a.u32(5), offset = offsetOf(a);
-  const known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;
   if (offset !== -1) return vectorAt(t, a, offset, flags, isWrite);
   const file = t.files.get(a.i32(0));
   if (file === null || !(isWrite ? file.canWrite : file.canRead)) return -EBADF;
-  const r = t.io.setIov(a.u64(1), a.u64(2));
+  const r = setVector(t, a, flags);
   if (r < 0) return r;
-  if (flags & ~known) return -EOPNOTSUPP;
-  const nonblocking = file.isNonblocking || (flags & RWF_NOWAIT) !== 0;
-  return isWrite ? writeFile(t, file, t.io, -1, nonblocking) : readFile(t, file, t.io, nonblocking);
+  if (!isWrite) return readFile(t, file, t.io, isImmediate(file, flags));
+  const at = (flags & RWF_APPEND) !== 0 && file.isSeekable ? file.inode.size : -1;
+  const n = writeFile(t, file, t.io, at, isImmediate(file, flags));
+  if (n >= 0 && at >= 0) file.pos = at + n;
+  return synced(file, n, flags);
 }
 
 function vectorAt(
@@ -113,12 +110,27 @@ function vectorAt(
   if (file === null) return -EBADF;
   if (!file.isSeekable) return -ESPIPE;
   if (!(isWrite ? file.canWrite : file.canRead)) return -EBADF;
+  const r = setVector(t, a, flags);
+  if (r < 0) return r;
+  if (!isWrite) return readFileAt(t, file, t.io, offset, isImmediate(file, flags));
+  const at = flags & RWF_APPEND ? file.inode.size : offset;
+  return synced(file, writeFile(t, file, t.io, at, isImmediate(file, flags)), flags);
+}
+
+function setVector(t: Task, a: SyscallArgs, flags: number): number {
   const r = t.io.setIov(a.u64(1), a.u64(2));
   if (r < 0) return r;
-  if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND)) {
-    return -EOPNOTSUPP;
-  }
-  if (!isWrite) return readFileAt(t, file, t.io, offset);
-  const at = flags & RWF_APPEND ? file.inode.size : offset;
-  return writeFile(t, file, t.io, at, file.isNonblocking);
+  if (flags & ~RWF_KNOWN) return -EOPNOTSUPP;
+  return (flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0 ? -EINVAL : 0;
+}
+
+function isImmediate(file: OpenFile, flags: number): boolean {
+  return file.isNonblocking || (flags & RWF_NOWAIT) !== 0;
+}
+
+/** RWF_DSYNC and RWF_SYNC. */
+function synced(file: OpenFile, result: number, flags: number): number {
+  if (result <= 0 || (flags & (RWF_DSYNC | RWF_SYNC)) === 0 || !file.isSeekable) return result;
+  const r = file.fsync((flags & RWF_SYNC) === 0);
+  return r < 0 ? r : result;
 }

@@ -10,17 +10,25 @@ import { EAGAIN, EFBIG, EPIPE } from "../../../ffi/abi/errno.ts";
 import { IN_ACCESS, IN_MODIFY } from "../../../ffi/abi/inotify.ts";
 import { BLOCK } from "../../core/result.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
+import { Socket } from "../../net/socket.ts";
 import { RLIMIT_FSIZE } from "../../task/limits.ts";
-import { SI_USER, SigInfo } from "../../task/signal/pending.ts";
-import { sendToTask } from "../../task/signal/send.ts";
+import { sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGPIPE, SIGXFSZ } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { notifyFile } from "../../vfs/notify.ts";
-import { type OpenFile, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
-import { POLLERR, POLLHUP } from "../../vfs/open_file.ts";
+import {
+  type OpenFile,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../vfs/open_file.ts";
+import { waitForSocket } from "../net/wait.ts";
 
-const READABLE = POLLIN | POLLRDNORM | POLLHUP | POLLERR;
-const WRITABLE = POLLOUT | POLLWRNORM | POLLHUP | POLLERR;
+export const READABLE: number = POLLIN | POLLRDNORM | POLLHUP | POLLERR;
+export const WRITABLE: number = POLLOUT | POLLWRNORM | POLLHUP | POLLERR;
 
 /** Read at the file's position (or where pipes and sockets are). HOT */
 export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean): number {
@@ -31,16 +39,20 @@ export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boo
     if (n > 0) notifyFile(file, IN_ACCESS);
     return n;
   }
-  if (n !== -EAGAIN || nonblocking) return n;
-  return t.waitForFile(file, READABLE);
+  return n === -EAGAIN && !nonblocking ? waitReadable(t, file) : n;
 }
 
 /** Read at `offset`; the position stays. HOT */
-export function readFileAt(t: Task, file: OpenFile, io: IoCursor, offset: number): number {
+export function readFileAt(
+  t: Task,
+  file: OpenFile,
+  io: IoCursor,
+  offset: number,
+  nonblocking: boolean,
+): number {
   const n = file.read(io, offset);
   if (n > 0) notifyFile(file, IN_ACCESS);
-  if (n !== -EAGAIN || file.isNonblocking) return n;
-  return t.waitForFile(file, READABLE);
+  return n === -EAGAIN && !nonblocking ? waitReadable(t, file) : n;
 }
 
 /** Write at the file's position; `offset` -1 means that position (or none, for pipes and sockets). HOT */
@@ -51,32 +63,53 @@ export function writeFile(
   offset: number,
   nonblocking: boolean,
 ): number {
-  const progress = t.progress;
-  if (progress.done > 0) io.advance(progress.done);
-  const usesPos = offset < 0 && file.isSeekable;
-  const at = usesPos ? file.pos : offset;
+  if (!file.isSeekable) return writeStream(t, file, io, nonblocking);
+  const at = offset < 0 ? file.pos : offset;
   const limit = t.group.limits.get(RLIMIT_FSIZE);
-  if (limit !== Infinity && file.isSeekable) {
+  if (limit !== Infinity) {
     const refused = limitSize(t, file, io, at, limit);
     if (refused !== 0) return refused;
   }
   const n = file.write(io, at);
-  if (n >= 0) {
-    if (usesPos) file.pos = file.isAppending ? file.pos : at + n;
-    if (n > 0) notifyFile(file, IN_MODIFY);
+  if (n < 0) return n === -EAGAIN && !nonblocking ? waitWritable(t, file) : n;
+  if (offset < 0 && !file.isAppending) file.pos = at + n;
+  if (n > 0) notifyFile(file, IN_MODIFY);
+  return n;
+}
+
+/** A pipe or a socket: what does not fit waits, and what was written by then is in `progress.done`. HOT */
+function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean): number {
+  const progress = t.progress;
+  if (progress.done > 0) io.advance(progress.done);
+  let n: number;
+  do {
+    n = file.write(io, -1);
+    if (n < 0) break;
     progress.done += n;
-    // A stream that took a part is written to the end unless it must not wait.
-    if (io.remaining === 0 || file.isSeekable || nonblocking || n === 0) return progress.done;
-    const more = t.waitForFile(file, WRITABLE);
-    return more === BLOCK ? BLOCK : progress.done;
-  }
+    if (n > 0) notifyFile(file, IN_MODIFY);
+  } while (n > 0 && io.remaining > 0 && file.writesAll);
+  if (n >= 0) return progress.done;
   if (n === -EAGAIN && !nonblocking) {
-    const r = t.waitForFile(file, WRITABLE);
-    return r !== BLOCK && progress.done > 0 ? progress.done : r;
+    n = waitWritable(t, file);
+    if (n === BLOCK) return n;
   }
   if (progress.done > 0) return progress.done;
-  if (n === -EPIPE) sendToTask(t, new SigInfo(SIGPIPE, SI_USER));
+  if (n === -EPIPE && file.writesAll) sendToTask(t, userSignal(SIGPIPE, t));
   return n;
+}
+
+/** Wait until a read may succeed: BLOCK or -errno. */
+export function waitReadable(t: Task, file: OpenFile): number {
+  if (file instanceof Socket) {
+    return waitForSocket(t, file, READABLE, file.options.receiveTimeoutNs);
+  }
+  return t.waitForFile(file, READABLE);
+}
+
+/** Wait until a write may succeed: BLOCK or -errno. */
+export function waitWritable(t: Task, file: OpenFile): number {
+  if (file instanceof Socket) return waitForSocket(t, file, WRITABLE, file.options.sendTimeoutNs);
+  return t.waitForFile(file, WRITABLE);
 }
 
 /** RLIMIT_FSIZE (setrlimit(2)): shorten the write, or EFBIG with SIGXFSZ. */
@@ -84,7 +117,7 @@ function limitSize(t: Task, file: OpenFile, io: IoCursor, at: number, limit: num
   const start = file.isAppending ? file.inode.size : at;
   if (io.remaining === 0 || start + io.remaining <= limit) return 0;
   if (start >= limit) {
-    sendToTask(t, new SigInfo(SIGXFSZ, SI_USER));
+    sendToTask(t, userSignal(SIGXFSZ, t));
     return -EFBIG;
   }
   io.limit(limit - start);

@@ -1,0 +1,102 @@
+/** What socket calls carry besides bytes: addresses, descriptors, credentials, flags. Objects are reused. */
+
+import { SOCKADDR_STORAGE_SIZE } from "../../ffi/abi/socket.ts";
+import type { OpenFile } from "../vfs/open_file.ts";
+
+/** A socket address as user memory has it. */
+export class SocketAddress {
+  readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(SOCKADDR_STORAGE_SIZE);
+  readonly dv: DataView = new DataView(this.u8.buffer);
+  /** Bytes that count; 0: no address. */
+  length: number = 0;
+
+  /** sa_family, or -1 when the address is too short to have one. */
+  get family(): number {
+    return this.length < 2 ? -1 : this.dv.getUint16(0, true);
+  }
+
+  /** All zero but the family. */
+  start(family: number, length: number): void {
+    this.u8.fill(0, 0, length);
+    this.dv.setUint16(0, family, true);
+    this.length = length;
+  }
+
+  copy(from: SocketAddress): void {
+    this.u8.set(from.u8.subarray(0, from.length));
+    this.length = from.length;
+  }
+}
+
+/** Who sent a message or made a connection: struct ucred and, for SO_PEERGROUPS, the groups. Immutable. */
+export class PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+
+  constructor(pid: number, uid: number, gid: number, groups: readonly number[]) {
+    this.pid = pid;
+    this.uid = uid;
+    this.gid = gid;
+    this.groups = groups;
+  }
+
+  isSame(other: PeerCredentials): boolean {
+    return this.pid === other.pid && this.uid === other.uid && this.gid === other.gid;
+  }
+}
+
+/** What a message without credentials shows: nobody (overflowuid). */
+export const NOBODY: PeerCredentials = new PeerCredentials(0, 65534, 65534, []);
+
+/** IP_PKTINFO and its like: where a datagram arrived. */
+export class PacketInfo {
+  /** Interface index; 0: unknown. */
+  interfaceIndex: number = 0;
+  /** Destination address, 16 bytes, IPv4 ones mapped. */
+  readonly to: Uint8Array<ArrayBuffer> = new Uint8Array(16);
+  isValid: boolean = false;
+}
+
+/** One send or receive. */
+export class Message {
+  /** MSG_* that the caller gave, MSG_DONTWAIT for O_NONBLOCK too. */
+  flags: number = 0;
+  /** MSG_* that recvmsg(2) answers: MSG_TRUNC, MSG_CTRUNC, MSG_EOR, MSG_OOB. */
+  outFlags: number = 0;
+  /** Send: destination. Receive: where the sender's is put. */
+  readonly name: SocketAddress = new SocketAddress();
+  /** Descriptors under way; whoever takes them out of here owns the references. */
+  rights: OpenFile[] | null = null;
+  /** Send: given by SCM_CREDENTIALS or the sender's own. Receive: of the sender. */
+  credentials: PeerCredentials | null = null;
+  /** Send: the credentials were given explicitly. */
+  hasCredentials: boolean = false;
+  readonly packetInfo: PacketInfo = new PacketInfo();
+  /** Bytes that a stream delivered in earlier runs of the call: MSG_PEEK begins behind them. */
+  skipped: number = 0;
+  /** Receive: realtime of arrival, seconds and ns; -1: not known. */
+  timeSec: number = -1;
+  timeNsec: number = 0;
+
+  reset(flags: number): void {
+    this.flags = flags;
+    this.outFlags = 0;
+    this.name.length = 0;
+    this.rights = null;
+    this.credentials = null;
+    this.hasCredentials = false;
+    this.packetInfo.isValid = false;
+    this.skipped = 0;
+    this.timeSec = -1;
+  }
+
+  /** Close descriptors that nobody took. */
+  dropRights(): void {
+    const { rights } = this;
+    if (rights === null) return;
+    this.rights = null;
+    for (const file of rights) file.drop();
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * A socket as system calls see it: socket(7). Families subclass it; like every file it never blocks: -EAGAIN, and the
+ * call waits for `queue` (or, to send or connect, for `blockedOn`).
+ *
+ * Neighbours: socket_options.ts (SOL_SOCKET), message.ts (addresses, messages), net_namespace.ts (families).
+ */
+
+import { EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { O_RDWR } from "../../ffi/abi/fcntl.ts";
+import { FIONREAD } from "../../ffi/abi/ioctl.ts";
+import { SIOCOUTQ } from "../../ffi/abi/socket.ts";
+import { S_IFSOCK } from "../../ffi/abi/stat.ts";
+import { WaitQueue } from "../core/wait.ts";
+import { socketFs } from "../fs/anonfd/anon_inode.ts";
+import type { IoCursor } from "../mm/io_cursor.ts";
+import type { UserMemory } from "../mm/user_memory.ts";
+import type { Caller } from "../vfs/caller.ts";
+import type { Inode } from "../vfs/inode.ts";
+import { OpenFile } from "../vfs/open_file.ts";
+import { Message, type SocketAddress } from "./message.ts";
+import type { NetNamespace } from "./net_namespace.ts";
+import { type OptionValue, SocketOptions } from "./socket_options.ts";
+
+/** On whose behalf: a task. */
+export interface SocketCaller extends Caller {
+  readonly pid: number;
+}
+
+/** The message of read(2) and write(2). */
+const plain = new Message();
+
+export abstract class Socket extends OpenFile {
+  override readonly inode: Inode;
+  readonly net: NetNamespace;
+  readonly family: number;
+  /** SOCK_STREAM, SOCK_DGRAM, ... */
+  readonly type: number;
+  readonly protocol: number;
+  readonly options: SocketOptions = new SocketOptions();
+  /** Woken with poll bits of this socket. */
+  readonly queue: WaitQueue = new WaitQueue();
+  /** What a send or connect that answered -EAGAIN waits for: this queue or the peer's. */
+  blockedOn: WaitQueue = this.queue;
+  /** Pending error (SO_ERROR), a positive errno; 0: none. */
+  error: number = 0;
+  isReadShut: boolean = false;
+  isWriteShut: boolean = false;
+
+  constructor(net: NetNamespace, family: number, type: number, protocol: number) {
+    super(O_RDWR);
+    this.net = net;
+    this.family = family;
+    this.type = type;
+    this.protocol = protocol;
+    this.inode = socketFs.make(S_IFSOCK | 0o777);
+  }
+
+  override get waitQueue(): WaitQueue {
+    return this.queue;
+  }
+
+  abstract bind(caller: SocketCaller, address: SocketAddress): number;
+  /** 0, -EAGAIN (wait for `blockedOn` and try again), -EINPROGRESS, -errno. */
+  abstract connect(caller: SocketCaller, address: SocketAddress, nonblocking: boolean): number;
+  /** Bytes taken, or -errno. The rights of the message are taken only with a result >= 0. */
+  abstract send(io: IoCursor, message: Message): number;
+  /** Bytes delivered (with MSG_TRUNC of a datagram: its length), 0 at the end, or -errno. */
+  abstract receive(io: IoCursor, message: Message): number;
+  abstract localName(out: SocketAddress): number;
+  /** -ENOTCONN when there is no peer. */
+  abstract peerName(out: SocketAddress): number;
+
+  listen(_caller: SocketCaller, _backlog: number): number {
+    return -EOPNOTSUPP;
+  }
+  /** A new socket with one reference, or -errno. */
+  accept(): Socket | number {
+    return -EOPNOTSUPP;
+  }
+  /** SHUT_RD, SHUT_WR or SHUT_RDWR. */
+  shutdown(_how: number): number {
+    return -ENOTCONN;
+  }
+  get isListening(): boolean {
+    return false;
+  }
+
+  /** Options of levels other than SOL_SOCKET. */
+  setProtocolOption(_level: number, _name: number, _value: OptionValue): number {
+    return -ENOPROTOOPT;
+  }
+  /** The value is put into `value`: 0 or -errno. */
+  getProtocolOption(_level: number, _name: number, _value: OptionValue): number {
+    return -ENOPROTOOPT;
+  }
+  /** SOL_SOCKET options that a family has itself, or -ENOPROTOOPT. */
+  getFamilyOption(_name: number, _value: OptionValue): number {
+    return -ENOPROTOOPT;
+  }
+  /** SO_SNDBUF or SO_RCVBUF changed. */
+  onBufferSize(): void {}
+
+  /** Bytes for FIONREAD: of a stream all, of datagrams the first. */
+  get pendingBytes(): number {
+    return 0;
+  }
+  /** Bytes for SIOCOUTQ: sent and not yet read. */
+  get unsentBytes(): number {
+    return 0;
+  }
+
+  /** The pending error, once: 0 or -errno. */
+  takeError(): number {
+    const { error } = this;
+    if (error === 0) return 0;
+    this.error = 0;
+    return -error;
+  }
+
+  override read(io: IoCursor, _offset: number): number {
+    plain.reset(0);
+    const n = this.receive(io, plain);
+    plain.dropRights();
+    return n;
+  }
+  override write(io: IoCursor, _offset: number): number {
+    plain.reset(0);
+    return this.send(io, plain);
+  }
+
+  override ioctl(request: number, arg: number, user: UserMemory): number {
+    switch (request) {
+      case FIONREAD:
+        return this.isListening ? -EINVAL : user.store32(arg, this.pendingBytes);
+      case SIOCOUTQ:
+        return this.isListening ? -EINVAL : user.store32(arg, this.unsentBytes);
+      default:
+        return super.ioctl(request, arg, user);
+    }
+  }
+
+  override describe(): string {
+    return `socket:[${this.inode.ino}]`;
+  }
+}

@@ -1,0 +1,359 @@
+/**
+ * Options at SOL_SOCKET (socket(7)): what is kept, its bounds, and getting and setting it. Options of other levels
+ * are the families' affair.
+ */
+
+import { EDOM, EINVAL, ENODEV, ENOPROTOOPT, EPERM } from "../../ffi/abi/errno.ts";
+import { CAP_NET_ADMIN } from "../../ffi/abi/capability.ts";
+import {
+  AF_UNIX,
+  Linger,
+  SO_ACCEPTCONN,
+  SO_ATTACH_BPF,
+  SO_ATTACH_FILTER,
+  SO_BINDTODEVICE,
+  SO_BROADCAST,
+  SO_BSDCOMPAT,
+  SO_BUSY_POLL,
+  SO_COOKIE,
+  SO_DEBUG,
+  SO_DETACH_FILTER,
+  SO_DOMAIN,
+  SO_DONTROUTE,
+  SO_ERROR,
+  SO_INCOMING_CPU,
+  SO_KEEPALIVE,
+  SO_LINGER,
+  SO_MARK,
+  SO_NO_CHECK,
+  SO_OOBINLINE,
+  SO_PASSCRED,
+  SO_PASSSEC,
+  SO_PEEK_OFF,
+  SO_PRIORITY,
+  SO_PROTOCOL,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_RCVLOWAT,
+  SO_RCVTIMEO,
+  SO_RCVTIMEO_NEW,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
+  SO_RXQ_OVFL,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  SO_SNDLOWAT,
+  SO_SNDTIMEO,
+  SO_SNDTIMEO_NEW,
+  SO_TIMESTAMP,
+  SO_TIMESTAMPNS,
+  SO_TYPE,
+} from "../../ffi/abi/socket.ts";
+import { hasCap } from "../cred/credentials.ts";
+import type { Socket, SocketCaller } from "./socket.ts";
+
+/** LIMIT: /proc/sys/net/core/{r,w}mem_max and their defaults; a set value counts double, as on Linux. */
+const MAX_BUFFER = 212992;
+export const DEFAULT_BUFFER = 212992;
+const MIN_SEND = 4608, MIN_RECEIVE = 2304;
+/** LIMIT: of SO_SNDBUFFORCE, SO_RCVBUFFORCE. */
+const MAX_FORCED = 16 << 20;
+
+/** A value under way between user memory and an option. */
+export class OptionValue {
+  readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(4096);
+  readonly dv: DataView = new DataView(this.u8.buffer);
+  /** Bytes that were given, or that the answer has. */
+  length: number = 0;
+
+  /** The value as an int; false when it is too short for one. */
+  get isInt(): boolean {
+    return this.length >= 4;
+  }
+  get int(): number {
+    return this.dv.getInt32(0, true);
+  }
+  /** Answer with an int. */
+  setInt(value: number): number {
+    this.dv.setInt32(0, value, true);
+    this.length = 4;
+    return 0;
+  }
+  setBool(value: boolean): number {
+    return this.setInt(value ? 1 : 0);
+  }
+}
+
+export class SocketOptions {
+  sendBytes: number = DEFAULT_BUFFER;
+  receiveBytes: number = DEFAULT_BUFFER;
+  /** The sizes were asked for: TCP does not choose its own. */
+  isSendFixed: boolean = false;
+  isReceiveFixed: boolean = false;
+  /** Infinity: none. */
+  receiveTimeoutNs: number = Infinity;
+  sendTimeoutNs: number = Infinity;
+  receiveLowWater: number = 1;
+  debug: boolean = false;
+  reuseAddress: boolean = false;
+  reusePort: boolean = false;
+  keepAlive: boolean = false;
+  broadcast: boolean = false;
+  dontRoute: boolean = false;
+  outOfBandInline: boolean = false;
+  noCheck: boolean = false;
+  passCredentials: boolean = false;
+  passSecurity: boolean = false;
+  /** Deliver arrival times: 0, SO_TIMESTAMP or SO_TIMESTAMPNS. */
+  timestamp: number = 0;
+  overflowCount: boolean = false;
+  lingerOn: boolean = false;
+  lingerSeconds: number = 0;
+  priority: number = 0;
+  mark: number = 0;
+  busyPoll: number = 0;
+  /** Name of SO_BINDTODEVICE. */
+  device: string = "";
+
+  /** What an accepted socket takes over from its listener. */
+  inherit(from: SocketOptions): void {
+    Object.assign(this, from);
+  }
+}
+
+/** setsockopt(2) at SOL_SOCKET. */
+export function setSocketOption(
+  caller: SocketCaller,
+  socket: Socket,
+  name: number,
+  value: OptionValue,
+): number {
+  const { options } = socket;
+  switch (name) {
+    case SO_BINDTODEVICE:
+      return bindToDevice(options, value);
+    case SO_DETACH_FILTER:
+      return -ENOPROTOOPT;
+    case SO_ATTACH_FILTER:
+    case SO_ATTACH_BPF:
+      // DIFFERS: no packet filters.
+      return -ENOPROTOOPT;
+  }
+  if (!value.isInt) return -EINVAL;
+  const n = value.int, on = n !== 0;
+  switch (name) {
+    case SO_DEBUG:
+      if (on && !hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      options.debug = on;
+      return 0;
+    case SO_REUSEADDR:
+      options.reuseAddress = on;
+      return 0;
+    case SO_REUSEPORT:
+      options.reusePort = on;
+      return 0;
+    case SO_TYPE:
+    case SO_PROTOCOL:
+    case SO_DOMAIN:
+    case SO_ERROR:
+    case SO_ACCEPTCONN:
+    case SO_SNDLOWAT:
+      return -ENOPROTOOPT;
+    case SO_DONTROUTE:
+      options.dontRoute = on;
+      return 0;
+    case SO_BROADCAST:
+      options.broadcast = on;
+      return 0;
+    case SO_SNDBUF:
+      return setBuffer(socket, false, Math.min(n >>> 0, MAX_BUFFER));
+    case SO_RCVBUF:
+      return setBuffer(socket, true, Math.min(n >>> 0, MAX_BUFFER));
+    case SO_SNDBUFFORCE:
+    case SO_RCVBUFFORCE:
+      if (!hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      return setBuffer(socket, name === SO_RCVBUFFORCE, Math.min(Math.max(n, 0), MAX_FORCED));
+    case SO_KEEPALIVE:
+      options.keepAlive = on;
+      return 0;
+    case SO_OOBINLINE:
+      options.outOfBandInline = on;
+      return 0;
+    case SO_NO_CHECK:
+      options.noCheck = on;
+      return 0;
+    case SO_PRIORITY:
+      if ((n < 0 || n > 6) && !hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      options.priority = n;
+      return 0;
+    case SO_LINGER:
+      if (value.length < Linger.size) return -EINVAL;
+      options.lingerOn = on;
+      options.lingerSeconds = value.dv.getInt32(Linger.at.linger, true);
+      return 0;
+    case SO_BSDCOMPAT:
+      return 0;
+    case SO_PASSCRED:
+      options.passCredentials = on;
+      return 0;
+    case SO_PASSSEC:
+      options.passSecurity = on;
+      return 0;
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMPNS:
+      options.timestamp = on ? name : 0;
+      return 0;
+    case SO_RCVLOWAT:
+      options.receiveLowWater = n < 0 ? 0x7fffffff : n === 0 ? 1 : n;
+      return 0;
+    case SO_RCVTIMEO:
+    case SO_RCVTIMEO_NEW:
+    case SO_SNDTIMEO:
+    case SO_SNDTIMEO_NEW:
+      return setTimeout(options, name, value);
+    case SO_MARK:
+      if (!hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      options.mark = n >>> 0;
+      return 0;
+    case SO_RXQ_OVFL:
+      options.overflowCount = on;
+      return 0;
+    case SO_BUSY_POLL:
+      if (n < 0) return -EINVAL;
+      options.busyPoll = n;
+      return 0;
+    case SO_INCOMING_CPU:
+      return 0;
+    default:
+      return -ENOPROTOOPT;
+  }
+}
+
+/** getsockopt(2) at SOL_SOCKET: the answer is put into `value`. */
+export function getSocketOption(socket: Socket, name: number, value: OptionValue): number {
+  const { options } = socket;
+  switch (name) {
+    case SO_DEBUG:
+      return value.setBool(options.debug);
+    case SO_REUSEADDR:
+      return value.setBool(options.reuseAddress);
+    case SO_REUSEPORT:
+      return value.setBool(options.reusePort);
+    case SO_TYPE:
+      return value.setInt(socket.type);
+    case SO_PROTOCOL:
+      return value.setInt(socket.protocol);
+    case SO_DOMAIN:
+      return value.setInt(socket.family);
+    case SO_ERROR:
+      return value.setInt(-socket.takeError());
+    case SO_ACCEPTCONN:
+      return value.setBool(socket.isListening);
+    case SO_DONTROUTE:
+      return value.setBool(options.dontRoute);
+    case SO_BROADCAST:
+      return value.setBool(options.broadcast);
+    case SO_SNDBUF:
+      return value.setInt(options.sendBytes);
+    case SO_RCVBUF:
+      return value.setInt(options.receiveBytes);
+    case SO_KEEPALIVE:
+      return value.setBool(options.keepAlive);
+    case SO_OOBINLINE:
+      return value.setBool(options.outOfBandInline);
+    case SO_NO_CHECK:
+      return value.setBool(options.noCheck);
+    case SO_PRIORITY:
+      return value.setInt(options.priority);
+    case SO_LINGER:
+      value.setInt(options.lingerOn ? 1 : 0);
+      value.dv.setInt32(Linger.at.linger, options.lingerSeconds, true);
+      value.length = Linger.size;
+      return 0;
+    case SO_BSDCOMPAT:
+      return value.setInt(0);
+    case SO_PASSCRED:
+      return value.setBool(options.passCredentials);
+    case SO_PASSSEC:
+      return value.setBool(options.passSecurity);
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMPNS:
+      return value.setBool(options.timestamp === name);
+    case SO_RCVLOWAT:
+      return value.setInt(options.receiveLowWater);
+    case SO_SNDLOWAT:
+      return value.setInt(1);
+    case SO_RCVTIMEO:
+    case SO_RCVTIMEO_NEW:
+      return timeoutOut(options.receiveTimeoutNs, value);
+    case SO_SNDTIMEO:
+    case SO_SNDTIMEO_NEW:
+      return timeoutOut(options.sendTimeoutNs, value);
+    case SO_MARK:
+      return value.setInt(options.mark);
+    case SO_RXQ_OVFL:
+      return value.setBool(options.overflowCount);
+    case SO_BUSY_POLL:
+      return value.setInt(options.busyPoll);
+    case SO_PEEK_OFF:
+      return socket.family === AF_UNIX ? value.setInt(-1) : -ENOPROTOOPT;
+    case SO_INCOMING_CPU:
+      return value.setInt(0);
+    case SO_BINDTODEVICE:
+      value.length = options.device.length === 0 ? 0 : options.device.length + 1;
+      for (let i = 0; i < options.device.length; i++) value.u8[i] = options.device.charCodeAt(i);
+      value.u8[options.device.length] = 0;
+      return 0;
+    case SO_COOKIE:
+      value.dv.setUint32(0, socket.inode.ino, true);
+      value.dv.setUint32(4, 0, true);
+      value.length = 8;
+      return 0;
+    default:
+      return socket.getFamilyOption(name, value);
+  }
+}
+
+function setBuffer(socket: Socket, isReceive: boolean, bytes: number): number {
+  const { options } = socket;
+  if (isReceive) {
+    options.receiveBytes = Math.max(bytes * 2, MIN_RECEIVE);
+    options.isReceiveFixed = true;
+  } else {
+    options.sendBytes = Math.max(bytes * 2, MIN_SEND);
+    options.isSendFixed = true;
+  }
+  socket.onBufferSize();
+  return 0;
+}
+
+/** struct timeval: zero means no timeout, a negative time expires at once. */
+function setTimeout(options: SocketOptions, name: number, value: OptionValue): number {
+  if (value.length < 16) return -EINVAL;
+  const sec = Number(value.dv.getBigInt64(0, true)), usec = Number(value.dv.getBigInt64(8, true));
+  if (usec < 0 || usec >= 1e6) return -EDOM;
+  let ns = sec < 0 ? 0 : sec * 1e9 + usec * 1000;
+  if ((sec === 0 && usec === 0) || ns > Number.MAX_SAFE_INTEGER) ns = Infinity;
+  if (name === SO_RCVTIMEO || name === SO_RCVTIMEO_NEW) options.receiveTimeoutNs = ns;
+  else options.sendTimeoutNs = ns;
+  return 0;
+}
+
+function timeoutOut(ns: number, value: OptionValue): number {
+  const usec = ns === Infinity ? 0 : Math.round(ns / 1000);
+  value.dv.setBigInt64(0, BigInt(Math.floor(usec / 1e6)), true);
+  value.dv.setBigInt64(8, BigInt(usec % 1e6), true);
+  value.length = 16;
+  return 0;
+}
+
+/** The only interface is lo. */
+function bindToDevice(options: SocketOptions, value: OptionValue): number {
+  let name = "";
+  for (let i = 0; i < Math.min(value.length, 15) && value.u8[i] !== 0; i++) {
+    name += String.fromCharCode(value.u8[i]!);
+  }
+  if (name !== "" && name !== "lo") return -ENODEV;
+  options.device = name;
+  return 0;
+}

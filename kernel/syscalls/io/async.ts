@@ -1,0 +1,125 @@
+/**
+ * Signal-driven I/O (fcntl(2), O_ASYNC): whoever F_SETOWN named gets SIGIO, or the signal of F_SETSIG, when a file
+ * becomes ready. A listener on the file's wait queue for as long as O_ASYNC is set.
+ */
+
+import { F_OWNER_PID, F_OWNER_TID } from "../../../ffi/abi/fcntl.ts";
+import { POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT, POLL_PRI } from "../../../ffi/abi/siginfo.ts";
+import { Waiter } from "../../core/wait.ts";
+import { SI_KERNEL, SigInfo } from "../../task/signal/pending.ts";
+import { sendToGroup, sendToTask } from "../../task/signal/send.ts";
+import { SIGIO, SIGRTMIN } from "../../task/signal/sigset.ts";
+import type { Kernel } from "../../task/kernel_services.ts";
+import type { Task } from "../../task/task.ts";
+import type { ThreadGroup } from "../../task/thread_group.ts";
+import {
+  type FileWatcher,
+  type OpenFile,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+} from "../../vfs/open_file.ts";
+import { FileOwner } from "./owner.ts";
+
+class AsyncListener extends Waiter implements FileWatcher {
+  nextWatcher: FileWatcher | null = null;
+  readonly file: OpenFile;
+  private readonly kernel: Kernel;
+  private readonly fd: number;
+
+  constructor(file: OpenFile, kernel: Kernel, fd: number) {
+    super();
+    this.file = file;
+    this.kernel = kernel;
+    this.fd = fd;
+  }
+
+  override onWake(events: number): void {
+    const { owner } = this.file;
+    if (!(owner instanceof FileOwner) || owner.id === 0) return;
+    const bits = events & (POLLIN | POLLOUT | POLLPRI | POLLERR | POLLHUP);
+    if (bits !== 0) signal(this.kernel, owner, bits, this.fd);
+  }
+
+  onFileGone(): void {
+    setListener(this.file, null);
+  }
+}
+
+function find(file: OpenFile): AsyncListener | null {
+  for (let w = file.watchers; w !== null; w = w.nextWatcher) {
+    if (w instanceof AsyncListener) return w;
+  }
+  return null;
+}
+
+function setListener(file: OpenFile, listener: AsyncListener | null): void {
+  const old = find(file);
+  if (old !== null) {
+    old.unlink();
+    if (file.watchers === old) file.watchers = old.nextWatcher;
+    for (let w = file.watchers; w !== null; w = w.nextWatcher) {
+      if (w.nextWatcher === old) w.nextWatcher = old.nextWatcher;
+    }
+  }
+  if (listener === null || file.waitQueue === null) return;
+  listener.nextWatcher = file.watchers;
+  file.watchers = listener;
+  file.waitQueue.add(listener, 0);
+}
+
+/** O_ASYNC was set or cleared by `t` through `fd` (which siginfo shows). */
+export function setAsync(t: Task, file: OpenFile, on: boolean, fd: number = -1): void {
+  setListener(file, on ? new AsyncListener(file, t.kernel, fd) : null);
+}
+
+function infoOf(owner: FileOwner, bits: number, fd: number): SigInfo {
+  const sig = owner.signal === 0 ? SIGIO : owner.signal;
+  if (owner.signal === 0) return new SigInfo(sig, SI_KERNEL);
+  const info = new SigInfo(sig, codeOf(bits));
+  info.band = bits;
+  info.fd = fd;
+  return info;
+}
+
+function codeOf(bits: number): number {
+  if (bits & POLLIN) return POLL_IN;
+  if (bits & POLLOUT) return POLL_OUT;
+  if (bits & POLLERR) return POLL_ERR;
+  return bits & POLLPRI ? POLL_PRI : POLL_HUP;
+}
+
+/** A full queue of a real-time signal falls back to SIGIO (fcntl(2), F_SETSIG). */
+function signal(kernel: Kernel, owner: FileOwner, bits: number, fd: number): void {
+  const info = infoOf(owner, bits, fd);
+  if (deliver(kernel, owner, info) < 0 && info.signo >= SIGRTMIN) {
+    deliver(kernel, owner, new SigInfo(SIGIO, SI_KERNEL));
+  }
+}
+
+function deliver(kernel: Kernel, owner: FileOwner, info: SigInfo): number {
+  const { pids } = kernel;
+  if (owner.type === F_OWNER_TID) {
+    const task = pids.tasks.get(owner.id);
+    return task === undefined || !mayReach(owner, task) ? 0 : sendToTask(task, info);
+  }
+  if (owner.type === F_OWNER_PID) return toGroup(owner, pids.groups.get(owner.id), info);
+  const members = pids.processGroups.get(owner.id)?.members;
+  if (members !== undefined) { for (const group of [...members]) toGroup(owner, group, info); }
+  return 0;
+}
+
+function toGroup(owner: FileOwner, group: ThreadGroup | undefined, info: SigInfo): number {
+  const task = group?.tasks[0];
+  if (group === undefined || task === undefined || !mayReach(owner, task)) return 0;
+  return sendToGroup(group, info);
+}
+
+/** Whoever called F_SETOWN must be allowed to signal the target (sigio_perm). */
+function mayReach(owner: FileOwner, target: Task): boolean {
+  const { uid, suid } = target.cred;
+  return owner.euid === 0 || owner.euid === suid || owner.euid === uid || owner.uid === suid ||
+    owner.uid === uid;
+}
