@@ -8,8 +8,7 @@ import { type FrameAllocator, PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { allocNear } from "./populate.ts";
 import { mapFrames, pageUp, unmapRange } from "./region.ts";
-import { STACK_GUARD } from "./stack.ts";
-import { PROT_MASK, VM_GROWSDOWN, VM_LOCKED, Vma } from "./vma.ts";
+import { PROT_MASK, STACK_GUARD, VM_GROWSDOWN, VM_LOCKED, Vma } from "./vma.ts";
 
 /** Pages reserved ahead: at least, and at most. In between as many as the heap has. */
 const AHEAD_MIN = 256, AHEAD_MAX = 8192;

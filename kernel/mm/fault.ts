@@ -45,7 +45,8 @@ export function handleFault(
   if (!allows(vma.prot, access)) return refuse(mm, SIGSEGV, SEGV_ACCERR, addr);
   const isWrite = access === 0 ? (vma.prot & PROT_WRITE) !== 0 : (access & ACCESS_WRITE) !== 0;
   const isMapped = mm.pages.present(page);
-  if (isWrite && isMapped >= 0 && awaitsFork(mm)) return 0; // its pages are protected before it runs again
+  // Its pages are protected before it runs again.
+  if (isWrite && isMapped >= 0 && awaitsFork(mm)) return 0;
   const r = makePresent(mm, vma, page, isWrite);
   if (r === 0) {
     mm.spuriousPage = -1;

@@ -7,6 +7,7 @@ import { EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
 import { MAX_AREAS } from "./accounting.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
+import { holeOpened } from "./unmapped_area.ts";
 
 /** Up to the next page boundary; Infinity and huge values stay what they are. */
 export function pageUp(bytes: number): number {
@@ -71,7 +72,7 @@ export function clearRange(mm: MemoryManager, start: number, end: number): void 
     mm.counters.charge(vma, (vma.end - vma.start) / PAGE_SIZE, -1);
   }
   vmas.remove(from, to);
-  mm.search.freed(end);
+  holeOpened(mm, end);
   dropPages(mm, start / PAGE_SIZE, end / PAGE_SIZE);
 }
 

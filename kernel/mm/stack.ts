@@ -10,10 +10,8 @@ import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { populateAnonymous } from "./populate.ts";
 import { mapFrames } from "./region.ts";
-import { PROT_MASK, VM_GROWSDOWN, Vma } from "./vma.ts";
+import { PROT_MASK, STACK_GUARD, VM_GROWSDOWN, Vma } from "./vma.ts";
 
-/** Linux's stack_guard_gap: 256 pages. */
-export const STACK_GUARD = 256 * PAGE_SIZE;
 /** A fault grows the stack by this much at least, where there is room: fewer faults than Linux's page by page. */
 const STEP = 64 * 1024;
 /** Frames that are reserved for growth below a new stack. */

@@ -5,8 +5,7 @@
 
 import { MIN_ADDRESS } from "./address_layout.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { STACK_GUARD } from "./stack.ts";
-import { VM_GROWSDOWN } from "./vma.ts";
+import { STACK_GUARD, VM_GROWSDOWN } from "./vma.ts";
 
 /** MAP_32BIT: mappings lie in this range (arch/x86/kernel/sys_x86_64.c). */
 const LOW_START = 0x40000000, LOW_END = 0x80000000;
@@ -16,13 +15,15 @@ const LOW_START = 0x40000000, LOW_END = 0x80000000;
  * small mappings do not make each search longer.
  */
 export class SearchState {
+  /** The end of a hole, or beyond. */
   top: number = Infinity;
   skipped: number = 0;
+}
 
-  /** [.., end) is free now. */
-  freed(end: number): void {
-    if (end > this.top) this.top = end;
-  }
+/** What ended at `end` was unmapped: the hole that it left may be larger than any above the last search. */
+export function holeOpened(mm: MemoryManager, end: number): void {
+  const i = mm.vmas.indexOf(end), above = i < mm.vmas.length ? mm.vmas.at(i).start : Infinity;
+  if (above > mm.search.top) mm.search.top = above;
 }
 
 /** An address for `len` bytes, or -1. */
@@ -34,9 +35,7 @@ export function findUnmapped(mm: MemoryManager, len: number, isLow: boolean): nu
     state.skipped = 0;
   }
   const addr = topDown(mm, len, MIN_ADDRESS, Math.min(state.top, mm.mmapBase), state);
-  if (addr < 0) return topDown(mm, len, MIN_ADDRESS, mm.layout.maxAddress);
-  state.top = addr;
-  return addr;
+  return addr >= 0 ? addr : topDown(mm, len, MIN_ADDRESS, mm.layout.maxAddress);
 }
 
 /** True when nothing is mapped in [addr, addr + len) and the platform does not need it either. */
@@ -71,8 +70,11 @@ function topDown(
   for (i--;; i--) {
     const floor = Math.max(low, i >= 0 ? vmas.at(i).end : low);
     const addr = fitBelow(mm, floor, end, len);
+    if (state !== null) {
+      if (addr >= 0) state.top = end;
+      else if (end - floor > state.skipped) state.skipped = end - floor;
+    }
     if (addr >= 0) return addr;
-    if (state !== null && end - floor > state.skipped) state.skipped = end - floor;
     if (i < 0 || vmas.at(i).start <= low) return -1;
     end = ceilingBelow(mm, i);
   }

@@ -26,6 +26,9 @@ export const VM_SHARED = 1,
 
 export const PROT_MASK: number = PROT_READ | PROT_WRITE | PROT_EXEC;
 
+/** Linux's stack_guard_gap: nothing is placed this close below a stack. */
+export const STACK_GUARD: number = 256 * 4096;
+
 export class Vma {
   start: number;
   end: number;
