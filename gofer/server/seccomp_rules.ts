@@ -71,6 +71,9 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   rule(N.SYS_rt_sigprocmask, "libc around thread work"),
   rule(N.SYS_rt_sigreturn, "return from the fault and signal handlers"),
   rule(N.SYS_sigaltstack, "Rust when a thread ends"),
+  // A thread that Deno made before the filter may begin behind it: without these two libc ends the process.
+  rule(N.SYS_rseq, "libc when a thread begins"),
+  rule(N.SYS_set_robust_list, "libc when a thread begins"),
   rule(N.SYS_gettid, "libc's abort, V8's thread ids"),
   rule(N.SYS_getpid, "libc's abort"),
   rule(N.SYS_tgkill, "libc's abort signals its own thread"),
