@@ -5,6 +5,7 @@
 
 import type { Caller } from "./vfs/caller.ts";
 import type { FileSystem } from "./vfs/inode.ts";
+import { DevtmpfsType } from "./fs/devfs/devtmpfs.ts";
 import { FsType } from "./fs/fs_types.ts";
 import { overlayFromOptions } from "./fs/overlay/options.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
@@ -15,6 +16,7 @@ export function registerFileSystems(kernel: Kernel): void {
   const types = kernel.fsTypes;
   types.register(new TmpfsType(kernel));
   types.register(new OverlayType(kernel));
+  types.register(new DevtmpfsType(kernel.memory.frames, kernel.host));
 }
 
 class TmpfsType extends FsType {

@@ -7,6 +7,7 @@ import type { Arena } from "../ffi/mem/arena.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Host } from "./core/host.ts";
 import { registerFileSystems } from "./file_systems.ts";
+import { registerMemoryDevices } from "./fs/devfs/devices.ts";
 import { FsTypes } from "./fs/fs_types.ts";
 import { MemfdStore } from "./fs/tmpfs/memfd.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
@@ -73,6 +74,7 @@ export class SandboxKernel implements Kernel {
     this.memfds = new MemfdStore(this.vfs, new TmpfsFs(this.memory.frames, host, unlimited));
     this.loop = new Loop(this, host, () => this.memory.reclaim());
     registerFileSystems(this);
+    registerMemoryDevices(this.vfs.special, host, this);
   }
 
   now(): number {

@@ -1,0 +1,82 @@
+/**
+ * Which character devices there are: device numbers and who opens them. Terminals register themselves
+ * (devpts/terminals.ts).
+ */
+
+import { EPERM } from "../../../ffi/abi/errno.ts";
+import { O_ACCMODE, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
+import type { Host } from "../../core/host.ts";
+import type { Caller } from "../../vfs/caller.ts";
+import type { Path } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { SpecialFiles, SpecialOpener } from "../../vfs/special_files.ts";
+import {
+  FullFile,
+  KmsgFile,
+  type LogSink,
+  NullFile,
+  RandomFile,
+  ZeroFile,
+} from "./memory_devices.ts";
+
+/** Major number of the memory devices, and its minors (admin-guide/devices.txt). */
+export const MEM_MAJOR = 1;
+export const NULL_MINOR = 3,
+  ZERO_MINOR = 5,
+  FULL_MINOR = 7,
+  RANDOM_MINOR = 8,
+  URANDOM_MINOR = 9,
+  KMSG_MINOR = 11;
+
+/** Register the memory devices with a kernel's special files. */
+export function registerMemoryDevices(special: SpecialFiles, host: Host, sink: LogSink): void {
+  special.registerCharacter(MEM_MAJOR, NULL_MINOR, new NullOpener());
+  special.registerCharacter(MEM_MAJOR, ZERO_MINOR, new ZeroOpener());
+  special.registerCharacter(MEM_MAJOR, FULL_MINOR, new FullOpener());
+  const random = new RandomOpener(host);
+  special.registerCharacter(MEM_MAJOR, RANDOM_MINOR, random);
+  special.registerCharacter(MEM_MAJOR, URANDOM_MINOR, random);
+  special.registerCharacter(MEM_MAJOR, KMSG_MINOR, new KmsgOpener(sink));
+}
+
+class NullOpener implements SpecialOpener {
+  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
+    return new NullFile(inode, flags);
+  }
+}
+
+class ZeroOpener implements SpecialOpener {
+  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
+    return new ZeroFile(inode, flags);
+  }
+}
+
+class FullOpener implements SpecialOpener {
+  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
+    return new FullFile(inode, flags);
+  }
+}
+
+class RandomOpener implements SpecialOpener {
+  private readonly host: Host;
+
+  constructor(host: Host) {
+    this.host = host;
+  }
+  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
+    return new RandomFile(inode, flags, this.host);
+  }
+}
+
+/** DIFFERS: nobody may read the log, as Linux has it for programs without CAP_SYSLOG (dmesg_restrict). */
+class KmsgOpener implements SpecialOpener {
+  private readonly sink: LogSink;
+
+  constructor(sink: LogSink) {
+    this.sink = sink;
+  }
+  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile | number {
+    return (flags & O_ACCMODE) === O_WRONLY ? new KmsgFile(inode, flags, this.sink) : -EPERM;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * devtmpfs: a tmpfs that comes with the nodes that programs expect in /dev. Links for the standard files and
+ * directories to mount on (pts, shm, mqueue) are there too, as container runtimes make them.
+ *
+ * DIFFERS: every mount has a tree of its own, where Linux shows one tree everywhere: a sandbox may hold several
+ * containers. Not here: what the devices do (devices.ts).
+ */
+
+import { makedev, S_IFCHR } from "../../../ffi/abi/stat.ts";
+import type { Host } from "../../core/host.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
+import type { Caller } from "../../vfs/caller.ts";
+import type { FileSystem, Inode } from "../../vfs/inode.ts";
+import { FsType } from "../fs_types.ts";
+import { parseTmpfsOptions } from "../tmpfs/options.ts";
+import { TmpfsFs } from "../tmpfs/tmpfs.ts";
+import {
+  FULL_MINOR,
+  MEM_MAJOR,
+  NULL_MINOR,
+  RANDOM_MINOR,
+  URANDOM_MINOR,
+  ZERO_MINOR,
+} from "./devices.ts";
+
+/** Major of /dev/tty, /dev/console and /dev/ptmx; their minors. */
+export const TTYAUX_MAJOR = 5;
+export const TTY_MINOR = 0, CONSOLE_MINOR = 1, PTMX_MINOR = 2;
+
+interface Node {
+  readonly name: string;
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** Character devices, all of them for everybody. */
+const NODES: readonly Node[] = [
+  { name: "null", major: MEM_MAJOR, minor: NULL_MINOR },
+  { name: "zero", major: MEM_MAJOR, minor: ZERO_MINOR },
+  { name: "full", major: MEM_MAJOR, minor: FULL_MINOR },
+  { name: "random", major: MEM_MAJOR, minor: RANDOM_MINOR },
+  { name: "urandom", major: MEM_MAJOR, minor: URANDOM_MINOR },
+  { name: "tty", major: TTYAUX_MAJOR, minor: TTY_MINOR },
+];
+
+const LINKS: readonly (readonly [name: string, target: string])[] = [
+  ["fd", "/proc/self/fd"],
+  ["stdin", "/proc/self/fd/0"],
+  ["stdout", "/proc/self/fd/1"],
+  ["stderr", "/proc/self/fd/2"],
+  ["ptmx", "pts/ptmx"],
+];
+
+/** Directories to mount on; shm is usable as it is. */
+const DIRECTORIES: readonly (readonly [name: string, mode: number])[] = [
+  ["pts", 0o755],
+  ["shm", 0o1777],
+  ["mqueue", 0o755],
+];
+
+/** Put nodes, links and directories into an empty directory that is to be a /dev: 0 or -errno. */
+export function populateDev(dir: Inode): number {
+  let r = 0;
+  for (const { name, major, minor } of NODES) {
+    r ||= errorOf(dir.mknod(name, S_IFCHR | 0o666, makedev(major, minor), 0, 0));
+  }
+  for (const [name, target] of LINKS) r ||= errorOf(dir.symlink(name, target, 0, 0));
+  for (const [name, mode] of DIRECTORIES) r ||= errorOf(dir.mkdir(name, mode, 0, 0));
+  return r;
+}
+
+function errorOf(made: Inode | number): number {
+  return typeof made === "number" ? made : 0;
+}
+
+export class DevtmpfsType extends FsType {
+  override readonly name = "devtmpfs";
+  private readonly frames: FrameAllocator;
+  private readonly host: Host;
+
+  constructor(frames: FrameAllocator, host: Host) {
+    super();
+    this.frames = frames;
+    this.host = host;
+  }
+
+  /** Options are those of tmpfs(5); the mode is 0755 unless they say otherwise. */
+  override create(_caller: Caller, _source: string, text: string): FileSystem | number {
+    const options = parseTmpfsOptions(text, this.host.memoryBytes);
+    if (typeof options === "number") return options;
+    options.mode ??= 0o755;
+    const fs = new TmpfsFs(this.frames, this.host, options, this.name);
+    const r = populateDev(fs.root);
+    if (r === 0) return fs;
+    fs.destroy();
+    return r;
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * The devices of mem(4), null(4), full(4), random(4) and /dev/kmsg: files that nobody else has a hand in.
+ *
+ * DIFFERS: the position advances as bytes move, where Linux leaves it at 0.
+ *
+ * Neighbours: devices.ts (numbers), devtmpfs.ts (the tree that shows them), devpts/ (terminals).
+ */
+
+import { EINVAL, ENOSPC, ENOTTY, EPERM } from "../../../ffi/abi/errno.ts";
+import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
+import {
+  RNDADDENTROPY,
+  RNDADDTOENTCNT,
+  RNDGETENTCNT,
+  RNDRESEEDCRNG,
+} from "../../../ffi/abi/ioctl.ts";
+import { bytesToString } from "../../core/bytes.ts";
+import type { Host } from "../../core/host.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import type { Backing } from "../../mm/backing.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
+import { ZeroBacking } from "../../mm/zero_backing.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
+
+/** LIMIT: bytes that one read of randomness gives, as random(4) says. */
+const MAX_RANDOM = 33554431;
+/** LIMIT: bytes of one record of the log, as LOG_LINE_MAX of Linux. */
+const MAX_RECORD = 1024 - 32;
+/** Bits that the entropy pool has; it is always full. */
+const ENTROPY_BITS = 256;
+/** RNDZAPENTCNT and RNDCLEARPOOL of linux/random.h. */
+const RNDZAPENTCNT = 0x5204, RNDCLEARPOOL = 0x5206;
+
+/** Where lines for the log go: the kernel. */
+export interface LogSink {
+  log(line: string): void;
+}
+
+abstract class DeviceFile extends OpenFile {
+  override readonly inode: Inode;
+
+  constructor(inode: Inode, flags: number) {
+    super(flags);
+    this.inode = inode;
+  }
+  override get isSeekable(): boolean {
+    return true;
+  }
+  override describe(): string {
+    return "/dev";
+  }
+}
+
+/** /dev/null: empty, and takes everything without looking at it. */
+export class NullFile extends DeviceFile {
+  override read(_io: IoCursor, _offset: number): number {
+    return 0;
+  }
+  /** HOT */
+  override write(io: IoCursor, _offset: number): number {
+    return skip(io);
+  }
+}
+
+/** /dev/zero. */
+export class ZeroFile extends DeviceFile {
+  private backing: ZeroBacking | null = null;
+
+  override read(io: IoCursor, _offset: number): number {
+    return io.remaining === 0 ? 0 : io.putZeros(io.remaining);
+  }
+  override write(io: IoCursor, _offset: number): number {
+    return skip(io);
+  }
+  /** Private: anonymous memory. Shared: memory that forks share. */
+  override mmap(_writable: boolean, _shared: boolean): Backing {
+    return this.backing ??= new ZeroBacking(this.inode);
+  }
+}
+
+/** /dev/full: zeros, and no space. */
+export class FullFile extends DeviceFile {
+  override read(io: IoCursor, _offset: number): number {
+    return io.remaining === 0 ? 0 : io.putZeros(io.remaining);
+  }
+  override write(_io: IoCursor, _offset: number): number {
+    return -ENOSPC;
+  }
+}
+
+const noise = new Uint8Array(4096);
+
+/** /dev/random and /dev/urandom, which never wait: the host has enough. */
+export class RandomFile extends DeviceFile {
+  private readonly host: Host;
+
+  constructor(inode: Inode, flags: number, host: Host) {
+    super(inode, flags);
+    this.host = host;
+  }
+
+  override read(io: IoCursor, _offset: number): number {
+    io.limit(MAX_RANDOM);
+    let done = 0;
+    while (io.remaining > 0) {
+      const n = Math.min(io.remaining, noise.length);
+      this.host.random(n === noise.length ? noise : noise.subarray(0, n));
+      const r = io.putBytes(noise, 0, n);
+      if (r < 0) return done > 0 ? done : r;
+      done += r;
+      if (r < n) break;
+    }
+    noise.fill(0);
+    return done;
+  }
+
+  /** What is written would be mixed in; the host's pool needs nothing of it. */
+  override write(io: IoCursor, _offset: number): number {
+    return skip(io);
+  }
+
+  override ioctl(request: number, arg: number, user: UserMemory): number {
+    switch (request) {
+      case RNDGETENTCNT:
+        return user.store32(arg, ENTROPY_BITS);
+      case RNDADDTOENTCNT:
+      case RNDADDENTROPY:
+      case RNDZAPENTCNT:
+      case RNDCLEARPOOL:
+      case RNDRESEEDCRNG:
+        return this.cred !== null && hasCap(this.cred, CAP_SYS_ADMIN) ? 0 : -EPERM;
+      default:
+        return -ENOTTY;
+    }
+  }
+}
+
+const record = new Uint8Array(MAX_RECORD);
+
+/** /dev/kmsg, for writing: a line of the sandbox's debug log. Reading it is refused when it is opened. */
+export class KmsgFile extends OpenFile {
+  override readonly inode: Inode;
+  private readonly sink: LogSink;
+
+  constructor(inode: Inode, flags: number, sink: LogSink) {
+    super(flags);
+    this.inode = inode;
+    this.sink = sink;
+  }
+
+  override write(io: IoCursor, _offset: number): number {
+    const n = io.remaining;
+    if (n > MAX_RECORD) return -EINVAL;
+    const r = io.takeBytes(record, 0, n);
+    if (r < 0) return r;
+    this.sink.log(`guest: ${bytesToString(record, 0, r).replaceAll(/\p{Cc}+/gu, " ")}`);
+    return r;
+  }
+  override seek(_offset: number, _whence: number): number {
+    return 0;
+  }
+  override describe(): string {
+    return "/dev/kmsg";
+  }
+}
+
+function skip(io: IoCursor): number {
+  const n = io.remaining;
+  io.advance(n);
+  return n;
+}
