@@ -142,10 +142,10 @@ function setPropagation(caller: Caller, mount: Mount, type: number, recursive: b
   for (const child of mount.children) setPropagation(caller, child, type, true);
 }
 
-/** umount2(2). */
-export function unmount(caller: Caller, path: Path, flags: number): number {
+/** umount2(2): what is on top of `at` (a working directory may have been mounted on). */
+export function unmount(caller: Caller, at: Path, flags: number): number {
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
-  const namespace = caller.fs.namespace, mount = path.mount;
+  const namespace = caller.fs.namespace, path = namespace.topOf(at), mount = path.mount;
   if (path.dentry !== mount.root || !namespace.owns(mount)) return -EINVAL;
   if ((flags & MNT_EXPIRE) !== 0) {
     if (mount === caller.fs.root.mount || (flags & (MNT_FORCE | MNT_DETACH)) !== 0) return -EINVAL;

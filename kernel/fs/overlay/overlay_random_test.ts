@@ -1,25 +1,19 @@
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
-import { mkdirAt, symlinkAt } from "../../vfs/create.ts";
+import { mkdirAt } from "../../vfs/create.ts";
 import { Exerciser, type ExerciserOptions, Random } from "../../vfs/exerciser_testing.ts";
 import { FsContext } from "../../vfs/fs_context.ts";
-import {
-  type FileDriver,
-  hasHostTmpfs,
-  HostDriver,
-  VfsDriver,
-} from "../../vfs/file_driver_testing.ts";
+import { type FileDriver, VfsDriver } from "../../vfs/file_driver_testing.ts";
 import { MountNamespace } from "../../vfs/mounts.ts";
 import { findAt } from "../../vfs/status.ts";
 import { TestCaller, TestFiles } from "../../vfs/vfs_testing.ts";
-import { TmpfsFs } from "../tmpfs/tmpfs.ts";
 import { FdTable } from "../../vfs/fd_table.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { memoryOverlay } from "./memory_overlay.ts";
 
 const DIRS = ["t1", "t1/t2", "t1/t2/t3", "t1/t2/t3/t4"];
 
-function callerOn(t: TestFiles, namespace: MountNamespace): TestCaller {
+function callerOn(namespace: MountNamespace): TestCaller {
   const at = namespace.rootPath();
   const fs = new FsContext(namespace, at, at, 0o022);
   return new TestCaller(new FdTable(), fs, rootCredentials());
@@ -69,7 +63,7 @@ function overlayDriver(seed: number): { driver: VfsDriver; lower: VfsDriver } {
   const lower = new VfsDriver("lower", c);
   populate(lower, seed);
   const overlay = memoryOverlay(t.tmpfs.root, t.frames, t.host, "");
-  const onTop = callerOn(t, MountNamespace.of(t.vfs, overlay, 0, "overlay"));
+  const onTop = callerOn(MountNamespace.of(t.vfs, overlay, 0, "overlay"));
   enter(onTop);
   // Inodes come and go all the time.
   if (seed % 2 === 0) t.vfs.dentries.maxUnused = 8;
@@ -98,7 +92,8 @@ function snapshot(d: FileDriver, dir = "."): string {
 }
 
 for (const users of [false, true]) {
-  Deno.test(`random calls on an overlay give what a tmpfs gives${users ? ", as several users" : ""}`, () => {
+  const who = users ? ", as several users" : "";
+  Deno.test(`random calls on an overlay give what a tmpfs gives${who}`, () => {
     for (let seed = 1; seed <= 12; seed++) {
       const { driver, lower } = overlayDriver(seed);
       const before = snapshot(lower);

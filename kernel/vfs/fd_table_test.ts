@@ -1,0 +1,171 @@
+import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
+import { O_PATH, O_RDWR } from "../../ffi/abi/fcntl.ts";
+import { AnonFs } from "../fs/anonfd/anon_inode.ts";
+import { FdTable, NR_OPEN } from "./fd_table.ts";
+import { FileLocks } from "./file_locks.ts";
+import type { Inode } from "./inode.ts";
+import { OpenFile } from "./open_file.ts";
+import { errno } from "./vfs_testing.ts";
+
+const fs = new AnonFs("anon_inodefs");
+
+class TestFile extends OpenFile {
+  readonly inode: Inode = fs.make(0o600);
+  released: number = 0;
+  closed: object[] = [];
+  closeResult: number = 0;
+
+  constructor(flags = O_RDWR) {
+    super(flags);
+  }
+  override onFdClose(owner: object): number {
+    this.closed.push(owner);
+    return this.closeResult;
+  }
+  protected override release(): void {
+    this.released++;
+  }
+}
+
+const LIMIT = 1024;
+
+Deno.test("the lowest free fd is given, from a minimum on", () => {
+  const t = new FdTable();
+  for (let i = 0; i < 200; i++) assertEquals(t.install(new TestFile(), false, LIMIT), i);
+  for (const fd of [150, 3, 64, 63]) assertEquals(t.close(fd), 0);
+  assertEquals(t.install(new TestFile(), false, LIMIT), 3);
+  assertEquals(t.install(new TestFile(), false, LIMIT, 64), 64);
+  assertEquals(t.install(new TestFile(), false, LIMIT), 63);
+  assertEquals(t.install(new TestFile(), false, LIMIT), 150);
+  assertEquals(t.install(new TestFile(), false, LIMIT), 200);
+  assertEquals(t.install(new TestFile(), false, LIMIT, 500), 500);
+  assertEquals(t.count, 202);
+});
+
+Deno.test("random opening and closing agrees with a simple model", () => {
+  const t = new FdTable(), model = new Set<number>();
+  let seed = 12345;
+  const next = (n: number) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % n;
+  for (let i = 0; i < 5000; i++) {
+    if (next(3) > 0) {
+      const from = next(4) === 0 ? next(120) : 0;
+      let expected = from;
+      while (model.has(expected)) expected++;
+      assertEquals(t.install(new TestFile(), next(2) === 0, LIMIT, from), expected);
+      model.add(expected);
+    } else {
+      const fd = next(130);
+      assertEquals(errno(t.close(fd)), model.has(fd) ? 0 : "EBADF");
+      model.delete(fd);
+    }
+    if (model.size > 100) {
+      for (const fd of [...model]) if (next(2) === 0) model.delete(fd) && t.close(fd);
+    }
+  }
+  assertEquals(t.openFds(), [...model].sort((a, b) => a - b));
+});
+
+Deno.test("bad fds are EBADF, never an exception", () => {
+  const t = new FdTable();
+  t.install(new TestFile(), false, LIMIT);
+  for (const fd of [-1, 1, 2 ** 31 - 1, -(2 ** 31)]) {
+    assertEquals(t.get(fd), null);
+    assertEquals(errno(t.close(fd)), "EBADF");
+    assertEquals(errno(t.dup(fd, false, LIMIT)), "EBADF");
+    assertEquals(errno(t.dupTo(fd, 5, false, LIMIT)), "EBADF");
+    assertEquals(errno(t.dupTo(0, fd < 0 ? fd : LIMIT, false, LIMIT)), "EBADF");
+  }
+});
+
+Deno.test("RLIMIT_NOFILE: EMFILE at the limit, EINVAL for a minimum beyond it", () => {
+  const t = new FdTable();
+  for (let i = 0; i < 4; i++) t.install(new TestFile(), false, 4);
+  const extra = new TestFile();
+  assertEquals(errno(t.install(extra, false, 4)), "EMFILE");
+  assertEquals(extra.refs, 1);
+  assertEquals(errno(t.dup(0, false, 4)), "EMFILE");
+  assertEquals(errno(t.dup(0, false, 4, 4)), "EINVAL");
+  assertEquals(errno(t.dup(0, false, 4, -1)), "EINVAL");
+  assertEquals(errno(t.dup(0, false, 0)), "EMFILE");
+  assertEquals(t.get(0)!.refs, 1);
+  assertEquals(t.dup(0, false, NR_OPEN, 100000), 100000);
+  assertEquals(t.close(100000), 0);
+});
+
+Deno.test("dup shares the description; dup2 closes what was there", () => {
+  const t = new FdTable(), a = new TestFile(), b = new TestFile();
+  t.install(a, true, LIMIT);
+  t.install(b, true, LIMIT);
+  assertEquals(t.dup(0, false, LIMIT), 2);
+  assertEquals([t.isCloexec(0), t.isCloexec(2)], [true, false]);
+  assertEquals(t.dupTo(0, 1, false, LIMIT), 1);
+  assertEquals(b.released, 1);
+  assertEquals(t.isCloexec(1), false);
+  assertEquals(t.dupTo(0, 0, false, LIMIT), 0);
+  assertEquals(a.refs, 3);
+  for (const fd of [0, 1]) t.close(fd);
+  assertEquals(a.released, 0);
+  t.close(2);
+  assertEquals(a.released, 1);
+  assertEquals(a.closed.length, 3);
+});
+
+Deno.test("close-on-exec: execve closes what is marked, and a reused fd starts unmarked", () => {
+  const t = new FdTable();
+  for (let i = 0; i < 70; i++) t.install(new TestFile(), i % 2 === 0, LIMIT);
+  t.setCloexec(1, true);
+  t.setCloexec(2, false);
+  t.closeOnExec();
+  const expected = [2];
+  for (let i = 3; i < 70; i += 2) expected.push(i);
+  assertEquals(t.openFds(), expected);
+  t.install(new TestFile(), false, LIMIT);
+  assertEquals(t.isCloexec(0), false);
+});
+
+Deno.test("a copy has the same files; the last drop of a shared table closes them", () => {
+  const t = new FdTable(), file = new TestFile();
+  t.install(file, true, LIMIT);
+  const copy = t.copy();
+  assertNotStrictEquals(copy, t);
+  assertStrictEquals(copy.get(0), file);
+  assertEquals([file.refs, copy.isCloexec(0)], [2, true]);
+  t.hold();
+  t.drop();
+  assertEquals(file.refs, 2);
+  t.drop();
+  copy.drop();
+  assertEquals(file.released, 1);
+});
+
+Deno.test("close_range closes or marks, with bounds beyond the table", () => {
+  const t = new FdTable();
+  for (let i = 0; i < 10; i++) t.install(new TestFile(), false, LIMIT);
+  t.closeRange(3, 5, true);
+  assertEquals([2, 3, 5, 6].map((fd) => t.isCloexec(fd)), [false, true, true, false]);
+  t.closeRange(8, 0xffffffff, false);
+  assertEquals(t.openFds(), [0, 1, 2, 3, 4, 5, 6, 7]);
+  t.closeRange(0, 2, false);
+  assertEquals(t.install(new TestFile(), false, LIMIT), 0);
+});
+
+Deno.test("an O_PATH file is no file for I/O", () => {
+  const t = new FdTable();
+  t.install(new TestFile(O_PATH), false, LIMIT);
+  assertEquals(t.get(0), null);
+  assertEquals(t.getAny(0)!.canRead, false);
+});
+
+Deno.test("closing any fd drops the table's POSIX locks; an error of close is told, the fd is gone", () => {
+  const t = new FdTable(), file = new TestFile();
+  const locks = file.inode.locks = new FileLocks();
+  t.install(file, false, LIMIT);
+  t.dup(0, false, LIMIT);
+  locks.setRecord(t, 1, 0, Infinity, 7);
+  locks.setRecord({}, 0, 0, 0, 8);
+  file.closeResult = -5;
+  assertEquals(errno(t.close(1)), "EIO");
+  assertEquals(locks.recordLocks.length, 0);
+  assertEquals(t.getAny(1), null);
+  file.inode.locks = null;
+});
