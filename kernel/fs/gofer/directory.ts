@@ -13,6 +13,7 @@ import { GoferInode } from "./gofer_inode.ts";
 import { type Listing, readListing } from "./listing.ts";
 import { GoferSymlink } from "./nodes.ts";
 import { GoferRegular } from "./regular.ts";
+import { DirScan } from "./scan.ts";
 
 const UNLINK_REMOVEDIR = 0x200;
 /** Lookups that go through names before the directory gets a fid of its own. */
@@ -20,6 +21,7 @@ const LOOKUPS_WITHOUT_FID = 1;
 
 export class GoferDirectory extends GoferInode {
   private lookups: number = 0;
+  private readonly scan: DirScan = new DirScan();
 
   override get dentriesAreStable(): boolean {
     return this.fs.isExclusive;
@@ -31,7 +33,7 @@ export class GoferDirectory extends GoferInode {
       const found = ahead.take(this, name);
       if (found !== undefined) return found ?? -ENOENT;
     }
-    return this.ask(name);
+    return this.scan.take(this.fs, this, name) ?? this.ask(name);
   }
 
   private ask(name: string): GoferInode | number {
@@ -99,15 +101,22 @@ export class GoferDirectory extends GoferInode {
   entries(): Listing | number {
     const { fs } = this;
     const kept = fs.isExclusive ? fs.listings.get(this) : null;
-    if (kept !== null) return kept;
+    if (kept !== null) {
+      this.scan.listed(kept.length);
+      return kept;
+    }
     const fid = this.bind();
     if (fid < 0) return fid;
     const list = readListing(fs.client, fid);
-    if (typeof list !== "number" && fs.isExclusive) fs.listings.set(this, list);
+    if (typeof list !== "number" && fs.isExclusive) {
+      fs.listings.set(this, list);
+      this.scan.listed(list.length);
+    }
     return list;
   }
 
   override letGo(): void {
+    this.scan.clear();
     this.fs.listings.drop(this);
   }
 
@@ -115,6 +124,7 @@ export class GoferDirectory extends GoferInode {
   private changed(): void {
     this.isStale = true;
     this.fs.changed();
+    this.scan.clear();
     this.fs.listings.drop(this);
   }
 
