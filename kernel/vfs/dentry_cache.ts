@@ -175,7 +175,9 @@ export class DentryCache {
     for (let i = 0; i < PRUNE_STEP && this.count > this.maxUnused; i++) {
       const d = this.oldest;
       if (d === null) return;
-      const isBusy = d.pins > 0 || d.mountCount > 0 || (d.children !== null && d.children.size > 0);
+      const isBusy = d.pins > 0 || d.mountCount > 0 ||
+        (d.children !== null && d.children.size > 0) ||
+        (d.inode !== null && d.inode.watches !== null);
       if (isBusy || d.wasUsed) {
         d.wasUsed = false;
         this.unlinkLru(d);

@@ -7,6 +7,7 @@
  */
 
 import { EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { IN_DELETE_SELF } from "../../ffi/abi/inotify.ts";
 import { makedev } from "../../ffi/abi/stat.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { WaitQueue } from "../core/wait.ts";
@@ -256,7 +257,9 @@ export abstract class Inode {
     this.refs++;
   }
   drop(): void {
-    if (--this.refs === 0 && this.nlink === 0) this.evict();
+    if (--this.refs > 0 || this.nlink > 0) return;
+    if (this.watches !== null) this.watches.notify(IN_DELETE_SELF, 0, null, false);
+    this.evict();
   }
 }
 

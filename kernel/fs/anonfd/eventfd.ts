@@ -5,25 +5,28 @@ import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile, POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import { anonFs } from "./anon_inode.ts";
 
 const WORD = 0x100000000;
+/** The value under way. */
+const buffer = new Uint8Array(128);
+const view = new DataView(buffer.buffer);
 
 export class EventFile extends OpenFile {
-  override readonly inode: Inode;
   private readonly isSemaphore: boolean;
   private lo: number;
   private hi: number = 0;
   private readonly queue: WaitQueue = new WaitQueue();
-  private readonly buf: Uint8Array<ArrayBuffer> = new Uint8Array(8);
-  private readonly dv: DataView = new DataView(this.buf.buffer);
 
-  constructor(inode: Inode, flags: number, initial: number, isSemaphore: boolean) {
+  constructor(flags: number, initial: number, isSemaphore: boolean) {
     super(flags);
-    this.inode = inode;
     this.lo = initial;
     this.isSemaphore = isSemaphore;
   }
 
+  override get inode(): Inode {
+    return anonFs.root;
+  }
   override get waitQueue(): WaitQueue {
     return this.queue;
   }
@@ -31,8 +34,8 @@ export class EventFile extends OpenFile {
   override read(io: IoCursor, _offset: number): number {
     if (io.remaining < 8) return -EINVAL;
     if ((this.lo | this.hi) === 0) return -EAGAIN;
-    this.dv.setUint32(0, this.isSemaphore ? 1 : this.lo, true);
-    this.dv.setUint32(4, this.isSemaphore ? 0 : this.hi, true);
+    view.setUint32(0, this.isSemaphore ? 1 : this.lo, true);
+    view.setUint32(4, this.isSemaphore ? 0 : this.hi, true);
     if (this.isSemaphore) {
       if (this.lo === 0) this.hi--;
       this.lo = (this.lo - 1) >>> 0;
@@ -40,15 +43,15 @@ export class EventFile extends OpenFile {
       this.lo = this.hi = 0;
     }
     this.queue.wake(POLLOUT | POLLWRNORM);
-    return io.putBytes(this.buf, 0, 8);
+    return io.putBytes(buffer, 0, 8);
   }
 
   /** The counter never passes 2^64 - 2; the value 2^64 - 1 is refused. */
   override write(io: IoCursor, _offset: number): number {
     if (io.remaining < 8) return -EINVAL;
-    const n = io.takeBytes(this.buf, 0, 8);
+    const n = io.takeBytes(buffer, 0, 8);
     if (n < 0) return n;
-    const lo = this.dv.getUint32(0, true), hi = this.dv.getUint32(4, true);
+    const lo = view.getUint32(0, true), hi = view.getUint32(4, true);
     if (lo === 0xffffffff && hi === 0xffffffff) return -EINVAL;
     const sumLo = this.lo + lo, sumHi = this.hi + hi + (sumLo >= WORD ? 1 : 0);
     const newLo = sumLo >= WORD ? sumLo - WORD : sumLo;

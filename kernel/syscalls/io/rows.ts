@@ -2,12 +2,17 @@
 
 import { type Row, row } from "../table.ts";
 import * as copy from "./copy.ts";
+import * as epoll from "./epoll.ts";
+import * as eventfd from "./eventfd.ts";
 import * as fd from "./fd.ts";
+import * as inotify from "./inotify.ts";
 import * as locks from "./locks.ts";
 import * as pipe from "./pipe.ts";
 import * as poll from "./poll.ts";
 import * as readWrite from "./read_write.ts";
+import * as signalfd from "./signalfd.ts";
 import * as storage from "./storage.ts";
+import * as timerfd from "./timerfd.ts";
 
 export const rows: readonly Row[] = [
   row("read", readWrite.sysRead, "fd out size"),
@@ -55,4 +60,31 @@ export const rows: readonly Row[] = [
   row("ppoll", poll.sysPpoll, "ptr uint timespec sigset size", { restart: "nohand" }),
   row("select", poll.sysSelect, "int ptr ptr ptr ptr", { restart: "nohand" }),
   row("pselect6", poll.sysPselect6, "int ptr ptr ptr timespec ptr", { restart: "nohand" }),
+
+  row("epoll_create", epoll.sysEpollCreate, "int"),
+  row("epoll_create1", epoll.sysEpollCreate1, "hex"),
+  row("epoll_ctl", epoll.sysEpollCtl, "fd epollop fd ptr"),
+  row("epoll_wait", epoll.sysEpollWait, "fd ptr int int", { restart: "eintr" }),
+  row("epoll_pwait", epoll.sysEpollPwait, "fd ptr int int sigset size", { restart: "eintr" }),
+  row("epoll_pwait2", epoll.sysEpollPwait2, "fd ptr int timespec sigset size", {
+    restart: "eintr",
+  }),
+
+  row("eventfd", eventfd.sysEventfd, "uint"),
+  row("eventfd2", eventfd.sysEventfd2, "uint hex"),
+  row("timerfd_create", timerfd.sysTimerfdCreate, "clock hex"),
+  row("timerfd_settime", timerfd.sysTimerfdSettime, "fd hex ptr ptr", {
+    support: "partial",
+    note: "changes of the real-time clock move no timers, so TFD_TIMER_CANCEL_ON_SET never cancels",
+  }),
+  row("timerfd_gettime", timerfd.sysTimerfdGettime, "fd ptr"),
+  row("signalfd", signalfd.sysSignalfd, "fd sigset size"),
+  row("signalfd4", signalfd.sysSignalfd4, "fd sigset size hex", {
+    support: "partial",
+    note: "signals sent to a thread are seen through descriptors that it made",
+  }),
+  row("inotify_init", inotify.sysInotifyInit, ""),
+  row("inotify_init1", inotify.sysInotifyInit1, "hex"),
+  row("inotify_add_watch", inotify.sysInotifyAddWatch, "fd path hex"),
+  row("inotify_rm_watch", inotify.sysInotifyRmWatch, "fd int"),
 ];

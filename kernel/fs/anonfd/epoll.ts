@@ -1,0 +1,253 @@
+/**
+ * epoll(7): an interest list of items, each a waiter on its file's queue, and the list of those that may be ready. A
+ * wake-up puts an item on the ready list; reading the list asks the file again, so an item may also leave it silently.
+ *
+ * Items do not hold their files: when the last descriptor of a file goes, so do its items. Neighbours: epoll_item.ts,
+ * syscalls/io/epoll.ts (the calls).
+ */
+
+import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
+import {
+  EP_MAX_NESTS,
+  EPOLLET,
+  EPOLLEXCLUSIVE,
+  EPOLLONESHOT,
+  EPOLLWAKEUP,
+} from "../../../ffi/abi/epoll.ts";
+import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import { WaitQueue } from "../../core/wait.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { OpenFile, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../vfs/open_file.ts";
+import { anonFs } from "./anon_inode.ts";
+import { EpollItem } from "./epoll_item.ts";
+
+/** Bits that are no events. */
+const PRIVATE_BITS = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
+/** What may stand beside EPOLLEXCLUSIVE. */
+const EXCLUSIVE_OK = POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+
+export class EpollFile extends OpenFile {
+  private readonly queue: WaitQueue = new WaitQueue();
+  /** Items by file; those of one file under several descriptors are linked through `sameFile`. */
+  private readonly items: Map<OpenFile, EpollItem> = new Map();
+  private firstReady: EpollItem | null = null;
+  private lastReady: EpollItem | null = null;
+
+  constructor() {
+    super(O_RDWR);
+  }
+
+  override get inode(): Inode {
+    return anonFs.root;
+  }
+  override get waitQueue(): WaitQueue {
+    return this.queue;
+  }
+
+  /** EPOLL_CTL_ADD. `dataLo` and `dataHi` are the caller's 64 bits. */
+  add(file: OpenFile, fd: number, events: number, dataLo: number, dataHi: number): number {
+    const r = this.check(file, events);
+    if (r < 0) return r;
+    if (this.find(file, fd) !== null) return -EEXIST;
+    if (file instanceof EpollFile && !file.mayBeWatchedBy(this)) return -ELOOP;
+    const queue = file.waitQueue;
+    if (queue === null) return -EPERM;
+    const item = new EpollItem(this, file, fd, events >>> 0, dataLo, dataHi);
+    item.sameFile = this.items.get(file) ?? null;
+    this.items.set(file, item);
+    item.nextWatcher = file.watchers;
+    file.watchers = item;
+    item.exclusive = (events & EPOLLEXCLUSIVE) !== 0;
+    queue.add(item, 0);
+    this.look(item);
+    return 0;
+  }
+
+  /** EPOLL_CTL_MOD. */
+  modify(file: OpenFile, fd: number, events: number, dataLo: number, dataHi: number): number {
+    const r = this.check(file, events);
+    if (r < 0) return r;
+    const item = this.find(file, fd);
+    if (item === null) return -ENOENT;
+    if (((events | item.events) & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
+    item.events = events >>> 0;
+    item.dataLo = dataLo;
+    item.dataHi = dataHi;
+    this.look(item);
+    return 0;
+  }
+
+  /** EPOLL_CTL_DEL. */
+  delete(file: OpenFile, fd: number): number {
+    if (file === this) return -EINVAL;
+    if (file.waitQueue === null) return -EPERM;
+    const item = this.find(file, fd);
+    if (item === null) return -ENOENT;
+    this.forget(item);
+    return 0;
+  }
+
+  private check(file: OpenFile, events: number): number {
+    if (file.waitQueue === null) return -EPERM;
+    if (file === this) return -EINVAL;
+    if ((events & EPOLLEXCLUSIVE) === 0) return 0;
+    return file instanceof EpollFile || (events & ~EXCLUSIVE_OK) !== 0 ? -EINVAL : 0;
+  }
+
+  private find(file: OpenFile, fd: number): EpollItem | null {
+    let item = this.items.get(file) ?? null;
+    while (item !== null && item.fd !== fd) item = item.sameFile;
+    return item;
+  }
+
+  /** A changed item may be ready already. */
+  private look(item: EpollItem): void {
+    if (item.readyBits() === 0) return;
+    this.pushReady(item);
+    this.queue.wake(POLLIN | POLLRDNORM);
+  }
+
+  /** A file reported something that the item asks for. HOT */
+  onItemWake(item: EpollItem): void {
+    item.declined = this.queue.isEmpty;
+    this.pushReady(item);
+    this.queue.wake(POLLIN | POLLRDNORM);
+  }
+
+  /** Whether watching this from `outer` makes no loop and no chain of more than EP_MAX_NESTS. */
+  private mayBeWatchedBy(outer: EpollFile): boolean {
+    const below = levels(this, addWatched);
+    if (below === null || below.some((level) => level.has(outer))) return false;
+    const above = levels(outer, addWatchers);
+    return above !== null && below.length + above.length - 1 <= EP_MAX_NESTS;
+  }
+
+  /** The sets that this one watches. */
+  addWatchedTo(level: Set<EpollFile>): void {
+    for (const file of this.items.keys()) if (file instanceof EpollFile) level.add(file);
+  }
+
+  /** Whether some item is ready; those that are not any more leave the list. */
+  override poll(): number {
+    for (let item = this.firstReady; item !== null; item = this.firstReady) {
+      if (item.readyBits() !== 0) return POLLIN | POLLRDNORM;
+      this.dropReady(item);
+    }
+    return 0;
+  }
+
+  /** Last entry of the ready list: a scan that begins now ends there, as items may be put back behind it. */
+  get scanEnd(): EpollItem | null {
+    return this.lastReady;
+  }
+
+  /** Take the first item off the ready list, or null. HOT */
+  shiftReady(): EpollItem | null {
+    const item = this.firstReady;
+    if (item !== null) this.dropReady(item);
+    return item;
+  }
+
+  /** The item was reported: a level-triggered one stays ready until its file says otherwise. HOT */
+  reported(item: EpollItem): void {
+    if ((item.events & EPOLLONESHOT) !== 0) item.events = (item.events & PRIVATE_BITS) >>> 0;
+    else if ((item.events & EPOLLET) === 0) this.pushReady(item);
+  }
+
+  /** The item could not be reported: it is the first again. */
+  unshiftReady(item: EpollItem): void {
+    item.isReady = true;
+    item.readyNext = this.firstReady;
+    item.readyPrev = null;
+    if (this.firstReady === null) this.lastReady = item;
+    else this.firstReady.readyPrev = item;
+    this.firstReady = item;
+  }
+
+  private pushReady(item: EpollItem): void {
+    if (item.isReady) return;
+    item.isReady = true;
+    item.readyPrev = this.lastReady;
+    item.readyNext = null;
+    if (this.lastReady === null) this.firstReady = item;
+    else this.lastReady.readyNext = item;
+    this.lastReady = item;
+  }
+
+  private dropReady(item: EpollItem): void {
+    if (!item.isReady) return;
+    if (item.readyPrev === null) this.firstReady = item.readyNext;
+    else item.readyPrev.readyNext = item.readyNext;
+    if (item.readyNext === null) this.lastReady = item.readyPrev;
+    else item.readyNext.readyPrev = item.readyPrev;
+    item.readyPrev = item.readyNext = null;
+    item.isReady = false;
+  }
+
+  /** The item is over: its file is closed, or it was deleted. */
+  forget(item: EpollItem): void {
+    item.unlink();
+    this.dropReady(item);
+    item.leaveFile();
+    const first = this.items.get(item.file) ?? null;
+    if (first === item) {
+      if (item.sameFile === null) this.items.delete(item.file);
+      else this.items.set(item.file, item.sameFile);
+      return;
+    }
+    for (let i = first; i !== null; i = i.sameFile) {
+      if (i.sameFile === item) i.sameFile = item.sameFile;
+    }
+  }
+
+  protected override release(): void {
+    for (const first of [...this.items.values()]) {
+      for (let item: EpollItem | null = first; item !== null; item = item.sameFile) {
+        item.unlink();
+        item.leaveFile();
+      }
+    }
+    this.items.clear();
+    this.firstReady = this.lastReady = null;
+  }
+
+  override describe(): string {
+    return "anon_inode:[eventpoll]";
+  }
+
+  override fdinfo(): string {
+    let text = "";
+    for (const first of this.items.values()) {
+      for (let item: EpollItem | null = first; item !== null; item = item.sameFile) {
+        text += item.describe();
+      }
+    }
+    return text;
+  }
+}
+
+function addWatched(set: EpollFile, level: Set<EpollFile>): void {
+  set.addWatchedTo(level);
+}
+
+function addWatchers(set: EpollFile, level: Set<EpollFile>): void {
+  for (let w = set.watchers; w !== null; w = w.nextWatcher) {
+    if (w instanceof EpollItem) level.add(w.epoll);
+  }
+}
+
+/** The sets at distance 0, 1, ... from `start`; null when there are more than EP_MAX_NESTS + 1 distances. */
+function levels(
+  start: EpollFile,
+  step: (set: EpollFile, level: Set<EpollFile>) => void,
+): Set<EpollFile>[] | null {
+  const found: Set<EpollFile>[] = [];
+  for (let level = new Set([start]); level.size > 0;) {
+    if (found.length > EP_MAX_NESTS) return null;
+    found.push(level);
+    const next = new Set<EpollFile>();
+    for (const set of level) step(set, next);
+    level = next;
+  }
+  return found;
+}

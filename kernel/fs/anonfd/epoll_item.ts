@@ -1,0 +1,83 @@
+/** One entry of an epoll interest list: a waiter on its file's queue. */
+
+import { Waiter } from "../../core/wait.ts";
+import { type FileWatcher, type OpenFile, POLLERR, POLLHUP } from "../../vfs/open_file.ts";
+import type { EpollFile } from "./epoll.ts";
+
+const ALWAYS = POLLERR | POLLHUP;
+/** EPOLLONESHOT, EPOLLET, EPOLLEXCLUSIVE, EPOLLWAKEUP: the upper bits are no events. */
+const EVENT_BITS = 0x0fffffff;
+
+export class EpollItem extends Waiter implements FileWatcher {
+  readonly epoll: EpollFile;
+  readonly file: OpenFile;
+  readonly fd: number;
+  /** Events asked for, with EPOLLET and the like; a spent EPOLLONESHOT has only those. */
+  events: number;
+  dataLo: number;
+  dataHi: number;
+  /** Another item of this set on the same file. */
+  sameFile: EpollItem | null = null;
+  /** On the ready list, and its neighbours there. */
+  isReady: boolean = false;
+  readyPrev: EpollItem | null = null;
+  readyNext: EpollItem | null = null;
+  nextWatcher: FileWatcher | null = null;
+
+  constructor(
+    epoll: EpollFile,
+    file: OpenFile,
+    fd: number,
+    events: number,
+    dataLo: number,
+    dataHi: number,
+  ) {
+    super();
+    this.epoll = epoll;
+    this.file = file;
+    this.fd = fd;
+    this.events = events;
+    this.dataLo = dataLo;
+    this.dataHi = dataHi;
+  }
+
+  /** Events that it asks for and that hold now. HOT */
+  readyBits(): number {
+    const wanted = this.events & EVENT_BITS;
+    return wanted === 0 ? 0 : this.file.poll() & (wanted | ALWAYS);
+  }
+
+  /** HOT */
+  override onWake(events: number): void {
+    const wanted = this.events & EVENT_BITS;
+    const concerns = wanted !== 0 && (events === 0 || (events & (wanted | ALWAYS)) !== 0);
+    if (concerns) this.epoll.onItemWake(this);
+    else this.declined = true;
+  }
+
+  onFileGone(): void {
+    this.epoll.forget(this);
+  }
+
+  /** Out of the file's list of watchers. */
+  leaveFile(): void {
+    const { file } = this;
+    if (file.watchers === this) {
+      file.watchers = this.nextWatcher;
+    } else {
+      for (let w = file.watchers; w !== null; w = w.nextWatcher) {
+        if (w.nextWatcher === this) w.nextWatcher = this.nextWatcher;
+      }
+    }
+    this.nextWatcher = null;
+  }
+
+  /** A line of /proc/PID/fdinfo. */
+  describe(): string {
+    const { file } = this;
+    const data = this.dataHi.toString(16) + this.dataLo.toString(16).padStart(8, "0");
+    const tfd = String(this.fd).padStart(8), events = this.events.toString(16).padStart(8);
+    return `tfd: ${tfd} events: ${events} data: ${data.replace(/^0+(?=.)/, "").padStart(16)} ` +
+      ` pos:${file.pos} ino:${file.inode.ino.toString(16)} sdev:${file.inode.dev.toString(16)}\n`;
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * inotify(7): a queue of events, and watches on inodes. The VFS tells what happens through `InodeWatches`
+ * (vfs/notify.ts). A watch does not keep its inode: it ends with IN_DELETE_SELF and IN_IGNORED.
+ */
+
+import { EAGAIN, EEXIST, EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
+import { O_RDONLY } from "../../../ffi/abi/fcntl.ts";
+import { FIONREAD } from "../../../ffi/abi/ioctl.ts";
+import {
+  IN_ALL_EVENTS,
+  IN_DELETE_SELF,
+  IN_EXCL_UNLINK,
+  IN_IGNORED,
+  IN_ISDIR,
+  IN_MASK_ADD,
+  IN_MASK_CREATE,
+  IN_MOVE_SELF,
+  IN_ONESHOT,
+  IN_Q_OVERFLOW,
+  IN_UNMOUNT,
+  InotifyEvent,
+} from "../../../ffi/abi/inotify.ts";
+import { WaitQueue } from "../../core/wait.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { InodeWatches } from "../../vfs/notify.ts";
+import { OpenFile, POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
+import { anonFs } from "./anon_inode.ts";
+
+/** LIMIT: /proc/sys/fs/inotify/max_queued_events. */
+const MAX_EVENTS = 16384;
+/** LIMIT: watches of one descriptor (max_user_watches is for a user's all). */
+const MAX_WATCHES = 65536;
+
+const AT = InotifyEvent.at, HEADER = InotifyEvent.size;
+/** One event: the header and a padded name of at most 255 bytes. */
+const buffer = new Uint8Array(HEADER + 256);
+const view = new DataView(buffer.buffer);
+
+class Event {
+  readonly wd: number;
+  readonly mask: number;
+  readonly cookie: number;
+  /** Null: without a name. */
+  readonly name: string | null;
+
+  constructor(wd: number, mask: number, cookie: number, name: string | null) {
+    this.wd = wd;
+    this.mask = mask;
+    this.cookie = cookie;
+    this.name = name;
+  }
+
+  /** Bytes as read: the name has a NUL at least and is padded to whole headers. */
+  get size(): number {
+    return HEADER + this.padded;
+  }
+  get padded(): number {
+    return this.name === null ? 0 : Math.ceil((this.name.length + 1) / HEADER) * HEADER;
+  }
+
+  isSame(e: Event): boolean {
+    return this.wd === e.wd && this.mask === e.mask && this.cookie === e.cookie &&
+      this.name === e.name;
+  }
+}
+
+class Watch {
+  readonly file: InotifyFile;
+  readonly wd: number;
+  readonly inode: Inode;
+  /** Events, and IN_EXCL_UNLINK, IN_ONESHOT. */
+  mask: number;
+
+  constructor(file: InotifyFile, wd: number, inode: Inode, mask: number) {
+    this.file = file;
+    this.wd = wd;
+    this.inode = inode;
+    this.mask = mask;
+  }
+}
+
+/** All watches of one inode. */
+class WatchList extends InodeWatches {
+  readonly watches: Watch[] = [];
+
+  override notify(mask: number, cookie: number, name: string | null, isUnlinked: boolean): void {
+    if ((mask & (IN_DELETE_SELF | IN_MOVE_SELF)) !== 0) mask &= ~IN_ISDIR;
+    for (const watch of [...this.watches]) {
+      if ((watch.mask & mask & IN_ALL_EVENTS) === 0) continue;
+      if (isUnlinked && name !== null && (watch.mask & IN_EXCL_UNLINK) !== 0) continue;
+      watch.file.push(new Event(watch.wd, mask >>> 0, cookie, name));
+      if ((watch.mask & IN_ONESHOT) !== 0) watch.file.end(watch);
+    }
+    if ((mask & IN_DELETE_SELF) !== 0) this.endAll();
+  }
+
+  private endAll(): void {
+    for (const watch of [...this.watches]) watch.file.end(watch);
+  }
+}
+
+export class InotifyFile extends OpenFile {
+  private events: Event[] = [];
+  private bytes: number = 0;
+  private readonly watches: Map<number, Watch> = new Map();
+  private lastWd: number = 0;
+  private readonly queue: WaitQueue = new WaitQueue();
+
+  /** `flags`: O_NONBLOCK or 0. */
+  constructor(flags: number) {
+    super(O_RDONLY | flags);
+  }
+
+  override get inode(): Inode {
+    return anonFs.root;
+  }
+  override get waitQueue(): WaitQueue {
+    return this.queue;
+  }
+
+  /** inotify_add_watch(2): the watch descriptor; -EEXIST (IN_MASK_CREATE), -ENOSPC. */
+  watch(inode: Inode, mask: number): number {
+    const list = inode.watches instanceof WatchList ? inode.watches : new WatchList();
+    const kept = (mask & (IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT)) | IN_UNMOUNT;
+    const old = list.watches.find((w) => w.file === this);
+    if (old !== undefined) {
+      if ((mask & IN_MASK_CREATE) !== 0) return -EEXIST;
+      old.mask = (mask & IN_MASK_ADD) !== 0 ? old.mask | kept : kept;
+      return old.wd;
+    }
+    if (this.watches.size >= MAX_WATCHES) return -ENOSPC;
+    const watch = new Watch(this, ++this.lastWd, inode, kept);
+    this.watches.set(watch.wd, watch);
+    list.watches.push(watch);
+    inode.watches = list;
+    return watch.wd;
+  }
+
+  /** inotify_rm_watch(2). */
+  unwatch(wd: number): number {
+    const watch = this.watches.get(wd);
+    if (watch === undefined) return -EINVAL;
+    this.end(watch);
+    return 0;
+  }
+
+  /** A watch is over: IN_IGNORED is its last event. */
+  end(watch: Watch): void {
+    if (!this.watches.delete(watch.wd)) return;
+    detach(watch);
+    this.push(new Event(watch.wd, IN_IGNORED, 0, null));
+  }
+
+  push(event: Event): void {
+    const last = this.events.at(-1);
+    if (last !== undefined && last.isSame(event)) return;
+    if (this.events.length >= MAX_EVENTS) {
+      if (last !== undefined && last.mask === IN_Q_OVERFLOW) return;
+      event = new Event(-1, IN_Q_OVERFLOW, 0, null);
+    }
+    this.events.push(event);
+    this.bytes += event.size;
+    this.queue.wake(POLLIN | POLLRDNORM);
+  }
+
+  /** Whole events only: -EINVAL when the first does not fit. */
+  override read(io: IoCursor, _offset: number): number {
+    if (this.events.length === 0) return -EAGAIN;
+    let done = 0, count = 0;
+    for (const event of this.events) {
+      if (event.size > io.remaining) break;
+      const n = io.putBytes(buffer, 0, fill(event));
+      if (n < 0 && done === 0) return n;
+      if (n < event.size) break;
+      done += n;
+      count++;
+    }
+    this.events = this.events.slice(count);
+    this.bytes -= done;
+    return done > 0 ? done : -EINVAL;
+  }
+
+  override poll(): number {
+    return this.events.length > 0 ? POLLIN | POLLRDNORM : 0;
+  }
+
+  override ioctl(request: number, arg: number, user: UserMemory): number {
+    if (request === FIONREAD) return user.store32(arg, this.bytes);
+    return super.ioctl(request, arg, user);
+  }
+
+  override describe(): string {
+    return "anon_inode:inotify";
+  }
+
+  override fdinfo(): string {
+    let text = "";
+    for (const { wd, inode, mask } of this.watches.values()) {
+      text += `inotify wd:${wd.toString(16)} ino:${inode.ino.toString(16)} ` +
+        `sdev:${inode.dev.toString(16)} mask:${(mask & IN_ALL_EVENTS).toString(16)} ` +
+        `ignored_mask:0 \n`;
+    }
+    return text;
+  }
+
+  protected override release(): void {
+    for (const watch of this.watches.values()) detach(watch);
+    this.watches.clear();
+  }
+}
+
+/** Out of the inode's list; the last one leaves no list behind. */
+function detach(watch: Watch): void {
+  const list = watch.inode.watches;
+  if (!(list instanceof WatchList)) return;
+  const at = list.watches.indexOf(watch);
+  if (at >= 0) list.watches.splice(at, 1);
+  if (list.watches.length === 0) watch.inode.watches = null;
+}
+
+/** The event as bytes in `buffer`: its size. */
+function fill(event: Event): number {
+  buffer.fill(0, 0, event.size);
+  view.setInt32(AT.wd, event.wd, true);
+  view.setUint32(
+    AT.mask,
+    event.mask & (IN_ALL_EVENTS | IN_ISDIR | IN_IGNORED | IN_Q_OVERFLOW),
+    true,
+  );
+  view.setUint32(AT.cookie, event.cookie, true);
+  view.setUint32(AT.len, event.padded, true);
+  const { name } = event;
+  if (name !== null) {
+    for (let i = 0; i < name.length; i++) buffer[HEADER + i] = name.charCodeAt(i);
+  }
+  return event.size;
+}

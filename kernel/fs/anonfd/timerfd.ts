@@ -1,0 +1,136 @@
+/**
+ * timerfd_create(2): a timer whose expirations are read as a count. As on Linux an interval timer is armed again when
+ * it is read or looked at, so a reader that does not come costs one wake-up.
+ *
+ * DIFFERS: a change of the host's real-time clock moves no timers, so TFD_TIMER_CANCEL_ON_SET never cancels.
+ */
+
+import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
+import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import { WaitQueue } from "../../core/wait.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import { Timer, type TimerQueue } from "../../time/timer.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { OpenFile, POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
+import { anonFs } from "./anon_inode.ts";
+
+/** The count under way. */
+const buffer = new Uint8Array(128);
+const view = new DataView(buffer.buffer);
+
+/** Where a timerfd gets the time from. */
+export interface MonotonicClock {
+  /** CLOCK_MONOTONIC, ns. */
+  now(): number;
+  readonly timers: TimerQueue;
+}
+
+class Expiry extends Timer {
+  private readonly file: TimerFile;
+
+  constructor(file: TimerFile) {
+    super();
+    this.file = file;
+  }
+
+  override onExpire(): void {
+    this.file.onExpire();
+  }
+}
+
+export class TimerFile extends OpenFile {
+  /** CLOCK_*; deadlines here are CLOCK_MONOTONIC whatever it is. */
+  readonly clockId: number;
+  /** Flags of the last timerfd_settime. */
+  settimeFlags: number = 0;
+  intervalNs: number = 0;
+  private ticks: number = 0;
+  /** It expired and is not armed again yet; `deadlineNs` is when it expired. */
+  private isExpired: boolean = false;
+  private deadlineNs: number = Infinity;
+  private readonly clock: MonotonicClock;
+  private readonly expiry: Expiry = new Expiry(this);
+  private readonly queue: WaitQueue = new WaitQueue();
+
+  constructor(clock: MonotonicClock, clockId: number, flags: number) {
+    super(O_RDWR | flags);
+    this.clock = clock;
+    this.clockId = clockId;
+  }
+
+  override get inode(): Inode {
+    return anonFs.root;
+  }
+  override get waitQueue(): WaitQueue {
+    return this.queue;
+  }
+
+  /** Arm for a CLOCK_MONOTONIC deadline, Infinity to disarm; forgets what had expired. */
+  set(deadlineNs: number, intervalNs: number, flags: number): void {
+    this.clock.timers.disarm(this.expiry);
+    this.settimeFlags = flags;
+    this.isExpired = false;
+    this.ticks = 0;
+    this.intervalNs = intervalNs;
+    this.deadlineNs = deadlineNs;
+    if (deadlineNs === Infinity) return;
+    if (deadlineNs <= this.clock.now()) this.onExpire();
+    else this.clock.timers.arm(this.expiry, deadlineNs);
+  }
+
+  /** Time to the next expiration, ns; 0 when disarmed. */
+  get remainingNs(): number {
+    this.catchUp();
+    if (this.deadlineNs === Infinity || this.isExpired) return 0;
+    return Math.max(1, this.deadlineNs - this.clock.now());
+  }
+
+  onExpire(): void {
+    this.isExpired = true;
+    this.ticks++;
+    this.queue.wake(POLLIN | POLLRDNORM);
+  }
+
+  /** Count the intervals that passed since it expired, and arm it for the next one. */
+  private catchUp(): void {
+    if (!this.isExpired || this.intervalNs === 0) return;
+    this.isExpired = false;
+    const passed = Math.floor((this.clock.now() - this.deadlineNs) / this.intervalNs) + 1;
+    this.ticks += passed - 1;
+    this.deadlineNs += passed * this.intervalNs;
+    this.clock.timers.arm(this.expiry, this.deadlineNs);
+  }
+
+  override read(io: IoCursor, _offset: number): number {
+    if (io.remaining < 8) return -EINVAL;
+    if (this.ticks === 0) return -EAGAIN;
+    this.catchUp();
+    view.setUint32(0, this.ticks % 0x100000000, true);
+    view.setUint32(4, Math.floor(this.ticks / 0x100000000), true);
+    this.ticks = 0;
+    return io.putBytes(buffer, 0, 8);
+  }
+
+  override poll(): number {
+    return this.ticks > 0 ? POLLIN | POLLRDNORM : 0;
+  }
+
+  override describe(): string {
+    return "anon_inode:[timerfd]";
+  }
+
+  override fdinfo(): string {
+    const left = this.remainingNs, interval = this.intervalNs;
+    return `clockid: ${this.clockId}\nticks: ${this.ticks}\n` +
+      `settime flags: 0${this.settimeFlags.toString(8)}\n` +
+      `it_value: ${pair(left)}\nit_interval: ${pair(interval)}\n`;
+  }
+
+  protected override release(): void {
+    this.clock.timers.disarm(this.expiry);
+  }
+}
+
+function pair(ns: number): string {
+  return `(${Math.floor(ns / 1e9)}, ${ns % 1e9})`;
+}

@@ -1,0 +1,132 @@
+/** epoll_create(2), epoll_ctl(2), epoll_wait(2), epoll_pwait(2), epoll_pwait2(2). */
+
+import { EBADF, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import {
+  EP_MAX_EVENTS,
+  EPOLL_CLOEXEC,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EpollEvent,
+  EPOLLWAKEUP,
+} from "../../../ffi/abi/epoll.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { BLOCK } from "../../core/result.ts";
+import { EpollFile } from "../../fs/anonfd/epoll.ts";
+import { isRestartCode } from "../../task/return_to_user.ts";
+import { restoreMask } from "../../task/signal/mask.ts";
+import type { Task } from "../../task/task.ts";
+import { readTimeout } from "../timespec.ts";
+import { installNew } from "./install.ts";
+import { useMask } from "./poll.ts";
+
+const DATA_AT = EpollEvent.at.data, EVENT_BYTES = EpollEvent.size;
+
+export function sysEpollCreate(t: Task, a: SyscallArgs): number {
+  return a.i32(0) <= 0 ? -EINVAL : installNew(t, new EpollFile(), false);
+}
+
+export function sysEpollCreate1(t: Task, a: SyscallArgs): number {
+  const flags = a.i32(0);
+  return flags & ~EPOLL_CLOEXEC ? -EINVAL : installNew(t, new EpollFile(), flags !== 0);
+}
+
+export function sysEpollCtl(t: Task, a: SyscallArgs): number {
+  const op = a.i32(1), fd = a.i32(2), addr = a.u64(3);
+  let events = 0, dataLo = 0, dataHi = 0;
+  if (op !== EPOLL_CTL_DEL) {
+    events = t.mm.load32(addr);
+    dataLo = t.mm.load32(addr + DATA_AT);
+    dataHi = t.mm.load32(addr + DATA_AT + 4);
+    if (events < 0 || dataLo < 0 || dataHi < 0) return -EFAULT;
+  }
+  const set = t.files.get(a.i32(0)), file = t.files.get(fd);
+  if (set === null || file === null) return -EBADF;
+  if (!(set instanceof EpollFile)) return -EINVAL;
+  // Nothing here can suspend the machine.
+  events &= ~EPOLLWAKEUP;
+  switch (op) {
+    case EPOLL_CTL_ADD:
+      return set.add(file, fd, events, dataLo, dataHi);
+    case EPOLL_CTL_MOD:
+      return set.modify(file, fd, events, dataLo, dataHi);
+    case EPOLL_CTL_DEL:
+      return set.delete(file, fd);
+    default:
+      return -EINVAL;
+  }
+}
+
+/** HOT */
+export function sysEpollWait(t: Task, a: SyscallArgs): number {
+  setDeadlineMs(t, a.i32(3));
+  return wait(t, a);
+}
+
+export function sysEpollPwait(t: Task, a: SyscallArgs): number {
+  setDeadlineMs(t, a.i32(3));
+  return masked(t, a);
+}
+
+/** epoll_pwait2(2): the timeout is a timespec. */
+export function sysEpollPwait2(t: Task, a: SyscallArgs): number {
+  if (t.progress.deadlineNs < 0) {
+    const r = readTimeout(t, a.u64(3));
+    if (r < 0) return r;
+  }
+  return masked(t, a);
+}
+
+function setDeadlineMs(t: Task, timeoutMs: number): void {
+  if (t.progress.deadlineNs >= 0) return;
+  if (timeoutMs < 0) t.progress.deadlineNs = Infinity;
+  else t.progress.deadlineNs = timeoutMs === 0 ? 0 : t.kernel.now() + timeoutMs * 1e6;
+}
+
+function masked(t: Task, a: SyscallArgs): number {
+  const r = useMask(t, a.u64(4), a.u64(5));
+  if (r < 0) return r;
+  const n = wait(t, a);
+  if (n !== BLOCK && !isRestartCode(n)) restoreMask(t);
+  return n;
+}
+
+function wait(t: Task, a: SyscallArgs): number {
+  const addr = a.u64(1), max = a.i32(2);
+  if (max <= 0 || max > EP_MAX_EVENTS) return -EINVAL;
+  if (addr + max * EVENT_BYTES > t.mm.layout.maxAddress) return -EFAULT;
+  const set = t.files.get(a.i32(0));
+  if (set === null) return -EBADF;
+  if (!(set instanceof EpollFile)) return -EINVAL;
+  const n = report(t, set, addr, max);
+  if (n !== 0) return n;
+  const { deadlineNs } = t.progress;
+  if (deadlineNs !== Infinity && (deadlineNs === 0 || t.kernel.now() >= deadlineNs)) return 0;
+  const r = t.waitFor(set.waitQueue, 0);
+  return r === BLOCK ? t.waitUntil(deadlineNs) : r;
+}
+
+/** Store what is ready, at most `max` events: how many, or -EFAULT when the first cannot be stored. HOT */
+function report(t: Task, set: EpollFile, addr: number, max: number): number {
+  const { mm } = t, end = set.scanEnd;
+  if (end === null) return 0;
+  let n = 0;
+  while (n < max) {
+    const item = set.shiftReady();
+    if (item === null) break;
+    const bits = item.readyBits();
+    if (bits !== 0) {
+      const at = addr + n * EVENT_BYTES;
+      const failed = mm.store32(at, bits) < 0 || mm.store32(at + DATA_AT, item.dataLo) < 0 ||
+        mm.store32(at + DATA_AT + 4, item.dataHi) < 0;
+      if (failed) {
+        set.unshiftReady(item);
+        return n > 0 ? n : -EFAULT;
+      }
+      set.reported(item);
+      n++;
+    }
+    if (item === end) break;
+  }
+  return n;
+}

@@ -1,0 +1,81 @@
+/** timerfd_create(2), timerfd_settime(2), timerfd_gettime(2). */
+
+import { CAP_WAKE_ALARM } from "../../../ffi/abi/capability.ts";
+import { EBADF, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
+import * as T from "../../../ffi/abi/time.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import { TimerFile } from "../../fs/anonfd/timerfd.ts";
+import type { Task } from "../../task/task.ts";
+import {
+  monotonicDeadline,
+  readTimespec,
+  realtimeDeadline,
+  spanNs,
+  storeSpan,
+  time,
+} from "../timespec.ts";
+import { installNew } from "./install.ts";
+
+/** Offset of it_value in struct itimerspec. */
+const VALUE_AT = 16;
+
+export function sysTimerfdCreate(t: Task, a: SyscallArgs): number {
+  const clock = a.i32(0), flags = a.i32(1);
+  if (flags & ~(T.TFD_CLOEXEC | T.TFD_NONBLOCK)) return -EINVAL;
+  switch (clock) {
+    case T.CLOCK_REALTIME:
+    case T.CLOCK_MONOTONIC:
+    case T.CLOCK_BOOTTIME:
+      break;
+    case T.CLOCK_REALTIME_ALARM:
+    case T.CLOCK_BOOTTIME_ALARM:
+      if (!hasCap(t.cred, CAP_WAKE_ALARM)) return -EPERM;
+      break;
+    default:
+      return -EINVAL;
+  }
+  const file = new TimerFile(t.kernel, clock, flags & T.TFD_NONBLOCK);
+  return installNew(t, file, (flags & T.TFD_CLOEXEC) !== 0);
+}
+
+function timerOf(t: Task, fd: number): TimerFile | number {
+  const file = t.files.get(fd);
+  if (file === null) return -EBADF;
+  return file instanceof TimerFile ? file : -EINVAL;
+}
+
+export function sysTimerfdSettime(t: Task, a: SyscallArgs): number {
+  const flags = a.i32(1), addr = a.u64(2), oldAddr = a.u64(3);
+  let r = readTimespec(t, addr);
+  if (r < 0) return r;
+  const intervalNs = spanNs();
+  r = readTimespec(t, addr + VALUE_AT);
+  if (r < 0) return r;
+  if (flags & ~(T.TFD_TIMER_ABSTIME | T.TFD_TIMER_CANCEL_ON_SET)) return -EINVAL;
+  const file = timerOf(t, a.i32(0));
+  if (typeof file === "number") return file;
+  const deadlineNs = deadlineOf(t, file, (flags & T.TFD_TIMER_ABSTIME) !== 0);
+  const oldValue = file.remainingNs, oldInterval = file.intervalNs;
+  file.set(deadlineNs, intervalNs === Infinity ? 0 : intervalNs, flags);
+  return oldAddr === 0 ? 0 : store(t, oldAddr, oldValue, oldInterval);
+}
+
+/** CLOCK_MONOTONIC of the it_value in `time`; Infinity: disarm, or too far away. */
+function deadlineOf(t: Task, file: TimerFile, isAbsolute: boolean): number {
+  if (time.sec === 0 && time.nsec === 0) return Infinity;
+  if (!isAbsolute) return t.kernel.now() + spanNs();
+  const isReal = file.clockId === T.CLOCK_REALTIME || file.clockId === T.CLOCK_REALTIME_ALARM;
+  return isReal ? realtimeDeadline(t) : monotonicDeadline();
+}
+
+export function sysTimerfdGettime(t: Task, a: SyscallArgs): number {
+  const file = timerOf(t, a.i32(0));
+  if (typeof file === "number") return file;
+  return store(t, a.u64(1), file.remainingNs, file.intervalNs);
+}
+
+function store(t: Task, addr: number, valueNs: number, intervalNs: number): number {
+  if (storeSpan(t, addr, intervalNs) < 0) return -EFAULT;
+  return storeSpan(t, addr + VALUE_AT, valueNs) < 0 ? -EFAULT : 0;
+}

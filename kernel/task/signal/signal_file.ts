@@ -1,0 +1,166 @@
+/**
+ * signalfd(2): pending signals as reads. They are those of the reader: as files do not know who reads, the description
+ * follows the process whose memory the reader's buffer is in.
+ *
+ * DIFFERS: in a process with several threads, signals sent to a thread are seen by that thread only if it made the
+ * descriptor; signals sent to the process are seen by all.
+ */
+
+import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
+import { SignalfdSiginfo } from "../../../ffi/abi/epoll.ts";
+import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import type { WaitQueue } from "../../core/wait.ts";
+import { anonFs } from "../../fs/anonfd/anon_inode.ts";
+import { UserCursor } from "../../mm/cursor.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { OpenFile, POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
+import { DEAD, type Task } from "../task.ts";
+import { dequeueFrom } from "./dequeue.ts";
+import { SI_KERNEL, SI_QUEUE, SI_SIGIO, SI_TIMER, type SigInfo } from "./pending.ts";
+import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SigSet, SIGSYS, SIGTRAP } from "./sigset.ts";
+
+const SIZE = SignalfdSiginfo.size, AT = SignalfdSiginfo.at;
+const buffer = new Uint8Array(SIZE);
+const view = new DataView(buffer.buffer);
+
+export class SignalFile extends OpenFile {
+  /** Signals that it delivers. */
+  readonly mask: SigSet = new SigSet();
+  /** Whose signals are read. */
+  private task: Task;
+
+  /** `flags`: O_NONBLOCK or 0. */
+  constructor(task: Task, flags: number) {
+    super(O_RDWR | flags);
+    this.task = task;
+  }
+
+  override get inode(): Inode {
+    return anonFs.root;
+  }
+
+  /** Another task uses the descriptor: from now on it is about its signals. */
+  follow(task: Task): void {
+    this.task = task;
+  }
+
+  private get subject(): Task {
+    const { task } = this;
+    if (task.state === DEAD) this.task = task.group.tasks[0] ?? task;
+    return this.task;
+  }
+
+  override get waitQueue(): WaitQueue {
+    return this.subject.signals.arrived;
+  }
+
+  override poll(): number {
+    const { signals, group } = this.subject, { mask } = this;
+    const own = signals.pending.set, shared = group.pending.set;
+    const found = ((own.lo | shared.lo) & mask.lo) | ((own.hi | shared.hi) & mask.hi);
+    return found !== 0 ? POLLIN | POLLRDNORM : 0;
+  }
+
+  /** As many signals as fit and are pending. */
+  override read(io: IoCursor, _offset: number): number {
+    if (io.remaining < SIZE) return -EINVAL;
+    if (io instanceof UserCursor && io.mm !== this.subject.mm) this.followMemory(io);
+    let done = 0;
+    while (io.remaining >= SIZE) {
+      const info = dequeueFrom(this.subject, this.mask);
+      if (info === null) break;
+      fill(info);
+      const n = io.putBytes(buffer, 0, SIZE);
+      if (n < 0) return done > 0 ? done : n;
+      done += n;
+    }
+    return done > 0 ? done : -EAGAIN;
+  }
+
+  private followMemory(io: UserCursor): void {
+    for (const group of this.task.kernel.pids.groups.values()) {
+      const task = group.tasks[0];
+      if (task !== undefined && task.mm === io.mm) this.task = task;
+    }
+  }
+
+  override describe(): string {
+    return "anon_inode:[signalfd]";
+  }
+
+  override fdinfo(): string {
+    const hex = (word: number) => (word >>> 0).toString(16).padStart(8, "0");
+    return `sigmask:\t${hex(this.mask.hi)}${hex(this.mask.lo)}\n`;
+  }
+}
+
+/** struct signalfd_siginfo of a signal (signalfd_copyinfo). */
+function fill(info: SigInfo): void {
+  buffer.fill(0);
+  view.setUint32(AT.signo, info.signo, true);
+  view.setInt32(AT.errno, info.errno, true);
+  view.setInt32(AT.code, info.code, true);
+  if (info.raw !== null) return fillRaw(info.raw);
+  if (info.code > 0 && info.code < SI_KERNEL) {
+    fillKernelArm(info);
+  } else if (info.code === SI_TIMER) {
+    view.setUint32(AT.tid, info.timerId, true);
+    view.setUint32(AT.overrun, info.status, true);
+    setValue(info.valueLo, info.valueHi);
+  } else if (info.code === SI_SIGIO) {
+    fillPoll(info);
+  } else {
+    view.setUint32(AT.pid, info.pid, true);
+    view.setUint32(AT.uid, info.uid, true);
+    if (info.code <= SI_QUEUE) setValue(info.valueLo, info.valueHi);
+  }
+}
+
+function fillKernelArm(info: SigInfo): void {
+  switch (info.signo) {
+    case SIGILL:
+    case SIGFPE:
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGTRAP:
+      return setU64(AT.addr, info.addr);
+    case SIGCHLD:
+      view.setUint32(AT.pid, info.pid, true);
+      view.setUint32(AT.uid, info.uid, true);
+      view.setInt32(AT.status, info.status, true);
+      setU64(AT.utime, info.utimeTicks);
+      return setU64(AT.stime, info.stimeTicks);
+    case SIGSYS:
+      setU64(AT.callAddr, info.addr);
+      return view.setInt32(AT.syscall, info.syscall, true);
+    default:
+      return fillPoll(info);
+  }
+}
+
+function fillPoll(info: SigInfo): void {
+  view.setUint32(AT.band, info.band, true);
+  view.setInt32(AT.fd, info.fd, true);
+}
+
+/** A siginfo as rt_sigqueueinfo gave it: pid, uid and value at 16, 20, 24. */
+function fillRaw(raw: Uint8Array<ArrayBuffer>): void {
+  const from = new DataView(raw.buffer, raw.byteOffset);
+  view.setInt32(AT.errno, from.getInt32(4, true), true);
+  view.setInt32(AT.code, from.getInt32(8, true), true);
+  view.setUint32(AT.pid, from.getUint32(16, true), true);
+  view.setUint32(AT.uid, from.getUint32(20, true), true);
+  setValue(from.getUint32(24, true), from.getUint32(28, true));
+}
+
+function setValue(lo: number, hi: number): void {
+  view.setUint32(AT.int, lo, true);
+  view.setUint32(AT.ptr, lo, true);
+  view.setUint32(AT.ptr + 4, hi, true);
+}
+
+function setU64(at: number, value: number): void {
+  view.setUint32(at, value % 0x100000000, true);
+  view.setUint32(at + 4, Math.floor(value / 0x100000000), true);
+}
