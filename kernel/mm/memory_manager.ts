@@ -15,7 +15,7 @@ import { brk, ProgramBreak } from "./brk.ts";
 import { UserAccess } from "./copy_user.ts";
 import { Fault, handleFault, resolvePage } from "./fault.ts";
 import { FileMappings } from "./file_mappings.ts";
-import { copyMemory, forkSpace } from "./fork.ts";
+import { copyMemory, ForkCopies, forkSpace } from "./fork.ts";
 import { forcedCopyIn, forcedCopyOut } from "./forced_access.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import { FutexKey, futexKey, type SharedWord } from "./futex_key.ts";
@@ -151,12 +151,16 @@ export class MemoryManager extends UserAccess {
     return handleFault(this, addr, access, signo);
   }
 
-  /** The memory of a child process in a new address space, or -ENOMEM. */
-  fork(): MemoryManager | number {
-    const space = forkSpace(this);
+  /**
+   * The memory of a child process in a new address space, or -ENOMEM. `stackPointer`: of the thread that forks; with it
+   * the used end of the stack is copied at once.
+   */
+  fork(stackPointer: number = 0): MemoryManager | number {
+    const copies = new ForkCopies();
+    const space = forkSpace(this, copies, stackPointer);
     if (space === null) return -ENOMEM;
     const child = new MemoryManager(this.ctx, space);
-    copyMemory(this, child);
+    copyMemory(this, child, copies);
     return child;
   }
 

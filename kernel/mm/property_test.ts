@@ -58,7 +58,7 @@ class FakeWorld extends World {
       const frame = i < 0 ? -1 : (mm.pages.frame(i) + page - mm.pages.start(i)) * PAGE;
       const isCurrent = frame === host.offset;
       if (!this.fake.platform.isLazy) assert(isCurrent, `page ${page}: mapped to another frame`);
-      if ((host.prot & PROT_WRITE) === 0) continue;
+      if ((host.prot & PROT_WRITE) === 0 || this.fake.spaceOf(mm).isFresh) continue;
       // A frame that can be written belongs to this process alone, or is a stale one of nobody, or is shared.
       const users = owners.get(host.offset) ?? [];
       assert(users.every((user) => user === mm), `page ${page}: writable frame of another process`);

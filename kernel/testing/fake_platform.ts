@@ -40,6 +40,8 @@ export class FakeSpace extends AddressSpace {
   ackedSeq: number = 0;
   broken: boolean = false;
   isDestroyed: boolean = false;
+  /** No guest code can have run: nothing queued was made yet. */
+  isFresh: boolean = true;
   /** Changes that were queued, for tests that count them. */
   readonly log: string[] = [];
   private readonly queue: (() => void)[] = [];
@@ -127,6 +129,7 @@ export class FakeSpace extends AddressSpace {
 
   flush(): void {
     if (this.isDestroyed) return;
+    this.isFresh = false;
     this.isApplying = true;
     for (const change of this.queue) change();
     this.queue.length = 0;
