@@ -136,7 +136,7 @@ function exceedsProcessLimit(task: Task): boolean {
 }
 
 function makeParts(task: Task, flags: number): Parts | number {
-  const mm = (flags & CLONE_VM) !== 0 ? task.mm.share() : task.mm.fork();
+  const mm = (flags & CLONE_VM) !== 0 ? task.mm.share() : task.mm.fork(task.ctx.rsp);
   if (typeof mm === "number") return mm;
   const ctx = mm.space.newContext();
   if (ctx !== null) return { mm, ctx };
