@@ -94,10 +94,7 @@ export function withoutSetid(file: Owned, cred: Credentials): number {
 
 /** The mode after a write or truncation by `cred`: set-ID bits of a file go unless CAP_FSETID keeps them. */
 export function modeAfterWrite(file: Owned, cred: Credentials): number {
-  const kills = (file.mode & S_ISUID) |
-    ((file.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP) ? S_ISGID : 0);
-  if (kills === 0 || hasCap(cred, CAP_FSETID)) return file.mode;
-  return file.mode & ~kills;
+  return hasCap(cred, CAP_FSETID) ? file.mode : withoutSetid(file, cred);
 }
 
 /** Credentials that access(2) judges by: the real ids. */

@@ -33,7 +33,10 @@ export class Random {
 const NAMES = ["a", "b", "c", "d", "e"];
 const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_EXCL = 0o200, O_TRUNC = 0o1000;
 const O_APPEND = 0o2000, O_DIRECTORY = 0o200000, O_NOFOLLOW = 0o400000;
-const XATTRS = ["user.x", "user.y", "trusted.t", "security.s", "user.", "bogus.x", ""];
+const XATTRS = ["user.x", "user.y", "trusted.t", "security.s", "user.", "bogus.x", ""].concat([
+  "system.posix_acl_access",
+  "system.posix_acl_default",
+]);
 
 export interface ExerciserOptions {
   seed: number;
@@ -166,7 +169,7 @@ export class Exerciser {
 
   private change(): void {
     const r = this.random, p = this.path();
-    switch (r.below(6)) {
+    switch (r.below(7)) {
       case 0:
         return this.compare(["chmod", p, r.pick([0o755, 0o700, 0o777, 0o000, 0o6755, 0o3777])]);
       case 1: {
@@ -185,6 +188,10 @@ export class Exerciser {
           "v".repeat(r.below(9)),
           r.pick([0, 0, 1, 2, 4]),
         ]);
+      case 5: {
+        const kind = r.pick(["system.posix_acl_access", "system.posix_acl_default"]);
+        return this.compare(["setxattr", p, kind, randomAcl(r), r.pick([0, 0, 0, 1, 2])]);
+      }
       default:
         return this.compare(["removexattr", p, r.pick(XATTRS)]);
     }
@@ -325,6 +332,34 @@ function text(r: Random, len: number): string {
   let s = "";
   for (let i = 0; i < len; i++) s += String.fromCharCode(97 + (start + i) % 26);
   return s;
+}
+
+/** An ACL in its xattr form, mostly a valid one. */
+function randomAcl(r: Random): string {
+  if (r.chance(5)) return r.pick(["", "\x02\0\0", "\x02\0\0\0", "\x01\0\0\0"]);
+  let text = "\x02\0\0\0";
+  const entry = (tag: number, id: number) => {
+    const perm = r.below(8);
+    text += String.fromCharCode(
+      tag,
+      0,
+      perm,
+      0,
+      id & 255,
+      (id >> 8) & 255,
+      (id >> 16) & 255,
+      id >>> 24,
+    );
+  };
+  const named = r.chance(70), none = 0xffffffff;
+  entry(1, none);
+  if (named && r.chance(70)) entry(2, 1000);
+  if (named && r.chance(30)) entry(2, 1001);
+  entry(4, none);
+  if (named && r.chance(50)) entry(8, 1001);
+  if (named || r.chance(10)) entry(0x10, none);
+  if (!r.chance(3)) entry(0x20, none);
+  return text;
 }
 
 /** By name, with arguments that `Exerciser` made up for it. */

@@ -5,7 +5,7 @@
  * Not here: where they are stored (the file system), who may set them (xattr.ts).
  */
 
-import { EACCES, EINVAL } from "../../ffi/abi/errno.ts";
+import { EACCES, EINVAL, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { checkAccess, checkCapabilities, type Owned } from "../cred/permission.ts";
 import { type Credentials, inGroup } from "../cred/credentials.ts";
 
@@ -25,11 +25,16 @@ export type PosixAcl = readonly AclEntry[];
 
 const ORDER = [ACL_USER_OBJ, ACL_USER, ACL_GROUP_OBJ, ACL_GROUP, ACL_MASK, ACL_OTHER];
 
-/** The ACL in an xattr value; an empty list means "no ACL"; -EINVAL when it is none. */
+/**
+ * The entries in an xattr value; none means "no ACL". -EINVAL, -EOPNOTSUPP (another version) when it is none. Whether
+ * they make sense together is for `isValidAcl`.
+ */
 export function decodeAcl(value: Uint8Array<ArrayBuffer>): PosixAcl | number {
-  if (value.length < 4 || (value.length - 4) % 8 !== 0) return -EINVAL;
+  if (value.length === 0) return [];
+  if (value.length < 4) return -EINVAL;
   const dv = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  if (dv.getUint32(0, true) !== VERSION) return -EINVAL;
+  if (dv.getUint32(0, true) !== VERSION) return -EOPNOTSUPP;
+  if ((value.length - 4) % 8 !== 0) return -EINVAL;
   const entries: AclEntry[] = [];
   for (let at = 4; at < value.length; at += 8) {
     entries.push({
@@ -38,8 +43,7 @@ export function decodeAcl(value: Uint8Array<ArrayBuffer>): PosixAcl | number {
       id: dv.getUint32(at + 4, true),
     });
   }
-  if (entries.length === 0) return entries;
-  return isValid(entries) ? entries : -EINVAL;
+  return entries.every((e) => ORDER.includes(e.tag)) ? entries : -EINVAL;
 }
 
 export function encodeAcl(acl: PosixAcl): Uint8Array<ArrayBuffer> {
@@ -55,7 +59,7 @@ export function encodeAcl(acl: PosixAcl): Uint8Array<ArrayBuffer> {
 }
 
 /** Each tag where it belongs, the three objects once, ids unique, a mask when ids are named. */
-function isValid(entries: readonly AclEntry[]): boolean {
+export function isValidAcl(entries: readonly AclEntry[]): boolean {
   let rank = 0;
   const seen = new Set<string>();
   for (const e of entries) {
@@ -104,8 +108,8 @@ export function inheritAcl(defaultAcl: PosixAcl, mode: number): PosixAcl {
 
 /** 0 or -EACCES by an access ACL: acl(5), "ACCESS CHECK ALGORITHM". */
 export function checkAcl(acl: PosixAcl, file: Owned, mask: number, cred: Credentials): number {
-  // The owner's entry is in the mode.
-  if (file.uid === cred.fsuid) return checkAccess(file, mask, cred);
+  // The owner's entry is in the mode; and Linux does not look at an ACL whose mask is empty.
+  if (file.uid === cred.fsuid || (file.mode & 0o070) === 0) return checkAccess(file, mask, cred);
   const limit = acl.find((e) => e.tag === ACL_MASK)?.perm ?? 7;
   const user = acl.find((e) => e.tag === ACL_USER && e.id === cred.fsuid);
   if (user !== undefined) return verdict((user.perm & limit & mask) === mask, file, mask, cred);

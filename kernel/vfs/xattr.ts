@@ -7,6 +7,7 @@ import { CAP_SETFCAP, CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
 import { E2BIG, EACCES, EINVAL, ENODATA, EOPNOTSUPP, EPERM, ERANGE } from "../../ffi/abi/errno.ts";
 import { XATTR_NAME_MAX, XATTR_SIZE_MAX } from "../../ffi/abi/fs.ts";
 import { IN_ATTRIB } from "../../ffi/abi/inotify.ts";
+import { S_ISGID } from "../../ffi/abi/stat.ts";
 import {
   XATTR_CREATE,
   XATTR_NAME_CAPS,
@@ -19,13 +20,13 @@ import {
   XATTR_USER_PREFIX,
 } from "../../ffi/abi/xattr.ts";
 import { type Credentials, hasCap } from "../cred/credentials.ts";
-import { MAY_READ, MAY_WRITE, ownsOrCapable } from "../cred/permission.ts";
+import { MAY_READ, MAY_WRITE, mayKeepSetgid, ownsOrCapable } from "../cred/permission.ts";
 import { inodePermission, isDirectory, isRegular, isSymlink, wantWrite } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import type { Path } from "./dentry.ts";
-import type { Inode } from "./inode.ts";
+import { ATTR_MODE, emptyAttrChange, type Inode } from "./inode.ts";
 import { notify } from "./notify.ts";
-import { decodeAcl } from "./posix_acl.ts";
+import { decodeAcl, isValidAcl } from "./posix_acl.ts";
 
 /** -ERANGE for a name that is empty or too long, else 0. The first check of all calls. */
 export function checkXattrName(name: string): number {
@@ -92,8 +93,18 @@ export function setXattr(
     if (r < 0) return r;
   }
   r = inode.setxattr(name, value, flags);
+  if (r === 0 && name === XATTR_NAME_POSIX_ACL_ACCESS) r = dropSetgid(inode, cred);
   if (r === 0) notify(path.dentry, IN_ATTRIB);
   return r;
+}
+
+/** An access ACL (or none) sets the mode, as chmod(2) does: without the set-group-ID bit of a group one is not in. */
+function dropSetgid(inode: Inode, cred: Credentials): number {
+  if ((inode.mode & S_ISGID) === 0 || mayKeepSetgid(inode.gid, cred)) return 0;
+  const change = emptyAttrChange();
+  change.valid = ATTR_MODE;
+  change.mode = inode.mode & ~S_ISGID;
+  return inode.setattr(change, cred);
 }
 
 function checkAclChange(
@@ -102,14 +113,13 @@ function checkAclChange(
   value: Uint8Array<ArrayBuffer> | null,
   cred: Credentials,
 ): number {
+  const acl = value === null ? [] : decodeAcl(value);
+  if (typeof acl === "number") return acl;
   if (isSymlink(inode)) return -EOPNOTSUPP;
-  if (value !== null) {
-    const acl = decodeAcl(value);
-    if (typeof acl === "number") return acl;
-    const isDefault = name === XATTR_NAME_POSIX_ACL_DEFAULT;
-    if (isDefault && !isDirectory(inode)) return acl.length === 0 ? 0 : -EACCES;
-  }
-  return ownsOrCapable(inode, cred) ? 0 : -EPERM;
+  const isDefault = name === XATTR_NAME_POSIX_ACL_DEFAULT;
+  if (isDefault && !isDirectory(inode)) return acl.length === 0 ? 0 : -EACCES;
+  if (!ownsOrCapable(inode, cred)) return -EPERM;
+  return acl.length === 0 || isValidAcl(acl) ? 0 : -EINVAL;
 }
 
 export function getXattr(
@@ -139,6 +149,7 @@ export function removeXattr(caller: Caller, path: Path, name: string): number {
   }
   if (r < 0) return r;
   r = inode.removexattr(name);
+  if (r === 0 && name === XATTR_NAME_POSIX_ACL_ACCESS) r = dropSetgid(inode, cred);
   if (r === 0) notify(path.dentry, IN_ATTRIB);
   return r;
 }

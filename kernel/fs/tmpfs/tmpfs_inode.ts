@@ -37,6 +37,7 @@ import type { TmpfsSpace } from "./space.ts";
 /** LIMIT: bytes of extended attributes of one inode, names included. */
 const MAX_XATTR_BYTES = 1 << 20;
 const DAY_SEC = 86400;
+const NO_ACL = new Uint8Array(0);
 
 export abstract class TmpfsInode extends PlainInode {
   readonly space: TmpfsSpace;
@@ -141,12 +142,12 @@ export abstract class TmpfsInode extends PlainInode {
   }
 
   override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
-    const old = this.getxattr(name);
-    if (typeof old === "number" && old !== -ENODATA) return old;
-    if ((flags & XATTR_CREATE) !== 0 && typeof old !== "number") return -EEXIST;
-    if ((flags & XATTR_REPLACE) !== 0 && typeof old === "number") return -ENODATA;
+    // ACLs come and go whatever the flags say.
     if (name === XATTR_NAME_POSIX_ACL_ACCESS) return this.setAccessAcl(value);
     if (name === XATTR_NAME_POSIX_ACL_DEFAULT) return this.setDefaultAcl(value);
+    const old = this.getxattr(name);
+    if ((flags & XATTR_CREATE) !== 0 && typeof old !== "number") return -EEXIST;
+    if ((flags & XATTR_REPLACE) !== 0 && typeof old === "number") return -ENODATA;
     const before = typeof old === "number" ? 0 : old.length + name.length;
     const bytes = this.xattrBytes - before + value.length + name.length;
     if (bytes > MAX_XATTR_BYTES) return -ENOSPC;
@@ -157,14 +158,12 @@ export abstract class TmpfsInode extends PlainInode {
   }
 
   override removexattr(name: string): number {
+    if (name === XATTR_NAME_POSIX_ACL_ACCESS) return this.setAccessAcl(NO_ACL);
+    if (name === XATTR_NAME_POSIX_ACL_DEFAULT) return this.setDefaultAcl(NO_ACL);
     const old = this.getxattr(name);
     if (typeof old === "number") return old;
-    if (name === XATTR_NAME_POSIX_ACL_ACCESS) this.accessAcl = null;
-    else if (name === XATTR_NAME_POSIX_ACL_DEFAULT) this.defaultAcl = null;
-    else {
-      this.xattrs?.delete(name);
-      this.xattrBytes -= old.length + name.length;
-    }
+    this.xattrs?.delete(name);
+    this.xattrBytes -= old.length + name.length;
     this.touch(false);
     return 0;
   }
@@ -184,6 +183,7 @@ export abstract class TmpfsInode extends PlainInode {
 
   /** posix_acl_update_mode: the mode follows the ACL; one that says no more than a mode is not kept. */
   private setAccessAcl(value: Uint8Array<ArrayBuffer>): number {
+    if (this.isLink) return -EOPNOTSUPP;
     const acl = decodeAcl(value);
     if (typeof acl === "number") return acl;
     if (acl.length > 0) this.mode = (this.mode & ~0o777) | modeOfAcl(acl);
@@ -193,6 +193,7 @@ export abstract class TmpfsInode extends PlainInode {
   }
 
   private setDefaultAcl(value: Uint8Array<ArrayBuffer>): number {
+    if (this.isLink) return -EOPNOTSUPP;
     const acl = decodeAcl(value);
     if (typeof acl === "number") return acl;
     const isDir = (this.mode & S_IFMT) === S_IFDIR;

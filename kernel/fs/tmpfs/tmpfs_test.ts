@@ -1,0 +1,357 @@
+import { assertEquals } from "@std/assert";
+import * as F from "../../../ffi/abi/fcntl.ts";
+import { SEEK_DATA, SEEK_HOLE } from "../../../ffi/abi/fs.ts";
+import { load8, store8 } from "../../../ffi/mem/native_memory.ts";
+import type { FileMapping } from "../../mm/backing.ts";
+import { setTimes } from "../../vfs/attributes.ts";
+import { linkAt, mkdirAt, symlinkAt } from "../../vfs/create.ts";
+import { fallocateFile } from "../../vfs/fallocate.ts";
+import { emptyStatFs } from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { rmdirAt, unlinkAt } from "../../vfs/remove.ts";
+import { renameAt } from "../../vfs/rename.ts";
+import { findAt } from "../../vfs/status.ts";
+import {
+  BufferCursor,
+  errno,
+  listDir,
+  mustOpen,
+  readBytes,
+  TestFiles,
+  writeText,
+} from "../../vfs/vfs_testing.ts";
+import { addSeals, getSeals, MemfdStore } from "./memfd.ts";
+import { parseTmpfsOptions } from "./options.ts";
+import { TmpfsFs } from "./tmpfs.ts";
+import { TmpfsRegular } from "./regular.ts";
+
+const RDWR = F.O_RDWR | F.O_CREAT, CWD = F.AT_FDCWD, PAGE = 4096;
+
+function bytes(len: number, start = 0): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length: len }, (_, i) => (start + i * 7) & 255);
+}
+
+function write(file: OpenFile, at: number, data: Uint8Array<ArrayBuffer>, faultAt = Infinity) {
+  return errno(file.write(new BufferCursor(data, faultAt), at));
+}
+
+function node(file: OpenFile): TmpfsRegular {
+  if (file.inode instanceof TmpfsRegular) return file.inode;
+  throw new Error("not a regular file of a tmpfs");
+}
+
+Deno.test("bytes come back over any offsets, with holes as zeros", () => {
+  const t = new TestFiles(), file = mustOpen(t.root, "/f", RDWR);
+  const model = new Uint8Array(3 << 20);
+  let seed = 5, size = 0;
+  const next = (n: number) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % n;
+  for (let i = 0; i < 300; i++) {
+    const at = next(2 << 20), data = bytes(1 + next(i % 10 === 0 ? 300000 : 9000), i);
+    if (next(4) === 0) {
+      const end = at + data.length;
+      assertEquals(fallocateFile(t.root, file, 3, at, data.length), 0);
+      model.fill(0, at, Math.min(end, size));
+    } else {
+      assertEquals(write(file, at, data), data.length);
+      model.set(data, at);
+      size = Math.max(size, at + data.length);
+    }
+    assertEquals(file.inode.size, size);
+    const from = next(size), len = next(100000);
+    assertEquals(readBytes(file, from, len), model.slice(from, Math.min(size, from + len)));
+  }
+  assertEquals(readBytes(file, 0, size + 10), model.slice(0, size));
+  assertEquals(node(file).blocks, t.tmpfs.usedPages * 8);
+});
+
+Deno.test("a fault in the middle of a read or write gives the bytes so far, then EFAULT", () => {
+  const t = new TestFiles(), file = mustOpen(t.root, "/f", RDWR);
+  assertEquals(write(file, 0, bytes(10), 0), "EFAULT");
+  assertEquals([file.inode.size, t.tmpfs.usedPages], [0, 0]);
+  assertEquals(write(file, 100, bytes(20000), 10000), 10000);
+  assertEquals([file.inode.size, t.tmpfs.usedPages], [10100, 3]);
+  assertEquals(errno(file.read(new BufferCursor(new Uint8Array(9000), 5000), 0)), 5000);
+  assertEquals(errno(file.read(new BufferCursor(new Uint8Array(9000), 0), 0)), "EFAULT");
+  assertEquals(errno(file.read(new BufferCursor(new Uint8Array(9)), 10100)), 0);
+  assertEquals(errno(file.read(new BufferCursor(new Uint8Array(0), 0), 0)), 0);
+});
+
+Deno.test("the size limit: short writes, then ENOSPC; what is freed can be used", () => {
+  const t = new TestFiles({ mode: 0o755, pages: 10 }), file = mustOpen(t.root, "/f", RDWR);
+  assertEquals(write(file, 0, bytes(8 * PAGE)), 8 * PAGE);
+  assertEquals(write(file, 8 * PAGE, bytes(5 * PAGE)), 2 * PAGE);
+  assertEquals(write(file, 10 * PAGE, bytes(1)), "ENOSPC");
+  assertEquals(write(file, 0, bytes(10 * PAGE)), 10 * PAGE);
+  assertEquals(errno(fallocateFile(t.root, file, 0, 0, 11 * PAGE)), "ENOSPC");
+  assertEquals([file.inode.size, t.tmpfs.usedPages], [10 * PAGE, 10]);
+  assertEquals(errno(fallocateFile(t.root, file, 3, PAGE + 1, 3 * PAGE)), 0);
+  assertEquals(t.tmpfs.usedPages, 8);
+  const out = emptyStatFs();
+  t.tmpfs.statfs(out);
+  assertEquals([out.blocks, out.blocksFree], [10, 2]);
+});
+
+Deno.test("the inode limit counts names of files too", () => {
+  const t = new TestFiles({ mode: 0o755, inodes: 4 }), c = t.root;
+  writeText(c, "/a", "");
+  assertEquals(errno(linkAt(c, CWD, "/a", CWD, "/b", 0)), 0);
+  assertEquals(errno(mkdirAt(c, CWD, "/d", 0o755)), 0);
+  assertEquals(errno(mkdirAt(c, CWD, "/e", 0o755)), "ENOSPC");
+  assertEquals(errno(linkAt(c, CWD, "/a", CWD, "/c", 0)), "ENOSPC");
+  assertEquals(errno(symlinkAt(c, "x", CWD, "/s")), "ENOSPC");
+  assertEquals(errno(renameAt(c, CWD, "/a", CWD, "/c", F.RENAME_WHITEOUT)), "ENOSPC");
+  for (const name of ["/a", "/b"]) unlinkAt(c, CWD, name);
+  rmdirAt(c, CWD, "/d");
+  assertEquals(t.tmpfs.usedInodes, 1);
+});
+
+Deno.test("an unlinked file lives as long as it is open, then its pages go", () => {
+  const t = new TestFiles(), file = mustOpen(t.root, "/f", RDWR);
+  write(file, 0, bytes(3 * PAGE));
+  unlinkAt(t.root, CWD, "/f");
+  assertEquals([file.inode.nlink, t.tmpfs.usedPages, t.tmpfs.usedInodes], [0, 3, 2]);
+  assertEquals(readBytes(file, 0, 5), bytes(5));
+  const usedBytes = t.frames.usedBytes;
+  file.drop();
+  assertEquals([t.tmpfs.usedPages, t.tmpfs.usedInodes], [0, 1]);
+  assertEquals(usedBytes - t.frames.usedBytes, 3 * PAGE);
+});
+
+Deno.test("holes: SEEK_DATA and SEEK_HOLE, truncation leaves zeros behind", () => {
+  const t = new TestFiles(), file = mustOpen(t.root, "/f", RDWR);
+  write(file, 5 * PAGE, bytes(PAGE));
+  write(file, 3000 * PAGE, bytes(10));
+  const size = file.inode.size;
+  const seek = (at: number, whence: number) => errno(file.seek(at, whence));
+  assertEquals(seek(0, SEEK_DATA), 5 * PAGE);
+  assertEquals(seek(5 * PAGE + 7, SEEK_DATA), 5 * PAGE + 7);
+  assertEquals(seek(6 * PAGE, SEEK_DATA), 3000 * PAGE);
+  assertEquals(seek(5 * PAGE, SEEK_HOLE), 6 * PAGE);
+  assertEquals(seek(17, SEEK_HOLE), 17);
+  assertEquals(seek(3000 * PAGE, SEEK_HOLE), size);
+  assertEquals(seek(size, SEEK_DATA), "ENXIO");
+  assertEquals(seek(-1, SEEK_HOLE), "ENXIO");
+  assertEquals(file.truncate(5 * PAGE + 3), 0);
+  assertEquals(file.truncate(6 * PAGE), 0);
+  assertEquals(readBytes(file, 5 * PAGE, PAGE).slice(2, 5), Uint8Array.of(14, 0, 0));
+  assertEquals(t.tmpfs.usedPages, 1);
+});
+
+Deno.test("fallocate: zero, collapse and insert move bytes as they say", () => {
+  const t = new TestFiles(), file = mustOpen(t.root, "/f", RDWR);
+  const go = (mode: number, at: number, len: number) =>
+    errno(fallocateFile(t.root, file, mode, at, len));
+  write(file, 0, bytes(6 * PAGE));
+  const first = readBytes(file, 0, 6 * PAGE);
+  assertEquals(go(F.FALLOC_FL_COLLAPSE_RANGE, PAGE, 2 * PAGE), 0);
+  assertEquals(file.inode.size, 4 * PAGE);
+  assertEquals(readBytes(file, PAGE, 3 * PAGE), first.slice(3 * PAGE));
+  assertEquals(go(F.FALLOC_FL_INSERT_RANGE, PAGE, 600 * PAGE), 0);
+  assertEquals(file.inode.size, 604 * PAGE);
+  assertEquals(readBytes(file, PAGE, PAGE), new Uint8Array(PAGE));
+  assertEquals(readBytes(file, 601 * PAGE, 3 * PAGE), first.slice(3 * PAGE));
+  assertEquals(go(F.FALLOC_FL_ZERO_RANGE, 601 * PAGE + 5, 10), 0);
+  assertEquals(readBytes(file, 601 * PAGE + 4, 12).slice(1, 11), new Uint8Array(10));
+  assertEquals(go(F.FALLOC_FL_ZERO_RANGE, 604 * PAGE, PAGE), 0);
+  assertEquals(file.inode.size, 605 * PAGE);
+  const cases: [number, number, number, string][] = [
+    [F.FALLOC_FL_COLLAPSE_RANGE, 1, PAGE, "EINVAL"],
+    [F.FALLOC_FL_COLLAPSE_RANGE, 0, 605 * PAGE, "EINVAL"],
+    [F.FALLOC_FL_INSERT_RANGE, 605 * PAGE, PAGE, "EINVAL"],
+    [F.FALLOC_FL_INSERT_RANGE, 0, 100, "EINVAL"],
+    [F.FALLOC_FL_INSERT_RANGE | F.FALLOC_FL_KEEP_SIZE, 0, PAGE, "EOPNOTSUPP"],
+    [F.FALLOC_FL_PUNCH_HOLE, 0, PAGE, "EOPNOTSUPP"],
+    [0, -1, PAGE, "EINVAL"],
+    [0, 0, 0, "EINVAL"],
+    [0, Number.MAX_SAFE_INTEGER - 10, 100, "EFBIG"],
+    [0x80, 0, PAGE, "EOPNOTSUPP"],
+  ];
+  for (const [mode, at, len, e] of cases) {
+    assertEquals([mode, at, go(mode, at, len)], [mode, at, e]);
+  }
+  assertEquals(t.tmpfs.usedPages, node(file).data.pages.count);
+});
+
+Deno.test("O_APPEND writes at the end and moves the position there", () => {
+  const t = new TestFiles(), a = mustOpen(t.root, "/f", RDWR);
+  const b = mustOpen(t.root, "/f", F.O_WRONLY | F.O_APPEND);
+  write(a, 0, bytes(100));
+  assertEquals(write(b, 0, bytes(10)), 10);
+  assertEquals([a.inode.size, b.pos], [110, 110]);
+});
+
+class Mapping implements FileMapping {
+  readonly gone: string[] = [];
+  private readonly file: OpenFile;
+  constructor(file: OpenFile) {
+    this.file = file;
+  }
+  onPagesGone(from: number, to: number): void {
+    this.gone.push(`${from / PAGE}-${to / PAGE} size ${this.file.inode.size}`);
+  }
+}
+
+Deno.test("mappings: the same bytes, frames for holes, told before pages go", () => {
+  const t = new TestFiles(), file = mustOpen(t.root, "/dir", RDWR);
+  write(file, 0, bytes(2 * PAGE + 50));
+  const backing = file.mmap(true, true);
+  if (typeof backing === "number") throw new Error(errno(backing) as string);
+  assertEquals(file.mmap(false, true), backing);
+  const mapping = new Mapping(file);
+  backing.mappings.add(mapping);
+  backing.hold();
+  const base = t.frames.arena.base, frame = backing.frame(PAGE, false);
+  assertEquals(load8(base + frame + 3), bytes(PAGE + 4)[PAGE + 3]);
+  store8(base + frame + 3, 99);
+  assertEquals(readBytes(file, PAGE + 3, 1)[0], 99);
+  file.truncate(10 * PAGE);
+  assertEquals(backing.frame(5 * PAGE, false), -1);
+  const filled = backing.frame(5 * PAGE, true);
+  assertEquals([filled >= 0, backing.frame(5 * PAGE, false) === filled], [true, true]);
+  assertEquals(errno(backing.frame(10 * PAGE, true)), "EFAULT");
+  assertEquals(backing.contiguous(0, backing.frame(0, false), 8) >= 1, true);
+  fallocateFile(t.root, file, 3, PAGE - 10, 3 * PAGE);
+  file.truncate(PAGE + 1);
+  assertEquals(mapping.gone, [`1-3 size ${10 * PAGE}`, `2-Infinity size ${PAGE + 1}`]);
+  // The mapping keeps the description, and with it the file.
+  unlinkAt(t.root, CWD, "/dir");
+  assertEquals(backing.describe(), "/dir (deleted)");
+  file.drop();
+  assertEquals(t.tmpfs.usedPages, 1);
+  backing.drop();
+  assertEquals(t.tmpfs.usedPages, 0);
+});
+
+Deno.test("readdir: whoever is there all the time is seen once, whatever comes and goes", () => {
+  const t = new TestFiles(), c = t.root;
+  mkdirAt(c, CWD, "/d", 0o755);
+  for (let i = 0; i < 200; i++) mkdirAt(c, CWD, `/d/keep${i}`, 0o755);
+  for (let i = 0; i < 200; i++) mkdirAt(c, CWD, `/d/gone${i}`, 0o755);
+  const dir = mustOpen(c, "/d", F.O_RDONLY), seen: string[] = [];
+  for (let round = 0, more = true; more; round++) {
+    let room = 7;
+    more = false;
+    dir.readdir((name, _ino, _type, offset) => {
+      if (room-- === 0) return !(more = true);
+      seen.push(name);
+      dir.pos = offset;
+      return true;
+    });
+    rmdirAt(c, CWD, `/d/gone${round}`);
+    renameAt(c, CWD, `/d/gone${199 - round}`, CWD, `/d/renamed${round}`, 0);
+    mkdirAt(c, CWD, `/d/new${round}`, 0o755);
+  }
+  for (let i = 0; i < 200; i++) assertEquals(seen.filter((n) => n === `keep${i}`).length, 1);
+  assertEquals(seen.slice(0, 2), [".", ".."]);
+  dir.drop();
+});
+
+Deno.test("a reader that renames every entry it reads comes to an end", () => {
+  const t = new TestFiles(), c = t.root;
+  for (let i = 0; i < 5; i++) writeText(c, `/f${i}`, "");
+  const dir = mustOpen(c, "/", F.O_RDONLY);
+  let count = 0;
+  dir.readdir((name) => {
+    if (!name.startsWith(".")) renameAt(c, CWD, `/${name}`, CWD, `/x${count}`, 0);
+    return ++count < 1000;
+  });
+  assertEquals(count, 7);
+  dir.pos = 0;
+  assertEquals(listDir(c, "/").length, 5);
+  dir.drop();
+});
+
+Deno.test("times: what changes which, and relatime", () => {
+  const t = new TestFiles(), c = t.root, file = mustOpen(c, "/f", RDWR), i = file.inode;
+  const times = () => [i.atimeNsec, i.mtimeNsec, i.ctimeNsec];
+  t.host.tick();
+  write(file, 0, bytes(10));
+  assertEquals(times(), [0, 1000, 1000]);
+  t.host.tick();
+  readBytes(file, 0, 1);
+  assertEquals(times(), [2000, 1000, 1000]);
+  c.fs.namespace.root.flags |= 0x200000;
+  t.host.tick();
+  readBytes(file, 0, 1);
+  assertEquals(times(), [2000, 1000, 1000]);
+  t.host.sec += 86401;
+  readBytes(file, 0, 1);
+  assertEquals(times(), [3000, 1000, 1000]);
+  const path = findAt(c, CWD, "/f", 0);
+  if (typeof path === "number") throw new Error("no /f");
+  const set = { atimeSec: -5, atimeNsec: 999999999, mtimeSec: 2 ** 33, mtimeNsec: 0x3ffffffe };
+  assertEquals(setTimes(c, path, set), 0);
+  assertEquals([i.atimeSec, i.atimeNsec, i.mtimeNsec, i.ctimeNsec], [-5, 999999999, 1000, 3000]);
+  assertEquals(errno(setTimes(c, path, { ...set, atimeNsec: 1e9 })), "EINVAL");
+  assertEquals(errno(setTimes(c.as(5), path, null)), "EACCES");
+  assertEquals(errno(setTimes(c.as(5), path, set)), "EPERM");
+});
+
+Deno.test("memfd: flags, names, seals", () => {
+  const t = new TestFiles(), c = t.root;
+  const store = new MemfdStore(t.vfs, new TmpfsFs(t.frames, t.host, { pages: 0, inodes: 0 }));
+  const make = (flags: number, name = "x") => store.create(name, flags, c.cred);
+  assertEquals(errno(make(0x20)), "EINVAL");
+  assertEquals(errno(make(F.MFD_EXEC | F.MFD_NOEXEC_SEAL)), "EINVAL");
+  assertEquals(errno(make(0, "n".repeat(250))), "EINVAL");
+  const plain = make(F.MFD_CLOEXEC), sealable = make(F.MFD_ALLOW_SEALING);
+  const data = make(F.MFD_NOEXEC_SEAL);
+  if (typeof plain === "number" || typeof sealable === "number" || typeof data === "number") {
+    throw new Error("no memfd");
+  }
+  assertEquals([getSeals(plain), getSeals(sealable), getSeals(data)], [1, 0, F.F_SEAL_EXEC]);
+  assertEquals([plain.inode.mode & 0o777, data.inode.mode & 0o777], [0o777, 0o666]);
+  assertEquals(errno(addSeals(plain, F.F_SEAL_GROW)), "EPERM");
+  write(sealable, 0, bytes(100));
+  const mapped = sealable.mmap(true, true);
+  if (typeof mapped === "number") throw new Error("cannot be mapped");
+  mapped.hold();
+  assertEquals(errno(addSeals(sealable, F.F_SEAL_WRITE)), "EBUSY");
+  mapped.drop();
+  assertEquals(errno(addSeals(sealable, F.F_SEAL_GROW | F.F_SEAL_SHRINK)), 0);
+  assertEquals(write(sealable, 90, bytes(20)), "EPERM");
+  assertEquals(write(sealable, 90, bytes(10)), 10);
+  assertEquals([errno(sealable.truncate(99)), errno(sealable.truncate(101))], ["EPERM", "EPERM"]);
+  assertEquals(errno(addSeals(sealable, F.F_SEAL_WRITE | F.F_SEAL_SEAL)), 0);
+  assertEquals(write(sealable, 0, bytes(1)), "EPERM");
+  assertEquals(errno(fallocateFile(c, sealable, 3, 0, 10)), "EPERM");
+  assertEquals([errno(sealable.mmap(true, true)), errno(sealable.mmap(true, false))], [
+    "EPERM",
+    "object",
+  ]);
+  assertEquals(errno(addSeals(sealable, F.F_SEAL_WRITE)), "EPERM");
+  assertEquals(errno(addSeals(sealable, 0x1000)), "EINVAL");
+  assertEquals(errno(getSeals(mustOpen(c, "/", F.O_RDONLY))), "EINVAL");
+});
+
+Deno.test("mount options: sizes with suffixes and percent, nonsense is EINVAL", () => {
+  const parse = (text: string) => parseTmpfsOptions(text, 1 << 30);
+  assertEquals(parse("size=64k,mode=755,uid=5,gid=6,nr_inodes=1k"), {
+    pages: 16,
+    mode: 0o755,
+    uid: 5,
+    gid: 6,
+    inodes: 1024,
+  });
+  assertEquals(parse("size=50%"), { pages: 131072 });
+  assertEquals(parse("size=4097,,huge=never"), { pages: 2 });
+  assertEquals(parse("size=0"), { pages: 0 });
+  for (const bad of ["size=", "size=x", "size=1q", "mode=9", "uid=-1", "uid=4294967295", "what"]) {
+    assertEquals([bad, parse(bad)], [bad, -22]);
+  }
+});
+
+Deno.test("unmounting gives all frames back", () => {
+  const t = new TestFiles(), before = t.frames.usedBytes;
+  const fs = new TmpfsFs(t.frames, t.host, {});
+  for (const name of ["a", "b"]) {
+    const dir = fs.root.mkdir(name, 0o40755, 0, 0);
+    if (typeof dir === "number") throw new Error("no directory");
+    const file = dir.create("f", 0o100644, 0, 0);
+    if (!(file instanceof TmpfsRegular)) throw new Error("no file");
+    file.data.write(new BufferCursor(bytes(50000)), 1 << 20, 50000);
+  }
+  assertEquals(fs.usedPages, 26);
+  fs.destroy();
+  assertEquals([fs.usedPages, t.frames.usedBytes], [0, before]);
+});
