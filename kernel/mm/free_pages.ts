@@ -23,7 +23,7 @@ function classOf(pages: number): number {
 export class FreePages {
   readonly chunkCount: number;
   freePages: number;
-  /** Bit set: the page is free. */
+  /** Bit set: the page is used. Zero at first, so that the host need not give memory for it. */
   private readonly bits: Uint32Array;
   private readonly freeIn: Uint16Array;
   /** Never less than the longest free run of the chunk. */
@@ -43,7 +43,6 @@ export class FreePages {
     this.longest = new Uint16Array(this.chunkCount);
     this.kind = new Uint8Array(this.chunkCount);
     this.listed = new Uint8Array(this.chunkCount);
-    this.bits.fill(0xffffffff);
     this.freeIn.fill(CHUNK_PAGES);
     this.longest.fill(CHUNK_PAGES);
     this.kind.fill(FREE);
@@ -76,7 +75,7 @@ export class FreePages {
   }
 
   isFree(page: number): boolean {
-    return (this.bits[page >>> 5]! >>> (page & 31) & 1) === 1;
+    return (this.bits[page >>> 5]! >>> (page & 31) & 1) === 0;
   }
 
   give(page: number, pages: number): void {
@@ -84,7 +83,7 @@ export class FreePages {
     while (pages > 0) {
       const chunk = page >>> 9;
       const n = Math.min(pages, (chunk + 1) * CHUNK_PAGES - page);
-      this.setBits(page, n);
+      this.clearBits(page, n);
       const free = this.freeIn[chunk]! += n;
       this.longest[chunk] = free;
       if (free === CHUNK_PAGES) {
@@ -129,12 +128,12 @@ export class FreePages {
     let run = 0, best = 0;
     for (let w = first; w < first + WORDS; w++) {
       const word = this.bits[w]!;
-      if (word === 0) {
+      if (word === 0xffffffff) {
         run = 0;
         continue;
       }
       for (let b = 0; b < 32; b++) {
-        if ((word >>> b & 1) === 0) {
+        if ((word >>> b & 1) === 1) {
           run = 0;
           continue;
         }
@@ -175,7 +174,7 @@ export class FreePages {
     while (pages > 0) {
       const chunk = page >>> 9;
       const n = Math.min(pages, (chunk + 1) * CHUNK_PAGES - page);
-      this.clearBits(page, n);
+      this.setBits(page, n);
       this.freeIn[chunk]! -= n;
       if (this.kind[chunk] === FREE) {
         if (n === CHUNK_PAGES) this.kind[chunk] = LARGE;

@@ -1,7 +1,8 @@
 /** The memory manager against a model, with guest threads on the real platforms of this host. */
 
 import { Arena } from "../../ffi/mem/arena.ts";
-import { createPlatform, PLATFORM_NAMES, tryPlatform } from "../../platform/registry.ts";
+import { PLATFORM_NAMES } from "../../platform/names.ts";
+import { createPlatform, tryPlatform } from "../../platform/registry.ts";
 import { Lab } from "../testing/memory_lab.ts";
 import { explore, type Guest, World } from "../testing/memory_world.ts";
 import { RealGuest } from "../testing/real_guest.ts";
