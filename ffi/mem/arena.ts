@@ -23,7 +23,7 @@ import {
 } from "../abi/mman.ts";
 import { EINVAL } from "../abi/errno.ts";
 import { check } from "../sys/errors.ts";
-import { close, fallocate, mmap } from "../sys/files.ts";
+import { close, fallocate, mincore, mmap } from "../sys/files.ts";
 import { addressOf } from "../sys/cstring.ts";
 import { sealedMemfd } from "./shared_region.ts";
 
@@ -31,6 +31,11 @@ import { sealedMemfd } from "./shared_region.ts";
 export const WINDOW_BYTES = 2 * 1024 * 1024;
 
 const FIRST_BYTES = 65536;
+
+/** Answers of mincore(2), for so many pages at once. */
+const VECTOR_PAGES = 65536;
+const vector = new Uint8Array(VECTOR_PAGES);
+const vectorAddress = addressOf(vector);
 
 export class Arena {
   /** The memory file: sealed against shrinking and growing, close-on-exec. */
@@ -85,6 +90,20 @@ export class Arena {
   /** Gives whole pages back to the host; they read as zeros again. 0 or `-errno`. */
   punch(offset: number, lenBytes: number): number {
     return fallocate(this.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, lenBytes);
+  }
+
+  /**
+   * How many of the pages in [offset, offset + lenBytes), page aligned and within guest memory, the
+   * host has given memory to.
+   */
+  residentPages(offset: number, lenBytes: number): number {
+    let pages = 0;
+    for (let at = offset; at < offset + lenBytes; at += VECTOR_PAGES * PAGE_SIZE) {
+      const n = Math.min(VECTOR_PAGES, (offset + lenBytes - at) / PAGE_SIZE);
+      if (mincore(this.base + at, n * PAGE_SIZE, vectorAddress) < 0) return pages;
+      for (let i = 0; i < n; i++) pages += vector[i]! & 1;
+    }
+    return pages;
   }
 
   /** Arena offset of a window. */

@@ -92,3 +92,18 @@ Deno.test("a shared region is whole pages, sealed, and atomic", () => {
   munmap(other, PAGE_SIZE);
   region.close();
 });
+
+Deno.test("pages that were touched, through any mapping, are resident", () => {
+  const arena = Arena.create(GIB, 0);
+  assertEquals(arena.residentPages(0, GIB), 0);
+  const other = check(mmap(0, PAGE_SIZE, PROT_READ | 2, MAP_SHARED, arena.fd, GIB / 2), "mmap");
+  assertEquals(fill(other, 1, 16), 16);
+  arena.dv.setUint8(3 * PAGE_SIZE, 1);
+  assertEquals(arena.residentPages(0, GIB), 2);
+  assertEquals(arena.residentPages(3 * PAGE_SIZE, PAGE_SIZE), 1);
+  assertEquals(arena.residentPages(4 * PAGE_SIZE, PAGE_SIZE), 0);
+  assertEquals(arena.punch(3 * PAGE_SIZE, PAGE_SIZE), 0);
+  assertEquals(arena.residentPages(0, GIB), 1);
+  munmap(other, PAGE_SIZE);
+  arena.close();
+});
