@@ -18,7 +18,9 @@ export function sysArchPrctl(t: Task, a: SyscallArgs): number {
       return setBase(t, FS_BASE, addr);
     case ARCH_SET_GS:
       // DIFFERS: a GS base of 0 is what a thread starts with, and cannot be gone back to.
-      return addr === 0 ? 0 : setBase(t, GS_BASE, addr);
+      if (addr === 0) return 0;
+      t.mm.setPatching(false); // patched call sites find their slot through the platform's own base
+      return setBase(t, GS_BASE, addr);
     case ARCH_GET_FS:
       return getBase(t, FS_BASE, addr);
     case ARCH_GET_GS:
