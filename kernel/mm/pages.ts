@@ -97,7 +97,6 @@ export class PageMap {
     this.bits[i] = flags;
   }
 
-  /** Move an extent to another guest page; the caller keeps the order. */
   setFlags(i: number, flags: number): void {
     this.bits[i] = flags;
   }
