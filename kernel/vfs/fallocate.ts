@@ -34,7 +34,20 @@ function checkMode(mode: number): number {
   }
 }
 
-/** RLIMIT_FSIZE is the caller's affair. */
+/** The checks of vfs_fallocate, in its order: 0 or -errno. */
+export function checkFallocate(file: OpenFile, mode: number, offset: number, len: number): number {
+  if (offset < 0 || len <= 0) return -EINVAL;
+  const r = checkMode(mode);
+  if (r < 0) return r;
+  if (!file.canWrite) return -EBADF;
+  const type = file.inode.mode & S_IFMT;
+  if (type === S_IFIFO) return -ESPIPE;
+  if (type === S_IFDIR) return -EISDIR;
+  if (type !== S_IFREG && type !== S_IFBLK) return -ENODEV;
+  return offset + len > Number.MAX_SAFE_INTEGER ? -EFBIG : 0;
+}
+
+/** All of it; RLIMIT_FSIZE is the caller's affair. */
 export function fallocateFile(
   caller: Caller,
   file: OpenFile,
@@ -42,15 +55,8 @@ export function fallocateFile(
   offset: number,
   len: number,
 ): number {
-  if (offset < 0 || len <= 0) return -EINVAL;
-  let r = checkMode(mode);
+  let r = checkFallocate(file, mode, offset, len);
   if (r < 0) return r;
-  if (!file.canWrite) return -EBADF;
-  const type = file.inode.mode & S_IFMT;
-  if (type === S_IFIFO) return -ESPIPE;
-  if (type === S_IFDIR) return -EISDIR;
-  if (type !== S_IFREG && type !== S_IFBLK) return -ENODEV;
-  if (offset + len > Number.MAX_SAFE_INTEGER) return -EFBIG;
   if ((file.inode.mode & 0o6000) !== 0) dropSetid(caller, file);
   r = file.fallocate(mode, offset, len);
   if (r === 0) notifyFile(file, IN_MODIFY);

@@ -156,7 +156,8 @@ export abstract class OverlayInode extends PlainInode {
     if (name.startsWith(OVERLAY_XATTR_PREFIX)) return -EOPNOTSUPP;
     // Nothing is copied up for the sake of what is not there.
     const old = this.real.getxattr(name);
-    if (typeof old === "number") return old === -EOPNOTSUPP ? -ENODATA : old;
+    if (old === -ENODATA && name.startsWith("system.posix_acl_")) return 0;
+    if (typeof old === "number") return old;
     let r = this.copyUp(COPY_META);
     if (r < 0) return r;
     r = this.upper!.removexattr(name);

@@ -3,16 +3,8 @@
  * readahead(2).
  */
 
-import {
-  EBADF,
-  EFBIG,
-  EINVAL,
-  EISDIR,
-  ENODEV,
-  EOPNOTSUPP,
-  ESPIPE,
-} from "../../../ffi/abi/errno.ts";
-import { IN_MODIFY } from "../../../ffi/abi/inotify.ts";
+import { EBADF, EFBIG, EINVAL, ESPIPE } from "../../../ffi/abi/errno.ts";
+import { FALLOC_FL_KEEP_SIZE } from "../../../ffi/abi/fcntl.ts";
 import { S_IFDIR, S_IFIFO, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { RLIMIT_FSIZE } from "../../task/limits.ts";
@@ -20,12 +12,9 @@ import { SI_USER, SigInfo } from "../../task/signal/pending.ts";
 import { sendToTask } from "../../task/signal/send.ts";
 import { SIGXFSZ } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
-import { notifyFile } from "../../vfs/notify.ts";
+import { truncateFile } from "../../vfs/attributes.ts";
+import { checkFallocate, fallocateFile } from "../../vfs/fallocate.ts";
 
-const FALLOC_KEEP_SIZE = 1, FALLOC_PUNCH_HOLE = 2, FALLOC_COLLAPSE_RANGE = 8;
-const FALLOC_ZERO_RANGE = 16, FALLOC_INSERT_RANGE = 32, FALLOC_UNSHARE_RANGE = 64;
-const FALLOC_KNOWN = FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE | FALLOC_COLLAPSE_RANGE |
-  FALLOC_ZERO_RANGE | FALLOC_INSERT_RANGE | FALLOC_UNSHARE_RANGE;
 const SYNC_FILE_RANGE_KNOWN = 7;
 const POSIX_FADV_LAST = 5;
 
@@ -57,9 +46,7 @@ export function sysFtruncate(t: Task, a: SyscallArgs): number {
   if (file === null) return -EBADF;
   if ((file.inode.mode & S_IFMT) !== S_IFREG || !file.canWrite) return -EINVAL;
   if (exceedsLimit(t, file.inode.size, size)) return -EFBIG;
-  const r = file.truncate(size);
-  if (r === 0) notifyFile(file, IN_MODIFY);
-  return r;
+  return truncateFile(t, file, size);
 }
 
 /** Growing beyond RLIMIT_FSIZE raises SIGXFSZ. */
@@ -69,31 +56,16 @@ export function exceedsLimit(t: Task, oldSize: number, newSize: number): boolean
   return true;
 }
 
-/** fallocate(2): checks in the order of vfs_fallocate. */
+/** fallocate(2). */
 export function sysFallocate(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0));
   if (file === null) return -EBADF;
   const mode = a.u32(1), offset = a.i64(2), len = a.i64(3);
-  if (offset < 0 || len <= 0) return -EINVAL;
-  if (mode & ~FALLOC_KNOWN) return -EOPNOTSUPP;
-  if (!isCombination(mode)) return mode & FALLOC_PUNCH_HOLE ? -EOPNOTSUPP : -EINVAL;
-  if (!file.canWrite) return -EBADF;
-  const type = file.inode.mode & S_IFMT;
-  if (type === S_IFIFO) return -ESPIPE;
-  if (type === S_IFDIR) return -EISDIR;
-  if (type !== S_IFREG) return -ENODEV;
-  if (offset + len > Number.MAX_SAFE_INTEGER) return -EFBIG;
-  if (!(mode & FALLOC_KEEP_SIZE) && exceedsLimit(t, file.inode.size, offset + len)) return -EFBIG;
-  const r = file.fallocate(mode, offset, len);
-  if (r === 0) notifyFile(file, IN_MODIFY);
-  return r;
-}
-
-function isCombination(mode: number): boolean {
-  const kind = mode & ~FALLOC_KEEP_SIZE;
-  if (kind === FALLOC_PUNCH_HOLE) return (mode & FALLOC_KEEP_SIZE) !== 0;
-  if (kind === FALLOC_COLLAPSE_RANGE || kind === FALLOC_INSERT_RANGE) return mode === kind;
-  return kind === 0 || kind === FALLOC_ZERO_RANGE || kind === FALLOC_UNSHARE_RANGE;
+  const r = checkFallocate(file, mode, offset, len);
+  if (r < 0) return r;
+  const grows = (mode & FALLOC_FL_KEEP_SIZE) === 0;
+  if (grows && exceedsLimit(t, file.inode.size, offset + len)) return -EFBIG;
+  return fallocateFile(t, file, mode, offset, len);
 }
 
 /** posix_fadvise(2): advice is taken, and nothing here depends on it. */
