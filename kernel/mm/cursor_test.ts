@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { EFAULT, EINVAL, ENAMETOOLONG } from "../../ffi/abi/errno.ts";
+import { EFAULT, EINVAL, ENAMETOOLONG, ENOMEM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { load64 } from "../../ffi/mem/native_memory.ts";
 import { PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
@@ -159,5 +159,25 @@ Deno.test("many windows on a file of many megabytes", () => {
     if (file instanceof HostFileBacking) file.close();
   }
   mm.destroy();
+  lab.close();
+});
+
+Deno.test("mincore tells touched pages from others, msync checks", () => {
+  const lab = new MemoryLab(), mm = lab.newManager();
+  const a = mm.mmap(0, 8 * PAGE, RW, ANON, null, 0), vec = a + 7 * PAGE;
+  mm.store8(a + 2 * PAGE, 1);
+  mm.store8(vec, 0);
+  assertEquals(mm.mincore(a, 8 * PAGE, vec), 0);
+  const got = new Uint8Array(8);
+  mm.copyIn(got, 0, vec, 8);
+  assertEquals([...got], [0, 0, 1, 0, 0, 0, 0, 1]);
+  assertEquals(mm.mincore(a + 1, PAGE, vec), -EINVAL);
+  assertEquals(mm.mincore(a, 9 * PAGE, vec), -ENOMEM);
+  assertEquals(mm.mincore(a, PAGE, 8), -EFAULT);
+  assertEquals(mm.mincore(2 ** 63, PAGE, vec), -ENOMEM);
+  assertEquals(mm.msync(a, 8 * PAGE, M.MS_SYNC), 0);
+  assertEquals(mm.msync(a, 8 * PAGE, M.MS_SYNC | M.MS_ASYNC), -EINVAL);
+  assertEquals(mm.msync(a, 9 * PAGE, M.MS_ASYNC), -ENOMEM);
+  assertEquals(mm.msync(a, PAGE, 64), -EINVAL);
   lab.close();
 });

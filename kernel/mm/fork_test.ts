@@ -200,3 +200,37 @@ Deno.test("madvise gives memory back in place", () => {
   assertEquals(mm.vmas.length, 1);
   lab.close();
 });
+
+Deno.test("what both sides write at once is copied, so that nobody faults", () => {
+  const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
+  setUpStack(mm, 512 * 1024, RW);
+  const sp = mm.layout.stackTop - 100_000;
+  mm.program.stackStart = sp;
+  const data = mm.mmap(0, 8 * PAGE, RW, ANON, null, 0);
+  const heap = mm.mmap(0, MIB, RW, ANON, null, 0);
+  for (const at of [sp, data, heap]) guest.write(at, 1);
+  const child = mm.fork(sp);
+  assert(child instanceof MemoryManager);
+  const other = new GuestSimulator(child);
+  for (const at of [sp - 64, sp, data]) {
+    assertEquals(guest.write(at, 2), 0);
+    assertEquals(other.write(at, 3), 0);
+    assertEquals([guest.read(at), other.read(at)], [2, 3]);
+  }
+  assertEquals([guest.faults, other.faults], [0, 0]);
+  assertEquals(other.write(heap, 4), 0);
+  assertEquals([guest.read(heap), other.faults], [1, 1]);
+  // Not while another thread could be writing.
+  mm.share();
+  const third = mm.fork(sp);
+  assert(third instanceof MemoryManager);
+  assertEquals(guest.write(data, 5), 0);
+  assertEquals(guest.faults, 1);
+  assertEquals(third.load8(data), 2);
+  lab.platform.maxSpaces = 0;
+  assertEquals(mm.fork(sp), -ENOMEM);
+  for (const each of [third, child]) each.destroy();
+  mm.destroy();
+  assertEquals(lab.ctx.frames.usedBytes, PAGE);
+  lab.close();
+});

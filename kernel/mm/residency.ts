@@ -31,7 +31,7 @@ export function msync(mm: MemoryManager, addr: number, len: number, flags: numbe
 
 const vector = new Uint8Array(4096);
 
-/** Pages that have a frame or are mapped from a file count as resident. */
+/** Private and shared pages are resident once something touched them; pages of host files always. */
 export function mincore(mm: MemoryManager, addr: number, len: number, vec: number): number {
   if (!isPageAligned(addr)) return -EINVAL;
   const size = pageUp(len), max = mm.layout.maxAddress;
@@ -39,14 +39,29 @@ export function mincore(mm: MemoryManager, addr: number, len: number, vec: numbe
   if (vec + size / PAGE_SIZE > max) return -EFAULT;
   const from = addr / PAGE_SIZE, to = from + size / PAGE_SIZE;
   for (let page = from; page < to;) {
-    const n = Math.min(to - page, vector.length);
-    for (let k = 0; k < n; k++) {
-      const vma = mm.vmas.find((page + k) * PAGE_SIZE);
-      if (vma === null) return -ENOMEM;
-      vector[k] = vma.isDirect || mm.pages.present(page + k) >= 0 ? 1 : 0;
-    }
+    const vma = mm.vmas.find(page * PAGE_SIZE);
+    if (vma === null) return -ENOMEM;
+    const n = Math.min(to, vma.end / PAGE_SIZE, page + vector.length) - page;
+    vector.fill(vma.isDirect ? 1 : 0, 0, n);
+    fillVector(mm, page, page + n);
     if (mm.copyOut(vec + page - from, vector, 0, n) < 0) return -EFAULT;
     page += n;
   }
   return 0;
+}
+
+/** Answer for the pages in [from, to) that have frames. */
+function fillVector(mm: MemoryManager, from: number, to: number): void {
+  const map = mm.pages, { arena } = mm.ctx;
+  for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {
+    if (map.frame(i) < 0) continue;
+    const a = Math.max(from, map.start(i)), n = Math.min(to, map.end(i)) - a;
+    const frame = (map.frame(i) + a - map.start(i)) * PAGE_SIZE;
+    const resident = arena.residentPages(frame, n * PAGE_SIZE);
+    for (let k = 0; k < n; k++) {
+      const isMixed = resident > 0 && resident < n;
+      const count = isMixed ? arena.residentPages(frame + k * PAGE_SIZE, PAGE_SIZE) : resident;
+      vector[a - from + k] = count > 0 ? 1 : 0;
+    }
+  }
 }
