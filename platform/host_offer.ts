@@ -21,7 +21,8 @@ import { errnoName } from "../ffi/sys/errors.ts";
 import { close, ioctl, openat } from "../ffi/sys/files.ts";
 import { syscall } from "../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../ffi/sys/spawn.ts";
-import { PLATFORM_NAMES, type PlatformName, tryPlatform } from "./registry.ts";
+import { PLATFORM_NAMES, type PlatformName } from "./names.ts";
+import { tryPlatform } from "./registry.ts";
 
 /** One line of the report. */
 export interface Finding {

@@ -19,11 +19,7 @@ import {
 } from "./platform.ts";
 import { createPtracePlatform } from "./ptrace/ptrace_platform.ts";
 import { createSystrapPlatform } from "./systrap/systrap.ts";
-
-/** What `--platform` takes, best first: the first that works is the default. */
-export const PLATFORM_NAMES = ["systrap", "ptrace"] as const;
-
-export type PlatformName = (typeof PLATFORM_NAMES)[number];
+import type { PlatformName } from "./names.ts";
 
 const CONSTRUCTORS: Readonly<Record<PlatformName, (arena: Arena) => Platform>> = {
   systrap: createSystrapPlatform,
@@ -33,10 +29,6 @@ const CONSTRUCTORS: Readonly<Record<PlatformName, (arena: Arena) => Platform>> =
 const TRIAL_ARENA_BYTES = 2 * 1024 * 1024;
 const TRIAL_ADDRESS = 0x10000000, TRIAL_CALL = 4242, PAGE_BYTES = 4096;
 const TRIAL_MS = 2000;
-
-export function isPlatformName(name: string): name is PlatformName {
-  return PLATFORM_NAMES.some((known) => known === name);
-}
 
 /** @throws Error naming the host's call that failed */
 export function createPlatform(name: PlatformName, arena: Arena): Platform {

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { descendants } from "./conformance/host_view.ts";
 import { coreCount, inspectHost } from "./host_offer.ts";
-import { isPlatformName, PLATFORM_NAMES, tryPlatform } from "./registry.ts";
+import { isPlatformName, PLATFORM_NAMES } from "./names.ts";
+import { tryPlatform } from "./registry.ts";
 
 Deno.test("a platform is known by its name", () => {
   for (const name of PLATFORM_NAMES) assert(isPlatformName(name));

@@ -1,6 +1,6 @@
 /** The options that `do` and `run` share: how the sandbox is made and watched. */
 
-import { PLATFORM_NAMES } from "../../platform/registry.ts";
+import { PLATFORM_NAMES } from "../../platform/names.ts";
 import type { FlagNames, Flags } from "../flags.ts";
 import type { SandboxSettings } from "../launch/foreground.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import * as F from "../../ffi/abi/fcntl.ts";
-import { TCGETS, TCSETSW, TIOCGWINSZ } from "../../ffi/abi/ioctl.ts";
+import { TCGETS, TCSETS, TIOCGWINSZ } from "../../ffi/abi/ioctl.ts";
 import * as T from "../../ffi/abi/termios.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, ioctl, openat } from "../../ffi/sys/files.ts";
@@ -39,33 +39,34 @@ export function reopenTerminal(fd: number): number {
   return openat(F.AT_FDCWD, `/proc/self/fd/${fd}`, flags);
 }
 
-/** A terminal in raw mode until `restore`. */
+/** A terminal that can be put in raw mode and back. */
 export class RawTerminal {
-  readonly #fd: number;
+  readonly fd: number;
   /** struct termios as it was. */
-  #saved: Uint8Array | null;
+  readonly saved: Uint8Array;
+  readonly raw: Uint8Array;
 
-  private constructor(fd: number, saved: Uint8Array) {
-    this.#fd = fd;
-    this.#saved = saved;
-  }
-
-  /** @throws SyscallError if it is no terminal */
-  static enter(fd: number): RawTerminal {
+  /** Changes nothing yet. @throws SyscallError if it is no terminal */
+  constructor(fd: number) {
+    this.fd = fd;
     check(ioctl(fd, TCGETS, scratch.area(0)), "ioctl TCGETS");
     const at = scratch.areaOffset(0);
-    const saved = scratch.u8.slice(at, at + T.Termios.size);
+    this.saved = scratch.u8.slice(at, at + T.Termios.size);
     makeRaw(at);
-    check(ioctl(fd, TCSETSW, scratch.area(0)), "ioctl TCSETSW");
-    return new RawTerminal(fd, saved);
+    this.raw = scratch.u8.slice(at, at + T.Termios.size);
   }
 
-  /** As it was before. May be called several times. */
+  enter(): void {
+    this.#set(this.raw);
+  }
   restore(): void {
-    if (this.#saved === null) return;
-    scratch.u8.set(this.#saved, scratch.areaOffset(0));
-    this.#saved = null;
-    ioctl(this.#fd, TCSETSW, scratch.area(0));
+    this.#set(this.saved);
+  }
+
+  /** At once: output that the other side does not read must not keep us. */
+  #set(state: Uint8Array): void {
+    scratch.u8.set(state, scratch.areaOffset(0));
+    ioctl(this.fd, TCSETS, scratch.area(0));
   }
 }
 

@@ -1,20 +1,21 @@
 /**
- * Runs a sandbox in the foreground, for `do` and `run`: standard streams, the terminal, signals, and the exit code.
+ * Runs a sandbox in the foreground, for `do` and `run`: standard streams, the terminal and signals. Then this process
+ * becomes the waiter, which exits as the guest does.
  */
 
 import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import * as S from "../../ffi/abi/signal.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { openat } from "../../ffi/sys/files.ts";
-import type { PlatformName } from "../../platform/registry.ts";
+import type { PlatformName } from "../../platform/names.ts";
 import { isTerminal, RawTerminal, terminalSize } from "../console/terminal.ts";
 import type { MountSpec, ProcessSpec, RootSpec } from "../sandbox/boot_spec.ts";
 import { usageError, UserError } from "../user_error.ts";
-import { exitCodeOf } from "./exit_code.ts";
 import type { GoferRoot } from "./gofer_process.ts";
 import { allowedCpus, allowedMemory } from "./host_limits.ts";
-import { startSandbox } from "./sandbox.ts";
+import { type StartedSandbox, startSandbox } from "./sandbox.ts";
 import { releaseStdio, stdioFor } from "./stdio.ts";
+import { WaiterProgram } from "./waiter.ts";
 
 /** A guest to run; everything that the host must look up is looked up. */
 export interface GuestPlan {
@@ -48,40 +49,62 @@ const FORWARDED = [
   S.SIGALRM,
 ];
 
-/** @returns the exit code. @throws UserError */
-export function runForeground(plan: GuestPlan): number {
+/** With a terminal besides: what has to do with it. */
+const TERMINAL_SIGNALS = [S.SIGWINCH, S.SIGCONT];
+
+/** Does not return: the process exits as the guest does. @throws UserError if it cannot be started */
+export function runForeground(plan: GuestPlan): never {
   const hasTerminal = wantsTerminal(plan.sandbox.tty);
-  const { platform, strace, requireSandbox } = plan.sandbox;
-  const debugLog = openDebugLog(plan.sandbox.debugLog);
-  const raw = hasTerminal ? RawTerminal.enter(0) : null;
+  const sandbox = start(plan, hasTerminal);
+  const terminal = hasTerminal ? new RawTerminal(0) : null;
   try {
-    const supervisor = startSandbox({
-      spec: {
-        platform,
-        hostname: plan.hostname,
-        process: {
-          ...plan.process,
-          terminal: hasTerminal,
-          consoleSize: hasTerminal ? terminalSize(0) : null,
-        },
-        root: plan.root,
-        mounts: plan.mounts,
-        strace,
-        requireSandbox,
-        memoryBytes: allowedMemory(),
-        cpus: allowedCpus(),
-      },
-      roots: plan.goferRoots,
-      stdio: [stdioFor(0), stdioFor(1), stdioFor(2)],
-      debugLog,
-      forward: FORWARDED.filter((signo) => !isIgnored(signo)),
-      onResize: hasTerminal ? { signo: S.SIGWINCH, size: () => terminalSize(2) } : null,
-    });
-    if (!hasTerminal) releaseStdio();
-    return exitCodeOf(supervisor.run());
-  } finally {
-    raw?.restore();
+    sandbox.confine();
+    const waiter = waiterFor(sandbox, terminal);
+    sandbox.load();
+    terminal?.enter();
+    if (terminal === null) releaseStdio();
+    sandbox.go();
+    return waiter.execute();
+  } catch (error) {
+    sandbox.destroy();
+    terminal?.restore();
+    throw error;
   }
+}
+
+function waiterFor(sandbox: StartedSandbox, terminal: RawTerminal | null): WaiterProgram {
+  const forwarded = FORWARDED.filter((signo) => !isIgnored(signo));
+  return new WaiterProgram({
+    control: sandbox.control.fd,
+    sentryPid: sandbox.sentry.pid,
+    goferPid: sandbox.gofer.pid,
+    signals: terminal === null ? forwarded : [...forwarded, ...TERMINAL_SIGNALS],
+    terminal,
+  }, ["dvisor", ...Deno.args]);
+}
+
+function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
+  const { platform, strace, requireSandbox, debugLog } = plan.sandbox;
+  return startSandbox({
+    spec: {
+      platform,
+      hostname: plan.hostname,
+      process: {
+        ...plan.process,
+        terminal: hasTerminal,
+        consoleSize: hasTerminal ? terminalSize(0) : null,
+      },
+      root: plan.root,
+      mounts: plan.mounts,
+      strace,
+      requireSandbox,
+      memoryBytes: allowedMemory(),
+      cpus: allowedCpus(),
+    },
+    roots: plan.goferRoots,
+    stdio: [stdioFor(0), stdioFor(1), stdioFor(2)],
+    debugLog: openDebugLog(debugLog),
+  });
 }
 
 function wantsTerminal(tty: SandboxSettings["tty"]): boolean {

@@ -1,8 +1,8 @@
 /**
  * `dvisor boot`: makes the kernel of one sandbox, confines this process for good, and runs the guest to its end.
  *
- * Everything that needs the host's names happens before `ready`; the launcher then takes the root directory away and
- * answers `go`; the seccomp filter is the last thing before the first guest instruction.
+ * Everything that needs the host's names happens before `ready` or beside it; the launcher takes the root directory
+ * away and answers `go`; the seccomp filter is the last thing before the first guest instruction.
  */
 
 import { SYS_exit_group } from "../../ffi/abi/syscall_numbers.ts";
@@ -10,52 +10,63 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, read } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
-import type { PlatformName } from "../../platform/registry.ts";
 import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "./boot_spec.ts";
 import { confineSelf, dropDescriptors } from "./confine_self.ts";
-import { type BootSocket, ControlSocket } from "./control.ts";
-import { createMachine } from "./machine.ts";
+import { type BootSocket, ControlSocket, PACKET_EXIT } from "./control.ts";
+import { createMachine, type Machine } from "./machine.ts";
+import { say } from "./messages.ts";
 import { Sandbox } from "./sandbox.ts";
 
 /** Runs a sandbox; ends the process. */
 export function boot(): never {
   const control: BootSocket = new ControlSocket(BOOT_FDS.control);
+  let isRunning = false;
   try {
-    const status = run(control);
-    control.send({ type: "exit", status });
+    const spec = readSpec();
+    const { machine, sandbox } = prepare(spec, control);
+    isRunning = true;
+    confine(machine, spec);
+    control.sendPacket(PACKET_EXIT, sandbox.run(), 0);
   } catch (error) {
-    const exitCode = error instanceof UserError ? error.exitCode : EXIT_FAILURE;
-    if (!(error instanceof UserError)) console.error("dvisor: this is a bug in dvisor:", error);
-    control.send({ type: "failed", message: explain(error), exitCode });
+    fail(control, error, isRunning);
   }
   // Deno's own way out makes calls that the filter does not allow.
   syscall(SYS_exit_group, 0);
   throw new Error("exit_group returned");
 }
 
-function run(control: BootSocket): number {
-  const spec = readSpec();
+function prepare(spec: BootSpec, control: BootSocket): { machine: Machine; sandbox: Sandbox } {
   dropDescriptors(FIRST_FREE_FD);
   const machine = createMachine(spec);
   control.send({ type: "ready" });
   // The launcher takes the root directory away while this goes on.
   const sandbox = new Sandbox(machine, spec, control);
-  const answer = control.receive(true);
-  if (answer.kind !== "message" || answer.message.type !== "go") {
-    throw new UserError("the launcher is gone");
-  }
-  confine(machine.platformName, spec, control);
-  return sandbox.run();
+  control.send({ type: "loaded" });
+  const answer = control.receive();
+  if (answer === "end") throw new UserError("the launcher is gone");
+  sandbox.watchOutside();
+  return { machine, sandbox };
 }
 
-function confine(platform: PlatformName, spec: BootSpec, control: BootSocket): void {
-  const problems = confineSelf(platform);
+/** Until the guest runs the launcher says what went wrong; then nobody is left there who could. */
+function fail(control: BootSocket, error: unknown, isRunning: boolean): void {
+  const exitCode = error instanceof UserError ? error.exitCode : EXIT_FAILURE;
+  const isBug = !(error instanceof UserError);
+  if (isBug) console.error("dvisor: this is a bug in dvisor:", error);
+  if (isRunning) {
+    if (!isBug) say(explain(error));
+    control.sendPacket(PACKET_EXIT, exitCode, 0);
+  } else control.send({ type: "failed", message: explain(error), exitCode });
+}
+
+function confine(machine: Machine, spec: BootSpec): void {
+  const problems = confineSelf(machine.platformName);
   if (problems.length === 0) return;
   const text = problems.join("; ");
   if (spec.requireSandbox) {
     throw new UserError(`the host does not permit the whole confinement: ${text}`);
   }
-  control.send({ type: "note", message: `running with less confinement than usual: ${text}` });
+  say(`running with less confinement than usual: ${text}`);
 }
 
 function readSpec(): BootSpec {

@@ -4,7 +4,7 @@
  * Arguments, environment, paths and options are byte strings (kernel/core/bytes.ts): each character is one byte.
  */
 
-import type { PlatformName } from "../../platform/registry.ts";
+import type { PlatformName } from "../../platform/names.ts";
 
 export interface ProcessSpec {
   readonly args: readonly string[];

@@ -5,7 +5,8 @@
 
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { createPlatform, PLATFORM_NAMES, type PlatformName } from "../../platform/registry.ts";
+import { PLATFORM_NAMES, type PlatformName } from "../../platform/names.ts";
+import { createPlatform } from "../../platform/registry.ts";
 import { UserError } from "../user_error.ts";
 import type { BootSpec } from "./boot_spec.ts";
 import { hasSteadyCounter, newReading } from "./guest_clock.ts";

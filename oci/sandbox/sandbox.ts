@@ -10,25 +10,36 @@ import { type InitFailure, startInit } from "../../kernel/init.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
 import { Strace } from "../../kernel/observe/strace.ts";
 import { observeCalls } from "../../kernel/syscalls/dispatch.ts";
-import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, UserError } from "../user_error.ts";
+import { Timer } from "../../kernel/time/timer.ts";
+import { EXIT_FAILURE, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, UserError } from "../user_error.ts";
 import type { BootSpec } from "./boot_spec.ts";
 import type { BootSocket } from "./control.ts";
 import { DebugLog } from "./debug_log.ts";
+import { exitCodeOf } from "./exit_code.ts";
 import { GuestClock } from "./guest_clock.ts";
 import { credentialsOf, limitsOf } from "./identity.ts";
-import { LauncherLink, type LauncherListener } from "./launcher_link.ts";
 import type { Machine } from "./machine.ts";
+import { say } from "./messages.ts";
 import { buildMountTree } from "./mount_tree.ts";
+import { GoferWatch, LauncherLink, type OutsideListener } from "./outside.ts";
 import { openStdio } from "./stdio_files.ts";
 
-export class Sandbox implements LauncherListener {
+/** How long a guest may live on when its files are gone, in ns. */
+const GRACE_NS = 2_000_000_000;
+
+export class Sandbox implements OutsideListener {
   readonly kernel: SandboxKernel;
   readonly log: DebugLog;
+  readonly #control: BootSocket;
+  readonly #goferFd: number;
+  #hasFailed = false;
 
   constructor(machine: Machine, spec: BootSpec, control: BootSocket) {
     const { host, platform, arena } = machine;
     const log = this.log = new DebugLog(spec.fds.debugLog);
     host.beforeSleep = () => log.flush();
+    this.#control = control;
+    this.#goferFd = spec.fds.gofer;
     this.kernel = new SandboxKernel(host, platform, arena, {
       hostname: spec.hostname,
       log: (line) => log.line(line),
@@ -40,7 +51,6 @@ export class Sandbox implements LauncherListener {
     const gofer = new GoferClient(spec.fds.gofer);
     if (gofer.start() < 0) throw new UserError("the file server of the sandbox does not answer");
     this.#startInit(gofer, spec);
-    new LauncherLink(host, control, this);
   }
 
   #startInit(gofer: GoferClient, spec: BootSpec): void {
@@ -54,14 +64,21 @@ export class Sandbox implements LauncherListener {
       limits: limitsOf(process),
       files: openStdio(this.kernel, spec),
     });
-    if ("errno" in init) throw startError(init);
+    if ("errno" in init) throw startError(init, process.cwd);
   }
 
-  /** @returns the wait(2) status of the first process */
+  /** From now on signals and the ends of others are heard. */
+  watchOutside(): void {
+    const { host } = this.kernel;
+    new LauncherLink(host, this.#control, this);
+    new GoferWatch(host, this.#goferFd, this);
+  }
+
+  /** @returns the exit code */
   run(): number {
     const status = this.kernel.run();
     this.log.flush();
-    return status;
+    return this.#hasFailed || status < 0 ? EXIT_FAILURE : exitCodeOf(status);
   }
 
   onSignal(signo: number): void {
@@ -74,12 +91,35 @@ export class Sandbox implements LauncherListener {
   onLauncherGone(): void {
     this.kernel.loop.stop();
   }
+
+  onGoferGone(): void {
+    say("the file server of the sandbox is gone, and with it the files: the sandbox ends");
+    this.#hasFailed = true;
+    const { timers } = this.kernel;
+    timers.arm(new EndOfGrace(this.kernel), this.kernel.now() + GRACE_NS);
+  }
+}
+
+class EndOfGrace extends Timer {
+  private readonly kernel: SandboxKernel;
+
+  constructor(kernel: SandboxKernel) {
+    super();
+    this.kernel = kernel;
+  }
+
+  override onExpire(_nowNs: number): void {
+    this.kernel.loop.stop();
+  }
 }
 
 /** With the exit code that a shell has for it. */
-function startError(failure: InitFailure): UserError {
+function startError(failure: InitFailure, cwd: string): UserError {
   const { errno } = failure;
   const what = toText(failure.what);
+  if (failure.what === cwd) {
+    return new UserError(`the working directory ${what} cannot be used: ${errnoName(errno)}`);
+  }
   if (errno === ENOENT || errno === ENOTDIR) {
     return new UserError(`${what}: no such command`, EXIT_NOT_FOUND);
   }

@@ -18,7 +18,7 @@ import { BpfAssembler, SECCOMP_DATA } from "../../ffi/asm/bpf.ts";
 import { addressOf, scratch } from "../../ffi/sys/cstring.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import type { PlatformName } from "../../platform/registry.ts";
+import type { PlatformName } from "../../platform/names.ts";
 import { SECCOMP_RULES, type SeccompRule } from "./seccomp_rules.ts";
 
 /**

@@ -9,7 +9,7 @@ import { EACCES, ENOSYS } from "../../ffi/abi/errno.ts";
 import * as F from "../../ffi/abi/fcntl.ts";
 import * as I from "../../ffi/abi/ioctl.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
-import type { PlatformName } from "../../platform/registry.ts";
+import type { PlatformName } from "../../platform/names.ts";
 
 export interface SeccompRule {
   readonly nr: number;

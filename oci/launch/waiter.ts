@@ -1,0 +1,111 @@
+/**
+ * The end of a foreground `dvisor`'s life as a JavaScript program: it executes the waiter (waiter_image.ts) in its own
+ * place. The pid, the children and the controlling terminal stay.
+ */
+
+import { SFD_CLOEXEC } from "../../ffi/abi/epoll.ts";
+import { AT_EMPTY_PATH, F_SETFD, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
+import { Pollfd } from "../../ffi/abi/poll.ts";
+import { SIG_BLOCK, SIGSET_SIZE } from "../../ffi/abi/signal.ts";
+import { SYS_execveat, SYS_rt_sigprocmask, SYS_signalfd4 } from "../../ffi/abi/syscall_numbers.ts";
+import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { fcntl, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { WaiterData, waiterImage } from "./waiter_image.ts";
+
+export interface WaiterPlan {
+  readonly control: number;
+  readonly sentryPid: number;
+  readonly goferPid: number;
+  /** Signals to pass on. */
+  readonly signals: readonly number[];
+  /** A terminal in raw mode, with its states: struct termios. */
+  readonly terminal:
+    | { readonly fd: number; readonly saved: Uint8Array; readonly raw: Uint8Array }
+    | null;
+}
+
+/**
+ * Blocks the signals that the waiter is going to pass on: from now on they are kept for it. @returns the signalfd
+ */
+function holdSignals(signals: readonly number[]): number {
+  const set = scratch.areaOffset(0);
+  scratch.u8.fill(0, set, set + SIGSET_SIZE);
+  for (const signo of signals) {
+    const at = set + (signo - 1 >> 3);
+    scratch.u8[at] = (scratch.u8[at] ?? 0) | 1 << (signo - 1 & 7);
+  }
+  check(syscall(SYS_rt_sigprocmask, SIG_BLOCK, scratch.area(0), 0, SIGSET_SIZE), "rt_sigprocmask");
+  return check(syscall(SYS_signalfd4, -1, scratch.area(0), SIGSET_SIZE, SFD_CLOEXEC), "signalfd4");
+}
+
+/** A program ready to be executed. */
+export class WaiterProgram {
+  readonly #fd: number;
+  readonly #inherited: readonly number[];
+  readonly #argv: Pointers;
+  readonly #envp = new Pointers([]);
+
+  /** @param argv how the process calls itself from then on */
+  constructor(plan: WaiterPlan, argv: readonly string[]) {
+    const signals = holdSignals(plan.signals);
+    const image = imageFor(plan, signals);
+    this.#fd = check(memfdCreate("dvisor", MFD_CLOEXEC), "memfd_create");
+    check(pwrite(this.#fd, addressOf(image), image.length, 0), "write the waiter");
+    const terminal = plan.terminal === null ? [] : [plan.terminal.fd];
+    this.#inherited = [plan.control, signals, ...terminal];
+    this.#argv = new Pointers(argv);
+  }
+
+  /** @throws SyscallError; does not return otherwise */
+  execute(): never {
+    for (const fd of this.#inherited) fcntl(fd, F_SETFD, 0);
+    const argv = this.#argv.address, envp = this.#envp.address;
+    const none = scratch.cstr("");
+    const r = syscall(SYS_execveat, this.#fd, none, argv, envp, AT_EMPTY_PATH);
+    check(r, "execute the waiter");
+    throw new Error("execveat returned");
+  }
+}
+
+function imageFor(plan: WaiterPlan, signals: number): Uint8Array<ArrayBuffer> {
+  const { at } = WaiterData;
+  const { terminal } = plan;
+  const image = waiterImage((data, bytes) => {
+    data.setInt32(at.control + Pollfd.at.fd, plan.control, true);
+    data.setInt32(at.signals + Pollfd.at.fd, signals, true);
+    data.setInt32(at.sentryPid, plan.sentryPid, true);
+    data.setInt32(at.goferPid, plan.goferPid, true);
+    data.setInt32(at.exitCode, -1, true);
+    data.setInt32(at.terminal, terminal?.fd ?? -1, true);
+    if (terminal === null) return;
+    bytes.set(terminal.saved, at.saved);
+    bytes.set(terminal.raw, at.raw);
+  });
+  const copy = allocBuffer(image.length);
+  copy.set(image);
+  return copy;
+}
+
+/** A NULL-terminated array of C strings in memory. */
+class Pointers {
+  readonly #text: Uint8Array<ArrayBuffer>;
+  readonly #list: Uint8Array<ArrayBuffer>;
+
+  constructor(strings: readonly string[]) {
+    const encoded = new TextEncoder().encode(strings.map((s) => `${s}\0`).join(""));
+    this.#text = allocBuffer(encoded.length + 1);
+    this.#text.set(encoded);
+    this.#list = allocBuffer(8 * (strings.length + 1));
+    const list = new DataView(this.#list.buffer), base = addressOf(this.#text);
+    for (let i = 0, at = 0; i < strings.length; i++) {
+      list.setBigUint64(8 * i, BigInt(base + at), true);
+      at = encoded.indexOf(0, at) + 1;
+    }
+  }
+
+  get address(): number {
+    return addressOf(this.#list);
+  }
+}

@@ -1,0 +1,92 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { SFD_CLOEXEC } from "../../ffi/abi/epoll.ts";
+import { AT_EMPTY_PATH, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
+import { Pollfd } from "../../ffi/abi/poll.ts";
+import { SIG_BLOCK, SIGKILL, SIGSET_SIZE, SIGUSR1 } from "../../ffi/abi/signal.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { __WALL, wExitStatus } from "../../ffi/abi/wait.ts";
+import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { close, memfdCreate, pipe, pwrite, read } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { PREV, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { controlPair, PACKET_EXIT, PACKET_RESIZE, PACKET_SIGNAL } from "../sandbox/control.ts";
+import { WaiterData, waiterImage } from "./waiter_image.ts";
+
+const CONTROL = 100, SIGNALS = 101, STDERR = 2;
+
+/** A waiter as a child of the test, with nobody to wait for; `signal` is the one that it passes on. */
+function startWaiter(signal: number) {
+  const { launcher: boot, bootFd } = controlPair();
+  const { at } = WaiterData;
+  const image = waiterImage((data) => {
+    data.setInt32(at.control + Pollfd.at.fd, CONTROL, true);
+    data.setInt32(at.signals + Pollfd.at.fd, SIGNALS, true);
+    data.setInt32(at.sentryPid, 0x7ffffff0, true);
+    data.setInt32(at.goferPid, 0x7ffffff0, true);
+    data.setInt32(at.terminal, -1, true);
+    data.setInt32(at.exitCode, -1, true);
+  });
+  const bytes = allocBuffer(image.length);
+  bytes.set(image);
+  const fd = check(memfdCreate("waiter", MFD_CLOEXEC), "memfd_create");
+  check(pwrite(fd, addressOf(bytes), bytes.length, 0), "pwrite");
+  const messages = pipe(0);
+  if (typeof messages === "number") throw new Error(`pipe: ${messages}`);
+  const set = new Uint8Array(SIGSET_SIZE);
+  set[signal - 1 >> 3] = 1 << (signal - 1 & 7);
+  const script = new SpawnScript()
+    .call(N.SYS_rt_sigprocmask, SIG_BLOCK, set, 0, SIGSET_SIZE)
+    .call(N.SYS_signalfd4, -1, set, SIGSET_SIZE, SFD_CLOEXEC)
+    .call(N.SYS_dup3, PREV(1), SIGNALS, 0)
+    .call(N.SYS_dup3, bootFd, CONTROL, 0)
+    .call(N.SYS_dup3, messages[1], STDERR, 0)
+    .call(N.SYS_execveat, fd, "", ["waiter"], [], AT_EMPTY_PATH);
+  const { pid, pidfd } = spawn(script);
+  for (const n of [fd, bootFd, messages[1], pidfd]) close(n);
+  return { boot, pid, messages: messages[0] };
+}
+
+function exitOf(pid: number): number {
+  assertEquals(syscall(N.SYS_wait4, pid, scratch.area(0), __WALL, 0), pid);
+  return wExitStatus(scratch.dv.getInt32(scratch.areaOffset(0), true));
+}
+
+function textOf(fd: number): string {
+  const n = read(fd, scratch.area(0), 4096);
+  close(fd);
+  const at = scratch.areaOffset(0);
+  return new TextDecoder().decode(scratch.u8.slice(at, at + Math.max(n, 0)));
+}
+
+Deno.test("the waiter passes a signal on and exits with the code that the sandbox says", () => {
+  const { boot, pid, messages } = startWaiter(SIGUSR1);
+  syscall(N.SYS_kill, pid, SIGUSR1);
+  let packet = boot.receivePacket();
+  while (packet === null) packet = boot.receivePacket();
+  assertEquals(packet, { kind: PACKET_SIGNAL, a: SIGUSR1, b: 0 });
+  // What it does not know means nothing to it.
+  boot.sendPacket(PACKET_RESIZE, 7, 7);
+  boot.sendPacket(PACKET_EXIT, 42, 0);
+  boot.close();
+  assertEquals(exitOf(pid), 42);
+  assertEquals(textOf(messages), "");
+});
+
+Deno.test("the waiter says that the kernel ended without a result", () => {
+  const { boot, pid, messages } = startWaiter(SIGUSR1);
+  boot.close();
+  assertEquals(exitOf(pid), 1);
+  assertStringIncludes(textOf(messages), "ended unexpectedly\n");
+});
+
+Deno.test("the waiter is a few pages", () => {
+  const { boot, pid, messages } = startWaiter(SIGUSR1);
+  const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
+  const kib = Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1]);
+  assertEquals(kib < 64, true, `${kib} KiB`);
+  syscall(N.SYS_kill, pid, SIGKILL);
+  exitOf(pid);
+  boot.close();
+  close(messages);
+});
