@@ -22,8 +22,9 @@ import {
   PROT_WRITE,
 } from "../abi/mman.ts";
 import { EINVAL } from "../abi/errno.ts";
+import { SEEK_DATA, SEEK_HOLE } from "../abi/fs.ts";
 import { check } from "../sys/errors.ts";
-import { close, fallocate, mincore, mmap } from "../sys/files.ts";
+import { close, fallocate, lseek, mmap } from "../sys/files.ts";
 import { addressOf } from "../sys/cstring.ts";
 import { sealedMemfd } from "./shared_region.ts";
 
@@ -31,11 +32,6 @@ import { sealedMemfd } from "./shared_region.ts";
 export const WINDOW_BYTES = 2 * 1024 * 1024;
 
 const FIRST_BYTES = 65536;
-
-/** Answers of mincore(2), for so many pages at once. */
-const VECTOR_PAGES = 65536;
-const vector = new Uint8Array(VECTOR_PAGES);
-const vectorAddress = addressOf(vector);
 
 export class Arena {
   /** The memory file: sealed against shrinking and growing, close-on-exec. */
@@ -97,13 +93,17 @@ export class Arena {
    * host has given memory to.
    */
   residentPages(offset: number, lenBytes: number): number {
-    let pages = 0;
-    for (let at = offset; at < offset + lenBytes; at += VECTOR_PAGES * PAGE_SIZE) {
-      const n = Math.min(VECTOR_PAGES, (offset + lenBytes - at) / PAGE_SIZE);
-      if (mincore(this.base + at, n * PAGE_SIZE, vectorAddress) < 0) return pages;
-      for (let i = 0; i < n; i++) pages += vector[i]! & 1;
+    const end = offset + lenBytes;
+    let bytes = 0;
+    for (let at = offset; at < end;) {
+      const data = lseek(this.fd, at, SEEK_DATA);
+      if (data < 0 || data >= end) break;
+      const hole = lseek(this.fd, data, SEEK_HOLE);
+      if (hole < 0) break;
+      at = Math.min(hole, end);
+      bytes += at - data;
     }
-    return pages;
+    return bytes / PAGE_SIZE;
   }
 
   /** Arena offset of a window. */

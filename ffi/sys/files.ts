@@ -135,11 +135,6 @@ export function mmap(
   return syscall(nr.SYS_mmap, address, lenBytes, prot, flags, fd, offset);
 }
 
-/** mincore(2): one byte a page at `vector`, bit 0 set where the page is there. */
-export function mincore(address: number, lenBytes: number, vector: number): number {
-  return syscall(nr.SYS_mincore, address, lenBytes, vector);
-}
-
 /** munmap(2). */
 export function munmap(address: number, lenBytes: number): number {
   return syscall(nr.SYS_munmap, address, lenBytes);
