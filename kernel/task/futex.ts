@@ -46,6 +46,7 @@ export function futexWait(
     const found = task.mm.load32(addr);
     if (found < 0) return -EFAULT;
     if (found !== val) return -EAGAIN;
+    if (deadlineNs !== Infinity && task.kernel.now() >= deadlineNs) return -ETIMEDOUT;
     const key = task.mm.key;
     waiter.bitset = bitset;
     waiter.pi = null;

@@ -9,6 +9,7 @@ import type { MemoryContext } from "../mm/memory_context.ts";
 import type { TimerQueue } from "../time/timer.ts";
 import type { FsTypes } from "../fs/fs_types.ts";
 import type { MemfdStore } from "../fs/tmpfs/memfd.ts";
+import type { NetNamespace } from "../net/net_namespace.ts";
 import type { CpuClock } from "./cpu_clock.ts";
 import type { FutexTable } from "./futex_table.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
@@ -26,6 +27,8 @@ export interface Kernel {
   readonly futexes: FutexTable;
   /** What mount(2) can mount. */
   readonly fsTypes: FsTypes;
+  /** What sockets share. */
+  readonly net: NetNamespace;
   /** Where memfd_create(2) puts its files. */
   readonly memfds: MemfdStore;
   /** CPU time accounting; the loop keeps it going. */

@@ -146,7 +146,7 @@ export class FakeSpace extends AddressSpace {
   }
 
   newContext(): Context | null {
-    return null;
+    return this.platform.contextMaker?.(this) ?? null;
   }
 
   destroy(): void {
@@ -172,11 +172,13 @@ export class FakePlatform implements Platform {
   readonly name = "fake";
   readonly maxUserAddress = 0x7ffe00000000;
   readonly reserved: readonly (readonly [number, number])[] = [[0x60060000, 0x60080000]];
-  readonly fpuSize = 512;
+  readonly fpuSize: number = 832;
   readonly runningCount = 0;
   readonly doorbellFd = -1;
   readonly arena: Arena;
   readonly spaces: Set<FakeSpace> = new Set();
+  /** Makes contexts for tests that have tasks; without one no thread can be had. */
+  contextMaker: ((space: FakeSpace) => Context) | null = null;
   /** Registered files: handle -> host fd. */
   readonly files: Map<number, number> = new Map();
   maxSpaces: number = Infinity;

@@ -9,7 +9,7 @@ import { RLIMIT_NICE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import { clampNice, maySchedule, threadOf } from "./policy.ts";
 
-const IOPRIO_LEVELS = 8;
+const IOPRIO_LEVELS = 8, IOPRIO_CLASSES = 8, IOPRIO_BITS = 0xffff;
 
 /** The threads that (which, who) means; null for an unknown `which`. */
 function select(t: Task, which: number, who: number): Task[] | null {
@@ -65,8 +65,8 @@ function setNice(t: Task, target: Task, nice: number): number {
 
 /** ioprio_set(2). */
 export function sysIoprioSet(t: Task, a: SyscallArgs): number {
-  const ioprio = a.i32(2), level = ioprio & (IOPRIO_LEVELS - 1);
-  switch (ioprio >> R.IOPRIO_CLASS_SHIFT) {
+  const ioprio = a.i32(2) & IOPRIO_BITS, level = ioprio & (IOPRIO_LEVELS - 1);
+  switch ((ioprio >> R.IOPRIO_CLASS_SHIFT) & (IOPRIO_CLASSES - 1)) {
     case R.IOPRIO_CLASS_RT:
       if (!hasCap(t.cred, CAP_SYS_ADMIN) && !hasCap(t.cred, CAP_SYS_NICE)) return -EPERM;
       break;

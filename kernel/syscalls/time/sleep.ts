@@ -48,6 +48,7 @@ function deadline(t: Task, clock: number, isAbsolute: boolean, addr: number): nu
     case T.CLOCK_REALTIME_ALARM:
     case T.CLOCK_BOOTTIME_ALARM:
       return -EOPNOTSUPP;
+    case T.CLOCK_THREAD_CPUTIME_ID:
     case T.CLOCK_MONOTONIC_RAW:
     case T.CLOCK_REALTIME_COARSE:
     case T.CLOCK_MONOTONIC_COARSE:

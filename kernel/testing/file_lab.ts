@@ -1,0 +1,28 @@
+/** Files for unit tests of tasks: a tmpfs as root, and callers in it. */
+
+import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
+import { FdTable } from "../vfs/fd_table.ts";
+import { FsContext } from "../vfs/fs_context.ts";
+import { MountNamespace } from "../vfs/mounts.ts";
+import { Vfs } from "../vfs/vfs.ts";
+import type { MemoryLab } from "./memory_lab.ts";
+
+export class FileLab {
+  readonly vfs: Vfs;
+  readonly tmpfs: TmpfsFs;
+  readonly namespace: MountNamespace;
+
+  constructor(lab: MemoryLab) {
+    this.vfs = new Vfs(lab.host);
+    const root = TmpfsFs.fromOptions(lab.ctx.frames, lab.host, "size=16m,mode=755");
+    if (typeof root === "number") throw new Error("no tmpfs");
+    this.tmpfs = root;
+    this.namespace = MountNamespace.of(this.vfs, root, 0, "root");
+  }
+
+  /** Empty descriptors, working in the root directory. */
+  newCaller(): { files: FdTable; fs: FsContext } {
+    const root = this.namespace.rootPath();
+    return { files: new FdTable(), fs: new FsContext(this.namespace, root, root, 0o22) };
+  }
+}

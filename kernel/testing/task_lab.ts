@@ -1,0 +1,261 @@
+/**
+ * Tasks for unit tests: a kernel without a loop on the fake platform. A test makes calls as a guest would, looks at what
+ * they return, and runs what became ready.
+ */
+
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
+import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
+import {
+  Context,
+  PROT_READ,
+  PROT_WRITE,
+  RAX,
+  RIP,
+  RSP,
+  TRAP_FULL,
+  TRAP_INTERRUPT,
+  TRAP_NONE,
+  TRAP_SYSCALL,
+} from "../../platform/platform.ts";
+import { rootCredentials } from "../cred/credentials.ts";
+import { FsTypes } from "../fs/fs_types.ts";
+import { MemfdStore } from "../fs/tmpfs/memfd.ts";
+import { RunQueue } from "../loop.ts";
+import type { MemoryContext } from "../mm/memory_context.ts";
+import { dispatch, onFull, runQueued } from "../syscalls/dispatch.ts";
+import { CpuClock } from "../task/cpu_clock.ts";
+import { onException } from "../task/exception.ts";
+import { FutexTable } from "../task/futex_table.ts";
+import { type Kernel, Scratch } from "../task/kernel_services.ts";
+import { Limits } from "../task/limits.ts";
+import { PidNamespace } from "../task/pid_namespace.ts";
+import { getReg, setReg } from "../task/registers.ts";
+import { SignalHandlers } from "../task/signal/handlers.ts";
+import { BLOCKED, DEAD, RUNNING, Task } from "../task/task.ts";
+import { ProcessGroup, Session, ThreadGroup } from "../task/thread_group.ts";
+import { TimerQueue } from "../time/timer.ts";
+import { FileLab } from "./file_lab.ts";
+import type { FakeHost } from "./fake_host.ts";
+import type { FakePlatform, FakeSpace } from "./fake_platform.ts";
+import { MemoryLab } from "./memory_lab.ts";
+
+/** Where every process of a lab has a few pages, and its stack pointer. */
+export const DATA = 0x10000, STACK_TOP = 0x40000;
+const DATA_BYTES = STACK_TOP - DATA;
+/** What `LabKernel.call` gives for a call that waits, and for one that does not return to its caller. */
+export const WAITS = "waits", GONE = "gone";
+
+/** A context that nothing runs: the test plays the guest. */
+export class FakeContext extends Context {
+  readonly space: FakeSpace;
+  readonly fpu: Uint8Array<ArrayBuffer>;
+  /** The last result that was given back, null after `resumeAll`. */
+  result: number | null = null;
+  /** Resumed and not stopped since. */
+  isRunning: boolean = false;
+  wasInterrupted: boolean = false;
+  isReleased: boolean = false;
+  private readonly onFullAsked: (ctx: FakeContext) => void;
+
+  constructor(space: FakeSpace, fpuSize: number, onFullAsked: (ctx: FakeContext) => void) {
+    super();
+    this.space = space;
+    this.fpu = new Uint8Array(fpuSize);
+    this.onFullAsked = onFullAsked;
+  }
+
+  fetchRegs(): void {}
+  fetchFpu(): void {}
+  resumeRet(result: number): void {
+    this.result = result;
+    setReg(this.regs, RAX, result);
+    this.run();
+  }
+  resumeAll(_withFpu: boolean): void {
+    this.result = null;
+    this.run();
+  }
+  private run(): void {
+    this.isRunning = true;
+    this.isFull = false;
+    this.trap = TRAP_NONE;
+  }
+  requestFull(): void {
+    this.trap = TRAP_FULL;
+    this.isFull = true;
+    this.onFullAsked(this);
+  }
+  park(): void {}
+  interrupt(): void {
+    this.wasInterrupted = true;
+  }
+  release(): void {
+    this.isReleased = true;
+    this.owner = null;
+  }
+}
+
+export class LabKernel implements Kernel {
+  readonly lab: MemoryLab = new MemoryLab(64 << 20);
+  readonly files: FileLab;
+  readonly host: FakeHost;
+  readonly platform: FakePlatform;
+  readonly cpu = { hwcap: 0, hwcap2: 0 };
+  readonly memory: MemoryContext;
+  readonly timers: TimerQueue = new TimerQueue();
+  readonly pids: PidNamespace = new PidNamespace();
+  readonly futexes: FutexTable = new FutexTable();
+  readonly clock: CpuClock = new CpuClock();
+  readonly scratch: Scratch = new Scratch();
+  readonly fsTypes: FsTypes = new FsTypes();
+  readonly memfds: MemfdStore;
+  readonly bootNs = 0;
+  readonly logged: string[] = [];
+  hostname = "lab";
+  domainname = "(none)";
+  /** Status of the first process once it ended. */
+  initStatus: number = -1;
+  private readonly queue: RunQueue = new RunQueue();
+  private readonly full: FakeContext[] = [];
+
+  constructor() {
+    this.host = this.lab.host;
+    this.platform = this.lab.platform;
+    this.memory = this.lab.ctx;
+    this.files = new FileLab(this.lab);
+    this.memfds = new MemfdStore(this.files.vfs, this.files.tmpfs);
+    this.platform.contextMaker = (space) =>
+      new FakeContext(space, this.platform.fpuSize, (ctx) => this.full.push(ctx));
+  }
+
+  now(): number {
+    return this.host.monotonicNs();
+  }
+  enqueue(task: Task): void {
+    this.queue.push(task);
+  }
+  onInitExit(init: ThreadGroup): void {
+    this.initStatus = init.exitStatus;
+  }
+  log(line: string): void {
+    this.logged.push(line);
+  }
+
+  close(): void {
+    this.lab.close();
+  }
+
+  /** The first process, running, with memory at DATA and a stack. */
+  start(): Task {
+    const mm = this.lab.newManager();
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    mm.mmap(DATA, DATA_BYTES, PROT_READ | PROT_WRITE, flags, null, 0);
+    const pid = this.pids.allocate(), pgrp = new ProcessGroup(pid, new Session(pid));
+    const group = new ThreadGroup(pid, null, pgrp, 0, new Limits(null), this.now());
+    const ctx = mm.space.newContext();
+    if (ctx === null) throw new Error("no context");
+    const { files, fs } = this.files.newCaller();
+    const cred = rootCredentials();
+    const task = new Task(this, pid, group, ctx, mm, files, fs, cred, new SignalHandlers(null));
+    group.tasks.push(task);
+    group.leader = task;
+    this.pids.tasks.set(pid, task);
+    this.pids.groups.set(pid, group);
+    this.pids.processGroups.set(pid, pgrp);
+    this.pids.sessions.set(pid, group.session);
+    setReg(ctx.regs, RSP, STACK_TOP - 0x1000);
+    setReg(ctx.regs, RIP, 0x5000);
+    task.state = RUNNING;
+    contextOf(task).isRunning = true;
+    return task;
+  }
+
+  /** The task makes a call: its result, WAITS, or GONE. What became ready has run then. Arguments may be negative. */
+  call(task: Task, name: string, ...args: number[]): number | string {
+    const ctx = contextOf(task), nr = NAMES.indexOf(name);
+    if (!ctx.isRunning) throw new Error(`task ${task.tid} does not run`);
+    ctx.isRunning = false;
+    ctx.result = null;
+    ctx.trap = TRAP_SYSCALL;
+    ctx.nr = nr;
+    ctx.rip = getReg(ctx.regs, RIP);
+    ctx.rsp = getReg(ctx.regs, RSP);
+    for (let i = 0; i < 6; i++) {
+      const value = args[i] ?? 0;
+      ctx.args.words[2 * i] = value % 0x100000000;
+      ctx.args.words[2 * i + 1] = Math.floor(value / 0x100000000);
+    }
+    dispatch(task);
+    this.settle();
+    return this.outcome(task);
+  }
+
+  /** What became of the task's call. */
+  outcome(task: Task): number | string {
+    if (task.state === BLOCKED) return WAITS;
+    const ctx = contextOf(task);
+    return task.state === DEAD || !ctx.isRunning || ctx.result === null ? GONE : ctx.result;
+  }
+
+  /** The interrupt that the kernel asked for arrives. */
+  interrupt(task: Task): void {
+    this.trap(task, TRAP_INTERRUPT);
+  }
+
+  /** The task stops for anything but a call; the fields of the trap are set already. */
+  trap(task: Task, trap: number): void {
+    const ctx = contextOf(task);
+    ctx.isRunning = false;
+    ctx.wasInterrupted = false;
+    ctx.trap = trap;
+    onException(task);
+    this.settle();
+  }
+
+  /** Time passes: timers that are due fire. */
+  pass(ns: number): void {
+    this.host.nowNs += ns;
+    this.clock.nowNs = this.host.nowNs;
+    this.timers.expire(this.host.nowNs);
+    this.settle();
+  }
+
+  /** Run what is ready, deliver interrupts, until nothing moves any more. */
+  settle(): void {
+    for (let turn = 0; turn < 1000; turn++) {
+      const ctx = this.full.shift();
+      if (ctx !== undefined) {
+        if (ctx.owner instanceof Task) onFull(ctx.owner);
+        continue;
+      }
+      const task = this.queue.shift();
+      if (task !== null) {
+        runQueued(task);
+        continue;
+      }
+      const asked = this.findInterrupted();
+      if (asked === null) return;
+      contextOf(asked).wasInterrupted = false;
+      contextOf(asked).isRunning = false;
+      contextOf(asked).trap = TRAP_INTERRUPT;
+      contextOf(asked).isFull = true;
+      onException(asked);
+    }
+    throw new Error("the tasks do not come to rest");
+  }
+
+  private findInterrupted(): Task | null {
+    for (const task of this.pids.tasks.values()) {
+      const ctx = contextOf(task);
+      if (ctx.wasInterrupted && ctx.isRunning) return task;
+      ctx.wasInterrupted = false;
+    }
+    return null;
+  }
+}
+
+/** The fake context of a lab's task. */
+export function contextOf(task: Task): FakeContext {
+  if (!(task.ctx instanceof FakeContext)) throw new Error("not a fake context");
+  return task.ctx;
+}
