@@ -12,7 +12,10 @@ import { FsTypes } from "./fs/fs_types.ts";
 import { MemfdStore } from "./fs/tmpfs/memfd.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
 import { type HostEvents, Loop } from "./loop.ts";
+import { FifoOpener } from "./ipc/fifo.ts";
 import { MemoryContext } from "./mm/memory_context.ts";
+import { registerFamilies } from "./net/families.ts";
+import { NetNamespace } from "./net/net_namespace.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
 import { type Kernel, Scratch } from "./task/kernel_services.ts";
@@ -49,6 +52,7 @@ export class SandboxKernel implements Kernel {
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
+  readonly net: NetNamespace;
   readonly loop: Loop;
   readonly bootNs: number;
   hostname: string;
@@ -72,6 +76,9 @@ export class SandboxKernel implements Kernel {
     this.vfs = new Vfs(host);
     const unlimited = { pages: 0, inodes: 0 };
     this.memfds = new MemfdStore(this.vfs, new TmpfsFs(this.memory.frames, host, unlimited));
+    this.net = new NetNamespace(this.memory.frames, host);
+    registerFamilies(this.net);
+    this.vfs.special.fifo = new FifoOpener(this.memory.frames);
     this.loop = new Loop(this, host, () => this.memory.reclaim());
     registerFileSystems(this);
     registerMemoryDevices(this.vfs.special, host, this);

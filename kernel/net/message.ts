@@ -1,7 +1,13 @@
 /** What socket calls carry besides bytes: addresses, descriptors, credentials, flags. Objects are reused. */
 
 import { SOCKADDR_STORAGE_SIZE } from "../../ffi/abi/socket.ts";
+import type { Caller } from "../vfs/caller.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
+
+/** On whose behalf a socket acts: a task. */
+export interface SocketCaller extends Caller {
+  readonly pid: number;
+}
 
 /** A socket address as user memory has it. */
 export class SocketAddress {
@@ -67,8 +73,10 @@ export class Message {
   outFlags: number = 0;
   /** Send: destination. Receive: where the sender's is put. */
   readonly name: SocketAddress = new SocketAddress();
+  /** Send: on whose behalf, for looking a destination up; null: there is nobody to ask. */
+  caller: SocketCaller | null = null;
   /** Descriptors under way; whoever takes them out of here owns the references. */
-  rights: OpenFile[] | null = null;
+  rights: readonly OpenFile[] | null = null;
   /** Send: given by SCM_CREDENTIALS or the sender's own. Receive: of the sender. */
   credentials: PeerCredentials | null = null;
   /** Send: the credentials were given explicitly. */
@@ -76,6 +84,8 @@ export class Message {
   readonly packetInfo: PacketInfo = new PacketInfo();
   /** Bytes that a stream delivered in earlier runs of the call: MSG_PEEK begins behind them. */
   skipped: number = 0;
+  /** Receive: a stream's next bytes belong to another message (of other credentials, or behind descriptors). */
+  isWhole: boolean = false;
   /** Receive: realtime of arrival, seconds and ns; -1: not known. */
   timeSec: number = -1;
   timeNsec: number = 0;
@@ -84,11 +94,13 @@ export class Message {
     this.flags = flags;
     this.outFlags = 0;
     this.name.length = 0;
+    this.caller = null;
     this.rights = null;
     this.credentials = null;
     this.hasCredentials = false;
     this.packetInfo.isValid = false;
     this.skipped = 0;
+    this.isWhole = false;
     this.timeSec = -1;
   }
 

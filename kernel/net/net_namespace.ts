@@ -6,7 +6,8 @@
 import { EAFNOSUPPORT, EINVAL } from "../../ffi/abi/errno.ts";
 import type { Host } from "../core/host.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
-import type { Socket, SocketCaller } from "./socket.ts";
+import type { SocketCaller } from "./message.ts";
+import type { Socket } from "./socket.ts";
 
 /** An address family: makes sockets, alone and in pairs. */
 export interface SocketFamily {

@@ -14,20 +14,21 @@ import { WaitQueue } from "../core/wait.ts";
 import { socketFs } from "../fs/anonfd/anon_inode.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
-import type { Caller } from "../vfs/caller.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { OpenFile } from "../vfs/open_file.ts";
-import { Message, type SocketAddress } from "./message.ts";
+import type { ControlWriter } from "./control.ts";
+import { Message, type SocketAddress, type SocketCaller } from "./message.ts";
 import type { NetNamespace } from "./net_namespace.ts";
 import { type OptionValue, SocketOptions } from "./socket_options.ts";
 
-/** On whose behalf: a task. */
-export interface SocketCaller extends Caller {
-  readonly pid: number;
-}
-
 /** The message of read(2) and write(2). */
 const plain = new Message();
+let writer: SocketCaller | null = null;
+
+/** The next `write` of a socket is on behalf of `caller` (its credentials may be sent along). */
+export function writeFor(caller: SocketCaller): void {
+  writer = caller;
+}
 
 export abstract class Socket extends OpenFile {
   override readonly inode: Inode;
@@ -109,6 +110,20 @@ export abstract class Socket extends OpenFile {
     return 0;
   }
 
+  /** Control messages that this family adds to a received message. */
+  describeMessage(_message: Message, _out: ControlWriter): void {}
+  /** A control message to be sent, of a level other than SOL_SOCKET; its data are at `at` of `dv`. 0 or -errno. */
+  takeControl(
+    _message: Message,
+    _level: number,
+    _type: number,
+    _dv: DataView,
+    _at: number,
+    _length: number,
+  ): number {
+    return -EINVAL;
+  }
+
   /** The pending error, once: 0 or -errno. */
   takeError(): number {
     const { error } = this;
@@ -118,6 +133,7 @@ export abstract class Socket extends OpenFile {
   }
 
   override read(io: IoCursor, _offset: number): number {
+    if (io.remaining === 0) return 0;
     plain.reset(0);
     const n = this.receive(io, plain);
     plain.dropRights();
@@ -125,6 +141,7 @@ export abstract class Socket extends OpenFile {
   }
   override write(io: IoCursor, _offset: number): number {
     plain.reset(0);
+    plain.caller = writer;
     return this.send(io, plain);
   }
 

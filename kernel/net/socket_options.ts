@@ -50,7 +50,8 @@ import {
   SO_TYPE,
 } from "../../ffi/abi/socket.ts";
 import { hasCap } from "../cred/credentials.ts";
-import type { Socket, SocketCaller } from "./socket.ts";
+import type { SocketCaller } from "./message.ts";
+import type { Socket } from "./socket.ts";
 
 /** LIMIT: /proc/sys/net/core/{r,w}mem_max and their defaults; a set value counts double, as on Linux. */
 const MAX_BUFFER = 212992;

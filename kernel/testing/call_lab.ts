@@ -10,6 +10,9 @@ import { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import { MemoryContext } from "../mm/memory_context.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
+import { FifoOpener } from "../ipc/fifo.ts";
+import { registerFamilies } from "../net/families.ts";
+import { NetNamespace } from "../net/net_namespace.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { FutexTable } from "../task/futex_table.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
@@ -61,6 +64,7 @@ export class LabKernel implements Kernel {
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
+  readonly net: NetNamespace;
   readonly bootNs: number = 0;
   hostname: string = "lab";
   domainname: string = "(none)";
@@ -72,6 +76,9 @@ export class LabKernel implements Kernel {
     this.memory = new MemoryContext(arena, this.platform, this.host);
     this.vfs = new Vfs(this.host);
     this.memfds = new MemfdStore(this.vfs, this.newTmpfs());
+    this.net = new NetNamespace(this.memory.frames, this.host);
+    registerFamilies(this.net);
+    this.vfs.special.fifo = new FifoOpener(this.memory.frames);
   }
   newTmpfs(): TmpfsFs {
     return new TmpfsFs(this.memory.frames, this.host, { pages: 0, inodes: 0, mode: 0o755 });

@@ -1,5 +1,34 @@
 /** The rows of socket calls. */
 
-import type { Row } from "../table.ts";
+import { type Row, row } from "../table.ts";
+import * as options from "./options.ts";
+import * as receive from "./receive.ts";
+import * as send from "./send.ts";
+import * as socket from "./socket.ts";
 
-export const rows: readonly Row[] = [];
+export const rows: readonly Row[] = [
+  row("socket", socket.sysSocket, "int hex int", {
+    support: "partial",
+    note: "AF_UNIX; AF_INET and AF_INET6 for the loopback interface; AF_NETLINK for routing",
+  }),
+  row("socketpair", socket.sysSocketpair, "int hex int ptr"),
+  row("bind", socket.sysBind, "fd sockaddr int"),
+  row("listen", socket.sysListen, "fd int"),
+  row("accept", socket.sysAccept, "fd ptr ptr"),
+  row("accept4", socket.sysAccept4, "fd ptr ptr hex"),
+  row("connect", socket.sysConnect, "fd sockaddr int"),
+  row("shutdown", socket.sysShutdown, "fd int"),
+  row("getsockname", socket.sysGetsockname, "fd ptr ptr"),
+  row("getpeername", socket.sysGetpeername, "fd ptr ptr"),
+  row("setsockopt", options.sysSetsockopt, "fd int int ptr int", {
+    support: "partial",
+    note: "no packet filters (SO_ATTACH_FILTER, SO_ATTACH_BPF), no SO_PEEK_OFF",
+  }),
+  row("getsockopt", options.sysGetsockopt, "fd int int ptr ptr"),
+  row("sendto", send.sysSendto, "fd buf size hex sockaddr int"),
+  row("sendmsg", send.sysSendmsg, "fd msghdr hex"),
+  row("sendmmsg", send.sysSendmmsg, "fd ptr uint hex"),
+  row("recvfrom", receive.sysRecvfrom, "fd out size hex ptr ptr"),
+  row("recvmsg", receive.sysRecvmsg, "fd msghdr hex"),
+  row("recvmmsg", receive.sysRecvmmsg, "fd ptr uint hex ptr"),
+];

@@ -1,0 +1,127 @@
+/** Messages with their boundaries: headers in a list, bytes in a ring. Each carries what recvmsg(2) tells beside. */
+
+import { EAGAIN, EFAULT, EMSGSIZE } from "../../ffi/abi/errno.ts";
+import { MSG_PEEK, MSG_TRUNC } from "../../ffi/abi/socket.ts";
+import { ByteRing } from "../ipc/byte_ring.ts";
+import type { FrameAllocator } from "../mm/frames.ts";
+import type { IoCursor } from "../mm/io_cursor.ts";
+import type { Message, PeerCredentials } from "./message.ts";
+import type { RightsInFlight } from "./rights.ts";
+
+/** LIMIT: bytes that one queue holds whatever the buffer sizes are. */
+const MAX_BYTES = 64 << 20;
+
+/** What a message counts beside its bytes against SO_SNDBUF and SO_RCVBUF (struct sk_buff and rounding). */
+const MESSAGE_CHARGE = 512;
+
+export class Datagram {
+  readonly length: number;
+  /** Sender's address as user memory has it; empty: none. */
+  readonly from: Uint8Array<ArrayBuffer>;
+  rights: RightsInFlight | null = null;
+  credentials: PeerCredentials | null = null;
+  /** Destination, for IP_PKTINFO: 16 bytes, or null. */
+  to: Uint8Array<ArrayBuffer> | null = null;
+  timeSec: number = -1;
+  timeNsec: number = 0;
+
+  constructor(length: number, from: Uint8Array<ArrayBuffer>) {
+    this.length = length;
+    this.from = from;
+  }
+}
+
+export class DatagramQueue {
+  private readonly ring: ByteRing;
+  private messages: Datagram[] = [];
+  /** Messages taken off the front of `messages`. */
+  private taken: number = 0;
+
+  constructor(frames: FrameAllocator) {
+    this.ring = new ByteRing(frames, MAX_BYTES);
+  }
+
+  get count(): number {
+    return this.messages.length - this.taken;
+  }
+  get bytes(): number {
+    return this.ring.length;
+  }
+  /** Memory that it stands for: the bytes and something for each message. */
+  get charge(): number {
+    return this.ring.length + this.count * MESSAGE_CHARGE;
+  }
+  /** Length of the first message; 0 when there is none. */
+  get firstLength(): number {
+    return this.messages[this.taken]?.length ?? 0;
+  }
+
+  /** Append what the cursor has left as one message, whose header the caller made: 0 or -errno. */
+  push(io: IoCursor, datagram: Datagram): number {
+    const { length } = datagram;
+    if (length > this.ring.room) return -EMSGSIZE;
+    const n = length === 0 ? 0 : this.ring.put(io, length);
+    if (n < 0) return n;
+    if (n < length) {
+      this.ring.unput(n);
+      return -EFAULT;
+    }
+    this.messages.push(datagram);
+    return 0;
+  }
+
+  /**
+   * Deliver the first message into the cursor; what does not fit is lost. The result is its length as recv(2) gives it:
+   * what was copied, or with MSG_TRUNC all of it. -EAGAIN when there is none.
+   */
+  pull(io: IoCursor, message: Message): number {
+    const first = this.messages[this.taken];
+    if (first === undefined) return -EAGAIN;
+    const wanted = Math.min(first.length, io.remaining);
+    const n = wanted === 0 ? 0 : this.ring.peek(io, 0, wanted);
+    if (n < wanted) return -EFAULT;
+    const isPeek = (message.flags & MSG_PEEK) !== 0;
+    describe(first, message, isPeek);
+    if (!isPeek) this.drop();
+    if (n < first.length) message.outFlags |= MSG_TRUNC;
+    return (message.flags & MSG_TRUNC) !== 0 ? first.length : n;
+  }
+
+  /** Forget everything and give the memory back. */
+  free(): void {
+    for (let i = this.taken; i < this.messages.length; i++) {
+      this.messages[i]!.rights?.drop();
+    }
+    this.messages = [];
+    this.taken = 0;
+    this.ring.free();
+  }
+
+  private drop(): void {
+    this.ring.skip(this.messages[this.taken]!.length);
+    this.taken++;
+    if (this.taken === this.messages.length) {
+      this.messages = [];
+      this.taken = 0;
+    } else if (this.taken > 64 && this.taken * 2 > this.messages.length) {
+      this.messages = this.messages.slice(this.taken);
+      this.taken = 0;
+    }
+  }
+}
+
+/** What comes with the bytes; a look leaves the descriptors in the queue and hands out copies. */
+function describe(from: Datagram, message: Message, isPeek: boolean): void {
+  message.name.u8.set(from.from);
+  message.name.length = from.from.length;
+  message.credentials = from.credentials;
+  message.timeSec = from.timeSec;
+  message.timeNsec = from.timeNsec;
+  if (from.to !== null) {
+    message.packetInfo.to.set(from.to);
+    message.packetInfo.isValid = true;
+  }
+  if (from.rights === null) return;
+  message.rights = isPeek ? from.rights.copy() : from.rights.take();
+  if (!isPeek) from.rights = null;
+}

@@ -1,0 +1,207 @@
+/**
+ * Connections of unix(7), for SOCK_STREAM and SOCK_SEQPACKET: listen, connect, accept, shutdown, close. Two connected
+ * sockets know each other; each has the queue of what it receives, and what a socket may send is bounded by its own
+ * SO_SNDBUF.
+ *
+ * DIFFERS: descriptors in flight that only refer to each other are never collected.
+ */
+
+import {
+  EAGAIN,
+  ECONNREFUSED,
+  ECONNRESET,
+  EINVAL,
+  EISCONN,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPIPE,
+  EPROTOTYPE,
+} from "../../../ffi/abi/errno.ts";
+import { MSG_OOB } from "../../../ffi/abi/socket.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../vfs/open_file.ts";
+import { Backlog } from "../backlog.ts";
+import type { Message, SocketAddress, SocketCaller } from "../message.ts";
+import type { Socket } from "../socket.ts";
+import { findSocket } from "./find_socket.ts";
+import { nameOf } from "./unix_names.ts";
+import { callerCredentials, shutsReading, shutsWriting, UnixSocket } from "./unix_socket.ts";
+
+export const WRITABLE: number = POLLOUT | POLLWRNORM;
+export const READABLE: number = POLLIN | POLLRDNORM;
+
+export abstract class ConnectionSocket extends UnixSocket {
+  /** The other end; stays after that was closed. */
+  peer: ConnectionSocket | null = null;
+  /** Connections that wait for accept; null: not listening. */
+  private backlog: Backlog<ConnectionSocket> | null = null;
+
+  /** An unconnected socket of the same kind. */
+  protected abstract newSocket(): ConnectionSocket;
+  /** Bytes that wait to be received. */
+  abstract get incomingBytes(): number;
+  /** Messages or bytes wait to be received. */
+  protected abstract get hasIncoming(): boolean;
+  protected abstract freeIncoming(): void;
+  /** Put into this socket's queue what `from` sends, at most `room` bytes: bytes taken, or -errno. */
+  protected abstract deliver(
+    from: ConnectionSocket,
+    io: IoCursor,
+    room: number,
+    message: Message,
+  ): number;
+
+  override get peerSocket(): UnixSocket | null {
+    return this.peer;
+  }
+  override get isListening(): boolean {
+    return this.backlog !== null;
+  }
+
+  /** socketpair(2). */
+  pairWith(other: ConnectionSocket, caller: SocketCaller): void {
+    this.peer = other;
+    other.peer = this;
+    this.peerCredentials = other.peerCredentials = callerCredentials(caller);
+  }
+
+  override listen(caller: SocketCaller, backlog: number): number {
+    if (this.name === "" || this.peer !== null) return -EINVAL;
+    if (this.backlog === null) this.backlog = new Backlog();
+    this.backlog.limit = backlog;
+    this.peerCredentials = callerCredentials(caller);
+    this.queue.wake(WRITABLE);
+    return 0;
+  }
+
+  override connect(caller: SocketCaller, address: SocketAddress, _nonblocking: boolean): number {
+    const name = nameOf(address);
+    if (typeof name === "number") return name;
+    if (name === "") return -EINVAL;
+    if (this.options.passCredentials) {
+      const r = this.autobind();
+      if (r < 0) return r;
+    }
+    const other = findSocket(caller, this.names, name);
+    if (typeof other === "number") return other;
+    if (!(other instanceof ConnectionSocket) || other.type !== this.type) return -EPROTOTYPE;
+    if (other.backlog === null || other.isReadShut) return -ECONNREFUSED;
+    if (other.backlog.isFull) {
+      this.blockedOn = other.queue;
+      return -EAGAIN;
+    }
+    if (this.peer !== null) return -EISCONN;
+    if (this.backlog !== null) return -EINVAL;
+    const server = this.newSocket();
+    server.name = other.name;
+    server.options.passCredentials = other.options.passCredentials;
+    server.peer = this;
+    server.peerCredentials = callerCredentials(caller);
+    this.peer = server;
+    this.peerCredentials = other.peerCredentials;
+    this.blockedOn = this.queue;
+    other.backlog.push(server);
+    other.queue.wake(READABLE);
+    this.queue.wake(WRITABLE);
+    return 0;
+  }
+
+  override accept(): Socket | number {
+    if (this.backlog === null || this.isReadShut) return -EINVAL;
+    const server = this.backlog.shift();
+    if (server === null) return -EAGAIN;
+    this.queue.wake(WRITABLE);
+    return server;
+  }
+
+  override send(io: IoCursor, message: Message): number {
+    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    const { peer } = this;
+    if (message.name.length > 0) return peer === null ? -EOPNOTSUPP : -EISCONN;
+    if (peer === null) return -ENOTCONN;
+    if (this.isWriteShut || peer.isReadShut) return -EPIPE;
+    const done = peer.deliver(this, io, this.options.sendBytes - peer.incomingBytes, message);
+    if (done >= 0) peer.queue.wake(READABLE);
+    return done;
+  }
+
+  /** Nothing to receive: the pending error, the end, or -EAGAIN. */
+  protected nothing(): number {
+    const error = this.takeError();
+    if (error !== 0) return error;
+    return this.isReadShut ? 0 : -EAGAIN;
+  }
+
+  /** The other end took bytes that this one had sent. */
+  onPeerRead(before: number, after: number): void {
+    const half = this.options.sendBytes / 2;
+    if (before > half && after <= half) this.queue.wake(WRITABLE);
+  }
+
+  private get isWritable(): boolean {
+    return this.peer === null || this.peer.incomingBytes * 2 <= this.options.sendBytes;
+  }
+
+  override onBufferSize(): void {
+    this.queue.wake(WRITABLE);
+  }
+
+  override poll(): number {
+    if (this.backlog !== null) return this.backlog.isEmpty ? 0 : READABLE;
+    let bits = 0;
+    if (this.error !== 0) bits |= POLLERR;
+    if (this.isReadShut && this.isWriteShut) bits |= POLLHUP;
+    if (this.isReadShut) bits |= POLLRDHUP | READABLE;
+    if (this.hasIncoming) bits |= READABLE;
+    if (this.peer === null) bits |= POLLHUP;
+    if (this.isWritable) bits |= WRITABLE;
+    return bits;
+  }
+
+  override shutdown(how: number): number {
+    const { peer } = this;
+    this.close(shutsReading(how), shutsWriting(how));
+    if (peer !== null) peer.close(shutsWriting(how), shutsReading(how));
+    return 0;
+  }
+
+  private close(reading: boolean, writing: boolean): void {
+    if (reading) this.isReadShut = true;
+    if (writing) this.isWriteShut = true;
+    let bits = 0;
+    if (this.isReadShut) bits |= READABLE | POLLRDHUP;
+    if (this.isWriteShut) bits |= WRITABLE;
+    if (this.isReadShut && this.isWriteShut) bits |= POLLHUP;
+    this.queue.wake(bits);
+  }
+
+  override get unsentBytes(): number {
+    return this.peer === null ? 0 : this.peer.incomingBytes;
+  }
+
+  /** Closed: the other end reads what is left, then the end; unread bytes here are an error there. */
+  protected override release(): void {
+    this.unbind();
+    const { peer, backlog } = this;
+    this.isReadShut = this.isWriteShut = true;
+    if (peer !== null) {
+      if (this.hasIncoming) peer.error = ECONNRESET;
+      peer.close(true, true);
+    }
+    this.freeIncoming();
+    this.queue.wake(POLLHUP | READABLE | WRITABLE);
+    if (backlog === null) return;
+    for (let server = backlog.shift(); server !== null; server = backlog.shift()) {
+      if (server.peer !== null) server.peer.error = ECONNRESET;
+      server.drop();
+    }
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * SOCK_DGRAM of unix(7): reliable and ordered. A receiver with a full queue makes its senders wait; those connected to
+ * it are told when there is room again, which they see on their own queue.
+ */
+
+import {
+  EAGAIN,
+  ECONNREFUSED,
+  ECONNRESET,
+  EMSGSIZE,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPERM,
+  EPIPE,
+  EPROTOTYPE,
+} from "../../../ffi/abi/errno.ts";
+import { AF_UNSPEC, MSG_OOB, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import { POLLERR, POLLHUP, POLLRDHUP } from "../../vfs/open_file.ts";
+import { Datagram, DatagramQueue } from "../datagram_queue.ts";
+import type { Message, SocketAddress, SocketCaller } from "../message.ts";
+import { inFlightOf } from "../rights.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { READABLE, WRITABLE } from "./connection.ts";
+import { findSocket } from "./find_socket.ts";
+import { MESSAGE_OVERHEAD } from "./seqpacket.ts";
+import { type AbstractNames, nameBytes, nameOf } from "./unix_names.ts";
+import { callerCredentials, shutsReading, shutsWriting, UnixSocket } from "./unix_socket.ts";
+
+/** LIMIT: messages that wait in one queue (/proc/sys/net/unix/max_dgram_qlen), and one more. */
+const MAX_MESSAGES = 10;
+
+export class UnixDgram extends UnixSocket {
+  /** Where messages go without an address, and whence alone they come. */
+  private peer: UnixDgram | null = null;
+  private isClosed: boolean = false;
+  /** Sockets that are connected to this one. */
+  private readonly senders: Set<UnixDgram> = new Set();
+  private readonly incoming: DatagramQueue;
+
+  constructor(net: NetNamespace, names: AbstractNames) {
+    super(net, names, SOCK_DGRAM);
+    this.incoming = new DatagramQueue(net.frames);
+  }
+
+  override get peerSocket(): UnixSocket | null {
+    return this.peer;
+  }
+
+  pairWith(other: UnixDgram, caller: SocketCaller): void {
+    this.setPeer(other);
+    other.setPeer(this);
+    this.peerCredentials = other.peerCredentials = callerCredentials(caller);
+  }
+
+  private setPeer(peer: UnixDgram | null): void {
+    if (this.peer !== null) this.peer.senders.delete(this);
+    this.peer = peer;
+    if (peer !== null) peer.senders.add(this);
+  }
+
+  /** AF_UNSPEC dissolves the association. */
+  override connect(caller: SocketCaller, address: SocketAddress, _nonblocking: boolean): number {
+    if (address.family === AF_UNSPEC) {
+      this.setPeer(null);
+      this.queue.wake(WRITABLE);
+      return 0;
+    }
+    const other = this.find(caller, address);
+    if (typeof other === "number") return other;
+    if (this.options.passCredentials) {
+      const r = this.autobind();
+      if (r < 0) return r;
+    }
+    if (other.peer !== null && other.peer !== this) return -EPERM;
+    this.setPeer(other);
+    this.queue.wake(WRITABLE);
+    return 0;
+  }
+
+  private find(caller: SocketCaller, address: SocketAddress): UnixDgram | number {
+    const name = nameOf(address);
+    if (typeof name === "number") return name;
+    if (name === "") return -ECONNREFUSED;
+    const other = findSocket(caller, this.names, name);
+    if (typeof other === "number") return other;
+    return other instanceof UnixDgram ? other : -EPROTOTYPE;
+  }
+
+  override send(io: IoCursor, message: Message): number {
+    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    const to = this.destination(message);
+    if (typeof to === "number") return to;
+    if (this.isWriteShut) return -EPIPE;
+    const length = io.remaining;
+    if (length > this.options.sendBytes - MESSAGE_OVERHEAD) return -EMSGSIZE;
+    if (to.isReadShut) return -EPIPE;
+    if (to.incoming.count > MAX_MESSAGES || to.isOverfull(length, this)) {
+      this.blockedOn = to.queue;
+      return -EAGAIN;
+    }
+    const datagram = new Datagram(length, nameBytes(this.name));
+    datagram.credentials = this.credentialsFor(message, to);
+    const r = to.incoming.push(io, datagram);
+    if (r < 0) return r;
+    datagram.rights = inFlightOf(message.rights);
+    message.rights = null;
+    to.queue.wake(READABLE);
+    return length;
+  }
+
+  private isOverfull(length: number, sender: UnixDgram): boolean {
+    return this.incoming.count > 0 && this.incoming.charge + length > sender.options.sendBytes;
+  }
+
+  /** The addressed socket, or the peer: -ENOTCONN, -ECONNREFUSED, -EPERM (it listens to somebody else). */
+  private destination(message: Message): UnixDgram | number {
+    let to = this.peer;
+    if (message.name.length > 0) {
+      if (message.caller === null) return -ENOTCONN;
+      const other = this.find(message.caller, message.name);
+      if (typeof other === "number") return other;
+      to = other;
+    }
+    if (to === null) return -ENOTCONN;
+    if (to.isClosed) {
+      if (to === this.peer) this.setPeer(null);
+      return -ECONNREFUSED;
+    }
+    return to.peer !== null && to.peer !== this ? -EPERM : to;
+  }
+
+  override receive(io: IoCursor, message: Message): number {
+    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    const { incoming } = this;
+    if (incoming.count === 0) {
+      const error = this.takeError();
+      if (error !== 0) return error;
+      return this.isReadShut ? 0 : -EAGAIN;
+    }
+    const count = incoming.count;
+    const n = incoming.pull(io, message);
+    if (incoming.count !== count) this.wakeSenders();
+    return n;
+  }
+
+  private wakeSenders(): void {
+    this.queue.wake(WRITABLE);
+    for (const sender of this.senders) if (sender !== this) sender.queue.wake(WRITABLE);
+  }
+
+  private get isPeerFull(): boolean {
+    const { peer } = this;
+    return peer !== null && !peer.isClosed && peer.incoming.count > MAX_MESSAGES;
+  }
+
+  override poll(): number {
+    let bits = 0;
+    if (this.error !== 0) bits |= POLLERR;
+    if (this.isReadShut) bits |= POLLRDHUP | READABLE;
+    if (this.isReadShut && this.isWriteShut) bits |= POLLHUP;
+    if (this.incoming.count > 0) bits |= READABLE;
+    if (!this.isPeerFull) bits |= WRITABLE;
+    return bits;
+  }
+
+  override shutdown(how: number): number {
+    if (shutsReading(how)) this.isReadShut = true;
+    if (shutsWriting(how)) this.isWriteShut = true;
+    this.queue.wake(0);
+    this.wakeSenders();
+    return 0;
+  }
+
+  override get pendingBytes(): number {
+    return this.incoming.firstLength;
+  }
+
+  protected override release(): void {
+    this.unbind();
+    this.isClosed = true;
+    const had = this.incoming.count > 0;
+    this.incoming.free();
+    for (const sender of [...this.senders]) {
+      // One that was connected to both ways hears of it, as on Linux.
+      if (sender.peer === this && this.peer === sender && had) sender.error = ECONNRESET;
+      sender.queue.wake(WRITABLE);
+    }
+    this.setPeer(null);
+    this.queue.wake(WRITABLE);
+  }
+}

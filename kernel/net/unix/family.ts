@@ -1,0 +1,60 @@
+/** AF_UNIX as a family: which sockets there are. */
+
+import { EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../ffi/abi/errno.ts";
+import { SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import type { SocketCaller } from "../message.ts";
+import type { NetNamespace, SocketFamily } from "../net_namespace.ts";
+import type { Socket } from "../socket.ts";
+import { UnixDgram } from "./dgram.ts";
+import { UnixSeqpacket } from "./seqpacket.ts";
+import { UnixStream } from "./stream.ts";
+import { AbstractNames } from "./unix_names.ts";
+
+/** PF_UNIX is accepted as a protocol. */
+const PF_UNIX = 1;
+
+export class UnixFamily implements SocketFamily {
+  private readonly net: NetNamespace;
+  readonly names: AbstractNames = new AbstractNames();
+
+  constructor(net: NetNamespace) {
+    this.net = net;
+  }
+
+  create(_caller: SocketCaller, type: number, protocol: number): Socket | number {
+    return this.make(type, protocol);
+  }
+
+  createPair(
+    caller: SocketCaller,
+    type: number,
+    protocol: number,
+  ): readonly [Socket, Socket] | number {
+    const a = this.make(type, protocol);
+    if (typeof a === "number") return a;
+    const b = this.make(type, protocol);
+    if (typeof b === "number") return b;
+    if (a instanceof UnixDgram && b instanceof UnixDgram) a.pairWith(b, caller);
+    else if (a instanceof UnixStream && b instanceof UnixStream) a.pairWith(b, caller);
+    else if (a instanceof UnixSeqpacket && b instanceof UnixSeqpacket) a.pairWith(b, caller);
+    return [a, b];
+  }
+
+  private make(
+    type: number,
+    protocol: number,
+  ): UnixStream | UnixSeqpacket | UnixDgram | number {
+    if (protocol !== 0 && protocol !== PF_UNIX) return -EPROTONOSUPPORT;
+    switch (type) {
+      case SOCK_STREAM:
+        return new UnixStream(this.net, this.names);
+      case SOCK_SEQPACKET:
+        return new UnixSeqpacket(this.net, this.names);
+      case SOCK_DGRAM:
+      case SOCK_RAW:
+        return new UnixDgram(this.net, this.names);
+      default:
+        return -ESOCKTNOSUPPORT;
+    }
+  }
+}

@@ -1,0 +1,28 @@
+/** From a name to the UNIX socket that has it. */
+
+import { ECONNREFUSED } from "../../../ffi/abi/errno.ts";
+import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
+import { S_IFMT, S_IFSOCK } from "../../../ffi/abi/stat.ts";
+import { MAY_WRITE } from "../../cred/permission.ts";
+import { inodePermission } from "../../vfs/access.ts";
+import type { Caller } from "../../vfs/caller.ts";
+import { firstWalk, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
+import { type AbstractNames, isAbstract } from "./unix_names.ts";
+import { UnixSocket } from "./unix_socket.ts";
+
+/** Who has the name: -ECONNREFUSED for nobody, -errno of the walk, -EACCES. */
+export function findSocket(
+  caller: Caller,
+  names: AbstractNames,
+  name: string,
+): UnixSocket | number {
+  if (isAbstract(name)) return names.get(name) ?? -ECONNREFUSED;
+  const walk = firstWalk(caller);
+  const r = walk.run(caller, AT_FDCWD, name, LOOKUP_FOLLOW);
+  if (r < 0) return r;
+  const inode = walk.inode;
+  const may = inodePermission(inode, MAY_WRITE, caller.cred);
+  if (may < 0) return may;
+  if ((inode.mode & S_IFMT) !== S_IFSOCK) return -ECONNREFUSED;
+  return inode.special instanceof UnixSocket ? inode.special : -ECONNREFUSED;
+}

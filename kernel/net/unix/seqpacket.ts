@@ -1,0 +1,68 @@
+/** SOCK_SEQPACKET of unix(7): connections that keep message boundaries. */
+
+import { EAGAIN, EMSGSIZE, ENOTCONN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { MSG_EOR, MSG_OOB, SOCK_SEQPACKET } from "../../../ffi/abi/socket.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import { Datagram, DatagramQueue } from "../datagram_queue.ts";
+import type { Message } from "../message.ts";
+import { inFlightOf } from "../rights.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { ConnectionSocket } from "./connection.ts";
+import { type AbstractNames, nameBytes } from "./unix_names.ts";
+
+/** What the largest message is shorter than SO_SNDBUF by. */
+export const MESSAGE_OVERHEAD = 32;
+
+export class UnixSeqpacket extends ConnectionSocket {
+  private readonly incoming: DatagramQueue;
+
+  constructor(net: NetNamespace, names: AbstractNames) {
+    super(net, names, SOCK_SEQPACKET);
+    this.incoming = new DatagramQueue(net.frames);
+  }
+
+  protected override newSocket(): ConnectionSocket {
+    return new UnixSeqpacket(this.net, this.names);
+  }
+  override get incomingBytes(): number {
+    return this.incoming.charge;
+  }
+  override get pendingBytes(): number {
+    return this.incoming.firstLength;
+  }
+  protected override get hasIncoming(): boolean {
+    return this.incoming.count > 0;
+  }
+  protected override freeIncoming(): void {
+    this.incoming.free();
+  }
+
+  protected override deliver(
+    from: ConnectionSocket,
+    io: IoCursor,
+    room: number,
+    message: Message,
+  ): number {
+    const length = io.remaining;
+    if (length > from.options.sendBytes - MESSAGE_OVERHEAD) return -EMSGSIZE;
+    if (room < length || room <= 0) return -EAGAIN;
+    const datagram = new Datagram(length, nameBytes(from.name));
+    datagram.credentials = from.credentialsFor(message, this);
+    const r = this.incoming.push(io, datagram);
+    if (r < 0) return r;
+    datagram.rights = inFlightOf(message.rights);
+    message.rights = null;
+    return length;
+  }
+
+  override receive(io: IoCursor, message: Message): number {
+    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    const { peer, incoming } = this, before = incoming.charge;
+    if (peer === null) return -ENOTCONN;
+    if (incoming.count === 0) return this.nothing();
+    const n = incoming.pull(io, message);
+    if (n >= 0) message.outFlags |= MSG_EOR;
+    if (incoming.charge !== before) peer.onPeerRead(before, incoming.charge);
+    return n;
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * What the three kinds of UNIX sockets share (unix(7)): binding, credentials, options. stream.ts has SOCK_STREAM,
+ * packet.ts SOCK_SEQPACKET and SOCK_DGRAM.
+ */
+
+import {
+  EADDRINUSE,
+  EEXIST,
+  EINVAL,
+  ENODATA,
+  ENOPROTOOPT,
+  ENOTCONN,
+  ERANGE,
+} from "../../../ffi/abi/errno.ts";
+import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
+import {
+  AF_UNIX,
+  SHUT_RD,
+  SHUT_RDWR,
+  SHUT_WR,
+  SO_PEERCRED,
+  SO_PEERGROUPS,
+  Ucred,
+} from "../../../ffi/abi/socket.ts";
+import { S_IFSOCK } from "../../../ffi/abi/stat.ts";
+import { createNode } from "../../vfs/create.ts";
+import { dropPath, holdPath, type Path } from "../../vfs/dentry.ts";
+import { type Message, PeerCredentials, type SocketAddress } from "../message.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import type { SocketCaller } from "../message.ts";
+import { Socket } from "../socket.ts";
+import type { OptionValue } from "../socket_options.ts";
+import { type AbstractNames, isAbstract, nameOf, putName } from "./unix_names.ts";
+
+export abstract class UnixSocket extends Socket {
+  readonly names: AbstractNames;
+  /** Own name, "" while unbound. */
+  name: string = "";
+  /** Where a socket bound to a path lives; held. */
+  private boundPath: Path | null = null;
+  /** Credentials of the peer, as of connect, listen or socketpair. */
+  peerCredentials: PeerCredentials | null = null;
+
+  constructor(net: NetNamespace, names: AbstractNames, type: number) {
+    super(net, AF_UNIX, type, 0);
+    this.names = names;
+  }
+
+  /** The socket at the other end, if there is one. */
+  abstract readonly peerSocket: UnixSocket | null;
+
+  override bind(caller: SocketCaller, address: SocketAddress): number {
+    const name = nameOf(address);
+    if (typeof name === "number") return name;
+    if (name === "") return this.autobind();
+    if (this.name !== "") return -EINVAL;
+    if (isAbstract(name)) {
+      if (!this.names.take(name, this)) return -EADDRINUSE;
+      this.name = name;
+      return 0;
+    }
+    const mode = S_IFSOCK | (this.inode.mode & 0o777);
+    const path = createNode(caller, AT_FDCWD, name, mode, 0);
+    if (typeof path === "number") return path === -EEXIST ? -EADDRINUSE : path;
+    this.boundPath = holdPath(path);
+    path.dentry.inode!.special = this;
+    this.name = name;
+    return 0;
+  }
+
+  /** A name of its own choice; once it has one nothing happens. */
+  autobind(): number {
+    if (this.name !== "") return 0;
+    const name = this.names.chooseFree();
+    if (name === null || !this.names.take(name, this)) return -EADDRINUSE;
+    this.name = name;
+    return 0;
+  }
+
+  /** The name is free again (the inode stays, and refuses connections). */
+  protected unbind(): void {
+    if (isAbstract(this.name)) this.names.release(this.name);
+    if (this.boundPath === null) return;
+    const inode = this.boundPath.dentry.inode;
+    if (inode !== null && inode.special === this) inode.special = null;
+    dropPath(this.boundPath);
+    this.boundPath = null;
+  }
+
+  override localName(out: SocketAddress): number {
+    putName(this.name, out);
+    return 0;
+  }
+
+  override peerName(out: SocketAddress): number {
+    const peer = this.peerSocket;
+    if (peer === null) return -ENOTCONN;
+    putName(peer.name, out);
+    return 0;
+  }
+
+  /** Which credentials a message of this socket to `to` carries: those given, or the sender's if anybody asks. */
+  credentialsFor(message: Message, to: UnixSocket): PeerCredentials | null {
+    if (message.hasCredentials) return message.credentials;
+    const { caller } = message;
+    const isWanted = this.options.passCredentials || to.options.passCredentials;
+    if (!isWanted || caller === null) return null;
+    return new PeerCredentials(caller.pid, caller.cred.uid, caller.cred.gid, []);
+  }
+
+  /** Control messages of other levels mean nothing here. */
+  override takeControl(): number {
+    return 0;
+  }
+
+  override getFamilyOption(name: number, value: OptionValue): number {
+    switch (name) {
+      case SO_PEERCRED: {
+        const { pid, uid, gid } = this.peerCredentials ?? NO_PEER;
+        value.dv.setInt32(Ucred.at.pid, pid, true);
+        value.dv.setUint32(Ucred.at.uid, uid, true);
+        value.dv.setUint32(Ucred.at.gid, gid, true);
+        value.length = Ucred.size;
+        return 0;
+      }
+      case SO_PEERGROUPS: {
+        if (this.peerCredentials === null) return -ENODATA;
+        const { groups } = this.peerCredentials;
+        const room = value.length;
+        value.length = groups.length * 4;
+        if (room < value.length) return -ERANGE;
+        groups.forEach((gid, i) => value.dv.setUint32(i * 4, gid, true));
+        return 0;
+      }
+      default:
+        return -ENOPROTOOPT;
+    }
+  }
+}
+
+/** SO_PEERCRED without a peer: pid 0, ids -1. */
+const NO_PEER = new PeerCredentials(0, 0xffffffff, 0xffffffff, []);
+
+/** Credentials for SO_PEERCRED: effective ids. */
+export function callerCredentials(caller: SocketCaller): PeerCredentials {
+  return new PeerCredentials(caller.pid, caller.cred.euid, caller.cred.egid, caller.cred.groups);
+}
+
+/** Whether `how` of shutdown(2) is one, and what it closes. */
+export function shutsReading(how: number): boolean {
+  return how === SHUT_RD || how === SHUT_RDWR;
+}
+export function shutsWriting(how: number): boolean {
+  return how === SHUT_WR || how === SHUT_RDWR;
+}

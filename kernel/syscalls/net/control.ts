@@ -1,0 +1,174 @@
+/** Control messages between user memory and a Message: SCM_RIGHTS, SCM_CREDENTIALS and what families add (cmsg(3), unix(7)). */
+
+import {
+  EBADF,
+  EFAULT,
+  EINVAL,
+  ENOBUFS,
+  EPERM,
+  ESRCH,
+  ETOOMANYREFS,
+} from "../../../ffi/abi/errno.ts";
+import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
+import {
+  AF_UNIX,
+  cmsgAlign,
+  Cmsghdr,
+  MSG_CMSG_CLOEXEC,
+  MSG_CTRUNC,
+  SCM_CREDENTIALS,
+  SCM_MAX_FD,
+  SCM_RIGHTS,
+  SO_TIMESTAMP,
+  SOL_SOCKET,
+  Ucred,
+} from "../../../ffi/abi/socket.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import { ControlWriter } from "../../net/control.ts";
+import { type Message, NOBODY, PeerCredentials } from "../../net/message.ts";
+import { maySendRights } from "../../net/rights.ts";
+import type { Socket } from "../../net/socket.ts";
+import { RLIMIT_NOFILE } from "../../task/limits.ts";
+import type { Task } from "../../task/task.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+
+const HEADER = Cmsghdr.size;
+const writer = new ControlWriter();
+
+/** Read `length` bytes of control messages to send: 0 or -errno, and then the message holds nothing. */
+export function controlIn(
+  t: Task,
+  socket: Socket,
+  message: Message,
+  addr: number,
+  length: number,
+): number {
+  const { u8, dv } = t.kernel.scratch;
+  if (length > u8.length) return -ENOBUFS;
+  if (t.mm.copyIn(u8, 0, addr, length) < 0) return -EFAULT;
+  for (let at = 0; at + HEADER <= length;) {
+    const bytes = dv.getUint32(at + Cmsghdr.at.len, true);
+    const isLong = dv.getUint32(at + Cmsghdr.at.len + 4, true) !== 0;
+    if (isLong || bytes < HEADER || at + bytes > length) return refuse(message, -EINVAL);
+    const r = takeOne(t, socket, message, dv, at, bytes - HEADER);
+    if (r < 0) return refuse(message, r);
+    at += cmsgAlign(bytes);
+  }
+  return 0;
+}
+
+function refuse(message: Message, error: number): number {
+  message.dropRights();
+  return error;
+}
+
+function takeOne(
+  t: Task,
+  socket: Socket,
+  message: Message,
+  dv: DataView,
+  at: number,
+  length: number,
+): number {
+  const level = dv.getInt32(at + Cmsghdr.at.level, true);
+  const type = dv.getInt32(at + Cmsghdr.at.type, true), data = at + HEADER;
+  if (level !== SOL_SOCKET) return socket.takeControl(message, level, type, dv, data, length);
+  if (socket.family !== AF_UNIX) {
+    return type === SCM_RIGHTS || type === SCM_CREDENTIALS ? 0 : -EINVAL;
+  }
+  if (type === SCM_RIGHTS) return takeRights(t, message, dv, data, length);
+  if (type !== SCM_CREDENTIALS || length !== Ucred.size) return -EINVAL;
+  const pid = dv.getInt32(data + Ucred.at.pid, true);
+  const uid = dv.getUint32(data + Ucred.at.uid, true);
+  const gid = dv.getUint32(data + Ucred.at.gid, true);
+  if (!mayClaim(t, pid, uid, gid)) return -EPERM;
+  if (!t.kernel.pids.groups.has(pid) && !t.kernel.pids.tasks.has(pid)) return -ESRCH;
+  message.credentials = new PeerCredentials(pid, uid, gid, []);
+  message.hasCredentials = true;
+  return 0;
+}
+
+function takeRights(
+  t: Task,
+  message: Message,
+  dv: DataView,
+  data: number,
+  length: number,
+): number {
+  const count = length >> 2, files: OpenFile[] = [...(message.rights ?? [])];
+  if (files.length + count > SCM_MAX_FD) return -EINVAL;
+  if (!maySendRights(files.length + count)) return -ETOOMANYREFS;
+  const before = files.length;
+  for (let i = 0; i < count; i++) {
+    const file = t.files.get(dv.getInt32(data + 4 * i, true));
+    if (file === null) {
+      for (const taken of files.slice(before)) taken.drop();
+      return -EBADF;
+    }
+    files.push(file.hold());
+  }
+  if (files.length > 0) message.rights = files;
+  return 0;
+}
+
+/** Credentials other than one's own need capabilities (scm_check_creds). */
+function mayClaim(t: Task, pid: number, uid: number, gid: number): boolean {
+  const { cred } = t;
+  return (pid === t.pid || hasCap(cred, CAP_SYS_ADMIN)) &&
+    (uid === cred.uid || uid === cred.euid || uid === cred.suid || hasCap(cred, CAP_SETUID)) &&
+    (gid === cred.gid || gid === cred.egid || gid === cred.sgid || hasCap(cred, CAP_SETGID));
+}
+
+/**
+ * Store what a received message carries at `addr`, which has room for `capacity` bytes: bytes stored, or -EFAULT.
+ * Descriptors get fds; what does not fit is closed, and `message.outFlags` says MSG_CTRUNC.
+ */
+export function controlOut(
+  t: Task,
+  socket: Socket,
+  message: Message,
+  addr: number,
+  capacity: number,
+): number {
+  writer.start(addr === 0 ? 0 : capacity);
+  if (message.timeSec >= 0 && socket.options.timestamp !== 0) putTime(socket, message);
+  socket.describeMessage(message, writer);
+  if (socket.options.passCredentials && socket.family === AF_UNIX) putCredentials(message);
+  if (message.rights !== null) putRights(t, message, message.rights);
+  message.outFlags |= writer.flags;
+  if (writer.length === 0) return 0;
+  return t.mm.copyOut(addr, writer.u8, 0, writer.length) < 0 ? -EFAULT : writer.length;
+}
+
+function putTime(socket: Socket, message: Message): void {
+  const kind = socket.options.timestamp, at = writer.data;
+  const part = kind === SO_TIMESTAMP ? Math.floor(message.timeNsec / 1000) : message.timeNsec;
+  writer.dv.setBigInt64(at, BigInt(message.timeSec), true);
+  writer.dv.setBigInt64(at + 8, BigInt(part), true);
+  writer.put(SOL_SOCKET, kind, 16);
+}
+
+function putCredentials(message: Message): void {
+  const { pid, uid, gid } = message.credentials ?? NOBODY, at = writer.data;
+  writer.dv.setInt32(at + Ucred.at.pid, pid, true);
+  writer.dv.setUint32(at + Ucred.at.uid, uid, true);
+  writer.dv.setUint32(at + Ucred.at.gid, gid, true);
+  writer.put(SOL_SOCKET, SCM_CREDENTIALS, Ucred.size);
+}
+
+function putRights(t: Task, message: Message, files: readonly OpenFile[]): void {
+  const limit = t.group.limits.get(RLIMIT_NOFILE), at = writer.data;
+  const cloexec = (message.flags & MSG_CMSG_CLOEXEC) !== 0;
+  const room = Math.max(0, Math.floor(writer.room / 4));
+  let count = 0;
+  for (const file of files) {
+    const fd = count < room ? t.files.install(file, cloexec, limit) : -1;
+    if (fd < 0) break;
+    writer.dv.setInt32(at + 4 * count, fd, true);
+    count++;
+  }
+  message.rights = null;
+  for (const file of files.slice(count)) file.drop();
+  if (count > 0) writer.put(SOL_SOCKET, SCM_RIGHTS, count * 4);
+  if (count < files.length) writer.flags |= MSG_CTRUNC;
+}

@@ -1,0 +1,44 @@
+/** getsockopt(2), setsockopt(2). */
+
+import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import { SOL_SOCKET } from "../../../ffi/abi/socket.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { getSocketOption, OptionValue, setSocketOption } from "../../net/socket_options.ts";
+import type { Task } from "../../task/task.ts";
+import { socketOf } from "./arguments.ts";
+
+const value = new OptionValue();
+
+/** LIMIT: longer values are cut; no option has one. */
+const MAX_BYTES = value.u8.length;
+
+export function sysSetsockopt(t: Task, a: SyscallArgs): number {
+  const level = a.i32(1), name = a.i32(2), length = a.i32(4);
+  if (length < 0) return -EINVAL;
+  const socket = socketOf(t, a.i32(0));
+  if (typeof socket === "number") return socket;
+  value.u8.fill(0, 0, 128);
+  value.length = Math.min(length, MAX_BYTES);
+  if (length > 0 && t.mm.copyIn(value.u8, 0, a.u64(3), value.length) < 0) return -EFAULT;
+  return level === SOL_SOCKET
+    ? setSocketOption(t, socket, name, value)
+    : socket.setProtocolOption(level, name, value);
+}
+
+export function sysGetsockopt(t: Task, a: SyscallArgs): number {
+  const level = a.i32(1), name = a.i32(2), addr = a.u64(3), lengthAddr = a.u64(4);
+  const socket = socketOf(t, a.i32(0));
+  if (typeof socket === "number") return socket;
+  const word = t.mm.load32(lengthAddr);
+  if (word < 0) return -EFAULT;
+  const room = word | 0;
+  if (room < 0) return -EINVAL;
+  value.length = Math.min(room, MAX_BYTES);
+  const r = level === SOL_SOCKET
+    ? getSocketOption(socket, name, value)
+    : socket.getProtocolOption(level, name, value);
+  if (r < 0) return r;
+  const n = Math.min(room, value.length);
+  if (n > 0 && t.mm.copyOut(addr, value.u8, 0, n) < 0) return -EFAULT;
+  return t.mm.store32(lengthAddr, n) < 0 ? -EFAULT : 0;
+}

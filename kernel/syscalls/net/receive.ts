@@ -1,0 +1,148 @@
+/** recvfrom(2), recvmsg(2), recvmmsg(2). */
+
+import { EAGAIN, EFAULT, EINVAL, EMSGSIZE } from "../../../ffi/abi/errno.ts";
+import {
+  Mmsghdr,
+  MSG_CMSG_CLOEXEC,
+  MSG_DONTWAIT,
+  MSG_ERRQUEUE,
+  MSG_PEEK,
+  MSG_WAITALL,
+  MSG_WAITFORONE,
+  Msghdr,
+  SOCK_STREAM,
+  UIO_MAXIOV,
+} from "../../../ffi/abi/socket.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { BLOCK } from "../../core/result.ts";
+import { Message } from "../../net/message.ts";
+import type { Socket } from "../../net/socket.ts";
+import type { Task } from "../../task/task.ts";
+import { readTimespec, spanNs, storeSpan } from "../timespec.ts";
+import { READABLE } from "../io/transfer.ts";
+import { addressOut, socketOf } from "./arguments.ts";
+import { controlOut } from "./control.ts";
+import { header, headerView } from "./header.ts";
+import { waitForSocket } from "./wait.ts";
+
+const message = new Message();
+
+export function sysRecvfrom(t: Task, a: SyscallArgs): number {
+  const r = t.io.set(a.u64(1), a.u64(2));
+  if (r < 0) return r;
+  const socket = socketOf(t, a.i32(0));
+  if (typeof socket === "number") return socket;
+  start(t, a.i32(3));
+  const n = collect(t, socket);
+  message.dropRights();
+  if (n < 0 || a.u64(4) === 0) return n;
+  const failed = addressOut(t, a.u64(4), a.u64(5), message.name);
+  return failed < 0 ? failed : n;
+}
+
+export function sysRecvmsg(t: Task, a: SyscallArgs): number {
+  const socket = socketOf(t, a.i32(0));
+  return typeof socket === "number" ? socket : receiveOne(t, socket, a.u64(1), a.i32(2));
+}
+
+/**
+ * recvmmsg(2). As on Linux the timeout is looked at between messages only, so it does not bound the wait for the first;
+ * the time that is left is written back.
+ */
+export function sysRecvmmsg(t: Task, a: SyscallArgs): number {
+  const socket = socketOf(t, a.i32(0));
+  if (typeof socket === "number") return socket;
+  const addr = a.u64(1), count = Math.min(a.u32(2), UIO_MAXIOV), timeout = a.u64(4);
+  const p = t.progress;
+  if (timeout !== 0 && p.value === 0) {
+    const r = readTimespec(t, timeout);
+    if (r < 0) return r;
+    p.value = t.kernel.now() + spanNs();
+  }
+  let flags = a.i32(3);
+  while (p.step < count) {
+    if (p.step > 0 && (flags & MSG_WAITFORONE) !== 0) flags |= MSG_DONTWAIT;
+    const at = addr + p.step * Mmsghdr.size;
+    const n = receiveOne(t, socket, at, flags & ~MSG_WAITFORONE);
+    if (n === BLOCK) return BLOCK;
+    if (n < 0 || t.mm.store32(at + Mmsghdr.at.len, n) < 0) {
+      if (p.step === 0) return n < 0 ? n : -EFAULT;
+      break;
+    }
+    p.step++;
+    p.done = 0;
+    if (timeout !== 0 && t.kernel.now() >= p.value) break;
+  }
+  if (timeout !== 0) {
+    const left = Math.max(0, p.value - t.kernel.now());
+    if (left !== Infinity && storeSpan(t, timeout, left) < 0) return -EFAULT;
+  }
+  return p.step;
+}
+
+function start(t: Task, flags: number): void {
+  message.reset(flags);
+  message.caller = t;
+}
+
+function receiveOne(t: Task, socket: Socket, addr: number, flags: number): number {
+  start(t, flags);
+  if (t.mm.copyIn(header, 0, addr, Msghdr.size) < 0) return -EFAULT;
+  const nameAddr = pointer(Msghdr.at.name), iov = pointer(Msghdr.at.iov);
+  const iovCount = pointer(Msghdr.at.iovlen), control = pointer(Msghdr.at.control);
+  const controlBytes = pointer(Msghdr.at.controllen);
+  if (headerView.getInt32(Msghdr.at.namelen, true) < 0) return -EINVAL;
+  if (iovCount > UIO_MAXIOV) return -EMSGSIZE;
+  const r = t.io.setIov(iov, iovCount);
+  if (r < 0) return r;
+  const n = collect(t, socket);
+  if (n < 0) return n;
+  const used = controlOut(t, socket, message, control, controlBytes);
+  message.dropRights();
+  if (used < 0) return used;
+  if (nameAddr !== 0) {
+    const failed = addressOut(t, nameAddr, addr + Msghdr.at.namelen, message.name);
+    if (failed < 0) return failed;
+  }
+  const out = message.outFlags | (flags & MSG_CMSG_CLOEXEC);
+  const failed = t.mm.store32(addr + Msghdr.at.flags, out) < 0 ||
+    t.mm.store64(addr + Msghdr.at.controllen, used) < 0;
+  return failed ? -EFAULT : n;
+}
+
+function pointer(at: number): number {
+  return headerView.getUint32(at, true) + headerView.getUint32(at + 4, true) * 0x100000000;
+}
+
+/**
+ * Receive into the cursor. A stream goes on until there is as much as MSG_WAITALL or SO_RCVLOWAT ask for; what it has
+ * is in `progress.done` while it waits (a look begins again).
+ */
+function collect(t: Task, socket: Socket): number {
+  const { io, progress } = t, { flags } = message;
+  if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
+  const isPeek = (flags & MSG_PEEK) !== 0, isStream = socket.type === SOCK_STREAM;
+  let total = progress.done;
+  if (total > 0) io.advance(total);
+  const wanted = total + io.remaining;
+  const target = (flags & MSG_WAITALL) !== 0
+    ? wanted
+    : Math.min(socket.options.receiveLowWater, wanted);
+  let n: number;
+  do {
+    message.skipped = isPeek ? total : 0;
+    n = socket.receive(io, message);
+    if (n > 0) total += n;
+  } while (isStream && n > 0 && total < target && !message.isWhole);
+  if (n >= 0) return total;
+  const nonblocking = socket.isNonblocking || (flags & MSG_DONTWAIT) !== 0;
+  if (n === -EAGAIN && !nonblocking) {
+    if (!isPeek) progress.done = total;
+    n = waitForSocket(t, socket, READABLE, socket.options.receiveTimeoutNs);
+    if (n === BLOCK) return n;
+  } else if (total > 0 && n !== -EAGAIN && n !== -EFAULT) {
+    // The error is the next call's.
+    socket.error = -n;
+  }
+  return total > 0 ? total : n;
+}

@@ -1,0 +1,120 @@
+/** sendto(2), sendmsg(2), sendmmsg(2). */
+
+import { EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPIPE } from "../../../ffi/abi/errno.ts";
+import {
+  Mmsghdr,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  Msghdr,
+  SOCKADDR_STORAGE_SIZE,
+  UIO_MAXIOV,
+} from "../../../ffi/abi/socket.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { BLOCK } from "../../core/result.ts";
+import { Message } from "../../net/message.ts";
+import type { Socket } from "../../net/socket.ts";
+import { sendToTask, userSignal } from "../../task/signal/send.ts";
+import { SIGPIPE } from "../../task/signal/sigset.ts";
+import type { Task } from "../../task/task.ts";
+import { WRITABLE } from "../io/transfer.ts";
+import { addressIn, socketOf } from "./arguments.ts";
+import { controlIn } from "./control.ts";
+import { header, headerView } from "./header.ts";
+import { waitForSocket } from "./wait.ts";
+
+const message = new Message();
+
+export function sysSendto(t: Task, a: SyscallArgs): number {
+  const r = t.io.set(a.u64(1), a.u64(2));
+  if (r < 0) return r;
+  const socket = socketOf(t, a.i32(0));
+  if (typeof socket === "number") return socket;
+  start(t, a.i32(3));
+  if (a.u64(4) !== 0) {
+    const failed = addressIn(t, a.u64(4), a.i32(5), message.name);
+    if (failed < 0) return failed;
+  }
+  return transmit(t, socket);
+}
+
+export function sysSendmsg(t: Task, a: SyscallArgs): number {
+  const socket = socketOf(t, a.i32(0));
+  return typeof socket === "number" ? socket : sendOne(t, socket, a.u64(1), a.i32(2));
+}
+
+/** sendmmsg(2): how many were sent; an error counts only when it is the first's. */
+export function sysSendmmsg(t: Task, a: SyscallArgs): number {
+  const socket = socketOf(t, a.i32(0));
+  if (typeof socket === "number") return socket;
+  const addr = a.u64(1), count = Math.min(a.u32(2), UIO_MAXIOV), p = t.progress;
+  while (p.step < count) {
+    const at = addr + p.step * Mmsghdr.size;
+    const n = sendOne(t, socket, at, a.i32(3));
+    if (n === BLOCK) return BLOCK;
+    if (n < 0 || t.mm.store32(at + Mmsghdr.at.len, n) < 0) {
+      if (p.step > 0) break;
+      return n < 0 ? n : -EFAULT;
+    }
+    p.step++;
+    p.done = 0;
+  }
+  return p.step;
+}
+
+function start(t: Task, flags: number): void {
+  message.reset(flags);
+  message.caller = t;
+}
+
+function sendOne(t: Task, socket: Socket, addr: number, flags: number): number {
+  start(t, flags);
+  if (t.mm.copyIn(header, 0, addr, Msghdr.size) < 0) return -EFAULT;
+  const nameAddr = pointer(Msghdr.at.name), iov = pointer(Msghdr.at.iov);
+  const iovCount = pointer(Msghdr.at.iovlen), control = pointer(Msghdr.at.control);
+  const controlBytes = pointer(Msghdr.at.controllen);
+  const nameBytes = headerView.getInt32(Msghdr.at.namelen, true);
+  if (nameBytes < 0) return -EINVAL;
+  if (nameAddr !== 0 && nameBytes > 0) {
+    const length = Math.min(nameBytes, SOCKADDR_STORAGE_SIZE);
+    const r = addressIn(t, nameAddr, length, message.name);
+    if (r < 0) return r;
+  }
+  if (iovCount > UIO_MAXIOV) return -EMSGSIZE;
+  let r = t.io.setIov(iov, iovCount);
+  if (r < 0) return r;
+  if (controlBytes > 0x7fffffff) return -ENOBUFS;
+  // What a stream has sent a part of has its control messages already.
+  if (controlBytes > 0 && control !== 0 && t.progress.done === 0) {
+    r = controlIn(t, socket, message, control, controlBytes);
+    if (r < 0) return r;
+  }
+  r = transmit(t, socket);
+  message.dropRights();
+  return r;
+}
+
+function pointer(at: number): number {
+  return headerView.getUint32(at, true) + headerView.getUint32(at + 4, true) * 0x100000000;
+}
+
+/** Send what the cursor has; streams go on until all is taken. */
+function transmit(t: Task, socket: Socket): number {
+  const { io, progress } = t;
+  if (progress.done > 0) io.advance(progress.done);
+  let n: number;
+  do {
+    n = socket.send(io, message);
+    if (n < 0) break;
+    progress.done += n;
+  } while (n > 0 && io.remaining > 0 && socket.writesAll);
+  if (n >= 0) return progress.done;
+  const nonblocking = socket.isNonblocking || (message.flags & MSG_DONTWAIT) !== 0;
+  if (n === -EAGAIN && !nonblocking) {
+    n = waitForSocket(t, socket, WRITABLE, socket.options.sendTimeoutNs);
+    if (n === BLOCK) return n;
+  }
+  if (progress.done > 0) return progress.done;
+  const signals = n === -EPIPE && socket.writesAll && (message.flags & MSG_NOSIGNAL) === 0;
+  if (signals) sendToTask(t, userSignal(SIGPIPE, t));
+  return n;
+}
