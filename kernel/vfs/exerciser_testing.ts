@@ -33,10 +33,9 @@ export class Random {
 const NAMES = ["a", "b", "c", "d", "e"];
 const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_EXCL = 0o200, O_TRUNC = 0o1000;
 const O_APPEND = 0o2000, O_DIRECTORY = 0o200000, O_NOFOLLOW = 0o400000;
-const XATTRS = ["user.x", "user.y", "trusted.t", "security.s", "user.", "bogus.x", ""].concat([
-  "system.posix_acl_access",
-  "system.posix_acl_default",
-]);
+const XATTRS = ["user.x", "user.y", "trusted.t", "security.s", "user.", "bogus.x", ""];
+
+const ACLS = ["system.posix_acl_access", "system.posix_acl_default"];
 
 export interface ExerciserOptions {
   seed: number;
@@ -47,6 +46,8 @@ export interface ExerciserOptions {
   renameFlags: readonly number[];
   /** fallocate modes that all drivers know. */
   fallocateModes: readonly number[];
+  /** POSIX ACLs too. */
+  acls?: boolean;
   /** Numbers for mknod. */
   devices?: readonly number[];
 }
@@ -57,6 +58,7 @@ export class Exerciser {
   private readonly random: Random;
   private readonly options: ExerciserOptions;
   private readonly drivers: readonly FileDriver[];
+  private readonly xattrs: readonly string[];
   private readonly log: string[] = [];
   /** Open files: the handle in each driver. */
   private readonly open: number[][] = [];
@@ -65,6 +67,7 @@ export class Exerciser {
   constructor(drivers: readonly FileDriver[], options: ExerciserOptions) {
     this.drivers = drivers;
     this.options = options;
+    this.xattrs = options.acls === true ? [...XATTRS, ...ACLS] : XATTRS;
     this.random = new Random(options.seed);
   }
 
@@ -162,7 +165,7 @@ export class Exerciser {
         return this.compare(["access", p, r.below(9)]);
       default:
         return r.chance(50)
-          ? this.compare(["getxattr", p, r.pick(XATTRS)])
+          ? this.compare(["getxattr", p, r.pick(this.xattrs)])
           : this.compare(["listxattr", p]);
     }
   }
@@ -184,16 +187,15 @@ export class Exerciser {
         return this.compare([
           "setxattr",
           p,
-          r.pick(XATTRS),
+          r.pick(this.xattrs),
           "v".repeat(r.below(9)),
           r.pick([0, 0, 1, 2, 4]),
         ]);
-      case 5: {
-        const kind = r.pick(["system.posix_acl_access", "system.posix_acl_default"]);
-        return this.compare(["setxattr", p, kind, randomAcl(r), r.pick([0, 0, 0, 1, 2])]);
-      }
+      case 5:
+        if (this.options.acls !== true) return;
+        return this.compare(["setxattr", p, r.pick(ACLS), randomAcl(r), r.pick([0, 0, 0, 1, 2])]);
       default:
-        return this.compare(["removexattr", p, r.pick(XATTRS)]);
+        return this.compare(["removexattr", p, r.pick(this.xattrs)]);
     }
   }
 

@@ -35,10 +35,9 @@ export function notifyEntry(
   dir.watches.notify(isDirectory ? mask | IN_ISDIR : mask, cookie, name, false);
 }
 
-/** An event of the inode itself (deleted, moved): only its own watches. */
+/** An event of the inode itself (moved, a name less): only its own watches, and without IN_ISDIR. */
 export function notifySelf(inode: Inode, mask: number): void {
-  if (inode.watches === null) return;
-  inode.watches.notify(isDir(inode) ? mask | IN_ISDIR : mask, 0, null, false);
+  if (inode.watches !== null) inode.watches.notify(mask, 0, null, false);
 }
 
 /** An event of a file at a path: its own watches and those of the directory that names it. HOT */

@@ -1,7 +1,7 @@
 /** unlink(2) and rmdir(2). */
 
 import { EBUSY, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } from "../../ffi/abi/errno.ts";
-import { IN_ATTRIB, IN_DELETE, IN_DELETE_SELF } from "../../ffi/abi/inotify.ts";
+import { IN_ATTRIB, IN_DELETE } from "../../ffi/abi/inotify.ts";
 import { isDirectory, mayDelete, wantWrite } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import { notifyEntry, notifySelf } from "./notify.ts";
@@ -25,12 +25,11 @@ export function unlinkAt(caller: Caller, dirfd: number, text: string): number {
   const dir = walk.inode;
   r = dir.unlink(child.name, victim);
   if (r < 0) return r;
-  // Watches hear of it while the inode is still there.
+  // Its watches hear IN_DELETE_SELF when it is let go, after the others.
   victim.hold();
   caller.fs.namespace.vfs.dentries.unlinked(child);
-  notifyEntry(dir, IN_DELETE, child.name, false);
   notifySelf(victim, IN_ATTRIB);
-  if (victim.nlink === 0 && victim.refs === 1) notifySelf(victim, IN_DELETE_SELF);
+  notifyEntry(dir, IN_DELETE, child.name, false);
   victim.drop();
   return 0;
 }
@@ -57,7 +56,6 @@ export function rmdirAt(caller: Caller, dirfd: number, text: string): number {
   victim.hold();
   caller.fs.namespace.vfs.dentries.unlinked(child);
   notifyEntry(dir, IN_DELETE, child.name, true);
-  notifySelf(victim, IN_DELETE_SELF);
   victim.drop();
   return 0;
 }

@@ -12,13 +12,7 @@ import {
   EXDEV,
 } from "../../ffi/abi/errno.ts";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from "../../ffi/abi/fcntl.ts";
-import {
-  IN_ATTRIB,
-  IN_DELETE_SELF,
-  IN_MOVE_SELF,
-  IN_MOVED_FROM,
-  IN_MOVED_TO,
-} from "../../ffi/abi/inotify.ts";
+import { IN_ATTRIB, IN_MOVE_SELF, IN_MOVED_FROM, IN_MOVED_TO } from "../../ffi/abi/inotify.ts";
 import { hasCap } from "../cred/credentials.ts";
 import { MAY_WRITE } from "../cred/permission.ts";
 import { inodePermission, isDirectory, mayCreate, mayDelete, wantWrite } from "./access.ts";
@@ -166,8 +160,5 @@ function tell(
     tell(caller, newDir, newName, oldDir, oldName, victim, null, 0);
     return;
   }
-  notifySelf(victim, IN_ATTRIB);
-  if (victim.refs === 1 && (victim.nlink === 0 || isDirectory(victim))) {
-    notifySelf(victim, IN_DELETE_SELF);
-  }
+  if (!isDirectory(victim)) notifySelf(victim, IN_ATTRIB);
 }

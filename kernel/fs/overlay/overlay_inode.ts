@@ -7,8 +7,10 @@
  */
 
 import { ENODATA, EOPNOTSUPP, EROFS } from "../../../ffi/abi/errno.ts";
+import { IN_DELETE_SELF } from "../../../ffi/abi/inotify.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { ATTR_SIZE, type AttrChange, type Inode, PlainInode } from "../../vfs/inode.ts";
+import { notifySelf } from "../../vfs/notify.ts";
 import type { PosixAcl } from "../../vfs/posix_acl.ts";
 import { COPY_DATA, COPY_META, COPY_NOTHING, copyUp, copyUpData } from "./copy_up.ts";
 import { setSize } from "./copy_data.ts";
@@ -173,6 +175,7 @@ export abstract class OverlayInode extends PlainInode {
 
   override drop(): void {
     if (--this.refs > 0) return;
+    if (this.nlink === 0) notifySelf(this, IN_DELETE_SELF);
     // What lives in the upper layer, or lost some of its names, is remembered as long as it has one.
     if (this.nlink > 0 && (this.upper !== null || this.extraLinks !== 0)) return;
     this.evict();

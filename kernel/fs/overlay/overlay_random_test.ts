@@ -102,6 +102,7 @@ for (const users of [false, true]) {
         seed,
         calls: 2500,
         users,
+        acls: true,
         renameFlags: [0, 0, 0, 1, 2, 3, 8],
         fallocateModes: [0, 1, 3, 2, 0x10, 8, 0x20, 0x200],
         devices: [0x103],

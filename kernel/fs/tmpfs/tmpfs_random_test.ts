@@ -22,6 +22,7 @@ function options(seed: number, users: boolean): ExerciserOptions {
     seed,
     calls: 3000,
     users,
+    acls: true,
     renameFlags: [0, 0, 0, 1, 2, 3, 8],
     // Linux's tmpfs knows no ZERO_RANGE, COLLAPSE_RANGE and INSERT_RANGE.
     fallocateModes: [0, 1, 3, 2, 0x200],
