@@ -3,7 +3,7 @@
  * takes an inode and its mount, which the caller has looked up (`findAt` of status.ts) or has open.
  */
 
-import { EACCES, EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from "../../ffi/abi/errno.ts";
+import { EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from "../../ffi/abi/errno.ts";
 import { IN_ATTRIB, IN_MODIFY } from "../../ffi/abi/inotify.ts";
 import { S_ISGID, UTIME_NOW, UTIME_OMIT } from "../../ffi/abi/stat.ts";
 import {
@@ -227,9 +227,4 @@ export function utimensAt(
 ): number {
   const path = findAt(caller, dirfd, text, flags);
   return typeof path === "number" ? path : setTimes(caller, path, times);
-}
-
-/** The path of an open file for the f* calls; anonymous files have none and cannot be changed: -EACCES. */
-export function pathOfFile(file: OpenFile): Path | number {
-  return file.path ?? -EACCES;
 }

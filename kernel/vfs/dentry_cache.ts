@@ -45,12 +45,6 @@ export class DentryCache {
     return cached;
   }
 
-  /** The cached dentry of `name`, or null, without asking the file system (RESOLVE_CACHED). */
-  peek(dir: Dentry, name: string): Dentry | null {
-    if (dir.inode === null || !dir.inode.dentriesAreStable) return null;
-    return dir.children?.get(name) ?? null;
-  }
-
   private ask(dir: Dentry, inode: Inode, name: string): Dentry | number {
     if (name.length > NAME_MAX) return -ENAMETOOLONG;
     const found = inode.lookup(name);

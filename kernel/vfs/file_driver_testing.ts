@@ -3,7 +3,7 @@
  * calls. Every call answers with a string or number: a result, or the name of an error.
  */
 
-import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW } from "../../ffi/abi/fcntl.ts";
+import { AT_FDCWD, AT_REMOVEDIR } from "../../ffi/abi/fcntl.ts";
 import { Stat } from "../../ffi/abi/stat.ts";
 import * as nr from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
@@ -414,5 +414,3 @@ export class HostDriver implements FileDriver {
     Deno.removeSync(this.dir, { recursive: true });
   }
 }
-/** Used by tests of single calls: lstat. */
-export const NOFOLLOW = AT_SYMLINK_NOFOLLOW;

@@ -1,6 +1,6 @@
 /**
  * Inodes and file systems as the VFS sees them. A file system subclasses Inode; everything here is
- * non-blocking and returns -errno. Permission checks on the *path* are the VFS's (walk.ts, operations.ts);
+ * non-blocking and returns -errno. Permission checks on the *path* are the VFS's (walk.ts, access.ts);
  * an inode's methods assume that they were made.
  *
  * Names are byte strings (core/bytes.ts). Times are seconds + nanoseconds, so that nothing is lost.
@@ -10,7 +10,6 @@ import { EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { IN_DELETE_SELF } from "../../ffi/abi/inotify.ts";
 import { makedev } from "../../ffi/abi/stat.ts";
 import type { Credentials } from "../cred/credentials.ts";
-import type { WaitQueue } from "../core/wait.ts";
 import type { Dentry, Path } from "./dentry.ts";
 import type { FileLocks } from "./file_locks.ts";
 import type { InodeWatches } from "./notify.ts";
@@ -323,11 +322,4 @@ export abstract class PlainInode extends Inode {
   override listxattr(): string[] | number {
     return [];
   }
-}
-
-/** How mmap reaches the pages of a file: one of the three, see mm/backing.ts. */
-export interface Mappable {
-  /** A host file registered with the platform: pages are mapped straight from it. */
-  readonly hostFd: number;
-  readonly waiters: WaitQueue | null;
 }

@@ -367,9 +367,3 @@ export function openExec(
   file.drop();
   return -ETXTBSY;
 }
-
-/** A description of a file at a path found earlier, without permission checks (the kernel's own use). */
-export function openPathDirectly(caller: Caller, path: Path, flags: number): OpenFile | number {
-  const inode = path.dentry.inode;
-  return inode === null ? -ENOENT : openInode(caller, path, inode, flags);
-}

@@ -1,5 +1,5 @@
 /**
- * Looking: stat(2), access(2), readlink(2), statfs(2), and the lookup of the *at calls. Nothing is changed but
+ * Looking: stat(2), access(2), readlink(2), and the lookup of the *at calls. Nothing is changed but
  * access times.
  */
 
@@ -11,8 +11,7 @@ import { checkNoExec, inodePermission, isRegular, isSymlink, wantWrite } from ".
 import { touchAtime } from "./atime.ts";
 import type { Caller } from "./caller.ts";
 import type { Path } from "./dentry.ts";
-import type { Inode, StatFs } from "./inode.ts";
-import { statfsFlags } from "./mount_info.ts";
+import type { Inode } from "./inode.ts";
 import { firstWalk, LOOKUP_EMPTY, LOOKUP_FOLLOW } from "./walk.ts";
 
 const ACCESS_FLAGS = AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
@@ -81,12 +80,4 @@ export function readlinkAt(caller: Caller, dirfd: number, text: string): string 
   if (!isSymlink(inode)) return text === "" ? -ENOENT : -EINVAL;
   touchAtime(walk.mount, inode, false);
   return inode.readlink();
-}
-
-/** statfs(2) of the file system at a path. */
-export function statfsPath(path: Path, out: StatFs): number {
-  const r = path.mount.fs.statfs(out);
-  if (r < 0) return r;
-  out.flags = statfsFlags(path.mount);
-  return 0;
 }

@@ -100,19 +100,6 @@ export class Walk {
     return this.begin(text, flags);
   }
 
-  /** Resolve from a given place, whatever the text begins with is relative to it (mounts, /proc, exec). */
-  runFrom(caller: Caller, start: Path, text: string, flags: number): number {
-    if (text.length === 0 && (flags & LOOKUP_EMPTY) === 0) return -ENOENT;
-    this.caller = caller;
-    this.namespace = caller.fs.namespace;
-    this.root = caller.fs.root;
-    this.resolve = 0;
-    this.mount = start.mount;
-    this.dentry = start.dentry;
-    if (text.length > 0 && !isDirectory(this.inode)) return -ENOTDIR;
-    return this.begin(text, flags);
-  }
-
   private begin(text: string, flags: number): number {
     this.flags = flags;
     this.links = 0;
