@@ -156,7 +156,7 @@ Deno.test("an O_PATH file is no file for I/O", () => {
   assertEquals(t.getAny(0)!.canRead, false);
 });
 
-Deno.test("closing any fd drops the table's POSIX locks; an error of close is told, the fd is gone", () => {
+Deno.test("closing any fd drops the table's POSIX locks; after an error the fd is gone", () => {
   const t = new FdTable(), file = new TestFile();
   const locks = file.inode.locks = new FileLocks();
   t.install(file, false, LIMIT);

@@ -25,6 +25,8 @@ export class MountNamespace {
   /** Poll of /proc/PID/mounts; `generation` counts changes. */
   readonly changes: WaitQueue = new WaitQueue();
   generation: number = 0;
+  /** Inode number of /proc/PID/ns/mnt; 0 until somebody asks for it. */
+  ino: number = 0;
   private rootMount: Mount;
 
   constructor(vfs: Vfs, rootMount: Mount) {

@@ -367,3 +367,9 @@ export function openExec(
   file.drop();
   return -ETXTBSY;
 }
+
+/** A description of a file at a path found earlier, without permission checks (TIOCGPTPEER and the like). */
+export function openPathDirectly(caller: Caller, path: Path, flags: number): OpenFile | number {
+  const inode = path.dentry.inode;
+  return inode === null ? -ENOENT : openInode(caller, path, inode, flags);
+}

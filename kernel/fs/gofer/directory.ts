@@ -24,7 +24,7 @@ export class GoferDirectory extends GoferInode {
   private readonly scan: DirScan = new DirScan();
 
   override get dentriesAreStable(): boolean {
-    return this.fs.isExclusive;
+    return this.fs.isExclusive && !this.fs.isChangedBehind;
   }
 
   override lookup(name: string): Inode | number {

@@ -25,7 +25,7 @@ export class OverlayDirectory extends OverlayInode {
   changes: number = 0;
 
   override get dentriesAreStable(): boolean {
-    return (this.upper === null || this.upper.dentriesAreStable) &&
+    return !this.fs.isChangedBehind && (this.upper === null || this.upper.dentriesAreStable) &&
       (this.lower === null || this.lower.dentriesAreStable);
   }
 

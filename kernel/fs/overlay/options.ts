@@ -10,6 +10,7 @@ import type { Caller } from "../../vfs/caller.ts";
 import { holdPath, type Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { findAt } from "../../vfs/status.ts";
+import { OverlayDirectory } from "./directory.ts";
 import { OverlayFs } from "./overlay_fs.ts";
 
 const AT_FDCWD = -100;
@@ -97,6 +98,8 @@ export function overlayFromOptions(
     if (wantWrite(found.mount) < 0) return -EROFS;
     upper = found;
   }
+  const top = upper === null ? null : realUpper(upper.dentry.inode!);
+  if (typeof top === "number") return top;
   const pinned = [...lowers, ...(upper === null ? [] : [upper])].map(holdPath);
   const options = { isPersistent: true, text, frames, owned: null };
   let lower: Inode = lowers[lowers.length - 1]!.dentry.inode!;
@@ -106,5 +109,19 @@ export function overlayFromOptions(
     stack.readOnly = true;
     lower = stack.root;
   }
-  return new OverlayFs(lower, upper === null ? null : upper.dentry.inode, { ...options, pinned });
+  return new OverlayFs(lower, top, { ...options, pinned });
+}
+
+/**
+ * An overlay cannot hold whiteouts. When the upper directory lies in one, and only in its upper layer (it was made
+ * there), the directory of that layer is taken; any other is -EINVAL, as on Linux.
+ */
+function realUpper(dir: Inode): Inode | number {
+  let upper = dir;
+  while (upper instanceof OverlayDirectory) {
+    if (upper.upper === null || upper.lower !== null) return -EINVAL;
+    upper.fs.isChangedBehind = true;
+    upper = upper.upper;
+  }
+  return upper;
 }
