@@ -1,7 +1,7 @@
 /**
- * The entry of `dvisor`: hands the command line to `oci/cli.ts`. Everything else is loaded by the verb that needs it.
+ * The entry of `dvisor`: picks the part that the verb needs. Everything else is in `oci/`.
  */
 
-import { main } from "./oci/cli.ts";
+import { partFor, runPart } from "./oci/parts.ts";
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) await runPart(partFor(Deno.args[0]));

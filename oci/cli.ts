@@ -1,97 +1,58 @@
 /**
- * The command line: finds the verb, loads it, and turns what it throws into one line and an exit code.
+ * The command line: finds the verb and runs it.
  *
- * A verb is a file in commands/; it is loaded only when it is asked for, so that `dvisor --version` does not wait for
- * the kernel. Neighbours: flags.ts reads a verb's options.
+ * A verb is a file in commands/. What `boot`, `syscalls` and `doctor` do is in another part (parts.ts), which the entry
+ * chooses before this is loaded; here are only their help texts.
  */
 
-import type { Command } from "./commands/command.ts";
-import { EXIT_FAILURE, EXIT_USAGE, explain, usageError, UserError } from "./user_error.ts";
+import { command as doCommand } from "./commands/do.ts";
+import { helpCommand } from "./commands/help.ts";
+import { command as run } from "./commands/run.ts";
+import { command as spec } from "./commands/spec.ts";
+import { DOCTOR_HELP, SYSCALLS_HELP } from "./commands/kernel_help.ts";
+import type { Verb } from "./commands/command.ts";
+import { runCommand } from "./run_command.ts";
+import { EXIT_USAGE, usageError } from "./user_error.ts";
 import { OCI_VERSION, VERSION } from "./version.ts";
-
-interface Verb {
-  readonly summary: string;
-  readonly load: () => Promise<{ readonly command: Command }>;
-}
 
 /** Every verb, in the order in which help shows them. */
 export const VERBS: Readonly<Record<string, Verb>> = {
-  do: {
-    summary: "run a command in a sandbox over this machine's files",
-    load: () => import("./commands/do.ts"),
-  },
-  run: {
-    summary: "run an OCI bundle in a sandbox",
-    load: () => import("./commands/run.ts"),
-  },
-  spec: {
-    summary: "write a config.json to begin a bundle with",
-    load: () => import("./commands/spec.ts"),
-  },
+  do: { summary: "run a command in a sandbox over this machine's files", command: doCommand },
+  run: { summary: "run an OCI bundle in a sandbox", command: run },
+  spec: { summary: "write a config.json to begin a bundle with", command: spec },
   syscalls: {
     summary: "show which system calls the sandbox has",
-    load: () => import("./commands/syscalls.ts"),
+    command: { help: SYSCALLS_HELP, run: inKernelPart },
   },
   doctor: {
     summary: "show what this host offers to a sandbox",
-    load: () => import("./commands/doctor.ts"),
+    command: { help: DOCTOR_HELP, run: inKernelPart },
   },
-  help: {
-    summary: "show how a verb is used",
-    load: () => import("./commands/help.ts"),
-  },
+  help: { summary: "show how a verb is used", command: helpCommand(() => VERBS) },
 };
 
-/** Not for people: what dvisor starts itself as. */
-const INTERNAL_VERBS: Readonly<Record<string, Verb>> = {
-  boot: {
-    summary: "the kernel of one sandbox",
-    load: () => import("./commands/boot.ts"),
-  },
-};
-
-/** The verb named `name`, or null. */
-export function findVerb(name: string): Verb | null {
-  for (const table of [VERBS, INTERNAL_VERBS]) {
-    if (Object.hasOwn(table, name)) return table[name] ?? null;
-  }
-  return null;
+function inKernelPart(): never {
+  throw new Error("the entry did not choose the kernel part");
 }
 
 /** Runs a command line. @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
-  try {
-    return await dispatch(args);
-  } catch (error) {
-    if (error instanceof UserError) {
-      console.error(`dvisor: ${explain(error)}`);
-      return error.exitCode;
-    }
-    console.error("dvisor: this is a bug in dvisor:", error);
-    return EXIT_FAILURE;
-  }
-}
-
-async function dispatch(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === "--version") {
     console.log(`dvisor version ${VERSION}\nspec: ${OCI_VERSION}`);
     return 0;
   }
-  if (name === "--help" || name === "-h") return await run("help", rest);
   if (name === undefined) {
     console.error("dvisor: no verb given; try: dvisor help");
     return EXIT_USAGE;
   }
-  return await run(name, rest);
+  const known = name === "--help" || name === "-h" ? "help" : name;
+  return await runCommand({ help: "", run: () => findVerb(known).command.run(rest) }, rest);
 }
 
-async function run(name: string, args: readonly string[]): Promise<number> {
-  const verb = name.startsWith("-") ? null : findVerb(name);
-  if (verb === null) {
-    const what = name.startsWith("-") ? "option" : "verb";
-    throw usageError(`there is no ${what} "${name}"; try: dvisor help`);
-  }
-  const { command } = await verb.load();
-  return await command.run(args);
+function findVerb(name: string): Verb {
+  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+  if (verb !== undefined) return verb;
+  const what = name.startsWith("-") ? "option" : "verb";
+  throw usageError(`there is no ${what} "${name}"; try: dvisor help`);
 }

@@ -7,8 +7,6 @@
  * in a worker is harmless: each handler passes on what is not its own.
  */
 
-import { Assembler } from "../asm/assembler.ts";
-import { writeSharedObject } from "../asm/elf_shared.ts";
 import { MFD_CLOEXEC } from "../abi/fcntl.ts";
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../abi/mman.ts";
 import {
@@ -22,43 +20,8 @@ import {
   SIGSET_SIZE,
 } from "../abi/signal.ts";
 import { SYS_rt_sigaction } from "../abi/syscall_numbers.ts";
-import { emitMemory } from "../mem/memory_code.ts";
-import { emitSyscall, emitTsc } from "./call_code.ts";
 import { DATA, DATA_BYTES } from "./data_page.ts";
-import { emitHelper } from "./helper_code.ts";
-import { emitSignalHandler } from "./signal_code.ts";
-import { emitSpawn } from "./spawn_code.ts";
-import { CODE_START, FaultTable } from "./fault_code.ts";
-
-const LOAD = { parameters: ["f64"], result: "f64" } as const;
-const STORE = { parameters: ["f64", "i32"], result: "i32" } as const;
-const EXCHANGE = { parameters: ["f64", "i32"], result: "f64" } as const;
-const COPY_BUFFER = { parameters: ["buffer", "u32", "f64", "i32"], result: "i32" } as const;
-
-const SIGNATURES = {
-  syscall: { parameters: ["i32", "f64", "f64", "f64", "f64", "f64", "f64"], result: "f64" },
-  copy: { parameters: ["f64", "f64", "i32"], result: "i32" },
-  copy_to_buffer: COPY_BUFFER,
-  copy_from_buffer: COPY_BUFFER,
-  fill: { parameters: ["f64", "i32", "i32"], result: "i32" },
-  load8: LOAD,
-  load16: LOAD,
-  load32: LOAD,
-  load64: LOAD,
-  store8: STORE,
-  store16: STORE,
-  store32: STORE,
-  store64: { parameters: ["f64", "f64"], result: "i32" },
-  cas32: { parameters: ["f64", "i32", "i32"], result: "f64" },
-  xadd32: EXCHANGE,
-  xchg32: EXCHANGE,
-  find_zero: { parameters: ["f64", "i32"], result: "i32" },
-  compare: { parameters: ["f64", "f64", "i32"], result: "i32" },
-  spawn: { parameters: ["f64"], result: "f64" },
-  start_helper: { parameters: ["f64"], result: "f64" },
-  rdtsc: { parameters: [], result: "f64" },
-  code_start: { parameters: [], result: "void" },
-} as const;
+import { nativeImage, place, SIGNATURES } from "./native_image.ts";
 
 /** The libc calls that are needed before there is a raw one. */
 const LIBC = {
@@ -81,28 +44,18 @@ function load() {
   const dataBase = Number(page);
   if (dataBase % DATA_BYTES !== 0) throw hostError("mmap failed");
 
-  const a = new Assembler().label(CODE_START).ret();
-  const faults = new FaultTable(a);
-  emitSyscall(a);
-  emitTsc(a);
-  emitMemory(a, faults);
-  emitSpawn(a, dataBase);
-  emitHelper(a, dataBase);
-  emitSignalHandler(a, dataBase);
-  faults.emit(dataBase);
-  const code = a.assemble();
-  const symbols: Record<string, number> = {};
-  for (const name of Object.keys(SIGNATURES)) symbols[name] = a.offsetOf(name);
+  const image = nativeImage();
+  place(image, dataBase);
 
   const name = new TextEncoder().encode("dvisor-native\0");
   const fd = libc.symbols.memfd_create(name, MFD_CLOEXEC);
   if (fd < 0) throw hostError("memfd_create failed");
   const path = uniquePath(fd);
   try {
-    Deno.writeFileSync(path, writeSharedObject(code, symbols, { keepLoaded: true }));
+    Deno.writeFileSync(path, image.elf);
     const library = Deno.dlopen(path, SIGNATURES);
     const codeBase = Number(Deno.UnsafePointer.value(codeStart(path)));
-    return { symbols: library.symbols, dataBase, codeBase, offsetOf: (l: string) => a.offsetOf(l) };
+    return { symbols: library.symbols, dataBase, codeBase, offsets: image.offsets };
   } catch (cause) {
     throw hostError("dlopen failed", cause);
   } finally {
@@ -142,7 +95,9 @@ export const dataView: DataView = new DataView(
 
 /** Host address of a label of the assembled code. */
 export function codeAddress(label: string): number {
-  return loaded.codeBase + loaded.offsetOf(label);
+  const offset = loaded.offsets[label];
+  if (offset === undefined) throw new RangeError(`there is no label ${label} in the native code`);
+  return loaded.codeBase + offset;
 }
 
 /**

@@ -10,3 +10,9 @@ export interface Command {
    */
   run(args: readonly string[]): number | Promise<number>;
 }
+
+export interface Verb {
+  /** One line for the list of verbs. */
+  readonly summary: string;
+  readonly command: Command;
+}

@@ -1,17 +1,19 @@
 /** `dvisor help [VERB]`. */
 
-import { findVerb, VERBS } from "../cli.ts";
 import { readFlags } from "../flags.ts";
 import { usageError } from "../user_error.ts";
-import type { Command } from "./command.ts";
+import type { Command, Verb } from "./command.ts";
 
 const HELP = `Usage: dvisor help [VERB]
 
 Shows all verbs, or how one is used.`;
 
-function overview(): string {
-  const width = Math.max(...Object.keys(VERBS).map((name) => name.length));
-  const lines = Object.entries(VERBS).map(([name, verb]) =>
+/** By name, in the order in which they are shown. */
+type Verbs = Readonly<Record<string, Verb>>;
+
+function overview(verbs: Verbs): string {
+  const width = Math.max(...Object.keys(verbs).map((name) => name.length));
+  const lines = Object.entries(verbs).map(([name, verb]) =>
     `  ${name.padEnd(width)}  ${verb.summary}`
   );
   return `dvisor runs programs in a sandbox on an application kernel written in TypeScript.
@@ -32,18 +34,21 @@ executed, 127 when there is none; 2 for a wrong command line or config.json; 1 w
 does not let dvisor do its work.`;
 }
 
-export const command: Command = {
-  help: HELP,
-  async run(args) {
-    const [name, extra] = readFlags(args, {}).rest;
-    if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
-    if (name === undefined) {
-      console.log(overview());
+/** @param verbs what there is to explain; asked for when it is needed */
+export function helpCommand(verbs: () => Verbs): Command {
+  return {
+    help: HELP,
+    run(args) {
+      const [name, extra] = readFlags(args, {}).rest;
+      if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
+      if (name === undefined) {
+        console.log(overview(verbs()));
+        return 0;
+      }
+      const verb = Object.hasOwn(verbs(), name) ? verbs()[name] : undefined;
+      if (verb === undefined) throw usageError(`there is no verb "${name}"; try: dvisor help`);
+      console.log(verb.command.help);
       return 0;
-    }
-    const verb = Object.hasOwn(VERBS, name) ? findVerb(name) : null;
-    if (verb === null) throw usageError(`there is no verb "${name}"; try: dvisor help`);
-    console.log((await verb.load()).command.help);
-    return 0;
-  },
-};
+    },
+  };
+}

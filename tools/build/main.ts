@@ -7,7 +7,7 @@
 
 import { requireHost, ROOT } from "../host_check.ts";
 import { chooseBase, compileProgram } from "./compile.ts";
-import { bundleProgram } from "./program.ts";
+import { bundleOutput } from "./program.ts";
 import { OUTPUTS } from "./staleness.ts";
 
 function describe(error: unknown): string {
@@ -19,8 +19,9 @@ function describe(error: unknown): string {
 async function build(dist: string, workDir: string): Promise<void> {
   const base = await chooseBase(workDir);
   console.log(`Base: ${base.kind}`);
-  for (const { name, entry } of OUTPUTS) {
-    const script = await bundleProgram(ROOT, entry, name, workDir);
+  for (const output of OUTPUTS) {
+    const { name } = output;
+    const script = await bundleOutput(ROOT, output, workDir);
     await compileProgram(script, `${workDir}/${name}`, name, base, workDir);
     console.log(`${name}: ${Math.round(script.length / 1024)} KB of script`);
   }

@@ -6,6 +6,9 @@
  * `compile.ts` makes it a binary.
  */
 
+import { assembleNative, toText } from "../../ffi/sys/native_image.ts";
+import type { Output } from "./staleness.ts";
+
 /** What stands for `import.meta`, which a script does not have. */
 const META = `({main:true,url:"file:///proc/self/exe",filename:"/proc/self/exe"})`;
 
@@ -57,4 +60,24 @@ export async function bundleProgram(
     throw new Error(`cannot bundle ${entry}:\n${new TextDecoder().decode(stderr).trimEnd()}`);
   }
   return toScript(await Deno.readTextFile(bundle), name);
+}
+
+/**
+ * The whole program of a binary: what is prebuilt, the texts of its parts, and its entry.
+ *
+ * @throws Error if the bundler fails
+ */
+export async function bundleOutput(
+  root: string,
+  output: Output,
+  workDir: string,
+): Promise<string> {
+  const parts: Record<string, string> = {};
+  for (const [part, entry] of Object.entries(output.parts)) {
+    parts[part] = await bundleProgram(root, entry, `${output.name}-${part}`, workDir);
+  }
+  const main = await bundleProgram(root, output.entry, output.name, workDir);
+  const prebuilt = { native: toText(assembleNative()) };
+  return `globalThis.dvisorPrebuilt=${JSON.stringify(prebuilt)};` +
+    `globalThis.dvisorParts=${JSON.stringify(parts)};${main}`;
 }

@@ -4,12 +4,17 @@
 export interface Output {
   readonly name: string;
   readonly entry: string;
+  /** Entry points of programs that the entry chooses from, by name: oci/parts.ts. */
+  readonly parts: Readonly<Record<string, string>>;
 }
+
+/** As oci/parts.ts has them. */
+const PARTS = { command: "oci/command_main.ts", kernel: "oci/kernel_main.ts" };
 
 /** Both binaries. */
 export const OUTPUTS: readonly Output[] = [
-  { name: "dvisor", entry: "mod.ts" },
-  { name: "dvisor-gofer", entry: "gofer/main.ts" },
+  { name: "dvisor", entry: "mod.ts", parts: PARTS },
+  { name: "dvisor-gofer", entry: "gofer/main.ts", parts: {} },
 ];
 
 const SOURCES = ["mod.ts", "deno.json", "ffi", "platform", "kernel", "gofer", "oci", "tools/build"];

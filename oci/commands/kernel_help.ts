@@ -1,0 +1,18 @@
+/** Help texts of the verbs that run in the kernel part; the command line shows them. */
+
+export const SYSCALLS_HELP = `Usage: dvisor syscalls [--json]
+
+Shows the system calls of the sandbox's kernel: number, name, how far it is supported, and what
+is missing.
+
+Options:
+  --json  as JSON, one object a call`;
+
+export const DOCTOR_HELP = `Usage: dvisor doctor [--json]
+
+Shows what this host offers to a sandbox, which platform would be picked and why.
+
+Options:
+  --json  as JSON
+
+Exit codes: 0 when a sandbox can run here, else 1.`;

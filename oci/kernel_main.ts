@@ -1,0 +1,12 @@
+/** The part of `dvisor` that has the kernel in it: parts.ts. */
+
+import { command as boot } from "./commands/boot.ts";
+import type { Command } from "./commands/command.ts";
+import { runCommand } from "./run_command.ts";
+
+const COMMANDS: Readonly<Record<string, Command>> = { boot };
+
+const [verb = "", ...args] = Deno.args;
+const command = COMMANDS[verb];
+if (command === undefined) throw new Error(`the kernel part has no verb ${verb}`);
+Deno.exit(await runCommand(command, args));

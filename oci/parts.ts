@@ -1,0 +1,43 @@
+/**
+ * The programs that `dvisor` is made of. A process runs one of them and does not even parse the others: the command line
+ * must not wait for the kernel, nor keep it in memory.
+ *
+ * From sources a part is a module. In a built binary it is the text of a script, which the build puts into
+ * `globalThis.dvisorParts`.
+ */
+
+/** The parts and their entry points, relative to the project's root. */
+export const PARTS = {
+  /** The command line. */
+  command: "oci/command_main.ts",
+  /** The kernel of a sandbox, and what shows it: `boot`, `syscalls`, `doctor`. */
+  kernel: "oci/kernel_main.ts",
+} as const;
+
+export type PartName = keyof typeof PARTS;
+
+declare global {
+  /** Set by the build, in front of the program. */
+  var dvisorParts: Readonly<Record<string, string>> | undefined;
+}
+
+/** Verbs of the kernel part. */
+const KERNEL_VERBS: readonly string[] = ["boot", "syscalls", "doctor"];
+
+export function partFor(verb: string | undefined): PartName {
+  return verb !== undefined && KERNEL_VERBS.includes(verb) ? "kernel" : "command";
+}
+
+/** Runs a part; it reads Deno.args and ends the process. */
+export async function runPart(name: PartName): Promise<void> {
+  const script = globalThis.dvisorParts?.[name];
+  if (script === undefined) {
+    // No literal, so that the build does not follow it.
+    const url = new URL(`../${PARTS[name]}`, import.meta.url).href;
+    await import(url);
+    return;
+  }
+  globalThis.dvisorParts = undefined;
+  // Indirect: the script sees only the global scope.
+  await (0, eval)(script);
+}
