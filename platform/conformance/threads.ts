@@ -20,6 +20,8 @@ export function testThreads(define: Define): void {
   define("a forked space has the parent's mappings and its own changes", forked);
   define("a fork of a fork of a fork", forkChain);
   define("a space is forked while its threads run", forkWhileRunning);
+  define("children live on when their parent ends right after the fork", parentEnds);
+  define("a grandchild lives on when all before it end at once", lineEnds);
 }
 
 /** Adds 1 to the shared word at DATA, calls 1 with its counter rbx; for ever. */
@@ -250,4 +252,51 @@ function forkWhileRunning(lab: Lab): void {
   lab.expect(spinner, p.TRAP_INTERRUPT);
   spinner.fetchRegs();
   assert(reg(spinner, p.RAX) > 0n, "it has been running");
+}
+
+/** Destroyed before anything of the children can have begun, and while another thread of it runs. */
+function parentEnds(lab: Lab): void {
+  for (let round = 0; round < 10; round++) {
+    const space = lab.space();
+    lab.load(space, peeker());
+    lab.load(space, new Assembler().label("again").jmp("again"), CODE + PAGE);
+    lab.arena.dv.setUint32(lab.map(space, DATA), 7, true);
+    lab.thread(space, CODE + PAGE).resumeAll(true);
+    const parent = lab.thread(space);
+    parent.resumeAll(true);
+    lab.expectCall(parent, 1);
+    const children = new Set<p.Context>();
+    for (let i = 0; i < 3; i++) children.add(forkThread(lab, parent));
+    for (const child of children) if (round % 2 === 0) child.resumeAll(true);
+    space.destroy();
+    assert(space.fork() === null, "a destroyed space cannot fork");
+    for (const child of children) if (round % 2 === 1) child.resumeAll(true);
+    const spaces = [space, ...[...children].map((c) => c.space)];
+    while (children.size > 0) {
+      const child = lab.next();
+      assertTrap(child, p.TRAP_SYSCALL);
+      assertEquals(child.args.u64(0), 7);
+      assert(children.delete(child), "each child makes its call");
+    }
+    for (const s of spaces) s.destroy();
+    for (const s of spaces) lab.until(() => s.ackedSeq === s.seq, "the stub is gone");
+  }
+}
+
+function lineEnds(lab: Lab): void {
+  const space = lab.space();
+  lab.load(space, peeker());
+  lab.arena.dv.setUint32(lab.map(space, DATA), 7, true);
+  const line: p.AddressSpace[] = [space];
+  for (let depth = 1; depth <= 5; depth++) {
+    const child = line[depth - 1]!.fork();
+    assert(child !== null, "a space that has never run can fork");
+    line.push(child);
+  }
+  const last = lab.thread(line.pop()!);
+  for (const s of line) s.destroy();
+  last.resumeAll(true);
+  lab.expectCall(last, 1);
+  assertEquals(last.args.u64(0), 7);
+  for (const s of line) lab.until(() => s.ackedSeq === s.seq, "the stub is gone");
 }

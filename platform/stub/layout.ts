@@ -62,6 +62,8 @@ export const GLOBAL_AT = {
 export const COMMANDS_AT = {
   /** u32: commands queued so far, modulo 2^32. */
   head: 0,
+  /** u32: not 0 asks the stub to ring as soon as it has told its pid. */
+  ringAtBirth: 4,
   ring: 64,
   /** One `stack_t` (24 bytes) for each slot. */
   stacks: 64 + 128 * 64,

@@ -145,7 +145,7 @@ export function emitMapper(a: Assembler, sites: AllowedSites): void {
   emitAck(a, sites);
   emitThread(a, sites);
   emitFork(a);
-  emitBirth(a);
+  emitBirth(a, sites);
 }
 
 function emitMappings(a: Assembler, sites: AllowedSites): void {
@@ -185,14 +185,18 @@ function emitAck(a: Assembler, sites: AllowedSites): void {
   a.mov(edi, FD_CONTROL).lea(rsi, arg(0)).mov(edx, 8).mov(r10, arg(1));
   privilegedCall(a, SYS_pwrite64);
   a.test(r14d, r14d).je("mapper");
-  a.mov(edi, FD_DOORBELL).lea(rsi, rip(ONE)).mov(edx, 8).mov(eax, SYS_write);
-  allowedCall(a, sites.doorbell);
+  emitRing(a, sites);
   a.jmp("mapper");
 
   a.label("op_wake");
   a.mov(r14, arg(0));
   futexWake(a, mem(r14), 1, sites.futex);
   a.jmp("mapper");
+}
+
+function emitRing(a: Assembler, sites: AllowedSites): void {
+  a.mov(edi, FD_DOORBELL).lea(rsi, rip(ONE)).mov(edx, 8).mov(eax, SYS_write);
+  allowedCall(a, sites.doorbell);
 }
 
 /**
@@ -248,7 +252,7 @@ function emitTell(a: Assembler, i: number): void {
  * The first steps of a stub: r12, r14, r15 are the control file offsets of its commands, first slots and ack entry. It
  * replaces what it inherited by its own. A child of the zygote first gives away what is not for stubs.
  */
-function emitBirth(a: Assembler): void {
+function emitBirth(a: Assembler, sites: AllowedSites): void {
   const check = () => void a.test(eax, eax).jne("birth_fail");
   const map = (address: number, bytes: string | number, prot: number, offset: Reg64) => {
     a.mov(rdi, address);
@@ -280,7 +284,10 @@ function emitBirth(a: Assembler): void {
   a.mov(at(PID), rax);
   a.mov(edi, FD_CONTROL).lea(rsi, at(PID)).mov(edx, 8).lea(r10, mem(r15, ACK_AT.pid));
   privilegedCall(a, SYS_pwrite64);
-  a.xor(r13d, r13d).jmp("mapper");
+  a.xor(r13d, r13d);
+  a.cmp(at(COMMANDS + COMMANDS_AT.ringAtBirth), 0, 4).je("mapper");
+  emitRing(a, sites);
+  a.jmp("mapper");
   a.label("birth_fail");
   dieWith(a, EXIT_SETUP);
 }

@@ -309,12 +309,20 @@ export class SystrapSpace extends AddressSpace {
     this.pid = pid;
     this.pidfd = syscall(SYS_pidfd_open, pid, 0);
     this.#owner.born(this);
-    if (this.#mustDie) this.#sendKill();
+    if (this.#mustDie && !this.#waitsForBirth) this.#sendKill();
   }
 
+  /** A destroyed parent lives on until its mapper has made all children that were forked. */
   #leaveParent(): void {
-    if (this.#parent !== null) this.#parent.#unborn.delete(this);
+    const parent = this.#parent;
     this.#parent = null;
+    if (parent === null) return;
+    parent.#unborn.delete(this);
+    if (parent.isDestroyed && parent.#unborn.size === 0) parent.kill();
+  }
+
+  get #waitsForBirth(): boolean {
+    return this.isDestroyed && this.#unborn.size > 0;
   }
 
   /** Ends the stub. Its contexts report TRAP_DEATH once it is dead. */
@@ -370,7 +378,22 @@ export class SystrapSpace extends AddressSpace {
     this.#idle.length = 0;
     this.held.length = 0;
     if (this.#isDead) this.#end();
+    else if (this.#unborn.size > 0) this.#endAfterBirths();
     else this.kill();
+  }
+
+  #endAfterBirths(): void {
+    this.#mustDie = true;
+    for (const child of this.#unborn) child.#ringAtBirth();
+    if (!this.ring.publish()) this.#engine.overflowing.push(this);
+    this.wakeMapper();
+    for (const child of [...this.#unborn]) child.stubIsAlive(); // had they been born before they were asked to ring
+  }
+
+  #ringAtBirth(): void {
+    const { control } = this.#engine;
+    const word = control.commandsOffset(this.id) + COMMANDS_AT.ringAtBirth;
+    Atomics.store(control.i32, word / 4, 1);
   }
 
   #end(): void {

@@ -226,6 +226,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
   finishSleep(): void {
     this.engine.wakeUp();
     this.#reapDead();
+    for (const space of this.#unborn) space.stubIsAlive();
   }
 
   setSpinBudget(ns: number): void {
