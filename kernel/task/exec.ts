@@ -19,7 +19,6 @@ import { endOtherThreads } from "./exit_request.ts";
 import { releaseMemory } from "./exit.ts";
 import { RLIMIT_STACK } from "./limits.ts";
 import { discardProgram, makeProgram, type Program, type ProgramRequest } from "./program.ts";
-import { disableAltStack } from "./signal/alt_stack.ts";
 import { SignalHandlers } from "./signal/handlers.ts";
 import { SIGCHLD } from "./signal/sigset.ts";
 import type { Task } from "./task.ts";
@@ -97,7 +96,8 @@ function become(task: Task, program: Program): void {
     task.sighand = own;
   }
   task.sighand.clearHandlers();
-  disableAltStack(task.signals);
+  task.signals.altBase = 0;
+  task.signals.altSize = 0;
   group.timers.removePosix();
   group.membarriers = 0;
   group.hasExeced = true;

@@ -24,6 +24,7 @@ import { SI_USER, SigInfo } from "./signal/pending.ts";
 import { sendToGroup } from "./signal/send.ts";
 import { SIGCHLD, SIGKILL } from "./signal/sigset.ts";
 import { AWAIT_CALL, AWAIT_FULL, DEAD, HANDLING, RUNNING, type Task } from "./task.ts";
+import { leaveSession } from "./terminal_hooks.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 /** The current task ends. Its context, memory, files go; with the last task the process becomes a zombie. */
@@ -102,10 +103,7 @@ function endProcess(task: Task): void {
   group.timers.destroy();
   group.exe?.drop();
   group.exe = null;
-  const session = group.session;
-  if (session.sid === group.pid && session.terminal !== null) {
-    session.terminal.onLeaderExit(session);
-  }
+  leaveSession(group);
   if (group.isInit) endNamespace(group, task);
   reparentChildren(group, task);
   hangUpOrphans(group, group.parent, group);

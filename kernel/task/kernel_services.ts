@@ -31,6 +31,8 @@ export interface Kernel {
   readonly net: NetNamespace;
   /** Where memfd_create(2) puts its files. */
   readonly memfds: MemfdStore;
+  /** The task whose call runs now, or ran last. */
+  current: Task | null;
   /** CPU time accounting; the loop keeps it going. */
   readonly clock: CpuClock;
   /** Small buffer for building structs that are copied out at once; never kept across calls. */

@@ -4,30 +4,27 @@
  */
 
 import { WaitQueue } from "../core/wait.ts";
+import type { ControllingTerminal, TtyGroup, TtySession } from "../fs/devpts/hooks.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import type { Limits } from "./limits.ts";
 import { ProcessTimers } from "./process_timers.ts";
 import { PendingSignals } from "./signal/pending.ts";
 import type { Task } from "./task.ts";
 
-/** What a session needs of its controlling terminal; kernel/fs/devpts implements it. */
-export interface ControllingTerminal {
-  /** The session's leader ended: SIGHUP and SIGCONT to the foreground group, and the terminal is free again. */
-  onLeaderExit(session: Session): void;
-}
-
-export class Session {
+export class Session implements TtySession {
   readonly sid: number;
   readonly groups: Set<ProcessGroup> = new Set();
   /** Controlling terminal; null: none. */
   terminal: ControllingTerminal | null = null;
+  /** Foreground group of a terminal that was hung up: it hears of the leader's end. */
+  hungUpGroup: TtyGroup | null = null;
 
   constructor(sid: number) {
     this.sid = sid;
   }
 }
 
-export class ProcessGroup {
+export class ProcessGroup implements TtyGroup {
   readonly pgid: number;
   readonly session: Session;
   readonly members: Set<ThreadGroup> = new Set();
@@ -120,6 +117,8 @@ export class ThreadGroup {
   auxv: Uint8Array<ArrayBuffer> | null = null;
   dumpable: boolean = true;
   isSubreaper: boolean = false;
+  /** It gave its controlling terminal up for itself alone (TIOCNOTTY); children inherit that. */
+  hasLeftTerminal: boolean;
   /** It has called execve since it was forked (setpgid(2) EACCES). */
   hasExeced: boolean = false;
   oomScoreAdj: number = 0;
@@ -144,6 +143,7 @@ export class ThreadGroup {
     this.exitSignal = exitSignal;
     this.limits = limits;
     this.startNs = startNs;
+    this.hasLeftTerminal = parent !== null && parent.hasLeftTerminal;
     pgrp.members.add(this);
     if (parent !== null) parent.children.add(this);
   }

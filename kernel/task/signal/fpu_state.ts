@@ -27,9 +27,10 @@ function viewOf(fpu: Bytes): DataView {
   return new DataView(fpu.buffer, fpu.byteOffset, fpu.byteLength);
 }
 
-/** What a program starts with: everything in its initial state. */
+/** What a program starts with: everything in its initial state. The bytes for software stay as they are. */
 export function initFpu(fpu: Bytes): void {
-  fpu.fill(0);
+  fpu.fill(0, 0, SW);
+  fpu.fill(0, FXSAVE_SIZE);
   const dv = viewOf(fpu);
   dv.setUint16(Fpstate.at.cwd, INITIAL_CWD, true);
   dv.setUint32(Fpstate.at.mxcsr, INITIAL_MXCSR, true);
@@ -46,18 +47,27 @@ export function frameFpuSize(size: number): number {
 export const MAGIC2_BYTES: Bytes = new Uint8Array(FP_XSTATE_MAGIC2_SIZE);
 viewOf(MAGIC2_BYTES).setUint32(0, FP_XSTATE_MAGIC2, true);
 
-/** Put the marks into the bytes that the processor leaves to software. */
+/**
+ * Put the marks into the bytes that the processor leaves to software. `features` is undefined when the platform does not
+ * know: then what the host's own frame said is kept, if the area came from one.
+ */
 export function markForFrame(fpu: Bytes, features: number | undefined): void {
+  const dv = viewOf(fpu), mask = features ?? featuresOf(dv);
   fpu.fill(0, SW, FXSAVE_SIZE);
   if (fpu.length <= FXSAVE_SIZE) return;
-  const dv = viewOf(fpu);
-  const mask = features ?? (fpu.length >= AVX_SIZE ? XSTATE_FP_SSE | XSTATE_AVX : XSTATE_FP_SSE);
   dv.setUint32(MAGIC1, FP_XSTATE_MAGIC1, true);
   dv.setUint32(EXTENDED_SIZE, fpu.length + FP_XSTATE_MAGIC2_SIZE, true);
   dv.setUint32(FEATURES, mask % 0x100000000, true);
   dv.setUint32(FEATURES + 4, Math.floor(mask / 0x100000000), true);
   dv.setUint32(STATE_SIZE, fpu.length, true);
   dv.setUint32(XSTATE_BV, dv.getUint32(XSTATE_BV, true) | XSTATE_FP_SSE, true);
+}
+
+function featuresOf(dv: DataView): number {
+  if (dv.getUint32(MAGIC1, true) === FP_XSTATE_MAGIC1) {
+    return dv.getUint32(FEATURES, true) + dv.getUint32(FEATURES + 4, true) * 0x100000000;
+  }
+  return dv.byteLength >= AVX_SIZE ? XSTATE_FP_SSE | XSTATE_AVX : XSTATE_FP_SSE;
 }
 
 /** How many bytes of extended state the frame's FXSAVE area (512 bytes at `fx`) announces; 0: none. */

@@ -10,10 +10,10 @@ export class TaskSignals {
   readonly saved: SigSet = new SigSet();
   hasSaved: boolean = false;
   readonly pending: PendingSignals = new PendingSignals();
-  /** sigaltstack(2): 0 size when disabled. */
+  /** sigaltstack(2): size 0 when disabled; the flags are those that were given. */
   altBase: number = 0;
   altSize: number = 0;
-  altFlags: number = 2;
+  altFlags: number = 0;
   /** Signals that rt_sigtimedwait waits for: they wake the task although blocked. */
   readonly waiting: SigSet = new SigSet();
   /** signalfds and pollers of this task's signals. */

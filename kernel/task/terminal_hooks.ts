@@ -1,0 +1,109 @@
+/**
+ * What terminals want to know of processes (fs/devpts/hooks.ts), answered from the task whose call runs now; and the
+ * terminal's side of a session leader's end.
+ */
+
+import type {
+  ControllingTerminal,
+  TerminalHooks,
+  TtyGroup,
+  TtySession,
+} from "../fs/devpts/hooks.ts";
+import { hasCap } from "../cred/credentials.ts";
+import type { Caller } from "../vfs/caller.ts";
+import type { Kernel } from "./kernel_services.ts";
+import { RLIMIT_NOFILE } from "./limits.ts";
+import { SIG_IGN } from "./signal/handlers.ts";
+import { isOrphaned } from "./signal/job_control.ts";
+import { SI_KERNEL, SigInfo } from "./signal/pending.ts";
+import { sendToGroup, sendToProcessGroup } from "./signal/send.ts";
+import { SIGCONT, SIGHUP } from "./signal/sigset.ts";
+import { ProcessGroup, type ThreadGroup } from "./thread_group.ts";
+
+export class TaskTerminalHooks implements TerminalHooks {
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  private get process(): ThreadGroup | null {
+    return this.kernel.current?.group ?? null;
+  }
+
+  caller(): Caller | null {
+    return this.kernel.current;
+  }
+  callerSession(): TtySession | null {
+    return this.process?.session ?? null;
+  }
+  callerGroup(): TtyGroup | null {
+    return this.process?.pgrp ?? null;
+  }
+  callerTerminal(): ControllingTerminal | null {
+    const { process } = this;
+    return process === null || process.hasLeftTerminal ? null : process.session.terminal;
+  }
+  isSessionLeader(): boolean {
+    const { process } = this;
+    return process !== null && process.session.sid === process.pid;
+  }
+  isCapable(capability: number): boolean {
+    const task = this.kernel.current;
+    return task !== null && hasCap(task.cred, capability);
+  }
+  fdLimit(): number {
+    return this.process?.limits.get(RLIMIT_NOFILE) ?? 0;
+  }
+  isIgnored(signo: number): boolean {
+    const task = this.kernel.current;
+    if (task === null) return false;
+    return task.signals.blocked.has(signo) || task.sighand.of(signo).handler === SIG_IGN;
+  }
+  isOrphaned(group: TtyGroup): boolean {
+    return group instanceof ProcessGroup && isOrphaned(group, null);
+  }
+  findGroup(pgid: number): TtyGroup | null {
+    return this.kernel.pids.processGroups.get(pgid) ?? null;
+  }
+
+  signalGroup(group: TtyGroup, signo: number): void {
+    if (!(group instanceof ProcessGroup)) return;
+    sendToProcessGroup(group, signo, SI_KERNEL);
+    // The caller may be one of them: it looks at the signal before it returns, whatever its call gives.
+    const task = this.kernel.current;
+    if (task !== null && task.group.pgrp === group) task.attention = true;
+  }
+  signalLeader(session: TtySession, signo: number): void {
+    const leader = this.kernel.pids.groups.get(session.sid);
+    if (leader === undefined || leader.session !== session || leader.isExiting) return;
+    sendToGroup(leader, new SigInfo(signo, SI_KERNEL));
+  }
+
+  leaveTerminal(): void {
+    const { process } = this;
+    if (process !== null) process.hasLeftTerminal = true;
+  }
+  joinTerminal(): void {
+    const { process } = this;
+    if (process !== null) process.hasLeftTerminal = false;
+  }
+}
+
+/**
+ * A process ended: if it led its session, the terminal is free again and its foreground group hears SIGHUP
+ * (disassociate_ctty of Linux).
+ */
+export function leaveSession(group: ThreadGroup): void {
+  const { session } = group;
+  if (session.sid !== group.pid) return;
+  if (session.terminal !== null) {
+    session.terminal.onLeaderExit(session);
+    return;
+  }
+  const hungUp = session.hungUpGroup;
+  session.hungUpGroup = null;
+  if (!(hungUp instanceof ProcessGroup)) return;
+  sendToProcessGroup(hungUp, SIGHUP, SI_KERNEL);
+  sendToProcessGroup(hungUp, SIGCONT, SI_KERNEL);
+}
