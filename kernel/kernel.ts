@@ -8,6 +8,8 @@ import type { Platform } from "../platform/platform.ts";
 import type { Host } from "./core/host.ts";
 import { registerFileSystems } from "./file_systems.ts";
 import { registerMemoryDevices } from "./fs/devfs/devices.ts";
+import { DevptsType } from "./fs/devpts/devpts_fs.ts";
+import { registerTerminals, type Terminals } from "./fs/devpts/openers.ts";
 import { FsTypes } from "./fs/fs_types.ts";
 import { MemfdStore } from "./fs/tmpfs/memfd.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
@@ -23,6 +25,7 @@ import { PidNamespace } from "./task/pid_namespace.ts";
 import { SI_USER, SigInfo } from "./task/signal/pending.ts";
 import { sendToGroup } from "./task/signal/send.ts";
 import type { Task } from "./task/task.ts";
+import { TaskTerminalHooks } from "./task/terminal_hooks.ts";
 import type { ThreadGroup } from "./task/thread_group.ts";
 import { TimerQueue } from "./time/timer.ts";
 import { Vfs } from "./vfs/vfs.ts";
@@ -47,12 +50,14 @@ export class SandboxKernel implements Kernel {
   readonly timers: TimerQueue = new TimerQueue();
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
+  current: Task | null = null;
   readonly clock: CpuClock = new CpuClock();
   readonly scratch: Scratch = new Scratch();
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
   readonly net: NetNamespace;
+  readonly terminals: Terminals;
   readonly loop: Loop;
   readonly bootNs: number;
   hostname: string;
@@ -82,6 +87,9 @@ export class SandboxKernel implements Kernel {
     this.loop = new Loop(this, host, () => this.memory.reclaim());
     registerFileSystems(this);
     registerMemoryDevices(this.vfs.special, host, this);
+    const hooks = new TaskTerminalHooks(this);
+    this.fsTypes.register(new DevptsType(host, hooks));
+    this.terminals = registerTerminals(this.vfs.special, host, hooks);
   }
 
   now(): number {

@@ -44,6 +44,7 @@ export function dispatch(task: Task): void {
   task.state = HANDLING;
   task.interrupted = false;
   task.regsFetched = false;
+  task.kernel.current = task;
   task.progress.reset();
   if (ctx.viaSignal && observer === null) patchSite(task.mm, ctx.rip, ctx.nr);
   const row = ROWS[ctx.nr] ?? unknownCall(task);
@@ -81,6 +82,7 @@ export function leave(task: Task, result: number): void {
 
 function call(task: Task): void {
   task.state = HANDLING;
+  task.kernel.current = task;
   const row = ROWS[task.nr] ?? unknownCall(task);
   finish(task, row, row.handler(task, task.args));
 }

@@ -105,6 +105,7 @@ export class LabKernel implements Kernel {
   readonly timers: TimerQueue = new TimerQueue();
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
+  current: Task | null = null;
   readonly clock: CpuClock = new CpuClock();
   readonly scratch: Scratch = new Scratch();
   readonly fsTypes: FsTypes = new FsTypes();

@@ -9,6 +9,7 @@
 import { EAGAIN, EFBIG, EPIPE } from "../../../ffi/abi/errno.ts";
 import { IN_ACCESS, IN_MODIFY } from "../../../ffi/abi/inotify.ts";
 import { BLOCK } from "../../core/result.ts";
+import { SlaveFile } from "../../fs/devpts/slave_file.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { Socket, writeFor } from "../../net/socket.ts";
 import { RLIMIT_FSIZE } from "../../task/limits.ts";
@@ -27,6 +28,7 @@ import {
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
 import { waitForSocket } from "../net/wait.ts";
+import { waitForInput } from "./terminal.ts";
 
 export const READABLE: number = POLLIN | POLLRDNORM | POLLHUP | POLLERR;
 export const WRITABLE: number = POLLOUT | POLLWRNORM | POLLHUP | POLLERR;
@@ -40,7 +42,8 @@ export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boo
     if (n > 0) notifyFile(file, IN_ACCESS);
     return n;
   }
-  return n === -EAGAIN && !nonblocking ? waitReadable(t, file) : n;
+  if (n !== -EAGAIN || nonblocking) return n;
+  return file instanceof SlaveFile ? waitForInput(t, file, io) : waitReadable(t, file);
 }
 
 /** Read at `offset`; the position stays. HOT */

@@ -1,0 +1,109 @@
+/**
+ * Terminals and sessions: who may read and write, which session a terminal controls, what a hang-up does
+ * (drivers/tty/tty_jobctrl.c of Linux).
+ */
+
+import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
+import { EIO, EPERM } from "../../../ffi/abi/errno.ts";
+import { ERESTARTSYS } from "../../core/result.ts";
+import type { TtySession } from "./hooks.ts";
+import type { Terminal } from "./terminal.ts";
+import { TerminalSettings } from "./termios.ts";
+
+export const SIGHUP = 1, SIGCONT = 18, SIGTTIN = 21, SIGTTOU = 22, SIGWINCH = 28;
+
+/**
+ * A process of a background group does something that only the foreground may do: it is stopped by `signo`
+ * (-ERESTARTSYS), or -EIO; 0 for everybody else.
+ */
+export function checkForeground(terminal: Terminal, signo: number): number {
+  const { hooks, foreground } = terminal;
+  if (foreground === null || hooks.callerTerminal() !== terminal) return 0;
+  const group = hooks.callerGroup();
+  if (group === null || group === foreground) return 0;
+  if (hooks.isIgnored(signo)) return signo === SIGTTIN ? -EIO : 0;
+  if (hooks.isOrphaned(group)) return -EIO;
+  hooks.signalGroup(group, signo);
+  return -ERESTARTSYS;
+}
+
+/** open(2) without O_NOCTTY: a session leader without a terminal gets this one, if it is free. */
+export function acquireAtOpen(terminal: Terminal): void {
+  const { hooks } = terminal;
+  if (terminal.session !== null || !hooks.isSessionLeader()) return;
+  if (hooks.callerTerminal() === null) take(terminal);
+}
+
+/** TIOCSCTTY. */
+export function setControlling(terminal: Terminal, steal: boolean, canRead: boolean): number {
+  const { hooks } = terminal;
+  const session = hooks.callerSession();
+  if (session === null) return -EPERM;
+  if (hooks.isSessionLeader() && session === terminal.session) return 0;
+  if (!hooks.isSessionLeader() || hooks.callerTerminal() !== null) return -EPERM;
+  if (terminal.session !== null) {
+    if (!steal || !hooks.isCapable(CAP_SYS_ADMIN)) return -EPERM;
+    terminal.session.terminal = null;
+  }
+  if (!canRead && !hooks.isCapable(CAP_SYS_ADMIN)) return -EPERM;
+  take(terminal);
+  return 0;
+}
+
+function take(terminal: Terminal): void {
+  const { hooks } = terminal;
+  const session = hooks.callerSession();
+  if (session === null) return;
+  terminal.session = session;
+  terminal.foreground = hooks.callerGroup();
+  session.terminal = terminal;
+  session.hungUpGroup = null;
+  hooks.joinTerminal();
+}
+
+/** TIOCNOTTY: of the leader, the whole session loses the terminal; of anybody else, only the process. */
+export function giveUp(terminal: Terminal): void {
+  const { hooks, session, foreground } = terminal;
+  if (!hooks.isSessionLeader() || session === null) {
+    hooks.leaveTerminal();
+    return;
+  }
+  if (foreground !== null) {
+    hooks.signalGroup(foreground, SIGHUP);
+    hooks.signalGroup(foreground, SIGCONT);
+  }
+  release(terminal, session);
+}
+
+export function leaderExit(terminal: Terminal, session: TtySession): void {
+  if (terminal.session !== session) {
+    session.terminal = null;
+    return;
+  }
+  if (terminal.foreground !== null) terminal.hooks.signalGroup(terminal.foreground, SIGHUP);
+  release(terminal, session);
+}
+
+function release(terminal: Terminal, session: TtySession): void {
+  session.terminal = null;
+  terminal.session = null;
+  terminal.foreground = null;
+}
+
+/**
+ * The line is gone (the master was closed, TIOCVHANGUP): open slaves are dead, the session loses the terminal, and its
+ * leader hears of it.
+ */
+export function hangUp(terminal: Terminal): void {
+  const { session, foreground, hooks } = terminal;
+  terminal.generation++;
+  if (session !== null) {
+    session.hungUpGroup = foreground;
+    release(terminal, session);
+    hooks.signalLeader(session, SIGHUP);
+    hooks.signalLeader(session, SIGCONT);
+  }
+  terminal.line.flush();
+  terminal.change(new TerminalSettings());
+  terminal.wakeSlaves();
+}

@@ -1,0 +1,125 @@
+/**
+ * The master of a pseudoterminal: what a terminal emulator, sshd or the host's console has open (ptmx(4)). The kernel
+ * uses the same object for a terminal of the host, by the methods that take arrays.
+ */
+
+import { EFAULT, EINVAL, EIO, EMFILE } from "../../../ffi/abi/errno.ts";
+import { O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
+import * as I from "../../../ffi/abi/ioctl.ts";
+import type { WaitQueue } from "../../core/wait.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
+import type { Caller } from "../../vfs/caller.ts";
+import { type Mount, Path } from "../../vfs/dentry.ts";
+import { rootDentryOf } from "../../vfs/dentry_cache.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { openPathDirectly } from "../../vfs/open.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { SlaveInode } from "./inodes.ts";
+import { TerminalFile } from "./terminal_file.ts";
+import { resize, terminalIoctl } from "./terminal_ioctl.ts";
+
+const SIGINT = 2, SIGQUIT = 3, SIGTSTP = 20;
+
+export class MasterFile extends TerminalFile {
+  override readonly isMaster = true;
+  /** The other side in the tree, and the mount that the tree is seen by. */
+  readonly slave: SlaveInode;
+  private readonly mount: Mount;
+
+  constructor(inode: Inode, flags: number, slave: SlaveInode, mount: Mount) {
+    super(inode, flags, slave.terminal, slave.fs.host);
+    this.slave = slave;
+    this.mount = mount;
+  }
+
+  override read(io: IoCursor, _offset: number): number {
+    return this.terminal.readOutput(io);
+  }
+  override write(io: IoCursor, _offset: number): number {
+    return this.terminal.writeInput(io);
+  }
+  override get waitQueue(): WaitQueue {
+    return this.terminal.masterQueue;
+  }
+  override poll(): number {
+    return this.terminal.pollMaster();
+  }
+
+  override ioctl(request: number, arg: number, user: UserMemory): number {
+    const { terminal } = this;
+    switch (request) {
+      case I.TIOCGPTN:
+        return user.store32(arg, terminal.index);
+      case I.TIOCSPTLCK: {
+        const value = user.load32(arg);
+        if (value < 0) return -EFAULT;
+        terminal.isLocked = value !== 0;
+        return 0;
+      }
+      case I.TIOCGPTLCK:
+        return user.store32(arg, terminal.isLocked ? 1 : 0);
+      case I.TIOCPKT: {
+        const value = user.load32(arg);
+        if (value < 0) return -EFAULT;
+        if (value !== 0 && !terminal.isPacket) terminal.packetStatus = 0;
+        terminal.isPacket = value !== 0;
+        return 0;
+      }
+      case I.TIOCGPKT:
+        return user.store32(arg, terminal.isPacket ? 1 : 0);
+      case I.TIOCSIG:
+        if (arg !== SIGINT && arg !== SIGQUIT && arg !== SIGTSTP) return -EINVAL;
+        terminal.onSignalCharacter(arg, false);
+        return 0;
+      case I.TIOCGPTPEER:
+        return this.installPeer(arg);
+      default:
+        return terminalIoctl(this, request, arg, user);
+    }
+  }
+
+  /** TIOCGPTPEER: an fd of the slave for the caller, whatever is mounted where. */
+  private installPeer(flags: number): number {
+    const { hooks } = this.terminal, caller = hooks.caller();
+    if (caller === null) return -EIO;
+    const file = this.openSlave(caller, flags);
+    if (typeof file === "number") return file;
+    const fd = caller.files.install(file, (flags & O_CLOEXEC) !== 0, hooks.fdLimit());
+    if (fd >= 0) return fd;
+    file.drop();
+    return -EMFILE;
+  }
+
+  /** Open the slave through the mount that the master was opened by. A new description, or -errno. */
+  openSlave(caller: Caller, flags: number): OpenFile | number {
+    const root = rootDentryOf(this.slave.fs);
+    const dentry = caller.fs.namespace.vfs.dentries.lookup(root, `${this.terminal.index}`);
+    if (typeof dentry === "number") return dentry;
+    return openPathDirectly(caller, new Path(this.mount, dentry), flags);
+  }
+
+  /** The host's side: `count` bytes of `src` are typed; how many had room. Wait at `waitQueue` for more. */
+  type(src: Uint8Array, count: number): number {
+    const n = Math.min(count, this.terminal.inputRoom);
+    if (n > 0) this.terminal.feed(src, n);
+    return n;
+  }
+
+  /** The host's side: output into `dst`; 0: nothing now, -EIO: no slave is open any more. */
+  fetch(dst: Uint8Array): number {
+    return this.terminal.fetchOutput(dst);
+  }
+
+  /** The host's side: the window has this size. */
+  resize(rows: number, columns: number): void {
+    resize(this.terminal, rows, columns, 0, 0);
+  }
+
+  protected override release(): void {
+    this.terminal.masterClosed();
+  }
+  override describe(): string {
+    return "/dev/ptmx";
+  }
+}

@@ -1,0 +1,345 @@
+/**
+ * One pseudoterminal (pty(7)): the line discipline between a master and its slaves, the window size, flow control,
+ * packet mode, and what happens when one side goes.
+ *
+ * Neighbours: master_file.ts and slave_file.ts (the two sides as open files), job_control.ts (sessions), hooks.ts.
+ */
+
+import { EAGAIN, EIO } from "../../../ffi/abi/errno.ts";
+import {
+  TIOCPKT_DOSTOP,
+  TIOCPKT_FLUSHREAD,
+  TIOCPKT_FLUSHWRITE,
+  TIOCPKT_IOCTL,
+  TIOCPKT_NOSTOP,
+  TIOCPKT_START,
+  TIOCPKT_STOP,
+} from "../../../ffi/abi/ioctl.ts";
+import { makedev } from "../../../ffi/abi/stat.ts";
+import { EXTPROC, IXON, VSTART, VSTOP } from "../../../ffi/abi/termios.ts";
+import { WaitQueue } from "../../core/wait.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../vfs/open_file.ts";
+import { ByteQueue } from "./byte_queue.ts";
+import type { ControllingTerminal, TerminalHooks, TtyGroup, TtySession } from "./hooks.ts";
+import { hangUp, leaderExit } from "./job_control.ts";
+import { LineDiscipline, type LineHost } from "./line_discipline.ts";
+import { LONGEST_OUTPUT, Output } from "./output.ts";
+import { TerminalSettings } from "./termios.ts";
+
+/** Major number of slaves; their index is the minor number. */
+export const PTS_MAJOR = 136;
+/** LIMIT: input that the line discipline has no room for. */
+const BACKLOG = 8192;
+const CHUNK = 2048;
+const CTRL_Q = 17, CTRL_S = 19;
+
+export const READABLE: number = POLLIN | POLLRDNORM;
+export const WRITABLE: number = POLLOUT | POLLWRNORM;
+const EVERYTHING = READABLE | WRITABLE | POLLPRI | POLLHUP | POLLERR;
+
+const chunk = new Uint8Array(CHUNK);
+
+/** The file system that has given a terminal its number. */
+export interface TerminalHome {
+  onMasterClosed(terminal: Terminal): void;
+  /** Both sides are closed. */
+  onUnused(terminal: Terminal): void;
+}
+
+export class Terminal implements ControllingTerminal, LineHost {
+  readonly index: number;
+  readonly hooks: TerminalHooks;
+  private readonly home: TerminalHome;
+  readonly settings: TerminalSettings = new TerminalSettings();
+  readonly output: Output;
+  readonly line: LineDiscipline;
+  private readonly backlog: ByteQueue = new ByteQueue(BACKLOG);
+  /** Those who wait at a slave, and at the master. */
+  readonly slaveQueue: WaitQueue = new WaitQueue();
+  readonly masterQueue: WaitQueue = new WaitQueue();
+  rows: number = 0;
+  columns: number = 0;
+  xpixel: number = 0;
+  ypixel: number = 0;
+  /** Whose controlling terminal it is, and who is in the foreground. */
+  session: TtySession | null = null;
+  foreground: TtyGroup | null = null;
+  isMasterOpen: boolean = true;
+  /** Open slaves; `areSlavesGone`: there were some. */
+  slaves: number = 0;
+  areSlavesGone: boolean = false;
+  /** Slaves opened in an earlier generation were hung up. */
+  generation: number = 0;
+  /** TIOCSPTLCK: no slave can be opened. */
+  isLocked: boolean = true;
+  /** TIOCEXCL. */
+  isExclusive: boolean = false;
+  /** TIOCPKT, and the TIOCPKT_* that the master was not told yet. */
+  isPacket: boolean = false;
+  packetStatus: number = 0;
+  /** TCXONC at the master: its writes wait. */
+  isInputStopped: boolean = false;
+
+  constructor(index: number, hooks: TerminalHooks, home: TerminalHome) {
+    this.index = index;
+    this.hooks = hooks;
+    this.home = home;
+    this.output = new Output(this.settings);
+    this.line = new LineDiscipline(this.settings, this.output, this);
+  }
+
+  get rdev(): number {
+    return makedev(PTS_MAJOR, this.index);
+  }
+  get foregroundPgid(): number {
+    return this.foreground === null ? 0 : this.foreground.pgid;
+  }
+  onLeaderExit(session: TtySession): void {
+    leaderExit(this, session);
+  }
+
+  /** Bytes for the master: as OpenFile.read. */
+  readOutput(io: IoCursor): number {
+    if (io.remaining === 0) return 0;
+    if (this.isPacket && this.packetStatus !== 0) {
+      chunk[0] = this.packetStatus;
+      this.packetStatus = 0;
+      return io.putBytes(chunk, 0, 1);
+    }
+    const { queue } = this.output;
+    if (queue.length === 0) return this.areSlavesGone ? -EIO : -EAGAIN;
+    let total = 0;
+    if (this.isPacket) {
+      chunk[0] = 0;
+      total = io.putBytes(chunk, 0, 1);
+      if (total < 0) return total;
+    }
+    const n = queue.give(io, io.remaining);
+    if (n < 0) return total > 0 ? total : n;
+    this.afterFetch();
+    return total + n;
+  }
+
+  /** Bytes for the master into an array: how many, or -EIO when no slave is open any more. */
+  fetchOutput(dst: Uint8Array): number {
+    const { queue } = this.output;
+    if (queue.length === 0) return this.areSlavesGone ? -EIO : 0;
+    const n = queue.peek(dst, dst.length);
+    queue.skip(n);
+    this.afterFetch();
+    return n;
+  }
+
+  /** There is room for more output. */
+  private afterFetch(): void {
+    this.output.processEchoes();
+    if (this.output.room >= LONGEST_OUTPUT) this.slaveQueue.wake(WRITABLE);
+  }
+
+  /** Bytes from the master: as OpenFile.write. */
+  writeInput(io: IoCursor): number {
+    let total = 0;
+    while (io.remaining > 0) {
+      const max = Math.min(io.remaining, CHUNK, this.inputRoom);
+      if (max === 0) break;
+      const n = io.takeBytes(chunk, 0, max);
+      if (n < 0) return total > 0 ? total : n;
+      this.feed(chunk, n);
+      total += n;
+      if (n < max) break;
+    }
+    return total > 0 || io.remaining === 0 ? total : -EAGAIN;
+  }
+
+  get inputRoom(): number {
+    return this.isInputStopped ? 0 : this.backlog.room;
+  }
+
+  /** `count` bytes of `src`, at most `inputRoom`, as if typed. */
+  feed(src: Uint8Array, count: number): void {
+    const before = this.output.queue.length;
+    const used = this.backlog.length === 0 ? this.line.receive(src, 0, count) : 0;
+    if (used < count) this.backlog.pushAll(src, used, count - used);
+    this.tellMaster(before);
+  }
+
+  /** Bytes for a reader of a slave; `needed` of them are there. */
+  readInput(io: IoCursor): number {
+    const { input } = this.line;
+    const n = this.settings.isCanonical ? input.readLine(io) : input.readAny(io, io.remaining);
+    this.pump();
+    return n;
+  }
+
+  /** Input that had no room goes on. */
+  pump(): void {
+    const { backlog } = this, before = this.output.queue.length;
+    const hadRoom = backlog.room > 0;
+    while (backlog.length > 0) {
+      const count = backlog.peek(chunk, CHUNK);
+      const used = this.line.receive(chunk, 0, count);
+      backlog.skip(used);
+      if (used < count) break;
+    }
+    this.tellMaster(before);
+    if (!hadRoom && backlog.room > 0) this.masterQueue.wake(WRITABLE);
+  }
+
+  /** Bytes from a writer of a slave: as OpenFile.write. */
+  writeOutput(io: IoCursor): number {
+    const { output } = this, before = output.queue.length;
+    output.processEchoes();
+    let total = 0, error = 0;
+    while (io.remaining > 0) {
+      const max = output.capacity(Math.min(io.remaining, CHUNK));
+      if (max === 0) break;
+      const n = io.takeBytes(chunk, 0, max);
+      if (n < 0) error = n;
+      if (n <= 0) break;
+      output.write(chunk, n);
+      total += n;
+      if (n < max) break;
+    }
+    this.tellMaster(before);
+    if (total > 0 || io.remaining === 0) return total;
+    return error < 0 ? error : -EAGAIN;
+  }
+
+  /** The output queue had `before` bytes. */
+  private tellMaster(before: number): void {
+    if (this.output.queue.length > before) this.masterQueue.wake(READABLE);
+  }
+
+  pollMaster(): number {
+    let bits = 0;
+    if (this.output.queue.length > 0) bits |= READABLE;
+    if (this.isPacket && this.packetStatus !== 0) bits |= READABLE | POLLPRI;
+    if (this.areSlavesGone) bits |= POLLHUP;
+    return this.inputRoom > 0 ? bits | WRITABLE : bits;
+  }
+
+  pollSlave(): number {
+    let bits = 0;
+    if (this.line.isReadable(true)) bits |= READABLE;
+    if (!this.isMasterOpen) bits |= POLLHUP;
+    return this.output.room >= LONGEST_OUTPUT ? bits | WRITABLE : bits;
+  }
+
+  /** Characters that are special came, or TIOCSIG. */
+  onSignalCharacter(signo: number, flush: boolean): void {
+    if (this.foreground !== null) this.hooks.signalGroup(this.foreground, signo);
+    if (!flush) return;
+    this.flushOutput();
+    this.tellPacket(TIOCPKT_FLUSHREAD, 0);
+  }
+  onInput(): void {
+    this.slaveQueue.wake(READABLE);
+  }
+
+  stopOutput(): void {
+    if (this.output.isStopped) return;
+    this.output.isStopped = true;
+    this.tellPacket(TIOCPKT_STOP, TIOCPKT_START);
+  }
+  startOutput(): void {
+    if (!this.output.isStopped || this.output.isStoppedByCall) return;
+    this.output.isStopped = false;
+    this.tellPacket(TIOCPKT_START, TIOCPKT_STOP);
+    this.slaveQueue.wake(WRITABLE);
+  }
+
+  /** Input that nobody read is dropped. */
+  flushInput(): void {
+    this.line.flush();
+    this.backlog.truncate(0);
+    this.tellPacket(TIOCPKT_FLUSHREAD, 0);
+    this.masterQueue.wake(WRITABLE);
+  }
+  /** Output that the master did not read is dropped. */
+  flushOutput(): void {
+    this.output.flush();
+    this.tellPacket(TIOCPKT_FLUSHWRITE, 0);
+    this.slaveQueue.wake(WRITABLE);
+  }
+  /** At the master: its own unread input, which is the output; its output that is not at the slave yet. */
+  flushMasterInput(): void {
+    this.output.queue.truncate(0);
+    this.slaveQueue.wake(WRITABLE);
+  }
+  flushMasterOutput(): void {
+    this.backlog.truncate(0);
+    this.masterQueue.wake(WRITABLE);
+  }
+
+  private tellPacket(set: number, clear: number): void {
+    if (!this.isPacket) return;
+    this.packetStatus = (this.packetStatus & ~clear) | set;
+    this.masterQueue.wake(READABLE | POLLPRI);
+  }
+
+  /** tcsetattr(3): `next` becomes the settings. */
+  change(next: TerminalSettings): void {
+    const { settings } = this;
+    const oldLocal = settings.lflag, hadFlow = this.hasUsualFlow, hadXon = settings.hasInput(IXON);
+    settings.copy(next);
+    settings.settle();
+    this.line.onSettings(oldLocal, false);
+    const hasFlow = this.hasUsualFlow, isExternal = ((oldLocal | settings.lflag) & EXTPROC) !== 0;
+    if (hasFlow !== hadFlow) {
+      const both = TIOCPKT_DOSTOP | TIOCPKT_NOSTOP;
+      this.tellPacket(hasFlow ? TIOCPKT_DOSTOP : TIOCPKT_NOSTOP, both);
+    }
+    if (isExternal) this.tellPacket(TIOCPKT_IOCTL, 0);
+    if (hadXon && !settings.hasInput(IXON)) this.startOutput();
+    this.output.processEchoes();
+    this.pump();
+    this.slaveQueue.wake(READABLE | WRITABLE);
+  }
+
+  /** ^S and ^Q are what they usually are. */
+  private get hasUsualFlow(): boolean {
+    const { settings } = this;
+    return settings.hasInput(IXON) && settings.char(VSTOP) === CTRL_S &&
+      settings.char(VSTART) === CTRL_Q;
+  }
+
+  slaveOpened(): void {
+    this.slaves++;
+    this.areSlavesGone = false;
+  }
+  slaveClosed(): void {
+    if (--this.slaves > 0) return;
+    this.areSlavesGone = true;
+    this.masterQueue.wake(EVERYTHING);
+    if (!this.isMasterOpen) this.home.onUnused(this);
+  }
+  masterClosed(): void {
+    this.isMasterOpen = false;
+    this.isPacket = false;
+    this.home.onMasterClosed(this);
+    hangUp(this);
+  }
+
+  /** A flow control character, past everything else. */
+  sendDirectly(c: number): void {
+    this.output.pushDirectly(c);
+    this.masterQueue.wake(READABLE);
+  }
+
+  wakeMaster(): void {
+    this.masterQueue.wake(WRITABLE);
+  }
+  /** Somebody has to look again, whatever it is waiting for. */
+  wakeSlaves(): void {
+    this.slaveQueue.wake(EVERYTHING);
+  }
+}
