@@ -1,9 +1,102 @@
 /**
- * procfs: /proc as programs know it. Processes and machine facts reach it through the `ProcSource`
- * interfaces of this folder, which the task side implements: file systems may not import tasks.
+ * procfs: /proc as programs know it (proc(5)). One instance a mount. What it shows of processes and the machine it asks
+ * the `ProcSource` for, which the task side implements: file systems may not import tasks.
  *
- * Not here: /sys (fs/sysfs); who mounts it (the OCI boot and mount(2)).
+ * The tree: root_dir.ts, task_dir.ts (with fd_dirs.ts, ns_links.ts, magic_link.ts, net_dir.ts), sysctl_dirs.ts. The
+ * texts: task_formats.ts, memory_formats.ts, system_files.ts, sysctl_table.ts, net_tables.ts. Not here: /sys (fs/sysfs).
  */
 
-/** Magic number of statfs(2): PROC_SUPER_MAGIC. */
-export const PROC_SUPER_MAGIC = 0x9fa0;
+import { ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
+import { PROC_SUPER_MAGIC } from "../../../ffi/abi/statfs.ts";
+import { inGroup } from "../../cred/credentials.ts";
+import type { Caller } from "../../vfs/caller.ts";
+import type { FileSystem } from "../../vfs/inode.ts";
+import { FsType } from "../fs_types.ts";
+import { GeneratedFs } from "../generated/generated_fs.ts";
+import { mayInspect } from "./access.ts";
+import { NsFs } from "./ns_links.ts";
+import {
+  HIDEPID_INVISIBLE,
+  HIDEPID_NO_ACCESS,
+  HIDEPID_NOT_PTRACEABLE,
+  HIDEPID_OFF,
+  optionsText,
+  parseProcOptions,
+  type ProcOptions,
+} from "./options.ts";
+import { ProcRootDir } from "./root_dir.ts";
+import type { ProcSource, ProcTask } from "./source.ts";
+
+export class ProcFs extends GeneratedFs {
+  override readonly type = "proc";
+  override readonly magic = PROC_SUPER_MAGIC;
+  /** A name that is missing stays missing. */
+  override readonly createError = -ENOENT;
+  override readonly makeError = -ENOENT;
+  override readonly root: ProcRootDir;
+  readonly procSource: ProcSource;
+  readonly namespaces: NsFs;
+  options: ProcOptions;
+
+  constructor(source: ProcSource, namespaces: NsFs, options: ProcOptions) {
+    super(source.host);
+    this.source = "proc";
+    this.procSource = source;
+    this.namespaces = namespaces;
+    this.options = options;
+    this.root = new ProcRootDir(this);
+  }
+
+  override superOptions(): string {
+    return optionsText(this.options);
+  }
+
+  override remount(text: string): number {
+    const options = parseProcOptions(text, this.options);
+    if (typeof options === "number") return options;
+    this.options = options;
+    return 0;
+  }
+
+  /** Some processes may be invisible. */
+  get hides(): boolean {
+    return this.options.hidepid >= HIDEPID_INVISIBLE;
+  }
+
+  /** The caller sees that `task` is there. */
+  shows(task: ProcTask): boolean {
+    return !this.hides || this.isOpenTo(task);
+  }
+
+  /** The caller may look into /proc/PID: 0, -EPERM, or -ENOENT where it must not even know. */
+  mayEnter(task: ProcTask): number {
+    const { hidepid } = this.options;
+    if (hidepid === HIDEPID_OFF || this.isOpenTo(task)) return 0;
+    return hidepid === HIDEPID_NO_ACCESS ? -EPERM : -ENOENT;
+  }
+
+  private isOpenTo(task: ProcTask): boolean {
+    const caller = this.procSource.current(), { hidepid, gid } = this.options;
+    if (caller === null) return true;
+    if (hidepid !== HIDEPID_NOT_PTRACEABLE && inGroup(caller.cred, gid)) return true;
+    return mayInspect(this.procSource, task);
+  }
+}
+
+/** `mount -t proc`. One a kernel. */
+export class ProcFsType extends FsType {
+  override readonly name = "proc";
+  private readonly source: ProcSource;
+  private readonly namespaces: NsFs;
+
+  constructor(source: ProcSource) {
+    super();
+    this.source = source;
+    this.namespaces = new NsFs(source.host);
+  }
+
+  override create(_caller: Caller, _source: string, options: string): FileSystem | number {
+    const parsed = parseProcOptions(options, null);
+    return typeof parsed === "number" ? parsed : new ProcFs(this.source, this.namespaces, parsed);
+  }
+}

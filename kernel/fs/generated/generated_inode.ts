@@ -1,0 +1,76 @@
+/** What inodes of generated files have in common: times of when they were made, owners that can be changed, links. */
+
+import { ENXIO, EPERM } from "../../../ffi/abi/errno.ts";
+import { S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import {
+  ATTR_ATIME_SET,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME_SET,
+  ATTR_UID,
+  type AttrChange,
+  PlainInode,
+} from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { GeneratedFs } from "./generated_fs.ts";
+
+export abstract class GeneratedInode extends PlainInode {
+  /** The same object as `fs`. */
+  readonly generated: GeneratedFs;
+  /** chmod(2) and chown(2) work. */
+  protected get isModeFixed(): boolean {
+    return false;
+  }
+  protected get isOwnerFixed(): boolean {
+    return false;
+  }
+
+  constructor(fs: GeneratedFs, ino: number, mode: number) {
+    super(fs, ino, mode);
+    this.generated = fs;
+    this.blockSize = fs.fileBlockSize;
+    if ((mode & S_IFMT) === S_IFREG) this.size = fs.fileSize;
+    this.atimeSec = this.mtimeSec = this.ctimeSec = fs.host.realtimeSec();
+    this.atimeNsec = this.mtimeNsec = this.ctimeNsec = fs.host.realtimeNsec();
+  }
+
+  /** Truncation is accepted and does nothing: `echo x > file` must work. */
+  override setattr(change: AttrChange, _cred: Credentials): number {
+    const { valid } = change;
+    if ((valid & ATTR_MODE) !== 0 && this.isModeFixed) return -EPERM;
+    if ((valid & (ATTR_UID | ATTR_GID)) !== 0 && this.isOwnerFixed) return -EPERM;
+    if ((valid & ATTR_MODE) !== 0) this.mode = (this.mode & S_IFMT) | (change.mode & 0o7777);
+    if ((valid & ATTR_UID) !== 0) this.uid = change.uid;
+    if ((valid & ATTR_GID) !== 0) this.gid = change.gid;
+    if ((valid & ATTR_ATIME_SET) !== 0) {
+      this.atimeSec = change.atimeSec;
+      this.atimeNsec = change.atimeNsec;
+    }
+    if ((valid & ATTR_MTIME_SET) !== 0) {
+      this.mtimeSec = change.mtimeSec;
+      this.mtimeNsec = change.mtimeNsec;
+    }
+    return 0;
+  }
+
+  override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
+    return -ENXIO;
+  }
+}
+
+/** A symbolic link with a fixed text. */
+export class FixedLink extends GeneratedInode {
+  private readonly target: string;
+
+  constructor(fs: GeneratedFs, ino: number, target: string) {
+    super(fs, ino, S_IFLNK | 0o777);
+    this.target = target;
+    this.size = fs.fileSize === 0 ? target.length : 0;
+  }
+
+  override readlink(): string | number {
+    return this.target;
+  }
+}

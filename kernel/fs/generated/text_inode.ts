@@ -1,0 +1,71 @@
+/**
+ * Text files that are made when they are read. One reader sees one text: it is made when the file is read from its
+ * beginning (or for the first time), and kept for the reads that follow.
+ */
+
+import { EINVAL } from "../../../ffi/abi/errno.ts";
+import { S_IFREG } from "../../../ffi/abi/stat.ts";
+import { bytesToString, stringToBytes } from "../../core/bytes.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
+import type { GeneratedFs } from "./generated_fs.ts";
+import { GeneratedInode } from "./generated_inode.ts";
+
+/** LIMIT: bytes that one write(2) takes. */
+const MAX_WRITE = 4095;
+
+export abstract class TextInode extends GeneratedInode {
+  constructor(fs: GeneratedFs, ino: number, permissions: number) {
+    super(fs, ino, S_IFREG | permissions);
+  }
+
+  /** The text now (a byte string), or -errno. */
+  abstract render(): string | number;
+
+  /** Somebody wrote `text` at `offset`: bytes taken, or -errno. */
+  store(_text: string, _offset: number): number {
+    return -EINVAL;
+  }
+
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+    return new TextFile(this, flags);
+  }
+}
+
+export class TextFile extends OpenFile {
+  readonly inode: TextInode;
+  private bytes: Uint8Array<ArrayBuffer> | null = null;
+
+  constructor(inode: TextInode, flags: number) {
+    super(flags);
+    this.inode = inode;
+  }
+
+  override get isSeekable(): boolean {
+    return true;
+  }
+
+  /** What this reader gets; subclasses may have remembered something when they were opened. */
+  protected render(): string | number {
+    return this.inode.render();
+  }
+
+  override read(io: IoCursor, offset: number): number {
+    let bytes = this.bytes;
+    if (bytes === null || offset === 0) {
+      const text = this.render();
+      if (typeof text === "number") return text;
+      bytes = this.bytes = stringToBytes(text);
+    }
+    if (offset >= bytes.length || io.remaining === 0) return 0;
+    return io.putBytes(bytes, offset, Math.min(io.remaining, bytes.length - offset));
+  }
+
+  override write(io: IoCursor, offset: number): number {
+    const buf = new Uint8Array(Math.min(io.remaining, MAX_WRITE));
+    const n = io.takeBytes(buf, 0, buf.length);
+    return n < 0 ? n : this.inode.store(bytesToString(buf, 0, n), offset);
+  }
+}

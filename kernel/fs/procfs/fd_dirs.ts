@@ -1,0 +1,210 @@
+/** /proc/PID/fd and /proc/PID/fdinfo: the open descriptors of a task (proc_pid_fd(5), proc_pid_fdinfo(5)). */
+
+import { EACCES, ENOENT, ESRCH } from "../../../ffi/abi/errno.ts";
+import { F_WRLCK, LOCK_EX, O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
+import { majorOf, minorOf, S_IFLNK, S_IFREG } from "../../../ffi/abi/stat.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import { NR_OPEN } from "../../vfs/fd_table.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
+import type { GeneratedFs } from "../generated/generated_fs.ts";
+import { TextInode } from "../generated/text_inode.ts";
+import { FdLink } from "./magic_link.ts";
+import type { ProcTask } from "./source.ts";
+import {
+  AREA_FD,
+  AREA_FDINFO,
+  AREA_THREAD_FD,
+  AREA_THREAD_FDINFO,
+  type TaskRef,
+} from "./task_ref.ts";
+
+/** What `mnt_id` is for files that no mount shows: Linux's pipes and sockets have such a number too. */
+const INTERNAL_MOUNT = 14;
+
+/** A descriptor number as the directories have it: no sign, no leading zero. */
+function parseFd(name: string): number {
+  if (!/^(0|[1-9][0-9]{0,6})$/.test(name)) return -1;
+  const fd = Number(name);
+  return fd < NR_OPEN ? fd : -1;
+}
+
+abstract class DescriptorDir extends GeneratedDir {
+  readonly ref: TaskRef;
+  private readonly parent: GeneratedDir;
+  private readonly area: number;
+  private readonly entryType: number;
+
+  constructor(
+    fs: GeneratedFs,
+    ref: TaskRef,
+    parent: GeneratedDir,
+    ino: number,
+    permissions: number,
+    area: number,
+    entryType: number,
+  ) {
+    super(fs, ino, permissions);
+    this.ref = ref;
+    this.parent = parent;
+    this.area = area;
+    this.entryType = entryType;
+    ref.own(this);
+  }
+
+  protected override get isModeFixed(): boolean {
+    return true;
+  }
+  override get parentIno(): number {
+    return this.parent.ino;
+  }
+  override get dentriesAreStable(): boolean {
+    return false;
+  }
+
+  protected inoOf(fd: number): number {
+    return this.ref.ino(this.area, fd);
+  }
+
+  protected abstract make(fd: number): Inode;
+
+  override lookup(name: string): Inode | number {
+    const task = this.ref.get(), fd = parseFd(name);
+    if (task === null) return -ESRCH;
+    if (fd < 0 || task.files === null || task.files.getAny(fd) === null) return -ENOENT;
+    return this.make(fd);
+  }
+
+  override list(): readonly Listed[] | number {
+    const task = this.ref.get();
+    if (task === null) return -ENOENT;
+    const type = this.entryType >> 12;
+    return (task.files?.openFds() ?? []).map((fd) => ({
+      name: String(fd),
+      ino: this.inoOf(fd),
+      type,
+      offset: FIRST_OFFSET + fd,
+    }));
+  }
+}
+
+export class FdDir extends DescriptorDir {
+  constructor(fs: GeneratedFs, ref: TaskRef, parent: GeneratedDir, ino: number) {
+    super(fs, ref, parent, ino, 0o500, ref.isThread ? AREA_THREAD_FD : AREA_FD, S_IFLNK);
+    this.refresh();
+  }
+
+  /**
+   * The size is the number of descriptors. A process that may not be inspected may still look at its own: where Linux
+   * makes an exception of the permission check, here the directory belongs to whoever of the process asks.
+   */
+  override refresh(): number {
+    const task = this.ref.get();
+    if (task === null) return 0;
+    this.ref.own(this);
+    this.size = task.files?.count ?? 0;
+    const caller = this.ref.source.current();
+    if (caller !== null && caller.tgid === task.tgid) this.uid = caller.cred.fsuid;
+    return 0;
+  }
+
+  protected override make(fd: number): Inode {
+    return new FdLink(this.generated, this.ref, this.inoOf(fd), fd);
+  }
+
+  override relookup(name: string, cached: Inode | null): Inode | number {
+    if (!(cached instanceof FdLink)) return this.lookup(name);
+    if (this.ref.get() === null) return -ESRCH;
+    if (!cached.isOpen) return -ENOENT;
+    cached.refresh();
+    return cached;
+  }
+}
+
+export class FdinfoDir extends DescriptorDir {
+  constructor(fs: GeneratedFs, ref: TaskRef, parent: GeneratedDir, ino: number) {
+    const area = ref.isThread ? AREA_THREAD_FDINFO : AREA_FDINFO;
+    super(fs, ref, parent, ino, 0o555, area, S_IFREG);
+  }
+
+  override refresh(): number {
+    this.ref.own(this);
+    return 0;
+  }
+
+  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+    const task = this.ref.get();
+    if (task === null) return -ENOENT;
+    return this.ref.mayInspect(task) ? super.open(dentry, flags, cred) : -EACCES;
+  }
+
+  protected override make(fd: number): Inode {
+    return new FdinfoFile(this.generated, this.ref, this.inoOf(fd), fd);
+  }
+
+  override relookup(name: string, cached: Inode | null): Inode | number {
+    const found = this.lookup(name);
+    return typeof found !== "number" && cached instanceof FdinfoFile ? cached : found;
+  }
+}
+
+class FdinfoFile extends TextInode {
+  private readonly ref: TaskRef;
+  private readonly fd: number;
+
+  constructor(fs: GeneratedFs, ref: TaskRef, ino: number, fd: number) {
+    super(fs, ino, 0o444);
+    this.ref = ref;
+    this.fd = fd;
+    ref.own(this);
+  }
+
+  protected override get isModeFixed(): boolean {
+    return true;
+  }
+
+  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+    const task = this.ref.get();
+    if (task === null) return -ESRCH;
+    return this.ref.mayInspect(task) ? super.open(dentry, flags, cred) : -EACCES;
+  }
+
+  override render(): string | number {
+    const task = this.ref.get();
+    if (task === null || task.files === null) return -ENOENT;
+    const file = task.files.getAny(this.fd);
+    if (file === null) return -ENOENT;
+    const flags = file.flags | (task.files.isCloexec(this.fd) ? O_CLOEXEC : 0);
+    return `pos:\t${file.pos}\nflags:\t0${flags.toString(8)}\n` +
+      `mnt_id:\t${file.path?.mount.id ?? INTERNAL_MOUNT}\nino:\t${file.inode.ino}\n` +
+      lockLines(task, file) + file.fdinfo();
+  }
+}
+
+/** Locks that belong to the descriptor: flock(2), and record locks of its table or its description. */
+function lockLines(task: ProcTask, file: OpenFile): string {
+  const { inode } = file, { locks } = inode;
+  if (locks === null) return "";
+  const where = `${hex2(majorOf(inode.dev))}:${hex2(minorOf(inode.dev))}:${inode.ino}`;
+  let text = "", n = 0;
+  for (const lock of locks.recordLocks) {
+    const isOwn = lock.owner === task.files, isOfd = lock.owner === file;
+    if (!isOwn && !isOfd) continue;
+    const end = lock.end === Infinity ? "EOF" : lock.end;
+    text += `lock:\t${++n}: ${isOfd ? "OFDLCK" : "POSIX "} ADVISORY  ` +
+      `${lock.type === F_WRLCK ? "WRITE" : "READ"} ${isOfd ? -1 : task.tgid} ${where} ` +
+      `${lock.start} ${end}\n`;
+  }
+  const flock = locks.flockOf(file);
+  if (flock !== 0) {
+    text += `lock:\t${++n}: FLOCK  ADVISORY  ${flock === LOCK_EX ? "WRITE" : "READ"} ` +
+      `${task.tgid} ${where} 0 EOF\n`;
+  }
+  return text;
+}
+
+function hex2(value: number): string {
+  return value.toString(16).padStart(2, "0");
+}

@@ -1,0 +1,164 @@
+/**
+ * The files of /proc/PID that are about its memory: maps, smaps, smaps_rollup, environ, auxv (proc_pid_maps(5) and its
+ * sisters). All of them may be opened by whoever may look into the process.
+ */
+
+import { majorOf, minorOf } from "../../../ffi/abi/stat.ts";
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../platform/platform.ts";
+import { bytesToString } from "../../core/bytes.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import {
+  VM_DONTDUMP,
+  VM_DONTFORK,
+  VM_GROWSDOWN,
+  VM_HUGEPAGE,
+  VM_LOCKED,
+  VM_MERGEABLE,
+  VM_NOHUGEPAGE,
+  VM_NORESERVE,
+  VM_RANDOM,
+  VM_SEQUENTIAL,
+  VM_WIPEONFORK,
+  type Vma,
+} from "../../mm/vma.ts";
+import { escapeNewlines, right } from "./format.ts";
+import { areaUse, MemoryUse } from "./memory_use.ts";
+
+export interface MemoryFormat {
+  /** Without memory (a zombie) it cannot be opened: ESRCH. */
+  readonly needsMemory: boolean;
+  render(mm: MemoryManager): string;
+}
+
+export const MEMORY_FORMATS: ReadonlyMap<string, MemoryFormat> = new Map([
+  ["maps", { needsMemory: false, render: maps }],
+  ["smaps", { needsMemory: false, render: smaps }],
+  ["smaps_rollup", { needsMemory: true, render: rollup }],
+  ["environ", { needsMemory: true, render: environ }],
+  ["auxv", { needsMemory: true, render: auxv }],
+]);
+
+/** Column in which names begin. */
+const NAME_COLUMN = 73;
+
+function maps(mm: MemoryManager): string {
+  let text = "";
+  for (const vma of mm.vmas.list) text += areaLine(mm, vma);
+  return text;
+}
+
+function areaLine(mm: MemoryManager, vma: Vma): string {
+  const { backing, prot } = vma;
+  const dev = backing === null ? 0 : backing.inode.dev;
+  const permissions = ((prot & PROT_READ) !== 0 ? "r" : "-") +
+    ((prot & PROT_WRITE) !== 0 ? "w" : "-") + ((prot & PROT_EXEC) !== 0 ? "x" : "-") +
+    (vma.isShared ? "s" : "p");
+  const head = `${hex(vma.start, 8)}-${hex(vma.end, 8)} ${permissions} ` +
+    `${hex(backing === null ? 0 : vma.offset, 8)} ${hex(majorOf(dev), 2)}:` +
+    `${hex(minorOf(dev), 2)} ${backing === null ? 0 : backing.inode.ino} `;
+  const name = mm.nameOf(vma);
+  if (name === "") return head + "\n";
+  return `${head.padEnd(NAME_COLUMN - 1)} ${escapeNewlines(name)}\n`;
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, "0");
+}
+
+function smaps(mm: MemoryManager): string {
+  let text = "";
+  for (const vma of mm.vmas.list) {
+    text += areaLine(mm, vma);
+    text += line("Size", (vma.end - vma.start) / 4096) + line("KernelPageSize", 1) +
+      line("MMUPageSize", 1) + useLines(areaUse(mm, vma), false) + "THPeligible:           0\n" +
+      `VmFlags: ${flagNames(vma)}\n`;
+  }
+  return text;
+}
+
+function rollup(mm: MemoryManager): string {
+  const { list } = mm.vmas, first = list[0], last = list[list.length - 1];
+  if (first === undefined || last === undefined) return "";
+  const use = new MemoryUse();
+  for (const vma of list) use.add(areaUse(mm, vma));
+  const head = `${hex(first.start, 8)}-${hex(last.end, 8)} ---p 00000000 00:00 0 `;
+  return `${head.padEnd(NAME_COLUMN - 1)} [rollup]\n` + useLines(use, true);
+}
+
+/** The lines from Rss to Locked. What was written and what was not cannot be told apart: all counts as dirty. */
+function useLines(use: MemoryUse, isRollup: boolean): string {
+  const own = use.resident - use.common, proportional = own + use.proportional;
+  const kinds = isRollup
+    ? line("Pss_Anon", proportional * ratio(use.anonymous, use)) +
+      line("Pss_File", proportional * ratio(use.file, use)) +
+      line("Pss_Shmem", proportional * ratio(use.shared, use))
+    : "";
+  return line("Rss", use.resident) + line("Pss", proportional) + line("Pss_Dirty", proportional) +
+    kinds + line("Shared_Clean", 0) + line("Shared_Dirty", use.common) +
+    line("Private_Clean", 0) + line("Private_Dirty", own) + line("Referenced", use.resident) +
+    line("Anonymous", use.anonymous) + line("KSM", 0) + line("LazyFree", 0) +
+    line("AnonHugePages", 0) + line("ShmemPmdMapped", 0) + line("FilePmdMapped", 0) +
+    line("Shared_Hugetlb", 0) + line("Private_Hugetlb", 0) + line("Swap", 0) +
+    line("SwapPss", 0) + line("Locked", use.locked);
+}
+
+function ratio(pages: number, use: MemoryUse): number {
+  return use.resident === 0 ? 0 : pages / use.resident;
+}
+
+/** "Rss:                   8 kB" of a number of pages. */
+function line(name: string, pages: number): string {
+  return `${(name + ":").padEnd(16)}${right(Math.floor(pages * 4), 8)} kB\n`;
+}
+
+const PROT_NAMES: readonly (readonly [number, string, string])[] = [
+  [PROT_READ, "rd", "mr"],
+  [PROT_WRITE, "wr", "mw"],
+  [PROT_EXEC, "ex", "me"],
+];
+
+/** In the order of the bits of Linux's vm_flags. */
+const FLAG_NAMES: readonly (readonly [number, string])[] = [
+  [VM_GROWSDOWN, "gd"],
+  [VM_LOCKED, "lo"],
+  [VM_SEQUENTIAL, "sr"],
+  [VM_RANDOM, "rr"],
+  [VM_DONTFORK, "dc"],
+  [VM_NORESERVE, "nr"],
+  [VM_WIPEONFORK, "wf"],
+  [VM_DONTDUMP, "dd"],
+  [VM_HUGEPAGE, "hg"],
+  [VM_NOHUGEPAGE, "nh"],
+  [VM_MERGEABLE, "mg"],
+];
+
+/** Each with a blank behind it. */
+function flagNames(vma: Vma): string {
+  let text = "";
+  for (const [bit, name] of PROT_NAMES) if ((vma.prot & bit) !== 0) text += name + " ";
+  if (vma.isShared) text += "sh ";
+  for (const [bit, , name] of PROT_NAMES) if ((vma.maxProt & bit) !== 0) text += name + " ";
+  if (vma.isShared) text += "ms ";
+  for (const [bit, name] of FLAG_NAMES) if ((vma.flags & bit) !== 0) text += name + " ";
+  return text;
+}
+
+function environ(mm: MemoryManager): string {
+  const { envStart, envEnd } = mm.program;
+  return memoryText(mm, envStart, envEnd - envStart);
+}
+
+function auxv(mm: MemoryManager): string {
+  const { auxv } = mm.program;
+  return bytesToString(auxv, 0, auxv.length);
+}
+
+/** LIMIT: bytes of arguments or environment that are shown; execve(2) takes 6 MiB. */
+const MAX_MEMORY_TEXT = 8 << 20;
+
+/** Bytes of guest memory as a byte string; shorter where nothing is mapped. */
+export function memoryText(mm: MemoryManager, addr: number, len: number): string {
+  if (len <= 0 || addr === 0) return "";
+  const bytes = new Uint8Array(Math.min(len, MAX_MEMORY_TEXT));
+  return bytesToString(bytes, 0, mm.readForced(bytes, 0, addr, bytes.length));
+}

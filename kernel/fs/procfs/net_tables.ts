@@ -1,0 +1,127 @@
+/**
+ * The texts of /proc/net: headers are here, rows come from whoever has the sockets (`NetTables.set`). Also the network
+ * devices, which /proc/net/dev and /sys/class/net show.
+ */
+
+/** The rows of one table, each with its newline. */
+export interface NetTable {
+  rows(): string;
+}
+
+export interface NetDevice {
+  readonly name: string;
+  readonly index: number;
+  readonly mtu: number;
+  /** "00:00:00:00:00:00" */
+  readonly address: string;
+  readonly broadcast: string;
+  /** ARPHRD_* and IFF_* of netdevice(7). */
+  readonly type: number;
+  readonly flags: number;
+  readonly txQueueLen: number;
+  readonly rxBytes: number;
+  readonly rxPackets: number;
+  readonly txBytes: number;
+  readonly txPackets: number;
+}
+
+export interface NetDevices {
+  list(): readonly NetDevice[];
+}
+
+const ARPHRD_LOOPBACK = 772;
+const IFF_UP = 1, IFF_LOOPBACK = 8;
+
+/** The loopback device alone, without traffic. */
+class LoopbackOnly implements NetDevices {
+  list(): readonly NetDevice[] {
+    return [{
+      name: "lo",
+      index: 1,
+      mtu: 65536,
+      address: "00:00:00:00:00:00",
+      broadcast: "00:00:00:00:00:00",
+      type: ARPHRD_LOOPBACK,
+      flags: IFF_UP | IFF_LOOPBACK,
+      txQueueLen: 1000,
+      rxBytes: 0,
+      rxPackets: 0,
+      txBytes: 0,
+      txPackets: 0,
+    }];
+  }
+}
+
+const INET4 =
+  "local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout";
+const INET6 = "local_address                         remote_address                        " +
+  "st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
+
+/** What each table begins with. The widths are Linux's: some lines are padded. */
+const HEADERS: Readonly<Record<string, string>> = {
+  arp: "IP address       HW type     Flags       HW address            Mask     Device\n",
+  dev: "Inter-|   Receive                                                |  Transmit\n" +
+    " face |bytes    packets errs drop fifo frame compressed multicast" +
+    "|bytes    packets errs drop fifo colls carrier compressed\n",
+  if_inet6: "",
+  igmp: "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n",
+  ipv6_route: "",
+  netlink: "sk               Eth Pid        Groups   " +
+    "Rmem     Wmem     Dump  Locks    Drops    Inode\n",
+  packet: "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n",
+  raw: `  sl  ${INET4} inode ref pointer drops\n`,
+  raw6: `  sl  ${INET6} ref pointer drops\n`,
+  route: "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
+    .padEnd(127) + "\n",
+  sockstat: "",
+  sockstat6: "",
+  tcp: `  sl  ${INET4} inode`.padEnd(149) + "\n",
+  tcp6: `  sl  ${INET6}\n`,
+  udp: `   sl  ${INET4} inode ref pointer drops`.padEnd(127) + "\n",
+  udp6: `  sl  ${INET6} ref pointer drops\n`,
+  unix: "Num       RefCount Protocol Flags    Type St Inode Path\n",
+};
+
+/** Tables that are not empty although nobody fills them. */
+const DEFAULT_ROWS: Readonly<Record<string, string>> = {
+  sockstat: "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n" +
+    "UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n",
+  sockstat6: "TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\n" +
+    "FRAG6: inuse 0 memory 0\n",
+};
+
+export class NetTables {
+  devices: NetDevices = new LoopbackOnly();
+  private readonly tables: Map<string, NetTable> = new Map();
+
+  /** `table` gives the rows of /proc/net/`name`; one of `names`. */
+  set(name: string, table: NetTable): void {
+    this.tables.set(name, table);
+  }
+
+  names(): string[] {
+    return Object.keys(HEADERS);
+  }
+
+  /** The whole text of a table. */
+  text(name: string): string {
+    const rows = name === "dev"
+      ? this.deviceRows()
+      : this.tables.get(name)?.rows() ?? DEFAULT_ROWS[name] ?? "";
+    return (HEADERS[name] ?? "") + rows;
+  }
+
+  private deviceRows(): string {
+    let text = "";
+    for (const d of this.devices.list()) {
+      text += `${d.name.padStart(6)}: ${counters(d.rxBytes, d.rxPackets)}    0    0    0     0` +
+        `          0         0 ${counters(d.txBytes, d.txPackets)}    0    0    0     0` +
+        `       0          0\n`;
+    }
+    return text;
+  }
+}
+
+function counters(bytes: number, packets: number): string {
+  return `${String(bytes).padStart(7)} ${String(packets).padStart(7)}`;
+}

@@ -1,0 +1,137 @@
+/**
+ * What /proc and /sys want to know of the rest of the kernel. File systems may not import tasks, so the task side
+ * implements these (kernel/task/proc/).
+ *
+ * Objects are views: made for one question, kept by nobody. An inode remembers id and start time and asks again.
+ */
+
+import type { Host } from "../../core/host.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import type { FdTable } from "../../vfs/fd_table.ts";
+import type { FsContext } from "../../vfs/fs_context.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { CpuInfo } from "./cpu_info.ts";
+import type { NetTables } from "./net_tables.ts";
+import type { SysctlStore } from "./sysctl_store.ts";
+
+/** A signal set as two u32 words. */
+export interface SignalBits {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** The numbers of /proc/PID/stat and status. Times are ns; `startNs` counts from the start of the sandbox. */
+export interface TaskStat {
+  /** R S D T t Z X of proc_pid_stat(5). */
+  readonly state: string;
+  readonly ppid: number;
+  readonly pgrp: number;
+  readonly session: number;
+  /** Device number of the controlling terminal, 0: none; and its foreground process group, -1: none. */
+  readonly tty: number;
+  readonly foreground: number;
+  readonly minorFaults: number;
+  readonly majorFaults: number;
+  readonly childMinorFaults: number;
+  readonly childMajorFaults: number;
+  readonly userNs: number;
+  readonly systemNs: number;
+  readonly childUserNs: number;
+  readonly childSystemNs: number;
+  readonly nice: number;
+  /** SCHED_* and the real-time priority. */
+  readonly policy: number;
+  readonly rtPriority: number;
+  readonly threads: number;
+  readonly startNs: number;
+  /** 17 (SIGCHLD) for most. */
+  readonly exitSignal: number;
+  /** Wait status, once it is a zombie. */
+  readonly exitCode: number;
+  readonly pending: SignalBits;
+  readonly sharedPending: SignalBits;
+  readonly blocked: SignalBits;
+  readonly ignored: SignalBits;
+  readonly caught: SignalBits;
+  readonly queuedSignals: number;
+  readonly voluntarySwitches: number;
+  readonly involuntarySwitches: number;
+  /** CPUs it may use, a bit each; null: all. */
+  readonly affinity: Uint32Array | null;
+  readonly personality: number;
+}
+
+/** Soft and hard limits by RLIMIT_*; Infinity for none. */
+export interface TaskLimits {
+  readonly soft: readonly number[];
+  readonly hard: readonly number[];
+}
+
+/** A thread; with the id of its process it stands for the process. */
+export interface ProcTask {
+  readonly tid: number;
+  readonly tgid: number;
+  /** CLOCK_MONOTONIC of its birth: with the id it tells tasks apart. */
+  readonly startNs: number;
+  comm: string;
+  readonly cred: Credentials;
+  /** May be inspected by its own user (PR_SET_DUMPABLE). */
+  readonly isDumpable: boolean;
+  /** Null for zombies. */
+  readonly mm: MemoryManager | null;
+  readonly files: FdTable | null;
+  readonly fs: FsContext | null;
+  readonly exe: OpenFile | null;
+  readonly limits: TaskLimits;
+  /** -1000..1000; the caller has checked. */
+  oomScoreAdj: number;
+  /** Audit's login uid; 2^32 - 1: not set. */
+  loginUid: number;
+  coredumpFilter: number;
+  /** Threads of the process, ascending; a leader that ended is among them. */
+  threadIds(): number[];
+  /** Children that this thread made (all of the process for its leader), ascending. */
+  childIds(): number[];
+  /** With `whole` times are those of the whole process. */
+  stat(whole: boolean): TaskStat;
+}
+
+/** Totals since the sandbox started. */
+export interface MachineStat {
+  readonly cpus: number;
+  readonly uptimeNs: number;
+  readonly userNs: number;
+  readonly systemNs: number;
+  /** Tasks that were ever made, and the id given last. */
+  readonly forks: number;
+  readonly lastPid: number;
+  readonly contextSwitches: number;
+  readonly runningTasks: number;
+  readonly tasks: number;
+  /** Load averages over 1, 5 and 15 minutes. */
+  readonly loads: readonly [number, number, number];
+  readonly memoryBytes: number;
+  readonly usedBytes: number;
+}
+
+export interface ProcSource {
+  readonly host: Host;
+  readonly cpuInfo: CpuInfo;
+  readonly net: NetTables;
+  readonly sysctl: SysctlStore;
+  /** Who makes the call that is being served; null while the sandbox is set up. */
+  current(): ProcTask | null;
+  /** A thread that lives, or a process that nobody has waited for. */
+  task(id: number): ProcTask | null;
+  /** Ids of processes, zombies included, ascending. */
+  processIds(): number[];
+  machine(): MachineStat;
+  /** Text of /proc/filesystems. */
+  filesystems(): string;
+  /** uname(2). */
+  hostname: string;
+  domainname: string;
+  readonly release: string;
+  readonly version: string;
+}

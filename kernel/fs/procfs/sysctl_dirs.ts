@@ -1,0 +1,172 @@
+/** The tree of /proc/sys (sysctl(8)): plain settings of sysctl_table.ts, and those that live elsewhere in the kernel. */
+
+import { EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
+import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
+import { FixedDir } from "../generated/generated_dir.ts";
+import type { GeneratedFs } from "../generated/generated_fs.ts";
+import { TextInode } from "../generated/text_inode.ts";
+import { parseNumber } from "./format.ts";
+import type { ProcSource } from "./source.ts";
+import { firstLine } from "./sysctl_store.ts";
+
+/** LIMIT: bytes of a host name. */
+const UTS_NAME_LENGTH = 64;
+
+interface LiveSetting {
+  readonly permissions: number;
+  /** Without its newline. */
+  read(source: ProcSource): string;
+  /** 0 or -errno. */
+  write?(source: ProcSource, text: string): number;
+}
+
+/** Protections of links in sticky directories: fields of the VFS (proc_sys_fs(5)). */
+type Protection = "protectedRegular" | "protectedFifos";
+
+const LIVE: ReadonlyMap<string, LiveSetting> = new Map<string, LiveSetting>([
+  ["fs/dentry-state", { permissions: 0o444, read: dentryState }],
+  ["fs/file-nr", { permissions: 0o444, read: (s) => `0\t0\t${s.sysctl.get("fs/file-max")}` }],
+  ["fs/inode-nr", { permissions: 0o444, read: () => "0\t0" }],
+  ["fs/inode-state", { permissions: 0o444, read: () => "0\t0\t0\t0\t0\t0\t0" }],
+  ["fs/protected_fifos", protection("protectedFifos")],
+  ["fs/protected_hardlinks", {
+    permissions: 0o644,
+    read: (s) => vfsOf(s)?.protectedHardlinks === false ? "0" : "1",
+    write: (s, text) => setFlag(s, text, (vfs, on) => vfs.protectedHardlinks = on),
+  }],
+  ["fs/protected_regular", protection("protectedRegular")],
+  ["fs/protected_symlinks", {
+    permissions: 0o644,
+    read: (s) => vfsOf(s)?.protectedSymlinks === false ? "0" : "1",
+    write: (s, text) => setFlag(s, text, (vfs, on) => vfs.protectedSymlinks = on),
+  }],
+  ["kernel/domainname", {
+    permissions: 0o644,
+    read: (s) => s.domainname,
+    write: (s, text) => {
+      s.domainname = firstLine(text).slice(0, UTS_NAME_LENGTH);
+      return 0;
+    },
+  }],
+  ["kernel/hostname", {
+    permissions: 0o644,
+    read: (s) => s.hostname,
+    write: (s, text) => {
+      s.hostname = firstLine(text).slice(0, UTS_NAME_LENGTH);
+      return 0;
+    },
+  }],
+  ["kernel/ns_last_pid", { permissions: 0o444, read: (s) => String(s.machine().lastPid) }],
+  ["kernel/osrelease", { permissions: 0o444, read: (s) => s.release }],
+  ["kernel/ostype", { permissions: 0o444, read: () => "Linux" }],
+  ["kernel/pty/nr", { permissions: 0o444, read: () => "0" }],
+  ["kernel/random/boot_id", { permissions: 0o444, read: (s) => bootId(s) }],
+  ["kernel/random/uuid", { permissions: 0o444, read: (s) => newUuid(s) }],
+  ["kernel/version", { permissions: 0o444, read: (s) => s.version }],
+]);
+
+/** /proc/sys, filled. Modes and owners of all of it are fixed. */
+export function sysctlTree(fs: GeneratedFs, parent: FixedDir, source: ProcSource): FixedDir {
+  const root = new FixedDir(fs, parent, 0o555, true);
+  const rows = new Map<string, number>();
+  for (const { path, permissions } of source.sysctl.settings) rows.set(path, permissions);
+  for (const [path, { permissions }] of LIVE) rows.set(path, permissions);
+  for (const path of [...rows.keys()].sort()) {
+    const names = path.split("/"), name = names.pop()!;
+    let dir = root;
+    for (const part of names) dir = subdirectory(fs, dir, part);
+    dir.put(name, new SysctlInode(fs, rows.get(path)!, source, path));
+  }
+  return root;
+}
+
+function subdirectory(fs: GeneratedFs, dir: FixedDir, name: string): FixedDir {
+  const there = dir.lookup(name);
+  if (there instanceof FixedDir && (there.mode & S_IFMT) === S_IFDIR) return there;
+  return dir.put(name, new FixedDir(fs, dir, 0o555, true));
+}
+
+class SysctlInode extends TextInode {
+  private readonly source: ProcSource;
+  private readonly path: string;
+
+  constructor(fs: GeneratedFs, permissions: number, source: ProcSource, path: string) {
+    super(fs, fs.nextIno(), permissions);
+    this.source = source;
+    this.path = path;
+  }
+
+  protected override get isModeFixed(): boolean {
+    return true;
+  }
+  protected override get isOwnerFixed(): boolean {
+    return true;
+  }
+
+  override render(): string {
+    const live = LIVE.get(this.path);
+    return (live?.read(this.source) ?? this.source.sysctl.get(this.path)) + "\n";
+  }
+
+  /** Values are written at once, from the beginning: later parts of a text are taken and dropped. */
+  override store(text: string, offset: number): number {
+    if ((this.mode & 0o222) === 0) return -EPERM;
+    if (offset > 0) return text.length;
+    const live = LIVE.get(this.path);
+    const r = live === undefined
+      ? this.source.sysctl.set(this.path, text)
+      : live.write?.(this.source, text) ?? -EPERM;
+    return r < 0 ? r : text.length;
+  }
+}
+
+/** The VFS of whoever asks; there is one. */
+function vfsOf(source: ProcSource): Vfs | null {
+  return source.current()?.fs?.namespace.vfs ?? null;
+}
+
+function protection(field: Protection): LiveSetting {
+  return {
+    permissions: 0o644,
+    read: (s) => String(vfsOf(s)?.[field] ?? 0),
+    write: (s, text) => {
+      const value = parseNumber(text), vfs = vfsOf(s);
+      if (value === null || value < 0 || value > 2) return -EINVAL;
+      if (vfs !== null) vfs[field] = value;
+      return 0;
+    },
+  };
+}
+
+function setFlag(source: ProcSource, text: string, set: (vfs: Vfs, on: boolean) => void): number {
+  const value = parseNumber(text), vfs = vfsOf(source);
+  if (value !== 0 && value !== 1) return -EINVAL;
+  if (vfs !== null) set(vfs, value === 1);
+  return 0;
+}
+
+function dentryState(source: ProcSource): string {
+  return `${vfsOf(source)?.dentries.count ?? 0}\t0\t45\t0\t0\t0`;
+}
+
+/** The same as long as the sandbox lives. */
+function bootId(source: ProcSource): string {
+  const path = "kernel/random/boot_id";
+  const known = source.sysctl.remembered(path);
+  return known !== "" ? known : source.sysctl.remember(path, newUuid(source));
+}
+
+/** A random UUID (version 4). */
+function newUuid(source: ProcSource): string {
+  const bytes = new Uint8Array(16);
+  source.host.random(bytes);
+  bytes[6] = bytes[6]! & 0x0f | 0x40;
+  bytes[8] = bytes[8]! & 0x3f | 0x80;
+  let text = "";
+  for (const [i, byte] of bytes.entries()) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
+    text += byte.toString(16).padStart(2, "0");
+  }
+  return text;
+}

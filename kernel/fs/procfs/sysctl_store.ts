@@ -1,0 +1,79 @@
+/**
+ * The values behind /proc/sys that are plain settings: numbers with bounds, and texts (sysctl(8)). Those with a meaning
+ * elsewhere in the kernel (host name, protections of links) are not here: sysctl_dirs.ts asks for them.
+ *
+ * DIFFERS: a setting is kept and shown; only what `number` is asked for has an effect. Settings that stand for a limit
+ * of this kernel take no other value (EINVAL).
+ */
+
+import { EINVAL } from "../../../ffi/abi/errno.ts";
+import { parseNumber } from "./format.ts";
+import { SETTINGS } from "./sysctl_table.ts";
+
+export interface Setting {
+  /** Path below /proc/sys. */
+  readonly path: string;
+  readonly permissions: number;
+  /** Numbers, separated by tabs when there are several; or a text. */
+  readonly value: string;
+  /** Bounds of numbers; null: a text. */
+  readonly bounds: readonly [number, number] | null;
+}
+
+export class SysctlStore {
+  private readonly values: Map<string, string> = new Map();
+
+  /** Paths and permissions of all settings. */
+  get settings(): readonly Setting[] {
+    return SETTINGS;
+  }
+
+  /** The value without its newline; "" for an unknown path. */
+  get(path: string): string {
+    return this.values.get(path) ?? find(path)?.value ?? "";
+  }
+
+  /** The first number of a setting. */
+  number(path: string): number {
+    return parseNumber(this.get(path).split("\t")[0] ?? "") ?? 0;
+  }
+
+  /** A value that was made once and is kept besides the settings (the boot id); "" before. */
+  remembered(path: string): string {
+    return this.values.get(path) ?? "";
+  }
+  remember(path: string, value: string): string {
+    this.values.set(path, value);
+    return value;
+  }
+
+  /** Somebody writes a setting: 0 or -EINVAL. Of several numbers the first ones may be given. */
+  set(path: string, text: string): number {
+    const setting = find(path);
+    if (setting === null) return -EINVAL;
+    const { bounds } = setting;
+    if (bounds === null) {
+      this.values.set(path, firstLine(text));
+      return 0;
+    }
+    const old = this.get(path).split("\t");
+    const words = text.replaceAll("\0", "").trim().split(/[ \t\n]+/);
+    if (words.length > old.length || words[0] === "") return -EINVAL;
+    for (const [i, word] of words.entries()) {
+      const n = parseNumber(word);
+      if (n === null || n < bounds[0] || n > bounds[1]) return -EINVAL;
+      old[i] = String(n);
+    }
+    this.values.set(path, old.join("\t"));
+    return 0;
+  }
+}
+
+function find(path: string): Setting | null {
+  return SETTINGS.find((s) => s.path === path) ?? null;
+}
+
+/** What proc_dostring takes of a write. */
+export function firstLine(text: string): string {
+  return text.split(/[\0\n]/)[0] ?? "";
+}

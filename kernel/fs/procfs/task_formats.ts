@@ -1,0 +1,143 @@
+/**
+ * What the text files of /proc/PID say, by name, and what can be written to them. Files about memory are in
+ * memory_formats.ts.
+ */
+
+import { CAP_AUDIT_CONTROL, CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
+import { EACCES, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import { parseNumber } from "./format.ts";
+import { memoryText } from "./memory_formats.ts";
+import { memoryUse } from "./memory_use.ts";
+import type { ProcSource, ProcTask } from "./source.ts";
+import { limitsText } from "./task_limits.ts";
+import { statLine, statmLine, statusText } from "./task_stat.ts";
+
+export interface TaskFormat {
+  /** Whether the caller must be allowed to look into the task when it opens or reads the file. Default: nothing. */
+  readonly needs?: "access to open" | "access to read";
+  /** The text, or -errno. `whole`: the file is not in task/TID. */
+  render(task: ProcTask, source: ProcSource, whole: boolean): string | number;
+  /** Bytes taken, or -errno. */
+  store?(task: ProcTask, source: ProcSource, text: string): number;
+}
+
+/** LIMIT: bytes of a thread's name. */
+const COMM_LENGTH = 15;
+const UNSET = 0xffffffff;
+/** All ids of the sandbox are what they are. */
+const ID_MAP = "         0          0 4294967295\n";
+
+export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, TaskFormat>([
+  ["cgroup", { render: () => "0::/\n" }],
+  ["children", { render: (t) => t.childIds().map((id) => `${id} `).join("") }],
+  ["cmdline", { render: (t) => t.mm === null ? "" : commandLine(t.mm) }],
+  ["comm", { render: (t) => `${t.comm}\n`, store: storeComm }],
+  ["coredump_filter", { render: coredumpFilter, store: storeCoredumpFilter }],
+  ["cpuset", { render: () => "/\n" }],
+  ["gid_map", { render: () => ID_MAP, store: () => -EPERM }],
+  ["io", { needs: "access to read", render: ioText }],
+  ["limits", { render: limitsText }],
+  ["loginuid", { render: (t) => String(t.loginUid), store: storeLoginUid }],
+  ["oom_score", { render: oomScore }],
+  ["oom_score_adj", { render: (t) => `${t.oomScoreAdj}\n`, store: storeOomScoreAdj }],
+  ["personality", { needs: "access to read", render: personality }],
+  ["projid_map", { render: () => ID_MAP, store: () => -EPERM }],
+  ["schedstat", { render: schedstat }],
+  ["sessionid", { render: () => String(UNSET) }],
+  ["setgroups", { render: () => "allow\n", store: storeSetgroups }],
+  ["stat", { render: statLine }],
+  ["statm", { render: statmLine }],
+  ["status", { render: statusText }],
+  ["uid_map", { render: () => ID_MAP, store: () => -EPERM }],
+  ["wchan", { render: () => "0" }],
+]);
+
+/**
+ * The arguments; behind setproctitle(3), whatever the program wrote over them up to a NUL. They then may reach into the
+ * environment.
+ */
+export function commandLine(mm: MemoryManager): string {
+  const { argStart, argEnd, envStart, envEnd } = mm.program;
+  if (argEnd <= argStart) return "";
+  const args = memoryText(mm, argStart, argEnd - argStart);
+  if (args.length < argEnd - argStart || args.charCodeAt(args.length - 1) === 0) return args;
+  const end = envStart === argEnd && envEnd > envStart ? envEnd : argEnd;
+  const title = memoryText(mm, argStart, Math.min(end - argStart, 4096));
+  const zero = title.indexOf("\0");
+  return zero < 0 ? title : title.slice(0, zero + 1);
+}
+
+/** Only threads of the same process may rename. */
+function storeComm(task: ProcTask, source: ProcSource, text: string): number {
+  if (source.current()?.tgid !== task.tgid) return -EINVAL;
+  const name = text.slice(0, COMM_LENGTH), zero = name.indexOf("\0");
+  task.comm = zero < 0 ? name : name.slice(0, zero);
+  return text.length;
+}
+
+function coredumpFilter(task: ProcTask): string {
+  if (task.mm === null) return "";
+  return task.coredumpFilter.toString(16).padStart(8, "0") + "\n";
+}
+
+function storeCoredumpFilter(task: ProcTask, _source: ProcSource, text: string): number {
+  const value = parseNumber(text);
+  if (value === null || value < 0 || value > 0xffffffff) return -EINVAL;
+  // MMF_DUMP_FILTER_MASK.
+  task.coredumpFilter = value & 0x1ff;
+  return text.length;
+}
+
+/** DIFFERS: nobody counts what is read and written: all numbers are 0. */
+function ioText(): string {
+  return "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n" +
+    "cancelled_write_bytes: 0\n";
+}
+
+/** As audit has it: once, by the thread itself, unless CAP_AUDIT_CONTROL allows more. */
+function storeLoginUid(task: ProcTask, source: ProcSource, text: string): number {
+  const caller = source.current(), uid = parseNumber(text);
+  if (caller === null || caller.tid !== task.tid) return -EPERM;
+  if (uid === null || uid < 0 || uid > UNSET) return -EINVAL;
+  if (task.loginUid !== UNSET && !hasCap(caller.cred, CAP_AUDIT_CONTROL)) return -EPERM;
+  task.loginUid = uid;
+  return text.length;
+}
+
+/** Badness of Linux's OOM killer: share of memory in tenths of a percent, shifted by the adjustment. */
+function oomScore(task: ProcTask, source: ProcSource): string {
+  const { mm, oomScoreAdj } = task;
+  if (mm === null || oomScoreAdj === -1000) return "0\n";
+  const total = source.machine().memoryBytes / 4096;
+  const badness = memoryUse(mm).resident * 1000 / total + oomScoreAdj;
+  return `${Math.max(0, Math.trunc((1000 + badness) * 2 / 3))}\n`;
+}
+
+function storeOomScoreAdj(task: ProcTask, source: ProcSource, text: string): number {
+  const value = parseNumber(text), caller = source.current();
+  if (value === null || value < -1000 || value > 1000) return -EINVAL;
+  const mayLower = caller !== null && hasCap(caller.cred, CAP_SYS_RESOURCE);
+  if (value < task.oomScoreAdj && !mayLower) return -EACCES;
+  task.oomScoreAdj = value;
+  return text.length;
+}
+
+function personality(task: ProcTask, _source: ProcSource, whole: boolean): string {
+  return task.stat(whole).personality.toString(16).padStart(8, "0") + "\n";
+}
+
+/** Time on a CPU, time waiting for one, and how often. */
+function schedstat(task: ProcTask, _source: ProcSource, whole: boolean): string {
+  const s = task.stat(whole);
+  const ran = Math.floor(s.userNs + s.systemNs);
+  return `${ran} 0 ${s.voluntarySwitches + s.involuntarySwitches}\n`;
+}
+
+/** user_namespaces(7): the first namespace always allows setgroups(2). */
+function storeSetgroups(_task: ProcTask, _source: ProcSource, text: string): number {
+  const word = text.replace(/[ \t\n\0]+$/, "");
+  if (word === "allow") return text.length;
+  return word === "deny" ? -EPERM : -EINVAL;
+}

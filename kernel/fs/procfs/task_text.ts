@@ -1,0 +1,98 @@
+/**
+ * Text files of a task: /proc/PID/stat and so on. What they say is in task_formats.ts and memory_formats.ts, by name; here
+ * is how they are opened, read and written.
+ */
+
+import { EACCES, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { GeneratedFs } from "../generated/generated_fs.ts";
+import { TextFile, TextInode } from "../generated/text_inode.ts";
+import { MEMORY_FORMATS } from "./memory_formats.ts";
+import { TASK_FORMATS } from "./task_formats.ts";
+import type { TaskRef } from "./task_ref.ts";
+
+abstract class OwnedText extends TextInode {
+  readonly ref: TaskRef;
+  protected readonly name: string;
+
+  constructor(fs: GeneratedFs, ref: TaskRef, ino: number, permissions: number, name: string) {
+    super(fs, ino, permissions);
+    this.ref = ref;
+    this.name = name;
+    ref.own(this);
+  }
+
+  protected override get isModeFixed(): boolean {
+    return true;
+  }
+
+  override refresh(): number {
+    this.ref.own(this);
+    return 0;
+  }
+}
+
+/** `name` is one of TASK_FORMATS. */
+export class TaskText extends OwnedText {
+  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+    const task = this.ref.get();
+    if (task === null) return -ESRCH;
+    const isGuarded = TASK_FORMATS.get(this.name)?.needs === "access to open";
+    return isGuarded && !this.ref.mayInspect(task) ? -EACCES : super.open(dentry, flags, cred);
+  }
+
+  override render(): string | number {
+    const task = this.ref.get(), format = TASK_FORMATS.get(this.name);
+    if (task === null || format === undefined) return -ESRCH;
+    if (format.needs === "access to read" && !this.ref.mayInspect(task)) return -EACCES;
+    return format.render(task, this.ref.source, !this.ref.isThread);
+  }
+
+  override store(text: string, _offset: number): number {
+    const task = this.ref.get(), format = TASK_FORMATS.get(this.name);
+    if (task === null) return -ESRCH;
+    return format?.store === undefined ? -EINVAL : format.store(task, this.ref.source, text);
+  }
+}
+
+/**
+ * A file about memory; `name` is one of MEMORY_FORMATS. Whoever opened it sees the memory that was there then, not that
+ * of a program that was started later.
+ */
+export class MemoryText extends OwnedText {
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+    const task = this.ref.get();
+    if (task === null) return -ESRCH;
+    if (!this.ref.mayInspect(task)) return -EACCES;
+    const needsMemory = MEMORY_FORMATS.get(this.name)?.needsMemory === true;
+    if (task.mm === null && needsMemory) return -ESRCH;
+    return new MemoryTextFile(this, flags, task.mm);
+  }
+
+  override render(): string {
+    return "";
+  }
+
+  renderOf(mm: MemoryManager): string {
+    return MEMORY_FORMATS.get(this.name)?.render(mm) ?? "";
+  }
+}
+
+class MemoryTextFile extends TextFile {
+  private readonly text: MemoryText;
+  private readonly mm: MemoryManager | null;
+
+  constructor(inode: MemoryText, flags: number, mm: MemoryManager | null) {
+    super(inode, flags);
+    this.text = inode;
+    this.mm = mm;
+  }
+
+  protected override render(): string | number {
+    if (this.text.ref.get() === null) return -ESRCH;
+    return this.mm === null || this.mm.isDestroyed ? "" : this.text.renderOf(this.mm);
+  }
+}
