@@ -21,6 +21,7 @@ import { rootCredentials } from "../cred/credentials.ts";
 import { FsTypes } from "../fs/fs_types.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import { RunQueue } from "../loop.ts";
+import { NetNamespace } from "../net/net_namespace.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import { dispatch, onFull, runQueued } from "../syscalls/dispatch.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
@@ -110,6 +111,7 @@ export class LabKernel implements Kernel {
   readonly scratch: Scratch = new Scratch();
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
+  readonly net: NetNamespace;
   readonly bootNs = 0;
   readonly logged: string[] = [];
   hostname = "lab";
@@ -125,6 +127,7 @@ export class LabKernel implements Kernel {
     this.memory = this.lab.ctx;
     this.files = new FileLab(this.lab);
     this.memfds = new MemfdStore(this.files.vfs, this.files.tmpfs);
+    this.net = new NetNamespace(this.memory.frames, this.host);
     this.platform.contextMaker = (space) =>
       new FakeContext(space, this.platform.fpuSize, (ctx) => this.full.push(ctx));
   }
