@@ -16,6 +16,10 @@ export class CpuClock {
   share: number = 1;
   /** Mean cost of handling one trap, ns. */
   trapNs: number = 0;
+  /** Of tasks that ended: CPU time and waits. */
+  endedUserNs: number = 0;
+  endedSystemNs: number = 0;
+  endedSwitches: number = 0;
 
   /** The loop handled `traps` traps in `elapsedNs`. */
   account(elapsedNs: number, traps: number): void {

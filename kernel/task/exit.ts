@@ -92,7 +92,15 @@ function chargeUsage(task: Task): void {
   usage.userNs += task.userNs;
   usage.systemNs += task.systemNs;
   usage.voluntarySwitches += task.blockCount;
-  task.group.lastUid = task.cred.uid;
+  const { group, kernel: { clock } } = task;
+  group.lastUid = task.cred.uid;
+  clock.endedUserNs += task.userNs;
+  clock.endedSystemNs += task.systemNs;
+  clock.endedSwitches += task.blockCount;
+  if (task !== group.leader) return;
+  group.lastComm = task.comm;
+  group.lastCred = task.cred;
+  group.lastNice = task.sched.nice;
 }
 
 /** The last task is gone. */

@@ -16,6 +16,11 @@ export class PidNamespace {
   readonly sessions: Map<number, Session> = new Map();
   private last: number = 0;
 
+  /** The number given last. */
+  get lastId(): number {
+    return this.last;
+  }
+
   /** A number that nothing uses, or -1. */
   allocate(): number {
     for (let n = 0; n < PID_MAX; n++) {

@@ -5,6 +5,7 @@
 
 import { WaitQueue } from "../core/wait.ts";
 import type { ControllingTerminal, TtyGroup, TtySession } from "../fs/devpts/hooks.ts";
+import type { Credentials } from "../cred/credentials.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import type { Limits } from "./limits.ts";
 import { ProcessTimers } from "./process_timers.ts";
@@ -126,6 +127,13 @@ export class ThreadGroup {
   membarriers: number = 0;
   /** Real user id of its last task, for SIGCHLD after that is gone. */
   lastUid: number = 0;
+  /** Name, credentials and nice value that its leader had, for /proc/PID after that is gone. */
+  lastComm: string = "";
+  lastCred: Credentials | null = null;
+  lastNice: number = 0;
+  /** Audit's login uid (2^32 - 1: not set) and what a core dump would hold; both are inherited. */
+  loginUid: number;
+  coredumpFilter: number;
   /** Status line "State:" etc. come from its leader. */
   startNs: number;
 
@@ -144,6 +152,8 @@ export class ThreadGroup {
     this.limits = limits;
     this.startNs = startNs;
     this.hasLeftTerminal = parent !== null && parent.hasLeftTerminal;
+    this.loginUid = parent === null ? 0xffffffff : parent.loginUid;
+    this.coredumpFilter = parent === null ? 0x33 : parent.coredumpFilter;
     pgrp.members.add(this);
     if (parent !== null) parent.children.add(this);
   }

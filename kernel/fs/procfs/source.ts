@@ -99,7 +99,6 @@ export interface ProcTask {
 
 /** Totals since the sandbox started. */
 export interface MachineStat {
-  readonly cpus: number;
   readonly uptimeNs: number;
   readonly userNs: number;
   readonly systemNs: number;
@@ -111,7 +110,7 @@ export interface MachineStat {
   readonly tasks: number;
   /** Load averages over 1, 5 and 15 minutes. */
   readonly loads: readonly [number, number, number];
-  readonly memoryBytes: number;
+  /** Memory that is reserved; what there is in all is `host.memoryBytes`. */
   readonly usedBytes: number;
 }
 

@@ -19,7 +19,7 @@ function made(render: (source: ProcSource) => string): SystemFile {
 export const SYSTEM_FILES: ReadonlyMap<string, SystemFile> = new Map([
   ["cgroups", text("#subsys_name\thierarchy\tnum_cgroups\tenabled\n")],
   ["cmdline", text("BOOT_IMAGE=dvisor\n")],
-  ["cpuinfo", made((s) => s.cpuInfo.text(s.machine().cpus))],
+  ["cpuinfo", made((s) => s.cpuInfo.text(s.host.cpuCount))],
   [
     "devices",
     text(
@@ -77,7 +77,7 @@ export const SYSTEM_FILES: ReadonlyMap<string, SystemFile> = new Map([
 
 function cpuHeader(indent: number, name: string, source: ProcSource): string {
   let line = name.padEnd(indent);
-  for (let cpu = 0; cpu < source.machine().cpus; cpu++) line += `CPU${cpu}`.padEnd(11);
+  for (let cpu = 0; cpu < source.host.cpuCount; cpu++) line += `CPU${cpu}`.padEnd(11);
   return line + "\n";
 }
 
@@ -91,7 +91,7 @@ function loadavg(source: ProcSource): string {
 /** Time that no CPU was used, of all CPUs together. */
 function idleNs(source: ProcSource): number {
   const m = source.machine();
-  return Math.max(0, m.uptimeNs * m.cpus - m.userNs - m.systemNs);
+  return Math.max(0, m.uptimeNs * source.host.cpuCount - m.userNs - m.systemNs);
 }
 
 function uptime(source: ProcSource): string {
@@ -100,11 +100,11 @@ function uptime(source: ProcSource): string {
 }
 
 function stat(source: ProcSource): string {
-  const m = source.machine(), { host } = source;
+  const m = source.machine(), { host } = source, cpus = host.cpuCount;
   const user = ticks(m.userNs), system = ticks(m.systemNs), idle = ticks(idleNs(source));
   let text = `cpu  ${user} 0 ${system} ${idle} 0 0 0 0 0 0\n`;
-  for (let cpu = 0; cpu < m.cpus; cpu++) {
-    const share = (total: number): number => Math.floor((total + cpu) / m.cpus);
+  for (let cpu = 0; cpu < cpus; cpu++) {
+    const share = (total: number): number => Math.floor((total + cpu) / cpus);
     text += `cpu${cpu} ${share(user)} 0 ${share(system)} ${share(idle)} 0 0 0 0 0 0\n`;
   }
   const boot = Math.floor(host.realtimeSec() + host.realtimeNsec() / 1e9 - m.uptimeNs / 1e9);
@@ -158,7 +158,7 @@ const ZERO_BEHIND: Readonly<Record<string, readonly string[]>> = {
  * DIFFERS: there is no page cache to speak of: files are the host's.
  */
 function meminfo(source: ProcSource): string {
-  const { memoryBytes, usedBytes } = source.machine();
+  const { memoryBytes } = source.host, { usedBytes } = source.machine();
   const used = Math.min(usedBytes, memoryBytes), free = memoryBytes - used;
   const lines: readonly (readonly [string, number])[] = [
     ["MemTotal", memoryBytes],
@@ -188,7 +188,7 @@ function meminfo(source: ProcSource): string {
 }
 
 function vmstat(source: ProcSource): string {
-  const { memoryBytes, usedBytes } = source.machine();
+  const { memoryBytes } = source.host, { usedBytes } = source.machine();
   const free = Math.floor(Math.max(0, memoryBytes - usedBytes) / 4096);
   const used = Math.floor(usedBytes / 4096);
   return `nr_free_pages ${free}\nnr_zone_active_anon ${used}\nnr_active_anon ${used}\n` +

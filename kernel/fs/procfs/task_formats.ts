@@ -110,7 +110,7 @@ function storeLoginUid(task: ProcTask, source: ProcSource, text: string): number
 function oomScore(task: ProcTask, source: ProcSource): string {
   const { mm, oomScoreAdj } = task;
   if (mm === null || oomScoreAdj === -1000) return "0\n";
-  const total = source.machine().memoryBytes / 4096;
+  const total = source.host.memoryBytes / 4096;
   const badness = memoryUse(mm).resident * 1000 / total + oomScoreAdj;
   return `${Math.max(0, Math.trunc((1000 + badness) * 2 / 3))}\n`;
 }

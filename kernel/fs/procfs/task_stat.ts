@@ -111,7 +111,7 @@ export function statmLine(task: ProcTask): string {
 
 export function statusText(task: ProcTask, source: ProcSource, whole: boolean): string {
   const s = task.stat(whole), { cred, fs, mm, files } = task;
-  const { cpus } = source.machine();
+  const cpus = source.host.cpuCount;
   const umask = fs === null ? "" : `Umask:\t${fs.umask.toString(8).padStart(4, "0")}\n`;
   return `Name:\t${escapeName(task.comm)}\n${umask}` +
     `State:\t${STATE_NAMES[s.state] ?? s.state}\n` +

@@ -1,0 +1,164 @@
+/**
+ * A thread, or a process, as /proc shows it (ProcTask of fs/procfs). Made for one question and forgotten: it holds the
+ * task. A process whose leader ended is shown as a zombie, as on Linux.
+ */
+
+import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
+import type { ProcTask, SignalBits, TaskLimits, TaskStat } from "../../fs/procfs/source.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import type { FdTable } from "../../vfs/fd_table.ts";
+import type { FsContext } from "../../vfs/fs_context.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { groupSystemNs, groupUserNs, threadUserNs } from "../cpu_clock.ts";
+import type { Kernel } from "../kernel_services.ts";
+import { SIG_DFL, SIG_IGN, type SignalHandlers } from "../signal/handlers.ts";
+import { SIGRTMAX, SigSet } from "../signal/sigset.ts";
+import { BLOCKED, DEAD, STOPPED, type Task } from "../task.ts";
+import type { ThreadGroup } from "../thread_group.ts";
+
+const NO_SIGNALS: SignalBits = { lo: 0, hi: 0 };
+const NO_CRED: Credentials = rootCredentials();
+
+export class TaskView implements ProcTask {
+  private readonly kernel: Kernel;
+  private readonly group: ThreadGroup;
+  /** Null: the leader of `group`, which ended. */
+  private readonly task: Task | null;
+
+  constructor(kernel: Kernel, group: ThreadGroup, task: Task | null) {
+    this.kernel = kernel;
+    this.group = group;
+    this.task = task;
+  }
+
+  get tid(): number {
+    return this.task?.tid ?? this.group.pid;
+  }
+  get tgid(): number {
+    return this.group.pid;
+  }
+  /** A process keeps its birth when another of its threads calls execve. */
+  get startNs(): number {
+    return this.task === null || this.tid === this.tgid ? this.group.startNs : this.task.startNs;
+  }
+  get comm(): string {
+    return this.task?.comm ?? this.group.lastComm;
+  }
+  set comm(name: string) {
+    if (this.task === null) this.group.lastComm = name;
+    else this.task.comm = name;
+  }
+  get cred(): Credentials {
+    return this.task?.cred ?? this.group.lastCred ?? NO_CRED;
+  }
+  get isDumpable(): boolean {
+    return this.group.dumpable;
+  }
+  get mm(): MemoryManager | null {
+    return this.task?.mm ?? null;
+  }
+  get files(): FdTable | null {
+    return this.task?.files ?? null;
+  }
+  get fs(): FsContext | null {
+    return this.task?.fs ?? null;
+  }
+  get exe(): OpenFile | null {
+    return this.task === null ? null : this.group.exe;
+  }
+  get limits(): TaskLimits {
+    return this.group.limits;
+  }
+  get oomScoreAdj(): number {
+    return this.group.oomScoreAdj;
+  }
+  set oomScoreAdj(value: number) {
+    this.group.oomScoreAdj = value;
+  }
+  get loginUid(): number {
+    return this.group.loginUid;
+  }
+  set loginUid(uid: number) {
+    this.group.loginUid = uid;
+  }
+  get coredumpFilter(): number {
+    return this.group.coredumpFilter;
+  }
+  set coredumpFilter(value: number) {
+    this.group.coredumpFilter = value;
+  }
+
+  threadIds(): number[] {
+    const { group } = this;
+    const ids = group.tasks.map((t) => t.tid);
+    if (group.leader === null) ids.push(group.pid);
+    return ids.sort(ascending);
+  }
+
+  /** DIFFERS: children of a process count as its leader's, whichever thread made them. */
+  childIds(): number[] {
+    if (this.tid !== this.tgid) return [];
+    return [...this.group.children].map((g) => g.pid).sort(ascending);
+  }
+
+  stat(whole: boolean): TaskStat {
+    const { group, task } = this, { usage, childUsage, session } = group;
+    const terminal = group.hasLeftTerminal ? null : session.terminal;
+    const isOne = task !== null && !whole;
+    return {
+      state: this.state,
+      ppid: group.parent?.pid ?? 0,
+      pgrp: group.pgrp.pgid,
+      session: session.sid,
+      tty: terminal?.rdev ?? 0,
+      foreground: terminal === null ? -1 : terminal.foregroundPgid,
+      minorFaults: usage.minorFaults,
+      majorFaults: usage.majorFaults,
+      childMinorFaults: childUsage.minorFaults,
+      childMajorFaults: childUsage.majorFaults,
+      userNs: isOne ? threadUserNs(task) : groupUserNs(group),
+      systemNs: isOne ? task.systemNs : groupSystemNs(group),
+      childUserNs: childUsage.userNs,
+      childSystemNs: childUsage.systemNs,
+      nice: task?.sched.nice ?? group.lastNice,
+      policy: task?.sched.policy ?? 0,
+      rtPriority: task?.sched.priority ?? 0,
+      threads: group.tasks.length + (group.leader === null ? 1 : 0),
+      startNs: this.startNs - this.kernel.bootNs,
+      exitSignal: this.tid === this.tgid ? group.exitSignal : -1,
+      exitCode: task === null ? group.exitStatus : 0,
+      pending: task?.signals.pending.set ?? NO_SIGNALS,
+      sharedPending: group.pending.set,
+      blocked: task?.signals.blocked ?? NO_SIGNALS,
+      ignored: task === null ? NO_SIGNALS : actionSet(task.sighand, true),
+      caught: task === null ? NO_SIGNALS : actionSet(task.sighand, false),
+      queuedSignals: (task?.signals.pending.queue.length ?? 0) + group.pending.queue.length,
+      voluntarySwitches: task?.blockCount ?? usage.voluntarySwitches,
+      involuntarySwitches: usage.involuntarySwitches,
+      affinity: task?.sched.affinity ?? null,
+      personality: task?.personality ?? 0,
+    };
+  }
+
+  private get state(): string {
+    const { task } = this;
+    if (task === null || task.state === DEAD) return "Z";
+    if (task.state === STOPPED) return "T";
+    if (task.state !== BLOCKED) return "R";
+    return task.uninterruptible ? "D" : "S";
+  }
+}
+
+function ascending(a: number, b: number): number {
+  return a - b;
+}
+
+/** Signals that are ignored, or those that have a handler. */
+function actionSet(handlers: SignalHandlers, ignored: boolean): SigSet {
+  const set = new SigSet();
+  for (let sig = 1; sig <= SIGRTMAX; sig++) {
+    const { handler } = handlers.of(sig);
+    if (ignored ? handler === SIG_IGN : handler !== SIG_IGN && handler !== SIG_DFL) set.add(sig);
+  }
+  return set;
+}
