@@ -15,6 +15,7 @@ import {
 import { scratch } from "../ffi/sys/cstring.ts";
 import { errnoName } from "../ffi/sys/errors.ts";
 import { syscall } from "../ffi/sys/native.ts";
+import { OwnImage } from "../ffi/sys/own_image.ts";
 import { signalToEventfd } from "../ffi/sys/signals.ts";
 import { openConfined } from "./backend/confined_tree.ts";
 import { openRoot } from "./backend/export_root.ts";
@@ -78,7 +79,9 @@ function serve(command: GoferCommand): void {
   const isUnix = familyOf(command.fd) === AF_UNIX;
   syscall(SYS_fcntl, command.fd, F_SETFD, FD_CLOEXEC);
   const service = makeService(command);
+  const image = OwnImage.find();
   confineOrFail(service, [command.fd], command);
+  image.release();
   const server = new GoferServer(service, say);
   server.spins = command.spins;
   server.addConnection(command.fd, isUnix);

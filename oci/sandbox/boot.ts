@@ -8,6 +8,7 @@
 import { SYS_exit_group } from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, read } from "../../ffi/sys/files.ts";
+import { OwnImage } from "../../ffi/sys/own_image.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
 import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "./boot_spec.ts";
@@ -37,6 +38,7 @@ export function boot(): never {
 
 function prepare(spec: BootSpec, control: BootSocket): { machine: Machine; sandbox: Sandbox } {
   dropDescriptors(FIRST_FREE_FD);
+  const image = OwnImage.find();
   const machine = createMachine(spec);
   control.send({ type: "ready" });
   // The launcher takes the root directory away while this goes on.
@@ -45,6 +47,7 @@ function prepare(spec: BootSpec, control: BootSocket): { machine: Machine; sandb
   const answer = control.receive();
   if (answer === "end") throw new UserError("the launcher is gone");
   sandbox.watchOutside();
+  sandbox.releaseImageLater(image);
   return { machine, sandbox };
 }
 

@@ -4,6 +4,7 @@
 
 import { EACCES, EISDIR, ELOOP, ENOENT, ENOEXEC, ENOTDIR } from "../../ffi/abi/errno.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
+import type { OwnImage } from "../../ffi/sys/own_image.ts";
 import { GoferClient } from "../../gofer/client/gofer_client.ts";
 import { toText } from "../../kernel/core/bytes.ts";
 import { type InitFailure, startInit } from "../../kernel/init.ts";
@@ -26,6 +27,9 @@ import { openStdio } from "./stdio_files.ts";
 
 /** How long a guest may live on when its files are gone, in ns. */
 const GRACE_NS = 2_000_000_000;
+
+/** When a sandbox is likely to have started all that it is going to, in ns. */
+const SETTLED_NS = 1_000_000_000;
 
 export class Sandbox implements OutsideListener {
   readonly kernel: SandboxKernel;
@@ -67,6 +71,12 @@ export class Sandbox implements OutsideListener {
     if ("errno" in init) throw startError(init, process.cwd);
   }
 
+  /** A moment after the start the pages that it took are let go. */
+  releaseImageLater(image: OwnImage): void {
+    const { timers } = this.kernel;
+    timers.arm(new ReleaseImage(image), this.kernel.now() + SETTLED_NS);
+  }
+
   /** From now on signals and the ends of others are heard. */
   watchOutside(): void {
     const { host } = this.kernel;
@@ -97,6 +107,19 @@ export class Sandbox implements OutsideListener {
     this.#hasFailed = true;
     const { timers } = this.kernel;
     timers.arm(new EndOfGrace(this.kernel), this.kernel.now() + GRACE_NS);
+  }
+}
+
+class ReleaseImage extends Timer {
+  private readonly image: OwnImage;
+
+  constructor(image: OwnImage) {
+    super();
+    this.image = image;
+  }
+
+  override onExpire(_nowNs: number): void {
+    this.image.release();
   }
 }
 

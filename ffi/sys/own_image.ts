@@ -1,0 +1,55 @@
+/**
+ * The running executable's own pages. Starting Deno touches some 30 MB of it that are never needed again; letting go of
+ * them makes a process that waits small. What is needed comes back from the page cache, 64 KB at a fault.
+ *
+ * Only mappings without a page of our own are touched: text and constants, no relocated data.
+ */
+
+import { MADV_DONTNEED } from "../abi/mman.ts";
+import { madvise } from "./files.ts";
+
+export class OwnImage {
+  /** Address and length of each mapping. */
+  readonly #ranges: readonly (readonly [number, number])[];
+
+  private constructor(ranges: readonly (readonly [number, number])[]) {
+    this.#ranges = ranges;
+  }
+
+  /** Looks the mappings up in /proc, which must be there; none otherwise. */
+  static find(): OwnImage {
+    try {
+      const path = Deno.readLinkSync("/proc/self/exe");
+      return new OwnImage(cleanMappings(Deno.readTextFileSync("/proc/self/smaps"), path));
+    } catch {
+      return new OwnImage([]);
+    }
+  }
+
+  get lenBytes(): number {
+    return this.#ranges.reduce((sum, [, length]) => sum + length, 0);
+  }
+
+  /** Lets go of all pages. SAFETY: they are of a file and unchanged, so that they read the same afterwards. */
+  release(): void {
+    for (const [address, length] of this.#ranges) madvise(address, length, MADV_DONTNEED);
+  }
+}
+
+/** The read-only private mappings of the file `path` in which no page was written. */
+export function cleanMappings(smaps: string, path: string): [number, number][] {
+  const found: [number, number][] = [];
+  let range: [number, number] | null = null;
+  for (const line of smaps.split("\n")) {
+    const head = /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ \d+\s+(.*)$/.exec(line);
+    if (head !== null) {
+      const start = parseInt(head[1] ?? "", 16), end = parseInt(head[2] ?? "", 16);
+      range = head[3] === path ? [start, end - start] : null;
+    } else if (/^[0-9a-f]+-/.test(line)) {
+      range = null;
+    } else if (range !== null && /^Anonymous:\s+0 kB/.test(line)) {
+      found.push(range);
+    }
+  }
+  return found;
+}
