@@ -65,6 +65,7 @@ export class DentryCache {
     }
     // What is mounted on stays reachable.
     if (found === cached.inode || (cached.inode !== null && cached.mountCount > 0)) return cached;
+    this.forgetBelow(cached);
     this.drop(cached);
     return this.enter(dir, cached.name, found);
   }
@@ -85,7 +86,14 @@ export class DentryCache {
   /** The name is gone (unlink, rmdir, replaced by rename): users keep the dentry, the tree does not. */
   unlinked(dentry: Dentry): void {
     dentry.isUnlinked = true;
+    this.forgetBelow(dentry);
     this.drop(dentry);
+  }
+
+  /** Nothing has this name now: remember that, as it is often asked for next. */
+  missing(dir: Dentry, name: string): void {
+    if (dir.inode === null || !dir.inode.dentriesAreStable || dir.isUnlinked) return;
+    this.add(new Dentry(dir.fs, dir, name, null));
   }
 
   /** `dentry` was renamed; whatever dentry had the new name must have been `unlinked` before, if positive. */
@@ -124,7 +132,7 @@ export class DentryCache {
   }
 
   private forgetBelow(dentry: Dentry): void {
-    if (dentry.children === null) return;
+    if (dentry.children === null || dentry.children.size === 0) return;
     const children = [...dentry.children.values()];
     for (const child of children) {
       this.forgetBelow(child);

@@ -27,7 +27,9 @@ export function unlinkAt(caller: Caller, dirfd: number, text: string): number {
   if (r < 0) return r;
   // Its watches hear IN_DELETE_SELF when it is let go, after the others.
   victim.hold();
-  caller.fs.namespace.vfs.dentries.unlinked(child);
+  const cache = caller.fs.namespace.vfs.dentries;
+  cache.unlinked(child);
+  cache.missing(child.parent, child.name);
   notifySelf(victim, IN_ATTRIB);
   notifyEntry(dir, IN_DELETE, child.name, false);
   victim.drop();
@@ -54,7 +56,9 @@ export function rmdirAt(caller: Caller, dirfd: number, text: string): number {
   r = dir.rmdir(child.name, victim);
   if (r < 0) return r;
   victim.hold();
-  caller.fs.namespace.vfs.dentries.unlinked(child);
+  const cache = caller.fs.namespace.vfs.dentries;
+  cache.unlinked(child);
+  cache.missing(child.parent, child.name);
   notifyEntry(dir, IN_DELETE, child.name, true);
   victim.drop();
   return 0;

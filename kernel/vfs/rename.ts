@@ -131,7 +131,9 @@ function vfsRename(
   } else {
     const newParent = target.parent;
     if (victim !== null) vfs.dentries.unlinked(target);
+    const oldParent = source.parent;
     vfs.dentries.moved(source, newParent, newName);
+    if ((flags & RENAME_WHITEOUT) === 0) vfs.dentries.missing(oldParent, oldName);
   }
   tell(caller, oldDir, oldName, newDir, newName, inode, victim, flags);
   if (victim !== null) victim.drop();

@@ -1,0 +1,128 @@
+import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
+import { AT_FDCWD, O_RDONLY } from "../../ffi/abi/fcntl.ts";
+import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
+import { mkdirAt } from "./create.ts";
+import type { Dentry } from "./dentry.ts";
+import type { Inode } from "./inode.ts";
+import { addMount } from "./mount_operations.ts";
+import { pathText } from "./pathname.ts";
+import { rmdirAt, unlinkAt } from "./remove.ts";
+import { renameAt } from "./rename.ts";
+import { findAt, statAt } from "./status.ts";
+import { errno, mustOpen, readText, type TestCaller, TestFiles, writeText } from "./vfs_testing.ts";
+
+/** A tmpfs whose tree is changed behind the VFS: names must be asked for again. */
+function unstable(): { t: TestFiles; c: TestCaller; root: Inode } {
+  const t = new TestFiles(), c = t.root;
+  t.tmpfs.isChangedBehind = true;
+  writeText(c, "/f", "first");
+  mkdirAt(c, AT_FDCWD, "/d", 0o755);
+  return { t, c, root: t.tmpfs.root };
+}
+
+function dentry(c: TestCaller, path: string): Dentry {
+  const found = findAt(c, AT_FDCWD, path, 0);
+  if (typeof found === "number") throw new Error(`${path}: ${errno(found)}`);
+  return found.dentry;
+}
+
+function child(dir: Inode, name: string): Inode {
+  const inode = dir.lookup(name);
+  if (typeof inode === "number") throw new Error(`no ${name}`);
+  return inode;
+}
+
+Deno.test("a stable directory is asked once; the answer lasts, missing names too", () => {
+  const t = new TestFiles(), c = t.root;
+  let asked = 0;
+  const lookup = t.tmpfs.root.lookup.bind(t.tmpfs.root);
+  t.tmpfs.root.lookup = (name: string) => {
+    asked++;
+    return lookup(name);
+  };
+  mkdirAt(c, AT_FDCWD, "/d", 0o755);
+  for (let i = 0; i < 5; i++) {
+    statAt(c, AT_FDCWD, "/d", 0);
+    statAt(c, AT_FDCWD, "/none", 0);
+  }
+  assertEquals(asked, 2);
+  renameAt(c, AT_FDCWD, "/d", AT_FDCWD, "/none", 0);
+  assertEquals([typeof statAt(c, AT_FDCWD, "/none", 0), errno(statAt(c, AT_FDCWD, "/d", 0))], [
+    "object",
+    "ENOENT",
+  ]);
+});
+
+Deno.test("an unstable directory: names that came, went or were replaced are seen", () => {
+  const { c, root } = unstable();
+  assertEquals(errno(statAt(c, AT_FDCWD, "/new", 0)), "ENOENT");
+  root.create("new", 0o100644, 0, 0);
+  assertEquals(typeof statAt(c, AT_FDCWD, "/new", 0), "object");
+  const same = dentry(c, "/f");
+  assertStrictEquals(dentry(c, "/f"), same);
+  root.unlink("f", child(root, "f"));
+  assertEquals(errno(statAt(c, AT_FDCWD, "/f", 0)), "ENOENT");
+  root.create("f", 0o100600, 0, 0);
+  const other = dentry(c, "/f");
+  assertNotStrictEquals(other, same);
+  assertEquals([other.inode!.mode, same.isUnlinked], [0o100600, true]);
+});
+
+Deno.test("who has a file open keeps it when the name is gone behind its back", () => {
+  const { t, c, root } = unstable();
+  const file = mustOpen(c, "/f", O_RDONLY);
+  root.unlink("f", child(root, "f"));
+  assertEquals(errno(statAt(c, AT_FDCWD, "/f", 0)), "ENOENT");
+  assertEquals([pathText(file.path!, c.fs.root), file.inode.size], ["/f (deleted)", 5]);
+  assertEquals(t.tmpfs.usedPages, 1);
+  file.drop();
+  assertEquals(t.tmpfs.usedPages, 0);
+});
+
+Deno.test("what is mounted on a replaced directory stays reachable", () => {
+  const { t, c, root } = unstable();
+  const fs = new TmpfsFs(t.frames, t.host, {}), at = findAt(c, AT_FDCWD, "/d", 0);
+  if (typeof at === "number") throw new Error("no /d");
+  addMount(c, fs, at, 0, "tmpfs");
+  writeText(c, "/d/inside", "mounted");
+  root.rmdir("d", child(root, "d"));
+  root.mkdir("d", 0o40755, 0, 0);
+  assertEquals(readText(c, "/d/inside"), "mounted");
+});
+
+Deno.test("inodes are let go with their names, their users and the last mount", () => {
+  const t = new TestFiles(), c = t.root;
+  mkdirAt(c, AT_FDCWD, "/d", 0o755);
+  writeText(c, "/d/f", "x");
+  const inode = child(child(t.tmpfs.root, "d"), "f");
+  assertEquals(inode.refs, 1);
+  const file = mustOpen(c, "/d/f", O_RDONLY);
+  assertEquals(inode.refs, 1);
+  unlinkAt(c, AT_FDCWD, "/d/f");
+  assertEquals([inode.refs, inode.nlink], [1, 0]);
+  file.drop();
+  assertEquals(inode.refs, 0);
+  assertEquals(errno(rmdirAt(c, AT_FDCWD, "/d")), 0);
+  assertEquals([t.tmpfs.usedInodes, t.tmpfs.usedPages], [1, 0]);
+  const before = t.vfs.dentries.count;
+  t.vfs.dentries.forget(t.tmpfs);
+  assertEquals([before > 0, t.vfs.dentries.count], [true, 0]);
+});
+
+Deno.test("pruning keeps what is open, mounted on or has children, and only at the start of a call", () => {
+  const t = new TestFiles(), c = t.root;
+  for (let i = 0; i < 30; i++) mkdirAt(c, AT_FDCWD, `/d${i}`, 0o755);
+  mkdirAt(c, AT_FDCWD, "/d0/deep", 0o755);
+  const open = mustOpen(c, "/d1", O_RDONLY), held = open.path!.dentry, deep = dentry(c, "/d0/deep");
+  const wd = findAt(c, AT_FDCWD, "/d0/deep", 0);
+  if (typeof wd === "number") throw new Error("no /d0/deep");
+  c.fs.setCwd(wd);
+  t.vfs.dentries.maxUnused = 4;
+  for (let i = 0; i < 50; i++) statAt(c, AT_FDCWD, `/d${i % 30}`, 0);
+  assertStrictEquals(dentry(c, "/d1"), held);
+  assertStrictEquals(dentry(c, "/d0/deep"), deep);
+  // Both paths of a rename survive although there is no room for them.
+  assertEquals(errno(renameAt(c, AT_FDCWD, "/d2", AT_FDCWD, "/d3/x", 0)), 0);
+  assertEquals(errno(renameAt(c, AT_FDCWD, "/d3", AT_FDCWD, "/d3/x/y", 0)), "EINVAL");
+  open.drop();
+});
