@@ -8,15 +8,20 @@ import type { FileSystem } from "./vfs/inode.ts";
 import { DevtmpfsType } from "./fs/devfs/devtmpfs.ts";
 import { FsType } from "./fs/fs_types.ts";
 import { overlayFromOptions } from "./fs/overlay/options.ts";
+import { ProcFsType } from "./fs/procfs/procfs.ts";
+import type { ProcSource } from "./fs/procfs/source.ts";
+import { SysFsType } from "./fs/sysfs/sysfs.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
 import type { Kernel } from "./task/kernel_services.ts";
 
-/** Register every type with the kernel. */
-export function registerFileSystems(kernel: Kernel): void {
+/** Register every type with the kernel; `source` is what /proc and /sys show. */
+export function registerFileSystems(kernel: Kernel, source: ProcSource): void {
   const types = kernel.fsTypes;
   types.register(new TmpfsType(kernel));
   types.register(new OverlayType(kernel));
   types.register(new DevtmpfsType(kernel.memory.frames, kernel.host));
+  types.register(new ProcFsType(source));
+  types.register(new SysFsType(source));
 }
 
 class TmpfsType extends FsType {

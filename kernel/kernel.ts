@@ -11,6 +11,7 @@ import { registerMemoryDevices } from "./fs/devfs/devices.ts";
 import { DevptsType } from "./fs/devpts/devpts_fs.ts";
 import { registerTerminals, type Terminals } from "./fs/devpts/openers.ts";
 import { FsTypes } from "./fs/fs_types.ts";
+import { CpuInfo } from "./fs/procfs/cpu_info.ts";
 import { MemfdStore } from "./fs/tmpfs/memfd.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
 import { type HostEvents, Loop } from "./loop.ts";
@@ -22,6 +23,7 @@ import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
 import { type Kernel, Scratch } from "./task/kernel_services.ts";
 import { PidNamespace } from "./task/pid_namespace.ts";
+import { KernelProcSource } from "./task/proc/proc_source.ts";
 import { SI_USER, SigInfo } from "./task/signal/pending.ts";
 import { sendToGroup } from "./task/signal/send.ts";
 import type { Task } from "./task/task.ts";
@@ -34,6 +36,8 @@ export interface KernelOptions {
   readonly hostname: string;
   /** Receives the lines of the debug log. */
   readonly log: (line: string) => void;
+  /** Text of the host's /proc/cpuinfo, which the guest's is made of. */
+  readonly cpuInfo?: string;
 }
 
 /** CPUID 1 EDX of the x86-64 baseline; nobody looks at it where the `cpuid` instruction is at hand. */
@@ -58,6 +62,8 @@ export class SandboxKernel implements Kernel {
   readonly memfds: MemfdStore;
   readonly net: NetNamespace;
   readonly terminals: Terminals;
+  /** What /proc and /sys show. */
+  readonly proc: KernelProcSource;
   readonly loop: Loop;
   readonly bootNs: number;
   hostname: string;
@@ -85,7 +91,8 @@ export class SandboxKernel implements Kernel {
     registerFamilies(this.net);
     this.vfs.special.fifo = new FifoOpener(this.memory.frames);
     this.loop = new Loop(this, host, () => this.memory.reclaim());
-    registerFileSystems(this);
+    this.proc = new KernelProcSource(this, CpuInfo.fromHost(options.cpuInfo ?? ""));
+    registerFileSystems(this, this.proc);
     registerMemoryDevices(this.vfs.special, host, this);
     const hooks = new TaskTerminalHooks(this);
     this.fsTypes.register(new DevptsType(host, hooks));

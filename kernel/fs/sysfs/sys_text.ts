@@ -1,0 +1,20 @@
+/** Files of /sys: one value each, 4096 bytes to look at, not to be written. */
+
+import { EACCES } from "../../../ffi/abi/errno.ts";
+import { O_ACCMODE, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { GeneratedFs } from "../generated/generated_fs.ts";
+import { TextInode } from "../generated/text_inode.ts";
+
+export abstract class SysText extends TextInode {
+  constructor(fs: GeneratedFs, ino: number = fs.nextIno()) {
+    super(fs, ino, 0o444);
+  }
+
+  /** Whoever it is: what cannot be stored cannot be opened for it. */
+  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+    return (flags & O_ACCMODE) === O_RDONLY ? super.open(dentry, flags, cred) : -EACCES;
+  }
+}
