@@ -109,7 +109,7 @@ Deno.test("inodes are let go with their names, their users and the last mount", 
   assertEquals([before > 0, t.vfs.dentries.count], [true, 0]);
 });
 
-Deno.test("pruning keeps what is open, mounted on or has children, and only at the start of a call", () => {
+Deno.test("pruning keeps what is in use, and happens only at the start of a call", () => {
   const t = new TestFiles(), c = t.root;
   for (let i = 0; i < 30; i++) mkdirAt(c, AT_FDCWD, `/d${i}`, 0o755);
   mkdirAt(c, AT_FDCWD, "/d0/deep", 0o755);
