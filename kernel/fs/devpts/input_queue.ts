@@ -80,9 +80,9 @@ export class InputQueue {
     return n;
   }
 
-  /** Read without regard to lines; there is something. Bytes, or -EFAULT. */
-  readAny(io: IoCursor, max: number): number {
-    const n = this.copyOut(io, Math.min(max, io.remaining));
+  /** Read without regard to lines. Bytes, or -EFAULT. */
+  readAny(io: IoCursor): number {
+    const n = this.copyOut(io, Math.min(this.length, io.remaining));
     if (n > 0) this.tail += n;
     return n;
   }

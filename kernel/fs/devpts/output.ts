@@ -37,6 +37,8 @@ export class Output {
   /** By STOP (^S), or by TCXONC, which only TCXONC undoes. */
   isStopped: boolean = false;
   isStoppedByCall: boolean = false;
+  /** While input is handled: bytes that were on their way before. What it echoes can be flushed, being behind them. */
+  private settled: number = Infinity;
 
   constructor(settings: TerminalSettings) {
     this.settings = settings;
@@ -66,9 +68,17 @@ export class Output {
     if (this.queue.room > 0) this.queue.push(c);
   }
 
-  /** Output that is not with the master yet is dropped, and what was to be echoed. */
+  /** Input is being handled, until `endInput`. */
+  beginInput(): void {
+    this.settled = this.queue.length;
+  }
+  endInput(): void {
+    this.settled = Infinity;
+  }
+
+  /** Output that is not with the master yet is dropped. */
   flush(): void {
-    this.queue.truncate(PAST_FLUSH);
+    this.queue.truncate(Math.min(PAST_FLUSH, this.settled));
   }
 
   /** Do what has room of the echoes. */

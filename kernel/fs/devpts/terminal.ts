@@ -141,7 +141,6 @@ export class Terminal implements ControllingTerminal, LineHost {
 
   /** There is room for more output. */
   private afterFetch(): void {
-    this.output.processEchoes();
     if (this.output.room >= LONGEST_OUTPUT) this.slaveQueue.wake(WRITABLE);
   }
 
@@ -167,15 +166,22 @@ export class Terminal implements ControllingTerminal, LineHost {
   /** `count` bytes of `src`, at most `inputRoom`, as if typed. */
   feed(src: Uint8Array, count: number): void {
     const before = this.output.queue.length;
-    const used = this.backlog.length === 0 ? this.line.receive(src, 0, count) : 0;
+    const used = this.backlog.length === 0 ? this.receive(src, count) : 0;
     if (used < count) this.backlog.pushAll(src, used, count - used);
     this.tellMaster(before);
   }
 
-  /** Bytes for a reader of a slave; `needed` of them are there. */
+  private receive(src: Uint8Array, count: number): number {
+    this.output.beginInput();
+    const used = this.line.receive(src, 0, count);
+    this.output.endInput();
+    return used;
+  }
+
+  /** Bytes for a reader of a slave; there are some, a line with ICANON. */
   readInput(io: IoCursor): number {
     const { input } = this.line;
-    const n = this.settings.isCanonical ? input.readLine(io) : input.readAny(io, io.remaining);
+    const n = this.settings.isCanonical ? input.readLine(io) : input.readAny(io);
     this.pump();
     return n;
   }
@@ -186,7 +192,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     const hadRoom = backlog.room > 0;
     while (backlog.length > 0) {
       const count = backlog.peek(chunk, CHUNK);
-      const used = this.line.receive(chunk, 0, count);
+      const used = this.receive(chunk, count);
       backlog.skip(used);
       if (used < count) break;
     }
@@ -329,8 +335,9 @@ export class Terminal implements ControllingTerminal, LineHost {
     hangUp(this);
   }
 
-  /** A flow control character, past everything else. */
+  /** A flow control character, past what STOP stopped. */
   sendDirectly(c: number): void {
+    if (this.output.isStoppedByCall) return;
     this.output.pushDirectly(c);
     this.masterQueue.wake(READABLE);
   }

@@ -1,0 +1,76 @@
+/**
+ * The terminal that a sandbox is started with: a pseudoterminal whose master the kernel keeps for a terminal of the
+ * host, and whose slave is the first process's standard files, controlling terminal, and /dev/console.
+ *
+ * Not here: moving bytes between the master and the host (oci/console).
+ */
+
+import { ENXIO } from "../ffi/abi/errno.ts";
+import { AT_FDCWD, O_NOCTTY, O_RDWR } from "../ffi/abi/fcntl.ts";
+import type { Credentials } from "./cred/credentials.ts";
+import { MasterFile } from "./fs/devpts/master_file.ts";
+import { InitCaller } from "./init.ts";
+import type { SandboxKernel } from "./kernel.ts";
+import type { Task } from "./task/task.ts";
+import type { MountNamespace } from "./vfs/mounts.ts";
+import { openAt } from "./vfs/open.ts";
+import type { OpenFile } from "./vfs/open_file.ts";
+
+const PTMX = "/dev/pts/ptmx";
+
+export class Console {
+  /** Its `type`, `fetch`, `resize` and `waitQueue` are for the host's side; `drop` hangs up. */
+  readonly master: MasterFile;
+  private readonly kernel: SandboxKernel;
+
+  private constructor(kernel: SandboxKernel, master: MasterFile) {
+    this.kernel = kernel;
+    this.master = master;
+  }
+
+  /**
+   * A new terminal in the devpts at /dev/pts of a namespace, owned by `cred`: it and the first three files of its first
+   * process (whose references are the caller's). -errno; -ENXIO when there is no devpts.
+   */
+  static open(
+    kernel: SandboxKernel,
+    namespace: MountNamespace,
+    cred: Credentials,
+  ): { console: Console; files: OpenFile[] } | number {
+    const caller = new InitCaller(namespace, cred, 0o022);
+    const opened = openBoth(caller);
+    caller.fs.drop();
+    if (typeof opened === "number") return opened;
+    const { master, slave } = opened;
+    kernel.terminals.console = master.terminal;
+    return { console: new Console(kernel, master), files: [slave, slave.hold(), slave.hold()] };
+  }
+
+  /** The first process leads the terminal's session. */
+  control(init: Task): void {
+    const { terminal } = this.master, { pgrp } = init.group;
+    terminal.session = pgrp.session;
+    terminal.foreground = pgrp;
+    pgrp.session.terminal = terminal;
+  }
+
+  /** The host's terminal is gone: the guest hears SIGHUP. */
+  hangUp(): void {
+    this.kernel.terminals.console = null;
+    this.master.drop();
+  }
+}
+
+function openBoth(caller: InitCaller): { master: MasterFile; slave: OpenFile } | number {
+  const master = openAt(caller, AT_FDCWD, PTMX, O_RDWR | O_NOCTTY, 0);
+  if (typeof master === "number") return master;
+  if (!(master instanceof MasterFile)) {
+    master.drop();
+    return -ENXIO;
+  }
+  master.terminal.isLocked = false;
+  const slave = master.openSlave(caller, O_RDWR | O_NOCTTY);
+  if (typeof slave !== "number") return { master, slave };
+  master.drop();
+  return slave;
+}
