@@ -80,6 +80,8 @@ function standardMount(type: string, destination: string, options: string): Moun
 
 /** The file systems that every program expects. */
 export const STANDARD_MOUNTS: readonly MountSpec[] = [
+  standardMount("proc", "/proc", "nosuid,nodev,noexec"),
+  standardMount("sysfs", "/sys", "nosuid,nodev,noexec,ro"),
   standardMount("devtmpfs", "/dev", "nosuid,strictatime,mode=755,size=65536k"),
   standardMount("devpts", "/dev/pts", "nosuid,noexec,mode=620,ptmxmode=666,gid=5"),
   standardMount("tmpfs", "/dev/shm", "nosuid,nodev,mode=1777"),
