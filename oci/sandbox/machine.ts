@@ -26,6 +26,8 @@ export interface Machine {
   /** The first reading of the clocks; null: the counter cannot be used for them. */
   readonly clocks: ClockReading | null;
   readonly cpu: CpuFacts;
+  /** Text of /proc/cpuinfo. */
+  readonly cpuInfo: string;
 }
 
 /** From the auxiliary vector of this process. */
@@ -49,7 +51,8 @@ export function createMachine(spec: BootSpec): Machine {
   const { platform, name } = choosePlatform(spec.platform, arena);
   const host = new RealHost(spec.cpus, spec.memoryBytes);
   host.watchDoorbell(platform.doorbellFd);
-  return { arena, platform, platformName: name, host, clocks, cpu };
+  const cpuInfo = readCpuInfo();
+  return { arena, platform, platformName: name, host, clocks, cpu, cpuInfo };
 }
 
 function createArena(memoryBytes: number): Arena {
@@ -90,4 +93,13 @@ function readCpuFacts(): CpuFacts {
     hwcap2: values.get(AT_HWCAP2) ?? 0,
     minSignalStack: values.get(AT_MINSIGSTKSZ) ?? MINSIGSTKSZ,
   };
+}
+
+/** Hosts that hide it get a plain processor. */
+function readCpuInfo(): string {
+  try {
+    return Deno.readTextFileSync("/proc/cpuinfo");
+  } catch {
+    return "";
+  }
 }
