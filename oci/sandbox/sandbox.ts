@@ -7,6 +7,13 @@ import { errnoName } from "../../ffi/sys/errors.ts";
 import type { OwnImage } from "../../ffi/sys/own_image.ts";
 import { GoferClient } from "../../gofer/client/gofer_client.ts";
 import { toText } from "../../kernel/core/bytes.ts";
+import { Console } from "../../kernel/console.ts";
+import type { Credentials } from "../../kernel/cred/credentials.ts";
+import type { MountNamespace } from "../../kernel/vfs/mounts.ts";
+import type { OpenFile } from "../../kernel/vfs/open_file.ts";
+import { close } from "../../ffi/sys/files.ts";
+import { TerminalBridge } from "../console/bridge.ts";
+import { isTerminal } from "../console/terminal.ts";
 import { type InitFailure, startInit } from "../../kernel/init.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
 import { Strace } from "../../kernel/observe/strace.ts";
@@ -23,7 +30,7 @@ import type { Machine } from "./machine.ts";
 import { say } from "./messages.ts";
 import { buildMountTree } from "./mount_tree.ts";
 import { GoferWatch, LauncherLink, type OutsideListener } from "./outside.ts";
-import { openStdio } from "./stdio_files.ts";
+import { StdioFiles } from "./stdio_files.ts";
 
 /** How long a guest may live on when its files are gone, in ns. */
 const GRACE_NS = 2_000_000_000;
@@ -36,6 +43,7 @@ export class Sandbox implements OutsideListener {
   readonly log: DebugLog;
   readonly #control: BootSocket;
   readonly #goferFd: number;
+  #bridge: TerminalBridge | null = null;
   #hasFailed = false;
 
   constructor(machine: Machine, spec: BootSpec, control: BootSocket) {
@@ -47,6 +55,7 @@ export class Sandbox implements OutsideListener {
     this.kernel = new SandboxKernel(host, platform, arena, {
       hostname: spec.hostname,
       log: (line) => log.line(line),
+      cpuInfo: machine.cpuInfo,
     });
     if (spec.strace) observeCalls(new Strace((line) => log.line(line)));
     if (machine.clocks !== null) {
@@ -58,17 +67,24 @@ export class Sandbox implements OutsideListener {
   }
 
   #startInit(gofer: GoferClient, spec: BootSpec): void {
-    const { process } = spec;
-    const init = startInit(this.kernel, buildMountTree(this.kernel, gofer, spec), {
+    const { kernel } = this, { process } = spec;
+    const namespace = buildMountTree(kernel, gofer, spec);
+    const cred = credentialsOf(process);
+    const stdio = new StdioFiles(kernel, spec);
+    const own = process.terminal ? openTerminal(kernel, namespace, cred, stdio, spec) : null;
+    const init = startInit(kernel, namespace, {
       args: process.args,
       env: process.env,
       cwd: process.cwd,
       umask: process.umask,
-      cred: credentialsOf(process),
+      cred,
       limits: limitsOf(process),
-      files: openStdio(this.kernel, spec),
+      files: own?.files ?? [stdio.open(0), stdio.open(1), stdio.open(2)],
     });
     if ("errno" in init) throw startError(init, process.cwd);
+    if (own === null) return;
+    own.console.control(init);
+    this.#bridge = own.bridge;
   }
 
   /** A moment after the start the pages that it took are let go. */
@@ -87,6 +103,7 @@ export class Sandbox implements OutsideListener {
   /** @returns the exit code */
   run(): number {
     const status = this.kernel.run();
+    this.#bridge?.drain();
     this.log.flush();
     return this.#hasFailed || status < 0 ? EXIT_FAILURE : exitCodeOf(status);
   }
@@ -95,7 +112,8 @@ export class Sandbox implements OutsideListener {
     this.kernel.signalInit(signo);
   }
 
-  onResize(_rows: number, _columns: number): void {
+  onResize(rows: number, columns: number): void {
+    this.#bridge?.resize(rows, columns);
   }
 
   onLauncherGone(): void {
@@ -134,6 +152,29 @@ class EndOfGrace extends Timer {
   override onExpire(_nowNs: number): void {
     this.kernel.loop.stop();
   }
+}
+
+/** A terminal for the first process; stderr stays what it is outside if that is no terminal. */
+function openTerminal(
+  kernel: SandboxKernel,
+  namespace: MountNamespace,
+  cred: Credentials,
+  stdio: StdioFiles,
+  spec: BootSpec,
+): { console: Console; files: OpenFile[]; bridge: TerminalBridge } {
+  const opened = Console.open(kernel, namespace, cred);
+  if (typeof opened === "number") {
+    throw new UserError(`no terminal for the guest: ${errnoName(opened)}`);
+  }
+  const { console, files } = opened, [inFd, outFd, errFd] = spec.fds.stdio;
+  if (isTerminal(errFd)) close(errFd);
+  else {
+    files.pop()?.drop();
+    files.push(stdio.open(2));
+  }
+  const size = spec.process.consoleSize;
+  if (size !== null) console.master.resize(size.rows, size.columns);
+  return { console, files, bridge: new TerminalBridge(kernel.host, console, inFd, outFd) };
 }
 
 /** With the exit code that a shell has for it. */

@@ -1,5 +1,5 @@
 /**
- * The guest's standard files: host descriptors that the launcher gave. Not here: a terminal of the guest's own
+ * The guest's standard files over host descriptors that the launcher gave. Not here: a terminal of the guest's own
  * (console/).
  */
 
@@ -11,12 +11,19 @@ import type { SandboxKernel } from "../../kernel/kernel.ts";
 import type { OpenFile } from "../../kernel/vfs/open_file.ts";
 import type { BootSpec } from "./boot_spec.ts";
 
-/** Files 0, 1 and 2; they own the descriptors, and belong to the user of the first process. */
-export function openStdio(kernel: SandboxKernel, spec: BootSpec): OpenFile[] {
-  const { uid, gid } = spec.process;
-  const fs = new HostFdFs(kernel.host, kernel.memory.bounce);
-  return spec.fds.stdio.map((fd) => {
+export class StdioFiles {
+  private readonly fs: HostFdFs;
+  private readonly spec: BootSpec;
+
+  constructor(kernel: SandboxKernel, spec: BootSpec) {
+    this.fs = new HostFdFs(kernel.host, kernel.memory.bounce);
+    this.spec = spec;
+  }
+
+  /** File 0, 1 or 2; it owns the descriptor, and belongs to the user of the first process. */
+  open(index: 0 | 1 | 2): OpenFile {
+    const fd = this.spec.fds.stdio[index], { uid, gid } = this.spec.process;
     const flags = fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND);
-    return adoptHostFd(fs, fd, flags, uid, gid);
-  });
+    return adoptHostFd(this.fs, fd, flags, uid, gid);
+  }
 }

@@ -154,6 +154,7 @@ async function startInEveryWay(
           "DENOX_",
           "DENO_DIR",
           "DENO_DISABLE_NODE_SHIM",
+          "DENO_LOG",
           "DENO_NO_UPDATE_CHECK",
           "NODE",
         ],

@@ -71,10 +71,13 @@ const ENVIRONMENT = [
   "DENO_DIR=/dev/null/dvisor",
   "DENO_NO_UPDATE_CHECK=1",
   "DENO_DISABLE_NODE_SHIM=1",
+  // On a terminal it would complain that there is no cache.
+  "DENO_LOG=error,deno::cache=off",
 ];
 
 function argumentsBefore(v8Flags: readonly string[]): string[] {
-  const options = ["-A", "--no-config", "--no-lock", "--cached-only", "--no-remote", "--no-npm"];
+  const options = ["-A", "--no-config", "--no-lock", "--no-code-cache"];
+  options.push("--cached-only", "--no-remote", "--no-npm");
   const v8 = v8Flags.length > 0 ? [`--v8-flags=${v8Flags.join(",")}`] : [];
   return ["deno", "run", ...options, ...v8, programUrl(0, 0)];
 }
