@@ -1,5 +1,7 @@
 /** A terminal for unit tests: both sides as files, sessions and processes of one's own making. */
 
+import { EFAULT } from "../../../ffi/abi/errno.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
 import { FakeHost } from "../../testing/fake_host.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import { BufferCursor } from "../../vfs/vfs_testing.ts";
@@ -11,6 +13,23 @@ import type { SlaveInode } from "./inodes.ts";
 import { SlaveFile } from "./slave_file.ts";
 import type { Terminal } from "./terminal.ts";
 import { TerminalSettings } from "./termios.ts";
+
+/** User memory without any: every access is a fault. */
+export const NO_MEMORY: UserMemory = {
+  copyIn: () => -EFAULT,
+  copyOut: () => -EFAULT,
+  clear: () => -EFAULT,
+  load8: () => -1,
+  load16: () => -1,
+  load32: () => -1,
+  load64: () => -1,
+  store8: () => -EFAULT,
+  store16: () => -EFAULT,
+  store32: () => -EFAULT,
+  store64: () => -EFAULT,
+  cas32: () => -1,
+  cstring: () => -EFAULT,
+};
 
 export class TestSession implements TtySession {
   readonly sid: number;
