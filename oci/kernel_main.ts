@@ -1,10 +1,12 @@
 /** The part of `dvisor` that has the kernel in it: parts.ts. */
 
 import { command as boot } from "./commands/boot.ts";
+import { command as doctor } from "./commands/doctor.ts";
+import { command as syscalls } from "./commands/syscalls.ts";
 import type { Command } from "./commands/command.ts";
 import { runCommand } from "./run_command.ts";
 
-const COMMANDS: Readonly<Record<string, Command>> = { boot };
+const COMMANDS: Readonly<Record<string, Command>> = { boot, doctor, syscalls };
 
 const [verb = "", ...args] = Deno.args;
 const command = COMMANDS[verb];

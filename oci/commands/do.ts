@@ -55,6 +55,12 @@ function planOf(args: readonly string[]): GuestPlan {
   const ids = idsOf(flags);
   return {
     hostname: hostnameOf(flags),
+    domainname: null,
+    consoleSize: null,
+    maskedPaths: [],
+    readonlyPaths: [],
+    memoryLimit: null,
+    cpuLimit: null,
     process: {
       args: exactArguments(flags.rest),
       env: environmentOf(flags),

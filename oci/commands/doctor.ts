@@ -1,2 +1,35 @@
+/** `dvisor doctor`: what this host offers to a sandbox. */
+
+import { type HostOffer, inspectHost } from "../../platform/host_offer.ts";
+import { readFlags, refuseRest } from "../flags.ts";
+import { EXIT_FAILURE } from "../user_error.ts";
+import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
-export const command: Command = { help: "", run: () => 1 };
+import { DOCTOR_HELP } from "./kernel_help.ts";
+
+export const command: Command = {
+  help: DOCTOR_HELP,
+  run(args) {
+    const flags = readFlags(args, { booleans: ["json"] });
+    refuseRest(flags);
+    const offer = inspectHost();
+    console.log(flags.has("json") ? JSON.stringify(offer, null, 2) : report(offer));
+    return offer.platform === null ? EXIT_FAILURE : 0;
+  },
+};
+
+function report(offer: HostOffer): string {
+  const rows = [
+    ["dvisor", "", `${VERSION} on Deno ${Deno.version.deno}, V8 ${Deno.version.v8}`],
+    ["host", "", `Linux ${Deno.osRelease()} on ${Deno.build.arch}`],
+    ...offer.findings.map((f) => [f.name, f.isThere ? "yes" : "no", f.detail]),
+  ];
+  const width = Math.max(...rows.map(([name = ""]) => name.length));
+  const lines = rows.map(([name = "", is = "", detail = ""]) =>
+    `${name.padEnd(width)}  ${is.padEnd(3)}  ${detail}`
+  );
+  const choice = offer.platform === null
+    ? `No sandbox can run here: ${offer.reason}.`
+    : `Sandboxes run on ${offer.platform}: ${offer.reason}.`;
+  return `${lines.join("\n")}\n\n${choice}`;
+}

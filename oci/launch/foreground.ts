@@ -20,11 +20,19 @@ import { WaiterProgram } from "./waiter.ts";
 /** A guest to run; everything that the host must look up is looked up. */
 export interface GuestPlan {
   readonly hostname: string;
+  readonly domainname: string | null;
   readonly process: Omit<ProcessSpec, "terminal" | "consoleSize">;
+  /** null: that of the host's terminal. */
+  readonly consoleSize: ProcessSpec["consoleSize"];
   readonly root: RootSpec;
   readonly mounts: readonly MountSpec[];
   /** Tree i is what the specs above call `String(i)`. */
   readonly goferRoots: readonly GoferRoot[];
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  /** Bytes and processors that the sandbox gets, if less than this process has. */
+  readonly memoryLimit: number | null;
+  readonly cpuLimit: number | null;
   readonly sandbox: SandboxSettings;
 }
 
@@ -89,17 +97,20 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
     spec: {
       platform,
       hostname: plan.hostname,
+      domainname: plan.domainname,
       process: {
         ...plan.process,
         terminal: hasTerminal,
-        consoleSize: hasTerminal ? terminalSize(0) : null,
+        consoleSize: hasTerminal ? plan.consoleSize ?? terminalSize(0) : null,
       },
       root: plan.root,
       mounts: plan.mounts,
+      maskedPaths: plan.maskedPaths,
+      readonlyPaths: plan.readonlyPaths,
       strace,
       requireSandbox,
-      memoryBytes: allowedMemory(),
-      cpus: allowedCpus(),
+      memoryBytes: Math.min(allowedMemory(), plan.memoryLimit ?? Infinity),
+      cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(plan.cpuLimit ?? Infinity))),
     },
     roots: plan.goferRoots,
     stdio: [stdioFor(0), stdioFor(1), stdioFor(2)],
@@ -110,7 +121,9 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
 function wantsTerminal(tty: SandboxSettings["tty"]): boolean {
   const isThere = isTerminal(0) && isTerminal(1);
   if (tty === "on" && !isThere) {
-    throw usageError("--tty on: stdin and stdout are no terminal");
+    throw usageError(
+      "a terminal is asked for, but stdin and stdout are none (--tty off runs without)",
+    );
   }
   return tty !== "off" && isThere;
 }

@@ -72,9 +72,14 @@ export interface BootSpec {
   /** null: the best that works. */
   readonly platform: PlatformName | null;
   readonly hostname: string;
+  /** null: none. */
+  readonly domainname: string | null;
   readonly process: ProcessSpec;
   readonly root: RootSpec;
   readonly mounts: readonly MountSpec[];
+  /** Paths in the sandbox that are hidden, and that are made read-only; those that are not there do not matter. */
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
   readonly fds: BootFds;
   /** Every call to the debug log. */
   readonly strace: boolean;

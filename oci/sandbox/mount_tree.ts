@@ -3,7 +3,7 @@
  * of the guest can do later (kernel/vfs/mount_operations.ts).
  */
 
-import { ENOENT } from "../../ffi/abi/errno.ts";
+import { ENOENT, ENOTDIR } from "../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { MS_RDONLY } from "../../ffi/abi/mount.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../ffi/abi/stat.ts";
@@ -19,7 +19,7 @@ import type { Caller } from "../../kernel/vfs/caller.ts";
 import { mkdirAt, mknodAt } from "../../kernel/vfs/create.ts";
 import type { Path } from "../../kernel/vfs/dentry.ts";
 import type { FileSystem } from "../../kernel/vfs/inode.ts";
-import { addMount, mountFlags } from "../../kernel/vfs/mount_operations.ts";
+import { addMount, bindMount, mountFlags, remount } from "../../kernel/vfs/mount_operations.ts";
 import { MountNamespace } from "../../kernel/vfs/mounts.ts";
 import { findAt } from "../../kernel/vfs/status.ts";
 import { UserError } from "../user_error.ts";
@@ -41,6 +41,8 @@ export function buildMountTree(
   // Not dropped: the first process is going to take the namespace over.
   const caller = new InitCaller(namespace, rootCredentials(), 0);
   for (const mount of spec.mounts) mountOne(kernel, caller, gofer, mount);
+  for (const path of spec.readonlyPaths) makeReadOnly(caller, path);
+  for (const path of spec.maskedPaths) mask(kernel, caller, path);
   namespace.root.flags |= flags;
   return namespace;
 }
@@ -96,6 +98,47 @@ function newFileSystem(
   const type = kernel.fsTypes.find(typeName);
   if (type === null) throw new UserError(`there is no file system type ${typeName}`);
   return type.create(caller, typeName, data);
+}
+
+/** Shows a path once more, over itself, without the right to write. */
+function makeReadOnly(caller: Caller, path: string): void {
+  const at = existing(caller, path);
+  if (at === null) return;
+  const r = bindMount(caller, at, at, true);
+  const copy = findAt(caller, AT_FDCWD, path, 0);
+  if (r < 0 || typeof copy === "number") throw cannot("make read-only", path, r);
+  const flags = copy.mount.flags | MS_RDONLY;
+  const changed = remount(caller, copy, flags, true, "");
+  if (changed < 0) throw cannot("make read-only", path, changed);
+}
+
+/** Hides a directory behind an empty one and a file behind /dev/null. */
+function mask(kernel: SandboxKernel, caller: Caller, path: string): void {
+  const at = existing(caller, path);
+  if (at === null) return;
+  let r: number;
+  if (((at.dentry.inode?.mode ?? 0) & S_IFMT) === S_IFDIR) {
+    const empty = newFileSystem(kernel, caller, "tmpfs", "mode=0755,size=0");
+    if (typeof empty === "number") throw cannot("hide", path, empty);
+    empty.readOnly = true;
+    r = addMount(caller, empty, at, MS_RDONLY, "tmpfs");
+  } else {
+    const none = findAt(caller, AT_FDCWD, "/dev/null", 0);
+    r = typeof none === "number" ? none : bindMount(caller, none, at, false);
+  }
+  if (r < 0) throw cannot("hide", path, r);
+}
+
+/** A path that is there, or null. */
+function existing(caller: Caller, path: string): Path | null {
+  const found = findAt(caller, AT_FDCWD, path, 0);
+  if (typeof found !== "number") return found;
+  if (found === -ENOENT || found === -ENOTDIR) return null;
+  throw cannot("find", path, found);
+}
+
+function cannot(what: string, path: string, error: number): UserError {
+  return new UserError(`cannot ${what} ${toText(path)}: ${errnoName(error)}`);
 }
 
 /** The place for a mount; it is made if it is missing, with its parents. */

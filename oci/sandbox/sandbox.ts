@@ -57,6 +57,7 @@ export class Sandbox implements OutsideListener {
       log: (line) => log.line(line),
       cpuInfo: machine.cpuInfo,
     });
+    if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
     if (spec.strace) observeCalls(new Strace((line) => log.line(line)));
     if (machine.clocks !== null) {
       host.guestClock = GuestClock.install(this.kernel.memory, machine.clocks);
