@@ -18,6 +18,7 @@ import {
 } from "../../ffi/abi/fcntl.ts";
 import { BLOCK } from "../core/result.ts";
 import type { WaitQueue } from "../core/wait.ts";
+import { pipeFs } from "../fs/anonfd/anon_inode.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { Caller } from "../vfs/caller.ts";
 import type { Path } from "../vfs/dentry.ts";
@@ -73,7 +74,8 @@ export class FifoOpener implements SpecialOpener {
     const mode = flags & O_ACCMODE, nonblocking = (flags & O_NONBLOCK) !== 0;
     if (mode === O_RDWR) return new PipeFile(pipe, flags & KEPT_FLAGS);
     const isReader = mode === O_RDONLY;
-    if (isReader ? pipe.writers > 0 : pipe.readers > 0) {
+    // A pipe that is opened again (/proc/PID/fd) waits for nobody.
+    if (inode.fs === pipeFs || (isReader ? pipe.writers > 0 : pipe.readers > 0)) {
       return new PipeFile(pipe, flags & KEPT_FLAGS);
     }
     if (nonblocking) {

@@ -17,6 +17,7 @@ import type { Dentry, Path } from "../../vfs/dentry.ts";
 import {
   ATTR_GID,
   ATTR_MODE,
+  ATTR_SIZE,
   ATTR_UID,
   type AttrChange,
   FileSystem,
@@ -90,9 +91,14 @@ export class HostFdInode extends PlainInode {
     return 0;
   }
 
-  /** Pipes and terminals are given to users by whoever starts programs; a file is the host's. */
+  /** Pipes and terminals are given to users by whoever starts programs; a file is the host's, but may be cut. */
   override setattr(change: AttrChange, _cred: Credentials): number {
-    if (this.kind === REGULAR) return -EPERM;
+    if (this.kind === REGULAR) {
+      if ((change.valid & (ATTR_MODE | ATTR_UID | ATTR_GID)) !== 0) return -EPERM;
+      return (change.valid & ATTR_SIZE) === 0
+        ? -EPERM
+        : this.fs.host.ftruncate(this.fd, change.size);
+    }
     if ((change.valid & ATTR_MODE) !== 0) {
       this.mode = (this.mode & ~0o7777) | (change.mode & 0o7777);
     }

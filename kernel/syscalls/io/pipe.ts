@@ -26,6 +26,8 @@ function makePipe(t: Task, addr: number, flags: number): number {
   inode.uid = t.cred.fsuid;
   inode.gid = t.cred.fsgid;
   const pipe = new Pipe(t.kernel.memory.frames, inode);
+  // Where /proc/PID/fd/N leads: FifoOpener finds it there.
+  inode.special = pipe;
   const status = flags & (O_NONBLOCK | O_DIRECT);
   const readEnd = new PipeFile(pipe, O_RDONLY | status);
   const writeEnd = new PipeFile(pipe, O_WRONLY | status);
