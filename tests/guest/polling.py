@@ -1,0 +1,320 @@
+"""poll, select, epoll and inotify: what they report of every kind of file, and when."""
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import struct
+import threading
+from errno import *
+from lib.guest import *
+
+IN, PRI, OUT, ERR, HUP, NVAL, RDHUP = 1, 2, 4, 8, 16, 32, 0x2000
+ET, ONESHOT, EXCLUSIVE = 1 << 31, 1 << 30, 1 << 28
+
+
+def poll(fd, events=IN | OUT | RDHUP | PRI, timeout=0):
+    arr = ctypes.create_string_buffer(struct.pack("<ihh", fd, events, 0), 8)
+    n = works(NR.poll, arr, 1, timeout)
+    revents = struct.unpack("<ihH", arr.raw)[2]
+    eq(n, 1 if revents else 0)
+    return revents
+
+
+@test
+def poll_of_pipes():
+    r, w = os.pipe()
+    eq(poll(r), 0)
+    eq(poll(w), OUT)
+    os.write(w, b"x")
+    eq(poll(r), IN)
+    os.close(w)
+    eq(poll(r), IN | HUP)
+    os.read(r, 1)
+    eq(poll(r), HUP)
+    r, w = os.pipe()
+    os.close(r)
+    eq(poll(w), OUT | ERR)
+    os.close(w)
+    eq(poll(w), NVAL)
+    eq(poll(-1), 0)
+
+
+@test
+def poll_of_files_and_devices():
+    fd = os.open("f", os.O_RDWR | os.O_CREAT, 0o600)
+    eq(poll(fd), IN | OUT)
+    eq(poll(os.open("/dev/null", os.O_RDWR)), IN | OUT)
+    eq(poll(os.open("/dev/zero", os.O_RDWR)), IN | OUT)
+    eq(poll(os.open(".", os.O_RDONLY)), IN | OUT)
+
+
+@test
+def poll_of_sockets():
+    a, b = socket.socketpair()
+    eq(poll(a.fileno()), OUT)
+    b.send(b"x")
+    eq(poll(a.fileno()), IN | OUT)
+    a.recv(1)
+    b.shutdown(socket.SHUT_WR)
+    eq(poll(a.fileno()), IN | OUT | RDHUP)
+    b.close()
+    eq(poll(a.fileno()), IN | OUT | RDHUP | HUP)
+    s = socket.socket(socket.AF_UNIX)
+    eq(poll(s.fileno()), OUT | HUP)
+    s.bind("s")
+    s.listen()
+    eq(poll(s.fileno()), 0)
+    c = socket.socket(socket.AF_UNIX)
+    c.connect("s")
+    eq(poll(s.fileno()), IN)
+
+
+@test
+def poll_times_out():
+    r, w = os.pipe()
+    start = time.monotonic()
+    eq(poll(r, IN, 50), 0)
+    between(0.05, time.monotonic() - start, 2)
+    gives(-EFAULT, NR.poll, 1, 1, 0)
+    gives(-EINVAL, NR.poll, None, 1 << 30, 0)
+    ts = (ctypes.c_int64 * 2)(0, 10**9)
+    gives(-EINVAL, NR.ppoll, None, 0, ts, None, 8)
+    ts = (ctypes.c_int64 * 2)(0, 10_000_000)
+    gives(0, NR.ppoll, None, 0, ts, None, 8)
+    eq(list(ts), [0, 0], "what is left is written back")
+
+
+@test
+def poll_wakes():
+    r, w = os.pipe()
+    p = select.poll()
+    p.register(r, select.POLLIN)
+    pid = spawn(lambda: (time.sleep(0.03), os.write(w, b"x"))[0] or 0)
+    eq(p.poll(10000), [(r, select.POLLIN)])
+    os.waitpid(pid, 0)
+    os.read(r, 1)
+    t = threading.Timer(0.03, lambda: os.close(w))
+    t.start()
+    eq(p.poll(10000), [(r, select.POLLHUP)])
+
+
+@test
+def select_forms():
+    r, w = os.pipe()
+    eq(select.select([r], [w], [], 0), ([], [w], []))
+    os.write(w, b"x")
+    eq(select.select([r], [w], [r], 0), ([r], [w], []))
+    start = time.monotonic()
+    eq(select.select([], [], [], 0.03), ([], [], []))
+    ok(time.monotonic() - start >= 0.03, "slept")
+    fails(EBADF, select.select, [999], [], [], 0)
+    gives(-EINVAL, NR.select, -1, None, None, None, None)
+    bits = (ctypes.c_uint64 * 16)()
+    bits[r // 64] = 1 << (r % 64)
+    tv = (ctypes.c_int64 * 2)(1, 0)
+    gives(1, NR.select, r + 1, bits, None, None, tv)
+    eq(bits[r // 64], 1 << (r % 64))
+    high = os.dup2(r, 700)
+    bits = (ctypes.c_uint64 * 16)()
+    bits[high // 64] = 1 << (high % 64)
+    gives(1, NR.select, high + 1, bits, None, None, tv)
+
+
+def ctl(ep, op, fd, events=0, data=0):
+    event = ctypes.create_string_buffer(struct.pack("<IQ", events & 0xFFFFFFFF, data))
+    return sc(NR.epoll_ctl, ep, op, fd, event)
+
+
+def wait(ep, timeout=0, n=16):
+    buf = ctypes.create_string_buffer(12 * n)
+    got = works(NR.epoll_wait, ep, buf, n, timeout)
+    return [struct.unpack_from("<IQ", buf.raw, 12 * i) for i in range(got)]
+
+
+@test
+def epoll_level_triggered():
+    ep = works(NR.epoll_create1, 0)
+    r, w = os.pipe()
+    eq(ctl(ep, 1, r, IN, 0x1122334455667788), 0)
+    eq(wait(ep), [])
+    os.write(w, b"xy")
+    eq(wait(ep), [(IN, 0x1122334455667788)])
+    os.read(r, 1)
+    eq(wait(ep), [(IN, 0x1122334455667788)])
+    os.read(r, 1)
+    eq(wait(ep), [])
+    os.close(w)
+    eq(wait(ep), [(HUP, 0x1122334455667788)])
+
+
+@test
+def epoll_edge_triggered():
+    ep = works(NR.epoll_create1, 0)
+    r, w = os.pipe()
+    eq(ctl(ep, 1, r, IN | ET), 0)
+    os.write(w, b"x")
+    eq(wait(ep), [(IN, 0)])
+    eq(wait(ep), [])
+    os.write(w, b"y")
+    eq(wait(ep), [(IN, 0)])
+    eq(ctl(ep, 3, r, IN | ET, 9), 0)
+    eq(wait(ep), [(IN, 9)], "EPOLL_CTL_MOD arms it again")
+
+
+@test
+def epoll_one_shot():
+    ep = works(NR.epoll_create1, 0)
+    r, w = os.pipe()
+    eq(ctl(ep, 1, r, IN | ONESHOT), 0)
+    os.write(w, b"x")
+    eq(wait(ep), [(IN, 0)])
+    os.write(w, b"x")
+    eq(wait(ep), [])
+    eq(ctl(ep, 3, r, IN | ONESHOT), 0)
+    eq(wait(ep), [(IN, 0)])
+
+
+@test
+def epoll_errors():
+    ep = works(NR.epoll_create1, 0)
+    r, w = os.pipe()
+    eq(ctl(ep, 1, r, IN), 0)
+    eq(ctl(ep, 1, r, IN), -EEXIST)
+    eq(ctl(ep, 3, w, IN), -ENOENT)
+    eq(ctl(ep, 2, w), -ENOENT)
+    eq(ctl(ep, 1, ep, IN), -EINVAL)
+    eq(ctl(ep, 1, 999, IN), -EBADF)
+    eq(ctl(999, 1, r, IN), -EBADF)
+    eq(ctl(r, 1, w, IN), -EINVAL)
+    eq(ctl(ep, 9, r, IN), -EINVAL)
+    fd = os.open("f", os.O_RDWR | os.O_CREAT, 0o600)
+    eq(ctl(ep, 1, fd, IN), -EPERM)
+    eq(ctl(ep, 1, os.open("/dev/null", os.O_RDONLY), IN), -EPERM)
+    buf = ctypes.create_string_buffer(12)
+    gives(-EINVAL, NR.epoll_wait, ep, buf, 0, 0)
+    gives(-EINVAL, NR.epoll_wait, r, buf, 1, 0)
+    gives(-EINVAL, NR.epoll_create1, 1)
+    gives(-EINVAL, NR.epoll_create, 0)
+    eq(ctl(ep, 2, r), 0)
+
+
+@test
+def epoll_forgets_closed_files():
+    ep = works(NR.epoll_create1, 0)
+    r, w = os.pipe()
+    os.write(w, b"x")
+    eq(ctl(ep, 1, r, IN, 5), 0)
+    dup = os.dup(r)
+    os.close(r)
+    # The open file is still there, through the duplicate.
+    eq(wait(ep), [(IN, 5)])
+    os.close(dup)
+    eq(wait(ep), [])
+
+
+@test
+def epoll_nests():
+    inner = works(NR.epoll_create1, 0)
+    outer = works(NR.epoll_create1, 0)
+    r, w = os.pipe()
+    eq(ctl(inner, 1, r, IN), 0)
+    eq(ctl(outer, 1, inner, IN, 3), 0)
+    eq(ctl(inner, 1, outer, IN), -ELOOP)
+    eq(wait(outer), [])
+    os.write(w, b"x")
+    eq(wait(outer), [(IN, 3)])
+    eq(poll(inner), IN)
+
+
+@test
+def epoll_wakes_and_times_out():
+    ep = works(NR.epoll_create1, 0)
+    r, w = os.pipe()
+    eq(ctl(ep, 1, r, IN), 0)
+    start = time.monotonic()
+    eq(wait(ep, 40), [])
+    ok(time.monotonic() - start >= 0.04, "timed out")
+    pid = spawn(lambda: (time.sleep(0.02), os.write(w, b"x"))[0] or 0)
+    eq(wait(ep, 10000), [(IN, 0)])
+    os.waitpid(pid, 0)
+    ts = (ctypes.c_int64 * 2)(0, 1000)
+    os.read(r, 1)
+    r2 = sc(NR.epoll_pwait2, ep, ctypes.create_string_buffer(12), 1, ts, None, 8)
+    ok(r2 in (0, -ENOSYS), "epoll_pwait2: " + name_of(r2))
+
+
+@test
+def epoll_is_fair():
+    ep = works(NR.epoll_create1, 0)
+    pipes = [os.pipe() for _ in range(10)]
+    for i, (r, w) in enumerate(pipes):
+        eq(ctl(ep, 1, r, IN, i), 0)
+        os.write(w, b"x")
+    seen = set()
+    for _ in range(10):
+        seen |= {d for _, d in wait(ep, 0, 2)}
+    eq(seen, set(range(10)))
+    eq(len(wait(ep)), 10)
+
+
+@test
+def epoll_in_many_threads():
+    ep = works(NR.epoll_create1, 0)
+    r, w = os.pipe()
+    os.set_blocking(r, False)
+    eq(ctl(ep, 1, r, IN | ONESHOT), 0)
+    got, lock = [], threading.Lock()
+
+    def worker():
+        while True:
+            for _ in wait(ep, 5000):
+                b = os.read(r, 1)
+                if b == b"q":
+                    os.write(w, b"q")
+                    ctl(ep, 3, r, IN | ONESHOT)
+                    return
+                with lock:
+                    got.append(b)
+                ctl(ep, 3, r, IN | ONESHOT)
+    threads = [threading.Thread(target=worker) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for i in range(200):
+        os.write(w, bytes([i % 50 + 1]))
+    os.write(w, b"q")
+    for t in threads:
+        t.join()
+    eq(sorted(got), sorted(bytes([i % 50 + 1]) for i in range(200)))
+
+
+@test
+def inotify_events():
+    fd = sc(NR.inotify_init1, os.O_NONBLOCK)
+    ok(fd >= 0, "inotify_init1: " + name_of(fd))
+    os.mkdir("d")
+    wd = works(NR.inotify_add_watch, fd, b"d", 0xFFF)
+    fails(EAGAIN, os.read, fd, 1000)
+    f = os.open("d/f", os.O_CREAT | os.O_WRONLY, 0o600)
+    os.write(f, b"x")
+    os.close(f)
+    os.rename("d/f", "d/g")
+    os.unlink("d/g")
+    os.rmdir("d")
+    events, raw = [], os.read(fd, 8192)
+    at = 0
+    while at < len(raw):
+        w, mask, cookie, n = struct.unpack_from("<iIII", raw, at)
+        name = raw[at + 16:at + 16 + n].rstrip(b"\0").decode()
+        events.append((mask & 0xFFFF, name))
+        at += 16 + n
+        eq(w, wd)
+    eq(events, [(0x100, "f"), (0x20, "f"), (0x2, "f"), (0x8, "f"), (0x40, "f"), (0x80, "g"),
+                (0x200, "g"), (0x400, ""), (0x8000, "")])
+    gives(-EINVAL, NR.inotify_rm_watch, fd, 77)
+    gives(-ENOENT, NR.inotify_add_watch, fd, b"no", 1)
+    gives(-EINVAL, NR.inotify_add_watch, fd, b".", 0)
+
+
+run()

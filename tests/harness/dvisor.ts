@@ -1,0 +1,119 @@
+/**
+ * Runs dvisor, or the host itself, for tests: what to start, with which standard files, for how
+ * long. Not a test. Neighbours: `machine.ts` says what this machine has, `leftovers.ts` what stayed
+ * behind.
+ *
+ * `DVISOR_FROM_SOURCES=1` runs `mod.ts` in place of the compiled binary: for development.
+ */
+
+import { fromFileUrl } from "@std/path";
+
+/** The root folder of the project, without a trailing separator. */
+export const ROOT: string = fromFileUrl(new URL("../..", import.meta.url)).replace(/\/$/, "");
+
+export type PlatformName = "systrap" | "ptrace";
+
+/** The command line of dvisor itself. */
+export function dvisorCommand(): string[] {
+  if (Deno.env.get("DVISOR_FROM_SOURCES") === undefined) return [`${ROOT}/dist/dvisor`];
+  const flags = ["-A", "--no-lock", "--v8-flags=--no-enable-lazy-source-positions"];
+  return [Deno.execPath(), "run", ...flags, `${ROOT}/mod.ts`];
+}
+
+/** `dvisor do` in front of a command. */
+export function doCommand(platform: PlatformName, ...options: string[]): string[] {
+  return [...dvisorCommand(), "do", `--platform=${platform}`, ...options, "--"];
+}
+
+export interface RunOptions {
+  /** LIMIT: seconds until the command and its process group are killed. */
+  readonly timeoutS?: number;
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+  /** No variable but those of `env`. */
+  readonly clearEnv?: boolean;
+  /** What is written to its standard input; nothing at all by default. */
+  readonly stdin?: string | Uint8Array;
+  /** Run as this user; needs privilege. */
+  readonly uid?: number;
+}
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly isOverdue: boolean;
+  readonly elapsedMs: number;
+}
+
+/** The exit status of timeout(1) when it had to end the command; 137 when it had to kill it. */
+const TIMED_OUT: readonly number[] = [124, 137];
+
+/** LIMIT: seconds that a test's command may take if it names no other bound. */
+const DEFAULT_TIMEOUT_S = 60;
+
+/** Runs a command to its end and gives all that it printed. */
+export async function run(argv: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  const { timeoutS = DEFAULT_TIMEOUT_S } = options;
+  const start = performance.now();
+  const child = new Deno.Command("timeout", {
+    args: ["-k", "5", String(timeoutS), ...argv],
+    cwd: options.cwd ?? ROOT,
+    env: { ...options.env },
+    clearEnv: options.clearEnv ?? false,
+    stdin: options.stdin === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+  }).spawn();
+  if (options.stdin !== undefined) await feed(child.stdin, options.stdin);
+  const { code, stdout, stderr } = await child.output();
+  const elapsedMs = performance.now() - start;
+  return {
+    code,
+    stdout: new TextDecoder().decode(stdout),
+    stderr: new TextDecoder().decode(stderr),
+    bytes: new Uint8Array(stdout),
+    isOverdue: TIMED_OUT.includes(code) && elapsedMs >= timeoutS * 1000,
+    elapsedMs,
+  };
+}
+
+async function feed(stdin: WritableStream<Uint8Array>, data: string | Uint8Array): Promise<void> {
+  const writer = stdin.getWriter();
+  try {
+    await writer.write(typeof data === "string" ? new TextEncoder().encode(data) : data);
+    await writer.close();
+  } catch (error) {
+    // A command may end before it has read all of its input.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/** Runs a command in `dvisor do`. */
+export function runIn(
+  platform: PlatformName,
+  argv: readonly string[],
+  options: RunOptions = {},
+  flags: readonly string[] = [],
+): Promise<Finished> {
+  return run([...doCommand(platform, ...flags), ...argv], options);
+}
+
+/** Runs `dvisor` with these arguments. */
+export function dvisor(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return run([...dvisorCommand(), ...args], options);
+}
+
+/** A result in a few lines, for the message of a failed assertion. */
+export function describe(result: Finished): string {
+  const why = result.isOverdue ? "did not end in time" : `exit code ${result.code}`;
+  return `${why}\n--- stdout\n${tail(result.stdout)}\n--- stderr\n${tail(result.stderr)}`;
+}
+
+const TAIL_CHARS = 3000;
+
+function tail(text: string): string {
+  return text.length <= TAIL_CHARS ? text : `...${text.slice(-TAIL_CHARS)}`;
+}

@@ -1,0 +1,40 @@
+/** What this machine has, so that a test can be ignored with its reason. Not a test. */
+
+import { hasCommand } from "../../tools/test/packages.ts";
+
+export { hasCommand };
+
+/** The distribution's python3, not a wrapper script of some version manager; null without one. */
+export const PYTHON: string | null = existing("/usr/bin/python3") ??
+  (hasCommand("python3") ? "python3" : null);
+
+export const isRoot: boolean = Deno.uid() === 0;
+
+/** `deno task test:full`. */
+export const isFull: boolean = Deno.env.get("DVISOR_FULL") !== undefined;
+
+/** `deno task test:native`. */
+export const isNative: boolean = Deno.env.get("DVISOR_NATIVE") !== undefined;
+
+function existing(path: string): string | null {
+  try {
+    Deno.statSync(path);
+    return path;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/** Why a test that needs these programs cannot run here; null when it can. */
+export function lacks(commands: readonly string[]): string | null {
+  const missing = commands.filter((command) => !hasCommand(command));
+  return missing.length === 0 ? null : `no ${missing.join(", ")} on this machine`;
+}
+
+/** The name of a test, with the reason when it is skipped. */
+export function named(name: string, reason: string | null): { name: string; ignore: boolean } {
+  return reason === null
+    ? { name, ignore: false }
+    : { name: `${name} (skipped: ${reason})`, ignore: true };
+}
