@@ -48,6 +48,19 @@ export class FdTable {
     return fd;
   }
 
+  /**
+   * Is an fd below `limit` free? Not a matter of `count`: files opened before the limit was lowered may lie above
+   * it. HOT
+   */
+  hasRoom(limit: number): boolean {
+    return this.lowestFree(0) < Math.min(limit, NR_OPEN);
+  }
+
+  /** Whether an fd below `limit` is free. */
+  hasRoom(limit: number): boolean {
+    return this.count < limit || this.lowestFree(0) < Math.min(limit, NR_OPEN);
+  }
+
   /** F_DUPFD: another fd >= `from` for the file of `fd`; -EBADF, -EINVAL (`from` beyond the limit), -EMFILE. */
   dup(fd: number, cloexec: boolean, limit: number, from: number = 0): number {
     const file = this.getAny(fd);

@@ -42,6 +42,17 @@ Deno.test("the lowest free fd is given, from a minimum on", () => {
   assertEquals(t.count, 202);
 });
 
+Deno.test("files above a limit that was lowered leave room below it", () => {
+  const t = new FdTable();
+  for (let i = 0; i < 40; i++) t.install(new TestFile(), false, LIMIT);
+  assertEquals(t.hasRoom(20), false);
+  t.close(3);
+  assertEquals(t.hasRoom(20), true);
+  assertEquals(t.hasRoom(3), false);
+  assertEquals(t.install(new TestFile(), false, 20), 3);
+  assertEquals(t.hasRoom(20), false);
+});
+
 Deno.test("random opening and closing agrees with a simple model", () => {
   const t = new FdTable(), model = new Set<number>();
   let seed = 12345;

@@ -70,7 +70,7 @@ function u64At(t: Task, at: number): number {
 
 /** Linux takes the fd before it opens: nothing is created when there is none. */
 function isFull(t: Task): boolean {
-  return t.files.count >= t.group.limits.get(RLIMIT_NOFILE);
+  return !t.files.hasRoom(t.group.limits.get(RLIMIT_NOFILE));
 }
 
 /** An fd for what was opened, or its error. HOT */

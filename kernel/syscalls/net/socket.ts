@@ -62,7 +62,7 @@ export function sysAccept4(t: Task, a: SyscallArgs): number {
 function accept(t: Task, a: SyscallArgs, flags: number): number {
   const listener = socketOf(t, a.i32(0));
   if (typeof listener === "number") return listener;
-  if (t.files.count >= t.group.limits.get(RLIMIT_NOFILE)) return -EMFILE;
+  if (!t.files.hasRoom(t.group.limits.get(RLIMIT_NOFILE))) return -EMFILE;
   const socket = listener.accept();
   if (typeof socket === "number") {
     if (socket !== -EAGAIN || listener.isNonblocking) return socket;
