@@ -10,9 +10,8 @@ import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../ffi/abi/poll.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { poll } from "../../ffi/sys/files.ts";
-import type { Console } from "../../kernel/console.ts";
 import type { Host } from "../../kernel/core/host.ts";
-import { Waiter } from "../../kernel/core/wait.ts";
+import { Waiter, type WaitQueue } from "../../kernel/core/wait.ts";
 
 /** LIMIT: bytes on the way in each direction. */
 const BUFFER_BYTES = 4096;
@@ -21,15 +20,29 @@ const PIECE_BYTES = 512;
 /** How long the rest of the output may take when the guest has ended, ms. */
 const DRAIN_MS = 2000;
 
+/** The guest's terminal as it is seen from here; kernel/console.ts has it. */
+export interface GuestConsole {
+  readonly master: {
+    /** `count` bytes of `src` are typed; how many had room. */
+    type(src: Uint8Array, count: number): number;
+    /** Output into `dst`: bytes, 0 for nothing now, or negative when nobody can write any more. */
+    fetch(dst: Uint8Array): number;
+    resize(rows: number, columns: number): void;
+    readonly waitQueue: WaitQueue;
+  };
+  /** The host's terminal is gone. */
+  hangUp(): void;
+}
+
 export class TerminalBridge {
   readonly #host: Host;
-  readonly #console: Console;
+  readonly #console: GuestConsole;
   readonly #input: Input;
   readonly #output: Output;
   readonly #fromGuest: FromGuest;
 
   /** @param inFd, outFd the host's terminal, for reading and for writing: two descriptors */
-  constructor(host: Host, console: Console, inFd: number, outFd: number) {
+  constructor(host: Host, console: GuestConsole, inFd: number, outFd: number) {
     this.#host = host;
     this.#console = console;
     this.#input = new Input(host, console, inFd);
@@ -59,14 +72,14 @@ export class TerminalBridge {
 class Input extends Waiter {
   readonly fd: number;
   private readonly host: Host;
-  private readonly console: Console;
+  private readonly console: GuestConsole;
   private readonly buffer: Uint8Array<ArrayBuffer> = allocBuffer(BUFFER_BYTES);
   private readonly address: number = addressOf(this.buffer);
   /** Bytes at the start of `buffer` that the guest had no room for. */
   private left: number = 0;
   private isTyping: boolean = false;
 
-  constructor(host: Host, console: Console, fd: number) {
+  constructor(host: Host, console: GuestConsole, fd: number) {
     super();
     this.host = host;
     this.console = console;
@@ -111,7 +124,7 @@ class Input extends Waiter {
 class Output extends Waiter {
   readonly fd: number;
   private readonly host: Host;
-  private readonly console: Console;
+  private readonly console: GuestConsole;
   private readonly buffer: Uint8Array<ArrayBuffer> = allocBuffer(BUFFER_BYTES);
   private readonly address: number = addressOf(this.buffer);
   /** Bytes of `buffer` from `at` to `end` are not written yet. */
@@ -122,7 +135,7 @@ class Output extends Waiter {
   private isBroken: boolean = false;
   private isPumping: boolean = false;
 
-  constructor(host: Host, console: Console, fd: number) {
+  constructor(host: Host, console: GuestConsole, fd: number) {
     super();
     this.host = host;
     this.console = console;
