@@ -82,7 +82,8 @@ export class SandboxKernel implements Kernel {
     this.platform = platform;
     this.hostname = options.hostname;
     this.write = options.log;
-    this.bootNs = host.monotonicNs();
+    // The machine's uptime, as CLOCK_BOOTTIME has it, and no time of its own.
+    this.bootNs = 0;
     this.memory = new MemoryContext(arena, platform, host);
     this.vfs = new Vfs(host);
     const unlimited = { pages: 0, inodes: 0 };

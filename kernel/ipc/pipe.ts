@@ -62,11 +62,11 @@ export class Pipe {
 
   /** Move bytes in: what fits (all or nothing up to PIPE_BUF), -EAGAIN when nothing does. HOT */
   write(io: IoCursor, isPacket: boolean): number {
-    if (this.readers === 0) return -EPIPE;
     if (io.remaining === 0) return 0;
+    if (this.readers === 0) return -EPIPE;
     const { ring } = this;
     let n = isPacket ? Math.min(io.remaining, PIPE_BUF) : io.remaining;
-    if (ring.room < Math.min(n, PIPE_BUF)) return -EAGAIN;
+    if (n <= PIPE_BUF ? ring.room < n : ring.room === 0) return -EAGAIN;
     if (n > ring.room) n = ring.room;
     const done = ring.put(io, n);
     if (done <= 0) return done;

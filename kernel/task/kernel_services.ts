@@ -40,7 +40,7 @@ export interface Kernel {
   /** nodename and domainname of uname(2). */
   hostname: string;
   domainname: string;
-  /** CLOCK_MONOTONIC of the sandbox's start, ns. */
+  /** CLOCK_MONOTONIC when uptime was zero, ns. */
   readonly bootNs: number;
 
   /** CLOCK_MONOTONIC now, ns. */

@@ -56,11 +56,6 @@ export class FdTable {
     return this.lowestFree(0) < Math.min(limit, NR_OPEN);
   }
 
-  /** Whether an fd below `limit` is free. */
-  hasRoom(limit: number): boolean {
-    return this.count < limit || this.lowestFree(0) < Math.min(limit, NR_OPEN);
-  }
-
   /** F_DUPFD: another fd >= `from` for the file of `fd`; -EBADF, -EINVAL (`from` beyond the limit), -EMFILE. */
   dup(fd: number, cloexec: boolean, limit: number, from: number = 0): number {
     const file = this.getAny(fd);

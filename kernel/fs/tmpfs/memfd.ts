@@ -56,7 +56,7 @@ export class MemfdStore {
     dentry.isUnlinked = true;
     const file = new TmpfsFile(inode, O_RDWR | O_LARGEFILE);
     file.attach(new Path(this.mount, dentry), cred);
-    file.countWriter();
+    // No writer in the sense of ETXTBSY: a program may be put together in a memfd and executed from it.
     return file;
   }
 }

@@ -27,7 +27,7 @@ export class KernelProcSource implements ProcSource {
   constructor(kernel: Kernel, cpuInfo: CpuInfo) {
     this.kernel = kernel;
     this.cpuInfo = cpuInfo;
-    this.loadAverage = new LoadAverage(kernel.bootNs);
+    this.loadAverage = new LoadAverage(kernel.now());
   }
 
   get host(): Host {
