@@ -7,6 +7,7 @@ import { EAFNOSUPPORT, EINVAL } from "../../ffi/abi/errno.ts";
 import type { Host } from "../core/host.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { SocketCaller } from "./message.ts";
+import { Loopback } from "./interfaces.ts";
 import type { Socket } from "./socket.ts";
 
 /** An address family: makes sockets, alone and in pairs. */
@@ -29,6 +30,7 @@ const SOCK_MAX = 11;
 export class NetNamespace {
   readonly frames: FrameAllocator;
   readonly host: Host;
+  readonly loopback: Loopback = new Loopback();
   private readonly families: (SocketFamily | null)[] = new Array<SocketFamily | null>(AF_MAX)
     .fill(null);
 

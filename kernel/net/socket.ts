@@ -5,10 +5,10 @@
  * Neighbours: socket_options.ts (SOL_SOCKET), message.ts (addresses, messages), net_namespace.ts (families).
  */
 
-import { EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { EINVAL, ENOPROTOOPT, ENOTCONN, ENOTTY, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../ffi/abi/fcntl.ts";
 import { FIONREAD } from "../../ffi/abi/ioctl.ts";
-import { SIOCOUTQ } from "../../ffi/abi/socket.ts";
+import { SIOCATMARK, SIOCOUTQ } from "../../ffi/abi/socket.ts";
 import { S_IFSOCK } from "../../ffi/abi/stat.ts";
 import { WaitQueue } from "../core/wait.ts";
 import { socketFs } from "../fs/anonfd/anon_inode.ts";
@@ -17,6 +17,7 @@ import type { UserMemory } from "../mm/user_memory.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { OpenFile } from "../vfs/open_file.ts";
 import type { ControlWriter } from "./control.ts";
+import { interfaceIoctl } from "./interfaces.ts";
 import { Message, type SocketAddress, type SocketCaller } from "./message.ts";
 import type { NetNamespace } from "./net_namespace.ts";
 import { type OptionValue, SocketOptions } from "./socket_options.ts";
@@ -25,8 +26,8 @@ import { type OptionValue, SocketOptions } from "./socket_options.ts";
 const plain = new Message();
 let writer: SocketCaller | null = null;
 
-/** The next `write` of a socket is on behalf of `caller` (its credentials may be sent along). */
-export function writeFor(caller: SocketCaller): void {
+/** The next `write` or `ioctl` of a socket is on behalf of `caller` (whose credentials may count). */
+export function actFor(caller: SocketCaller): void {
   writer = caller;
 }
 
@@ -151,8 +152,12 @@ export abstract class Socket extends OpenFile {
         return this.isListening ? -EINVAL : user.store32(arg, this.pendingBytes);
       case SIOCOUTQ:
         return this.isListening ? -EINVAL : user.store32(arg, this.unsentBytes);
-      default:
-        return super.ioctl(request, arg, user);
+      case SIOCATMARK:
+        return user.store32(arg, 0);
+      default: {
+        const r = interfaceIoctl(this.net.loopback, request, arg, user, writer);
+        return r === -ENOTTY ? super.ioctl(request, arg, user) : r;
+      }
     }
   }
 

@@ -49,6 +49,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { addSeals, getSeals } from "../../fs/tmpfs/memfd.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
+import { actFor, Socket } from "../../net/socket.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -172,6 +173,7 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
   const fd = a.i32(0), request = a.u32(1), arg = a.u64(2);
   const file = t.files.get(fd);
   if (file === null) return -EBADF;
+  if (file instanceof Socket) actFor(t);
   switch (request) {
     case FIOCLEX:
     case FIONCLEX:

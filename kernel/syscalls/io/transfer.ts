@@ -11,7 +11,7 @@ import { IN_ACCESS, IN_MODIFY } from "../../../ffi/abi/inotify.ts";
 import { BLOCK } from "../../core/result.ts";
 import { SlaveFile } from "../../fs/devpts/slave_file.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import { Socket, writeFor } from "../../net/socket.ts";
+import { actFor, Socket } from "../../net/socket.ts";
 import { RLIMIT_FSIZE } from "../../task/limits.ts";
 import { sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGPIPE, SIGXFSZ } from "../../task/signal/sigset.ts";
@@ -86,7 +86,7 @@ export function writeFile(
 function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean): number {
   const progress = t.progress;
   if (progress.done > 0) io.advance(progress.done);
-  if (file instanceof Socket) writeFor(t);
+  if (file instanceof Socket) actFor(t);
   let n: number;
   do {
     n = file.write(io, -1);

@@ -1,0 +1,199 @@
+/**
+ * What TCP and UDP sockets share (ip(7), ipv6(7)): local and remote endpoint, binding, names. The whole network is the
+ * loopback interface.
+ */
+
+import {
+  EACCES,
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  EINVAL,
+  ENETUNREACH,
+  ENOTCONN,
+} from "../../../ffi/abi/errno.ts";
+import { CAP_NET_BIND_SERVICE } from "../../../ffi/abi/capability.ts";
+import { SockaddrIn } from "../../../ffi/abi/inet.ts";
+import { AF_INET, AF_UNSPEC, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import type { ControlWriter } from "../control.ts";
+import type { Message, SocketAddress, SocketCaller } from "../message.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { Socket } from "../socket.ts";
+import type { OptionValue } from "../socket_options.ts";
+import {
+  ANY4,
+  ANY6,
+  destinationOf,
+  Endpoint,
+  endpointOf,
+  isAny,
+  isLoopback,
+  isMulticast,
+  isV4,
+  putEndpoint,
+  sourceFor,
+} from "./address.ts";
+import {
+  getIpOption,
+  IpOptions,
+  putPacketControl,
+  setIpOption,
+  takeIpControl,
+} from "./ip_options.ts";
+import type { PortTable } from "./ports.ts";
+
+/** Ports below are for CAP_NET_BIND_SERVICE (ip_unprivileged_port_start). */
+const FIRST_UNPRIVILEGED = 1024;
+
+export abstract class InetSocket extends Socket {
+  local: Endpoint;
+  /** Null while not connected. */
+  remote: Endpoint | null = null;
+  readonly ip: IpOptions = new IpOptions();
+  readonly ports: PortTable;
+  /** uid of the creator: SO_REUSEPORT is shared with sockets of the same user only. */
+  readonly uid: number;
+  /** In the port table (local.port is not 0). */
+  isBound: boolean = false;
+  /** Which parts of `local` the user chose: they survive a disconnect. */
+  private hasOwnAddress: boolean = false;
+  private hasOwnPort: boolean = false;
+
+  constructor(
+    net: NetNamespace,
+    ports: PortTable,
+    family: number,
+    type: number,
+    protocol: number,
+    uid: number,
+  ) {
+    super(net, family, type, protocol);
+    this.ports = ports;
+    this.uid = uid;
+    this.local = new Endpoint(family === AF_INET ? ANY4 : ANY6, 0);
+  }
+
+  get isV6Only(): boolean {
+    return this.ip.v6Only;
+  }
+
+  /** Both are bound to overlapping addresses and one port: whether that is forbidden. */
+  abstract conflictsWith(other: InetSocket): boolean;
+
+  /** SO_REUSEPORT on both, by one user. */
+  protected sharesPort(other: InetSocket): boolean {
+    return this.options.reusePort && other.options.reusePort && this.uid === other.uid;
+  }
+
+  override bind(caller: SocketCaller, address: SocketAddress): number {
+    const { length } = address;
+    if (this.family === AF_INET && address.family === AF_UNSPEC && length >= SockaddrIn.size) {
+      // Compatibility of Linux: AF_UNSPEC with address 0 is AF_INET.
+      if (address.dv.getUint32(SockaddrIn.at.addr) !== 0) return -EAFNOSUPPORT;
+      address.dv.setUint16(0, AF_INET, true);
+    }
+    const to = endpointOf(address, this.family, false, false);
+    return to instanceof Endpoint ? this.bindTo(caller, to) : to ?? -EINVAL;
+  }
+
+  protected bindTo(caller: SocketCaller, to: Endpoint): number {
+    if (this.isV6Only && isV4(to.address)) return -EINVAL;
+    if (!this.mayBind(to.address)) return -EADDRNOTAVAIL;
+    if (to.port > 0 && to.port < FIRST_UNPRIVILEGED && !hasCap(caller.cred, CAP_NET_BIND_SERVICE)) {
+      return -EACCES;
+    }
+    if (this.isBound || this.remote !== null) return -EINVAL;
+    const before = this.local;
+    this.local = new Endpoint(to.address, 0);
+    const r = this.takePort(to.port);
+    if (r < 0) {
+      this.local = before;
+      return r;
+    }
+    this.hasOwnAddress = !isAny(to.address);
+    this.hasOwnPort = to.port !== 0;
+    return 0;
+  }
+
+  private mayBind(address: string): boolean {
+    if (isAny(address) || isLoopback(address) || this.ip.freeBind) return true;
+    return this.type === SOCK_DGRAM && isMulticast(address);
+  }
+
+  /** Bind to a port, 0: an ephemeral one. -EADDRINUSE. */
+  takePort(port: number): number {
+    const chosen = port === 0 ? this.ports.chooseEphemeral(this) : port;
+    if (chosen < 0 || !this.ports.isFree(this, chosen)) return -EADDRINUSE;
+    this.local = new Endpoint(this.local.address, chosen);
+    this.ports.add(this, chosen);
+    this.isBound = true;
+    return 0;
+  }
+
+  /** Not in the port table any more. */
+  releasePort(): void {
+    if (!this.isBound) return;
+    this.ports.remove(this, this.local.port);
+    this.isBound = false;
+  }
+
+  /** connect(2) with AF_UNSPEC: back to what bind(2) set. */
+  protected forgetRemote(): void {
+    this.remote = null;
+    if (!this.hasOwnPort) {
+      this.releasePort();
+      this.local = new Endpoint(this.local.address, 0);
+    }
+    if (!this.hasOwnAddress) {
+      const any = this.family === AF_INET ? ANY4 : ANY6;
+      this.local = new Endpoint(any, this.local.port);
+    }
+  }
+
+  /** Where a packet to `to` goes and whence: the endpoint, or -ENETUNREACH, -EINVAL. */
+  routeTo(to: Endpoint): Endpoint | number {
+    const address = destinationOf(to.address), own = this.local.address;
+    if (isV4(address) && this.isV6Only) return -ENETUNREACH;
+    if (!isLoopback(address) || !this.net.loopback.isUp) return -ENETUNREACH;
+    // A socket bound to an address of the other family cannot send there.
+    if (!isAny(own) && isV4(own) !== isV4(address)) return isV4(own) ? -ENETUNREACH : -EINVAL;
+    return address === to.address ? to : new Endpoint(address, to.port);
+  }
+
+  /** The local address that packets to `destination` have. */
+  sourceAddress(destination: string): string {
+    return isAny(this.local.address) ? sourceFor(destination) : this.local.address;
+  }
+
+  override localName(out: SocketAddress): number {
+    putEndpoint(this.local, this.family, out);
+    return 0;
+  }
+
+  override peerName(out: SocketAddress): number {
+    if (this.remote === null) return -ENOTCONN;
+    putEndpoint(this.remote, this.family, out);
+    return 0;
+  }
+
+  override setProtocolOption(level: number, name: number, value: OptionValue): number {
+    return setIpOption(this, level, name, value);
+  }
+  override getProtocolOption(level: number, name: number, value: OptionValue): number {
+    return getIpOption(this, level, name, value);
+  }
+  override describeMessage(message: Message, out: ControlWriter): void {
+    putPacketControl(this, message, out);
+  }
+  override takeControl(
+    _message: Message,
+    level: number,
+    type: number,
+    _dv: DataView,
+    _at: number,
+    length: number,
+  ): number {
+    return takeIpControl(this, level, type, length);
+  }
+}

@@ -1,0 +1,269 @@
+/** Options at IPPROTO_IP and IPPROTO_IPV6 (ip(7), ipv6(7)) and the control messages that some of them ask for. */
+
+import { EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN } from "../../../ffi/abi/errno.ts";
+import * as I from "../../../ffi/abi/inet.ts";
+import { AF_INET6 } from "../../../ffi/abi/socket.ts";
+import type { ControlWriter } from "../control.ts";
+import type { Message } from "../message.ts";
+import type { OptionValue } from "../socket_options.ts";
+import { isV4 } from "./address.ts";
+import type { InetSocket } from "./inet_socket.ts";
+
+const DEFAULT_TTL = 64;
+/** Options that are kept and shown, and change nothing on a loopback interface: default, least, greatest value. */
+type Kept = readonly [value: number, min: number, max: number];
+const BIT: Kept = [0, 0, 1];
+const IP_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
+  [I.IP_TOS, [0, 0, 255]],
+  [I.IP_MTU_DISCOVER, [I.IP_PMTUDISC_WANT, 0, 5]],
+  [I.IP_RECVERR, BIT],
+  [I.IP_RECVOPTS, BIT],
+  [I.IP_MINTTL, [0, 0, 255]],
+  [I.IP_BIND_ADDRESS_NO_PORT, BIT],
+  [I.IP_MULTICAST_TTL, [1, -1, 255]],
+  [I.IP_MULTICAST_LOOP, [1, 0, 1]],
+  [I.IP_LOCAL_PORT_RANGE, [0, -0x80000000, 0x7fffffff]],
+]);
+const IPV6_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
+  [I.IPV6_MULTICAST_HOPS, [1, -1, 255]],
+  [I.IPV6_MULTICAST_LOOP, [1, 0, 1]],
+  [I.IPV6_MTU_DISCOVER, [I.IP_PMTUDISC_WANT, 0, 5]],
+  [I.IPV6_RECVERR, BIT],
+  [I.IPV6_TCLASS, [0, -1, 255]],
+]);
+
+export class IpOptions {
+  ttl: number = DEFAULT_TTL;
+  hopLimit: number = DEFAULT_TTL;
+  v6Only: boolean = false;
+  freeBind: boolean = false;
+  /** Deliver where a datagram came to. */
+  packetInfo: boolean = false;
+  packetInfo6: boolean = false;
+  receiveTtl: boolean = false;
+  receiveTos: boolean = false;
+  receiveHopLimit: boolean = false;
+  receiveClass: boolean = false;
+  /** Values of IP_KEPT and IPV6_KEPT that were set. */
+  readonly kept4: Map<number, number> = new Map();
+  readonly kept6: Map<number, number> = new Map();
+
+  inherit(from: IpOptions): void {
+    const { kept4, kept6 } = this;
+    Object.assign(this, from, { kept4, kept6 });
+    for (const [name, value] of from.kept4) kept4.set(name, value);
+    for (const [name, value] of from.kept6) kept6.set(name, value);
+  }
+}
+
+export function setIpOption(
+  socket: InetSocket,
+  level: number,
+  name: number,
+  value: OptionValue,
+): number {
+  if (level === I.IPPROTO_IP) return setV4(socket, name, value);
+  if (level !== I.IPPROTO_IPV6 || socket.family !== AF_INET6) return -ENOPROTOOPT;
+  return setV6(socket, name, value);
+}
+
+/** Options of ip(7) may be given as one byte. */
+function intOf(value: OptionValue): number {
+  return value.isInt ? value.int : value.length >= 1 ? value.u8[0]! : 0;
+}
+
+function setV4(socket: InetSocket, name: number, value: OptionValue): number {
+  const { ip } = socket, n = intOf(value), on = n !== 0;
+  switch (name) {
+    case I.IP_TTL:
+      if (value.length < 1 || (n !== -1 && (n < 1 || n > 255))) return -EINVAL;
+      ip.ttl = n === -1 ? DEFAULT_TTL : n;
+      return 0;
+    case I.IP_PKTINFO:
+      ip.packetInfo = on;
+      return 0;
+    case I.IP_RECVTTL:
+      ip.receiveTtl = on;
+      return 0;
+    case I.IP_RECVTOS:
+      ip.receiveTos = on;
+      return 0;
+    case I.IP_FREEBIND:
+      if (value.length < 1) return -EINVAL;
+      ip.freeBind = on;
+      return 0;
+    case I.IP_ADD_MEMBERSHIP:
+    case I.IP_DROP_MEMBERSHIP:
+    case I.IP_MULTICAST_IF:
+      // DIFFERS: no multicast.
+      return -ENODEV;
+    default:
+      return keep(IP_KEPT, ip.kept4, name, n, value.length);
+  }
+}
+
+function setV6(socket: InetSocket, name: number, value: OptionValue): number {
+  const { ip } = socket, n = value.int, on = n !== 0;
+  if (name === I.IPV6_ADD_MEMBERSHIP || name === I.IPV6_DROP_MEMBERSHIP) return -ENODEV;
+  if (!value.isInt) return -EINVAL;
+  switch (name) {
+    case I.IPV6_V6ONLY:
+      if (socket.isBound) return -EINVAL;
+      ip.v6Only = on;
+      return 0;
+    case I.IPV6_UNICAST_HOPS:
+      if (n < -1 || n > 255) return -EINVAL;
+      ip.hopLimit = n === -1 ? DEFAULT_TTL : n;
+      return 0;
+    case I.IPV6_RECVPKTINFO:
+      ip.packetInfo6 = on;
+      return 0;
+    case I.IPV6_RECVHOPLIMIT:
+      ip.receiveHopLimit = on;
+      return 0;
+    case I.IPV6_RECVTCLASS:
+      ip.receiveClass = on;
+      return 0;
+    case I.IPV6_FREEBIND:
+      ip.freeBind = on;
+      return 0;
+    case I.IPV6_MULTICAST_IF:
+      return n === 0 ? 0 : -ENODEV;
+    default:
+      return keep(IPV6_KEPT, ip.kept6, name, n, value.length);
+  }
+}
+
+function keep(
+  known: ReadonlyMap<number, Kept>,
+  kept: Map<number, number>,
+  name: number,
+  value: number,
+  length: number,
+): number {
+  const bounds = known.get(name);
+  if (bounds === undefined) return -ENOPROTOOPT;
+  if (length < 1) return -EINVAL;
+  if (bounds === BIT) value = value !== 0 ? 1 : 0;
+  if (value < bounds[1] || value > bounds[2]) return -EINVAL;
+  kept.set(name, value);
+  return 0;
+}
+
+export function getIpOption(
+  socket: InetSocket,
+  level: number,
+  name: number,
+  value: OptionValue,
+): number {
+  if (level === I.IPPROTO_IP) return getV4(socket, name, value);
+  if (level !== I.IPPROTO_IPV6 || socket.family !== AF_INET6) return -ENOPROTOOPT;
+  return getV6(socket, name, value);
+}
+
+function getV4(socket: InetSocket, name: number, value: OptionValue): number {
+  const { ip } = socket;
+  switch (name) {
+    case I.IP_TTL:
+      return value.setInt(ip.ttl);
+    case I.IP_PKTINFO:
+      return value.setBool(ip.packetInfo);
+    case I.IP_RECVTTL:
+      return value.setBool(ip.receiveTtl);
+    case I.IP_RECVTOS:
+      return value.setBool(ip.receiveTos);
+    case I.IP_FREEBIND:
+      return value.setBool(ip.freeBind);
+    case I.IP_OPTIONS:
+      value.length = 0;
+      return 0;
+    case I.IP_MULTICAST_IF:
+      return value.setInt(0);
+    case I.IP_MTU:
+      return socket.remote === null ? -ENOTCONN : value.setInt(socket.net.loopback.mtu);
+    default:
+      return shown(IP_KEPT, ip.kept4, name, value);
+  }
+}
+
+function getV6(socket: InetSocket, name: number, value: OptionValue): number {
+  const { ip } = socket;
+  switch (name) {
+    case I.IPV6_V6ONLY:
+      return value.setBool(ip.v6Only);
+    case I.IPV6_UNICAST_HOPS:
+      return value.setInt(ip.hopLimit);
+    case I.IPV6_RECVPKTINFO:
+      return value.setBool(ip.packetInfo6);
+    case I.IPV6_RECVHOPLIMIT:
+      return value.setBool(ip.receiveHopLimit);
+    case I.IPV6_RECVTCLASS:
+      return value.setBool(ip.receiveClass);
+    case I.IPV6_FREEBIND:
+      return value.setBool(ip.freeBind);
+    case I.IPV6_MULTICAST_IF:
+      return value.setInt(0);
+    case I.IPV6_MTU:
+      return socket.remote === null ? -ENOTCONN : value.setInt(socket.net.loopback.mtu);
+    default:
+      return shown(IPV6_KEPT, ip.kept6, name, value);
+  }
+}
+
+function shown(
+  known: ReadonlyMap<number, Kept>,
+  kept: Map<number, number>,
+  name: number,
+  value: OptionValue,
+): number {
+  const bounds = known.get(name);
+  return bounds === undefined ? -ENOPROTOOPT : value.setInt(kept.get(name) ?? bounds[0]);
+}
+
+/** The control messages of a received datagram. */
+export function putPacketControl(socket: InetSocket, message: Message, out: ControlWriter): void {
+  const { ip } = socket, info = message.packetInfo;
+  if (!info.isValid) return;
+  const to = String.fromCharCode(...info.to), lo = socket.net.loopback.index;
+  if (ip.packetInfo && isV4(to)) {
+    const at = out.data;
+    out.dv.setInt32(at + I.InPktinfo.at.ifindex, lo, true);
+    out.u8.set(info.to.subarray(12), at + I.InPktinfo.at.specDst);
+    out.u8.set(info.to.subarray(12), at + I.InPktinfo.at.addr);
+    out.put(I.IPPROTO_IP, I.IP_PKTINFO, I.InPktinfo.size);
+  }
+  if (ip.receiveTtl && isV4(to)) out.putInt(I.IPPROTO_IP, I.IP_TTL, DEFAULT_TTL);
+  if (ip.receiveTos && isV4(to)) {
+    out.u8[out.data] = 0;
+    out.put(I.IPPROTO_IP, I.IP_TOS, 1);
+  }
+  if (ip.packetInfo6 && socket.family === AF_INET6) {
+    const at = out.data;
+    out.u8.set(info.to, at);
+    out.dv.setUint32(at + 16, lo, true);
+    out.put(I.IPPROTO_IPV6, I.IPV6_PKTINFO, 20);
+  }
+  if (isV4(to)) return;
+  if (ip.receiveHopLimit) out.putInt(I.IPPROTO_IPV6, I.IPV6_HOPLIMIT, DEFAULT_TTL);
+  if (ip.receiveClass) out.putInt(I.IPPROTO_IPV6, I.IPV6_TCLASS, 0);
+}
+
+/** A control message to send: what chooses among interfaces and addresses is taken, there is one of each. */
+export function takeIpControl(
+  socket: InetSocket,
+  level: number,
+  type: number,
+  length: number,
+): number {
+  if (level === I.IPPROTO_IP) {
+    if (type === I.IP_PKTINFO) return length === I.InPktinfo.size ? 0 : -EINVAL;
+    if (type === I.IP_TTL) return length === 4 ? 0 : -EINVAL;
+    if (type === I.IP_TOS) return length === 4 || length === 1 ? 0 : -EINVAL;
+    return -EINVAL;
+  }
+  if (level !== I.IPPROTO_IPV6 || socket.family !== AF_INET6) return -EINVAL;
+  if (type === I.IPV6_PKTINFO) return length >= 20 ? 0 : -EINVAL;
+  return type === I.IPV6_HOPLIMIT || type === I.IPV6_TCLASS
+    ? (length === 4 ? 0 : -EINVAL)
+    : -EINVAL;
+}

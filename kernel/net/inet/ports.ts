@@ -1,0 +1,107 @@
+/**
+ * Ports of one protocol: which sockets are bound where, who may bind beside whom (SO_REUSEADDR, SO_REUSEPORT), and who
+ * gets what arrives. Choosing ephemeral ports.
+ *
+ * DIFFERS: closed TCP connections leave nothing behind (no TIME_WAIT), so their ports are free at once.
+ */
+
+import type { Host } from "../../core/host.ts";
+import { ANY4, ANY6, isV4 } from "./address.ts";
+import type { InetSocket } from "./inet_socket.ts";
+
+/** /proc/sys/net/ipv4/ip_local_port_range. */
+const FIRST_EPHEMERAL = 32768, LAST_EPHEMERAL = 60999;
+const EPHEMERAL = LAST_EPHEMERAL - FIRST_EPHEMERAL + 1;
+
+export class PortTable {
+  private readonly host: Host;
+  private readonly bound: Map<number, InetSocket[]> = new Map();
+  private readonly random: Uint8Array<ArrayBuffer> = new Uint8Array(4);
+
+  constructor(host: Host) {
+    this.host = host;
+  }
+
+  /** Sockets at `port`; do not keep. */
+  at(port: number): readonly InetSocket[] {
+    return this.bound.get(port) ?? NOBODY;
+  }
+
+  /** All bound sockets. */
+  all(): InetSocket[] {
+    return [...this.bound.values()].flat();
+  }
+
+  /** Whether `socket`, with its local address, may have `port`. */
+  isFree(socket: InetSocket, port: number): boolean {
+    for (const other of this.at(port)) {
+      if (other !== socket && overlaps(socket, other) && socket.conflictsWith(other)) return false;
+    }
+    return true;
+  }
+
+  add(socket: InetSocket, port: number): void {
+    const sockets = this.bound.get(port);
+    if (sockets === undefined) this.bound.set(port, [socket]);
+    else sockets.push(socket);
+  }
+
+  remove(socket: InetSocket, port: number): void {
+    const sockets = this.bound.get(port);
+    if (sockets === undefined) return;
+    const at = sockets.indexOf(socket);
+    if (at >= 0) sockets.splice(at, 1);
+    if (sockets.length === 0) this.bound.delete(port);
+  }
+
+  /** A port that nothing else uses in any way, or one that `socket` may share, from a random start; -1: none. */
+  chooseEphemeral(socket: InetSocket): number {
+    const start = this.below(EPHEMERAL);
+    for (let i = 0; i < EPHEMERAL; i++) {
+      const port = FIRST_EPHEMERAL + (start + i) % EPHEMERAL;
+      if (!this.bound.has(port)) return port;
+    }
+    for (let i = 0; i < EPHEMERAL; i++) {
+      const port = FIRST_EPHEMERAL + (start + i) % EPHEMERAL;
+      if (this.isFree(socket, port)) return port;
+    }
+    return -1;
+  }
+
+  /** A random number below `n`. */
+  below(n: number): number {
+    this.host.random(this.random);
+    const r = this.random;
+    return (r[0]! + r[1]! * 0x100 + r[2]! * 0x10000 + r[3]! * 0x1000000) % n;
+  }
+}
+const NOBODY: readonly InetSocket[] = [];
+
+/** Whether some destination address would reach both. */
+function overlaps(a: InetSocket, b: InetSocket): boolean {
+  return accepts(a, b.local.address) || accepts(b, a.local.address) ||
+    (isWide(a) && isWide(b) && sharesFamily(a, b));
+}
+
+function isWide(s: InetSocket): boolean {
+  return s.local.address === ANY4 || s.local.address === ANY6;
+}
+
+function sharesFamily(a: InetSocket, b: InetSocket): boolean {
+  return (hears4(a) && hears4(b)) || (hears6(a) && hears6(b));
+}
+
+function hears4(s: InetSocket): boolean {
+  return s.local.address === ANY6 ? !s.isV6Only : isV4(s.local.address);
+}
+function hears6(s: InetSocket): boolean {
+  return !isV4(s.local.address);
+}
+
+/** Whether packets to `destination` (not a wildcard) may be for a socket bound like this one. */
+export function accepts(s: InetSocket, destination: string): boolean {
+  const { address } = s.local;
+  if (address === destination) return true;
+  if (address === ANY4) return isV4(destination);
+  return address === ANY6 && (!isV4(destination) || !s.isV6Only);
+}

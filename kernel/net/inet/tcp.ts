@@ -1,0 +1,299 @@
+/**
+ * TCP on the loopback interface (tcp(7)): two sockets that know each other and move bytes straight into the other's
+ * queue. States, half-closing, resets and errors are those of TCP; segments, windows and timers do not exist.
+ *
+ * DIFFERS: no urgent data, no TIME_WAIT, no Fast Open. Neighbours: tcp_connect.ts and
+ * tcp_socket.ts (the way into a connection).
+ */
+
+import { EAGAIN, ECONNRESET, ENOTCONN, EOPNOTSUPP, EPIPE } from "../../../ffi/abi/errno.ts";
+import * as I from "../../../ffi/abi/inet.ts";
+import {
+  MSG_OOB,
+  MSG_PEEK,
+  MSG_TRUNC,
+  SHUT_RD,
+  SHUT_WR,
+  SOCK_STREAM,
+} from "../../../ffi/abi/socket.ts";
+import { ByteRing } from "../../ipc/byte_ring.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../vfs/open_file.ts";
+import type { Backlog } from "../backlog.ts";
+import type { Message, SocketAddress } from "../message.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import type { OptionValue } from "../socket_options.ts";
+import { InetSocket } from "./inet_socket.ts";
+import type { PortTable } from "./ports.ts";
+import { getTcpOption, setTcpOption, TcpOptions } from "./tcp_options.ts";
+
+const WRITABLE = POLLOUT | POLLWRNORM, READABLE = POLLIN | POLLRDNORM;
+/** What SO_RCVBUF and SO_SNDBUF show before anybody sets them, and what a queue then holds. */
+const RECEIVE_BYTES = 131072, SEND_BYTES = 16384, AUTOMATIC_BYTES = 524288;
+/** LIMIT: of one queue. */
+const MAX_BYTES = 64 << 20;
+
+export abstract class TcpSocket extends InetSocket {
+  /** TCP_ESTABLISHED and so on. */
+  state: number = I.TCP_CLOSE;
+  peer: TcpSocket | null = null;
+  readonly incoming: ByteRing;
+  readonly tcp: TcpOptions = new TcpOptions();
+  /** Connections that wait for accept; null: not listening. */
+  backlog: Backlog<TcpSocket> | null = null;
+  /** Sockets in SYN_SENT because the backlog is full. */
+  waiting: TcpSocket[] = [];
+  /** While in SYN_SENT: who may take it. */
+  connectingTo: TcpSocket | null = null;
+  /** connect(2) was called and has not reported success yet. */
+  isConnecting: boolean = false;
+  /** The peer has sent its FIN. */
+  private gotFin: boolean = false;
+  /** All descriptors are closed. */
+  private isGone: boolean = false;
+
+  constructor(net: NetNamespace, ports: PortTable, family: number, uid: number) {
+    super(net, ports, family, SOCK_STREAM, I.IPPROTO_TCP, uid);
+    this.incoming = new ByteRing(net.frames, MAX_BYTES);
+    this.options.receiveBytes = RECEIVE_BYTES;
+    this.options.sendBytes = SEND_BYTES;
+  }
+
+  override get writesAll(): boolean {
+    return true;
+  }
+  override get isListening(): boolean {
+    return this.state === I.TCP_LISTEN;
+  }
+  get waitingCount(): number {
+    return this.backlog?.count ?? 0;
+  }
+  get backlogLimit(): number {
+    return this.backlog?.limit ?? 0;
+  }
+
+  /** Two sockets on one port: fine while neither listens and both have SO_REUSEADDR, or with SO_REUSEPORT. */
+  override conflictsWith(other: InetSocket): boolean {
+    if (this.sharesPort(other)) return false;
+    if (!(other instanceof TcpSocket)) return true;
+    if (this.isListening && other.isListening) return true;
+    return !this.options.reuseAddress || !other.options.reuseAddress || other.isListening;
+  }
+
+  /** A socket like this listener, for the server's end of a new connection. */
+  abstract newServer(): TcpSocket;
+  /** The listener is closed: what waits in it is reset. */
+  protected abstract stopListening(): void;
+
+  /** Both ends are connected now. */
+  establish(peer: TcpSocket): void {
+    this.peer = peer;
+    this.state = I.TCP_ESTABLISHED;
+    this.connectingTo = null;
+    this.gotFin = this.isReadShut = this.isWriteShut = false;
+    this.queue.wake(WRITABLE);
+  }
+
+  /** Bytes that the peer's queue holds of what this one sends. */
+  private get capacity(): number {
+    const { peer, options } = this;
+    if (peer === null) return 0;
+    const isFixed = options.isSendFixed || peer.options.isReceiveFixed;
+    return isFixed ? options.sendBytes + peer.options.receiveBytes : AUTOMATIC_BYTES;
+  }
+
+  override send(io: IoCursor, message: Message): number {
+    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    if (this.state === I.TCP_SYN_SENT) return -EAGAIN;
+    const { peer } = this;
+    if (this.error !== 0) return this.takeError();
+    if (peer === null || this.isWriteShut || this.state === I.TCP_CLOSE) return -EPIPE;
+    if (io.remaining === 0) return 0;
+    if (peer.isGone) {
+      // The segment goes out, and a reset comes back.
+      const n = io.remaining;
+      io.advance(n);
+      this.reset();
+      return n;
+    }
+    const room = this.capacity - peer.incoming.length;
+    if (room <= 0) return -EAGAIN;
+    const done = peer.incoming.put(io, Math.min(io.remaining, room));
+    if (done > 0) peer.queue.wake(READABLE);
+    return done;
+  }
+
+  override receive(io: IoCursor, message: Message): number {
+    const { flags } = message, { incoming } = this;
+    if ((flags & MSG_OOB) !== 0) return this.state === I.TCP_CLOSE ? -ENOTCONN : -EOPNOTSUPP;
+    if (this.state === I.TCP_LISTEN) return -ENOTCONN;
+    const before = incoming.length;
+    if (before <= message.skipped) return this.nothing();
+    const n = Math.min(io.remaining, before - message.skipped);
+    if ((flags & MSG_PEEK) !== 0) return n === 0 ? 0 : incoming.peek(io, message.skipped, n);
+    let done = n;
+    if ((flags & MSG_TRUNC) !== 0) {
+      // Thrown away instead of copied.
+      incoming.skip(n);
+      io.advance(n);
+    } else {
+      done = incoming.take(io, n);
+    }
+    if (this.peer !== null && incoming.length !== before) this.peer.onPeerRead(before);
+    return done;
+  }
+
+  /** The queue is empty: the end, the pending error, or -EAGAIN. */
+  private nothing(): number {
+    if (this.gotFin && this.error === 0) return 0;
+    if (this.error !== 0) return this.takeError();
+    if (this.isReadShut) return 0;
+    return this.state === I.TCP_CLOSE ? -ENOTCONN : -EAGAIN;
+  }
+
+  /** The peer's queue became shorter than `before`. */
+  private onPeerRead(before: number): void {
+    const half = this.capacity / 2;
+    if (before > half && this.peer!.incoming.length <= half) this.queue.wake(WRITABLE);
+  }
+
+  override onBufferSize(): void {
+    this.queue.wake(WRITABLE);
+  }
+
+  override poll(): number {
+    if (this.state === I.TCP_LISTEN) {
+      return this.backlog !== null && !this.backlog.isEmpty ? READABLE : 0;
+    }
+    let bits = this.error !== 0 ? POLLERR : 0;
+    const isClosed = this.state === I.TCP_CLOSE;
+    if (isClosed || (this.isReadShut && this.isWriteShut)) bits |= POLLHUP;
+    if (this.isReadShut) bits |= READABLE | POLLRDHUP;
+    if (this.state === I.TCP_SYN_SENT) return bits;
+    if (this.incoming.length >= this.options.receiveLowWater) bits |= READABLE;
+    if (this.isWriteShut || this.isWritable) bits |= WRITABLE;
+    return bits;
+  }
+
+  private get isWritable(): boolean {
+    const { peer } = this;
+    return peer === null || peer.incoming.length * 2 <= this.capacity;
+  }
+
+  override shutdown(how: number): number {
+    if (this.state === I.TCP_CLOSE) return -ENOTCONN;
+    if (this.state === I.TCP_LISTEN) {
+      if (how !== SHUT_WR) this.stopListening();
+      return 0;
+    }
+    if (this.state === I.TCP_SYN_SENT) {
+      this.fail(ECONNRESET);
+      return 0;
+    }
+    if (how !== SHUT_WR) this.isReadShut = true;
+    if (how !== SHUT_RD) this.sendFin();
+    this.tellShutdown();
+    return 0;
+  }
+
+  private sendFin(): void {
+    if (this.isWriteShut) return;
+    this.isWriteShut = true;
+    this.state = this.gotFin ? I.TCP_LAST_ACK : I.TCP_FIN_WAIT2;
+    const { peer } = this;
+    if (peer === null || peer.state === I.TCP_CLOSE) return;
+    peer.gotFin = peer.isReadShut = true;
+    if (peer.isWriteShut) {
+      // Both directions are closed: nothing is left of the connection.
+      peer.state = this.state = I.TCP_CLOSE;
+    } else {
+      peer.state = I.TCP_CLOSE_WAIT;
+    }
+    peer.tellShutdown();
+  }
+
+  private tellShutdown(): void {
+    let bits = this.isReadShut ? READABLE | POLLRDHUP : 0;
+    if (this.isWriteShut) bits |= WRITABLE;
+    if (this.isReadShut && this.isWriteShut) bits |= POLLHUP;
+    this.queue.wake(bits);
+  }
+
+  /** A reset arrived: what was received can still be read. */
+  reset(): void {
+    if (this.state === I.TCP_CLOSE) return;
+    this.fail(this.state === I.TCP_CLOSE_WAIT ? EPIPE : ECONNRESET);
+  }
+
+  /** The connection (or the attempt) ends with an error. */
+  fail(error: number): void {
+    this.error = error;
+    this.state = I.TCP_CLOSE;
+    this.isReadShut = this.isWriteShut = true;
+    this.queue.wake(POLLERR | POLLHUP | POLLRDHUP | READABLE | WRITABLE);
+  }
+
+  /** connect(2) with AF_UNSPEC: a reset to the peer, and everything is as before the first connect. */
+  disconnect(): void {
+    if (this.peer !== null) this.peer.reset();
+    this.peer = null;
+    this.state = I.TCP_CLOSE;
+    this.error = 0;
+    this.gotFin =
+      this.isReadShut =
+      this.isWriteShut =
+      this.isConnecting =
+        false;
+    this.incoming.free();
+    this.forgetRemote();
+    this.queue.wake(POLLHUP | WRITABLE);
+  }
+
+  override peerName(out: SocketAddress): number {
+    const isThere = this.state !== I.TCP_CLOSE && this.state !== I.TCP_SYN_SENT;
+    return isThere ? super.peerName(out) : -ENOTCONN;
+  }
+
+  override setProtocolOption(level: number, name: number, value: OptionValue): number {
+    if (level === I.IPPROTO_TCP) return setTcpOption(this, name, value);
+    return super.setProtocolOption(level, name, value);
+  }
+  override getProtocolOption(level: number, name: number, value: OptionValue): number {
+    if (level === I.IPPROTO_TCP) return getTcpOption(this, name, value);
+    return super.getProtocolOption(level, name, value);
+  }
+
+  override get pendingBytes(): number {
+    return this.incoming.length;
+  }
+  override get unsentBytes(): number {
+    return this.peer === null ? 0 : this.peer.incoming.length;
+  }
+
+  /** Closed: a FIN, or a reset when something was left unread or SO_LINGER says so. */
+  protected override release(): void {
+    this.isGone = true;
+    if (this.state === I.TCP_LISTEN) {
+      this.stopListening();
+    } else if (this.connectingTo !== null) {
+      const { waiting } = this.connectingTo;
+      waiting.splice(waiting.indexOf(this), 1);
+    } else if (this.peer !== null && this.state !== I.TCP_CLOSE) {
+      const isAborted = this.incoming.length > 0 ||
+        (this.options.lingerOn && this.options.lingerSeconds === 0);
+      if (isAborted) this.peer.reset();
+      else this.sendFin();
+    }
+    this.state = I.TCP_CLOSE;
+    this.incoming.free();
+    this.releasePort();
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * The way into a TCP connection: listen, connect, accept. A connection is made at connect(2), both sockets at once,
+ * and waits in the listener's backlog; with the backlog full the client stays in SYN_SENT until there is room.
+ */
+
+import {
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EAGAIN,
+  EALREADY,
+  ECONNABORTED,
+  ECONNREFUSED,
+  EINPROGRESS,
+  EINVAL,
+  EISCONN,
+} from "../../../ffi/abi/errno.ts";
+import * as I from "../../../ffi/abi/inet.ts";
+import { POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
+import { Backlog } from "../backlog.ts";
+import type { SocketAddress, SocketCaller } from "../message.ts";
+import { Endpoint, endpointOf } from "./address.ts";
+import { accepts } from "./ports.ts";
+import { TcpSocket } from "./tcp.ts";
+
+export function listenOn(socket: TcpSocket, backlog: number): number {
+  if (socket.state !== I.TCP_CLOSE && socket.state !== I.TCP_LISTEN) return -EINVAL;
+  if (socket.backlog === null) {
+    if (!socket.isBound) {
+      const r = socket.takePort(0);
+      if (r < 0) return r;
+    }
+    socket.state = I.TCP_LISTEN;
+    if (!socket.ports.isFree(socket, socket.local.port)) {
+      socket.state = I.TCP_CLOSE;
+      return -EADDRINUSE;
+    }
+    socket.backlog = new Backlog();
+  }
+  socket.backlog.limit = backlog;
+  admitWaiting(socket);
+  return 0;
+}
+
+/** The listener is closed: what waits in it is reset. */
+export function endListening(socket: TcpSocket): void {
+  const { backlog, waiting } = socket;
+  socket.state = I.TCP_CLOSE;
+  socket.backlog = null;
+  socket.waiting = [];
+  for (const client of waiting) {
+    client.connectingTo = null;
+    client.fail(ECONNREFUSED);
+  }
+  for (let s = backlog?.shift() ?? null; s !== null; s = backlog?.shift() ?? null) {
+    s.options.lingerOn = true;
+    s.options.lingerSeconds = 0;
+    s.drop();
+  }
+  socket.queue.wake(0);
+}
+
+export function acceptFrom(socket: TcpSocket): TcpSocket | number {
+  if (socket.backlog === null) return -EINVAL;
+  const server = socket.backlog.shift();
+  if (server === null) return -EAGAIN;
+  admitWaiting(socket);
+  return server;
+}
+
+export function connectTo(
+  socket: TcpSocket,
+  _caller: SocketCaller,
+  address: SocketAddress,
+  nonblocking: boolean,
+): number {
+  const to = endpointOf(address, socket.family, true, false);
+  if (typeof to === "number") return to;
+  if (to === null) {
+    if (socket.isListening) endListening(socket);
+    socket.disconnect();
+    return 0;
+  }
+  if (socket.isConnecting) return goOn(socket, nonblocking);
+  if (socket.state !== I.TCP_CLOSE || socket.peer !== null) return -EISCONN;
+  return begin(socket, to, nonblocking);
+}
+
+/** connect(2) was called before and did not succeed yet. */
+function goOn(socket: TcpSocket, nonblocking: boolean): number {
+  if (socket.state === I.TCP_SYN_SENT) return nonblocking ? -EALREADY : -EAGAIN;
+  socket.isConnecting = false;
+  if (socket.state !== I.TCP_CLOSE || socket.peer !== null) return 0;
+  const error = socket.takeError();
+  socket.disconnect();
+  return error === 0 ? -ECONNABORTED : error;
+}
+
+function begin(socket: TcpSocket, to: Endpoint, nonblocking: boolean): number {
+  const route = socket.routeTo(to);
+  if (typeof route === "number") return route;
+  if (!socket.isBound && socket.takePort(0) < 0) return -EADDRNOTAVAIL;
+  const source = socket.sourceAddress(route.address);
+  if (isTaken(socket, source, route)) return -EADDRNOTAVAIL;
+  socket.local = new Endpoint(source, socket.local.port);
+  socket.remote = route;
+  socket.isReadShut = socket.isWriteShut = false;
+  const listener = listenerAt(socket, route);
+  if (listener === null) {
+    if (!nonblocking) {
+      socket.disconnect();
+      return -ECONNREFUSED;
+    }
+    socket.isConnecting = true;
+    socket.fail(ECONNREFUSED);
+    return -EINPROGRESS;
+  }
+  socket.isConnecting = true;
+  socket.blockedOn = socket.queue;
+  if (listener.backlog!.isFull) {
+    socket.state = I.TCP_SYN_SENT;
+    socket.connectingTo = listener;
+    listener.waiting.push(socket);
+    return nonblocking ? -EINPROGRESS : -EAGAIN;
+  }
+  connect(socket, listener);
+  if (nonblocking) return -EINPROGRESS;
+  socket.isConnecting = false;
+  return 0;
+}
+
+/** Whether the connection exists already. */
+function isTaken(socket: TcpSocket, source: string, to: Endpoint): boolean {
+  for (const other of socket.ports.at(socket.local.port)) {
+    if (other === socket || other.remote === null) continue;
+    if (other.local.address === source && other.remote.isSame(to)) return true;
+  }
+  return false;
+}
+
+/** Who listens for connections to `to`: an exact address before a wildcard; several (SO_REUSEPORT) share. */
+function listenerAt(client: TcpSocket, to: Endpoint): TcpSocket | null {
+  const found: TcpSocket[] = [];
+  let isExact = false;
+  for (const s of client.ports.at(to.port)) {
+    if (!(s instanceof TcpSocket) || !s.isListening || !accepts(s, to.address)) continue;
+    const exact = s.local.address === to.address;
+    if (exact && !isExact) found.length = 0;
+    if (isExact && !exact) continue;
+    isExact = exact;
+    found.push(s);
+  }
+  if (found.length <= 1) return found[0] ?? null;
+  return found[client.ports.below(found.length)]!;
+}
+
+function connect(client: TcpSocket, listener: TcpSocket): void {
+  const server = listener.newServer(), to = client.remote!;
+  server.local = new Endpoint(to.address, to.port);
+  server.remote = client.local;
+  server.ports.add(server, to.port);
+  server.isBound = true;
+  server.establish(client);
+  client.establish(server);
+  listener.backlog!.push(server);
+  listener.queue.wake(POLLIN | POLLRDNORM);
+}
+
+/** There is room in the backlog: the first that wait get connected. */
+function admitWaiting(listener: TcpSocket): void {
+  while (listener.waiting.length > 0 && !listener.backlog!.isFull) {
+    connect(listener.waiting.shift()!, listener);
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * UDP on the loopback interface (udp(7)). A datagram is put straight into the receiver's queue, or dropped when that is
+ * full; to a port where nobody is, a connected sender hears ECONNREFUSED at its next call.
+ *
+ * DIFFERS: no multicast and no broadcast, no segmentation offload (UDP_SEGMENT, UDP_GRO).
+ */
+
+import {
+  EACCES,
+  EADDRINUSE,
+  EAGAIN,
+  ECONNREFUSED,
+  EDESTADDRREQ,
+  EINVAL,
+  EMSGSIZE,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPIPE,
+} from "../../../ffi/abi/errno.ts";
+import { IPPROTO_UDP } from "../../../ffi/abi/inet.ts";
+import { MSG_OOB, SHUT_RD, SHUT_WR, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
+import { stringToBytes } from "../../core/bytes.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../vfs/open_file.ts";
+import { Datagram, DatagramQueue } from "../datagram_queue.ts";
+import { type Message, SocketAddress, type SocketCaller } from "../message.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { Endpoint, endpointOf, isBroadcast, isV4, putEndpoint } from "./address.ts";
+import { InetSocket } from "./inet_socket.ts";
+import { accepts, type PortTable } from "./ports.ts";
+
+/** Largest payloads: 65535 less the headers that count. */
+const MAX_PAYLOAD_4 = 65507, MAX_PAYLOAD_6 = 65527;
+const READABLE = POLLIN | POLLRDNORM, WRITABLE = POLLOUT | POLLWRNORM;
+const scratch = new SocketAddress();
+
+export class UdpSocket extends InetSocket {
+  private readonly incoming: DatagramQueue;
+  /** The sender's address of the last message that came from `lastFrom`. */
+  private lastFrom: Endpoint | null = null;
+  private lastBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
+  constructor(net: NetNamespace, ports: PortTable, family: number, uid: number) {
+    super(net, ports, family, SOCK_DGRAM, IPPROTO_UDP, uid);
+    this.incoming = new DatagramQueue(net.frames);
+  }
+
+  override conflictsWith(other: InetSocket): boolean {
+    if (this.options.reuseAddress && other.options.reuseAddress) return false;
+    return !this.sharesPort(other);
+  }
+
+  /** Which datagrams come changes; AF_UNSPEC dissolves the association. */
+  override connect(_caller: SocketCaller, address: SocketAddress, _nonblocking: boolean): number {
+    const to = endpointOf(address, this.family, true, true);
+    if (typeof to === "number") return to;
+    if (to === null) {
+      this.forgetRemote();
+      return 0;
+    }
+    const route = this.route(to);
+    if (typeof route === "number") return route;
+    if (!this.isBound && this.takePort(0) < 0) return -EADDRINUSE;
+    this.remote = route;
+    this.local = new Endpoint(this.sourceAddress(route.address), this.local.port);
+    return 0;
+  }
+
+  private route(to: Endpoint): Endpoint | number {
+    if (isBroadcast(to.address) && !this.options.broadcast) return -EACCES;
+    return this.routeTo(to);
+  }
+
+  override send(io: IoCursor, message: Message): number {
+    const length = io.remaining;
+    if (length > MAX_PAYLOAD_6) return -EMSGSIZE;
+    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    let to = this.remote;
+    if (message.name.length > 0) {
+      const given = endpointOf(message.name, this.family, true, true);
+      if (typeof given === "number") return given;
+      if (given !== null) {
+        if (given.port === 0) return -EINVAL;
+        const route = this.route(given);
+        if (typeof route === "number") return route;
+        to = route;
+      }
+    }
+    if (to === null) return -EDESTADDRREQ;
+    if (this.isWriteShut) return -EPIPE;
+    if (isV4(to.address) && length > MAX_PAYLOAD_4) return -EMSGSIZE;
+    if (this.error !== 0) return this.takeError();
+    if (!this.isBound && this.takePort(0) < 0) return -EAGAIN;
+    const from = this.local.address === this.sourceAddress(to.address)
+      ? this.local
+      : new Endpoint(this.sourceAddress(to.address), this.local.port);
+    const receiver = receiverAt(this.ports, from, to);
+    if (receiver !== null) {
+      const r = receiver.deliver(io, from, to);
+      if (r < 0) return r;
+    } else {
+      if (this.remote !== null && this.remote.isSame(to)) this.refuse();
+    }
+    return length;
+  }
+
+  /** ICMP said that nobody is at the port. */
+  private refuse(): void {
+    this.error = ECONNREFUSED;
+    this.queue.wake(POLLERR | READABLE | WRITABLE);
+  }
+
+  private deliver(io: IoCursor, from: Endpoint, to: Endpoint): number {
+    const length = io.remaining;
+    if (this.incoming.count > 0 && this.incoming.charge + length > this.options.receiveBytes) {
+      return 0;
+    }
+    const datagram = new Datagram(length, this.addressBytes(from));
+    if (this.wantsPacketInfo) datagram.to = stringToBytes(to.address);
+    if (this.options.timestamp !== 0) {
+      datagram.timeSec = this.net.host.realtimeSec();
+      datagram.timeNsec = this.net.host.realtimeNsec();
+    }
+    const r = this.incoming.push(io, datagram);
+    if (r === 0) this.queue.wake(READABLE);
+    return r;
+  }
+
+  private get wantsPacketInfo(): boolean {
+    const { ip } = this;
+    return ip.packetInfo || ip.packetInfo6 || ip.receiveTtl || ip.receiveTos ||
+      ip.receiveHopLimit || ip.receiveClass;
+  }
+
+  /** The sender's address as this socket shows it; kept, as most datagrams come from the same place. */
+  private addressBytes(from: Endpoint): Uint8Array<ArrayBuffer> {
+    if (this.lastFrom === null || !this.lastFrom.isSame(from)) {
+      putEndpoint(from, this.family, scratch);
+      this.lastBytes = scratch.u8.slice(0, scratch.length);
+      this.lastFrom = from;
+    }
+    return this.lastBytes;
+  }
+
+  override receive(io: IoCursor, message: Message): number {
+    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    if (this.error !== 0) return this.takeError();
+    if (this.incoming.count === 0) return this.isReadShut ? 0 : -EAGAIN;
+    return this.incoming.pull(io, message);
+  }
+
+  override poll(): number {
+    let bits = WRITABLE;
+    if (this.error !== 0) bits |= POLLERR;
+    if (this.incoming.count > 0) bits |= READABLE;
+    if (this.isReadShut) bits |= READABLE | POLLRDHUP;
+    if (this.isReadShut && this.isWriteShut) bits |= POLLHUP;
+    return bits;
+  }
+
+  override shutdown(how: number): number {
+    const isConnected = this.remote !== null;
+    if (how !== SHUT_WR) this.isReadShut = true;
+    if (how !== SHUT_RD) this.isWriteShut = true;
+    this.queue.wake(0);
+    return isConnected ? 0 : -ENOTCONN;
+  }
+
+  override get pendingBytes(): number {
+    return this.incoming.firstLength;
+  }
+
+  protected override release(): void {
+    this.incoming.free();
+    this.releasePort();
+  }
+}
+
+/** Who gets a datagram: a socket connected to the sender before others, an exact address before a wildcard. */
+function receiverAt(ports: PortTable, from: Endpoint, to: Endpoint): UdpSocket | null {
+  let best: UdpSocket | null = null, bestScore = -1;
+  for (const s of ports.at(to.port)) {
+    if (!(s instanceof UdpSocket) || !accepts(s, to.address)) continue;
+    if (s.remote !== null && !s.remote.isSame(from)) continue;
+    const score = (s.remote !== null ? 4 : 0) + (s.local.address === to.address ? 2 : 0);
+    // Of equal ones the last that was bound gets it, as on Linux without SO_REUSEPORT.
+    if (score >= bestScore) {
+      best = s;
+      bestScore = score;
+    }
+  }
+  return best;
+}
