@@ -1,0 +1,91 @@
+/** Netlink messages on their way out: headers, attributes, padding (netlink(7), rtnetlink(7)). */
+
+import {
+  NLM_F_MULTI,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  Nlmsgerr,
+  Nlmsghdr,
+  Rtattr,
+} from "../../../ffi/abi/netlink.ts";
+
+const BUFFER_BYTES = 16384;
+
+/** The request that is answered. */
+export class NetlinkRequest {
+  type: number = 0;
+  flags: number = 0;
+  seq: number = 0;
+  pid: number = 0;
+}
+
+export class NetlinkWriter {
+  readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(BUFFER_BYTES);
+  readonly dv: DataView = new DataView(this.u8.buffer);
+  /** Bytes written. */
+  length: number = 0;
+  private message: number = 0;
+
+  reset(): void {
+    this.length = 0;
+  }
+
+  /** Begin a message with `bytes` of fixed content, which is zeroed; where that content is. */
+  begin(request: NetlinkRequest, type: number, flags: number, bytes: number): number {
+    const at = this.message = this.length;
+    this.u8.fill(0, at, at + Nlmsghdr.size + align(bytes));
+    this.dv.setUint16(at + Nlmsghdr.at.type, type, true);
+    this.dv.setUint16(at + Nlmsghdr.at.flags, flags, true);
+    this.dv.setUint32(at + Nlmsghdr.at.seq, request.seq, true);
+    this.dv.setUint32(at + Nlmsghdr.at.pid, request.pid, true);
+    this.length += Nlmsghdr.size + align(bytes);
+    return at + Nlmsghdr.size;
+  }
+
+  /** End it: its length is known. */
+  end(): void {
+    this.dv.setUint32(this.message + Nlmsghdr.at.len, this.length - this.message, true);
+  }
+
+  /** Room for an attribute of `bytes`, zeroed: where its data go. */
+  attribute(type: number, bytes: number): number {
+    const at = this.length;
+    this.u8.fill(0, at, at + Rtattr.size + align(bytes));
+    this.dv.setUint16(at + Rtattr.at.len, Rtattr.size + bytes, true);
+    this.dv.setUint16(at + Rtattr.at.type, type, true);
+    this.length += Rtattr.size + align(bytes);
+    return at + Rtattr.size;
+  }
+  u32(type: number, value: number): void {
+    this.dv.setUint32(this.attribute(type, 4), value, true);
+  }
+  u8Value(type: number, value: number): void {
+    this.dv.setUint8(this.attribute(type, 1), value);
+  }
+  bytes(type: number, text: string): void {
+    const at = this.attribute(type, text.length);
+    for (let i = 0; i < text.length; i++) this.u8[at + i] = text.charCodeAt(i);
+  }
+  /** With its NUL. */
+  text(type: number, text: string): void {
+    this.bytes(type, text + "\0");
+  }
+
+  /** NLMSG_ERROR with the header of the request; error 0 acknowledges. */
+  error(request: NetlinkRequest, header: Uint8Array<ArrayBuffer>, error: number): void {
+    const at = this.begin(request, NLMSG_ERROR, 0, Nlmsgerr.size);
+    this.dv.setInt32(at + Nlmsgerr.at.error, error, true);
+    this.u8.set(header.subarray(0, Nlmsghdr.size), at + Nlmsgerr.at.msg);
+    this.end();
+  }
+
+  /** NLMSG_DONE behind the last message of a dump. */
+  done(request: NetlinkRequest): void {
+    this.begin(request, NLMSG_DONE, NLM_F_MULTI, 4);
+    this.end();
+  }
+}
+
+function align(bytes: number): number {
+  return (bytes + 3) & ~3;
+}
