@@ -2,6 +2,7 @@
 
 import { PLATFORM_NAMES } from "../../platform/names.ts";
 import type { FlagNames, Flags } from "../flags.ts";
+import { usageError } from "../user_error.ts";
 import type { SandboxSettings } from "../launch/foreground.ts";
 
 export const SANDBOX_FLAGS = {
@@ -17,6 +18,9 @@ export const SANDBOX_HELP =
   --require-sandbox      fail if this host does not permit every part of the confinement`;
 
 export function sandboxSettings(flags: Flags): SandboxSettings {
+  if (flags.has("strace") && flags.string("debug-log") === null) {
+    throw usageError("--strace needs --debug-log FILE");
+  }
   return {
     platform: flags.string("platform") === null ? null : flags.choice("platform", PLATFORM_NAMES),
     tty: flags.choice("tty", ["auto", "on", "off"]),

@@ -6,6 +6,7 @@
  * setns(2) with a pidfd (Linux 5.8).
  */
 
+import { ESRCH } from "../../ffi/abi/errno.ts";
 import { MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../ffi/abi/mount.ts";
 import { CLONE_NEWNS, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
@@ -19,9 +20,16 @@ import type { Level } from "./levels.ts";
 /** Exists everywhere; the empty directory is mounted over it. */
 const PLACE = "/proc";
 
+/** Why it could not be done. */
+export interface Refusal {
+  readonly message: string;
+  /** The boot process has ended. */
+  readonly isGone: boolean;
+}
+
 /** @returns null, or why the host refused */
-export function emptyRoot(pidfd: number, level: Level): string | null {
-  if (level === "none") return "it has no mount namespace of its own";
+export function emptyRoot(pidfd: number, level: Level): Refusal | null {
+  if (level === "none") return { message: "it has no mount namespace of its own", isGone: false };
   const script = new SpawnScript();
   script.call(N.SYS_setns, pidfd, CLONE_NEWNS + (level === "user" ? CLONE_NEWUSER : 0));
   const flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -37,7 +45,9 @@ export function emptyRoot(pidfd: number, level: Level): string | null {
     close(child.pidfd);
     return null;
   } catch (error) {
-    if (error instanceof SyscallError) return error.message;
+    if (error instanceof SyscallError) {
+      return { message: error.message, isGone: error.errno === ESRCH };
+    }
     throw error;
   }
 }

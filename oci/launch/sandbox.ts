@@ -134,8 +134,10 @@ export class StartedSandbox {
 
   #takeRoot(): void {
     const refused = emptyRoot(this.sentry.pidfd, this.sentry.level);
+    // It has said why.
+    if (refused?.isGone) this.load();
     const problems = [...this.sentry.problems];
-    if (this.sentry.level !== "none" && refused !== null) problems.push(refused);
+    if (this.sentry.level !== "none" && refused !== null) problems.push(refused.message);
     if (problems.length === 0) return;
     const text = problems.join("; ");
     if (this.#requireSandbox) {

@@ -71,7 +71,7 @@ export class Sandbox implements OutsideListener {
     const { kernel } = this, { process } = spec;
     const namespace = buildMountTree(kernel, gofer, spec);
     const cred = credentialsOf(process);
-    const stdio = new StdioFiles(kernel, spec);
+    const stdio = new StdioFiles(kernel, namespace, spec);
     const own = process.terminal ? openTerminal(kernel, namespace, cred, stdio, spec) : null;
     const init = startInit(kernel, namespace, {
       args: process.args,
@@ -191,7 +191,7 @@ function startError(failure: InitFailure, cwd: string): UserError {
   const why = errno === EACCES || errno === EISDIR
     ? "it may not be executed, or is a directory"
     : errno === ENOEXEC
-    ? "it is no program of this machine's kind, nor a script with #!"
+    ? "it is no 64-bit x86 program, nor a script that begins with #!"
     : errno === ELOOP
     ? "too many levels of symbolic links or interpreters"
     : errnoName(errno);

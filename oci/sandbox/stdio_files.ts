@@ -3,20 +3,31 @@
  * (console/).
  */
 
-import { F_GETFL, O_ACCMODE, O_APPEND } from "../../ffi/abi/fcntl.ts";
-import { fcntl } from "../../ffi/sys/files.ts";
+import { AT_FDCWD, F_GETFL, O_ACCMODE, O_APPEND, O_NOCTTY } from "../../ffi/abi/fcntl.ts";
+import { makedev, S_IFCHR, S_IFMT, Stat } from "../../ffi/abi/stat.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { close, fcntl, fstat } from "../../ffi/sys/files.ts";
 import { adoptHostFd } from "../../kernel/fs/hostfd/adopt.ts";
 import { HostFdFs } from "../../kernel/fs/hostfd/host_inode.ts";
+import { InitCaller } from "../../kernel/init.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
+import { rootCredentials } from "../../kernel/cred/credentials.ts";
+import type { MountNamespace } from "../../kernel/vfs/mounts.ts";
+import { openAt } from "../../kernel/vfs/open.ts";
 import type { OpenFile } from "../../kernel/vfs/open_file.ts";
 import type { BootSpec } from "./boot_spec.ts";
 
+/** Device number of /dev/null, on every Linux. */
+const NULL_DEVICE = makedev(1, 3);
+
 export class StdioFiles {
   private readonly fs: HostFdFs;
+  private readonly namespace: MountNamespace;
   private readonly spec: BootSpec;
 
-  constructor(kernel: SandboxKernel, spec: BootSpec) {
+  constructor(kernel: SandboxKernel, namespace: MountNamespace, spec: BootSpec) {
     this.fs = new HostFdFs(kernel.host, kernel.memory.bounce);
+    this.namespace = namespace;
     this.spec = spec;
   }
 
@@ -24,6 +35,25 @@ export class StdioFiles {
   open(index: 0 | 1 | 2): OpenFile {
     const fd = this.spec.fds.stdio[index], { uid, gid } = this.spec.process;
     const flags = fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND);
-    return adoptHostFd(this.fs, fd, flags, uid, gid);
+    const own = isNullDevice(fd) ? this.openNull(flags) : null;
+    if (own === null) return adoptHostFd(this.fs, fd, flags, uid, gid);
+    close(fd);
+    return own;
   }
+
+  /** The sandbox has a /dev/null of its own, if it has a /dev. */
+  private openNull(flags: number): OpenFile | null {
+    const caller = new InitCaller(this.namespace, rootCredentials(), 0);
+    const file = openAt(caller, AT_FDCWD, "/dev/null", flags | O_NOCTTY, 0);
+    caller.fs.drop();
+    return typeof file === "number" ? null : file;
+  }
+}
+
+function isNullDevice(fd: number): boolean {
+  if (fstat(fd, scratch.area(0)) < 0) return false;
+  const at = scratch.areaOffset(0);
+  const mode = scratch.dv.getUint32(at + Stat.at.mode, true);
+  const rdev = Number(scratch.dv.getBigUint64(at + Stat.at.rdev, true));
+  return (mode & S_IFMT) === S_IFCHR && rdev === NULL_DEVICE;
 }
