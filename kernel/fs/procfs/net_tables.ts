@@ -114,14 +114,14 @@ export class NetTables {
   private deviceRows(): string {
     let text = "";
     for (const d of this.devices.list()) {
-      text += `${d.name.padStart(6)}: ${counters(d.rxBytes, d.rxPackets)}    0    0    0     0` +
-        `          0         0 ${counters(d.txBytes, d.txPackets)}    0    0    0     0` +
+      text += `${d.name.padStart(6)}: ${counters(d.rxBytes, 7, d.rxPackets)}    0    0    0     0` +
+        `          0         0 ${counters(d.txBytes, 8, d.txPackets)}    0    0    0     0` +
         `       0          0\n`;
     }
     return text;
   }
 }
 
-function counters(bytes: number, packets: number): string {
-  return `${String(bytes).padStart(7)} ${String(packets).padStart(7)}`;
+function counters(bytes: number, columns: number, packets: number): string {
+  return `${String(bytes).padStart(columns)} ${String(packets).padStart(7)}`;
 }
