@@ -42,9 +42,11 @@ Deno.test("resident pages are those that were touched", () => {
   lab.init.mm = mm;
   assertEquals(lab.text("/proc/self/statm"), "4 2 0 0 0 4 0\n");
   const status = lab.text("/proc/self/status");
-  assertMatch(status, /\nVmSize:\t      16 kB\n[^]*\nVmRSS:\t       8 kB\nRssAnon:\t       8 kB\n/);
+  assert(status.includes("\nVmSize:\t      16 kB\n"));
+  assert(status.includes("\nVmRSS:\t       8 kB\nRssAnon:\t       8 kB\n"));
   const smaps = lab.text("/proc/self/smaps");
-  assertMatch(smaps, /\nSize:                 16 kB\n[^]*\nRss:                   8 kB\n/);
+  assert(smaps.includes("\nSize:                 16 kB\n"));
+  assert(smaps.includes("\nRss:                   8 kB\n"));
   assertMatch(smaps, /\nVmFlags: rd wr mr mw me \n$/);
   assertMatch(lab.text("/proc/self/smaps_rollup"), /^10000000-10004000 ---p .* \[rollup\]\nRss: /);
   memory.close();

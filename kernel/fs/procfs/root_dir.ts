@@ -3,7 +3,7 @@
 import { EIO, ENOENT } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK } from "../../../ffi/abi/stat.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { FIRST_OFFSET, FixedDir, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
+import { FixedDir, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { FixedLink, GeneratedInode } from "../generated/generated_inode.ts";
 import { TextInode } from "../generated/text_inode.ts";

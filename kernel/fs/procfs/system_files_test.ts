@@ -35,7 +35,7 @@ Deno.test("stat, uptime, loadavg and meminfo add up", () => {
   assertEquals(lab.text("/proc/loadavg"), "0.50 0.25 0.13 1/2 9\n");
   const memory = lab.text("/proc/meminfo");
   assert(memory.startsWith("MemTotal:        1048576 kB\nMemFree:         1047552 kB\n"));
-  assertMatch(memory, /\nHugePages_Total:       0\n/);
+  assert(memory.includes("\nHugePages_Total:       0\n"));
   assertMatch(lab.text("/proc/version"), /^Linux version 6\.1\.0 \(.*\) \(.*\) #1 SMP\n$/);
 });
 
