@@ -8,7 +8,9 @@
 
 import type { Context, Platform } from "../platform/platform.ts";
 import { TRAP_DEATH, TRAP_FULL, TRAP_SYSCALL } from "../platform/platform.ts";
+import { POLLIN } from "../ffi/abi/poll.ts";
 import type { Host } from "./core/host.ts";
+import { Waiter } from "./core/wait.ts";
 import { dispatch, onFull, runQueued } from "./syscalls/dispatch.ts";
 import type { CpuClock } from "./task/cpu_clock.ts";
 import { onException } from "./task/exception.ts";
@@ -25,6 +27,8 @@ const BATCH = 64;
 /** Host fds are looked at least this often, in ns, while the loop is busy. */
 const HOST_POLL_NS = 50_000;
 const TICK_NS = 1_000_000;
+/** LIMIT: looks for the next trap right behind one, without a look at the clock. */
+const EAGER_LOOKS = 16;
 /** Ticks between looks for address spaces that the host refused a mapping. */
 const BROKEN_TICKS = 8;
 
@@ -82,6 +86,8 @@ export class Loop {
   /** Housekeeping of the memory manager: gives freed frames back, a slice at a time; true when more is left. */
   private readonly reclaim: () => boolean;
   private readonly spin: SpinPolicy;
+  /** What platform and host were told: `spin.isApart`. */
+  private isApart: boolean = false;
   private stopped: boolean = false;
   private nextTickNs: number = 0;
   private nextHostPollNs: number = 0;
@@ -97,6 +103,7 @@ export class Loop {
     this.reclaim = reclaim;
     this.spin = new SpinPolicy(this.host.cpuCount);
     this.platform.setSpinBudget(this.spin.guestNs);
+    watchEnds(this.platform, this.host);
   }
 
   stop(): void {
@@ -105,8 +112,8 @@ export class Loop {
 
   /** Runs until `stop`. */
   run(): void {
-    const clock = this.clock, cpus = this.host.cpuCount;
-    let idleSinceNs = -1, handled = 0;
+    const clock = this.clock, cpus = this.host.cpuCount, spin = this.spin;
+    let idleSinceNs = -1, handled = 0, hasSlept = false;
     while (!this.stopped) {
       const now = this.host.monotonicNs();
       if (handled > 0) clock.account(now - clock.nowNs, handled);
@@ -121,25 +128,34 @@ export class Loop {
         this.events.poll(0);
       }
       if (handled > 0 || !this.runQueue.isEmpty) {
-        if (idleSinceNs >= 0) this.spin.onSuccess();
+        if (!hasSlept) spin.found(handled);
+        if (spin.isApart !== this.isApart) this.changeSpin();
+        hasSlept = false;
         idleSinceNs = -1;
         continue;
       }
       if (idleSinceNs < 0) idleSinceNs = now;
-      if (now - idleSinceNs < this.spin.loopBudgetNs(running)) continue;
+      if (now - idleSinceNs < spin.loopBudgetNs(running)) continue;
       if (this.reclaim()) continue;
-      this.spin.onFailure();
-      this.sleep();
+      hasSlept = this.sleep();
+      if (hasSlept) spin.slept(this.host.monotonicNs() - now, running);
+      if (spin.isApart !== this.isApart) this.changeSpin();
       idleSinceNs = -1;
     }
   }
 
   /** One batch: how many traps and queued tasks were handled. HOT */
   private turn(): number {
+    const platform = this.platform;
     let n = 0;
-    for (; n < BATCH; n++) {
-      const ctx = this.platform.poll();
-      if (ctx === null) break;
+    for (let looks = 0; n < BATCH;) {
+      const ctx = platform.poll();
+      if (ctx === null) {
+        if (n === 0 || ++looks > EAGER_LOOKS || !this.runQueue.isEmpty) break;
+        continue;
+      }
+      looks = 0;
+      n++;
       if (ctx.owner !== null) handleTrap(ctx, ctx.owner as Task);
     }
     // Only what is queued now: a task that wakes itself again must not starve the others.
@@ -154,24 +170,51 @@ export class Loop {
   private tick(now: number): void {
     this.nextTickNs = now + TICK_NS;
     this.platform.tick(now);
-    this.adjustSpin(now);
+    if (this.isApart && this.host.currentCpu() === this.platform.guestCpu) this.stayApart();
     if (++this.ticks % BROKEN_TICKS === 0) killBroken(this.kernel);
   }
 
-  private adjustSpin(now: number): void {
-    if (!this.spin.isDue(now)) return;
-    const before = this.spin.guestNs;
-    this.spin.update(now, this.host.involuntarySwitches());
-    if (this.spin.guestNs !== before) this.platform.setSpinBudget(this.spin.guestNs);
+  private changeSpin(): void {
+    this.isApart = this.spin.isApart;
+    this.platform.setSpinBudget(this.spin.guestNs);
+    if (this.isApart) this.stayApart();
+    else this.host.avoidCpu(-1);
   }
 
-  private sleep(): void {
-    if (!this.platform.prepareSleep()) return;
+  /** The guest thread is, or was when it last slept, on the loop's core: one of them has to go. */
+  private stayApart(): void {
+    this.host.avoidCpu(this.host.currentCpu());
+  }
+
+  /** True if it slept. */
+  private sleep(): boolean {
+    if (!this.platform.prepareSleep()) return false;
     const left = this.timers.nextDeadlineNs - this.host.monotonicNs();
     if (left > 0) this.events.poll(left);
     this.platform.finishSleep();
-    this.nextHostPollNs = 0;
+    return true;
   }
+}
+
+/** Looks for stubs that ended, when the platform's descriptor says so. */
+class EndWatch extends Waiter {
+  private readonly platform: Platform;
+  private readonly host: Host;
+
+  constructor(platform: Platform, host: Host) {
+    super();
+    this.platform = platform;
+    this.host = host;
+  }
+
+  override onWake(): void {
+    this.platform.reap();
+    this.host.arm(this.platform.endsFd, POLLIN);
+  }
+}
+
+function watchEnds(platform: Platform, host: Host): void {
+  if (platform.endsFd >= 0) host.watch(platform.endsFd, POLLIN, new EndWatch(platform, host));
 }
 
 /** A process whose mappings the host refused cannot go on. */

@@ -1,74 +1,70 @@
 /**
- * How long the two sides of a system call may spin for each other before they sleep.
+ * Whether the Sentry and the guest threads that wait for it spin for each other, or sleep.
  *
- * Spinning is worth it only while everybody has a core: guest threads that run, and the Sentry. On a host with other
- * work a spinner takes the core that the other side needs: the loop's involuntary context switches tell, and spinning
- * stops for a while that doubles with every relapse. Spins that end in sleep halve the Sentry's own budget.
+ * Two ways of working, and the score that chooses between them:
  *
- * Numbers: idle host, spin 0.4 us against 2-100 us asleep; with two CPU hogs, a 50 us spin costs 240 us in the mean
- * and sleeping 12 us.
+ * - *Together*: nobody spins. Who posts wakes the loop, on the same core as a rule, and sleeps: 4 us a call.
+ * - *Apart*: the loop stays off the core that the guest runs on, and both spin: 0.2-0.4 us a call. A spin that finds
+ *   nothing ends in sleep on another core, and waking up from there costs 40 us: worth it only where one in ten fails
+ *   at most. Two that spin on one core would be the worst case, 50 us a call.
+ *
+ * With other work on the host it is the same: beside two CPU hogs on two cores a call costs 1 us apart and 6 us
+ * together, since both spin while both have a core, and sleep while one has not.
  */
 
 /** LIMIT: longest spin, ns. */
 const MAX_SPIN_NS = 50_000;
-const MIN_SPIN_NS = 4_000;
-/** How long contention keeps everybody from spinning: at first and at most, ns. */
-const FIRST_PAUSE_NS = 5_000_000, MAX_PAUSE_NS = 160_000_000;
-/** Contention is looked at this often, ns. */
-const PERIOD_NS = 1_000_000;
-/** Without contention for so many periods the next pause is a short one again. */
-const CALM_PERIODS = 200;
+/** A pause between calls that a spin would have found work in, the loop's way to sleep and back included, ns. */
+const SHORT_GAP_NS = 25_000;
+/** Together, so many short pauses more than long ones, which count eightfold, let the two go apart. */
+const APART_SCORE = 12, LONG_GAP = 8;
+/** Apart, a spin that fails costs so many found calls; with nothing left the two go together. */
+const FAILED_SPIN = 8, FULL_SCORE = 32;
 
 export class SpinPolicy {
+  /** The loop must stay off the guest's core. */
+  isApart: boolean = false;
   private readonly cores: number;
-  /** Budget of guest threads that wait for a reply, ns. */
-  guestNs: number = MAX_SPIN_NS;
-  /** Budget of the loop with nothing to do, ns. */
-  private loopNs: number = MAX_SPIN_NS;
-  private pausedUntilNs: number = 0;
-  private pauseNs: number = FIRST_PAUSE_NS;
-  private calm: number = 0;
-  private lastSwitches: number = -1;
-  private nextNs: number = 0;
+  private score: number = 0;
 
   /** @param cores that the sandbox may use */
   constructor(cores: number) {
     this.cores = cores;
-    if (cores < 2) this.guestNs = this.loopNs = 0;
   }
 
-  /** Time to call `update`. */
-  isDue(nowNs: number): boolean {
-    return nowNs >= this.nextNs;
-  }
-
-  /** Once a period: `switches` counts the involuntary context switches of the loop's thread. */
-  update(nowNs: number, switches: number): void {
-    this.nextNs = nowNs + PERIOD_NS;
-    const contended = this.lastSwitches >= 0 && switches !== this.lastSwitches;
-    this.lastSwitches = switches;
-    if (contended) {
-      if (nowNs >= this.pausedUntilNs) this.pauseNs = Math.min(this.pauseNs * 2, MAX_PAUSE_NS);
-      this.pausedUntilNs = nowNs + this.pauseNs;
-      this.calm = 0;
-    } else if (++this.calm === CALM_PERIODS) {
-      this.pauseNs = FIRST_PAUSE_NS;
-    }
-    this.guestNs = this.cores < 2 || nowNs < this.pausedUntilNs ? 0 : MAX_SPIN_NS;
+  /** Budget of guest threads that wait for a reply, ns. */
+  get guestNs(): number {
+    return this.isApart ? MAX_SPIN_NS : 0;
   }
 
   /** How long the loop may spin now, with `running` guest threads that could trap. HOT */
   loopBudgetNs(running: number): number {
-    return running === 0 || running >= this.cores || this.guestNs === 0 ? 0 : this.loopNs;
+    return this.isApart && running > 0 && running < this.cores ? MAX_SPIN_NS : 0;
   }
 
-  /** The loop's spin found work. HOT */
-  onSuccess(): void {
-    if (this.loopNs < MAX_SPIN_NS) this.loopNs = Math.min(MAX_SPIN_NS, this.loopNs * 2);
+  /** The loop found `traps` without having slept. HOT */
+  found(traps: number): void {
+    if (this.isApart) this.score = Math.min(FULL_SCORE, this.score + traps);
+    else this.short(traps);
   }
 
-  /** The loop's spin ended in sleep. */
-  onFailure(): void {
-    this.loopNs = Math.max(MIN_SPIN_NS, this.loopNs / 2);
+  /** The loop slept for `ns` while `running` guest threads could trap. */
+  slept(ns: number, running: number): void {
+    if (running === 0) return;
+    if (this.isApart) {
+      this.score -= FAILED_SPIN;
+      if (this.score < 0) this.change(false);
+    } else if (ns < SHORT_GAP_NS && running < this.cores) this.short(1);
+    else this.score = Math.max(0, this.score - LONG_GAP);
+  }
+
+  private short(count: number): void {
+    this.score += count;
+    if (this.score > APART_SCORE && this.cores > 1) this.change(true);
+  }
+
+  private change(isApart: boolean): void {
+    this.isApart = isApart;
+    this.score = isApart ? FULL_SCORE : 0;
   }
 }

@@ -173,11 +173,20 @@ export interface Platform {
   poll(): Context | null;
   /** Guest threads that run (not stopped, not parked) at the moment: the loop's spin policy wants it. */
   readonly runningCount: number;
-  /** Becomes readable when a context stops after `prepareSleep`. */
+  /** CPU that the thread which stopped last spun on for its reply, as it says; -1 when it is not known. */
+  readonly guestCpu: number;
+  /**
+   * Becomes readable anew when a context stops after `prepareSleep`. To be watched edge-triggered (EPOLLET): nobody
+   * may take what is in it, since that would cost a host call for every sleep.
+   */
   readonly doorbellFd: number;
+  /** Readable (level-triggered) while the end of a host process waits for `reap`; -1: the doorbell tells of ends. */
+  readonly endsFd: number;
+  /** Looks for host processes that ended. */
+  reap(): void;
   /** Before sleeping in epoll_wait: false when something stopped meanwhile, so do not sleep. */
   prepareSleep(): boolean;
-  /** After sleeping: consume the doorbell. */
+  /** After sleeping: nobody needs to ring any more. */
   finishSleep(): void;
   /** Let guest threads spin this long for a reply before they sleep (0: never). */
   setSpinBudget(ns: number): void;

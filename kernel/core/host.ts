@@ -15,8 +15,10 @@ export interface Host {
   realtimeNsec(): number;
   /** CPU time that this process has used, ns. */
   cpuNs(): number;
-  /** Times that the calling thread was taken off its core (getrusage RU_THREAD): others want it. */
-  involuntarySwitches(): number;
+  /** CPU that the calling thread runs on, -1 when the host does not say. */
+  currentCpu(): number;
+  /** Keep the calling thread off this CPU from now on; -1: it may run on all. */
+  avoidCpu(cpu: number): void;
   /** Fill with random bytes. */
   random(buf: Uint8Array<ArrayBuffer>): void;
 

@@ -26,9 +26,10 @@ export class FakeHost implements Host {
   cpuNs(): number {
     return this.nowNs;
   }
-  involuntarySwitches(): number {
-    return 0;
+  currentCpu(): number {
+    return -1;
   }
+  avoidCpu(_cpu: number): void {}
   random(buf: Uint8Array<ArrayBuffer>): void {
     for (let i = 0; i < buf.length; i++) {
       this.seed = Math.imul(this.seed, 1664525) + 1013904223 >>> 0;

@@ -175,6 +175,8 @@ export class FakePlatform implements Platform {
   readonly fpuSize: number = 832;
   readonly runningCount = 0;
   readonly doorbellFd = -1;
+  readonly endsFd = -1;
+  readonly guestCpu = -1;
   readonly arena: Arena;
   readonly spaces: Set<FakeSpace> = new Set();
   /** Makes contexts for tests that have tasks; without one no thread can be had. */
@@ -204,6 +206,7 @@ export class FakePlatform implements Platform {
     return true;
   }
   finishSleep(): void {}
+  reap(): void {}
   setSpinBudget(_ns: number): void {}
   registerFile(hostFd: number): number {
     this.files.set(this.nextFile, hostFd);

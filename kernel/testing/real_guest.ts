@@ -7,7 +7,8 @@ import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, edi, r8b, rdi, rdx, rsi } from "../../ffi/asm/registers.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { poll } from "../../ffi/sys/files.ts";
+import { EPOLLET, EPOLLIN } from "../../ffi/abi/epoll.ts";
+import { Epoll } from "../../ffi/sys/epoll.ts";
 import {
   type Context,
   CSGSFS,
@@ -26,7 +27,9 @@ import {
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import type { Guest } from "./memory_world.ts";
 
-const CODE = 0x10000000, POLLIN = 1, PATIENCE_MS = 20_000;
+const CODE = 0x10000000, PATIENCE_MS = 20_000;
+/** What waits for a platform's doorbell. */
+const bells = new WeakMap<Platform, Epoll>();
 
 const program = new Assembler().label("top").mov(eax, 1000).syscall();
 program.cmp(rdx, 1).je("write").movzx(edi, mem(rsi), 1).jmp("top");
@@ -107,7 +110,7 @@ export class RealGuest implements Guest {
 
   /** Wait for this context's next trap: it is the only one that runs. */
   private next(): number {
-    const { platform } = this, deadline = performance.now() + PATIENCE_MS;
+    const { platform } = this, bell = bellOf(platform), deadline = performance.now() + PATIENCE_MS;
     while (performance.now() < deadline) {
       for (let i = 0; i < 1000; i++) {
         const ctx = platform.poll();
@@ -115,9 +118,18 @@ export class RealGuest implements Guest {
       }
       platform.tick(performance.now() * 1e6);
       if (!platform.prepareSleep()) continue;
-      poll(platform.doorbellFd, POLLIN, 100);
+      bell.wait(100);
       platform.finishSleep();
     }
     throw new Error("nothing stopped");
   }
+}
+
+function bellOf(platform: Platform): Epoll {
+  let bell = bells.get(platform);
+  if (bell === undefined) {
+    bells.set(platform, bell = new Epoll());
+    bell.add(platform.doorbellFd, EPOLLIN | EPOLLET, 0);
+  }
+  return bell;
 }

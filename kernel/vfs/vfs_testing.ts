@@ -51,9 +51,10 @@ export class TestHost implements Host {
   cpuNs(): number {
     return 0;
   }
-  involuntarySwitches(): number {
-    return 0;
+  currentCpu(): number {
+    return -1;
   }
+  avoidCpu(): void {}
   random(buf: Uint8Array<ArrayBuffer>): void {
     buf.fill(7);
   }

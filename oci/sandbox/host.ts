@@ -6,19 +6,21 @@
  */
 
 import { EEXIST, ENOENT } from "../../ffi/abi/errno.ts";
-import { Rusage, RUSAGE_THREAD } from "../../ffi/abi/resource.ts";
 import { Stat } from "../../ffi/abi/stat.ts";
 import {
   SYS_fdatasync,
+  SYS_getcpu,
   SYS_getrandom,
-  SYS_getrusage,
   SYS_preadv,
   SYS_pwritev,
   SYS_readv,
+  SYS_sched_getaffinity,
+  SYS_sched_setaffinity,
   SYS_writev,
 } from "../../ffi/abi/syscall_numbers.ts";
 import { monotonicNs, processCpuNs, realtimeNsec, realtimeSec } from "../../ffi/sys/clock.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { EPOLLET, EPOLLIN, EPOLLONESHOT } from "../../ffi/abi/epoll.ts";
 import { Epoll } from "../../ffi/sys/epoll.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import {
@@ -39,7 +41,8 @@ import type { Waiter } from "../../kernel/core/wait.ts";
 import type { HostEvents } from "../../kernel/loop.ts";
 import type { GuestClock } from "./guest_clock.ts";
 
-const EPOLLONESHOT = 0x40000000, EPOLLIN = 1;
+/** LIMIT: CPUs of the host are numbered below 8 times this; it fits the buffer. */
+const CPU_MASK_BYTES = 256;
 /** Token of the platform's doorbell; all others are fds. */
 const DOORBELL = 0xffffffff;
 /** LIMIT: bytes of randomness fetched from the host at once. */
@@ -60,15 +63,17 @@ export class RealHost implements Host, HostEvents {
   private readonly statAddr: number = addressOf(this.statBuf);
   private readonly entropy: Uint8Array<ArrayBuffer> = allocBuffer(RANDOM_BYTES);
   private entropyLeft: number = 0;
+  private readonly cpuMask: Uint8Array;
 
   constructor(cpuCount: number, memoryBytes: number) {
     this.cpuCount = cpuCount;
     this.memoryBytes = memoryBytes;
+    this.cpuMask = this.allowedCpus();
   }
 
   /** The platform's doorbell: only ends a sleep. */
   watchDoorbell(fd: number): void {
-    check(this.epoll.add(fd, EPOLLIN, DOORBELL), "epoll_ctl doorbell");
+    check(this.epoll.add(fd, EPOLLIN | EPOLLET, DOORBELL), "epoll_ctl doorbell");
   }
 
   monotonicNs(): number {
@@ -84,9 +89,23 @@ export class RealHost implements Host, HostEvents {
     return processCpuNs();
   }
 
-  involuntarySwitches(): number {
-    const r = syscall(SYS_getrusage, RUSAGE_THREAD, this.statAddr);
-    return r < 0 ? 0 : this.statDv.getUint32(Rusage.at.nivcsw, true);
+  currentCpu(): number {
+    const r = syscall(SYS_getcpu, this.statAddr, 0);
+    return r < 0 ? -1 : this.statDv.getUint32(0, true);
+  }
+
+  /** It stays where it is when no other CPU is allowed. */
+  avoidCpu(cpu: number): void {
+    const mask = this.statBuf.subarray(0, this.cpuMask.length);
+    mask.set(this.cpuMask);
+    if (cpu >= 0 && cpu < 8 * mask.length) mask[cpu >> 3]! &= ~(1 << (cpu & 7));
+    syscall(SYS_sched_setaffinity, 0, mask.length, this.statAddr);
+  }
+
+  /** CPUs that this process may use, a bit each; empty when the host does not say. */
+  private allowedCpus(): Uint8Array {
+    const n = syscall(SYS_sched_getaffinity, 0, CPU_MASK_BYTES, this.statAddr);
+    return this.statBuf.slice(0, Math.max(0, n));
   }
 
   random(buf: Uint8Array<ArrayBuffer>): void {

@@ -97,6 +97,10 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   rule(N.SYS_gettid, "libc's abort; V8's thread ids"),
   rule(N.SYS_sched_yield, "V8's spin locks"),
   rule(N.SYS_sched_getaffinity, "V8 counts processors"),
+  rule(N.SYS_sched_setaffinity, "keep the kernel's own thread off the guest's CPU", {
+    argument: { index: 0, values: [0] },
+  }),
+  rule(N.SYS_getcpu, "which CPU that is"),
   rule(N.SYS_sched_getparam, "V8's locks ask for a thread's priority"),
   rule(N.SYS_sched_getscheduler, "the same"),
   rule(N.SYS_getrusage, "V8's statistics of CPU time"),

@@ -8,7 +8,8 @@ import { assert, assertEquals } from "@std/assert";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { copyFromBuffer, fill } from "../../ffi/mem/native_memory.ts";
-import { poll } from "../../ffi/sys/files.ts";
+import { EPOLLET, EPOLLIN } from "../../ffi/abi/epoll.ts";
+import { Epoll } from "../../ffi/sys/epoll.ts";
 import {
   type AddressSpace,
   type Context,
@@ -40,7 +41,6 @@ export const STACK_BYTES = 16 * PAGE;
 const PATIENCE_MS = 20_000;
 /** Looks before the loop sleeps, as the kernel does. */
 const EAGER_POLLS = 200;
-const POLLIN = 1;
 const TRAP_NAMES = new Map([
   [TRAP_SYSCALL, "SYSCALL"],
   [TRAP_FAULT, "FAULT"],
@@ -53,12 +53,15 @@ const TRAP_NAMES = new Map([
 export class Lab {
   readonly arena: Arena;
   readonly platform: Platform;
+  readonly #sleep = new Epoll();
   /** The arena is used from here on. */
   #free = 0;
 
   constructor(arena: Arena, platform: Platform) {
     this.arena = arena;
     this.platform = platform;
+    this.#sleep.add(platform.doorbellFd, EPOLLIN | EPOLLET, 0);
+    if (platform.endsFd >= 0) this.#sleep.add(platform.endsFd, EPOLLIN, 1);
   }
 
   /** Arena offset of zeroed pages of this test. */
@@ -135,7 +138,7 @@ export class Lab {
       platform.tick(now * 1e6);
       if (now >= deadline) return null;
       if (!platform.prepareSleep()) continue;
-      poll(platform.doorbellFd, POLLIN, Math.min(100, Math.ceil(deadline - now)));
+      this.#sleep.wait(Math.min(100, Math.ceil(deadline - now)));
       platform.finishSleep();
     }
   }

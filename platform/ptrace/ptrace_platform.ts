@@ -70,6 +70,12 @@ class PtracePlatform implements Platform, StubOwner {
     return this.#doorbell.fd;
   }
 
+  readonly endsFd = -1;
+  readonly guestCpu = -1;
+
+  /** Ends are events like others. */
+  reap(): void {}
+
   get fpuSize(): number {
     return this.tracer.fpuSize;
   }

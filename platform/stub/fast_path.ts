@@ -70,6 +70,7 @@ import { emitWaitReply, type SlotAccess } from "./wait_reply.ts";
 const slot: SlotAccess = {
   state: gs(SLOT_AT.state),
   chain: gs(SLOT_AT.chain),
+  cpu: gs(SLOT_AT.cpu),
   stateAddress: (a) =>
     void a.mov(rdi, gs(SLOT_AT.stack)).lea(rdi, mem(rdi, SLOT_AT.state - SLOT_HEADER)),
 };

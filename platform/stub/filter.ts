@@ -14,6 +14,7 @@ import { AUDIT_ARCH_X86_64, SECCOMP_RET_ALLOW, SECCOMP_RET_TRAP } from "../../ff
 import * as nr from "../../ffi/abi/syscall_numbers.ts";
 import type { AllowedSites } from "./emit.ts";
 import { FD_DOORBELL, STUB_BASE } from "./layout.ts";
+import { ONE } from "./wait_reply.ts";
 
 /** Four random words. */
 export type Secret = Uint32Array;
@@ -66,8 +67,10 @@ export function stubFilter(
   onlyAt(sites.futex);
   b.label("sigreturn");
   onlyAt(sites.sigreturn);
-  // The doorbell does not block (O_NONBLOCK), so that nobody can be held up by a full counter.
+  // The doorbell's counter only ever grows by 1: nobody takes what is in it, and it must never be full.
   b.label("write").ldAbs(argLo(0)).jeq(FD_DOORBELL, undefined, "trap");
+  b.ldAbs(argLo(1)).jeq(addressOf(ONE) % 2 ** 32, undefined, "trap");
+  b.ldAbs(argHi(1)).jeq(Math.floor(addressOf(ONE) / 2 ** 32), undefined, "trap");
   onlyAt(sites.doorbell);
   b.label("sigprocmask");
   onlyAt(sites.sigprocmask);

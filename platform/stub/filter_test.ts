@@ -9,6 +9,7 @@ import * as nr from "../../ffi/abi/syscall_numbers.ts";
 import { AllowedSites } from "./emit.ts";
 import { stubFilter } from "./filter.ts";
 import { FD_DOORBELL, STUB_BASE } from "./layout.ts";
+import { ONE } from "./wait_reply.ts";
 
 const SECRET = new Uint32Array([0x11111111, 0x22222222, 0x83333333, 0x44444444]);
 const SITES = new AllowedSites();
@@ -18,7 +19,7 @@ SITES.sigreturn.push("back");
 SITES.sigprocmask.push("mask");
 SITES.exit.push("exit");
 const PLACES = ["futex1", "futex2", "ring", "back", "mask", "exit"];
-const addressOf = (label: string) => STUB_BASE + 0x100 * (1 + PLACES.indexOf(label));
+const addressOf = (label: string) => STUB_BASE + 0x100 * (2 + PLACES.indexOf(label));
 const PROGRAM = stubFilter(SITES, addressOf, SECRET);
 
 /** Runs a filter over `struct seccomp_data`: the instructions that ours has, and no others. */
@@ -71,8 +72,11 @@ Deno.test("what waits and wakes passes at its own place only", () => {
     assertEquals(isAllowed(nr.SYS_futex, [0n, 1n], ip), place.startsWith("futex"));
     assert(!isAllowed(nr.SYS_futex, [0n, 128n], ip), "private");
     assert(!isAllowed(nr.SYS_futex, [0n, 13n], ip));
-    assertEquals(isAllowed(nr.SYS_write, [BigInt(FD_DOORBELL)], ip), place === "ring");
-    assert(!isAllowed(nr.SYS_write, [4n], ip));
+    const bell = BigInt(FD_DOORBELL), one = BigInt(addressOf(ONE));
+    assertEquals(isAllowed(nr.SYS_write, [bell, one], ip), place === "ring");
+    assert(!isAllowed(nr.SYS_write, [4n, one], ip));
+    assert(!isAllowed(nr.SYS_write, [bell, one + 1n], ip), "another number");
+    assert(!isAllowed(nr.SYS_write, [bell, one + 2n ** 32n], ip), "another number");
     assertEquals(isAllowed(nr.SYS_rt_sigreturn, [], ip), place === "back");
     assertEquals(isAllowed(nr.SYS_rt_sigprocmask, [], ip), place === "mask");
     assertEquals(isAllowed(nr.SYS_exit, [], ip), place === "exit");

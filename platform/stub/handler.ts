@@ -66,6 +66,7 @@ const UC_RIP = Ucontext.at.mcontext + Sigcontext.at.rip;
 const slot: SlotAccess = {
   state: mem(rbx, SLOT_AT.state),
   chain: mem(rbx, SLOT_AT.chain),
+  cpu: mem(rbx, SLOT_AT.cpu),
   stateAddress: (a) => void a.lea(rdi, mem(rbx, SLOT_AT.state)),
 };
 

@@ -133,6 +133,8 @@ export const SLOT_AT = {
   frame: 192,
   /** u32: host thread id, stored by the thread when it starts; only good to signal a thread of this stub. */
   tid: 200,
+  /** u32: CPU that the thread last spun on, a hint. */
+  cpu: 204,
 } as const;
 /** Slot header and small stack; the alternate signal stack is the rest of the slot. */
 export const SLOT_HEADER = 512;

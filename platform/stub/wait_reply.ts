@@ -30,10 +30,13 @@ import {
 export interface SlotAccess {
   readonly state: Mem;
   readonly chain: Mem;
+  readonly cpu: Mem;
   /** Sets rdi to the linear address of the state word; may use rdi only. */
   stateAddress(a: Assembler): void;
 }
 
+/** The part of the time stamp counter's tag (TSC_AUX) in which Linux has the number of the CPU. */
+const CPU_MASK = 0xfff;
 /** Label of a u64 1 in the text. */
 export const ONE = "one";
 
@@ -56,7 +59,8 @@ export function emitWaitReply(
   a.cmp(at(GLOBAL + GLOBAL_AT.sleeping), 0, 4).jne(ring);
   a.label(rung).label(entry);
   a.mov(r8d, at(GLOBAL + GLOBAL_AT.spinTicks)).test(r8d, r8d).je(sleep);
-  a.rdtsc().mov(esi, eax);
+  a.rdtscp().mov(esi, eax).and(ecx, CPU_MASK);
+  a.cmp(slot.cpu, ecx).je(spin).mov(slot.cpu, ecx); // it changes rarely: the Sentry's copy of the line lives on
   a.label(spin);
   a.mov(ecx, slot.state).cmp(ecx, posted).jne(changed);
   a.pause().rdtsc().sub(eax, esi).cmp(eax, r8d).jb(spin);

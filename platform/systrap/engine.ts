@@ -7,11 +7,10 @@
 
 import { FUTEX_WAKE } from "../../ffi/abi/futex.ts";
 import { SYS_futex } from "../../ffi/abi/syscall_numbers.ts";
-import { scratch } from "../../ffi/sys/cstring.ts";
-import { close, eventfd, read } from "../../ffi/sys/files.ts";
+import { close, eventfd } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { StubImage } from "../stub/image.ts";
-import { FIRST_REPLY, GLOBAL_AT } from "../stub/layout.ts";
+import { FIRST_REPLY, GLOBAL_AT, SLOT_AT } from "../stub/layout.ts";
 import type { SystrapContext } from "./context.ts";
 import type { ControlMemory } from "./control_memory.ts";
 import type { FrameLayout } from "./frame.ts";
@@ -41,6 +40,8 @@ export class Engine {
   /** Learned from the first stub. */
   #frame: FrameLayout | null = null;
   #cursor = 0;
+  /** The thread that stopped last. */
+  #last: SystrapContext | null = null;
   /** Contexts to report that no slot says anything of. */
   readonly #pending: SystrapContext[] = [];
   readonly #sleepingIndex: number;
@@ -115,11 +116,16 @@ export class Engine {
       const c = list[--this.#cursor];
       if (c === undefined) break;
       const state = dv.getInt32(c.stateAt, true);
-      if (state > 0 && state < FIRST_REPLY && c.stopped()) return c;
+      if (state > 0 && state < FIRST_REPLY && c.stopped()) return this.#last = c;
     }
     if (this.starting.length > 0) this.#flushStarting();
     if (this.overflowing.length > 0) this.#drainOverflow();
     return null;
+  }
+
+  get guestCpu(): number {
+    const c = this.#last;
+    return c === null ? -1 : this.control.dv.getInt32(c.at + SLOT_AT.cpu, true);
   }
 
   #hasPosted(c: SystrapContext): boolean {
@@ -150,7 +156,6 @@ export class Engine {
 
   wakeUp(): void {
     Atomics.store(this.control.i32, this.#sleepingIndex, 0);
-    read(this.doorbell, scratch.area(0), 8);
   }
 
   setSpinTicks(ticks: number): void {

@@ -51,7 +51,7 @@ export interface SystrapOptions {
 /** How long the first stub may take. */
 const START_TIMEOUT_MS = 10_000;
 /** epoll tokens: spaces have their id. */
-const TOKEN_DOORBELL = 0xffffffff, TOKEN_ZYGOTE = 0xfffffffe;
+const TOKEN_ZYGOTE = 0xfffffffe;
 /** Until the clock is calibrated. */
 const DEFAULT_TICKS_PER_NS = 2;
 const CALIBRATION_NS = 20e6;
@@ -110,7 +110,6 @@ class SystrapPlatform implements Platform, SpaceOwner {
     this.engine = new Engine(this.#control, image, this.#link, thunks, doorbell);
     this.engine.kickDeadlineNs = options.kickDeadlineNs ?? KICK_DEADLINE_NS;
     this.#files = new FileTable(this.engine);
-    this.#epoll.add(doorbell, EPOLLIN, TOKEN_DOORBELL);
     this.#epoll.add(this.#link.pidfd, EPOLLIN, TOKEN_ZYGOTE);
     try {
       this.#learnFrame();
@@ -214,8 +213,16 @@ class SystrapPlatform implements Platform, SpaceOwner {
     return this.engine.running.length;
   }
 
-  /** An epoll descriptor: of the doorbell and of every stub's end. */
   get doorbellFd(): number {
+    return this.engine.doorbell;
+  }
+
+  get guestCpu(): number {
+    return this.engine.guestCpu;
+  }
+
+  /** An epoll descriptor: of every stub's end. */
+  get endsFd(): number {
     return this.#epoll.fd;
   }
 
@@ -225,7 +232,6 @@ class SystrapPlatform implements Platform, SpaceOwner {
 
   finishSleep(): void {
     this.engine.wakeUp();
-    this.#reapDead();
     for (const space of this.#unborn) space.stubIsAlive();
   }
 
@@ -250,7 +256,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
 
   tick(nowNs: number): void {
     this.engine.tickKicks(nowNs);
-    this.#reapDead();
+    this.reap();
     this.#files.tick();
     for (const space of this.#unborn) space.stubIsAlive();
     this.#calibrate();
@@ -271,11 +277,10 @@ class SystrapPlatform implements Platform, SpaceOwner {
     }
   }
 
-  #reapDead(): void {
+  reap(): void {
     const count = this.#epoll.wait(0);
     for (let i = 0; i < count; i++) {
       const token = this.#epoll.token(i);
-      if (token === TOKEN_DOORBELL) continue;
       if (token === TOKEN_ZYGOTE) this.#lookAtZygote();
       else this.#reap(token);
     }

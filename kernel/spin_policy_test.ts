@@ -1,0 +1,53 @@
+import { assert, assertEquals } from "@std/assert";
+import { SpinPolicy } from "./spin_policy.ts";
+
+const SHORT = 5_000, LONG = 500_000;
+
+/** A policy for two cores whose guest has made many calls in quick succession. */
+function busy(): SpinPolicy {
+  const policy = new SpinPolicy(2);
+  for (let i = 0; i < 100 && !policy.isApart; i++) policy.slept(SHORT, 1);
+  return policy;
+}
+
+Deno.test("nobody spins before there are calls in quick succession", () => {
+  const policy = new SpinPolicy(2);
+  assertEquals([policy.guestNs, policy.loopBudgetNs(1)], [0, 0]);
+  for (let i = 0; i < 100; i++) policy.slept(LONG, 1);
+  assertEquals([policy.guestNs, policy.loopBudgetNs(1)], [0, 0]);
+  for (let i = 0; i < 100 && !policy.isApart; i++) policy.slept(SHORT, 1);
+  assert(policy.isApart && policy.guestNs > 0 && policy.loopBudgetNs(1) > 0);
+});
+
+Deno.test("the loop spins only while a guest runs and a core is left for the loop", () => {
+  const policy = busy();
+  assertEquals(policy.loopBudgetNs(0), 0);
+  assertEquals(policy.loopBudgetNs(2), 0);
+});
+
+Deno.test("with one core, or as many threads as cores, they stay together", () => {
+  const single = new SpinPolicy(1), crowded = new SpinPolicy(2);
+  for (let i = 0; i < 100; i++) {
+    single.slept(SHORT, 1);
+    single.found(10);
+    crowded.slept(SHORT, 2);
+  }
+  assert(!single.isApart && !crowded.isApart);
+});
+
+Deno.test("spins that fail bring them together, one among many that succeed does not", () => {
+  const policy = busy();
+  for (let i = 0; i < 100; i++) {
+    policy.found(20);
+    policy.slept(LONG, 1);
+  }
+  assert(policy.isApart);
+  for (let i = 0; i < 10; i++) policy.slept(LONG, 1);
+  assertEquals([policy.isApart, policy.guestNs], [false, 0]);
+});
+
+Deno.test("a sleep with no guest running says nothing", () => {
+  const policy = busy();
+  for (let i = 0; i < 100; i++) policy.slept(LONG, 0);
+  assert(policy.isApart);
+});
