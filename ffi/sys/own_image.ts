@@ -20,7 +20,7 @@ export class OwnImage {
   static find(): OwnImage {
     try {
       const path = Deno.readLinkSync("/proc/self/exe");
-      return new OwnImage(cleanMappings(Deno.readTextFileSync("/proc/self/smaps"), path));
+      return new OwnImage(cleanMappings(Deno.readTextFileSync("/proc/self/maps"), path));
     } catch {
       return new OwnImage([]);
     }
@@ -36,20 +36,21 @@ export class OwnImage {
   }
 }
 
-/** The read-only private mappings of the file `path` in which no page was written. */
-export function cleanMappings(smaps: string, path: string): [number, number][] {
+/**
+ * The mappings of the file `path` that nobody can have written to: its text, and its constants, which lie in front of
+ * the text. What is read-only behind it was relocated first.
+ */
+export function cleanMappings(maps: string, path: string): [number, number][] {
   const found: [number, number][] = [];
-  let range: [number, number] | null = null;
-  for (const line of smaps.split("\n")) {
-    const head = /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ \d+\s+(.*)$/.exec(line);
-    if (head !== null) {
-      const start = parseInt(head[1] ?? "", 16), end = parseInt(head[2] ?? "", 16);
-      range = head[3] === path ? [start, end - start] : null;
-    } else if (/^[0-9a-f]+-/.test(line)) {
-      range = null;
-    } else if (range !== null && /^Anonymous:\s+0 kB/.test(line)) {
-      found.push(range);
-    }
+  let isBehindText = false;
+  for (const line of maps.split("\n")) {
+    const match = /^([0-9a-f]+)-([0-9a-f]+) r-([x-])p \S+ \S+ \d+\s+(.*)$/.exec(line);
+    if (match === null || match[4] !== path) continue;
+    const isText = match[3] === "x";
+    if (!isText && isBehindText) continue;
+    isBehindText ||= isText;
+    const start = parseInt(match[1] ?? "", 16);
+    found.push([start, parseInt(match[2] ?? "", 16) - start]);
   }
   return found;
 }
