@@ -231,6 +231,21 @@ def pidfds():
 
 
 @test
+def directories_of_proc_as_pidfds():
+    pid = spawn(signal.pause)
+    fd = os.open("/proc/%d" % pid, os.O_RDONLY)
+    task = os.open("/proc/%d/task/%d" % (pid, pid), os.O_RDONLY)
+    path = os.open("/proc/%d" % pid, os.O_PATH)
+    for bad in (task, path, os.open("/proc", os.O_RDONLY), os.open("/", os.O_RDONLY)):
+        gives(-EBADF, NR.pidfd_send_signal, bad, 0, None, 0)
+    gives(0, NR.pidfd_send_signal, fd, 0, None, 0)
+    gives(0, NR.pidfd_send_signal, fd, signal.SIGTERM, None, 0)
+    gives(-EBADF, NR.waitid, P_PIDFD, fd, None, WEXITED, None)
+    eq(os.waitpid(pid, 0), (pid, signal.SIGTERM))
+    gives(-ESRCH, NR.pidfd_send_signal, fd, 0, None, 0)
+
+
+@test
 def clone_with_exit_signal_none():
     # clone(0): no signal at exit; only __WALL or __WCLONE waits find it.
     r = sc(NR.clone, 0, 0, 0, 0, 0)

@@ -8,6 +8,7 @@ import {
   PIDFD_SIGNAL_THREAD_GROUP,
 } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { TaskDir } from "../../fs/procfs/task_dir.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import { SI_TKILL, SI_USER, SigInfo } from "../../task/signal/pending.ts";
 import { mayKill } from "../../task/signal/permission.ts";
@@ -15,6 +16,7 @@ import { sendToGroup, sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGRTMAX } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import type { ThreadGroup } from "../../task/thread_group.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 
 /** kill(2). */
 export function sysKill(t: Task, a: SyscallArgs): number {
@@ -135,6 +137,14 @@ function userInfo(t: Task, addr: number, sig: number): SigInfo | number {
   return info;
 }
 
+/** The process that a pidfd or an open /proc/PID stands for; -EBADF for other files, -ESRCH when it was reaped. */
+function groupOf(t: Task, file: OpenFile | null): ThreadGroup | number {
+  if (file instanceof PidFd) return file.group.isReaped ? -ESRCH : file.group;
+  if (!(file?.inode instanceof TaskDir) || file.inode.ref.isThread) return -EBADF;
+  const task = file.inode.ref.get();
+  return (task === null ? undefined : t.kernel.pids.groups.get(task.tgid)) ?? -ESRCH;
+}
+
 /** pidfd_send_signal(2). */
 export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
   const sig = a.i32(1), addr = a.u64(2), flags = a.u32(3);
@@ -142,8 +152,8 @@ export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
   // One target at a time.
   if ((flags & ~known) !== 0 || (flags & (flags - 1)) !== 0) return -EINVAL;
   const file = t.files.get(a.i32(0));
-  if (!(file instanceof PidFd)) return -EBADF;
-  const { group } = file;
+  const group = groupOf(t, file);
+  if (group === -EBADF) return -EBADF;
   let info = userSignal(sig, t);
   if (addr !== 0) {
     const given = userInfo(t, addr, sig);
@@ -153,11 +163,12 @@ export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
     if (isForged(given) && group !== t.group) return -EPERM;
     info = given;
   }
-  if (group.isReaped) return -ESRCH;
+  if (typeof group === "number") return group;
   if (flags === PIDFD_SIGNAL_PROCESS_GROUP) return killAll(t, group.pgrp.members, sig);
-  const toThread = flags === PIDFD_SIGNAL_THREAD || (flags === 0 && file.thread !== null);
+  const thread = file instanceof PidFd ? file.thread : null;
+  const toThread = flags === PIDFD_SIGNAL_THREAD || (flags === 0 && thread !== null);
   if (!toThread) return killOne(t, group, sig, info);
-  const target = file.thread ?? group.leader;
+  const target = thread ?? group.leader;
   if (target === null) return group.isZombie ? 0 : -ESRCH;
   if (info.raw === null) info.code = SI_USER;
   return sendToThread(t, group.pid, target.tid, sig, info);
