@@ -36,7 +36,7 @@ Deno.test("a session leader without a terminal gets a free one at open", () => {
   assertEquals(second.terminal.session, null);
 });
 
-Deno.test("TIOCSCTTY: leaders only, free terminals only, unless an administrator takes it away", () => {
+Deno.test("TIOCSCTTY: leaders only, free terminals only, or by an administrator", () => {
   const { terminal, own, hooks, job } = session();
   assertEquals(setControlling(terminal, false, true), 0);
   hooks.group = job;
@@ -61,7 +61,7 @@ Deno.test("the background is stopped when it reads, and when it writes with TOST
   assertEquals(hooks.sent, ["20:21", "20:22"]);
 });
 
-Deno.test("who ignores the stop gets EIO for reading and may write; orphans get EIO", () => {
+Deno.test("ignoring the stop means EIO for reads; orphans get EIO for both", () => {
   const { terminal, hooks, job } = session();
   hooks.group = job;
   hooks.ignored.add(SIGTTIN).add(SIGTTOU);
@@ -101,7 +101,7 @@ Deno.test("the end of the leader: the foreground hears SIGHUP, and the terminal 
   assertEquals([own.terminal, terminal.session, terminal.foregroundPgid], [null, null, 0]);
 });
 
-Deno.test("a closed master: the leader hears SIGHUP, and the foreground is remembered for its end", () => {
+Deno.test("a closed master: the leader hears SIGHUP, the foreground at its end", () => {
   const { terminal, hooks, own, job } = session();
   terminal.foreground = job;
   terminal.masterClosed();

@@ -263,12 +263,17 @@ export class Terminal implements ControllingTerminal, LineHost {
     this.slaveQueue.wake(WRITABLE);
   }
 
-  /** Input that nobody read is dropped. */
+  /** Input that nobody read is dropped (tcflush(3)). */
   flushInput(): void {
-    this.line.flush();
     this.backlog.truncate(0);
-    this.tellPacket(TIOCPKT_FLUSHREAD, 0);
+    this.flushLine();
     this.masterQueue.wake(WRITABLE);
+  }
+  /** What the line discipline has taken is dropped; what waits behind it goes on (TCSAFLUSH). */
+  flushLine(): void {
+    this.line.flush();
+    this.tellPacket(TIOCPKT_FLUSHREAD, 0);
+    this.pump();
   }
   /** Output that the master did not read is dropped. */
   flushOutput(): void {
@@ -305,9 +310,12 @@ export class Terminal implements ControllingTerminal, LineHost {
       this.tellPacket(hasFlow ? TIOCPKT_DOSTOP : TIOCPKT_NOSTOP, both);
     }
     if (isExternal) this.tellPacket(TIOCPKT_IOCTL, 0);
-    if (hadXon && !settings.hasInput(IXON)) this.startOutput();
-    this.output.processEchoes();
-    this.pump();
+    if (hadXon && !settings.hasInput(IXON)) {
+      const before = this.output.queue.length;
+      this.startOutput();
+      this.output.processEchoes();
+      this.tellMaster(before);
+    }
     this.slaveQueue.wake(READABLE | WRITABLE);
   }
 

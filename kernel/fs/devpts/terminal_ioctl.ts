@@ -149,7 +149,7 @@ function setSettings(
   const next = new TerminalSettings();
   next.copy(terminal.settings);
   next.decode(form, dv);
-  if (flushes) terminal.flushInput();
+  if (flushes) terminal.flushLine();
   terminal.change(next);
   return 0;
 }
