@@ -28,7 +28,8 @@ const MAGIC: Record<string, number> = {
 export class AnonFs extends FileSystem {
   override readonly type: string;
   override readonly root: Inode;
-  private lastIno: number = 1;
+  /** Numbers of some digits: netstat(8) takes shorter ones for nonsense. */
+  private lastIno: number = 1000;
 
   constructor(type: "pipefs" | "sockfs" | "anon_inodefs") {
     super();

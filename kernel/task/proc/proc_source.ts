@@ -10,6 +10,7 @@ import type { Kernel } from "../kernel_services.ts";
 import { BLOCKED, DEAD, STOPPED } from "../task.ts";
 import { UTS_RELEASE, UTS_VERSION } from "../uts.ts";
 import { LoadAverage } from "./load_average.ts";
+import { fillNetTables } from "./socket_tables.ts";
 import { TaskView } from "./task_view.ts";
 
 /** File systems that cannot be mounted but are there: Linux lists them too. */
@@ -28,6 +29,7 @@ export class KernelProcSource implements ProcSource {
     this.kernel = kernel;
     this.cpuInfo = cpuInfo;
     this.loadAverage = new LoadAverage(kernel.now());
+    fillNetTables(this.net, kernel);
   }
 
   get host(): Host {

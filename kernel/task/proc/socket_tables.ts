@@ -1,0 +1,194 @@
+/**
+ * The rows of /proc/net/tcp, udp, unix and their sisters: the sockets that some process has a descriptor of
+ * (proc_pid_net(5), proc_net(5)), and the loopback device.
+ *
+ * DIFFERS: sockets without a descriptor (not accepted yet, on their way in a message) are not shown.
+ */
+
+import {
+  ARPHRD_LOOPBACK,
+  IFF_LOOPBACK,
+  IFF_UP,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  TCP_CLOSE,
+  TCP_ESTABLISHED,
+} from "../../../ffi/abi/inet.ts";
+import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
+import type { NetDevice, NetDevices, NetTable, NetTables } from "../../fs/procfs/net_tables.ts";
+import { ANY4, ANY6, type Endpoint } from "../../net/inet/address.ts";
+import { InetSocket } from "../../net/inet/inet_socket.ts";
+import { TcpSocket } from "../../net/inet/tcp.ts";
+import { Socket } from "../../net/socket.ts";
+import { UnixSocket } from "../../net/unix/unix_socket.ts";
+import type { FdTable } from "../../vfs/fd_table.ts";
+import type { Kernel } from "../kernel_services.ts";
+
+/** Tables that are filled from sockets. */
+export function fillNetTables(tables: NetTables, kernel: Kernel): void {
+  tables.devices = new LoopbackDevices(kernel);
+  tables.set("tcp", new InetTable(kernel, AF_INET, IPPROTO_TCP));
+  tables.set("tcp6", new InetTable(kernel, AF_INET6, IPPROTO_TCP));
+  tables.set("udp", new InetTable(kernel, AF_INET, IPPROTO_UDP));
+  tables.set("udp6", new InetTable(kernel, AF_INET6, IPPROTO_UDP));
+  tables.set("unix", new UnixTable(kernel));
+  tables.set("sockstat", new SocketCounts(kernel));
+  tables.set("if_inet6", new Inet6Addresses());
+}
+
+/** All sockets that are open somewhere, by inode number. */
+function openSockets(kernel: Kernel): Socket[] {
+  const found = new Map<number, Socket>(), seen = new Set<FdTable>();
+  for (const { files } of kernel.pids.tasks.values()) {
+    if (seen.has(files)) continue;
+    seen.add(files);
+    for (const fd of files.openFds()) {
+      const file = files.getAny(fd);
+      if (file instanceof Socket) found.set(file.inode.ino, file);
+    }
+  }
+  return [...found.values()].sort((a, b) => a.inode.ino - b.inode.ino);
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).toUpperCase().padStart(digits, "0");
+}
+
+/** What Linux prints of an address in memory; here a number that tells sockets apart. */
+function pointer(socket: Socket): string {
+  return socket.inode.ino.toString(16).padStart(16, "0");
+}
+
+class InetTable implements NetTable {
+  private readonly kernel: Kernel;
+  private readonly family: number;
+  private readonly protocol: number;
+
+  constructor(kernel: Kernel, family: number, protocol: number) {
+    this.kernel = kernel;
+    this.family = family;
+    this.protocol = protocol;
+  }
+
+  rows(): string {
+    let text = "", n = 0;
+    for (const socket of openSockets(this.kernel)) {
+      if (!(socket instanceof InetSocket) || socket.family !== this.family) continue;
+      if (socket.protocol !== this.protocol || !isShown(socket)) continue;
+      text += this.row(socket, n++) + "\n";
+    }
+    return text;
+  }
+
+  private row(socket: InetSocket, index: number): string {
+    const isTcp = this.protocol === IPPROTO_TCP, isV6 = this.family === AF_INET6;
+    const waiting = socket instanceof TcpSocket && socket.isListening
+      ? socket.waitingCount
+      : socket.pendingBytes;
+    const timers = isTcp ? socket.isListening ? "100 0 0 10 0" : "20 4 0 10 -1" : "0";
+    const line = `${String(index).padStart(isTcp ? 4 : 5)}: ` +
+      `${endpointText(socket.local, isV6)} ${endpointText(socket.remote, isV6)} ` +
+      `${hex(stateOf(socket), 2)} ${hex(socket.unsentBytes, 8)}:${hex(waiting, 8)} ` +
+      `00:00000000 00000000 ${String(socket.uid).padStart(5)}        0 ` +
+      `${socket.inode.ino} ${isTcp ? 1 : 2} ${pointer(socket)} ${timers}`;
+    return isV6 ? line : line.padEnd(isTcp ? 149 : 127);
+  }
+}
+
+/** Unconnected TCP sockets are in no table, and UDP ones only with a port. */
+function isShown(socket: InetSocket): boolean {
+  return socket instanceof TcpSocket ? socket.state !== TCP_CLOSE : socket.local.port !== 0;
+}
+
+function stateOf(socket: InetSocket): number {
+  if (socket instanceof TcpSocket) return socket.state;
+  return socket.remote === null ? TCP_CLOSE : TCP_ESTABLISHED;
+}
+
+/** Each 32-bit word of the address as a little-endian processor reads it, and the port. */
+function endpointText(endpoint: Endpoint | null, isV6: boolean): string {
+  const address = endpoint?.address ?? (isV6 ? ANY6 : ANY4);
+  let text = "";
+  for (let word = isV6 ? 0 : 12; word < 16; word += 4) {
+    for (let i = 3; i >= 0; i--) text += hex(address.charCodeAt(word + i), 2);
+  }
+  return `${text}:${hex(endpoint?.port ?? 0, 4)}`;
+}
+
+class UnixTable implements NetTable {
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  rows(): string {
+    let text = "";
+    for (const socket of openSockets(this.kernel)) {
+      if (socket instanceof UnixSocket) text += unixRow(socket);
+    }
+    return text;
+  }
+}
+
+/** SS_UNCONNECTED, SS_CONNECTED of linux/net.h; __SO_ACCEPTCON. */
+const UNCONNECTED = 1, CONNECTED = 3, ACCEPTS = 0x10000;
+
+function unixRow(socket: UnixSocket): string {
+  const isConnected = socket.peerSocket !== null;
+  const name = socket.name === "" ? "" : " " + socket.name.replaceAll("\0", "@");
+  return `${pointer(socket)}: ${hex(isConnected ? 3 : 2, 8)} 00000000 ` +
+    `${hex(socket.isListening ? ACCEPTS : 0, 8)} ${hex(socket.type, 4)} ` +
+    `${hex(isConnected ? CONNECTED : UNCONNECTED, 2)} ${String(socket.inode.ino).padStart(5)}` +
+    `${name}\n`;
+}
+
+class SocketCounts implements NetTable {
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  rows(): string {
+    const sockets = openSockets(this.kernel);
+    const count = (protocol: number): number =>
+      sockets.filter((s) => s.family === AF_INET && s.protocol === protocol).length;
+    const tcp = count(IPPROTO_TCP), udp = count(IPPROTO_UDP);
+    return `sockets: used ${sockets.length}\nTCP: inuse ${tcp} orphan 0 tw 0 alloc ${tcp} mem 0\n` +
+      `UDP: inuse ${udp} mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n`;
+  }
+}
+
+/** ::1 of lo: index, prefix length, scope (host), flags (permanent). */
+class Inet6Addresses implements NetTable {
+  rows(): string {
+    return "00000000000000000000000000000001 01 80 10 80       lo\n";
+  }
+}
+
+class LoopbackDevices implements NetDevices {
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  list(): readonly NetDevice[] {
+    const { name, index, mtu, isUp } = this.kernel.net.loopback;
+    return [{
+      name,
+      index,
+      mtu,
+      address: "00:00:00:00:00:00",
+      broadcast: "00:00:00:00:00:00",
+      type: ARPHRD_LOOPBACK,
+      flags: IFF_LOOPBACK | (isUp ? IFF_UP : 0),
+      txQueueLen: 1000,
+      rxBytes: 0,
+      rxPackets: 0,
+      txBytes: 0,
+      txPackets: 0,
+    }];
+  }
+}
