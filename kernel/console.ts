@@ -9,8 +9,8 @@ import { ENXIO } from "../ffi/abi/errno.ts";
 import { AT_FDCWD, O_NOCTTY, O_RDWR } from "../ffi/abi/fcntl.ts";
 import type { Credentials } from "./cred/credentials.ts";
 import { MasterFile } from "./fs/devpts/master_file.ts";
+import type { Terminals } from "./fs/devpts/openers.ts";
 import { InitCaller } from "./init.ts";
-import type { SandboxKernel } from "./kernel.ts";
 import type { Task } from "./task/task.ts";
 import type { MountNamespace } from "./vfs/mounts.ts";
 import { openAt } from "./vfs/open.ts";
@@ -21,10 +21,10 @@ const PTMX = "/dev/pts/ptmx";
 export class Console {
   /** Its `type`, `fetch`, `resize` and `waitQueue` are for the host's side; `drop` hangs up. */
   readonly master: MasterFile;
-  private readonly kernel: SandboxKernel;
+  private readonly terminals: Terminals;
 
-  private constructor(kernel: SandboxKernel, master: MasterFile) {
-    this.kernel = kernel;
+  private constructor(terminals: Terminals, master: MasterFile) {
+    this.terminals = terminals;
     this.master = master;
   }
 
@@ -33,7 +33,7 @@ export class Console {
    * process (whose references are the caller's). -errno; -ENXIO when there is no devpts.
    */
   static open(
-    kernel: SandboxKernel,
+    terminals: Terminals,
     namespace: MountNamespace,
     cred: Credentials,
   ): { console: Console; files: OpenFile[] } | number {
@@ -42,8 +42,8 @@ export class Console {
     caller.fs.drop();
     if (typeof opened === "number") return opened;
     const { master, slave } = opened;
-    kernel.terminals.console = master.terminal;
-    return { console: new Console(kernel, master), files: [slave, slave.hold(), slave.hold()] };
+    terminals.console = master.terminal;
+    return { console: new Console(terminals, master), files: [slave, slave.hold(), slave.hold()] };
   }
 
   /** The first process leads the terminal's session. */
@@ -56,7 +56,7 @@ export class Console {
 
   /** The host's terminal is gone: the guest hears SIGHUP. */
   hangUp(): void {
-    this.kernel.terminals.console = null;
+    this.terminals.console = null;
     this.master.drop();
   }
 }
