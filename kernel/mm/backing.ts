@@ -22,6 +22,8 @@ export interface FileMapping {
 export abstract class Backing {
   /** The inode whose pages these are; the same object for every mapping of it. */
   abstract readonly inode: FileIdentity;
+  /** Which file /proc/PID/maps names instead: the one that was opened, where that is another (overlay). */
+  shown: FileIdentity | null = null;
   /** Path for /proc/PID/maps. */
   abstract describe(): string;
   /** Live mappings of the inode. */

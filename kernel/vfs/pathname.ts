@@ -34,6 +34,22 @@ function climb(path: Path, root: Path): Climb {
   return { text: text === "" ? "/" : text, isReachable: false };
 }
 
+/** The text from the root of the path's mount namespace: for whoever does not know the reader's root. */
+export function mountedText(path: Path): string {
+  let { mount, dentry } = path, text = "";
+  for (;;) {
+    if (dentry !== mount.root && !dentry.isRoot) {
+      text = `/${dentry.name}${text}`;
+      dentry = dentry.parent;
+    } else if (mount.parent !== null && mount.mountpoint !== null) {
+      dentry = mount.mountpoint;
+      mount = mount.parent;
+    } else {
+      return text === "" ? "/" : text;
+    }
+  }
+}
+
 /** As readlink of /proc/PID/fd/N shows it: with " (deleted)" when the name is gone. */
 export function pathText(path: Path, root: Path): string {
   const { text } = climb(path, root);

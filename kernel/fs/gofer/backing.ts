@@ -4,6 +4,7 @@ import { EFAULT } from "../../../ffi/abi/errno.ts";
 import { store64 } from "../../../ffi/mem/native_memory.ts";
 import { Backing } from "../../mm/backing.ts";
 import type { Path } from "../../vfs/dentry.ts";
+import { mountedText } from "../../vfs/pathname.ts";
 import type { DonatedFile } from "./donated_file.ts";
 import type { GoferRegular } from "./regular.ts";
 
@@ -25,7 +26,7 @@ export class GoferBacking extends Backing {
 
   /** Mapped through an open file at this path (null: somewhere below another file system). */
   openedAt(path: Path | null): void {
-    this.text = path === null ? this.inode.pathText : fullText(path);
+    this.text = path === null ? this.inode.pathText : mountedText(path);
   }
 
   override describe(): string {
@@ -66,21 +67,5 @@ export class GoferBacking extends Backing {
   override drop(): void {
     if (this.file.canWrite) this.inode.writableMappings--;
     this.file.release();
-  }
-}
-
-/** From the root of its mount namespace. */
-function fullText(path: Path): string {
-  let mount = path.mount, dentry = path.dentry, text = "";
-  for (;;) {
-    if (dentry !== mount.root && !dentry.isRoot) {
-      text = `/${dentry.name}${text}`;
-      dentry = dentry.parent;
-    } else if (mount.parent !== null && mount.mountpoint !== null) {
-      dentry = mount.mountpoint;
-      mount = mount.parent;
-    } else {
-      return text === "" ? "/" : text;
-    }
   }
 }

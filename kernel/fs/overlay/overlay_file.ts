@@ -100,7 +100,9 @@ export class OverlayFile extends OpenFile {
     return this.current().fsync(dataOnly);
   }
   override mmap(writable: boolean, shared: boolean): Backing | number {
-    return this.current().mmap(writable, shared);
+    const backing = this.current().mmap(writable, shared);
+    if (typeof backing !== "number") backing.shown = this.inode;
+    return backing;
   }
   override onFdClose(ownerFiles: object): number {
     return this.real.onFdClose(ownerFiles);

@@ -49,13 +49,14 @@ function maps(mm: MemoryManager): string {
 
 function areaLine(mm: MemoryManager, vma: Vma): string {
   const { backing, prot } = vma;
-  const dev = backing === null ? 0 : backing.inode.dev;
+  const file = backing === null ? null : backing.shown ?? backing.inode;
+  const dev = file?.dev ?? 0;
   const permissions = ((prot & PROT_READ) !== 0 ? "r" : "-") +
     ((prot & PROT_WRITE) !== 0 ? "w" : "-") + ((prot & PROT_EXEC) !== 0 ? "x" : "-") +
     (vma.isShared ? "s" : "p");
   const head = `${hex(vma.start, 8)}-${hex(vma.end, 8)} ${permissions} ` +
     `${hex(backing === null ? 0 : vma.offset, 8)} ${hex(majorOf(dev), 2)}:` +
-    `${hex(minorOf(dev), 2)} ${backing === null ? 0 : backing.inode.ino} `;
+    `${hex(minorOf(dev), 2)} ${file?.ino ?? 0} `;
   const name = mm.nameOf(vma);
   if (name === "") return head + "\n";
   return `${head.padEnd(NAME_COLUMN - 1)} ${escapeNewlines(name)}\n`;

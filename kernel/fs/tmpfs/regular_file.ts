@@ -6,7 +6,7 @@ import { Backing } from "../../mm/backing.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { touchFileAtime } from "../../vfs/atime.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
-import { dentryText } from "../../vfs/pathname.ts";
+import { mountedText } from "../../vfs/pathname.ts";
 import type { TmpfsRegular } from "./regular.ts";
 
 const PAGE = 4096;
@@ -92,7 +92,7 @@ class TmpfsBacking extends Backing {
   override describe(): string {
     const path = this.file.path;
     if (path === null) return this.file.describe();
-    const text = dentryText(path.dentry);
+    const text = mountedText(path);
     return path.dentry.isUnlinked ? text + " (deleted)" : text;
   }
 
