@@ -87,7 +87,8 @@ Deno.test("wrong types and values are named with their path", () => {
     ],
     [
       minimal((c) => c.linux = { namespaces: [{ type: "foo" }] }),
-      `linux.namespaces[0].type is "foo", expected pid, network, ipc, uts, mount, user, cgroup, time`,
+      `linux.namespaces[0].type is "foo", expected ` +
+      "pid, network, ipc, uts, mount, user, cgroup, time",
     ],
     [minimal((c) => c.hooks = { prestart: [{ path: "/x" }] }), "hooks.prestart is not supported"],
     [[], "is [], expected an object"],
