@@ -3,99 +3,18 @@
  * the namespace; all of them but mount namespaces exist once.
  */
 
-import { EACCES, ENOENT, ENXIO, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
-import { S_IFLNK, S_IFREG } from "../../../ffi/abi/stat.ts";
-import { NSFS_MAGIC } from "../../../ffi/abi/statfs.ts";
-import type { Host } from "../../core/host.ts";
-import type { Credentials } from "../../cred/credentials.ts";
-import { Dentry, type Mount, Path } from "../../vfs/dentry.ts";
-import type { AttrChange, Inode } from "../../vfs/inode.ts";
-import { internalMount, type MountNamespace } from "../../vfs/mounts.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
-import { FIRST_OFFSET, FixedDir, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
-import { GeneratedFs } from "../generated/generated_fs.ts";
-import { GeneratedInode } from "../generated/generated_inode.ts";
+import { EACCES, ENOENT, ENXIO, ESRCH } from "../../../ffi/abi/errno.ts";
+import { S_IFLNK } from "../../../ffi/abi/stat.ts";
+import type { Path } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
+import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { MagicLink } from "./magic_link.ts";
+import { NAMESPACES, type NsFs } from "./ns_fs.ts";
 import { AREA_PROCESS, AREA_THREAD, type TaskRef } from "./task_ref.ts";
 
-/** Names in the order of the directory, with the kind and the number of what they lead to. */
-const NAMESPACES: readonly (readonly [name: string, kind: string, ino: number])[] = [
-  ["cgroup", "cgroup", 4026531835],
-  ["ipc", "ipc", 4026531839],
-  ["mnt", "mnt", 0],
-  ["net", "net", 4026531840],
-  ["pid", "pid", 4026531836],
-  ["pid_for_children", "pid", 4026531836],
-  ["time", "time", 4026531834],
-  ["time_for_children", "time", 4026531834],
-  ["user", "user", 4026531837],
-  ["uts", "uts", 4026531838],
-];
-/** Number of the first mount namespace. */
-const FIRST_MOUNT_NAMESPACE = 4026531841;
 /** Index of a namespace link among the inode numbers of a task: behind its other entries. */
 const INO_INDEX = 1000;
-
-/** The files that stand for namespaces; one file system a kernel. */
-export class NsFs extends GeneratedFs {
-  override readonly type = "nsfs";
-  override readonly root: Inode;
-  override readonly magic = NSFS_MAGIC;
-  override readonly createError = -EACCES;
-  override readonly makeError = -EPERM;
-  private mount: Mount | null = null;
-  private readonly nodes: Map<number, Dentry> = new Map();
-  private lastMountNamespace: number = FIRST_MOUNT_NAMESPACE - 1;
-
-  constructor(host: Host) {
-    super(host);
-    this.source = "nsfs";
-    this.root = new FixedDir(this, null, 0o555);
-  }
-
-  /** Number of a mount namespace, given when it is first asked for. */
-  inoOf(namespace: MountNamespace): number {
-    if (namespace.ino === 0) namespace.ino = ++this.lastMountNamespace;
-    return namespace.ino;
-  }
-
-  /** Where the file for a namespace is. */
-  pathOf(kind: string, ino: number, around: MountNamespace): Path {
-    this.mount ??= internalMount(around.vfs, this);
-    let dentry = this.nodes.get(ino);
-    if (dentry === undefined) {
-      dentry = new Dentry(this, null, `${kind}:[${ino}]`, new NsInode(this, ino, kind));
-      this.nodes.set(ino, dentry);
-    }
-    return new Path(this.mount, dentry);
-  }
-}
-
-class NsInode extends GeneratedInode {
-  readonly kind: string;
-
-  constructor(fs: NsFs, ino: number, kind: string) {
-    super(fs, ino, S_IFREG | 0o444);
-    this.kind = kind;
-    this.blockSize = 4096;
-  }
-
-  override setattr(_change: AttrChange, _cred: Credentials): number {
-    return -EPERM;
-  }
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
-    return new NsFile(this, flags);
-  }
-}
-
-class NsFile extends OpenFile {
-  readonly inode: NsInode;
-
-  constructor(inode: NsInode, flags: number) {
-    super(flags);
-    this.inode = inode;
-  }
-}
 
 class NsLink extends MagicLink {
   private readonly index: number;

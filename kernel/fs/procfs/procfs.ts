@@ -14,7 +14,7 @@ import type { FileSystem } from "../../vfs/inode.ts";
 import { FsType } from "../fs_types.ts";
 import { GeneratedFs } from "../generated/generated_fs.ts";
 import { mayInspect } from "./access.ts";
-import { NsFs } from "./ns_links.ts";
+import { NsFs } from "./ns_fs.ts";
 import {
   HIDEPID_INVISIBLE,
   HIDEPID_NO_ACCESS,
@@ -92,7 +92,7 @@ export class ProcFsType extends FsType {
   constructor(source: ProcSource) {
     super();
     this.source = source;
-    this.namespaces = new NsFs(source.host);
+    this.namespaces = new NsFs(source);
   }
 
   override create(_caller: Caller, _source: string, options: string): FileSystem | number {

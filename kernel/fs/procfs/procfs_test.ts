@@ -28,6 +28,7 @@ import {
   readBytes,
   writeText,
 } from "../../vfs/vfs_testing.ts";
+import { CallLab } from "../../testing/call_lab.ts";
 import { FakeTask, NamelessFile, PLAIN_STAT, ProcLab } from "./proc_testing.ts";
 
 function write(caller: Caller, path: string, text: string): string | number {
@@ -61,7 +62,7 @@ Deno.test("/proc lists what there is of the system, then processes by number", (
   assertEquals(link(lab.root, "/proc/mounts"), "self/mounts");
 });
 
-Deno.test("a reader of /proc meets everybody who stays exactly once while others come and go", () => {
+Deno.test("a reader of /proc meets whoever stays exactly once while others come and go", () => {
   const lab = new ProcLab();
   for (let pid = 10; pid < 30; pid++) lab.source.add(new FakeTask(pid));
   const dir = mustOpen(lab.root, "/proc", 0);
@@ -82,7 +83,7 @@ Deno.test("a reader of /proc meets everybody who stays exactly once while others
   dir.drop();
 });
 
-Deno.test("names of processes have no sign and no leading zero; threads are found but not listed", () => {
+Deno.test("names of processes are plain numbers; threads are found but not listed", () => {
   const lab = new ProcLab();
   lab.source.add(new FakeTask(20));
   lab.source.add(new FakeTask(21, 20));
@@ -94,7 +95,7 @@ Deno.test("names of processes have no sign and no leading zero; threads are foun
   assertEquals(open(lab.root, "/proc/20/task/1"), "ENOENT");
 });
 
-Deno.test("a process that is gone answers ESRCH through what is open, and its number is free again", () => {
+Deno.test("a process that is gone answers ESRCH through what is open", () => {
   const lab = new ProcLab();
   lab.source.add(new FakeTask(20));
   const status = mustOpen(lab.root, "/proc/20/status", 0);
@@ -156,7 +157,7 @@ Deno.test("limits are laid out as Linux lays them out", () => {
   assertEquals(lines.length, 18);
 });
 
-Deno.test("fd links show what was opened, with which access, and opening one opens the file again", () => {
+Deno.test("fd links show what was opened and how; opening one opens the file again", () => {
   const lab = new ProcLab(), files = new FdTable();
   lab.init.files = files;
   writeText(lab.root, "/data", "hello");
@@ -239,7 +240,7 @@ Deno.test("strangers may look at what is public and at nothing else", () => {
   assertEquals(errno(io.read(new BufferCursor(new Uint8Array(9)), 0)), "EACCES");
 });
 
-Deno.test("files belong to the effective user, or to root when the process must not be inspected", () => {
+Deno.test("files belong to the effective user, or to root when nobody may look", () => {
   const lab = new ProcLab();
   const task = lab.source.add(new FakeTask(50));
   task.files = new FdTable();
@@ -323,6 +324,15 @@ Deno.test("links to namespaces lead to files that stand for them", () => {
   const file = mustOpen(lab.root, "/proc/self/ns/uts", 0);
   const fd = lab.root.files.install(file, false, 10);
   assertEquals(link(lab.root, `/proc/self/fd/${fd}`), "uts:[4026531838]");
+  const NS_GET_USERNS = 0xb701, NS_GET_PARENT = 0xb702, NS_GET_NSTYPE = 0xb703;
+  const { mm: user } = new CallLab().task;
+  assertEquals(file.ioctl(NS_GET_NSTYPE, 0, user), 0x04000000);
+  assertEquals(errno(file.ioctl(NS_GET_PARENT, 0, user)), "EINVAL");
+  assertEquals(errno(file.ioctl(NS_GET_USERNS, 0, user)), "EMFILE");
+  lab.init.limits = { soft: Array<number>(16).fill(10), hard: [] };
+  const userFd = file.ioctl(NS_GET_USERNS, 0, user);
+  assertEquals(link(lab.root, `/proc/self/fd/${userFd}`), "user:[4026531837]");
+  assertEquals(lab.root.files.isCloexec(userFd), true);
 });
 
 Deno.test("hidepid hides processes of others", () => {
