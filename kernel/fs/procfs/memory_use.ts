@@ -8,6 +8,7 @@ import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { PAGE_FILE, PAGE_SHARED } from "../../mm/pages.ts";
 import { VM_LOCKED, type Vma } from "../../mm/vma.ts";
+import type { ProcSource } from "./source.ts";
 
 /** In pages. */
 export class MemoryUse {
@@ -34,8 +35,25 @@ export class MemoryUse {
   }
 }
 
-/** What a process has, all areas together. */
-export function memoryUse(mm: MemoryManager): MemoryUse {
+/** How long what was found of another process's memory counts: one look of top(1) reads several files. */
+const FRESH_NS = 2_000_000;
+let lastMm: MemoryManager | null = null;
+let lastUse: MemoryUse = new MemoryUse();
+let lastNs: number = 0;
+
+/** What a process has, all areas together; for others than itself up to 2 ms old. */
+export function memoryUse(mm: MemoryManager, source: ProcSource): MemoryUse {
+  if (source.current()?.mm === mm) return measure(mm);
+  const now = source.host.monotonicNs();
+  if (mm !== lastMm || mm.isDestroyed || now - lastNs >= FRESH_NS || now < lastNs) {
+    lastUse = measure(mm);
+    lastNs = now;
+    lastMm = mm;
+  }
+  return lastUse;
+}
+
+function measure(mm: MemoryManager): MemoryUse {
   const use = new MemoryUse();
   const { pages, vmas } = mm;
   for (let i = 0; i < pages.length; i++) {

@@ -111,7 +111,7 @@ function oomScore(task: ProcTask, source: ProcSource): string {
   const { mm, oomScoreAdj } = task;
   if (mm === null || oomScoreAdj === -1000) return "0\n";
   const total = source.host.memoryBytes / 4096;
-  const badness = memoryUse(mm).resident * 1000 / total + oomScoreAdj;
+  const badness = memoryUse(mm, source).resident * 1000 / total + oomScoreAdj;
   return `${Math.max(0, Math.trunc((1000 + badness) * 2 / 3))}\n`;
 }
 

@@ -5,7 +5,7 @@ import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { mayInspect } from "./access.ts";
 import { cpuList, cpuMask, hex64, right, ticks } from "./format.ts";
-import { type MemoryUse, memoryUse } from "./memory_use.ts";
+import { memoryUse } from "./memory_use.ts";
 import type { ProcSource, ProcTask, SignalBits, TaskStat } from "./source.ts";
 
 const RLIMIT_RSS = 5, RLIMIT_SIGPENDING = 11;
@@ -37,7 +37,7 @@ function lowBits(set: SignalBits): number {
 export function statLine(task: ProcTask, source: ProcSource, whole: boolean): string {
   const s = task.stat(whole), { mm } = task;
   const isPermitted = mayInspect(source, task);
-  const rss = mm === null ? 0 : memoryUse(mm).resident;
+  const rss = mm === null ? 0 : memoryUse(mm, source).resident;
   const rssLimit = task.limits.soft[RLIMIT_RSS] ?? Infinity;
   const program = mm?.program;
   const own = isPermitted && program !== undefined;
@@ -101,10 +101,10 @@ function textPages(mm: MemoryManager): number {
   return Math.ceil(codeEnd / PAGE_SIZE) - Math.floor(codeStart / PAGE_SIZE);
 }
 
-export function statmLine(task: ProcTask): string {
+export function statmLine(task: ProcTask, source: ProcSource): string {
   const { mm } = task;
   if (mm === null) return "0 0 0 0 0 0 0\n";
-  const use = memoryUse(mm), { counters } = mm;
+  const use = memoryUse(mm, source), { counters } = mm;
   return `${counters.total} ${use.resident} ${use.file + use.shared} ${textPages(mm)} 0 ` +
     `${counters.data + counters.stack} 0\n`;
 }
@@ -120,7 +120,7 @@ export function statusText(task: ProcTask, source: ProcSource, whole: boolean): 
     `Gid:\t${cred.gid}\t${cred.egid}\t${cred.sgid}\t${cred.fsgid}\n` +
     `FDSize:\t${files === null ? 0 : files.size}\nGroups:\t${cred.groups.join(" ")} \n` +
     `NStgid:\t${task.tgid}\nNSpid:\t${task.tid}\nNSpgid:\t${s.pgrp}\nNSsid:\t${s.session}\n` +
-    "Kthread:\t0\n" + (mm === null ? "" : memoryLines(mm)) +
+    "Kthread:\t0\n" + (mm === null ? "" : memoryLines(mm, source)) +
     `Threads:\t${s.threads}\n` + signalLines(s, task) + capabilityLines(task) +
     `NoNewPrivs:\t${cred.noNewPrivs ? 1 : 0}\nSeccomp:\t0\nSeccomp_filters:\t0\n` +
     "Speculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n" +
@@ -135,8 +135,8 @@ function escapeName(name: string): string {
   return name.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
 
-function memoryLines(mm: MemoryManager): string {
-  const use: MemoryUse = memoryUse(mm), { counters } = mm, text = textPages(mm);
+function memoryLines(mm: MemoryManager, source: ProcSource): string {
+  const use = memoryUse(mm, source), { counters } = mm, text = textPages(mm);
   // Page tables: a page for 512 pages, and four above them.
   const tables = Math.ceil(counters.total / 512) + 4;
   return size("VmPeak", counters.peak) + size("VmSize", counters.total) +
