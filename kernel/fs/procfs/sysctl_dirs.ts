@@ -1,7 +1,11 @@
 /** The tree of /proc/sys (sysctl(8)): plain settings of sysctl_table.ts, and those that live elsewhere in the kernel. */
 
-import { EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
+import { EACCES, EINVAL } from "../../../ffi/abi/errno.ts";
+import { O_ACCMODE, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { FixedDir } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
@@ -104,6 +108,12 @@ class SysctlInode extends TextInode {
     return true;
   }
 
+  /** What nobody may write, root cannot open for it either. */
+  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+    const writes = (flags & O_ACCMODE) !== O_RDONLY;
+    return writes && (this.mode & 0o222) === 0 ? -EACCES : super.open(dentry, flags, cred);
+  }
+
   override render(): string {
     const live = LIVE.get(this.path);
     return (live?.read(this.source) ?? this.source.sysctl.get(this.path)) + "\n";
@@ -111,12 +121,11 @@ class SysctlInode extends TextInode {
 
   /** Values are written at once, from the beginning: later parts of a text are taken and dropped. */
   override store(text: string, offset: number): number {
-    if ((this.mode & 0o222) === 0) return -EPERM;
     if (offset > 0) return text.length;
     const live = LIVE.get(this.path);
     const r = live === undefined
       ? this.source.sysctl.set(this.path, text)
-      : live.write?.(this.source, text) ?? -EPERM;
+      : live.write?.(this.source, text) ?? -EINVAL;
     return r < 0 ? r : text.length;
   }
 }
