@@ -57,6 +57,9 @@ export class HostFile extends OpenFile {
   override get isSeekable(): boolean {
     return this.inode.kind === REGULAR;
   }
+  override get writesAll(): boolean {
+    return this.inode.kind !== REGULAR;
+  }
 
   override read(io: IoCursor, offset: number): number {
     const { inode } = this;

@@ -1,0 +1,263 @@
+/** `dvisor do`: exit codes, standard files, options, volumes, bundles. Terminals: terminal_test.ts. */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { describe, doCommand, dvisor, dvisorCommand, run } from "../harness/dvisor.ts";
+import { runClean } from "../harness/leftovers.ts";
+import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
+
+const noPython = PYTHON === null ? "no python3 on this machine" : null;
+
+function inSandbox(options: readonly string[], script: string): string[] {
+  return [...doCommand("systrap", ...options), "sh", "-c", script];
+}
+
+async function prints(options: readonly string[], script: string, expected: string): Promise<void> {
+  const result = await run(inSandbox(options, script), { timeoutS: 30 });
+  assertEquals(result.code, 0, describe(result));
+  assertEquals(result.stdout, expected, describe(result));
+}
+
+async function withDirectory(fn: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir({ prefix: "dvisor-cli-" });
+  try {
+    await fn(dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+for (
+  const [script, code] of [
+    ["exit 0", 0],
+    ["exit 1", 1],
+    ["exit 255", 255],
+    ["exit 256", 0],
+    ["kill -TERM $$", 143],
+    ["kill -KILL $$", 137],
+    ["kill -SEGV $$", 139],
+    ["exec /no/such", 127],
+    ["exec /etc/passwd", 126],
+    ["sleep 100 & kill $!; wait $!", 143],
+  ] as const
+) {
+  Deno.test({
+    ...named(`the exit code of "${script}" is ${code}`, noPython),
+    fn: async () => {
+      const result = await runClean(inSandbox([], script), { timeoutS: 30 });
+      assertEquals(result.code, code, describe(result));
+    },
+  });
+}
+
+Deno.test({
+  ...named("orphans of the first process end with it", noPython),
+  fn: async () => {
+    const script = "for i in 1 2 3; do (setsid sleep 500 &) ; done; echo started";
+    const result = await runClean(inSandbox([], script), { timeoutS: 30 });
+    assertEquals([result.code, result.stdout], [0, "started\n"], describe(result));
+    assertEquals(result.elapsedMs < 20_000, true, "did not wait for them");
+  },
+});
+
+Deno.test("standard input is a pipe, and ends", async () => {
+  const text = "line\n".repeat(50_000);
+  const result = await run(
+    inSandbox([], "wc -lc; readlink /proc/self/fd/0 > /dev/null; echo end"),
+    {
+      stdin: text,
+    },
+  );
+  assertEquals(result.stdout.split(/\s+/).filter((x) => x !== ""), ["50000", "250000", "end"]);
+});
+
+Deno.test("stdout and stderr stay apart, and much goes through", async () => {
+  const script = "head -c 3000000 /dev/zero | tr '\\0' x; echo problem >&2";
+  const result = await run(inSandbox([], script));
+  assertEquals([result.stdout.length, result.stderr], [3_000_000, "problem\n"], describe(result));
+});
+
+Deno.test("standard files may be files, also for appending", async () => {
+  await withDirectory(async (dir) => {
+    await Deno.writeTextFile(`${dir}/in`, "from a file\nsecond\n");
+    await Deno.writeTextFile(`${dir}/out`, "before\n");
+    const inner = `read -r a; echo "got $a"; cat >&2; echo again`;
+    const result = await run([
+      "sh",
+      "-c",
+      `"$@" < ${dir}/in >> ${dir}/out 2> ${dir}/err`,
+      "sh",
+      ...inSandbox([], inner),
+    ]);
+    assertEquals(result.code, 0, describe(result));
+    assertEquals(await Deno.readTextFile(`${dir}/out`), "before\ngot from a file\nagain\n");
+    assertEquals(await Deno.readTextFile(`${dir}/err`), "second\n");
+  });
+});
+
+Deno.test("standard files may be closed, or /dev/null, or /dev/full", async () => {
+  const shell = (redirect: string, inner: string) =>
+    run(["sh", "-c", `"$@" ${redirect}`, "sh", ...inSandbox([], inner)], { timeoutS: 30 });
+  const nothing = await shell("< /dev/null", "cat; echo end");
+  assertEquals(nothing.stdout, "end\n", describe(nothing));
+  const full = await shell("> /dev/full", "echo x 2>/dev/null || echo failed >&2");
+  assertEquals(full.stderr, "failed\n", describe(full));
+  const closed = await shell("<&- 2>&-", "echo still here");
+  assertEquals(closed.stdout, "still here\n", describe(closed));
+});
+
+Deno.test("a reader that goes away ends a writer in the sandbox", async () => {
+  const result = await run([
+    "bash",
+    "-c",
+    `"$@" | head -n 1; echo "\${PIPESTATUS[0]}"`,
+    "bash",
+    ...inSandbox([], "yes"),
+  ], { timeoutS: 30 });
+  assertEquals(result.stdout, "y\n141\n", describe(result));
+});
+
+Deno.test("what is written stays in the sandbox", async () => {
+  await withDirectory(async (dir) => {
+    await Deno.writeTextFile(`${dir}/kept`, "as it was\n");
+    const script = `cd ${dir} && echo new > kept && rm -f kept && mkdir sub && echo x > sub/y && ` +
+      `ls && echo z > /etc/dvisor-test && cat /etc/dvisor-test && rm -rf /usr/share/doc && echo done`;
+    await prints([], script, "sub\nz\ndone\n");
+    assertEquals([...Deno.readDirSync(dir)].map((e) => e.name), ["kept"]);
+    assertEquals(await Deno.readTextFile(`${dir}/kept`), "as it was\n");
+  });
+});
+
+Deno.test("environment, directory, user and host name are the caller's or those that are asked for", async () => {
+  await prints(["--env", "A=1", "--env", "B=x y", "--env", "A=2"], 'echo "$A $B"', "2 x y\n");
+  await prints(["--env", "HOME"], 'echo "${HOME-none}"', "none\n");
+  await prints(["--cwd", "/usr/bin"], "pwd", "/usr/bin\n");
+  await prints(["--hostname", "box"], "uname -n; cat /proc/sys/kernel/hostname", "box\nbox\n");
+  await prints([], "uname -n; uname -r | cut -d. -f1,2", "dvisor\n6.12\n");
+  await withDirectory(async (dir) => {
+    const result = await run(inSandbox([], "pwd"), { cwd: dir });
+    assertEquals(result.stdout, `${dir}\n`, describe(result));
+  });
+});
+
+Deno.test({
+  ...named("--user runs as another user, with permissions that count", isRoot ? null : "not root"),
+  fn: () =>
+    prints(
+      ["--user", "1234:567"],
+      "id -u; id -g; cat /etc/shadow 2> /dev/null || echo refused; touch /etc/x 2>/dev/null || echo refused",
+      "1234\n567\nrefused\nrefused\n",
+    ),
+});
+
+Deno.test("--volume shows a directory; with ro it cannot be written", async () => {
+  await withDirectory(async (dir) => {
+    Deno.mkdirSync(`${dir}/src`);
+    await Deno.writeTextFile(`${dir}/src/f`, "data\n");
+    await prints(
+      ["--volume", `${dir}/src:/mnt`],
+      "cat /mnt/f; echo written > /mnt/g; mkdir /mnt/d; mv /mnt/g /mnt/d/h; ln -s h /mnt/d/l; cat /mnt/d/l",
+      "data\nwritten\n",
+    );
+    assertEquals(await Deno.readTextFile(`${dir}/src/d/h`), "written\n");
+    await prints(
+      ["--volume", `${dir}/src:/mnt:ro`],
+      "echo x 2>/dev/null > /mnt/z || echo refused; rm /mnt/f 2>/dev/null || echo refused; cat /mnt/f",
+      "refused\nrefused\ndata\n",
+    );
+    await prints(["--volume", `${dir}/src/f:/mnt/single`], "cat /mnt/single", "data\n").catch(
+      async () => await prints(["--volume", `${dir}/src/f:/etc/hosts`], "cat /etc/hosts", "data\n"),
+    );
+  });
+});
+
+Deno.test("--rw writes through to the host", async () => {
+  await withDirectory(async (dir) => {
+    Deno.mkdirSync(`${dir}/root`);
+    const busybox = "/bin/busybox";
+    if (lacks(["busybox"]) !== null) return;
+    await Deno.copyFile(busybox, `${dir}/root/busybox`);
+    const result = await run([
+      ...doCommand("systrap", "--rw", "--root", `${dir}/root`),
+      "/busybox",
+      "sh",
+      "-c",
+      "echo through > /file; /busybox ls /",
+    ]);
+    assertEquals(result.code, 0, describe(result));
+    assertEquals(await Deno.readTextFile(`${dir}/root/file`), "through\n");
+  });
+});
+
+Deno.test("--strace writes calls with their arguments to the debug log", async () => {
+  await withDirectory(async (dir) => {
+    const log = `${dir}/log`;
+    const result = await run(inSandbox(["--strace", "--debug-log", log], "cat /etc/hostname"));
+    assertEquals(result.code, 0, describe(result));
+    assertEquals(result.stderr, "");
+    const text = await Deno.readTextFile(log);
+    assertMatch(text, /openat\(.*"\/etc\/hostname"/);
+    assertMatch(text, /execve\(/);
+  });
+});
+
+Deno.test("help, version, syscalls and doctor say what they should", async () => {
+  const version = await dvisor(["--version"]);
+  assertMatch(version.stdout, /^dvisor version \d+\.\d+\.\d+/);
+  const help = await dvisor(["help"]);
+  for (const verb of ["do", "run", "spec", "syscalls", "doctor"]) {
+    assertMatch(help.stdout, new RegExp(`^\\s+${verb}\\b`, "m"));
+    const one = await dvisor(["help", verb]);
+    assertEquals(one.code, 0);
+    assertMatch(one.stdout, /Usage: dvisor /);
+  }
+  const calls = await dvisor(["syscalls"]);
+  assertMatch(calls.stdout, /\bopenat2?\b/);
+  assertEquals(calls.stdout.split("\n").length > 200, true, "about 220 calls");
+  const doctor = await dvisor(["doctor"]);
+  assertMatch(doctor.stdout, /systrap/);
+  assertMatch(doctor.stdout, /seccomp/);
+});
+
+Deno.test({
+  ...named("run runs a bundle, spec writes one", noPython ?? lacks(["busybox"])),
+  fn: () =>
+    withDirectory(async (dir) => {
+      const spec = await dvisor(["spec", "--bundle", dir]);
+      assertEquals(spec.code, 0, describe(spec));
+      const again = await dvisor(["spec", "--bundle", dir]);
+      assertEquals(again.code, 1, "an existing one is left alone");
+      const config = JSON.parse(await Deno.readTextFile(`${dir}/config.json`));
+      Deno.mkdirSync(`${dir}/rootfs/bin`, { recursive: true });
+      await Deno.copyFile("/bin/busybox", `${dir}/rootfs/bin/busybox`);
+      await Deno.symlink("busybox", `${dir}/rootfs/bin/sh`);
+      config.process.terminal = false;
+      config.process.args = ["/bin/sh", "-c", 'busybox id -u; echo "$X"; busybox pwd; exit 5'];
+      config.process.env = ["PATH=/bin", "X=from the bundle"];
+      config.process.cwd = "/bin";
+      await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify(config));
+      const result = await run([...dvisorCommand(), "run", "--bundle", dir, "box"]);
+      assertEquals(result.stdout, "0\nfrom the bundle\n/bin\n", describe(result));
+      assertEquals(result.code, 5);
+    }),
+});
+
+Deno.test({
+  ...named("signals to dvisor reach the command", noPython),
+  fn: async () => {
+    const script = [
+      ...inSandbox([], 'trap "echo caught; exit 9" TERM; echo ready; while :; do sleep 0.05; done'),
+    ];
+    const child = new Deno.Command(script[0]!, {
+      args: script.slice(1),
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (!text.includes("ready")) text += (await reader.read()).value ?? "";
+    child.kill("SIGTERM");
+    for (let r = await reader.read(); !r.done; r = await reader.read()) text += r.value;
+    assertEquals([text, (await child.status).code], ["ready\ncaught\n", 9]);
+  },
+});
