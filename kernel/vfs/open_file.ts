@@ -16,7 +16,11 @@ import type { DirSink, Inode } from "./inode.ts";
 import { notifyClose } from "./notify.ts";
 
 export const POLLIN = 1, POLLPRI = 2, POLLOUT = 4, POLLERR = 8, POLLHUP = 0x10, POLLNVAL = 0x20;
-export const POLLRDNORM = 0x40, POLLRDBAND = 0x80, POLLWRNORM = 0x100, POLLRDHUP = 0x2000;
+export const POLLRDNORM = 0x40,
+  POLLRDBAND = 0x80,
+  POLLWRNORM = 0x100,
+  POLLWRBAND = 0x200,
+  POLLRDHUP = 0x2000;
 
 const O_ACCMODE = 3,
   O_WRONLY = 1,

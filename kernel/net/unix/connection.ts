@@ -26,6 +26,7 @@ import {
   POLLOUT,
   POLLRDHUP,
   POLLRDNORM,
+  POLLWRBAND,
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
 import { Backlog } from "../backlog.ts";
@@ -35,7 +36,7 @@ import { findSocket } from "./find_socket.ts";
 import { nameOf } from "./unix_names.ts";
 import { callerCredentials, shutsReading, shutsWriting, UnixSocket } from "./unix_socket.ts";
 
-export const WRITABLE: number = POLLOUT | POLLWRNORM;
+export const WRITABLE: number = POLLOUT | POLLWRNORM | POLLWRBAND;
 export const READABLE: number = POLLIN | POLLRDNORM;
 
 export abstract class ConnectionSocket extends UnixSocket {

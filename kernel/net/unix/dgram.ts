@@ -6,7 +6,6 @@
 import {
   EAGAIN,
   ECONNREFUSED,
-  ECONNRESET,
   EMSGSIZE,
   ENOTCONN,
   EOPNOTSUPP,
@@ -89,11 +88,13 @@ export class UnixDgram extends UnixSocket {
 
   override send(io: IoCursor, message: Message): number {
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
-    const to = this.destination(message);
-    if (typeof to === "number") return to;
-    if (this.isWriteShut) return -EPIPE;
+    if (message.name.length === 0 && this.peer === null) return -ENOTCONN;
     const length = io.remaining;
     if (length > this.options.sendBytes - MESSAGE_OVERHEAD) return -EMSGSIZE;
+    if (this.isWriteShut) return -EPIPE;
+    const to = this.destination(message);
+    if (typeof to === "number") return to;
+    if (this.options.passCredentials) this.autobind();
     if (to.isReadShut) return -EPIPE;
     if (to.incoming.count > MAX_MESSAGES || to.isOverfull(length, this)) {
       this.blockedOn = to.queue;
@@ -179,13 +180,8 @@ export class UnixDgram extends UnixSocket {
   protected override release(): void {
     this.unbind();
     this.isClosed = true;
-    const had = this.incoming.count > 0;
     this.incoming.free();
-    for (const sender of [...this.senders]) {
-      // One that was connected to both ways hears of it, as on Linux.
-      if (sender.peer === this && this.peer === sender && had) sender.error = ECONNRESET;
-      sender.queue.wake(WRITABLE);
-    }
+    for (const sender of this.senders) sender.queue.wake(WRITABLE);
     this.setPeer(null);
     this.queue.wake(WRITABLE);
   }

@@ -1,7 +1,7 @@
 /** SOCK_SEQPACKET of unix(7): connections that keep message boundaries. */
 
 import { EAGAIN, EMSGSIZE, ENOTCONN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
-import { MSG_EOR, MSG_OOB, SOCK_SEQPACKET } from "../../../ffi/abi/socket.ts";
+import { MSG_OOB, SOCK_SEQPACKET } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import type { Message } from "../message.ts";
@@ -28,7 +28,7 @@ export class UnixSeqpacket extends ConnectionSocket {
     return this.incoming.charge;
   }
   override get pendingBytes(): number {
-    return this.incoming.firstLength;
+    return this.incoming.bytes;
   }
   protected override get hasIncoming(): boolean {
     return this.incoming.count > 0;
@@ -46,6 +46,7 @@ export class UnixSeqpacket extends ConnectionSocket {
     const length = io.remaining;
     if (length > from.options.sendBytes - MESSAGE_OVERHEAD) return -EMSGSIZE;
     if (room < length || room <= 0) return -EAGAIN;
+    if (from.options.passCredentials) from.autobind();
     const datagram = new Datagram(length, nameBytes(from.name));
     datagram.credentials = from.credentialsFor(message, this);
     const r = this.incoming.push(io, datagram);
@@ -59,9 +60,9 @@ export class UnixSeqpacket extends ConnectionSocket {
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     const { peer, incoming } = this, before = incoming.charge;
     if (peer === null) return -ENOTCONN;
+    if (this.error !== 0) return this.takeError();
     if (incoming.count === 0) return this.nothing();
     const n = incoming.pull(io, message);
-    if (n >= 0) message.outFlags |= MSG_EOR;
     if (incoming.charge !== before) peer.onPeerRead(before, incoming.charge);
     return n;
   }

@@ -125,9 +125,9 @@ function collect(t: Task, socket: Socket): number {
   let total = progress.done;
   if (total > 0) io.advance(total);
   const wanted = total + io.remaining;
-  const target = (flags & MSG_WAITALL) !== 0
-    ? wanted
-    : Math.min(socket.options.receiveLowWater, wanted);
+  // A look at a UNIX socket does not wait for more, one at TCP does.
+  const waitsForAll = (flags & MSG_WAITALL) !== 0 && !(isPeek && socket.family === AF_UNIX);
+  const target = waitsForAll ? wanted : Math.min(socket.options.receiveLowWater, wanted);
   let n: number;
   do {
     message.skipped = isPeek ? total : 0;

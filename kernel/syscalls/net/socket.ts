@@ -1,11 +1,10 @@
 /** Making, naming and connecting sockets: socket(2), socketpair(2), bind(2), listen(2), accept(2), connect(2), shutdown(2). */
 
-import { EAGAIN, EINPROGRESS, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINPROGRESS, EINVAL, EMFILE } from "../../../ffi/abi/errno.ts";
 import { SHUT_RDWR, SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../../ffi/abi/socket.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
-import { EMFILE } from "../../../ffi/abi/errno.ts";
 import { installNew } from "../io/install.ts";
 import { installPair } from "../io/pipe.ts";
 import { READABLE, WRITABLE } from "../io/transfer.ts";
@@ -29,13 +28,16 @@ export function sysSocket(t: Task, a: SyscallArgs): number {
 export function sysSocketpair(t: Task, a: SyscallArgs): number {
   const flags = a.i32(1) & ~TYPE_MASK, type = a.i32(1) & TYPE_MASK;
   if (flags & ~TYPE_FLAGS) return -EINVAL;
+  // Linux stores the descriptors first.
+  const addr = a.u64(3);
+  if (t.mm.store32(addr, 0) < 0 || t.mm.store32(addr + 4, 0) < 0) return -EFAULT;
   const family = t.kernel.net.familyOf(a.i32(0), type);
   if (typeof family === "number") return family;
   const pair = family.createPair(t, type, a.i32(2));
   if (typeof pair === "number") return pair;
   pair[0].flags |= flags & SOCK_NONBLOCK;
   pair[1].flags |= flags & SOCK_NONBLOCK;
-  return installPair(t, a.u64(3), pair[0], pair[1], (flags & SOCK_CLOEXEC) !== 0);
+  return installPair(t, addr, pair[0], pair[1], (flags & SOCK_CLOEXEC) !== 0);
 }
 
 export function sysBind(t: Task, a: SyscallArgs): number {
