@@ -16,11 +16,13 @@ import { MemfdStore } from "./fs/tmpfs/memfd.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
 import { type HostEvents, Loop } from "./loop.ts";
 import { FifoOpener } from "./ipc/fifo.ts";
+import { IpcNamespace } from "./ipc/sysv/ipc_namespace.ts";
 import { MemoryContext } from "./mm/memory_context.ts";
 import { registerFamilies } from "./net/families.ts";
 import { NetNamespace } from "./net/net_namespace.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
+import { TaskIpcClock } from "./task/ipc_clock.ts";
 import { type Kernel, Scratch } from "./task/kernel_services.ts";
 import { PidNamespace } from "./task/pid_namespace.ts";
 import { KernelProcSource } from "./task/proc/proc_source.ts";
@@ -61,6 +63,7 @@ export class SandboxKernel implements Kernel {
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
   readonly net: NetNamespace;
+  readonly ipc: IpcNamespace;
   readonly terminals: Terminals;
   /** What /proc and /sys show. */
   readonly proc: KernelProcSource;
@@ -93,6 +96,7 @@ export class SandboxKernel implements Kernel {
     this.vfs.special.fifo = new FifoOpener(this.memory.frames);
     this.loop = new Loop(this, host, () => this.memory.reclaim());
     this.proc = new KernelProcSource(this, CpuInfo.fromHost(options.cpuInfo ?? ""));
+    this.ipc = new IpcNamespace(this.memory, new TaskIpcClock(this), this.proc.sysctl);
     registerFileSystems(this, this.proc);
     registerMemoryDevices(this.vfs.special, host, this);
     const hooks = new TaskTerminalHooks(this);

@@ -13,6 +13,9 @@ import type { MemoryContext } from "./memory_context.ts";
 const EAGER_BYTES = 64 << 20;
 const CHUNK = CHUNK_SIZE / PAGE_SIZE;
 
+/** Device number of the tmpfs that the kernel keeps shared memory in. */
+export const SHMEM_DEV = 1;
+
 let nextIno = 1;
 
 export class SharedAnon extends Backing {
@@ -26,13 +29,13 @@ export class SharedAnon extends Backing {
   private readonly pieces: Map<number, number> = new Map();
   private readonly piecePages: number;
 
-  /** `bytes`: a multiple of the page size. */
-  constructor(ctx: MemoryContext, bytes: number) {
+  /** `bytes`: a multiple of the page size. `inode`: what it is known as, if it has a name of its own. */
+  constructor(ctx: MemoryContext, bytes: number, inode: FileIdentity | null = null) {
     super();
     this.ctx = ctx;
     this.bytes = bytes;
     this.piecePages = bytes <= EAGER_BYTES ? bytes / PAGE_SIZE : CHUNK;
-    this.inode = { dev: 1, ino: nextIno++ };
+    this.inode = inode ?? { dev: SHMEM_DEV, ino: nextIno++ };
   }
 
   /** Reserve all frames of a small one: 0 or -ENOMEM. */
@@ -88,6 +91,15 @@ export class SharedAnon extends Backing {
       at += n;
     }
     return 0;
+  }
+
+  /** Pages that the host has given. */
+  residentPages(): number {
+    let pages = 0;
+    for (const [piece, at] of this.pieces) {
+      pages += this.ctx.arena.residentPages(at, this.pagesOf(piece) * PAGE_SIZE);
+    }
+    return pages;
   }
 
   hold(): void {

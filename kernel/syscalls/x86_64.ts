@@ -5,6 +5,7 @@ import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { RESTART_SYS, type Task } from "../task/task.ts";
 import { rows as fsRows } from "./fs/rows.ts";
 import { rows as ioRows } from "./io/rows.ts";
+import { rows as ipcRows } from "./ipc/rows.ts";
 import { rows as mmRows } from "./mm/rows.ts";
 import { rows as netRows } from "./net/rows.ts";
 import { rows as processRows } from "./process/rows.ts";
@@ -17,6 +18,7 @@ import { rows as timeRows } from "./time/rows.ts";
 const FAMILIES: readonly (readonly Row[])[] = [
   fsRows,
   ioRows,
+  ipcRows,
   mmRows,
   netRows,
   processRows,

@@ -20,6 +20,7 @@ import {
   CLONE_PIDFD,
   CLONE_SETTLS,
   CLONE_SIGHAND,
+  CLONE_SYSVSEM,
   CLONE_THREAD,
   CLONE_VFORK,
   CLONE_VM,
@@ -29,8 +30,10 @@ import { EAGAIN, EEXIST, EFAULT, EINVAL, EPERM } from "../../ffi/abi/errno.ts";
 import { type Context, FS_BASE, RAX, RSP } from "../../platform/platform.ts";
 import { BLOCK, IN_GUEST } from "../core/result.ts";
 import { hasCap } from "../cred/credentials.ts";
+import { SemUndoList } from "../ipc/sysv/sem_undo.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { resume } from "./alert.ts";
+import { dropSemUndo } from "./exit.ts";
 import { Limits, RLIMIT_NOFILE, RLIMIT_NPROC } from "./limits.ts";
 import { PidFd } from "./pidfd.ts";
 import { copyRegs, setReg } from "./registers.ts";
@@ -197,6 +200,10 @@ function makeTask(
   child.signals.altSize = task.signals.altSize;
   child.signals.altFlags = task.signals.altFlags;
   if ((flags & (CLONE_VM | CLONE_VFORK)) === CLONE_VM) disableAltStack(child.signals);
+  if ((flags & CLONE_SYSVSEM) !== 0) {
+    task.semUndo ??= new SemUndoList();
+    child.semUndo = task.semUndo.hold();
+  }
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTid = request.childTidAddr;
   return child;
 }
@@ -232,6 +239,7 @@ function undo(task: Task, child: Task, error: number): number {
   child.files.drop();
   child.fs.drop();
   child.sighand.refs--;
+  dropSemUndo(child);
   child.ctx.release();
   child.mm.put();
   const group = child.group;

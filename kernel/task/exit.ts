@@ -37,6 +37,7 @@ export function exitTask(task: Task): void {
   task.files.drop();
   task.fs.drop();
   task.sighand.refs--;
+  dropSemUndo(task);
   chargeUsage(task);
   group.tasks.splice(group.tasks.indexOf(task), 1);
   kernel.pids.tasks.delete(task.tid);
@@ -77,6 +78,12 @@ export function releaseMemory(task: Task): void {
   if (rssKiB > task.group.usage.maxRssKiB) task.group.usage.maxRssKiB = rssKiB;
   task.ctx.release();
   mm.put();
+}
+
+/** Another task that shares the list goes on with it; the last one takes back what was done to semaphores. */
+export function dropSemUndo(task: Task): void {
+  task.semUndo?.drop(task.pid);
+  task.semUndo = null;
 }
 
 /** vfork(2): the parent goes on. */

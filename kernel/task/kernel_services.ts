@@ -9,6 +9,7 @@ import type { MemoryContext } from "../mm/memory_context.ts";
 import type { TimerQueue } from "../time/timer.ts";
 import type { FsTypes } from "../fs/fs_types.ts";
 import type { MemfdStore } from "../fs/tmpfs/memfd.ts";
+import type { IpcNamespace } from "../ipc/sysv/ipc_namespace.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 import type { CpuClock } from "./cpu_clock.ts";
 import type { FutexTable } from "./futex_table.ts";
@@ -29,6 +30,8 @@ export interface Kernel {
   readonly fsTypes: FsTypes;
   /** What sockets share. */
   readonly net: NetNamespace;
+  /** System V IPC and POSIX message queues. */
+  readonly ipc: IpcNamespace;
   /** Where memfd_create(2) puts its files. */
   readonly memfds: MemfdStore;
   /** The task whose call runs now, or ran last. */

@@ -10,6 +10,7 @@ import type { MemoryManager } from "../mm/memory_manager.ts";
 import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
+import type { SemUndoList } from "../ipc/sysv/sem_undo.ts";
 import type { PiState } from "./futex_pi.ts";
 import type { FutexWaiter } from "./futex_table.ts";
 import type { Kernel } from "./kernel_services.ts";
@@ -117,6 +118,8 @@ export class Task {
   readonly sched: SchedAttributes = new SchedAttributes();
   /** Parent that waits in vfork for this task's exec or exit. */
   vforkParent: Task | null = null;
+  /** What semop(2) is to undo at its end, shared with its threads; null until the first SEM_UNDO. */
+  semUndo: SemUndoList | null = null;
   /** Its place in a futex queue, and the PI futexes with waiters that it owns; null until the first. */
   futexWaiter: FutexWaiter | null = null;
   ownedPi: Set<PiState> | null = null;

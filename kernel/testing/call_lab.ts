@@ -6,15 +6,18 @@ import { type AddressSpace, Context, SyscallArgs } from "../../platform/platform
 import { bytesToString, stringToBytes } from "../core/bytes.ts";
 import { rootCredentials } from "../cred/credentials.ts";
 import { FsTypes } from "../fs/fs_types.ts";
+import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import { MemoryContext } from "../mm/memory_context.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
 import { FifoOpener } from "../ipc/fifo.ts";
 import { registerFamilies } from "../net/families.ts";
+import { IpcNamespace } from "../ipc/sysv/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { FutexTable } from "../task/futex_table.ts";
+import { TaskIpcClock } from "../task/ipc_clock.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";
 import { PidNamespace } from "../task/pid_namespace.ts";
@@ -66,6 +69,7 @@ export class LabKernel implements Kernel {
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
   readonly net: NetNamespace;
+  readonly ipc: IpcNamespace;
   readonly bootNs: number = 0;
   hostname: string = "lab";
   domainname: string = "(none)";
@@ -78,6 +82,7 @@ export class LabKernel implements Kernel {
     this.vfs = new Vfs(this.host);
     this.memfds = new MemfdStore(this.vfs, this.newTmpfs());
     this.net = new NetNamespace(this.memory.frames, this.host);
+    this.ipc = new IpcNamespace(this.memory, new TaskIpcClock(this), new SysctlStore());
     registerFamilies(this.net);
     this.vfs.special.fifo = new FifoOpener(this.memory.frames);
   }

@@ -135,6 +135,9 @@ export class FakeSource implements ProcSource {
   machine(): MachineStat {
     return this.totals;
   }
+  sysvipc(kind: string): string {
+    return `${kind}\n`;
+  }
   filesystems(): string {
     return "nodev\tproc\n";
   }

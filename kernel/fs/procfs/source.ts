@@ -128,6 +128,8 @@ export interface ProcSource {
   machine(): MachineStat;
   /** Text of /proc/filesystems. */
   filesystems(): string;
+  /** Text of a file of /proc/sysvipc. */
+  sysvipc(kind: "shm" | "sem" | "msg"): string;
   /** uname(2). */
   hostname: string;
   domainname: string;

@@ -39,26 +39,9 @@ export const SYSTEM_FILES: ReadonlyMap<string, SystemFile> = new Map([
   ["softirqs", made((s) => cpuHeader(20, "", s))],
   ["stat", made(stat)],
   ["swaps", text("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")],
-  [
-    "sysvipc/msg",
-    text(
-      "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid" +
-        "      stime      rtime      ctime\n",
-    ),
-  ],
-  [
-    "sysvipc/sem",
-    text(
-      "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n",
-    ),
-  ],
-  [
-    "sysvipc/shm",
-    text(
-      "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid" +
-        "  cgid      atime      dtime      ctime                   rss                  swap\n",
-    ),
-  ],
+  ["sysvipc/msg", made((s) => s.sysvipc("msg"))],
+  ["sysvipc/sem", made((s) => s.sysvipc("sem"))],
+  ["sysvipc/shm", made((s) => s.sysvipc("shm"))],
   [
     "tty/drivers",
     text(

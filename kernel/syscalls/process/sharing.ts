@@ -23,6 +23,7 @@ import {
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { NAMESPACE_FLAGS } from "../../task/clone.ts";
+import { dropSemUndo } from "../../task/exit.ts";
 import type { Task } from "../../task/task.ts";
 import { mayAttach } from "./pidfd.ts";
 
@@ -43,6 +44,7 @@ export function sysUnshare(t: Task, a: SyscallArgs): number {
   if ((flags & (NAMESPACE_FLAGS | CLONE_NEWTIME)) !== 0) {
     return hasCap(t.cred, CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
   }
+  if ((flags & CLONE_SYSVSEM) !== 0) dropSemUndo(t);
   if ((flags & CLONE_FS) !== 0 && t.fs.refs > 1) {
     const fs = t.fs.copy();
     t.fs.drop();
@@ -80,8 +82,9 @@ export function sysKcmp(t: Task, a: SyscallArgs): number {
       return order(one.fs, two.fs);
     case KCMP_SIGHAND:
       return order(one.sighand, two.sighand);
-    case KCMP_IO:
     case KCMP_SYSVSEM:
+      return order(one.semUndo ?? one, two.semUndo ?? two);
+    case KCMP_IO:
       return order(one, two);
     default:
       return -EINVAL;

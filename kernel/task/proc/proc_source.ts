@@ -5,6 +5,7 @@ import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
 import { NetTables } from "../../fs/procfs/net_tables.ts";
 import type { MachineStat, ProcSource, ProcTask } from "../../fs/procfs/source.ts";
 import { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
+import { msgText, semText, shmText } from "../../ipc/sysv/proc_text.ts";
 import { threadUserNs } from "../cpu_clock.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { BLOCKED, DEAD, STOPPED } from "../task.ts";
@@ -88,6 +89,11 @@ export class KernelProcSource implements ProcSource {
       loads: this.loadAverage.read(now, userNs + systemNs),
       usedBytes: memory.frames.usedBytes,
     };
+  }
+
+  sysvipc(kind: "shm" | "sem" | "msg"): string {
+    const { ipc } = this.kernel;
+    return kind === "shm" ? shmText(ipc) : kind === "sem" ? semText(ipc) : msgText(ipc);
   }
 
   filesystems(): string {

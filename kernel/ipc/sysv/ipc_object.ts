@@ -1,0 +1,175 @@
+/**
+ * What System V shared memory, semaphore sets and message queues have in common: owner, mode, key and identifier, and
+ * the table that finds them (sysvipc(7), ipc/util.c). What they are for is in shm.ts, semaphores.ts, messages.ts.
+ */
+
+import { CAP_IPC_OWNER, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
+import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
+import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE } from "../../../ffi/abi/ipc.ts";
+import { type Credentials, hasCap, inGroup } from "../../cred/credentials.ts";
+
+/** Permission bits as the calls ask for them: for owner, group and others at once. */
+export const IPC_READ = 0o444, IPC_WRITE = 0o222, IPC_EXEC = 0o111;
+
+/** An identifier is a sequence number above this many bits of index. */
+const INDEX_BITS = 15;
+const MAX_INDEXES = 1 << INDEX_BITS;
+const MAX_SEQ = 0xffff;
+/** Indexes are reused late: new objects take the next one of at least this many in turn. */
+const MIN_CYCLE = 64;
+
+/** Who may use an object; replaced by IPC_SET. */
+export interface IpcOwner {
+  readonly uid: number;
+  readonly gid: number;
+  /** The low nine bits count. */
+  readonly mode: number;
+}
+
+export abstract class IpcObject {
+  /** IPC_PRIVATE: found by its identifier only. */
+  key: number;
+  /** Set by the table. */
+  id: number = -1;
+  seq: number = 0;
+  uid: number;
+  gid: number;
+  readonly cuid: number;
+  readonly cgid: number;
+  mode: number;
+  /** Of its creation or last change, seconds. */
+  ctimeSec: number;
+  /** IPC_RMID: whoever sleeps in a call on it gets EIDRM. */
+  isRemoved: boolean = false;
+
+  constructor(key: number, flags: number, cred: Credentials, nowSec: number) {
+    this.key = key;
+    this.uid = this.cuid = cred.euid;
+    this.gid = this.cgid = cred.egid;
+    this.mode = flags & 0o777;
+    this.ctimeSec = nowSec;
+  }
+
+  /** ipcperms(): may `cred` do what `wanted` (IPC_READ | ...; the mode bits of a get call) says? 0 or -EACCES. */
+  permission(wanted: number, cred: Credentials): number {
+    const asked = ((wanted >> 6) | (wanted >> 3) | wanted) & 7;
+    let granted = this.mode;
+    if (cred.euid === this.cuid || cred.euid === this.uid) granted >>= 6;
+    else if (inGroup(cred, this.cgid) || inGroup(cred, this.gid)) granted >>= 3;
+    return (asked & ~granted) === 0 || hasCap(cred, CAP_IPC_OWNER) ? 0 : -EACCES;
+  }
+
+  /** May `cred` remove or change it? 0 or -EPERM. */
+  mayControl(cred: Credentials): number {
+    const owns = cred.euid === this.cuid || cred.euid === this.uid;
+    return owns || hasCap(cred, CAP_SYS_ADMIN) ? 0 : -EPERM;
+  }
+
+  /** IPC_SET: 0, or -EINVAL for ids that are none. */
+  setOwner(owner: IpcOwner, nowSec: number): number {
+    if (owner.uid === 0xffffffff || owner.gid === 0xffffffff) return -EINVAL;
+    this.uid = owner.uid;
+    this.gid = owner.gid;
+    this.mode = (this.mode & ~0o777) | (owner.mode & 0o777);
+    this.ctimeSec = nowSec;
+    return 0;
+  }
+}
+
+/** How one kind of object is made: the second half of shmget, semget, msgget. */
+export interface IpcMaker<T extends IpcObject> {
+  /** A new object, or -errno. */
+  make(key: number, flags: number): T | number;
+  /** Does one that is there do? 0 or -EINVAL. */
+  check(object: T): number;
+}
+
+/** All objects of one kind in an IPC namespace. */
+export class IpcTable<T extends IpcObject> {
+  /** By index; undefined where there is none. */
+  private readonly slots: (T | undefined)[] = [];
+  private readonly byKey: Map<number, T> = new Map();
+  private lastIndex: number = -1;
+  private seq: number = 0;
+  /** Objects that are there. */
+  count: number = 0;
+
+  /** shmget(2) and its sisters: the identifier, or -errno. `limit`: objects that there may be. */
+  get(key: number, flags: number, limit: number, maker: IpcMaker<T>, cred: Credentials): number {
+    const found = key === IPC_PRIVATE ? undefined : this.byKey.get(key);
+    if (found === undefined) {
+      if (key !== IPC_PRIVATE && (flags & IPC_CREAT) === 0) return -ENOENT;
+      const made = maker.make(key, flags);
+      if (typeof made === "number") return made;
+      return this.add(made, limit);
+    }
+    if ((flags & IPC_CREAT) !== 0 && (flags & IPC_EXCL) !== 0) return -EEXIST;
+    const r = maker.check(found);
+    if (r < 0) return r;
+    const allowed = found.permission(flags, cred);
+    return allowed < 0 ? allowed : found.id;
+  }
+
+  /** The object with this identifier, or null. */
+  find(id: number): T | null {
+    const object = this.atIndex(id);
+    return object !== null && object.id === id ? object : null;
+  }
+
+  /** The object whose identifier has this index (the *_STAT commands), or null. */
+  atIndex(id: number): T | null {
+    return id < 0 ? null : this.slots[id & (MAX_INDEXES - 1)] ?? null;
+  }
+
+  /** Highest index in use; 0 when there is none, as IPC_INFO tells it. */
+  get maxIndex(): number {
+    return Math.max(0, this.slots.length - 1);
+  }
+
+  /** All objects by index. */
+  all(): T[] {
+    return this.slots.filter((object) => object !== undefined);
+  }
+
+  remove(object: T): void {
+    if (this.find(object.id) !== object) return;
+    object.isRemoved = true;
+    this.forgetKey(object);
+    this.slots[object.id & (MAX_INDEXES - 1)] = undefined;
+    while (this.slots.length > 0 && this.slots[this.slots.length - 1] === undefined) {
+      this.slots.pop();
+    }
+    this.count--;
+  }
+
+  /** Nobody finds it by its key any more. */
+  forgetKey(object: T): void {
+    if (object.key !== IPC_PRIVATE) this.byKey.delete(object.key);
+    object.key = IPC_PRIVATE;
+  }
+
+  private add(object: T, limit: number): number {
+    const most = Math.min(limit, MAX_INDEXES);
+    const index = this.count >= most ? -1 : this.freeIndex(most);
+    if (index < 0) return -ENOSPC;
+    if (index <= this.lastIndex) this.seq = this.seq === MAX_SEQ ? 0 : this.seq + 1;
+    this.lastIndex = index;
+    object.seq = this.seq;
+    object.id = this.seq * MAX_INDEXES + index;
+    while (this.slots.length < index) this.slots.push(undefined);
+    this.slots[index] = object;
+    if (object.key !== IPC_PRIVATE) this.byKey.set(object.key, object);
+    this.count++;
+    return object.id;
+  }
+
+  /** The next free index in turn, or -1. */
+  private freeIndex(most: number): number {
+    const cycle = Math.min(most, Math.max(MIN_CYCLE, Math.floor(this.count * 1.5)));
+    for (let k = 1; k <= cycle; k++) {
+      const index = (this.lastIndex + k) % cycle;
+      if (this.slots[index] === undefined) return index;
+    }
+    return -1;
+  }
+}

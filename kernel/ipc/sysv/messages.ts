@@ -1,0 +1,189 @@
+/**
+ * System V message queues: msgget(2), msgop(2), msgctl(2). A queue is a list of messages with a type, from which a
+ * reader takes the one that it asks for (ipc/msg.c).
+ *
+ * Neighbours: ipc_object.ts (keys, permission), syscalls/ipc/msg.ts (the calls, which do the waiting).
+ */
+
+import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
+import { EPERM } from "../../../ffi/abi/errno.ts";
+import { WaitQueue } from "../../core/wait.ts";
+import { type Credentials, hasCap } from "../../cred/credentials.ts";
+import { POLLIN, POLLOUT } from "../../vfs/open_file.ts";
+import type { IpcClock } from "./ipc_clock.ts";
+import type { IpcLimits } from "./ipc_limits.ts";
+import { type IpcMaker, IpcObject, type IpcOwner, IpcTable } from "./ipc_object.ts";
+
+/** LIMIT: what the messages of all queues may take, and what a message counts beside its bytes. */
+const MAX_TOTAL_BYTES = 256 << 20;
+const MESSAGE_CHARGE = 128;
+
+/** Which message a reader wants (convert_mode of ipc/msg.c). */
+export const ANY = 0, EQUAL = 1, NOT_EQUAL = 2, LOWEST = 3, AT_NUMBER = 4;
+
+/** A 64-bit message type above 0, exact: `hi` is the upper half. */
+export interface MessageType {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+export class IpcMessage {
+  readonly type: MessageType;
+  readonly data: Uint8Array<ArrayBuffer>;
+
+  constructor(type: MessageType, data: Uint8Array<ArrayBuffer>) {
+    this.type = type;
+    this.data = data;
+  }
+
+  get charge(): number {
+    return this.data.length + MESSAGE_CHARGE;
+  }
+}
+
+function isSame(a: MessageType, b: MessageType): boolean {
+  return a.lo === b.lo && a.hi === b.hi;
+}
+function isLess(a: MessageType, b: MessageType): boolean {
+  return a.hi < b.hi || (a.hi === b.hi && a.lo < b.lo);
+}
+
+export class IpcMessageQueue extends IpcObject {
+  /** Most bytes, and most messages, that it holds. */
+  maxBytes: number;
+  /** Bytes that it holds. */
+  bytes: number = 0;
+  stimeSec: number = 0;
+  rtimeSec: number = 0;
+  lastSender: number = 0;
+  lastReceiver: number = 0;
+  /** POLLIN when a message came, POLLOUT when there is room; everything when it was changed or removed. */
+  readonly waitQueue: WaitQueue = new WaitQueue();
+  private readonly owner: IpcMessages;
+  private readonly messages: IpcMessage[] = [];
+
+  constructor(owner: IpcMessages, key: number, flags: number, cred: Credentials) {
+    super(key, flags, cred, owner.clock.nowSec());
+    this.owner = owner;
+    this.maxBytes = owner.limits.msgmnb;
+  }
+
+  get count(): number {
+    return this.messages.length;
+  }
+
+  /** There is room for a message of so many bytes. */
+  fits(bytes: number): boolean {
+    return bytes + this.bytes <= this.maxBytes && 1 + this.count <= this.maxBytes;
+  }
+
+  put(message: IpcMessage): void {
+    this.messages.push(message);
+    this.bytes += message.data.length;
+    this.owner.heldBytes += message.charge;
+    this.lastSender = this.owner.clock.currentPid();
+    this.stimeSec = this.owner.clock.nowSec();
+    this.waitQueue.wake(POLLIN);
+  }
+
+  /** The message that a reader wants, or null. */
+  find(type: MessageType, mode: number): IpcMessage | null {
+    switch (mode) {
+      case ANY:
+        return this.messages[0] ?? null;
+      case EQUAL:
+        return this.messages.find((m) => isSame(m.type, type)) ?? null;
+      case NOT_EQUAL:
+        return this.messages.find((m) => !isSame(m.type, type)) ?? null;
+      case AT_NUMBER:
+        return type.hi === 0 ? this.messages[type.lo] ?? null : null;
+      default:
+        return this.lowest(type);
+    }
+  }
+
+  /** A reader takes `message`. */
+  take(message: IpcMessage): void {
+    this.messages.splice(this.messages.indexOf(message), 1);
+    this.bytes -= message.data.length;
+    this.owner.heldBytes -= message.charge;
+    this.lastReceiver = this.owner.clock.currentPid();
+    this.rtimeSec = this.owner.clock.nowSec();
+    this.waitQueue.wake(POLLOUT);
+  }
+
+  /** IPC_SET: 0, -EPERM, -EINVAL. Whoever waits looks again. */
+  change(owner: IpcOwner, maxBytes: number, cred: Credentials): number {
+    if (maxBytes > this.owner.limits.msgmnb && !hasCap(cred, CAP_SYS_RESOURCE)) return -EPERM;
+    const r = this.setOwner(owner, this.owner.clock.nowSec());
+    if (r < 0) return r;
+    this.maxBytes = maxBytes;
+    this.waitQueue.wake(0);
+    return 0;
+  }
+
+  release(): void {
+    for (const message of this.messages) this.owner.heldBytes -= message.charge;
+    this.messages.length = 0;
+    this.bytes = 0;
+    this.waitQueue.wake(0);
+  }
+
+  /** The first of the messages with the lowest type that is not above `type`. */
+  private lowest(type: MessageType): IpcMessage | null {
+    let best: IpcMessage | null = null;
+    for (const m of this.messages) {
+      if (isLess(type, m.type)) continue;
+      if (best === null || isLess(m.type, best.type)) best = m;
+    }
+    return best;
+  }
+}
+
+class QueueMaker implements IpcMaker<IpcMessageQueue> {
+  private readonly owner: IpcMessages;
+  private readonly cred: Credentials;
+
+  constructor(owner: IpcMessages, cred: Credentials) {
+    this.owner = owner;
+    this.cred = cred;
+  }
+
+  check(_queue: IpcMessageQueue): number {
+    return 0;
+  }
+  make(key: number, flags: number): IpcMessageQueue {
+    return new IpcMessageQueue(this.owner, key, flags, this.cred);
+  }
+}
+
+/** All message queues of an IPC namespace. */
+export class IpcMessages {
+  readonly table: IpcTable<IpcMessageQueue> = new IpcTable();
+  readonly clock: IpcClock;
+  readonly limits: IpcLimits;
+  /** What all messages count. */
+  heldBytes: number = 0;
+
+  constructor(clock: IpcClock, limits: IpcLimits) {
+    this.clock = clock;
+    this.limits = limits;
+  }
+
+  /** There is memory for a message of so many bytes. */
+  hasRoom(bytes: number): boolean {
+    return this.heldBytes + bytes + MESSAGE_CHARGE <= MAX_TOTAL_BYTES;
+  }
+
+  /** msgget(2). */
+  get(key: number, flags: number, cred: Credentials): number {
+    const maker = new QueueMaker(this, cred);
+    return this.table.get(key, flags, this.limits.msgmni, maker, cred);
+  }
+
+  /** IPC_RMID. */
+  remove(queue: IpcMessageQueue): void {
+    this.table.remove(queue);
+    queue.release();
+  }
+}

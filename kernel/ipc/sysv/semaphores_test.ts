@@ -1,0 +1,83 @@
+import { assertEquals } from "@std/assert";
+import { EAGAIN, EIDRM, ERANGE } from "../../../ffi/abi/errno.ts";
+import { IPC_NOWAIT, SEM_UNDO } from "../../../ffi/abi/ipc.ts";
+import { rootCredentials } from "../../cred/credentials.ts";
+import { SemUndoList } from "./sem_undo.ts";
+import { PENDING, SemaphoreSet, SemOperations } from "./semaphores.ts";
+
+const clock = { nowSec: (): number => 5, currentPid: (): number => 1 };
+
+function newSet(...values: number[]): SemaphoreSet {
+  const set = new SemaphoreSet(clock, 0, values.length, 0o600, rootCredentials());
+  set.values.set(values);
+  return set;
+}
+/** [semaphore, operation, flags] each. */
+function ops(list: [number, number, number?][], undo: SemUndoList | null = null): SemOperations {
+  return new SemOperations(
+    list.map(([num, op, flags]) => ({ num, op, flags: flags ?? 0 })),
+    undo,
+    9,
+  );
+}
+
+Deno.test("operations happen all or not at all", () => {
+  const set = newSet(3, 0);
+  assertEquals(set.operate(ops([[0, -2], [1, -1, IPC_NOWAIT]])), -EAGAIN);
+  assertEquals(set.operate(ops([[0, 1], [1, 32767], [1, 1]])), -ERANGE);
+  assertEquals([...set.values], [3, 0]);
+  assertEquals(set.operate(ops([[0, -3], [0, 0], [1, 2]])), 0);
+  assertEquals([...set.values], [0, 2]);
+  assertEquals([set.pids[0], set.otimeSec], [9, 5]);
+});
+
+Deno.test("what became possible is done in order, waits for zero first", () => {
+  const set = newSet(0, 1);
+  const two = ops([[0, -2]]), one = ops([[0, -1], [1, -1]]), zero = ops([[1, 0]]);
+  const back = ops([[1, 1], [0, -1]]);
+  for (const o of [two, one, back, zero]) assertEquals(set.operate(o), PENDING);
+  assertEquals([set.waiting(0, false), set.waiting(1, true)], [3, 1]);
+  assertEquals(set.operate(ops([[0, 1]])), 0);
+  assertEquals([two.status, one.status, zero.status, back.status], [PENDING, 0, 0, PENDING]);
+  assertEquals(set.operate(ops([[0, 3]])), 0);
+  assertEquals([two.status, back.status, [...set.values]], [0, 0, [0, 1]]);
+});
+
+Deno.test("a cancelled operation is never done, a removed set ends all", () => {
+  const set = newSet(0), first = ops([[0, -1]]), second = ops([[0, -1]]);
+  set.operate(first);
+  set.operate(second);
+  set.cancel(first);
+  assertEquals(set.operate(ops([[0, 1]])), 0);
+  assertEquals([first.status, second.status], [PENDING, 0]);
+  const third = ops([[0, -1]]);
+  set.operate(third);
+  set.release();
+  assertEquals(third.status, -EIDRM);
+});
+
+Deno.test("the last user of an undo list takes back what was done", () => {
+  const set = newSet(5, 0), undo = new SemUndoList().hold();
+  assertEquals(set.operate(ops([[0, -3, SEM_UNDO], [1, 2, SEM_UNDO]], undo)), 0);
+  const waiter = ops([[0, -4]]);
+  assertEquals(set.operate(waiter), PENDING);
+  undo.drop(7);
+  assertEquals([...set.values], [2, 2]);
+  undo.drop(7);
+  assertEquals([waiter.status, [...set.values]], [0, [1, 0]]);
+  assertEquals(set.undos.size, 0);
+});
+
+Deno.test("adjustments are forgotten by SETVAL, bounded, and clipped", () => {
+  const set = newSet(5), undo = new SemUndoList();
+  set.operate(ops([[0, -3, SEM_UNDO]], undo));
+  set.set(0, 1, 4);
+  undo.drop(7);
+  assertEquals(set.values[0], 1);
+  const greedy = new SemUndoList();
+  assertEquals(set.operate(ops([[0, 30000, SEM_UNDO]], greedy)), 0);
+  set.values[0] = 0;
+  assertEquals(set.operate(ops([[0, 30000, SEM_UNDO]], greedy)), -ERANGE);
+  greedy.drop(7);
+  assertEquals(set.values[0], 0);
+});

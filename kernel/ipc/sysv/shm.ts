@@ -1,0 +1,187 @@
+/**
+ * System V shared memory: shmget(2), shmop(2). A segment is shared anonymous memory with an identity; every area that
+ * maps it counts as an attachment, so forks, splits and exits are counted by themselves.
+ *
+ * Neighbours: ipc_object.ts (keys, permission), mm/shared_anon.ts (the pages), syscalls/ipc/shm.ts (the calls).
+ */
+
+import { CAP_IPC_LOCK } from "../../../ffi/abi/capability.ts";
+import { EINVAL, ENOMEM, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
+import { SHM_HUGETLB, SHM_NORESERVE, SHMMIN } from "../../../ffi/abi/ipc.ts";
+import { type Credentials, hasCap } from "../../cred/credentials.ts";
+import type { FileIdentity } from "../../mm/backing.ts";
+import type { MemoryContext } from "../../mm/memory_context.ts";
+import { SharedAnon, SHMEM_DEV } from "../../mm/shared_anon.ts";
+import type { IpcClock } from "./ipc_clock.ts";
+import type { IpcLimits } from "./ipc_limits.ts";
+import { type IpcMaker, IpcObject, IpcTable } from "./ipc_object.ts";
+
+const PAGE = 4096;
+/** Bits of the mode that shmctl(2) shows: goes with the last detach; locked. */
+export const SHM_DEST = 0o1000, SHM_LOCKED = 0o2000;
+
+/** A segment's inode number is its identifier. */
+class ShmIdentity implements FileIdentity {
+  readonly dev = SHMEM_DEV;
+  private readonly segment: ShmSegment;
+
+  constructor(segment: ShmSegment) {
+    this.segment = segment;
+  }
+  get ino(): number {
+    return this.segment.id;
+  }
+}
+
+/** The memory of a segment: what areas map. */
+export class ShmMemory extends SharedAnon {
+  readonly segment: ShmSegment;
+
+  constructor(ctx: MemoryContext, segment: ShmSegment) {
+    super(ctx, segment.pages * PAGE, new ShmIdentity(segment));
+    this.segment = segment;
+  }
+
+  override describe(): string {
+    return `/SYSV${this.segment.name} (deleted)`;
+  }
+  override hold(): void {
+    super.hold();
+    this.segment.attach();
+  }
+  override drop(): void {
+    super.drop();
+    this.segment.detach();
+  }
+
+  /** The segment's own reference. */
+  keep(): void {
+    super.hold();
+  }
+  letGo(): void {
+    super.drop();
+  }
+}
+
+export class ShmSegment extends IpcObject {
+  readonly bytes: number;
+  readonly pages: number;
+  /** The key that it was made with, as /proc/PID/maps shows it. */
+  readonly name: string;
+  readonly memory: ShmMemory;
+  attachments: number = 0;
+  readonly creatorPid: number;
+  lastPid: number = 0;
+  atimeSec: number = 0;
+  dtimeSec: number = 0;
+  private readonly owner: SharedMemory;
+
+  constructor(owner: SharedMemory, key: number, bytes: number, flags: number, cred: Credentials) {
+    super(key, flags, cred, owner.clock.nowSec());
+    this.owner = owner;
+    this.bytes = bytes;
+    this.pages = Math.ceil(bytes / PAGE);
+    this.name = (key >>> 0).toString(16).padStart(8, "0");
+    this.creatorPid = owner.clock.currentPid();
+    this.memory = new ShmMemory(owner.memory, this);
+    this.memory.keep();
+  }
+
+  attach(): void {
+    this.attachments++;
+    this.atimeSec = this.owner.clock.nowSec();
+    this.lastPid = this.owner.clock.currentPid();
+  }
+
+  detach(): void {
+    this.attachments--;
+    this.dtimeSec = this.owner.clock.nowSec();
+    this.lastPid = this.owner.clock.currentPid();
+    if (this.attachments === 0 && (this.mode & SHM_DEST) !== 0) this.owner.destroy(this);
+  }
+}
+
+/** shmget(2)'s arguments. */
+class SegmentMaker implements IpcMaker<ShmSegment> {
+  private readonly owner: SharedMemory;
+  private readonly bytes: number;
+  private readonly cred: Credentials;
+
+  constructor(owner: SharedMemory, bytes: number, cred: Credentials) {
+    this.owner = owner;
+    this.bytes = bytes;
+    this.cred = cred;
+  }
+
+  check(segment: ShmSegment): number {
+    return segment.bytes < this.bytes ? -EINVAL : 0;
+  }
+
+  make(key: number, flags: number): ShmSegment | number {
+    const { bytes, owner } = this, { limits } = owner;
+    if (bytes < SHMMIN || bytes > limits.shmmax) return -EINVAL;
+    const pages = Math.ceil(bytes / PAGE);
+    if (owner.totalPages + pages > limits.shmall) return -ENOSPC;
+    // No huge pages are reserved here; and the obvious overcommit that Linux refuses too.
+    if ((flags & SHM_HUGETLB) !== 0) return -ENOMEM;
+    const { memoryBytes } = owner.memory.host;
+    if ((flags & SHM_NORESERVE) === 0 && bytes > memoryBytes) return -ENOMEM;
+    return bytes > MAX_BYTES ? -ENOMEM : new ShmSegment(owner, key, bytes, flags, this.cred);
+  }
+}
+
+/** LIMIT: as far as numbers are exact. */
+const MAX_BYTES = Number.MAX_SAFE_INTEGER - PAGE;
+
+/** All segments of an IPC namespace. */
+export class SharedMemory {
+  readonly table: IpcTable<ShmSegment> = new IpcTable();
+  readonly memory: MemoryContext;
+  readonly clock: IpcClock;
+  readonly limits: IpcLimits;
+
+  constructor(memory: MemoryContext, clock: IpcClock, limits: IpcLimits) {
+    this.memory = memory;
+    this.clock = clock;
+    this.limits = limits;
+  }
+
+  /** Pages of all segments, those among them that are only waiting for their last detach. */
+  get totalPages(): number {
+    let pages = 0;
+    for (const segment of this.table.all()) pages += segment.pages;
+    return pages;
+  }
+
+  /** shmget(2). */
+  get(key: number, bytes: number, flags: number, cred: Credentials): number {
+    const maker = new SegmentMaker(this, bytes, cred);
+    return this.table.get(key, flags, this.limits.shmmni, maker, cred);
+  }
+
+  /** IPC_RMID: gone with the last attachment. */
+  remove(segment: ShmSegment): void {
+    if (segment.attachments === 0) {
+      this.destroy(segment);
+      return;
+    }
+    segment.mode |= SHM_DEST;
+    this.table.forgetKey(segment);
+  }
+
+  destroy(segment: ShmSegment): void {
+    if (segment.isRemoved) return;
+    this.table.remove(segment);
+    segment.memory.letGo();
+  }
+
+  /** SHM_LOCK, SHM_UNLOCK: 0 or -EPERM. Kept and shown; the host decides what stays in memory. */
+  lock(segment: ShmSegment, locks: boolean, cred: Credentials, mayLock: boolean): number {
+    if (!hasCap(cred, CAP_IPC_LOCK)) {
+      if (cred.euid !== segment.uid && cred.euid !== segment.cuid) return -EPERM;
+      if (locks && !mayLock) return -EPERM;
+    }
+    segment.mode = locks ? segment.mode | SHM_LOCKED : segment.mode & ~SHM_LOCKED;
+    return 0;
+  }
+}
