@@ -211,6 +211,10 @@ export class EpollFile extends OpenFile {
     this.firstReady = this.lastReady = null;
   }
 
+  /** There is no position; asking for one is no error. */
+  override seek(): number {
+    return 0;
+  }
   override describe(): string {
     return "anon_inode:[eventpoll]";
   }

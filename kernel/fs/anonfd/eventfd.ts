@@ -4,7 +4,7 @@ import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { OpenFile, POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import { OpenFile, POLLERR, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { anonFs } from "./anon_inode.ts";
 
 const WORD = 0x100000000;
@@ -42,13 +42,13 @@ export class EventFile extends OpenFile {
     } else {
       this.lo = this.hi = 0;
     }
-    this.queue.wake(POLLOUT | POLLWRNORM);
+    this.queue.wake(POLLOUT);
     return io.putBytes(buffer, 0, 8);
   }
 
   /** The counter never passes 2^64 - 2; the value 2^64 - 1 is refused. */
   override write(io: IoCursor, _offset: number): number {
-    if (io.remaining < 8) return -EINVAL;
+    if (io.remaining !== 8) return -EINVAL;
     const n = io.takeBytes(buffer, 0, 8);
     if (n < 0) return n;
     const lo = view.getUint32(0, true), hi = view.getUint32(4, true);
@@ -58,18 +58,22 @@ export class EventFile extends OpenFile {
     if (sumHi >= WORD || (sumHi === 0xffffffff && newLo === 0xffffffff)) return -EAGAIN;
     this.lo = newLo;
     this.hi = sumHi;
-    this.queue.wake(POLLIN | POLLRDNORM);
+    this.queue.wake(POLLIN);
     return 8;
   }
 
   override poll(): number {
     let bits = 0;
-    if ((this.lo | this.hi) !== 0) bits |= POLLIN | POLLRDNORM;
-    if (this.hi !== 0xffffffff || this.lo < 0xfffffffe) bits |= POLLOUT | POLLWRNORM;
+    if ((this.lo | this.hi) !== 0) bits |= POLLIN;
+    if (this.hi !== 0xffffffff || this.lo < 0xfffffffe) bits |= POLLOUT;
     if (this.hi === 0xffffffff && this.lo === 0xffffffff) bits |= POLLERR;
     return bits;
   }
 
+  /** There is no position; asking for one is no error. */
+  override seek(): number {
+    return 0;
+  }
   override describe(): string {
     return "anon_inode:[eventfd]";
   }

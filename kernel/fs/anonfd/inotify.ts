@@ -191,6 +191,10 @@ export class InotifyFile extends OpenFile {
     return super.ioctl(request, arg, user);
   }
 
+  /** There is no position; asking for one is no error. */
+  override seek(): number {
+    return 0;
+  }
   override describe(): string {
     return "anon_inode:inotify";
   }

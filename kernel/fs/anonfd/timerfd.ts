@@ -11,7 +11,7 @@ import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { Timer, type TimerQueue } from "../../time/timer.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { OpenFile, POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
+import { OpenFile, POLLIN } from "../../vfs/open_file.ts";
 import { anonFs } from "./anon_inode.ts";
 
 /** The count under way. */
@@ -88,7 +88,7 @@ export class TimerFile extends OpenFile {
   onExpire(): void {
     this.isExpired = true;
     this.ticks++;
-    this.queue.wake(POLLIN | POLLRDNORM);
+    this.queue.wake(POLLIN);
   }
 
   /** Count the intervals that passed since it expired, and arm it for the next one. */
@@ -112,9 +112,13 @@ export class TimerFile extends OpenFile {
   }
 
   override poll(): number {
-    return this.ticks > 0 ? POLLIN | POLLRDNORM : 0;
+    return this.ticks > 0 ? POLLIN : 0;
   }
 
+  /** There is no position; asking for one is no error. */
+  override seek(): number {
+    return 0;
+  }
   override describe(): string {
     return "anon_inode:[timerfd]";
   }

@@ -2,6 +2,7 @@
 
 import { EAGAIN, EFAULT, EINVAL, EMSGSIZE } from "../../../ffi/abi/errno.ts";
 import {
+  AF_UNIX,
   Mmsghdr,
   MSG_CMSG_CLOEXEC,
   MSG_DONTWAIT,

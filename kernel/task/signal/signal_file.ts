@@ -14,7 +14,7 @@ import { anonFs } from "../../fs/anonfd/anon_inode.ts";
 import { UserCursor } from "../../mm/cursor.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { OpenFile, POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
+import { OpenFile, POLLIN } from "../../vfs/open_file.ts";
 import { DEAD, type Task } from "../task.ts";
 import { dequeueFrom } from "./dequeue.ts";
 import { SI_KERNEL, SI_QUEUE, SI_SIGIO, SI_TIMER, type SigInfo } from "./pending.ts";
@@ -59,7 +59,7 @@ export class SignalFile extends OpenFile {
     const { signals, group } = this.subject, { mask } = this;
     const own = signals.pending.set, shared = group.pending.set;
     const found = ((own.lo | shared.lo) & mask.lo) | ((own.hi | shared.hi) & mask.hi);
-    return found !== 0 ? POLLIN | POLLRDNORM : 0;
+    return found !== 0 ? POLLIN : 0;
   }
 
   /** As many signals as fit and are pending. */
@@ -85,6 +85,10 @@ export class SignalFile extends OpenFile {
     }
   }
 
+  /** There is no position; asking for one is no error. */
+  override seek(): number {
+    return 0;
+  }
   override describe(): string {
     return "anon_inode:[signalfd]";
   }
