@@ -12,7 +12,7 @@ import type { IoCursor } from "../mm/io_cursor.ts";
 
 const PAGE = 4096;
 /** LIMIT: bytes taken at first; from there on the ring grows by four when it is too small. */
-const FIRST_BYTES = 65536;
+const FIRST_BYTES = 16384;
 
 export class ByteRing {
   readonly frames: FrameAllocator;

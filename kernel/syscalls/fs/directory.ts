@@ -3,12 +3,14 @@
 import { EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, ERANGE } from "../../../ffi/abi/errno.ts";
 import { LinuxDirent, LinuxDirent64 } from "../../../ffi/abi/dirent.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
+import { IN_ACCESS } from "../../../ffi/abi/inotify.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { MAY_EXEC } from "../../cred/permission.ts";
 import type { Task } from "../../task/task.ts";
 import { inodePermission, isDirectory } from "../../vfs/access.ts";
 import { changeRoot } from "../../vfs/mount_operations.ts";
 import { cwdText } from "../../vfs/pathname.ts";
+import { notifyFile } from "../../vfs/notify.ts";
 import { readlinkAt } from "../../vfs/status.ts";
 import { firstWalk, LOOKUP_DIRECTORY, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 import { bytesOut, pathArg } from "./arguments.ts";
@@ -83,6 +85,7 @@ function getdents(t: Task, fd: number, addr: number, count: number, isOld: boole
   const before = file.pos;
   const r = file.readdir(entries.sink);
   if (r < 0 && entries.at === 0) return r;
+  notifyFile(file, IN_ACCESS);
   const len = entries.at;
   if (len === 0) return entries.isFull ? -EINVAL : 0;
   if (t.mm.copyOut(addr, entries.u8, 0, len) < 0) {

@@ -38,7 +38,8 @@ export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boo
   const offset = file.isSeekable ? file.pos : -1;
   const n = file.read(io, offset);
   if (n >= 0) {
-    if (offset >= 0) file.pos = offset + n;
+    if (offset < 0) return n;
+    file.pos = offset + n;
     if (n > 0) notifyFile(file, IN_ACCESS);
     return n;
   }
@@ -92,7 +93,6 @@ function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean
     n = file.write(io, -1);
     if (n < 0) break;
     progress.done += n;
-    if (n > 0) notifyFile(file, IN_MODIFY);
   } while (n > 0 && io.remaining > 0 && file.writesAll);
   if (n >= 0) return progress.done;
   if (n === -EAGAIN && !nonblocking) {
