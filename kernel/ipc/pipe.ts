@@ -186,16 +186,23 @@ export class Pipe {
 
   /** `n` bytes were put at the end. */
   private noteRun(n: number, isPacket: boolean): void {
-    if (this.runs === null) {
-      if (!isPacket) return;
+    const { runs } = this;
+    if (runs === null) {
       const before = this.ring.length - n;
-      this.runs = before > 0 ? [-before] : [];
+      if (!isPacket || joinsPage(before, n)) return;
+      this.runs = before > 0 ? [-before, n] : [n];
+      return;
     }
-    const { runs } = this, last = runs.length - 1;
-    if (isPacket) runs.push(n);
-    else if (last >= 0 && runs[last]! < 0) runs[last]! -= n;
-    else runs.push(-n);
+    const last = runs.length - 1, run = runs[last] ?? 0;
+    if (run < 0 && (!isPacket || joinsPage(-run, n))) runs[last] = run - n;
+    else runs.push(isPacket ? n : -n);
   }
+}
+
+/** As on Linux, a packet behind ordinary bytes becomes a part of them when it fits into their last page. */
+function joinsPage(before: number, n: number): boolean {
+  const inPage = before % PAGE;
+  return inPage > 0 && inPage + n <= PAGE;
 }
 
 /** One end of a pipe, or both (a FIFO opened O_RDWR). */

@@ -20,8 +20,24 @@ import {
   POLLIN,
   POLLOUT,
   POLLPRI,
+  POLLRDBAND,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
 } from "../../vfs/open_file.ts";
+import { EPOLLMSG as POLLMSG } from "../../../ffi/abi/epoll.ts";
 import { FileOwner } from "./owner.ts";
+
+/** si_band by si_code (band_table of fs/fcntl.c). */
+const BANDS: readonly number[] = [
+  0,
+  POLLIN | POLLRDNORM,
+  POLLOUT | POLLWRNORM | POLLWRBAND,
+  POLLIN | POLLRDNORM | POLLMSG,
+  POLLERR,
+  POLLPRI | POLLRDBAND,
+  POLLHUP | POLLERR,
+];
 
 class AsyncListener extends Waiter implements FileWatcher {
   nextWatcher: FileWatcher | null = null;
@@ -78,8 +94,8 @@ export function setAsync(t: Task, file: OpenFile, on: boolean, fd: number = -1):
 function infoOf(owner: FileOwner, bits: number, fd: number): SigInfo {
   const sig = owner.signal === 0 ? SIGIO : owner.signal;
   if (owner.signal === 0) return new SigInfo(sig, SI_KERNEL);
-  const info = new SigInfo(sig, codeOf(bits));
-  info.band = bits;
+  const code = codeOf(bits), info = new SigInfo(sig, code);
+  info.band = BANDS[code]!;
   info.fd = fd;
   return info;
 }

@@ -148,10 +148,10 @@ export function sysVmsplice(t: Task, a: SyscallArgs): number {
   const flags = a.u32(3);
   if (flags & ~SPLICE_F_KNOWN) return -EINVAL;
   const file = t.files.get(a.i32(0));
-  if (file === null || !(file instanceof PipeFile)) return -EBADF;
+  if (file === null) return -EBADF;
   const r = t.io.setIov(a.u64(1), a.u64(2));
-  if (r < 0) return r;
-  if (t.io.remaining === 0) return 0;
+  if (r < 0 || t.io.remaining === 0) return r;
+  if (!(file instanceof PipeFile)) return -EBADF;
   const nonblocking = file.isNonblocking || (flags & SPLICE_F_NONBLOCK) !== 0;
   return file.canWrite
     ? writeFile(t, file, t.io, -1, nonblocking)

@@ -17,6 +17,7 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 
 /** struct flock: l_type s16, l_whence s16, l_start s64 at 8, l_len s64 at 16, l_pid s32 at 24. */
 const FLOCK_BYTES = 32;
+const LOCK_MAND = 32;
 const buf = new Uint8Array(FLOCK_BYTES);
 const dv = new DataView(buf.buffer);
 const MAX_OFFSET = 2 ** 63;
@@ -104,6 +105,8 @@ export function setLock(
 /** flock(2). */
 export function sysFlock(t: Task, a: SyscallArgs): number {
   const operation = a.i32(1), kind = operation & ~LOCK_NB;
+  // Linux takes the mandatory locks of old and does nothing.
+  if ((operation & LOCK_MAND) !== 0) return 0;
   if (kind !== LOCK_SH && kind !== LOCK_EX && kind !== LOCK_UN) return -EINVAL;
   const file = t.files.get(a.i32(0));
   if (file === null) return -EBADF;

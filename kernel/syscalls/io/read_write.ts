@@ -119,7 +119,7 @@ function vectorAt(
 
 function setVector(t: Task, a: SyscallArgs, flags: number): number {
   const r = t.io.setIov(a.u64(1), a.u64(2));
-  if (r < 0) return r;
+  if (r < 0 || t.io.remaining === 0) return r;
   if (flags & ~RWF_KNOWN) return -EOPNOTSUPP;
   return (flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0 ? -EINVAL : 0;
 }
