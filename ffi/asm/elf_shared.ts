@@ -23,6 +23,7 @@ import {
   writeHeader,
   writeProgramHeader,
 } from "./elf_format.ts";
+import { versionBytes, writeVersions } from "./elf_versions.ts";
 
 const DT_NULL = 0;
 const DT_HASH = 4;
@@ -30,25 +31,39 @@ const DT_STRTAB = 5;
 const DT_SYMTAB = 6;
 const DT_STRSZ = 10;
 const DT_SYMENT = 11;
+const DT_SONAME = 14;
+const DT_VERSYM = 0x6ffffff0;
 const DT_FLAGS_1 = 0x6ffffffb;
+const DT_VERDEF = 0x6ffffffc;
+const DT_VERDEFNUM = 0x6ffffffd;
 const DF_1_NODELETE = 8;
 const SYM_BYTES = 24;
 const DYN_BYTES = 16;
 const GLOBAL_FUNCTION = 0x12; // STB_GLOBAL << 4 | STT_FUNC
 const SOME_SECTION = 1; // anything but SHN_UNDEF: there is no section table to index
-const PHDR_COUNT = 4;
+const MOST_PHDRS = 4;
+
+/**
+ * A vDSO (vdso(7)): mapped by the kernel as one segment that is never written; what it calls itself, and the version
+ * that all its symbols have.
+ */
+export interface VdsoNames {
+  readonly soname: string;
+  readonly version: string;
+}
 
 /**
  * @param code at most some hundred megabytes; mapped read and execute
  * @param symbols exported functions: name to offset in `code`, in bytes
  * @param options.keepLoaded stay mapped when the last user closes it: signal handlers may point into it. The loader then gives it to
  *   everybody who opens another file by the same path, so the path of such a file must be unique.
+ * @param options.vdso without it: two segments for `dlopen()`, and symbols without versions
  * @throws RangeError if a symbol lies outside of the code
  */
 export function writeSharedObject(
   code: Uint8Array,
   symbols: Record<string, number>,
-  options: { keepLoaded?: boolean } = {},
+  options: { keepLoaded?: boolean; vdso?: VdsoNames } = {},
 ): Uint8Array<ArrayBuffer> {
   const exported = Object.entries(symbols);
   for (const [name, offset] of exported) {
@@ -56,18 +71,28 @@ export function writeSharedObject(
       throw new RangeError(`symbol "${name}" at ${offset} is outside of ${code.length} code bytes`);
     }
   }
-  const strings = stringTable(exported.map(([name]) => name));
+  const { vdso } = options;
+  const names = vdso === undefined ? [] : [vdso.soname, vdso.version];
+  const strings = stringTable([...exported.map(([name]) => name), ...names]);
   const count = exported.length + 1; // symbol 0 is null
-  const symAt = EHDR_BYTES + PHDR_COUNT * PHDR_BYTES;
+  const symAt = EHDR_BYTES + MOST_PHDRS * PHDR_BYTES;
   const hashAt = symAt + count * SYM_BYTES;
   const strAt = hashAt + 4 * (3 + count);
-  const dynAt = align(strAt + strings.bytes.length, 8);
+  const versionsAt = align(strAt + strings.bytes.length, 8);
+  const versions = vdso === undefined ? null : versionBytes(count);
+  const dynAt = align(versionsAt + (versions?.total ?? 0), 8);
   const dynamic = [
     [DT_HASH, hashAt],
     [DT_STRTAB, strAt],
     [DT_SYMTAB, symAt],
     [DT_STRSZ, strings.bytes.length],
     [DT_SYMENT, SYM_BYTES],
+    ...(versions === null ? [] : [
+      [DT_SONAME, strings.offsets[exported.length] ?? 0],
+      [DT_VERDEF, versionsAt],
+      [DT_VERDEFNUM, versions.definitions],
+      [DT_VERSYM, versionsAt + versions.symbolsAt],
+    ] as const),
     [DT_FLAGS_1, options.keepLoaded ? DF_1_NODELETE : 0],
     [DT_NULL, 0],
   ] as const;
@@ -76,7 +101,7 @@ export function writeSharedObject(
 
   const out = new Uint8Array(codeAt + code.length);
   const view = new DataView(out.buffer);
-  writeHeader(view, { type: ET_DYN, entry: 0, phdrCount: PHDR_COUNT });
+  writeHeader(view, { type: ET_DYN, entry: 0, phdrCount: vdso === undefined ? MOST_PHDRS : 2 });
   const segment = (i: number, type: number, flags: number, at: number, size: number, to: number) =>
     writeProgramHeader(view, i, {
       type,
@@ -87,11 +112,16 @@ export function writeSharedObject(
       memSize: size,
       align: to,
     });
-  // The loader relocates pointers in the dynamic section in place: this page is writable.
-  segment(0, PT_LOAD, PF_R | PF_W, 0, tablesEnd, PAGE_BYTES);
-  segment(1, PT_LOAD, PF_R | PF_X, codeAt, code.length, PAGE_BYTES);
-  segment(2, PT_DYNAMIC, PF_R | PF_W, dynAt, dynamic.length * DYN_BYTES, 8);
-  segment(3, PT_GNU_STACK, PF_R | PF_W, 0, 0, 16); // without it, stacks would become executable
+  if (vdso !== undefined) {
+    segment(0, PT_LOAD, PF_R | PF_X, 0, out.length, PAGE_BYTES);
+    segment(1, PT_DYNAMIC, PF_R, dynAt, dynamic.length * DYN_BYTES, 8);
+  } else {
+    // The loader relocates pointers in the dynamic section in place: this page is writable.
+    segment(0, PT_LOAD, PF_R | PF_W, 0, tablesEnd, PAGE_BYTES);
+    segment(1, PT_LOAD, PF_R | PF_X, codeAt, code.length, PAGE_BYTES);
+    segment(2, PT_DYNAMIC, PF_R | PF_W, dynAt, dynamic.length * DYN_BYTES, 8);
+    segment(3, PT_GNU_STACK, PF_R | PF_W, 0, 0, 16); // without it, stacks would become executable
+  }
 
   exported.forEach(([, offset], i) => {
     const at = symAt + (i + 1) * SYM_BYTES;
@@ -102,6 +132,11 @@ export function writeSharedObject(
     setU64(view, at + 16, sizeOf(offset, exported, code.length));
   });
   writeHash(view, hashAt, count);
+  if (vdso !== undefined) {
+    const [soname, name] = strings.offsets.slice(exported.length);
+    const base = { text: vdso.soname, offset: soname ?? 0 };
+    writeVersions(view, versionsAt, count, base, { text: vdso.version, offset: name ?? 0 });
+  }
   out.set(strings.bytes, strAt);
   dynamic.forEach(([tag, value], i) => {
     setU64(view, dynAt + i * DYN_BYTES, tag);

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { Assembler } from "./assembler.ts";
 import { writeSharedObject } from "./elf_shared.ts";
 import { mem, rip } from "./operands.ts";
@@ -75,6 +75,32 @@ Deno.test("a name that is not exported is not found", () => {
       Error,
       "other",
     );
+  });
+});
+
+/** `dlvsym` finds what it looks for only under the right version. */
+Deno.test("the symbols of a vDSO have a version", () => {
+  const vdso = { soname: "libtest.so.1", version: "TEST_1.0" };
+  const file = writeSharedObject(
+    new Assembler().mov(eax, 5).ret().assemble(),
+    { five: 0 },
+    { vdso },
+  );
+  withMemfd(file, (path) => {
+    const libc = Deno.dlopen("libc.so.6", {
+      dlopen: { parameters: ["buffer", "i32"], result: "pointer" },
+      dlvsym: { parameters: ["pointer", "buffer", "buffer"], result: "pointer" },
+      dlclose: { parameters: ["pointer"], result: "i32" },
+    });
+    const text = (s: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(`${s}\0`);
+    const { dlopen, dlvsym, dlclose } = libc.symbols;
+    const handle = dlopen(text(path), 2);
+    assertNotEquals(handle, null);
+    assertNotEquals(dlvsym(handle, text("five"), text("TEST_1.0")), null);
+    assertEquals(dlvsym(handle, text("five"), text("TEST_2.0")), null);
+    assertEquals(dlvsym(handle, text("four"), text("TEST_1.0")), null);
+    dlclose(handle);
+    libc.close();
   });
 });
 

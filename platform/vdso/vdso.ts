@@ -45,14 +45,17 @@ export const CLOCK = {
 const SYS_gettimeofday = 96, SYS_time = 201, SYS_clock_gettime = 228;
 const NS_PER_SEC = 1_000_000_000;
 
+/** As Linux's: glibc finds the tables only if there is one segment, Go's runtime wants this version. */
+const VDSO = { vdso: { soname: "linux-vdso.so.1", version: "LINUX_2.6" } };
+
 /** The image, a multiple of 4096 bytes. */
 export function buildVdso(): Uint8Array<ArrayBuffer> {
   // The code's place in the image depends on the table sizes only: build once to learn it.
   const probe = emit(0);
-  const first = writeSharedObject(probe.code, probe.symbols);
+  const first = writeSharedObject(probe.code, probe.symbols, VDSO);
   const codeAt = findCode(first, probe.code);
   const { code, symbols } = emit(codeAt);
-  const image = writeSharedObject(code, symbols);
+  const image = writeSharedObject(code, symbols, VDSO);
   const padded = new Uint8Array(Math.ceil(image.length / 4096) * 4096);
   padded.set(image);
   return padded;

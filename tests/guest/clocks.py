@@ -296,4 +296,14 @@ def times_and_uptime():
     ok(t.user >= 0 and t.elapsed > 0, "times(2)")
 
 
+@test
+def the_vdso_has_linux_versions():
+    vdso = ctypes.CDLL("linux-vdso.so.1")
+    libc.dlvsym.restype = ctypes.c_void_p
+    find = lambda name, version: libc.dlvsym(ctypes.c_void_p(vdso._handle), name, version)
+    for name in b"__vdso_clock_gettime", b"__vdso_gettimeofday", b"__vdso_time":
+        ok(find(name, b"LINUX_2.6"), "%r is there" % name)
+    ok(not find(b"__vdso_time", b"LINUX_9.9"), "another version")
+
+
 run()
