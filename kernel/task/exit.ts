@@ -22,7 +22,7 @@ import { SA_NOCLDWAIT, SIG_IGN } from "./signal/handlers.ts";
 import { noteStopped } from "./signal/job_control.ts";
 import { SI_USER, SigInfo } from "./signal/pending.ts";
 import { sendToGroup } from "./signal/send.ts";
-import { SIGCHLD, SIGKILL } from "./signal/sigset.ts";
+import { SIGCHLD, SIGKILL, SIGRTMAX } from "./signal/sigset.ts";
 import { AWAIT_CALL, AWAIT_FULL, DEAD, HANDLING, RUNNING, type Task } from "./task.ts";
 import { leaveSession } from "./terminal_hooks.ts";
 import type { ThreadGroup } from "./thread_group.ts";
@@ -146,7 +146,9 @@ function notifyParent(group: ThreadGroup): boolean {
   const action = (parent.leader ?? parent.tasks[0])?.sighand.of(SIGCHLD);
   const isIgnored = sig === SIGCHLD && action !== undefined &&
     (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0);
-  if (sig > 0 && action !== undefined && !(isIgnored && action.handler === SIG_IGN)) {
+  // clone(2) takes any byte for a signal; what is none is not sent.
+  const isSignal = sig > 0 && sig <= SIGRTMAX;
+  if (isSignal && action !== undefined && !(isIgnored && action.handler === SIG_IGN)) {
     sendToGroup(parent, childSignal(group, sig, exitCode(status), exitValue(status)));
   }
   parent.childEvents.wake(0);

@@ -278,3 +278,13 @@ Deno.test("kill: who is meant, and what may not be signalled", () =>
     kernel.call(task, "wait4", pid, 0, 0, 0);
     assertEquals(kernel.call(task, "kill", pid, 0), -ESRCH);
   }));
+
+Deno.test("clone: an exit signal that is none is not sent, and the child can be waited for", () =>
+  withTask((kernel, task) => {
+    for (const sig of [65, 255]) {
+      const child = taskOf(kernel, kernel.call(task, "clone", sig));
+      assertEquals(kernel.call(child, "exit_group", 3), GONE);
+      assertEquals(kernel.call(task, "wait4", ANY, DATA, __WCLONE), child.pid);
+      assertEquals(task.mm.load32(DATA), 3 << 8);
+    }
+  }));
