@@ -6,6 +6,7 @@
 import type { Arena } from "../ffi/mem/arena.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Host } from "./core/host.ts";
+import { KernelBug } from "./core/kernel_bug.ts";
 import { registerFileSystems } from "./file_systems.ts";
 import { registerMemoryDevices } from "./fs/devfs/devices.ts";
 import { DevptsType } from "./fs/devpts/devpts_fs.ts";
@@ -20,6 +21,7 @@ import { IpcNamespace } from "./ipc/sysv/ipc_namespace.ts";
 import { MemoryContext } from "./mm/memory_context.ts";
 import { registerFamilies } from "./net/families.ts";
 import { NetNamespace } from "./net/net_namespace.ts";
+import { describeCrash } from "./observe/crash.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
 import { TaskIpcClock } from "./task/ipc_clock.ts";
@@ -130,9 +132,17 @@ export class SandboxKernel implements Kernel {
     if (init !== undefined) sendToGroup(init, new SigInfo(signo, SI_USER));
   }
 
-  /** Run until the first process ends: its wait status. */
+  /**
+   * Run until the first process ends: its wait status.
+   *
+   * @throws KernelBug whatever a handler threw: the one fence around guests' calls. The sandbox cannot go on.
+   */
   run(): number {
-    this.loop.run();
+    try {
+      this.loop.run();
+    } catch (cause) {
+      throw new KernelBug(describeCrash(this.current), { cause });
+    }
     return this.initStatus;
   }
 }

@@ -1,0 +1,47 @@
+/**
+ * What the kernel was doing when it failed, in one line for the report of a KernelBug. It looks at the kernel's own
+ * fields only: user memory and everything that could throw again stay out of it.
+ *
+ * Neighbour: kernel.ts, which has the fence.
+ */
+
+import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
+import { DEAD, HANDLING, type Task } from "../task/task.ts";
+
+const STATES = [
+  "running",
+  "ready",
+  "blocked",
+  "stopped",
+  "waiting for its registers",
+  "dead",
+  "in the kernel",
+  "waiting for its registers",
+  "going on",
+];
+
+/** The task whose call ran last, and that call with its arguments. */
+export function describeCrash(task: Task | null): string {
+  if (task === null) return "no task has made a call";
+  const who = `thread ${task.tid} of process ${task.group.pid} (${printable(task.comm)})`;
+  if (task.state !== HANDLING && task.state !== DEAD) {
+    return `between calls; the last one was that of ${who}, which is ${STATES[task.state]}`;
+  }
+  if (task.nr < 0) return `in no call of ${who}`;
+  const args: string[] = [];
+  for (let i = 0; i < 6; i++) args.push(hex(task.args.words, i));
+  const name = NAMES[task.nr] || `call ${task.nr}`;
+  return `in ${name}(${args.join(", ")}) of ${who}, uid ${task.cred.euid}`;
+}
+
+/** Argument `i` from its two halves, exactly. */
+function hex(words: Uint32Array, i: number): string {
+  const lo = words[2 * i]!, hi = words[2 * i + 1]!;
+  if (hi === 0) return `0x${lo.toString(16)}`;
+  return `0x${hi.toString(16)}${lo.toString(16).padStart(8, "0")}`;
+}
+
+/** Names are the guest's: nothing of them may reach a terminal as a control sequence. */
+function printable(name: string): string {
+  return name.replace(/[^\x20-\x7e]/g, "?");
+}
