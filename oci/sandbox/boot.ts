@@ -38,6 +38,7 @@ export function boot(): never {
 
 function prepare(spec: BootSpec, control: BootSocket): { machine: Machine; sandbox: Sandbox } {
   dropDescriptors(FIRST_FREE_FD);
+  readyReports();
   const image = OwnImage.find();
   const machine = createMachine(spec);
   control.send({ type: "ready" });
@@ -49,6 +50,14 @@ function prepare(spec: BootSpec, control: BootSocket): { machine: Machine; sandb
   sandbox.watchOutside();
   sandbox.releaseImageLater(image);
   return { machine, sandbox };
+}
+
+/**
+ * The first text of a stack makes the runtime look for the bounds of its thread's stack in /proc, and abort when that is
+ * gone: without this, the report of a bug would be an abort of its own.
+ */
+function readyReports(): void {
+  void new Error("first").stack;
 }
 
 /** Until the guest runs the launcher says what went wrong; then nobody is left there who could. */
