@@ -28,7 +28,7 @@ Options:
   --cwd DIR              working directory in the sandbox
   --env NAME=VALUE       set a variable; --env NAME takes it out
   --user UID[:GID]       run as this user
-  --hostname NAME        the sandbox's host name; the default is dvisor
+  --hostname NAME        the sandbox's host name; the default is the caller's
 ${SANDBOX_HELP}
 
 --env and --volume may be given several times.`;
@@ -169,8 +169,9 @@ function idsOf(flags: Flags): Ids {
   return { uid, gid, groups: [] };
 }
 
+/** The caller's by default: it is the name that /etc/hosts, which the sandbox sees too, has an address for. */
 function hostnameOf(flags: Flags): string {
-  const name = flags.string("hostname") ?? "dvisor";
+  const name = flags.string("hostname") ?? Deno.hostname();
   const bytes = fromText(name);
   if (bytes === "" || bytes.length > HOSTNAME_MAX) {
     throw usageError(`--hostname must have 1 to ${HOSTNAME_MAX} bytes`);
