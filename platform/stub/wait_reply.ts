@@ -60,7 +60,8 @@ export function emitWaitReply(
   a.label(rung).label(entry);
   a.mov(r8d, at(GLOBAL + GLOBAL_AT.spinTicks)).test(r8d, r8d).je(sleep);
   a.rdtscp().mov(esi, eax).and(ecx, CPU_MASK);
-  a.cmp(slot.cpu, ecx).je(spin).mov(slot.cpu, ecx); // it changes rarely: the Sentry's copy of the line lives on
+  // It changes rarely: the Sentry's copy of the line lives on.
+  a.cmp(slot.cpu, ecx).je(spin).mov(slot.cpu, ecx);
   a.label(spin);
   a.mov(ecx, slot.state).cmp(ecx, posted).jne(changed);
   a.pause().rdtsc().sub(eax, esi).cmp(eax, r8d).jb(spin);

@@ -387,7 +387,8 @@ export class SystrapSpace extends AddressSpace {
     for (const child of this.#unborn) child.#ringAtBirth();
     if (!this.ring.publish()) this.#engine.overflowing.push(this);
     this.wakeMapper();
-    for (const child of [...this.#unborn]) child.stubIsAlive(); // had they been born before they were asked to ring
+    // Had they been born before they were asked to ring.
+    for (const child of [...this.#unborn]) child.stubIsAlive();
   }
 
   #ringAtBirth(): void {

@@ -88,7 +88,7 @@ Deno.test("a symbolic link brings its text along", async () => {
   });
 });
 
-Deno.test("bytes written through one description are read through another, and on the host", async () => {
+Deno.test("what one description writes another one and the host can read", async () => {
   await inTree({}, (lab, dir) => {
     const w = mustOpen(lab.root, "/a/new", O_RDWR | O_CREAT);
     assertEquals(lab.write(w, 0, bytes("0123456789")), 10);
