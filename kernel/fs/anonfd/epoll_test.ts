@@ -1,0 +1,166 @@
+import { assertEquals } from "@std/assert";
+import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
+import {
+  EPOLLERR,
+  EPOLLET,
+  EPOLLEXCLUSIVE,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLONESHOT,
+  EPOLLOUT,
+} from "../../../ffi/abi/epoll.ts";
+import { Waiter, WaitQueue } from "../../core/wait.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
+import { anonFs } from "./anon_inode.ts";
+import { EpollFile } from "./epoll.ts";
+
+/** A file whose poll bits a test sets. */
+class Fake extends OpenFile {
+  bits: number = 0;
+  readonly queue: WaitQueue = new WaitQueue();
+  constructor() {
+    super(2);
+  }
+  override get inode(): Inode {
+    return anonFs.root;
+  }
+  override get waitQueue(): WaitQueue | null {
+    return this.queue;
+  }
+  override poll(): number {
+    return this.bits;
+  }
+  set(bits: number): void {
+    this.bits = bits;
+    this.queue.wake(bits);
+  }
+}
+
+class Counter extends Waiter {
+  count: number = 0;
+  override onWake(): void {
+    this.count++;
+  }
+}
+
+/** What one epoll_wait gives: [fd, events] pairs. */
+function collect(set: EpollFile, max = 100): [number, number][] {
+  const found: [number, number][] = [];
+  const end = set.scanEnd;
+  while (end !== null && found.length < max) {
+    const item = set.shiftReady();
+    if (item === null) break;
+    const bits = item.readyBits();
+    if (bits !== 0) {
+      found.push([item.fd, bits]);
+      set.reported(item);
+    }
+    if (item === end) break;
+  }
+  return found;
+}
+
+Deno.test("level-triggered items are reported as long as they are ready", () => {
+  const set = new EpollFile(), file = new Fake();
+  assertEquals(set.add(file, 3, EPOLLIN, 0, 0), 0);
+  assertEquals(collect(set), []);
+  file.set(EPOLLIN | EPOLLOUT);
+  assertEquals([collect(set), collect(set)], [[[3, EPOLLIN]], [[3, EPOLLIN]]]);
+  file.bits = 0;
+  assertEquals(collect(set), []);
+  file.set(EPOLLHUP);
+  assertEquals(collect(set), [[3, EPOLLHUP]], "hang-up and error need not be asked for");
+});
+
+Deno.test("edge-triggered items are reported once an event, one-shot ones once", () => {
+  const set = new EpollFile(), edge = new Fake(), once = new Fake();
+  set.add(edge, 3, EPOLLIN | EPOLLET, 0, 0);
+  set.add(once, 4, EPOLLIN | EPOLLONESHOT, 0, 0);
+  edge.set(EPOLLIN);
+  once.set(EPOLLIN);
+  assertEquals(collect(set), [[3, EPOLLIN], [4, EPOLLIN]]);
+  assertEquals(collect(set), []);
+  edge.set(EPOLLIN);
+  once.set(EPOLLIN | EPOLLERR);
+  assertEquals(collect(set), [[3, EPOLLIN]]);
+  assertEquals(set.modify(once, 4, EPOLLIN | EPOLLONESHOT, 0, 0), 0);
+  assertEquals(collect(set), [[4, EPOLLIN | EPOLLERR]], "armed again, it is looked at");
+});
+
+Deno.test("several ready items take turns", () => {
+  const set = new EpollFile(), files = [0, 1, 2, 3, 4].map(() => new Fake());
+  files.forEach((file, fd) => set.add(file, fd, EPOLLIN, 0, 0));
+  for (const file of files) file.set(EPOLLIN);
+  const fds = (n: number) => collect(set, n).map(([fd]) => fd);
+  assertEquals([fds(2), fds(2), fds(2)], [[0, 1], [2, 3], [4, 0]]);
+});
+
+Deno.test("an item is the pair of file and descriptor, and goes with its file", () => {
+  const set = new EpollFile(), file = new Fake();
+  assertEquals(set.add(file, 3, EPOLLIN, 0, 0), 0);
+  assertEquals([set.add(file, 3, EPOLLIN, 0, 0), set.add(file, 4, EPOLLIN, 0, 0)], [-EEXIST, 0]);
+  assertEquals([set.delete(file, 5), set.modify(file, 5, 0, 0, 0)], [-ENOENT, -ENOENT]);
+  file.set(EPOLLIN);
+  assertEquals(set.delete(file, 3), 0);
+  assertEquals(collect(set), [[4, EPOLLIN]]);
+  file.drop();
+  assertEquals([file.watchers, file.queue.isEmpty, collect(set)], [null, true, []]);
+});
+
+Deno.test("a closed set leaves nothing on its files", () => {
+  const set = new EpollFile(), file = new Fake();
+  set.add(file, 3, EPOLLIN, 0, 0);
+  set.add(file, 4, EPOLLIN, 0, 0);
+  set.drop();
+  assertEquals([file.watchers, file.queue.isEmpty], [null, true]);
+});
+
+Deno.test("sets may watch sets: ready through the chain, but no loops and no deep chains", () => {
+  const sets = [0, 1, 2, 3, 4, 5].map(() => new EpollFile()), file = new Fake();
+  assertEquals(sets[0]!.add(sets[0]!, 9, EPOLLIN, 0, 0), -EINVAL);
+  for (let i = 0; i < 4; i++) assertEquals(sets[i]!.add(sets[i + 1]!, i, EPOLLIN, 0, 0), 0);
+  assertEquals(sets[4]!.add(sets[5]!, 4, EPOLLIN, 0, 0), -ELOOP, "six in a row");
+  assertEquals(sets[3]!.add(sets[1]!, 8, EPOLLIN, 0, 0), -ELOOP);
+  assertEquals(sets[4]!.add(file, 7, EPOLLIN, 0, 0), 0);
+  const waiter = new Counter();
+  sets[0]!.waitQueue.add(waiter, 0);
+  file.set(EPOLLIN);
+  assertEquals([waiter.count, collect(sets[0]!)], [1, [[0, EPOLLIN]]]);
+  file.bits = 0;
+  assertEquals(collect(sets[0]!), []);
+});
+
+Deno.test("of exclusive watchers one is woken, and one that nobody waits for passes it on", () => {
+  const a = new EpollFile(), b = new EpollFile(), plain = new EpollFile(), file = new Fake();
+  const waiters = [a, b, plain].map((set) => {
+    const waiter = new Counter();
+    set.waitQueue.add(waiter, 0);
+    return waiter;
+  });
+  const counts = () => waiters.map((w) => w.count);
+  a.add(file, 3, EPOLLIN | EPOLLEXCLUSIVE, 0, 0);
+  b.add(file, 3, EPOLLIN | EPOLLEXCLUSIVE, 0, 0);
+  plain.add(file, 3, EPOLLIN, 0, 0);
+  file.set(EPOLLIN);
+  assertEquals(counts(), [1, 0, 1]);
+  waiters[0]!.unlink();
+  file.set(EPOLLIN);
+  assertEquals(counts(), [1, 1, 2]);
+  assertEquals(a.modify(file, 3, EPOLLIN, 0, 0), -EINVAL);
+  assertEquals(a.add(new Fake(), 4, EPOLLEXCLUSIVE | EPOLLONESHOT, 0, 0), -EINVAL);
+  assertEquals(a.add(b, 4, EPOLLIN | EPOLLEXCLUSIVE, 0, 0), -EINVAL);
+});
+
+Deno.test("what cannot be polled cannot be watched", () => {
+  class Plain extends Fake {
+    override get waitQueue(): WaitQueue | null {
+      return null;
+    }
+  }
+  const set = new EpollFile();
+  assertEquals([set.add(new Plain(), 3, EPOLLIN, 0, 0), set.delete(new Plain(), 3)], [
+    -EPERM,
+    -EPERM,
+  ]);
+});
