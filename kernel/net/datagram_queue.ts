@@ -22,6 +22,9 @@ export class Datagram {
   credentials: PeerCredentials | null = null;
   /** Destination, for IP_PKTINFO: 16 bytes, or null. */
   to: Uint8Array<ArrayBuffer> | null = null;
+  /** TTL or hop limit, and TOS or traffic class, of its packet. */
+  hops: number = 0;
+  trafficClass: number = 0;
   timeSec: number = -1;
   timeNsec: number = 0;
 
@@ -119,6 +122,8 @@ function describe(from: Datagram, message: Message, isPeek: boolean): void {
   message.timeNsec = from.timeNsec;
   if (from.to !== null) {
     message.packetInfo.to.set(from.to);
+    message.packetInfo.hops = from.hops;
+    message.packetInfo.trafficClass = from.trafficClass;
     message.packetInfo.isValid = true;
   }
   if (from.rights === null) return;

@@ -56,12 +56,33 @@ export class PeerCredentials {
 /** What a message without credentials shows: nobody (overflowuid). */
 export const NOBODY: PeerCredentials = new PeerCredentials(0, 65534, 65534, []);
 
-/** IP_PKTINFO and its like: where a datagram arrived. */
+/** What of a packet's header its sender may choose (ip(7), ipv6(7)); -1: what the socket says. */
+export class PacketHeader {
+  /** Of IPv4. */
+  ttl: number = -1;
+  tos: number = -1;
+  /** Of IPv6. */
+  hopLimit: number = -1;
+  trafficClass: number = -1;
+
+  reset(): void {
+    this.ttl =
+      this.tos =
+      this.hopLimit =
+      this.trafficClass =
+        -1;
+  }
+}
+
+/** IP_PKTINFO and its like: where a datagram arrived, and what its header said. */
 export class PacketInfo {
   /** Interface index; 0: unknown. */
   interfaceIndex: number = 0;
   /** Destination address, 16 bytes, IPv4 ones mapped. */
   readonly to: Uint8Array<ArrayBuffer> = new Uint8Array(16);
+  /** TTL or hop limit; TOS or traffic class. */
+  hops: number = 0;
+  trafficClass: number = 0;
   isValid: boolean = false;
 }
 
@@ -81,6 +102,8 @@ export class Message {
   credentials: PeerCredentials | null = null;
   /** Send: the credentials were given explicitly. */
   hasCredentials: boolean = false;
+  /** Send: for this packet alone. */
+  readonly header: PacketHeader = new PacketHeader();
   readonly packetInfo: PacketInfo = new PacketInfo();
   /** Bytes that a stream delivered in earlier runs of the call: MSG_PEEK begins behind them. */
   skipped: number = 0;
@@ -98,6 +121,7 @@ export class Message {
     this.rights = null;
     this.credentials = null;
     this.hasCredentials = false;
+    this.header.reset();
     this.packetInfo.isValid = false;
     this.skipped = 0;
     this.isWhole = false;

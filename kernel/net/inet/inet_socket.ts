@@ -187,13 +187,13 @@ export abstract class InetSocket extends Socket {
     putPacketControl(this, message, out);
   }
   override takeControl(
-    _message: Message,
+    message: Message,
     level: number,
     type: number,
-    _dv: DataView,
-    _at: number,
+    dv: DataView,
+    at: number,
     length: number,
   ): number {
-    return takeIpControl(this, level, type, length);
+    return takeIpControl(this, message.header, level, type, dv, at, length);
   }
 }

@@ -4,7 +4,7 @@ import { EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN } from "../../../ffi/abi/errno.ts
 import * as I from "../../../ffi/abi/inet.ts";
 import { AF_INET6 } from "../../../ffi/abi/socket.ts";
 import type { ControlWriter } from "../control.ts";
-import type { Message } from "../message.ts";
+import type { Message, PacketHeader } from "../message.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { isV4 } from "./address.ts";
 import type { InetSocket } from "./inet_socket.ts";
@@ -47,6 +47,18 @@ export class IpOptions {
   /** Values of IP_KEPT and IPV6_KEPT that were set. */
   readonly kept4: Map<number, number> = new Map();
   readonly kept6: Map<number, number> = new Map();
+
+  /** TTL or hop limit of a packet to `destination`. */
+  hopsOf(destination: string, header: PacketHeader): number {
+    if (isV4(destination)) return header.ttl < 0 ? this.ttl : header.ttl;
+    return header.hopLimit < 0 ? this.hopLimit : header.hopLimit;
+  }
+
+  /** Type of service or traffic class of a packet to `destination`. */
+  classOf(destination: string, header: PacketHeader): number {
+    if (isV4(destination)) return header.tos < 0 ? this.kept4.get(I.IP_TOS) ?? 0 : header.tos;
+    return header.trafficClass < 0 ? this.kept6.get(I.IPV6_TCLASS) ?? 0 : header.trafficClass;
+  }
 
   inherit(from: IpOptions): void {
     const { kept4, kept6 } = this;
@@ -146,6 +158,7 @@ function keep(
   if (length < 1) return -EINVAL;
   if (bounds === BIT) value = value !== 0 ? 1 : 0;
   if (value < bounds[1] || value > bounds[2]) return -EINVAL;
+  if (known === IPV6_KEPT && name === I.IPV6_TCLASS && value === -1) value = 0;
   kept.set(name, value);
   return 0;
 }
@@ -232,9 +245,9 @@ export function putPacketControl(socket: InetSocket, message: Message, out: Cont
     out.u8.set(info.to.subarray(12), at + I.InPktinfo.at.addr);
     out.put(I.IPPROTO_IP, I.IP_PKTINFO, I.InPktinfo.size);
   }
-  if (ip.receiveTtl && isV4(to)) out.putInt(I.IPPROTO_IP, I.IP_TTL, DEFAULT_TTL);
+  if (ip.receiveTtl && isV4(to)) out.putInt(I.IPPROTO_IP, I.IP_TTL, info.hops);
   if (ip.receiveTos && isV4(to)) {
-    out.u8[out.data] = 0;
+    out.u8[out.data] = info.trafficClass;
     out.put(I.IPPROTO_IP, I.IP_TOS, 1);
   }
   if (ip.packetInfo6 && socket.family === AF_INET6) {
@@ -244,26 +257,61 @@ export function putPacketControl(socket: InetSocket, message: Message, out: Cont
     out.put(I.IPPROTO_IPV6, I.IPV6_PKTINFO, 20);
   }
   if (isV4(to)) return;
-  if (ip.receiveHopLimit) out.putInt(I.IPPROTO_IPV6, I.IPV6_HOPLIMIT, DEFAULT_TTL);
-  if (ip.receiveClass) out.putInt(I.IPPROTO_IPV6, I.IPV6_TCLASS, 0);
+  if (ip.receiveHopLimit) out.putInt(I.IPPROTO_IPV6, I.IPV6_HOPLIMIT, info.hops);
+  if (ip.receiveClass) out.putInt(I.IPPROTO_IPV6, I.IPV6_TCLASS, info.trafficClass);
 }
 
-/** A control message to send: what chooses among interfaces and addresses is taken, there is one of each. */
+/**
+ * A control message to send. What chooses among interfaces and addresses is taken, as there is one of each; what is for
+ * another protocol is passed over.
+ */
 export function takeIpControl(
   socket: InetSocket,
+  header: PacketHeader,
   level: number,
   type: number,
+  dv: DataView,
+  at: number,
   length: number,
 ): number {
-  if (level === I.IPPROTO_IP) {
-    if (type === I.IP_PKTINFO) return length === I.InPktinfo.size ? 0 : -EINVAL;
-    if (type === I.IP_TTL) return length === 4 ? 0 : -EINVAL;
-    if (type === I.IP_TOS) return length === 4 || length === 1 ? 0 : -EINVAL;
-    return -EINVAL;
+  if (level === I.IPPROTO_IP) return takeV4(header, type, dv, at, length);
+  const isV6 = level === I.IPPROTO_IPV6 && socket.family === AF_INET6;
+  return isV6 ? takeV6(header, type, dv, at, length) : 0;
+}
+
+function takeV4(
+  header: PacketHeader,
+  type: number,
+  dv: DataView,
+  at: number,
+  length: number,
+): number {
+  if (type === I.IP_PKTINFO) return length === I.InPktinfo.size ? 0 : -EINVAL;
+  if (type === I.IP_TTL) {
+    const ttl = length === 4 ? dv.getInt32(at, true) : -1;
+    if (ttl < 1 || ttl > 255) return -EINVAL;
+    header.ttl = ttl;
+    return 0;
   }
-  if (level !== I.IPPROTO_IPV6 || socket.family !== AF_INET6) return -EINVAL;
+  if (type !== I.IP_TOS) return -EINVAL;
+  const tos = length === 4 ? dv.getInt32(at, true) : length === 1 ? dv.getUint8(at) : -1;
+  if (tos < 0 || tos > 255) return -EINVAL;
+  header.tos = tos;
+  return 0;
+}
+
+function takeV6(
+  header: PacketHeader,
+  type: number,
+  dv: DataView,
+  at: number,
+  length: number,
+): number {
   if (type === I.IPV6_PKTINFO) return length >= 20 ? 0 : -EINVAL;
-  return type === I.IPV6_HOPLIMIT || type === I.IPV6_TCLASS
-    ? (length === 4 ? 0 : -EINVAL)
-    : -EINVAL;
+  if ((type !== I.IPV6_HOPLIMIT && type !== I.IPV6_TCLASS) || length !== 4) return -EINVAL;
+  const value = dv.getInt32(at, true);
+  if (value < -1 || value > 255) return -EINVAL;
+  if (type === I.IPV6_HOPLIMIT) header.hopLimit = value;
+  else header.trafficClass = value;
+  return 0;
 }

@@ -31,10 +31,11 @@ import {
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
-import { type Message, SocketAddress, type SocketCaller } from "../message.ts";
+import { type Message, type PacketHeader, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, isBroadcast, isV4, putEndpoint } from "./address.ts";
 import { InetSocket } from "./inet_socket.ts";
+import type { IpOptions } from "./ip_options.ts";
 import { accepts, type PortTable } from "./ports.ts";
 
 /** Largest payloads: 65535 less the headers that count. */
@@ -104,7 +105,7 @@ export class UdpSocket extends InetSocket {
       : new Endpoint(this.sourceAddress(to.address), this.local.port);
     const receiver = receiverAt(this.ports, from, to);
     if (receiver !== null) {
-      const r = receiver.deliver(io, from, to);
+      const r = receiver.deliver(io, from, to, this.ip, message.header);
       if (r < 0) return r;
     } else {
       if (this.remote !== null && this.remote.isSame(to)) this.refuse();
@@ -118,13 +119,23 @@ export class UdpSocket extends InetSocket {
     this.queue.wake(POLLERR | READABLE | WRITABLE);
   }
 
-  private deliver(io: IoCursor, from: Endpoint, to: Endpoint): number {
+  private deliver(
+    io: IoCursor,
+    from: Endpoint,
+    to: Endpoint,
+    sender: IpOptions,
+    header: PacketHeader,
+  ): number {
     const length = io.remaining;
     if (this.incoming.count > 0 && this.incoming.charge + length > this.options.receiveBytes) {
       return 0;
     }
     const datagram = new Datagram(length, this.addressBytes(from));
-    if (this.wantsPacketInfo) datagram.to = stringToBytes(to.address);
+    if (this.wantsPacketInfo) {
+      datagram.to = stringToBytes(to.address);
+      datagram.hops = sender.hopsOf(to.address, header);
+      datagram.trafficClass = sender.classOf(to.address, header);
+    }
     if (this.options.timestamp !== 0) {
       datagram.timeSec = this.net.host.realtimeSec();
       datagram.timeNsec = this.net.host.realtimeNsec();
