@@ -49,8 +49,15 @@ export class UdpSocket extends InetSocket {
   private lastFrom: Endpoint | null = null;
   private lastBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
-  constructor(net: NetNamespace, ports: PortTable, family: number, uid: number) {
-    super(net, ports, family, SOCK_DGRAM, IPPROTO_UDP, uid);
+  /** `protocol`: IPPROTO_UDP, or what is like it. */
+  constructor(
+    net: NetNamespace,
+    ports: PortTable,
+    family: number,
+    uid: number,
+    protocol: number = IPPROTO_UDP,
+  ) {
+    super(net, ports, family, SOCK_DGRAM, protocol, uid);
     this.incoming = new DatagramQueue(net.frames);
   }
 
@@ -127,6 +134,7 @@ export class UdpSocket extends InetSocket {
     header: PacketHeader,
   ): number {
     const length = io.remaining;
+    if (!this.trusts(from, length)) return 0;
     if (this.incoming.count > 0 && this.incoming.charge + length > this.options.receiveBytes) {
       return 0;
     }
