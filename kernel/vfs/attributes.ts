@@ -4,6 +4,7 @@
  */
 
 import { EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from "../../ffi/abi/errno.ts";
+import { O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { IN_ATTRIB, IN_MODIFY } from "../../ffi/abi/inotify.ts";
 import { S_ISGID, UTIME_NOW, UTIME_OMIT } from "../../ffi/abi/stat.ts";
 import {
@@ -31,6 +32,7 @@ import {
   emptyAttrChange,
   type Inode,
 } from "./inode.ts";
+import { breakLeases } from "./leases.ts";
 import { notify, notifyFile } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 import { findAt } from "./status.ts";
@@ -125,6 +127,8 @@ export function truncatePath(caller: Caller, path: Path, size: number): number {
   r = inodePermission(inode, MAY_WRITE, caller.cred);
   if (r < 0) return r;
   if (inode.writeCount < 0) return -ETXTBSY;
+  r = breakLeases(caller, inode, O_WRONLY);
+  if (r < 0) return r;
   r = truncateInode(caller, inode, size);
   if (r === 0) notify(path.dentry, IN_MODIFY);
   return r;

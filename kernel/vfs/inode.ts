@@ -12,6 +12,7 @@ import { makedev } from "../../ffi/abi/stat.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { Dentry, Path } from "./dentry.ts";
 import type { FileLocks } from "./file_locks.ts";
+import type { Leases } from "./leases.ts";
 import type { InodeWatches } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { PosixAcl } from "./posix_acl.ts";
@@ -156,12 +157,16 @@ export abstract class Inode {
   btimeNsec: number = 0;
   /** Record locks and flock (file_locks.ts); null until the first. */
   locks: FileLocks | null = null;
+  /** F_SETLEASE (leases.ts); null until the first. */
+  leases: Leases | null = null;
   /** inotify watches (notify.ts); null while nobody watches. */
   watches: InodeWatches | null = null;
   /** FIFO or socket that lives at this inode. */
   special: object | null = null;
   /** > 0: open for writing so often; < 0: executed so often, writing is refused (ETXTBSY). */
   writeCount: number = 0;
+  /** Open file descriptions of it, those of O_PATH aside. */
+  openCount: number = 0;
   /** Access ACL that says more than the mode does (posix_acl.ts), or null. */
   accessAcl: PosixAcl | null = null;
   /** ACL that new entries of this directory inherit, or null. */

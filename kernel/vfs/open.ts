@@ -70,6 +70,7 @@ import type { Caller } from "./caller.ts";
 import { finishNew, newMode } from "./create.ts";
 import { Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
+import { breakLeases } from "./leases.ts";
 import { notifyEntry, notifyOpen } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 import { PathFile } from "./path_file.ts";
@@ -328,6 +329,10 @@ function openInode(
   if (writes) {
     if (inode.writeCount < 0) return -ETXTBSY;
     const r = wantWrite(path.mount);
+    if (r < 0) return r;
+  }
+  if (inode.leases !== null) {
+    const r = breakLeases(caller, inode, flags);
     if (r < 0) return r;
   }
   const file = isPlain

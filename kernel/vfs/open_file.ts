@@ -89,6 +89,7 @@ export abstract class OpenFile {
   /** Bind to the path that it was opened by (pins it) and to its opener. Once, by whoever opened it. */
   attach(path: Path, cred: Credentials): void {
     this.path = holdPath(path);
+    if ((this.flags & O_PATH) === 0) this.inode.openCount++;
     this.cred = cred;
   }
 
@@ -104,10 +105,12 @@ export abstract class OpenFile {
     while (this.watchers !== null) this.watchers.onFileGone();
     const inode = this.inode;
     if (inode.locks !== null) inode.locks.releaseFile(this);
+    if (inode.leases !== null) inode.leases.remove(this);
     notifyClose(this);
     this.release();
     const path = this.path;
     if (path === null) return;
+    if ((this.flags & O_PATH) === 0) inode.openCount--;
     if (this.writeAccess !== 0) {
       inode.writeCount -= this.writeAccess;
       if (this.writeAccess > 0) {

@@ -20,6 +20,8 @@ export class Vfs {
   /** protected_regular and protected_fifos: 0, 1 or 2. */
   protectedRegular: number = 0;
   protectedFifos: number = 0;
+  /** /proc/sys/fs/lease-break-time: seconds that the holder of a lease has. */
+  leaseBreakSec: number = 45;
   /** Scratch of walk.ts. */
   walk1: Walk | null = null;
   walk2: Walk | null = null;

@@ -33,6 +33,16 @@ const LIVE: ReadonlyMap<string, LiveSetting> = new Map<string, LiveSetting>([
   ["fs/file-nr", { permissions: 0o444, read: (s) => `0\t0\t${s.sysctl.get("fs/file-max")}` }],
   ["fs/inode-nr", { permissions: 0o444, read: () => "0\t0" }],
   ["fs/inode-state", { permissions: 0o444, read: () => "0\t0\t0\t0\t0\t0\t0" }],
+  ["fs/lease-break-time", {
+    permissions: 0o644,
+    read: (s) => String(vfsOf(s)?.leaseBreakSec ?? 45),
+    write: (s, text) => {
+      const value = parseNumber(text), vfs = vfsOf(s);
+      if (value === null || value < 0 || value > 0x7fffffff) return -EINVAL;
+      if (vfs !== null) vfs.leaseBreakSec = value;
+      return 0;
+    },
+  }],
   ["fs/protected_fifos", protection("protectedFifos")],
   ["fs/protected_hardlinks", {
     permissions: 0o644,

@@ -42,7 +42,6 @@ const FS: readonly Setting[] = [
   number("fs/inotify/max_queued_events", 16384),
   number("fs/inotify/max_user_instances", 128),
   number("fs/inotify/max_user_watches", 126240),
-  number("fs/lease-break-time", 45),
   number("fs/leases-enable", 1, 0, 1),
   limit("fs/mount-max", MOUNT_MAX),
   number("fs/mqueue/msg_default", 10, 1),

@@ -4,7 +4,14 @@
  */
 
 import { F_OWNER_PID, F_OWNER_TID } from "../../../ffi/abi/fcntl.ts";
-import { POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT, POLL_PRI } from "../../../ffi/abi/siginfo.ts";
+import {
+  POLL_ERR,
+  POLL_HUP,
+  POLL_IN,
+  POLL_MSG,
+  POLL_OUT,
+  POLL_PRI,
+} from "../../../ffi/abi/siginfo.ts";
 import { Waiter } from "../../core/wait.ts";
 import { SI_KERNEL, SigInfo } from "../../task/signal/pending.ts";
 import { sendToGroup, sendToTask } from "../../task/signal/send.ts";
@@ -101,10 +108,17 @@ function infoOf(owner: FileOwner, bits: number, fd: number): SigInfo {
 }
 
 function codeOf(bits: number): number {
+  if (bits & POLLMSG) return POLL_MSG;
   if (bits & POLLIN) return POLL_IN;
   if (bits & POLLOUT) return POLL_OUT;
   if (bits & POLLERR) return POLL_ERR;
   return bits & POLLPRI ? POLL_PRI : POLL_HUP;
+}
+
+/** The holder of a lease on `file` is told that somebody wants to open it (POLL_MSG). */
+export function signalLease(kernel: Kernel, file: OpenFile, fd: number): void {
+  const { owner } = file;
+  if (owner instanceof FileOwner && owner.id !== 0) signal(kernel, owner, POLLMSG, fd);
 }
 
 /** A full queue of a real-time signal falls back to SIGIO (fcntl(2), F_SETSIG). */

@@ -11,6 +11,7 @@ import {
   F_GET_SEALS,
   F_GETFD,
   F_GETFL,
+  F_GETLEASE,
   F_GETLK,
   F_GETOWN,
   F_GETOWN_EX,
@@ -21,6 +22,7 @@ import {
   F_OFD_SETLKW,
   F_SETFD,
   F_SETFL,
+  F_SETLEASE,
   F_SETLK,
   F_SETLKW,
   F_SETOWN,
@@ -54,6 +56,7 @@ import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { setAsync } from "./async.ts";
+import { changeLease, leaseOf } from "./lease.ts";
 import { getLock, setLock } from "./locks.ts";
 import { getOwner, getOwnerEx, setOwner, setOwnerEx, setSignal, signalOf } from "./owner.ts";
 
@@ -144,6 +147,10 @@ function control(t: Task, file: OpenFile, command: number, a: SyscallArgs): numb
       return setSignal(file, arg);
     case F_GETSIG:
       return signalOf(file);
+    case F_SETLEASE:
+      return changeLease(t, file, arg, a.i32(0));
+    case F_GETLEASE:
+      return leaseOf(file);
     case F_SETPIPE_SZ:
       return file instanceof PipeFile ? file.pipe.resize(a.u64(2)) : -EBADF;
     case F_GETPIPE_SZ:

@@ -39,6 +39,18 @@ function set(t: Task, file: OpenFile, type: number, id: number): number {
   return 0;
 }
 
+/** Who is signalled if nobody was named yet. */
+export function ownerByDefault(t: Task, file: OpenFile, type: number, id: number): void {
+  if (ownerOf(file).id === 0) set(t, file, type, id);
+}
+
+/** Nobody is signalled any more. */
+export function dropOwner(file: OpenFile): void {
+  const owner = ownerOf(file);
+  owner.id = 0;
+  owner.signal = 0;
+}
+
 /** A negative number names a process group. */
 export function setOwner(t: Task, file: OpenFile, id: number): number {
   if (id === -0x80000000) return -EINVAL;

@@ -1,0 +1,38 @@
+/** F_SETLEASE and F_GETLEASE of fcntl(2). The leases: vfs/leases.ts. */
+
+import { F_OWNER_PID, F_UNLCK } from "../../../ffi/abi/fcntl.ts";
+import type { Kernel } from "../../task/kernel_services.ts";
+import type { Task } from "../../task/task.ts";
+import { type LeaseHolder, setLease } from "../../vfs/leases.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { signalLease } from "./async.ts";
+import { dropOwner, ownerByDefault } from "./owner.ts";
+
+/** Whoever F_SETOWN names gets SIGIO. */
+class SignalledHolder implements LeaseHolder {
+  private readonly kernel: Kernel;
+  private readonly fd: number;
+
+  constructor(kernel: Kernel, fd: number) {
+    this.kernel = kernel;
+    this.fd = fd;
+  }
+
+  onBreak(file: OpenFile): void {
+    signalLease(this.kernel, file, this.fd);
+  }
+}
+
+/** F_SETLEASE by way of `fd`, which siginfo shows. */
+export function changeLease(t: Task, file: OpenFile, type: number, fd: number): number {
+  const r = setLease(file, type, new SignalledHolder(t.kernel, fd), t.cred);
+  if (r !== 0) return r;
+  if (type === F_UNLCK) dropOwner(file);
+  else ownerByDefault(t, file, F_OWNER_PID, t.pid);
+  return 0;
+}
+
+/** F_GETLEASE. */
+export function leaseOf(file: OpenFile): number {
+  return file.inode.leases?.typeOf(file) ?? F_UNLCK;
+}

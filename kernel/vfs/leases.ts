@@ -1,0 +1,170 @@
+/**
+ * Leases: fcntl(2) F_SETLEASE. Who holds one is told before somebody else opens or truncates the file in a way that
+ * conflicts, and has a while to finish; the other waits until then.
+ *
+ * Not here: how the holder is told (syscalls/io/lease.ts). Neighbours: file_locks.ts, open.ts, attributes.ts.
+ */
+
+import { EACCES, EAGAIN, EINVAL } from "../../ffi/abi/errno.ts";
+import {
+  F_RDLCK,
+  F_UNLCK,
+  F_WRLCK,
+  O_ACCMODE,
+  O_NONBLOCK,
+  O_RDWR,
+  O_WRONLY,
+} from "../../ffi/abi/fcntl.ts";
+import { CAP_LEASE } from "../../ffi/abi/capability.ts";
+import { BLOCK } from "../core/result.ts";
+import { WaitQueue } from "../core/wait.ts";
+import { type Credentials, hasCap } from "../cred/credentials.ts";
+import { isRegular } from "./access.ts";
+import type { Caller } from "./caller.ts";
+import type { Inode } from "./inode.ts";
+import type { OpenFile } from "./open_file.ts";
+
+/** Tells the holder of a lease that it is being broken: signals it. */
+export interface LeaseHolder {
+  onBreak(file: OpenFile): void;
+}
+
+class Lease {
+  readonly file: OpenFile;
+  type: number;
+  readonly holder: LeaseHolder;
+  /** What it must become, F_UNLCK or F_RDLCK; -1: nobody breaks it. */
+  breakTo: number = -1;
+  /** When it becomes that by itself. */
+  deadlineNs: number = Infinity;
+
+  constructor(file: OpenFile, type: number, holder: LeaseHolder) {
+    this.file = file;
+    this.type = type;
+    this.holder = holder;
+  }
+}
+
+/** The leases of one inode. */
+export class Leases {
+  /** Woken when one went or became weaker. */
+  readonly waiters: WaitQueue = new WaitQueue();
+  private list: Lease[] = [];
+
+  get isEmpty(): boolean {
+    return this.list.length === 0;
+  }
+
+  /** F_RDLCK, F_WRLCK or F_UNLCK of this description, as it will be when a break has ended (F_GETLEASE). */
+  typeOf(file: OpenFile): number {
+    const lease = this.of(file);
+    if (lease === null) return F_UNLCK;
+    return lease.breakTo >= 0 ? lease.breakTo : lease.type;
+  }
+
+  /** A new lease, or another type of one that is there: 0 or -EAGAIN. */
+  set(file: OpenFile, type: number, holder: LeaseHolder): number {
+    const own = this.of(file);
+    for (const other of this.list) {
+      if (other === own) continue;
+      if (type === F_WRLCK || other.breakTo === F_UNLCK) return -EAGAIN;
+    }
+    if (own === null) {
+      this.list.push(new Lease(file, type, holder));
+      return 0;
+    }
+    own.type = type;
+    own.breakTo = -1;
+    this.waiters.wake(0);
+    return 0;
+  }
+
+  /** The lease is given up, or its description is gone: 0, or -EAGAIN when there is none. */
+  remove(file: OpenFile): number {
+    const lease = this.of(file);
+    if (lease === null) return -EAGAIN;
+    this.list.splice(this.list.indexOf(lease), 1);
+    this.waiters.wake(0);
+    return 0;
+  }
+
+  /**
+   * Ask the leases that conflict with opening for reading, or for writing, to go. The latest time at which they are
+   * gone; -1 when none is in the way now.
+   */
+  break(writes: boolean, nowNs: number, graceNs: number): number {
+    let untilNs = -1;
+    for (const lease of this.list.slice()) {
+      if (!writes && lease.type === F_RDLCK) continue;
+      const to = writes ? F_UNLCK : F_RDLCK;
+      const isAsked = lease.breakTo === to || lease.breakTo === F_UNLCK;
+      if (!isAsked) {
+        lease.breakTo = to;
+        lease.deadlineNs = nowNs + graceNs;
+        lease.holder.onBreak(lease.file);
+      } else if (nowNs >= lease.deadlineNs) {
+        this.expire(lease);
+        continue;
+      }
+      untilNs = Math.max(untilNs, lease.deadlineNs);
+    }
+    return untilNs;
+  }
+
+  private expire(lease: Lease): void {
+    if (lease.breakTo === F_RDLCK) {
+      lease.type = F_RDLCK;
+      lease.breakTo = -1;
+      this.waiters.wake(0);
+    } else {
+      this.remove(lease.file);
+    }
+  }
+
+  private of(file: OpenFile): Lease | null {
+    return this.list.find((lease) => lease.file === file) ?? null;
+  }
+}
+
+/** F_SETLEASE: 0, -EINVAL, -EACCES, -EAGAIN. */
+export function setLease(
+  file: OpenFile,
+  type: number,
+  holder: LeaseHolder,
+  cred: Credentials,
+): number {
+  if (type !== F_RDLCK && type !== F_WRLCK && type !== F_UNLCK) return -EINVAL;
+  const { inode } = file;
+  if (inode.uid !== cred.fsuid && !hasCap(cred, CAP_LEASE)) return -EACCES;
+  if (!isRegular(inode)) return -EINVAL;
+  if (type === F_UNLCK) return inode.leases?.remove(file) ?? -EAGAIN;
+  const isOpenElsewhere = type === F_WRLCK ? inode.openCount > 1 : inode.writeCount > 0;
+  if (isOpenElsewhere) return -EAGAIN;
+  return (inode.leases ??= new Leases()).set(file, type, holder);
+}
+
+/** A caller that can wait for some time: a task. */
+interface WaitingCaller extends Caller {
+  waitFor(queue: WaitQueue, events: number): number;
+  waitUntil(deadlineNs: number): number;
+}
+
+function isWaiting(caller: Caller): caller is WaitingCaller {
+  return "waitFor" in caller && "waitUntil" in caller;
+}
+
+/**
+ * The file is going to be opened with these flags: 0 when no lease is in the way. -EAGAIN with O_NONBLOCK; BLOCK, and
+ * the whole call runs again.
+ */
+export function breakLeases(caller: Caller, inode: Inode, flags: number): number {
+  const { leases } = inode;
+  if (leases === null || leases.isEmpty) return 0;
+  const { vfs } = caller.fs.namespace, now = vfs.host.monotonicNs();
+  const mode = flags & O_ACCMODE, writes = mode === O_WRONLY || mode === O_RDWR;
+  const untilNs = leases.break(writes, now, vfs.leaseBreakSec * 1e9);
+  if (untilNs < 0) return 0;
+  if ((flags & O_NONBLOCK) !== 0 || !isWaiting(caller)) return -EAGAIN;
+  const r = caller.waitFor(leases.waiters, 0);
+  return r < 0 && r !== BLOCK ? r : caller.waitUntil(untilNs);
+}
