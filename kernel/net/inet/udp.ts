@@ -35,7 +35,6 @@ import { type Message, type PacketHeader, SocketAddress, type SocketCaller } fro
 import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, isBroadcast, isV4, putEndpoint } from "./address.ts";
 import { InetSocket } from "./inet_socket.ts";
-import type { IpOptions } from "./ip_options.ts";
 import { accepts, type PortTable } from "./ports.ts";
 
 /** Largest payloads: 65535 less the headers that count. */
@@ -112,7 +111,7 @@ export class UdpSocket extends InetSocket {
       : new Endpoint(this.sourceAddress(to.address), this.local.port);
     const receiver = receiverAt(this.ports, from, to);
     if (receiver !== null) {
-      const r = receiver.deliver(io, from, to, this.ip, message.header);
+      const r = receiver.deliver(io, from, to, this, message.header);
       if (r < 0) return r;
     } else {
       if (this.remote !== null && this.remote.isSame(to)) this.refuse();
@@ -130,19 +129,19 @@ export class UdpSocket extends InetSocket {
     io: IoCursor,
     from: Endpoint,
     to: Endpoint,
-    sender: IpOptions,
+    sender: UdpSocket,
     header: PacketHeader,
   ): number {
     const length = io.remaining;
-    if (!this.trusts(from, length)) return 0;
+    if (!this.takesFrom(sender, length)) return 0;
     if (this.incoming.count > 0 && this.incoming.charge + length > this.options.receiveBytes) {
       return 0;
     }
     const datagram = new Datagram(length, this.addressBytes(from));
     if (this.wantsPacketInfo) {
       datagram.to = stringToBytes(to.address);
-      datagram.hops = sender.hopsOf(to.address, header);
-      datagram.trafficClass = sender.classOf(to.address, header);
+      datagram.hops = sender.ip.hopsOf(to.address, header);
+      datagram.trafficClass = sender.ip.classOf(to.address, header);
     }
     if (this.options.timestamp !== 0) {
       datagram.timeSec = this.net.host.realtimeSec();
@@ -151,6 +150,11 @@ export class UdpSocket extends InetSocket {
     const r = this.incoming.push(io, datagram);
     if (r === 0) this.queue.wake(READABLE);
     return r;
+  }
+
+  /** Whether a datagram is good enough for this socket. */
+  protected takesFrom(_sender: UdpSocket, _length: number): boolean {
+    return true;
   }
 
   private get wantsPacketInfo(): boolean {
