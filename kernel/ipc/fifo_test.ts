@@ -58,7 +58,7 @@ Deno.test("the two ends of a FIFO wait for each other", () => {
   r.drop();
 });
 
-Deno.test("an open that waits goes on although the writer came and went, and the path is gone", () => {
+Deno.test("an open that waits goes on although writer and path are gone", () => {
   const { a, b } = lab();
   assertEquals(open(a, O_RDONLY), BLOCK);
   const w = open(b, O_WRONLY);
@@ -78,7 +78,7 @@ Deno.test("an interrupted open leaves no end behind", () => {
   assertEquals(open(b, O_WRONLY | O_NONBLOCK), -ENXIO);
 });
 
-Deno.test("O_NONBLOCK and O_RDWR do not wait; a reader alone sees no hang-up before the first writer", () => {
+Deno.test("O_NONBLOCK and O_RDWR do not wait; no hang-up before the first writer", () => {
   const { a, b } = lab();
   const r = open(a, O_RDONLY | O_NONBLOCK);
   assert(r instanceof OpenFile);

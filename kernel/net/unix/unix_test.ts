@@ -48,7 +48,7 @@ for (const type of [SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM]) {
     assertEquals(lab.net.frames.usedBytes, 0);
   });
 
-  Deno.test(`descriptors through type ${type} are kept while under way, and closed when lost`, () => {
+  Deno.test(`descriptors through type ${type} are kept under way and closed when lost`, () => {
     const lab = new NetLab(), [a, b] = lab.pair(type), [c, d] = lab.pair(SOCK_STREAM);
     assertEquals(sendRights(a, "fd", [c]), 2);
     assertEquals(c.refs, 2);
