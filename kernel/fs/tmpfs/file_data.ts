@@ -91,6 +91,8 @@ export class FileData implements PageSink {
 
   /** Fill all holes of pages [from, to): 0, or -errno with what could not be filled undone. */
   reserve(from: number, to: number): number {
+    // More than there is in all: known before a single page is taken, as shmem_fallocate does.
+    if (to - from > this.space.frames.arena.size / PAGE) return -ENOSPC;
     const filled: number[] = [];
     for (let page = from; page < to;) {
       let run = this.pages.run(page, to - page);

@@ -5,6 +5,8 @@
 
 const PIECE = 512;
 export const HOLE = -1;
+/** LIMIT: absent pieces that a look for the end of a hole passes one by one. */
+const MAX_ABSENT = 64;
 
 /** Told about runs of arena pages that leave the map. */
 export interface PageSink {
@@ -41,12 +43,14 @@ export class PageMap {
     return n;
   }
 
+  /** Holes may be long beyond all measure: after a few absent pieces the pieces that there are get asked. */
   private holes(page: number, max: number): number {
     if (this.count === 0) return max;
-    let n = 1;
+    let n = 1, absent = 0;
     while (n < max) {
       const at = page + n;
       if (at >= PIECE && at % PIECE === 0 && this.piece(at) === null) {
+        if (++absent === MAX_ABSENT) return this.distanceToData(page, max);
         n += PIECE;
         continue;
       }
@@ -54,6 +58,11 @@ export class PageMap {
       n++;
     }
     return max;
+  }
+
+  private distanceToData(page: number, max: number): number {
+    const data = this.nextData(page);
+    return data < 0 ? max : Math.min(max, data - page);
   }
 
   /** Put `count` arena pages from `frame` on at `page`, where there are holes. */
@@ -104,9 +113,9 @@ export class PageMap {
   /** Pages from `from` on move by `by` pages (negative: down, onto holes). */
   shift(from: number, by: number): void {
     const moved: number[] = [];
-    for (let page = this.nextData(from); page >= 0; page = this.nextData(page + 1)) {
-      moved.push(page, this.get(page));
-      this.put(page, HOLE);
+    takeAll(this.first, 0, from, moved);
+    if (this.more !== null) {
+      for (const [index, piece] of this.more) takeAll(piece, index * PIECE, from, moved);
     }
     for (let i = 0; i < moved.length; i += 2) this.put(moved[i]! + by, moved[i + 1]!);
   }
@@ -147,6 +156,16 @@ export class PageMap {
     while (piece.length < i) piece.push(HOLE);
     if (i === piece.length) piece.push(frame);
     else piece[i] = frame;
+  }
+}
+
+/** Make holes of the pages of a piece from page `from` on: page and arena page of each go to `moved`. */
+function takeAll(piece: number[], start: number, from: number, moved: number[]): void {
+  for (let i = Math.max(0, from - start); i < piece.length; i++) {
+    const frame = piece[i]!;
+    if (frame === HOLE) continue;
+    moved.push(start + i, frame);
+    piece[i] = HOLE;
   }
 }
 

@@ -172,6 +172,27 @@ Deno.test("fallocate: zero, collapse and insert move bytes as they say", () => {
   assertEquals(t.tmpfs.usedPages, node(file).data.pages.count);
 });
 
+Deno.test("ranges of petabytes: refused, or done as fast as there are pages", () => {
+  const t = new TestFiles(), file = mustOpen(t.root, "/f", RDWR), far = 2 ** 50;
+  const go = (mode: number, at: number, len: number) =>
+    errno(fallocateFile(t.root, file, mode, at, len));
+  write(file, 0, bytes(PAGE));
+  write(file, far, bytes(2 * PAGE));
+  const { usedPages } = t.tmpfs, zero = F.FALLOC_FL_ZERO_RANGE | F.FALLOC_FL_KEEP_SIZE;
+  assertEquals(go(0, 0, 2 ** 52), "ENOSPC");
+  assertEquals(go(zero, 3 * PAGE, far - 5 * PAGE), "ENOSPC");
+  assertEquals(t.tmpfs.usedPages, usedPages);
+  assertEquals(node(file).data.pages.run(1, 2 ** 40), far / PAGE - 1);
+  assertEquals(node(file).data.pages.run(far / PAGE + 2, 2 ** 30), 2 ** 30);
+  assertEquals(file.seek(PAGE, SEEK_DATA), far);
+  assertEquals(go(F.FALLOC_FL_INSERT_RANGE, PAGE, far), 0);
+  assertEquals(readBytes(file, 2 * far + PAGE, PAGE), bytes(2 * PAGE).slice(PAGE));
+  assertEquals(go(F.FALLOC_FL_COLLAPSE_RANGE, PAGE, 2 * far - 2 * PAGE), 0);
+  assertEquals(readBytes(file, 2 * PAGE, 2 * PAGE), bytes(2 * PAGE));
+  assertEquals(go(3, 0, 2 ** 52), 0);
+  assertEquals(t.tmpfs.usedPages, 0);
+});
+
 Deno.test("O_APPEND writes at the end and moves the position there", () => {
   const t = new TestFiles(), a = mustOpen(t.root, "/f", RDWR);
   const b = mustOpen(t.root, "/f", F.O_WRONLY | F.O_APPEND);
