@@ -83,12 +83,14 @@ export class SharedAnon extends Backing {
 
   /** Make [offset, offset + len), whole pages, read as zeros again (MADV_REMOVE): 0 or -errno. */
   punch(offset: number, len: number): number {
-    for (let at = offset; at < offset + len;) {
-      const n = this.contiguous(at, 0, (offset + len - at) / PAGE_SIZE) * PAGE_SIZE;
-      const frame = this.frame(at, false);
-      const r = frame < 0 ? 0 : this.ctx.arena.punch(frame, n);
+    const from = offset / PAGE_SIZE, to = (offset + len) / PAGE_SIZE;
+    // By the pieces that there are: the range may be any length.
+    for (const [piece, at] of this.pieces) {
+      const start = piece * this.piecePages;
+      const a = Math.max(from, start), b = Math.min(to, start + this.pagesOf(piece));
+      if (a >= b) continue;
+      const r = this.ctx.arena.punch(at + (a - start) * PAGE_SIZE, (b - a) * PAGE_SIZE);
       if (r < 0) return r;
-      at += n;
     }
     return 0;
   }
