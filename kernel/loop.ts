@@ -113,7 +113,7 @@ export class Loop {
   /** Runs until `stop`. */
   run(): void {
     const clock = this.clock, cpus = this.host.cpuCount, spin = this.spin;
-    let idleSinceNs = -1, handled = 0, hasSlept = false;
+    let idleSinceNs = -1, handled = 0;
     while (!this.stopped) {
       const now = this.host.monotonicNs();
       if (handled > 0) clock.account(now - clock.nowNs, handled);
@@ -128,17 +128,15 @@ export class Loop {
         this.events.poll(0);
       }
       if (handled > 0 || !this.runQueue.isEmpty) {
-        if (!hasSlept) spin.found(handled);
+        spin.found(handled);
         if (spin.isApart !== this.isApart) this.changeSpin();
-        hasSlept = false;
         idleSinceNs = -1;
         continue;
       }
       if (idleSinceNs < 0) idleSinceNs = now;
       if (now - idleSinceNs < spin.loopBudgetNs(running)) continue;
       if (this.reclaim()) continue;
-      hasSlept = this.sleep();
-      if (hasSlept) spin.slept(this.host.monotonicNs() - now, running);
+      this.sleep(running);
       if (spin.isApart !== this.isApart) this.changeSpin();
       idleSinceNs = -1;
     }
@@ -186,13 +184,16 @@ export class Loop {
     this.host.avoidCpu(this.host.currentCpu());
   }
 
-  /** True if it slept. */
-  private sleep(): boolean {
-    if (!this.platform.prepareSleep()) return false;
+  /** @param running guest threads that could end the sleep */
+  private sleep(running: number): void {
+    if (!this.platform.prepareSleep()) return;
     const left = this.timers.nextDeadlineNs - this.host.monotonicNs();
     if (left > 0) this.events.poll(left);
     this.platform.finishSleep();
-    return true;
+    const ctx = this.platform.poll();
+    if (ctx === null) return;
+    this.spin.slept(this.platform.guestGapNs, running);
+    if (ctx.owner !== null) handleTrap(ctx, ctx.owner as Task);
   }
 }
 

@@ -3,23 +3,23 @@
  *
  * Two ways of working, and the score that chooses between them:
  *
- * - *Together*: nobody spins. Who posts wakes the loop, on the same core as a rule, and sleeps: 4 us a call.
- * - *Apart*: the loop stays off the core that the guest runs on, and both spin: 0.2-0.4 us a call. A spin that finds
- *   nothing ends in sleep on another core, and waking up from there costs 40 us: worth it only where one in ten fails
- *   at most. Two that spin on one core would be the worst case, 50 us a call.
+ * - *Together*: nobody spins. Who posts wakes the loop and sleeps: 4-6 us a call, and no processor time for nothing.
+ * - *Apart*: the loop stays off the core that the guest runs on, and both spin: 0.2-0.4 us a call. Two that spin on one
+ *   core would be the worst case, 50 us a call.
  *
- * With other work on the host it is the same: beside two CPU hogs on two cores a call costs 1 us apart and 6 us
- * together, since both spin while both have a core, and sleep while one has not.
+ * What decides is how long guest code runs between calls, by the guest's own time stamps: a sleep that was long only
+ * because the host had no core to spare says nothing against spinning. On the contrary: beside two CPU hogs on two
+ * cores a call costs 1 us apart and 6 us together, for who sleeps gives his core away.
  */
 
-/** LIMIT: longest spin, ns. */
-const MAX_SPIN_NS = 50_000;
-/** A pause between calls that a spin would have found work in, the loop's way to sleep and back included, ns. */
-const SHORT_GAP_NS = 25_000;
-/** Together, so many short pauses more than long ones, which count eightfold, let the two go apart. */
+/** LIMIT: longest spins, ns. A guest's is longer, for the loop may have to ask the Gofer. */
+const MAX_SPIN_NS = 50_000, MAX_GUEST_SPIN_NS = 100_000;
+/** Guest code between calls that a spin is worth waiting for, ns. */
+const SHORT_GAP_NS = 40_000;
+/** Together, so many short gaps more than long ones, which count eightfold, let the two go apart. */
 const APART_SCORE = 12, LONG_GAP = 8;
-/** Apart, a spin that fails costs so many found calls; with nothing left the two go together. */
-const FAILED_SPIN = 8, FULL_SCORE = 32;
+/** Apart, a long gap costs so many calls that were found in time; with nothing left the two go together. */
+const FAILED_SPIN = 4, FULL_SCORE = 32;
 
 export class SpinPolicy {
   /** The loop must stay off the guest's core. */
@@ -34,7 +34,7 @@ export class SpinPolicy {
 
   /** Budget of guest threads that wait for a reply, ns. */
   get guestNs(): number {
-    return this.isApart ? MAX_SPIN_NS : 0;
+    return this.isApart ? MAX_GUEST_SPIN_NS : 0;
   }
 
   /** How long the loop may spin now, with `running` guest threads that could trap. HOT */
@@ -48,13 +48,14 @@ export class SpinPolicy {
     else this.short(traps);
   }
 
-  /** The loop slept for `ns` while `running` guest threads could trap. */
-  slept(ns: number, running: number): void {
+  /** The loop slept until one of `running` guest threads had run for `gapNs` (negative: unknown) and made a call. */
+  slept(gapNs: number, running: number): void {
     if (running === 0) return;
+    const isCrowded = running >= this.cores;
     if (this.isApart) {
-      this.score -= FAILED_SPIN;
+      if (gapNs > MAX_SPIN_NS || isCrowded) this.score -= FAILED_SPIN;
       if (this.score < 0) this.change(false);
-    } else if (ns < SHORT_GAP_NS && running < this.cores) this.short(1);
+    } else if (gapNs >= 0 && gapNs < SHORT_GAP_NS && !isCrowded) this.short(1);
     else this.score = Math.max(0, this.score - LONG_GAP);
   }
 

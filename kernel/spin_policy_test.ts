@@ -46,6 +46,16 @@ Deno.test("spins that fail bring them together, one among many that succeed does
   assertEquals([policy.isApart, policy.guestNs], [false, 0]);
 });
 
+Deno.test("sleeps that were the host's doing do not bring them together", () => {
+  const policy = busy();
+  for (let i = 0; i < 100; i++) policy.slept(SHORT, 1);
+  assert(policy.isApart);
+  for (let i = 0; i < 100; i++) policy.slept(-1, 1);
+  assert(policy.isApart, "nor do those that nothing is known of");
+  for (let i = 0; i < 100; i++) policy.slept(SHORT, 2);
+  assert(!policy.isApart, "more threads than cores do");
+});
+
 Deno.test("a sleep with no guest running says nothing", () => {
   const policy = busy();
   for (let i = 0; i < 100; i++) policy.slept(LONG, 0);

@@ -173,8 +173,10 @@ export interface Platform {
   poll(): Context | null;
   /** Guest threads that run (not stopped, not parked) at the moment: the loop's spin policy wants it. */
   readonly runningCount: number;
-  /** CPU that the thread which stopped last spun on for its reply, as it says; -1 when it is not known. */
+  /** CPU on which the thread that stopped last did so, as it says; -1 when it is not known. */
   readonly guestCpu: number;
+  /** How long that thread ran guest code before, ns, as it says; negative when it is not known. */
+  readonly guestGapNs: number;
   /**
    * Becomes readable anew when a context stops after `prepareSleep`. To be watched edge-triggered (EPOLLET): nobody
    * may take what is in it, since that would cost a host call for every sleep.

@@ -1,12 +1,17 @@
-// Reading host directories into Rreaddir and Rreaddirattr payloads.
+// Reading host directories into the payloads of Rreaddir, Rreaddirattr and Rlist.
 //
 // Cookies are the host's own (d_off), handed on as two halves. The directory's descriptor stands where the last
 // entry that was handed out ends, so reading on costs no seek.
 
 import { EINVAL } from "../../ffi/abi/errno.ts";
 import { DT_DIR, DT_LNK, LinuxDirent64 } from "../../ffi/abi/dirent.ts";
-import { QTDIR, QTFILE, QTSYMLINK } from "../protocol/constants.ts";
-import { DIRENT_ATTR_FIXED_BYTES, DIRENT_FIXED_BYTES } from "../protocol/dirent.ts";
+import { LIST_ALL, QTDIR, QTFILE, QTSYMLINK } from "../protocol/constants.ts";
+import {
+  DIRENT_ATTR_FIXED_BYTES,
+  DIRENT_FIXED_BYTES,
+  LIST_ENTRY_ATTR_FIXED_BYTES,
+  LIST_ENTRY_FIXED_BYTES,
+} from "../protocol/dirent.ts";
 import type { Writer } from "../protocol/wire.ts";
 import { putAttr, statPathHi } from "./attributes.ts";
 import { getdents, seekDir, statxFd, statxName } from "./host_calls.ts";
@@ -65,7 +70,27 @@ function putName(w: Writer, entry: number, len: number): void {
 let rootInoLo = 0;
 let rootInoHi = 0;
 
+function learnRoot(fd: number): number {
+  const r = statxFd(fd);
+  rootInoLo = view.getUint32(STATX_AT + Statx.at.ino, true);
+  rootInoHi = view.getUint32(STATX_AT + Statx.at.ino + 4, true);
+  return r;
+}
+
 function putPlain(
+  w: Writer,
+  entry: number,
+  len: number,
+  isRoot: boolean,
+  ids: InodeNumbers,
+): void {
+  putQid(w, entry, len, isRoot, ids);
+  w.putPair(view.getUint32(entry + at.off, true), view.getUint32(entry + at.off + 4, true));
+  w.putU8(view.getUint8(entry + at.type));
+  putName(w, entry, len);
+}
+
+function putQid(
   w: Writer,
   entry: number,
   len: number,
@@ -79,9 +104,6 @@ function putPlain(
   w.putU8(type === DT_DIR ? QTDIR : type === DT_LNK ? QTSYMLINK : QTFILE);
   w.putU32(0);
   w.putPair(lo, statPathHi(ids, hi));
-  w.putPair(view.getUint32(entry + at.off, true), view.getUint32(entry + at.off + 4, true));
-  w.putU8(type);
-  putName(w, entry, len);
 }
 
 /**
@@ -98,11 +120,8 @@ export function readEntries(
   ids: InodeNumbers,
 ): number {
   let r = goTo(dir, lo, hi);
+  if (r === 0 && isRoot) r = learnRoot(dir.fd);
   if (r < 0) return r;
-  r = statxFd(dir.fd);
-  if (r < 0) return r;
-  rootInoLo = view.getUint32(STATX_AT + Statx.at.ino, true);
-  rootInoHi = view.getUint32(STATX_AT + Statx.at.ino + 4, true);
   // 9P's entries are at most 7/6 as long as the host's, so what fits there in 6/7 of the room fits here.
   const room = Math.min(DIRENTS_BYTES, Math.max(Math.floor(count / 7) * 6, DIRENT_MAX));
   const got = getdents(dir.fd, base + DIRENTS_AT, room);
@@ -120,6 +139,78 @@ export function readEntries(
     entry += reclen;
   }
   return w.pos - start;
+}
+
+/** Whether the last `listEntries` read the directory to its end. */
+export let isListEnd = false;
+
+/**
+ * Appends entries from a cookie on until the directory ends or `count` bytes are full, with attributes of directories or
+ * of everything (`attrs`: LIST_*), but never of "." and "..". Names that vanish meanwhile are left out. Returns the bytes
+ * written or -errno; EINVAL when not one entry fits.
+ */
+export function listEntries(
+  dir: DirCursor,
+  lo: number,
+  hi: number,
+  count: number,
+  attrs: number,
+  isRoot: boolean,
+  w: Writer,
+  ids: InodeNumbers,
+): number {
+  isListEnd = false;
+  let r = goTo(dir, lo, hi);
+  if (r === 0 && isRoot) r = learnRoot(dir.fd);
+  if (r < 0) return r;
+  const start = w.pos;
+  for (;;) {
+    // What is read and does not fit is read again: so not much more than can fit.
+    const left = count - (w.pos - start);
+    const got = getdents(
+      dir.fd,
+      base + DIRENTS_AT,
+      Math.min(DIRENTS_BYTES, Math.max(left, DIRENT_MAX)),
+    );
+    if (got < 0) return got;
+    if (got === 0) {
+      isListEnd = true;
+      return w.pos - start;
+    }
+    for (let entry = DIRENTS_AT; entry < DIRENTS_AT + got;) {
+      const reclen = view.getUint16(entry + at.reclen, true);
+      const len = nameLength(entry, reclen);
+      const withAttr = dots(entry, len) === 0 &&
+        (attrs === LIST_ALL || view.getUint8(entry + at.type) === DT_DIR);
+      const fixed = withAttr ? LIST_ENTRY_ATTR_FIXED_BYTES : LIST_ENTRY_FIXED_BYTES;
+      if (w.pos - start + fixed + len > count) {
+        dir.isAstray = true;
+        return w.pos === start ? -EINVAL : w.pos - start;
+      }
+      if (!withAttr || statxName(dir.fd, base + entry + at.name) >= 0) {
+        putListed(w, entry, len, withAttr, isRoot, ids);
+      }
+      step(dir, entry);
+      entry += reclen;
+    }
+  }
+}
+
+function putListed(
+  w: Writer,
+  entry: number,
+  len: number,
+  withAttr: boolean,
+  isRoot: boolean,
+  ids: InodeNumbers,
+): void {
+  const type = view.getUint8(entry + at.type);
+  w.putU8(type);
+  w.putU8(withAttr ? 1 : 0);
+  w.putPair(view.getUint32(entry + at.off, true), view.getUint32(entry + at.off + 4, true));
+  if (withAttr) putAttr(w, ids);
+  else putQid(w, entry, len, isRoot, ids);
+  putName(w, entry, len);
 }
 
 function step(dir: DirCursor, entry: number): void {

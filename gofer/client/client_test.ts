@@ -16,6 +16,7 @@ import { Rreadlink } from "../protocol/tree.ts";
 import { ProtocolError, Writer } from "../protocol/wire.ts";
 import { socketPair, withServer } from "../server/testing.ts";
 import { GoferClient, NOFID, Tsetattr } from "./gofer_client.ts";
+import { list, LIST_ALL, LIST_DIRS, nextEntry, walkList } from "./listing.ts";
 
 const CALL_TAG = 0;
 
@@ -94,6 +95,15 @@ function everyRequest(c: GoferClient): (() => unknown)[] {
     () => c.readlink(1),
     () => entries(c, c.readdir(1, 0, 0, 1000)),
     () => entries(c, c.readdirAttr(1, 0, 0, 1000)),
+    () => {
+      const r = list(c, 1, 0, 0, LIST_ALL);
+      while (r >= 0 && nextEntry(c));
+    },
+    () => {
+      const walked = { walked: 0, listed: 0 };
+      walkList(c, 0, 5, ["a"], LIST_DIRS, walked);
+      while (walked.listed >= 0 && nextEntry(c));
+    },
     () => c.fsync(1, true),
     () => c.lopen(1, 0),
     () => c.read(1, 0, 100),

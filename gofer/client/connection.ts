@@ -110,12 +110,37 @@ export class ClientConnection {
     return -EIO;
   }
 
+  /**
+   * Queues a request that leaves with the next one, and whose reply `takeReply` has after that one's. Its tag.
+   */
+  prepare(request: Message): number {
+    const tag = this.nextSubmitTag();
+    this.append(request, tag);
+    return tag;
+  }
+
+  /** Decodes the reply to a prepared request: 0 or -errno. It cannot bring a descriptor. */
+  takeReply(tag: number, reply: Message): number {
+    const at = this.stash.findIndex((s) => new DataView(s.frame.buffer).getUint16(5, true) === tag);
+    const found = this.stash[at];
+    if (found === undefined) return this.die("a reply is missing");
+    this.stash.splice(at, 1);
+    this.dropFd();
+    this.openStashed(found);
+    return this.finish(reply);
+  }
+
+  private nextSubmitTag(): number {
+    const tag = this.submitTag;
+    this.submitTag = tag === SUBMIT_TAG_LAST ? SUBMIT_TAG_FIRST : tag + 1;
+    return tag;
+  }
+
   /** Sends a request without waiting; its tag, which `poll` will return, or -errno. */
   submit(request: Message): number {
     if (this.isDead) return -EIO;
     if (this.outstanding + this.stash.length >= OUTSTANDING_MAX) return -EAGAIN;
-    const tag = this.submitTag;
-    this.submitTag = tag === SUBMIT_TAG_LAST ? SUBMIT_TAG_FIRST : tag + 1;
+    const tag = this.nextSubmitTag();
     this.append(request, tag);
     return this.flush() < 0 ? -EIO : tag;
   }

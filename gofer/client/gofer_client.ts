@@ -10,7 +10,7 @@ import { EIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { AttrReply, Rstatfs, Tgetattr, Tsetattr } from "../protocol/attributes.ts";
 import type { Attr } from "../protocol/attr.ts";
 import * as C from "../protocol/constants.ts";
-import { DirEntries } from "../protocol/dirent.ts";
+import { DirEntries, DIRENTS_ATTR, DIRENTS_PLAIN } from "../protocol/dirent.ts";
 import {
   FidNameMessage,
   Rwalkgetattr,
@@ -118,7 +118,7 @@ export class GoferClient {
   attr: Attr = rgetattr.attr;
   /** Result of statfs. */
   readonly statfsResult = new Rstatfs();
-  /** Result of readdir and readdirAttr: call `next()` until it is false. */
+  /** Result of readdir, readdirAttr and list: call `next()` until it is false. */
   readonly entries = new DirEntries();
   /** Result of read: a place in the receive buffer. */
   readonly data: Str = rread.data;
@@ -372,7 +372,8 @@ export class GoferClient {
     m.count = Math.min(count, this.connection.msize - C.IO_HEADER_BYTES);
     const r = this.connection.call(m, reply);
     if (r < 0) return r;
-    this.entries.open(reply.data, this.connection.reply.dv, m === treaddirattr);
+    const kind = m === treaddirattr ? DIRENTS_ATTR : DIRENTS_PLAIN;
+    this.entries.open(reply.data, this.connection.reply.dv, kind);
     return reply.data.len;
   }
 

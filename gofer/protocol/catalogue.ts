@@ -7,9 +7,11 @@ import { AttrReply, Rstatfs, Tgetattr, Tsetattr } from "./attributes.ts";
 import * as C from "./constants.ts";
 import {
   FidNameMessage,
+  Rlist,
   Rwalkgetattr,
   Tcreatefd,
   Tgetxattr,
+  Tlist,
   Tmake,
   Topenfd,
   Trenameat2,
@@ -130,6 +132,8 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   entry("Rlistxattr", C.TLISTXATTR + 1, data),
   entry("Tremovexattr", C.TREMOVEXATTR, (type) => new FidNameMessage(type)),
   entry("Rremovexattr", C.TREMOVEXATTR + 1, empty),
+  entry("Tlist", C.TLIST, () => new Tlist()),
+  entry("Rlist", C.TLIST + 1, () => new Rlist()),
 ];
 
 const NAMES: string[] = [];

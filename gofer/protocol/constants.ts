@@ -83,6 +83,11 @@ export const TGETXATTR = 212;
 export const TSETXATTR = 214;
 export const TLISTXATTR = 216;
 export const TREMOVEXATTR = 218;
+export const TLIST = 220;
+
+// Of which entries Tlist wants attributes.
+export const LIST_DIRS = 1;
+export const LIST_ALL = 2;
 
 // qid types.
 export const QTDIR = 0x80;

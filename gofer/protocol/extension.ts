@@ -6,11 +6,13 @@
 
 import { Attr } from "./attr.ts";
 import {
+  LIST_DIRS,
   NOFID,
   OPEN_NONE,
   STOP_COMPLETE,
   TCREATEFD,
   TGETXATTR,
+  TLIST,
   TMAKE,
   TOPENFD,
   TRENAMEAT2,
@@ -276,6 +278,52 @@ export class Tsetxattr implements Message {
     w.putStr(this.name);
     w.putU32(this.flags);
     w.putData(this.value);
+  }
+}
+
+/** fid[4] offset[8] count[4] attrs[1]: LIST_DIRS or LIST_ALL. */
+export class Tlist implements Message {
+  readonly type = TLIST;
+  fid = 0;
+  offsetLo = 0;
+  offsetHi = 0;
+  count = 0;
+  attrs = LIST_DIRS;
+
+  read(r: Reader): void {
+    this.fid = r.getU32();
+    this.offsetLo = r.getU32();
+    this.offsetHi = r.getU32();
+    this.count = r.getU32();
+    this.attrs = r.getU8();
+  }
+
+  write(w: Writer): void {
+    w.putU32(this.fid);
+    w.putPair(this.offsetLo, this.offsetHi);
+    w.putU32(this.count);
+    w.putU8(this.attrs);
+  }
+}
+
+/** Bytes of the head of Rlist in front of its entries. */
+export const LIST_HEAD_BYTES = 5;
+
+/** end[1] count[4] entries (dirent.ts). */
+export class Rlist implements Message {
+  readonly type = TLIST + 1;
+  /** The last entry of the directory is among these. */
+  isEnd = false;
+  readonly data = new Str();
+
+  read(r: Reader): void {
+    this.isEnd = r.getU8() !== 0;
+    r.getData(this.data);
+  }
+
+  write(w: Writer): void {
+    w.putU8(this.isEnd ? 1 : 0);
+    w.putData(this.data);
   }
 }
 

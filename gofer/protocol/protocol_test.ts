@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CATALOGUE, messageName } from "./catalogue.ts";
 import { HEADER_BYTES, MSIZE_MAX, TLCREATE, TWALK } from "./constants.ts";
-import { DirEntries } from "./dirent.ts";
+import { DirEntries, DIRENTS_ATTR, DIRENTS_LIST, DIRENTS_PLAIN } from "./dirent.ts";
 import { decode, encode, frameSize, type Message } from "./message.ts";
 import { Tlcreate } from "./file.ts";
 import { Twalk } from "./walk.ts";
@@ -187,14 +187,14 @@ Deno.test("a writer never passes its limit", () => {
 
 Deno.test("directory payloads with broken entries end in a ProtocolError", () => {
   const random = randomFrom(42);
-  for (const hasAttrs of [false, true]) {
+  for (const kind of [DIRENTS_PLAIN, DIRENTS_ATTR, DIRENTS_LIST]) {
     for (let round = 0; round < 2000; round++) {
       const u8 = new Uint8Array(600);
       for (let i = 0; i < u8.length; i++) u8[i] = random(10) === 0 ? random(256) : 0;
       const data = new Str();
       data.setBytes(u8, 10, random(580));
       const entries = new DirEntries();
-      entries.open(data, new DataView(u8.buffer), hasAttrs);
+      entries.open(data, new DataView(u8.buffer), kind);
       try {
         while (entries.next()) {
           assert(entries.name.off + entries.name.len <= data.off + data.len);

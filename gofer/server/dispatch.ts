@@ -6,6 +6,7 @@ import { onGetattr, onSetattr, onStatfs } from "./on_attributes.ts";
 import {
   onCreatefd,
   onGetxattr,
+  onList,
   onListxattr,
   onMake,
   onOpenfd,
@@ -80,6 +81,7 @@ const EXTENSION: readonly [number, Handler][] = [
   [C.TSETXATTR, onSetxattr],
   [C.TLISTXATTR, onListxattr],
   [C.TREMOVEXATTR, onRemovexattr],
+  [C.TLIST, onList],
 ];
 
 function table(rows: readonly (readonly [number, Handler])[]): Handler[] {

@@ -30,12 +30,14 @@ import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../ffi/abi/stat.
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { close, pread, pwrite } from "../../ffi/sys/files.ts";
 import {
+  type GoferClient,
   NOFID,
   OPEN_NONE,
   STOP_COMPLETE,
   STOP_ERROR,
   STOP_SYMLINK,
 } from "../client/gofer_client.ts";
+import { list, LIST_ALL, LIST_DIRS, nextEntry, walkList } from "../client/listing.ts";
 import * as C from "../protocol/constants.ts";
 import { byteStringOf } from "../protocol/wire.ts";
 import { bind, entriesOf, inBothDialects, inTree, setattr } from "./tree_testing.ts";
@@ -293,6 +295,64 @@ Deno.test("readdirAttr brings attributes and no dots", async () => {
     const empty = bind(c);
     assertEquals(c.mkdir(empty, NOFID, "e", 0o755, UID, GID), 0);
     assertEquals(c.readdirAttr(bind(c, "e"), 0, 0, 3000), 0);
+  });
+});
+
+/** All that `list` gives, part by part: names with the size where attributes came along, else -1. */
+function listAll(c: GoferClient, fid: number, attrs: number): Map<string, number> {
+  const found = new Map<string, number>();
+  let lo = 0, hi = 0, isEnd = 0;
+  while (isEnd === 0) {
+    isEnd = list(c, fid, lo, hi, attrs);
+    assert(isEnd >= 0, `list: ${isEnd}`);
+    while (nextEntry(c)) {
+      const { name, hasAttr, attr, offsetLo, offsetHi } = c.entries;
+      found.set(name.toByteString(), hasAttr ? attr.size : -1);
+      lo = offsetLo;
+      hi = offsetHi;
+    }
+  }
+  return found;
+}
+
+Deno.test("list reads a directory to its end, with attributes of directories or of all", async () => {
+  await inTree({}, true, (c, dir) => {
+    Deno.mkdirSync(`${dir}/big/sub`, { recursive: true });
+    for (let i = 0; i < 3000; i++) {
+      Deno.writeTextFileSync(`${dir}/big/${"y".repeat(100)}${i}`, "x".repeat(i % 7));
+    }
+    const fid = bind(c, "big");
+    for (const attrs of [LIST_DIRS, LIST_ALL]) {
+      const found = listAll(c, fid, attrs);
+      assertEquals(found.size, 3003);
+      assertEquals([found.get("."), found.get("..")], [-1, -1]);
+      assert(found.get("sub")! > 0);
+      assertEquals(found.get(`${"y".repeat(100)}2995`), attrs === LIST_ALL ? 2995 % 7 : -1);
+    }
+    assertEquals(list(c, fid, 0, 0, 3), -EINVAL);
+    assertEquals(list(c, bind(c, "a", "b", "file"), 0, 0, LIST_ALL), -ENOTDIR);
+    Deno.removeSync(`${dir}/big`, { recursive: true });
+    assertEquals(listAll(c, fid, LIST_ALL).size, 0, "a directory that is gone");
+  });
+});
+
+Deno.test("walkList binds and lists in one go, and says what did not work", async () => {
+  await inTree({}, true, (c) => {
+    const out = { walked: 0, listed: 0 };
+    const fid = c.fids.take();
+    walkList(c, 0, fid, ["a", "b"], LIST_DIRS, out);
+    assertEquals(out, { walked: 2, listed: 1 });
+    const names: string[] = [];
+    while (nextEntry(c)) names.push(c.entries.name.toByteString());
+    assertEquals(names.sort(), [".", "..", "file"]);
+    assertEquals(c.getattr(fid), 0);
+    walkList(c, 0, 100, ["nothing", "x"], LIST_DIRS, out);
+    assertEquals(out.walked, 0);
+    assertEquals(c.walk.ecode, ENOENT);
+    walkList(c, 0, 101, ["a", "b", "file"], LIST_DIRS, out);
+    assertEquals(out, { walked: 3, listed: -ENOTDIR });
+    walkList(c, 77, 102, ["a"], LIST_DIRS, out);
+    assertEquals(out, { walked: -EBADF, listed: -EBADF });
   });
 });
 

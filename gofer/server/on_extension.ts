@@ -1,6 +1,6 @@
 // Handlers of dvisor's extension, but for the walk (on_walk.ts).
 
-import { EBADF, EINVAL, EMFILE, ERANGE, EROFS } from "../../ffi/abi/errno.ts";
+import { EBADF, EINVAL, EMFILE, ENOENT, ERANGE, EROFS } from "../../ffi/abi/errno.ts";
 import {
   O_APPEND,
   O_DIRECTORY,
@@ -14,6 +14,7 @@ import { S_IFLNK, S_IFMT, S_IFREG } from "../../ffi/abi/stat.ts";
 import { XATTR_CREATE, XATTR_REPLACE } from "../../ffi/abi/xattr.ts";
 import { putAttr, statMode, typeOf } from "../backend/attributes.ts";
 import { createFile, createUnnamed, make } from "../backend/create.ts";
+import { isListEnd, listEntries } from "../backend/directory.ts";
 import { closeFd, statxFd, unlinkAt } from "../backend/host_calls.ts";
 import { openToDonate } from "../backend/open.ts";
 import { DIRENTS_AT, mem, stageName, stageTarget } from "../backend/scratch.ts";
@@ -21,8 +22,10 @@ import { getXattr, listXattrs, removeXattr, setXattr } from "../backend/xattr.ts
 import * as C from "../protocol/constants.ts";
 import {
   FidNameMessage,
+  LIST_HEAD_BYTES,
   Tcreatefd,
   Tgetxattr,
+  Tlist,
   Tmake,
   Topenfd,
   Trenameat2,
@@ -31,7 +34,7 @@ import {
 import { DataReply, ReadRequest } from "../protocol/file.ts";
 import { decode, FidMessage } from "../protocol/message.ts";
 import { Fid } from "./fid.ts";
-import { readDirectory } from "./on_file.ts";
+import { cursorOf, readDirectory } from "./on_file.ts";
 import { checkChangeable, renameBetween } from "./on_tree.ts";
 import type { Session } from "./session.ts";
 
@@ -39,6 +42,7 @@ const topenfd = new Topenfd();
 const tcreatefd = new Tcreatefd();
 const tmake = new Tmake();
 const treaddirattr = new ReadRequest(208);
+const tlist = new Tlist();
 const trenameat2 = new Trenameat2();
 const tgetxattr = new Tgetxattr();
 const tsetxattr = new Tsetxattr();
@@ -135,6 +139,30 @@ export function onMake(s: Session): number {
 
 export function onReaddirattr(s: Session): number {
   return readDirectory(s, treaddirattr, true);
+}
+
+/** A directory that was removed is empty. */
+export function onList(s: Session): number {
+  const m = tlist;
+  decode(s.in, m);
+  const fid = s.fid(m.fid);
+  if (fid === null) return -EBADF;
+  if (m.attrs !== C.LIST_DIRS && m.attrs !== C.LIST_ALL) return -EINVAL;
+  const r = cursorOf(s, fid);
+  if (r < 0) return r;
+  const dir = fid.dir;
+  if (dir === null) return -EBADF;
+  const count = Math.min(m.count, s.msize - C.HEADER_BYTES - LIST_HEAD_BYTES);
+  s.beginReply(C.TLIST + 1);
+  const at = s.out.reserve(LIST_HEAD_BYTES);
+  const { offsetLo: lo, offsetHi: hi } = m, { ids } = s.service;
+  const n = listEntries(dir, lo, hi, count, m.attrs, fid.path === "", s.out, ids);
+  const isGone = n === -ENOENT;
+  if (isGone) s.out.pos = at + LIST_HEAD_BYTES;
+  else if (n < 0) return n;
+  s.out.dv.setUint8(at, isGone || isListEnd ? 1 : 0);
+  s.out.dv.setUint32(at + 1, Math.max(n, 0), true);
+  return s.endReply();
 }
 
 export function onRenameat2(s: Session): number {

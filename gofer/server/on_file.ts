@@ -148,7 +148,7 @@ export function onWrite(s: Session): number {
 }
 
 /** The open directory of a fid. One that was not opened yet is opened for reading: a round trip less. */
-function cursorOf(s: Session, fid: Fid): number {
+export function cursorOf(s: Session, fid: Fid): number {
   if (!fid.isDirectory) return -ENOTDIR;
   if (fid.dir !== null) return 0;
   const io = s.service.proc.reopen(fid.fd, O_RDONLY | O_DIRECTORY);

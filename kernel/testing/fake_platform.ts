@@ -177,6 +177,7 @@ export class FakePlatform implements Platform {
   readonly doorbellFd = -1;
   readonly endsFd = -1;
   readonly guestCpu = -1;
+  readonly guestGapNs = -1;
   readonly arena: Arena;
   readonly spaces: Set<FakeSpace> = new Set();
   /** Makes contexts for tests that have tasks; without one no thread can be had. */

@@ -71,6 +71,8 @@ const slot: SlotAccess = {
   state: gs(SLOT_AT.state),
   chain: gs(SLOT_AT.chain),
   cpu: gs(SLOT_AT.cpu),
+  resumed: gs(SLOT_AT.resumed),
+  posted: gs(SLOT_AT.posted),
   stateAddress: (a) =>
     void a.mov(rdi, gs(SLOT_AT.stack)).lea(rdi, mem(rdi, SLOT_AT.state - SLOT_HEADER)),
 };

@@ -67,6 +67,8 @@ const slot: SlotAccess = {
   state: mem(rbx, SLOT_AT.state),
   chain: mem(rbx, SLOT_AT.chain),
   cpu: mem(rbx, SLOT_AT.cpu),
+  resumed: mem(rbx, SLOT_AT.resumed),
+  posted: mem(rbx, SLOT_AT.posted),
   stateAddress: (a) => void a.lea(rdi, mem(rbx, SLOT_AT.state)),
 };
 

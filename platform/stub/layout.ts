@@ -133,8 +133,11 @@ export const SLOT_AT = {
   frame: 192,
   /** u32: host thread id, stored by the thread when it starts; only good to signal a thread of this stub. */
   tid: 200,
-  /** u32: CPU that the thread last spun on, a hint. */
+  /** u32: CPU on which the thread posted, a hint. */
   cpu: 204,
+  /** u32 each: time stamps, low halves, of its last return to the guest and of its last post. Hints. */
+  resumed: 208,
+  posted: 212,
 } as const;
 /** Slot header and small stack; the alternate signal stack is the rest of the slot. */
 export const SLOT_HEADER = 512;

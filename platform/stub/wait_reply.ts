@@ -31,6 +31,8 @@ export interface SlotAccess {
   readonly state: Mem;
   readonly chain: Mem;
   readonly cpu: Mem;
+  readonly resumed: Mem;
+  readonly posted: Mem;
   /** Sets rdi to the linear address of the state word; may use rdi only. */
   stateAddress(a: Assembler): void;
 }
@@ -54,16 +56,15 @@ export function emitWaitReply(
 ): void {
   const rung = a.fresh("rung"), spin = a.fresh("spin"), sleep = a.fresh("sleep");
   const wait = a.fresh("wait"), changed = a.fresh("changed"), ring = a.fresh("ring");
-  const replied = a.fresh("replied");
+  const spun = a.fresh("spun"), stamp = a.fresh("stamp");
 
+  a.rdtscp().and(ecx, CPU_MASK).mov(slot.posted, eax).mov(slot.cpu, ecx);
   a.cmp(at(GLOBAL + GLOBAL_AT.sleeping), 0, 4).jne(ring);
   a.label(rung).label(entry);
   a.mov(r8d, at(GLOBAL + GLOBAL_AT.spinTicks)).test(r8d, r8d).je(sleep);
-  a.rdtscp().mov(esi, eax).and(ecx, CPU_MASK);
-  // It changes rarely: the Sentry's copy of the line lives on.
-  a.cmp(slot.cpu, ecx).je(spin).mov(slot.cpu, ecx);
+  a.rdtsc().mov(esi, eax).xor(eax, eax);
   a.label(spin);
-  a.mov(ecx, slot.state).cmp(ecx, posted).jne(changed);
+  a.mov(ecx, slot.state).cmp(ecx, posted).jne(spun);
   a.pause().rdtsc().sub(eax, esi).cmp(eax, r8d).jb(spin);
   a.label(sleep);
   a.mov(eax, posted).mov(ecx, posted | STATE_SLEEPING);
@@ -77,14 +78,18 @@ export function emitWaitReply(
   allowedCall(a, sites.futex);
   a.mov(ecx, slot.state);
   a.label(changed);
-  a.cmp(ecx, FIRST_REPLY).jb(wait).jmp(replied);
+  a.cmp(ecx, FIRST_REPLY).jb(wait);
+  a.rdtsc().jmp(stamp);
 
   a.label(ring);
   a.mov(edi, FD_DOORBELL).lea(rsi, rip(ONE)).mov(edx, 8).mov(eax, SYS_write);
   allowedCall(a, sites.doorbell);
   a.jmp(rung);
 
-  a.label(replied);
+  a.label(spun);
+  a.cmp(ecx, FIRST_REPLY).jb(wait);
+  a.add(eax, esi);
+  a.label(stamp).mov(slot.resumed, eax);
   emitChain(a, slot, sites);
 }
 

@@ -128,6 +128,14 @@ export class Engine {
     return c === null ? -1 : this.control.dv.getInt32(c.at + SLOT_AT.cpu, true);
   }
 
+  /** Time stamp ticks between the return to the guest and the post of the thread that stopped last. */
+  get guestGapTicks(): number {
+    const c = this.#last, { dv } = this.control;
+    if (c === null) return -1;
+    const posted = dv.getInt32(c.at + SLOT_AT.posted, true);
+    return (posted - dv.getInt32(c.at + SLOT_AT.resumed, true)) >>> 0;
+  }
+
   #hasPosted(c: SystrapContext): boolean {
     const state = this.control.dv.getInt32(c.stateAt, true);
     return state > 0 && state < FIRST_REPLY;

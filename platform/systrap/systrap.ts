@@ -221,6 +221,10 @@ class SystrapPlatform implements Platform, SpaceOwner {
     return this.engine.guestCpu;
   }
 
+  get guestGapNs(): number {
+    return this.engine.guestGapTicks / this.#ticksPerNs;
+  }
+
   /** An epoll descriptor: of every stub's end. */
   get endsFd(): number {
     return this.#epoll.fd;

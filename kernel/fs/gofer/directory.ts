@@ -3,14 +3,15 @@
 import { ENOENT, EXDEV } from "../../../ffi/abi/errno.ts";
 import { O_DIRECTORY, O_EXCL, O_RDWR, O_TMPFILE, RENAME_EXCHANGE } from "../../../ffi/abi/fcntl.ts";
 import { majorOf, minorOf, S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
-import { NOFID, STOP_ERROR, STOP_SYMLINK } from "../../../gofer/client/gofer_client.ts";
+import { type Attr, NOFID, STOP_ERROR, STOP_SYMLINK } from "../../../gofer/client/gofer_client.ts";
+import { LIST_DIRS, walkList } from "../../../gofer/client/listing.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { GoferDirFile } from "./dir_file.ts";
 import { GoferInode } from "./gofer_inode.ts";
-import { type Listing, readListing } from "./listing.ts";
+import { Listing, readEntries, readListing, takeEntries } from "./listing.ts";
 import { GoferSymlink } from "./nodes.ts";
 import { GoferRegular } from "./regular.ts";
 import { DirScan } from "./scan.ts";
@@ -102,17 +103,37 @@ export class GoferDirectory extends GoferInode {
     const { fs } = this;
     const kept = fs.isExclusive ? fs.listings.get(this) : null;
     if (kept !== null) {
-      this.scan.listed(kept.length);
+      this.scan.listed(fs, kept.length, null);
       return kept;
     }
-    const fid = this.bind();
-    if (fid < 0) return fid;
-    const list = readListing(fs.client, fid);
-    if (typeof list !== "number" && fs.isExclusive) {
-      fs.listings.set(this, list);
-      this.scan.listed(list.length);
+    const known = new Map<string, Attr>();
+    const all = this.readAll(known);
+    if (typeof all !== "number" && fs.isExclusive) {
+      fs.listings.set(this, all);
+      this.scan.listed(fs, all.length, known.size > 0 ? known : null);
     }
-    return list;
+    return all;
+  }
+
+  private readAll(known: Map<string, Attr>): Listing | number {
+    const { client } = this.fs;
+    if (!client.canDonate) {
+      const fid = this.bind();
+      return fid < 0 ? fid : readListing(client, fid);
+    }
+    const all = new Listing();
+    if (this.fid >= 0) {
+      const r = readEntries(client, this.bind(), LIST_DIRS, all, known);
+      return r < 0 ? r : all;
+    }
+    const names: string[] = [], from = this.route(names);
+    if (from < 0) return from;
+    const newFid = client.fids.take(), { walked } = this.fs;
+    walkList(client, from, newFid, names, LIST_DIRS, walked);
+    const fid = this.bound(newFid, walked.walked, names.length);
+    if (fid < 0) return fid;
+    const r = takeEntries(client, fid, walked.listed, LIST_DIRS, all, known);
+    return r < 0 ? r : all;
   }
 
   override letGo(): void {
@@ -122,7 +143,7 @@ export class GoferDirectory extends GoferInode {
 
   /** Our own change of its names: what is known of it is out of date. */
   private changed(): void {
-    this.isStale = true;
+    this.outdate();
     this.fs.changed();
     this.scan.clear();
     this.fs.listings.drop(this);
@@ -189,7 +210,7 @@ export class GoferDirectory extends GoferInode {
     if (r < 0) return r;
     this.changed();
     target.nlink++;
-    target.isStale = true;
+    target.outdate();
     if (!target.hasPlace) target.place(this, name);
     return 0;
   }

@@ -14,6 +14,7 @@ import { V9FS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import { type Attr, type GoferClient, NOFID } from "../../../gofer/client/gofer_client.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
+import type { WalkedList } from "../../../gofer/client/listing.ts";
 import { Ahead } from "./ahead.ts";
 import { GoferDirectory } from "./directory.ts";
 import { FidCache } from "./fid_cache.ts";
@@ -48,6 +49,10 @@ export class GoferFs extends FileSystem {
   readonly fids: FidCache;
   readonly idle: IdleFiles;
   readonly listings: ListingCache = new ListingCache();
+  /** Counts our own changes of files: what was fetched of others before may be wrong. */
+  changes: number = 0;
+  /** What the directory that is being read was found to be. */
+  readonly walked: WalkedList = { walked: 0, listed: 0 };
   /** Host address of a page for struct iovec arrays, used within one call. */
   readonly iov: number;
   private readonly iovFrame: number;
@@ -108,8 +113,7 @@ export class GoferFs extends FileSystem {
 
   /** The inode that these attributes are of, with them taken in; it was found as `name` in `parent`. */
   intern(attr: Attr, parent: GoferDirectory | null, name: string): GoferInode {
-    const { pathLo, pathHi } = attr.qid;
-    const key = pathHi < 0x200000 ? pathHi * 0x100000000 + pathLo : `${pathHi}:${pathLo}`;
+    const key = keyOf(attr);
     let inode = this.inodes.get(key);
     if (inode === undefined || !inode.isSameFile(attr)) {
       inode = this.make(attr);
@@ -119,6 +123,14 @@ export class GoferFs extends FileSystem {
     }
     inode.takeIn(attr);
     if (parent !== null) inode.place(parent, name);
+    return inode;
+  }
+
+  /** The same with attributes that were fetched a while ago: those of an inode that is in use are better. */
+  known(attr: Attr, parent: GoferDirectory, name: string): GoferInode {
+    const inode = this.inodes.get(keyOf(attr));
+    if (inode === undefined || !inode.isSameFile(attr)) return this.intern(attr, parent, name);
+    inode.place(parent, name);
     return inode;
   }
 
@@ -211,4 +223,10 @@ export class GoferFs extends FileSystem {
   checkSame(inode: GoferInode, attr: Attr): number {
     return inode.isSameFile(attr) ? 0 : -ESTALE;
   }
+}
+
+/** What an inode is found by: its number where that is exact. */
+function keyOf(attr: Attr): number | string {
+  const { pathLo, pathHi } = attr.qid;
+  return pathHi < 0x200000 ? pathHi * 0x100000000 + pathLo : `${pathHi}:${pathLo}`;
 }

@@ -259,6 +259,59 @@ Deno.test("below an overlay the same round trips are enough", async () => {
   });
 });
 
+/** Names of a directory of the host's tree, as a guest reads them. */
+function namesIn(lab: GoferLab, path: string): string[] {
+  const dir = mustOpen(lab.root, path, O_RDONLY);
+  const names: string[] = [];
+  dir.readdir((name) => names.push(name) > 0);
+  dir.drop();
+  return names.sort();
+}
+
+Deno.test("a tree is gone through with one round trip a directory", async () => {
+  await inTree({}, (lab, host) => {
+    for (let i = 0; i < 20; i++) {
+      Deno.mkdirSync(`${host}/t/${i}/deep`, { recursive: true });
+      Deno.writeTextFileSync(`${host}/t/${i}/file`, "x");
+    }
+    const before = lab.requests;
+    for (const name of namesIn(lab, "/t")) {
+      if (name.startsWith(".")) continue;
+      assertEquals(errno(statAt(lab.root, AT_FDCWD, `/t/${name}`, 0)), "object");
+      assertEquals(namesIn(lab, `/t/${name}`), [".", "..", "deep", "file"]);
+      assertEquals(errno(statAt(lab.root, AT_FDCWD, `/t/${name}/deep`, 0)), "object");
+    }
+    assertEquals(lab.requests - before, 21 + 1, "a list each, and the way to the first");
+  });
+});
+
+Deno.test("what came with a list is not believed once we changed a file", async () => {
+  await inTree({}, (lab, host) => {
+    for (const name of ["x", "y"]) Deno.mkdirSync(`${host}/t/${name}`, { recursive: true });
+    assertEquals(namesIn(lab, "/t"), [".", "..", "x", "y"]);
+    Deno.chmodSync(`${host}/t/y`, 0o700);
+    const other = mustOpen(lab.root, "/a/other", O_RDWR);
+    assertEquals(lab.write(other, 0, bytes("J")), 1);
+    other.drop();
+    const found = statAt(lab.root, AT_FDCWD, "/t/y", 0);
+    assertEquals(typeof found === "number" ? found : found.mode & 0o777, 0o700);
+  });
+});
+
+Deno.test("a large directory that is gone through needs few round trips", async () => {
+  await inTree({}, (lab, host) => {
+    Deno.mkdirSync(`${host}/t`);
+    for (let i = 0; i < 1500; i++) Deno.writeTextFileSync(`${host}/t/f${i}`, "x".repeat(i % 5));
+    const before = lab.requests;
+    for (const name of namesIn(lab, "/t")) {
+      if (name.startsWith(".")) continue;
+      const found = statAt(lab.root, AT_FDCWD, `/t/${name}`, 0);
+      assertEquals(typeof found === "number" ? found : found.size, Number(name.slice(1)) % 5);
+    }
+    assert(lab.requests - before < 10, `${lab.requests - before} requests`);
+  });
+});
+
 Deno.test("names of a path up to the first ..", () => {
   assertEquals(splitNames("a//b/./c", 0, 64), ["a", "b", "c"]);
   assertEquals(splitNames("x/a/../b", 2, 64), ["a"]);

@@ -95,6 +95,12 @@ export abstract class GoferInode extends PlainInode {
     if (this.parent === parent && this.entryName === name) this.parent = null;
   }
 
+  /** Our own change made our copy of the attributes wrong. */
+  outdate(): void {
+    this.isStale = true;
+    this.fs.changes++;
+  }
+
   adoptFid(fid: number): void {
     this.fid = fid;
   }
@@ -124,8 +130,13 @@ export abstract class GoferInode extends PlainInode {
     const from = this.route(names);
     if (from < 0) return from;
     const fid = client.fids.take();
-    const n = client.walkGetattr(from, fid, names);
-    if (n !== names.length) {
+    return this.bound(fid, client.walkGetattr(from, fid, names), names.length);
+  }
+
+  /** A walk to here of `asked` names was to bind `fid`, and returned `n`: the fid or -errno. */
+  protected bound(fid: number, n: number, asked: number): number {
+    const { client } = this.fs;
+    if (n !== asked) {
       if (n > 0) client.clunk(fid);
       else client.fids.release(fid);
       return n < 0 ? n : this.walkError();
@@ -200,7 +211,7 @@ export abstract class GoferInode extends PlainInode {
     m.mtimeNsec = change.mtimeNsec;
     const r = this.fs.client.setattr(m);
     if (r < 0) return r;
-    this.isStale = true;
+    this.outdate();
     if ((valid & ATTR_MODE) !== 0) this.mode = (this.mode & S_IFMT) | (change.mode & 0o7777);
     if ((valid & ATTR_UID) !== 0) this.uid = change.uid;
     if ((valid & ATTR_GID) !== 0) this.gid = change.gid;
@@ -249,7 +260,7 @@ export abstract class GoferInode extends PlainInode {
       return typeof this.getxattr(name) === "number" ? -ENODATA : -EEXIST;
     }
     const r = this.fs.client.setxattr(fid, name, value, flags);
-    this.isStale = true;
+    this.outdate();
     this.xattrs = null;
     return r;
   }
@@ -260,7 +271,7 @@ export abstract class GoferInode extends PlainInode {
     this.xattrs = null;
     const fid = this.bind();
     if (fid < 0) return fid;
-    this.isStale = true;
+    this.outdate();
     return this.fs.client.removexattr(fid, name);
   }
 
@@ -279,14 +290,14 @@ export abstract class GoferInode extends PlainInode {
   /** It was renamed. */
   moved(parent: GoferDirectory, name: string): void {
     this.place(parent, name);
-    this.isStale = true;
+    this.outdate();
   }
 
   /** It has one name less. */
   loseName(parent: GoferDirectory, name: string): void {
     this.unplace(parent, name);
     this.nlink = Math.max(0, this.nlink - 1);
-    this.isStale = true;
+    this.outdate();
     if (this.nlink === 0) this.fs.unmap(this);
   }
 

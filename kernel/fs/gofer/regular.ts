@@ -129,7 +129,7 @@ export class GoferRegular extends GoferInode {
   /** Bytes up to `end` were written. HOT */
   wrote(file: DonatedFile, end: number): void {
     if (end > this.size) this.size = end;
-    this.isStale = true;
+    this.outdate();
     this.fs.idle.noteWrite(file);
   }
 
@@ -137,7 +137,7 @@ export class GoferRegular extends GoferInode {
   override resized(size: number): void {
     const before = this.size;
     this.size = size;
-    this.isStale = true;
+    this.outdate();
     if (size < before) this.tellPagesGone(size);
   }
 

@@ -126,7 +126,7 @@ export class GoferFile extends OpenFile {
       if (from < to) this.inode.pagesGone(from, to);
     }
     if (size >= 0 && (shifts || (mode & FALLOC_FL_KEEP_SIZE) === 0)) this.inode.resized(size);
-    this.inode.isStale = true;
+    this.inode.outdate();
     this.fs.idle.noteWrite(this.file);
     return 0;
   }
