@@ -111,6 +111,15 @@ export abstract class Socket extends OpenFile {
     return 0;
   }
 
+  /** Who gets SIGURG when this socket sends with MSG_OOB. */
+  get urgentReceiver(): Socket | null {
+    return null;
+  }
+  /** For SIOCATMARK: the next byte is urgent, or lies behind the urgent one. */
+  get isAtMark(): boolean {
+    return false;
+  }
+
   /** Control messages that this family adds to a received message. */
   describeMessage(_message: Message, _out: ControlWriter): void {}
   /** A control message to be sent, of a level other than SOL_SOCKET; its data are at `at` of `dv`. 0 or -errno. */
@@ -153,7 +162,7 @@ export abstract class Socket extends OpenFile {
       case SIOCOUTQ:
         return this.isListening ? -EINVAL : user.store32(arg, this.unsentBytes);
       case SIOCATMARK:
-        return user.store32(arg, 0);
+        return user.store32(arg, this.isAtMark ? 1 : 0);
       default: {
         const r = interfaceIoctl(this.net.loopback, request, arg, user, writer);
         return r === -ENOTTY ? super.ioctl(request, arg, user) : r;

@@ -2,11 +2,11 @@
  * TCP on the loopback interface (tcp(7)): two sockets that know each other and move bytes straight into the other's
  * queue. States, half-closing, resets and errors are those of TCP; segments, windows and timers do not exist.
  *
- * DIFFERS: no urgent data, no TIME_WAIT, no Fast Open. Neighbours: tcp_connect.ts and
- * tcp_socket.ts (the way into a connection).
+ * DIFFERS: no TIME_WAIT, no Fast Open. Neighbours: tcp_connect.ts and tcp_socket.ts (the way into a connection),
+ * urgent.ts.
  */
 
-import { EAGAIN, ECONNRESET, ENOTCONN, EOPNOTSUPP, EPIPE } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, ECONNRESET, EFAULT, EINVAL, ENOTCONN, EPIPE } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import {
   MSG_OOB,
@@ -23,6 +23,7 @@ import {
   POLLHUP,
   POLLIN,
   POLLOUT,
+  POLLPRI,
   POLLRDHUP,
   POLLRDNORM,
   POLLWRNORM,
@@ -34,6 +35,7 @@ import type { OptionValue } from "../socket_options.ts";
 import { InetSocket } from "./inet_socket.ts";
 import type { PortTable } from "./ports.ts";
 import { getTcpOption, setTcpOption, TcpOptions } from "./tcp_options.ts";
+import { UrgentMark } from "./urgent.ts";
 
 const WRITABLE = POLLOUT | POLLWRNORM, READABLE = POLLIN | POLLRDNORM;
 /** What SO_RCVBUF and SO_SNDBUF show before anybody sets them, and what a queue then holds. */
@@ -46,6 +48,8 @@ export abstract class TcpSocket extends InetSocket {
   state: number = I.TCP_CLOSE;
   peer: TcpSocket | null = null;
   readonly incoming: ByteRing;
+  /** In `incoming`. */
+  private readonly urgent: UrgentMark = new UrgentMark();
   readonly tcp: TcpOptions = new TcpOptions();
   /** Connections that wait for accept; null: not listening. */
   backlog: Backlog<TcpSocket> | null = null;
@@ -111,7 +115,6 @@ export abstract class TcpSocket extends InetSocket {
   }
 
   override send(io: IoCursor, message: Message): number {
-    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (this.state === I.TCP_SYN_SENT) return -EAGAIN;
     const { peer } = this;
     if (this.error !== 0) return this.takeError();
@@ -127,28 +130,78 @@ export abstract class TcpSocket extends InetSocket {
     const room = this.capacity - peer.incoming.length;
     if (room <= 0) return -EAGAIN;
     const done = peer.incoming.put(io, Math.min(io.remaining, room));
-    if (done > 0) peer.queue.wake(READABLE);
+    if (done <= 0) return done;
+    const isUrgent = (message.flags & MSG_OOB) !== 0;
+    if (isUrgent) peer.markUrgent();
+    peer.queue.wake(isUrgent ? READABLE | POLLPRI : READABLE);
     return done;
   }
 
+  /** The last byte of the queue is urgent. One that nobody read on from before is forgotten. */
+  private markUrgent(): void {
+    const { urgent, incoming } = this;
+    if (urgent.at === 0 && !this.options.outOfBandInline) incoming.skip(1);
+    urgent.set(incoming.length - 1);
+  }
+
+  override get urgentReceiver(): TcpSocket | null {
+    return this.peer;
+  }
+  override get isAtMark(): boolean {
+    return this.urgent.at === 0;
+  }
+
   override receive(io: IoCursor, message: Message): number {
-    const { flags } = message, { incoming } = this;
-    if ((flags & MSG_OOB) !== 0) return this.state === I.TCP_CLOSE ? -ENOTCONN : -EOPNOTSUPP;
+    const { flags } = message, { incoming, urgent } = this;
     if (this.state === I.TCP_LISTEN) return -ENOTCONN;
-    const before = incoming.length;
-    if (before <= message.skipped) return this.nothing();
-    const n = Math.min(io.remaining, before - message.skipped);
-    if ((flags & MSG_PEEK) !== 0) return n === 0 ? 0 : incoming.peek(io, message.skipped, n);
-    let done = n;
+    if ((flags & MSG_OOB) !== 0) return this.receiveUrgent(io, message);
+    const before = incoming.length, isPeek = (flags & MSG_PEEK) !== 0;
+    let from = message.skipped, n = before - from;
+    if (urgent.isSet) {
+      if (urgent.at > from) {
+        // A read stops at the mark.
+        n = urgent.at - from;
+        message.isWhole = n <= io.remaining;
+      } else if (urgent.at === from && !this.options.outOfBandInline) {
+        // And the next one goes on behind the urgent byte.
+        from++;
+        n--;
+        if (!isPeek) this.consume(1);
+      }
+    }
+    if (n <= 0) return this.nothing();
+    n = Math.min(n, io.remaining);
+    if (isPeek) return n === 0 ? 0 : incoming.peek(io, from, n);
     if ((flags & MSG_TRUNC) !== 0) {
       // Thrown away instead of copied.
-      incoming.skip(n);
+      this.consume(n);
       io.advance(n);
     } else {
-      done = incoming.take(io, n);
+      n = incoming.take(io, n);
+      if (n > 0) urgent.pass(n);
     }
     if (this.peer !== null && incoming.length !== before) this.peer.onPeerRead(before);
-    return done;
+    return n;
+  }
+
+  private consume(n: number): void {
+    this.incoming.skip(n);
+    this.urgent.pass(n);
+  }
+
+  /** recv(2) with MSG_OOB: the urgent byte, once, wherever in the queue it is. */
+  private receiveUrgent(io: IoCursor, message: Message): number {
+    const { urgent } = this;
+    if (!urgent.isFresh || this.options.outOfBandInline) return -EINVAL;
+    if ((message.flags & MSG_PEEK) === 0) urgent.isRead = true;
+    message.outFlags |= MSG_OOB;
+    message.isWhole = true;
+    if (io.remaining === 0) {
+      message.outFlags |= MSG_TRUNC;
+      return 0;
+    }
+    if ((message.flags & MSG_TRUNC) !== 0) return 1;
+    return this.incoming.peek(io, urgent.at, 1) === 1 ? 1 : -EFAULT;
   }
 
   /** The queue is empty: the end, the pending error, or -EAGAIN. */
@@ -178,7 +231,9 @@ export abstract class TcpSocket extends InetSocket {
     if (isClosed || (this.isReadShut && this.isWriteShut)) bits |= POLLHUP;
     if (this.isReadShut) bits |= READABLE | POLLRDHUP;
     if (this.state === I.TCP_SYN_SENT) return bits;
-    if (this.incoming.length >= this.options.receiveLowWater) bits |= READABLE;
+    const beside = this.urgent.at === 0 && !this.options.outOfBandInline ? 1 : 0;
+    if (this.incoming.length >= this.options.receiveLowWater + beside) bits |= READABLE;
+    if (this.urgent.isFresh) bits |= POLLPRI;
     if (this.isWriteShut || this.isWritable) bits |= WRITABLE;
     return bits;
   }
@@ -253,6 +308,7 @@ export abstract class TcpSocket extends InetSocket {
       this.isConnecting =
         false;
     this.incoming.free();
+    this.urgent.clear();
     this.forgetRemote();
     this.queue.wake(POLLHUP | WRITABLE);
   }
@@ -271,8 +327,10 @@ export abstract class TcpSocket extends InetSocket {
     return super.getProtocolOption(level, name, value);
   }
 
+  /** Up to the mark, when there is one. */
   override get pendingBytes(): number {
-    return this.incoming.length;
+    const stops = this.urgent.isSet && !this.options.outOfBandInline;
+    return stops ? this.urgent.at : this.incoming.length;
   }
   override get unsentBytes(): number {
     return this.peer === null ? 0 : this.peer.incoming.length;

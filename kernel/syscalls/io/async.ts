@@ -15,7 +15,7 @@ import {
 import { Waiter } from "../../core/wait.ts";
 import { SI_KERNEL, SigInfo } from "../../task/signal/pending.ts";
 import { sendToGroup, sendToTask } from "../../task/signal/send.ts";
-import { SIGIO, SIGRTMIN } from "../../task/signal/sigset.ts";
+import { SIGIO, SIGRTMIN, SIGURG } from "../../task/signal/sigset.ts";
 import type { Kernel } from "../../task/kernel_services.ts";
 import type { Task } from "../../task/task.ts";
 import type { ThreadGroup } from "../../task/thread_group.ts";
@@ -119,6 +119,13 @@ function codeOf(bits: number): number {
 export function signalLease(kernel: Kernel, file: OpenFile, fd: number): void {
   const { owner } = file;
   if (owner instanceof FileOwner && owner.id !== 0) signal(kernel, owner, POLLMSG, fd);
+}
+
+/** Urgent data came to a socket: whoever F_SETOWN named hears of it, with O_ASYNC or without. */
+export function signalUrgent(kernel: Kernel, file: OpenFile | null): void {
+  const owner = file?.owner;
+  if (!(owner instanceof FileOwner) || owner.id === 0) return;
+  deliver(kernel, owner, new SigInfo(SIGURG, SI_KERNEL));
 }
 
 /** A full queue of a real-time signal falls back to SIGIO (fcntl(2), F_SETSIG). */

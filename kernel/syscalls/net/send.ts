@@ -5,6 +5,7 @@ import {
   Mmsghdr,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
+  MSG_OOB,
   Msghdr,
   SOCKADDR_STORAGE_SIZE,
   UIO_MAXIOV,
@@ -16,6 +17,7 @@ import type { Socket } from "../../net/socket.ts";
 import { sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGPIPE } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
+import { signalUrgent } from "../io/async.ts";
 import { WRITABLE } from "../io/transfer.ts";
 import { addressIn, socketOf } from "./arguments.ts";
 import { controlIn } from "./control.ts";
@@ -106,6 +108,7 @@ function transmit(t: Task, socket: Socket): number {
     n = socket.send(io, message);
     if (n < 0) break;
     progress.done += n;
+    if ((message.flags & MSG_OOB) !== 0 && n > 0) signalUrgent(t.kernel, socket.urgentReceiver);
   } while (n > 0 && io.remaining > 0 && socket.writesAll);
   if (n >= 0) return progress.done;
   const nonblocking = socket.isNonblocking || (message.flags & MSG_DONTWAIT) !== 0;
