@@ -204,6 +204,14 @@ export class Task {
     return BLOCK;
   }
 
+  /**
+   * Let everybody else go first, for a call that would keep the loop busy: BLOCK and the call runs again at once, or
+   * what the interrupted call returns.
+   */
+  yieldTurn(): number {
+    return this.waitUntil(this.kernel.now());
+  }
+
   /** Wait for a file, or -EAGAIN when it is O_NONBLOCK. */
   waitForFile(file: OpenFile, events: number): number {
     const queue = file.waitQueue;

@@ -20,7 +20,7 @@ import { sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGPIPE } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
-import { betweenPipes, isTargetBlocked, moveBytes, stopReason } from "./move.ts";
+import { betweenPipes, isTargetBlocked, isUnfinished, moveBytes, stopReason } from "./move.ts";
 import { readFile, waitReadable, waitWritable, writeFile } from "./transfer.ts";
 
 const SPLICE_F_KNOWN = 15;
@@ -63,6 +63,7 @@ export function sysSendfile(t: Task, a: SyscallArgs): number {
     if (!stops) r = waitFor(t, from, to);
     if (r === BLOCK) return BLOCK;
   }
+  if (isUnfinished() && t.yieldTurn() === BLOCK) return BLOCK;
   if (p.done > 0) r = p.done;
   else if (r === -EPIPE) sendToTask(t, userSignal(SIGPIPE, t));
   return r < 0 ? r : storeOffset(t, addr, offset + r, r);

@@ -20,15 +20,24 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 const PIECE = 65536, PAGE = 4096;
 const cursor = new KernelCursor();
 
+/** LIMIT: steps of one move; whoever wants more lets others go first. A step may move as little as 8 bytes. */
+const MAX_STEPS = 128;
+
 /** Which side would have had to wait when a step answered -EAGAIN. */
 const SOURCE = 1, TARGET = 2;
 let blockedSide = 0;
-/** Why the last `moveBytes` stopped: 0 (everything moved, or the source's end), or -errno. */
+/** Why the last `moveBytes` stopped: 0 (everything moved, the source's end, or enough for one turn), or -errno. */
 let reason = 0;
+let isCutShort = false;
 
 /** After a `moveBytes` that stopped early: 0 or -errno. */
 export function stopReason(): number {
   return reason;
+}
+
+/** The last `moveBytes` stopped because it was enough for one turn of the loop. */
+export function isUnfinished(): boolean {
+  return isCutShort;
 }
 
 /** The file to wait for after -EAGAIN. */
@@ -60,9 +69,14 @@ export function moveBytes(
   toAt: number,
   len: number,
 ): number {
-  let moved = 0;
+  let moved = 0, steps = 0;
   reason = 0;
+  isCutShort = false;
   while (moved < len) {
+    if (steps++ === MAX_STEPS) {
+      isCutShort = true;
+      break;
+    }
     const source = fromAt >= 0 ? fromAt + moved : from.isSeekable ? from.pos : -1;
     const target = toAt >= 0 ? toAt + moved : to.isSeekable ? to.pos : -1;
     const want = allowed(t, target, len - moved);

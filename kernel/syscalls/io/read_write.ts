@@ -92,7 +92,7 @@ function vector2(t: Task, a: SyscallArgs, isWrite: boolean): number {
   const r = setVector(t, a, flags);
   if (r < 0) return r;
   if (!isWrite) return readFile(t, file, t.io, isImmediate(file, flags));
-  const at = (flags & RWF_APPEND) !== 0 && file.isSeekable ? file.inode.size : -1;
+  const at = (flags & RWF_APPEND) !== 0 && file.isSeekable ? endOf(t, file) : -1;
   const n = writeFile(t, file, t.io, at, isImmediate(file, flags));
   if (n >= 0 && at >= 0) file.pos = at + n;
   return synced(file, n, flags);
@@ -113,8 +113,13 @@ function vectorAt(
   const r = setVector(t, a, flags);
   if (r < 0) return r;
   if (!isWrite) return readFileAt(t, file, t.io, offset, isImmediate(file, flags));
-  const at = flags & RWF_APPEND ? file.inode.size : offset;
+  const at = flags & RWF_APPEND ? endOf(t, file) : offset;
   return synced(file, writeFile(t, file, t.io, at, isImmediate(file, flags)), flags);
+}
+
+/** Where the file ended when the call was made: a long write may have added to it already. */
+function endOf(t: Task, file: OpenFile): number {
+  return file.inode.size - t.progress.done;
 }
 
 function setVector(t: Task, a: SyscallArgs, flags: number): number {

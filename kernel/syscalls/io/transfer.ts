@@ -33,9 +33,13 @@ import { waitForInput } from "./terminal.ts";
 export const READABLE: number = POLLIN | POLLRDNORM | POLLHUP | POLLERR;
 export const WRITABLE: number = POLLOUT | POLLWRNORM | POLLHUP | POLLERR;
 
+/** LIMIT: bytes that are moved in one turn of the loop; the rest of a longer transfer lets others go first. */
+export const SLICE_BYTES: number = 8 << 20;
+
 /** Read at the file's position (or where pipes and sockets are). HOT */
 export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean): number {
   const offset = file.isSeekable ? file.pos : -1;
+  if (offset >= 0 && io.remaining > SLICE_BYTES) return readSliced(t, file, io, -1, nonblocking);
   const n = file.read(io, offset);
   if (n >= 0) {
     if (offset < 0) return n;
@@ -55,12 +59,50 @@ export function readFileAt(
   offset: number,
   nonblocking: boolean,
 ): number {
+  if (io.remaining > SLICE_BYTES) return readSliced(t, file, io, offset, nonblocking);
   const n = file.read(io, offset);
   if (n > 0) notifyFile(file, IN_ACCESS);
   return n === -EAGAIN && !nonblocking ? waitReadable(t, file) : n;
 }
 
-/** Write at the file's position; `offset` -1 means that position (or none, for pipes and sockets). HOT */
+/**
+ * A long read of a file with positions, a slice a turn; `offset` -1 means the file's own position. What was read is in
+ * `progress.done`.
+ *
+ * DIFFERS: other calls on the file come between the slices.
+ */
+function readSliced(
+  t: Task,
+  file: OpenFile,
+  io: IoCursor,
+  offset: number,
+  nonblocking: boolean,
+): number {
+  const { progress } = t;
+  if (progress.done > 0) io.advance(progress.done);
+  const isLast = io.remaining <= SLICE_BYTES;
+  io.limit(SLICE_BYTES);
+  const wanted = io.remaining, at = offset < 0 ? file.pos : offset + progress.done;
+  const n = file.read(io, at);
+  if (n < 0) {
+    if (progress.done > 0) return progress.done;
+    return n === -EAGAIN && !nonblocking ? waitReadable(t, file) : n;
+  }
+  if (offset < 0) file.pos = at + n;
+  if (n > 0) notifyFile(file, IN_ACCESS);
+  return endSlice(t, n, n < wanted || isLast);
+}
+
+/** `n` bytes more are done; if that was not all, the next turn goes on. */
+function endSlice(t: Task, n: number, isAll: boolean): number {
+  const { progress } = t;
+  progress.done += n;
+  if (isAll) return progress.done;
+  const r = t.yieldTurn();
+  return r === BLOCK ? r : progress.done;
+}
+
+/** Write at the file's position; `offset` -1 means that position (or none, for pipes and sockets). Long ones in slices. HOT */
 export function writeFile(
   t: Task,
   file: OpenFile,
@@ -69,6 +111,26 @@ export function writeFile(
   nonblocking: boolean,
 ): number {
   if (!file.isSeekable) return writeStream(t, file, io, nonblocking);
+  if (io.remaining <= SLICE_BYTES) return writeSlice(t, file, io, offset, nonblocking);
+  const { progress } = t;
+  if (progress.done > 0) io.advance(progress.done);
+  const isLast = io.remaining <= SLICE_BYTES;
+  io.limit(SLICE_BYTES);
+  const wanted = io.remaining, at = offset < 0 ? -1 : offset + progress.done;
+  const n = writeSlice(t, file, io, at, nonblocking);
+  if (n === BLOCK) return n;
+  if (n < 0) return progress.done > 0 ? progress.done : n;
+  return endSlice(t, n, n < wanted || isLast);
+}
+
+/** What is written in one turn. HOT */
+function writeSlice(
+  t: Task,
+  file: OpenFile,
+  io: IoCursor,
+  offset: number,
+  nonblocking: boolean,
+): number {
   const at = offset < 0 ? file.pos : offset;
   const limit = t.group.limits.get(RLIMIT_FSIZE);
   if (limit !== Infinity) {

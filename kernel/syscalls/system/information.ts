@@ -10,12 +10,15 @@ import {
 import { EFAULT, EINVAL, ENOSYS, EPERM } from "../../../ffi/abi/errno.ts";
 import * as S from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { BLOCK } from "../../core/result.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
 
 const PAGE_SIZE = 4096;
 /** LIMIT: bytes of one getrandom(2), as on Linux (INT_MAX rounded to pages). */
 const MAX_RANDOM = 0x7ffff000;
+/** LIMIT: bytes that are made in one turn of the loop. */
+const TURN_BYTES = 1 << 20;
 const NO_LOG = "";
 
 export function sysSysinfo(t: Task, a: SyscallArgs): number {
@@ -36,15 +39,16 @@ export function sysGetrandom(t: Task, a: SyscallArgs): number {
   if ((flags & ~(S.GRND_NONBLOCK | S.GRND_RANDOM | S.GRND_INSECURE)) !== 0) return -EINVAL;
   const both = S.GRND_RANDOM | S.GRND_INSECURE;
   if ((flags & both) === both) return -EINVAL;
-  const len = Math.min(a.u64(1), MAX_RANDOM);
-  let done = 0;
-  while (done < len) {
-    const n = Math.min(len - done, PAGE_SIZE);
+  const len = Math.min(a.u64(1), MAX_RANDOM), p = t.progress;
+  const end = Math.min(len, p.done + TURN_BYTES);
+  while (p.done < end) {
+    const n = Math.min(end - p.done, PAGE_SIZE);
     host.random(u8.subarray(0, n));
-    if (t.mm.copyOut(a.u64(0) + done, u8, 0, n) !== 0) return done > 0 ? done : -EFAULT;
-    done += n;
+    if (t.mm.copyOut(a.u64(0) + p.done, u8, 0, n) !== 0) return p.done > 0 ? p.done : -EFAULT;
+    p.done += n;
   }
-  return done;
+  if (p.done < len && t.yieldTurn() === BLOCK) return BLOCK;
+  return p.done;
 }
 
 /** syslog(2): the log of the kernel is empty. */

@@ -1,0 +1,71 @@
+import { assertEquals } from "@std/assert";
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../../ffi/abi/mman.ts";
+import { DATA, LabKernel, WAITS } from "../../testing/task_lab.ts";
+import { BLOCKED, type Task } from "../../task/task.ts";
+import { SLICE_BYTES } from "./transfer.ts";
+
+const BUFFER = 0x100000000, O_RDWR_CREAT = 0o102;
+
+function withFile(test: (kernel: LabKernel, task: Task, fd: number) => void): void {
+  const kernel = new LabKernel(), task = kernel.start();
+  task.mm.copyOut(DATA, Uint8Array.of(47, 102, 0), 0, 3);
+  const fd = Number(kernel.call(task, "open", DATA, O_RDWR_CREAT, 0o644));
+  test(kernel, task, fd);
+  kernel.close();
+}
+
+/** Turns of the loop until the call that waits has a result. */
+function turns(kernel: LabKernel, task: Task): number {
+  let n = 0;
+  for (; task.state === BLOCKED && n < 1000; n++) kernel.pass(1);
+  return n;
+}
+
+Deno.test("long reads and writes let others go first between slices, and lose nothing", () =>
+  withFile((kernel, task, fd) => {
+    const bytes = SLICE_BYTES + 8192, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    task.mm.mmap(BUFFER, bytes, 3, flags, null, 0);
+    task.mm.store32(BUFFER + bytes - 8, 0x12345678);
+    assertEquals(kernel.call(task, "pwrite64", fd, BUFFER, bytes, 0), WAITS);
+    assertEquals([turns(kernel, task), kernel.outcome(task)], [1, bytes]);
+    task.mm.munmap(BUFFER, bytes);
+    task.mm.mmap(BUFFER, bytes, 3, flags, null, 0);
+    assertEquals(kernel.call(task, "read", fd, BUFFER, bytes), WAITS);
+    assertEquals([turns(kernel, task), kernel.outcome(task)], [1, bytes]);
+    assertEquals(task.mm.load32(BUFFER + bytes - 8), 0x12345678);
+    assertEquals(kernel.call(task, "lseek", fd, 0, 1), bytes);
+    assertEquals(kernel.call(task, "pread64", fd, BUFFER, bytes, 4096), WAITS);
+    assertEquals([turns(kernel, task), kernel.outcome(task)], [1, bytes - 4096]);
+  }));
+
+Deno.test("sendfile of megabytes: a bounded piece a turn", () =>
+  withFile((kernel, task, fd) => {
+    const bytes = 12 << 20;
+    assertEquals(kernel.call(task, "ftruncate", fd, 2 * bytes), 0);
+    task.mm.copyOut(DATA, Uint8Array.of(47, 103, 0), 0, 3);
+    const to = Number(kernel.call(task, "open", DATA, O_RDWR_CREAT, 0o644));
+    assertEquals(kernel.call(task, "sendfile", to, fd, 0, bytes), WAITS);
+    assertEquals([turns(kernel, task), kernel.outcome(task)], [1, bytes]);
+    assertEquals(kernel.call(task, "lseek", to, 0, 1), bytes);
+    assertEquals(kernel.call(task, "lseek", fd, 0, 1), bytes);
+  }));
+
+Deno.test("a long write with RWF_APPEND is in one piece at the end", () =>
+  withFile((kernel, task, fd) => {
+    const bytes = SLICE_BYTES + 4096, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    task.mm.mmap(BUFFER, bytes, 3, flags, null, 0);
+    assertEquals(kernel.call(task, "ftruncate", fd, 100), 0);
+    task.mm.store64(DATA, BUFFER);
+    task.mm.store64(DATA + 8, bytes);
+    assertEquals(kernel.call(task, "pwritev2", fd, DATA, 1, 0, 0, 0x10), WAITS);
+    assertEquals([turns(kernel, task), kernel.outcome(task)], [1, bytes]);
+    assertEquals(kernel.call(task, "lseek", fd, 0, 2), bytes + 100);
+  }));
+
+Deno.test("getrandom of megabytes takes several turns", () =>
+  withFile((kernel, task) => {
+    const bytes = 3 << 20;
+    task.mm.mmap(BUFFER, bytes, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, null, 0);
+    assertEquals(kernel.call(task, "getrandom", BUFFER, bytes, 0), WAITS);
+    assertEquals([turns(kernel, task), kernel.outcome(task)], [2, bytes]);
+  }));
