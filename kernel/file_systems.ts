@@ -8,6 +8,7 @@ import type { FileSystem } from "./vfs/inode.ts";
 import { DevtmpfsType } from "./fs/devfs/devtmpfs.ts";
 import { FsType } from "./fs/fs_types.ts";
 import { overlayFromOptions } from "./fs/overlay/options.ts";
+import type { MqueueFs } from "./ipc/mqueue/mqueue_fs.ts";
 import { ProcFsType } from "./fs/procfs/procfs.ts";
 import type { ProcSource } from "./fs/procfs/source.ts";
 import { SysFsType } from "./fs/sysfs/sysfs.ts";
@@ -22,6 +23,7 @@ export function registerFileSystems(kernel: Kernel, source: ProcSource): void {
   types.register(new DevtmpfsType(kernel.memory.frames, kernel.host));
   types.register(new ProcFsType(source));
   types.register(new SysFsType(source));
+  types.register(new MqueueType(kernel));
 }
 
 class TmpfsType extends FsType {
@@ -49,5 +51,20 @@ class OverlayType extends FsType {
 
   override create(caller: Caller, _source: string, options: string): FileSystem | number {
     return overlayFromOptions(caller, options, this.kernel.memory.frames);
+  }
+}
+
+/** Every mount shows the queues of the IPC namespace. */
+class MqueueType extends FsType {
+  override readonly name = "mqueue";
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    super();
+    this.kernel = kernel;
+  }
+
+  override create(_caller: Caller, _source: string, _options: string): MqueueFs {
+    return this.kernel.ipc.mq.fs;
   }
 }

@@ -9,7 +9,7 @@ import type { MemoryContext } from "../mm/memory_context.ts";
 import type { TimerQueue } from "../time/timer.ts";
 import type { FsTypes } from "../fs/fs_types.ts";
 import type { MemfdStore } from "../fs/tmpfs/memfd.ts";
-import type { IpcNamespace } from "../ipc/sysv/ipc_namespace.ts";
+import type { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 import type { CpuClock } from "./cpu_clock.ts";
 import type { FutexTable } from "./futex_table.ts";

@@ -13,11 +13,11 @@ import { MemoryContext } from "../mm/memory_context.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
 import { FifoOpener } from "../ipc/fifo.ts";
 import { registerFamilies } from "../net/families.ts";
-import { IpcNamespace } from "../ipc/sysv/ipc_namespace.ts";
+import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { FutexTable } from "../task/futex_table.ts";
-import { TaskIpcClock } from "../task/ipc_clock.ts";
+import { TaskIpcUser } from "../task/ipc_user.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";
 import { PidNamespace } from "../task/pid_namespace.ts";
@@ -82,7 +82,7 @@ export class LabKernel implements Kernel {
     this.vfs = new Vfs(this.host);
     this.memfds = new MemfdStore(this.vfs, this.newTmpfs());
     this.net = new NetNamespace(this.memory.frames, this.host);
-    this.ipc = new IpcNamespace(this.memory, new TaskIpcClock(this), new SysctlStore());
+    this.ipc = new IpcNamespace(this.memory, this.vfs, new TaskIpcUser(this), new SysctlStore());
     registerFamilies(this.net);
     this.vfs.special.fifo = new FifoOpener(this.memory.frames);
   }

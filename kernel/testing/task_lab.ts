@@ -22,14 +22,14 @@ import { FsTypes } from "../fs/fs_types.ts";
 import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import { RunQueue } from "../loop.ts";
-import { IpcNamespace } from "../ipc/sysv/ipc_namespace.ts";
+import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import { dispatch, onFull, runQueued } from "../syscalls/dispatch.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { onException } from "../task/exception.ts";
 import { FutexTable } from "../task/futex_table.ts";
-import { TaskIpcClock } from "../task/ipc_clock.ts";
+import { TaskIpcUser } from "../task/ipc_user.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";
 import { PidNamespace } from "../task/pid_namespace.ts";
@@ -133,7 +133,7 @@ export class LabKernel implements Kernel {
     this.files = new FileLab(this.lab);
     this.memfds = new MemfdStore(this.files.vfs, this.files.tmpfs);
     this.net = new NetNamespace(this.memory.frames, this.host);
-    this.ipc = new IpcNamespace(this.memory, new TaskIpcClock(this), this.sysctl);
+    this.ipc = new IpcNamespace(this.memory, this.files.vfs, new TaskIpcUser(this), this.sysctl);
     this.platform.contextMaker = (space) =>
       new FakeContext(space, this.platform.fpuSize, (ctx) => this.full.push(ctx));
   }

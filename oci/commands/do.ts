@@ -91,6 +91,7 @@ export const STANDARD_MOUNTS: readonly MountSpec[] = [
   standardMount("devtmpfs", "/dev", "nosuid,strictatime,mode=755,size=65536k"),
   standardMount("devpts", "/dev/pts", "nosuid,noexec,mode=620,ptmxmode=666,gid=5"),
   standardMount("tmpfs", "/dev/shm", "nosuid,nodev,mode=1777"),
+  standardMount("mqueue", "/dev/mqueue", "nosuid,nodev,noexec"),
 ];
 
 interface Volume {

@@ -69,7 +69,7 @@ Deno.test("wrong types and values are named with their path", () => {
     [minimal((c) => c.hostname = "h".repeat(65)), "hostname has more than 64 bytes"],
     [
       minimal((c) => c.mounts = [{ destination: "/x", type: "ext4" }]),
-      `mounts[0].type is "ext4", expected tmpfs, proc, sysfs, devtmpfs, devpts, overlay`,
+      `mounts[0].type is "ext4", expected tmpfs, proc, sysfs, devtmpfs, devpts, mqueue, overlay`,
     ],
     [
       minimal((c) =>

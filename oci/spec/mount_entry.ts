@@ -19,7 +19,7 @@ export interface ConfigMount {
 }
 
 /** File systems that the kernel of a sandbox can mount. */
-const TYPES = ["tmpfs", "proc", "sysfs", "devtmpfs", "devpts", "overlay"] as const;
+const TYPES = ["tmpfs", "proc", "sysfs", "devtmpfs", "devpts", "mqueue", "overlay"] as const;
 
 export function readMount(node: JsonNode): ConfigMount {
   node.object();

@@ -141,7 +141,7 @@ def an_interrupted_open_does_not_wait_on():
         def stop(*_):
             raise InterruptedError
         signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
         try:
             os.open("file", os.O_RDWR)
         except InterruptedError:

@@ -349,7 +349,7 @@ def waits_for_semaphores_end_by_time_signal_and_removal():
         def interrupted():
             signal.signal(signal.SIGALRM, lambda *_: None)
             signal.siginterrupt(signal.SIGALRM, False)
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
             eq(semop(id, (0, -1, 0)), -E.EINTR, "never restarted")
         child_ok(interrupted)
         waiter = spawn(lambda: eq(semop(id, (0, -1, 0)), -E.EIDRM))
@@ -423,7 +423,7 @@ def waits_for_messages_end_by_message_signal_and_removal():
         def interrupted():
             signal.signal(signal.SIGALRM, lambda *_: None)
             signal.siginterrupt(signal.SIGALRM, False)
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
             eq(receive(id, 7, 0), -E.EINTR, "never restarted")
         child_ok(interrupted)
         reader = spawn(lambda: eq(receive(id, 7, 0), -E.EIDRM))

@@ -173,13 +173,13 @@ export class TmpfsDirectory extends TmpfsInode {
   }
 
   /** Room for a new inode in a directory that is still there. */
-  private mayAdd(name: string): number {
+  protected mayAdd(name: string): number {
     if (this.nlink === 0) return -ENOENT;
     if (this.entries.get(name) !== null) return -EEXIST;
     return this.space.takeInode();
   }
 
-  private add(name: string, inode: Inode): Inode {
+  protected add(name: string, inode: Inode): Inode {
     this.enter(name, inode);
     return inode;
   }

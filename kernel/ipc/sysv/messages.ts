@@ -11,7 +11,7 @@ import { WaitQueue } from "../../core/wait.ts";
 import { type Credentials, hasCap } from "../../cred/credentials.ts";
 import { POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import type { IpcClock } from "./ipc_clock.ts";
-import type { IpcLimits } from "./ipc_limits.ts";
+import type { IpcLimits } from "../ipc_limits.ts";
 import { type IpcMaker, IpcObject, type IpcOwner, IpcTable } from "./ipc_object.ts";
 
 /** LIMIT: what the messages of all queues may take, and what a message counts beside its bytes. */

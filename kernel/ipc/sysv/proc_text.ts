@@ -1,6 +1,6 @@
 /** /proc/sysvipc: all objects of an IPC namespace as text (proc_sysvipc(5)). */
 
-import type { IpcNamespace } from "./ipc_namespace.ts";
+import type { IpcNamespace } from "../ipc_namespace.ts";
 import type { IpcObject } from "./ipc_object.ts";
 
 function right(value: number, width: number): string {

@@ -13,7 +13,7 @@ import type { FileIdentity } from "../../mm/backing.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import { SharedAnon, SHMEM_DEV } from "../../mm/shared_anon.ts";
 import type { IpcClock } from "./ipc_clock.ts";
-import type { IpcLimits } from "./ipc_limits.ts";
+import type { IpcLimits } from "../ipc_limits.ts";
 import { type IpcMaker, IpcObject, IpcTable } from "./ipc_object.ts";
 
 const PAGE = 4096;

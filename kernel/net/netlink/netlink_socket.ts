@@ -148,15 +148,23 @@ export class NetlinkSocket extends Socket {
 
   /** What the writer has, as one datagram from the kernel. */
   private deliver(): void {
-    if (writer.length === 0) return;
+    if (writer.length > 0) this.queueFromKernel(writer.u8, writer.length);
+  }
+
+  /** One datagram from the kernel that nobody asked for. */
+  tell(bytes: Uint8Array<ArrayBuffer>): void {
+    this.queueFromKernel(bytes, bytes.length);
+  }
+
+  private queueFromKernel(bytes: Uint8Array<ArrayBuffer>, length: number): void {
     if (this.incoming.count > 0 && this.incoming.charge > this.options.receiveBytes) {
       this.error = ENOBUFS;
       this.queue.wake(POLLERR);
       return;
     }
     this.putName(from, 0, 0);
-    const datagram = new Datagram(writer.length, from.u8.slice(0, from.length));
-    this.incoming.push(cursor.set(writer.u8, writer.length), datagram);
+    const datagram = new Datagram(length, from.u8.slice(0, from.length));
+    this.incoming.push(cursor.set(bytes, length), datagram);
     this.queue.wake(POLLIN | POLLRDNORM);
   }
 

@@ -1,6 +1,8 @@
 /** The rows of System V IPC and POSIX message queues. */
 
 import { type Row, row } from "../table.ts";
+import * as mqueue from "./mqueue.ts";
+import { sysMqNotify } from "./mq_notify.ts";
 import * as msg from "./msg.ts";
 import * as sem from "./sem.ts";
 import * as shm from "./shm.ts";
@@ -26,4 +28,11 @@ export const rows: readonly Row[] = [
   row("msgsnd", msg.sysMsgsnd, "int ptr size hex", { restart: "nohand" }),
   row("msgrcv", msg.sysMsgrcv, "int ptr size long hex", { restart: "nohand" }),
   row("msgctl", msg.sysMsgctl, "int int ptr"),
+
+  row("mq_open", mqueue.sysMqOpen, "str openflags mode ptr"),
+  row("mq_unlink", mqueue.sysMqUnlink, "str"),
+  row("mq_timedsend", mqueue.sysMqTimedsend, "fd buf size uint timespec"),
+  row("mq_timedreceive", mqueue.sysMqTimedreceive, "fd out size ptr timespec"),
+  row("mq_notify", sysMqNotify, "fd ptr"),
+  row("mq_getsetattr", mqueue.sysMqGetsetattr, "fd ptr ptr"),
 ];

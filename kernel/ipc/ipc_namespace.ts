@@ -1,0 +1,43 @@
+/**
+ * An IPC namespace (ipc_namespaces(7)): the System V objects that its processes find, and their POSIX message queues.
+ * One a sandbox.
+ */
+
+import type { MemoryContext } from "../mm/memory_context.ts";
+import type { Mount } from "../vfs/dentry.ts";
+import { internalMount } from "../vfs/mounts.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+import { IpcLimits, type IpcSettings } from "./ipc_limits.ts";
+import { type MakerSource, MqueueFs } from "./mqueue/mqueue_fs.ts";
+import type { IpcClock } from "./sysv/ipc_clock.ts";
+import { IpcMessages } from "./sysv/messages.ts";
+import { Semaphores } from "./sysv/semaphores.ts";
+import { SharedMemory } from "./sysv/shm.ts";
+
+/** Where POSIX message queues have their names, and a mount of it that no path leads to. */
+export interface QueueNames {
+  readonly fs: MqueueFs;
+  readonly mount: Mount;
+}
+
+export class IpcNamespace {
+  readonly limits: IpcLimits;
+  readonly shm: SharedMemory;
+  readonly sem: Semaphores;
+  readonly msg: IpcMessages;
+  readonly mq: QueueNames;
+
+  constructor(
+    memory: MemoryContext,
+    vfs: Vfs,
+    user: IpcClock & MakerSource,
+    settings: IpcSettings,
+  ) {
+    this.limits = new IpcLimits(settings);
+    this.shm = new SharedMemory(memory, user, this.limits);
+    this.sem = new Semaphores(user, this.limits);
+    this.msg = new IpcMessages(user, this.limits);
+    const fs = new MqueueFs(memory.frames, memory.host, this.limits, user);
+    this.mq = { fs, mount: internalMount(vfs, fs) };
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * A POSIX message queue (mq_overview(7)): messages by priority, in the order of their arrival within one. It is the
+ * inode of a file in the mqueue file system, and lives until it has no name and nobody has it open.
+ *
+ * Neighbours: mqueue_fs.ts (names and limits), mqueue_file.ts (open ones), syscalls/ipc/mqueue.ts (the calls, which wait).
+ */
+
+import { S_IFREG } from "../../../ffi/abi/stat.ts";
+import { WaitQueue } from "../../core/wait.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import { TmpfsInode } from "../../fs/tmpfs/tmpfs_inode.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import { type OpenFile, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import { MqueueFile } from "./mqueue_file.ts";
+import type { MqueueFs } from "./mqueue_fs.ts";
+
+/** st_size of a queue: the text that can be read from it (FILENT_SIZE). */
+const TEXT_BYTES = 80;
+
+export interface QueueSizes {
+  readonly maxMessages: number;
+  /** Bytes of a message. */
+  readonly maxBytes: number;
+}
+
+export class QueuedMessage {
+  readonly priority: number;
+  readonly data: Uint8Array<ArrayBuffer>;
+
+  constructor(priority: number, data: Uint8Array<ArrayBuffer>) {
+    this.priority = priority;
+    this.data = data;
+  }
+}
+
+/** Whom mq_notify(3) told to watch the queue. */
+export interface MqueueNotifier {
+  /** The descriptors of its process: closing one of the queue takes it away. */
+  readonly files: object;
+  readonly pid: number;
+  /** SIGEV_*, and the signal of SIGEV_SIGNAL. */
+  readonly kind: number;
+  readonly signo: number;
+  /** A message came to the empty queue. */
+  notify(): void;
+  /** It is taken away without that. */
+  removed(): void;
+}
+
+export class MessageQueue extends TmpfsInode {
+  readonly sizes: QueueSizes;
+  /** POLLIN when a message came, POLLOUT when there is room. */
+  readonly waitQueue: WaitQueue = new WaitQueue();
+  /** Calls of mq_receive that wait: a message that one of them gets notifies nobody. */
+  receivers: number = 0;
+  notifier: MqueueNotifier | null = null;
+  /** Bytes in it. */
+  bytes: number = 0;
+  private readonly owner: MqueueFs;
+  /** Whose limit it counts for, and what it counts. */
+  private readonly charge: number;
+  private readonly creator: number;
+  /** Highest priority first. */
+  private readonly messages: QueuedMessage[] = [];
+
+  constructor(
+    owner: MqueueFs,
+    mode: number,
+    uid: number,
+    gid: number,
+    sizes: QueueSizes,
+    charge: number,
+  ) {
+    super(owner, S_IFREG | (mode & 0o7777), uid, gid);
+    this.owner = owner;
+    this.sizes = sizes;
+    this.creator = uid;
+    this.charge = charge;
+    this.size = TEXT_BYTES;
+  }
+
+  get count(): number {
+    return this.messages.length;
+  }
+  get isFull(): boolean {
+    return this.messages.length >= this.sizes.maxMessages;
+  }
+
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile {
+    return new MqueueFile(this, flags);
+  }
+
+  put(message: QueuedMessage): void {
+    const list = this.messages;
+    let lo = 0, hi = list.length;
+    while (lo < hi) {
+      const mid = (lo + hi) >> 1;
+      if (list[mid]!.priority >= message.priority) lo = mid + 1;
+      else hi = mid;
+    }
+    list.splice(lo, 0, message);
+    this.bytes += message.data.length;
+    this.touch(true);
+    const { notifier } = this;
+    if (list.length === 1 && this.receivers === 0 && notifier !== null) {
+      this.notifier = null;
+      notifier.notify();
+    }
+    this.waitQueue.wake(POLLIN | POLLRDNORM);
+  }
+
+  /** The oldest of the messages with the highest priority, or null. */
+  take(): QueuedMessage | null {
+    const message = this.messages.shift() ?? null;
+    if (message === null) return null;
+    this.bytes -= message.data.length;
+    this.touch(false);
+    this.waitQueue.wake(POLLOUT | POLLWRNORM);
+    return message;
+  }
+
+  poll(): number {
+    const full = this.isFull ? 0 : POLLOUT | POLLWRNORM;
+    return this.messages.length > 0 ? full | POLLIN | POLLRDNORM : full;
+  }
+
+  /** What reading the file gives. */
+  text(): string {
+    const n = this.notifier;
+    const pad = (value: number, width: number): string => String(value).padEnd(width);
+    return `QSIZE:${pad(this.bytes, 10)} NOTIFY:${pad(n?.kind ?? 0, 5)} ` +
+      `SIGNO:${pad(n?.signo ?? 0, 5)} NOTIFY_PID:${pad(n?.pid ?? 0, 6)}\n`;
+  }
+
+  dropNotifier(): void {
+    const { notifier } = this;
+    this.notifier = null;
+    notifier?.removed();
+  }
+
+  protected override freeData(): void {
+    this.messages.length = 0;
+    this.bytes = 0;
+    this.owner.release(this.creator, this.charge);
+  }
+}

@@ -1,0 +1,45 @@
+/** An open POSIX message queue: mq_open(3), or an open file of the mqueue file system, which is the same. */
+
+import { EINVAL } from "../../../ffi/abi/errno.ts";
+import { stringToBytes } from "../../core/bytes.ts";
+import type { WaitQueue } from "../../core/wait.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import { touchFileAtime } from "../../vfs/atime.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
+import type { MessageQueue } from "./message_queue.ts";
+
+export class MqueueFile extends OpenFile {
+  readonly inode: MessageQueue;
+
+  constructor(inode: MessageQueue, flags: number) {
+    super(flags);
+    this.inode = inode;
+  }
+
+  override get isSeekable(): boolean {
+    return true;
+  }
+  override get waitQueue(): WaitQueue {
+    return this.inode.waitQueue;
+  }
+
+  override read(io: IoCursor, offset: number): number {
+    const text = stringToBytes(this.inode.text());
+    const n = Math.min(io.remaining, Math.max(0, text.length - offset));
+    if (n === 0) return 0;
+    const r = io.putBytes(text, offset, n);
+    if (r > 0) touchFileAtime(this);
+    return r;
+  }
+  override write(_io: IoCursor, _offset: number): number {
+    return -EINVAL;
+  }
+  override poll(): number {
+    return this.inode.poll();
+  }
+
+  override onFdClose(ownerFiles: object): number {
+    if (this.inode.notifier?.files === ownerFiles) this.inode.dropNotifier();
+    return 0;
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The mqueue file system: the names of POSIX message queues, flat, and the limits of mq_open(3) (ipc/mqueue.c). One for
+ * an IPC namespace, whether or not it is mounted.
+ */
+
+import { EINVAL, EMFILE, ENOSPC, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
+import { S_IFDIR } from "../../../ffi/abi/stat.ts";
+import { MQUEUE_MAGIC } from "../../../ffi/abi/statfs.ts";
+import type { Host } from "../../core/host.ts";
+import { TmpfsDirectory } from "../../fs/tmpfs/directory.ts";
+import type { TmpfsSpace } from "../../fs/tmpfs/space.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
+import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
+import type { IpcLimits } from "../ipc_limits.ts";
+import { MessageQueue, type QueueSizes } from "./message_queue.ts";
+
+/** Bounds for those who may pass the settings (HARD_MSGMAX, HARD_MSGSIZEMAX). */
+const HARD_MESSAGES = 65536, HARD_BYTES = 16 << 20;
+/** What a message, and a priority that is in use, count beside the bytes. */
+const MESSAGE_BYTES = 48, PRIORITY_BYTES = 48;
+const PRIORITIES = 32768;
+
+/** Whoever makes a queue. */
+export interface QueueMaker {
+  /** CAP_SYS_RESOURCE. */
+  readonly isPrivileged: boolean;
+  /** RLIMIT_MSGQUEUE. */
+  readonly limitBytes: number;
+}
+
+/** The process that runs now; the kernel implements it. */
+export interface MakerSource {
+  queueMaker(): QueueMaker;
+}
+
+export class MqueueFs extends FileSystem implements TmpfsSpace {
+  override readonly type = "mqueue";
+  override readonly root: MqueueDirectory;
+  readonly frames: FrameAllocator;
+  readonly host: Host;
+  /** What mq_open(3) asks for; null: the default. Set around the call that creates. */
+  wanted: QueueSizes | null = null;
+  private readonly limits: IpcLimits;
+  private readonly makers: MakerSource;
+  /** Bytes that the queues of a user count. */
+  private readonly charges: Map<number, number> = new Map();
+  private queues: number = 0;
+  private lastIno: number = 0;
+
+  constructor(frames: FrameAllocator, host: Host, limits: IpcLimits, makers: MakerSource) {
+    super();
+    this.frames = frames;
+    this.host = host;
+    this.limits = limits;
+    this.makers = makers;
+    this.source = "mqueue";
+    this.root = new MqueueDirectory(this);
+  }
+
+  nextIno(): number {
+    return ++this.lastIno;
+  }
+  takeInode(): number {
+    return 0;
+  }
+  giveInode(): void {}
+  takePages(_count: number): number {
+    return 0;
+  }
+  givePages(_count: number): void {}
+
+  /** A new queue of the process that runs now: -ENOSPC, -EINVAL, -EMFILE. */
+  make(mode: number, uid: number, gid: number): MessageQueue | number {
+    const { limits } = this, maker = this.makers.queueMaker();
+    if (this.queues >= limits.queuesMax && !maker.isPrivileged) return -ENOSPC;
+    const sizes = this.wanted ?? {
+      maxMessages: Math.min(limits.mqMsgMax, limits.mqMsgDefault),
+      maxBytes: Math.min(limits.mqMsgSizeMax, limits.mqMsgSizeDefault),
+    };
+    const { maxBytes, maxMessages } = sizes;
+    if (this.wanted !== null) {
+      const most = maker.isPrivileged ? HARD_MESSAGES : limits.mqMsgMax;
+      const bytes = maker.isPrivileged ? HARD_BYTES : limits.mqMsgSizeMax;
+      if (!(maxMessages > 0 && maxBytes > 0)) return -EINVAL;
+      if (maxMessages > most || maxBytes > bytes) return -EINVAL;
+    }
+    const charge = maxMessages * (maxBytes + MESSAGE_BYTES) +
+      Math.min(maxMessages, PRIORITIES) * PRIORITY_BYTES;
+    const before = this.charges.get(uid) ?? 0;
+    if (before + charge > maker.limitBytes) return -EMFILE;
+    this.charges.set(uid, before + charge);
+    this.queues++;
+    return new MessageQueue(this, mode, uid, gid, sizes, charge);
+  }
+
+  /** A queue is gone. */
+  release(uid: number, charge: number): void {
+    this.queues--;
+    const left = (this.charges.get(uid) ?? 0) - charge;
+    if (left > 0) this.charges.set(uid, left);
+    else this.charges.delete(uid);
+  }
+
+  override statfs(out: StatFs): number {
+    out.type = MQUEUE_MAGIC;
+    out.blockSize = 4096;
+    out.nameMax = 255;
+    return 0;
+  }
+}
+
+/** The one directory. It has queues and nothing else. */
+class MqueueDirectory extends TmpfsDirectory {
+  private readonly owner: MqueueFs;
+
+  constructor(owner: MqueueFs) {
+    super(owner, S_IFDIR | 0o1777, null);
+    this.owner = owner;
+  }
+
+  override create(name: string, mode: number, uid: number, gid: number): Inode | number {
+    const r = this.mayAdd(name);
+    if (r < 0) return r;
+    const queue = this.owner.make(mode, uid, gid);
+    return typeof queue === "number" ? queue : this.add(name, queue);
+  }
+
+  override mkdir(): number {
+    return -EPERM;
+  }
+  override mknod(): number {
+    return -EPERM;
+  }
+  override symlink(): number {
+    return -EPERM;
+  }
+  override link(): number {
+    return -EPERM;
+  }
+  override rename(): number {
+    return -EPERM;
+  }
+  override tmpfile(): number {
+    return -EOPNOTSUPP;
+  }
+}

@@ -1,0 +1,30 @@
+/** Time, process and limits for IPC objects: who uses or makes them now. */
+
+import { CAP_SYS_RESOURCE } from "../../ffi/abi/capability.ts";
+import { hasCap } from "../cred/credentials.ts";
+import type { MakerSource, QueueMaker } from "../ipc/mqueue/mqueue_fs.ts";
+import type { IpcClock } from "../ipc/sysv/ipc_clock.ts";
+import type { Kernel } from "./kernel_services.ts";
+import { RLIMIT_MSGQUEUE } from "./limits.ts";
+
+export class TaskIpcUser implements IpcClock, MakerSource {
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  nowSec(): number {
+    return this.kernel.host.realtimeSec();
+  }
+  currentPid(): number {
+    return this.kernel.current?.pid ?? 0;
+  }
+  queueMaker(): QueueMaker {
+    const task = this.kernel.current;
+    return {
+      isPrivileged: task !== null && hasCap(task.cred, CAP_SYS_RESOURCE),
+      limitBytes: task?.group.limits.get(RLIMIT_MSGQUEUE) ?? Infinity,
+    };
+  }
+}
