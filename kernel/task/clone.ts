@@ -26,7 +26,7 @@ import {
   CLONE_VM,
 } from "../../ffi/abi/sched.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../ffi/abi/capability.ts";
-import { EAGAIN, EEXIST, EFAULT, EINVAL, EPERM } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { type Context, FS_BASE, RAX, RSP } from "../../platform/platform.ts";
 import { BLOCK, IN_GUEST } from "../core/result.ts";
 import { hasCap } from "../cred/credentials.ts";
@@ -73,6 +73,7 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   const invalid = checkFlags(task, flags);
   if (invalid !== 0) return invalid;
   if (exceedsProcessLimit(task)) return -EAGAIN;
+  if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return -ENOMEM;
   const tid = request.tid !== 0 ? request.tid : pids.allocate();
   if (tid < 0) return -EAGAIN;
   if (request.tid !== 0 && !pids.isFree(tid)) return -EEXIST;

@@ -5,13 +5,23 @@
  * Limits come from the caller (RLIMIT_NOFILE). Neighbours: open_file.ts, file_locks.ts.
  */
 
-import { EBADF, EINVAL, EMFILE } from "../../ffi/abi/errno.ts";
+import { EBADF, EINVAL, EMFILE, ENFILE } from "../../ffi/abi/errno.ts";
 import type { OpenFile } from "./open_file.ts";
 
 const O_PATH = 0o10000000;
 
 /** LIMIT: /proc/sys/fs/nr_open. */
 export const NR_OPEN = 1048576;
+
+/**
+ * LIMIT: entries of all tables of the sandbox together (256 MB of the Sentry's own memory). A table is as long as its
+ * highest fd, and forks copy it: without a bound, one dup2(2) to fd 1048575 and 500 forks would be the Sentry's end.
+ */
+const MAX_ENTRIES = 32 << 20;
+/** Tables up to this length are not counted: RLIMIT_NPROC bounds them. */
+const SMALL = 4096;
+
+let largeEntries = 0;
 
 export class FdTable {
   /** Tasks that share the table. */
@@ -44,6 +54,7 @@ export class FdTable {
   install(file: OpenFile, cloexec: boolean, limit: number, from: number = 0): number {
     const fd = this.lowestFree(from);
     if (fd >= limit || fd >= NR_OPEN) return -EMFILE;
+    if (fd >= this.files.length && !this.mayGrow(fd + 1)) return -ENFILE;
     this.put(fd, file, cloexec);
     return fd;
   }
@@ -72,6 +83,7 @@ export class FdTable {
     const file = this.getAny(fd);
     if (file === null) return -EBADF;
     if (fd === to) return to;
+    if (to >= this.files.length && !this.mayGrow(to + 1)) return -ENFILE;
     file.hold();
     this.replace(to, file, cloexec);
     return to;
@@ -120,7 +132,21 @@ export class FdTable {
     }
   }
 
-  /** A copy for fork, or to unshare: same files, own table. */
+  /** False: a copy would be one too many for the sandbox. */
+  get mayCopy(): boolean {
+    return this.files.length <= SMALL || largeEntries + this.files.length <= MAX_ENTRIES;
+  }
+
+  private mayGrow(size: number): boolean {
+    return size <= SMALL || largeEntries + size - this.counted <= MAX_ENTRIES;
+  }
+
+  /** The part of `largeEntries` that is this table's. */
+  private get counted(): number {
+    return this.files.length > SMALL ? this.files.length : 0;
+  }
+
+  /** A copy for fork, or to unshare: same files, own table. `mayCopy` was asked. */
   copy(): FdTable {
     const t = new FdTable();
     t.files = this.files.slice();
@@ -128,6 +154,7 @@ export class FdTable {
     t.cloexec = this.cloexec.slice();
     t.firstFree = this.firstFree;
     t.count = this.count;
+    largeEntries += t.counted;
     for (let fd = 0; fd < t.files.length; fd++) t.files[fd]?.hold();
     return t;
   }
@@ -143,6 +170,8 @@ export class FdTable {
     for (let fd = 0; fd < this.files.length; fd++) {
       if (this.files[fd] !== null) this.close(fd);
     }
+    largeEntries -= this.counted;
+    this.files = [];
   }
 
   /** Open fds, ascending. */
@@ -194,7 +223,9 @@ export class FdTable {
   }
 
   private grow(size: number): void {
+    largeEntries -= this.counted;
     while (this.files.length < size) this.files.push(null);
+    largeEntries += this.counted;
     if (size <= this.used.length * 32) return;
     const words = Math.max(this.used.length * 2, (size + 31) >> 5);
     const used = new Uint32Array(words), cloexec = new Uint32Array(words);

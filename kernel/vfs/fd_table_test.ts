@@ -180,3 +180,20 @@ Deno.test("closing any fd drops the table's POSIX locks; after an error the fd i
   assertEquals(t.getAny(1), null);
   file.inode.locks = null;
 });
+
+Deno.test("all tables together are bounded: no growth and no copy beyond", () => {
+  const first = new FdTable(), limit = NR_OPEN, tables = [first];
+  first.install(new TestFile(), false, limit);
+  assertEquals(first.dupTo(0, NR_OPEN - 1, false, limit), NR_OPEN - 1);
+  while (first.mayCopy) tables.push(first.copy());
+  // Tables that other tests left open count too.
+  assertEquals(tables.length > 16 && tables.length <= 32, true);
+  const small = new FdTable();
+  small.install(new TestFile(), false, limit);
+  assertEquals([small.mayCopy, small.dupTo(0, 1000, false, limit)], [true, 1000]);
+  assertEquals(errno(small.dupTo(0, 5000, false, limit)), "ENFILE");
+  assertEquals(errno(small.dup(0, false, limit, 5000)), "ENFILE");
+  for (const table of tables) table.drop();
+  assertEquals(small.dupTo(0, 5000, false, limit), 5000);
+  small.drop();
+});

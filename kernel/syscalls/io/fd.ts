@@ -1,6 +1,15 @@
 /** Calls on descriptors as such: close(2), dup(2), fcntl(2), ioctl(2), close_range(2), lseek(2). */
 
-import { EBADF, EFAULT, EINVAL, ENOTTY, ENXIO, EPERM, ESPIPE } from "../../../ffi/abi/errno.ts";
+import {
+  EBADF,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  ENOTTY,
+  ENXIO,
+  EPERM,
+  ESPIPE,
+} from "../../../ffi/abi/errno.ts";
 import { CAP_FOWNER } from "../../../ffi/abi/capability.ts";
 import {
   CLOSE_RANGE_CLOEXEC,
@@ -76,6 +85,7 @@ export function sysCloseRange(t: Task, a: SyscallArgs): number {
   const first = a.u32(0), last = a.u32(1), flags = a.u32(2);
   if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || first > last) return -EINVAL;
   if (flags & CLOSE_RANGE_UNSHARE && t.files.refs > 1) {
+    if (!t.files.mayCopy) return -ENOMEM;
     const own = t.files.copy();
     t.files.drop();
     t.files = own;

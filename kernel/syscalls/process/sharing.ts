@@ -1,7 +1,7 @@
 /** What tasks share: unshare(2), setns(2), kcmp(2). */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
-import { EBADF, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EBADF, EINVAL, ENOMEM, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import {
   CLONE_FILES,
   CLONE_FS,
@@ -51,6 +51,7 @@ export function sysUnshare(t: Task, a: SyscallArgs): number {
     t.fs = fs;
   }
   if ((flags & CLONE_FILES) !== 0 && t.files.refs > 1) {
+    if (!t.files.mayCopy) return -ENOMEM;
     const files = t.files.copy();
     t.files.drop();
     t.files = files;
