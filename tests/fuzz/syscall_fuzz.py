@@ -33,6 +33,8 @@ ROUND_S = 2.0
 LIMIT_AS = 1 << 30
 LIMIT_FSIZE = 32 << 20
 REPORT_FD = 900
+# Opened early: a privileged worker may mount something over /dev.
+NULL_FD = 901
 SLOT_WORDS = 8
 NUMBERS = 471
 PAGE = 4096
@@ -312,9 +314,8 @@ class Driver:
 
     def child(self, index, number):
         os.close(REPORT_FD)
-        null = os.open("/dev/null", os.O_RDWR)
         for fd in (0, 1, 2):
-            os.dup2(null, fd)
+            os.dup2(NULL_FD, fd)
         os.setsid()
         resource.setrlimit(resource.RLIMIT_AS, (LIMIT_AS, LIMIT_AS))
         resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_FSIZE, LIMIT_FSIZE))
@@ -396,6 +397,7 @@ def main():
         table[int(number)] = (name, kinds)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
     os.dup2(1, REPORT_FD)
+    os.dup2(os.open("/dev/null", os.O_RDWR), NULL_FD)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     fcntl.fcntl(REPORT_FD, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     os.write(REPORT_FD, b"seed %d\n" % seed)
