@@ -206,7 +206,7 @@ export abstract class TcpSocket extends InetSocket {
 
   /** The queue is empty: the end, the pending error, or -EAGAIN. */
   private nothing(): number {
-    if (this.gotFin && this.error === 0) return 0;
+    if (this.gotFin) return 0;
     if (this.error !== 0) return this.takeError();
     if (this.isReadShut) return 0;
     return this.state === I.TCP_CLOSE ? -ENOTCONN : -EAGAIN;
