@@ -14,6 +14,7 @@ import {
 } from "../../ffi/abi/sched.ts";
 import { __WCLONE, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUNTRACED } from "../../ffi/abi/wait.ts";
 import { FS_BASE, RAX, RSP } from "../../platform/platform.ts";
+import { capSet } from "../cred/cap_set.ts";
 import { contextOf, DATA, GONE, LabKernel, WAITS } from "../testing/task_lab.ts";
 import { RLIMIT_NPROC } from "./limits.ts";
 import { getReg } from "./registers.ts";
@@ -287,4 +288,20 @@ Deno.test("clone: an exit signal that is none is not sent, and the child can be 
       assertEquals(kernel.call(task, "wait4", ANY, DATA, __WCLONE), child.pid);
       assertEquals(task.mm.load32(DATA), 3 << 8);
     }
+  }));
+
+Deno.test("memory and files of a process with more capabilities are out of reach, same ids or not", () =>
+  withTask((kernel, task) => {
+    const weak = fork(kernel, task), other = fork(kernel, weak);
+    weak.cred = { ...weak.cred, permitted: capSet(0, 0), effective: capSet(0, 0) };
+    const iov = DATA + 64;
+    weak.mm.store64(iov, DATA);
+    weak.mm.store64(iov + 8, 8);
+    const write = (pid: number) => kernel.call(weak, "process_vm_writev", pid, iov, 1, iov, 1, 0);
+    assertEquals(write(task.pid), -EPERM);
+    assertEquals(kernel.call(weak, "kcmp", weak.pid, task.pid, 1, 0, 0), -EPERM);
+    const pidfd = kernel.call(weak, "pidfd_open", task.pid, 0);
+    assertEquals(kernel.call(weak, "pidfd_getfd", Number(pidfd), 0, 0), -EPERM);
+    other.cred = weak.cred;
+    assertEquals(write(other.pid), 8);
   }));

@@ -3,13 +3,12 @@
  * addresses; protections of both sides count.
  */
 
-import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { copy } from "../../../ffi/mem/native_memory.ts";
 import { ACCESS_READ, ACCESS_WRITE, type SyscallArgs } from "../../../platform/platform.ts";
-import { hasCap } from "../../cred/credentials.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { Task } from "../../task/task.ts";
+import { mayAttach } from "../process/pidfd.ts";
 
 const IOV_MAX = 1024;
 /** LIMIT: as for read(2). */
@@ -55,7 +54,7 @@ function transfer(t: Task, a: SyscallArgs, isWrite: boolean): number {
   if (r < 0) return r;
   const target = t.kernel.pids.tasks.get(a.i32(0));
   if (target === undefined) return -ESRCH;
-  if (!mayAccessMemory(t, target)) return -EPERM;
+  if (!mayAttach(t, target)) return -EPERM;
   const moved = isWrite
     ? move(target.mm, remote, t.mm, local)
     : move(t.mm, local, target.mm, remote);
@@ -95,14 +94,4 @@ function move(
     }
   }
   return moved;
-}
-
-/** ptrace(2), "Ptrace access mode checking", with PTRACE_MODE_ATTACH_REALCREDS. */
-export function mayAccessMemory(t: Task, target: Task): boolean {
-  if (t.group === target.group) return true;
-  if (hasCap(t.cred, CAP_SYS_PTRACE)) return true;
-  const c = t.cred, o = target.cred;
-  const sameUser = c.uid === o.euid && c.uid === o.suid && c.uid === o.uid;
-  const sameGroup = c.gid === o.egid && c.gid === o.sgid && c.gid === o.gid;
-  return sameUser && sameGroup && target.group.dumpable;
 }

@@ -4,6 +4,7 @@ import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
 import { EBADF, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { PIDFD_NONBLOCK, PIDFD_THREAD } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { isSubset } from "../../cred/cap_set.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { PidFd } from "../../task/pidfd.ts";
@@ -38,10 +39,14 @@ export function sysPidfdGetfd(t: Task, a: SyscallArgs): number {
   return fd;
 }
 
-/** PTRACE_MODE_ATTACH_REALCREDS of ptrace(2): same ids all over and dumpable, or CAP_SYS_PTRACE. */
+/**
+ * PTRACE_MODE_ATTACH_REALCREDS of ptrace(2): same ids all over, dumpable, and no capability that the caller lacks; or
+ * CAP_SYS_PTRACE.
+ */
 export function mayAttach(t: Task, target: Task): boolean {
   if (t.group === target.group || hasCap(t.cred, CAP_SYS_PTRACE)) return true;
   const { uid, gid } = t.cred, to = target.cred;
   return uid === to.uid && uid === to.euid && uid === to.suid && gid === to.gid &&
-    gid === to.egid && gid === to.sgid && target.group.dumpable;
+    gid === to.egid && gid === to.sgid && target.group.dumpable &&
+    isSubset(to.permitted, t.cred.permitted);
 }
