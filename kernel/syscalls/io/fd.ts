@@ -56,6 +56,7 @@ import {
 } from "../../../ffi/abi/ioctl.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../../../ffi/abi/fs.ts";
+import { FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCSPGRP } from "../../../ffi/abi/socket.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { addSeals, getSeals } from "../../fs/tmpfs/memfd.ts";
@@ -185,12 +186,32 @@ function setFlags(t: Task, file: OpenFile, flags: number, fd: number): number {
   return 0;
 }
 
+/** Who gets the signals of a socket, by the ioctls of old; -ENOTTY for all others. */
+function socketIoctl(t: Task, file: Socket, request: number, arg: number): number {
+  actFor(t);
+  switch (request) {
+    case FIOSETOWN:
+    case SIOCSPGRP: {
+      const id = t.mm.load32(arg);
+      return id < 0 ? -EFAULT : setOwner(t, file, id | 0);
+    }
+    case FIOGETOWN:
+    case SIOCGPGRP:
+      return t.mm.store32(arg, getOwner(file));
+    default:
+      return -ENOTTY;
+  }
+}
+
 /** ioctl(2): those of every descriptor here, the rest is the file's. */
 export function sysIoctl(t: Task, a: SyscallArgs): number {
   const fd = a.i32(0), request = a.u32(1), arg = a.u64(2);
   const file = t.files.get(fd);
   if (file === null) return -EBADF;
-  if (file instanceof Socket) actFor(t);
+  if (file instanceof Socket) {
+    const r = socketIoctl(t, file, request, arg);
+    if (r !== -ENOTTY) return r;
+  }
   switch (request) {
     case FIOCLEX:
     case FIONCLEX:
