@@ -6,9 +6,12 @@
  * to an OpenFile. Deadlocks are found by `lock_waits.ts`. Ranges are inclusive; `end` Infinity: to the end of file.
  */
 
-import { EAGAIN } from "../../ffi/abi/errno.ts";
+import { EAGAIN, ENOLCK } from "../../ffi/abi/errno.ts";
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from "../../ffi/abi/fcntl.ts";
 import { WaitQueue } from "../core/wait.ts";
+
+/** LIMIT: record locks of one file; each call looks at all of them. */
+export const MAX_RECORDS = 8192;
 
 export class RecordLock {
   readonly owner: object;
@@ -60,7 +63,7 @@ export class FileLocks {
     return null;
   }
 
-  /** F_SETLK: 0, or -EAGAIN when `conflict` has an answer. `type` F_UNLCK always works. */
+  /** F_SETLK: 0, -EAGAIN when `conflict` has an answer, or -ENOLCK. `type` F_UNLCK works but for the split of one lock too many. */
   setRecord(owner: object, type: number, start: number, end: number, pid: number): number {
     if (type !== F_UNLCK && this.conflict(owner, type, start, end) !== null) return -EAGAIN;
     let newStart = start, newEnd = end;
@@ -90,6 +93,7 @@ export class FileLocks {
       }
     }
     if (type !== F_UNLCK) kept.push(new RecordLock(owner, type, newStart, newEnd, pid));
+    if (kept.length > MAX_RECORDS && kept.length > this.records.length) return -ENOLCK;
     kept.sort(byStart);
     this.records = kept;
     if (weaker) this.released();

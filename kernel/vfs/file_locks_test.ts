@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from "../../ffi/abi/fcntl.ts";
 import { Waiter } from "../core/wait.ts";
-import { FileLocks } from "./file_locks.ts";
+import { FileLocks, MAX_RECORDS } from "./file_locks.ts";
 import { LockWaits } from "./lock_waits.ts";
 import { errno } from "./vfs_testing.ts";
 
@@ -134,4 +134,17 @@ Deno.test("deadlock: found in a circle of any length, not after a wait has ended
   // B gave its lock up: A is about to run again, and waits for nobody in the meantime.
   set(y, B, F_UNLCK, 0, 9);
   assertEquals(waits.wouldDeadlock(B, A), false);
+});
+
+Deno.test("record locks of a file are bounded; unlocking and merging work at the bound", () => {
+  const locks = new FileLocks();
+  for (let n = 0; n < MAX_RECORDS; n++) {
+    if (set(locks, A, F_RDLCK, 2 * n, 2 * n) !== 0) throw new Error(`refused at ${n}`);
+  }
+  assertEquals(set(locks, A, F_RDLCK, 2 * MAX_RECORDS, 2 * MAX_RECORDS), "ENOLCK");
+  assertEquals(set(locks, B, F_RDLCK, 0, 0), "ENOLCK");
+  assertEquals(set(locks, A, F_RDLCK, 0, 2), 0);
+  assertEquals(set(locks, B, F_RDLCK, 0, 0), 0);
+  assertEquals(set(locks, A, F_UNLCK, 10, 20), 0);
+  assertEquals(locks.recordLocks.length <= MAX_RECORDS, true);
 });

@@ -17,6 +17,9 @@ import type { TmpfsSpace } from "./space.ts";
 
 const PAGE = 4096;
 
+/** LIMIT: inodes of one file system, whatever its options say: each takes about 1 KB of the Sentry's own memory. */
+const MAX_INODES = 1 << 20;
+
 export class TmpfsFs extends FileSystem implements TmpfsSpace {
   override readonly type: string;
   override readonly root: TmpfsDirectory;
@@ -38,7 +41,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     this.host = host;
     const pages = Math.floor(host.memoryBytes / PAGE);
     this.defaultPages = Math.floor(pages / 2);
-    this.defaultInodes = Math.floor(pages / 2);
+    this.defaultInodes = Math.min(MAX_INODES, Math.floor(pages / 2));
     this.maxPages = limitOf(options.pages, this.defaultPages);
     this.maxInodes = limitOf(options.inodes, this.defaultInodes);
     this.source = type;
@@ -60,7 +63,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
 
   /** Room for one more inode (or one more name): 0 or -ENOSPC. */
   takeInode(): number {
-    if (this.usedInodes >= this.maxInodes) return -ENOSPC;
+    if (this.usedInodes >= Math.min(this.maxInodes, MAX_INODES)) return -ENOSPC;
     this.usedInodes++;
     return 0;
   }
