@@ -48,6 +48,11 @@ export function statGid(): number {
   return u32("gid");
 }
 
+/** Device of the file that statx saw last, as one number. */
+export function statDevice(): number {
+  return u32("devMajor") * TWO_32 + u32("devMinor");
+}
+
 /** S_IF* of a mode. */
 export function typeOf(mode: number): number {
   return mode & S_IFMT;
@@ -94,12 +99,12 @@ function putTime(w: Writer, field: "atime" | "mtime" | "ctime" | "btime"): void 
   w.putPair(view.getUint32(at + StatxTimestamp.at.nsec, true), 0);
 }
 
-/** Writes the attribute record (protocol/attr.ts) of the file that statx saw last. */
-export function putAttr(w: Writer, ids: InodeNumbers): void { // HOT
+/** Writes the attribute record (protocol/attr.ts) of the file that statx saw last. `extra`: further valid bits. */
+export function putAttr(w: Writer, ids: InodeNumbers, extra = 0): void { // HOT
   const hasBtime = (u32("mask") & C.GETATTR_BTIME) !== 0;
   const ino = STATX_AT + Statx.at.ino;
   const mode = statMode();
-  w.putPair(C.GETATTR_BASIC | (hasBtime ? C.GETATTR_BTIME : 0), 0);
+  w.putPair(C.GETATTR_BASIC | (hasBtime ? C.GETATTR_BTIME : 0) | extra, 0);
   w.putU8(qidType(mode));
   w.putU32(statVersion());
   w.putPair(

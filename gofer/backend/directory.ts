@@ -38,14 +38,15 @@ export class DirCursor {
   }
 }
 
-function nameLength(entry: number, reclen: number): number {
+/** Bytes of an entry's name. */
+export function nameLength(entry: number, reclen: number): number {
   let n = 0;
   while (at.name + n < reclen && mem[entry + at.name + n] !== 0) n++;
   return n;
 }
 
 /** 1 for ".", 2 for "..", else 0. */
-function dots(entry: number, len: number): number {
+export function dots(entry: number, len: number): number {
   if (len > 2 || mem[entry + at.name] !== DOT) return 0;
   return len === 1 ? 1 : mem[entry + at.name + 1] === DOT ? 2 : 0;
 }
@@ -60,7 +61,8 @@ function goTo(dir: DirCursor, lo: number, hi: number): number {
   return 0;
 }
 
-function putName(w: Writer, entry: number, len: number): void {
+/** Appends an entry's name as a string. */
+export function putName(w: Writer, entry: number, len: number): void {
   w.putU16(len);
   const to = w.reserve(len);
   for (let i = 0; i < len; i++) w.u8[to + i] = mem[entry + at.name + i] ?? 0;

@@ -4,7 +4,7 @@
 // looked up in a directory that is held open, never followed if it is a symlink. Policy (read-only roots,
 // which files may be opened) is not here: open.ts, create.ts and the server's handlers have it.
 
-import { EAGAIN, EINTR, ENOSYS, EPERM } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EINTR, ENOSYS, EOPNOTSUPP, EPERM } from "../../ffi/abi/errno.ts";
 import * as F from "../../ffi/abi/fcntl.ts";
 import { STATX_BASIC_STATS, STATX_BTIME } from "../../ffi/abi/stat.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
@@ -15,6 +15,7 @@ import {
   EMPTY_PATH,
   OPEN_HOW_AT,
   stageNumber,
+  stageProcName,
   stageProcPath,
   STATX_AT,
   view,
@@ -55,6 +56,23 @@ export function openBeneath(dirFd: number, nameAddr: number, flags: number, mode
 /** An O_PATH descriptor of a staged component: any file type, a symlink is itself. */
 export function openPath(dirFd: number, nameAddr: number): number {
   return openBeneath(dirFd, nameAddr, F.O_PATH, 0);
+}
+
+/**
+ * Opens a staged path of several components as a directory to read. `crosses`: mounts on the way are entered. Only
+ * openat2 can walk so safely: -EOPNOTSUPP where the host has none.
+ */
+export function openTreeDir(dirFd: number, pathAddr: number, crosses: boolean): number {
+  if (!hasOpenat2) return -EOPNOTSUPP;
+  const flags = F.O_RDONLY | F.O_DIRECTORY | F.O_NOFOLLOW | F.O_CLOEXEC;
+  view.setUint32(OPEN_HOW_AT, flags, true);
+  view.setUint32(OPEN_HOW_AT + 4, 0, true);
+  view.setUint32(OPEN_HOW_AT + 8, 0, true);
+  view.setUint32(OPEN_HOW_AT + 12, 0, true);
+  view.setUint32(OPEN_HOW_AT + 16, RESOLVE | (crosses ? 0 : F.RESOLVE_NO_XDEV), true);
+  view.setUint32(OPEN_HOW_AT + 20, 0, true);
+  const fd = syscall(N.SYS_openat2, dirFd, pathAddr, base + OPEN_HOW_AT, 24);
+  return fd === -ENOSYS ? -EOPNOTSUPP : fd;
 }
 
 /** Attributes of an open descriptor, to the scratch statx buffer. */
@@ -215,6 +233,11 @@ export class ProcFd {
 
   listxattr(fd: number, addr: number, len: number): number {
     return syscall(N.SYS_listxattr, stageProcPath(this.prefix, fd), addr, len);
+  }
+
+  /** Length of the list of a name in an open directory, itself if it is a symlink. `nameAt`: in the scratch memory. */
+  llistxattr(dirFd: number, nameAt: number, len: number): number {
+    return syscall(N.SYS_llistxattr, stageProcName(this.prefix, dirFd, nameAt, len), 0, 0);
   }
 
   removexattr(fd: number, nameAddr: number): number {

@@ -30,7 +30,8 @@ export const view = new DataView(mem.buffer);
 /** Host address of `mem`. */
 export const base = addressOf(mem);
 
-/** Host address of the name staged in slot 0. */
+/** Offset in `mem` of the name staged in slot 0, and its host address. */
+export const NAME_AT = NAME_A_AT;
 export const NAME_ADDRESS = base + NAME_A_AT;
 
 /** Host address of an empty C string. */
@@ -71,6 +72,32 @@ export function stageTarget(target: Str): number {
   return base + TARGET_AT;
 }
 
+/**
+ * Stages a path of several components, none of them empty, "." or "..", as a C string: its address or -errno. It shares
+ * its place with `stageTarget`'s.
+ */
+export function stagePath(path: Str): number {
+  const len = path.len;
+  if (len > TARGET_MAX) return -ENAMETOOLONG;
+  let start = 0;
+  for (let i = 0; i <= len; i++) {
+    const c = i === len ? SLASH : path.at(i);
+    if (c === 0) return -EINVAL;
+    if (c === SLASH) {
+      const n = i - start;
+      if (n === 0) return -EINVAL;
+      if (n > NAME_MAX) return -ENAMETOOLONG;
+      if (n <= 2 && path.at(start) === DOT && (n === 1 || path.at(start + 1) === DOT)) {
+        return -EINVAL;
+      }
+      start = i + 1;
+    }
+    mem[TARGET_AT + i] = c;
+  }
+  mem[TARGET_AT + len] = 0;
+  return base + TARGET_AT;
+}
+
 /** Stages the name of an extended attribute: its address, or -errno as setxattr(2). */
 export function stageXattrName(name: Str): number {
   if (name.len === 0 || name.len > NAME_MAX) return -ERANGE;
@@ -100,6 +127,16 @@ function putDecimal(at: number, n: number): number {
 export function stageNumber(fd: number): number {
   putDecimal(NUMBER_AT, fd);
   return base + NUMBER_AT;
+}
+
+/** Stages `prefix`, a descriptor's number and a name of `len` bytes at `nameAt` of `mem` that is in that directory. */
+export function stageProcName(prefix: string, fd: number, nameAt: number, len: number): number {
+  for (let i = 0; i < prefix.length; i++) mem[PROC_PATH_AT + i] = prefix.charCodeAt(i);
+  const slash = putDecimal(PROC_PATH_AT + prefix.length, fd);
+  mem[slash] = SLASH;
+  mem.copyWithin(slash + 1, nameAt, nameAt + len);
+  mem[slash + 1 + len] = 0;
+  return base + PROC_PATH_AT;
 }
 
 /** Stages `prefix` and a descriptor's number: a path by which calls without a dirfd reach the file. */

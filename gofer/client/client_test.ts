@@ -16,6 +16,7 @@ import { Rreadlink } from "../protocol/tree.ts";
 import { ProtocolError, Writer } from "../protocol/wire.ts";
 import { socketPair, withServer } from "../server/testing.ts";
 import { GoferClient, NOFID, Tsetattr } from "./gofer_client.ts";
+import { scan, SCAN_ATTRS, SCAN_DEEP } from "./scan.ts";
 import { list, LIST_ALL, LIST_DIRS, nextEntry, walkList } from "./listing.ts";
 
 const CALL_TAG = 0;
@@ -104,6 +105,7 @@ function everyRequest(c: GoferClient): (() => unknown)[] {
       walkList(c, 0, 5, ["a"], LIST_DIRS, walked);
       while (walked.listed >= 0 && nextEntry(c));
     },
+    () => scan(c, 1, ["a", "b"], SCAN_DEEP | SCAN_ATTRS, 100, 1000),
     () => c.fsync(1, true),
     () => c.lopen(1, 0),
     () => c.read(1, 0, 100),

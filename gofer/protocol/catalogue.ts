@@ -22,6 +22,7 @@ import { DataReply, OpenReply, ReadRequest, Rwrite, Tfsync, Tlcreate, Tlopen } f
 import { Twrite } from "./file.ts";
 import { Rgetlock, Rlock, Tgetlock, Tlock } from "./lock.ts";
 import { EmptyMessage, FidMessage, type Message } from "./message.ts";
+import { Tscan } from "./scan.ts";
 import { QidReply, Rlerror, Tattach, Tauth, Tflush, Version } from "./session.ts";
 import {
   Rreadlink,
@@ -134,6 +135,8 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   entry("Rremovexattr", C.TREMOVEXATTR + 1, empty),
   entry("Tlist", C.TLIST, () => new Tlist()),
   entry("Rlist", C.TLIST + 1, () => new Rlist()),
+  entry("Tscan", C.TSCAN, () => new Tscan()),
+  entry("Rscan", C.TSCAN + 1, data),
 ];
 
 const NAMES: string[] = [];

@@ -6,7 +6,7 @@
 /** The version string of the base protocol. */
 export const VERSION_9P2000L = "9P2000.L";
 /** The version string that also turns on dvisor's own messages (types 200 and above). */
-export const VERSION_DVISOR = "9P2000.L.dvisor";
+export const VERSION_DVISOR = "9P2000.L.dvisor.2";
 /** What a server answers when it does not know the version asked for. */
 export const VERSION_UNKNOWN = "unknown";
 
@@ -34,6 +34,10 @@ export const MSIZE_MAX = 1 << 20;
 export const WALK_NAMES_MAX = 16;
 /** LIMIT: names in one Twalkgetattr; longer paths take several requests. */
 export const WALKGETATTR_NAMES_MAX = 64;
+/** LIMIT: directories that one Tscan names. */
+export const SCAN_PATHS_MAX = 256;
+/** LIMIT: entries behind which one Tscan begins no further directory. */
+export const SCAN_ENTRIES_MAX = 16384;
 /** Linux's NAME_MAX: bytes in one path component. */
 export const NAME_MAX = 255;
 /** Linux's PATH_MAX less the final NUL: bytes in a symlink's target. */
@@ -84,6 +88,7 @@ export const TSETXATTR = 214;
 export const TLISTXATTR = 216;
 export const TREMOVEXATTR = 218;
 export const TLIST = 220;
+export const TSCAN = 222;
 
 // Of which entries Tlist wants attributes.
 export const LIST_DIRS = 1;
@@ -98,6 +103,8 @@ export const QTFILE = 0x00;
 export const GETATTR_BASIC = 0x7ff;
 export const GETATTR_BTIME = 0x800;
 export const GETATTR_ALL = 0x3fff;
+/** In the valid mask of the extension's replies: the file has no extended attributes at all. */
+export const ATTR_NO_XATTRS = 0x10000;
 
 // Tsetattr's valid mask.
 export const SETATTR_MODE = 0x1;
@@ -128,6 +135,21 @@ export const UNLINK_REMOVEDIR = 0x200;
 
 /** Twalkgetattr's open flags: open nothing. */
 export const OPEN_NONE = 0xffffffff;
+
+// Tscan's flags.
+/** Attributes of every entry, and targets of symlinks. Of a block: it has them. */
+export const SCAN_ATTRS = 1;
+/** Directories below those named too. */
+export const SCAN_DEEP = 2;
+/** Find out which files have no extended attributes. Of a block: this was done. */
+export const SCAN_XATTRS = 4;
+/** With SCAN_DEEP: subdirectories in the order of their names. */
+export const SCAN_SORTED = 16;
+export const SCAN_ALL = 23;
+/** Of a block: names are compared byte by byte there, so one that is not listed does not exist. */
+export const SCAN_EXACT = 8;
+/** Parent of a block that is one of the paths asked for. */
+export const SCAN_ROOT = 0xffffffff;
 
 // Why a Twalkgetattr ended where it did.
 /** Every name was walked. */

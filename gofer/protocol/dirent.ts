@@ -24,6 +24,8 @@ export class DirEntries {
   readonly attr = new Attr();
   /** The entry has attributes. */
   hasAttr = false;
+  /** Of an entry of Rlist with attributes: where in `bytes` they are. */
+  attrAt = 0;
   /** Linux's DT_*; 0 in an Rreaddirattr (see `attr.mode`). */
   type = 0;
   /** The cookie that continues behind this entry. */
@@ -38,6 +40,11 @@ export class DirEntries {
     this.kind = kind;
     this.hasAttr = kind === DIRENTS_ATTR;
     this.type = 0;
+  }
+
+  /** The payload's buffer. */
+  get bytes(): Uint8Array {
+    return this.reader.u8;
   }
 
   /** Reads the next entry; false at the end. Throws ProtocolError for a broken one. */
@@ -60,6 +67,7 @@ export class DirEntries {
     this.hasAttr = r.getU8() !== 0;
     this.offsetLo = r.getU32();
     this.offsetHi = r.getU32();
+    this.attrAt = r.pos;
     if (this.hasAttr) this.attr.read(r);
     else this.qid.read(r);
     r.getStr(this.name);

@@ -1,4 +1,4 @@
-// The messages of "9P2000.L.dvisor": whole paths in one request, and donated host descriptors.
+// The messages of "9P2000.L.dvisor.2": whole paths in one request, and donated host descriptors. Tscan is in scan.ts.
 //
 // Both sides may use them only after Tversion settled on that string. A reply that says it brings a
 // descriptor is sent together with exactly one SCM_RIGHTS descriptor; descriptors arrive in the order

@@ -131,6 +131,11 @@ export class Reader {
     return at;
   }
 
+  /** Passes over `n` bytes and returns where they start. */
+  skip(n: number): number {
+    return this.take(n);
+  }
+
   getU8(): number {
     return this.dv.getUint8(this.take(1));
   }

@@ -17,6 +17,7 @@ import {
 } from "./on_extension.ts";
 import { onFsync, onLcreate, onLopen, onRead, onReaddir, onWrite } from "./on_file.ts";
 import { onGetlock, onLock } from "./on_lock.ts";
+import { onScan } from "./on_scan.ts";
 import { onAttach, onAuth, onClunk, onFlush, onVersion } from "./on_session.ts";
 import {
   onLink,
@@ -82,6 +83,7 @@ const EXTENSION: readonly [number, Handler][] = [
   [C.TLISTXATTR, onListxattr],
   [C.TREMOVEXATTR, onRemovexattr],
   [C.TLIST, onList],
+  [C.TSCAN, onScan],
 ];
 
 function table(rows: readonly (readonly [number, Handler])[]): Handler[] {

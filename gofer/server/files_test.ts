@@ -315,7 +315,7 @@ function listAll(c: GoferClient, fid: number, attrs: number): Map<string, number
   return found;
 }
 
-Deno.test("list reads a directory to its end, with attributes of directories or of all", async () => {
+Deno.test("list reads a directory to its end, with attributes of some or of all", async () => {
   await inTree({}, true, (c, dir) => {
     Deno.mkdirSync(`${dir}/big/sub`, { recursive: true });
     for (let i = 0; i < 3000; i++) {

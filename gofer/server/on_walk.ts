@@ -1,7 +1,7 @@
 // Handlers: walk, and the walk of a whole path with attributes that replaces three messages a component.
 
 import { EBADF, EINVAL, EMFILE, ENOTDIR } from "../../ffi/abi/errno.ts";
-import { S_IFDIR, S_IFLNK } from "../../ffi/abi/stat.ts";
+import { S_IFDIR, S_IFLNK, S_IFREG } from "../../ffi/abi/stat.ts";
 import { fillQid, putAttr, statMode, typeOf } from "../backend/attributes.ts";
 import {
   closeFd,
@@ -14,7 +14,7 @@ import {
 } from "../backend/host_calls.ts";
 import { openToDonate } from "../backend/open.ts";
 import { openFromRoot, parentPath } from "../backend/resolve.ts";
-import { stageName } from "../backend/scratch.ts";
+import { NAME_AT, stageName } from "../backend/scratch.ts";
 import * as C from "../protocol/constants.ts";
 import { putWalkHead, Twalkgetattr, WALK_HEAD_BYTES } from "../protocol/extension.ts";
 import { decode } from "../protocol/message.ts";
@@ -181,7 +181,7 @@ function walkAndReply(s: Session, fid: Fid, isBinding: boolean): number {
       break;
     }
     type = typeOf(statMode());
-    putAttr(s.out, s.service.ids);
+    putAttr(s.out, s.service.ids, i === last ? bareBit(s, isLook, name) : 0);
     count++;
     if (isLook) nameOfLink = r;
     if (i < last && type !== S_IFDIR) {
@@ -200,6 +200,19 @@ function look(name: Str): number {
   if (addr < 0) return addr;
   const r = statxName(place.fd, addr);
   return r < 0 ? r : addr;
+}
+
+/**
+ * The bit that says that the file walked to last has no extended attributes. Who runs a program wants to know of its
+ * capabilities, so executables are looked at; the rest would not be worth the call.
+ */
+function bareBit(s: Session, isLook: boolean, name: Str): number {
+  const mode = statMode(), { proc } = s.service;
+  if (typeOf(mode) !== S_IFREG || (mode & 0o111) === 0) return 0;
+  const len = isLook
+    ? proc.llistxattr(place.fd, NAME_AT, name.len)
+    : proc.listxattr(place.fd, 0, 0);
+  return len === 0 ? C.ATTR_NO_XATTRS : 0;
 }
 
 /** Moves the place to a name in it, attributes in the statx buffer. 0 or -errno. */

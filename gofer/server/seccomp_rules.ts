@@ -53,6 +53,7 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   rule(N.SYS_getxattr, "extended attributes, by a path in /proc/self/fd"),
   rule(N.SYS_setxattr, "extended attributes"),
   rule(N.SYS_listxattr, "extended attributes"),
+  rule(N.SYS_llistxattr, "extended attributes of what is in a directory, for Tscan"),
   rule(N.SYS_removexattr, "extended attributes"),
   // Deno, V8, libc.
   rule(N.SYS_read, "eventfds of signals and of Deno's runtime"),

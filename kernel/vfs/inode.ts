@@ -83,9 +83,10 @@ export abstract class FileSystem {
   rootDentry: Dentry | null = null;
   /**
    * The walk is about to look up the component of `path` at `from` in `dir`, which is not cached. A remote file
-   * system may fetch the whole rest at once and fill the cache. 0, -errno, or BLOCK.
+   * system may fetch the whole rest at once and fill the cache. `opens`: the last one is going to be opened for
+   * reading. 0, -errno, or BLOCK.
    */
-  walkAhead(_dir: Inode, _path: string, _from: number): number {
+  walkAhead(_dir: Inode, _path: string, _from: number, _opens: boolean): number {
     return 0;
   }
 

@@ -80,6 +80,7 @@ import {
   LOOKUP_DIRECTORY,
   LOOKUP_EMPTY,
   LOOKUP_FOLLOW,
+  LOOKUP_OPEN,
   LOOKUP_PARENT,
   type Walk,
 } from "./walk.ts";
@@ -162,6 +163,7 @@ function open(
   const walk = firstWalk(caller);
   let lookup = (flags & O_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW;
   if ((flags & O_DIRECTORY) !== 0) lookup |= LOOKUP_DIRECTORY;
+  else if ((flags & (O_ACCMODE | O_PATH | O_TRUNC)) === O_RDONLY) lookup |= LOOKUP_OPEN;
   const r = walk.run(caller, dirfd, text, lookup, resolve);
   if (r < 0) return r;
   const path = walk.path;
@@ -359,7 +361,7 @@ export function openExec(
 ): OpenFile | number {
   const walk = firstWalk(caller);
   const lookup = (follow ? LOOKUP_FOLLOW : 0) | (mayBeEmpty ? LOOKUP_EMPTY : 0);
-  const r = walk.run(caller, dirfd, text, lookup);
+  const r = walk.run(caller, dirfd, text, lookup | LOOKUP_OPEN);
   if (r < 0) return r;
   const path = walk.path, inode = walk.inode;
   if (!isRegular(inode)) return (inode.mode & S_IFMT) === S_IFLNK ? -ELOOP : -EACCES;

@@ -34,6 +34,8 @@ export const LOOKUP_DIRECTORY = 2;
 export const LOOKUP_EMPTY = 4;
 /** Stop at the directory of the last component: `last`, `lastType`, `hasTrailingSlash` say what is left. */
 export const LOOKUP_PARENT = 8;
+/** A hint: the result is going to be opened for reading. */
+export const LOOKUP_OPEN = 16;
 
 /** What the last component is: a name, "/" alone, ".", "..". */
 export const LAST_NORM = 0, LAST_ROOT = 1, LAST_DOT = 2, LAST_DOTDOT = 3;
@@ -222,7 +224,7 @@ export class Walk {
     if (cached === undefined) {
       if ((this.resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
       if (name.length > NAME_MAX) return -ENAMETOOLONG;
-      const r = dir.fs.walkAhead(dir.inode!, text, at);
+      const r = dir.fs.walkAhead(dir.inode!, text, at, (this.flags & LOOKUP_OPEN) !== 0);
       if (r < 0) return r;
     }
     return this.namespace.vfs.dentries.lookup(dir, name);

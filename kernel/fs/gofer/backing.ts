@@ -65,7 +65,10 @@ export class GoferBacking extends Backing {
   }
 
   override drop(): void {
-    if (this.file.canWrite) this.inode.writableMappings--;
+    if (this.file.canWrite) {
+      this.inode.writableMappings--;
+      this.inode.outdate();
+    }
     this.file.release();
   }
 }

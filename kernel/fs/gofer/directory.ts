@@ -1,28 +1,50 @@
 /** Directories of a Gofer: lookup, the creation and removal of names, and fetching a path ahead. */
 
+import { DT_DIR } from "../../../ffi/abi/dirent.ts";
 import { ENOENT, EXDEV } from "../../../ffi/abi/errno.ts";
-import { O_DIRECTORY, O_EXCL, O_RDWR, O_TMPFILE, RENAME_EXCHANGE } from "../../../ffi/abi/fcntl.ts";
+import {
+  O_DIRECTORY,
+  O_EXCL,
+  O_RDONLY,
+  O_RDWR,
+  O_TMPFILE,
+  RENAME_EXCHANGE,
+} from "../../../ffi/abi/fcntl.ts";
 import { majorOf, minorOf, S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
-import { type Attr, NOFID, STOP_ERROR, STOP_SYMLINK } from "../../../gofer/client/gofer_client.ts";
-import { LIST_DIRS, walkList } from "../../../gofer/client/listing.ts";
+import { NOFID, OPEN_NONE, STOP_ERROR, STOP_SYMLINK } from "../../../gofer/client/gofer_client.ts";
+import { LIST_ALL, LIST_DIRS, walkList } from "../../../gofer/client/listing.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { GoferDirFile } from "./dir_file.ts";
 import { GoferInode } from "./gofer_inode.ts";
-import { Listing, readEntries, readListing, takeEntries } from "./listing.ts";
+import { type Listing, readEntries, readListing, takeEntries } from "./listing.ts";
 import { GoferSymlink } from "./nodes.ts";
 import { GoferRegular } from "./regular.ts";
-import { DirScan } from "./scan.ts";
+import type { ScannedDir } from "./scanned_dir.ts";
 
 const UNLINK_REMOVEDIR = 0x200;
 /** Lookups that go through names before the directory gets a fid of its own. */
 const LOOKUPS_WITHOUT_FID = 1;
+/** Lookups of files in a list without attributes that make them worth fetching. */
+const BARE_LOOKUPS = 2, BARE_DIRS = 4;
+/** LIMIT: entries of a directory whose attributes are fetched then: of one that was read, of one that was not. */
+const MAX_READ = 16384, MAX_PROBED = 300;
+/** Entries whose attributes may fit a message. */
+const MAX_IN_MESSAGE = 1300;
+/** Single names asked for before a directory is fetched whole. */
+const PROBE_AFTER = 8;
 
 export class GoferDirectory extends GoferInode {
   private lookups: number = 0;
-  private readonly scan: DirScan = new DirScan();
+  /** Somebody read it. */
+  private wasRead: boolean = false;
+  /** Its place in what was scanned (tree_scan.ts). */
+  scanned: ScannedDir | null = null;
+  /** Answers of the Gofer about single names: found and missing ones. */
+  private hits: number = 0;
+  private misses: number = 0;
 
   override get dentriesAreStable(): boolean {
     return this.fs.isExclusive && !this.fs.isChangedBehind;
@@ -34,7 +56,88 @@ export class GoferDirectory extends GoferInode {
       const found = ahead.take(this, name);
       if (found !== undefined) return found ?? -ENOENT;
     }
-    return this.scan.take(this.fs, this, name) ?? this.ask(name);
+    return this.known(name) ?? this.ask(name);
+  }
+
+  /** What is known of the whole directory, in exclusive mode. */
+  private get list(): Listing | null {
+    const { fs } = this;
+    if (!fs.isExclusive) return null;
+    const kept = fs.listings.get(this);
+    return kept ?? this.keep(fs.trees.known(this));
+  }
+
+  private keep(list: Listing | null): Listing | null {
+    if (list !== null) this.fs.listings.set(this, list);
+    return list;
+  }
+
+  /** Whether `lookup` of this name needs no request. */
+  knows(name: string): boolean {
+    const list = this.list;
+    if (list === null) return false;
+    const i = list.find(name);
+    if (i < 0) return list.isExact;
+    return list.hasAttr(i, this.fs.changes) ||
+      (this.fs.trees.scannedOf(this)?.child(name)?.isThere ?? false);
+  }
+
+  /** The answer for `name` from what was fetched of the whole directory; undefined: ask. */
+  private known(name: string): GoferInode | number | undefined {
+    let list = this.list;
+    if (list === null) return undefined;
+    let i = list.find(name);
+    if (i < 0) return list.isExact ? -ENOENT : undefined;
+    const { fs } = this, isDirectory = list.types[i] === DT_DIR;
+    if (isDirectory) {
+      const attr = fs.trees.scannedOf(this)?.child(name)?.attr() ?? null;
+      if (attr !== null) return fs.known(attr, this, name);
+    } else {
+      fs.trees.foundFile();
+    }
+    if (!list.hasAttr(i, fs.changes) && this.wantsAttrs(list, isDirectory)) {
+      list = this.keep(this.fetchAttrs(list));
+      i = list === null ? -1 : list.find(name);
+      if (list === null || i < 0) return undefined;
+    }
+    const target = list.target(i), attr = list.takeAttr(i, fs.changes);
+    if (attr === null) return undefined;
+    const inode = fs.known(attr, this, name);
+    if (inode instanceof GoferSymlink) inode.target ??= target;
+    return inode;
+  }
+
+  /** Another lookup in a list without attributes: whether it is worth fetching them. */
+  private wantsAttrs(list: Listing, isDirectory: boolean): boolean {
+    if (list.isFull || list.length > (this.wasRead ? MAX_READ : MAX_PROBED)) return false;
+    if (!isDirectory) return ++list.bareLookups === BARE_LOOKUPS;
+    // Going down a tree looks at a directory now and then, and scans.
+    const { scans } = this.fs.trees;
+    if (list.scans !== scans) {
+      list.scans = scans;
+      list.bareDirs = 0;
+    }
+    return ++list.bareDirs === BARE_DIRS;
+  }
+
+  private fetchAttrs(list: Listing): Listing | null {
+    const { fs } = this;
+    const fuller = list.length > MAX_IN_MESSAGE ? null : fs.trees.withAttrs(this);
+    if (fuller !== null || !this.wasRead) return fuller;
+    const fid = this.bind();
+    const all = fid < 0 ? fid : readEntries(fs.client, fid, LIST_ALL, fs.changes);
+    if (typeof all === "number") return null;
+    all.isExact = list.isExact;
+    return all;
+  }
+
+  /** One name after the other is asked for: have the rest too. */
+  private count(isFound: boolean): void {
+    if (isFound) this.hits++;
+    else this.misses++;
+    if (this.hits + this.misses !== PROBE_AFTER || !this.fs.isExclusive) return;
+    if (this.fs.listings.get(this) !== null) return;
+    this.keep(this.fs.trees.probe(this, this.hits > this.misses));
   }
 
   private ask(name: string): GoferInode | number {
@@ -44,9 +147,14 @@ export class GoferDirectory extends GoferInode {
     names.push(name);
     const n = client.walkGetattr(from, NOFID, names);
     if (n < 0) return n;
-    if (n !== names.length) return this.walkError();
+    if (n !== names.length) {
+      const r = this.walkError();
+      if (r === -ENOENT) this.count(false);
+      return r;
+    }
     const inode = this.fs.intern(client.walk.at(n - 1), this, name);
     if (inode instanceof GoferSymlink) inode.target = client.walk.target.toByteString();
+    this.count(true);
     return inode;
   }
 
@@ -60,10 +168,10 @@ export class GoferDirectory extends GoferInode {
 
   /**
    * Fetch what `names` lead to, one below the other, in one request. The lookups that follow find it; errors are
-   * theirs to report.
+   * theirs to report. `opens`: the last one is going to be opened for reading.
    */
-  prefetch(names: readonly string[]): void {
-    const { client, ahead } = this.fs, all: string[] = [];
+  prefetch(names: readonly string[], opens: boolean): void {
+    const { fs } = this, { client, ahead } = fs, all: string[] = [];
     if (ahead.has(this, names[0]!) && this.fs.isFresh(ahead.fetchedNs)) return;
     ahead.clear();
     ahead.fetchedNs = this.fs.fetchTimeNs;
@@ -72,13 +180,17 @@ export class GoferDirectory extends GoferInode {
     const above = all.length;
     const asked = Math.min(names.length, 64 - above);
     for (let i = 0; i < asked; i++) all.push(names[i]!);
-    const n = client.walkGetattr(from, NOFID, all);
-    if (n < above) return;
-    this.takeAhead(all, above, n);
+    const isWhole = asked === names.length && asked > 0;
+    const n = client.walkGetattr(from, NOFID, all, 0, opens && isWhole ? O_RDONLY : OPEN_NONE);
+    const fd = client.takeFd();
+    const last = n < above ? null : this.takeAhead(all, above, n);
+    if (fd < 0) return;
+    if (n === all.length && last instanceof GoferRegular) last.adoptReader(fd);
+    else fs.ctx.host.close(fd);
   }
 
   /** The last walk found `all[0, found)`; those from `above` on are below this directory. */
-  private takeAhead(all: readonly string[], above: number, found: number): void {
+  private takeAhead(all: readonly string[], above: number, found: number): GoferInode | null {
     const { fs } = this, { walk } = fs.client;
     const dirs: GoferDirectory[] = [this];
     for (let i = above; i < found; i++) {
@@ -91,53 +203,49 @@ export class GoferDirectory extends GoferInode {
       }
       const isHere = i === found - 1 && (walk.stop === STOP_SYMLINK || found === all.length);
       if (inode instanceof GoferSymlink && isHere) inode.target = walk.target.toByteString();
-      return;
+      dirs[0]!.count(true);
+      return inode;
     }
     if (found < all.length && walk.stop === STOP_ERROR && walk.ecode === ENOENT) {
       fs.ahead.add(dirs[found - above]!, all[found]!, null);
+      dirs[found - above]!.count(false);
     }
+    return null;
   }
 
   /** The list of entries for one that begins to read. */
   entries(): Listing | number {
     const { fs } = this;
-    const kept = fs.isExclusive ? fs.listings.get(this) : null;
-    if (kept !== null) {
-      this.scan.listed(fs, kept.length, null);
-      return kept;
-    }
-    const known = new Map<string, Attr>();
-    const all = this.readAll(known);
+    const known = fs.isExclusive
+      ? fs.listings.get(this) ?? this.keep(fs.trees.listing(this))
+      : null;
+    this.wasRead = true;
+    if (known !== null) return known;
+    const all = this.readAll();
     if (typeof all !== "number" && fs.isExclusive) {
       fs.listings.set(this, all);
-      this.scan.listed(fs, all.length, known.size > 0 ? known : null);
+      fs.trees.listed(this, all);
     }
     return all;
   }
 
-  private readAll(known: Map<string, Attr>): Listing | number {
-    const { client } = this.fs;
+  private readAll(): Listing | number {
+    const { client, changes } = this.fs;
     if (!client.canDonate) {
       const fid = this.bind();
       return fid < 0 ? fid : readListing(client, fid);
     }
-    const all = new Listing();
-    if (this.fid >= 0) {
-      const r = readEntries(client, this.bind(), LIST_DIRS, all, known);
-      return r < 0 ? r : all;
-    }
+    if (this.fid >= 0) return readEntries(client, this.bind(), LIST_DIRS, changes);
     const names: string[] = [], from = this.route(names);
     if (from < 0) return from;
     const newFid = client.fids.take(), { walked } = this.fs;
     walkList(client, from, newFid, names, LIST_DIRS, walked);
     const fid = this.bound(newFid, walked.walked, names.length);
-    if (fid < 0) return fid;
-    const r = takeEntries(client, fid, walked.listed, LIST_DIRS, all, known);
-    return r < 0 ? r : all;
+    return fid < 0 ? fid : takeEntries(client, fid, walked.listed, LIST_DIRS, changes);
   }
 
   override letGo(): void {
-    this.scan.clear();
+    this.scanned = null;
     this.fs.listings.drop(this);
   }
 
@@ -145,7 +253,6 @@ export class GoferDirectory extends GoferInode {
   private changed(): void {
     this.outdate();
     this.fs.changed();
-    this.scan.clear();
     this.fs.listings.drop(this);
   }
 

@@ -24,6 +24,7 @@ import { ListingCache } from "./listing.ts";
 import { GoferNode, GoferSymlink } from "./nodes.ts";
 import { GoferRegular } from "./regular.ts";
 import { splitNames } from "./split_names.ts";
+import { TreeScan } from "./tree_scan.ts";
 
 /** LIMIT: in a shared file system, what was fetched at most this long ago counts as current, ns. */
 const FRESH_NS = 1_000_000;
@@ -53,10 +54,11 @@ export class GoferFs extends FileSystem {
   changes: number = 0;
   /** What the directory that is being read was found to be. */
   readonly walked: WalkedList = { walked: 0, listed: 0 };
+  readonly trees: TreeScan = new TreeScan(this);
   /** Host address of a page for struct iovec arrays, used within one call. */
   readonly iov: number;
   private readonly iovFrame: number;
-  private readonly rootFid: number;
+  readonly rootFid: number;
   private readonly inodes: Map<number | string, GoferInode> = new Map();
   private unheld: GoferInode[] = [];
 
@@ -181,10 +183,12 @@ export class GoferFs extends FileSystem {
   }
 
   /** The walk is going to need more than one name: fetch all that is left of the path. */
-  override walkAhead(dir: Inode, path: string, from: number): number {
+  /** The walk is going to need more than one name: fetch all that is left of the path. */
+  override walkAhead(dir: Inode, path: string, from: number, opens: boolean): number {
     if (!(dir instanceof GoferDirectory)) return 0;
     const names = splitNames(path, from, MAX_NAMES);
-    if (names.length > 1) dir.prefetch(names);
+    const isWorth = opens ? names.length > 0 : names.length > 1;
+    if (isWorth && !dir.knows(names[0]!)) dir.prefetch(names, opens);
     return 0;
   }
 

@@ -268,7 +268,7 @@ function namesIn(lab: GoferLab, path: string): string[] {
   return names.sort();
 }
 
-Deno.test("a tree is gone through with one round trip a directory", async () => {
+Deno.test("a tree is gone through with few round trips", async () => {
   await inTree({}, (lab, host) => {
     for (let i = 0; i < 20; i++) {
       Deno.mkdirSync(`${host}/t/${i}/deep`, { recursive: true });
@@ -281,7 +281,7 @@ Deno.test("a tree is gone through with one round trip a directory", async () => 
       assertEquals(namesIn(lab, `/t/${name}`), [".", "..", "deep", "file"]);
       assertEquals(errno(statAt(lab.root, AT_FDCWD, `/t/${name}/deep`, 0)), "object");
     }
-    assertEquals(lab.requests - before, 21 + 1, "a list each, and the way to the first");
+    assert(lab.requests - before < 10, `${lab.requests - before} requests`);
   });
 });
 

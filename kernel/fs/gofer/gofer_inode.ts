@@ -5,8 +5,9 @@
 
 import { EEXIST, ENODATA, ENOENT, EOPNOTSUPP, ESTALE } from "../../../ffi/abi/errno.ts";
 import { S_IFMT } from "../../../ffi/abi/stat.ts";
-import { XATTR_CREATE, XATTR_REPLACE } from "../../../ffi/abi/xattr.ts";
+import { XATTR_CREATE, XATTR_REPLACE, XATTR_SECURITY_PREFIX } from "../../../ffi/abi/xattr.ts";
 import { type Attr, NOFID, OPEN_NONE, Tsetattr } from "../../../gofer/client/gofer_client.ts";
+import { ATTR_NO_XATTRS } from "../../../gofer/client/scan.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import {
   ATTR_ATIME_SET,
@@ -37,6 +38,8 @@ export abstract class GoferInode extends PlainInode {
   isForgotten: boolean = false;
   /** Attributes were changed behind our copy (by a write, by the Gofer): ask before they are shown. */
   isStale: boolean = false;
+  /** The Gofer says that it has no extended attributes; only in exclusive mode. */
+  private isBare: boolean = false;
   private fetchedNs: number = 0;
   /** A name that leads to it, unless it has a fid only. */
   parent: GoferDirectory | null = null;
@@ -81,6 +84,7 @@ export abstract class GoferInode extends PlainInode {
     this.mtimeNsec = attr.mtimeNsec;
     this.ctimeSec = attr.ctimeSec;
     this.ctimeNsec = attr.ctimeNsec;
+    if ((attr.valid & ATTR_NO_XATTRS) !== 0 && this.fs.isExclusive) this.isBare = true;
     this.isStale = false;
     this.fetchedNs = this.fs.fetchTimeNs;
   }
@@ -235,6 +239,8 @@ export abstract class GoferInode extends PlainInode {
   override getxattr(name: string): Uint8Array<ArrayBuffer> | number {
     const known = this.xattrs?.get(name);
     if (known !== undefined) return typeof known === "number" ? known : known.slice();
+    // Of the other name spaces the host says whether it has them at all.
+    if (this.isBare && name.startsWith(XATTR_SECURITY_PREFIX)) return -ENODATA;
     const fid = this.bind();
     if (fid < 0) return fid;
     const value = this.fs.client.getxattr(fid, name);
@@ -253,6 +259,7 @@ export abstract class GoferInode extends PlainInode {
 
   override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
     this.xattrs = null;
+    this.isBare = false;
     const fid = this.bind();
     if (fid < 0) return fid;
     const both = XATTR_CREATE | XATTR_REPLACE;
@@ -276,6 +283,8 @@ export abstract class GoferInode extends PlainInode {
   }
 
   override listxattr(): string[] | number {
+    if (this.isBare) return [];
+    this.fs.trees.wantsXattrs = true;
     const fid = this.bind();
     if (fid < 0) return fid;
     const names = this.fs.client.listxattr(fid);

@@ -1,108 +1,201 @@
 /**
  * The entries of a directory as a list, because positions of the host (63-bit hashes) do not fit numbers: positions
  * here are indexes. An open directory keeps the list that it began to read; in exclusive mode a directory that did not
- * change gives the same list again.
+ * change gives the same list again, and the list answers lookups.
+ *
+ * Attributes that came along stay bytes until somebody takes them.
  */
 
 import { EIO } from "../../../ffi/abi/errno.ts";
-import { Attr, type GoferClient } from "../../../gofer/client/gofer_client.ts";
-import { list, nextEntry } from "../../../gofer/client/listing.ts";
+import type { Attr, GoferClient } from "../../../gofer/client/gofer_client.ts";
+import { list, LIST_ALL, nextEntry } from "../../../gofer/client/listing.ts";
+import { ATTR_BYTES, attrAt } from "../../../gofer/client/scan.ts";
 
-/** LIMIT: entries of lists that are kept for directories that nobody reads. */
-const MAX_KEPT = 65536;
+/** LIMIT: entries of lists that are kept for directories that nobody reads; with attributes they count more. */
+const MAX_KEPT = 131072, ATTRS_WEIGHT = 4;
+const NO_BYTES = new Uint8Array(0);
 
 export class Listing {
   readonly names: string[] = [];
   readonly inos: number[] = [];
   readonly types: number[] = [];
+  /** A name that is not here does not exist. */
+  isExact: boolean = false;
+  /** All entries came with attributes. */
+  isFull: boolean = false;
+  /** Lookups of files, and of directories since scan number `scans`, that found no attributes here. */
+  bareLookups: number = 0;
+  bareDirs: number = 0;
+  scans: number = -1;
+  /** Number of the entry's attribute record; -1: none, or it was taken. Null: there are none. */
+  private records: number[] | null = null;
+  private recordCount: number = 0;
+  private bytes: Uint8Array<ArrayBuffer> = NO_BYTES;
+  private view: DataView = new DataView(NO_BYTES.buffer);
+  /** Texts of symbolic links by entry. */
+  private targets: Map<number, string> | null = null;
+  /** Count of our changes when the attributes were fetched. */
+  private readonly changes: number;
+  /** Made by the second search. */
+  private index: Map<string, number> | null = null;
+  private wasSearched: boolean = false;
+
+  /** `changes`: the file system's count of them now. */
+  constructor(changes: number) {
+    this.changes = changes;
+  }
 
   get length(): number {
     return this.names.length;
+  }
+  /** What it counts among those that are kept. */
+  get weight(): number {
+    return this.length + ATTRS_WEIGHT * this.recordCount;
+  }
+
+  push(name: string, ino: number, type: number): void {
+    this.names.push(name);
+    this.inos.push(ino);
+    this.types.push(type);
+    if (this.records !== null) this.records.push(-1);
+  }
+
+  /** Attributes of the entry pushed last: a copy of the record at `at`. */
+  addAttr(from: Uint8Array, at: number): void {
+    if (this.records === null) this.records = new Array(this.length).fill(-1);
+    const end = this.recordCount * ATTR_BYTES;
+    if (end + ATTR_BYTES > this.bytes.length) this.grow();
+    this.bytes.set(from.subarray(at, at + ATTR_BYTES), end);
+    this.records[this.length - 1] = this.recordCount++;
+  }
+
+  private grow(): void {
+    const old = this.bytes;
+    this.bytes = new Uint8Array(Math.max(8 * ATTR_BYTES, 2 * old.length));
+    this.bytes.set(old);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** Text of the entry pushed last, a symbolic link. */
+  addTarget(target: string): void {
+    (this.targets ??= new Map()).set(this.length - 1, target);
+  }
+
+  /** Where `name` is, or -1. */
+  find(name: string): number {
+    if (this.index !== null) return this.index.get(name) ?? -1;
+    if (!this.wasSearched) {
+      this.wasSearched = true;
+      return this.names.indexOf(name);
+    }
+    this.index = new Map();
+    for (let i = 0; i < this.names.length; i++) this.index.set(this.names[i]!, i);
+    return this.index.get(name) ?? -1;
+  }
+
+  /** Whether `takeAttr` has something; `changes` as for the constructor. */
+  hasAttr(i: number, changes: number): boolean {
+    if (changes !== this.changes) this.dropAttrs();
+    return this.records !== null && (this.records[i] ?? -1) >= 0;
+  }
+
+  /**
+   * Attributes of an entry, once (afterwards its inode knows them better), good until the next record is read. Null:
+   * ask.
+   */
+  takeAttr(i: number, changes: number): Attr | null {
+    if (!this.hasAttr(i, changes)) return null;
+    const at = this.records![i]! * ATTR_BYTES;
+    this.records![i] = -1;
+    return attrAt(this.bytes, this.view, at);
+  }
+
+  /** Text of the symbolic link at `i`, or null. It never changes. */
+  target(i: number): string | null {
+    return this.targets?.get(i) ?? null;
+  }
+
+  /** We changed something since: they may be those of before. */
+  private dropAttrs(): void {
+    this.records = null;
+    this.bytes = NO_BYTES;
+    this.isFull = false;
   }
 }
 
 /** All entries, "." and ".." too, or -errno; from a server that knows the base protocol only. */
 export function readListing(client: GoferClient, fid: number): Listing | number {
-  const all = new Listing(), entries = client.entries;
+  const all = new Listing(0), entries = client.entries;
   let lo = 0, hi = 0;
   for (;;) {
     const n = client.readdir(fid, lo, hi, client.connection.msize);
     if (n < 0) return n;
     if (n === 0) return all;
     while (nextEntry(client)) {
-      all.names.push(entries.name.toByteString());
-      all.inos.push(entries.qid.path);
-      all.types.push(entries.type);
+      all.push(entries.name.toByteString(), entries.qid.path, entries.type);
       lo = entries.offsetLo;
       hi = entries.offsetHi;
     }
   }
 }
 
-/** Reads a directory from its beginning into `all` and `known`: 0 or -errno. */
+/** A whole directory with attributes of all (LIST_ALL) or of the directories in it (LIST_DIRS), or -errno. */
 export function readEntries(
   client: GoferClient,
   fid: number,
   attrs: number,
-  all: Listing | null,
-  known: Map<string, Attr>,
-  most = Infinity,
-): number {
-  return takeEntries(client, fid, list(client, fid, 0, 0, attrs), attrs, all, known, most);
+  changes: number,
+): Listing | number {
+  return takeEntries(client, fid, list(client, fid, 0, 0, attrs), attrs, changes);
 }
 
-/**
- * The same where the first part is there already, as `list` returned it.
- *
- * @param known gets the attributes that come along, by name
- * @param most entries of `known` after which no more is asked for
- */
+/** The same where the first part is there already, as `list` returned it. */
 export function takeEntries(
   client: GoferClient,
   fid: number,
   first: number,
   attrs: number,
-  all: Listing | null,
-  known: Map<string, Attr>,
-  most = Infinity,
-): number {
-  const entries = client.entries;
+  changes: number,
+): Listing | number {
+  const all = new Listing(changes), entries = client.entries;
+  all.isFull = attrs === LIST_ALL;
   let lo = 0, hi = 0;
   for (let r = first;; r = list(client, fid, lo, hi, attrs)) {
     if (r < 0) return r;
     while (nextEntry(client)) {
-      const name = entries.name.toByteString();
+      const { hasAttr } = entries;
+      const ino = hasAttr ? entries.attr.qid.path : entries.qid.path;
+      all.push(entries.name.toByteString(), ino, entries.type);
+      if (hasAttr) all.addAttr(entries.bytes, entries.attrAt);
       lo = entries.offsetLo;
       hi = entries.offsetHi;
-      if (entries.hasAttr) {
-        const attr = new Attr();
-        attr.copyFrom(entries.attr);
-        known.set(name, attr);
-      }
-      if (all === null) continue;
-      all.names.push(name);
-      all.inos.push(entries.hasAttr ? entries.attr.qid.path : entries.qid.path);
-      all.types.push(entries.type);
     }
     if (client.dead) return -EIO;
-    if (r > 0 || known.size > most) return 0;
+    if (r > 0) return all;
   }
 }
 
-/** Lists that are kept, the oldest first. */
+/** Lists that are kept, the least recently used first. */
 export class ListingCache {
   private readonly lists: Map<object, Listing> = new Map();
   private kept: number = 0;
+  private newest: Listing | null = null;
 
   get(dir: object): Listing | null {
-    return this.lists.get(dir) ?? null;
+    const found = this.lists.get(dir) ?? null;
+    if (found === null || found === this.newest) return found;
+    this.lists.delete(dir);
+    this.lists.set(dir, found);
+    this.newest = found;
+    return found;
   }
 
   set(dir: object, list: Listing): void {
     this.drop(dir);
-    if (list.length > MAX_KEPT / 4) return;
+    if (list.weight > MAX_KEPT) return;
     this.lists.set(dir, list);
-    this.kept += list.length;
+    this.newest = list;
+    this.kept += list.weight;
     for (const oldest of this.lists.keys()) {
       if (this.kept <= MAX_KEPT) return;
       this.drop(oldest);
@@ -113,6 +206,6 @@ export class ListingCache {
     const list = this.lists.get(dir);
     if (list === undefined) return;
     this.lists.delete(dir);
-    this.kept -= list.length;
+    this.kept -= list.weight;
   }
 }

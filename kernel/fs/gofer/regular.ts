@@ -53,6 +53,16 @@ export class GoferRegular extends GoferInode {
     this.fs.idle.add(this.writer);
   }
 
+  /** A descriptor for reading that came with a walk. */
+  adoptReader(fd: number): void {
+    if (this.reader !== null) {
+      this.fs.ctx.host.close(fd);
+      return;
+    }
+    this.reader = new DonatedFile(this, fd, true, false);
+    this.fs.idle.add(this.reader);
+  }
+
   override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
     const mode = flags & O_ACCMODE;
     // Access mode 3 reads and writes nothing.

@@ -126,9 +126,9 @@ export class OverlayFs extends FileSystem {
     }
   }
 
-  override walkAhead(dir: Inode, path: string, from: number): number {
+  override walkAhead(dir: Inode, path: string, from: number, opens: boolean): number {
     const lower = dir instanceof OverlayDirectory ? dir.lower : null;
-    return lower === null ? 0 : lower.fs.walkAhead(lower, path, from);
+    return lower === null ? 0 : lower.fs.walkAhead(lower, path, from, opens);
   }
 
   override statfs(out: StatFs): number {

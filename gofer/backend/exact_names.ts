@@ -1,0 +1,45 @@
+// On which file systems a name that a directory does not list does not exist.
+//
+// Not so where upper and lower case are one (vfat, some network file systems), nor where names appear when one asks for
+// them (autofs). DIFFERS: directories of ext4, f2fs and tmpfs with the casefold attribute cannot be told apart.
+
+import {
+  BTRFS_SUPER_MAGIC,
+  EXT4_SUPER_MAGIC,
+  OVERLAYFS_SUPER_MAGIC,
+  RAMFS_MAGIC,
+  Statfs,
+  TMPFS_MAGIC,
+  XFS_SUPER_MAGIC,
+} from "../../ffi/abi/statfs.ts";
+import { statDevice } from "./attributes.ts";
+import { statfsFd } from "./host_calls.ts";
+import { base, STATFS_AT, view } from "./scratch.ts";
+
+const EROFS_MAGIC = 0xe0f5e1e2, SQUASHFS_MAGIC = 0x73717368;
+const EXACT: ReadonlySet<number> = new Set([
+  BTRFS_SUPER_MAGIC,
+  EROFS_MAGIC,
+  EXT4_SUPER_MAGIC,
+  OVERLAYFS_SUPER_MAGIC,
+  RAMFS_MAGIC,
+  SQUASHFS_MAGIC,
+  TMPFS_MAGIC,
+  XFS_SUPER_MAGIC,
+]);
+/** LIMIT: devices that are remembered. */
+const DEVICES_MAX = 1024;
+
+const known = new Map<number, boolean>();
+
+/** Whether a directory, which statx saw last, lists every name that can be found in it. */
+export function hasExactNames(fd: number): boolean {
+  const device = statDevice();
+  const before = known.get(device);
+  if (before !== undefined) return before;
+  const r = statfsFd(fd, base + STATFS_AT);
+  const isExact = r >= 0 && EXACT.has(view.getUint32(STATFS_AT + Statfs.at.type, true));
+  if (known.size >= DEVICES_MAX) known.clear();
+  known.set(device, isExact);
+  return isExact;
+}
