@@ -7,6 +7,7 @@
  * by a prefix, and by a map for those that differ.
  */
 
+import * as aio from "./aio.ts";
 import * as capability from "./capability.ts";
 import * as dirent from "./dirent.ts";
 import * as elf from "./elf.ts";
@@ -55,6 +56,7 @@ export interface LayoutProbe {
 
 /** Modules by file name. */
 export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  aio,
   capability,
   dirent,
   elf,
@@ -122,6 +124,11 @@ const IPC_UNUSED = { unused1: "", unused2: "", unused3: "", unused4: "", unused5
 
 /** Every layout of the modules above that has a C counterpart. */
 export const LAYOUTS: readonly LayoutProbe[] = [
+  probe(aio.Iocb, "struct iocb", "aio_", {
+    opcode: "aio_lio_opcode",
+    rwFlags: "aio_rw_flags",
+  }),
+  probe(aio.IoEvent, "struct io_event"),
   probe(capability.CapHeader, "struct __user_cap_header_struct"),
   probe(capability.CapData, "struct __user_cap_data_struct"),
   probe(capability.VfsNsCapData, "struct vfs_ns_cap_data", "", { magicEtc: "magic_etc" }),

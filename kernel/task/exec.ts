@@ -98,6 +98,8 @@ function become(task: Task, program: Program): void {
   task.sighand.clearHandlers();
   task.signals.altBase = 0;
   task.signals.altSize = 0;
+  group.aio?.destroy();
+  group.aio = null;
   group.timers.removePosix();
   group.membarriers = 0;
   group.hasExeced = true;

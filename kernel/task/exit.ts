@@ -115,6 +115,8 @@ function endProcess(task: Task): void {
   const { group, kernel } = task;
   group.isExiting = true;
   group.stopSignal = 0;
+  group.aio?.destroy();
+  group.aio = null;
   group.timers.destroy();
   group.exe?.drop();
   group.exe = null;

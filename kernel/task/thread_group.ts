@@ -7,6 +7,7 @@ import { WaitQueue } from "../core/wait.ts";
 import type { ControllingTerminal, TtyGroup, TtySession } from "../fs/devpts/hooks.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
+import type { AioContexts } from "./aio.ts";
 import type { Limits } from "./limits.ts";
 import { ProcessTimers } from "./process_timers.ts";
 import { PendingSignals } from "./signal/pending.ts";
@@ -118,6 +119,8 @@ export class ThreadGroup {
   auxv: Uint8Array<ArrayBuffer> | null = null;
   dumpable: boolean = true;
   isSubreaper: boolean = false;
+  /** Asynchronous I/O (io_setup(2)); null until the first context. */
+  aio: AioContexts | null = null;
   /** It gave its controlling terminal up for itself alone (TIOCNOTTY); children inherit that. */
   hasLeftTerminal: boolean;
   /** It has called execve since it was forked (setpgid(2) EACCES). */

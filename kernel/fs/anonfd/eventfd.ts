@@ -62,6 +62,14 @@ export class EventFile extends OpenFile {
     return 8;
   }
 
+  /** The kernel adds one (the end of an asynchronous read or write); a full counter stays. */
+  signal(): void {
+    if (this.hi === 0xffffffff && this.lo >= 0xfffffffe) return;
+    this.lo = (this.lo + 1) >>> 0;
+    if (this.lo === 0) this.hi++;
+    this.queue.wake(POLLIN);
+  }
+
   override poll(): number {
     let bits = 0;
     if ((this.lo | this.hi) !== 0) bits |= POLLIN;

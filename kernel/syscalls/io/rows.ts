@@ -1,6 +1,7 @@
 /** The rows of calls on descriptors: reading, writing, pipes, polling, copying. */
 
 import { type Row, row } from "../table.ts";
+import * as aio from "./aio.ts";
 import * as copy from "./copy.ts";
 import * as epoll from "./epoll.ts";
 import * as eventfd from "./eventfd.ts";
@@ -13,6 +14,8 @@ import * as readWrite from "./read_write.ts";
 import * as signalfd from "./signalfd.ts";
 import * as storage from "./storage.ts";
 import * as timerfd from "./timerfd.ts";
+
+const AIO = "requests are carried out while io_submit runs; only polls are waited for";
 
 export const rows: readonly Row[] = [
   row("read", readWrite.sysRead, "fd out size"),
@@ -87,4 +90,13 @@ export const rows: readonly Row[] = [
   row("inotify_init1", inotify.sysInotifyInit1, "hex"),
   row("inotify_add_watch", inotify.sysInotifyAddWatch, "fd path hex"),
   row("inotify_rm_watch", inotify.sysInotifyRmWatch, "fd int"),
+
+  row("io_setup", aio.sysIoSetup, "uint ptr", { support: "partial", note: AIO }),
+  row("io_destroy", aio.sysIoDestroy, "hex"),
+  row("io_submit", aio.sysIoSubmit, "hex long ptr"),
+  row("io_cancel", aio.sysIoCancel, "hex ptr ptr"),
+  row("io_getevents", aio.sysIoGetevents, "hex long long ptr timespec", { restart: "eintr" }),
+  row("io_pgetevents", aio.sysIoPgetevents, "hex long long ptr timespec ptr", {
+    restart: "nohand",
+  }),
 ];

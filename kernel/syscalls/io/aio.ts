@@ -1,0 +1,226 @@
+/** io_setup(2), io_destroy(2), io_submit(2), io_cancel(2), io_getevents(2), io_pgetevents(2). Contexts: task/aio.ts. */
+
+import { EAGAIN, EBADF, EFAULT, EINPROGRESS, EINVAL } from "../../../ffi/abi/errno.ts";
+import * as A from "../../../ffi/abi/aio.ts";
+import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { BLOCK } from "../../core/result.ts";
+import { EventFile } from "../../fs/anonfd/eventfd.ts";
+import { AioContext, AioContexts, AioEvent } from "../../task/aio.ts";
+import { isRestartCode } from "../../task/return_to_user.ts";
+import { restoreMask } from "../../task/signal/mask.ts";
+import type { Task } from "../../task/task.ts";
+import { type OpenFile, POLLERR, POLLHUP } from "../../vfs/open_file.ts";
+import { readTimeout } from "../timespec.ts";
+import { useMask } from "./poll.ts";
+import { SLICE_BYTES, waitReadable, waitWritable, writeFile } from "./transfer.ts";
+
+const PAGE = 4096, RING_HEADER = 32;
+/** LIMIT: requests of all contexts of a process (fs.aio-max-nr, which is for all of them on Linux). */
+const MAX_REQUESTS = 65536;
+const I = A.Iocb.at, E = A.IoEvent.at;
+
+/** io_setup(2). DIFFERS: the page at the context's address is empty; events are fetched by calls only. */
+export function sysIoSetup(t: Task, a: SyscallArgs): number {
+  const wanted = a.u32(0), addr = a.u64(1);
+  const old = t.mm.load64(addr);
+  if (old < 0) return -EFAULT;
+  if (old !== 0 || wanted === 0) return -EINVAL;
+  const contexts = t.group.aio ??= new AioContexts();
+  // Linux doubles the number and fills up the last page of the ring.
+  const events = Math.max(wanted, t.kernel.host.cpuCount * 4) * 2 + 2;
+  const pages = Math.ceil((RING_HEADER + events * A.IoEvent.size) / PAGE);
+  const capacity = Math.floor((pages * PAGE - RING_HEADER) / A.IoEvent.size) - 1;
+  if (wanted > MAX_REQUESTS || contexts.capacity + wanted > 2 * MAX_REQUESTS) return -EAGAIN;
+  const bytes = pages * PAGE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  const at = t.mm.mmap(0, bytes, PROT_READ | PROT_WRITE, flags, null, 0);
+  if (at < 0) return at;
+  if (t.mm.store64(addr, at) !== 0) {
+    t.mm.munmap(at, bytes);
+    return -EFAULT;
+  }
+  contexts.byId.set(at, new AioContext(at, bytes, capacity));
+  return 0;
+}
+
+function contextOf(t: Task, id: number): AioContext | null {
+  return t.group.aio?.byId.get(id) ?? null;
+}
+
+/** io_destroy(2). */
+export function sysIoDestroy(t: Task, a: SyscallArgs): number {
+  const context = contextOf(t, a.u64(0));
+  if (context === null) return -EINVAL;
+  t.group.aio?.byId.delete(context.id);
+  context.destroy();
+  t.mm.munmap(context.id, context.bytes);
+  return 0;
+}
+
+/** io_submit(2): how many were taken, or the error of the first. */
+export function sysIoSubmit(t: Task, a: SyscallArgs): number {
+  const context = contextOf(t, a.u64(0)), count = a.i64(1), list = a.u64(2);
+  const { progress } = t;
+  if (count < 0 || context === null) return -EINVAL;
+  while (progress.done < count && progress.done < context.capacity) {
+    const addr = t.mm.load64(list + 8 * progress.done);
+    const r = addr < 0 ? -EFAULT : submit(t, context, addr);
+    if (r === BLOCK) return r;
+    if (r < 0) return progress.done > 0 ? progress.done : r;
+    progress.done++;
+  }
+  return progress.done;
+}
+
+/** One request: 0, -errno, or BLOCK for files that must wait. */
+function submit(t: Task, context: AioContext, addr: number): number {
+  const { u8, dv } = t.kernel.scratch;
+  if (t.mm.copyIn(u8, 0, addr, A.Iocb.size) !== 0) return -EFAULT;
+  if (word(dv, I.reserved2) !== 0) return -EINVAL;
+  if (!context.hasRoom) return -EAGAIN;
+  const file = t.files.get(dv.getUint32(I.fildes, true) | 0);
+  if (file === null) return -EBADF;
+  const event = new AioEvent();
+  event.obj = addr;
+  event.dataLo = dv.getUint32(I.data, true);
+  event.dataHi = dv.getUint32(I.data + 4, true);
+  let eventFile: EventFile | null = null;
+  if ((dv.getUint32(I.flags, true) & A.IOCB_FLAG_RESFD) !== 0) {
+    const target = t.files.get(dv.getUint32(I.resfd, true) | 0);
+    if (target === null) return -EBADF;
+    if (!(target instanceof EventFile)) return -EINVAL;
+    eventFile = target;
+  }
+  const opcode = dv.getUint16(I.opcode, true), events = word(dv, I.buf);
+  const r = opcode === A.IOCB_CMD_POLL ? checkPoll(dv) : perform(t, file, opcode, event);
+  if (r < 0) return r;
+  if (t.mm.store32(addr + I.key, 0) !== 0) return -EFAULT;
+  event.eventFile = eventFile?.hold() ?? null;
+  if (opcode === A.IOCB_CMD_POLL) context.poll(file, (events & 0xffff) | POLLERR | POLLHUP, event);
+  else context.complete(event);
+  return 0;
+}
+
+function word(dv: DataView, at: number): number {
+  return dv.getUint32(at, true) + dv.getUint32(at + 4, true) * 0x100000000;
+}
+
+function checkPoll(dv: DataView): number {
+  const isPlain = word(dv, I.buf) < 0x10000 && word(dv, I.nbytes) === 0 && word(dv, I.offset) === 0;
+  return isPlain ? 0 : -EINVAL;
+}
+
+/**
+ * Do it now. 0: what read(2) and so on would give is the event's result; -errno for what is wrong with the request
+ * itself; BLOCK.
+ */
+function perform(t: Task, file: OpenFile, opcode: number, event: AioEvent): number {
+  const { dv } = t.kernel.scratch;
+  const buf = word(dv, I.buf), count = word(dv, I.nbytes), offset = offsetOf(dv);
+  switch (opcode) {
+    case A.IOCB_CMD_PREAD:
+    case A.IOCB_CMD_PREADV: {
+      if (!file.canRead) return -EBADF;
+      const r = setCursor(t, buf, count, opcode === A.IOCB_CMD_PREADV);
+      if (r < 0 || offset < 0) return r < 0 ? r : -EINVAL;
+      event.result = file.read(t.io, file.isSeekable ? offset : -1);
+      return mustWait(file, event) ? waitReadable(t, file) : 0;
+    }
+    case A.IOCB_CMD_PWRITE:
+    case A.IOCB_CMD_PWRITEV: {
+      if (!file.canWrite) return -EBADF;
+      const r = setCursor(t, buf, count, opcode === A.IOCB_CMD_PWRITEV);
+      if (r < 0 || offset < 0) return r < 0 ? r : -EINVAL;
+      t.io.limit(SLICE_BYTES);
+      event.result = file.isSeekable
+        ? writeFile(t, file, t.io, offset, true)
+        : file.write(t.io, -1);
+      return mustWait(file, event) ? waitWritable(t, file) : 0;
+    }
+    case A.IOCB_CMD_FSYNC:
+    case A.IOCB_CMD_FDSYNC:
+      if (buf !== 0 || count !== 0 || word(dv, I.offset) !== 0) return -EINVAL;
+      event.result = file.fsync(opcode === A.IOCB_CMD_FDSYNC);
+      return 0;
+    default:
+      return -EINVAL;
+  }
+}
+
+function mustWait(file: OpenFile, event: AioEvent): boolean {
+  return event.result === -EAGAIN && !file.isNonblocking;
+}
+
+/** -1 when it is negative. */
+function offsetOf(dv: DataView): number {
+  return dv.getInt32(I.offset + 4, true) < 0 ? -1 : word(dv, I.offset);
+}
+
+function setCursor(t: Task, addr: number, count: number, isVector: boolean): number {
+  return isVector ? t.io.setIov(addr, count) : t.io.set(addr, count);
+}
+
+/** io_cancel(2): only polls are ever on their way. The event comes as any other. */
+export function sysIoCancel(t: Task, a: SyscallArgs): number {
+  const obj = a.u64(1), key = t.mm.load32(obj + I.key);
+  if (key < 0) return -EFAULT;
+  const context = key === 0 ? contextOf(t, a.u64(0)) : null;
+  return context !== null && context.cancel(obj) ? -EINPROGRESS : -EINVAL;
+}
+
+/** io_getevents(2). */
+export function sysIoGetevents(t: Task, a: SyscallArgs): number {
+  if (t.progress.deadlineNs < 0) {
+    const r = readTimeout(t, a.u64(4));
+    if (r < 0) return r;
+  }
+  return getEvents(t, a);
+}
+
+/** io_pgetevents(2): with a signal mask for the time of the wait. */
+export function sysIoPgetevents(t: Task, a: SyscallArgs): number {
+  if (t.progress.deadlineNs < 0) {
+    const r = readTimeout(t, a.u64(4));
+    if (r < 0) return r;
+  }
+  if (a.u64(5) !== 0) {
+    const set = t.mm.load64(a.u64(5)), size = t.mm.load64(a.u64(5) + 8);
+    if (set < 0 || size < 0) return -EFAULT;
+    const r = useMask(t, set, size);
+    if (r < 0) return r;
+  }
+  const r = getEvents(t, a);
+  if (r !== BLOCK && !isRestartCode(r)) restoreMask(t);
+  return r;
+}
+
+/** Hand events out until there are `min` of them; what was handed out is in `progress.done`. */
+function getEvents(t: Task, a: SyscallArgs): number {
+  const context = contextOf(t, a.u64(0)), min = a.i64(1), most = a.i64(2), out = a.u64(3);
+  const { progress } = t;
+  if (context === null) return progress.done > 0 ? progress.done : -EINVAL;
+  if (min > most || min < 0) return -EINVAL;
+  while (progress.done < most) {
+    const event = context.next();
+    if (event === null) break;
+    if (storeEvent(t, out + progress.done * A.IoEvent.size, event) !== 0) {
+      context.putBack(event);
+      return progress.done > 0 ? progress.done : -EFAULT;
+    }
+    progress.done++;
+  }
+  if (progress.done >= min || t.kernel.now() >= progress.deadlineNs) return progress.done;
+  const r = t.waitFor(context.waitQueue, 0);
+  if (r === BLOCK) return t.waitUntil(progress.deadlineNs);
+  return progress.done > 0 ? progress.done : r;
+}
+
+function storeEvent(t: Task, addr: number, event: AioEvent): number {
+  const { dv, u8 } = t.kernel.scratch;
+  dv.setUint32(E.data, event.dataLo, true);
+  dv.setUint32(E.data + 4, event.dataHi, true);
+  t.kernel.scratch.setU53(E.obj, event.obj);
+  t.kernel.scratch.setU53(E.res, event.result);
+  t.kernel.scratch.setU53(E.res2, 0);
+  return t.mm.copyOut(addr, u8, 0, A.IoEvent.size);
+}
