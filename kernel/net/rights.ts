@@ -1,11 +1,17 @@
-/** Descriptors that are under way in a message (SCM_RIGHTS, unix(7)): counted, as they use memory outside of any fd table. */
+/**
+ * Descriptors that are under way in a message (SCM_RIGHTS, unix(7)): counted, as they use memory outside of any fd table,
+ * and collected when nothing but such messages refers to each other any more.
+ */
 
 import type { OpenFile } from "../vfs/open_file.ts";
 
 /** LIMIT: descriptors under way in the whole sandbox; sending more is ETOOMANYREFS. */
 const MAX_IN_FLIGHT = 65536;
 
+/** Messages that wait with descriptors. */
+const waiting: Set<RightsInFlight> = new Set();
 let inFlight = 0;
+let isCollecting = false;
 
 /** Whether `count` more may be sent. */
 export function maySendRights(count: number): boolean {
@@ -13,16 +19,21 @@ export function maySendRights(count: number): boolean {
 }
 
 export class RightsInFlight {
-  private readonly files: readonly OpenFile[];
+  readonly files: readonly OpenFile[];
+  /** The socket in whose queue the message waits. */
+  readonly owner: OpenFile;
 
   /** Takes over the references. */
-  constructor(files: readonly OpenFile[]) {
+  constructor(files: readonly OpenFile[], owner: OpenFile) {
     this.files = files;
+    this.owner = owner;
     inFlight += files.length;
+    waiting.add(this);
   }
 
   /** Delivered: the references are the caller's. */
   take(): readonly OpenFile[] {
+    if (!waiting.delete(this)) return [];
     inFlight -= this.files.length;
     return this.files;
   }
@@ -37,6 +48,41 @@ export class RightsInFlight {
 }
 
 /** The same for a message that may have none. */
-export function inFlightOf(files: readonly OpenFile[] | null): RightsInFlight | null {
-  return files === null ? null : new RightsInFlight(files);
+export function inFlightOf(
+  files: readonly OpenFile[] | null,
+  owner: OpenFile,
+): RightsInFlight | null {
+  return files === null ? null : new RightsInFlight(files, owner);
+}
+
+/**
+ * Drop the messages that wait in sockets which only messages refer to, and those only each other: nobody can ever
+ * receive them. Called when a socket that could have been the last way to them was closed.
+ */
+export function collectRights(): void {
+  if (waiting.size === 0 || isCollecting) return;
+  const lost = lostOwners();
+  if (lost.size === 0) return;
+  isCollecting = true;
+  for (const message of [...waiting]) if (lost.has(message.owner)) message.drop();
+  isCollecting = false;
+}
+
+/** Owners of messages whose every reference is in a message of such an owner. */
+function lostOwners(): Set<OpenFile> {
+  const counts = new Map<OpenFile, number>();
+  for (const { files } of waiting) {
+    for (const file of files) counts.set(file, (counts.get(file) ?? 0) + 1);
+  }
+  const lost = new Set<OpenFile>();
+  for (const [file, count] of counts) if (file.refs === count) lost.add(file);
+  // What waits in a socket that can be reached can be reached itself.
+  for (let changed = true; changed;) {
+    changed = false;
+    for (const { files, owner } of waiting) {
+      if (lost.has(owner)) continue;
+      for (const file of files) changed = lost.delete(file) || changed;
+    }
+  }
+  return lost;
 }

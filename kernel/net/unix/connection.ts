@@ -2,8 +2,6 @@
  * Connections of unix(7), for SOCK_STREAM and SOCK_SEQPACKET: listen, connect, accept, shutdown, close. Two connected
  * sockets know each other; each has the queue of what it receives, and what a socket may send is bounded by its own
  * SO_SNDBUF.
- *
- * DIFFERS: descriptors in flight that only refer to each other are never collected.
  */
 
 import {
@@ -31,6 +29,7 @@ import {
 } from "../../vfs/open_file.ts";
 import { Backlog } from "../backlog.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
+import { collectRights } from "../rights.ts";
 import type { Socket } from "../socket.ts";
 import { findSocket } from "./find_socket.ts";
 import { nameOf } from "./unix_names.ts";
@@ -199,10 +198,11 @@ export abstract class ConnectionSocket extends UnixSocket {
     }
     this.freeIncoming();
     this.queue.wake(POLLHUP | READABLE | WRITABLE);
-    if (backlog === null) return;
-    for (let server = backlog.shift(); server !== null; server = backlog.shift()) {
+    let server = backlog === null ? null : backlog.shift();
+    for (; server !== null; server = backlog!.shift()) {
       if (server.peer !== null) server.peer.error = ECONNRESET;
       server.drop();
     }
+    collectRights();
   }
 }

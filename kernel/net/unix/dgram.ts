@@ -18,7 +18,7 @@ import type { IoCursor } from "../../mm/io_cursor.ts";
 import { POLLERR, POLLHUP, POLLRDHUP } from "../../vfs/open_file.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
-import { inFlightOf } from "../rights.ts";
+import { collectRights, inFlightOf } from "../rights.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { READABLE, WRITABLE } from "./connection.ts";
 import { findSocket } from "./find_socket.ts";
@@ -104,7 +104,7 @@ export class UnixDgram extends UnixSocket {
     datagram.credentials = this.credentialsFor(message, to);
     const r = to.incoming.push(io, datagram);
     if (r < 0) return r;
-    datagram.rights = inFlightOf(message.rights);
+    datagram.rights = inFlightOf(message.rights, to);
     message.rights = null;
     to.queue.wake(READABLE);
     return length;
@@ -184,5 +184,6 @@ export class UnixDgram extends UnixSocket {
     for (const sender of this.senders) sender.queue.wake(WRITABLE);
     this.setPeer(null);
     this.queue.wake(WRITABLE);
+    collectRights();
   }
 }

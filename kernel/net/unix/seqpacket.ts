@@ -51,7 +51,7 @@ export class UnixSeqpacket extends ConnectionSocket {
     datagram.credentials = from.credentialsFor(message, this);
     const r = this.incoming.push(io, datagram);
     if (r < 0) return r;
-    datagram.rights = inFlightOf(message.rights);
+    datagram.rights = inFlightOf(message.rights, this);
     message.rights = null;
     return length;
   }

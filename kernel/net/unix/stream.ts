@@ -14,7 +14,7 @@ export class UnixStream extends ConnectionSocket {
 
   constructor(net: NetNamespace, names: AbstractNames) {
     super(net, names, SOCK_STREAM);
-    this.incoming = new StreamQueue(net.frames);
+    this.incoming = new StreamQueue(net.frames, this);
   }
 
   protected override newSocket(): ConnectionSocket {

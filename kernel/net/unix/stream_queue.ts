@@ -33,10 +33,13 @@ class Segment {
 
 export class StreamQueue {
   private readonly ring: ByteRing;
+  private readonly owner: OpenFile;
   /** Null: all bytes are without anything. */
   private segments: Segment[] | null = null;
 
-  constructor(frames: FrameAllocator) {
+  /** `owner` is the socket that receives. */
+  constructor(frames: FrameAllocator, owner: OpenFile) {
+    this.owner = owner;
     this.ring = new ByteRing(frames, MAX_BYTES);
   }
 
@@ -91,7 +94,7 @@ export class StreamQueue {
     const glues = last !== undefined && rights === null && last.rights === null &&
       isSame(last.credentials, credentials);
     if (glues) last.length += n;
-    else this.segments.push(new Segment(n, credentials, inFlightOf(rights)));
+    else this.segments.push(new Segment(n, credentials, inFlightOf(rights, this.owner)));
   }
 
   private pullSegments(
