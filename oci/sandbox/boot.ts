@@ -64,7 +64,11 @@ function readyReports(): void {
 function fail(control: BootSocket, error: unknown, isRunning: boolean): void {
   const exitCode = error instanceof UserError ? error.exitCode : EXIT_FAILURE;
   const isBug = !(error instanceof UserError);
-  if (isBug) console.error("dvisor: this is a bug in dvisor:", error);
+  if (isBug) {
+    // The line first: the runtime may not get through with the stacks, having lost /proc.
+    say(`this is a bug in dvisor: ${explain(error)}`);
+    console.error(error);
+  }
   if (isRunning) {
     if (!isBug) say(explain(error));
     control.sendPacket(PACKET_EXIT, exitCode, 0);
