@@ -17,7 +17,7 @@ import type { TmpfsSpace } from "./space.ts";
 
 const PAGE = 4096;
 
-/** LIMIT: inodes of one file system, whatever its options say: each takes about 1 KB of the Sentry's own memory. */
+/** LIMIT: inodes of one file system, whatever its options say: each takes about 2 KB of the Sentry's own memory. */
 const MAX_INODES = 1 << 20;
 
 export class TmpfsFs extends FileSystem implements TmpfsSpace {
