@@ -135,7 +135,8 @@ export class Loop {
       }
       if (idleSinceNs < 0) idleSinceNs = now;
       if (now - idleSinceNs < spin.loopBudgetNs(running)) continue;
-      if (this.reclaim()) continue;
+      // A timer may have stopped us just now.
+      if (this.stopped || this.reclaim()) continue;
       this.sleep(running);
       if (spin.isApart !== this.isApart) this.changeSpin();
       idleSinceNs = -1;
