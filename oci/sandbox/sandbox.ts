@@ -163,7 +163,7 @@ function openTerminal(
   stdio: StdioFiles,
   spec: BootSpec,
 ): { console: Console; files: OpenFile[]; bridge: TerminalBridge } {
-  const opened = Console.open(kernel, namespace, cred);
+  const opened = Console.open(kernel.terminals, namespace, cred);
   if (typeof opened === "number") {
     throw new UserError(`no terminal for the guest: ${errnoName(opened)}`);
   }
