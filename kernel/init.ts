@@ -27,6 +27,8 @@ export interface InitSpec {
   readonly umask: number;
   readonly cred: Credentials;
   readonly limits: Limits;
+  /** As FirstProcess.leadsSession. */
+  readonly leadsSession: boolean;
   /** fd 0, 1, ...; the table takes over the references. */
   readonly files: readonly OpenFile[];
 }
@@ -76,6 +78,7 @@ export function startInit(
     files: caller.files,
     fs: caller.fs,
     limits: spec.limits,
+    leadsSession: spec.leadsSession,
   });
   return typeof task === "number" ? { errno: -task, what: path } : task;
 }

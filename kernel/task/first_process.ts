@@ -29,6 +29,8 @@ export interface FirstProcess {
   readonly files: FdTable;
   readonly fs: FsContext;
   readonly limits: Limits;
+  /** Its session is its own; otherwise one from outside, which it sees as 0 (as across PID namespaces). */
+  readonly leadsSession: boolean;
 }
 
 /** Load the program and put its task into the run queue: the task, or -errno as execve(2) would give it. */
@@ -64,7 +66,7 @@ function makeTask(kernel: Kernel, spec: FirstProcess, pid: number): Task | numbe
   });
   file.drop();
   if (typeof program === "number") return program;
-  const pgrp = new ProcessGroup(pid, new Session(pid));
+  const pgrp = new ProcessGroup(pid, new Session(spec.leadsSession ? pid : 0));
   const group = new ThreadGroup(pid, null, pgrp, 0, spec.limits, kernel.now());
   group.exe = program.exe;
   group.hasExeced = true;

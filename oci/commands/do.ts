@@ -71,6 +71,8 @@ function planOf(args: readonly string[]): GuestPlan {
       capabilities: null,
       noNewPrivileges: false,
       rlimits: [],
+      // As outside, where a command belongs to the session of its shell: opening a terminal does not make it its own.
+      leadsSession: false,
       umask: callerUmask(),
     },
     root: { goferAttach: "0", readonly: false, overlay: flags.has("rw") ? "none" : "memory" },

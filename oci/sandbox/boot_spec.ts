@@ -13,6 +13,8 @@ export interface ProcessSpec {
   readonly uid: number;
   readonly gid: number;
   readonly additionalGids: readonly number[];
+  /** It leads a session of its own, as in a container; with `terminal` it does in any case. */
+  readonly leadsSession: boolean;
   /** A guest terminal of its own, connected to the host terminal that stdin, stdout and stderr are. */
   readonly terminal: boolean;
   readonly consoleSize: { readonly rows: number; readonly columns: number } | null;

@@ -80,6 +80,7 @@ export class Sandbox implements OutsideListener {
       umask: process.umask,
       cred,
       limits: limitsOf(process),
+      leadsSession: process.leadsSession || process.terminal,
       files: own?.files ?? [stdio.open(0), stdio.open(1), stdio.open(2)],
     });
     if ("errno" in init) throw startError(init, process.cwd);

@@ -46,6 +46,7 @@ export function readProcess(process: JsonNode): Omit<ProcessSpec, "consoleSize">
     gid: user.member("gid").optional(0, readId),
     additionalGids: user.member("additionalGids").items().map(readId),
     umask: user.member("umask").optional(DEFAULT_UMASK, (n) => n.integer(0, 0o777)),
+    leadsSession: true,
     terminal: process.member("terminal").optional(false, (n) => n.boolean()),
     capabilities: readCapabilities(process.member("capabilities")),
     noNewPrivileges: process.member("noNewPrivileges").optional(false, (n) => n.boolean()),

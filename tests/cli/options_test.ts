@@ -59,6 +59,14 @@ Deno.test({
   },
 });
 
+Deno.test("a command without a terminal leads no session", async () => {
+  const script = "read pid name state ppid pgrp session tty rest < /proc/self/stat; " +
+    "echo $session $tty; setsid -w sh -c 'read pid name state ppid pgrp session rest " +
+    "< /proc/self/stat; test $session = $$ && echo leads'";
+  const result = await run(inSandbox([], script), { timeoutS: 30 });
+  assertEquals(result.stdout, "0 0\nleads\n", describe(result));
+});
+
 Deno.test("standard input is a pipe, and ends", async () => {
   const text = "line\n".repeat(50_000);
   const result = await run(
