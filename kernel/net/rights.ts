@@ -12,6 +12,10 @@ const MAX_IN_FLIGHT = 65536;
 const waiting: Set<RightsInFlight> = new Set();
 let inFlight = 0;
 let isCollecting = false;
+/** With this many waiting messages a look is worth one close; with more it takes more, so that closing stays cheap. */
+const CLOSES_A_LOOK = 64;
+/** Sockets closed since the last look. */
+let closed = 0;
 
 /** Whether `count` more may be sent. */
 export function maySendRights(count: number): boolean {
@@ -43,8 +47,23 @@ export class RightsInFlight {
   }
   /** Never to be delivered. */
   drop(): void {
-    for (const file of this.take()) file.drop();
+    dropUndelivered(this.take());
   }
+}
+
+const dropped: OpenFile[] = [];
+let isDropping = false;
+
+/**
+ * Gives references up. A socket may hold a message with a socket that holds a message, and so on: one after the other,
+ * as that chain is longer than the stack is deep.
+ */
+export function dropUndelivered(files: readonly OpenFile[]): void {
+  for (const file of files) dropped.push(file);
+  if (isDropping) return;
+  isDropping = true;
+  for (let file = dropped.pop(); file !== undefined; file = dropped.pop()) file.drop();
+  isDropping = false;
 }
 
 /** The same for a message that may have none. */
@@ -61,6 +80,8 @@ export function inFlightOf(
  */
 export function collectRights(): void {
   if (waiting.size === 0 || isCollecting) return;
+  if (++closed < waiting.size / CLOSES_A_LOOK) return;
+  closed = 0;
   const lost = lostOwners();
   if (lost.size === 0) return;
   isCollecting = true;
@@ -76,12 +97,24 @@ function lostOwners(): Set<OpenFile> {
   }
   const lost = new Set<OpenFile>();
   for (const [file, count] of counts) if (file.refs === count) lost.add(file);
-  // What waits in a socket that can be reached can be reached itself.
-  for (let changed = true; changed;) {
-    changed = false;
-    for (const { files, owner } of waiting) {
-      if (lost.has(owner)) continue;
-      for (const file of files) changed = lost.delete(file) || changed;
+  return withoutReachable(lost);
+}
+
+/** What waits in a socket that can be reached can be reached itself. Each message is looked at once. */
+function withoutReachable(lost: Set<OpenFile>): Set<OpenFile> {
+  const within = new Map<OpenFile, RightsInFlight[]>(), reached: RightsInFlight[] = [];
+  for (const message of waiting) {
+    if (!lost.has(message.owner)) {
+      reached.push(message);
+      continue;
+    }
+    const others = within.get(message.owner);
+    if (others === undefined) within.set(message.owner, [message]);
+    else others.push(message);
+  }
+  for (let message = reached.pop(); message !== undefined; message = reached.pop()) {
+    for (const file of message.files) {
+      if (lost.delete(file)) { for (const next of within.get(file) ?? []) reached.push(next); }
     }
   }
   return lost;

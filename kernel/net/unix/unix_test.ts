@@ -62,6 +62,20 @@ for (const type of [SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM]) {
   });
 }
 
+Deno.test("a chain of sockets under way in each other is closed, however long", () => {
+  const lab = new NetLab();
+  let [last] = lab.pair(SOCK_STREAM);
+  for (let i = 0; i < 3_000; i++) {
+    const [a, b] = lab.pair(SOCK_STREAM);
+    assertEquals(sendRights(a, "x", [last]), 1);
+    last.drop();
+    a.drop();
+    last = b;
+  }
+  last.drop();
+  assertEquals(lab.net.frames.usedBytes, 0);
+});
+
 Deno.test("a stream joins what was sent, but stops behind descriptors", () => {
   const lab = new NetLab(), [a, b] = lab.pair(SOCK_STREAM);
   lab.send(a, "one");
