@@ -81,6 +81,11 @@ export abstract class OpenFile {
     return false;
   }
 
+  /** lseek(2) goes to the start, wherever it is asked to go (/dev/null, /dev/zero, /dev/full). */
+  get isRewound(): boolean {
+    return false;
+  }
+
   /** A stream: a blocking write(2) goes on until everything is taken, and raises SIGPIPE at EPIPE. */
   get writesAll(): boolean {
     return false;

@@ -397,4 +397,15 @@ def big_copy_keeps_every_byte():
     eq(digest.hexdigest(), hashlib.sha256(data).hexdigest())
 
 
+@test
+def memory_devices_have_no_position():
+    for name in "null", "zero", "full", "random", "urandom":
+        fd = os.open("/dev/" + name, os.O_RDONLY)
+        for offset, whence in (5, 0), (-5, 0), (3, 1), (-100, 2), (-2 ** 62, 0), (9, 3):
+            eq(os.lseek(fd, offset, whence), 0, name)
+        gives(-EINVAL, NR.lseek, fd, 0, 9)
+        os.read(fd, 10)
+        eq(os.lseek(fd, 0, 1), 0, name)
+
+
 run()

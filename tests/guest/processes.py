@@ -381,4 +381,25 @@ def scheduling_calls():
     os.sched_yield()
 
 
+@test
+def what_two_processes_share():
+    kcmp = 312
+    FILE, VM, FILES, FS, SIGHAND, IO, SYSVSEM = range(7)
+    me, child = os.getpid(), spawn(lambda: time.sleep(60))
+    try:
+        for kind in FILE, VM, FILES, FS, SIGHAND, IO, SYSVSEM:
+            gives(0, kcmp, me, me, kind, 1, 1)
+        for kind in VM, FILES, FS, SIGHAND:
+            ok(sc(kcmp, me, child, kind, 0, 0) in (1, 2), "different: %d" % kind)
+        for kind in IO, SYSVSEM:
+            gives(0, kcmp, me, child, kind, 0, 0)
+        gives(0, kcmp, me, child, FILE, 1, 1)
+        gives(-EBADF, kcmp, me, child, FILE, 1, 999)
+        gives(-EINVAL, kcmp, me, me, 99, 0, 0)
+        gives(-ESRCH, kcmp, me, 999999, VM, 0, 0)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
 run()

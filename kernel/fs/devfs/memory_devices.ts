@@ -48,6 +48,9 @@ abstract class DeviceFile extends OpenFile {
   override get isSeekable(): boolean {
     return true;
   }
+  override get isRewound(): boolean {
+    return true;
+  }
   override describe(): string {
     return "/dev";
   }

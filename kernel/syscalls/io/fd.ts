@@ -244,6 +244,7 @@ export function sysLseek(t: Task, a: SyscallArgs): number {
   const offset = a.i64(1), whence = a.u32(2);
   if (whence > SEEK_HOLE) return -EINVAL;
   if (!file.isSeekable) return file.seek(offset, whence);
+  if (file.isRewound) return file.pos = 0;
   let pos: number;
   switch (whence) {
     case SEEK_SET:

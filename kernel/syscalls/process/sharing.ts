@@ -84,14 +84,16 @@ export function sysKcmp(t: Task, a: SyscallArgs): number {
     case KCMP_SIGHAND:
       return order(one.sighand, two.sighand);
     case KCMP_SYSVSEM:
-      return order(one.semUndo ?? one, two.semUndo ?? two);
+      return order(one.semUndo ?? NOTHING, two.semUndo ?? NOTHING);
     case KCMP_IO:
-      return order(one, two);
+      return order(NOTHING, NOTHING); // nobody has an I/O context
     default:
       return -EINVAL;
   }
 }
 
+/** What tasks have in common that have no such thing. */
+const NOTHING = {};
 const ranks: WeakMap<object, number> = new WeakMap();
 let lastRank = 0;
 
