@@ -6,6 +6,8 @@
  * DIFFERS: CPU clocks and getrusage(2) are estimates from wall time: the host's scheduler is not asked.
  */
 
+import type { Kernel } from "./kernel_services.ts";
+import { LoadAverage } from "./proc/load_average.ts";
 import { RUNNING, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
@@ -20,6 +22,7 @@ export class CpuClock {
   endedUserNs: number = 0;
   endedSystemNs: number = 0;
   endedSwitches: number = 0;
+  readonly loadAverage: LoadAverage = new LoadAverage();
 
   /** The loop handled `traps` traps in `elapsedNs`. */
   account(elapsedNs: number, traps: number): void {
@@ -68,4 +71,20 @@ export function groupSystemNs(group: ThreadGroup): number {
 
 export function groupCpuNs(group: ThreadGroup): number {
   return groupUserNs(group) + groupSystemNs(group);
+}
+
+/** CPU time of all tasks that ever were, ns: in user mode, in the kernel. */
+export function totalCpuNs({ clock, pids }: Kernel): [userNs: number, systemNs: number] {
+  let userNs = clock.endedUserNs, systemNs = clock.endedSystemNs;
+  for (const task of pids.tasks.values()) {
+    userNs += threadUserNs(task);
+    systemNs += task.systemNs;
+  }
+  return [userNs, systemNs];
+}
+
+/** Load averages over 1, 5 and 15 minutes. */
+export function loadsOf(kernel: Kernel): readonly [number, number, number] {
+  const [userNs, systemNs] = totalCpuNs(kernel);
+  return kernel.clock.loadAverage.read(kernel.now() - kernel.bootNs, userNs + systemNs);
 }

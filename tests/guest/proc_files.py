@@ -4,6 +4,7 @@ import os
 import re
 import resource
 import signal
+import struct
 import subprocess
 import threading
 from errno import *
@@ -258,6 +259,24 @@ def sys_tells_about_cpus():
     online = read("/sys/devices/system/cpu/online").strip()
     ok(re.match(r"^\d+(-\d+)?(,\d+(-\d+)?)*$", online), online)
     ok(os.path.isdir("/sys/devices/system/cpu/cpu0"), "cpu0")
+
+
+@test
+def sysinfo_agrees():
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        pass
+    buf = ctypes.create_string_buffer(128)
+    gives(0, NR.sysinfo, buf)
+    uptime, one, five, fifteen, total = struct.unpack_from("<qQQQQ", buf)
+    said = [float(n) for n in read("/proc/loadavg").split()[:3]]
+    for mine, theirs in zip((one, five, fifteen), said):
+        between(theirs - 0.2, mine / 65536, theirs + 0.2, "load average")
+    between(float(read("/proc/uptime").split()[0]) - 1, uptime,
+            float(read("/proc/uptime").split()[0]) + 1, "uptime")
+    unit = struct.unpack_from("<I", buf, 104)[0]
+    kib = int(re.search(r"MemTotal:\s+(\d+) kB", read("/proc/meminfo")).group(1))
+    eq(total * unit // 1024, kib)
 
 
 run()

@@ -12,6 +12,7 @@ import * as S from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
 import { hasCap } from "../../cred/credentials.ts";
+import { loadsOf } from "../../task/cpu_clock.ts";
 import type { Task } from "../../task/task.ts";
 
 const PAGE_SIZE = 4096;
@@ -21,11 +22,19 @@ const MAX_RANDOM = 0x7ffff000;
 const TURN_BYTES = 1 << 20;
 const NO_LOG = "";
 
+/** Load averages have this many fractional bits (SI_LOAD_SHIFT). */
+const LOAD_ONE = 65536;
+
+/** sysinfo(2). */
 export function sysSysinfo(t: Task, a: SyscallArgs): number {
   const { scratch, host, memory, pids } = t.kernel, at = S.Sysinfo.at;
   const total = host.memoryBytes, used = memory.frames.usedBytes;
   scratch.clear(S.Sysinfo.size);
-  scratch.setU53(at.uptime, Math.floor((t.kernel.now() - t.kernel.bootNs) / 1e9));
+  // A second that has begun counts.
+  scratch.setU53(at.uptime, Math.ceil((t.kernel.now() - t.kernel.bootNs) / 1e9));
+  loadsOf(t.kernel).forEach((load, i) => {
+    scratch.setU53(at.loads + 8 * i, Math.round(load * LOAD_ONE));
+  });
   scratch.setU53(at.totalram, total);
   scratch.setU53(at.freeram, Math.max(0, total - used));
   scratch.dv.setUint16(at.procs, Math.min(pids.tasks.size, 0xffff), true);

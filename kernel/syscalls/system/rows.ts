@@ -22,10 +22,7 @@ export const rows: readonly Row[] = [
   row("getrusage", limits.sysGetrusage, "int ptr", { support: "partial", note: CPU_NOTE }),
   row("times", limits.sysTimes, "ptr", { support: "partial", note: CPU_NOTE }),
 
-  row("sysinfo", information.sysSysinfo, "ptr", {
-    support: "partial",
-    note: "load averages are 0",
-  }),
+  row("sysinfo", information.sysSysinfo, "ptr"),
   row("getrandom", information.sysGetrandom, "ptr size hex"),
   row("syslog", information.sysSyslog, "int ptr int", {
     support: "partial",

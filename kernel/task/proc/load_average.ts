@@ -1,5 +1,5 @@
 /**
- * Load averages (proc_loadavg(5)) without a timer: whenever somebody asks, the CPU time since the last question counts as
+ * Load averages (proc_loadavg(5), sysinfo(2)) without a timer: whenever somebody asks, the CPU time since the last question counts as
  * an even load over that time.
  *
  * DIFFERS: Linux counts tasks that run or want to, every five seconds; here it is the CPU time that they got.
@@ -9,16 +9,11 @@ const MINUTE_NS = 60e9;
 const PERIODS_NS: readonly [number, number, number] = [MINUTE_NS, 5 * MINUTE_NS, 15 * MINUTE_NS];
 
 export class LoadAverage {
-  private lastNs: number;
+  private lastNs: number = 0;
   private lastCpuNs: number = 0;
   private loads: [number, number, number] = [0, 0, 0];
 
-  /** `nowNs`: when the sandbox started. */
-  constructor(nowNs: number) {
-    this.lastNs = nowNs;
-  }
-
-  /** `cpuNs`: CPU time of all tasks since the start. */
+  /** Over 1, 5 and 15 minutes. Both numbers count from the start of the sandbox; `cpuNs`: CPU time of all tasks. */
   read(nowNs: number, cpuNs: number): readonly [number, number, number] {
     const elapsed = nowNs - this.lastNs;
     if (elapsed <= 0) return this.loads;

@@ -6,11 +6,10 @@ import { NetTables } from "../../fs/procfs/net_tables.ts";
 import type { MachineStat, ProcSource, ProcTask } from "../../fs/procfs/source.ts";
 import { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { msgText, semText, shmText } from "../../ipc/sysv/proc_text.ts";
-import { threadUserNs } from "../cpu_clock.ts";
+import { loadsOf, totalCpuNs } from "../cpu_clock.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { BLOCKED, DEAD, STOPPED } from "../task.ts";
 import { UTS_RELEASE, UTS_VERSION } from "../uts.ts";
-import { LoadAverage } from "./load_average.ts";
 import { fillNetTables } from "./socket_tables.ts";
 import { TaskView } from "./task_view.ts";
 
@@ -24,12 +23,10 @@ export class KernelProcSource implements ProcSource {
   readonly release = UTS_RELEASE;
   readonly version = UTS_VERSION;
   private readonly kernel: Kernel;
-  private readonly loadAverage: LoadAverage;
 
   constructor(kernel: Kernel, cpuInfo: CpuInfo) {
     this.kernel = kernel;
     this.cpuInfo = cpuInfo;
-    this.loadAverage = new LoadAverage(kernel.now());
     fillNetTables(this.net, kernel);
   }
 
@@ -69,11 +66,9 @@ export class KernelProcSource implements ProcSource {
 
   machine(): MachineStat {
     const { clock, memory, pids, bootNs } = this.kernel, now = this.kernel.now();
-    let userNs = clock.endedUserNs, systemNs = clock.endedSystemNs;
+    const [userNs, systemNs] = totalCpuNs(this.kernel);
     let contextSwitches = clock.endedSwitches, runningTasks = 0;
     for (const task of pids.tasks.values()) {
-      userNs += threadUserNs(task);
-      systemNs += task.systemNs;
       contextSwitches += task.blockCount;
       if (task.state !== BLOCKED && task.state !== STOPPED) runningTasks++;
     }
@@ -86,7 +81,7 @@ export class KernelProcSource implements ProcSource {
       contextSwitches,
       runningTasks,
       tasks: pids.tasks.size,
-      loads: this.loadAverage.read(now, userNs + systemNs),
+      loads: loadsOf(this.kernel),
       usedBytes: memory.frames.usedBytes,
     };
   }

@@ -99,13 +99,13 @@ Deno.test("what a task used stays in the totals when it ends", () => {
 });
 
 Deno.test("load averages approach an even load, and fall again", () => {
-  const load = new LoadAverage(0);
+  const load = new LoadAverage();
   assertEquals(load.read(0, 0), [0, 0, 0]);
   let ns = 0;
   for (let i = 0; i < 60; i++) load.read(ns += 5e9, ns * 2);
   const busy = load.read(ns, 0);
   assertEquals(busy.map((l) => l.toFixed(2)), ["1.99", "1.26", "0.57"]);
-  const once = new LoadAverage(0).read(300e9, 600e9);
+  const once = new LoadAverage().read(300e9, 600e9);
   assertEquals(once.map((l) => l.toFixed(2)), ["1.99", "1.26", "0.57"]);
   assertEquals(load.read(ns + 3600e9, ns * 2).map((l) => l.toFixed(2)), ["0.00", "0.00", "0.01"]);
 });
