@@ -80,8 +80,8 @@ export abstract class Context {
   /** Valid for TRAP_SYSCALL, copied at the trap: never read again from memory that the guest can write. */
   nr: number = 0;
   readonly args: SyscallArgs = new SyscallArgs();
-  rip: number = 0;
-  rsp: number = 0;
+  abstract rip: number;
+  abstract rsp: number;
   /** Valid for TRAP_FAULT and TRAP_EXCEPTION. */
   faultAddr: number = 0;
   /**

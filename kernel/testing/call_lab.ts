@@ -37,6 +37,8 @@ import { IoHost } from "./io_host.ts";
 const MEMORY_BYTES = 1 << 20;
 
 export class FakeContext extends Context {
+  rip: number = 0;
+  rsp: number = 0;
   readonly space: AddressSpace;
   readonly fpu: Uint8Array<ArrayBuffer> = new Uint8Array(512);
 

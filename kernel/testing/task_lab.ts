@@ -51,6 +51,8 @@ export const WAITS = "waits", GONE = "gone";
 
 /** A context that nothing runs: the test plays the guest. */
 export class FakeContext extends Context {
+  rip: number = 0;
+  rsp: number = 0;
   readonly space: FakeSpace;
   readonly fpu: Uint8Array<ArrayBuffer>;
   /** The last result that was given back, null after `resumeAll`. */

@@ -54,6 +54,8 @@ const CS_PART = 0, GS_PART = 2, FS_PART = 4, SS_PART = 6;
 const ADDRESS_LIMIT_HIGH = 0x8000;
 
 export class PtraceContext extends Context {
+  override rip = 0;
+  override rsp = 0;
   override readonly space: PtraceSpace;
   override readonly fpu: Uint8Array<ArrayBuffer>;
   readonly thread: GuestThread;

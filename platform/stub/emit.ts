@@ -22,7 +22,7 @@ import {
 } from "../../ffi/asm/registers.ts";
 import { FUTEX_WAIT, FUTEX_WAKE } from "../../ffi/abi/futex.ts";
 import { SYS_exit_group, SYS_futex, SYS_mmap } from "../../ffi/abi/syscall_numbers.ts";
-import { SLOT_AT, TEXT } from "./layout.ts";
+import { SLOT_REGS, TEXT } from "./layout.ts";
 
 /** Label of the first byte of the text. */
 export const TEXT_START = "text";
@@ -48,7 +48,9 @@ export function gs(offset: number): Mem {
 
 /** A register of this thread's slot, by its offset in `platform.ts`. */
 export function gsReg(offset: number): Mem {
-  return gs(SLOT_AT.regs + offset);
+  const at = SLOT_REGS[offset / 8];
+  if (at === undefined) throw new RangeError(`no register at offset ${offset}`);
+  return gs(at);
 }
 
 /** `syscall`, with a label behind it that is added to `sites`. */

@@ -72,7 +72,7 @@ const slot: SlotAccess = {
   chain: gs(SLOT_AT.chain),
   cpu: gs(SLOT_AT.cpu),
   resumed: gs(SLOT_AT.resumed),
-  posted: gs(SLOT_AT.posted),
+  rung: gs(SLOT_AT.rung),
   stateAddress: (a) =>
     void a.mov(rdi, gs(SLOT_AT.stack)).lea(rdi, mem(rdi, SLOT_AT.state - SLOT_HEADER)),
 };
@@ -97,9 +97,9 @@ const PRESERVED: readonly (readonly [number, Reg64])[] = [
 
 export function emitFastPath(a: Assembler, sites: AllowedSites): void {
   a.align(64).label(LABELS.fast);
-  for (const [at, reg] of PRESERVED) a.mov(gsReg(at), reg);
   for (const [at, reg] of VOLATILE) a.mov(gsReg(at), reg);
-  a.mov(gsReg(RAX), rax).mov(gsReg(RCX), rcx).mov(gsReg(RSP), rsp);
+  for (const [at, reg] of PRESERVED) a.mov(gsReg(at), reg);
+  a.mov(gs(SLOT_AT.nr), eax).mov(gsReg(RCX), rcx).mov(gsReg(RSP), rsp);
   a.mov(rsp, gs(SLOT_AT.stack)).pushfq().pop(r11);
   a.mov(gsReg(R11), r11).mov(gsReg(RIP), rcx).mov(gsReg(EFLAGS), r11);
   a.mov(eax, POSTED_FAST).xchg(gs(SLOT_AT.state), eax);

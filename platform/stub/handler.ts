@@ -68,7 +68,7 @@ const slot: SlotAccess = {
   chain: mem(rbx, SLOT_AT.chain),
   cpu: mem(rbx, SLOT_AT.cpu),
   resumed: mem(rbx, SLOT_AT.resumed),
-  posted: mem(rbx, SLOT_AT.posted),
+  rung: mem(rbx, SLOT_AT.rung),
   stateAddress: (a) => void a.lea(rdi, mem(rbx, SLOT_AT.state)),
 };
 

@@ -111,34 +111,46 @@ export const ACK_AT = {
 export const MARK_FAILED = 1;
 export const MARK_FORKING = 2;
 
-/** Offsets in a slot. Registers first, in the order of `platform.ts` up to EFLAGS. RW. */
+/**
+ * Offsets in a slot, RW. The first cache line is all that goes back and forth for a patched call: the other core would have to
+ * give up every line that the Sentry looks at.
+ */
 export const SLOT_AT = {
-  regs: 0,
-  /** u64: what rax shall be, for REPLY_RET on the fast path. */
-  result: 144,
+  /** i32: number of a call that was posted on the fast path. */
+  nr: 48,
   /** u32, the futex word: see the states. */
-  state: 152,
-  /** u32: not 0 asks the fast path to stop again instead of going back to the guest. */
-  kick: 156,
-  /** u32: commands that must be done before this thread goes on (REPLY_CHAIN). */
-  chain: 160,
-  /** u32: SLOT_LOAD_FS. */
-  flags: 164,
+  state: 52,
+  /** u64: what rax shall be, for REPLY_RET on the fast path. */
+  result: 56,
   /** u64: top of the small stack, slot + SLOT_HEADER. */
-  stack: 168,
+  stack: 104,
+  /** u32: not 0 asks the fast path to stop again instead of going back to the guest. */
+  kick: 112,
+  /** u32: commands that must be done before this thread goes on (REPLY_CHAIN). */
+  chain: 116,
+  /** u32: SLOT_LOAD_FS. */
+  flags: 120,
   /** u64 each: bases, stored by the handler, loaded from here with REPLY_LOAD. */
-  fsBase: 176,
-  gsBase: 184,
+  fsBase: 192,
+  gsBase: 200,
   /** u64: stack pointer at the handler's entry, read only while no guest code has run in the stub. */
-  frame: 192,
+  frame: 208,
   /** u32: host thread id, stored by the thread when it starts; only good to signal a thread of this stub. */
-  tid: 200,
-  /** u32: CPU on which the thread posted, a hint. */
-  cpu: 204,
-  /** u32 each: time stamps, low halves, of its last return to the guest and of its last post. Hints. */
-  resumed: 208,
-  posted: 212,
+  tid: 216,
+  /** u32: CPU that the thread rang or began to spin on, a hint. */
+  cpu: 220,
+  /** u32 each: time stamps, low halves, of its last return to the guest and its last ring. Hints. */
+  resumed: 224,
+  rung: 228,
 } as const;
+/**
+ * Where a slot has the register that is at offset 8 * i in `Context.regs`, up to EFLAGS. RAX is valid for REPLY_LOAD and behind
+ * REPLY_SAVE; of a posted call it is `nr`.
+ */
+export const SLOT_REGS: readonly number[] = [
+  ...[32, 40, 24, 96, 144, 152, 160, 168], // r8 to r15
+  ...[0, 8, 136, 128, 16, 176, 88, 72, 64, 80], // rdi rsi rbp rbx rdx rax rcx rsp rip eflags
+];
 /** Slot header and small stack; the alternate signal stack is the rest of the slot. */
 export const SLOT_HEADER = 512;
 export const SLOT_LOAD_FS = 1;

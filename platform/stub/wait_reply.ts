@@ -32,13 +32,15 @@ export interface SlotAccess {
   readonly chain: Mem;
   readonly cpu: Mem;
   readonly resumed: Mem;
-  readonly posted: Mem;
+  readonly rung: Mem;
   /** Sets rdi to the linear address of the state word; may use rdi only. */
   stateAddress(a: Assembler): void;
 }
 
 /** The part of the time stamp counter's tag (TSC_AUX) in which Linux has the number of the CPU. */
 const CPU_MASK = 0xfff;
+/** LIMIT: looks for a reply before the first look at the clock. */
+const LOOKS = 40;
 /** Label of a u64 1 in the text. */
 export const ONE = "one";
 
@@ -54,17 +56,21 @@ export function emitWaitReply(
   sites: AllowedSites,
   entry: string,
 ): void {
-  const rung = a.fresh("rung"), spin = a.fresh("spin"), sleep = a.fresh("sleep");
-  const wait = a.fresh("wait"), changed = a.fresh("changed"), ring = a.fresh("ring");
-  const spun = a.fresh("spun"), stamp = a.fresh("stamp");
+  const rung = a.fresh("rung"), look = a.fresh("look"), spin = a.fresh("spin");
+  const sleep = a.fresh("sleep"), wait = a.fresh("wait"), changed = a.fresh("changed");
+  const ring = a.fresh("ring");
 
-  a.rdtscp().and(ecx, CPU_MASK).mov(slot.posted, eax).mov(slot.cpu, ecx);
   a.cmp(at(GLOBAL + GLOBAL_AT.sleeping), 0, 4).jne(ring);
   a.label(rung).label(entry);
   a.mov(r8d, at(GLOBAL + GLOBAL_AT.spinTicks)).test(r8d, r8d).je(sleep);
-  a.rdtsc().mov(esi, eax).xor(eax, eax);
+  // Most replies come so soon that the clock is not worth a look.
+  a.mov(esi, LOOKS);
+  a.label(look);
+  a.mov(ecx, slot.state).cmp(ecx, posted).jne(changed);
+  a.pause().dec(esi).jne(look);
+  a.rdtscp().mov(esi, eax).and(ecx, CPU_MASK).mov(slot.cpu, ecx);
   a.label(spin);
-  a.mov(ecx, slot.state).cmp(ecx, posted).jne(spun);
+  a.mov(ecx, slot.state).cmp(ecx, posted).jne(changed);
   a.pause().rdtsc().sub(eax, esi).cmp(eax, r8d).jb(spin);
   a.label(sleep);
   a.mov(eax, posted).mov(ecx, posted | STATE_SLEEPING);
@@ -79,18 +85,17 @@ export function emitWaitReply(
   a.mov(ecx, slot.state);
   a.label(changed);
   a.cmp(ecx, FIRST_REPLY).jb(wait);
-  a.rdtsc().jmp(stamp);
+  a.rdtsc().mov(slot.resumed, eax);
+  emitChain(a, slot, sites);
+  const done = a.fresh("wait_done");
+  a.jmp(done);
 
   a.label(ring);
+  a.rdtscp().and(ecx, CPU_MASK).mov(slot.cpu, ecx).mov(slot.rung, eax);
   a.mov(edi, FD_DOORBELL).lea(rsi, rip(ONE)).mov(edx, 8).mov(eax, SYS_write);
   allowedCall(a, sites.doorbell);
   a.jmp(rung);
-
-  a.label(spun);
-  a.cmp(ecx, FIRST_REPLY).jb(wait);
-  a.add(eax, esi);
-  a.label(stamp).mov(slot.resumed, eax);
-  emitChain(a, slot, sites);
+  a.label(done);
 }
 
 /** REPLY_CHAIN: wakes the mapper and waits until it is done with the commands up to `chain`. */

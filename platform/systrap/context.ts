@@ -41,6 +41,7 @@ import {
   SIG_KICK,
   SLOT_AT,
   SLOT_LOAD_FS,
+  SLOT_REGS,
   STATE_EXITED,
   STATE_FAILED,
   STATE_PARKED,
@@ -65,8 +66,10 @@ const THEN_LOAD = 1;
 const THEN_LOAD_FPU = 2;
 const THEN_FULL = 3;
 
-/** Registers up to EFLAGS: what a slot and a frame have in common. */
-const COMMON_BYTES = 144;
+const SLOT_RDI = SLOT_REGS[RDI / 8]!, SLOT_RSI = SLOT_REGS[RSI / 8]!;
+const SLOT_RDX = SLOT_REGS[RDX / 8]!, SLOT_R10 = SLOT_REGS[R10 / 8]!;
+const SLOT_R8 = SLOT_REGS[R8 / 8]!, SLOT_R9 = SLOT_REGS[R9 / 8]!;
+const SLOT_RIP = SLOT_REGS[RIP / 8]!, SLOT_RSP = SLOT_REGS[RSP / 8]!;
 /** Registers up to CR2: what a frame has. */
 const FRAME_BYTES = 184;
 /** cs 0x33, ss 0x2b: 64-bit user code. */
@@ -95,6 +98,8 @@ export class SystrapContext extends Context {
   /** Reply held back until the space's commands fit into the ring, or 0. */
   #held = 0;
   #kickWhenRunning = false;
+  #rip = 0;
+  #rsp = 0;
 
   /** The slot's host thread waits, or is going to be made. */
   constructor(engine: Engine, space: SystrapSpace, slot: Slot) {
@@ -111,34 +116,49 @@ export class SystrapContext extends Context {
   // Stopping
 
   /** The state word says that the thread posted. True if the kernel has to see it. HOT */
-  stopped(): boolean {
-    const state = Atomics.load(this.#engine.control.i32, this.stateAt / 4);
+  stopped(state: number): boolean {
     const isCall = (state & POSTED_KIND) === POSTED_FAST && state < STATE_EXITED;
     if (!isCall || this.#phase !== RUNNING || this.#isReleased) return this.#stoppedOther(state);
     const { dv } = this.#engine.control;
     const at = this.at;
     const w = this.args.words;
-    w[0] = dv.getUint32(at + RDI, true);
-    w[1] = dv.getUint32(at + RDI + 4, true);
-    w[2] = dv.getUint32(at + RSI, true);
-    w[3] = dv.getUint32(at + RSI + 4, true);
-    w[4] = dv.getUint32(at + RDX, true);
-    w[5] = dv.getUint32(at + RDX + 4, true);
-    w[6] = dv.getUint32(at + R10, true);
-    w[7] = dv.getUint32(at + R10 + 4, true);
-    w[8] = dv.getUint32(at + R8, true);
-    w[9] = dv.getUint32(at + R8 + 4, true);
-    w[10] = dv.getUint32(at + R9, true);
-    w[11] = dv.getUint32(at + R9 + 4, true);
-    this.nr = dv.getInt32(at + RAX, true);
-    this.rip = dv.getUint32(at + RIP, true) + dv.getUint32(at + RIP + 4, true) * 0x100000000;
-    this.rsp = dv.getUint32(at + RSP, true) + dv.getUint32(at + RSP + 4, true) * 0x100000000;
+    w[0] = dv.getUint32(at + SLOT_RDI, true);
+    w[1] = dv.getUint32(at + SLOT_RDI + 4, true);
+    w[2] = dv.getUint32(at + SLOT_RSI, true);
+    w[3] = dv.getUint32(at + SLOT_RSI + 4, true);
+    w[4] = dv.getUint32(at + SLOT_RDX, true);
+    w[5] = dv.getUint32(at + SLOT_RDX + 4, true);
+    w[6] = dv.getUint32(at + SLOT_R10, true);
+    w[7] = dv.getUint32(at + SLOT_R10 + 4, true);
+    w[8] = dv.getUint32(at + SLOT_R8, true);
+    w[9] = dv.getUint32(at + SLOT_R8 + 4, true);
+    w[10] = dv.getUint32(at + SLOT_R9, true);
+    w[11] = dv.getUint32(at + SLOT_R9 + 4, true);
+    this.nr = dv.getInt32(at + SLOT_AT.nr, true);
+    this.#rip = this.#rsp = -1;
     this.trap = TRAP_SYSCALL;
     this.isFull = false;
     this.viaSignal = false;
     this.slot.hasFrame = false;
     this.#stop();
     return true;
+  }
+
+  // A patched call's are read when somebody asks, once: the line that they are in need not move to this core before.
+
+  override get rip(): number {
+    if (this.#rip < 0) this.#rip = this.#engine.control.word(this.at + SLOT_RIP);
+    return this.#rip;
+  }
+  override set rip(value: number) {
+    this.#rip = value;
+  }
+  override get rsp(): number {
+    if (this.#rsp < 0) this.#rsp = this.#engine.control.word(this.at + SLOT_RSP);
+    return this.#rsp;
+  }
+  override set rsp(value: number) {
+    this.#rsp = value;
   }
 
   #stop(): void { // HOT
@@ -205,7 +225,7 @@ export class SystrapContext extends Context {
   #frameFromSlot(): void {
     const { control, frame } = this.#engine;
     const slot = control.base + this.at;
-    copy(slot + frame.regs, slot + SLOT_AT.regs, COMMON_BYTES);
+    SLOT_REGS.forEach((at, i) => copy(slot + frame.regs + 8 * i, slot + at, 8));
   }
 
   #leaveList(): void {
@@ -238,16 +258,24 @@ export class SystrapContext extends Context {
     if (this.#isLost) return;
     const { control, frame } = this.#engine;
     const slot = control.base + this.at;
-    if (!this.slot.hasFrame) {
-      copyToBuffer(this.#regs, 0, slot + SLOT_AT.regs, COMMON_BYTES);
-      this.#setSegments();
-      return;
-    }
+    if (!this.slot.hasFrame) return this.#fetchSlot();
     copyToBuffer(this.#regs, 0, slot + frame.regs, FRAME_BYTES);
     copyToBuffer(this.#regs, FS_BASE, slot + SLOT_AT.fsBase, 16);
     const gsBase = this.regs.getUint32(GS_BASE, true) +
       this.regs.getUint32(GS_BASE + 4, true) * 0x100000000;
     if (gsBase === this.slot.address) this.regs.setFloat64(GS_BASE, 0);
+  }
+
+  #fetchSlot(): void {
+    const { dv } = this.#engine.control;
+    for (let i = 0; i < SLOT_REGS.length; i++) {
+      const at = this.at + SLOT_REGS[i]!;
+      this.regs.setUint32(8 * i, dv.getUint32(at, true), true);
+      this.regs.setUint32(8 * i + 4, dv.getUint32(at + 4, true), true);
+    }
+    this.regs.setUint32(RAX, this.nr, true); // as `mov eax` left it
+    this.regs.setUint32(RAX + 4, 0, true);
+    this.#setSegments();
   }
 
   override fetchFpu(): void {
@@ -282,7 +310,7 @@ export class SystrapContext extends Context {
       !(this.slot.isFresh && this.#engine.frame.isInitial(this.fpu));
     if (mustLoadFpu || hasGsBase) return this.#save(withFpu ? THEN_LOAD_FPU : THEN_LOAD);
     const { control } = this.#engine;
-    copyFromBuffer(control.base + this.at + SLOT_AT.regs, this.#regs, 0, COMMON_BYTES);
+    SLOT_REGS.forEach((at, i) => copyFromBuffer(control.base + this.at + at, this.#regs, 8 * i, 8));
     this.#storeBase(SLOT_AT.fsBase, FS_BASE, 0);
     control.dv.setUint32(this.at + SLOT_AT.flags, SLOT_LOAD_FS, true);
     this.#reply(REPLY_LOAD, RUNNING);
@@ -323,6 +351,7 @@ export class SystrapContext extends Context {
   /** From the fast path into the handler; `then` says what for. */
   #save(then: number): void {
     this.#then = then;
+    this.#engine.control.setWord(this.at + SLOT_REGS[RAX / 8]!, this.nr >>> 0);
     this.#reply(REPLY_SAVE, SAVING);
   }
 

@@ -116,7 +116,7 @@ export class Engine {
       const c = list[--this.#cursor];
       if (c === undefined) break;
       const state = dv.getInt32(c.stateAt, true);
-      if (state > 0 && state < FIRST_REPLY && c.stopped()) return this.#last = c;
+      if (state > 0 && state < FIRST_REPLY && c.stopped(state)) return this.#last = c;
     }
     if (this.starting.length > 0) this.#flushStarting();
     if (this.overflowing.length > 0) this.#drainOverflow();
@@ -128,12 +128,12 @@ export class Engine {
     return c === null ? -1 : this.control.dv.getInt32(c.at + SLOT_AT.cpu, true);
   }
 
-  /** Time stamp ticks between the return to the guest and the post of the thread that stopped last. */
+  /** Time stamp ticks between the return to the guest and the ring of the thread that stopped last. */
   get guestGapTicks(): number {
     const c = this.#last, { dv } = this.control;
     if (c === null) return -1;
-    const posted = dv.getInt32(c.at + SLOT_AT.posted, true);
-    return (posted - dv.getInt32(c.at + SLOT_AT.resumed, true)) >>> 0;
+    const rung = dv.getInt32(c.at + SLOT_AT.rung, true);
+    return (rung - dv.getInt32(c.at + SLOT_AT.resumed, true)) >>> 0;
   }
 
   #hasPosted(c: SystrapContext): boolean {
