@@ -119,15 +119,25 @@ export class ClientConnection {
     return tag;
   }
 
-  /** Decodes the reply to a prepared request: 0 or -errno. It cannot bring a descriptor. */
+  /** Decodes the reply to a prepared request: 0 or -errno. `takeFd` has the descriptor that came with it. */
   takeReply(tag: number, reply: Message): number {
-    const at = this.stash.findIndex((s) => new DataView(s.frame.buffer).getUint16(5, true) === tag);
-    const found = this.stash[at];
-    if (found === undefined) return this.die("a reply is missing");
-    this.stash.splice(at, 1);
+    let found = this.unstash(tag);
+    // The request behind it was not sent after all: then this one is waited for.
+    while (found === null) {
+      if (this.isDead || this.flush() < 0) return -EIO;
+      const there = this.nextFrame();
+      if (there >= SUBMIT_TAG_FIRST) this.putAside();
+      else if (there < 0) this.fill(true);
+      found = this.unstash(tag);
+    }
     this.dropFd();
     this.openStashed(found);
     return this.finish(reply);
+  }
+
+  private unstash(tag: number): Stashed | null {
+    const at = this.stash.findIndex((s) => new DataView(s.frame.buffer).getUint16(5, true) === tag);
+    return this.stash.splice(at, at < 0 ? 0 : 1)[0] ?? null;
   }
 
   private nextSubmitTag(): number {

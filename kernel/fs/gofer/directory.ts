@@ -72,14 +72,19 @@ export class GoferDirectory extends GoferInode {
     return list;
   }
 
-  /** Whether `lookup` of this name needs no request. */
-  knows(name: string): boolean {
-    const list = this.list;
+  /** Whether `lookup` of this name needs no request, or shall make one for the whole directory. */
+  knows(name: string, opens: boolean): boolean {
+    const { list, fs } = this;
     if (list === null) return false;
     const i = list.find(name);
     if (i < 0) return list.isExact;
-    return list.hasAttr(i, this.fs.changes) ||
-      (this.fs.trees.scannedOf(this)?.child(name)?.isThere ?? false);
+    if (list.hasAttr(i, fs.changes)) return true;
+    if (list.types[i] === DT_DIR) return fs.trees.scannedOf(this)?.child(name)?.isThere ?? false;
+    if (!opens || list.isFull || list.bareLookups >= BARE_LOOKUPS) return false;
+    if (list.bareLookups === BARE_LOOKUPS - 1) return true;
+    list.bareLookups++;
+    fs.trees.foundFile();
+    return false;
   }
 
   /** The answer for `name` from what was fetched of the whole directory; undefined: ask. */
@@ -131,6 +136,15 @@ export class GoferDirectory extends GoferInode {
     return all;
   }
 
+  /** Somebody asks for extended attributes in it: have it said which of the others have none. */
+  wantXattrBits(): void {
+    const { fs } = this, list = fs.listings.get(this);
+    fs.trees.wantsXattrs = true;
+    if (list === null || !list.isFull || list.hasXattrBits) return;
+    list.hasXattrBits = true;
+    if (list.length <= MAX_IN_MESSAGE) this.keep(fs.trees.withAttrs(this));
+  }
+
   /** One name after the other is asked for: have the rest too. */
   private count(isFound: boolean): void {
     if (isFound) this.hits++;
@@ -156,6 +170,11 @@ export class GoferDirectory extends GoferInode {
     if (inode instanceof GoferSymlink) inode.target = client.walk.target.toByteString();
     this.count(true);
     return inode;
+  }
+
+  /** Names to this directory from one with a fid, in `names`, and that fid; -errno. */
+  way(names: string[]): number {
+    return this.routeForLookup(names);
   }
 
   private routeForLookup(names: string[]): number {
@@ -185,7 +204,7 @@ export class GoferDirectory extends GoferInode {
     const fd = client.takeFd();
     const last = n < above ? null : this.takeAhead(all, above, n);
     if (fd < 0) return;
-    if (n === all.length && last instanceof GoferRegular) last.adoptReader(fd);
+    if (n === all.length && last instanceof GoferRegular) last.adoptReader(fd, false);
     else fs.ctx.host.close(fd);
   }
 

@@ -13,6 +13,8 @@ export class DonatedFile {
   readonly canWrite: boolean;
   /** Open files and mappings. */
   users: number = 0;
+  /** It was opened because it may be wanted, and was not yet. */
+  isAhead: boolean = false;
   /** Written since it was last synced. */
   isDirty: boolean = false;
   /** What mappings of it are made of; null before the first. */
@@ -28,6 +30,10 @@ export class DonatedFile {
   /** One more user. */
   use(): this {
     if (this.users++ === 0) this.inode.fs.idle.remove(this);
+    if (this.isAhead) {
+      this.isAhead = false;
+      this.inode.fs.opens.hit();
+    }
     return this;
   }
 

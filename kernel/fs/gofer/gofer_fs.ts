@@ -22,6 +22,7 @@ import { GoferInode } from "./gofer_inode.ts";
 import { IdleFiles } from "./idle_files.ts";
 import { ListingCache } from "./listing.ts";
 import { GoferNode, GoferSymlink } from "./nodes.ts";
+import { OpenAhead } from "./open_ahead.ts";
 import { GoferRegular } from "./regular.ts";
 import { splitNames } from "./split_names.ts";
 import { TreeScan } from "./tree_scan.ts";
@@ -55,6 +56,7 @@ export class GoferFs extends FileSystem {
   /** What the directory that is being read was found to be. */
   readonly walked: WalkedList = { walked: 0, listed: 0 };
   readonly trees: TreeScan = new TreeScan(this);
+  readonly opens: OpenAhead = new OpenAhead(this);
   /** Host address of a page for struct iovec arrays, used within one call. */
   readonly iov: number;
   private readonly iovFrame: number;
@@ -188,7 +190,7 @@ export class GoferFs extends FileSystem {
     if (!(dir instanceof GoferDirectory)) return 0;
     const names = splitNames(path, from, MAX_NAMES);
     const isWorth = opens ? names.length > 0 : names.length > 1;
-    if (isWorth && !dir.knows(names[0]!)) dir.prefetch(names, opens);
+    if (isWorth && !dir.knows(names[0]!, opens)) dir.prefetch(names, opens);
     return 0;
   }
 

@@ -284,7 +284,7 @@ export abstract class GoferInode extends PlainInode {
 
   override listxattr(): string[] | number {
     if (this.isBare) return [];
-    this.fs.trees.wantsXattrs = true;
+    if (this.fs.isExclusive) this.parent?.wantXattrBits();
     const fid = this.bind();
     if (fid < 0) return fid;
     const names = this.fs.client.listxattr(fid);

@@ -8,7 +8,7 @@ import type { DonatedFile } from "./donated_file.ts";
 
 export class IdleFiles {
   private readonly ctx: MemoryContext;
-  private readonly max: number;
+  readonly max: number;
   /** In the order of last use. */
   private readonly files: Set<DonatedFile> = new Set();
   private readonly dirty: Set<DonatedFile> = new Set();

@@ -23,6 +23,8 @@ export class Listing {
   isExact: boolean = false;
   /** All entries came with attributes. */
   isFull: boolean = false;
+  /** The attributes say which files have no extended attributes. */
+  hasXattrBits: boolean = false;
   /** Lookups of files, and of directories since scan number `scans`, that found no attributes here. */
   bareLookups: number = 0;
   bareDirs: number = 0;

@@ -53,14 +53,16 @@ export class GoferRegular extends GoferInode {
     this.fs.idle.add(this.writer);
   }
 
-  /** A descriptor for reading that came with a walk. */
-  adoptReader(fd: number): void {
+  /** A descriptor for reading that came with a walk; false if it was not needed. `isAhead`: nobody asked for it. */
+  adoptReader(fd: number, isAhead: boolean): boolean {
     if (this.reader !== null) {
       this.fs.ctx.host.close(fd);
-      return;
+      return false;
     }
     this.reader = new DonatedFile(this, fd, true, false);
+    this.reader.isAhead = isAhead;
     this.fs.idle.add(this.reader);
+    return true;
   }
 
   override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
@@ -113,14 +115,15 @@ export class GoferRegular extends GoferInode {
       if (fd >= 0) this.takeIn(client.attr);
       return fd;
     }
-    const r = this.walkHere(flags);
-    const fd = client.takeFd();
+    const { opens } = this.fs;
+    if (flags === O_RDONLY) opens.prepare(this);
+    const r = this.walkHere(flags), fd = client.takeFd(), { openEcode } = client.walk;
+    opens.take();
     if (r < 0) {
       if (fd >= 0) this.fs.ctx.host.close(fd);
       return r;
     }
     if (fd >= 0) return fd;
-    const { openEcode } = client.walk;
     return openEcode === 0 ? -ESTALE : -openEcode;
   }
 

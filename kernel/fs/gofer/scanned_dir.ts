@@ -114,6 +114,7 @@ export class ScannedDir {
     const list = new Listing(this.tree.changes);
     list.isExact = this.isExact;
     list.isFull = this.hasAttrs;
+    list.hasXattrBits = this.hasXattrBits;
     list.push(".", ino, DT_DIR);
     list.push("..", parentIno, DT_DIR);
     blocks.open(reply.bytes, reply.view, this.at, this.end);

@@ -1,0 +1,35 @@
+// Opening several files in one round trip: walks that are queued and leave with the next request.
+
+import { EIO, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { NOFID } from "../protocol/constants.ts";
+import { Twalkgetattr } from "../protocol/extension.ts";
+import type { ByteString } from "../protocol/wire.ts";
+import type { GoferClient } from "./gofer_client.ts";
+
+const twalk = new Twalkgetattr();
+
+/** Queues a walk of `names` from `fid` that opens what it finds: a tag for `takeOpened`, or -errno. */
+export function prepareOpen(
+  c: GoferClient,
+  fid: number,
+  names: readonly ByteString[],
+  flags: number,
+): number {
+  if (!c.canDonate || c.dead) return c.dead ? -EIO : -EOPNOTSUPP;
+  twalk.fid = fid;
+  twalk.newFid = NOFID;
+  twalk.open = flags;
+  twalk.names.set(names);
+  return c.connection.prepare(twalk);
+}
+
+/**
+ * What a queued walk of `asked` names found, once the request behind it was answered: attribute records in `c.walk`, or
+ * -errno. The caller owns the descriptor, `c.takeFd()`, if there is one.
+ */
+export function takeOpened(c: GoferClient, tag: number, asked: number): number {
+  if (c.dead) return -EIO;
+  const r = c.connection.takeReply(tag, c.walk);
+  if (r < 0) return r;
+  return c.walk.count <= asked ? c.walk.count : c.connection.die("a walk with too many attributes");
+}
