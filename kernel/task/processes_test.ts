@@ -290,7 +290,7 @@ Deno.test("clone: an exit signal that is none is not sent, and the child can be 
     }
   }));
 
-Deno.test("memory and files of a process with more capabilities are out of reach, same ids or not", () =>
+Deno.test("a process with more capabilities is out of reach, same ids or not", () =>
   withTask((kernel, task) => {
     const weak = fork(kernel, task), other = fork(kernel, weak);
     weak.cred = { ...weak.cred, permitted: capSet(0, 0), effective: capSet(0, 0) };

