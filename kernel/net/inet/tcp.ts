@@ -214,8 +214,10 @@ export abstract class TcpSocket extends InetSocket {
 
   /** The peer's queue became shorter than `before`. */
   private onPeerRead(before: number): void {
-    const half = this.capacity / 2;
-    if (before > half && this.peer!.incoming.length <= half) this.queue.wake(WRITABLE);
+    const { peer } = this, half = this.capacity / 2;
+    // Who was disconnected has let go of its peer, which may still read what came before.
+    if (peer === null) return;
+    if (before > half && peer.incoming.length <= half) this.queue.wake(WRITABLE);
   }
 
   override onBufferSize(): void {
@@ -300,8 +302,9 @@ export abstract class TcpSocket extends InetSocket {
   disconnect(): void {
     if (this.peer !== null) this.peer.reset();
     this.peer = null;
+    if (resets(this.state)) this.error = ECONNRESET;
+    this.leaveWaiting();
     this.state = I.TCP_CLOSE;
-    this.error = 0;
     this.gotFin =
       this.isReadShut =
       this.isWriteShut =
@@ -311,6 +314,14 @@ export abstract class TcpSocket extends InetSocket {
     this.urgent.clear();
     this.forgetRemote();
     this.queue.wake(POLLHUP | WRITABLE);
+  }
+
+  /** Out of the queue of a listener whose backlog is full. */
+  private leaveWaiting(): void {
+    if (this.connectingTo === null) return;
+    const { waiting } = this.connectingTo;
+    waiting.splice(waiting.indexOf(this), 1);
+    this.connectingTo = null;
   }
 
   override peerName(out: SocketAddress): number {
@@ -342,8 +353,7 @@ export abstract class TcpSocket extends InetSocket {
     if (this.state === I.TCP_LISTEN) {
       this.stopListening();
     } else if (this.connectingTo !== null) {
-      const { waiting } = this.connectingTo;
-      waiting.splice(waiting.indexOf(this), 1);
+      this.leaveWaiting();
     } else if (this.peer !== null && this.state !== I.TCP_CLOSE) {
       const isAborted = this.incoming.length > 0 ||
         (this.options.lingerOn && this.options.lingerSeconds === 0);
@@ -354,4 +364,10 @@ export abstract class TcpSocket extends InetSocket {
     this.incoming.free();
     this.releasePort();
   }
+}
+
+/** States in which letting go is a reset, of which the socket itself hears too (tcp_need_reset). */
+function resets(state: number): boolean {
+  return state === I.TCP_ESTABLISHED || state === I.TCP_CLOSE_WAIT || state === I.TCP_FIN_WAIT1 ||
+    state === I.TCP_FIN_WAIT2 || state === I.TCP_SYN_SENT || state === I.TCP_SYN_RECV;
 }

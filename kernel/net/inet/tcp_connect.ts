@@ -103,6 +103,7 @@ function begin(socket: TcpSocket, to: Endpoint, nonblocking: boolean): number {
   if (isTaken(socket, source, route)) return -EADDRNOTAVAIL;
   socket.local = new Endpoint(source, socket.local.port);
   socket.remote = route;
+  socket.error = 0;
   socket.isReadShut = socket.isWriteShut = false;
   const listener = listenerAt(socket, route);
   if (listener === null) {
