@@ -188,7 +188,9 @@ export class Loop {
   /** @param running guest threads that could end the sleep */
   private sleep(running: number): void {
     if (!this.platform.prepareSleep()) return;
-    const left = this.timers.nextDeadlineNs - this.host.monotonicNs();
+    let left = this.timers.nextDeadlineNs - this.host.monotonicNs();
+    // A guest that hides from its interrupt would be let off by a kernel that sleeps.
+    if (this.platform.isKicking) left = Math.min(left, TICK_NS);
     if (left > 0) this.events.poll(left);
     this.platform.finishSleep();
     const ctx = this.platform.poll();

@@ -127,6 +127,9 @@ export abstract class Context {
 
 /** Host mappings of one guest process, in guest page units. All changes are queued, in order. */
 export abstract class AddressSpace {
+  /** All that runs here is going to end: it need not be given much time to answer an interrupt. */
+  isDoomed: boolean = false;
+
   /** Map arena bytes [offset, offset+len) at addr, shared, replacing what is there. */
   abstract mapArena(addr: number, len: number, offset: number, prot: number): void;
   /** Map a registered host file (`Platform.registerFile`), shared, replacing what is there. */
@@ -206,6 +209,8 @@ export interface Platform {
    */
   thunk(nr: number, returnAddr: number): number;
 
+  /** An interrupt was not answered yet: `tick` must be called, though there may be nothing else to do. */
+  readonly isKicking: boolean;
   /** Called about once a millisecond: deadlines of interrupts, stub pool, dead stubs. */
   tick(nowNs: number): void;
   destroy(): void;

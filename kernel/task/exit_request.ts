@@ -14,6 +14,8 @@ export function exitGroup(group: ThreadGroup, status: number): void {
   group.isExiting = true;
   group.exitStatus = status;
   group.stopSignal = 0;
+  const mm = group.tasks[0]?.mm;
+  if (mm !== undefined && mm.users <= group.tasks.length) mm.space.isDoomed = true;
   for (const t of group.tasks) alertForExit(t);
 }
 

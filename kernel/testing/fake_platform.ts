@@ -219,6 +219,7 @@ export class FakePlatform implements Platform {
   thunk(_nr: number, _returnAddr: number): number {
     return this.thunkAddress;
   }
+  isKicking: boolean = false;
   tick(_nowNs: number): void {}
   destroy(): void {}
 }

@@ -133,6 +133,8 @@ class PtracePlatform implements Platform, StubOwner {
     return 0;
   }
 
+  readonly isKicking = false;
+
   /** The host delivers a kick in bounded time, and ends of stubs are events like others. */
   tick(_nowNs: number): void {}
 

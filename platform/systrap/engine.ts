@@ -20,6 +20,8 @@ import type { ZygoteLink } from "./zygote_link.ts";
 
 /** How long a guest may not answer a kick before its stub is killed. It may be starved of a core meanwhile. */
 export const KICK_DEADLINE_NS = 10e9;
+/** The same for a space that is going to end anyhow. */
+const DOOMED_DEADLINE_NS = 0.3e9;
 const KICK_AGAIN_NS = 5e6;
 
 export class Engine {
@@ -183,12 +185,18 @@ export class Engine {
         this.kicked[i] = this.kicked[this.kicked.length - 1]!;
         this.kicked.pop();
       } else if (c.kickedAtNs < 0) c.kickedAtNs = c.kickAgainNs = nowNs;
-      else if (nowNs - c.kickedAtNs > this.kickDeadlineNs) c.space.kill();
+      else if (nowNs - c.kickedAtNs > this.#deadlineOf(c)) c.space.kill();
       else if (nowNs - c.kickAgainNs > KICK_AGAIN_NS) {
         c.kickAgainNs = nowNs;
         c.sendKick();
       }
     }
+  }
+
+  #deadlineOf(c: SystrapContext): number {
+    return c.space.isDoomed
+      ? Math.min(DOOMED_DEADLINE_NS, this.kickDeadlineNs)
+      : this.kickDeadlineNs;
   }
 
   close(): void {

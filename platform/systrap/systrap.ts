@@ -258,6 +258,10 @@ class SystrapPlatform implements Platform, SpaceOwner {
 
   // Time and death
 
+  get isKicking(): boolean {
+    return this.engine.kicked.length > 0;
+  }
+
   tick(nowNs: number): void {
     this.engine.tickKicks(nowNs);
     this.reap();
