@@ -6,7 +6,7 @@
 
 import { AUDIT_ARCH_X86_64 } from "../../ffi/abi/seccomp.ts";
 import { SI_KERNEL, SYS_SECCOMP } from "../../ffi/abi/siginfo.ts";
-import { SIGILL, SIGSEGV, SIGSYS } from "../../ffi/abi/signal.ts";
+import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP } from "../../ffi/abi/signal.ts";
 import { X86_PF_INSTR, X86_PF_WRITE, X86_TRAP_GP, X86_TRAP_PF } from "../../ffi/abi/ucontext.ts";
 import {
   ACCESS_EXEC,
@@ -49,6 +49,7 @@ const SI_CODE = 8, SI_ADDR = 16, SI_ARCH = 28;
 const INT80_ERROR = 0x402;
 /** Bytes of `int 0x80`, `sysenter`, `syscall`. */
 const CALL_BYTES = 2;
+const EXCEPTIONS: readonly number[] = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP];
 const ARG_REGS: readonly number[] = [RDI, RSI, RDX, R10, R8, R9];
 
 /** Reads the frame of the slot at `slotAt` into `c`. Returns the kind of stop. */
@@ -130,7 +131,8 @@ function readException(
   code: number,
 ): void {
   const { dv } = control;
-  c.signo = signo;
+  // The guest may have written over the frame: no other signal than those of exceptions leaves here.
+  c.signo = EXCEPTIONS.includes(signo) ? signo : SIGSEGV;
   c.sigcode = code;
   c.trapno = dv.getUint32(regs + TRAPNO, true);
   c.errorCode = dv.getUint32(regs + ERR, true);
