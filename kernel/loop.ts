@@ -196,6 +196,8 @@ export class Loop {
     const ctx = this.platform.poll();
     if (ctx === null) return;
     this.spin.slept(this.platform.guestGapNs, running);
+    // The guest ran while the loop slept.
+    this.clock.nowNs = this.host.monotonicNs();
     if (ctx.owner !== null) handleTrap(ctx, ctx.owner as Task);
   }
 }

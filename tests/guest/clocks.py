@@ -306,4 +306,16 @@ def the_vdso_has_linux_versions():
     ok(not find(b"__vdso_time", b"LINUX_9.9"), "another version")
 
 
+@test
+def work_without_calls_counts_at_once():
+    for clock in PROCESS, THREAD:
+        time.clock_gettime(clock)
+        before = time.clock_gettime(clock)
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            pass
+        first, second = time.clock_gettime(clock) - before, time.clock_gettime(clock) - before
+        ok(first > second / 2, "clock %d: first %g, then %g" % (clock, first, second))
+
+
 run()
