@@ -1,0 +1,157 @@
+/**
+ * What the host sees of a sandbox, recorded by strace(1) while guests do ordinary and hostile work: stubs make no call
+ * but those of their filter, and the Sentry none but those of its allow-list. A call that seccomp turned into a
+ * signal, or refused, was not served, and does not count.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
+import { SECCOMP_RULES } from "../../oci/sandbox/seccomp_rules.ts";
+import { doCommand, ROOT } from "../harness/dvisor.ts";
+import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
+import { Session } from "../harness/session.ts";
+import { trampoline } from "./trampoline.ts";
+
+/** Calls that platform/stub/filter.ts lets pass somewhere in a stub or in the zygote. */
+const STUB_CALLS: readonly string[] = [
+  "futex",
+  "rt_sigreturn",
+  "write",
+  "rt_sigprocmask",
+  "exit",
+  "mmap",
+  "munmap",
+  "mprotect",
+  "clone",
+  "pwrite64",
+  "prctl",
+  "getpid",
+  "gettid",
+  "sigaltstack",
+  "exit_group",
+  "recvmsg",
+  "dup3",
+  "close",
+  // What a restarted wait is called; the kernel makes it, not the program.
+  "restart_syscall",
+];
+
+const SENTRY_CALLS: readonly string[] = SECCOMP_RULES.map((rule) => NAMES[rule.nr] ?? "");
+
+/** One call that the host served: who, what. */
+interface Served {
+  readonly tid: number;
+  readonly name: string;
+  readonly line: string;
+}
+
+/** The calls of a log of `strace -f -o` that were served. */
+export function servedCalls(log: string): Served[] {
+  const out: Served[] = [];
+  /** By thread: its last call, until it is known what became of it. */
+  const last = new Map<number, Served>();
+  for (const line of log.split("\n")) {
+    const tid = Number(/^(\d+) /.exec(line)?.[1] ?? NaN);
+    const text = line.replace(/^\d+ +/, "");
+    const name = /^(?:<\.\.\. )?(\w+)(?:\(| resumed)/.exec(text)?.[1];
+    const before = last.get(tid);
+    if (/^--- SIGSYS /.test(text)) {
+      // The call before it was turned into this signal.
+      last.delete(tid);
+      continue;
+    }
+    if (name === undefined) continue;
+    if (before !== undefined && !text.startsWith("<...")) out.push(before);
+    if (/= -1 E(PERM|ACCES|NOSYS) /.test(text)) last.delete(tid);
+    else last.set(tid, { tid, name, line });
+  }
+  return [...out, ...last.values()];
+}
+
+Deno.test("servedCalls leaves out what became a signal or was refused", () => {
+  const log = [
+    "10 getpid() = 39",
+    "10 --- SIGSYS {si_signo=SIGSYS} ---",
+    "10 futex(0x1, FUTEX_WAIT <unfinished ...>",
+    '11 openat(AT_FDCWD, "x") = -1 EACCES (Permission denied)',
+    "10 <... futex resumed>) = 0",
+    "10 rt_sigreturn({mask=[]}) = 5",
+  ].join("\n");
+  assertEquals(servedCalls(log).map((s) => s.name), ["futex", "rt_sigreturn"]);
+});
+
+const ORDINARY = `
+import os, subprocess, threading, time
+time.sleep(2)
+for i in range(5):
+    subprocess.run(["sh", "-c", "ls /usr > /tmp/x; cat /tmp/x | wc -l; (exit 3)"], stdout=subprocess.DEVNULL)
+t = [threading.Thread(target=lambda: open("/etc/passwd").read()) for _ in range(5)]
+[x.start() for x in t]; [x.join() for x in t]
+`;
+
+function guestScript(): string {
+  const options = JSON.stringify({
+    seed: "5",
+    step: "97",
+    rounds: "3",
+    seconds: "0.02",
+    ...trampoline(),
+  });
+  const hostile = ["jumps", "slots"].map((name) =>
+    `subprocess.run([sys.executable, "-B", "${ROOT}/tests/hostile/guests/${name}.py", '${options}'])`
+  );
+  return `import sys\nprint("ready", flush=True)\n${ORDINARY}\n${
+    hostile.join("\n")
+  }\nprint("over", flush=True)\ntime.sleep(100)`;
+}
+
+function threadsOf(pid: number): number[] {
+  return [...Deno.readDirSync(`/proc/${pid}/task`)].map((entry) => Number(entry.name));
+}
+
+Deno.test({
+  ...named(
+    "systrap: the host serves no call outside the allow-lists",
+    PYTHON === null
+      ? "no python3 on this machine"
+      : isRoot
+      ? lacks(["strace"])
+      : "tracing needs root",
+  ),
+  fn: async () => {
+    const log = await Deno.makeTempFile({ prefix: "dvisor-trace-" });
+    const session = await Session.start([
+      ...doCommand("systrap"),
+      PYTHON ?? "",
+      "-c",
+      guestScript(),
+    ]);
+    try {
+      const sentry = session.pids("sentry"), stubs = session.pids("stub");
+      assert(sentry.length === 1 && stubs.length > 0);
+      // Some of Deno's threads end after a while.
+      const threads = new Set(threadsOf(sentry[0]!));
+      const attach = [...sentry, ...stubs].flatMap((pid) => ["-p", String(pid)]);
+      const tracer = new Deno.Command("strace", {
+        args: ["-f", "-q", "-o", log, ...attach],
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      assert(await session.saw(/^over$/m, 120_000), session.stdout);
+      tracer.kill("SIGINT");
+      await tracer.status;
+      const served = servedCalls(await Deno.readTextFile(log));
+      for (const tid of threadsOf(sentry[0]!)) threads.add(tid);
+      const outside = served.filter(({ tid, name }) =>
+        !(threads.has(tid) ? SENTRY_CALLS : STUB_CALLS).includes(name)
+      );
+      assertEquals(outside.map((s) => s.line), []);
+      const bySentry = served.filter((s) => threads.has(s.tid)).length;
+      console.log(`${served.length} calls, ${bySentry} of them the Sentry's`);
+      assert(bySentry > 100 && served.length - bySentry > 100, "both were traced");
+    } finally {
+      await session.destroy();
+      await Deno.remove(log);
+    }
+  },
+});
