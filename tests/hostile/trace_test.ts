@@ -84,7 +84,8 @@ const ORDINARY = `
 import os, subprocess, threading, time
 time.sleep(2)
 for i in range(5):
-    subprocess.run(["sh", "-c", "ls /usr > /tmp/x; cat /tmp/x | wc -l; (exit 3)"], stdout=subprocess.DEVNULL)
+    script = "ls /usr > /tmp/x; cat /tmp/x | wc -l; (exit 3)"
+    subprocess.run(["sh", "-c", script], stdout=subprocess.DEVNULL)
 t = [threading.Thread(target=lambda: open("/etc/passwd").read()) for _ in range(5)]
 [x.start() for x in t]; [x.join() for x in t]
 `;
