@@ -4,14 +4,28 @@
  */
 
 import { Timer, type TimerQueue } from "../time/timer.ts";
+import { RUNNING, type Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
 
 /** LIMIT: shortest and longest time between two looks, ns. */
 const MIN_LOOK_NS = 1e6, MAX_LOOK_NS = 1e8;
+
+/** A thread that runs guest code now, another one each `turn`; null: none does. */
+export function runningThread(group: ThreadGroup, turn: number): Task | null {
+  let running = 0;
+  for (const t of group.tasks) if (t.state === RUNNING) running++;
+  if (running === 0) return null;
+  let skip = turn % running;
+  for (const t of group.tasks) if (t.state === RUNNING && skip-- === 0) return t;
+  return null;
+}
 
 export abstract class CpuTimer extends Timer {
   protected readonly queue: TimerQueue;
   /** CPU time at which it fires, ns. */
   targetNs: number = Infinity;
+  /** How often it fired. */
+  protected turn: number = 0;
   private seenNs: number = 0;
   private idleLooks: number = 0;
 
@@ -46,6 +60,7 @@ export abstract class CpuTimer extends Timer {
     const cpuNs = this.read();
     if (cpuNs >= this.targetNs) {
       this.targetNs = Infinity;
+      this.turn++;
       this.onReached(nowNs, cpuNs);
       return;
     }

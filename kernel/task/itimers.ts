@@ -2,7 +2,7 @@
 
 import { Timer, type TimerQueue } from "../time/timer.ts";
 import { groupCpuNs, groupUserNs } from "./cpu_clock.ts";
-import { CpuTimer } from "./cpu_timer.ts";
+import { CpuTimer, runningThread } from "./cpu_timer.ts";
 import { killGroup } from "./exit_request.ts";
 import { RLIMIT_CPU } from "./limits.ts";
 import { SI_KERNEL, SigInfo } from "./signal/pending.ts";
@@ -62,7 +62,7 @@ export class CpuIntervalTimer extends CpuTimer {
   protected override onReached(nowNs: number, cpuNs: number): void {
     if (this.intervalNs > 0) this.set(cpuNs + this.intervalNs, nowNs);
     const sig = this.isVirtual ? SIGVTALRM : SIGPROF;
-    sendToGroup(this.group, new SigInfo(sig, SI_KERNEL));
+    sendToGroup(this.group, new SigInfo(sig, SI_KERNEL), runningThread(this.group, this.turn));
   }
 }
 
@@ -94,6 +94,7 @@ export class CpuLimitTimer extends CpuTimer {
     const hard = (this.group.limits.hard[RLIMIT_CPU] ?? Infinity) * 1e9;
     if (cpuNs >= hard) return killGroup(this.group, SIGKILL);
     this.set(Math.min(hard, cpuNs + 1e9), nowNs);
-    sendToGroup(this.group, new SigInfo(SIGXCPU, SI_KERNEL));
+    const thread = runningThread(this.group, this.turn);
+    sendToGroup(this.group, new SigInfo(SIGXCPU, SI_KERNEL), thread);
   }
 }

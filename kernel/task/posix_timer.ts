@@ -6,7 +6,7 @@
 import { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID } from "../../ffi/abi/time.ts";
 import type { TimerQueue } from "../time/timer.ts";
 import { groupCpuNs, threadCpuNs } from "./cpu_clock.ts";
-import { CpuTimer } from "./cpu_timer.ts";
+import { CpuTimer, runningThread } from "./cpu_timer.ts";
 import type { SignalSource } from "./signal/dequeue.ts";
 import { SI_TIMER, SigInfo } from "./signal/pending.ts";
 import { isIgnored, sendToGroup, sendToTask } from "./signal/send.ts";
@@ -146,7 +146,8 @@ export class PosixTimer extends CpuTimer implements SignalSource {
     info.valueHi = this.event.valueHi;
     info.timer = this;
     this.isPending = true;
-    if (thread === null) sendToGroup(this.group, info);
+    const running = this.countsCpu ? runningThread(this.group, this.turn) : null;
+    if (thread === null) sendToGroup(this.group, info, running);
     else sendToTask(thread, info);
   }
 

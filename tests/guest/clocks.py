@@ -1,6 +1,7 @@
 """Time: clocks, sleeps, interval timers, POSIX timers, timerfd. Only lower bounds are tight."""
 
 import ctypes
+import hashlib
 import os
 import signal
 import struct
@@ -316,6 +317,23 @@ def work_without_calls_counts_at_once():
             pass
         first, second = time.clock_gettime(clock) - before, time.clock_gettime(clock) - before
         ok(first > second / 2, "clock %d: first %g, then %g" % (clock, first, second))
+
+
+@test
+def the_thread_that_works_is_profiled():
+    from lib.native import action
+    libc.pthread_self.restype = ctypes.c_ulong
+    hits = []
+    action(signal.SIGPROF, lambda *_: hits.append(libc.pthread_self()))
+    # A computation outside of the interpreter's lock, while the main thread waits.
+    worker = threading.Thread(target=lambda: hashlib.pbkdf2_hmac("sha256", b"a", b"b", 1_500_000))
+    signal.setitimer(signal.ITIMER_PROF, 0.01, 0.01)
+    worker.start()
+    ident = worker.ident
+    worker.join()
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    own = sum(1 for h in hits if h == ident)
+    ok(len(hits) > 3 and own > len(hits) * 0.7, "%d of %d in the worker" % (own, len(hits)))
 
 
 run()

@@ -50,19 +50,34 @@ export function sendToTask(task: Task, info: SigInfo): number {
   return 0;
 }
 
-/** Signal a process: as `sendToTask`; a thread that does not block it takes it. */
-export function sendToGroup(group: ThreadGroup, info: SigInfo): number {
+/**
+ * Signal a process: as `sendToTask`; a thread that does not block it takes it, `preferred` if that is possible. (Linux
+ * prefers the thread that runs when a CPU timer fires, on which profilers count.)
+ */
+export function sendToGroup(
+  group: ThreadGroup,
+  info: SigInfo,
+  preferred: Task | null = null,
+): number {
   const first = group.leader ?? group.tasks[0];
   if (first === undefined || !prepare(group, first, info)) return 0;
   const r = enqueue(group, group.pending, info);
   if (r <= 0) return r;
   for (const t of group.tasks) tellPollers(t);
+  if (preferred !== null && mayTake(preferred, info.signo)) {
+    notify(preferred, info.signo);
+    return 0;
+  }
   for (const t of group.tasks) {
-    if (t.exitRequested || t.state === DEAD || !wants(t, info.signo)) continue;
+    if (!mayTake(t, info.signo)) continue;
     notify(t, info.signo);
     break;
   }
   return 0;
+}
+
+function mayTake(t: Task, sig: number): boolean {
+  return !t.exitRequested && t.state !== DEAD && wants(t, sig);
 }
 
 /** Signal every process of a group, as the terminal does. */
