@@ -25,7 +25,7 @@ import type { TimerQueue } from "./time/timer.ts";
 /** LIMIT: traps handled before timers and host fds are looked at again. */
 const BATCH = 64;
 /** Host fds are looked at least this often, in ns, while the loop is busy. */
-const HOST_POLL_NS = 50_000;
+const HOST_POLL_NS = 100_000;
 const TICK_NS = 1_000_000;
 /** LIMIT: looks for the next trap right behind one, without a look at the clock. */
 const EAGER_LOOKS = 16;

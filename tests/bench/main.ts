@@ -2,13 +2,15 @@
  * `deno task bench [--repeats N] [--scale X] [NAME...]`: one table, native / dvisor systrap / dvisor ptrace / runsc, all in
  * this run: medians over interleaved repeats. Lower is better everywhere; "-" means that it did not work there.
  *
- * The programs are in programs.ts. Beside two CPU hogs, getpid and the ping-pong are measured again.
+ * The programs are in programs.ts. Some are measured again beside two CPU hogs: there getpid, which spins, must not cost
+ * more than three times of what a call costs that finds everybody asleep.
  */
 
 import { parseArgs } from "@std/cli";
 import { dirname, fromFileUrl, join } from "@std/path";
+import { timeStampCounter } from "../../ffi/sys/clock.ts";
 import { idleMemoryKiB } from "./idle_memory.ts";
-import { type BenchProgram, benchPrograms } from "./programs.ts";
+import { type BenchProgram, benchPrograms, SLEEPING } from "./programs.ts";
 import { median, run, type Runner, runners } from "./runners.ts";
 
 const ROOT = dirname(dirname(dirname(fromFileUrl(import.meta.url))));
@@ -20,15 +22,16 @@ interface Benchmark {
 }
 
 /** Microseconds an operation. */
-function micro(program: BenchProgram, path: string): Benchmark {
+function micro(program: BenchProgram, path: string, ticksPerUs: number): Benchmark {
   return {
     name: program.name,
     unit: "us",
     async measure(runner) {
       const { code, stdout } = await run(runner, [path]);
       if (code !== 0 || stdout.length !== 8) return NaN;
-      const ns = new DataView(stdout.buffer).getBigUint64(0, true);
-      return Number(ns) / program.count / 1000;
+      const result = new DataView(stdout.buffer).getBigUint64(0, true);
+      const perUs = program.unit === "ticks" ? ticksPerUs : 1000;
+      return Number(result) / program.count / perUs;
     },
   };
 }
@@ -62,10 +65,11 @@ function inside(name: string, command: string, times: number): Benchmark {
 
 async function benchmarks(dir: string, scale: number): Promise<Benchmark[]> {
   const list: Benchmark[] = [];
-  for (const program of benchPrograms(scale)) {
+  const rate = await ticksPerUs();
+  for (const program of benchPrograms(scale, rate)) {
     const path = join(dir, program.name.replaceAll(/\W+/g, "_"));
     await Deno.writeFile(path, program.image, { mode: 0o755 });
-    list.push(micro(program, path));
+    list.push(micro(program, path, rate));
   }
   list.push(whole("do true", ["/bin/true"]));
   list.push({ name: "idle memory", unit: "KiB", measure: idleMemoryKiB });
@@ -74,6 +78,14 @@ async function benchmarks(dir: string, scale: number): Promise<Benchmark[]> {
   list.push(inside("git status", git, 3));
   list.push(inside("python3 start", "python3 -c pass", 3));
   return list;
+}
+
+/** Rate of the time stamp counter. */
+async function ticksPerUs(): Promise<number> {
+  const startTicks = timeStampCounter(), startMs = performance.now();
+  await new Promise((done) => setTimeout(done, 50));
+  const ticks = timeStampCounter() - startTicks;
+  return Math.round(ticks / (performance.now() - startMs) / 1000);
 }
 
 function hogs(count: number): Deno.ChildProcess[] {
@@ -132,7 +144,7 @@ try {
   const heads = [...systems.map((s) => s.name), "systrap/native", "systrap/runsc"];
   console.log(line(`${args.repeats} repeats`, heads));
   await measureAll(all, systems, Number(args.repeats));
-  const beside = all.filter((b) => b.name === "getpid" || b.name === "pipe ping-pong");
+  const beside = all.filter((b) => ["getpid", SLEEPING, "pipe ping-pong"].includes(b.name));
   const children = beside.length > 0 ? hogs(2) : [];
   try {
     const busy = beside.map((b) => ({ ...b, name: `${b.name}, 2 hogs` }));

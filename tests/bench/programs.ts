@@ -17,6 +17,7 @@ import {
   r10d,
   r12,
   r13,
+  r13d,
   r14,
   r8,
   r9,
@@ -55,6 +56,7 @@ const AT = {
   pipeA: 32,
   pipeB: 40,
   word: 48,
+  ticks: 56,
   path: 64,
   exe: 128,
   argv: 192,
@@ -65,8 +67,14 @@ export interface BenchProgram {
   readonly name: string;
   /** Operations that one run makes. */
   readonly count: number;
+  /** Of the result: nanoseconds, or ticks of the time stamp counter. */
+  readonly unit: "ns" | "ticks";
   readonly image: Uint8Array<ArrayBuffer>;
 }
+
+/** A call that finds the kernel asleep, and puts its caller to sleep. */
+export const SLEEPING = "call after 60 us";
+const WORK_US = 60;
 
 type Emit = (a: Assembler) => void;
 
@@ -79,7 +87,14 @@ function dataAddr(a: Assembler, reg: typeof rdi, at: number): Assembler {
   return a.mov(reg, DATA + at);
 }
 
-function program(name: string, count: number, setup: Emit, op: Emit, after: Emit): BenchProgram {
+function program(
+  name: string,
+  count: number,
+  setup: Emit,
+  op: Emit,
+  after: Emit,
+  unit: BenchProgram["unit"] = "ns",
+): BenchProgram {
   const a = new Assembler();
   a.label("start");
   setup(a);
@@ -114,7 +129,9 @@ function program(name: string, count: number, setup: Emit, op: Emit, after: Emit
     { vaddr: TEXT, bytes: a.assemble(TEXT), read: true, write: false, exec: true },
     { vaddr: DATA, bytes: data, read: true, write: true, exec: false },
   ]);
-  return { name, count, image };
+  // Ticks are added up from the start, the clock is looked at behind the first eighth.
+  const counted = unit === "ticks" ? count + Math.max(1, Math.floor(count / 8)) : count;
+  return { name, count: counted, unit, image };
 }
 
 function clock(a: Assembler, at: number): void {
@@ -250,11 +267,33 @@ function mapUnmap(a: Assembler): void {
   call(a, SYS.munmap);
 }
 
+/**
+ * Works for `ticks` of the time stamp counter, long enough for everybody to have gone to sleep, then makes a call, whose ticks are
+ * added up.
+ */
+function callAfterWork(ticks: number): Emit {
+  return (a) => {
+    const work = a.fresh("work");
+    a.rdtsc().mov(esi, eax).label(work).pause().rdtsc().sub(eax, esi).cmp(eax, ticks).jb(work);
+    a.rdtsc().mov(r13d, eax);
+    call(a, SYS.getpid);
+    a.rdtsc().sub(eax, r13d).mov(rbx, DATA + AT.ticks).lock().xadd(mem(rbx), rax);
+  };
+}
+
+/** The ticks as the result, in place of the time between the two looks at the clock. */
+function ticksAsResult(a: Assembler): void {
+  a.mov(rbx, DATA).mov(rax, mem(rbx, AT.ticks)).mov(mem(rbx, AT.end + 8), rax);
+  for (const at of [AT.start, AT.start + 8, AT.end]) a.mov(mem(rbx, at), 0, 8);
+}
+
 /** All of them, with counts for about a tenth of a second natively. `scale` makes them smaller or larger. */
-export function benchPrograms(scale = 1): BenchProgram[] {
+export function benchPrograms(scale: number, ticksPerUs: number): BenchProgram[] {
+  const work = WORK_US * ticksPerUs;
   const n = (count: number) => Math.max(8, Math.round(count * scale));
   return [
     program("getpid", n(100_000), nothing, getpid, nothing),
+    program(SLEEPING, n(2_000), nothing, callAfterWork(work), ticksAsResult, "ticks"),
     program("stat", n(30_000), nothing, stat, nothing),
     program("open+read+close", n(10_000), nothing, openReadClose, nothing),
     program("pipe 1 byte", n(30_000), (a) => pipe(a, AT.pipeA), pipeByte, nothing),
