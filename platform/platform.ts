@@ -209,7 +209,7 @@ export interface Platform {
    */
   thunk(nr: number, returnAddr: number): number;
 
-  /** An interrupt was not answered yet: `tick` must be called, though there may be nothing else to do. */
+  /** A guest thread owes an answer: `tick` must be called, though there may be nothing else to do. */
   readonly isKicking: boolean;
   /** Called about once a millisecond: deadlines of interrupts, stub pool, dead stubs. */
   tick(nowNs: number): void;

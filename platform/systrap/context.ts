@@ -89,6 +89,8 @@ export class SystrapContext extends Context {
   isKicked = false;
   kickedAtNs = -1;
   kickAgainNs = -1;
+  /** It is in the engine's list of those that have to answer in time. */
+  isDue = false;
   readonly #engine: Engine;
   readonly #regs: Uint8Array<ArrayBuffer>;
   #phase = STOPPED;
@@ -351,6 +353,7 @@ export class SystrapContext extends Context {
   /** From the fast path into the handler; `then` says what for. */
   #save(then: number): void {
     this.#then = then;
+    this.#mustAnswer(); // guest code may have broken what it needs for that
     this.#engine.control.setWord(this.at + SLOT_REGS[RAX / 8]!, this.nr >>> 0);
     this.#reply(REPLY_SAVE, SAVING);
   }
@@ -370,10 +373,22 @@ export class SystrapContext extends Context {
 
   #kick(): void {
     this.isKicked = true;
-    this.kickedAtNs = -1;
     Atomics.store(this.#engine.control.i32, (this.at + SLOT_AT.kick) / 4, 1);
-    this.#engine.kicked.push(this);
+    this.#mustAnswer();
     this.sendKick();
+  }
+
+  /** From now on the engine watches the time. */
+  #mustAnswer(): void {
+    this.kickedAtNs = -1;
+    if (this.isDue) return;
+    this.isDue = true;
+    this.#engine.due.push(this);
+  }
+
+  /** It was kicked, or asked for a frame, and has not answered yet. */
+  get owesAnswer(): boolean {
+    return this.isKicked || this.#phase === SAVING;
   }
 
   /**

@@ -36,8 +36,8 @@ export class Engine {
   readonly starting: SystrapSpace[] = [];
   /** Spaces whose commands did not fit into their ring. */
   readonly overflowing: SystrapSpace[] = [];
-  /** Running threads that were kicked. */
-  readonly kicked: SystrapContext[] = [];
+  /** Threads that have to answer in time, and those that did since the last tick. */
+  readonly due: SystrapContext[] = [];
   kickDeadlineNs = KICK_DEADLINE_NS;
   /** Learned from the first stub. */
   #frame: FrameLayout | null = null;
@@ -179,14 +179,15 @@ export class Engine {
 
   /** Kicks again who has not answered; kills who has not for too long. */
   tickKicks(nowNs: number): void {
-    for (let i = this.kicked.length - 1; i >= 0; i--) {
-      const c = this.kicked[i]!;
-      if (!c.isKicked) {
-        this.kicked[i] = this.kicked[this.kicked.length - 1]!;
-        this.kicked.pop();
+    for (let i = this.due.length - 1; i >= 0; i--) {
+      const c = this.due[i]!;
+      if (!c.owesAnswer) {
+        c.isDue = false;
+        this.due[i] = this.due[this.due.length - 1]!;
+        this.due.pop();
       } else if (c.kickedAtNs < 0) c.kickedAtNs = c.kickAgainNs = nowNs;
       else if (nowNs - c.kickedAtNs > this.#deadlineOf(c)) c.space.kill();
-      else if (nowNs - c.kickAgainNs > KICK_AGAIN_NS) {
+      else if (c.isKicked && nowNs - c.kickAgainNs > KICK_AGAIN_NS) {
         c.kickAgainNs = nowNs;
         c.sendKick();
       }

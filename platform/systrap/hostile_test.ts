@@ -185,6 +185,22 @@ test("a guest that overwrites its slots hurts only itself", (lab) => {
   assert(other.trap === p.TRAP_SYSCALL, describe(other));
 });
 
+test("a thread that does not come with the frame it was asked for is killed", (lab) => {
+  const space = lab.space();
+  // A patched call has no frame: the thread goes from the fast path into the handler to make one.
+  const thunk = lab.platform.thunk(7, CODE + 7);
+  lab.load(space, new Assembler().jmp(mem(null, thunk)));
+  const c = lab.thread(space);
+  c.resumeAll(true);
+  lab.expectCall(c, 7);
+  // In its place a guest would break what the thread waits for on the way.
+  const [pid] = stubsWithMapping(CODE);
+  Deno.kill(pid!, "SIGSTOP");
+  c.requestFull();
+  assert(lab.platform.isKicking, "somebody has to watch the time");
+  lab.expect(c, p.TRAP_DEATH);
+}, { kickDeadlineNs: 200e6 });
+
 test("a guest that blocks all signals is killed when it has to stop", (lab) => {
   const sp = DATA + 1024;
   const code = new Assembler().label("spin").jmp("spin");

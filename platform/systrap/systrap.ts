@@ -259,7 +259,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
   // Time and death
 
   get isKicking(): boolean {
-    return this.engine.kicked.length > 0;
+    return this.engine.due.length > 0;
   }
 
   tick(nowNs: number): void {
