@@ -39,9 +39,9 @@ interface Attack {
   readonly platforms: readonly PlatformName[];
 }
 
-function command(attack: Attack): string[] {
+function command(attack: Attack, folder = GUESTS): string[] {
   const options = { seed: String(seed), ...trampoline(), ...attack.options };
-  return [PYTHON ?? "", "-B", `${GUESTS}/${attack.guest}.py`, JSON.stringify(options)];
+  return [PYTHON ?? "", "-B", `${folder}/${attack.guest}.py`, JSON.stringify(options)];
 }
 
 async function survives(argv: readonly string[], timeoutS: number): Promise<string> {
@@ -129,13 +129,13 @@ Deno.test({
       };
       const config = {
         ociVersion: "1.0.2",
-        process: { args: command(attack), cwd: "/", env: ["PATH=/usr/bin:/bin"] },
+        process: { args: command(attack, "/mnt"), cwd: "/", env: ["PATH=/usr/bin:/bin"] },
         root: { path: "/", readonly: true },
         mounts: [
           { destination: "/proc", type: "proc" },
           { destination: "/dev", type: "tmpfs" },
-          // Where this tree is not: a tree in /tmp has to be seen.
-          { destination: ROOT.startsWith("/tmp/") ? "/var/tmp" : "/tmp", type: "tmpfs" },
+          { destination: "/tmp", type: "tmpfs" },
+          { destination: "/mnt", type: "bind", source: GUESTS, options: ["bind", "ro"] },
         ],
         linux: { resources: { memory: { limit: MEMORY_LIMIT } } },
       };
