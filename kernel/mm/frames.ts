@@ -31,8 +31,15 @@ export interface FrameStore {
   punch(off: number, len: number): number;
 }
 
+/** Whom to ask for time when frames run out while more are on their way back. */
+export interface FrameWaiter {
+  /** Lets the host's answers come in (ends of address spaces above all): false when it has been tried for long enough. */
+  waitForFrames(isFirst: boolean): boolean;
+}
+
 export class FrameAllocator {
   readonly arena: FrameStore;
+  private readonly waiter: FrameWaiter | null;
   /** Pages that somebody holds or that wait in quarantine, in bytes. Reserved, not necessarily touched. */
   usedBytes: number = 0;
   private readonly free: FreePages;
@@ -44,8 +51,9 @@ export class FrameAllocator {
   /** Runs that wait to be punched: page, count pairs. */
   private readonly toPunch: number[] = [];
 
-  constructor(arena: FrameStore) {
+  constructor(arena: FrameStore, waiter: FrameWaiter | null = null) {
     this.arena = arena;
+    this.waiter = waiter;
     const pages = Math.floor(arena.size / PAGE_SIZE);
     this.free = new FreePages(pages);
     this.refTables = new Array<Uint32Array | null>((pages >>> TABLE_SHIFT) + 1).fill(null);
@@ -65,9 +73,22 @@ export class FrameAllocator {
     if (page < 0) {
       this.trim();
       page = this.free.take(pages);
+      if (page < 0) page = this.takeLate(pages);
       if (page < 0) return -1;
     }
     return this.handOut(page, pages);
+  }
+
+  /** Memory of a process that has just ended is there for the next one, as Linux has it: waits for what is in quarantine. */
+  private takeLate(pages: number): number {
+    if (this.waiter === null) return -1;
+    let page = -1, isFirst = true;
+    while (page < 0 && !this.quarantine.isEmpty && this.waiter.waitForFrames(isFirst)) {
+      isFirst = false;
+      this.trim();
+      page = this.free.take(pages);
+    }
+    return page;
   }
 
   /** A whole 2 MiB chunk, aligned: its offset, or -1. */

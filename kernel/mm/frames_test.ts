@@ -81,6 +81,28 @@ Deno.test("a released frame waits until its space has acknowledged", () => {
   arena.close();
 });
 
+Deno.test("who finds nothing waits for frames that are on their way back, for some time", () => {
+  const arena = Arena.create(4 * MIB, 0), space = new FakeSpace();
+  let looks = 0;
+  const frames = new FrameAllocator(arena, {
+    waitForFrames(isFirst) {
+      looks = isFirst ? 1 : looks + 1;
+      if (looks === 5) space.ackedSeq = space.seq;
+      return looks < 10;
+    },
+  });
+  const off = frames.alloc(1024);
+  assertEquals([off >= 0, frames.alloc(100), looks], [true, -1, 0], "nothing is on its way");
+  space.seq = 1;
+  frames.release(off, 1024, space);
+  assert(frames.alloc(100) >= 0);
+  assertEquals(looks, 5);
+  space.seq = 2;
+  frames.release(off, 100, space);
+  assertEquals([frames.alloc(1024), looks], [-1, 10]);
+  arena.close();
+});
+
 Deno.test("reclaim works in slices", () => {
   const arena = Arena.create(32 * MIB, 0), frames = new FrameAllocator(arena);
   const off = frames.alloc(4096);

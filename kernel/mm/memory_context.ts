@@ -4,7 +4,7 @@ import type { Arena } from "../../ffi/mem/arena.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Host } from "../core/host.ts";
 import { AddressLayout } from "./address_layout.ts";
-import { FrameAllocator } from "./frames.ts";
+import { FrameAllocator, type FrameWaiter } from "./frames.ts";
 import { PatchCache } from "./patch_cache.ts";
 import { FileWindows } from "./windows.ts";
 
@@ -34,7 +34,7 @@ export class MemoryContext {
     this.arena = arena;
     this.platform = platform;
     this.host = host;
-    this.frames = new FrameAllocator(arena);
+    this.frames = new FrameAllocator(arena, new EndsOfSpaces(platform, host));
     this.windows = new FileWindows(arena);
     this.patches = new PatchCache(arena, this.frames);
     this.layout = new AddressLayout(platform.maxUserAddress, host);
@@ -50,3 +50,28 @@ export class MemoryContext {
 
 /** LIMIT: bytes that are given back in one turn of the loop (about 2 ms). */
 const RECLAIM_SLICE = 16 << 20;
+
+/** LIMIT: how long everybody waits when a guest has taken all memory and gives it back, ns. */
+const SHORTAGE_NS = 100e6, SHORTAGE_LOOKS = 1e6;
+
+/** The host takes a moment to end an address space. */
+class EndsOfSpaces implements FrameWaiter {
+  private readonly platform: Platform;
+  private readonly host: Host;
+  private sinceNs: number = 0;
+  private looks: number = 0;
+
+  constructor(platform: Platform, host: Host) {
+    this.platform = platform;
+    this.host = host;
+  }
+
+  waitForFrames(isFirst: boolean): boolean {
+    if (isFirst) {
+      this.sinceNs = this.host.monotonicNs();
+      this.looks = 0;
+    }
+    this.platform.reap();
+    return ++this.looks < SHORTAGE_LOOKS && this.host.monotonicNs() - this.sinceNs < SHORTAGE_NS;
+  }
+}

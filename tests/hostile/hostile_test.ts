@@ -113,11 +113,7 @@ for (const [name, attack] of Object.entries(ATTACKS)) {
 const MEMORY_LIMIT = 256 * 1024 * 1024;
 
 Deno.test({
-  // Known: the Sentry stays up, but programs that start afterwards in the same sandbox can fail.
-  ...named(
-    "systrap: a guest that takes memory to its limit",
-    isFull ? noPython : "programs started after it can fail; runs in test:full",
-  ),
+  ...named("systrap: a guest that takes memory to its limit", noPython),
   fn: async () => {
     const bundle = await Deno.makeTempDir({ prefix: "dvisor-hostile-" });
     try {
