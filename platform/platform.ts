@@ -204,10 +204,11 @@ export interface Platform {
   unregisterFile(file: number): void;
 
   /**
-   * For a site `mov eax, nr; syscall` whose next instruction is at `returnAddr`: the 32-bit absolute
-   * address for the 7-byte `jmp [disp32]` that replaces it, or 0 when this platform does not patch.
+   * For a `syscall` behind an instruction of five bytes (`before`, little-endian: `mov eax, nr` as a rule), whose next instruction
+   * is at `returnAddr`: the 32-bit absolute address for the 7-byte `jmp [disp32]` that replaces both, or 0 when this platform does
+   * not patch. The instruction must mean the same at any address; if it faults, the site is reported as its place.
    */
-  thunk(nr: number, returnAddr: number): number;
+  thunk(before: number, returnAddr: number): number;
 
   /** A guest thread owes an answer: `tick` must be called, though there may be nothing else to do. */
   readonly isKicking: boolean;

@@ -1,17 +1,17 @@
 /**
- * Patching of system call sites: `mov eax, imm32; syscall` (7 bytes) in a private, executable, read-only file mapping
- * becomes a jump through the platform's table, which posts the call without a signal. What the program computes is the
+ * Patching of system call sites: seven bytes (call_site.ts) in a private, executable, read-only file mapping become a jump through the platform's table, which posts the call without a signal. What the program computes is the
  * same. Debuggers see the original bytes (forced_access.ts), and so do the Sentry's own reads.
  *
  * LIMIT: a site that lies across two pages stays as it is: two pages cannot be replaced at one instant in general.
  */
 
 import { copy, store16, store32, store8 } from "../../ffi/mem/native_memory.ts";
-import { PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
+import { type Context, PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
+import { instructionAt, isMovable, SITE_BYTES } from "./call_site.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_FILE, PAGE_PATCHED } from "./pages.ts";
-import { isSite, PatchCache, SITE_BYTES } from "./patch_cache.ts";
+import { PatchCache } from "./patch_cache.ts";
 import { dropPages, mapFrames } from "./region.ts";
 import type { Vma } from "./vma.ts";
 
@@ -20,11 +20,16 @@ const REFUSED = 256;
 
 /**
  * A call arrived by signal from the instruction before `rip`. True when its site is patched from now on (or was
- * already, by another thread).
+ * already, by another thread). `ctx`: the thread that made it, or null to patch `mov eax, nr` only.
  */
-export function patchSite(mm: MemoryManager, rip: number, nr: number): boolean {
+export function patchSite(
+  mm: MemoryManager,
+  rip: number,
+  nr: number,
+  ctx: Context | null = null,
+): boolean {
   if (!mm.isPatching || mm.refusedSites[rip % REFUSED] === rip) return false;
-  if (tryPatch(mm, rip, nr)) return true;
+  if (tryPatch(mm, rip, nr, ctx)) return true;
   mm.refusedSites[rip % REFUSED] = rip;
   return false;
 }
@@ -34,7 +39,7 @@ export function noRefusedSites(): Float64Array {
   return new Float64Array(REFUSED);
 }
 
-function tryPatch(mm: MemoryManager, rip: number, nr: number): boolean {
+function tryPatch(mm: MemoryManager, rip: number, nr: number, ctx: Context | null): boolean {
   const site = rip - SITE_BYTES, page = Math.floor(site / PAGE_SIZE), at = site - page * PAGE_SIZE;
   if (at < 0 || at + SITE_BYTES > PAGE_SIZE) return false;
   const vma = mm.vmas.find(site);
@@ -46,14 +51,14 @@ function tryPatch(mm: MemoryManager, rip: number, nr: number): boolean {
   let entry = patches.find(file, page, offset);
   if (entry !== null && !patches.isCurrent(entry, backing, bounce)) entry = null;
   if (entry === null || !entry.has(at)) {
-    const thunk = mm.ctx.platform.thunk(nr, rip);
-    if (thunk === 0) return false;
     const off = frames.alloc(1);
     if (off < 0) return false;
     const host = arena.base + off;
     if (entry !== null) copy(host, mm.hostOf(entry.frame), PAGE_SIZE);
     else backing.readInto(host, offset, Math.min(PAGE_SIZE, backing.size() - offset));
-    if (!isSite(host + at, nr)) {
+    const bytes = instructionAt(host + at);
+    const thunk = isMovable(bytes, nr, ctx, mm) ? mm.ctx.platform.thunk(bytes, rip) : 0;
+    if (thunk === 0) {
       frames.release(off, 1);
       return false;
     }
@@ -63,7 +68,7 @@ function tryPatch(mm: MemoryManager, rip: number, nr: number): boolean {
     store32(host + at + 3, thunk);
     if (entry !== null) patches.replace(entry, off / PAGE_SIZE);
     else entry = patches.add(file, page, offset, off / PAGE_SIZE);
-    entry.sites.push(at, nr);
+    entry.sites.push(at, bytes);
   }
   dropPages(mm, page, page + 1);
   mapPatched(mm, vma, page, entry.frame);

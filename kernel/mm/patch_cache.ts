@@ -5,20 +5,13 @@
  * Neighbour: patch.ts decides what is patched and maps the pages.
  */
 
-import { compare, copy, load16, load32, load8 } from "../../ffi/mem/native_memory.ts";
+import { compare, copy } from "../../ffi/mem/native_memory.ts";
 import type { Backing } from "./backing.ts";
+import { instructionAt, SITE_BYTES } from "./call_site.ts";
 import { type FrameAllocator, type FrameStore, PAGE_SIZE } from "./frames.ts";
 
 /** LIMIT: pages that are kept (8 MiB); the oldest goes first. */
 const MAX_PAGES = 2048;
-
-/** `mov eax, imm32; syscall`. */
-export const SITE_BYTES = 7;
-
-/** True when the site at host address `at` is `mov eax, nr; syscall`. */
-export function isSite(at: number, nr: number): boolean {
-  return load8(at) === 0xb8 && load32(at + 1) === nr && load16(at + 5) === 0x050f;
-}
 
 export class PatchedPage {
   readonly file: string;
@@ -27,7 +20,7 @@ export class PatchedPage {
   readonly fileOffset: number;
   /** Arena page. */
   frame: number;
-  /** Offset in the page and call number of each site: pairs. */
+  /** Offset in the page of each site, and the instruction in front of its `syscall`: pairs. */
   readonly sites: number[] = [];
 
   constructor(file: string, page: number, fileOffset: number, frame: number) {
@@ -117,7 +110,7 @@ export class PatchCache {
     let same = len > 0 && backing.readInto(bounce, entry.fileOffset, len) === len;
     for (let i = 0; same && i < entry.sites.length; i += 2) {
       const at = entry.sites[i]!;
-      same = isSite(bounce + at, entry.sites[i + 1]!);
+      same = instructionAt(bounce + at) === entry.sites[i + 1];
       copy(bounce + at, frame + at, SITE_BYTES);
     }
     if (same && compare(bounce, frame, len) === 0) return true;

@@ -46,7 +46,7 @@ export function dispatch(task: Task): void {
   task.regsFetched = false;
   task.kernel.current = task;
   task.progress.reset();
-  if (ctx.viaSignal && observer === null) patchSite(task.mm, ctx.rip, ctx.nr);
+  if (ctx.viaSignal && observer === null) patchSite(task.mm, ctx.rip, ctx.nr, ctx);
   const row = ROWS[ctx.nr] ?? unknownCall(task);
   task.restart = row.restart;
   if (observer !== null) observer.onEnter(task, row);

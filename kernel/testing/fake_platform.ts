@@ -216,7 +216,7 @@ export class FakePlatform implements Platform {
   unregisterFile(file: number): void {
     this.files.delete(file);
   }
-  thunk(_nr: number, _returnAddr: number): number {
+  thunk(_before: number, _returnAddr: number): number {
     return this.thunkAddress;
   }
   isKicking: boolean = false;

@@ -212,6 +212,11 @@ export function caller(nr: number): Assembler {
   return new Assembler().label("again").bytes(callBytes(nr)).jmp("again");
 }
 
+/** `mov eax, nr` as `Platform.thunk` wants it. */
+export function movEax(nr: number): number {
+  return 0xb8 + nr * 0x100;
+}
+
 /** `mov eax, nr; syscall`: the form that a platform may patch. */
 export function callBytes(nr: number): Uint8Array {
   const bytes = new Uint8Array([0xb8, 0, 0, 0, 0, 0x0f, 0x05]);

@@ -10,7 +10,7 @@ import { r11, rbx, rcx, rdi } from "../../ffi/asm/registers.ts";
 import type { Define } from "../conformance.ts";
 import * as p from "../platform.ts";
 import { Dice } from "./interrupts.ts";
-import { callBytes, CODE, DATA, type Lab, reg, setReg } from "./lab.ts";
+import { callBytes, CODE, DATA, type Lab, movEax, PAGE, reg, setReg } from "./lab.ts";
 
 const SITE_BYTES = 7;
 const ALL_FLAGS = 0xed7;
@@ -22,13 +22,21 @@ export function testPatching(define: Define): void {
   define("a patched site serves many calls in order", manyCalls);
   define("a jump to the old syscall instruction of a patched site", middle);
   define("a patched site and an interrupt storm", patchedStorm);
+  define("patched sites that fetch the number from the stack, or store to it", byStack);
+  define("an instruction that faults in a thunk faults at its site", faultInThunk);
   define("a patched site keeps FPU state and loads all registers", patchedLoad);
 }
 
 /** Writes the jump over the site. False if the platform does not patch. */
-function patch(lab: Lab, space: p.AddressSpace, code: number, site: number, nr: number): boolean {
+function patch(
+  lab: Lab,
+  space: p.AddressSpace,
+  code: number,
+  site: number,
+  before: number,
+): boolean {
   const returnAddr = CODE + site + SITE_BYTES;
-  const thunk = lab.platform.thunk(nr, returnAddr);
+  const thunk = lab.platform.thunk(before, returnAddr);
   if (thunk === 0) return false;
   assert(thunk > 0 && thunk < 2 ** 31, "an absolute address that sign extension keeps");
   const { dv } = lab.arena;
@@ -51,7 +59,7 @@ function site(lab: Lab, wantPatch: boolean): Site {
   const space = lab.space();
   const code = lab.load(space, new Assembler().zero(64).bytes(callBytes(321)).ud2());
   lab.map(space, DATA);
-  const isPatched = wantPatch && patch(lab, space, code, 64, 321);
+  const isPatched = wantPatch && patch(lab, space, code, 64, movEax(321));
   const context = lab.thread(space, CODE + 64);
   REGISTERS.slice(0, 13).forEach((at, i) => setReg(context, at, 0x0101_0203_0405n * BigInt(i + 3)));
   setReg(context, p.EFLAGS, ALL_FLAGS);
@@ -93,7 +101,7 @@ function startLoop(lab: Lab): p.Context | null {
   const space = lab.space();
   const a = loop();
   const code = lab.load(space, a);
-  if (!patch(lab, space, code, a.offsetOf("site"), 9)) return null;
+  if (!patch(lab, space, code, a.offsetOf("site"), movEax(9))) return null;
   const c = lab.thread(space);
   c.resumeAll(true);
   return c;
@@ -177,4 +185,50 @@ function patchedLoad(lab: Lab): void {
   c.resumeRet(0);
   lab.expectCall(c, 9);
   assertEquals(c.args.u64(0), 502);
+}
+
+/** mov rax, [rsp + 16]; mov [rsp + 8], r11: five bytes each. */
+const LOAD_RAX = 0x10_2444_8b48, STORE_R11 = 0x08_245c_894c;
+
+/** `instruction; syscall; ud2` at CODE + 64, patched, with a stack at DATA + PAGE. */
+function stackSite(lab: Lab, instruction: number): Site {
+  const space = lab.space(), code = lab.load(space, new Assembler().zero(71).ud2());
+  const isPatched = patch(lab, space, code, 64, instruction);
+  const context = lab.thread(space, CODE + 64, DATA + PAGE);
+  setReg(context, p.RDI, 0x1234);
+  return { space, context, isPatched };
+}
+
+function byStack(lab: Lab): void {
+  const load = stackSite(lab, LOAD_RAX), store = stackSite(lab, STORE_R11);
+  if (!load.isPatched) return;
+  const { dv } = lab.arena;
+  dv.setUint32(lab.map(load.space, DATA + PAGE) + 16, 345, true);
+  load.context.resumeAll(true);
+  lab.expectCall(load.context, 345);
+  assertEquals([load.context.args.u64(0), load.context.rip], [0x1234, CODE + 71]);
+
+  const data = lab.map(store.space, DATA + PAGE);
+  setReg(store.context, p.R11, 0x5678);
+  setReg(store.context, p.RAX, 346);
+  store.context.resumeAll(true);
+  lab.expectCall(store.context, 346);
+  assertEquals(dv.getUint32(data + 8, true), 0x5678, "r11 as it was before the call");
+  store.context.resumeRet(7);
+  lab.expect(store.context, p.TRAP_EXCEPTION);
+  store.context.fetchRegs();
+  assertEquals(reg(store.context, p.RAX), 7n);
+}
+
+function faultInThunk(lab: Lab): void {
+  const { space, context, isPatched } = stackSite(lab, LOAD_RAX);
+  if (!isPatched) return;
+  context.resumeAll(true);
+  lab.expect(context, p.TRAP_FAULT);
+  assertEquals([context.faultAddr, context.rip], [DATA + PAGE + 16, CODE + 64]);
+  context.fetchRegs();
+  assertEquals(reg(context, p.RIP), BigInt(CODE + 64));
+  lab.arena.dv.setUint32(lab.map(space, DATA + PAGE) + 16, 345, true);
+  context.resumeAll(false);
+  lab.expectCall(context, 345);
 }

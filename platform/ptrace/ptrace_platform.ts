@@ -129,7 +129,7 @@ class PtracePlatform implements Platform, StubOwner {
   }
 
   /** Every call stops its thread: there is nothing to patch. */
-  thunk(_nr: number, _returnAddr: number): number {
+  thunk(_before: number, _returnAddr: number): number {
     return 0;
   }
 

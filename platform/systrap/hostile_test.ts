@@ -11,7 +11,7 @@ import { SIGSEGV } from "../../ffi/abi/signal.ts";
 import { Sigcontext, Ucontext } from "../../ffi/abi/ucontext.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { stubsWithMapping } from "../conformance/host_view.ts";
-import { caller, CODE, DATA, describe, Lab, PAGE, setReg } from "../conformance/lab.ts";
+import { caller, CODE, DATA, describe, Lab, movEax, PAGE, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
 import {
   COMMANDS,
@@ -188,7 +188,7 @@ test("a guest that overwrites its slots hurts only itself", (lab) => {
 test("a thread that does not come with the frame it was asked for is killed", (lab) => {
   const space = lab.space();
   // A patched call has no frame: the thread goes from the fast path into the handler to make one.
-  const thunk = lab.platform.thunk(7, CODE + 7);
+  const thunk = lab.platform.thunk(movEax(7), CODE + 7);
   lab.load(space, new Assembler().jmp(mem(null, thunk)));
   const c = lab.thread(space);
   c.resumeAll(true);

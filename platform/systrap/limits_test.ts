@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Arena } from "../../ffi/mem/arena.ts";
-import { caller, CODE, Lab, PAGE, RX } from "../conformance/lab.ts";
+import { caller, CODE, Lab, movEax, PAGE, RX } from "../conformance/lab.ts";
 import type { Context } from "../platform.ts";
 import { createSystrapPlatform } from "./systrap.ts";
 
@@ -44,24 +44,24 @@ Deno.test("a space has 1,200 threads at once, and they end with it", () =>
 Deno.test("the same call site has one thunk, others have their own", () =>
   withLab((lab) => {
     const { platform } = lab;
-    const first = platform.thunk(39, 0x401007);
-    assertEquals(platform.thunk(39, 0x401007), first);
-    assert(platform.thunk(40, 0x401007) !== first);
-    assert(platform.thunk(39, 0x7f0000001007) !== first);
+    const first = platform.thunk(movEax(39), 0x401007);
+    assertEquals(platform.thunk(movEax(39), 0x401007), first);
+    assert(platform.thunk(movEax(40), 0x401007) !== first);
+    assert(platform.thunk(movEax(39), 0x7f0000001007) !== first);
     assertEquals((first >>> 16) & 0xff, 0x06, "the second half of the site is an invalid opcode");
     const inside = platform.reserved.some(([start, end]) => first >= start && first < end);
     assert(inside, "the table is in a reserved range");
     for (const addr of [0, 6, -1, NaN, platform.maxUserAddress]) {
-      assertEquals(platform.thunk(39, addr), 0);
+      assertEquals(platform.thunk(movEax(39), addr), 0);
     }
   }));
 
 Deno.test("thunks come to an end", () =>
   withLab((lab) => {
     let made = 0;
-    while (lab.platform.thunk(1, 0x10000 + 16 * made) !== 0) made++;
+    while (lab.platform.thunk(movEax(1), 0x10000 + 16 * made) !== 0) made++;
     assertEquals(made, 65536);
-    assert(lab.platform.thunk(1, 0x10000) !== 0, "known ones stay");
+    assert(lab.platform.thunk(movEax(1), 0x10000) !== 0, "known ones stay");
   }));
 
 Deno.test("ranges of the stub cannot be mapped", () =>

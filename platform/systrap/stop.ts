@@ -77,6 +77,12 @@ export function readStop(c: Context, engine: Engine, slotAt: number): number {
     enterPatchedCall(c, control, regs, rip + CALL_BYTES);
     return REPORTED_STOP;
   }
+  // The instruction of a site faulted in its thunk, which had done nothing yet.
+  const site = engine.thunks.siteOf(rip);
+  if (site >= 0) {
+    control.setWord(regs + RIP, site);
+    c.rip = site;
+  }
   readException(c, control, regs, info, signo, code);
   return REPORTED_STOP;
 }

@@ -252,8 +252,8 @@ class SystrapPlatform implements Platform, SpaceOwner {
     this.#files.unregister(file, this.#spaces.values());
   }
 
-  thunk(nr: number, returnAddr: number): number {
-    return this.engine.thunks.get(nr, returnAddr);
+  thunk(before: number, returnAddr: number): number {
+    return this.engine.thunks.get(before, returnAddr);
   }
 
   // Time and death

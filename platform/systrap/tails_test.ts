@@ -26,7 +26,7 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { stubsWithMapping } from "../conformance/host_view.ts";
-import { CODE, describe, Lab, reg, setReg } from "../conformance/lab.ts";
+import { CODE, describe, Lab, movEax, reg, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
 import { SIG_KICK } from "../stub/layout.ts";
 import { createSystrapPlatform } from "./systrap.ts";
@@ -132,7 +132,7 @@ function guestTid(): number {
 
 /** A patched call in a loop; r12 counts rounds, rbp is what the call returned. */
 function start(lab: Lab): p.Context {
-  const entry = lab.platform.thunk(NR, CODE + 7);
+  const entry = lab.platform.thunk(movEax(NR), CODE + 7);
   const code = new Assembler().label("again").db(0xff, 0x24, 0x25).dd(entry);
   code.mov(rbp, 0).inc(r12).jmp("again");
   const space = lab.space();

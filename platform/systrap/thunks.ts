@@ -1,13 +1,13 @@
 /**
- * Thunks: for each patched call site a few instructions that load what `syscall` would have had, then the fast path.
+ * Thunks: for each patched call site the instruction that stood in front of `syscall`, the return address, then the fast path.
  *
- * The site is `jmp [table entry]`; the entry points to the thunk, which knows number and return address. Tables and thunks are shared
+ * The site is `jmp [table entry]`; the entry points to the thunk. Tables and thunks are shared
  * by all stubs of the platform and written here only. A thunk is never changed once its entry is set.
  * Neighbour: `../stub/fast_path.ts`.
  */
 
 import { Assembler } from "../../ffi/asm/assembler.ts";
-import { eax, rcx } from "../../ffi/asm/registers.ts";
+import { rcx } from "../../ffi/asm/registers.ts";
 import {
   MAX_THUNKS,
   STUB_BASE,
@@ -19,14 +19,18 @@ import {
 } from "../stub/layout.ts";
 import type { ControlMemory } from "./control_memory.ts";
 
+/** What a site's jump replaces. */
+const SITE_BYTES = 7;
+
 export class ThunkTable {
   readonly #control: ControlMemory;
   /** Address of the fast path's first instruction. */
   readonly #target: number;
-  #count = 0;
-  /** Table entry by return address, by call number. */
+  /** Table entry by return address, by the instruction in front. */
   readonly #entries = new Map<number, Map<number, number>>();
   readonly #returnAddrs = new Set<number>();
+  /** By index. */
+  readonly #sites: number[] = [];
 
   constructor(control: ControlMemory, target: number) {
     this.#control = control;
@@ -38,16 +42,24 @@ export class ThunkTable {
     return this.#returnAddrs.has(addr);
   }
 
+  /** Address of the site whose thunk begins at `addr`, -1 if there is none. */
+  siteOf(addr: number): number {
+    return this.#sites[(addr - THUNKS) / THUNK_BYTES] ?? -1;
+  }
+
   /** Address of the table entry for a site, 0 when there are no more. */
-  get(nr: number, returnAddr: number): number {
-    if (!Number.isInteger(returnAddr) || returnAddr < 7 || returnAddr >= STUB_BASE) return 0;
-    let byAddr = this.#entries.get(nr);
-    if (byAddr === undefined) this.#entries.set(nr, byAddr = new Map());
+  get(before: number, returnAddr: number): number {
+    if (!Number.isInteger(returnAddr) || returnAddr < SITE_BYTES || returnAddr >= STUB_BASE) {
+      return 0;
+    }
+    let byAddr = this.#entries.get(before);
+    if (byAddr === undefined) this.#entries.set(before, byAddr = new Map());
     const known = byAddr.get(returnAddr);
     if (known !== undefined) return known;
-    if (this.#count === MAX_THUNKS) return 0;
-    const index = this.#count++;
-    this.#write(index, nr, returnAddr);
+    if (this.#sites.length === MAX_THUNKS) return 0;
+    const index = this.#sites.length;
+    this.#sites.push(returnAddr - SITE_BYTES);
+    this.#write(index, before, returnAddr);
     const table = Math.floor(index / THUNKS_IN_TABLE);
     const entry = TABLE_FIRST + table * TABLE_STRIDE + 8 * (index % THUNKS_IN_TABLE);
     byAddr.set(returnAddr, entry);
@@ -55,9 +67,10 @@ export class ThunkTable {
     return entry;
   }
 
-  #write(index: number, nr: number, returnAddr: number): void {
+  #write(index: number, before: number, returnAddr: number): void {
     const address = THUNKS + index * THUNK_BYTES;
-    const a = new Assembler().mov(eax, nr | 0).movabs(rcx, returnAddr);
+    const a = new Assembler().dd(before % 0x100000000).db(Math.floor(before / 0x100000000));
+    a.movabs(rcx, returnAddr);
     const jump = a.length;
     a.db(0xe9).dd(this.#target - (address + jump + 5)); // jmp fast path
     const code = a.assemble();
