@@ -121,8 +121,8 @@ export abstract class TcpSocket extends InetSocket {
     if (peer === null || this.isWriteShut || this.state === I.TCP_CLOSE) return -EPIPE;
     if (io.remaining === 0) return 0;
     if (peer.isGone) {
-      // The segment goes out, and a reset comes back.
-      const n = io.remaining;
+      // What fits goes out, and a reset comes back.
+      const n = Math.min(io.remaining, this.capacity);
       io.advance(n);
       this.reset();
       return n;

@@ -1,4 +1,4 @@
-"""connect(2) to AF_UNSPEC: a TCP socket lets go of its peer."""
+"""How TCP connections end: connect(2) to AF_UNSPEC, and writing to who has closed."""
 
 import errno
 import os
@@ -99,6 +99,17 @@ def who_waits_for_a_full_backlog_can_give_up():
         eq(accepted.getpeername(), clients[0].getsockname())
         clients[-1].setblocking(True)
         eq(outcome(clients[-1].recv, 1) in ("ENOTCONN", "ECONNRESET"), True)
+
+
+@test
+def a_long_write_to_who_has_closed_is_cut_short():
+    for blocking in True, False:
+        a, b = pair()
+        b.close()
+        a.setblocking(blocking)
+        n = a.send(bytes(50 << 20))
+        between(1, n, 49 << 20, "bytes taken")
+        eq(outcome(a.send, b"x"), "EPIPE")
 
 
 run()
