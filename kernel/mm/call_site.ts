@@ -1,9 +1,9 @@
 /**
- * What may stand in front of a `syscall` that is patched: one instruction of five bytes, which the jump replaces together with the
- * call. The thunk executes it in its own place, so it must mean the same everywhere.
+ * What may stand in front of a `syscall` that is patched: an instruction of five bytes, or two of six, which the jump replaces together
+ * with the call. The thunk executes it in its own place, so it must mean the same everywhere.
  *
  * C libraries have `mov eax, nr` there; where one function makes all calls that can be cancelled (glibc from 2.41 on), it fetches
- * the number from the stack. Neighbour: patch.ts. Not here: pages.
+ * the number from the stack; Go's runtime has two moves between registers. Neighbour: patch.ts. Not here: pages.
  */
 
 import { load16, load32, load8 } from "../../ffi/mem/native_memory.ts";
@@ -26,10 +26,11 @@ import {
   RSI,
   RSP,
 } from "../../platform/platform.ts";
+import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
-/** The instruction and `syscall`. */
-export const SITE_BYTES = 7;
+/** The shortest and the longest site. */
+const MIN_BYTES = 7, MAX_BYTES = 8;
 
 const SYSCALL = 0x050f;
 const MOV_EAX = 0xb8;
@@ -40,21 +41,47 @@ const BY_NUMBER: readonly number[] = [
 ];
 const NUMBER_RSP = 4;
 
-/** The five bytes in front of the `syscall` of a site at host address `at`, or -1 if it is none. */
-export function instructionAt(at: number): number {
-  if (load16(at + 5) !== SYSCALL) return -1;
-  return load32(at) + load8(at + 4) * 0x100000000;
+/**
+ * What Go's `Syscall6` is (go1.18 and later): mov r10, rsi; mov rdx, rdi; mov rsi, rcx; mov rdi, rbx; syscall; cmp rax, -4095. It
+ * is known as a whole: nothing jumps to the second of the two moves that are replaced.
+ */
+const GO_BEFORE_LOW = 0x48f28949, GO_BEFORE_HIGH = 0xfa89;
+const GO_MOVES = 0xdf8948 * 0x1000000 + 0xce8948;
+const GO_BEHIND = 0xf0013d48;
+const GO_BEFORE_BYTES = 14, GO_BEHIND_BYTES = 4;
+
+/** Bytes of a site with this in front of its `syscall`. */
+export function siteBytes(before: number): number {
+  return before < 0x10000000000 ? MIN_BYTES : MAX_BYTES;
 }
 
 /**
- * Whether these five bytes are an instruction that a thunk can execute, and did what it does just before the call that `ctx`
- * stopped at: they could also be the end of a longer one. Without `ctx` only `mov eax, nr` is known.
+ * The bytes in front of the `syscall` that ends at `end` in the page at a host address, little-endian: five, or six (2^40 and
+ * more). -1 if there is none.
+ */
+export function instructionAt(page: number, end: number): number {
+  const at = page + end;
+  if (end < MIN_BYTES || end > PAGE_SIZE || load16(at - 2) !== SYSCALL) return -1;
+  if (end >= GO_BEFORE_BYTES && end + GO_BEHIND_BYTES <= PAGE_SIZE && isGo(at)) return GO_MOVES;
+  return load32(at - MIN_BYTES) + load8(at - 3) * 0x100000000;
+}
+
+function isGo(at: number): boolean {
+  return load32(at) === GO_BEHIND && load32(at - 14) === GO_BEFORE_LOW &&
+    load16(at - 10) === GO_BEFORE_HIGH && load32(at - 8) === GO_MOVES % 0x100000000 &&
+    load16(at - 4) === Math.floor(GO_MOVES / 0x100000000);
+}
+
+/**
+ * Whether these bytes are what a thunk can execute, and did what they do just before the call that `ctx` stopped at: they
+ * could also be the end of a longer instruction. Without `ctx` only `mov eax, nr` is known.
  */
 export function isMovable(bytes: number, nr: number, ctx: Context | null, mm: MemoryManager) {
   if (bytes < 0) return false;
   const first = bytes % 0x100;
   if (first === MOV_EAX) return Math.floor(bytes / 0x100) === nr >>> 0;
   if (ctx === null) return false;
+  if (bytes === GO_MOVES) return true;
   if (first >= MOV_EAX && first < MOV_EAX + 8) return isMoveOfConstant(bytes, ctx);
   return isMoveByStack(bytes, ctx, mm);
 }

@@ -1,5 +1,5 @@
 /**
- * Patching of system call sites: seven bytes (call_site.ts) in a private, executable, read-only file mapping become a jump through the platform's table, which posts the call without a signal. What the program computes is the
+ * Patching of system call sites: seven or eight bytes (call_site.ts) in a private, executable, read-only file mapping become a jump through the platform's table, which posts the call without a signal. What the program computes is the
  * same. Debuggers see the original bytes (forced_access.ts), and so do the Sentry's own reads.
  *
  * LIMIT: a site that lies across two pages stays as it is: two pages cannot be replaced at one instant in general.
@@ -7,7 +7,7 @@
 
 import { copy, store16, store32, store8 } from "../../ffi/mem/native_memory.ts";
 import { type Context, PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
-import { instructionAt, isMovable, SITE_BYTES } from "./call_site.ts";
+import { instructionAt, isMovable, siteBytes } from "./call_site.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_FILE, PAGE_PATCHED } from "./pages.ts";
@@ -15,6 +15,7 @@ import { PatchCache } from "./patch_cache.ts";
 import { dropPages, mapFrames } from "./region.ts";
 import type { Vma } from "./vma.ts";
 
+const JUMP_BYTES = 7, INVALID_OPCODE = 0x06;
 /** Sites that were found not to be patchable, by address. */
 const REFUSED = 256;
 
@@ -40,9 +41,8 @@ export function noRefusedSites(): Float64Array {
 }
 
 function tryPatch(mm: MemoryManager, rip: number, nr: number, ctx: Context | null): boolean {
-  const site = rip - SITE_BYTES, page = Math.floor(site / PAGE_SIZE), at = site - page * PAGE_SIZE;
-  if (at < 0 || at + SITE_BYTES > PAGE_SIZE) return false;
-  const vma = mm.vmas.find(site);
+  const last = rip - 1, page = Math.floor(last / PAGE_SIZE), end = rip - page * PAGE_SIZE;
+  const vma = last < 0 ? null : mm.vmas.find(last);
   if (vma === null || !mayPatch(vma)) return false;
   const i = mm.pages.present(page);
   if (i >= 0 && (mm.pages.flags(i) & (PAGE_FILE | PAGE_PATCHED)) === 0) return false;
@@ -50,30 +50,35 @@ function tryPatch(mm: MemoryManager, rip: number, nr: number, ctx: Context | nul
   const file = PatchCache.keyOf(backing), offset = page * PAGE_SIZE - vma.start + vma.offset;
   let entry = patches.find(file, page, offset);
   if (entry !== null && !patches.isCurrent(entry, backing, bounce)) entry = null;
-  if (entry === null || !entry.has(at)) {
+  if (entry === null || !entry.has(end)) {
     const off = frames.alloc(1);
     if (off < 0) return false;
     const host = arena.base + off;
     if (entry !== null) copy(host, mm.hostOf(entry.frame), PAGE_SIZE);
     else backing.readInto(host, offset, Math.min(PAGE_SIZE, backing.size() - offset));
-    const bytes = instructionAt(host + at);
-    const thunk = isMovable(bytes, nr, ctx, mm) ? mm.ctx.platform.thunk(bytes, rip) : 0;
+    const before = instructionAt(host, end);
+    const thunk = isMovable(before, nr, ctx, mm) ? mm.ctx.platform.thunk(before, rip) : 0;
     if (thunk === 0) {
       frames.release(off, 1);
       return false;
     }
-    // jmp [disp32]
-    store16(host + at, 0x24ff);
-    store8(host + at + 2, 0x25);
-    store32(host + at + 3, thunk);
+    writeJump(host + end - siteBytes(before), siteBytes(before), thunk);
     if (entry !== null) patches.replace(entry, off / PAGE_SIZE);
     else entry = patches.add(file, page, offset, off / PAGE_SIZE);
-    entry.sites.push(at, bytes);
+    entry.sites.push(end, before);
   }
   dropPages(mm, page, page + 1);
   mapPatched(mm, vma, page, entry.frame);
   mm.settle();
   return true;
+}
+
+/** `jmp [disp32]`; a byte more is an invalid opcode, like those of the address. */
+function writeJump(at: number, bytes: number, thunk: number): void {
+  store16(at, 0x24ff);
+  store8(at + 2, 0x25);
+  store32(at + 3, thunk);
+  if (bytes > JUMP_BYTES) store8(at + JUMP_BYTES, INVALID_OPCODE);
 }
 
 function mayPatch(vma: Vma): boolean {

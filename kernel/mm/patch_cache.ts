@@ -7,7 +7,7 @@
 
 import { compare, copy } from "../../ffi/mem/native_memory.ts";
 import type { Backing } from "./backing.ts";
-import { instructionAt, SITE_BYTES } from "./call_site.ts";
+import { instructionAt, siteBytes } from "./call_site.ts";
 import { type FrameAllocator, type FrameStore, PAGE_SIZE } from "./frames.ts";
 
 /** LIMIT: pages that are kept (8 MiB); the oldest goes first. */
@@ -20,7 +20,7 @@ export class PatchedPage {
   readonly fileOffset: number;
   /** Arena page. */
   frame: number;
-  /** Offset in the page of each site, and the instruction in front of its `syscall`: pairs. */
+  /** Offset in the page of each site's end, and the instruction in front of its `syscall`: pairs. */
   readonly sites: number[] = [];
 
   constructor(file: string, page: number, fileOffset: number, frame: number) {
@@ -30,8 +30,8 @@ export class PatchedPage {
     this.frame = frame;
   }
 
-  has(siteOffset: number): boolean {
-    for (let i = 0; i < this.sites.length; i += 2) if (this.sites[i] === siteOffset) return true;
+  has(end: number): boolean {
+    for (let i = 0; i < this.sites.length; i += 2) if (this.sites[i] === end) return true;
     return false;
   }
 }
@@ -109,9 +109,9 @@ export class PatchCache {
     const len = Math.min(PAGE_SIZE, backing.size() - entry.fileOffset);
     let same = len > 0 && backing.readInto(bounce, entry.fileOffset, len) === len;
     for (let i = 0; same && i < entry.sites.length; i += 2) {
-      const at = entry.sites[i]!;
-      same = instructionAt(bounce + at) === entry.sites[i + 1];
-      copy(bounce + at, frame + at, SITE_BYTES);
+      const end = entry.sites[i]!, before = entry.sites[i + 1]!, bytes = siteBytes(before);
+      same = instructionAt(bounce, end) === before;
+      copy(bounce + end - bytes, frame + end - bytes, bytes);
     }
     if (same && compare(bounce, frame, len) === 0) return true;
     this.remove(entry);

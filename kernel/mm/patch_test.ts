@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { GuestSimulator } from "../testing/fake_platform.ts";
+import { FakeContext } from "../testing/call_lab.ts";
 import { FrameFileBacking, HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
 import type { Backing } from "./backing.ts";
 import { MemoryManager } from "./memory_manager.ts";
@@ -154,6 +155,31 @@ Deno.test("what is no site of a private read-only file mapping is left alone", (
     assert(lab.ctx.frames.usedBytes <= used);
     lab.platform.thunkAddress = 0;
     assertEquals(patchSite(mm, ADDR + 107, 39), false);
+    mm.destroy();
+  });
+});
+
+Deno.test("the call site of Go's runtime becomes a jump and an invalid opcode", () => {
+  const go = [0x49, 0x89, 0xf2, 0x48, 0x89, 0xfa, 0x48, 0x89, 0xce, 0x48, 0x89, 0xdf, 0x0f, 0x05];
+  const behind = [0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff];
+  forBoth((lab, make) => {
+    const image = code([[500, 39]]);
+    image.set([...go, ...behind], 100);
+    image.set([0x90, ...go.slice(1), ...behind], 200);
+    image.set([...go, 0x90], 300);
+    const mm = lab.newManager(), guest = new GuestSimulator(mm), ctx = new FakeContext(mm.space);
+    map(mm, make(image));
+    assertEquals(patchSite(mm, ADDR + 114, 0, null), false, "without registers");
+    mm.refusedSites.fill(0);
+    assertEquals(patchSite(mm, ADDR + 114, 0, ctx), true);
+    assertEquals(bytesAt(guest, ADDR + 100, 6), go.slice(0, 6));
+    assertEquals(bytesAt(guest, ADDR + 106, 8), [...JUMP, 0x06]);
+    for (const at of [214, 314]) assertEquals(patchSite(mm, ADDR + at, 0, ctx), false);
+    assertEquals(patchSite(mm, ADDR + 507, 39, ctx), true);
+    assertEquals(bytesAt(guest, ADDR + 106, 8), [...JUMP, 0x06]);
+    const seen = new Uint8Array(8);
+    assertEquals(mm.readForced(seen, 0, ADDR + 106, 8), 8);
+    assertEquals([...seen], go.slice(6));
     mm.destroy();
   });
 });

@@ -23,6 +23,7 @@ export function testPatching(define: Define): void {
   define("a jump to the old syscall instruction of a patched site", middle);
   define("a patched site and an interrupt storm", patchedStorm);
   define("patched sites that fetch the number from the stack, or store to it", byStack);
+  define("a patched site behind two moves of registers", twoMoves);
   define("an instruction that faults in a thunk faults at its site", faultInThunk);
   define("a patched site keeps FPU state and loads all registers", patchedLoad);
 }
@@ -34,8 +35,9 @@ function patch(
   code: number,
   site: number,
   before: number,
+  bytes = SITE_BYTES,
 ): boolean {
-  const returnAddr = CODE + site + SITE_BYTES;
+  const returnAddr = CODE + site + bytes;
   const thunk = lab.platform.thunk(before, returnAddr);
   if (thunk === 0) return false;
   assert(thunk > 0 && thunk < 2 ** 31, "an absolute address that sign extension keeps");
@@ -231,4 +233,29 @@ function faultInThunk(lab: Lab): void {
   lab.arena.dv.setUint32(lab.map(space, DATA + PAGE) + 16, 345, true);
   context.resumeAll(false);
   lab.expectCall(context, 345);
+}
+
+/** mov rsi, rcx; mov rdi, rbx: three bytes each. */
+const TWO_MOVES = 0xdf_8948 * 0x1000000 + 0xce_8948;
+
+function twoMoves(lab: Lab): void {
+  const space = lab.space(), code = lab.load(space, new Assembler().zero(72).ud2());
+  if (!patch(lab, space, code, 64, TWO_MOVES, 8)) return;
+  lab.arena.dv.setUint8(code + 71, 0x06);
+  const c = lab.thread(space, CODE + 64);
+  setReg(c, p.RAX, 347);
+  setReg(c, p.RCX, 1);
+  setReg(c, p.RBX, 2);
+  c.resumeAll(true);
+  lab.expectCall(c, 347);
+  assertEquals([c.args.u64(0), c.args.u64(1), c.rip], [2, 1, CODE + 72]);
+  c.resumeRet(348);
+  lab.expect(c, p.TRAP_EXCEPTION);
+  c.fetchRegs();
+  assertEquals([reg(c, p.RAX), reg(c, p.RIP)], [348n, BigInt(CODE + 72)]);
+  setReg(c, p.RIP, CODE + 70); // where the `syscall` was
+  setReg(c, p.RDI, 5);
+  c.resumeAll(false);
+  lab.expectCall(c, 348);
+  assertEquals([c.args.u64(0), c.rip], [5, CODE + 72]);
 }

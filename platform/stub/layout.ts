@@ -34,12 +34,12 @@ export const STUB_END = STUB_BASE + 0x10000000;
 export const TASK_SIZE = 0x7ffffffff000;
 
 /**
- * Windows in low memory that hold the pointers for `jmp [disp32]`. Bits 16 to 23 of their addresses are 06,
- * an invalid opcode: a thread that stands between the two halves of a patched site stops there.
+ * Windows in low memory that hold the pointers for `jmp [disp32]`. The two high bytes of their addresses are invalid
+ * opcodes: a thread that stands at, or jumps to, the `syscall` that a jump replaced stops there.
  */
-export const TABLE_COUNT = 8;
-export const TABLE_FIRST = 0x78060000;
-export const TABLE_STRIDE = 0x01000000;
+export const TABLES: readonly number[] = [0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27]
+  .map((byte) => 0x60000000 + byte * 0x10000);
+export const TABLE_COUNT = TABLES.length;
 export const TABLE_BYTES = 0x10000;
 export const THUNKS_IN_TABLE = TABLE_BYTES / 8;
 /** LIMIT: patched call sites (number and address) of one platform. */

@@ -82,9 +82,7 @@ import {
   STUB_BASE,
   STUB_END,
   TABLE_BYTES,
-  TABLE_COUNT,
-  TABLE_FIRST,
-  TABLE_STRIDE,
+  TABLES,
   TASK_SIZE,
   THUNKS,
   THUNKS_BYTES,
@@ -202,10 +200,9 @@ function emitSetup(a: Assembler, shared: SharedOffsets): void {
   unmap(STACK_LOW, TASK_SIZE);
   map(GLOBAL, PAGE, PROT_READ | PROT_WRITE, shared.global);
   map(THUNKS, THUNKS_BYTES, PROT_READ | PROT_EXEC, shared.thunks);
-  for (let i = 0; i < TABLE_COUNT; i++) {
-    const address = TABLE_FIRST + i * TABLE_STRIDE;
-    map(address, TABLE_BYTES, PROT_READ, shared.tables + i * TABLE_BYTES);
-  }
+  TABLES.forEach((address, i) =>
+    map(address, TABLE_BYTES, PROT_READ, shared.tables + i * TABLE_BYTES)
+  );
   a.mov(rsp, at(SCRATCH + SECRET)).mov(rbp, at(SCRATCH + SECRET + 8));
   a.mov(edi, SECCOMP_SET_MODE_FILTER).mov(esi, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
   a.lea(rdx, at(SCRATCH + PROGRAM)).mov(eax, SYS_seccomp).syscall();

@@ -20,7 +20,7 @@ import {
   SCRATCH,
   SLOTS,
   STUB_BASE,
-  TABLE_FIRST,
+  TABLES,
   TEXT,
   TEXT_BYTES,
   THUNKS,
@@ -143,7 +143,7 @@ test("the secret is in no memory of a stub", (lab) => {
 test("memory of the stub that is not the guest's can be written by nobody there", (lab) => {
   const c = lab.run(new Assembler().label("again").mov(mem(rdi), 1, 1).mov(eax, 1).syscall());
   lab.expect(c, p.TRAP_FAULT);
-  for (const address of [TEXT, GLOBAL, COMMANDS, COMMANDS + 8192, THUNKS, TABLE_FIRST, SCRATCH]) {
+  for (const address of [TEXT, GLOBAL, COMMANDS, COMMANDS + 8192, THUNKS, TABLES[0]!, SCRATCH]) {
     c.fetchRegs();
     setReg(c, p.RDI, address);
     setReg(c, p.RIP, CODE);

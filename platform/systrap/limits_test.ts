@@ -48,7 +48,7 @@ Deno.test("the same call site has one thunk, others have their own", () =>
     assertEquals(platform.thunk(movEax(39), 0x401007), first);
     assert(platform.thunk(movEax(40), 0x401007) !== first);
     assert(platform.thunk(movEax(39), 0x7f0000001007) !== first);
-    assertEquals((first >>> 16) & 0xff, 0x06, "the second half of the site is an invalid opcode");
+    assertEquals((first >>> 16) & 0xff, 0x06, "an invalid opcode");
     const inside = platform.reserved.some(([start, end]) => first >= start && first < end);
     assert(inside, "the table is in a reserved range");
     for (const addr of [0, 6, -1, NaN, platform.maxUserAddress]) {

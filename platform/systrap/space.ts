@@ -37,8 +37,7 @@ import {
   STUB_BASE,
   TABLE_BYTES,
   TABLE_COUNT,
-  TABLE_FIRST,
-  TABLE_STRIDE,
+  TABLES,
 } from "../stub/layout.ts";
 import { CommandRing } from "./command_ring.ts";
 import { SystrapContext } from "./context.ts";
@@ -410,9 +409,8 @@ function checkRange(addr: number, len: number): void {
   const end = addr + len;
   const isSound = addr >= 0 && len > 0 && end <= STUB_BASE && addr % PAGE === 0 && len % PAGE === 0;
   if (!isSound) throw new RangeError(`no guest range: 0x${addr.toString(16)} + ${len}`);
-  if (end <= TABLE_FIRST || addr >= TABLE_FIRST + TABLE_COUNT * TABLE_STRIDE) return;
-  for (let i = 0; i < TABLE_COUNT; i++) {
-    const table = TABLE_FIRST + i * TABLE_STRIDE;
+  if (end <= TABLES[0]! || addr >= TABLES[TABLE_COUNT - 1]! + TABLE_BYTES) return;
+  for (const table of TABLES) {
     if (addr < table + TABLE_BYTES && end > table) {
       throw new RangeError(`guest range over the jump tables: 0x${addr.toString(16)} + ${len}`);
     }

@@ -25,9 +25,7 @@ import {
   SLOT_HEADER,
   STUB_BASE,
   TABLE_BYTES,
-  TABLE_COUNT,
-  TABLE_FIRST,
-  TABLE_STRIDE,
+  TABLES,
 } from "../stub/layout.ts";
 import type { SystrapContext } from "./context.ts";
 import { ControlMemory, SHARED_OFFSETS } from "./control_memory.ts";
@@ -91,10 +89,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
 
   constructor(arena: Arena, options: SystrapOptions) {
     this.#poolSize = options.poolSize ?? 2;
-    this.reserved = Array.from({ length: TABLE_COUNT }, (_, i) => {
-      const start = TABLE_FIRST + i * TABLE_STRIDE;
-      return [start, start + TABLE_BYTES] as const;
-    });
+    this.reserved = TABLES.map((start) => [start, start + TABLE_BYTES] as const);
     if (!hasFsGsBase()) throw new Error("systrap: this host does not let programs use wrfsbase");
     const slotBytes = slotSize(minSignalStackBytes());
     this.#control = new ControlMemory(slotBytes);

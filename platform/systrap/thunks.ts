@@ -11,16 +11,16 @@ import { rcx } from "../../ffi/asm/registers.ts";
 import {
   MAX_THUNKS,
   STUB_BASE,
-  TABLE_FIRST,
-  TABLE_STRIDE,
+  TABLES,
   THUNK_BYTES,
   THUNKS,
   THUNKS_IN_TABLE,
 } from "../stub/layout.ts";
 import type { ControlMemory } from "./control_memory.ts";
 
-/** What a site's jump replaces. */
-const SITE_BYTES = 7;
+/** From this number on there are six bytes in front of the `syscall`. */
+const SIX_BYTES = 2 ** 40;
+const MAX_SITE_BYTES = 8;
 
 export class ThunkTable {
   readonly #control: ControlMemory;
@@ -49,7 +49,7 @@ export class ThunkTable {
 
   /** Address of the table entry for a site, 0 when there are no more. */
   get(before: number, returnAddr: number): number {
-    if (!Number.isInteger(returnAddr) || returnAddr < SITE_BYTES || returnAddr >= STUB_BASE) {
+    if (!Number.isInteger(returnAddr) || returnAddr < MAX_SITE_BYTES || returnAddr >= STUB_BASE) {
       return 0;
     }
     let byAddr = this.#entries.get(before);
@@ -58,10 +58,10 @@ export class ThunkTable {
     if (known !== undefined) return known;
     if (this.#sites.length === MAX_THUNKS) return 0;
     const index = this.#sites.length;
-    this.#sites.push(returnAddr - SITE_BYTES);
+    this.#sites.push(returnAddr - (before < SIX_BYTES ? 7 : 8));
     this.#write(index, before, returnAddr);
     const table = Math.floor(index / THUNKS_IN_TABLE);
-    const entry = TABLE_FIRST + table * TABLE_STRIDE + 8 * (index % THUNKS_IN_TABLE);
+    const entry = TABLES[table]! + 8 * (index % THUNKS_IN_TABLE);
     byAddr.set(returnAddr, entry);
     this.#returnAddrs.add(returnAddr);
     return entry;
@@ -69,7 +69,10 @@ export class ThunkTable {
 
   #write(index: number, before: number, returnAddr: number): void {
     const address = THUNKS + index * THUNK_BYTES;
-    const a = new Assembler().dd(before % 0x100000000).db(Math.floor(before / 0x100000000));
+    const a = new Assembler().dd(before % 0x100000000);
+    const rest = Math.floor(before / 0x100000000);
+    if (before < SIX_BYTES) a.db(rest);
+    else a.db(rest % 0x100, rest >>> 8);
     a.movabs(rcx, returnAddr);
     const jump = a.length;
     a.db(0xe9).dd(this.#target - (address + jump + 5)); // jmp fast path
