@@ -5,7 +5,7 @@
 
 import { EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from "../../ffi/abi/errno.ts";
 import { O_WRONLY } from "../../ffi/abi/fcntl.ts";
-import { IN_ATTRIB, IN_MODIFY } from "../../ffi/abi/inotify.ts";
+import { IN_ACCESS, IN_ATTRIB, IN_MODIFY } from "../../ffi/abi/inotify.ts";
 import { S_ISGID, UTIME_NOW, UTIME_OMIT } from "../../ffi/abi/stat.ts";
 import {
   MAY_WRITE,
@@ -81,7 +81,7 @@ export function chownPath(caller: Caller, path: Path, uid: number, gid: number):
   r = inode.setattr(change, cred);
   if (r < 0) return r;
   if (isRegular(inode)) inode.removexattr("security.capability");
-  notify(path.dentry, IN_ATTRIB);
+  notifyChange(path, change.valid);
   return 0;
 }
 
@@ -187,8 +187,18 @@ export function setTimes(caller: Caller, path: Path, times: FileTimes | null): n
     change.mtimeNsec = t.mtimeNsec;
   }
   r = inode.setattr(change, cred);
-  if (r === 0) notify(path.dentry, IN_ATTRIB);
+  if (r === 0) notifyChange(path, change.valid);
   return r;
+}
+
+/** What watches hear of changed attributes (fsnotify_change): one time alone is as good as the access itself. */
+function notifyChange(path: Path, valid: number): void {
+  const times = valid & (ATTR_ATIME | ATTR_MTIME);
+  let mask = (valid & (ATTR_UID | ATTR_GID | ATTR_MODE)) !== 0 ? IN_ATTRIB : 0;
+  if (times === ATTR_ATIME) mask |= IN_ACCESS;
+  else if (times === ATTR_MTIME) mask |= IN_MODIFY;
+  else if (times !== 0) mask |= IN_ATTRIB;
+  if (mask !== 0) notify(path.dentry, mask);
 }
 
 /** The same by path: chmod, fchmodat(2). */

@@ -42,7 +42,7 @@ import {
   RESOLVE_NO_SYMLINKS,
   RESOLVE_NO_XDEV,
 } from "../../ffi/abi/fcntl.ts";
-import { IN_CREATE } from "../../ffi/abi/inotify.ts";
+import { IN_CREATE, IN_MODIFY } from "../../ffi/abi/inotify.ts";
 import { MS_NODEV } from "../../ffi/abi/mount.ts";
 import {
   S_IFBLK,
@@ -71,7 +71,7 @@ import { finishNew, newMode } from "./create.ts";
 import { Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import { breakLeases } from "./leases.ts";
-import { notifyEntry, notifyOpen } from "./notify.ts";
+import { notifyEntry, notifyFile, notifyOpen } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 import { PathFile } from "./path_file.ts";
 import {
@@ -282,6 +282,7 @@ function openFound(
     file.drop();
     return t;
   }
+  notifyFile(file, IN_MODIFY);
   return file;
 }
 

@@ -319,4 +319,39 @@ def inotify_events():
     gives(-EINVAL, NR.inotify_add_watch, fd, b".", 0)
 
 
+@test
+def inotify_events_of_changes():
+    fd = sc(NR.inotify_init1, os.O_NONBLOCK)
+    open("f", "w").close()
+    works(NR.inotify_add_watch, fd, b"f", 0xFFF)
+
+    def events():
+        try:
+            raw = os.read(fd, 8192)
+        except BlockingIOError:
+            return []
+        return [struct.unpack_from("<iI", raw, at)[1] for at in range(0, len(raw), 16)]
+
+    def set_times(atime, mtime):
+        times = struct.pack("qqqq", 5, atime, 5, mtime)
+        works(NR.utimensat, -100, b"f", times, 0)
+    now, omit = (1 << 30) - 1, (1 << 30) - 2
+    f = os.open("f", os.O_RDWR | os.O_TRUNC)
+    eq(sorted(events()), [0x2, 0x20])  # their order changed in Linux 6.8
+    os.ftruncate(f, 0)
+    os.truncate("f", 10)
+    os.fchmod(f, 0o600)
+    os.fchown(f, -1, -1)
+    eq(events(), [0x2, 0x4])
+    os.chown("f", os.getuid(), -1)
+    set_times(5, 5)
+    eq(events(), [0x4])
+    set_times(now, now)
+    set_times(now, omit)
+    set_times(5, omit)
+    set_times(omit, 5)
+    set_times(omit, omit)
+    eq(events(), [0x4, 0x1, 0x2])
+
+
 run()
