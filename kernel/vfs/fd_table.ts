@@ -217,6 +217,8 @@ export class FdTable {
   private closeFile(file: OpenFile): number {
     const locks = file.inode.locks;
     if (locks !== null) locks.releaseOwner(this);
+    const watches = file.path?.dentry.inode?.watches;
+    if (watches) watches.onFdClose(file, this);
     const result = file.onFdClose(this);
     file.drop();
     return result;

@@ -1,6 +1,6 @@
 /**
  * Where the VFS tells that something happened to a file, for inotify(7). While nobody watches, a call costs two
- * loads. Who watches is `kernel/fs/anonfd`'s affair: it puts an InodeWatches on the inode.
+ * loads. Who watches is the affair of watch_list.ts: it puts an InodeWatches on the inode.
  *
  * Events of reads and writes are told by the syscall layer (`notifyFile`), all others by operations here.
  */
@@ -21,6 +21,9 @@ export abstract class InodeWatches {
    * name is gone already (IN_EXCL_UNLINK).
    */
   abstract notify(mask: number, cookie: number, name: string | null, isUnlinked: boolean): void;
+
+  /** `file` was closed at an fd of the table `owner`. */
+  onFdClose(_file: OpenFile, _owner: object): void {}
 }
 
 /** An event of a directory's entry `name` (created, deleted, moved): only the directory's watches. */

@@ -1,6 +1,5 @@
 /**
- * inotify(7): a queue of events, and watches on inodes. The VFS tells what happens through `InodeWatches`
- * (vfs/notify.ts). A watch does not keep its inode: it ends with IN_DELETE_SELF and IN_IGNORED.
+ * inotify(7): a queue of events, and watches on inodes (vfs/watch_list.ts). A watch does not keep its inode: it ends with IN_DELETE_SELF and IN_IGNORED.
  */
 
 import { EAGAIN, EEXIST, EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
@@ -8,13 +7,11 @@ import { O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { FIONREAD } from "../../../ffi/abi/ioctl.ts";
 import {
   IN_ALL_EVENTS,
-  IN_DELETE_SELF,
   IN_EXCL_UNLINK,
   IN_IGNORED,
   IN_ISDIR,
   IN_MASK_ADD,
   IN_MASK_CREATE,
-  IN_MOVE_SELF,
   IN_ONESHOT,
   IN_Q_OVERFLOW,
   IN_UNMOUNT,
@@ -24,8 +21,8 @@ import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { InodeWatches } from "../../vfs/notify.ts";
 import { OpenFile, POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
+import { Watch, watchesOf } from "../../vfs/watch_list.ts";
 import { anonFs } from "./anon_inode.ts";
 
 /** LIMIT: /proc/sys/fs/inotify/max_queued_events. */
@@ -66,45 +63,30 @@ class Event {
   }
 }
 
-class Watch {
+class InotifyWatch extends Watch {
   readonly file: InotifyFile;
   readonly wd: number;
-  readonly inode: Inode;
-  /** Events, and IN_EXCL_UNLINK, IN_ONESHOT. */
-  mask: number;
 
+  /** `mask`: events, and IN_EXCL_UNLINK, IN_ONESHOT. */
   constructor(file: InotifyFile, wd: number, inode: Inode, mask: number) {
+    super(inode, mask);
     this.file = file;
     this.wd = wd;
-    this.inode = inode;
-    this.mask = mask;
-  }
-}
-
-/** All watches of one inode. */
-class WatchList extends InodeWatches {
-  readonly watches: Watch[] = [];
-
-  override notify(mask: number, cookie: number, name: string | null, isUnlinked: boolean): void {
-    if ((mask & (IN_DELETE_SELF | IN_MOVE_SELF)) !== 0) mask &= ~IN_ISDIR;
-    for (const watch of [...this.watches]) {
-      if ((watch.mask & mask & IN_ALL_EVENTS) === 0) continue;
-      if (isUnlinked && name !== null && (watch.mask & IN_EXCL_UNLINK) !== 0) continue;
-      watch.file.push(new Event(watch.wd, mask >>> 0, cookie, name));
-      if ((watch.mask & IN_ONESHOT) !== 0) watch.file.end(watch);
-    }
-    if ((mask & IN_DELETE_SELF) !== 0) this.endAll();
   }
 
-  private endAll(): void {
-    for (const watch of [...this.watches]) watch.file.end(watch);
+  override onEvent(mask: number, cookie: number, name: string | null): void {
+    this.file.push(new Event(this.wd, mask, cookie, name));
+    if ((this.mask & IN_ONESHOT) !== 0) this.end();
+  }
+  override end(): void {
+    this.file.end(this);
   }
 }
 
 export class InotifyFile extends OpenFile {
   private events: Event[] = [];
   private bytes: number = 0;
-  private readonly watches: Map<number, Watch> = new Map();
+  private readonly watches: Map<number, InotifyWatch> = new Map();
   private lastWd: number = 0;
   private readonly queue: WaitQueue = new WaitQueue();
 
@@ -122,19 +104,17 @@ export class InotifyFile extends OpenFile {
 
   /** inotify_add_watch(2): the watch descriptor; -EEXIST (IN_MASK_CREATE), -ENOSPC. */
   watch(inode: Inode, mask: number): number {
-    const list = inode.watches instanceof WatchList ? inode.watches : new WatchList();
     const kept = (mask & (IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT)) | IN_UNMOUNT;
-    const old = list.watches.find((w) => w.file === this);
-    if (old !== undefined) {
+    const old = [...watchesOf(inode)].find((w) => w instanceof InotifyWatch && w.file === this);
+    if (old instanceof InotifyWatch) {
       if ((mask & IN_MASK_CREATE) !== 0) return -EEXIST;
       old.mask = (mask & IN_MASK_ADD) !== 0 ? old.mask | kept : kept;
       return old.wd;
     }
     if (this.watches.size >= MAX_WATCHES) return -ENOSPC;
-    const watch = new Watch(this, ++this.lastWd, inode, kept);
+    const watch = new InotifyWatch(this, ++this.lastWd, inode, kept);
     this.watches.set(watch.wd, watch);
-    list.watches.push(watch);
-    inode.watches = list;
+    watch.attach();
     return watch.wd;
   }
 
@@ -147,9 +127,9 @@ export class InotifyFile extends OpenFile {
   }
 
   /** A watch is over: IN_IGNORED is its last event. */
-  end(watch: Watch): void {
+  end(watch: InotifyWatch): void {
     if (!this.watches.delete(watch.wd)) return;
-    detach(watch);
+    watch.detach();
     this.push(new Event(watch.wd, IN_IGNORED, 0, null));
   }
 
@@ -210,18 +190,9 @@ export class InotifyFile extends OpenFile {
   }
 
   protected override release(): void {
-    for (const watch of this.watches.values()) detach(watch);
+    for (const watch of this.watches.values()) watch.detach();
     this.watches.clear();
   }
-}
-
-/** Out of the inode's list; the last one leaves no list behind. */
-function detach(watch: Watch): void {
-  const list = watch.inode.watches;
-  if (!(list instanceof WatchList)) return;
-  const at = list.watches.indexOf(watch);
-  if (at >= 0) list.watches.splice(at, 1);
-  if (list.watches.length === 0) watch.inode.watches = null;
 }
 
 /** The event as bytes in `buffer`: its size. */

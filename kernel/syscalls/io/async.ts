@@ -115,8 +115,8 @@ function codeOf(bits: number): number {
   return bits & POLLPRI ? POLL_PRI : POLL_HUP;
 }
 
-/** The holder of a lease on `file` is told that somebody wants to open it (POLL_MSG). */
-export function signalLease(kernel: Kernel, file: OpenFile, fd: number): void {
+/** The owner of `file` gets a message (POLL_MSG): a lease is being broken, something happened in a directory. */
+export function signalMessage(kernel: Kernel, file: OpenFile, fd: number): void {
   const { owner } = file;
   if (owner instanceof FileOwner && owner.id !== 0) signal(kernel, owner, POLLMSG, fd);
 }

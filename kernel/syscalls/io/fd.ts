@@ -26,6 +26,7 @@ import {
   F_GETOWN_EX,
   F_GETPIPE_SZ,
   F_GETSIG,
+  F_NOTIFY,
   F_OFD_GETLK,
   F_OFD_SETLK,
   F_OFD_SETLKW,
@@ -66,6 +67,7 @@ import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { setAsync } from "./async.ts";
+import { notifyOfDirectory } from "./dnotify.ts";
 import { changeLease, leaseOf } from "./lease.ts";
 import { getLock, setLock } from "./locks.ts";
 import { getOwner, getOwnerEx, setOwner, setOwnerEx, setSignal, signalOf } from "./owner.ts";
@@ -162,6 +164,8 @@ function control(t: Task, file: OpenFile, command: number, a: SyscallArgs): numb
       return changeLease(t, file, arg, a.i32(0));
     case F_GETLEASE:
       return leaseOf(file);
+    case F_NOTIFY:
+      return notifyOfDirectory(t, file, arg, a.i32(0));
     case F_SETPIPE_SZ:
       return file instanceof PipeFile ? file.pipe.resize(a.u64(2)) : -EBADF;
     case F_GETPIPE_SZ:

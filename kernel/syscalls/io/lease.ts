@@ -5,7 +5,7 @@ import type { Kernel } from "../../task/kernel_services.ts";
 import type { Task } from "../../task/task.ts";
 import { type LeaseHolder, setLease } from "../../vfs/leases.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
-import { signalLease } from "./async.ts";
+import { signalMessage } from "./async.ts";
 import { dropOwner, ownerByDefault } from "./owner.ts";
 
 /** Whoever F_SETOWN names gets SIGIO. */
@@ -19,7 +19,7 @@ class SignalledHolder implements LeaseHolder {
   }
 
   onBreak(file: OpenFile): void {
-    signalLease(this.kernel, file, this.fd);
+    signalMessage(this.kernel, file, this.fd);
   }
 }
 

@@ -36,7 +36,7 @@ export const rows: readonly Row[] = [
   row("dup3", fd.sysDup3, "fd fd hex"),
   row("fcntl", fd.sysFcntl, "fd fcntl hex", {
     support: "partial",
-    note: "no leases (F_SETLEASE), no directory signals (F_NOTIFY), no write hints",
+    note: "no write hints (F_SET_RW_HINT)",
   }),
   row("ioctl", fd.sysIoctl, "fd ioctl hex"),
   row("lseek", fd.sysLseek, "fd off whence"),

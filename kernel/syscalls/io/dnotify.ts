@@ -1,0 +1,99 @@
+/** F_NOTIFY of fcntl(2): a signal when something happens in a directory. The watches: vfs/watch_list.ts. */
+
+import { ENOTDIR } from "../../../ffi/abi/errno.ts";
+import {
+  DN_ACCESS,
+  DN_ATTRIB,
+  DN_CREATE,
+  DN_DELETE,
+  DN_MODIFY,
+  DN_MULTISHOT,
+  DN_RENAME,
+  F_OWNER_PID,
+} from "../../../ffi/abi/fcntl.ts";
+import {
+  IN_ACCESS,
+  IN_ATTRIB,
+  IN_CREATE,
+  IN_DELETE,
+  IN_ISDIR,
+  IN_MODIFY,
+  IN_MOVED_FROM,
+  IN_MOVED_TO,
+} from "../../../ffi/abi/inotify.ts";
+import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
+import type { Kernel } from "../../task/kernel_services.ts";
+import type { Task } from "../../task/task.ts";
+import type { FdTable } from "../../vfs/fd_table.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { Watch, watchesOf } from "../../vfs/watch_list.ts";
+import { signalMessage } from "./async.ts";
+import { ownerByDefault } from "./owner.ts";
+
+/** DN_* and the events that it stands for. A rename is told where the name was. */
+const EVENTS: readonly (readonly [number, number])[] = [
+  [DN_ACCESS, IN_ACCESS],
+  [DN_MODIFY, IN_MODIFY],
+  [DN_CREATE, IN_CREATE | IN_MOVED_TO],
+  [DN_DELETE, IN_DELETE | IN_MOVED_FROM],
+  [DN_RENAME, IN_MOVED_FROM],
+  [DN_ATTRIB, IN_ATTRIB],
+];
+
+class DirectorySignal extends Watch {
+  readonly file: OpenFile;
+  readonly files: FdTable;
+  /** As siginfo shows it. */
+  fd: number;
+  isRepeated: boolean = false;
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel, inode: Inode, file: OpenFile, files: FdTable, fd: number) {
+    super(inode, 0);
+    this.kernel = kernel;
+    this.file = file;
+    this.files = files;
+    this.fd = fd;
+  }
+
+  override onEvent(mask: number, _cookie: number, name: string | null): void {
+    // Not of the directory's own name.
+    if (name === null && (mask & IN_ISDIR) === 0) return;
+    signalMessage(this.kernel, this.file, this.fd);
+    if (!this.isRepeated) this.detach();
+  }
+  override end(): void {
+    this.detach();
+  }
+  override onFdClose(file: OpenFile, owner: object): void {
+    if (file === this.file && owner === this.files) this.detach();
+  }
+}
+
+/** F_NOTIFY by way of `fd`. Events add up; none, and there is no signal any more. */
+export function notifyOfDirectory(t: Task, file: OpenFile, wanted: number, fd: number): number {
+  const inode = file.path?.dentry.inode ?? file.inode;
+  const old = find(t, inode, file);
+  if ((wanted & ~DN_MULTISHOT) === 0) {
+    old?.detach();
+    return 0;
+  }
+  if ((inode.mode & S_IFMT) !== S_IFDIR) return -ENOTDIR;
+  const watch = old ?? new DirectorySignal(t.kernel, inode, file, t.files, fd);
+  watch.fd = fd;
+  for (const [flag, events] of EVENTS) if ((wanted & flag) !== 0) watch.mask |= events;
+  if ((wanted & DN_MULTISHOT) !== 0) watch.isRepeated = true;
+  if (old === null) watch.attach();
+  ownerByDefault(t, file, F_OWNER_PID, t.pid);
+  return 0;
+}
+
+function find(t: Task, inode: Inode, file: OpenFile): DirectorySignal | null {
+  for (const watch of watchesOf(inode)) {
+    const isOurs = watch instanceof DirectorySignal && watch.file === file &&
+      watch.files === t.files;
+    if (isOurs) return watch;
+  }
+  return null;
+}

@@ -1,0 +1,75 @@
+/**
+ * The watches of an inode: of inotify(7), and of F_NOTIFY of fcntl(2). What each does with an event is its own affair;
+ * here is which of them an event concerns. Told by notify.ts.
+ */
+
+import {
+  IN_ALL_EVENTS,
+  IN_DELETE_SELF,
+  IN_EXCL_UNLINK,
+  IN_ISDIR,
+  IN_MOVE_SELF,
+} from "../../ffi/abi/inotify.ts";
+import type { Inode } from "./inode.ts";
+import { InodeWatches } from "./notify.ts";
+import type { OpenFile } from "./open_file.ts";
+
+export abstract class Watch {
+  readonly inode: Inode;
+  /** IN_* that it is about, and IN_EXCL_UNLINK. */
+  mask: number;
+
+  constructor(inode: Inode, mask: number) {
+    this.inode = inode;
+    this.mask = mask;
+  }
+
+  /** One event of the mask, as InodeWatches.notify has it. */
+  abstract onEvent(mask: number, cookie: number, name: string | null): void;
+  /** The inode is gone. */
+  abstract end(): void;
+  /** `file` was closed at an fd of the table `owner`. */
+  onFdClose(_file: OpenFile, _owner: object): void {}
+
+  /** From now on it hears of events. */
+  attach(): void {
+    const { inode } = this;
+    const list = inode.watches instanceof WatchList ? inode.watches : new WatchList();
+    list.watches.push(this);
+    inode.watches = list;
+  }
+
+  /** No more; the last one leaves no list behind. */
+  detach(): void {
+    const list = this.inode.watches;
+    if (!(list instanceof WatchList)) return;
+    const at = list.watches.indexOf(this);
+    if (at >= 0) list.watches.splice(at, 1);
+    if (list.watches.length === 0) this.inode.watches = null;
+  }
+}
+
+/** The watches of an inode; do not keep. */
+export function watchesOf(inode: Inode): readonly Watch[] {
+  return inode.watches instanceof WatchList ? inode.watches.watches : NONE;
+}
+const NONE: readonly Watch[] = [];
+
+class WatchList extends InodeWatches {
+  readonly watches: Watch[] = [];
+
+  override notify(mask: number, cookie: number, name: string | null, isUnlinked: boolean): void {
+    if ((mask & (IN_DELETE_SELF | IN_MOVE_SELF)) !== 0) mask &= ~IN_ISDIR;
+    for (const watch of [...this.watches]) {
+      if ((watch.mask & mask & IN_ALL_EVENTS) === 0) continue;
+      if (isUnlinked && name !== null && (watch.mask & IN_EXCL_UNLINK) !== 0) continue;
+      watch.onEvent(mask >>> 0, cookie, name);
+    }
+    if ((mask & IN_DELETE_SELF) === 0) return;
+    for (const watch of [...this.watches]) watch.end();
+  }
+
+  override onFdClose(file: OpenFile, owner: object): void {
+    for (const watch of [...this.watches]) watch.onFdClose(file, owner);
+  }
+}
