@@ -24,16 +24,18 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def isolate():
-    """Own empty places; False if this user may not."""
+    """Those of the places that are this command's alone and empty now: none if this user may not."""
     if libc.unshare(CLONE_NEWNS) != 0:
-        return False
+        return set()
     if libc.mount(b"none", b"/", None, ctypes.c_ulong(MS_PRIVATE_REC), None) != 0:
-        return False
-    here = os.path.realpath(__file__)
+        return set()
+    here, own = os.path.realpath(__file__), set()
     for place in PLACES:
+        # What is tested may be in one of them.
         if os.path.isdir(place) and not here.startswith(place + "/"):
-            libc.mount(b"tmpfs", place.encode(), b"tmpfs", ctypes.c_ulong(0), b"mode=1777")
-    return True
+            if libc.mount(b"tmpfs", place.encode(), b"tmpfs", ctypes.c_ulong(0), b"mode=1777") == 0:
+                own.add(place)
+    return own
 
 
 def files():
@@ -42,7 +44,7 @@ def files():
     for place in PLACES:
         for directory, dirs, names in os.walk(place):
             for name in dirs + names:
-                if is_own or name.startswith(("dvisor", "deno", ".dvisor")):
+                if place in own_places or name.startswith(("dvisor", "deno", ".dvisor")):
                     found.add(os.path.join(directory, name))
     return found
 
@@ -75,7 +77,7 @@ def children():
 
 report = os.path.abspath(sys.argv[1])
 report_fd = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-is_own = isolate()
+own_places = isolate()
 libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 files_before, mounts_before = files(), mounts()
 child = subprocess.Popen(sys.argv[2:])

@@ -15,11 +15,19 @@ class Sigaction(ctypes.Structure):
 
 
 def action(signo, fn, flags=0):
-    """Calls fn(signo, siginfo address, ucontext address) in the handler itself."""
+    """
+    Calls fn(signo, siginfo address, ucontext address) in the handler itself: for signals that a thread causes, since
+    one that comes at any moment may find the interpreter's own lock half taken.
+    """
     h = _HANDLER(fn)
     _kept.append(h)
+    action_at(signo, ctypes.cast(h, ctypes.c_void_p).value, flags)
+
+
+def action_at(signo, address, flags=0):
+    """The handler is machine code."""
     act = Sigaction()
-    act.handler = ctypes.cast(h, ctypes.c_void_p).value
+    act.handler = address
     act.flags = flags | SA_SIGINFO
     if libc.sigaction(signo, ctypes.byref(act), None) != 0:
         raise OSError(ctypes.get_errno(), "sigaction")
