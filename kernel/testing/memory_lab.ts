@@ -1,6 +1,7 @@
 /** A sandbox's memory for unit tests: arena, fake platform and host, backings of both kinds. */
 
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
+import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { copy, copyFromBuffer, fill } from "../../ffi/mem/native_memory.ts";
 import { close, ftruncate, memfdCreate, pread } from "../../ffi/sys/files.ts";
@@ -64,7 +65,7 @@ export class HostFileBacking extends Backing {
 
   constructor(lab: Lab<Platform>, content: Uint8Array<ArrayBuffer>) {
     super();
-    this.hostFd = memfdCreate("test-file", 0);
+    this.hostFd = memfdCreate("test-file", MFD_CLOEXEC);
     this.bytes = content.length;
     ftruncate(this.hostFd, content.length);
     for (let at = 0; at < content.length; at += 65536) {
