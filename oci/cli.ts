@@ -13,7 +13,8 @@ import { DOCTOR_HELP, SYSCALLS_HELP } from "./commands/kernel_help.ts";
 import type { Verb } from "./commands/command.ts";
 import { runCommand } from "./run_command.ts";
 import { EXIT_USAGE, usageError } from "./user_error.ts";
-import { OCI_VERSION, VERSION } from "./version.ts";
+import { type Globals, type SplitCommandLine, splitCommandLine } from "./globals.ts";
+import { COMMIT, OCI_VERSION, VERSION } from "./version.ts";
 
 /** Every verb, in the order in which help shows them. */
 export const VERBS: Readonly<Record<string, Verb>> = {
@@ -32,22 +33,47 @@ export const VERBS: Readonly<Record<string, Verb>> = {
 };
 
 function inKernelPart(): never {
-  throw new Error("the entry did not choose the kernel part");
+  throw usageError("this verb takes no options in front of it");
 }
 
 /** Runs a command line. @returns the exit code */
 export async function main(args: readonly string[]): Promise<number> {
-  const [name, ...rest] = args;
-  if (name === "--version") {
-    console.log(`dvisor version ${VERSION}\nspec: ${OCI_VERSION}`);
+  let line: SplitCommandLine;
+  try {
+    line = splitCommandLine(args);
+  } catch (error) {
+    return await runCommand({ help: "", run: () => raise(error) }, []);
+  }
+  const { globals, verb, rest, asks } = line;
+  if (asks === "version") {
+    console.log(`dvisor version ${VERSION}\ncommit: ${COMMIT}\nspec: ${OCI_VERSION}`);
     return 0;
   }
-  if (name === undefined) {
+  const known = asks === "help" ? "help" : verb;
+  if (known === undefined) {
     console.error("dvisor: no verb given; try: dvisor help");
     return EXIT_USAGE;
   }
-  const known = name === "--help" || name === "-h" ? "help" : name;
-  return await runCommand({ help: "", run: () => findVerb(known).command.run(rest) }, rest);
+  const run = () => runVerb(known, rest, globals);
+  return await runCommand({ help: "", run }, rest, globals);
+}
+
+/** `VERB --help` shows the verb's help, as clients ask whether there is one. */
+function runVerb(
+  name: string,
+  rest: readonly string[],
+  globals: Globals,
+): number | Promise<number> {
+  const { command } = findVerb(name);
+  if (name !== "help" && rest.length === 1 && (rest[0] === "--help" || rest[0] === "-h")) {
+    console.log(command.help);
+    return 0;
+  }
+  return command.run(rest, globals);
+}
+
+function raise(error: unknown): never {
+  throw error;
 }
 
 function findVerb(name: string): Verb {

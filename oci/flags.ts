@@ -13,6 +13,11 @@ export interface FlagNames {
   /** Options with a value that may be given several times. */
   readonly lists?: readonly string[];
   readonly booleans?: readonly string[];
+  /**
+   * Options as Go programs take them, which the clients of OCI runtimes are: one hyphen will do, and a boolean may have a
+   * value. The names of options with one letter, by that letter.
+   */
+  readonly go?: Readonly<Record<string, string>>;
 }
 
 export class Flags {
@@ -80,8 +85,39 @@ function optionCount(args: readonly string[], names: FlagNames): number {
   return i;
 }
 
+const TRUE = ["1", "t", "T", "true", "TRUE", "True"];
+const FALSE = ["0", "f", "F", "false", "FALSE", "False"];
+
+/** The same options as `--name`; booleans that are false are left out. Words behind the options stay as they are. */
+function fromGoStyle(args: readonly string[], names: FlagNames): string[] {
+  const short = names.go ?? {};
+  const withValue = new Set([...names.strings ?? [], ...names.lists ?? []]);
+  const booleans = new Set(names.booleans ?? []);
+  const out: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? "";
+    const match = /^--?([^-=][^=]*)(=.*)?$/s.exec(arg);
+    if (match === null) return [...out, ...args.slice(i)];
+    const written = match[1] ?? "", value = match[2] ?? "";
+    const name = Object.hasOwn(short, written) ? short[written] ?? written : written;
+    if (booleans.has(name) && value !== "") {
+      const said = value.slice(1);
+      if (TRUE.includes(said)) out.push(`--${name}`);
+      else if (!FALSE.includes(said)) {
+        throw usageError(`--${name} is "${said}", expected true or false`);
+      }
+    } else if (withValue.has(name) && value === "") {
+      const next = args[++i];
+      if (next === undefined) throw usageError(`--${name} needs a value`);
+      out.push(`--${name}=${next}`);
+    } else out.push(withValue.has(name) || booleans.has(name) ? `--${name}${value}` : arg);
+  }
+  return out;
+}
+
 /** Reads `args`. Throws a usage error. */
-export function readFlags(args: readonly string[], names: FlagNames): Flags {
+export function readFlags(given: readonly string[], names: FlagNames): Flags {
+  const args = names.go === undefined ? given : fromGoStyle(given, names);
   const count = optionCount(args, names);
   const rest = args.slice(args[count] === "--" ? count + 1 : count);
   const strings = [...names.strings ?? []], lists = [...names.lists ?? []];

@@ -52,3 +52,18 @@ Deno.test("verbs without arguments refuse them", () => {
   refuseRest(readFlags(["--rw"], NAMES));
   assertThrows(() => refuseRest(readFlags(["x"], NAMES)), UserError, `unexpected argument "x"`);
 });
+
+Deno.test("Go's style: one hyphen, short names, booleans with a value", () => {
+  const names = { ...NAMES, go: { e: "env", r: "root" } };
+  const flags = readFlags(["-rw", "-e", "A=-1", "-root", "-", "--env=B", "x", "-rw=no"], names);
+  assertEquals([flags.has("rw"), flags.list("env"), flags.string("root")], [true, [
+    "A=-1",
+    "B",
+  ], "-"]);
+  assertEquals(flags.rest, ["x", "-rw=no"]);
+  assertEquals(readFlags(["--rw=false", "--", "-e"], names).has("rw"), false);
+  assertEquals(readFlags(["--rw=false", "--", "-e"], names).rest, ["-e"]);
+  assertThrows(() => readFlags(["--rw=maybe"], names), UserError, "expected true or false");
+  assertThrows(() => readFlags(["-bogus"], names), UserError, "there is no option -bogus");
+  assertThrows(() => readFlags(["-e"], names), UserError, "--env needs a value");
+});

@@ -24,6 +24,7 @@ declare global {
 /** Verbs of the kernel part. */
 const KERNEL_VERBS: readonly string[] = ["boot", "syscalls", "doctor"];
 
+/** @param verb the first argument: nothing stands in front of the kernel part's verbs */
 export function partFor(verb: string | undefined): PartName {
   return verb !== undefined && KERNEL_VERBS.includes(verb) ? "kernel" : "command";
 }

@@ -1,13 +1,20 @@
-/** Runs a verb and turns what it throws into one line and an exit code. */
+/** Runs a verb and turns what it throws into one line, on stderr and in the client's log, and an exit code. */
 
 import type { Command } from "./commands/command.ts";
+import { type Globals, noGlobals } from "./globals.ts";
+import { writeLog } from "./log_file.ts";
 import { EXIT_FAILURE, explain, UserError } from "./user_error.ts";
 
 /** @returns the exit code */
-export async function runCommand(command: Command, args: readonly string[]): Promise<number> {
+export async function runCommand(
+  command: Command,
+  args: readonly string[],
+  globals: Globals = noGlobals(),
+): Promise<number> {
   try {
-    return await command.run(args);
+    return await command.run(args, globals);
   } catch (error) {
+    writeLog(globals, "error", explain(error));
     if (error instanceof UserError) {
       console.error(`dvisor: ${explain(error)}`);
       return error.exitCode;

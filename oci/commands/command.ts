@@ -1,14 +1,17 @@
 /** What every verb is: its help text and what it does. */
 
+import type { Globals } from "../globals.ts";
+
 export interface Command {
   /** The help text: usage line, options, exit codes. */
   readonly help: string;
   /**
    * @param args behind the verb
+   * @param globals what stood in front of it
    * @returns the exit code
    * @throws UserError
    */
-  run(args: readonly string[]): number | Promise<number>;
+  run(args: readonly string[], globals: Globals): number | Promise<number>;
 }
 
 export interface Verb {

@@ -1,0 +1,124 @@
+/**
+ * Options in front of the verb: those of runc, and dvisor's own about sandboxes, so that a client's configuration of its
+ * runtime's arguments can hold them.
+ */
+
+import { type Flags, readFlags } from "./flags.ts";
+import { defaultRoot } from "./state/root_dir.ts";
+import { StateStore } from "./state/store.ts";
+import { usageError } from "./user_error.ts";
+
+export const NETWORKS = ["auto", "none", "host", "loopback"] as const;
+export type NetworkMode = typeof NETWORKS[number];
+export const OVERLAYS = ["none", "memory", "file"] as const;
+export type OverlayMode = typeof OVERLAYS[number];
+
+const NAMES = {
+  strings: [
+    "root",
+    "log",
+    "log-format",
+    "rootless",
+    "criu",
+    "platform",
+    "debug-log",
+    "network",
+    "overlay",
+    "host-uds",
+  ],
+  booleans: ["debug", "systemd-cgroup", "strace", "require-sandbox"],
+  go: {},
+} as const;
+
+export const GLOBALS_HELP =
+  `  --root DIR          where containers are kept; the default is /run/dvisor, or
+                      $XDG_RUNTIME_DIR/dvisor for other users than root
+  --log FILE          write messages to FILE too
+  --log-format F      text or json
+  --debug             say more
+  --systemd-cgroup    let systemd make cgroups
+  --rootless X        true, false or auto
+  --platform NAME, --strace, --debug-log FILE, --network MODE, --overlay MODE, --host-uds MODE,
+  --require-sandbox   about the sandbox: see the verbs`;
+
+/** What stands in front of the verb. */
+export class Globals {
+  readonly #flags: Flags;
+
+  constructor(flags: Flags) {
+    this.#flags = flags;
+    this.logFormat;
+    this.rootless;
+  }
+
+  /** @throws UserError if there is no place for containers */
+  get store(): StateStore {
+    return new StateStore(this.root);
+  }
+  get root(): string {
+    return this.#flags.string("root") || defaultRoot(this.rootless);
+  }
+  get log(): string | null {
+    return this.#flags.string("log") || null;
+  }
+  get logFormat(): "text" | "json" {
+    return this.#flags.choice("log-format", ["text", "json"]);
+  }
+  get debug(): boolean {
+    return this.#flags.has("debug");
+  }
+  get systemdCgroup(): boolean {
+    return this.#flags.has("systemd-cgroup");
+  }
+  get rootless(): boolean | "auto" {
+    const text = this.#flags.choice("rootless", ["auto", "true", "false"]);
+    return text === "auto" ? text : text === "true";
+  }
+  /** One of dvisor's own options; null if it was not given. */
+  string(name: "platform" | "debug-log" | "network" | "overlay" | "host-uds"): string | null {
+    return this.#flags.string(name);
+  }
+  has(name: "strace" | "require-sandbox"): boolean {
+    return this.#flags.has(name);
+  }
+}
+
+export interface SplitCommandLine {
+  readonly globals: Globals;
+  /** The verb; undefined if there is none. */
+  readonly verb: string | undefined;
+  readonly rest: readonly string[];
+  /** `--version` or `--help` in place of a verb. */
+  readonly asks: "version" | "help" | null;
+}
+
+/** @throws UserError */
+export function splitCommandLine(args: readonly string[]): SplitCommandLine {
+  const flags = readFlags(args, {
+    ...NAMES,
+    booleans: [...NAMES.booleans, "version", "help"],
+    go: { v: "version", h: "help" },
+  });
+  const [verb, ...rest] = flags.rest;
+  const asks = flags.has("version") ? "version" : flags.has("help") ? "help" : null;
+  return { globals: new Globals(flags), verb, rest, asks };
+}
+
+/** Without options. */
+export function noGlobals(): Globals {
+  return new Globals(readFlags([], NAMES));
+}
+
+/** One of dvisor's options with its choices, from the verb or from in front of it. */
+export function choose<T extends string>(
+  name: string,
+  value: string | null,
+  choices: readonly [T, ...T[]],
+): T {
+  if (value === null) return choices[0];
+  const found = choices.find((c) => c === value);
+  if (found === undefined) {
+    throw usageError(`--${name} is "${value}", expected ${choices.join(", ")}`);
+  }
+  return found;
+}

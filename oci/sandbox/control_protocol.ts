@@ -1,0 +1,92 @@
+/**
+ * What commands ask of a running sandbox, over the control socket in its state directory: one connection, one request,
+ * one answer, as JSON in packets, with descriptors beside. Both ends are this program, of the same version.
+ *
+ * Neighbours: control_server.ts answers, oci/state/control_client.ts asks. control.ts is the other socket, between a
+ * process of the sandbox and whoever waits for its end.
+ */
+
+import type { BootSpec, ProcessSpec } from "./boot_spec.ts";
+
+/** LIMIT: bytes of a packet; longer requests come in a memfd. */
+export const PACKET_MAX = 65536;
+
+/** What a further container is made of: the boot spec of its own, less what is the sandbox's. */
+export type ContainerSpec = BootSpec;
+
+export type Request =
+  /** Lets the first process of a created container run. */
+  | { readonly op: "start"; readonly id: string }
+  /** `all`: for every process of the container, else for its first one. */
+  | { readonly op: "signal"; readonly id: string; readonly signo: number; readonly all: boolean }
+  /** Descriptors: stdin, stdout, stderr, and the sandbox's end of the control pair of whoever waits. */
+  | {
+    readonly op: "exec";
+    readonly id: string;
+    readonly process: ProcessSpec;
+    readonly ignorePaused: boolean;
+  }
+  /** Descriptors: the Gofer's socket, stdin, stdout, stderr, and the end of the control pair. */
+  | { readonly op: "createContainer"; readonly id: string; readonly spec: ContainerSpec }
+  | { readonly op: "ps"; readonly id: string }
+  | { readonly op: "pause"; readonly id: string }
+  | { readonly op: "resume"; readonly id: string }
+  | { readonly op: "stats"; readonly id: string }
+  | { readonly op: "debug"; readonly id: string }
+  | { readonly op: "state"; readonly id: string }
+  /** Ends a container, at once. */
+  | { readonly op: "destroy"; readonly id: string };
+
+/** A request whose JSON is in the first descriptor: too long for a packet. */
+export interface RequestInMemfd {
+  readonly op: "memfd";
+  readonly bytes: number;
+}
+
+/** A process of the guest. */
+export interface ProcessInfo {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly uid: number;
+  readonly threads: number;
+  /** CPU time, ms. */
+  readonly cpuMs: number;
+  /** Since its start, ms. */
+  readonly ageMs: number;
+  readonly tty: string;
+  readonly command: string;
+}
+
+export interface Answers {
+  readonly start: { readonly pid: number };
+  readonly signal: Record<never, never>;
+  /** `pid` in the container. */
+  readonly exec: { readonly pid: number };
+  readonly createContainer: Record<never, never>;
+  readonly ps: { readonly processes: readonly ProcessInfo[] };
+  readonly pause: Record<never, never>;
+  readonly resume: Record<never, never>;
+  readonly stats: { readonly stats: ContainerStats };
+  readonly debug: { readonly text: string };
+  readonly state: { readonly status: "created" | "running" | "paused" | "stopped" };
+  readonly destroy: Record<never, never>;
+}
+
+/** What the kernel of the sandbox has counted. */
+export interface ContainerStats {
+  readonly processes: number;
+  readonly threads: number;
+  /** CPU time of the guest, ns. */
+  readonly cpuNs: number;
+  /** Bytes of guest memory in use by the whole sandbox. */
+  readonly memoryBytes: number;
+  /** Calls served by the whole sandbox. */
+  readonly syscalls: number;
+}
+
+export type Op = keyof Answers;
+
+export type Answer<O extends Op> =
+  | ({ readonly ok: true } & Answers[O])
+  /** `code`: the exit code that says so. */
+  | { readonly ok: false; readonly message: string; readonly code: number };

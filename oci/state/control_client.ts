@@ -1,0 +1,112 @@
+/**
+ * Asks a running sandbox for something: sandbox/control_protocol.ts. One connection a request; waits for the answer.
+ */
+
+import { ECONNREFUSED, ENOENT } from "../../ffi/abi/errno.ts";
+import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, SockaddrUn } from "../../ffi/abi/socket.ts";
+import { SYS_bind, SYS_connect, SYS_listen, SYS_socket } from "../../ffi/abi/syscall_numbers.ts";
+import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
+import { check, errnoName } from "../../ffi/sys/errors.ts";
+import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
+import { close, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import {
+  type Answer,
+  type Answers,
+  type Op,
+  PACKET_MAX,
+  type Request,
+} from "../sandbox/control_protocol.ts";
+import { UserError } from "../user_error.ts";
+import type { ContainerDir } from "./store.ts";
+
+const BACKLOG = 128;
+
+/** A socket address for a path in scratch area 0: its length. */
+export function putUnixAddress(path: string): number {
+  const at = scratch.areaOffset(0), bytes = new TextEncoder().encode(path);
+  if (bytes.length > 107) throw new UserError(`${path} is too long for a socket's name`);
+  scratch.u8.fill(0, at, at + SockaddrUn.size);
+  scratch.dv.setUint16(at + SockaddrUn.at.family, AF_UNIX, true);
+  scratch.u8.set(bytes, at + SockaddrUn.at.path);
+  return SockaddrUn.at.path + bytes.length + 1;
+}
+
+/** The sandbox's socket, listening; the boot process gets the descriptor. @throws SyscallError */
+export function listenForControl(dir: ContainerDir): number {
+  const fd = check(syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), "socket");
+  dir.withSocketPath((path) => {
+    const length = putUnixAddress(path);
+    check(syscall(SYS_bind, fd, scratch.area(0), length), `bind ${path}`);
+  });
+  check(syscall(SYS_listen, fd, BACKLOG), "listen");
+  return fd;
+}
+
+/** A connection, or why there is none. */
+function connect(dir: ContainerDir): number {
+  const fd = check(syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), "socket");
+  const r = dir.withSocketPath((path) => {
+    const length = putUnixAddress(path);
+    return syscall(SYS_connect, fd, scratch.area(0), length);
+  });
+  if (r >= 0) return fd;
+  close(fd);
+  return r;
+}
+
+/**
+ * @param dir of the container whose sandbox is asked
+ * @param fds go along; they stay open here
+ * @throws UserError with the sandbox's own message, or that it is not running
+ */
+export function ask<R extends Request>(
+  dir: ContainerDir,
+  request: R,
+  fds: readonly number[] = [],
+): Answers[R["op"]] {
+  const sock = connect(dir);
+  if (sock === -ENOENT || sock === -ECONNREFUSED) throw notRunning();
+  if (sock < 0) throw new UserError(`cannot reach the sandbox: ${errnoName(sock)}`);
+  try {
+    send(sock, request, fds);
+    return receive<R["op"]>(sock);
+  } finally {
+    close(sock);
+  }
+}
+
+function notRunning(): UserError {
+  return new UserError("container not running: its sandbox has ended");
+}
+
+function send(sock: number, request: Request, fds: readonly number[]): void {
+  let text = JSON.stringify(request), memfd = -1;
+  const bytes = bufferOf(text);
+  if (bytes.length > PACKET_MAX) {
+    memfd = check(memfdCreate("dvisor-request", MFD_CLOEXEC), "memfd_create");
+    check(pwrite(memfd, addressOf(bytes), bytes.length, 0), "write the request");
+    text = JSON.stringify({ op: "memfd", bytes: bytes.length });
+  }
+  const r = sendFds(sock, bufferOf(text), memfd < 0 ? fds : [memfd, ...fds]);
+  if (memfd >= 0) close(memfd);
+  if (r < 0) throw notRunning();
+}
+
+function bufferOf(text: string): Uint8Array<ArrayBuffer> {
+  const encoded = new TextEncoder().encode(text);
+  const bytes = allocBuffer(encoded.length);
+  bytes.set(encoded);
+  return bytes;
+}
+
+function receive<O extends Op>(sock: number): Answers[O] {
+  const buffer = allocBuffer(4 * PACKET_MAX);
+  const r = recvFds(sock, buffer);
+  if (typeof r === "number" || r.len === 0) throw notRunning();
+  for (const fd of r.fds) close(fd);
+  const answer: Answer<O> = JSON.parse(new TextDecoder().decode(buffer.subarray(0, r.len)));
+  if (!answer.ok) throw new UserError(answer.message, answer.code);
+  return answer;
+}

@@ -1,0 +1,88 @@
+/**
+ * What is kept of a container between two commands: `state.json` in its directory. Plain JSON, one version.
+ *
+ * Not here: where it is kept (store.ts), whether the processes in it still live (liveness.ts).
+ */
+
+import { UserError } from "../user_error.ts";
+
+/** Of the file's shape; another one is refused. */
+export const RECORD_VERSION = 1;
+
+/** What JSON can hold. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [name: string]: Json };
+
+/** OCI's words for it, and `paused` of runc. */
+export type Status = "creating" | "created" | "running" | "paused" | "stopped";
+
+/** A process that may have ended, and its number gone to another one. */
+export interface ProcessId {
+  /** 0: none. */
+  readonly pid: number;
+  /** Clock ticks after boot: field 22 of /proc/PID/stat. */
+  readonly start: number;
+}
+
+export const NO_PROCESS: ProcessId = { pid: 0, start: 0 };
+
+export interface ContainerRecord {
+  readonly version: number;
+  readonly id: string;
+  readonly ociVersion: string;
+  /** Absolute host paths. */
+  readonly bundle: string;
+  readonly rootfs: string;
+  /** RFC 3339. */
+  readonly created: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Name of the user who made it. */
+  readonly owner: string;
+  /** As last written; liveness.ts corrects it. */
+  readonly status: Status;
+  /** The command that is making it, while `creating`. */
+  readonly creator: ProcessId;
+  /** Stands for the first process of the container; its pid is what clients know. */
+  readonly init: ProcessId;
+  /** The container in whose sandbox this one lives: its own id for the first one. */
+  readonly sandboxId: string;
+  readonly sentry: ProcessId;
+  readonly gofer: ProcessId;
+  /** What oci/cgroup needs to find it again; null: none. */
+  readonly cgroup: Json;
+  /** `hooks` of config.json, as it was at create; null: none. */
+  readonly hooks: Json;
+  readonly terminal: boolean;
+  /** Inode numbers of the host namespaces that stand for the container's, by type ("pid", "net", "ipc"). */
+  readonly namespaces: Readonly<Record<string, number>>;
+  /** Host path of the report that a broken kernel leaves; "" if there is none. */
+  readonly crashReport: string;
+}
+
+export function serializeRecord(record: ContainerRecord): string {
+  return `${JSON.stringify(record)}\n`;
+}
+
+/** @throws UserError for what this version did not write */
+export function parseRecord(path: string, text: string): ContainerRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${path} is damaged`, undefined, error);
+  }
+  if (!isRecord(value)) throw new UserError(`${path} was not written by this version of dvisor`);
+  return value;
+}
+
+/** The file is written by this program alone, in one piece: the version tells the rest. */
+function isRecord(value: unknown): value is ContainerRecord {
+  return typeof value === "object" && value !== null && "version" in value &&
+    value.version === RECORD_VERSION && "id" in value && typeof value.id === "string" &&
+    "init" in value && typeof value.init === "object";
+}

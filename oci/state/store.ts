@@ -1,0 +1,239 @@
+/**
+ * The containers of a host: a directory each under one root, with `state.json`, `lock`, and for the first container of a
+ * sandbox `control.sock`.
+ *
+ * A record is replaced by rename, so that a reader sees an old or a new one and never half; whoever changes something
+ * holds the lock. A command can be killed between any two instructions: what it leaves is told by the record's status
+ * and the processes in it (liveness.ts). Not here: what the processes do.
+ */
+
+import { join } from "@std/path";
+import { EINTR, EWOULDBLOCK } from "../../ffi/abi/errno.ts";
+import {
+  AT_FDCWD,
+  LOCK_EX,
+  LOCK_NB,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_PATH,
+  O_RDWR,
+} from "../../ffi/abi/fcntl.ts";
+import { SYS_flock } from "../../ffi/abi/syscall_numbers.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { close, openat } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { UserError } from "../user_error.ts";
+import { type ContainerRecord, parseRecord, serializeRecord } from "./record.ts";
+
+const STATE = "state.json";
+const LOCK = "lock";
+const SOCKET = "control.sock";
+/** LIMIT: characters of an id. */
+const ID_MAX = 1024;
+
+/** As runc has it: letters, digits, and . _ + - @throws UserError */
+export function checkId(id: string): string {
+  if (!/^[\w+.-]+$/.test(id) || id.length > ID_MAX || id === "." || id === "..") {
+    throw new UserError(`invalid container ID "${id}": it may have letters, digits, and . _ + -`);
+  }
+  return id;
+}
+
+/** One container's directory. */
+export class ContainerDir {
+  readonly id: string;
+  readonly path: string;
+
+  constructor(root: string, id: string) {
+    this.id = id;
+    this.path = join(root, id);
+  }
+
+  get exists(): boolean {
+    return isDirectory(this.path);
+  }
+
+  /** null if there is none: never written, or removed. @throws UserError for a damaged one */
+  read(): ContainerRecord | null {
+    const path = join(this.path, STATE);
+    try {
+      return parseRecord(path, Deno.readTextFileSync(path));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+        return null;
+      }
+      if (error instanceof UserError) throw error;
+      throw new UserError(`cannot read ${path}`, undefined, error);
+    }
+  }
+
+  /** Replaces the record. @throws UserError */
+  write(record: ContainerRecord): void {
+    const path = join(this.path, STATE), temporary = `${path}.${Deno.pid}`;
+    try {
+      Deno.writeTextFileSync(temporary, serializeRecord(record), { mode: 0o600 });
+      Deno.renameSync(temporary, path);
+    } catch (error) {
+      throw new UserError(`cannot write ${path}`, undefined, error);
+    }
+  }
+
+  /** Writes it again with some members changed: the new record. @throws UserError if there is none */
+  update(change: Partial<ContainerRecord>): ContainerRecord {
+    const record = this.read();
+    if (record === null) throw doesNotExist(this.id);
+    const changed = { ...record, ...change };
+    this.write(changed);
+    return changed;
+  }
+
+  /**
+   * Waits for the right to change this container; it ends with this process, or by `close` of the descriptor.
+   *
+   * @returns a descriptor, or null if the container is gone
+   */
+  lock(): Lock | null {
+    for (;;) {
+      const fd = openat(AT_FDCWD, join(this.path, LOCK), O_RDWR | O_CREAT | O_CLOEXEC, 0o600);
+      if (fd < 0) return null;
+      while (syscall(SYS_flock, fd, LOCK_EX) === -EINTR);
+      // Whoever had it may have removed all of it meanwhile.
+      if (isSameFile(fd, join(this.path, LOCK))) return new Lock(fd);
+      close(fd);
+    }
+  }
+
+  /** The same without waiting: "busy" if somebody has it. */
+  tryLock(): Lock | "busy" | null {
+    const fd = openat(AT_FDCWD, join(this.path, LOCK), O_RDWR | O_CREAT | O_CLOEXEC, 0o600);
+    if (fd < 0) return null;
+    const r = syscall(SYS_flock, fd, LOCK_EX | LOCK_NB);
+    if (r >= 0) return new Lock(fd);
+    close(fd);
+    return r === -EWOULDBLOCK ? "busy" : null;
+  }
+
+  /**
+   * The socket's name in a form that is always short enough for a socket address: through a descriptor of the directory.
+   */
+  withSocketPath<T>(use: (path: string) => T): T {
+    const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    const dir = check(openat(AT_FDCWD, this.path, flags), `open ${this.path}`);
+    try {
+      return use(`/proc/self/fd/${dir}/${SOCKET}`);
+    } finally {
+      close(dir);
+    }
+  }
+
+  /** Removes everything; no error if it is gone. The record goes first: what is left then is nobody's. */
+  remove(): void {
+    for (const name of [STATE, SOCKET]) ignoreMissing(() => Deno.removeSync(join(this.path, name)));
+    ignoreMissing(() => Deno.removeSync(this.path, { recursive: true }));
+  }
+}
+
+/** The right to change a container. */
+export class Lock {
+  readonly #fd: number;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  release(): void {
+    close(this.#fd);
+  }
+}
+
+export class StateStore {
+  /** Host path. */
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** Where a container is or would be. @throws UserError for an id that cannot be one */
+  dir(id: string): ContainerDir {
+    return new ContainerDir(this.root, checkId(id));
+  }
+
+  /** Makes the directory of a new container. @throws UserError if there is one */
+  create(id: string): ContainerDir {
+    const dir = this.dir(id);
+    try {
+      Deno.mkdirSync(this.root, { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(dir.path, { mode: 0o700 });
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) {
+        throw new UserError("container with given ID already exists");
+      }
+      throw new UserError(`cannot make ${dir.path}`, undefined, error);
+    }
+    return dir;
+  }
+
+  /** @throws UserError if there is no such container */
+  load(id: string): { readonly dir: ContainerDir; readonly record: ContainerRecord } {
+    const dir = this.dir(id), record = dir.read();
+    if (record === null) throw doesNotExist(id);
+    return { dir, record };
+  }
+
+  /** Every record that can be read, by id. */
+  list(): ContainerRecord[] {
+    const records: ContainerRecord[] = [];
+    for (const id of this.ids()) {
+      try {
+        const record = new ContainerDir(this.root, id).read();
+        if (record !== null) records.push(record);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+      }
+    }
+    return records;
+  }
+
+  /** Names of all containers, of half-made ones too. */
+  ids(): string[] {
+    try {
+      return [...Deno.readDirSync(this.root)].filter((e) => e.isDirectory).map((e) => e.name)
+        .sort();
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw new UserError(`cannot read ${this.root}`, undefined, error);
+    }
+  }
+}
+
+/** Clients look for these words. */
+export function doesNotExist(id: string): UserError {
+  return new UserError(`container "${id}" does not exist: container does not exist`);
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+function isSameFile(fd: number, path: string): boolean {
+  try {
+    const here = Deno.statSync(`/proc/self/fd/${fd}`), there = Deno.statSync(path);
+    return here.ino === there.ino && here.dev === there.dev;
+  } catch {
+    return false;
+  }
+}
+
+function ignoreMissing(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

@@ -1,0 +1,124 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { UserError } from "../user_error.ts";
+import { endProcess, isAlive, parseStat, processId, statusOf } from "./liveness.ts";
+import { type ContainerRecord, NO_PROCESS, parseRecord, RECORD_VERSION } from "./record.ts";
+import { StateStore } from "./store.ts";
+
+function recordOf(id: string, change: Partial<ContainerRecord> = {}): ContainerRecord {
+  return {
+    version: RECORD_VERSION,
+    id,
+    ociVersion: "1.2.0",
+    bundle: "/b",
+    rootfs: "/b/rootfs",
+    created: "2024-01-02T03:04:05Z",
+    annotations: {},
+    owner: "root",
+    status: "created",
+    creator: NO_PROCESS,
+    init: NO_PROCESS,
+    sandboxId: id,
+    sentry: NO_PROCESS,
+    gofer: NO_PROCESS,
+    cgroup: null,
+    hooks: null,
+    terminal: false,
+    namespaces: {},
+    crashReport: "",
+    ...change,
+  };
+}
+
+function withStore(fn: (store: StateStore) => void): void {
+  const root = Deno.makeTempDirSync({ prefix: "dvisor-store-" });
+  try {
+    fn(new StateStore(`${root}/not/yet`));
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
+}
+
+Deno.test("a container is made once, found, changed and removed", () => {
+  withStore((store) => {
+    assertEquals(store.list(), []);
+    const dir = store.create("c1");
+    assertThrows(() => store.create("c1"), UserError, "already exists");
+    assertThrows(() => store.load("c1"), UserError, "does not exist");
+    dir.write(recordOf("c1"));
+    assertEquals(store.load("c1").record.bundle, "/b");
+    assertEquals(dir.update({ status: "running" }).status, "running");
+    assertEquals(store.list().map((r) => r.status), ["running"]);
+    assertEquals(Deno.statSync(dir.path).mode! & 0o777, 0o700);
+    dir.remove();
+    dir.remove();
+    assertEquals([dir.exists, store.ids()], [false, []]);
+  });
+});
+
+Deno.test("ids are names, not paths", () => {
+  withStore((store) => {
+    for (const id of ["", ".", "..", "a/b", "a b", "a\0", "é", "x".repeat(1025)]) {
+      assertThrows(() => store.dir(id), UserError, "invalid container ID");
+    }
+    store.dir("A-z_0.9+");
+  });
+});
+
+Deno.test("a lock is had by one, and by nobody when the container goes meanwhile", () => {
+  withStore((store) => {
+    const dir = store.create("c");
+    const lock = dir.lock();
+    assertEquals(dir.tryLock(), "busy");
+    lock?.release();
+    const again = dir.tryLock();
+    assert(again !== null && again !== "busy");
+    dir.remove();
+    again.release();
+    assertEquals(dir.lock(), null);
+  });
+});
+
+Deno.test("damaged and foreign records are errors, and do not keep others from being listed", () => {
+  withStore((store) => {
+    store.create("good").write(recordOf("good"));
+    Deno.writeTextFileSync(`${store.create("bad").path}/state.json`, "{");
+    Deno.writeTextFileSync(`${store.create("old").path}/state.json`, `{"version":0,"id":"old"}`);
+    assertEquals(store.list().map((r) => r.id), ["good"]);
+    assertThrows(() => store.load("bad"), UserError, "damaged");
+    assertThrows(() => store.load("old"), UserError, "not written by this version");
+    for (const text of ["null", "[]", "7", `{"version":1}`, `{"version":1,"id":7,"init":{}}`]) {
+      assertThrows(() => parseRecord("f", text), UserError);
+    }
+  });
+});
+
+Deno.test("a pid counts only together with its start time", () => {
+  const me = processId(Deno.pid);
+  assert(me.start > 0 && isAlive(me));
+  assertEquals(isAlive({ ...me, start: me.start + 1 }), false);
+  assertEquals(isAlive(NO_PROCESS), false);
+  assertEquals(processId(2 ** 22 + 1), NO_PROCESS);
+  const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  const other = processId(child.pid);
+  assert(endProcess({ ...other, start: other.start + 1 }, 0));
+  assert(isAlive(other));
+  assert(endProcess(other, 5000));
+  assertEquals(isAlive(other), false);
+  return child.status.then(() => {});
+});
+
+Deno.test("the shown status is the written one as far as processes live", () => {
+  const me = processId(Deno.pid);
+  assertEquals(statusOf(recordOf("c", { init: me, status: "running" })), "running");
+  assertEquals(statusOf(recordOf("c", { init: me, status: "stopped" })), "stopped");
+  assertEquals(statusOf(recordOf("c", { status: "running" })), "stopped");
+  assertEquals(statusOf(recordOf("c", { status: "creating", creator: me })), "creating");
+  assertEquals(statusOf(recordOf("c", { status: "creating" })), "stopped");
+});
+
+Deno.test("a process's name in /proc/PID/stat may hold anything", () => {
+  const rest = ["S", ...Array.from({ length: 18 }, (_, i) => String(i)), "4711", "0"].join(" ");
+  assertEquals(parseStat(`7 (a) Z 1 (b)) ${rest}`), { state: "S", start: 4711 });
+  assertEquals(parseStat(""), null);
+  assertStringIncludes(Deno.readTextFileSync("/proc/self/stat"), String(Deno.pid));
+});
