@@ -3,6 +3,7 @@
 import { join, resolve } from "@std/path";
 import { type Flags, readFlags } from "../flags.ts";
 import { type GuestPlan, runForeground } from "../launch/foreground.ts";
+import { fromText } from "../../kernel/core/bytes.ts";
 import type { GoferRoot } from "../launch/gofer_process.ts";
 import type { MountSpec } from "../sandbox/boot_spec.ts";
 import { type Config, readConfig } from "../spec/config.ts";
@@ -43,6 +44,7 @@ function planOf(args: readonly string[]): GuestPlan {
   const binds = config.mounts.filter((mount) => mount.type === "bind");
   return {
     ...config,
+    hostname: config.hostname ?? fromText(Deno.hostname()),
     process: config.process,
     root: rootOf(config),
     mounts: config.mounts.map((m) => mountSpec(m, m.type === "bind" ? binds.indexOf(m) + 1 : null)),

@@ -23,6 +23,39 @@ export interface ProcessSpec {
   readonly noNewPrivileges: boolean;
   readonly rlimits: readonly RlimitSpec[];
   readonly umask: number;
+  /** -1000..1000; absent: 0. */
+  readonly oomScoreAdj?: number;
+  readonly scheduler?: SchedulerSpec | null;
+  /** As ioprio_set(2): class << 13 | level; absent: none is set. */
+  readonly ioPriority?: number;
+  /** Numbers of the CPUs that it may use; null and absent: all. */
+  readonly affinity?: readonly number[] | null;
+}
+
+/** sched_setattr(2). Times in ns. */
+export interface SchedulerSpec {
+  /** SCHED_* */
+  readonly policy: number;
+  readonly nice: number;
+  readonly priority: number;
+  /** SCHED_FLAG_* */
+  readonly flags: number;
+  readonly runtimeNs: number;
+  readonly deadlineNs: number;
+  readonly periodNs: number;
+}
+
+/** A device node. */
+export interface DeviceSpec {
+  /** Absolute, in the sandbox. */
+  readonly path: string;
+  /** Character, block, or FIFO. */
+  readonly type: "c" | "b" | "p";
+  readonly major: number;
+  readonly minor: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
 }
 
 export interface CapabilitySpec {

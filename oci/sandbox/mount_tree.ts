@@ -78,7 +78,7 @@ function mountOne(
   const where = toText(spec.destination);
   const { flags, data } = parseMountOptions(spec.options);
   const fs = spec.goferAttach === null
-    ? newFileSystem(kernel, caller, spec.type, data)
+    ? newFileSystem(kernel, caller, isDev(spec) ? "devtmpfs" : spec.type, data)
     : attach(kernel, gofer, spec.goferAttach, false);
   if (typeof fs === "number") throw new UserError(`cannot mount ${where}: ${errnoName(fs)}`);
   if ((flags & MS_RDONLY) !== 0 && spec.goferAttach === null) fs.readOnly = true;
@@ -87,6 +87,11 @@ function mountOne(
   const at = mountpoint(caller, spec.destination, isDirectory);
   const r = typeof at === "number" ? at : addMount(caller, fs, at, flags, fs.source);
   if (r < 0) throw new UserError(`cannot mount ${where}: ${errnoName(r)}`);
+}
+
+/** Where a runtime makes the devices that every program expects. */
+function isDev(spec: MountSpec): boolean {
+  return spec.type === "tmpfs" && spec.destination === "/dev";
 }
 
 function newFileSystem(

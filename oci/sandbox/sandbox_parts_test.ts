@@ -16,10 +16,14 @@ Deno.test("mount options are flags, in their order, or for the file system", () 
   assertEquals(parse("nosuid,mode=755,ro,size=1k"), {
     flags: M.MS_NOSUID | M.MS_RDONLY,
     data: "mode=755,size=1k",
+    propagation: [],
+    copiesUp: false,
   });
-  assertEquals(parse("ro,rw").flags, 0);
+  assertEquals([parse("ro,rw").flags, parse("rro").flags], [0, M.MS_RDONLY]);
   assertEquals(parse("rbind,rprivate").flags, M.MS_BIND | M.MS_REC);
-  assertEquals(parse("constructor"), { flags: 0, data: "constructor" });
+  const spread = [M.MS_PRIVATE | M.MS_REC, M.MS_SHARED];
+  assertEquals(parse("rprivate,shared").propagation, spread);
+  assertEquals([parse("tmpcopyup").copiesUp, parse("constructor").data], [true, "constructor"]);
 });
 
 Deno.test("exit codes are those of a shell", () => {

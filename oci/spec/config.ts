@@ -1,24 +1,34 @@
 /**
  * config.json of an OCI bundle (runtime-spec, config.md and config-linux.md), checked and turned into what a sandbox is
- * made of. What this runtime cannot do is an error that names the place, never ignored.
+ * made of. What this runtime cannot do is an error that names the place, never ignored; members that the specification
+ * does not know are ignored, as it demands.
  *
- * Not here: reading the file, looking paths up on the host (commands/run.ts).
+ * Not here: reading the file, looking paths up on the host (rootfs/plan.ts).
  */
 
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { ProcessSpec } from "../sandbox/boot_spec.ts";
+import { type Hooks, readHooks } from "./hooks_section.ts";
 import type { JsonNode } from "./json_node.ts";
-import { readLinux } from "./linux_section.ts";
+import { type LinuxConfig, readLinux } from "./linux_section.ts";
 import { type ConfigMount, readMount } from "./mount_entry.ts";
-import { readProcess } from "./process_section.ts";
+import { type ProcessConfig, readConsoleSize, readProcess } from "./process_section.ts";
 
 export interface Config {
-  readonly process: Omit<ProcessSpec, "consoleSize">;
+  /** As it stands there: 1.x. */
+  readonly ociVersion: string;
+  readonly process: ProcessConfig;
   readonly consoleSize: ProcessSpec["consoleSize"];
+  /** The path is one of the host, relative to the bundle. */
   readonly root: { readonly path: string; readonly isReadOnly: boolean };
-  readonly hostname: string;
+  /** Byte strings; null: that of the UTS namespace. */
+  readonly hostname: string | null;
   readonly domainname: string | null;
   readonly mounts: readonly ConfigMount[];
+  readonly hooks: Hooks;
+  /** Texts. */
+  readonly annotations: ReadonlyMap<string, string>;
+  readonly linux: LinuxConfig;
   /** Files and directories that are hidden, and that are read-only, in the sandbox: byte strings. */
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
@@ -26,42 +36,46 @@ export interface Config {
   readonly memoryLimit: number | null;
   /** Processors' worth of time, or null. */
   readonly cpuLimit: number | null;
+  /** What the file asks for and is passed over as runc does: a line each. */
+  readonly warnings: readonly string[];
 }
 
 const NAME_MAX = 64;
-const HOOKS = [
-  "prestart",
-  "createRuntime",
-  "createContainer",
-  "startContainer",
-  "poststart",
-  "poststop",
-];
+const DEFAULT_PERIOD_US = 100_000;
 /** Sections for other operating systems. */
-const FOREIGN = ["windows", "solaris", "vm", "zos"];
+const FOREIGN = ["windows", "solaris", "vm", "zos", "freebsd"];
 
 /** @throws UserError naming the path in the file */
 export function readConfig(config: JsonNode): Config {
   config.object();
+  const warnings: string[] = [];
   const version = config.member("ociVersion");
-  if (!/^1\./.test(version.string())) version.fail(`is ${version.string()}, expected 1.x`);
+  if (!/^1\.\d+(\.\d+)?([-+.].*)?$/.test(version.string())) {
+    version.fail(`is ${JSON.stringify(version.string().slice(0, NAME_MAX))}, expected 1.x`);
+  }
   for (const name of FOREIGN) config.member(name).refuse();
-  for (const name of HOOKS) config.member("hooks").member(name).refuse();
   const root = config.member("root");
   root.object();
   const process = config.member("process");
-  const linux = readLinux(config.member("linux"));
+  const parts = readLinux(config.member("linux"));
   return {
-    process: readProcess(process),
+    ociVersion: version.string(),
+    // The affinity is only for processes that exec starts later.
+    process: { ...readProcess(process, (line) => warnings.push(line)), affinity: null },
     consoleSize: readConsoleSize(process.member("consoleSize")),
     root: {
       path: nonEmpty(root.member("path")),
       isReadOnly: root.member("readonly").optional(false, (n) => n.boolean()),
     },
-    hostname: config.member("hostname").optional("dvisor", readHostName),
-    domainname: config.member("domainname").optional<string | null>(null, readHostName),
+    hostname: readHostName(config.member("hostname")),
+    domainname: readHostName(config.member("domainname")),
     mounts: config.member("mounts").items().map(readMount),
-    ...linux,
+    hooks: readHooks(config.member("hooks")),
+    annotations: readAnnotations(config.member("annotations")),
+    ...parts,
+    memoryLimit: positive(parts.linux.resources.memory?.limit ?? null),
+    cpuLimit: cpuLimitOf(parts.linux),
+    warnings,
   };
 }
 
@@ -69,15 +83,29 @@ function nonEmpty(node: JsonNode): string {
   return node.string() === "" ? node.fail("is empty") : node.string();
 }
 
-function readHostName(node: JsonNode): string {
-  const bytes = fromText(node.string());
-  return bytes.length <= NAME_MAX ? bytes : node.fail(`has more than ${NAME_MAX} bytes`);
+/** "" is none, as Go's zero value. */
+function readHostName(node: JsonNode): string | null {
+  const bytes = fromText(node.optional("", (n) => n.string()));
+  if (bytes.length > NAME_MAX) node.fail(`has more than ${NAME_MAX} bytes`);
+  return bytes === "" ? null : bytes;
 }
 
-function readConsoleSize(node: JsonNode): ProcessSpec["consoleSize"] {
-  if (node.isAbsent) return null;
-  const rows = node.member("height").integer(0, 0xffff);
-  const columns = node.member("width").integer(0, 0xffff);
-  // Clients without a terminal at hand say 0 x 0.
-  return rows === 0 || columns === 0 ? null : { rows, columns };
+function readAnnotations(node: JsonNode): ReadonlyMap<string, string> {
+  const annotations = new Map<string, string>();
+  for (const entry of node.members()) {
+    if (entry.name === "") entry.fail("has an empty name");
+    annotations.set(entry.name, entry.string());
+  }
+  return annotations;
+}
+
+/** -1 and 0 are none. */
+function positive(limit: number | null): number | null {
+  return limit === null || limit <= 0 ? null : limit;
+}
+
+function cpuLimitOf(linux: LinuxConfig): number | null {
+  const { cpu } = linux.resources;
+  const quota = positive(cpu?.quota ?? null);
+  return quota === null ? null : quota / (positive(cpu?.period ?? null) ?? DEFAULT_PERIOD_US);
 }

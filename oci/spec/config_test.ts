@@ -18,7 +18,7 @@ function minimal(change: (config: Json) => void = () => {}): Json {
 }
 
 function read(config: unknown) {
-  return readConfig(JsonNode.parse("config.json", JSON.stringify(config)));
+  return readConfig(new JsonNode("config.json", "", config));
 }
 
 function messageOf(config: unknown): string {
@@ -32,7 +32,7 @@ Deno.test("a small config.json is taken, and what it leaves out has its default"
   assertEquals(config.process.args, ["/bin/true"]);
   assertEquals(config.process.umask, 0o022);
   assertEquals(config.root, { path: "rootfs", isReadOnly: false });
-  assertEquals([config.hostname, config.domainname, config.memoryLimit], ["dvisor", null, null]);
+  assertEquals([config.hostname, config.domainname, config.memoryLimit], [null, null, null]);
   assertEquals(config.process.capabilities?.effective, []);
 });
 
@@ -42,7 +42,7 @@ Deno.test("what spec writes is taken", () => {
   assertEquals(config.process.capabilities?.bounding, [29, 5, 10]);
   assertEquals(config.process.rlimits, [{ resource: RLIMIT_NOFILE, soft: 1024, hard: 1024 }]);
   const dev = config.mounts.find((mount) => mount.destination === "/dev");
-  assertEquals(dev?.type, "devtmpfs");
+  assertEquals(dev?.type, "tmpfs");
 });
 
 Deno.test("wrong types and values are named with their path", () => {
@@ -64,12 +64,13 @@ Deno.test("wrong types and values are named with their path", () => {
     [minimal((c) => delete c.process), "process is missing, expected an object"],
     [minimal((c) => c.root = []), "root is [], expected an object"],
     [minimal((c) => c.root = { path: "" }), "root.path is empty"],
-    [minimal((c) => c.ociVersion = "2.0"), "ociVersion is 2.0, expected 1.x"],
+    [minimal((c) => c.ociVersion = "2.0"), `ociVersion is "2.0", expected 1.x`],
     [minimal((c) => c.mounts = {}), "mounts is {}, expected a list"],
     [minimal((c) => c.hostname = "h".repeat(65)), "hostname has more than 64 bytes"],
     [
       minimal((c) => c.mounts = [{ destination: "/x", type: "ext4" }]),
-      `mounts[0].type is "ext4", expected tmpfs, proc, sysfs, devtmpfs, devpts, mqueue, overlay`,
+      `mounts[0].type is "ext4", expected tmpfs, proc, sysfs, devtmpfs, devpts, mqueue, overlay, ` +
+      "cgroup, cgroup2",
     ],
     [
       minimal((c) =>
@@ -82,15 +83,46 @@ Deno.test("wrong types and values are named with their path", () => {
       "linux.seccomp is not supported",
     ],
     [
-      minimal((c) => c.linux = { namespaces: [{ type: "network", path: "/proc/1/ns/net" }] }),
-      "linux.namespaces[0].path is not supported",
+      minimal((c) => c.linux = { namespaces: [{ type: "network", path: "ns/net" }] }),
+      `linux.namespaces[0].path is "ns/net", expected an absolute path`,
+    ],
+    [
+      minimal((c) => c.linux = { namespaces: [{ type: "pid" }, { type: "pid" }] }),
+      `linux.namespaces[1] is a second "pid"`,
     ],
     [
       minimal((c) => c.linux = { namespaces: [{ type: "foo" }] }),
       `linux.namespaces[0].type is "foo", expected ` +
       "pid, network, ipc, uts, mount, user, cgroup, time",
     ],
-    [minimal((c) => c.hooks = { prestart: [{ path: "/x" }] }), "hooks.prestart is not supported"],
+    [
+      minimal((c) => c.hooks = { prestart: [{ path: "x" }] }),
+      `hooks.prestart[0].path is "x", expected an absolute path`,
+    ],
+    [
+      minimal((c) => c.hooks = { poststop: [{ path: "/x", timeout: 0 }] }),
+      "hooks.poststop[0].timeout is 0, expected a whole number from 1 to 2147483647",
+    ],
+    [
+      minimal((c) => c.annotations = { "a.b": 1 }),
+      `annotations["a.b"] is 1, expected a string`,
+    ],
+    [
+      minimal((c) => c.mounts = [{ destination: "/proc/a/../self", type: "tmpfs" }]),
+      `mounts[0].destination is "/proc/a/../self", expected no place inside /proc`,
+    ],
+    [
+      minimal((c) => c.mounts = [{ destination: "/..", type: "tmpfs" }]),
+      "mounts[0].destination is the root directory, which is no place for a mount",
+    ],
+    [
+      minimal((c) => c.linux = { resources: { unified: { "../memory.max": "1" } } }),
+      `linux.resources.unified["../memory.max"] is no file of a cgroup`,
+    ],
+    [
+      minimal((c) => c.linux = { timeOffsets: { boottime: { secs: 1 } } }),
+      "linux.timeOffsets.boottime is not supported",
+    ],
     [[], "is [], expected an object"],
     [null, "is null, expected an object"],
   ];
@@ -105,11 +137,9 @@ Deno.test("ids, capabilities and limits have their bounds", () => {
   for (const uid of [-1, 2 ** 32 - 1, 1.5, "0"]) {
     assertThrows(() => read(process({ user: { uid } })), UserError, "process.user.uid is");
   }
-  assertThrows(
-    () => read(process({ capabilities: { bounding: ["CAP_FOO"] } })),
-    UserError,
-    `process.capabilities.bounding[0] is "CAP_FOO", which is no capability`,
-  );
+  const odd = read(process({ capabilities: { bounding: ["CAP_FOO", "CAP_KILL"] } }));
+  assertEquals(odd.process.capabilities?.bounding, [5]);
+  assertEquals(odd.warnings, ['process.capabilities: ignoring unknown capabilities: "CAP_FOO"']);
   const limit = (type: string, soft: number, hard: number) =>
     process({ rlimits: [{ type, soft, hard }] });
   assertThrows(() => read(limit("RLIMIT_X", 1, 2)), UserError, "process.rlimits[0].type");
@@ -143,3 +173,122 @@ Deno.test("a NUL cannot hide in a string", () => {
     "expected a string without NUL",
   );
 });
+
+Deno.test("what the specification does not know is ignored", () => {
+  const config = read(minimal((c) => {
+    c.future = { a: 1 };
+    c.process = { args: ["a"], cwd: "/", future: [1] };
+    c.linux = { future: true, resources: { future: {} } };
+  }));
+  assertEquals(config.process.args, ["a"]);
+});
+
+Deno.test("a mount's destination is put in order", () => {
+  const at = (destination: string) =>
+    read(minimal((c) => c.mounts = [{ destination, type: "tmpfs" }])).mounts[0]?.destination;
+  assertEquals(["/a//b/", "a/./b", "/../a/x/../b"].map(at), ["/a/b", "/a/b", "/a/b"]);
+});
+
+Deno.test("a process has its scheduling, and its CPUs are for exec alone", () => {
+  const { process } = read(minimal((c) => {
+    c.process = {
+      args: ["a"],
+      cwd: "/",
+      oomScoreAdj: 500,
+      scheduler: { policy: "SCHED_RR", priority: 7, flags: ["SCHED_FLAG_RESET_ON_FORK"] },
+      ioPriority: { class: "IOPRIO_CLASS_BE", priority: 3 },
+      execCPUAffinity: { initial: "0-2", final: "7,1" },
+    };
+  }));
+  assertEquals([process.oomScoreAdj, process.ioPriority, process.affinity], [500, 0x4003, null]);
+  assertEquals([process.scheduler?.policy, process.scheduler?.priority], [2, 7]);
+});
+
+Deno.test("values of any kind in any place give a message, never a crash", () => {
+  const base: Json = {
+    ociVersion: "1.2.0",
+    process: {
+      terminal: true,
+      consoleSize: { height: 1, width: 1 },
+      user: { uid: 1, gid: 1, umask: 18, additionalGids: [1] },
+      args: ["a"],
+      env: ["A=1"],
+      cwd: "/",
+      capabilities: { bounding: ["CAP_KILL"] },
+      rlimits: [{ type: "RLIMIT_CPU", soft: 1, hard: 1 }],
+      noNewPrivileges: true,
+      oomScoreAdj: 1,
+      scheduler: { policy: "SCHED_OTHER", nice: 1, flags: [] },
+      ioPriority: { class: "IOPRIO_CLASS_IDLE" },
+      execCPUAffinity: { initial: "0" },
+    },
+    root: { path: "rootfs", readonly: true },
+    hostname: "h",
+    domainname: "d",
+    mounts: [{ destination: "/a", type: "tmpfs", source: "x", options: ["ro"] }],
+    hooks: { poststop: [{ path: "/x", args: ["x"], env: ["A=1"], timeout: 1 }] },
+    annotations: { a: "b" },
+    linux: {
+      namespaces: [{ type: "pid", path: "/x" }],
+      uidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
+      devices: [{ path: "/dev/x", type: "c", major: 1, minor: 1, fileMode: 1, uid: 1, gid: 1 }],
+      cgroupsPath: "/x",
+      resources: {
+        devices: [{ allow: true, type: "c", major: 1, minor: 1, access: "rwm" }],
+        memory: { limit: 1, swap: 1 },
+        cpu: { shares: 1, quota: 1, period: 1, cpus: "0", mems: "0" },
+        pids: { limit: 1 },
+        blockIO: { weight: 1, throttleReadBpsDevice: [{ major: 1, minor: 1, rate: 1 }] },
+        hugepageLimits: [{ pageSize: "2MB", limit: 1 }],
+        network: { classID: 1, priorities: [{ name: "a", priority: 1 }] },
+        rdma: { mlx: { hcaHandles: 1 } },
+        unified: { "memory.max": "1" },
+      },
+      rootfsPropagation: "rslave",
+      sysctl: { "kernel.domainname": "x" },
+      maskedPaths: ["/a"],
+      readonlyPaths: ["/a"],
+      personality: { domain: "LINUX32" },
+    },
+  };
+  read(base);
+  let deep: unknown = 1;
+  for (let i = 0; i < 20_000; i++) deep = [deep];
+  const hostile: unknown[] = [
+    ...[0, -1, 1.5, 1e300, true, "", "..", "/../..", "a\u0000b", "\ud800", "x".repeat(100_000)],
+    ...[[], {}, [[]], [{}], { a: {} }, new Array(10_000).fill("/x"), deep],
+  ];
+  for (const path of pathsOf(base)) {
+    for (const value of hostile) {
+      const text = withValue(base, path, value);
+      try {
+        read(text);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        assertEquals(error.message.startsWith("config.json"), true, error.message);
+        assertEquals(error.message.length < 400, true, error.message);
+      }
+    }
+  }
+});
+
+/** Where there is a value. */
+function pathsOf(value: unknown, path: string[] = []): string[][] {
+  const here = path.length === 0 ? [] : [path];
+  if (typeof value !== "object" || value === null) return here;
+  return [
+    ...here,
+    ...Object.entries(value).flatMap(([name, inner]) => pathsOf(inner, [...path, name])),
+  ];
+}
+
+function withValue(base: Json, path: readonly string[], value: unknown): Json {
+  const copy: Json = structuredClone(base);
+  let at: object = copy;
+  for (const name of path.slice(0, -1)) {
+    const next: unknown = Reflect.get(at, name);
+    if (typeof next === "object" && next !== null) at = next;
+  }
+  Reflect.set(at, path[path.length - 1] ?? "", value);
+  return copy;
+}

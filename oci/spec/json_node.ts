@@ -13,11 +13,14 @@ export class JsonNode {
   /** As a program would write it: `process.args[1]`; "" for the whole file. */
   readonly path: string;
   readonly value: unknown;
+  /** Of a member. */
+  readonly name: string;
 
-  constructor(file: string, path: string, value: unknown) {
+  constructor(file: string, path: string, value: unknown, name: string = "") {
     this.#file = file;
     this.path = path;
     this.value = value;
+    this.name = name;
   }
 
   /** The content of a file. @throws UserError if it is no JSON */
@@ -36,9 +39,9 @@ export class JsonNode {
   }
 
   member(name: string): JsonNode {
-    const path = this.path === "" ? name : `${this.path}.${name}`;
-    const value = this.isAbsent ? undefined : Reflect.get(this.object(), name);
-    return new JsonNode(this.#file, path, value);
+    const object = this.isAbsent ? {} : this.object();
+    const value = Object.hasOwn(object, name) ? Reflect.get(object, name) : undefined;
+    return new JsonNode(this.#file, memberPath(this.path, name), value, name);
   }
 
   /** The members that there are. */
@@ -49,26 +52,26 @@ export class JsonNode {
   /** The elements of a list; none if it is absent. */
   items(): JsonNode[] {
     if (this.isAbsent) return [];
-    if (!Array.isArray(this.value)) this.#expected("a list");
+    if (!Array.isArray(this.value)) this.expected("a list");
     return this.value.map((value, i) => new JsonNode(this.#file, `${this.path}[${i}]`, value));
   }
 
   object(): object {
     const { value } = this;
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      this.#expected("an object");
+      this.expected("an object");
     }
     return value;
   }
 
   string(): string {
-    if (typeof this.value !== "string") this.#expected("a string");
-    if (this.value.includes("\0")) this.#expected("a string without NUL");
+    if (typeof this.value !== "string") this.expected("a string");
+    if (this.value.includes("\0")) this.expected("a string without NUL");
     return this.value;
   }
 
   boolean(): boolean {
-    if (typeof this.value !== "boolean") this.#expected("true or false");
+    if (typeof this.value !== "boolean") this.expected("true or false");
     return this.value;
   }
 
@@ -76,7 +79,7 @@ export class JsonNode {
   integer(min: number, max: number): number {
     const { value } = this;
     if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
-      this.#expected(`a whole number from ${min} to ${max}`);
+      this.expected(`a whole number from ${min} to ${max}`);
     }
     return value;
   }
@@ -84,12 +87,12 @@ export class JsonNode {
   /** One of some strings. */
   oneOf<T extends string>(choices: readonly T[]): T {
     const text = this.string();
-    return choices.find((choice) => choice === text) ?? this.#expected(choices.join(", "));
+    return choices.find((choice) => choice === text) ?? this.expected(choices.join(", "));
   }
 
   absolutePath(): string {
     const text = this.string();
-    return text.startsWith("/") ? text : this.#expected("an absolute path");
+    return text.startsWith("/") ? text : this.expected("an absolute path");
   }
 
   strings(): string[] {
@@ -114,13 +117,30 @@ export class JsonNode {
     throw new UserError(`${where} ${problem}`, EXIT_USAGE);
   }
 
-  #expected(what: string): never {
+  /** Fails, showing the value. */
+  expected(what: string): never {
     const shown = this.value === undefined ? "missing" : show(this.value);
     this.fail(`is ${shown}, expected ${what}`);
   }
 }
 
+/** Lists and objects may be deep and large: only empty ones are shown. */
 function show(value: unknown): string {
-  const text = JSON.stringify(value);
-  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}...`;
+  if (Array.isArray(value)) return value.length === 0 ? "[]" : `a list of ${value.length}`;
+  if (typeof value === "object" && value !== null) {
+    return Object.keys(value).length === 0 ? "{}" : "an object";
+  }
+  return typeof value === "string" ? `"${shorten(value)}"` : JSON.stringify(value);
+}
+
+/** Control characters are written as JSON does: messages are lines. */
+function shorten(text: string): string {
+  const shown = JSON.stringify(text.slice(0, SHOWN)).slice(1, -1);
+  return text.length <= SHOWN ? shown : `${shown}...`;
+}
+
+/** Names that are no identifiers are quoted: `annotations["a.b"]`. */
+function memberPath(path: string, name: string): string {
+  if (!/^[A-Za-z_]\w*$/.test(name)) return `${path}["${shorten(name)}"]`;
+  return path === "" ? name : `${path}.${name}`;
 }

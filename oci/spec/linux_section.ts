@@ -1,57 +1,144 @@
-/**
- * `linux` of config.json. A sandbox is always isolated in every way, so each new namespace that is asked for is there;
- * one that exists already cannot be joined.
- */
+/** `linux` of config.json (config-linux.md). A sandbox is isolated in every way, whatever namespaces are asked for. */
 
 import { fromText } from "../../kernel/core/bytes.ts";
-import type { Config } from "./config.ts";
+import type { DeviceSpec } from "../sandbox/boot_spec.ts";
+import { readDevices } from "./devices_section.ts";
 import type { JsonNode } from "./json_node.ts";
+import { readResources, type Resources } from "./resources_section.ts";
 
-const NAMESPACES = ["pid", "network", "ipc", "uts", "mount", "user", "cgroup", "time"] as const;
-/** What would change what the program sees or may do, and does not. */
-const REFUSED = [
-  "devices",
-  "gidMappings",
-  "intelRdt",
-  "mountLabel",
-  "personality",
-  "seccomp",
-  "sysctl",
-  "timeOffsets",
-  "uidMappings",
-];
-const PROPAGATIONS = ["private", "rprivate", "slave", "rslave"] as const;
+export const NAMESPACE_TYPES = [
+  "pid",
+  "network",
+  "ipc",
+  "uts",
+  "mount",
+  "user",
+  "cgroup",
+  "time",
+] as const;
 
-type LinuxPart = Pick<Config, "maskedPaths" | "readonlyPaths" | "memoryLimit" | "cpuLimit">;
+export type NamespaceType = typeof NAMESPACE_TYPES[number];
 
-export function readLinux(linux: JsonNode): LinuxPart {
-  for (const name of REFUSED) linux.member(name).refuse();
-  for (const namespace of linux.member("namespaces").items()) {
-    namespace.member("type").oneOf(NAMESPACES);
-    namespace.member("path").refuse();
-  }
-  linux.member("rootfsPropagation").optional(null, (n) => {
-    n.oneOf(PROPAGATIONS);
-    return null;
-  });
-  linux.member("cgroupsPath").optional("", (n) => n.string());
-  const resources = linux.member("resources");
+export interface NamespaceEntry {
+  readonly type: NamespaceType;
+  /** Of the host: one to join; null: a new one. */
+  readonly path: string | null;
+}
+
+export interface IdMapping {
+  readonly containerId: number;
+  readonly hostId: number;
+  readonly size: number;
+}
+
+export type Propagation = "private" | "shared" | "slave" | "unbindable";
+
+export interface LinuxConfig {
+  /** Each type at most once. */
+  readonly namespaces: readonly NamespaceEntry[];
+  readonly uidMappings: readonly IdMapping[];
+  readonly gidMappings: readonly IdMapping[];
+  readonly devices: readonly DeviceSpec[];
+  /** As it stands there; null: none is asked for. */
+  readonly cgroupsPath: string | null;
+  readonly resources: Resources;
+  /** null: not said. */
+  readonly rootfsPropagation: { readonly type: Propagation; readonly isRecursive: boolean } | null;
+  /** Byte strings, names as in sysctl(8). */
+  readonly sysctl: readonly (readonly [name: string, value: string])[];
+  /** Of personality(2). */
+  readonly personality: number;
+}
+
+/** Known to the specification, and not to this runtime. */
+const REFUSED = ["intelRdt", "mountLabel", "netDevices", "memoryPolicy", "seccomp"];
+const PROPAGATIONS = [
+  "private",
+  "rprivate",
+  "shared",
+  "rshared",
+  "slave",
+  "rslave",
+  "unbindable",
+  "runbindable",
+] as const;
+const PERSONALITIES = { LINUX: 0, LINUX32: 8 } as const;
+const UINT32_MAX = 2 ** 32 - 1;
+
+export interface LinuxPart {
+  readonly linux: LinuxConfig;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+}
+
+export function readLinux(node: JsonNode): LinuxPart {
+  for (const name of REFUSED) node.member(name).refuse();
+  refuseTimeOffsets(node.member("timeOffsets"));
+  const linux: LinuxConfig = {
+    namespaces: readNamespaces(node.member("namespaces")),
+    uidMappings: node.member("uidMappings").items().map(readMapping),
+    gidMappings: node.member("gidMappings").items().map(readMapping),
+    devices: readDevices(node.member("devices")),
+    cgroupsPath: node.member("cgroupsPath").optional("", (n) => n.string()) || null,
+    resources: readResources(node.member("resources")),
+    rootfsPropagation: readPropagation(node.member("rootfsPropagation")),
+    sysctl: node.member("sysctl").members().map(readSysctl),
+    personality: readPersonality(node.member("personality")),
+  };
   return {
-    maskedPaths: linux.member("maskedPaths").items().map((n) => fromText(n.absolutePath())),
-    readonlyPaths: linux.member("readonlyPaths").items().map((n) => fromText(n.absolutePath())),
-    memoryLimit: resources.member("memory").member("limit").optional<number | null>(null, bytes),
-    cpuLimit: readCpuLimit(resources.member("cpu")),
+    linux,
+    maskedPaths: node.member("maskedPaths").items().map((n) => fromText(n.absolutePath())),
+    readonlyPaths: node.member("readonlyPaths").items().map((n) => fromText(n.absolutePath())),
   };
 }
 
-/** -1 and 0 are none. */
-function bytes(node: JsonNode): number | null {
-  const value = node.integer(-1, Number.MAX_SAFE_INTEGER);
-  return value <= 0 ? null : value;
+function readNamespaces(node: JsonNode): NamespaceEntry[] {
+  const entries: NamespaceEntry[] = [];
+  for (const item of node.items()) {
+    const type = item.member("type").oneOf(NAMESPACE_TYPES);
+    if (entries.some((entry) => entry.type === type)) item.fail(`is a second "${type}"`);
+    const path = item.member("path");
+    const isNew = path.optional("", (n) => n.string()) === "";
+    entries.push({ type, path: isNew ? null : path.absolutePath() });
+  }
+  return entries;
 }
 
-function readCpuLimit(cpu: JsonNode): number | null {
-  const quota = cpu.member("quota").optional(-1, (n) => n.integer(-1, Number.MAX_SAFE_INTEGER));
-  const period = cpu.member("period").optional(100_000, (n) => n.integer(1, 1_000_000));
-  return quota <= 0 ? null : quota / period;
+function readMapping(node: JsonNode): IdMapping {
+  return {
+    containerId: node.member("containerID").optional(0, (n) => n.integer(0, UINT32_MAX)),
+    hostId: node.member("hostID").optional(0, (n) => n.integer(0, UINT32_MAX)),
+    size: node.member("size").integer(1, UINT32_MAX),
+  };
+}
+
+/** Offsets of zero change nothing. */
+function refuseTimeOffsets(node: JsonNode): void {
+  for (const clock of node.members()) {
+    for (const part of clock.members()) {
+      if (part.value !== 0) clock.fail("is not supported");
+    }
+  }
+}
+
+function readPropagation(node: JsonNode): LinuxConfig["rootfsPropagation"] {
+  if (node.isAbsent || node.value === "") return null;
+  const name = node.oneOf(PROPAGATIONS);
+  const isRecursive = name.startsWith("r");
+  return { type: propagationOf(isRecursive ? name.slice(1) : name), isRecursive };
+}
+
+function propagationOf(name: string): Propagation {
+  return name === "shared" || name === "slave" || name === "unbindable" ? name : "private";
+}
+
+function readSysctl(node: JsonNode): readonly [string, string] {
+  if (node.name.includes("\0")) node.fail("has a NUL in its name");
+  return [fromText(node.name), fromText(node.string())];
+}
+
+function readPersonality(node: JsonNode): number {
+  if (node.isAbsent) return 0;
+  node.member("flags").refuse();
+  return PERSONALITIES[node.member("domain").oneOf(["LINUX", "LINUX32"])];
 }

@@ -1,11 +1,11 @@
 /** One entry of `mounts` in config.json. */
 
 import { fromText } from "../../kernel/core/bytes.ts";
-import { isFlagOption } from "../sandbox/mount_options.ts";
+import { isFlagOption, isPropagationOption } from "../sandbox/mount_options.ts";
 import type { JsonNode } from "./json_node.ts";
 
 export interface ConfigMount {
-  /** In the sandbox; a byte string. */
+  /** In the sandbox: absolute, without `.`, `..` and doubled slashes; a byte string. */
   readonly destination: string;
   /** "bind", or a file system type of the kernel. */
   readonly type: string;
@@ -14,38 +14,101 @@ export interface ConfigMount {
   /** Byte strings. */
   readonly options: readonly string[];
   readonly isReadOnly: boolean;
+  /** Of a bind mount: what the host has mounted below the source is shown too. */
+  readonly isRecursive: boolean;
   /** Names the entry in messages. */
   readonly path: string;
 }
 
 /** File systems that the kernel of a sandbox can mount. */
-const TYPES = ["tmpfs", "proc", "sysfs", "devtmpfs", "devpts", "mqueue", "overlay"] as const;
+const TYPES = [
+  "tmpfs",
+  "proc",
+  "sysfs",
+  "devtmpfs",
+  "devpts",
+  "mqueue",
+  "overlay",
+  "cgroup",
+  "cgroup2",
+] as const;
+
+/** Options that runc has for what this runtime does not do. */
+const REFUSED = /^(?:idmap|ridmap|remount|mand)(?:=.*)?$/;
+
+/** Where programs look for what the kernel says: nothing but single files may be put there. */
+const PROC = "/proc/";
+const FILES_OF_PROC = [
+  "cpuinfo",
+  "diskstats",
+  "meminfo",
+  "stat",
+  "swaps",
+  "uptime",
+  "loadavg",
+  "slabinfo",
+  "net/dev",
+  "sys/kernel/ns_last_pid",
+];
 
 export function readMount(node: JsonNode): ConfigMount {
   node.object();
   node.member("uidMappings").refuse();
   node.member("gidMappings").refuse();
-  const destination = node.member("destination").absolutePath();
-  const options = node.member("options").strings();
-  const isBind = options.some((o) => o === "bind" || o === "rbind");
+  const options = node.member("options");
+  const words = options.strings();
+  const isBind = words.some((o) => o === "bind" || o === "rbind");
   const type = node.member("type");
-  const isReadOnly = options.lastIndexOf("ro") > options.lastIndexOf("rw");
-  const common = { destination: fromText(destination), isReadOnly, path: node.path };
-  if (isBind || !type.isAbsent && type.string() === "bind") {
-    checkBindOptions(node.member("options"));
-    const source = node.member("source").string();
-    return { ...common, type: "bind", source, options: options.map(fromText) };
+  const isReadOnly = lastOf(words, ["ro", "rro"]) > lastOf(words, ["rw", "rrw"]);
+  const common = {
+    destination: readDestination(node.member("destination")),
+    isReadOnly,
+    isRecursive: words.lastIndexOf("rbind") > words.lastIndexOf("bind"),
+    path: node.path,
+  };
+  for (const option of options.items()) {
+    if (REFUSED.test(option.string())) {
+      option.fail(`is "${option.string()}", which is not supported`);
+    }
   }
-  const name = type.oneOf(TYPES);
-  // A tmpfs at /dev is where a runtime makes the devices that every program expects.
-  const real = name === "tmpfs" && destination === "/dev" ? "devtmpfs" : name;
-  return { ...common, type: real, source: null, options: options.map(fromText) };
+  if (isBind || !type.isAbsent && type.string() === "bind") {
+    checkBindOptions(options);
+    const source = node.member("source");
+    if (source.string() === "") source.fail("is empty");
+    return { ...common, type: "bind", source: source.string(), options: words.map(fromText) };
+  }
+  return { ...common, type: type.oneOf(TYPES), source: null, options: words.map(fromText) };
 }
 
+function lastOf(words: readonly string[], wanted: readonly string[]): number {
+  return words.findLastIndex((word) => wanted.includes(word));
+}
+
+/** A relative one counts from the root, as runc has it. */
+function readDestination(node: JsonNode): string {
+  if (node.string() === "") node.fail("is empty");
+  const names: string[] = [];
+  for (const name of node.string().split("/")) {
+    if (name === "..") names.pop();
+    else if (name !== "" && name !== ".") names.push(name);
+  }
+  const path = `/${names.join("/")}`;
+  if (path === "/") node.fail("is the root directory, which is no place for a mount");
+  if (path.startsWith(PROC) && !FILES_OF_PROC.includes(path.slice(PROC.length))) {
+    node.expected("no place inside /proc");
+  }
+  return fromText(path);
+}
+
+/** Mounts of a sandbox cannot spread to the host. */
 function checkBindOptions(options: JsonNode): void {
   for (const option of options.items()) {
-    if (!isFlagOption(option.string())) {
-      option.fail(`is "${option.string()}", which a bind mount does not have`);
+    const word = option.string();
+    if (word === "shared" || word === "rshared") {
+      option.fail(`is "${word}", which is not supported: no mount of a sandbox reaches the host`);
+    }
+    if (!isFlagOption(word) && !isPropagationOption(word)) {
+      option.fail(`is "${word.slice(0, 60)}", which a bind mount does not have`);
     }
   }
 }

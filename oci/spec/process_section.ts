@@ -1,39 +1,31 @@
-/** `process` of config.json: the program, who runs it, and what it may. */
+/**
+ * `process` of config.json: the program, who runs it, and what it may. The file that `exec --process` is given is one
+ * too.
+ */
 
-import * as capability from "../../ffi/abi/capability.ts";
-import * as resource from "../../ffi/abi/resource.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { CapabilitySpec, ProcessSpec, RlimitSpec } from "../sandbox/boot_spec.ts";
 import type { JsonNode } from "./json_node.ts";
+import { CAPABILITIES, RLIMITS } from "./names.ts";
+import { readCpuAffinity, readIoPriority, readScheduler } from "./scheduling.ts";
+
+/** What a process is but for the size of its terminal, which the client may know better. */
+export type ProcessConfig = Required<Omit<ProcessSpec, "consoleSize">>;
 
 const ID_MAX = 0xfffffffe;
 const DEFAULT_UMASK = 0o022;
 /** From here on a limit is none: what JSON numbers cannot tell from RLIM_INFINITY. */
 const UNLIMITED = 2 ** 63;
+const OOM_SCORE_ADJ_MAX = 1000;
 
-const CAPABILITIES = numbersOf(capability, "CAP_", (n) => n <= capability.CAP_LAST_CAP);
-const RLIMITS = numbersOf(resource, "RLIMIT_", () => true);
-
-/** The constants of a module whose names begin so. */
-function numbersOf(
-  constants: object,
-  prefix: string,
-  isWanted: (n: number) => boolean,
-): ReadonlyMap<string, number> {
-  const found = new Map<string, number>();
-  for (const [name, value] of Object.entries(constants)) {
-    if (!name.startsWith(prefix) || name === "CAP_LAST_CAP") continue;
-    if (typeof value === "number" && isWanted(value)) found.set(name, value);
-  }
-  return found;
-}
-
-export function readProcess(process: JsonNode): Omit<ProcessSpec, "consoleSize"> {
+/**
+ * @param warn is told, a line each, what is passed over as runc does it
+ * @throws UserError naming the JSON path
+ */
+export function readProcess(process: JsonNode, warn: (line: string) => void): ProcessConfig {
   process.object();
-  for (const name of ["apparmorProfile", "selinuxLabel", "ioPriority", "scheduler"]) {
-    process.member(name).refuse();
-  }
-  for (const name of ["execCPUAffinity", "commandLine"]) process.member(name).refuse();
+  process.member("commandLine").refuse();
+  refuseLabels(process);
   const user = process.member("user");
   user.member("username").refuse();
   const args = process.member("args");
@@ -48,36 +40,79 @@ export function readProcess(process: JsonNode): Omit<ProcessSpec, "consoleSize">
     umask: user.member("umask").optional(DEFAULT_UMASK, (n) => n.integer(0, 0o777)),
     leadsSession: true,
     terminal: process.member("terminal").optional(false, (n) => n.boolean()),
-    capabilities: readCapabilities(process.member("capabilities")),
+    capabilities: readCapabilities(process.member("capabilities"), warn),
     noNewPrivileges: process.member("noNewPrivileges").optional(false, (n) => n.boolean()),
-    rlimits: process.member("rlimits").items().map(readRlimit),
+    rlimits: readRlimits(process.member("rlimits")),
+    oomScoreAdj: process.member("oomScoreAdj").optional(
+      0,
+      (n) => n.integer(-OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MAX),
+    ),
+    scheduler: process.member("scheduler").optional(null, readScheduler),
+    ioPriority: process.member("ioPriority").optional(0, readIoPriority),
+    affinity: process.member("execCPUAffinity").optional(null, readCpuAffinity),
   };
+}
+
+/** The size that config.json gives to the terminal. Clients without a terminal at hand say 0 x 0. */
+export function readConsoleSize(node: JsonNode): ProcessSpec["consoleSize"] {
+  if (node.isAbsent) return null;
+  const rows = node.member("height").integer(0, 0xffff);
+  const columns = node.member("width").integer(0, 0xffff);
+  return rows === 0 || columns === 0 ? null : { rows, columns };
+}
+
+/** The kernel of a sandbox has neither: none can be put on, and only "unconfined" asks for none. */
+function refuseLabels(process: JsonNode): void {
+  const profile = process.member("apparmorProfile");
+  if (profile.value !== "unconfined") profile.refuse();
+  process.member("selinuxLabel").refuse();
 }
 
 function readId(node: JsonNode): number {
   return node.integer(0, ID_MAX);
 }
 
-/** Without the section a process has none. */
-function readCapabilities(node: JsonNode): CapabilitySpec {
-  const set = (name: string): number[] => node.member(name).items().map(readCapability);
-  return {
+/** Without the section a process has none. Names that this kernel does not know are passed over, as runc does. */
+function readCapabilities(node: JsonNode, warn: (line: string) => void): CapabilitySpec {
+  const unknown = new Set<string>();
+  const set = (name: string): number[] => {
+    const found: number[] = [];
+    for (const item of node.member(name).items()) {
+      const number = CAPABILITIES.get(item.string());
+      if (number === undefined) unknown.add(item.string());
+      else found.push(number);
+    }
+    return found;
+  };
+  const capabilities = {
     bounding: set("bounding"),
     effective: set("effective"),
     permitted: set("permitted"),
     inheritable: set("inheritable"),
     ambient: set("ambient"),
   };
+  if (unknown.size > 0) {
+    const names = [...unknown].slice(0, 8).map((name) => JSON.stringify(name.slice(0, 40)));
+    warn(`${node.path}: ignoring unknown capabilities: ${names.join(", ")}`);
+  }
+  return capabilities;
 }
 
-function readCapability(node: JsonNode): number {
-  const number = CAPABILITIES.get(node.string());
-  return number ?? node.fail(`is "${node.string()}", which is no capability`);
+function readRlimits(node: JsonNode): RlimitSpec[] {
+  const limits: RlimitSpec[] = [];
+  for (const item of node.items()) {
+    const limit = readRlimit(item);
+    if (limits.some((other) => other.resource === limit.resource)) {
+      item.member("type").fail(`is "${item.member("type").string()}" for the second time`);
+    }
+    limits.push(limit);
+  }
+  return limits;
 }
 
 function readRlimit(node: JsonNode): RlimitSpec {
   const type = node.member("type"), number = RLIMITS.get(type.string());
-  if (number === undefined) return type.fail(`is "${type.string()}", which is no limit`);
+  if (number === undefined) return type.expected("the name of a limit such as RLIMIT_NOFILE");
   const soft = readLimit(node.member("soft")), hard = readLimit(node.member("hard"));
   if ((soft ?? Infinity) > (hard ?? Infinity)) node.member("soft").fail("is above the hard limit");
   return { resource: number, soft, hard };
