@@ -6,6 +6,7 @@
 import type { Arena } from "../ffi/mem/arena.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Host } from "./core/host.ts";
+import type { HostNetwork } from "./core/host_network.ts";
 import { KernelBug } from "./core/kernel_bug.ts";
 import { registerFileSystems } from "./file_systems.ts";
 import { registerMemoryDevices } from "./fs/devfs/devices.ts";
@@ -42,6 +43,8 @@ export interface KernelOptions {
   readonly log: (line: string) => void;
   /** Text of the host's /proc/cpuinfo, which the guest's is made of. */
   readonly cpuInfo?: string;
+  /** The network namespace outside, for sandboxes that have it. */
+  readonly network?: HostNetwork | null;
 }
 
 /** CPUID 1 EDX of the x86-64 baseline; nobody looks at it where the `cpuid` instruction is at hand. */
@@ -93,11 +96,13 @@ export class SandboxKernel implements Kernel {
     this.vfs = new Vfs(host);
     const unlimited = { pages: 0, inodes: 0 };
     this.memfds = new MemfdStore(this.vfs, new TmpfsFs(this.memory.frames, host, unlimited));
-    this.net = new NetNamespace(this.memory.frames, host);
+    this.net = new NetNamespace(this.memory.frames, host, options.network ?? null);
     registerFamilies(this.net);
     this.vfs.special.fifo = new FifoOpener(this.memory.frames);
     this.loop = new Loop(this, host, () => this.memory.reclaim());
     this.proc = new KernelProcSource(this, CpuInfo.fromHost(options.cpuInfo ?? ""));
+    this.net.settings = this.proc.sysctl;
+    if (options.network) this.proc.sysctl.adopt(options.network.settings);
     this.ipc = new IpcNamespace(this.memory, this.vfs, new TaskIpcUser(this), this.proc.sysctl);
     registerFileSystems(this, this.proc);
     registerMemoryDevices(this.vfs.special, host, this);

@@ -93,6 +93,7 @@ export const IFA_F_PERMANENT = 128;
 export const RTA_UNSPEC = 0;
 export const RTA_DST = 1;
 export const RTA_SRC = 2;
+export const RTA_IIF = 3;
 export const RTA_OIF = 4;
 export const RTA_GATEWAY = 5;
 export const RTA_PRIORITY = 6;

@@ -1,15 +1,37 @@
-/** The address families of a sandbox. */
+/** The address families of a sandbox, and what carries the packets of the internet ones. */
 
+import { EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX } from "../../ffi/abi/socket.ts";
-import { InetFamily, InetPorts } from "./inet/family.ts";
+import { HostTransport } from "./host/host_transport.ts";
+import { LoopbackTransport } from "./loopback_transport.ts";
+import type { SocketCaller } from "./message.ts";
 import { NetlinkFamily } from "./netlink/family.ts";
-import type { NetNamespace } from "./net_namespace.ts";
+import type { NetNamespace, SocketFamily } from "./net_namespace.ts";
+import type { Socket } from "./socket.ts";
 import { UnixFamily } from "./unix/family.ts";
 
 export function registerFamilies(net: NetNamespace): void {
+  net.offer(new LoopbackTransport(net));
+  if (net.network !== null) net.offer(new HostTransport(net, net.network));
   net.register(AF_UNIX, new UnixFamily(net));
-  const ports = new InetPorts(net);
-  net.register(AF_INET, new InetFamily(net, AF_INET, ports));
-  net.register(AF_INET6, new InetFamily(net, AF_INET6, ports));
+  net.register(AF_INET, new InetFamily(net, AF_INET));
+  net.register(AF_INET6, new InetFamily(net, AF_INET6));
   net.register(AF_NETLINK, new NetlinkFamily(net));
+}
+
+class InetFamily implements SocketFamily {
+  private readonly net: NetNamespace;
+  private readonly family: number;
+
+  constructor(net: NetNamespace, family: number) {
+    this.net = net;
+    this.family = family;
+  }
+
+  create(caller: SocketCaller, type: number, protocol: number): Socket | number {
+    return this.net.transport.createSocket(caller, this.family, type, protocol);
+  }
+  createPair(): number {
+    return -EOPNOTSUPP;
+  }
 }

@@ -87,6 +87,16 @@ export class PacketInfo {
   isValid: boolean = false;
 }
 
+/** LIMIT: bytes of control messages of one host socket's message. */
+const RAW_CONTROL_BYTES = 4096;
+
+/** Control messages as a host socket has them. */
+export class RawControl {
+  readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(RAW_CONTROL_BYTES);
+  readonly dv: DataView = new DataView(this.u8.buffer);
+  length: number = 0;
+}
+
 /** One send or receive. */
 export class Message {
   /** MSG_* that the caller gave, MSG_DONTWAIT for O_NONBLOCK too. */
@@ -106,6 +116,8 @@ export class Message {
   /** Send: for this packet alone. */
   readonly header: PacketHeader = new PacketHeader();
   readonly packetInfo: PacketInfo = new PacketInfo();
+  /** Of a host socket. */
+  readonly control: RawControl = new RawControl();
   /** Bytes that a stream delivered in earlier runs of the call: MSG_PEEK begins behind them. */
   skipped: number = 0;
   /** Receive: a stream's next bytes belong to another message (of other credentials, or behind descriptors). */
@@ -124,6 +136,7 @@ export class Message {
     this.hasCredentials = false;
     this.header.reset();
     this.packetInfo.isValid = false;
+    this.control.length = 0;
     this.skipped = 0;
     this.isWhole = false;
     this.timeSec = -1;

@@ -1,14 +1,18 @@
 /**
- * What the sockets of a sandbox share: memory, clocks, and the registries of names and ports. Families register
- * themselves here; there is one object a kernel.
+ * What the sockets of a network namespace share: memory, clocks, the registries of names and ports, and the transport
+ * that carries internet packets. Families register themselves here (families.ts).
  */
 
 import { EAFNOSUPPORT, EINVAL } from "../../ffi/abi/errno.ts";
 import type { Host } from "../core/host.ts";
+import type { HostNetwork } from "../core/host_network.ts";
+import { KernelBug } from "../core/kernel_bug.ts";
+import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { SocketCaller } from "./message.ts";
 import { Loopback } from "./interfaces.ts";
 import type { Socket } from "./socket.ts";
+import type { Transport } from "./transport.ts";
 
 /** An address family: makes sockets, alone and in pairs. */
 export interface SocketFamily {
@@ -22,6 +26,13 @@ export interface SocketFamily {
   ): readonly [Socket, Socket] | number;
 }
 
+/** A transport; one with `isWanted` false is not to be used. */
+export interface OfferedTransport extends Transport {
+  readonly isWanted?: boolean;
+}
+
+/** /proc/sys/net/ipv4/ip_unprivileged_port_start. */
+const FIRST_UNPRIVILEGED = 1024;
 /** LIMIT: address families (AF_MAX). */
 const AF_MAX = 46;
 /** LIMIT: socket types (SOCK_MAX). */
@@ -31,12 +42,42 @@ export class NetNamespace {
   readonly frames: FrameAllocator;
   readonly host: Host;
   readonly loopback: Loopback = new Loopback();
+  /** Of the process that the kernel runs in; null: this namespace has only its own loopback. */
+  readonly network: HostNetwork | null;
+  /** Settings of /proc/sys/net; null: as Linux has them. */
+  settings: SysctlStore | null = null;
+  private readonly offered: OfferedTransport[] = [];
+  private chosen: Transport | null = null;
   private readonly families: (SocketFamily | null)[] = new Array<SocketFamily | null>(AF_MAX)
     .fill(null);
 
-  constructor(frames: FrameAllocator, host: Host) {
+  constructor(frames: FrameAllocator, host: Host, network: HostNetwork | null = null) {
     this.frames = frames;
     this.host = host;
+    this.network = network;
+  }
+
+  /** One that may be chosen. Of several the last that is wanted is it. */
+  offer(transport: OfferedTransport): void {
+    this.offered.push(transport);
+  }
+
+  /** Chosen when it is first asked for, which is when the first guest runs; it stays the same then. */
+  get transport(): Transport {
+    this.chosen ??= this.offered.findLast((t) => t.isWanted !== false) ?? null;
+    if (this.chosen === null) throw new KernelBug("a network namespace without a transport");
+    return this.chosen;
+  }
+
+  /** Text of a setting of /proc/sys; "" when there is none. */
+  setting(path: string): string {
+    return this.settings?.get(path) ?? "";
+  }
+
+  /** Ports below are for CAP_NET_BIND_SERVICE. */
+  get firstUnprivilegedPort(): number {
+    const path = "net/ipv4/ip_unprivileged_port_start";
+    return this.settings?.number(path) ?? FIRST_UNPRIVILEGED;
   }
 
   register(family: number, maker: SocketFamily): void {

@@ -5,7 +5,7 @@
  * Neighbours: socket_options.ts (SOL_SOCKET), message.ts (addresses, messages), net_namespace.ts (families).
  */
 
-import { EINVAL, ENOPROTOOPT, ENOTCONN, ENOTTY, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN, ENOTTY, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../ffi/abi/fcntl.ts";
 import { FIONREAD } from "../../ffi/abi/ioctl.ts";
 import { SIOCATMARK, SIOCOUTQ } from "../../ffi/abi/socket.ts";
@@ -17,10 +17,14 @@ import type { UserMemory } from "../mm/user_memory.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { OpenFile } from "../vfs/open_file.ts";
 import type { ControlWriter } from "./control.ts";
-import { interfaceIoctl } from "./interfaces.ts";
 import { Message, type SocketAddress, type SocketCaller } from "./message.ts";
 import type { NetNamespace } from "./net_namespace.ts";
-import { type OptionValue, SocketOptions } from "./socket_options.ts";
+import {
+  getSocketOption,
+  type OptionValue,
+  setSocketOption,
+  SocketOptions,
+} from "./socket_options.ts";
 
 /** The message of read(2) and write(2). */
 const plain = new Message();
@@ -85,6 +89,19 @@ export abstract class Socket extends OpenFile {
   }
   get isListening(): boolean {
     return false;
+  }
+
+  /** recv(2) with MSG_ERRQUEUE: what `receive` gives, of the queue of errors. */
+  receiveError(_io: IoCursor, _message: Message): number {
+    return -EAGAIN;
+  }
+
+  /** Options of SOL_SOCKET. */
+  setSocketOption(caller: SocketCaller, name: number, value: OptionValue): number {
+    return setSocketOption(caller, this, name, value);
+  }
+  getSocketOption(name: number, value: OptionValue): number {
+    return getSocketOption(this, name, value);
   }
 
   /** Options of levels other than SOL_SOCKET. */
@@ -164,7 +181,7 @@ export abstract class Socket extends OpenFile {
       case SIOCATMARK:
         return user.store32(arg, this.isAtMark ? 1 : 0);
       default: {
-        const r = interfaceIoctl(this.net.loopback, request, arg, user, writer);
+        const r = this.net.transport.interfaceIoctl(request, arg, user, writer);
         return r === -ENOTTY ? super.ioctl(request, arg, user) : r;
       }
     }

@@ -29,6 +29,12 @@ export interface NetDevices {
   list(): readonly NetDevice[];
 }
 
+/** Texts from elsewhere, header and all. */
+export interface NetTexts {
+  /** Null: the kernel's own table. */
+  table(name: string): string | null;
+}
+
 const ARPHRD_LOOPBACK = 772;
 const IFF_UP = 1, IFF_LOOPBACK = 8;
 
@@ -90,8 +96,20 @@ const DEFAULT_ROWS: Readonly<Record<string, string>> = {
     "FRAG6: inuse 0 memory 0\n",
 };
 
+/** Tables that there are only if somebody else has their texts. */
+const OTHERS: readonly string[] = [
+  "dev_mcast",
+  "igmp6",
+  "netstat",
+  "rt6_stats",
+  "snmp",
+  "snmp6",
+];
+
 export class NetTables {
   devices: NetDevices = new LoopbackOnly();
+  /** Who is asked first. */
+  texts: NetTexts | null = null;
   private readonly tables: Map<string, NetTable> = new Map();
 
   /** `table` gives the rows of /proc/net/`name`; one of `names`. */
@@ -100,11 +118,14 @@ export class NetTables {
   }
 
   names(): string[] {
-    return Object.keys(HEADERS);
+    const { texts } = this, names = Object.keys(HEADERS);
+    return texts === null ? names : [...names, ...OTHERS.filter((n) => texts.table(n) !== null)];
   }
 
   /** The whole text of a table. */
   text(name: string): string {
+    const text = this.texts?.table(name) ?? null;
+    if (text !== null) return text;
     const rows = name === "dev"
       ? this.deviceRows()
       : this.tables.get(name)?.rows() ?? DEFAULT_ROWS[name] ?? "";

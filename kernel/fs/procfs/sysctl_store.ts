@@ -28,6 +28,13 @@ export class SysctlStore {
     return SETTINGS;
   }
 
+  /** Values that settings have at first in place of those of the table, by path. */
+  adopt(values: ReadonlyMap<string, string>): void {
+    for (const [path, value] of values) {
+      if (find(path) !== null) this.values.set(path, value);
+    }
+  }
+
   /** The value without its newline; "" for an unknown path. */
   get(path: string): string {
     return this.values.get(path) ?? find(path)?.value ?? "";

@@ -43,9 +43,6 @@ import {
 } from "./ip_options.ts";
 import type { PortTable } from "./ports.ts";
 
-/** Ports below are for CAP_NET_BIND_SERVICE (ip_unprivileged_port_start). */
-const FIRST_UNPRIVILEGED = 1024;
-
 export abstract class InetSocket extends Socket {
   local: Endpoint;
   /** Null while not connected. */
@@ -100,9 +97,8 @@ export abstract class InetSocket extends Socket {
   protected bindTo(caller: SocketCaller, to: Endpoint): number {
     if (this.isV6Only && isV4(to.address)) return -EINVAL;
     if (!this.mayBind(to.address)) return -EADDRNOTAVAIL;
-    if (to.port > 0 && to.port < FIRST_UNPRIVILEGED && !hasCap(caller.cred, CAP_NET_BIND_SERVICE)) {
-      return -EACCES;
-    }
+    const isPrivileged = to.port > 0 && to.port < this.net.firstUnprivilegedPort;
+    if (isPrivileged && !hasCap(caller.cred, CAP_NET_BIND_SERVICE)) return -EACCES;
     if (this.isBound || this.remote !== null) return -EINVAL;
     const before = this.local;
     this.local = new Endpoint(to.address, 0);

@@ -25,12 +25,16 @@ import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
 import type { PortIds } from "./port_ids.ts";
-import { answerRoute, RouteRequest } from "./route.ts";
+import { RouteRequest } from "./request.ts";
 import { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 /** LIMIT: bytes of one send. */
 const MAX_REQUEST = 65536;
 const HEADER = N.Nlmsghdr.size;
+/** LIMIT: bytes of answers that nobody reads. */
+const MAX_UNREAD = 8 << 20;
+/** What Linux puts into one datagram of a dump (NLMSG_GOODSIZE); glibc has room for a page. */
+const DATAGRAM_BYTES = 3776;
 const cursor = new BytesCursor();
 const writer = new NetlinkWriter();
 const request = new NetlinkRequest();
@@ -134,7 +138,7 @@ export class NetlinkSocket extends Socket {
 
   private answer(r: RouteRequest, header: Uint8Array<ArrayBuffer>): void {
     writer.reset();
-    const error = answerRoute(r, writer);
+    const error = this.net.transport.answerRoute(r, writer);
     if (error < 0) {
       writer.reset();
       writer.error(request, header, error);
@@ -146,9 +150,19 @@ export class NetlinkSocket extends Socket {
     this.deliver();
   }
 
-  /** What the writer has, as one datagram from the kernel. */
+  /** What the writer has, in datagrams that the small buffers of programs have room for. */
   private deliver(): void {
-    if (writer.length > 0) this.queueFromKernel(writer.u8, writer.length);
+    const { u8, dv, length } = writer;
+    for (let from = 0, at = 0; at < length;) {
+      const next = at + ((dv.getUint32(at + N.Nlmsghdr.at.len, true) + 3) & ~3);
+      const isFull = next < length &&
+        next + dv.getUint32(next + N.Nlmsghdr.at.len, true) - from > DATAGRAM_BYTES;
+      if (next >= length || isFull) {
+        this.queueAnswer(u8.subarray(from, next), next - from);
+        from = next;
+      }
+      at = next;
+    }
   }
 
   /** One datagram from the kernel that nobody asked for. */
@@ -160,6 +174,15 @@ export class NetlinkSocket extends Socket {
     if (this.incoming.count > 0 && this.incoming.charge > this.options.receiveBytes) {
       this.error = ENOBUFS;
       this.queue.wake(POLLERR);
+      return;
+    }
+    this.queueAnswer(bytes, length);
+  }
+
+  /** What was asked for may be more than SO_RCVBUF. */
+  private queueAnswer(bytes: Uint8Array<ArrayBuffer>, length: number): void {
+    if (this.incoming.bytes > MAX_UNREAD) {
+      this.error = ENOBUFS;
       return;
     }
     this.putName(from, 0, 0);

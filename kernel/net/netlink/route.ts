@@ -7,44 +7,11 @@ import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { ARPHRD_LOOPBACK, IFF_UP } from "../../../ffi/abi/inet.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
-import { AF_INET, AF_INET6, AF_UNSPEC } from "../../../ffi/abi/socket.ts";
+import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { LOOPBACK4, LOOPBACK6 } from "../inet/address.ts";
-import type { Loopback } from "../interfaces.ts";
-import type { SocketCaller } from "../message.ts";
-import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
-
-/** One request: its header fields and the bytes behind the header. */
-export class RouteRequest {
-  readonly lo: Loopback;
-  readonly caller: SocketCaller | null;
-  readonly request: NetlinkRequest;
-  readonly body: DataView;
-
-  constructor(
-    lo: Loopback,
-    caller: SocketCaller | null,
-    request: NetlinkRequest,
-    body: DataView,
-  ) {
-    this.lo = lo;
-    this.caller = caller;
-    this.request = request;
-    this.body = body;
-  }
-
-  /** The request is for all there are. */
-  get isDump(): boolean {
-    return (this.request.flags & N.NLM_F_DUMP) !== 0;
-  }
-  /** rtgen_family, ifi_family, ...: the first byte. */
-  get family(): number {
-    return this.body.byteLength > 0 ? this.body.getUint8(0) : AF_UNSPEC;
-  }
-  wantsFamily(family: number): boolean {
-    return this.family === AF_UNSPEC || this.family === family;
-  }
-}
+import { attributeBytes, type RouteRequest } from "./request.ts";
+import type { NetlinkWriter } from "./writer.ts";
 
 /** Write the answers into `out`: 0 or -errno. */
 export function answerRoute(r: RouteRequest, out: NetlinkWriter): number {
@@ -81,26 +48,8 @@ function mayChange(r: RouteRequest): boolean {
 function isAboutLo(r: RouteRequest): boolean {
   const index = r.body.getInt32(N.Ifinfomsg.at.index, true);
   if (index !== 0) return index === r.lo.index;
-  const name = attributeBytes(r, N.Ifinfomsg.size, N.IFLA_IFNAME);
+  const name = attributeBytes(r.body, N.Ifinfomsg.size, N.IFLA_IFNAME);
   return name.replace(/\0[^]*$/, "") === r.lo.name;
-}
-
-/** The bytes of an attribute behind `from`, or "". */
-function attributeBytes(r: RouteRequest, from: number, type: number): string {
-  const { body } = r;
-  for (let at = from; at + N.Rtattr.size <= body.byteLength;) {
-    const length = body.getUint16(at + N.Rtattr.at.len, true);
-    if (length < N.Rtattr.size || at + length > body.byteLength) return "";
-    if (body.getUint16(at + N.Rtattr.at.type, true) === type) {
-      let bytes = "";
-      for (let i = at + N.Rtattr.size; i < at + length; i++) {
-        bytes += String.fromCharCode(body.getUint8(i));
-      }
-      return bytes;
-    }
-    at += (length + 3) & ~3;
-  }
-  return "";
 }
 
 function getLink(r: RouteRequest, out: NetlinkWriter): number {
@@ -222,7 +171,8 @@ function addressExists(r: RouteRequest): number {
   const index = r.body.getUint32(N.Ifaddrmsg.at.index, true);
   if (index !== r.lo.index) return -ENODEV;
   const from = N.Ifaddrmsg.size;
-  const local = attributeBytes(r, from, N.IFA_LOCAL) || attributeBytes(r, from, N.IFA_ADDRESS);
+  const local = attributeBytes(r.body, from, N.IFA_LOCAL) ||
+    attributeBytes(r.body, from, N.IFA_ADDRESS);
   const isOwn = local === LOOPBACK4.substring(12) || local === LOOPBACK6;
   return isOwn ? -EEXIST : -EOPNOTSUPP;
 }

@@ -8,8 +8,10 @@ import {
   Nlmsghdr,
   Rtattr,
 } from "../../../ffi/abi/netlink.ts";
+import { KernelBug } from "../../core/kernel_bug.ts";
 
-const BUFFER_BYTES = 16384;
+/** Bytes at first; it grows. LIMIT: up to MAX_BYTES, which no answer reaches. */
+const BUFFER_BYTES = 16384, MAX_BYTES = 16 << 20;
 
 /** The request that is answered. */
 export class NetlinkRequest {
@@ -20,8 +22,9 @@ export class NetlinkRequest {
 }
 
 export class NetlinkWriter {
-  readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(BUFFER_BYTES);
-  readonly dv: DataView = new DataView(this.u8.buffer);
+  /** Ask for them again behind each `begin` or attribute, which may make them anew. */
+  u8: Uint8Array<ArrayBuffer> = new Uint8Array(BUFFER_BYTES);
+  dv: DataView = new DataView(this.u8.buffer);
   /** Bytes written. */
   length: number = 0;
   private message: number = 0;
@@ -30,8 +33,19 @@ export class NetlinkWriter {
     this.length = 0;
   }
 
+  private reserve(bytes: number): void {
+    const needed = this.length + bytes;
+    if (needed <= this.u8.length) return;
+    if (needed > MAX_BYTES) throw new KernelBug("a netlink answer without an end");
+    const u8 = new Uint8Array(2 * needed);
+    u8.set(this.u8.subarray(0, this.length));
+    this.u8 = u8;
+    this.dv = new DataView(u8.buffer);
+  }
+
   /** Begin a message with `bytes` of fixed content, which is zeroed; where that content is. */
   begin(request: NetlinkRequest, type: number, flags: number, bytes: number): number {
+    this.reserve(Nlmsghdr.size + align(bytes));
     const at = this.message = this.length;
     this.u8.fill(0, at, at + Nlmsghdr.size + align(bytes));
     this.dv.setUint16(at + Nlmsghdr.at.type, type, true);
@@ -49,6 +63,7 @@ export class NetlinkWriter {
 
   /** Room for an attribute of `bytes`, zeroed: where its data go. */
   attribute(type: number, bytes: number): number {
+    this.reserve(Rtattr.size + align(bytes));
     const at = this.length;
     this.u8.fill(0, at, at + Rtattr.size + align(bytes));
     this.dv.setUint16(at + Rtattr.at.len, Rtattr.size + bytes, true);

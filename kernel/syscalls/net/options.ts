@@ -3,7 +3,7 @@
 import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { SOL_SOCKET } from "../../../ffi/abi/socket.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { getSocketOption, OptionValue, setSocketOption } from "../../net/socket_options.ts";
+import { OptionValue } from "../../net/socket_options.ts";
 import type { Task } from "../../task/task.ts";
 import { socketOf } from "./arguments.ts";
 
@@ -21,7 +21,7 @@ export function sysSetsockopt(t: Task, a: SyscallArgs): number {
   value.length = Math.min(length, MAX_BYTES);
   if (length > 0 && t.mm.copyIn(value.u8, 0, a.u64(3), value.length) < 0) return -EFAULT;
   return level === SOL_SOCKET
-    ? setSocketOption(t, socket, name, value)
+    ? socket.setSocketOption(t, name, value)
     : socket.setProtocolOption(level, name, value);
 }
 
@@ -35,7 +35,7 @@ export function sysGetsockopt(t: Task, a: SyscallArgs): number {
   if (room < 0) return -EINVAL;
   value.length = Math.min(room, MAX_BYTES);
   const r = level === SOL_SOCKET
-    ? getSocketOption(socket, name, value)
+    ? socket.getSocketOption(name, value)
     : socket.getProtocolOption(level, name, value);
   if (r < 0) return r;
   const n = Math.min(room, value.length);

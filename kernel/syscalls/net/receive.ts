@@ -121,7 +121,7 @@ function pointer(at: number): number {
  */
 function collect(t: Task, socket: Socket): number {
   const { io, progress } = t, { flags } = message;
-  if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
+  if ((flags & MSG_ERRQUEUE) !== 0) return socket.receiveError(io, message);
   const isPeek = (flags & MSG_PEEK) !== 0, isStream = socket.type === SOCK_STREAM;
   let total = progress.done;
   if (total > 0) io.advance(total);

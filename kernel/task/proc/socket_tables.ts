@@ -5,17 +5,15 @@
  * DIFFERS: sockets without a descriptor (not accepted yet, on their way in a message) are not shown.
  */
 
-import {
-  ARPHRD_LOOPBACK,
-  IFF_LOOPBACK,
-  IFF_UP,
-  IPPROTO_TCP,
-  IPPROTO_UDP,
-  TCP_CLOSE,
-  TCP_ESTABLISHED,
-} from "../../../ffi/abi/inet.ts";
+import { IPPROTO_TCP, IPPROTO_UDP, TCP_CLOSE, TCP_ESTABLISHED } from "../../../ffi/abi/inet.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
-import type { NetDevice, NetDevices, NetTable, NetTables } from "../../fs/procfs/net_tables.ts";
+import type {
+  NetDevice,
+  NetDevices,
+  NetTable,
+  NetTables,
+  NetTexts,
+} from "../../fs/procfs/net_tables.ts";
 import { ANY4, ANY6, type Endpoint } from "../../net/inet/address.ts";
 import { InetSocket } from "../../net/inet/inet_socket.ts";
 import { TcpSocket } from "../../net/inet/tcp.ts";
@@ -26,7 +24,7 @@ import type { Kernel } from "../kernel_services.ts";
 
 /** Tables that are filled from sockets. */
 export function fillNetTables(tables: NetTables, kernel: Kernel): void {
-  tables.devices = new LoopbackDevices(kernel);
+  tables.devices = tables.texts = new TransportTables(kernel);
   tables.set("tcp", new InetTable(kernel, AF_INET, IPPROTO_TCP));
   tables.set("tcp6", new InetTable(kernel, AF_INET6, IPPROTO_TCP));
   tables.set("udp", new InetTable(kernel, AF_INET, IPPROTO_UDP));
@@ -167,7 +165,8 @@ class Inet6Addresses implements NetTable {
   }
 }
 
-class LoopbackDevices implements NetDevices {
+/** Devices and texts of what carries the packets; which that is, is known when somebody asks. */
+class TransportTables implements NetDevices, NetTexts {
   private readonly kernel: Kernel;
 
   constructor(kernel: Kernel) {
@@ -175,20 +174,9 @@ class LoopbackDevices implements NetDevices {
   }
 
   list(): readonly NetDevice[] {
-    const { name, index, mtu, isUp } = this.kernel.net.loopback;
-    return [{
-      name,
-      index,
-      mtu,
-      address: "00:00:00:00:00:00",
-      broadcast: "00:00:00:00:00:00",
-      type: ARPHRD_LOOPBACK,
-      flags: IFF_LOOPBACK | (isUp ? IFF_UP : 0),
-      txQueueLen: 1000,
-      rxBytes: 0,
-      rxPackets: 0,
-      txBytes: 0,
-      txPackets: 0,
-    }];
+    return this.kernel.net.transport.devices();
+  }
+  table(name: string): string | null {
+    return this.kernel.net.transport.table(name);
   }
 }

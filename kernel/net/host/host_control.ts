@@ -1,0 +1,120 @@
+/**
+ * Control messages (cmsg(3)) between a guest and a host socket: only those listed here pass, either way. Descriptors and
+ * credentials never do.
+ */
+
+import * as I from "../../../ffi/abi/inet.ts";
+import {
+  cmsgAlign,
+  Cmsghdr,
+  SO_RXQ_OVFL,
+  SO_TIMESTAMPNS,
+  SOL_SOCKET,
+} from "../../../ffi/abi/socket.ts";
+import { EINVAL } from "../../../ffi/abi/errno.ts";
+import type { ControlWriter } from "../control.ts";
+import type { Message, RawControl } from "../message.ts";
+
+const HEADER = Cmsghdr.size;
+/** LIMIT: bytes of one message's data. */
+const MAX_DATA = 512;
+
+type Types = ReadonlyMap<number, readonly number[]>;
+
+/** What may be sent, by level: for this packet alone. */
+const SENT: Types = new Map([
+  [I.IPPROTO_IP, [I.IP_TOS, I.IP_TTL, I.IP_PKTINFO]],
+  [I.IPPROTO_IPV6, [
+    I.IPV6_PKTINFO,
+    I.IPV6_HOPLIMIT,
+    I.IPV6_TCLASS,
+    I.IPV6_FLOWINFO,
+    I.IPV6_DONTFRAG,
+  ]],
+  [I.IPPROTO_UDP, [I.UDP_SEGMENT]],
+]);
+
+/** What may be received. */
+const RECEIVED: Types = new Map([
+  [SOL_SOCKET, [SO_RXQ_OVFL]],
+  [I.IPPROTO_IP, [
+    I.IP_TOS,
+    I.IP_TTL,
+    I.IP_PKTINFO,
+    I.IP_RECVERR,
+    I.IP_RECVOPTS,
+    I.IP_RETOPTS,
+    I.IP_RECVORIGDSTADDR,
+  ]],
+  [I.IPPROTO_IPV6, [
+    I.IPV6_PKTINFO,
+    I.IPV6_HOPLIMIT,
+    I.IPV6_TCLASS,
+    I.IPV6_FLOWINFO,
+    I.IPV6_RECVERR,
+    I.IPV6_PATHMTU,
+    I.IPV6_ORIGDSTADDR,
+    I.IPV6_HOPOPTS,
+    I.IPV6_RTHDR,
+    I.IPV6_DSTOPTS,
+  ]],
+  [I.IPPROTO_UDP, [I.UDP_GRO]],
+  [I.IPPROTO_TCP, [I.TCP_INQ]],
+]);
+
+function has(types: Types, level: number, type: number): boolean {
+  return types.get(level)?.includes(type) ?? false;
+}
+
+/** A control message that the guest sends is put behind those that `to` has: 0 or -EINVAL. */
+export function addControl(
+  to: RawControl,
+  level: number,
+  type: number,
+  dv: DataView,
+  at: number,
+  length: number,
+): number {
+  if (!has(SENT, level, type)) return -EINVAL;
+  const next = to.length + HEADER + cmsgAlign(length);
+  if (length > MAX_DATA || next > to.u8.length) return -EINVAL;
+  to.u8.fill(0, to.length, next);
+  to.dv.setUint32(to.length + Cmsghdr.at.len, HEADER + length, true);
+  to.dv.setInt32(to.length + Cmsghdr.at.level, level, true);
+  to.dv.setInt32(to.length + Cmsghdr.at.type, type, true);
+  for (let i = 0; i < length; i++) to.u8[to.length + HEADER + i] = dv.getUint8(at + i);
+  to.length = next;
+  return 0;
+}
+
+/** What the host delivered, for the guest. The time of arrival goes into the message itself. */
+export function deliverControl(message: Message, out: ControlWriter): void {
+  const { u8, dv, length } = message.control;
+  for (let at = 0; at + HEADER <= length;) {
+    const bytes = dv.getUint32(at + Cmsghdr.at.len, true);
+    if (bytes < HEADER || at + bytes > length) return;
+    const level = dv.getInt32(at + Cmsghdr.at.level, true);
+    const type = dv.getInt32(at + Cmsghdr.at.type, true), size = bytes - HEADER;
+    if (has(RECEIVED, level, type) && size <= MAX_DATA) {
+      if (out.room >= 0) out.u8.set(u8.subarray(at + HEADER, at + bytes), out.data);
+      out.put(level, type, size);
+    }
+    at += cmsgAlign(bytes);
+  }
+}
+
+/** The time of arrival that the host delivered (SO_TIMESTAMPNS), if it did. */
+export function findTime(message: Message): void {
+  const { dv, length } = message.control;
+  for (let at = 0; at + HEADER <= length;) {
+    const bytes = dv.getUint32(at + Cmsghdr.at.len, true);
+    if (bytes < HEADER || at + bytes > length) return;
+    const isTime = dv.getInt32(at + Cmsghdr.at.level, true) === SOL_SOCKET &&
+      dv.getInt32(at + Cmsghdr.at.type, true) === SO_TIMESTAMPNS;
+    if (isTime && bytes >= HEADER + 16) {
+      message.timeSec = dv.getUint32(at + HEADER, true);
+      message.timeNsec = dv.getUint32(at + HEADER + 8, true);
+    }
+    at += cmsgAlign(bytes);
+  }
+}

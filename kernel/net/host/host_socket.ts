@@ -1,0 +1,380 @@
+/**
+ * An internet socket that is one of the host, in the network namespace of this process. The descriptor is non-blocking:
+ * waiting is the kernel's, woken by the host's edges. Bytes move between the host socket and guest memory at once.
+ *
+ * Not here: what may be opened (host_transport.ts), options (host_options.ts), control messages (host_control.ts).
+ * DIFFERS: SO_LINGER with a time does not make close(2) wait; no SIGURG for who did not ask by O_ASYNC.
+ */
+
+import {
+  EACCES,
+  EAFNOSUPPORT,
+  EAGAIN,
+  EALREADY,
+  EFAULT,
+  EINPROGRESS,
+  EINVAL,
+  EMSGSIZE,
+} from "../../../ffi/abi/errno.ts";
+import { CAP_NET_BIND_SERVICE } from "../../../ffi/abi/capability.ts";
+import { EPOLLET } from "../../../ffi/abi/epoll.ts";
+import { IPPROTO_TCP, SockaddrIn, SockaddrIn6, TCP_INQ } from "../../../ffi/abi/inet.ts";
+import { FIONREAD } from "../../../ffi/abi/ioctl.ts";
+import * as S from "../../../ffi/abi/socket.ts";
+import type { HostNetwork } from "../../core/host_network.ts";
+import { Waiter } from "../../core/wait.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../vfs/open_file.ts";
+import type { ControlWriter } from "../control.ts";
+import type { Message, SocketAddress, SocketCaller } from "../message.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { Socket } from "../socket.ts";
+import type { OptionValue } from "../socket_options.ts";
+import * as A from "./area.ts";
+import { addControl, deliverControl, findTime } from "./host_control.ts";
+import {
+  getHostOption,
+  getHostSocketOption,
+  setHostOption,
+  setHostSocketOption,
+} from "./option_calls.ts";
+
+/** Bytes that one call moves at most, so that one guest does not hold up the others. */
+const MAX_SENT = 1 << 20, MAX_RECEIVED = 1 << 18;
+const POLL_BITS = POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLWRNORM | POLLRDHUP;
+/** Flags of the guest's that the host gets. */
+const SEND_FLAGS = S.MSG_OOB | S.MSG_DONTROUTE | S.MSG_EOR | S.MSG_CONFIRM | S.MSG_MORE |
+  S.MSG_FASTOPEN;
+const RECEIVE_FLAGS = S.MSG_OOB | S.MSG_PEEK | S.MSG_TRUNC | S.MSG_ERRQUEUE;
+const OUT_FLAGS = S.MSG_TRUNC | S.MSG_CTRUNC | S.MSG_EOR | S.MSG_OOB | S.MSG_ERRQUEUE;
+/** LIMIT: /proc/sys/net/core/somaxconn. */
+const MAX_BACKLOG = 4096;
+
+export class HostSocket extends Socket {
+  readonly host: HostNetwork;
+  readonly fd: number;
+  /** uid of the creator. */
+  readonly uid: number;
+  private isAccepting: boolean = false;
+  /** Control messages may arrive with a stream's bytes. */
+  private hasControl: boolean = false;
+  private isWatched: boolean = false;
+
+  constructor(
+    net: NetNamespace,
+    host: HostNetwork,
+    fd: number,
+    family: number,
+    type: number,
+    protocol: number,
+    uid: number,
+  ) {
+    super(net, family, type, protocol);
+    this.host = host;
+    this.fd = fd;
+    this.uid = uid;
+  }
+
+  override get writesAll(): boolean {
+    return this.type === S.SOCK_STREAM;
+  }
+  override get isListening(): boolean {
+    return this.isAccepting;
+  }
+
+  /** From now on the host tells of every change. Something that happened before is told at once. */
+  private watch(): void {
+    if (this.isWatched) return;
+    this.isWatched = true;
+    this.net.host.watch(this.fd, POLL_BITS + EPOLLET, new HostSocketWatch(this));
+  }
+
+  /** The host would block. */
+  private wait(): number {
+    this.watch();
+    this.blockedOn = this.queue;
+    return -EAGAIN;
+  }
+
+  /** An address of a guest for the host: its length at NAME_AT, or -errno. */
+  private putName(from: SocketAddress): number {
+    const { length, family } = from;
+    if (length < 2) return -EINVAL;
+    let wanted: number;
+    if (family === S.AF_INET || family === S.AF_UNSPEC) wanted = SockaddrIn.size;
+    else if (family === S.AF_INET6) wanted = SockaddrIn6.size;
+    else return length < SockaddrIn.size ? -EINVAL : -EAFNOSUPPORT;
+    const n = Math.min(length, wanted), { u8 } = this.host.area;
+    u8.set(from.u8.subarray(0, n), A.NAME_AT);
+    return n;
+  }
+
+  private takeName(out: SocketAddress, length: number): void {
+    const n = Math.max(0, Math.min(length, out.u8.length)), { u8 } = this.host.area;
+    out.u8.set(u8.subarray(A.NAME_AT, A.NAME_AT + n));
+    out.length = n;
+  }
+
+  override bind(caller: SocketCaller, address: SocketAddress): number {
+    const n = this.putName(address);
+    if (n < 0) return n;
+    const port = n >= 4 ? address.dv.getUint16(SockaddrIn.at.port) : 0;
+    const isPrivileged = port > 0 && port < this.net.firstUnprivilegedPort &&
+      this.type !== S.SOCK_RAW;
+    if (isPrivileged && !hasCap(caller.cred, CAP_NET_BIND_SERVICE)) return -EACCES;
+    return this.host.bind(this.fd, this.host.area.address + A.NAME_AT, n);
+  }
+
+  override connect(_caller: SocketCaller, address: SocketAddress, nonblocking: boolean): number {
+    const n = this.putName(address);
+    if (n < 0) return n;
+    const r = this.host.connect(this.fd, this.host.area.address + A.NAME_AT, n);
+    if (r !== -EINPROGRESS && r !== -EALREADY) return r;
+    // The same call again tells how it ended: it is what a blocked caller does.
+    this.wait();
+    return nonblocking ? r : -EAGAIN;
+  }
+
+  override listen(_caller: SocketCaller, backlog: number): number {
+    const limit = backlog < 0 || backlog > MAX_BACKLOG ? MAX_BACKLOG : backlog;
+    const r = this.host.listen(this.fd, limit);
+    if (r === 0) this.isAccepting = true;
+    return r;
+  }
+
+  override accept(): Socket | number {
+    const fd = this.host.accept(this.fd, 0, 0);
+    if (fd === -EAGAIN) return this.wait();
+    if (fd < 0) return fd;
+    const { net, host, family, type, protocol, uid } = this;
+    const socket = new HostSocket(net, host, fd, family, type, protocol, uid);
+    socket.options.inherit(this.options);
+    socket.hasControl = this.hasControl;
+    return socket;
+  }
+
+  override shutdown(how: number): number {
+    const r = this.host.shutdown(this.fd, how);
+    if (r < 0) return r;
+    if (this.isAccepting && how !== S.SHUT_WR) this.isAccepting = false;
+    this.queue.wake(0);
+    return r;
+  }
+
+  override localName(out: SocketAddress): number {
+    return this.nameOf(out, this.host.getsockname(this.fd, ...this.nameArguments()));
+  }
+  override peerName(out: SocketAddress): number {
+    return this.nameOf(out, this.host.getpeername(this.fd, ...this.nameArguments()));
+  }
+  private nameArguments(): [address: number, length: number] {
+    const { area } = this.host;
+    A.expectName(area);
+    return [area.address + A.NAME_AT, area.address + A.LENGTH_AT];
+  }
+  private nameOf(out: SocketAddress, result: number): number {
+    if (result === 0) this.takeName(out, this.host.area.dv.getInt32(A.LENGTH_AT, true));
+    return result;
+  }
+
+  override send(io: IoCursor, message: Message): number { // HOT
+    if (this.error !== 0) return this.takeError();
+    const { area } = this.host, isStream = this.writesAll, wanted = io.remaining;
+    let segments = 0, isCopied = false;
+    if (wanted > 0) {
+      segments = io.hostSegments(false, area.address + A.IOV_AT, A.MAX_SEGMENTS, MAX_SENT);
+      if (segments < 0) return segments;
+      if (!isStream && A.coveredBytes(area, segments) < wanted) {
+        const n = this.gather(io, wanted, segments);
+        if (n < 0) return n;
+        segments = 1;
+        isCopied = true;
+      }
+    }
+    let nameLength = 0;
+    if (message.name.length > 0) {
+      nameLength = this.putName(message.name);
+      if (nameLength < 0) return nameLength;
+    }
+    const controls = message.control.length;
+    if (controls > 0) area.u8.set(message.control.u8.subarray(0, controls), A.CONTROL_AT);
+    A.prepareMessage(area, segments, nameLength, controls);
+    const flags = (message.flags & SEND_FLAGS) | S.MSG_DONTWAIT | S.MSG_NOSIGNAL;
+    const n = this.host.sendmsg(this.fd, area.address + A.MSG_AT, flags);
+    if (n > 0 && !isCopied) io.advance(n);
+    return n === -EAGAIN ? this.wait() : n;
+  }
+
+  /** A datagram in more pieces than the host takes: put together. 0 or -errno. */
+  private gather(io: IoCursor, wanted: number, segments: number): number {
+    const { area } = this.host;
+    // With pieces to spare the memory ended early.
+    if (segments < A.MAX_SEGMENTS && wanted <= MAX_SENT) return -EFAULT;
+    if (wanted > A.BOUNCE_BYTES) return -EMSGSIZE;
+    if (io.takeHost(area.address + A.BOUNCE_AT, wanted) < wanted) return -EFAULT;
+    A.prepareSegment(area, A.BOUNCE_AT, wanted);
+    return 0;
+  }
+
+  override receive(io: IoCursor, message: Message): number { // HOT
+    if (this.error !== 0) return this.takeError();
+    if (message.skipped > 0) return this.peekBehind(io, message);
+    const { area } = this.host, isStream = this.writesAll;
+    let segments = 0;
+    if (io.remaining > 0) {
+      segments = io.hostSegments(true, area.address + A.IOV_AT, A.MAX_SEGMENTS, MAX_RECEIVED);
+      if (segments < 0) return segments;
+    }
+    const n = this.receiveHost(message, segments, !isStream, !isStream || this.hasControl);
+    if (n > 0) io.advance(Math.min(n, io.remaining));
+    if (isStream && (message.flags & S.MSG_OOB) !== 0) message.isWhole = true;
+    return n === -EAGAIN ? this.wait() : n;
+  }
+
+  /** One recvmsg(2) of the host into the iovec array: its result. */
+  private receiveHost(
+    message: Message,
+    segments: number,
+    wantsName: boolean,
+    wantsControl: boolean,
+  ): number {
+    const { area } = this.host, at = S.Msghdr.at;
+    const nameRoom = wantsName ? S.SOCKADDR_STORAGE_SIZE : 0;
+    A.prepareMessage(area, segments, nameRoom, wantsControl ? A.CONTROL_BYTES : 0);
+    const flags = (message.flags & RECEIVE_FLAGS) | S.MSG_DONTWAIT;
+    const n = this.host.recvmsg(this.fd, area.address + A.MSG_AT, flags);
+    if (n < 0) return n;
+    message.outFlags |= area.dv.getInt32(A.MSG_AT + at.flags, true) & OUT_FLAGS;
+    if (wantsName) {
+      this.takeName(message.name, area.dv.getUint32(A.MSG_AT + at.namelen, true));
+    }
+    if (!wantsControl) return n;
+    const bytes = Math.min(area.dv.getUint32(A.MSG_AT + at.controllen, true), A.CONTROL_BYTES);
+    message.control.length = bytes;
+    if (bytes === 0) return n;
+    message.control.u8.set(area.u8.subarray(A.CONTROL_AT, A.CONTROL_AT + bytes));
+    findTime(message);
+    return n;
+  }
+
+  /** recvmsg(2) with MSG_ERRQUEUE: what went wrong with a packet, and the packet. */
+  override receiveError(io: IoCursor, message: Message): number {
+    const { area } = this.host;
+    let segments = 0;
+    if (io.remaining > 0) {
+      segments = io.hostSegments(true, area.address + A.IOV_AT, A.MAX_SEGMENTS, MAX_RECEIVED);
+      if (segments < 0) return segments;
+    }
+    const n = this.receiveHost(message, segments, true, true);
+    if (n > 0) io.advance(Math.min(n, io.remaining));
+    return n;
+  }
+
+  /**
+   * A look at a stream goes on behind what it has seen: MSG_PEEK with MSG_WAITALL or SO_RCVLOWAT. All is looked at
+   * again, and the part that is new copied. LIMIT: of BOUNCE_BYTES; what lies behind is not waited for.
+   */
+  private peekBehind(io: IoCursor, message: Message): number {
+    const { area } = this.host, { skipped } = message;
+    const wanted = Math.min(skipped + io.remaining, A.BOUNCE_BYTES);
+    message.isWhole = wanted <= skipped;
+    if (message.isWhole) return 0;
+    A.prepareSegment(area, A.BOUNCE_AT, wanted);
+    const n = this.receiveHost(message, 1, false, false);
+    if (n < 0 && n !== -EAGAIN) return n;
+    if (n === skipped && (this.pollHost(POLLRDHUP | POLLHUP) & (POLLRDHUP | POLLHUP)) !== 0) {
+      message.isWhole = true;
+      return 0;
+    }
+    if (n <= skipped) return this.wait();
+    return io.putHost(area.address + A.BOUNCE_AT + skipped, n - skipped);
+  }
+
+  override describeMessage(message: Message, out: ControlWriter): void {
+    deliverControl(message, out);
+  }
+  override takeControl(
+    message: Message,
+    level: number,
+    type: number,
+    dv: DataView,
+    at: number,
+    length: number,
+  ): number {
+    return addControl(message.control, level, type, dv, at, length);
+  }
+
+  override setSocketOption(caller: SocketCaller, name: number, value: OptionValue): number {
+    const r = setHostSocketOption(this, caller, name, value);
+    if (r === 0 && this.options.timestamp !== 0) this.hasControl = true;
+    return r;
+  }
+  override getSocketOption(name: number, value: OptionValue): number {
+    return getHostSocketOption(this, name, value);
+  }
+  override setProtocolOption(level: number, name: number, value: OptionValue): number {
+    const r = setHostOption(this, level, name, value);
+    if (r === 0 && (level !== IPPROTO_TCP || name === TCP_INQ)) this.hasControl = true;
+    return r;
+  }
+  override getProtocolOption(level: number, name: number, value: OptionValue): number {
+    return getHostOption(this, level, name, value);
+  }
+
+  /** The host's poll bits; -errno of the host is an error of the socket. */
+  private pollHost(bits: number): number {
+    const now = this.net.host.pollNow(this.fd, bits);
+    return now < 0 ? POLLERR : now;
+  }
+  override poll(): number {
+    this.watch();
+    const bits = this.pollHost(POLL_BITS);
+    return this.error === 0 ? bits : bits | POLLERR;
+  }
+
+  override get pendingBytes(): number {
+    return this.ask(FIONREAD);
+  }
+  override get unsentBytes(): number {
+    return this.ask(S.SIOCOUTQ);
+  }
+  override get isAtMark(): boolean {
+    return this.ask(S.SIOCATMARK) !== 0;
+  }
+  /** An ioctl that answers with an int; 0 when the host refuses. */
+  private ask(request: number): number {
+    const { area } = this.host;
+    area.dv.setInt32(A.VALUE_AT, 0, true);
+    const r = this.net.host.ioctl(this.fd, request, area.address + A.VALUE_AT);
+    return r < 0 ? 0 : area.dv.getInt32(A.VALUE_AT, true);
+  }
+
+  protected override release(): void {
+    const { host } = this.net;
+    if (this.isWatched) host.unwatch(this.fd);
+    host.close(this.fd);
+  }
+}
+
+class HostSocketWatch extends Waiter {
+  private readonly socket: HostSocket;
+
+  constructor(socket: HostSocket) {
+    super();
+    this.socket = socket;
+  }
+
+  override onWake(events: number): void {
+    this.socket.queue.wake(events);
+  }
+}

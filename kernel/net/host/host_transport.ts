@@ -1,0 +1,164 @@
+/**
+ * The transport of host sockets: internet sockets are the host's, in the network namespace of this process; links are
+ * those of the namespace, and cannot be changed from here.
+ */
+
+import {
+  EACCES,
+  EFAULT,
+  EMFILE,
+  ENFILE,
+  ENOTTY,
+  EPERM,
+  EPROTONOSUPPORT,
+  ESOCKTNOSUPPORT,
+} from "../../../ffi/abi/errno.ts";
+import { CAP_NET_RAW } from "../../../ffi/abi/capability.ts";
+import * as I from "../../../ffi/abi/inet.ts";
+import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import type { HostNetwork } from "../../core/host_network.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import type { NetDevice } from "../../fs/procfs/net_tables.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
+import type { SocketCaller } from "../message.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import type { RouteRequest } from "../netlink/request.ts";
+import type { NetlinkWriter } from "../netlink/writer.ts";
+import { mayPing } from "../ping_group.ts";
+import type { Socket } from "../socket.ts";
+import type { Transport } from "../transport.ts";
+import { BOUNCE_AT, VALUE_AT } from "./area.ts";
+import { HostLinks } from "./host_links.ts";
+import { HostSocket } from "./host_socket.ts";
+
+/** Questions about one interface (netdevice(7)); a struct ifreq goes in and out. */
+export const INTERFACE_QUESTIONS: readonly number[] = [
+  I.SIOCGIFNAME,
+  I.SIOCGIFFLAGS,
+  I.SIOCGIFADDR,
+  I.SIOCGIFDSTADDR,
+  I.SIOCGIFBRDADDR,
+  I.SIOCGIFNETMASK,
+  I.SIOCGIFMETRIC,
+  I.SIOCGIFMTU,
+  I.SIOCGIFHWADDR,
+  I.SIOCGIFINDEX,
+  I.SIOCGIFTXQLEN,
+];
+/** LIMIT: bytes of a list of interfaces. */
+const MAX_LIST = 65536;
+const MAX_PROTOCOL = 255;
+
+export class HostTransport implements Transport {
+  readonly name = "host";
+  private readonly net: NetNamespace;
+  private readonly network: HostNetwork;
+  private readonly links: HostLinks;
+  /** A socket for ioctls; -1: none yet. */
+  private fd: number = -1;
+
+  constructor(net: NetNamespace, network: HostNetwork) {
+    this.net = net;
+    this.network = network;
+    this.links = new HostLinks(net.host, network);
+  }
+
+  /** The namespace has something to offer, or it was asked for in any case. */
+  get isWanted(): boolean {
+    return !this.network.isOptional || this.links.hasLinks();
+  }
+
+  createSocket(
+    caller: SocketCaller,
+    family: number,
+    type: number,
+    protocol: number,
+  ): Socket | number {
+    const chosen = protocolOf(family, type, protocol);
+    if (chosen < 0) return chosen;
+    if (type === SOCK_RAW && !hasCap(caller.cred, CAP_NET_RAW)) return -EPERM;
+    const isPing = type === SOCK_DGRAM &&
+      (chosen === I.IPPROTO_ICMP || chosen === I.IPPROTO_ICMPV6);
+    if (isPing && !mayPing(this.net, caller)) return -EACCES;
+    const fd = this.network.socket(family, type, chosen);
+    if (fd < 0) return fd === -EMFILE ? -ENFILE : fd;
+    const { net, network } = this;
+    return new HostSocket(net, network, fd, family, type, chosen, caller.cred.fsuid);
+  }
+
+  interfaceIoctl(
+    request: number,
+    arg: number,
+    user: UserMemory,
+    _caller: SocketCaller | null,
+  ): number {
+    if (request === I.SIOCGIFCONF) return this.listInterfaces(arg, user);
+    if (request < I.SIOCADDRT || request > I.SIOCETHTOOL) return -ENOTTY;
+    const { area } = this.network, size = I.Ifreq.size;
+    if (user.copyIn(area.u8, VALUE_AT, arg, size) < 0) return -EFAULT;
+    // The interfaces are the host's.
+    if (!INTERFACE_QUESTIONS.includes(request)) return isChange(request) ? -EPERM : -ENOTTY;
+    const r = this.askHost(request);
+    return r < 0 ? r : user.copyOut(arg, area.u8, VALUE_AT, size);
+  }
+
+  /** SIOCGIFCONF: without a place for the answers it asks how much is needed. */
+  private listInterfaces(arg: number, user: UserMemory): number {
+    const { at } = I.Ifconf, { area } = this.network;
+    const room = user.load32(arg + at.len), to = user.load64(arg + at.buf);
+    if (room < 0 || to < 0) return -EFAULT;
+    const bytes = Math.max(0, Math.min(room | 0, MAX_LIST));
+    const buffer = to === 0 ? 0 : area.address + BOUNCE_AT;
+    area.dv.setInt32(VALUE_AT + at.len, bytes, true);
+    area.dv.setUint32(VALUE_AT + at.buf, buffer, true);
+    area.dv.setUint32(VALUE_AT + at.buf + 4, Math.floor(buffer / 0x100000000), true);
+    const r = this.askHost(I.SIOCGIFCONF);
+    if (r < 0) return r;
+    const length = area.dv.getInt32(VALUE_AT + at.len, true);
+    const stored = Math.min(length, bytes);
+    if (to !== 0 && stored > 0 && user.copyOut(to, area.u8, BOUNCE_AT, stored) < 0) return -EFAULT;
+    return user.store32(arg + at.len, length);
+  }
+
+  /** The struct is at VALUE_AT. */
+  private askHost(request: number): number {
+    if (this.fd < 0) this.fd = this.network.socket(AF_INET, SOCK_DGRAM, 0);
+    if (this.fd < 0) return this.fd;
+    return this.net.host.ioctl(this.fd, request, this.network.area.address + VALUE_AT);
+  }
+
+  answerRoute(request: RouteRequest, out: NetlinkWriter): number {
+    return this.links.answer(request, out);
+  }
+  devices(): readonly NetDevice[] {
+    return this.links.devices();
+  }
+  table(name: string): string | null {
+    return this.network.table(name);
+  }
+}
+
+/** SIOCSIF*, SIOCADDRT and the like. */
+function isChange(request: number): boolean {
+  return [I.SIOCADDRT, I.SIOCDELRT, I.SIOCSIFFLAGS, I.SIOCSIFADDR, I.SIOCSIFNETMASK, I.SIOCSIFMTU]
+    .includes(request);
+}
+
+/** The protocol that a socket gets, or why there is none. */
+function protocolOf(family: number, type: number, protocol: number): number {
+  switch (type) {
+    case SOCK_STREAM:
+      return protocol === 0 || protocol === I.IPPROTO_TCP ? I.IPPROTO_TCP : -EPROTONOSUPPORT;
+    case SOCK_DGRAM: {
+      if (protocol === 0) return I.IPPROTO_UDP;
+      const ping = family === AF_INET ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6;
+      const isKnown = protocol === I.IPPROTO_UDP || protocol === I.IPPROTO_UDPLITE ||
+        protocol === ping;
+      return isKnown ? protocol : -EPROTONOSUPPORT;
+    }
+    case SOCK_RAW:
+      return protocol > 0 && protocol <= MAX_PROTOCOL ? protocol : -EPROTONOSUPPORT;
+    default:
+      return -ESOCKTNOSUPPORT;
+  }
+}

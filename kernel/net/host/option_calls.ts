@@ -1,0 +1,125 @@
+/** getsockopt(2) and setsockopt(2) of host sockets: what host_options.ts lists goes to the host, the rest is kept here. */
+
+import { EINVAL, ENOPROTOOPT, EPERM } from "../../../ffi/abi/errno.ts";
+import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
+import * as S from "../../../ffi/abi/socket.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import type { SocketCaller } from "../message.ts";
+import { getSocketOption, type OptionValue, setSocketOption } from "../socket_options.ts";
+import { LENGTH_AT, VALUE_AT } from "./area.ts";
+import { GET_OPTIONS, isListed, MAX_OPTION_BYTES, SET_OPTIONS } from "./host_options.ts";
+import type { HostSocket } from "./host_socket.ts";
+
+/** At SOL_SOCKET. */
+export function setHostSocketOption(
+  socket: HostSocket,
+  caller: SocketCaller,
+  name: number,
+  value: OptionValue,
+): number {
+  switch (name) {
+    case S.SO_SNDBUFFORCE:
+    case S.SO_RCVBUFFORCE:
+      if (!hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      // DIFFERS: within the host's bounds for everybody.
+      return pass(
+        socket,
+        S.SOL_SOCKET,
+        name === S.SO_SNDBUFFORCE ? S.SO_SNDBUF : S.SO_RCVBUF,
+        value,
+      );
+    case S.SO_TIMESTAMP:
+    case S.SO_TIMESTAMPNS:
+      if (!value.isInt) return -EINVAL;
+      return passTimestamp(socket, caller, name, value);
+    case S.SO_LINGER:
+      return setLinger(socket, caller, value);
+    case S.SO_PRIORITY:
+      if (value.isInt && (value.int < 0 || value.int > 6)) {
+        return setSocketOption(caller, socket, name, value);
+      }
+      break;
+    case S.SO_RCVLOWAT: {
+      const r = setSocketOption(caller, socket, name, value);
+      if (r < 0) return r;
+      break;
+    }
+  }
+  if (isListed(SET_OPTIONS, S.SOL_SOCKET, name)) return pass(socket, S.SOL_SOCKET, name, value);
+  return setSocketOption(caller, socket, name, value);
+}
+
+/** The host delivers ns; which of the two the guest wants is remembered here. */
+function passTimestamp(
+  socket: HostSocket,
+  caller: SocketCaller,
+  name: number,
+  value: OptionValue,
+): number {
+  const r = setSocketOption(caller, socket, name, value);
+  return r < 0 ? r : pass(socket, S.SOL_SOCKET, S.SO_TIMESTAMPNS, value);
+}
+
+/** With a time to linger the host's close would wait, and this whole kernel with it: only a reset is the host's. */
+function setLinger(socket: HostSocket, caller: SocketCaller, value: OptionValue): number {
+  const r = setSocketOption(caller, socket, S.SO_LINGER, value);
+  if (r < 0) return r;
+  const { options } = socket, { at } = S.Linger;
+  const isReset = options.lingerOn && options.lingerSeconds === 0;
+  value.dv.setInt32(at.onoff, isReset ? 1 : 0, true);
+  value.dv.setInt32(at.linger, 0, true);
+  value.length = S.Linger.size;
+  return pass(socket, S.SOL_SOCKET, S.SO_LINGER, value);
+}
+
+export function getHostSocketOption(
+  socket: HostSocket,
+  name: number,
+  value: OptionValue,
+): number {
+  const isOwn = name === S.SO_LINGER || name === S.SO_TIMESTAMPNS ||
+    (name === S.SO_ERROR && socket.error !== 0) ||
+    (name === S.SO_PRIORITY && socket.options.priority !== 0);
+  if (!isOwn && isListed(GET_OPTIONS, S.SOL_SOCKET, name)) {
+    return fetch(socket, S.SOL_SOCKET, name, value);
+  }
+  return getSocketOption(socket, name, value);
+}
+
+/** At other levels. */
+export function setHostOption(
+  socket: HostSocket,
+  level: number,
+  name: number,
+  value: OptionValue,
+): number {
+  return isListed(SET_OPTIONS, level, name) ? pass(socket, level, name, value) : -ENOPROTOOPT;
+}
+
+export function getHostOption(
+  socket: HostSocket,
+  level: number,
+  name: number,
+  value: OptionValue,
+): number {
+  return isListed(GET_OPTIONS, level, name) ? fetch(socket, level, name, value) : -ENOPROTOOPT;
+}
+
+function pass(socket: HostSocket, level: number, name: number, value: OptionValue): number {
+  const { host, fd } = socket, { area } = host, n = Math.min(value.length, MAX_OPTION_BYTES);
+  area.u8.set(value.u8.subarray(0, n), VALUE_AT);
+  return host.setsockopt(fd, level, name, area.address + VALUE_AT, n);
+}
+
+function fetch(socket: HostSocket, level: number, name: number, value: OptionValue): number {
+  const { host, fd } = socket, { area } = host, n = Math.min(value.length, MAX_OPTION_BYTES);
+  area.u8.fill(0, VALUE_AT, VALUE_AT + n);
+  area.dv.setInt32(LENGTH_AT, n, true);
+  const { address } = area;
+  const r = host.getsockopt(fd, level, name, address + VALUE_AT, address + LENGTH_AT);
+  if (r < 0) return r;
+  const length = Math.max(0, Math.min(area.dv.getInt32(LENGTH_AT, true), n));
+  value.u8.set(area.u8.subarray(VALUE_AT, VALUE_AT + length));
+  value.length = length;
+  return r;
+}

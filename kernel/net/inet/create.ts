@@ -1,0 +1,62 @@
+/** Which internet sockets the loopback transport has. */
+
+import { EACCES, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../ffi/abi/errno.ts";
+import { CAP_NET_RAW } from "../../../ffi/abi/capability.ts";
+import {
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  IPPROTO_UDPLITE,
+} from "../../../ffi/abi/inet.ts";
+import { SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import type { SocketCaller } from "../message.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import type { Socket } from "../socket.ts";
+import { PortTable } from "./ports.ts";
+import { LoopbackTcp } from "./tcp_socket.ts";
+import { UdpSocket } from "./udp.ts";
+import { UdpLiteSocket } from "./udp_lite.ts";
+
+/** The port tables, which both families share. */
+export class InetPorts {
+  readonly tcp: PortTable;
+  readonly udp: PortTable;
+  readonly udpLite: PortTable;
+
+  constructor(net: NetNamespace) {
+    this.tcp = new PortTable(net.host);
+    this.udp = new PortTable(net.host);
+    this.udpLite = new PortTable(net.host);
+  }
+}
+
+/** A socket of AF_INET or AF_INET6, or -errno. */
+export function createLoopbackSocket(
+  net: NetNamespace,
+  ports: InetPorts,
+  caller: SocketCaller,
+  family: number,
+  type: number,
+  protocol: number,
+): Socket | number {
+  const uid = caller.cred.fsuid;
+  switch (type) {
+    case SOCK_STREAM:
+      if (protocol !== 0 && protocol !== IPPROTO_TCP) return -EPROTONOSUPPORT;
+      return new LoopbackTcp(net, ports.tcp, family, uid);
+    case SOCK_DGRAM:
+      // Ping sockets are for the groups of ping_group_range: nobody.
+      if (protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6) return -EACCES;
+      if (protocol === IPPROTO_UDPLITE) return new UdpLiteSocket(net, ports.udpLite, family, uid);
+      if (protocol !== 0 && protocol !== IPPROTO_UDP) return -EPROTONOSUPPORT;
+      return new UdpSocket(net, ports.udp, family, uid);
+    case SOCK_RAW:
+      // DIFFERS: no raw sockets.
+      if (protocol === 0) return -EPROTONOSUPPORT;
+      return hasCap(caller.cred, CAP_NET_RAW) ? -EPROTONOSUPPORT : -EPERM;
+    default:
+      return -ESOCKTNOSUPPORT;
+  }
+}

@@ -1,0 +1,55 @@
+/** A request of rtnetlink(7) as those see it who answer: its header's fields, and the bytes behind the header. */
+
+import * as N from "../../../ffi/abi/netlink.ts";
+import { AF_UNSPEC } from "../../../ffi/abi/socket.ts";
+import type { Loopback } from "../interfaces.ts";
+import type { SocketCaller } from "../message.ts";
+import type { NetlinkRequest } from "./writer.ts";
+
+export class RouteRequest {
+  readonly lo: Loopback;
+  readonly caller: SocketCaller | null;
+  readonly request: NetlinkRequest;
+  readonly body: DataView;
+
+  constructor(
+    lo: Loopback,
+    caller: SocketCaller | null,
+    request: NetlinkRequest,
+    body: DataView,
+  ) {
+    this.lo = lo;
+    this.caller = caller;
+    this.request = request;
+    this.body = body;
+  }
+
+  /** The request is for all there are. */
+  get isDump(): boolean {
+    return (this.request.flags & N.NLM_F_DUMP) !== 0;
+  }
+  /** rtgen_family, ifi_family, ...: the first byte. */
+  get family(): number {
+    return this.body.byteLength > 0 ? this.body.getUint8(0) : AF_UNSPEC;
+  }
+  wantsFamily(family: number): boolean {
+    return this.family === AF_UNSPEC || this.family === family;
+  }
+}
+
+/** The bytes of an attribute behind `from`, or "". */
+export function attributeBytes(body: DataView, from: number, type: number): string {
+  for (let at = from; at + N.Rtattr.size <= body.byteLength;) {
+    const length = body.getUint16(at + N.Rtattr.at.len, true);
+    if (length < N.Rtattr.size || at + length > body.byteLength) return "";
+    if (body.getUint16(at + N.Rtattr.at.type, true) === type) {
+      let bytes = "";
+      for (let i = at + N.Rtattr.size; i < at + length; i++) {
+        bytes += String.fromCharCode(body.getUint8(i));
+      }
+      return bytes;
+    }
+    at += (length + 3) & ~3;
+  }
+  return "";
+}
