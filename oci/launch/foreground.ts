@@ -9,7 +9,7 @@ import { errnoName } from "../../ffi/sys/errors.ts";
 import { openat } from "../../ffi/sys/files.ts";
 import type { PlatformName } from "../../platform/names.ts";
 import { isTerminal, RawTerminal, terminalSize } from "../console/terminal.ts";
-import type { MountSpec, ProcessSpec, RootSpec } from "../sandbox/boot_spec.ts";
+import type { MountSpec, NetworkMode, ProcessSpec, RootSpec } from "../sandbox/boot_spec.ts";
 import { usageError, UserError } from "../user_error.ts";
 import type { GoferRoot } from "./gofer_process.ts";
 import { allowedCpus, allowedMemory } from "./host_limits.ts";
@@ -44,6 +44,7 @@ export interface SandboxSettings {
   /** Host path, or null. */
   readonly debugLog: string | null;
   readonly requireSandbox: boolean;
+  readonly network: NetworkMode;
 }
 
 /** Signals that are passed on to the guest, unless the caller has them ignored. */
@@ -92,7 +93,7 @@ function waiterFor(sandbox: StartedSandbox, terminal: RawTerminal | null): Waite
 }
 
 function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
-  const { platform, strace, requireSandbox, debugLog } = plan.sandbox;
+  const { platform, strace, requireSandbox, debugLog, network } = plan.sandbox;
   return startSandbox({
     spec: {
       platform,
@@ -107,6 +108,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
       mounts: plan.mounts,
       maskedPaths: plan.maskedPaths,
       readonlyPaths: plan.readonlyPaths,
+      network,
       strace,
       requireSandbox,
       memoryBytes: Math.min(allowedMemory(), plan.memoryLimit ?? Infinity),

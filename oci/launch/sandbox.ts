@@ -15,6 +15,7 @@ import {
   MFD_CLOEXEC,
 } from "../../ffi/abi/fcntl.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
+import { CAP_NET_BIND_SERVICE, CAP_NET_RAW } from "../../ffi/abi/capability.ts";
 import { PR_SET_DUMPABLE } from "../../ffi/abi/prctl.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { SYS_pidfd_send_signal, SYS_prctl, SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
@@ -30,7 +31,7 @@ import { emptyRoot } from "./empty_root.ts";
 import { type GoferRoot, startGofer } from "./gofer_process.ts";
 import type { Launched } from "./levels.ts";
 import { goferProgram, sentryProgram } from "./program.ts";
-import { startSentry } from "./sentry_process.ts";
+import { type SentryNetwork, startSentry } from "./sentry_process.ts";
 
 export interface SandboxOptions {
   /** All but the descriptors, which are made here. */
@@ -52,7 +53,7 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
   const specFd = writeSpec(options);
   const given = [specFd, control.bootFd, pair[0], ...options.stdio, options.debugLog];
   // The boot process has more to do until the guest runs: it is the first.
-  const sentry = startSentry(boot, ["boot"], [-1, -1, 2, ...given]);
+  const sentry = startSentry(boot, ["boot"], [-1, -1, 2, ...given], networkOf(options.spec));
   try {
     const server = startGofer(gofer, {
       roots: options.roots,
@@ -68,6 +69,15 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
     syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
     for (const fd of [...given, pair[1], gofer.fd, boot.fd]) if (fd > 2) close(fd);
   }
+}
+
+/** Guests of user 0 have all capabilities where nothing else is said. */
+function networkOf({ network, process }: SandboxOptions["spec"]): SentryNetwork {
+  const all = process.uid === 0 ? [CAP_NET_BIND_SERVICE, CAP_NET_RAW] : [];
+  return {
+    isHost: network !== undefined && network !== "none",
+    capabilities: process.capabilities?.bounding ?? all,
+  };
 }
 
 function writeSpec(options: SandboxOptions): number {

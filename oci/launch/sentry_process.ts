@@ -1,8 +1,12 @@
 /**
  * Starts `dvisor boot`, the kernel of a sandbox: own namespaces, no capabilities, another user where there is one to
  * become. Its root directory is taken away later, when it has loaded what it needs: empty_root.ts.
+ *
+ * With host networking it stays in the network namespace that it is started in, and keeps what its guests may have there
+ * of two capabilities: ports below 1024, and raw sockets (its filter has no packet sockets).
  */
 
+import { CAP_NET_BIND_SERVICE, CAP_NET_RAW } from "../../ffi/abi/capability.ts";
 import {
   CLONE_NEWIPC,
   CLONE_NEWNET,
@@ -21,27 +25,41 @@ import * as steps from "./steps.ts";
 /** The user that owns nothing. */
 export const NOBODY = 65534;
 
-const NAMESPACES = CLONE_NEWNS + CLONE_NEWPID + CLONE_NEWNET + CLONE_NEWIPC + CLONE_NEWUTS;
+const NAMESPACES = CLONE_NEWNS + CLONE_NEWPID + CLONE_NEWIPC + CLONE_NEWUTS;
+
+/** What host networking can use, if its guests may. */
+const NETWORK_CAPABILITIES = [CAP_NET_BIND_SERVICE, CAP_NET_RAW];
+
+export interface SentryNetwork {
+  /** In the network namespace where it is started, and not in an empty one. */
+  readonly isHost: boolean;
+  /** Capabilities that guests may have. */
+  readonly capabilities: readonly number[];
+}
 
 /** @param fds by number in the new process; -1: /dev/null */
 export function startSentry(
   program: Program,
   args: readonly string[],
   fds: readonly number[],
+  network: SentryNetwork = { isHost: false, capabilities: [] },
 ): Launched {
   const isRoot = syscall(SYS_geteuid) === 0;
+  const flags = NAMESPACES + (network.isHost ? 0 : CLONE_NEWNET);
+  const kept = network.isHost && isRoot ? ownCapabilities(network.capabilities) : [];
   const plans: LevelPlan[] = [];
-  if (isRoot) plans.push({ level: "root", cloneFlags: NAMESPACES, script: asRoot() });
-  plans.push({ level: "user", cloneFlags: NAMESPACES + CLONE_NEWUSER, script: asUser() });
+  if (isRoot) plans.push({ level: "root", cloneFlags: flags, script: asRoot() });
+  plans.push({ level: "user", cloneFlags: flags + CLONE_NEWUSER, script: asUser() });
   plans.push({ level: "none", cloneFlags: 0, script: asItIs() });
   return launch("kernel of the sandbox", plans);
 
   function asRoot(): SpawnScript {
     const script = begin();
     steps.privateMounts(script);
-    steps.boundCapabilities(script, []);
+    steps.boundCapabilities(script, kept);
+    if (kept.length > 0) steps.keepPermitted(script);
     if (program.isPublic) steps.becomeUser(script, NOBODY, NOBODY);
-    return end(script);
+    return end(script, kept);
   }
 
   function asUser(): SpawnScript {
@@ -67,10 +85,17 @@ export function startSentry(
     return script;
   }
 
-  function end(script: SpawnScript): SpawnScript {
-    steps.dropCapabilities(script);
+  function end(script: SpawnScript, capabilities: readonly number[] = []): SpawnScript {
+    steps.dropCapabilities(script, capabilities);
     steps.tieToParent(script);
     steps.execute(script, program, args);
     return script;
   }
+}
+
+/** Of the capabilities that host networking can use those in `allowed` that this process has. */
+function ownCapabilities(allowed: readonly number[]): number[] {
+  const line = /^CapPrm:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"));
+  const own = parseInt(line?.[1]?.slice(-8) ?? "0", 16);
+  return NETWORK_CAPABILITIES.filter((cap) => allowed.includes(cap) && (own & (1 << cap)) !== 0);
 }

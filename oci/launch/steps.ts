@@ -14,7 +14,14 @@ import {
 } from "../../ffi/abi/capability.ts";
 import { AT_FDCWD, F_DUPFD_CLOEXEC, O_CLOEXEC, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC } from "../../ffi/abi/mount.ts";
-import { PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from "../../ffi/abi/prctl.ts";
+import {
+  PR_CAP_AMBIENT,
+  PR_CAP_AMBIENT_RAISE,
+  PR_CAPBSET_DROP,
+  PR_SET_KEEPCAPS,
+  PR_SET_NO_NEW_PRIVS,
+  PR_SET_PDEATHSIG,
+} from "../../ffi/abi/prctl.ts";
 import { Rlimit, RLIMIT_CORE, RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
@@ -84,17 +91,32 @@ export function boundCapabilities(script: SpawnScript, kept: readonly number[]):
   }
 }
 
+/** The change of user that follows leaves capabilities permitted. */
+export function keepPermitted(script: SpawnScript): void {
+  script.call(N.SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0);
+}
+
 /** Another user without groups. */
 export function becomeUser(script: SpawnScript, uid: number, gid: number): void {
   script.call(N.SYS_setgroups, 0, 0);
   script.call(N.SYS_setresgid, gid, gid, gid).call(N.SYS_setresuid, uid, uid, uid);
 }
 
-/** No capabilities now, and with the bounding set empty none behind exec either. */
-export function dropCapabilities(script: SpawnScript): void {
-  const header = new Uint8Array(CapHeader.size);
+/** No capabilities now but `kept`, which survive exec; with others out of the bounding set none come by exec either. */
+export function dropCapabilities(script: SpawnScript, kept: readonly number[] = []): void {
+  const header = new Uint8Array(CapHeader.size), data = new Uint8Array(2 * CapData.size);
   new DataView(header.buffer).setUint32(CapHeader.at.version, CAPABILITY_VERSION, true);
-  script.call(N.SYS_capset, header, new Uint8Array(2 * CapData.size));
+  const view = new DataView(data.buffer), { at } = CapData;
+  for (const cap of kept) {
+    const word = (cap >> 5) * CapData.size;
+    for (const field of [at.effective, at.permitted, at.inheritable]) {
+      view.setUint32(word + field, view.getUint32(word + field, true) | (1 << (cap & 31)), true);
+    }
+  }
+  script.call(N.SYS_capset, header, data);
+  for (const cap of kept) {
+    script.call(N.SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
+  }
 }
 
 /** No new privileges by exec, and no life without the launcher. Must come behind changes of ids. */

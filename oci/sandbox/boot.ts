@@ -76,7 +76,7 @@ function fail(control: BootSocket, error: unknown, isRunning: boolean): void {
 }
 
 function confine(machine: Machine, spec: BootSpec): void {
-  const problems = confineSelf(machine.platformName);
+  const problems = confineSelf(machine.platformName, machine.network !== null);
   if (problems.length === 0) return;
   const text = problems.join("; ");
   if (spec.requireSandbox) {

@@ -93,6 +93,9 @@ export interface MountSpec {
   readonly options: readonly string[];
 }
 
+/** `auto`: host sockets if the namespace has a link besides `lo` when the guest starts to use the network. */
+export type NetworkMode = "auto" | "none" | "host";
+
 /** Descriptor numbers in the boot process; -1: none. */
 export interface BootFds {
   /** Connected socket of the Gofer. */
@@ -116,6 +119,8 @@ export interface BootSpec {
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   readonly fds: BootFds;
+  /** What guests have of the network namespace that the boot process is in; absent: nothing. */
+  readonly network?: NetworkMode;
   /** Every call to the debug log. */
   readonly strace: boolean;
   /** Whether a missing seccomp filter is an error. */

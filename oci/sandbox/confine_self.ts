@@ -41,13 +41,13 @@ export function dropDescriptors(keptBelow: number): void {
   if (none >= 0) close(none);
 }
 
-/** The last step before guests run. @returns what the host did not permit, a line each */
-export function confineSelf(platform: PlatformName): string[] {
+/** The last step before guests run; `network`: with host networking. @returns what the host did not permit, a line each */
+export function confineSelf(platform: PlatformName, network: boolean): string[] {
   const problems: string[] = [];
   // Nobody of the same user may trace it or read its memory.
   const dumpable = syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (dumpable < 0) problems.push(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);
-  const refused = installFilter(platform);
+  const refused = installFilter(platform, network);
   if (refused !== null) problems.push(refused);
   return problems;
 }

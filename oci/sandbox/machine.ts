@@ -7,6 +7,8 @@ import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { PLATFORM_NAMES, type PlatformName } from "../../platform/names.ts";
 import { createPlatform } from "../../platform/registry.ts";
+import type { HostNetwork } from "../../kernel/core/host_network.ts";
+import { RealHostNetwork } from "../net/host_network.ts";
 import { UserError } from "../user_error.ts";
 import type { BootSpec } from "./boot_spec.ts";
 import { hasSteadyCounter, newReading } from "./guest_clock.ts";
@@ -23,6 +25,8 @@ export interface Machine {
   readonly platform: Platform;
   readonly platformName: PlatformName;
   readonly host: RealHost;
+  /** The network namespace that this process is in; null: guests have none of it. */
+  readonly network: HostNetwork | null;
   /** The first reading of the clocks; null: the counter cannot be used for them. */
   readonly clocks: ClockReading | null;
   readonly cpu: CpuFacts;
@@ -51,8 +55,9 @@ export function createMachine(spec: BootSpec): Machine {
   const { platform, name } = choosePlatform(spec.platform, arena);
   const host = new RealHost(spec.cpus, spec.memoryBytes);
   host.watchDoorbell(platform.doorbellFd);
-  const cpuInfo = readCpuInfo();
-  return { arena, platform, platformName: name, host, clocks, cpu, cpuInfo };
+  const cpuInfo = readCpuInfo(), mode = spec.network ?? "none";
+  const network = mode === "none" ? null : new RealHostNetwork(mode === "auto");
+  return { arena, platform, platformName: name, host, network, clocks, cpu, cpuInfo };
 }
 
 function createArena(memoryBytes: number): Arena {

@@ -56,6 +56,7 @@ export class Sandbox implements OutsideListener {
       hostname: spec.hostname,
       log: (line) => log.line(line),
       cpuInfo: machine.cpuInfo,
+      network: machine.network,
     });
     if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
     if (spec.strace) observeCalls(new Strace((line) => log.line(line)));

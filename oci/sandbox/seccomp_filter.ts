@@ -19,6 +19,7 @@ import { addressOf, scratch } from "../../ffi/sys/cstring.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { PlatformName } from "../../platform/names.ts";
+import { NETWORK_RULES } from "../net/seccomp_rules.ts";
 import { SECCOMP_RULES, type SeccompRule } from "./seccomp_rules.ts";
 
 /**
@@ -42,23 +43,30 @@ export function assembleFilter(
   return a.ret(SECCOMP_RET_ERRNO | EPERM).assemble();
 }
 
-/** What happens to a call whose number fits. */
+/** What happens to a call whose number fits. With arguments that do not fit, other rules may have it. */
 function emitVerdict(a: BpfAssembler, rule: SeccompRule, i: number): void {
   if (rule.errno !== undefined) {
     a.ret(SECCOMP_RET_ERRNO | rule.errno);
     return;
   }
-  if (rule.argument !== undefined) {
-    a.ldAbs(SECCOMP_DATA.argLo(rule.argument.index));
-    for (const value of rule.argument.values) a.jeq(value, `allow ${i}`);
-    a.ret(SECCOMP_RET_ERRNO | EPERM).label(`allow ${i}`);
-  }
+  const tests = rule.arguments ?? (rule.argument === undefined ? [] : [rule.argument]);
+  tests.forEach((test, n) => {
+    a.ldAbs(SECCOMP_DATA.argLo(test.index));
+    for (const value of test.values) a.jeq(value, `holds ${i} ${n}`);
+    a.ja(`other ${i}`).label(`holds ${i} ${n}`);
+  });
   a.ret(SECCOMP_RET_ALLOW);
+  if (tests.length > 0) a.label(`other ${i}`).ldAbs(SECCOMP_DATA.nr);
+}
+
+/** The rules of a sandbox with or without host networking. */
+export function rulesFor(network: boolean): readonly SeccompRule[] {
+  return network ? [...SECCOMP_RULES, ...NETWORK_RULES] : SECCOMP_RULES;
 }
 
 /** Puts the filter on all threads of this process, for good. @returns null, or why the host refused */
-export function installFilter(platform: PlatformName): string | null {
-  const program = assembleFilter(SECCOMP_RULES, platform);
+export function installFilter(platform: PlatformName, network: boolean): string | null {
+  const program = assembleFilter(rulesFor(network), platform);
   const at = scratch.areaOffset(0);
   scratch.dv.setUint16(at + SockFprog.at.len, program.length / 8, true);
   scratch.dv.setBigUint64(at + SockFprog.at.filter, BigInt(addressOf(program)), true);

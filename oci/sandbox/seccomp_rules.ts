@@ -2,7 +2,8 @@
  * What the kernel of a sandbox may ask of its host once guests run: data, each line with its reason.
  *
  * The first group is the kernel's own work, the second is what Deno's threads need to stay alive; all else fails with
- * EPERM. There is no open, no exec, no fork, no socket, no mount. Neighbour: seccomp_filter.ts makes a filter of it.
+ * EPERM. There is no open, no exec, no fork, no socket, no mount. Neighbours: seccomp_filter.ts makes a filter of it;
+ * net/seccomp_rules.ts has what host networking takes besides.
  */
 
 import { EACCES, ENOSYS } from "../../ffi/abi/errno.ts";
@@ -11,18 +12,26 @@ import * as I from "../../ffi/abi/ioctl.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
 import type { PlatformName } from "../../platform/names.ts";
 
+/** The low half of argument `index` must be one of `values`. */
+export interface ArgumentTest {
+  readonly index: number;
+  readonly values: readonly number[];
+}
+
+/** Several lines for one call are alternatives. */
 export interface SeccompRule {
   readonly nr: number;
   readonly reason: string;
-  /** The low half of argument `index` must be one of `values`. */
-  readonly argument?: { readonly index: number; readonly values: readonly number[] };
+  readonly argument?: ArgumentTest;
+  /** All of them must hold. */
+  readonly arguments?: readonly ArgumentTest[];
   /** Only on this platform. */
   readonly platform?: PlatformName;
   /** Refused with this errno in place of EPERM. */
   readonly errno?: number;
 }
 
-function rule(nr: number, reason: string, more: Partial<SeccompRule> = {}): SeccompRule {
+export function rule(nr: number, reason: string, more: Partial<SeccompRule> = {}): SeccompRule {
   return { nr, reason, ...more };
 }
 
