@@ -5,6 +5,7 @@
 
 import type { Caller } from "./vfs/caller.ts";
 import type { FileSystem } from "./vfs/inode.ts";
+import { Cgroup2Type } from "./fs/cgroupfs/cgroup_fs.ts";
 import { DevtmpfsType } from "./fs/devfs/devtmpfs.ts";
 import { FsType } from "./fs/fs_types.ts";
 import { overlayFromOptions } from "./fs/overlay/options.ts";
@@ -23,6 +24,7 @@ export function registerFileSystems(kernel: Kernel, source: ProcSource): void {
   types.register(new DevtmpfsType(kernel.memory.frames, kernel.host));
   types.register(new ProcFsType(source));
   types.register(new SysFsType(source));
+  types.register(new Cgroup2Type(source));
   types.register(new MqueueType(kernel));
 }
 

@@ -4,11 +4,9 @@ import { join, resolve } from "@std/path";
 import { type Flags, readFlags } from "../flags.ts";
 import { type GuestPlan, runForeground } from "../launch/foreground.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
-import type { GoferRoot } from "../launch/gofer_process.ts";
-import type { MountSpec } from "../sandbox/boot_spec.ts";
+import { planRootfs } from "../rootfs/plan.ts";
 import { type Config, readConfig } from "../spec/config.ts";
 import { JsonNode } from "../spec/json_node.ts";
-import type { ConfigMount } from "../spec/mount_entry.ts";
 import { EXIT_USAGE, usageError, UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
 import { SANDBOX_FLAGS, SANDBOX_HELP, sandboxSettings } from "./sandbox_flags.ts";
@@ -39,19 +37,10 @@ function planOf(args: readonly string[]): GuestPlan {
   checkId(flags);
   const bundle = resolve(flags.string("bundle") ?? ".");
   const config = readConfig(JsonNode.parse(CONFIG, readBundleFile(bundle)));
-  const rootPath = resolve(bundle, config.root.path);
-  requireDirectory(rootPath);
-  const binds = config.mounts.filter((mount) => mount.type === "bind");
   return {
     ...config,
+    ...planRootfs(config, bundle, { overlay: "none" }),
     hostname: config.hostname ?? fromText(Deno.hostname()),
-    process: config.process,
-    root: rootOf(config),
-    mounts: config.mounts.map((m) => mountSpec(m, m.type === "bind" ? binds.indexOf(m) + 1 : null)),
-    goferRoots: [
-      { path: rootPath, isReadOnly: config.root.isReadOnly },
-      ...binds.map((mount) => bindRoot(mount, bundle)),
-    ],
     sandbox: settingsOf(flags, config),
   };
 }
@@ -75,47 +64,6 @@ function readBundleFile(bundle: string): string {
     }
     throw new UserError(`cannot read ${path}`, undefined, error);
   }
-}
-
-function requireDirectory(path: string): void {
-  const problem = "config.json: root.path";
-  try {
-    if (!Deno.statSync(path).isDirectory) {
-      throw new UserError(`${problem}: ${path} is no directory`, EXIT_USAGE);
-    }
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    if (error instanceof Deno.errors.NotFound) {
-      throw new UserError(`${problem}: there is no ${path}`, EXIT_USAGE);
-    }
-    throw new UserError(`${problem}: ${path} cannot be used`, undefined, error);
-  }
-}
-
-/** A read-only root still needs places for mounts: they are made in memory. */
-function rootOf(config: Config): GuestPlan["root"] {
-  const { isReadOnly } = config.root;
-  return { goferAttach: "0", readonly: isReadOnly, overlay: isReadOnly ? "memory" : "none" };
-}
-
-function mountSpec(mount: ConfigMount, attach: number | null): MountSpec {
-  const { destination, options } = mount;
-  const type = attach === null ? mount.type : "gofer";
-  return { type, destination, goferAttach: attach === null ? null : String(attach), options };
-}
-
-function bindRoot(mount: ConfigMount, bundle: string): GoferRoot {
-  const path = resolve(bundle, mount.source ?? "");
-  try {
-    Deno.statSync(path);
-  } catch (error) {
-    const where = `${CONFIG}: ${mount.path}.source`;
-    if (error instanceof Deno.errors.NotFound) {
-      throw new UserError(`${where}: there is no ${path}`, EXIT_USAGE);
-    }
-    throw new UserError(`${where}: ${path} cannot be used`, undefined, error);
-  }
-  return { path, isReadOnly: mount.isReadOnly };
 }
 
 /** The bundle says whether there is a terminal, unless the caller does. */

@@ -9,7 +9,13 @@ import { errnoName } from "../../ffi/sys/errors.ts";
 import { openat } from "../../ffi/sys/files.ts";
 import type { PlatformName } from "../../platform/names.ts";
 import { isTerminal, RawTerminal, terminalSize } from "../console/terminal.ts";
-import type { MountSpec, NetworkMode, ProcessSpec, RootSpec } from "../sandbox/boot_spec.ts";
+import type {
+  FilesSpec,
+  MountSpec,
+  NetworkMode,
+  ProcessSpec,
+  RootSpec,
+} from "../sandbox/boot_spec.ts";
 import { usageError, UserError } from "../user_error.ts";
 import type { GoferRoot } from "./gofer_process.ts";
 import { allowedCpus, allowedMemory } from "./host_limits.ts";
@@ -30,6 +36,7 @@ export interface GuestPlan {
   readonly goferRoots: readonly GoferRoot[];
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
+  readonly files?: FilesSpec;
   /** Bytes and processors that the sandbox gets, if less than this process has. */
   readonly memoryLimit: number | null;
   readonly cpuLimit: number | null;
@@ -108,6 +115,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
       mounts: plan.mounts,
       maskedPaths: plan.maskedPaths,
       readonlyPaths: plan.readonlyPaths,
+      ...(plan.files === undefined ? {} : { files: plan.files }),
       network,
       strace,
       requireSandbox,

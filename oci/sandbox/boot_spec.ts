@@ -4,6 +4,7 @@
  * Arguments, environment, paths and options are byte strings (kernel/core/bytes.ts): each character is one byte.
  */
 
+import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
 import type { PlatformName } from "../../platform/names.ts";
 
 export interface ProcessSpec {
@@ -83,7 +84,7 @@ export interface RootSpec {
 }
 
 export interface MountSpec {
-  /** "gofer", or a file system type of the kernel: tmpfs, proc, sysfs, devtmpfs, devpts. */
+  /** "gofer", or a file system type of the kernel: tmpfs, proc, sysfs, devtmpfs, devpts, overlay, cgroup2, ... */
   readonly type: string;
   /** Absolute, in the sandbox. */
   readonly destination: string;
@@ -91,6 +92,32 @@ export interface MountSpec {
   readonly goferAttach: string | null;
   /** As in fstab: "ro", "nosuid", "size=64m". */
   readonly options: readonly string[];
+  /** What mountinfo shows as the source; the type if there is none. */
+  readonly source?: string | null;
+  /** For type "overlay": trees of the Gofer. */
+  readonly layers?: OverlayLayers | null;
+  /** Names the entry of config.json in messages: `mounts[3]`. */
+  readonly jsonPath?: string;
+}
+
+/** Attach names at the Gofer. */
+export interface OverlayLayers {
+  /** The topmost first. */
+  readonly lower: readonly string[];
+  /** null: nothing can be changed. */
+  readonly upper: string | null;
+}
+
+/** What the files of a container need besides mounts. */
+export interface FilesSpec {
+  /** Nodes besides those of every container; null: /dev is left as the mounts make it. */
+  readonly devices: readonly DeviceSpec[] | null;
+  /** A mount option, as "rslave"; null: as it comes. */
+  readonly rootPropagation: string | null;
+  /** Names as in sysctl(8), and values. */
+  readonly sysctl: readonly (readonly [name: string, value: string])[];
+  /** What its control group shows; numbers that are missing are no limits. */
+  readonly cgroup: Readonly<Partial<CgroupLimits>>;
 }
 
 /** `auto`: host sockets if the namespace has a link besides `lo` when the guest starts to use the network. */
@@ -118,6 +145,8 @@ export interface BootSpec {
   /** Paths in the sandbox that are hidden, and that are made read-only; those that are not there do not matter. */
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
+  /** Absent for what is no container. */
+  readonly files?: FilesSpec;
   readonly fds: BootFds;
   /** What guests have of the network namespace that the boot process is in; absent: nothing. */
   readonly network?: NetworkMode;

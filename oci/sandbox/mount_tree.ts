@@ -1,165 +1,125 @@
 /**
- * The files of a sandbox: its root file system and what is mounted on it, as the boot spec says. Not here: what mount(2)
- * of the guest can do later (kernel/vfs/mount_operations.ts).
+ * The files of a container: its root file system, what is mounted on it, /dev, what is hidden and what is read-only, as
+ * the boot spec says, in the order of runc. Not here: what mount(2) of the guest can do later
+ * (kernel/vfs/mount_operations.ts); the parts (oci/rootfs).
  */
 
-import { ENOENT, ENOTDIR } from "../../ffi/abi/errno.ts";
-import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { MS_RDONLY } from "../../ffi/abi/mount.ts";
-import { S_IFDIR, S_IFMT, S_IFREG } from "../../ffi/abi/stat.ts";
-import { errnoName } from "../../ffi/sys/errors.ts";
 import type { GoferClient } from "../../gofer/client/gofer_client.ts";
-import { toText } from "../../kernel/core/bytes.ts";
 import { rootCredentials } from "../../kernel/cred/credentials.ts";
-import { GoferFs } from "../../kernel/fs/gofer/gofer_fs.ts";
-import { memoryOverlay } from "../../kernel/fs/overlay/memory_overlay.ts";
+import { type CgroupLimits, noLimits } from "../../kernel/fs/cgroupfs/limits.ts";
+import { copyTree } from "../../kernel/fs/overlay/copy_tree.ts";
 import { InitCaller } from "../../kernel/init.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
+import { isDirectory } from "../../kernel/vfs/access.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
-import { mkdirAt, mknodAt } from "../../kernel/vfs/create.ts";
-import type { Path } from "../../kernel/vfs/dentry.ts";
+import { dropPath, holdPath, type Mount, Path } from "../../kernel/vfs/dentry.ts";
 import type { FileSystem } from "../../kernel/vfs/inode.ts";
-import { addMount, bindMount, mountFlags, remount } from "../../kernel/vfs/mount_operations.ts";
+import { addMount, changePropagation, mountFlags } from "../../kernel/vfs/mount_operations.ts";
 import { MountNamespace } from "../../kernel/vfs/mounts.ts";
-import { findAt } from "../../kernel/vfs/status.ts";
-import { UserError } from "../user_error.ts";
-import type { BootSpec, MountSpec, RootSpec } from "./boot_spec.ts";
+import { setUpDev } from "../rootfs/devices.ts";
+import { cannot } from "../rootfs/failure.ts";
+import { FileSystems } from "../rootfs/file_systems.ts";
+import { makeReadOnly, mask } from "../rootfs/masks.ts";
+import { makePlace } from "../rootfs/mountpoint.ts";
+import { setSysctls } from "../rootfs/sysctl.ts";
+import type { BootSpec, MountSpec } from "./boot_spec.ts";
 import { parseMountOptions } from "./mount_options.ts";
 
-/** Mode of directories that are made for mounts. */
-const DIRECTORY_MODE = 0o755;
+export type MountTreeSpec = Pick<
+  BootSpec,
+  "root" | "mounts" | "maskedPaths" | "readonlyPaths" | "files" | "process"
+>;
 
-/** @throws UserError naming what could not be mounted */
+/**
+ * @param limits what the container's control group shows; whoever changes them changes what is shown
+ * @throws UserError naming what could not be done, and where config.json asks for it
+ */
 export function buildMountTree(
   kernel: SandboxKernel,
   gofer: GoferClient,
-  spec: BootSpec,
+  spec: MountTreeSpec,
+  limits: CgroupLimits = limitsOf(spec),
 ): MountNamespace {
-  const fs = rootFileSystem(kernel, gofer, spec.root);
-  const flags = spec.root.readonly ? MS_RDONLY : 0;
-  const namespace = MountNamespace.of(kernel.vfs, fs, mountFlags(0), fs.source);
-  // Not dropped: the first process is going to take the namespace over.
-  const caller = new InitCaller(namespace, rootCredentials(), 0);
-  for (const mount of spec.mounts) mountOne(kernel, caller, gofer, mount);
-  for (const path of spec.readonlyPaths) makeReadOnly(caller, path);
-  for (const path of spec.maskedPaths) mask(kernel, caller, path);
-  namespace.root.flags |= flags;
-  return namespace;
+  return new MountTree(kernel, new FileSystems(kernel, gofer, limits), spec).build();
 }
 
-function rootFileSystem(kernel: SandboxKernel, gofer: GoferClient, spec: RootSpec): FileSystem {
-  const isCovered = spec.overlay === "memory";
-  const lower = attach(kernel, gofer, spec.goferAttach, isCovered);
-  if (typeof lower === "number") throw new UserError(`the root directory: ${errnoName(lower)}`);
-  if (!isCovered) {
-    lower.source = "root";
-    return lower;
+/** As the spec has them. */
+export function limitsOf(spec: MountTreeSpec): CgroupLimits {
+  return { ...noLimits(), ...spec.files?.cgroup };
+}
+
+class MountTree {
+  private readonly kernel: SandboxKernel;
+  private readonly types: FileSystems;
+  private readonly spec: MountTreeSpec;
+  /** Not dropped: the first process is going to take the namespace over. */
+  private readonly caller: Caller;
+  private readonly namespace: MountNamespace;
+  /** Mounts that become read-only when everything is in its place. */
+  private readonly readOnly: Mount[] = [];
+
+  constructor(kernel: SandboxKernel, types: FileSystems, spec: MountTreeSpec) {
+    this.kernel = kernel;
+    this.types = types;
+    this.spec = spec;
+    const fs = types.root(spec.root);
+    if (typeof fs === "number") throw cannot("cannot use the root directory", "/", fs);
+    if (spec.root.overlay === "none") fs.source = "root";
+    this.namespace = MountNamespace.of(kernel.vfs, fs, mountFlags(0), fs.source);
+    this.caller = new InitCaller(this.namespace, rootCredentials(), 0);
   }
-  const { frames } = kernel.memory;
-  return memoryOverlay(lower.root, frames, kernel.host, "lowerdir=/,upperdir=memory");
-}
 
-/** `isExclusive`: what others change meanwhile need not be seen at once. */
-function attach(
-  kernel: SandboxKernel,
-  gofer: GoferClient,
-  name: string,
-  isExclusive: boolean,
-): GoferFs | number {
-  return GoferFs.attach(gofer, name, kernel.memory, { isExclusive });
-}
-
-function mountOne(
-  kernel: SandboxKernel,
-  caller: Caller,
-  gofer: GoferClient,
-  spec: MountSpec,
-): void {
-  const where = toText(spec.destination);
-  const { flags, data } = parseMountOptions(spec.options);
-  const fs = spec.goferAttach === null
-    ? newFileSystem(kernel, caller, isDev(spec) ? "devtmpfs" : spec.type, data)
-    : attach(kernel, gofer, spec.goferAttach, false);
-  if (typeof fs === "number") throw new UserError(`cannot mount ${where}: ${errnoName(fs)}`);
-  if ((flags & MS_RDONLY) !== 0 && spec.goferAttach === null) fs.readOnly = true;
-  fs.source = spec.goferAttach === null ? spec.type : "volume";
-  const isDirectory = (fs.root.mode & S_IFMT) === S_IFDIR;
-  const at = mountpoint(caller, spec.destination, isDirectory);
-  const r = typeof at === "number" ? at : addMount(caller, fs, at, flags, fs.source);
-  if (r < 0) throw new UserError(`cannot mount ${where}: ${errnoName(r)}`);
-}
-
-/** Where a runtime makes the devices that every program expects. */
-function isDev(spec: MountSpec): boolean {
-  return spec.type === "tmpfs" && spec.destination === "/dev";
-}
-
-function newFileSystem(
-  kernel: SandboxKernel,
-  caller: Caller,
-  typeName: string,
-  data: string,
-): FileSystem | number {
-  const type = kernel.fsTypes.find(typeName);
-  if (type === null) throw new UserError(`there is no file system type ${typeName}`);
-  return type.create(caller, typeName, data);
-}
-
-/** Shows a path once more, over itself, without the right to write. */
-function makeReadOnly(caller: Caller, path: string): void {
-  const at = existing(caller, path);
-  if (at === null) return;
-  const r = bindMount(caller, at, at, true);
-  const copy = findAt(caller, AT_FDCWD, path, 0);
-  if (r < 0 || typeof copy === "number") throw cannot("make read-only", path, r);
-  const flags = copy.mount.flags | MS_RDONLY;
-  const changed = remount(caller, copy, flags, true, "");
-  if (changed < 0) throw cannot("make read-only", path, changed);
-}
-
-/** Hides a directory behind an empty one and a file behind /dev/null. */
-function mask(kernel: SandboxKernel, caller: Caller, path: string): void {
-  const at = existing(caller, path);
-  if (at === null) return;
-  let r: number;
-  if (((at.dentry.inode?.mode ?? 0) & S_IFMT) === S_IFDIR) {
-    const empty = newFileSystem(kernel, caller, "tmpfs", "mode=0755,size=0");
-    if (typeof empty === "number") throw cannot("hide", path, empty);
-    empty.readOnly = true;
-    r = addMount(caller, empty, at, MS_RDONLY, "tmpfs");
-  } else {
-    const none = findAt(caller, AT_FDCWD, "/dev/null", 0);
-    r = typeof none === "number" ? none : bindMount(caller, none, at, false);
+  build(): MountNamespace {
+    const { kernel, caller, spec, namespace } = this, { files } = spec;
+    for (const mount of spec.mounts) this.mount(mount);
+    if (files !== undefined && files.devices !== null) {
+      setUpDev(kernel, caller, files.devices, spec.process.terminal);
+    }
+    // As runc: a working directory that is missing is made.
+    if (files !== undefined) makePlace(caller, spec.process.cwd, true);
+    for (const mount of this.readOnly) mount.flags |= MS_RDONLY;
+    setSysctls(kernel, caller, files?.sysctl ?? []);
+    for (const path of spec.readonlyPaths) makeReadOnly(caller, path);
+    for (const path of spec.maskedPaths) mask(kernel, caller, path);
+    const { root } = namespace;
+    if (files !== undefined && files.rootPropagation !== null) {
+      this.propagate(new Path(root, root.root), [files.rootPropagation]);
+    }
+    if (spec.root.readonly) root.flags |= MS_RDONLY;
+    return namespace;
   }
-  if (r < 0) throw cannot("hide", path, r);
-}
 
-/** A path that is there, or null. */
-function existing(caller: Caller, path: string): Path | null {
-  const found = findAt(caller, AT_FDCWD, path, 0);
-  if (typeof found !== "number") return found;
-  if (found === -ENOENT || found === -ENOTDIR) return null;
-  throw cannot("find", path, found);
-}
-
-function cannot(what: string, path: string, error: number): UserError {
-  return new UserError(`cannot ${what} ${toText(path)}: ${errnoName(error)}`);
-}
-
-/** The place for a mount; it is made if it is missing, with its parents. */
-function mountpoint(caller: Caller, path: string, isDirectory: boolean): Path | number {
-  const found = findAt(caller, AT_FDCWD, path, 0);
-  if (found !== -ENOENT) return found;
-  const names = path.split("/").filter((name) => name !== "");
-  let at = "";
-  for (const [i, name] of names.entries()) {
-    at += `/${name}`;
-    if (typeof findAt(caller, AT_FDCWD, at, 0) !== "number") continue;
-    const isLast = i === names.length - 1;
-    const r = isLast && !isDirectory
-      ? mknodAt(caller, AT_FDCWD, at, S_IFREG | 0o644, 0)
-      : mkdirAt(caller, AT_FDCWD, at, DIRECTORY_MODE);
-    if (r < 0) return r;
+  private mount(spec: MountSpec): void {
+    const { flags, data, propagation, copiesUp } = parseMountOptions(spec.options);
+    const fail = (r: number) => cannot("cannot mount", spec.destination, r, spec.jsonPath ?? null);
+    const fs = this.types.of(this.caller, spec, data);
+    if (typeof fs === "number") throw fail(fs);
+    const isFromHost = spec.goferAttach !== null;
+    fs.source = isFromHost ? "volume" : spec.source ?? spec.type;
+    const at = makePlace(this.caller, spec.destination, isDirectory(fs.root));
+    if (typeof at === "number") throw fail(at);
+    holdPath(at);
+    let r = copiesUp ? this.copyUp(at, fs) : 0;
+    // The Gofer refuses writes itself; in others there may be places for mounts to make.
+    const now = isFromHost ? flags : flags & ~MS_RDONLY;
+    if (r === 0) r = addMount(this.caller, fs, at, now, fs.source);
+    dropPath(at);
+    if (r < 0) throw fail(r);
+    const top = this.namespace.topOf(at);
+    if ((flags & MS_RDONLY) !== 0 && !isFromHost) this.readOnly.push(top.mount);
+    for (const change of propagation) changePropagation(this.caller, top, change);
   }
-  return findAt(caller, AT_FDCWD, path, 0);
+
+  /** `tmpcopyup`: what the mount is going to cover is in it too. */
+  private copyUp(at: Path, fs: FileSystem): number {
+    const { inode } = this.namespace.topOf(at).dentry;
+    return inode === null ? 0 : copyTree(inode, fs.root, this.kernel.memory.frames);
+  }
+
+  private propagate(path: Path, options: readonly string[]): void {
+    for (const change of parseMountOptions(options).propagation) {
+      changePropagation(this.caller, path, change);
+    }
+  }
 }

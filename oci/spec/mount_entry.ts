@@ -9,7 +9,7 @@ export interface ConfigMount {
   readonly destination: string;
   /** "bind", or a file system type of the kernel. */
   readonly type: string;
-  /** Of a bind mount: a host path, relative to the bundle. */
+  /** Of a bind mount: a host path, relative to the bundle. Of others a name that is shown, or null. */
   readonly source: string | null;
   /** Byte strings. */
   readonly options: readonly string[];
@@ -77,7 +77,8 @@ export function readMount(node: JsonNode): ConfigMount {
     if (source.string() === "") source.fail("is empty");
     return { ...common, type: "bind", source: source.string(), options: words.map(fromText) };
   }
-  return { ...common, type: type.oneOf(TYPES), source: null, options: words.map(fromText) };
+  const source = node.member("source").optional("", (n) => n.string()) || null;
+  return { ...common, type: type.oneOf(TYPES), source, options: words.map(fromText) };
 }
 
 function lastOf(words: readonly string[], wanted: readonly string[]): number {

@@ -27,7 +27,7 @@ import { GoferRegular } from "./regular.ts";
 import { splitNames } from "./split_names.ts";
 import { TreeScan } from "./tree_scan.ts";
 
-/** LIMIT: in a shared file system, what was fetched at most this long ago counts as current, ns. */
+/** LIMIT: in a shared file system, what was fetched at most this long ago counts as current, ns, unless told otherwise. */
 const FRESH_NS = 1_000_000;
 /** New inodes that nobody may hold yet: beyond so many they are looked through. */
 const MAX_UNHELD = 512;
@@ -37,6 +37,8 @@ export const MAX_NAMES = 64;
 export interface GoferOptions {
   /** Nobody but this sandbox changes the files. */
   readonly isExclusive: boolean;
+  /** Shared: for so long, in ns, what was fetched counts as current; default 1 ms. */
+  readonly freshNs?: number;
   /** Host descriptors that are kept although no file is open; default 512. */
   readonly maxIdleFiles?: number;
 }
@@ -47,6 +49,7 @@ export class GoferFs extends FileSystem {
   readonly client: GoferClient;
   readonly ctx: MemoryContext;
   readonly isExclusive: boolean;
+  private readonly freshNs: number;
   readonly ahead: Ahead = new Ahead();
   readonly fids: FidCache;
   readonly idle: IdleFiles;
@@ -74,6 +77,7 @@ export class GoferFs extends FileSystem {
     this.client = client;
     this.ctx = ctx;
     this.isExclusive = options.isExclusive;
+    this.freshNs = options.freshNs ?? FRESH_NS;
     this.iovFrame = ctx.frames.alloc(1);
     this.iov = ctx.arena.base + this.iovFrame;
     this.rootFid = rootFid;
@@ -112,7 +116,7 @@ export class GoferFs extends FileSystem {
 
   /** What was fetched at that time need not be asked again. */
   isFresh(fetchedNs: number): boolean {
-    return this.isExclusive || this.ctx.host.monotonicNs() - fetchedNs < FRESH_NS;
+    return this.isExclusive || this.ctx.host.monotonicNs() - fetchedNs < this.freshNs;
   }
 
   /** The inode that these attributes are of, with them taken in; it was found as `name` in `parent`. */

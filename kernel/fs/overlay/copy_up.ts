@@ -93,7 +93,8 @@ function makeUpper(inode: OverlayInode, lower: Inode): Inode | number {
   return upper;
 }
 
-function make(dir: Inode, name: string, lower: Inode): Inode | number {
+/** An inode as `lower`, but for its bytes, as `name` in `dir`. */
+export function make(dir: Inode, name: string, lower: Inode): Inode | number {
   const { mode, uid, gid, rdev } = lower;
   switch (mode & S_IFMT) {
     case S_IFREG:
@@ -135,7 +136,8 @@ function undo(inode: OverlayInode, upper: Inode): void {
   upper.drop();
 }
 
-function copyXattrs(from: Inode, to: Inode, names: readonly string[]): number {
+/** Those that the file system of `to` can have. */
+export function copyXattrs(from: Inode, to: Inode, names: readonly string[]): number {
   for (const name of names) {
     if (name.startsWith(OVERLAY_XATTR_PREFIX)) continue;
     const value = from.getxattr(name);
@@ -148,7 +150,7 @@ function copyXattrs(from: Inode, to: Inode, names: readonly string[]): number {
 }
 
 /** Owner, mode and times; last, because everything else changes them. */
-function copyAttributes(from: Inode, to: Inode): number {
+export function copyAttributes(from: Inode, to: Inode): number {
   const change = timesOf(from);
   change.valid |= ATTR_UID | ATTR_GID | ATTR_CTIME;
   if ((from.mode & S_IFMT) !== S_IFLNK) change.valid |= ATTR_MODE;

@@ -1,0 +1,155 @@
+/**
+ * From a config.json to what a container's files are made of: host paths become trees of the Gofer, everything else is
+ * for the boot process (mount_tree.ts).
+ */
+
+import { resolve } from "@std/path";
+import { fromText, toText } from "../../kernel/core/bytes.ts";
+import type { GoferRoot } from "../launch/gofer_process.ts";
+import type { FilesSpec, MountSpec, OverlayLayers, RootSpec } from "../sandbox/boot_spec.ts";
+import type { Config } from "../spec/config.ts";
+import type { ConfigMount } from "../spec/mount_entry.ts";
+import type { Resources } from "../spec/resources_section.ts";
+import { EXIT_FAILURE, UserError } from "../user_error.ts";
+import { type OverlayPaths, splitOverlayOptions } from "./overlay_options.ts";
+
+export interface RootfsOptions {
+  /** Where writes to the root directory go: through to the host, or into memory. */
+  readonly overlay: RootSpec["overlay"];
+}
+
+/** Parts of a boot spec, and the trees that its Gofer serves. */
+export interface RootfsPlan {
+  readonly root: RootSpec;
+  readonly mounts: readonly MountSpec[];
+  /** Tree i is what the specs call `String(i)`. */
+  readonly goferRoots: readonly GoferRoot[];
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  readonly files: FilesSpec;
+}
+
+const DEV = "/dev";
+
+/**
+ * @param bundle absolute path: what relative paths of config.json count from
+ * @throws UserError naming the JSON path of what is not there
+ */
+export function planRootfs(config: Config, bundle: string, options: RootfsOptions): RootfsPlan {
+  const trees = new Trees(bundle);
+  const { isReadOnly } = config.root;
+  // Read-only roots need places for mounts too: they are made in memory, and the host's directory stays as it is.
+  const overlay = isReadOnly ? "memory" : options.overlay;
+  const goferAttach = trees.add(config.root.path, overlay === "memory", "root.path", true);
+  return {
+    root: { goferAttach, readonly: isReadOnly, overlay },
+    mounts: config.mounts.map((mount) => planMount(mount, trees)),
+    goferRoots: trees.roots,
+    maskedPaths: config.maskedPaths,
+    readonlyPaths: config.readonlyPaths,
+    files: {
+      devices: bringsDevices(config) ? null : config.linux.devices,
+      rootPropagation: propagationOf(config),
+      sysctl: config.linux.sysctl,
+      cgroup: limitsOf(config.linux.resources),
+    },
+  };
+}
+
+/** As runc: a bind mount at /dev is taken as it is. */
+function bringsDevices(config: Config): boolean {
+  return config.mounts.some((mount) => mount.type === "bind" && mount.destination === DEV);
+}
+
+function propagationOf(config: Config): string | null {
+  const propagation = config.linux.rootfsPropagation;
+  if (propagation === null) return null;
+  return `${propagation.isRecursive ? "r" : ""}${propagation.type}`;
+}
+
+function planMount(mount: ConfigMount, trees: Trees): MountSpec {
+  const { destination, options, path: jsonPath, type } = mount;
+  const common = { destination, options, jsonPath };
+  if (type === "bind") {
+    const source = trees.add(mount.source ?? "", mount.isReadOnly, `${jsonPath}.source`, false);
+    return { ...common, type: "gofer", goferAttach: source };
+  }
+  const paths = type === "overlay" ? splitOverlayOptions(options) : null;
+  if (type === "overlay" && paths === null) {
+    throw new UserError(`config.json: ${jsonPath}.options: an overlay needs lowerdir=`);
+  }
+  const layers = paths === null ? null : planLayers(paths, mount, trees);
+  const source = mount.source === null ? null : fromText(mount.source);
+  return { ...common, type, goferAttach: null, source, layers };
+}
+
+/** The layers are directories of the host, as they are for runc. */
+function planLayers(paths: OverlayPaths, mount: ConfigMount, trees: Trees): OverlayLayers {
+  const where = `${mount.path}.options`;
+  return {
+    lower: paths.lower.map((path) => trees.add(toText(path), true, where, true)),
+    upper: paths.upper === null ? null : trees.add(toText(paths.upper), false, where, true),
+  };
+}
+
+/** The host paths that a container gets. */
+class Trees {
+  readonly roots: GoferRoot[] = [];
+  private readonly bundle: string;
+
+  constructor(bundle: string) {
+    this.bundle = bundle;
+  }
+
+  /** The attach name of a host path. */
+  add(text: string, isReadOnly: boolean, jsonPath: string, isDirectory: boolean): string {
+    const path = resolve(this.bundle, text);
+    requirePath(path, jsonPath, isDirectory);
+    return String(this.roots.push({ path, isReadOnly }) - 1);
+  }
+}
+
+function requirePath(path: string, jsonPath: string, isDirectory: boolean): void {
+  const where = `config.json: ${jsonPath}: ${path}`;
+  try {
+    if (!Deno.statSync(path).isDirectory && isDirectory) {
+      throw new UserError(`${where}: not a directory`, EXIT_FAILURE);
+    }
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    if (error instanceof Deno.errors.NotFound) {
+      throw new UserError(`${where}: no such file or directory`, EXIT_FAILURE);
+    }
+    throw new UserError(`${where} cannot be used`, EXIT_FAILURE, error);
+  }
+}
+
+/** What the container is told of its control group, as cgroup v2 says it. */
+export function limitsOf(resources: Resources): FilesSpec["cgroup"] {
+  const { memory, cpu, pidsLimit } = resources;
+  const limit = positive(memory?.limit), both = positive(memory?.swap);
+  const quota = positive(cpu?.quota), shares = positive(cpu?.shares);
+  const pids = positive(pidsLimit), low = positive(memory?.reservation);
+  return {
+    ...(limit === null ? {} : { memoryMax: limit }),
+    ...(low === null ? {} : { memoryLow: low }),
+    ...(both === null ? {} : { swapMax: Math.max(0, both - (limit ?? 0)) }),
+    ...(quota === null ? {} : { cpuQuotaUs: quota }),
+    ...(quota === null ? {} : { cpuPeriodUs: positive(cpu?.period) ?? 100_000 }),
+    ...(shares === null ? {} : { cpuWeight: weightOf(shares) }),
+    ...(cpu === null || cpu.cpus === null ? {} : { cpus: fromText(cpu.cpus) }),
+    ...(cpu === null || cpu.mems === null ? {} : { mems: fromText(cpu.mems) }),
+    ...(pids === null ? {} : { pidsMax: pids }),
+  };
+}
+
+/** 0 and below is no limit. */
+function positive(value: number | null | undefined): number | null {
+  return value === null || value === undefined || value <= 0 ? null : value;
+}
+
+/** cpu.shares (2..262144) as cpu.weight (1..10000), as runc and systemd convert it. */
+function weightOf(shares: number): number {
+  const bounded = Math.min(262_144, Math.max(2, shares));
+  return 1 + Math.floor(((bounded - 2) * 9999) / 262_142);
+}
