@@ -238,6 +238,16 @@ export const LAYOUTS: readonly LayoutProbe[] = [
   probe(seccomp.SeccompData, "struct seccomp_data", "", {
     instructionPointer: "instruction_pointer",
   }),
+  probe(seccomp.SeccompNotif, "struct seccomp_notif"),
+  probe(seccomp.SeccompNotifResp, "struct seccomp_notif_resp"),
+  probe(seccomp.SeccompNotifAddfd, "struct seccomp_notif_addfd", "", {
+    newfdFlags: "newfd_flags",
+  }),
+  probe(seccomp.SeccompNotifSizes, "struct seccomp_notif_sizes", "", {
+    seccompNotif: "seccomp_notif",
+    seccompNotifResp: "seccomp_notif_resp",
+    seccompData: "seccomp_data",
+  }),
   probe(seccomp.SockFilter, "struct sock_filter"),
   probe(seccomp.SockFprog, "struct sock_fprog"),
   probe(siginfo.SiginfoRt, "siginfo_t", "si_", SIGINFO_HEAD),

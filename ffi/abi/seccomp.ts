@@ -18,6 +18,18 @@ export const SECCOMP_FILTER_FLAG_LOG = 2;
 export const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4;
 export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
 export const SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 0x10;
+export const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 0x20;
+export const SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1;
+export const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;
+export const SECCOMP_ADDFD_FLAG_SETFD = 1;
+export const SECCOMP_ADDFD_FLAG_SEND = 2;
+
+/** ioctls of a listener. The size in ADDFD's number may grow: its struct is extensible. */
+export const SECCOMP_IOCTL_NOTIF_RECV = 0xc0502100;
+export const SECCOMP_IOCTL_NOTIF_SEND = 0xc0182101;
+export const SECCOMP_IOCTL_NOTIF_ID_VALID = 0x40082102;
+export const SECCOMP_IOCTL_NOTIF_ADDFD = 0x40182103;
+export const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
 
 /** Verdicts. */
 export const SECCOMP_RET_KILL_PROCESS = 0x80000000;
@@ -80,6 +92,38 @@ export const SeccompData = layout("seccomp_data", {
   arch: "u32",
   instructionPointer: "u64",
   args: ["u64", 6],
+});
+
+/** `struct seccomp_notif`: what SECCOMP_IOCTL_NOTIF_RECV gives. */
+export const SeccompNotif = layout("seccomp_notif", {
+  id: "u64",
+  pid: "u32",
+  flags: "u32",
+  data: SeccompData,
+});
+
+/** `struct seccomp_notif_resp`: the answer. */
+export const SeccompNotifResp = layout("seccomp_notif_resp", {
+  id: "u64",
+  val: "i64",
+  error: "i32",
+  flags: "u32",
+});
+
+/** `struct seccomp_notif_addfd`. */
+export const SeccompNotifAddfd = layout("seccomp_notif_addfd", {
+  id: "u64",
+  flags: "u32",
+  srcfd: "u32",
+  newfd: "u32",
+  newfdFlags: "u32",
+});
+
+/** `struct seccomp_notif_sizes`. */
+export const SeccompNotifSizes = layout("seccomp_notif_sizes", {
+  seccompNotif: "u16",
+  seccompNotifResp: "u16",
+  seccompData: "u16",
 });
 
 /** `struct sock_filter`. */

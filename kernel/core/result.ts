@@ -12,6 +12,9 @@ export const NO_REPLY = -4097;
 /** There is no result: the registers in the context are the state to go on with (sigreturn, exec, a fault). */
 export const IN_GUEST = -4098;
 
+/** Of checks that come before a handler: it is to run. Never a handler's result. */
+export const GO_ON = -4099;
+
 export const ERESTARTSYS = 512;
 export const ERESTARTNOINTR = 513;
 export const ERESTARTNOHAND = 514;

@@ -5,16 +5,22 @@
  * Neighbours: table.ts and x86_64.ts (the rows), task/return_to_user.ts (everything that is not a plain result).
  */
 
-import { BLOCK, NO_REPLY } from "../core/result.ts";
+import { SYS_restart_syscall } from "../../ffi/abi/syscall_numbers.ts";
+import { BLOCK, GO_ON, NO_REPLY } from "../core/result.ts";
 import { patchSite } from "../mm/patch.ts";
 import { interruptIfNeeded } from "../task/alert.ts";
 import { endRun, startRun } from "../task/cpu_clock.ts";
 import { continueToUser, returnToUser } from "../task/return_to_user.ts";
+import { awaitVerdict } from "../task/seccomp/await_verdict.ts";
+import { secureCall } from "../task/seccomp/secure_call.ts";
 import {
   AWAIT_CALL,
   BLOCKED,
+  ENTRY_DONE,
+  ENTRY_NOTIFY,
   HANDLING,
   READY,
+  RESTART_BLOCK,
   RESUMING,
   RUNNING,
   type Task,
@@ -48,8 +54,15 @@ export function dispatch(task: Task): void {
   task.progress.reset();
   if (ctx.viaSignal && observer === null) patchSite(task.mm, ctx.rip, ctx.nr, ctx);
   const row = ROWS[ctx.nr] ?? unknownCall(task);
-  task.restart = row.restart;
   if (observer !== null) observer.onEnter(task, row);
+  if (task.entryWork !== 0) enter(task, row, ctx.nr);
+  else begin(task, row);
+}
+
+/** The handler of a call runs for the first time. HOT */
+function begin(task: Task, row: Row): void {
+  const ctx = task.ctx;
+  task.restart = row.restart;
   if (row.needsFull && !ctx.isFull) {
     task.state = AWAIT_CALL;
     ctx.requestFull();
@@ -80,10 +93,21 @@ export function leave(task: Task, result: number): void {
   if (returnToUser(task, result)) restartCall(task);
 }
 
+/** Filters look at a call before its handler runs; `nr` is what they see of it. */
+function enter(task: Task, row: Row, nr: number): void {
+  const r = task.entryStep === ENTRY_NOTIFY
+    ? awaitVerdict(task)
+    : secureCall(task, nr, null, false);
+  if (r !== BLOCK) task.entryStep = ENTRY_DONE;
+  if (r === GO_ON) begin(task, row);
+  else finish(task, row, r);
+}
+
 function call(task: Task): void {
   task.state = HANDLING;
   task.kernel.current = task;
   const row = ROWS[task.nr] ?? unknownCall(task);
+  if (task.entryStep !== ENTRY_DONE) return enter(task, row, task.nr);
   finish(task, row, row.handler(task, task.args));
 }
 
@@ -115,5 +139,9 @@ function restartCall(task: Task): void {
   task.progress.reset();
   task.progress.deadlineNs = deadlineNs;
   task.interrupted = false;
-  call(task);
+  if (task.entryWork === 0) return call(task);
+  task.state = HANDLING;
+  task.kernel.current = task;
+  const row = ROWS[task.nr] ?? unknownCall(task);
+  enter(task, row, task.restart === RESTART_BLOCK ? SYS_restart_syscall : task.nr);
 }

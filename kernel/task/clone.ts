@@ -37,6 +37,7 @@ import { dropSemUndo } from "./exit.ts";
 import { Limits, RLIMIT_NOFILE, RLIMIT_NPROC } from "./limits.ts";
 import { PidFd } from "./pidfd.ts";
 import { copyRegs, setReg } from "./registers.ts";
+import { inheritSeccomp, releaseSeccomp } from "./seccomp/task_seccomp.ts";
 import { disableAltStack } from "./signal/alt_stack.ts";
 import { SignalHandlers } from "./signal/handlers.ts";
 import { Task } from "./task.ts";
@@ -193,6 +194,7 @@ function makeTask(
     task.cred,
     sighand,
   );
+  inheritSeccomp(child, task);
   child.comm = task.comm;
   child.personality = task.personality;
   child.sched.inherit(task.sched);
@@ -240,6 +242,7 @@ function undo(task: Task, child: Task, error: number): number {
   child.files.drop();
   child.fs.drop();
   child.sighand.refs--;
+  releaseSeccomp(child);
   dropSemUndo(child);
   child.ctx.release();
   child.mm.put();

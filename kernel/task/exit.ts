@@ -16,6 +16,7 @@ import { POLLIN } from "../vfs/open_file.ts";
 import { hangUpOrphans } from "./orphans.ts";
 import { reapGroup } from "./reap.ts";
 import { walkRobustList } from "./robust_list.ts";
+import { releaseSeccomp } from "./seccomp/task_seccomp.ts";
 import { childSignal } from "./signal/child_signal.ts";
 import { hasDeliverable } from "./signal/dequeue.ts";
 import { SA_NOCLDWAIT, SIG_IGN } from "./signal/handlers.ts";
@@ -37,6 +38,7 @@ export function exitTask(task: Task): void {
   task.files.drop();
   task.fs.drop();
   task.sighand.refs--;
+  releaseSeccomp(task);
   dropSemUndo(task);
   chargeUsage(task);
   group.tasks.splice(group.tasks.indexOf(task), 1);

@@ -11,6 +11,7 @@ import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import type { SemUndoList } from "../ipc/sysv/sem_undo.ts";
+import type { SeccompFilter } from "./seccomp/filter.ts";
 import type { PiState } from "./futex_pi.ts";
 import type { FutexWaiter } from "./futex_table.ts";
 import type { Kernel } from "./kernel_services.ts";
@@ -50,6 +51,11 @@ export const AWAIT_CALL = 7;
 /** In the loop's run queue: goes on in returnToUser (new, or continued after a stop). */
 export const RESUMING = 8;
 
+/** `Task.entryWork`: filters look at each call. */
+export const ENTRY_SECCOMP = 1;
+/** `Task.entryStep`: the call waits for a supervisor's answer before its handler runs (seccomp_unotify(2)). */
+export const ENTRY_DONE = 0, ENTRY_NOTIFY = 1;
+
 /** What a call does when a signal interrupts its wait (signal(7), "Interruption of system calls"). */
 export const RESTART_SYS = 0, RESTART_NOHAND = 1, RESTART_BLOCK = 2, RESTART_EINTR = 3;
 export const RESTART_NOINTR = 4;
@@ -82,6 +88,13 @@ export class Task {
   args: SyscallArgs;
   restart: number = RESTART_SYS;
   readonly progress: Progress = new Progress();
+  /** ENTRY_* bits: what stands before each call's handler; 0 for nearly all tasks. */
+  entryWork: number = 0;
+  /** Where a call stands that has not come to its handler yet. */
+  entryStep: number = ENTRY_DONE;
+  /** SECCOMP_MODE_*, and the newest of its filters. */
+  seccompMode: number = 0;
+  seccomp: SeccompFilter | null = null;
   /** This task alone must end (exit(2), a thread killed by exec). */
   exitRequested: boolean = false;
   /** `ctx.regs` and `ctx.fpu` hold the whole state and may have been changed: load them. */

@@ -52,6 +52,8 @@ export const PLAIN_STAT: TaskStat = {
   voluntarySwitches: 5,
   involuntarySwitches: 0,
   affinity: null,
+  seccompMode: 0,
+  seccompFilters: 0,
   personality: 0,
 };
 

@@ -59,6 +59,9 @@ export interface TaskStat {
   readonly involuntarySwitches: number;
   /** CPUs it may use, a bit each; null: all. */
   readonly affinity: Uint32Array | null;
+  /** SECCOMP_MODE_* and the number of filters. */
+  readonly seccompMode: number;
+  readonly seccompFilters: number;
   readonly personality: number;
 }
 

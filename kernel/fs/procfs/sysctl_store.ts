@@ -18,6 +18,8 @@ export interface Setting {
   readonly value: string;
   /** Bounds of numbers; null: a text. */
   readonly bounds: readonly [number, number] | null;
+  /** A text of words, of which these may be given. */
+  readonly words?: readonly string[];
 }
 
 export class SysctlStore {
@@ -59,6 +61,7 @@ export class SysctlStore {
     const setting = find(path);
     if (setting === null) return -EINVAL;
     const { bounds } = setting;
+    if (setting.words !== undefined) return this.setWords(setting, setting.words, text);
     if (bounds === null) {
       this.values.set(path, firstLine(text));
       return 0;
@@ -72,6 +75,13 @@ export class SysctlStore {
       old[i] = String(n);
     }
     this.values.set(path, old.join("\t"));
+    return 0;
+  }
+
+  private setWords(setting: Setting, words: readonly string[], text: string): number {
+    const given = firstLine(text).split(" ").filter((w) => w !== "");
+    if (!given.every((w) => words.includes(w))) return -EINVAL;
+    this.values.set(setting.path, words.filter((w) => given.includes(w)).join(" "));
     return 0;
   }
 }

@@ -33,6 +33,22 @@ function text(path: string, value: string): Setting {
   return { path, permissions: 0o644, value, bounds: null };
 }
 
+/** Some of these words. */
+function words(path: string, all: readonly string[]): Setting {
+  return { path, permissions: 0o644, value: all.join(" "), bounds: null, words: all };
+}
+
+/** Actions of seccomp(2) that can be logged. */
+const LOGGED_ACTIONS = [
+  "kill_process",
+  "kill_thread",
+  "trap",
+  "errno",
+  "user_notif",
+  "trace",
+  "log",
+];
+
 const FS: readonly Setting[] = [
   number("fs/aio-max-nr", 65536),
   constant("fs/aio-nr", 0),
@@ -95,6 +111,8 @@ const KERNEL: readonly Setting[] = [
   number("kernel/sched_rr_timeslice_ms", 100),
   number("kernel/sched_rt_period_us", 1000000),
   number("kernel/sched_rt_runtime_us", 950000, -1),
+  constant("kernel/seccomp/actions_avail", [...LOGGED_ACTIONS, "allow"].join(" ")),
+  words("kernel/seccomp/actions_logged", LOGGED_ACTIONS),
   numbers("kernel/sem", 32000, 1024000000, 500, 32000),
   number("kernel/shm_rmid_forced", 0, 0, 1),
   text("kernel/shmall", SHM_MAX),

@@ -122,7 +122,8 @@ export function statusText(task: ProcTask, source: ProcSource, whole: boolean): 
     `NStgid:\t${task.tgid}\nNSpid:\t${task.tid}\nNSpgid:\t${s.pgrp}\nNSsid:\t${s.session}\n` +
     "Kthread:\t0\n" + (mm === null ? "" : memoryLines(mm, source)) +
     `Threads:\t${s.threads}\n` + signalLines(s, task) + capabilityLines(task) +
-    `NoNewPrivs:\t${cred.noNewPrivs ? 1 : 0}\nSeccomp:\t0\nSeccomp_filters:\t0\n` +
+    `NoNewPrivs:\t${cred.noNewPrivs ? 1 : 0}\n` +
+    `Seccomp:\t${s.seccompMode}\nSeccomp_filters:\t${s.seccompFilters}\n` +
     "Speculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n" +
     `Cpus_allowed:\t${cpuMask(s.affinity, cpus)}\n` +
     `Cpus_allowed_list:\t${cpuList(s.affinity, cpus)}\n` +

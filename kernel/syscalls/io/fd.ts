@@ -64,8 +64,10 @@ import { addSeals, getSeals } from "../../fs/tmpfs/memfd.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
 import { actFor, Socket } from "../../net/socket.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
+import { SeccompListener } from "../../task/seccomp/listener_file.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
+import { listenerIoctl } from "../process/seccomp_listener.ts";
 import { setAsync } from "./async.ts";
 import { notifyOfDirectory } from "./dnotify.ts";
 import { changeLease, leaseOf } from "./lease.ts";
@@ -237,6 +239,7 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
       return t.mm.store64(arg, file.inode.size);
     }
     default:
+      if (file instanceof SeccompListener) return listenerIoctl(t, file, request, arg);
       return file.ioctl(request, arg, t.mm);
   }
 }

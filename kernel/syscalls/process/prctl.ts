@@ -10,6 +10,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
 import { ambient, dropBounding, isBounding, setKeepCaps, setSecurebits } from "./prctl_caps.ts";
 import { setProgramAddress } from "./prctl_mm.ts";
+import { setSeccomp } from "./seccomp.ts";
 import { SECBIT_KEEP_CAPS } from "../../../ffi/abi/capability.ts";
 
 const DEFAULT_SLACK_NS = 50_000;
@@ -57,6 +58,10 @@ export function sysPrctl(t: Task, a: SyscallArgs): number {
       return t.mm.store64(arg, t.clearChildTid);
     case P.PR_SET_MM:
       return setProgramAddress(t, a);
+    case P.PR_GET_SECCOMP:
+      return t.seccompMode;
+    case P.PR_SET_SECCOMP:
+      return setSeccomp(t, arg, a.u64(2));
     default:
       return capabilityCalls(t, a, op, arg);
   }
@@ -92,8 +97,6 @@ function capabilityCalls(t: Task, a: SyscallArgs, op: number, arg: number): numb
 /** What has one answer here, whatever the thread. */
 function rareCalls(a: SyscallArgs, op: number, arg: number): number {
   switch (op) {
-    case P.PR_GET_SECCOMP:
-      return 0;
     case P.PR_MCE_KILL:
       return restIsZero(a, 3) && arg <= 1 ? 0 : -EINVAL;
     case P.PR_MCE_KILL_GET:

@@ -11,6 +11,7 @@ import * as ids from "./ids.ts";
 import * as pidfd from "./pidfd.ts";
 import { sysPrctl } from "./prctl.ts";
 import * as robust from "./robust_list.ts";
+import { sysSeccomp } from "./seccomp.ts";
 import * as sharing from "./sharing.ts";
 import * as wait from "./wait.ts";
 
@@ -52,8 +53,9 @@ export const rows: readonly Row[] = [
 
   row("prctl", sysPrctl, "int hex hex hex hex", {
     support: "partial",
-    note: "the operations of ordinary programs; no seccomp, no PR_SET_VMA, no MTE or SVE",
+    note: "the operations of ordinary programs; no PR_SET_VMA, no MTE or SVE",
   }),
+  row("seccomp", sysSeccomp, "uint hex ptr"),
   row("arch_prctl", sysArchPrctl, "int ptr", {
     needsFull: true,
     support: "partial",

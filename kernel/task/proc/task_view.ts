@@ -136,6 +136,8 @@ export class TaskView implements ProcTask {
       voluntarySwitches: task?.blockCount ?? usage.voluntarySwitches,
       involuntarySwitches: usage.involuntarySwitches,
       affinity: task?.sched.affinity ?? null,
+      seccompMode: task?.seccompMode ?? 0,
+      seccompFilters: task?.seccomp?.count ?? 0,
       personality: task?.personality ?? 0,
     };
   }

@@ -1,0 +1,208 @@
+/**
+ * A filter that is a BPF program. For a number of a call, the part of the program that looks only at number and architecture
+ * is run once: what is kept is its verdict, or the place where it first asks for something else.
+ */
+
+import {
+  AUDIT_ARCH_X86_64,
+  SECCOMP_RET_ALLOW,
+  SECCOMP_RET_KILL_THREAD,
+  SeccompData,
+} from "../../../ffi/abi/seccomp.ts";
+import * as B from "./bpf_program.ts";
+import { CACHED_CALLS, SeccompFilter } from "./filter.ts";
+
+/** Kept in `entry` in place of an instruction's index. */
+const UNKNOWN = -2, IS_CONSTANT = -1;
+const ARCH = SeccompData.at.arch;
+
+/** M[]: a program writes before it reads. */
+const memory = new Int32Array(16);
+
+export class BpfFilter extends SeccompFilter {
+  readonly program: B.BpfProgram;
+  private readonly entry: Int16Array = new Int16Array(CACHED_CALLS).fill(UNKNOWN);
+  private readonly constant: Uint32Array = new Uint32Array(CACHED_CALLS);
+
+  constructor(program: B.BpfProgram) {
+    super();
+    this.program = program;
+  }
+
+  override get linuxLength(): number {
+    return this.program.linuxLength;
+  }
+
+  override get source(): Uint8Array<ArrayBuffer> {
+    return this.program.source;
+  }
+
+  override decide(data: Uint32Array): number {
+    const nr = data[0]!;
+    if (nr >= CACHED_CALLS || data[1] !== AUDIT_ARCH_X86_64) return run(this.program, 0, data);
+    const from = this.entryOf(nr);
+    return from === IS_CONSTANT ? this.constant[nr]! : run(this.program, from, data);
+  }
+
+  override alwaysAllows(nr: number): boolean {
+    return this.entryOf(nr) === IS_CONSTANT && this.constant[nr] === SECCOMP_RET_ALLOW;
+  }
+
+  private entryOf(nr: number): number {
+    const known = this.entry[nr]!;
+    return known !== UNKNOWN ? known : this.entry[nr] = this.explore(nr);
+  }
+
+  /** Follows the program as far as number and architecture lead, with A as all there is of a state. */
+  private explore(nr: number): number {
+    const { op, k, jt, jf } = this.program;
+    let a = 0;
+    for (let pc = 0;;) {
+      const o = op[pc]!, value = k[pc]!;
+      switch (o) {
+        case B.OP_LD_ABS:
+          if (value === 0) a = nr;
+          else if (value === ARCH) a = AUDIT_ARCH_X86_64;
+          else return pc;
+          break;
+        case B.OP_LD_IMM:
+          a = value;
+          break;
+        case B.OP_AND_K:
+          a = (a & value) >>> 0;
+          break;
+        case B.OP_RET_K:
+          return this.always(nr, value);
+        case B.OP_RET_A:
+          return this.always(nr, a);
+        case B.OP_JA:
+          pc += value;
+          break;
+        case B.OP_JEQ_K:
+          pc += a === value ? jt[pc]! : jf[pc]!;
+          break;
+        case B.OP_JGT_K:
+          pc += a > value ? jt[pc]! : jf[pc]!;
+          break;
+        case B.OP_JGE_K:
+          pc += a >= value ? jt[pc]! : jf[pc]!;
+          break;
+        case B.OP_JSET_K:
+          pc += (a & value) !== 0 ? jt[pc]! : jf[pc]!;
+          break;
+        default:
+          return 0; // what the others leave behind would have to be kept: run it as a whole
+      }
+      pc++;
+    }
+  }
+
+  private always(nr: number, verdict: number): number {
+    this.constant[nr] = verdict;
+    return IS_CONSTANT;
+  }
+}
+
+/** Runs a program that was found to be good, from an instruction with A, X and M unset. */
+function run(program: B.BpfProgram, from: number, data: Uint32Array): number {
+  const { op, k, jt, jf } = program;
+  let a = 0, x = 0;
+  for (let pc = from;; pc++) {
+    const value = k[pc]!;
+    switch (op[pc]!) {
+      case B.OP_LD_ABS:
+        a = data[value >>> 2]! | 0;
+        break;
+      case B.OP_LD_IMM:
+        a = value | 0;
+        break;
+      case B.OP_LDX_IMM:
+        x = value | 0;
+        break;
+      case B.OP_LD_MEM:
+        a = memory[value]!;
+        break;
+      case B.OP_LDX_MEM:
+        x = memory[value]!;
+        break;
+      case B.OP_ST:
+        memory[value] = a;
+        break;
+      case B.OP_STX:
+        memory[value] = x;
+        break;
+      case B.OP_RET_K:
+        return value;
+      case B.OP_RET_A:
+        return a >>> 0;
+      case B.OP_JA:
+        pc += value;
+        break;
+      case B.OP_JEQ_K:
+        pc += a === (value | 0) ? jt[pc]! : jf[pc]!;
+        break;
+      case B.OP_JEQ_X:
+        pc += a === x ? jt[pc]! : jf[pc]!;
+        break;
+      case B.OP_JGT_K:
+        pc += a >>> 0 > value ? jt[pc]! : jf[pc]!;
+        break;
+      case B.OP_JGT_X:
+        pc += a >>> 0 > x >>> 0 ? jt[pc]! : jf[pc]!;
+        break;
+      case B.OP_JGE_K:
+        pc += a >>> 0 >= value ? jt[pc]! : jf[pc]!;
+        break;
+      case B.OP_JGE_X:
+        pc += a >>> 0 >= x >>> 0 ? jt[pc]! : jf[pc]!;
+        break;
+      case B.OP_JSET_K:
+        pc += (a & value) !== 0 ? jt[pc]! : jf[pc]!;
+        break;
+      case B.OP_JSET_X:
+        pc += (a & x) !== 0 ? jt[pc]! : jf[pc]!;
+        break;
+      case B.OP_TAX:
+        x = a;
+        break;
+      case B.OP_TXA:
+        a = x;
+        break;
+      case B.OP_DIV_X:
+        if (x === 0) return SECCOMP_RET_KILL_THREAD;
+        a = calculate(B.OP_DIV_K, a, x);
+        break;
+      case B.OP_NEG:
+        a = -a | 0;
+        break;
+      default: {
+        const isByX = (op[pc]! - B.OP_ADD_K) % 2 === 1;
+        a = isByX ? calculate(op[pc]! - 1, a, x) : calculate(op[pc]!, a, value | 0);
+      }
+    }
+  }
+}
+
+/** `op` is the form with a constant; results are 32 bits. */
+function calculate(op: number, a: number, b: number): number {
+  switch (op) {
+    case B.OP_ADD_K:
+      return a + b | 0;
+    case B.OP_SUB_K:
+      return a - b | 0;
+    case B.OP_MUL_K:
+      return Math.imul(a, b);
+    case B.OP_DIV_K:
+      return Math.floor((a >>> 0) / (b >>> 0)) | 0;
+    case B.OP_OR_K:
+      return a | b;
+    case B.OP_AND_K:
+      return a & b;
+    case B.OP_LSH_K:
+      return a << b;
+    case B.OP_RSH_K:
+      return a >>> b | 0;
+    default:
+      return a ^ b;
+  }
+}
