@@ -18,6 +18,7 @@ import * as fs from "./fs.ts";
 import * as futex from "./futex.ts";
 import * as inet from "./inet.ts";
 import * as inotify from "./inotify.ts";
+import * as ioUring from "./io_uring.ts";
 import * as ioctl from "./ioctl.ts";
 import * as ipc from "./ipc.ts";
 import type { Fields, Layout } from "./layout.ts";
@@ -67,6 +68,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   futex,
   inet,
   inotify,
+  io_uring: ioUring,
   ioctl,
   ipc,
   mman,
@@ -130,6 +132,38 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     rwFlags: "aio_rw_flags",
   }),
   probe(aio.IoEvent, "struct io_event"),
+  probe(ioUring.IoUringSqe, "struct io_uring_sqe", "", {
+    rwFlags: "rw_flags",
+    userData: "user_data",
+    bufIndex: "buf_index",
+    spliceFdIn: "splice_fd_in",
+    pad2: "",
+  }),
+  probe(ioUring.IoUringCqe, "struct io_uring_cqe", "", { userData: "user_data" }),
+  probe(ioUring.IoUringParams, "struct io_uring_params", "", {
+    sqEntries: "sq_entries",
+    cqEntries: "cq_entries",
+    sqThreadCpu: "sq_thread_cpu",
+    sqThreadIdle: "sq_thread_idle",
+    wqFd: "wq_fd",
+    sqOff: "sq_off",
+    cqOff: "cq_off",
+  }),
+  probe(ioUring.SqOffsets, "struct io_sqring_offsets", "", {
+    ringMask: "ring_mask",
+    ringEntries: "ring_entries",
+    userAddr: "user_addr",
+  }),
+  probe(ioUring.CqOffsets, "struct io_cqring_offsets", "", {
+    ringMask: "ring_mask",
+    ringEntries: "ring_entries",
+    userAddr: "user_addr",
+  }),
+  probe(ioUring.IoUringGeteventsArg, "struct io_uring_getevents_arg", "", {
+    sigmaskSz: "sigmask_sz",
+    minWaitUsec: "min_wait_usec",
+  }),
+  probe(ioUring.IoUringProbeOp, "struct io_uring_probe_op"),
   probe(capability.CapHeader, "struct __user_cap_header_struct"),
   probe(capability.CapData, "struct __user_cap_data_struct"),
   probe(capability.VfsNsCapData, "struct vfs_ns_cap_data", "", { magicEtc: "magic_etc" }),

@@ -24,6 +24,7 @@ import {
   RESUMING,
   RUNNING,
   type Task,
+  WORKING,
 } from "../task/task.ts";
 import type { Row } from "./table.ts";
 import { ROWS, unknownCall } from "./x86_64.ts";
@@ -79,7 +80,7 @@ export function runQueued(task: Task): void {
   } else if (task.state === RESUMING) {
     task.state = HANDLING;
     leave(task, task.result);
-  }
+  } else if (task.state === WORKING) task.work();
 }
 
 /** TRAP_FULL: the call that needs all registers runs now, or the way back to guest code goes on. */

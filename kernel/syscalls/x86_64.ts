@@ -14,6 +14,7 @@ import { rows as signalRows } from "./signal/rows.ts";
 import { rows as systemRows } from "./system/rows.ts";
 import type { Row } from "./table.ts";
 import { rows as timeRows } from "./time/rows.ts";
+import { rows as uringRows } from "./uring/rows.ts";
 
 const FAMILIES: readonly (readonly Row[])[] = [
   fsRows,
@@ -26,6 +27,7 @@ const FAMILIES: readonly (readonly Row[])[] = [
   signalRows,
   systemRows,
   timeRows,
+  uringRows,
 ];
 
 /** Every row, in the order of the families. */

@@ -22,6 +22,7 @@ import { discardProgram, makeProgram, type Program, type ProgramRequest } from "
 import { SignalHandlers } from "./signal/handlers.ts";
 import { SIGCHLD } from "./signal/sigset.ts";
 import type { Task } from "./task.ts";
+import { cancelRequests } from "./thread_group.ts";
 
 /** Personality bits that a program with more privilege does not inherit. */
 const PER_CLEAR_ON_SETID = READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT |
@@ -100,6 +101,7 @@ function become(task: Task, program: Program): void {
   task.signals.altSize = 0;
   group.aio?.destroy();
   group.aio = null;
+  cancelRequests(group);
   group.timers.removePosix();
   group.membarriers = 0;
   group.hasExeced = true;

@@ -26,7 +26,7 @@ import { sendToGroup } from "./signal/send.ts";
 import { SIGCHLD, SIGKILL, SIGRTMAX } from "./signal/sigset.ts";
 import { AWAIT_CALL, AWAIT_FULL, DEAD, HANDLING, RUNNING, type Task } from "./task.ts";
 import { leaveSession } from "./terminal_hooks.ts";
-import type { ThreadGroup } from "./thread_group.ts";
+import { cancelRequests, type ThreadGroup } from "./thread_group.ts";
 
 /** The current task ends. Its context, memory, files go; with the last task the process becomes a zombie. */
 export function exitTask(task: Task): void {
@@ -119,6 +119,7 @@ function endProcess(task: Task): void {
   group.stopSignal = 0;
   group.aio?.destroy();
   group.aio = null;
+  cancelRequests(group);
   group.timers.destroy();
   group.exe?.drop();
   group.exe = null;

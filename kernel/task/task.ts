@@ -50,6 +50,8 @@ export const HANDLING = 6;
 export const AWAIT_CALL = 7;
 /** In the loop's run queue: goes on in returnToUser (new, or continued after a stop). */
 export const RESUMING = 8;
+/** In the loop's run queue, and no guest thread: `work` goes on. */
+export const WORKING = 9;
 
 /** `Task.entryWork`: filters look at each call. */
 export const ENTRY_SECCOMP = 1;
@@ -240,6 +242,9 @@ export class Task {
     }
     if (this.timeout.isArmed) this.kernel.timers.disarm(this.timeout);
   }
+
+  /** A turn of one that is no guest thread (WORKING). */
+  work(): void {}
 
   /** The wait is over (event, time-out): run the call again. */
   wake(): void {

@@ -69,6 +69,17 @@ export class Usage {
   }
 }
 
+/** Has requests of processes under way, which do not outlive them. */
+export interface RequestSource {
+  cancelAll(group: ThreadGroup): void;
+}
+
+/** The memory that they work on goes away. */
+export function cancelRequests(group: ThreadGroup): void {
+  for (const source of group.rings ?? []) source.cancelAll(group);
+  group.rings = null;
+}
+
 export class ThreadGroup {
   readonly pid: number;
   /** Live tasks, leader first as long as it lives. */
@@ -121,6 +132,8 @@ export class ThreadGroup {
   isSubreaper: boolean = false;
   /** Asynchronous I/O (io_setup(2)); null until the first context. */
   aio: AioContexts | null = null;
+  /** Rings of io_uring_setup(2) that its tasks submitted to. */
+  rings: Set<RequestSource> | null = null;
   /** It gave its controlling terminal up for itself alone (TIOCNOTTY); children inherit that. */
   hasLeftTerminal: boolean;
   /** It has called execve since it was forked (setpgid(2) EACCES). */

@@ -61,8 +61,9 @@ export class AbstractNames {
     this.names.set(name, socket);
     return true;
   }
-  release(name: string): void {
-    this.names.delete(name);
+  /** Sockets that were accepted have the name too, and leave it to the one that took it. */
+  release(name: string, socket: UnixSocket): void {
+    if (this.names.get(name) === socket) this.names.delete(name);
   }
   /** A free name of five hex digits, or null. */
   chooseFree(): string | null {

@@ -79,7 +79,7 @@ export abstract class UnixSocket extends Socket {
 
   /** The name is free again (the inode stays, and refuses connections). */
   protected unbind(): void {
-    if (isAbstract(this.name)) this.names.release(this.name);
+    if (isAbstract(this.name)) this.names.release(this.name, this);
     if (this.boundPath === null) return;
     const inode = this.boundPath.dentry.inode;
     if (inode !== null && inode.special === this) inode.special = null;

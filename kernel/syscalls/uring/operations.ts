@@ -1,0 +1,290 @@
+/**
+ * What a request can ask for, by opcode: most are system calls with their arguments put elsewhere. Each checks the
+ * fields that it does not use, as Linux does: they must be zero.
+ *
+ * Neighbours: transfers.ts (reads, writes, polls), waits.ts (time-outs, cancelling).
+ */
+
+import { EBADF, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import * as U from "../../../ffi/abi/io_uring.ts";
+import { MSG_NOSIGNAL, MSG_WAITALL } from "../../../ffi/abi/socket.ts";
+import { rows as fsRows } from "../fs/rows.ts";
+import { rows as ioRows } from "../io/rows.ts";
+import { rows as mmRows } from "../mm/rows.ts";
+import { rows as netRows } from "../net/rows.ts";
+import type { Handler } from "../table.ts";
+import type { Sqe } from "./sqe.ts";
+import { acceptMany, poll, readVector, writeVector } from "./transfers.ts";
+import { read, readFixed, write, writeFixed } from "./transfers.ts";
+import { cancel, linkTimeout, removePoll, removeTimeout, timeout } from "./waits.ts";
+import type { Worker } from "./worker.ts";
+
+export interface Operation {
+  /** It is about the file of `fd`, which is held as long as it is under way. */
+  readonly needsFile: boolean;
+  /** It moves bytes: one that moved less than it should ends a chain. */
+  readonly isTransfer: boolean;
+  /** What is wrong with it: 0 or -errno. */
+  check(sqe: Sqe): number;
+  /** A result, or BLOCK; runs again after a wake-up. */
+  run(worker: Worker): number;
+}
+
+type Arguments = (sqe: Sqe) => readonly number[];
+
+const nothingWrong = (_sqe: Sqe): number => 0;
+
+function handlerOf(name: string): Handler {
+  for (const rows of [fsRows, ioRows, mmRows, netRows]) {
+    const row = rows.find((r) => r.name === name);
+    if (row !== undefined) return row.handler;
+  }
+  throw new Error(`no such system call: ${name}`);
+}
+
+/** Puts arguments where handlers look for them. */
+function setArguments(worker: Worker, values: readonly number[]): void {
+  const { words } = worker.args;
+  for (let i = 0; i < 6; i++) {
+    const value = values[i] ?? 0;
+    words[2 * i] = value % 0x100000000;
+    words[2 * i + 1] = Math.floor(value / 0x100000000);
+  }
+}
+
+function systemCall(
+  name: string,
+  args: Arguments,
+  needsFile: boolean,
+  check: (sqe: Sqe) => number = nothingWrong,
+): Operation {
+  const handler = handlerOf(name);
+  return {
+    needsFile,
+    isTransfer: false,
+    check,
+    run(worker) {
+      setArguments(worker, args(worker.sqe));
+      return handler(worker, worker.args);
+    },
+  };
+}
+
+function own(
+  run: (worker: Worker) => number,
+  needsFile: boolean,
+  isTransfer: boolean = false,
+  check: (sqe: Sqe) => number = nothingWrong,
+): Operation {
+  return { needsFile, isTransfer, check, run };
+}
+
+/** Registered places for descriptors to come (file_index) are not there. */
+const noFileIndex = (s: Sqe): number => s.spliceFd !== 0 ? -EINVAL : 0;
+const noPriority = (s: Sqe): number => s.ioprio !== 0 ? -EINVAL : 0;
+const noRest = (s: Sqe): number =>
+  s.off !== 0 || s.addr !== 0 || s.len !== 0 || s.rwFlags !== 0 || s.bufIndex !== 0 ? -EINVAL : 0;
+
+const fsync = systemCall("fsync", (s) => [s.fd], true);
+const fdatasync = systemCall("fdatasync", (s) => [s.fd], true);
+
+const OPERATIONS: readonly (readonly [number, Operation])[] = [
+  [U.IORING_OP_NOP, own(() => 0, false)],
+  [U.IORING_OP_READV, own(readVector, true, true)],
+  [U.IORING_OP_WRITEV, own(writeVector, true, true)],
+  [U.IORING_OP_READ_FIXED, own(readFixed, true, true)],
+  [U.IORING_OP_WRITE_FIXED, own(writeFixed, true, true)],
+  [U.IORING_OP_READ, own(read, true, true)],
+  [U.IORING_OP_WRITE, own(write, true, true)],
+  [
+    U.IORING_OP_FSYNC,
+    own(
+      (w) => ((w.sqe.rwFlags & U.IORING_FSYNC_DATASYNC) !== 0 ? fdatasync : fsync).run(w),
+      true,
+      false,
+      (s) =>
+        s.addr !== 0 || s.bufIndex !== 0 || (s.rwFlags & ~U.IORING_FSYNC_DATASYNC) !== 0
+          ? -EINVAL
+          : 0,
+    ),
+  ],
+  [
+    U.IORING_OP_POLL_ADD,
+    own(
+      poll,
+      true,
+      false,
+      (s) =>
+        s.off !== 0 || s.addr !== 0 || (s.len & ~U.IORING_POLL_ADD_MULTI) !== 0 ||
+          s.bufIndex !== 0
+          ? -EINVAL
+          : 0,
+    ),
+  ],
+  [U.IORING_OP_POLL_REMOVE, own(removePoll, false)],
+  [
+    U.IORING_OP_SYNC_FILE_RANGE,
+    systemCall("sync_file_range", (s) => [s.fd, s.off, s.len, s.rwFlags], true),
+  ],
+  [
+    U.IORING_OP_SENDMSG,
+    systemCall("sendmsg", (s) => [s.fd, s.addr, s.rwFlags | MSG_NOSIGNAL], true),
+  ],
+  [U.IORING_OP_RECVMSG, systemCall("recvmsg", (s) => [s.fd, s.addr, s.rwFlags], true, noPriority)],
+  [U.IORING_OP_TIMEOUT, own(timeout, false)],
+  [U.IORING_OP_TIMEOUT_REMOVE, own(removeTimeout, false)],
+  [
+    U.IORING_OP_ACCEPT,
+    own(acceptMany, true, false, (s) =>
+      s.len !== 0 || s.bufIndex !== 0 || s.spliceFd !== 0 ||
+        (s.ioprio & ~U.IORING_ACCEPT_MULTISHOT) !== 0
+        ? -EINVAL
+        : 0),
+  ],
+  [U.IORING_OP_ASYNC_CANCEL, own(cancel, false)],
+  [U.IORING_OP_LINK_TIMEOUT, own(linkTimeout, false)],
+  [U.IORING_OP_CONNECT, systemCall("connect", (s) => [s.fd, s.addr, s.off], true)],
+  [
+    U.IORING_OP_FALLOCATE,
+    systemCall(
+      "fallocate",
+      (s) => [s.fd, s.len, s.off, s.addr],
+      true,
+      (s) => s.rwFlags !== 0 || s.bufIndex !== 0 ? -EINVAL : 0,
+    ),
+  ],
+  [
+    U.IORING_OP_OPENAT,
+    systemCall("openat", (s) => [s.fd, s.addr, s.rwFlags, s.len], false, noFileIndex),
+  ],
+  [
+    U.IORING_OP_OPENAT2,
+    systemCall("openat2", (s) => [s.fd, s.addr, s.off, s.len], false, noFileIndex),
+  ],
+  [
+    U.IORING_OP_CLOSE,
+    systemCall("close", (s) => [s.fd], false, (s) => noRest(s) || noFileIndex(s)),
+  ],
+  [U.IORING_OP_STATX, systemCall("statx", (s) => [s.fd, s.addr, s.rwFlags, s.len, s.off], false)],
+  [
+    U.IORING_OP_FADVISE,
+    systemCall("fadvise64", (s) => [s.fd, s.off, s.addr !== 0 ? s.addr : s.len, s.rwFlags], true),
+  ],
+  [
+    U.IORING_OP_MADVISE,
+    systemCall("madvise", (s) => [s.addr, s.off !== 0 ? s.off : s.len, s.rwFlags], false),
+  ],
+  [
+    U.IORING_OP_SEND,
+    {
+      ...systemCall("sendto", (s) => [
+        s.fd,
+        s.addr,
+        s.len,
+        s.rwFlags | MSG_NOSIGNAL,
+        s.off,
+        s.spliceFd & 0xffff,
+      ], true),
+      isTransfer: true,
+    },
+  ],
+  [
+    U.IORING_OP_RECV,
+    {
+      ...systemCall("recvfrom", (s) => [s.fd, s.addr, s.len, s.rwFlags, 0, 0], true, noPriority),
+      isTransfer: true,
+    },
+  ],
+  [U.IORING_OP_EPOLL_CTL, systemCall("epoll_ctl", (s) => [s.fd, s.len, s.off, s.addr], false)],
+  [
+    U.IORING_OP_SHUTDOWN,
+    systemCall(
+      "shutdown",
+      (s) => [s.fd, s.len],
+      true,
+      (s) => s.off !== 0 || s.addr !== 0 || s.rwFlags !== 0 ? -EINVAL : 0,
+    ),
+  ],
+  [
+    U.IORING_OP_RENAMEAT,
+    systemCall("renameat2", (s) => [s.fd, s.addr, s.len, s.off, s.rwFlags], false),
+  ],
+  [U.IORING_OP_UNLINKAT, systemCall("unlinkat", (s) => [s.fd, s.addr, s.rwFlags], false)],
+  [U.IORING_OP_MKDIRAT, systemCall("mkdirat", (s) => [s.fd, s.addr, s.len], false)],
+  [U.IORING_OP_SYMLINKAT, systemCall("symlinkat", (s) => [s.addr, s.fd, s.off], false)],
+  [
+    U.IORING_OP_LINKAT,
+    systemCall("linkat", (s) => [s.fd, s.addr, s.len, s.off, s.rwFlags], false),
+  ],
+  [
+    U.IORING_OP_FSETXATTR,
+    systemCall("fsetxattr", (s) => [s.fd, s.addr, s.off, s.len, s.rwFlags], true),
+  ],
+  [
+    U.IORING_OP_SETXATTR,
+    systemCall("setxattr", (s) => [s.addr3, s.addr, s.off, s.len, s.rwFlags], false),
+  ],
+  [U.IORING_OP_FGETXATTR, systemCall("fgetxattr", (s) => [s.fd, s.addr, s.off, s.len], true)],
+  [U.IORING_OP_GETXATTR, systemCall("getxattr", (s) => [s.addr3, s.addr, s.off, s.len], false)],
+  [
+    U.IORING_OP_SOCKET,
+    systemCall(
+      "socket",
+      (s) => [s.fd, s.off, s.len],
+      false,
+      (s) => s.addr !== 0 || s.rwFlags !== 0 || s.spliceFd !== 0 ? -EINVAL : 0,
+    ),
+  ],
+  [U.IORING_OP_FTRUNCATE, systemCall("ftruncate", (s) => [s.fd, s.off], true)],
+];
+
+const BY_OPCODE: readonly (Operation | undefined)[] = (() => {
+  const table: (Operation | undefined)[] = [];
+  for (const [opcode, operation] of OPERATIONS) table[opcode] = operation;
+  return table;
+})();
+
+/** Opcodes below this exist in Linux 6.12. */
+export const LAST_OPCODE = 57;
+
+export function isSupported(opcode: number): boolean {
+  return BY_OPCODE[opcode] !== undefined;
+}
+
+const KNOWN_FLAGS = U.IOSQE_FIXED_FILE | U.IOSQE_IO_DRAIN | U.IOSQE_IO_LINK |
+  U.IOSQE_IO_HARDLINK | U.IOSQE_ASYNC | U.IOSQE_BUFFER_SELECT | U.IOSQE_CQE_SKIP_SUCCESS;
+
+/** Looks at a request that was just taken and gets hold of its file: 0 or -errno. */
+export function prepare(worker: Worker): number {
+  const { sqe, ring } = worker, op = BY_OPCODE[sqe.opcode];
+  if (op === undefined || (sqe.flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
+  if ((sqe.flags & U.IOSQE_BUFFER_SELECT) !== 0) return -EOPNOTSUPP;
+  if ((ring.setup & U.IORING_SETUP_IOPOLL) !== 0) return op.isTransfer ? -EOPNOTSUPP : -EINVAL;
+  const r = op.check(sqe);
+  if (r < 0) return r;
+  if (sqe.personality !== 0) {
+    const cred = ring.personalities.get(sqe.personality);
+    if (cred === undefined) return -EINVAL;
+    worker.cred = cred;
+  }
+  if (op.needsFile) {
+    const file = ring.fileOf(worker);
+    if (file === null) {
+      worker.op = own(() => -EBADF, false);
+      return 0;
+    }
+    worker.file = file.hold();
+  }
+  worker.op = op;
+  return 0;
+}
+
+/** A transfer that moved less than was asked for. */
+export function isShort(worker: Worker, result: number): boolean {
+  const { sqe, op } = worker;
+  if (op === null || !op.isTransfer) return false;
+  if (sqe.opcode === U.IORING_OP_SEND || sqe.opcode === U.IORING_OP_RECV) {
+    return (sqe.rwFlags & MSG_WAITALL) !== 0 && result < sqe.len;
+  }
+  return result < worker.wanted;
+}

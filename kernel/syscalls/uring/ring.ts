@@ -1,0 +1,342 @@
+/**
+ * A ring of io_uring_setup(2): takes requests from shared memory, starts them in order, links and drains, and posts
+ * completions.
+ *
+ * Neighbours: memory.ts (what is shared), worker.ts (one request), operations.ts, calls.ts (the system calls).
+ */
+
+import { ECANCELED, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import * as U from "../../../ffi/abi/io_uring.ts";
+import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import { WaitQueue } from "../../core/wait.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import { anonFs } from "../../fs/anonfd/anon_inode.ts";
+import type { EventFile } from "../../fs/anonfd/eventfd.ts";
+import type { Backing } from "../../mm/backing.ts";
+import type { Task } from "../../task/task.ts";
+import type { ThreadGroup } from "../../task/thread_group.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { OpenFile, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import { RING_AT, RingMemory } from "./memory.ts";
+import { isShort, prepare } from "./operations.ts";
+import { Worker } from "./worker.ts";
+
+const CQE = U.IoUringCqe.at;
+const LINKS = U.IOSQE_IO_LINK | U.IOSQE_IO_HARDLINK;
+/** In `cqFlags`: the process wants no eventfd signals for now. */
+const EVENTFD_DISABLED = 1;
+
+/** A completion that did not fit. */
+interface LateCqe {
+  readonly lo: number;
+  readonly hi: number;
+  readonly result: number;
+  readonly flags: number;
+}
+
+export interface RegisteredBuffer {
+  readonly addr: number;
+  readonly len: number;
+}
+
+export class Uring extends OpenFile {
+  readonly memory: RingMemory;
+  /** IORING_SETUP_* */
+  readonly setup: number;
+  readonly sqEntries: number;
+  readonly cqEntries: number;
+  isDisabled: boolean;
+  registered: (OpenFile | null)[] | null = null;
+  buffers: readonly RegisteredBuffer[] | null = null;
+  eventFile: EventFile | null = null;
+  readonly personalities: Map<number, Credentials> = new Map();
+  lastPersonality: number = 0;
+  /** Requests that are neither over nor wait for others. */
+  readonly inFlight: Set<Worker> = new Set();
+  /** Completions posted ever. */
+  posted: number = 0;
+  private readonly queue: WaitQueue = new WaitQueue();
+  private sqHead: number = 0;
+  private cqTail: number = 0;
+  private readonly late: LateCqe[] = [];
+  private readonly ready: Worker[] = [];
+  private readonly drained: Worker[] = [];
+  private isPumping: boolean = false;
+
+  constructor(memory: RingMemory, setup: number, sqEntries: number, cqEntries: number) {
+    super(O_RDWR);
+    this.memory = memory;
+    this.setup = setup;
+    this.sqEntries = sqEntries;
+    this.cqEntries = cqEntries;
+    this.isDisabled = (setup & U.IORING_SETUP_R_DISABLED) !== 0;
+  }
+
+  override get inode(): Inode {
+    return anonFs.root;
+  }
+  override get waitQueue(): WaitQueue {
+    return this.queue;
+  }
+  override describe(): string {
+    return "anon_inode:[io_uring]";
+  }
+
+  override poll(): number {
+    let bits = this.available > 0 ? POLLIN | POLLRDNORM : 0;
+    if (this.unsubmitted < this.sqEntries) bits |= POLLOUT | POLLWRNORM;
+    return bits;
+  }
+
+  override mmap(_writable: boolean, _shared: boolean): Backing | number {
+    return this.memory;
+  }
+
+  /** Completions that the process has not taken, as it says. */
+  get available(): number {
+    const taken = this.memory.word(RING_AT.cqHead);
+    return Math.min((this.cqTail - taken) >>> 0, this.cqEntries) + this.late.length;
+  }
+
+  /** Requests that the process has put down, as it says. */
+  get unsubmitted(): number {
+    return Math.min((this.memory.word(RING_AT.sqTail) - this.sqHead) >>> 0, this.sqEntries);
+  }
+
+  /** Takes up to `count` requests and starts them: how many. */
+  submit(task: Task, count: number): number {
+    let head: Worker | null = null, tail: Worker | null = null, taken = 0;
+    const most = Math.min(count, this.unsubmitted);
+    while (taken < most) {
+      const worker = this.take(task);
+      if (worker === null) break;
+      taken++;
+      const { sqe } = worker;
+      worker.initError = prepare(worker);
+      const isBound = sqe.opcode === U.IORING_OP_LINK_TIMEOUT;
+      if (isBound && tail === null && worker.initError === 0) worker.initError = -EINVAL;
+      if (head === null || tail === null) head = worker;
+      else if (isBound && tail.partner === null) {
+        tail.partner = worker;
+        worker.partner = tail;
+      } else tail.linked = worker;
+      if (!isBound || tail === null) tail = worker;
+      const hasFailed = worker.initError !== 0;
+      if ((sqe.flags & LINKS) === 0) {
+        this.startChain(head);
+        head = tail = null;
+      }
+      if (hasFailed && (this.setup & U.IORING_SETUP_SUBMIT_ALL) === 0) break;
+    }
+    if (head !== null) this.startChain(head);
+    this.pump();
+    return taken;
+  }
+
+  /** The next request, or null for an index that makes no sense. */
+  private take(task: Task): Worker | null {
+    const { memory } = this, mask = this.sqEntries - 1;
+    const slot = this.sqHead & mask;
+    const hasArray = (this.setup & U.IORING_SETUP_NO_SQARRAY) === 0;
+    const index = hasArray ? memory.word(memory.arrayAt + 4 * slot) : slot;
+    this.sqHead = (this.sqHead + 1) >>> 0;
+    memory.setWord(RING_AT.sqHead, this.sqHead);
+    if (index >= this.sqEntries) {
+      memory.setWord(RING_AT.sqDropped, memory.word(RING_AT.sqDropped) + 1);
+      return null;
+    }
+    const worker = new Worker(this, task);
+    worker.sqe.load(memory.dv, memory.sqes + index * U.IoUringSqe.size);
+    return worker;
+  }
+
+  /** One wrong request spoils those that are linked with it. */
+  private startChain(head: Worker): void {
+    let isSpoilt = false;
+    for (let w: Worker | null = head; w !== null; w = w.linked) {
+      if (w.initError !== 0 || (w.partner !== null && w.partner.initError !== 0)) isSpoilt = true;
+    }
+    if (!isSpoilt) {
+      this.ready.push(head);
+      return;
+    }
+    for (let w: Worker | null = head; w !== null;) {
+      const next: Worker | null = w.linked, bound = w.partner;
+      w.linked = w.partner = null;
+      this.post(w, w.initError !== 0 ? w.initError : -ECANCELED, 0);
+      w.end();
+      if (bound !== null) {
+        this.post(bound, bound.initError !== 0 ? bound.initError : -ECANCELED, 0);
+        bound.end();
+      }
+      w = next;
+    }
+  }
+
+  /** Starts what can start. */
+  pump(): void {
+    if (this.isPumping) return;
+    this.isPumping = true;
+    for (;;) {
+      const worker = this.ready.shift() ?? this.nextDrained();
+      if (worker === undefined) break;
+      if (this.mustDrain(worker)) this.drained.push(worker);
+      else this.start(worker);
+    }
+    this.isPumping = false;
+  }
+
+  private mustDrain(worker: Worker): boolean {
+    if (this.drained.length > 0) return true;
+    return (worker.sqe.flags & U.IOSQE_IO_DRAIN) !== 0 && this.inFlight.size > 0;
+  }
+
+  /** IOSQE_IO_DRAIN: behind all before it, and before all behind it. */
+  private nextDrained(): Worker | undefined {
+    const first = this.drained[0];
+    if (first === undefined || this.inFlight.size > 0) return undefined;
+    this.drained.shift();
+    this.start(first);
+    while (this.inFlight.size === 0 || !this.startsWithDrain) {
+      const next = this.drained.shift();
+      if (next === undefined) break;
+      this.start(next);
+    }
+    return undefined;
+  }
+
+  private get startsWithDrain(): boolean {
+    return this.drained[0] !== undefined &&
+      (this.drained[0].sqe.flags & U.IOSQE_IO_DRAIN) !== 0;
+  }
+
+  private start(worker: Worker): void {
+    this.inFlight.add(worker);
+    const bound = worker.partner;
+    worker.attempt();
+    if (bound === null || worker.isDone) return;
+    this.inFlight.add(bound);
+    bound.attempt();
+  }
+
+  /** A request is over: its completion, and what was waiting for it. */
+  complete(worker: Worker, result: number): void {
+    if (worker.isDone) return;
+    const { linked, partner, sqe } = worker;
+    worker.linked = worker.partner = null;
+    this.inFlight.delete(worker);
+    if (result < 0 || (sqe.flags & U.IOSQE_CQE_SKIP_SUCCESS) === 0) this.post(worker, result, 0);
+    worker.end();
+    if (partner !== null && !partner.isDone) {
+      partner.partner = null;
+      this.complete(partner, -ECANCELED);
+    }
+    if (linked === null) return;
+    const hasFailed = result < 0 || isShort(worker, result);
+    if (!hasFailed || (sqe.flags & U.IOSQE_IO_HARDLINK) !== 0) this.ready.push(linked);
+    else this.cancelChain(linked);
+  }
+
+  private cancelChain(first: Worker): void {
+    for (let w: Worker | null = first; w !== null;) {
+      const next: Worker | null = w.linked;
+      w.linked = null;
+      this.complete(w, -ECANCELED);
+      w = next;
+    }
+  }
+
+  /** Put a completion down; one that does not fit is kept. */
+  post(worker: Worker, result: number, flags: number): void {
+    const { userLo: lo, userHi: hi } = worker.sqe;
+    this.posted++;
+    if (this.late.length > 0 || !this.put(lo, hi, result, flags)) {
+      this.late.push({ lo, hi, result, flags });
+      this.setOverflow(true);
+    }
+    if (
+      this.eventFile !== null && (this.memory.word(RING_AT.cqFlags) & EVENTFD_DISABLED) === 0
+    ) this.eventFile.signal();
+    this.queue.wake(POLLIN);
+    for (const other of this.inFlight) if (other.target <= this.posted) other.wake();
+  }
+
+  private put(lo: number, hi: number, result: number, flags: number): boolean {
+    const { memory } = this;
+    if (((this.cqTail - memory.word(RING_AT.cqHead)) >>> 0) >= this.cqEntries) return false;
+    const slot = this.cqTail & (this.cqEntries - 1);
+    const at = memory.rings + RING_AT.cqes + slot * U.IoUringCqe.size;
+    memory.dv.setUint32(at + CQE.userData, lo, true);
+    memory.dv.setUint32(at + CQE.userData + 4, hi, true);
+    memory.dv.setInt32(at + CQE.res, result, true);
+    memory.dv.setUint32(at + CQE.flags, flags, true);
+    this.cqTail = (this.cqTail + 1) >>> 0;
+    memory.setWord(RING_AT.cqTail, this.cqTail);
+    return true;
+  }
+
+  /** What did not fit before. */
+  flushLate(): void {
+    while (this.late.length > 0) {
+      const { lo, hi, result, flags } = this.late[0]!;
+      if (!this.put(lo, hi, result, flags)) return;
+      this.late.shift();
+    }
+    this.setOverflow(false);
+  }
+
+  private setOverflow(on: boolean): void {
+    const bits = this.memory.word(RING_AT.sqFlags) & ~U.IORING_SQ_CQ_OVERFLOW;
+    this.memory.setWord(RING_AT.sqFlags, on ? bits | U.IORING_SQ_CQ_OVERFLOW : bits);
+  }
+
+  /** A registered file, or what the descriptor is; null: EBADF. */
+  fileOf(worker: Worker): OpenFile | null {
+    const { fd, flags } = worker.sqe;
+    if ((flags & U.IOSQE_FIXED_FILE) === 0) return worker.table.get(fd);
+    return fd < 0 ? null : this.registered?.[fd] ?? null;
+  }
+
+  /** [addr, addr + len) lies in a registered buffer: 0 or -EFAULT. */
+  checkBuffer(index: number, addr: number, len: number): number {
+    const buffer = this.buffers?.[index];
+    if (buffer === undefined) return -EFAULT;
+    return addr >= buffer.addr && addr + len <= buffer.addr + buffer.len ? 0 : -EFAULT;
+  }
+
+  /** Ends requests: all, or those of one process. */
+  cancelAll(group: ThreadGroup | null): void {
+    const waiting = [...this.ready.splice(0), ...this.drained.splice(0)];
+    for (const w of [...this.inFlight, ...waiting]) {
+      if (group === null || w.group === group) this.dropChain(w);
+      else if (!this.inFlight.has(w)) this.ready.push(w);
+    }
+  }
+
+  private dropChain(first: Worker): void {
+    for (let w: Worker | null = first; w !== null;) {
+      const next: Worker | null = w.linked, bound = w.partner;
+      w.linked = w.partner = null;
+      this.inFlight.delete(w);
+      w.end();
+      if (bound !== null) {
+        this.inFlight.delete(bound);
+        bound.end();
+      }
+      w = next;
+    }
+  }
+
+  setFiles(files: (OpenFile | null)[] | null): void {
+    for (const file of this.registered ?? []) file?.drop();
+    this.registered = files;
+  }
+
+  protected override release(): void {
+    this.cancelAll(null);
+    this.setFiles(null);
+    this.eventFile?.drop();
+    this.eventFile = null;
+    this.memory.drop();
+  }
+}

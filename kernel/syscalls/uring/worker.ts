@@ -1,0 +1,146 @@
+/**
+ * Who carries a request out: a task of the kernel's own with the memory, files and credentials of the submitter, so that
+ * every handler of a system call can be used for it, waits included. It has no guest thread and no number.
+ *
+ * Neighbours: operations.ts (what is done), ring.ts (who starts it and takes the result).
+ */
+
+import { BLOCK } from "../../core/result.ts";
+import { sendToTask } from "../../task/signal/send.ts";
+import { SIGPIPE } from "../../task/signal/sigset.ts";
+import { BLOCKED, DEAD, HANDLING, Task, WORKING } from "../../task/task.ts";
+import { FdTable } from "../../vfs/fd_table.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import { type AddressSpace, Context } from "../../../platform/platform.ts";
+import type { Operation } from "./operations.ts";
+import type { Uring } from "./ring.ts";
+import { Sqe } from "./sqe.ts";
+
+/** It never runs guest code. */
+class NoContext extends Context {
+  override readonly space: AddressSpace;
+  override rip: number = 0;
+  override rsp: number = 0;
+  override readonly fpu: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
+  constructor(space: AddressSpace) {
+    super();
+    this.space = space;
+  }
+
+  override fetchRegs(): void {}
+  override fetchFpu(): void {}
+  override resumeRet(_result: number): void {}
+  override resumeAll(_withFpu: boolean): void {}
+  override requestFull(): void {}
+  override park(): void {}
+  override interrupt(): void {}
+  override release(): void {}
+}
+
+/** The submitter's table, in which the request's own descriptor is the file that it was at submission. */
+class RequestFiles extends FdTable {
+  private readonly worker: Worker;
+
+  constructor(worker: Worker) {
+    super();
+    this.worker = worker;
+  }
+
+  override get(fd: number): OpenFile | null {
+    return fd === this.worker.sqe.fd ? this.worker.file : this.worker.table.get(fd);
+  }
+  override getAny(fd: number): OpenFile | null {
+    return fd === this.worker.sqe.fd ? this.worker.file : this.worker.table.getAny(fd);
+  }
+  override install(file: OpenFile, cloexec: boolean, limit: number, from: number = 0): number {
+    return this.worker.table.install(file, cloexec, limit, from);
+  }
+  override hasRoom(limit: number): boolean {
+    return this.worker.table.hasRoom(limit);
+  }
+}
+
+export class Worker extends Task {
+  readonly ring: Uring;
+  readonly submitter: Task;
+  readonly sqe: Sqe = new Sqe();
+  op: Operation | null = null;
+  /** Held; null for operations without a file. */
+  file: OpenFile | null = null;
+  /** The submitter's descriptors. */
+  readonly table: FdTable;
+  readonly ownFiles: FdTable;
+  /** The request that waits for the end of this one. */
+  linked: Worker | null = null;
+  /** Bounds this one (IORING_OP_LINK_TIMEOUT); or, of that one, what it bounds. */
+  partner: Worker | null = null;
+  /** Completions after which a time-out comes early. */
+  target: number = Infinity;
+  /** Bytes that it was to move. */
+  wanted: number = 0;
+  /** What was wrong with it already at submission. */
+  initError: number = 0;
+  isDone: boolean = false;
+
+  constructor(ring: Uring, submitter: Task) {
+    const { kernel, tid, group, mm, files, fs, cred, sighand } = submitter;
+    super(kernel, tid, group, new NoContext(mm.space), mm, files, fs, cred, sighand);
+    this.ring = ring;
+    this.submitter = submitter;
+    this.table = files;
+    this.ownFiles = new RequestFiles(this);
+    this.comm = submitter.comm;
+  }
+
+  /** Carries it out, as far as it goes now. */
+  attempt(): void {
+    const { op, kernel } = this, before = kernel.current;
+    if (op === null) return;
+    this.state = HANDLING;
+    this.files = op.needsFile ? this.ownFiles : this.table;
+    kernel.current = this;
+    const result = op.run(this);
+    kernel.current = before;
+    if (this.attention) this.passSignalsOn();
+    if (this.isDone) return;
+    if (result === BLOCK) {
+      this.state = BLOCKED;
+      return;
+    }
+    this.endWait();
+    this.ring.complete(this, result);
+  }
+
+  /** A broken pipe is the submitter's affair. */
+  private passSignalsOn(): void {
+    this.attention = false;
+    for (;;) {
+      const info = this.signals.pending.take(SIGPIPE);
+      if (info === null) return;
+      sendToTask(this.submitter, info);
+    }
+  }
+
+  override wake(): void {
+    if (this.state !== BLOCKED) return;
+    this.state = WORKING;
+    this.kernel.enqueue(this);
+  }
+
+  override work(): void {
+    if (this.isDone) return;
+    this.endWait();
+    this.attempt();
+    this.ring.pump();
+  }
+
+  /** Its result is posted: it holds nothing any more, and a wake-up under way is in vain. */
+  end(): void {
+    this.endWait();
+    this.isDone = true;
+    this.state = DEAD;
+    this.file?.drop();
+    this.file = null;
+  }
+}

@@ -1,0 +1,649 @@
+"""Rings of requests and completions: io_uring_setup(2), io_uring_enter(2), io_uring_register(2)."""
+
+import ctypes
+import errno as E
+import mmap
+import os
+import signal
+import socket
+import struct
+import time
+
+from lib.guest import NR, SYS, eq, gives, ok, run, sc, skip, spawn, test, wait_state
+
+SYS.update(io_uring_setup=425, io_uring_enter=426, io_uring_register=427)
+
+NOP, READV, WRITEV, FSYNC, READ_FIXED, WRITE_FIXED, POLL_ADD, POLL_REMOVE = range(8)
+SENDMSG, RECVMSG, TIMEOUT, TIMEOUT_REMOVE, ACCEPT, CANCEL, LINK_TIMEOUT, CONNECT = range(9, 17)
+FALLOCATE, OPENAT, CLOSE, FILES_UPDATE, STATX, READ, WRITE, FADVISE, MADVISE = range(17, 26)
+SEND, RECV, OPENAT2, EPOLL_CTL = range(26, 30)
+SHUTDOWN, RENAMEAT, UNLINKAT, MKDIRAT, SYMLINKAT, LINKAT = range(34, 40)
+FIXED_FILE, DRAIN, LINK, HARDLINK, ASYNC, SELECT, SKIP = 1, 2, 4, 8, 16, 32, 64
+CUR = 2**64 - 1
+POLLIN, POLLOUT = 1, 4
+kept = []
+
+
+def pointer(value):
+    if isinstance(value, bytes):
+        value = ctypes.create_string_buffer(value)
+    if isinstance(value, (ctypes.Array, ctypes.Structure)):
+        kept.append(value)
+        return ctypes.addressof(value)
+    return value
+
+
+class Ring:
+    def __init__(self, entries=8, flags=0, cq=0):
+        p = bytearray(120)
+        struct.pack_into("III", p, 0, 0, cq, flags)
+        c = (ctypes.c_char * 120).from_buffer(p)
+        self.fd = sc(NR.io_uring_setup, entries, c)
+        if self.fd in (-E.ENOSYS, -E.EPERM):
+            skip("no io_uring on this machine")
+        if self.fd < 0:
+            raise OSError(-self.fd, "io_uring_setup")
+        self.sq, self.cq, self.flags = struct.unpack_from("III", p, 0)
+        self.features = struct.unpack_from("I", p, 20)[0]
+        (self.o_head, self.o_tail, self.o_mask, self.o_n, self.o_flags, self.o_dropped,
+         self.o_array) = struct.unpack_from("7I", p, 40)
+        (self.c_head, self.c_tail, self.c_mask, self.c_n, self.c_over, self.c_cqes,
+         self.c_flags) = struct.unpack_from("7I", p, 80)
+        size = max(self.o_array + 4 * self.sq, self.c_cqes + 16 * self.cq)
+        rw = mmap.PROT_READ | mmap.PROT_WRITE
+        self.ring = mmap.mmap(self.fd, size, mmap.MAP_SHARED, rw, offset=0)
+        self.sqes = mmap.mmap(self.fd, 64 * self.sq, mmap.MAP_SHARED, rw, offset=0x10000000)
+
+    def word(self, at):
+        return struct.unpack_from("I", self.ring, at)[0]
+
+    def put(self, op, fd=-1, addr=0, size=0, off=0, data=0, flags=0, op_flags=0, ioprio=0, buf=0,
+            file_index=0, personality=0):
+        tail = self.word(self.o_tail)
+        i = tail & (self.sq - 1)
+        struct.pack_into("<BBHiQQIIQHHiQQ", self.sqes, 64 * i, op, flags, ioprio, fd,
+                         pointer(off), pointer(addr), size, op_flags, data, buf, personality,
+                         file_index, 0, 0)
+        struct.pack_into("I", self.ring, self.o_array + 4 * i, i)
+        struct.pack_into("I", self.ring, self.o_tail, (tail + 1) & 0xFFFFFFFF)
+
+    def enter(self, submit, wait=0, flags=None, arg=0, size=0):
+        if flags is None:
+            flags = 1 if wait else 0
+        return sc(NR.io_uring_enter, self.fd, submit, wait, flags, arg, size)
+
+    def take(self):
+        """All completions that are there: (user_data, result, flags)."""
+        out, head, tail = [], self.word(self.c_head), self.word(self.c_tail)
+        while head != tail:
+            out.append(struct.unpack_from("<Qii", self.ring,
+                                          self.c_cqes + 16 * (head & (self.cq - 1))))
+            head = (head + 1) & 0xFFFFFFFF
+        struct.pack_into("I", self.ring, self.c_head, head)
+        return out
+
+    def do(self, *args, **kw):
+        """One request to its end: its result."""
+        self.put(*args, **kw)
+        eq(self.enter(1, 1), 1)
+        got = self.take()
+        eq(len(got), 1, "completions")
+        return got[0][1]
+
+    def results(self, submit, wait):
+        eq(self.enter(submit, wait), submit)
+        return {d: r for d, r, _ in self.take()}
+
+
+def span(seconds):
+    return pointer(struct.pack("qq", int(seconds), int(seconds % 1 * 1e9)))
+
+
+@test
+def setup_checks_its_arguments():
+    def setup(n, flags=0, cq=0):
+        fd = sc(NR.io_uring_setup, n, struct.pack("III", 0, cq, flags) + bytes(108))
+        if fd >= 0:
+            os.close(fd)
+            return 0
+        return fd
+    Ring()
+    eq(setup(0), -E.EINVAL)
+    eq(setup(32769), -E.EINVAL)
+    eq(setup(32769, 0x10), 0, "CLAMP")
+    eq(setup(8, 8, 0), -E.EINVAL, "CQSIZE 0")
+    eq(setup(8, 8, 4), -E.EINVAL, "fewer completions than requests")
+    eq(setup(8, 8, 20), 0)
+    eq(setup(8, 4), -E.EINVAL, "SQ_AFF without SQPOLL")
+    eq(setup(8, 0x2000), -E.EINVAL, "DEFER_TASKRUN alone")
+    eq(setup(8, 0x3000), 0)
+    eq(setup(8, 1 << 30), -E.EINVAL)
+    gives(-E.EFAULT, NR.io_uring_setup, 8, 8)
+
+
+@test
+def sizes_are_rounded_up():
+    r = Ring(5)
+    eq((r.sq, r.cq), (8, 16))
+    eq((r.word(r.o_mask), r.word(r.o_n), r.word(r.c_mask), r.word(r.c_n)), (7, 8, 15, 16))
+    r = Ring(3, 8, 20)
+    eq((r.sq, r.cq), (4, 32))
+    ok(r.features & 1, "one mapping")
+    eq(os.readlink("/proc/self/fd/%d" % r.fd), "anon_inode:[io_uring]")
+
+
+@test
+def nops_come_back_in_order():
+    r = Ring(8)
+    for i in range(8):
+        r.put(NOP, data=100 + i)
+    eq(r.enter(8, 8), 8)
+    eq(r.take(), [(100 + i, 0, 0) for i in range(8)])
+    eq(r.enter(3), 0, "nothing to take")
+    for round in range(100):
+        r.put(NOP, data=1 << 63 | round)
+        eq(r.enter(1), 1)
+        eq(r.take(), [(1 << 63 | round, 0, 0)])
+
+
+@test
+def enter_checks_its_arguments():
+    r = Ring()
+    eq(r.enter(0, 0, 1 << 20), -E.EINVAL)
+    gives(-E.EBADF, NR.io_uring_enter, 9999, 0, 0, 0, 0, 0)
+    gives(-E.EOPNOTSUPP, NR.io_uring_enter, os.open("/", 0), 0, 0, 0, 0, 0)
+    start = time.monotonic()
+    arg = struct.pack("QIIQ", 0, 0, 0, span(0.05))
+    eq(r.enter(0, 1, 9, pointer(arg), 24), -E.ETIME)
+    ok(0.04 < time.monotonic() - start < 2, "0.04 < time.monotonic() - start < 2")
+    eq(r.enter(0, 1, 9, pointer(arg), 23), -E.EINVAL)
+    r.put(NOP)
+    eq(r.enter(1, 5, 9, pointer(arg), 24), 1, "what was submitted counts")
+
+
+@test
+def wrong_requests_complete_with_their_error():
+    r = Ring()
+    eq(r.do(200), -E.EINVAL)
+    eq(r.do(NOP, flags=0x80), -E.EINVAL)
+    eq(r.do(READ, 9999, bytes(8), 8), -E.EBADF)
+    eq(r.do(READ, 3, 0, 8, flags=FIXED_FILE), -E.EBADF)
+    eq(r.do(READ_FIXED, os.open("/dev/zero", os.O_RDONLY), bytes(8), 8), -E.EFAULT)
+    # Without SUBMIT_ALL one that is wrong ends the batch.
+    r.put(200, data=1)
+    r.put(NOP, data=2)
+    eq(r.enter(2), 1)
+    eq(r.take(), [(1, -E.EINVAL, 0)])
+    eq(r.enter(1), 1)
+    eq(r.take(), [(2, 0, 0)])
+    r = Ring(flags=0x80)
+    r.put(200, data=1)
+    r.put(NOP, data=2)
+    eq(r.enter(2), 2)
+    eq(r.take(), [(1, -E.EINVAL, 0), (2, 0, 0)])
+
+
+@test
+def an_index_out_of_range_is_dropped():
+    r = Ring()
+    r.put(NOP)
+    struct.pack_into("I", r.ring, r.o_array, 77)
+    eq(r.enter(1), 0)
+    eq((r.word(r.o_dropped), r.take()), (1, []))
+
+
+@test
+def files_are_read_and_written():
+    r = Ring()
+    fd = os.open("f", os.O_RDWR | os.O_CREAT)
+    eq(r.do(WRITE, fd, b"hello world", 11), 11)
+    b = ctypes.create_string_buffer(20)
+    eq(r.do(READ, fd, b, 20, 6), 5)
+    eq(b.raw[:5], b"world")
+    eq(os.lseek(fd, 0, 1), 0, "the position stays")
+    eq(r.do(READ, fd, b, 5, CUR), 5)
+    eq((b.raw[:5], os.lseek(fd, 0, 1)), (b"hello", 5))
+    a, c = ctypes.create_string_buffer(3), ctypes.create_string_buffer(30)
+    iov = struct.pack("QQQQ", ctypes.addressof(a), 3, ctypes.addressof(c), 30)
+    eq(r.do(READV, fd, iov, 2, 0), 11)
+    eq((a.raw, c.raw[:8]), (b"hel", b"lo world"))
+    eq(r.do(WRITEV, fd, iov, 1, 20), 3)
+    eq(os.stat("f").st_size, 23)
+    eq(r.do(READ, fd, 8, 20), -E.EFAULT)
+    eq(r.do(READ, fd, b, 20, 100), 0)
+    eq(r.do(WRITE, os.open("f", os.O_RDONLY), b, 1), -E.EBADF)
+    eq(r.do(FSYNC, fd), 0)
+    eq(r.do(FSYNC, fd, op_flags=1), 0)
+    eq(r.do(FSYNC, fd, op_flags=2), -E.EINVAL)
+    eq(r.do(FALLOCATE, fd, addr=100, off=50, size=0), 0)
+    eq(os.stat("f").st_size, 150)
+    eq(r.do(WRITE, fd, b"end", 3, 0, op_flags=16), 3)
+    eq(os.stat("f").st_size, 153, "RWF_APPEND")
+
+
+@test
+def names_are_opened_and_changed():
+    r = Ring()
+    fd = r.do(OPENAT, -100, b"new", 0o640, op_flags=os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+    ok(fd > 2, "fd > 2")
+    eq(os.stat("new").st_mode & 0o777, 0o640)
+    eq(r.do(CLOSE, fd), 0)
+    eq(r.do(CLOSE, fd), -E.EBADF)
+    eq(r.do(OPENAT, -100, b"none"), -E.ENOENT)
+    how = pointer(struct.pack("QQQ", os.O_RDONLY, 0, 0))
+    fd = r.do(OPENAT2, -100, b"new", 24, how)
+    ok(fd > 2, "fd > 2")
+    stx = ctypes.create_string_buffer(256)
+    eq(r.do(STATX, -100, b"new", 0x7FF, stx), 0)
+    eq(struct.unpack_from("H", stx, 28)[0], 0o100640)
+    eq(r.do(MKDIRAT, -100, b"d", 0o700), 0)
+    eq(r.do(RENAMEAT, -100, b"new", 0xFFFFFF9C, b"d/moved"), 0)
+    eq(r.do(LINKAT, -100, b"d/moved", 0xFFFFFF9C, b"again"), 0)
+    eq(r.do(SYMLINKAT, -100, b"again", 0, b"sym"), 0)
+    eq((os.listdir("d"), os.readlink("sym")), (["moved"], "again"))
+    eq(r.do(UNLINKAT, -100, b"again"), 0)
+    eq(r.do(UNLINKAT, -100, b"d", op_flags=0x200), -E.ENOTEMPTY)
+
+
+@test
+def a_read_of_a_pipe_waits():
+    r = Ring()
+    a, b = os.pipe()
+    buf = ctypes.create_string_buffer(8)
+    r.put(READ, a, buf, 8, data=1)
+    r.put(NOP, data=2)
+    eq(r.enter(2, 1), 2)
+    eq(r.take(), [(2, 0, 0)])
+    os.write(b, b"abc")
+    eq(r.enter(0, 1), 0)
+    eq((r.take(), buf.raw[:3]), ([(1, 3, 0)], b"abc"))
+    # A descriptor that is closed meanwhile does not matter.
+    r.put(READ, a, buf, 8, data=3)
+    eq(r.enter(1), 1)
+    os.close(a)
+    os.write(b, b"xy")
+    eq(r.enter(0, 1), 0)
+    eq((r.take(), buf.raw[:2]), ([(3, 2, 0)], b"xy"))
+
+
+@test
+def completions_come_without_a_call():
+    r = Ring()
+    a, b = os.pipe()
+    buf = ctypes.create_string_buffer(8)
+    r.put(READ, a, buf, 8, data=1)
+    eq(r.enter(1), 1)
+
+    def child():
+        time.sleep(0.05)
+        os.write(b, b"abc")
+    spawn(child)
+    end = time.monotonic() + 5
+    while r.word(r.c_tail) == 0 and time.monotonic() < end:
+        time.sleep(0.005)
+    eq(r.take(), [(1, 3, 0)])
+
+
+@test
+def a_ring_can_be_polled_and_signals_an_eventfd():
+    import select
+    r = Ring()
+    e = sc(290, 0, 0o4000)
+    gives(0, NR.io_uring_register, r.fd, 4, struct.pack("i", e), 1)
+    gives(-E.EBUSY, NR.io_uring_register, r.fd, 4, struct.pack("i", e), 1)
+    p = select.poll()
+    p.register(r.fd, POLLIN | POLLOUT)
+    eq(p.poll(0), [(r.fd, POLLOUT)])
+    a, b = os.pipe()
+    r.put(READ, a, bytes(8), 8)
+    eq(r.enter(1), 1)
+    eq(p.poll(0), [(r.fd, POLLOUT)])
+    os.write(b, b"x")
+    p.modify(r.fd, POLLIN)
+    eq(p.poll(3000), [(r.fd, POLLIN)])
+    eq(os.read(e, 8), struct.pack("Q", 1))
+    r.take()
+    eq(p.poll(0), [])
+    gives(0, NR.io_uring_register, r.fd, 5, 0, 0)
+    gives(-E.ENXIO, NR.io_uring_register, r.fd, 5, 0, 0)
+
+
+@test
+def polls_come_true_once_or_often():
+    r = Ring()
+    a, b = os.pipe()
+    eq(r.do(POLL_ADD, b, op_flags=POLLOUT), POLLOUT)
+    r.put(POLL_ADD, a, op_flags=POLLIN, data=7)
+    eq((r.enter(1), r.take()), (1, []))
+    os.write(b, b"x")
+    eq(r.enter(0, 1), 0)
+    eq(r.take(), [(7, POLLIN, 0)])
+    os.read(a, 1)
+    r.put(POLL_ADD, a, op_flags=POLLIN, data=8)
+    eq(r.enter(1), 1)
+    r.put(POLL_REMOVE, addr=8, data=9)
+    eq(r.results(1, 2), {8: -E.ECANCELED, 9: 0})
+    eq(r.do(POLL_REMOVE, addr=8), -E.ENOENT)
+    r.put(POLL_ADD, a, size=1, op_flags=POLLIN, data=10)
+    eq(r.enter(1), 1)
+    for _ in range(3):
+        os.write(b, b"x")
+        eq(r.enter(0, 1), 0)
+        eq(r.take(), [(10, POLLIN, 2)])
+        os.read(a, 1)
+    os.close(b)
+    eq(r.enter(0, 1), 0)
+    ok(r.take()[0][1] & 0x10, "POLLHUP")
+
+
+@test
+def times_run_out():
+    r = Ring()
+    start = time.monotonic()
+    eq(r.do(TIMEOUT, addr=span(0.05), size=1), -E.ETIME)
+    ok(0.04 < time.monotonic() - start < 2, "0.04 < time.monotonic() - start < 2")
+    at = time.monotonic() + 0.05
+    eq(r.do(TIMEOUT, addr=span(at), size=1, op_flags=1), -E.ETIME)
+    ok(time.monotonic() >= at, "time.monotonic() >= at")
+    eq(r.do(TIMEOUT, addr=span(1), size=2), -E.EINVAL)
+    # After a number of completions it comes early.
+    r.put(TIMEOUT, addr=span(100), size=1, off=2, data=1)
+    r.put(NOP, data=2)
+    eq((r.enter(2), r.take()), (2, [(2, 0, 0)]))
+    r.put(NOP, data=3)
+    eq(r.enter(1, 2), 1)
+    eq(r.take(), [(3, 0, 0), (1, 0, 0)])
+    r.put(TIMEOUT, addr=span(100), size=1, data=4)
+    eq(r.enter(1), 1)
+    r.put(TIMEOUT_REMOVE, addr=4, data=5)
+    eq(r.results(1, 2), {4: -E.ECANCELED, 5: 0})
+    eq(r.do(TIMEOUT_REMOVE, addr=4), -E.ENOENT)
+    r.put(TIMEOUT, addr=span(100), size=1, data=6)
+    eq(r.enter(1), 1)
+    r.put(TIMEOUT_REMOVE, addr=6, off=span(0.02), op_flags=2, data=7)
+    eq(r.results(1, 2), {6: -E.ETIME, 7: 0})
+
+
+@test
+def requests_are_cancelled():
+    r = Ring()
+    a, b = os.pipe()
+    for i in range(3):
+        r.put(READ, a, bytes(8), 8, data=1)
+    r.put(READ, a, bytes(8), 8, data=2)
+    eq((r.enter(4), r.take()), (4, []))
+    r.put(CANCEL, addr=2, data=9)
+    eq(r.results(1, 2), {2: -E.ECANCELED, 9: 0})
+    eq(r.do(CANCEL, addr=2), -E.ENOENT)
+    r.put(CANCEL, addr=1, data=9, op_flags=1)
+    eq(r.enter(1, 4), 1)
+    got = sorted(r.take())
+    eq([x[:2] for x in got], [(1, -E.ECANCELED)] * 3 + [(9, 3)])
+    r.put(READ, a, bytes(8), 8, data=3)
+    eq(r.enter(1), 1)
+    r.put(CANCEL, a, data=9, op_flags=2)
+    eq(r.results(1, 2), {3: -E.ECANCELED, 9: 0})
+
+
+@test
+def linked_requests_follow_each_other():
+    r = Ring()
+    a, b = os.pipe()
+    buf = ctypes.create_string_buffer(8)
+    r.put(READ, a, buf, 3, flags=LINK, data=1)
+    r.put(WRITE, os.open("f", os.O_RDWR | os.O_CREAT), buf, 3, data=2)
+    eq((r.enter(2), r.take()), (2, []))
+    os.write(b, b"abc")
+    eq(r.enter(0, 2), 0)
+    eq([x[:2] for x in r.take()], [(1, 3), (2, 3)])
+    eq(open("f").read(), "abc")
+    # A short read or an error ends the chain, unless the link is hard.
+    os.write(b, b"xy")
+    r.put(READ, a, buf, 3, flags=LINK, data=1)
+    r.put(NOP, flags=LINK, data=2)
+    r.put(NOP, data=3)
+    r.put(NOP, data=4)
+    eq(r.results(4, 4), {1: 2, 2: -E.ECANCELED, 3: -E.ECANCELED, 4: 0})
+    r.put(READ, a, 0, 3, flags=HARDLINK | FIXED_FILE, data=1)
+    r.put(NOP, data=2)
+    eq(r.results(2, 2), {1: -E.EBADF, 2: 0})
+
+
+@test
+def a_linked_timeout_bounds_a_request():
+    r = Ring()
+    a, b = os.pipe()
+    buf = ctypes.create_string_buffer(8)
+    r.put(READ, a, buf, 8, flags=LINK, data=1)
+    r.put(LINK_TIMEOUT, addr=span(0.03), size=1, data=2)
+    eq(r.results(2, 2), {1: -E.ECANCELED, 2: -E.ETIME})
+    r.put(READ, a, buf, 8, flags=LINK, data=1)
+    r.put(LINK_TIMEOUT, addr=span(100), size=1, data=2)
+    eq(r.enter(2), 2)
+    os.write(b, b"x")
+    eq(r.enter(0, 2), 0)
+    eq({d: v for d, v, _ in r.take()}, {1: 1, 2: -E.ECANCELED})
+    eq(r.do(LINK_TIMEOUT, addr=span(1), size=1), -E.EINVAL)
+
+
+@test
+def a_drain_waits_for_all_before_it():
+    r = Ring()
+    a, b = os.pipe()
+    r.put(READ, a, bytes(8), 8, data=1)
+    r.put(NOP, flags=DRAIN, data=2)
+    r.put(NOP, data=3)
+    eq((r.enter(3), r.take()), (3, []))
+    os.write(b, b"x")
+    eq(r.enter(0, 3), 0)
+    eq([x[0] for x in r.take()], [1, 2, 3])
+
+
+@test
+def successes_can_be_silent():
+    r = Ring()
+    if not r.features & 0x800:
+        skip("no IORING_FEAT_CQE_SKIP")
+    r.put(NOP, flags=SKIP, data=1)
+    r.put(CLOSE, 9999, flags=SKIP, data=2)
+    eq(r.enter(2, 1), 2)
+    eq(r.take(), [(2, -E.EBADF, 0)])
+
+
+@test
+def completions_that_do_not_fit_are_kept():
+    r = Ring(4, 8, 4)
+    for i in range(3):
+        for j in range(4):
+            r.put(NOP, data=4 * i + j)
+        eq(r.enter(4), 4)
+    eq(r.word(r.o_flags) & 2, 2, "IORING_SQ_CQ_OVERFLOW")
+    got = []
+    while len(got) < 12:
+        got += [x[0] for x in r.take()]
+        if len(got) < 12:
+            eq(r.enter(0, 1), 0)
+    eq(got, list(range(12)))
+    r.enter(0, 0, 1)
+    eq(r.word(r.o_flags) & 2, 0)
+
+
+@test
+def files_and_buffers_are_registered():
+    r = Ring()
+    fd = os.open("f", os.O_RDWR | os.O_CREAT)
+    os.write(fd, b"0123456789")
+    gives(0, NR.io_uring_register, r.fd, 2, struct.pack("ii", fd, -1), 2)
+    gives(-E.EBUSY, NR.io_uring_register, r.fd, 2, struct.pack("i", fd), 1)
+    os.close(fd)
+    b = ctypes.create_string_buffer(4096)
+    eq(r.do(READ, 0, b, 4, 2, flags=FIXED_FILE), 4)
+    eq(b.raw[:4], b"2345")
+    eq(r.do(READ, 1, b, 4, flags=FIXED_FILE), -E.EBADF)
+    eq(r.do(READ, 2, b, 4, flags=FIXED_FILE), -E.EBADF)
+    a, w = os.pipe()
+    update = struct.pack("IIQ", 1, 0, pointer(struct.pack("i", a)))
+    gives(1, NR.io_uring_register, r.fd, 6, update, 1)
+    os.write(w, b"pipe")
+    eq(r.do(READ, 1, b, 4, flags=FIXED_FILE), 4)
+    gives(0, NR.io_uring_register, r.fd, 3, 0, 0)
+    gives(-E.ENXIO, NR.io_uring_register, r.fd, 3, 0, 0)
+    fd = os.open("f", os.O_RDWR)
+    iov = struct.pack("QQ", ctypes.addressof(b), 4096)
+    gives(0, NR.io_uring_register, r.fd, 0, iov, 1)
+    gives(-E.EBUSY, NR.io_uring_register, r.fd, 0, iov, 1)
+    eq(r.do(READ_FIXED, fd, ctypes.addressof(b) + 100, 5, 0), 5)
+    eq(b.raw[100:105], b"01234")
+    eq(r.do(WRITE_FIXED, fd, ctypes.addressof(b) + 100, 5, 10), 5)
+    eq(open("f").read(), "012345678901234")
+    eq(r.do(READ_FIXED, fd, ctypes.addressof(b) + 4000, 100, 0), -E.EFAULT)
+    eq(r.do(READ_FIXED, fd, ctypes.addressof(b), 100, 0, buf=1), -E.EFAULT)
+    gives(0, NR.io_uring_register, r.fd, 1, 0, 0)
+    gives(-E.ENXIO, NR.io_uring_register, r.fd, 1, 0, 0)
+
+
+@test
+def the_probe_tells_what_there_is():
+    r = Ring()
+    b = ctypes.create_string_buffer(16 + 256 * 8)
+    gives(0, NR.io_uring_register, r.fd, 8, b, 256)
+    last, n = b.raw[0], b.raw[1]
+    ok(last >= 50 and n == last + 1, "last >= 50 and n == last + 1")
+    for op in (NOP, READV, WRITE, POLL_ADD, TIMEOUT, ACCEPT, OPENAT, STATX, LINKAT):
+        eq(b.raw[16 + 8 * op], op)
+        eq(b.raw[16 + 8 * op + 2], 1, "supported")
+    gives(-E.EINVAL, NR.io_uring_register, r.fd, 8, b, 256)
+    gives(-E.EINVAL, NR.io_uring_register, r.fd, 9999, 0, 0)
+
+
+@test
+def sockets_connect_and_talk():
+    r = Ring()
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    r.put(ACCEPT, listener.fileno(), op_flags=socket.SOCK_CLOEXEC, data=1)
+    eq((r.enter(1), r.take()), (1, []))
+    client = socket.socket()
+    port = listener.getsockname()[1]
+    name = struct.pack("<H", 2) + struct.pack(">H", port) + bytes([127, 0, 0, 1]) + bytes(8)
+    r.put(CONNECT, client.fileno(), name, 0, 16, data=2)
+    got = r.results(1, 2)
+    eq(got[2], 0)
+    server = socket.socket(fileno=got[1])
+    b = ctypes.create_string_buffer(16)
+    r.put(RECV, server.fileno(), b, 16, data=2)
+    eq((r.enter(1), r.take()), (1, []))
+    r.put(SEND, client.fileno(), b"hello", 5, data=3)
+    eq(r.results(1, 2), {2: 5, 3: 5})
+    eq(b.raw[:5], b"hello")
+    iov = pointer(struct.pack("QQ", pointer(b"message"), 7))
+    msg = struct.pack("QIIQQQQII", 0, 0, 0, iov, 1, 0, 0, 0, 0)
+    eq(r.do(SENDMSG, server.fileno(), msg, 1), 7)
+    eq(client.recv(10), b"message")
+    eq(r.do(SHUTDOWN, client.fileno(), size=1), 0)
+    eq(r.do(RECV, server.fileno(), b, 16), 0)
+    server.close()
+    client.close()
+    x, y = socket.socketpair()
+    y.close()
+    eq(r.do(SEND, x.fileno(), b"x", 1), -E.EPIPE, "and no SIGPIPE")
+
+
+@test
+def an_accept_goes_on():
+    r = Ring()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("\0ring-%d" % os.getpid())
+    listener.listen()
+    r.put(ACCEPT, listener.fileno(), ioprio=1, data=1)
+    eq(r.enter(1), 1)
+    for _ in range(3):
+        c = socket.socket(socket.AF_UNIX)
+        c.connect(listener.getsockname())
+        eq(r.enter(0, 1), 0)
+        (d, fd, flags), = r.take()
+        eq((d, flags), (1, 2))
+        os.close(fd)
+
+
+@test
+def a_disabled_ring_is_enabled():
+    r = Ring(flags=0x40)
+    r.put(NOP)
+    eq(r.enter(1), -E.EBADFD)
+    gives(0, NR.io_uring_register, r.fd, 12, 0, 0)
+    gives(-E.EBADFD, NR.io_uring_register, r.fd, 12, 0, 0)
+    eq(r.enter(1), 1)
+
+
+@test
+def a_poller_takes_what_it_is_woken_for():
+    r = Ring(flags=2)
+    r.put(NOP, data=1)
+    end = time.monotonic() + 5
+    while not r.word(r.c_tail) and time.monotonic() < end:
+        if r.word(r.o_flags) & 1:
+            eq(r.enter(1, 0, 2), 1)
+        time.sleep(0.001)
+    eq(r.take(), [(1, 0, 0)])
+
+
+@test
+def credentials_are_registered():
+    r = Ring()
+    os.mkdir("p", 0o700)
+    one = sc(NR.io_uring_register, r.fd, 9, 0, 0)
+    eq(one, 1)
+    if os.getuid() == 0:
+        os.setegid(1000)
+        os.seteuid(1000)
+        eq(r.do(OPENAT, -100, b"p/x", 0o600, op_flags=os.O_CREAT | os.O_RDWR), -E.EACCES)
+        r.put(OPENAT, -100, b"p/x", 0o600, op_flags=os.O_CREAT | os.O_RDWR, personality=one)
+        eq(r.enter(1, 1), 1)
+        ok(r.take()[0][1] > 0, "r.take()[0][1] > 0")
+        os.seteuid(0)
+    eq(r.do(NOP, personality=9), -E.EINVAL)
+    gives(0, NR.io_uring_register, r.fd, 10, 0, one)
+    gives(-E.EINVAL, NR.io_uring_register, r.fd, 10, 0, one)
+
+
+@test
+def requests_end_with_their_process_and_ring():
+    r = Ring()
+    a, b = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        r.put(READ, a, bytes(8), 8)
+        r.enter(1)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    time.sleep(0.02)
+    os.write(b, b"abc")
+    eq(os.read(a, 8), b"abc", "nobody took it")
+    r = Ring()
+    r.put(READ, a, bytes(8), 8)
+    eq(r.enter(1), 1)
+    r.ring.close()
+    r.sqes.close()
+    os.close(r.fd)
+    time.sleep(0.05)
+    os.write(b, b"abc")
+    eq(os.read(a, 8), b"abc", "nobody took it")
+
+
+@test
+def hostile_rings_harm_nobody_else():
+    r = Ring()
+    for head, tail in ((0, 1 << 31), (1 << 31, 0), (5, 4)):
+        struct.pack_into("I", r.ring, r.o_head, head)
+        struct.pack_into("I", r.ring, r.o_tail, tail)
+        struct.pack_into("I", r.ring, r.c_head, tail)
+        for i in range(64 * r.sq):
+            r.sqes[i] = (i * 7 + head) & 0x7F if i % 64 else NOP
+        n = r.enter(0xFFFFFFFF)
+        ok(-200 < n <= r.sq, "enter: %d" % n)
+    eq(Ring().do(NOP), 0)
+
+
+run()
