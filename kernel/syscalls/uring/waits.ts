@@ -64,10 +64,6 @@ function find(ring: Uring, self: Worker, wanted: (w: Worker) => boolean): Worker
   return null;
 }
 
-function isTimeout(w: Worker): boolean {
-  return w.sqe.opcode === U.IORING_OP_TIMEOUT || w.sqe.opcode === U.IORING_OP_LINK_TIMEOUT;
-}
-
 /** IORING_OP_POLL_REMOVE. */
 export function removePoll(w: Worker): number {
   const { sqe, ring } = w;
