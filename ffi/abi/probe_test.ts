@@ -18,8 +18,8 @@ const KERNEL_HEADERS = `asm/unistd.h linux/version.h linux/errno.h linux/fcntl.h
 linux/falloc.h linux/fadvise.h linux/stat.h asm/stat.h asm/statfs.h linux/magic.h linux/mman.h
 linux/memfd.h linux/signal.h asm/sigcontext.h asm/ucontext.h linux/sched.h linux/sched/types.h
 linux/time.h linux/timex.h linux/times.h linux/utime.h linux/poll.h linux/eventpoll.h
-linux/io_uring.h
-linux/aio_abi.h linux/eventfd.h linux/timerfd.h linux/signalfd.h linux/inotify.h linux/socket.h
+linux/aio_abi.h linux/io_uring.h
+linux/eventfd.h linux/timerfd.h linux/signalfd.h linux/inotify.h linux/socket.h
 asm/socket.h linux/un.h linux/uio.h
 linux/in.h linux/in6.h linux/tcp.h linux/udp.h linux/netlink.h linux/rtnetlink.h linux/if_addr.h
 linux/if_link.h linux/sockios.h linux/wait.h linux/termios.h asm/ioctls.h linux/prctl.h asm/prctl.h
