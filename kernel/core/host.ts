@@ -40,7 +40,8 @@ export interface Host {
   pollNow(fd: number, events: number): number;
 
   /** Wake `waiter` (events = poll bits) whenever the fd reports any of `events`, level-triggered once:
-   * the watch is disarmed by a report and armed again by `arm`. One watch a fd. */
+   * the watch is disarmed by a report and armed again by `arm`. With EPOLLET in `events` it reports each change
+   * instead, and stays armed. One watch a fd. */
   watch(fd: number, events: number, waiter: Waiter): number;
   arm(fd: number, events: number): number;
   unwatch(fd: number): void;

@@ -173,7 +173,8 @@ export class RealHost implements Host, HostEvents {
 
   watch(fd: number, events: number, waiter: Waiter): number {
     if ((this.watches[fd] ?? null) !== null) return -EEXIST;
-    const r = this.epoll.add(fd, events | EPOLLONESHOT, fd);
+    const isEdge = (events & EPOLLET) !== 0;
+    const r = this.epoll.add(fd, isEdge ? events : events | EPOLLONESHOT, fd);
     if (r < 0) return r;
     while (this.watches.length <= fd) this.watches.push(null);
     this.watches[fd] = waiter;

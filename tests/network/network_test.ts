@@ -1,0 +1,94 @@
+/**
+ * Host networking: two network namespaces with a link between them, the other machine (peer.py) in one, and in the other
+ * each script of this folder, first as it is and then in a sandbox with `--network host`.
+ */
+
+import { assertEquals } from "@std/assert";
+import { describe, dvisorCommand, ROOT, run } from "../harness/dvisor.ts";
+import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
+
+const FOLDER = `${ROOT}/tests/network`;
+const SCRIPTS = ["links", "tcp", "udp"];
+const SCRIPT_TIMEOUT_S = 120;
+const PEER = "dvisor-peer", GUEST = "dvisor-guest";
+
+const SETUP: readonly string[] = [
+  `netns add ${PEER}`,
+  `netns add ${GUEST}`,
+  `link add veth77 netns ${GUEST} type veth peer name veth78 netns ${PEER}`,
+  `-n ${PEER} addr add 10.77.0.1/24 dev veth78`,
+  `-n ${PEER} addr add fd77::1/64 dev veth78 nodad`,
+  `-n ${PEER} link set veth78 up`,
+  `-n ${PEER} link set lo up`,
+  `-n ${GUEST} addr add 10.77.0.2/24 brd + dev veth77`,
+  `-n ${GUEST} addr add fd77::2/64 dev veth77 nodad`,
+  `-n ${GUEST} link set veth77 up`,
+  `-n ${GUEST} link set lo up`,
+  `-n ${GUEST} route add default via 10.77.0.1`,
+];
+
+async function ip(line: string): Promise<number> {
+  const { code, stderr } = await run(["ip", ...line.split(" ")]);
+  if (code !== 0) console.error(`ip ${line}: ${stderr}`);
+  return code;
+}
+
+/** Ends when its standard input does. */
+async function startPeer(): Promise<Deno.ChildProcess> {
+  const child = new Deno.Command("ip", {
+    args: ["netns", "exec", PEER, PYTHON ?? "", "-B", `${FOLDER}/peer.py`],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  assertEquals(new TextDecoder().decode(value), "ready\n");
+  await reader.cancel();
+  return child;
+}
+
+async function judge(t: Deno.TestContext, prefix: readonly string[], script: string) {
+  const argv = ["ip", "netns", "exec", GUEST, ...prefix, PYTHON ?? "", "-B"];
+  const env = prefix.length === 0 ? {} : { DVISOR: "1" };
+  const result = await run([...argv, `${FOLDER}/${script}.py`], {
+    timeoutS: SCRIPT_TIMEOUT_S,
+    env: { ...env, GUEST_TIMEOUT: "20" },
+  });
+  for (const line of result.stdout.split("\n")) {
+    const [, verdict, name = "", why = ""] = /^(ok|FAIL|skip) (\w+)(?:: (.*))?$/.exec(line) ?? [];
+    if (verdict === undefined) continue;
+    if (verdict === "skip") await t.step({ ...named(name, why), fn: () => {} });
+    else {
+      await t.step(name, () => {
+        if (verdict !== "ok") throw new Error(why);
+      });
+    }
+  }
+  const isWhole = result.code === 0 && /^done$/m.test(result.stdout);
+  assertEquals(isWhole, true, `the script did not come to its end: ${describe(result)}`);
+}
+
+const missing = !isRoot ? "needs root" : lacks(["ip", "ss"]) ??
+  (PYTHON === null ? "no python3 on this machine" : null);
+
+Deno.test({
+  ...named("host sockets across a link", missing),
+  fn: async (t) => {
+    for (const name of [PEER, GUEST]) await run(["ip", "netns", "del", name]);
+    let peer: Deno.ChildProcess | null = null;
+    try {
+      for (const line of SETUP) assertEquals(await ip(line), 0, line);
+      peer = await startPeer();
+      const sandbox = [...dvisorCommand(), "do", "--network", "host", "--"];
+      for (const script of SCRIPTS) {
+        await t.step(`native: ${script}`, (t) => judge(t, [], script));
+        await t.step(script, (t) => judge(t, sandbox, script));
+      }
+    } finally {
+      await peer?.stdin.close();
+      await peer?.status;
+      for (const name of [PEER, GUEST]) await ip(`netns del ${name}`);
+    }
+  },
+});
