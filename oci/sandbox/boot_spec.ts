@@ -29,6 +29,8 @@ export interface ProcessSpec {
   readonly scheduler?: SchedulerSpec | null;
   /** As ioprio_set(2): class << 13 | level; absent: none is set. */
   readonly ioPriority?: number;
+  /** As personality(2) sets it; absent: 0. */
+  readonly personality?: number;
   /** Numbers of the CPUs that it may use; null and absent: all. */
   readonly affinity?: readonly number[] | null;
 }

@@ -8,7 +8,9 @@ import {
   NO_CAPS,
   userCredentials,
 } from "../../kernel/cred/credentials.ts";
+import { SCHED_FLAG_RESET_ON_FORK } from "../../ffi/abi/sched.ts";
 import { Limits } from "../../kernel/task/limits.ts";
+import type { Task } from "../../kernel/task/task.ts";
 import type { ProcessSpec } from "./boot_spec.ts";
 
 function setOf(capabilities: readonly number[]): CapSet {
@@ -41,4 +43,27 @@ export function limitsOf(process: ProcessSpec): Limits {
     limits.set(resource, soft ?? Infinity, hard ?? Infinity);
   }
   return limits;
+}
+
+/** What a process has besides: how it is scheduled, what the OOM killer thinks of it, and its personality. */
+export function settle(task: Task, process: ProcessSpec): void {
+  const { sched, group } = task, { scheduler, affinity } = process;
+  group.oomScoreAdj = process.oomScoreAdj ?? 0;
+  task.personality = process.personality ?? 0;
+  sched.ioprio = process.ioPriority ?? 0;
+  if (affinity !== undefined && affinity !== null) sched.affinity = maskOf(affinity);
+  if (scheduler === undefined || scheduler === null) return;
+  sched.policy = scheduler.policy;
+  sched.nice = scheduler.nice;
+  sched.priority = scheduler.priority;
+  sched.resetOnFork = (scheduler.flags & SCHED_FLAG_RESET_ON_FORK) !== 0;
+  sched.runtimeNs = scheduler.runtimeNs;
+  sched.deadlineNs = scheduler.deadlineNs;
+  sched.periodNs = scheduler.periodNs;
+}
+
+function maskOf(cpus: readonly number[]): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array((Math.max(0, ...cpus) >> 5) + 1);
+  for (const cpu of cpus) words[cpu >> 5] = (words[cpu >> 5] ?? 0) | 1 << (cpu & 31);
+  return words;
 }

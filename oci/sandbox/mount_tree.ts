@@ -4,6 +4,7 @@
  * (kernel/vfs/mount_operations.ts); the parts (oci/rootfs).
  */
 
+import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { MS_RDONLY } from "../../ffi/abi/mount.ts";
 import type { GoferClient } from "../../gofer/client/gofer_client.ts";
 import { rootCredentials } from "../../kernel/cred/credentials.ts";
@@ -13,8 +14,8 @@ import { InitCaller } from "../../kernel/init.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import { isDirectory } from "../../kernel/vfs/access.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
+import { findAt } from "../../kernel/vfs/status.ts";
 import { dropPath, holdPath, type Mount, Path } from "../../kernel/vfs/dentry.ts";
-import type { FileSystem } from "../../kernel/vfs/inode.ts";
 import { addMount, changePropagation, mountFlags } from "../../kernel/vfs/mount_operations.ts";
 import { MountNamespace } from "../../kernel/vfs/mounts.ts";
 import { setUpDev } from "../rootfs/devices.ts";
@@ -97,10 +98,16 @@ class MountTree {
     if (typeof fs === "number") throw fail(fs);
     const isFromHost = spec.goferAttach !== null;
     fs.source = isFromHost ? "volume" : spec.source ?? spec.type;
+    const isOld = typeof findAt(this.caller, AT_FDCWD, spec.destination, 0) !== "number";
     const at = makePlace(this.caller, spec.destination, isDirectory(fs.root));
     if (typeof at === "number") throw fail(at);
     holdPath(at);
-    let r = copiesUp ? this.copyUp(at, fs) : 0;
+    // As runc: a tmpfs without a mode of its own takes that of the directory that was there.
+    const { inode } = this.namespace.topOf(at).dentry;
+    if (spec.type === "tmpfs" && isOld && inode !== null && !/(^|,)mode=/.test(data)) {
+      fs.root.mode = inode.mode;
+    }
+    let r = copiesUp && inode !== null ? copyTree(inode, fs.root, this.kernel.memory.frames) : 0;
     // The Gofer refuses writes itself; in others there may be places for mounts to make.
     const now = isFromHost ? flags : flags & ~MS_RDONLY;
     if (r === 0) r = addMount(this.caller, fs, at, now, fs.source);
@@ -109,12 +116,6 @@ class MountTree {
     const top = this.namespace.topOf(at);
     if ((flags & MS_RDONLY) !== 0 && !isFromHost) this.readOnly.push(top.mount);
     for (const change of propagation) changePropagation(this.caller, top, change);
-  }
-
-  /** `tmpcopyup`: what the mount is going to cover is in it too. */
-  private copyUp(at: Path, fs: FileSystem): number {
-    const { inode } = this.namespace.topOf(at).dentry;
-    return inode === null ? 0 : copyTree(inode, fs.root, this.kernel.memory.frames);
   }
 
   private propagate(path: Path, options: readonly string[]): void {

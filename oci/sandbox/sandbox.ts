@@ -25,7 +25,7 @@ import type { BootSocket } from "./control.ts";
 import { DebugLog } from "./debug_log.ts";
 import { exitCodeOf } from "./exit_code.ts";
 import { GuestClock } from "./guest_clock.ts";
-import { credentialsOf, limitsOf } from "./identity.ts";
+import { credentialsOf, limitsOf, settle } from "./identity.ts";
 import type { Machine } from "./machine.ts";
 import { say } from "./messages.ts";
 import { buildMountTree } from "./mount_tree.ts";
@@ -85,6 +85,7 @@ export class Sandbox implements OutsideListener {
       files: own?.files ?? [stdio.open(0), stdio.open(1), stdio.open(2)],
     });
     if ("errno" in init) throw startError(init, process.cwd);
+    settle(init, process);
     if (own === null) return;
     own.console.control(init);
     this.#bridge = own.bridge;

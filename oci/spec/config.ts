@@ -17,7 +17,7 @@ import { type ProcessConfig, readConsoleSize, readProcess } from "./process_sect
 export interface Config {
   /** As it stands there: 1.x. */
   readonly ociVersion: string;
-  readonly process: ProcessConfig;
+  readonly process: ProcessConfig & { readonly personality: number };
   readonly consoleSize: ProcessSpec["consoleSize"];
   /** The path is one of the host, relative to the bundle. */
   readonly root: { readonly path: string; readonly isReadOnly: boolean };
@@ -61,7 +61,11 @@ export function readConfig(config: JsonNode): Config {
   return {
     ociVersion: version.string(),
     // The affinity is only for processes that exec starts later.
-    process: { ...readProcess(process, (line) => warnings.push(line)), affinity: null },
+    process: {
+      ...readProcess(process, (line) => warnings.push(line)),
+      affinity: null,
+      personality: parts.linux.personality,
+    },
     consoleSize: readConsoleSize(process.member("consoleSize")),
     root: {
       path: nonEmpty(root.member("path")),

@@ -10,7 +10,7 @@ import { CAPABILITIES, RLIMITS } from "./names.ts";
 import { readCpuAffinity, readIoPriority, readScheduler } from "./scheduling.ts";
 
 /** What a process is but for the size of its terminal, which the client may know better. */
-export type ProcessConfig = Required<Omit<ProcessSpec, "consoleSize">>;
+export type ProcessConfig = Required<Omit<ProcessSpec, "consoleSize" | "personality">>;
 
 const ID_MAX = 0xfffffffe;
 const DEFAULT_UMASK = 0o022;

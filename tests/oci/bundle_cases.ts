@@ -1,0 +1,454 @@
+/**
+ * Containers and what they print: a script, a change of config.json, and the expected output. A case that does not say
+ * otherwise is also run by runc, which has to agree. Not a test: bundle_test.ts runs them.
+ */
+
+import type { Bundle, BundleConfig } from "./bundle.ts";
+
+export interface BundleCase {
+  readonly name: string;
+  /** Run by a shell; with `args` those are the command. */
+  readonly script: string;
+  /** Standard output, exactly. */
+  readonly prints: string;
+  /** Changes the config.json, and puts files into the bundle. */
+  readonly prepare?: (config: BundleConfig, bundle: Bundle) => void;
+  /** What is to be seen on the host when it has ended. */
+  readonly after?: (bundle: Bundle) => void;
+  readonly code?: number;
+  /** Why runc is not asked. */
+  readonly notRunc?: string;
+}
+
+const LATER = "runc 1.1 does not know it";
+
+function mount(destination: string, type: string, source: string, ...options: string[]): object {
+  return { destination, type, source, options };
+}
+
+function bind(source: string, destination: string, ...options: string[]): object {
+  return mount(destination, "bind", source, "rbind", ...options);
+}
+
+function mustExist(path: string): void {
+  Deno.lstatSync(path);
+}
+
+function mustNotExist(path: string): void {
+  let isThere = true;
+  try {
+    Deno.lstatSync(path);
+  } catch {
+    isThere = false;
+  }
+  if (isThere) throw new Error(`${path} is there`);
+}
+
+/** Flags of a mount in /proc/mounts, without what file systems add. */
+const flagsOf = (path: string) =>
+  `awk '$2=="${path}"{print $1, $3, $4}' /proc/mounts | sed 's/,inode64//'`;
+
+export const PROCESS_CASES: readonly BundleCase[] = [
+  {
+    name: "arguments and environment are passed on as they are",
+    script: 'printf "%s|" "$A" "$0" "$1" "$2"',
+    prints: "é x|name|a b|ü|",
+    prepare: (c) => {
+      c.process.env = ["PATH=/bin", "A=é x"];
+      c.process.args = [...(c.process.args as string[]), "name", "a b", "ü"];
+    },
+  },
+  {
+    name: "the exit code is the program's",
+    script: "exit 7",
+    prints: "",
+    code: 7,
+  },
+  {
+    name: "a working directory that is missing is made",
+    script: "pwd; stat -c %a .",
+    prints: "/a/b\n755\n",
+    prepare: (c) => c.process.cwd = "/a/b",
+    after: (b) => mustExist(`${b.root}/a/b`),
+  },
+  {
+    name: "user, group and additional groups",
+    script: "id -u; id -g; grep Groups: /proc/self/status",
+    prints: "1000\n1001\nGroups:\t7 1002 \n",
+    prepare: (c) => c.process.user = { uid: 1000, gid: 1001, additionalGids: [7, 1002] },
+  },
+  {
+    name: "the umask",
+    script: "umask; touch /tmp-x; stat -c %a /tmp-x",
+    prints: "0027\n640\n",
+    prepare: (c) => c.process.user = { uid: 0, gid: 0, umask: 0o027 },
+  },
+  {
+    name: "limits",
+    script: "ulimit -n; ulimit -Hn; ulimit -c",
+    prints: "100\n200\n0\n",
+    prepare: (c) =>
+      c.process.rlimits = [
+        { type: "RLIMIT_NOFILE", soft: 100, hard: 200 },
+        { type: "RLIMIT_CORE", soft: 0, hard: 0 },
+      ],
+  },
+  {
+    name: "capabilities of root, whose exec gains all that are bounded",
+    script: "grep ^Cap /proc/self/status",
+    prints: "CapInh:\t0000000000000000\nCapPrm:\t0000000000000021\n" +
+      "CapEff:\t0000000000000021\nCapBnd:\t0000000000000021\nCapAmb:\t0000000000000000\n",
+    prepare: (c) =>
+      c.process.capabilities = {
+        bounding: ["CAP_KILL", "CAP_CHOWN"],
+        permitted: ["CAP_KILL", "CAP_CHOWN"],
+        effective: ["CAP_KILL"],
+      },
+  },
+  {
+    name: "capabilities of another user go, and ambient ones stay",
+    script: "grep -E '^Cap(Prm|Eff|Amb)' /proc/self/status",
+    prints: "CapPrm:\t0000000000000020\nCapEff:\t0000000000000020\nCapAmb:\t0000000000000020\n",
+    prepare: (c) => {
+      c.process.user = { uid: 1000, gid: 1000 };
+      const both = ["CAP_KILL", "CAP_CHOWN"];
+      c.process.capabilities = {
+        bounding: both,
+        permitted: both,
+        effective: both,
+        inheritable: ["CAP_KILL"],
+        ambient: ["CAP_KILL"],
+      };
+    },
+  },
+  {
+    name: "no new privileges",
+    script: "grep NoNewPrivs /proc/self/status",
+    prints: "NoNewPrivs:\t1\n",
+    prepare: (c) => c.process.noNewPrivileges = true,
+  },
+  {
+    name: "what the OOM killer thinks of it",
+    script: "cat /proc/self/oom_score_adj",
+    prints: "500\n",
+    prepare: (c) => c.process.oomScoreAdj = 500,
+  },
+  {
+    name: "host name",
+    script: "hostname; uname -n",
+    prints: "box\nbox\n",
+  },
+  {
+    name: "domain name",
+    script: "cat /proc/sys/kernel/domainname",
+    prints: "example\n",
+    prepare: (c) => c.domainname = "example",
+    notRunc: LATER,
+  },
+  {
+    name: "personality",
+    script: "uname -m",
+    prints: "i686\n",
+    prepare: (c) => c.linux.personality = { domain: "LINUX32" },
+    notRunc: LATER,
+  },
+  {
+    name: "scheduling and I/O priority",
+    script: "ionice; awk '{print $19, $41}' /proc/self/stat",
+    prints: "best-effort: prio 3\n5 3\n",
+    prepare: (c) => {
+      c.process.ioPriority = { class: "IOPRIO_CLASS_BE", priority: 3 };
+      c.process.scheduler = { policy: "SCHED_BATCH", nice: 5 };
+    },
+    notRunc: LATER,
+  },
+  {
+    name: "the first process is init, and leads a session",
+    script: "echo $$; awk '{print $5, $6}' /proc/1/stat",
+    prints: "1\n1 1\n",
+  },
+];
+
+export const MOUNT_CASES: readonly BundleCase[] = [
+  {
+    name: "a read-only root has its mounts all the same",
+    script: "touch /x 2>/dev/null || echo no; echo a >/dev/shm/a; cat /dev/shm/a; ls /new",
+    prints: "no\na\n",
+    prepare: (c) => {
+      c.root.readonly = true;
+      c.mounts.push(
+        mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777"),
+        mount("/new", "tmpfs", "tmpfs", "ro"),
+      );
+    },
+  },
+  {
+    name: "what is written to the root is on the host",
+    script: "echo data >/made; mkdir -p /d/e; ln -s made /link; rm /bin/nice",
+    prints: "",
+    after: (b) => {
+      if (Deno.readTextFileSync(`${b.root}/made`) !== "data\n") throw new Error("other data");
+      mustExist(`${b.root}/d/e`);
+      mustNotExist(`${b.root}/bin/nice`);
+    },
+  },
+  {
+    name: "flags of a tmpfs",
+    script: flagsOf("/t") + "; stat -c '%a %u %g' /t; touch /t/x 2>/dev/null || echo no",
+    prints: "name tmpfs ro,nosuid,nodev,noexec,noatime,size=1024k,mode=750,uid=5,gid=6\n" +
+      "750 5 6\nno\n",
+    prepare: (c) =>
+      c.mounts.push(
+        mount(
+          ...["/t", "tmpfs", "name", "ro", "nosuid", "nodev", "noexec", "noatime"] as const,
+          ...["mode=750", "size=1m", "uid=5", "gid=6"],
+        ),
+      ),
+  },
+  {
+    name: "a tmpfs takes the mode of the directory that it covers",
+    script: "stat -c %a /t; stat -c %a /u; stat -c %a /v",
+    prints: "700\n1777\n711\n",
+    prepare: (c, b) => {
+      for (const name of ["t", "v"]) Deno.mkdirSync(`${b.root}/${name}`);
+      Deno.chmodSync(`${b.root}/t`, 0o700);
+      Deno.chmodSync(`${b.root}/v`, 0o700);
+      c.mounts.push(mount("/t", "tmpfs", "t"), mount("/u", "tmpfs", "u"));
+      c.mounts.push(mount("/v", "tmpfs", "v", "mode=711"));
+    },
+    notRunc: "runc 1.1.15 keeps the directory's mode even where the options say otherwise",
+  },
+  {
+    name: "a tmpfs that begins with what it covers",
+    script: "cat /t/a/b; stat -c '%a %u' /t/a/b; readlink /t/l; echo new >/t/a/b; cat /t/a/b",
+    prints: "text640 3\na/b\nnew\n".replace("text", "text\n"),
+    prepare: (c, b) => {
+      Deno.mkdirSync(`${b.root}/t/a`, { recursive: true });
+      Deno.writeTextFileSync(`${b.root}/t/a/b`, "text\n");
+      Deno.chmodSync(`${b.root}/t/a/b`, 0o640);
+      Deno.chownSync(`${b.root}/t/a/b`, 3, 3);
+      Deno.symlinkSync("a/b", `${b.root}/t/l`);
+      c.mounts.push(mount("/t", "tmpfs", "t", "tmpcopyup"));
+    },
+    after: (b) => {
+      if (Deno.readTextFileSync(`${b.root}/t/a/b`) !== "text\n") throw new Error("it was changed");
+    },
+  },
+  {
+    name: "bind mounts of a directory and of a file, for writing and not",
+    script: "cat /rw/a /file; echo b >/rw/b; echo c 2>/dev/null >/ro/c || echo no; " +
+      "(echo d >/file) 2>/dev/null || echo no; ls /ro",
+    prints: "a\na\nno\nno\na\nb\n",
+    prepare: (c, b) => {
+      Deno.mkdirSync(`${b.dir}/src`);
+      Deno.writeTextFileSync(`${b.dir}/src/a`, "a\n");
+      c.mounts.push(
+        bind(`${b.dir}/src`, "/rw"),
+        bind("src", "/ro", "ro"),
+        bind("src/a", "/file", "ro"),
+      );
+    },
+    after: (b) => mustExist(`${b.dir}/src/b`),
+  },
+  {
+    name: "flags of bind mounts work",
+    script:
+      "cp() { cat /bin/busybox >/b/x; chmod 755 /b/x; }; cp; /b/x true 2>/dev/null || echo noexec",
+    prints: "noexec\n",
+    prepare: (c, b) => {
+      Deno.mkdirSync(`${b.dir}/src`);
+      c.mounts.push(bind("src", "/b", "noexec", "nosuid", "nodev"));
+    },
+  },
+  {
+    name: "places for mounts are made where links lead, inside of the root",
+    script: "cat /abs/in/f; cat /rel/f; ls /etc/away; cat /to/f",
+    prints: "f\nf\nin\nf\n",
+    prepare: (c, b) => {
+      Deno.mkdirSync(`${b.dir}/src`);
+      Deno.writeTextFileSync(`${b.dir}/src/f`, "f\n");
+      Deno.mkdirSync(`${b.root}/deep/er`, { recursive: true });
+      // Each leads out of the root, taken by the host.
+      Deno.symlinkSync("/etc/away", `${b.root}/abs`);
+      Deno.symlinkSync("../../../../../../up", `${b.root}/rel`);
+      Deno.symlinkSync(`${b.dir}/outside`, `${b.root}/to`);
+      c.mounts.push(bind("src", "/abs/in"), bind("src", "/rel"), bind("src", "/to"));
+    },
+    after: (b) => {
+      mustNotExist("/etc/away");
+      mustNotExist("/up");
+      mustNotExist(`${b.dir}/outside`);
+      mustExist(`${b.root}/up`);
+      mustExist(`${b.root}/etc/away/in`);
+    },
+  },
+  {
+    name: "later mounts cover earlier ones, in their order",
+    script: "ls /m; ls /m/sub; cat /m/sub/deep/f",
+    prints: "sub\ndeep\nf\n",
+    prepare: (c, b) => {
+      Deno.mkdirSync(`${b.dir}/src`);
+      Deno.writeTextFileSync(`${b.dir}/src/f`, "f\n");
+      c.mounts.push(
+        mount("/m", "tmpfs", "m"),
+        mount("/m/sub", "tmpfs", "n"),
+        bind("src", "/m/sub/deep"),
+      );
+    },
+  },
+  {
+    name: "an overlay of directories of the host",
+    script: "cat /o/low /o/up; echo changed >/o/low; rm /o/gone; ls /o; cat /o/low",
+    prints: "low\nup\nlow\nup\nchanged\n",
+    prepare: (c, b) => {
+      for (const name of ["l1", "l2", "u", "w"]) Deno.mkdirSync(`${b.dir}/${name}`);
+      Deno.writeTextFileSync(`${b.dir}/l1/low`, "low\n");
+      Deno.writeTextFileSync(`${b.dir}/l2/low`, "covered\n");
+      Deno.writeTextFileSync(`${b.dir}/l2/gone`, "");
+      Deno.writeTextFileSync(`${b.dir}/u/up`, "up\n");
+      const layers = `lowerdir=${b.dir}/l1:${b.dir}/l2`;
+      const own = [`upperdir=${b.dir}/u`, `workdir=${b.dir}/w`];
+      c.mounts.push(mount("/o", "overlay", "overlay", layers, ...own));
+    },
+    after: (b) => {
+      if (Deno.readTextFileSync(`${b.dir}/u/low`) !== "changed\n") throw new Error("not there");
+      if (Deno.readTextFileSync(`${b.dir}/l1/low`) !== "low\n") throw new Error("it was changed");
+    },
+  },
+  {
+    name: "message queues",
+    script: flagsOf("/dev/mqueue") + "; stat -c %a /dev/mqueue",
+    prints: "mqueue mqueue rw,nosuid,nodev,noexec,relatime\n1777\n",
+    prepare: (c) =>
+      c.mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev")),
+  },
+  {
+    name: "terminals have the mode and the group that is asked for",
+    script: "stat -c %a /dev/pts/ptmx; " + flagsOf("/dev/pts"),
+    prints: "666\ndevpts devpts rw,nosuid,noexec,relatime,gid=5,mode=620,ptmxmode=666\n",
+  },
+  {
+    name: "propagation of the root directory",
+    script: "awk '$5==\"/\"{print $7}' /proc/self/mountinfo | sed 's/:.*//'",
+    prints: "shared\n",
+    prepare: (c) => c.linux.rootfsPropagation = "shared",
+    notRunc: "with pivot_root it has it lost when the program starts",
+  },
+  {
+    name: "a relative destination counts from the root",
+    script: "ls /rel; stat -c %a /rel",
+    prints: "1777\n",
+    prepare: (c) => c.mounts.push(mount("rel", "tmpfs", "t")),
+  },
+];
+
+export const DEV_CASES: readonly BundleCase[] = [
+  {
+    name: "the devices of every container",
+    script: "cd /dev; stat -c '%n %F %a %u %g %t:%T' full null random tty urandom zero; " +
+      "for l in fd stdin stdout stderr ptmx; do readlink $l; done; head -c 3 zero | wc -c",
+    prints: [
+      ["full", "1:7"],
+      ["null", "1:3"],
+      ["random", "1:8"],
+      ["tty", "5:0"],
+      ["urandom", "1:9"],
+      ["zero", "1:5"],
+    ].map(([name, number]) => `${name} character special file 666 0 0 ${number}\n`).join("") +
+      "/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\npts/ptmx\n3\n",
+  },
+  {
+    name: "devices of its own",
+    script: "cd /dev; stat -c '%n %F %a %u %g %t:%T' own/null pipe; echo x >own/null && echo ok",
+    prints: "own/null character special file 640 3 4 1:3\npipe fifo 600 0 0 0:0\nok\n",
+    prepare: (c) =>
+      c.linux.devices = [
+        {
+          ...{ path: "/dev/own/null", type: "c", major: 1, minor: 3 },
+          ...{ fileMode: 0o640, uid: 3, gid: 4 },
+        },
+        { path: "/dev/pipe", type: "p", fileMode: 0o600 },
+      ],
+  },
+  {
+    name: "a device without a driver is there, and cannot be opened",
+    script: "stat -c '%F %t:%T' /dev/odd; cat /dev/odd 2>&1 | sed 's/.*: //'",
+    prints: "block special file fe:7\nNo such device or address\n",
+    prepare: (c) =>
+      c.linux.devices = [{ path: "/dev/odd", type: "b", major: 254, minor: 7, fileMode: 0o600 }],
+    notRunc: "the host decides what is there",
+  },
+  {
+    name: "devices where /dev is a directory of the root",
+    script: "echo x >/dev/null && stat -c %F /dev/zero && readlink /dev/ptmx",
+    prints: "character special file\npts/ptmx\n",
+    prepare: (c) => {
+      c.mounts = c.mounts.filter((m) => !JSON.stringify(m).includes('"/dev'));
+    },
+  },
+  {
+    name: "a /dev that is a bind mount stays as it is",
+    script: "ls /dev; echo x >/dev/null && echo ok",
+    prints: "mine\nnull\nok\n",
+    prepare: (c, b) => {
+      Deno.mkdirSync(`${b.dir}/dev`);
+      Deno.writeTextFileSync(`${b.dir}/dev/mine`, "");
+      const args = ["-m", "666", `${b.dir}/dev/null`, "c", "1", "3"];
+      new Deno.Command("mknod", { args }).outputSync();
+      c.mounts = c.mounts.filter((m) => !JSON.stringify(m).includes('"/dev'));
+      c.mounts.push(bind("dev", "/dev"));
+    },
+    after: (b) => {
+      const names = [...Deno.readDirSync(`${b.dir}/dev`)].map((entry) => entry.name);
+      if (names.sort().join() !== "mine,null") throw new Error(names.join());
+    },
+  },
+  {
+    name: "hidden files and directories",
+    script: "cat /secret; ls /private; touch /private/x 2>/dev/null || echo no",
+    prints: "no\n",
+    prepare: (c, b) => {
+      Deno.writeTextFileSync(`${b.root}/secret`, "secret");
+      Deno.mkdirSync(`${b.root}/private/x`, { recursive: true });
+      c.linux.maskedPaths = ["/secret", "/private", "/not/there"];
+    },
+  },
+  {
+    name: "read-only files and directories",
+    script: "(echo x >/f) 2>/dev/null || echo no; touch /d/x 2>/dev/null || echo no; " +
+      "touch /d/e/y 2>/dev/null || echo no; (echo 1 >/proc/sys/kernel/msgmax) 2>/dev/null || echo no",
+    prints: "no\nno\nno\nno\n",
+    prepare: (c, b) => {
+      Deno.writeTextFileSync(`${b.root}/f`, "");
+      Deno.mkdirSync(`${b.root}/d/e`, { recursive: true });
+      c.linux.readonlyPaths = ["/f", "/d", "/proc/sys", "/not/there"];
+    },
+  },
+  {
+    name: "kernel settings",
+    script: "cat /proc/sys/kernel/msgmax /proc/sys/net/ipv4/ip_forward " +
+      "/proc/sys/net/ipv4/ip_unprivileged_port_start",
+    prints: "4096\n1\n0\n",
+    prepare: (c) =>
+      c.linux.sysctl = {
+        "kernel.msgmax": "4096",
+        "net.ipv4.ip_forward": "1",
+        "net/ipv4/ip_unprivileged_port_start": "0",
+      },
+  },
+  {
+    name: "limits are seen in the control group",
+    script: "cd /sys/fs/cgroup; cat memory.max cpu.max pids.max; cat /proc/self/cgroup; " +
+      "(echo 1 >pids.max) 2>/dev/null || echo no",
+    prints: "67108864\n150000 100000\n50\n0::/\nno\n",
+    prepare: (c) => {
+      c.mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "ro"));
+      c.linux.resources = {
+        memory: { limit: 67108864 },
+        cpu: { quota: 150000, period: 100000 },
+        pids: { limit: 50 },
+      };
+    },
+    notRunc: "it shows the layout of the host",
+  },
+];

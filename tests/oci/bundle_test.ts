@@ -1,0 +1,163 @@
+/**
+ * Bundles: what config.json says about a process and its files is so, by what is seen inside. The same containers are
+ * run by runc where it is installed and may be used, and have to print the same.
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { describe } from "../harness/dvisor.ts";
+import {
+  Bundle,
+  type BundleConfig,
+  BUSYBOX,
+  RUNC,
+  type RuntimeName,
+  shellConfig,
+} from "./bundle.ts";
+import { type BundleCase, DEV_CASES, MOUNT_CASES, PROCESS_CASES } from "./bundle_cases.ts";
+
+const ignore = BUSYBOX === null || Deno.uid() !== 0;
+
+async function withBundle(fn: (bundle: Bundle) => Promise<void>): Promise<void> {
+  const bundle = new Bundle();
+  try {
+    await fn(bundle);
+  } finally {
+    bundle.remove();
+  }
+}
+
+async function check(runtime: RuntimeName, test: BundleCase): Promise<void> {
+  await withBundle(async (bundle) => {
+    const config = shellConfig(test.script);
+    test.prepare?.(config, bundle);
+    bundle.write(config);
+    const result = await bundle.run(runtime);
+    const seen = [result.code, result.stdout];
+    assertEquals(seen, [test.code ?? 0, test.prints], `${runtime}: ${describe(result)}`);
+    test.after?.(bundle);
+  });
+}
+
+for (const test of [...PROCESS_CASES, ...MOUNT_CASES, ...DEV_CASES]) {
+  const isShared = test.notRunc === undefined && RUNC !== null;
+  Deno.test({
+    name: `bundle: ${test.name}`,
+    ignore,
+    fn: async () => {
+      if (isShared) await check("runc", test);
+      await check("dvisor", test);
+    },
+  });
+}
+
+/** Changes of config.json that cannot be done, and what the message says. */
+const REFUSALS: Record<string, [change: (config: BundleConfig) => void, message: RegExp]> = {
+  "a missing source": [
+    (c) =>
+      c.mounts.push({ destination: "/x", type: "bind", source: "/no/such", options: ["bind"] }),
+    /mounts\[4\]\.source.*no such file or directory/,
+  ],
+  "a file on a directory": [
+    (c) =>
+      c.mounts.push({
+        destination: "/bin",
+        type: "bind",
+        source: "config.json",
+        options: ["bind"],
+      }),
+    /mounts\[4\].*\/bin.*not a directory/,
+  ],
+  "an option that a tmpfs does not have": [
+    (c) => c.mounts.push({ destination: "/x", type: "tmpfs", source: "t", options: ["odd=1"] }),
+    /mounts\[4\].*\/x.*invalid argument/,
+  ],
+  "an unknown kernel setting": [
+    (c) => c.linux.sysctl = { "kernel.odd": "1" },
+    /linux\.sysctl.*kernel\.odd.*no such file or directory/,
+  ],
+  "a kernel setting out of bounds": [
+    (c) => c.linux.sysctl = { "net.ipv4.ip_forward": "x" },
+    /linux\.sysctl.*ip_forward.*invalid argument/,
+  ],
+  "a missing root": [
+    (c) => c.root.path = "nothing",
+    /root\.path.*nothing.*no such file or directory/,
+  ],
+  "a mount in /proc": [
+    (c) => c.mounts.push({ destination: "/proc/1", type: "tmpfs", source: "t" }),
+    /mounts\[4\]\.destination/,
+  ],
+  "mount propagation to the host": [
+    (c) =>
+      c.mounts.push({
+        destination: "/x",
+        type: "bind",
+        source: "/srv",
+        options: ["rbind", "rshared"],
+      }),
+    /mounts\[4\]\.options\[1\].*rshared/,
+  ],
+};
+
+for (const [name, [change, message]] of Object.entries(REFUSALS)) {
+  Deno.test({
+    name: `bundle: ${name} is an error that names the place`,
+    ignore,
+    fn: () =>
+      withBundle(async (bundle) => {
+        const config = shellConfig("echo it runs");
+        change(config);
+        bundle.write(config);
+        const result = await bundle.run("dvisor");
+        assertEquals(result.stdout, "", describe(result));
+        assertEquals(result.code === 0, false, describe(result));
+        assertMatch(result.stderr, message);
+      }),
+  });
+}
+
+/** Waits for a file, then shows it; ends by itself. */
+const AWAIT = (path: string) =>
+  `i=0; until [ -e ${path} ] || [ $i = 200 ]; do i=$((i+1)); sleep 0.05; done; cat ${path}`;
+
+for (const runtime of ["dvisor", "runc"] as const) {
+  Deno.test({
+    name: `bundle: what the host changes is seen meanwhile (${runtime})`,
+    ignore: ignore || runtime === "runc" && RUNC === null,
+    fn: () =>
+      withBundle(async (bundle) => {
+        const { dir, root } = bundle;
+        Deno.mkdirSync(`${dir}/src`);
+        Deno.writeTextFileSync(`${dir}/src/old`, "one\n");
+        const config = shellConfig(
+          `ls /new; cat /b/old; echo >/b/ready; ${AWAIT("/b/new")}; cat /b/old; ${AWAIT("/new")}`,
+        );
+        config.mounts.push({
+          ...{ destination: "/b", type: "bind", source: `${dir}/src` },
+          options: ["rbind"],
+        });
+        bundle.write(config);
+        const running = bundle.run(runtime);
+        for (let i = 0; i < 200 && !isThere(`${dir}/src/ready`); i++) {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        Deno.writeTextFileSync(`${root}/.part`, "copied\n");
+        Deno.renameSync(`${root}/.part`, `${root}/new`);
+        Deno.writeTextFileSync(`${dir}/src/old`, "two and longer\n");
+        Deno.writeTextFileSync(`${dir}/src/.part`, "came\n");
+        Deno.renameSync(`${dir}/src/.part`, `${dir}/src/new`);
+        const result = await running;
+        const text = "one\ncame\ntwo and longer\ncopied\n";
+        assertEquals(result.stdout, text, describe(result));
+      }),
+  });
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
