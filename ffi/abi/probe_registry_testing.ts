@@ -33,6 +33,7 @@ import * as sched from "./sched.ts";
 import * as seccomp from "./seccomp.ts";
 import * as siginfo from "./siginfo.ts";
 import * as signal from "./signal.ts";
+import * as sockDiag from "./sock_diag.ts";
 import * as socket from "./socket.ts";
 import * as stat from "./stat.ts";
 import * as statfs from "./statfs.ts";
@@ -82,6 +83,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   seccomp,
   siginfo,
   signal,
+  sock_diag: sockDiag,
   socket,
   stat,
   statfs,
@@ -300,6 +302,26 @@ export const LAYOUTS: readonly LayoutProbe[] = [
   }),
   probe(signal.Sigaction, "struct sigaction", "sa_"),
   probe(signal.StackT, "stack_t", "ss_"),
+  probe(sockDiag.InetDiagReq, "struct inet_diag_req_v2", "", {
+    family: "sdiag_family",
+    protocol: "sdiag_protocol",
+    ext: "idiag_ext",
+    states: "idiag_states",
+  }),
+  probe(sockDiag.InetDiagMsg, "struct inet_diag_msg", "idiag_", {
+    sport: "id.idiag_sport",
+    dport: "id.idiag_dport",
+    src: "id.idiag_src",
+    dst: "id.idiag_dst",
+    ifindex: "id.idiag_if",
+    cookie: "id.idiag_cookie",
+  }),
+  probe(sockDiag.UnixDiagReq, "struct unix_diag_req", "udiag_", {
+    family: "sdiag_family",
+    protocol: "sdiag_protocol",
+    pad: "pad",
+  }),
+  probe(sockDiag.UnixDiagMsg, "struct unix_diag_msg", "udiag_", { pad: "pad" }),
   probe(socket.Iovec, "struct iovec", "iov_"),
   probe(socket.Msghdr, "struct msghdr", "msg_", {}, "libc"),
   probe(socket.Mmsghdr, "struct mmsghdr", "msg_", {}, "libc"),

@@ -9,6 +9,7 @@ import type { HostNetwork } from "../core/host_network.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
 import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
+import type { SocketLister } from "./inet_view.ts";
 import type { SocketCaller } from "./message.ts";
 import { Loopback } from "./interfaces.ts";
 import type { Socket } from "./socket.ts";
@@ -46,6 +47,8 @@ export class NetNamespace {
   readonly network: HostNetwork | null;
   /** Settings of /proc/sys/net; null: as Linux has them. */
   settings: SysctlStore | null = null;
+  /** Who knows which sockets are open, for lists of them. */
+  lister: SocketLister | null = null;
   private readonly offered: OfferedTransport[] = [];
   private chosen: Transport | null = null;
   private readonly families: (SocketFamily | null)[] = new Array<SocketFamily | null>(AF_MAX)

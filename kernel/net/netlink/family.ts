@@ -1,7 +1,11 @@
 /** AF_NETLINK as a family. */
 
 import { EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../../ffi/abi/errno.ts";
-import { NETLINK_KOBJECT_UEVENT, NETLINK_ROUTE } from "../../../ffi/abi/netlink.ts";
+import {
+  NETLINK_KOBJECT_UEVENT,
+  NETLINK_ROUTE,
+  NETLINK_SOCK_DIAG,
+} from "../../../ffi/abi/netlink.ts";
 import { SOCK_DGRAM, SOCK_RAW } from "../../../ffi/abi/socket.ts";
 import type { SocketCaller } from "../message.ts";
 import type { NetNamespace, SocketFamily } from "../net_namespace.ts";
@@ -13,6 +17,7 @@ export class NetlinkFamily implements SocketFamily {
   private readonly net: NetNamespace;
   private readonly ids: ReadonlyMap<number, PortIds> = new Map([
     [NETLINK_ROUTE, new PortIds()],
+    [NETLINK_SOCK_DIAG, new PortIds()],
     [NETLINK_KOBJECT_UEVENT, new PortIds()],
   ]);
 

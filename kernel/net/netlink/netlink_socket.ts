@@ -1,6 +1,7 @@
 /**
  * AF_NETLINK sockets (netlink(7)): a request to the kernel is answered at once, into the socket's own queue. Protocols:
- * NETLINK_ROUTE (route.ts), and NETLINK_KOBJECT_UEVENT, on which nothing ever happens.
+ * NETLINK_ROUTE (the transport answers), NETLINK_SOCK_DIAG (sock_diag.ts), and NETLINK_KOBJECT_UEVENT, on which nothing
+ * ever happens.
  */
 
 import {
@@ -26,6 +27,7 @@ import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
 import type { PortIds } from "./port_ids.ts";
 import { RouteRequest } from "./request.ts";
+import { answerSockDiag } from "./sock_diag.ts";
 import { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 /** LIMIT: bytes of one send. */
@@ -105,7 +107,7 @@ export class NetlinkSocket extends Socket {
     const u8 = new Uint8Array(Math.max(length, 128));
     const n = length === 0 ? 0 : io.takeBytes(u8, 0, length);
     if (n < 0) return n;
-    if (this.protocol === N.NETLINK_ROUTE) this.answerAll(u8, n, caller);
+    if (this.protocol !== N.NETLINK_KOBJECT_UEVENT) this.answerAll(u8, n, caller);
     return length;
   }
 
@@ -138,7 +140,10 @@ export class NetlinkSocket extends Socket {
 
   private answer(r: RouteRequest, header: Uint8Array<ArrayBuffer>): void {
     writer.reset();
-    const error = this.net.transport.answerRoute(r, writer);
+    const { net } = this;
+    const error = this.protocol === N.NETLINK_ROUTE
+      ? net.transport.answerRoute(r, writer)
+      : answerSockDiag(net, r, writer);
     if (error < 0) {
       writer.reset();
       writer.error(request, header, error);

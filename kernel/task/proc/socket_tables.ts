@@ -5,7 +5,7 @@
  * DIFFERS: sockets without a descriptor (not accepted yet, on their way in a message) are not shown.
  */
 
-import { IPPROTO_TCP, IPPROTO_UDP, TCP_CLOSE, TCP_ESTABLISHED } from "../../../ffi/abi/inet.ts";
+import { IPPROTO_TCP, IPPROTO_UDP, TCP_LISTEN } from "../../../ffi/abi/inet.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import type {
   NetDevice,
@@ -14,9 +14,8 @@ import type {
   NetTables,
   NetTexts,
 } from "../../fs/procfs/net_tables.ts";
-import { ANY4, ANY6, type Endpoint } from "../../net/inet/address.ts";
-import { InetSocket } from "../../net/inet/inet_socket.ts";
-import { TcpSocket } from "../../net/inet/tcp.ts";
+import type { Endpoint } from "../../net/inet/address.ts";
+import { type InetView, type SocketLister, viewInet } from "../../net/inet_view.ts";
 import { Socket } from "../../net/socket.ts";
 import { UnixSocket } from "../../net/unix/unix_socket.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
@@ -24,6 +23,7 @@ import type { Kernel } from "../kernel_services.ts";
 
 /** Tables that are filled from sockets. */
 export function fillNetTables(tables: NetTables, kernel: Kernel): void {
+  kernel.net.lister = new OpenSockets(kernel);
   tables.devices = tables.texts = new TransportTables(kernel);
   tables.set("tcp", new InetTable(kernel, AF_INET, IPPROTO_TCP));
   tables.set("tcp6", new InetTable(kernel, AF_INET6, IPPROTO_TCP));
@@ -46,6 +46,18 @@ function openSockets(kernel: Kernel): Socket[] {
     }
   }
   return [...found.values()].sort((a, b) => a.inode.ino - b.inode.ino);
+}
+
+class OpenSockets implements SocketLister {
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  sockets(): readonly Socket[] {
+    return openSockets(this.kernel);
+  }
 }
 
 function hex(value: number, digits: number): string {
@@ -71,46 +83,34 @@ class InetTable implements NetTable {
   rows(): string {
     let text = "", n = 0;
     for (const socket of openSockets(this.kernel)) {
-      if (!(socket instanceof InetSocket) || socket.family !== this.family) continue;
-      if (socket.protocol !== this.protocol || !isShown(socket)) continue;
-      text += this.row(socket, n++) + "\n";
+      if (socket.family !== this.family || socket.protocol !== this.protocol) continue;
+      const view = viewInet(socket);
+      if (view !== null) text += this.row(view, n++) + "\n";
     }
     return text;
   }
 
-  private row(socket: InetSocket, index: number): string {
+  private row(view: InetView, index: number): string {
     const isTcp = this.protocol === IPPROTO_TCP, isV6 = this.family === AF_INET6;
-    const waiting = socket instanceof TcpSocket && socket.isListening
-      ? socket.waitingCount
-      : socket.pendingBytes;
-    const timers = isTcp ? socket.isListening ? "100 0 0 10 0" : "20 4 0 10 -1" : "0";
+    const isListening = isTcp && view.state === TCP_LISTEN, { socket } = view;
+    const timers = isTcp ? isListening ? "100 0 0 10 0" : "20 4 0 10 -1" : "0";
     const line = `${String(index).padStart(isTcp ? 4 : 5)}: ` +
-      `${endpointText(socket.local, isV6)} ${endpointText(socket.remote, isV6)} ` +
-      `${hex(stateOf(socket), 2)} ${hex(socket.unsentBytes, 8)}:${hex(waiting, 8)} ` +
-      `00:00000000 00000000 ${String(socket.uid).padStart(5)}        0 ` +
+      `${endpointText(view.local, isV6)} ${endpointText(view.remote, isV6)} ` +
+      `${hex(view.state, 2)} ${hex(isListening ? 0 : view.unsent, 8)}:${hex(view.received, 8)} ` +
+      `00:00000000 00000000 ${String(view.uid).padStart(5)}        0 ` +
       `${socket.inode.ino} ${isTcp ? 1 : 2} ${pointer(socket)} ${timers}`;
     return isV6 ? line : line.padEnd(isTcp ? 149 : 127);
   }
 }
 
-/** Unconnected TCP sockets are in no table, and UDP ones only with a port. */
-function isShown(socket: InetSocket): boolean {
-  return socket instanceof TcpSocket ? socket.state !== TCP_CLOSE : socket.local.port !== 0;
-}
-
-function stateOf(socket: InetSocket): number {
-  if (socket instanceof TcpSocket) return socket.state;
-  return socket.remote === null ? TCP_CLOSE : TCP_ESTABLISHED;
-}
-
 /** Each 32-bit word of the address as a little-endian processor reads it, and the port. */
-function endpointText(endpoint: Endpoint | null, isV6: boolean): string {
-  const address = endpoint?.address ?? (isV6 ? ANY6 : ANY4);
+function endpointText(endpoint: Endpoint, isV6: boolean): string {
+  const { address } = endpoint;
   let text = "";
   for (let word = isV6 ? 0 : 12; word < 16; word += 4) {
     for (let i = 3; i >= 0; i--) text += hex(address.charCodeAt(word + i), 2);
   }
-  return `${text}:${hex(endpoint?.port ?? 0, 4)}`;
+  return `${text}:${hex(endpoint.port, 4)}`;
 }
 
 class UnixTable implements NetTable {
