@@ -59,6 +59,10 @@ export interface GoferOptions {
   /** Connected socket. */
   readonly socket: number;
   readonly requireSandbox: boolean;
+  /** It lives on when the launcher ends, until its socket does. */
+  readonly isDetached: boolean;
+  /** Where its messages go. */
+  readonly stderr: number;
 }
 
 /** Root i is attached to by the name `String(i)`. */
@@ -78,11 +82,12 @@ export function startGofer(program: Program, options: GoferOptions): Launched {
   function script(inNamespaces: boolean): SpawnScript {
     const s = new SpawnScript();
     steps.ownSession(s);
-    steps.descriptors(s, [-1, -1, 2, options.socket]);
+    steps.descriptors(s, [-1, -1, options.stderr, options.socket]);
     steps.limits(s);
     if (inNamespaces) steps.privateMounts(s);
     steps.boundCapabilities(s, CAPABILITIES);
-    steps.tieToParent(s);
+    steps.noNewPrivileges(s);
+    if (!options.isDetached) steps.tieToParent(s);
     steps.execute(s, program, args);
     return s;
   }

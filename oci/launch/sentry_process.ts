@@ -37,14 +37,22 @@ export interface SentryNetwork {
   readonly capabilities: readonly number[];
 }
 
-/** @param fds by number in the new process; -1: /dev/null */
+export interface SentryOptions {
+  /** By number in the new process; -1: /dev/null */
+  readonly fds: readonly number[];
+  readonly network: SentryNetwork;
+  /** The network namespace to enter, if it is to be in one; -1: that of this process. */
+  readonly namespace: number;
+  /** It lives on when the launcher ends. */
+  readonly isDetached: boolean;
+}
+
 export function startSentry(
   program: Program,
   args: readonly string[],
-  fds: readonly number[],
-  network: SentryNetwork = { isHost: false, capabilities: [] },
+  options: SentryOptions,
 ): Launched {
-  const isRoot = syscall(SYS_geteuid) === 0;
+  const isRoot = syscall(SYS_geteuid) === 0, { network, namespace } = options;
   const flags = NAMESPACES + (network.isHost ? 0 : CLONE_NEWNET);
   const kept = network.isHost && isRoot ? ownCapabilities(network.capabilities) : [];
   const plans: LevelPlan[] = [];
@@ -80,14 +88,16 @@ export function startSentry(
   function begin(): SpawnScript {
     const script = new SpawnScript();
     steps.ownSession(script);
-    steps.descriptors(script, fds);
+    if (network.isHost && namespace >= 0) steps.enterNetwork(script, namespace);
+    steps.descriptors(script, options.fds);
     steps.limits(script);
     return script;
   }
 
   function end(script: SpawnScript, capabilities: readonly number[] = []): SpawnScript {
     steps.dropCapabilities(script, capabilities);
-    steps.tieToParent(script);
+    steps.noNewPrivileges(script);
+    if (!options.isDetached) steps.tieToParent(script);
     steps.execute(script, program, args);
     return script;
   }

@@ -22,6 +22,7 @@ import {
   PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
 } from "../../ffi/abi/prctl.ts";
+import { CLONE_NEWNET } from "../../ffi/abi/sched.ts";
 import { Rlimit, RLIMIT_CORE, RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
@@ -119,10 +120,19 @@ export function dropCapabilities(script: SpawnScript, kept: readonly number[] = 
   }
 }
 
-/** No new privileges by exec, and no life without the launcher. Must come behind changes of ids. */
-export function tieToParent(script: SpawnScript): void {
+/** No new privileges by exec. */
+export function noNewPrivileges(script: SpawnScript): void {
   script.call(N.SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/** No life without the launcher. Must come behind changes of ids. */
+export function tieToParent(script: SpawnScript): void {
   script.call(N.SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+/** The network of another process: before ids and capabilities change. */
+export function enterNetwork(script: SpawnScript, namespace: number): void {
+  script.call(N.SYS_setns, namespace, CLONE_NEWNET);
 }
 
 export function execute(script: SpawnScript, program: Program, args: readonly string[]): void {

@@ -3,19 +3,19 @@
  * place. The pid, the children and the controlling terminal stay.
  */
 
-import { SFD_CLOEXEC } from "../../ffi/abi/epoll.ts";
 import { AT_EMPTY_PATH, F_SETFD, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { Pollfd } from "../../ffi/abi/poll.ts";
 import { SIG_BLOCK, SIGSET_SIZE } from "../../ffi/abi/signal.ts";
-import { SYS_execveat, SYS_rt_sigprocmask, SYS_signalfd4 } from "../../ffi/abi/syscall_numbers.ts";
+import { SYS_execveat, SYS_rt_sigprocmask } from "../../ffi/abi/syscall_numbers.ts";
 import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { fcntl, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { WaiterData, waiterImage } from "./waiter_image.ts";
+import { putName, putSignals, WaiterData, waiterImage } from "./waiter_image.ts";
 
 export interface WaiterPlan {
   readonly control: number;
+  /** Children to wait for at the end; -1: none. */
   readonly sentryPid: number;
   readonly goferPid: number;
   /** Signals to pass on. */
@@ -26,10 +26,8 @@ export interface WaiterPlan {
     | null;
 }
 
-/**
- * Blocks the signals that the waiter is going to pass on: from now on they are kept for it. @returns the signalfd
- */
-function holdSignals(signals: readonly number[]): number {
+/** Blocks the signals that the waiter is going to pass on: from now on they are kept for it. */
+function holdSignals(signals: readonly number[]): void {
   const set = scratch.areaOffset(0);
   scratch.u8.fill(0, set, set + SIGSET_SIZE);
   for (const signo of signals) {
@@ -37,7 +35,6 @@ function holdSignals(signals: readonly number[]): number {
     scratch.u8[at] = (scratch.u8[at] ?? 0) | 1 << (signo - 1 & 7);
   }
   check(syscall(SYS_rt_sigprocmask, SIG_BLOCK, scratch.area(0), 0, SIGSET_SIZE), "rt_sigprocmask");
-  return check(syscall(SYS_signalfd4, -1, scratch.area(0), SIGSET_SIZE, SFD_CLOEXEC), "signalfd4");
 }
 
 /** A program ready to be executed. */
@@ -49,12 +46,10 @@ export class WaiterProgram {
 
   /** @param argv how the process calls itself from then on */
   constructor(plan: WaiterPlan, argv: readonly string[]) {
-    const signals = holdSignals(plan.signals);
-    const image = imageFor(plan, signals);
-    this.#fd = check(memfdCreate("dvisor", MFD_CLOEXEC), "memfd_create");
-    check(pwrite(this.#fd, addressOf(image), image.length, 0), "write the waiter");
+    holdSignals(plan.signals);
+    this.#fd = programFile(imageFor(plan));
     const terminal = plan.terminal === null ? [] : [plan.terminal.fd];
-    this.#inherited = [plan.control, signals, ...terminal];
+    this.#inherited = [plan.control, ...terminal];
     this.#argv = new Pointers(argv);
   }
 
@@ -69,23 +64,29 @@ export class WaiterProgram {
   }
 }
 
-function imageFor(plan: WaiterPlan, signals: number): Uint8Array<ArrayBuffer> {
+function imageFor(plan: WaiterPlan): Uint8Array {
   const { at } = WaiterData;
   const { terminal } = plan;
-  const image = waiterImage((data, bytes) => {
+  return waiterImage((data, bytes) => {
     data.setInt32(at.control + Pollfd.at.fd, plan.control, true);
-    data.setInt32(at.signals + Pollfd.at.fd, signals, true);
+    putSignals(bytes, plan.signals);
+    putName(bytes, "dvisor");
     data.setInt32(at.sentryPid, plan.sentryPid, true);
     data.setInt32(at.goferPid, plan.goferPid, true);
-    data.setInt32(at.exitCode, -1, true);
     data.setInt32(at.terminal, terminal?.fd ?? -1, true);
     if (terminal === null) return;
     bytes.set(terminal.saved, at.saved);
     bytes.set(terminal.raw, at.raw);
   });
+}
+
+/** The program in a memfd, close-on-exec. */
+export function programFile(image: Uint8Array): number {
   const copy = allocBuffer(image.length);
   copy.set(image);
-  return copy;
+  const fd = check(memfdCreate("dvisor", MFD_CLOEXEC), "memfd_create");
+  check(pwrite(fd, addressOf(copy), copy.length, 0), "write the waiter");
+  return fd;
 }
 
 /** A NULL-terminated array of C strings in memory. */

@@ -1,16 +1,18 @@
 /**
- * The program that a foreground `dvisor` becomes once its sandbox runs: it passes signals and terminal sizes on, waits
- * for the end, puts the terminal back and exits with the guest's code. It has no libc and no JavaScript: a page of code
- * and a page of data, so that waiting costs nothing.
+ * The program that stands for a guest process on the host: it passes signals and terminal sizes on, waits for the end,
+ * puts the terminal back and exits with the guest's code. It has no libc and no JavaScript: a page of code and a page of
+ * data, so that waiting costs nothing.
  *
- * Neighbours: waiter.ts fills the data page and executes it; sandbox/control.ts has the packets.
+ * A foreground `dvisor` becomes it once its sandbox runs (waiter.ts); of containers that run on their own it is a process
+ * beside the sandbox (proxy.ts). sandbox/control.ts has the packets.
  */
 
 import { layout } from "../../ffi/abi/layout.ts";
 import { Pollfd, POLLIN } from "../../ffi/abi/poll.ts";
-import { SignalfdSiginfo } from "../../ffi/abi/epoll.ts";
+import { SFD_CLOEXEC, SignalfdSiginfo } from "../../ffi/abi/epoll.ts";
 import { TCSETS, TIOCGWINSZ } from "../../ffi/abi/ioctl.ts";
-import { SIGCONT, SIGKILL, SIGWINCH } from "../../ffi/abi/signal.ts";
+import { SIG_SETMASK, SIGCONT, SIGKILL, SIGSET_SIZE, SIGWINCH } from "../../ffi/abi/signal.ts";
+import { PR_SET_NAME } from "../../ffi/abi/prctl.ts";
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from "../../ffi/abi/socket.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { Termios, Winsize } from "../../ffi/abi/termios.ts";
@@ -41,15 +43,23 @@ import { EXIT_FAILURE } from "../user_error.ts";
 
 /** What the program knows; descriptors and pids are its own. */
 export const WaiterData = layout("waiter_data", {
-  /** struct pollfd: the control socket, then the signalfd. */
+  /** struct pollfd: the control socket, the signalfd, the leash: a pipe, or -1. */
   control: Pollfd,
   signals: Pollfd,
+  leash: Pollfd,
+  /** Signals to pass on: they are blocked. */
+  mask: ["u8", SIGSET_SIZE],
+  /** Name of the process, NUL at the end. */
+  name: ["u8", 16],
+  /** Those to wait for at the end; -1: none. */
   sentryPid: "i32",
   goferPid: "i32",
   /** The terminal that is to be put back, or -1. */
   terminal: "i32",
   /** -1 until the sandbox says it. */
   exitCode: "i32",
+  /** What to exit with if the sandbox never says it. */
+  lostCode: "i32",
   /** struct termios before and while the guest has the terminal. */
   saved: Termios,
   raw: Termios,
@@ -81,11 +91,22 @@ function call(a: Assembler, nr: number): Assembler {
   return a.mov(eax, nr).syscall();
 }
 
-function emitLoop(a: Assembler): void {
+function emitStart(a: Assembler): void {
   a.label("start").mov(rbx, DATA);
-  a.label("loop").lea(rdi, data(at.control)).mov(esi, 2).mov(rdx, -1);
+  a.mov(edi, PR_SET_NAME).lea(rsi, data(at.name)).xor(edx, edx).xor(r10d, r10d).xor(r8d, r8d);
+  call(a, N.SYS_prctl);
+  a.mov(edi, SIG_SETMASK).lea(rsi, data(at.mask)).xor(edx, edx).mov(r10d, SIGSET_SIZE);
+  call(a, N.SYS_rt_sigprocmask);
+  a.mov(edi, -1).lea(rsi, data(at.mask)).mov(edx, SIGSET_SIZE).mov(r10d, SFD_CLOEXEC);
+  call(a, N.SYS_signalfd4);
+  a.mov(data(at.signals + Pollfd.at.fd), eax);
+}
+
+function emitLoop(a: Assembler): void {
+  a.label("loop").lea(rdi, data(at.control)).mov(esi, 3).mov(rdx, -1);
   call(a, N.SYS_poll);
-  a.cmp(data(at.signals + Pollfd.at.revents), 0, 2).jne("signal");
+  a.cmp(data(at.leash + Pollfd.at.revents), 0, 2).jne("leash");
+  a.label("signals?").cmp(data(at.signals + Pollfd.at.revents), 0, 2).jne("signal");
   a.label("control?").cmp(data(at.control + Pollfd.at.revents), 0, 2).je("loop");
   a.mov(edi, data(at.control + Pollfd.at.fd)).lea(rsi, data(at.packet));
   a.mov(edx, ControlPacket.size).mov(r10d, MSG_DONTWAIT).xor(r8d, r8d).xor(r9d, r9d);
@@ -95,14 +116,26 @@ function emitLoop(a: Assembler): void {
   a.mov(eax, data(at.packet + ControlPacket.at.a)).mov(data(at.exitCode), eax).jmp("loop");
 }
 
+/** A byte lets go of us; the end without one means that whoever was making the container is gone. */
+function emitLeash(a: Assembler): void {
+  a.label("leash").mov(edi, data(at.leash + Pollfd.at.fd)).lea(rsi, data(at.packet)).mov(edx, 1);
+  call(a, N.SYS_read);
+  a.mov(edi, EXIT_FAILURE).cmp(rax, 1).jne("exit");
+  a.mov(edi, data(at.leash + Pollfd.at.fd));
+  call(a, N.SYS_close);
+  a.mov(data(at.leash + Pollfd.at.fd), -1, 4);
+  a.mov(data(at.leash + Pollfd.at.revents), 0, 2).jmp("signals?");
+}
+
 function emitSignal(a: Assembler): void {
   a.label("signal").mov(edi, data(at.signals + Pollfd.at.fd)).lea(rsi, data(at.siginfo));
   a.mov(edx, SignalfdSiginfo.size);
   call(a, N.SYS_read);
   a.cmp(rax, SignalfdSiginfo.size).jne("control?");
   a.mov(eax, data(at.siginfo + SignalfdSiginfo.at.signo));
+  a.cmp(data(at.terminal), 0, 4).jl("plain");
   a.cmp(eax, SIGWINCH).je("resize").cmp(eax, SIGCONT).je("continued");
-  a.mov(data(at.packet + ControlPacket.at.a), eax);
+  a.label("plain").mov(data(at.packet + ControlPacket.at.a), eax);
   a.mov(data(at.packet + ControlPacket.at.kind), PACKET_SIGNAL, 4);
 
   a.label("send").mov(edi, data(at.control + Pollfd.at.fd)).lea(rsi, data(at.packet));
@@ -125,13 +158,15 @@ function emitSignal(a: Assembler): void {
 }
 
 function emitEnd(a: Assembler): void {
-  a.label("ended").mov(edi, data(at.sentryPid)).lea(rsi, data(at.status)).mov(edx, __WALL);
-  a.xor(r10d, r10d);
+  a.label("ended").mov(edi, data(at.sentryPid)).test(edi, edi).js("alone");
+  a.lea(rsi, data(at.status)).mov(edx, __WALL).xor(r10d, r10d);
   call(a, N.SYS_wait4);
-  a.mov(edi, data(at.goferPid)).mov(esi, SIGKILL);
+  a.label("alone").mov(edi, data(at.goferPid)).test(edi, edi).js("terminal");
+  a.mov(esi, SIGKILL);
   call(a, N.SYS_kill);
   a.mov(edi, data(at.goferPid)).xor(esi, esi).mov(edx, __WALL).xor(r10d, r10d);
   call(a, N.SYS_wait4);
+  a.label("terminal");
   a.mov(edi, data(at.terminal)).mov(esi, TCSETS).lea(rdx, data(at.saved));
   call(a, N.SYS_ioctl);
   a.mov(edi, data(at.exitCode)).test(edi, edi).jns("exit");
@@ -147,14 +182,16 @@ function emitEnd(a: Assembler): void {
   a.lea(rsi, data(at.killed)).mov(edx, data(at.killedBytes));
   a.label("say").mov(edi, 2);
   call(a, N.SYS_write);
-  a.mov(edi, EXIT_FAILURE).label("exit");
+  a.mov(edi, data(at.lostCode)).label("exit");
   call(a, N.SYS_exit_group);
 }
 
 /** The program with a data page as `fill` leaves it: a static ELF file. */
 export function waiterImage(fill: (data: DataView, bytes: Uint8Array) => void): Uint8Array {
   const a = new Assembler();
+  emitStart(a);
   emitLoop(a);
+  emitLeash(a);
   emitSignal(a);
   emitEnd(a);
   const bytes = new Uint8Array(WaiterData.size);
@@ -163,6 +200,10 @@ export function waiterImage(fill: (data: DataView, bytes: Uint8Array) => void): 
   putText(view, bytes, at.ended, at.endedBytes, ENDED);
   view.setInt16(at.control + Pollfd.at.events, POLLIN, true);
   view.setInt16(at.signals + Pollfd.at.events, POLLIN, true);
+  view.setInt16(at.leash + Pollfd.at.events, POLLIN, true);
+  view.setInt32(at.leash + Pollfd.at.fd, -1, true);
+  view.setInt32(at.lostCode, EXIT_FAILURE, true);
+  view.setInt32(at.exitCode, -1, true);
   fill(view, bytes);
   return writeExecutable(TEXT + a.offsetOf("start"), [
     { vaddr: TEXT, bytes: a.assemble(), read: true, write: false, exec: true },
@@ -179,4 +220,17 @@ function putText(
 ): void {
   bytes.set(new TextEncoder().encode(text), textAt);
   view.setUint32(lengthAt, text.length, true);
+}
+
+/** Sets what the process is called: at most 15 bytes. */
+export function putName(bytes: Uint8Array, name: string): void {
+  bytes.set(new TextEncoder().encode(name).subarray(0, 15), at.name);
+}
+
+/** Sets which signals are passed on. */
+export function putSignals(bytes: Uint8Array, signals: readonly number[]): void {
+  for (const signo of signals) {
+    const i = at.mask + (signo - 1 >> 3);
+    bytes[i] = (bytes[i] ?? 0) | 1 << (signo - 1 & 7);
+  }
 }

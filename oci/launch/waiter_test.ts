@@ -1,5 +1,4 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { SFD_CLOEXEC } from "../../ffi/abi/epoll.ts";
 import { AT_EMPTY_PATH, MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { Pollfd } from "../../ffi/abi/poll.ts";
 import { SIG_BLOCK, SIGKILL, SIGSET_SIZE, SIGUSR1 } from "../../ffi/abi/signal.ts";
@@ -9,19 +8,19 @@ import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, memfdCreate, pipe, pwrite, read } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { PREV, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { controlPair, PACKET_EXIT, PACKET_RESIZE, PACKET_SIGNAL } from "../sandbox/control.ts";
-import { WaiterData, waiterImage } from "./waiter_image.ts";
+import { putSignals, WaiterData, waiterImage } from "./waiter_image.ts";
 
-const CONTROL = 100, SIGNALS = 101, STDERR = 2;
+const CONTROL = 100, STDERR = 2;
 
 /** A waiter as a child of the test, with nobody to wait for; `signal` is the one that it passes on. */
 function startWaiter(signal: number) {
   const { launcher: boot, bootFd } = controlPair();
   const { at } = WaiterData;
-  const image = waiterImage((data) => {
+  const image = waiterImage((data, bytes) => {
     data.setInt32(at.control + Pollfd.at.fd, CONTROL, true);
-    data.setInt32(at.signals + Pollfd.at.fd, SIGNALS, true);
+    putSignals(bytes, [signal]);
     data.setInt32(at.sentryPid, 0x7ffffff0, true);
     data.setInt32(at.goferPid, 0x7ffffff0, true);
     data.setInt32(at.terminal, -1, true);
@@ -37,8 +36,6 @@ function startWaiter(signal: number) {
   set[signal - 1 >> 3] = 1 << (signal - 1 & 7);
   const script = new SpawnScript()
     .call(N.SYS_rt_sigprocmask, SIG_BLOCK, set, 0, SIGSET_SIZE)
-    .call(N.SYS_signalfd4, -1, set, SIGSET_SIZE, SFD_CLOEXEC)
-    .call(N.SYS_dup3, PREV(1), SIGNALS, 0)
     .call(N.SYS_dup3, bootFd, CONTROL, 0)
     .call(N.SYS_dup3, messages[1], STDERR, 0)
     .call(N.SYS_execveat, fd, "", ["waiter"], [], AT_EMPTY_PATH);

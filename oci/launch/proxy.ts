@@ -1,0 +1,133 @@
+/**
+ * Starts the process that stands for a guest process on the host: the pid that clients know, wait for and signal. It runs
+ * the waiter's program (waiter_image.ts), sits in the host namespaces that are the container's, and ends with the guest
+ * process, or with the sandbox, or, until it is let off the leash, with the command that starts it.
+ */
+
+import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
+import { IFF_UP, Ifreq, SIOCSIFFLAGS } from "../../ffi/abi/inet.ts";
+import { TIOCSCTTY } from "../../ffi/abi/ioctl.ts";
+import { Pollfd } from "../../ffi/abi/poll.ts";
+import { CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWUTS } from "../../ffi/abi/sched.ts";
+import { SIGCHLD, SIGKILL, SIGSTOP } from "../../ffi/abi/signal.ts";
+import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "../../ffi/abi/socket.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { close, openat } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { PREV, spawn, type Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { stringToBytes } from "../../kernel/core/bytes.ts";
+import { RawTerminal } from "../console/terminal.ts";
+import * as steps from "./steps.ts";
+import { programFile } from "./waiter.ts";
+import { putName, putSignals, WaiterData, waiterImage } from "./waiter_image.ts";
+
+/** As if it had been killed: what clients are told when a sandbox ends without a word. */
+const EXIT_KILLED = 128 + SIGKILL;
+const SIGNAL_MAX = 64;
+/** Those that cannot be passed on, and the one about its own children. */
+const NOT_FORWARDED = [SIGKILL, SIGSTOP, SIGCHLD];
+
+/** Its descriptors. */
+const CONTROL_FD = 3, LEASH_FD = 4, TERMINAL_FD = 5;
+
+/** A host namespace that it enters. */
+export interface Entered {
+  /** CLONE_NEW* */
+  readonly flag: number;
+  /** Open descriptor of the namespace. */
+  readonly fd: number;
+}
+
+export interface ProxyPlan {
+  /** Byte strings: how it shows in the host's list of processes. */
+  readonly argv: readonly string[];
+  /** Its end of the control pair (sandbox/control.ts). */
+  readonly control: number;
+  /** Read end of a pipe: a byte lets it go on alone, the end of the pipe ends it. */
+  readonly leash: number;
+  /** The host's side of the guest's terminal, or -1. It becomes its controlling terminal, so that it hears of sizes. */
+  readonly terminal: number;
+  /** CLONE_NEW*: namespaces of its own. */
+  readonly newNamespaces: number;
+  readonly entered: readonly Entered[];
+  /** For a new UTS namespace. */
+  readonly hostname: string | null;
+}
+
+/** @throws SyscallError when the host refuses a namespace */
+export function startProxy(plan: ProxyPlan): Spawned {
+  const program = programFile(imageFor(plan));
+  // Only children change to another PID namespace.
+  const pid = plan.entered.find((ns) => ns.flag === CLONE_NEWPID);
+  const own = pid === undefined ? -1 : openNamespace("/proc/self/ns/pid_for_children");
+  try {
+    if (pid !== undefined) check(syscall(N.SYS_setns, pid.fd, CLONE_NEWPID), "setns pid");
+    return spawn(scriptFor(plan, program), plan.newNamespaces);
+  } finally {
+    if (own >= 0) {
+      syscall(N.SYS_setns, own, CLONE_NEWPID);
+      close(own);
+    }
+    close(program);
+  }
+}
+
+/** @throws SyscallError */
+export function openNamespace(path: string): number {
+  return check(openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC), `open ${path}`);
+}
+
+function imageFor(plan: ProxyPlan): Uint8Array {
+  const { at } = WaiterData, signals: number[] = [];
+  for (let signo = 1; signo <= SIGNAL_MAX; signo++) {
+    if (!NOT_FORWARDED.includes(signo)) signals.push(signo);
+  }
+  const command = plan.argv[0] ?? "";
+  return waiterImage((data, bytes) => {
+    data.setInt32(at.control + Pollfd.at.fd, CONTROL_FD, true);
+    data.setInt32(at.leash + Pollfd.at.fd, LEASH_FD, true);
+    data.setInt32(at.sentryPid, -1, true);
+    data.setInt32(at.goferPid, -1, true);
+    data.setInt32(at.terminal, plan.terminal < 0 ? -1 : TERMINAL_FD, true);
+    data.setInt32(at.lostCode, EXIT_KILLED, true);
+    data.setUint32(at.endedBytes, 0, true);
+    putSignals(bytes, signals);
+    putName(bytes, command.slice(command.lastIndexOf("/") + 1));
+    if (plan.terminal < 0) return;
+    // It is raw from the start and stays so.
+    const { saved } = new RawTerminal(plan.terminal);
+    bytes.set(saved, at.saved);
+    bytes.set(saved, at.raw);
+  });
+}
+
+function scriptFor(plan: ProxyPlan, program: number): SpawnScript {
+  const script = new SpawnScript();
+  for (const { flag, fd } of plan.entered) {
+    if (flag !== CLONE_NEWPID) script.call(N.SYS_setns, fd, flag);
+  }
+  steps.ownSession(script);
+  if ((plan.newNamespaces & CLONE_NEWUTS) !== 0 && plan.hostname !== null) {
+    const name = stringToBytes(plan.hostname);
+    script.callMayFail(N.SYS_sethostname, name, name.length);
+  }
+  if ((plan.newNamespaces & CLONE_NEWNET) !== 0) bringLoopbackUp(script);
+  const terminal = plan.terminal < 0 ? [] : [plan.terminal];
+  steps.descriptors(script, [-1, -1, -1, plan.control, plan.leash, ...terminal]);
+  if (plan.terminal >= 0) script.callMayFail(N.SYS_ioctl, TERMINAL_FD, TIOCSCTTY, 0);
+  // Signals stay blocked: the program has them come one by one.
+  const argv = plan.argv.length === 0 ? [new Uint8Array(0)] : plan.argv.map(stringToBytes);
+  return script.call(N.SYS_execveat, program, "", argv, [], AT_EMPTY_PATH);
+}
+
+/** As runc leaves a new network namespace. */
+function bringLoopbackUp(script: SpawnScript): void {
+  const request = new Uint8Array(Ifreq.size);
+  request.set(new TextEncoder().encode("lo"), Ifreq.at.name);
+  request[Ifreq.at.data] = IFF_UP;
+  script.callMayFail(N.SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const socket = PREV(script.length - 1);
+  script.callMayFail(N.SYS_ioctl, socket, SIOCSIFFLAGS, request);
+  script.callMayFail(N.SYS_close, socket);
+}
