@@ -5,6 +5,12 @@
  * chooses before this is loaded; here are only their help texts.
  */
 
+import { command as create } from "./commands/create.ts";
+import { command as deleteCommand } from "./commands/delete.ts";
+import { command as kill } from "./commands/kill.ts";
+import { command as list } from "./commands/list.ts";
+import { command as start } from "./commands/start.ts";
+import { command as state } from "./commands/state.ts";
 import { command as doCommand } from "./commands/do.ts";
 import { helpCommand } from "./commands/help.ts";
 import { command as run } from "./commands/run.ts";
@@ -20,6 +26,12 @@ import { COMMIT, OCI_VERSION, VERSION } from "./version.ts";
 export const VERBS: Readonly<Record<string, Verb>> = {
   do: { summary: "run a command in a sandbox over this machine's files", command: doCommand },
   run: { summary: "run an OCI bundle in a sandbox", command: run },
+  create: { summary: "make a container of an OCI bundle", command: create },
+  start: { summary: "run the program of a created container", command: start },
+  state: { summary: "show what a container is doing, as JSON", command: state },
+  list: { summary: "list containers", command: list },
+  kill: { summary: "send a signal to a container", command: kill },
+  delete: { summary: "take a stopped container away", command: deleteCommand },
   spec: { summary: "write a config.json to begin a bundle with", command: spec },
   syscalls: {
     summary: "show which system calls the sandbox has",

@@ -8,6 +8,7 @@ import {
   type Ids,
 } from "../caller.ts";
 import { type Flags, readFlags } from "../flags.ts";
+import type { Globals } from "../globals.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import { type GuestPlan, runForeground } from "../launch/foreground.ts";
 import type { GoferRoot } from "../launch/gofer_process.ts";
@@ -38,22 +39,24 @@ const ID_MAX = 0xfffffffe;
 
 export const command: Command = {
   help: HELP,
-  run: (args) => runForeground(planOf(args)),
+  run: (args, globals) => runForeground(planOf(args, globals)),
 };
 
-function planOf(args: readonly string[]): GuestPlan {
+function planOf(args: readonly string[], globals: Globals): GuestPlan {
   const flags = readFlags(args, {
     strings: ["root", "cwd", "user", "hostname", ...SANDBOX_FLAGS.strings],
     lists: ["env", "volume"],
     booleans: ["rw", ...SANDBOX_FLAGS.booleans],
   });
   if (flags.rest.length === 0) throw usageError("do needs a command; try: dvisor help do");
-  const sandbox = sandboxSettings(flags);
+  const sandbox = sandboxSettings(flags, globals);
   const root = flags.string("root") ?? "/";
   requireDirectory(root);
   const volumes = flags.list("volume").map(parseVolume);
   const ids = idsOf(flags);
   return {
+    id: "",
+    server: -1,
     hostname: hostnameOf(flags),
     domainname: null,
     consoleSize: null,

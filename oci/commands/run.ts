@@ -2,6 +2,7 @@
 
 import { join, resolve } from "@std/path";
 import { type Flags, readFlags } from "../flags.ts";
+import type { Globals } from "../globals.ts";
 import { type GuestPlan, runForeground } from "../launch/foreground.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import { planRootfs } from "../rootfs/plan.ts";
@@ -26,10 +27,10 @@ const CONFIG = "config.json";
 
 export const command: Command = {
   help: HELP,
-  run: (args) => runForeground(planOf(args)),
+  run: (args, globals) => runForeground(planOf(args, globals)),
 };
 
-function planOf(args: readonly string[]): GuestPlan {
+function planOf(args: readonly string[], globals: Globals): GuestPlan {
   const flags = readFlags(args, {
     strings: ["bundle", ...SANDBOX_FLAGS.strings],
     booleans: SANDBOX_FLAGS.booleans,
@@ -38,10 +39,19 @@ function planOf(args: readonly string[]): GuestPlan {
   const bundle = resolve(flags.string("bundle") ?? ".");
   const config = readConfig(JsonNode.parse(CONFIG, readBundleFile(bundle)));
   return {
+    id: "",
+    server: -1,
     ...config,
     ...planRootfs(config, bundle, { overlay: "none" }),
     hostname: config.hostname ?? fromText(Deno.hostname()),
-    sandbox: settingsOf(flags, config),
+    process: config.process,
+    root: rootOf(config),
+    mounts: config.mounts.map((m) => mountSpec(m, m.type === "bind" ? binds.indexOf(m) + 1 : null)),
+    goferRoots: [
+      { path: rootPath, isReadOnly: config.root.isReadOnly },
+      ...binds.map((mount) => bindRoot(mount, bundle)),
+    ],
+    sandbox: settingsOf(flags, config, globals),
   };
 }
 
@@ -67,8 +77,8 @@ function readBundleFile(bundle: string): string {
 }
 
 /** The bundle says whether there is a terminal, unless the caller does. */
-function settingsOf(flags: Flags, config: Config): GuestPlan["sandbox"] {
-  const settings = sandboxSettings(flags);
+function settingsOf(flags: Flags, config: Config, globals: Globals): GuestPlan["sandbox"] {
+  const settings = sandboxSettings(flags, globals);
   if (flags.string("tty") !== null) return settings;
   return { ...settings, tty: config.process.terminal ? "on" : "off" };
 }

@@ -2,6 +2,8 @@
 
 import { PLATFORM_NAMES } from "../../platform/names.ts";
 import type { FlagNames, Flags } from "../flags.ts";
+import { choose, type Globals } from "../globals.ts";
+import type { NetworkMode } from "../sandbox/boot_spec.ts";
 import { usageError } from "../user_error.ts";
 import type { SandboxSettings } from "../launch/foreground.ts";
 
@@ -18,16 +20,30 @@ export const SANDBOX_HELP =
   --debug-log FILE       append the debug log to FILE
   --require-sandbox      fail if this host does not permit every part of the confinement`;
 
-export function sandboxSettings(flags: Flags): SandboxSettings {
-  if (flags.has("strace") && flags.string("debug-log") === null) {
-    throw usageError("--strace needs --debug-log FILE");
-  }
+/**
+ * What the verb says, or else what stands in front of it.
+ *
+ * @param networks that there are, the default first
+ * @throws UserError
+ */
+export function sandboxSettings(
+  flags: Flags,
+  globals: Globals,
+  networks: readonly [NetworkMode, ...NetworkMode[]] = ["none", "host"],
+): SandboxSettings {
+  const platform = flags.string("platform") ?? globals.string("platform");
+  const debugLog = flags.string("debug-log") ?? globals.string("debug-log");
+  const strace = flags.has("strace") || globals.has("strace");
+  if (strace && debugLog === null) throw usageError("--strace needs --debug-log FILE");
   return {
-    platform: flags.string("platform") === null ? null : flags.choice("platform", PLATFORM_NAMES),
+    platform: platform === null ? null : choose("platform", platform, PLATFORM_NAMES),
     tty: flags.choice("tty", ["auto", "on", "off"]),
-    network: flags.choice("network", ["none", "host"]),
-    strace: flags.has("strace"),
-    debugLog: flags.string("debug-log"),
-    requireSandbox: flags.has("require-sandbox"),
+    network: choose("network", flags.string("network") ?? globals.string("network"), networks),
+    strace,
+    debugLog,
+    requireSandbox: flags.has("require-sandbox") || globals.has("require-sandbox"),
   };
 }
+
+/** Containers use the network that they are in. */
+export const CONTAINER_NETWORKS: readonly [NetworkMode, ...NetworkMode[]] = ["auto", "none", "host"];

@@ -25,6 +25,10 @@ import { WaiterProgram } from "./waiter.ts";
 
 /** A guest to run; everything that the host must look up is looked up. */
 export interface GuestPlan {
+  /** Its name; "" if it has none. */
+  readonly id: string;
+  /** Listening socket for commands, or -1. */
+  readonly server: number;
   readonly hostname: string;
   readonly domainname: string | null;
   readonly process: Omit<ProcessSpec, "terminal" | "consoleSize">;
@@ -103,6 +107,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
   const { platform, strace, requireSandbox, debugLog, network } = plan.sandbox;
   return startSandbox({
     spec: {
+      id: plan.id,
       platform,
       hostname: plan.hostname,
       domainname: plan.domainname,
@@ -117,6 +122,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
       readonlyPaths: plan.readonlyPaths,
       ...(plan.files === undefined ? {} : { files: plan.files }),
       network,
+      waitsForStart: false,
       strace,
       requireSandbox,
       memoryBytes: Math.min(allowedMemory(), plan.memoryLimit ?? Infinity),
@@ -125,6 +131,10 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
     roots: plan.goferRoots,
     stdio: [stdioFor(0), stdioFor(1), stdioFor(2)],
     debugLog: openDebugLog(debugLog),
+    stderr: 2,
+    namespace: -1,
+    waiter: -1,
+    server: plan.server,
   });
 }
 
@@ -138,7 +148,7 @@ function wantsTerminal(tty: SandboxSettings["tty"]): boolean {
   return tty !== "off" && isThere;
 }
 
-function openDebugLog(path: string | null): number {
+export function openDebugLog(path: string | null): number {
   if (path === null) return -1;
   const fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644);
   if (fd < 0) throw new UserError(`cannot write the debug log ${path}: ${errnoName(fd)}`);

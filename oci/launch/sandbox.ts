@@ -2,8 +2,8 @@
  * Starts the processes of one sandbox: the boot process with the kernel, the Gofer, and the sockets between them and
  * here.
  *
- * Both children die with this process (parent-death signal). Not here: what is in the sandbox (boot_spec.ts), who
- * waits for its end (foreground.ts).
+ * Both children die with this process (parent-death signal) unless they are detached. Not here: what is in the sandbox
+ * (boot_spec.ts), who waits for its end (foreground.ts, proxy.ts).
  */
 
 import {
@@ -42,23 +42,40 @@ export interface SandboxOptions {
   readonly stdio: readonly [number, number, number];
   /** Debug log, or -1. */
   readonly debugLog: number;
+  /** Where messages of the processes go. */
+  readonly stderr: number;
+  /** The network namespace that guests may use; -1: this process's. */
+  readonly namespace: number;
+  /** For a sandbox that outlives this process: its end of the socket to whoever waits; else -1. */
+  readonly waiter: number;
+  /** Listening socket for commands, or -1. */
+  readonly server: number;
 }
 
-/** Starts the processes; the descriptors of `options` are not needed here any more. @throws UserError */
+/** Starts the processes; the descriptors of `options` are not needed here any more but `stderr`. @throws UserError */
 export function startSandbox(options: SandboxOptions): StartedSandbox {
   const gofer = goferProgram(), boot = sentryProgram();
   const control = controlPair();
   const pair = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
   if (typeof pair === "number") throw new UserError(`socketpair: errno ${-pair}`);
   const specFd = writeSpec(options);
-  const given = [specFd, control.bootFd, pair[0], ...options.stdio, options.debugLog];
+  const { stdio, debugLog, waiter, server, stderr } = options, isDetached = waiter >= 0;
+  const given = [specFd, control.bootFd, pair[0], ...stdio, debugLog, waiter, server];
   // The boot process has more to do until the guest runs: it is the first.
-  const sentry = startSentry(boot, ["boot"], [-1, -1, 2, ...given], networkOf(options.spec));
+  const fds = [-1, -1, stderr, ...given], network = networkOf(options.spec);
+  const sentry = startSentry(boot, ["boot"], {
+    fds,
+    network,
+    namespace: options.namespace,
+    isDetached,
+  });
   try {
     const server = startGofer(gofer, {
       roots: options.roots,
       socket: pair[1],
       requireSandbox: options.spec.requireSandbox,
+      isDetached,
+      stderr,
     });
     return new StartedSandbox(control.launcher, sentry, server, options.spec.requireSandbox);
   } catch (error) {
@@ -86,6 +103,8 @@ function writeSpec(options: SandboxOptions): number {
     stdio: BOOT_FDS.stdio,
     control: BOOT_FDS.control,
     debugLog: options.debugLog < 0 ? -1 : BOOT_FDS.debugLog,
+    waiter: options.waiter < 0 ? -1 : BOOT_FDS.waiter,
+    server: options.server < 0 ? -1 : BOOT_FDS.server,
   };
   const spec: BootSpec = { ...options.spec, fds };
   const text = new TextEncoder().encode(JSON.stringify(spec));
@@ -120,6 +139,12 @@ export class StartedSandbox {
   /** Waits until the guest can run. @throws UserError: for instance because there is no such command */
   load(): void {
     this.#expect("loaded");
+  }
+
+  /** Of a detached one: lets it go, and waits until it listens to commands. @throws UserError */
+  release(): void {
+    this.go();
+    this.#expect("running");
   }
 
   #expect(type: BootMessage["type"]): void {

@@ -21,29 +21,40 @@ import { Sandbox } from "./sandbox.ts";
 /** Runs a sandbox; ends the process. */
 export function boot(): never {
   const control: BootSocket = new ControlSocket(BOOT_FDS.control);
-  let isRunning = false;
+  let waiter = control, isRunning = false;
   try {
     const spec = readSpec();
-    const { machine, sandbox } = prepare(spec, control);
-    isRunning = true;
+    // Whoever hears the end: the launcher itself, or a process that it leaves behind.
+    if (spec.fds.waiter >= 0) waiter = new ControlSocket(spec.fds.waiter);
+    const { machine, sandbox } = prepare(spec, control, waiter);
+    isRunning = waiter === control;
     confine(machine, spec);
-    control.sendPacket(PACKET_EXIT, sandbox.run(), 0);
+    if (waiter !== control) {
+      control.send({ type: "running" });
+      control.close();
+    }
+    isRunning = true;
+    waiter.sendPacket(PACKET_EXIT, sandbox.run(), 0);
   } catch (error) {
-    fail(control, error, isRunning);
+    fail(isRunning ? waiter : control, error, isRunning);
   }
   // Deno's own way out makes calls that the filter does not allow.
   syscall(SYS_exit_group, 0);
   throw new Error("exit_group returned");
 }
 
-function prepare(spec: BootSpec, control: BootSocket): { machine: Machine; sandbox: Sandbox } {
+function prepare(
+  spec: BootSpec,
+  control: BootSocket,
+  waiter: BootSocket,
+): { machine: Machine; sandbox: Sandbox } {
   dropDescriptors(FIRST_FREE_FD);
   readyReports();
   const image = OwnImage.find();
   const machine = createMachine(spec);
   control.send({ type: "ready" });
   // The launcher takes the root directory away while this goes on.
-  const sandbox = new Sandbox(machine, spec, control);
+  const sandbox = new Sandbox(machine, spec, waiter);
   control.send({ type: "loaded" });
   const answer = control.receive();
   if (answer === "end") throw new UserError("the launcher is gone");

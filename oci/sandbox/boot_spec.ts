@@ -133,9 +133,15 @@ export interface BootFds {
   /** Socket to the launcher (control.ts). */
   readonly control: number;
   readonly debugLog: number;
+  /** Socket to the process that waits for the guest (control.ts); -1: the launcher becomes that one. */
+  readonly waiter: number;
+  /** Listening socket for commands (control_protocol.ts). */
+  readonly server: number;
 }
 
 export interface BootSpec {
+  /** The name of the container; "" for one that nobody asks for by name. */
+  readonly id: string;
   /** null: the best that works. */
   readonly platform: PlatformName | null;
   readonly hostname: string;
@@ -152,6 +158,8 @@ export interface BootSpec {
   readonly fds: BootFds;
   /** What guests have of the network namespace that the boot process is in; absent: nothing. */
   readonly network?: NetworkMode;
+  /** The first process runs when a command says `start`, not at once. */
+  readonly waitsForStart: boolean;
   /** Every call to the debug log. */
   readonly strace: boolean;
   /** Whether a missing seccomp filter is an error. */
@@ -168,7 +176,9 @@ export const BOOT_FDS = {
   gofer: 5,
   stdio: [6, 7, 8],
   debugLog: 9,
+  waiter: 10,
+  server: 11,
 } as const;
 
 /** No descriptor from here on is given to the boot process. */
-export const FIRST_FREE_FD = 10;
+export const FIRST_FREE_FD = 12;

@@ -20,6 +20,8 @@ export type BootMessage =
   | { readonly type: "ready" }
   /** The guest's program is loaded; waits for `go`. */
   | { readonly type: "loaded" }
+  /** Confinement is complete, and commands are listened to. Only where somebody else than the launcher waits. */
+  | { readonly type: "running" }
   /** The sandbox could not be started: why, and the exit code that says so. */
   | { readonly type: "failed"; readonly message: string; readonly exitCode: number };
 
@@ -120,10 +122,16 @@ export type LauncherSocket = ControlSocket<BootMessage, LaunchMessage>;
 
 /** A connected pair: the launcher's end, and the number of boot's. */
 export function controlPair(): { launcher: LauncherSocket; bootFd: number } {
+  const [launcher, bootFd] = packetPair();
+  return { launcher: new ControlSocket(launcher), bootFd };
+}
+
+/** A connected pair of descriptors: for a waiter, and for the sandbox. */
+export function packetPair(): [number, number] {
   const pair = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC);
   if (typeof pair === "number") {
     check(pair, "socketpair");
     throw new Error("socketpair gave no pair");
   }
-  return { launcher: new ControlSocket(pair[0]), bootFd: pair[1] };
+  return pair;
 }

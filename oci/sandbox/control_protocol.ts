@@ -14,6 +14,13 @@ export const PACKET_MAX = 65536;
 /** What a further container is made of: the boot spec of its own, less what is the sandbox's. */
 export type ContainerSpec = BootSpec;
 
+/** Containers of the same sandbox whose namespaces a new one uses; null: one of its own. */
+export interface SharedNamespaces {
+  readonly pid: string | null;
+  readonly ipc: string | null;
+  readonly uts: string | null;
+}
+
 export type Request =
   /** Lets the first process of a created container run. */
   | { readonly op: "start"; readonly id: string }
@@ -24,10 +31,17 @@ export type Request =
     readonly op: "exec";
     readonly id: string;
     readonly process: ProcessSpec;
+    /** Of the proxy, for lists of processes. */
+    readonly hostPid: number;
     readonly ignorePaused: boolean;
   }
   /** Descriptors: the Gofer's socket, stdin, stdout, stderr, and the end of the control pair. */
-  | { readonly op: "createContainer"; readonly id: string; readonly spec: ContainerSpec }
+  | {
+    readonly op: "createContainer";
+    readonly id: string;
+    readonly spec: ContainerSpec;
+    readonly shares: SharedNamespaces;
+  }
   | { readonly op: "ps"; readonly id: string }
   | { readonly op: "pause"; readonly id: string }
   | { readonly op: "resume"; readonly id: string }
@@ -45,7 +59,10 @@ export interface RequestInMemfd {
 
 /** A process of the guest. */
 export interface ProcessInfo {
+  /** In its container. */
   readonly pid: number;
+  /** Of the process that stands for it on the host; 0: none does. */
+  readonly hostPid: number;
   readonly ppid: number;
   readonly uid: number;
   readonly threads: number;

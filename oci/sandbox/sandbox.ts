@@ -9,6 +9,7 @@ import { GoferClient } from "../../gofer/client/gofer_client.ts";
 import { toText } from "../../kernel/core/bytes.ts";
 import { Console } from "../../kernel/console.ts";
 import type { Credentials } from "../../kernel/cred/credentials.ts";
+import type { Task } from "../../kernel/task/task.ts";
 import type { MountNamespace } from "../../kernel/vfs/mounts.ts";
 import type { OpenFile } from "../../kernel/vfs/open_file.ts";
 import { close } from "../../ffi/sys/files.ts";
@@ -22,6 +23,8 @@ import { Timer } from "../../kernel/time/timer.ts";
 import { EXIT_FAILURE, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, UserError } from "../user_error.ts";
 import type { BootSpec } from "./boot_spec.ts";
 import type { BootSocket } from "./control.ts";
+import type { Request } from "./control_protocol.ts";
+import { ControlServer, type RequestFds, type RequestHandler } from "./control_server.ts";
 import { DebugLog } from "./debug_log.ts";
 import { exitCodeOf } from "./exit_code.ts";
 import { GuestClock } from "./guest_clock.ts";
@@ -38,11 +41,14 @@ const GRACE_NS = 2_000_000_000;
 /** When a sandbox is likely to have started all that it is going to, in ns. */
 const SETTLED_NS = 1_000_000_000;
 
-export class Sandbox implements OutsideListener {
+export class Sandbox implements OutsideListener, RequestHandler {
   readonly kernel: SandboxKernel;
   readonly log: DebugLog;
   readonly #control: BootSocket;
   readonly #goferFd: number;
+  readonly #spec: BootSpec;
+  /** The first process, until it may run. */
+  #held: Task | null = null;
   #bridge: TerminalBridge | null = null;
   #hasFailed = false;
 
@@ -51,6 +57,7 @@ export class Sandbox implements OutsideListener {
     const log = this.log = new DebugLog(spec.fds.debugLog);
     host.beforeSleep = () => log.flush();
     this.#control = control;
+    this.#spec = spec;
     this.#goferFd = spec.fds.gofer;
     this.kernel = new SandboxKernel(host, platform, arena, {
       hostname: spec.hostname,
@@ -86,6 +93,7 @@ export class Sandbox implements OutsideListener {
     });
     if ("errno" in init) throw startError(init, process.cwd);
     settle(init, process);
+    if (spec.waitsForStart) this.#held = kernel.loop.runQueue.shift();
     if (own === null) return;
     own.console.control(init);
     this.#bridge = own.bridge;
@@ -102,6 +110,33 @@ export class Sandbox implements OutsideListener {
     const { host } = this.kernel;
     new LauncherLink(host, this.#control, this);
     new GoferWatch(host, this.#goferFd, this);
+    const { server } = this.#spec.fds;
+    if (server >= 0) new ControlServer(host, server, this);
+  }
+
+  onRequest(request: Request, _fds: RequestFds): object {
+    if (request.id !== this.#spec.id) {
+      throw new UserError(`container "${request.id}" is not in this sandbox: does not exist`);
+    }
+    switch (request.op) {
+      case "start":
+        return this.#start();
+      case "signal":
+        this.kernel.signalInit(request.signo);
+        return {};
+      case "state":
+        return { status: this.#held === null ? "running" : "created" };
+      default:
+        throw new UserError(`the sandbox cannot do ${request.op}`);
+    }
+  }
+
+  #start(): object {
+    const held = this.#held;
+    if (held === null) throw new UserError("cannot start a container that runs already");
+    this.#held = null;
+    this.kernel.enqueue(held);
+    return { pid: 1 };
   }
 
   /** @returns the exit code */
@@ -189,10 +224,13 @@ function startError(failure: InitFailure, cwd: string): UserError {
     return new UserError(`the working directory ${what} cannot be used: ${errnoName(errno)}`);
   }
   if (errno === ENOENT || errno === ENOTDIR) {
-    return new UserError(`${what}: no such command`, EXIT_NOT_FOUND);
+    const why = what.includes("/")
+      ? "no such file or directory"
+      : "executable file not found in $PATH";
+    return new UserError(`exec: "${what}": ${why}`, EXIT_NOT_FOUND);
   }
   const why = errno === EACCES || errno === EISDIR
-    ? "it may not be executed, or is a directory"
+    ? "permission denied: it may not be executed, or is a directory"
     : errno === ENOEXEC
     ? "it is no 64-bit x86 program, nor a script that begins with #!"
     : errno === ELOOP

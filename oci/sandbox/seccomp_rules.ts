@@ -77,6 +77,7 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   // Other processes of the sandbox.
   rule(N.SYS_recvmsg, "replies of the Gofer; messages of the launcher"),
   rule(N.SYS_recvfrom, "replies of the Gofer"),
+  rule(N.SYS_accept4, "a command about the sandbox; its socket is the only one that listens"),
   rule(N.SYS_sendmsg, "donated files to the stubs; messages to the launcher"),
   rule(N.SYS_sendto, "requests to the Gofer"),
   rule(N.SYS_pidfd_open, "a new stub"),

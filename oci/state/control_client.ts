@@ -4,7 +4,7 @@
 
 import { ECONNREFUSED, ENOENT } from "../../ffi/abi/errno.ts";
 import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, SockaddrUn } from "../../ffi/abi/socket.ts";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../../ffi/abi/socket.ts";
 import { SYS_bind, SYS_connect, SYS_listen, SYS_socket } from "../../ffi/abi/syscall_numbers.ts";
 import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check, errnoName } from "../../ffi/sys/errors.ts";
@@ -20,18 +20,9 @@ import {
 } from "../sandbox/control_protocol.ts";
 import { UserError } from "../user_error.ts";
 import type { ContainerDir } from "./store.ts";
+import { putUnixAddress } from "./unix_address.ts";
 
 const BACKLOG = 128;
-
-/** A socket address for a path in scratch area 0: its length. */
-export function putUnixAddress(path: string): number {
-  const at = scratch.areaOffset(0), bytes = new TextEncoder().encode(path);
-  if (bytes.length > 107) throw new UserError(`${path} is too long for a socket's name`);
-  scratch.u8.fill(0, at, at + SockaddrUn.size);
-  scratch.dv.setUint16(at + SockaddrUn.at.family, AF_UNIX, true);
-  scratch.u8.set(bytes, at + SockaddrUn.at.path);
-  return SockaddrUn.at.path + bytes.length + 1;
-}
 
 /** The sandbox's socket, listening; the boot process gets the descriptor. @throws SyscallError */
 export function listenForControl(dir: ContainerDir): number {

@@ -1,0 +1,76 @@
+/** `dvisor create`: makes a container whose program waits for `start`. */
+
+import { readBundle } from "../container/bundle.ts";
+import { createContainer } from "../container/create.ts";
+import { onlyId } from "../container/find.ts";
+import { chooseStreams } from "../container/streams.ts";
+import { type Flags, readFlags } from "../flags.ts";
+import type { Globals } from "../globals.ts";
+import { usageError } from "../user_error.ts";
+import type { Command } from "./command.ts";
+import { SANDBOX_FLAGS, SANDBOX_HELP, sandboxSettings } from "./sandbox_flags.ts";
+
+/** Options of `create` that `run` has too. */
+export const CREATE_FLAGS = {
+  strings: ["bundle", "console-socket", "pid-file", "preserve-fds"],
+  booleans: ["no-pivot", "no-new-keyring"],
+  go: { b: "bundle" },
+} as const;
+
+export const CREATE_HELP =
+  `  -b, --bundle DIR       where config.json is; the default is the current directory
+  --console-socket PATH  UNIX socket that gets the master of the container's terminal
+  --pid-file FILE        where the pid of the process that stands for it is written
+  --no-pivot, --no-new-keyring
+                         change nothing: a sandbox has a root and keys of its own`;
+
+const HELP = `Usage: dvisor create [OPTION...] ID
+
+Makes a container of a bundle (config.json, OCI runtime specification); dvisor start runs its
+program. The standard streams are the container's. ID is a name for it: letters, digits, and . _ + -
+
+Options:
+${CREATE_HELP}
+${SANDBOX_HELP}
+
+What config.json asks for and this runtime does not have is an error that names the place.`;
+
+export const command: Command = {
+  help: HELP,
+  run(args, globals) {
+    const flags = readFlags(args, {
+      strings: [...CREATE_FLAGS.strings, ...SANDBOX_FLAGS.strings],
+      booleans: [...CREATE_FLAGS.booleans, ...SANDBOX_FLAGS.booleans],
+      go: CREATE_FLAGS.go,
+    });
+    create(flags, globals, onlyId(flags.rest, "create"));
+    return 0;
+  },
+};
+
+function create(flags: Flags, globals: Globals, id: string): void {
+  refusePreservedFds(flags);
+  const bundle = readBundle(flags.string("bundle") ?? ".");
+  const { process, consoleSize } = bundle.config;
+  createContainer({
+    id,
+    bundle,
+    store: globals.store,
+    globals,
+    settings: sandboxSettings(flags, globals),
+    streams: chooseStreams({
+      wantsTerminal: process.terminal,
+      consoleSocket: flags.string("console-socket") || null,
+      consoleSize,
+      isForeground: false,
+    }),
+    pidFile: flags.string("pid-file") || null,
+  });
+}
+
+/** @throws UserError */
+export function refusePreservedFds(flags: Flags): void {
+  const text = flags.string("preserve-fds") ?? "0";
+  if (!/^\d+$/.test(text)) throw usageError(`--preserve-fds is "${text}", expected a number`);
+  if (Number(text) !== 0) throw usageError("--preserve-fds is not supported");
+}

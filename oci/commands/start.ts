@@ -1,0 +1,17 @@
+/** `dvisor start`: runs the program of a created container. */
+
+import { onlyId } from "../container/find.ts";
+import { startContainer } from "../container/start.ts";
+import { readFlags } from "../flags.ts";
+import type { Command } from "./command.ts";
+
+export const command: Command = {
+  help: `Usage: dvisor start ID
+
+Runs the program of a container that dvisor create has made.`,
+  run(args, globals) {
+    const flags = readFlags(args, { go: {} });
+    startContainer(globals.store, onlyId(flags.rest, "start"));
+    return 0;
+  },
+};

@@ -1,0 +1,18 @@
+/** `dvisor state`: what a container is doing, as JSON. */
+
+import { findContainer, onlyId } from "../container/find.ts";
+import { listedState } from "../container/oci_state.ts";
+import { readFlags } from "../flags.ts";
+import type { Command } from "./command.ts";
+
+export const command: Command = {
+  help: `Usage: dvisor state ID
+
+Prints the state of a container as JSON (OCI runtime specification, runtime.md).`,
+  run(args, globals) {
+    const id = onlyId(readFlags(args, { go: {} }).rest, "state");
+    const { record } = findContainer(globals.store, id);
+    console.log(JSON.stringify(listedState(record), null, 2));
+    return 0;
+  },
+};

@@ -1,0 +1,257 @@
+/**
+ * Makes a container: its record, its cgroup, its processes on the host, and its first guest process, loaded and not yet
+ * running. Whatever goes wrong, nothing is left.
+ *
+ *     record "creating" -> proxy on a leash -> boot process and Gofer, or a place in a running sandbox
+ *       -> hooks -> loaded, confined -> record "created" -> pid file -> off the leash
+ *
+ * Until the last step everything hangs on this process: the proxy ends with the leash, the boot process with the proxy's
+ * socket, the Gofer with the boot process. Neighbours: destroy.ts, launch/.
+ */
+
+import { O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
+import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
+import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { close, openat, pipe, write } from "../../ffi/sys/files.ts";
+import type { Spawned } from "../../ffi/sys/spawn.ts";
+import { fromText } from "../../kernel/core/bytes.ts";
+import type { Globals } from "../globals.ts";
+import { openDebugLog, type SandboxSettings } from "../launch/foreground.ts";
+import { allowedCpus, allowedMemory } from "../launch/host_limits.ts";
+import { openNamespace, startProxy } from "../launch/proxy.ts";
+import { startSandbox } from "../launch/sandbox.ts";
+import type { BootSpec } from "../sandbox/boot_spec.ts";
+import { packetPair } from "../sandbox/control.ts";
+import { listenForControl } from "../state/control_client.ts";
+import { processId } from "../state/liveness.ts";
+import { type ContainerRecord, NO_PROCESS, RECORD_VERSION } from "../state/record.ts";
+import type { ContainerDir, StateStore } from "../state/store.ts";
+import { OCI_VERSION } from "../version.ts";
+import { UserError } from "../user_error.ts";
+import type { Bundle } from "./bundle.ts";
+import { destroyContainer } from "./destroy.ts";
+import { findSandbox, namespaceInodes, openNamespaces } from "./host_namespaces.ts";
+import { joinSandbox } from "./join.ts";
+import type { Streams } from "./streams.ts";
+
+export interface CreateOptions {
+  readonly id: string;
+  readonly bundle: Bundle;
+  readonly store: StateStore;
+  readonly globals: Globals;
+  readonly settings: SandboxSettings;
+  /** The guest's standard streams; they are closed here. */
+  readonly streams: Streams;
+  /** Where the proxy's pid is written, or null. */
+  readonly pidFile: string | null;
+}
+
+export interface Created {
+  readonly dir: ContainerDir;
+  readonly record: ContainerRecord;
+  /** A child of this process. */
+  readonly proxy: Spawned;
+}
+
+/** A container that a part of this module works on. */
+export interface Making extends CreateOptions {
+  readonly dir: ContainerDir;
+  readonly proxy: Spawned;
+  /** The sandbox's end of the socket to the proxy. */
+  readonly waiter: number;
+  /** Messages of its processes. */
+  readonly log: number;
+}
+
+/** What the processes of a container are. */
+export type Made = Pick<ContainerRecord, "sandboxId" | "sentry" | "gofer">;
+
+/** @throws UserError */
+export function createContainer(options: CreateOptions): Created {
+  const dir = options.store.create(options.id);
+  const lock = dir.lock();
+  try {
+    return make(options, dir);
+  } catch (error) {
+    destroyContainer(dir);
+    throw error;
+  } finally {
+    lock?.release();
+  }
+}
+
+function make(options: CreateOptions, dir: ContainerDir): Created {
+  const { config } = options.bundle, { streams } = options;
+  const first = newRecord(options);
+  dir.write(first);
+  const sandbox = findSandbox(config.annotations, config.linux.namespaces, () => {
+    return options.store.list().filter((record) => record.id !== options.id);
+  });
+  const log = openLog(dir);
+  const leash = check2(pipe(O_CLOEXEC), "pipe2");
+  const [ours, waiter] = packetPair();
+  const proxy = startStandIn(options, ours, leash[0]);
+  close(ours);
+  close(leash[0]);
+  const making: Making = { ...options, dir, proxy, waiter, log };
+  const made = sandbox === null ? startOwnSandbox(making) : joinSandbox(making, sandbox);
+  close(log);
+  const record: ContainerRecord = {
+    ...first,
+    ...made,
+    status: "created",
+    creator: NO_PROCESS,
+    init: processId(proxy.pid),
+    namespaces: namespaceInodes(proxy.pid),
+  };
+  streams.handOver();
+  dir.write(record);
+  if (options.pidFile !== null) writePidFile(options.pidFile, proxy.pid);
+  letGo(leash[1]);
+  return { dir, record, proxy };
+}
+
+function newRecord({ id, bundle }: CreateOptions): ContainerRecord {
+  return {
+    version: RECORD_VERSION,
+    id,
+    ociVersion: OCI_VERSION,
+    bundle: bundle.path,
+    rootfs: bundle.rootPath,
+    created: new Date().toISOString(),
+    annotations: Object.fromEntries(bundle.config.annotations),
+    owner: ownerName(),
+    status: "creating",
+    creator: processId(Deno.pid),
+    init: NO_PROCESS,
+    sandboxId: id,
+    sentry: NO_PROCESS,
+    gofer: NO_PROCESS,
+    cgroup: null,
+    hooks: null,
+    terminal: bundle.config.process.terminal,
+    namespaces: {},
+    crashReport: "",
+  };
+}
+
+/** Name of the user, or its number. */
+function ownerName(): string {
+  const uid = Deno.uid() ?? 0;
+  if (uid === 0) return "root";
+  try {
+    const line = Deno.readTextFileSync("/etc/passwd").split("\n").find((text) =>
+      text.split(":")[2] === String(uid)
+    );
+    return line?.split(":")[0] ?? String(uid);
+  } catch {
+    return String(uid);
+  }
+}
+
+function openLog(dir: ContainerDir): number {
+  const flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+  return check(openat(AT_FDCWD, `${dir.path}/sandbox.log`, flags, 0o600), "open sandbox.log");
+}
+
+function startStandIn(options: CreateOptions, control: number, leash: number): Spawned {
+  const { config } = options.bundle;
+  const namespaces = openNamespaces(config.linux.namespaces);
+  try {
+    return startProxy({
+      argv: config.process.args,
+      control,
+      leash,
+      terminal: options.streams.proxyTerminal,
+      newNamespaces: namespaces.created,
+      entered: namespaces.entered,
+      hostname: config.hostname,
+    });
+  } catch (error) {
+    throw new UserError("cannot start the process that stands for the container", undefined, error);
+  } finally {
+    namespaces.close();
+  }
+}
+
+function startOwnSandbox(making: Making): Made {
+  const { dir, bundle, settings, streams, proxy } = making;
+  const hasNetwork = bundle.config.linux.namespaces.some((ns) => ns.type === "network");
+  const network = hasNetwork ? openNamespace(`/proc/${proxy.pid}/ns/net`) : "own";
+  const server = listenForControl(dir);
+  const sandbox = startSandbox({
+    spec: bootSpec(making),
+    roots: bundle.goferRoots,
+    stdio: streams.takeStdio(),
+    debugLog: openDebugLog(settings.debugLog),
+    stderr: making.log,
+    network,
+    waiter: making.waiter,
+    server,
+  });
+  if (typeof network === "number") close(network);
+  try {
+    sandbox.confine();
+    sandbox.load();
+    sandbox.release();
+  } catch (error) {
+    sandbox.destroy();
+    throw error;
+  }
+  return {
+    sandboxId: making.id,
+    sentry: processId(sandbox.sentry.pid),
+    gofer: processId(sandbox.gofer.pid),
+  };
+}
+
+/** What the kernel is told about this container. */
+export function bootSpec({ id, bundle, settings, streams }: Making): Omit<BootSpec, "fds"> {
+  const { config } = bundle;
+  return {
+    id,
+    platform: settings.platform,
+    hostname: config.hostname ?? fromText(Deno.hostname()),
+    domainname: config.domainname,
+    process: {
+      ...config.process,
+      terminal: config.process.terminal,
+      consoleSize: config.process.terminal ? config.consoleSize ?? streams.size : null,
+    },
+    root: bundle.root,
+    mounts: bundle.mounts,
+    maskedPaths: config.maskedPaths,
+    readonlyPaths: config.readonlyPaths,
+    waitsForStart: true,
+    strace: settings.strace,
+    requireSandbox: settings.requireSandbox,
+    memoryBytes: Math.min(allowedMemory(), config.memoryLimit ?? Infinity),
+    cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(config.cpuLimit ?? Infinity))),
+  };
+}
+
+/** Appears with its whole content. @throws UserError */
+export function writePidFile(path: string, pid: number): void {
+  const temporary = `${path}.${Deno.pid}`;
+  try {
+    Deno.writeTextFileSync(temporary, String(pid), { mode: 0o644 });
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    throw new UserError(`--pid-file: ${path} cannot be written`, undefined, error);
+  }
+}
+
+/** From now on a proxy lives without this process. */
+export function letGo(leash: number): void {
+  const byte = allocBuffer(1);
+  write(leash, addressOf(byte), 1);
+  close(leash);
+}
+
+/** @throws SyscallError */
+export function check2(pair: [number, number] | number, what: string): [number, number] {
+  if (typeof pair !== "number") return pair;
+  check(pair, what);
+  throw new Error(`${what} gave no pair`);
+}

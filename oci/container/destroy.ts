@@ -1,0 +1,60 @@
+/**
+ * Takes a container away, whatever state it is in: its processes, its cgroup, its record. Works on what a command that was
+ * killed in the middle left, and more than once.
+ */
+
+import { ask } from "../state/control_client.ts";
+import { endProcess } from "../state/liveness.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import { ContainerDir } from "../state/store.ts";
+import { UserError } from "../user_error.ts";
+import { dirname } from "@std/path";
+
+/** How long a killed process may take to go, ms. */
+const END_MS = 10_000;
+
+/** @throws UserError if a process does not go; the record then stays */
+export function destroyContainer(dir: ContainerDir): void {
+  const record = readRecord(dir);
+  if (record !== null) {
+    endProcesses(dir, record);
+  }
+  dir.remove();
+}
+
+/** A damaged record is of no use to anybody. */
+function readRecord(dir: ContainerDir): ContainerRecord | null {
+  try {
+    return dir.read();
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
+}
+
+function endProcesses(dir: ContainerDir, record: ContainerRecord): void {
+  const { creator, init, sentry, gofer, sandboxId, id } = record;
+  // A command must not end itself.
+  if (creator.pid !== Deno.pid) end(creator, "the command that makes it");
+  end(init, "the process that stands for it");
+  if (sandboxId === id) end(sentry, "the kernel of its sandbox");
+  else leaveSandbox(new ContainerDir(dirname(dir.path), sandboxId), id);
+  end(gofer, "its file server");
+}
+
+function end(process: ContainerRecord["init"], what: string): void {
+  if (!endProcess(process, END_MS)) {
+    throw new UserError(`${what} (process ${process.pid}) does not end`);
+  }
+}
+
+/** The sandbox notices by itself; this waits until it did. */
+function leaveSandbox(sandbox: ContainerDir, id: string): void {
+  if (!sandbox.exists) return;
+  try {
+    ask(sandbox, { op: "destroy", id });
+  } catch (error) {
+    // It has ended, or does not know the container any more.
+    if (!(error instanceof UserError)) throw error;
+  }
+}

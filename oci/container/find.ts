@@ -1,0 +1,41 @@
+/** A container that a verb is about: its record, its status now, and its sandbox. */
+
+import { ask } from "../state/control_client.ts";
+import { statusOf } from "../state/liveness.ts";
+import type { ContainerRecord, Status } from "../state/record.ts";
+import type { ContainerDir, StateStore } from "../state/store.ts";
+import { usageError } from "../user_error.ts";
+import type { Answers, Request } from "../sandbox/control_protocol.ts";
+
+export class Found {
+  readonly store: StateStore;
+  readonly dir: ContainerDir;
+  readonly record: ContainerRecord;
+  readonly status: Status;
+
+  constructor(store: StateStore, dir: ContainerDir, record: ContainerRecord) {
+    this.store = store;
+    this.dir = dir;
+    this.record = record;
+    this.status = statusOf(record);
+  }
+
+  /** Asks the sandbox that the container is in. @throws UserError */
+  ask<R extends Request>(request: R, fds: readonly number[] = []): Answers[R["op"]] {
+    return ask(this.store.dir(this.record.sandboxId), request, fds);
+  }
+}
+
+/** @throws UserError if there is no such container */
+export function findContainer(store: StateStore, id: string): Found {
+  const { dir, record } = store.load(id);
+  return new Found(store, dir, record);
+}
+
+/** The only argument of a verb. @throws UserError */
+export function onlyId(rest: readonly string[], verb: string): string {
+  const [id, extra] = rest;
+  if (id === undefined) throw usageError(`${verb} needs a container ID; try: dvisor help ${verb}`);
+  if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
+  return id;
+}

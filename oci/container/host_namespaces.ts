@@ -1,0 +1,133 @@
+/**
+ * Which host namespaces stand for a container's: `linux.namespaces` of config.json, for the proxy to make or to enter.
+ *
+ * The guest sees namespaces of the sandbox's own kernel. Those of the host matter for the network that its sockets are
+ * in, and to clients, which join containers by the paths `/proc/PID/ns/TYPE`.
+ */
+
+import {
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWPID,
+  CLONE_NEWUTS,
+} from "../../ffi/abi/sched.ts";
+import { SyscallError } from "../../ffi/sys/errors.ts";
+import { close } from "../../ffi/sys/files.ts";
+import { type Entered, openNamespace } from "../launch/proxy.ts";
+import type { SharedNamespaces } from "../sandbox/control_protocol.ts";
+import type { NamespaceEntry, NamespaceType } from "../spec/linux_section.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import { UserError } from "../user_error.ts";
+
+/** Those that the proxy has. Mounts are the Gofer's and the kernel's business, users the launcher's. */
+const FLAGS: Partial<Record<NamespaceType, number>> = {
+  pid: CLONE_NEWPID,
+  network: CLONE_NEWNET,
+  ipc: CLONE_NEWIPC,
+  uts: CLONE_NEWUTS,
+  cgroup: CLONE_NEWCGROUP,
+};
+
+/** Names of files in /proc/PID/ns that are recorded. */
+const RECORDED = ["pid", "net", "ipc", "uts"];
+
+export interface HostNamespaces {
+  /** CLONE_NEW* */
+  readonly created: number;
+  readonly entered: readonly Entered[];
+  close(): void;
+}
+
+/** @throws UserError naming the entry whose path cannot be used */
+export function openNamespaces(entries: readonly NamespaceEntry[]): HostNamespaces {
+  let created = 0;
+  const entered: Entered[] = [];
+  const closeAll = () => entered.forEach((ns) => close(ns.fd));
+  entries.forEach(({ type, path }, i) => {
+    const flag = FLAGS[type];
+    if (flag === undefined) return;
+    if (path === null) {
+      created += flag;
+      return;
+    }
+    try {
+      entered.push({ flag, fd: openNamespace(path) });
+    } catch (error) {
+      closeAll();
+      if (!(error instanceof SyscallError)) throw error;
+      throw new UserError(`config.json: linux.namespaces[${i}].path`, undefined, error);
+    }
+  });
+  return { created, entered, close: closeAll };
+}
+
+/** Inode number of a namespace's file; 0 if it is gone. */
+export function namespaceInode(path: string): number {
+  try {
+    return Deno.statSync(path).ino ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** The namespaces of a process, for its record. */
+export function namespaceInodes(pid: number): Record<string, number> {
+  const inodes: Record<string, number> = {};
+  for (const name of RECORDED) inodes[name] = namespaceInode(`/proc/${pid}/ns/${name}`);
+  return inodes;
+}
+
+/** What says that a container belongs into the sandbox of another one, by who says it. */
+const SANDBOX_ANNOTATIONS = [
+  { kind: "io.kubernetes.cri.container-type", id: "io.kubernetes.cri.sandbox-id" },
+  { kind: "io.kubernetes.cri-o.ContainerType", id: "io.kubernetes.cri-o.SandboxID" },
+] as const;
+
+/**
+ * The container whose sandbox a new one joins, or null: by annotations, or because it wants the PID or IPC namespace of
+ * one of ours.
+ */
+export function findSandbox(
+  annotations: ReadonlyMap<string, string>,
+  entries: readonly NamespaceEntry[],
+  others: () => readonly ContainerRecord[],
+): ContainerRecord | null {
+  const named = sandboxName(annotations);
+  const joined = entries.filter(({ type, path }) =>
+    path !== null && (type === "pid" || type === "ipc")
+  );
+  if (named === null && joined.length === 0) return null;
+  const records = others();
+  const byName = records.find((record) => record.id === named);
+  if (byName !== undefined) return byName;
+  for (const { type, path } of joined) {
+    const inode = namespaceInode(path ?? "");
+    const owner = records.find((record) => inode !== 0 && record.namespaces[type] === inode);
+    if (owner !== undefined) return owner;
+  }
+  return null;
+}
+
+/** Its id, unless the container is the one that makes the sandbox. Podman says only the id. */
+function sandboxName(annotations: ReadonlyMap<string, string>): string | null {
+  for (const { kind, id } of SANDBOX_ANNOTATIONS) {
+    if (annotations.get(kind) === "sandbox") return null;
+    const name = annotations.get(id);
+    if (name !== undefined && (annotations.get(kind) ?? "container") === "container") return name;
+  }
+  return null;
+}
+
+/** Whose PID, IPC and UTS namespaces a container uses, among the containers of its sandbox. */
+export function sharedNamespaces(
+  entries: readonly NamespaceEntry[],
+  members: readonly ContainerRecord[],
+): SharedNamespaces {
+  const ownerOf = (type: NamespaceType): string | null => {
+    const path = entries.find((entry) => entry.type === type)?.path ?? null;
+    const inode = path === null ? 0 : namespaceInode(path);
+    return members.find((m) => inode !== 0 && m.namespaces[type] === inode)?.id ?? null;
+  };
+  return { pid: ownerOf("pid"), ipc: ownerOf("ipc"), uts: ownerOf("uts") };
+}

@@ -1,0 +1,60 @@
+/** A further container of a sandbox that runs already: its own Gofer and proxy, and a place in that kernel. */
+
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
+import { SIGKILL } from "../../ffi/abi/signal.ts";
+import { SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
+import { close, socketpair } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { startGofer } from "../launch/gofer_process.ts";
+import { goferProgram } from "../launch/program.ts";
+import { ask } from "../state/control_client.ts";
+import { processId, statusOf } from "../state/liveness.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import { UserError } from "../user_error.ts";
+import { sharedNamespaces } from "./host_namespaces.ts";
+import { bootSpec, check2, type Made, type Making } from "./create.ts";
+
+/** @throws UserError */
+export function joinSandbox(making: Making, other: ContainerRecord): Made {
+  const { sandboxId } = other;
+  const { dir, record } = making.store.load(sandboxId);
+  if (statusOf(record) === "stopped") {
+    throw new UserError(`the sandbox ${sandboxId}, which the container belongs to, has ended`);
+  }
+  const { bundle, streams, settings } = making;
+  const program = goferProgram();
+  const [socket, peer] = check2(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), "socketpair");
+  const gofer = startGofer(program, {
+    roots: bundle.goferRoots,
+    socket: peer,
+    requireSandbox: settings.requireSandbox,
+    isDetached: true,
+    stderr: making.log,
+  });
+  close(peer);
+  close(program.fd);
+  const stdio = streams.takeStdio();
+  const noFds = {
+    gofer: -1,
+    stdio: [-1, -1, -1],
+    control: -1,
+    debugLog: -1,
+    waiter: -1,
+    server: -1,
+  } as const;
+  try {
+    const spec = { ...bootSpec(making), fds: noFds };
+    const fds = [socket, ...stdio, making.waiter];
+    const shares = sharedNamespaces(
+      bundle.config.linux.namespaces,
+      making.store.list().filter((member) => member.sandboxId === sandboxId),
+    );
+    ask(dir, { op: "createContainer", id: making.id, spec, shares }, fds);
+  } catch (error) {
+    syscall(SYS_pidfd_send_signal, gofer.pidfd, SIGKILL, 0, 0);
+    throw error;
+  } finally {
+    for (const fd of [socket, ...stdio, making.waiter]) if (fd > 2) close(fd);
+  }
+  return { sandboxId, sentry: record.sentry, gofer: processId(gofer.pid) };
+}

@@ -1,0 +1,33 @@
+/** The state of a container as OCI has it (runtime.md, "State"): what `state` prints and hooks get. */
+
+import { statusOf } from "../state/liveness.ts";
+import type { ContainerRecord, Status } from "../state/record.ts";
+
+export interface OciState {
+  readonly ociVersion: string;
+  readonly id: string;
+  readonly status: Status;
+  /** On the host; 0 when it is gone. */
+  readonly pid: number;
+  readonly bundle: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** What runc adds to it. */
+export interface ListedState extends OciState {
+  readonly rootfs: string;
+  readonly created: string;
+  readonly owner: string;
+}
+
+export function ociState(record: ContainerRecord, status: Status = statusOf(record)): OciState {
+  const { ociVersion, id, bundle, annotations } = record;
+  const pid = status === "stopped" ? 0 : record.init.pid;
+  return { ociVersion, id, status, pid, bundle, annotations };
+}
+
+export function listedState(record: ContainerRecord): ListedState {
+  const { ociVersion, id, status, pid, bundle, annotations } = ociState(record);
+  const { rootfs, created, owner } = record;
+  return { ociVersion, id, pid, status, bundle, rootfs, created, annotations, owner };
+}
