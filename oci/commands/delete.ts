@@ -1,10 +1,8 @@
 /** `dvisor delete`: takes a container away that has stopped. */
 
-import { destroyContainer } from "../container/destroy.ts";
-import { findContainer, onlyId } from "../container/find.ts";
+import { deleteContainer } from "../container/delete.ts";
+import { onlyId } from "../container/find.ts";
 import { readFlags } from "../flags.ts";
-import type { StateStore } from "../state/store.ts";
-import { UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
 
 export const command: Command = {
@@ -20,26 +18,3 @@ Options:
     return 0;
   },
 };
-
-function deleteContainer(store: StateStore, id: string, isForced: boolean): void {
-  const dir = store.dir(id);
-  if (isForced && !dir.exists) return;
-  if (!isForced) refuseRunning(store, id);
-  const lock = dir.lock();
-  if (lock === null) return;
-  try {
-    if (!isForced) refuseRunning(store, id);
-    destroyContainer(dir);
-  } finally {
-    lock.release();
-  }
-}
-
-/** A created one may be taken away, as runc does. */
-function refuseRunning(store: StateStore, id: string): void {
-  const { status } = findContainer(store, id);
-  if (status === "stopped" || status === "created") return;
-  throw new UserError(
-    `cannot delete container ${id} that is not stopped: ${status}`,
-  );
-}

@@ -1,84 +1,88 @@
-/** `dvisor run`: runs an OCI bundle in the foreground. */
+/** `dvisor run`: makes a container and runs it, in the foreground or detached. */
 
-import { join, resolve } from "@std/path";
+import { readBundle } from "../container/bundle.ts";
+import { createContainer, type Created } from "../container/create.ts";
+import { deleteContainer } from "../container/delete.ts";
+import { onlyId } from "../container/find.ts";
+import { Foreground } from "../container/foreground.ts";
+import { startContainer } from "../container/start.ts";
+import { chooseStreams } from "../container/streams.ts";
 import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
-import { type GuestPlan, runForeground } from "../launch/foreground.ts";
-import { fromText } from "../../kernel/core/bytes.ts";
-import { planRootfs } from "../rootfs/plan.ts";
-import { type Config, readConfig } from "../spec/config.ts";
-import { JsonNode } from "../spec/json_node.ts";
-import { EXIT_USAGE, usageError, UserError } from "../user_error.ts";
+import { UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
+import { CREATE_FLAGS, CREATE_HELP, refusePreservedFds } from "./create.ts";
 import { SANDBOX_FLAGS, SANDBOX_HELP, sandboxSettings } from "./sandbox_flags.ts";
 
 const HELP = `Usage: dvisor run [OPTION...] ID
 
-Runs the bundle's program (config.json, OCI runtime specification) and waits for its end. ID is a
-name for it: letters, digits, and . _ + -
+Makes a container of a bundle (config.json, OCI runtime specification), runs its program, waits for
+its end and takes the container away. ID is a name for it: letters, digits, and . _ + -
 
 Options:
-  --bundle DIR           where config.json is; the default is the current directory
+${CREATE_HELP}
+  -d, --detach           do not wait
+  --keep                 keep what is left of the container for dvisor delete
 ${SANDBOX_HELP}
 
 What config.json asks for and this runtime does not have is an error that names the place.`;
 
-const CONFIG = "config.json";
-
 export const command: Command = {
   help: HELP,
-  run: (args, globals) => runForeground(planOf(args, globals)),
+  run(args, globals) {
+    const flags = readFlags(args, {
+      strings: [...CREATE_FLAGS.strings, ...SANDBOX_FLAGS.strings],
+      booleans: [
+        ...CREATE_FLAGS.booleans,
+        ...SANDBOX_FLAGS.booleans,
+        "detach",
+        "keep",
+        "no-subreaper",
+      ],
+      go: { ...CREATE_FLAGS.go, d: "detach" },
+    });
+    refusePreservedFds(flags);
+    return runContainer(flags, globals, onlyId(flags.rest, "run"));
+  },
 };
 
-function planOf(args: readonly string[], globals: Globals): GuestPlan {
-  const flags = readFlags(args, {
-    strings: ["bundle", ...SANDBOX_FLAGS.strings],
-    booleans: SANDBOX_FLAGS.booleans,
+function runContainer(flags: Flags, globals: Globals, id: string): number {
+  const bundle = readBundle(flags.string("bundle") ?? ".");
+  const settings = sandboxSettings(flags, globals), { store } = globals;
+  const isDetached = flags.has("detach");
+  const consoleSocket = flags.string("console-socket") || null;
+  const { process, consoleSize } = bundle.config;
+  // The bundle says whether there is a terminal, unless the caller does.
+  const wantsTerminal = settings.tty === "auto" ? process.terminal : settings.tty === "on";
+  const streams = chooseStreams({
+    wantsTerminal,
+    consoleSocket,
+    consoleSize,
+    isForeground: !isDetached,
   });
-  checkId(flags);
-  const bundle = resolve(flags.string("bundle") ?? ".");
-  const config = readConfig(JsonNode.parse(CONFIG, readBundleFile(bundle)));
-  return {
-    id: "",
-    server: -1,
-    ...config,
-    ...planRootfs(config, bundle, { overlay: "none" }),
-    hostname: config.hostname ?? fromText(Deno.hostname()),
-    process: config.process,
-    root: rootOf(config),
-    mounts: config.mounts.map((m) => mountSpec(m, m.type === "bind" ? binds.indexOf(m) + 1 : null)),
-    goferRoots: [
-      { path: rootPath, isReadOnly: config.root.isReadOnly },
-      ...binds.map((mount) => bindRoot(mount, bundle)),
-    ],
-    sandbox: settingsOf(flags, config, globals),
-  };
-}
-
-function checkId(flags: Flags): void {
-  const [id, extra] = flags.rest;
-  if (id === undefined) throw usageError("run needs an ID; try: dvisor help run");
-  if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
-  if (!/^[\w+.-]{1,1024}$/.test(id) || id === "." || id === "..") {
-    throw usageError(`the ID "${id}" may have only letters, digits, and . _ + -`);
+  const pidFile = flags.string("pid-file") || null;
+  const created = createContainer({ id, bundle, store, globals, settings, streams, pidFile });
+  if (isDetached) {
+    startOrDelete(created, globals);
+    return 0;
   }
-}
-
-function readBundleFile(bundle: string): string {
-  const path = join(bundle, CONFIG);
+  const foreground = new Foreground(wantsTerminal && consoleSocket === null);
   try {
-    return Deno.readTextFileSync(path);
+    startOrDelete(created, globals);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new UserError(`there is no ${path}; dvisor spec writes one`, EXIT_USAGE);
-    }
-    throw new UserError(`cannot read ${path}`, undefined, error);
+    foreground.restore();
+    throw error;
   }
+  const code = foreground.wait(created.proxy);
+  if (!flags.has("keep")) deleteContainer(store, id, true);
+  return code;
 }
 
-/** The bundle says whether there is a terminal, unless the caller does. */
-function settingsOf(flags: Flags, config: Config, globals: Globals): GuestPlan["sandbox"] {
-  const settings = sandboxSettings(flags, globals);
-  if (flags.string("tty") !== null) return settings;
-  return { ...settings, tty: config.process.terminal ? "on" : "off" };
+function startOrDelete({ record: { id } }: Created, { store }: Globals): void {
+  try {
+    startContainer(store, id);
+  } catch (error) {
+    if (error instanceof UserError) deleteContainer(store, id, true);
+    throw error;
+  }
 }

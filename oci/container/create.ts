@@ -112,7 +112,7 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   return { dir, record, proxy };
 }
 
-function newRecord({ id, bundle }: CreateOptions): ContainerRecord {
+function newRecord({ id, bundle, streams }: CreateOptions): ContainerRecord {
   return {
     version: RECORD_VERSION,
     id,
@@ -130,7 +130,7 @@ function newRecord({ id, bundle }: CreateOptions): ContainerRecord {
     gofer: NO_PROCESS,
     cgroup: null,
     hooks: null,
-    terminal: bundle.config.process.terminal,
+    terminal: streams.isTerminal,
     namespaces: {},
     crashReport: "",
   };
@@ -216,8 +216,8 @@ export function bootSpec({ id, bundle, settings, streams }: Making): Omit<BootSp
     domainname: config.domainname,
     process: {
       ...config.process,
-      terminal: config.process.terminal,
-      consoleSize: config.process.terminal ? config.consoleSize ?? streams.size : null,
+      terminal: streams.isTerminal,
+      consoleSize: streams.isTerminal ? config.consoleSize ?? streams.size : null,
     },
     root: bundle.root,
     mounts: bundle.mounts,

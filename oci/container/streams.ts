@@ -7,11 +7,13 @@ import { close, dup, openat } from "../../ffi/sys/files.ts";
 import { HostPty } from "../console/host_pty.ts";
 import { isTerminal, type TerminalSize, terminalSize } from "../console/terminal.ts";
 import { releaseStdio, stdioFor } from "../launch/stdio.ts";
-import { usageError, UserError } from "../user_error.ts";
+import { usageError } from "../user_error.ts";
 
 export type Stdio = readonly [number, number, number];
 
 export interface Streams {
+  /** The guest gets a terminal. */
+  readonly isTerminal: boolean;
   /** The terminal that the proxy watches for its size, or -1; stays open until `handOver`. */
   readonly proxyTerminal: number;
   /** Of the host's terminal, if that is the caller's. */
@@ -24,6 +26,7 @@ export interface Streams {
 
 /** This process's own, which are no terminal for the guest. */
 class OwnStreams implements Streams {
+  readonly isTerminal = false;
   readonly proxyTerminal = -1;
   readonly size = null;
 
@@ -39,6 +42,7 @@ class OwnStreams implements Streams {
 
 /** The terminal that this process has. */
 class OwnTerminal implements Streams {
+  readonly isTerminal = true;
   readonly proxyTerminal: number = dup(0);
   readonly size: TerminalSize | null = terminalSize(0);
 
@@ -52,6 +56,7 @@ class OwnTerminal implements Streams {
 }
 
 class SocketTerminal implements Streams {
+  readonly isTerminal = true;
   readonly proxyTerminal: number;
   readonly size: TerminalSize | null;
   readonly #pty: HostPty;
@@ -98,7 +103,9 @@ export function chooseStreams(choice: StreamChoice): Streams {
     throw usageError("process.terminal is true: a detached container needs --console-socket");
   }
   if (!isTerminal(0) || !isTerminal(1)) {
-    throw new UserError("process.terminal is true, but stdin and stdout are no terminal");
+    throw usageError(
+      "a terminal is asked for, but stdin and stdout are none (--tty off runs without)",
+    );
   }
   return new OwnTerminal();
 }

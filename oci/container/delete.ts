@@ -1,0 +1,30 @@
+/** Takes a container away, if it may be: what `delete` and the end of `run` do. Neighbour: destroy.ts. */
+
+import type { StateStore } from "../state/store.ts";
+import { UserError } from "../user_error.ts";
+import { destroyContainer } from "./destroy.ts";
+import { findContainer } from "./find.ts";
+
+/** @param isForced also one that runs; no error if there is none @throws UserError */
+export function deleteContainer(store: StateStore, id: string, isForced: boolean): void {
+  const dir = store.dir(id);
+  if (isForced && !dir.exists) return;
+  if (!isForced) refuseRunning(store, id);
+  const lock = dir.lock();
+  if (lock === null) return;
+  try {
+    if (!isForced) refuseRunning(store, id);
+    destroyContainer(dir);
+  } finally {
+    lock.release();
+  }
+}
+
+/** A created one may be taken away, as runc does. */
+function refuseRunning(store: StateStore, id: string): void {
+  const { status } = findContainer(store, id);
+  if (status === "stopped" || status === "created") return;
+  throw new UserError(
+    `cannot delete container ${id} that is not stopped: ${status}`,
+  );
+}
