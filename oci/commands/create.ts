@@ -8,7 +8,12 @@ import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
 import { usageError } from "../user_error.ts";
 import type { Command } from "./command.ts";
-import { SANDBOX_FLAGS, SANDBOX_HELP, sandboxSettings } from "./sandbox_flags.ts";
+import {
+  CONTAINER_NETWORKS,
+  SANDBOX_FLAGS,
+  SANDBOX_HELP,
+  sandboxSettings,
+} from "./sandbox_flags.ts";
 
 /** Options of `create` that `run` has too. */
 export const CREATE_FLAGS = {
@@ -50,14 +55,14 @@ export const command: Command = {
 
 function create(flags: Flags, globals: Globals, id: string): void {
   refusePreservedFds(flags);
-  const bundle = readBundle(flags.string("bundle") ?? ".");
+  const bundle = readBundle(flags.string("bundle") ?? ".", globals);
   const { process, consoleSize } = bundle.config;
   createContainer({
     id,
     bundle,
     store: globals.store,
     globals,
-    settings: sandboxSettings(flags, globals),
+    settings: sandboxSettings(flags, globals, CONTAINER_NETWORKS),
     streams: chooseStreams({
       wantsTerminal: process.terminal,
       consoleSocket: flags.string("console-socket") || null,

@@ -55,8 +55,6 @@ function planOf(args: readonly string[], globals: Globals): GuestPlan {
   const volumes = flags.list("volume").map(parseVolume);
   const ids = idsOf(flags);
   return {
-    id: "",
-    server: -1,
     hostname: hostnameOf(flags),
     domainname: null,
     consoleSize: null,

@@ -12,7 +12,12 @@ import type { Globals } from "../globals.ts";
 import { UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
 import { CREATE_FLAGS, CREATE_HELP, refusePreservedFds } from "./create.ts";
-import { SANDBOX_FLAGS, SANDBOX_HELP, sandboxSettings } from "./sandbox_flags.ts";
+import {
+  CONTAINER_NETWORKS,
+  SANDBOX_FLAGS,
+  SANDBOX_HELP,
+  sandboxSettings,
+} from "./sandbox_flags.ts";
 
 const HELP = `Usage: dvisor run [OPTION...] ID
 
@@ -47,8 +52,8 @@ export const command: Command = {
 };
 
 function runContainer(flags: Flags, globals: Globals, id: string): number {
-  const bundle = readBundle(flags.string("bundle") ?? ".");
-  const settings = sandboxSettings(flags, globals), { store } = globals;
+  const bundle = readBundle(flags.string("bundle") ?? ".", globals);
+  const settings = sandboxSettings(flags, globals, CONTAINER_NETWORKS), { store } = globals;
   const isDetached = flags.has("detach");
   const consoleSocket = flags.string("console-socket") || null;
   const { process, consoleSize } = bundle.config;

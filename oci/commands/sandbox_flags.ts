@@ -46,4 +46,8 @@ export function sandboxSettings(
 }
 
 /** Containers use the network that they are in. */
-export const CONTAINER_NETWORKS: readonly [NetworkMode, ...NetworkMode[]] = ["auto", "none", "host"];
+export const CONTAINER_NETWORKS: readonly [NetworkMode, ...NetworkMode[]] = [
+  "auto",
+  "none",
+  "host",
+];

@@ -178,19 +178,19 @@ function startStandIn(options: CreateOptions, control: number, leash: number): S
 function startOwnSandbox(making: Making): Made {
   const { dir, bundle, settings, streams, proxy } = making;
   const hasNetwork = bundle.config.linux.namespaces.some((ns) => ns.type === "network");
-  const network = hasNetwork ? openNamespace(`/proc/${proxy.pid}/ns/net`) : "own";
+  const namespace = hasNetwork ? openNamespace(`/proc/${proxy.pid}/ns/net`) : -1;
   const server = listenForControl(dir);
   const sandbox = startSandbox({
     spec: bootSpec(making),
-    roots: bundle.goferRoots,
+    roots: bundle.files.goferRoots,
     stdio: streams.takeStdio(),
     debugLog: openDebugLog(settings.debugLog),
     stderr: making.log,
-    network,
+    namespace,
     waiter: making.waiter,
     server,
   });
-  if (typeof network === "number") close(network);
+  if (namespace >= 0) close(namespace);
   try {
     sandbox.confine();
     sandbox.load();
@@ -219,10 +219,12 @@ export function bootSpec({ id, bundle, settings, streams }: Making): Omit<BootSp
       terminal: streams.isTerminal,
       consoleSize: streams.isTerminal ? config.consoleSize ?? streams.size : null,
     },
-    root: bundle.root,
-    mounts: bundle.mounts,
-    maskedPaths: config.maskedPaths,
-    readonlyPaths: config.readonlyPaths,
+    root: bundle.files.root,
+    mounts: bundle.files.mounts,
+    maskedPaths: bundle.files.maskedPaths,
+    readonlyPaths: bundle.files.readonlyPaths,
+    files: bundle.files.files,
+    network: settings.network,
     waitsForStart: true,
     strace: settings.strace,
     requireSandbox: settings.requireSandbox,

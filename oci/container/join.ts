@@ -25,7 +25,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
   const program = goferProgram();
   const [socket, peer] = check2(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), "socketpair");
   const gofer = startGofer(program, {
-    roots: bundle.goferRoots,
+    roots: bundle.files.goferRoots,
     socket: peer,
     requireSandbox: settings.requireSandbox,
     isDetached: true,

@@ -25,10 +25,6 @@ import { WaiterProgram } from "./waiter.ts";
 
 /** A guest to run; everything that the host must look up is looked up. */
 export interface GuestPlan {
-  /** Its name; "" if it has none. */
-  readonly id: string;
-  /** Listening socket for commands, or -1. */
-  readonly server: number;
   readonly hostname: string;
   readonly domainname: string | null;
   readonly process: Omit<ProcessSpec, "terminal" | "consoleSize">;
@@ -107,7 +103,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
   const { platform, strace, requireSandbox, debugLog, network } = plan.sandbox;
   return startSandbox({
     spec: {
-      id: plan.id,
+      id: "",
       platform,
       hostname: plan.hostname,
       domainname: plan.domainname,
@@ -134,7 +130,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
     stderr: 2,
     namespace: -1,
     waiter: -1,
-    server: plan.server,
+    server: -1,
   });
 }
 
