@@ -23,7 +23,7 @@ export const command: Command = {
   run(args, globals) {
     const flags = readFlags(args, { booleans: ["all"], go: { a: "all" } });
     const [id, name = "TERM", extra] = flags.rest;
-    if (id === undefined) throw usageError("kill needs a container ID; try: dvisor help kill");
+    if (id === undefined) throw usageError("kill needs an ID; try: dvisor help kill");
     if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
     killContainer(findContainer(globals.store, id), parseSignal(name), flags.has("all"));
     return 0;

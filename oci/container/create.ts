@@ -9,43 +9,25 @@
  * socket, the Gofer with the boot process. Neighbours: destroy.ts, launch/.
  */
 
-import { O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
-import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
+import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, openat, pipe, write } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
-import { fromText } from "../../kernel/core/bytes.ts";
-import type { Globals } from "../globals.ts";
-import { openDebugLog, type SandboxSettings } from "../launch/foreground.ts";
-import { allowedCpus, allowedMemory } from "../launch/host_limits.ts";
+import { openDebugLog } from "../launch/foreground.ts";
 import { openNamespace, startProxy } from "../launch/proxy.ts";
 import { startSandbox } from "../launch/sandbox.ts";
-import type { BootSpec } from "../sandbox/boot_spec.ts";
 import { packetPair } from "../sandbox/control.ts";
 import { listenForControl } from "../state/control_client.ts";
 import { processId } from "../state/liveness.ts";
 import { type ContainerRecord, NO_PROCESS, RECORD_VERSION } from "../state/record.ts";
-import type { ContainerDir, StateStore } from "../state/store.ts";
+import type { ContainerDir } from "../state/store.ts";
 import { OCI_VERSION } from "../version.ts";
 import { UserError } from "../user_error.ts";
-import type { Bundle } from "./bundle.ts";
 import { destroyContainer } from "./destroy.ts";
 import { findSandbox, namespaceInodes, openNamespaces } from "./host_namespaces.ts";
 import { joinSandbox } from "./join.ts";
-import type { Streams } from "./streams.ts";
-
-export interface CreateOptions {
-  readonly id: string;
-  readonly bundle: Bundle;
-  readonly store: StateStore;
-  readonly globals: Globals;
-  readonly settings: SandboxSettings;
-  /** The guest's standard streams; they are closed here. */
-  readonly streams: Streams;
-  /** Where the proxy's pid is written, or null. */
-  readonly pidFile: string | null;
-}
+import { bootSpec, check2, type CreateOptions, type Made, type Making } from "./making.ts";
 
 export interface Created {
   readonly dir: ContainerDir;
@@ -53,19 +35,6 @@ export interface Created {
   /** A child of this process. */
   readonly proxy: Spawned;
 }
-
-/** A container that a part of this module works on. */
-export interface Making extends CreateOptions {
-  readonly dir: ContainerDir;
-  readonly proxy: Spawned;
-  /** The sandbox's end of the socket to the proxy. */
-  readonly waiter: number;
-  /** Messages of its processes. */
-  readonly log: number;
-}
-
-/** What the processes of a container are. */
-export type Made = Pick<ContainerRecord, "sandboxId" | "sentry" | "gofer">;
 
 /** @throws UserError */
 export function createContainer(options: CreateOptions): Created {
@@ -206,33 +175,6 @@ function startOwnSandbox(making: Making): Made {
   };
 }
 
-/** What the kernel is told about this container. */
-export function bootSpec({ id, bundle, settings, streams }: Making): Omit<BootSpec, "fds"> {
-  const { config } = bundle;
-  return {
-    id,
-    platform: settings.platform,
-    hostname: config.hostname ?? fromText(Deno.hostname()),
-    domainname: config.domainname,
-    process: {
-      ...config.process,
-      terminal: streams.isTerminal,
-      consoleSize: streams.isTerminal ? config.consoleSize ?? streams.size : null,
-    },
-    root: bundle.files.root,
-    mounts: bundle.files.mounts,
-    maskedPaths: bundle.files.maskedPaths,
-    readonlyPaths: bundle.files.readonlyPaths,
-    files: bundle.files.files,
-    network: settings.network,
-    waitsForStart: true,
-    strace: settings.strace,
-    requireSandbox: settings.requireSandbox,
-    memoryBytes: Math.min(allowedMemory(), config.memoryLimit ?? Infinity),
-    cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(config.cpuLimit ?? Infinity))),
-  };
-}
-
 /** Appears with its whole content. @throws UserError */
 export function writePidFile(path: string, pid: number): void {
   const temporary = `${path}.${Deno.pid}`;
@@ -249,11 +191,4 @@ export function letGo(leash: number): void {
   const byte = allocBuffer(1);
   write(leash, addressOf(byte), 1);
   close(leash);
-}
-
-/** @throws SyscallError */
-export function check2(pair: [number, number] | number, what: string): [number, number] {
-  if (typeof pair !== "number") return pair;
-  check(pair, what);
-  throw new Error(`${what} gave no pair`);
 }

@@ -3,7 +3,7 @@
 import { ask } from "../state/control_client.ts";
 import { statusOf } from "../state/liveness.ts";
 import type { ContainerRecord, Status } from "../state/record.ts";
-import type { ContainerDir, StateStore } from "../state/store.ts";
+import { checkId, type ContainerDir, type StateStore } from "../state/store.ts";
 import { usageError } from "../user_error.ts";
 import type { Answers, Request } from "../sandbox/control_protocol.ts";
 
@@ -35,7 +35,7 @@ export function findContainer(store: StateStore, id: string): Found {
 /** The only argument of a verb. @throws UserError */
 export function onlyId(rest: readonly string[], verb: string): string {
   const [id, extra] = rest;
-  if (id === undefined) throw usageError(`${verb} needs a container ID; try: dvisor help ${verb}`);
+  if (id === undefined) throw usageError(`${verb} needs an ID; try: dvisor help ${verb}`);
   if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
-  return id;
+  return checkId(id);
 }

@@ -12,7 +12,7 @@ import { processId, statusOf } from "../state/liveness.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { UserError } from "../user_error.ts";
 import { sharedNamespaces } from "./host_namespaces.ts";
-import { bootSpec, check2, type Made, type Making } from "./create.ts";
+import { bootSpec, check2, type Made, type Making } from "./making.ts";
 
 /** @throws UserError */
 export function joinSandbox(making: Making, other: ContainerRecord): Made {

@@ -23,7 +23,7 @@ import { SYS_flock } from "../../ffi/abi/syscall_numbers.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, openat } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { UserError } from "../user_error.ts";
+import { usageError, UserError } from "../user_error.ts";
 import { type ContainerRecord, parseRecord, serializeRecord } from "./record.ts";
 
 const STATE = "state.json";
@@ -35,7 +35,7 @@ const ID_MAX = 1024;
 /** As runc has it: letters, digits, and . _ + - @throws UserError */
 export function checkId(id: string): string {
   if (!/^[\w+.-]+$/.test(id) || id.length > ID_MAX || id === "." || id === "..") {
-    throw new UserError(`invalid container ID "${id}": it may have letters, digits, and . _ + -`);
+    throw usageError(`the ID "${id}" may have only letters, digits, and . _ + -`);
   }
   return id;
 }

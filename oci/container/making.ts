@@ -1,0 +1,72 @@
+/** A container while it is made: what create.ts and join.ts both need. */
+
+import { check } from "../../ffi/sys/errors.ts";
+import type { Spawned } from "../../ffi/sys/spawn.ts";
+import { fromText } from "../../kernel/core/bytes.ts";
+import type { Globals } from "../globals.ts";
+import type { SandboxSettings } from "../launch/foreground.ts";
+import { allowedCpus, allowedMemory } from "../launch/host_limits.ts";
+import type { BootSpec } from "../sandbox/boot_spec.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import type { ContainerDir, StateStore } from "../state/store.ts";
+import type { Bundle } from "./bundle.ts";
+import type { Streams } from "./streams.ts";
+
+export interface CreateOptions {
+  readonly id: string;
+  readonly bundle: Bundle;
+  readonly store: StateStore;
+  readonly globals: Globals;
+  readonly settings: SandboxSettings;
+  /** The guest's standard streams; they are closed here. */
+  readonly streams: Streams;
+  /** Where the proxy's pid is written, or null. */
+  readonly pidFile: string | null;
+}
+
+/** A container that a part of this module works on. */
+export interface Making extends CreateOptions {
+  readonly dir: ContainerDir;
+  readonly proxy: Spawned;
+  /** The sandbox's end of the socket to the proxy. */
+  readonly waiter: number;
+  /** Messages of its processes. */
+  readonly log: number;
+}
+
+/** What the processes of a container are. */
+export type Made = Pick<ContainerRecord, "sandboxId" | "sentry" | "gofer">;
+
+/** What the kernel is told about this container. */
+export function bootSpec({ id, bundle, settings, streams }: Making): Omit<BootSpec, "fds"> {
+  const { config } = bundle;
+  return {
+    id,
+    platform: settings.platform,
+    hostname: config.hostname ?? fromText(Deno.hostname()),
+    domainname: config.domainname,
+    process: {
+      ...config.process,
+      terminal: streams.isTerminal,
+      consoleSize: streams.isTerminal ? config.consoleSize ?? streams.size : null,
+    },
+    root: bundle.files.root,
+    mounts: bundle.files.mounts,
+    maskedPaths: bundle.files.maskedPaths,
+    readonlyPaths: bundle.files.readonlyPaths,
+    files: bundle.files.files,
+    network: settings.network,
+    waitsForStart: true,
+    strace: settings.strace,
+    requireSandbox: settings.requireSandbox,
+    memoryBytes: Math.min(allowedMemory(), config.memoryLimit ?? Infinity),
+    cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(config.cpuLimit ?? Infinity))),
+  };
+}
+
+/** @throws SyscallError */
+export function check2(pair: [number, number] | number, what: string): [number, number] {
+  if (typeof pair !== "number") return pair;
+  check(pair, what);
+  throw new Error(`${what} gave no pair`);
+}
