@@ -6,6 +6,7 @@
 import { join, resolve } from "@std/path";
 import type { Globals } from "../globals.ts";
 import { choose } from "../globals.ts";
+import { writeLog } from "../log_file.ts";
 import { planRootfs, type RootfsPlan } from "../rootfs/plan.ts";
 import { type Config, readConfig } from "../spec/config.ts";
 import { JsonNode } from "../spec/json_node.ts";
@@ -26,6 +27,10 @@ export interface Bundle {
 export function readBundle(directory: string, globals: Globals): Bundle {
   const path = resolve(directory);
   const config = readBundleConfig(path);
+  for (const warning of config.warnings) {
+    console.error(`dvisor: ${CONFIG}: ${warning}`);
+    writeLog(globals, "warning", `${CONFIG}: ${warning}`);
+  }
   const overlay = choose("overlay", globals.string("overlay"), ["none", "memory"]);
   const files = planRootfs(config, path, { overlay });
   return { path, config, rootPath: resolve(path, config.root.path), files };
