@@ -17,7 +17,8 @@ A client attaches to root 0, 1, ... by the names "0", "1", ...; "" is root 0.
 Everybody who can connect can do with the files what this process may: there is no authentication.
 
 Options:
-  --root DIR[:ro]         a directory (or one file) to serve; :ro refuses every change
+  --root DIR[:ro|:rw[:flat]]  a directory (or one file) to serve; :ro refuses every change, :flat leaves out
+                          what is mounted below it
   --squash                new files belong to this process's user, whatever the client asks
   --allow-devices         clients may make device nodes
   --donate-directories    hand out directories too (a client without a filter could climb)
@@ -29,6 +30,14 @@ Options:
   --help, --version
 `;
 
+/** One --root. */
+export interface RootArgument {
+  readonly path: string;
+  readonly isReadOnly: boolean;
+  /** Without what is mounted below it. */
+  readonly isFlat: boolean;
+}
+
 /** A checked command line. */
 export interface GoferCommand {
   readonly kind: "serve" | "listen" | "help" | "version";
@@ -37,7 +46,7 @@ export interface GoferCommand {
   /** listen: where, and as the user wrote it. */
   readonly address: ListenAddress | null;
   readonly addressText: string;
-  readonly roots: readonly { readonly path: string; readonly isReadOnly: boolean }[];
+  readonly roots: readonly RootArgument[];
   readonly policy: ServerPolicy;
   /** -1: by the limit of open files. */
   readonly fidsMax: number;
@@ -70,11 +79,11 @@ function numberOf(name: string, text: string | undefined, low: number, high: num
   return n;
 }
 
-function rootOf(text: string): { path: string; isReadOnly: boolean } {
-  const isReadOnly = text.endsWith(":ro");
-  const path = isReadOnly || text.endsWith(":rw") ? text.slice(0, -3) : text;
+function rootOf(text: string): RootArgument {
+  const suffix = /:(?:ro|rw)(?::flat)?$/.exec(text)?.[0] ?? "";
+  const path = text.slice(0, text.length - suffix.length);
   if (path === "") throw new UsageError(`--root "${text}" names no directory`);
-  return { path, isReadOnly };
+  return { path, isReadOnly: suffix.startsWith(":ro"), isFlat: suffix.endsWith(":flat") };
 }
 
 /** Reads a command line. Throws a UsageError. */

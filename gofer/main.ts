@@ -71,7 +71,7 @@ function confineOrFail(service: Service, kept: readonly number[], command: Gofer
 
 function makeService(command: GoferCommand): Service {
   const fidsMax = fidLimit(command);
-  const roots = command.roots.map((r) => openRoot(r.path, r.isReadOnly));
+  const roots = command.roots.map((r) => openRoot(r.path, r.isReadOnly, r.isFlat));
   return new Service({ roots, policy: command.policy, msizeMax: command.msizeMax, fidsMax });
 }
 

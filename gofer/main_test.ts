@@ -41,7 +41,12 @@ Deno.test("the version is the project's", async () => {
 Deno.test("command lines are read, and refused with the reason", () => {
   const c = parseCommandLine(["serve", "--fd", "5", "--root", "/a:ro", "--root", "/b", "--squash"]);
   assertEquals([c.kind, c.fd, c.policy.squash, c.policy.devices], ["serve", 5, true, false]);
-  assertEquals(c.roots, [{ path: "/a", isReadOnly: true }, { path: "/b", isReadOnly: false }]);
+  assertEquals(c.roots, [
+    { path: "/a", isReadOnly: true, isFlat: false },
+    { path: "/b", isReadOnly: false, isFlat: false },
+  ]);
+  const odd = parse("serve", "--fd=3", "--root=/a:rw:flat", "--root=/b:flat").roots;
+  assertEquals(odd.map((root) => [root.path, root.isFlat]), [["/a", true], ["/b:flat", false]]);
   assertEquals(parseCommandLine(["--listen", "unix:/s", "--root", "/"]).kind, "listen");
   const bad: [string[], string][] = [
     [[], "--root"],

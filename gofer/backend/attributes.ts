@@ -1,6 +1,6 @@
 // Attributes of host files: from statx's buffer into messages, and back by chown, chmod, truncate, utimensat.
 
-import { EINVAL } from "../../ffi/abi/errno.ts";
+import { EBADF, EINVAL } from "../../ffi/abi/errno.ts";
 import { O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import {
   makedev,
@@ -170,23 +170,32 @@ function setTimes(fd: number, m: Tsetattr, proc: ProcFd): number {
   return proc.setTimes(fd, base + TIMES_AT);
 }
 
-function setSize(fd: number, type: number, size: number, proc: ProcFd): number {
+/** Through `open`, the open file (-1 without), where that may write: it may, even when the mode says otherwise by now. */
+function setSize(fd: number, open: number, type: number, size: number, proc: ProcFd): number {
   if (type !== S_IFREG) return -EINVAL;
   if (size > Number.MAX_SAFE_INTEGER) return -EINVAL;
+  let r = open >= 0 ? truncateFd(open, size) : -EINVAL;
+  if (r !== -EINVAL && r !== -EBADF) return r;
   const io = proc.reopen(fd, O_WRONLY);
   if (io < 0) return io;
-  const r = truncateFd(io, size);
+  r = truncateFd(io, size);
   closeFd(io);
   return r;
 }
 
 /**
- * Applies a Tsetattr to the file that an O_PATH descriptor holds. The order is that of consequences: a new size or
+ * Applies a Tsetattr to the file that an O_PATH descriptor holds; `open` is the same file, opened, or -1. The order is that of consequences: a new size or
  * owner clears set-id bits, so the mode comes after them, and times come last.
  */
-export function applySetattr(fd: number, type: number, m: Tsetattr, proc: ProcFd): number {
+export function applySetattr(
+  fd: number,
+  open: number,
+  type: number,
+  m: Tsetattr,
+  proc: ProcFd,
+): number {
   let r = 0;
-  if ((m.valid & C.SETATTR_SIZE) !== 0) r = setSize(fd, type, m.size, proc);
+  if ((m.valid & C.SETATTR_SIZE) !== 0) r = setSize(fd, open, type, m.size, proc);
   const owner = C.SETATTR_UID | C.SETATTR_GID;
   if (r >= 0 && (m.valid & owner) !== 0) {
     const uid = (m.valid & C.SETATTR_UID) !== 0 ? m.uid : -1;

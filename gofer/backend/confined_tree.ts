@@ -42,9 +42,9 @@ function setAttributes(fd: number, attributes: number): number {
   return syscall(SYS_mount_setattr, fd, empty, flags, scratch.area(0), MountAttr.size);
 }
 
-/** Clones the mounts at and below `path`. A negative errno if the host forbids or lacks it. */
-function cloneTree(path: string, attributes: number): number {
-  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+/** Clones the mounts at and, unless `isFlat`, below `path`. A negative errno if the host forbids or lacks it. */
+function cloneTree(path: string, attributes: number, isFlat: boolean = false): number {
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (isFlat ? 0 : AT_RECURSIVE);
   const fd = syscall(SYS_open_tree, AT_FDCWD, scratch.cstr(path), flags);
   if (fd < 0 || attributes === 0) return fd;
   const r = setAttributes(fd, attributes);
@@ -55,12 +55,17 @@ function cloneTree(path: string, attributes: number): number {
 
 /**
  * Opens a tree or a single file to be served. Symlinks in `path` itself are followed. Returns a descriptor, or a
- * negative errno in `fd` when there is no such file.
+ * negative errno in `fd` when there is no such file. `isFlat`: what the host has mounted below is not in it, where the
+ * host permits a clone.
  */
-export function openConfined(path: string, isReadOnly: boolean): ConfinedTree {
+export function openConfined(
+  path: string,
+  isReadOnly: boolean,
+  isFlat: boolean = false,
+): ConfinedTree {
   const attributes = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOSYMFOLLOW |
     (isReadOnly ? MOUNT_ATTR_RDONLY : 0);
-  const clone = cloneTree(path, attributes);
+  const clone = cloneTree(path, attributes, isFlat);
   if (clone >= 0) return { fd: clone, isClone: true };
   const fd = syscall(SYS_openat, AT_FDCWD, scratch.cstr(path), O_PATH | O_CLOEXEC, 0);
   return { fd, isClone: false };

@@ -35,9 +35,12 @@ export const DEFAULT_POLICY: ServerPolicy = {
   donateDirectories: false,
 };
 
-/** Opens a root. Symlinks in `path` are followed: it is the user's word. Throws an Error that names the path. */
-export function openRoot(path: string, isReadOnly: boolean): ExportRoot {
-  const { fd, isClone } = openConfined(path, isReadOnly);
+/**
+ * Opens a root. Symlinks in `path` are followed: it is the user's word. `isFlat`: without what is mounted below it.
+ * Throws an Error that names the path.
+ */
+export function openRoot(path: string, isReadOnly: boolean, isFlat: boolean = false): ExportRoot {
+  const { fd, isClone } = openConfined(path, isReadOnly, isFlat);
   if (fd < 0) throw new Error(`root ${path} cannot be opened: ${errnoName(fd)}`);
   return { fd, isClone, isReadOnly, label: path };
 }

@@ -1,9 +1,10 @@
 // POSIX record locks on host files: 9P's Tlock by fcntl's open-file-description locks.
 //
 // A lock belongs to the open fid that took it, so closing another fid of the same file does not drop it, unlike
-// with the process-wide kind of fcntl.
+// with the process-wide kind of fcntl. Linux's client sends flock(2) as a lock of the whole file, and takes exclusive ones on
+// files that are only read; fcntl's it refuses there by itself. So the descriptor for locks is one to read and write.
 
-import { EACCES, EAGAIN, EINVAL, EOVERFLOW } from "../../ffi/abi/errno.ts";
+import { EACCES, EAGAIN, EINVAL } from "../../ffi/abi/errno.ts";
 import { F_OFD_GETLK, F_OFD_SETLK, F_RDLCK, F_UNLCK, F_WRLCK, Flock } from "../../ffi/abi/fcntl.ts";
 import {
   LOCK_BLOCKED,
@@ -18,7 +19,6 @@ import type { Rgetlock, Tgetlock, Tlock } from "../protocol/lock.ts";
 import { lockFd } from "./host_calls.ts";
 import { base, FLOCK_AT, view } from "./scratch.ts";
 
-const TWO_32 = 2 ** 32;
 const at = Flock.at;
 
 function hostType(type: number): number {
@@ -34,20 +34,15 @@ function hostType(type: number): number {
   }
 }
 
-function putU64(offset: number, v: number): void {
-  const hi = Math.floor(v / TWO_32);
-  view.setUint32(FLOCK_AT + offset, v - hi * TWO_32, true);
-  view.setUint32(FLOCK_AT + offset + 4, hi, true);
-}
-
-function stageLock(type: number, start: number, length: number): number {
+function stageLock(m: Tlock | Tgetlock, type: number): number {
   const host = hostType(type);
   if (host < 0) return host;
-  if (start + length > Number.MAX_SAFE_INTEGER) return -EOVERFLOW;
   view.setInt16(FLOCK_AT + at.type, host, true);
   view.setInt16(FLOCK_AT + at.whence, 0, true);
-  putU64(at.start, start);
-  putU64(at.len, length);
+  view.setUint32(FLOCK_AT + at.start, m.startLo, true);
+  view.setUint32(FLOCK_AT + at.start + 4, m.startHi, true);
+  view.setUint32(FLOCK_AT + at.len, m.lengthLo, true);
+  view.setUint32(FLOCK_AT + at.len + 4, m.lengthHi, true);
   view.setInt32(FLOCK_AT + at.pid, 0, true);
   return 0;
 }
@@ -55,34 +50,35 @@ function stageLock(type: number, start: number, length: number): number {
 /** Takes or drops a lock without ever waiting: LOCK_SUCCESS, LOCK_BLOCKED (the client asks again) or -errno. */
 export function applyLock(fd: number, m: Tlock): number {
   if ((m.flags & ~(LOCK_FLAGS_BLOCK | LOCK_FLAGS_RECLAIM)) !== 0) return -EINVAL;
-  const staged = stageLock(m.lockType, m.start, m.length);
+  const staged = stageLock(m, m.lockType);
   if (staged < 0) return staged;
   const r = lockFd(fd, F_OFD_SETLK, base + FLOCK_AT);
   if (r === -EAGAIN || r === -EACCES) return LOCK_BLOCKED;
   return r < 0 ? r : LOCK_SUCCESS;
 }
 
-/** Finds the first lock that would stand in the way; LOCK_TYPE_UNLCK when there is none. 0 or -errno. */
+/**
+ * Finds the first lock that would stand in the way; LOCK_TYPE_UNLCK when there is none. 0 or -errno. Linux's client asks about
+ * LOCK_TYPE_UNLCK, whatever its program asked: it gets any lock of others.
+ */
 export function testLock(fd: number, m: Tgetlock, out: Rgetlock): number {
-  const staged = stageLock(m.lockType, m.start, m.length);
+  const type = m.lockType === LOCK_TYPE_UNLCK ? LOCK_TYPE_WRLCK : m.lockType;
+  const staged = stageLock(m, type);
   if (staged < 0) return staged;
   const r = lockFd(fd, F_OFD_GETLK, base + FLOCK_AT);
   if (r < 0) return r;
-  const type = view.getInt16(FLOCK_AT + at.type, true);
-  out.lockType = type === F_RDLCK
+  const found = view.getInt16(FLOCK_AT + at.type, true);
+  out.lockType = found === F_RDLCK
     ? LOCK_TYPE_RDLCK
-    : type === F_WRLCK
+    : found === F_WRLCK
     ? LOCK_TYPE_WRLCK
     : LOCK_TYPE_UNLCK;
-  const isFree = type === F_UNLCK;
-  out.start = isFree ? m.start : getU64(at.start);
-  out.length = isFree ? m.length : getU64(at.len);
+  const isFree = found === F_UNLCK;
+  out.startLo = isFree ? m.startLo : view.getUint32(FLOCK_AT + at.start, true);
+  out.startHi = isFree ? m.startHi : view.getUint32(FLOCK_AT + at.start + 4, true);
+  out.lengthLo = isFree ? m.lengthLo : view.getUint32(FLOCK_AT + at.len, true);
+  out.lengthHi = isFree ? m.lengthHi : view.getUint32(FLOCK_AT + at.len + 4, true);
   out.procId = isFree ? m.procId : 0;
   out.clientId.setBytes(m.clientId.bytes, m.clientId.off, isFree ? m.clientId.len : 0);
   return 0;
-}
-
-function getU64(offset: number): number {
-  return view.getUint32(FLOCK_AT + offset, true) +
-    view.getUint32(FLOCK_AT + offset + 4, true) * TWO_32;
 }

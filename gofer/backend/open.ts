@@ -25,6 +25,20 @@ export function isWriting(flags: number): boolean {
 }
 
 /**
+ * Whether an open file may append by itself. DIFFERS: not one that is also read. A Linux client that caches opens files for
+ * both when its program only appends, and then writes back whole pages at their places: the host would append those too
+ * (Linux below 6.19). Its own offsets, which are right for it alone, are used then.
+ */
+function mayAppend(flags: number): boolean {
+  return (flags & F.O_ACCMODE) === F.O_WRONLY;
+}
+
+/** What is dropped from a client's flags when the file stays in this process: buffers here are not aligned for O_DIRECT. */
+export function ownFlags(flags: number): number {
+  return flags & ~(F.O_DIRECT | (mayAppend(flags) ? 0 : F.O_APPEND));
+}
+
+/**
  * Opens the file behind an O_PATH descriptor. `type` is its S_IF* (fixed with the descriptor, so no race can turn it
  * into a device). Errors: ENXIO for devices, FIFOs and sockets, ELOOP for symlinks, EROFS, or the host's.
  */

@@ -1,4 +1,4 @@
-// POSIX record locks: Tlock, Tgetlock and their replies.
+// POSIX record locks: Tlock, Tgetlock and their replies. Places in files are halves of 64 bits: programs lock bytes beyond 2^53.
 
 import { TGETLOCK, TLOCK } from "./constants.ts";
 import type { Message } from "./message.ts";
@@ -10,8 +10,10 @@ export class Tlock implements Message {
   fid = 0;
   lockType = 0;
   flags = 0;
-  start = 0;
-  length = 0;
+  startLo = 0;
+  startHi = 0;
+  lengthLo = 0;
+  lengthHi = 0;
   procId = 0;
   readonly clientId = new Str();
 
@@ -19,8 +21,10 @@ export class Tlock implements Message {
     this.fid = r.getU32();
     this.lockType = r.getU8();
     this.flags = r.getU32();
-    this.start = r.getU64();
-    this.length = r.getU64();
+    this.startLo = r.getU32();
+    this.startHi = r.getU32();
+    this.lengthLo = r.getU32();
+    this.lengthHi = r.getU32();
     this.procId = r.getU32();
     r.getStr(this.clientId);
   }
@@ -29,8 +33,8 @@ export class Tlock implements Message {
     w.putU32(this.fid);
     w.putU8(this.lockType);
     w.putU32(this.flags);
-    w.putU64(this.start);
-    w.putU64(this.length);
+    w.putPair(this.startLo, this.startHi);
+    w.putPair(this.lengthLo, this.lengthHi);
     w.putU32(this.procId);
     w.putStr(this.clientId);
   }
@@ -55,16 +59,20 @@ export class Tgetlock implements Message {
   readonly type = TGETLOCK;
   fid = 0;
   lockType = 0;
-  start = 0;
-  length = 0;
+  startLo = 0;
+  startHi = 0;
+  lengthLo = 0;
+  lengthHi = 0;
   procId = 0;
   readonly clientId = new Str();
 
   read(r: Reader): void {
     this.fid = r.getU32();
     this.lockType = r.getU8();
-    this.start = r.getU64();
-    this.length = r.getU64();
+    this.startLo = r.getU32();
+    this.startHi = r.getU32();
+    this.lengthLo = r.getU32();
+    this.lengthHi = r.getU32();
     this.procId = r.getU32();
     r.getStr(this.clientId);
   }
@@ -72,8 +80,8 @@ export class Tgetlock implements Message {
   write(w: Writer): void {
     w.putU32(this.fid);
     w.putU8(this.lockType);
-    w.putU64(this.start);
-    w.putU64(this.length);
+    w.putPair(this.startLo, this.startHi);
+    w.putPair(this.lengthLo, this.lengthHi);
     w.putU32(this.procId);
     w.putStr(this.clientId);
   }
@@ -83,23 +91,27 @@ export class Tgetlock implements Message {
 export class Rgetlock implements Message {
   readonly type = TGETLOCK + 1;
   lockType = 0;
-  start = 0;
-  length = 0;
+  startLo = 0;
+  startHi = 0;
+  lengthLo = 0;
+  lengthHi = 0;
   procId = 0;
   readonly clientId = new Str();
 
   read(r: Reader): void {
     this.lockType = r.getU8();
-    this.start = r.getU64();
-    this.length = r.getU64();
+    this.startLo = r.getU32();
+    this.startHi = r.getU32();
+    this.lengthLo = r.getU32();
+    this.lengthHi = r.getU32();
     this.procId = r.getU32();
     r.getStr(this.clientId);
   }
 
   write(w: Writer): void {
     w.putU8(this.lockType);
-    w.putU64(this.start);
-    w.putU64(this.length);
+    w.putPair(this.startLo, this.startHi);
+    w.putPair(this.lengthLo, this.lengthHi);
     w.putU32(this.procId);
     w.putStr(this.clientId);
   }

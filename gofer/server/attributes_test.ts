@@ -2,11 +2,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { EBADF, EEXIST, EINVAL, ENODATA, EOPNOTSUPP, ERANGE } from "../../ffi/abi/errno.ts";
-import { O_RDWR } from "../../ffi/abi/fcntl.ts";
+import { O_ACCMODE, O_APPEND, O_DIRECT, O_RDONLY, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { XATTR_CREATE, XATTR_REPLACE } from "../../ffi/abi/xattr.ts";
 import { Tgetlock, Tlock } from "../client/gofer_client.ts";
 import * as C from "../protocol/constants.ts";
-import { bind, inBothDialects, setattr } from "./tree_testing.ts";
+import { bind, inBothDialects, inTree, setattr } from "./tree_testing.ts";
 
 const isRoot = Deno.uid() === 0;
 
@@ -61,17 +61,17 @@ inBothDialects("extended attributes are set, listed, read and removed", (c) => {
 inBothDialects("locks of two open fids exclude each other", (c) => {
   const one = bind(c, "a", "b", "file");
   const two = bind(c, "a", "b", "file");
-  const want = Object.assign(new Tlock(), { fid: one, lockType: C.LOCK_TYPE_WRLCK, length: 10 });
+  const want = Object.assign(new Tlock(), { fid: one, lockType: C.LOCK_TYPE_WRLCK, lengthLo: 10 });
   assertEquals(c.lock(want), -EBADF);
   assertEquals(c.lopen(one, O_RDWR), 0);
   assertEquals(c.lopen(two, O_RDWR), 0);
   assertEquals(c.lock(want), C.LOCK_SUCCESS);
   want.fid = two;
-  want.start = 5;
+  want.startLo = 5;
   assertEquals(c.lock(want), C.LOCK_BLOCKED);
   const ask = Object.assign(new Tgetlock(), { fid: two, lockType: C.LOCK_TYPE_WRLCK });
   assertEquals(c.getlock(ask), 0);
-  assertEquals([c.lockFound.lockType, c.lockFound.length], [C.LOCK_TYPE_WRLCK, 10]);
+  assertEquals([c.lockFound.lockType, c.lockFound.lengthLo], [C.LOCK_TYPE_WRLCK, 10]);
   c.clunk(one);
   assertEquals(c.getlock(ask), 0);
   assertEquals(c.lockFound.lockType, C.LOCK_TYPE_UNLCK);
@@ -79,6 +79,58 @@ inBothDialects("locks of two open fids exclude each other", (c) => {
   want.lockType = 7;
   assertEquals(c.lock(want), -EINVAL);
 });
+
+inBothDialects("locks reach as far as files, and do not ask how the file was opened", (c) => {
+  const one = bind(c, "a", "b", "file");
+  const two = bind(c, "a", "b", "file");
+  assertEquals(c.lopen(one, O_RDONLY), 0);
+  assertEquals(c.lopen(two, O_WRONLY), 0);
+  const shared = Object.assign(new Tlock(), { fid: one, lockType: C.LOCK_TYPE_RDLCK });
+  assertEquals(c.lock(shared), C.LOCK_SUCCESS);
+  // flock(LOCK_EX) behind flock(LOCK_SH), on a file that is only read
+  assertEquals(c.lock(Object.assign(shared, { lockType: C.LOCK_TYPE_WRLCK })), C.LOCK_SUCCESS);
+  const far = { fid: two, startHi: 0x7fffffff, startLo: 0xfffffff0, lengthLo: 4 };
+  const want = Object.assign(new Tlock(), far);
+  assertEquals(c.lock(want), C.LOCK_BLOCKED);
+  c.clunk(one);
+  assertEquals(c.lock(want), C.LOCK_SUCCESS);
+  const three = bind(c, "a", "b", "file");
+  assertEquals(c.lopen(three, O_RDONLY), 0);
+  const ask = Object.assign(new Tgetlock(), { fid: three, lockType: C.LOCK_TYPE_WRLCK });
+  assertEquals(c.getlock(ask), 0);
+  const { startHi, startLo, lengthHi, lengthLo } = c.lockFound;
+  assertEquals([startHi, startLo, lengthHi, lengthLo], [0x7fffffff, 0xfffffff0, 0, 4]);
+  want.startHi = 0x80000000;
+  assertEquals(c.lock(want), -EINVAL);
+});
+
+inBothDialects("a file that was opened to be written can be cut, whatever its mode became", (c) => {
+  const fid = bind(c, "a", "b", "file");
+  assertEquals(c.lopen(fid, O_WRONLY), 0);
+  assertEquals(c.setattr(setattr(fid, { valid: C.SETATTR_MODE, mode: 0 })), 0);
+  assertEquals(c.setattr(setattr(fid, { valid: C.SETATTR_SIZE, size: 3 })), 0);
+  assertEquals(c.getattr(fid), 0);
+  assertEquals(c.attr.size, 3);
+});
+
+for (const flags of [O_WRONLY | O_APPEND, O_RDWR | O_APPEND, O_RDWR | O_DIRECT]) {
+  const name = `a file opened with ${flags.toString(8)} is written where its client may expect`;
+  Deno.test(name, async () => {
+    await inTree({}, false, (c) => {
+      const fid = bind(c, "a", "b", "file");
+      assertEquals(c.lopen(fid, flags), 0);
+      assertEquals(c.write(fid, 3, new Uint8Array([0x58]), 0, 1), 1);
+      const other = bind(c, "a", "b", "file");
+      assertEquals(c.lopen(other, O_RDONLY), 0);
+      assert(c.read(other, 0, 100) > 0);
+      const appends = (flags & O_ACCMODE) === O_WRONLY;
+      assertEquals(
+        c.data.toByteString(),
+        appends ? "content of file\nX" : "conXent of file\n",
+      );
+    });
+  });
+}
 
 inBothDialects("statfs, readlink and the order of clunks", (c) => {
   assertEquals(c.statfs(0), 0);

@@ -1,5 +1,6 @@
 // Fids: a client's handles. Each holds an O_PATH descriptor, so it means the same file whatever is renamed.
 
+import { O_ACCMODE } from "../../ffi/abi/fcntl.ts";
 import { S_IFDIR } from "../../ffi/abi/stat.ts";
 import { DirCursor } from "../backend/directory.ts";
 import type { ExportRoot } from "../backend/export_root.ts";
@@ -27,6 +28,10 @@ export class Fid {
   readonly uid: number;
   /** The open file, -1 before Tlopen; owned. */
   io = -1;
+  /** O_ACCMODE of `io`. */
+  access = 0;
+  /** The descriptor that holds this fid's record locks, if that is not `io`; owned. */
+  lock = -1;
   /** The open directory; its descriptor is owned. */
   dir: DirCursor | null = null;
   xattr: XattrStream | null = null;
@@ -48,8 +53,15 @@ export class Fid {
     return this.path === "" ? name.toByteString() : `${this.path}/${name.toByteString()}`;
   }
 
+  /** Takes over the open file. */
+  setOpen(io: number, flags: number): void {
+    this.io = io;
+    this.access = flags & O_ACCMODE;
+  }
+
   close(): void {
     if (this.io >= 0) closeFd(this.io);
+    if (this.lock >= 0) closeFd(this.lock);
     if (this.dir !== null) closeFd(this.dir.fd);
     closeFd(this.fd);
   }

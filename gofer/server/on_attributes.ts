@@ -32,7 +32,7 @@ export function onSetattr(s: Session): number {
   if (fid === null) return -EBADF;
   if ((m.valid & ~C.SETATTR_ALL) !== 0) return -EINVAL;
   if (fid.root.isReadOnly) return -EROFS;
-  const r = applySetattr(fid.fd, fid.type, m, s.service.proc);
+  const r = applySetattr(fid.fd, fid.io, fid.type, m, s.service.proc);
   return r < 0 ? r : s.replyEmpty(C.TSETATTR + 1);
 }
 

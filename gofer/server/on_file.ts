@@ -15,7 +15,7 @@ import {
   statxFd,
   unlinkAt,
 } from "../backend/host_calls.ts";
-import { openHeld } from "../backend/open.ts";
+import { openHeld, ownFlags } from "../backend/open.ts";
 import { stageName } from "../backend/scratch.ts";
 import * as C from "../protocol/constants.ts";
 import {
@@ -51,10 +51,11 @@ export function onLopen(s: Session): number {
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
   if (fid.io >= 0 || fid.dir !== null) return -EINVAL;
-  const io = openHeld(fid.fd, fid.type, m.flags, fid.root.isReadOnly, s.service.proc);
+  const flags = ownFlags(m.flags);
+  const io = openHeld(fid.fd, fid.type, flags, fid.root.isReadOnly, s.service.proc);
   if (io < 0) return io;
   if (fid.isDirectory) fid.dir = new DirCursor(io);
-  else fid.io = io;
+  else fid.setOpen(io, flags);
   const r = statxFd(io);
   if (r < 0) return r;
   fillQid(rlopen.qid, s.service.ids);
@@ -72,12 +73,13 @@ export function onLcreate(s: Session): number {
   if (dir.root.isReadOnly) return -EROFS;
   const addr = stageName(m.name);
   if (addr < 0) return addr;
+  const flags = ownFlags(m.flags);
   let fd = -1;
-  let io = createFile(dir.fd, addr, m.flags, m.mode, dir.uid, m.gid, s.service);
-  if (io === -EEXIST && (m.flags & O_EXCL) === 0) {
+  let io = createFile(dir.fd, addr, flags, m.mode, dir.uid, m.gid, s.service);
+  if (io === -EEXIST && (flags & O_EXCL) === 0) {
     fd = openPath(dir.fd, addr);
     if (fd < 0) return fd;
-    io = openExisting(s, fd, m.flags);
+    io = openExisting(s, fd, flags);
     if (io < 0) closeFd(fd);
   } else if (io >= 0) {
     fd = s.service.proc.reopen(io, O_PATH);
@@ -89,7 +91,7 @@ export function onLcreate(s: Session): number {
   }
   if (io < 0) return io;
   const created = new Fid(fd, dir.root, S_IFREG, dir.childPath(m.name), dir.uid);
-  created.io = io;
+  created.setOpen(io, flags);
   s.fids.bind(m.fid, created);
   const r = statxFd(fd);
   if (r < 0) return r;

@@ -1,9 +1,11 @@
 // Handlers: lock and getlock.
 
 import { EBADF } from "../../ffi/abi/errno.ts";
+import { O_RDWR } from "../../ffi/abi/fcntl.ts";
 import { applyLock, testLock } from "../backend/locks.ts";
 import { Rgetlock, Rlock, Tgetlock, Tlock } from "../protocol/lock.ts";
 import { decode } from "../protocol/message.ts";
+import type { Fid } from "./fid.ts";
 import type { Session } from "./session.ts";
 
 const tlock = new Tlock();
@@ -11,12 +13,25 @@ const rlock = new Rlock();
 const tgetlock = new Tgetlock();
 const rgetlock = new Rgetlock();
 
+/**
+ * The descriptor for a fid's locks: always the same one, or its own locks would be in its way. Where the file may not be
+ * written it is the open file's, and an exclusive lock is EBADF.
+ */
+function lockOf(s: Session, fid: Fid): number {
+  if (fid.lock >= 0) return fid.lock;
+  if (fid.access === O_RDWR || fid.root.isReadOnly) return fid.io;
+  const fd = s.service.proc.reopen(fid.fd, O_RDWR);
+  if (fd < 0) return fid.io;
+  fid.lock = fd;
+  return fd;
+}
+
 /** Never waits: a lock that is taken is LOCK_BLOCKED even with the blocking flag, and the client comes again. */
 export function onLock(s: Session): number {
   decode(s.in, tlock);
   const fid = s.fid(tlock.fid);
   if (fid === null || fid.io < 0) return -EBADF;
-  const status = applyLock(fid.io, tlock);
+  const status = applyLock(lockOf(s, fid), tlock);
   if (status < 0) return status;
   rlock.status = status;
   return s.reply(rlock);
@@ -26,6 +41,6 @@ export function onGetlock(s: Session): number {
   decode(s.in, tgetlock);
   const fid = s.fid(tgetlock.fid);
   if (fid === null || fid.io < 0) return -EBADF;
-  const r = testLock(fid.io, tgetlock, rgetlock);
+  const r = testLock(lockOf(s, fid), tgetlock, rgetlock);
   return r < 0 ? r : s.reply(rgetlock);
 }
