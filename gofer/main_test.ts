@@ -45,7 +45,7 @@ Deno.test("command lines are read, and refused with the reason", () => {
     { path: "/a", isReadOnly: true, isFlat: false },
     { path: "/b", isReadOnly: false, isFlat: false },
   ]);
-  const odd = parse("serve", "--fd=3", "--root=/a:rw:flat", "--root=/b:flat").roots;
+  const odd = parseCommandLine(["serve", "--fd=3", "--root=/a:rw:flat", "--root=/b:flat"]).roots;
   assertEquals(odd.map((root) => [root.path, root.isFlat]), [["/a", true], ["/b:flat", false]]);
   assertEquals(parseCommandLine(["--listen", "unix:/s", "--root", "/"]).kind, "listen");
   const bad: [string[], string][] = [

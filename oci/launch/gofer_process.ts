@@ -49,6 +49,8 @@ const CAPABILITIES = [
 export interface GoferRoot {
   readonly path: string;
   readonly isReadOnly: boolean;
+  /** Without what the host has mounted below it. */
+  readonly isFlat?: boolean;
 }
 
 /** Its number in the Gofer. */
@@ -69,7 +71,7 @@ export interface GoferOptions {
 export function startGofer(program: Program, options: GoferOptions): Launched {
   const args = ["serve", `--fd=${SOCKET_FD}`];
   for (const root of options.roots) {
-    args.push(`--root=${root.path}:${root.isReadOnly ? "ro" : "rw"}`);
+    args.push(`--root=${root.path}:${root.isReadOnly ? "ro" : "rw"}${root.isFlat ? ":flat" : ""}`);
   }
   if (options.requireSandbox) args.push("--require-confinement");
   const plans: LevelPlan[] = [];

@@ -71,7 +71,8 @@ function planMount(mount: ConfigMount, trees: Trees): MountSpec {
   const { destination, options, path: jsonPath, type } = mount;
   const common = { destination, options, jsonPath };
   if (type === "bind") {
-    const source = trees.add(mount.source ?? "", mount.isReadOnly, `${jsonPath}.source`, false);
+    const { source: text, isReadOnly, isRecursive } = mount;
+    const source = trees.add(text ?? "", isReadOnly, `${jsonPath}.source`, false, !isRecursive);
     return { ...common, type: "gofer", goferAttach: source };
   }
   const paths = type === "overlay" ? splitOverlayOptions(options) : null;
@@ -102,10 +103,16 @@ class Trees {
   }
 
   /** The attach name of a host path. */
-  add(text: string, isReadOnly: boolean, jsonPath: string, isDirectory: boolean): string {
+  add(
+    text: string,
+    isReadOnly: boolean,
+    jsonPath: string,
+    isDirectory: boolean,
+    isFlat: boolean = false,
+  ): string {
     const path = resolve(this.bundle, text);
     requirePath(path, jsonPath, isDirectory);
-    return String(this.roots.push({ path, isReadOnly }) - 1);
+    return String(this.roots.push({ path, isReadOnly, isFlat }) - 1);
   }
 }
 

@@ -10,6 +10,7 @@ import { fromText } from "../../kernel/core/bytes.ts";
 import type { ProcessSpec } from "../sandbox/boot_spec.ts";
 import { type Hooks, readHooks } from "./hooks_section.ts";
 import type { JsonNode } from "./json_node.ts";
+import { type HasModule, hostHas, passOverLabel } from "./labels.ts";
 import { type LinuxConfig, readLinux } from "./linux_section.ts";
 import { type ConfigMount, readMount } from "./mount_entry.ts";
 import { type ProcessConfig, readConsoleSize, readProcess } from "./process_section.ts";
@@ -45,10 +46,14 @@ const DEFAULT_PERIOD_US = 100_000;
 /** Sections for other operating systems. */
 const FOREIGN = ["windows", "solaris", "vm", "zos", "freebsd"];
 
-/** @throws UserError naming the path in the file */
-export function readConfig(config: JsonNode): Config {
+/**
+ * @param has whether the host has a security module
+ * @throws UserError naming the path in the file
+ */
+export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
   config.object();
   const warnings: string[] = [];
+  const warn = (line: string): void => void warnings.push(line);
   const version = config.member("ociVersion");
   if (!/^1\.\d+(\.\d+)?([-+.].*)?$/.test(version.string())) {
     version.fail(`is ${JSON.stringify(version.string().slice(0, NAME_MAX))}, expected 1.x`);
@@ -58,11 +63,12 @@ export function readConfig(config: JsonNode): Config {
   root.object();
   const process = config.member("process");
   const parts = readLinux(config.member("linux"));
+  passOverLabel(config.member("linux").member("mountLabel"), "selinux", has, warn);
   return {
     ociVersion: version.string(),
     // The affinity is only for processes that exec starts later.
     process: {
-      ...readProcess(process, (line) => warnings.push(line)),
+      ...readProcess(process, warn, has),
       affinity: null,
       personality: parts.linux.personality,
     },

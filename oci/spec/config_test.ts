@@ -3,6 +3,7 @@ import { RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import { EXIT_USAGE, UserError } from "../user_error.ts";
 import { readConfig } from "./config.ts";
 import { DEFAULT_CONFIG } from "./default_config.ts";
+import type { SecurityModule } from "./labels.ts";
 import { JsonNode } from "./json_node.ts";
 
 type Json = Record<string, unknown>;
@@ -17,8 +18,8 @@ function minimal(change: (config: Json) => void = () => {}): Json {
   return config;
 }
 
-function read(config: unknown) {
-  return readConfig(new JsonNode("config.json", "", config));
+function read(config: unknown, module: SecurityModule | null = null) {
+  return readConfig(new JsonNode("config.json", "", config), (name) => name === module);
 }
 
 function messageOf(config: unknown): string {
@@ -145,6 +146,19 @@ Deno.test("ids, capabilities and limits have their bounds", () => {
   assertThrows(() => read(limit("RLIMIT_X", 1, 2)), UserError, "process.rlimits[0].type");
   assertThrows(() => read(limit("RLIMIT_NOFILE", 3, 2)), UserError, "is above the hard limit");
   assertEquals(read(limit("RLIMIT_NOFILE", 3, 2 ** 64)).process.rlimits[0]?.hard, null);
+});
+
+Deno.test("labels are errors where the host has no such module, and warnings where it has", () => {
+  const process = (more: Json) => minimal((c) => c.process = { args: ["a"], cwd: "/", ...more });
+  const profile = process({ apparmorProfile: "docker-default" });
+  assertThrows(() => read(profile, "selinux"), UserError, "process.apparmorProfile is set");
+  assertEquals(read(profile, "apparmor").warnings.length, 1);
+  assertEquals(read(process({ apparmorProfile: "unconfined", selinuxLabel: "" })).warnings, []);
+  const label = process({ selinuxLabel: "system_u:system_r:container_t:s0" });
+  assertThrows(() => read(label), UserError, "process.selinuxLabel is set");
+  const mount = minimal((c) => c.linux = { mountLabel: "system_u:object_r:container_file_t:s0" });
+  assertThrows(() => read(mount, "apparmor"), UserError, "linux.mountLabel is set");
+  assertEquals(read(mount, "selinux").warnings.length, 1);
 });
 
 Deno.test("resources limit what the sandbox believes to have", () => {

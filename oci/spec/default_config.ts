@@ -5,7 +5,14 @@ import { OCI_VERSION } from "../version.ts";
 /** Those of a container that does nothing special. */
 const CAPABILITIES = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"];
 
-export const DEFAULT_CONFIG: object = {
+const SYSFS = {
+  destination: "/sys",
+  type: "sysfs",
+  source: "sysfs",
+  options: ["nosuid", "noexec", "nodev", "ro"],
+};
+
+export const DEFAULT_CONFIG = {
   ociVersion: OCI_VERSION,
   process: {
     terminal: true,
@@ -49,14 +56,16 @@ export const DEFAULT_CONFIG: object = {
       source: "mqueue",
       options: ["nosuid", "noexec", "nodev"],
     },
+    SYSFS,
     {
-      destination: "/sys",
-      type: "sysfs",
-      source: "sysfs",
-      options: ["nosuid", "noexec", "nodev", "ro"],
+      destination: "/sys/fs/cgroup",
+      type: "cgroup",
+      source: "cgroup",
+      options: ["nosuid", "noexec", "nodev", "relatime", "ro"],
     },
   ],
   linux: {
+    resources: { devices: [{ allow: false, access: "rwm" }] },
     namespaces: ["pid", "network", "ipc", "uts", "mount"].map((type) => ({ type })),
     maskedPaths: [
       "/proc/acpi",
@@ -72,3 +81,29 @@ export const DEFAULT_CONFIG: object = {
     readonlyPaths: ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
   },
 };
+
+/** What `spec --rootless` writes: for a user with one id, in a user namespace, without control groups. */
+export function rootlessConfig(uid: number, gid: number): object {
+  const { linux, mounts } = DEFAULT_CONFIG, { maskedPaths, readonlyPaths } = linux;
+  const types = ["pid", "ipc", "uts", "mount", "user"];
+  return {
+    ...DEFAULT_CONFIG,
+    mounts: mounts
+      .filter((mount) => mount.type !== "cgroup")
+      .map((mount) => ({
+        ...mount,
+        ...("options" in mount ? { options: mount.options.filter(isOfOneId) } : {}),
+      })),
+    linux: {
+      uidMappings: [{ containerID: 0, hostID: uid, size: 1 }],
+      gidMappings: [{ containerID: 0, hostID: gid, size: 1 }],
+      namespaces: types.map((type) => ({ type })),
+      maskedPaths,
+      readonlyPaths,
+    },
+  };
+}
+
+function isOfOneId(option: string): boolean {
+  return !/^[ug]id=/.test(option);
+}

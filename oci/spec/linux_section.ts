@@ -51,7 +51,7 @@ export interface LinuxConfig {
 }
 
 /** Known to the specification, and not to this runtime. */
-const REFUSED = ["intelRdt", "mountLabel", "netDevices", "memoryPolicy", "seccomp"];
+const REFUSED = ["intelRdt", "netDevices", "memoryPolicy", "seccomp"];
 const PROPAGATIONS = [
   "private",
   "rprivate",

@@ -6,6 +6,7 @@
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { CapabilitySpec, ProcessSpec, RlimitSpec } from "../sandbox/boot_spec.ts";
 import type { JsonNode } from "./json_node.ts";
+import { type HasModule, hostHas, passOverLabel } from "./labels.ts";
 import { CAPABILITIES, RLIMITS } from "./names.ts";
 import { readCpuAffinity, readIoPriority, readScheduler } from "./scheduling.ts";
 
@@ -20,12 +21,18 @@ const OOM_SCORE_ADJ_MAX = 1000;
 
 /**
  * @param warn is told, a line each, what is passed over as runc does it
+ * @param has whether the host has a security module
  * @throws UserError naming the JSON path
  */
-export function readProcess(process: JsonNode, warn: (line: string) => void): ProcessConfig {
+export function readProcess(
+  process: JsonNode,
+  warn: (line: string) => void,
+  has: HasModule = hostHas,
+): ProcessConfig {
   process.object();
   process.member("commandLine").refuse();
-  refuseLabels(process);
+  passOverLabel(process.member("apparmorProfile"), "apparmor", has, warn);
+  passOverLabel(process.member("selinuxLabel"), "selinux", has, warn);
   const user = process.member("user");
   user.member("username").refuse();
   const args = process.member("args");
@@ -59,13 +66,6 @@ export function readConsoleSize(node: JsonNode): ProcessSpec["consoleSize"] {
   const rows = node.member("height").integer(0, 0xffff);
   const columns = node.member("width").integer(0, 0xffff);
   return rows === 0 || columns === 0 ? null : { rows, columns };
-}
-
-/** The kernel of a sandbox has neither: none can be put on, and only "unconfined" asks for none. */
-function refuseLabels(process: JsonNode): void {
-  const profile = process.member("apparmorProfile");
-  if (profile.value !== "unconfined") profile.refuse();
-  process.member("selinuxLabel").refuse();
 }
 
 function readId(node: JsonNode): number {

@@ -52,6 +52,7 @@ function findInPath(name: string): string | null {
 export class Bundle {
   readonly dir: string;
   readonly root: string;
+  readonly #mounts: string[] = [];
 
   constructor() {
     this.dir = Deno.makeTempDirSync({ prefix: "dvisor-bundle-" });
@@ -74,7 +75,16 @@ export class Bundle {
     return run(argv, { timeoutS: TIMEOUT_S });
   }
 
+  /** Mounts a tmpfs on a directory of the bundle, until it is removed. */
+  mount(path: string): void {
+    new Deno.Command("mount", { args: ["-t", "tmpfs", "t", path] }).outputSync();
+    this.#mounts.push(path);
+  }
+
   remove(): void {
+    for (const path of this.#mounts) {
+      new Deno.Command("umount", { args: ["-l", path] }).outputSync();
+    }
     Deno.removeSync(this.dir, { recursive: true });
   }
 }

@@ -251,6 +251,17 @@ export const MOUNT_CASES: readonly BundleCase[] = [
     after: (b) => mustExist(`${b.dir}/src/b`),
   },
   {
+    name: "what is mounted below a source is shown by rbind, not by bind",
+    script: "ls /deep/sub /flat/sub",
+    prints: "/deep/sub:\nf\n\n/flat/sub:\n",
+    prepare: (c, b) => {
+      Deno.mkdirSync(`${b.dir}/src/sub`, { recursive: true });
+      b.mount(`${b.dir}/src/sub`);
+      Deno.writeTextFileSync(`${b.dir}/src/sub/f`, "");
+      c.mounts.push(bind("src", "/deep"), mount("/flat", "none", "src", "bind"));
+    },
+  },
+  {
     name: "flags of bind mounts work",
     script:
       "cp() { cat /bin/busybox >/b/x; chmod 755 /b/x; }; cp; /b/x true 2>/dev/null || echo noexec",
