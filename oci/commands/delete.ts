@@ -14,7 +14,7 @@ Options:
   -f, --force  also one that has not: it is killed. No error if there is none`,
   run(args, globals) {
     const flags = readFlags(args, { booleans: ["force"], go: { f: "force" } });
-    deleteContainer(globals.store, onlyId(flags.rest, "delete"), flags.has("force"));
+    deleteContainer(globals, onlyId(flags.rest, "delete"), flags.has("force"));
     return 0;
   },
 };

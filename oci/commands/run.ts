@@ -79,15 +79,15 @@ function runContainer(flags: Flags, globals: Globals, id: string): number {
     throw error;
   }
   const code = foreground.wait(created.proxy);
-  if (!flags.has("keep")) deleteContainer(store, id, true);
+  if (!flags.has("keep")) deleteContainer(globals, id, true);
   return code;
 }
 
-function startOrDelete({ record: { id } }: Created, { store }: Globals): void {
+function startOrDelete({ record: { id } }: Created, globals: Globals): void {
   try {
-    startContainer(store, id);
+    startContainer(globals, id);
   } catch (error) {
-    if (error instanceof UserError) deleteContainer(store, id, true);
+    if (error instanceof UserError) deleteContainer(globals, id, true);
     throw error;
   }
 }

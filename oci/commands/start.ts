@@ -11,7 +11,7 @@ export const command: Command = {
 Runs the program of a container that dvisor create has made.`,
   run(args, globals) {
     const flags = readFlags(args, { go: {} });
-    startContainer(globals.store, onlyId(flags.rest, "start"));
+    startContainer(globals, onlyId(flags.rest, "start"));
     return 0;
   },
 };

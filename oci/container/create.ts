@@ -24,6 +24,7 @@ import { type ContainerRecord, NO_PROCESS, RECORD_VERSION } from "../state/recor
 import type { ContainerDir } from "../state/store.ts";
 import { OCI_VERSION } from "../version.ts";
 import { UserError } from "../user_error.ts";
+import { runCreateHooks } from "./create_hooks.ts";
 import { destroyContainer } from "./destroy.ts";
 import { findSandbox, namespaceInodes, openNamespaces } from "./host_namespaces.ts";
 import { joinSandbox } from "./join.ts";
@@ -63,7 +64,7 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   const proxy = startStandIn(options, ours, leash[0]);
   close(ours);
   close(leash[0]);
-  const making: Making = { ...options, dir, proxy, waiter, log };
+  const making: Making = { ...options, record: first, dir, proxy, waiter, log };
   const made = sandbox === null ? startOwnSandbox(making) : joinSandbox(making, sandbox);
   close(log);
   const record: ContainerRecord = {
@@ -98,7 +99,7 @@ function newRecord({ id, bundle, streams }: CreateOptions): ContainerRecord {
     sentry: NO_PROCESS,
     gofer: NO_PROCESS,
     cgroup: null,
-    hooks: null,
+    hooks: bundle.config.hooks,
     terminal: streams.isTerminal,
     namespaces: {},
     crashReport: "",
@@ -161,6 +162,7 @@ function startOwnSandbox(making: Making): Made {
   });
   if (namespace >= 0) close(namespace);
   try {
+    runCreateHooks(bundle.config.hooks, making.record, proxy.pid);
     sandbox.confine();
     sandbox.load();
     sandbox.release();

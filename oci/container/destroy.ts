@@ -13,13 +13,12 @@ import { dirname } from "@std/path";
 /** How long a killed process may take to go, ms. */
 const END_MS = 10_000;
 
-/** @throws UserError if a process does not go; the record then stays */
-export function destroyContainer(dir: ContainerDir): void {
+/** @returns what the record was, if there was one @throws UserError if a process does not go; the record then stays */
+export function destroyContainer(dir: ContainerDir): ContainerRecord | null {
   const record = readRecord(dir);
-  if (record !== null) {
-    endProcesses(dir, record);
-  }
+  if (record !== null) endProcesses(dir, record);
   dir.remove();
+  return record;
 }
 
 /** A damaged record is of no use to anybody. */

@@ -11,6 +11,7 @@ import { ask } from "../state/control_client.ts";
 import { processId, statusOf } from "../state/liveness.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { UserError } from "../user_error.ts";
+import { runCreateHooks } from "./create_hooks.ts";
 import { sharedNamespaces } from "./host_namespaces.ts";
 import { bootSpec, check2, type Made, type Making } from "./making.ts";
 
@@ -43,6 +44,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
     server: -1,
   } as const;
   try {
+    runCreateHooks(bundle.config.hooks, making.record, making.proxy.pid);
     const spec = { ...bootSpec(making), fds: noFds };
     const fds = [socket, ...stdio, making.waiter];
     const shares = sharedNamespaces(

@@ -26,6 +26,8 @@ export interface CreateOptions {
 
 /** A container that a part of this module works on. */
 export interface Making extends CreateOptions {
+  /** As it was written first. */
+  readonly record: ContainerRecord;
   readonly dir: ContainerDir;
   readonly proxy: Spawned;
   /** The sandbox's end of the socket to the proxy. */

@@ -4,6 +4,7 @@
  * Not here: where it is kept (store.ts), whether the processes in it still live (liveness.ts).
  */
 
+import type { Hooks } from "../spec/hooks_section.ts";
 import { UserError } from "../user_error.ts";
 
 /** Of the file's shape; another one is refused. */
@@ -55,8 +56,8 @@ export interface ContainerRecord {
   readonly gofer: ProcessId;
   /** What oci/cgroup needs to find it again; null: none. */
   readonly cgroup: Json;
-  /** `hooks` of config.json, as it was at create; null: none. */
-  readonly hooks: Json;
+  /** `hooks` of config.json, as it was at create; null: not known yet. */
+  readonly hooks: Hooks | null;
   readonly terminal: boolean;
   /** Inode numbers of the host namespaces that stand for the container's, by type ("pid", "net", "ipc"). */
   readonly namespaces: Readonly<Record<string, number>>;
