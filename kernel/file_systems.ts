@@ -14,6 +14,7 @@ import { ProcFsType } from "./fs/procfs/procfs.ts";
 import type { ProcSource } from "./fs/procfs/source.ts";
 import { SysFsType } from "./fs/sysfs/sysfs.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
+import { hasNamespaces } from "./task/namespaces.ts";
 import type { Kernel } from "./task/kernel_services.ts";
 
 /** Register every type with the kernel; `source` is what /proc and /sys show. */
@@ -56,7 +57,7 @@ class OverlayType extends FsType {
   }
 }
 
-/** Every mount shows the queues of the IPC namespace. */
+/** A mount shows the queues of the IPC namespace of whoever made it. */
 class MqueueType extends FsType {
   override readonly name = "mqueue";
   private readonly kernel: Kernel;
@@ -66,7 +67,8 @@ class MqueueType extends FsType {
     this.kernel = kernel;
   }
 
-  override create(_caller: Caller, _source: string, _options: string): MqueueFs {
-    return this.kernel.ipc.mq.fs;
+  override create(caller: Caller, _source: string, _options: string): MqueueFs {
+    const { ipc } = hasNamespaces(caller) ? caller.ns : this.kernel.namespaces;
+    return ipc.mq.fs;
   }
 }

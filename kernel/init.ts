@@ -1,7 +1,8 @@
 /**
- * The first process of a sandbox, from a description: working directory, search of the command in PATH, standard files.
+ * Processes that come from outside - the first one of the sandbox or of a container, and those that are started beside it -
+ * from a description: working directory, search of the command in PATH, standard files.
  *
- * Not here: which file systems are mounted (oci/sandbox), loading (task/first_process.ts), the loop.
+ * Neighbours: containers.ts (containers and what is done to them). Not here: which file systems are mounted (oci/sandbox), loading (task/first_process.ts), the loop.
  */
 
 import { EACCES, ENOENT, ENOTDIR } from "../ffi/abi/errno.ts";
@@ -9,6 +10,10 @@ import { AT_FDCWD } from "../ffi/abi/fcntl.ts";
 import type { Credentials } from "./cred/credentials.ts";
 import type { SandboxKernel } from "./kernel.ts";
 import type { Limits } from "./task/limits.ts";
+import { Container } from "./task/container.ts";
+import type { NamespaceCaller, Namespaces } from "./task/namespaces.ts";
+import type { PidNamespace } from "./task/pid_namespace.ts";
+import type { ExitListener } from "./task/thread_group.ts";
 import { startProcess } from "./task/first_process.ts";
 import type { Task } from "./task/task.ts";
 import type { Caller } from "./vfs/caller.ts";
@@ -46,6 +51,18 @@ export class InitCaller implements Caller {
   }
 }
 
+/** As InitCaller, for somebody of a container: what it mounts and opens is of the container's namespaces. */
+export class ContainerCaller extends InitCaller implements NamespaceCaller {
+  readonly ns: Namespaces;
+  readonly pids: PidNamespace;
+
+  constructor(container: Container, cred: Credentials, umask: number) {
+    super(container.mounts, cred, umask);
+    this.ns = container.ns;
+    this.pids = container.pids;
+  }
+}
+
 /** Why the first process could not be started. */
 export interface InitFailure {
   readonly errno: number;
@@ -53,13 +70,31 @@ export interface InitFailure {
   readonly what: string;
 }
 
-/** Make pid 1 and put it into the run queue, or say why not; nothing is left behind then. */
+/**
+ * The first process of the sandbox: as pid 1 of the kernel's first namespaces, with which the sandbox ends. -errno as in
+ * InitFailure; nothing is left behind then.
+ */
 export function startInit(
   kernel: SandboxKernel,
   namespace: MountNamespace,
   spec: InitSpec,
 ): Task | InitFailure {
-  const caller = new InitCaller(namespace, spec.cred, spec.umask);
+  const container = new Container("", kernel.pids, namespace.hold(), kernel.namespaces.hold());
+  return startIn(kernel, container, spec, null);
+}
+
+/**
+ * A process in a container: its init if it is the first, else another one beside it, as `exec` of a runtime starts it.
+ * It has no parent (getppid(2) is 0), and `listener` hears of its end; its children become orphans of the PID
+ * namespace's init then. It is in the run queue; or the reason why not, and nothing is left behind.
+ */
+export function startIn(
+  kernel: SandboxKernel,
+  container: Container,
+  spec: InitSpec,
+  listener: ExitListener | null,
+): Task | InitFailure {
+  const caller = new ContainerCaller(container, spec.cred, spec.umask);
   for (const file of spec.files) caller.files.install(file, false, spec.files.length);
   const cwd = findAt(caller, AT_FDCWD, spec.cwd, 0);
   if (typeof cwd === "number") return failed(caller, cwd, spec.cwd);
@@ -79,6 +114,10 @@ export function startInit(
     fs: caller.fs,
     limits: spec.limits,
     leadsSession: spec.leadsSession,
+    container,
+    pids: container.pids,
+    ns: container.ns.hold(),
+    exitListener: listener,
   });
   return typeof task === "number" ? { errno: -task, what: path } : task;
 }

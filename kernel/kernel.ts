@@ -13,7 +13,9 @@ import { registerMemoryDevices } from "./fs/devfs/devices.ts";
 import { DevptsType } from "./fs/devpts/devpts_fs.ts";
 import { registerTerminals, type Terminals } from "./fs/devpts/openers.ts";
 import { FsTypes } from "./fs/fs_types.ts";
+import type { UserNamespace } from "./cred/user_namespace.ts";
 import { CpuInfo } from "./fs/procfs/cpu_info.ts";
+import { SysctlStore } from "./fs/procfs/sysctl_store.ts";
 import { MemfdStore } from "./fs/tmpfs/memfd.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
 import { type HostEvents, Loop } from "./loop.ts";
@@ -27,7 +29,9 @@ import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
 import { TaskIpcUser } from "./task/ipc_user.ts";
 import { type Kernel, Scratch } from "./task/kernel_services.ts";
+import { initialNamespaces, type Namespaces } from "./task/namespaces.ts";
 import { PidNamespace } from "./task/pid_namespace.ts";
+import { ProcFacts } from "./task/proc/proc_facts.ts";
 import { KernelProcSource } from "./task/proc/proc_source.ts";
 import { SI_USER, SigInfo } from "./task/signal/pending.ts";
 import { sendToGroup } from "./task/signal/send.ts";
@@ -67,17 +71,16 @@ export class SandboxKernel implements Kernel {
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
-  readonly net: NetNamespace;
-  readonly ipc: IpcNamespace;
+  readonly namespaces: Namespaces;
   readonly terminals: Terminals;
   /** What /proc and /sys show. */
   readonly proc: KernelProcSource;
   readonly loop: Loop;
   readonly bootNs: number;
-  hostname: string;
-  domainname: string = "(none)";
   /** Wait status of the first process, -1 while it lives. */
   initStatus: number = -1;
+  private readonly sysctl: SysctlStore;
+  private readonly ipcUser: TaskIpcUser;
   private readonly write: (line: string) => void;
 
   constructor(
@@ -88,7 +91,6 @@ export class SandboxKernel implements Kernel {
   ) {
     this.host = host;
     this.platform = platform;
-    this.hostname = options.hostname;
     this.write = options.log;
     // The machine's uptime, as CLOCK_BOOTTIME has it, and no time of its own.
     this.bootNs = 0;
@@ -96,14 +98,23 @@ export class SandboxKernel implements Kernel {
     this.vfs = new Vfs(host);
     const unlimited = { pages: 0, inodes: 0 };
     this.memfds = new MemfdStore(this.vfs, new TmpfsFs(this.memory.frames, host, unlimited));
-    this.net = new NetNamespace(this.memory.frames, host, options.network ?? null);
-    registerFamilies(this.net);
+    const net = new NetNamespace(this.memory.frames, host, options.network ?? null);
+    registerFamilies(net);
     this.vfs.special.fifo = new FifoOpener(this.memory.frames);
     this.loop = new Loop(this, host, () => this.memory.reclaim());
-    this.proc = new KernelProcSource(this, CpuInfo.fromHost(options.cpuInfo ?? ""));
-    this.net.settings = this.proc.sysctl;
-    if (options.network) this.proc.sysctl.adopt(options.network.settings);
-    this.ipc = new IpcNamespace(this.memory, this.vfs, new TaskIpcUser(this), this.proc.sysctl);
+    const sysctl = new SysctlStore();
+    this.sysctl = sysctl;
+    net.settings = sysctl;
+    if (options.network) sysctl.adopt(options.network.settings);
+    this.ipcUser = new TaskIpcUser(this);
+    this.namespaces = initialNamespaces({
+      hostname: options.hostname,
+      ipc: new IpcNamespace(this.memory, this.vfs, this.ipcUser, sysctl),
+      net,
+      pids: this.pids,
+    });
+    const cpuInfo = CpuInfo.fromHost(options.cpuInfo ?? "");
+    this.proc = new KernelProcSource(this, new ProcFacts(this, cpuInfo, sysctl), this.pids);
     registerFileSystems(this, this.proc);
     registerMemoryDevices(this.vfs.special, host, this);
     const hooks = new TaskTerminalHooks(this);
@@ -117,6 +128,23 @@ export class SandboxKernel implements Kernel {
 
   enqueue(task: Task): void {
     this.loop.runQueue.push(task);
+  }
+
+  /** domainname of uname(2) in the first UTS namespace. */
+  set domainname(name: string) {
+    this.namespaces.uts.domainname = name;
+  }
+
+  newIpcNamespace(owner: UserNamespace): IpcNamespace {
+    return new IpcNamespace(this.memory, this.vfs, this.ipcUser, this.sysctl, owner, false);
+  }
+
+  newNetNamespace(owner: UserNamespace): NetNamespace {
+    const net = new NetNamespace(this.memory.frames, this.host, null, owner, false);
+    net.loopback.isUp = false;
+    net.settings = this.sysctl;
+    registerFamilies(net);
+    return net;
   }
 
   onInitExit(init: ThreadGroup): void {

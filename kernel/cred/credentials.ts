@@ -3,6 +3,8 @@
  * changes make a new one, so that sharing needs no copies and open files keep their opener's view.
  */
 
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from "./user_namespace.ts";
+
 export const CAP_LAST_CAP = 40;
 /** Capability sets are two u32 words: bits 0-31 and 32-40. */
 export interface CapSet {
@@ -18,6 +20,8 @@ export function hasBit(set: CapSet, cap: number): boolean {
 }
 
 export interface Credentials {
+  /** Where the capabilities count, and which names the ids have for the one whose they are. */
+  readonly userNs: UserNamespace;
   readonly uid: number;
   readonly gid: number;
   readonly euid: number;
@@ -49,6 +53,7 @@ export function userCredentials(
   caps: CapSet,
 ): Credentials {
   return {
+    userNs: INITIAL_USER_NAMESPACE,
     uid,
     gid,
     euid: uid,
@@ -68,8 +73,25 @@ export function userCredentials(
   };
 }
 
+/** The capability in the initial user namespace: for what belongs to the whole system (`capable` of Linux). */
 export function hasCap(cred: Credentials, cap: number): boolean {
+  return cred.userNs.isInitial && hasBit(cred.effective, cap);
+}
+
+/** The capability in the user namespace that one is in, whichever that is. */
+export function hasOwnCap(cred: Credentials, cap: number): boolean {
   return hasBit(cred.effective, cap);
+}
+
+/** The capability in `ns` (`ns_capable` of Linux): whoever made a namespace has all of them in it, from outside. */
+export function hasCapIn(cred: Credentials, ns: UserNamespace, cap: number): boolean {
+  const { userNs } = cred;
+  for (let at: UserNamespace | null = ns; at !== null; at = at.parent) {
+    if (at === userNs) return hasBit(cred.effective, cap);
+    if (at.level <= userNs.level) return false;
+    if (at.parent === userNs && at.ownerUid === cred.euid) return true;
+  }
+  return false;
 }
 
 export function inGroup(cred: Credentials, gid: number): boolean {

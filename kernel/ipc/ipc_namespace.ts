@@ -1,8 +1,9 @@
 /**
  * An IPC namespace (ipc_namespaces(7)): the System V objects that its processes find, and their POSIX message queues.
- * One a sandbox.
  */
 
+import { Namespace } from "../cred/namespace.ts";
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import type { Mount } from "../vfs/dentry.ts";
 import { internalMount } from "../vfs/mounts.ts";
@@ -20,7 +21,8 @@ export interface QueueNames {
   readonly mount: Mount;
 }
 
-export class IpcNamespace {
+export class IpcNamespace extends Namespace {
+  override readonly kind = "ipc";
   readonly limits: IpcLimits;
   readonly shm: SharedMemory;
   readonly sem: Semaphores;
@@ -32,7 +34,10 @@ export class IpcNamespace {
     vfs: Vfs,
     user: IpcClock & MakerSource,
     settings: IpcSettings,
+    owner: UserNamespace = INITIAL_USER_NAMESPACE,
+    isInitial: boolean = true,
   ) {
+    super(owner, isInitial);
     this.limits = new IpcLimits(settings);
     this.shm = new SharedMemory(memory, user, this.limits);
     this.sem = new Semaphores(user, this.limits);

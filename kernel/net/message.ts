@@ -1,6 +1,7 @@
 /** What socket calls carry besides bytes: addresses, descriptors, credentials, flags. Objects are reused. */
 
 import { SOCKADDR_STORAGE_SIZE } from "../../ffi/abi/socket.ts";
+import type { Pid, PidSpace } from "../cred/pid.ts";
 import type { Caller } from "../vfs/caller.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import { dropUndelivered } from "./rights.ts";
@@ -8,6 +9,8 @@ import { dropUndelivered } from "./rights.ts";
 /** On whose behalf a socket acts: a task. */
 export interface SocketCaller extends Caller {
   readonly pid: number;
+  /** The process; absent: it has no identity (tests). */
+  readonly processId?: Pid;
 }
 
 /** A socket address as user memory has it. */
@@ -37,20 +40,37 @@ export class SocketAddress {
 
 /** Who sent a message or made a connection: struct ucred and, for SO_PEERGROUPS, the groups. Immutable. */
 export class PeerCredentials {
+  /** In the sender's own PID namespace. */
   readonly pid: number;
+  /** The process; null: nobody's, or unknown. */
+  readonly id: Pid | null;
+  /** Kernel ids. */
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
 
-  constructor(pid: number, uid: number, gid: number, groups: readonly number[]) {
+  constructor(
+    pid: number,
+    uid: number,
+    gid: number,
+    groups: readonly number[],
+    id: Pid | null = null,
+  ) {
     this.pid = pid;
+    this.id = id;
     this.uid = uid;
     this.gid = gid;
     this.groups = groups;
   }
 
+  /** The process id as somebody of `space` sees it. */
+  pidIn(space: PidSpace): number {
+    return this.id === null ? this.pid : this.id.numberIn(space);
+  }
+
   isSame(other: PeerCredentials): boolean {
-    return this.pid === other.pid && this.uid === other.uid && this.gid === other.gid;
+    return this.pid === other.pid && this.id === other.id && this.uid === other.uid &&
+      this.gid === other.gid;
   }
 }
 

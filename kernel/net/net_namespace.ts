@@ -7,6 +7,8 @@ import { EAFNOSUPPORT, EINVAL } from "../../ffi/abi/errno.ts";
 import type { Host } from "../core/host.ts";
 import type { HostNetwork } from "../core/host_network.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
+import { Namespace } from "../cred/namespace.ts";
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { SocketLister } from "./inet_view.ts";
@@ -39,7 +41,8 @@ const AF_MAX = 46;
 /** LIMIT: socket types (SOCK_MAX). */
 const SOCK_MAX = 11;
 
-export class NetNamespace {
+export class NetNamespace extends Namespace {
+  override readonly kind = "net";
   readonly frames: FrameAllocator;
   readonly host: Host;
   readonly loopback: Loopback = new Loopback();
@@ -54,7 +57,14 @@ export class NetNamespace {
   private readonly families: (SocketFamily | null)[] = new Array<SocketFamily | null>(AF_MAX)
     .fill(null);
 
-  constructor(frames: FrameAllocator, host: Host, network: HostNetwork | null = null) {
+  constructor(
+    frames: FrameAllocator,
+    host: Host,
+    network: HostNetwork | null = null,
+    owner: UserNamespace = INITIAL_USER_NAMESPACE,
+    isInitial: boolean = true,
+  ) {
+    super(owner, isInitial);
     this.frames = frames;
     this.host = host;
     this.network = network;

@@ -4,7 +4,7 @@
  */
 
 import { hasDeliverable } from "./signal/dequeue.ts";
-import { BLOCKED, READY, RESUMING, RUNNING, STOPPED, type Task } from "./task.ts";
+import { BLOCKED, FROZEN, READY, RESUMING, RUNNING, STOPPED, type Task } from "./task.ts";
 
 /** Make the task come by in returnToUser soon. */
 export function alert(task: Task): void {
@@ -13,10 +13,10 @@ export function alert(task: Task): void {
   else if (task.state === BLOCKED) interruptIfNeeded(task);
 }
 
-/** As `alert`, and out of a stop too: it must end. */
+/** As `alert`, and out of a stop or a frozen container too: it must end. */
 export function alertForExit(task: Task): void {
   task.attention = true;
-  if (task.state === STOPPED) resume(task);
+  if (task.state === STOPPED || task.state === FROZEN) resume(task);
   else alert(task);
 }
 

@@ -8,13 +8,9 @@ import {
   CLONE_CHILD_SETTID,
   CLONE_FILES,
   CLONE_FS,
-  CLONE_NEWCGROUP,
-  CLONE_NEWIPC,
-  CLONE_NEWNET,
   CLONE_NEWNS,
   CLONE_NEWPID,
   CLONE_NEWUSER,
-  CLONE_NEWUTS,
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
   CLONE_PIDFD,
@@ -26,7 +22,7 @@ import {
   CLONE_VM,
 } from "../../ffi/abi/sched.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../ffi/abi/capability.ts";
-import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
 import { type Context, FS_BASE, RAX, RSP } from "../../platform/platform.ts";
 import { BLOCK, IN_GUEST } from "../core/result.ts";
 import { hasCap } from "../cred/credentials.ts";
@@ -38,13 +34,12 @@ import { Limits, RLIMIT_NOFILE, RLIMIT_NPROC } from "./limits.ts";
 import { PidFd } from "./pidfd.ts";
 import { copyRegs, setReg } from "./registers.ts";
 import { inheritSeccomp, releaseSeccomp } from "./seccomp/task_seccomp.ts";
+import { enrollGroup, enrollTask, type PidNamespace, type TaskPid } from "./pid_namespace.ts";
 import { disableAltStack } from "./signal/alt_stack.ts";
 import { SignalHandlers } from "./signal/handlers.ts";
 import { Task } from "./task.ts";
 import { ThreadGroup } from "./thread_group.ts";
-
-export const NAMESPACE_FLAGS = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
-  CLONE_NEWPID | CLONE_NEWCGROUP | CLONE_NEWUSER;
+import { type ChildWorld, worldForChild } from "./unshare.ts";
 
 export interface CloneRequest {
   /** CLONE_* of the low 32 bits, without the exit signal. */
@@ -57,8 +52,8 @@ export interface CloneRequest {
   readonly pidfdAddr: number;
   readonly parentTidAddr: number;
   readonly childTidAddr: number;
-  /** Wanted id (clone3's set_tid), or 0. */
-  readonly tid: number;
+  /** Wanted ids (clone3's set_tid), of the innermost PID namespace first. */
+  readonly tids: readonly number[];
 }
 
 /** What of the parent the child shares or gets a copy of. */
@@ -70,30 +65,39 @@ interface Parts {
 /** The child's id, -errno, or BLOCK while a vfork child runs. */
 export function cloneTask(task: Task, request: CloneRequest): number {
   if (task.progress.step === 1) return awaitVfork(task);
-  const { flags } = request, { pids } = task.kernel;
+  const { flags } = request;
   const invalid = checkFlags(task, flags);
   if (invalid !== 0) return invalid;
   if (exceedsProcessLimit(task)) return -EAGAIN;
   if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return -ENOMEM;
-  const tid = request.tid !== 0 ? request.tid : pids.allocate();
-  if (tid < 0) return -EAGAIN;
-  if (request.tid !== 0 && !pids.isFree(tid)) return -EEXIST;
+  const world = worldForChild(task, flags);
+  if (typeof world === "number") return world;
+  const id = chooseId(world.ns.pidForChildren, request.tids);
+  if (typeof id === "number") {
+    world.drop();
+    return id;
+  }
   const parts = makeParts(task, flags);
-  if (typeof parts === "number") return parts;
-  const group = (flags & CLONE_THREAD) !== 0 ? task.group : makeGroup(task, tid, request);
-  const child = makeTask(task, tid, group, parts, request);
+  if (typeof parts === "number") {
+    world.drop();
+    return parts;
+  }
+  const group = (flags & CLONE_THREAD) !== 0 ? task.group : makeGroup(task, id, request);
+  const child = makeTask(task, id, group, parts, request, world);
   if ((flags & CLONE_PIDFD) !== 0) {
     const r = installPidfd(task, child, request);
     if (r < 0) return undo(task, child, r);
   }
-  pids.tasks.set(tid, child);
+  enrollTask(child);
   group.tasks.push(child);
   if (group.leader === null && group !== task.group) {
     group.leader = child;
-    pids.groups.set(tid, group);
+    enrollGroup(group);
+    group.container?.groups.add(group);
   }
+  const tid = id.numberIn(task.pids);
   if ((flags & CLONE_PARENT_SETTID) !== 0) task.mm.store32(request.parentTidAddr, tid);
-  if ((flags & CLONE_CHILD_SETTID) !== 0) child.mm.store32(request.childTidAddr, tid);
+  if ((flags & CLONE_CHILD_SETTID) !== 0) child.mm.store32(request.childTidAddr, id.nr);
   setChildRegs(task, child, request);
   child.result = IN_GUEST;
   resume(child);
@@ -122,12 +126,17 @@ function checkFlags(task: Task, flags: number): number {
   if ((flags & CLONE_NEWUSER) !== 0 && (flags & CLONE_FS) !== 0) return -EINVAL;
   if ((flags & CLONE_THREAD) !== 0 && (flags & CLONE_SIGHAND) === 0) return -EINVAL;
   if ((flags & CLONE_SIGHAND) !== 0 && (flags & CLONE_VM) === 0) return -EINVAL;
-  if ((flags & CLONE_PARENT) !== 0 && task.group.parent === null) return -EINVAL;
-  if ((flags & NAMESPACE_FLAGS) === 0) return 0;
-  if ((flags & CLONE_THREAD) !== 0 && (flags & (CLONE_NEWUSER | CLONE_NEWPID)) !== 0) {
-    return -EINVAL;
-  }
-  return hasCap(task.cred, CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
+  if ((flags & CLONE_PARENT) !== 0 && task.group.isInit) return -EINVAL;
+  if ((flags & CLONE_THREAD) === 0) return 0;
+  if ((flags & (CLONE_NEWUSER | CLONE_NEWPID)) !== 0) return -EINVAL;
+  // A thread is in the PID and the time namespace of its process.
+  return task.ns.pidForChildren === task.pids ? 0 : -EINVAL;
+}
+
+/** An identity for a child of `pids`: -ENOMEM when the namespace ends, -EAGAIN without a free number. */
+function chooseId(pids: PidNamespace, wanted: readonly number[]): TaskPid | number {
+  if (pids.isEnding) return -ENOMEM;
+  return wanted.length > 0 ? pids.allocateAs(wanted) : pids.allocate() ?? -EAGAIN;
 }
 
 /** RLIMIT_NPROC counts the tasks of a real user. */
@@ -149,10 +158,10 @@ function makeParts(task: Task, flags: number): Parts | number {
   return -EAGAIN;
 }
 
-function makeGroup(task: Task, pid: number, request: CloneRequest): ThreadGroup {
+function makeGroup(task: Task, id: TaskPid, request: CloneRequest): ThreadGroup {
   const from = task.group, sharesParent = (request.flags & CLONE_PARENT) !== 0;
   const group = new ThreadGroup(
-    pid,
+    id,
     sharesParent ? from.parent : from,
     from.pgrp,
     sharesParent ? from.exitSignal : request.exitSignal,
@@ -167,16 +176,18 @@ function makeGroup(task: Task, pid: number, request: CloneRequest): ThreadGroup 
   group.auxv = from.auxv;
   group.dumpable = from.dumpable;
   group.oomScoreAdj = from.oomScoreAdj;
+  group.isUnkillable = group.isInit;
   group.timers.inheritLimits(group, task.kernel.timers, task.kernel.now());
   return group;
 }
 
 function makeTask(
   task: Task,
-  tid: number,
+  id: TaskPid,
   group: ThreadGroup,
   parts: Parts,
   request: CloneRequest,
+  world: ChildWorld,
 ): Task {
   const { flags } = request;
   const sighand = (flags & CLONE_SIGHAND) !== 0
@@ -185,14 +196,15 @@ function makeTask(
   if (request.clearSighand) sighand.clearHandlers();
   const child = new Task(
     task.kernel,
-    tid,
+    id,
     group,
     parts.ctx,
     parts.mm,
     (flags & CLONE_FILES) !== 0 ? task.files.hold() : task.files.copy(),
-    (flags & CLONE_FS) !== 0 ? task.fs.hold() : task.fs.copy(),
-    task.cred,
+    world.fs,
+    world.cred,
     sighand,
+    world.ns,
   );
   inheritSeccomp(child, task);
   child.comm = task.comm;
@@ -241,6 +253,7 @@ function installPidfd(task: Task, child: Task, request: CloneRequest): number {
 function undo(task: Task, child: Task, error: number): number {
   child.files.drop();
   child.fs.drop();
+  child.ns.drop();
   child.sighand.refs--;
   releaseSeccomp(child);
   dropSemUndo(child);

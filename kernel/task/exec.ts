@@ -19,10 +19,12 @@ import { endOtherThreads } from "./exit_request.ts";
 import { releaseMemory } from "./exit.ts";
 import { RLIMIT_STACK } from "./limits.ts";
 import { discardProgram, makeProgram, type Program, type ProgramRequest } from "./program.ts";
+import { dismissTask, enrollTask } from "./pid_namespace.ts";
 import { SignalHandlers } from "./signal/handlers.ts";
 import { SIGCHLD } from "./signal/sigset.ts";
 import type { Task } from "./task.ts";
 import { cancelRequests } from "./thread_group.ts";
+import { enterTimeForChildren } from "./unshare.ts";
 
 /** Personality bits that a program with more privilege does not inherit. */
 const PER_CLEAR_ON_SETID = READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT |
@@ -91,6 +93,7 @@ function become(task: Task, program: Program): void {
     task.files = files;
   }
   task.files.closeOnExec();
+  enterTimeForChildren(task);
   if (task.sighand.refs > 1) {
     const own = new SignalHandlers(task.sighand);
     task.sighand.refs--;
@@ -125,11 +128,12 @@ function become(task: Task, program: Program): void {
 
 /** The process keeps its id: whichever thread called execve has it now. */
 function takeOverLeader(task: Task): void {
-  const { group } = task, { pids } = task.kernel;
+  const { group } = task;
   group.exitSignal = SIGCHLD;
   if (group.leader === task) return;
-  pids.tasks.delete(task.tid);
+  dismissTask(task);
+  task.id = group.id;
   task.tid = group.pid;
-  pids.tasks.set(task.tid, task);
+  enrollTask(task);
   group.leader = task;
 }

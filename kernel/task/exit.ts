@@ -7,13 +7,16 @@
 
 import { endRun } from "./cpu_clock.ts";
 import { alert, mustEnd } from "./alert.ts";
+import type { Container } from "./container.ts";
 import { killGroup } from "./exit_request.ts";
 import { futexWake } from "./futex.ts";
 import { releaseOwnedPi } from "./futex_pi.ts";
+import type { Kernel } from "./kernel_services.ts";
 import { CLD_DUMPED, CLD_EXITED, CLD_KILLED } from "../../ffi/abi/siginfo.ts";
 import { wExitStatus, wifExited, wTermSig } from "../../ffi/abi/wait.ts";
 import { POLLIN } from "../vfs/open_file.ts";
 import { hangUpOrphans } from "./orphans.ts";
+import { dismissTask, kernelPid, type PidNamespace } from "./pid_namespace.ts";
 import { reapGroup } from "./reap.ts";
 import { walkRobustList } from "./robust_list.ts";
 import { releaseSeccomp } from "./seccomp/task_seccomp.ts";
@@ -31,7 +34,7 @@ import { cancelRequests, type ThreadGroup } from "./thread_group.ts";
 /** The current task ends. Its context, memory, files go; with the last task the process becomes a zombie. */
 export function exitTask(task: Task): void {
   if (task.state === DEAD) return;
-  const { group, kernel } = task;
+  const { group } = task;
   task.endWait();
   task.state = DEAD;
   releaseMemory(task);
@@ -42,7 +45,8 @@ export function exitTask(task: Task): void {
   dropSemUndo(task);
   chargeUsage(task);
   group.tasks.splice(group.tasks.indexOf(task), 1);
-  kernel.pids.tasks.delete(task.tid);
+  dismissTask(task);
+  task.ns.drop();
   if (task === group.leader) {
     group.leader = null;
     if (!group.isExiting) group.exitStatus = task.exitStatus;
@@ -84,7 +88,7 @@ export function releaseMemory(task: Task): void {
 
 /** Another task that shares the list goes on with it; the last one takes back what was done to semaphores. */
 export function dropSemUndo(task: Task): void {
-  task.semUndo?.drop(task.pid);
+  task.semUndo?.drop(kernelPid(task));
   task.semUndo = null;
 }
 
@@ -114,7 +118,7 @@ function chargeUsage(task: Task): void {
 
 /** The last task is gone. */
 function endProcess(task: Task): void {
-  const { group, kernel } = task;
+  const { group } = task;
   group.isExiting = true;
   group.stopSignal = 0;
   group.aio?.destroy();
@@ -124,20 +128,51 @@ function endProcess(task: Task): void {
   group.exe?.drop();
   group.exe = null;
   leaveSession(group);
-  if (group.isInit) endNamespace(group, task);
+  if (group.isInit) endNamespace(group);
   reparentChildren(group, task);
   hangUpOrphans(group, group.parent, group);
+  // The end of a namespace's init is told when all the others are gone (zap_pid_ns_processes).
+  if (group.isInit && !group.isRootInit && group.pids.groups.size > 1) return;
+  becomeZombie(group, task.kernel);
+}
+
+/** Nothing of it runs any more: whoever wants to know is told. */
+function becomeZombie(group: ThreadGroup, kernel: Kernel): void {
   group.isZombie = true;
   const isReaped = notifyParent(group);
   group.exitEvents.wake(POLLIN);
   group.threadExits.wake(POLLIN);
-  if (group.isInit) kernel.onInitExit(group);
-  else if (isReaped) reapGroup(kernel.pids, group);
+  const { container } = group;
+  if (container !== null && container.init === group) endContainer(container, group);
+  group.exitListener?.onProcessEnd(group);
+  if (group.isRootInit) kernel.onInitExit(group);
+  else if (isReaped) reap(group, kernel);
+}
+
+/** Its first process is gone, and so are the others, where they share their PID namespace with strangers too. */
+function endContainer(container: Container, init: ThreadGroup): void {
+  container.init = null;
+  for (const g of [...container.groups]) if (g !== init) killGroup(g, SIGKILL);
 }
 
 /** Init is gone: everybody else in its PID namespace is killed (pid_namespaces(7)). */
-function endNamespace(init: ThreadGroup, task: Task): void {
-  for (const g of [...task.kernel.pids.groups.values()]) if (g !== init) killGroup(g, SIGKILL);
+function endNamespace(init: ThreadGroup): void {
+  const { pids } = init;
+  pids.isEnding = true;
+  for (const g of [...pids.groups.values()]) if (g !== init) killGroup(g, SIGKILL);
+}
+
+/** `group` is a zombie that nobody needs to see any more; an init may have waited for that. */
+export function reap(group: ThreadGroup, kernel: Kernel): void {
+  reapGroup(group);
+  for (let ns: PidNamespace | null = group.pids; ns !== null; ns = ns.outer) {
+    const { init } = ns;
+    if (init === null) continue;
+    if (init === group) ns.init = null;
+    else if (ns.isEnding && ns.groups.size === 1 && init.tasks.length === 0 && !init.isZombie) {
+      becomeZombie(init, kernel);
+    }
+  }
 }
 
 /**
@@ -146,7 +181,8 @@ function endNamespace(init: ThreadGroup, task: Task): void {
  */
 function notifyParent(group: ThreadGroup): boolean {
   const parent = group.parent;
-  if (parent === null) return false;
+  // Nobody in the sandbox waits for it.
+  if (parent === null) return true;
   const status = group.exitStatus, sig = group.exitSignal;
   const action = (parent.leader ?? parent.tasks[0])?.sighand.of(SIGCHLD);
   const isIgnored = sig === SIGCHLD && action !== undefined &&
@@ -173,9 +209,9 @@ export function exitValue(status: number): number {
 
 /** Children go to the next subreaper above, or to init (prctl(2), PR_SET_CHILD_SUBREAPER). */
 function reparentChildren(group: ThreadGroup, task: Task): void {
-  const { pids } = task.kernel;
-  const reaper = findReaper(group) ?? pids.groups.get(1);
-  const parent = reaper === undefined || reaper === group ? null : reaper;
+  const { init } = group.pids, { kernel } = task;
+  // Everybody in a namespace that ends is killed already, and goes without a parent.
+  const parent = group.pids.isEnding ? null : findReaper(group) ?? init;
   for (const child of [...group.children]) {
     group.children.delete(child);
     child.parent = parent;
@@ -184,17 +220,18 @@ function reparentChildren(group: ThreadGroup, task: Task): void {
     for (const t of child.tasks) {
       if (t.parentDeathSignal === 0) continue;
       const info = new SigInfo(t.parentDeathSignal, SI_USER);
-      info.pid = group.pid;
+      info.pid = group.id.numberIn(child.pids);
       info.uid = task.cred.uid;
       sendToGroup(child, info);
     }
-    if (child.isZombie && notifyParent(child)) reapGroup(pids, child);
+    if (child.isZombie && notifyParent(child)) reap(child, kernel);
     else hangUpOrphans(child, group, null);
   }
 }
 
 function findReaper(group: ThreadGroup): ThreadGroup | null {
-  for (let g = group.parent; g !== null; g = g.parent) {
+  const { pids } = group;
+  for (let g = group.parent; g !== null && g.pids === pids; g = g.parent) {
     if (g.isSubreaper && g.tasks.some((t) => !mustEnd(t))) return g;
   }
   return null;

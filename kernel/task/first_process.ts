@@ -14,10 +14,20 @@ import { openExec } from "../vfs/open.ts";
 import { resume } from "./alert.ts";
 import type { Kernel } from "./kernel_services.ts";
 import type { Limits } from "./limits.ts";
+import type { Container } from "./container.ts";
+import type { Namespaces } from "./namespaces.ts";
+import {
+  enrollGroup,
+  enrollProcessGroup,
+  enrollSession,
+  enrollTask,
+  type PidNamespace,
+  type TaskPid,
+} from "./pid_namespace.ts";
 import { makeProgram } from "./program.ts";
 import { SignalHandlers } from "./signal/handlers.ts";
 import { Task } from "./task.ts";
-import { ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
+import { type ExitListener, ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
 
 export interface FirstProcess {
   /** Byte strings (core/bytes.ts); the path is absolute or relative to the working directory. */
@@ -31,28 +41,38 @@ export interface FirstProcess {
   readonly limits: Limits;
   /** Its session is its own; otherwise one from outside, which it sees as 0 (as across PID namespaces). */
   readonly leadsSession: boolean;
+  /** What it belongs to; its init unless that is there already. */
+  readonly container: Container;
+  /** Its PID namespace; the reference of `ns` goes over to the process. */
+  readonly pids: PidNamespace;
+  readonly ns: Namespaces;
+  readonly exitListener: ExitListener | null;
 }
 
 /** Load the program and put its task into the run queue: the task, or -errno as execve(2) would give it. */
 export function startProcess(kernel: Kernel, spec: FirstProcess): Task | number {
-  const { pids } = kernel;
-  const task = makeTask(kernel, spec, pids.allocate());
+  const task = makeTask(kernel, spec, spec.pids.isEnding ? null : spec.pids.allocate());
   if (typeof task === "number") {
     spec.files.drop();
     spec.fs.drop();
+    spec.ns.drop();
     return task;
   }
-  const { group } = task;
-  pids.tasks.set(task.tid, task);
-  pids.groups.set(group.pid, group);
-  pids.processGroups.set(group.pgrp.pgid, group.pgrp);
-  pids.sessions.set(group.session.sid, group.session);
+  const { group } = task, { container } = spec;
+  group.container = container;
+  container.groups.add(group);
+  container.init ??= group;
+  group.exitListener = spec.exitListener;
+  enrollTask(task);
+  enrollGroup(group);
+  enrollProcessGroup(group.pgrp);
+  enrollSession(group.session);
   resume(task);
   return task;
 }
 
-function makeTask(kernel: Kernel, spec: FirstProcess, pid: number): Task | number {
-  if (pid < 0) return -EAGAIN;
+function makeTask(kernel: Kernel, spec: FirstProcess, id: TaskPid | null): Task | number {
+  if (id === null) return -EAGAIN;
   const file = openExec(spec, AT_FDCWD, spec.path, true, false);
   if (typeof file === "number") return file;
   const program = makeProgram(kernel, spec, spec.limits, {
@@ -66,13 +86,13 @@ function makeTask(kernel: Kernel, spec: FirstProcess, pid: number): Task | numbe
   });
   file.drop();
   if (typeof program === "number") return program;
-  const pgrp = new ProcessGroup(pid, new Session(spec.leadsSession ? pid : 0));
-  const group = new ThreadGroup(pid, null, pgrp, 0, spec.limits, kernel.now());
+  const pgrp = new ProcessGroup(id, new Session(spec.leadsSession ? id : null));
+  const group = new ThreadGroup(id, null, pgrp, 0, spec.limits, kernel.now());
   group.exe = program.exe;
   group.hasExeced = true;
   const task = new Task(
     kernel,
-    pid,
+    id,
     group,
     program.ctx,
     program.mm,
@@ -80,6 +100,7 @@ function makeTask(kernel: Kernel, spec: FirstProcess, pid: number): Task | numbe
     spec.fs,
     program.cred,
     new SignalHandlers(null),
+    spec.ns,
   );
   group.tasks.push(task);
   group.leader = task;

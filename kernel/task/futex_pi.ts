@@ -153,7 +153,7 @@ function stateFor(
   addr: number,
   isPrivate: boolean,
 ): PiState | null {
-  const owner = task.kernel.pids.tasks.get(tid);
+  const owner = task.pids.tasks.get(tid);
   if (owner === undefined) return null;
   const state = new PiState(owner, task.mm, addr, isPrivate);
   (owner.ownedPi ??= new Set()).add(state);

@@ -5,6 +5,7 @@ import { hasCap } from "../cred/credentials.ts";
 import type { MakerSource, QueueMaker } from "../ipc/mqueue/mqueue_fs.ts";
 import type { IpcClock } from "../ipc/sysv/ipc_clock.ts";
 import type { Kernel } from "./kernel_services.ts";
+import { kernelPid } from "./pid_namespace.ts";
 import { RLIMIT_MSGQUEUE } from "./limits.ts";
 
 export class TaskIpcUser implements IpcClock, MakerSource {
@@ -18,7 +19,8 @@ export class TaskIpcUser implements IpcClock, MakerSource {
     return this.kernel.host.realtimeSec();
   }
   currentPid(): number {
-    return this.kernel.current?.pid ?? 0;
+    const { current } = this.kernel;
+    return current === null ? 0 : kernelPid(current);
   }
   queueMaker(): QueueMaker {
     const task = this.kernel.current;

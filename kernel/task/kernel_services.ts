@@ -4,6 +4,7 @@
  */
 
 import type { Host } from "../core/host.ts";
+import type { UserNamespace } from "../cred/user_namespace.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import type { TimerQueue } from "../time/timer.ts";
@@ -13,6 +14,7 @@ import type { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 import type { CpuClock } from "./cpu_clock.ts";
 import type { FutexTable } from "./futex_table.ts";
+import type { Namespaces } from "./namespaces.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
@@ -24,14 +26,13 @@ export interface Kernel {
   readonly cpu: { readonly hwcap: number; readonly hwcap2: number };
   readonly memory: MemoryContext;
   readonly timers: TimerQueue;
+  /** The first PID namespace: everybody has a number in it. */
   readonly pids: PidNamespace;
   readonly futexes: FutexTable;
   /** What mount(2) can mount. */
   readonly fsTypes: FsTypes;
-  /** What sockets share. */
-  readonly net: NetNamespace;
-  /** System V IPC and POSIX message queues. */
-  readonly ipc: IpcNamespace;
+  /** The namespaces that there are from the start. */
+  readonly namespaces: Namespaces;
   /** Where memfd_create(2) puts its files. */
   readonly memfds: MemfdStore;
   /** The task whose call runs now, or ran last. */
@@ -40,9 +41,6 @@ export interface Kernel {
   readonly clock: CpuClock;
   /** Small buffer for building structs that are copied out at once; never kept across calls. */
   readonly scratch: Scratch;
-  /** nodename and domainname of uname(2). */
-  hostname: string;
-  domainname: string;
   /** CLOCK_MONOTONIC when uptime was zero, ns. */
   readonly bootNs: number;
 
@@ -52,6 +50,9 @@ export interface Kernel {
   enqueue(task: Task): void;
   /** The last task of the init process is gone: the sandbox ends with this wait status. */
   onInitExit(init: ThreadGroup): void;
+  newIpcNamespace(owner: UserNamespace): IpcNamespace;
+  /** With a loopback interface that is down. */
+  newNetNamespace(owner: UserNamespace): NetNamespace;
   /** A line for the debug log. */
   log(line: string): void;
 }

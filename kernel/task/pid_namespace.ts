@@ -1,28 +1,63 @@
-/** Ids of tasks, processes, process groups and sessions: one number space (pid_namespaces(7)). */
+/**
+ * PID namespaces (pid_namespaces(7)): ids of tasks, processes, process groups and sessions are one number space in
+ * each, and everybody has a number in each namespace around its own too.
+ */
 
+import { EEXIST, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
+import { Pid, PidSpace } from "../cred/pid.ts";
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import type { Task } from "./task.ts";
 import type { ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
 
 /** LIMIT: as /proc/sys/kernel/pid_max of a 64-bit Linux. */
 export const PID_MAX = 4194304;
+/** LIMIT: MAX_PID_NS_LEVEL. */
+export const PID_NAMESPACE_LEVELS = 32;
 /** Where numbers start again when all were used once. */
 const FIRST_REUSED = 300;
 
-export class PidNamespace {
+export type TaskPid = Pid<PidNamespace>;
+
+export class PidNamespace extends PidSpace {
+  override readonly outer: PidNamespace | null;
   readonly tasks: Map<number, Task> = new Map();
   /** Processes, zombies included. */
   readonly groups: Map<number, ThreadGroup> = new Map();
   readonly processGroups: Map<number, ProcessGroup> = new Map();
   readonly sessions: Map<number, Session> = new Map();
+  /** Its process 1: takes orphans, and everybody ends with it. Null before it is there and after it ended. */
+  init: ThreadGroup | null = null;
+  /** Init is ending or gone: nobody can be born here any more. */
+  isEnding: boolean = false;
   private last: number = 0;
+
+  constructor(outer: PidNamespace | null = null, owner: UserNamespace = INITIAL_USER_NAMESPACE) {
+    super(outer, owner);
+    this.outer = outer;
+  }
 
   /** The number given last. */
   get lastId(): number {
     return this.last;
   }
 
-  /** A number that nothing uses, or -1. */
-  allocate(): number {
+  /** An identity that nothing uses, or null: no number is free. */
+  allocate(): TaskPid | null {
+    const id = allocateIn(this, []);
+    return typeof id === "number" ? null : id;
+  }
+
+  /**
+   * clone3(2)'s set_tid: the wanted numbers, of the innermost namespace first; further out any will do. -EEXIST,
+   * -EINVAL (more numbers than namespaces, or one that is no number; the first in a namespace is 1), -ENOMEM.
+   */
+  allocateAs(wanted: readonly number[]): TaskPid | number {
+    return wanted.length > this.level + 1 ? -EINVAL : allocateIn(this, wanted);
+  }
+
+  /** The next free number, or -1. */
+  next(): number {
+    if (this.init === null && !this.isEnding) this.last = 0;
     for (let n = 0; n < PID_MAX; n++) {
       this.last = this.last + 1 >= PID_MAX ? FIRST_REUSED : this.last + 1;
       if (this.isFree(this.last)) return this.last;
@@ -39,4 +74,95 @@ export class PidNamespace {
   taskOf(id: number): Task | null {
     return this.tasks.get(id) ?? this.groups.get(id)?.tasks[0] ?? null;
   }
+}
+
+function allocateIn(pids: PidNamespace, wanted: readonly number[]): TaskPid | number {
+  const numbers = new Array<number>(pids.level + 1);
+  let i = 0;
+  for (let ns: PidNamespace | null = pids; ns !== null; ns = ns.outer, i++) {
+    const nr = wanted[i] ?? ns.next();
+    if (i < wanted.length) {
+      if (nr < 1 || nr >= PID_MAX || (nr !== 1 && ns.init === null)) return -EINVAL;
+      if (!ns.isFree(nr)) return -EEXIST;
+    }
+    if (nr < 0) return -ENOMEM;
+    numbers[ns.level] = nr;
+  }
+  return new Pid(pids, numbers);
+}
+
+/** The task can be found by its numbers from now on. */
+export function enrollTask(task: Task): void {
+  const { numbers } = task.id;
+  for (let ns: PidNamespace | null = task.pids; ns !== null; ns = ns.outer) {
+    ns.tasks.set(numbers[ns.level]!, task);
+  }
+}
+
+export function dismissTask(task: Task): void {
+  const { numbers } = task.id;
+  for (let ns: PidNamespace | null = task.pids; ns !== null; ns = ns.outer) {
+    ns.tasks.delete(numbers[ns.level]!);
+  }
+}
+
+/** As `enrollTask` for a process; the first one of a namespace is its init. */
+export function enrollGroup(group: ThreadGroup): void {
+  const { numbers, space } = group.id;
+  for (let ns: PidNamespace | null = space; ns !== null; ns = ns.outer) {
+    ns.groups.set(numbers[ns.level]!, group);
+  }
+  if (group.pid === 1) space.init = group;
+}
+
+export function dismissGroup(group: ThreadGroup): void {
+  const { numbers, space } = group.id;
+  for (let ns: PidNamespace | null = space; ns !== null; ns = ns.outer) {
+    ns.groups.delete(numbers[ns.level]!);
+  }
+}
+
+export function enrollProcessGroup(pgrp: ProcessGroup): void {
+  const { numbers, space } = pgrp.id;
+  for (let ns: PidNamespace | null = space; ns !== null; ns = ns.outer) {
+    ns.processGroups.set(numbers[ns.level]!, pgrp);
+  }
+}
+
+export function dismissProcessGroup(pgrp: ProcessGroup): void {
+  const { numbers, space } = pgrp.id;
+  for (let ns: PidNamespace | null = space; ns !== null; ns = ns.outer) {
+    ns.processGroups.delete(numbers[ns.level]!);
+  }
+}
+
+/** A session whose leader is outside of all namespaces has no number and is not found. */
+export function enrollSession(session: Session): void {
+  if (session.id === null) return;
+  const { numbers, space } = session.id;
+  for (let ns: PidNamespace | null = space; ns !== null; ns = ns.outer) {
+    ns.sessions.set(numbers[ns.level]!, session);
+  }
+}
+
+export function dismissSession(session: Session): void {
+  if (session.id === null) return;
+  const { numbers, space } = session.id;
+  for (let ns: PidNamespace | null = space; ns !== null; ns = ns.outer) {
+    ns.sessions.delete(numbers[ns.level]!);
+  }
+}
+
+/** The number of a task's process in the first namespace: for records that outlive knowing who reads them. */
+export function kernelPid(task: Task): number {
+  return task.group.id.numbers[0]!;
+}
+
+/**
+ * What `task` sees of a process that was recorded by its kernel number. DIFFERS: one that is gone has no number (0) but
+ * in the first namespace.
+ */
+export function shownPid(task: Task, recorded: number): number {
+  if (task.pids.outer === null) return recorded;
+  return task.kernel.pids.groups.get(recorded)?.id.numberIn(task.pids) ?? 0;
 }

@@ -1,36 +1,33 @@
 /** The last trace of a process goes: its id, its place in a process group and a session. */
 
-import type { PidNamespace } from "./pid_namespace.ts";
+import { dismissGroup, dismissProcessGroup, dismissSession } from "./pid_namespace.ts";
 import type { ProcessGroup, ThreadGroup } from "./thread_group.ts";
 
 /** `group` is a zombie that nobody needs to see any more. */
-export function reapGroup(pids: PidNamespace, group: ThreadGroup): void {
+export function reapGroup(group: ThreadGroup): void {
   if (group.isReaped) return;
   group.isReaped = true;
   group.parent?.children.delete(group);
-  pids.groups.delete(group.pid);
-  leaveProcessGroup(pids, group);
+  dismissGroup(group);
+  leaveProcessGroup(group);
+  group.container?.groups.delete(group);
 }
 
 /** Take a process out of its process group; empty groups and sessions go. */
-export function leaveProcessGroup(pids: PidNamespace, group: ThreadGroup): void {
+export function leaveProcessGroup(group: ThreadGroup): void {
   const pgrp = group.pgrp;
   pgrp.members.delete(group);
   if (pgrp.members.size > 0) return;
-  pids.processGroups.delete(pgrp.pgid);
+  dismissProcessGroup(pgrp);
   const session = pgrp.session;
   session.groups.delete(pgrp);
-  if (session.groups.size === 0) pids.sessions.delete(session.sid);
+  if (session.groups.size === 0) dismissSession(session);
 }
 
 /** Move a process to another process group. */
-export function joinProcessGroup(
-  pids: PidNamespace,
-  group: ThreadGroup,
-  pgrp: ProcessGroup,
-): void {
+export function joinProcessGroup(group: ThreadGroup, pgrp: ProcessGroup): void {
   if (group.pgrp === pgrp) return;
-  leaveProcessGroup(pids, group);
+  leaveProcessGroup(group);
   group.pgrp = pgrp;
   pgrp.members.add(group);
 }

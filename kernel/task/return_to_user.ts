@@ -17,6 +17,7 @@ import {
   IN_GUEST,
 } from "../core/result.ts";
 import { mustEnd } from "./alert.ts";
+import { freezeIfAsked } from "./container.ts";
 import { startRun } from "./cpu_clock.ts";
 import { exitTask } from "./exit.ts";
 import { getReg, setReg } from "./registers.ts";
@@ -51,7 +52,7 @@ export function returnToUser(task: Task, result: number): boolean {
       exitTask(task);
       return false;
     }
-    if (stopIfAsked(task, result)) return false;
+    if (stopIfAsked(task, result) || freezeIfAsked(task, result)) return false;
     if (!hasDeliverable(task)) {
       if (!task.signals.hasSaved) break;
       // Back from sigsuspend, ppoll, ...: what the old mask lets through counts now.

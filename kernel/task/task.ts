@@ -15,6 +15,8 @@ import type { SeccompFilter } from "./seccomp/filter.ts";
 import type { PiState } from "./futex_pi.ts";
 import type { FutexWaiter } from "./futex_table.ts";
 import type { Kernel } from "./kernel_services.ts";
+import type { Namespaces } from "./namespaces.ts";
+import type { PidNamespace, TaskPid } from "./pid_namespace.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 import type { SignalHandlers } from "./signal/handlers.ts";
 import { TaskSignals } from "./signal/task_signals.ts";
@@ -52,6 +54,8 @@ export const AWAIT_CALL = 7;
 export const RESUMING = 8;
 /** In the loop's run queue, and no guest thread: `work` goes on. */
 export const WORKING = 9;
+/** Its container is frozen (container.ts); `resume` goes on in returnToUser. */
+export const FROZEN = 10;
 
 /** `Task.entryWork`: filters look at each call. */
 export const ENTRY_SECCOMP = 1;
@@ -72,8 +76,12 @@ const RESTART_CODE = [
 
 export class Task {
   readonly kernel: Kernel;
-  /** Changes only in execve by a thread that is not the leader. */
+  /** Who it is, and its number in its own PID namespace. Change only in execve by a thread that is not the leader. */
+  id: TaskPid;
   tid: number;
+  /** Its own PID namespace: ids are looked up and shown as they are there. */
+  readonly pids: PidNamespace;
+  ns: Namespaces;
   readonly group: ThreadGroup;
   state: number = HANDLING;
 
@@ -156,7 +164,7 @@ export class Task {
 
   constructor(
     kernel: Kernel,
-    tid: number,
+    id: TaskPid,
     group: ThreadGroup,
     ctx: Context,
     mm: MemoryManager,
@@ -164,9 +172,13 @@ export class Task {
     fs: FsContext,
     cred: Credentials,
     sighand: SignalHandlers,
+    ns: Namespaces,
   ) {
     this.kernel = kernel;
-    this.tid = tid;
+    this.id = id;
+    this.tid = id.nr;
+    this.pids = id.space;
+    this.ns = ns;
     this.group = group;
     this.ctx = ctx;
     this.args = ctx.args;
@@ -194,6 +206,11 @@ export class Task {
 
   get pid(): number {
     return this.group.pid;
+  }
+
+  /** The process's identity, for whom it sends something to. */
+  get processId(): TaskPid {
+    return this.group.id;
   }
 
   /**

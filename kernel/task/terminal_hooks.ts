@@ -13,12 +13,13 @@ import { hasCap } from "../cred/credentials.ts";
 import type { Caller } from "../vfs/caller.ts";
 import type { Kernel } from "./kernel_services.ts";
 import { RLIMIT_NOFILE } from "./limits.ts";
+import type { PidNamespace } from "./pid_namespace.ts";
 import { SIG_IGN } from "./signal/handlers.ts";
 import { isOrphaned } from "./signal/job_control.ts";
 import { SI_KERNEL, SigInfo } from "./signal/pending.ts";
 import { sendToGroup, sendToProcessGroup } from "./signal/send.ts";
 import { SIGCONT, SIGHUP } from "./signal/sigset.ts";
-import { ProcessGroup, type ThreadGroup } from "./thread_group.ts";
+import { ProcessGroup, Session, type ThreadGroup } from "./thread_group.ts";
 
 export class TaskTerminalHooks implements TerminalHooks {
   private readonly kernel: Kernel;
@@ -29,6 +30,10 @@ export class TaskTerminalHooks implements TerminalHooks {
 
   private get process(): ThreadGroup | null {
     return this.kernel.current?.group ?? null;
+  }
+
+  private get callerPids(): PidNamespace {
+    return this.kernel.current?.pids ?? this.kernel.pids;
   }
 
   caller(): Caller | null {
@@ -46,7 +51,7 @@ export class TaskTerminalHooks implements TerminalHooks {
   }
   isSessionLeader(): boolean {
     const { process } = this;
-    return process !== null && process.session.sid === process.pid;
+    return process !== null && process.isSessionLeader;
   }
   isCapable(capability: number): boolean {
     const task = this.kernel.current;
@@ -64,7 +69,13 @@ export class TaskTerminalHooks implements TerminalHooks {
     return group instanceof ProcessGroup && isOrphaned(group, null);
   }
   findGroup(pgid: number): TtyGroup | null {
-    return this.kernel.pids.processGroups.get(pgid) ?? null;
+    return this.callerPids.processGroups.get(pgid) ?? null;
+  }
+  groupNumber(group: TtyGroup): number {
+    return group instanceof ProcessGroup ? group.id.numberIn(this.callerPids) : 0;
+  }
+  sessionNumber(session: TtySession): number {
+    return session instanceof Session ? session.numberIn(this.callerPids) : 0;
   }
 
   signalGroup(group: TtyGroup, signo: number): void {
@@ -75,7 +86,8 @@ export class TaskTerminalHooks implements TerminalHooks {
     if (task !== null && task.group.pgrp === group) task.attention = true;
   }
   signalLeader(session: TtySession, signo: number): void {
-    const leader = this.kernel.pids.groups.get(session.sid);
+    const id = session instanceof Session ? session.id : null;
+    const leader = id?.space.groups.get(id.nr);
     if (leader === undefined || leader.session !== session || leader.isExiting) return;
     sendToGroup(leader, new SigInfo(signo, SI_KERNEL));
   }
@@ -96,7 +108,7 @@ export class TaskTerminalHooks implements TerminalHooks {
  */
 export function leaveSession(group: ThreadGroup): void {
   const { session } = group;
-  if (session.sid !== group.pid) return;
+  if (!group.isSessionLeader) return;
   if (session.terminal !== null) {
     session.terminal.onLeaderExit(session);
     return;

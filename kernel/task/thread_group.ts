@@ -9,30 +9,38 @@ import type { Credentials } from "../cred/credentials.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import type { AioContexts } from "./aio.ts";
 import type { Limits } from "./limits.ts";
+import type { Container } from "./container.ts";
+import type { PidNamespace, TaskPid } from "./pid_namespace.ts";
 import { ProcessTimers } from "./process_timers.ts";
 import { PendingSignals } from "./signal/pending.ts";
 import type { Task } from "./task.ts";
 
 export class Session implements TtySession {
-  readonly sid: number;
+  /** Its leader's; null: it comes from outside of all namespaces and is seen as 0. */
+  readonly id: TaskPid | null;
   readonly groups: Set<ProcessGroup> = new Set();
   /** Controlling terminal; null: none. */
   terminal: ControllingTerminal | null = null;
   /** Foreground group of a terminal that was hung up: it hears of the leader's end. */
   hungUpGroup: TtyGroup | null = null;
 
-  constructor(sid: number) {
-    this.sid = sid;
+  constructor(id: TaskPid | null) {
+    this.id = id;
+  }
+
+  /** Its number as somebody of `pids` sees it; 0: it is outside. */
+  numberIn(pids: PidNamespace): number {
+    return this.id === null ? 0 : this.id.numberIn(pids);
   }
 }
 
 export class ProcessGroup implements TtyGroup {
-  readonly pgid: number;
+  readonly id: TaskPid;
   readonly session: Session;
   readonly members: Set<ThreadGroup> = new Set();
 
-  constructor(pgid: number, session: Session) {
-    this.pgid = pgid;
+  constructor(id: TaskPid, session: Session) {
+    this.id = id;
     this.session = session;
     session.groups.add(this);
   }
@@ -80,7 +88,15 @@ export function cancelRequests(group: ThreadGroup): void {
   group.rings = null;
 }
 
+/** Who wants to know when a process ends that has no parent in the sandbox. */
+export interface ExitListener {
+  /** All its tasks are gone. */
+  onProcessEnd(group: ThreadGroup): void;
+}
+
 export class ThreadGroup {
+  readonly id: TaskPid;
+  /** Its number in its own PID namespace. */
   readonly pid: number;
   /** Live tasks, leader first as long as it lives. */
   readonly tasks: Task[] = [];
@@ -115,6 +131,9 @@ export class ThreadGroup {
   /** What wait(2) was not told yet. */
   stopReported: boolean = true;
   continuedReported: boolean = true;
+  /** What it was started in, with all its descendants; null: nothing (tests). */
+  container: Container | null;
+  exitListener: ExitListener | null = null;
   /** Signals whose action is the default one do not reach it (init of a PID namespace, pid_namespaces(7)). */
   isUnkillable: boolean = false;
   /** A thread is in execve and waits, with its task as owner, until it is the only one left. */
@@ -154,15 +173,17 @@ export class ThreadGroup {
   startNs: number;
 
   constructor(
-    pid: number,
+    id: TaskPid,
     parent: ThreadGroup | null,
     pgrp: ProcessGroup,
     exitSignal: number,
     limits: Limits,
     startNs: number,
   ) {
-    this.pid = pid;
+    this.id = id;
+    this.pid = id.nr;
     this.parent = parent;
+    this.container = parent === null ? null : parent.container;
     this.pgrp = pgrp;
     this.exitSignal = exitSignal;
     this.limits = limits;
@@ -177,6 +198,25 @@ export class ThreadGroup {
   /** The first process of its PID namespace. */
   get isInit(): boolean {
     return this.pid === 1;
+  }
+
+  get pids(): PidNamespace {
+    return this.id.space;
+  }
+
+  /** Its own PID namespace is the kernel's first: with its init the sandbox ends. */
+  get isRootInit(): boolean {
+    return this.pid === 1 && this.id.space.outer === null;
+  }
+
+  /** It leads its session. */
+  get isSessionLeader(): boolean {
+    return this.pgrp.session.id === this.id;
+  }
+
+  /** Its parent as its own namespace sees it; 0: it is outside, or there is none. */
+  get parentPid(): number {
+    return this.parent === null ? 0 : this.parent.id.numberIn(this.id.space);
   }
 
   get session(): Session {

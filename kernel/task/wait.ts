@@ -21,8 +21,7 @@ import {
   WUNTRACED,
 } from "../../ffi/abi/wait.ts";
 import { groupSystemNs, groupUserNs } from "./cpu_clock.ts";
-import { exitCode, exitValue } from "./exit.ts";
-import { reapGroup } from "./reap.ts";
+import { exitCode, exitValue, reap } from "./exit.ts";
 import { SIGCHLD, SIGCONT } from "./signal/sigset.ts";
 import type { Task } from "./task.ts";
 import { type ThreadGroup, Usage } from "./thread_group.ts";
@@ -39,7 +38,7 @@ export class Waited {
   readonly usage: Usage = new Usage();
 }
 
-/** Which children are meant: P_ALL, P_PID, P_PGID, P_PIDFD. */
+/** Which children are meant: P_ALL, P_PID, P_PGID (0: the caller's own group), P_PIDFD. */
 export interface Selection {
   readonly kind: number;
   readonly id: number;
@@ -55,7 +54,7 @@ export interface Selection {
 export function waitForChild(task: Task, which: Selection, out: Waited): number {
   let hasCandidate = false;
   for (const child of task.group.children) {
-    if (!isSelected(child, which)) continue;
+    if (!isSelected(task, child, which)) continue;
     hasCandidate = true;
     if (report(task, child, which.options, out)) return 1;
   }
@@ -64,13 +63,17 @@ export function waitForChild(task: Task, which: Selection, out: Waited): number 
   return task.waitFor(task.group.childEvents, 0);
 }
 
-function isSelected(child: ThreadGroup, which: Selection): boolean {
+function isSelected(task: Task, child: ThreadGroup, which: Selection): boolean {
   switch (which.kind) {
     case P_PID:
-      if (child.pid !== which.id) return false;
+      if (child.id.numberIn(task.pids) !== which.id) return false;
       break;
     case P_PGID:
-      if (child.pgrp.pgid !== which.id) return false;
+      if (which.id === 0) {
+        if (child.pgrp !== task.group.pgrp) return false;
+      } else if (child.pgrp.id.numberIn(task.pids) !== which.id) {
+        return false;
+      }
       break;
     case P_PIDFD:
       if (child !== which.group) return false;
@@ -89,21 +92,28 @@ function report(task: Task, child: ThreadGroup, options: number, out: Waited): b
   const keeps = (options & WNOWAIT) !== 0;
   if (child.isZombie) {
     if ((options & WEXITED) === 0) return false;
-    fill(out, child, child.exitStatus, exitCode(child.exitStatus), exitValue(child.exitStatus));
+    fill(
+      out,
+      task,
+      child,
+      child.exitStatus,
+      exitCode(child.exitStatus),
+      exitValue(child.exitStatus),
+    );
     if (!keeps) {
       task.group.childUsage.add(child.usage);
       task.group.childUsage.add(child.childUsage);
-      reapGroup(task.kernel.pids, child);
+      reap(child, task.kernel);
     }
     return true;
   }
   if ((options & WUNTRACED) !== 0 && child.isStopped && !child.stopReported) {
-    fill(out, child, statusStopped(child.stopSignal), CLD_STOPPED, child.stopSignal);
+    fill(out, task, child, statusStopped(child.stopSignal), CLD_STOPPED, child.stopSignal);
     if (!keeps) child.stopReported = true;
     return true;
   }
   if ((options & WCONTINUED) !== 0 && !child.continuedReported) {
-    fill(out, child, STATUS_CONTINUED, CLD_CONTINUED, SIGCONT);
+    fill(out, task, child, STATUS_CONTINUED, CLD_CONTINUED, SIGCONT);
     if (!keeps) child.continuedReported = true;
     return true;
   }
@@ -112,12 +122,13 @@ function report(task: Task, child: ThreadGroup, options: number, out: Waited): b
 
 function fill(
   out: Waited,
+  task: Task,
   child: ThreadGroup,
   status: number,
   code: number,
   value: number,
 ): void {
-  out.pid = child.pid;
+  out.pid = child.id.numberIn(task.pids);
   out.uid = child.tasks[0]?.cred.uid ?? child.lastUid;
   out.status = status;
   out.code = code;

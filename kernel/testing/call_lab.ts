@@ -4,6 +4,8 @@ import { Arena } from "../../ffi/mem/arena.ts";
 import { MAP_ANONYMOUS, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
 import { type AddressSpace, Context, SyscallArgs } from "../../platform/platform.ts";
 import { bytesToString, stringToBytes } from "../core/bytes.ts";
+import { Pid } from "../cred/pid.ts";
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { rootCredentials } from "../cred/credentials.ts";
 import { FsTypes } from "../fs/fs_types.ts";
 import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
@@ -20,7 +22,8 @@ import { FutexTable } from "../task/futex_table.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";
-import { PidNamespace } from "../task/pid_namespace.ts";
+import { initialNamespaces, type Namespaces } from "../task/namespaces.ts";
+import { enrollGroup, enrollTask, PidNamespace } from "../task/pid_namespace.ts";
 import { SignalHandlers } from "../task/signal/handlers.ts";
 import { Task } from "../task/task.ts";
 import { ProcessGroup, Session, ThreadGroup } from "../task/thread_group.ts";
@@ -70,11 +73,8 @@ export class LabKernel implements Kernel {
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
-  readonly net: NetNamespace;
-  readonly ipc: IpcNamespace;
+  readonly namespaces: Namespaces;
   readonly bootNs: number = 0;
-  hostname: string = "lab";
-  domainname: string = "(none)";
   /** Tasks that were woken. */
   readonly queued: Task[] = [];
 
@@ -83,13 +83,25 @@ export class LabKernel implements Kernel {
     this.memory = new MemoryContext(arena, this.platform, this.host);
     this.vfs = new Vfs(this.host);
     this.memfds = new MemfdStore(this.vfs, this.newTmpfs());
-    this.net = new NetNamespace(this.memory.frames, this.host);
-    this.ipc = new IpcNamespace(this.memory, this.vfs, new TaskIpcUser(this), new SysctlStore());
-    registerFamilies(this.net);
+    const net = new NetNamespace(this.memory.frames, this.host);
+    this.namespaces = initialNamespaces({
+      hostname: "lab",
+      ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE),
+      net,
+      pids: this.pids,
+    });
+    registerFamilies(net);
     this.vfs.special.fifo = new FifoOpener(this.memory.frames);
   }
   newTmpfs(): TmpfsFs {
     return new TmpfsFs(this.memory.frames, this.host, { pages: 0, inodes: 0, mode: 0o755 });
+  }
+  newIpcNamespace(owner: UserNamespace): IpcNamespace {
+    const user = new TaskIpcUser(this);
+    return new IpcNamespace(this.memory, this.vfs, user, new SysctlStore(), owner);
+  }
+  newNetNamespace(owner: UserNamespace): NetNamespace {
+    return new NetNamespace(this.memory.frames, this.host, null, owner, false);
   }
   now(): number {
     return this.host.monotonicNs();
@@ -117,12 +129,12 @@ export class CallLab {
     const root = this.namespace.rootPath();
     const fs = new FsContext(this.namespace, root, root, 0o022);
     const limits = new Limits(null);
-    const pgrp = new ProcessGroup(1, new Session(1));
-    const group = new ThreadGroup(1, null, pgrp, 0, limits, 0);
+    const id = new Pid(kernel.pids, [1]), pgrp = new ProcessGroup(id, new Session(id));
+    const group = new ThreadGroup(id, null, pgrp, 0, limits, 0);
     const mm = new MemoryManager(kernel.memory, kernel.platform.newAddressSpace());
     this.task = new Task(
       kernel,
-      1,
+      id,
       group,
       new FakeContext(mm.space),
       mm,
@@ -130,11 +142,12 @@ export class CallLab {
       fs,
       rootCredentials(),
       new SignalHandlers(null),
+      kernel.namespaces.hold(),
     );
     group.tasks.push(this.task);
     group.leader = this.task;
-    kernel.pids.tasks.set(1, this.task);
-    kernel.pids.groups.set(1, group);
+    enrollTask(this.task);
+    enrollGroup(group);
     this.memory = mm.mmap(0, MEMORY_BYTES, 3, MAP_PRIVATE | MAP_ANONYMOUS, null, 0);
   }
 

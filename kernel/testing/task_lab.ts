@@ -17,6 +17,7 @@ import {
   TRAP_NONE,
   TRAP_SYSCALL,
 } from "../../platform/platform.ts";
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { rootCredentials } from "../cred/credentials.ts";
 import { FsTypes } from "../fs/fs_types.ts";
 import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
@@ -32,7 +33,14 @@ import { FutexTable } from "../task/futex_table.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";
-import { PidNamespace } from "../task/pid_namespace.ts";
+import { initialNamespaces, type Namespaces } from "../task/namespaces.ts";
+import {
+  enrollGroup,
+  enrollProcessGroup,
+  enrollSession,
+  enrollTask,
+  PidNamespace,
+} from "../task/pid_namespace.ts";
 import { getReg, setReg } from "../task/registers.ts";
 import { SignalHandlers } from "../task/signal/handlers.ts";
 import { BLOCKED, DEAD, RUNNING, Task } from "../task/task.ts";
@@ -116,13 +124,10 @@ export class LabKernel implements Kernel {
   readonly scratch: Scratch = new Scratch();
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
-  readonly net: NetNamespace;
   readonly sysctl: SysctlStore = new SysctlStore();
-  readonly ipc: IpcNamespace;
+  readonly namespaces: Namespaces;
   readonly bootNs = 0;
   readonly logged: string[] = [];
-  hostname = "lab";
-  domainname = "(none)";
   /** Status of the first process once it ended. */
   initStatus: number = -1;
   private readonly queue: RunQueue = new RunQueue();
@@ -134,12 +139,23 @@ export class LabKernel implements Kernel {
     this.memory = this.lab.ctx;
     this.files = new FileLab(this.lab);
     this.memfds = new MemfdStore(this.files.vfs, this.files.tmpfs);
-    this.net = new NetNamespace(this.memory.frames, this.host);
-    this.ipc = new IpcNamespace(this.memory, this.files.vfs, new TaskIpcUser(this), this.sysctl);
+    this.namespaces = initialNamespaces({
+      hostname: "lab",
+      ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE),
+      net: new NetNamespace(this.memory.frames, this.host),
+      pids: this.pids,
+    });
     this.platform.contextMaker = (space) =>
       new FakeContext(space, this.platform.fpuSize, (ctx) => this.full.push(ctx));
   }
 
+  newIpcNamespace(owner: UserNamespace): IpcNamespace {
+    const user = new TaskIpcUser(this);
+    return new IpcNamespace(this.memory, this.files.vfs, user, this.sysctl, owner);
+  }
+  newNetNamespace(owner: UserNamespace): NetNamespace {
+    return new NetNamespace(this.memory.frames, this.host, null, owner, false);
+  }
   now(): number {
     return this.host.monotonicNs();
   }
@@ -162,19 +178,22 @@ export class LabKernel implements Kernel {
     const mm = this.lab.newManager();
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
     mm.mmap(DATA, DATA_BYTES, PROT_READ | PROT_WRITE, flags, null, 0);
-    const pid = this.pids.allocate(), pgrp = new ProcessGroup(pid, new Session(pid));
-    const group = new ThreadGroup(pid, null, pgrp, 0, new Limits(null), this.now());
+    const id = this.pids.allocate();
+    if (id === null) throw new Error("no id");
+    const pgrp = new ProcessGroup(id, new Session(id));
+    const group = new ThreadGroup(id, null, pgrp, 0, new Limits(null), this.now());
     const ctx = mm.space.newContext();
     if (ctx === null) throw new Error("no context");
     const { files, fs } = this.files.newCaller();
     const cred = rootCredentials();
-    const task = new Task(this, pid, group, ctx, mm, files, fs, cred, new SignalHandlers(null));
+    const handlers = new SignalHandlers(null), ns = this.namespaces.hold();
+    const task = new Task(this, id, group, ctx, mm, files, fs, cred, handlers, ns);
     group.tasks.push(task);
     group.leader = task;
-    this.pids.tasks.set(pid, task);
-    this.pids.groups.set(pid, group);
-    this.pids.processGroups.set(pid, pgrp);
-    this.pids.sessions.set(pid, group.session);
+    enrollTask(task);
+    enrollGroup(group);
+    enrollProcessGroup(pgrp);
+    enrollSession(group.session);
     setReg(ctx.regs, RSP, STACK_TOP - 0x1000);
     setReg(ctx.regs, RIP, 0x5000);
     task.state = RUNNING;

@@ -137,11 +137,13 @@ export class Mount {
     this.flags = flags;
     this.source = source;
     root.pin();
+    root.inode?.onMounted();
     fs.mounts++;
   }
 
   /** Detached and unpinned: let the file system go. */
   retire(): void {
+    this.root.inode?.onUnmounted();
     this.root.unpin();
     if (--this.fs.mounts > 0) return;
     if (this.cache !== null) this.cache.forget(this.fs);

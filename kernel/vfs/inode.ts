@@ -193,6 +193,10 @@ export abstract class Inode {
   /** Just created in a directory with a default ACL: what it inherits. */
   inheritAcls(_access: PosixAcl | null, _default: PosixAcl | null): void {}
 
+  /** A mount shows it as its root, and does so no more. */
+  onMounted(): void {}
+  onUnmounted(): void {}
+
   /** Directories. A missing name is -ENOENT. */
   abstract lookup(name: string): Inode | number;
   /** True when a cached dentry of this directory may be used without asking again. */

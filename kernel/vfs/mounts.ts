@@ -8,6 +8,8 @@
 
 import { EINVAL, ELOOP, ENOSPC, ENOTDIR } from "../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../ffi/abi/stat.ts";
+import { Namespace } from "../cred/namespace.ts";
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { WaitQueue } from "../core/wait.ts";
 import { type Dentry, Mount, Path, UNBINDABLE } from "./dentry.ts";
 import { rootDentryOf } from "./dentry_cache.ts";
@@ -17,19 +19,23 @@ import type { Vfs } from "./vfs.ts";
 /** LIMIT: /proc/sys/fs/mount-max. */
 export const MOUNT_MAX = 100000;
 
-export class MountNamespace {
+export class MountNamespace extends Namespace {
+  override readonly kind = "mnt";
   readonly vfs: Vfs;
-  refs: number = 0;
   /** All attached mounts, oldest first. */
   readonly mounts: Mount[] = [];
   /** Poll of /proc/PID/mounts; `generation` counts changes. */
   readonly changes: WaitQueue = new WaitQueue();
   generation: number = 0;
-  /** Inode number of /proc/PID/ns/mnt; 0 until somebody asks for it. */
-  ino: number = 0;
   private rootMount: Mount;
 
-  constructor(vfs: Vfs, rootMount: Mount) {
+  constructor(
+    vfs: Vfs,
+    rootMount: Mount,
+    owner: UserNamespace = INITIAL_USER_NAMESPACE,
+    isInitial: boolean = false,
+  ) {
+    super(owner, isInitial);
     this.vfs = vfs;
     this.rootMount = rootMount;
     this.adopt(rootMount);
@@ -37,17 +43,12 @@ export class MountNamespace {
 
   /** A namespace with `fs` at its root. */
   static of(vfs: Vfs, fs: FileSystem, flags: number, source: string): MountNamespace {
-    return new MountNamespace(vfs, newMount(vfs, fs, rootDentryOf(fs), flags, source));
-  }
-
-  hold(): this {
-    this.refs++;
-    return this;
+    const mount = newMount(vfs, fs, rootDentryOf(fs), flags, source);
+    return new MountNamespace(vfs, mount, INITIAL_USER_NAMESPACE, true);
   }
 
   /** The last user went: all mounts go. */
-  drop(): void {
-    if (--this.refs > 0) return;
+  protected override release(): void {
     for (const m of this.mounts.slice().reverse()) this.detach(m);
   }
 
@@ -147,10 +148,10 @@ export class MountNamespace {
   }
 
   /** unshare(CLONE_NEWNS): a copy of the whole tree. `translate` finds a path of the old tree in the new. */
-  copy(): NamespaceCopy {
+  copy(owner: UserNamespace): NamespaceCopy {
     const pairs = new Map<Mount, Mount>();
     const root = this.copyMount(this.rootMount, this.rootMount.root);
-    const copy = new MountNamespace(this.vfs, root);
+    const copy = new MountNamespace(this.vfs, root, owner);
     pairs.set(this.rootMount, root);
     for (const mount of this.mounts) {
       if (mount === this.rootMount || mount.mountpoint === null || mount.parent === null) continue;

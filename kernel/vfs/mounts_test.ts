@@ -1,3 +1,4 @@
+import { INITIAL_USER_NAMESPACE } from "../cred/user_namespace.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { AT_FDCWD, O_RDONLY, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import * as M from "../../ffi/abi/mount.ts";
@@ -250,7 +251,7 @@ Deno.test("a copied namespace is the same tree with its own mounts", () => {
   const inner = new TmpfsFs(t.frames, t.host, {});
   mount(c, inner, "/a/in");
   c.fs.setCwd(find(c, "/a/in"));
-  const other = c.fs.copy(), copy = c.fs.namespace.copy();
+  const other = c.fs.copy(), copy = c.fs.namespace.copy(INITIAL_USER_NAMESPACE);
   other.enter(copy.namespace, copy.translate(other.root), copy.translate(other.cwd));
   assertEquals(cwdText(other), "/a/in");
   assertEquals(copy.namespace.mounts.length, 3);

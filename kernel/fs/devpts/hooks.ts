@@ -7,7 +7,6 @@ import type { Caller } from "../../vfs/caller.ts";
 
 /** A session, as far as its terminal is concerned. */
 export interface TtySession {
-  readonly sid: number;
   /** Its controlling terminal. */
   terminal: ControllingTerminal | null;
   /** Foreground group of a terminal that was hung up: it hears of the leader's end. */
@@ -15,7 +14,6 @@ export interface TtySession {
 }
 
 export interface TtyGroup {
-  readonly pgid: number;
   readonly session: TtySession;
 }
 
@@ -23,7 +21,7 @@ export interface TtyGroup {
 export interface ControllingTerminal {
   /** Device number in stat's encoding. */
   readonly rdev: number;
-  /** tpgid of /proc/PID/stat: 0 when nobody is in the foreground. */
+  /** tpgid of /proc/PID/stat, as the caller sees it: 0 when nobody is in the foreground. */
   readonly foregroundPgid: number;
   /** The session's leader ended: the foreground group is told, and the terminal is free again. */
   onLeaderExit(session: TtySession): void;
@@ -43,7 +41,11 @@ export interface TerminalHooks {
   /** The caller blocks or ignores a signal. */
   isIgnored(signo: number): boolean;
   isOrphaned(group: TtyGroup): boolean;
+  /** By the number that the caller has for it. */
   findGroup(pgid: number): TtyGroup | null;
+  /** Numbers as the caller sees them; 0: it does not. */
+  groupNumber(group: TtyGroup): number;
+  sessionNumber(session: TtySession): number;
   /** As by kill_pgrp with the kernel as the sender. */
   signalGroup(group: TtyGroup, signo: number): void;
   /** To the session's leader, if it lives. */

@@ -101,7 +101,7 @@ export class Terminal implements ControllingTerminal, LineHost {
     return makedev(PTS_MAJOR, this.index);
   }
   get foregroundPgid(): number {
-    return this.foreground === null ? 0 : this.foreground.pgid;
+    return this.foreground === null ? 0 : this.hooks.groupNumber(this.foreground);
   }
   onLeaderExit(session: TtySession): void {
     leaderExit(this, session);

@@ -124,7 +124,8 @@ function sessionIoctl(
       return setForeground(terminal, arg, user);
     case I.TIOCGSID:
       if (!file.isMaster && hooks.callerTerminal() !== terminal) return -ENOTTY;
-      return terminal.session === null ? -ENOTTY : user.store32(arg, terminal.session.sid);
+      if (terminal.session === null) return -ENOTTY;
+      return user.store32(arg, hooks.sessionNumber(terminal.session));
     default:
       return -ENOTTY;
   }

@@ -92,11 +92,17 @@ export class TestHooks implements TerminalHooks {
   findGroup(pgid: number): TtyGroup | null {
     return this.groups.get(pgid) ?? null;
   }
+  groupNumber(group: TtyGroup): number {
+    return group instanceof TestGroup ? group.pgid : 0;
+  }
+  sessionNumber(session: TtySession): number {
+    return session instanceof TestSession ? session.sid : 0;
+  }
   signalGroup(group: TtyGroup, signo: number): void {
-    this.sent.push(`${group.pgid}:${signo}`);
+    this.sent.push(`${this.groupNumber(group)}:${signo}`);
   }
   signalLeader(session: TtySession, signo: number): void {
-    this.sent.push(`leader ${session.sid}:${signo}`);
+    this.sent.push(`leader ${this.sessionNumber(session)}:${signo}`);
   }
   leaveTerminal(): void {
     this.hasLeft = true;

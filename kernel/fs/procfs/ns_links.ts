@@ -1,39 +1,36 @@
 /**
  * /proc/PID/ns: links to the namespaces of a task (namespaces(7)). Following one leads to a file of nsfs that stands for
- * the namespace; all of them but mount namespaces exist once.
+ * the namespace.
  */
 
-import { EACCES, ENOENT, ENXIO, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EACCES, ENOENT, ESRCH } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK } from "../../../ffi/abi/stat.ts";
 import type { Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { MagicLink } from "./magic_link.ts";
-import { NAMESPACES, type NsFs } from "./ns_fs.ts";
+import { NAMESPACE_LINKS, type NamespaceLink } from "./source.ts";
 import { AREA_PROCESS, AREA_THREAD, type TaskRef } from "./task_ref.ts";
 
 /** Index of a namespace link among the inode numbers of a task: behind its other entries. */
 const INO_INDEX = 1000;
 
 class NsLink extends MagicLink {
-  private readonly index: number;
-  private readonly namespaces: NsFs;
+  private readonly name: NamespaceLink;
 
-  constructor(fs: GeneratedFs, ref: TaskRef, ino: number, index: number, namespaces: NsFs) {
+  constructor(fs: GeneratedFs, ref: TaskRef, ino: number, name: NamespaceLink) {
     super(fs, ref, ino);
-    this.index = index;
-    this.namespaces = namespaces;
+    this.name = name;
   }
 
   override followMagic(): Path | number {
     const task = this.inspected();
     if (typeof task === "number") return task;
-    const [, kind, ino] = NAMESPACES[this.index]!;
-    const around = task.fs?.namespace ?? this.ref.source.current()?.fs?.namespace;
-    if (around === undefined) return -ENXIO;
-    if (kind === "mnt" && task.fs === null) return -ENOENT;
-    return this.namespaces.pathOf(kind, ino === 0 ? this.namespaces.inoOf(around) : ino, around);
+    const { source } = this.ref, namespace = task.namespaceOf(this.name);
+    const fs = task.fs ?? source.current()?.fs;
+    if (namespace === null || fs === null || fs === undefined) return -ENOENT;
+    return source.namespaces.pathOf(namespace, fs.namespace.vfs);
   }
 
   override readlink(): string | number {
@@ -45,19 +42,11 @@ class NsLink extends MagicLink {
 export class NsDir extends GeneratedDir {
   readonly ref: TaskRef;
   private readonly parent: GeneratedDir;
-  private readonly namespaces: NsFs;
 
-  constructor(
-    fs: GeneratedFs,
-    ref: TaskRef,
-    parent: GeneratedDir,
-    ino: number,
-    namespaces: NsFs,
-  ) {
+  constructor(fs: GeneratedFs, ref: TaskRef, parent: GeneratedDir, ino: number) {
     super(fs, ino, 0o511);
     this.ref = ref;
     this.parent = parent;
-    this.namespaces = namespaces;
     ref.own(this);
   }
 
@@ -80,10 +69,10 @@ export class NsDir extends GeneratedDir {
   }
 
   override lookup(name: string): Inode | number {
-    const index = NAMESPACES.findIndex(([n]) => n === name);
-    if (index < 0) return -ENOENT;
+    const index = NAMESPACE_LINKS.findIndex((n) => n === name), link = NAMESPACE_LINKS[index];
+    if (link === undefined) return -ENOENT;
     if (this.ref.get() === null) return -ESRCH;
-    return new NsLink(this.generated, this.ref, this.inoOf(index), index, this.namespaces);
+    return new NsLink(this.generated, this.ref, this.inoOf(index), link);
   }
 
   override relookup(name: string, cached: Inode | null): Inode | number {
@@ -96,7 +85,7 @@ export class NsDir extends GeneratedDir {
     const task = this.ref.get();
     if (task === null) return -ENOENT;
     if (!this.ref.mayInspect(task)) return -EACCES;
-    return NAMESPACES.map(([name], i) => ({
+    return NAMESPACE_LINKS.map((name, i) => ({
       name,
       ino: this.inoOf(i),
       type: S_IFLNK >> 12,

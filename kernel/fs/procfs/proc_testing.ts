@@ -1,5 +1,11 @@
 /** A /proc over tasks that a test makes up: a kernel of files with a ProcFs at /proc, and whoever the caller is. */
 
+import { Namespace, type NamespaceKind } from "../../cred/namespace.ts";
+import { PidSpace } from "../../cred/pid.ts";
+import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
+import type { Caller } from "../../vfs/caller.ts";
+import { NsFs } from "./ns_fs.ts";
+import type { NamespaceLink } from "./source.ts";
 import { rootCredentials, userCredentials } from "../../cred/credentials.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Host } from "../../core/host.ts";
@@ -57,6 +63,25 @@ export const PLAIN_STAT: TaskStat = {
   personality: 0,
 };
 
+class FakeNamespace extends Namespace {
+  override readonly kind: NamespaceKind;
+
+  constructor(kind: NamespaceKind) {
+    super(INITIAL_USER_NAMESPACE, true);
+    this.kind = kind;
+  }
+}
+
+const FAKE_TIME = new FakeNamespace("time");
+const FAKE_NAMESPACES: ReadonlyMap<NamespaceLink, Namespace> = new Map([
+  ["cgroup", new FakeNamespace("cgroup")],
+  ["ipc", new FakeNamespace("ipc")],
+  ["net", new FakeNamespace("net")],
+  ["time", FAKE_TIME],
+  ["time_for_children", FAKE_TIME],
+  ["uts", new FakeNamespace("uts")],
+]);
+
 export class FakeTask implements ProcTask {
   readonly tid: number;
   readonly tgid: number;
@@ -81,6 +106,23 @@ export class FakeTask implements ProcTask {
     this.tgid = tgid;
     this.startNs = startNs;
     this.threads = [tgid];
+  }
+  readonly pidSpace: PidSpace = new PidSpace(null, INITIAL_USER_NAMESPACE);
+  get nestedIds(): readonly (readonly number[])[] {
+    return [[this.tgid], [this.tid], [this.numbers.pgrp], [this.numbers.session]];
+  }
+  namespaceOf(link: NamespaceLink): Namespace | null {
+    switch (link) {
+      case "mnt":
+        return this.fs?.namespace ?? null;
+      case "user":
+        return this.cred.userNs;
+      case "pid":
+      case "pid_for_children":
+        return this.pidSpace;
+      default:
+        return FAKE_NAMESPACES.get(link) ?? null;
+    }
   }
   threadIds(): number[] {
     return this.threads;
@@ -117,8 +159,14 @@ export class FakeSource implements ProcSource {
     usedBytes: 1 << 20,
   };
 
+  readonly namespaces: NsFs;
+
   constructor(host: Host) {
     this.host = host;
+    this.namespaces = new NsFs(host, this);
+  }
+  seenBy(_caller: Caller): ProcSource {
+    return this;
   }
   add(task: FakeTask): FakeTask {
     this.tasks.set(task.tid, task);

@@ -14,7 +14,6 @@ import type { FileSystem } from "../../vfs/inode.ts";
 import { FsType } from "../fs_types.ts";
 import { GeneratedFs } from "../generated/generated_fs.ts";
 import { mayInspect } from "./access.ts";
-import { NsFs } from "./ns_fs.ts";
 import {
   HIDEPID_INVISIBLE,
   HIDEPID_NO_ACCESS,
@@ -35,14 +34,12 @@ export class ProcFs extends GeneratedFs {
   override readonly makeError = -ENOENT;
   override readonly root: ProcRootDir;
   readonly procSource: ProcSource;
-  readonly namespaces: NsFs;
   options: ProcOptions;
 
-  constructor(source: ProcSource, namespaces: NsFs, options: ProcOptions) {
+  constructor(source: ProcSource, options: ProcOptions) {
     super(source.host);
     this.source = "proc";
     this.procSource = source;
-    this.namespaces = namespaces;
     this.options = options;
     this.root = new ProcRootDir(this);
   }
@@ -87,16 +84,14 @@ export class ProcFs extends GeneratedFs {
 export class ProcFsType extends FsType {
   override readonly name = "proc";
   private readonly source: ProcSource;
-  private readonly namespaces: NsFs;
 
   constructor(source: ProcSource) {
     super();
     this.source = source;
-    this.namespaces = new NsFs(source);
   }
 
-  override create(_caller: Caller, _source: string, options: string): FileSystem | number {
+  override create(caller: Caller, _source: string, options: string): FileSystem | number {
     const parsed = parseProcOptions(options, null);
-    return typeof parsed === "number" ? parsed : new ProcFs(this.source, this.namespaces, parsed);
+    return typeof parsed === "number" ? parsed : new ProcFs(this.source.seenBy(caller), parsed);
   }
 }

@@ -11,8 +11,12 @@ import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
 import type { FsContext } from "../../vfs/fs_context.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
+import type { Namespace } from "../../cred/namespace.ts";
+import type { PidSpace } from "../../cred/pid.ts";
+import type { Caller } from "../../vfs/caller.ts";
 import type { CpuInfo } from "./cpu_info.ts";
 import type { NetTables } from "./net_tables.ts";
+import type { NsFs } from "./ns_fs.ts";
 import type { SysctlStore } from "./sysctl_store.ts";
 
 /** A signal set as two u32 words. */
@@ -71,7 +75,22 @@ export interface TaskLimits {
   readonly hard: readonly number[];
 }
 
-/** A thread; with the id of its process it stands for the process. */
+/** The links of /proc/PID/ns, in their order. */
+export const NAMESPACE_LINKS = [
+  "cgroup",
+  "ipc",
+  "mnt",
+  "net",
+  "pid",
+  "pid_for_children",
+  "time",
+  "time_for_children",
+  "user",
+  "uts",
+] as const;
+export type NamespaceLink = typeof NAMESPACE_LINKS[number];
+
+/** A thread; with the id of its process it stands for the process. Ids are those of the PID namespace of the source. */
 export interface ProcTask {
   readonly tid: number;
   readonly tgid: number;
@@ -92,6 +111,12 @@ export interface ProcTask {
   /** Audit's login uid; 2^32 - 1: not set. */
   loginUid: number;
   coredumpFilter: number;
+  /** Its own PID namespace. */
+  readonly pidSpace: PidSpace;
+  /** Ids of process, thread, process group and session, in the namespace of the source and those within it. */
+  readonly nestedIds: readonly (readonly number[])[];
+  /** A namespace; null: it has none any more, or not yet. */
+  namespaceOf(link: NamespaceLink): Namespace | null;
   /** Threads of the process, ascending; a leader that ended is among them. */
   threadIds(): number[];
   /** Children that this thread made (all of the process for its leader), ascending. */
@@ -117,13 +142,20 @@ export interface MachineStat {
   readonly usedBytes: number;
 }
 
-export interface ProcSource {
+export interface CallerSource {
+  /** Who makes the call that is being served; null while the sandbox is set up, and for whom the source does not see. */
+  current(): ProcTask | null;
+}
+
+/** /proc as somebody of one PID namespace sees it. */
+export interface ProcSource extends CallerSource {
   readonly host: Host;
   readonly cpuInfo: CpuInfo;
   readonly net: NetTables;
   readonly sysctl: SysctlStore;
-  /** Who makes the call that is being served; null while the sandbox is set up. */
-  current(): ProcTask | null;
+  readonly namespaces: NsFs;
+  /** As the caller of mount(2) sees it. */
+  seenBy(caller: Caller): ProcSource;
   /** A thread that lives, or a process that nobody has waited for. */
   task(id: number): ProcTask | null;
   /** Ids of processes, zombies included, ascending. */

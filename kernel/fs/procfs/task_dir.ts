@@ -104,7 +104,7 @@ export class TaskDir extends GeneratedDir {
       case "fdinfo":
         return new FdinfoDir(proc, ref, this, ino);
       case "ns":
-        return new NsDir(proc, ref, this, ino, proc.namespaces);
+        return new NsDir(proc, ref, this, ino);
       case "net":
         return new NetDir(proc, ref, this, ino);
       case "cwd":

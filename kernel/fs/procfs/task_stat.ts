@@ -119,7 +119,7 @@ export function statusText(task: ProcTask, source: ProcSource, whole: boolean): 
     `Uid:\t${cred.uid}\t${cred.euid}\t${cred.suid}\t${cred.fsuid}\n` +
     `Gid:\t${cred.gid}\t${cred.egid}\t${cred.sgid}\t${cred.fsgid}\n` +
     `FDSize:\t${files === null ? 0 : files.size}\nGroups:\t${cred.groups.join(" ")} \n` +
-    `NStgid:\t${task.tgid}\nNSpid:\t${task.tid}\nNSpgid:\t${s.pgrp}\nNSsid:\t${s.session}\n` +
+    nestedIdLines(task) +
     "Kthread:\t0\n" + (mm === null ? "" : memoryLines(mm, source)) +
     `Threads:\t${s.threads}\n` + signalLines(s, task) + capabilityLines(task) +
     `NoNewPrivs:\t${cred.noNewPrivs ? 1 : 0}\n` +
@@ -130,6 +130,12 @@ export function statusText(task: ProcTask, source: ProcSource, whole: boolean): 
     "Mems_allowed:\t1\nMems_allowed_list:\t0\n" +
     `voluntary_ctxt_switches:\t${s.voluntarySwitches}\n` +
     `nonvoluntary_ctxt_switches:\t${s.involuntarySwitches}\n`;
+}
+
+/** Ids in this namespace and those within it, as far as the task's own. */
+function nestedIdLines(task: ProcTask): string {
+  const names = ["NStgid", "NSpid", "NSpgid", "NSsid"];
+  return task.nestedIds.map((ids, i) => `${names[i]}:\t${ids.join("\t")}\n`).join("");
 }
 
 function escapeName(name: string): string {

@@ -105,7 +105,8 @@ export abstract class UnixSocket extends Socket {
     const { caller } = message;
     const isWanted = this.options.passCredentials || to.options.passCredentials;
     if (!isWanted || caller === null) return null;
-    return new PeerCredentials(caller.pid, caller.cred.uid, caller.cred.gid, []);
+    const { pid, cred, processId } = caller;
+    return new PeerCredentials(pid, cred.uid, cred.gid, [], processId ?? null);
   }
 
   /** Control messages of other levels mean nothing here. */
@@ -143,7 +144,8 @@ const NO_PEER = new PeerCredentials(0, 0xffffffff, 0xffffffff, []);
 
 /** Credentials for SO_PEERCRED: effective ids. */
 export function callerCredentials(caller: SocketCaller): PeerCredentials {
-  return new PeerCredentials(caller.pid, caller.cred.euid, caller.cred.egid, caller.cred.groups);
+  const { pid, cred, processId } = caller;
+  return new PeerCredentials(pid, cred.euid, cred.egid, cred.groups, processId ?? null);
 }
 
 /** Whether `how` of shutdown(2) is one, and what it closes. */

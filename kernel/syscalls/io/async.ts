@@ -137,7 +137,7 @@ function signal(kernel: Kernel, owner: FileOwner, bits: number, fd: number): voi
 }
 
 function deliver(kernel: Kernel, owner: FileOwner, info: SigInfo): number {
-  const { pids } = kernel;
+  const pids = owner.pids ?? kernel.pids;
   if (owner.type === F_OWNER_TID) {
     const task = pids.tasks.get(owner.id);
     return task === undefined || !mayReach(owner, task) ? 0 : sendToTask(task, info);

@@ -11,6 +11,7 @@ import {
   LOCK_UN,
 } from "../../../ffi/abi/fcntl.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { kernelPid, shownPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import { FileLocks, isLockType } from "../../vfs/file_locks.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -71,7 +72,7 @@ export function getLock(t: Task, file: OpenFile, addr: number, isOfd: boolean): 
     dv.setInt16(2, 0, true);
     dv.setBigInt64(8, BigInt(lock.start), true);
     dv.setBigInt64(16, lock.end === Infinity ? 0n : BigInt(lock.end - lock.start + 1), true);
-    dv.setInt32(24, lock.pid, true);
+    dv.setInt32(24, lock.pid < 0 ? -1 : shownPid(t, lock.pid), true);
   }
   return t.mm.copyOut(addr, buf, 0, FLOCK_BYTES) < 0 ? -EFAULT : 0;
 }
@@ -89,7 +90,7 @@ export function setLock(
   if (type === F_RDLCK && !file.canRead || type === F_WRLCK && !file.canWrite) return -EBADF;
   const locks = file.inode.locks ??= new FileLocks();
   const owner = isOfd ? file : t.files;
-  const done = locks.setRecord(owner, type, start, end, isOfd ? -1 : t.pid);
+  const done = locks.setRecord(owner, type, start, end, isOfd ? -1 : kernelPid(t));
   if (done !== -EAGAIN || !wait) return done;
   const blocker = locks.conflict(owner, type, start, end);
   if (blocker === null) return -EAGAIN;

@@ -3,13 +3,15 @@
 import { EFAULT, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID } from "../../../ffi/abi/fcntl.ts";
 import { SIGRTMAX } from "../../task/signal/sigset.ts";
+import type { PidNamespace } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
 export class FileOwner {
-  /** F_OWNER_*, and the id in the opener's numbers; id 0: nobody. */
+  /** F_OWNER_*, and the id as in `pids`; id 0: nobody. */
   type: number = F_OWNER_PID;
   id: number = 0;
+  pids: PidNamespace | null = null;
   /** 0: SIGIO without details. */
   signal: number = 0;
   uid: number = 0;
@@ -24,7 +26,7 @@ function ownerOf(file: OpenFile): FileOwner {
 }
 
 function exists(t: Task, type: number, id: number): boolean {
-  const pids = t.kernel.pids;
+  const pids = t.pids;
   if (type === F_OWNER_TID) return pids.tasks.has(id);
   return type === F_OWNER_PID ? pids.groups.has(id) : pids.processGroups.has(id);
 }
@@ -34,6 +36,7 @@ function set(t: Task, file: OpenFile, type: number, id: number): number {
   const owner = ownerOf(file);
   owner.type = type;
   owner.id = id;
+  owner.pids = t.pids;
   owner.uid = t.cred.uid;
   owner.euid = t.cred.euid;
   return 0;

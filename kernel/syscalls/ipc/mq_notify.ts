@@ -61,7 +61,7 @@ class SignalNotifier extends Notifier {
   override notify(): void {
     if (this.signo === 0) return;
     const info = new SigInfo(this.signo, SI_MESGQ), sender = this.owner.kernel.current;
-    info.pid = sender?.pid ?? 0;
+    info.pid = sender?.group.id.numberIn(this.group.pids) ?? 0;
     info.uid = sender?.cred.uid ?? 0;
     info.valueLo = this.valueLo;
     info.valueHi = this.valueHi;

@@ -44,7 +44,7 @@ class QueueCaller implements Caller {
   readonly cred: Credentials;
 
   constructor(t: Task) {
-    const { mount } = t.kernel.ipc.mq, root = new Path(mount, mount.root);
+    const { mount } = t.ns.ipc.mq, root = new Path(mount, mount.root);
     this.files = t.files;
     this.fs = new FsContext(t.fs.namespace, root, root, t.fs.umask);
     this.cred = t.cred;
@@ -87,7 +87,7 @@ function open(
   mode: number,
   sizes: QueueSizes | null,
 ): MqueueFile | number {
-  const { fs } = t.kernel.ipc.mq, caller = new QueueCaller(t);
+  const { fs } = t.ns.ipc.mq, caller = new QueueCaller(t);
   const known = flags & (O_ACCMODE | O_CREAT | O_EXCL | O_NONBLOCK);
   const isInvalid = (flags & O_ACCMODE) === O_ACCMODE && typeof fs.root.lookup(name) !== "number";
   fs.wanted = sizes;

@@ -5,6 +5,7 @@ import * as I from "../../../ffi/abi/ipc.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { IPC_READ, IPC_WRITE } from "../../ipc/sysv/ipc_object.ts";
 import * as M from "../../ipc/sysv/messages.ts";
+import { shownPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import { POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { copyScratchOut, ownerInScratch, putInts, putPerm } from "./ipc_structs.ts";
@@ -18,19 +19,19 @@ const TYPE_MAX: M.MessageType = { lo: 0xffffffff, hi: 0x7fffffff };
 
 /** msgget(2). */
 export function sysMsgget(t: Task, a: SyscallArgs): number {
-  return t.kernel.ipc.msg.get(a.i32(0), a.i32(1), t.cred);
+  return t.ns.ipc.msg.get(a.i32(0), a.i32(1), t.cred);
 }
 
 /** The queue of this call: the one that it waited for, or the one with that identifier; -EINVAL, -EIDRM. */
 function queueOf(t: Task, id: number): M.IpcMessageQueue | number {
   const waited = t.progress.object;
   if (waited instanceof M.IpcMessageQueue) return waited.isRemoved ? -EIDRM : waited;
-  return t.kernel.ipc.msg.table.find(id) ?? -EINVAL;
+  return t.ns.ipc.msg.table.find(id) ?? -EINVAL;
 }
 
 /** msgsnd(2). */
 export function sysMsgsnd(t: Task, a: SyscallArgs): number {
-  const id = a.i32(0), addr = a.u64(1), size = a.u64(2), { msg } = t.kernel.ipc;
+  const id = a.i32(0), addr = a.u64(1), size = a.u64(2), { msg } = t.ns.ipc;
   const lo = t.mm.load32(addr), hi = t.mm.load32(addr + 4);
   if (lo < 0 || hi < 0) return -EFAULT;
   if (size > msg.limits.msgmax || id < 0) return -EINVAL;
@@ -111,7 +112,7 @@ export function sysMsgctl(t: Task, a: SyscallArgs): number {
 }
 
 function control(t: Task, id: number, command: number, addr: number): number {
-  const { msg } = t.kernel.ipc, { u8, dv } = t.kernel.scratch;
+  const { msg } = t.ns.ipc, { u8, dv } = t.kernel.scratch;
   if (command === I.IPC_SET && t.mm.copyIn(u8, 0, addr, I.Msqid64Ds.size) !== 0) return -EFAULT;
   const queue = msg.table.find(id);
   if (queue === null) return -EINVAL;
@@ -126,7 +127,7 @@ function control(t: Task, id: number, command: number, addr: number): number {
 }
 
 function stat(t: Task, id: number, command: number, addr: number): number {
-  const { table } = t.kernel.ipc.msg, { scratch } = t.kernel;
+  const { table } = t.ns.ipc.msg, { scratch } = t.kernel;
   const q = command === I.IPC_STAT ? table.find(id) : table.atIndex(id);
   if (q === null) return -EINVAL;
   const r = command === I.MSG_STAT_ANY ? 0 : q.permission(IPC_READ, t.cred);
@@ -139,14 +140,14 @@ function stat(t: Task, id: number, command: number, addr: number): number {
   scratch.setU53(DS.cbytes, q.bytes);
   scratch.setU53(DS.qnum, q.count);
   scratch.setU53(DS.qbytes, q.maxBytes);
-  scratch.dv.setInt32(DS.lspid, q.lastSender, true);
-  scratch.dv.setInt32(DS.lrpid, q.lastReceiver, true);
+  scratch.dv.setInt32(DS.lspid, shownPid(t, q.lastSender), true);
+  scratch.dv.setInt32(DS.lrpid, shownPid(t, q.lastReceiver), true);
   return copyScratchOut(t, addr, I.Msqid64Ds.size, command === I.IPC_STAT ? 0 : q.id);
 }
 
 /** IPC_INFO: the limits; MSG_INFO: what is used, in three of the fields. */
 function info(t: Task, command: number, addr: number): number {
-  const { limits, msg } = t.kernel.ipc, { scratch } = t.kernel;
+  const { limits, msg } = t.ns.ipc, { scratch } = t.kernel;
   const { msgmax, msgmnb, msgmni } = limits;
   let count = 0, bytes = 0;
   for (const q of msg.table.all()) {

@@ -12,6 +12,7 @@ import {
   SemOperations,
 } from "../../ipc/sysv/semaphores.ts";
 import { SemUndoList } from "../../ipc/sysv/sem_undo.ts";
+import { kernelPid, shownPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import { readTimeout } from "../timespec.ts";
 import { copyScratchOut, ownerInScratch, putInts, putPerm } from "./ipc_structs.ts";
@@ -22,7 +23,7 @@ const SEMINFO_SIZE = 40, SEMUSZ = 20;
 
 /** semget(2). */
 export function sysSemget(t: Task, a: SyscallArgs): number {
-  return t.kernel.ipc.sem.get(a.i32(0), a.i32(1), a.i32(2), t.cred);
+  return t.ns.ipc.sem.get(a.i32(0), a.i32(1), a.i32(2), t.cred);
 }
 
 /** Kept in `progress.object` while a semop waits. */
@@ -54,7 +55,7 @@ export function sysSemtimedop(t: Task, a: SyscallArgs): number {
 }
 
 function checkCount(t: Task, count: number): number {
-  if (count > t.kernel.ipc.limits.semopm) return -E2BIG;
+  if (count > t.ns.ipc.limits.semopm) return -E2BIG;
   return count < 1 ? -EINVAL : 0;
 }
 
@@ -66,12 +67,12 @@ function operate(t: Task, a: SyscallArgs): number {
   if (r < 0) return r;
   const list = readOperations(t, a.u64(1), count);
   if (typeof list === "number") return list;
-  const set = t.kernel.ipc.sem.table.find(id);
+  const set = t.ns.ipc.sem.table.find(id);
   if (set === null) return -EINVAL;
   if (list.some((o) => o.num >= set.count)) return -EFBIG;
   const hasUndo = list.some((o) => (o.flags & I.SEM_UNDO) !== 0);
   if (hasUndo) t.semUndo ??= new SemUndoList();
-  const ops = new SemOperations(list, hasUndo ? t.semUndo : null, t.pid);
+  const ops = new SemOperations(list, hasUndo ? t.semUndo : null, kernelPid(t));
   const allowed = set.permission(ops.alters ? IPC_WRITE : IPC_READ, t.cred);
   if (allowed < 0) return allowed;
   const done = set.operate(ops);
@@ -141,7 +142,7 @@ export function sysSemctl(t: Task, a: SyscallArgs): number {
 }
 
 function control(t: Task, id: number, command: number, addr: number): number {
-  const { sem } = t.kernel.ipc;
+  const { sem } = t.ns.ipc;
   if (command === I.IPC_SET) {
     const { u8 } = t.kernel.scratch;
     if (t.mm.copyIn(u8, 0, addr, I.Semid64Ds.size) !== 0) return -EFAULT;
@@ -156,7 +157,7 @@ function control(t: Task, id: number, command: number, addr: number): number {
 }
 
 function stat(t: Task, id: number, command: number, addr: number): number {
-  const { table } = t.kernel.ipc.sem, { scratch } = t.kernel;
+  const { table } = t.ns.ipc.sem, { scratch } = t.kernel;
   const set = command === I.IPC_STAT ? table.find(id) : table.atIndex(id);
   if (set === null) return -EINVAL;
   const r = command === I.SEM_STAT_ANY ? 0 : set.permission(IPC_READ, t.cred);
@@ -171,7 +172,7 @@ function stat(t: Task, id: number, command: number, addr: number): number {
 
 /** IPC_INFO: the limits; SEM_INFO: what is used, in two of the fields. */
 function info(t: Task, command: number, addr: number): number {
-  const { limits, sem } = t.kernel.ipc, { semmns, semopm } = limits;
+  const { limits, sem } = t.ns.ipc, { semmns, semopm } = limits;
   const used = command === I.SEM_INFO;
   putInts(t, [
     semmns,
@@ -189,13 +190,13 @@ function info(t: Task, command: number, addr: number): number {
 }
 
 function setValue(t: Task, id: number, num: number, value: number): number {
-  const { sem } = t.kernel.ipc;
+  const { sem } = t.ns.ipc;
   if (value < 0 || value > I.SEMVMX) return -ERANGE;
   const set = sem.table.find(id);
   if (set === null || num < 0 || num >= set.count) return -EINVAL;
   const r = set.permission(IPC_WRITE, t.cred);
   if (r < 0) return r;
-  set.set(num, value, t.pid);
+  set.set(num, value, kernelPid(t));
   set.ctimeSec = sem.clock.nowSec();
   set.changed();
   return 0;
@@ -203,7 +204,7 @@ function setValue(t: Task, id: number, num: number, value: number): number {
 
 /** GETALL, SETALL, and what is asked of one semaphore. */
 function values(t: Task, id: number, num: number, command: number, addr: number): number {
-  const set = t.kernel.ipc.sem.table.find(id);
+  const set = t.ns.ipc.sem.table.find(id);
   if (set === null) return -EINVAL;
   const r = set.permission(command === I.SETALL ? IPC_WRITE : IPC_READ, t.cred);
   if (r < 0) return r;
@@ -214,7 +215,7 @@ function values(t: Task, id: number, num: number, command: number, addr: number)
     case I.GETVAL:
       return set.values[num]!;
     case I.GETPID:
-      return set.pids[num]!;
+      return shownPid(t, set.pids[num]!);
     default:
       return set.waiting(num, command === I.GETZCNT);
   }
@@ -230,8 +231,8 @@ function setAll(t: Task, set: SemaphoreSet, addr: number): number {
   const u8 = new Uint8Array(set.count * 2), dv = new DataView(u8.buffer);
   if (t.mm.copyIn(u8, 0, addr, u8.length) !== 0) return -EFAULT;
   for (let i = 0; i < set.count; i++) if (dv.getUint16(2 * i, true) > I.SEMVMX) return -ERANGE;
-  for (let i = 0; i < set.count; i++) set.set(i, dv.getUint16(2 * i, true), t.pid);
-  set.ctimeSec = t.kernel.ipc.sem.clock.nowSec();
+  for (let i = 0; i < set.count; i++) set.set(i, dv.getUint16(2 * i, true), kernelPid(t));
+  set.ctimeSec = t.ns.ipc.sem.clock.nowSec();
   set.changed();
   return 0;
 }

@@ -7,6 +7,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { IPC_EXEC, IPC_READ, IPC_WRITE } from "../../ipc/sysv/ipc_object.ts";
 import { ShmMemory, type ShmSegment } from "../../ipc/sysv/shm.ts";
 import { RLIMIT_MEMLOCK } from "../../task/limits.ts";
+import { shownPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import { copyScratchOut, ownerInScratch, putPerm } from "./ipc_structs.ts";
 
@@ -17,7 +18,7 @@ const SHMINFO_SIZE = 72, SHM_INFO_SIZE = 48;
 
 /** shmget(2). */
 export function sysShmget(t: Task, a: SyscallArgs): number {
-  return t.kernel.ipc.shm.get(a.i32(0), a.u64(1), a.i32(2), t.cred);
+  return t.ns.ipc.shm.get(a.i32(0), a.u64(1), a.i32(2), t.cred);
 }
 
 /** shmat(2): the address. */
@@ -44,7 +45,7 @@ export function sysShmat(t: Task, a: SyscallArgs): number {
     prot |= PROT_EXEC;
     wanted |= IPC_EXEC;
   }
-  const segment = t.kernel.ipc.shm.table.find(a.i32(0));
+  const segment = t.ns.ipc.shm.table.find(a.i32(0));
   if (segment === null) return -EINVAL;
   const r = segment.permission(wanted, t.cred);
   return r < 0 ? r : attach(t, segment, addr, prot, (flags & I.SHM_REMAP) !== 0, isReadOnly);
@@ -90,7 +91,7 @@ export function sysShmdt(t: Task, a: SyscallArgs): number {
 
 /** shmctl(2). */
 export function sysShmctl(t: Task, a: SyscallArgs): number {
-  const id = a.i32(0), command = a.i32(1), addr = a.u64(2), { shm } = t.kernel.ipc;
+  const id = a.i32(0), command = a.i32(1), addr = a.u64(2), { shm } = t.ns.ipc;
   if (id < 0 || command < 0) return -EINVAL;
   switch (command) {
     case I.IPC_INFO:
@@ -117,7 +118,7 @@ export function sysShmctl(t: Task, a: SyscallArgs): number {
 }
 
 function control(t: Task, id: number, command: number, addr: number): number {
-  const { shm } = t.kernel.ipc;
+  const { shm } = t.ns.ipc;
   if (command === I.IPC_SET) {
     const { u8 } = t.kernel.scratch;
     if (t.mm.copyIn(u8, 0, addr, I.Shmid64Ds.size) !== 0) return -EFAULT;
@@ -132,7 +133,7 @@ function control(t: Task, id: number, command: number, addr: number): number {
 }
 
 function stat(t: Task, id: number, command: number, addr: number): number {
-  const { table } = t.kernel.ipc.shm, { scratch } = t.kernel;
+  const { table } = t.ns.ipc.shm, { scratch } = t.kernel;
   const s = command === I.IPC_STAT ? table.find(id) : table.atIndex(id);
   if (s === null) return -EINVAL;
   const r = command === I.SHM_STAT_ANY ? 0 : s.permission(IPC_READ, t.cred);
@@ -143,15 +144,15 @@ function stat(t: Task, id: number, command: number, addr: number): number {
   scratch.setU53(DS.atime, s.atimeSec);
   scratch.setU53(DS.dtime, s.dtimeSec);
   scratch.setU53(DS.ctime, s.ctimeSec);
-  scratch.dv.setInt32(DS.cpid, s.creatorPid, true);
-  scratch.dv.setInt32(DS.lpid, s.lastPid, true);
+  scratch.dv.setInt32(DS.cpid, shownPid(t, s.creatorPid), true);
+  scratch.dv.setInt32(DS.lpid, shownPid(t, s.lastPid), true);
   scratch.setU53(DS.nattch, s.attachments);
   return copyScratchOut(t, addr, I.Shmid64Ds.size, command === I.IPC_STAT ? 0 : s.id);
 }
 
 /** IPC_INFO: the limits. */
 function shminfo(t: Task, addr: number): number {
-  const { ipc, scratch } = t.kernel, { limits } = ipc;
+  const { scratch } = t.kernel, { ipc } = t.ns, { limits } = ipc;
   scratch.clear(SHMINFO_SIZE);
   scratch.setU53(0, limits.shmmax);
   scratch.setU53(8, I.SHMMIN);
@@ -163,7 +164,7 @@ function shminfo(t: Task, addr: number): number {
 
 /** SHM_INFO: what is used. */
 function shmInfo(t: Task, addr: number): number {
-  const { ipc, scratch } = t.kernel, { shm } = ipc;
+  const { scratch } = t.kernel, { ipc } = t.ns, { shm } = ipc;
   let resident = 0;
   for (const s of shm.table.all()) resident += s.memory.residentPages();
   scratch.clear(SHM_INFO_SIZE);

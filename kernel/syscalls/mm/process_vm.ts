@@ -52,7 +52,7 @@ function transfer(t: Task, a: SyscallArgs, isWrite: boolean): number {
   if (local.total === 0) return 0;
   r = remote.load(t.mm, a.u64(3), a.u64(4));
   if (r < 0) return r;
-  const target = t.kernel.pids.tasks.get(a.i32(0));
+  const target = t.pids.tasks.get(a.i32(0));
   if (target === undefined) return -ESRCH;
   if (!mayAttach(t, target)) return -EPERM;
   const moved = isWrite

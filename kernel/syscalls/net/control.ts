@@ -82,8 +82,9 @@ function takeOne(
   const uid = dv.getUint32(data + Ucred.at.uid, true);
   const gid = dv.getUint32(data + Ucred.at.gid, true);
   if (!mayClaim(t, pid, uid, gid)) return -EPERM;
-  if (!t.kernel.pids.groups.has(pid) && !t.kernel.pids.tasks.has(pid)) return -ESRCH;
-  message.credentials = new PeerCredentials(pid, uid, gid, []);
+  const id = t.pids.groups.get(pid)?.id ?? t.pids.tasks.get(pid)?.id;
+  if (id === undefined) return -ESRCH;
+  message.credentials = new PeerCredentials(pid, uid, gid, [], id);
   message.hasCredentials = true;
   return 0;
 }
@@ -133,7 +134,7 @@ export function controlOut(
   writer.start(addr === 0 ? 0 : capacity);
   if (message.timeSec >= 0 && socket.options.timestamp !== 0) putTime(socket, message);
   socket.describeMessage(message, writer);
-  if (socket.options.passCredentials && socket.family === AF_UNIX) putCredentials(message);
+  if (socket.options.passCredentials && socket.family === AF_UNIX) putCredentials(t, message);
   if (message.rights !== null) putRights(t, message, message.rights);
   message.outFlags |= writer.flags;
   if (writer.length === 0) return 0;
@@ -148,9 +149,9 @@ function putTime(socket: Socket, message: Message): void {
   writer.put(SOL_SOCKET, kind, 16);
 }
 
-function putCredentials(message: Message): void {
-  const { pid, uid, gid } = message.credentials ?? NOBODY, at = writer.data;
-  writer.dv.setInt32(at + Ucred.at.pid, pid, true);
+function putCredentials(t: Task, message: Message): void {
+  const from = message.credentials ?? NOBODY, { uid, gid } = from, at = writer.data;
+  writer.dv.setInt32(at + Ucred.at.pid, from.pidIn(t.pids), true);
   writer.dv.setUint32(at + Ucred.at.uid, uid, true);
   writer.dv.setUint32(at + Ucred.at.gid, gid, true);
   writer.put(SOL_SOCKET, SCM_CREDENTIALS, Ucred.size);

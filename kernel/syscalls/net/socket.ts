@@ -17,7 +17,7 @@ const TYPE_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK;
 export function sysSocket(t: Task, a: SyscallArgs): number {
   const flags = a.i32(1) & ~TYPE_MASK, type = a.i32(1) & TYPE_MASK;
   if (flags & ~TYPE_FLAGS) return -EINVAL;
-  const family = t.kernel.net.familyOf(a.i32(0), type);
+  const family = t.ns.net.familyOf(a.i32(0), type);
   if (typeof family === "number") return family;
   const socket = family.create(t, type, a.i32(2));
   if (typeof socket === "number") return socket;
@@ -31,7 +31,7 @@ export function sysSocketpair(t: Task, a: SyscallArgs): number {
   // Linux stores the descriptors first.
   const addr = a.u64(3);
   if (t.mm.store32(addr, 0) < 0 || t.mm.store32(addr + 4, 0) < 0) return -EFAULT;
-  const family = t.kernel.net.familyOf(a.i32(0), type);
+  const family = t.ns.net.familyOf(a.i32(0), type);
   if (typeof family === "number") return family;
   const pair = family.createPair(t, type, a.i32(2));
   if (typeof pair === "number") return pair;

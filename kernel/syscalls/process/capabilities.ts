@@ -33,7 +33,7 @@ export function sysCapget(t: Task, a: SyscallArgs): number {
   const pid = t.mm.load32(header + CapHeader.at.pid);
   if (pid < 0) return -EFAULT;
   if ((pid | 0) < 0) return -EINVAL;
-  const target = pid === 0 ? t : t.kernel.pids.taskOf(pid);
+  const target = pid === 0 ? t : t.pids.taskOf(pid);
   if (target === null) return -ESRCH;
   const { scratch } = t.kernel, { cred } = target;
   put(scratch.dv, CapData.at.effective, cred.effective);

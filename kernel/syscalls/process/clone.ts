@@ -18,8 +18,10 @@ import {
 } from "../../../ffi/abi/sched.ts";
 import { SIGCHLD, SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { hasCapIn } from "../../cred/credentials.ts";
+import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
 import { type CloneRequest, cloneTask } from "../../task/clone.ts";
+import type { PidNamespace } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import { copyInStruct } from "../copy_struct.ts";
 
@@ -38,7 +40,7 @@ const FORK: CloneRequest = {
   pidfdAddr: 0,
   parentTidAddr: 0,
   childTidAddr: 0,
-  tid: 0,
+  tids: [],
 };
 const VFORK: CloneRequest = { ...FORK, flags: CLONE_VM | CLONE_VFORK };
 
@@ -65,7 +67,7 @@ export function sysClone(t: Task, a: SyscallArgs): number {
     pidfdAddr: parentTidAddr,
     parentTidAddr,
     childTidAddr: a.u64(3),
-    tid: 0,
+    tids: [],
   });
 }
 
@@ -95,7 +97,7 @@ export function sysClone3(t: Task, a: SyscallArgs): number {
     pidfdAddr: word(at.pidfd),
     parentTidAddr: word(at.parentTid),
     childTidAddr: word(at.childTid),
-    tid: 0,
+    tids: [],
   };
   if (setTidSize > MAX_SET_TIDS || (setTid === 0) !== (setTidSize === 0)) return -EINVAL;
   if (exitSignal > SIGRTMAX) return -EINVAL;
@@ -104,14 +106,28 @@ export function sysClone3(t: Task, a: SyscallArgs): number {
   if ((flags & CLONE_SIGHAND) !== 0 && request.clearSighand) return -EINVAL;
   if ((flags & (CLONE_THREAD | CLONE_PARENT)) !== 0 && exitSignal !== 0) return -EINVAL;
   if ((stack === 0) !== (stackSize === 0)) return -EINVAL;
-  if ((flags & CLONE_NEWTIME) !== 0) return hasCap(t.cred, CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
   if ((high & INTO_CGROUP_HI) !== 0) return -EOPNOTSUPP;
   if (setTidSize === 0) return cloneTask(t, request);
-  // There is one PID namespace, so one id.
-  if (setTidSize > 1) return -EINVAL;
-  const tid = t.mm.load32(setTid);
-  if (tid < 0) return -EFAULT;
-  if ((tid | 0) <= 0) return -EINVAL;
-  const mayChoose = hasCap(t.cred, CAP_CHECKPOINT_RESTORE) || hasCap(t.cred, CAP_SYS_ADMIN);
-  return mayChoose ? cloneTask(t, { ...request, tid }) : -EPERM;
+  const tids = readTids(t, setTid, setTidSize);
+  return typeof tids === "number" ? tids : cloneTask(t, { ...request, tids });
+}
+
+/** set_tid: wanted ids, one a PID namespace, of the innermost first; each needs a capability there. */
+function readTids(t: Task, addr: number, count: number): number[] | number {
+  const tids: number[] = [];
+  let ns: PidNamespace | null = t.ns.pidForChildren;
+  if (count > ns.level + 1) return -EINVAL;
+  for (let i = 0; i < count; i++) {
+    const tid = t.mm.load32(addr + 4 * i);
+    if (tid < 0) return -EFAULT;
+    if ((tid | 0) <= 0) return -EINVAL;
+    tids.push(tid);
+  }
+  for (let i = 0; i < count && ns !== null; i++, ns = ns.outer) {
+    const owner = ns.owner ?? INITIAL_USER_NAMESPACE;
+    const mayChoose = hasCapIn(t.cred, owner, CAP_CHECKPOINT_RESTORE) ||
+      hasCapIn(t.cred, owner, CAP_SYS_ADMIN);
+    if (!mayChoose) return -EPERM;
+  }
+  return tids;
 }

@@ -2,6 +2,7 @@
 
 import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { enrollProcessGroup, enrollSession } from "../../task/pid_namespace.ts";
 import { joinProcessGroup } from "../../task/reap.ts";
 import type { Task } from "../../task/task.ts";
 import { ProcessGroup, Session, type ThreadGroup } from "../../task/thread_group.ts";
@@ -16,31 +17,31 @@ export function sysGettid(t: Task): number {
 }
 
 export function sysGetppid(t: Task): number {
-  return t.group.parent?.pid ?? 0;
+  return t.group.parentPid;
 }
 
 export function sysGetpgrp(t: Task): number {
-  return t.group.pgrp.pgid;
+  return t.group.pgrp.id.numberIn(t.pids);
 }
 
 export function sysGetpgid(t: Task, a: SyscallArgs): number {
-  return groupOf(t, a.i32(0))?.pgrp.pgid ?? -ESRCH;
+  return groupOf(t, a.i32(0))?.pgrp.id.numberIn(t.pids) ?? -ESRCH;
 }
 
 export function sysGetsid(t: Task, a: SyscallArgs): number {
-  return groupOf(t, a.i32(0))?.session.sid ?? -ESRCH;
+  return groupOf(t, a.i32(0))?.session.numberIn(t.pids) ?? -ESRCH;
 }
 
 /** The process of a thread id; 0: the caller's. */
 function groupOf(t: Task, tid: number): ThreadGroup | null {
   if (tid === 0) return t.group;
-  const { pids } = t.kernel;
+  const { pids } = t;
   return pids.groups.get(tid) ?? pids.tasks.get(tid)?.group ?? null;
 }
 
 /** setpgid(2): the checks are in Linux's order. */
 export function sysSetpgid(t: Task, a: SyscallArgs): number {
-  const { pids } = t.kernel, self = t.group;
+  const { pids, group: self } = t;
   const pid = a.i32(0) === 0 ? self.pid : a.i32(0);
   const pgid = a.i32(1) === 0 ? pid : a.i32(1);
   if (pgid < 0) return -EINVAL;
@@ -52,27 +53,27 @@ export function sysSetpgid(t: Task, a: SyscallArgs): number {
   } else if (group !== self) {
     return -ESRCH;
   }
-  if (group.session.sid === group.pid) return -EPERM;
+  if (group.isSessionLeader) return -EPERM;
   let pgrp = pids.processGroups.get(pgid);
   if (pgid !== pid && (pgrp === undefined || pgrp.session !== self.session)) return -EPERM;
   if (pgrp === undefined) {
-    pgrp = new ProcessGroup(pgid, group.session);
-    pids.processGroups.set(pgid, pgrp);
+    pgrp = new ProcessGroup(group.id, group.session);
+    enrollProcessGroup(pgrp);
   }
-  joinProcessGroup(pids, group, pgrp);
+  joinProcessGroup(group, pgrp);
   return 0;
 }
 
 /** setsid(2). */
 export function sysSetsid(t: Task): number {
-  const { pids } = t.kernel, { group } = t;
-  if (group.session.sid === group.pid || pids.processGroups.has(group.pid)) return -EPERM;
-  const session = new Session(group.pid);
-  const pgrp = new ProcessGroup(group.pid, session);
-  joinProcessGroup(pids, group, pgrp);
-  pids.sessions.set(session.sid, session);
-  pids.processGroups.set(pgrp.pgid, pgrp);
-  return session.sid;
+  const { group } = t;
+  if (group.isSessionLeader || t.pids.processGroups.has(group.pid)) return -EPERM;
+  const session = new Session(group.id);
+  const pgrp = new ProcessGroup(group.id, session);
+  joinProcessGroup(group, pgrp);
+  enrollSession(session);
+  enrollProcessGroup(pgrp);
+  return group.pid;
 }
 
 /** set_tid_address(2). */

@@ -12,7 +12,7 @@ import type { Task } from "../../task/task.ts";
 
 /** pidfd_open(2). */
 export function sysPidfdOpen(t: Task, a: SyscallArgs): number {
-  const pid = a.i32(0), flags = a.u32(1), { pids } = t.kernel;
+  const pid = a.i32(0), flags = a.u32(1), { pids } = t;
   if ((flags & ~(PIDFD_NONBLOCK | PIDFD_THREAD)) !== 0 || pid <= 0) return -EINVAL;
   const thread = pids.tasks.get(pid), isThread = (flags & PIDFD_THREAD) !== 0;
   const group = pids.groups.get(pid) ?? (isThread ? thread?.group : undefined);

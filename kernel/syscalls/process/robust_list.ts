@@ -14,7 +14,7 @@ export function sysSetRobustList(t: Task, a: SyscallArgs): number {
 
 export function sysGetRobustList(t: Task, a: SyscallArgs): number {
   const pid = a.i32(0);
-  const target = pid === 0 ? t : t.kernel.pids.tasks.get(pid);
+  const target = pid === 0 ? t : t.pids.tasks.get(pid);
   if (target === undefined) return -ESRCH;
   if (!mayAttach(t, target)) return -EPERM;
   if (t.mm.store64(a.u64(2), RobustListHead.size) !== 0) return -EFAULT;

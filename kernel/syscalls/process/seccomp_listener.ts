@@ -64,7 +64,7 @@ function receive(t: Task, file: SeccompListener, addr: number): number {
     return file.filter.users === 0 ? -ENOENT : t.waitFor(file.waitQueue, POLLIN | POLLRDNORM);
   }
   t.kernel.scratch.setU53(at.id, n.id);
-  dv.setUint32(at.pid, n.task.tid, true);
+  dv.setUint32(at.pid, n.task.id.numberIn(t.pids), true);
   for (let i = 0; i < n.data.length; i++) dv.setUint32(at.data + 4 * i, n.data[i]!, true);
   if (t.mm.copyOut(addr, u8, 0, size) !== 0) return -EFAULT;
   n.state = NOTIFY_SENT;

@@ -1,11 +1,12 @@
 /** What tasks share: unshare(2), setns(2), kcmp(2). */
 
-import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EBADF, EINVAL, ENOMEM, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import {
   CLONE_FILES,
   CLONE_FS,
-  CLONE_NEWTIME,
+  CLONE_NEWIPC,
+  CLONE_NEWNS,
+  CLONE_NEWUSER,
   CLONE_SIGHAND,
   CLONE_SYSVSEM,
   CLONE_THREAD,
@@ -21,52 +22,96 @@ import {
   KCMP_VM,
 } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { hasCap } from "../../cred/credentials.ts";
-import { NAMESPACE_FLAGS } from "../../task/clone.ts";
+import type { Namespace } from "../../cred/namespace.ts";
+import { NAMESPACE_TYPES, NsFile } from "../../fs/procfs/ns_fs.ts";
+import { changeCredentials } from "../../task/change_credentials.ts";
 import { dropSemUndo } from "../../task/exit.ts";
+import { PidFd } from "../../task/pidfd.ts";
+import { enterNamespaces } from "../../task/setns.ts";
 import type { Task } from "../../task/task.ts";
+import { NAMESPACE_FLAGS, unshareNamespaces } from "../../task/unshare.ts";
 import { mayAttach } from "./pidfd.ts";
 
-/**
- * unshare(2).
- *
- * DIFFERS: new namespaces cannot be had: EPERM without privilege, else EINVAL as on a kernel without them.
- */
+/** unshare(2): all that is asked for, or nothing. */
 export function sysUnshare(t: Task, a: SyscallArgs): number {
-  const flags = a.u32(0);
-  const known = CLONE_THREAD | CLONE_FS | CLONE_SIGHAND | CLONE_VM | CLONE_FILES | CLONE_SYSVSEM |
-    CLONE_NEWTIME | NAMESPACE_FLAGS;
-  if ((flags & ~known) !== 0) return -EINVAL;
-  if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) !== 0) {
-    const isAlone = t.group.tasks.length === 1 && t.sighand.refs === 1 && t.mm.users === 1;
-    if (!isAlone) return -EINVAL;
+  const asked = a.u32(0),
+    known = CLONE_THREAD | CLONE_FS | CLONE_SIGHAND | CLONE_VM | CLONE_FILES |
+      CLONE_SYSVSEM | NAMESPACE_FLAGS;
+  if ((asked & ~known) !== 0) return -EINVAL;
+  const flags = implied(asked);
+  if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) !== 0 && t.group.tasks.length > 1) {
+    return -EINVAL;
   }
-  if ((flags & (NAMESPACE_FLAGS | CLONE_NEWTIME)) !== 0) {
-    return hasCap(t.cred, CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
+  if ((flags & (CLONE_SIGHAND | CLONE_VM)) !== 0 && t.sighand.refs > 1) return -EINVAL;
+  if ((flags & CLONE_VM) !== 0 && t.mm.users > 1) return -EINVAL;
+  if ((flags & CLONE_FILES) !== 0 && t.files.refs > 1 && !t.files.mayCopy) return -ENOMEM;
+  // The copy of the mounts wants a file system context of its own, and is the last thing that can fail.
+  const shared = (flags & CLONE_FS) !== 0 && t.fs.refs > 1 ? t.fs : null;
+  if (shared !== null) t.fs = shared.copy();
+  const cred = unshareNamespaces(t, flags);
+  if (typeof cred === "number") {
+    if (shared !== null) {
+      t.fs.drop();
+      t.fs = shared;
+    }
+    return cred;
   }
-  if ((flags & CLONE_SYSVSEM) !== 0) dropSemUndo(t);
-  if ((flags & CLONE_FS) !== 0 && t.fs.refs > 1) {
-    const fs = t.fs.copy();
-    t.fs.drop();
-    t.fs = fs;
-  }
+  shared?.drop();
+  if ((flags & (CLONE_SYSVSEM | CLONE_NEWIPC)) !== 0) dropSemUndo(t);
   if ((flags & CLONE_FILES) !== 0 && t.files.refs > 1) {
-    if (!t.files.mayCopy) return -ENOMEM;
     const files = t.files.copy();
     t.files.drop();
     t.files = files;
   }
+  changeCredentials(t, cred);
   return 0;
 }
 
-/** setns(2): there are no other namespaces yet. */
+/** What comes with what is asked for. */
+function implied(asked: number): number {
+  let flags = asked;
+  if ((flags & CLONE_NEWUSER) !== 0) flags |= CLONE_THREAD | CLONE_FS;
+  if ((flags & CLONE_VM) !== 0) flags |= CLONE_SIGHAND;
+  if ((flags & CLONE_SIGHAND) !== 0) flags |= CLONE_THREAD;
+  if ((flags & CLONE_NEWNS) !== 0) flags |= CLONE_FS;
+  return flags;
+}
+
+/** setns(2): into the namespace of an nsfs file, or into several of a process by its pidfd. */
 export function sysSetns(t: Task, a: SyscallArgs): number {
-  return t.files.getAny(a.i32(0)) === null ? -EBADF : -EINVAL;
+  const file = t.files.getAny(a.i32(0)), kinds = a.u32(1);
+  if (file === null) return -EBADF;
+  if (file instanceof NsFile) {
+    const { namespace } = file;
+    if (kinds !== 0 && kinds !== NAMESPACE_TYPES[namespace.kind]) return -EINVAL;
+    return enterNamespaces(t, [namespace]);
+  }
+  if (!(file instanceof PidFd) || kinds === 0 || (kinds & ~NAMESPACE_FLAGS) !== 0) return -EINVAL;
+  const target = file.thread ?? file.group.leader ?? file.group.tasks[0];
+  if (target === undefined || file.group.isZombie) return -ESRCH;
+  if (!mayAttach(t, target)) return -EPERM;
+  return enterNamespaces(t, namespacesOf(target, kinds));
+}
+
+/** In Linux's order: the user namespace is first. */
+function namespacesOf(target: Task, kinds: number): Namespace[] {
+  const { ns, cred, fs, pids } = target;
+  const all: readonly Namespace[] = [
+    cred.userNs,
+    fs.namespace,
+    ns.uts,
+    ns.ipc,
+    pids,
+    ns.cgroup,
+    ns.net,
+    ns.time,
+  ];
+  return all.filter((one) => (kinds & NAMESPACE_TYPES[one.kind]) !== 0);
 }
 
 /** kcmp(2): objects are ordered by when they were first compared. */
 export function sysKcmp(t: Task, a: SyscallArgs): number {
-  const { pids } = t.kernel;
+  const { pids } = t;
   const one = pids.tasks.get(a.i32(0)), two = pids.tasks.get(a.i32(1));
   if (one === undefined || two === undefined) return -ESRCH;
   if (!mayAttach(t, one) || !mayAttach(t, two)) return -EPERM;

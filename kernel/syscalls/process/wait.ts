@@ -36,7 +36,7 @@ export function sysWait4(t: Task, a: SyscallArgs): number {
   if (pid === -0x80000000) return -ESRCH;
   const which: Selection = {
     kind: pid === -1 ? P_ALL : pid > 0 ? P_PID : P_PGID,
-    id: pid === 0 ? t.group.pgrp.pgid : Math.abs(pid),
+    id: Math.abs(pid),
     group: null,
     options: options | WEXITED,
   };
@@ -70,8 +70,7 @@ function selection(t: Task, kind: number, id: number, options: number): Selectio
     case P_PID:
       return id <= 0 ? -EINVAL : which;
     case P_PGID:
-      if (id < 0) return -EINVAL;
-      return id === 0 ? { ...which, id: t.group.pgrp.pgid } : which;
+      return id < 0 ? -EINVAL : which;
     case P_PIDFD: {
       if (id < 0) return -EINVAL;
       const file = t.files.get(id);

@@ -41,7 +41,7 @@ function isKnownPolicy(policy: number): boolean {
 
 /** The thread with this id, 0: the caller. */
 export function threadOf(t: Task, tid: number): Task | null {
-  return tid === 0 ? t : t.kernel.pids.taskOf(tid);
+  return tid === 0 ? t : t.pids.taskOf(tid);
 }
 
 /** Same effective user id as the thread's real or effective one, or CAP_SYS_NICE. */

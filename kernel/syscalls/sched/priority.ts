@@ -13,7 +13,7 @@ const IOPRIO_LEVELS = 8, IOPRIO_CLASSES = 8, IOPRIO_BITS = 0xffff;
 
 /** The threads that (which, who) means; null for an unknown `which`. */
 function select(t: Task, which: number, who: number): Task[] | null {
-  const { pids } = t.kernel;
+  const { pids } = t;
   switch (which) {
     case R.PRIO_PROCESS: {
       const target = threadOf(t, who);

@@ -10,6 +10,7 @@ import {
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { TaskDir } from "../../fs/procfs/task_dir.ts";
 import { PidFd } from "../../task/pidfd.ts";
+import { TaskView } from "../../task/proc/task_view.ts";
 import { SI_TKILL, SI_USER, SigInfo } from "../../task/signal/pending.ts";
 import { mayKill } from "../../task/signal/permission.ts";
 import { sendToGroup, sendToTask, userSignal } from "../../task/signal/send.ts";
@@ -20,7 +21,7 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 
 /** kill(2). */
 export function sysKill(t: Task, a: SyscallArgs): number {
-  const pid = a.i32(0), sig = a.i32(1), { pids } = t.kernel;
+  const pid = a.i32(0), sig = a.i32(1), { pids } = t;
   if (pid === -0x80000000) return -ESRCH;
   if (pid > 0) {
     const group = pids.groups.get(pid) ?? pids.tasks.get(pid)?.group;
@@ -38,7 +39,16 @@ function killOne(t: Task, group: ThreadGroup, sig: number, info: SigInfo): numbe
   // A zombie takes every signal and does nothing.
   if (target === undefined) return 0;
   if (!mayKill(t, target, sig)) return -EPERM;
-  return sig === 0 ? 0 : sendToGroup(group, info);
+  if (sig === 0) return 0;
+  comeFrom(t, group, info);
+  return sendToGroup(group, info);
+}
+
+/** Who is in none of the target's PID namespaces has no number there, and can end even its init. */
+function comeFrom(t: Task, group: ThreadGroup, info: SigInfo): void {
+  if (t.pids === group.pids || group.pids.encloses(t.pids)) return;
+  info.pid = 0;
+  info.isFromOutside = true;
 }
 
 /** Success when any of them got it. */
@@ -55,8 +65,8 @@ function killAll(t: Task, groups: Iterable<ThreadGroup>, sig: number): number {
 /** kill(-1): all processes but init and the caller's own; those that may not be signalled do not count. */
 function killEverybody(t: Task, sig: number): number {
   let count = 0, result = 0;
-  for (const group of [...t.kernel.pids.groups.values()]) {
-    if (group.isInit || group === t.group) continue;
+  for (const group of [...t.pids.groups.values()]) {
+    if (group === t.pids.init || group === t.group) continue;
     count++;
     const r = killOne(t, group, sig, userSignal(sig, t));
     if (r !== -EPERM) result = r;
@@ -83,18 +93,20 @@ function signalThread(t: Task, tgid: number, tid: number, sig: number): number {
 }
 
 function sendToThread(t: Task, tgid: number, tid: number, sig: number, info: SigInfo): number {
-  const target = t.kernel.pids.tasks.get(tid);
-  if (target === undefined || (tgid > 0 && target.pid !== tgid)) {
+  const target = t.pids.tasks.get(tid);
+  if (target === undefined || (tgid > 0 && target.group.id.numberIn(t.pids) !== tgid)) {
     return isDeadLeader(t, tgid, tid) ? 0 : -ESRCH;
   }
   if (sig < 0 || sig > SIGRTMAX) return -EINVAL;
   if (!mayKill(t, target, sig)) return -EPERM;
-  return sig === 0 ? 0 : sendToTask(target, info);
+  if (sig === 0) return 0;
+  comeFrom(t, target.group, info);
+  return sendToTask(target, info);
 }
 
 /** The leader's id stays taken, and takes signals, until its process is reaped. */
 function isDeadLeader(t: Task, tgid: number, tid: number): boolean {
-  return (tgid <= 0 || tgid === tid) && t.kernel.pids.groups.has(tid);
+  return (tgid <= 0 || tgid === tid) && t.pids.groups.has(tid);
 }
 
 /** rt_sigqueueinfo(2). */
@@ -103,7 +115,7 @@ export function sysRtSigqueueinfo(t: Task, a: SyscallArgs): number {
   const info = userInfo(t, a.u64(2), sig);
   if (typeof info === "number") return info;
   if (isForged(info) && pid !== t.pid) return -EPERM;
-  const group = t.kernel.pids.groups.get(pid) ?? t.kernel.pids.tasks.get(pid)?.group;
+  const group = t.pids.groups.get(pid) ?? t.pids.tasks.get(pid)?.group;
   return group === undefined ? -ESRCH : killOne(t, group, sig, info);
 }
 
@@ -138,11 +150,11 @@ function userInfo(t: Task, addr: number, sig: number): SigInfo | number {
 }
 
 /** The process that a pidfd or an open /proc/PID stands for; -EBADF for other files, -ESRCH when it was reaped. */
-function groupOf(t: Task, file: OpenFile | null): ThreadGroup | number {
+function groupOf(file: OpenFile | null): ThreadGroup | number {
   if (file instanceof PidFd) return file.group.isReaped ? -ESRCH : file.group;
   if (!(file?.inode instanceof TaskDir) || file.inode.ref.isThread) return -EBADF;
   const task = file.inode.ref.get();
-  return (task === null ? undefined : t.kernel.pids.groups.get(task.tgid)) ?? -ESRCH;
+  return task instanceof TaskView ? task.group : -ESRCH;
 }
 
 /** pidfd_send_signal(2). */
@@ -152,7 +164,7 @@ export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
   // One target at a time.
   if ((flags & ~known) !== 0 || (flags & (flags - 1)) !== 0) return -EINVAL;
   const file = t.files.get(a.i32(0));
-  const group = groupOf(t, file);
+  const group = groupOf(file);
   if (group === -EBADF) return -EBADF;
   let info = userSignal(sig, t);
   if (addr !== 0) {
@@ -164,6 +176,8 @@ export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
     info = given;
   }
   if (typeof group === "number") return group;
+  // A process that one could not name cannot be signalled through a descriptor either.
+  if (!t.pids.encloses(group.pids)) return -EINVAL;
   if (flags === PIDFD_SIGNAL_PROCESS_GROUP) return killAll(t, group.pgrp.members, sig);
   const thread = file instanceof PidFd ? file.thread : null;
   const toThread = flags === PIDFD_SIGNAL_THREAD || (flags === 0 && thread !== null);
@@ -171,5 +185,5 @@ export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
   const target = thread ?? group.leader;
   if (target === null) return group.isZombie ? 0 : -ESRCH;
   if (info.raw === null) info.code = SI_USER;
-  return sendToThread(t, group.pid, target.tid, sig, info);
+  return sendToThread(t, group.id.numberIn(t.pids), target.id.numberIn(t.pids), sig, info);
 }

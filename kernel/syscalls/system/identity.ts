@@ -13,7 +13,7 @@ import type { Task } from "../../task/task.ts";
 const GET_PERSONALITY = 0xffffffff;
 
 export function sysUname(t: Task, a: SyscallArgs): number {
-  const { scratch, hostname, domainname } = t.kernel, at = Utsname.at;
+  const { scratch } = t.kernel, { hostname, domainname } = t.ns.uts, at = Utsname.at;
   scratch.clear(Utsname.size);
   put(scratch.u8, at.sysname, UTS_SYSNAME);
   put(scratch.u8, at.nodename, hostname);
@@ -34,14 +34,14 @@ function put(u8: Uint8Array<ArrayBuffer>, at: number, text: string): void {
 export function sysSethostname(t: Task, a: SyscallArgs): number {
   const name = readName(t, a);
   if (typeof name === "number") return name;
-  t.kernel.hostname = name;
+  t.ns.uts.hostname = name;
   return 0;
 }
 
 export function sysSetdomainname(t: Task, a: SyscallArgs): number {
   const name = readName(t, a);
   if (typeof name === "number") return name;
-  t.kernel.domainname = name;
+  t.ns.uts.domainname = name;
   return 0;
 }
 

@@ -46,7 +46,7 @@ export function sysPrlimit64(t: Task, a: SyscallArgs): number {
   if (which >= RLIM_NLIMITS) return -EINVAL;
   const { u8, dv } = t.kernel.scratch;
   if (newAddr !== 0 && t.mm.copyIn(u8, 0, newAddr, Rlimit.size) !== 0) return -EFAULT;
-  const target = pid === 0 ? t : t.kernel.pids.taskOf(pid);
+  const target = pid === 0 ? t : t.pids.taskOf(pid);
   if (target === null) return -ESRCH;
   if (!mayLimit(t, target)) return -EPERM;
   const limits = target.group.limits;

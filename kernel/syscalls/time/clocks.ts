@@ -65,7 +65,7 @@ export function cpuClockTarget(t: Task, clock: number): Task | null {
   if (clock >= 0 || (clock & CPU_KIND) === CLOCK_FD) return null;
   const pid = ~(clock >> 3);
   if (pid === 0) return t;
-  const { pids } = t.kernel;
+  const { pids } = t;
   if ((clock & THREAD_BIT) === 0) return pids.groups.get(pid)?.tasks[0] ?? null;
   const thread = pids.tasks.get(pid);
   return thread !== undefined && thread.group === t.group ? thread : null;

@@ -74,7 +74,7 @@ function readEvent(t: Task, addr: number): TimerEvent | number {
       return { signo: 0, valueLo, valueHi, thread };
     case SIGEV_THREAD_ID:
     case SIGEV_THREAD_ID | SIGEV_THREAD: {
-      const target = t.kernel.pids.tasks.get(dv.getInt32(at.tid, true));
+      const target = t.pids.tasks.get(dv.getInt32(at.tid, true));
       if (target === undefined || target.group !== t.group) return -EINVAL;
       thread = target;
       break;

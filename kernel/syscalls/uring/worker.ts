@@ -84,8 +84,8 @@ export class Worker extends Task {
   isDone: boolean = false;
 
   constructor(ring: Uring, submitter: Task) {
-    const { kernel, tid, group, mm, files, fs, cred, sighand } = submitter;
-    super(kernel, tid, group, new NoContext(mm.space), mm, files, fs, cred, sighand);
+    const { kernel, id, group, mm, files, fs, cred, sighand, ns } = submitter;
+    super(kernel, id, group, new NoContext(mm.space), mm, files, fs, cred, sighand, ns);
     this.ring = ring;
     this.submitter = submitter;
     this.table = files;

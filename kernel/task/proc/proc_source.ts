@@ -1,67 +1,94 @@
-/** What /proc and /sys show of this kernel: its tasks and its totals (ProcSource of fs/procfs). One a kernel. */
+/**
+ * What /proc and /sys show of this kernel: its tasks as one PID namespace sees them, and its totals (ProcSource of
+ * fs/procfs). One a mount, mostly; what they share is in proc_facts.ts.
+ */
 
 import type { Host } from "../../core/host.ts";
 import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
-import { NetTables } from "../../fs/procfs/net_tables.ts";
+import type { NetTables } from "../../fs/procfs/net_tables.ts";
 import type { MachineStat, ProcSource, ProcTask } from "../../fs/procfs/source.ts";
-import { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
+import type { NsFs } from "../../fs/procfs/ns_fs.ts";
+import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { msgText, semText, shmText } from "../../ipc/sysv/proc_text.ts";
+import type { Caller } from "../../vfs/caller.ts";
 import { loadsOf, totalCpuNs } from "../cpu_clock.ts";
 import type { Kernel } from "../kernel_services.ts";
-import { BLOCKED, DEAD, STOPPED } from "../task.ts";
+import { hasNamespaces, type Namespaces } from "../namespaces.ts";
+import type { PidNamespace } from "../pid_namespace.ts";
+import { BLOCKED, DEAD, FROZEN, STOPPED } from "../task.ts";
 import { UTS_RELEASE, UTS_VERSION } from "../uts.ts";
-import { fillNetTables } from "./socket_tables.ts";
+import type { ProcFacts } from "./proc_facts.ts";
 import { TaskView } from "./task_view.ts";
 
 /** File systems that cannot be mounted but are there: Linux lists them too. */
 const INTERNAL_TYPES = "nodev\tsockfs\nnodev\tpipefs\n";
 
 export class KernelProcSource implements ProcSource {
-  readonly cpuInfo: CpuInfo;
-  readonly net: NetTables = new NetTables();
-  readonly sysctl: SysctlStore = new SysctlStore();
   readonly release = UTS_RELEASE;
   readonly version = UTS_VERSION;
   private readonly kernel: Kernel;
+  private readonly facts: ProcFacts;
+  private readonly pids: PidNamespace;
 
-  constructor(kernel: Kernel, cpuInfo: CpuInfo) {
+  constructor(kernel: Kernel, facts: ProcFacts, pids: PidNamespace) {
     this.kernel = kernel;
-    this.cpuInfo = cpuInfo;
-    fillNetTables(this.net, kernel);
+    this.facts = facts;
+    this.pids = pids;
   }
 
+  seenBy(caller: Caller): ProcSource {
+    const pids = hasNamespaces(caller) ? caller.pids : this.pids;
+    return pids === this.pids ? this : new KernelProcSource(this.kernel, this.facts, pids);
+  }
+
+  get cpuInfo(): CpuInfo {
+    return this.facts.cpuInfo;
+  }
+  get net(): NetTables {
+    return this.facts.net;
+  }
+  get sysctl(): SysctlStore {
+    return this.facts.sysctl;
+  }
+  get namespaces(): NsFs {
+    return this.facts.namespaces;
+  }
+  /** Names and IPC objects are those of whoever looks. */
+  private get callerNs(): Namespaces {
+    return this.kernel.current?.ns ?? this.kernel.namespaces;
+  }
   get host(): Host {
     return this.kernel.host;
   }
   get hostname(): string {
-    return this.kernel.hostname;
+    return this.callerNs.uts.hostname;
   }
   set hostname(name: string) {
-    this.kernel.hostname = name;
+    this.callerNs.uts.hostname = name;
   }
   get domainname(): string {
-    return this.kernel.domainname;
+    return this.callerNs.uts.domainname;
   }
   set domainname(name: string) {
-    this.kernel.domainname = name;
+    this.callerNs.uts.domainname = name;
   }
 
   current(): ProcTask | null {
     const task = this.kernel.current;
-    if (task === null || task.state === DEAD) return null;
-    return new TaskView(this.kernel, task.group, task);
+    if (task === null || task.state === DEAD || !this.pids.encloses(task.pids)) return null;
+    return new TaskView(this.kernel, this.pids, task.group, task);
   }
 
   task(id: number): ProcTask | null {
-    const { pids } = this.kernel;
+    const { pids } = this;
     const task = pids.tasks.get(id);
-    if (task !== undefined) return new TaskView(this.kernel, task.group, task);
+    if (task !== undefined) return new TaskView(this.kernel, pids, task.group, task);
     const group = pids.groups.get(id);
-    return group === undefined ? null : new TaskView(this.kernel, group, null);
+    return group === undefined ? null : new TaskView(this.kernel, pids, group, null);
   }
 
   processIds(): number[] {
-    return [...this.kernel.pids.groups.keys()].sort((a, b) => a - b);
+    return [...this.pids.groups.keys()].sort((a, b) => a - b);
   }
 
   machine(): MachineStat {
@@ -70,14 +97,14 @@ export class KernelProcSource implements ProcSource {
     let contextSwitches = clock.endedSwitches, runningTasks = 0;
     for (const task of pids.tasks.values()) {
       contextSwitches += task.blockCount;
-      if (task.state !== BLOCKED && task.state !== STOPPED) runningTasks++;
+      if (task.state !== BLOCKED && task.state !== STOPPED && task.state !== FROZEN) runningTasks++;
     }
     return {
       uptimeNs: now - bootNs,
       userNs,
       systemNs,
       forks: pids.lastId,
-      lastPid: pids.lastId,
+      lastPid: this.pids.lastId,
       contextSwitches,
       runningTasks,
       tasks: pids.tasks.size,
@@ -87,7 +114,7 @@ export class KernelProcSource implements ProcSource {
   }
 
   sysvipc(kind: "shm" | "sem" | "msg"): string {
-    const { ipc } = this.kernel;
+    const { ipc } = this.callerNs;
     return kind === "shm" ? shmText(ipc) : kind === "sem" ? semText(ipc) : msgText(ipc);
   }
 

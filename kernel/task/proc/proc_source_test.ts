@@ -1,8 +1,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { bytesToString } from "../../core/bytes.ts";
+import { Pid } from "../../cred/pid.ts";
 import { userCredentials } from "../../cred/credentials.ts";
 import { CpuInfo } from "../../fs/procfs/cpu_info.ts";
+import { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { ProcFsType } from "../../fs/procfs/procfs.ts";
 import { CallLab } from "../../testing/call_lab.ts";
 import { mkdirAt } from "../../vfs/create.ts";
@@ -13,6 +15,7 @@ import { exitTask } from "../exit.ts";
 import { BLOCKED, STOPPED, type Task } from "../task.ts";
 import { ProcessGroup, Session, ThreadGroup } from "../thread_group.ts";
 import { LoadAverage } from "./load_average.ts";
+import { ProcFacts } from "./proc_facts.ts";
 import { KernelProcSource } from "./proc_source.ts";
 
 class Lab extends CallLab {
@@ -21,7 +24,8 @@ class Lab extends CallLab {
   constructor() {
     super();
     const { kernel, task } = this;
-    this.source = new KernelProcSource(kernel, CpuInfo.fromHost(""));
+    const facts = new ProcFacts(kernel, CpuInfo.fromHost(""), new SysctlStore());
+    this.source = new KernelProcSource(kernel, facts, kernel.pids);
     kernel.current = task;
     task.comm = "lab";
     const fs = new ProcFsType(this.source).create(task, "proc", "");
@@ -44,8 +48,8 @@ class Lab extends CallLab {
 }
 
 function second(task: Task, parent: ThreadGroup): ThreadGroup {
-  const pgrp = new ProcessGroup(7, new Session(7));
-  const group = new ThreadGroup(7, parent, pgrp, 17, task.group.limits, 0);
+  const id = new Pid(task.pids, [7]), pgrp = new ProcessGroup(id, new Session(id));
+  const group = new ThreadGroup(id, parent, pgrp, 17, task.group.limits, 0);
   task.kernel.pids.groups.set(7, group);
   return group;
 }

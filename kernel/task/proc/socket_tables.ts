@@ -174,9 +174,9 @@ class TransportTables implements NetDevices, NetTexts {
   }
 
   list(): readonly NetDevice[] {
-    return this.kernel.net.transport.devices();
+    return this.kernel.namespaces.net.transport.devices();
   }
   table(name: string): string | null {
-    return this.kernel.net.transport.table(name);
+    return this.kernel.namespaces.net.transport.table(name);
   }
 }

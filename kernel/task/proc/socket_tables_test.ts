@@ -14,12 +14,12 @@ class Lab extends CallLab {
 
   constructor() {
     super();
-    registerFamilies(this.kernel.net);
+    registerFamilies(this.kernel.namespaces.net);
     fillNetTables(this.tables, this.kernel);
   }
 
   open(family: number, type: number): Socket {
-    const maker = this.kernel.net.familyOf(family, type);
+    const maker = this.kernel.namespaces.net.familyOf(family, type);
     if (typeof maker === "number") throw new Error("no family");
     const socket = maker.create(this.task, type, 0);
     if (typeof socket === "number") throw new Error("no socket");
@@ -62,7 +62,7 @@ Deno.test("UNIX sockets show their names; one with two descriptors is one", () =
 });
 
 Deno.test("the loopback device is as its state says", () => {
-  const lab = new Lab(), { loopback } = lab.kernel.net;
+  const lab = new Lab(), { loopback } = lab.kernel.namespaces.net;
   loopback.mtu = 1500;
   loopback.isUp = false;
   const [lo] = lab.tables.devices.list();

@@ -4,7 +4,15 @@
  */
 
 import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
-import type { ProcTask, SignalBits, TaskLimits, TaskStat } from "../../fs/procfs/source.ts";
+import type { Namespace } from "../../cred/namespace.ts";
+import type { PidSpace } from "../../cred/pid.ts";
+import type {
+  NamespaceLink,
+  ProcTask,
+  SignalBits,
+  TaskLimits,
+  TaskStat,
+} from "../../fs/procfs/source.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
 import type { FsContext } from "../../vfs/fs_context.ts";
@@ -13,7 +21,8 @@ import { groupSystemNs, groupUserNs, threadUserNs } from "../cpu_clock.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { SIG_DFL, SIG_IGN, type SignalHandlers } from "../signal/handlers.ts";
 import { SIGRTMAX, SigSet } from "../signal/sigset.ts";
-import { BLOCKED, DEAD, STOPPED, type Task } from "../task.ts";
+import type { PidNamespace, TaskPid } from "../pid_namespace.ts";
+import { BLOCKED, DEAD, FROZEN, STOPPED, type Task } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
 
 const NO_SIGNALS: SignalBits = { lo: 0, hi: 0 };
@@ -21,21 +30,53 @@ const NO_CRED: Credentials = rootCredentials();
 
 export class TaskView implements ProcTask {
   private readonly kernel: Kernel;
-  private readonly group: ThreadGroup;
+  /** Whose numbers are shown. */
+  private readonly pids: PidNamespace;
+  readonly group: ThreadGroup;
   /** Null: the leader of `group`, which ended. */
   private readonly task: Task | null;
 
-  constructor(kernel: Kernel, group: ThreadGroup, task: Task | null) {
+  constructor(kernel: Kernel, pids: PidNamespace, group: ThreadGroup, task: Task | null) {
     this.kernel = kernel;
+    this.pids = pids;
     this.group = group;
     this.task = task;
   }
 
   get tid(): number {
-    return this.task?.tid ?? this.group.pid;
+    return (this.task ?? this.group).id.numberIn(this.pids);
   }
   get tgid(): number {
-    return this.group.pid;
+    return this.group.id.numberIn(this.pids);
+  }
+  get pidSpace(): PidSpace {
+    return this.group.pids;
+  }
+  get nestedIds(): readonly (readonly number[])[] {
+    const { group } = this, ids = [group.id, (this.task ?? group).id, group.pgrp.id];
+    const session = group.session.id;
+    return [...ids.map((id) => this.nested(id)), session === null ? [0] : this.nested(session)];
+  }
+  private nested(id: TaskPid): number[] {
+    return this.pids.encloses(id.space) ? id.numbers.slice(this.pids.level) : [0];
+  }
+  namespaceOf(link: NamespaceLink): Namespace | null {
+    const { task } = this;
+    if (link === "pid") return this.group.pids;
+    if (link === "user") return this.cred.userNs;
+    if (task === null || task.state === DEAD) return null;
+    switch (link) {
+      case "mnt":
+        return task.fs.namespace;
+      case "pid_for_children": {
+        const { pidForChildren } = task.ns;
+        return pidForChildren.init === null ? null : pidForChildren;
+      }
+      case "time_for_children":
+        return task.ns.timeForChildren;
+      default:
+        return task.ns[link];
+    }
   }
   /** A process keeps its birth when another of its threads calls execve. */
   get startNs(): number {
@@ -90,15 +131,15 @@ export class TaskView implements ProcTask {
 
   threadIds(): number[] {
     const { group } = this;
-    const ids = group.tasks.map((t) => t.tid);
-    if (group.leader === null) ids.push(group.pid);
+    const ids = group.tasks.map((t) => t.id.numberIn(this.pids));
+    if (group.leader === null) ids.push(this.tgid);
     return ids.sort(ascending);
   }
 
   /** DIFFERS: children of a process count as its leader's, whichever thread made them. */
   childIds(): number[] {
     if (this.tid !== this.tgid) return [];
-    return [...this.group.children].map((g) => g.pid).sort(ascending);
+    return [...this.group.children].map((g) => g.id.numberIn(this.pids)).sort(ascending);
   }
 
   stat(whole: boolean): TaskStat {
@@ -107,9 +148,9 @@ export class TaskView implements ProcTask {
     const isOne = task !== null && !whole;
     return {
       state: this.state,
-      ppid: group.parent?.pid ?? 0,
-      pgrp: group.pgrp.pgid,
-      session: session.sid,
+      ppid: group.parent?.id.numberIn(this.pids) ?? 0,
+      pgrp: group.pgrp.id.numberIn(this.pids),
+      session: session.numberIn(this.pids),
       tty: terminal?.rdev ?? 0,
       foreground: terminal === null ? -1 : terminal.foregroundPgid,
       minorFaults: usage.minorFaults,
@@ -146,6 +187,7 @@ export class TaskView implements ProcTask {
     const { task } = this;
     if (task === null || task.state === DEAD) return "Z";
     if (task.state === STOPPED) return "T";
+    if (task.state === FROZEN) return "S";
     if (task.state !== BLOCKED) return "R";
     return task.uninterruptible ? "D" : "S";
   }

@@ -15,7 +15,7 @@ export function childSignal(
   status: number,
 ): SigInfo {
   const info = new SigInfo(sig, code);
-  info.pid = child.pid;
+  info.pid = child.parent === null ? 0 : child.id.numberIn(child.parent.pids);
   info.uid = child.lastUid;
   info.status = status;
   info.utimeTicks = Math.floor(groupUserNs(child) / TICK_NS);

@@ -1,0 +1,103 @@
+/**
+ * Containers in one kernel: making one with namespaces of its own or of another, and what a runtime does to it. Its
+ * first process, and others, are started by `startIn` of init.ts; what is mounted in it, by whoever makes it.
+ *
+ * Example:
+ *
+ *     const mounts = MountNamespace.of(kernel.vfs, rootFs, 0, "rootfs");
+ *     const container = newContainer(kernel, { id: "web", mounts, hostname: "web", shares: {} });
+ *     const caller = new ContainerCaller(container, rootCredentials(), 0); // mounts /proc and the rest
+ *     const task = startIn(kernel, container, spec, listener); // listener.onProcessEnd(group): group.exitStatus
+ */
+
+import { killGroup } from "./task/exit_request.ts";
+import { INITIAL_USER_NAMESPACE } from "./cred/user_namespace.ts";
+import type { SandboxKernel } from "./kernel.ts";
+import { Container } from "./task/container.ts";
+import { PidNamespace } from "./task/pid_namespace.ts";
+import { SI_USER, SigInfo } from "./task/signal/pending.ts";
+import { sendToGroup } from "./task/signal/send.ts";
+import { SIGKILL } from "./task/signal/sigset.ts";
+import { UtsNamespace } from "./task/uts.ts";
+import type { MountNamespace } from "./vfs/mounts.ts";
+
+export interface ContainerSpec {
+  readonly id: string;
+  /** Its own; the container takes a reference. */
+  readonly mounts: MountNamespace;
+  /** Name in its UTS namespace, unless it shares one. */
+  readonly hostname: string;
+  readonly domainname?: string;
+  /** Whose namespaces it shares; of the kinds that are not here it has new ones. The network is always shared. */
+  readonly shares: {
+    readonly pid?: Container;
+    readonly ipc?: Container;
+    readonly uts?: Container;
+  };
+}
+
+/** A process of a container, for `ps`. */
+export interface ContainerProcess {
+  /** In the container's PID namespace. */
+  readonly pid: number;
+  readonly ppid: number;
+  /** User id as in the sandbox. */
+  readonly uid: number;
+  readonly comm: string;
+  readonly threads: number;
+  readonly startNs: number;
+}
+
+/** A further container, without processes. */
+export function newContainer(kernel: SandboxKernel, spec: ContainerSpec): Container {
+  const { shares } = spec, base = kernel.namespaces, owner = INITIAL_USER_NAMESPACE;
+  const pids = shares.pid?.pids ?? new PidNamespace(kernel.pids);
+  const uts = shares.uts?.ns.uts ??
+    new UtsNamespace(owner, false, spec.hostname, spec.domainname ?? "(none)");
+  const ipc = shares.ipc?.ns.ipc ?? kernel.newIpcNamespace(owner);
+  const ns = base.with({ uts, ipc, pidForChildren: pids });
+  return new Container(spec.id, pids, spec.mounts.hold(), ns);
+}
+
+/** Its processes, init first. */
+export function processesOf(container: Container): ContainerProcess[] {
+  const { pids } = container, list: ContainerProcess[] = [];
+  for (const group of container.groups) {
+    const task = group.leader ?? group.tasks[0];
+    if (task === undefined) continue;
+    list.push({
+      pid: group.id.numberIn(pids),
+      ppid: group.parent?.id.numberIn(pids) ?? 0,
+      uid: task.cred.uid,
+      comm: task.comm,
+      threads: group.tasks.length,
+      startNs: group.startNs,
+    });
+  }
+  return list.sort((a, b) => a.pid - b.pid);
+}
+
+/**
+ * A signal from outside for its init, or for all its processes: false when it has none. SIGKILL and SIGSTOP reach even an
+ * init; of the others what it catches (pid_namespaces(7)).
+ */
+export function signalContainer(container: Container, signo: number, all: boolean): boolean {
+  const { init } = container;
+  const targets = all ? [...container.groups] : init === null ? [] : [init];
+  for (const group of targets) {
+    if (signo === SIGKILL) {
+      killGroup(group, signo);
+      continue;
+    }
+    const info = new SigInfo(signo, SI_USER);
+    info.isFromOutside = true;
+    sendToGroup(group, info);
+  }
+  return targets.length > 0;
+}
+
+/** Nothing runs in it any more: give back what it holds. */
+export function dropContainer(container: Container): void {
+  container.ns.drop();
+  container.mounts.drop();
+}

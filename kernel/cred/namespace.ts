@@ -1,0 +1,44 @@
+/**
+ * What all kinds of namespaces have in common (namespaces(7)): who owns them, how long they live, and the
+ * file that stands for them. The kinds are elsewhere: user_namespace.ts, pid.ts, and those of files, IPC, network and
+ * host names with what they hold.
+ */
+
+import type { UserNamespace } from "./user_namespace.ts";
+
+/** As in the names of /proc/PID/ns and of nsfs. */
+export type NamespaceKind = "cgroup" | "ipc" | "mnt" | "net" | "pid" | "time" | "user" | "uts";
+
+export abstract class Namespace {
+  abstract readonly kind: NamespaceKind;
+  /** The user namespace whose capabilities count here; of a user namespace its parent; null: it has none. */
+  readonly owner: UserNamespace | null;
+  /** One of those that the kernel starts with: their numbers are known. */
+  readonly isInitial: boolean;
+  /** The name of its file; null until somebody asks for it (fs/procfs/ns_fs.ts). */
+  file: object | null = null;
+  /** Tasks, open files and other namespaces that need it. */
+  refs: number = 0;
+
+  constructor(owner: UserNamespace | null, isInitial: boolean) {
+    this.owner = owner;
+    this.isInitial = isInitial;
+  }
+
+  hold(): this {
+    this.refs++;
+    return this;
+  }
+
+  drop(): void {
+    if (--this.refs <= 0) this.release();
+  }
+
+  /** The namespace that NS_GET_PARENT tells of; null: none, or there are no parents among its kind. */
+  get parentNamespace(): Namespace | null {
+    return null;
+  }
+
+  /** Nobody needs it any more. */
+  protected release(): void {}
+}

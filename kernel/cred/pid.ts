@@ -1,0 +1,59 @@
+/**
+ * The identity of a task, process, process group or session: a number in its own PID namespace and in each one around
+ * that (pid_namespaces(7)). Two things are the same if their Pids are the same object; a number is only what somebody
+ * sees. The namespaces with their tables are in task/pid_namespace.ts.
+ */
+
+import { Namespace } from "./namespace.ts";
+import type { UserNamespace } from "./user_namespace.ts";
+
+/** A PID namespace, as far as numbers go. */
+export class PidSpace extends Namespace {
+  override readonly kind = "pid";
+  readonly outer: PidSpace | null;
+  /** How far from the initial one, which is 0. */
+  readonly level: number;
+
+  constructor(outer: PidSpace | null, owner: UserNamespace) {
+    super(owner, outer === null);
+    this.outer = outer;
+    this.level = outer === null ? 0 : outer.level + 1;
+    outer?.hold();
+  }
+
+  override get parentNamespace(): Namespace | null {
+    return this.outer;
+  }
+
+  protected override release(): void {
+    this.outer?.drop();
+  }
+
+  /** `other` is this namespace or lies within it. */
+  encloses(other: PidSpace): boolean {
+    let space: PidSpace | null = other;
+    while (space !== null && space.level > this.level) space = space.outer;
+    return space === this;
+  }
+}
+
+export class Pid<S extends PidSpace = PidSpace> {
+  /** The namespace that it was made in. */
+  readonly space: S;
+  /** Its number there. */
+  readonly nr: number;
+  /** Its numbers by level of namespace, the initial one first. */
+  readonly numbers: readonly number[];
+
+  constructor(space: S, numbers: readonly number[]) {
+    this.space = space;
+    this.numbers = numbers;
+    this.nr = numbers[space.level] ?? 0;
+  }
+
+  /** Its number as `space` sees it; 0: it is not seen there. */
+  numberIn(space: PidSpace): number {
+    if (space === this.space) return this.nr;
+    return space.encloses(this.space) ? this.numbers[space.level] ?? 0 : 0;
+  }
+}

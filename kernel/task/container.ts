@@ -1,0 +1,62 @@
+/**
+ * A container as the kernel knows it: the namespaces that its processes start with, which processes are in it, and
+ * whether they may run (the freezer of cgroups(7)). How one is started is in kernel/containers.ts.
+ */
+
+import type { MountNamespace } from "../vfs/mounts.ts";
+import { alert, resume } from "./alert.ts";
+import type { Namespaces } from "./namespaces.ts";
+import type { PidNamespace } from "./pid_namespace.ts";
+import { FROZEN, RUNNING, type Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+
+export class Container {
+  /** What people call it. */
+  readonly id: string;
+  /** Of its init, when that was started. */
+  readonly pids: PidNamespace;
+  readonly mounts: MountNamespace;
+  readonly ns: Namespaces;
+  /** Its first process, until that has ended. */
+  init: ThreadGroup | null = null;
+  /** Processes that were started in it, and their descendants; zombies included. */
+  readonly groups: Set<ThreadGroup> = new Set();
+  /** Its tasks do not run guest code; timers go on and signals queue. SIGKILL ends them all the same. */
+  isFrozen: boolean = false;
+
+  constructor(id: string, pids: PidNamespace, mounts: MountNamespace, ns: Namespaces) {
+    this.id = id;
+    this.pids = pids;
+    this.mounts = mounts;
+    this.ns = ns;
+  }
+
+  /** From now on its tasks stop before they go back to guest code; those that run are interrupted. */
+  freeze(): void {
+    if (this.isFrozen) return;
+    this.isFrozen = true;
+    for (const group of this.groups) {
+      for (const task of group.tasks) {
+        task.attention = true;
+        if (task.state === RUNNING) alert(task);
+      }
+    }
+  }
+
+  thaw(): void {
+    if (!this.isFrozen) return;
+    this.isFrozen = false;
+    for (const group of this.groups) {
+      for (const task of group.tasks) if (task.state === FROZEN) resume(task);
+    }
+  }
+}
+
+/** Does the task have to stand still because of its container? Then it is FROZEN, with `result` kept for later. */
+export function freezeIfAsked(task: Task, result: number): boolean {
+  const { container } = task.group;
+  if (container === null || !container.isFrozen) return false;
+  task.result = result;
+  task.state = FROZEN;
+  return true;
+}

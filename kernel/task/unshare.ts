@@ -1,0 +1,165 @@
+/**
+ * New namespaces: what unshare(2) gives the caller and clone(2) its child (namespaces(7)). Checks are in Linux's order:
+ * the user namespace is first, and its capabilities are asked for all the others.
+ *
+ * Neighbours: namespaces.ts (the set), setns.ts (namespaces that are there already), user_credentials.ts.
+ */
+
+import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
+import { EINVAL, ENOSPC, EPERM } from "../../ffi/abi/errno.ts";
+import {
+  CLONE_FS,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+  CLONE_SYSVSEM,
+  CLONE_VM,
+} from "../../ffi/abi/sched.ts";
+import { type Credentials, hasOwnCap } from "../cred/credentials.ts";
+import type { UserNamespace } from "../cred/user_namespace.ts";
+import { newUserNamespace } from "../cred/user_credentials.ts";
+import type { FsContext } from "../vfs/fs_context.ts";
+import { CgroupNamespace } from "./cgroup_namespace.ts";
+import type { Namespaces, NamespaceSet } from "./namespaces.ts";
+import { PID_NAMESPACE_LEVELS, PidNamespace } from "./pid_namespace.ts";
+import type { Task } from "./task.ts";
+import { TimeNamespace } from "./time_namespace.ts";
+import { UtsNamespace } from "./uts.ts";
+
+/** What of Namespaces the flags ask for. */
+const SET_FLAGS = CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWCGROUP |
+  CLONE_NEWTIME;
+export const NAMESPACE_FLAGS = SET_FLAGS | CLONE_NEWNS | CLONE_NEWUSER;
+
+/** What a child is born into; whoever drops it does not use it. */
+export class ChildWorld {
+  readonly ns: Namespaces;
+  readonly fs: FsContext;
+  readonly cred: Credentials;
+
+  constructor(ns: Namespaces, fs: FsContext, cred: Credentials) {
+    this.ns = ns;
+    this.fs = fs;
+    this.cred = cred;
+  }
+
+  drop(): void {
+    this.ns.drop();
+    this.fs.drop();
+  }
+}
+
+/** Namespaces, file system context and credentials of a new task; -errno. */
+export function worldForChild(task: Task, flags: number): ChildWorld | number {
+  if ((flags & NAMESPACE_FLAGS) === 0) {
+    const fs = (flags & CLONE_FS) !== 0 ? task.fs.hold() : task.fs.copy();
+    return new ChildWorld(inherited(task, flags), fs, task.cred);
+  }
+  const both = CLONE_NEWIPC | CLONE_SYSVSEM;
+  const cred = userCredentials(task, flags);
+  if (typeof cred === "number") return cred;
+  if (hasSetFlags(flags) && !hasOwnCap(cred, CAP_SYS_ADMIN)) return -EPERM;
+  if ((flags & both) === both) return -EINVAL;
+  const owner = cred.userNs;
+  const changes = newSet(task, flags, owner);
+  if (typeof changes === "number") return changes;
+  const time = (flags & CLONE_VM) !== 0 ? {} : { time: bornInto(changes, task.ns) };
+  const ns = task.ns.with({ ...changes, ...time });
+  const fs = (flags & CLONE_FS) !== 0 ? task.fs.hold() : task.fs.copy();
+  if ((flags & CLONE_NEWNS) !== 0) enterMountCopy(fs, owner);
+  return new ChildWorld(ns, fs, cred);
+}
+
+/** As the parent's, but that a process is born into the parent's time namespace for children. HOT */
+function inherited(task: Task, flags: number): Namespaces {
+  const { ns } = task;
+  if (ns.time === ns.timeForChildren || (flags & CLONE_VM) !== 0) return ns.hold();
+  return ns.with({ time: bornInto({}, ns) });
+}
+
+function bornInto(changes: Partial<NamespaceSet>, ns: Namespaces): TimeNamespace {
+  const time = changes.timeForChildren ?? ns.timeForChildren;
+  time.isFrozen = true;
+  return time;
+}
+
+/** execve(2): what shared its parent's memory until now enters the time namespace for children. */
+export function enterTimeForChildren(task: Task): void {
+  const { ns } = task;
+  if (ns.time === ns.timeForChildren) return;
+  task.ns = inherited(task, 0);
+  ns.drop();
+}
+
+function hasSetFlags(flags: number): boolean {
+  return (flags & (SET_FLAGS | CLONE_NEWNS)) !== 0;
+}
+
+/** The task's credentials, in a new user namespace if one is asked for; -EPERM, -ENOSPC. */
+function userCredentials(task: Task, flags: number): Credentials | number {
+  if ((flags & CLONE_NEWUSER) === 0) return task.cred;
+  const { root, namespace } = task.fs, top = namespace.rootPath();
+  const isChrooted = root.mount !== top.mount || root.dentry !== top.dentry;
+  return newUserNamespace(task.cred, isChrooted);
+}
+
+/** The new namespaces of a set. */
+function newSet(task: Task, flags: number, owner: UserNamespace): Partial<NamespaceSet> | number {
+  const { kernel, ns } = task;
+  const { pidForChildren } = ns;
+  if ((flags & CLONE_NEWPID) !== 0) {
+    // There is no way to make one for somebody else's children.
+    if (pidForChildren !== task.pids) return -EINVAL;
+    if (pidForChildren.level + 1 >= PID_NAMESPACE_LEVELS) return -ENOSPC;
+    if (pidForChildren.owner?.encloses(owner) === false) return -EINVAL;
+  }
+  return {
+    ...((flags & CLONE_NEWUTS) !== 0 && {
+      uts: new UtsNamespace(owner, false, ns.uts.hostname, ns.uts.domainname),
+    }),
+    ...((flags & CLONE_NEWIPC) !== 0 && { ipc: kernel.newIpcNamespace(owner) }),
+    ...((flags & CLONE_NEWNET) !== 0 && { net: kernel.newNetNamespace(owner) }),
+    ...((flags & CLONE_NEWCGROUP) !== 0 && { cgroup: new CgroupNamespace(owner, false) }),
+    ...((flags & CLONE_NEWPID) !== 0 && {
+      pidForChildren: new PidNamespace(pidForChildren, owner),
+    }),
+    ...((flags & CLONE_NEWTIME) !== 0 && { timeForChildren: newTime(ns.timeForChildren, owner) }),
+  };
+}
+
+/** Its offsets begin as those of the one that it is made from. */
+function newTime(from: TimeNamespace, owner: UserNamespace): TimeNamespace {
+  const time = new TimeNamespace(owner, false);
+  time.monotonicNs = from.monotonicNs;
+  time.boottimeNs = from.boottimeNs;
+  return time;
+}
+
+/** A copy of all mounts, with root and working directory at the same places in it. */
+function enterMountCopy(fs: FsContext, owner: UserNamespace): void {
+  const { namespace, root, cwd } = fs;
+  const copy = namespace.copy(owner);
+  fs.enter(copy.namespace, copy.translate(root), copy.translate(cwd));
+}
+
+/**
+ * unshare(2)'s namespaces: all of them or none. `fs` is the caller's own, alone, when CLONE_NEWNS is among the flags.
+ */
+export function unshareNamespaces(task: Task, flags: number): Credentials | number {
+  const cred = userCredentials(task, flags);
+  if (typeof cred === "number") return cred;
+  if (!hasSetFlags(flags)) return cred;
+  if (!hasOwnCap(cred, CAP_SYS_ADMIN)) return -EPERM;
+  const changes = newSet(task, flags, cred.userNs);
+  if (typeof changes === "number") return changes;
+  const old = task.ns;
+  task.ns = old.with(changes);
+  old.drop();
+  if ((flags & CLONE_NEWNS) !== 0) enterMountCopy(task.fs, cred.userNs);
+  return cred;
+}
