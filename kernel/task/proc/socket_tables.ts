@@ -23,7 +23,7 @@ import type { Kernel } from "../kernel_services.ts";
 
 /** Tables that are filled from sockets. */
 export function fillNetTables(tables: NetTables, kernel: Kernel): void {
-  kernel.net.lister = new OpenSockets(kernel);
+  kernel.namespaces.net.lister = new OpenSockets(kernel);
   tables.devices = tables.texts = new TransportTables(kernel);
   tables.set("tcp", new InetTable(kernel, AF_INET, IPPROTO_TCP));
   tables.set("tcp6", new InetTable(kernel, AF_INET6, IPPROTO_TCP));
