@@ -23,7 +23,7 @@ import {
   processesOf,
   removeGroup,
 } from "./group_files.ts";
-import { directoryOf, expandSlice, groupPath, type ScopeName, scopeName } from "./group_path.ts";
+import { directoryOf, expandSlice, groupPath, scopeName } from "./group_path.ts";
 import { type CgroupHost, type CgroupMode, detectCgroups } from "./hierarchy.ts";
 import { type Limits, limitsOf, NO_OVERHEAD, type Overhead } from "./limits.ts";
 import type { Stats } from "./stats.ts";
@@ -359,18 +359,13 @@ function createForSystemd(
   // Fails here, and not when processes have been started already.
   const base = systemdManager(options.isRootless).controlGroup();
   const parts = [...base.split("/").filter((part) => part !== ""), ...expandSlice(slice)];
-  const path = { isAbsolute: true, parts: [...parts, ...unitPart(scope, slice)] };
+  const path = { isAbsolute: true, parts: [...parts, scope.unit] };
   const paths: Record<string, string> = {};
   for (const [name, tree] of host.v1) paths[name] = directoryOf(tree, path, false);
   if (host.v2 !== null) paths[""] = directoryOf(host.v2, path, false);
   const record = recordOf(host, options, paths, { slice, name: scope.unit });
   const properties = unitProperties(limits, host.mode, options.annotations);
   return ContainerCgroup.of(record).postpone(limits, properties);
-}
-
-/** A slice in place of a scope stands where its own name says. */
-function unitPart(scope: ScopeName, slice: string): string[] {
-  return scope.unit.endsWith(".slice") && scope.unit === slice ? [] : [scope.unit];
 }
 
 function recordOf(

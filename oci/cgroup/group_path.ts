@@ -70,7 +70,7 @@ function componentsOf(tree: CgroupTree, isParent: boolean): string[] {
 export interface ScopeName {
   /** As `system.slice`; "" for the driver's default. */
   readonly slice: string;
-  /** As `dvisor-ID.scope`, or the slice itself. */
+  /** As `dvisor-ID.scope`. */
   readonly unit: string;
 }
 
@@ -85,11 +85,11 @@ export function scopeName(cgroupsPath: string | null, id: string): ScopeName {
     fail(cgroupsPath, "is not slice:prefix:name, as the systemd driver needs it");
   }
   checkSlice(slice, cgroupsPath);
+  if (name.endsWith(".slice")) fail(cgroupsPath, "names a slice, where a container has a scope");
   return { slice, unit: unitName(prefix, checkUnit(name, cgroupsPath)) };
 }
 
 function unitName(prefix: string, name: string): string {
-  if (name.endsWith(".slice")) return name;
   return prefix === "" ? `${name}.scope` : `${prefix}-${name}.scope`;
 }
 

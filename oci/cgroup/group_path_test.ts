@@ -49,7 +49,6 @@ Deno.test("systemd's names are slice, prefix and name", () => {
   });
   assertEquals(scopeName(null, "c1"), { slice: "", unit: "dvisor-c1.scope" });
   assertEquals(scopeName("::x", "c1"), { slice: "", unit: "x.scope" });
-  assertEquals(scopeName("a.slice::b.slice", "c1").unit, "b.slice");
   const bad = [
     "/docker/abc",
     "a:b",

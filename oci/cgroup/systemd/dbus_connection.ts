@@ -16,7 +16,7 @@ import { addressOf, allocBuffer, scratch } from "../../../ffi/sys/cstring.ts";
 import { check } from "../../../ffi/sys/errors.ts";
 import { close, poll, read } from "../../../ffi/sys/files.ts";
 import { syscall } from "../../../ffi/sys/native.ts";
-import { putUnixAddress } from "../../state/control_client.ts";
+import { putUnixAddress } from "../../state/unix_address.ts";
 import { UserError } from "../../user_error.ts";
 import {
   type Call,
