@@ -14,6 +14,7 @@ import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, openat, pipe, write } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
+import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import { openDebugLog } from "../launch/foreground.ts";
 import { openNamespace, startProxy } from "../launch/proxy.ts";
 import { startSandbox } from "../launch/sandbox.ts";
@@ -29,6 +30,9 @@ import { destroyContainer } from "./destroy.ts";
 import { findSandbox, namespaceInodes, openNamespaces } from "./host_namespaces.ts";
 import { joinSandbox } from "./join.ts";
 import { bootSpec, check2, type CreateOptions, type Made, type Making } from "./making.ts";
+
+/** What a sandbox takes of the host for itself, on top of what its program may use. */
+const OVERHEAD = { memoryBytes: 192 * 2 ** 20, pids: 64 };
 
 export interface Created {
   readonly dir: ContainerDir;
@@ -53,7 +57,10 @@ export function createContainer(options: CreateOptions): Created {
 
 function make(options: CreateOptions, dir: ContainerDir): Created {
   const { config } = options.bundle, { streams } = options;
-  const first = newRecord(options);
+  const blank = newRecord(options);
+  dir.write(blank);
+  const cgroup = makeCgroup(options);
+  const first = { ...blank, cgroup: cgroup.record };
   dir.write(first);
   const sandbox = findSandbox(config.annotations, config.linux.namespaces, () => {
     return options.store.list().filter((record) => record.id !== options.id);
@@ -61,10 +68,10 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   const log = openLog(dir);
   const leash = check2(pipe(O_CLOEXEC), "pipe2");
   const [ours, waiter] = packetPair();
-  const proxy = startStandIn(options, ours, leash[0]);
+  const proxy = startStandIn(options, cgroup, ours, leash[0]);
   close(ours);
   close(leash[0]);
-  const making: Making = { ...options, record: first, dir, proxy, waiter, log };
+  const making: Making = { ...options, record: first, dir, proxy, waiter, cgroup, log };
   const made = sandbox === null ? startOwnSandbox(making) : joinSandbox(making, sandbox);
   close(log);
   const record: ContainerRecord = {
@@ -125,11 +132,30 @@ function openLog(dir: ContainerDir): number {
   return check(openat(AT_FDCWD, `${dir.path}/sandbox.log`, flags, 0o600), "open sandbox.log");
 }
 
-function startStandIn(options: CreateOptions, control: number, leash: number): Spawned {
+/** systemd makes its unit for the first process; elsewhere each process moves itself in. */
+function makeCgroup({ id, bundle: { config }, globals }: CreateOptions): ContainerCgroup {
+  const { cgroupsPath, resources } = config.linux;
+  return ContainerCgroup.create({
+    id,
+    cgroupsPath,
+    resources,
+    driver: globals.systemdCgroup ? "systemd" : "cgroupfs",
+    isRootless: globals.rootless === true || globals.rootless === "auto" && Deno.uid() !== 0,
+    annotations: config.annotations,
+    overhead: OVERHEAD,
+  });
+}
+
+function startStandIn(
+  options: CreateOptions,
+  cgroup: ContainerCgroup,
+  control: number,
+  leash: number,
+): Spawned {
   const { config } = options.bundle;
   const namespaces = openNamespaces(config.linux.namespaces);
   try {
-    return startProxy({
+    const proxy = startProxy({
       argv: config.process.args,
       control,
       leash,
@@ -138,6 +164,8 @@ function startStandIn(options: CreateOptions, control: number, leash: number): S
       entered: namespaces.entered,
       hostname: config.hostname,
     });
+    cgroup.addProcess(proxy.pid);
+    return proxy;
   } catch (error) {
     throw new UserError("cannot start the process that stands for the container", undefined, error);
   } finally {
@@ -159,6 +187,7 @@ function startOwnSandbox(making: Making): Made {
     namespace,
     waiter: making.waiter,
     server,
+    join: (script) => making.cgroup.join(script),
   });
   if (namespace >= 0) close(namespace);
   try {

@@ -3,6 +3,7 @@
  * killed in the middle left, and more than once.
  */
 
+import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import { ask } from "../state/control_client.ts";
 import { endProcess } from "../state/liveness.ts";
 import type { ContainerRecord } from "../state/record.ts";
@@ -16,7 +17,10 @@ const END_MS = 10_000;
 /** @returns what the record was, if there was one @throws UserError if a process does not go; the record then stays */
 export function destroyContainer(dir: ContainerDir): ContainerRecord | null {
   const record = readRecord(dir);
-  if (record !== null) endProcesses(dir, record);
+  if (record !== null) {
+    endProcesses(dir, record);
+    removeCgroup(record);
+  }
   dir.remove();
   return record;
 }
@@ -56,4 +60,12 @@ function leaveSandbox(sandbox: ContainerDir, id: string): void {
     // It has ended, or does not know the container any more.
     if (!(error instanceof UserError)) throw error;
   }
+}
+
+/** What is still in it goes first: an exec that hangs, a process that the sandbox left. */
+function removeCgroup({ cgroup }: ContainerRecord): void {
+  if (cgroup === null) return;
+  const group = ContainerCgroup.load(cgroup);
+  if (!group.kill()) throw new UserError("processes in the container's cgroup do not end");
+  group.remove();
 }

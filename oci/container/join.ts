@@ -31,6 +31,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
     requireSandbox: settings.requireSandbox,
     isDetached: true,
     stderr: making.log,
+    join: (script) => making.cgroup.join(script),
   });
   close(peer);
   close(program.fd);

@@ -3,6 +3,7 @@
 import { check } from "../../ffi/sys/errors.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
+import type { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import type { Globals } from "../globals.ts";
 import type { SandboxSettings } from "../launch/foreground.ts";
 import { allowedCpus, allowedMemory } from "../launch/host_limits.ts";
@@ -32,6 +33,7 @@ export interface Making extends CreateOptions {
   readonly proxy: Spawned;
   /** The sandbox's end of the socket to the proxy. */
   readonly waiter: number;
+  readonly cgroup: ContainerCgroup;
   /** Messages of its processes. */
   readonly log: number;
 }

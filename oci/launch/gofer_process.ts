@@ -63,6 +63,8 @@ export interface GoferOptions {
   readonly requireSandbox: boolean;
   /** It lives on when the launcher ends, until its socket does. */
   readonly isDetached: boolean;
+  /** Puts it into control groups. */
+  readonly join: (script: SpawnScript) => void;
   /** Where its messages go. */
   readonly stderr: number;
 }
@@ -83,6 +85,7 @@ export function startGofer(program: Program, options: GoferOptions): Launched {
 
   function script(inNamespaces: boolean): SpawnScript {
     const s = new SpawnScript();
+    options.join(s);
     steps.ownSession(s);
     steps.descriptors(s, [-1, -1, options.stderr, options.socket]);
     steps.limits(s);

@@ -24,6 +24,7 @@ import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, fcntl, memfdCreate, pwrite, socketpair } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import { BOOT_FDS, type BootSpec } from "../sandbox/boot_spec.ts";
 import { type BootMessage, controlPair, type LauncherSocket } from "../sandbox/control.ts";
 import { UserError } from "../user_error.ts";
@@ -50,6 +51,8 @@ export interface SandboxOptions {
   readonly waiter: number;
   /** Listening socket for commands, or -1. */
   readonly server: number;
+  /** Steps that put a process into the container's control groups. */
+  readonly join?: (script: SpawnScript) => void;
 }
 
 /** Starts the processes; the descriptors of `options` are not needed here any more but `stderr`. @throws UserError */
@@ -60,6 +63,7 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
   if (typeof pair === "number") throw new UserError(`socketpair: errno ${-pair}`);
   const specFd = writeSpec(options);
   const { stdio, debugLog, waiter, server, stderr } = options, isDetached = waiter >= 0;
+  const join = options.join ?? (() => {});
   const given = [specFd, control.bootFd, pair[0], ...stdio, debugLog, waiter, server];
   // The boot process has more to do until the guest runs: it is the first.
   const fds = [-1, -1, stderr, ...given], network = networkOf(options.spec);
@@ -68,6 +72,7 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
     network,
     namespace: options.namespace,
     isDetached,
+    join,
   });
   try {
     const server = startGofer(gofer, {
@@ -76,6 +81,7 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
       requireSandbox: options.spec.requireSandbox,
       isDetached,
       stderr,
+      join,
     });
     return new StartedSandbox(control.launcher, sentry, server, options.spec.requireSandbox);
   } catch (error) {

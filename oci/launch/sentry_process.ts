@@ -45,6 +45,8 @@ export interface SentryOptions {
   readonly namespace: number;
   /** It lives on when the launcher ends. */
   readonly isDetached: boolean;
+  /** Puts it into control groups. */
+  readonly join: (script: SpawnScript) => void;
 }
 
 export function startSentry(
@@ -87,6 +89,7 @@ export function startSentry(
 
   function begin(): SpawnScript {
     const script = new SpawnScript();
+    options.join(script);
     steps.ownSession(script);
     if (network.isHost && namespace >= 0) steps.enterNetwork(script, namespace);
     steps.descriptors(script, options.fds);

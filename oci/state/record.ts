@@ -4,20 +4,12 @@
  * Not here: where it is kept (store.ts), whether the processes in it still live (liveness.ts).
  */
 
+import type { CgroupRecord } from "../cgroup/container_cgroup.ts";
 import type { Hooks } from "../spec/hooks_section.ts";
 import { UserError } from "../user_error.ts";
 
 /** Of the file's shape; another one is refused. */
 export const RECORD_VERSION = 1;
-
-/** What JSON can hold. */
-export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | { readonly [name: string]: Json };
 
 /** OCI's words for it, and `paused` of runc. */
 export type Status = "creating" | "created" | "running" | "paused" | "stopped";
@@ -54,8 +46,8 @@ export interface ContainerRecord {
   readonly sandboxId: string;
   readonly sentry: ProcessId;
   readonly gofer: ProcessId;
-  /** What oci/cgroup needs to find it again; null: none. */
-  readonly cgroup: Json;
+  /** Its control groups; null: none. */
+  readonly cgroup: CgroupRecord | null;
   /** `hooks` of config.json, as it was at create; null: not known yet. */
   readonly hooks: Hooks | null;
   readonly terminal: boolean;
