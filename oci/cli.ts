@@ -7,6 +7,8 @@
 
 import { command as create } from "./commands/create.ts";
 import { command as deleteCommand } from "./commands/delete.ts";
+import { command as events } from "./commands/events.ts";
+import { command as features } from "./commands/features.ts";
 import { command as kill } from "./commands/kill.ts";
 import { command as list } from "./commands/list.ts";
 import { command as start } from "./commands/start.ts";
@@ -15,6 +17,7 @@ import { command as doCommand } from "./commands/do.ts";
 import { helpCommand } from "./commands/help.ts";
 import { command as run } from "./commands/run.ts";
 import { command as spec } from "./commands/spec.ts";
+import { command as update } from "./commands/update.ts";
 import { DOCTOR_HELP, SYSCALLS_HELP } from "./commands/kernel_help.ts";
 import type { Verb } from "./commands/command.ts";
 import { runCommand } from "./run_command.ts";
@@ -32,6 +35,9 @@ export const VERBS: Readonly<Record<string, Verb>> = {
   list: { summary: "list containers", command: list },
   kill: { summary: "send a signal to a container", command: kill },
   delete: { summary: "take a stopped container away", command: deleteCommand },
+  update: { summary: "change limits of a running container", command: update },
+  events: { summary: "show what a container uses, as JSON", command: events },
+  features: { summary: "show what this runtime can do, as JSON", command: features },
   spec: { summary: "write a config.json to begin a bundle with", command: spec },
   syscalls: {
     summary: "show which system calls the sandbox has",
