@@ -119,6 +119,11 @@ export const UDP_NO_CHECK6_TX = 101;
 export const UDP_NO_CHECK6_RX = 102;
 export const UDP_SEGMENT = 103;
 export const UDP_GRO = 104;
+/** ICMP messages (linux/icmp.h, icmpv6.h). */
+export const ICMP_ECHOREPLY = 0;
+export const ICMP_ECHO = 8;
+export const ICMPV6_ECHO_REQUEST = 128;
+export const ICMPV6_ECHO_REPLY = 129;
 /** At SOL_RAW and IPPROTO_ICMPV6: which messages a raw socket wants. */
 export const ICMP_FILTER = 1;
 export const ICMPV6_FILTER = 1;

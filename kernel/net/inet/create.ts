@@ -9,12 +9,15 @@ import {
   IPPROTO_UDP,
   IPPROTO_UDPLITE,
 } from "../../../ffi/abi/inet.ts";
-import { SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import type { SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
+import { mayPing } from "../ping_group.ts";
 import type { Socket } from "../socket.ts";
+import { PingSocket } from "./ping.ts";
 import { PortTable } from "./ports.ts";
+import { RawIcmpSocket, type RawSockets } from "./raw_icmp.ts";
 import { LoopbackTcp } from "./tcp_socket.ts";
 import { UdpSocket } from "./udp.ts";
 import { UdpLiteSocket } from "./udp_lite.ts";
@@ -24,11 +27,15 @@ export class InetPorts {
   readonly tcp: PortTable;
   readonly udp: PortTable;
   readonly udpLite: PortTable;
+  /** Identifiers of ping sockets, and the raw sockets of ICMP. */
+  readonly ping: PortTable;
+  readonly raw: RawSockets = new Set();
 
   constructor(net: NetNamespace) {
     this.tcp = new PortTable(net.host);
     this.udp = new PortTable(net.host);
     this.udpLite = new PortTable(net.host);
+    this.ping = new PortTable(net.host);
   }
 }
 
@@ -42,20 +49,25 @@ export function createLoopbackSocket(
   protocol: number,
 ): Socket | number {
   const uid = caller.cred.fsuid;
+  const pingProtocol = family === AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
   switch (type) {
     case SOCK_STREAM:
       if (protocol !== 0 && protocol !== IPPROTO_TCP) return -EPROTONOSUPPORT;
       return new LoopbackTcp(net, ports.tcp, family, uid);
     case SOCK_DGRAM:
-      // Ping sockets are for the groups of ping_group_range: nobody.
-      if (protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6) return -EACCES;
+      if (protocol === pingProtocol) {
+        if (!mayPing(net, caller)) return -EACCES;
+        return new PingSocket(net, ports.ping, ports.raw, family, uid);
+      }
       if (protocol === IPPROTO_UDPLITE) return new UdpLiteSocket(net, ports.udpLite, family, uid);
       if (protocol !== 0 && protocol !== IPPROTO_UDP) return -EPROTONOSUPPORT;
       return new UdpSocket(net, ports.udp, family, uid);
     case SOCK_RAW:
-      // DIFFERS: no raw sockets.
       if (protocol === 0) return -EPROTONOSUPPORT;
-      return hasCap(caller.cred, CAP_NET_RAW) ? -EPROTONOSUPPORT : -EPERM;
+      if (!hasCap(caller.cred, CAP_NET_RAW)) return -EPERM;
+      // DIFFERS: other protocols have no raw sockets here.
+      if (protocol !== pingProtocol) return -EPROTONOSUPPORT;
+      return new RawIcmpSocket(net, ports.ping, ports.raw, family, uid);
     default:
       return -ESOCKTNOSUPPORT;
   }

@@ -112,7 +112,7 @@ export abstract class InetSocket extends Socket {
     return 0;
   }
 
-  private mayBind(address: string): boolean {
+  protected mayBind(address: string): boolean {
     if (isAny(address) || isLoopback(address) || this.ip.freeBind) return true;
     return this.type === SOCK_DGRAM && isMulticast(address);
   }
@@ -168,7 +168,8 @@ export abstract class InetSocket extends Socket {
   }
 
   override peerName(out: SocketAddress): number {
-    if (this.remote === null) return -ENOTCONN;
+    // Port 0 is none, also where ports mean nothing.
+    if (this.remote === null || this.remote.port === 0) return -ENOTCONN;
     putEndpoint(this.remote, this.family, out);
     return 0;
   }

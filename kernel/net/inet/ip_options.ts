@@ -18,6 +18,7 @@ const IP_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IP_MTU_DISCOVER, [I.IP_PMTUDISC_WANT, 0, 5]],
   [I.IP_RECVERR, BIT],
   [I.IP_RECVOPTS, BIT],
+  [I.IP_RETOPTS, BIT],
   [I.IP_MINTTL, [0, 0, 255]],
   [I.IP_BIND_ADDRESS_NO_PORT, BIT],
   [I.IP_MULTICAST_TTL, [1, -1, 255]],

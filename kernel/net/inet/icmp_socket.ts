@@ -1,0 +1,149 @@
+/**
+ * What ping sockets and raw ICMP sockets on the loopback interface share (icmp(7), raw(7)): sending a message to one of
+ * our own addresses, which answers echo requests, and a queue of what arrived. Neighbours: ping.ts, raw_icmp.ts.
+ */
+
+import {
+  EACCES,
+  EAGAIN,
+  EDESTADDRREQ,
+  EFAULT,
+  EMSGSIZE,
+  ENOTCONN,
+  EOPNOTSUPP,
+} from "../../../ffi/abi/errno.ts";
+import { MSG_OOB, SHUT_RD, SHUT_WR } from "../../../ffi/abi/socket.ts";
+import { stringToBytes } from "../../core/bytes.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import { POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import { BytesCursor } from "../bytes_cursor.ts";
+import { Datagram, DatagramQueue } from "../datagram_queue.ts";
+import { type Message, SocketAddress, type SocketCaller } from "../message.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { Endpoint, endpointOf, isBroadcast, putEndpoint } from "./address.ts";
+import { InetSocket } from "./inet_socket.ts";
+import type { PortTable } from "./ports.ts";
+
+/** LIMIT: bytes of a message: 65535 less a header. */
+const MAX_MESSAGE = 65515;
+const cursor = new BytesCursor();
+const scratch = new SocketAddress();
+
+export abstract class IcmpSocket extends InetSocket {
+  private readonly incoming: DatagramQueue;
+
+  constructor(
+    net: NetNamespace,
+    ports: PortTable,
+    family: number,
+    type: number,
+    protocol: number,
+    uid: number,
+  ) {
+    super(net, ports, family, type, protocol, uid);
+    this.incoming = new DatagramQueue(net.frames);
+  }
+
+  override conflictsWith(_other: InetSocket): boolean {
+    return true;
+  }
+
+  /** A message of the guest's goes from `source` to `to`: 0 or -errno. */
+  protected abstract transmit(
+    bytes: Uint8Array<ArrayBuffer>,
+    source: string,
+    to: Endpoint,
+    message: Message,
+  ): number;
+
+  override connect(_caller: SocketCaller, address: SocketAddress, _nonblocking: boolean): number {
+    const to = endpointOf(address, this.family, true, false);
+    if (typeof to === "number") return to;
+    if (to === null) {
+      this.forgetRemote();
+      return 0;
+    }
+    const route = this.route(to);
+    if (typeof route === "number") return route;
+    this.remote = route;
+    this.local = new Endpoint(this.sourceAddress(route.address), this.local.port);
+    return 0;
+  }
+
+  private route(to: Endpoint): Endpoint | number {
+    if (isBroadcast(to.address) && !this.options.broadcast) return -EACCES;
+    return this.routeTo(to);
+  }
+
+  override send(io: IoCursor, message: Message): number {
+    const length = io.remaining;
+    if (length > MAX_MESSAGE) return -EMSGSIZE;
+    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    let to = this.remote;
+    if (message.name.length > 0) {
+      const given = endpointOf(message.name, this.family, false, false);
+      if (!(given instanceof Endpoint)) return given ?? -EDESTADDRREQ;
+      const route = this.route(given);
+      if (typeof route === "number") return route;
+      to = route;
+    }
+    if (to === null) return -EDESTADDRREQ;
+    const bytes = new Uint8Array(Math.max(length, 128)).subarray(0, length);
+    if (length > 0 && io.takeBytes(bytes, 0, length) < length) return -EFAULT;
+    const r = this.transmit(bytes, this.sourceAddress(to.address), to, message);
+    return r < 0 ? r : length;
+  }
+
+  /** A message arrived; `hops` and `trafficClass` are those of its packet. */
+  deliver(
+    bytes: Uint8Array<ArrayBuffer>,
+    from: string,
+    to: string,
+    hops: number,
+    trafficClass: number,
+  ): void {
+    const { incoming, options } = this, { host } = this.net;
+    if (incoming.count > 0 && incoming.charge + bytes.length > options.receiveBytes) return;
+    putEndpoint(new Endpoint(from, 0), this.family, scratch);
+    const datagram = new Datagram(bytes.length, scratch.u8.slice(0, scratch.length));
+    datagram.to = stringToBytes(to);
+    datagram.hops = hops;
+    datagram.trafficClass = trafficClass;
+    if (options.timestamp !== 0) {
+      datagram.timeSec = host.realtimeSec();
+      datagram.timeNsec = host.realtimeNsec();
+    }
+    const r = incoming.push(cursor.set(bytes, bytes.length), datagram);
+    if (r === 0) this.queue.wake(POLLIN | POLLRDNORM);
+  }
+
+  override receive(io: IoCursor, message: Message): number {
+    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    if (this.error !== 0) return this.takeError();
+    if (this.incoming.count === 0) return this.isReadShut ? 0 : -EAGAIN;
+    return this.incoming.pull(io, message);
+  }
+
+  override poll(): number {
+    let bits = POLLOUT | POLLWRNORM;
+    if (this.error !== 0) bits |= POLLERR;
+    if (this.incoming.count > 0 || this.isReadShut) bits |= POLLIN | POLLRDNORM;
+    return bits;
+  }
+
+  override shutdown(how: number): number {
+    if (how !== SHUT_WR) this.isReadShut = true;
+    if (how !== SHUT_RD) this.isWriteShut = true;
+    this.queue.wake(0);
+    return this.remote === null ? -ENOTCONN : 0;
+  }
+
+  override get pendingBytes(): number {
+    return this.incoming.firstLength;
+  }
+
+  protected override release(): void {
+    this.incoming.free();
+    this.releasePort();
+  }
+}

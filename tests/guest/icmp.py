@@ -1,0 +1,109 @@
+"""ICMP on the loopback interface: raw sockets, filters, and who may have them."""
+
+import errno
+import os
+import socket
+import struct
+
+from lib.guest import child_ok, eq, fails, need_root, run, test
+
+ICMP_FILTER = 1
+ECHO, REPLY = 8, 0
+
+
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total >> 16) + (total & 0xFFFF)
+    return ~total & 0xFFFF
+
+
+def request(ident, data, kind=ECHO):
+    head = struct.pack("!BBHHH", kind, 0, 0, ident, 1)
+    return struct.pack("!BBHHH", kind, 0, checksum(head + data), ident, 1) + data
+
+
+def raw(family=socket.AF_INET, protocol=socket.IPPROTO_ICMP):
+    need_root()
+    s = socket.socket(family, socket.SOCK_RAW, protocol)
+    s.settimeout(10)
+    return s
+
+
+@test
+def requests_and_replies_are_heard():
+    with raw() as s:
+        s.sendto(request(0x1234, b"data"), ("127.0.0.1", 0))
+        seen = {}
+        while REPLY not in seen:
+            packet, who = s.recvfrom(1000)
+            if packet[24:26] == b"\x12\x34":
+                seen[packet[20]] = (packet, who)
+        packet, who = seen[REPLY]
+        eq(who, ("127.0.0.1", 0))
+        eq((packet[0], packet[8], packet[9]), (0x45, 64, 1))
+        eq(struct.unpack("!H", packet[2:4])[0], 32)
+        eq((packet[12:16], packet[16:20]), (b"\x7f\0\0\1", b"\x7f\0\0\1"))
+        eq(checksum(packet[:20]), 0)
+        eq((checksum(packet[20:]), packet[28:]), (0, b"data"))
+        eq(seen[ECHO][0][20:], request(0x1234, b"data"))
+
+
+@test
+def a_filter_keeps_types_out():
+    with raw() as s:
+        s.setsockopt(255, ICMP_FILTER, struct.pack("I", ~(1 << REPLY) & 0xFFFFFFFF))
+        eq(struct.unpack("I", s.getsockopt(255, ICMP_FILTER, 4))[0], 0xFFFFFFFE)
+        s.sendto(request(0x4321, b"data"), ("127.0.0.1", 0))
+        packet, _ = s.recvfrom(1000)
+        eq((packet[20], packet[24:26]), (REPLY, b"\x43\x21"))
+
+
+@test
+def ipv6_has_no_header_in_front():
+    with raw(socket.AF_INET6, socket.IPPROTO_ICMPV6) as s:
+        s.sendto(struct.pack("!BBHHH", 128, 0, 0, 0x7777, 9) + b"six", ("::1", 0))
+        while True:
+            packet, who = s.recvfrom(1000)
+            if packet[0] == 129 and packet[4:6] == b"\x77\x77":
+                break
+        eq((packet[6:], who[0]), (b"\0\x09six", "::1"))
+
+
+@test
+def a_connected_socket_sends_without_an_address():
+    with raw() as s:
+        fails(errno.EDESTADDRREQ, s.send, request(1, b""))
+        s.connect(("127.0.0.1", 0))
+        eq(s.send(request(0x2222, b"data")), 12)
+        fails(errno.ENOTCONN, s.getpeername)
+
+
+@test
+def not_for_everybody():
+    def as_user():
+        os.setgroups([])
+        os.setresgid(1000, 1000, 1000)
+        os.setresuid(1000, 1000, 1000)
+        fails(errno.EPERM, socket.socket, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+
+    need_root()
+    child_ok(as_user)
+    fails(errno.EPROTONOSUPPORT, socket.socket, socket.AF_INET, socket.SOCK_RAW, 0)
+
+
+@test
+def ping_sockets_are_for_groups():
+    with open("/proc/sys/net/ipv4/ping_group_range") as f:
+        low, high = map(int, f.read().split())
+    if low <= os.getegid() <= high:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) as s:
+            fails(errno.EINVAL, s.sendto, b"short", ("127.0.0.1", 0))
+            s.sendto(request(0, b"data"), ("127.0.0.1", 0))
+            packet, who = s.recvfrom(100)
+            eq((packet[0], packet[8:], who), (REPLY, b"data", ("127.0.0.1", 0)))
+    else:
+        fails(errno.EACCES, socket.socket, socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
+
+
+run()
