@@ -71,6 +71,8 @@ export abstract class FileSystem {
   remount(_options: string): number {
     return 0;
   }
+  /** Others may have changed it just now: nothing that was remembered counts. */
+  expire(): void {}
   /** The last mount is gone. */
   destroy(): void {}
   /** Somebody changes the tree behind the VFS's back (an overlay that has it as its upper layer). */

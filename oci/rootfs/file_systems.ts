@@ -15,10 +15,10 @@ import { internalMount } from "../../kernel/vfs/mounts.ts";
 import type { MountSpec, OverlayLayers, RootSpec } from "../sandbox/boot_spec.ts";
 
 /**
- * LIMIT: for so long, in ns, a change that the host makes to the root directory (docker cp) may stay unseen. Names and
- * attributes only: bytes are never kept.
+ * LIMIT: for so long, in ns, a change that the host makes to the root directory (docker cp) may stay unseen by what runs
+ * already. Names and attributes only: bytes are never kept.
  */
-const ROOT_FRESH_NS = 100_000_000;
+const ROOT_LEASE_NS = 250_000_000;
 
 export class FileSystems {
   private readonly kernel: SandboxKernel;
@@ -35,8 +35,8 @@ export class FileSystems {
   root(spec: RootSpec): FileSystem | number {
     const { memory, host } = this.kernel, isCovered = spec.overlay === "memory";
     const fs = GoferFs.attach(this.gofer, spec.goferAttach, memory, {
-      isExclusive: isCovered,
-      freshNs: ROOT_FRESH_NS,
+      isExclusive: true,
+      leaseNs: isCovered ? 0 : ROOT_LEASE_NS,
     });
     if (typeof fs === "number" || !isCovered) return fs;
     return memoryOverlay(fs.root, memory.frames, host, "lowerdir=/,upperdir=memory");

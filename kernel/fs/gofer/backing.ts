@@ -35,7 +35,7 @@ export class GoferBacking extends Backing {
 
   override size(): number {
     const { inode } = this;
-    if (inode.fs.isExclusive) return inode.size;
+    if (inode.fs.isOurs) return inode.size;
     const size = inode.fs.ctx.host.fileSize(this.hostFd);
     return size < 0 ? inode.size : size;
   }

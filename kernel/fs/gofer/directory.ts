@@ -33,6 +33,8 @@ const BARE_LOOKUPS = 2, BARE_DIRS = 4;
 const MAX_READ = 16384, MAX_PROBED = 300;
 /** Entries whose attributes may fit a message. */
 const MAX_IN_MESSAGE = 1300;
+/** LIMIT: names of one directory that are known to be missing. */
+const MAX_MISSING = 1024;
 /** Single names asked for before a directory is fetched whole. */
 const PROBE_AFTER = 8;
 
@@ -45,15 +47,45 @@ export class GoferDirectory extends GoferInode {
   /** Answers of the Gofer about single names: found and missing ones. */
   private hits: number = 0;
   private misses: number = 0;
+  /** Leased: names that are not there, as was found in epoch `missingIn`. */
+  private missing: Set<string> | null = null;
+  private missingIn: number = -1;
 
   override get dentriesAreStable(): boolean {
-    return this.fs.isExclusive && !this.fs.isChangedBehind;
+    return this.fs.isOurs && !this.fs.isChangedBehind;
+  }
+
+  /** Leased: what was seen in this epoch need not be asked again. HOT */
+  override relookup(name: string, cached: Inode | null): Inode | number {
+    const { fs } = this;
+    if (!fs.isLeased || fs.isChangedBehind) return this.lookup(name);
+    fs.renew();
+    const isSeen = cached instanceof GoferInode && cached.placedIn === fs.epoch &&
+      cached.parent === this && cached.entryName === name;
+    return isSeen ? cached : this.lookup(name);
+  }
+
+  /** Leased: `name` was missing in this epoch. */
+  private lacks(name: string): boolean {
+    const { missing } = this;
+    return missing !== null && this.missingIn === this.fs.epoch && missing.has(name);
+  }
+
+  private noteMissing(name: string): void {
+    if (!this.fs.isLeased) return;
+    if (this.missing === null || this.missingIn !== this.fs.epoch) this.missing = new Set();
+    if (this.missing.size >= MAX_MISSING) this.missing.clear();
+    this.missing.add(name);
+    this.missingIn = this.fs.epoch;
   }
 
   override lookup(name: string): Inode | number {
     const { ahead } = this.fs;
+    this.fs.renew();
+    if (this.lacks(name)) return -ENOENT;
     if (this.fs.isFresh(ahead.fetchedNs)) {
       const found = ahead.take(this, name);
+      if (found === null) this.noteMissing(name);
       if (found !== undefined) return found ?? -ENOENT;
     }
     return this.known(name) ?? this.ask(name);
@@ -74,6 +106,7 @@ export class GoferDirectory extends GoferInode {
 
   /** Whether `lookup` of this name needs no request, or shall make one for the whole directory. */
   knows(name: string, opens: boolean): boolean {
+    if (this.lacks(name)) return true;
     const { list, fs } = this;
     if (list === null) return false;
     const i = list.find(name);
@@ -163,7 +196,10 @@ export class GoferDirectory extends GoferInode {
     if (n < 0) return n;
     if (n !== names.length) {
       const r = this.walkError();
-      if (r === -ENOENT) this.count(false);
+      if (r === -ENOENT) {
+        this.noteMissing(name);
+        this.count(false);
+      }
       return r;
     }
     const inode = this.fs.intern(client.walk.at(n - 1), this, name);
@@ -270,6 +306,7 @@ export class GoferDirectory extends GoferInode {
 
   /** Our own change of its names: what is known of it is out of date. */
   private changed(): void {
+    this.missing = null;
     this.outdate();
     this.fs.changed();
     this.fs.listings.drop(this);

@@ -2,8 +2,9 @@
  * A file system that lives in a Gofer: one root of one connection. It knows which inodes there are, how the Gofer is
  * told of a file (a fid, or names from a directory that has one), and which fetched-ahead answers are still to be used.
  *
- * Exclusive: nobody else changes the files, so what was fetched stays true until we change it. Shared: names and
- * attributes are asked for again by every call.
+ * Exclusive: nobody else changes the files, so what was fetched stays true until we change it. Leased: others hardly
+ * ever do, so it counts for a while, an epoch; then each name is asked for once more before it is used. Shared: names
+ * and attributes are asked for again by every call.
  *
  * Neighbours: gofer_inode.ts (all inodes), directory.ts, regular.ts, idle_files.ts (donated descriptors).
  */
@@ -27,7 +28,7 @@ import { GoferRegular } from "./regular.ts";
 import { splitNames } from "./split_names.ts";
 import { TreeScan } from "./tree_scan.ts";
 
-/** LIMIT: in a shared file system, what was fetched at most this long ago counts as current, ns, unless told otherwise. */
+/** LIMIT: in a shared file system, what was fetched at most this long ago counts as current, ns. */
 const FRESH_NS = 1_000_000;
 /** New inodes that nobody may hold yet: beyond so many they are looked through. */
 const MAX_UNHELD = 512;
@@ -37,8 +38,8 @@ export const MAX_NAMES = 64;
 export interface GoferOptions {
   /** Nobody but this sandbox changes the files. */
   readonly isExclusive: boolean;
-  /** Shared: for so long, in ns, what was fetched counts as current; default 1 ms. */
-  readonly freshNs?: number;
+  /** Exclusive, but only for so long, in ns: leased. Default: for good. */
+  readonly leaseNs?: number;
   /** Host descriptors that are kept although no file is open; default 512. */
   readonly maxIdleFiles?: number;
 }
@@ -49,7 +50,11 @@ export class GoferFs extends FileSystem {
   readonly client: GoferClient;
   readonly ctx: MemoryContext;
   readonly isExclusive: boolean;
-  private readonly freshNs: number;
+  /** 0: there is no end to what is known. */
+  private readonly leaseNs: number;
+  /** Counts leases; what was fetched in an earlier one does not count. */
+  epoch: number = 0;
+  private epochNs: number = 0;
   readonly ahead: Ahead = new Ahead();
   readonly fids: FidCache;
   readonly idle: IdleFiles;
@@ -77,7 +82,7 @@ export class GoferFs extends FileSystem {
     this.client = client;
     this.ctx = ctx;
     this.isExclusive = options.isExclusive;
-    this.freshNs = options.freshNs ?? FRESH_NS;
+    this.leaseNs = options.leaseNs ?? 0;
     this.iovFrame = ctx.frames.alloc(1);
     this.iov = ctx.arena.base + this.iovFrame;
     this.rootFid = rootFid;
@@ -109,14 +114,41 @@ export class GoferFs extends FileSystem {
     return new GoferFs(client, ctx, fid, options);
   }
 
-  /** Time for `isFresh`; 0 where it does not matter. */
+  /** Others may change the files, if hardly ever. */
+  get isLeased(): boolean {
+    return this.leaseNs > 0;
+  }
+  /** Nobody else changes the files: sizes are known. */
+  get isOurs(): boolean {
+    return this.isExclusive && this.leaseNs === 0;
+  }
+
+  /** Time for `isFresh`; the epoch where that is what counts. */
   get fetchTimeNs(): number {
-    return this.isExclusive ? 0 : this.ctx.host.monotonicNs();
+    return this.isExclusive ? this.epoch : this.ctx.host.monotonicNs();
+  }
+
+  /** A name is about to be used: begins another lease when the last one is over. HOT */
+  renew(): void {
+    if (this.leaseNs === 0) return;
+    const now = this.ctx.host.monotonicNs();
+    if (now - this.epochNs < this.leaseNs) return;
+    this.epochNs = now;
+    this.expire();
+  }
+
+  override expire(): void {
+    if (this.leaseNs === 0) return;
+    this.epoch++;
+    this.changes++;
+    this.ahead.clear();
+    this.listings.clear();
   }
 
   /** What was fetched at that time need not be asked again. */
   isFresh(fetchedNs: number): boolean {
-    return this.isExclusive || this.ctx.host.monotonicNs() - fetchedNs < this.freshNs;
+    if (this.isExclusive) return fetchedNs === this.epoch;
+    return this.ctx.host.monotonicNs() - fetchedNs < FRESH_NS;
   }
 
   /** The inode that these attributes are of, with them taken in; it was found as `name` in `parent`. */
@@ -138,6 +170,7 @@ export class GoferFs extends FileSystem {
   known(attr: Attr, parent: GoferDirectory, name: string): GoferInode {
     const inode = this.inodes.get(keyOf(attr));
     if (inode === undefined || !inode.isSameFile(attr)) return this.intern(attr, parent, name);
+    if (!inode.isCurrent) inode.takeIn(attr);
     inode.place(parent, name);
     return inode;
   }
@@ -189,9 +222,9 @@ export class GoferFs extends FileSystem {
   }
 
   /** The walk is going to need more than one name: fetch all that is left of the path. */
-  /** The walk is going to need more than one name: fetch all that is left of the path. */
   override walkAhead(dir: Inode, path: string, from: number, opens: boolean): number {
     if (!(dir instanceof GoferDirectory)) return 0;
+    this.renew();
     const names = splitNames(path, from, MAX_NAMES);
     const isWorth = opens ? names.length > 0 : names.length > 1;
     if (isWorth && !dir.knows(names[0]!, opens)) dir.prefetch(names, opens);

@@ -66,6 +66,56 @@ Deno.test("a whole path is one round trip, and what is known is none", async () 
   });
 });
 
+Deno.test("leased: what the host changes is seen when the lease is over, or taken back", async () => {
+  await inTree({ leaseNs: 1e9 }, (lab, dir) => {
+    const look = (path: string) => {
+      const inode = statAt(lab.root, AT_FDCWD, path, 0);
+      return typeof inode === "number" ? errno(inode) : inode.size;
+    };
+    lab.host.nowNs += 1e9;
+    assertEquals([look("/a/b/c/file"), look("/a/new"), look("/a/other")], [5, "ENOENT", 5]);
+    const before = lab.requests;
+    for (let i = 0; i < 10; i++) {
+      assertEquals([look("/a/b/c/file"), look("/a/new"), look("/a/other")], [5, "ENOENT", 5]);
+    }
+    assertEquals(lab.requests, before);
+    Deno.writeTextFileSync(`${dir}/a/new`, "new");
+    Deno.writeTextFileSync(`${dir}/a/b/c/file`, "hello again");
+    Deno.removeSync(`${dir}/a/other`);
+    lab.host.nowNs += 1e9;
+    const after = [11, 3, "ENOENT"];
+    assertEquals([look("/a/b/c/file"), look("/a/new"), look("/a/other")], after);
+    Deno.renameSync(`${dir}/a/b`, `${dir}/a/d`);
+    Deno.writeTextFileSync(`${dir}/a/other`, "is back");
+    lab.fs.expire();
+    assertEquals([look("/a/b/c/file"), look("/a/d/c/file"), look("/a/other")], ["ENOENT", 11, 7]);
+  });
+});
+
+Deno.test("leased: what we change ourselves is seen at once", async () => {
+  await inTree({ leaseNs: 1e9 }, (lab) => {
+    const look = (path: string) => errno(statAt(lab.root, AT_FDCWD, path, 0));
+    assertEquals([look("/a/made"), look("/a/moved")], ["ENOENT", "ENOENT"]);
+    mustOpen(lab.root, "/a/made", O_RDWR | O_CREAT).drop();
+    assertEquals(look("/a/made"), "object");
+    assertEquals(renameAt(lab.root, AT_FDCWD, "/a/made", AT_FDCWD, "/a/moved", 0), 0);
+    assertEquals([look("/a/made"), look("/a/moved")], ["ENOENT", "object"]);
+    assertEquals(linkAt(lab.root, AT_FDCWD, "/a/moved", AT_FDCWD, "/a/b/linked", 0), 0);
+    assertEquals(unlinkAt(lab.root, AT_FDCWD, "/a/moved"), 0);
+    assertEquals([look("/a/b/linked"), look("/a/moved")], ["object", "ENOENT"]);
+  });
+});
+
+Deno.test("leased: a file that the host makes longer is read to its end", async () => {
+  await inTree({ leaseNs: 1e9 }, (lab, dir) => {
+    const file = mustOpen(lab.root, "/a/b/c/file", O_RDONLY);
+    assertEquals(text(lab.read(file, 0, 100)), "hello");
+    Deno.writeTextFileSync(`${dir}/a/b/c/file`, " more", { append: true });
+    assertEquals(text(lab.read(file, 5, 100)), " more");
+    file.drop();
+  });
+});
+
 Deno.test("a missing name is asked for once, wherever in the path it is missed", async () => {
   await inTree({}, (lab) => {
     const before = lab.requests;

@@ -41,6 +41,8 @@ export abstract class GoferInode extends PlainInode {
   /** The Gofer says that it has no extended attributes; only in exclusive mode. */
   private isBare: boolean = false;
   private fetchedNs: number = 0;
+  /** In which epoch the name was last seen to lead here. */
+  placedIn: number = -1;
   /** A name that leads to it, unless it has a fid only. */
   parent: GoferDirectory | null = null;
   entryName: string = "";
@@ -84,14 +86,19 @@ export abstract class GoferInode extends PlainInode {
     this.mtimeNsec = attr.mtimeNsec;
     this.ctimeSec = attr.ctimeSec;
     this.ctimeNsec = attr.ctimeNsec;
-    if ((attr.valid & ATTR_NO_XATTRS) !== 0 && this.fs.isExclusive) this.isBare = true;
     this.isStale = false;
+    if (this.fs.isExclusive && !this.isCurrent) {
+      this.xattrs = null;
+      this.isBare = false;
+    }
+    if ((attr.valid & ATTR_NO_XATTRS) !== 0 && this.fs.isExclusive) this.isBare = true;
     this.fetchedNs = this.fs.fetchTimeNs;
   }
 
   place(parent: GoferDirectory, name: string): void {
     this.parent = parent;
     this.entryName = name;
+    this.placedIn = this.fs.epoch;
   }
 
   /** `name` in `parent` does not lead here any more. */
@@ -180,7 +187,13 @@ export abstract class GoferInode extends PlainInode {
     return 0;
   }
 
+  /** In exclusive mode: its attributes were fetched in this epoch. */
+  get isCurrent(): boolean {
+    return this.fetchedNs === this.fs.epoch;
+  }
+
   override refresh(): number {
+    this.fs.renew();
     if (!this.isStale && this.fs.isFresh(this.fetchedNs)) return 0;
     return this.fetch();
   }
@@ -236,7 +249,16 @@ export abstract class GoferInode extends PlainInode {
     this.size = size;
   }
 
+  /** In another epoch what is known of the extended attributes does not count. */
+  private forgetOldXattrs(): void {
+    this.fs.renew();
+    if (this.isCurrent || !this.fs.isLeased) return;
+    this.xattrs = null;
+    this.isBare = false;
+  }
+
   override getxattr(name: string): Uint8Array<ArrayBuffer> | number {
+    this.forgetOldXattrs();
     const known = this.xattrs?.get(name);
     if (known !== undefined) return typeof known === "number" ? known : known.slice();
     // Of the other name spaces the host says whether it has them at all.
@@ -247,7 +269,7 @@ export abstract class GoferInode extends PlainInode {
     const isLasting = typeof value === "number"
       ? value === -ENODATA || value === -EOPNOTSUPP
       : value.length <= MAX_XATTR_BYTES;
-    if (this.fs.isExclusive && isLasting) this.remember(name, value);
+    if (this.fs.isExclusive && this.isCurrent && isLasting) this.remember(name, value);
     return value;
   }
 
@@ -273,6 +295,7 @@ export abstract class GoferInode extends PlainInode {
   }
 
   override removexattr(name: string): number {
+    this.forgetOldXattrs();
     const known = this.xattrs?.get(name);
     if (known === -ENODATA || known === -EOPNOTSUPP) return known;
     this.xattrs = null;
@@ -283,6 +306,7 @@ export abstract class GoferInode extends PlainInode {
   }
 
   override listxattr(): string[] | number {
+    this.forgetOldXattrs();
     if (this.isBare) return [];
     if (this.fs.isExclusive) this.parent?.wantXattrBits();
     const fid = this.bind();

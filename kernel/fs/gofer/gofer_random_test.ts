@@ -23,11 +23,11 @@ function options(seed: number, users: boolean): ExerciserOptions {
 }
 
 for (const users of [false, true]) {
-  for (const isExclusive of [true, false]) {
+  for (const mode of ["exclusive", "leased", "shared"]) {
     Deno.test({
       name: `random calls through a Gofer give what the host gives${
         users ? ", as several users" : ""
-      }, ${isExclusive ? "exclusive" : "shared"}`,
+      }, ${mode}`,
       ignore: !hasHostTmpfs(),
       async fn() {
         let writes = 0;
@@ -37,7 +37,8 @@ for (const users of [false, true]) {
             Deno.mkdirSync(`${dir}/${d}`, { mode: 0o755 });
           }
           try {
-            await withGofer(dir, { isExclusive, maxIdleFiles: 4 }, (lab) => {
+            const how = { isExclusive: mode !== "shared", leaseNs: mode === "leased" ? 1e9 : 0 };
+            await withGofer(dir, { ...how, maxIdleFiles: 4 }, (lab) => {
               const host = new ServedHostDriver(0o022), ours = driverIn(lab);
               try {
                 const e = new Exerciser([ours, host], options(seed, users));

@@ -33,12 +33,13 @@ export class GoferLab {
   private readonly buffer: number;
   private readonly cursor: KernelCursor = new KernelCursor();
 
-  constructor(client: GoferClient, isExclusive: boolean, maxIdleFiles = 512) {
+  constructor(client: GoferClient, options: LabOptions) {
+    const { isExclusive = true, maxIdleFiles = 512, leaseNs = 0 } = options;
     this.client = client;
     const arena = testArena();
     this.ctx = new MemoryContext(arena, new FakePlatform(arena), this.host);
     this.vfs = new Vfs(this.host);
-    const fs = GoferFs.attach(client, "0", this.ctx, { isExclusive, maxIdleFiles });
+    const fs = GoferFs.attach(client, "0", this.ctx, { isExclusive, maxIdleFiles, leaseNs });
     if (typeof fs === "number") throw new Error(`attach: ${fs}`);
     this.fs = fs;
     this.namespace = MountNamespace.of(this.vfs, fs, 0, "root");
@@ -91,6 +92,7 @@ function testArena(): Arena {
 export interface LabOptions {
   readonly isExclusive?: boolean;
   readonly isReadOnly?: boolean;
+  readonly leaseNs?: number;
   readonly maxIdleFiles?: number;
 }
 
@@ -104,7 +106,7 @@ export async function withGofer(
   const order = { roots, devices: true };
   const log = await withServer(order, {}, (client) => {
     countCalls(client);
-    body(new GoferLab(client, options.isExclusive ?? true, options.maxIdleFiles));
+    body(new GoferLab(client, options));
   });
   if (log !== "") console.log(log);
 }

@@ -204,6 +204,12 @@ export class ListingCache {
     }
   }
 
+  clear(): void {
+    this.lists.clear();
+    this.newest = null;
+    this.kept = 0;
+  }
+
   drop(dir: object): void {
     const list = this.lists.get(dir);
     if (list === undefined) return;

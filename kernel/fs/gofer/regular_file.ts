@@ -48,7 +48,7 @@ export class GoferFile extends OpenFile {
     const fs = this.fs, host = fs.ctx.host, iov = fs.iov;
     let total = 0;
     while (io.remaining > 0) {
-      if (fs.isExclusive && offset + total >= this.inode.size) break;
+      if (fs.isOurs && offset + total >= this.inode.size) break;
       const want = Math.min(io.remaining, MAX_BYTES);
       const segments = io.hostSegments(true, iov, MAX_SEGMENTS, want);
       if (segments <= 0) return total > 0 ? total : segments;
@@ -95,7 +95,7 @@ export class GoferFile extends OpenFile {
 
   /** Where the file ends now. */
   private endOfFile(): number {
-    if (this.fs.isExclusive) return this.inode.size;
+    if (this.fs.isOurs) return this.inode.size;
     const size = this.fs.ctx.host.fileSize(this.file.fd);
     return size < 0 ? this.inode.size : size;
   }
