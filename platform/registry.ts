@@ -8,6 +8,7 @@ import { Arena } from "../ffi/mem/arena.ts";
 import { Assembler } from "../ffi/asm/assembler.ts";
 import { eax } from "../ffi/asm/registers.ts";
 import { copyFromBuffer } from "../ffi/mem/native_memory.ts";
+import type { SpawnScript } from "../ffi/sys/spawn.ts";
 import {
   type Context,
   EFLAGS,
@@ -21,9 +22,12 @@ import { createPtracePlatform } from "./ptrace/ptrace_platform.ts";
 import { createSystrapPlatform } from "./systrap/systrap.ts";
 import type { PlatformName } from "./names.ts";
 
-const CONSTRUCTORS: Readonly<Record<PlatformName, (arena: Arena) => Platform>> = {
-  systrap: createSystrapPlatform,
-  ptrace: createPtracePlatform,
+/** Adds steps to the start of whatever all processes of the guest come from. */
+export type Prepare = (script: SpawnScript) => void;
+
+const CONSTRUCTORS: Readonly<Record<PlatformName, (arena: Arena, prepare: Prepare) => Platform>> = {
+  systrap: (arena, prepare) => createSystrapPlatform(arena, { prepare }),
+  ptrace: (arena) => createPtracePlatform(arena),
 };
 
 const TRIAL_ARENA_BYTES = 2 * 1024 * 1024;
@@ -31,8 +35,12 @@ const TRIAL_ADDRESS = 0x10000000, TRIAL_CALL = 4242, PAGE_BYTES = 4096;
 const TRIAL_MS = 2000;
 
 /** @throws Error naming the host's call that failed */
-export function createPlatform(name: PlatformName, arena: Arena): Platform {
-  return CONSTRUCTORS[name](arena);
+export function createPlatform(
+  name: PlatformName,
+  arena: Arena,
+  prepare: Prepare = () => {},
+): Platform {
+  return CONSTRUCTORS[name](arena, prepare);
 }
 
 /**

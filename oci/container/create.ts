@@ -29,7 +29,14 @@ import { runCreateHooks } from "./create_hooks.ts";
 import { destroyContainer } from "./destroy.ts";
 import { findSandbox, namespaceInodes, openNamespaces } from "./host_namespaces.ts";
 import { joinSandbox } from "./join.ts";
-import { bootSpec, check2, type CreateOptions, type Made, type Making } from "./making.ts";
+import {
+  bootSpec,
+  check2,
+  type CreateOptions,
+  hostSteps,
+  type Made,
+  type Making,
+} from "./making.ts";
 
 /** What a sandbox takes of the host for itself, on top of what its program may use. */
 const OVERHEAD = { memoryBytes: 192 * 2 ** 20, pids: 64 };
@@ -187,7 +194,7 @@ function startOwnSandbox(making: Making): Made {
     namespace,
     waiter: making.waiter,
     server,
-    join: (script) => making.cgroup.join(script),
+    join: hostSteps(making.cgroup, making.bundle),
   });
   if (namespace >= 0) close(namespace);
   try {

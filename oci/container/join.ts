@@ -13,7 +13,7 @@ import type { ContainerRecord } from "../state/record.ts";
 import { UserError } from "../user_error.ts";
 import { runCreateHooks } from "./create_hooks.ts";
 import { sharedNamespaces } from "./host_namespaces.ts";
-import { bootSpec, check2, type Made, type Making } from "./making.ts";
+import { bootSpec, check2, hostSteps, type Made, type Making } from "./making.ts";
 
 /** @throws UserError */
 export function joinSandbox(making: Making, other: ContainerRecord): Made {
@@ -31,7 +31,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
     requireSandbox: settings.requireSandbox,
     isDetached: true,
     stderr: making.log,
-    join: (script) => making.cgroup.join(script),
+    join: hostSteps(making.cgroup, making.bundle),
   });
   close(peer);
   close(program.fd);

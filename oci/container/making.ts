@@ -1,11 +1,12 @@
 /** A container while it is made: what create.ts and join.ts both need. */
 
 import { check } from "../../ffi/sys/errors.ts";
-import type { Spawned } from "../../ffi/sys/spawn.ts";
+import type { Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import type { Globals } from "../globals.ts";
 import type { SandboxSettings } from "../launch/foreground.ts";
+import { oomScoreAdj } from "../launch/oom_score.ts";
 import { allowedCpus, allowedMemory } from "../launch/host_limits.ts";
 import type { BootSpec } from "../sandbox/boot_spec.ts";
 import type { ContainerRecord } from "../state/record.ts";
@@ -63,8 +64,18 @@ export function bootSpec({ id, bundle, settings, streams }: Making): Omit<BootSp
     waitsForStart: true,
     strace: settings.strace,
     requireSandbox: settings.requireSandbox,
-    memoryBytes: Math.min(allowedMemory(), config.memoryLimit ?? Infinity),
+    // As under runc: the limit is the cgroup's, and promises of memory are measured against the machine.
+    memoryBytes: allowedMemory(),
     cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(config.cpuLimit ?? Infinity))),
+  };
+}
+
+/** Steps of every process of a container: its control groups, and what the host's OOM killer thinks of it. */
+export function hostSteps(cgroup: ContainerCgroup, bundle: Bundle): (script: SpawnScript) => void {
+  const { oomScoreAdj: value } = bundle.config.process;
+  return (script) => {
+    cgroup.join(script);
+    if (value !== undefined) oomScoreAdj(script, value, cgroup.record.isRootless);
   };
 }
 

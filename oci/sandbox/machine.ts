@@ -9,6 +9,7 @@ import { PLATFORM_NAMES, type PlatformName } from "../../platform/names.ts";
 import { createPlatform } from "../../platform/registry.ts";
 import type { HostNetwork } from "../../kernel/core/host_network.ts";
 import { RealHostNetwork } from "../net/host_network.ts";
+import { guestOomScoreAdj } from "../launch/oom_score.ts";
 import { UserError } from "../user_error.ts";
 import type { BootSpec } from "./boot_spec.ts";
 import { hasSteadyCounter, newReading } from "./guest_clock.ts";
@@ -77,7 +78,7 @@ function choosePlatform(
   let last: unknown;
   for (const name of asked === null ? PLATFORM_NAMES : [asked]) {
     try {
-      return { platform: createPlatform(name, arena), name };
+      return { platform: createPlatform(name, arena, guestOomScoreAdj), name };
     } catch (error) {
       last = error;
     }

@@ -1,0 +1,42 @@
+/**
+ * Whom the host's OOM killer takes first (proc_pid_oom_score_adj(5)). The processes of a container have what config.json
+ * asks for; those that run the guest have more, so that a program that is over the limit ends alone, and not the kernel
+ * that serves all of them.
+ */
+
+import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../ffi/abi/fcntl.ts";
+import { SYS_close, SYS_openat, SYS_write } from "../../ffi/abi/syscall_numbers.ts";
+import { PREV, type SpawnArg, type SpawnScript } from "../../ffi/sys/spawn.ts";
+
+const FILE = "/proc/self/oom_score_adj";
+const MOST = 1000;
+/** Of a limit's thousandths: with one of 256 MiB about what the kernel of a sandbox has in memory itself. */
+const GUEST_MORE = 300;
+
+/**
+ * Sets it in a child. Lowering it needs CAP_SYS_RESOURCE.
+ *
+ * @param mayFail where it is only better so
+ */
+export function oomScoreAdj(script: SpawnScript, value: number, mayFail: boolean): void {
+  const text = String(value);
+  const add = (nr: number, ...args: SpawnArg[]) =>
+    mayFail ? script.callMayFail(nr, ...args) : script.call(nr, ...args);
+  add(SYS_openat, AT_FDCWD, FILE, O_WRONLY | O_CLOEXEC, 0);
+  const fd = PREV(script.length - 1);
+  add(SYS_write, fd, text, text.length);
+  add(SYS_close, fd);
+}
+
+/** For the processes that run the guest, started by this process: above its own. */
+export function guestOomScoreAdj(script: SpawnScript): void {
+  oomScoreAdj(script, Math.min(MOST, ownOomScoreAdj() + GUEST_MORE), true);
+}
+
+function ownOomScoreAdj(): number {
+  try {
+    return Number(Deno.readTextFileSync(FILE)) || 0;
+  } catch {
+    return 0;
+  }
+}
