@@ -2,6 +2,8 @@
 
 import { AF_INET, AF_INET6, AF_UNIX } from "../../ffi/abi/socket.ts";
 import { stringToBytes } from "../core/bytes.ts";
+import type { Host } from "../core/host.ts";
+import type { HostNetwork } from "../core/host_network.ts";
 import { type Credentials, rootCredentials } from "../cred/credentials.ts";
 import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
@@ -17,11 +19,13 @@ export class NetLab implements SocketCaller {
   readonly files: FdTable = this.test.root.files;
   readonly fs: FsContext = this.test.root.fs;
   cred: Credentials = rootCredentials();
-  readonly net: NetNamespace = new NetNamespace(this.test.frames, this.test.host);
+  readonly net: NetNamespace;
   /** The message of the last receive. */
   readonly last: Message = new Message();
 
-  constructor() {
+  /** `network`: of a host that it is the network of. */
+  constructor(host: Host | null = null, network: HostNetwork | null = null) {
+    this.net = new NetNamespace(this.test.frames, host ?? this.test.host, network);
     registerFamilies(this.net);
   }
 
