@@ -1,5 +1,5 @@
 /**
- * Changing user and group ids: setuid(2) and its family, and what that does to capabilities (capabilities(7), "Effect
+ * Changing user and group ids, all of them kernel ids: setuid(2) and its family, and what that does to capabilities (capabilities(7), "Effect
  * of user ID changes on capabilities"). Pure: credentials in, new credentials or -errno out.
  */
 
@@ -7,7 +7,7 @@ import { CAP_SETGID, CAP_SETUID } from "../../ffi/abi/capability.ts";
 import { SECBIT_KEEP_CAPS, SECBIT_NO_SETUID_FIXUP } from "../../ffi/abi/capability.ts";
 import { EINVAL, EPERM } from "../../ffi/abi/errno.ts";
 import { difference, intersection, union } from "./cap_set.ts";
-import { type CapSet, type Credentials, hasCap, NO_CAPS } from "./credentials.ts";
+import { type CapSet, type Credentials, hasOwnCap, NO_CAPS } from "./credentials.ts";
 
 /** (uid_t) -1: leave it as it is. */
 export const KEEP_ID = 0xffffffff;
@@ -17,13 +17,13 @@ const FS_CAPS: CapSet = { lo: 0x0800021f, hi: 1 };
 
 export function setuid(cred: Credentials, uid: number): Credentials | number {
   if (uid === KEEP_ID) return -EINVAL;
-  if (hasCap(cred, CAP_SETUID)) return withUids(cred, uid, uid, uid);
+  if (hasOwnCap(cred, CAP_SETUID)) return withUids(cred, uid, uid, uid);
   if (uid !== cred.uid && uid !== cred.suid) return -EPERM;
   return withUids(cred, cred.uid, uid, cred.suid);
 }
 
 export function setreuid(cred: Credentials, ruid: number, euid: number): Credentials | number {
-  const mayAll = hasCap(cred, CAP_SETUID);
+  const mayAll = hasOwnCap(cred, CAP_SETUID);
   if (ruid !== KEEP_ID && ruid !== cred.uid && ruid !== cred.euid && !mayAll) return -EPERM;
   if (euid !== KEEP_ID && !isOwnUid(cred, euid) && !mayAll) return -EPERM;
   const uid = ruid === KEEP_ID ? cred.uid : ruid;
@@ -40,7 +40,7 @@ export function setresuid(
 ): Credentials | number {
   const isAllowed = (id: number): boolean => id === KEEP_ID || isOwnUid(cred, id);
   const isOwn = isAllowed(ruid) && isAllowed(euid) && isAllowed(suid);
-  if (!isOwn && !hasCap(cred, CAP_SETUID)) return -EPERM;
+  if (!isOwn && !hasOwnCap(cred, CAP_SETUID)) return -EPERM;
   return withUids(
     cred,
     ruid === KEEP_ID ? cred.uid : ruid,
@@ -52,18 +52,19 @@ export function setresuid(
 /** setfsuid(2) cannot fail: unchanged credentials when not permitted. */
 export function setfsuid(cred: Credentials, uid: number): Credentials {
   if (uid === KEEP_ID || uid === cred.fsuid) return cred;
-  if (!isOwnUid(cred, uid) && !hasCap(cred, CAP_SETUID)) return cred;
+  if (!isOwnUid(cred, uid) && !hasOwnCap(cred, CAP_SETUID)) return cred;
   let { effective } = cred;
   if ((cred.securebits & SECBIT_NO_SETUID_FIXUP) === 0) {
-    if (cred.fsuid === 0) effective = difference(effective, FS_CAPS);
-    else if (uid === 0) effective = union(effective, intersection(cred.permitted, FS_CAPS));
+    const root = cred.userNs.kernelUid(0);
+    if (cred.fsuid === root) effective = difference(effective, FS_CAPS);
+    else if (uid === root) effective = union(effective, intersection(cred.permitted, FS_CAPS));
   }
   return { ...cred, fsuid: uid, effective };
 }
 
 export function setgid(cred: Credentials, gid: number): Credentials | number {
   if (gid === KEEP_ID) return -EINVAL;
-  if (hasCap(cred, CAP_SETGID)) {
+  if (hasOwnCap(cred, CAP_SETGID)) {
     return { ...cred, gid, egid: gid, sgid: gid, fsgid: gid };
   }
   if (gid !== cred.gid && gid !== cred.sgid) return -EPERM;
@@ -71,7 +72,7 @@ export function setgid(cred: Credentials, gid: number): Credentials | number {
 }
 
 export function setregid(cred: Credentials, rgid: number, egid: number): Credentials | number {
-  const mayAll = hasCap(cred, CAP_SETGID);
+  const mayAll = hasOwnCap(cred, CAP_SETGID);
   if (rgid !== KEEP_ID && rgid !== cred.gid && rgid !== cred.egid && !mayAll) return -EPERM;
   if (egid !== KEEP_ID && !isOwnGid(cred, egid) && !mayAll) return -EPERM;
   const gid = rgid === KEEP_ID ? cred.gid : rgid;
@@ -89,7 +90,7 @@ export function setresgid(
 ): Credentials | number {
   const isAllowed = (id: number): boolean => id === KEEP_ID || isOwnGid(cred, id);
   const isOwn = isAllowed(rgid) && isAllowed(egid) && isAllowed(sgid);
-  if (!isOwn && !hasCap(cred, CAP_SETGID)) return -EPERM;
+  if (!isOwn && !hasOwnCap(cred, CAP_SETGID)) return -EPERM;
   const effective = egid === KEEP_ID ? cred.egid : egid;
   return {
     ...cred,
@@ -102,12 +103,15 @@ export function setresgid(
 
 export function setfsgid(cred: Credentials, gid: number): Credentials {
   if (gid === KEEP_ID || gid === cred.fsgid) return cred;
-  if (!isOwnGid(cred, gid) && !hasCap(cred, CAP_SETGID)) return cred;
+  if (!isOwnGid(cred, gid) && !hasOwnCap(cred, CAP_SETGID)) return cred;
   return { ...cred, fsgid: gid };
 }
 
 export function setgroups(cred: Credentials, groups: readonly number[]): Credentials | number {
-  if (!hasCap(cred, CAP_SETGID)) return -EPERM;
+  const { userNs } = cred;
+  if (!hasOwnCap(cred, CAP_SETGID) || !userNs.allowsSetgroups) return -EPERM;
+  // Before there is a map a process could only lose what denies it something.
+  if (userNs.gidMap.length === 0) return -EPERM;
   return { ...cred, groups: [...groups].sort((a, b) => a - b) };
 }
 
@@ -123,8 +127,9 @@ function isOwnGid(cred: Credentials, id: number): boolean {
 function withUids(cred: Credentials, uid: number, euid: number, suid: number): Credentials {
   let { permitted, effective, ambient } = cred;
   if ((cred.securebits & SECBIT_NO_SETUID_FIXUP) === 0) {
-    const wasRoot = cred.uid === 0 || cred.euid === 0 || cred.suid === 0;
-    const isRoot = uid === 0 || euid === 0 || suid === 0;
+    const root = cred.userNs.kernelUid(0);
+    const wasRoot = cred.uid === root || cred.euid === root || cred.suid === root;
+    const isRoot = uid === root || euid === root || suid === root;
     if (wasRoot && !isRoot) {
       ambient = NO_CAPS;
       if ((cred.securebits & SECBIT_KEEP_CAPS) === 0) {
@@ -132,8 +137,8 @@ function withUids(cred: Credentials, uid: number, euid: number, suid: number): C
         effective = NO_CAPS;
       }
     }
-    if (cred.euid === 0 && euid !== 0) effective = NO_CAPS;
-    else if (cred.euid !== 0 && euid === 0) effective = permitted;
+    if (cred.euid === root && euid !== root) effective = NO_CAPS;
+    else if (cred.euid !== root && euid === root) effective = permitted;
   }
   return { ...cred, uid, euid, suid, fsuid: euid, permitted, effective, ambient };
 }

@@ -16,7 +16,8 @@ import {
 import { EPERM } from "../../ffi/abi/errno.ts";
 import { S_ISGID, S_ISUID, S_IXGRP } from "../../ffi/abi/stat.ts";
 import { capSet, intersection, isSubset, union } from "./cap_set.ts";
-import { type CapSet, type Credentials, hasCap, NO_CAPS } from "./credentials.ts";
+import { type CapSet, type Credentials, hasOwnCap, NO_CAPS } from "./credentials.ts";
+import type { UserNamespace } from "./user_namespace.ts";
 
 /** What of an executable counts. */
 export interface Executable {
@@ -50,12 +51,15 @@ export function execCredentials(
   file: Executable,
   isShared: boolean,
 ): ExecResult | number {
+  const { userNs } = old, root = userNs.kernelUid(0);
   let { euid, egid } = old;
-  if (!file.isNosuid && !old.noNewPrivs) {
+  // Ids without a name where the program runs are nobody that it could become.
+  const isMapped = userNs.hasUid(file.uid) && userNs.hasGid(file.gid);
+  if (!file.isNosuid && !old.noNewPrivs && isMapped) {
     if ((file.mode & S_ISUID) !== 0) euid = file.uid;
     if ((file.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) egid = file.gid;
   }
-  const caps = file.isNosuid ? null : parseFileCaps(file.capabilities);
+  const caps = file.isNosuid ? null : parseFileCaps(file.capabilities, userNs);
   let permitted = NO_CAPS, isEffective = false;
   if (caps !== null) {
     permitted = union(
@@ -66,15 +70,15 @@ export function execCredentials(
     if (isEffective && !isSubset(caps.permitted, permitted)) return -EPERM;
   }
   // A set-user-ID-root program with file capabilities gets just these.
-  const isFileOnly = caps !== null && old.uid !== 0 && euid === 0;
+  const isFileOnly = caps !== null && old.uid !== root && euid === root;
   if ((old.securebits & SECBIT_NOROOT) === 0 && !isFileOnly) {
-    if (euid === 0 || old.uid === 0) permitted = union(old.bounding, old.inheritable);
-    if (euid === 0) isEffective = true;
+    if (euid === root || old.uid === root) permitted = union(old.bounding, old.inheritable);
+    if (euid === root) isEffective = true;
   }
   const isSetid = euid !== old.uid || egid !== old.gid;
   const mayGain = !old.noNewPrivs && !isShared;
   if ((isSetid || !isSubset(permitted, old.permitted)) && !mayGain) {
-    if (old.noNewPrivs || !hasCap(old, CAP_SETUID)) {
+    if (old.noNewPrivs || !hasOwnCap(old, CAP_SETUID)) {
       euid = old.uid;
       egid = old.gid;
     }
@@ -96,11 +100,22 @@ export function execCredentials(
     ambient,
     securebits: old.securebits & ~SECBIT_KEEP_CAPS,
   };
-  return { cred, isSecure: isSetid || (old.uid !== 0 && (isEffective || gainsBeyondAmbient)) };
+  return { cred, isSecure: isSetid || (old.uid !== root && (isEffective || gainsBeyondAmbient)) };
+}
+
+/** The kernel id is root of `userNs`, or of one around it. */
+function ownsNamespace(kernelUid: number, userNs: UserNamespace): boolean {
+  for (let ns: UserNamespace | null = userNs; ns !== null; ns = ns.parent) {
+    if (ns.uidOf(kernelUid) === 0) return true;
+  }
+  return false;
 }
 
 /** `security.capability` (struct vfs_cap_data): null when there is none, or it is malformed. */
-function parseFileCaps(bytes: Uint8Array<ArrayBuffer> | null): FileCaps | null {
+function parseFileCaps(
+  bytes: Uint8Array<ArrayBuffer> | null,
+  userNs: UserNamespace,
+): FileCaps | null {
   if (bytes === null || bytes.length < 12) return null;
   const dv = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = dv.getUint32(0, true), revision = (magic & VFS_CAP_REVISION_MASK) >>> 0;
@@ -110,7 +125,8 @@ function parseFileCaps(bytes: Uint8Array<ArrayBuffer> | null): FileCaps | null {
     return { permitted, inheritable: capSet(dv.getUint32(8, true), 0), isEffective };
   }
   const isCurrent = (revision === VFS_CAP_REVISION_2 && bytes.length === 20) ||
-    (revision === VFS_CAP_REVISION_3 && bytes.length === 24 && dv.getUint32(20, true) === 0);
+    (revision === VFS_CAP_REVISION_3 && bytes.length === 24 &&
+      ownsNamespace(dv.getUint32(20, true), userNs));
   if (!isCurrent) return null;
   return {
     permitted: capSet(dv.getUint32(4, true), dv.getUint32(12, true)),

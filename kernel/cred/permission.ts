@@ -14,7 +14,7 @@ import {
 } from "../../ffi/abi/capability.ts";
 import { EACCES } from "../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT, S_ISGID, S_ISUID, S_IXGRP } from "../../ffi/abi/stat.ts";
-import { type Credentials, hasCap, inGroup, NO_CAPS } from "./credentials.ts";
+import { type Credentials, hasCap, hasOwnCap, inGroup, NO_CAPS } from "./credentials.ts";
 
 /** What is asked for; the bits of access(2) and of one permission triplet. */
 export const MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4;
@@ -43,51 +43,63 @@ export function checkAccess(file: Owned, mask: number, cred: Credentials): numbe
   return checkCapabilities(file, mask, cred);
 }
 
+/**
+ * A capability over a file: it counts when the owner and the group have names in the user namespace that one is in
+ * (capable_wrt_inode_uidgid of Linux).
+ */
+export function hasCapOver(file: Owned, cred: Credentials, cap: number): boolean {
+  const { userNs } = cred;
+  return hasOwnCap(cred, cap) && userNs.hasUid(file.uid) && userNs.hasGid(file.gid);
+}
+
 /** The part of `checkAccess` behind the mode: what CAP_DAC_* allows. */
 export function checkCapabilities(file: Owned, mask: number, cred: Credentials): number {
   if ((file.mode & S_IFMT) === S_IFDIR) {
-    if ((mask & MAY_WRITE) === 0 && hasCap(cred, CAP_DAC_READ_SEARCH)) return 0;
-    return hasCap(cred, CAP_DAC_OVERRIDE) ? 0 : -EACCES;
+    if ((mask & MAY_WRITE) === 0 && hasCapOver(file, cred, CAP_DAC_READ_SEARCH)) return 0;
+    return hasCapOver(file, cred, CAP_DAC_OVERRIDE) ? 0 : -EACCES;
   }
-  if (mask === MAY_READ && hasCap(cred, CAP_DAC_READ_SEARCH)) return 0;
+  if (mask === MAY_READ && hasCapOver(file, cred, CAP_DAC_READ_SEARCH)) return 0;
   if ((mask & MAY_EXEC) === 0 || (file.mode & 0o111) !== 0) {
-    if (hasCap(cred, CAP_DAC_OVERRIDE)) return 0;
+    if (hasCapOver(file, cred, CAP_DAC_OVERRIDE)) return 0;
   }
   return -EACCES;
 }
 
 /** Owner of the file, or CAP_FOWNER. */
 export function ownsOrCapable(file: Owned, cred: Credentials): boolean {
-  return file.uid === cred.fsuid || hasCap(cred, CAP_FOWNER);
+  return file.uid === cred.fsuid ||
+    (hasOwnCap(cred, CAP_FOWNER) && cred.userNs.hasUid(file.uid));
 }
 
 /** May the owner become `uid`? chown(2). */
 export function mayChangeUid(file: Owned, uid: number, cred: Credentials): boolean {
-  return (cred.fsuid === file.uid && uid === file.uid) || hasCap(cred, CAP_CHOWN);
+  return (cred.fsuid === file.uid && uid === file.uid) ||
+    hasCapOver(file, cred, CAP_CHOWN);
 }
 
 /** May the group become `gid`? chown(2). */
 export function mayChangeGid(file: Owned, gid: number, cred: Credentials): boolean {
   if (cred.fsuid === file.uid && (gid === file.gid || inGroup(cred, gid))) return true;
-  return hasCap(cred, CAP_CHOWN);
+  return hasCapOver(file, cred, CAP_CHOWN);
 }
 
 /** Sticky directory: may `victim` in `dir` be removed or renamed? unlink(2) EPERM. */
 export function stickyAllows(dir: Owned, victim: Owned, cred: Credentials): boolean {
   if ((dir.mode & 0o1000) === 0) return true;
-  return victim.uid === cred.fsuid || dir.uid === cred.fsuid || hasCap(cred, CAP_FOWNER);
+  return victim.uid === cred.fsuid || dir.uid === cred.fsuid ||
+    hasCapOver(victim, cred, CAP_FOWNER);
 }
 
-/** May `cred` keep the set-group-ID bit of a file of group `gid`? */
-export function mayKeepSetgid(gid: number, cred: Credentials): boolean {
-  return inGroup(cred, gid) || hasCap(cred, CAP_FSETID);
+/** May `cred` keep the set-group-ID bit of a file like `file`? */
+export function mayKeepSetgid(file: Owned, cred: Credentials): boolean {
+  return inGroup(cred, file.gid) || hasCapOver(file, cred, CAP_FSETID);
 }
 
 /** The mode without what a change of owner or a truncation by a stranger takes away: chown(2), write(2). */
 export function withoutSetid(file: Owned, cred: Credentials): number {
   let mode = file.mode & ~S_ISUID;
   if ((mode & S_ISGID) !== 0) {
-    if ((mode & S_IXGRP) !== 0 || !mayKeepSetgid(file.gid, cred)) mode &= ~S_ISGID;
+    if ((mode & S_IXGRP) !== 0 || !mayKeepSetgid(file, cred)) mode &= ~S_ISGID;
   }
   return mode;
 }
@@ -101,7 +113,7 @@ export function modeAfterWrite(file: Owned, cred: Credentials): number {
 export function realCredentials(cred: Credentials): Credentials {
   const effective = (cred.securebits & NO_SETUID_FIXUP) !== 0
     ? cred.effective
-    : cred.uid === 0
+    : cred.uid === cred.userNs.kernelUid(0)
     ? cred.permitted
     : NO_CAPS;
   return { ...cred, fsuid: cred.uid, fsgid: cred.gid, effective };

@@ -124,7 +124,7 @@ Deno.test("set-ID bits: a write by others drops them", () => {
     assertEquals(withoutSetid(of(mode), member), FILE | m);
   }
   assertEquals(
-    [mayKeepSetgid(20, member), mayKeepSetgid(20, stranger), mayKeepSetgid(20, keeper)],
+    [mayKeepSetgid(of(0), member), mayKeepSetgid(of(0), stranger), mayKeepSetgid(of(0), keeper)],
     [
       true,
       false,

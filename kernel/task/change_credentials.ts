@@ -10,10 +10,23 @@ export function changeCredentials(task: Task, cred: Credentials): void {
   const old = task.cred;
   if (old === cred) return;
   task.cred = cred;
+  if (old.userNs !== cred.userNs) {
+    cred.userNs.hold();
+    old.userNs.drop();
+  }
   task.mm.limits.mayLockAll = hasCap(cred, CAP_IPC_LOCK);
   const isSame = old.euid === cred.euid && old.egid === cred.egid && old.fsuid === cred.fsuid &&
-    old.fsgid === cred.fsgid && isSubset(cred.permitted, old.permitted);
+    old.fsgid === cred.fsgid && gainsNothing(old, cred);
   if (isSame) return;
   task.group.dumpable = false;
   task.parentDeathSignal = 0;
+}
+
+/** No capability more than before: those in a user namespace of one's own one had anyway. */
+function gainsNothing(old: Credentials, cred: Credentials): boolean {
+  if (old.userNs === cred.userNs) return isSubset(cred.permitted, old.permitted);
+  for (let ns = cred.userNs; ns.parent !== null; ns = ns.parent) {
+    if (ns.parent === old.userNs && ns.ownerUid === old.euid) return true;
+  }
+  return false;
 }

@@ -129,7 +129,7 @@ function fill(
   value: number,
 ): void {
   out.pid = child.id.numberIn(task.pids);
-  out.uid = child.tasks[0]?.cred.uid ?? child.lastUid;
+  out.uid = task.cred.userNs.shownUid(child.tasks[0]?.cred.uid ?? child.lastUid);
   out.status = status;
   out.code = code;
   out.value = value;

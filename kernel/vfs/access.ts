@@ -129,7 +129,7 @@ export function modeOfNew(dir: Inode, mode: number, cred: Credentials): number {
   if ((dir.mode & S_ISGID) === 0) return mode;
   if ((mode & S_IFMT) === S_IFDIR) return mode | S_ISGID;
   const both = S_ISGID | S_IXGRP;
-  return (mode & both) === both && !mayKeepSetgid(dir.gid, cred) ? mode & ~S_ISGID : mode;
+  return (mode & both) === both && !mayKeepSetgid(dir, cred) ? mode & ~S_ISGID : mode;
 }
 
 /** -EACCES for an executable on a `noexec` mount, else 0. */

@@ -16,6 +16,7 @@ import {
   ownsOrCapable,
   withoutSetid,
 } from "../cred/permission.ts";
+import { NO_ID } from "../cred/user_namespace.ts";
 import { inodePermission, isDirectory, isRegular, isSymlink, wantWrite } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import { Path } from "./dentry.ts";
@@ -47,13 +48,13 @@ export function chmodPath(caller: Caller, path: Path, mode: number): number {
   const change = emptyAttrChange();
   change.valid = ATTR_MODE | ATTR_CTIME;
   change.mode = (inode.mode & ~0o7777) | (mode & 0o7777);
-  if (!mayKeepSetgid(inode.gid, caller.cred)) change.mode &= ~S_ISGID;
+  if (!mayKeepSetgid(inode, caller.cred)) change.mode &= ~S_ISGID;
   r = inode.setattr(change, caller.cred);
   if (r === 0) notify(path.dentry, IN_ATTRIB);
   return r;
 }
 
-/** chown(2): -1 (or 2^32 - 1) leaves an id as it is. */
+/** chown(2): ids as the caller has them; -1 (or 2^32 - 1) leaves one as it is. */
 export function chownPath(caller: Caller, path: Path, uid: number, gid: number): number {
   const inode = path.dentry.inode!, cred = caller.cred;
   let r = wantWrite(path.mount);
@@ -62,11 +63,13 @@ export function chownPath(caller: Caller, path: Path, uid: number, gid: number):
   change.valid = ATTR_CTIME;
   if (isGiven(uid)) {
     change.valid |= ATTR_UID;
-    change.uid = uid >>> 0;
+    change.uid = cred.userNs.kernelUid(uid >>> 0);
+    if (change.uid === NO_ID) return -EINVAL;
   }
   if (isGiven(gid)) {
     change.valid |= ATTR_GID;
-    change.gid = gid >>> 0;
+    change.gid = cred.userNs.kernelGid(gid >>> 0);
+    if (change.gid === NO_ID) return -EINVAL;
   }
   if (isGiven(uid) && !mayChangeUid(inode, change.uid, cred)) return -EPERM;
   if (isGiven(gid) && !mayChangeGid(inode, change.gid, cred)) return -EPERM;

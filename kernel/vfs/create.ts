@@ -17,7 +17,7 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "../../ffi/abi/stat.ts";
-import { hasCap } from "../cred/credentials.ts";
+import { hasCap, hasOwnCap } from "../cred/credentials.ts";
 import { groupOfNew, isDirectory, mayCreate, mayLink, modeOfNew, wantWrite } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import { type Dentry, Path } from "./dentry.ts";
@@ -199,7 +199,7 @@ export function linkAt(
 
 /** AT_EMPTY_PATH of linkat: CAP_DAC_READ_SEARCH, or the descriptor was opened with these very credentials. */
 function mayLinkDescription(caller: Caller, fd: number): boolean {
-  if (hasCap(caller.cred, CAP_DAC_READ_SEARCH)) return true;
+  if (hasOwnCap(caller.cred, CAP_DAC_READ_SEARCH)) return true;
   const file = caller.files.getAny(fd);
   return file === null || file.cred === caller.cred;
 }

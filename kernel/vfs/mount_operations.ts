@@ -26,7 +26,7 @@ import {
   UMOUNT_NOFOLLOW,
 } from "../../ffi/abi/mount.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../ffi/abi/stat.ts";
-import { hasCap } from "../cred/credentials.ts";
+import { hasCapIn, hasOwnCap } from "../cred/credentials.ts";
 import { MAY_EXEC } from "../cred/permission.ts";
 import { inodePermission } from "./access.ts";
 import type { Caller } from "./caller.ts";
@@ -39,9 +39,10 @@ const ATIME_FLAGS = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
 const MOUNT_FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME |
   MS_RELATIME | MS_NOSYMFOLLOW;
 
-/** CAP_SYS_ADMIN, which all of these need: 0 or -EPERM. */
+/** CAP_SYS_ADMIN in the mount namespace, which all of these need: 0 or -EPERM. */
 export function mayMount(caller: Caller): number {
-  return hasCap(caller.cred, CAP_SYS_ADMIN) ? 0 : -EPERM;
+  const { owner } = caller.fs.namespace;
+  return owner !== null && hasCapIn(caller.cred, owner, CAP_SYS_ADMIN) ? 0 : -EPERM;
 }
 
 /** The bits of mount(2)'s flags that live on the mount; relatime is the default. */
@@ -191,7 +192,7 @@ export function changeRoot(caller: Caller, path: Path): number {
   if (inode === null) return -ENOENT;
   const r = inodePermission(inode, MAY_EXEC, caller.cred);
   if (r < 0) return -EACCES;
-  if (!hasCap(caller.cred, CAP_SYS_CHROOT)) return -EPERM;
+  if (!hasOwnCap(caller.cred, CAP_SYS_CHROOT)) return -EPERM;
   caller.fs.setRoot(path);
   return 0;
 }

@@ -100,7 +100,7 @@ export function setXattr(
 
 /** An access ACL (or none) sets the mode, as chmod(2) does: without the set-group-ID bit of a group one is not in. */
 function dropSetgid(inode: Inode, cred: Credentials): number {
-  if ((inode.mode & S_ISGID) === 0 || mayKeepSetgid(inode.gid, cred)) return 0;
+  if ((inode.mode & S_ISGID) === 0 || mayKeepSetgid(inode, cred)) return 0;
   const change = emptyAttrChange();
   change.valid = ATTR_MODE;
   change.mode = inode.mode & ~S_ISGID;

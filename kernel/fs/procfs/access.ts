@@ -5,7 +5,7 @@
 import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
 import { isSubset } from "../../cred/cap_set.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { hasCapIn } from "../../cred/credentials.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { ProcSource, ProcTask } from "./source.ts";
 
@@ -14,11 +14,11 @@ export function mayInspect(source: ProcSource, target: ProcTask): boolean {
   const caller = source.current();
   if (caller === null || caller.tgid === target.tgid) return true;
   const { cred } = caller, to = target.cred;
-  if (hasCap(cred, CAP_SYS_PTRACE)) return true;
+  if (hasCapIn(cred, to.userNs, CAP_SYS_PTRACE)) return true;
   const isSameUser = cred.fsuid === to.euid && cred.fsuid === to.suid && cred.fsuid === to.uid &&
     cred.fsgid === to.egid && cred.fsgid === to.sgid && cred.fsgid === to.gid;
   if (!isSameUser || (target.mm !== null && !target.isDumpable)) return false;
-  return isSubset(to.permitted, cred.effective);
+  return cred.userNs === to.userNs && isSubset(to.permitted, cred.effective);
 }
 
 /** The directory whose owner always is the process's effective user (`ps` looks there). */

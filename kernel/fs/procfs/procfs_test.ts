@@ -10,7 +10,7 @@ import {
   O_WRONLY,
 } from "../../../ffi/abi/fcntl.ts";
 import { stringToBytes } from "../../core/bytes.ts";
-import { userCredentials } from "../../cred/credentials.ts";
+import { rootCredentials, userCredentials } from "../../cred/credentials.ts";
 import { mkdirAt } from "../../vfs/create.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import { holdPath } from "../../vfs/dentry.ts";
@@ -291,6 +291,8 @@ Deno.test("loginuid is set once; maps of ids cannot be written", () => {
   assertEquals(write(lab.root, "/proc/self/loginuid", "1000"), 4);
   assertEquals(write(lab.root, "/proc/self/loginuid", "1001"), "EPERM");
   assertEquals(lab.init.loginUid, 1000);
+  assertEquals(write(lab.root, "/proc/self/setgroups", "allow\n"), "EPERM");
+  lab.init.cred = rootCredentials();
   assertEquals(write(lab.root, "/proc/self/uid_map", "0 0 1"), "EPERM");
   assertEquals(write(lab.root, "/proc/self/setgroups", "deny"), "EPERM");
   assertEquals(write(lab.root, "/proc/self/setgroups", "allow\n"), 6);

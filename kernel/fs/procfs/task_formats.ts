@@ -6,6 +6,7 @@
 import { CAP_AUDIT_CONTROL, CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EACCES, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import { hasCap } from "../../cred/credentials.ts";
+import { type MapKind, mapText, writeMap, writeSetgroups } from "../../cred/id_map.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { parseNumber } from "./format.ts";
 import { memoryText } from "./memory_formats.ts";
@@ -26,7 +27,7 @@ export interface TaskFormat {
 /** LIMIT: bytes of a thread's name. */
 const COMM_LENGTH = 15;
 const UNSET = 0xffffffff;
-/** All ids of the sandbox are what they are. */
+/** Project ids are what they are. */
 const ID_MAP = "         0          0 4294967295\n";
 
 export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, TaskFormat>([
@@ -36,7 +37,7 @@ export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, Tas
   ["comm", { render: (t) => `${t.comm}\n`, store: storeComm }],
   ["coredump_filter", { render: coredumpFilter, store: storeCoredumpFilter }],
   ["cpuset", { render: () => "/\n" }],
-  ["gid_map", { render: () => ID_MAP, store: () => -EPERM }],
+  ["gid_map", idMap("gid")],
   ["io", { needs: "access to read", render: ioText }],
   ["limits", { render: limitsText }],
   ["loginuid", { render: (t) => String(t.loginUid), store: storeLoginUid }],
@@ -46,11 +47,11 @@ export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, Tas
   ["projid_map", { render: () => ID_MAP, store: () => -EPERM }],
   ["schedstat", { render: schedstat }],
   ["sessionid", { render: () => String(UNSET) }],
-  ["setgroups", { render: () => "allow\n", store: storeSetgroups }],
+  ["setgroups", { render: setgroups, store: storeSetgroups }],
   ["stat", { render: statLine }],
   ["statm", { render: statmLine }],
   ["status", { render: statusText }],
-  ["uid_map", { render: () => ID_MAP, store: () => -EPERM }],
+  ["uid_map", idMap("uid")],
   ["wchan", { render: () => "0" }],
 ]);
 
@@ -135,9 +136,25 @@ function schedstat(task: ProcTask, _source: ProcSource, whole: boolean): string 
   return `${ran} 0 ${s.voluntarySwitches + s.involuntarySwitches}\n`;
 }
 
-/** user_namespaces(7): the first namespace always allows setgroups(2). */
-function storeSetgroups(_task: ProcTask, _source: ProcSource, text: string): number {
-  const word = text.replace(/[ \t\n\0]+$/, "");
-  if (word === "allow") return text.length;
-  return word === "deny" ? -EPERM : -EINVAL;
+function setgroups(task: ProcTask): string {
+  return task.cred.userNs.allowsSetgroups ? "allow\n" : "deny\n";
+}
+
+function storeSetgroups(task: ProcTask, source: ProcSource, text: string): number {
+  const caller = source.current();
+  return caller === null ? -EPERM : writeSetgroups(task.cred.userNs, caller.cred, text);
+}
+
+/** DIFFERS: who writes counts, where Linux looks at who opened the file too. */
+function idMap(kind: MapKind): TaskFormat {
+  return {
+    render: (task, source) => {
+      const { userNs } = task.cred;
+      return mapText(userNs, kind, source.current()?.cred.userNs ?? userNs);
+    },
+    store: (task, source, text) => {
+      const caller = source.current();
+      return caller === null ? -EPERM : writeMap(task.cred.userNs, kind, caller.cred, text);
+    },
+  };
 }

@@ -1,5 +1,7 @@
 /** /proc/PID/stat, statm and status: proc_pid_stat(5), proc_pid_statm(5), proc_pid_status(5). */
 
+import type { Credentials } from "../../cred/credentials.ts";
+import type { UserNamespace } from "../../cred/user_namespace.ts";
 import type { CapSet } from "../../cred/credentials.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
@@ -111,14 +113,12 @@ export function statmLine(task: ProcTask, source: ProcSource): string {
 
 export function statusText(task: ProcTask, source: ProcSource, whole: boolean): string {
   const s = task.stat(whole), { cred, fs, mm, files } = task;
-  const cpus = source.host.cpuCount;
+  const cpus = source.host.cpuCount, reader = source.current()?.cred.userNs ?? cred.userNs;
   const umask = fs === null ? "" : `Umask:\t${fs.umask.toString(8).padStart(4, "0")}\n`;
   return `Name:\t${escapeName(task.comm)}\n${umask}` +
     `State:\t${STATE_NAMES[s.state] ?? s.state}\n` +
     `Tgid:\t${task.tgid}\nNgid:\t0\nPid:\t${task.tid}\nPPid:\t${s.ppid}\nTracerPid:\t0\n` +
-    `Uid:\t${cred.uid}\t${cred.euid}\t${cred.suid}\t${cred.fsuid}\n` +
-    `Gid:\t${cred.gid}\t${cred.egid}\t${cred.sgid}\t${cred.fsgid}\n` +
-    `FDSize:\t${files === null ? 0 : files.size}\nGroups:\t${cred.groups.join(" ")} \n` +
+    idLines(cred, reader, files === null ? 0 : files.size) +
     nestedIdLines(task) +
     "Kthread:\t0\n" + (mm === null ? "" : memoryLines(mm, source)) +
     `Threads:\t${s.threads}\n` + signalLines(s, task) + capabilityLines(task) +
@@ -130,6 +130,15 @@ export function statusText(task: ProcTask, source: ProcSource, whole: boolean): 
     "Mems_allowed:\t1\nMems_allowed_list:\t0\n" +
     `voluntary_ctxt_switches:\t${s.voluntarySwitches}\n` +
     `nonvoluntary_ctxt_switches:\t${s.involuntarySwitches}\n`;
+}
+
+/** User and group ids as the reader sees them. */
+function idLines(cred: Credentials, reader: UserNamespace, fdSize: number): string {
+  const uids = [cred.uid, cred.euid, cred.suid, cred.fsuid].map((id) => reader.shownUid(id));
+  const gids = [cred.gid, cred.egid, cred.sgid, cred.fsgid].map((id) => reader.shownGid(id));
+  const groups = cred.groups.map((id) => reader.shownGid(id));
+  return `Uid:\t${uids.join("\t")}\nGid:\t${gids.join("\t")}\nFDSize:\t${fdSize}\n` +
+    `Groups:\t${groups.join(" ")} \n`;
 }
 
 /** Ids in this namespace and those within it, as far as the task's own. */

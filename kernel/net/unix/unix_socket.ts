@@ -117,10 +117,12 @@ export abstract class UnixSocket extends Socket {
   override getFamilyOption(name: number, value: OptionValue): number {
     switch (name) {
       case SO_PEERCRED: {
-        const { pid, uid, gid } = this.peerCredentials ?? NO_PEER;
+        const peer = this.peerCredentials ?? NO_PEER, { reader } = value;
+        const space = reader?.processId?.space, userNs = reader?.cred.userNs;
+        const pid = space === undefined ? peer.pid : peer.pidIn(space);
         value.dv.setInt32(Ucred.at.pid, pid, true);
-        value.dv.setUint32(Ucred.at.uid, uid, true);
-        value.dv.setUint32(Ucred.at.gid, gid, true);
+        value.dv.setUint32(Ucred.at.uid, userNs?.shownUid(peer.uid) ?? peer.uid, true);
+        value.dv.setUint32(Ucred.at.gid, userNs?.shownGid(peer.gid) ?? peer.gid, true);
         value.length = Ucred.size;
         return 0;
       }
@@ -130,7 +132,8 @@ export abstract class UnixSocket extends Socket {
         const room = value.length;
         value.length = groups.length * 4;
         if (room < value.length) return -ERANGE;
-        groups.forEach((gid, i) => value.dv.setUint32(i * 4, gid, true));
+        const userNs = value.reader?.cred.userNs;
+        groups.forEach((gid, i) => value.dv.setUint32(i * 4, userNs?.shownGid(gid) ?? gid, true));
         return 0;
       }
       default:

@@ -7,6 +7,7 @@ import { EBADF, EFAULT, EFBIG, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
 import { UTIME_OMIT } from "../../../ffi/abi/stat.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { NO_ID } from "../../cred/user_namespace.ts";
 import { mayChangeGid, mayChangeUid, ownsOrCapable } from "../../cred/permission.ts";
 import { RLIMIT_FSIZE } from "../../task/limits.ts";
 import { SI_USER, SigInfo } from "../../task/signal/pending.ts";
@@ -103,16 +104,21 @@ function chown(
 }
 
 export function sysFchown(t: Task, a: SyscallArgs): number {
-  const file = t.files.get(a.i32(0)), uid = a.u32(1), gid = a.u32(2);
+  const file = t.files.get(a.i32(0)), { userNs } = t.cred;
   if (file === null) return -EBADF;
-  if (file.path !== null) return chownPath(t, file.path, uid, gid);
+  if (file.path !== null) return chownPath(t, file.path, a.u32(1), a.u32(2));
+  const uid = a.u32(1) === NO_ID ? NO_ID : userNs.kernelUid(a.u32(1));
+  const gid = a.u32(2) === NO_ID ? NO_ID : userNs.kernelGid(a.u32(2));
+  if ((uid === NO_ID && a.u32(1) !== NO_ID) || (gid === NO_ID && a.u32(2) !== NO_ID)) {
+    return -EINVAL;
+  }
   const change = emptyAttrChange(), inode = file.inode;
-  if (uid !== 0xffffffff) {
+  if (uid !== NO_ID) {
     if (!mayChangeUid(inode, uid, t.cred)) return -EPERM;
     change.valid |= ATTR_UID;
     change.uid = uid;
   }
-  if (gid !== 0xffffffff) {
+  if (gid !== NO_ID) {
     if (!mayChangeGid(inode, gid, t.cred)) return -EPERM;
     change.valid |= ATTR_GID;
     change.gid = gid;

@@ -79,13 +79,13 @@ function statPath(t: Task, dirfd: number, pathAddr: number, addr: number, lookup
 function putStat(t: Task, inode: Inode, addr: number): number {
   const r = inode.refresh();
   if (r < 0) return r;
-  const s = t.kernel.scratch, dv = s.dv, at = Stat.at;
+  const s = t.kernel.scratch, dv = s.dv, at = Stat.at, { userNs } = t.cred;
   u64(dv, at.dev, inode.dev);
   u64(dv, at.ino, inode.ino);
   u64(dv, at.nlink, inode.nlink);
   dv.setUint32(at.mode, inode.mode, true);
-  dv.setUint32(at.uid, inode.uid, true);
-  dv.setUint32(at.gid, inode.gid, true);
+  dv.setUint32(at.uid, userNs.shownUid(inode.uid), true);
+  dv.setUint32(at.gid, userNs.shownGid(inode.gid), true);
   dv.setUint32(at.pad0, 0, true);
   u64(dv, at.rdev, inode.rdev);
   u64(dv, at.size, inode.size);
@@ -145,7 +145,7 @@ function putStatx(
 ): number {
   const r = inode.refresh();
   if (r < 0) return r;
-  const s = t.kernel.scratch, dv = s.dv, at = Statx.at;
+  const s = t.kernel.scratch, dv = s.dv, at = Statx.at, { userNs } = t.cred;
   s.clear(Statx.size);
   const unique = (mask & STATX_MNT_ID_UNIQUE) !== 0 ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
   dv.setUint32(at.mask, STATX_BASIC_STATS | STATX_BTIME | unique, true);
@@ -153,8 +153,8 @@ function putStatx(
   dv.setUint32(at.attributes, isMountRoot ? STATX_ATTR_MOUNT_ROOT : 0, true);
   dv.setUint32(at.attributesMask, STATX_ATTR_MOUNT_ROOT, true);
   dv.setUint32(at.nlink, inode.nlink, true);
-  dv.setUint32(at.uid, inode.uid, true);
-  dv.setUint32(at.gid, inode.gid, true);
+  dv.setUint32(at.uid, userNs.shownUid(inode.uid), true);
+  dv.setUint32(at.gid, userNs.shownGid(inode.gid), true);
   dv.setUint16(at.mode, inode.mode, true);
   u64(dv, at.ino, inode.ino);
   u64(dv, at.size, inode.size);

@@ -10,7 +10,6 @@ import {
   EPERM,
   ESPIPE,
 } from "../../../ffi/abi/errno.ts";
-import { CAP_FOWNER } from "../../../ffi/abi/capability.ts";
 import {
   CLOSE_RANGE_CLOEXEC,
   CLOSE_RANGE_UNSHARE,
@@ -59,7 +58,7 @@ import { S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../../../ffi/abi/fs.ts";
 import { FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCSPGRP } from "../../../ffi/abi/socket.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { ownsOrCapable } from "../../cred/permission.ts";
 import { addSeals, getSeals } from "../../fs/tmpfs/memfd.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
 import { actFor, Socket } from "../../net/socket.ts";
@@ -183,7 +182,7 @@ function control(t: Task, file: OpenFile, command: number, a: SyscallArgs): numb
 
 function setFlags(t: Task, file: OpenFile, flags: number, fd: number): number {
   if (flags & O_NOATIME && !(file.flags & O_NOATIME)) {
-    const owns = t.cred.fsuid === file.inode.uid || hasCap(t.cred, CAP_FOWNER);
+    const owns = ownsOrCapable(file.inode, t.cred);
     if (!owns) return -EPERM;
   }
   const kept = file.flags & ~SETFL_MASK;

@@ -9,22 +9,22 @@ const P = Ipc64Perm.at;
 
 /** Fill the ipc64_perm at offset 0 of the scratch buffer, which the caller has cleared. */
 export function putPerm(t: Task, o: IpcObject): void {
-  const { dv } = t.kernel.scratch;
+  const { dv } = t.kernel.scratch, { userNs } = t.cred;
   dv.setInt32(P.key, o.key, true);
-  dv.setUint32(P.uid, o.uid, true);
-  dv.setUint32(P.gid, o.gid, true);
-  dv.setUint32(P.cuid, o.cuid, true);
-  dv.setUint32(P.cgid, o.cgid, true);
+  dv.setUint32(P.uid, userNs.shownUid(o.uid), true);
+  dv.setUint32(P.gid, userNs.shownGid(o.gid), true);
+  dv.setUint32(P.cuid, userNs.shownUid(o.cuid), true);
+  dv.setUint32(P.cgid, userNs.shownGid(o.cgid), true);
   dv.setUint32(P.mode, o.mode, true);
   dv.setUint16(P.seq, o.seq, true);
 }
 
 /** The owner of IPC_SET from the ipc64_perm at offset 0 of the scratch buffer. */
 export function ownerInScratch(t: Task): IpcOwner {
-  const { dv } = t.kernel.scratch;
+  const { dv } = t.kernel.scratch, { userNs } = t.cred;
   return {
-    uid: dv.getUint32(P.uid, true),
-    gid: dv.getUint32(P.gid, true),
+    uid: userNs.kernelUid(dv.getUint32(P.uid, true)),
+    gid: userNs.kernelGid(dv.getUint32(P.gid, true)),
     mode: dv.getUint32(P.mode, true),
   };
 }

@@ -23,7 +23,8 @@ import {
   SOL_SOCKET,
   Ucred,
 } from "../../../ffi/abi/socket.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { NO_ID } from "../../cred/user_namespace.ts";
+import { hasCapIn, hasOwnCap } from "../../cred/credentials.ts";
 import { ControlWriter } from "../../net/control.ts";
 import { type Message, NOBODY, PeerCredentials } from "../../net/message.ts";
 import { maySendRights } from "../../net/rights.ts";
@@ -79,8 +80,10 @@ function takeOne(
   if (type === SCM_RIGHTS) return takeRights(t, message, dv, data, length);
   if (type !== SCM_CREDENTIALS || length !== Ucred.size) return -EINVAL;
   const pid = dv.getInt32(data + Ucred.at.pid, true);
-  const uid = dv.getUint32(data + Ucred.at.uid, true);
-  const gid = dv.getUint32(data + Ucred.at.gid, true);
+  const { userNs } = t.cred;
+  const uid = userNs.kernelUid(dv.getUint32(data + Ucred.at.uid, true));
+  const gid = userNs.kernelGid(dv.getUint32(data + Ucred.at.gid, true));
+  if (uid === NO_ID || gid === NO_ID) return -EINVAL;
   if (!mayClaim(t, pid, uid, gid)) return -EPERM;
   const id = t.pids.groups.get(pid)?.id ?? t.pids.tasks.get(pid)?.id;
   if (id === undefined) return -ESRCH;
@@ -115,9 +118,9 @@ function takeRights(
 /** Credentials other than one's own need capabilities (scm_check_creds). */
 function mayClaim(t: Task, pid: number, uid: number, gid: number): boolean {
   const { cred } = t;
-  return (pid === t.pid || hasCap(cred, CAP_SYS_ADMIN)) &&
-    (uid === cred.uid || uid === cred.euid || uid === cred.suid || hasCap(cred, CAP_SETUID)) &&
-    (gid === cred.gid || gid === cred.egid || gid === cred.sgid || hasCap(cred, CAP_SETGID));
+  return (pid === t.pid || hasCapIn(cred, t.pids.owner ?? cred.userNs, CAP_SYS_ADMIN)) &&
+    (uid === cred.uid || uid === cred.euid || uid === cred.suid || hasOwnCap(cred, CAP_SETUID)) &&
+    (gid === cred.gid || gid === cred.egid || gid === cred.sgid || hasOwnCap(cred, CAP_SETGID));
 }
 
 /**
@@ -152,8 +155,8 @@ function putTime(socket: Socket, message: Message): void {
 function putCredentials(t: Task, message: Message): void {
   const from = message.credentials ?? NOBODY, { uid, gid } = from, at = writer.data;
   writer.dv.setInt32(at + Ucred.at.pid, from.pidIn(t.pids), true);
-  writer.dv.setUint32(at + Ucred.at.uid, uid, true);
-  writer.dv.setUint32(at + Ucred.at.gid, gid, true);
+  writer.dv.setUint32(at + Ucred.at.uid, t.cred.userNs.shownUid(uid), true);
+  writer.dv.setUint32(at + Ucred.at.gid, t.cred.userNs.shownGid(gid), true);
   writer.put(SOL_SOCKET, SCM_CREDENTIALS, Ucred.size);
 }
 

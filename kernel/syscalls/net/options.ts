@@ -34,6 +34,7 @@ export function sysGetsockopt(t: Task, a: SyscallArgs): number {
   const room = word | 0;
   if (room < 0) return -EINVAL;
   value.length = Math.min(room, MAX_BYTES);
+  value.reader = t;
   const r = level === SOL_SOCKET
     ? socket.getSocketOption(name, value)
     : socket.getProtocolOption(level, name, value);

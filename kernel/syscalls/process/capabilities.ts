@@ -11,7 +11,7 @@ import {
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { capSet, intersection, isSubset, union } from "../../cred/cap_set.ts";
-import { type CapSet, hasCap, NO_CAPS } from "../../cred/credentials.ts";
+import { type CapSet, hasOwnCap, NO_CAPS } from "../../cred/credentials.ts";
 import { changeCredentials } from "../../task/change_credentials.ts";
 import type { Task } from "../../task/task.ts";
 
@@ -54,7 +54,7 @@ export function sysCapset(t: Task, a: SyscallArgs): number {
   if (t.mm.copyIn(u8, 0, a.u64(1), words * CapData.size) !== 0) return -EFAULT;
   const effective = take(dv, CapData.at.effective), permitted = take(dv, CapData.at.permitted);
   const inheritable = take(dv, CapData.at.inheritable), { cred } = t;
-  const isCapped = hasCap(cred, CAP_SETPCAP) ||
+  const isCapped = hasOwnCap(cred, CAP_SETPCAP) ||
     isSubset(inheritable, union(cred.inheritable, cred.permitted));
   if (!isCapped || !isSubset(inheritable, union(cred.inheritable, cred.bounding))) return -EPERM;
   if (!isSubset(permitted, cred.permitted) || !isSubset(effective, permitted)) return -EPERM;

@@ -4,6 +4,7 @@ import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import * as change from "../../cred/change_ids.ts";
 import type { Credentials } from "../../cred/credentials.ts";
+import { NO_ID } from "../../cred/user_namespace.ts";
 import { changeCredentials } from "../../task/change_credentials.ts";
 import type { Task } from "../../task/task.ts";
 
@@ -11,17 +12,36 @@ import type { Task } from "../../task/task.ts";
 const NGROUPS_MAX = 65536;
 
 export function sysGetuid(t: Task): number {
-  return t.cred.uid;
+  return t.cred.userNs.shownUid(t.cred.uid);
 }
 export function sysGeteuid(t: Task): number {
-  return t.cred.euid;
+  return t.cred.userNs.shownUid(t.cred.euid);
 }
 export function sysGetgid(t: Task): number {
-  return t.cred.gid;
+  return t.cred.userNs.shownGid(t.cred.gid);
 }
 export function sysGetegid(t: Task): number {
-  return t.cred.egid;
+  return t.cred.userNs.shownGid(t.cred.egid);
 }
+
+/** Kernel ids for the first `count` arguments; false: one has no name in the caller's user namespace. */
+function uidArgs(t: Task, a: SyscallArgs, count: number): boolean {
+  for (let i = 0; i < count; i++) {
+    const id = a.u32(i);
+    ids[i] = t.cred.userNs.kernelUid(id);
+    if (id !== change.KEEP_ID && ids[i] === NO_ID) return false;
+  }
+  return true;
+}
+function gidArgs(t: Task, a: SyscallArgs, count: number): boolean {
+  for (let i = 0; i < count; i++) {
+    const id = a.u32(i);
+    ids[i] = t.cred.userNs.kernelGid(id);
+    if (id !== change.KEEP_ID && ids[i] === NO_ID) return false;
+  }
+  return true;
+}
+const ids = [0, 0, 0];
 
 function apply(t: Task, cred: Credentials | number): number {
   if (typeof cred === "number") return cred;
@@ -30,46 +50,54 @@ function apply(t: Task, cred: Credentials | number): number {
 }
 
 export function sysSetuid(t: Task, a: SyscallArgs): number {
-  return apply(t, change.setuid(t.cred, a.u32(0)));
+  if (!uidArgs(t, a, 1)) return -EINVAL;
+  return apply(t, change.setuid(t.cred, ids[0]!));
 }
 export function sysSetgid(t: Task, a: SyscallArgs): number {
-  return apply(t, change.setgid(t.cred, a.u32(0)));
+  if (!gidArgs(t, a, 1)) return -EINVAL;
+  return apply(t, change.setgid(t.cred, ids[0]!));
 }
 export function sysSetreuid(t: Task, a: SyscallArgs): number {
-  return apply(t, change.setreuid(t.cred, a.u32(0), a.u32(1)));
+  if (!uidArgs(t, a, 2)) return -EINVAL;
+  return apply(t, change.setreuid(t.cred, ids[0]!, ids[1]!));
 }
 export function sysSetregid(t: Task, a: SyscallArgs): number {
-  return apply(t, change.setregid(t.cred, a.u32(0), a.u32(1)));
+  if (!gidArgs(t, a, 2)) return -EINVAL;
+  return apply(t, change.setregid(t.cred, ids[0]!, ids[1]!));
 }
 export function sysSetresuid(t: Task, a: SyscallArgs): number {
-  return apply(t, change.setresuid(t.cred, a.u32(0), a.u32(1), a.u32(2)));
+  if (!uidArgs(t, a, 3)) return -EINVAL;
+  return apply(t, change.setresuid(t.cred, ids[0]!, ids[1]!, ids[2]!));
 }
 export function sysSetresgid(t: Task, a: SyscallArgs): number {
-  return apply(t, change.setresgid(t.cred, a.u32(0), a.u32(1), a.u32(2)));
+  if (!gidArgs(t, a, 3)) return -EINVAL;
+  return apply(t, change.setresgid(t.cred, ids[0]!, ids[1]!, ids[2]!));
 }
 
 /** The old id, whether or not it was changed. */
 export function sysSetfsuid(t: Task, a: SyscallArgs): number {
-  const old = t.cred.fsuid;
-  changeCredentials(t, change.setfsuid(t.cred, a.u32(0)));
-  return old;
+  const { userNs, fsuid } = t.cred;
+  changeCredentials(t, change.setfsuid(t.cred, userNs.kernelUid(a.u32(0))));
+  return userNs.shownUid(fsuid);
 }
 export function sysSetfsgid(t: Task, a: SyscallArgs): number {
-  const old = t.cred.fsgid;
-  changeCredentials(t, change.setfsgid(t.cred, a.u32(0)));
-  return old;
+  const { userNs, fsgid } = t.cred;
+  changeCredentials(t, change.setfsgid(t.cred, userNs.kernelGid(a.u32(0))));
+  return userNs.shownGid(fsgid);
 }
 
 export function sysGetresuid(t: Task, a: SyscallArgs): number {
-  const { mm, cred } = t;
-  const bad = mm.store32(a.u64(0), cred.uid) || mm.store32(a.u64(1), cred.euid) ||
-    mm.store32(a.u64(2), cred.suid);
+  const { mm, cred } = t, { userNs } = cred;
+  const bad = mm.store32(a.u64(0), userNs.shownUid(cred.uid)) ||
+    mm.store32(a.u64(1), userNs.shownUid(cred.euid)) ||
+    mm.store32(a.u64(2), userNs.shownUid(cred.suid));
   return bad === 0 ? 0 : -EFAULT;
 }
 export function sysGetresgid(t: Task, a: SyscallArgs): number {
-  const { mm, cred } = t;
-  const bad = mm.store32(a.u64(0), cred.gid) || mm.store32(a.u64(1), cred.egid) ||
-    mm.store32(a.u64(2), cred.sgid);
+  const { mm, cred } = t, { userNs } = cred;
+  const bad = mm.store32(a.u64(0), userNs.shownGid(cred.gid)) ||
+    mm.store32(a.u64(1), userNs.shownGid(cred.egid)) ||
+    mm.store32(a.u64(2), userNs.shownGid(cred.sgid));
   return bad === 0 ? 0 : -EFAULT;
 }
 
@@ -78,7 +106,7 @@ export function sysGetgroups(t: Task, a: SyscallArgs): number {
   if (size < 0) return -EINVAL;
   if (size === 0) return groups.length;
   if (groups.length > size) return -EINVAL;
-  const bytes = new Uint32Array(groups);
+  const { userNs } = t.cred, bytes = new Uint32Array(groups.map((gid) => userNs.shownGid(gid)));
   const r = t.mm.copyOut(a.u64(1), new Uint8Array(bytes.buffer), 0, bytes.byteLength);
   return r === 0 ? groups.length : -EFAULT;
 }
@@ -91,6 +119,7 @@ export function sysSetgroups(t: Task, a: SyscallArgs): number {
   const groups = new Uint32Array(size);
   const bytes = new Uint8Array(groups.buffer);
   if (size > 0 && t.mm.copyIn(bytes, 0, a.u64(1), bytes.length) !== 0) return -EFAULT;
-  if (groups.includes(change.KEEP_ID)) return -EINVAL;
-  return apply(t, change.setgroups(t.cred, [...groups]));
+  const kernelIds = [...groups].map((gid) => t.cred.userNs.kernelGid(gid));
+  if (kernelIds.includes(NO_ID)) return -EINVAL;
+  return apply(t, change.setgroups(t.cred, kernelIds));
 }

@@ -15,7 +15,7 @@ import {
 } from "../../../ffi/abi/prctl.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { difference, isKnownCap, only, union } from "../../cred/cap_set.ts";
-import { hasBit, hasCap, NO_CAPS } from "../../cred/credentials.ts";
+import { hasBit, hasOwnCap, NO_CAPS } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
 
 /** All securebits, and those that lock their left neighbour. */
@@ -38,7 +38,7 @@ export function setSecurebits(t: Task, value: number): number {
   const isRefused =
     ((locked & (old ^ value)) | (old & LOCK_BITS & ~value) | (value & ~ALL_BITS)) !==
       0;
-  if (isRefused || value > ALL_BITS || !hasCap(t.cred, CAP_SETPCAP)) return -EPERM;
+  if (isRefused || value > ALL_BITS || !hasOwnCap(t.cred, CAP_SETPCAP)) return -EPERM;
   t.cred = { ...t.cred, securebits: value };
   return 0;
 }
@@ -49,7 +49,7 @@ export function isBounding(t: Task, cap: number): number {
 }
 
 export function dropBounding(t: Task, cap: number): number {
-  if (!hasCap(t.cred, CAP_SETPCAP)) return -EPERM;
+  if (!hasOwnCap(t.cred, CAP_SETPCAP)) return -EPERM;
   if (!isKnownCap(cap)) return -EINVAL;
   t.cred = { ...t.cred, bounding: difference(t.cred.bounding, only(cap)) };
   return 0;

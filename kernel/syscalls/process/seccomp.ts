@@ -24,7 +24,7 @@ import {
   SockFprog,
 } from "../../../ffi/abi/seccomp.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { hasOwnCap } from "../../cred/credentials.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { isAction } from "../../task/seccomp/actions.ts";
 import { BpfFilter } from "../../task/seccomp/bpf_filter.ts";
@@ -83,7 +83,7 @@ function readProgram(t: Task, addr: number): BpfProgram | number {
   const lo = dv.getUint32(SockFprog.at.filter, true);
   const from = lo + dv.getUint32(SockFprog.at.filter + 4, true) * 0x100000000;
   if (length === 0 || length > BPF_MAXINSNS) return -EINVAL;
-  if (!t.cred.noNewPrivs && !hasCap(t.cred, CAP_SYS_ADMIN)) return -EACCES;
+  if (!t.cred.noNewPrivs && !hasOwnCap(t.cred, CAP_SYS_ADMIN)) return -EACCES;
   if (from === 0) return -EINVAL;
   const source = new Uint8Array(length * SockFilter.size);
   if (t.mm.copyIn(source, 0, from, source.length) !== 0) return -EFAULT;

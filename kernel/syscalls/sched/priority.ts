@@ -24,7 +24,7 @@ function select(t: Task, which: number, who: number): Task[] | null {
       return pgrp === undefined ? [] : [...pgrp.members].flatMap((g) => g.tasks);
     }
     case R.PRIO_USER: {
-      const uid = who === 0 ? t.cred.uid : who >>> 0;
+      const uid = who === 0 ? t.cred.uid : t.cred.userNs.kernelUid(who >>> 0);
       return [...pids.tasks.values()].filter((x) => x.cred.uid === uid);
     }
     default:

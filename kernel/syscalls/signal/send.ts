@@ -46,6 +46,10 @@ function killOne(t: Task, group: ThreadGroup, sig: number, info: SigInfo): numbe
 
 /** Who is in none of the target's PID namespaces has no number there, and can end even its init. */
 function comeFrom(t: Task, group: ThreadGroup, info: SigInfo): void {
+  if (info.raw === null) {
+    const to = (group.leader ?? group.tasks[0])?.cred.userNs;
+    if (to !== undefined) info.uid = to.shownUid(t.cred.uid);
+  }
   if (t.pids === group.pids || group.pids.encloses(t.pids)) return;
   info.pid = 0;
   info.isFromOutside = true;

@@ -5,7 +5,7 @@ import { EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import { PER_LINUX32, PER_MASK, UTS_LEN, Utsname } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { bytesToString } from "../../core/bytes.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { hasCapIn } from "../../cred/credentials.ts";
 import { UTS_MACHINE, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../../task/uts.ts";
 import type { Task } from "../../task/task.ts";
 
@@ -46,7 +46,8 @@ export function sysSetdomainname(t: Task, a: SyscallArgs): number {
 }
 
 function readName(t: Task, a: SyscallArgs): string | number {
-  if (!hasCap(t.cred, CAP_SYS_ADMIN)) return -EPERM;
+  const { owner } = t.ns.uts;
+  if (owner === null || !hasCapIn(t.cred, owner, CAP_SYS_ADMIN)) return -EPERM;
   const len = a.i32(1), { u8 } = t.kernel.scratch;
   if (len < 0 || len > UTS_LEN - 1) return -EINVAL;
   if (t.mm.copyIn(u8, 0, a.u64(0), len) !== 0) return -EFAULT;

@@ -13,7 +13,7 @@ import {
 } from "../../../ffi/abi/resource.ts";
 import { Tms, USER_HZ } from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { groupSystemNs, groupUserNs, threadUserNs } from "../../task/cpu_clock.ts";
 import { RLIMIT_CPU, RLIMIT_NOFILE } from "../../task/limits.ts";
 import { applyMemoryLimits } from "../../task/memory_limits.ts";
@@ -60,7 +60,9 @@ export function sysPrlimit64(t: Task, a: SyscallArgs): number {
 
 /** Real ids equal to all of the target's, or CAP_SYS_RESOURCE. */
 function mayLimit(t: Task, target: Task): boolean {
-  if (t.group === target.group || hasCap(t.cred, CAP_SYS_RESOURCE)) return true;
+  if (t.group === target.group || hasCapIn(t.cred, target.cred.userNs, CAP_SYS_RESOURCE)) {
+    return true;
+  }
   const { uid, gid } = t.cred, to = target.cred;
   return uid === to.euid && uid === to.suid && uid === to.uid &&
     gid === to.egid && gid === to.sgid && gid === to.gid;

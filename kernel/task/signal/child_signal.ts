@@ -16,7 +16,8 @@ export function childSignal(
 ): SigInfo {
   const info = new SigInfo(sig, code);
   info.pid = child.parent === null ? 0 : child.id.numberIn(child.parent.pids);
-  info.uid = child.lastUid;
+  const reader = child.parent?.leader ?? child.parent?.tasks[0];
+  info.uid = reader?.cred.userNs.shownUid(child.lastUid) ?? 0;
   info.status = status;
   info.utimeTicks = Math.floor(groupUserNs(child) / TICK_NS);
   info.stimeTicks = Math.floor(groupSystemNs(child) / TICK_NS);

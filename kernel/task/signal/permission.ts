@@ -1,7 +1,7 @@
 /** Who may signal whom: kill(2). */
 
 import { CAP_KILL } from "../../../ffi/abi/capability.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { hasCapIn } from "../../cred/credentials.ts";
 import type { Task } from "../task.ts";
 import { SIGCONT } from "./sigset.ts";
 
@@ -11,6 +11,6 @@ export function mayKill(task: Task, target: Task, sig: number): boolean {
   const from = task.cred, to = target.cred;
   if (from.euid === to.suid || from.euid === to.uid) return true;
   if (from.uid === to.suid || from.uid === to.uid) return true;
-  if (hasCap(from, CAP_KILL)) return true;
+  if (hasCapIn(from, to.userNs, CAP_KILL)) return true;
   return sig === SIGCONT && task.group.session === target.group.session;
 }
