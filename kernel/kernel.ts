@@ -143,6 +143,7 @@ export class SandboxKernel implements Kernel {
     const net = new NetNamespace(this.memory.frames, this.host, null, owner, false);
     net.loopback.isUp = false;
     net.settings = this.sysctl;
+    net.lister = this.namespaces.net.lister;
     registerFamilies(net);
     return net;
   }

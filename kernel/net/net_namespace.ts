@@ -9,6 +9,7 @@ import type { HostNetwork } from "../core/host_network.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
 import { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
+import type { NetTables } from "../fs/procfs/net_tables.ts";
 import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { SocketLister } from "./inet_view.ts";
@@ -52,6 +53,8 @@ export class NetNamespace extends Namespace {
   settings: SysctlStore | null = null;
   /** Who knows which sockets are open, for lists of them. */
   lister: SocketLister | null = null;
+  /** What /proc/net shows; null until somebody looks. */
+  tables: NetTables | null = null;
   private readonly offered: OfferedTransport[] = [];
   private chosen: Transport | null = null;
   private readonly families: (SocketFamily | null)[] = new Array<SocketFamily | null>(AF_MAX)

@@ -1,4 +1,4 @@
-/** /proc/PID/net, where /proc/net leads: the tables of the network (proc_pid_net(5)). There is one network. */
+/** /proc/PID/net, where /proc/net leads: the tables of the network (proc_pid_net(5)). A table is of the network that its task is in. */
 
 import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
@@ -6,7 +6,7 @@ import type { Inode } from "../../vfs/inode.ts";
 import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { TextInode } from "../generated/text_inode.ts";
-import type { ProcSource } from "./source.ts";
+import type { NetTables } from "./net_tables.ts";
 import { AREA_NET, type TaskRef } from "./task_ref.ts";
 
 export class NetDir extends GeneratedDir {
@@ -26,28 +26,31 @@ export class NetDir extends GeneratedDir {
     return false;
   }
 
-  /** Zombies have no network any more. */
-  private get isGone(): boolean {
+  /** Of the task's network; null: zombies have none any more. */
+  private get tables(): NetTables | null {
     const task = this.ref.get();
-    return task === null || task.fs === null;
+    return task === null || task.fs === null ? null : task.net ?? this.ref.source.net;
   }
 
   override lookup(name: string): Inode | number {
-    const { source } = this.ref;
-    if (this.isGone) return -EINVAL;
-    const index = source.net.names().indexOf(name);
+    const { tables } = this;
+    if (tables === null) return -EINVAL;
+    const index = tables.names().indexOf(name);
     if (index < 0) return -ENOENT;
-    return new NetText(this.generated, this.ref.ino(AREA_NET, index), source, name);
+    return new NetText(this.generated, this.ref.ino(AREA_NET, index), tables, name);
   }
 
   override relookup(name: string, cached: Inode | null): Inode | number {
-    if (cached === null) return this.lookup(name);
-    return this.isGone ? -EINVAL : cached;
+    const { tables } = this;
+    if (tables === null) return -EINVAL;
+    // The task may have gone to another network.
+    return cached instanceof NetText && cached.tables === tables ? cached : this.lookup(name);
   }
 
   override list(): readonly Listed[] | number {
-    if (this.isGone) return -EINVAL;
-    return this.ref.source.net.names().map((name, i) => ({
+    const { tables } = this;
+    if (tables === null) return -EINVAL;
+    return tables.names().map((name, i) => ({
       name,
       ino: this.ref.ino(AREA_NET, i),
       type: S_IFREG >> 12,
@@ -57,16 +60,16 @@ export class NetDir extends GeneratedDir {
 }
 
 class NetText extends TextInode {
-  private readonly source: ProcSource;
+  readonly tables: NetTables;
   private readonly name: string;
 
-  constructor(fs: GeneratedFs, ino: number, source: ProcSource, name: string) {
+  constructor(fs: GeneratedFs, ino: number, tables: NetTables, name: string) {
     super(fs, ino, 0o444);
-    this.source = source;
+    this.tables = tables;
     this.name = name;
   }
 
   override render(): string {
-    return this.source.net.text(this.name);
+    return this.tables.text(this.name);
   }
 }

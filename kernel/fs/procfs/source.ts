@@ -100,6 +100,8 @@ export interface ProcTask {
   readonly cred: Credentials;
   /** May be inspected by its own user (PR_SET_DUMPABLE). */
   readonly isDumpable: boolean;
+  /** Tables of its network; absent where there is one network. */
+  readonly net?: NetTables | null;
   /** Null for zombies. */
   readonly mm: MemoryManager | null;
   readonly files: FdTable | null;

@@ -22,7 +22,7 @@ const INET = D.InetDiagMsg, UNIX = D.UnixDiagMsg;
 export function answerSockDiag(net: NetNamespace, r: RouteRequest, out: NetlinkWriter): number {
   if (r.request.type !== D.SOCK_DIAG_BY_FAMILY) return -EINVAL;
   if (!r.isDump) return -EOPNOTSUPP;
-  const sockets = net.lister?.sockets() ?? [];
+  const sockets = net.lister?.sockets(net) ?? [];
   switch (r.family) {
     case AF_INET:
     case AF_INET6:

@@ -1,17 +1,15 @@
 /** What /proc and /sys show of the machine, whoever looks: shared by the views of all PID namespaces. */
 
 import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
-import { NetTables } from "../../fs/procfs/net_tables.ts";
 import { NsFs } from "../../fs/procfs/ns_fs.ts";
 import type { CallerSource, ProcTask } from "../../fs/procfs/source.ts";
 import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import type { Kernel } from "../kernel_services.ts";
-import { fillNetTables } from "./socket_tables.ts";
+import { OpenSockets } from "./socket_tables.ts";
 import { TaskView } from "./task_view.ts";
 
 export class ProcFacts implements CallerSource {
   readonly cpuInfo: CpuInfo;
-  readonly net: NetTables = new NetTables();
   readonly sysctl: SysctlStore;
   /** The files that stand for namespaces. */
   readonly namespaces: NsFs;
@@ -22,7 +20,7 @@ export class ProcFacts implements CallerSource {
     this.cpuInfo = cpuInfo;
     this.sysctl = sysctl;
     this.namespaces = new NsFs(kernel.host, this);
-    fillNetTables(this.net, kernel);
+    kernel.namespaces.net.lister = new OpenSockets(kernel);
   }
 
   current(): ProcTask | null {

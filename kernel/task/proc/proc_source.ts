@@ -18,6 +18,7 @@ import type { PidNamespace } from "../pid_namespace.ts";
 import { BLOCKED, DEAD, FROZEN, STOPPED } from "../task.ts";
 import { UTS_RELEASE, UTS_VERSION } from "../uts.ts";
 import type { ProcFacts } from "./proc_facts.ts";
+import { netTablesOf } from "./socket_tables.ts";
 import { TaskView } from "./task_view.ts";
 
 /** File systems that cannot be mounted but are there: Linux lists them too. */
@@ -45,7 +46,7 @@ export class KernelProcSource implements ProcSource {
     return this.facts.cpuInfo;
   }
   get net(): NetTables {
-    return this.facts.net;
+    return netTablesOf(this.kernel, this.callerNs.net);
   }
   get sysctl(): SysctlStore {
     return this.facts.sysctl;

@@ -7,56 +7,59 @@
 
 import { IPPROTO_TCP, IPPROTO_UDP, TCP_LISTEN } from "../../../ffi/abi/inet.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
-import type {
-  NetDevice,
-  NetDevices,
-  NetTable,
+import {
+  type NetDevice,
+  type NetDevices,
+  type NetTable,
   NetTables,
-  NetTexts,
+  type NetTexts,
 } from "../../fs/procfs/net_tables.ts";
 import type { Endpoint } from "../../net/inet/address.ts";
 import { type InetView, type SocketLister, viewInet } from "../../net/inet_view.ts";
+import type { NetNamespace } from "../../net/net_namespace.ts";
 import { Socket } from "../../net/socket.ts";
 import { UnixSocket } from "../../net/unix/unix_socket.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
 import type { Kernel } from "../kernel_services.ts";
 
-/** Tables that are filled from sockets. */
-export function fillNetTables(tables: NetTables, kernel: Kernel): void {
-  kernel.namespaces.net.lister = new OpenSockets(kernel);
-  tables.devices = tables.texts = new TransportTables(kernel);
-  tables.set("tcp", new InetTable(kernel, AF_INET, IPPROTO_TCP));
-  tables.set("tcp6", new InetTable(kernel, AF_INET6, IPPROTO_TCP));
-  tables.set("udp", new InetTable(kernel, AF_INET, IPPROTO_UDP));
-  tables.set("udp6", new InetTable(kernel, AF_INET6, IPPROTO_UDP));
-  tables.set("unix", new UnixTable(kernel));
-  tables.set("sockstat", new SocketCounts(kernel));
-  tables.set("if_inet6", new Inet6Addresses());
+/** The tables of a network namespace, filled from its sockets. */
+export function netTablesOf(kernel: Kernel, net: NetNamespace): NetTables {
+  if (net.tables !== null) return net.tables;
+  const tables = net.tables = new NetTables();
+  tables.devices = tables.texts = new TransportTables(net);
+  tables.set("tcp", new InetTable(kernel, net, AF_INET, IPPROTO_TCP));
+  tables.set("tcp6", new InetTable(kernel, net, AF_INET6, IPPROTO_TCP));
+  tables.set("udp", new InetTable(kernel, net, AF_INET, IPPROTO_UDP));
+  tables.set("udp6", new InetTable(kernel, net, AF_INET6, IPPROTO_UDP));
+  tables.set("unix", new UnixTable(kernel, net));
+  tables.set("sockstat", new SocketCounts(kernel, net));
+  tables.set("if_inet6", new Inet6Addresses(net));
+  return tables;
 }
 
-/** All sockets that are open somewhere, by inode number. */
-function openSockets(kernel: Kernel): Socket[] {
+/** All sockets of a namespace that are open somewhere, by inode number. */
+export function openSockets(kernel: Kernel, net: NetNamespace): Socket[] {
   const found = new Map<number, Socket>(), seen = new Set<FdTable>();
   for (const { files } of kernel.pids.tasks.values()) {
     if (seen.has(files)) continue;
     seen.add(files);
     for (const fd of files.openFds()) {
       const file = files.getAny(fd);
-      if (file instanceof Socket) found.set(file.inode.ino, file);
+      if (file instanceof Socket && file.net === net) found.set(file.inode.ino, file);
     }
   }
   return [...found.values()].sort((a, b) => a.inode.ino - b.inode.ino);
 }
 
-class OpenSockets implements SocketLister {
+export class OpenSockets implements SocketLister {
   private readonly kernel: Kernel;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
   }
 
-  sockets(): readonly Socket[] {
-    return openSockets(this.kernel);
+  sockets(net: NetNamespace): readonly Socket[] {
+    return openSockets(this.kernel, net);
   }
 }
 
@@ -69,20 +72,35 @@ function pointer(socket: Socket): string {
   return socket.inode.ino.toString(16).padStart(16, "0");
 }
 
-class InetTable implements NetTable {
+/** Rows made of the sockets of a namespace. */
+abstract class SocketTable implements NetTable {
   private readonly kernel: Kernel;
+  private readonly net: NetNamespace;
+
+  constructor(kernel: Kernel, net: NetNamespace) {
+    this.kernel = kernel;
+    this.net = net;
+  }
+
+  protected sockets(): Socket[] {
+    return openSockets(this.kernel, this.net);
+  }
+  abstract rows(): string;
+}
+
+class InetTable extends SocketTable {
   private readonly family: number;
   private readonly protocol: number;
 
-  constructor(kernel: Kernel, family: number, protocol: number) {
-    this.kernel = kernel;
+  constructor(kernel: Kernel, net: NetNamespace, family: number, protocol: number) {
+    super(kernel, net);
     this.family = family;
     this.protocol = protocol;
   }
 
-  rows(): string {
+  override rows(): string {
     let text = "", n = 0;
-    for (const socket of openSockets(this.kernel)) {
+    for (const socket of this.sockets()) {
       if (socket.family !== this.family || socket.protocol !== this.protocol) continue;
       const view = viewInet(socket);
       if (view !== null) text += this.row(view, n++) + "\n";
@@ -113,16 +131,10 @@ function endpointText(endpoint: Endpoint, isV6: boolean): string {
   return `${text}:${hex(endpoint.port, 4)}`;
 }
 
-class UnixTable implements NetTable {
-  private readonly kernel: Kernel;
-
-  constructor(kernel: Kernel) {
-    this.kernel = kernel;
-  }
-
-  rows(): string {
+class UnixTable extends SocketTable {
+  override rows(): string {
     let text = "";
-    for (const socket of openSockets(this.kernel)) {
+    for (const socket of this.sockets()) {
       if (socket instanceof UnixSocket) text += unixRow(socket);
     }
     return text;
@@ -141,15 +153,9 @@ function unixRow(socket: UnixSocket): string {
     `${name}\n`;
 }
 
-class SocketCounts implements NetTable {
-  private readonly kernel: Kernel;
-
-  constructor(kernel: Kernel) {
-    this.kernel = kernel;
-  }
-
-  rows(): string {
-    const sockets = openSockets(this.kernel);
+class SocketCounts extends SocketTable {
+  override rows(): string {
+    const sockets = this.sockets();
     const count = (protocol: number): number =>
       sockets.filter((s) => s.family === AF_INET && s.protocol === protocol).length;
     const tcp = count(IPPROTO_TCP), udp = count(IPPROTO_UDP);
@@ -160,23 +166,29 @@ class SocketCounts implements NetTable {
 
 /** ::1 of lo: index, prefix length, scope (host), flags (permanent). */
 class Inet6Addresses implements NetTable {
+  private readonly net: NetNamespace;
+
+  constructor(net: NetNamespace) {
+    this.net = net;
+  }
+
   rows(): string {
-    return "00000000000000000000000000000001 01 80 10 80       lo\n";
+    return this.net.loopback.isUp ? "00000000000000000000000000000001 01 80 10 80       lo\n" : "";
   }
 }
 
 /** Devices and texts of what carries the packets; which that is, is known when somebody asks. */
 class TransportTables implements NetDevices, NetTexts {
-  private readonly kernel: Kernel;
+  private readonly net: NetNamespace;
 
-  constructor(kernel: Kernel) {
-    this.kernel = kernel;
+  constructor(net: NetNamespace) {
+    this.net = net;
   }
 
   list(): readonly NetDevice[] {
-    return this.kernel.namespaces.net.transport.devices();
+    return this.net.transport.devices();
   }
   table(name: string): string | null {
-    return this.kernel.namespaces.net.transport.table(name);
+    return this.net.transport.table(name);
   }
 }

@@ -1,21 +1,21 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { AF_INET, AF_INET6, AF_UNIX, SOCK_DGRAM, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
-import { NetTables } from "../../fs/procfs/net_tables.ts";
+import type { NetTables } from "../../fs/procfs/net_tables.ts";
 import { registerFamilies } from "../../net/families.ts";
 import { Endpoint, LOOPBACK4 } from "../../net/inet/address.ts";
 import { InetSocket } from "../../net/inet/inet_socket.ts";
 import type { Socket } from "../../net/socket.ts";
 import { UnixSocket } from "../../net/unix/unix_socket.ts";
 import { CallLab } from "../../testing/call_lab.ts";
-import { fillNetTables } from "./socket_tables.ts";
+import { netTablesOf } from "./socket_tables.ts";
 
 class Lab extends CallLab {
-  readonly tables: NetTables = new NetTables();
+  readonly tables: NetTables;
 
   constructor() {
     super();
     registerFamilies(this.kernel.namespaces.net);
-    fillNetTables(this.tables, this.kernel);
+    this.tables = netTablesOf(this.kernel, this.kernel.namespaces.net);
   }
 
   open(family: number, type: number): Socket {

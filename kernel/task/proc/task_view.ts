@@ -13,6 +13,7 @@ import type {
   TaskLimits,
   TaskStat,
 } from "../../fs/procfs/source.ts";
+import type { NetTables } from "../../fs/procfs/net_tables.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
 import type { FsContext } from "../../vfs/fs_context.ts";
@@ -24,6 +25,7 @@ import { SIGRTMAX, SigSet } from "../signal/sigset.ts";
 import type { PidNamespace, TaskPid } from "../pid_namespace.ts";
 import { BLOCKED, DEAD, FROZEN, STOPPED, type Task } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
+import { netTablesOf } from "./socket_tables.ts";
 
 const NO_SIGNALS: SignalBits = { lo: 0, hi: 0 };
 const NO_CRED: Credentials = rootCredentials();
@@ -43,6 +45,10 @@ export class TaskView implements ProcTask {
     this.task = task;
   }
 
+  get net(): NetTables | null {
+    const { task, kernel } = this;
+    return task === null || task.state === DEAD ? null : netTablesOf(kernel, task.ns.net);
+  }
   get tid(): number {
     return (this.task ?? this.group).id.numberIn(this.pids);
   }
