@@ -94,6 +94,8 @@ export function startIn(
   spec: InitSpec,
   listener: ExitListener | null,
 ): Task | InitFailure {
+  // The host may have put files there just before (docker cp).
+  for (const mount of container.mounts.mounts) mount.fs.expire();
   const caller = new ContainerCaller(container, spec.cred, spec.umask);
   for (const file of spec.files) caller.files.install(file, false, spec.files.length);
   const cwd = findAt(caller, AT_FDCWD, spec.cwd, 0);

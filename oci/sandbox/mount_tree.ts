@@ -33,16 +33,19 @@ export type MountTreeSpec = Pick<
 >;
 
 /**
- * @param limits what the container's control group shows; whoever changes them changes what is shown
+ * For the first container of a kernel, in the kernel's first namespaces.
+ *
  * @throws UserError naming what could not be done, and where config.json asks for it
  */
 export function buildMountTree(
   kernel: SandboxKernel,
   gofer: GoferClient,
   spec: MountTreeSpec,
-  limits: CgroupLimits = limitsOf(spec),
 ): MountNamespace {
-  return new MountTree(kernel, new FileSystems(kernel, gofer, limits), spec).build();
+  const tree = new MountTree(kernel, gofer, spec);
+  // Not dropped: the first process is going to take the namespace over.
+  tree.fill(new InitCaller(tree.namespace, rootCredentials(), 0));
+  return tree.namespace;
 }
 
 /** As the spec has them. */
@@ -50,30 +53,39 @@ export function limitsOf(spec: MountTreeSpec): CgroupLimits {
   return { ...noLimits(), ...spec.files?.cgroup };
 }
 
-class MountTree {
+/**
+ * For any container: made with its root directory alone, then filled by somebody of the container, whose namespaces
+ * /proc, /dev/mqueue and others show.
+ */
+export class MountTree {
+  readonly namespace: MountNamespace;
+  /** What the container's control group shows: whoever changes them changes what is shown. */
+  readonly limits: CgroupLimits;
   private readonly kernel: SandboxKernel;
   private readonly types: FileSystems;
   private readonly spec: MountTreeSpec;
-  /** Not dropped: the first process is going to take the namespace over. */
-  private readonly caller: Caller;
-  private readonly namespace: MountNamespace;
   /** Mounts that become read-only when everything is in its place. */
   private readonly readOnly: Mount[] = [];
 
-  constructor(kernel: SandboxKernel, types: FileSystems, spec: MountTreeSpec) {
+  /** @throws UserError */
+  constructor(kernel: SandboxKernel, gofer: GoferClient, spec: MountTreeSpec) {
     this.kernel = kernel;
-    this.types = types;
     this.spec = spec;
-    const fs = types.root(spec.root);
+    this.limits = limitsOf(spec);
+    this.types = new FileSystems(kernel, gofer, this.limits);
+    const fs = this.types.root(spec.root);
     if (typeof fs === "number") throw cannot("cannot use the root directory", "/", fs);
     if (spec.root.overlay === "none") fs.source = "root";
     this.namespace = MountNamespace.of(kernel.vfs, fs, mountFlags(0), fs.source);
-    this.caller = new InitCaller(this.namespace, rootCredentials(), 0);
   }
 
-  build(): MountNamespace {
-    const { kernel, caller, spec, namespace } = this, { files } = spec;
-    for (const mount of spec.mounts) this.mount(mount);
+  /**
+   * @param caller root of the container, with umask 0
+   * @throws UserError naming what could not be done, and where config.json asks for it
+   */
+  fill(caller: Caller): void {
+    const { kernel, spec, namespace } = this, { files } = spec;
+    for (const mount of spec.mounts) this.mount(caller, mount);
     if (files !== undefined && files.devices !== null) {
       setUpDev(kernel, caller, files.devices, spec.process.terminal);
     }
@@ -85,21 +97,23 @@ class MountTree {
     for (const path of spec.maskedPaths) mask(kernel, caller, path);
     const { root } = namespace;
     if (files !== undefined && files.rootPropagation !== null) {
-      this.propagate(new Path(root, root.root), [files.rootPropagation]);
+      const { propagation } = parseMountOptions([files.rootPropagation]);
+      for (const change of propagation) {
+        changePropagation(caller, new Path(root, root.root), change);
+      }
     }
     if (spec.root.readonly) root.flags |= MS_RDONLY;
-    return namespace;
   }
 
-  private mount(spec: MountSpec): void {
+  private mount(caller: Caller, spec: MountSpec): void {
     const { flags, data, propagation, copiesUp } = parseMountOptions(spec.options);
     const fail = (r: number) => cannot("cannot mount", spec.destination, r, spec.jsonPath ?? null);
-    const fs = this.types.of(this.caller, spec, data);
+    const fs = this.types.of(caller, spec, data);
     if (typeof fs === "number") throw fail(fs);
     const isFromHost = spec.goferAttach !== null;
     fs.source = isFromHost ? "volume" : spec.source ?? spec.type;
-    const isOld = typeof findAt(this.caller, AT_FDCWD, spec.destination, 0) !== "number";
-    const at = makePlace(this.caller, spec.destination, isDirectory(fs.root));
+    const isOld = typeof findAt(caller, AT_FDCWD, spec.destination, 0) !== "number";
+    const at = makePlace(caller, spec.destination, isDirectory(fs.root));
     if (typeof at === "number") throw fail(at);
     holdPath(at);
     // As runc: a tmpfs without a mode of its own takes that of the directory that was there.
@@ -110,17 +124,11 @@ class MountTree {
     let r = copiesUp && inode !== null ? copyTree(inode, fs.root, this.kernel.memory.frames) : 0;
     // The Gofer refuses writes itself; in others there may be places for mounts to make.
     const now = isFromHost ? flags : flags & ~MS_RDONLY;
-    if (r === 0) r = addMount(this.caller, fs, at, now, fs.source);
+    if (r === 0) r = addMount(caller, fs, at, now, fs.source);
     dropPath(at);
     if (r < 0) throw fail(r);
     const top = this.namespace.topOf(at);
     if ((flags & MS_RDONLY) !== 0 && !isFromHost) this.readOnly.push(top.mount);
-    for (const change of propagation) changePropagation(this.caller, top, change);
-  }
-
-  private propagate(path: Path, options: readonly string[]): void {
-    for (const change of parseMountOptions(options).propagation) {
-      changePropagation(this.caller, path, change);
-    }
+    for (const change of propagation) changePropagation(caller, top, change);
   }
 }
