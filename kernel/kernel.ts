@@ -27,6 +27,7 @@ import { NetNamespace } from "./net/net_namespace.ts";
 import { describeCrash } from "./observe/crash.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
+import { OomKiller } from "./task/oom_killer.ts";
 import { TaskIpcUser } from "./task/ipc_user.ts";
 import { type Kernel, Scratch } from "./task/kernel_services.ts";
 import { initialNamespaces, type Namespaces } from "./task/namespaces.ts";
@@ -65,6 +66,7 @@ export class SandboxKernel implements Kernel {
   readonly timers: TimerQueue = new TimerQueue();
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
+  readonly oom: OomKiller;
   current: Task | null = null;
   readonly clock: CpuClock = new CpuClock();
   readonly scratch: Scratch = new Scratch();
@@ -95,6 +97,7 @@ export class SandboxKernel implements Kernel {
     // The machine's uptime, as CLOCK_BOOTTIME has it, and no time of its own.
     this.bootNs = 0;
     this.memory = new MemoryContext(arena, platform, host);
+    this.oom = new OomKiller(this);
     this.vfs = new Vfs(host);
     const unlimited = { pages: 0, inodes: 0 };
     this.memfds = new MemfdStore(this.vfs, new TmpfsFs(this.memory.frames, host, unlimited));

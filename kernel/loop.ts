@@ -16,6 +16,7 @@ import type { CpuClock } from "./task/cpu_clock.ts";
 import { onException } from "./task/exception.ts";
 import { onContextDeath } from "./task/exit.ts";
 import { killGroup } from "./task/exit_request.ts";
+import type { OomKiller } from "./task/oom_killer.ts";
 import type { PidNamespace } from "./task/pid_namespace.ts";
 import { SIGKILL } from "./task/signal/sigset.ts";
 import type { Task } from "./task/task.ts";
@@ -27,6 +28,8 @@ const BATCH = 64;
 /** Host fds are looked at least this often, in ns, while the loop is busy. */
 const HOST_POLL_NS = 100_000;
 const TICK_NS = 1_000_000;
+/** How often a sleeping kernel looks at guests that may take too much memory, in ns: they touch some MB meanwhile. */
+const OOM_LOOK_NS = 4_000_000;
 /** LIMIT: looks for the next trap right behind one, without a look at the clock. */
 const EAGER_LOOKS = 16;
 /** Ticks between looks for address spaces that the host refused a mapping. */
@@ -72,6 +75,7 @@ export interface LoopKernel {
   readonly timers: TimerQueue;
   readonly clock: CpuClock;
   readonly pids: PidNamespace;
+  readonly oom: OomKiller;
   log(line: string): void;
 }
 
@@ -169,6 +173,7 @@ export class Loop {
   private tick(now: number): void {
     this.nextTickNs = now + TICK_NS;
     this.platform.tick(now);
+    this.kernel.oom.check(now);
     if (this.isApart && this.host.currentCpu() === this.platform.guestCpu) this.stayApart();
     if (++this.ticks % BROKEN_TICKS === 0) killBroken(this.kernel);
   }
@@ -191,6 +196,7 @@ export class Loop {
     let left = this.timers.nextDeadlineNs - this.host.monotonicNs();
     // A guest that hides from its interrupt would be let off by a kernel that sleeps.
     if (this.platform.isKicking) left = Math.min(left, TICK_NS);
+    if (running > 0 && this.kernel.oom.isNear) left = Math.min(left, OOM_LOOK_NS);
     if (left > 0) this.events.poll(left);
     this.platform.finishSleep();
     const ctx = this.platform.poll();

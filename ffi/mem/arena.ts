@@ -23,15 +23,18 @@ import {
 } from "../abi/mman.ts";
 import { EINVAL } from "../abi/errno.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../abi/fs.ts";
+import { Stat } from "../abi/stat.ts";
 import { check } from "../sys/errors.ts";
-import { close, fallocate, lseek, mmap } from "../sys/files.ts";
-import { addressOf } from "../sys/cstring.ts";
+import { close, fallocate, fstat, lseek, mmap } from "../sys/files.ts";
+import { addressOf, scratch } from "../sys/cstring.ts";
 import { sealedMemfd } from "./shared_region.ts";
 
 /** Size and alignment of a window, in bytes. */
 export const WINDOW_BYTES = 2 * 1024 * 1024;
 
 const FIRST_BYTES = 65536;
+/** Unit of st_blocks. */
+const BLOCK_BYTES = 512;
 
 export class Arena {
   /** The memory file: sealed against shrinking and growing, close-on-exec. */
@@ -104,6 +107,13 @@ export class Arena {
       bytes += at - data;
     }
     return bytes / PAGE_SIZE;
+  }
+
+  /** Bytes that the host has given for guest memory. */
+  residentBytes(): number {
+    if (fstat(this.fd, scratch.area(0)) < 0) return 0;
+    return BLOCK_BYTES *
+      Number(scratch.dv.getBigInt64(scratch.areaOffset(0) + Stat.at.blocks, true));
   }
 
   /** Arena offset of a window. */

@@ -6,7 +6,6 @@
 import { TRAP_FAULT, TRAP_INTERRUPT } from "../../platform/platform.ts";
 import { IN_GUEST } from "../core/result.ts";
 import { endRun, startRun } from "./cpu_clock.ts";
-import { killGroup } from "./exit_request.ts";
 import { returnToUser } from "./return_to_user.ts";
 import { SigInfo } from "./signal/pending.ts";
 import { forceSignal } from "./signal/send.ts";
@@ -47,8 +46,7 @@ function onFault(task: Task): boolean {
     return true;
   }
   if (sig === SIGKILL) {
-    task.kernel.log(`out of memory: process ${task.pid} (${task.comm}) is killed`);
-    killGroup(task.group, SIGKILL);
+    task.kernel.oom.kill(task.group, task.kernel.clock.nowNs);
     return false;
   }
   noteFault(task);

@@ -14,6 +14,7 @@ import type { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 import type { CpuClock } from "./cpu_clock.ts";
 import type { FutexTable } from "./futex_table.ts";
+import type { OomKiller } from "./oom_killer.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
 import type { Task } from "./task.ts";
@@ -29,6 +30,7 @@ export interface Kernel {
   /** The first PID namespace: everybody has a number in it. */
   readonly pids: PidNamespace;
   readonly futexes: FutexTable;
+  readonly oom: OomKiller;
   /** What mount(2) can mount. */
   readonly fsTypes: FsTypes;
   /** The namespaces that there are from the start. */

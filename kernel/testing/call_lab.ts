@@ -19,6 +19,7 @@ import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { FutexTable } from "../task/futex_table.ts";
+import { OomKiller } from "../task/oom_killer.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";
@@ -67,6 +68,7 @@ export class LabKernel implements Kernel {
   readonly timers: TimerQueue = new TimerQueue();
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
+  readonly oom: OomKiller;
   current: Task | null = null;
   readonly clock: CpuClock = new CpuClock();
   readonly scratch: Scratch = new Scratch();
@@ -81,6 +83,7 @@ export class LabKernel implements Kernel {
   constructor(arena: Arena) {
     this.platform = new FakePlatform(arena);
     this.memory = new MemoryContext(arena, this.platform, this.host);
+    this.oom = new OomKiller(this);
     this.vfs = new Vfs(this.host);
     this.memfds = new MemfdStore(this.vfs, this.newTmpfs());
     const net = new NetNamespace(this.memory.frames, this.host);

@@ -30,6 +30,7 @@ import { dispatch, onFull, runQueued } from "../syscalls/dispatch.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { onException } from "../task/exception.ts";
 import { FutexTable } from "../task/futex_table.ts";
+import { OomKiller } from "../task/oom_killer.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";
@@ -119,6 +120,7 @@ export class LabKernel implements Kernel {
   readonly timers: TimerQueue = new TimerQueue();
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
+  readonly oom: OomKiller;
   current: Task | null = null;
   readonly clock: CpuClock = new CpuClock();
   readonly scratch: Scratch = new Scratch();
@@ -137,6 +139,7 @@ export class LabKernel implements Kernel {
     this.host = this.lab.host;
     this.platform = this.lab.platform;
     this.memory = this.lab.ctx;
+    this.oom = new OomKiller(this);
     this.files = new FileLab(this.lab);
     this.memfds = new MemfdStore(this.files.vfs, this.files.tmpfs);
     this.namespaces = initialNamespaces({

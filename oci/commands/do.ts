@@ -30,6 +30,7 @@ Options:
   --env NAME=VALUE       set a variable; --env NAME takes it out
   --user UID[:GID]       run as this user
   --hostname NAME        the sandbox's host name; the default is the caller's
+  --memory SIZE          memory of all that runs in it, in bytes or with K, M, G
 ${SANDBOX_HELP}
 
 --env and --volume may be given several times.`;
@@ -44,7 +45,7 @@ export const command: Command = {
 
 function planOf(args: readonly string[], globals: Globals): GuestPlan {
   const flags = readFlags(args, {
-    strings: ["root", "cwd", "user", "hostname", ...SANDBOX_FLAGS.strings],
+    strings: ["root", "cwd", "user", "hostname", "memory", ...SANDBOX_FLAGS.strings],
     lists: ["env", "volume"],
     booleans: ["rw", ...SANDBOX_FLAGS.booleans],
   });
@@ -60,7 +61,7 @@ function planOf(args: readonly string[], globals: Globals): GuestPlan {
     consoleSize: null,
     maskedPaths: [],
     readonlyPaths: [],
-    memoryLimit: null,
+    memoryLimit: memoryOf(flags),
     cpuLimit: null,
     process: {
       args: exactArguments(flags.rest),
@@ -174,6 +175,21 @@ function idsOf(flags: Flags): Ids {
 }
 
 /** The caller's by default: it is the name that /etc/hosts, which the sandbox sees too, has an address for. */
+/** LIMIT: less than this is no place for a program. */
+const MEMORY_MIN = 4 << 20;
+const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+function memoryOf(flags: Flags): number | null {
+  const text = flags.string("memory");
+  if (text === null) return null;
+  const [, digits, unit = ""] = /^(\d{1,15})([KMG]?)i?B?$/i.exec(text) ?? [];
+  const bytes = Number(digits) * (UNITS[unit.toUpperCase()] ?? NaN);
+  if (!(bytes >= MEMORY_MIN)) {
+    throw usageError(`--memory ${text} is no size of at least 4M, like 64M or 2G`);
+  }
+  return bytes;
+}
+
 function hostnameOf(flags: Flags): string {
   const name = flags.string("hostname") ?? Deno.hostname();
   const bytes = fromText(name);

@@ -142,6 +142,8 @@ export interface MachineStat {
   readonly loads: readonly [number, number, number];
   /** Memory that is reserved; what there is in all is `host.memoryBytes`. */
   readonly usedBytes: number;
+  /** Processes that were killed for want of memory. */
+  readonly oomKills: number;
 }
 
 export interface CallerSource {

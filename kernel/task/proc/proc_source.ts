@@ -111,6 +111,7 @@ export class KernelProcSource implements ProcSource {
       tasks: pids.tasks.size,
       loads: loadsOf(this.kernel),
       usedBytes: memory.frames.usedBytes,
+      oomKills: this.kernel.oom.kills,
     };
   }
 
