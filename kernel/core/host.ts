@@ -50,4 +50,6 @@ export interface Host {
   readonly cpuCount: number;
   /** Bytes of memory that the sandbox may use. */
   readonly memoryBytes: number;
+  /** Bytes of memory of the machine: what a mapping cannot be larger than. */
+  readonly machineBytes: number;
 }

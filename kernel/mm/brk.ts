@@ -80,7 +80,7 @@ function grow(mm: MemoryManager, from: number, to: number): boolean {
   const flags = mm.futureFlags;
   if ((flags & VM_LOCKED) !== 0 && !mayLock(mm.counters, mm.limits, pages)) return false;
   if (!mayExpand(mm.counters, mm.limits, flags, prot, pages)) return false;
-  if (pages * PAGE_SIZE > mm.ctx.host.memoryBytes) return false;
+  if (pages * PAGE_SIZE > mm.ctx.host.machineBytes) return false;
   let frame = -1;
   if (pages <= EAGER_PAGES) {
     frame = mm.break.takeFrames(mm, from / PAGE_SIZE, pages);

@@ -150,7 +150,7 @@ function mappedPages(mm: MemoryManager, start: number, end: number): number {
 /** The obvious overcommit that Linux refuses too (OVERCOMMIT_GUESS). */
 function isHopeless(mm: MemoryManager, size: number, prot: number, flags: number): boolean {
   return (prot & PROT_WRITE) !== 0 && (flags & (V.VM_SHARED | V.VM_NORESERVE)) === 0 &&
-    size > mm.ctx.host.memoryBytes;
+    size > mm.ctx.host.machineBytes;
 }
 
 /**

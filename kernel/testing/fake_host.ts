@@ -8,6 +8,7 @@ export class FakeHost implements Host {
   nowNs: number = 1_000_000_000;
   readonly cpuCount = 1;
   memoryBytes: number = 8 * 2 ** 30;
+  machineBytes: number = 8 * 2 ** 30;
   private seed: number;
 
   constructor(seed: number = 1) {

@@ -51,6 +51,7 @@ const RANDOM_BYTES = 4096;
 export class RealHost implements Host, HostEvents {
   readonly cpuCount: number;
   readonly memoryBytes: number;
+  readonly machineBytes: number;
   /** Kept true by `poll`, which the loop calls often while it is awake. */
   guestClock: GuestClock | null = null;
   /** Called when there is nothing to do for now. */
@@ -65,9 +66,10 @@ export class RealHost implements Host, HostEvents {
   private entropyLeft: number = 0;
   private readonly cpuMask: Uint8Array;
 
-  constructor(cpuCount: number, memoryBytes: number) {
+  constructor(cpuCount: number, memoryBytes: number, machineBytes: number) {
     this.cpuCount = cpuCount;
     this.memoryBytes = memoryBytes;
+    this.machineBytes = machineBytes;
     this.cpuMask = this.allowedCpus();
   }
 

@@ -10,6 +10,7 @@ import { createPlatform } from "../../platform/registry.ts";
 import type { HostNetwork } from "../../kernel/core/host_network.ts";
 import { RealHostNetwork } from "../net/host_network.ts";
 import { guestOomScoreAdj } from "../launch/oom_score.ts";
+import { allowedMemory } from "../launch/host_limits.ts";
 import { UserError } from "../user_error.ts";
 import type { BootSpec } from "./boot_spec.ts";
 import { hasSteadyCounter, newReading } from "./guest_clock.ts";
@@ -54,7 +55,7 @@ export function createMachine(spec: BootSpec): Machine {
   const cpu = readCpuFacts();
   const arena = createArena(spec.memoryBytes);
   const { platform, name } = choosePlatform(spec.platform, arena);
-  const host = new RealHost(spec.cpus, spec.memoryBytes);
+  const host = new RealHost(spec.cpus, spec.memoryBytes, allowedMemory());
   host.watchDoorbell(platform.doorbellFd);
   const cpuInfo = readCpuInfo(), mode = spec.network ?? "none";
   const network = mode === "none" ? null : new RealHostNetwork(mode === "auto");
