@@ -25,6 +25,24 @@ export async function idleMemoryKiB(runner: Runner): Promise<number> {
   }
 }
 
+/**
+ * KiB of a container: its process with all below it, and all others whose command line or environment has `id` or whose
+ * parent is such (a runtime's own processes).
+ */
+export function treePssKiB(pid: number, id: string): number {
+  const pids = new Set(descendants(pid));
+  for (const entry of Deno.readDirSync("/proc")) {
+    const other = Number(entry.name);
+    if (!(other > 0) || other === Deno.pid) continue;
+    if (readText(`/proc/${other}/cmdline`).includes(id)) {
+      for (const found of descendants(other)) pids.add(found);
+    }
+  }
+  let sum = 0;
+  for (const found of pids) sum += pssKiB(found);
+  return sum > 0 ? sum : NaN;
+}
+
 /** `root` and everything below it, parents first. */
 function descendants(root: number): number[] {
   const children = new Map<number, number[]>();
