@@ -30,6 +30,8 @@ export const VERSION = "0.1.0";
 
 /** Descriptors that are no fid's: sockets, epoll, roots, Deno's own. */
 const RESERVED_FDS = 64;
+/** What part of the descriptors one of several clients may use. */
+const CLIENT_SHARE = 8;
 /** LIMIT: fids of one client, even where the host allows more open files. */
 const FIDS_MAX = 1 << 20;
 
@@ -43,10 +45,12 @@ function exit(code: number): never {
   throw new Error("exit_group returned");
 }
 
-/** A fid takes up to three descriptors, but nearly all take one. */
+/** A fid takes up to four descriptors, but nearly all take one. No client of several may have them all. */
 function fidLimit(command: GoferCommand): number {
   if (command.fidsMax >= 0) return command.fidsMax;
-  return Math.max(16, Math.min(raiseFileLimit() - RESERVED_FDS, FIDS_MAX));
+  const free = raiseFileLimit() - RESERVED_FDS;
+  const share = command.kind === "listen" ? Math.floor(free / CLIENT_SHARE) : free;
+  return Math.max(16, Math.min(share, FIDS_MAX));
 }
 
 /** AF_* of a socket; throws for what is none. */

@@ -26,4 +26,6 @@ export const DATA = {
   newAction: 128,
   /** i32 for each signal number up to 64: the eventfd to write, -1 for none. */
   signalFds: 512,
+  /** The call that every thread makes (thread_calls.ts): u64 number and five arguments, i32 result, i32 1 when it is there. */
+  threadCall: 1024,
 } as const;

@@ -48,7 +48,7 @@ export const SIGNATURES = {
 } as const;
 
 /** Labels besides the functions whose addresses are needed. */
-const LABELS = ["on_fault", "on_signal", "restore_rt"];
+const LABELS = ["on_fault", "on_signal", "on_thread_call", "restore_rt"];
 
 /** Stands in the code for the address of the data page: nothing else has these bytes. */
 const PLACEHOLDER = 0x5a5ac3c3a000;

@@ -1,13 +1,13 @@
 /**
- * Assembles the handler behind signals.ts: `void on_signal(edi: signo)` writes 1 to the eventfd of
- * that signal.
+ * Assembles the handlers behind signals.ts and thread_calls.ts: `void on_signal(edi: signo)` writes 1 to the eventfd of
+ * that signal; `void on_thread_call()` makes the system call that stands in the data page.
  *
- * It runs on whatever thread of Deno gets the signal, so it touches nothing but the data page.
+ * They run on whatever thread of Deno gets the signal, so they touch nothing but the data page.
  */
 
 import type { Assembler } from "../asm/assembler.ts";
 import { mem } from "../asm/operands.ts";
-import { eax, edi, edx, rax, rdi, rsi } from "../asm/registers.ts";
+import { eax, edi, edx, r10, r8, r9, rax, rdi, rdx, rsi } from "../asm/registers.ts";
 import { SYS_write } from "../abi/syscall_numbers.ts";
 import { DATA } from "./data_page.ts";
 
@@ -15,4 +15,8 @@ export function emitSignalHandler(a: Assembler, dataBase: number): void {
   a.align(16).label("on_signal").movabs(rax, dataBase + DATA.signalFds);
   a.mov(edi, edi).mov(edi, mem(rax, 0, rdi, 4));
   a.movabs(rsi, dataBase + DATA.one).mov(edx, 8).mov(eax, SYS_write).syscall().ret();
+  a.align(16).label("on_thread_call").movabs(r9, dataBase + DATA.threadCall);
+  a.mov(rax, mem(r9, 0)).mov(rdi, mem(r9, 8)).mov(rsi, mem(r9, 16)).mov(rdx, mem(r9, 24));
+  a.mov(r10, mem(r9, 32)).mov(r8, mem(r9, 40)).syscall();
+  a.mov(mem(r9, 48), eax).mov(mem(r9, 52), 1, 4).ret();
 }

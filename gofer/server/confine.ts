@@ -2,8 +2,7 @@
 //
 // What acts on the whole process is done here: descriptors, the root directory, umask, limits, no_new_privs and the
 // seccomp filter. Namespaces are the launcher's; where it made none the filter forbids the calls that they would
-// tame. Capabilities are a thread's own: they are dropped on this one, which does all the work, and the others cannot
-// use theirs behind the filter.
+// tame. Capabilities are a thread's own: they are dropped on each, although this one does all the work.
 
 import {
   _LINUX_CAPABILITY_VERSION_3 as CAPABILITY_VERSION,
@@ -12,6 +11,7 @@ import {
   CAP_DAC_READ_SEARCH,
   CAP_FOWNER,
   CAP_FSETID,
+  CAP_LAST_CAP,
   CAP_MKNOD,
   CAP_SETFCAP,
   CapData,
@@ -23,15 +23,18 @@ import {
   F_GETFD,
   FD_CLOEXEC,
   O_CLOEXEC,
+  O_DIRECTORY,
   O_PATH,
+  O_RDONLY,
   O_RDWR,
 } from "../../ffi/abi/fcntl.ts";
-import { PR_SET_DUMPABLE } from "../../ffi/abi/prctl.ts";
+import { PR_CAPBSET_DROP, PR_SET_DUMPABLE } from "../../ffi/abi/prctl.ts";
 import { Rlimit, RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import { callOnOtherThreads } from "../../ffi/sys/thread_calls.ts";
 import { installFilter } from "./seccomp.ts";
 import type { Service } from "./service.ts";
 
@@ -116,15 +119,27 @@ function moveRoot(service: Service): string {
   return r < 0 ? `chroot: ${errnoName(r)}` : "";
 }
 
-/** Keeps only the capabilities that serving files takes, of those that this thread has. */
-function dropCapabilities(): string {
+/** What can never be had again, on all threads; nothing where this may not be changed, as behind the launcher, which did it. */
+function boundCapabilities(taskFd: number): string[] {
+  for (let cap = 0; cap <= CAP_LAST_CAP; cap++) {
+    if (KEPT_CAPABILITIES.includes(cap)) continue;
+    const args = [PR_CAPBSET_DROP, cap];
+    if (syscall(N.SYS_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) return [];
+    const problems = callOnOtherThreads(taskFd, N.SYS_prctl, args);
+    if (problems.length > 0) return problems.map((line) => `PR_CAPBSET_DROP: ${line}`);
+  }
+  return [];
+}
+
+/** Keeps only the capabilities that serving files takes, of those that this thread has, on all threads. */
+function dropCapabilities(taskFd: number): string[] {
   const at = scratch.areaOffset(0);
   const data = at + 16;
   const { dv } = scratch;
   dv.setUint32(at + CapHeader.at.version, CAPABILITY_VERSION, true);
   dv.setInt32(at + CapHeader.at.pid, 0, true);
   let r = syscall(N.SYS_capget, scratch.area(0), scratch.area(0) + 16);
-  if (r < 0) return `capget: ${errnoName(r)}`;
+  if (r < 0) return [`capget: ${errnoName(r)}`];
   for (let word = 0; word < 2; word++) {
     let keep = 0;
     for (const cap of KEPT_CAPABILITIES) if (cap >> 5 === word) keep |= 1 << (cap & 31);
@@ -134,8 +149,10 @@ function dropCapabilities(): string {
     dv.setUint32(base + CapData.at.permitted, permitted, true);
     dv.setUint32(base + CapData.at.inheritable, 0, true);
   }
-  r = syscall(N.SYS_capset, scratch.area(0), scratch.area(0) + 16);
-  return r < 0 ? `capset: ${errnoName(r)}` : "";
+  const args = [scratch.area(0), scratch.area(0) + 16];
+  r = syscall(N.SYS_capset, args[0], args[1]);
+  if (r < 0) return [`capset: ${errnoName(r)}`];
+  return callOnOtherThreads(taskFd, N.SYS_capset, args).map((line) => `capset: ${line}`);
 }
 
 /**
@@ -153,8 +170,12 @@ export function confine(service: Service, keptFds: readonly number[]): string[] 
   syscall(N.SYS_umask, 0);
   const kept = new Set([...keptFds, ...service.roots.map((r) => r.fd), service.proc.fd]);
   dropDescriptors(kept);
+  const flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  const task = syscall(N.SYS_openat, AT_FDCWD, scratch.cstr("/proc/self/task"), flags, 0);
   note(moveRoot(service));
-  note(dropCapabilities());
+  if (task < 0) note(`/proc/self/task: ${errnoName(task)}`);
+  else problems.push(...boundCapabilities(task), ...dropCapabilities(task));
+  if (task >= 0) syscall(N.SYS_close, task);
   // nobody of the same uid may trace it
   const dumpable = syscall(N.SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (dumpable < 0) note(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);

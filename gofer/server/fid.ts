@@ -70,9 +70,15 @@ export class Fid {
 /** LIMIT: streams of attribute values a session; each may hold 64 KiB. */
 const STREAMS_MAX = 64;
 
+/** LIMIT: bytes in a file's path from its root. Linux has no such limit, but everybody's paths are kept here. */
+export const PATH_BYTES_MAX = 65536;
+/** LIMIT: bytes in the paths of all fids of a session. */
+const PATHS_BYTES_MAX = 1 << 26;
+
 /** The fids of one session, at most `max`. */
 export class FidTable {
   private readonly fids = new Map<number, Fid>();
+  private pathBytes = 0;
   private streams = 0;
   private readonly max: number;
 
@@ -85,7 +91,7 @@ export class FidTable {
   }
 
   get isFull(): boolean {
-    return this.fids.size >= this.max;
+    return this.fids.size >= this.max || this.pathBytes >= PATHS_BYTES_MAX;
   }
 
   get(number: number): Fid | null {
@@ -101,6 +107,7 @@ export class FidTable {
   bind(number: number, fid: Fid): void {
     this.drop(number);
     this.fids.set(number, fid);
+    this.pathBytes += fid.path.length;
     if (fid.xattr !== null) this.streams++;
   }
 
@@ -115,6 +122,7 @@ export class FidTable {
     const fid = this.fids.get(number);
     if (fid === undefined) return;
     this.fids.delete(number);
+    this.pathBytes -= fid.path.length;
     if (fid.xattr !== null) this.streams--;
     fid.close();
   }
@@ -122,6 +130,7 @@ export class FidTable {
   clear(): void {
     for (const fid of this.fids.values()) fid.close();
     this.fids.clear();
+    this.pathBytes = 0;
     this.streams = 0;
   }
 
@@ -130,8 +139,9 @@ export class FidTable {
     const below = from + "/";
     for (const fid of this.fids.values()) {
       if (fid.root !== root) continue;
-      if (fid.path === from) fid.path = to;
-      else if (fid.path.startsWith(below)) fid.path = to + fid.path.slice(from.length);
+      if (fid.path !== from && !fid.path.startsWith(below)) continue;
+      fid.path = to + fid.path.slice(from.length);
+      this.pathBytes += to.length - from.length;
     }
   }
 }

@@ -1,6 +1,6 @@
 // Handlers that change the tree: symlink, link, mknod, mkdir, rename, unlink, remove; and readlink.
 
-import { EBADF, EBUSY, EINVAL, ENOTDIR, EROFS, EXDEV } from "../../ffi/abi/errno.ts";
+import { EBADF, EBUSY, EINVAL, ENAMETOOLONG, ENOTDIR, EROFS, EXDEV } from "../../ffi/abi/errno.ts";
 import { AT_REMOVEDIR } from "../../ffi/abi/fcntl.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../ffi/abi/stat.ts";
 import { fillQid } from "../backend/attributes.ts";
@@ -22,7 +22,7 @@ import {
   Tunlinkat,
 } from "../protocol/tree.ts";
 import type { Str } from "../protocol/wire.ts";
-import type { Fid } from "./fid.ts";
+import { type Fid, PATH_BYTES_MAX } from "./fid.ts";
 import type { Session } from "./session.ts";
 
 const tsymlink = new Tsymlink();
@@ -134,6 +134,7 @@ export function renameBetween(
   check = checkChangeable(newDir);
   if (newDir === null || check < 0) return check;
   if (oldDir.root !== newDir.root) return -EXDEV;
+  if (newDir.path.length + newName.len >= PATH_BYTES_MAX) return -ENAMETOOLONG;
   const oldAddr = stageName(oldName, 0);
   if (oldAddr < 0) return oldAddr;
   const newAddr = stageName(newName, 1);
@@ -167,6 +168,7 @@ export function onRename(s: Session): number {
   if (newDir === null || check < 0) return check;
   if (fid.root !== newDir.root) return -EXDEV;
   if (fid.path === "") return -EBUSY;
+  if (newDir.path.length + m.name.len >= PATH_BYTES_MAX) return -ENAMETOOLONG;
   const newAddr = stageName(m.name, 1);
   if (newAddr < 0) return newAddr;
   const oldDir = openDirectoryOf(fid.root, fid.path, fid.fd);
@@ -194,9 +196,9 @@ export function onUnlinkat(s: Session): number {
 /** remove(5): the fid is clunked even if the file cannot be removed. */
 export function onRemove(s: Session): number {
   decode(s.in, tremove);
-  const fid = s.fid(tremove.fid);
+  const fid = s.fids.get(tremove.fid);
   if (fid === null) return -EBADF;
-  const r = removeFile(fid);
+  const r = fid.xattr === null ? removeFile(fid) : -EBADF;
   s.fids.drop(tremove.fid);
   return r < 0 ? r : s.replyEmpty(C.TREMOVE + 1);
 }

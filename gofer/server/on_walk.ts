@@ -1,6 +1,6 @@
 // Handlers: walk, and the walk of a whole path with attributes that replaces three messages a component.
 
-import { EBADF, EINVAL, EMFILE, ENOTDIR } from "../../ffi/abi/errno.ts";
+import { EBADF, EINVAL, EMFILE, ENAMETOOLONG, ENOTDIR } from "../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../ffi/abi/stat.ts";
 import { fillQid, putAttr, statMode, typeOf } from "../backend/attributes.ts";
 import {
@@ -20,7 +20,7 @@ import { putWalkHead, Twalkgetattr, WALK_HEAD_BYTES } from "../protocol/extensio
 import { decode } from "../protocol/message.ts";
 import { Rwalk, Twalk } from "../protocol/walk.ts";
 import type { ByteString, Str } from "../protocol/wire.ts";
-import { Fid } from "./fid.ts";
+import { Fid, PATH_BYTES_MAX } from "./fid.ts";
 import type { Session } from "./session.ts";
 
 const twalk = new Twalk();
@@ -72,6 +72,7 @@ function stepTo(fid: Fid, name: Str): number {
   if (place.type !== S_IFDIR) return -ENOTDIR;
   if (name.equals(".")) return statxFd(place.fd); // no client should send it; diod's does
   const isUp = name.equals("..");
+  if (place.path.length + name.len >= PATH_BYTES_MAX) return -ENAMETOOLONG;
   let fd: number;
   if (isUp) {
     fd = openParent(fid);
@@ -218,6 +219,7 @@ function bareBit(s: Session, isLook: boolean, name: Str): number {
 /** Moves the place to a name in it, attributes in the statx buffer. 0 or -errno. */
 function enter(name: Str, keepsPath: boolean): number {
   if (place.type !== S_IFDIR) return -ENOTDIR;
+  if (place.path.length + name.len >= PATH_BYTES_MAX) return -ENAMETOOLONG;
   const addr = stageName(name);
   if (addr < 0) return addr;
   const fd = openPath(place.fd, addr);

@@ -3,7 +3,7 @@
 // With one connection and no listener, the sandbox's case, it waits in recv itself and so needs no second call a
 // request; with more it waits in epoll.
 
-import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EINTR, EMFILE, ENFILE } from "../../ffi/abi/errno.ts";
 import { EPOLLIN, EPOLLOUT } from "../../ffi/abi/epoll.ts";
 import { POLLIN, POLLOUT } from "../../ffi/abi/poll.ts";
 import { MSG_DONTWAIT, SOCK_CLOEXEC } from "../../ffi/abi/socket.ts";
@@ -11,7 +11,7 @@ import { SYS_accept4 } from "../../ffi/abi/syscall_numbers.ts";
 import { Epoll } from "../../ffi/sys/epoll.ts";
 import { poll } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { closeFd } from "../backend/host_calls.ts";
+import { closeFd, dupFd } from "../backend/host_calls.ts";
 import { Connection } from "./connection.ts";
 import { setNoDelay } from "./listen.ts";
 import type { Service } from "./service.ts";
@@ -31,6 +31,8 @@ export class GoferServer {
   private epoll: Epoll | null = null;
   private listener = -1;
   private isUnixListener = false;
+  /** A descriptor to give up when there is none left, so that a client can be taken and sent away. */
+  private reserve = -1;
   private readonly report: (line: string) => void;
 
   /** `report` gets one line about each client that broke the protocol. */
@@ -56,6 +58,7 @@ export class GoferServer {
   listen(fd: number, isUnix: boolean, stopFds: readonly number[] = []): void {
     this.listener = fd;
     this.isUnixListener = isUnix;
+    this.reserve = dupFd(fd);
     this.only = null;
     this.watchAll();
     this.epoll?.add(fd, EPOLLIN, LISTENER);
@@ -117,6 +120,7 @@ export class GoferServer {
   private accept(epoll: Epoll): void {
     const fd = syscall(SYS_accept4, this.listener, 0, 0, SOCK_CLOEXEC);
     if (fd === -EAGAIN || fd === -EINTR) return;
+    if (fd === -EMFILE || fd === -ENFILE) return this.sendAway();
     if (fd < 0) return this.report(`a client could not be accepted: errno ${-fd}`);
     if (this.connections.size >= CONNECTIONS_MAX) {
       closeFd(fd);
@@ -125,6 +129,15 @@ export class GoferServer {
     if (!this.isUnixListener) setNoDelay(fd);
     this.connections.set(fd, new Connection(fd, this.service, this.isUnixListener));
     epoll.add(fd, EPOLLIN, fd);
+  }
+
+  /** Without this a client that waits would wake the loop for ever. */
+  private sendAway(): void {
+    if (this.reserve >= 0) closeFd(this.reserve);
+    const fd = syscall(SYS_accept4, this.listener, 0, 0, SOCK_CLOEXEC);
+    if (fd >= 0) closeFd(fd);
+    this.reserve = dupFd(this.listener);
+    this.report("a client was refused: this process has no descriptor left");
   }
 
   /** A closed connection's descriptor has left epoll by itself. */
@@ -141,6 +154,8 @@ export class GoferServer {
     this.only = null;
     if (this.listener >= 0) closeFd(this.listener);
     this.listener = -1;
+    if (this.reserve >= 0) closeFd(this.reserve);
+    this.reserve = -1;
     this.epoll?.close();
     this.epoll = null;
   }

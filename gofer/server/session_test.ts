@@ -5,13 +5,13 @@ import { EBADF, EINVAL, EOPNOTSUPP, EPROTO } from "../../ffi/abi/errno.ts";
 import { allocBuffer } from "../../ffi/sys/cstring.ts";
 import { openRoot } from "../backend/export_root.ts";
 import { closeFd } from "../backend/host_calls.ts";
-import { CATALOGUE } from "../protocol/catalogue.ts";
 import * as C from "../protocol/constants.ts";
 import { EmptyMessage, encode, FidMessage, type Message } from "../protocol/message.ts";
 import { Rlerror, Tattach, Tflush, Version } from "../protocol/session.ts";
 import { Rwalk, Twalk } from "../protocol/walk.ts";
 import { Txattrwalk } from "../protocol/xattr.ts";
-import { Reader, Str, Writer } from "../protocol/wire.ts";
+import { Reader, Writer } from "../protocol/wire.ts";
+import { allRequests, fillPlausibly, randomFrom } from "./requests_testing.ts";
 import { Service } from "./service.ts";
 import { Session } from "./session.ts";
 
@@ -225,37 +225,6 @@ Deno.test(
   }),
 );
 
-/** Every type with plausible fids, names and numbers, so that many requests get deep into their handlers. */
-function fillPlausibly(value: object, random: (below: number) => number): void {
-  const names = "d d e f f g h i up up .. . x/y user.a".split(" ").concat("", "n".repeat(300));
-  for (const [key, v] of Object.entries(value)) {
-    if (key === "type" || key === "max") continue;
-    if (key === "count" && "slots" in value) {
-      Object.assign(value, { count: random(4) });
-      continue;
-    }
-    if (v instanceof Str) v.set(names[random(names.length)] ?? "");
-    else if (typeof v === "number") {
-      Object.assign(value, { [key]: random(8) === 0 ? random(2 ** 31) : random(3) });
-    } else if (Array.isArray(v)) {
-      for (const e of v) if (typeof e === "object") fillPlausibly(e, random);
-    } else if (typeof v === "object" && v !== null) fillPlausibly(v, random);
-  }
-  if ("slots" in value && Array.isArray(value.slots)) {
-    for (const s of value.slots) if (s instanceof Str) s.set(names[random(names.length)] ?? "");
-  }
-}
-
-function randomFrom(seed: number): (below: number) => number {
-  let x = seed | 1;
-  return (below) => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) % below;
-  };
-}
-
 // as root, since the requests also take away permissions
 const ignore = Deno.uid() !== 0;
 
@@ -266,7 +235,7 @@ Deno.test("20,000 seeded requests, half broken, leave the session in order", { i
   const random = randomFrom(seed);
   const b = new Bench();
   try {
-    const requests = CATALOGUE.filter((e) => e.name.startsWith("T")).map((e) => e.make());
+    const requests = allRequests();
     const writer = new Writer(b.input);
     const seen = new Map<number, number>();
     for (let round = 0; round < 20_000; round++) {

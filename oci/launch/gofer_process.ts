@@ -32,7 +32,7 @@ import * as steps from "./steps.ts";
 
 const NAMESPACES = CLONE_NEWNS + CLONE_NEWPID + CLONE_NEWNET + CLONE_NEWIPC + CLONE_NEWUTS;
 
-/** What serving files takes; the last two until its root directories are cut loose. */
+/** What serving files takes. */
 const CAPABILITIES = [
   CAP_CHOWN,
   CAP_DAC_OVERRIDE,
@@ -41,9 +41,10 @@ const CAPABILITIES = [
   CAP_FSETID,
   CAP_MKNOD,
   CAP_SETFCAP,
-  CAP_SYS_ADMIN,
-  CAP_SYS_CHROOT,
 ];
+
+/** What it takes until its root directories are cut loose. */
+const FIRST_CAPABILITIES = [CAP_SYS_ADMIN, CAP_SYS_CHROOT];
 
 /** A host path to serve. */
 export interface GoferRoot {
@@ -90,7 +91,7 @@ export function startGofer(program: Program, options: GoferOptions): Launched {
     steps.descriptors(s, [-1, -1, options.stderr, options.socket]);
     steps.limits(s);
     if (inNamespaces) steps.privateMounts(s);
-    steps.boundCapabilities(s, CAPABILITIES);
+    steps.boundWithPassing(s, CAPABILITIES, FIRST_CAPABILITIES);
     steps.noNewPrivileges(s);
     if (!options.isDetached) steps.tieToParent(s);
     steps.execute(s, program, args);

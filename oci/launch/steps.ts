@@ -92,6 +92,34 @@ export function boundCapabilities(script: SpawnScript, kept: readonly number[]):
   }
 }
 
+/**
+ * For root's programs: they start with `kept` and `passing`, and once they let go of `passing` nothing brings it back, since
+ * it is inherited and not in the bounding set. capabilities(7), "Transformation of capabilities during execve".
+ */
+export function boundWithPassing(
+  script: SpawnScript,
+  kept: readonly number[],
+  passing: readonly number[],
+): void {
+  const header = new Uint8Array(CapHeader.size), data = new Uint8Array(2 * CapData.size);
+  new DataView(header.buffer).setUint32(CapHeader.at.version, CAPABILITY_VERSION, true);
+  const area = scratch.areaOffset(0), dataAt = CapHeader.size;
+  scratch.u8.set(header, area);
+  if (syscall(N.SYS_capget, scratch.area(0), scratch.area(0) + dataAt) < 0) return;
+  data.set(scratch.u8.subarray(area + dataAt, area + dataAt + data.length));
+  const view = new DataView(data.buffer), { at } = CapData;
+  const wanted = [0, 0];
+  for (const cap of [...kept, ...passing]) {
+    wanted[cap >> 5] = (wanted[cap >> 5] ?? 0) | (1 << (cap & 31));
+  }
+  wanted.forEach((bits, word) => {
+    const base = word * CapData.size;
+    view.setUint32(base + at.inheritable, view.getUint32(base + at.permitted, true) & bits, true);
+  });
+  script.call(N.SYS_capset, header, data);
+  boundCapabilities(script, kept);
+}
+
 /** The change of user that follows leaves capabilities permitted. */
 export function keepPermitted(script: SpawnScript): void {
   script.call(N.SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0);

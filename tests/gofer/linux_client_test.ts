@@ -17,7 +17,7 @@ const SCRIPTS = ["exerciser", "special", "model"];
 const PYTHON_OPTIONS = ["-S", "-E", "-B"];
 
 /** LIMIT: seconds the machine may take; it needs 5 to start, and is slow where others work too. */
-const TIMEOUT_S = isFull ? 1800 : 240;
+const TIMEOUT_S = isFull ? 3600 : 480;
 const OPS = isFull ? 3000 : 200;
 const ROUNDS = isFull ? 8 : 1;
 const ENTRIES = isFull ? 1000 : 60;
