@@ -9,6 +9,7 @@ import { command as create } from "./commands/create.ts";
 import { command as deleteCommand } from "./commands/delete.ts";
 import { command as events } from "./commands/events.ts";
 import { command as features } from "./commands/features.ts";
+import { command as install } from "./commands/install.ts";
 import { command as kill } from "./commands/kill.ts";
 import { command as list } from "./commands/list.ts";
 import { command as start } from "./commands/start.ts";
@@ -17,6 +18,7 @@ import { command as doCommand } from "./commands/do.ts";
 import { helpCommand } from "./commands/help.ts";
 import { command as run } from "./commands/run.ts";
 import { command as spec } from "./commands/spec.ts";
+import { command as uninstall } from "./commands/uninstall.ts";
 import { command as update } from "./commands/update.ts";
 import { DOCTOR_HELP, SYSCALLS_HELP } from "./commands/kernel_help.ts";
 import type { Verb } from "./commands/command.ts";
@@ -38,6 +40,8 @@ export const VERBS: Readonly<Record<string, Verb>> = {
   update: { summary: "change limits of a running container", command: update },
   events: { summary: "show what a container uses, as JSON", command: events },
   features: { summary: "show what this runtime can do, as JSON", command: features },
+  install: { summary: "make this a runtime of Docker or containerd", command: install },
+  uninstall: { summary: "take it out again", command: uninstall },
   spec: { summary: "write a config.json to begin a bundle with", command: spec },
   syscalls: {
     summary: "show which system calls the sandbox has",
