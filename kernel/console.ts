@@ -30,19 +30,20 @@ export class Console {
 
   /**
    * A new terminal in the devpts at /dev/pts of a namespace, owned by `cred`: it and the first three files of its first
-   * process (whose references are the caller's). -errno; -ENXIO when there is no devpts.
+   * process (whose references are the caller's). `isMain`: it is /dev/console too. -errno; -ENXIO when there is no devpts.
    */
   static open(
     terminals: Terminals,
     namespace: MountNamespace,
     cred: Credentials,
+    isMain = true,
   ): { console: Console; files: OpenFile[] } | number {
     const caller = new InitCaller(namespace, cred, 0o022);
     const opened = openBoth(caller);
     caller.fs.drop();
     if (typeof opened === "number") return opened;
     const { master, slave } = opened;
-    terminals.console = master.terminal;
+    if (isMain) terminals.console = master.terminal;
     return { console: new Console(terminals, master), files: [slave, slave.hold(), slave.hold()] };
   }
 
@@ -56,7 +57,7 @@ export class Console {
 
   /** The host's terminal is gone: the guest hears SIGHUP. */
   hangUp(): void {
-    this.terminals.console = null;
+    if (this.terminals.console === this.master.terminal) this.terminals.console = null;
     this.master.drop();
   }
 }

@@ -10,8 +10,11 @@ import { command as deleteCommand } from "./commands/delete.ts";
 import { command as events } from "./commands/events.ts";
 import { command as features } from "./commands/features.ts";
 import { command as install } from "./commands/install.ts";
+import { command as exec } from "./commands/exec.ts";
 import { command as kill } from "./commands/kill.ts";
 import { command as list } from "./commands/list.ts";
+import { pause, resume } from "./commands/pause.ts";
+import { command as ps } from "./commands/ps.ts";
 import { command as start } from "./commands/start.ts";
 import { command as state } from "./commands/state.ts";
 import { command as doCommand } from "./commands/do.ts";
@@ -20,6 +23,7 @@ import { command as run } from "./commands/run.ts";
 import { command as spec } from "./commands/spec.ts";
 import { command as uninstall } from "./commands/uninstall.ts";
 import { command as update } from "./commands/update.ts";
+import { command as wait } from "./commands/wait.ts";
 import { DOCTOR_HELP, SYSCALLS_HELP } from "./commands/kernel_help.ts";
 import type { Verb } from "./commands/command.ts";
 import { runCommand } from "./run_command.ts";
@@ -35,6 +39,11 @@ export const VERBS: Readonly<Record<string, Verb>> = {
   start: { summary: "run the program of a created container", command: start },
   state: { summary: "show what a container is doing, as JSON", command: state },
   list: { summary: "list containers", command: list },
+  exec: { summary: "run another process in a container", command: exec },
+  ps: { summary: "show the processes of a container", command: ps },
+  pause: { summary: "let a container stand still", command: pause },
+  resume: { summary: "let a paused container go on", command: resume },
+  wait: { summary: "wait for the end of a container", command: wait },
   kill: { summary: "send a signal to a container", command: kill },
   delete: { summary: "take a stopped container away", command: deleteCommand },
   update: { summary: "change limits of a running container", command: update },

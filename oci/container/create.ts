@@ -10,9 +10,8 @@
  */
 
 import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
-import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
-import { close, openat, pipe, write } from "../../ffi/sys/files.ts";
+import { close, openat, pipe } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import { openDebugLog } from "../launch/foreground.ts";
@@ -37,6 +36,7 @@ import {
   type Made,
   type Making,
 } from "./making.ts";
+import { letGo, writePidFile } from "./pid_file.ts";
 
 /** What a sandbox takes of the host for itself, on top of what its program may use. */
 const OVERHEAD = { memoryBytes: 192 * 2 ** 20, pids: 64 };
@@ -211,22 +211,4 @@ function startOwnSandbox(making: Making): Made {
     sentry: processId(sandbox.sentry.pid),
     gofer: processId(sandbox.gofer.pid),
   };
-}
-
-/** Appears with its whole content. @throws UserError */
-export function writePidFile(path: string, pid: number): void {
-  const temporary = `${path}.${Deno.pid}`;
-  try {
-    Deno.writeTextFileSync(temporary, String(pid), { mode: 0o644 });
-    Deno.renameSync(temporary, path);
-  } catch (error) {
-    throw new UserError(`--pid-file: ${path} cannot be written`, undefined, error);
-  }
-}
-
-/** From now on a proxy lives without this process. */
-export function letGo(leash: number): void {
-  const byte = allocBuffer(1);
-  write(leash, addressOf(byte), 1);
-  close(leash);
 }

@@ -34,7 +34,7 @@ export function boot(): never {
       control.close();
     }
     isRunning = true;
-    waiter.sendPacket(PACKET_EXIT, sandbox.run(), 0);
+    sandbox.run();
   } catch (error) {
     fail(isRunning ? waiter : control, error, isRunning);
   }

@@ -8,10 +8,13 @@ import type { Host } from "../../kernel/core/host.ts";
 import { Waiter } from "../../kernel/core/wait.ts";
 import { type BootSocket, PACKET_RESIZE, PACKET_SIGNAL } from "./control.ts";
 
-export interface OutsideListener {
+export interface WaiterListener {
   onSignal(signo: number): void;
   onResize(rows: number, columns: number): void;
-  onLauncherGone(): void;
+  onWaiterGone(): void;
+}
+
+export interface GoferListener {
   onGoferGone(): void;
 }
 
@@ -19,9 +22,9 @@ export interface OutsideListener {
 export class LauncherLink extends Waiter {
   private readonly host: Host;
   private readonly control: BootSocket;
-  private readonly listener: OutsideListener;
+  private readonly listener: WaiterListener;
 
-  constructor(host: Host, control: BootSocket, listener: OutsideListener) {
+  constructor(host: Host, control: BootSocket, listener: WaiterListener) {
     super();
     this.host = host;
     this.control = control;
@@ -34,7 +37,7 @@ export class LauncherLink extends Waiter {
       const packet = this.control.receivePacket();
       if (packet === null) break;
       if (packet === "end") {
-        this.listener.onLauncherGone();
+        this.listener.onWaiterGone();
         return;
       }
       if (packet.kind === PACKET_SIGNAL) this.listener.onSignal(packet.a);
@@ -46,9 +49,9 @@ export class LauncherLink extends Waiter {
 
 /** Sees the end of the Gofer's socket; what arrives there is its client's. */
 export class GoferWatch extends Waiter {
-  private readonly listener: OutsideListener;
+  private readonly listener: GoferListener;
 
-  constructor(host: Host, fd: number, listener: OutsideListener) {
+  constructor(host: Host, fd: number, listener: GoferListener) {
     super();
     this.listener = listener;
     host.watch(fd, EPOLLRDHUP, this);

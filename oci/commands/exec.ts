@@ -1,0 +1,86 @@
+/** `dvisor exec`: runs another process in a container. */
+
+import { execIn } from "../container/exec.ts";
+import { execProcess } from "../container/exec_process.ts";
+import { findContainer } from "../container/find.ts";
+import { Foreground } from "../container/foreground.ts";
+import { warnOf } from "../container/start.ts";
+import { chooseStreams } from "../container/streams.ts";
+import { type Flags, readFlags } from "../flags.ts";
+import type { Globals } from "../globals.ts";
+import { usageError } from "../user_error.ts";
+import type { Command } from "./command.ts";
+import { refusePreservedFds } from "./create.ts";
+
+const HELP = `Usage: dvisor exec [OPTION...] ID COMMAND [ARGUMENT...]
+       dvisor exec [OPTION...] --process FILE ID
+
+Runs another process in a running container, in the foreground or detached.
+
+Options:
+  -p, --process FILE     what to run: process of config.json
+  -t, --tty              with a terminal of its own
+  -d, --detach           do not wait
+  --pid-file FILE        where the pid of the process that stands for it is written
+  --console-socket PATH  UNIX socket that gets the master of its terminal
+  -u, --user UID[:GID]   as this user
+  -g, --additional-gids GID
+                         with a further group; may be given several times
+  --cwd DIR              working directory
+  -e, --env NAME=VALUE   set a variable; may be given several times
+  -c, --cap NAME         with a further capability; may be given several times
+  --no-new-privs         without new privileges by exec
+  --ignore-paused        also in a paused container, where it waits
+
+Exit codes: the process's own; 126, 127 when it cannot be executed; 1 for the rest.`;
+
+export const command: Command = {
+  help: HELP,
+  run(args, globals) {
+    const flags = readFlags(args, {
+      strings: ["process", "pid-file", "console-socket", "user", "cwd", "preserve-fds"],
+      lists: ["env", "cap", "additional-gids"],
+      booleans: ["tty", "detach", "no-new-privs", "ignore-paused"],
+      go: {
+        p: "process",
+        t: "tty",
+        d: "detach",
+        u: "user",
+        g: "additional-gids",
+        e: "env",
+        c: "cap",
+      },
+    });
+    refusePreservedFds(flags);
+    const [id, ...rest] = flags.rest;
+    if (id === undefined) throw usageError("exec needs an ID; try: dvisor help exec");
+    return exec(flags, globals, id, rest);
+  },
+};
+
+function exec(flags: Flags, globals: Globals, id: string, args: readonly string[]): number {
+  const container = findContainer(globals.store, id);
+  const { process, consoleSize, warnings } = execProcess(flags, args, container.record.bundle);
+  warnOf(warnings, globals);
+  const isDetached = flags.has("detach");
+  const consoleSocket = flags.string("console-socket") || null;
+  const streams = chooseStreams({
+    wantsTerminal: process.terminal,
+    consoleSocket,
+    consoleSize,
+    isForeground: !isDetached,
+  });
+  const foreground = isDetached ? null : new Foreground(process.terminal && consoleSocket === null);
+  try {
+    const proxy = execIn({
+      container,
+      process: { ...process, consoleSize: process.terminal ? consoleSize ?? streams.size : null },
+      streams,
+      pidFile: flags.string("pid-file") || null,
+      ignorePaused: flags.has("ignore-paused"),
+    });
+    return foreground === null ? 0 : foreground.wait(proxy);
+  } finally {
+    foreground?.restore();
+  }
+}

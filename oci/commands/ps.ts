@@ -1,0 +1,48 @@
+/** `dvisor ps`: the processes of a container. */
+
+import { findContainer, type Found, onlyId } from "../container/find.ts";
+import { readFlags } from "../flags.ts";
+import type { ProcessInfo } from "../sandbox/control_protocol.ts";
+import type { Command } from "./command.ts";
+import { formatTable } from "./list.ts";
+
+export const command: Command = {
+  help: `Usage: dvisor ps [OPTION...] ID
+
+Shows the processes of a container. As JSON: the pids on the host of those that have one there, its
+first process and those that dvisor exec has started. As a table: all, as they are inside.
+
+Options:
+  -f, --format F  table or json`,
+  run(args, globals) {
+    const flags = readFlags(args, { strings: ["format"], go: { f: "format" } });
+    const format = flags.choice("format", ["table", "json"]);
+    // Behind the id are options of ps(1), which has nothing to show here.
+    const found = findContainer(globals.store, onlyId(flags.rest.slice(0, 1), "ps"));
+    const list = processesOf(found);
+    console.log(format === "json" ? JSON.stringify(hostPids(found, list)) : table(list));
+    return 0;
+  },
+};
+
+function processesOf(found: Found): readonly ProcessInfo[] {
+  if (found.status === "stopped" || found.status === "creating") return [];
+  return found.ask({ op: "ps", id: found.record.id }).processes;
+}
+
+function hostPids({ record, status }: Found, list: readonly ProcessInfo[]): number[] {
+  if (status === "stopped") return [];
+  return [record.init.pid, ...list.map((process) => process.hostPid).filter((pid) => pid > 0)];
+}
+
+function table(list: readonly ProcessInfo[]): string {
+  const rows = list.map((p) => [
+    String(p.uid),
+    String(p.pid),
+    String(p.ppid),
+    String(p.threads),
+    `${Math.floor(p.ageMs / 1000)}s`,
+    p.command,
+  ]);
+  return formatTable([["UID", "PID", "PPID", "THREADS", "AGE", "COMMAND"], ...rows]);
+}

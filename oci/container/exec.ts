@@ -1,0 +1,63 @@
+/** Starts another process in a running container, with a process on the host that stands for it (launch/proxy.ts). */
+
+import { O_CLOEXEC } from "../../ffi/abi/fcntl.ts";
+import { close, pipe } from "../../ffi/sys/files.ts";
+import type { Spawned } from "../../ffi/sys/spawn.ts";
+import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
+import { startProxy } from "../launch/proxy.ts";
+import type { ProcessSpec } from "../sandbox/boot_spec.ts";
+import { packetPair } from "../sandbox/control.ts";
+import { UserError } from "../user_error.ts";
+import type { Found } from "./find.ts";
+import { check2 } from "./making.ts";
+import { letGo, writePidFile } from "./pid_file.ts";
+import type { Streams } from "./streams.ts";
+
+export interface ExecOptions {
+  readonly container: Found;
+  readonly process: ProcessSpec;
+  readonly streams: Streams;
+  readonly pidFile: string | null;
+  readonly ignorePaused: boolean;
+}
+
+/** @returns the process that stands for it, a child of this one @throws UserError */
+export function execIn(options: ExecOptions): Spawned {
+  const { container, process, streams, pidFile, ignorePaused } = options;
+  refuseUnlessRunning(container, ignorePaused);
+  const leash = check2(pipe(O_CLOEXEC), "pipe2");
+  const [ours, waiter] = packetPair();
+  const proxy = startProxy({
+    argv: process.args,
+    control: ours,
+    leash: leash[0],
+    terminal: streams.proxyTerminal,
+    newNamespaces: 0,
+    entered: [],
+    hostname: null,
+  });
+  close(ours);
+  close(leash[0]);
+  const { cgroup, id } = container.record;
+  if (cgroup !== null) ContainerCgroup.load(cgroup).addProcess(proxy.pid);
+  const stdio = streams.takeStdio();
+  try {
+    const hostPid = proxy.pid;
+    container.ask({ op: "exec", id, process, hostPid, ignorePaused }, [...stdio, waiter]);
+  } finally {
+    for (const fd of [...stdio, waiter]) if (fd > 2) close(fd);
+  }
+  streams.handOver();
+  if (pidFile !== null) writePidFile(pidFile, proxy.pid);
+  letGo(leash[1]);
+  return proxy;
+}
+
+function refuseUnlessRunning({ status }: Found, ignorePaused: boolean): void {
+  if (status === "paused" && !ignorePaused) {
+    throw new UserError("cannot exec in a paused container (use --ignore-paused to override)");
+  }
+  if (status === "stopped" || status === "creating") {
+    throw new UserError("cannot exec in a stopped container: container not running");
+  }
+}

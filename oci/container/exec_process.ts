@@ -1,0 +1,99 @@
+/** What `exec` runs: a file with a process as in config.json, or a command with the container's own process around it. */
+
+import { type Flags } from "../flags.ts";
+import { fromText } from "../../kernel/core/bytes.ts";
+import type { CapabilitySpec } from "../sandbox/boot_spec.ts";
+import { JsonNode } from "../spec/json_node.ts";
+import { CAPABILITIES } from "../spec/names.ts";
+import { type ProcessConfig, readConsoleSize, readProcess } from "../spec/process_section.ts";
+import type { TerminalSize } from "../console/terminal.ts";
+import { usageError, UserError } from "../user_error.ts";
+import { readBundleConfig } from "./bundle.ts";
+
+export interface ExecProcess {
+  readonly process: ProcessConfig;
+  readonly consoleSize: TerminalSize | null;
+  /** What was passed over, a line each. */
+  readonly warnings: readonly string[];
+}
+
+/** @param args the command, if there is no file @throws UserError */
+export function execProcess(flags: Flags, args: readonly string[], bundle: string): ExecProcess {
+  const file = flags.string("process");
+  const warnings: string[] = [];
+  if (file !== null) {
+    const node = JsonNode.parse(file, readFile(file));
+    const read = readProcess(node, (line) => warnings.push(line));
+    // A client may ask for the terminal on the command line.
+    const process = { ...read, terminal: read.terminal || flags.has("tty") };
+    return { process, consoleSize: readConsoleSize(node.member("consoleSize")), warnings };
+  }
+  if (args.length === 0) throw usageError("exec needs a command, or --process FILE");
+  const own = readBundleConfig(bundle).process;
+  return { process: changed(own, flags, args), consoleSize: null, warnings };
+}
+
+function readFile(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new UserError(`--process: ${path} cannot be read`, undefined, error);
+  }
+}
+
+function changed(own: ProcessConfig, flags: Flags, args: readonly string[]): ProcessConfig {
+  const user = userOf(flags);
+  const groups = flags.list("additional-gids").map((text) => idOf("additional-gids", text));
+  return {
+    ...own,
+    args: args.map(fromText),
+    env: environment(own.env, flags.list("env").map(fromText)),
+    cwd: flags.string("cwd") === null ? own.cwd : fromText(flags.string("cwd") ?? ""),
+    uid: user?.uid ?? own.uid,
+    gid: user?.gid ?? own.gid,
+    additionalGids: [...own.additionalGids, ...groups],
+    terminal: flags.has("tty"),
+    noNewPrivileges: own.noNewPrivileges || flags.has("no-new-privs"),
+    capabilities: withCapabilities(own.capabilities, flags.list("cap")),
+  };
+}
+
+/** Variables that are set again replace the old ones. */
+function environment(own: readonly string[], more: readonly string[]): string[] {
+  const names = new Set(more.map(nameOf));
+  return [...own.filter((entry) => !names.has(nameOf(entry))), ...more];
+}
+
+function nameOf(entry: string): string {
+  return entry.split("=", 1)[0] ?? "";
+}
+
+function userOf(flags: Flags): { uid: number; gid: number } | null {
+  const text = flags.string("user");
+  if (text === null || text === "") return null;
+  const [uid = "", gid] = text.split(":");
+  return { uid: idOf("user", uid), gid: gid === undefined ? 0 : idOf("user", gid) };
+}
+
+function idOf(flag: string, text: string): number {
+  const id = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
+  if (!(id <= 0xfffffffe)) throw usageError(`--${flag} is "${text}", expected numbers`);
+  return id;
+}
+
+function withCapabilities(own: CapabilitySpec | null, names: readonly string[]): typeof own {
+  if (names.length === 0) return own;
+  const more = names.map((name) => {
+    const number = CAPABILITIES.get(name.toUpperCase().replace(/^(CAP_)?/, "CAP_"));
+    if (number === undefined) throw usageError(`--cap is "${name}", which is no capability`);
+    return number;
+  });
+  const add = (set: readonly number[] = []): number[] => [...new Set([...set, ...more])];
+  return {
+    bounding: add(own?.bounding),
+    effective: add(own?.effective),
+    permitted: add(own?.permitted),
+    inheritable: own?.inheritable ?? [],
+    ambient: own?.ambient ?? [],
+  };
+}

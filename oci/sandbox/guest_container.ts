@@ -1,0 +1,249 @@
+/**
+ * One container in a running sandbox: its files, its first process and those that were started beside it, and what commands
+ * do to it. The kernel's side is kernel/containers.ts.
+ */
+
+import { SIGKILL } from "../../ffi/abi/signal.ts";
+import { close } from "../../ffi/sys/files.ts";
+import { GoferClient } from "../../gofer/client/gofer_client.ts";
+import {
+  dropContainer,
+  newContainer,
+  processesOf,
+  signalContainer,
+} from "../../kernel/containers.ts";
+import { rootCredentials } from "../../kernel/cred/credentials.ts";
+import { ContainerCaller } from "../../kernel/init.ts";
+import type { SandboxKernel } from "../../kernel/kernel.ts";
+import type { Container } from "../../kernel/task/container.ts";
+import { killGroup } from "../../kernel/task/exit_request.ts";
+import { Timer } from "../../kernel/time/timer.ts";
+import { UserError } from "../user_error.ts";
+import type { BootSpec, ProcessSpec } from "./boot_spec.ts";
+import type { ContainerStats, ProcessInfo } from "./control_protocol.ts";
+import type { BootSocket } from "./control.ts";
+import { type GuestOwner, GuestProcess } from "./guest_process.ts";
+import { startGuest } from "./guest_start.ts";
+import { MountTree } from "./mount_tree.ts";
+import { type GoferListener, GoferWatch } from "./outside.ts";
+
+type Stdio = readonly [number, number, number];
+
+export interface ContainerOwner {
+  /** Its first process is gone, and so is all else in it. */
+  onContainerEnd(container: GuestContainer): void;
+  /** Nobody waits for its first process any more. */
+  onAbandoned(container: GuestContainer): void;
+  /** Its files are gone. */
+  onGoferGone(container: GuestContainer): void;
+}
+
+/** Whose namespaces a container shares. */
+export interface Shares {
+  readonly pid: GuestContainer | null;
+  readonly ipc: GuestContainer | null;
+  readonly uts: GuestContainer | null;
+}
+
+export interface ContainerPlaces {
+  /** Host descriptors, which are the container's from then on. */
+  readonly gofer: number;
+  readonly stdio: Stdio;
+  readonly waiter: BootSocket;
+}
+
+/** How often it is looked whether all are gone, in ns. */
+const END_CHECK_NS = 10_000_000;
+
+export class GuestContainer implements GuestOwner, GoferListener {
+  readonly id: string;
+  readonly kernel: SandboxKernel;
+  readonly init: GuestProcess;
+  readonly #container: Container;
+  readonly #owner: ContainerOwner;
+  readonly #gofer: GoferClient;
+  readonly #goferFd: number;
+  /** Started beside the first process. */
+  readonly #execs: Set<GuestProcess> = new Set();
+  #status: "created" | "running" | "paused" | "stopped" = "created";
+
+  /** Its first process is loaded, and does not run yet. @throws UserError */
+  constructor(
+    kernel: SandboxKernel,
+    spec: BootSpec,
+    places: ContainerPlaces,
+    shares: Shares,
+    owner: ContainerOwner,
+  ) {
+    this.id = spec.id;
+    this.kernel = kernel;
+    this.#owner = owner;
+    this.#goferFd = places.gofer;
+    this.#gofer = new GoferClient(places.gofer);
+    if (this.#gofer.start() < 0) {
+      throw new UserError("the file server of the container does not answer");
+    }
+    this.#container = this.#makeContainer(spec, shares);
+    // Until `start`.
+    this.#container.freeze();
+    this.init = new GuestProcess(kernel.host, places.waiter, 0, this);
+    try {
+      const { process } = spec;
+      const guest = startGuest(kernel, this.#container, process, places.stdio, true, this.init);
+      this.init.begin(guest);
+    } catch (error) {
+      dropContainer(this.#container);
+      throw error;
+    }
+  }
+
+  #makeContainer(spec: BootSpec, shares: Shares): Container {
+    const tree = new MountTree(this.kernel, this.#gofer, spec), { pid, ipc, uts } = shares;
+    const container = newContainer(this.kernel, {
+      id: spec.id,
+      mounts: tree.namespace,
+      hostname: spec.hostname,
+      ...(spec.domainname === null ? {} : { domainname: spec.domainname }),
+      shares: {
+        ...(pid === null ? {} : { pid: pid.#container }),
+        ...(ipc === null ? {} : { ipc: ipc.#container }),
+        ...(uts === null ? {} : { uts: uts.#container }),
+      },
+    });
+    tree.fill(new ContainerCaller(container, rootCredentials(), 0));
+    return container;
+  }
+
+  /** From now on the ends of others are heard. */
+  watch(): void {
+    this.init.listen();
+    new GoferWatch(this.kernel.host, this.#goferFd, this);
+  }
+
+  onGoferGone(): void {
+    this.#owner.onGoferGone(this);
+  }
+
+  get status(): "created" | "running" | "paused" | "stopped" {
+    return this.#status;
+  }
+
+  start(): void {
+    if (this.#status !== "created") {
+      throw new UserError("cannot start an already running container");
+    }
+    this.#status = "running";
+    this.#container.thaw();
+  }
+
+  pause(): void {
+    if (this.#status !== "running") throw new UserError(`container not running: ${this.#status}`);
+    this.#status = "paused";
+    this.#container.freeze();
+  }
+
+  resume(): void {
+    if (this.#status !== "paused") throw new UserError("container not paused");
+    this.#status = "running";
+    this.#container.thaw();
+  }
+
+  signal(signo: number, all: boolean): void {
+    if (!signalContainer(this.#container, signo, all)) {
+      throw new UserError("container not running: process already finished");
+    }
+  }
+
+  /** Another process in it. @returns its pid inside @throws UserError */
+  exec(process: ProcessSpec, stdio: Stdio, waiter: BootSocket, hostPid: number): number {
+    const guest = new GuestProcess(this.kernel.host, waiter, hostPid, this);
+    const started = startGuest(this.kernel, this.#container, process, stdio, false, guest);
+    guest.begin(started);
+    this.#execs.add(guest);
+    guest.listen();
+    return started.task.group.id.numberIn(this.#container.pids);
+  }
+
+  processes(): ProcessInfo[] {
+    const hostPids = new Map<number, number>();
+    for (const { group, hostPid } of this.#execs) {
+      if (group !== null) hostPids.set(group.id.numberIn(this.#container.pids), hostPid);
+    }
+    const now = this.kernel.now();
+    return processesOf(this.#container).map((process) => ({
+      pid: process.pid,
+      hostPid: hostPids.get(process.pid) ?? 0,
+      ppid: process.ppid,
+      uid: process.uid,
+      threads: process.threads,
+      cpuMs: 0,
+      ageMs: Math.round((now - process.startNs) / 1e6),
+      tty: "?",
+      command: process.comm,
+    }));
+  }
+
+  stats(): ContainerStats {
+    const list = processesOf(this.#container);
+    return {
+      processes: list.length,
+      threads: list.reduce((sum, { threads }) => sum + threads, 0),
+      cpuNs: 0,
+      memoryBytes: 0,
+      syscalls: 0,
+    };
+  }
+
+  /** Everything in it is killed. */
+  destroy(): void {
+    for (const group of [...this.#container.groups]) killGroup(group, SIGKILL);
+  }
+
+  onGuestEnd(process: GuestProcess): void {
+    if (process !== this.init) {
+      this.#execs.delete(process);
+      process.tellEnd();
+      return;
+    }
+    this.#status = "stopped";
+    // Where the PID namespace is another container's, the rest of this one does not end by itself.
+    this.destroy();
+    this.finish();
+  }
+
+  onWaiterGone(process: GuestProcess): void {
+    if (process === this.init) this.#owner.onAbandoned(this);
+    else process.kill();
+  }
+
+  /** Once everybody in it is gone. */
+  finish(): void {
+    if (this.#execs.size === 0) {
+      this.#owner.onContainerEnd(this);
+      return;
+    }
+    const { kernel } = this;
+    kernel.timers.arm(new EndCheck(this), kernel.now() + END_CHECK_NS);
+  }
+
+  /** The last of it, when its end was told. */
+  release(): void {
+    this.kernel.host.unwatch(this.#goferFd);
+    dropContainer(this.#container);
+    this.#gofer.close();
+    close(this.#goferFd);
+  }
+}
+
+class EndCheck extends Timer {
+  private readonly container: GuestContainer;
+
+  constructor(container: GuestContainer) {
+    super();
+    this.container = container;
+  }
+
+  override onExpire(_nowNs: number): void {
+    this.container.finish();
+  }
+}

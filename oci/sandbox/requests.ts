@@ -1,0 +1,92 @@
+/** What commands ask of a sandbox (control_protocol.ts), led to the container that they are about. */
+
+import { UserError } from "../user_error.ts";
+import type { Request } from "./control_protocol.ts";
+import type { RequestFds, RequestHandler } from "./control_server.ts";
+import { type BootSocket, ControlSocket } from "./control.ts";
+import { GuestContainer } from "./guest_container.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+type RequestOf<O extends Request["op"]> = Extract<Request, { readonly op: O }>;
+
+export class SandboxRequests implements RequestHandler {
+  readonly #sandbox: Sandbox;
+
+  constructor(sandbox: Sandbox) {
+    this.#sandbox = sandbox;
+  }
+
+  onRequest(request: Request, fds: RequestFds): object {
+    if (request.op === "createContainer") return this.#create(request, fds);
+    const container = this.#find(request.id);
+    switch (request.op) {
+      case "start":
+        container.start();
+        return {};
+      case "signal":
+        container.signal(request.signo, request.all);
+        return {};
+      case "exec":
+        return exec(container, request, fds);
+      case "ps":
+        return { processes: container.processes() };
+      case "pause":
+        container.pause();
+        return {};
+      case "resume":
+        container.resume();
+        return {};
+      case "stats":
+        return { stats: container.stats() };
+      case "state":
+        return { status: container.status };
+      case "debug":
+        throw new UserError("the sandbox cannot do debug");
+      case "destroy":
+        container.destroy();
+        return {};
+    }
+  }
+
+  #find(id: string): GuestContainer {
+    const container = this.#sandbox.containers.get(id);
+    if (container === undefined) throw new UserError("container not running");
+    return container;
+  }
+
+  #create(request: RequestOf<"createContainer">, fds: RequestFds): object {
+    const { containers, kernel } = this.#sandbox, { id, shares } = request;
+    if (containers.has(id)) throw new UserError("container with given ID already exists");
+    const member = (name: string | null) => name === null ? null : containers.get(name) ?? null;
+    const gofer = fds.take(0), stdio = takeStdio(fds, 1), waiter = waiterOf(fds.take(4));
+    const container = new GuestContainer(
+      kernel,
+      request.spec,
+      { gofer, stdio, waiter },
+      { pid: member(shares.pid), ipc: member(shares.ipc), uts: member(shares.uts) },
+      this.#sandbox,
+    );
+    containers.set(id, container);
+    container.watch();
+    return {};
+  }
+}
+
+function exec(container: GuestContainer, request: RequestOf<"exec">, fds: RequestFds): object {
+  if (container.status === "paused" && !request.ignorePaused) {
+    throw new UserError("cannot exec in a paused container (use --ignore-paused to override)");
+  }
+  if (container.status === "created" || container.status === "stopped") {
+    throw new UserError("cannot exec in a container that is not running");
+  }
+  const stdio = takeStdio(fds, 0), waiter = waiterOf(fds.take(3));
+  return { pid: container.exec(request.process, stdio, waiter, request.hostPid) };
+}
+
+function takeStdio(fds: RequestFds, first: number): readonly [number, number, number] {
+  return [fds.take(first), fds.take(first + 1), fds.take(first + 2)];
+}
+
+function waiterOf(fd: number): BootSocket {
+  return new ControlSocket(fd);
+}
