@@ -48,7 +48,7 @@ export class FileSystems {
     if (spec.layers !== undefined && spec.layers !== null) return this.overlay(spec.layers, data);
     // Both names mean the view that there is.
     if (spec.type === "cgroup" || spec.type === "cgroup2") {
-      return new CgroupFs(this.kernel.proc, this.limits);
+      return new CgroupFs(this.kernel.proc.seenBy(caller), this.limits);
     }
     return this.kernel.fsTypes.find(spec.type)?.create(caller, spec.type, data) ?? -ENODEV;
   }

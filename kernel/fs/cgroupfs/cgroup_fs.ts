@@ -70,7 +70,7 @@ export class Cgroup2Type extends FsType {
     this.source = source;
   }
 
-  override create(_caller: Caller, _source: string, _options: string): FileSystem | number {
-    return new CgroupFs(this.source, this.limits);
+  override create(caller: Caller, _source: string, _options: string): FileSystem | number {
+    return new CgroupFs(this.source.seenBy(caller), this.limits);
   }
 }

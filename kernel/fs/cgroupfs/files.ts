@@ -36,7 +36,7 @@ export const CGROUP_FILES: ReadonlyMap<string, Render> = new Map<string, Render>
   ["cpuset.mems", (_s, limits) => limits.mems],
   ["cpuset.mems.effective", () => "0"],
   ["memory.current", used],
-  ["memory.events", () => events("low", "high", "max", "oom", "oom_kill", "oom_group_kill")],
+  ["memory.events", memoryEvents],
   ["memory.high", (_s, limits) => max(limits.memoryHigh)],
   ["memory.low", (_s, limits) => String(limits.memoryLow)],
   ["memory.max", (_s, limits) => max(limits.memoryMax)],
@@ -65,6 +65,12 @@ function threads(source: ProcSource): string {
 
 function events(...names: string[]): string {
   return names.map((name) => `${name} 0`).join("\n");
+}
+
+function memoryEvents(source: ProcSource): string {
+  const { oomKills } = source.machine();
+  const before = events("low", "high", "max");
+  return `${before}\noom ${oomKills}\noom_kill ${oomKills}\n${events("oom_group_kill")}`;
 }
 
 function cpuStat(source: ProcSource): string {
