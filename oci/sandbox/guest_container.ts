@@ -90,6 +90,9 @@ export class GuestContainer implements GuestOwner, GoferListener {
     try {
       const { process } = spec;
       const guest = startGuest(kernel, this.#container, process, places.stdio, true, this.init);
+      const { group } = guest.task;
+      // Signals that it does not handle pass it by, as they do the first process of a PID namespace.
+      group.isUnkillable = group.isInit;
       this.init.begin(guest);
     } catch (error) {
       dropContainer(this.#container);
