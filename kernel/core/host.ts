@@ -33,6 +33,7 @@ export interface Host {
   lseek(fd: number, offset: number, whence: number): number;
   /** fstat of a donated fd: size, or -errno. */
   fileSize(fd: number): number;
+  /** The watch of a descriptor that nobody else has ends with it. */
   close(fd: number): void;
   /** ioctl with a pointer argument to host memory (terminals only). */
   ioctl(fd: number, request: number, addr: number): number;

@@ -164,6 +164,7 @@ export class RealHost implements Host, HostEvents {
     return r < 0 ? r : Number(this.statDv.getBigInt64(Stat.at.size, true));
   }
   close(fd: number): void {
+    if (fd < this.watches.length) this.watches[fd] = null;
     close(fd);
   }
   ioctl(fd: number, request: number, addr: number): number {

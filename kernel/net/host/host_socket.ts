@@ -138,7 +138,10 @@ export class HostSocket extends Socket {
   override connect(_caller: SocketCaller, address: SocketAddress, nonblocking: boolean): number {
     const n = this.putName(address);
     if (n < 0) return n;
-    const r = this.host.connect(this.fd, this.host.area.address + A.NAME_AT, n);
+    const at = this.host.area.address + A.NAME_AT;
+    let r = this.host.connect(this.fd, at, n);
+    // To a peer on this machine the connection is often there when the host's call returns.
+    if (r === -EINPROGRESS && !nonblocking) r = this.host.connect(this.fd, at, n);
     if (r !== -EINPROGRESS && r !== -EALREADY) return r;
     // The same call again tells how it ended: it is what a blocked caller does.
     this.wait();
@@ -360,9 +363,8 @@ export class HostSocket extends Socket {
   }
 
   protected override release(): void {
-    const { host } = this.net;
-    if (this.isWatched) host.unwatch(this.fd);
-    host.close(this.fd);
+    // Nobody else has the descriptor: with it the watch ends.
+    this.net.host.close(this.fd);
   }
 }
 
