@@ -17,8 +17,9 @@ A client attaches to root 0, 1, ... by the names "0", "1", ...; "" is root 0.
 Everybody who can connect can do with the files what this process may: there is no authentication.
 
 Options:
-  --root DIR[:ro|:rw[:flat]]  a directory (or one file) to serve; :ro refuses every change, :flat leaves out
-                          what is mounted below it
+  --root DIR[:ro|:rw[:flat]]
+                          a directory (or one file) to serve; :ro refuses every change, :flat
+                          leaves out what is mounted below it
   --squash                new files belong to this process's user, whatever the client asks
   --allow-devices         clients may make device nodes
   --donate-directories    hand out directories too (a client without a filter could climb)

@@ -34,6 +34,7 @@ export class TestHost implements Host {
   nsec: number = 0;
   readonly cpuCount = 1;
   memoryBytes: number = 1 << 30;
+  machineBytes: number = 1 << 30;
 
   /** One microsecond later. */
   tick(): void {

@@ -13,8 +13,8 @@ const HELP = `Usage: dvisor update [OPTION...] ID
 Changes limits of a running container; what is not named stays.
 
 Options:
-  -r, --resources FILE      limits as JSON, in the form of linux.resources in config.json; - is stdin.
-                            Other options are then ignored
+  -r, --resources FILE      limits as JSON, in the form of linux.resources in config.json;
+                            - is stdin. Other options are then ignored
   --memory N                bytes, also as 64m or 1g; -1 is no limit
   --memory-reservation N, --memory-swap N
   --cpu-share N, --cpu-quota N, --cpu-period N, --cpu-burst N, --cpu-idle N

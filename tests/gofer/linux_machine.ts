@@ -136,7 +136,8 @@ for m in list(sys.modules.values()):
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin:/usr/bin PYTHONDONTWRITEBYTECODE=1
-mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev; mount -t tmpfs tmp /tmp
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
+mount -t tmpfs tmp /tmp
 for m in ${MODULES.join(" ")}; do insmod /lib/modules/$m.ko; done
 ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0
 echo 0 > /proc/sys/kernel/printk
