@@ -23,9 +23,17 @@ import {
   processesOf,
   removeGroup,
 } from "./group_files.ts";
-import { directoryOf, expandSlice, groupPath, scopeName } from "./group_path.ts";
-import { type CgroupHost, type CgroupMode, detectCgroups } from "./hierarchy.ts";
-import { type Limits, limitsOf, NO_OVERHEAD, type Overhead } from "./limits.ts";
+import {
+  type CgroupOptions,
+  type CgroupRecord,
+  isCgroupRecord,
+  makeGroups,
+  planForSystemd,
+  planInFiles,
+  removeQuietly,
+} from "./group_plan.ts";
+import { detectCgroups } from "./hierarchy.ts";
+import { type Limits, limitsOf } from "./limits.ts";
 import type { Stats } from "./stats.ts";
 import { readStatsV1 } from "./stats_v1.ts";
 import { readStatsV2 } from "./stats_v2.ts";
@@ -34,54 +42,63 @@ import { unitProperties, type UnitProperty } from "./systemd/properties.ts";
 import { V1_WRITERS } from "./v1_resources.ts";
 import { applyV2, neededV2 } from "./v2_resources.ts";
 
-export type CgroupDriver = "cgroupfs" | "systemd";
-
-/** What is kept of it: JSON. */
-export interface CgroupRecord {
-  readonly driver: CgroupDriver;
-  readonly mode: CgroupMode;
-  /** Directories by v1 controller; "" is v2's. */
-  readonly paths: Readonly<Record<string, string>>;
-  /** Of systemd; null with the other driver. */
-  readonly unit: { readonly slice: string; readonly name: string } | null;
-  readonly isRootless: boolean;
-  readonly overhead: { readonly memoryBytes: number; readonly pids: number };
-}
-
-export interface CgroupOptions {
-  readonly id: string;
-  /** `linux.cgroupsPath`; null: a group called `id`. */
-  readonly cgroupsPath: string | null;
-  readonly resources: Resources;
-  readonly driver: CgroupDriver;
-  /** Then groups that the host forbids are done without where nothing is asked of them, as runc does it. */
-  readonly isRootless: boolean;
-  readonly overhead?: Overhead;
-  /** `org.systemd.property.*` annotations: properties of the unit. */
-  readonly annotations?: ReadonlyMap<string, string>;
-  /** For tests; the host's own otherwise. */
-  readonly host?: CgroupHost;
-}
-
 /** LIMIT: how long the end of killed processes is waited for. */
 const KILL_MS = 10_000;
 
 export class ContainerCgroup {
-  readonly record: CgroupRecord;
+  #record: CgroupRecord;
   /** What systemd is told, and the limits, until there is a process to make a unit for. */
   #pending: { readonly limits: Limits; readonly properties: readonly UnitProperty[] } | null = null;
 
   private constructor(record: CgroupRecord) {
-    this.record = record;
+    this.#record = record;
   }
 
-  /** Makes the groups and sets their limits; there is no process in them yet. @throws UserError */
+  get record(): CgroupRecord {
+    return this.#record;
+  }
+
+  /** Where the groups will be. Whoever keeps the record before `make` finds them again whatever happens. @throws UserError */
+  static plan(options: CgroupOptions): ContainerCgroup {
+    const host = options.host ?? detectCgroups();
+    return new ContainerCgroup(
+      options.driver === "systemd" ? planForSystemd(host, options) : planInFiles(host, options),
+    );
+  }
+
+  /** `plan` and `make`. @throws UserError */
   static create(options: CgroupOptions): ContainerCgroup {
+    return ContainerCgroup.plan(options).make(options);
+  }
+
+  /**
+   * Makes the planned groups and sets their limits; there is no process in them yet.
+   *
+   * @param options the same that it was planned with
+   * @throws UserError; there is nothing left then
+   */
+  make(options: CgroupOptions): this {
     const host = options.host ?? detectCgroups();
     const limits = limitsOf(options.resources, options.overhead);
-    return options.driver === "systemd"
-      ? createForSystemd(host, options, limits)
-      : createInFiles(host, options, limits);
+    const { unit, mode } = this.#record;
+    if (unit === null) {
+      this.#record = {
+        ...this.#record,
+        paths: makeGroups(host, this.#record.paths, options, limits),
+      };
+    } else {
+      const properties = unitProperties(limits, mode, options.annotations);
+      this.#pending = { limits, properties };
+    }
+    this.#record = { ...this.#record, isMade: true };
+    if (unit !== null) return this;
+    try {
+      this.applyLimits(limits);
+    } catch (error) {
+      for (const dir of this.directories) removeQuietly(dir);
+      throw error;
+    }
+    return this;
   }
 
   /** From what `record` was. @throws UserError if it was not */
@@ -90,17 +107,6 @@ export class ContainerCgroup {
       throw new UserError("the state of the container's cgroup is damaged");
     }
     return new ContainerCgroup(json);
-  }
-
-  /** For the two that make one. */
-  static of(record: CgroupRecord): ContainerCgroup {
-    return new ContainerCgroup(record);
-  }
-
-  /** Leaves the rest to the first `addProcess`. */
-  postpone(limits: Limits, properties: readonly UnitProperty[]): this {
-    this.#pending = { limits, properties };
-    return this;
   }
 
   /** Each directory once: controllers may share a tree. */
@@ -179,6 +185,7 @@ export class ContainerCgroup {
 
   /** Kills every process and waits for the end of them all. @returns false if some still live */
   kill(): boolean {
+    if (!this.record.isMade) return true;
     const unified = this.record.paths[""];
     const deadline = performance.now() + KILL_MS;
     for (let wait = 1; performance.now() < deadline; wait = Math.min(2 * wait, 50)) {
@@ -216,12 +223,13 @@ export class ContainerCgroup {
 
   /** Removes the groups and what is beneath them. @throws UserError if processes keep them for long */
   remove(): void {
-    const { unit } = this.record;
-    if (unit !== null) this.#manager().stopUnit(unit.name);
+    const { unit, isMade } = this.record;
+    if (unit !== null && isMade) this.#manager().stopUnit(unit.name);
     let problem: unknown = null;
     for (const dir of this.directories) {
       try {
-        removeGroup(dir);
+        if (isMade) removeGroup(dir);
+        else removeQuietly(dir, 0);
       } catch (error) {
         problem ??= error;
       }
@@ -304,83 +312,3 @@ const NOTHING: Resources = {
   rdma: [],
   unified: [],
 };
-
-function createInFiles(host: CgroupHost, options: CgroupOptions, limits: Limits): ContainerCgroup {
-  const path = groupPath(options.cgroupsPath, options.id);
-  const mayLack = options.isRootless && (options.cgroupsPath ?? "") === "";
-  const paths: Record<string, string> = {};
-  const made: string[] = [];
-  const cgroup = ContainerCgroup.of(recordOf(host, options, paths, null));
-  const make = (name: string, dir: string, how: () => void) => {
-    try {
-      paths[name] = dir;
-      how();
-      made.push(dir);
-    } catch (error) {
-      delete paths[name];
-      if (!mayLack || !isForbidden(error)) throw error;
-    }
-  };
-  try {
-    for (const [name, tree] of host.v1) {
-      const dir = directoryOf(tree, path, false);
-      make(name, dir, () => makeGroupV1(name, dir));
-    }
-    if (host.v2 !== null) {
-      const dir = directoryOf(host.v2, path, host.mode === "v2");
-      const needed = host.mode === "v2" ? neededV2(limits) : [];
-      const wanted = limits.hugepages.length > 0 ? ["hugetlb"] : [];
-      const available = host.mode === "v2" ? null : wanted;
-      make("", dir, () => makeGroupV2(dir, available, needed, host.v2?.mountPoint));
-    }
-    cgroup.applyLimits(limits);
-    return cgroup;
-  } catch (error) {
-    for (const dir of made) removeQuietly(dir);
-    throw error;
-  }
-}
-
-function removeQuietly(dir: string): void {
-  try {
-    removeGroup(dir);
-  } catch {
-    // What stands in the way is the error that is thrown on.
-  }
-}
-
-function createForSystemd(
-  host: CgroupHost,
-  options: CgroupOptions,
-  limits: Limits,
-): ContainerCgroup {
-  const scope = scopeName(options.cgroupsPath, options.id);
-  const slice = scope.slice || (options.isRootless ? "user.slice" : "system.slice");
-  // Fails here, and not when processes have been started already.
-  const base = systemdManager(options.isRootless).controlGroup();
-  const parts = [...base.split("/").filter((part) => part !== ""), ...expandSlice(slice)];
-  const path = { isAbsolute: true, parts: [...parts, scope.unit] };
-  const paths: Record<string, string> = {};
-  for (const [name, tree] of host.v1) paths[name] = directoryOf(tree, path, false);
-  if (host.v2 !== null) paths[""] = directoryOf(host.v2, path, false);
-  const record = recordOf(host, options, paths, { slice, name: scope.unit });
-  const properties = unitProperties(limits, host.mode, options.annotations);
-  return ContainerCgroup.of(record).postpone(limits, properties);
-}
-
-function recordOf(
-  host: CgroupHost,
-  { driver, isRootless, overhead }: CgroupOptions,
-  paths: Record<string, string>,
-  unit: CgroupRecord["unit"],
-): CgroupRecord {
-  const { memoryBytes, pids } = overhead ?? NO_OVERHEAD;
-  return { driver, mode: host.mode, paths, unit, isRootless, overhead: { memoryBytes, pids } };
-}
-
-/** Written by this program alone: enough of its shape to tell damage. */
-function isCgroupRecord(json: unknown): json is CgroupRecord {
-  return typeof json === "object" && json !== null && "driver" in json && "mode" in json &&
-    "paths" in json && typeof json.paths === "object" && json.paths !== null &&
-    Object.values(json.paths).every((path) => typeof path === "string") && "overhead" in json;
-}

@@ -7,7 +7,8 @@ import { spawn, type Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { JsonNode } from "../spec/json_node.ts";
 import { readResources, type Resources } from "../spec/resources_section.ts";
 import { UserError } from "../user_error.ts";
-import { type CgroupOptions, ContainerCgroup } from "./container_cgroup.ts";
+import { ContainerCgroup } from "./container_cgroup.ts";
+import type { CgroupOptions } from "./group_plan.ts";
 import { exists, readGroupFile } from "./files.ts";
 import { type CgroupHost, detectCgroups } from "./hierarchy.ts";
 
@@ -234,6 +235,28 @@ onHost("the tree of v2 alone: freeze, kill and statistics", (host) => {
     UserError,
   );
   assertStringIncludes(error.message, "has no controller memory");
+});
+
+onHost("a plan is found again before, while and after it is made", (host) => {
+  const plan = ContainerCgroup.plan(options({ memory: { limit: 1 << 26 } }));
+  const before = JSON.parse(JSON.stringify(plan.record));
+  ContainerCgroup.load(before).remove();
+  plan.make(options({ memory: { limit: 1 << 26 } }));
+  // As a command leaves it that was killed before it could say so.
+  ContainerCgroup.load(before).remove();
+  assertEquals(leftovers(host).filter((dir) => dir.endsWith("/c1")), []);
+  const other = ContainerCgroup.create(options({}));
+  const process = sleeper(other);
+  try {
+    const stranger = ContainerCgroup.load(before);
+    assert(stranger.kill());
+    stranger.remove();
+    assertEquals(other.processes(), [process.pid]);
+  } finally {
+    other.kill();
+    end(process);
+    other.remove();
+  }
 });
 
 Deno.test("damaged records are refused", () => {

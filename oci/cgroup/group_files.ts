@@ -140,13 +140,18 @@ export function processesOf(dir: string): number[] {
   ];
 }
 
-/** Removes a group and those beneath it; waits while the last processes end. @throws CgroupError */
-export function removeGroup(dir: string): void {
-  const deadline = performance.now() + REMOVE_MS;
+/**
+ * Removes a group and those beneath it.
+ *
+ * @param waitMs for the last processes to end
+ * @throws CgroupError
+ */
+export function removeGroup(dir: string, waitMs = REMOVE_MS): void {
+  const deadline = performance.now() + waitMs;
   for (let wait = 1;; wait = Math.min(2 * wait, 100)) {
     if (!isDirectory(dir)) return;
     try {
-      for (const name of childGroups(dir)) removeGroup(join(dir, name));
+      for (const name of childGroups(dir)) removeGroup(join(dir, name), waitMs);
       Deno.removeSync(dir);
       return;
     } catch (cause) {

@@ -14,6 +14,7 @@ import { check } from "../../ffi/sys/errors.ts";
 import { close, openat, pipe } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
+import type { CgroupOptions } from "../cgroup/group_plan.ts";
 import { openDebugLog } from "../launch/foreground.ts";
 import { openNamespace, startProxy } from "../launch/proxy.ts";
 import { startSandbox } from "../launch/sandbox.ts";
@@ -65,8 +66,10 @@ export function createContainer(options: CreateOptions): Created {
 function make(options: CreateOptions, dir: ContainerDir): Created {
   const { config } = options.bundle, { streams } = options;
   const blank = newRecord(options);
-  dir.write(blank);
-  const cgroup = makeCgroup(options);
+  const groups = cgroupOptions(options), cgroup = ContainerCgroup.plan(groups);
+  // What is made is found again, wherever this process ends.
+  dir.write({ ...blank, cgroup: cgroup.record });
+  cgroup.make(groups);
   const first = { ...blank, cgroup: cgroup.record };
   dir.write(first);
   const sandbox = findSandbox(config.annotations, config.linux.namespaces, () => {
@@ -140,9 +143,9 @@ function openLog(dir: ContainerDir): number {
 }
 
 /** systemd makes its unit for the first process; elsewhere each process moves itself in. */
-function makeCgroup({ id, bundle: { config }, globals }: CreateOptions): ContainerCgroup {
+function cgroupOptions({ id, bundle: { config }, globals }: CreateOptions): CgroupOptions {
   const { cgroupsPath, resources } = config.linux;
-  return ContainerCgroup.create({
+  return {
     id,
     cgroupsPath,
     resources,
@@ -150,7 +153,7 @@ function makeCgroup({ id, bundle: { config }, globals }: CreateOptions): Contain
     isRootless: globals.rootless === true || globals.rootless === "auto" && Deno.uid() !== 0,
     annotations: config.annotations,
     overhead: OVERHEAD,
-  });
+  };
 }
 
 function startStandIn(

@@ -10,8 +10,8 @@ import { PREV, type SpawnArg, type SpawnScript } from "../../ffi/sys/spawn.ts";
 
 const FILE = "/proc/self/oom_score_adj";
 const MOST = 1000;
-/** Of a limit's thousandths: with one of 256 MiB about what the kernel of a sandbox has in memory itself. */
-const GUEST_MORE = 300;
+/** In thousandths of the limit: also a kernel that has half of it mapped is not the first. */
+const GUEST_MORE = 500;
 
 /**
  * Sets it in a child. Lowering it needs CAP_SYS_RESOURCE.
