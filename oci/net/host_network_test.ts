@@ -21,7 +21,7 @@ class Lab extends NetLab {
   private readonly buffer: Uint8Array<ArrayBuffer> = allocBuffer(65536);
   private readonly cursor: KernelCursor = new KernelCursor();
 
-  constructor(host: RealHost = new RealHost(1, 1 << 30)) {
+  constructor(host: RealHost = new RealHost(1, 1 << 30, 1 << 30)) {
     super(host, new RealHostNetwork(false));
     this.host = host;
   }
