@@ -5,6 +5,7 @@
  */
 
 import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
+import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
 import type { PlatformName } from "../../platform/names.ts";
 
 export interface ProcessSpec {
@@ -31,6 +32,8 @@ export interface ProcessSpec {
   readonly ioPriority?: number;
   /** As personality(2) sets it; absent: 0. */
   readonly personality?: number;
+  /** Its filter of system calls; null and absent: none. */
+  readonly seccomp?: SeccompSpec | null;
   /** Numbers of the CPUs that it may use; null and absent: all. */
   readonly affinity?: readonly number[] | null;
 }

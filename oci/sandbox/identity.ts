@@ -11,6 +11,10 @@ import {
 import { SCHED_FLAG_RESET_ON_FORK } from "../../ffi/abi/sched.ts";
 import { Limits } from "../../kernel/task/limits.ts";
 import type { Task } from "../../kernel/task/task.ts";
+import { seccompFilterOf, type SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
+import { attachFilter } from "../../kernel/task/seccomp/task_seccomp.ts";
+import { errnoName } from "../../ffi/sys/errors.ts";
+import { UserError } from "../user_error.ts";
 import type { ProcessSpec } from "./boot_spec.ts";
 
 function setOf(capabilities: readonly number[]): CapSet {
@@ -50,6 +54,7 @@ export function settle(task: Task, process: ProcessSpec): void {
   const { sched, group } = task, { scheduler, affinity } = process;
   group.oomScoreAdj = process.oomScoreAdj ?? 0;
   task.personality = process.personality ?? 0;
+  attachSeccomp(task, process.seccomp ?? null);
   sched.ioprio = process.ioPriority ?? 0;
   if (affinity !== undefined && affinity !== null) sched.affinity = maskOf(affinity);
   if (scheduler === undefined || scheduler === null) return;
@@ -60,6 +65,13 @@ export function settle(task: Task, process: ProcessSpec): void {
   sched.runtimeNs = scheduler.runtimeNs;
   sched.deadlineNs = scheduler.deadlineNs;
   sched.periodNs = scheduler.periodNs;
+}
+
+/** Before the first instruction; what the process may later do to have filters does not matter. */
+function attachSeccomp(task: Task, spec: SeccompSpec | null): void {
+  if (spec === null) return;
+  const r = attachFilter(task, seccompFilterOf(spec), spec.flags);
+  if (r !== 0) throw new UserError(`linux.seccomp: the filter is too long: ${errnoName(-r)}`);
 }
 
 function maskOf(cpus: readonly number[]): Uint32Array<ArrayBuffer> {

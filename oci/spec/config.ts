@@ -6,6 +6,7 @@
  * Not here: reading the file, looking paths up on the host (rootfs/plan.ts).
  */
 
+import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { ProcessSpec } from "../sandbox/boot_spec.ts";
 import { type Hooks, readHooks } from "./hooks_section.ts";
@@ -18,7 +19,10 @@ import { type ProcessConfig, readConsoleSize, readProcess } from "./process_sect
 export interface Config {
   /** As it stands there: 1.x. */
   readonly ociVersion: string;
-  readonly process: ProcessConfig & { readonly personality: number };
+  readonly process: ProcessConfig & {
+    readonly personality: number;
+    readonly seccomp: SeccompSpec | null;
+  };
   readonly consoleSize: ProcessSpec["consoleSize"];
   /** The path is one of the host, relative to the bundle. */
   readonly root: { readonly path: string; readonly isReadOnly: boolean };
@@ -71,6 +75,7 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
       ...readProcess(process, warn, has),
       affinity: null,
       personality: parts.linux.personality,
+      seccomp: parts.linux.seccomp,
     },
     consoleSize: readConsoleSize(process.member("consoleSize")),
     root: {

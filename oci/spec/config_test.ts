@@ -80,8 +80,10 @@ Deno.test("wrong types and values are named with their path", () => {
       `mounts[0].options[0] is "size=1", which a bind mount does not have`,
     ],
     [
-      minimal((c) => c.linux = { seccomp: { defaultAction: "SCMP_ACT_ALLOW" } }),
-      "linux.seccomp is not supported",
+      minimal((c) => c.linux = { seccomp: { defaultAction: "SCMP_ACT_NO" } }),
+      `linux.seccomp.defaultAction is "SCMP_ACT_NO", expected SCMP_ACT_KILL, ` +
+      "SCMP_ACT_KILL_THREAD, SCMP_ACT_KILL_PROCESS, SCMP_ACT_TRAP, SCMP_ACT_ERRNO, " +
+      "SCMP_ACT_TRACE, SCMP_ACT_ALLOW, SCMP_ACT_LOG",
     ],
     [
       minimal((c) => c.linux = { namespaces: [{ type: "network", path: "ns/net" }] }),

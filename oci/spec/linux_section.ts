@@ -1,5 +1,7 @@
 /** `linux` of config.json (config-linux.md). A sandbox is isolated in every way, whatever namespaces are asked for. */
 
+import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
+import { parseSeccomp } from "./seccomp_section.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { DeviceSpec } from "../sandbox/boot_spec.ts";
 import { readDevices } from "./devices_section.ts";
@@ -48,10 +50,12 @@ export interface LinuxConfig {
   readonly sysctl: readonly (readonly [name: string, value: string])[];
   /** Of personality(2). */
   readonly personality: number;
+  /** null: no filter. */
+  readonly seccomp: SeccompSpec | null;
 }
 
 /** Known to the specification, and not to this runtime. */
-const REFUSED = ["intelRdt", "netDevices", "memoryPolicy", "seccomp"];
+const REFUSED = ["intelRdt", "netDevices", "memoryPolicy"];
 const PROPAGATIONS = [
   "private",
   "rprivate",
@@ -84,6 +88,7 @@ export function readLinux(node: JsonNode): LinuxPart {
     rootfsPropagation: readPropagation(node.member("rootfsPropagation")),
     sysctl: node.member("sysctl").members().map(readSysctl),
     personality: readPersonality(node.member("personality")),
+    seccomp: parseSeccomp(node.member("seccomp")),
   };
   return {
     linux,

@@ -11,7 +11,9 @@ import { CAPABILITIES, RLIMITS } from "./names.ts";
 import { readCpuAffinity, readIoPriority, readScheduler } from "./scheduling.ts";
 
 /** What a process is but for the size of its terminal, which the client may know better. */
-export type ProcessConfig = Required<Omit<ProcessSpec, "consoleSize" | "personality">>;
+export type ProcessConfig = Required<
+  Omit<ProcessSpec, "consoleSize" | "personality" | "seccomp">
+>;
 
 const ID_MAX = 0xfffffffe;
 const DEFAULT_UMASK = 0o022;
