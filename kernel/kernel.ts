@@ -25,6 +25,7 @@ import { MemoryContext } from "./mm/memory_context.ts";
 import { registerFamilies } from "./net/families.ts";
 import { NetNamespace } from "./net/net_namespace.ts";
 import { describeCrash } from "./observe/crash.ts";
+import { UrgentSignals } from "./syscalls/io/async.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
 import { OomKiller } from "./task/oom_killer.ts";
@@ -108,6 +109,7 @@ export class SandboxKernel implements Kernel {
     const sysctl = new SysctlStore();
     this.sysctl = sysctl;
     net.settings = sysctl;
+    net.urgent = new UrgentSignals(this);
     if (options.network) sysctl.adopt(options.network.settings);
     this.ipcUser = new TaskIpcUser(this);
     this.namespaces = initialNamespaces({

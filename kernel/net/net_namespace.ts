@@ -30,6 +30,10 @@ export interface SocketFamily {
   ): readonly [Socket, Socket] | number;
 }
 
+export interface UrgentListener {
+  onUrgent(socket: Socket): void;
+}
+
 /** A transport; one with `isWanted` false is not to be used. */
 export interface OfferedTransport extends Transport {
   readonly isWanted?: boolean;
@@ -55,6 +59,8 @@ export class NetNamespace extends Namespace {
   lister: SocketLister | null = null;
   /** What /proc/net shows; null until somebody looks. */
   tables: NetTables | null = null;
+  /** Who hears of urgent data that came from outside. */
+  urgent: UrgentListener | null = null;
   private readonly offered: OfferedTransport[] = [];
   private chosen: Transport | null = null;
   private readonly families: (SocketFamily | null)[] = new Array<SocketFamily | null>(AF_MAX)

@@ -348,6 +348,22 @@ def urgent_data():
 
 
 @test
+def a_signal_for_urgent_data():
+    with socket.create_server((OWN4, 0)) as server:
+        a = socket.create_connection(server.getsockname())
+        b, _ = server.accept()
+    got = []
+    signal.signal(signal.SIGURG, lambda *_: got.append(1))
+    fcntl.fcntl(b, fcntl.F_SETOWN, os.getpid())
+    a.send(b"!", socket.MSG_OOB)
+    wait_until(lambda: got == [1], "SIGURG")
+    eq(b.recv(1, socket.MSG_OOB), b"!")
+    a.send(b"x")
+    eq(b.recv(1), b"x")
+    eq(got, [1])
+
+
+@test
 def options():
     with connect(7001) as s:
         for level, name, value in (

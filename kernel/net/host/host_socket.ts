@@ -3,7 +3,7 @@
  * waiting is the kernel's, woken by the host's edges. Bytes move between the host socket and guest memory at once.
  *
  * Not here: what may be opened (host_transport.ts), options (host_options.ts), control messages (host_control.ts).
- * DIFFERS: SO_LINGER with a time does not make close(2) wait; no SIGURG for who did not ask by O_ASYNC.
+ * DIFFERS: SO_LINGER with a time does not make close(2) wait.
  */
 
 import {
@@ -370,6 +370,7 @@ export class HostSocket extends Socket {
 
 class HostSocketWatch extends Waiter {
   private readonly socket: HostSocket;
+  private isUrgent: boolean = false;
 
   constructor(socket: HostSocket) {
     super();
@@ -377,6 +378,9 @@ class HostSocketWatch extends Waiter {
   }
 
   override onWake(events: number): void {
-    this.socket.queue.wake(events);
+    const { socket } = this, wasUrgent = this.isUrgent;
+    this.isUrgent = (events & POLLPRI) !== 0;
+    socket.queue.wake(events);
+    if (this.isUrgent && !wasUrgent) socket.net.urgent?.onUrgent(socket);
   }
 }

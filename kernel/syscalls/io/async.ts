@@ -13,6 +13,8 @@ import {
   POLL_PRI,
 } from "../../../ffi/abi/siginfo.ts";
 import { Waiter } from "../../core/wait.ts";
+import type { UrgentListener } from "../../net/net_namespace.ts";
+import type { Socket } from "../../net/socket.ts";
 import { SI_KERNEL, SigInfo } from "../../task/signal/pending.ts";
 import { sendToGroup, sendToTask } from "../../task/signal/send.ts";
 import { SIGIO, SIGRTMIN, SIGURG } from "../../task/signal/sigset.ts";
@@ -126,6 +128,19 @@ export function signalUrgent(kernel: Kernel, file: OpenFile | null): void {
   const owner = file?.owner;
   if (!(owner instanceof FileOwner) || owner.id === 0) return;
   deliver(kernel, owner, new SigInfo(SIGURG, SI_KERNEL));
+}
+
+/** The same for sockets of the host, which tell of it. */
+export class UrgentSignals implements UrgentListener {
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  onUrgent(socket: Socket): void {
+    signalUrgent(this.kernel, socket);
+  }
 }
 
 /** A full queue of a real-time signal falls back to SIGIO (fcntl(2), F_SETSIG). */
