@@ -5,9 +5,10 @@
 
 import { EACCES, EMFILE, ENFILE, EPERM, EROFS, ESTALE } from "../../../ffi/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
-import type { Attr } from "../../../gofer/client/gofer_client.ts";
+import { S_ISGID, S_ISUID } from "../../../ffi/abi/stat.ts";
+import { type Attr, Tsetattr } from "../../../gofer/client/gofer_client.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import type { AttrChange } from "../../vfs/inode.ts";
+import { ATTR_MODE, type AttrChange } from "../../vfs/inode.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { GoferBacking } from "./backing.ts";
@@ -16,6 +17,7 @@ import { GoferInode } from "./gofer_inode.ts";
 import { GoferFile } from "./regular_file.ts";
 
 const PAGE = 4096;
+const SETID = S_ISUID | S_ISGID;
 /** Idle descriptors that are closed when the host has none left. */
 const CLOSE_WHEN_SHORT = 64;
 
@@ -144,6 +146,21 @@ export class GoferRegular extends GoferInode {
     if (end > this.size) this.size = end;
     this.outdate();
     this.fs.idle.noteWrite(file);
+  }
+
+  /**
+   * Puts back the set-ID bits that the host takes at each change by the Sentry, which has no CAP_FSETID there. Whether the
+   * guest's process may keep them was settled before the change: `mode` has those that stay.
+   */
+  keepSetid(): void { // HOT
+    const wanted = this.mode & SETID;
+    if (wanted === 0) return;
+    const fid = this.bind(), { client } = this.fs;
+    if (fid < 0) return;
+    if (client.getattr(fid) < 0 || (client.attr.mode & wanted) === wanted) return;
+    const m = Object.assign(new Tsetattr(), { fid, valid: ATTR_MODE });
+    m.mode = (client.attr.mode & 0o7777) | wanted;
+    if (client.setattr(m) === 0) this.outdate();
   }
 
   /** The size changed by other means than a write. */

@@ -85,6 +85,7 @@ export class GoferFile extends OpenFile {
     }
     if (total === 0) return 0;
     this.inode.wrote(this.file, at + total);
+    this.inode.keepSetid();
     if (this.isAppending) this.pos = at + total;
     if ((this.flags & O_DSYNC) !== 0) {
       const r = fs.idle.sync(this.file, true);
@@ -110,6 +111,7 @@ export class GoferFile extends OpenFile {
     if (r < 0) return r;
     this.inode.resized(size);
     this.fs.idle.noteWrite(this.file);
+    this.inode.keepSetid();
     return 0;
   }
 
@@ -128,6 +130,7 @@ export class GoferFile extends OpenFile {
     if (size >= 0 && (shifts || (mode & FALLOC_FL_KEEP_SIZE) === 0)) this.inode.resized(size);
     this.inode.outdate();
     this.fs.idle.noteWrite(this.file);
+    this.inode.keepSetid();
     return 0;
   }
 
