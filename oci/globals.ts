@@ -41,12 +41,18 @@ export const GLOBALS_HELP =
   --platform NAME, --strace, --debug-log FILE, --network MODE, --overlay MODE, --host-uds MODE,
   --require-sandbox   about the sandbox: see the verbs`;
 
+export type StringOption = "platform" | "debug-log" | "network" | "overlay" | "host-uds";
+export type BooleanOption = "strace" | "require-sandbox";
+export type OptionName = StringOption | BooleanOption;
+
 /** What stands in front of the verb. */
 export class Globals {
   readonly #flags: Flags;
+  readonly #others: ReadonlyMap<OptionName, string>;
 
-  constructor(flags: Flags) {
+  constructor(flags: Flags, others: ReadonlyMap<OptionName, string> = new Map()) {
     this.#flags = flags;
+    this.#others = others;
     this.logFormat;
     this.rootless;
   }
@@ -75,11 +81,16 @@ export class Globals {
     return text === "auto" ? text : text === "true";
   }
   /** One of dvisor's own options; null if it was not given. */
-  string(name: "platform" | "debug-log" | "network" | "overlay" | "host-uds"): string | null {
-    return this.#flags.string(name);
+  string(name: StringOption): string | null {
+    return this.#others.get(name) ?? this.#flags.string(name);
   }
-  has(name: "strace" | "require-sandbox"): boolean {
-    return this.#flags.has(name);
+  has(name: BooleanOption): boolean {
+    const other = this.#others.get(name);
+    return other === undefined ? this.#flags.has(name) : other === "true";
+  }
+  /** The same with other values for some options; booleans are "true" or "false". */
+  with(others: ReadonlyMap<OptionName, string>): Globals {
+    return new Globals(this.#flags, new Map([...this.#others, ...others]));
   }
 }
 

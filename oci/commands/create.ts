@@ -55,14 +55,14 @@ export const command: Command = {
 
 function create(flags: Flags, globals: Globals, id: string): void {
   refusePreservedFds(flags);
-  const bundle = readBundle(flags.string("bundle") ?? ".", globals);
+  const bundle = readBundle(flags.string("bundle") ?? ".", globals, id);
   const { process, consoleSize } = bundle.config;
   createContainer({
     id,
     bundle,
     store: globals.store,
     globals,
-    settings: sandboxSettings(flags, globals, CONTAINER_NETWORKS),
+    settings: sandboxSettings(flags, bundle.globals, CONTAINER_NETWORKS),
     streams: chooseStreams({
       wantsTerminal: process.terminal,
       consoleSocket: flags.string("console-socket") || null,

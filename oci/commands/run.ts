@@ -52,8 +52,8 @@ export const command: Command = {
 };
 
 function runContainer(flags: Flags, globals: Globals, id: string): number {
-  const bundle = readBundle(flags.string("bundle") ?? ".", globals);
-  const settings = sandboxSettings(flags, globals, CONTAINER_NETWORKS), { store } = globals;
+  const bundle = readBundle(flags.string("bundle") ?? ".", globals, id);
+  const settings = sandboxSettings(flags, bundle.globals, CONTAINER_NETWORKS), { store } = globals;
   const isDetached = flags.has("detach");
   const consoleSocket = flags.string("console-socket") || null;
   const { process, consoleSize } = bundle.config;

@@ -4,6 +4,7 @@
  */
 
 import { join, resolve } from "@std/path";
+import { annotatedGlobals } from "./annotation_options.ts";
 import type { Globals } from "../globals.ts";
 import { choose } from "../globals.ts";
 import { writeLog } from "../log_file.ts";
@@ -21,19 +22,22 @@ export interface Bundle {
   /** Absolute host path of the root directory. */
   readonly rootPath: string;
   readonly files: RootfsPlan;
+  /** The options with those that its annotations choose. */
+  readonly globals: Globals;
 }
 
 /** @throws UserError */
-export function readBundle(directory: string, globals: Globals): Bundle {
+export function readBundle(directory: string, given: Globals, id: string): Bundle {
   const path = resolve(directory);
   const config = readBundleConfig(path);
+  const globals = annotatedGlobals(given, config.annotations, id);
   for (const warning of config.warnings) {
     console.error(`dvisor: ${CONFIG}: ${warning}`);
     writeLog(globals, "warning", `${CONFIG}: ${warning}`);
   }
   const overlay = choose("overlay", globals.string("overlay"), ["none", "memory"]);
   const files = planRootfs(config, path, { overlay });
-  return { path, config, rootPath: resolve(path, config.root.path), files };
+  return { path, config, rootPath: resolve(path, config.root.path), files, globals };
 }
 
 /** @throws UserError */

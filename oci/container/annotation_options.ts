@@ -1,0 +1,67 @@
+/**
+ * Options of a sandbox that a pod asks for by annotations, `dev.dvisor.NAME`: what a cluster's users may choose. They
+ * stand in place of the options that whoever configured the runtime gave it; what weakens the host is not among them.
+ */
+
+import { PLATFORM_NAMES } from "../../platform/names.ts";
+import type { Globals, OptionName } from "../globals.ts";
+import { EXIT_USAGE, UserError } from "../user_error.ts";
+
+const PREFIX = "dev.dvisor.";
+const LOG_DIRECTORY = "/var/log/dvisor";
+
+/** Values by option. */
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  platform: PLATFORM_NAMES,
+  // In the network namespace that the container has anyway.
+  network: ["auto", "none"],
+  overlay: ["none", "memory"],
+  strace: ["true", "false"],
+  "debug-log": ["true", "false"],
+};
+
+/**
+ * @param id of the container: names its debug log, which is in a directory that only root can look into
+ * @throws UserError for options that there are not
+ */
+export function annotatedGlobals(
+  globals: Globals,
+  annotations: ReadonlyMap<string, string>,
+  id: string,
+): Globals {
+  const chosen = new Map<OptionName, string>();
+  let wantsLog = false;
+  for (const [key, value] of annotations) {
+    if (!key.startsWith(PREFIX)) continue;
+    const name = key.slice(PREFIX.length);
+    const choices = Object.hasOwn(CHOICES, name) ? CHOICES[name] : undefined;
+    if (choices === undefined) {
+      fail(key, `is no option; there are ${Object.keys(CHOICES).join(", ")}`);
+    }
+    if (!choices.includes(value)) {
+      fail(key, `is ${JSON.stringify(value)}, expected ${choices.join(", ")}`);
+    }
+    if (name === "debug-log") wantsLog ||= value === "true";
+    else if (name === "strace") {
+      chosen.set("strace", value);
+      wantsLog ||= value === "true" && globals.string("debug-log") === null;
+    } else if (name === "platform" || name === "network" || name === "overlay") {
+      chosen.set(name, value);
+    }
+  }
+  if (wantsLog) chosen.set("debug-log", logOf(id));
+  return chosen.size === 0 ? globals : globals.with(chosen);
+}
+
+function logOf(id: string): string {
+  try {
+    Deno.mkdirSync(LOG_DIRECTORY, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new UserError(`cannot make ${LOG_DIRECTORY} for debug logs`, undefined, error);
+  }
+  return `${LOG_DIRECTORY}/${id}.log`;
+}
+
+function fail(key: string, problem: string): never {
+  throw new UserError(`config.json: annotations: ${key.slice(0, 100)} ${problem}`, EXIT_USAGE);
+}

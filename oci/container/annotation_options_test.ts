@@ -1,0 +1,42 @@
+import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { splitCommandLine } from "../globals.ts";
+import { UserError } from "../user_error.ts";
+import { annotatedGlobals } from "./annotation_options.ts";
+
+function annotated(annotations: Record<string, string>, ...args: string[]) {
+  const { globals } = splitCommandLine([...args, "create", "c1"]);
+  return annotatedGlobals(globals, new Map(Object.entries(annotations)), "c1");
+}
+
+Deno.test("a pod's annotations stand in place of the runtime's options", () => {
+  const globals = annotated(
+    { "dev.dvisor.platform": "ptrace", "dev.dvisor.overlay": "memory", "other": "x" },
+    "--platform=systrap",
+    "--network=none",
+    "--strace",
+  );
+  assertEquals(globals.string("platform"), "ptrace");
+  assertEquals(globals.string("overlay"), "memory");
+  assertEquals(globals.string("network"), "none");
+  assertEquals(globals.has("strace"), true);
+  assertEquals(annotated({ "dev.dvisor.strace": "false" }, "--strace").has("strace"), false);
+});
+
+Deno.test("nothing changes without annotations of ours", () => {
+  const { globals } = splitCommandLine(["create"]);
+  assertStrictEquals(annotatedGlobals(globals, new Map([["a", "b"]]), "c1"), globals);
+});
+
+Deno.test("options that there are not, and files of the host, are errors", () => {
+  const bad = {
+    "dev.dvisor.debug-log": "/etc/passwd",
+    "dev.dvisor.root": "/x",
+    "dev.dvisor.require-sandbox": "false",
+    "dev.dvisor.platform": "kvm2",
+    "dev.dvisor.constructor": "x",
+    "dev.dvisor.": "x",
+  };
+  for (const [key, value] of Object.entries(bad)) {
+    assertThrows(() => annotated({ [key]: value }), UserError, "config.json: annotations");
+  }
+});
