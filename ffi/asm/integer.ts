@@ -58,6 +58,7 @@ export class IntegerInstructions extends Encoder {
 
   readonly pushfq = this.fixed(0x9c);
   readonly popfq = this.fixed(0x9d);
+  readonly sahf = this.fixed(0x9e);
   readonly leave = this.fixed(0xc9);
   readonly cdq = this.fixed(0x99);
   readonly cqo = this.fixed(0x48, 0x99);

@@ -162,7 +162,7 @@ gnuTest("the stack and flags", function* () {
     yield [`pop ${text(m, 8)}`, (a) => a.pop(m)];
   }
   for (const n of immediates(8)) yield [`push ${n}`, (a) => a.push(n)];
-  for (const name of ["pushfq", "popfq", "leave", "cdq", "cqo", "cld", "std"] as const) {
+  for (const name of ["pushfq", "popfq", "sahf", "leave", "cdq", "cqo", "cld", "std"] as const) {
     yield [name, (a) => a[name]()];
   }
 });

@@ -14,6 +14,8 @@ import { callBytes, CODE, DATA, type Lab, movEax, PAGE, reg, setReg } from "./la
 
 const SITE_BYTES = 7;
 const ALL_FLAGS = 0xed7;
+/** Carry, parity, adjust, zero, sign, direction and overflow; bit 1 and interrupts are always on. */
+const EACH_FLAG = [0x1, 0x4, 0x10, 0x40, 0x80, 0x400, 0x800], FIXED_FLAGS = 0x202;
 const REGISTERS = [p.RAX, p.RBX, p.RDX, p.RSI, p.RDI, p.RBP, p.R8, p.R9, p.R10, p.R12, p.R13, p.R14]
   .concat(p.R15, p.RSP, p.RIP);
 
@@ -57,14 +59,14 @@ interface Site {
 }
 
 /** `site: mov eax, 321; syscall; ud2` at CODE + 64, with registers set; not running. */
-function site(lab: Lab, wantPatch: boolean): Site {
+function site(lab: Lab, wantPatch: boolean, flags = ALL_FLAGS): Site {
   const space = lab.space();
   const code = lab.load(space, new Assembler().zero(64).bytes(callBytes(321)).ud2());
   lab.map(space, DATA);
   const isPatched = wantPatch && patch(lab, space, code, 64, movEax(321));
   const context = lab.thread(space, CODE + 64);
   REGISTERS.slice(0, 13).forEach((at, i) => setReg(context, at, 0x0101_0203_0405n * BigInt(i + 3)));
-  setReg(context, p.EFLAGS, ALL_FLAGS);
+  setReg(context, p.EFLAGS, flags);
   return { space, context, isPatched };
 }
 
@@ -88,9 +90,11 @@ function trace(lab: Lab, s: Site): string[] {
 }
 
 function samePath(lab: Lab): void {
-  const patched = site(lab, true);
-  if (!patched.isPatched) return;
-  assertEquals(trace(lab, patched), trace(lab, site(lab, false)));
+  for (const flags of [ALL_FLAGS, FIXED_FLAGS, ...EACH_FLAG.map((flag) => FIXED_FLAGS | flag)]) {
+    const patched = site(lab, true, flags);
+    if (!patched.isPatched) return;
+    assertEquals(trace(lab, patched), trace(lab, site(lab, false, flags)));
+  }
 }
 
 /** A loop around a site: counter rbx is the argument, the red zone and rcx, r11 are used around it. */

@@ -139,7 +139,10 @@ export const SLOT_AT = {
   tid: 216,
   /** u32: CPU that the thread rang or began to spin on, a hint. */
   cpu: 220,
-  /** u32 each: time stamps, low halves, of its last return to the guest and its last ring. Hints. */
+  /**
+   * u32 each: time stamps, low halves, of its last return to the guest, unless the reply was there at once, and of its last ring.
+   * Hints.
+   */
   resumed: 224,
   rung: 228,
 } as const;

@@ -58,7 +58,7 @@ export function emitWaitReply(
 ): void {
   const rung = a.fresh("rung"), look = a.fresh("look"), spin = a.fresh("spin");
   const sleep = a.fresh("sleep"), wait = a.fresh("wait"), changed = a.fresh("changed");
-  const ring = a.fresh("ring");
+  const ring = a.fresh("ring"), soon = a.fresh("soon"), chain = a.fresh("chain");
 
   a.cmp(at(GLOBAL + GLOBAL_AT.sleeping), 0, 4).jne(ring);
   a.label(rung).label(entry);
@@ -66,7 +66,7 @@ export function emitWaitReply(
   // Most replies come so soon that the clock is not worth a look.
   a.mov(esi, LOOKS);
   a.label(look);
-  a.mov(ecx, slot.state).cmp(ecx, posted).jne(changed);
+  a.mov(ecx, slot.state).cmp(ecx, posted).jne(soon);
   a.pause().dec(esi).jne(look);
   a.rdtscp().mov(esi, eax).and(ecx, CPU_MASK).mov(slot.cpu, ecx);
   a.label(spin);
@@ -85,7 +85,10 @@ export function emitWaitReply(
   a.mov(ecx, slot.state);
   a.label(changed);
   a.cmp(ecx, FIRST_REPLY).jb(wait);
-  a.rdtsc().mov(slot.resumed, eax);
+  a.rdtsc().mov(slot.resumed, eax).jmp(chain);
+  a.label(soon);
+  a.cmp(ecx, FIRST_REPLY).jb(wait);
+  a.label(chain);
   emitChain(a, slot, sites);
   const done = a.fresh("wait_done");
   a.jmp(done);
