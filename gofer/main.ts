@@ -32,6 +32,8 @@ export const VERSION = "0.1.0";
 const RESERVED_FDS = 64;
 /** What part of the descriptors one of several clients may use. */
 const CLIENT_SHARE = 8;
+/** When a client is likely to have started, in ms. */
+const SETTLED_MS = 1000;
 /** LIMIT: fids of one client, even where the host allows more open files. */
 const FIDS_MAX = 1 << 20;
 
@@ -85,10 +87,12 @@ function serve(command: GoferCommand): void {
   const service = makeService(command);
   const image = OwnImage.find();
   confineOrFail(service, [command.fd], command);
-  image.release();
   const server = new GoferServer(service, say);
   server.spins = command.spins;
   server.addConnection(command.fd, isUnix);
+  server.runFor(SETTLED_MS);
+  // What starting took, here and in the client, is not needed for long.
+  image.release();
   server.run();
 }
 

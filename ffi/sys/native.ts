@@ -23,11 +23,12 @@ import { SYS_rt_sigaction } from "../abi/syscall_numbers.ts";
 import { DATA, DATA_BYTES } from "./data_page.ts";
 import { nativeImage, place, SIGNATURES } from "./native_image.ts";
 
-/** The libc calls that are needed before there is a raw one. */
+/** What is needed of libc: before there is a raw system call, and of its malloc, which some other libcs do not have. */
 const LIBC = {
   mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "usize" },
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  malloc_trim: { parameters: ["usize"], result: "i32", optional: true },
 } as const;
 
 function hostError(what: string, cause?: unknown): Error {
@@ -55,7 +56,8 @@ function load() {
     Deno.writeFileSync(path, image.elf);
     const library = Deno.dlopen(path, SIGNATURES);
     const codeBase = Number(Deno.UnsafePointer.value(codeStart(path)));
-    return { symbols: library.symbols, dataBase, codeBase, offsets: image.offsets };
+    const { malloc_trim } = libc.symbols;
+    return { symbols: library.symbols, dataBase, codeBase, offsets: image.offsets, malloc_trim };
   } catch (cause) {
     throw hostError("dlopen failed", cause);
   } finally {
@@ -84,6 +86,11 @@ const loaded = load();
 
 /** The assembled functions as Deno calls them; only ffi/ uses them, through documented wrappers. */
 export const native = loaded.symbols;
+
+/** Gives the host what malloc keeps for later: megabytes behind a large program's parsing. */
+export function trimHeap(): void {
+  loaded.malloc_trim?.(0n);
+}
 
 /** Host address of the data page (data_page.ts). */
 export const dataBase: number = loaded.dataBase;

@@ -108,7 +108,7 @@ export function place(image: NativeImage, dataBase: number): void {
 }
 
 export function toText(image: NativeImage): PrebuiltNative {
-  return { ...image, elf: btoa(String.fromCharCode(...image.elf)) };
+  return { ...image, elf: image.elf.toBase64() };
 }
 
 declare global {
@@ -120,6 +120,6 @@ declare global {
 export function nativeImage(): NativeImage {
   const prebuilt = globalThis.dvisorPrebuilt?.native;
   if (prebuilt === undefined) return assembleNative();
-  const elf = Uint8Array.from(atob(prebuilt.elf), (c) => c.charCodeAt(0));
+  const elf = Uint8Array.fromBase64(prebuilt.elf);
   return { ...prebuilt, elf };
 }

@@ -2,11 +2,13 @@
  * The running executable's own pages. Starting Deno touches some 30 MB of it that are never needed again; letting go of
  * them makes a process that waits small. What is needed comes back from the page cache, 64 KB at a fault.
  *
- * Only mappings without a page of our own are touched: text and constants, no relocated data.
+ * Only mappings without a page of our own are touched: text and constants, no relocated data. What malloc has to spare
+ * goes with them.
  */
 
 import { MADV_DONTNEED } from "../abi/mman.ts";
 import { madvise } from "./files.ts";
+import { trimHeap } from "./native.ts";
 
 export class OwnImage {
   /** Address and length of each mapping. */
@@ -32,6 +34,7 @@ export class OwnImage {
 
   /** Lets go of all pages. SAFETY: they are of a file and unchanged, so that they read the same afterwards. */
   release(): void {
+    trimHeap();
     for (const [address, length] of this.#ranges) madvise(address, length, MADV_DONTNEED);
   }
 }

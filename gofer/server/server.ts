@@ -75,6 +75,14 @@ export class GoferServer {
     while (!this.isDone) this.step(-1);
   }
 
+  /** The same, for `ms` at most. */
+  runFor(ms: number): void {
+    const end = performance.now() + ms;
+    for (let left = ms; left > 0 && !this.isDone; left = end - performance.now()) {
+      this.step(Math.ceil(left));
+    }
+  }
+
   /** One round: waits up to `timeoutMs` (-1: for ever) and serves what is ready. */
   step(timeoutMs: number): void {
     if (this.only !== null) this.stepOnly(this.only, timeoutMs);
