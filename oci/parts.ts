@@ -3,8 +3,10 @@
  * must not wait for the kernel, nor keep it in memory.
  *
  * From sources a part is a module. In a built binary it is the text of a script, which the build puts into
- * `globalThis.dvisorParts`.
+ * `globalThis.dvisorParts`, and the kernel's compiled code: compiled_part.ts.
  */
+
+import { compiledCodeIn, runCompiled } from "./compiled_part.ts";
 
 /** The parts and their entry points, relative to the project's root. */
 export const PARTS = {
@@ -39,6 +41,11 @@ export async function runPart(name: PartName): Promise<void> {
     return;
   }
   globalThis.dvisorParts = undefined;
+  // The command line is small: its text is parsed sooner than V8's module is loaded.
+  const code = name === "kernel" ? compiledCodeIn("/proc/self/exe") : null;
+  if (code !== null || (name === "kernel" && globalThis.dvisorRehearsal !== undefined)) {
+    return await runCompiled(script, code);
+  }
   // Indirect: the script sees only the global scope.
   await (0, eval)(script);
 }

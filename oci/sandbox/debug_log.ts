@@ -40,12 +40,23 @@ export class DebugLog {
 
   flush(): void {
     if (this.#buffer === null) return;
-    const address = addressOf(this.#buffer);
-    for (let done = 0; done < this.#used;) {
-      const n = write(this.#fd, address + done, this.#used - done);
+    this.#write(addressOf(this.#buffer), this.#used);
+    this.#used = 0;
+  }
+
+  /** What is no text, behind all lines so far. */
+  bytes(bytes: Uint8Array): void {
+    this.flush();
+    const copy = allocBuffer(bytes.length);
+    copy.set(bytes);
+    this.#write(addressOf(copy), bytes.length);
+  }
+
+  #write(address: number, length: number): void {
+    for (let done = 0; done < length;) {
+      const n = write(this.#fd, address + done, length - done);
       if (n <= 0) break;
       done += n;
     }
-    this.#used = 0;
   }
 }

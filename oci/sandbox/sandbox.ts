@@ -10,6 +10,7 @@ import { SandboxKernel } from "../../kernel/kernel.ts";
 import { Strace } from "../../kernel/observe/strace.ts";
 import { observeCalls } from "../../kernel/syscalls/dispatch.ts";
 import { Timer } from "../../kernel/time/timer.ts";
+import { rehearsedCode } from "../compiled_part.ts";
 import { EXIT_FAILURE } from "../user_error.ts";
 import type { BootSpec } from "./boot_spec.ts";
 import { type BootSocket, PACKET_EXIT } from "./control.ts";
@@ -87,6 +88,9 @@ export class Sandbox implements ContainerOwner, PlainOwner {
   run(): void {
     const status = this.kernel.run();
     this.log.flush();
+    // In a rehearsal of the build the compiled code goes where the debug log does.
+    const code = rehearsedCode();
+    if (code !== null) this.log.bytes(code);
     const first = this.#first;
     if (first instanceof GuestContainer) {
       first.init.drain();

@@ -8,6 +8,7 @@
 import { requireHost, ROOT } from "../host_check.ts";
 import { chooseBase, compileProgram } from "./compile.ts";
 import { bundleOutput } from "./program.ts";
+import { addCompiledCode } from "./rehearsal.ts";
 import { OUTPUTS } from "./staleness.ts";
 
 function describe(error: unknown): string {
@@ -19,12 +20,15 @@ function describe(error: unknown): string {
 async function build(dist: string, workDir: string): Promise<void> {
   const base = await chooseBase(workDir);
   console.log(`Base: ${base.kind}`);
+  const scripts = new Map<string, string>();
   for (const output of OUTPUTS) {
     const { name } = output;
     const script = await bundleOutput(ROOT, output, workDir);
     await compileProgram(script, `${workDir}/${name}`, name, base, workDir);
     console.log(`${name}: ${Math.round(script.length / 1024)} KB of script`);
+    scripts.set(name, script);
   }
+  await addCompiledCode(scripts.get("dvisor")!, base, workDir);
   for (const { name } of OUTPUTS) await Deno.rename(`${workDir}/${name}`, `${dist}/${name}`);
 }
 

@@ -1,0 +1,65 @@
+/**
+ * The rehearsal: runs a sandbox once, so that V8 compiles what most sandboxes need, and puts the compiled code at the end of the
+ * binary. Where the machine that builds cannot run a sandbox, the binary goes without, and starts slower.
+ *
+ * The binary that rehearses is the real one, with a mark in front of the program; the part whose code is kept is the same in both
+ * to the byte. Neighbour: oci/compiled_part.ts, which is what runs inside.
+ */
+
+import { type BaseChoice, compileProgram } from "./compile.ts";
+
+/** LIMIT: the rehearsal takes half a second. */
+const TIMEOUT_MS = 20_000;
+
+/** What shells and small tools ask of a kernel. Which there are, and what they say, is all one. */
+const PLAY = `
+cd /tmp && mkdir -p a/b && echo one > a/x && cat a/x a/nothing
+ls -la / a | sort | head -5; find /etc -maxdepth 1 -type f | wc -l
+for i in 1 2 3; do (echo $i) | cat; /bin/true; done
+cp a/x a/y && mv a/y a/z && ln -s x a/s && readlink a/s; chmod 600 a/z; touch a/t; df a; id; uname
+grep -r one a; tail -1 a/x; date; env | cut -c1-9; stat a/x
+sleep 0.01 & wait; trap 'echo t' TERM; kill -TERM $$
+python3 -c 'import subprocess, threading, socket; subprocess.run(["true"])'
+perl -e 'print 1'
+rm -rf a
+`;
+
+/**
+ * Rehearses with `${workDir}/dvisor-gofer`, and completes `${workDir}/dvisor`, which was made of `script`.
+ *
+ * @throws Error if a binary cannot be made
+ */
+export async function addCompiledCode(
+  script: string,
+  base: BaseChoice,
+  workDir: string,
+): Promise<void> {
+  const folder = `${workDir}/rehearsal`, log = `${workDir}/compiled`;
+  await Deno.mkdir(folder);
+  await Deno.link(`${workDir}/dvisor-gofer`, `${folder}/dvisor-gofer`);
+  const marked = `globalThis.dvisorRehearsal={script:null};${script}`;
+  await compileProgram(marked, `${folder}/dvisor`, "dvisor", base, folder);
+  const problem = await rehearse(`${folder}/dvisor`, log);
+  if (problem !== null) {
+    console.log(`dvisor: no compiled code, it will start slower: ${problem}`);
+    return;
+  }
+  const code = await Deno.readFile(log);
+  await Deno.writeFile(`${workDir}/dvisor`, code, { append: true });
+  console.log(`dvisor: ${Math.round(code.length / 1024)} KB of compiled code`);
+}
+
+/** The code, with its trailer, goes to `log`. Returns what went wrong, or null. */
+async function rehearse(binary: string, log: string): Promise<string | null> {
+  const child = new Deno.Command(binary, {
+    args: ["do", "--debug-log", log, "--", "/bin/sh", "-c", `{ ${PLAY} } >/dev/null 2>&1; exit 0`],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
+  const { success, stderr } = await child.output();
+  clearTimeout(timer);
+  const text = new TextDecoder().decode(stderr).trim().split("\n").at(-1) ?? "";
+  return success ? null : text === "" ? "the rehearsal failed" : text;
+}
