@@ -1,0 +1,139 @@
+/**
+ * A container of an OCI runtime, driven as containerd's shim and conmon do it: made by `create` with files as standard
+ * streams, reaped by this process when the command that made it is gone. Works for any runtime with runc's command line.
+ * Not a test. Neighbours: bundle.ts, lifecycle_test.ts.
+ */
+
+import { PR_SET_CHILD_SUBREAPER } from "../../ffi/abi/prctl.ts";
+import { SYS_prctl, SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
+import { __WALL } from "../../ffi/abi/wait.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { exitCodeOf } from "../../oci/sandbox/exit_code.ts";
+import { dvisorCommand, type Finished, run } from "../harness/dvisor.ts";
+import { eventually } from "../harness/processes.ts";
+import { Bundle, type BundleConfig, RUNC, type RuntimeName, shellConfig } from "./bundle.ts";
+
+const WNOHANG = 1;
+/** LIMIT: how long anything here may take. */
+const TIMEOUT_S = 20;
+const SOON_MS = 10_000;
+
+/** Orphans come to this process, as they come to a shim. */
+export function becomeSubreaper(): void {
+  syscall(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+export class Lifecycle {
+  readonly runtime: RuntimeName;
+  readonly bundle: Bundle = new Bundle();
+  readonly id: string = `t-${crypto.randomUUID().slice(0, 8)}`;
+  readonly root: string;
+  readonly config: BundleConfig = shellConfig("exit 0");
+  /** Options in front of the verb. */
+  readonly globals: string[] = [];
+
+  constructor(runtime: RuntimeName) {
+    this.runtime = runtime;
+    this.root = `${this.bundle.dir}/state`;
+  }
+
+  /** A file beside the bundle. */
+  file(name: string): string {
+    return `${this.bundle.dir}/${name}`;
+  }
+  text(name: string): string {
+    try {
+      return Deno.readTextFileSync(this.file(name));
+    } catch {
+      return "";
+    }
+  }
+
+  argv(...args: string[]): string[] {
+    const command = this.runtime === "dvisor" ? dvisorCommand() : [RUNC ?? ""];
+    return [...command, "--root", this.root, ...this.globals, ...args];
+  }
+
+  /** A command whose output is read to its end, as clients read it. */
+  call(...args: string[]): Promise<Finished> {
+    return run(this.argv(...args), { timeoutS: TIMEOUT_S });
+  }
+
+  /** The same, which has to work. */
+  async must(...args: string[]): Promise<string> {
+    const result = await this.call(...args);
+    if (result.code !== 0) {
+      throw new Error(`${this.runtime} ${args.join(" ")}: ${result.code}: ${result.stderr}`);
+    }
+    return result.stdout;
+  }
+
+  /** What the container runs: a script. */
+  script(text: string): this {
+    this.config.process["args"] = ["sh", "-c", text];
+    return this;
+  }
+
+  /** A command with files as standard streams: `out`, `err`, and nothing to read unless `stdin` names a file. */
+  async detached(args: readonly string[], stdin = "/dev/null"): Promise<Finished> {
+    const redirect = `exec "$@" <${stdin} >>${this.file("out")} 2>>${this.file("err")}`;
+    return await run(["sh", "-c", redirect, "sh", ...this.argv(...args)], { timeoutS: TIMEOUT_S });
+  }
+
+  create(...options: string[]): Promise<Finished> {
+    this.bundle.write(this.config);
+    const args = ["create", "--bundle", this.bundle.dir, "--pid-file", this.file("pid")];
+    return this.detached([...args, ...options, this.id]);
+  }
+
+  async created(...options: string[]): Promise<this> {
+    const result = await this.create(...options);
+    if (result.code !== 0) throw new Error(`create: ${result.code}: ${this.text("err")}`);
+    return this;
+  }
+
+  /** A running container. */
+  async running(script: string): Promise<this> {
+    await this.script(script).created();
+    await this.must("start", this.id);
+    return this;
+  }
+
+  get pid(): number {
+    return Number(this.text("pid"));
+  }
+
+  async state(): Promise<Record<string, unknown>> {
+    return JSON.parse(await this.must("state", this.id));
+  }
+  async status(): Promise<unknown> {
+    return (await this.state())["status"];
+  }
+
+  /** Waits for a process that has come to us: its exit code as a shell has it. */
+  async reap(pid = this.pid): Promise<number> {
+    let code = -1;
+    const isGone = await eventually(() => {
+      if (syscall(SYS_wait4, pid, scratch.area(0), __WALL | WNOHANG, 0) !== pid) return false;
+      code = exitCodeOf(scratch.dv.getInt32(scratch.areaOffset(0), true));
+      return true;
+    }, SOON_MS);
+    if (!isGone) throw new Error(`process ${pid} does not end`);
+    return code;
+  }
+
+  /** Waits until the container's output has this. */
+  async until(text: string, name = "out"): Promise<void> {
+    if (!await eventually(() => this.text(name).includes(text), SOON_MS)) {
+      throw new Error(`no ${JSON.stringify(text)} in ${JSON.stringify(this.text(name))}`);
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.call("delete", "--force", this.id);
+    // Whoever is left of it is ours.
+    while (syscall(SYS_wait4, -1, scratch.area(0), __WALL | WNOHANG, 0) > 0);
+    this.bundle.remove();
+  }
+}

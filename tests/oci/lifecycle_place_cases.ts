@@ -1,0 +1,124 @@
+/** Where a container stands on the host: namespaces, control groups, hooks, consoles. Not a test. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { LifecycleCase } from "./lifecycle_cases.ts";
+
+function inode(pid: number, name: string): number {
+  return Deno.statSync(`/proc/${pid}/ns/${name}`).ino ?? 0;
+}
+
+/** A hook that writes a line and the status that it got on stdin. */
+function hook(t: Lifecycle, kind: string): object {
+  const script = `s=$(cat); echo "${kind} $(echo "$s" | tr -d ' \\n' | ` +
+    `sed 's/.*"status":"\\([a-z]*\\)".*/\\1/')" >>${t.file("hooks")}`;
+  return { path: "/bin/sh", args: ["sh", "-c", script], env: ["PATH=/usr/bin:/bin"] };
+}
+
+export const PLACE_CASES: readonly LifecycleCase[] = [
+  {
+    name: "new namespaces are new, and others are the runtime's",
+    async run(t) {
+      t.config.linux["namespaces"] = ["pid", "ipc", "mount"].map((type) => ({ type }));
+      t.config["hostname"] = "";
+      await t.created();
+      assert(inode(t.pid, "ipc") !== inode(Deno.pid, "ipc"));
+      assertEquals(inode(t.pid, "net"), inode(Deno.pid, "net"));
+    },
+  },
+  {
+    name: "a namespace is joined by its path",
+    async run(t) {
+      const other = await new Deno.Command("unshare", {
+        args: ["-n", "sh", "-c", `echo $$ >${t.file("other")}; exec sleep 20`],
+      }).spawn();
+      try {
+        while (t.text("other") === "") await new Promise((resolve) => setTimeout(resolve, 20));
+        const pid = Number(t.text("other"));
+        t.config.linux["namespaces"] = [
+          ...["pid", "ipc", "uts", "mount"].map((type) => ({ type })),
+          { type: "network", path: `/proc/${pid}/ns/net` },
+        ];
+        await t.created();
+        assertEquals(inode(t.pid, "net"), inode(pid, "net"));
+      } finally {
+        other.kill("SIGKILL");
+        await other.status;
+      }
+    },
+  },
+  {
+    name: "a namespace path that is missing is an error",
+    async run(t) {
+      t.config.linux["namespaces"] = [
+        { type: "mount" },
+        { type: "network", path: "/no/such/namespace" },
+      ];
+      assert((await t.create()).code !== 0);
+      assertMatch(t.text("err"), /namespace|no such file/);
+    },
+  },
+  {
+    name: "the container sits in its control group, which goes with it",
+    async run(t) {
+      t.config.linux["cgroupsPath"] = `/dvisor-test/${t.id}`;
+      await t.created();
+      assertMatch(
+        Deno.readTextFileSync(`/proc/${t.pid}/cgroup`),
+        new RegExp(`/dvisor-test/${t.id}`),
+      );
+      await t.must("delete", "--force", t.id);
+      await t.reap();
+      const found = new Deno.Command("find", {
+        args: ["/sys/fs/cgroup", "-maxdepth", "4", "-name", t.id],
+      }).outputSync();
+      assertEquals(new TextDecoder().decode(found.stdout), "");
+    },
+  },
+  {
+    name: "hooks run in their order, with the state on stdin",
+    async run(t) {
+      t.config["hooks"] = {
+        prestart: [hook(t, "prestart")],
+        createRuntime: [hook(t, "createRuntime")],
+        poststart: [hook(t, "poststart")],
+        poststop: [hook(t, "poststop")],
+      };
+      await t.created();
+      const made = ["prestart", "createRuntime"];
+      const lines = () => t.text("hooks").trim().split("\n").map((line) => line.split(" ")[0]);
+      assertEquals(lines(), made);
+      await t.must("start", t.id);
+      await t.reap();
+      assertEquals(lines(), [...made, "poststart"]);
+      await t.must("delete", t.id);
+      assertEquals(lines(), [...made, "poststart", "poststop"]);
+      assertMatch(t.text("hooks"), /poststop stopped/);
+    },
+  },
+  {
+    name: "a hook that fails ends the creation, with what it said",
+    async run(t) {
+      const args = ["sh", "-c", "echo reason >&2; exit 3"];
+      t.config["hooks"] = { prestart: [{ path: "/bin/sh", args }] };
+      assert((await t.create()).code !== 0);
+      assertMatch(t.text("err"), /hook/);
+      assertEquals([...Deno.readDirSync(t.root)].length, 0);
+    },
+  },
+  {
+    name: "a terminal without a console socket is an error at create",
+    async run(t) {
+      t.config.process["terminal"] = true;
+      assert((await t.create()).code !== 0);
+      assertMatch(t.text("err"), /console/);
+    },
+  },
+  {
+    name: "a console socket without a terminal is an error",
+    async run(t) {
+      assert((await t.create("--console-socket", t.file("socket"))).code !== 0);
+      assertMatch(t.text("err"), /console/);
+    },
+  },
+];
