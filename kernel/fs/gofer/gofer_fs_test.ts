@@ -66,7 +66,7 @@ Deno.test("a whole path is one round trip, and what is known is none", async () 
   });
 });
 
-Deno.test("leased: what the host changes is seen once the lease is over or taken back", async () => {
+Deno.test("leased: what the host changes is seen when the lease is over or gone", async () => {
   await inTree({ leaseNs: 1e9 }, (lab, dir) => {
     const look = (path: string) => {
       const inode = statAt(lab.root, AT_FDCWD, path, 0);
