@@ -13,7 +13,7 @@ const PARTS = { command: "oci/command_main.ts", kernel: "oci/kernel_main.ts" };
 
 /** Both binaries. */
 export const OUTPUTS: readonly Output[] = [
-  { name: "dvisor", entry: "mod.ts", parts: PARTS },
+  { name: "dvisor", entry: "oci/main.ts", parts: PARTS },
   { name: "dvisor-gofer", entry: "gofer/main.ts", parts: {} },
 ];
 

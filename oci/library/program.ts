@@ -1,0 +1,152 @@
+/** A program that runs in a sandbox, as a script sees it: streams, signals, its end. */
+
+import type { ExecOptions } from "./options.ts";
+import { SandboxError } from "./runtime.ts";
+
+const MAX_OUTPUT_BYTES = 64 << 20;
+
+/** How a program ended. */
+export interface ExecResult {
+  /** Exit code; 128 + N when signal N ended it. */
+  readonly code: number;
+  readonly stdout: Uint8Array<ArrayBuffer>;
+  readonly stderr: Uint8Array<ArrayBuffer>;
+  /** `stdout` as text. */
+  readonly text: string;
+  /** `stderr` as text. */
+  readonly errorText: string;
+  /** It was killed because it took longer than `timeoutMs`. */
+  readonly isOverdue: boolean;
+  /** It was killed because it wrote more than `maxOutputBytes`. */
+  readonly isCut: boolean;
+}
+
+export class Program {
+  readonly #child: Deno.ChildProcess;
+  readonly status: Promise<{ readonly code: number }>;
+
+  private constructor(child: Deno.ChildProcess, files: readonly string[]) {
+    this.#child = child;
+    this.status = ended(child, files);
+  }
+
+  /** `files` are removed once it has ended. @throws SandboxError if there is no `binary` */
+  static start(binary: string, args: readonly string[], files: readonly string[]): Program {
+    const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+    try {
+      return new Program(new Deno.Command(binary, { args: [...args], ...streams }).spawn(), files);
+    } catch (cause) {
+      throw new SandboxError(`cannot run ${binary}`, { cause });
+    }
+  }
+
+  get stdin(): WritableStream<Uint8Array<ArrayBuffer>> {
+    return this.#child.stdin;
+  }
+  get stdout(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#child.stdout;
+  }
+  get stderr(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#child.stderr;
+  }
+
+  /** Sends a signal; SIGKILL ends the program at once. Nothing happens when it has ended. */
+  kill(signal: Deno.Signal = "SIGKILL"): void {
+    try {
+      this.#child.kill(signal);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+}
+
+async function ended(
+  child: Deno.ChildProcess,
+  files: readonly string[],
+): Promise<{ readonly code: number }> {
+  const { code } = await child.status;
+  for (const file of files) {
+    try {
+      await Deno.remove(file);
+    } catch (error) {
+      // The sandbox was removed with all it had.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return { code };
+}
+
+/** Feeds a program, waits for its end, and gives what it wrote. */
+export async function collect(program: Program, options: ExecOptions): Promise<ExecResult> {
+  const limit = options.maxOutputBytes ?? MAX_OUTPUT_BYTES;
+  let isOverdue = false, isCut = false;
+  const tooMuch = () => {
+    isCut = true;
+    program.kill();
+  };
+  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
+    isOverdue = true;
+    program.kill();
+  }, options.timeoutMs);
+  try {
+    const [stdout, stderr, { code }] = await Promise.all([
+      readUpTo(program.stdout, limit, tooMuch),
+      readUpTo(program.stderr, limit, tooMuch),
+      program.status,
+      feed(program.stdin, options.stdin),
+    ]);
+    const decoder = new TextDecoder();
+    return {
+      code,
+      stdout,
+      stderr,
+      text: decoder.decode(stdout),
+      errorText: decoder.decode(stderr),
+      isOverdue,
+      isCut,
+    };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A program need not read all that it is given. */
+async function feed(
+  stdin: WritableStream<Uint8Array<ArrayBuffer>>,
+  data: ExecOptions["stdin"],
+): Promise<void> {
+  try {
+    if (data instanceof ReadableStream) return await data.pipeTo(stdin);
+    const writer = stdin.getWriter();
+    if (data !== undefined && data.length > 0) {
+      await writer.write(typeof data === "string" ? new TextEncoder().encode(data) : data);
+    }
+    await writer.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/** The first `limit` bytes; `tooMuch` is called when there are more, and the rest is thrown away. */
+async function readUpTo(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  limit: number,
+  tooMuch: () => void,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of stream) {
+    if (length >= limit) continue;
+    const kept = part.subarray(0, limit - length);
+    parts.push(kept);
+    length += kept.length;
+    if (kept.length < part.length) tooMuch();
+  }
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

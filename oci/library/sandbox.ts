@@ -1,0 +1,153 @@
+/**
+ * Sandboxes for scripts.
+ *
+ * ```ts
+ * import { Sandbox } from "../../mod.ts";
+ *
+ * await using sandbox = await Sandbox.create({ memoryBytes: 256 << 20 });
+ * await sandbox.writeFile("/tmp/a.py", "print(sum(range(10)))");
+ * const { code, text } = await sandbox.exec(["python3", "/tmp/a.py"], { timeoutMs: 10_000 });
+ * console.log(code, text); // 0 "45\n"
+ * ```
+ *
+ * Each is a container of the `dvisor` executable with an idle first process; programs are executed in it. Nothing is left
+ * of it once it is disposed of. Neighbours: options.ts, program.ts, runtime.ts.
+ */
+
+import { join } from "@std/path";
+import { agentImage } from "./agent_image.ts";
+import {
+  AGENT,
+  type ExecOptions,
+  processSection,
+  type ProgramOptions,
+  sandboxConfig,
+  type SandboxOptions,
+} from "./options.ts";
+import { collect, type ExecResult, Program } from "./program.ts";
+import { findBinary, Runtime, SandboxError } from "./runtime.ts";
+
+/** What a sandbox uses. */
+export interface SandboxStats {
+  /** Memory of the guests, in bytes. */
+  readonly memoryBytes: number;
+  /** CPU time, in nanoseconds. */
+  readonly cpuNs: number;
+  /** Processes. */
+  readonly pids: number;
+}
+
+const ID = "sandbox";
+
+export class Sandbox implements AsyncDisposable {
+  readonly #runtime: Runtime;
+  readonly #options: SandboxOptions;
+  #count = 0;
+  #isGone = false;
+
+  private constructor(runtime: Runtime, options: SandboxOptions) {
+    this.#runtime = runtime;
+    this.#options = options;
+  }
+
+  /** Starts a sandbox. @throws SandboxError saying what is missing or wrong */
+  static async create(options: SandboxOptions = {}): Promise<Sandbox> {
+    const binary = await findBinary(options.binary);
+    const directory = await Deno.makeTempDir({ prefix: "dvisor-sandbox-" });
+    const globals = [`--overlay=${options.overlay ?? "memory"}`];
+    globals.push(`--network=${options.network ?? "none"}`);
+    if (options.platform !== undefined) globals.push(`--platform=${options.platform}`);
+    const sandbox = new Sandbox(new Runtime(binary, directory, globals), options);
+    try {
+      await sandbox.#start();
+    } catch (error) {
+      await sandbox.kill();
+      throw error;
+    }
+    return sandbox;
+  }
+
+  async #start(): Promise<void> {
+    const { directory } = this.#runtime;
+    const agent = join(directory, "agent");
+    await Deno.writeFile(agent, agentImage(), { mode: 0o755 });
+    const config = JSON.stringify(sandboxConfig(this.#options, agent));
+    await Deno.writeTextFile(join(directory, "config.json"), config);
+    await this.#runtime.runDetached("run", "--detach", "--bundle", directory, ID);
+  }
+
+  /** Runs a program to its end. @throws SandboxError if there is no such program, or no sandbox any more */
+  async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+    const program = await this.spawn(argv, options);
+    return await collect(program, options);
+  }
+
+  /** Starts a program whose streams the caller serves. */
+  async spawn(argv: readonly string[], options: ProgramOptions = {}): Promise<Program> {
+    if (this.#isGone) throw new SandboxError("the sandbox is gone");
+    const { directory, binary } = this.#runtime;
+    const name = join(directory, `process-${++this.#count}`);
+    const section = processSection(argv, this.#options, options);
+    await Deno.writeTextFile(`${name}.json`, JSON.stringify(section));
+    const args = this.#runtime.arguments("exec", "--process", `${name}.json`, ID);
+    return Program.start(binary, args, [`${name}.json`]);
+  }
+
+  /** Writes a file, as user 0. @throws SandboxError naming the path */
+  async writeFile(
+    path: string,
+    data: string | Uint8Array<ArrayBuffer>,
+    options: { readonly mode?: number } = {},
+  ): Promise<void> {
+    const mode = (options.mode ?? 0o644).toString(8);
+    const { code } = await this.exec([AGENT, "write", path, mode], { stdin: data });
+    if (code !== 0) throw new SandboxError(`cannot write ${path}: errno ${code}`);
+  }
+
+  /** A file's bytes, read as user 0. @throws SandboxError naming the path */
+  async readFile(path: string, maxBytes = 1 << 30): Promise<Uint8Array<ArrayBuffer>> {
+    const result = await this.exec([AGENT, "read", path], { maxOutputBytes: maxBytes });
+    if (result.isCut) throw new SandboxError(`${path} is larger than ${maxBytes} bytes`);
+    if (result.code !== 0) throw new SandboxError(`cannot read ${path}: errno ${result.code}`);
+    return result.stdout;
+  }
+
+  async stats(): Promise<SandboxStats> {
+    const event: StatsEvent = JSON.parse(await this.#runtime.run("events", "--stats", ID));
+    const { memory, cpu, pids } = event.data;
+    return {
+      memoryBytes: memory?.usage?.usage ?? 0,
+      cpuNs: cpu?.usage?.total ?? 0,
+      pids: pids?.current ?? 0,
+    };
+  }
+
+  /** All programs stand still, and use no processor, until `resume`. */
+  async pause(): Promise<void> {
+    await this.#runtime.run("pause", ID);
+  }
+  async resume(): Promise<void> {
+    await this.#runtime.run("resume", ID);
+  }
+
+  /** Ends the sandbox and all that runs in it; nothing is left. Harmless when called again. */
+  async kill(): Promise<void> {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    await this.#runtime.run("delete", "--force", ID);
+    await Deno.remove(this.#runtime.directory, { recursive: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+  }
+}
+
+/** What is used of `dvisor events --stats`. */
+interface StatsEvent {
+  readonly data: {
+    readonly memory?: { readonly usage?: { readonly usage?: number } };
+    readonly cpu?: { readonly usage?: { readonly total?: number } };
+    readonly pids?: { readonly current?: number };
+  };
+}
