@@ -21,20 +21,36 @@ export interface ExecResult {
   readonly isCut: boolean;
 }
 
+/** How often it is looked whether a program that is to be killed has started, in ms. */
+const START_CHECK_MS = 5;
+
 export class Program {
   readonly #child: Deno.ChildProcess;
+  readonly #pidFile: string;
   readonly status: Promise<{ readonly code: number }>;
+  #hasEnded = false;
 
-  private constructor(child: Deno.ChildProcess, files: readonly string[]) {
+  private constructor(child: Deno.ChildProcess, pidFile: string, files: readonly string[]) {
     this.#child = child;
-    this.status = ended(child, files);
+    this.#pidFile = pidFile;
+    this.status = this.#wait(files);
   }
 
-  /** `files` are removed once it has ended. @throws SandboxError if there is no `binary` */
-  static start(binary: string, args: readonly string[], files: readonly string[]): Program {
+  /**
+   * @param pidFile where `dvisor exec` writes who stands for the program on the host
+   * @param files removed once it has ended, with `pidFile`
+   * @throws SandboxError if there is no `binary`
+   */
+  static start(
+    binary: string,
+    args: readonly string[],
+    pidFile: string,
+    files: readonly string[],
+  ): Program {
     const streams = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
     try {
-      return new Program(new Deno.Command(binary, { args: [...args], ...streams }).spawn(), files);
+      const child = new Deno.Command(binary, { args: [...args], ...streams }).spawn();
+      return new Program(child, pidFile, [pidFile, ...files]);
     } catch (cause) {
       throw new SandboxError(`cannot run ${binary}`, { cause });
     }
@@ -51,42 +67,61 @@ export class Program {
   }
 
   /** Sends a signal; SIGKILL ends the program at once. Nothing happens when it has ended. */
-  kill(signal: Deno.Signal = "SIGKILL"): void {
-    try {
-      this.#child.kill(signal);
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
+  async kill(signal: Deno.Signal = "SIGKILL"): Promise<void> {
+    while (!this.#hasEnded) {
+      const pid = await readPid(this.#pidFile);
+      if (pid > 0) return send(pid, signal);
+      await new Promise((done) => setTimeout(done, START_CHECK_MS));
     }
+  }
+
+  async #wait(files: readonly string[]): Promise<{ readonly code: number }> {
+    const { code } = await this.#child.status;
+    this.#hasEnded = true;
+    for (const file of files) await removeIfThere(file);
+    return { code };
   }
 }
 
-async function ended(
-  child: Deno.ChildProcess,
-  files: readonly string[],
-): Promise<{ readonly code: number }> {
-  const { code } = await child.status;
-  for (const file of files) {
-    try {
-      await Deno.remove(file);
-    } catch (error) {
-      // The sandbox was removed with all it had.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+/** 0: it is not written yet, or gone already. */
+async function readPid(path: string): Promise<number> {
+  try {
+    return Number(await Deno.readTextFile(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
   }
-  return { code };
+}
+
+function send(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    // The sandbox may have been removed with all it had.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /** Feeds a program, waits for its end, and gives what it wrote. */
 export async function collect(program: Program, options: ExecOptions): Promise<ExecResult> {
   const limit = options.maxOutputBytes ?? MAX_OUTPUT_BYTES;
   let isOverdue = false, isCut = false;
+  let killed = Promise.resolve();
   const tooMuch = () => {
     isCut = true;
-    program.kill();
+    killed = program.kill();
   };
   const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
     isOverdue = true;
-    program.kill();
+    killed = program.kill();
   }, options.timeoutMs);
   try {
     const [stdout, stderr, { code }] = await Promise.all([
@@ -95,6 +130,7 @@ export async function collect(program: Program, options: ExecOptions): Promise<E
       program.status,
       feed(program.stdin, options.stdin),
     ]);
+    await killed;
     const decoder = new TextDecoder();
     return {
       code,

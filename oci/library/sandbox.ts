@@ -14,7 +14,7 @@
  * of it once it is disposed of. Neighbours: options.ts, program.ts, runtime.ts.
  */
 
-import { join } from "@std/path";
+import { basename, join } from "@std/path";
 import { agentImage } from "./agent_image.ts";
 import {
   AGENT,
@@ -37,16 +37,17 @@ export interface SandboxStats {
   readonly pids: number;
 }
 
-const ID = "sandbox";
-
 export class Sandbox implements AsyncDisposable {
   readonly #runtime: Runtime;
   readonly #options: SandboxOptions;
+  readonly #id: string;
   #count = 0;
   #isGone = false;
 
   private constructor(runtime: Runtime, options: SandboxOptions) {
     this.#runtime = runtime;
+    // Names of control groups are made of it.
+    this.#id = basename(runtime.directory);
     this.#options = options;
   }
 
@@ -61,7 +62,7 @@ export class Sandbox implements AsyncDisposable {
     try {
       await sandbox.#start();
     } catch (error) {
-      await sandbox.kill();
+      await sandbox.#discard();
       throw error;
     }
     return sandbox;
@@ -73,7 +74,16 @@ export class Sandbox implements AsyncDisposable {
     await Deno.writeFile(agent, agentImage(), { mode: 0o755 });
     const config = JSON.stringify(sandboxConfig(this.#options, agent));
     await Deno.writeTextFile(join(directory, "config.json"), config);
-    await this.#runtime.runDetached("run", "--detach", "--bundle", directory, ID);
+    await this.#runtime.runDetached("run", "--detach", "--bundle", directory, this.#id);
+  }
+
+  /** What is there of a sandbox that could not be started: not even the executable, perhaps. */
+  async #discard(): Promise<void> {
+    try {
+      await this.kill();
+    } catch {
+      await Deno.remove(this.#runtime.directory, { recursive: true });
+    }
   }
 
   /** Runs a program to its end. @throws SandboxError if there is no such program, or no sandbox any more */
@@ -89,8 +99,9 @@ export class Sandbox implements AsyncDisposable {
     const name = join(directory, `process-${++this.#count}`);
     const section = processSection(argv, this.#options, options);
     await Deno.writeTextFile(`${name}.json`, JSON.stringify(section));
-    const args = this.#runtime.arguments("exec", "--process", `${name}.json`, ID);
-    return Program.start(binary, args, [`${name}.json`]);
+    const files = ["--process", `${name}.json`, "--pid-file", `${name}.pid`];
+    const args = this.#runtime.arguments("exec", ...files, this.#id);
+    return Program.start(binary, args, `${name}.pid`, [`${name}.json`]);
   }
 
   /** Writes a file, as user 0. @throws SandboxError naming the path */
@@ -113,7 +124,7 @@ export class Sandbox implements AsyncDisposable {
   }
 
   async stats(): Promise<SandboxStats> {
-    const event: StatsEvent = JSON.parse(await this.#runtime.run("events", "--stats", ID));
+    const event: StatsEvent = JSON.parse(await this.#runtime.run("events", "--stats", this.#id));
     const { memory, cpu, pids } = event.data;
     return {
       memoryBytes: memory?.usage?.usage ?? 0,
@@ -124,17 +135,17 @@ export class Sandbox implements AsyncDisposable {
 
   /** All programs stand still, and use no processor, until `resume`. */
   async pause(): Promise<void> {
-    await this.#runtime.run("pause", ID);
+    await this.#runtime.run("pause", this.#id);
   }
   async resume(): Promise<void> {
-    await this.#runtime.run("resume", ID);
+    await this.#runtime.run("resume", this.#id);
   }
 
   /** Ends the sandbox and all that runs in it; nothing is left. Harmless when called again. */
   async kill(): Promise<void> {
     if (this.#isGone) return;
     this.#isGone = true;
-    await this.#runtime.run("delete", "--force", ID);
+    await this.#runtime.run("delete", "--force", this.#id);
     await Deno.remove(this.#runtime.directory, { recursive: true });
   }
 

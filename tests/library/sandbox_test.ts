@@ -90,7 +90,7 @@ Deno.test({
       await sandbox.resume();
       assertEquals((await reader.read()).done, false);
       reader.releaseLock();
-      program.kill();
+      await program.kill();
       assertEquals((await program.status).code, 137);
       await program.stdout.cancel();
       await program.stderr.cancel();
