@@ -263,7 +263,7 @@ export class ContainerCgroup {
     const { mode, paths, isRootless } = this.record;
     if (mode === "v2") {
       const dir = paths[""];
-      if (dir !== undefined) return applyV2(dir, limits);
+      if (dir !== undefined) return applyV2(dir, limits, isRootless);
       const needed = neededV2(limits);
       if (needed.length === 0) return;
       throw new UserError(`cannot set limits of ${needed.join(", ")}: the container has no cgroup`);

@@ -87,6 +87,17 @@ function end({ pid, pidfd }: Spawned): void {
   close(pidfd);
 }
 
+/** Whether a process of the group may open a device. */
+function readsDevice(cgroup: ContainerCgroup, path: string): boolean {
+  const script = new SpawnScript();
+  cgroup.join(script);
+  script.exec("/bin/sh", ["sh", "-c", `exec 2>/dev/null 3<${path}`], []);
+  const { pid, pidfd } = spawn(script);
+  syscall(SYS_wait4, pid, scratch.area(0), 0, 0);
+  close(pidfd);
+  return scratch.dv.getInt32(scratch.areaOffset(0), true) === 0;
+}
+
 function file(cgroup: ContainerCgroup, controller: string, v1: string, v2: string): string {
   const { mode, paths } = cgroup.record;
   return readGroupFile(paths[mode === "v2" ? "" : controller] ?? "", mode === "v2" ? v2 : v1);
@@ -216,7 +227,14 @@ onHost("without cgroupsPath there is a group beside the caller", (host) => {
 onHost("the tree of v2 alone: freeze, kill and statistics", (host) => {
   if (host.v2 === null) return;
   const only: CgroupHost = { mode: "v2", v1: new Map(), v2: host.v2 };
-  const cgroup = ContainerCgroup.create(options({}, { host: only }));
+  const devices = [{ allow: false, access: "rwm" }, {
+    allow: true,
+    type: "c",
+    major: 1,
+    minor: 3,
+    access: "r",
+  }];
+  const cgroup = ContainerCgroup.create(options({ devices }, { host: only }));
   const process = sleeper(cgroup);
   try {
     cgroup.freeze();
@@ -224,6 +242,12 @@ onHost("the tree of v2 alone: freeze, kill and statistics", (host) => {
     cgroup.thaw();
     assertEquals(cgroup.processes(), [process.pid]);
     assert((cgroup.stats().cpu.usage.total ?? 1) > 0);
+    for (const again of [false, true]) {
+      if (again) cgroup.apply(resources({ devices: [{ allow: true }] }));
+      assertEquals(readsDevice(cgroup, "/dev/null"), true);
+      // Not on any list.
+      assertEquals(readsDevice(cgroup, "/dev/kmsg"), again);
+    }
     assert(cgroup.kill());
   } finally {
     end(process);

@@ -6,6 +6,7 @@
  */
 
 import { UserError } from "../user_error.ts";
+import { attachDeviceFilter } from "./device_filter.ts";
 import { cpuWeight, ioWeight, limitText, swapLimit } from "./convert.ts";
 import {
   CgroupError,
@@ -43,8 +44,11 @@ export function neededV2(r: Limits): string[] {
   return [...needed];
 }
 
-/** @throws UserError, CgroupError */
-export function applyV2(dir: string, r: Limits): void {
+/**
+ * @param isRootless then device rules that the host does not let it set are done without
+ * @throws UserError, CgroupError
+ */
+export function applyV2(dir: string, r: Limits, isRootless = false): void {
   refuseForeign(r);
   if (r.cpu.cpus !== "") writeGroupFile(dir, "cpuset.cpus", r.cpu.cpus);
   if (r.cpu.mems !== "") writeGroupFile(dir, "cpuset.mems", r.cpu.mems);
@@ -61,6 +65,8 @@ export function applyV2(dir: string, r: Limits): void {
   }
   writeRdma(dir, r);
   for (const [name, value] of r.unified) setUnified(dir, name, value);
+  // Without CAP_BPF there are none, as under runc.
+  if (!isRootless) attachDeviceFilter(dir, r.devices);
 }
 
 /** What only v1 can do. 0 and false are what v2 does anyway. */
