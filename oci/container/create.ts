@@ -18,6 +18,7 @@ import type { CgroupOptions } from "../cgroup/group_plan.ts";
 import { openDebugLog } from "../launch/foreground.ts";
 import { openNamespace, startProxy } from "../launch/proxy.ts";
 import { startSandbox } from "../launch/sandbox.ts";
+import { setHostSettings } from "../net/host_settings.ts";
 import { packetPair } from "../sandbox/control.ts";
 import { listenForControl } from "../state/control_client.ts";
 import { processId } from "../state/liveness.ts";
@@ -187,6 +188,7 @@ function startOwnSandbox(making: Making): Made {
   const { dir, bundle, settings, streams, proxy } = making;
   const hasNetwork = bundle.config.linux.namespaces.some((ns) => ns.type === "network");
   const namespace = hasNetwork ? openNamespace(`/proc/${proxy.pid}/ns/net`) : -1;
+  if (namespace >= 0) setHostSettings(namespace, bundle.config.linux.sysctl);
   const server = listenForControl(dir);
   const sandbox = startSandbox({
     spec: bootSpec(making),

@@ -5,6 +5,7 @@ import type { SandboxKernel } from "../../kernel/kernel.ts";
 import { TextInode } from "../../kernel/fs/generated/text_inode.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
 import type { Inode } from "../../kernel/vfs/inode.ts";
+import { isNetworkSetting } from "../net/host_settings.ts";
 import { cannot } from "./failure.ts";
 
 /** @throws UserError naming the setting */
@@ -18,12 +19,18 @@ export function setSysctls(
   if (typeof proc === "number") throw cannot("cannot use", "/proc/sys", proc);
   for (const [name, value] of settings) {
     const r = store(proc.root, ["sys", ...name.split(/[./]/)], value);
+    // Of the host's network there is more than this kernel shows (net/host_settings.ts).
+    if (r === -ENOENT && isHostNetwork(kernel) && isNetworkSetting(name)) continue;
     if (r < 0) {
       const path = `/proc/sys/${name.replaceAll(".", "/")}`;
       throw cannot("cannot set", path, r, `linux.sysctl["${name}"]`);
     }
   }
   proc.destroy();
+}
+
+function isHostNetwork(kernel: SandboxKernel): boolean {
+  return kernel.namespaces.net.network !== null;
 }
 
 function store(root: Inode, names: readonly string[], value: string): number {
