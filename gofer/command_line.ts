@@ -17,9 +17,10 @@ A client attaches to root 0, 1, ... by the names "0", "1", ...; "" is root 0.
 Everybody who can connect can do with the files what this process may: there is no authentication.
 
 Options:
-  --root DIR[:ro|:rw[:flat]]
+  --root DIR[:ro|:rw[:flat][:uds]]
                           a directory (or one file) to serve; :ro refuses every change, :flat
-                          leaves out what is mounted below it
+                          leaves out what is mounted below it, :uds lets clients connect to
+                          sockets in it
   --squash                new files belong to this process's user, whatever the client asks
   --allow-devices         clients may make device nodes
   --donate-directories    hand out directories too (a client without a filter could climb)
@@ -37,6 +38,7 @@ export interface RootArgument {
   readonly isReadOnly: boolean;
   /** Without what is mounted below it. */
   readonly isFlat: boolean;
+  readonly connects: boolean;
 }
 
 /** A checked command line. */
@@ -81,10 +83,15 @@ function numberOf(name: string, text: string | undefined, low: number, high: num
 }
 
 function rootOf(text: string): RootArgument {
-  const suffix = /:(?:ro|rw)(?::flat)?$/.exec(text)?.[0] ?? "";
+  const suffix = /:(?:ro|rw)(?::flat)?(?::uds)?$/.exec(text)?.[0] ?? "";
   const path = text.slice(0, text.length - suffix.length);
   if (path === "") throw new UsageError(`--root "${text}" names no directory`);
-  return { path, isReadOnly: suffix.startsWith(":ro"), isFlat: suffix.endsWith(":flat") };
+  return {
+    path,
+    isReadOnly: suffix.startsWith(":ro"),
+    isFlat: suffix.includes(":flat"),
+    connects: suffix.endsWith(":uds"),
+  };
 }
 
 /** Reads a command line. Throws a UsageError. */

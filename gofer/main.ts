@@ -77,7 +77,7 @@ function confineOrFail(service: Service, kept: readonly number[], command: Gofer
 
 function makeService(command: GoferCommand): Service {
   const fidsMax = fidLimit(command);
-  const roots = command.roots.map((r) => openRoot(r.path, r.isReadOnly, r.isFlat));
+  const roots = command.roots.map((r) => openRoot(r.path, r.isReadOnly, r));
   return new Service({ roots, policy: command.policy, msizeMax: command.msizeMax, fidsMax });
 }
 

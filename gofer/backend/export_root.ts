@@ -11,8 +11,16 @@ export interface ExportRoot {
   readonly isClone: boolean;
   /** Every change is EROFS, every open for writing too. */
   readonly isReadOnly: boolean;
+  /** Clients may connect to sockets in it. */
+  readonly connects: boolean;
   /** As the user named it, for messages. */
   readonly label: string;
+}
+
+export interface RootOptions {
+  /** Without what is mounted below it. */
+  readonly isFlat?: boolean;
+  readonly connects?: boolean;
 }
 
 /**
@@ -36,13 +44,13 @@ export const DEFAULT_POLICY: ServerPolicy = {
 };
 
 /**
- * Opens a root. Symlinks in `path` are followed: it is the user's word. `isFlat`: without what is mounted below it.
- * Throws an Error that names the path.
+ * Opens a root. Symlinks in `path` are followed: it is the user's word. Throws an Error that names the path.
  */
-export function openRoot(path: string, isReadOnly: boolean, isFlat: boolean = false): ExportRoot {
+export function openRoot(path: string, isReadOnly: boolean, options: RootOptions = {}): ExportRoot {
+  const { isFlat = false, connects = false } = options;
   const { fd, isClone } = openConfined(path, isReadOnly, isFlat);
   if (fd < 0) throw new Error(`root ${path} cannot be opened: ${errnoName(fd)}`);
-  return { fd, isClone, isReadOnly, label: path };
+  return { fd, isClone, isReadOnly, connects, label: path };
 }
 
 export function closeRoot(root: ExportRoot): void {

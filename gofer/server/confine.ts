@@ -179,6 +179,6 @@ export function confine(service: Service, keptFds: readonly number[]): string[] 
   // nobody of the same uid may trace it
   const dumpable = syscall(N.SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (dumpable < 0) note(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);
-  note(installFilter());
+  note(installFilter(service.roots.some((root) => root.connects)));
   return problems;
 }

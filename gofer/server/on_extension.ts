@@ -10,9 +10,10 @@ import {
   RENAME_NOREPLACE,
   RENAME_WHITEOUT,
 } from "../../ffi/abi/fcntl.ts";
-import { S_IFLNK, S_IFMT, S_IFREG } from "../../ffi/abi/stat.ts";
+import { S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../../ffi/abi/stat.ts";
 import { XATTR_CREATE, XATTR_REPLACE } from "../../ffi/abi/xattr.ts";
 import { putAttr, statMode, typeOf } from "../backend/attributes.ts";
+import { connectHeld } from "../backend/connect.ts";
 import { createFile, createUnnamed, make } from "../backend/create.ts";
 import { isListEnd, listEntries } from "../backend/directory.ts";
 import { closeFd, statxFd, unlinkAt } from "../backend/host_calls.ts";
@@ -63,7 +64,8 @@ export function onOpenfd(s: Session): number {
   const fid = s.fid(m.fid);
   if (fid === null) return -EBADF;
   const { policy, proc, ids } = s.service;
-  const { isReadOnly } = fid.root;
+  const { isReadOnly, connects } = fid.root;
+  if (fid.type === S_IFSOCK && connects) return connectTo(s, fid);
   const io = openToDonate(fid.fd, fid.type, m.flags, isReadOnly, policy.donateDirectories, proc);
   if (io < 0) return io;
   s.donated.push(io);
@@ -71,6 +73,18 @@ export function onOpenfd(s: Session): number {
   if (r < 0) return r;
   s.beginReply(C.TOPENFD + 1);
   putAttr(s.out, ids);
+  return s.endReply();
+}
+
+/** Opening a socket, where that is allowed, is connecting to it; the attributes are those of its file. */
+function connectTo(s: Session, fid: Fid): number {
+  const socket = connectHeld(fid.fd, s.service.proc);
+  if (socket < 0) return socket;
+  s.donated.push(socket);
+  const r = statxFd(fid.fd);
+  if (r < 0) return r;
+  s.beginReply(C.TOPENFD + 1);
+  putAttr(s.out, s.service.ids);
   return s.endReply();
 }
 

@@ -16,7 +16,7 @@ import { BpfAssembler, SECCOMP_DATA } from "../../ffi/asm/bpf.ts";
 import { addressOf, scratch } from "../../ffi/sys/cstring.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { SECCOMP_RULES, type SeccompRule } from "./seccomp_rules.ts";
+import { CONNECT_RULES, SECCOMP_RULES, type SeccompRule } from "./seccomp_rules.ts";
 
 /**
  * The program: calls of another architecture kill, listed ones pass, all others are EPERM. (x32 calls have a bit in
@@ -30,9 +30,12 @@ export function assembleFilter(rules: readonly SeccompRule[]): Uint8Array<ArrayB
   return a.ret(SECCOMP_RET_ERRNO | EPERM).label("allow").ret(SECCOMP_RET_ALLOW).assemble();
 }
 
-/** Puts the filter on all threads of the process, for good. Returns "" or why the host refused. */
-export function installFilter(): string {
-  const program = assembleFilter(SECCOMP_RULES);
+/**
+ * Puts the filter on all threads of the process, for good. `connects`: clients may connect to sockets. Returns "" or why
+ * the host refused.
+ */
+export function installFilter(connects: boolean): string {
+  const program = assembleFilter([...SECCOMP_RULES, ...(connects ? CONNECT_RULES : [])]);
   const at = scratch.areaOffset(0);
   scratch.dv.setUint16(at + SockFprog.at.len, program.length / 8, true);
   scratch.dv.setBigUint64(at + SockFprog.at.filter, BigInt(addressOf(program)), true);

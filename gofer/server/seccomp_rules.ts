@@ -14,6 +14,12 @@ function rule(nr: number, reason: string): SeccompRule {
   return { nr, reason };
 }
 
+/** Besides, where clients may connect to sockets. The network namespace is the Gofer's own and empty. */
+export const CONNECT_RULES: readonly SeccompRule[] = [
+  rule(N.SYS_socket, "a socket to connect"),
+  rule(N.SYS_connect, "to a UNIX socket that a descriptor holds"),
+];
+
 export const SECCOMP_RULES: readonly SeccompRule[] = [
   // Talking to clients.
   rule(N.SYS_recvfrom, "requests come in"),

@@ -35,6 +35,8 @@ export interface Host {
   fileSize(fd: number): number;
   /** The watch of a descriptor that nobody else has ends with it. */
   close(fd: number): void;
+  /** shutdown(2) of a socket that was given; where it is missing the other end does not hear of it. */
+  shutdown?(fd: number, how: number): number;
   /** ioctl with a pointer argument to host memory (terminals only). */
   ioctl(fd: number, request: number, addr: number): number;
   /** poll(2) bits that are set now. */

@@ -6,7 +6,7 @@
  * Names are byte strings (core/bytes.ts). Times are seconds + nanoseconds, so that nothing is lost.
  */
 
-import { EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { ECONNREFUSED, EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { IN_DELETE_SELF } from "../../ffi/abi/inotify.ts";
 import { makedev } from "../../ffi/abi/stat.ts";
 import type { Credentials } from "../cred/credentials.ts";
@@ -240,6 +240,11 @@ export abstract class Inode {
   /** An unnamed file that `link` may name (O_TMPFILE without O_EXCL). */
   get isLinkable(): boolean {
     return false;
+  }
+
+  /** A socket of the host: a connected, non-blocking descriptor of it that the caller owns, or -errno. */
+  connectHost(): number {
+    return -ECONNREFUSED;
   }
 
   abstract readlink(): string | number;

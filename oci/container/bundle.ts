@@ -8,7 +8,7 @@ import { annotatedGlobals } from "./annotation_options.ts";
 import type { Globals } from "../globals.ts";
 import { choose } from "../globals.ts";
 import { writeLog } from "../log_file.ts";
-import { planRootfs, type RootfsPlan } from "../rootfs/plan.ts";
+import { HOST_UDS, planRootfs, type RootfsPlan } from "../rootfs/plan.ts";
 import { type Config, readConfig } from "../spec/config.ts";
 import { JsonNode } from "../spec/json_node.ts";
 import { EXIT_USAGE, UserError } from "../user_error.ts";
@@ -36,7 +36,8 @@ export function readBundle(directory: string, given: Globals, id: string): Bundl
     writeLog(globals, "warning", `${CONFIG}: ${warning}`);
   }
   const overlay = choose("overlay", globals.string("overlay"), ["none", "memory"]);
-  const files = planRootfs(config, path, { overlay });
+  const hostUds = choose("host-uds", globals.string("host-uds"), HOST_UDS);
+  const files = planRootfs(config, path, { overlay, hostUds });
   return { path, config, rootPath: resolve(path, config.root.path), files, globals };
 }
 

@@ -52,6 +52,13 @@ export interface GoferRoot {
   readonly isReadOnly: boolean;
   /** Without what the host has mounted below it. */
   readonly isFlat?: boolean;
+  /** Guests may connect to the host's sockets in it. */
+  readonly connects?: boolean;
+}
+
+function suffixOf(root: GoferRoot): string {
+  const { isReadOnly, isFlat, connects } = root;
+  return `:${isReadOnly ? "ro" : "rw"}${isFlat ? ":flat" : ""}${connects ? ":uds" : ""}`;
 }
 
 /** Its number in the Gofer. */
@@ -74,7 +81,7 @@ export interface GoferOptions {
 export function startGofer(program: Program, options: GoferOptions): Launched {
   const args = ["serve", `--fd=${SOCKET_FD}`];
   for (const root of options.roots) {
-    args.push(`--root=${root.path}:${root.isReadOnly ? "ro" : "rw"}${root.isFlat ? ":flat" : ""}`);
+    args.push(`--root=${root.path}${suffixOf(root)}`);
   }
   if (options.requireSandbox) args.push("--require-confinement");
   const plans: LevelPlan[] = [];

@@ -38,7 +38,6 @@ export const NETWORK_RULES: readonly SeccompRule[] = [
   rule(N.SYS_connect, "a guest's socket"),
   rule(N.SYS_listen, "a guest's socket"),
   rule(N.SYS_accept4, "a guest's socket", { argument: { index: 3, values: [FLAGS] } }),
-  rule(N.SYS_shutdown, "a guest's socket"),
   rule(N.SYS_getsockname, "a guest's socket"),
   rule(N.SYS_getpeername, "a guest's socket"),
   ...optionRules(N.SYS_setsockopt, "listed options of a guest's socket", SET_OPTIONS),

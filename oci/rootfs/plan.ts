@@ -16,6 +16,8 @@ import { type OverlayPaths, splitOverlayOptions } from "./overlay_options.ts";
 export interface RootfsOptions {
   /** Where writes to the root directory go: through to the host, or into memory. */
   readonly overlay: RootSpec["overlay"];
+  /** Whether guests may connect to sockets of the host in bind mounts; by default not. */
+  readonly hostUds?: HostUds;
 }
 
 /** Parts of a boot spec, and the trees that its Gofer serves. */
@@ -29,6 +31,9 @@ export interface RootfsPlan {
   readonly files: FilesSpec;
 }
 
+export const HOST_UDS = ["none", "open"] as const;
+export type HostUds = typeof HOST_UDS[number];
+
 const DEV = "/dev";
 
 /**
@@ -36,7 +41,7 @@ const DEV = "/dev";
  * @throws UserError naming the JSON path of what is not there
  */
 export function planRootfs(config: Config, bundle: string, options: RootfsOptions): RootfsPlan {
-  const trees = new Trees(bundle);
+  const trees = new Trees(bundle, options.hostUds === "open");
   const { isReadOnly } = config.root;
   // Read-only roots need places for mounts too: they are made in memory, and the host's directory stays as it is.
   const overlay = isReadOnly ? "memory" : options.overlay;
@@ -72,7 +77,7 @@ function planMount(mount: ConfigMount, trees: Trees): MountSpec {
   const common = { destination, options, jsonPath };
   if (type === "bind") {
     const { source: text, isReadOnly, isRecursive } = mount;
-    const source = trees.add(text ?? "", isReadOnly, `${jsonPath}.source`, false, !isRecursive);
+    const source = trees.addSource(text ?? "", isReadOnly, `${jsonPath}.source`, !isRecursive);
     return { ...common, type: "gofer", goferAttach: source };
   }
   const paths = type === "overlay" ? splitOverlayOptions(options) : null;
@@ -97,22 +102,25 @@ function planLayers(paths: OverlayPaths, mount: ConfigMount, trees: Trees): Over
 class Trees {
   readonly roots: GoferRoot[] = [];
   private readonly bundle: string;
+  private readonly connects: boolean;
 
-  constructor(bundle: string) {
+  constructor(bundle: string, connects: boolean) {
     this.bundle = bundle;
+    this.connects = connects;
   }
 
   /** The attach name of a host path. */
-  add(
-    text: string,
-    isReadOnly: boolean,
-    jsonPath: string,
-    isDirectory: boolean,
-    isFlat: boolean = false,
-  ): string {
+  add(text: string, isReadOnly: boolean, jsonPath: string, isDirectory: boolean): string {
     const path = resolve(this.bundle, text);
     requirePath(path, jsonPath, isDirectory);
-    return String(this.roots.push({ path, isReadOnly, isFlat }) - 1);
+    return String(this.roots.push({ path, isReadOnly }) - 1);
+  }
+
+  /** Of a bind mount: a directory, or anything else. */
+  addSource(text: string, isReadOnly: boolean, jsonPath: string, isFlat: boolean): string {
+    const path = resolve(this.bundle, text);
+    requirePath(path, jsonPath, false);
+    return String(this.roots.push({ path, isReadOnly, isFlat, connects: this.connects }) - 1);
   }
 }
 

@@ -37,9 +37,9 @@ Deno.test("host paths become trees, each with what may be done to it", () => {
     const { root, goferRoots, mounts: specs, files } = plan({ mounts }, dir);
     assertEquals(root, { goferAttach: "0", readonly: false, overlay: "none" });
     assertEquals(goferRoots, [
-      { path: `${dir}/rootfs`, isReadOnly: false, isFlat: false },
-      { path: `${dir}/low`, isReadOnly: true, isFlat: false },
-      { path: `${dir}/up`, isReadOnly: false, isFlat: true },
+      { path: `${dir}/rootfs`, isReadOnly: false },
+      { path: `${dir}/low`, isReadOnly: true, isFlat: false, connects: false },
+      { path: `${dir}/up`, isReadOnly: false, isFlat: true, connects: false },
     ]);
     assertEquals(specs.map((m) => [m.type, m.goferAttach]), [["gofer", "1"], ["gofer", "2"]]);
     assertEquals(files.devices, []);

@@ -16,6 +16,7 @@ import {
   SYS_readv,
   SYS_sched_getaffinity,
   SYS_sched_setaffinity,
+  SYS_shutdown,
   SYS_writev,
 } from "../../ffi/abi/syscall_numbers.ts";
 import { monotonicNs, processCpuNs, realtimeNsec, realtimeSec } from "../../ffi/sys/clock.ts";
@@ -71,6 +72,10 @@ export class RealHost implements Host, HostEvents {
     this.memoryBytes = memoryBytes;
     this.machineBytes = machineBytes;
     this.cpuMask = this.allowedCpus();
+  }
+
+  shutdown(fd: number, how: number): number {
+    return syscall(SYS_shutdown, fd, how);
   }
 
   /** The platform's doorbell: only ends a sleep. */

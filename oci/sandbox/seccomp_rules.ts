@@ -82,6 +82,7 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   rule(N.SYS_sendto, "requests to the Gofer"),
   rule(N.SYS_pidfd_open, "a new stub"),
   rule(N.SYS_pidfd_send_signal, "a stub ends"),
+  rule(N.SYS_shutdown, "a guest's socket; a donated one"),
   rule(N.SYS_kill, "a stub ends"),
   rule(N.SYS_tgkill, "interrupt a guest thread"),
   rule(N.SYS_wait4, "a stub ended"),

@@ -67,10 +67,11 @@ export class Bundle {
     Deno.writeTextFileSync(`${this.dir}/config.json`, JSON.stringify(config));
   }
 
-  run(runtime: RuntimeName): Promise<Finished> {
+  /** `options` are those in front of the verb. */
+  run(runtime: RuntimeName, options: readonly string[] = []): Promise<Finished> {
     const id = `dvisor-test-${crypto.randomUUID().slice(0, 8)}`;
     const argv = runtime === "dvisor"
-      ? [...dvisorCommand(), "run", "--bundle", this.dir, id]
+      ? [...dvisorCommand(), ...options, "run", "--bundle", this.dir, id]
       : [RUNC ?? "", "--root", `${this.dir}/state`, "run", "--bundle", this.dir, id];
     return run(argv, { timeoutS: TIMEOUT_S });
   }

@@ -5,6 +5,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe } from "../harness/dvisor.ts";
+import { PYTHON } from "../harness/machine.ts";
 import {
   Bundle,
   type BundleConfig,
@@ -160,4 +161,66 @@ function isThere(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+Deno.test({
+  name: "bundle: sockets of the host are connected to only with --host-uds=open",
+  ignore: ignore || PYTHON === null,
+  fn: () =>
+    withBundle(async (bundle) => {
+      Deno.mkdirSync(`${bundle.dir}/src`);
+      const server = Deno.listen({ transport: "unix", path: `${bundle.dir}/src/sock` });
+      const config = shellConfig("");
+      const mount = (path: string) => ({
+        ...{ destination: path, source: path },
+        options: ["rbind", "ro"],
+      });
+      for (const path of ["/usr", "/lib", "/lib64"]) config.mounts.push(mount(path));
+      config.mounts.push({ ...mount("src"), destination: "/s" });
+      config.process.args = [PYTHON, "-c", CLIENT];
+      bundle.write(config);
+      const served = serveOnce(server);
+      const without = await bundle.run("dvisor");
+      assertEquals([without.code, without.stdout], [0, "refused\n"], describe(without));
+      const result = await bundle.run("dvisor", ["--host-uds=open"]);
+      assertEquals([result.code, result.stdout], [0, "HELLO 1000000\n"], describe(result));
+      assertEquals(await served, 1_000_005);
+    }),
+});
+
+/** Sends a greeting and many bytes, then its end; prints what comes back: the greeting, and how many bytes. */
+const CLIENT = `
+import socket
+s = socket.socket(socket.AF_UNIX)
+try:
+    s.connect("/s/sock")
+except ConnectionRefusedError:
+    print("refused")
+    raise SystemExit
+s.sendall(b"hello" + b"x" * 1000000)
+s.shutdown(socket.SHUT_WR)
+data = b""
+while True:
+    piece = s.recv(65536)
+    if not piece: break
+    data += piece
+print(data[:5].decode(), len(data) - 5)
+`;
+
+/** Answers one connection with what it got, in capitals: how many bytes those were. */
+async function serveOnce(server: Deno.UnixListener): Promise<number> {
+  const connection = await server.accept(), chunks: Uint8Array[] = [];
+  const buffer = new Uint8Array(65536);
+  for (let n = await connection.read(buffer); n !== null; n = await connection.read(buffer)) {
+    chunks.push(buffer.slice(0, n));
+  }
+  let bytes = 0;
+  for (const chunk of chunks) {
+    const upper = new TextEncoder().encode(new TextDecoder().decode(chunk).toUpperCase());
+    for (let at = 0; at < upper.length;) at += await connection.write(upper.subarray(at));
+    bytes += chunk.length;
+  }
+  connection.close();
+  server.close();
+  return bytes;
 }

@@ -1,6 +1,7 @@
 /** Files of a Gofer without content of their own here: symbolic links, devices, FIFOs, sockets. */
 
-import { ENXIO } from "../../../ffi/abi/errno.ts";
+import { ECONNREFUSED, ENXIO, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { type Attr } from "../../../gofer/client/gofer_client.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
@@ -11,6 +12,13 @@ import { GoferInode } from "./gofer_inode.ts";
 export class GoferNode extends GoferInode {
   override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
     return -ENXIO;
+  }
+
+  /** Only where the Gofer was told to let guests connect. */
+  override connectHost(): number {
+    const fid = this.bind();
+    const fd = fid < 0 ? fid : this.fs.client.openFd(fid, O_RDWR);
+    return fd === -ENXIO || fd === -EOPNOTSUPP ? -ECONNREFUSED : fd;
   }
 }
 

@@ -31,6 +31,7 @@ import { Backlog } from "../backlog.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import { collectRights } from "../rights.ts";
 import type { Socket } from "../socket.ts";
+import { Inode } from "../../vfs/inode.ts";
 import { findSocket } from "./find_socket.ts";
 import { nameOf } from "./unix_names.ts";
 import { callerCredentials, shutsReading, shutsWriting, UnixSocket } from "./unix_socket.ts";
@@ -44,8 +45,12 @@ export abstract class ConnectionSocket extends UnixSocket {
   /** Connections that wait for accept; null: not listening. */
   private backlog: Backlog<ConnectionSocket> | null = null;
 
-  /** An unconnected socket of the same kind. */
-  protected abstract newSocket(): ConnectionSocket;
+  /** An unconnected socket of the same kind; null where nobody listens. */
+  protected abstract newSocket(): ConnectionSocket | null;
+  /** Connect to a socket of the host that `inode` may be: 0 or -errno. */
+  protected connectOutside(_inode: Inode, _name: string): number {
+    return -ECONNREFUSED;
+  }
   /** Bytes that wait to be received. */
   abstract get incomingBytes(): number;
   /** Messages or bytes wait to be received. */
@@ -92,6 +97,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     }
     const other = findSocket(caller, this.names, name);
     if (typeof other === "number") return other;
+    if (other instanceof Inode) return this.meetOutside(other, name);
     if (!(other instanceof ConnectionSocket) || other.type !== this.type) return -EPROTOTYPE;
     if (other.backlog === null || other.isReadShut) return -ECONNREFUSED;
     if (other.backlog.isFull) {
@@ -101,6 +107,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     if (this.peer !== null) return -EISCONN;
     if (this.backlog !== null) return -EINVAL;
     const server = this.newSocket();
+    if (server === null) return -ECONNREFUSED;
     server.name = other.name;
     server.options.passCredentials = other.options.passCredentials;
     server.peer = this;
@@ -112,6 +119,12 @@ export abstract class ConnectionSocket extends UnixSocket {
     other.queue.wake(READABLE);
     this.queue.wake(WRITABLE);
     return 0;
+  }
+
+  private meetOutside(inode: Inode, name: string): number {
+    const r = this.connectOutside(inode, name);
+    if (r === 0) this.queue.wake(WRITABLE);
+    return r;
   }
 
   override accept(): Socket | number {
@@ -173,7 +186,12 @@ export abstract class ConnectionSocket extends UnixSocket {
     return 0;
   }
 
-  private close(reading: boolean, writing: boolean): void {
+  /** The other end is gone for good. */
+  hangUp(): void {
+    this.close(true, true);
+  }
+
+  protected close(reading: boolean, writing: boolean): void {
     if (reading) this.isReadShut = true;
     if (writing) this.isWriteShut = true;
     let bits = 0;

@@ -21,6 +21,7 @@ import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import { collectRights, inFlightOf } from "../rights.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { READABLE, WRITABLE } from "./connection.ts";
+import { Inode } from "../../vfs/inode.ts";
 import { findSocket } from "./find_socket.ts";
 import { MESSAGE_OVERHEAD } from "./seqpacket.ts";
 import { type AbstractNames, nameBytes, nameOf } from "./unix_names.ts";
@@ -83,6 +84,7 @@ export class UnixDgram extends UnixSocket {
     if (name === "") return -ECONNREFUSED;
     const other = findSocket(caller, this.names, name);
     if (typeof other === "number") return other;
+    if (other instanceof Inode) return -ECONNREFUSED;
     return other instanceof UnixDgram ? other : -EPROTOTYPE;
   }
 

@@ -6,16 +6,20 @@ import { S_IFMT, S_IFSOCK } from "../../../ffi/abi/stat.ts";
 import { MAY_WRITE } from "../../cred/permission.ts";
 import { inodePermission } from "../../vfs/access.ts";
 import type { Caller } from "../../vfs/caller.ts";
+import type { Inode } from "../../vfs/inode.ts";
 import { firstWalk, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 import { type AbstractNames, isAbstract } from "./unix_names.ts";
 import { UnixSocket } from "./unix_socket.ts";
 
-/** Who has the name: -ECONNREFUSED for nobody, -errno of the walk, -EACCES. */
+/**
+ * Who has the name: a socket of the sandbox, or an inode behind which there may be one of the host. -ECONNREFUSED for
+ * nobody, -errno of the walk, -EACCES.
+ */
 export function findSocket(
   caller: Caller,
   names: AbstractNames,
   name: string,
-): UnixSocket | number {
+): UnixSocket | Inode | number {
   if (isAbstract(name)) return names.get(name) ?? -ECONNREFUSED;
   const walk = firstWalk(caller);
   const r = walk.run(caller, AT_FDCWD, name, LOOKUP_FOLLOW);
@@ -24,5 +28,5 @@ export function findSocket(
   const may = inodePermission(inode, MAY_WRITE, caller.cred);
   if (may < 0) return may;
   if ((inode.mode & S_IFMT) !== S_IFSOCK) return -ECONNREFUSED;
-  return inode.special instanceof UnixSocket ? inode.special : -ECONNREFUSED;
+  return inode.special instanceof UnixSocket ? inode.special : inode;
 }

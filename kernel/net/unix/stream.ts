@@ -1,11 +1,13 @@
 /** SOCK_STREAM of unix(7). DIFFERS: no out-of-band bytes (MSG_OOB). */
 
-import { EAGAIN, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EINVAL, EISCONN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { MSG_OOB, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Message } from "../message.ts";
+import type { Inode } from "../../vfs/inode.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { ConnectionSocket } from "./connection.ts";
+import { HostEnd } from "./host_end.ts";
 import { StreamQueue } from "./stream_queue.ts";
 import { type AbstractNames, putName } from "./unix_names.ts";
 
@@ -15,6 +17,17 @@ export class UnixStream extends ConnectionSocket {
   constructor(net: NetNamespace, names: AbstractNames) {
     super(net, names, SOCK_STREAM);
     this.incoming = new StreamQueue(net.frames, this);
+  }
+
+  protected override connectOutside(inode: Inode, name: string): number {
+    const fd = inode.connectHost();
+    if (fd < 0) return fd;
+    if (this.peer !== null || this.isListening) {
+      this.net.host.close(fd);
+      return this.peer !== null ? -EISCONN : -EINVAL;
+    }
+    new HostEnd(this.net, this.names, fd, name).meet(this);
+    return 0;
   }
 
   protected override newSocket(): ConnectionSocket {

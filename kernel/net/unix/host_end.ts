@@ -1,0 +1,184 @@
+/**
+ * The far end of a connection to a UNIX socket of the host (--host-uds): what the guest's socket sends goes to a
+ * connected host descriptor, and what comes from there is delivered to it. To the guest's socket it is a peer like any
+ * other; nobody has it in a descriptor table.
+ *
+ * DIFFERS: descriptors cannot be sent (EOPNOTSUPP), and SO_PEERCRED tells of nobody.
+ */
+
+import { EAGAIN, ECONNRESET, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { EPOLLET } from "../../../ffi/abi/epoll.ts";
+import { SHUT_WR, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import { Waiter } from "../../core/wait.ts";
+import { ByteRing } from "../../ipc/byte_ring.ts";
+import { KernelCursor } from "../../mm/cursor.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import { POLLIN, POLLOUT, POLLRDHUP } from "../../vfs/open_file.ts";
+import { Message, PeerCredentials } from "../message.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { ConnectionSocket } from "./connection.ts";
+import type { AbstractNames } from "./unix_names.ts";
+
+/** LIMIT: bytes under way to the host, and bytes of one read from it. */
+const MAX_BYTES = 1 << 20, READ_PAGES = 16, PAGE = 4096;
+const EVENTS = POLLIN | POLLOUT | POLLRDHUP;
+/** The overflow ids: whoever it is has no number here. */
+const NOBODY = new PeerCredentials(0, 65534, 65534, []);
+
+const cursor = new KernelCursor();
+const plain = new Message();
+
+export class HostEnd extends ConnectionSocket {
+  private readonly fd: number;
+  private readonly outgoing: ByteRing;
+  /** The host has more, and the guest's socket has no room. */
+  private isHeldUp: boolean = false;
+  /** The host was told that nothing more comes. */
+  private isToldEnd: boolean = false;
+  private isClosed: boolean = false;
+
+  /** Owns `fd`, connected and non-blocking. */
+  constructor(net: NetNamespace, names: AbstractNames, fd: number, name: string) {
+    super(net, names, SOCK_STREAM);
+    this.fd = fd;
+    this.name = name;
+    this.outgoing = new ByteRing(net.frames, MAX_BYTES);
+  }
+
+  /** Becomes the peer of a socket that has none. */
+  meet(guest: ConnectionSocket): void {
+    this.peer = guest;
+    guest.peer = this;
+    guest.peerCredentials = NOBODY;
+    this.net.host.watch(this.fd, EVENTS + EPOLLET, new HostEndWatch(this));
+    this.fetch();
+  }
+
+  protected override newSocket(): ConnectionSocket | null {
+    return null;
+  }
+  override get incomingBytes(): number {
+    return this.outgoing.length;
+  }
+  protected override get hasIncoming(): boolean {
+    return false;
+  }
+  protected override freeIncoming(): void {
+    this.outgoing.free();
+  }
+  override receive(_io: IoCursor, _message: Message): number {
+    return -EINVAL;
+  }
+
+  /** The guest sends. */
+  protected override deliver(
+    _from: ConnectionSocket,
+    io: IoCursor,
+    room: number,
+    message: Message,
+  ): number {
+    if (message.rights !== null) return -EOPNOTSUPP;
+    if (io.remaining === 0) return 0;
+    const fits = Math.min(io.remaining, room, this.outgoing.room);
+    if (fits <= 0) return -EAGAIN;
+    const done = this.outgoing.put(io, fits);
+    if (done > 0) this.flush();
+    return done;
+  }
+
+  /** The host's socket may have changed. */
+  onHostEvents(): void {
+    this.flush();
+    this.fetch();
+  }
+
+  /** As much as the host takes. */
+  private flush(): void {
+    if (this.isClosed) return;
+    const { outgoing, peer } = this, { host } = this.net;
+    const before = outgoing.length;
+    while (outgoing.length > 0) {
+      const n = host.write(this.fd, outgoing.frontAddress, outgoing.frontRun);
+      if (n === -EAGAIN) break;
+      if (n <= 0) {
+        this.fail(n);
+        return;
+      }
+      outgoing.skip(n);
+    }
+    if (outgoing.length < before) peer?.onPeerRead(before, outgoing.length);
+    if (outgoing.length === 0) this.conclude();
+  }
+
+  /** As much as the guest's socket has room for. */
+  private fetch(): void {
+    const { peer } = this, { host, frames } = this.net;
+    if (peer === null || this.isClosed || this.isWriteShut) return;
+    const frame = frames.alloc(READ_PAGES);
+    if (frame < 0) return;
+    const address = frames.arena.base + frame;
+    this.isHeldUp = false;
+    for (;;) {
+      const room = this.options.sendBytes - peer.incomingBytes;
+      if (room <= 0) {
+        this.isHeldUp = true;
+        break;
+      }
+      const n = host.read(this.fd, address, Math.min(room, READ_PAGES * PAGE));
+      if (n === -EAGAIN) break;
+      if (n <= 0) {
+        if (n < 0) this.fail(n);
+        else this.shutdown(SHUT_WR);
+        break;
+      }
+      plain.reset(0);
+      if (this.send(cursor.set(address, n), plain) < 0) break;
+    }
+    frames.release(frame, READ_PAGES);
+  }
+
+  override onPeerRead(before: number, after: number): void {
+    super.onPeerRead(before, after);
+    if (this.isHeldUp) this.fetch();
+  }
+
+  private fail(error: number): void {
+    if (this.peer !== null) this.peer.error = error === 0 ? ECONNRESET : -error;
+    this.outgoing.free();
+    this.close(true, true);
+    this.peer?.hangUp();
+  }
+
+  /** The guest shuts down or closes its socket: the host hears of it behind what is under way. */
+  protected override close(reading: boolean, writing: boolean): void {
+    super.close(reading, writing);
+    if (this.outgoing.length === 0) this.conclude();
+  }
+
+  private conclude(): void {
+    const { host } = this.net;
+    if (this.isClosed) return;
+    if (this.isReadShut && this.isWriteShut) {
+      this.isClosed = true;
+      host.unwatch(this.fd);
+      host.close(this.fd);
+      this.drop();
+    } else if (this.isReadShut && !this.isToldEnd) {
+      this.isToldEnd = true;
+      host.shutdown?.(this.fd, SHUT_WR);
+    }
+  }
+}
+
+class HostEndWatch extends Waiter {
+  private readonly end: HostEnd;
+
+  constructor(end: HostEnd) {
+    super();
+    this.end = end;
+  }
+
+  override onWake(_events: number): void {
+    this.end.onHostEvents();
+  }
+}
