@@ -25,7 +25,9 @@ type Types = ReadonlyMap<number, readonly number[]>;
 const SENT: Types = new Map([
   [I.IPPROTO_IP, [I.IP_TOS, I.IP_TTL, I.IP_PKTINFO]],
   [I.IPPROTO_IPV6, [
+    I.IPV6_2292PKTINFO,
     I.IPV6_PKTINFO,
+    I.IPV6_2292HOPLIMIT,
     I.IPV6_HOPLIMIT,
     I.IPV6_TCLASS,
     I.IPV6_FLOWINFO,
@@ -47,7 +49,9 @@ const RECEIVED: Types = new Map([
     I.IP_RECVORIGDSTADDR,
   ]],
   [I.IPPROTO_IPV6, [
+    I.IPV6_2292PKTINFO,
     I.IPV6_PKTINFO,
+    I.IPV6_2292HOPLIMIT,
     I.IPV6_HOPLIMIT,
     I.IPV6_TCLASS,
     I.IPV6_FLOWINFO,

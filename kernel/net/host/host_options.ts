@@ -70,7 +70,9 @@ const IP: readonly number[] = [
 ];
 
 const IPV6: readonly number[] = [
+  I.IPV6_2292PKTINFO,
   I.IPV6_CHECKSUM,
+  I.IPV6_2292HOPLIMIT,
   I.IPV6_UNICAST_HOPS,
   I.IPV6_MULTICAST_IF,
   I.IPV6_MULTICAST_HOPS,
