@@ -45,8 +45,16 @@ export function fillPlausibly(value: object, random: Random): void {
   }
 }
 
-/** Breaks an encoded message in place, in one of several ways; the number of bytes to send. */
-export function breakMessage(bytes: Uint8Array, size: number, random: Random): number {
+/**
+ * Breaks an encoded message in place, in one of several ways; the number of bytes to send. Unless `mayLie` its frame stays good,
+ * so that the connection lives.
+ */
+export function breakMessage(
+  bytes: Uint8Array,
+  size: number,
+  random: Random,
+  mayLie: boolean,
+): number {
   const dv = new DataView(bytes.buffer, bytes.byteOffset);
   switch (random(8)) {
     case 0: // a byte of the body
@@ -70,6 +78,7 @@ export function breakMessage(bytes: Uint8Array, size: number, random: Random): n
       return size + more;
     }
     case 4: // the frame lies about its size
+      if (!mayLie) return size;
       dv.setUint32(0, random(4) === 0 ? random(2 ** 31) : random(size + 20), true);
       return size;
     case 5: // another type
