@@ -9,6 +9,7 @@ import type { ProcessSpec } from "../sandbox/boot_spec.ts";
 import { packetPair } from "../sandbox/control.ts";
 import { UserError } from "../user_error.ts";
 import type { Found } from "./find.ts";
+import { processNamespaces } from "./host_namespaces.ts";
 import { check2 } from "./making.ts";
 import { letGo, writePidFile } from "./pid_file.ts";
 import type { Streams } from "./streams.ts";
@@ -27,15 +28,17 @@ export function execIn(options: ExecOptions): Spawned {
   refuseUnlessRunning(container, ignorePaused);
   const leash = check2(pipe(O_CLOEXEC), "pipe2");
   const [ours, waiter] = packetPair();
+  const namespaces = processNamespaces(container.record.init.pid);
   const proxy = startProxy({
     argv: process.args,
     control: ours,
     leash: leash[0],
     terminal: streams.proxyTerminal,
     newNamespaces: 0,
-    entered: [],
+    entered: namespaces.entered,
     hostname: null,
   });
+  namespaces.close();
   close(ours);
   close(leash[0]);
   const { cgroup, id } = container.record;

@@ -9,6 +9,7 @@ import {
   CLONE_NEWCGROUP,
   CLONE_NEWIPC,
   CLONE_NEWNET,
+  CLONE_NEWNS,
   CLONE_NEWPID,
   CLONE_NEWUTS,
 } from "../../ffi/abi/sched.ts";
@@ -20,12 +21,13 @@ import type { NamespaceEntry, NamespaceType } from "../spec/linux_section.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { UserError } from "../user_error.ts";
 
-/** Those that the proxy has. Mounts are the Gofer's and the kernel's business, users the launcher's. */
+/** Those that the proxy has; users are the launcher's business. Its mounts only show its processes: /proc. */
 const FLAGS: Partial<Record<NamespaceType, number>> = {
   pid: CLONE_NEWPID,
   network: CLONE_NEWNET,
   ipc: CLONE_NEWIPC,
   uts: CLONE_NEWUTS,
+  mount: CLONE_NEWNS,
   cgroup: CLONE_NEWCGROUP,
 };
 
@@ -60,6 +62,18 @@ export function openNamespaces(entries: readonly NamespaceEntry[]): HostNamespac
     }
   });
   return { created, entered, close: closeAll };
+}
+
+/** Namespaces of a process that others of its container are to be in: its processes, as /proc shows them. */
+export function processNamespaces(pid: number): HostNamespaces {
+  const entered: Entered[] = [];
+  for (const [name, flag] of [["mnt", CLONE_NEWNS], ["pid", CLONE_NEWPID]] as const) {
+    const path = `/proc/${pid}/ns/${name}`;
+    // Setting what is set already needs privilege too.
+    if (namespaceInode(path) === namespaceInode(`/proc/self/ns/${name}`)) continue;
+    entered.push({ flag, fd: openNamespace(path) });
+  }
+  return { created: 0, entered, close: () => entered.forEach((ns) => close(ns.fd)) };
 }
 
 /** Inode number of a namespace's file; 0 if it is gone. */

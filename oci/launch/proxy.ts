@@ -7,8 +7,9 @@
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
 import { IFF_UP, Ifreq, SIOCSIFFLAGS } from "../../ffi/abi/inet.ts";
 import { TIOCSCTTY } from "../../ffi/abi/ioctl.ts";
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC, MS_SLAVE } from "../../ffi/abi/mount.ts";
 import { Pollfd } from "../../ffi/abi/poll.ts";
-import { CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWUTS } from "../../ffi/abi/sched.ts";
+import { CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS } from "../../ffi/abi/sched.ts";
 import { SIGCHLD, SIGKILL, SIGSTOP } from "../../ffi/abi/signal.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "../../ffi/abi/socket.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
@@ -113,12 +114,20 @@ function scriptFor(plan: ProxyPlan, program: number): SpawnScript {
     script.callMayFail(N.SYS_sethostname, name, name.length);
   }
   if ((plan.newNamespaces & CLONE_NEWNET) !== 0) bringLoopbackUp(script);
+  if ((plan.newNamespaces & CLONE_NEWNS) !== 0) showOwnProcesses(script);
   const terminal = plan.terminal < 0 ? [] : [plan.terminal];
   steps.descriptors(script, [-1, -1, -1, plan.control, plan.leash, ...terminal]);
   if (plan.terminal >= 0) script.callMayFail(N.SYS_ioctl, TERMINAL_FD, TIOCSCTTY, 0);
   // Signals stay blocked: the program has them come one by one.
   const argv = plan.argv.length === 0 ? [new Uint8Array(0)] : plan.argv.map(stringToBytes);
   return script.call(N.SYS_execveat, program, "", argv, [], AT_EMPTY_PATH);
+}
+
+/** What the host unmounts must go here too. Where there is no new PID namespace, /proc stays what it is. */
+function showOwnProcesses(script: SpawnScript): void {
+  script.call(N.SYS_mount, "none", "/", 0, MS_REC + MS_SLAVE, 0);
+  const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  script.callMayFail(N.SYS_mount, "proc", "/proc", "proc", flags, 0);
 }
 
 /** As runc leaves a new network namespace. */
