@@ -49,5 +49,6 @@ export function sandboxSettings(
 export const CONTAINER_NETWORKS: readonly [NetworkMode, ...NetworkMode[]] = [
   "auto",
   "none",
+  "loopback",
   "host",
 ];

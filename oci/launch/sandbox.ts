@@ -98,7 +98,7 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
 function networkOf({ network, process }: SandboxOptions["spec"]): SentryNetwork {
   const all = process.uid === 0 ? [CAP_NET_BIND_SERVICE, CAP_NET_RAW] : [];
   return {
-    isHost: network !== undefined && network !== "none",
+    isHost: network === "host" || network === "auto",
     capabilities: process.capabilities?.bounding ?? all,
   };
 }

@@ -125,8 +125,11 @@ export interface FilesSpec {
   readonly cgroup: Readonly<Partial<CgroupLimits>>;
 }
 
-/** `auto`: host sockets if the namespace has a link besides `lo` when the guest starts to use the network. */
-export type NetworkMode = "auto" | "none" | "host";
+/**
+ * `none` and `loopback` are one: the sandbox's own loopback. `auto`: host sockets if the namespace has a link besides
+ * `lo` when the guest starts to use the network.
+ */
+export type NetworkMode = "auto" | "none" | "loopback" | "host";
 
 /** Descriptor numbers in the boot process; -1: none. */
 export interface BootFds {

@@ -27,6 +27,9 @@ const SETUP: readonly string[] = [
   `-n ${GUEST} route add default via 10.77.0.1`,
 ];
 
+/** Ping sockets are for everybody in the guest's namespace, as Docker has it. */
+const PING_GROUPS = "echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range";
+
 async function ip(line: string): Promise<number> {
   const { code, stderr } = await run(["ip", ...line.split(" ")]);
   if (code !== 0) console.error(`ip ${line}: ${stderr}`);
@@ -79,6 +82,7 @@ Deno.test({
     let peer: Deno.ChildProcess | null = null;
     try {
       for (const line of SETUP) assertEquals(await ip(line), 0, line);
+      await run(["ip", "netns", "exec", GUEST, "sh", "-c", PING_GROUPS]);
       peer = await startPeer();
       const sandbox = [...dvisorCommand(), "do", "--network", "host", "--"];
       for (const script of SCRIPTS) {

@@ -150,11 +150,13 @@ function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean
   const progress = t.progress;
   if (progress.done > 0) io.advance(progress.done);
   if (file instanceof Socket) actFor(t);
+  const enough = progress.done + SLICE_BYTES;
   let n: number;
   do {
     n = file.write(io, -1);
     if (n < 0) break;
     progress.done += n;
+    if (progress.done >= enough && io.remaining > 0) return endTurn(t, nonblocking);
   } while (n > 0 && io.remaining > 0 && file.writesAll);
   if (n >= 0) return progress.done;
   if (n === -EAGAIN && !nonblocking) {
@@ -164,6 +166,12 @@ function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean
   if (progress.done > 0) return progress.done;
   if (n === -EPIPE && file.writesAll) sendToTask(t, userSignal(SIGPIPE, t));
   return n;
+}
+
+/** A stream whose other end keeps up may take for ever: the rest of what is in `progress.done` goes on in another turn. */
+export function endTurn(t: Task, nonblocking: boolean): number {
+  if (!nonblocking && t.yieldTurn() === BLOCK) return BLOCK;
+  return t.progress.done;
 }
 
 /** Wait until a read may succeed: BLOCK or -errno. */

@@ -20,7 +20,7 @@ import { Message } from "../../net/message.ts";
 import type { Socket } from "../../net/socket.ts";
 import type { Task } from "../../task/task.ts";
 import { readTimespec, spanNs, storeSpan } from "../timespec.ts";
-import { READABLE } from "../io/transfer.ts";
+import { endTurn, READABLE, SLICE_BYTES } from "../io/transfer.ts";
 import { addressOut, socketOf } from "./arguments.ts";
 import { controlOut } from "./control.ts";
 import { header, headerView } from "./header.ts";
@@ -129,14 +129,19 @@ function collect(t: Task, socket: Socket): number {
   // A look at a UNIX socket does not wait for more, one at TCP does.
   const waitsForAll = (flags & MSG_WAITALL) !== 0 && !(isPeek && socket.family === AF_UNIX);
   const target = waitsForAll ? wanted : Math.min(socket.options.receiveLowWater, wanted);
+  const nonblocking = socket.isNonblocking || (flags & MSG_DONTWAIT) !== 0;
+  const enough = total + SLICE_BYTES;
   let n: number;
   do {
     message.skipped = isPeek ? total : 0;
     n = socket.receive(io, message);
     if (n > 0) total += n;
+    if (total >= enough && total < target && !isPeek) {
+      progress.done = total;
+      return endTurn(t, nonblocking);
+    }
   } while (isStream && n > 0 && total < target && !message.isWhole);
   if (n >= 0) return total;
-  const nonblocking = socket.isNonblocking || (flags & MSG_DONTWAIT) !== 0;
   if (n === -EAGAIN && !nonblocking) {
     if (!isPeek) progress.done = total;
     n = waitForSocket(t, socket, READABLE, socket.options.receiveTimeoutNs);

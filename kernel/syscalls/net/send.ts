@@ -18,7 +18,7 @@ import { sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGPIPE } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { signalUrgent } from "../io/async.ts";
-import { WRITABLE } from "../io/transfer.ts";
+import { endTurn, SLICE_BYTES, WRITABLE } from "../io/transfer.ts";
 import { addressIn, socketOf } from "./arguments.ts";
 import { controlIn } from "./control.ts";
 import { header, headerView } from "./header.ts";
@@ -103,15 +103,17 @@ function pointer(at: number): number {
 function transmit(t: Task, socket: Socket): number {
   const { io, progress } = t;
   if (progress.done > 0) io.advance(progress.done);
+  const nonblocking = socket.isNonblocking || (message.flags & MSG_DONTWAIT) !== 0;
+  const enough = progress.done + SLICE_BYTES;
   let n: number;
   do {
     n = socket.send(io, message);
     if (n < 0) break;
     progress.done += n;
     if ((message.flags & MSG_OOB) !== 0 && n > 0) signalUrgent(t.kernel, socket.urgentReceiver);
+    if (progress.done >= enough && io.remaining > 0) return endTurn(t, nonblocking);
   } while (n > 0 && io.remaining > 0 && socket.writesAll);
   if (n >= 0) return progress.done;
-  const nonblocking = socket.isNonblocking || (message.flags & MSG_DONTWAIT) !== 0;
   if (n === -EAGAIN && !nonblocking) {
     n = waitForSocket(t, socket, WRITABLE, socket.options.sendTimeoutNs);
     if (n === BLOCK) return n;
