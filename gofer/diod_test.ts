@@ -8,7 +8,9 @@ import { SYS_connect, SYS_socket } from "../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../ffi/sys/cstring.ts";
 import { close } from "../ffi/sys/files.ts";
 import { syscall } from "../ffi/sys/native.ts";
+import { ClientExerciser } from "./client/exerciser_testing.ts";
 import { GoferClient, NOFID, STOP_SYMLINK, Tsetattr } from "./client/gofer_client.ts";
+import { randomFrom } from "./server/requests_testing.ts";
 import { SETATTR_MODE, UNLINK_REMOVEDIR } from "./protocol/constants.ts";
 
 const SBIN = "/usr/sbin";
@@ -79,26 +81,50 @@ function exercise(c: GoferClient): void {
   assertEquals(c.statfs(0), 0);
 }
 
+/** Runs `body` with a client of a diod that serves `root`, attached as fid 0. */
+async function withDiod(
+  dir: string,
+  root: string,
+  body: (c: GoferClient) => void,
+): Promise<void> {
+  const path = `${dir}/socket`;
+  const diod = new Deno.Command(`${SBIN}/diod`, {
+    args: ["-f", "-n", "-l", path, "-e", root, "-L", "/dev/null"],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  try {
+    const c = new GoferClient(await connectWhenUp(path));
+    assertEquals(c.start(), 0);
+    assertEquals(c.canDonate, false);
+    assertEquals(c.attach(0, root, 0), 0);
+    body(c);
+    c.close();
+  } finally {
+    diod.kill("SIGTERM");
+    await diod.status;
+  }
+}
+
 Deno.test("our client works with the server diod", { ignore }, async () => {
+  await inTree((dir) => withDiod(dir, `${dir}/root`, exercise));
+});
+
+Deno.test("random calls of our client at diod give what a model gives", { ignore }, async () => {
+  const seed = Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 2 ** 31));
   await inTree(async (dir) => {
-    const path = `${dir}/socket`;
-    const root = `${dir}/root`;
-    const diod = new Deno.Command(`${SBIN}/diod`, {
-      args: ["-f", "-n", "-l", path, "-e", root, "-L", "/dev/null"],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
+    Deno.mkdirSync(`${dir}/empty`);
     try {
-      const c = new GoferClient(await connectWhenUp(path));
-      assertEquals(c.start(), 0);
-      assertEquals(c.canDonate, false);
-      assertEquals(c.attach(0, root, 0), 0);
-      exercise(c);
-      c.close();
+      await withDiod(dir, `${dir}/empty`, (c) => {
+        const e = new ClientExerciser(c, randomFrom(seed), { hasXattrs: true });
+        e.run(1000);
+        assert(e.seen.size === 12);
+      });
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
     } finally {
-      diod.kill("SIGTERM");
-      await diod.status;
+      await new Deno.Command("rm", { args: ["-rf", `${dir}/empty`] }).output();
     }
   });
 });
