@@ -6,7 +6,7 @@ import { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import type { Mount } from "../vfs/dentry.ts";
-import { internalMount } from "../vfs/mounts.ts";
+import { internalMount } from "../vfs/mount_links.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { IpcLimits, type IpcSettings } from "./ipc_limits.ts";
 import { type MakerSource, MqueueFs } from "./mqueue/mqueue_fs.ts";

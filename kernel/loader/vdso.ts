@@ -4,7 +4,7 @@ import { PROT_EXEC, PROT_READ } from "../../platform/platform.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { PAGE_COW, PAGE_FILE } from "../mm/pages.ts";
-import { mapFrames, pageUp } from "../mm/region.ts";
+import { dropPages, mapFrames, pageUp } from "../mm/region.ts";
 import { findUnmapped } from "../mm/unmapped_area.ts";
 import { VM_DONTDUMP, VM_SPECIAL, Vma } from "../mm/vma.ts";
 
@@ -19,6 +19,25 @@ export function mapVdso(mm: MemoryManager): number {
   const image = at + dataBytes;
   mapSpecial(mm, image, imageBytes, vdso.imageFrame, PROT_READ | PROT_EXEC, "[vdso]");
   return image;
+}
+
+/** Where clocks are shifted the vDSO's functions shall ask the kernel: its data page says nothing any more. */
+export function blankClock(mm: MemoryManager): void {
+  for (let i = 0; i < mm.vmas.length; i++) {
+    const vma = mm.vmas.at(i);
+    if (vma.label !== "[vvar]") continue;
+    const first = vma.start / PAGE_SIZE, pages = (vma.end - vma.start) / PAGE_SIZE;
+    const frame = mm.ctx.frames.alloc(pages);
+    // Without memory for it the program has to do without the page.
+    dropPages(mm, first, first + pages);
+    if (frame >= 0) {
+      mapFrames(mm, first, pages, frame / PAGE_SIZE, PAGE_COW | PAGE_FILE, PROT_READ);
+    } else {
+      mm.space.unmap(vma.start, vma.end - vma.start);
+    }
+    mm.settle();
+    return;
+  }
 }
 
 function mapSpecial(

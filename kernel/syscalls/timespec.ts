@@ -54,9 +54,9 @@ export function realtimeDeadline(t: Task): number {
   return Math.max(0, now + seconds * 1e9 + time.nsec - host.realtimeNsec());
 }
 
-/** CLOCK_MONOTONIC ns of the absolute monotonic `time`. */
-export function monotonicDeadline(): number {
-  return spanNs();
+/** The kernel's CLOCK_MONOTONIC ns of `time`, which is one of the caller's monotonic clock or of its CLOCK_BOOTTIME. */
+export function monotonicDeadline(t: Task, isBoottime: boolean = false): number {
+  return Math.max(0, spanNs() - t.ns.time.offsetOf(isBoottime));
 }
 
 /** Store seconds and nanoseconds: 0 or -EFAULT. HOT */

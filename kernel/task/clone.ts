@@ -27,6 +27,7 @@ import { type Context, FS_BASE, RAX, RSP } from "../../platform/platform.ts";
 import { BLOCK, IN_GUEST } from "../core/result.ts";
 import { hasCap } from "../cred/credentials.ts";
 import { SemUndoList } from "../ipc/sysv/sem_undo.ts";
+import { blankClock } from "../loader/vdso.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { resume } from "./alert.ts";
 import { dropSemUndo } from "./exit.ts";
@@ -84,6 +85,7 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   }
   const group = (flags & CLONE_THREAD) !== 0 ? task.group : makeGroup(task, id, request);
   const child = makeTask(task, id, group, parts, request, world);
+  if (world.ns !== task.ns && world.ns.time.isShifted) blankClock(child.mm);
   if ((flags & CLONE_PIDFD) !== 0) {
     const r = installPidfd(task, child, request);
     if (r < 0) return undo(task, child, r);

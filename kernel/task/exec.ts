@@ -13,6 +13,7 @@ import {
   READ_IMPLIES_EXEC,
 } from "../../ffi/abi/system.ts";
 import { BLOCK, IN_GUEST } from "../core/result.ts";
+import { blankClock } from "../loader/vdso.ts";
 import { mustEnd } from "./alert.ts";
 import { changeCredentials } from "./change_credentials.ts";
 import { endOtherThreads } from "./exit_request.ts";
@@ -94,6 +95,7 @@ function become(task: Task, program: Program): void {
   }
   task.files.closeOnExec();
   enterTimeForChildren(task);
+  if (task.ns.time.isShifted) blankClock(task.mm);
   if (task.sighand.refs > 1) {
     const own = new SignalHandlers(task.sighand);
     task.sighand.refs--;

@@ -11,7 +11,7 @@ import type { NetNamespace } from "../net/net_namespace.ts";
 import type { Caller } from "../vfs/caller.ts";
 import { CgroupNamespace } from "./cgroup_namespace.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
-import { TimeNamespace } from "./time_namespace.ts";
+import { TimeNamespace } from "../cred/time_namespace.ts";
 import { UtsNamespace } from "./uts.ts";
 
 export interface NamespaceSet {

@@ -10,6 +10,7 @@ import type { Namespace } from "../cred/namespace.ts";
 import { credentialsIn } from "../cred/user_credentials.ts";
 import { UserNamespace } from "../cred/user_namespace.ts";
 import { IpcNamespace } from "../ipc/ipc_namespace.ts";
+import { blankClock } from "../loader/vdso.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import { MountNamespace } from "../vfs/mounts.ts";
 import { CgroupNamespace } from "./cgroup_namespace.ts";
@@ -17,7 +18,7 @@ import { changeCredentials } from "./change_credentials.ts";
 import type { NamespaceSet } from "./namespaces.ts";
 import { PidNamespace } from "./pid_namespace.ts";
 import type { Task } from "./task.ts";
-import { TimeNamespace } from "./time_namespace.ts";
+import { TimeNamespace } from "../cred/time_namespace.ts";
 import { UtsNamespace } from "./uts.ts";
 
 /** The parts of a set that may be changed while it is put together. */
@@ -42,6 +43,7 @@ export function enterNamespaces(task: Task, targets: readonly Namespace[]): numb
   const old = task.ns;
   task.ns = old.with(changes);
   old.drop();
+  if (task.ns.time.isShifted) blankClock(task.mm);
   return 0;
 }
 

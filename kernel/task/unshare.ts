@@ -28,7 +28,7 @@ import { CgroupNamespace } from "./cgroup_namespace.ts";
 import type { Namespaces, NamespaceSet } from "./namespaces.ts";
 import { PID_NAMESPACE_LEVELS, PidNamespace } from "./pid_namespace.ts";
 import type { Task } from "./task.ts";
-import { TimeNamespace } from "./time_namespace.ts";
+import { TimeNamespace } from "../cred/time_namespace.ts";
 import { UtsNamespace } from "./uts.ts";
 
 /** What of Namespaces the flags ask for. */

@@ -11,6 +11,7 @@
 import type { DentryCache } from "./dentry_cache.ts";
 import type { FileSystem, Inode } from "./inode.ts";
 import type { MountNamespace } from "./mounts.ts";
+import type { PeerGroup } from "./propagation.ts";
 
 export class Dentry {
   name: string;
@@ -85,9 +86,6 @@ export class Dentry {
   }
 }
 
-/** Propagation types of mount_namespaces(7). */
-export const PRIVATE = 0, SHARED = 1, UNBINDABLE = 2;
-
 /** MS_* bits that live on the mount: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, ... */
 export class Mount {
   readonly id: number;
@@ -114,11 +112,16 @@ export class Mount {
   cache: DentryCache | null = null;
   /** umount2(2) MNT_EXPIRE was called and nobody used the mount since. */
   isExpiring: boolean = false;
-  /** PRIVATE, SHARED or UNBINDABLE; a slave has a `master` group besides. */
-  propagation: number = PRIVATE;
-  /** Peer group ids as mountinfo shows them; 0: none. */
-  peerGroup: number = 0;
-  master: number = 0;
+  /** Mounts that share what is mounted on them; null: it is not shared. And those that tell it (propagation.ts). */
+  peers: PeerGroup | null = null;
+  master: PeerGroup | null = null;
+  /** Cannot be bound elsewhere (MS_UNBINDABLE). */
+  isUnbindable: boolean = false;
+  /** It came from a more privileged namespace: it cannot be taken away alone, nor show what is below. */
+  isLocked: boolean = false;
+  /** MS_* of that namespace that stay, and its way with access times. */
+  lockedFlags: number = 0;
+  hasLockedAtime: boolean = false;
 
   constructor(
     id: number,
@@ -173,5 +176,6 @@ export function holdPath(path: Path): Path {
 
 export function dropPath(path: Path): void {
   path.dentry.unpin();
+  path.mount.isExpiring = false;
   if (--path.mount.pins === 0 && path.mount.isDetached) path.mount.retire();
 }

@@ -7,6 +7,7 @@
  */
 
 import { ECONNREFUSED, EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { IN_DELETE_SELF } from "../../ffi/abi/inotify.ts";
 import { makedev } from "../../ffi/abi/stat.ts";
 import type { Credentials } from "../cred/credentials.ts";
@@ -58,6 +59,8 @@ export abstract class FileSystem {
   /** What mountinfo shows as mount source. */
   source: string = "none";
   readOnly: boolean = false;
+  /** Of whoever mounted it: device nodes of any but the first mean nothing. */
+  owner: UserNamespace = INITIAL_USER_NAMESPACE;
   /** Options behind `rw,` in mountinfo. */
   superOptions(): string {
     return "";

@@ -24,7 +24,7 @@ import {
   ST_RELATIME,
   ST_VALID,
 } from "../../ffi/abi/statfs.ts";
-import { type Mount, Path, SHARED, UNBINDABLE } from "./dentry.ts";
+import { type Mount, Path } from "./dentry.ts";
 import type { MountNamespace } from "./mounts.ts";
 import { dentryText, escapeMountText, reachableText } from "./pathname.ts";
 
@@ -74,9 +74,9 @@ function mountpointText(mount: Mount, root: Path): string | null {
 }
 
 function propagationText(mount: Mount): string {
-  let text = mount.propagation === SHARED ? ` shared:${mount.peerGroup}` : "";
-  if (mount.master !== 0) text += ` master:${mount.master}`;
-  if (mount.propagation === UNBINDABLE) text += " unbindable";
+  let text = mount.peers !== null ? ` shared:${mount.peers.id}` : "";
+  if (mount.master !== null) text += ` master:${mount.master.id}`;
+  if (mount.isUnbindable) text += " unbindable";
   return text;
 }
 

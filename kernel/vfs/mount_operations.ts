@@ -30,10 +30,11 @@ import { hasCapIn, hasOwnCap } from "../cred/credentials.ts";
 import { MAY_EXEC } from "../cred/permission.ts";
 import { inodePermission } from "./access.ts";
 import type { Caller } from "./caller.ts";
-import { type Mount, type Path, PRIVATE, SHARED, UNBINDABLE } from "./dentry.ts";
+import type { Mount, Path } from "./dentry.ts";
 import { rootDentryOf } from "./dentry_cache.ts";
 import type { FileSystem } from "./inode.ts";
-import { newMount } from "./mounts.ts";
+import { newMount } from "./mount_links.ts";
+import { makePrivate, makeShared, makeSlave } from "./propagation.ts";
 
 const ATIME_FLAGS = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
 const MOUNT_FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME |
@@ -64,6 +65,7 @@ export function addMount(
   const namespace = caller.fs.namespace;
   const root = rootDentryOf(fs);
   const mount = newMount(namespace.vfs, fs, root, mountFlags(flags), source);
+  if (fs.mounts === 1) fs.owner = caller.cred.userNs;
   const top = namespace.topOf(at);
   let r = 0;
   if (top.mount.fs === fs && top.dentry === top.mount.root) r = -EBUSY;
@@ -76,8 +78,12 @@ export function addMount(
 /** MS_BIND: show `from` at `at` too; with MS_REC what is mounted below it as well. */
 export function bindMount(caller: Caller, from: Path, at: Path, recursive: boolean): number {
   const namespace = caller.fs.namespace;
-  if (from.mount.propagation === UNBINDABLE) return -EINVAL;
-  if (!namespace.owns(from.mount) || !namespace.owns(at.mount)) return -EINVAL;
+  if (from.mount.isUnbindable) return -EINVAL;
+  // Files of nsfs are in no namespace, and can be bound all the same.
+  const isNamespaceFile = from.mount.namespace === null && from.mount.fs.type === "nsfs";
+  if (!isNamespaceFile && !namespace.owns(from.mount)) return -EINVAL;
+  if (!namespace.owns(at.mount)) return -EINVAL;
+  if (!recursive && hasLockedChild(from)) return -EINVAL;
   const tree = namespace.cloneTree(from.mount, from.dentry, recursive);
   const r = namespace.attach(tree, at);
   if (r < 0) namespace.detach(tree);
@@ -94,7 +100,10 @@ export function remount(
 ): number {
   const mount = path.mount;
   if (!caller.fs.namespace.owns(mount) || path.dentry !== mount.root) return -EINVAL;
+  if (!mayChangeFlags(mount, flags)) return -EPERM;
   if (!onlyMount) {
+    const { userNs } = caller.cred;
+    if (!userNs.isInitial && mount.fs.owner !== userNs) return -EPERM;
     const r = mount.fs.remount(options);
     if (r < 0) return r;
     const readOnly = (flags & MS_RDONLY) !== 0;
@@ -116,8 +125,26 @@ export function moveMount(caller: Caller, from: Path, to: Path): number {
   const namespace = caller.fs.namespace;
   if (!namespace.owns(from.mount) || !namespace.owns(to.mount)) return -EINVAL;
   if (from.dentry !== from.mount.root || from.mount.parent === null) return -EINVAL;
-  if (from.mount.parent.propagation === SHARED) return -EINVAL;
+  if (from.mount.isLocked || from.mount.parent.peers !== null) return -EINVAL;
+  if (to.mount.peers !== null && hasUnbindable(from.mount)) return -EINVAL;
   return namespace.move(from.mount, to);
+}
+
+/** Flags of a more privileged namespace stay. */
+function mayChangeFlags(mount: Mount, flags: number): boolean {
+  if ((mount.lockedFlags & ~flags) !== 0) return false;
+  if (!mount.hasLockedAtime || (flags & ATIME_FLAGS) === 0) return true;
+  return (mountFlags(flags) & ATIME_FLAGS) === (mount.flags & ATIME_FLAGS);
+}
+
+function hasLockedChild(from: Path): boolean {
+  return from.mount.children.some((c) =>
+    c.isLocked && c.mountpoint !== null && from.dentry.isAncestorOf(c.mountpoint)
+  );
+}
+
+function hasUnbindable(mount: Mount): boolean {
+  return mount.isUnbindable || mount.children.some(hasUnbindable);
 }
 
 /** MS_SHARED, MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE, each with or without MS_REC: 0 or -EINVAL. */
@@ -131,14 +158,9 @@ export function changePropagation(caller: Caller, path: Path, flags: number): nu
 }
 
 function setPropagation(caller: Caller, mount: Mount, type: number, recursive: boolean): void {
-  if (type === MS_SHARED) {
-    if (mount.peerGroup === 0) mount.peerGroup = caller.fs.namespace.vfs.nextPeerGroup();
-    mount.propagation = SHARED;
-  } else {
-    mount.master = type === MS_SLAVE ? mount.peerGroup || mount.master : 0;
-    mount.peerGroup = 0;
-    mount.propagation = type === MS_UNBINDABLE ? UNBINDABLE : PRIVATE;
-  }
+  if (type === MS_SHARED) makeShared(mount, caller.fs.namespace.vfs);
+  else if (type === MS_SLAVE) makeSlave(mount);
+  else makePrivate(mount, type === MS_UNBINDABLE);
   if (!recursive) return;
   for (const child of mount.children) setPropagation(caller, child, type, true);
 }
@@ -147,7 +169,7 @@ function setPropagation(caller: Caller, mount: Mount, type: number, recursive: b
 export function unmount(caller: Caller, at: Path, flags: number): number {
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
   const namespace = caller.fs.namespace, path = namespace.topOf(at), mount = path.mount;
-  if (path.dentry !== mount.root || !namespace.owns(mount)) return -EINVAL;
+  if (path.dentry !== mount.root || !namespace.owns(mount) || mount.isLocked) return -EINVAL;
   if ((flags & MNT_EXPIRE) !== 0) {
     if (mount === caller.fs.root.mount || (flags & (MNT_FORCE | MNT_DETACH)) !== 0) return -EINVAL;
     if (mount.pins > 0 || mount.children.length > 0) return -EBUSY;
@@ -157,8 +179,11 @@ export function unmount(caller: Caller, at: Path, flags: number): number {
     }
   }
   if (mount === namespace.root) return mount.parent === null ? -EINVAL : -EBUSY;
-  if ((flags & MNT_DETACH) === 0 && (mount.pins > 0 || mount.children.length > 0)) return -EBUSY;
-  namespace.detach(mount);
+  if ((flags & MNT_DETACH) === 0) {
+    if (mount.pins > 0 || mount.children.length > 0) return -EBUSY;
+    if (namespace.isBusyElsewhere(mount)) return -EBUSY;
+  }
+  namespace.takeAway(mount);
   return 0;
 }
 
@@ -171,12 +196,20 @@ export function pivotRoot(
 ): number {
   const namespace = caller.fs.namespace, root = caller.fs.root;
   if (!isDirectory(newRoot) || !isDirectory(putOld)) return -ENOTDIR;
+  // Nobody else is to be told of the new arrangement.
+  const shared = [putOld.mount, newRoot.mount.parent, root.mount.parent];
+  if (shared.some((m) => m !== null && m.peers !== null)) return -EINVAL;
   if (!namespace.owns(newRoot.mount) || !namespace.owns(root.mount)) return -EINVAL;
+  if (newRoot.mount.isLocked) return -EINVAL;
   if (newRoot.dentry.isUnlinked) return -ENOENT;
   if (newRoot.mount === root.mount || putOld.mount === root.mount) return -EBUSY;
   if (root.dentry !== root.mount.root || newRoot.dentry !== newRoot.mount.root) return -EINVAL;
   if (newRoot.mount.parent === null) return -EINVAL;
   if (!isBelow(putOld, newRoot) || !isBelow(newRoot, root)) return -EINVAL;
+  if (root.mount.isLocked) {
+    newRoot.mount.isLocked = true;
+    root.mount.isLocked = false;
+  }
   namespace.swapRoot(root.mount, newRoot.mount, putOld);
   for (const fs of contexts) {
     const cwd = fs.cwd;

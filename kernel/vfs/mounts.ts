@@ -1,19 +1,26 @@
 /**
  * Mount namespaces: the tree of mounts, crossing from one to the next, attaching and detaching (mount(2),
- * umount2(2), mount_namespaces(7)). Checks of who may do it, and texts, are elsewhere: mount_operations.ts,
- * mount_info.ts.
- *
- * DIFFERS: propagation types are kept and shown, and a namespace copy keeps them, but mounts do not propagate yet.
+ * umount2(2), mount_namespaces(7)), and what of that other mounts are told (propagation.ts). Checks of who may do it, and
+ * texts, are elsewhere: mount_operations.ts, mount_info.ts.
  */
 
 import { EINVAL, ELOOP, ENOSPC, ENOTDIR } from "../../ffi/abi/errno.ts";
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../ffi/abi/mount.ts";
 import { S_IFDIR, S_IFMT } from "../../ffi/abi/stat.ts";
 import { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { WaitQueue } from "../core/wait.ts";
-import { type Dentry, Mount, Path, UNBINDABLE } from "./dentry.ts";
+import { type Dentry, type Mount, Path } from "./dentry.ts";
 import { rootDentryOf } from "./dentry_cache.ts";
 import type { FileSystem } from "./inode.ts";
+import { childAt, duplicate, linkMount, newMount, unlinkMount } from "./mount_links.ts";
+import {
+  copyAsSlave,
+  copyPropagation,
+  listenersOf,
+  makePrivate,
+  makeShared,
+} from "./propagation.ts";
 import type { Vfs } from "./vfs.ts";
 
 /** LIMIT: /proc/sys/fs/mount-max. */
@@ -63,12 +70,7 @@ export class MountNamespace extends Namespace {
 
   /** The mount on top of (mount, dentry), or null. HOT: called only when `dentry.mountCount` > 0. */
   mountedOn(mount: Mount, dentry: Dentry): Mount | null {
-    const children = mount.children;
-    for (let i = children.length - 1; i >= 0; i--) {
-      const child = children[i]!;
-      if (child.mountpoint === dentry) return child;
-    }
-    return null;
+    return childAt(mount, dentry);
   }
 
   /** Through everything that is mounted on `path`. */
@@ -89,19 +91,19 @@ export class MountNamespace extends Namespace {
     if (isDir(at.dentry) !== isDir(mount.root)) return -ENOTDIR;
     if (this.mounts.length >= MOUNT_MAX) return -ENOSPC;
     const top = this.topOf(at);
-    this.link(mount, top.mount, top.dentry);
+    linkMount(mount, top.mount, top.dentry);
     this.adopt(mount);
+    this.tell(mount, top);
     return 0;
   }
 
   /** A copy of `from` (recursive: and of what is mounted below it) that shows `root`; not attached. */
   cloneTree(from: Mount, root: Dentry, recursive: boolean): Mount {
-    const copy = this.copyMount(from, root);
-    if (!recursive) return copy;
-    for (const child of from.children) {
-      const at = child.mountpoint;
-      if (at === null || !root.isAncestorOf(at) || child.propagation === UNBINDABLE) continue;
-      this.link(this.cloneTree(child, child.root, true), copy, at);
+    const copy = duplicate(this.vfs, from, root);
+    copyPropagation(copy, from);
+    copy.isLocked = false;
+    if (recursive) {
+      copyChildren(this.vfs, from, copy, (child) => !child.isUnbindable, copyPropagation);
     }
     return copy;
   }
@@ -115,18 +117,76 @@ export class MountNamespace extends Namespace {
       if (m === mount) return -ELOOP;
     }
     const top = this.topOf(to);
-    this.unlink(mount);
-    this.link(mount, top.mount, top.dentry);
+    unlinkMount(mount);
+    linkMount(mount, top.mount, top.dentry);
     this.changed();
+    this.tell(mount, top);
     return 0;
   }
 
-  /** Detach a mount and all below it, whoever uses them (MNT_DETACH). */
+  /** A mount came to `at`: if that is shared, it and all on it are too, and whoever listens gets a copy. */
+  private tell(mount: Mount, at: Path): void {
+    if (at.mount.peers === null) return;
+    shareTree(mount, this.vfs);
+    const copies = new Map<Mount, Mount>();
+    for (const { mount: listener, source, isSlave } of listenersOf(at.mount, at.dentry)) {
+      const namespace = listener.namespace;
+      if (namespace === null) continue;
+      const from = source === null ? mount : copies.get(source) ?? mount;
+      const copy = copyOfNews(this.vfs, from, isSlave);
+      if (isSlave && listener.peers !== null) shareTree(copy, this.vfs);
+      copies.set(listener, copy);
+      if (namespace.owner !== this.owner) lockTree(copy, false);
+      // What was mounted there before is seen as before, on top.
+      const covered = childAt(listener, at.dentry);
+      linkMount(copy, listener, at.dentry);
+      namespace.adopt(copy);
+      if (covered !== null) {
+        unlinkMount(covered);
+        linkMount(covered, copy, copy.root);
+      }
+    }
+  }
+
+  /**
+   * umount2(2): `mount` and what is below it go, and with them what is alone at the same places of mounts that are
+   * told.
+   */
+  takeAway(mount: Mount): void {
+    const doomed: Mount[] = [];
+    gather(mount, doomed);
+    const all = new Set(doomed);
+    for (const m of doomed.slice()) {
+      const parent = m.parent, at = m.mountpoint;
+      if (parent === null || at === null) continue;
+      for (const { mount: listener } of listenersOf(parent, at)) {
+        const there = childAt(listener, at);
+        if (there === null || all.has(there) || there.isLocked) continue;
+        if (!there.children.every((c) => all.has(c))) continue;
+        all.add(there);
+        doomed.push(there);
+      }
+    }
+    for (const m of doomed) m.namespace?.detach(m);
+  }
+
+  /** A copy of the mount, where others are told of it, is in use. */
+  isBusyElsewhere(mount: Mount): boolean {
+    const { parent, mountpoint } = mount;
+    if (parent === null || mountpoint === null) return false;
+    return listenersOf(parent, mountpoint).some(({ mount: listener }) => {
+      const there = childAt(listener, mountpoint);
+      return there !== null && there.children.length === 0 && there.pins > 0;
+    });
+  }
+
+  /** Detach a mount and all below it, whoever uses them; nobody is told. */
   detach(mount: Mount): void {
     for (const child of mount.children.slice()) this.detach(child);
-    this.unlink(mount);
+    unlinkMount(mount);
     const i = this.mounts.indexOf(mount);
     if (i >= 0) this.mounts.splice(i, 1);
+    makePrivate(mount, false);
     mount.namespace = null;
     mount.isDetached = true;
     this.changed();
@@ -136,26 +196,35 @@ export class MountNamespace extends Namespace {
   /** pivot_root(2): `newRoot` takes the place of `root`, which moves to `putOld`. */
   swapRoot(root: Mount, newRoot: Mount, putOld: Path): void {
     const parent = root.parent, at = root.mountpoint;
-    this.unlink(newRoot);
+    unlinkMount(newRoot);
     if (parent === null || at === null) {
       this.rootMount = newRoot;
     } else {
-      this.unlink(root);
-      this.link(newRoot, parent, at);
+      unlinkMount(root);
+      linkMount(newRoot, parent, at);
     }
-    this.link(root, putOld.mount, putOld.dentry);
+    linkMount(root, putOld.mount, putOld.dentry);
     this.changed();
   }
 
-  /** unshare(CLONE_NEWNS): a copy of the whole tree. `translate` finds a path of the old tree in the new. */
+  /**
+   * unshare(CLONE_NEWNS): a copy of the whole tree. `translate` finds a path of the old tree in the new. For another user
+   * namespace it only listens to the old one, and keeps its mounts and their flags.
+   */
   copy(owner: UserNamespace): NamespaceCopy {
-    const pairs = new Map<Mount, Mount>();
-    const root = this.copyMount(this.rootMount, this.rootMount.root);
-    const copy = new MountNamespace(this.vfs, root, owner);
+    const isLess = owner !== this.owner, inherit = isLess ? copyAsSlave : copyPropagation;
+    const pairs = new Map<Mount, Mount>([]);
+    const root = duplicate(this.vfs, this.rootMount, this.rootMount.root);
+    inherit(root, this.rootMount);
     pairs.set(this.rootMount, root);
-    for (const mount of this.mounts) {
-      if (mount === this.rootMount || mount.mountpoint === null || mount.parent === null) continue;
-      this.copyInto(copy, mount, pairs);
+    copyChildren(this.vfs, this.rootMount, root, () => true, inherit, pairs);
+    if (isLess) lockTree(root, false);
+    const copy = new MountNamespace(this.vfs, root, owner);
+    // In the order in which they were mounted.
+    copy.mounts.length = 0;
+    for (const m of this.mounts) {
+      const pair = pairs.get(m);
+      if (pair !== undefined) copy.mounts.push(pair);
     }
     return new NamespaceCopy(copy, pairs);
   }
@@ -175,46 +244,7 @@ export class MountNamespace extends Namespace {
     this.changes.wake(0);
   }
 
-  private copyInto(copy: MountNamespace, mount: Mount, pairs: Map<Mount, Mount>): Mount | null {
-    const known = pairs.get(mount);
-    if (known !== undefined) return known;
-    if (mount.parent === null || mount.mountpoint === null) return null;
-    const parent = this.copyInto(copy, mount.parent, pairs);
-    if (parent === null) return null;
-    const m = copy.copyMount(mount, mount.root);
-    copy.link(m, parent, mount.mountpoint);
-    copy.adopt(m);
-    pairs.set(mount, m);
-    return m;
-  }
-
-  private copyMount(from: Mount, root: Dentry): Mount {
-    const m = newMount(this.vfs, from.fs, root, from.flags, from.source);
-    m.propagation = from.propagation;
-    m.peerGroup = from.peerGroup;
-    m.master = from.master;
-    return m;
-  }
-
-  private link(mount: Mount, parent: Mount, at: Dentry): void {
-    mount.parent = parent;
-    mount.mountpoint = at;
-    parent.children.push(mount);
-    at.mountCount++;
-    at.pin();
-  }
-
-  private unlink(mount: Mount): void {
-    const parent = mount.parent, at = mount.mountpoint;
-    mount.parent = null;
-    mount.mountpoint = null;
-    if (parent === null || at === null) return;
-    parent.children.splice(parent.children.indexOf(mount), 1);
-    at.mountCount--;
-    at.unpin();
-  }
-
-  private adopt(mount: Mount): void {
+  adopt(mount: Mount): void {
     mount.namespace = this;
     this.mounts.push(mount);
     for (const child of mount.children) this.adopt(child);
@@ -238,27 +268,55 @@ export class NamespaceCopy {
   }
 }
 
-/** A mount that is not attached yet. */
-export function newMount(
+type Inherit = (copy: Mount, from: Mount) => void;
+
+/** Copy what is mounted below `from`, within what `copy` shows. */
+function copyChildren(
   vfs: Vfs,
-  fs: FileSystem,
-  root: Dentry,
-  flags: number,
-  source: string,
-): Mount {
-  const mount = new Mount(vfs.nextMountId(), fs, root, null, null, flags, source);
-  mount.cache = vfs.dentries;
-  return mount;
+  from: Mount,
+  copy: Mount,
+  takes: (child: Mount) => boolean,
+  inherit: Inherit,
+  pairs: Map<Mount, Mount> | null = null,
+): void {
+  for (const child of from.children) {
+    const at = child.mountpoint;
+    if (at === null || !copy.root.isAncestorOf(at) || !takes(child)) continue;
+    const c = duplicate(vfs, child, child.root);
+    inherit(c, child);
+    linkMount(c, copy, at);
+    pairs?.set(child, c);
+    copyChildren(vfs, child, c, takes, inherit, pairs);
+  }
 }
 
-/**
- * A mount that no path leads to, for file systems that the kernel keeps for itself (pipes, sockets, memfds). It
- * stays for good.
- */
-export function internalMount(vfs: Vfs, fs: FileSystem): Mount {
-  const mount = new Mount(vfs.nextMountId(), fs, rootDentryOf(fs), null, null, 0, fs.source);
-  mount.pins++;
-  return mount;
+/** What a listener gets: peers of what came, or slaves of it. */
+function copyOfNews(vfs: Vfs, from: Mount, isSlave: boolean): Mount {
+  const inherit = isSlave ? copyAsSlave : copyPropagation;
+  const copy = duplicate(vfs, from, from.root);
+  inherit(copy, from);
+  copy.isLocked = false;
+  copyChildren(vfs, from, copy, (child) => !child.isUnbindable, inherit);
+  return copy;
+}
+
+function shareTree(mount: Mount, vfs: Vfs): void {
+  makeShared(mount, vfs);
+  for (const child of mount.children) shareTree(child, vfs);
+}
+
+/** A less privileged namespace can neither loosen the flags nor take single mounts away (`self`: nor this one). */
+function lockTree(mount: Mount, self: boolean): void {
+  mount.isLocked = self;
+  mount.lockedFlags = mount.flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  mount.hasLockedAtime = true;
+  for (const child of mount.children) lockTree(child, true);
+}
+
+/** Children first. */
+function gather(mount: Mount, out: Mount[]): void {
+  for (const child of mount.children) gather(child, out);
+  out.push(mount);
 }
 
 function isDir(dentry: Dentry): boolean {

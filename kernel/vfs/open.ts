@@ -302,7 +302,10 @@ function mayOpen(
       break;
     case S_IFBLK:
     case S_IFCHR:
-      if ((path.mount.flags & MS_NODEV) !== 0 || (access & MAY_EXEC) !== 0) return -EACCES;
+      if (
+        (path.mount.flags & MS_NODEV) !== 0 || !path.mount.fs.owner.isInitial ||
+        (access & MAY_EXEC) !== 0
+      ) return -EACCES;
       break;
     case S_IFIFO:
     case S_IFSOCK:

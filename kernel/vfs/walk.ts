@@ -235,6 +235,7 @@ export class Walk {
       const above = this.namespace.mountedOn(this.mount, this.dentry);
       if (above === null) return 0;
       if ((this.resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
+      above.isExpiring = false;
       this.mount = above;
       this.dentry = above.root;
     }

@@ -15,7 +15,7 @@ import { chownAt } from "../../kernel/vfs/attributes.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
 import { mknodAt, symlinkAt } from "../../kernel/vfs/create.ts";
 import { type Mount, Path } from "../../kernel/vfs/dentry.ts";
-import { internalMount, newMount } from "../../kernel/vfs/mounts.ts";
+import { internalMount, newMount } from "../../kernel/vfs/mount_links.ts";
 import { unlinkAt } from "../../kernel/vfs/remove.ts";
 import { findAt } from "../../kernel/vfs/status.ts";
 import type { DeviceSpec } from "../sandbox/boot_spec.ts";

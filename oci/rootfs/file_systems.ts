@@ -11,7 +11,7 @@ import type { SandboxKernel } from "../../kernel/kernel.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
 import { holdPath, Path } from "../../kernel/vfs/dentry.ts";
 import type { FileSystem, Inode } from "../../kernel/vfs/inode.ts";
-import { internalMount } from "../../kernel/vfs/mounts.ts";
+import { internalMount } from "../../kernel/vfs/mount_links.ts";
 import type { MountSpec, OverlayLayers, RootSpec } from "../sandbox/boot_spec.ts";
 
 /**

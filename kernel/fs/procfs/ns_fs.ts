@@ -31,7 +31,7 @@ import { UserNamespace } from "../../cred/user_namespace.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import { Dentry, type Mount, Path } from "../../vfs/dentry.ts";
 import type { AttrChange, Inode } from "../../vfs/inode.ts";
-import { internalMount } from "../../vfs/mounts.ts";
+import { internalMount } from "../../vfs/mount_links.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { FixedDir } from "../generated/generated_dir.ts";

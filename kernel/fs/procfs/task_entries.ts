@@ -62,4 +62,5 @@ export const TASK_ENTRIES: readonly TaskEntry[] = [
   file("gid_map", 0o644),
   file("projid_map", 0o644),
   file("setgroups", 0o644),
+  file("timens_offsets", 0o644, IN_PROCESS),
 ];

@@ -4,9 +4,10 @@
  */
 
 import { CAP_AUDIT_CONTROL, CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
-import { EACCES, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
+import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { type MapKind, mapText, writeMap, writeSetgroups } from "../../cred/id_map.ts";
+import { TimeNamespace } from "../../cred/time_namespace.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { parseNumber } from "./format.ts";
 import { memoryText } from "./memory_formats.ts";
@@ -51,6 +52,7 @@ export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, Tas
   ["stat", { render: statLine }],
   ["statm", { render: statmLine }],
   ["status", { render: statusText }],
+  ["timens_offsets", { render: timeOffsets, store: storeTimeOffsets }],
   ["uid_map", idMap("uid")],
   ["wchan", { render: () => "0" }],
 ]);
@@ -143,6 +145,17 @@ function setgroups(task: ProcTask): string {
 function storeSetgroups(task: ProcTask, source: ProcSource, text: string): number {
   const caller = source.current();
   return caller === null ? -EPERM : writeSetgroups(task.cred.userNs, caller.cred, text);
+}
+
+function timeOffsets(task: ProcTask): string {
+  const time = task.namespaceOf("time_for_children");
+  return time instanceof TimeNamespace ? time.offsetsText() : "";
+}
+
+function storeTimeOffsets(task: ProcTask, source: ProcSource, text: string): number {
+  const time = task.namespaceOf("time_for_children"), caller = source.current();
+  if (!(time instanceof TimeNamespace) || caller === null) return -ESRCH;
+  return time.writeOffsets(text, caller.cred, source.host.monotonicNs());
 }
 
 /** DIFFERS: who writes counts, where Linux looks at who opened the file too. */

@@ -16,7 +16,7 @@ import {
 } from "../../../ffi/abi/fcntl.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { Dentry, type Mount, Path } from "../../vfs/dentry.ts";
-import { internalMount } from "../../vfs/mounts.ts";
+import { internalMount } from "../../vfs/mount_links.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { TmpfsRegular } from "./regular.ts";

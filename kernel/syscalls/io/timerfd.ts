@@ -66,7 +66,9 @@ function deadlineOf(t: Task, file: TimerFile, isAbsolute: boolean): number {
   if (time.sec === 0 && time.nsec === 0) return Infinity;
   if (!isAbsolute) return t.kernel.now() + spanNs();
   const isReal = file.clockId === T.CLOCK_REALTIME || file.clockId === T.CLOCK_REALTIME_ALARM;
-  return isReal ? realtimeDeadline(t) : monotonicDeadline();
+  const isBoottime = file.clockId === T.CLOCK_BOOTTIME ||
+    file.clockId === T.CLOCK_BOOTTIME_ALARM;
+  return isReal ? realtimeDeadline(t) : monotonicDeadline(t, isBoottime);
 }
 
 export function sysTimerfdGettime(t: Task, a: SyscallArgs): number {

@@ -79,7 +79,7 @@ function absoluteDeadline(t: Task, addr: number, isReal: boolean): number {
     return 0;
   }
   const r = readTimespec(t, addr);
-  if (r === 0) t.progress.deadlineNs = isReal ? realtimeDeadline(t) : monotonicDeadline();
+  if (r === 0) t.progress.deadlineNs = isReal ? realtimeDeadline(t) : monotonicDeadline(t);
   return r;
 }
 

@@ -31,7 +31,10 @@ export function sysSysinfo(t: Task, a: SyscallArgs): number {
   const total = host.memoryBytes, used = memory.frames.usedBytes;
   scratch.clear(S.Sysinfo.size);
   // A second that has begun counts.
-  scratch.setU53(at.uptime, Math.ceil((t.kernel.now() - t.kernel.bootNs) / 1e9));
+  scratch.setU53(
+    at.uptime,
+    Math.ceil((t.kernel.now() - t.kernel.bootNs + t.ns.time.boottimeNs) / 1e9),
+  );
   loadsOf(t.kernel).forEach((load, i) => {
     scratch.setU53(at.loads + 8 * i, Math.round(load * LOAD_ONE));
   });

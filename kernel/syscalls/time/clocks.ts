@@ -17,15 +17,16 @@ const CPU_VIRT = 1, CLOCK_FD = 3;
 
 /** clock_gettime(2). HOT */
 export function sysClockGettime(t: Task, a: SyscallArgs): number {
-  const clock = a.i32(0), addr = a.u64(1), { kernel } = t;
+  const clock = a.i32(0), addr = a.u64(1), { kernel } = t, { time } = t.ns;
   switch (clock) {
     case T.CLOCK_MONOTONIC:
     case T.CLOCK_MONOTONIC_RAW:
+      return storeSpan(t, addr, kernel.now() + time.monotonicNs);
     case T.CLOCK_BOOTTIME:
     case T.CLOCK_BOOTTIME_ALARM:
-      return storeSpan(t, addr, kernel.now());
+      return storeSpan(t, addr, kernel.now() + time.boottimeNs);
     case T.CLOCK_MONOTONIC_COARSE:
-      return storeSpan(t, addr, coarse(kernel.now()));
+      return storeSpan(t, addr, coarse(kernel.now() + time.monotonicNs));
     case T.CLOCK_REALTIME:
     case T.CLOCK_REALTIME_ALARM:
     case T.CLOCK_TAI: {

@@ -116,7 +116,11 @@ function expiryOf(t: Task, timer: PosixTimer, isAbsolute: boolean): number {
   if (!isAbsolute) return timer.clockNs() + spanNs();
   const isReal = timer.clock === T.CLOCK_REALTIME || timer.clock === T.CLOCK_TAI ||
     timer.clock === T.CLOCK_REALTIME_ALARM;
-  return isReal ? realtimeDeadline(t) : monotonicDeadline();
+  return isReal ? realtimeDeadline(t) : monotonicDeadline(t, isBoottime(timer.clock));
+}
+
+function isBoottime(clock: number): boolean {
+  return clock === T.CLOCK_BOOTTIME || clock === T.CLOCK_BOOTTIME_ALARM;
 }
 
 export function sysTimerGettime(t: Task, a: SyscallArgs): number {

@@ -60,7 +60,9 @@ function deadline(t: Task, clock: number, isAbsolute: boolean, addr: number): nu
   const r = readTimespec(t, addr);
   if (r !== 0) return r;
   const isReal = clock === T.CLOCK_REALTIME || clock === T.CLOCK_TAI;
-  t.progress.deadlineNs = isReal ? realtimeDeadline(t) : monotonicDeadline();
+  t.progress.deadlineNs = isReal
+    ? realtimeDeadline(t)
+    : monotonicDeadline(t, clock === T.CLOCK_BOOTTIME);
   return 0;
 }
 

@@ -207,7 +207,7 @@ function readArguments(t: Task, a: SyscallArgs, flags: number): number {
       const r = readTimespec(t, low + high * 0x100000000);
       if (r < 0) return r;
       const isAbsolute = (flags & U.IORING_ENTER_ABS_TIMER) !== 0;
-      progress.deadlineNs = isAbsolute ? monotonicDeadline() : t.kernel.now() + spanNs();
+      progress.deadlineNs = isAbsolute ? monotonicDeadline(t) : t.kernel.now() + spanNs();
     }
   }
   return mask === 0 ? 0 : useMask(t, mask, maskBytes);

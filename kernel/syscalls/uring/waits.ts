@@ -18,7 +18,7 @@ function deadlineOf(w: Worker, addr: number, flags: number): number {
   if (r < 0) return r;
   if ((flags & U.IORING_TIMEOUT_ABS) === 0) return w.kernel.now() + spanNs();
   if ((flags & U.IORING_TIMEOUT_REALTIME) !== 0) return realtimeDeadline(w);
-  return monotonicDeadline();
+  return monotonicDeadline(w, (flags & U.IORING_TIMEOUT_BOOTTIME) !== 0);
 }
 
 function start(w: Worker): number {

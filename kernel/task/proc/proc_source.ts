@@ -101,7 +101,7 @@ export class KernelProcSource implements ProcSource {
       if (task.state !== BLOCKED && task.state !== STOPPED && task.state !== FROZEN) runningTasks++;
     }
     return {
-      uptimeNs: now - bootNs,
+      uptimeNs: now - bootNs + this.callerNs.time.boottimeNs,
       userNs,
       systemNs,
       forks: pids.lastId,

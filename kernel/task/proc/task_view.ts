@@ -171,7 +171,7 @@ export class TaskView implements ProcTask {
       policy: task?.sched.policy ?? 0,
       rtPriority: task?.sched.priority ?? 0,
       threads: group.tasks.length + (group.leader === null ? 1 : 0),
-      startNs: this.startNs - this.kernel.bootNs,
+      startNs: this.startNs - this.kernel.bootNs + this.boottimeShift,
       exitSignal: this.tid === this.tgid ? group.exitSignal : -1,
       exitCode: task === null ? group.exitStatus : 0,
       pending: task?.signals.pending.set ?? NO_SIGNALS,
@@ -187,6 +187,11 @@ export class TaskView implements ProcTask {
       seccompFilters: task?.seccomp?.count ?? 0,
       personality: task?.personality ?? 0,
     };
+  }
+
+  /** Of the reader's clock. */
+  private get boottimeShift(): number {
+    return this.kernel.current?.ns.time.boottimeNs ?? 0;
   }
 
   private get state(): string {

@@ -1,0 +1,69 @@
+/**
+ * Time namespaces (time_namespaces(7)): CLOCK_MONOTONIC and CLOCK_BOOTTIME count from elsewhere. Offsets can be set as
+ * long as nobody has been born into it.
+ */
+
+import { EACCES, EINVAL, EPERM, ERANGE } from "../../ffi/abi/errno.ts";
+import { CAP_SYS_TIME } from "../../ffi/abi/capability.ts";
+import { CLOCK_BOOTTIME, CLOCK_MONOTONIC } from "../../ffi/abi/time.ts";
+import { type Credentials, hasCapIn } from "./credentials.ts";
+import { Namespace } from "./namespace.ts";
+
+/** LIMIT: seconds of a clock with its offset (half of what ktime_t holds). */
+const MAX_SECONDS = 4611686018;
+
+export class TimeNamespace extends Namespace {
+  override readonly kind = "time";
+  /** What is added to the clocks of the first namespace, ns. */
+  monotonicNs: number = 0;
+  boottimeNs: number = 0;
+  /** Somebody is in it: the offsets stay. */
+  isFrozen: boolean = false;
+
+  /** Its clocks are not those of the first one. */
+  get isShifted(): boolean {
+    return this.monotonicNs !== 0 || this.boottimeNs !== 0;
+  }
+
+  /** What is added to a clock, ns. */
+  offsetOf(isBoottime: boolean): number {
+    return isBoottime ? this.boottimeNs : this.monotonicNs;
+  }
+
+  /** Text of /proc/PID/timens_offsets. */
+  offsetsText(): string {
+    return line("monotonic", this.monotonicNs) + line("boottime", this.boottimeNs);
+  }
+
+  /** Somebody writes timens_offsets: bytes taken, or -errno. `nowNs`: the first namespace's clock. */
+  writeOffsets(text: string, writer: Credentials, nowNs: number): number {
+    const { owner } = this;
+    if (owner === null || !hasCapIn(writer, owner, CAP_SYS_TIME)) return -EPERM;
+    if (this.isFrozen) return -EACCES;
+    let { monotonicNs, boottimeNs } = this;
+    for (const row of text.replace(/\0.*$/s, "").split("\n")) {
+      if (row.trim() === "") continue;
+      const match = /^\s*(\w+)\s+(-?\d+)\s+(\d+)\s*$/.exec(row);
+      if (match === null) return -EINVAL;
+      const [, clock, sec, nsec] = match;
+      const isMonotonic = clock === "monotonic" || clock === String(CLOCK_MONOTONIC);
+      const isBoottime = clock === "boottime" || clock === String(CLOCK_BOOTTIME);
+      if (!isMonotonic && !isBoottime) return -EINVAL;
+      const seconds = Number(sec), fraction = Number(nsec);
+      if (fraction > 999_999_999) return -EINVAL;
+      const then = nowNs / 1e9 + seconds;
+      if (then < 0 || then > MAX_SECONDS) return -ERANGE;
+      const ns = seconds * 1e9 + fraction;
+      if (isMonotonic) monotonicNs = ns;
+      else boottimeNs = ns;
+    }
+    this.monotonicNs = monotonicNs;
+    this.boottimeNs = boottimeNs;
+    return text.length;
+  }
+}
+
+function line(clock: string, ns: number): string {
+  const sec = Math.floor(ns / 1e9), nsec = ns - sec * 1e9;
+  return `${clock.padEnd(10)} ${String(sec).padStart(10)} ${String(nsec).padStart(9)}\n`;
+}

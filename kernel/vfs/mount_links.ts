@@ -1,0 +1,67 @@
+/** Single steps on the tree of mounts: making one, copying it, putting it somewhere, taking it away (mounts.ts). */
+
+import type { Dentry } from "./dentry.ts";
+import { Mount } from "./dentry.ts";
+import { rootDentryOf } from "./dentry_cache.ts";
+import type { FileSystem } from "./inode.ts";
+import type { Vfs } from "./vfs.ts";
+
+/** A mount that is not attached yet. */
+export function newMount(
+  vfs: Vfs,
+  fs: FileSystem,
+  root: Dentry,
+  flags: number,
+  source: string,
+): Mount {
+  const mount = new Mount(vfs.nextMountId(), fs, root, null, null, flags, source);
+  mount.cache = vfs.dentries;
+  return mount;
+}
+
+/**
+ * A mount that no path leads to, for file systems that the kernel keeps for itself (pipes, sockets, memfds). It
+ * stays for good.
+ */
+export function internalMount(vfs: Vfs, fs: FileSystem): Mount {
+  const mount = new Mount(vfs.nextMountId(), fs, rootDentryOf(fs), null, null, 0, fs.source);
+  mount.pins++;
+  return mount;
+}
+
+/** Another mount of the same, private and nowhere. */
+export function duplicate(vfs: Vfs, from: Mount, root: Dentry): Mount {
+  const copy = newMount(vfs, from.fs, root, from.flags, from.source);
+  copy.isLocked = from.isLocked;
+  copy.lockedFlags = from.lockedFlags;
+  copy.hasLockedAtime = from.hasLockedAtime;
+  return copy;
+}
+
+export function linkMount(mount: Mount, parent: Mount, at: Dentry): void {
+  mount.parent = parent;
+  mount.mountpoint = at;
+  parent.children.push(mount);
+  at.mountCount++;
+  at.pin();
+}
+
+export function unlinkMount(mount: Mount): void {
+  const parent = mount.parent, at = mount.mountpoint;
+  mount.parent = null;
+  mount.mountpoint = null;
+  if (parent === null || at === null) return;
+  parent.children.splice(parent.children.indexOf(mount), 1);
+  at.mountCount--;
+  at.unpin();
+}
+
+/** The mount that hangs on (mount, dentry), or null. HOT: asked only when `dentry.mountCount` > 0. */
+export function childAt(mount: Mount, dentry: Dentry): Mount | null {
+  const children = mount.children;
+  for (let i = children.length - 1; i >= 0; i--) {
+    const child = children[i]!;
+    if (child.mountpoint === dentry) return child;
+  }
+  return null;
+}
