@@ -1,0 +1,339 @@
+"""User namespaces: user_namespaces(7): maps of ids, what root of one may do and what not, who may look in."""
+
+import errno
+import os
+import signal
+import socket
+import stat
+import struct
+
+from lib.guest import (NR, Pipe, child_ok, eq, fails, gives, libc, need_root, ok, run, spawn,
+                       test)
+from lib.namespaces import *  # noqa: F403
+
+
+def body(fn):
+    """The body runs in a child in a directory that everybody may enter."""
+    def outer():
+        need_root()
+        os.chmod(".", 0o755)
+        child_ok(fn)
+    outer.__name__ = fn.__name__
+    return test(outer)
+
+
+def user_ok(uid, fn):
+    status = as_user(uid, fn)
+    ok(status == 0, "child of uid %d ended with status %#x" % (uid, status))
+
+
+def own_namespace(more=0):
+    """unshare -r: the caller is root of a namespace of its own."""
+    uid, gid = os.geteuid(), os.getegid()
+    unshare(NEWUSER | more)
+    map_ids("self", "0 %d 1" % uid, "0 %d 1" % gid)
+
+
+def caps():
+    with open("/proc/self/status") as f:
+        return {l.split()[0]: int(l.split()[1], 16) for l in f if l.startswith("Cap")}
+
+
+def mapped(fn, uid_map, gid_map, flags=0, deny=False):
+    """fn as root of a new user namespace with these maps, written from outside; its wait status."""
+    ready, go = Pipe(), Pipe()
+    def inner():
+        ready.post()
+        go.take()
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+        libc.prctl(4, 1, 0, 0, 0)
+        return fn()
+    pid = clone(NEWUSER | flags, inner)
+    ready.take()
+    map_ids(pid, uid_map, gid_map, deny)
+    go.post()
+    return os.waitpid(pid, 0)[1]
+
+
+@body
+def before_a_map_everybody_is_nobody():
+    def user():
+        unshare(NEWUSER)
+        eq((os.getuid(), os.geteuid(), os.getgid()), (65534, 65534, 65534))
+        eq(os.getresuid(), (65534,) * 3)
+        eq(read("/proc/self/uid_map"), "")
+        full = caps()
+        eq(full["CapEff:"], full["CapBnd:"])
+        ok(full["CapEff:"] & 0xff == 0xff, "all capabilities")
+        eq(os.stat("/etc/passwd").st_uid, 65534)
+        fails(errno.EINVAL, os.setuid, 0)
+        fails(errno.EINVAL, os.chown, ".", 0, 0)
+    user_ok(1000, user)
+
+
+@body
+def an_ordinary_user_maps_itself():
+    def user():
+        own_namespace()
+        eq((os.getuid(), os.getgid()), (0, 0))
+        eq(read("/proc/self/uid_map").split(), ["0", "1000", "1"])
+        eq(read("/proc/self/setgroups"), "deny\n")
+        fails(errno.EPERM, os.setgroups, [0])
+        fails(errno.EINVAL, os.setuid, 1)
+        eq(os.stat("/etc/passwd").st_uid, 65534)
+        fails(errno.EPERM, os.chown, "/etc/passwd", 0, 0)
+        fails(errno.EACCES, open, "/etc/shadow")
+        fails(errno.EPERM, write, "/proc/self/uid_map", "0 1000 1")
+    user_ok(1000, user)
+
+
+@body
+def rules_for_maps():
+    def user():
+        unshare(NEWUSER)
+        fails(errno.EPERM, write, "/proc/self/uid_map", "0 0 1")
+        fails(errno.EPERM, write, "/proc/self/uid_map", "0 1000 2")
+        fails(errno.EINVAL, write, "/proc/self/uid_map", "0 1000")
+        fails(errno.EINVAL, write, "/proc/self/uid_map", "0 1000 0")
+        fails(errno.EINVAL, write, "/proc/self/uid_map", "x")
+        fails(errno.EPERM, write, "/proc/self/gid_map", "0 1000 1")
+        write("/proc/self/setgroups", "deny")
+        write("/proc/self/gid_map", "0 1000 1")
+        fails(errno.EPERM, write, "/proc/self/setgroups", "deny")
+        fails(errno.EPERM, write, "/proc/self/setgroups", "allow")
+        write("/proc/self/uid_map", "5 1000 1\n")
+        eq(os.getuid(), 5)
+    user_ok(1000, user)
+
+
+@body
+def overlapping_ranges_are_refused():
+    pid = clone(NEWUSER, lambda: signal.pause())
+    path = "/proc/%d/uid_map" % pid
+    fails(errno.EINVAL, write, path, "0 0 10\n5 100 10\n")
+    fails(errno.EINVAL, write, path, "0 0 10\n20 5 10\n")
+    fails(errno.EINVAL, write, path, "0 0 4294967295\n4294967295 0 1\n")
+    write(path, "0 100000 1000\n2000 0 10\n")
+    eq(read(path).split(), ["0", "100000", "1000", "2000", "0", "10"])
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+@body
+def root_maps_a_range_and_ids_are_translated():
+    write("mine", "")
+    os.chown("mine", 100007, 100008)
+    write("outside", "")
+    os.chown("outside", 4242, 4242)
+    os.chmod(".", 0o777)
+    def inside():
+        os.setgroups([3, 4])
+        eq(sorted(os.getgroups()), [3, 4])
+        s = os.stat("mine")
+        eq((s.st_uid, s.st_gid), (7, 8))
+        os.chown("mine", 9, 9)
+        fails(errno.EINVAL, os.chown, "mine", 1000, -1)
+        fails(errno.EPERM, os.chown, "outside", 9, 9)
+        fails(errno.EPERM, os.chmod, "outside", 0o777)
+        os.setresgid(5, 5, 5)
+        os.setresuid(5, 6, 7)
+        eq(os.getresuid(), (5, 6, 7))
+        write("made", "")
+        eq(os.stat("made").st_uid, 6)
+        line = [l for l in read("/proc/self/status").splitlines() if l.startswith("Uid")][0]
+        eq(line.split()[1:], ["5", "6", "7", "6"])
+    eq(mapped(inside, "0 100000 1000", "0 100000 1000"), 0)
+    eq((os.stat("mine").st_uid, os.stat("made").st_uid), (100009, 100006))
+    eq(os.stat("made").st_gid, 100005)
+
+
+@body
+def capabilities_count_over_mapped_files_only():
+    os.chmod(".", 0o777)
+    os.mkdir("theirs")
+    write("theirs/file", "text")
+    os.chown("theirs/file", 100001, 100001)
+    os.chown("theirs", 100001, 100001)
+    os.chmod("theirs/file", 0)
+    os.chmod("theirs", 0)
+    os.mkdir("foreign")
+    write("foreign/file", "text")
+    os.chmod("foreign/file", 0)
+    def inside():
+        eq(read("theirs/file"), "text")
+        fails(errno.EACCES, open, "foreign/file")
+        os.unlink("theirs/file")
+        fails(errno.EACCES, os.unlink, "foreign/file")
+        fails(errno.EPERM, os.mknod, "node", stat.S_IFCHR, os.makedev(1, 3))
+    eq(mapped(inside, "0 100000 1000", "0 100000 1000"), 0)
+
+
+@body
+def what_root_of_a_namespace_owns_and_what_not():
+    def user():
+        fails(errno.EPERM, unshare, NEWUTS)
+        own_namespace()
+        fails(errno.EPERM, socket.sethostname, "x")
+        unshare(NEWUTS | NEWNS | NEWIPC | NEWNET)
+        socket.sethostname("inside")
+        mount("none", "/tmp", "tmpfs")
+        write("/tmp/file", "")
+        eq(os.stat("/tmp/file").st_uid, 0)
+        fails(errno.EPERM, os.mknod, "/tmp/null", stat.S_IFCHR, os.makedev(1, 3))
+        os.chroot("/tmp")
+        gives(-errno.EPERM, 164, struct.pack("4q", 1, 0, 0, 0), 0)
+    user_ok(1000, user)
+
+
+@body
+def from_a_chroot_there_is_no_namespace():
+    os.mkdir("root")
+    os.chroot("root")
+    os.chdir("/")
+    fails(errno.EPERM, unshare, NEWUSER)
+
+
+@body
+def threads_and_shared_contexts():
+    import threading
+    done = threading.Event()
+    t = threading.Thread(target=done.wait)
+    t.start()
+    fails(errno.EINVAL, unshare, NEWUSER)
+    done.set()
+    t.join()
+    fails(errno.EINVAL, setns, open_ns("user"))
+
+
+@body
+def the_maker_has_all_capabilities_inside():
+    ready = Pipe()
+    def user():
+        def inner():
+            ready.post()
+            signal.pause()
+        pid = clone(NEWUSER | NEWUTS, inner)
+        ready.take()
+        map_ids(pid, "0 1000 1", "0 1000 1")
+        fd, uts = open_ns("user", pid), open_ns("uts", pid)
+        def enter():
+            setns(fd, NEWUSER)
+            eq(os.getuid(), 0)
+            setns(uts, NEWUTS)
+            socket.sethostname("entered")
+        child_ok(enter)
+        fails(errno.EPERM, setns, uts, NEWUTS)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    user_ok(1000, user)
+
+
+@body
+def another_user_may_not_enter():
+    ready = Pipe()
+    def inner():
+        ready.post()
+        signal.pause()
+    pid = clone(NEWUSER, inner)
+    ready.take()
+    map_ids(pid, "0 100000 10", "0 100000 10", False)
+    fd = open_ns("user", pid)
+    def user():
+        fails(errno.EPERM, setns, fd, NEWUSER)
+        fails(errno.EACCES, os.readlink, "/proc/%d/ns/user" % pid)
+        fails(errno.EPERM, os.kill, pid, 0)
+    user_ok(1000, user)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+@body
+def nested_namespaces_map_through():
+    def inside():
+        def deeper():
+            eq(os.getuid(), 0)
+            eq(read("/proc/self/uid_map").split(), ["0", "5", "3"])
+            write("deep", "")
+            eq(os.stat("deep").st_uid, 0)
+        eq(mapped(deeper, "0 5 3", "0 5 3"), 0)
+        pid = clone(NEWUSER, lambda: signal.pause())
+        fails(errno.EPERM, write, "/proc/%d/uid_map" % pid, "0 9 2")
+        os.kill(pid, signal.SIGKILL)
+    os.chmod(".", 0o777)
+    eq(mapped(inside, "0 100000 10", "0 100000 10"), 0)
+    eq(os.stat("deep").st_uid, 100005)
+
+
+@body
+def set_user_id_programs_of_strangers_stay_what_they_are():
+    import shutil
+    shutil.copy("/bin/sh" if os.path.exists("/bin/sh") else "/usr/bin/sh", "prog")
+    shutil.copy(shutil.which("id") or "/usr/bin/id", "id")
+    os.chown("id", 0, 0)
+    os.chmod("id", 0o4755)
+    def inside():
+        os.setresuid(1, 1, 1)
+        r, w = os.pipe()
+        pid = spawn(lambda: (os.dup2(w, 1), os.execv("./id", ["id", "-u"])))
+        os.close(w)
+        os.waitpid(pid, 0)
+        eq(os.read(r, 64), b"1\n", "root outside has no name here")
+    eq(mapped(inside, "0 100000 10", "0 100000 10"), 0)
+    os.chown("id", 100003, 100003)
+    os.chmod("id", 0o4755)
+    def inside2():
+        os.setresuid(1, 1, 1)
+        r, w = os.pipe()
+        pid = spawn(lambda: (os.dup2(w, 1), os.execv("./id", ["id", "-u"])))
+        os.close(w)
+        os.waitpid(pid, 0)
+        eq(os.read(r, 64), b"3\n")
+    eq(mapped(inside2, "0 100000 10", "0 100000 10"), 0)
+
+
+@body
+def messages_carry_translated_ids():
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    a.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    b.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    def cred(s):
+        _, control, _, _ = s.recvmsg(8, 64)
+        return struct.unpack("3i", control[0][2])[1:]
+    def inside():
+        eq(cred(b), (65534, 65534), "root outside")
+        os.setresgid(4, 4, 4)
+        os.setresuid(3, 3, 3)
+        b.send(b"y")
+    a.send(b"x")
+    eq(mapped(inside, "0 100000 10", "0 100000 10"), 0)
+    eq(cred(a), (100003, 100004))
+
+
+@body
+def signals_tell_the_receivers_name_for_the_sender():
+    gate = Pipe()
+    def inside():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        gate.post()
+        info = signal.sigwaitinfo([signal.SIGUSR1])
+        eq(info.si_uid, 65534)
+        ppid = os.getppid()
+        os.setresuid(3, 3, 3)
+        fails(errno.EPERM, os.kill, ppid, signal.SIGUSR2)
+    ready, go = Pipe(), Pipe()
+    def inner():
+        ready.post()
+        go.take()
+        inside()
+    pid = clone(NEWUSER, inner)
+    ready.take()
+    map_ids(pid, "0 100000 10", "0 100000 10", False)
+    go.post()
+    gate.take()
+    os.kill(pid, signal.SIGUSR1)
+    eq(os.waitpid(pid, 0)[1], 0)
+
+
+if __name__ == "__main__":
+    run()
