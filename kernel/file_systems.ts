@@ -31,6 +31,7 @@ export function registerFileSystems(kernel: Kernel, source: ProcSource): void {
 
 class TmpfsType extends FsType {
   override readonly name = "tmpfs";
+  override readonly isForUsers = true;
   private readonly kernel: Kernel;
 
   constructor(kernel: Kernel) {
@@ -38,13 +39,15 @@ class TmpfsType extends FsType {
     this.kernel = kernel;
   }
 
-  override create(_caller: Caller, _source: string, options: string): FileSystem | number {
-    return TmpfsFs.fromOptions(this.kernel.memory.frames, this.kernel.host, options);
+  override create(caller: Caller, _source: string, options: string): FileSystem | number {
+    const { memory, host } = this.kernel;
+    return TmpfsFs.fromOptions(memory.frames, host, options, caller.cred);
   }
 }
 
 class OverlayType extends FsType {
   override readonly name = "overlay";
+  override readonly isForUsers = true;
   private readonly kernel: Kernel;
 
   constructor(kernel: Kernel) {
@@ -60,6 +63,7 @@ class OverlayType extends FsType {
 /** A mount shows the queues of the IPC namespace of whoever made it. */
 class MqueueType extends FsType {
   override readonly name = "mqueue";
+  override readonly isForUsers = true;
   private readonly kernel: Kernel;
 
   constructor(kernel: Kernel) {

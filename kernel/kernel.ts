@@ -146,7 +146,6 @@ export class SandboxKernel implements Kernel {
 
   newNetNamespace(owner: UserNamespace): NetNamespace {
     const net = new NetNamespace(this.memory.frames, this.host, null, owner, false);
-    net.loopback.isUp = false;
     net.settings = this.sysctl;
     net.lister = this.namespaces.net.lister;
     registerFamilies(net);

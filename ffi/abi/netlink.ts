@@ -62,6 +62,8 @@ export const RTM_NEWNEIGH = 28;
 export const RTM_GETNEIGH = 30;
 export const RTM_NEWRULE = 32;
 export const RTM_GETRULE = 34;
+export const RTM_NEWNSID = 88;
+export const RTM_GETNSID = 90;
 
 /** Attributes of links, addresses and routes. */
 export const IFLA_UNSPEC = 0;

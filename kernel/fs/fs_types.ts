@@ -11,6 +11,8 @@ export abstract class FsType {
   abstract readonly name: string;
   /** Needs no block device; all of ours. */
   readonly isNoDev: boolean = true;
+  /** Root of a user namespace may mount it (FS_USERNS_MOUNT). */
+  readonly isForUsers: boolean = false;
   /** A new file system (or the one there is), or -errno. `options` are mount(2)'s data: a byte string. */
   abstract create(caller: Caller, source: string, options: string): FileSystem | number;
 }

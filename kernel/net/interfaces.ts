@@ -15,7 +15,8 @@ import {
 } from "../../ffi/abi/errno.ts";
 import * as I from "../../ffi/abi/inet.ts";
 import { AF_INET } from "../../ffi/abi/socket.ts";
-import { hasCap } from "../cred/credentials.ts";
+import { hasCapIn } from "../cred/credentials.ts";
+import type { UserNamespace } from "../cred/user_namespace.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import type { SocketCaller } from "./message.ts";
 
@@ -25,8 +26,30 @@ export class Loopback {
   readonly name: string = "lo";
   readonly index: number = 1;
   mtu: number = 65536;
-  /** DIFFERS from a new network namespace of Linux: up from the start. */
-  isUp: boolean = true;
+  /** Whose capabilities count. */
+  readonly owner: UserNamespace;
+  /** It has 127.0.0.1 and ::1: from the first time that it is up. */
+  hasAddresses: boolean;
+  private up: boolean;
+
+  /** `isUp`: from the start, as in the first network namespace. */
+  constructor(owner: UserNamespace, isUp: boolean) {
+    this.owner = owner;
+    this.up = isUp;
+    this.hasAddresses = isUp;
+  }
+
+  get isUp(): boolean {
+    return this.up;
+  }
+  set isUp(up: boolean) {
+    this.up = up;
+    if (up) this.hasAddresses = true;
+  }
+
+  isAdministrator(caller: SocketCaller | null): boolean {
+    return caller !== null && hasCapIn(caller.cred, this.owner, CAP_NET_ADMIN);
+  }
 
   get flags(): number {
     return I.IFF_LOOPBACK | (this.isUp ? I.IFF_UP | I.IFF_RUNNING : 0);
@@ -75,12 +98,12 @@ function ask(lo: Loopback, request: number, caller: SocketCaller | null): number
       view.setInt16(DATA_AT, lo.flags, true);
       return 0;
     case I.SIOCSIFFLAGS:
-      if (caller === null || !hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      if (!lo.isAdministrator(caller)) return -EPERM;
       lo.isUp = (view.getInt16(DATA_AT, true) & I.IFF_UP) !== 0;
       return 0;
     case I.SIOCGIFADDR:
     case I.SIOCGIFDSTADDR:
-      return putV4(0x7f000001);
+      return lo.hasAddresses ? putV4(0x7f000001) : -EADDRNOTAVAIL;
     case I.SIOCGIFNETMASK:
       return putV4(0xff000000);
     case I.SIOCGIFBRDADDR:
@@ -90,7 +113,7 @@ function ask(lo: Loopback, request: number, caller: SocketCaller | null): number
     case I.SIOCGIFMTU:
       return putInt(lo.mtu);
     case I.SIOCSIFMTU: {
-      if (caller === null || !hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      if (!lo.isAdministrator(caller)) return -EPERM;
       const mtu = view.getInt32(DATA_AT, true);
       if (mtu < 0) return -EINVAL;
       lo.mtu = mtu;
@@ -106,7 +129,7 @@ function ask(lo: Loopback, request: number, caller: SocketCaller | null): number
       return putInt(1000);
     case I.SIOCSIFADDR:
     case I.SIOCSIFNETMASK:
-      if (caller === null || !hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      if (!lo.isAdministrator(caller)) return -EPERM;
       // DIFFERS: the addresses of lo are what they are.
       return -EADDRNOTAVAIL;
     case I.SIOCETHTOOL:

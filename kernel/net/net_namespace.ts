@@ -7,6 +7,7 @@ import { EAFNOSUPPORT, EINVAL } from "../../ffi/abi/errno.ts";
 import type { Host } from "../core/host.ts";
 import type { HostNetwork } from "../core/host_network.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
+import { type Credentials, hasCapIn } from "../cred/credentials.ts";
 import { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import type { NetTables } from "../fs/procfs/net_tables.ts";
@@ -50,7 +51,7 @@ export class NetNamespace extends Namespace {
   override readonly kind = "net";
   readonly frames: FrameAllocator;
   readonly host: Host;
-  readonly loopback: Loopback = new Loopback();
+  readonly loopback: Loopback;
   /** Of the process that the kernel runs in; null: this namespace has only its own loopback. */
   readonly network: HostNetwork | null;
   /** Settings of /proc/sys/net; null: as Linux has them. */
@@ -74,6 +75,7 @@ export class NetNamespace extends Namespace {
     isInitial: boolean = true,
   ) {
     super(owner, isInitial);
+    this.loopback = new Loopback(owner, isInitial);
     this.frames = frames;
     this.host = host;
     this.network = network;
@@ -100,6 +102,11 @@ export class NetNamespace extends Namespace {
   get firstUnprivilegedPort(): number {
     const path = "net/ipv4/ip_unprivileged_port_start";
     return this.settings?.number(path) ?? FIRST_UNPRIVILEGED;
+  }
+
+  /** The capability in the user namespace that this one belongs to. */
+  isCapable(cred: Credentials, capability: number): boolean {
+    return this.owner !== null && hasCapIn(cred, this.owner, capability);
   }
 
   register(family: number, maker: SocketFamily): void {

@@ -49,7 +49,6 @@ import {
   SO_TIMESTAMPNS,
   SO_TYPE,
 } from "../../ffi/abi/socket.ts";
-import { hasCap } from "../cred/credentials.ts";
 import type { SocketCaller } from "./message.ts";
 import type { Socket } from "./socket.ts";
 
@@ -146,7 +145,7 @@ export function setSocketOption(
   const n = value.int, on = n !== 0;
   switch (name) {
     case SO_DEBUG:
-      if (on && !hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      if (on && !socket.net.isCapable(caller.cred, CAP_NET_ADMIN)) return -EPERM;
       options.debug = on;
       return 0;
     case SO_REUSEADDR:
@@ -174,7 +173,7 @@ export function setSocketOption(
       return setBuffer(socket, true, Math.min(n >>> 0, MAX_BUFFER));
     case SO_SNDBUFFORCE:
     case SO_RCVBUFFORCE:
-      if (!hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      if (!socket.net.isCapable(caller.cred, CAP_NET_ADMIN)) return -EPERM;
       return setBuffer(socket, name === SO_RCVBUFFORCE, Math.min(Math.max(n, 0), MAX_FORCED));
     case SO_KEEPALIVE:
       options.keepAlive = on;
@@ -186,7 +185,7 @@ export function setSocketOption(
       options.noCheck = on;
       return 0;
     case SO_PRIORITY:
-      if ((n < 0 || n > 6) && !hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      if ((n < 0 || n > 6) && !socket.net.isCapable(caller.cred, CAP_NET_ADMIN)) return -EPERM;
       options.priority = n;
       return 0;
     case SO_LINGER:
@@ -215,7 +214,7 @@ export function setSocketOption(
     case SO_SNDTIMEO_NEW:
       return setTimeout(options, name, value);
     case SO_MARK:
-      if (!hasCap(caller.cred, CAP_NET_ADMIN)) return -EPERM;
+      if (!socket.net.isCapable(caller.cred, CAP_NET_ADMIN)) return -EPERM;
       options.mark = n >>> 0;
       return 0;
     case SO_RXQ_OVFL:

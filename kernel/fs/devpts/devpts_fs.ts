@@ -4,10 +4,11 @@
  * Neighbours: inodes.ts, openers.ts (what opening them does), terminal.ts.
  */
 
-import { ENOSPC } from "../../../ffi/abi/errno.ts";
+import { EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { DEVPTS_SUPER_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Host } from "../../core/host.ts";
 import type { Credentials } from "../../cred/credentials.ts";
+import { NO_ID } from "../../cred/user_namespace.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import { FsType } from "../fs_types.ts";
@@ -97,6 +98,7 @@ export class DevptsFs extends FileSystem implements TerminalHome {
 
 export class DevptsType extends FsType {
   override readonly name = "devpts";
+  override readonly isForUsers = true;
   private readonly host: Host;
   private readonly hooks: TerminalHooks;
 
@@ -106,8 +108,12 @@ export class DevptsType extends FsType {
     this.hooks = hooks;
   }
 
-  override create(_caller: Caller, _source: string, text: string): FileSystem | number {
-    const options = parseDevptsOptions(text);
-    return typeof options === "number" ? options : new DevptsFs(this.host, this.hooks, options);
+  override create(caller: Caller, _source: string, text: string): FileSystem | number {
+    const options = parseDevptsOptions(text), { userNs } = caller.cred;
+    if (typeof options === "number") return options;
+    if (options.uid >= 0) options.uid = userNs.kernelUid(options.uid);
+    if (options.gid >= 0) options.gid = userNs.kernelGid(options.gid);
+    if (options.uid === NO_ID || options.gid === NO_ID) return -EINVAL;
+    return new DevptsFs(this.host, this.hooks, options);
   }
 }

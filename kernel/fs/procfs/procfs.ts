@@ -83,6 +83,7 @@ export class ProcFs extends GeneratedFs {
 /** `mount -t proc`. One a kernel. */
 export class ProcFsType extends FsType {
   override readonly name = "proc";
+  override readonly isForUsers = true;
   private readonly source: ProcSource;
 
   constructor(source: ProcSource) {

@@ -118,6 +118,7 @@ class CpuText extends SysText {
 /** `mount -t sysfs`. One a kernel; there are no options, and unknown ones are ignored as Linux does. */
 export class SysFsType extends FsType {
   override readonly name = "sysfs";
+  override readonly isForUsers = true;
   private readonly source: ProcSource;
 
   constructor(source: ProcSource) {

@@ -9,6 +9,8 @@ import { EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
 import { TMPFS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Host } from "../../core/host.ts";
+import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
+import { NO_ID } from "../../cred/user_namespace.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import { parseTmpfsOptions, type TmpfsOptions } from "./options.ts";
@@ -19,6 +21,8 @@ const PAGE = 4096;
 
 /** LIMIT: inodes of one file system, whatever its options say: each takes about 2 KB of the Sentry's own memory. */
 const MAX_INODES = 1 << 20;
+
+const ROOT = rootCredentials();
 
 export class TmpfsFs extends FileSystem implements TmpfsSpace {
   override readonly type: string;
@@ -52,9 +56,20 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   }
 
   /** A tmpfs from the data string of mount(2), or -EINVAL. Sizes in percent are of the sandbox's memory. */
-  static fromOptions(frames: FrameAllocator, host: Host, text: string): TmpfsFs | number {
+  /** As mount(2) makes one for `cred`: the root is its mounter's unless options say otherwise. */
+  static fromOptions(
+    frames: FrameAllocator,
+    host: Host,
+    text: string,
+    cred: Credentials = ROOT,
+  ): TmpfsFs | number {
     const options = parseTmpfsOptions(text, host.memoryBytes);
-    return typeof options === "number" ? options : new TmpfsFs(frames, host, options);
+    if (typeof options === "number") return options;
+    const { userNs, fsuid, fsgid } = cred;
+    const uid = options.uid === undefined ? fsuid : userNs.kernelUid(options.uid);
+    const gid = options.gid === undefined ? fsgid : userNs.kernelGid(options.gid);
+    if (uid === NO_ID || gid === NO_ID) return -EINVAL;
+    return new TmpfsFs(frames, host, { ...options, uid, gid });
   }
 
   nextIno(): number {

@@ -10,7 +10,6 @@ import {
   IPPROTO_UDPLITE,
 } from "../../../ffi/abi/inet.ts";
 import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
-import { hasCap } from "../../cred/credentials.ts";
 import type { SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { mayPing } from "../ping_group.ts";
@@ -64,7 +63,7 @@ export function createLoopbackSocket(
       return new UdpSocket(net, ports.udp, family, uid);
     case SOCK_RAW:
       if (protocol === 0) return -EPROTONOSUPPORT;
-      if (!hasCap(caller.cred, CAP_NET_RAW)) return -EPERM;
+      if (!net.isCapable(caller.cred, CAP_NET_RAW)) return -EPERM;
       // DIFFERS: other protocols have no raw sockets here.
       if (protocol !== pingProtocol) return -EPROTONOSUPPORT;
       return new RawIcmpSocket(net, ports.ping, ports.raw, family, uid);

@@ -15,7 +15,6 @@ import {
 import { CAP_NET_BIND_SERVICE } from "../../../ffi/abi/capability.ts";
 import { SockaddrIn } from "../../../ffi/abi/inet.ts";
 import { AF_INET, AF_UNSPEC, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
-import { hasCap } from "../../cred/credentials.ts";
 import type { ControlWriter } from "../control.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
@@ -98,7 +97,7 @@ export abstract class InetSocket extends Socket {
     if (this.isV6Only && isV4(to.address)) return -EINVAL;
     if (!this.mayBind(to.address)) return -EADDRNOTAVAIL;
     const isPrivileged = to.port > 0 && to.port < this.net.firstUnprivilegedPort;
-    if (isPrivileged && !hasCap(caller.cred, CAP_NET_BIND_SERVICE)) return -EACCES;
+    if (isPrivileged && !this.net.isCapable(caller.cred, CAP_NET_BIND_SERVICE)) return -EACCES;
     if (this.isBound || this.remote !== null) return -EINVAL;
     const before = this.local;
     this.local = new Endpoint(to.address, 0);

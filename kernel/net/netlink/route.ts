@@ -3,15 +3,16 @@
  * and off. What would change anything else is refused.
  */
 
-import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { ARPHRD_LOOPBACK, IFF_UP } from "../../../ffi/abi/inet.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
-import { hasCap } from "../../cred/credentials.ts";
 import { LOOPBACK4, LOOPBACK6 } from "../inet/address.ts";
 import { attributeBytes, type RouteRequest } from "./request.ts";
 import type { NetlinkWriter } from "./writer.ts";
+
+/** struct rtgenmsg with its padding; linux/net_namespace.h. */
+const GENMSG_BYTES = 4, NETNSA_NSID = 1;
 
 /** Write the answers into `out`: 0 or -errno. */
 export function answerRoute(r: RouteRequest, out: NetlinkWriter): number {
@@ -20,6 +21,7 @@ export function answerRoute(r: RouteRequest, out: NetlinkWriter): number {
       return getLink(r, out);
     case N.RTM_GETADDR:
       if (!r.isDump) return -EOPNOTSUPP;
+      if (!r.lo.hasAddresses) return 0;
       if (r.wantsFamily(AF_INET)) putAddress(r, out, AF_INET);
       if (r.wantsFamily(AF_INET6)) putAddress(r, out, AF_INET6);
       return 0;
@@ -34,14 +36,22 @@ export function answerRoute(r: RouteRequest, out: NetlinkWriter): number {
     case N.RTM_SETLINK:
       return setLink(r);
     case N.RTM_NEWADDR:
-      return mayChange(r) ? addressExists(r) : -EPERM;
+      return mayChange(r) ? addAddress(r) : -EPERM;
+    case N.RTM_GETNSID: {
+      // No network namespace has got an id from this one.
+      const body = out.begin(r.request, N.RTM_NEWNSID, multi(r), GENMSG_BYTES);
+      out.u8[body] = 0;
+      out.u32(NETNSA_NSID, 0xffffffff);
+      out.end();
+      return 0;
+    }
     default:
       return mayChange(r) ? -EOPNOTSUPP : -EPERM;
   }
 }
 
 function mayChange(r: RouteRequest): boolean {
-  return r.caller !== null && hasCap(r.caller.cred, CAP_NET_ADMIN);
+  return r.lo.isAdministrator(r.caller);
 }
 
 /** What a link request is about: `lo` by its index or its name, everything, or something else. */
@@ -165,8 +175,8 @@ function setLink(r: RouteRequest): number {
   return 0;
 }
 
-/** The addresses of lo are there already; others cannot be had. */
-function addressExists(r: RouteRequest): number {
+/** The addresses of lo are there since it was up for the first time; others cannot be had. */
+function addAddress(r: RouteRequest): number {
   if (r.body.byteLength < N.Ifaddrmsg.size) return -EINVAL;
   const index = r.body.getUint32(N.Ifaddrmsg.at.index, true);
   if (index !== r.lo.index) return -ENODEV;
@@ -174,5 +184,8 @@ function addressExists(r: RouteRequest): number {
   const local = attributeBytes(r.body, from, N.IFA_LOCAL) ||
     attributeBytes(r.body, from, N.IFA_ADDRESS);
   const isOwn = local === LOOPBACK4.substring(12) || local === LOOPBACK6;
-  return isOwn ? -EEXIST : -EOPNOTSUPP;
+  if (!isOwn) return -EOPNOTSUPP;
+  if (r.lo.hasAddresses) return -EEXIST;
+  r.lo.hasAddresses = true;
+  return 0;
 }

@@ -1,6 +1,7 @@
 /** mount(2), umount2(2), pivot_root(2), sync(2), syncfs(2). vfs/mount_operations.ts has the rules. */
 
-import { EBADF, EINVAL, ENODEV } from "../../../ffi/abi/errno.ts";
+import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
+import { EBADF, EINVAL, ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import {
   MNT_DETACH,
@@ -20,6 +21,7 @@ import {
   UMOUNT_NOFOLLOW,
 } from "../../../ffi/abi/mount.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { hasCap } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
 import type { Path } from "../../vfs/dentry.ts";
 import type { FsContext } from "../../vfs/fs_context.ts";
@@ -96,6 +98,7 @@ function mountNew(
   if (typeName === "") return -EINVAL;
   const type = t.kernel.fsTypes.find(typeName);
   if (type === null) return -ENODEV;
+  if (!type.isForUsers && !hasCap(t.cred, CAP_SYS_ADMIN)) return -EPERM;
   const fs = type.create(t, source, options);
   if (typeof fs === "number") return fs;
   fs.source = source === "" ? "none" : source;
