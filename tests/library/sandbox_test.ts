@@ -122,6 +122,19 @@ Deno.test({
   },
 });
 
+Deno.test({
+  ...named("library: the examples in its documentation run", why),
+  fn: async () => {
+    const { code, stderr, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "-A", "--no-check", "-q", "--doc", "oci/library/sandbox.ts"],
+      cwd: ROOT,
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    assertEquals(code, 0, text + new TextDecoder().decode(stderr));
+    assertStringIncludes(text, "1 passed");
+  },
+});
+
 async function runExample(name: string): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", "-q", `${ROOT}/docs/examples/${name}.ts`],
