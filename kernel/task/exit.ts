@@ -47,6 +47,7 @@ export function exitTask(task: Task): void {
   group.tasks.splice(group.tasks.indexOf(task), 1);
   dismissTask(task);
   task.ns.drop();
+  task.signals.pending.clear();
   if (task === group.leader) {
     group.leader = null;
     if (!group.isExiting) group.exitStatus = task.exitStatus;
@@ -124,6 +125,7 @@ function endProcess(task: Task): void {
   group.aio?.destroy();
   group.aio = null;
   cancelRequests(group);
+  group.pending.clear();
   group.timers.destroy();
   group.exe?.drop();
   group.exe = null;

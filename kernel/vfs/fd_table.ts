@@ -6,6 +6,7 @@
  */
 
 import { EBADF, EINVAL, EMFILE, ENFILE } from "../../ffi/abi/errno.ts";
+import { OPEN_FILES } from "../core/quota.ts";
 import type { OpenFile } from "./open_file.ts";
 
 const O_PATH = 0o10000000;
@@ -48,12 +49,13 @@ export class FdTable {
   }
 
   /**
-   * Put a file at the lowest free fd >= `from`; the table takes over the caller's reference. The fd, or -EMFILE
-   * (the reference stays the caller's). HOT
+   * Put a file at the lowest free fd >= `from`; the table takes over the caller's reference. The fd, or -EMFILE,
+   * or -ENFILE when the sandbox has too many files (the reference stays the caller's). HOT
    */
   install(file: OpenFile, cloexec: boolean, limit: number, from: number = 0): number {
     const fd = this.lowestFree(from);
     if (fd >= limit || fd >= NR_OPEN) return -EMFILE;
+    if (!OPEN_FILES.hasRoom) return -ENFILE;
     if (fd >= this.files.length && !this.mayGrow(fd + 1)) return -ENFILE;
     this.put(fd, file, cloexec);
     return fd;

@@ -1,5 +1,6 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { O_PATH, O_RDWR } from "../../ffi/abi/fcntl.ts";
+import { OPEN_FILES } from "../core/quota.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
 import { FdTable, NR_OPEN } from "./fd_table.ts";
 import { FileLocks } from "./file_locks.ts";
@@ -196,4 +197,15 @@ Deno.test("all tables together are bounded: no growth and no copy beyond", () =>
   for (const table of tables) table.drop();
   assertEquals(small.dupTo(0, 5000, false, limit), 5000);
   small.drop();
+});
+
+Deno.test("all open files together are bounded", () => {
+  const table = new FdTable(), before = OPEN_FILES.used;
+  assertEquals(table.install(new TestFile(), false, 10), 0);
+  assertEquals(OPEN_FILES.used, before + 1);
+  OPEN_FILES.used = OPEN_FILES.limit;
+  assertEquals(errno(table.install(new TestFile(), false, 10)), "ENFILE");
+  OPEN_FILES.used = before + 1;
+  table.drop();
+  assertEquals(OPEN_FILES.used, before);
 });

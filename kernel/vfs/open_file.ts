@@ -6,6 +6,7 @@
  */
 
 import { EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../ffi/abi/errno.ts";
+import { OPEN_FILES } from "../core/quota.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
@@ -58,6 +59,7 @@ export abstract class OpenFile {
 
   constructor(flags: number) {
     this.flags = flags;
+    OPEN_FILES.used++;
   }
 
   abstract readonly inode: Inode;
@@ -107,6 +109,7 @@ export abstract class OpenFile {
   }
 
   private finish(): void {
+    OPEN_FILES.used--;
     while (this.watchers !== null) this.watchers.onFileGone();
     const inode = this.inode;
     if (inode.locks !== null) inode.locks.releaseFile(this);

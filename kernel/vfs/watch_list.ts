@@ -10,6 +10,7 @@ import {
   IN_ISDIR,
   IN_MOVE_SELF,
 } from "../../ffi/abi/inotify.ts";
+import { INODE_WATCHES } from "../core/quota.ts";
 import type { Inode } from "./inode.ts";
 import { InodeWatches } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
@@ -36,6 +37,7 @@ export abstract class Watch {
     const { inode } = this;
     const list = inode.watches instanceof WatchList ? inode.watches : new WatchList();
     list.watches.push(this);
+    INODE_WATCHES.used++;
     inode.watches = list;
   }
 
@@ -44,7 +46,10 @@ export abstract class Watch {
     const list = this.inode.watches;
     if (!(list instanceof WatchList)) return;
     const at = list.watches.indexOf(this);
-    if (at >= 0) list.watches.splice(at, 1);
+    if (at >= 0) {
+      list.watches.splice(at, 1);
+      INODE_WATCHES.used--;
+    }
     if (list.watches.length === 0) this.inode.watches = null;
   }
 }

@@ -6,7 +6,7 @@
  * syscalls/io/epoll.ts (the calls).
  */
 
-import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
+import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import {
   EP_MAX_NESTS,
   EPOLLET,
@@ -15,6 +15,7 @@ import {
   EPOLLWAKEUP,
 } from "../../../ffi/abi/epoll.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import { EPOLL_ITEMS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../vfs/open_file.ts";
@@ -52,6 +53,8 @@ export class EpollFile extends OpenFile {
     if (file instanceof EpollFile && !file.mayBeWatchedBy(this)) return -ELOOP;
     const queue = file.waitQueue;
     if (queue === null) return -EPERM;
+    if (!EPOLL_ITEMS.hasRoom) return -ENOSPC;
+    EPOLL_ITEMS.used++;
     const item = new EpollItem(this, file, fd, events >>> 0, dataLo, dataHi);
     item.sameFile = this.items.get(file) ?? null;
     this.items.set(file, item);
@@ -186,6 +189,7 @@ export class EpollFile extends OpenFile {
 
   /** The item is over: its file is closed, or it was deleted. */
   forget(item: EpollItem): void {
+    EPOLL_ITEMS.used--;
     item.unlink();
     this.dropReady(item);
     item.leaveFile();
@@ -203,6 +207,7 @@ export class EpollFile extends OpenFile {
   protected override release(): void {
     for (const first of [...this.items.values()]) {
       for (let item: EpollItem | null = first; item !== null; item = item.sameFile) {
+        EPOLL_ITEMS.used--;
         item.unlink();
         item.leaveFile();
       }

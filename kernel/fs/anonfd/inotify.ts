@@ -17,6 +17,7 @@ import {
   IN_UNMOUNT,
   InotifyEvent,
 } from "../../../ffi/abi/inotify.ts";
+import { INODE_WATCHES } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
@@ -111,7 +112,7 @@ export class InotifyFile extends OpenFile {
       old.mask = (mask & IN_MASK_ADD) !== 0 ? old.mask | kept : kept;
       return old.wd;
     }
-    if (this.watches.size >= MAX_WATCHES) return -ENOSPC;
+    if (this.watches.size >= MAX_WATCHES || !INODE_WATCHES.hasRoom) return -ENOSPC;
     const watch = new InotifyWatch(this, ++this.lastWd, inode, kept);
     this.watches.set(watch.wd, watch);
     watch.attach();

@@ -3,6 +3,7 @@
 import { EACCES, EINVAL } from "../../../ffi/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
+import { OPEN_FILES } from "../../core/quota.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -30,7 +31,10 @@ type Protection = "protectedRegular" | "protectedFifos";
 
 const LIVE: ReadonlyMap<string, LiveSetting> = new Map<string, LiveSetting>([
   ["fs/dentry-state", { permissions: 0o444, read: dentryState }],
-  ["fs/file-nr", { permissions: 0o444, read: (s) => `0\t0\t${s.sysctl.get("fs/file-max")}` }],
+  ["fs/file-nr", {
+    permissions: 0o444,
+    read: (s) => `${OPEN_FILES.used}\t0\t${s.sysctl.get("fs/file-max")}`,
+  }],
   ["fs/inode-nr", { permissions: 0o444, read: () => "0\t0" }],
   ["fs/inode-state", { permissions: 0o444, read: () => "0\t0\t0\t0\t0\t0\t0" }],
   ["fs/lease-break-time", {

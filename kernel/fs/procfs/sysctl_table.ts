@@ -1,5 +1,6 @@
 /** The settings of /proc/sys and what they are at first: as Linux 6.12 has them on a machine of some GB. */
 
+import { EPOLL_ITEMS, INODE_WATCHES, OPEN_FILES } from "../../core/quota.ts";
 import { CAP_LAST_CAP } from "../../cred/credentials.ts";
 import { MAX_AREAS } from "../../mm/accounting.ts";
 import { MIN_ADDRESS } from "../../mm/address_layout.ts";
@@ -53,11 +54,11 @@ const FS: readonly Setting[] = [
   number("fs/aio-max-nr", 65536),
   constant("fs/aio-nr", 0),
   number("fs/dir-notify-enable", 1, 0, 1),
-  number("fs/epoll/max_user_watches", 3605040),
-  limit("fs/file-max", INT_MAX),
+  limit("fs/epoll/max_user_watches", EPOLL_ITEMS.limit),
+  limit("fs/file-max", OPEN_FILES.limit),
   number("fs/inotify/max_queued_events", 16384),
   number("fs/inotify/max_user_instances", 128),
-  number("fs/inotify/max_user_watches", 126240),
+  limit("fs/inotify/max_user_watches", INODE_WATCHES.limit),
   number("fs/leases-enable", 1, 0, 1),
   limit("fs/mount-max", MOUNT_MAX),
   number("fs/mqueue/msg_default", 10, 1),

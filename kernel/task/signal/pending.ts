@@ -3,6 +3,7 @@
  * (signal(7)); each carries what siginfo_t will show.
  */
 
+import { QUEUED_SIGNALS } from "../../core/quota.ts";
 import type { SignalSource } from "./dequeue.ts";
 import { SigSet } from "./sigset.ts";
 
@@ -55,6 +56,7 @@ export class PendingSignals {
     if (info.signo < 32 && info.timer === null && this.set.has(info.signo)) return false;
     this.set.add(info.signo);
     this.queue.push(info);
+    QUEUED_SIGNALS.used++;
     return true;
   }
 
@@ -67,6 +69,7 @@ export class PendingSignals {
   /** Take this entry, which is in the queue. */
   takeExactly(info: SigInfo): SigInfo {
     this.queue.splice(this.queue.indexOf(info), 1);
+    QUEUED_SIGNALS.used--;
     if (!this.queue.some((q) => q.signo === info.signo)) this.set.remove(info.signo);
     return info;
   }
@@ -76,8 +79,17 @@ export class PendingSignals {
     if (!this.set.has(sig)) return;
     this.set.remove(sig);
     for (let i = this.queue.length - 1; i >= 0; i--) {
-      if (this.queue[i]!.signo === sig) this.queue.splice(i, 1);
+      if (this.queue[i]!.signo !== sig) continue;
+      this.queue.splice(i, 1);
+      QUEUED_SIGNALS.used--;
     }
+  }
+
+  /** Nobody is left to take any. */
+  clear(): void {
+    QUEUED_SIGNALS.used -= this.queue.length;
+    this.queue.length = 0;
+    this.set.set(0, 0);
   }
 
   /** Drop what `timer` sent. */

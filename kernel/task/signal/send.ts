@@ -8,6 +8,7 @@
 
 import { CLD_CONTINUED } from "../../../ffi/abi/siginfo.ts";
 import { EAGAIN } from "../../../ffi/abi/errno.ts";
+import { QUEUED_SIGNALS } from "../../core/quota.ts";
 import { POLLIN } from "../../vfs/open_file.ts";
 import { alert, resume } from "../alert.ts";
 import { killGroup } from "../exit_request.ts";
@@ -159,7 +160,8 @@ export function discardAll(group: ThreadGroup, sig: number): void {
 /** 1: queued; 0: it was pending already; -EAGAIN: RLIMIT_SIGPENDING. */
 function enqueue(group: ThreadGroup, pending: PendingSignals, info: SigInfo): number {
   if (info.signo >= SIGRTMIN && info.timer === null) {
-    if (pending.queue.length >= group.limits.get(RLIMIT_SIGPENDING)) {
+    const most = group.limits.get(RLIMIT_SIGPENDING);
+    if (pending.queue.length >= most || !QUEUED_SIGNALS.hasRoom) {
       // kill(2) has no way to fail: the signal is pending once, without its siginfo.
       if (info.code !== SI_USER) return -EAGAIN;
       if (pending.set.has(info.signo)) return 0;
