@@ -20,6 +20,14 @@ const WORDS: ReadonlyMap<number, string> = new Map([
   [E.ENAMETOOLONG, "file name too long"],
 ]);
 
+/** LIMIT: characters of a path that a message shows. */
+const SHOWN = 200;
+
+/** Long ones lose their end. */
+export function shownPath(path: string): string {
+  return path.length <= SHOWN ? path : `${path.slice(0, SHOWN)}...`;
+}
+
 /** As strerror(3), for positive and negative numbers. */
 export function errnoText(errno: number): string {
   return WORDS.get(Math.abs(errno)) ?? errnoName(errno);
@@ -37,5 +45,5 @@ export function cannot(
   jsonPath: string | null = null,
 ): UserError {
   const where = jsonPath === null ? "" : `config.json: ${jsonPath}: `;
-  return new UserError(`${where}${what} ${toText(path)}: ${errnoText(errno)}`);
+  return new UserError(`${where}${what} ${shownPath(toText(path))}: ${errnoText(errno)}`);
 }

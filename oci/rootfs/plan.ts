@@ -11,6 +11,7 @@ import type { Config } from "../spec/config.ts";
 import type { ConfigMount } from "../spec/mount_entry.ts";
 import type { Resources } from "../spec/resources_section.ts";
 import { EXIT_FAILURE, UserError } from "../user_error.ts";
+import { shownPath } from "./failure.ts";
 import { type OverlayPaths, splitOverlayOptions } from "./overlay_options.ts";
 
 export interface RootfsOptions {
@@ -34,6 +35,8 @@ export interface RootfsPlan {
 export const HOST_UDS = ["none", "open"] as const;
 export type HostUds = typeof HOST_UDS[number];
 
+/** LIMIT: host paths of one container; each is a word of the Gofer's command line and a descriptor. */
+const MAX_TREES = 4096;
 const DEV = "/dev";
 
 /**
@@ -113,19 +116,26 @@ class Trees {
   add(text: string, isReadOnly: boolean, jsonPath: string, isDirectory: boolean): string {
     const path = resolve(this.bundle, text);
     requirePath(path, jsonPath, isDirectory);
-    return String(this.roots.push({ path, isReadOnly }) - 1);
+    return this.push({ path, isReadOnly }, jsonPath);
   }
 
   /** Of a bind mount: a directory, or anything else. */
   addSource(text: string, isReadOnly: boolean, jsonPath: string, isFlat: boolean): string {
     const path = resolve(this.bundle, text);
     requirePath(path, jsonPath, false);
-    return String(this.roots.push({ path, isReadOnly, isFlat, connects: this.connects }) - 1);
+    return this.push({ path, isReadOnly, isFlat, connects: this.connects }, jsonPath);
+  }
+
+  private push(root: GoferRoot, jsonPath: string): string {
+    if (this.roots.length === MAX_TREES) {
+      throw new UserError(`config.json: ${jsonPath} is one path too many: ${MAX_TREES} at most`);
+    }
+    return String(this.roots.push(root) - 1);
   }
 }
 
 function requirePath(path: string, jsonPath: string, isDirectory: boolean): void {
-  const where = `config.json: ${jsonPath}: ${path}`;
+  const where = `config.json: ${jsonPath}: ${shownPath(path)}`;
   try {
     if (!Deno.statSync(path).isDirectory && isDirectory) {
       throw new UserError(`${where}: not a directory`, EXIT_FAILURE);

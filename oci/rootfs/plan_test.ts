@@ -74,6 +74,9 @@ Deno.test("what is not there is named with its JSON path", () => {
     const mounts = [{ destination: "/x", source: "/no/such", options: ["bind"] }];
     const message = "config.json: mounts[0].source: /no/such: no such file or directory";
     assertThrows(() => plan({ mounts }, dir), UserError, message);
+    const many = { destination: "/x", source: "low", options: ["bind"] };
+    const tooMany = "mounts[4095].source is one path too many";
+    assertThrows(() => plan({ mounts: new Array(4096).fill(many) }, dir), UserError, tooMany);
     const root = { path: "nothing" };
     assertThrows(() => plan({ root }, dir), UserError, "root.path");
     Deno.writeTextFileSync(`${dir}/file`, "");

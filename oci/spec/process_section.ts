@@ -16,6 +16,8 @@ export type ProcessConfig = Required<
 >;
 
 const ID_MAX = 0xfffffffe;
+/** Of Linux. */
+const NGROUPS_MAX = 65536;
 const DEFAULT_UMASK = 0o022;
 /** From here on a limit is none: what JSON numbers cannot tell from RLIM_INFINITY. */
 const UNLIMITED = 2 ** 63;
@@ -45,7 +47,7 @@ export function readProcess(
     cwd: fromText(process.member("cwd").absolutePath()),
     uid: user.member("uid").optional(0, readId),
     gid: user.member("gid").optional(0, readId),
-    additionalGids: user.member("additionalGids").items().map(readId),
+    additionalGids: readGroups(user.member("additionalGids")),
     umask: user.member("umask").optional(DEFAULT_UMASK, (n) => n.integer(0, 0o777)),
     leadsSession: true,
     terminal: process.member("terminal").optional(false, (n) => n.boolean()),
@@ -72,6 +74,12 @@ export function readConsoleSize(node: JsonNode): ProcessSpec["consoleSize"] {
 
 function readId(node: JsonNode): number {
   return node.integer(0, ID_MAX);
+}
+
+function readGroups(node: JsonNode): number[] {
+  const groups = node.items();
+  if (groups.length > NGROUPS_MAX) node.fail(`has more than ${NGROUPS_MAX} groups`);
+  return groups.map(readId);
 }
 
 /** Without the section a process has none. Names that this kernel does not know are passed over, as runc does. */
