@@ -26,18 +26,24 @@ async function inDirectory(body: (dir: string) => Promise<void>): Promise<void> 
   }
 }
 
-function args(round: number, dir: string, list: string): string[] {
-  const special = round === 0 ? ["--entries", isFull ? "10000" : "300", "--peer", dir] : [];
+/** `peer`: the same directory, mounted once more. DIFFERS: record locks of one mount are not seen in another. */
+function args(round: number, peer: string, list: string): string[] {
+  const entries = isFull ? "10000" : "300";
+  const special = round === 0 ? ["--entries", entries, "--peer", peer, "--locks", "0"] : [];
   return ["--seed", String(seed + round), "--ops", String(OPS), ...special, "--manifest", list];
 }
 
 Deno.test({
-  ...named("a volume is what the exerciser's model says, inside and for the host", lacking),
+  ...named(
+    "a volume, mounted twice, is what the exerciser's model says, inside and for the host",
+    lacking,
+  ),
   fn: async () => {
     await inDirectory(async (dir) => {
       for (let round = 0; round < ROUNDS; round++) {
-        const volumes = [`--volume=${dir}/files:/mnt`, `--volume=${dir}/lists:/media`];
-        const command = [...EXERCISER, "/mnt", ...args(round, "/mnt", "/media/list")];
+        const places = ["files:/mnt", "files:/media", "lists:/srv"];
+        const volumes = places.map((place) => `--volume=${dir}/${place}`);
+        const command = [...EXERCISER, "/mnt", ...args(round, "/media", "/srv/list")];
         const inside = await runIn("systrap", command, { timeoutS: TIMEOUT_S }, volumes);
         assertEquals(inside.code, 0, `seed ${seed + round}: ${describe(inside)}`);
         const check = [...EXERCISER, `${dir}/files`, "--check", `${dir}/lists/list`];
