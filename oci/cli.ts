@@ -10,10 +10,12 @@ import { command as deleteCommand } from "./commands/delete.ts";
 import { command as events } from "./commands/events.ts";
 import { command as features } from "./commands/features.ts";
 import { command as install } from "./commands/install.ts";
+import { command as debug } from "./commands/debug.ts";
 import { command as exec } from "./commands/exec.ts";
 import { command as kill } from "./commands/kill.ts";
 import { command as list } from "./commands/list.ts";
 import { pause, resume } from "./commands/pause.ts";
+import { command as metrics } from "./commands/metrics.ts";
 import { command as ps } from "./commands/ps.ts";
 import { command as start } from "./commands/start.ts";
 import { command as state } from "./commands/state.ts";
@@ -48,6 +50,8 @@ export const VERBS: Readonly<Record<string, Verb>> = {
   delete: { summary: "take a stopped container away", command: deleteCommand },
   update: { summary: "change limits of a running container", command: update },
   events: { summary: "show what a container uses, as JSON", command: events },
+  metrics: { summary: "show numbers of all containers for Prometheus", command: metrics },
+  debug: { summary: "show what a container's processes are doing", command: debug },
   features: { summary: "show what this runtime can do, as JSON", command: features },
   install: { summary: "make this a runtime of Docker or containerd", command: install },
   uninstall: { summary: "take it out again", command: uninstall },

@@ -8,6 +8,7 @@
 import { SYS_restart_syscall } from "../../ffi/abi/syscall_numbers.ts";
 import { BLOCK, GO_ON, NO_REPLY } from "../core/result.ts";
 import { patchSite } from "../mm/patch.ts";
+import { noteCall } from "../observe/recent_calls.ts";
 import { interruptIfNeeded } from "../task/alert.ts";
 import { endRun, startRun } from "../task/cpu_clock.ts";
 import { continueToUser, returnToUser } from "../task/return_to_user.ts";
@@ -47,6 +48,7 @@ export function dispatch(task: Task): void {
   const ctx = task.ctx;
   endRun(task);
   task.nr = ctx.nr;
+  noteCall(task.tid, ctx.nr);
   task.callCount++;
   task.state = HANDLING;
   task.interrupted = false;

@@ -15,6 +15,7 @@ import { close, openat, pipe } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import type { CgroupOptions } from "../cgroup/group_plan.ts";
+import { writeLog } from "../log_file.ts";
 import { openDebugLog } from "../launch/foreground.ts";
 import { openNamespace, startProxy } from "../launch/proxy.ts";
 import { startSandbox } from "../launch/sandbox.ts";
@@ -26,6 +27,7 @@ import { type ContainerRecord, NO_PROCESS, RECORD_VERSION } from "../state/recor
 import type { ContainerDir } from "../state/store.ts";
 import { OCI_VERSION } from "../version.ts";
 import { UserError } from "../user_error.ts";
+import { logPath } from "./crash_report.ts";
 import { runCreateHooks } from "./create_hooks.ts";
 import { destroyContainer } from "./destroy.ts";
 import { findSandbox, namespaceInodes, openNamespaces } from "./host_namespaces.ts";
@@ -57,8 +59,9 @@ export function createContainer(options: CreateOptions): Created {
   try {
     return make(options, dir);
   } catch (error) {
-    destroyContainer(dir);
-    throw error;
+    const { report } = destroyContainer(dir);
+    if (report === null) throw error;
+    throw new UserError(`the kernel of the sandbox has failed: see ${report}`, undefined, error);
   } finally {
     lock?.release();
   }
@@ -97,6 +100,7 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   dir.write(record);
   if (options.pidFile !== null) writePidFile(options.pidFile, proxy.pid);
   letGo(leash[1]);
+  writeLog(options.globals, "info", `created, pid ${proxy.pid}`, options.id);
   return { dir, record, proxy };
 }
 
@@ -120,7 +124,6 @@ function newRecord({ id, bundle, streams }: CreateOptions): ContainerRecord {
     hooks: bundle.config.hooks,
     terminal: streams.isTerminal,
     namespaces: {},
-    crashReport: "",
   };
 }
 
@@ -140,7 +143,7 @@ function ownerName(): string {
 
 function openLog(dir: ContainerDir): number {
   const flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
-  return check(openat(AT_FDCWD, `${dir.path}/sandbox.log`, flags, 0o600), "open sandbox.log");
+  return check(openat(AT_FDCWD, logPath(dir), flags, 0o600), "open sandbox.log");
 }
 
 /** systemd makes its unit for the first process; elsewhere each process moves itself in. */

@@ -2,6 +2,7 @@
 
 import type { Globals } from "../globals.ts";
 import { tryHooks } from "../hooks/run_hooks.ts";
+import { writeLog } from "../log_file.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { StateStore } from "../state/store.ts";
 import { UserError } from "../user_error.ts";
@@ -20,8 +21,10 @@ export function deleteContainer(globals: Globals, id: string, isForced: boolean)
   if (lock === null) return;
   try {
     if (!isForced) refuseRunning(store, id);
-    const record = destroyContainer(dir);
+    const { record, report } = destroyContainer(dir);
+    if (report !== null) warnOf([`the kernel of ${id} has failed: see ${report}`], globals);
     if (record !== null) warnOf(poststop(record), globals);
+    writeLog(globals, "info", "deleted", id);
   } finally {
     lock.release();
   }

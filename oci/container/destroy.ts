@@ -4,6 +4,7 @@
  */
 
 import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
+import { keepReport } from "./crash_report.ts";
 import { ask } from "../state/control_client.ts";
 import { endProcess } from "../state/liveness.ts";
 import type { ContainerRecord } from "../state/record.ts";
@@ -14,15 +15,23 @@ import { dirname } from "@std/path";
 /** How long a killed process may take to go, ms. */
 const END_MS = 10_000;
 
-/** @returns what the record was, if there was one @throws UserError if a process does not go; the record then stays */
-export function destroyContainer(dir: ContainerDir): ContainerRecord | null {
+export interface Destroyed {
+  /** What the record was, if there was one. */
+  readonly record: ContainerRecord | null;
+  /** Host path of the report of its kernel's failure, or null. */
+  readonly report: string | null;
+}
+
+/** @throws UserError if a process does not go; the record then stays */
+export function destroyContainer(dir: ContainerDir): Destroyed {
   const record = readRecord(dir);
   if (record !== null) {
     endProcesses(dir, record);
     removeCgroup(record);
   }
+  const report = keepReport(dir);
   dir.remove();
-  return record;
+  return { record, report };
 }
 
 /** A damaged record is of no use to anybody. */

@@ -1,10 +1,11 @@
 /** A container that a verb is about: its record, its status now, and its sandbox. */
 
+import { hasCrashed, logPath } from "./crash_report.ts";
 import { ask } from "../state/control_client.ts";
 import { statusOf } from "../state/liveness.ts";
 import type { ContainerRecord, Status } from "../state/record.ts";
 import { checkId, type ContainerDir, type StateStore } from "../state/store.ts";
-import { usageError } from "../user_error.ts";
+import { usageError, UserError } from "../user_error.ts";
 import type { Answers, Request } from "../sandbox/control_protocol.ts";
 
 export class Found {
@@ -22,7 +23,14 @@ export class Found {
 
   /** Asks the sandbox that the container is in. @throws UserError */
   ask<R extends Request>(request: R, fds: readonly number[] = []): Answers[R["op"]] {
-    return ask(this.store.dir(this.record.sandboxId), request, fds);
+    const sandbox = this.store.dir(this.record.sandboxId);
+    try {
+      return ask(sandbox, request, fds);
+    } catch (error) {
+      if (!(error instanceof UserError) || !hasCrashed(sandbox)) throw error;
+      const where = `its kernel has failed: see ${logPath(sandbox)}`;
+      throw new UserError(`${error.message}: ${where}`, error.exitCode);
+    }
   }
 }
 

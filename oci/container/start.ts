@@ -17,6 +17,7 @@ export function startContainer(globals: Globals, id: string): void {
     const found = findContainer(store, id);
     refuseUnlessCreated(found);
     found.ask({ op: "start", id });
+    writeLog(globals, "info", "started", id);
     warnOf(poststart(dir.update({ status: "running" })), globals);
   } finally {
     lock?.release();

@@ -10,6 +10,7 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, read } from "../../ffi/sys/files.ts";
 import { OwnImage } from "../../ffi/sys/own_image.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import { recentCalls } from "../../kernel/observe/recent_calls.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
 import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "./boot_spec.ts";
 import { confineSelf, dropDescriptors } from "./confine_self.ts";
@@ -36,7 +37,7 @@ export function boot(): never {
     isRunning = true;
     sandbox.run();
   } catch (error) {
-    fail(isRunning ? waiter : control, error, isRunning);
+    fail(isRunning ? waiter : control, error, isRunning, waiter !== control);
   }
   // Deno's own way out makes calls that the filter does not allow.
   syscall(SYS_exit_group, 0);
@@ -72,13 +73,20 @@ function readyReports(): void {
 }
 
 /** Until the guest runs the launcher says what went wrong; then nobody is left there who could. */
-function fail(control: BootSocket, error: unknown, isRunning: boolean): void {
+function fail(
+  control: BootSocket,
+  error: unknown,
+  isRunning: boolean,
+  hasReport: boolean,
+): void {
   const exitCode = error instanceof UserError ? error.exitCode : EXIT_FAILURE;
   const isBug = !(error instanceof UserError);
   if (isBug) {
     // The line first: the runtime may not get through with the stacks, having lost /proc.
     say(`this is a bug in dvisor: ${explain(error)}`);
     console.error(error);
+    // A container's messages are in a file that becomes a report.
+    if (hasReport) console.error(`the last calls:\n${recentCalls().join("\n")}`);
   }
   if (isRunning) {
     if (!isBug) say(explain(error));

@@ -17,11 +17,14 @@ import { ContainerCaller } from "../../kernel/init.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import type { Container } from "../../kernel/task/container.ts";
 import { killGroup } from "../../kernel/task/exit_request.ts";
+import { callCount } from "../../kernel/observe/recent_calls.ts";
+import { groupCpuNs } from "../../kernel/task/cpu_clock.ts";
 import { Timer } from "../../kernel/time/timer.ts";
 import { UserError } from "../user_error.ts";
 import type { BootSpec, ProcessSpec } from "./boot_spec.ts";
 import type { ContainerStats, ProcessInfo } from "./control_protocol.ts";
 import type { BootSocket } from "./control.ts";
+import { debugText } from "./debug_text.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { startGuest } from "./guest_start.ts";
 import { MountTree } from "./mount_tree.ts";
@@ -51,6 +54,9 @@ export interface ContainerPlaces {
   readonly stdio: Stdio;
   readonly waiter: BootSocket;
 }
+
+/** LIMIT: processes in an answer, which is one packet. */
+const PROCESSES_MAX = 800;
 
 /** How often it is looked whether all are gone, in ns. */
 const END_CHECK_NS = 10_000_000;
@@ -173,7 +179,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
       if (group !== null) hostPids.set(group.id.numberIn(this.#container.pids), hostPid);
     }
     const now = this.kernel.now();
-    return processesOf(this.#container).map((process) => ({
+    return processesOf(this.#container).slice(0, PROCESSES_MAX).map((process) => ({
       pid: process.pid,
       hostPid: hostPids.get(process.pid) ?? 0,
       ppid: process.ppid,
@@ -187,14 +193,19 @@ export class GuestContainer implements GuestOwner, GoferListener {
   }
 
   stats(): ContainerStats {
-    const list = processesOf(this.#container);
-    return {
-      processes: list.length,
-      threads: list.reduce((sum, { threads }) => sum + threads, 0),
-      cpuNs: 0,
-      memoryBytes: 0,
-      syscalls: 0,
-    };
+    let processes = 0, threads = 0, cpuNs = 0;
+    for (const group of this.#container.groups) {
+      if (group.tasks.length > 0) processes++;
+      threads += group.tasks.length;
+      // Of children that have ended, as their parents have heard of it.
+      cpuNs += groupCpuNs(group) + group.childUsage.userNs + group.childUsage.systemNs;
+    }
+    const memoryBytes = this.kernel.memory.frames.usedBytes;
+    return { processes, threads, cpuNs, memoryBytes, syscalls: callCount() };
+  }
+
+  debug(): string {
+    return debugText(this.kernel, this.#container, this.#status);
   }
 
   /** Everything in it is killed. */

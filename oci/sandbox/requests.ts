@@ -41,7 +41,7 @@ export class SandboxRequests implements RequestHandler {
       case "state":
         return { status: container.status };
       case "debug":
-        throw new UserError("the sandbox cannot do debug");
+        return { text: container.debug() };
       case "destroy":
         container.destroy();
         return {};

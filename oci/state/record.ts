@@ -53,8 +53,6 @@ export interface ContainerRecord {
   readonly terminal: boolean;
   /** Inode numbers of the host namespaces that stand for the container's, by type ("pid", "net", "ipc"). */
   readonly namespaces: Readonly<Record<string, number>>;
-  /** Host path of the report that a broken kernel leaves; "" if there is none. */
-  readonly crashReport: string;
 }
 
 export function serializeRecord(record: ContainerRecord): string {

@@ -24,7 +24,6 @@ function recordOf(id: string, change: Partial<ContainerRecord> = {}): ContainerR
     hooks: null,
     terminal: false,
     namespaces: {},
-    crashReport: "",
     ...change,
   };
 }

@@ -80,6 +80,36 @@ export const DVISOR_CASES: readonly LifecycleCase[] = [
     },
   },
   {
+    name: "debug shows processes, what they wait for, and mounts",
+    notRunc: "it has no such verb",
+    async run(t) {
+      await t.running("exec sleep 1000");
+      assert(await eventually(() => t.text("err") === "" && alive([t.pid]).length === 1, SOON_MS));
+      let text = "";
+      for (let i = 0; i < 50 && !text.includes("clock_nanosleep"); i++) {
+        text = await t.must("debug", t.id);
+      }
+      assertMatch(text, /process 1 \(sleep\).*\n {2}thread 1 waits in clock_nanosleep\(/);
+      assertMatch(text, /\/proc rw.* - proc proc/);
+    },
+  },
+  {
+    name: "metrics are numbers of all containers",
+    notRunc: "it has no such verb",
+    async run(t) {
+      await t.running(WAIT);
+      const text = await t.must("metrics");
+      assertMatch(
+        text,
+        new RegExp(`dvisor_container_running\\{id="${t.id}",sandbox="${t.id}"\\} 1`),
+      );
+      assertMatch(text, /^dvisor_container_processes\{.*\} [1-9]/m);
+      for (const line of text.trim().split("\n")) {
+        assertMatch(line, /^(# (HELP|TYPE) \w+ .*|\w+\{[^}]*\} [\d.e+-]+)$/);
+      }
+    },
+  },
+  {
     name: "wait waits",
     notRunc: "it has no such verb",
     async run(t) {
