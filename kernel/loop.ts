@@ -96,6 +96,8 @@ export class Loop {
   private nextTickNs: number = 0;
   private nextHostPollNs: number = 0;
   private ticks: number = 0;
+  /** `platform.wakeCount` when it was looked at last. */
+  private wakes: number = 0;
 
   constructor(kernel: LoopKernel, events: HostEvents, reclaim: () => boolean) {
     this.kernel = kernel;
@@ -132,7 +134,9 @@ export class Loop {
         this.events.poll(0);
       }
       if (handled > 0 || !this.runQueue.isEmpty) {
-        spin.found(handled);
+        const wakes = this.platform.wakeCount;
+        spin.found(handled, wakes - this.wakes);
+        this.wakes = wakes;
         if (spin.isApart !== this.isApart) this.changeSpin();
         idleSinceNs = -1;
         continue;

@@ -63,6 +63,7 @@ export function unknownCall(task: Task): Row {
     args: "hex hex hex hex hex hex",
     restart: RESTART_SYS,
     needsFull: false,
+    isSlow: false,
     support: "refused",
     note: "ENOSYS",
   };

@@ -205,7 +205,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
   }
 
   get runningCount(): number {
-    return this.engine.running.length;
+    return this.engine.running.length - this.engine.freshCount;
   }
 
   get doorbellFd(): number {
@@ -218,6 +218,10 @@ class SystrapPlatform implements Platform, SpaceOwner {
 
   get guestGapNs(): number {
     return this.engine.guestGapTicks / this.#ticksPerNs;
+  }
+
+  get wakeCount(): number {
+    return this.engine.wakeCount;
   }
 
   /** An epoll descriptor: of every stub's end. */

@@ -20,20 +20,22 @@ const NO_NAMESPACES = "no new namespaces: EPERM, or EINVAL with CAP_SYS_ADMIN";
 export const rows: readonly Row[] = [
   row("clone", clone.sysClone, "cloneflags ptr ptr ptr ptr", {
     needsFull: true,
+    isSlow: true,
     support: "partial",
     note: NO_NAMESPACES,
   }),
   row("clone3", clone.sysClone3, "ptr size", {
     needsFull: true,
+    isSlow: true,
     support: "partial",
     note: `${NO_NAMESPACES}; no CLONE_INTO_CGROUP`,
   }),
-  row("fork", clone.sysFork, "", { needsFull: true }),
-  row("vfork", clone.sysVfork, "", { needsFull: true }),
-  row("execve", exec.sysExecve, "path argv argv"),
-  row("execveat", exec.sysExecveat, "dirfd path argv argv hex"),
-  row("exit", exit.sysExit, "int"),
-  row("exit_group", exit.sysExitGroup, "int"),
+  row("fork", clone.sysFork, "", { needsFull: true, isSlow: true }),
+  row("vfork", clone.sysVfork, "", { needsFull: true, isSlow: true }),
+  row("execve", exec.sysExecve, "path argv argv", { isSlow: true }),
+  row("execveat", exec.sysExecveat, "dirfd path argv argv hex", { isSlow: true }),
+  row("exit", exit.sysExit, "int", { isSlow: true }),
+  row("exit_group", exit.sysExitGroup, "int", { isSlow: true }),
   row("wait4", wait.sysWait4, "pid ptr hex ptr"),
   row("waitid", wait.sysWaitid, "int pid ptr hex ptr"),
 
