@@ -1,78 +1,19 @@
 /**
  * The command line: finds the verb and runs it.
  *
- * A verb is a file in commands/. What `boot`, `syscalls` and `doctor` do is in another part (parts.ts), which the entry
- * chooses before this is loaded; here are only their help texts.
+ * Which verbs there are is the part's choice: verbs.ts has all.
  */
 
-import { command as create } from "./commands/create.ts";
-import { command as deleteCommand } from "./commands/delete.ts";
-import { command as events } from "./commands/events.ts";
-import { command as features } from "./commands/features.ts";
-import { command as install } from "./commands/install.ts";
-import { command as debug } from "./commands/debug.ts";
-import { command as exec } from "./commands/exec.ts";
-import { command as kill } from "./commands/kill.ts";
-import { command as list } from "./commands/list.ts";
-import { pause, resume } from "./commands/pause.ts";
-import { command as metrics } from "./commands/metrics.ts";
-import { command as ps } from "./commands/ps.ts";
-import { command as start } from "./commands/start.ts";
-import { command as state } from "./commands/state.ts";
-import { command as doCommand } from "./commands/do.ts";
-import { helpCommand } from "./commands/help.ts";
-import { command as run } from "./commands/run.ts";
-import { command as spec } from "./commands/spec.ts";
-import { command as uninstall } from "./commands/uninstall.ts";
-import { command as update } from "./commands/update.ts";
-import { command as wait } from "./commands/wait.ts";
-import { DOCTOR_HELP, SYSCALLS_HELP } from "./commands/kernel_help.ts";
 import type { Verb } from "./commands/command.ts";
 import { runCommand } from "./run_command.ts";
 import { EXIT_USAGE, usageError } from "./user_error.ts";
 import { type Globals, type SplitCommandLine, splitCommandLine } from "./globals.ts";
 import { COMMIT, OCI_VERSION, VERSION } from "./version.ts";
 
-/** Every verb, in the order in which help shows them. */
-export const VERBS: Readonly<Record<string, Verb>> = {
-  do: { summary: "run a command in a sandbox over this machine's files", command: doCommand },
-  run: { summary: "run an OCI bundle in a sandbox", command: run },
-  create: { summary: "make a container of an OCI bundle", command: create },
-  start: { summary: "run the program of a created container", command: start },
-  state: { summary: "show what a container is doing, as JSON", command: state },
-  list: { summary: "list containers", command: list },
-  exec: { summary: "run another process in a container", command: exec },
-  ps: { summary: "show the processes of a container", command: ps },
-  pause: { summary: "let a container stand still", command: pause },
-  resume: { summary: "let a paused container go on", command: resume },
-  wait: { summary: "wait for the end of a container", command: wait },
-  kill: { summary: "send a signal to a container", command: kill },
-  delete: { summary: "take a stopped container away", command: deleteCommand },
-  update: { summary: "change limits of a running container", command: update },
-  events: { summary: "show what a container uses, as JSON", command: events },
-  metrics: { summary: "show numbers of all containers for Prometheus", command: metrics },
-  debug: { summary: "show what a container's processes are doing", command: debug },
-  features: { summary: "show what this runtime can do, as JSON", command: features },
-  install: { summary: "make this a runtime of Docker or containerd", command: install },
-  uninstall: { summary: "take it out again", command: uninstall },
-  spec: { summary: "write a config.json to begin a bundle with", command: spec },
-  syscalls: {
-    summary: "show which system calls the sandbox has",
-    command: { help: SYSCALLS_HELP, run: inKernelPart },
-  },
-  doctor: {
-    summary: "show what this host offers to a sandbox",
-    command: { help: DOCTOR_HELP, run: inKernelPart },
-  },
-  help: { summary: "show how a verb is used", command: helpCommand(() => VERBS) },
-};
-
-function inKernelPart(): never {
-  throw usageError("this verb takes no options in front of it");
-}
+export type Verbs = Readonly<Record<string, Verb>>;
 
 /** Runs a command line. @returns the exit code */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(args: readonly string[], verbs: Verbs): Promise<number> {
   let line: SplitCommandLine;
   try {
     line = splitCommandLine(args);
@@ -89,17 +30,18 @@ export async function main(args: readonly string[]): Promise<number> {
     console.error("dvisor: no verb given; try: dvisor help");
     return EXIT_USAGE;
   }
-  const run = () => runVerb(known, rest, globals);
+  const run = () => runVerb(verbs, known, rest, globals);
   return await runCommand({ help: "", run }, rest, globals);
 }
 
 /** `VERB --help` shows the verb's help, as clients ask whether there is one. */
 function runVerb(
+  verbs: Verbs,
   name: string,
   rest: readonly string[],
   globals: Globals,
 ): number | Promise<number> {
-  const { command } = findVerb(name);
+  const { command } = findVerb(verbs, name);
   if (name !== "help" && rest.length === 1 && (rest[0] === "--help" || rest[0] === "-h")) {
     console.log(command.help);
     return 0;
@@ -111,8 +53,8 @@ function raise(error: unknown): never {
   throw error;
 }
 
-function findVerb(name: string): Verb {
-  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+function findVerb(verbs: Verbs, name: string): Verb {
+  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
   if (verb !== undefined) return verb;
   const what = name.startsWith("-") ? "option" : "verb";
   throw usageError(`there is no ${what} "${name}"; try: dvisor help`);

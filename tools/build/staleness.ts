@@ -9,7 +9,11 @@ export interface Output {
 }
 
 /** As oci/parts.ts has them. */
-const PARTS = { command: "oci/command_main.ts", kernel: "oci/kernel_main.ts" };
+const PARTS = {
+  command: "oci/command_main.ts",
+  do: "oci/do_main.ts",
+  kernel: "oci/kernel_main.ts",
+};
 
 /** Both binaries. */
 export const OUTPUTS: readonly Output[] = [
