@@ -6,12 +6,20 @@
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH } from "../../ffi/abi/capability.ts";
-import { CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP } from "../../ffi/abi/capability.ts";
+import {
+  CAP_FOWNER,
+  CAP_FSETID,
+  CAP_MKNOD,
+  CAP_NET_BIND_SERVICE,
+  CAP_SETFCAP,
+} from "../../ffi/abi/capability.ts";
 import { O_ACCMODE, O_PATH, O_RDONLY } from "../../ffi/abi/fcntl.ts";
 import { doCommand } from "../harness/dvisor.ts";
 import { hasCommand, isRoot, named } from "../harness/machine.ts";
 import type { SandboxProcess } from "../harness/processes.ts";
 import { Session } from "../harness/session.ts";
+import { BUSYBOX } from "../oci/bundle.ts";
+import { becomeSubreaper, Lifecycle } from "../oci/lifecycle.ts";
 
 const SECRET = "POSTURE_SECRET=of-the-host";
 /** An ordinary user of this machine. */
@@ -61,7 +69,13 @@ function assertNamespaces(pid: number, own: readonly string[], what: string): vo
 }
 
 /** Every thread, since credentials and filters are a thread's own. */
-function assertThreads(pid: number, uid: number, kept: readonly number[], what: string): void {
+function assertThreads(
+  pid: number,
+  uid: number,
+  kept: readonly number[],
+  what: string,
+  passed: readonly number[] = [],
+): void {
   for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
     const status = read(`/proc/${pid}/task/${name}/status`);
     const where = `${what}, thread ${name}`;
@@ -69,7 +83,7 @@ function assertThreads(pid: number, uid: number, kept: readonly number[], what: 
       assertEquals(capabilities(status, set), kept, `${where}: ${set}`);
     }
     for (const set of ["CapInh", "CapAmb"]) {
-      assertEquals(capabilities(status, set), [], `${where}: ${set}`);
+      assertEquals(capabilities(status, set), passed, `${where}: ${set}`);
     }
     assertEquals(field(status, "Seccomp"), "2", `${where}: seccomp filter`);
     assertEquals(field(status, "NoNewPrivs"), "1", `${where}: no_new_privs`);
@@ -114,13 +128,14 @@ function descriptors(pid: number): Descriptor[] {
   return out;
 }
 
-/** Inode numbers of UNIX sockets without a name, in the network namespaces of these processes. */
-function unnamedSockets(...pids: (number | "self")[]): Set<string> {
+/** Inode numbers of UNIX sockets without a name, or with that of a container's control socket, in the network namespaces of these processes. */
+function knownSockets(...pids: (number | "self")[]): Set<string> {
   const out = new Set<string>();
   for (const pid of pids) {
     for (const line of read(`/proc/${pid}/net/unix`).split("\n").slice(1)) {
       const [, , , , , , inode, path] = line.trim().split(/\s+/);
-      if (inode !== undefined && path === undefined) out.add(inode);
+      const isKnown = path === undefined || path.endsWith("/control.sock");
+      if (inode !== undefined && isKnown) out.add(inode);
     }
   }
   return out;
@@ -133,7 +148,7 @@ function assertDescriptors(
   mayBe: (d: Descriptor) => boolean,
   what: string,
 ): void {
-  const sockets = unnamedSockets("self", pid);
+  const sockets = knownSockets("self", pid);
   for (const d of descriptors(pid)) {
     const socket = /^socket:\[(\d+)\]$/.exec(d.target)?.[1];
     const isFine = /^(\/dev)?\/null$/.test(d.target) ||
@@ -194,6 +209,7 @@ async function inSandbox(
   }
 }
 
+const noBusybox = BUSYBOX === null ? "no static busybox on this machine" : null;
 const noRoot = isRoot ? null : "not root";
 
 Deno.test({
@@ -261,5 +277,48 @@ Deno.test({
         assertNoEnvironment(pid, what);
       }
     });
+  },
+});
+
+/** The pids of a container's Sentry and Gofer. */
+function processesOfContainer(c: Lifecycle): { sentry: number; gofer: number } {
+  const { sentry, gofer } = JSON.parse(read(`${c.root}/${c.id}/state.json`));
+  return { sentry: sentry.pid, gofer: gofer.pid };
+}
+
+Deno.test({
+  ...named("a container's processes are as a sandbox's of `do`", noRoot ?? noBusybox),
+  fn: async () => {
+    becomeSubreaper();
+    const c = new Lifecycle("dvisor");
+    // The Sentry keeps what the container may have of it: here, ports below 1024.
+    const bind = ["CAP_CHOWN", "CAP_NET_BIND_SERVICE"];
+    c.config.process["capabilities"] = { bounding: bind, effective: bind, permitted: bind };
+    try {
+      await c.running("sleep 60");
+      const { sentry, gofer } = processesOfContainer(c);
+      const proxy = namespaces(c.pid), fresh = ["pid", "mnt", "ipc", "uts", "net"];
+      for (const pid of [c.pid, sentry, gofer]) assertNamespaces(pid, fresh, `process ${pid}`);
+      for (const [kind, found] of Object.entries(namespaces(sentry))) {
+        const isShared = kind === "net" || kind === "user";
+        (isShared ? assertEquals : assertNotEquals)(found, proxy[kind], `Sentry: ${kind}`);
+      }
+      const net = [CAP_NET_BIND_SERVICE];
+      assertThreads(sentry, NOBODY, net, "Sentry", net);
+      assertThreads(gofer, 0, GOFER_CAPABILITIES, "Gofer");
+      assertNotDumpable(sentry, NOBODY, "Sentry");
+      const given = new Set(["out", "err"].map((name) => c.file(name)));
+      given.add(`${c.root}/${c.id}/sandbox.log`);
+      assertDescriptors(sentry, given, isReadOnlyFile, "Sentry");
+      assertDescriptors(gofer, given, isHeldPath, "Gofer");
+      for (const [pid, what] of [[sentry, "Sentry"], [gofer, "Gofer"]] as const) {
+        assertEmptyRoot(pid, what);
+        assertLimits(pid, what);
+        const groups = read(`/proc/${pid}/cgroup`);
+        assertEquals(groups, read(`/proc/${c.pid}/cgroup`), `${what}: control groups`);
+      }
+    } finally {
+      await c.end();
+    }
   },
 });
