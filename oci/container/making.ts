@@ -64,8 +64,7 @@ export function bootSpec({ id, bundle, settings, streams }: Making): Omit<BootSp
     waitsForStart: true,
     strace: settings.strace,
     requireSandbox: settings.requireSandbox,
-    // As under runc: the limit is the cgroup's, and promises of memory are measured against the machine.
-    memoryBytes: allowedMemory(),
+    memoryBytes: Math.min(allowedMemory(), config.memoryLimit ?? Infinity),
     cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(config.cpuLimit ?? Infinity))),
   };
 }

@@ -6,12 +6,11 @@
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { PLATFORM_NAMES, type PlatformName } from "../../platform/names.ts";
-import { createPlatform, type PlatformHooks } from "../../platform/registry.ts";
+import { createPlatform } from "../../platform/registry.ts";
 import type { HostNetwork } from "../../kernel/core/host_network.ts";
 import { RealHostNetwork } from "../net/host_network.ts";
 import { guestOomScoreAdj } from "../launch/oom_score.ts";
 import { allowedMemory } from "../launch/host_limits.ts";
-import { MemoryReserve } from "./memory_reserve.ts";
 import { UserError } from "../user_error.ts";
 import type { BootSpec } from "./boot_spec.ts";
 import { hasSteadyCounter, newReading } from "./guest_clock.ts";
@@ -55,25 +54,13 @@ export function createMachine(spec: BootSpec): Machine {
   const clocks = hasSteadyCounter() ? newReading() : null;
   const cpu = readCpuFacts();
   const arena = createArena(spec.memoryBytes);
-  const { platform, name } = choosePlatform(spec.platform, arena, platformHooks(spec));
+  const { platform, name } = choosePlatform(spec.platform, arena);
   const host = new RealHost(spec.cpus, spec.memoryBytes, allowedMemory());
   host.watchDoorbell(platform.doorbellFd);
   const cpuInfo = readCpuInfo(), mode = spec.network ?? "none";
   const isOwn = mode === "none" || mode === "loopback";
   const network = isOwn ? null : new RealHostNetwork(mode === "auto");
   return { arena, platform, platformName: name, host, network, clocks, cpu, cpuInfo };
-}
-
-/** The guest's processes go first when the host is short of memory, and the kernel has a reserve for that moment. */
-function platformHooks(spec: BootSpec): PlatformHooks {
-  const limit = spec.files?.cgroup.memoryMax ?? Infinity;
-  if (!Number.isFinite(limit)) return { prepare: guestOomScoreAdj };
-  const reserve = new MemoryReserve();
-  return {
-    prepare: guestOomScoreAdj,
-    onLoss: () => reserve.release(),
-    onSpace: () => reserve.refill(),
-  };
 }
 
 function createArena(memoryBytes: number): Arena {
@@ -89,12 +76,11 @@ function createArena(memoryBytes: number): Arena {
 function choosePlatform(
   asked: PlatformName | null,
   arena: Arena,
-  hooks: PlatformHooks,
 ): { platform: Platform; name: PlatformName } {
   let last: unknown;
   for (const name of asked === null ? PLATFORM_NAMES : [asked]) {
     try {
-      return { platform: createPlatform(name, arena, hooks), name };
+      return { platform: createPlatform(name, arena, guestOomScoreAdj), name };
     } catch (error) {
       last = error;
     }
