@@ -23,6 +23,7 @@ import { setHostSettings } from "../net/host_settings.ts";
 import { packetPair } from "../sandbox/control.ts";
 import { listenForControl } from "../state/control_client.ts";
 import { processId } from "../state/liveness.ts";
+import { isInUserNamespace } from "../state/root_dir.ts";
 import { type ContainerRecord, NO_PROCESS, RECORD_VERSION } from "../state/record.ts";
 import type { ContainerDir } from "../state/store.ts";
 import { OCI_VERSION } from "../version.ts";
@@ -154,7 +155,9 @@ function cgroupOptions({ id, bundle: { config }, globals }: CreateOptions): Cgro
     cgroupsPath,
     resources,
     driver: globals.systemdCgroup ? "systemd" : "cgroupfs",
-    isRootless: globals.rootless === true || globals.rootless === "auto" && Deno.uid() !== 0,
+    isRootless: globals.rootless === "auto"
+      ? Deno.uid() !== 0 || isInUserNamespace()
+      : globals.rootless,
     annotations: config.annotations,
     overhead: OVERHEAD,
   };

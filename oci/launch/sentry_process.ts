@@ -57,6 +57,7 @@ export function startSentry(
   const isRoot = syscall(SYS_geteuid) === 0, { network, namespace } = options;
   const flags = NAMESPACES + (network.isHost ? 0 : CLONE_NEWNET);
   const kept = network.isHost && isRoot ? ownCapabilities(network.capabilities) : [];
+  const mayChange = program.isPublic && hasNobody();
   const plans: LevelPlan[] = [];
   if (isRoot) plans.push({ level: "root", cloneFlags: flags, script: asRoot() });
   plans.push({ level: "user", cloneFlags: flags + CLONE_NEWUSER, script: asUser() });
@@ -68,7 +69,7 @@ export function startSentry(
     steps.privateMounts(script);
     steps.boundCapabilities(script, kept);
     if (kept.length > 0) steps.keepPermitted(script);
-    if (program.isPublic) steps.becomeUser(script, NOBODY, NOBODY);
+    if (mayChange) steps.becomeUser(script, NOBODY, NOBODY);
     return end(script, kept);
   }
 
@@ -83,7 +84,7 @@ export function startSentry(
   function asItIs(): SpawnScript {
     const script = begin();
     steps.boundCapabilities(script, []);
-    if (isRoot && program.isPublic) steps.becomeUser(script, NOBODY, NOBODY);
+    if (isRoot && mayChange) steps.becomeUser(script, NOBODY, NOBODY);
     return end(script);
   }
 
@@ -111,4 +112,14 @@ function ownCapabilities(allowed: readonly number[]): number[] {
   const line = /^CapPrm:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"));
   const own = parseInt(line?.[1]?.slice(-8) ?? "0", 16);
   return NETWORK_CAPABILITIES.filter((cap) => allowed.includes(cap) && (own & (1 << cap)) !== 0);
+}
+
+/** Whether there is that user: a user namespace may map few. */
+function hasNobody(): boolean {
+  return ["uid_map", "gid_map"].every((file) =>
+    Deno.readTextFileSync(`/proc/self/${file}`).split("\n").some((line) => {
+      const [first = NaN, , size = NaN] = line.trim().split(/\s+/).map(Number);
+      return first <= NOBODY && NOBODY < first + size;
+    })
+  );
 }

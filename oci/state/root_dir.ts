@@ -10,9 +10,17 @@ const NAME = "dvisor";
 export function defaultRoot(rootless: boolean | "auto"): string {
   const isRoot = syscall(SYS_geteuid) === 0;
   const runtimeDir = Deno.env.get("XDG_RUNTIME_DIR") ?? "";
-  if (rootless === true || rootless === "auto" && !isRoot) {
-    if (runtimeDir !== "") return `${runtimeDir}/${NAME}`;
-    throw new UserError("XDG_RUNTIME_DIR is not set: say --root DIR");
-  }
+  const isRootless = rootless === "auto" ? !isRoot || isInUserNamespace() : rootless;
+  if (isRootless && runtimeDir !== "") return `${runtimeDir}/${NAME}`;
+  if (isRootless && !isRoot) throw new UserError("XDG_RUNTIME_DIR is not set: say --root DIR");
   return `/run/${NAME}`;
+}
+
+/** Whether this process is in a user namespace, where root is somebody else outside. */
+export function isInUserNamespace(): boolean {
+  try {
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(Deno.readTextFileSync("/proc/self/uid_map"));
+  } catch {
+    return false;
+  }
 }
