@@ -78,7 +78,7 @@ const REFUSALS: Record<string, [change: (config: BundleConfig) => void, message:
   ],
   "a kernel setting out of bounds": [
     (c) => c.linux.sysctl = { "net.ipv4.ip_forward": "x" },
-    /linux\.sysctl.*ip_forward.*invalid argument/,
+    /linux\.sysctl.*ip_forward.*(invalid argument|EINVAL)/,
   ],
   "a missing root": [
     (c) => c.root.path = "nothing",
