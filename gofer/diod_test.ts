@@ -88,8 +88,11 @@ async function withDiod(
   body: (c: GoferClient) => void,
 ): Promise<void> {
   const path = `${dir}/socket`;
-  const diod = new Deno.Command(`${SBIN}/diod`, {
-    args: ["-f", "-n", "-l", path, "-e", root, "-L", "/dev/null"],
+  const diod = new Deno.Command("sh", {
+    // now and then it ends by a signal of its own: no core file of that
+    args: ["-c", `ulimit -c 0; exec ${SBIN}/diod "$@"`, "sh"]
+      .concat(["-f", "-n", "-l", path, "-e", root, "-L", "/dev/null"]),
+    cwd: dir,
     stdin: "null",
     stdout: "null",
     stderr: "null",
