@@ -11,6 +11,7 @@ import type { HostNetwork } from "../../kernel/core/host_network.ts";
 import { RealHostNetwork } from "../net/host_network.ts";
 import { guestOomScoreAdj } from "../launch/oom_score.ts";
 import { allowedMemory } from "../launch/host_limits.ts";
+import { OomWitness } from "./oom_witness.ts";
 import { UserError } from "../user_error.ts";
 import type { BootSpec } from "./boot_spec.ts";
 import { hasSteadyCounter, newReading } from "./guest_clock.ts";
@@ -34,6 +35,8 @@ export interface Machine {
   readonly cpu: CpuFacts;
   /** Text of /proc/cpuinfo. */
   readonly cpuInfo: string;
+  /** Shows the host when a guest was out of memory; null: there is no limit. */
+  readonly witness: OomWitness | null;
 }
 
 /** From the auxiliary vector of this process. */
@@ -60,7 +63,9 @@ export function createMachine(spec: BootSpec): Machine {
   const cpuInfo = readCpuInfo(), mode = spec.network ?? "none";
   const isOwn = mode === "none" || mode === "loopback";
   const network = isOwn ? null : new RealHostNetwork(mode === "auto");
-  return { arena, platform, platformName: name, host, network, clocks, cpu, cpuInfo };
+  const hasLimit = Number.isFinite(spec.files?.cgroup.memoryMax ?? Infinity);
+  const witness = hasLimit ? OomWitness.start() : null;
+  return { arena, platform, platformName: name, host, network, clocks, cpu, cpuInfo, witness };
 }
 
 function createArena(memoryBytes: number): Arena {

@@ -54,6 +54,7 @@ export class Sandbox implements ContainerOwner, PlainOwner {
       cpuInfo: machine.cpuInfo,
       network: machine.network,
     });
+    this.kernel.oom.listener = machine.witness;
     if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
     if (spec.strace) observeCalls(new Strace((line) => log.line(line)));
     if (machine.clocks !== null) {

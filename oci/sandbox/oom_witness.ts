@@ -1,0 +1,121 @@
+/**
+ * Lets the host see that a guest was out of memory. The kernel of the sandbox keeps the limit itself, below that of the
+ * container's cgroup, so the host would never know; but clients look only there (containerd's shim and conmon watch the
+ * group's events). So a process in the same group takes what is left of it, and dies of it: the host's own OOM killer
+ * counts a kill in the container's group, at the moment when a guest process is killed for the same reason.
+ *
+ * Started before the confinement, with a filter of its own; it holds no memory until it is asked. Neighbour:
+ * kernel/task/oom_killer.ts.
+ */
+
+import { POLLIN } from "../../ffi/abi/poll.ts";
+import {
+  AUDIT_ARCH_X86_64,
+  SECCOMP_RET_ALLOW,
+  SECCOMP_RET_KILL_PROCESS,
+  SECCOMP_SET_MODE_FILTER,
+  SockFprog,
+} from "../../ffi/abi/seccomp.ts";
+import {
+  AF_UNIX,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  SOCK_CLOEXEC,
+  SOCK_STREAM,
+} from "../../ffi/abi/socket.ts";
+import { SYS_seccomp, SYS_sendto } from "../../ffi/abi/syscall_numbers.ts";
+import { BpfAssembler, SECCOMP_DATA } from "../../ffi/asm/bpf.ts";
+import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
+import { SyscallError } from "../../ffi/sys/errors.ts";
+import { close, poll, read, socketpair } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import type { OomListener } from "../../kernel/task/oom_killer.ts";
+import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
+import { oomScoreAdj } from "../launch/oom_score.ts";
+import { descriptors, limits } from "../launch/steps.ts";
+import { programFile } from "../launch/waiter.ts";
+import { WITNESS_CALLS, witnessImage } from "./oom_witness_image.ts";
+
+/** LIMIT: bytes that it takes of the host when its group has no limit that ends it sooner. */
+const WITNESS_BYTES = 512 * 2 ** 20;
+/** LIMIT: how long the sandbox stands still for it. */
+const WAIT_MS = 2000;
+/** Before anything else in the group. */
+const FIRST = 1000;
+
+export class OomWitness implements OomListener {
+  readonly #fd: number;
+  #isThere = true;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /**
+   * @param bytes that it takes at most
+   * @param prepare more steps before it is executed
+   * @throws SyscallError when the host refuses
+   */
+  static start(
+    bytes = WITNESS_BYTES,
+    prepare: (script: SpawnScript) => void = () => {},
+  ): OomWitness {
+    const pair = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
+    if (typeof pair === "number") throw new SyscallError("socketpair", pair);
+    const program = programFile(witnessImage(bytes)), filter = assembleFilter();
+    try {
+      const script = new SpawnScript();
+      prepare(script);
+      oomScoreAdj(script, FIRST, true);
+      descriptors(script, [-1, -1, -1, pair[1]]);
+      limits(script);
+      script.call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, programOf(filter));
+      close(spawn(script.execFd(program, ["dvisor-oom-witness"], [])).pidfd);
+      return new OomWitness(pair[0]);
+    } catch (error) {
+      close(pair[0]);
+      throw error;
+    } finally {
+      close(pair[1]);
+      close(program);
+    }
+  }
+
+  /** Returns when the host knows, before the victim is gone: whoever waits for it may look at once. */
+  onOutOfMemory(_victim: ThreadGroup): void {
+    this.show();
+  }
+
+  /** @returns false if it is gone */
+  show(): boolean {
+    if (!this.#isThere) return false;
+    const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    this.#isThere = syscall(SYS_sendto, this.#fd, scratch.area(0), 1, flags, 0, 0) === 1 &&
+      poll(this.#fd, POLLIN, WAIT_MS) > 0 && read(this.#fd, scratch.area(0), 1) === 1;
+    return this.#isThere;
+  }
+
+  /** Ends it. */
+  close(): void {
+    close(this.#fd);
+    this.#isThere = false;
+  }
+}
+
+/** What the witness calls; anything else ends it. */
+function assembleFilter(): Uint8Array<ArrayBuffer> {
+  const a = new BpfAssembler()
+    .ldAbs(SECCOMP_DATA.arch).jeq(AUDIT_ARCH_X86_64, "native").ret(SECCOMP_RET_KILL_PROCESS)
+    .label("native").ldAbs(SECCOMP_DATA.nr);
+  for (const nr of WITNESS_CALLS) a.jeq(nr, "allowed");
+  return a.ret(SECCOMP_RET_KILL_PROCESS).label("allowed").ret(SECCOMP_RET_ALLOW).assemble();
+}
+
+/** struct sock_fprog. @param filter has to stay where it is until the child runs */
+function programOf(filter: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const bytes = allocBuffer(SockFprog.size), view = new DataView(bytes.buffer);
+  view.setUint16(SockFprog.at.len, filter.length / 8, true);
+  view.setBigUint64(SockFprog.at.filter, BigInt(addressOf(filter)), true);
+  return bytes;
+}
