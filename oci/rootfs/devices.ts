@@ -38,9 +38,6 @@ const STANDARD: readonly DeviceSpec[] = [
   standard("tty", 5, 0),
 ];
 
-/** Major 5 of the terminal that the container was started with. */
-const CONSOLE: DeviceSpec = { ...standard("console", 5, 1), mode: 0o620 };
-
 const LINKS: readonly (readonly [path: string, target: string])[] = [
   ["/dev/fd", "/proc/self/fd"],
   ["/dev/stdin", "/proc/self/fd/0"],
@@ -49,6 +46,7 @@ const LINKS: readonly (readonly [path: string, target: string])[] = [
 ];
 const KCORE = "/proc/kcore";
 const PTMX = "/dev/ptmx";
+const CONSOLE = "/dev/console";
 
 /** @throws UserError naming the node */
 export function setUpDev(
@@ -58,13 +56,13 @@ export function setUpDev(
   hasTerminal: boolean,
 ): void {
   const maker = new DeviceMaker(kernel, caller);
-  const own = hasTerminal ? [...STANDARD, CONSOLE] : STANDARD;
-  for (const device of own) {
+  for (const device of STANDARD) {
     if (!devices.some((other) => other.path === device.path)) maker.make(device, null);
   }
   for (const [i, device] of devices.entries()) {
     if (device.path !== PTMX) maker.make(device, `linux.devices[${i}]`);
   }
+  if (hasTerminal) makePlace(caller, CONSOLE, false);
   for (const [path, target] of LINKS) link(caller, path, target);
   if (typeof findAt(caller, AT_FDCWD, KCORE, 0) !== "number") link(caller, "/dev/core", KCORE);
   const r = unlinkAt(caller, AT_FDCWD, PTMX);
@@ -125,10 +123,18 @@ class DeviceMaker {
   }
 }
 
-/** The terminal of a container, as its /dev/console: `slave` is the path of an open file of it. */
-export function bindConsole(caller: Caller, slave: Path): number {
-  const place = makePlace(caller, "/dev/console", false);
-  if (typeof place === "number") return place;
+/**
+ * The terminal of a container becomes its /dev/console: `slave` is the path of an open file of it.
+ *
+ * @throws UserError
+ */
+export function bindConsole(caller: Caller, slave: Path): void {
+  const place = makePlace(caller, CONSOLE, false);
+  const r = typeof place === "number" ? place : showSlave(caller, slave, place);
+  if (r < 0) throw cannot("cannot mount", CONSOLE, r);
+}
+
+function showSlave(caller: Caller, slave: Path, place: Path): number {
   const { namespace } = caller.fs, { mount } = slave;
   const shown = newMount(namespace.vfs, mount.fs, slave.dentry, mount.flags, mount.source);
   return namespace.attach(shown, place);

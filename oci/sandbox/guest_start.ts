@@ -8,8 +8,8 @@ import { errnoName } from "../../ffi/sys/errors.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { Console } from "../../kernel/console.ts";
 import { toText } from "../../kernel/core/bytes.ts";
-import type { Credentials } from "../../kernel/cred/credentials.ts";
-import { type InitFailure, startIn } from "../../kernel/init.ts";
+import { type Credentials, rootCredentials } from "../../kernel/cred/credentials.ts";
+import { ContainerCaller, type InitFailure, startIn } from "../../kernel/init.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import type { Container } from "../../kernel/task/container.ts";
 import type { Task } from "../../kernel/task/task.ts";
@@ -17,6 +17,7 @@ import type { ExitListener } from "../../kernel/task/thread_group.ts";
 import type { OpenFile } from "../../kernel/vfs/open_file.ts";
 import { TerminalBridge } from "../console/bridge.ts";
 import { isTerminal } from "../console/terminal.ts";
+import { bindConsole } from "../rootfs/devices.ts";
 import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, UserError } from "../user_error.ts";
 import type { ProcessSpec } from "./boot_spec.ts";
 import { credentialsOf, limitsOf, settle } from "./identity.ts";
@@ -86,6 +87,12 @@ function openTerminal(
     throw new UserError(`no terminal for the guest: ${errnoName(opened)}`);
   }
   const { console, files } = opened;
+  const slave = files[0]?.path ?? null;
+  if (isFirst && slave !== null) {
+    const caller = new ContainerCaller(container, rootCredentials(), 0);
+    bindConsole(caller, slave);
+    caller.fs.drop();
+  }
   if (isTerminal(errFd)) close(errFd);
   else {
     files.pop()?.drop();

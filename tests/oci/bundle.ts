@@ -69,11 +69,14 @@ export class Bundle {
 
   /** `options` are those in front of the verb. */
   run(runtime: RuntimeName, options: readonly string[] = []): Promise<Finished> {
+    return run(this.commandLine(runtime, options), { timeoutS: TIMEOUT_S });
+  }
+
+  commandLine(runtime: RuntimeName, options: readonly string[] = []): string[] {
     const id = `dvisor-test-${crypto.randomUUID().slice(0, 8)}`;
-    const argv = runtime === "dvisor"
+    return runtime === "dvisor"
       ? [...dvisorCommand(), ...options, "run", "--bundle", this.dir, id]
       : [RUNC ?? "", "--root", `${this.dir}/state`, "run", "--bundle", this.dir, id];
-    return run(argv, { timeoutS: TIMEOUT_S });
   }
 
   /** Mounts a tmpfs on a directory of the bundle, until it is removed. */

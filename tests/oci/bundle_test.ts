@@ -4,8 +4,8 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { describe } from "../harness/dvisor.ts";
-import { PYTHON } from "../harness/machine.ts";
+import { describe, run } from "../harness/dvisor.ts";
+import { lacks, PYTHON } from "../harness/machine.ts";
 import {
   Bundle,
   type BundleConfig,
@@ -161,6 +161,26 @@ function isThere(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+for (const runtime of ["dvisor", "runc"] as const) {
+  Deno.test({
+    name: `bundle: the terminal is /dev/console too (${runtime})`,
+    ignore: ignore || lacks(["script"]) !== null || runtime === "runc" && RUNC === null,
+    fn: () =>
+      withBundle(async (bundle) => {
+        const script = "stat -c '%F %a %g %t' /dev/console; echo hello >/dev/console; tty; " +
+          "awk '$2==\"/dev/console\"{print $1,$3}' /proc/mounts";
+        const config = shellConfig(script);
+        config.process.terminal = true;
+        config.root.readonly = true;
+        bundle.write(config);
+        const argv = bundle.commandLine(runtime).map((word) => `'${word}'`).join(" ");
+        const result = await run(["script", "-qec", argv, "/dev/null"]);
+        const text = "character special file 620 5 88\nhello\n/dev/pts/0\ndevpts devpts\n";
+        assertEquals(result.stdout.replaceAll(/\^@|\r/g, ""), text, describe(result));
+      }),
+  });
 }
 
 Deno.test({
