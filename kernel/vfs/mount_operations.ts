@@ -78,16 +78,23 @@ export function addMount(
 /** MS_BIND: show `from` at `at` too; with MS_REC what is mounted below it as well. */
 export function bindMount(caller: Caller, from: Path, at: Path, recursive: boolean): number {
   const namespace = caller.fs.namespace;
+  if (!namespace.owns(at.mount)) return -EINVAL;
+  const tree = cloneDetached(caller, from, recursive);
+  if (typeof tree === "number") return tree;
+  const r = namespace.attach(tree, at);
+  if (r < 0) namespace.detach(tree);
+  return r;
+}
+
+/** A copy of what is at `from`, which is nowhere yet, or -EINVAL. */
+export function cloneDetached(caller: Caller, from: Path, recursive: boolean): Mount | number {
+  const namespace = caller.fs.namespace;
   if (from.mount.isUnbindable) return -EINVAL;
   // Files of nsfs are in no namespace, and can be bound all the same.
   const isNamespaceFile = from.mount.namespace === null && from.mount.fs.type === "nsfs";
   if (!isNamespaceFile && !namespace.owns(from.mount)) return -EINVAL;
-  if (!namespace.owns(at.mount)) return -EINVAL;
   if (!recursive && hasLockedChild(from)) return -EINVAL;
-  const tree = namespace.cloneTree(from.mount, from.dentry, recursive);
-  const r = namespace.attach(tree, at);
-  if (r < 0) namespace.detach(tree);
-  return r;
+  return namespace.cloneTree(from.mount, from.dentry, recursive);
 }
 
 /** MS_REMOUNT: with `onlyMount` (MS_BIND) the mount's flags, else the file system's too. */
@@ -131,7 +138,7 @@ export function moveMount(caller: Caller, from: Path, to: Path): number {
 }
 
 /** Flags of a more privileged namespace stay. */
-function mayChangeFlags(mount: Mount, flags: number): boolean {
+export function mayChangeFlags(mount: Mount, flags: number): boolean {
   if ((mount.lockedFlags & ~flags) !== 0) return false;
   if (!mount.hasLockedAtime || (flags & ATIME_FLAGS) === 0) return true;
   return (mountFlags(flags) & ATIME_FLAGS) === (mount.flags & ATIME_FLAGS);

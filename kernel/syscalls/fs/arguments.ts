@@ -1,9 +1,12 @@
 /** Arguments that many file calls share: a path, and small structs out. */
 
-import { EFAULT } from "../../../ffi/abi/errno.ts";
+import { EBADF, EFAULT } from "../../../ffi/abi/errno.ts";
+import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { PATH_MAX } from "../../../ffi/abi/fs.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { Task } from "../../task/task.ts";
+import type { Path } from "../../vfs/dentry.ts";
+import { firstWalk, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 
 /** A path from user memory: a byte string, -EFAULT or -ENAMETOOLONG. Empty ones are the walk's affair. HOT */
 export function pathArg(t: Task, addr: number): string | number {
@@ -29,4 +32,22 @@ export function bytesOut(t: Task, addr: number, text: string, max: number): numb
   }
   for (let i = 0; i < len; i++) u8[i] = text.charCodeAt(i);
   return t.mm.copyOut(addr, u8, 0, len) < 0 ? -EFAULT : len;
+}
+
+/** A path at a descriptor. */
+export function findAt(
+  t: Task,
+  dirfd: number,
+  addr: number,
+  how: { readonly follows: boolean; readonly mayBeEmpty: boolean },
+): Path | number {
+  const text = pathOrEmpty(t, addr);
+  if (typeof text === "number") return text;
+  if (text === "" && how.mayBeEmpty) {
+    if (dirfd === AT_FDCWD) return t.fs.cwd;
+    return t.files.getAny(dirfd)?.path ?? -EBADF;
+  }
+  const walk = firstWalk(t);
+  const r = walk.run(t, dirfd, text, how.follows ? LOOKUP_FOLLOW : 0);
+  return r < 0 ? r : walk.path;
 }

@@ -6,6 +6,9 @@ import * as directory from "./directory.ts";
 import * as handles from "./handles.ts";
 import { sysMemfdCreate } from "./memfd.ts";
 import * as mount from "./mount.ts";
+import { sysMountSetattr } from "./mount_attributes.ts";
+import * as mountContext from "./mount_context.ts";
+import * as mountTree from "./mount_tree.ts";
 import * as names from "./names.ts";
 import * as open from "./open.ts";
 import * as stat from "./stat.ts";
@@ -95,6 +98,22 @@ export const rows: readonly Row[] = [
   }),
   row("umount2", mount.sysUmount2, "path hex"),
   row("pivot_root", mount.sysPivotRoot, "path path"),
+  row("fsopen", mountContext.sysFsopen, "str hex"),
+  row("fspick", mountContext.sysFspick, "dirfd path hex"),
+  row("fsconfig", mountContext.sysFsconfig, "fd int str ptr int", {
+    support: "partial",
+    note: "parameters are judged by FSCONFIG_CMD_CREATE; none are paths, descriptors or blobs",
+  }),
+  row("fsmount", mountContext.sysFsmount, "fd hex hex"),
+  row("open_tree", mountTree.sysOpenTree, "dirfd path hex"),
+  row("move_mount", mountTree.sysMoveMount, "dirfd path dirfd path hex", {
+    support: "partial",
+    note: "no MOVE_MOUNT_SET_GROUP, no MOVE_MOUNT_BENEATH",
+  }),
+  row("mount_setattr", sysMountSetattr, "dirfd path hex ptr size", {
+    support: "partial",
+    note: "no MOUNT_ATTR_IDMAP",
+  }),
   row("sync", mount.sysSync, ""),
   row("syncfs", mount.sysSyncfs, "fd"),
   row("name_to_handle_at", handles.sysNameToHandleAt, "dirfd path ptr ptr hex", {

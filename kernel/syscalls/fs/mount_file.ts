@@ -1,0 +1,35 @@
+/** A descriptor of a mount that is nowhere yet (fsmount(2), open_tree(2)): if it stays there, the mount goes with it. */
+
+import type { Credentials } from "../../cred/credentials.ts";
+import { type Mount, Path } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import type { MountNamespace } from "../../vfs/mounts.ts";
+import { PathFile } from "../../vfs/path_file.ts";
+
+export class MountFile extends PathFile {
+  readonly mount: Mount;
+  private readonly home: MountNamespace;
+
+  private constructor(mount: Mount, flags: number, inode: Inode, home: MountNamespace) {
+    super(flags, inode);
+    this.mount = mount;
+    this.home = home;
+  }
+
+  static open(mount: Mount, flags: number, home: MountNamespace, cred: Credentials): MountFile {
+    const { inode } = mount.root;
+    if (inode === null) throw new Error("the root of a mount is there");
+    const file = new MountFile(mount, flags, inode, home);
+    file.attach(new Path(mount, mount.root), cred);
+    return file;
+  }
+
+  protected override release(): void {
+    if (isNowhere(this.mount)) this.home.detach(this.mount);
+  }
+}
+
+/** It was never attached. */
+export function isNowhere(mount: Mount): boolean {
+  return mount.namespace === null && mount.parent === null && !mount.isDetached;
+}
