@@ -148,6 +148,7 @@ export class SandboxKernel implements Kernel {
     const net = new NetNamespace(this.memory.frames, this.host, null, owner, false);
     net.settings = this.sysctl;
     net.lister = this.namespaces.net.lister;
+    net.urgent = this.namespaces.net.urgent;
     registerFamilies(net);
     return net;
   }

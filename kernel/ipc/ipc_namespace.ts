@@ -42,7 +42,18 @@ export class IpcNamespace extends Namespace {
     this.shm = new SharedMemory(memory, user, this.limits);
     this.sem = new Semaphores(user, this.limits);
     this.msg = new IpcMessages(user, this.limits);
+    this.shm.table.userNs = this.sem.table.userNs = this.msg.table.userNs = owner;
     const fs = new MqueueFs(memory.frames, memory.host, this.limits, user);
     this.mq = { fs, mount: internalMount(vfs, fs) };
+  }
+
+  /** Nobody is in it any more: its objects go; memory that is still mapped, with the last mapping. */
+  protected override release(): void {
+    for (const segment of this.shm.table.all()) this.shm.remove(segment);
+    for (const set of this.sem.table.all()) this.sem.remove(set);
+    for (const queue of this.msg.table.all()) this.msg.remove(queue);
+    const { mount } = this.mq;
+    mount.isDetached = true;
+    if (--mount.pins === 0) mount.retire();
   }
 }

@@ -19,14 +19,21 @@ import {
   XATTR_TRUSTED_PREFIX,
   XATTR_USER_PREFIX,
 } from "../../ffi/abi/xattr.ts";
-import { type Credentials, hasCap } from "../cred/credentials.ts";
-import { MAY_READ, MAY_WRITE, mayKeepSetgid, ownsOrCapable } from "../cred/permission.ts";
+import { type Credentials, hasCap, hasCapIn } from "../cred/credentials.ts";
+import {
+  hasCapOver,
+  MAY_READ,
+  MAY_WRITE,
+  mayKeepSetgid,
+  ownsOrCapable,
+} from "../cred/permission.ts";
 import { inodePermission, isDirectory, isRegular, isSymlink, wantWrite } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import type { Path } from "./dentry.ts";
 import { ATTR_MODE, emptyAttrChange, type Inode } from "./inode.ts";
 import { notify } from "./notify.ts";
 import { decodeAcl, isValidAcl } from "./posix_acl.ts";
+import { capabilityToKeep, capabilityToShow, translateAcl } from "./xattr_ids.ts";
 
 /** -ERANGE for a name that is empty or too long, else 0. The first check of all calls. */
 export function checkXattrName(name: string): number {
@@ -68,9 +75,10 @@ function checkPrefix(name: string): number {
 }
 
 /** What security.* wants of its writer (cap_inode_setxattr). */
-function securityPermission(name: string, cred: Credentials): number {
+function securityPermission(inode: Inode, name: string, cred: Credentials): number {
   if (!name.startsWith(XATTR_SECURITY_PREFIX)) return 0;
-  return hasCap(cred, name === XATTR_NAME_CAPS ? CAP_SETFCAP : CAP_SYS_ADMIN) ? 0 : -EPERM;
+  if (name === XATTR_NAME_CAPS) return hasCapOver(inode, cred, CAP_SETFCAP) ? 0 : -EPERM;
+  return hasCapIn(cred, inode.fs.owner, CAP_SYS_ADMIN) ? 0 : -EPERM;
 }
 
 export function setXattr(
@@ -83,16 +91,20 @@ export function setXattr(
   let r = wantWrite(path.mount);
   if (r < 0) return r;
   const inode = path.dentry.inode!, cred = caller.cred;
+  let kept: Uint8Array<ArrayBuffer> | number = value;
   if (isAcl(name)) {
     r = checkAclChange(inode, name, value, cred);
     if (r < 0) return r;
+    kept = translateAcl(value, cred.userNs, true);
   } else {
     r = permission(inode, name, MAY_WRITE, cred);
-    if (r === 0) r = securityPermission(name, cred);
+    if (r === 0) r = securityPermission(inode, name, cred);
     if (r === 0) r = checkPrefix(name);
     if (r < 0) return r;
+    if (name === XATTR_NAME_CAPS) kept = capabilityToKeep(value, inode, cred);
   }
-  r = inode.setxattr(name, value, flags);
+  if (typeof kept === "number") return kept;
+  r = inode.setxattr(name, kept, flags);
   if (r === 0 && name === XATTR_NAME_POSIX_ACL_ACCESS) r = dropSetgid(inode, cred);
   if (r === 0) notify(path.dentry, IN_ATTRIB);
   return r;
@@ -133,7 +145,10 @@ export function getXattr(
     const p = checkPrefix(name);
     if (p < 0) return p;
   }
-  return inode.getxattr(name);
+  const value = inode.getxattr(name), { userNs } = caller.cred;
+  if (typeof value === "number") return value;
+  if (name === XATTR_NAME_CAPS) return capabilityToShow(value, userNs);
+  return isAcl(name) ? translateAcl(value, userNs, false) : value;
 }
 
 export function removeXattr(caller: Caller, path: Path, name: string): number {
@@ -144,7 +159,7 @@ export function removeXattr(caller: Caller, path: Path, name: string): number {
     r = checkAclChange(inode, name, null, cred);
   } else {
     r = permission(inode, name, MAY_WRITE, cred);
-    if (r === 0) r = securityPermission(name, cred);
+    if (r === 0) r = securityPermission(inode, name, cred);
     if (r === 0) r = checkPrefix(name);
   }
   if (r < 0) return r;

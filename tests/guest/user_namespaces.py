@@ -7,8 +7,8 @@ import socket
 import stat
 import struct
 
-from lib.guest import (NR, Pipe, child_ok, eq, fails, gives, libc, need_root, ok, run, spawn,
-                       test)
+from lib.guest import (NR, Pipe, child_ok, eq, fails, gives, libc, need_root, ok, run, sc, skip,
+                       spawn, test)
 from lib.namespaces import *  # noqa: F403
 
 
@@ -290,6 +290,75 @@ def set_user_id_programs_of_strangers_stay_what_they_are():
         os.waitpid(pid, 0)
         eq(os.read(r, 64), b"3\n")
     eq(mapped(inside2, "0 100000 10", "0 100000 10"), 0)
+
+
+@body
+def file_capabilities_name_the_root_of_their_namespace():
+    os.chmod(".", 0o777)
+    write("prog", "")
+    os.chown("prog", 100001, 100001)
+    write("foreign", "")
+    v2 = struct.pack("<5I", 0x02000001, 0x2000, 0, 0, 0)
+    def inside():
+        os.setxattr("prog", "security.capability", v2)
+        eq(os.getxattr("prog", "security.capability"), v2, "inside it is the plain form")
+        fails(errno.EPERM, os.setxattr, "foreign", "security.capability", v2)
+    eq(mapped(inside, "0 100000 10", "0 100000 10"), 0)
+    eq(os.getxattr("prog", "security.capability"),
+       struct.pack("<6I", 0x03000001, 0x2000, 0, 0, 0, 100000))
+    os.setxattr("foreign", "security.capability", v2)
+    eq(os.getxattr("foreign", "security.capability"), v2)
+    fails(errno.EINVAL, os.setxattr, "prog", "security.capability", b"xx")
+    def other():
+        fails(errno.EOVERFLOW, os.getxattr, "prog", "security.capability")
+        eq(os.getxattr("foreign", "security.capability"), v2)
+    eq(mapped(other, "0 200000 10", "0 200000 10"), 0)
+
+
+@body
+def acls_are_translated():
+    os.chmod(".", 0o777)
+    write("file", "")
+    os.chown("file", 100000, 100000)
+    def acl(uid):
+        return struct.pack("<I", 2) + b"".join(
+            struct.pack("<HHI", *e) for e in ((1, 6, 0xffffffff), (2, 4, uid), (4, 4, 0xffffffff),
+                                              (16, 4, 0xffffffff), (32, 0, 0xffffffff)))
+    name = "system.posix_acl_access"
+    def inside():
+        try:
+            os.setxattr("file", name, acl(5))
+        except OSError as e:
+            if e.errno == errno.EOPNOTSUPP:
+                return 42
+            raise
+        eq(os.getxattr("file", name), acl(5))
+        fails(errno.EINVAL, os.setxattr, "file", name, acl(50))
+    status = mapped(inside, "0 100000 10", "0 100000 10")
+    if status == 42 << 8:
+        skip("no ACLs on this file system")
+    eq(status, 0)
+    eq(os.getxattr("file", name), acl(100005))
+
+
+@body
+def ipc_objects_show_translated_owners():
+    def inside():
+        unshare(NEWIPC)
+        queue = sc(68, 0, 0o600)
+        ok(queue >= 0, "msgget")
+        os.setresgid(4, 4, 4)
+        os.setresuid(3, 3, 3)
+        other = sc(68, 0, 0o600)
+        ok(other >= 0, "msgget")
+        buf = bytearray(120)
+        import ctypes
+        raw = (ctypes.c_char * 120).from_buffer(buf)
+        eq(sc(71, other, 2, raw), 0, "msgctl IPC_STAT")
+        eq(struct.unpack_from("<4I", buf, 4), (3, 4, 3, 4))
+        eq(sc(71, queue, 0, 0), -errno.EPERM)
+        eq(sc(71, other, 0, 0), 0)
+    eq(mapped(inside, "0 100000 10", "0 100000 10"), 0)
 
 
 @body

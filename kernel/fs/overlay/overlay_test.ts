@@ -134,7 +134,9 @@ Deno.test("a copy keeps holes, xattrs and times", () => {
   const at = findAt(lower, CWD, "/sparse", 0), value = Uint8Array.of(1, 2);
   if (typeof at === "number") throw new Error("no /sparse");
   setXattr(lower, at, "user.a", value, 0);
-  setXattr(lower, at, "security.capability", value, 0);
+  const caps = new Uint8Array(20);
+  caps[3] = 2;
+  setXattr(lower, at, "security.capability", caps, 0);
   setXattr(lower, at, "trusted.overlay.opaque", value, 0);
   t.host.sec += 50;
   const before = inode(c, "/sparse");

@@ -6,7 +6,8 @@
 import { CAP_IPC_OWNER, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE } from "../../../ffi/abi/ipc.ts";
-import { type Credentials, hasCap, inGroup } from "../../cred/credentials.ts";
+import { type Credentials, hasCapIn, inGroup } from "../../cred/credentials.ts";
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../../cred/user_namespace.ts";
 
 /** Permission bits as the calls ask for them: for owner, group and others at once. */
 export const IPC_READ = 0o444, IPC_WRITE = 0o222, IPC_EXEC = 0o111;
@@ -39,6 +40,8 @@ export abstract class IpcObject {
   mode: number;
   /** Of its creation or last change, seconds. */
   ctimeSec: number;
+  /** Of the IPC namespace: whose capabilities count. Set by the table. */
+  userNs: UserNamespace = INITIAL_USER_NAMESPACE;
   /** IPC_RMID: whoever sleeps in a call on it gets EIDRM. */
   isRemoved: boolean = false;
 
@@ -56,13 +59,13 @@ export abstract class IpcObject {
     let granted = this.mode;
     if (cred.euid === this.cuid || cred.euid === this.uid) granted >>= 6;
     else if (inGroup(cred, this.cgid) || inGroup(cred, this.gid)) granted >>= 3;
-    return (asked & ~granted) === 0 || hasCap(cred, CAP_IPC_OWNER) ? 0 : -EACCES;
+    return (asked & ~granted) === 0 || hasCapIn(cred, this.userNs, CAP_IPC_OWNER) ? 0 : -EACCES;
   }
 
   /** May `cred` remove or change it? 0 or -EPERM. */
   mayControl(cred: Credentials): number {
     const owns = cred.euid === this.cuid || cred.euid === this.uid;
-    return owns || hasCap(cred, CAP_SYS_ADMIN) ? 0 : -EPERM;
+    return owns || hasCapIn(cred, this.userNs, CAP_SYS_ADMIN) ? 0 : -EPERM;
   }
 
   /** IPC_SET: 0, or -EINVAL for ids that are none. */
@@ -86,6 +89,7 @@ export interface IpcMaker<T extends IpcObject> {
 
 /** All objects of one kind in an IPC namespace. */
 export class IpcTable<T extends IpcObject> {
+  userNs: UserNamespace = INITIAL_USER_NAMESPACE;
   /** By index; undefined where there is none. */
   private readonly slots: (T | undefined)[] = [];
   private readonly byKey: Map<number, T> = new Map();
@@ -155,6 +159,7 @@ export class IpcTable<T extends IpcObject> {
     if (index <= this.lastIndex) this.seq = this.seq === MAX_SEQ ? 0 : this.seq + 1;
     this.lastIndex = index;
     object.seq = this.seq;
+    object.userNs = this.userNs;
     object.id = this.seq * MAX_INDEXES + index;
     while (this.slots.length < index) this.slots.push(undefined);
     this.slots[index] = object;
