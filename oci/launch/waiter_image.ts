@@ -113,7 +113,11 @@ function emitLoop(a: Assembler): void {
   call(a, N.SYS_recvfrom);
   a.cmp(rax, -EAGAIN).je("loop").cmp(rax, 0).jle("ended");
   a.cmp(data(at.packet + ControlPacket.at.kind), PACKET_EXIT, 4).jne("loop");
-  a.mov(eax, data(at.packet + ControlPacket.at.a)).mov(data(at.exitCode), eax).jmp("loop");
+  a.mov(eax, data(at.packet + ControlPacket.at.a)).mov(data(at.exitCode), eax);
+  // The kernel needs no files any more: both can end at once.
+  a.mov(edi, data(at.goferPid)).test(edi, edi).js("loop").mov(esi, SIGKILL);
+  call(a, N.SYS_kill);
+  a.jmp("loop");
 }
 
 /** A byte lets go of us; the end without one means that whoever was making the container is gone. */
