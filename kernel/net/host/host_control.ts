@@ -5,6 +5,7 @@
 
 import * as I from "../../../ffi/abi/inet.ts";
 import {
+  AF_INET,
   cmsgAlign,
   Cmsghdr,
   SO_RXQ_OVFL,
@@ -70,16 +71,24 @@ function has(types: Types, level: number, type: number): boolean {
   return types.get(level)?.includes(type) ?? false;
 }
 
-/** A control message that the guest sends is put behind those that `to` has: 0 or -EINVAL. */
+/**
+ * A control message that the guest sends on a socket of `family` is put behind those that `to` has: 0 or -EINVAL. What is
+ * for another protocol is passed over, as on Linux.
+ */
 export function addControl(
   to: RawControl,
+  family: number,
   level: number,
   type: number,
   dv: DataView,
   at: number,
   length: number,
 ): number {
-  if (!has(SENT, level, type)) return -EINVAL;
+  const isV4 = family === AF_INET;
+  if (!has(SENT, level, type)) {
+    return level === (isV4 ? I.IPPROTO_IP : I.IPPROTO_IPV6) ? -EINVAL : 0;
+  }
+  if (isV4 && level === I.IPPROTO_IPV6) return 0;
   const next = to.length + HEADER + cmsgAlign(length);
   if (length > MAX_DATA || next > to.u8.length) return -EINVAL;
   to.u8.fill(0, to.length, next);

@@ -18,7 +18,7 @@ import {
 } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_BIND_SERVICE } from "../../../ffi/abi/capability.ts";
 import { EPOLLET } from "../../../ffi/abi/epoll.ts";
-import { IPPROTO_TCP, SockaddrIn, SockaddrIn6, TCP_INQ } from "../../../ffi/abi/inet.ts";
+import { IPPROTO_TCP, SockaddrIn, SockaddrIn6, TCP_INFO, TCP_INQ } from "../../../ffi/abi/inet.ts";
 import { FIONREAD } from "../../../ffi/abi/ioctl.ts";
 import * as S from "../../../ffi/abi/socket.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
@@ -57,6 +57,8 @@ const SEND_FLAGS = S.MSG_OOB | S.MSG_DONTROUTE | S.MSG_EOR | S.MSG_CONFIRM | S.M
   S.MSG_FASTOPEN;
 const RECEIVE_FLAGS = S.MSG_OOB | S.MSG_PEEK | S.MSG_TRUNC | S.MSG_ERRQUEUE;
 const OUT_FLAGS = S.MSG_TRUNC | S.MSG_CTRUNC | S.MSG_EOR | S.MSG_OOB | S.MSG_ERRQUEUE;
+/** Offset of tcpi_bytes_received in struct tcp_info. */
+const RECEIVED_AT = 128;
 /** LIMIT: /proc/sys/net/core/somaxconn. */
 const MAX_BACKLOG = 4096;
 
@@ -239,9 +241,18 @@ export class HostSocket extends Socket {
       if (segments < 0) return segments;
     }
     const n = this.receiveHost(message, segments, !isStream, !isStream || this.hasControl);
-    if (n > 0) io.advance(Math.min(n, io.remaining));
-    if (isStream && (message.flags & S.MSG_OOB) !== 0) message.isWhole = true;
-    return n === -EAGAIN ? this.wait() : n;
+    if (n === -EAGAIN) return this.wait();
+    if (n <= 0) return n;
+    io.advance(Math.min(n, io.remaining));
+    if (isStream && io.remaining > 0) message.isWhole = this.endsEarly(message.flags);
+    return n;
+  }
+
+  /** A stream gave less than was asked for: whether that is all of it, for who would go on. */
+  private endsEarly(flags: number): boolean {
+    if ((flags & S.MSG_OOB) !== 0) return true;
+    const goesOn = (flags & S.MSG_WAITALL) !== 0 || this.options.receiveLowWater > 1;
+    return goesOn && this.isAtMark;
   }
 
   /** One recvmsg(2) of the host into the iovec array: its result. */
@@ -314,7 +325,7 @@ export class HostSocket extends Socket {
     at: number,
     length: number,
   ): number {
-    return addControl(message.control, level, type, dv, at, length);
+    return addControl(message.control, this.family, level, type, dv, at, length);
   }
 
   override setSocketOption(caller: SocketCaller, name: number, value: OptionValue): number {
@@ -362,6 +373,15 @@ export class HostSocket extends Socket {
     return r < 0 ? 0 : area.dv.getInt32(A.VALUE_AT, true);
   }
 
+  /** Low half of how many bytes of a stream came in all. */
+  get receivedBytes(): number {
+    const { area } = this.host, { address } = area;
+    area.dv.setInt32(A.LENGTH_AT, A.VALUE_BYTES, true);
+    const value = address + A.VALUE_AT, length = address + A.LENGTH_AT;
+    const r = this.host.getsockopt(this.fd, IPPROTO_TCP, TCP_INFO, value, length);
+    return r < 0 ? 0 : area.dv.getUint32(A.VALUE_AT + RECEIVED_AT, true);
+  }
+
   protected override release(): void {
     // Nobody else has the descriptor: with it the watch ends.
     this.net.host.close(this.fd);
@@ -370,7 +390,8 @@ export class HostSocket extends Socket {
 
 class HostSocketWatch extends Waiter {
   private readonly socket: HostSocket;
-  private isUrgent: boolean = false;
+  /** Bytes that had come when the host last told of an urgent one; -1: there was none. */
+  private urgentBytes: number = -1;
 
   constructor(socket: HostSocket) {
     super();
@@ -378,9 +399,11 @@ class HostSocketWatch extends Waiter {
   }
 
   override onWake(events: number): void {
-    const { socket } = this, wasUrgent = this.isUrgent;
-    this.isUrgent = (events & POLLPRI) !== 0;
+    const { socket, urgentBytes } = this;
+    this.urgentBytes = (events & POLLPRI) !== 0 ? socket.receivedBytes : -1;
     socket.queue.wake(events);
-    if (this.isUrgent && !wasUrgent) socket.net.urgent?.onUrgent(socket);
+    // DIFFERS: bytes that come while an urgent one is unread may be taken for urgent ones.
+    const isNew = this.urgentBytes >= 0 && this.urgentBytes !== urgentBytes;
+    if (isNew) socket.net.urgent?.onUrgent(socket);
   }
 }
