@@ -3,6 +3,8 @@
 import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import { findContainer, type Found, onlyId } from "../container/find.ts";
 import { type Flags, readFlags } from "../flags.ts";
+import { limitsOf as shownLimits } from "../rootfs/plan.ts";
+import type { LimitsChange } from "../sandbox/control_protocol.ts";
 import { JsonNode } from "../spec/json_node.ts";
 import { readResources, type Resources } from "../spec/resources_section.ts";
 import { EXIT_USAGE, usageError, UserError } from "../user_error.ts";
@@ -70,6 +72,21 @@ function update(found: Found, resources: Resources): void {
     throw new UserError("the container has no cgroup whose limits could change");
   }
   ContainerCgroup.load(record.cgroup).apply(resources);
+  const limits = limitsOf(resources);
+  if (Object.keys(limits).length > 0) found.ask({ op: "update", id: record.id, limits });
+}
+
+/** What the guest is told of it: no limit is -1. */
+function limitsOf(resources: Resources): LimitsChange {
+  const { memory, cpu, pidsLimit } = resources;
+  const none = {
+    ...(memory?.limit === -1 ? { memoryMax: -1 } : {}),
+    ...(memory?.reservation === -1 ? { memoryLow: 0 } : {}),
+    ...(memory?.swap === -1 ? { swapMax: -1 } : {}),
+    ...(cpu?.quota === -1 ? { cpuQuotaUs: -1 } : {}),
+    ...(pidsLimit === -1 ? { pidsMax: -1 } : {}),
+  };
+  return { ...shownLimits(resources), ...none };
 }
 
 /** From the file, or from the options. @throws UserError */

@@ -6,6 +6,7 @@
  * process of the sandbox and whoever waits for its end.
  */
 
+import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
 import type { BootSpec, ProcessSpec } from "./boot_spec.ts";
 
 /** LIMIT: bytes of a packet; longer requests come in a memfd. */
@@ -46,10 +47,15 @@ export type Request =
   | { readonly op: "pause"; readonly id: string }
   | { readonly op: "resume"; readonly id: string }
   | { readonly op: "stats"; readonly id: string }
+  /** Limits that the host keeps already; the kernel keeps and shows them too. */
+  | { readonly op: "update"; readonly id: string; readonly limits: LimitsChange }
   | { readonly op: "debug"; readonly id: string }
   | { readonly op: "state"; readonly id: string }
   /** Ends a container, at once. */
   | { readonly op: "destroy"; readonly id: string };
+
+/** Some of the limits of a control group; -1 is none. */
+export type LimitsChange = Readonly<Partial<CgroupLimits>>;
 
 /** A request whose JSON is in the first descriptor: too long for a packet. */
 export interface RequestInMemfd {
@@ -83,6 +89,7 @@ export interface Answers {
   readonly ps: { readonly processes: readonly ProcessInfo[] };
   readonly pause: Record<never, never>;
   readonly resume: Record<never, never>;
+  readonly update: Record<never, never>;
   readonly stats: { readonly stats: ContainerStats };
   readonly debug: { readonly text: string };
   readonly state: { readonly status: "created" | "running" | "paused" | "stopped" };

@@ -27,6 +27,7 @@ import type { BootSocket } from "./control.ts";
 import { debugText } from "./debug_text.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { startGuest } from "./guest_start.ts";
+import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
 import { MountTree } from "./mount_tree.ts";
 import { type GoferListener, GoferWatch } from "./outside.ts";
 
@@ -65,6 +66,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
   readonly id: string;
   readonly kernel: SandboxKernel;
   readonly init: GuestProcess;
+  /** What it is told of its control group. */
+  readonly limits: CgroupLimits;
   readonly #container: Container;
   readonly #owner: ContainerOwner;
   readonly #gofer: GoferClient;
@@ -89,7 +92,9 @@ export class GuestContainer implements GuestOwner, GoferListener {
     if (this.#gofer.start() < 0) {
       throw new UserError("the file server of the container does not answer");
     }
-    this.#container = this.#makeContainer(spec, shares);
+    const tree = new MountTree(kernel, this.#gofer, spec);
+    this.limits = tree.limits;
+    this.#container = this.#makeContainer(spec, shares, tree);
     // Until `start`.
     this.#container.freeze();
     this.init = new GuestProcess(kernel.host, places.waiter, 0, this);
@@ -106,8 +111,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
     }
   }
 
-  #makeContainer(spec: BootSpec, shares: Shares): Container {
-    const tree = new MountTree(this.kernel, this.#gofer, spec), { pid, ipc, uts } = shares;
+  #makeContainer(spec: BootSpec, shares: Shares, tree: MountTree): Container {
+    const { pid, ipc, uts } = shares;
     const container = newContainer(this.kernel, {
       id: spec.id,
       mounts: tree.namespace,

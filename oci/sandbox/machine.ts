@@ -56,9 +56,10 @@ const MINSIGSTKSZ = 2048;
 export function createMachine(spec: BootSpec): Machine {
   const clocks = hasSteadyCounter() ? newReading() : null;
   const cpu = readCpuFacts();
-  const arena = createArena(spec.memoryBytes);
+  // Not by the limit, which may be raised.
+  const machineBytes = allowedMemory(), arena = createArena(machineBytes);
   const { platform, name } = choosePlatform(spec.platform, arena);
-  const host = new RealHost(spec.cpus, spec.memoryBytes, allowedMemory());
+  const host = new RealHost(spec.cpus, spec.memoryBytes, machineBytes);
   host.watchDoorbell(platform.doorbellFd);
   const cpuInfo = readCpuInfo(), mode = spec.network ?? "none";
   const isOwn = mode === "none" || mode === "loopback";

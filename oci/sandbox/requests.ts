@@ -36,6 +36,9 @@ export class SandboxRequests implements RequestHandler {
       case "resume":
         container.resume();
         return {};
+      case "update":
+        this.#sandbox.update(container, request.limits);
+        return {};
       case "stats":
         return { stats: container.stats() };
       case "state":

@@ -15,6 +15,7 @@ import { EXIT_FAILURE } from "../user_error.ts";
 import type { BootSpec } from "./boot_spec.ts";
 import { type BootSocket, PACKET_EXIT } from "./control.ts";
 import { ControlServer } from "./control_server.ts";
+import type { LimitsChange } from "./control_protocol.ts";
 import { DebugLog } from "./debug_log.ts";
 import { exitCodeOf } from "./exit_code.ts";
 import { GuestClock } from "./guest_clock.ts";
@@ -70,6 +71,17 @@ export class Sandbox implements ContainerOwner, PlainOwner {
     const container = new GuestContainer(this.kernel, this.#spec, places, alone, this);
     this.containers.set(container.id, container);
     return container;
+  }
+
+  /** Other limits from now on: those that are named, -1 is none. */
+  update(container: GuestContainer, change: LimitsChange): void {
+    const named = Object.entries(change).map((
+      [name, value],
+    ) => [name, value === -1 ? Infinity : value]);
+    Object.assign(container.limits, Object.fromEntries(named));
+    if (container !== this.#first || change.memoryMax === undefined) return;
+    const { host, oom } = this.kernel;
+    oom.limitBytes = Math.min(host.machineBytes, container.limits.memoryMax);
   }
 
   /** A moment after the start the pages that it took are let go. */
