@@ -10,6 +10,7 @@
  */
 
 import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
+import { CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, openat, pipe } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
@@ -29,6 +30,7 @@ import type { ContainerDir } from "../state/store.ts";
 import { OCI_VERSION } from "../version.ts";
 import { UserError } from "../user_error.ts";
 import { logPath } from "./crash_report.ts";
+import { checkIdMaps, writeIdMaps } from "./id_maps.ts";
 import { runCreateHooks } from "./create_hooks.ts";
 import { destroyContainer } from "./destroy.ts";
 import { findSandbox, namespaceInodes, openNamespaces } from "./host_namespaces.ts";
@@ -40,6 +42,8 @@ import {
   hostSteps,
   type Made,
   type Making,
+  mayEnterNetwork,
+  openUsers,
 } from "./making.ts";
 import { letGo, writePidFile } from "./pid_file.ts";
 
@@ -70,6 +74,7 @@ export function createContainer(options: CreateOptions): Created {
 
 function make(options: CreateOptions, dir: ContainerDir): Created {
   const { config } = options.bundle, { streams } = options;
+  checkIdMaps(config.linux);
   const blank = newRecord(options);
   const groups = cgroupOptions(options), cgroup = ContainerCgroup.plan(groups);
   // What is made is found again, wherever this process ends.
@@ -181,6 +186,7 @@ function startStandIn(
       entered: namespaces.entered,
       hostname: config.hostname,
     });
+    if ((namespaces.created & CLONE_NEWUSER) !== 0) writeIdMaps(proxy.pid, config.linux);
     cgroup.addProcess(proxy.pid);
     return proxy;
   } catch (error) {
@@ -192,8 +198,8 @@ function startStandIn(
 
 function startOwnSandbox(making: Making): Made {
   const { dir, bundle, settings, streams, proxy } = making;
-  const hasNetwork = bundle.config.linux.namespaces.some((ns) => ns.type === "network");
-  const namespace = hasNetwork ? openNamespace(`/proc/${proxy.pid}/ns/net`) : -1;
+  const namespace = mayEnterNetwork(making) ? openNamespace(`/proc/${proxy.pid}/ns/net`) : -1;
+  const users = openUsers(making);
   if (namespace >= 0) setHostSettings(namespace, bundle.config.linux.sysctl);
   const server = listenForControl(dir);
   const sandbox = startSandbox({
@@ -203,11 +209,12 @@ function startOwnSandbox(making: Making): Made {
     debugLog: openDebugLog(settings.debugLog),
     stderr: making.log,
     namespace,
+    users,
     waiter: making.waiter,
     server,
     join: hostSteps(making.cgroup, making.bundle),
   });
-  if (namespace >= 0) close(namespace);
+  for (const fd of [namespace, users]) if (fd >= 0) close(fd);
   try {
     runCreateHooks(bundle.config.hooks, making.record, proxy.pid);
     sandbox.confine();

@@ -11,6 +11,7 @@ import {
   CLONE_NEWNET,
   CLONE_NEWNS,
   CLONE_NEWPID,
+  CLONE_NEWUSER,
   CLONE_NEWUTS,
 } from "../../ffi/abi/sched.ts";
 import { SyscallError } from "../../ffi/sys/errors.ts";
@@ -21,8 +22,9 @@ import type { NamespaceEntry, NamespaceType } from "../spec/linux_section.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { UserError } from "../user_error.ts";
 
-/** Those that the proxy has; users are the launcher's business. Its mounts only show its processes: /proc. */
+/** Those that the proxy has. Its mounts only show its processes: /proc. */
 const FLAGS: Partial<Record<NamespaceType, number>> = {
+  user: CLONE_NEWUSER,
   pid: CLONE_NEWPID,
   network: CLONE_NEWNET,
   ipc: CLONE_NEWIPC,
@@ -61,14 +63,24 @@ export function openNamespaces(entries: readonly NamespaceEntry[]): HostNamespac
       throw new UserError(`config.json: linux.namespaces[${i}].path`, undefined, error);
     }
   });
+  // The one of users first: it owns the others.
+  entered.sort((a, b) => Number(b.flag === CLONE_NEWUSER) - Number(a.flag === CLONE_NEWUSER));
   return { created, entered, close: closeAll };
+}
+
+/** Whether a container has users of its own: config.json may ask for one more namespace. */
+export function hasOwnUsers(entries: readonly NamespaceEntry[]): boolean {
+  return entries.some(({ type }) => type === "user");
 }
 
 /** Namespaces of a process that others of its container are to be in: its processes, as /proc shows them. */
 export function processNamespaces(pid: number): HostNamespaces {
   const entered: Entered[] = [];
-  for (const [name, flag] of [["mnt", CLONE_NEWNS], ["pid", CLONE_NEWPID]] as const) {
+  const kinds = [["user", CLONE_NEWUSER], ["mnt", CLONE_NEWNS], ["pid", CLONE_NEWPID]] as const;
+  for (const [name, flag] of kinds) {
     const path = `/proc/${pid}/ns/${name}`;
+    // Only the privileged can start processes in another PID namespace than their own.
+    if (flag === CLONE_NEWPID && Deno.uid() !== 0) continue;
     // Setting what is set already needs privilege too.
     if (namespaceInode(path) === namespaceInode(`/proc/self/ns/${name}`)) continue;
     entered.push({ flag, fd: openNamespace(path) });

@@ -13,7 +13,7 @@ import type { ContainerRecord } from "../state/record.ts";
 import { UserError } from "../user_error.ts";
 import { runCreateHooks } from "./create_hooks.ts";
 import { sharedNamespaces } from "./host_namespaces.ts";
-import { bootSpec, check2, hostSteps, type Made, type Making } from "./making.ts";
+import { bootSpec, check2, hostSteps, type Made, type Making, openUsers } from "./making.ts";
 
 /** @throws UserError */
 export function joinSandbox(making: Making, other: ContainerRecord): Made {
@@ -25,16 +25,17 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
   const { bundle, streams, settings } = making;
   const program = goferProgram();
   const [socket, peer] = check2(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), "socketpair");
+  const users = openUsers(making);
   const gofer = startGofer(program, {
     roots: bundle.files.goferRoots,
     socket: peer,
     requireSandbox: settings.requireSandbox,
     isDetached: true,
+    users,
     stderr: making.log,
     join: hostSteps(making.cgroup, making.bundle),
   });
-  close(peer);
-  close(program.fd);
+  for (const fd of [peer, program.fd, users]) if (fd >= 0) close(fd);
   const stdio = streams.takeStdio();
   const noFds = {
     gofer: -1,

@@ -8,10 +8,12 @@ import type { Globals } from "../globals.ts";
 import type { SandboxSettings } from "../launch/foreground.ts";
 import { oomScoreAdj } from "../launch/oom_score.ts";
 import { allowedCpus, allowedMemory } from "../launch/host_limits.ts";
-import type { BootSpec } from "../sandbox/boot_spec.ts";
+import { openNamespace } from "../launch/proxy.ts";
+import type { BootSpec, NetworkMode } from "../sandbox/boot_spec.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { ContainerDir, StateStore } from "../state/store.ts";
 import type { Bundle } from "./bundle.ts";
+import { hasOwnUsers } from "./host_namespaces.ts";
 import type { Streams } from "./streams.ts";
 
 export interface CreateOptions {
@@ -60,13 +62,36 @@ export function bootSpec({ id, bundle, settings, streams }: Making): Omit<BootSp
     maskedPaths: bundle.files.maskedPaths,
     readonlyPaths: bundle.files.readonlyPaths,
     files: bundle.files.files,
-    network: settings.network,
+    network: networkOf(bundle, settings),
     waitsForStart: true,
     strace: settings.strace,
     requireSandbox: settings.requireSandbox,
     memoryBytes: Math.min(allowedMemory(), config.memoryLimit ?? Infinity),
     cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(config.cpuLimit ?? Infinity))),
   };
+}
+
+/** Whether the kernel of the container can be put into the container's network namespace, if it has one. */
+export function mayEnterNetwork({ bundle, settings }: Making): boolean {
+  return hasNetwork(bundle) && networkOf(bundle, settings) !== "none";
+}
+
+function hasNetwork(bundle: Bundle): boolean {
+  return bundle.config.linux.namespaces.some(({ type }) => type === "network");
+}
+
+/**
+ * Without privilege the kernel of a sandbox cannot be in a network namespace that belongs to the container's users: what
+ * such a one has, which is nothing but `lo`, the kernel has by itself.
+ */
+function networkOf(bundle: Bundle, settings: SandboxSettings): NetworkMode {
+  return Deno.uid() !== 0 && hasNetwork(bundle) ? "none" : settings.network;
+}
+
+/** The user namespace that a container's file server has to be in: a descriptor, or -1. @throws SyscallError */
+export function openUsers({ bundle, proxy }: Making): number {
+  const isOwn = hasOwnUsers(bundle.config.linux.namespaces);
+  return isOwn ? openNamespace(`/proc/${proxy.pid}/ns/user`) : -1;
 }
 
 /** Steps of every process of a container: its control groups, and what the host's OOM killer thinks of it. */

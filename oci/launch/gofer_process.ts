@@ -75,6 +75,8 @@ export interface GoferOptions {
   readonly join: (script: SpawnScript) => void;
   /** Where its messages go. */
   readonly stderr: number;
+  /** The user namespace whose ids it serves; -1: this process's. */
+  readonly users: number;
 }
 
 /** Root i is attached to by the name `String(i)`. */
@@ -85,6 +87,10 @@ export function startGofer(program: Program, options: GoferOptions): Launched {
   }
   if (options.requireSandbox) args.push("--require-confinement");
   const plans: LevelPlan[] = [];
+  if (options.users >= 0) {
+    plans.push({ level: "user", cloneFlags: 0, script: script(true) });
+    return launch("file server", plans);
+  }
   if (syscall(SYS_geteuid) === 0) {
     plans.push({ level: "root", cloneFlags: NAMESPACES, script: script(true) });
   }
@@ -94,6 +100,7 @@ export function startGofer(program: Program, options: GoferOptions): Launched {
   function script(inNamespaces: boolean): SpawnScript {
     const s = new SpawnScript();
     options.join(s);
+    if (options.users >= 0) steps.becomeRootOf(s, options.users, NAMESPACES - CLONE_NEWPID);
     steps.ownSession(s);
     steps.descriptors(s, [-1, -1, options.stderr, options.socket]);
     steps.limits(s);

@@ -51,6 +51,8 @@ export interface SandboxOptions {
   readonly waiter: number;
   /** Listening socket for commands, or -1. */
   readonly server: number;
+  /** The user namespace that the Gofer is in; absent or -1: this process's. */
+  readonly users?: number;
   /** Steps that put a process into the container's control groups. */
   readonly join?: (script: SpawnScript) => void;
 }
@@ -82,6 +84,7 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
       isDetached,
       stderr,
       join,
+      users: options.users ?? -1,
     });
     return new StartedSandbox(control.launcher, sentry, server, options.spec.requireSandbox);
   } catch (error) {

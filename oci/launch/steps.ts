@@ -22,7 +22,7 @@ import {
   PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
 } from "../../ffi/abi/prctl.ts";
-import { CLONE_NEWNET } from "../../ffi/abi/sched.ts";
+import { CLONE_NEWNET, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
 import { Rlimit, RLIMIT_CORE, RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
@@ -70,6 +70,14 @@ export function privateMounts(script: SpawnScript): void {
   script.call(N.SYS_mount, "none", "/", 0, MS_REC + MS_PRIVATE, 0);
   const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
   script.callMayFail(N.SYS_mount, "proc", "/proc", "proc", flags, 0);
+}
+
+/** User 0 of an existing user namespace, with new namespaces (CLONE_NEW*) that belong to it. */
+export function becomeRootOf(script: SpawnScript, users: number, namespaces: number): void {
+  script.call(N.SYS_setns, users, CLONE_NEWUSER);
+  script.callMayFail(N.SYS_setgroups, 0, 0);
+  script.call(N.SYS_setresgid, 0, 0, 0).call(N.SYS_setresuid, 0, 0, 0);
+  script.call(N.SYS_unshare, namespaces);
 }
 
 /** In a new user namespace: the caller's ids, as they are, and no others. */

@@ -108,6 +108,36 @@ export const PLACE_CASES: readonly LifecycleCase[] = [
     },
   },
   {
+    name: "in a user namespace files have the container's ids",
+    async run(t) {
+      const map = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+      t.config.linux["uidMappings"] = map;
+      t.config.linux["gidMappings"] = map;
+      t.config.linux["namespaces"] = ["user", "pid", "network", "ipc", "uts", "mount"].map((
+        type,
+      ) => ({
+        type,
+      }));
+      new Deno.Command("chown", { args: ["-R", "100000:100000", t.bundle.root] }).outputSync();
+      await t.running(
+        "touch /new; chown 5:6 /new; stat -c %u:%g /new /bin; while :; do sleep 0.05; done",
+      );
+      await t.until("5:6\n0:0\n");
+      const { uid, gid } = Deno.statSync(`${t.bundle.root}/new`);
+      assertEquals([uid, gid], [100_005, 100_006]);
+      assertEquals((await t.must("exec", t.id, "stat", "-c", "%u", "/bin")).trim(), "0");
+      assert(inode(t.pid, "user") !== inode(Deno.pid, "user"));
+    },
+  },
+  {
+    name: "a user namespace without ids is an error",
+    async run(t) {
+      t.config.linux["namespaces"] = [{ type: "mount" }, { type: "user" }];
+      assert((await t.create()).code !== 0);
+      assertMatch(t.text("err"), /uid ?[mM]apping|user namespaces? enabled/i);
+    },
+  },
+  {
     name: "a terminal without a console socket is an error at create",
     async run(t) {
       t.config.process["terminal"] = true;

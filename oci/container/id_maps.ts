@@ -1,0 +1,46 @@
+/** User and group ids of a container with a user namespace of its own: user_namespaces(7). */
+
+import type { IdMapping, LinuxConfig } from "../spec/linux_section.ts";
+import { EXIT_USAGE, UserError } from "../user_error.ts";
+
+/** Before anything is started. @throws UserError naming the place in config.json */
+export function checkIdMaps({ namespaces, uidMappings, gidMappings }: LinuxConfig): void {
+  const own = namespaces.find(({ type }) => type === "user");
+  const isNew = own !== undefined && own.path === null;
+  for (
+    const [name, maps] of [["uidMappings", uidMappings], ["gidMappings", gidMappings]] as const
+  ) {
+    if (isNew && maps.length === 0) {
+      throw new UserError(
+        `config.json: linux.${name} is empty, expected the ids of the new user namespace`,
+        EXIT_USAGE,
+      );
+    }
+    if (own === undefined && maps.length > 0) {
+      throw new UserError(
+        `config.json: linux.${name} is there, but linux.namespaces has no "user"`,
+        EXIT_USAGE,
+      );
+    }
+  }
+}
+
+/** Gives a process that was started in a new user namespace its ids. @throws UserError */
+export function writeIdMaps(pid: number, linux: LinuxConfig): void {
+  // Who may not set groups must not let the container do it either.
+  if (Deno.uid() !== 0) write(pid, "setgroups", "deny");
+  write(pid, "uid_map", textOf(linux.uidMappings));
+  write(pid, "gid_map", textOf(linux.gidMappings));
+}
+
+function textOf(maps: readonly IdMapping[]): string {
+  return maps.map((map) => `${map.containerId} ${map.hostId} ${map.size}\n`).join("");
+}
+
+function write(pid: number, file: string, text: string): void {
+  try {
+    Deno.writeTextFileSync(`/proc/${pid}/${file}`, text);
+  } catch (error) {
+    throw new UserError(`cannot write the ${file} of the container`, undefined, error);
+  }
+}
