@@ -13,6 +13,8 @@ import { poll } from "../../ffi/sys/files.ts";
 import type { Host } from "../../kernel/core/host.ts";
 import { Waiter, type WaitQueue } from "../../kernel/core/wait.ts";
 
+/** Ctrl-D. */
+const EOT = 4;
 /** LIMIT: bytes on the way in each direction. */
 const BUFFER_BYTES = 4096;
 /** LIMIT: bytes of one write, which a terminal that says it is ready takes without waiting. */
@@ -91,8 +93,13 @@ class Input extends Waiter {
     while (this.left === 0) {
       const ready = this.host.pollNow(this.fd, POLLIN);
       if (ready === 0) break;
-      const n = (ready & POLLIN) === 0 ? 0 : this.host.read(this.fd, this.address, BUFFER_BYTES);
+      let n = (ready & POLLIN) === 0 ? 0 : this.host.read(this.fd, this.address, BUFFER_BYTES);
       if (n === -EAGAIN || n === -EINTR) break;
+      if (n === 0 && (ready & (POLLHUP | POLLERR)) === 0) {
+        // A key that ended the input before the terminal was raw: the guest is to see it as a key.
+        this.buffer[0] = EOT;
+        n = 1;
+      }
       if (n <= 0) {
         this.console.hangUp();
         return;
