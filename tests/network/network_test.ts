@@ -12,7 +12,7 @@ const SCRIPTS = ["links", "tcp", "udp"];
 /** Of tests/guest, where they are proved: here over the namespace's own loopback. */
 const LOCAL_SCRIPTS = ["icmp", "packet_options", "tcp_ends", "tcp_urgent", "udp_lite"];
 const SCRIPT_TIMEOUT_S = 120;
-const PEER = "dvisor-peer", GUEST = "dvisor-guest";
+const PEER = `dvisor-peer-${Deno.pid}`, GUEST = `dvisor-guest-${Deno.pid}`;
 
 const SETUP: readonly string[] = [
   `netns add ${PEER}`,
@@ -80,7 +80,6 @@ const missing = !isRoot ? "needs root" : lacks(["ip", "ss"]) ??
 Deno.test({
   ...named("host sockets across a link", missing),
   fn: async (t) => {
-    for (const name of [PEER, GUEST]) await run(["ip", "netns", "del", name]);
     let peer: Deno.ChildProcess | null = null;
     try {
       for (const line of SETUP) assertEquals(await ip(line), 0, line);
