@@ -65,9 +65,14 @@ function familyOf(fd: number): number {
   return scratch.dv.getInt32(at, true);
 }
 
-function confineOrFail(service: Service, kept: readonly number[], command: GoferCommand): void {
+function confineOrFail(
+  service: Service,
+  kept: readonly number[],
+  command: GoferCommand,
+  removing = -1,
+): void {
   if (command.confinement === "none") return;
-  const problems = confine(service, kept);
+  const problems = confine(service, kept, removing);
   if (problems.length === 0) return;
   if (command.confinement === "require") {
     throw new Error(`the host does not permit the whole confinement: ${problems.join("; ")}`);
@@ -111,7 +116,7 @@ function listen(command: GoferCommand): void {
   server.spins = command.spins;
   server.listen(socket, isUnix, stops);
   try {
-    confineOrFail(service, [socket, home, ...stops], command);
+    confineOrFail(service, [socket, home, ...stops], command, home);
     say(`serving ${service.roots.map((r) => r.label).join(", ")} on ${addressText}`);
     server.run();
   } finally {

@@ -21,6 +21,7 @@ import * as inotify from "./inotify.ts";
 import * as ioUring from "./io_uring.ts";
 import * as ioctl from "./ioctl.ts";
 import * as ipc from "./ipc.ts";
+import * as landlock from "./landlock.ts";
 import type { Fields, Layout } from "./layout.ts";
 import * as mman from "./mman.ts";
 import * as mount from "./mount.ts";
@@ -80,6 +81,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   ptrace,
   resource,
   sched,
+  landlock,
   seccomp,
   siginfo,
   signal,
@@ -272,6 +274,14 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     schedUtilMax: "sched_util_max",
   }),
   probe(sched.SchedParam, "struct sched_param", "sched_", {}, "libc"),
+  probe(landlock.LandlockRulesetAttr, "struct landlock_ruleset_attr", "", {
+    handledAccessFs: "handled_access_fs",
+    handledAccessNet: "handled_access_net",
+  }),
+  probe(landlock.LandlockPathBeneathAttr, "struct landlock_path_beneath_attr", "", {
+    allowedAccess: "allowed_access",
+    parentFd: "parent_fd",
+  }),
   probe(seccomp.SeccompData, "struct seccomp_data", "", {
     instructionPointer: "instruction_pointer",
   }),

@@ -35,6 +35,7 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { callOnOtherThreads } from "../../ffi/sys/thread_calls.ts";
+import { restrictFiles } from "./landlock.ts";
 import { installFilter } from "./seccomp.ts";
 import type { Service } from "./service.ts";
 
@@ -157,9 +158,14 @@ function dropCapabilities(taskFd: number): string[] {
 
 /**
  * Confines this process for good. `keptFds`: sockets and eventfds that are needed, besides the service's own
- * descriptors. Returns what the host did not permit, one line each; empty means that everything holds.
+ * descriptors; `removing`: one of them, a directory in which a name is removed at the end. Returns what the host did not
+ * permit, one line each; empty means that everything holds.
  */
-export function confine(service: Service, keptFds: readonly number[]): string[] {
+export function confine(
+  service: Service,
+  keptFds: readonly number[],
+  removing = -1,
+): string[] {
   const problems: string[] = [];
   const note = (problem: string): void => {
     if (problem !== "") problems.push(problem);
@@ -174,7 +180,11 @@ export function confine(service: Service, keptFds: readonly number[]): string[] 
   const task = syscall(N.SYS_openat, AT_FDCWD, scratch.cstr("/proc/self/task"), flags, 0);
   note(moveRoot(service));
   if (task < 0) note(`/proc/self/task: ${errnoName(task)}`);
-  else problems.push(...boundCapabilities(task), ...dropCapabilities(task));
+  else {
+    // Without clones or an empty root: by another door.
+    if (problems.length > 0) problems.push(...restrictFiles(service.roots, removing, task));
+    problems.push(...boundCapabilities(task), ...dropCapabilities(task));
+  }
   if (task >= 0) syscall(N.SYS_close, task);
   // nobody of the same uid may trace it
   const dumpable = syscall(N.SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);

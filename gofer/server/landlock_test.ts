@@ -1,0 +1,76 @@
+// Landlock, in a process of an ordinary user: what is below its roots opens, nothing else does, on no thread.
+
+import { assertEquals } from "@std/assert";
+import { EACCES } from "../../ffi/abi/errno.ts";
+import { LANDLOCK_CREATE_RULESET_VERSION } from "../../ffi/abi/landlock.ts";
+import { SYS_landlock_create_ruleset } from "../../ffi/abi/syscall_numbers.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+
+const USER = 1000;
+const version = syscall(SYS_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
+const ignore = Deno.uid() !== 0 || version < 2;
+
+/** The program: tries opens (and a rename) as the confined process, on its own thread and on another. */
+const PROGRAM = `
+const [dir] = Deno.args;
+const service = new Service({ roots: [openRoot(dir + "/rw", false), openRoot(dir + "/ro", true)] });
+const open = (path, flags) => Math.min(syscall(257, -100, scratch.cstr(dir + path), flags, 0o600), 0);
+const other = Deno.readTextFile; // runs on a thread of Deno's
+await other(dir + "/secret");
+const problems = confine(service, []);
+const results = {
+  secret: open("/secret", 0),
+  rw: open("/rw/f", 2),
+  ro: open("/ro/f", 0),
+  written: open("/ro/f", 2),
+  cut: open("/ro/f", 0o1002),
+  made: open("/rw/new", 0o102),
+  madeBeside: open("/new", 0o102),
+  moved: syscall(316, -100, scratch.cstr(dir + "/rw/new"), -100, scratch.cstr(dir + "/rw/d/new", 1)),
+  movedOut: syscall(316, -100, scratch.cstr(dir + "/rw/d/new"), -100, scratch.cstr(dir + "/new", 1)),
+  threads: await other(dir + "/secret").then(() => "read", (e) => e.name),
+};
+console.error(JSON.stringify({ problems, results }));
+syscall(231, 0);
+`;
+
+Deno.test("an ordinary user's Gofer opens only what is below its roots", { ignore }, async () => {
+  const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
+  try {
+    const here = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+    const imports = `import { confine } from ${here("./confine.ts")};
+      import { Service } from ${here("./service.ts")};
+      import { openRoot } from ${here("../backend/export_root.ts")};
+      import { syscall } from ${here("../../ffi/sys/native.ts")};
+      import { scratch } from ${here("../../ffi/sys/cstring.ts")};`;
+    Deno.writeTextFileSync(`${dir}/program.js`, imports + PROGRAM);
+    for (const d of ["rw", "rw/d", "ro", "cache"]) Deno.mkdirSync(`${dir}/${d}`);
+    for (const f of ["secret", "rw/f", "ro/f"]) Deno.writeTextFileSync(`${dir}/${f}`, "text");
+    await new Deno.Command("chown", { args: ["-R", `${USER}:${USER}`, dir] }).output();
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const { stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", "-q", "--config", config, `${dir}/program.js`, dir],
+      env: { HOME: dir, DENO_DIR: `${dir}/cache` },
+      uid: USER,
+      gid: USER,
+      stdin: "null",
+    }).output();
+    const text = new TextDecoder().decode(stderr);
+    const { problems, results } = JSON.parse(text.slice(text.indexOf("{")));
+    assertEquals(problems.filter((p: string) => p.startsWith("landlock")), []);
+    assertEquals(results, {
+      secret: -EACCES,
+      rw: 0,
+      ro: 0,
+      written: -EACCES,
+      cut: -EACCES,
+      made: 0,
+      madeBeside: -EACCES,
+      moved: 0,
+      movedOut: -EACCES,
+      threads: "PermissionDenied",
+    });
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+});
