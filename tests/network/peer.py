@@ -141,5 +141,6 @@ for _ in range(4):
     filler.setblocking(False)
     filler.connect_ex(("10.77.0.1", 7006))
     fillers.append(filler)
-print("ready", flush=True)
+sys.stdout.write("ready\n")
+sys.stdout.flush()
 sys.stdin.read()
