@@ -20,6 +20,7 @@ import { isTerminal } from "../console/terminal.ts";
 import { bindConsole } from "../rootfs/devices.ts";
 import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, UserError } from "../user_error.ts";
 import type { ProcessSpec } from "./boot_spec.ts";
+import { withHome } from "./home.ts";
 import { credentialsOf, limitsOf, settle } from "./identity.ts";
 import { StdioFiles } from "./stdio_files.ts";
 
@@ -44,12 +45,15 @@ export function startGuest(
 ): StartedGuest {
   const cred = credentialsOf(process);
   const files = new StdioFiles(kernel, container.mounts, stdio, process);
+  const caller = new ContainerCaller(container, rootCredentials(), 0);
+  const env = withHome(kernel, caller, process.env, process.uid);
+  caller.fs.drop();
   const own = process.terminal
     ? openTerminal(kernel, container, cred, files, stdio, process, isFirst)
     : null;
   const task = startIn(kernel, container, {
     args: process.args,
-    env: process.env,
+    env,
     cwd: process.cwd,
     umask: process.umask,
     cred,

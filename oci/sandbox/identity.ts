@@ -1,6 +1,6 @@
 /** Who the first process is: credentials and limits of a process spec, as the kernel has them. */
 
-import { capSet } from "../../kernel/cred/cap_set.ts";
+import { capSet, intersection } from "../../kernel/cred/cap_set.ts";
 import {
   ALL_CAPS,
   type CapSet,
@@ -30,14 +30,16 @@ export function credentialsOf(process: ProcessSpec): Credentials {
   const { uid, gid, additionalGids, capabilities, noNewPrivileges: noNewPrivs } = process;
   const base = userCredentials(uid, gid, additionalGids, uid === 0 ? ALL_CAPS : NO_CAPS);
   if (capabilities === null) return { ...base, noNewPrivs };
+  const permitted = setOf(capabilities.permitted), inheritable = setOf(capabilities.inheritable);
   return {
     ...base,
     noNewPrivs,
     bounding: setOf(capabilities.bounding),
     effective: setOf(capabilities.effective),
-    permitted: setOf(capabilities.permitted),
-    inheritable: setOf(capabilities.inheritable),
-    ambient: setOf(capabilities.ambient),
+    permitted,
+    inheritable,
+    // Of others Linux raises none, and runc goes on without them.
+    ambient: intersection(setOf(capabilities.ambient), intersection(permitted, inheritable)),
   };
 }
 

@@ -7,6 +7,7 @@ import { PLATFORM_NAMES } from "../../platform/names.ts";
 import { controlPair, ControlSocket, PACKET_EXIT, PACKET_SIGNAL } from "./control.ts";
 import { DebugLog } from "./debug_log.ts";
 import { exitCodeOf } from "./exit_code.ts";
+import { homeIn } from "./home.ts";
 import { parseMountOptions } from "./mount_options.ts";
 import { assembleFilter } from "./seccomp_filter.ts";
 import { SECCOMP_RULES } from "./seccomp_rules.ts";
@@ -24,6 +25,11 @@ Deno.test("mount options are flags, in their order, or for the file system", () 
   const spread = [M.MS_PRIVATE | M.MS_REC, M.MS_SHARED];
   assertEquals(parse("rprivate,shared").propagation, spread);
   assertEquals([parse("tmpcopyup").copiesUp, parse("constructor").data], [true, "constructor"]);
+});
+
+Deno.test("HOME is that of the user in the container's passwd file, or /", () => {
+  const passwd = "root:x:0:0:root:/root:/bin/sh\nbad\nu:x:1000:1000::/home/u:/bin/sh\nn:x:7:7:::\n";
+  assertEquals([0, 1000, 7, 8].map((uid) => homeIn(passwd, uid)), ["/root", "/home/u", "/", "/"]);
 });
 
 Deno.test("exit codes are those of a shell", () => {

@@ -122,6 +122,32 @@ export const PROCESS_CASES: readonly BundleCase[] = [
     },
   },
   {
+    name: "ambient capabilities that are not inheritable are none",
+    script: "grep ^CapAmb /proc/self/status",
+    prints: "CapAmb:\t0000000000000000\n",
+    prepare: (c) => {
+      const both = ["CAP_KILL", "CAP_CHOWN"];
+      c.process.capabilities = { bounding: both, permitted: both, ambient: both };
+    },
+  },
+  {
+    name: "HOME is that of the user",
+    script: "echo $HOME",
+    prints: "/home/u\n",
+    prepare: (c, b) => {
+      Deno.mkdirSync(`${b.root}/etc`);
+      const users = "root:x:0:0:root:/root:/bin/sh\nu:x:1000:1000::/home/u:/bin/sh\n";
+      Deno.writeTextFileSync(`${b.root}/etc/passwd`, users);
+      c.process.user = { uid: 1000, gid: 1000 };
+    },
+  },
+  {
+    name: "HOME of a user that the container does not know",
+    script: "env | grep HOME; cd; pwd",
+    prints: "HOME=/\n/\n",
+    prepare: (c) => c.process.user = { uid: 77, gid: 77 },
+  },
+  {
     name: "no new privileges",
     script: "grep NoNewPrivs /proc/self/status",
     prints: "NoNewPrivs:\t1\n",
