@@ -29,6 +29,7 @@ import { hasCap } from "../cred/credentials.ts";
 import { SemUndoList } from "../ipc/sysv/sem_undo.ts";
 import { blankClock } from "../loader/vdso.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
+import { isFull } from "./container.ts";
 import { resume } from "./alert.ts";
 import { dropSemUndo } from "./exit.ts";
 import { Limits, RLIMIT_NOFILE, RLIMIT_NPROC } from "./limits.ts";
@@ -69,7 +70,8 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   const { flags } = request;
   const invalid = checkFlags(task, flags);
   if (invalid !== 0) return invalid;
-  if (exceedsProcessLimit(task)) return -EAGAIN;
+  const { container } = task.group;
+  if (exceedsProcessLimit(task) || container !== null && isFull(container)) return -EAGAIN;
   if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return -ENOMEM;
   const world = worldForChild(task, flags);
   if (typeof world === "number") return world;

@@ -23,6 +23,12 @@ export class Container {
   readonly groups: Set<ThreadGroup> = new Set();
   /** Its tasks do not run guest code; timers go on and signals queue. SIGKILL ends them all the same. */
   isFrozen: boolean = false;
+  /** Bytes of memory that its processes may have; kept by the OOM killer, where it is not the sandbox's own limit. */
+  memoryMax: number = Infinity;
+  /** Tasks that there may be in it (pids.max of cgroups(7)). */
+  tasksMax: number = Infinity;
+  /** The same for what they take of the host: a thread for each task and one more for each process. */
+  hostThreadsMax: number = Infinity;
 
   constructor(id: string, pids: PidNamespace, mounts: MountNamespace, ns: Namespaces) {
     this.id = id;
@@ -50,6 +56,19 @@ export class Container {
       for (const task of group.tasks) if (task.state === FROZEN) resume(task);
     }
   }
+}
+
+/** Whether there may be no further task in a container: fork(2) fails with EAGAIN then. */
+export function isFull(container: Container): boolean {
+  const { tasksMax, hostThreadsMax } = container;
+  if (tasksMax === Infinity && hostThreadsMax === Infinity) return false;
+  let tasks = 0, processes = 0;
+  for (const group of container.groups) {
+    if (group.tasks.length === 0) continue;
+    tasks += group.tasks.length;
+    processes++;
+  }
+  return tasks >= tasksMax || tasks + processes >= hostThreadsMax;
 }
 
 /** Does the task have to stand still because of its container? Then it is FROZEN, with `result` kept for later. */

@@ -8,6 +8,7 @@
 
 import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
+import type { Container } from "./container.ts";
 import { killGroup } from "./exit_request.ts";
 import type { Kernel } from "./kernel_services.ts";
 import { SIGKILL } from "./signal/sigset.ts";
@@ -15,6 +16,10 @@ import type { ThreadGroup } from "./thread_group.ts";
 
 /** LIMIT: how long a victim may take to end before the next one is chosen, ns. */
 const GRACE_NS = 500_000_000;
+/** LIMIT: time between two looks at containers, ns: what one can have too much until it is seen. */
+const CONTAINER_LOOK_NS = 10_000_000;
+/** A look that takes long is followed by a pause this many times as long, within reason. */
+const LOOK_SHARE = 20, LOOK_MOST_NS = 250_000_000;
 /** oom_score_adj of who is never chosen; a thousandth of the limit for each step else. */
 const NEVER = -1000, STEPS = 1000;
 
@@ -29,6 +34,11 @@ export class OomKiller {
   /** Processes killed. */
   kills: number = 0;
   listener: OomListener | null = null;
+  /** Containers with a limit of their own beside that of the sandbox: pods. */
+  readonly limited: Set<Container> = new Set();
+  /** One of them may have too much. */
+  private isOneNear: boolean = false;
+  private nextLookNs: number = 0;
   private readonly kernel: Kernel;
   private victim: ThreadGroup | null = null;
   private untilNs: number = 0;
@@ -40,19 +50,45 @@ export class OomKiller {
 
   /** More is promised than there may be: `check` must be called often while guests run. HOT */
   get isNear(): boolean {
-    return this.kernel.memory.frames.usedBytes > this.limitBytes;
+    return this.isOneNear || this.kernel.memory.frames.usedBytes > this.limitBytes;
   }
 
   /** Kills somebody if the guests have too much. */
   check(nowNs: number): void {
+    if (this.limited.size > 0 && nowNs >= this.nextLookNs) this.checkContainers(nowNs);
     if (!this.isNear || this.isAwaiting(nowNs)) return;
     const { arena, frames } = this.kernel.memory;
     if (arena.residentBytes() <= this.limitBytes) return;
     // Memory of those that ended goes back now, or once their host processes are gone.
     frames.trim();
     if (arena.residentBytes() - frames.pendingBytes <= this.limitBytes) return;
-    const victim = this.choose();
+    const victim = this.choose(this.kernel.pids.groups.values(), this.limitBytes);
     if (victim !== null) this.kill(victim, nowNs);
+  }
+
+  /** What is promised is summed first, which costs little; what the host has given only where that is too much. */
+  private checkContainers(nowNs: number): void {
+    const startNs = this.kernel.host.monotonicNs();
+    this.isOneNear = false;
+    for (const container of this.limited) {
+      const { groups, memoryMax } = container, runs = framesOf(groups);
+      if (countPages(runs) * PAGE_SIZE <= memoryMax) continue;
+      this.isOneNear = true;
+      if (this.isAwaiting(nowNs) || this.residentIn(runs) <= memoryMax) continue;
+      const victim = this.choose(groups, memoryMax);
+      if (victim !== null) this.kill(victim, nowNs);
+    }
+    const endNs = this.kernel.host.monotonicNs(), pauseNs = LOOK_SHARE * (endNs - startNs);
+    this.nextLookNs = endNs + Math.min(LOOK_MOST_NS, Math.max(CONTAINER_LOOK_NS, pauseNs));
+  }
+
+  private residentIn(runs: readonly FrameRun[]): number {
+    const { arena } = this.kernel.memory;
+    let pages = 0;
+    for (const { start, end } of runs) {
+      pages += arena.residentPages(start * PAGE_SIZE, (end - start) * PAGE_SIZE);
+    }
+    return pages * PAGE_SIZE;
   }
 
   /** The last victim is on its way out. */
@@ -64,12 +100,12 @@ export class OomKiller {
   }
 
   /** Who has most, as weighted by oom_score_adj (proc(5)). */
-  private choose(): ThreadGroup | null {
+  private choose(groups: Iterable<ThreadGroup>, limitBytes: number): ThreadGroup | null {
     let worst: ThreadGroup | null = null, most = 0;
-    for (const group of this.kernel.pids.groups.values()) {
+    for (const group of groups) {
       const mm = group.tasks[0]?.mm;
       if (mm === undefined || group.isExiting || group.oomScoreAdj === NEVER) continue;
-      const points = residentBytes(mm) + group.oomScoreAdj / STEPS * this.limitBytes;
+      const points = residentBytes(mm) + group.oomScoreAdj / STEPS * limitBytes;
       if (worst !== null && points <= most) continue;
       worst = group;
       most = points;
@@ -87,6 +123,39 @@ export class OomKiller {
     this.listener?.onOutOfMemory(victim);
     killGroup(victim, SIGKILL);
   }
+}
+
+/** Frames from `start` to `end`. */
+interface FrameRun {
+  readonly start: number;
+  end: number;
+}
+
+/** All that living processes have, each frame once: forks and threads share them. In order. */
+function framesOf(groups: Iterable<ThreadGroup>): FrameRun[] {
+  const all: FrameRun[] = [], seen = new Set<MemoryManager>();
+  for (const group of groups) {
+    const mm = group.tasks[0]?.mm;
+    if (mm === undefined || group.isExiting || seen.has(mm)) continue;
+    seen.add(mm);
+    const { pages } = mm;
+    for (let i = 0; i < pages.length; i++) {
+      const start = pages.frame(i);
+      if (start >= 0) all.push({ start, end: start + pages.count(i) });
+    }
+  }
+  all.sort((a, b) => a.start - b.start);
+  const merged: FrameRun[] = [];
+  for (const run of all) {
+    const last = merged.at(-1);
+    if (last === undefined || run.start > last.end) merged.push(run);
+    else if (run.end > last.end) last.end = run.end;
+  }
+  return merged;
+}
+
+function countPages(runs: readonly FrameRun[]): number {
+  return runs.reduce((pages, { start, end }) => pages + end - start, 0);
 }
 
 /** What the host has given for a process. */

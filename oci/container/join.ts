@@ -2,10 +2,14 @@
 
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
-import { SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
+import { PR_SET_NO_NEW_PRIVS } from "../../ffi/abi/prctl.ts";
+import { SYS_pidfd_send_signal, SYS_prctl } from "../../ffi/abi/syscall_numbers.ts";
 import { close, socketpair } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { startGofer } from "../launch/gofer_process.ts";
+import { boundCapabilities, dropCapabilities } from "../launch/steps.ts";
+import type { SpawnScript } from "../../ffi/sys/spawn.ts";
+import { hasMemoryLimit, startWitness } from "../sandbox/oom_witness.ts";
 import { goferProgram } from "../launch/program.ts";
 import { ask } from "../state/control_client.ts";
 import { processId, statusOf } from "../state/liveness.ts";
@@ -26,6 +30,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
   const program = goferProgram();
   const [socket, peer] = check2(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), "socketpair");
   const users = openUsers(making);
+  const join = hostSteps(making.cgroup, making.bundle);
   const gofer = startGofer(program, {
     roots: bundle.files.goferRoots,
     socket: peer,
@@ -33,10 +38,11 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
     isDetached: true,
     users,
     stderr: making.log,
-    join: hostSteps(making.cgroup, making.bundle),
+    join,
   });
   for (const fd of [peer, program.fd, users]) if (fd >= 0) close(fd);
   const stdio = streams.takeStdio();
+  let witness = -1;
   const noFds = {
     gofer: -1,
     stdio: [-1, -1, -1],
@@ -49,6 +55,8 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
     runCreateHooks(bundle.config.hooks, making.record, making.proxy.pid);
     const spec = { ...bootSpec(making), fds: noFds };
     const fds = [socket, ...stdio, making.waiter];
+    // The limit of the sandbox is another one.
+    if (hasMemoryLimit(spec)) fds.push(witness = startWitness({ join, drop: giveUpAll }));
     const shares = sharedNamespaces(
       bundle.config.linux.namespaces,
       making.store.list().filter((member) => member.sandboxId === sandboxId),
@@ -58,7 +66,14 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
     syscall(SYS_pidfd_send_signal, gofer.pidfd, SIGKILL, 0, 0);
     throw error;
   } finally {
-    for (const fd of [socket, ...stdio, making.waiter]) if (fd > 2) close(fd);
+    for (const fd of [socket, ...stdio, making.waiter, witness]) if (fd > 2) close(fd);
   }
   return { sandboxId, sentry: record.sentry, gofer: processId(gofer.pid) };
+}
+
+/** Of a program that needs nothing of the host. */
+function giveUpAll(script: SpawnScript): void {
+  boundCapabilities(script, []);
+  dropCapabilities(script);
+  script.call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }

@@ -28,6 +28,9 @@ import { debugText } from "./debug_text.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { startGuest } from "./guest_start.ts";
 import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
+import type { LimitsChange } from "./control_protocol.ts";
+import type { OomWitness } from "./oom_witness.ts";
+import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
 import { MountTree } from "./mount_tree.ts";
 import { type GoferListener, GoferWatch } from "./outside.ts";
 
@@ -59,6 +62,9 @@ export interface ContainerPlaces {
 /** LIMIT: processes in an answer, which is one packet. */
 const PROCESSES_MAX = 800;
 
+/** Host threads that the group of a container has at least, and that its sandbox takes of them: container/create.ts. */
+const HOST_PIDS_MIN = 64, HOST_THREADS = 24;
+
 /** How often it is looked whether all are gone, in ns. */
 const END_CHECK_NS = 10_000_000;
 
@@ -74,6 +80,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
   readonly #goferFd: number;
   /** Started beside the first process. */
   readonly #execs: Set<GuestProcess> = new Set();
+  /** Where the sandbox's own limit is not its limit. */
+  #witness: OomWitness | null = null;
   #status: "created" | "running" | "paused" | "stopped" = "created";
 
   /** Its first process is loaded, and does not run yet. @throws UserError */
@@ -95,6 +103,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     const tree = new MountTree(kernel, this.#gofer, spec);
     this.limits = tree.limits;
     this.#container = this.#makeContainer(spec, shares, tree);
+    this.#keepTaskLimits();
     // Until `start`.
     this.#container.freeze();
     this.init = new GuestProcess(kernel.host, places.waiter, 0, this);
@@ -126,6 +135,43 @@ export class GuestContainer implements GuestOwner, GoferListener {
     });
     tree.fill(new ContainerCaller(container, rootCredentials(), 0));
     return container;
+  }
+
+  /** Other limits from now on: those that are named, -1 is none. */
+  updateLimits(change: LimitsChange): void {
+    const named = Object.entries(change).map(([name, value]) => {
+      return [name, value === -1 ? Infinity : value];
+    });
+    Object.assign(this.limits, Object.fromEntries(named));
+    this.#keepTaskLimits();
+    if (this.#witness !== null) this.#container.memoryMax = this.limits.memoryMax;
+  }
+
+  /** Its memory has a limit of its own, beside that of the sandbox. @param witness in its control group */
+  keepMemoryLimit(witness: OomWitness): void {
+    this.#witness = witness;
+    this.#container.memoryMax = this.limits.memoryMax;
+    this.kernel.oom.limited.add(this.#container);
+  }
+
+  /** Tells the host, if `victim` is one of its processes. */
+  showOutOfMemory(victim: ThreadGroup): boolean {
+    if (!this.#container.groups.has(victim)) return false;
+    this.#witness?.show();
+    return this.#witness !== null;
+  }
+
+  /** It has ended. */
+  forgetLimits(): void {
+    this.kernel.oom.limited.delete(this.#container);
+    this.#witness?.close();
+    this.#witness = null;
+  }
+
+  #keepTaskLimits(): void {
+    const { pidsMax } = this.limits;
+    this.#container.tasksMax = pidsMax;
+    this.#container.hostThreadsMax = Math.max(pidsMax, HOST_PIDS_MIN) - HOST_THREADS;
   }
 
   /** From now on the ends of others are heard. */

@@ -11,7 +11,7 @@ import type { HostNetwork } from "../../kernel/core/host_network.ts";
 import { RealHostNetwork } from "../net/host_network.ts";
 import { guestOomScoreAdj } from "../launch/oom_score.ts";
 import { allowedMemory } from "../launch/host_limits.ts";
-import { OomWitness } from "./oom_witness.ts";
+import { hasMemoryLimit, OomWitness, startWitness } from "./oom_witness.ts";
 import { UserError } from "../user_error.ts";
 import type { BootSpec } from "./boot_spec.ts";
 import { hasSteadyCounter, newReading } from "./guest_clock.ts";
@@ -64,8 +64,7 @@ export function createMachine(spec: BootSpec): Machine {
   const cpuInfo = readCpuInfo(), mode = spec.network ?? "none";
   const isOwn = mode === "none" || mode === "loopback";
   const network = isOwn ? null : new RealHostNetwork(mode === "auto");
-  const hasLimit = Number.isFinite(spec.files?.cgroup.memoryMax ?? Infinity);
-  const witness = hasLimit ? OomWitness.start() : null;
+  const witness = hasMemoryLimit(spec) ? new OomWitness(startWitness()) : null;
   return { arena, platform, platformName: name, host, network, clocks, cpu, cpuInfo, witness };
 }
 

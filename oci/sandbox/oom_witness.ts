@@ -30,11 +30,10 @@ import { SyscallError } from "../../ffi/sys/errors.ts";
 import { close, poll, read, socketpair } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
-import type { OomListener } from "../../kernel/task/oom_killer.ts";
-import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
 import { oomScoreAdj } from "../launch/oom_score.ts";
 import { descriptors, limits } from "../launch/steps.ts";
 import { programFile } from "../launch/waiter.ts";
+import type { BootSpec } from "./boot_spec.ts";
 import { WITNESS_CALLS, witnessImage } from "./oom_witness_image.ts";
 
 /** LIMIT: bytes that it takes of the host when its group has no limit that ends it sooner. */
@@ -44,50 +43,26 @@ const WAIT_MS = 2000;
 /** Before anything else in the group. */
 const FIRST = 1000;
 
-export class OomWitness implements OomListener {
+/** Whether there is something to witness. */
+export function hasMemoryLimit(spec: Pick<BootSpec, "files">): boolean {
+  return Number.isFinite(spec.files?.cgroup.memoryMax ?? Infinity);
+}
+
+/** One end of a witness: for whoever kills. */
+export class OomWitness {
   readonly #fd: number;
   #isThere = true;
 
-  private constructor(fd: number) {
+  /** @param fd of `startWitness` */
+  constructor(fd: number) {
     this.#fd = fd;
   }
 
   /**
-   * @param bytes that it takes at most
-   * @param prepare more steps before it is executed
-   * @throws SyscallError when the host refuses
+   * Returns when the host knows. To be called before a victim is gone: whoever waits for its end may look at once.
+   *
+   * @returns false if the witness is gone
    */
-  static start(
-    bytes = WITNESS_BYTES,
-    prepare: (script: SpawnScript) => void = () => {},
-  ): OomWitness {
-    const pair = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
-    if (typeof pair === "number") throw new SyscallError("socketpair", pair);
-    const program = programFile(witnessImage(bytes)), filter = assembleFilter();
-    try {
-      const script = new SpawnScript();
-      prepare(script);
-      oomScoreAdj(script, FIRST, true);
-      descriptors(script, [-1, -1, -1, pair[1]]);
-      limits(script);
-      script.call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, programOf(filter));
-      close(spawn(script.execFd(program, ["dvisor-oom-witness"], [])).pidfd);
-      return new OomWitness(pair[0]);
-    } catch (error) {
-      close(pair[0]);
-      throw error;
-    } finally {
-      close(pair[1]);
-      close(program);
-    }
-  }
-
-  /** Returns when the host knows, before the victim is gone: whoever waits for it may look at once. */
-  onOutOfMemory(_victim: ThreadGroup): void {
-    this.show();
-  }
-
-  /** @returns false if it is gone */
   show(): boolean {
     if (!this.#isThere) return false;
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
@@ -100,6 +75,39 @@ export class OomWitness implements OomListener {
   close(): void {
     close(this.#fd);
     this.#isThere = false;
+  }
+}
+
+export interface WitnessOptions {
+  /** That it takes at most. */
+  readonly bytes?: number;
+  /** Steps before all others: control groups. */
+  readonly join?: (script: SpawnScript) => void;
+  /** The steps that give up what it may; not needed where that is given up. */
+  readonly drop?: (script: SpawnScript) => void;
+}
+
+/** @returns a socket for OomWitness @throws SyscallError when the host refuses */
+export function startWitness({ bytes, join, drop }: WitnessOptions = {}): number {
+  const pair = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
+  if (typeof pair === "number") throw new SyscallError("socketpair", pair);
+  const program = programFile(witnessImage(bytes ?? WITNESS_BYTES)), filter = assembleFilter();
+  try {
+    const script = new SpawnScript();
+    join?.(script);
+    oomScoreAdj(script, FIRST, true);
+    descriptors(script, [-1, -1, -1, pair[1]]);
+    limits(script);
+    drop?.(script);
+    script.call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, programOf(filter));
+    close(spawn(script.execFd(program, ["dvisor-oom-witness"], [])).pidfd);
+    return pair[0];
+  } catch (error) {
+    close(pair[0]);
+    throw error;
+  } finally {
+    close(pair[1]);
+    close(program);
   }
 }
 

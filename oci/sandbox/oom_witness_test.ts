@@ -6,7 +6,7 @@ import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import { JsonNode } from "../spec/json_node.ts";
 import { readResources } from "../spec/resources_section.ts";
-import { OomWitness } from "./oom_witness.ts";
+import { OomWitness, startWitness } from "./oom_witness.ts";
 
 /** A filter without privileges needs it. */
 function noNewPrivileges(script: SpawnScript): void {
@@ -14,7 +14,7 @@ function noNewPrivileges(script: SpawnScript): void {
 }
 
 Deno.test("a witness takes memory when asked, more than once, and no more than it may", () => {
-  const witness = OomWitness.start(1 << 20, noNewPrivileges);
+  const witness = new OomWitness(startWitness({ bytes: 1 << 20, drop: noNewPrivileges }));
   try {
     for (let i = 0; i < 3; i++) assert(witness.show());
   } finally {
@@ -42,10 +42,8 @@ Deno.test("in a group with a limit the host counts it as killed for want of memo
   const cgroup = limited();
   // Only root can make groups, and not everywhere.
   if (cgroup === null) return;
-  const witness = OomWitness.start(256 << 20, (script) => {
-    cgroup.join(script);
-    noNewPrivileges(script);
-  });
+  const join = (script: SpawnScript) => cgroup.join(script);
+  const witness = new OomWitness(startWitness({ bytes: 256 << 20, join, drop: noNewPrivileges }));
   try {
     assertEquals(cgroup.oomCount(), 0);
     assert(witness.show());

@@ -5,6 +5,7 @@ import type { Request } from "./control_protocol.ts";
 import type { RequestFds, RequestHandler } from "./control_server.ts";
 import { type BootSocket, ControlSocket } from "./control.ts";
 import { GuestContainer } from "./guest_container.ts";
+import { hasMemoryLimit, OomWitness } from "./oom_witness.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 type RequestOf<O extends Request["op"]> = Extract<Request, { readonly op: O }>;
@@ -70,6 +71,7 @@ export class SandboxRequests implements RequestHandler {
       this.#sandbox,
     );
     containers.set(id, container);
+    if (hasMemoryLimit(request.spec)) container.keepMemoryLimit(new OomWitness(fds.take(5)));
     container.watch();
     return {};
   }

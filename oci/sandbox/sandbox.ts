@@ -9,6 +9,8 @@ import type { OwnImage } from "../../ffi/sys/own_image.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
 import { Strace } from "../../kernel/observe/strace.ts";
 import { observeCalls } from "../../kernel/syscalls/dispatch.ts";
+import type { OomListener } from "../../kernel/task/oom_killer.ts";
+import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
 import { Timer } from "../../kernel/time/timer.ts";
 import { rehearsedCode } from "../compiled_part.ts";
 import { EXIT_FAILURE } from "../user_error.ts";
@@ -22,6 +24,7 @@ import { GuestClock } from "./guest_clock.ts";
 import { type ContainerOwner, GuestContainer } from "./guest_container.ts";
 import type { Machine } from "./machine.ts";
 import { say } from "./messages.ts";
+import type { OomWitness } from "./oom_witness.ts";
 import { PlainGuest, type PlainOwner } from "./plain_guest.ts";
 import { SandboxRequests } from "./requests.ts";
 
@@ -31,7 +34,7 @@ const GRACE_NS = 2_000_000_000;
 /** When a sandbox is likely to have started all that it is going to, in ns. */
 const SETTLED_NS = 1_000_000_000;
 
-export class Sandbox implements ContainerOwner, PlainOwner {
+export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
   readonly kernel: SandboxKernel;
   readonly log: DebugLog;
   /** By id. */
@@ -40,6 +43,7 @@ export class Sandbox implements ContainerOwner, PlainOwner {
   readonly #waiter: BootSocket;
   /** The container that the sandbox lives for, or the process. */
   readonly #first: GuestContainer | PlainGuest;
+  readonly #witness: OomWitness | null;
   #hasFailed = false;
 
   /** @throws UserError */
@@ -55,7 +59,8 @@ export class Sandbox implements ContainerOwner, PlainOwner {
       cpuInfo: machine.cpuInfo,
       network: machine.network,
     });
-    this.kernel.oom.listener = machine.witness;
+    this.#witness = machine.witness;
+    this.kernel.oom.listener = this;
     if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
     if (spec.strace) observeCalls(new Strace((line) => log.line(line)));
     if (machine.clocks !== null) {
@@ -73,15 +78,20 @@ export class Sandbox implements ContainerOwner, PlainOwner {
     return container;
   }
 
-  /** Other limits from now on: those that are named, -1 is none. */
+  /** Other limits from now on. */
   update(container: GuestContainer, change: LimitsChange): void {
-    const named = Object.entries(change).map((
-      [name, value],
-    ) => [name, value === -1 ? Infinity : value]);
-    Object.assign(container.limits, Object.fromEntries(named));
+    container.updateLimits(change);
     if (container !== this.#first || change.memoryMax === undefined) return;
     const { host, oom } = this.kernel;
     oom.limitBytes = Math.min(host.machineBytes, container.limits.memoryMax);
+  }
+
+  /** The host is told in the group of the container that has a limit of its own, else in the sandbox's. */
+  onOutOfMemory(victim: ThreadGroup): void {
+    for (const container of this.containers.values()) {
+      if (container.showOutOfMemory(victim)) return;
+    }
+    this.#witness?.show();
   }
 
   /** A moment after the start the pages that it took are let go. */
@@ -124,6 +134,7 @@ export class Sandbox implements ContainerOwner, PlainOwner {
       return;
     }
     this.containers.delete(container.id);
+    container.forgetLimits();
     container.init.tellEnd();
     container.release();
   }
