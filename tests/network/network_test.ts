@@ -8,7 +8,7 @@ import { describe, dvisorCommand, ROOT, run } from "../harness/dvisor.ts";
 import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
 
 const FOLDER = `${ROOT}/tests/network`;
-const SCRIPTS = ["links", "tcp", "udp"];
+const SCRIPTS = ["hostile", "links", "tcp", "udp"];
 /** Of tests/guest, where they are proved: here over the namespace's own loopback. */
 const LOCAL_SCRIPTS = ["icmp", "packet_options", "tcp_ends", "tcp_urgent", "udp_lite"];
 const SCRIPT_TIMEOUT_S = 120;
