@@ -25,6 +25,14 @@ export function rootDentryOf(fs: FileSystem): Dentry {
   return fs.rootDentry;
 }
 
+/** Whether something is mounted on it, or on a name below it that is in the cache: those are pinned, and so all are. */
+function holdsMounts(dentry: Dentry): boolean {
+  if (dentry.mountCount > 0) return true;
+  if (dentry.children === null) return false;
+  for (const child of dentry.children.values()) if (holdsMounts(child)) return true;
+  return false;
+}
+
 export class DentryCache {
   /** Bound of `count`; tests make it small. */
   maxUnused: number = MAX_UNUSED;
@@ -63,8 +71,8 @@ export class DentryCache {
       this.drop(cached);
       return new Dentry(dir.fs, dir, cached.name, null);
     }
-    // What is mounted on stays reachable.
-    if (found === cached.inode || (cached.inode !== null && cached.mountCount > 0)) return cached;
+    // What is mounted on stays reachable, and so does what is mounted on below.
+    if (found === cached.inode || (cached.inode !== null && holdsMounts(cached))) return cached;
     this.forgetBelow(cached);
     this.drop(cached);
     return this.enter(dir, cached.name, found);

@@ -90,6 +90,20 @@ Deno.test("what is mounted on a replaced directory stays reachable", () => {
   assertEquals(readText(c, "/d/inside"), "mounted");
 });
 
+Deno.test("what is mounted below a replaced directory stays reachable", () => {
+  const { t, c, root } = unstable();
+  mkdirAt(c, AT_FDCWD, "/d/deep", 0o755);
+  const fs = new TmpfsFs(t.frames, t.host, {}), at = findAt(c, AT_FDCWD, "/d/deep", 0);
+  if (typeof at === "number") throw new Error("no /d/deep");
+  addMount(c, fs, at, 0, "tmpfs");
+  writeText(c, "/d/deep/inside", "mounted");
+  const old = child(root, "d");
+  old.rmdir("deep", child(old, "deep"));
+  root.rmdir("d", old);
+  root.mkdir("d", 0o40755, 0, 0);
+  assertEquals(readText(c, "/d/deep/inside"), "mounted");
+});
+
 Deno.test("inodes are let go with their names, their users and the last mount", () => {
   const t = new TestFiles(), c = t.root;
   mkdirAt(c, AT_FDCWD, "/d", 0o755);
