@@ -1,0 +1,228 @@
+import { assert, assertEquals } from "@std/assert";
+import { ENOENT, ENOTDIR } from "../ffi/abi/errno.ts";
+import { AT_FDCWD, O_CREAT, O_WRONLY } from "../ffi/abi/fcntl.ts";
+import { Assembler } from "../ffi/asm/assembler.ts";
+import { writeExecutable } from "../ffi/asm/elf_executable.ts";
+import { TRAP_INTERRUPT } from "../platform/platform.ts";
+import { dropContainer, newContainer, processesOf, signalContainer } from "./containers.ts";
+import { rootCredentials } from "./cred/credentials.ts";
+import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
+import { ContainerCaller, type InitSpec, startIn, startInit } from "./init.ts";
+import { SandboxKernel } from "./kernel.ts";
+import { runQueued } from "./syscalls/dispatch.ts";
+import type { Container } from "./task/container.ts";
+import { onException } from "./task/exception.ts";
+import { Limits } from "./task/limits.ts";
+import { FROZEN, RUNNING, Task } from "./task/task.ts";
+import type { ExitListener, ThreadGroup } from "./task/thread_group.ts";
+import { IoHost } from "./testing/io_host.ts";
+import { LabKernel } from "./testing/task_lab.ts";
+import { mkdirAt } from "./vfs/create.ts";
+import { addMount } from "./vfs/mount_operations.ts";
+import { MountNamespace } from "./vfs/mounts.ts";
+import { openAt } from "./vfs/open.ts";
+import { findAt } from "./vfs/status.ts";
+import { BufferCursor, listDir } from "./vfs/vfs_testing.ts";
+
+const SIGKILL = 9, SIGTERM = 15;
+
+class EventlessHost extends IoHost {
+  poll(_timeoutNs: number): void {}
+}
+
+class Ends implements ExitListener {
+  readonly statuses: number[] = [];
+  onProcessEnd(group: ThreadGroup): void {
+    this.statuses.push(group.exitStatus);
+  }
+}
+
+const code = new Uint8Array(new Assembler().syscall().assemble(0x401000));
+const image = new Uint8Array(writeExecutable(0x401000, [
+  { vaddr: 0x401000, bytes: code, read: true, write: false, exec: true },
+]));
+
+/** A kernel whose guests do nothing, and file systems with a program in them. */
+class Lab {
+  readonly lab: LabKernel = new LabKernel();
+  readonly kernel: SandboxKernel = new SandboxKernel(
+    new EventlessHost(),
+    this.lab.platform,
+    this.lab.memory.arena,
+    { hostname: "host", log: () => {} },
+  );
+
+  mounts(): MountNamespace {
+    const { memory, host, vfs } = this.kernel;
+    const fs = new TmpfsFs(memory.frames, host, { pages: 0, inodes: 0, mode: 0o755 });
+    return MountNamespace.of(vfs, fs, 0, "rootfs");
+  }
+
+  container(id: string, shares: { pid?: Container } = {}): Container {
+    const container = newContainer(this.kernel, {
+      id,
+      mounts: this.mounts(),
+      hostname: id,
+      shares,
+    });
+    this.fill(new ContainerCaller(container, rootCredentials(), 0));
+    return container;
+  }
+
+  fill(caller: ContainerCaller): void {
+    const file = openAt(caller, AT_FDCWD, "/prog", O_WRONLY | O_CREAT, 0o755);
+    if (typeof file === "number") throw new Error(`no /prog: ${file}`);
+    assertEquals(file.write(new BufferCursor(image), 0), image.length);
+    file.drop();
+    mkdirAt(caller, AT_FDCWD, "/proc", 0o755);
+    const fs = this.kernel.fsTypes.find("proc")?.create(caller, "proc", "");
+    const at = findAt(caller, AT_FDCWD, "/proc", 0);
+    if (typeof fs !== "object" || typeof at === "number") throw new Error("no /proc");
+    assertEquals(addMount(caller, fs, at, 0, "proc"), 0);
+  }
+
+  start(container: Container, ends: Ends | null = null, args = ["/prog"]): Task {
+    const task = startIn(this.kernel, container, spec(args), ends);
+    if (!(task instanceof Task)) throw new Error(`not started: ${task.errno} ${task.what}`);
+    this.settle();
+    return task;
+  }
+
+  settle(): void {
+    for (;;) {
+      const task = this.kernel.loop.runQueue.shift();
+      if (task === null) return;
+      runQueued(task);
+    }
+  }
+
+  close(): void {
+    this.lab.close();
+  }
+}
+
+function spec(args: readonly string[], cwd: string = "/"): InitSpec {
+  return {
+    args,
+    env: ["PATH=/"],
+    cwd,
+    umask: 0o022,
+    cred: rootCredentials(),
+    limits: new Limits(null),
+    leadsSession: true,
+    files: [],
+  };
+}
+
+Deno.test("two containers have their own first process, names and view of /proc", () => {
+  const lab = new Lab(), a = lab.container("a"), b = lab.container("b");
+  const one = lab.start(a), two = lab.start(b), beside = lab.start(a);
+  assertEquals([one.tid, two.tid, beside.tid], [1, 1, 2]);
+  assertEquals([one.id.numbers, two.id.numbers, beside.id.numbers], [[1, 1], [2, 1], [3, 2]]);
+  assertEquals([a.init === one.group, beside.group.parentPid], [true, 0]);
+  assertEquals([one.ns.uts.hostname, two.ns.uts.hostname], ["a", "b"]);
+  assert(one.ns.ipc !== two.ns.ipc && one.ns.net === two.ns.net);
+  assertEquals(processesOf(a).map((p) => [p.pid, p.comm]), [[1, "prog"], [2, "prog"]]);
+  lab.kernel.current = one;
+  const pids = (task: Task) => listDir(task, "/proc").filter((n) => /^\d+$/.test(n));
+  assertEquals([pids(one), pids(two)], [["1", "2"], ["1"]]);
+  lab.close();
+});
+
+Deno.test("the end of a container's init is told, and ends what was started beside it", () => {
+  const lab = new Lab(), a = lab.container("a"), b = lab.container("b");
+  const first = new Ends(), second = new Ends();
+  lab.start(a, first);
+  lab.start(a, second);
+  const other = lab.start(b);
+  assertEquals(signalContainer(a, SIGKILL, false), true);
+  interruptAll(lab, a);
+  assertEquals([first.statuses, second.statuses], [[SIGKILL], [SIGKILL]]);
+  assertEquals([a.init, a.groups.size, other.state], [null, 0, RUNNING]);
+  assertEquals([lab.kernel.initStatus, signalContainer(a, SIGTERM, true)], [-1, false]);
+  assertEquals(lab.kernel.pids.tasks.size, 1);
+  dropContainer(a);
+  lab.close();
+});
+
+Deno.test("containers that share a PID namespace end apart", () => {
+  const lab = new Lab(), a = lab.container("a"), b = lab.container("b", { pid: a });
+  const one = lab.start(a), ends = new Ends(), two = lab.start(b, ends), beside = lab.start(b);
+  assertEquals([one.tid, two.tid, beside.tid], [1, 2, 3]);
+  assertEquals([b.init === two.group, processesOf(b).length], [true, 2]);
+  signalContainer(b, SIGKILL, false);
+  interruptAll(lab, b);
+  assertEquals([ends.statuses, b.groups.size, one.state], [[SIGKILL], 0, RUNNING]);
+  lab.close();
+});
+
+Deno.test("a frozen container takes SIGKILL, and goes on when it thaws", () => {
+  const lab = new Lab(), a = lab.container("a"), task = lab.start(a);
+  a.freeze();
+  assertEquals(task.attention, true);
+  const late = startIn(lab.kernel, a, spec(["/prog"]), null);
+  assert(late instanceof Task);
+  lab.settle();
+  assertEquals(late.state, FROZEN);
+  a.thaw();
+  lab.settle();
+  assertEquals(late.state, RUNNING);
+  a.freeze();
+  signalContainer(a, SIGKILL, true);
+  interruptAll(lab, a);
+  assertEquals(a.groups.size, 0);
+  lab.close();
+});
+
+Deno.test("what cannot be started leaves nothing behind", () => {
+  const lab = new Lab(), a = lab.container("a");
+  assertEquals(startIn(lab.kernel, a, spec(["nothing"]), null), { errno: ENOENT, what: "nothing" });
+  assertEquals(startIn(lab.kernel, a, spec(["/prog"], "/prog"), null), {
+    errno: ENOTDIR,
+    what: "/prog",
+  });
+  assertEquals([a.groups.size, lab.kernel.pids.tasks.size, a.init], [0, 0, null]);
+  assertEquals(lab.start(a).tid, 1);
+  lab.close();
+});
+
+Deno.test("the sandbox ends with its own first process, whatever else runs", () => {
+  const lab = new Lab(), namespace = lab.mounts(), root = startContainerless(lab, namespace);
+  const a = lab.container("a");
+  lab.start(a);
+  assertEquals(root.id.numbers, [1]);
+  lab.kernel.signalInit(SIGKILL);
+  interrupt(lab, root);
+  assertEquals(lab.kernel.initStatus, SIGKILL);
+  lab.close();
+});
+
+function startContainerless(lab: Lab, namespace: MountNamespace): Task {
+  const container = newContainer(lab.kernel, {
+    id: "files",
+    mounts: namespace,
+    hostname: "x",
+    shares: {},
+  });
+  lab.fill(new ContainerCaller(container, rootCredentials(), 0));
+  const task = startInit(lab.kernel, namespace, spec(["prog"]));
+  if (!(task instanceof Task)) throw new Error(`not started: ${task.errno}`);
+  lab.settle();
+  return task;
+}
+
+/** The guest threads of a container notice what they were interrupted for. */
+function interruptAll(lab: Lab, container: Container): void {
+  for (const group of [...container.groups]) {
+    for (const task of [...group.tasks]) interrupt(lab, task);
+  }
+  lab.settle();
+}
+
+function interrupt(lab: Lab, task: Task): void {
+  if (task.state === RUNNING) {
+    task.ctx.trap = TRAP_INTERRUPT;
+    onException(task);
+  }
+  lab.settle();
+}
