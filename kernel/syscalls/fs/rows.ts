@@ -94,7 +94,7 @@ export const rows: readonly Row[] = [
 
   row("mount", mount.sysMount, "str path str hex ptr", {
     support: "partial",
-    note: "propagation is kept and shown, not acted upon",
+    note: "MS_SYNCHRONOUS, MS_DIRSYNC, MS_LAZYTIME and MS_MANDLOCK do nothing",
   }),
   row("umount2", mount.sysUmount2, "path hex"),
   row("pivot_root", mount.sysPivotRoot, "path path"),

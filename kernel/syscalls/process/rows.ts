@@ -15,20 +15,16 @@ import { sysSeccomp } from "./seccomp.ts";
 import * as sharing from "./sharing.ts";
 import * as wait from "./wait.ts";
 
-const NO_NAMESPACES = "no new namespaces: EPERM, or EINVAL with CAP_SYS_ADMIN";
-
 export const rows: readonly Row[] = [
   row("clone", clone.sysClone, "cloneflags ptr ptr ptr ptr", {
     needsFull: true,
     isSlow: true,
-    support: "partial",
-    note: NO_NAMESPACES,
   }),
   row("clone3", clone.sysClone3, "ptr size", {
     needsFull: true,
     isSlow: true,
     support: "partial",
-    note: `${NO_NAMESPACES}; no CLONE_INTO_CGROUP`,
+    note: "no CLONE_INTO_CGROUP",
   }),
   row("fork", clone.sysFork, "", { needsFull: true, isSlow: true }),
   row("vfork", clone.sysVfork, "", { needsFull: true, isSlow: true }),
@@ -63,8 +59,8 @@ export const rows: readonly Row[] = [
     support: "partial",
     note: "FS and GS bases; no CPUID faulting, no dynamic XSTATE features",
   }),
-  row("unshare", sharing.sysUnshare, "cloneflags", { support: "partial", note: NO_NAMESPACES }),
-  row("setns", sharing.sysSetns, "fd cloneflags", { support: "refused", note: NO_NAMESPACES }),
+  row("unshare", sharing.sysUnshare, "cloneflags"),
+  row("setns", sharing.sysSetns, "fd cloneflags"),
   row("kcmp", sharing.sysKcmp, "pid pid int ulong ulong", {
     support: "partial",
     note: "no KCMP_EPOLL_TFD",
