@@ -8,6 +8,7 @@ import { readFlags, refuseRest } from "../flags.ts";
 import { MOUNT_OPTIONS } from "../sandbox/mount_options.ts";
 import { HOOK_KINDS } from "../spec/hooks_section.ts";
 import { NAMESPACE_TYPES } from "../spec/linux_section.ts";
+import { SECCOMP_NAMES } from "../spec/seccomp_section.ts";
 import { COMMIT, OCI_VERSION, VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
 
@@ -15,19 +16,6 @@ const OCI_VERSION_MIN = "1.0.0";
 
 /** Known, and not claimed: clients that see `rro` here use it in the place of `ro`, which does the same. */
 const UNCLAIMED_OPTIONS = ["rro"];
-
-const SECCOMP_ACTIONS = [
-  "SCMP_ACT_ALLOW",
-  "SCMP_ACT_ERRNO",
-  "SCMP_ACT_KILL",
-  "SCMP_ACT_KILL_PROCESS",
-  "SCMP_ACT_KILL_THREAD",
-  "SCMP_ACT_LOG",
-  "SCMP_ACT_TRACE",
-  "SCMP_ACT_TRAP",
-];
-const SECCOMP_OPERATORS = ["EQ", "GE", "GT", "LE", "LT", "MASKED_EQ", "NE"]
-  .map((name) => `SCMP_CMP_${name}`);
 
 export const command: Command = {
   help: `Usage: dvisor features
@@ -52,19 +40,11 @@ export function features(): object {
       cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
       seccomp: {
         enabled: true,
-        actions: SECCOMP_ACTIONS,
-        operators: SECCOMP_OPERATORS,
-        archs: ["SCMP_ARCH_X86_64"],
-        knownFlags: [
-          "SECCOMP_FILTER_FLAG_LOG",
-          "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-          "SECCOMP_FILTER_FLAG_TSYNC",
-        ],
-        supportedFlags: [
-          "SECCOMP_FILTER_FLAG_LOG",
-          "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-          "SECCOMP_FILTER_FLAG_TSYNC",
-        ],
+        actions: [...SECCOMP_NAMES.actions].sort(),
+        operators: [...SECCOMP_NAMES.operators].sort(),
+        archs: [...SECCOMP_NAMES.architectures].sort(),
+        knownFlags: [...SECCOMP_NAMES.flags].sort(),
+        supportedFlags: [...SECCOMP_NAMES.flags].sort(),
       },
       apparmor: { enabled: false },
       selinux: { enabled: false },

@@ -62,6 +62,14 @@ PPC PPC64 PPC64LE S390 S390X PARISC PARISC64 RISCV64 LOONGARCH64 M68K SH SHEB`
   .split(/\s+/).map((name) => `SCMP_ARCH_${name}`);
 const X32 = "SCMP_ARCH_X32";
 
+/** What can stand in the section, as `features` lists it. */
+export const SECCOMP_NAMES = {
+  actions: ACTION_NAMES,
+  operators: OPERATOR_NAMES,
+  architectures: ARCHITECTURES,
+  flags: FLAG_NAMES,
+} as const;
+
 const MAX_ERRNO = 4095, ARGUMENTS = 6;
 const ALL: readonly [number, number] = [0xffffffff, 0xffffffff];
 /** What is a default of these lets a call pass that is younger than the profile. */
