@@ -21,6 +21,8 @@ export interface HostNetwork {
   /** Used only if the namespace has a link besides `lo` that is up: `--network=auto`. */
   readonly isOptional: boolean;
   readonly area: HostArea;
+  /** Sockets that guests may have at one time: descriptors are left for files. */
+  readonly maxSockets: number;
 
   /** socket(2) of AF_INET or AF_INET6, or of NETLINK_ROUTE; a descriptor, non-blocking and close-on-exec. */
   socket(family: number, type: number, protocol: number): number;

@@ -8,9 +8,10 @@
  */
 
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
+import { Rlimit, RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../ffi/abi/socket.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
-import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { openat, pread } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { AREA_BYTES, type HostArea, type HostNetwork } from "../../kernel/core/host_network.ts";
@@ -35,12 +36,15 @@ const TABLES: readonly string[] = [
 /** LIMIT: bytes of one table. */
 const MAX_TABLE = 4 << 20;
 const PIECE = 65536;
-/** Settings of tests and of other modules than the network's are the sandbox's own. */
+/** What a process has where nobody changed it. */
+const LEAST_DESCRIPTORS = 1024;
+/** All other settings are the sandbox's own. */
 const NET = "net/";
 
 export class RealHostNetwork implements HostNetwork {
   readonly isOptional: boolean;
   readonly area: HostArea;
+  readonly maxSockets: number = Math.floor(descriptorLimit() / 2);
   readonly settings: ReadonlyMap<string, string>;
   private readonly tables: ReadonlyMap<string, number>;
 
@@ -105,6 +109,13 @@ export class RealHostNetwork implements HostNetwork {
     }
     return text;
   }
+}
+
+/** RLIMIT_NOFILE of this process. */
+function descriptorLimit(): number {
+  const r = syscall(N.SYS_prlimit64, 0, RLIMIT_NOFILE, 0, scratch.area(0));
+  if (r < 0) return LEAST_DESCRIPTORS;
+  return scratch.dv.getUint32(scratch.areaOffset(0) + Rlimit.at.cur, true);
 }
 
 function openTables(): Map<string, number> {

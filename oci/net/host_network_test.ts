@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { CAP_NET_RAW } from "../../ffi/abi/capability.ts";
 import * as I from "../../ffi/abi/inet.ts";
 import * as N from "../../ffi/abi/netlink.ts";
@@ -7,7 +7,13 @@ import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { NO_CAPS, userCredentials } from "../../kernel/cred/credentials.ts";
 import { KernelCursor } from "../../kernel/mm/cursor.ts";
 import { Message, SocketAddress } from "../../kernel/net/message.ts";
-import { inetAddress, NetLab, portOf, unixAddress } from "../../kernel/net/net_testing.ts";
+import {
+  inet6Address,
+  inetAddress,
+  NetLab,
+  portOf,
+  unixAddress,
+} from "../../kernel/net/net_testing.ts";
 import { Socket } from "../../kernel/net/socket.ts";
 import { OptionValue } from "../../kernel/net/socket_options.ts";
 import { errno } from "../../kernel/vfs/vfs_testing.ts";
@@ -173,4 +179,19 @@ Deno.test("tables and settings of the namespace are read before its /proc is out
   assertStringIncludes(network.table("dev") ?? "", "lo:");
   assertEquals([network.table("tcp"), network.table("../self/environ")], [null, null]);
   assertEquals(network.settings.get("net/ipv4/ip_forward")?.length, 1);
+});
+
+Deno.test("guests cannot take all descriptors; what is closed counts no more", () => {
+  const host = new RealHost(1, 1 << 30, 1 << 30), network = new RealHostNetwork(false);
+  const lab = new NetLab(host, Object.assign(network, { maxSockets: 2 }));
+  const a = lab.socket(S.AF_INET, S.SOCK_DGRAM), b = lab.socket(S.AF_INET6, S.SOCK_STREAM);
+  assertThrows(() => lab.socket(S.AF_INET, S.SOCK_STREAM), Error, "ENFILE");
+  a.drop();
+  lab.bind(b, inet6Address(1, 0));
+  b.listen(lab, 1);
+  const c = lab.socket(S.AF_INET6, S.SOCK_STREAM);
+  lab.connect(c, inet6Address(1, portOf(b)), true);
+  assertEquals(errno(Number(b.accept())), "ENFILE");
+  c.drop();
+  b.drop();
 });

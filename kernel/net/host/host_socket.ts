@@ -3,7 +3,8 @@
  * waiting is the kernel's, woken by the host's edges. Bytes move between the host socket and guest memory at once.
  *
  * Not here: what may be opened (host_transport.ts), options (host_options.ts), control messages (host_control.ts).
- * DIFFERS: SO_LINGER with a time does not make close(2) wait.
+ * DIFFERS: SO_LINGER with a time does not make close(2) wait. To the host all users are one: SO_REUSEPORT is shared by
+ * sockets of different users.
  */
 
 import {
@@ -14,7 +15,9 @@ import {
   EFAULT,
   EINPROGRESS,
   EINVAL,
+  EMFILE,
   EMSGSIZE,
+  ENFILE,
 } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_BIND_SERVICE } from "../../../ffi/abi/capability.ts";
 import { EPOLLET } from "../../../ffi/abi/epoll.ts";
@@ -62,8 +65,29 @@ const RECEIVED_AT = 128;
 /** LIMIT: /proc/sys/net/core/somaxconn. */
 const MAX_BACKLOG = 4096;
 
+/** How many there are, of all transports over one HostNetwork. */
+export class SocketCount {
+  private count: number = 0;
+  private readonly max: number;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  get isFull(): boolean {
+    return this.count >= this.max;
+  }
+  add(): void {
+    this.count++;
+  }
+  remove(): void {
+    this.count--;
+  }
+}
+
 export class HostSocket extends Socket {
   readonly host: HostNetwork;
+  private readonly count: SocketCount;
   readonly fd: number;
   /** uid of the creator. */
   readonly uid: number;
@@ -75,6 +99,7 @@ export class HostSocket extends Socket {
   constructor(
     net: NetNamespace,
     host: HostNetwork,
+    count: SocketCount,
     fd: number,
     family: number,
     type: number,
@@ -83,6 +108,8 @@ export class HostSocket extends Socket {
   ) {
     super(net, family, type, protocol);
     this.host = host;
+    this.count = count;
+    count.add();
     this.fd = fd;
     this.uid = uid;
   }
@@ -158,11 +185,12 @@ export class HostSocket extends Socket {
   }
 
   override accept(): Socket | number {
+    if (this.count.isFull) return -ENFILE;
     const fd = this.host.accept(this.fd, 0, 0);
     if (fd === -EAGAIN) return this.wait();
-    if (fd < 0) return fd;
-    const { net, host, family, type, protocol, uid } = this;
-    const socket = new HostSocket(net, host, fd, family, type, protocol, uid);
+    if (fd < 0) return fd === -EMFILE ? -ENFILE : fd;
+    const { net, host, count, family, type, protocol, uid } = this;
+    const socket = new HostSocket(net, host, count, fd, family, type, protocol, uid);
     socket.options.inherit(this.options);
     socket.hasControl = this.hasControl;
     return socket;
@@ -383,6 +411,7 @@ export class HostSocket extends Socket {
   }
 
   protected override release(): void {
+    this.count.remove();
     // Nobody else has the descriptor: with it the watch ends.
     this.net.host.close(this.fd);
   }

@@ -29,7 +29,7 @@ import type { Socket } from "../socket.ts";
 import type { Transport } from "../transport.ts";
 import { BOUNCE_AT, VALUE_AT } from "./area.ts";
 import { HostLinks } from "./host_links.ts";
-import { HostSocket } from "./host_socket.ts";
+import { HostSocket, SocketCount } from "./host_socket.ts";
 
 /** Questions about one interface (netdevice(7)); a struct ifreq goes in and out. */
 export const INTERFACE_QUESTIONS: readonly number[] = [
@@ -54,6 +54,7 @@ export class HostTransport implements Transport {
   private readonly net: NetNamespace;
   private readonly network: HostNetwork;
   private readonly links: HostLinks;
+  private readonly count: SocketCount;
   /** A socket for ioctls; -1: none yet. */
   private fd: number = -1;
 
@@ -61,6 +62,7 @@ export class HostTransport implements Transport {
     this.net = net;
     this.network = network;
     this.links = new HostLinks(net.host, network);
+    this.count = new SocketCount(network.maxSockets);
   }
 
   /** The namespace has something to offer, or it was asked for in any case. */
@@ -80,10 +82,11 @@ export class HostTransport implements Transport {
     const isPing = type === SOCK_DGRAM &&
       (chosen === I.IPPROTO_ICMP || chosen === I.IPPROTO_ICMPV6);
     if (isPing && !mayPing(this.net, caller)) return -EACCES;
+    if (this.count.isFull) return -ENFILE;
     const fd = this.network.socket(family, type, chosen);
     if (fd < 0) return fd === -EMFILE ? -ENFILE : fd;
-    const { net, network } = this;
-    return new HostSocket(net, network, fd, family, type, chosen, caller.cred.fsuid);
+    const { net, network, count } = this;
+    return new HostSocket(net, network, count, fd, family, type, chosen, caller.cred.fsuid);
   }
 
   interfaceIoctl(

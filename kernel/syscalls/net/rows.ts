@@ -9,7 +9,8 @@ import * as socket from "./socket.ts";
 export const rows: readonly Row[] = [
   row("socket", socket.sysSocket, "int hex int", {
     support: "partial",
-    note: "AF_UNIX; AF_INET and AF_INET6 for the loopback interface; AF_NETLINK for routing",
+    note:
+      "AF_UNIX; AF_INET and AF_INET6 on a loopback or as host sockets; AF_NETLINK: route, sock_diag",
   }),
   row("socketpair", socket.sysSocketpair, "int hex int ptr"),
   row("bind", socket.sysBind, "fd sockaddr int"),
