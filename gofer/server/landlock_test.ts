@@ -13,8 +13,11 @@ const ignore = Deno.uid() !== 0 || version < 2;
 /** The program: tries opens (and a rename) as the confined process, on its own thread and on another. */
 const PROGRAM = `
 const [dir] = Deno.args;
-const service = new Service({ roots: [openRoot(dir + "/rw", false), openRoot(dir + "/ro", true)] });
-const open = (path, flags) => Math.min(syscall(257, -100, scratch.cstr(dir + path), flags, 0o600), 0);
+const roots = [openRoot(dir + "/rw", false), openRoot(dir + "/ro", true)];
+const service = new Service({ roots });
+const c = scratch.cstr.bind(scratch);
+const open = (path, flags) => Math.min(syscall(257, -100, c(dir + path), flags, 0o600), 0);
+const move = (from, to) => syscall(316, -100, c(dir + from), -100, c(dir + to, 1), 0);
 const other = Deno.readTextFile; // runs on a thread of Deno's
 await other(dir + "/secret");
 const problems = confine(service, []);
@@ -26,8 +29,8 @@ const results = {
   cut: open("/ro/f", 0o1002),
   made: open("/rw/new", 0o102),
   madeBeside: open("/new", 0o102),
-  moved: syscall(316, -100, scratch.cstr(dir + "/rw/new"), -100, scratch.cstr(dir + "/rw/d/new", 1)),
-  movedOut: syscall(316, -100, scratch.cstr(dir + "/rw/d/new"), -100, scratch.cstr(dir + "/new", 1)),
+  moved: move("/rw/new", "/rw/d/new"),
+  movedOut: move("/rw/d/new", "/new"),
   threads: await other(dir + "/secret").then(() => "read", (e) => e.name),
 };
 console.error(JSON.stringify({ problems, results }));

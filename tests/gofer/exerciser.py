@@ -204,7 +204,8 @@ class Exerciser:
 
     def do_link(self):
         found = self.some_node("fflpsd")
-        if found is None:
+        # with cache=mmap each name of a file has pages of its own in Linux's client
+        if found is None or self.plain:
             return
         old, node = found
         path, dir, name, _ = self.some_place()
