@@ -252,6 +252,14 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     gsBase: "gs_base",
   }, "libc"),
   probe(ptrace.PtracePeeksiginfoArgs, "struct ptrace_peeksiginfo_args"),
+  probe(ptrace.PtraceSyscallInfo, "struct ptrace_syscall_info", "", {
+    pad: "",
+    instructionPointer: "instruction_pointer",
+    stackPointer: "stack_pointer",
+    nr: "seccomp.nr",
+    args: "seccomp.args",
+    retData: "seccomp.ret_data",
+  }),
   probe(resource.Rlimit, "struct rlimit64", "rlim_"),
   probe(resource.Rusage, "struct rusage", "ru_"),
   probe(sched.CloneArgs, "struct clone_args", "", {

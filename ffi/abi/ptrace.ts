@@ -98,6 +98,24 @@ export const UserRegs = layout("user_regs_struct", {
   gs: "u64",
 });
 
+/** Kinds of register sets of PTRACE_GETREGSET (elf.h). */
+export const NT_PRSTATUS = 1;
+export const NT_PRFPREG = 2;
+export const NT_X86_XSTATE = 0x202;
+export const PTRACE_PEEKSIGINFO_SHARED = 1;
+
+/** `struct ptrace_syscall_info`, without its union; that of entries, and what others have in its place. */
+export const PtraceSyscallInfo = layout("ptrace_syscall_info", {
+  op: "u8",
+  pad: ["u8", 3],
+  arch: "u32",
+  instructionPointer: "u64",
+  stackPointer: "u64",
+  nr: "u64",
+  args: ["u64", 6],
+  retData: "u32",
+});
+
 /** Offset of `u_debugreg[0]` in `struct user`, for PEEKUSR and POKEUSR. */
 export const USER_DEBUGREG_OFFSET = 848;
 

@@ -15,6 +15,9 @@ export const IN_GUEST = -4098;
 /** Of checks that come before a handler: it is to run. Never a handler's result. */
 export const GO_ON = -4099;
 
+/** The task stands still for its tracer, and goes on where that stop says. */
+export const IN_STOP = -4100;
+
 export const ERESTARTSYS = 512;
 export const ERESTARTNOINTR = 513;
 export const ERESTARTNOHAND = 514;

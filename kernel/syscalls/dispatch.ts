@@ -6,25 +6,40 @@
  */
 
 import { SYS_restart_syscall } from "../../ffi/abi/syscall_numbers.ts";
-import { BLOCK, GO_ON, NO_REPLY } from "../core/result.ts";
+import { BLOCK, GO_ON, IN_GUEST, IN_STOP, NO_REPLY } from "../core/result.ts";
 import { patchSite } from "../mm/patch.ts";
 import { noteCall } from "../observe/recent_calls.ts";
-import { interruptIfNeeded } from "../task/alert.ts";
+import { interruptIfNeeded, mustEnd } from "../task/alert.ts";
 import { endRun, startRun } from "../task/cpu_clock.ts";
 import { continueToUser, returnToUser } from "../task/return_to_user.ts";
+import {
+  isUnfiltered,
+  seccompTracer,
+  stopAtEntry,
+  stopBeforeLeaving,
+  takeCall,
+} from "../task/ptrace/calls.ts";
+import { standStill } from "../task/ptrace/stops.ts";
 import { awaitVerdict } from "../task/seccomp/await_verdict.ts";
 import { secureCall } from "../task/seccomp/secure_call.ts";
 import {
   AWAIT_CALL,
+  AWAIT_TRACED,
   BLOCKED,
   ENTRY_DONE,
   ENTRY_NOTIFY,
+  ENTRY_SECCOMP,
   HANDLING,
   READY,
   RESTART_BLOCK,
   RESUMING,
   RUNNING,
   type Task,
+  THEN_BEGIN,
+  THEN_CALL,
+  THEN_DELIVER,
+  THEN_FINISH,
+  THEN_LEAVE,
   WORKING,
 } from "../task/task.ts";
 import type { Row } from "./table.ts";
@@ -82,13 +97,15 @@ export function runQueued(task: Task): void {
     call(task);
   } else if (task.state === RESUMING) {
     task.state = HANDLING;
-    leave(task, task.result);
+    if (task.afterStop > THEN_DELIVER && !mustEnd(task)) continueCall(task);
+    else leave(task, task.result);
   } else if (task.state === WORKING) task.work();
 }
 
 /** TRAP_FULL: the call that needs all registers runs now, or the way back to guest code goes on. */
 export function onFull(task: Task): void {
   if (task.state === AWAIT_CALL) call(task);
+  else if (task.state === AWAIT_TRACED) standStill(task);
   else if (continueToUser(task)) restartCall(task);
 }
 
@@ -97,14 +114,39 @@ export function leave(task: Task, result: number): void {
   if (returnToUser(task, result)) restartCall(task);
 }
 
-/** Filters look at a call before its handler runs; `nr` is what they see of it. */
+/** A tracer and filters look at a call before its handler runs; `nr` is what filters see of it. */
 function enter(task: Task, row: Row, nr: number): void {
-  const r = task.entryStep === ENTRY_NOTIFY
-    ? awaitVerdict(task)
-    : secureCall(task, nr, null, false);
+  if (task.entryStep === ENTRY_NOTIFY) return entered(task, row, awaitVerdict(task));
+  if (!stopAtEntry(task)) filterCall(task, row, nr, false);
+}
+
+/** `again`: behind a stop for a filter's sake. */
+function filterCall(task: Task, row: Row, nr: number, again: boolean): void {
+  const isFiltered = (task.entryWork & ENTRY_SECCOMP) !== 0 && !isUnfiltered(task);
+  entered(task, row, isFiltered ? secureCall(task, nr, seccompTracer(task), again) : GO_ON);
+}
+
+function entered(task: Task, row: Row, r: number): void {
   if (r !== BLOCK) task.entryStep = ENTRY_DONE;
   if (r === GO_ON) begin(task, row);
   else finish(task, row, r);
+}
+
+/** A call goes on behind a stop for the task's tracer. */
+function continueCall(task: Task): void {
+  const then = task.afterStop;
+  task.afterStop = THEN_LEAVE;
+  task.kernel.current = task;
+  if (then === THEN_CALL) return call(task);
+  if (then === THEN_FINISH) return leaveCall(task, task.result);
+  const isMade = takeCall(task), row = ROWS[task.nr] ?? unknownCall(task);
+  if (isMade) filterCall(task, row, task.nr, then === THEN_BEGIN);
+  else finish(task, row, IN_GUEST);
+}
+
+/** The result of a call is there. */
+function leaveCall(task: Task, result: number): void {
+  if (task.trace === null || !stopBeforeLeaving(task, result)) leave(task, result);
 }
 
 function call(task: Task): void {
@@ -117,6 +159,7 @@ function call(task: Task): void {
 }
 
 function finish(task: Task, row: Row, result: number): void {
+  if (result === IN_STOP) return;
   if (result === BLOCK) {
     task.state = BLOCKED;
     task.blockCount++;
@@ -129,7 +172,7 @@ function finish(task: Task, row: Row, result: number): void {
   }
   if (observer !== null) observer.onExit(task, row, result);
   if (task.attention || result < BLOCK) {
-    if (result !== NO_REPLY) leave(task, result);
+    if (result !== NO_REPLY) leaveCall(task, result);
     return;
   }
   task.nr = -1;

@@ -4,7 +4,7 @@
  */
 
 import { hasDeliverable } from "./signal/dequeue.ts";
-import { BLOCKED, FROZEN, READY, RESUMING, RUNNING, STOPPED, type Task } from "./task.ts";
+import { BLOCKED, FROZEN, READY, RESUMING, RUNNING, STOPPED, type Task, TRACED } from "./task.ts";
 
 /** Make the task come by in returnToUser soon. */
 export function alert(task: Task): void {
@@ -16,7 +16,8 @@ export function alert(task: Task): void {
 /** As `alert`, and out of a stop or a frozen container too: it must end. */
 export function alertForExit(task: Task): void {
   task.attention = true;
-  if (task.state === STOPPED || task.state === FROZEN) resume(task);
+  const { state } = task;
+  if (state === STOPPED || state === FROZEN || state === TRACED) resume(task);
   else alert(task);
 }
 
@@ -29,7 +30,14 @@ export function resume(task: Task): void {
 /** A blocked task with something to look at does not stay blocked. */
 export function interruptIfNeeded(task: Task): void {
   if (task.state !== BLOCKED || !task.attention) return;
-  if (mustEnd(task) || task.group.stopSignal !== 0 || hasDeliverable(task)) interruptWait(task);
+  if (mustEnd(task) || mustStop(task) || hasDeliverable(task)) interruptWait(task);
+}
+
+/** A stop of its process, or one for its tracer, is due. A tracer may have let it go on in a stopped process. */
+function mustStop(task: Task): boolean {
+  const { trace, group } = task;
+  if (trace === null) return group.stopSignal !== 0;
+  return trace.isTrapDue || (group.stopSignal !== 0 && task.stopSeen !== group.stopSerial);
 }
 
 /** End the wait of a blocked task: its call runs once more with `interrupted` set. */

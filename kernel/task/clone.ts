@@ -22,9 +22,9 @@ import {
   CLONE_VM,
 } from "../../ffi/abi/sched.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../ffi/abi/capability.ts";
-import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS } from "../../ffi/abi/errno.ts";
 import { type Context, FS_BASE, RAX, RSP } from "../../platform/platform.ts";
-import { BLOCK, IN_GUEST } from "../core/result.ts";
+import { BLOCK, IN_GUEST, IN_STOP } from "../core/result.ts";
 import { hasCap } from "../cred/credentials.ts";
 import { SemUndoList } from "../ipc/sysv/sem_undo.ts";
 import { blankClock } from "../loader/vdso.ts";
@@ -39,7 +39,10 @@ import { inheritSeccomp, releaseSeccomp } from "./seccomp/task_seccomp.ts";
 import { enrollGroup, enrollTask, type PidNamespace, type TaskPid } from "./pid_namespace.ts";
 import { disableAltStack } from "./signal/alt_stack.ts";
 import { SignalHandlers } from "./signal/handlers.ts";
-import { Task } from "./task.ts";
+import { traceChild } from "./ptrace/attach.ts";
+import { stopForEvent } from "./ptrace/stops.ts";
+import { PTRACE_EVENT_VFORK_DONE } from "../../ffi/abi/ptrace.ts";
+import { Task, THEN_CALL } from "./task.ts";
 import { ThreadGroup } from "./thread_group.ts";
 import { type ChildWorld, worldForChild } from "./unshare.ts";
 
@@ -104,6 +107,7 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   if ((flags & CLONE_CHILD_SETTID) !== 0) child.mm.store32(request.childTidAddr, id.nr);
   setChildRegs(task, child, request);
   child.result = IN_GUEST;
+  traceChild(task, child, flags, request.exitSignal);
   resume(child);
   if ((flags & CLONE_VFORK) === 0) return tid;
   child.vforkParent = task;
@@ -115,13 +119,20 @@ export function cloneTask(task: Task, request: CloneRequest): number {
 
 /** vfork(2): only death ends this wait before the child has called exec or exit. */
 function awaitVfork(task: Task): number {
-  const child = task.progress.object;
+  const child = task.progress.object, { trace } = task;
+  if (trace !== null && trace.event !== 0) {
+    const { event } = trace;
+    trace.event = 0;
+    stopForEvent(task, event, THEN_CALL, -ENOSYS);
+    return IN_STOP;
+  }
   if (child instanceof Task && child.vforkParent === task && !task.interrupted) {
     task.uninterruptible = true;
     return BLOCK;
   }
   if (child instanceof Task && child.vforkParent === task) child.vforkParent = null;
   task.uninterruptible = false;
+  if (trace?.wants(PTRACE_EVENT_VFORK_DONE)) trace.event = PTRACE_EVENT_VFORK_DONE;
   return task.progress.value;
 }
 
@@ -229,8 +240,10 @@ function makeTask(
 
 function setChildRegs(task: Task, child: Task, request: CloneRequest): void {
   const from = task.ctx, to = child.ctx;
-  from.fetchRegs();
-  from.fetchFpu();
+  if (!task.regsFetched) {
+    from.fetchRegs();
+    from.fetchFpu();
+  }
   copyRegs(to.regs, from.regs);
   to.fpu.set(from.fpu);
   setReg(to.regs, RAX, 0);

@@ -21,6 +21,7 @@ import { releaseMemory } from "./exit.ts";
 import { RLIMIT_STACK } from "./limits.ts";
 import { discardProgram, makeProgram, type Program, type ProgramRequest } from "./program.ts";
 import { dismissTask, enrollTask } from "./pid_namespace.ts";
+import { traceExec } from "./ptrace/attach.ts";
 import { SignalHandlers } from "./signal/handlers.ts";
 import { SIGCHLD } from "./signal/sigset.ts";
 import type { Task } from "./task.ts";
@@ -83,7 +84,8 @@ export function continueExec(task: Task): number {
 
 /** The point of no return. */
 function become(task: Task, program: Program): void {
-  const { group } = task;
+  const { group, trace } = task;
+  const oldTid = trace === null ? 0 : task.id.numberIn(trace.group.pids);
   releaseMemory(task);
   takeOverLeader(task);
   task.rebind(program.ctx, program.mm);
@@ -126,6 +128,7 @@ function become(task: Task, program: Program): void {
   const { cred } = task;
   group.dumpable = cred.euid === cred.uid && cred.egid === cred.gid && !program.isSecure;
   task.attention = true;
+  traceExec(task, oldTid);
 }
 
 /** The process keeps its id: whichever thread called execve has it now. */

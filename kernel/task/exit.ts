@@ -27,7 +27,16 @@ import { noteStopped } from "./signal/job_control.ts";
 import { SI_USER, SigInfo } from "./signal/pending.ts";
 import { sendToGroup } from "./signal/send.ts";
 import { SIGCHLD, SIGKILL, SIGRTMAX } from "./signal/sigset.ts";
-import { AWAIT_CALL, AWAIT_FULL, DEAD, HANDLING, RUNNING, type Task } from "./task.ts";
+import { freeTracees, traceExit } from "./ptrace/attach.ts";
+import {
+  AWAIT_CALL,
+  AWAIT_FULL,
+  AWAIT_TRACED,
+  DEAD,
+  HANDLING,
+  RUNNING,
+  type Task,
+} from "./task.ts";
 import { leaveSession } from "./terminal_hooks.ts";
 import { cancelRequests, type ThreadGroup } from "./thread_group.ts";
 
@@ -36,6 +45,7 @@ export function exitTask(task: Task): void {
   if (task.state === DEAD) return;
   const { group } = task;
   task.endWait();
+  traceExit(task);
   task.state = DEAD;
   releaseMemory(task);
   task.files.drop();
@@ -64,7 +74,7 @@ export function onContextDeath(task: Task): void {
   killGroup(task.group, SIGKILL);
   // Other states come by themselves: they are in the run queue, or were put there just now.
   if (task.state === RUNNING) endRun(task);
-  else if (task.state !== AWAIT_FULL && task.state !== AWAIT_CALL) return;
+  else if (![AWAIT_FULL, AWAIT_CALL, AWAIT_TRACED].includes(task.state)) return;
   task.state = HANDLING;
   exitTask(task);
 }
@@ -122,6 +132,7 @@ function endProcess(task: Task): void {
   const { group } = task;
   group.isExiting = true;
   group.stopSignal = 0;
+  endTracing(group, task.kernel);
   group.aio?.destroy();
   group.aio = null;
   cancelRequests(group);
@@ -182,7 +193,12 @@ export function reap(group: ThreadGroup, kernel: Kernel): void {
  * the child is reaped at once (sigaction(2), SA_NOCLDWAIT).
  */
 function notifyParent(group: ThreadGroup): boolean {
-  const parent = group.parent;
+  const { parent, leaderTracer } = group;
+  if (leaderTracer !== null) {
+    // The parent hears of it when the tracer has waited for it.
+    leaderTracer.childEvents.wake(0);
+    return false;
+  }
   // Nobody in the sandbox waits for it.
   if (parent === null) return true;
   const status = group.exitStatus, sig = group.exitSignal;
@@ -196,6 +212,20 @@ function notifyParent(group: ThreadGroup): boolean {
   }
   parent.childEvents.wake(0);
   return isIgnored;
+}
+
+/** A tracer has waited for a process that is another's child: now it is a zombie for its parent. */
+export function endForParent(group: ThreadGroup, kernel: Kernel): void {
+  group.leaderTracer?.deadLeaders?.delete(group);
+  group.leaderTracer = null;
+  if (group.isZombie && notifyParent(group)) reap(group, kernel);
+}
+
+/** A process ends that traced others. */
+function endTracing(group: ThreadGroup, kernel: Kernel): void {
+  freeTracees(group, null);
+  group.deadTracees = null;
+  for (const dead of [...group.deadLeaders ?? []]) endForParent(dead, kernel);
 }
 
 /** CLD_* of a wait status. */

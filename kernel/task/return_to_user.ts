@@ -26,7 +26,13 @@ import { dequeueForDelivery, hasDeliverable } from "./signal/dequeue.ts";
 import { pushSignalFrame } from "./signal/frame.ts";
 import { SA_RESTART, SIG_IGN, type SignalAction } from "./signal/handlers.ts";
 import { stopIfAsked } from "./signal/job_control.ts";
-import { AWAIT_FULL, HANDLING, RUNNING, type Task } from "./task.ts";
+import { TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
+import { armTrap, stopForExit, stopForSignal, trapIfAsked } from "./ptrace/stops.ts";
+import { RUN_ONE_STEP, type Trace } from "./ptrace/trace.ts";
+import { SigInfo } from "./signal/pending.ts";
+import { forceSignal } from "./signal/send.ts";
+import { SIGKILL, SIGTRAP } from "./signal/sigset.ts";
+import { AWAIT_FULL, HANDLING, RUNNING, type Task, THEN_DELIVER, THEN_LEAVE } from "./task.ts";
 
 export function isRestartCode(r: number): boolean {
   return r === -ERESTARTSYS || r === -ERESTARTNOINTR || r === -ERESTARTNOHAND ||
@@ -46,29 +52,42 @@ export function continueToUser(task: Task): boolean {
  * is to be run again (syscalls/dispatch.ts does).
  */
 export function returnToUser(task: Task, result: number): boolean {
+  // A tracer has seen this one, and let it pass.
+  let traced = task.afterStop === THEN_DELIVER ? task.stopInfo : null;
+  task.afterStop = THEN_LEAVE;
+  task.stopInfo = null;
   for (;;) {
     task.attention = false;
     if (mustEnd(task)) {
-      exitTask(task);
+      if (!stopForExit(task)) exitTask(task);
       return false;
     }
-    if (stopIfAsked(task, result) || freezeIfAsked(task, result)) return false;
-    if (!hasDeliverable(task)) {
-      if (!task.signals.hasSaved) break;
-      // Back from sigsuspend, ppoll, ...: what the old mask lets through counts now.
-      task.signals.hasSaved = false;
-      task.signals.blocked.copy(task.signals.saved);
-      continue;
+    let info = traced;
+    traced = null;
+    if (info === null) {
+      if (trapIfAsked(task, result)) return false;
+      if (stopIfAsked(task, result) || freezeIfAsked(task, result)) return false;
+      if (!hasDeliverable(task)) {
+        if (!task.signals.hasSaved) break;
+        // Back from sigsuspend, ppoll, ...: what the old mask lets through counts now.
+        task.signals.hasSaved = false;
+        task.signals.blocked.copy(task.signals.saved);
+        continue;
+      }
+      if (!task.ctx.isFull && !task.regsFetched) {
+        task.result = result;
+        task.attention = true;
+        task.state = AWAIT_FULL;
+        task.ctx.requestFull();
+        return false;
+      }
+      info = dequeueForDelivery(task);
+      if (info === null) continue;
+      if (task.trace !== null && info.signo !== SIGKILL) {
+        stopForSignal(task, info, result);
+        return false;
+      }
     }
-    if (!task.ctx.isFull && !task.regsFetched) {
-      task.result = result;
-      task.attention = true;
-      task.state = AWAIT_FULL;
-      task.ctx.requestFull();
-      return false;
-    }
-    const info = dequeueForDelivery(task);
-    if (info === null) continue;
     const action = task.sighand.of(info.signo);
     if (action.handler <= SIG_IGN) {
       defaultAction(task, info);
@@ -78,14 +97,26 @@ export function returnToUser(task: Task, result: number): boolean {
     if (result !== IN_GUEST) storeResult(task, result, action);
     result = IN_GUEST;
     pushSignalFrame(task, info, action);
+    if (task.trace !== null) stepIntoHandler(task, task.trace);
   }
   if (isRestartCode(result)) return true;
   task.nr = -1;
   task.state = RUNNING;
   startRun(task);
   if (result === IN_GUEST) resumeGuest(task);
-  else task.ctx.resumeRet(result);
+  else if (task.regsFetched) {
+    setReg(task.ctx.regs, RAX, result);
+    resumeGuest(task);
+  } else task.ctx.resumeRet(result);
   return false;
+}
+
+/** A step ends at the first instruction of a handler. */
+function stepIntoHandler(task: Task, trace: Trace): void {
+  if (trace.mode !== RUN_ONE_STEP) return;
+  const info = new SigInfo(SIGTRAP, TRAP_TRACE);
+  info.addr = getReg(task.ctx.regs, RIP);
+  forceSignal(task, info);
 }
 
 function fetchAll(task: Task): void {
@@ -97,6 +128,7 @@ function fetchAll(task: Task): void {
 function resumeGuest(task: Task): void {
   const withFpu = task.regsFetched;
   if (!withFpu) task.ctx.fetchRegs();
+  if (task.trace !== null && task.trace.mode === RUN_ONE_STEP) armTrap(task, task.trace);
   task.regsFetched = false;
   task.ctx.resumeAll(withFpu);
 }

@@ -11,6 +11,8 @@ import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import type { SemUndoList } from "../ipc/sysv/sem_undo.ts";
+import type { Trace } from "./ptrace/trace.ts";
+import type { SigInfo } from "./signal/pending.ts";
 import type { SeccompFilter } from "./seccomp/filter.ts";
 import type { PiState } from "./futex_pi.ts";
 import type { FutexWaiter } from "./futex_table.ts";
@@ -54,11 +56,25 @@ export const AWAIT_CALL = 7;
 export const RESUMING = 8;
 /** In the loop's run queue, and no guest thread: `work` goes on. */
 export const WORKING = 9;
+/** Stands still for its tracer (ptrace/stops.ts). */
+export const TRACED = 11;
+/** Waits for TRAP_FULL, then it is TRACED. */
+export const AWAIT_TRACED = 12;
 /** Its container is frozen (container.ts); `resume` goes on in returnToUser. */
 export const FROZEN = 10;
 
 /** `Task.entryWork`: filters look at each call. */
 export const ENTRY_SECCOMP = 1;
+/** `Task.entryWork`: it has a tracer. */
+export const ENTRY_TRACED = 2;
+/** Where a task goes on behind a stop for its tracer: on its way out, ... */
+export const THEN_LEAVE = 0;
+/** ... with the signal that the tracer saw, ... */
+export const THEN_DELIVER = 1;
+/** ... in the checks of a call, behind the tracer's or behind the filters', ... */
+export const THEN_FILTER = 2, THEN_BEGIN = 3;
+/** ... with the handler once more, or with what is to be told before the call ends. */
+export const THEN_CALL = 4, THEN_FINISH = 5;
 /** `Task.entryStep`: the call waits for a supervisor's answer before its handler runs (seccomp_unotify(2)). */
 export const ENTRY_DONE = 0, ENTRY_NOTIFY = 1;
 
@@ -102,6 +118,14 @@ export class Task {
   entryWork: number = 0;
   /** Where a call stands that has not come to its handler yet. */
   entryStep: number = ENTRY_DONE;
+  /** ptrace(2): its tracer and what that wants; null for nearly all tasks. */
+  trace: Trace | null = null;
+  /** THEN_*; meaningful in and behind a stop. */
+  afterStop: number = THEN_LEAVE;
+  /** The signal of a stop that is going to be delivered, if the tracer lets it. */
+  stopInfo: SigInfo | null = null;
+  /** Which stop of its process the tracer was told of (`ThreadGroup.stopSerial`). */
+  stopSeen: number = 0;
   /** SECCOMP_MODE_*, and the newest of its filters. */
   seccompMode: number = 0;
   seccomp: SeccompFilter | null = null;

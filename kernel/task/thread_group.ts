@@ -13,6 +13,7 @@ import type { Container } from "./container.ts";
 import type { PidNamespace, TaskPid } from "./pid_namespace.ts";
 import { ProcessTimers } from "./process_timers.ts";
 import { PendingSignals } from "./signal/pending.ts";
+import type { DeadTracee } from "./ptrace/trace.ts";
 import type { Task } from "./task.ts";
 
 export class Session implements TtySession {
@@ -128,6 +129,15 @@ export class ThreadGroup {
   /** Job control: the signal that stops it, 0 when it runs; `isStopped` once every task stands still. */
   stopSignal: number = 0;
   isStopped: boolean = false;
+  /** Counts stops. */
+  stopSerial: number = 0;
+  /** ptrace(2): threads that threads of this process trace, and those that ended and were not waited for. */
+  tracees: Set<Task> | null = null;
+  deadTracees: DeadTracee[] | null = null;
+  /** Traced processes, children of others, that ended or whose leader did. */
+  deadLeaders: Set<ThreadGroup> | null = null;
+  /** Whose tracee its leader was when it ended: hears of the end before the parent does. */
+  leaderTracer: ThreadGroup | null = null;
   /** What wait(2) was not told yet. */
   stopReported: boolean = true;
   continuedReported: boolean = true;

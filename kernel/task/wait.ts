@@ -21,7 +21,9 @@ import {
   WUNTRACED,
 } from "../../ffi/abi/wait.ts";
 import { groupSystemNs, groupUserNs } from "./cpu_clock.ts";
-import { exitCode, exitValue, reap } from "./exit.ts";
+import { endForParent, exitCode, exitValue, reap } from "./exit.ts";
+import type { TaskPid } from "./pid_namespace.ts";
+import { reportTracee } from "./ptrace/wait_tracees.ts";
 import { SIGCHLD, SIGCONT } from "./signal/sigset.ts";
 import type { Task } from "./task.ts";
 import { type ThreadGroup, Usage } from "./thread_group.ts";
@@ -35,6 +37,8 @@ export class Waited {
   /** CLD_* and the value that goes with it, as waitid(2) shows them. */
   code: number = 0;
   value: number = 0;
+  /** Within a wait: a tracee was found. */
+  isTold: boolean = false;
   readonly usage: Usage = new Usage();
 }
 
@@ -52,7 +56,10 @@ export interface Selection {
  * -ECHILD.
  */
 export function waitForChild(task: Task, which: Selection, out: Waited): number {
-  let hasCandidate = false;
+  const { tracees, deadTracees, deadLeaders } = task.group;
+  const hasTracees = tracees !== null || deadTracees !== null || deadLeaders !== null;
+  let hasCandidate = hasTracees && waitForTracee(task, which, out);
+  if (hasCandidate && out.isTold) return 1;
   for (const child of task.group.children) {
     if (!isSelected(task, child, which)) continue;
     hasCandidate = true;
@@ -63,26 +70,53 @@ export function waitForChild(task: Task, which: Selection, out: Waited): number 
   return task.waitFor(task.group.childEvents, 0);
 }
 
-function isSelected(task: Task, child: ThreadGroup, which: Selection): boolean {
+/** Is there a tracee that is meant? `out.isTold`: it had something to tell. */
+function waitForTracee(task: Task, which: Selection, out: Waited): boolean {
+  const { group } = task;
+  let isThere = false;
+  out.isTold = false;
+  for (const child of group.deadLeaders ?? []) {
+    if (!isMeant(task, child, child.id, which)) continue;
+    isThere = true;
+    if (!child.isZombie || (which.options & WEXITED) === 0) continue;
+    const status = child.exitStatus;
+    fill(out, task, child, status, exitCode(status), exitValue(status));
+    out.isTold = true;
+    if ((which.options & WNOWAIT) === 0) endForParent(child, task.kernel);
+    return true;
+  }
+  const found = reportTracee(group, which.options, {
+    isSelected: (t) => isMeant(task, t.group, t.id, which),
+    fillStop: (t, status, code, value) => {
+      fill(out, task, t.group, status, code, value);
+      out.pid = t.id.numberIn(task.pids);
+    },
+    fillEnd: (t, status) => {
+      fill(out, task, t.group, status, exitCode(status), exitValue(status));
+      out.pid = t.id.numberIn(task.pids);
+    },
+  });
+  out.isTold = found === 1;
+  return found >= 0 || isThere;
+}
+
+function isMeant(task: Task, child: ThreadGroup, id: TaskPid, which: Selection): boolean {
   switch (which.kind) {
     case P_PID:
-      if (child.id.numberIn(task.pids) !== which.id) return false;
-      break;
+      return id.numberIn(task.pids) === which.id;
     case P_PGID:
-      if (which.id === 0) {
-        if (child.pgrp !== task.group.pgrp) return false;
-      } else if (child.pgrp.id.numberIn(task.pids) !== which.id) {
-        return false;
-      }
-      break;
+      return which.id === 0
+        ? child.pgrp === task.group.pgrp
+        : child.pgrp.id.numberIn(task.pids) === which.id;
     case P_PIDFD:
-      if (child !== which.group) return false;
-      break;
-    case P_ALL:
-      break;
+      return child === which.group;
     default:
-      return false;
+      return which.kind === P_ALL;
   }
+}
+
+function isSelected(task: Task, child: ThreadGroup, which: Selection): boolean {
+  if (!isMeant(task, child, child.id, which)) return false;
   if ((which.options & __WALL) !== 0) return true;
   const isClone = child.exitSignal !== SIGCHLD;
   return isClone === ((which.options & __WCLONE) !== 0);
@@ -91,7 +125,7 @@ function isSelected(task: Task, child: ThreadGroup, which: Selection): boolean {
 function report(task: Task, child: ThreadGroup, options: number, out: Waited): boolean {
   const keeps = (options & WNOWAIT) !== 0;
   if (child.isZombie) {
-    if ((options & WEXITED) === 0) return false;
+    if ((options & WEXITED) === 0 || child.leaderTracer !== null) return false;
     fill(
       out,
       task,
@@ -107,6 +141,8 @@ function report(task: Task, child: ThreadGroup, options: number, out: Waited): b
     }
     return true;
   }
+  // As its tracer the parent hears of stops in another way.
+  if (child.leader?.trace?.group === task.group) return false;
   if ((options & WUNTRACED) !== 0 && child.isStopped && !child.stopReported) {
     fill(out, task, child, statusStopped(child.stopSignal), CLD_STOPPED, child.stopSignal);
     if (!keeps) child.stopReported = true;

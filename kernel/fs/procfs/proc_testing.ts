@@ -58,6 +58,7 @@ export const PLAIN_STAT: TaskStat = {
   voluntarySwitches: 5,
   involuntarySwitches: 0,
   affinity: null,
+  tracer: 0,
   seccompMode: 0,
   seccompFilters: 0,
   personality: 0,

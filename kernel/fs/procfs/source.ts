@@ -63,6 +63,8 @@ export interface TaskStat {
   readonly involuntarySwitches: number;
   /** CPUs it may use, a bit each; null: all. */
   readonly affinity: Uint32Array | null;
+  /** The thread that traces it, 0: none. */
+  readonly tracer: number;
   /** SECCOMP_MODE_* and the number of filters. */
   readonly seccompMode: number;
   readonly seccompFilters: number;

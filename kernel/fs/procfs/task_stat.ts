@@ -117,7 +117,8 @@ export function statusText(task: ProcTask, source: ProcSource, whole: boolean): 
   const umask = fs === null ? "" : `Umask:\t${fs.umask.toString(8).padStart(4, "0")}\n`;
   return `Name:\t${escapeName(task.comm)}\n${umask}` +
     `State:\t${STATE_NAMES[s.state] ?? s.state}\n` +
-    `Tgid:\t${task.tgid}\nNgid:\t0\nPid:\t${task.tid}\nPPid:\t${s.ppid}\nTracerPid:\t0\n` +
+    `Tgid:\t${task.tgid}\nNgid:\t0\nPid:\t${task.tid}\nPPid:\t${s.ppid}\n` +
+    `TracerPid:\t${s.tracer}\n` +
     idLines(cred, reader, files === null ? 0 : files.size) +
     nestedIdLines(task) +
     "Kthread:\t0\n" + (mm === null ? "" : memoryLines(mm, source)) +

@@ -37,8 +37,10 @@ export function sysArchPrctl(t: Task, a: SyscallArgs): number {
 function setBase(t: Task, at: number, addr: number): number {
   if (addr >= USER_END) return -EPERM;
   const { ctx } = t;
-  ctx.fetchRegs();
-  ctx.fetchFpu();
+  if (!t.regsFetched) {
+    ctx.fetchRegs();
+    ctx.fetchFpu();
+  }
   setReg(ctx.regs, at, addr);
   setReg(ctx.regs, RAX, 0);
   t.regsFetched = true;
@@ -46,6 +48,6 @@ function setBase(t: Task, at: number, addr: number): number {
 }
 
 function getBase(t: Task, at: number, addr: number): number {
-  t.ctx.fetchRegs();
+  if (!t.regsFetched) t.ctx.fetchRegs();
   return t.mm.store64(addr, getReg(t.ctx.regs, at));
 }

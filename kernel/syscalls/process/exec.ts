@@ -4,6 +4,8 @@ import { E2BIG, EFAULT, EINVAL, ENAMETOOLONG } from "../../../ffi/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
 import { PATH_MAX } from "../../../ffi/abi/fs.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
+import { hasCap } from "../../cred/credentials.ts";
 import { continueExec, execProgram, isExecPending } from "../../task/exec.ts";
 import type { Task } from "../../task/task.ts";
 import { openExec } from "../../vfs/open.ts";
@@ -50,10 +52,17 @@ function exec(
     envp,
     isPathGone: isByFd && t.files.isCloexec(dirfd),
     personality: t.personality,
-    isShared: t.fs.refs > t.group.tasks.length,
+    isShared: t.fs.refs > t.group.tasks.length || isTracedByWeaker(t),
   });
   file.drop();
   return r;
+}
+
+/** Who traces a program could use its privilege (LSM_UNSAFE_PTRACE). */
+function isTracedByWeaker(t: Task): boolean {
+  if (t.trace === null) return false;
+  const { tracer, group } = t.trace, by = tracer ?? group.leader ?? group.tasks[0];
+  return by === undefined || !hasCap(by.cred, CAP_SYS_PTRACE);
 }
 
 /** A vector of strings that ends with a null pointer; a null vector is an empty one. */

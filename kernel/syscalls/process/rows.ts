@@ -11,6 +11,7 @@ import * as ids from "./ids.ts";
 import * as pidfd from "./pidfd.ts";
 import { sysPrctl } from "./prctl.ts";
 import * as robust from "./robust_list.ts";
+import * as ptrace from "./ptrace.ts";
 import { sysSeccomp } from "./seccomp.ts";
 import * as sharing from "./sharing.ts";
 import * as wait from "./wait.ts";
@@ -52,6 +53,10 @@ export const rows: readonly Row[] = [
   row("prctl", sysPrctl, "int hex hex hex hex", {
     support: "partial",
     note: "the operations of ordinary programs; no PR_SET_VMA, no MTE or SVE",
+  }),
+  row("ptrace", ptrace.sysPtrace, "long pid hex hex", {
+    support: "partial",
+    note: "no debug registers, no PTRACE_SYSEMU_SINGLESTEP, no rseq and dispatch requests",
   }),
   row("seccomp", sysSeccomp, "uint hex ptr"),
   row("arch_prctl", sysArchPrctl, "int ptr", {

@@ -23,7 +23,7 @@ import type { Kernel } from "../kernel_services.ts";
 import { SIG_DFL, SIG_IGN, type SignalHandlers } from "../signal/handlers.ts";
 import { SIGRTMAX, SigSet } from "../signal/sigset.ts";
 import type { PidNamespace, TaskPid } from "../pid_namespace.ts";
-import { BLOCKED, DEAD, FROZEN, STOPPED, type Task } from "../task.ts";
+import { BLOCKED, DEAD, FROZEN, STOPPED, type Task, TRACED } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
 import { netTablesOf } from "./socket_tables.ts";
 
@@ -183,6 +183,7 @@ export class TaskView implements ProcTask {
       voluntarySwitches: task?.blockCount ?? usage.voluntarySwitches,
       involuntarySwitches: usage.involuntarySwitches,
       affinity: task?.sched.affinity ?? null,
+      tracer: this.tracer,
       seccompMode: task?.seccompMode ?? 0,
       seccompFilters: task?.seccomp?.count ?? 0,
       personality: task?.personality ?? 0,
@@ -194,10 +195,17 @@ export class TaskView implements ProcTask {
     return this.kernel.current?.ns.time.boottimeNs ?? 0;
   }
 
+  private get tracer(): number {
+    const trace = this.task?.trace ?? null;
+    if (trace === null) return 0;
+    return (trace.tracer?.id ?? trace.group.id).numberIn(this.pids);
+  }
+
   private get state(): string {
     const { task } = this;
     if (task === null || task.state === DEAD) return "Z";
     if (task.state === STOPPED) return "T";
+    if (task.state === TRACED) return "t";
     if (task.state === FROZEN) return "S";
     if (task.state !== BLOCKED) return "R";
     return task.uninterruptible ? "D" : "S";

@@ -164,7 +164,7 @@ function fail(task: Task, sig: number): boolean {
  */
 export function sigreturn(task: Task): number {
   const { ctx, signals } = task, regs = ctx.regs, dv = frameView;
-  ctx.fetchRegs();
+  if (!task.regsFetched) ctx.fetchRegs();
   initFpu(ctx.fpu);
   task.regsFetched = true;
   const at = getReg(regs, RSP) - 8;

@@ -14,6 +14,7 @@ export function stopGroup(task: Task, sig: number): void {
   const group = task.group;
   if (group.stopSignal !== 0) return;
   group.stopSignal = sig;
+  group.stopSerial++;
   group.isStopped = false;
   for (const t of group.tasks) if (t !== task) alert(t);
 }
@@ -21,7 +22,8 @@ export function stopGroup(task: Task, sig: number): void {
 /** Does the task have to stand still now? Then it is STOPPED with `result` kept for later. */
 export function stopIfAsked(task: Task, result: number): boolean {
   const group = task.group;
-  if (group.stopSignal === 0) return false;
+  // A traced one was told of it, and went on if its tracer wanted that (ptrace/stops.ts).
+  if (group.stopSignal === 0 || task.trace !== null) return false;
   task.result = result;
   task.state = STOPPED;
   noteStopped(group);
@@ -31,11 +33,18 @@ export function stopIfAsked(task: Task, result: number): boolean {
 /** A task stopped or ended: is it the last one that the stop waited for? */
 export function noteStopped(group: ThreadGroup): void {
   if (group.stopSignal === 0 || group.isStopped || group.tasks.length === 0) return;
-  for (const t of group.tasks) if (t.state !== STOPPED) return;
+  for (const t of group.tasks) {
+    const isTold = t.trace !== null && t.stopSeen === group.stopSerial;
+    if (t.state !== STOPPED && !isTold) return;
+  }
   group.isStopped = true;
   group.stopReported = false;
   group.continuedReported = true;
-  tellParent(group, CLD_STOPPED, group.stopSignal);
+  // A parent that traces it heard of it already.
+  const tracer = group.leader?.trace?.group;
+  if (tracer === undefined || tracer !== group.parent) {
+    tellParent(group, CLD_STOPPED, group.stopSignal);
+  }
 }
 
 /**

@@ -117,7 +117,13 @@ export function continueGroup(group: ThreadGroup): void {
   group.stopSignal = 0;
   group.isStopped = false;
   group.stopReported = true;
-  for (const t of group.tasks) if (t.state === STOPPED) resume(t);
+  for (const t of group.tasks) {
+    if (t.state === STOPPED) resume(t);
+    else if (t.trace !== null && t.trace.isListening) {
+      t.trace.isTrapDue = true;
+      resume(t);
+    }
+  }
   if (!wasStopped || group.isExiting) return;
   group.continuedReported = false;
   tellParent(group, CLD_CONTINUED, SIGCONT);
@@ -148,6 +154,7 @@ function prepare(group: ThreadGroup, task: Task, info: SigInfo): boolean {
     discardAll(group, SIGCONT);
   }
   if (task.signals.blocked.has(sig) || task.signals.waiting.has(sig)) return true;
+  if (task.trace !== null) return true;
   return (info.isFromOutside && (sig === SIGKILL || sig === SIGSTOP)) || !isIgnored(task, sig);
 }
 
