@@ -67,11 +67,11 @@ export class DentryCache {
     const found = inode.relookup(cached.name, cached.inode);
     if (typeof found === "number") {
       if (found !== -ENOENT) return found;
-      if (cached.inode === null) return cached;
+      // What is mounted on stays reachable, and so does what is mounted on below.
+      if (cached.inode === null || holdsMounts(cached)) return cached;
       this.drop(cached);
       return new Dentry(dir.fs, dir, cached.name, null);
     }
-    // What is mounted on stays reachable, and so does what is mounted on below.
     if (found === cached.inode || (cached.inode !== null && holdsMounts(cached))) return cached;
     this.forgetBelow(cached);
     this.drop(cached);
