@@ -11,7 +11,7 @@ import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import type { Host } from "../../core/host.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
 import type { NetDevice } from "../../fs/procfs/net_tables.ts";
-import { attributeBytes, type RouteRequest } from "../netlink/request.ts";
+import { answerNoNsid, attributeBytes, type RouteRequest } from "../netlink/request.ts";
 import type { NetlinkWriter } from "../netlink/writer.ts";
 import { NetlinkClient } from "./netlink_client.ts";
 
@@ -51,6 +51,7 @@ export class HostLinks {
 
   answer(r: RouteRequest, out: NetlinkWriter): number {
     const { type } = r.request;
+    if (type === N.RTM_GETNSID) return answerNoNsid(r, out);
     if (!DUMPS.has(type)) return isQuestion(type) ? -EOPNOTSUPP : -EPERM;
     if (r.isDump) {
       const failed = this.dump(type, r.family);

@@ -4,7 +4,7 @@ import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_UNSPEC } from "../../../ffi/abi/socket.ts";
 import type { Loopback } from "../interfaces.ts";
 import type { SocketCaller } from "../message.ts";
-import type { NetlinkRequest } from "./writer.ts";
+import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 export class RouteRequest {
   readonly lo: Loopback;
@@ -35,6 +35,18 @@ export class RouteRequest {
   wantsFamily(family: number): boolean {
     return this.family === AF_UNSPEC || this.family === family;
   }
+}
+
+/** Of linux/net_namespace.h, and the value of a namespace without an id. */
+const NETNSA_NSID = 1, NOT_ASSIGNED = 0xffffffff;
+
+/** RTM_GETNSID: no network namespace has got an id from this one. */
+export function answerNoNsid(r: RouteRequest, out: NetlinkWriter): number {
+  if (r.isDump) return 0;
+  out.begin(r.request, N.RTM_NEWNSID, 0, N.Rtgenmsg.size);
+  out.u32(NETNSA_NSID, NOT_ASSIGNED);
+  out.end();
+  return 0;
 }
 
 /** The bytes of an attribute behind `from`, or "". */

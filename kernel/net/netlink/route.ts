@@ -8,11 +8,8 @@ import { ARPHRD_LOOPBACK, IFF_UP } from "../../../ffi/abi/inet.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import { LOOPBACK4, LOOPBACK6 } from "../inet/address.ts";
-import { attributeBytes, type RouteRequest } from "./request.ts";
+import { answerNoNsid, attributeBytes, type RouteRequest } from "./request.ts";
 import type { NetlinkWriter } from "./writer.ts";
-
-/** struct rtgenmsg with its padding; linux/net_namespace.h. */
-const GENMSG_BYTES = 4, NETNSA_NSID = 1;
 
 /** Write the answers into `out`: 0 or -errno. */
 export function answerRoute(r: RouteRequest, out: NetlinkWriter): number {
@@ -32,19 +29,13 @@ export function answerRoute(r: RouteRequest, out: NetlinkWriter): number {
     case N.RTM_GETNEIGH:
     case N.RTM_GETRULE:
       return r.isDump ? 0 : -EOPNOTSUPP;
+    case N.RTM_GETNSID:
+      return answerNoNsid(r, out);
     case N.RTM_NEWLINK:
     case N.RTM_SETLINK:
       return setLink(r);
     case N.RTM_NEWADDR:
       return mayChange(r) ? addAddress(r) : -EPERM;
-    case N.RTM_GETNSID: {
-      // No network namespace has got an id from this one.
-      const body = out.begin(r.request, N.RTM_NEWNSID, multi(r), GENMSG_BYTES);
-      out.u8[body] = 0;
-      out.u32(NETNSA_NSID, 0xffffffff);
-      out.end();
-      return 0;
-    }
     default:
       return mayChange(r) ? -EOPNOTSUPP : -EPERM;
   }
