@@ -121,16 +121,18 @@ export class HostSocket extends Socket {
     return this.isAccepting;
   }
 
-  /** From now on the host tells of every change. Something that happened before is told at once. */
-  private watch(): void {
-    if (this.isWatched) return;
-    this.isWatched = true;
-    this.net.host.watch(this.fd, POLL_BITS + EPOLLET, new HostSocketWatch(this));
+  /** From now on the host tells of every change. Something that happened before is told at once. 0 or -errno. */
+  private watch(): number {
+    if (this.isWatched) return 0;
+    const r = this.net.host.watch(this.fd, POLL_BITS + EPOLLET, new HostSocketWatch(this));
+    this.isWatched = r === 0;
+    return r;
   }
 
-  /** The host would block. */
+  /** The host would block: -EAGAIN, or why nobody would tell when it does no longer. */
   private wait(): number {
-    this.watch();
+    const r = this.watch();
+    if (r < 0) return r;
     this.blockedOn = this.queue;
     return -EAGAIN;
   }
@@ -173,8 +175,8 @@ export class HostSocket extends Socket {
     if (r === -EINPROGRESS && !nonblocking) r = this.host.connect(this.fd, at, n);
     if (r !== -EINPROGRESS && r !== -EALREADY) return r;
     // The same call again tells how it ended: it is what a blocked caller does.
-    this.wait();
-    return nonblocking ? r : -EAGAIN;
+    const waited = this.wait();
+    return nonblocking ? r : waited;
   }
 
   override listen(_caller: SocketCaller, backlog: number): number {
