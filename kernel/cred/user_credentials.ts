@@ -25,7 +25,7 @@ export function credentialsIn(cred: Credentials, ns: UserNamespace): Credentials
  */
 export function newUserNamespace(cred: Credentials, isChrooted: boolean): Credentials | number {
   const { userNs, euid, egid } = cred;
-  if (userNs.level >= USER_NAMESPACE_LEVELS) return -ENOSPC;
+  if (userNs.level > USER_NAMESPACE_LEVELS) return -ENOSPC;
   if (isChrooted || !userNs.hasUid(euid) || !userNs.hasGid(egid)) return -EPERM;
   const ns = new UserNamespace(userNs, euid, egid, hasOwnCap(cred, CAP_SETFCAP));
   return credentialsIn(cred, ns);

@@ -17,6 +17,7 @@ import { type CpuFacts, load, type LoadedProgram, type ProgramIds } from "../loa
 import { MemoryManager } from "../mm/memory_manager.ts";
 import type { Caller } from "../vfs/caller.ts";
 import { openExec } from "../vfs/open.ts";
+import type { Mount } from "../vfs/dentry.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 import type { Kernel } from "./kernel_services.ts";
 import type { Limits } from "./limits.ts";
@@ -71,6 +72,13 @@ class Opener {
     return openExec(this.caller, AT_FDCWD, path, true, false);
   }
 
+  /** Nobody becomes somebody else by what is there: by its flag, or because strangers mounted it (mnt_may_suid). */
+  private isUntrusted(mount: Mount): boolean {
+    const { cred, fs } = this.caller;
+    return (mount.flags & MS_NOSUID) !== 0 || mount.namespace !== fs.namespace ||
+      !mount.fs.owner.encloses(cred.userNs);
+  }
+
   identify(file: OpenFile): ProgramIds {
     const { inode, path } = file;
     const capabilities = inode.getxattr("security.capability");
@@ -78,7 +86,7 @@ class Opener {
       uid: inode.uid,
       gid: inode.gid,
       mode: inode.mode,
-      isNosuid: path !== null && (path.mount.flags & MS_NOSUID) !== 0,
+      isNosuid: path !== null && this.isUntrusted(path.mount),
       capabilities: typeof capabilities === "number" ? null : capabilities,
     }, this.isShared);
     if (typeof this.result === "number") return { ...this.caller.cred, isSecure: true };

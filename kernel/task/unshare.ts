@@ -115,7 +115,7 @@ function newSet(task: Task, flags: number, owner: UserNamespace): Partial<Namesp
   if ((flags & CLONE_NEWPID) !== 0) {
     // There is no way to make one for somebody else's children.
     if (pidForChildren !== task.pids) return -EINVAL;
-    if (pidForChildren.level + 1 >= PID_NAMESPACE_LEVELS) return -ENOSPC;
+    if (pidForChildren.level >= PID_NAMESPACE_LEVELS) return -ENOSPC;
     if (pidForChildren.owner?.encloses(owner) === false) return -EINVAL;
   }
   return {

@@ -56,7 +56,10 @@ export class MountNamespace extends Namespace {
 
   /** The last user went: all mounts go. */
   protected override release(): void {
-    for (const m of this.mounts.slice().reverse()) this.detach(m);
+    const all = this.mounts.slice().reverse();
+    // None of them has to be looked for.
+    this.mounts.length = 0;
+    for (const m of all) this.detach(m);
   }
 
   get root(): Mount {
@@ -89,8 +92,8 @@ export class MountNamespace extends Namespace {
   attach(mount: Mount, at: Path): number {
     if (!this.owns(at.mount)) return -EINVAL;
     if (isDir(at.dentry) !== isDir(mount.root)) return -ENOTDIR;
-    if (this.mounts.length >= MOUNT_MAX) return -ENOSPC;
-    const top = this.topOf(at);
+    const top = this.topOf(at), copies = listenersOf(top.mount, top.dentry).length;
+    if (this.mounts.length + sizeOf(mount) * (1 + copies) > MOUNT_MAX) return -ENOSPC;
     linkMount(mount, top.mount, top.dentry);
     this.adopt(mount);
     this.tell(mount, top);
@@ -311,6 +314,13 @@ function lockTree(mount: Mount, self: boolean): void {
   mount.lockedFlags = mount.flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
   mount.hasLockedAtime = true;
   for (const child of mount.children) lockTree(child, true);
+}
+
+/** The mount and what hangs on it. */
+function sizeOf(mount: Mount): number {
+  let n = 1;
+  for (const child of mount.children) n += sizeOf(child);
+  return n;
 }
 
 /** Children first. */

@@ -335,6 +335,34 @@ def a_namespace_bound_to_a_file_can_be_entered_later():
 
 
 @body
+def pid_namespaces_are_bounded():
+    def deeper(level):
+        try:
+            unshare(NEWPID)
+        except OSError as e:
+            eq(e.errno, errno.ENOSPC)
+            return level
+        return os.WEXITSTATUS(os.waitpid(spawn(deeper, level + 1), 0)[1])
+    levels = deeper(0)
+    ok(30 <= levels <= 32, "levels: %d" % levels)
+
+
+@body
+def the_first_process_has_number_one_when_chosen():
+    import ctypes
+    ids = (ctypes.c_int * 2)(7, 0)
+    args = (ctypes.c_uint64 * 11)()
+    args[0], args[4], args[8], args[9] = NEWPID, 17, ctypes.addressof(ids), 1
+    eq(sc(435, args, 88), -errno.EINVAL, "clone3 with set_tid 7")
+    ids[0] = 1
+    pid = sc(435, args, 88)
+    if pid == 0:
+        os._exit(0 if os.getpid() == 1 else 1)
+    ok(pid > 0, "clone3: %d" % pid)
+    eq(os.waitpid(pid, 0)[1], 0)
+
+
+@body
 def time_namespaces_shift_the_clocks_of_children():
     unshare(NEWTIME)
     ok(ns("time") != ns("time_for_children"), "the children's is another one")

@@ -293,6 +293,20 @@ def set_user_id_programs_of_strangers_stay_what_they_are():
 
 
 @body
+def levels_are_bounded():
+    def deeper(level):
+        try:
+            unshare(NEWUSER)
+        except OSError as e:
+            eq(e.errno, errno.ENOSPC)
+            return level
+        map_ids("self", "0 0 1", "0 0 1")
+        return os.WEXITSTATUS(os.waitpid(spawn(deeper, level + 1), 0)[1])
+    levels = deeper(0)
+    ok(levels in (32, 33), "levels: %d" % levels)
+
+
+@body
 def file_capabilities_name_the_root_of_their_namespace():
     os.chmod(".", 0o777)
     write("prog", "")
