@@ -2,11 +2,12 @@
  * The programs that `dvisor` is made of. A process runs one of them and does not even parse the others: the command line
  * must not wait for the kernel, nor keep it in memory.
  *
- * From sources a part is a module. In a built binary it is the text of a script, which the build puts into
- * `globalThis.dvisorParts`, and the kernel's compiled code: compiled_part.ts.
+ * From sources a part is a module. In a built binary it is the text of a script in the file's appendix, where the kernel's
+ * compiled code is too: compiled_part.ts.
  */
 
-import { compiledCodeIn, runCompiled } from "./compiled_part.ts";
+import { Appendix } from "../ffi/sys/appendix.ts";
+import { runCompiled } from "./compiled_part.ts";
 
 /** The parts and their entry points, relative to the project's root. */
 export const PARTS = {
@@ -20,10 +21,8 @@ export const PARTS = {
 
 export type PartName = keyof typeof PARTS;
 
-declare global {
-  /** Set by the build, in front of the program. */
-  var dvisorParts: Readonly<Record<string, string>> | undefined;
-}
+/** The entry with its compiled code: as tools/build/rehearsal.ts has it. */
+const KERNEL_CODE = "kernel code";
 
 /** Verbs of the kernel part. */
 const KERNEL_VERBS: readonly string[] = ["boot", "syscalls", "doctor"];
@@ -34,21 +33,34 @@ export function partFor(verb: string | undefined): PartName {
   return verb !== undefined && KERNEL_VERBS.includes(verb) ? "kernel" : "command";
 }
 
+interface BuiltPart {
+  readonly text: string;
+  readonly code: Uint8Array | null;
+}
+
+/** The part out of the running binary; null when this is no binary of ours. */
+function builtPart(name: PartName): BuiltPart | null {
+  using appendix = Appendix.open("/proc/self/exe");
+  const text = appendix?.read(name) ?? null;
+  if (appendix === null || text === null) return null;
+  // The command line is small: its text is parsed sooner than V8's module is loaded.
+  const code = name === "kernel" ? appendix.read(KERNEL_CODE) : null;
+  return { text: new TextDecoder().decode(text), code };
+}
+
 /** Runs a part; it reads Deno.args and ends the process. */
 export async function runPart(name: PartName): Promise<void> {
-  const script = globalThis.dvisorParts?.[name];
-  if (script === undefined) {
+  const built = builtPart(name);
+  if (built === null) {
     // No literal, so that the build does not follow it.
     const url = new URL(`../${PARTS[name]}`, import.meta.url).href;
     await import(url);
     return;
   }
-  globalThis.dvisorParts = undefined;
-  // The command line is small: its text is parsed sooner than V8's module is loaded.
-  const code = name === "kernel" ? compiledCodeIn("/proc/self/exe") : null;
+  const { text, code } = built;
   if (code !== null || (name === "kernel" && globalThis.dvisorRehearsal !== undefined)) {
-    return await runCompiled(script, code);
+    return await runCompiled(text, code);
   }
   // Indirect: the script sees only the global scope.
-  await (0, eval)(script);
+  await (0, eval)(text);
 }

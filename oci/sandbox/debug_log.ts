@@ -6,7 +6,7 @@
  */
 
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
-import { write } from "../../ffi/sys/files.ts";
+import { ftruncate, write } from "../../ffi/sys/files.ts";
 import { monotonicNs } from "../../ffi/sys/clock.ts";
 
 /** LIMIT: bytes that wait for being written. */
@@ -44,9 +44,10 @@ export class DebugLog {
     this.#used = 0;
   }
 
-  /** What is no text, behind all lines so far. */
-  bytes(bytes: Uint8Array): void {
-    this.flush();
+  /** What is no text, in place of all lines. */
+  replaceAll(bytes: Uint8Array): void {
+    this.#used = 0;
+    ftruncate(this.#fd, 0);
     const copy = allocBuffer(bytes.length);
     copy.set(bytes);
     this.#write(addressOf(copy), bytes.length);

@@ -113,7 +113,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     this.log.flush();
     // In a rehearsal of the build the compiled code goes where the debug log does.
     const code = rehearsedCode();
-    if (code !== null) this.log.bytes(code);
+    if (code !== null) this.log.replaceAll(code);
     const first = this.#first;
     if (first instanceof GuestContainer) {
       first.init.drain();

@@ -7,8 +7,8 @@
 
 import { requireHost, ROOT } from "../host_check.ts";
 import { chooseBase, compileProgram } from "./compile.ts";
-import { bundleOutput } from "./program.ts";
-import { addCompiledCode } from "./rehearsal.ts";
+import { type BundledOutput, bundleOutput } from "./program.ts";
+import { addParts } from "./rehearsal.ts";
 import { OUTPUTS } from "./staleness.ts";
 
 function describe(error: unknown): string {
@@ -20,15 +20,18 @@ function describe(error: unknown): string {
 async function build(dist: string, workDir: string): Promise<void> {
   const base = await chooseBase(workDir);
   console.log(`Base: ${base.kind}`);
-  const scripts = new Map<string, string>();
+  // Behind the others: the rehearsal of one needs them.
+  const bundled = new Map<string, BundledOutput>();
   for (const output of OUTPUTS) {
     const { name } = output;
-    const script = await bundleOutput(ROOT, output, workDir);
+    const { script, parts } = await bundleOutput(ROOT, output, workDir);
     await compileProgram(script, `${workDir}/${name}`, name, base, workDir);
-    console.log(`${name}: ${Math.round(script.length / 1024)} KB of script`);
-    scripts.set(name, script);
+    const texts = [script, ...parts.values()];
+    const kilobytes = Math.round(texts.reduce((n, text) => n + text.length, 0) / 1024);
+    console.log(`${name}: ${kilobytes} KB of script`);
+    if (parts.size > 0) bundled.set(name, { script, parts });
   }
-  await addCompiledCode(scripts.get("dvisor")!, base, workDir);
+  for (const [name, output] of bundled) await addParts(name, output, base, workDir);
   for (const { name } of OUTPUTS) await Deno.rename(`${workDir}/${name}`, `${dist}/${name}`);
 }
 

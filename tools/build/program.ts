@@ -62,22 +62,25 @@ export async function bundleProgram(
   return toScript(await Deno.readTextFile(bundle), name);
 }
 
-/**
- * The whole program of a binary: what is prebuilt, the texts of its parts, and its entry.
- *
- * @throws Error if the bundler fails
- */
+/** The program of a binary. */
+export interface BundledOutput {
+  /** What is prebuilt, and the entry. */
+  readonly script: string;
+  /** The scripts that the entry chooses from. */
+  readonly parts: ReadonlyMap<string, string>;
+}
+
+/** @throws Error if the bundler fails */
 export async function bundleOutput(
   root: string,
   output: Output,
   workDir: string,
-): Promise<string> {
-  const parts: Record<string, string> = {};
+): Promise<BundledOutput> {
+  const parts = new Map<string, string>();
   for (const [part, entry] of Object.entries(output.parts)) {
-    parts[part] = await bundleProgram(root, entry, `${output.name}-${part}`, workDir);
+    parts.set(part, await bundleProgram(root, entry, `${output.name}-${part}`, workDir));
   }
   const main = await bundleProgram(root, output.entry, output.name, workDir);
   const prebuilt = { native: toText(assembleNative()) };
-  return `globalThis.dvisorPrebuilt=${JSON.stringify(prebuilt)};` +
-    `globalThis.dvisorParts=${JSON.stringify(parts)};${main}`;
+  return { script: `globalThis.dvisorPrebuilt=${JSON.stringify(prebuilt)};${main}`, parts };
 }

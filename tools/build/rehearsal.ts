@@ -1,12 +1,17 @@
 /**
- * The rehearsal: runs a sandbox once, so that V8 compiles what most sandboxes need, and puts the compiled code at the end of the
+ * The rehearsal: runs a sandbox once, so that V8 compiles what most sandboxes need, and puts the compiled code behind the
  * binary. Where the machine that builds cannot run a sandbox, the binary goes without, and starts slower.
  *
  * The binary that rehearses is the real one, with a mark in front of the program; the part whose code is kept is the same in both
  * to the byte. Neighbour: oci/compiled_part.ts, which is what runs inside.
  */
 
+import { encodeAppendix } from "../../ffi/sys/appendix.ts";
 import { type BaseChoice, compileProgram } from "./compile.ts";
+import type { BundledOutput } from "./program.ts";
+
+/** The entry with compiled code, of the part `kernel`: as oci/parts.ts has it. */
+const KERNEL_CODE = "kernel code";
 
 /** LIMIT: the rehearsal takes half a second. */
 const TIMEOUT_MS = 20_000;
@@ -25,31 +30,34 @@ rm -rf a
 `;
 
 /**
- * Rehearses with `${workDir}/dvisor-gofer`, and completes `${workDir}/dvisor`, which was made of `script`.
+ * Puts the parts behind `${workDir}/${name}`, and the compiled code of one, which rehearses with the other binaries there.
  *
  * @throws Error if a binary cannot be made
  */
-export async function addCompiledCode(
-  script: string,
+export async function addParts(
+  name: string,
+  output: BundledOutput,
   base: BaseChoice,
   workDir: string,
 ): Promise<void> {
-  const folder = `${workDir}/rehearsal`, log = `${workDir}/compiled`;
+  const entries = new Map<string, Uint8Array>();
+  for (const [part, text] of output.parts) entries.set(part, new TextEncoder().encode(text));
+  const folder = `${workDir}/rehearsal`, code = `${workDir}/compiled`;
   await Deno.mkdir(folder);
   await Deno.link(`${workDir}/dvisor-gofer`, `${folder}/dvisor-gofer`);
-  const marked = `globalThis.dvisorRehearsal={script:null};${script}`;
-  await compileProgram(marked, `${folder}/dvisor`, "dvisor", base, folder);
-  const problem = await rehearse(`${folder}/dvisor`, log);
-  if (problem !== null) {
-    console.log(`dvisor: no compiled code, it will start slower: ${problem}`);
-    return;
-  }
-  const code = await Deno.readFile(log);
-  await Deno.writeFile(`${workDir}/dvisor`, code, { append: true });
-  console.log(`dvisor: ${Math.round(code.length / 1024)} KB of compiled code`);
+  const marked = `globalThis.dvisorRehearsal={script:null};${output.script}`;
+  await compileProgram(marked, `${folder}/${name}`, name, base, folder);
+  await Deno.writeFile(`${folder}/${name}`, encodeAppendix(entries), { append: true });
+  const problem = await rehearse(`${folder}/${name}`, code);
+  if (problem === null) {
+    entries.set(KERNEL_CODE, await Deno.readFile(code));
+    const kilobytes = Math.round((await Deno.stat(code)).size / 1024);
+    console.log(`${name}: ${kilobytes} KB of compiled code`);
+  } else console.log(`${name}: no compiled code, it will start slower: ${problem}`);
+  await Deno.writeFile(`${workDir}/${name}`, encodeAppendix(entries), { append: true });
 }
 
-/** The code, with its trailer, goes to `log`. Returns what went wrong, or null. */
+/** The code goes to the file `log`. Returns what went wrong, or null. */
 async function rehearse(binary: string, log: string): Promise<string | null> {
   const child = new Deno.Command(binary, {
     args: ["do", "--debug-log", log, "--", "/bin/sh", "-c", `{ ${PLAY} } >/dev/null 2>&1; exit 0`],
