@@ -13,6 +13,7 @@ import {
   ENOENT,
   ENXIO,
   EPERM,
+  ESTALE,
   ETXTBSY,
 } from "../../ffi/abi/errno.ts";
 import {
@@ -150,7 +151,22 @@ function accessOf(flags: number): number {
   return may;
 }
 
+/** A name that led to a file which is another one by now is looked up once more. */
 function open(
+  caller: Caller,
+  dirfd: number,
+  text: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): OpenFile | number {
+  const file = openOnce(caller, dirfd, text, flags, mode, resolve);
+  if (file !== -ESTALE) return file;
+  firstWalk(caller).mount.fs.expire();
+  return openOnce(caller, dirfd, text, flags, mode, resolve);
+}
+
+function openOnce(
   caller: Caller,
   dirfd: number,
   text: string,

@@ -79,10 +79,12 @@ export class Bundle {
       : [RUNC ?? "", "--root", `${this.dir}/state`, "run", "--bundle", this.dir, id];
   }
 
-  /** Mounts a tmpfs on a directory of the bundle, until it is removed. */
-  mount(path: string): void {
-    new Deno.Command("mount", { args: ["-t", "tmpfs", "t", path] }).outputSync();
-    this.#mounts.push(path);
+  /** Mounts a file system on a directory of the bundle, until it is removed: whether that went well. */
+  mount(path: string, type: string = "tmpfs", options: string = "rw"): boolean {
+    const args = ["-t", type, "-o", options, type, path];
+    const { success } = new Deno.Command("mount", { args }).outputSync();
+    if (success) this.#mounts.push(path);
+    return success;
   }
 
   remove(): void {

@@ -365,6 +365,28 @@ export const MOUNT_CASES: readonly BundleCase[] = [
     prints: "666\ndevpts devpts rw,nosuid,noexec,relatime,gid=5,mode=620,ptmxmode=666\n",
   },
   {
+    name: "files of a root directory that is an overlay of the host, changed for the first time",
+    script: "cat /f; echo more >>/f; cat /f; exec 3</k; echo changed >/k; cat /k; cat <&3; " +
+      "chmod 600 /g; cat /g; echo x >/g; cat /g; cd /d; touch y; ls; mkdir n; ls; " +
+      "mv /f /d/n/f; cat /d/n/f; rm /h; ls /h 2>/dev/null; ln /k /l; echo l >>/l; cat /k; " +
+      "mv /d/n /m; cat /m/f; rm -r /e; mkdir /e; ls /e; stat -c %a /g",
+    prints: "f\nf\nmore\nchanged\nchanged\ng\nx\nlow\ny\nlow\nn\ny\nf\nmore\n" +
+      "changed\nl\nf\nmore\n600\n",
+    prepare: (_c, b) => {
+      for (const name of ["upper", "work", "lower"]) Deno.mkdirSync(`${b.dir}/${name}`);
+      Deno.renameSync(`${b.root}/bin`, `${b.dir}/lower/bin`);
+      for (const name of ["f", "g", "h", "k"]) {
+        Deno.writeTextFileSync(`${b.dir}/lower/${name}`, `${name}\n`);
+      }
+      for (const name of ["d", "e"]) {
+        Deno.mkdirSync(`${b.dir}/lower/${name}`);
+        Deno.writeTextFileSync(`${b.dir}/lower/${name}/low`, "");
+      }
+      const layers = `lowerdir=${b.dir}/lower,upperdir=${b.dir}/upper,workdir=${b.dir}/work`;
+      if (!b.mount(b.root, "overlay", layers)) throw new Error("this host mounts no overlay");
+    },
+  },
+  {
     name: "propagation of the root directory",
     script: "awk '$5==\"/\"{print $7}' /proc/self/mountinfo | sed 's/:.*//'",
     prints: "shared\n",

@@ -11,7 +11,7 @@
 
 import { EIO, ESTALE } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
-import { V9FS_MAGIC } from "../../../ffi/abi/statfs.ts";
+import { OVERLAYFS_SUPER_MAGIC, V9FS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import { type Attr, type GoferClient, NOFID } from "../../../gofer/client/gofer_client.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
@@ -55,6 +55,8 @@ export class GoferFs extends FileSystem {
   /** Counts leases; what was fetched in an earlier one does not count. */
   epoch: number = 0;
   private epochNs: number = 0;
+  /** It is an overlay of the host's: the first change of a file makes a copy, which is born then. */
+  readonly copiesUp: boolean;
   readonly ahead: Ahead = new Ahead();
   readonly fids: FidCache;
   readonly idle: IdleFiles;
@@ -76,9 +78,11 @@ export class GoferFs extends FileSystem {
     client: GoferClient,
     ctx: MemoryContext,
     rootFid: number,
+    copiesUp: boolean,
     options: GoferOptions,
   ) {
     super();
+    this.copiesUp = copiesUp;
     this.client = client;
     this.ctx = ctx;
     this.isExclusive = options.isExclusive;
@@ -106,12 +110,14 @@ export class GoferFs extends FileSystem {
       client.fids.release(fid);
       return r;
     }
+    r = client.statfs(fid);
+    const copiesUp = r === 0 && client.statfsResult.fsType === OVERLAYFS_SUPER_MAGIC;
     r = client.walkGetattr(fid, NOFID, []);
     if (r < 0) {
       client.clunk(fid);
       return r;
     }
-    return new GoferFs(client, ctx, fid, options);
+    return new GoferFs(client, ctx, fid, copiesUp, options);
   }
 
   /** Others may change the files, if hardly ever. */

@@ -65,10 +65,24 @@ export abstract class GoferInode extends PlainInode {
     return this.parent !== null;
   }
 
-  /** The same type, and the same birth: a number that was given to another file is told apart. */
+  /**
+   * The same type, and the same birth: a number that was given to another file is told apart. On an overlay of the host's
+   * a file with another birth is the same one, copied up (or another one: then what was kept of it goes too).
+   */
   isSameFile(attr: Attr): boolean {
-    return (this.mode & S_IFMT) === (attr.mode & S_IFMT) && this.ino === attr.qid.path &&
-      this.btimeSec === attr.btimeSec && this.btimeNsec === attr.btimeNsec;
+    if ((this.mode & S_IFMT) !== (attr.mode & S_IFMT) || this.ino !== attr.qid.path) return false;
+    if (this.btimeSec === attr.btimeSec && this.btimeNsec === attr.btimeNsec) return true;
+    if (!this.fs.copiesUp) return false;
+    this.btimeSec = attr.btimeSec;
+    this.btimeNsec = attr.btimeNsec;
+    this.copiedUp();
+    return true;
+  }
+
+  /** What was kept of the file may be of the one that was copied. */
+  protected copiedUp(): void {
+    this.xattrs = null;
+    this.isBare = false;
   }
 
   takeIn(attr: Attr): void {

@@ -30,6 +30,11 @@ export class GoferSymlink extends GoferInode {
     super(fs, attr);
   }
 
+  protected override copiedUp(): void {
+    super.copiedUp();
+    this.target = null;
+  }
+
   override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
     return -ENXIO;
   }

@@ -93,10 +93,24 @@ export class GoferRegular extends GoferInode {
       canRead = false;
     }
     if (fd < 0) return fd;
+    // A descriptor of the file that was copied up would map that one's pages.
+    if (this.fs.copiesUp) this.leaveReader();
     const file = new DonatedFile(this, fd, canRead, true);
     // One that could only write stays with those who have it.
     this.writer = file;
     return file;
+  }
+
+  /** Who has the descriptor for reading keeps it; nobody gets it any more. */
+  private leaveReader(): void {
+    const { reader } = this;
+    this.reader = null;
+    if (reader !== null && reader.users === 0) this.fs.idle.close(reader);
+  }
+
+  protected override copiedUp(): void {
+    super.copiedUp();
+    this.leaveReader();
   }
 
   /** A new host descriptor from the Gofer, or -errno. */
@@ -114,7 +128,7 @@ export class GoferRegular extends GoferInode {
       const fid = this.bind();
       if (fid < 0) return fid;
       const fd = client.openFd(fid, flags);
-      if (fd >= 0) this.takeIn(client.attr);
+      if (fd >= 0 && this.isSameFile(client.attr)) this.takeIn(client.attr);
       return fd;
     }
     const { opens } = this.fs;
