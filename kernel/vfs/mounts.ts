@@ -17,6 +17,7 @@ import { childAt, duplicate, linkMount, newMount, unlinkMount } from "./mount_li
 import {
   copyAsSlave,
   copyPropagation,
+  type Listener,
   listenersOf,
   makePrivate,
   makeShared,
@@ -92,11 +93,12 @@ export class MountNamespace extends Namespace {
   attach(mount: Mount, at: Path): number {
     if (!this.owns(at.mount)) return -EINVAL;
     if (isDir(at.dentry) !== isDir(mount.root)) return -ENOTDIR;
-    const top = this.topOf(at), copies = listenersOf(top.mount, top.dentry).length;
-    if (this.mounts.length + sizeOf(mount) * (1 + copies) > MOUNT_MAX) return -ENOSPC;
+    // Before the mount is here: it may be a peer of where it goes.
+    const top = this.topOf(at), listeners = listenersOf(top.mount, top.dentry);
+    if (this.mounts.length + sizeOf(mount) * (1 + listeners.length) > MOUNT_MAX) return -ENOSPC;
     linkMount(mount, top.mount, top.dentry);
     this.adopt(mount);
-    this.tell(mount, top);
+    this.tell(mount, top, listeners);
     return 0;
   }
 
@@ -119,20 +121,20 @@ export class MountNamespace extends Namespace {
     for (let m: Mount | null = to.mount; m !== null; m = m.parent) {
       if (m === mount) return -ELOOP;
     }
-    const top = this.topOf(to);
+    const top = this.topOf(to), listeners = listenersOf(top.mount, top.dentry);
     unlinkMount(mount);
     linkMount(mount, top.mount, top.dentry);
     this.changed();
-    this.tell(mount, top);
+    this.tell(mount, top, listeners);
     return 0;
   }
 
   /** A mount came to `at`: if that is shared, it and all on it are too, and whoever listens gets a copy. */
-  private tell(mount: Mount, at: Path): void {
+  private tell(mount: Mount, at: Path, listeners: readonly Listener[]): void {
     if (at.mount.peers === null) return;
     shareTree(mount, this.vfs);
     const copies = new Map<Mount, Mount>();
-    for (const { mount: listener, source, isSlave } of listenersOf(at.mount, at.dentry)) {
+    for (const { mount: listener, source, isSlave } of listeners) {
       const namespace = listener.namespace;
       if (namespace === null) continue;
       const from = source === null ? mount : copies.get(source) ?? mount;
@@ -158,19 +160,38 @@ export class MountNamespace extends Namespace {
   takeAway(mount: Mount): void {
     const doomed: Mount[] = [];
     gather(mount, doomed);
-    const all = new Set(doomed);
-    for (const m of doomed.slice()) {
-      const parent = m.parent, at = m.mountpoint;
-      if (parent === null || at === null) continue;
-      for (const { mount: listener } of listenersOf(parent, at)) {
-        const there = childAt(listener, at);
-        if (there === null || all.has(there) || there.isLocked) continue;
-        if (!there.children.every((c) => all.has(c))) continue;
-        all.add(there);
-        doomed.push(there);
+    const all = new Set(doomed), copies = new Set<Mount>();
+    for (const { parent, mountpoint } of doomed) {
+      if (parent === null || mountpoint === null) continue;
+      for (const { mount: listener } of listenersOf(parent, mountpoint)) {
+        const there = childAt(listener, mountpoint);
+        if (there !== null && !there.isLocked && !all.has(there)) copies.add(there);
       }
     }
-    for (const m of doomed) m.namespace?.detach(m);
+    // Which of them can go depends on others of them.
+    for (let before = -1; before !== all.size;) {
+      before = all.size;
+      for (const copy of copies) {
+        if (all.has(copy) || !copy.children.every((c) => all.has(c) || isOnTop(c, copy))) continue;
+        all.add(copy);
+        doomed.push(copy);
+      }
+    }
+    const namespaces = new Set<MountNamespace>();
+    for (const m of doomed) if (m.namespace !== null) namespaces.add(m.namespace);
+    for (const namespace of namespaces) namespace.forget(all);
+    for (const m of doomed) {
+      if (copies.has(m)) keepTop(m, all);
+      m.namespace?.detach(m);
+    }
+  }
+
+  /** Take many mounts off the list at once: looking for each of them would take long. */
+  private forget(some: ReadonlySet<Mount>): void {
+    const { mounts } = this;
+    let n = 0;
+    for (const m of mounts) if (!some.has(m)) mounts[n++] = m;
+    mounts.length = n;
   }
 
   /** A copy of the mount, where others are told of it, is in use. */
@@ -314,6 +335,22 @@ function lockTree(mount: Mount, self: boolean): void {
   mount.lockedFlags = mount.flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
   mount.hasLockedAtime = true;
   for (const child of mount.children) lockTree(child, true);
+}
+
+/** `child` covers all of `mount`. */
+function isOnTop(child: Mount, mount: Mount): boolean {
+  return child.mountpoint === mount.root;
+}
+
+/** `mount` goes, and what covers it takes its place. */
+function keepTop(mount: Mount, doomed: ReadonlySet<Mount>): void {
+  const { parent, mountpoint } = mount;
+  if (parent === null || mountpoint === null) return;
+  for (const child of mount.children.slice()) {
+    if (doomed.has(child) || !isOnTop(child, mount)) continue;
+    unlinkMount(child);
+    linkMount(child, parent, mountpoint);
+  }
 }
 
 /** The mount and what hangs on it. */

@@ -193,6 +193,23 @@ def a_part_of_a_tree_hears_what_is_in_it():
 
 
 @body
+def a_shared_tree_bound_onto_itself_grows_and_goes():
+    dirs("a")
+    tmpfs("a")
+    change("a", MS_SHARED)
+    dirs("a/x")
+    counts = []
+    for _ in range(4):
+        bind("a", "a/x", MS_REC)
+        with open("/proc/self/mountinfo") as f:
+            counts.append(sum(1 for l in f if l.split()[4].startswith(os.path.abspath("a"))))
+    eq(counts, [2, 6, 18, 54])
+    umount("a", MNT_DETACH)
+    with open("/proc/self/mountinfo") as f:
+        eq(sum(1 for l in f if l.split()[4].startswith(os.path.abspath("a"))), 1)
+
+
+@body
 def moves_from_shared_mounts_are_refused():
     dirs("a", "b", "c")
     tmpfs("a")
