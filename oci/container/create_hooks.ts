@@ -5,7 +5,6 @@ import { runHooks } from "../hooks/run_hooks.ts";
 import { openNamespace } from "../launch/proxy.ts";
 import type { Hooks } from "../spec/hooks_section.ts";
 import type { ContainerRecord } from "../state/record.ts";
-import { UserError } from "../user_error.ts";
 import { ociState } from "./oci_state.ts";
 
 /** Of the proxy, what stands for the container's own. */
@@ -13,11 +12,6 @@ const ENTERED = ["net", "ipc", "uts"];
 
 /** @param pid of the proxy @throws UserError */
 export function runCreateHooks(hooks: Hooks, record: ContainerRecord, pid: number): void {
-  if (hooks.startContainer.length > 0) {
-    throw new UserError(
-      `config.json: ${hooks.startContainer[0]?.jsonPath} is a hook of a kind that is not supported`,
-    );
-  }
   const init = { ...record.init, pid };
   const state = JSON.stringify(ociState({ ...record, init }, "creating"));
   const place = { state, directory: record.bundle };

@@ -1,5 +1,13 @@
 /** Lets a created container run. */
 
+import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
+import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { close, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
+import { fromText } from "../../kernel/core/bytes.ts";
+import type { StartHook } from "../sandbox/control_protocol.ts";
+import type { Hook } from "../spec/hooks_section.ts";
+import { openNull } from "./streams.ts";
 import type { Globals } from "../globals.ts";
 import { tryHooks } from "../hooks/run_hooks.ts";
 import { writeLog } from "../log_file.ts";
@@ -16,12 +24,40 @@ export function startContainer(globals: Globals, id: string): void {
   try {
     const found = findContainer(store, id);
     refuseUnlessCreated(found);
-    found.ask({ op: "start", id });
+    askToStart(found);
     writeLog(globals, "info", "started", id);
     warnOf(poststart(dir.update({ status: "running" })), globals);
   } finally {
     lock?.release();
   }
+}
+
+/** With the hooks that run inside, which get the state on stdin. */
+function askToStart(found: Found): void {
+  const { record } = found, hooks = record.hooks?.startContainer ?? [];
+  const state = JSON.stringify(ociState(record, "created"));
+  const fds = hooks.flatMap(() => [memfdOf(state), openNull(), openNull()]);
+  try {
+    found.ask({ op: "start", id: record.id, hooks: hooks.map(startHook) }, fds);
+  } finally {
+    fds.forEach(close);
+  }
+}
+
+function startHook(hook: Hook): StartHook {
+  // DIFFERS from runc where args[0] is another name than the path: the program is called by its path.
+  const args = [hook.path, ...hook.args.slice(1)].map(fromText);
+  const { timeoutSeconds, jsonPath } = hook;
+  return { args, env: hook.env.map(fromText), timeoutSeconds, jsonPath };
+}
+
+/** A file to read `text` from. */
+function memfdOf(text: string): number {
+  const encoded = new TextEncoder().encode(text), bytes = allocBuffer(encoded.length);
+  bytes.set(encoded);
+  const fd = check(memfdCreate("dvisor-state", MFD_CLOEXEC), "memfd_create");
+  check(pwrite(fd, addressOf(bytes), bytes.length, 0), "write the container's state");
+  return fd;
 }
 
 function refuseUnlessCreated({ status }: Found): void {

@@ -22,9 +22,21 @@ export interface SharedNamespaces {
   readonly uts: string | null;
 }
 
+/** A hook that runs in the container. Byte strings but `jsonPath`. */
+export interface StartHook {
+  /** The program first. */
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly timeoutSeconds: number | null;
+  readonly jsonPath: string;
+}
+
 export type Request =
-  /** Lets the first process of a created container run. */
-  | { readonly op: "start"; readonly id: string }
+  /**
+   * Lets the first process of a created container run, behind hooks. Descriptors: three for each hook, its standard
+   * streams. The answer waits for the hooks.
+   */
+  | { readonly op: "start"; readonly id: string; readonly hooks: readonly StartHook[] }
   /** `all`: for every process of the container, else for its first one. */
   | { readonly op: "signal"; readonly id: string; readonly signo: number; readonly all: boolean }
   /** Descriptors: stdin, stdout, stderr, and the sandbox's end of the control pair of whoever waits. */
@@ -81,7 +93,7 @@ export interface ProcessInfo {
 }
 
 export interface Answers {
-  readonly start: { readonly pid: number };
+  readonly start: Record<never, never>;
   readonly signal: Record<never, never>;
   /** `pid` in the container. */
   readonly exec: { readonly pid: number };

@@ -25,10 +25,32 @@ export interface RequestHandler {
   /**
    * Acts on a request.
    *
-   * @returns what the answer has besides `ok`
+   * @returns what the answer has besides `ok`, or a promise of it
    * @throws UserError
    */
-  onRequest(request: Request, fds: RequestFds): object;
+  onRequest(request: Request, fds: RequestFds): object | Later;
+}
+
+/** An answer that takes its time; the client waits. */
+export class Later {
+  private connection: Connection | null = null;
+  private answer: object | null = null;
+
+  /** @param result what the answer has besides `ok`, or the error that it is */
+  settle(result: object | UserError): void {
+    this.answer = result instanceof UserError ? refusal(result) : { ok: true, ...result };
+    this.connection?.finish(this.answer);
+  }
+
+  /** For the connection that waits. */
+  awaitBy(connection: Connection): void {
+    this.connection = connection;
+    if (this.answer !== null) connection.finish(this.answer);
+  }
+}
+
+function refusal(error: UserError): object {
+  return { ok: false, message: explain(error), code: error.exitCode };
 }
 
 /** Descriptors of a request: the handler makes its own what it takes, the others are closed. */
@@ -104,10 +126,20 @@ class Connection extends Waiter {
       this.server.host.arm(this.fd, EPOLLIN);
       return;
     }
-    if (typeof r !== "number" && r.len > 0) {
-      this.answer(answerTo(this.server.handler, buffer.subarray(0, r.len), r.fds));
-    }
     this.server.host.unwatch(this.fd);
+    if (typeof r === "number" || r.len === 0) return this.close();
+    const answer = answerTo(this.server.handler, buffer.subarray(0, r.len), r.fds);
+    if (answer instanceof Later) answer.awaitBy(this);
+    else this.finish(answer);
+  }
+
+  /** The answer, and the end. */
+  finish(answer: object): void {
+    this.answer(answer);
+    this.close();
+  }
+
+  private close(): void {
     close(this.fd);
     this.server.onClosed();
   }
@@ -120,14 +152,19 @@ class Connection extends Waiter {
   }
 }
 
-function answerTo(handler: RequestHandler, packet: Uint8Array, fds: readonly number[]): object {
+function answerTo(
+  handler: RequestHandler,
+  packet: Uint8Array,
+  fds: readonly number[],
+): object | Later {
   const { request, rest } = decode(packet, fds);
   const given = new RequestFds(rest);
   try {
-    return { ok: true, ...handler.onRequest(request, given) };
+    const result = handler.onRequest(request, given);
+    return result instanceof Later ? result : { ok: true, ...result };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return { ok: false, message: explain(error), code: error.exitCode };
+    return refusal(error);
   } finally {
     given.closeRest();
   }

@@ -22,11 +22,12 @@ import { groupCpuNs } from "../../kernel/task/cpu_clock.ts";
 import { Timer } from "../../kernel/time/timer.ts";
 import { UserError } from "../user_error.ts";
 import type { BootSpec, ProcessSpec } from "./boot_spec.ts";
-import type { ContainerStats, ProcessInfo } from "./control_protocol.ts";
+import type { ContainerStats, ProcessInfo, StartHook } from "./control_protocol.ts";
 import type { BootSocket } from "./control.ts";
 import { debugText } from "./debug_text.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { startGuest } from "./guest_start.ts";
+import { type HookStreams, StartHooks } from "./start_hooks.ts";
 import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
 import type { LimitsChange } from "./control_protocol.ts";
 import type { OomWitness } from "./oom_witness.ts";
@@ -82,6 +83,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
   readonly #execs: Set<GuestProcess> = new Set();
   /** Where the sandbox's own limit is not its limit. */
   #witness: OomWitness | null = null;
+  readonly #process: ProcessSpec;
+  #isStarting = false;
   #status: "created" | "running" | "paused" | "stopped" = "created";
 
   /** Its first process is loaded, and does not run yet. @throws UserError */
@@ -95,6 +98,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.id = spec.id;
     this.kernel = kernel;
     this.#owner = owner;
+    this.#process = spec.process;
     this.#goferFd = places.gofer;
     this.#gofer = new GoferClient(places.gofer);
     if (this.#gofer.start() < 0) {
@@ -188,12 +192,25 @@ export class GuestContainer implements GuestOwner, GoferListener {
     return this.#status;
   }
 
-  start(): void {
-    if (this.#status !== "created") {
+  /** @param done told when the hooks have ended and the program runs, or why it does not @throws UserError */
+  start(
+    hooks: readonly StartHook[],
+    streams: readonly HookStreams[],
+    done: (error: UserError | null) => void,
+  ): void {
+    if (this.#status !== "created" || this.#isStarting) {
       throw new UserError("cannot start an already running container");
     }
-    this.#status = "running";
-    this.#container.thaw();
+    this.#isStarting = true;
+    const onHooksEnd = (error: UserError | null): void => {
+      if (error === null && this.#status === "created") {
+        this.#status = "running";
+        this.#container.thaw();
+      } else this.destroy();
+      done(error);
+    };
+    new StartHooks(this.kernel, this.#container, this.#process, hooks, streams, { onHooksEnd })
+      .run();
   }
 
   pause(): void {

@@ -2,7 +2,7 @@
 
 import { UserError } from "../user_error.ts";
 import type { Request } from "./control_protocol.ts";
-import type { RequestFds, RequestHandler } from "./control_server.ts";
+import { Later, type RequestFds, type RequestHandler } from "./control_server.ts";
 import { type BootSocket, ControlSocket } from "./control.ts";
 import { GuestContainer } from "./guest_container.ts";
 import { hasMemoryLimit, OomWitness } from "./oom_witness.ts";
@@ -17,13 +17,12 @@ export class SandboxRequests implements RequestHandler {
     this.#sandbox = sandbox;
   }
 
-  onRequest(request: Request, fds: RequestFds): object {
+  onRequest(request: Request, fds: RequestFds): object | Later {
     if (request.op === "createContainer") return this.#create(request, fds);
     const container = this.#find(request.id);
     switch (request.op) {
       case "start":
-        container.start();
-        return {};
+        return start(container, request, fds);
       case "signal":
         container.signal(request.signo, request.all);
         return {};
@@ -75,6 +74,13 @@ export class SandboxRequests implements RequestHandler {
     container.watch();
     return {};
   }
+}
+
+function start(container: GuestContainer, request: RequestOf<"start">, fds: RequestFds): Later {
+  const later = new Later();
+  const streams = request.hooks.map((_, i) => takeStdio(fds, 3 * i));
+  container.start(request.hooks, streams, (error) => later.settle(error ?? {}));
+  return later;
 }
 
 function exec(container: GuestContainer, request: RequestOf<"exec">, fds: RequestFds): object {

@@ -4,12 +4,13 @@
 
 import { ECONNREFUSED, ENOENT } from "../../ffi/abi/errno.ts";
 import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
+import { POLLIN } from "../../ffi/abi/poll.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../../ffi/abi/socket.ts";
 import { SYS_bind, SYS_connect, SYS_listen, SYS_socket } from "../../ffi/abi/syscall_numbers.ts";
 import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check, errnoName } from "../../ffi/sys/errors.ts";
 import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
-import { close, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
+import { close, memfdCreate, poll, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import {
   type Answer,
@@ -23,6 +24,8 @@ import type { ContainerDir } from "./store.ts";
 import { putUnixAddress } from "./unix_address.ts";
 
 const BACKLOG = 128;
+/** LIMIT: how long a sandbox may take for an answer, ms. */
+const ANSWER_MS = 60_000;
 
 /** The sandbox's socket, listening; the boot process gets the descriptor. @throws SyscallError */
 export function listenForControl(dir: ContainerDir): number {
@@ -62,6 +65,10 @@ export function ask<R extends Request>(
   if (sock < 0) throw new UserError(`cannot reach the sandbox: ${errnoName(sock)}`);
   try {
     send(sock, request, fds);
+    // Hooks have time-outs of their own.
+    if (request.op !== "start" && poll(sock, POLLIN, ANSWER_MS) === 0) {
+      throw new UserError(`the sandbox does not answer (${request.op})`);
+    }
     return receive<R["op"]>(sock);
   } finally {
     close(sock);

@@ -166,13 +166,4 @@ export const DVISOR_CASES: readonly LifecycleCase[] = [
       assertEquals(await t.status(), "running");
     },
   },
-  {
-    name: "a hook for the container's start is an error that names it",
-    notRunc: "it runs it",
-    async run(t) {
-      t.config["hooks"] = { startContainer: [{ path: "/bin/true" }] };
-      assert((await t.create()).code !== 0);
-      assertMatch(t.text("err"), /hooks\.startContainer\[0\]/);
-    },
-  },
 ];

@@ -98,6 +98,43 @@ export const PLACE_CASES: readonly LifecycleCase[] = [
     },
   },
   {
+    name: "startContainer hooks run inside, before the program",
+    async run(t) {
+      const args = ["sh", "-c", "s=$(cat); case $s in *'\"created\"'*) hostname >/hook;; esac"];
+      t.config["hooks"] = {
+        startContainer: [{ path: "/bin/sh", args, env: ["PATH=/bin"] }],
+      };
+      await t.running("cat /hook");
+      assertEquals(await t.reap(), 0);
+      assertEquals(t.text("out"), "box\n");
+    },
+  },
+  {
+    name: "a startContainer hook that fails ends the container",
+    notRunc: "its start does not wait for the hook",
+    async run(t) {
+      t.config["hooks"] = { startContainer: [{ path: "/bin/false" }] };
+      await t.script("echo ran").created();
+      const result = await t.call("start", t.id);
+      assert(result.code !== 0);
+      assertMatch(result.stderr, /hook/);
+      assert(await t.reap() !== 0);
+      assertEquals([t.text("out"), await t.status()], ["", "stopped"]);
+    },
+  },
+  {
+    name: "a startContainer hook that takes too long is killed",
+    notRunc: "its start does not wait for the hook",
+    async run(t) {
+      const args = ["sh", "-c", "while :; do :; done"];
+      t.config["hooks"] = { startContainer: [{ path: "/bin/sh", args, timeout: 1 }] };
+      await t.script("echo ran").created();
+      const result = await t.call("start", t.id);
+      assertMatch(result.stderr, /startContainer\[0\].*timeout of 1s/);
+      assert(await t.reap() !== 0);
+    },
+  },
+  {
     name: "a hook that fails ends the creation, with what it said",
     async run(t) {
       const args = ["sh", "-c", "echo reason >&2; exit 3"];
