@@ -3,10 +3,14 @@
 import { ENOENT } from "../../ffi/abi/errno.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import { TextInode } from "../../kernel/fs/generated/text_inode.ts";
+import { hasNamespaces } from "../../kernel/task/namespaces.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
 import type { Inode } from "../../kernel/vfs/inode.ts";
 import { isNetworkSetting } from "../net/host_settings.ts";
 import { cannot } from "./failure.ts";
+
+/** LIMIT: bytes of a host name. */
+const UTS_NAME_LENGTH = 64;
 
 /** @throws UserError naming the setting */
 export function setSysctls(
@@ -18,6 +22,7 @@ export function setSysctls(
   const proc = kernel.fsTypes.find("proc")?.create(caller, "proc", "") ?? -ENOENT;
   if (typeof proc === "number") throw cannot("cannot use", "/proc/sys", proc);
   for (const [name, value] of settings) {
+    if (setName(kernel, caller, name, value)) continue;
     const r = store(proc.root, ["sys", ...name.split(/[./]/)], value);
     // Of the host's network there is more than this kernel shows (net/host_settings.ts).
     if (r === -ENOENT && isHostNetwork(kernel) && isNetworkSetting(name)) continue;
@@ -31,6 +36,21 @@ export function setSysctls(
 
 function isHostNetwork(kernel: SandboxKernel): boolean {
   return kernel.namespaces.net.network !== null;
+}
+
+/** Names are those of the caller's UTS namespace; a file of /proc would ask for that of a running process. */
+function setName(kernel: SandboxKernel, caller: Caller, name: string, value: string): boolean {
+  const { uts } = hasNamespaces(caller) ? caller.ns : kernel.namespaces;
+  switch (name.replaceAll("/", ".")) {
+    case "kernel.hostname":
+      uts.hostname = value.slice(0, UTS_NAME_LENGTH);
+      return true;
+    case "kernel.domainname":
+      uts.domainname = value.slice(0, UTS_NAME_LENGTH);
+      return true;
+    default:
+      return false;
+  }
 }
 
 function store(root: Inode, names: readonly string[], value: string): number {

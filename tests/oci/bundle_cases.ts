@@ -165,6 +165,12 @@ export const PROCESS_CASES: readonly BundleCase[] = [
     prints: "box\nbox\n",
   },
   {
+    name: "domain name by a kernel setting",
+    script: "cat /proc/sys/kernel/domainname; hostname",
+    prints: "example\nbox\n",
+    prepare: (c) => c.linux.sysctl = { "kernel.domainname": "example" },
+  },
+  {
     name: "domain name",
     script: "cat /proc/sys/kernel/domainname",
     prints: "example\n",
