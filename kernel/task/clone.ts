@@ -23,7 +23,7 @@ import {
 } from "../../ffi/abi/sched.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../ffi/abi/capability.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS } from "../../ffi/abi/errno.ts";
-import { type Context, FS_BASE, RAX, RSP } from "../../platform/platform.ts";
+import { type Context, EFLAGS, FS_BASE, RAX, RSP } from "../../platform/platform.ts";
 import { BLOCK, IN_GUEST, IN_STOP } from "../core/result.ts";
 import { hasCap } from "../cred/credentials.ts";
 import { SemUndoList } from "../ipc/sysv/sem_undo.ts";
@@ -45,6 +45,9 @@ import { PTRACE_EVENT_VFORK_DONE } from "../../ffi/abi/ptrace.ts";
 import { Task, THEN_CALL } from "./task.ts";
 import { ThreadGroup } from "./thread_group.ts";
 import { type ChildWorld, worldForChild } from "./unshare.ts";
+
+/** The trap flag, which may be a tracer's. */
+const TF = 0x100;
 
 export interface CloneRequest {
   /** CLONE_* of the low 32 bits, without the exit signal. */
@@ -246,6 +249,7 @@ function setChildRegs(task: Task, child: Task, request: CloneRequest): void {
   }
   copyRegs(to.regs, from.regs);
   to.fpu.set(from.fpu);
+  if (task.hasTrapFlag) to.regs.setUint32(EFLAGS, to.regs.getUint32(EFLAGS, true) & ~TF, true);
   setReg(to.regs, RAX, 0);
   if (request.stack !== 0) setReg(to.regs, RSP, request.stack);
   if ((request.flags & CLONE_SETTLS) !== 0) setReg(to.regs, FS_BASE, request.tls);

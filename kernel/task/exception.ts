@@ -9,7 +9,9 @@ import { endRun, startRun } from "./cpu_clock.ts";
 import { returnToUser } from "./return_to_user.ts";
 import { SigInfo } from "./signal/pending.ts";
 import { forceSignal } from "./signal/send.ts";
-import { SIGKILL } from "./signal/sigset.ts";
+import { SIGKILL, SIGTRAP } from "./signal/sigset.ts";
+import { TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
+import { onStep } from "./ptrace/debug_registers.ts";
 import { HANDLING, RUNNING, type Task } from "./task.ts";
 
 /** A running task stopped, and not for a call. HOT */
@@ -29,12 +31,27 @@ export function onException(task: Task): void {
       return;
     }
   } else if (ctx.trap !== TRAP_INTERRUPT) {
+    if (task.hasTrapFlag && ctx.signo === SIGTRAP && ctx.sigcode === TRAP_TRACE) {
+      ctx.sigcode = onStep(task);
+      if (ctx.sigcode === 0) return goOn(task);
+    }
     noteFault(task);
     const info = new SigInfo(ctx.signo, ctx.sigcode);
     info.addr = ctx.faultAddr;
     forceSignal(task, info);
   }
   returnToUser(task, IN_GUEST);
+}
+
+/** Nothing is to be told of a step. The context holds the registers. */
+function goOn(task: Task): void {
+  if (task.attention) {
+    returnToUser(task, IN_GUEST);
+    return;
+  }
+  task.state = RUNNING;
+  startRun(task);
+  task.ctx.resumeAll(false);
 }
 
 /** True: the page is there now. */

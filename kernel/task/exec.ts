@@ -90,6 +90,7 @@ function become(task: Task, program: Program): void {
   takeOverLeader(task);
   task.rebind(program.ctx, program.mm);
   task.regsFetched = true;
+  task.hasTrapFlag = false;
   if (task.files.refs > 1) {
     const files = task.files.copy();
     task.files.drop();

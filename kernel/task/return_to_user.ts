@@ -128,7 +128,7 @@ function fetchAll(task: Task): void {
 function resumeGuest(task: Task): void {
   const withFpu = task.regsFetched;
   if (!withFpu) task.ctx.fetchRegs();
-  if (task.trace !== null && task.trace.mode === RUN_ONE_STEP) armTrap(task, task.trace);
+  if (task.trace !== null && task.trace.isStepping) armTrap(task, task.trace);
   task.regsFetched = false;
   task.ctx.resumeAll(withFpu);
 }

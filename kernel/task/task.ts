@@ -120,6 +120,8 @@ export class Task {
   entryStep: number = ENTRY_DONE;
   /** ptrace(2): its tracer and what that wants; null for nearly all tasks. */
   trace: Trace | null = null;
+  /** The trap flag in its registers is its tracer's. */
+  hasTrapFlag: boolean = false;
   /** THEN_*; meaningful in and behind a stop. */
   afterStop: number = THEN_LEAVE;
   /** The signal of a stop that is going to be delivered, if the tracer lets it. */

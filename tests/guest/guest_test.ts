@@ -11,7 +11,10 @@ import { isFull, isNative, named, PYTHON } from "../harness/machine.ts";
 const FOLDER = `${ROOT}/tests/guest`;
 
 /** On ptrace every call costs more, and what it shares with systrap was tested there. */
-const QUICK_ON_PTRACE = ["exec_calls", "faults", "futexes", "memory", "processes", "signals"];
+const QUICK_ON_PTRACE = [
+  "ptrace_state",
+  "seccomp",
+ "exec_calls", "faults", "futexes", "memory", "processes", "signals"];
 
 /** LIMIT: seconds for one script, and for one of its tests. */
 const SCRIPT_TIMEOUT_S = 180;

@@ -269,6 +269,84 @@ def a_step_can_go_into_a_handler():
     ends(pid)
 
 
+def debug(pid, index, value=None):
+    if value is None:
+        return user(pid, 848 + 8 * index)
+    return pt(POKEUSR, pid, 848 + 8 * index, value)
+
+
+@test
+def writes_can_be_watched():
+    buf = ctypes.create_string_buffer(16)
+    word = (ctypes.addressof(buf) + 7) // 8 * 8
+    # mov dword [rdi+4], 1; mov dword [rdi], 2; mov byte [rdi], 2; mov dword [rdi], 7; mov eax, 3; ret
+    pid, at = stepped("c7470401000000 c70702000000 b803000000 c70707000000 c3", word)
+    eq(debug(pid, 0, word), 0)
+    eq(debug(pid, 7, 1 | 0xD << 16), 0, "4 bytes, written")
+    eq((debug(pid, 0), debug(pid, 7) & 0xD0001), (word, 0xD0001))
+    go(CONT, pid)
+    stops(pid, TRAP)
+    eq((regs(pid).rip, siginfo(pid)[2]), (at + 13, 4), "TRAP_HWBKPT")
+    eq(debug(pid, 6) & 0xF, 1)
+    eq(debug(pid, 6, 0), 0)
+    go(CONT, pid)
+    stops(pid, TRAP)
+    eq(regs(pid).rip, at + 24)
+    eq(debug(pid, 7, 0), 0)
+    go(CONT, pid)
+    ends(pid, ("exit", 3))
+
+
+@test
+def breakpoints_can_be_in_registers():
+    pid, at = stepped("b9 05000000 31c0 ffc0 ffc9 75fa 90 c3")
+    eq(debug(pid, 1, at + 13), 0)
+    eq(debug(pid, 7, 4), 0)
+    go(CONT, pid)
+    stops(pid, TRAP)
+    r = regs(pid)
+    eq((r.rip, r.rax, debug(pid, 6) & 0xF), (at + 13, 5, 2))
+    eq(debug(pid, 7, 0), 0)
+    go(CONT, pid)
+    ends(pid, ("exit", 5))
+
+
+@test
+def debug_registers_are_checked():
+    pid = tracee(lambda: 0)
+    eq(debug(pid, 4, 1), -E.EIO)
+    eq(debug(pid, 0, 1 << 63), -E.EINVAL)
+    buf = ctypes.create_string_buffer(16)
+    eq(debug(pid, 0, ctypes.addressof(buf) // 4 * 4 + 1), 0)
+    eq(debug(pid, 7, 1 | 0xD << 16), -E.EINVAL, "unaligned")
+    eq(debug(pid, 7, 1 | 0xC << 16), -E.EINVAL, "four bytes to execute")
+    eq(debug(pid, 7, 1 | 0x2 << 16), -E.EINVAL, "ports")
+    go(CONT, pid)
+    ends(pid)
+
+
+@test
+def children_do_not_inherit_steps():
+    # fork; the child leaves with 4, the parent waits by hand.
+    fn, at = code("cc b8 39000000 0f05 85c0 7401 c3 bf 04000000 b8 3c000000 0f05", ctypes.c_int)
+
+    def body():
+        kid = fn()
+        return os.waitstatus_to_exitcode(os.waitpid(kid, 0)[1])
+    pid = tracee(body)
+    go(CONT, pid)
+    stops(pid, TRAP)
+    step(pid)
+    step(pid)
+    go(CONT, pid)
+    what = wait(pid)
+    while what[0] == "stop":
+        eq(what[1], signal.SIGCHLD)
+        go(CONT, pid, signal.SIGCHLD)
+        what = wait(pid)
+    eq(what, ("exit", 4))
+
+
 @test
 def a_fault_stops_with_its_signal():
     pid, at = stepped("31c0 8b00 c3")

@@ -4,6 +4,7 @@ import { EFAULT, EINVAL, EIO, ENODEV } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/ptrace.ts";
 import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from "../../../ffi/abi/prctl.ts";
 import { FS_BASE, GS_BASE, type SyscallArgs } from "../../../platform/platform.ts";
+import { DebugRegisters } from "../../task/ptrace/debug_registers.ts";
 import { readUserRegs, writeUserRegs } from "../../task/ptrace/user_regs.ts";
 import type { Trace } from "../../task/ptrace/trace.ts";
 import { getReg, setReg } from "../../task/registers.ts";
@@ -12,7 +13,8 @@ import { setWord } from "../../task/signal/siginfo.ts";
 import type { Task } from "../../task/task.ts";
 
 /** struct user: its size, and where its parts are. */
-const USER_SIZE = 928, DEBUG_REGISTERS = P.USER_DEBUGREG_OFFSET, DEBUG_CONTROL = 7;
+const USER_SIZE = 928, DEBUG_REGISTERS = P.USER_DEBUGREG_OFFSET, DEBUG_END = DEBUG_REGISTERS + 64;
+const NO_DEBUG = new DebugRegisters();
 /** Where an XSAVE area has the features that the machine has (sw_reserved, for debuggers). */
 const XCR0_AT = 464;
 const USER_END = 0x7ffffffff000;
@@ -80,18 +82,19 @@ function peekUser(t: Task, task: Task, trace: Trace, at: number, data: number): 
     readUserRegs(task, trace, areaView, 0);
     word.set(area.subarray(at, at + 8));
   }
-  // Debug registers are not set, and the rest of struct user is nothing but zeros in Linux too.
+  if (at >= DEBUG_REGISTERS && at < DEBUG_END) {
+    setWord(wordView, 0, (trace.debug ?? NO_DEBUG).get((at - DEBUG_REGISTERS) / 8));
+  }
+  // The rest of struct user is nothing but zeros in Linux too.
   return t.mm.copyOut(data, word, 0, 8);
 }
 
-/** DIFFERS: debug registers cannot be set (EIO): hardware breakpoints and watchpoints are not to be had. */
 function pokeUser(task: Task, trace: Trace, at: number): number {
   if (at % 8 !== 0 || at >= USER_SIZE) return -EIO;
   if (at < P.UserRegs.size) return writeUserRegs(task, trace, wordView, 0, at, at + 8) ? 0 : -EIO;
-  if (at < DEBUG_REGISTERS) return -EIO;
-  const isControl = at === DEBUG_REGISTERS + 8 * DEBUG_CONTROL;
-  const isZero = wordView.getUint32(0, true) === 0 && wordView.getUint32(4, true) === 0;
-  return isZero || (!isControl && at === DEBUG_REGISTERS + 8 * 6) ? 0 : -EIO;
+  if (at < DEBUG_REGISTERS || at >= DEBUG_END) return -EIO;
+  trace.debug ??= new DebugRegisters();
+  return trace.debug.set((at - DEBUG_REGISTERS) / 8, getReg(wordView, 0));
 }
 
 /** `kind` is NT_*; `iovAddr` a struct iovec, whose length becomes that of what was copied. */

@@ -56,7 +56,8 @@ export const rows: readonly Row[] = [
   }),
   row("ptrace", ptrace.sysPtrace, "long pid hex hex", {
     support: "partial",
-    note: "no debug registers, no PTRACE_SYSEMU_SINGLESTEP, no rseq and dispatch requests",
+    note:
+      "debug registers watch no reads; no PTRACE_SYSEMU_SINGLESTEP, no rseq and dispatch requests",
   }),
   row("seccomp", sysSeccomp, "uint hex ptr"),
   row("arch_prctl", sysArchPrctl, "int ptr", {

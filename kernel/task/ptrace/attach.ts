@@ -132,6 +132,7 @@ export function traceExec(task: Task, oldTid: number): void {
   const { trace } = task;
   if (trace === null) return;
   task.mm.setPatching(false);
+  trace.debug = null;
   if (trace.wants(PTRACE_EVENT_EXEC)) {
     trace.event = PTRACE_EVENT_EXEC;
     trace.message = oldTid;

@@ -55,8 +55,8 @@ export function standStill(task: Task): void {
     ctx.fetchFpu();
     task.regsFetched = true;
   }
-  if (trace.hasTrapFlag) setTrapFlag(ctx.regs, false);
-  trace.hasTrapFlag = false;
+  if (task.hasTrapFlag) setTrapFlag(ctx.regs, false);
+  task.hasTrapFlag = false;
   trace.origRax = task.nr;
   if (task.result !== IN_GUEST) setReg(ctx.regs, RAX, task.result);
   task.state = TRACED;
@@ -72,7 +72,8 @@ function setTrapFlag(regs: DataView, on: boolean): void {
 /** The task is going to run guest code for one instruction only. Its registers are in its context. */
 export function armTrap(task: Task, trace: Trace): void {
   setTrapFlag(task.ctx.regs, true);
-  trace.hasTrapFlag = true;
+  task.hasTrapFlag = true;
+  trace.debug?.arm(task.mm);
 }
 
 function tellTracer(task: Task, trace: Trace): void {

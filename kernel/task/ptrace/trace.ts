@@ -3,6 +3,7 @@
  * wait_tracees.ts (the tracer's wait), syscalls/process/ptrace.ts (the requests).
  */
 
+import type { DebugRegisters } from "./debug_registers.ts";
 import type { SigInfo } from "../signal/pending.ts";
 import type { Task } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
@@ -48,13 +49,18 @@ export class Trace {
   origRax: number = -1;
   /** The signal that it goes on with. */
   signal: number = 0;
-  /** The trap flag in its registers is this tracer's. */
-  hasTrapFlag: boolean = false;
+  /** null until one is set. */
+  debug: DebugRegisters | null = null;
 
   constructor(group: ThreadGroup, tracer: Task | null, isSeized: boolean) {
     this.group = group;
     this.tracer = tracer;
     this.isSeized = isSeized;
+  }
+
+  /** It runs one instruction at a time. */
+  get isStepping(): boolean {
+    return this.mode === RUN_ONE_STEP || (this.debug !== null && this.debug.isActive);
   }
 
   /** Does it stop for this PTRACE_EVENT? */
