@@ -21,6 +21,7 @@ import { callCount } from "../../kernel/observe/recent_calls.ts";
 import { groupCpuNs } from "../../kernel/task/cpu_clock.ts";
 import { Timer } from "../../kernel/time/timer.ts";
 import { UserError } from "../user_error.ts";
+import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
 import type { BootSpec, ProcessSpec } from "./boot_spec.ts";
 import type { ContainerStats, ProcessInfo, StartHook } from "./control_protocol.ts";
 import type { BootSocket } from "./control.ts";
@@ -79,6 +80,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
   readonly #owner: ContainerOwner;
   readonly #gofer: GoferClient;
   readonly #goferFd: number;
+  /** The filter of system calls of all that is started in it. */
+  readonly #seccomp: SeccompSpec | null;
   /** Started beside the first process. */
   readonly #execs: Set<GuestProcess> = new Set();
   /** Where the sandbox's own limit is not its limit. */
@@ -100,6 +103,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.#owner = owner;
     this.#process = spec.process;
     this.#goferFd = places.gofer;
+    this.#seccomp = spec.process.seccomp ?? null;
     this.#gofer = new GoferClient(places.gofer);
     if (this.#gofer.start() < 0) {
       throw new UserError("the file server of the container does not answer");
@@ -234,7 +238,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
   /** Another process in it. @returns its pid inside @throws UserError */
   exec(process: ProcessSpec, stdio: Stdio, waiter: BootSocket, hostPid: number): number {
     const guest = new GuestProcess(this.kernel.host, waiter, hostPid, this);
-    const started = startGuest(this.kernel, this.#container, process, stdio, false, guest);
+    const filtered = { ...process, seccomp: this.#seccomp };
+    const started = startGuest(this.kernel, this.#container, filtered, stdio, false, guest);
     guest.begin(started);
     this.#execs.add(guest);
     guest.listen();

@@ -14,7 +14,13 @@ const FOLDER = `${ROOT}/tests/guest`;
 const QUICK_ON_PTRACE = [
   "ptrace_state",
   "seccomp",
- "exec_calls", "faults", "futexes", "memory", "processes", "signals"];
+  "exec_calls",
+  "faults",
+  "futexes",
+  "memory",
+  "processes",
+  "signals",
+];
 
 /** LIMIT: seconds for one script, and for one of its tests. */
 const SCRIPT_TIMEOUT_S = 180;
