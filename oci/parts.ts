@@ -1,5 +1,5 @@
 /**
- * The programs that `dvisor` is made of. A process runs one of them and does not even parse the others: the command line
+ * The programs that `dvisor` and `dvisor-gofer` are made of, which are one file with two names: so they share its pages. A process runs one of them and does not even parse the others: the command line
  * must not wait for the kernel, nor keep it in memory.
  *
  * From sources a part is a module. In a built binary it is the text of a script in the file's appendix, where the kernel's
@@ -17,7 +17,11 @@ export const PARTS = {
   do: "oci/do_main.ts",
   /** The kernel of a sandbox, and what shows it: `boot`, `syscalls`, `doctor`. */
   kernel: "oci/kernel_main.ts",
+  /** The file server: what the file is under its second name. */
+  gofer: "gofer/main.ts",
 } as const;
+
+const GOFER_NAME = "/dvisor-gofer";
 
 export type PartName = keyof typeof PARTS;
 
@@ -27,8 +31,12 @@ const KERNEL_CODE = "kernel code";
 /** Verbs of the kernel part. */
 const KERNEL_VERBS: readonly string[] = ["boot", "syscalls", "doctor"];
 
-/** @param verb the first argument: nothing stands in front of the kernel part's verbs */
-export function partFor(verb: string | undefined): PartName {
+/**
+ * @param path of the executable
+ * @param verb the first argument: nothing stands in front of the kernel part's verbs
+ */
+export function partFor(path: string, verb: string | undefined): PartName {
+  if (path.endsWith(GOFER_NAME)) return "gofer";
   if (verb === "do") return "do";
   return verb !== undefined && KERNEL_VERBS.includes(verb) ? "kernel" : "command";
 }

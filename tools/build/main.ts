@@ -1,15 +1,15 @@
 /**
  * `deno task build`: makes `dist/dvisor` and `dist/dvisor-gofer`.
  *
- * Each is bundled to one script and compiled to one executable that needs neither Deno nor Node.
+ * They are two names of one executable that needs neither Deno nor Node.
  * Outputs appear atomically, after all of them were made. Neighbours: `program.ts`, `compile.ts`.
  */
 
 import { requireHost, ROOT } from "../host_check.ts";
 import { chooseBase, compileProgram } from "./compile.ts";
-import { type BundledOutput, bundleOutput } from "./program.ts";
-import { addParts } from "./rehearsal.ts";
-import { OUTPUTS } from "./staleness.ts";
+import { bundleOutput } from "./program.ts";
+import { addParts, secondName } from "./rehearsal.ts";
+import { GOFER_NAME, NAME } from "./staleness.ts";
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
@@ -20,19 +20,14 @@ function describe(error: unknown): string {
 async function build(dist: string, workDir: string): Promise<void> {
   const base = await chooseBase(workDir);
   console.log(`Base: ${base.kind}`);
-  // Behind the others: the rehearsal of one needs them.
-  const bundled = new Map<string, BundledOutput>();
-  for (const output of OUTPUTS) {
-    const { name } = output;
-    const { script, parts } = await bundleOutput(ROOT, output, workDir);
-    await compileProgram(script, `${workDir}/${name}`, name, base, workDir);
-    const texts = [script, ...parts.values()];
-    const kilobytes = Math.round(texts.reduce((n, text) => n + text.length, 0) / 1024);
-    console.log(`${name}: ${kilobytes} KB of script`);
-    if (parts.size > 0) bundled.set(name, { script, parts });
-  }
-  for (const [name, output] of bundled) await addParts(name, output, base, workDir);
-  for (const { name } of OUTPUTS) await Deno.rename(`${workDir}/${name}`, `${dist}/${name}`);
+  const output = await bundleOutput(ROOT, workDir), binary = `${workDir}/${NAME}`;
+  await compileProgram(output.script, binary, NAME, base, workDir);
+  const texts = [output.script, ...output.parts.values()];
+  const kilobytes = Math.round(texts.reduce((n, text) => n + text.length, 0) / 1024);
+  console.log(`${NAME}: ${kilobytes} KB of script`);
+  await addParts(binary, output, base, workDir);
+  await secondName(binary, `${workDir}/${GOFER_NAME}`);
+  for (const name of [NAME, GOFER_NAME]) await Deno.rename(`${workDir}/${name}`, `${dist}/${name}`);
 }
 
 async function main(): Promise<number> {

@@ -7,7 +7,7 @@
  */
 
 import { assembleNative, toText } from "../../ffi/sys/native_image.ts";
-import type { Output } from "./staleness.ts";
+import { ENTRY, NAME, PARTS } from "./staleness.ts";
 
 /** What stands for `import.meta`, which a script does not have. */
 const META = `({main:true,url:"file:///proc/self/exe",filename:"/proc/self/exe"})`;
@@ -62,7 +62,7 @@ export async function bundleProgram(
   return toScript(await Deno.readTextFile(bundle), name);
 }
 
-/** The program of a binary. */
+/** The program of the binary. */
 export interface BundledOutput {
   /** What is prebuilt, and the entry. */
   readonly script: string;
@@ -73,14 +73,13 @@ export interface BundledOutput {
 /** @throws Error if the bundler fails */
 export async function bundleOutput(
   root: string,
-  output: Output,
   workDir: string,
 ): Promise<BundledOutput> {
   const parts = new Map<string, string>();
-  for (const [part, entry] of Object.entries(output.parts)) {
-    parts.set(part, await bundleProgram(root, entry, `${output.name}-${part}`, workDir));
+  for (const [part, entry] of Object.entries(PARTS)) {
+    parts.set(part, await bundleProgram(root, entry, `${NAME}-${part}`, workDir));
   }
-  const main = await bundleProgram(root, output.entry, output.name, workDir);
+  const main = await bundleProgram(root, ENTRY, NAME, workDir);
   const prebuilt = { native: toText(assembleNative()) };
   return { script: `globalThis.dvisorPrebuilt=${JSON.stringify(prebuilt)};${main}`, parts };
 }

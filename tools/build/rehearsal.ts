@@ -9,6 +9,7 @@
 import { encodeAppendix } from "../../ffi/sys/appendix.ts";
 import { type BaseChoice, compileProgram } from "./compile.ts";
 import type { BundledOutput } from "./program.ts";
+import { GOFER_NAME, NAME } from "./staleness.ts";
 
 /** The entry with compiled code, of the part `kernel`: as oci/parts.ts has it. */
 const KERNEL_CODE = "kernel code";
@@ -30,31 +31,40 @@ rm -rf a
 `;
 
 /**
- * Puts the parts behind `${workDir}/${name}`, and the compiled code of one, which rehearses with the other binaries there.
+ * Puts the parts behind the file `binary`, and the compiled code of one.
  *
  * @throws Error if a binary cannot be made
  */
 export async function addParts(
-  name: string,
+  binary: string,
   output: BundledOutput,
   base: BaseChoice,
   workDir: string,
 ): Promise<void> {
   const entries = new Map<string, Uint8Array>();
   for (const [part, text] of output.parts) entries.set(part, new TextEncoder().encode(text));
-  const folder = `${workDir}/rehearsal`, code = `${workDir}/compiled`;
+  const folder = `${workDir}/rehearsal`, rehearsing = `${folder}/${NAME}`, code = `${folder}/code`;
   await Deno.mkdir(folder);
-  await Deno.link(`${workDir}/dvisor-gofer`, `${folder}/dvisor-gofer`);
   const marked = `globalThis.dvisorRehearsal={script:null};${output.script}`;
-  await compileProgram(marked, `${folder}/${name}`, name, base, folder);
-  await Deno.writeFile(`${folder}/${name}`, encodeAppendix(entries), { append: true });
-  const problem = await rehearse(`${folder}/${name}`, code);
+  await compileProgram(marked, rehearsing, NAME, base, folder);
+  await Deno.writeFile(rehearsing, encodeAppendix(entries), { append: true });
+  await secondName(rehearsing, `${folder}/${GOFER_NAME}`);
+  const problem = await rehearse(rehearsing, code);
   if (problem === null) {
-    entries.set(KERNEL_CODE, await Deno.readFile(code));
-    const kilobytes = Math.round((await Deno.stat(code)).size / 1024);
-    console.log(`${name}: ${kilobytes} KB of compiled code`);
-  } else console.log(`${name}: no compiled code, it will start slower: ${problem}`);
-  await Deno.writeFile(`${workDir}/${name}`, encodeAppendix(entries), { append: true });
+    const bytes = await Deno.readFile(code);
+    entries.set(KERNEL_CODE, bytes);
+    console.log(`${NAME}: ${Math.round(bytes.length / 1024)} KB of compiled code`);
+  } else console.log(`${NAME}: no compiled code, it will start slower: ${problem}`);
+  await Deno.writeFile(binary, encodeAppendix(entries), { append: true });
+}
+
+/** Another name for a file, or a copy where the file system has no links. */
+export async function secondName(path: string, name: string): Promise<void> {
+  try {
+    await Deno.link(path, name);
+  } catch {
+    await Deno.copyFile(path, name);
+  }
 }
 
 /** The code goes to the file `log`. Returns what went wrong, or null. */

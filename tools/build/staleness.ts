@@ -1,25 +1,17 @@
 /** Whether `dist/` is older than the sources. Neighbours: `main.ts` builds, `../test/main.ts` asks. */
 
-/** What a build makes: the binary's name and the entry point it is made from. */
-export interface Output {
-  readonly name: string;
-  readonly entry: string;
-  /** Entry points of programs that the entry chooses from, by name: oci/parts.ts. */
-  readonly parts: Readonly<Record<string, string>>;
-}
+/** The binary that a build makes, and the entry point it is made from. */
+export const NAME = "dvisor", ENTRY = "oci/main.ts";
+/** Its second name: another program for whoever runs it, but the same file. */
+export const GOFER_NAME = "dvisor-gofer";
 
-/** As oci/parts.ts has them. */
-const PARTS = {
+/** Entry points of programs that the entry chooses from, by name: as oci/parts.ts has them. */
+export const PARTS: Readonly<Record<string, string>> = {
   command: "oci/command_main.ts",
   do: "oci/do_main.ts",
   kernel: "oci/kernel_main.ts",
+  gofer: "gofer/main.ts",
 };
-
-/** Both binaries. */
-export const OUTPUTS: readonly Output[] = [
-  { name: "dvisor", entry: "oci/main.ts", parts: PARTS },
-  { name: "dvisor-gofer", entry: "gofer/main.ts", parts: {} },
-];
 
 const SOURCES = ["mod.ts", "deno.json", "ffi", "platform", "kernel", "gofer", "oci", "tools/build"];
 
@@ -48,6 +40,6 @@ function newest(path: string): number {
 
 /** Whether an output is missing or older than the newest source. */
 export function isStale(root: string): boolean {
-  const oldest = Math.min(...OUTPUTS.map(({ name }) => mtime(`${root}/dist/${name}`)));
+  const oldest = Math.min(...[NAME, GOFER_NAME].map((name) => mtime(`${root}/dist/${name}`)));
   return oldest === 0 || SOURCES.some((source) => newest(`${root}/${source}`) > oldest);
 }
