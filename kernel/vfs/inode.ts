@@ -245,6 +245,11 @@ export abstract class Inode {
     return false;
   }
 
+  /** Of a file of the host, which may be reached in several ways and then is several inodes; "" for others. */
+  get hostIdentity(): string {
+    return "";
+  }
+
   /** A socket of the host: a connected, non-blocking descriptor of it that the caller owns, or -errno. */
   connectHost(): number {
     return -ECONNREFUSED;

@@ -14,6 +14,8 @@ export class Vfs {
   readonly dentries: DentryCache = new DentryCache();
   readonly special: SpecialFiles = new SpecialFiles();
   readonly lockWaits: LockWaits = new LockWaits();
+  /** UNIX sockets that are bound to files of the host, by `Inode.hostIdentity`: mounts may show the file twice. */
+  readonly hostSockets: Map<string, object> = new Map();
   /** /proc/sys/fs/protected_hardlinks and protected_symlinks (proc_sys_fs(5)); on, as distributions have them. */
   protectedHardlinks: boolean = true;
   protectedSymlinks: boolean = true;

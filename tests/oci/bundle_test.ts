@@ -208,6 +208,45 @@ Deno.test({
     }),
 });
 
+Deno.test({
+  name: "bundle: a socket in a directory that is mounted twice is one socket",
+  ignore: ignore || PYTHON === null,
+  fn: () =>
+    withBundle(async (bundle) => {
+      Deno.mkdirSync(`${bundle.dir}/src`);
+      const config = shellConfig("");
+      for (const path of ["/usr", "/lib", "/lib64"]) {
+        config.mounts.push({ destination: path, source: path, options: ["rbind", "ro"] });
+      }
+      for (const destination of ["/one", "/two"]) {
+        config.mounts.push({ destination, source: "src", options: ["bind"] });
+      }
+      config.process.args = [PYTHON, "-c", TWICE];
+      bundle.write(config);
+      for (const runtime of RUNC === null ? ["dvisor"] as const : ["dvisor", "runc"] as const) {
+        const result = await bundle.run(runtime);
+        assertEquals([result.code, result.stdout], [0, "hello\nrefused\n"], describe(result));
+        Deno.removeSync(`${bundle.dir}/src/sock`);
+      }
+    }),
+});
+
+const TWICE = `
+import socket
+server = socket.socket(socket.AF_UNIX)
+server.bind("/one/sock")
+server.listen()
+client = socket.socket(socket.AF_UNIX)
+client.connect("/two/sock")
+client.send(b"hello")
+print(server.accept()[0].recv(9).decode())
+server.close()
+try:
+    socket.socket(socket.AF_UNIX).connect("/two/sock")
+except ConnectionRefusedError:
+    print("refused")
+`;
+
 /** Sends a greeting and many bytes, then its end; prints what comes back: the greeting, and how many bytes. */
 const CLIENT = `
 import socket

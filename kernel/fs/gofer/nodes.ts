@@ -9,9 +9,17 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GoferFs } from "./gofer_fs.ts";
 import { GoferInode } from "./gofer_inode.ts";
 
+/** Inode numbers of the host are below; above them a Gofer says which file system it is. */
+const HOST_INO = 2 ** 48;
+
 export class GoferNode extends GoferInode {
   override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
     return -ENXIO;
+  }
+
+  /** Several Gofers agree on the lower bits of the number, and on the birth. */
+  override get hostIdentity(): string {
+    return `${this.ino % HOST_INO}:${this.btimeSec}:${this.btimeNsec}`;
   }
 
   /** Only where the Gofer was told to let guests connect. */

@@ -28,5 +28,9 @@ export function findSocket(
   const may = inodePermission(inode, MAY_WRITE, caller.cred);
   if (may < 0) return may;
   if ((inode.mode & S_IFMT) !== S_IFSOCK) return -ECONNREFUSED;
-  return inode.special instanceof UnixSocket ? inode.special : inode;
+  if (inode.special instanceof UnixSocket) return inode.special;
+  const { hostIdentity } = inode;
+  if (hostIdentity === "") return inode;
+  const other = caller.fs.namespace.vfs.hostSockets.get(hostIdentity);
+  return other instanceof UnixSocket ? other : inode;
 }

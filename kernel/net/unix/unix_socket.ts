@@ -38,6 +38,9 @@ export abstract class UnixSocket extends Socket {
   name: string = "";
   /** Where a socket bound to a path lives; held. */
   private boundPath: Path | null = null;
+  /** Where it is found by the file of the host that it is bound to; null: it is bound to none. */
+  private hostSockets: Map<string, object> | null = null;
+  private hostIdentity: string = "";
   /** Credentials of the peer, as of connect, listen or socketpair. */
   peerCredentials: PeerCredentials | null = null;
 
@@ -63,8 +66,13 @@ export abstract class UnixSocket extends Socket {
     const path = createNode(caller, AT_FDCWD, name, mode, 0);
     if (typeof path === "number") return path === -EEXIST ? -EADDRINUSE : path;
     this.boundPath = holdPath(path);
-    path.dentry.inode!.special = this;
+    const inode = path.dentry.inode!;
+    inode.special = this;
     this.name = name;
+    if (inode.hostIdentity === "") return 0;
+    this.hostIdentity = inode.hostIdentity;
+    this.hostSockets = caller.fs.namespace.vfs.hostSockets;
+    this.hostSockets.set(this.hostIdentity, this);
     return 0;
   }
 
@@ -80,6 +88,9 @@ export abstract class UnixSocket extends Socket {
   /** The name is free again (the inode stays, and refuses connections). */
   protected unbind(): void {
     if (isAbstract(this.name)) this.names.release(this.name, this);
+    if (this.hostSockets?.get(this.hostIdentity) === this) {
+      this.hostSockets.delete(this.hostIdentity);
+    }
     if (this.boundPath === null) return;
     const inode = this.boundPath.dentry.inode;
     if (inode !== null && inode.special === this) inode.special = null;
