@@ -26,6 +26,7 @@ import {
 } from "../../ffi/abi/statfs.ts";
 import { type Mount, Path } from "./dentry.ts";
 import type { MountNamespace } from "./mounts.ts";
+import type { PeerGroup } from "./propagation.ts";
 import { dentryText, escapeMountText, reachableText } from "./pathname.ts";
 
 const OPTIONS: readonly (readonly [number, string])[] = [
@@ -73,11 +74,29 @@ function mountpointText(mount: Mount, root: Path): string | null {
   return reachableText(new Path(mount, mount.root), root);
 }
 
-function propagationText(mount: Mount): string {
+/** The optional fields. `root`: the reader's. */
+function propagationText(mount: Mount, root: Path): string {
   let text = mount.peers !== null ? ` shared:${mount.peers.id}` : "";
-  if (mount.master !== null) text += ` master:${mount.master.id}`;
+  if (mount.master !== null) {
+    text += ` master:${mount.master.id}`;
+    const seen = seenMaster(mount, root);
+    if (seen !== null && seen !== mount.master) text += ` propagate_from:${seen.id}`;
+  }
   if (mount.isUnbindable) text += " unbindable";
   return text;
+}
+
+/** The nearest group that the mount hears from, of which the reader sees a member. */
+function seenMaster(mount: Mount, root: Path): PeerGroup | null {
+  for (let group = mount.master; group !== null;) {
+    let next: PeerGroup | null = null;
+    for (const m of group.members) {
+      if (m.namespace === mount.namespace && mountpointText(m, root) !== null) return group;
+      next = m.master;
+    }
+    group = next;
+  }
+  return null;
 }
 
 /** /proc/PID/mountinfo, as a byte string. */
@@ -89,7 +108,9 @@ export function mountInfo(namespace: MountNamespace, root: Path): string {
     const dev = m.fs.root.dev;
     text += `${m.id} ${m.parent?.id ?? m.id} ${majorOf(dev)}:${minorOf(dev)} ` +
       `${escapeMountText(dentryText(m.root))} ${escapeMountText(at)} ${mountOptions(m)}` +
-      `${propagationText(m)} - ${m.fs.type} ${escapeMountText(m.source)} ${superOptions(m)}\n`;
+      `${propagationText(m, root)} - ${m.fs.type} ${escapeMountText(m.source)} ${
+        superOptions(m)
+      }\n`;
   }
   return text;
 }

@@ -140,6 +140,31 @@ def the_last_peer_leaves_its_slaves_alone():
 
 
 @body
+def a_hidden_master_is_named_with_who_tells_it():
+    dirs("a", "b", "c", "r")
+    tmpfs("a")
+    change("a", MS_SHARED)
+    bind("a", "b")
+    change("b", MS_SLAVE)
+    change("b", MS_SHARED)
+    bind("b", "c")
+    change("c", MS_SLAVE)
+    def group(path, kind):
+        fields = mounts_below(os.path.abspath(path))[os.path.abspath(path)]
+        return [f.split(":")[1] for f in fields if f.startswith(kind + ":")][0]
+    first, second = group("a", "shared"), group("b", "shared")
+    eq(group("c", "master"), second)
+    tmpfs("r")
+    dirs("r/a", "r/c", "r/proc")
+    bind("a", "r/a")
+    bind("c", "r/c")
+    mount("proc", "r/proc", "proc")
+    os.chroot("r")
+    line = [l for l in read("/proc/self/mountinfo").splitlines() if l.split()[4] == "/c"][0]
+    eq(line.split()[6:8], ["master:" + second, "propagate_from:" + first])
+
+
+@body
 def private_ones_are_not_told():
     dirs("a", "b")
     tmpfs("a")
