@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-from lib.guest import (NR, Pipe, child_ok, eq, fails, gives, need_root, ok, run, sc, skip, spawn,
+from lib.guest import (NR, Pipe, child_ok, eq, fails, gives, libc, need_root, ok, run, sc, skip, spawn,
                        test, wait_until)
 from lib.namespaces import *  # noqa: F403
 
@@ -345,6 +345,28 @@ def pid_namespaces_are_bounded():
         return os.WEXITSTATUS(os.waitpid(spawn(deeper, level + 1), 0)[1])
     levels = deeper(0)
     ok(30 <= levels <= 32, "levels: %d" % levels)
+
+
+@body
+def a_restart_ends_the_init_of_the_namespace():
+    def first(command):
+        def inside():
+            eq(os.getpid(), 1)
+            libc.syscall(169, 0xfee1dead, 672274793, command, 0)
+            time.sleep(60)
+        return inside
+    for command, sig in ((0x1234567, signal.SIGHUP), (0x4321fedc, signal.SIGINT)):
+        pid = clone(NEWPID, first(command))
+        eq(os.waitpid(pid, 0)[1], sig)
+    def other():
+        eq(os.getpid(), 1)
+        gives(-errno.EINVAL, 169, 0xfee1dead, 672274793, 0x89abcdef, 0)
+        gives(-errno.EINVAL, 169, 0xfee1dead, 1, 0x1234567, 0)
+    clone_ok(NEWPID, other)
+    def user():
+        own = clone(NEWUSER | NEWPID, first(0x1234567))
+        eq(os.waitpid(own, 0)[1], signal.SIGHUP)
+    child_ok(user)
 
 
 @body

@@ -11,8 +11,10 @@ import { EFAULT, EINVAL, ENOSYS, EPERM } from "../../../ffi/abi/errno.ts";
 import * as S from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { loadsOf } from "../../task/cpu_clock.ts";
+import { killGroup } from "../../task/exit_request.ts";
+import { SIGHUP, SIGINT } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 
 const PAGE_SIZE = 4096;
@@ -95,16 +97,28 @@ const MAGIC2: readonly number[] = [
 ];
 
 /**
- * reboot(2).
- *
- * DIFFERS: only Ctrl-Alt-Del may be switched; a sandbox ends with its first process.
+ * reboot(2), as in a PID namespace: its init ends, by SIGHUP for a restart and by SIGINT for a halt. DIFFERS: the first
+ * namespace is like any other, as a sandbox ends with its first process; and Ctrl-Alt-Del may be switched there.
  */
 export function sysReboot(t: Task, a: SyscallArgs): number {
-  if (!hasCap(t.cred, CAP_SYS_BOOT)) return -EPERM;
+  const { owner, init, outer } = t.pids;
+  if (owner === null || !hasCapIn(t.cred, owner, CAP_SYS_BOOT)) return -EPERM;
   if (a.u32(0) !== S.LINUX_REBOOT_MAGIC1 || !MAGIC2.includes(a.u32(1))) return -EINVAL;
-  const command = a.u32(2);
-  const isCad = command === S.LINUX_REBOOT_CMD_CAD_ON || command === S.LINUX_REBOOT_CMD_CAD_OFF;
-  return isCad ? 0 : -EINVAL;
+  switch (a.u32(2)) {
+    case S.LINUX_REBOOT_CMD_RESTART:
+    case S.LINUX_REBOOT_CMD_RESTART2:
+      if (init !== null) killGroup(init, SIGHUP);
+      return 0;
+    case S.LINUX_REBOOT_CMD_HALT:
+    case S.LINUX_REBOOT_CMD_POWER_OFF:
+      if (init !== null) killGroup(init, SIGINT);
+      return 0;
+    case S.LINUX_REBOOT_CMD_CAD_ON:
+    case S.LINUX_REBOOT_CMD_CAD_OFF:
+      return outer === null ? 0 : -EINVAL;
+    default:
+      return -EINVAL;
+  }
 }
 
 /** acct(2), swapon(2), ...: as on a kernel without them, after the check of privilege. */

@@ -29,8 +29,8 @@ export const rows: readonly Row[] = [
     note: "the kernel's log is empty",
   }),
   row("reboot", information.sysReboot, "hex hex hex ptr", {
-    support: "refused",
-    note: "EPERM, or EINVAL with CAP_SYS_BOOT",
+    support: "partial",
+    note: "ends the init of the caller's PID namespace",
   }),
   row("acct", information.sysAcct, "path", { support: "refused", note: "ENOSYS or EPERM" }),
   row("swapon", information.sysSwap, "path hex", { support: "refused", note: "EPERM" }),
