@@ -36,9 +36,12 @@ export class PidNamespace extends PidSpace {
     this.outer = outer;
   }
 
-  /** The number given last. */
+  /** The number given last; the next one is looked for behind it. */
   get lastId(): number {
     return this.last;
+  }
+  set lastId(nr: number) {
+    this.last = nr;
   }
 
   /** An identity that nothing uses, or null: no number is free. */

@@ -17,7 +17,7 @@ def body(fn):
             mount("base", os.getcwd(), "tmpfs")
             os.chdir(os.getcwd())
             fn()
-        child_ok(inside)
+        contained(inside)
     outer.__name__ = fn.__name__
     return test(outer)
 

@@ -21,7 +21,7 @@ def body(fn):
     """A test whose body runs in a child: what it unshares does not outlive it."""
     def outer():
         need_root()
-        child_ok(fn)
+        contained(fn)
     outer.__name__ = fn.__name__
     return test(outer)
 
@@ -345,6 +345,32 @@ def pid_namespaces_are_bounded():
         return os.WEXITSTATUS(os.waitpid(spawn(deeper, level + 1), 0)[1])
     levels = deeper(0)
     ok(30 <= levels <= 32, "levels: %d" % levels)
+
+
+@body
+def numbers_start_again_when_all_were_used():
+    def first():
+        path = "/proc/sys/kernel/ns_last_pid"
+        write(path, "4194302")
+        eq(read(path), "4194302\n")
+        found = []
+        for _ in range(3):
+            pid = spawn(lambda: 0)
+            os.waitpid(pid, 0)
+            found.append(pid)
+        eq(found, [4194303, 300, 301])
+        write(path, "299")
+        held = spawn(lambda: time.sleep(60))
+        write(path, "299")
+        second = spawn(lambda: 0)
+        eq((held, second), (300, 301), "a number in use is left out")
+        fails(errno.EINVAL, write, path, "-1")
+        os.kill(held, signal.SIGKILL)
+    if not os.path.exists("/proc/sys/kernel/ns_last_pid"):
+        skip("no ns_last_pid here")
+    if int(read("/proc/sys/kernel/pid_max")) != 4194304:
+        skip("another pid_max")
+    clone_ok(NEWPID, first)
 
 
 @body

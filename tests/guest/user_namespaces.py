@@ -17,7 +17,7 @@ def body(fn):
     def outer():
         need_root()
         os.chmod(".", 0o755)
-        child_ok(fn)
+        contained(fn)
     outer.__name__ = fn.__name__
     return test(outer)
 

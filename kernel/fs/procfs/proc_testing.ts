@@ -180,6 +180,10 @@ export class FakeSource implements ProcSource {
   task(id: number): ProcTask | null {
     return this.tasks.get(id) ?? null;
   }
+  chooseLastPid(pid: number): number {
+    this.totals = { ...this.totals, lastPid: pid };
+    return 0;
+  }
   processIds(): number[] {
     return [...this.tasks.values()].filter((t) => t.tid === t.tgid).map((t) => t.tid)
       .sort((a, b) => a - b);

@@ -164,6 +164,8 @@ export interface ProcSource extends CallerSource {
   seenBy(caller: Caller): ProcSource;
   /** A thread that lives, or a process that nobody has waited for. */
   task(id: number): ProcTask | null;
+  /** The next id of the caller's PID namespace is looked for behind this one: 0 or -EPERM. */
+  chooseLastPid(pid: number): number;
   /** Ids of processes, zombies included, ascending. */
   processIds(): number[];
   machine(): MachineStat;

@@ -15,6 +15,8 @@ import { parseNumber } from "./format.ts";
 import type { ProcSource } from "./source.ts";
 import { firstLine } from "./sysctl_store.ts";
 
+/** /proc/sys/kernel/pid_max. */
+const PID_MAX = 4194304;
 /** LIMIT: bytes of a host name. */
 const UTS_NAME_LENGTH = 64;
 
@@ -75,7 +77,14 @@ const LIVE: ReadonlyMap<string, LiveSetting> = new Map<string, LiveSetting>([
       return 0;
     },
   }],
-  ["kernel/ns_last_pid", { permissions: 0o444, read: (s) => String(s.machine().lastPid) }],
+  ["kernel/ns_last_pid", {
+    permissions: 0o666,
+    read: (s) => String(s.machine().lastPid),
+    write: (s, text) => {
+      const pid = parseNumber(text);
+      return pid === null || pid < 0 || pid > PID_MAX ? -EINVAL : s.chooseLastPid(pid);
+    },
+  }],
   ["kernel/osrelease", { permissions: 0o444, read: (s) => s.release }],
   ["kernel/ostype", { permissions: 0o444, read: () => "Linux" }],
   ["kernel/pty/nr", { permissions: 0o444, read: () => "0" }],

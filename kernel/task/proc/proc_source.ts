@@ -3,6 +3,9 @@
  * fs/procfs). One a mount, mostly; what they share is in proc_facts.ts.
  */
 
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
+import { EPERM } from "../../../ffi/abi/errno.ts";
+import { hasCapIn } from "../../cred/credentials.ts";
 import type { Host } from "../../core/host.ts";
 import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
 import type { NetTables } from "../../fs/procfs/net_tables.ts";
@@ -92,6 +95,16 @@ export class KernelProcSource implements ProcSource {
     return [...this.pids.groups.keys()].sort((a, b) => a - b);
   }
 
+  chooseLastPid(pid: number): number {
+    const { current } = this.kernel, owner = current?.pids.owner;
+    if (current === null || owner === null || owner === undefined) return -EPERM;
+    const may = hasCapIn(current.cred, owner, CAP_CHECKPOINT_RESTORE) ||
+      hasCapIn(current.cred, owner, CAP_SYS_ADMIN);
+    if (!may) return -EPERM;
+    current.pids.lastId = pid;
+    return 0;
+  }
+
   machine(): MachineStat {
     const { clock, memory, pids, bootNs } = this.kernel, now = this.kernel.now();
     const [userNs, systemNs] = totalCpuNs(this.kernel);
@@ -105,7 +118,7 @@ export class KernelProcSource implements ProcSource {
       userNs,
       systemNs,
       forks: pids.lastId,
-      lastPid: this.pids.lastId,
+      lastPid: (this.kernel.current?.pids ?? this.pids).lastId,
       contextSwitches,
       runningTasks,
       tasks: pids.tasks.size,

@@ -3,7 +3,7 @@
 import ctypes
 import os
 
-from lib.guest import NR, in_child, libc, ok, sc
+from lib.guest import NR, Skip, in_child, libc, ok, sc, skip
 
 NEWTIME, NEWNS, NEWCGROUP, NEWUTS = 0x80, 0x20000, 0x2000000, 0x4000000
 NEWIPC, NEWUSER, NEWPID, NEWNET = 0x8000000, 0x10000000, 0x20000000, 0x40000000
@@ -76,6 +76,23 @@ def clone_ok(flags, fn, *args):
     pid = clone(flags, fn, *args)
     status = os.waitpid(pid, 0)[1]
     ok(status == 0, "the child in new namespaces ended with status %#x" % status)
+
+
+SKIPPED = 77
+
+
+def contained(fn):
+    """Runs fn in a child, which what it unshares stays in."""
+    def body():
+        try:
+            fn()
+        except Skip as e:
+            print("skipped:", e, flush=True)
+            return SKIPPED
+    status = in_child(body)
+    if status == SKIPPED << 8:
+        skip("see the line above")
+    ok(status == 0, "child ended with status %#x" % status)
 
 
 def own_mounts():
