@@ -25,6 +25,7 @@ export const CREATE_FLAGS = {
 export const CREATE_HELP =
   `  -b, --bundle DIR       where config.json is; the default is the current directory
   --console-socket PATH  UNIX socket that gets the master of the container's terminal
+  --preserve-fds N       the container has files 3 to 3 + N - 1 of the caller too
   --pid-file FILE        where the pid of the process that stands for it is written
   --no-pivot, --no-new-keyring
                          change nothing: a sandbox has a root and keys of its own`;
@@ -54,7 +55,6 @@ export const command: Command = {
 };
 
 function create(flags: Flags, globals: Globals, id: string): void {
-  refusePreservedFds(flags);
   const bundle = readBundle(flags.string("bundle") ?? ".", globals, id);
   const { process, consoleSize } = bundle.config;
   createContainer({
@@ -68,14 +68,19 @@ function create(flags: Flags, globals: Globals, id: string): void {
       consoleSocket: flags.string("console-socket") || null,
       consoleSize,
       isForeground: false,
+      preserved: preservedFds(flags),
     }),
     pidFile: flags.string("pid-file") || null,
   });
 }
 
+/** LIMIT: files from 3 on that a guest gets: what one message carries. */
+const PRESERVED_MAX = 200;
+
 /** @throws UserError */
-export function refusePreservedFds(flags: Flags): void {
+export function preservedFds(flags: Flags): number {
   const text = flags.string("preserve-fds") ?? "0";
-  if (!/^\d+$/.test(text)) throw usageError(`--preserve-fds is "${text}", expected a number`);
-  if (Number(text) !== 0) throw usageError("--preserve-fds is not supported");
+  const count = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (count <= PRESERVED_MAX) return count;
+  throw usageError(`--preserve-fds is "${text}", expected a number up to ${PRESERVED_MAX}`);
 }

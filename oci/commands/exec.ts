@@ -10,7 +10,7 @@ import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
 import { usageError } from "../user_error.ts";
 import type { Command } from "./command.ts";
-import { refusePreservedFds } from "./create.ts";
+import { preservedFds } from "./create.ts";
 
 const HELP = `Usage: dvisor exec [OPTION...] ID COMMAND [ARGUMENT...]
        dvisor exec [OPTION...] --process FILE ID
@@ -30,6 +30,7 @@ Options:
   -e, --env NAME=VALUE   set a variable; may be given several times
   -c, --cap NAME         with a further capability; may be given several times
   --no-new-privs         without new privileges by exec
+  --preserve-fds N       with files 3 to 3 + N - 1 of the caller
   --ignore-paused        also in a paused container, where it waits
 
 Exit codes: the process's own; 126, 127 when it cannot be executed; 1 for the rest.`;
@@ -51,7 +52,6 @@ export const command: Command = {
         c: "cap",
       },
     });
-    refusePreservedFds(flags);
     const [id, ...rest] = flags.rest;
     if (id === undefined) throw usageError("exec needs an ID; try: dvisor help exec");
     return exec(flags, globals, id, rest);
@@ -69,6 +69,7 @@ function exec(flags: Flags, globals: Globals, id: string, args: readonly string[
     consoleSocket,
     consoleSize,
     isForeground: !isDetached,
+    preserved: preservedFds(flags),
   });
   const foreground = isDetached ? null : new Foreground(process.terminal && consoleSocket === null);
   try {

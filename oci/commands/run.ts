@@ -11,7 +11,7 @@ import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
 import { UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
-import { CREATE_FLAGS, CREATE_HELP, refusePreservedFds } from "./create.ts";
+import { CREATE_FLAGS, CREATE_HELP, preservedFds } from "./create.ts";
 import {
   CONTAINER_NETWORKS,
   SANDBOX_FLAGS,
@@ -46,7 +46,6 @@ export const command: Command = {
       ],
       go: { ...CREATE_FLAGS.go, d: "detach" },
     });
-    refusePreservedFds(flags);
     return runContainer(flags, globals, onlyId(flags.rest, "run"));
   },
 };
@@ -64,6 +63,7 @@ function runContainer(flags: Flags, globals: Globals, id: string): number {
     consoleSocket,
     consoleSize,
     isForeground: !isDetached,
+    preserved: preservedFds(flags),
   });
   const pidFile = flags.string("pid-file") || null;
   const created = createContainer({ id, bundle, store, globals, settings, streams, pidFile });

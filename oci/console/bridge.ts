@@ -63,10 +63,13 @@ export class TerminalBridge {
     this.#console.master.resize(rows, columns);
   }
 
+  /** Lets go of the host's terminal. */
   close(): void {
     this.#fromGuest.unlink();
-    this.#host.unwatch(this.#input.fd);
-    this.#host.unwatch(this.#output.fd);
+    for (const fd of [this.#input.fd, this.#output.fd]) {
+      this.#host.unwatch(fd);
+      this.#host.close(fd);
+    }
   }
 }
 

@@ -46,7 +46,9 @@ export function execIn(options: ExecOptions): Spawned {
   const stdio = streams.takeStdio();
   try {
     const hostPid = proxy.pid;
-    container.ask({ op: "exec", id, process, hostPid, ignorePaused }, [...stdio, waiter]);
+    const [stdin, stdout, stderr, ...further] = stdio;
+    const fds = [stdin, stdout, stderr, waiter, ...further];
+    container.ask({ op: "exec", id, process, hostPid, ignorePaused }, fds);
   } finally {
     for (const fd of [...stdio, waiter]) if (fd > 2) close(fd);
   }

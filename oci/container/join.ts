@@ -54,9 +54,11 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
   try {
     runCreateHooks(bundle.config.hooks, making.record, making.proxy.pid);
     const spec = { ...bootSpec(making), fds: noFds };
-    const fds = [socket, ...stdio, making.waiter];
+    const [stdin, stdout, stderr, ...further] = stdio;
+    const fds = [socket, stdin, stdout, stderr, making.waiter];
     // The limit of the sandbox is another one.
     if (hasMemoryLimit(spec)) fds.push(witness = startWitness({ join, drop: giveUpAll }));
+    fds.push(...further);
     const shares = sharedNamespaces(
       bundle.config.linux.namespaces,
       making.store.list().filter((member) => member.sandboxId === sandboxId),

@@ -6,10 +6,9 @@ import { AT_FDCWD, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR } from "../../ffi/abi
 import { close, dup, openat } from "../../ffi/sys/files.ts";
 import { HostPty } from "../console/host_pty.ts";
 import { isTerminal, type TerminalSize, terminalSize } from "../console/terminal.ts";
+import type { GuestFds } from "../sandbox/boot_spec.ts";
 import { releaseStdio, stdioFor } from "../launch/stdio.ts";
 import { usageError } from "../user_error.ts";
-
-export type Stdio = readonly [number, number, number];
 
 export interface Streams {
   /** The guest gets a terminal. */
@@ -19,19 +18,26 @@ export interface Streams {
   /** Of the host's terminal, if that is the caller's. */
   readonly size: TerminalSize | null;
   /** stdin, stdout, stderr for the sandbox; the caller closes them. */
-  takeStdio(): Stdio;
+  takeStdio(): GuestFds;
   /** Everything is made: the client gets its terminal. @throws UserError */
   handOver(): void;
 }
 
 /** This process's own, which are no terminal for the guest. */
 class OwnStreams implements Streams {
+  readonly #further: number;
+
+  /** @param further how many of this process's files from 3 on the guest gets */
+  constructor(further: number) {
+    this.#further = further;
+  }
+
   readonly isTerminal = false;
   readonly proxyTerminal = -1;
   readonly size = null;
 
-  takeStdio(): Stdio {
-    return [stdioFor(0), stdioFor(1), stdioFor(2)];
+  takeStdio(): GuestFds {
+    return [stdioFor(0), stdioFor(1), stdioFor(2), ...furtherFiles(this.#further)];
   }
 
   /** Whoever reads them must see when the guest closes them. */
@@ -42,12 +48,18 @@ class OwnStreams implements Streams {
 
 /** The terminal that this process has. */
 class OwnTerminal implements Streams {
+  readonly #further: number;
+
+  constructor(further: number) {
+    this.#further = further;
+  }
+
   readonly isTerminal = true;
   readonly proxyTerminal: number = dup(0);
   readonly size: TerminalSize | null = terminalSize(0);
 
-  takeStdio(): Stdio {
-    return [stdioFor(0), stdioFor(1), stdioFor(2)];
+  takeStdio(): GuestFds {
+    return [stdioFor(0), stdioFor(1), stdioFor(2), ...furtherFiles(this.#further)];
   }
 
   handOver(): void {
@@ -62,15 +74,19 @@ class SocketTerminal implements Streams {
   readonly #pty: HostPty;
   readonly #path: string;
 
-  constructor(path: string, size: TerminalSize | null) {
+  readonly #further: number;
+
+  constructor(path: string, size: TerminalSize | null, further: number) {
+    this.#further = further;
     this.#path = path;
     this.#pty = new HostPty(size);
     this.size = size;
     this.proxyTerminal = this.#pty.openSlave();
   }
 
-  takeStdio(): Stdio {
-    return [this.#pty.openSlave(), this.#pty.openSlave(), this.#pty.openSlave()];
+  takeStdio(): GuestFds {
+    const own = () => this.#pty.openSlave();
+    return [own(), own(), own(), ...furtherFiles(this.#further)];
   }
 
   handOver(): void {
@@ -87,18 +103,22 @@ export interface StreamChoice {
   readonly consoleSize: TerminalSize | null;
   /** This process stays and may share its terminal. */
   readonly isForeground: boolean;
+  /** `--preserve-fds`: how many files from 3 on the guest gets too. */
+  readonly preserved: number;
 }
 
 /** @throws UserError for combinations that make no sense, as runc has them */
 export function chooseStreams(choice: StreamChoice): Streams {
-  const { wantsTerminal, consoleSocket, isForeground } = choice;
+  const { wantsTerminal, consoleSocket, isForeground, preserved } = choice;
   if (!wantsTerminal) {
     if (consoleSocket !== null) {
       throw usageError("--console-socket is given, but process.terminal is false");
     }
-    return new OwnStreams();
+    return new OwnStreams(preserved);
   }
-  if (consoleSocket !== null) return new SocketTerminal(consoleSocket, choice.consoleSize);
+  if (consoleSocket !== null) {
+    return new SocketTerminal(consoleSocket, choice.consoleSize, preserved);
+  }
   if (!isForeground) {
     throw usageError("process.terminal is true: a detached container needs --console-socket");
   }
@@ -107,7 +127,16 @@ export function chooseStreams(choice: StreamChoice): Streams {
       "a terminal is asked for, but stdin and stdout are none (--tty off runs without)",
     );
   }
-  return new OwnTerminal();
+  return new OwnTerminal(preserved);
+}
+
+/** @throws UserError if one is not open */
+function furtherFiles(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => {
+    const fd = stdioFor(3 + i);
+    if (fd < 0) throw usageError(`--preserve-fds ${count}: descriptor ${3 + i} is not open`);
+    return fd;
+  });
 }
 
 /** /dev/null for a process that is to have no stream. */

@@ -25,7 +25,7 @@ import { check } from "../../ffi/sys/errors.ts";
 import { close, fcntl, memfdCreate, pwrite, socketpair } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
-import { BOOT_FDS, type BootSpec } from "../sandbox/boot_spec.ts";
+import { BOOT_FDS, type BootSpec, FIRST_FREE_FD, type GuestFds } from "../sandbox/boot_spec.ts";
 import { type BootMessage, controlPair, type LauncherSocket } from "../sandbox/control.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";
@@ -40,7 +40,7 @@ export interface SandboxOptions {
   /** Gofer trees: tree i is attached to by the name `String(i)`. */
   readonly roots: readonly GoferRoot[];
   /** The guest's stdin, stdout and stderr. */
-  readonly stdio: readonly [number, number, number];
+  readonly stdio: GuestFds;
   /** Debug log, or -1. */
   readonly debugLog: number;
   /** Where messages of the processes go. */
@@ -66,7 +66,9 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
   const specFd = writeSpec(options);
   const { stdio, debugLog, waiter, server, stderr } = options, isDetached = waiter >= 0;
   const join = options.join ?? (() => {});
-  const given = [specFd, control.bootFd, pair[0], ...stdio, debugLog, waiter, server];
+  const [stdin, stdout, stderrOfGuest, ...further] = stdio;
+  const ends = [specFd, control.bootFd, pair[0]];
+  const given = [...ends, stdin, stdout, stderrOfGuest, debugLog, waiter, server, ...further];
   // The boot process has more to do until the guest runs: it is the first.
   const fds = [-1, -1, stderr, ...given], network = networkOf(options.spec);
   const sentry = startSentry(boot, ["boot"], {
@@ -109,7 +111,7 @@ function networkOf({ network, process }: SandboxOptions["spec"]): SentryNetwork 
 function writeSpec(options: SandboxOptions): number {
   const fds = {
     gofer: BOOT_FDS.gofer,
-    stdio: BOOT_FDS.stdio,
+    stdio: numbersOf(options.stdio.length - BOOT_FDS.stdio.length),
     control: BOOT_FDS.control,
     debugLog: options.debugLog < 0 ? -1 : BOOT_FDS.debugLog,
     waiter: options.waiter < 0 ? -1 : BOOT_FDS.waiter,
@@ -123,6 +125,11 @@ function writeSpec(options: SandboxOptions): number {
   check(pwrite(fd, addressOf(bytes), bytes.length, 0), "write the boot spec");
   check(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW), "fcntl F_ADD_SEALS");
   return fd;
+}
+
+/** Of the guest's files in the boot process. */
+function numbersOf(further: number): GuestFds {
+  return [...BOOT_FDS.stdio, ...Array.from({ length: further }, (_, i) => FIRST_FREE_FD + i)];
 }
 
 /** A sandbox whose guest does not run yet. */

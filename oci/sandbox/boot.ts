@@ -49,7 +49,7 @@ function prepare(
   control: BootSocket,
   waiter: BootSocket,
 ): { machine: Machine; sandbox: Sandbox } {
-  dropDescriptors(FIRST_FREE_FD);
+  dropDescriptors(FIRST_FREE_FD + spec.fds.stdio.length - BOOT_FDS.stdio.length);
   readyReports();
   const image = OwnImage.find();
   const machine = createMachine(spec);

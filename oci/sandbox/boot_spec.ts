@@ -131,11 +131,14 @@ export interface FilesSpec {
  */
 export type NetworkMode = "auto" | "none" | "loopback" | "host";
 
+/** Descriptors of the host that a process of the guest has from the start: its files 0, 1, 2, and further ones. */
+export type GuestFds = readonly [number, number, number, ...number[]];
+
 /** Descriptor numbers in the boot process; -1: none. */
 export interface BootFds {
   /** Connected socket of the Gofer. */
   readonly gofer: number;
-  readonly stdio: readonly [number, number, number];
+  readonly stdio: GuestFds;
   /** Socket to the launcher (control.ts). */
   readonly control: number;
   readonly debugLog: number;
@@ -186,5 +189,5 @@ export const BOOT_FDS = {
   server: 11,
 } as const;
 
-/** No descriptor from here on is given to the boot process. */
+/** From here on are further files of the guest, and then nothing. */
 export const FIRST_FREE_FD = 12;

@@ -39,7 +39,10 @@ export type Request =
   | { readonly op: "start"; readonly id: string; readonly hooks: readonly StartHook[] }
   /** `all`: for every process of the container, else for its first one. */
   | { readonly op: "signal"; readonly id: string; readonly signo: number; readonly all: boolean }
-  /** Descriptors: stdin, stdout, stderr, and the sandbox's end of the control pair of whoever waits. */
+  /**
+   * Descriptors: stdin, stdout, stderr, the sandbox's end of the control pair of whoever waits, and further files of the
+   * guest from 3 on.
+   */
   | {
     readonly op: "exec";
     readonly id: string;

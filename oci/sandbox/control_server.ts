@@ -69,6 +69,11 @@ export class RequestFds {
     return fd;
   }
 
+  /** All from there on. */
+  takeFrom(index: number): number[] {
+    return this.#fds.slice(index).map((_, i) => this.take(index + i));
+  }
+
   closeRest(): void {
     for (const fd of this.#fds) if (fd !== null) close(fd);
     this.#fds.length = 0;

@@ -22,7 +22,7 @@ import { groupCpuNs } from "../../kernel/task/cpu_clock.ts";
 import { Timer } from "../../kernel/time/timer.ts";
 import { UserError } from "../user_error.ts";
 import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
-import type { BootSpec, ProcessSpec } from "./boot_spec.ts";
+import type { BootSpec, GuestFds, ProcessSpec } from "./boot_spec.ts";
 import type { ContainerStats, ProcessInfo, StartHook } from "./control_protocol.ts";
 import type { BootSocket } from "./control.ts";
 import { debugText } from "./debug_text.ts";
@@ -35,8 +35,6 @@ import type { OomWitness } from "./oom_witness.ts";
 import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
 import { MountTree } from "./mount_tree.ts";
 import { type GoferListener, GoferWatch } from "./outside.ts";
-
-type Stdio = readonly [number, number, number];
 
 export interface ContainerOwner {
   /** Its first process is gone, and so is all else in it. */
@@ -57,7 +55,7 @@ export interface Shares {
 export interface ContainerPlaces {
   /** Host descriptors, which are the container's from then on. */
   readonly gofer: number;
-  readonly stdio: Stdio;
+  readonly stdio: GuestFds;
   readonly waiter: BootSocket;
 }
 
@@ -236,7 +234,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
   }
 
   /** Another process in it. @returns its pid inside @throws UserError */
-  exec(process: ProcessSpec, stdio: Stdio, waiter: BootSocket, hostPid: number): number {
+  exec(process: ProcessSpec, stdio: GuestFds, waiter: BootSocket, hostPid: number): number {
     const guest = new GuestProcess(this.kernel.host, waiter, hostPid, this);
     const filtered = { ...process, seccomp: this.#seccomp };
     const started = startGuest(this.kernel, this.#container, filtered, stdio, false, guest);

@@ -19,7 +19,7 @@ import { TerminalBridge } from "../console/bridge.ts";
 import { isTerminal } from "../console/terminal.ts";
 import { bindConsole } from "../rootfs/devices.ts";
 import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, UserError } from "../user_error.ts";
-import type { ProcessSpec } from "./boot_spec.ts";
+import type { GuestFds, ProcessSpec } from "./boot_spec.ts";
 import { withHome } from "./home.ts";
 import { credentialsOf, limitsOf, settle } from "./identity.ts";
 import { StdioFiles } from "./stdio_files.ts";
@@ -39,7 +39,7 @@ export function startGuest(
   kernel: SandboxKernel,
   container: Container,
   process: ProcessSpec,
-  stdio: readonly [number, number, number],
+  stdio: GuestFds,
   isFirst: boolean,
   listener: ExitListener | null,
 ): StartedGuest {
@@ -59,7 +59,10 @@ export function startGuest(
     cred,
     limits: limitsOf(process),
     leadsSession: process.leadsSession || process.terminal,
-    files: own?.files ?? [files.open(0), files.open(1), files.open(2)],
+    files: [
+      ...own?.files ?? [files.open(0), files.open(1), files.open(2)],
+      ...stdio.slice(3).map((_, i) => files.open(3 + i)),
+    ],
   }, listener);
   if ("errno" in task) {
     own?.bridge.close();
@@ -82,7 +85,7 @@ function openTerminal(
   container: Container,
   cred: Credentials,
   stdio: StdioFiles,
-  [inFd, outFd, errFd]: readonly [number, number, number],
+  [inFd, outFd, errFd]: GuestFds,
   process: ProcessSpec,
   isFirst: boolean,
 ): OwnTerminal {

@@ -1,6 +1,7 @@
 /** What commands ask of a sandbox (control_protocol.ts), led to the container that they are about. */
 
 import { UserError } from "../user_error.ts";
+import type { GuestFds } from "./boot_spec.ts";
 import type { Request } from "./control_protocol.ts";
 import { Later, type RequestFds, type RequestHandler } from "./control_server.ts";
 import { type BootSocket, ControlSocket } from "./control.ts";
@@ -61,7 +62,9 @@ export class SandboxRequests implements RequestHandler {
     const { containers, kernel } = this.#sandbox, { id, shares } = request;
     if (containers.has(id)) throw new UserError("container with given ID already exists");
     const member = (name: string | null) => name === null ? null : containers.get(name) ?? null;
-    const gofer = fds.take(0), stdio = takeStdio(fds, 1), waiter = waiterOf(fds.take(4));
+    const gofer = fds.take(0), waiter = waiterOf(fds.take(4));
+    const hasLimit = hasMemoryLimit(request.spec);
+    const stdio: GuestFds = [...takeStdio(fds, 1), ...fds.takeFrom(hasLimit ? 6 : 5)];
     const container = new GuestContainer(
       kernel,
       request.spec,
@@ -70,7 +73,7 @@ export class SandboxRequests implements RequestHandler {
       this.#sandbox,
     );
     containers.set(id, container);
-    if (hasMemoryLimit(request.spec)) container.keepMemoryLimit(new OomWitness(fds.take(5)));
+    if (hasLimit) container.keepMemoryLimit(new OomWitness(fds.take(5)));
     container.watch();
     return {};
   }
@@ -90,7 +93,8 @@ function exec(container: GuestContainer, request: RequestOf<"exec">, fds: Reques
   if (container.status === "created" || container.status === "stopped") {
     throw new UserError("cannot exec in a container that is not running");
   }
-  const stdio = takeStdio(fds, 0), waiter = waiterOf(fds.take(3));
+  const waiter = waiterOf(fds.take(3));
+  const stdio: GuestFds = [...takeStdio(fds, 0), ...fds.takeFrom(4)];
   return { pid: container.exec(request.process, stdio, waiter, request.hostPid) };
 }
 

@@ -15,7 +15,7 @@ import { rootCredentials } from "../../kernel/cred/credentials.ts";
 import type { MountNamespace } from "../../kernel/vfs/mounts.ts";
 import { openAt } from "../../kernel/vfs/open.ts";
 import type { OpenFile } from "../../kernel/vfs/open_file.ts";
-import type { ProcessSpec } from "./boot_spec.ts";
+import type { GuestFds, ProcessSpec } from "./boot_spec.ts";
 
 /** Device number of /dev/null, on every Linux. */
 const NULL_DEVICE = makedev(1, 3);
@@ -23,14 +23,14 @@ const NULL_DEVICE = makedev(1, 3);
 export class StdioFiles {
   private readonly fs: HostFdFs;
   private readonly namespace: MountNamespace;
-  private readonly fds: readonly [number, number, number];
+  private readonly fds: GuestFds;
   private readonly owner: Pick<ProcessSpec, "uid" | "gid">;
 
   /** @param fds host descriptors @param owner the user whose files they are */
   constructor(
     kernel: SandboxKernel,
     namespace: MountNamespace,
-    fds: readonly [number, number, number],
+    fds: GuestFds,
     owner: Pick<ProcessSpec, "uid" | "gid">,
   ) {
     this.fs = new HostFdFs(kernel.host, kernel.memory.bounce);
@@ -39,9 +39,9 @@ export class StdioFiles {
     this.owner = owner;
   }
 
-  /** File 0, 1 or 2; it owns the descriptor, and belongs to the user of the first process. */
-  open(index: 0 | 1 | 2): OpenFile {
-    const fd = this.fds[index], { uid, gid } = this.owner;
+  /** File 0, 1, 2 or a further one; it owns the descriptor, and belongs to the user of the first process. */
+  open(index: number): OpenFile {
+    const fd = this.fds[index] ?? -1, { uid, gid } = this.owner;
     const flags = fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND);
     const own = isNullDevice(fd) ? this.openNull(flags) : null;
     if (own === null) return adoptHostFd(this.fs, fd, flags, uid, gid);

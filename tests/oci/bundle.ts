@@ -24,7 +24,7 @@ export const RUNC: string | null = Deno.uid() === 0 ? findInPath("runc") : null;
 
 const APPLETS =
   "sh cat ls stat id mount mkdir touch echo grep ln rm readlink sleep hostname uname printf awk " +
-  "sed sort head tail wc cut chmod true false test ionice chrt mkfifo nice dd seq tr env pwd";
+  "sed sort head tail wc cut chmod true false test ionice chrt mkfifo nice dd seq tr env pwd tty stty";
 
 /** LIMIT: seconds of one container. */
 const TIMEOUT_S = 30;

@@ -1,7 +1,7 @@
 /** What a runtime has to do with the life of a container: each is so with runc too, unless it says otherwise. Not a test. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { describe } from "../harness/dvisor.ts";
+import { describe, run } from "../harness/dvisor.ts";
 import { alive, eventually } from "../harness/processes.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
@@ -152,6 +152,18 @@ export const CREATE_CASES: readonly LifecycleCase[] = [
       await t.must("start", t.id);
       assertEquals(await t.reap(), 0);
       assertEquals(t.text("out"), "from outside\nend\n");
+    },
+  },
+  {
+    name: "files from 3 on are the container's with --preserve-fds, and only then",
+    async run(t) {
+      const script = "echo three >&3; echo four >&4; (echo five >&5) 2>/dev/null || echo none";
+      t.script(script).bundle.write(t.config);
+      const files = [3, 4, 5].map((fd) => `${fd}>${t.file(`fd${fd}`)}`).join(" ");
+      const argv = t.argv("run", "--preserve-fds", "2", "--bundle", t.bundle.dir, t.id);
+      const result = await run(["sh", "-c", `"$@" ${files}`, "sh", ...argv], { timeoutS: 20 });
+      assertEquals([result.code, result.stdout], [0, "none\n"], describe(result));
+      assertEquals([t.text("fd3"), t.text("fd4"), t.text("fd5")], ["three\n", "four\n", ""]);
     },
   },
   {
@@ -363,6 +375,16 @@ export const EXEC_CASES: readonly LifecycleCase[] = [
       // First: the end of a PID namespace waits for everybody in it.
       assertEquals(await t.reap(Number(t.text("exec.pid"))), 137);
       assertEquals(await t.reap(), 137);
+    },
+  },
+  {
+    name: "exec --preserve-fds passes files on",
+    async run(t) {
+      await t.running(WAIT);
+      const argv = t.argv("exec", "--preserve-fds", "1", t.id, "sh", "-c", "echo x >&3");
+      const redirected = ["sh", "-c", `"$@" 3>${t.file("fd3")}`, "sh", ...argv];
+      assertEquals((await run(redirected, { timeoutS: 20 })).code, 0);
+      assertEquals(t.text("fd3"), "x\n");
     },
   },
   {

@@ -10,6 +10,7 @@ import {
   RUN_CASES,
   SIGNAL_CASES,
 } from "./lifecycle_cases.ts";
+import { CONSOLE_CASES } from "./console_cases.ts";
 import { DVISOR_CASES } from "./lifecycle_own_cases.ts";
 import { PLACE_CASES } from "./lifecycle_place_cases.ts";
 
@@ -36,6 +37,7 @@ const ALL = [
   ...PAUSE_CASES,
   ...RUN_CASES,
   ...PLACE_CASES,
+  ...CONSOLE_CASES,
   ...DVISOR_CASES,
 ];
 
