@@ -18,7 +18,7 @@ import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import type { CgroupOptions } from "../cgroup/group_plan.ts";
 import { writeLog } from "../log_file.ts";
 import { openDebugLog } from "../launch/foreground.ts";
-import { openNamespace, startProxy } from "../launch/proxy.ts";
+import { endProxy, openNamespace, startProxy } from "../launch/proxy.ts";
 import { startSandbox } from "../launch/sandbox.ts";
 import { setHostSettings } from "../net/host_settings.ts";
 import { packetPair } from "../sandbox/control.ts";
@@ -73,7 +73,7 @@ export function createContainer(options: CreateOptions): Created {
 }
 
 function make(options: CreateOptions, dir: ContainerDir): Created {
-  const { config } = options.bundle, { streams } = options;
+  const { config } = options.bundle;
   checkIdMaps(config.linux);
   const blank = newRecord(options);
   const groups = cgroupOptions(options), cgroup = ContainerCgroup.plan(groups);
@@ -92,10 +92,25 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   close(ours);
   close(leash[0]);
   const making: Making = { ...options, record: first, dir, proxy, waiter, cgroup, log };
+  try {
+    const record = complete(making, sandbox);
+    if (options.pidFile !== null) writePidFile(options.pidFile, proxy.pid);
+    letGo(leash[1]);
+    writeLog(options.globals, "info", `created, pid ${proxy.pid}`, options.id);
+    return { dir, record, proxy };
+  } catch (error) {
+    endProxy(proxy);
+    throw error;
+  }
+}
+
+/** @param sandbox the container whose sandbox it joins, or null */
+function complete(making: Making, sandbox: ContainerRecord | null): ContainerRecord {
+  const { dir, proxy, log, streams } = making;
   const made = sandbox === null ? startOwnSandbox(making) : joinSandbox(making, sandbox);
   close(log);
   const record: ContainerRecord = {
-    ...first,
+    ...making.record,
     ...made,
     status: "created",
     creator: NO_PROCESS,
@@ -104,10 +119,7 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   };
   streams.handOver();
   dir.write(record);
-  if (options.pidFile !== null) writePidFile(options.pidFile, proxy.pid);
-  letGo(leash[1]);
-  writeLog(options.globals, "info", `created, pid ${proxy.pid}`, options.id);
-  return { dir, record, proxy };
+  return record;
 }
 
 function newRecord({ id, bundle, streams }: CreateOptions): ContainerRecord {

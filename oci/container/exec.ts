@@ -4,7 +4,7 @@ import { O_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { close, pipe } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
-import { startProxy } from "../launch/proxy.ts";
+import { endProxy, startProxy } from "../launch/proxy.ts";
 import type { ProcessSpec } from "../sandbox/boot_spec.ts";
 import { packetPair } from "../sandbox/control.ts";
 import { UserError } from "../user_error.ts";
@@ -41,6 +41,20 @@ export function execIn(options: ExecOptions): Spawned {
   namespaces.close();
   close(ours);
   close(leash[0]);
+  try {
+    begin(options, proxy, waiter);
+    if (pidFile !== null) writePidFile(pidFile, proxy.pid);
+  } catch (error) {
+    endProxy(proxy);
+    throw error;
+  }
+  letGo(leash[1]);
+  return proxy;
+}
+
+/** Puts the process into the container. @param waiter the sandbox's end of the socket to the proxy */
+function begin(options: ExecOptions, proxy: Spawned, waiter: number): void {
+  const { container, process, streams, ignorePaused } = options;
   const { cgroup, id } = container.record;
   if (cgroup !== null) ContainerCgroup.load(cgroup).addProcess(proxy.pid);
   const stdio = streams.takeStdio();
@@ -53,9 +67,6 @@ export function execIn(options: ExecOptions): Spawned {
     for (const fd of [...stdio, waiter]) if (fd > 2) close(fd);
   }
   streams.handOver();
-  if (pidFile !== null) writePidFile(pidFile, proxy.pid);
-  letGo(leash[1]);
-  return proxy;
 }
 
 function refuseUnlessRunning({ status }: Found, ignorePaused: boolean): void {

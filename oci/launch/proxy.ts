@@ -13,6 +13,7 @@ import { CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS } from "../../ffi
 import { SIGCHLD, SIGKILL, SIGSTOP } from "../../ffi/abi/signal.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "../../ffi/abi/socket.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { __WALL } from "../../ffi/abi/wait.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, openat } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
@@ -72,6 +73,13 @@ export function startProxy(plan: ProxyPlan): Spawned {
     }
     close(program);
   }
+}
+
+/** Of one that was started for nothing: it must not stay behind as a zombie, for which its PID namespace would wait. */
+export function endProxy({ pid, pidfd }: Spawned): void {
+  syscall(N.SYS_pidfd_send_signal, pidfd, SIGKILL, 0, 0);
+  syscall(N.SYS_wait4, pid, 0, __WALL, 0);
+  close(pidfd);
 }
 
 /** @throws SyscallError */
