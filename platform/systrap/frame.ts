@@ -63,6 +63,11 @@ export class FrameLayout {
     if (!isSound) throw new Error("the host's signal frames are not as expected (XSAVE missing?)");
   }
 
+  /** What the host's own frames say of the features of a thread. */
+  get features(): number {
+    return this.#featuresLow + this.#featuresHigh * 0x100000000;
+  }
+
   /** Whether `loadFpu` would give the state that a new thread has. */
   isInitial(fpu: Uint8Array<ArrayBuffer>): boolean {
     for (let i = 0; i < 8; i++) if (fpu[HEADER + i] !== 0) return false;

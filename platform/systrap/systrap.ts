@@ -141,6 +141,10 @@ class SystrapPlatform implements Platform, SpaceOwner {
     return this.engine.frame.fpuSize;
   }
 
+  get fpuFeatures(): number {
+    return this.engine.frame.features;
+  }
+
   // Spaces
 
   newAddressSpace(): SystrapSpace | null {

@@ -5,7 +5,7 @@ import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/f
 import { PATH_MAX } from "../../../ffi/abi/fs.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { hasCapIn } from "../../cred/credentials.ts";
 import { continueExec, execProgram, isExecPending } from "../../task/exec.ts";
 import type { Task } from "../../task/task.ts";
 import { openExec } from "../../vfs/open.ts";
@@ -62,7 +62,7 @@ function exec(
 function isTracedByWeaker(t: Task): boolean {
   if (t.trace === null) return false;
   const { tracer, group } = t.trace, by = tracer ?? group.leader ?? group.tasks[0];
-  return by === undefined || !hasCap(by.cred, CAP_SYS_PTRACE);
+  return by === undefined || !hasCapIn(by.cred, t.cred.userNs, CAP_SYS_PTRACE);
 }
 
 /** A vector of strings that ends with a null pointer; a null vector is an empty one. */
