@@ -86,14 +86,14 @@ function waitForTracee(task: Task, which: Selection, out: Waited): boolean {
     return true;
   }
   const found = reportTracee(group, which.options, {
-    isSelected: (t) => isMeant(task, t.group, t.id, which),
+    isSelected: (child, id) => isMeant(task, child, id, which),
     fillStop: (t, status, code, value) => {
       fill(out, task, t.group, status, code, value);
       out.pid = t.id.numberIn(task.pids);
     },
-    fillEnd: (t, status) => {
-      fill(out, task, t.group, status, exitCode(status), exitValue(status));
-      out.pid = t.id.numberIn(task.pids);
+    fillEnd: ({ group: of, id, status }) => {
+      fill(out, task, of, status, exitCode(status), exitValue(status));
+      out.pid = id.numberIn(task.pids);
     },
   });
   out.isTold = found === 1;

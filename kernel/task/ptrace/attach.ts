@@ -19,6 +19,9 @@ import type { ThreadGroup } from "../thread_group.ts";
 import { resultBehindStop } from "./stops.ts";
 import { RUN_FREE, Trace } from "./trace.ts";
 
+/** LIMIT: ended threads that a tracer has not waited for; of more the oldest are forgotten. */
+const DEAD_MAX = 10_000;
+
 function link(task: Task, trace: Trace): void {
   task.trace = trace;
   task.entryWork |= ENTRY_TRACED;
@@ -155,7 +158,9 @@ export function traceExit(task: Task): void {
     return;
   }
   const status = group.isExiting ? group.exitStatus : task.exitStatus;
-  (trace.group.deadTracees ??= []).push({ task, status });
+  const dead = trace.group.deadTracees ??= [];
+  if (dead.length >= DEAD_MAX) dead.shift();
+  dead.push({ id: task.id, group, status });
   trace.group.childEvents.wake(0);
 }
 

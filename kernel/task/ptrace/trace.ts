@@ -5,6 +5,7 @@
 
 import type { DebugRegisters } from "./debug_registers.ts";
 import type { SigInfo } from "../signal/pending.ts";
+import type { TaskPid } from "../pid_namespace.ts";
 import type { Task } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
 
@@ -71,6 +72,7 @@ export class Trace {
 
 /** A traced thread that ended, until its tracer has waited for it. */
 export interface DeadTracee {
-  readonly task: Task;
+  readonly id: TaskPid;
+  readonly group: ThreadGroup;
   readonly status: number;
 }

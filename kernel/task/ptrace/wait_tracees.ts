@@ -2,6 +2,7 @@
 
 import { CLD_STOPPED, CLD_TRAPPED } from "../../../ffi/abi/siginfo.ts";
 import { WNOWAIT } from "../../../ffi/abi/wait.ts";
+import type { TaskPid } from "../pid_namespace.ts";
 import { type Task, TRACED } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
 import type { DeadTracee } from "./trace.ts";
@@ -12,22 +13,22 @@ const STOPPED_STATUS = 0x7f;
 /** Takes what a tracee has to tell: its status, the code and value for waitid(2). */
 export interface TraceeReport {
   /** The wait is for this thread. */
-  isSelected(task: Task): boolean;
+  isSelected(group: ThreadGroup, id: TaskPid): boolean;
   fillStop(task: Task, status: number, code: number, value: number): void;
-  fillEnd(task: Task, status: number): void;
+  fillEnd(dead: DeadTracee): void;
 }
 
 /** 1: something was told; 0: nothing yet; -1: there are no tracees that the wait is for. */
 export function reportTracee(group: ThreadGroup, options: number, out: TraceeReport): number {
-  const dead = group.deadTracees?.find((d) => out.isSelected(d.task));
+  const dead = group.deadTracees?.find((d) => out.isSelected(d.group, d.id));
   if (dead !== undefined) {
-    out.fillEnd(dead.task, dead.status);
+    out.fillEnd(dead);
     if ((options & WNOWAIT) === 0) forget(group, dead);
     return 1;
   }
   let has = -1;
   for (const t of group.tracees ?? []) {
-    if (!out.isSelected(t)) continue;
+    if (!out.isSelected(t.group, t.id)) continue;
     has = 0;
     const { trace } = t;
     if (trace === null || t.state !== TRACED || trace.isListening || trace.code === 0) continue;

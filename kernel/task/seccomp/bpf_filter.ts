@@ -12,6 +12,8 @@ import {
 import * as B from "./bpf_program.ts";
 import { CACHED_CALLS, SeccompFilter } from "./filter.ts";
 
+/** Programs of so many instructions are run from their start. */
+const SHORT = 24;
 /** Kept in `entry` in place of an instruction's index. */
 const UNKNOWN = -2, IS_CONSTANT = -1;
 const ARCH = SeccompData.at.arch;
@@ -21,16 +23,20 @@ const memory = new Int32Array(16);
 
 export class BpfFilter extends SeccompFilter {
   readonly program: B.BpfProgram;
-  private readonly entry: Int16Array = new Int16Array(CACHED_CALLS).fill(UNKNOWN);
-  private readonly constant: Uint32Array = new Uint32Array(CACHED_CALLS);
+  /** For programs that are worth it; by number of the call. */
+  private readonly entry: Int16Array | null;
+  private readonly constant: Uint32Array | null;
+  /** What `explore` found last, when that is constant. */
+  private verdict: number = 0;
+  override readonly linuxLength: number;
 
   constructor(program: B.BpfProgram) {
     super();
     this.program = program;
-  }
-
-  override get linuxLength(): number {
-    return this.program.linuxLength;
+    this.linuxLength = program.linuxLength;
+    const isLong = program.length > SHORT;
+    this.entry = isLong ? new Int16Array(CACHED_CALLS).fill(UNKNOWN) : null;
+    this.constant = isLong ? new Uint32Array(CACHED_CALLS) : null;
   }
 
   override get source(): Uint8Array<ArrayBuffer> {
@@ -38,19 +44,19 @@ export class BpfFilter extends SeccompFilter {
   }
 
   override decide(data: Uint32Array): number {
-    const nr = data[0]!;
+    const nr = data[0]!, { entry, constant } = this;
+    if (entry === null || constant === null) return run(this.program, 0, data);
     if (nr >= CACHED_CALLS || data[1] !== AUDIT_ARCH_X86_64) return run(this.program, 0, data);
-    const from = this.entryOf(nr);
-    return from === IS_CONSTANT ? this.constant[nr]! : run(this.program, from, data);
+    let from = entry[nr]!;
+    if (from === UNKNOWN) {
+      from = entry[nr] = this.explore(nr);
+      constant[nr] = this.verdict;
+    }
+    return from === IS_CONSTANT ? constant[nr]! : run(this.program, from, data);
   }
 
   override alwaysAllows(nr: number): boolean {
-    return this.entryOf(nr) === IS_CONSTANT && this.constant[nr] === SECCOMP_RET_ALLOW;
-  }
-
-  private entryOf(nr: number): number {
-    const known = this.entry[nr]!;
-    return known !== UNKNOWN ? known : this.entry[nr] = this.explore(nr);
+    return this.explore(nr) === IS_CONSTANT && this.verdict === SECCOMP_RET_ALLOW;
   }
 
   /** Follows the program as far as number and architecture lead, with A as all there is of a state. */
@@ -72,9 +78,9 @@ export class BpfFilter extends SeccompFilter {
           a = (a & value) >>> 0;
           break;
         case B.OP_RET_K:
-          return this.always(nr, value);
+          return this.always(value);
         case B.OP_RET_A:
-          return this.always(nr, a);
+          return this.always(a);
         case B.OP_JA:
           pc += value;
           break;
@@ -97,8 +103,8 @@ export class BpfFilter extends SeccompFilter {
     }
   }
 
-  private always(nr: number, verdict: number): number {
-    this.constant[nr] = verdict;
+  private always(verdict: number): number {
+    this.verdict = verdict;
     return IS_CONSTANT;
   }
 }

@@ -79,7 +79,9 @@ Deno.test("short cuts and the whole program agree on programs of any kind", () =
       insns.push([code, k, random(left), random(left)]);
     }
     insns.push([0x16], [0x06, ALLOW]);
-    const quick = BpfProgram.parse(bytes(insns));
+    // Only of long programs something is kept.
+    const long: Insn[] = [...Array.from({ length: 30 }, (): Insn => [0x00]), ...insns];
+    const quick = BpfProgram.parse(bytes(long));
     const whole = BpfProgram.parse(bytes([...slow, ...insns]));
     if (quick === null || whole === null) continue;
     const a = new BpfFilter(quick), b = new BpfFilter(whole);

@@ -19,6 +19,11 @@ export const CACHED_CALLS = 512;
 /** Linux's bound for the filters of a task together, in its own instructions, 4 more a filter. */
 const MAX_PATH = 32768, PATH_PENALTY = 4;
 
+/** LIMIT: bytes that the filters of a sandbox take; beyond it none can be attached (ENOMEM). */
+const BYTES_MAX = 256 << 20;
+const FILTER_BYTES = 4096, INSTRUCTION_BYTES = 16;
+let bytesInUse = 0;
+
 const UNKNOWN = 0, ALLOWED = 1, DECIDE = 2;
 
 /** `struct seccomp_data` as 32-bit words. */
@@ -28,6 +33,8 @@ export abstract class SeccompFilter {
   prev: SeccompFilter | null = null;
   /** Filters of the chain from here on. */
   count: number = 1;
+  /** Of the chain, in Linux's instructions. */
+  private pathLength: number = 0;
   /** SECCOMP_FILTER_FLAG_LOG. */
   isLogging: boolean = false;
   /** SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV. */
@@ -38,7 +45,8 @@ export abstract class SeccompFilter {
   users: number = 0;
   /** Woken for the listener, which may outlive the notifier. */
   readonly events: WaitQueue = new WaitQueue();
-  private readonly table: Uint8Array = new Uint8Array(CACHED_CALLS);
+  /** Made when the first call is looked at by a task whose newest filter it is. */
+  private table: Uint8Array | null = null;
 
   /** Its size in Linux's instructions. */
   abstract readonly linuxLength: number;
@@ -52,7 +60,7 @@ export abstract class SeccompFilter {
   /** Does the whole chain let this call pass without a look at its arguments? HOT */
   passes(nr: number): boolean {
     if (nr < 0 || nr >= CACHED_CALLS) return false;
-    const known = this.table[nr]!;
+    const { table } = this, known = table === null ? UNKNOWN : table[nr]!;
     return known === UNKNOWN ? this.learn(nr) : known === ALLOWED;
   }
 
@@ -60,26 +68,23 @@ export abstract class SeccompFilter {
     // Not by recursion: chains are long when programs stack thousands of small filters.
     let isAllowed = this.alwaysAllows(nr);
     for (let f = this.prev; f !== null && isAllowed; f = f.prev) {
-      const known = f.table[nr]!;
+      const known = f.table?.[nr] ?? UNKNOWN;
       if (known !== UNKNOWN) {
         isAllowed = known === ALLOWED;
         break;
       }
       isAllowed = f.alwaysAllows(nr);
     }
-    this.table[nr] = isAllowed ? ALLOWED : DECIDE;
+    (this.table ??= new Uint8Array(CACHED_CALLS))[nr] = isAllowed ? ALLOWED : DECIDE;
     return isAllowed;
   }
 
-  /** Of the chain, with this filter in front of `prev`. */
-  get pathLength(): number {
-    let n = this.linuxLength;
-    for (let f = this.prev; f !== null; f = f.prev) n += f.linuxLength + PATH_PENALTY;
-    return n;
-  }
-
-  get isTooLong(): boolean {
-    return this.pathLength > MAX_PATH;
+  /** Becomes the newest of a chain: false if that would be too long. */
+  follow(prev: SeccompFilter | null): boolean {
+    this.prev = prev;
+    this.count = (prev?.count ?? 0) + 1;
+    this.pathLength = this.linuxLength + (prev === null ? 0 : prev.pathLength + PATH_PENALTY);
+    return this.pathLength <= MAX_PATH;
   }
 
   /** Is `other` this filter or one that came before it? Null is before all. */
@@ -97,8 +102,25 @@ export abstract class SeccompFilter {
 
   drop(): void {
     if (--this.users > 0) return;
+    this.retire();
+    for (let f = this.prev; f !== null && --f.users === 0; f = f.prev) f.retire();
+  }
+
+  private retire(): void {
+    bytesInUse -= this.bytes;
     this.events.wake(0);
-    for (let f = this.prev; f !== null && --f.users === 0; f = f.prev) f.events.wake(0);
+  }
+
+  /** False: all filters of the sandbox together would take too much of the kernel's memory. */
+  claim(): boolean {
+    if (bytesInUse + this.bytes > BYTES_MAX) return false;
+    bytesInUse += this.bytes;
+    return true;
+  }
+
+  /** About what it takes of memory, tables included. */
+  private get bytes(): number {
+    return FILTER_BYTES + this.linuxLength * INSTRUCTION_BYTES;
   }
 }
 

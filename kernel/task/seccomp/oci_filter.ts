@@ -59,21 +59,13 @@ const ARGS = 4;
 export class OciFilter extends SeccompFilter {
   private readonly spec: SeccompSpec;
   private readonly rules: ReadonlyMap<number, readonly SeccompRule[]>;
+  override readonly linuxLength: number;
 
   constructor(spec: SeccompSpec) {
     super();
     this.spec = spec;
     this.rules = rulesByCall(spec.rules);
-  }
-
-  /** libseccomp makes about two instructions for a call, and four for a condition. */
-  override get linuxLength(): number {
-    let n = 12;
-    for (const rules of this.rules.values()) {
-      n += 3;
-      for (const rule of rules) n += 4 * rule.conditions.length;
-    }
-    return n;
+    this.linuxLength = programLength(this.rules);
   }
 
   override get source(): null {
@@ -112,6 +104,16 @@ export class OciFilter extends SeccompFilter {
 /** An init task's filter, to be attached before its first instruction. */
 export function seccompFilterOf(spec: SeccompSpec): SeccompFilter {
   return new OciFilter(spec);
+}
+
+/** libseccomp makes about three instructions for a call, and four for a condition. */
+function programLength(byCall: ReadonlyMap<number, readonly SeccompRule[]>): number {
+  let n = 12;
+  for (const rules of byCall.values()) {
+    n += 3;
+    for (const rule of rules) n += 4 * rule.conditions.length;
+  }
+  return n;
 }
 
 function rulesByCall(rules: readonly SeccompRule[]): Map<number, readonly SeccompRule[]> {

@@ -27,17 +27,16 @@ export function setStrict(task: Task): number {
 export function attachFilter(task: Task, filter: SeccompFilter, flags: number): number {
   if (task.seccompMode === SECCOMP_MODE_STRICT) return -EINVAL;
   if (filter.notifier !== null && hasListener(task.seccomp)) return -EBUSY;
-  filter.prev = task.seccomp;
-  if (filter.isTooLong) return -ENOMEM;
+  if (!filter.follow(task.seccomp)) return -ENOMEM;
   if ((flags & SECCOMP_FILTER_FLAG_TSYNC) !== 0) {
     const other = findDiverged(task);
     if (other !== null) {
       return (flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH) !== 0 ? -ESRCH : other.tid;
     }
   }
+  if (!filter.claim()) return -ENOMEM;
   filter.isLogging = (flags & SECCOMP_FILTER_FLAG_LOG) !== 0;
   filter.isKillableOnly = (flags & SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) !== 0;
-  filter.count = (filter.prev?.count ?? 0) + 1;
   // The task's use of the older filter becomes the new one's.
   task.seccomp = filter.hold();
   setMode(task, SECCOMP_MODE_FILTER);
