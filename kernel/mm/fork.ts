@@ -186,4 +186,5 @@ function copyState(mm: MemoryManager, child: MemoryManager): void {
   child.break.start = mm.break.start;
   child.break.end = mm.break.end;
   child.isPatching = mm.isPatching;
+  child.hasOwnGs = mm.hasOwnGs;
 }

@@ -71,6 +71,8 @@ export class MemoryManager extends UserAccess {
   futureFlags: number = 0;
   /** System call sites may be patched (patch.ts). */
   isPatching: boolean = true;
+  /** A thread has a GS base of its own, which patched call sites would need: they cannot come back. */
+  hasOwnGs: boolean = false;
   readonly refusedSites: Float64Array = noRefusedSites();
   /** Host changes up to here write-protect pages for a fork. */
   forkSeq: number = 0;

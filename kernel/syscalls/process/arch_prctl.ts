@@ -19,6 +19,7 @@ export function sysArchPrctl(t: Task, a: SyscallArgs): number {
     case ARCH_SET_GS:
       // DIFFERS: a GS base of 0 is what a thread starts with, and cannot be gone back to.
       if (addr === 0) return 0;
+      t.mm.hasOwnGs = true;
       t.mm.setPatching(false); // patched call sites find their slot through the platform's own base
       return setBase(t, GS_BASE, addr);
     case ARCH_GET_FS:

@@ -175,6 +175,7 @@ function archPrctl(t: Task, task: Task, code: number, addr: number): number {
     case ARCH_SET_FS:
     case ARCH_SET_GS:
       if (addr >= USER_END) return -EIO;
+      if (code === ARCH_SET_GS && addr !== 0) task.mm.hasOwnGs = true;
       setReg(regs, code === ARCH_SET_FS ? FS_BASE : GS_BASE, addr);
       return 0;
     default:

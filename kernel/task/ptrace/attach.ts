@@ -9,6 +9,8 @@ import {
   PTRACE_O_EXITKILL,
 } from "../../../ffi/abi/ptrace.ts";
 import { CLONE_UNTRACED, CLONE_VFORK } from "../../../ffi/abi/sched.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import type { PidNamespace } from "../pid_namespace.ts";
 import { alert, resume } from "../alert.ts";
 import { killGroup } from "../exit_request.ts";
 import { SI_KERNEL, SI_USER, SigInfo } from "../signal/pending.ts";
@@ -70,6 +72,14 @@ function unlink(task: Task, trace: Trace): void {
   task.trace = null;
   task.entryWork &= ~ENTRY_TRACED;
   trace.group.tracees?.delete(task);
+  if (!task.mm.hasOwnGs && !isTraced(task.mm, task.kernel.pids)) task.mm.setPatching(true);
+}
+
+/** Has any task a tracer that runs in this memory? */
+function isTraced(mm: MemoryManager, pids: PidNamespace): boolean {
+  if (mm.users <= 1) return false;
+  for (const t of pids.tasks.values()) if (t.mm === mm && t.trace !== null) return true;
+  return false;
 }
 
 /** It goes on as its tracer says. A stop that no signal made can be left with one all the same. */

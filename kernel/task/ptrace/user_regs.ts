@@ -85,6 +85,7 @@ export function writeUserRegs(
       regs.setUint32(EFLAGS, (regs.getUint32(EFLAGS, true) & ~SETTABLE) | (lo & SETTABLE), true);
       continue;
     }
+    if (target === GS_BASE && (lo | hi) !== 0) task.mm.hasOwnGs = true;
     regs.setUint32(target, lo, true);
     regs.setUint32(target + 4, hi, true);
   }
