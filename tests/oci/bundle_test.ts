@@ -14,7 +14,8 @@ import {
   type RuntimeName,
   shellConfig,
 } from "./bundle.ts";
-import { type BundleCase, DEV_CASES, MOUNT_CASES, PROCESS_CASES } from "./bundle_cases.ts";
+import { type BundleCase, MOUNT_CASES, PROCESS_CASES } from "./bundle_cases.ts";
+import { DEV_CASES } from "./device_cases.ts";
 
 const ignore = BUSYBOX === null || Deno.uid() !== 0;
 
