@@ -27,7 +27,7 @@ import type { ContainerStats, ProcessInfo, StartHook } from "./control_protocol.
 import type { BootSocket } from "./control.ts";
 import { debugText } from "./debug_text.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
-import { startGuest } from "./guest_start.ts";
+import { type StartedGuest, startGuest } from "./guest_start.ts";
 import { type HookStreams, StartHooks } from "./start_hooks.ts";
 import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
 import type { LimitsChange } from "./control_protocol.ts";
@@ -237,7 +237,13 @@ export class GuestContainer implements GuestOwner, GoferListener {
   exec(process: ProcessSpec, stdio: GuestFds, waiter: BootSocket, hostPid: number): number {
     const guest = new GuestProcess(this.kernel.host, waiter, hostPid, this);
     const filtered = { ...process, seccomp: this.#seccomp };
-    const started = startGuest(this.kernel, this.#container, filtered, stdio, false, guest);
+    let started: StartedGuest;
+    try {
+      started = startGuest(this.kernel, this.#container, filtered, stdio, false, guest);
+    } catch (error) {
+      waiter.close();
+      throw error;
+    }
     guest.begin(started);
     this.#execs.add(guest);
     guest.listen();

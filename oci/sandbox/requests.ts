@@ -1,5 +1,6 @@
 /** What commands ask of a sandbox (control_protocol.ts), led to the container that they are about. */
 
+import { close } from "../../ffi/sys/files.ts";
 import { UserError } from "../user_error.ts";
 import type { GuestFds } from "./boot_spec.ts";
 import type { Request } from "./control_protocol.ts";
@@ -65,13 +66,17 @@ export class SandboxRequests implements RequestHandler {
     const gofer = fds.take(0), waiter = waiterOf(fds.take(4));
     const hasLimit = hasMemoryLimit(request.spec);
     const stdio: GuestFds = [...takeStdio(fds, 1), ...fds.takeFrom(hasLimit ? 6 : 5)];
-    const container = new GuestContainer(
-      kernel,
-      request.spec,
-      { gofer, stdio, waiter },
-      { pid: member(shares.pid), ipc: member(shares.ipc), uts: member(shares.uts) },
-      this.#sandbox,
-    );
+    const joined = { pid: member(shares.pid), ipc: member(shares.ipc), uts: member(shares.uts) };
+    const places = { gofer, stdio, waiter };
+    let container: GuestContainer;
+    try {
+      container = new GuestContainer(kernel, request.spec, places, joined, this.#sandbox);
+    } catch (error) {
+      // Its file server and its proxy end with these.
+      waiter.close();
+      close(gofer);
+      throw error;
+    }
     containers.set(id, container);
     if (hasLimit) container.keepMemoryLimit(new OomWitness(fds.take(5)));
     container.watch();

@@ -130,6 +130,26 @@ export const DVISOR_CASES: readonly LifecycleCase[] = [
     },
   },
   {
+    name: "the kernel keeps nothing of execs that have ended or failed",
+    notRunc: "it has no processes beside the container's",
+    async run(t) {
+      await t.running(WAIT);
+      const { sentry } = record(t);
+      const count = () => [...Deno.readDirSync(`/proc/${sentry.pid}/fd`)].length;
+      const twice = async () => {
+        for (let i = 0; i < 3; i++) {
+          await t.must("exec", t.id, "true");
+          assert((await t.call("exec", t.id, "no-such-command")).code !== 0);
+        }
+      };
+      await twice();
+      const before = count();
+      await twice();
+      await twice();
+      assert(await eventually(() => count() <= before, SOON_MS), `${before} -> ${count()}`);
+    },
+  },
+  {
     name: "wait waits",
     notRunc: "it has no such verb",
     async run(t) {
