@@ -80,7 +80,10 @@ function exec(flags: Flags, globals: Globals, id: string, args: readonly string[
       pidFile: flags.string("pid-file") || null,
       ignorePaused: flags.has("ignore-paused"),
     });
-    return foreground === null ? 0 : foreground.wait(proxy);
+    if (foreground === null) return 0;
+    const code = foreground.wait(proxy), { report } = container;
+    if (report !== null) warnOf([`the kernel of ${id} has failed: see ${report}`], globals);
+    return code;
   } finally {
     foreground?.restore();
   }

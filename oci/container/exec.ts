@@ -69,11 +69,12 @@ function begin(options: ExecOptions, proxy: Spawned, waiter: number): void {
   streams.handOver();
 }
 
-function refuseUnlessRunning({ status }: Found, ignorePaused: boolean): void {
+function refuseUnlessRunning({ status, report }: Found, ignorePaused: boolean): void {
   if (status === "paused" && !ignorePaused) {
     throw new UserError("cannot exec in a paused container (use --ignore-paused to override)");
   }
   if (status === "stopped" || status === "creating") {
-    throw new UserError("cannot exec in a stopped container: container not running");
+    const why = report === null ? "" : `: its kernel has failed: see ${report}`;
+    throw new UserError(`cannot exec in a stopped container: container not running${why}`);
   }
 }

@@ -21,15 +21,20 @@ export class Found {
     this.status = statusOf(record);
   }
 
+  /** Host path of what its kernel wrote when it failed; null if it has not. */
+  get report(): string | null {
+    const sandbox = this.store.dir(this.record.sandboxId);
+    return hasCrashed(sandbox) ? logPath(sandbox) : null;
+  }
+
   /** Asks the sandbox that the container is in. @throws UserError */
   ask<R extends Request>(request: R, fds: readonly number[] = []): Answers[R["op"]] {
-    const sandbox = this.store.dir(this.record.sandboxId);
     try {
-      return ask(sandbox, request, fds);
+      return ask(this.store.dir(this.record.sandboxId), request, fds);
     } catch (error) {
-      if (!(error instanceof UserError) || !hasCrashed(sandbox)) throw error;
-      const where = `its kernel has failed: see ${logPath(sandbox)}`;
-      throw new UserError(`${error.message}: ${where}`, error.exitCode);
+      const { report } = this;
+      if (!(error instanceof UserError) || report === null) throw error;
+      throw new UserError(`${error.message}: its kernel has failed: see ${report}`, error.exitCode);
     }
   }
 }
