@@ -191,7 +191,7 @@ export async function runLinux(
       "-no-reboot -netdev user,id=n -device virtio-net-pci,netdev=n,romfile=";
     const append = "console=ttyS0 quiet panic=-1 mitigations=off";
     const { stdout } = await new Deno.Command("timeout", {
-      args: ["-k", "5", String(timeoutS), "nice", "qemu-system-x86_64", ...machine.split(" ")]
+      args: ["-k", "5", String(timeoutS), "qemu-system-x86_64", ...machine.split(" ")]
         .concat(["-kernel", kernel.image, "-initrd", image, "-append", append]),
       stdin: "null",
       stderr: "null",
