@@ -16,6 +16,7 @@ import {
 } from "./bundle.ts";
 import { type BundleCase, MOUNT_CASES, PROCESS_CASES } from "./bundle_cases.ts";
 import { DEV_CASES } from "./device_cases.ts";
+import { SECCOMP_CASES } from "./seccomp_cases.ts";
 
 const ignore = BUSYBOX === null || Deno.uid() !== 0;
 
@@ -40,7 +41,7 @@ async function check(runtime: RuntimeName, test: BundleCase): Promise<void> {
   });
 }
 
-for (const test of [...PROCESS_CASES, ...MOUNT_CASES, ...DEV_CASES]) {
+for (const test of [...PROCESS_CASES, ...MOUNT_CASES, ...DEV_CASES, ...SECCOMP_CASES]) {
   const isShared = test.notRunc === undefined && RUNC !== null;
   Deno.test({
     name: `bundle: ${test.name}`,
