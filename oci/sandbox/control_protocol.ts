@@ -87,11 +87,8 @@ export interface ProcessInfo {
   readonly ppid: number;
   readonly uid: number;
   readonly threads: number;
-  /** CPU time, ms. */
-  readonly cpuMs: number;
   /** Since its start, ms. */
   readonly ageMs: number;
-  readonly tty: string;
   readonly command: string;
 }
 

@@ -262,9 +262,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
       ppid: process.ppid,
       uid: process.uid,
       threads: process.threads,
-      cpuMs: 0,
       ageMs: Math.round((now - process.startNs) / 1e6),
-      tty: "?",
       command: process.comm,
     }));
   }
