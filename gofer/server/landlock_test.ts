@@ -1,6 +1,6 @@
 // Landlock, in a process of an ordinary user: what is below its roots opens, nothing else does, on no thread.
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { EACCES } from "../../ffi/abi/errno.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION } from "../../ffi/abi/landlock.ts";
 import { SYS_landlock_create_ruleset } from "../../ffi/abi/syscall_numbers.ts";
@@ -59,7 +59,9 @@ Deno.test("an ordinary user's Gofer opens only what is below its roots", { ignor
       stdin: "null",
     }).output();
     const text = new TextDecoder().decode(stderr);
-    const { problems, results } = JSON.parse(text.slice(text.indexOf("{")));
+    const said = text.split("\n").find((line) => line.startsWith('{"problems"'));
+    assert(said !== undefined, text);
+    const { problems, results } = JSON.parse(said);
     assertEquals(problems.filter((p: string) => p.startsWith("landlock")), []);
     assertEquals(results, {
       secret: -EACCES,

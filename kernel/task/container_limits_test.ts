@@ -15,7 +15,7 @@ function contained(): { lab: LabKernel; task: Task; container: Container } {
   return { lab, task, container };
 }
 
-Deno.test("fork fails with EAGAIN where a container has its tasks, until one has gone", () => {
+Deno.test("fork fails with EAGAIN where a container has all its tasks", () => {
   const { lab, task, container } = contained();
   container.tasksMax = 2;
   const pid = Number(lab.call(task, "fork"));

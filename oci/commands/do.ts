@@ -75,6 +75,7 @@ function planOf(args: readonly string[], globals: Globals): GuestPlan {
       rlimits: [],
       // As outside, where a command belongs to the session of its shell: opening a terminal does not make it its own.
       leadsSession: false,
+      needsHome: false,
       umask: callerUmask(),
     },
     root: { goferAttach: "0", readonly: false, overlay: flags.has("rw") ? "none" : "memory" },

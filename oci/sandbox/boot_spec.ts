@@ -17,6 +17,8 @@ export interface ProcessSpec {
   readonly additionalGids: readonly number[];
   /** It leads a session of its own, as in a container; with `terminal` it does in any case. */
   readonly leadsSession: boolean;
+  /** Where the environment has no HOME, it is what the passwd file says, as in a container. */
+  readonly needsHome: boolean;
   /** A guest terminal of its own, connected to the host terminal that stdin, stdout and stderr are. */
   readonly terminal: boolean;
   readonly consoleSize: { readonly rows: number; readonly columns: number } | null;

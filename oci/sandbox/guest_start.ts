@@ -46,7 +46,7 @@ export function startGuest(
   const cred = credentialsOf(process);
   const files = new StdioFiles(kernel, container.mounts, stdio, process);
   const caller = new ContainerCaller(container, rootCredentials(), 0);
-  const env = withHome(kernel, caller, process.env, process.uid);
+  const env = process.needsHome ? withHome(kernel, caller, process.env, process.uid) : process.env;
   caller.fs.drop();
   const own = process.terminal
     ? openTerminal(kernel, container, cred, files, stdio, process, isFirst)

@@ -50,6 +50,7 @@ export function readProcess(
     additionalGids: readGroups(user.member("additionalGids")),
     umask: user.member("umask").optional(DEFAULT_UMASK, (n) => n.integer(0, 0o777)),
     leadsSession: true,
+    needsHome: true,
     terminal: process.member("terminal").optional(false, (n) => n.boolean()),
     capabilities: readCapabilities(process.member("capabilities"), warn),
     noNewPrivileges: process.member("noNewPrivileges").optional(false, (n) => n.boolean()),
