@@ -32,6 +32,9 @@ export function lacks(commands: readonly string[]): string | null {
   return missing.length === 0 ? null : `no ${missing.join(", ")} on this machine`;
 }
 
+/** Why containers of busybox cannot be made here; null when they can. */
+export const noContainers: string | null = isRoot ? lacks(["busybox"]) : "needs root";
+
 /** The name of a test, with the reason when it is skipped. */
 export function named(name: string, reason: string | null): { name: string; ignore: boolean } {
   return reason === null

@@ -5,20 +5,14 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe, run } from "../harness/dvisor.ts";
-import { lacks, PYTHON } from "../harness/machine.ts";
-import {
-  Bundle,
-  type BundleConfig,
-  BUSYBOX,
-  RUNC,
-  type RuntimeName,
-  shellConfig,
-} from "./bundle.ts";
+import { lacks, named, noContainers, PYTHON } from "../harness/machine.ts";
+import { Bundle, type BundleConfig, RUNC, type RuntimeName, shellConfig } from "./bundle.ts";
 import { type BundleCase, MOUNT_CASES, PROCESS_CASES } from "./bundle_cases.ts";
 import { DEV_CASES } from "./device_cases.ts";
 import { SECCOMP_CASES } from "./seccomp_cases.ts";
 
-const ignore = BUSYBOX === null || Deno.uid() !== 0;
+const noRunc = RUNC === null ? "no runc on this machine" : null;
+const noPython = PYTHON === null ? "no python3 on this machine" : null;
 
 async function withBundle(fn: (bundle: Bundle) => Promise<void>): Promise<void> {
   const bundle = new Bundle();
@@ -44,8 +38,7 @@ async function check(runtime: RuntimeName, test: BundleCase): Promise<void> {
 for (const test of [...PROCESS_CASES, ...MOUNT_CASES, ...DEV_CASES, ...SECCOMP_CASES]) {
   const isShared = test.notRunc === undefined && RUNC !== null;
   Deno.test({
-    name: `bundle: ${test.name}`,
-    ignore,
+    ...named(`bundle: ${test.name}`, noContainers),
     fn: async () => {
       if (isShared) await check("runc", test);
       await check("dvisor", test);
@@ -104,8 +97,7 @@ const REFUSALS: Record<string, [change: (config: BundleConfig) => void, message:
 
 for (const [name, [change, message]] of Object.entries(REFUSALS)) {
   Deno.test({
-    name: `bundle: ${name} is an error that names the place`,
-    ignore,
+    ...named(`bundle: ${name} is an error that names the place`, noContainers),
     fn: () =>
       withBundle(async (bundle) => {
         const config = shellConfig("echo it runs");
@@ -125,8 +117,10 @@ const AWAIT = (path: string) =>
 
 for (const runtime of ["dvisor", "runc"] as const) {
   Deno.test({
-    name: `bundle: what the host changes is seen meanwhile (${runtime})`,
-    ignore: ignore || runtime === "runc" && RUNC === null,
+    ...named(
+      `bundle: what the host changes is seen meanwhile (${runtime})`,
+      noContainers ?? (runtime === "runc" ? noRunc : null),
+    ),
     fn: () =>
       withBundle(async (bundle) => {
         const { dir, root } = bundle;
@@ -167,8 +161,10 @@ function isThere(path: string): boolean {
 
 for (const runtime of ["dvisor", "runc"] as const) {
   Deno.test({
-    name: `bundle: the terminal is /dev/console too (${runtime})`,
-    ignore: ignore || lacks(["script"]) !== null || runtime === "runc" && RUNC === null,
+    ...named(
+      `bundle: the terminal is /dev/console too (${runtime})`,
+      noContainers ?? lacks(["script"]) ?? (runtime === "runc" ? noRunc : null),
+    ),
     fn: () =>
       withBundle(async (bundle) => {
         const script = "stat -c '%F %a %g %t' /dev/console; echo hello >/dev/console; tty; " +
@@ -186,8 +182,10 @@ for (const runtime of ["dvisor", "runc"] as const) {
 }
 
 Deno.test({
-  name: "bundle: sockets of the host are connected to only with --host-uds=open",
-  ignore: ignore || PYTHON === null,
+  ...named(
+    "bundle: sockets of the host are connected to only with --host-uds=open",
+    noContainers ?? noPython,
+  ),
   fn: () =>
     withBundle(async (bundle) => {
       Deno.mkdirSync(`${bundle.dir}/src`);
@@ -211,8 +209,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "bundle: a socket in a directory that is mounted twice is one socket",
-  ignore: ignore || PYTHON === null,
+  ...named(
+    "bundle: a socket in a directory that is mounted twice is one socket",
+    noContainers ?? noPython,
+  ),
   fn: () =>
     withBundle(async (bundle) => {
       Deno.mkdirSync(`${bundle.dir}/src`);

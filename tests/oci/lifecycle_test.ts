@@ -1,6 +1,7 @@
 /** The life of containers: the same checks for dvisor and, where it is installed and may be used, for runc. */
 
-import { BUSYBOX, RUNC, type RuntimeName } from "./bundle.ts";
+import { named, noContainers } from "../harness/machine.ts";
+import { RUNC, type RuntimeName } from "./bundle.ts";
 import { becomeSubreaper, Lifecycle } from "./lifecycle.ts";
 import {
   CREATE_CASES,
@@ -13,8 +14,6 @@ import {
 import { CONSOLE_CASES } from "./console_cases.ts";
 import { DVISOR_CASES } from "./lifecycle_own_cases.ts";
 import { PLACE_CASES } from "./lifecycle_place_cases.ts";
-
-const ignore = BUSYBOX === null || Deno.uid() !== 0;
 
 async function check(runtime: RuntimeName, test: LifecycleCase): Promise<void> {
   becomeSubreaper();
@@ -43,8 +42,7 @@ const ALL = [
 
 for (const test of ALL) {
   Deno.test({
-    name: `lifecycle: ${test.name}`,
-    ignore,
+    ...named(`lifecycle: ${test.name}`, noContainers),
     fn: async () => {
       if (test.notRunc === undefined && RUNC !== null) await check("runc", test);
       await check("dvisor", test);

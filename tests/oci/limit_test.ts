@@ -1,11 +1,10 @@
 /** Limits, statistics and events: the same checks for dvisor and, where it is installed and may be used, for runc. */
 
-import { BUSYBOX, RUNC, type RuntimeName } from "./bundle.ts";
+import { named, noContainers } from "../harness/machine.ts";
+import { RUNC, type RuntimeName } from "./bundle.ts";
 import { becomeSubreaper, Lifecycle } from "./lifecycle.ts";
 import type { LifecycleCase } from "./lifecycle_cases.ts";
 import { LIMIT_CASES } from "./limit_cases.ts";
-
-const ignore = BUSYBOX === null || Deno.uid() !== 0;
 
 async function check(runtime: RuntimeName, test: LifecycleCase): Promise<void> {
   becomeSubreaper();
@@ -23,8 +22,7 @@ async function check(runtime: RuntimeName, test: LifecycleCase): Promise<void> {
 
 for (const test of LIMIT_CASES) {
   Deno.test({
-    name: `limits: ${test.name}`,
-    ignore,
+    ...named(`limits: ${test.name}`, noContainers),
     fn: async () => {
       if (test.notRunc === undefined && RUNC !== null) await check("runc", test);
       await check("dvisor", test);
