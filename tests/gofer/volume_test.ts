@@ -41,9 +41,9 @@ Deno.test({
   fn: async () => {
     await inDirectory(async (dir) => {
       for (let round = 0; round < ROUNDS; round++) {
-        const places = ["files:/mnt", "files:/media", "lists:/srv"];
+        const places = ["files:/mnt", "files:/media", "lists:/dvisor-lists"];
         const volumes = places.map((place) => `--volume=${dir}/${place}`);
-        const command = [...EXERCISER, "/mnt", ...args(round, "/media", "/srv/list")];
+        const command = [...EXERCISER, "/mnt", ...args(round, "/media", "/dvisor-lists/list")];
         const inside = await runIn("systrap", command, { timeoutS: TIMEOUT_S }, volumes);
         assertEquals(inside.code, 0, `seed ${seed + round}: ${describe(inside)}`);
         const check = [...EXERCISER, `${dir}/files`, "--check", `${dir}/lists/list`];
