@@ -6,8 +6,8 @@
 
 import { EAGAIN, EINTR, EIO } from "../../ffi/abi/errno.ts";
 import { POLLIN, POLLOUT } from "../../ffi/abi/poll.ts";
-import { MSG_DONTWAIT } from "../../ffi/abi/socket.ts";
-import { SYS_close } from "../../ffi/abi/syscall_numbers.ts";
+import { MSG_DONTWAIT, SHUT_RDWR } from "../../ffi/abi/socket.ts";
+import { SYS_close, SYS_shutdown } from "../../ffi/abi/syscall_numbers.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { poll } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
@@ -83,16 +83,25 @@ export class ClientConnection {
     this.outAddress = addressOf(this.out.u8);
   }
 
-  /** Ends the connection: every later request is -EIO. */
+  /**
+   * Ends the connection: every later request is -EIO. The descriptor stays until `close`: others may watch it, and its
+   * number must not become somebody else's meanwhile.
+   */
   die(reason: string): number {
     if (!this.isDead) {
       this.isDead = true;
       this.reason = reason;
       this.dropFd();
       for (const s of this.stash.splice(0)) if (s.fd >= 0) syscall(SYS_close, s.fd);
-      this.socket.close();
+      syscall(SYS_shutdown, this.socket.fd, SHUT_RDWR);
     }
     return -EIO;
+  }
+
+  /** The last use of the connection. */
+  close(): void {
+    this.die("closed by this side");
+    this.socket.close();
   }
 
   /** Sends a request and waits for its reply: 0 and the body decoded into `reply`, or -errno. */

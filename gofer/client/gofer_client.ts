@@ -160,9 +160,9 @@ export class GoferClient {
     return 0;
   }
 
-  /** Ends the connection. */
+  /** Ends the connection, and closes its socket: once. */
   close(): void {
-    this.connection.die("closed by this side");
+    this.connection.close();
   }
 
   /** Binds `fid` to a root ("0", "1", ...). `uid` owns what the base protocol creates. */

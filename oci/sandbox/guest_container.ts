@@ -4,7 +4,6 @@
  */
 
 import { SIGKILL } from "../../ffi/abi/signal.ts";
-import { close } from "../../ffi/sys/files.ts";
 import { GoferClient } from "../../gofer/client/gofer_client.ts";
 import {
   dropContainer,
@@ -320,7 +319,6 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.kernel.host.unwatch(this.#goferFd);
     dropContainer(this.#container);
     this.#gofer.close();
-    close(this.#goferFd);
   }
 }
 
