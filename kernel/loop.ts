@@ -96,8 +96,6 @@ export class Loop {
   private nextTickNs: number = 0;
   private nextHostPollNs: number = 0;
   private ticks: number = 0;
-  /** `platform.wakeCount` when it was looked at last. */
-  private wakes: number = 0;
 
   constructor(kernel: LoopKernel, events: HostEvents, reclaim: () => boolean) {
     this.kernel = kernel;
@@ -134,9 +132,7 @@ export class Loop {
         this.events.poll(0);
       }
       if (handled > 0 || !this.runQueue.isEmpty) {
-        const wakes = this.platform.wakeCount;
-        spin.found(handled, wakes - this.wakes);
-        this.wakes = wakes;
+        spin.found(handled);
         if (spin.isApart !== this.isApart) this.changeSpin();
         idleSinceNs = -1;
         continue;

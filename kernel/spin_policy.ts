@@ -20,11 +20,6 @@ const SHORT_GAP_NS = 15_000;
 const APART_SCORE = 12, LONG_GAP = 8;
 /** Apart, a long gap costs so many calls that were found in time; with nothing left the two go together. */
 const FAILED_SPIN = 4, FULL_SCORE = 32;
-/**
- * Apart, so many calls count as much as waking a thread: threads that wait for each other (pipes, child processes) are
- * better off on one core, and the loop with them.
- */
-const WAKE = 4;
 
 export class SpinPolicy {
   /** The loop must stay off the guest's core. */
@@ -47,13 +42,10 @@ export class SpinPolicy {
     return this.isApart && running > 0 && running < this.cores ? MAX_SPIN_NS : 0;
   }
 
-  /** The loop handled `traps` without having slept, and woke `wakes` threads that slept. HOT */
-  found(traps: number, wakes: number): void {
-    const score = this.score + traps - WAKE * wakes;
-    if (this.isApart) {
-      this.score = Math.min(FULL_SCORE, score);
-      if (score < 0) this.change(false);
-    } else if (wakes === 0) this.short(traps);
+  /** The loop found `traps` without having slept. HOT */
+  found(traps: number): void {
+    if (this.isApart) this.score = Math.min(FULL_SCORE, this.score + traps);
+    else this.short(traps);
   }
 
   /** The loop slept until one of `running` guest threads had run for `gapNs` (negative: unknown) and made a call. */

@@ -29,7 +29,7 @@ Deno.test("with one core, or as many threads as cores, they stay together", () =
   const single = new SpinPolicy(1), crowded = new SpinPolicy(2);
   for (let i = 0; i < 100; i++) {
     single.slept(SHORT, 1);
-    single.found(10, 0);
+    single.found(10);
     crowded.slept(SHORT, 2);
   }
   assert(!single.isApart && !crowded.isApart);
@@ -38,7 +38,7 @@ Deno.test("with one core, or as many threads as cores, they stay together", () =
 Deno.test("spins that fail bring them together, one among many that succeed does not", () => {
   const policy = busy();
   for (let i = 0; i < 100; i++) {
-    policy.found(20, 0);
+    policy.found(20);
     policy.slept(LONG, 1);
   }
   assert(policy.isApart);
@@ -54,16 +54,6 @@ Deno.test("sleeps that were the host's doing do not bring them together", () => 
   assert(policy.isApart, "nor do those that nothing is known of");
   for (let i = 0; i < 100; i++) policy.slept(SHORT, 2);
   assert(!policy.isApart, "more threads than cores do");
-});
-
-Deno.test("threads that have to be woken for every few calls bring them together", () => {
-  const policy = busy();
-  for (let i = 0; i < 100; i++) policy.found(12, 1);
-  assert(policy.isApart);
-  for (let i = 0; i < 100; i++) policy.found(3, 1);
-  assert(!policy.isApart);
-  for (let i = 0; i < 100; i++) policy.found(3, 1);
-  assert(!policy.isApart);
 });
 
 Deno.test("a sleep with no guest running says nothing", () => {

@@ -174,17 +174,12 @@ export interface Platform {
   newAddressSpace(): AddressSpace | null;
   /** The next context that stopped, or null. Never blocks. HOT */
   poll(): Context | null;
-  /**
-   * Guest threads that run (not stopped, not parked) at the moment: the loop's spin policy wants it. New ones may be left
-   * out until they stop for the first time.
-   */
+  /** Guest threads that run (not stopped, not parked) at the moment: the loop's spin policy wants it. */
   readonly runningCount: number;
   /** CPU on which the thread that stopped last did so, as it says; -1 when it is not known. */
   readonly guestCpu: number;
-  /** How long that thread ran guest code since its last call, ns, as it says; negative: not known, or that call blocked. */
+  /** How long that thread ran guest code before, ns, as it says; negative when it is not known. */
   readonly guestGapNs: number;
-  /** Replies so far that had to wake a sleeping thread. */
-  readonly wakeCount: number;
   /**
    * Becomes readable anew when a context stops after `prepareSleep`. To be watched edge-triggered (EPOLLET): nobody
    * may take what is in it, since that would cost a host call for every sleep.

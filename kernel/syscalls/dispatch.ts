@@ -86,7 +86,6 @@ function begin(task: Task, row: Row): void {
     ctx.requestFull();
     return;
   }
-  if (row.isSlow) ctx.park();
   finish(task, row, row.handler(task, task.args));
 }
 
@@ -154,7 +153,6 @@ function call(task: Task): void {
   task.kernel.current = task;
   const row = ROWS[task.nr] ?? unknownCall(task);
   if (task.entryStep !== ENTRY_DONE) return enter(task, row, task.nr);
-  if (row.isSlow) task.ctx.park();
   finish(task, row, row.handler(task, task.args));
 }
 

@@ -26,8 +26,6 @@ export interface Row {
   readonly restart: number;
   /** The handler needs all registers (FPU state, FS base): they are asked for before it runs. */
   readonly needsFull: boolean;
-  /** It takes tens of microseconds at least: the caller had better sleep than spin. */
-  readonly isSlow: boolean;
   readonly support: Support;
   readonly note: string;
 }
@@ -36,7 +34,6 @@ export interface RowOptions {
   /** What a signal does to a wait: "sys" (default), "nohand", "block", "eintr". */
   restart?: "sys" | "nohand" | "block" | "eintr";
   needsFull?: boolean;
-  isSlow?: boolean;
   support?: Support;
   note?: string;
 }
@@ -59,7 +56,6 @@ export function row(name: string, handler: Handler, args: string, o: RowOptions 
     args,
     restart: RESTARTS[o.restart ?? "sys"],
     needsFull: o.needsFull ?? false,
-    isSlow: o.isSlow ?? false,
     support: o.support ?? "full",
     note: o.note ?? "",
   };

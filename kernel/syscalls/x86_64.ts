@@ -63,7 +63,6 @@ export function unknownCall(task: Task): Row {
     args: "hex hex hex hex hex hex",
     restart: RESTART_SYS,
     needsFull: false,
-    isSlow: false,
     support: "refused",
     note: "ENOSYS",
   };

@@ -178,7 +178,6 @@ export class FakePlatform implements Platform {
   readonly endsFd = -1;
   readonly guestCpu = -1;
   readonly guestGapNs = -1;
-  readonly wakeCount = 0;
   readonly arena: Arena;
   readonly spaces: Set<FakeSpace> = new Set();
   /** Makes contexts for tests that have tasks; without one no thread can be had. */

@@ -73,7 +73,6 @@ class PtracePlatform implements Platform, StubOwner {
   readonly endsFd = -1;
   readonly guestCpu = -1;
   readonly guestGapNs = -1;
-  readonly wakeCount = 0;
 
   /** Ends are events like others. */
   reap(): void {}

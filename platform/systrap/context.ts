@@ -91,9 +91,6 @@ export class SystrapContext extends Context {
   kickAgainNs = -1;
   /** It is in the engine's list of those that have to answer in time. */
   isDue = false;
-  /** The call before this one was parked. */
-  hasBlocked = false;
-  #isParked = false;
   readonly #engine: Engine;
   readonly #regs: Uint8Array<ArrayBuffer>;
   #phase = STOPPED;
@@ -169,8 +166,6 @@ export class SystrapContext extends Context {
   #stop(): void { // HOT
     this.#engine.removeRunning(this);
     this.#phase = STOPPED;
-    this.hasBlocked = this.#isParked;
-    this.#isParked = false;
     if (this.slot.isFresh) this.#firstStop();
     if (!this.isKicked) return;
     this.isKicked = false;
@@ -365,7 +360,6 @@ export class SystrapContext extends Context {
 
   override park(): void {
     if (this.#phase !== STOPPED || this.#isLost) return;
-    this.#isParked = true;
     const posted = this.slot.hasFrame ? POSTED_FRAME : POSTED_FAST;
     const { i32 } = this.#engine.control;
     Atomics.compareExchange(i32, this.stateAt / 4, posted, posted | STATE_PARKED);
@@ -446,9 +440,8 @@ export class SystrapContext extends Context {
   }
 
   #wakeThread(before: number): void {
-    if (before === STATE_FAILED && this.slot.isFresh) return this.lose();
-    this.#engine.wakeCount++;
-    this.#engine.wake(this.stateAt);
+    if (before === STATE_FAILED && this.slot.isFresh) this.lose();
+    else this.#engine.wake(this.stateAt);
   }
 
   /** Mappings have to change, or this thread has to be made, before guest code goes on. */
@@ -469,7 +462,6 @@ export class SystrapContext extends Context {
     if (!isAsleep) space.ring.commit();
     const before = Atomics.exchange(i32, this.stateAt / 4, code | REPLY_CHAIN);
     if (isAsleep) {
-      this.#engine.wakeCount++;
       space.ring.commit();
       space.wakeMapper();
     } else if (before !== state) this.#wakeThread(before); // it fell asleep just now

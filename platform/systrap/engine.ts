@@ -32,10 +32,6 @@ export class Engine {
   readonly doorbell: number;
   /** Threads whose slot may change; order does not matter. */
   readonly running: SystrapContext[] = [];
-  /** Those of them that have not stopped yet, since their host threads may still have to be made. */
-  freshCount = 0;
-  /** Replies that found their thread asleep. */
-  wakeCount = 0;
   /** Spaces whose mapper must be woken though nobody was resumed: births. */
   readonly starting: SystrapSpace[] = [];
   /** Spaces whose commands did not fit into their ring. */
@@ -88,13 +84,11 @@ export class Engine {
   }
 
   addRunning(c: SystrapContext): void { // HOT
-    if (c.slot.isFresh) this.freshCount++;
     c.runIndex = this.running.length;
     this.running.push(c);
   }
 
   removeRunning(c: SystrapContext): void { // HOT
-    if (c.slot.isFresh) this.freshCount--;
     const list = this.running;
     const last = list.pop()!;
     if (last !== c) {
@@ -139,7 +133,7 @@ export class Engine {
   /** Time stamp ticks between the return to the guest and the ring of the thread that stopped last. */
   get guestGapTicks(): number {
     const c = this.#last, { dv } = this.control;
-    if (c === null || c.hasBlocked) return -1;
+    if (c === null) return -1;
     const rung = dv.getInt32(c.at + SLOT_AT.rung, true);
     return (rung - dv.getInt32(c.at + SLOT_AT.resumed, true)) >>> 0;
   }

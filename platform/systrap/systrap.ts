@@ -209,7 +209,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
   }
 
   get runningCount(): number {
-    return this.engine.running.length - this.engine.freshCount;
+    return this.engine.running.length;
   }
 
   get doorbellFd(): number {
@@ -222,10 +222,6 @@ class SystrapPlatform implements Platform, SpaceOwner {
 
   get guestGapNs(): number {
     return this.engine.guestGapTicks / this.#ticksPerNs;
-  }
-
-  get wakeCount(): number {
-    return this.engine.wakeCount;
   }
 
   /** An epoll descriptor: of every stub's end. */

@@ -19,20 +19,18 @@ import * as wait from "./wait.ts";
 export const rows: readonly Row[] = [
   row("clone", clone.sysClone, "cloneflags ptr ptr ptr ptr", {
     needsFull: true,
-    isSlow: true,
   }),
   row("clone3", clone.sysClone3, "ptr size", {
     needsFull: true,
-    isSlow: true,
     support: "partial",
     note: "no CLONE_INTO_CGROUP",
   }),
-  row("fork", clone.sysFork, "", { needsFull: true, isSlow: true }),
-  row("vfork", clone.sysVfork, "", { needsFull: true, isSlow: true }),
-  row("execve", exec.sysExecve, "path argv argv", { isSlow: true }),
-  row("execveat", exec.sysExecveat, "dirfd path argv argv hex", { isSlow: true }),
-  row("exit", exit.sysExit, "int", { isSlow: true }),
-  row("exit_group", exit.sysExitGroup, "int", { isSlow: true }),
+  row("fork", clone.sysFork, "", { needsFull: true }),
+  row("vfork", clone.sysVfork, "", { needsFull: true }),
+  row("execve", exec.sysExecve, "path argv argv"),
+  row("execveat", exec.sysExecveat, "dirfd path argv argv hex"),
+  row("exit", exit.sysExit, "int"),
+  row("exit_group", exit.sysExitGroup, "int"),
   row("wait4", wait.sysWait4, "pid ptr hex ptr"),
   row("waitid", wait.sysWaitid, "int pid ptr hex ptr"),
 
