@@ -26,15 +26,17 @@ export async function idleMemoryKiB(runner: Runner): Promise<number> {
 }
 
 /**
- * KiB of a container: its process with all below it, and all others whose command line or environment has `id` or whose
- * parent is such (a runtime's own processes).
+ * KiB of a container: its process with all below it, all others in its control group, and all whose command line has
+ * `id` (a runtime's own processes) with all below them.
  */
 export function treePssKiB(pid: number, id: string): number {
   const pids = new Set(descendants(pid));
+  const group = readText(`/proc/${pid}/cgroup`), isShared = group === readText("/proc/self/cgroup");
   for (const entry of Deno.readDirSync("/proc")) {
     const other = Number(entry.name);
     if (!(other > 0) || other === Deno.pid) continue;
-    if (readText(`/proc/${other}/cmdline`).includes(id)) {
+    const isInGroup = !isShared && readText(`/proc/${other}/cgroup`) === group;
+    if (isInGroup || readText(`/proc/${other}/cmdline`).includes(id)) {
       for (const found of descendants(other)) pids.add(found);
     }
   }
