@@ -97,10 +97,14 @@ def udp(port, answer):
 
     def loop():
         while True:
-            data, who = s.recvfrom(65536)
-            reply = answer(data)
-            if reply is not None:
-                s.sendto(reply, who)
+            # Neither a packet that makes no sense nor one that cannot be answered ends the service.
+            try:
+                data, who = s.recvfrom(65536)
+                reply = answer(data)
+                if reply is not None:
+                    s.sendto(reply, who)
+            except (OSError, IndexError, ValueError, struct.error):
+                continue
 
     threading.Thread(target=loop, daemon=True).start()
 
