@@ -5,7 +5,11 @@ import os
 import time
 
 from lib.guest import NR, Pipe, child_ok, eq, fails, gives, need_root, ok, run, spawn, test
-from lib.namespaces import *  # noqa: F403
+from lib.namespaces import (MNT_DETACH, MNT_EXPIRE, MS_BIND, MS_MOVE, MS_NODEV, MS_NOEXEC,
+                            MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SHARED,
+                            MS_SLAVE, MS_UNBINDABLE, NEWNS, NEWUSER, clone, clone_ok, contained,
+                            map_ids, mount, mounts_below, ns, open_ns, own_mounts, propagation,
+                            read, setns, umount, write)
 
 
 def body(fn):

@@ -1,5 +1,6 @@
 """Namespaces: unshare(2), setns(2), clone(2) with CLONE_NEW*, /proc/PID/ns, pid_namespaces(7) and its sisters."""
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -10,7 +11,10 @@ import time
 
 from lib.guest import (NR, Pipe, child_ok, eq, fails, gives, libc, need_root, ok, run, sc, skip, spawn,
                        test, wait_until)
-from lib.namespaces import *  # noqa: F403
+from lib.namespaces import (CLONE_FS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VM, MS_BIND, NEWCGROUP,
+                            NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS, clone,
+                            clone_ok, contained, mount, ns, open_ns, own_mounts, read,
+                            setns, umount, unshare, write)
 
 NS_GET_USERNS, NS_GET_PARENT, NS_GET_NSTYPE, NS_GET_OWNER_UID = 0xb701, 0xb702, 0xb703, 0xb704
 KINDS = {"uts": NEWUTS, "ipc": NEWIPC, "mnt": NEWNS, "net": NEWNET, "cgroup": NEWCGROUP,

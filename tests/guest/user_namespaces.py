@@ -1,5 +1,6 @@
 """User namespaces: user_namespaces(7): maps of ids, what root of one may do and what not, who may look in."""
 
+import ctypes
 import errno
 import os
 import signal
@@ -9,7 +10,8 @@ import struct
 
 from lib.guest import (NR, Pipe, child_ok, eq, fails, gives, libc, need_root, ok, run, sc, skip,
                        spawn, test)
-from lib.namespaces import *  # noqa: F403
+from lib.namespaces import (NEWIPC, NEWNET, NEWNS, NEWUSER, NEWUTS, as_user, clone, contained,
+                            map_ids, mount, open_ns, read, setns, unshare, write)
 
 
 def body(fn):
