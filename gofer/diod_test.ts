@@ -12,18 +12,11 @@ import { ClientExerciser } from "./client/exerciser_testing.ts";
 import { GoferClient, NOFID, STOP_SYMLINK, Tsetattr } from "./client/gofer_client.ts";
 import { randomFrom } from "./server/requests_testing.ts";
 import { SETATTR_MODE, UNLINK_REMOVEDIR } from "./protocol/constants.ts";
+import { isRoot, lacks, named } from "../tests/harness/machine.ts";
 
 const SBIN = "/usr/sbin";
 
-function isThere(name: string): boolean {
-  try {
-    return Deno.statSync(`${SBIN}/${name}`).isFile;
-  } catch {
-    return false;
-  }
-}
-
-const ignore = !isThere("diod") || Deno.uid() !== 0;
+const lacking = !isRoot ? "needs root" : lacks(["diod"]);
 
 /** Connects to a UNIX socket as soon as somebody listens there. */
 async function connectWhenUp(path: string): Promise<number> {
@@ -110,29 +103,32 @@ async function withDiod(
   }
 }
 
-Deno.test("our client works with the server diod", { ignore }, async () => {
+Deno.test(named("our client works with the server diod", lacking), async () => {
   await inTree((dir) => withDiod(dir, `${dir}/root`, exercise));
 });
 
-Deno.test("random calls of our client at diod give what a model gives", { ignore }, async () => {
-  const seed = Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 2 ** 31));
-  await inTree(async (dir) => {
-    Deno.mkdirSync(`${dir}/empty`);
-    try {
-      await withDiod(dir, `${dir}/empty`, (c) => {
-        const e = new ClientExerciser(c, randomFrom(seed), { hasXattrs: true });
-        e.run(1000);
-        assert(e.seen.size === 12);
-      });
-    } catch (error) {
-      throw new Error(`seed ${seed}`, { cause: error });
-    } finally {
-      await new Deno.Command("rm", { args: ["-rf", `${dir}/empty`] }).output();
-    }
-  });
-});
+Deno.test(
+  named("random calls of our client at diod give what a model gives", lacking),
+  async () => {
+    const seed = Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 2 ** 31));
+    await inTree(async (dir) => {
+      Deno.mkdirSync(`${dir}/empty`);
+      try {
+        await withDiod(dir, `${dir}/empty`, (c) => {
+          const e = new ClientExerciser(c, randomFrom(seed), { hasXattrs: true });
+          e.run(1000);
+          assert(e.seen.size === 12);
+        });
+      } catch (error) {
+        throw new Error(`seed ${seed}`, { cause: error });
+      } finally {
+        await new Deno.Command("rm", { args: ["-rf", `${dir}/empty`] }).output();
+      }
+    });
+  },
+);
 
-Deno.test("the clients diodls and diodcat work with our server", { ignore }, async () => {
+Deno.test(named("the clients diodls and diodcat work with our server", lacking), async () => {
   await inTree(async (dir) => {
     const path = `${dir}/socket`;
     const main = new URL("./main.ts", import.meta.url).pathname;

@@ -13,6 +13,7 @@ import {
   NOT_IN_C,
   type Side,
 } from "./probe_registry_testing.ts";
+import { named } from "../../tests/harness/machine.ts";
 
 const KERNEL_HEADERS = `asm/unistd.h linux/version.h linux/errno.h linux/fcntl.h linux/openat2.h
 linux/falloc.h linux/fadvise.h linux/stat.h asm/stat.h asm/statfs.h linux/magic.h linux/mman.h
@@ -178,11 +179,9 @@ async function reasonToSkip(): Promise<string | null> {
 }
 
 const skip = await reasonToSkip();
-const note = skip === null ? "" : ` (skipped: ${skip})`;
 
 Deno.test({
-  name: `every layout has the sizes and offsets that C gives it${note}`,
-  ignore: skip !== null,
+  ...named("every layout has the sizes and offsets that C gives it", skip),
   async fn() {
     for (const [side, headers] of [["kernel", KERNEL_HEADERS], ["libc", LIBC_HEADERS]] as const) {
       const expectations = layoutExpectations(side);
@@ -197,8 +196,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `every constant has the value that C gives it${note}`,
-  ignore: skip !== null,
+  ...named("every constant has the value that C gives it", skip),
   async fn() {
     const version = { key: "version", expression: "LINUX_VERSION_CODE", value: 0 };
     const all = constants();

@@ -4,15 +4,17 @@ import { assert } from "@std/assert";
 import { withServer } from "../server/testing.ts";
 import { randomFrom } from "../server/requests_testing.ts";
 import { ClientExerciser } from "./exerciser_testing.ts";
+import { isRoot, named } from "../../tests/harness/machine.ts";
 
-const ignore = Deno.uid() !== 0;
 const CALLS = Deno.env.get("DVISOR_FULL") === undefined ? 1500 : 30_000;
 
 for (const offersExtension of [true, false]) {
   const dialect = offersExtension ? "dvisor's dialect" : "the base protocol";
   Deno.test(
-    `random calls of the client give what a model gives (${dialect})`,
-    { ignore },
+    named(
+      `random calls of the client give what a model gives (${dialect})`,
+      isRoot ? null : "needs root",
+    ),
     async () => {
       const seed = Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 2 ** 31));
       const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });

@@ -42,6 +42,7 @@ import * as C from "../protocol/constants.ts";
 import { byteStringOf } from "../protocol/wire.ts";
 import { bind, entriesOf, inBothDialects, inTree, setattr } from "./tree_testing.ts";
 import { withServer } from "./testing.ts";
+import { named } from "../../tests/harness/machine.ts";
 
 const UID = Deno.uid() ?? 0;
 const GID = Deno.gid() ?? 0;
@@ -129,8 +130,7 @@ Deno.test("directories are donated only where the server was told to", async () 
 });
 
 Deno.test(
-  "createFd makes a file with mode and owner, exclusively",
-  { ignore: !isRoot },
+  named("createFd makes a file with mode and owner, exclusively", isRoot ? null : "needs root"),
   async () => {
     await inTree({}, true, (c, dir) => {
       const fid = c.fids.take();

@@ -5,10 +5,11 @@ import { EACCES } from "../../ffi/abi/errno.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION } from "../../ffi/abi/landlock.ts";
 import { SYS_landlock_create_ruleset } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import { isRoot, named } from "../../tests/harness/machine.ts";
 
 const USER = 1000;
 const version = syscall(SYS_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
-const ignore = Deno.uid() !== 0 || version < 2;
+const lacking = !isRoot ? "needs root" : version < 2 ? "no Landlock on this host" : null;
 
 /** The program: tries opens (and a rename) as the confined process, on its own thread and on another. */
 const PROGRAM = `
@@ -37,45 +38,48 @@ console.error(JSON.stringify({ problems, results }));
 syscall(231, 0);
 `;
 
-Deno.test("an ordinary user's Gofer opens only what is below its roots", { ignore }, async () => {
-  const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
-  try {
-    const here = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
-    const imports = `import { confine } from ${here("./confine.ts")};
+Deno.test(
+  named("an ordinary user's Gofer opens only what is below its roots", lacking),
+  async () => {
+    const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
+    try {
+      const here = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+      const imports = `import { confine } from ${here("./confine.ts")};
       import { Service } from ${here("./service.ts")};
       import { openRoot } from ${here("../backend/export_root.ts")};
       import { syscall } from ${here("../../ffi/sys/native.ts")};
       import { scratch } from ${here("../../ffi/sys/cstring.ts")};`;
-    Deno.writeTextFileSync(`${dir}/program.js`, imports + PROGRAM);
-    for (const d of ["rw", "rw/d", "ro", "cache"]) Deno.mkdirSync(`${dir}/${d}`);
-    for (const f of ["secret", "rw/f", "ro/f"]) Deno.writeTextFileSync(`${dir}/${f}`, "text");
-    await new Deno.Command("chown", { args: ["-R", `${USER}:${USER}`, dir] }).output();
-    const config = new URL("../../deno.json", import.meta.url).pathname;
-    const { stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", "-q", "--config", config, `${dir}/program.js`, dir],
-      env: { HOME: dir, DENO_DIR: `${dir}/cache` },
-      uid: USER,
-      gid: USER,
-      stdin: "null",
-    }).output();
-    const text = new TextDecoder().decode(stderr);
-    const said = text.split("\n").find((line) => line.startsWith('{"problems"'));
-    assert(said !== undefined, text);
-    const { problems, results } = JSON.parse(said);
-    assertEquals(problems.filter((p: string) => p.startsWith("landlock")), []);
-    assertEquals(results, {
-      secret: -EACCES,
-      rw: 0,
-      ro: 0,
-      written: -EACCES,
-      cut: -EACCES,
-      made: 0,
-      madeBeside: -EACCES,
-      moved: 0,
-      movedOut: -EACCES,
-      threads: "PermissionDenied",
-    });
-  } finally {
-    Deno.removeSync(dir, { recursive: true });
-  }
-});
+      Deno.writeTextFileSync(`${dir}/program.js`, imports + PROGRAM);
+      for (const d of ["rw", "rw/d", "ro", "cache"]) Deno.mkdirSync(`${dir}/${d}`);
+      for (const f of ["secret", "rw/f", "ro/f"]) Deno.writeTextFileSync(`${dir}/${f}`, "text");
+      await new Deno.Command("chown", { args: ["-R", `${USER}:${USER}`, dir] }).output();
+      const config = new URL("../../deno.json", import.meta.url).pathname;
+      const { stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", "-q", "--config", config, `${dir}/program.js`, dir],
+        env: { HOME: dir, DENO_DIR: `${dir}/cache` },
+        uid: USER,
+        gid: USER,
+        stdin: "null",
+      }).output();
+      const text = new TextDecoder().decode(stderr);
+      const said = text.split("\n").find((line) => line.startsWith('{"problems"'));
+      assert(said !== undefined, text);
+      const { problems, results } = JSON.parse(said);
+      assertEquals(problems.filter((p: string) => p.startsWith("landlock")), []);
+      assertEquals(results, {
+        secret: -EACCES,
+        rw: 0,
+        ro: 0,
+        written: -EACCES,
+        cut: -EACCES,
+        made: 0,
+        madeBeside: -EACCES,
+        moved: 0,
+        movedOut: -EACCES,
+        threads: "PermissionDenied",
+      });
+    } finally {
+      Deno.removeSync(dir, { recursive: true });
+    }
+  },
+);

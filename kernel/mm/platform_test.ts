@@ -7,6 +7,7 @@ import { Lab } from "../testing/memory_lab.ts";
 import { explore, type Guest, World } from "../testing/memory_world.ts";
 import { RealGuest } from "../testing/real_guest.ts";
 import type { MemoryManager } from "./memory_manager.ts";
+import { named } from "../../tests/harness/machine.ts";
 
 class RealWorld extends World {
   guestOf(mm: MemoryManager, parent: Guest | null): Guest {
@@ -29,8 +30,7 @@ class RealWorld extends World {
 for (const name of PLATFORM_NAMES) {
   const problem = tryPlatform(name);
   Deno.test({
-    name: `${name}: random memory calls behave like the model`,
-    ignore: problem !== null,
+    ...named(`${name}: random memory calls behave like the model`, problem),
     fn(): void {
       const rounds = Number(Deno.env.get("MM_ROUNDS") ?? "4");
       for (let seed = 1; seed <= rounds; seed++) {

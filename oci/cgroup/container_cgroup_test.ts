@@ -11,6 +11,7 @@ import { ContainerCgroup } from "./container_cgroup.ts";
 import type { CgroupOptions } from "./group_plan.ts";
 import { exists, readGroupFile } from "./files.ts";
 import { type CgroupHost, detectCgroups } from "./hierarchy.ts";
+import { named } from "../../tests/harness/machine.ts";
 
 const PARENT = `/dvisor-test-${Deno.pid}`;
 /** The host's groups if a test may make some: root, and trees that can be written to. */
@@ -48,8 +49,7 @@ function options(value: unknown, more: Partial<CgroupOptions> = {}): CgroupOptio
 /** Runs `body` and removes whatever groups it made. */
 function onHost(name: string, body: (host: CgroupHost) => void): void {
   Deno.test({
-    name,
-    ignore: host === null,
+    ...named(name, host === null ? "no control groups that may be changed" : null),
     fn() {
       if (host === null) return;
       try {

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { CLONE_NEWUTS } from "../../ffi/abi/sched.ts";
-import { SYS_geteuid, SYS_sethostname } from "../../ffi/abi/syscall_numbers.ts";
+import { SYS_sethostname } from "../../ffi/abi/syscall_numbers.ts";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
 import { close, openat } from "../../ffi/sys/files.ts";
-import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { Hook } from "../spec/hooks_section.ts";
 import { HookError, runHook, runHooks, tryHooks } from "./run_hooks.ts";
+import { isRoot, named } from "../../tests/harness/machine.ts";
 
 function shell(text: string, more: Partial<Hook> = {}): Hook {
   return {
@@ -108,8 +108,10 @@ Deno.test("what a hook leaves running does not hold the runtime up", () => {
 });
 
 Deno.test({
-  name: "createContainer hooks run in the namespaces that are given",
-  ignore: syscall(SYS_geteuid) !== 0,
+  ...named(
+    "createContainer hooks run in the namespaces that are given",
+    isRoot ? null : "needs root",
+  ),
   fn() {
     const name = "dvisor-hook-test";
     const script = new SpawnScript().call(SYS_sethostname, name, name.length);

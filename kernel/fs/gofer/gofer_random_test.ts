@@ -4,6 +4,7 @@ import { Exerciser, type ExerciserOptions } from "../../vfs/exerciser_testing.ts
 import { hasHostTmpfs } from "../../vfs/file_driver_testing.ts";
 import { findAt } from "../../vfs/status.ts";
 import { GoferDriver, type GoferLab, ServedHostDriver, withGofer } from "./gofer_testing.ts";
+import { named } from "../../../tests/harness/machine.ts";
 
 function driverIn(lab: GoferLab): GoferDriver {
   const cwd = findAt(lab.root, AT_FDCWD, "t1/t2/t3/t4", 0);
@@ -25,10 +26,12 @@ function options(seed: number, users: boolean): ExerciserOptions {
 for (const users of [false, true]) {
   for (const mode of ["exclusive", "leased", "shared"]) {
     Deno.test({
-      name: `random calls through a Gofer give what the host gives${
-        users ? ", as several users" : ""
-      }, ${mode}`,
-      ignore: !hasHostTmpfs(),
+      ...named(
+        `random calls through a Gofer give what the host gives${
+          users ? ", as several users" : ""
+        }, ${mode}`,
+        hasHostTmpfs() ? null : "no tmpfs of the host to compare with",
+      ),
       async fn() {
         let writes = 0;
         for (let seed = 1; seed <= 10; seed++) {

@@ -5,6 +5,7 @@ import { Exerciser, type ExerciserOptions } from "../../vfs/exerciser_testing.ts
 import { hasHostTmpfs, HostDriver, VfsDriver } from "../../vfs/file_driver_testing.ts";
 import { findAt } from "../../vfs/status.ts";
 import { TestFiles } from "../../vfs/vfs_testing.ts";
+import { named } from "../../../tests/harness/machine.ts";
 
 const UMASK = 0o022;
 
@@ -31,8 +32,10 @@ function options(seed: number, users: boolean): ExerciserOptions {
 
 for (const users of [false, true]) {
   Deno.test({
-    name: `random calls give what the host's tmpfs gives${users ? ", as several users" : ""}`,
-    ignore: !hasHostTmpfs(),
+    ...named(
+      `random calls give what the host's tmpfs gives${users ? ", as several users" : ""}`,
+      hasHostTmpfs() ? null : "no tmpfs of the host to compare with",
+    ),
     fn() {
       let writes = 0, renames = 0;
       for (let seed = 1; seed <= 16; seed++) {
