@@ -11,8 +11,10 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { exitCodeOf } from "../../oci/sandbox/exit_code.ts";
 import { dvisorCommand, type Finished, run } from "../harness/dvisor.ts";
+import { named, noContainers } from "../harness/machine.ts";
 import { eventually } from "../harness/processes.ts";
 import { Bundle, type BundleConfig, RUNC, type RuntimeName, shellConfig } from "./bundle.ts";
+import type { LifecycleCase } from "./lifecycle_cases.ts";
 
 const WNOHANG = 1;
 /** LIMIT: how long anything here may take. */
@@ -135,5 +137,32 @@ export class Lifecycle {
     // Whoever is left of it is ours.
     while (syscall(SYS_wait4, -1, scratch.area(0), __WALL | WNOHANG, 0) > 0);
     this.bundle.remove();
+  }
+}
+
+async function check(runtime: RuntimeName, test: LifecycleCase): Promise<void> {
+  becomeSubreaper();
+  const t = new Lifecycle(runtime);
+  try {
+    await test.run(t);
+  } catch (error) {
+    throw new Error(`${runtime}: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
+  } finally {
+    await t.end();
+  }
+}
+
+/** A test of each case: of dvisor and, where it is installed and may be asked, of runc. */
+export function testCases(what: string, cases: readonly LifecycleCase[]): void {
+  for (const test of cases) {
+    Deno.test({
+      ...named(`${what}: ${test.name}`, noContainers),
+      fn: async () => {
+        if (test.notRunc === undefined && RUNC !== null) await check("runc", test);
+        await check("dvisor", test);
+      },
+    });
   }
 }

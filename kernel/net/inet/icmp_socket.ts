@@ -4,7 +4,6 @@
  */
 
 import {
-  EACCES,
   EAGAIN,
   EDESTADDRREQ,
   EFAULT,
@@ -20,7 +19,7 @@ import { BytesCursor } from "../bytes_cursor.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { type Message, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
-import { Endpoint, endpointOf, isBroadcast, putEndpoint } from "./address.ts";
+import { Endpoint, endpointOf, putEndpoint } from "./address.ts";
 import { InetSocket } from "./inet_socket.ts";
 import type { PortTable } from "./ports.ts";
 
@@ -58,21 +57,7 @@ export abstract class IcmpSocket extends InetSocket {
 
   override connect(_caller: SocketCaller, address: SocketAddress, _nonblocking: boolean): number {
     const to = endpointOf(address, this.family, true, false);
-    if (typeof to === "number") return to;
-    if (to === null) {
-      this.forgetRemote();
-      return 0;
-    }
-    const route = this.route(to);
-    if (typeof route === "number") return route;
-    this.remote = route;
-    this.local = new Endpoint(this.sourceAddress(route.address), this.local.port);
-    return 0;
-  }
-
-  private route(to: Endpoint): Endpoint | number {
-    if (isBroadcast(to.address) && !this.options.broadcast) return -EACCES;
-    return this.routeTo(to);
+    return typeof to === "number" ? to : this.associate(to, false);
   }
 
   override send(io: IoCursor, message: Message): number {
@@ -83,7 +68,7 @@ export abstract class IcmpSocket extends InetSocket {
     if (message.name.length > 0) {
       const given = endpointOf(message.name, this.family, false, false);
       if (!(given instanceof Endpoint)) return given ?? -EDESTADDRREQ;
-      const route = this.route(given);
+      const route = this.routeDatagram(given);
       if (typeof route === "number") return route;
       to = route;
     }

@@ -27,6 +27,7 @@ import {
   Endpoint,
   endpointOf,
   isAny,
+  isBroadcast,
   isLoopback,
   isMulticast,
   isV4,
@@ -144,6 +145,29 @@ export abstract class InetSocket extends Socket {
       const any = this.family === AF_INET ? ANY4 : ANY6;
       this.local = new Endpoint(any, this.local.port);
     }
+  }
+
+  /**
+   * connect(2) of a socket without connections: which datagrams come changes, `null` dissolves the association.
+   * `needsPort`: it has one from then on.
+   */
+  protected associate(to: Endpoint | null, needsPort: boolean): number {
+    if (to === null) {
+      this.forgetRemote();
+      return 0;
+    }
+    const route = this.routeDatagram(to);
+    if (typeof route === "number") return route;
+    if (needsPort && !this.isBound && this.takePort(0) < 0) return -EADDRINUSE;
+    this.remote = route;
+    this.local = new Endpoint(this.sourceAddress(route.address), this.local.port);
+    return 0;
+  }
+
+  /** As `routeTo`; -EACCES for a broadcast that nobody asked to be allowed. */
+  protected routeDatagram(to: Endpoint): Endpoint | number {
+    if (isBroadcast(to.address) && !this.options.broadcast) return -EACCES;
+    return this.routeTo(to);
   }
 
   /** Where a packet to `to` goes and whence: the endpoint, or -ENETUNREACH, -EINVAL. */

@@ -6,8 +6,6 @@
  */
 
 import {
-  EACCES,
-  EADDRINUSE,
   EAGAIN,
   ECONNREFUSED,
   EDESTADDRREQ,
@@ -33,7 +31,7 @@ import {
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { type Message, type PacketHeader, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
-import { Endpoint, endpointOf, isBroadcast, isV4, putEndpoint } from "./address.ts";
+import { Endpoint, endpointOf, isV4, putEndpoint } from "./address.ts";
 import { InetSocket } from "./inet_socket.ts";
 import { accepts, type PortTable } from "./ports.ts";
 
@@ -68,22 +66,7 @@ export class UdpSocket extends InetSocket {
   /** Which datagrams come changes; AF_UNSPEC dissolves the association. */
   override connect(_caller: SocketCaller, address: SocketAddress, _nonblocking: boolean): number {
     const to = endpointOf(address, this.family, true, true);
-    if (typeof to === "number") return to;
-    if (to === null) {
-      this.forgetRemote();
-      return 0;
-    }
-    const route = this.route(to);
-    if (typeof route === "number") return route;
-    if (!this.isBound && this.takePort(0) < 0) return -EADDRINUSE;
-    this.remote = route;
-    this.local = new Endpoint(this.sourceAddress(route.address), this.local.port);
-    return 0;
-  }
-
-  private route(to: Endpoint): Endpoint | number {
-    if (isBroadcast(to.address) && !this.options.broadcast) return -EACCES;
-    return this.routeTo(to);
+    return typeof to === "number" ? to : this.associate(to, true);
   }
 
   override send(io: IoCursor, message: Message): number {
@@ -96,7 +79,7 @@ export class UdpSocket extends InetSocket {
       if (typeof given === "number") return given;
       if (given !== null) {
         if (given.port === 0) return -EINVAL;
-        const route = this.route(given);
+        const route = this.routeDatagram(given);
         if (typeof route === "number") return route;
         to = route;
       }
