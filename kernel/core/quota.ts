@@ -14,6 +14,13 @@ export class Quota {
   get hasRoom(): boolean {
     return this.used < this.limit;
   }
+
+  /** False: `count` more would be too many. */
+  take(count: number): boolean {
+    if (this.used + count > this.limit) return false;
+    this.used += count;
+    return true;
+  }
 }
 
 /** LIMIT: open file descriptions (fs.file-max). */
@@ -24,3 +31,9 @@ export const QUEUED_SIGNALS: Quota = new Quota(1 << 19);
 export const INODE_WATCHES: Quota = new Quota(1 << 19);
 /** LIMIT: descriptors in epoll sets (fs.epoll.max_user_watches). */
 export const EPOLL_ITEMS: Quota = new Quota(1 << 20);
+/** LIMIT: requests of rings (io_uring) that are not over, completions that did not fit, and what is registered. */
+export const RING_REQUESTS: Quota = new Quota(1 << 16);
+export const LATE_COMPLETIONS: Quota = new Quota(1 << 20);
+export const RING_ENTRIES: Quota = new Quota(1 << 22);
+/** LIMIT: mounts, those that are nowhere too. */
+export const MOUNTS: Quota = new Quota(1 << 18);

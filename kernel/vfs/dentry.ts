@@ -8,6 +8,7 @@
  * Not here: how the tree is filled and pruned (dentry_cache.ts), how mounts are attached (mounts.ts).
  */
 
+import { MOUNTS } from "../core/quota.ts";
 import type { DentryCache } from "./dentry_cache.ts";
 import type { FileSystem, Inode } from "./inode.ts";
 import type { MountNamespace } from "./mounts.ts";
@@ -142,10 +143,12 @@ export class Mount {
     root.pin();
     root.inode?.onMounted();
     fs.mounts++;
+    MOUNTS.used++;
   }
 
   /** Detached and unpinned: let the file system go. */
   retire(): void {
+    MOUNTS.used--;
     this.root.inode?.onUnmounted();
     this.root.unpin();
     if (--this.fs.mounts > 0) return;

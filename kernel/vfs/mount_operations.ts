@@ -4,7 +4,16 @@
  */
 
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from "../../ffi/abi/capability.ts";
-import { EACCES, EAGAIN, EBUSY, EINVAL, ENOENT, ENOTDIR, EPERM } from "../../ffi/abi/errno.ts";
+import {
+  EACCES,
+  EAGAIN,
+  EBUSY,
+  EINVAL,
+  ENOENT,
+  ENOSPC,
+  ENOTDIR,
+  EPERM,
+} from "../../ffi/abi/errno.ts";
 import {
   MNT_DETACH,
   MNT_EXPIRE,
@@ -26,6 +35,7 @@ import {
   UMOUNT_NOFOLLOW,
 } from "../../ffi/abi/mount.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../ffi/abi/stat.ts";
+import { MOUNTS } from "../core/quota.ts";
 import { hasCapIn, hasOwnCap } from "../cred/credentials.ts";
 import { MAY_EXEC } from "../cred/permission.ts";
 import { inodePermission } from "./access.ts";
@@ -86,7 +96,7 @@ export function bindMount(caller: Caller, from: Path, at: Path, recursive: boole
   return r;
 }
 
-/** A copy of what is at `from`, which is nowhere yet, or -EINVAL. */
+/** A copy of what is at `from`, which is nowhere yet, or -EINVAL, -ENOSPC. */
 export function cloneDetached(caller: Caller, from: Path, recursive: boolean): Mount | number {
   const namespace = caller.fs.namespace;
   if (from.mount.isUnbindable) return -EINVAL;
@@ -94,6 +104,7 @@ export function cloneDetached(caller: Caller, from: Path, recursive: boolean): M
   const isNamespaceFile = from.mount.namespace === null && from.mount.fs.type === "nsfs";
   if (!isNamespaceFile && !namespace.owns(from.mount)) return -EINVAL;
   if (!recursive && hasLockedChild(from)) return -EINVAL;
+  if (!MOUNTS.hasRoom) return -ENOSPC;
   return namespace.cloneTree(from.mount, from.dentry, recursive);
 }
 

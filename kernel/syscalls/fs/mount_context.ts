@@ -37,6 +37,8 @@ import { flagsOfAttributes } from "./mount_attributes.ts";
 
 /** LIMIT: bytes of a parameter's name and value. */
 const TEXT_MAX = 256, BLOB_MAX = 1 << 20;
+/** LIMIT: bytes of all parameters together: those of mount(2). */
+const OPTIONS_MAX = 4096;
 
 /** Where the making of a file system stands. */
 const PARAMETERS = 0, MADE = 1, CHANGES = 2, FAILED = 3;
@@ -50,6 +52,7 @@ class ContextFile extends OpenFile {
   isReadOnly: boolean | null = null;
   readonly options: string[] = [];
   made: FileSystem | null = null;
+  private optionBytes: number = 0;
 
   constructor(type: FsType | null, picked: Path | null) {
     super(O_RDWR);
@@ -72,6 +75,14 @@ class ContextFile extends OpenFile {
   protected override release(): void {
     if (this.picked !== null) dropPath(this.picked);
     this.discard();
+  }
+
+  /** One more parameter: 0, or -EINVAL when they are too long. */
+  add(option: string): number {
+    this.optionBytes += option.length + 1;
+    if (this.optionBytes > OPTIONS_MAX) return -EINVAL;
+    this.options.push(option);
+    return 0;
   }
 
   /** What nobody mounted. */
@@ -166,7 +177,7 @@ function setParameter(t: Task, file: ContextFile, key: number, value: number): n
     file.source = text;
   } else if (text === null && (name === "ro" || name === "rw")) file.isReadOnly = name === "ro";
   else if (name === "" || name.includes(",") || (text ?? "").includes(",")) return -EINVAL;
-  else file.options.push(text === null ? name : `${name}=${text}`);
+  else return file.add(text === null ? name : `${name}=${text}`);
   return 0;
 }
 

@@ -156,7 +156,9 @@ export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
       if ((flags & U.IORING_ENTER_SQ_WAKEUP) !== 0) ring.submit(t, ring.sqEntries);
       progress.done = toSubmit;
     } else if (toSubmit > 0) {
-      progress.done = ring.submit(t, toSubmit);
+      const taken = ring.submit(t, toSubmit);
+      if (taken < 0) return taken;
+      progress.done = taken;
       // What could not be taken is not waited for.
       if (progress.done !== toSubmit) return progress.done;
     }

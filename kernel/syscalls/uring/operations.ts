@@ -13,6 +13,7 @@ import { rows as ioRows } from "../io/rows.ts";
 import { rows as mmRows } from "../mm/rows.ts";
 import { rows as netRows } from "../net/rows.ts";
 import type { Handler } from "../table.ts";
+import { setArguments } from "./arguments.ts";
 import type { Sqe } from "./sqe.ts";
 import { acceptMany, poll, readVector, writeVector } from "./transfers.ts";
 import { read, readFixed, write, writeFixed } from "./transfers.ts";
@@ -40,16 +41,6 @@ function handlerOf(name: string): Handler {
     if (row !== undefined) return row.handler;
   }
   throw new Error(`no such system call: ${name}`);
-}
-
-/** Puts arguments where handlers look for them. */
-function setArguments(worker: Worker, values: readonly number[]): void {
-  const { words } = worker.args;
-  for (let i = 0; i < 6; i++) {
-    const value = values[i] ?? 0;
-    words[2 * i] = value % 0x100000000;
-    words[2 * i + 1] = Math.floor(value / 0x100000000);
-  }
 }
 
 function systemCall(

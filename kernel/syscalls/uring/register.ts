@@ -8,11 +8,13 @@ import {
   EFAULT,
   EINVAL,
   EMFILE,
+  ENOMEM,
   ENXIO,
   EOVERFLOW,
 } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { RING_ENTRIES } from "../../core/quota.ts";
 import { EventFile } from "../../fs/anonfd/eventfd.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
@@ -37,7 +39,7 @@ export function sysIoUringRegister(t: Task, a: SyscallArgs): number {
     case U.IORING_UNREGISTER_BUFFERS:
       if (arg !== 0 || count !== 0) return -EINVAL;
       if (ring.buffers === null) return -ENXIO;
-      ring.buffers = null;
+      ring.setBuffers(null);
       return 0;
     case U.IORING_REGISTER_FILES:
       return arg === 0 ? -EFAULT : registerFiles(t, ring, arg, count);
@@ -88,7 +90,8 @@ function registerBuffers(t: Task, ring: Uring, arg: number, count: number): numb
     if (len > 0 && (t.mm.load8(addr) < 0 || t.mm.load8(addr + len - 1) < 0)) return -EFAULT;
     buffers.push({ addr, len });
   }
-  ring.buffers = buffers;
+  if (!RING_ENTRIES.take(count)) return -ENOMEM;
+  ring.setBuffers(buffers);
   return 0;
 }
 
@@ -106,11 +109,13 @@ function registerFiles(t: Task, ring: Uring, arg: number, count: number): number
   if (ring.registered !== null) return -EBUSY;
   if (count === 0) return -EINVAL;
   if (count > MAX_FILES || count > t.group.limits.get(RLIMIT_NOFILE)) return -EMFILE;
+  if (!RING_ENTRIES.take(count)) return -ENOMEM;
   const files: (OpenFile | null)[] = [];
   for (let i = 0; i < count; i++) {
     const file = fileAt(t, arg + 4 * i);
     if (typeof file === "number") {
       for (const held of files) held?.drop();
+      RING_ENTRIES.used -= count;
       return file;
     }
     files.push(file);

@@ -5,9 +5,10 @@
  * Neighbours: memory.ts (what is shared), worker.ts (one request), operations.ts, calls.ts (the system calls).
  */
 
-import { ECANCELED, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, ECANCELED, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import { LATE_COMPLETIONS, RING_ENTRIES, RING_REQUESTS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { anonFs } from "../../fs/anonfd/anon_inode.ts";
@@ -53,6 +54,8 @@ export class Uring extends OpenFile {
   lastPersonality: number = 0;
   /** Requests that are neither over nor wait for others. */
   readonly inFlight: Set<Worker> = new Set();
+  /** Time-outs that end with a number of completions. */
+  readonly counting: Set<Worker> = new Set();
   /** Completions posted ever. */
   posted: number = 0;
   private readonly queue: WaitQueue = new WaitQueue();
@@ -103,11 +106,11 @@ export class Uring extends OpenFile {
     return Math.min((this.memory.word(RING_AT.sqTail) - this.sqHead) >>> 0, this.sqEntries);
   }
 
-  /** Takes up to `count` requests and starts them: how many. */
+  /** Takes up to `count` requests and starts them: how many, or -EAGAIN when the sandbox has too many. */
   submit(task: Task, count: number): number {
     let head: Worker | null = null, tail: Worker | null = null, taken = 0;
     const most = Math.min(count, this.unsubmitted);
-    while (taken < most) {
+    while (taken < most && RING_REQUESTS.hasRoom) {
       const worker = this.take(task);
       if (worker === null) break;
       taken++;
@@ -130,7 +133,7 @@ export class Uring extends OpenFile {
     }
     if (head !== null) this.startChain(head);
     this.pump();
-    return taken;
+    return taken === 0 && most > 0 && !RING_REQUESTS.hasRoom ? -EAGAIN : taken;
   }
 
   /** The next request, or null for an index that makes no sense. */
@@ -251,14 +254,15 @@ export class Uring extends OpenFile {
     const { userLo: lo, userHi: hi } = worker.sqe;
     this.posted++;
     if (this.late.length > 0 || !this.put(lo, hi, result, flags)) {
-      this.late.push({ lo, hi, result, flags });
+      if (LATE_COMPLETIONS.take(1)) this.late.push({ lo, hi, result, flags });
+      else this.memory.setWord(RING_AT.cqOverflow, this.memory.word(RING_AT.cqOverflow) + 1);
       this.setOverflow(true);
     }
     if (
       this.eventFile !== null && (this.memory.word(RING_AT.cqFlags) & EVENTFD_DISABLED) === 0
     ) this.eventFile.signal();
     this.queue.wake(POLLIN);
-    for (const other of this.inFlight) if (other.target <= this.posted) other.wake();
+    for (const other of this.counting) if (other.target <= this.posted) other.wake();
   }
 
   private put(lo: number, hi: number, result: number, flags: number): boolean {
@@ -281,6 +285,7 @@ export class Uring extends OpenFile {
       const { lo, hi, result, flags } = this.late[0]!;
       if (!this.put(lo, hi, result, flags)) return;
       this.late.shift();
+      LATE_COMPLETIONS.used--;
     }
     this.setOverflow(false);
   }
@@ -327,14 +332,25 @@ export class Uring extends OpenFile {
     }
   }
 
+  /** The caller took `files.length` of RING_ENTRIES. */
   setFiles(files: (OpenFile | null)[] | null): void {
     for (const file of this.registered ?? []) file?.drop();
+    RING_ENTRIES.used -= this.registered?.length ?? 0;
     this.registered = files;
+  }
+
+  /** The caller took `buffers.length` of RING_ENTRIES. */
+  setBuffers(buffers: readonly RegisteredBuffer[] | null): void {
+    RING_ENTRIES.used -= this.buffers?.length ?? 0;
+    this.buffers = buffers;
   }
 
   protected override release(): void {
     this.cancelAll(null);
     this.setFiles(null);
+    this.setBuffers(null);
+    LATE_COMPLETIONS.used -= this.late.length;
+    this.late.length = 0;
     this.eventFile?.drop();
     this.eventFile = null;
     this.memory.drop();

@@ -7,6 +7,7 @@ import { BLOCK } from "../../core/result.ts";
 import { POLLERR, POLLHUP } from "../../vfs/open_file.ts";
 import { readFile, readFileAt, writeFile } from "../io/transfer.ts";
 import { sysAccept4 } from "../net/socket.ts";
+import { setArguments } from "./arguments.ts";
 import type { Worker } from "./worker.ts";
 
 const RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16;
@@ -85,14 +86,7 @@ export function acceptMany(w: Worker): number {
   const isMany = (sqe.ioprio & U.IORING_ACCEPT_MULTISHOT) !== 0;
   if ((sqe.rwFlags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
   if (isMany && (sqe.addr !== 0 || sqe.off !== 0)) return -EINVAL;
-  const { words } = w.args;
-  words.fill(0);
-  words[0] = sqe.fd;
-  words[2] = sqe.addr % 0x100000000;
-  words[3] = Math.floor(sqe.addr / 0x100000000);
-  words[4] = sqe.off % 0x100000000;
-  words[5] = Math.floor(sqe.off / 0x100000000);
-  words[6] = sqe.rwFlags;
+  setArguments(w, [sqe.fd, sqe.addr, sqe.off, sqe.rwFlags]);
   for (;;) {
     const fd = sysAccept4(w, w.args);
     if (!isMany || fd < 0) return fd;

@@ -37,7 +37,10 @@ export function timeout(w: Worker): number {
   if (progress.deadlineNs < 0) {
     const r = start(w);
     if (r < 0) return r;
-    if (sqe.off > 0) w.target = ring.posted + sqe.off;
+    if (sqe.off > 0) {
+      w.target = ring.posted + sqe.off;
+      ring.counting.add(w);
+    }
   }
   if (ring.posted >= w.target) return 0;
   return w.kernel.now() >= progress.deadlineNs ? -ETIME : w.waitUntil(progress.deadlineNs);

@@ -5,6 +5,7 @@
  * Neighbours: operations.ts (what is done), ring.ts (who starts it and takes the result).
  */
 
+import { RING_REQUESTS } from "../../core/quota.ts";
 import { BLOCK } from "../../core/result.ts";
 import { sendToTask } from "../../task/signal/send.ts";
 import { SIGPIPE } from "../../task/signal/sigset.ts";
@@ -91,6 +92,7 @@ export class Worker extends Task {
     this.table = files;
     this.ownFiles = new RequestFiles(this);
     this.comm = submitter.comm;
+    RING_REQUESTS.used++;
   }
 
   /** Carries it out, as far as it goes now. */
@@ -137,6 +139,9 @@ export class Worker extends Task {
 
   /** Its result is posted: it holds nothing any more, and a wake-up under way is in vain. */
   end(): void {
+    if (this.isDone) return;
+    RING_REQUESTS.used--;
+    this.ring.counting.delete(this);
     this.endWait();
     this.isDone = true;
     this.state = DEAD;
