@@ -8,7 +8,7 @@
 import { SYS_restart_syscall } from "../../ffi/abi/syscall_numbers.ts";
 import { BLOCK, GO_ON, IN_GUEST, IN_STOP, NO_REPLY } from "../core/result.ts";
 import { patchSite } from "../mm/patch.ts";
-import { noteCall } from "../observe/recent_calls.ts";
+import { noteCall } from "./recent_calls.ts";
 import { interruptIfNeeded, mustEnd } from "../task/alert.ts";
 import { endRun, startRun } from "../task/cpu_clock.ts";
 import { continueToUser, returnToUser } from "../task/return_to_user.ts";

@@ -10,7 +10,7 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, read } from "../../ffi/sys/files.ts";
 import { OwnImage } from "../../ffi/sys/own_image.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { recentCalls } from "../../kernel/observe/recent_calls.ts";
+import { recentCalls } from "../../kernel/syscalls/recent_calls.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
 import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "./boot_spec.ts";
 import { confineSelf, dropDescriptors } from "./confine_self.ts";

@@ -5,7 +5,7 @@
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { toText } from "../../kernel/core/bytes.ts";
-import { callCount, recentCalls } from "../../kernel/observe/recent_calls.ts";
+import { callCount, recentCalls } from "../../kernel/syscalls/recent_calls.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import type { Container } from "../../kernel/task/container.ts";
 import { groupSystemNs, groupUserNs } from "../../kernel/task/cpu_clock.ts";

@@ -16,7 +16,7 @@ import { ContainerCaller } from "../../kernel/init.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import type { Container } from "../../kernel/task/container.ts";
 import { killGroup } from "../../kernel/task/exit_request.ts";
-import { callCount } from "../../kernel/observe/recent_calls.ts";
+import { callCount } from "../../kernel/syscalls/recent_calls.ts";
 import { groupCpuNs } from "../../kernel/task/cpu_clock.ts";
 import { Timer } from "../../kernel/time/timer.ts";
 import { UserError } from "../user_error.ts";

@@ -1,6 +1,6 @@
 /**
  * The last calls of all guests, for the report of a kernel that failed: numbers only, so that noting one costs next to
- * nothing. Neighbours: crash.ts says what was going on; syscalls/dispatch.ts notes.
+ * nothing. Neighbours: observe/crash.ts says what was going on; dispatch.ts notes.
  */
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
