@@ -174,6 +174,26 @@ Deno.test("a frozen container takes SIGKILL, and goes on when it thaws", () => {
   lab.close();
 });
 
+Deno.test("a first process that is held stands still alone, also behind a freeze", () => {
+  const lab = new Lab(), a = lab.container("a");
+  a.isInitHeld = true;
+  const [init, beside] = [startIn(lab.kernel, a, spec(["/prog"]), null), lab.start(a)];
+  assert(init instanceof Task);
+  assertEquals([init.state, beside.state], [FROZEN, RUNNING]);
+  a.freeze();
+  a.thaw();
+  lab.settle();
+  assertEquals([init.state, beside.state], [FROZEN, RUNNING]);
+  a.freeze();
+  a.releaseInit();
+  lab.settle();
+  assertEquals(init.state, FROZEN);
+  a.thaw();
+  lab.settle();
+  assertEquals(init.state, RUNNING);
+  lab.close();
+});
+
 Deno.test("what cannot be started leaves nothing behind", () => {
   const lab = new Lab(), a = lab.container("a");
   assertEquals(startIn(lab.kernel, a, spec(["nothing"]), null), { errno: ENOENT, what: "nothing" });

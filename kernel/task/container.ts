@@ -23,6 +23,8 @@ export class Container {
   readonly groups: Set<ThreadGroup> = new Set();
   /** Its tasks do not run guest code; timers go on and signals queue. SIGKILL ends them all the same. */
   isFrozen: boolean = false;
+  /** Its first process waits to be let go (a runtime's `create`); others in it run. */
+  isInitHeld: boolean = false;
   /** Bytes of memory that its processes may have; kept by the OOM killer, where it is not the sandbox's own limit. */
   memoryMax: number = Infinity;
   /** Tasks that there may be in it (pids.max of cgroups(7)). */
@@ -52,7 +54,22 @@ export class Container {
   thaw(): void {
     if (!this.isFrozen) return;
     this.isFrozen = false;
+    this.letGo();
+  }
+
+  /** The first process may run. */
+  releaseInit(): void {
+    this.isInitHeld = false;
+    this.letGo();
+  }
+
+  standsStill(group: ThreadGroup): boolean {
+    return this.isFrozen || this.isInitHeld && group === this.init;
+  }
+
+  private letGo(): void {
     for (const group of this.groups) {
+      if (this.standsStill(group)) continue;
       for (const task of group.tasks) if (task.state === FROZEN) resume(task);
     }
   }
@@ -74,7 +91,7 @@ export function isFull(container: Container): boolean {
 /** Does the task have to stand still because of its container? Then it is FROZEN, with `result` kept for later. */
 export function freezeIfAsked(task: Task, result: number): boolean {
   const { container } = task.group;
-  if (container === null || !container.isFrozen) return false;
+  if (container === null || !container.standsStill(task.group)) return false;
   task.result = result;
   task.state = FROZEN;
   return true;

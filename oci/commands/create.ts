@@ -3,6 +3,7 @@
 import { readBundle } from "../container/bundle.ts";
 import { createContainer } from "../container/create.ts";
 import { onlyId } from "../container/find.ts";
+import { PID_FLAGS, PID_HELP, pidChoice } from "../container/pid_file.ts";
 import { chooseStreams } from "../container/streams.ts";
 import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
@@ -17,7 +18,7 @@ import {
 
 /** Options of `create` that `run` has too. */
 export const CREATE_FLAGS = {
-  strings: ["bundle", "console-socket", "pid-file", "preserve-fds"],
+  strings: ["bundle", "console-socket", "preserve-fds", ...PID_FLAGS],
   booleans: ["no-pivot", "no-new-keyring"],
   go: { b: "bundle" },
 } as const;
@@ -26,7 +27,7 @@ export const CREATE_HELP =
   `  -b, --bundle DIR       where config.json is; the default is the current directory
   --console-socket PATH  UNIX socket that gets the master of the container's terminal
   --preserve-fds N       the container has files 3 to 3 + N - 1 of the caller too
-  --pid-file FILE        where the pid of the process that stands for it is written
+${PID_HELP}
   --no-pivot, --no-new-keyring
                          change nothing: a sandbox has a root and keys of its own`;
 
@@ -70,7 +71,7 @@ function create(flags: Flags, globals: Globals, id: string): void {
       isForeground: false,
       preserved: preservedFds(flags),
     }),
-    pidFile: flags.string("pid-file") || null,
+    pidChoice: pidChoice(flags),
   });
 }
 
@@ -79,6 +80,9 @@ const PRESERVED_MAX = 200;
 
 /** @throws UserError */
 export function preservedFds(flags: Flags): number {
+  if (Deno.env.get("LISTEN_PID") === String(Deno.pid)) {
+    throw usageError("LISTEN_FDS is set: sockets that listen cannot be passed into a sandbox");
+  }
   const text = flags.string("preserve-fds") ?? "0";
   const count = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
   if (count <= PRESERVED_MAX) return count;

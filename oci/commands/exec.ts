@@ -5,23 +5,24 @@ import { execProcess } from "../container/exec_process.ts";
 import { findContainer } from "../container/find.ts";
 import { Foreground } from "../container/foreground.ts";
 import { warnOf } from "../container/start.ts";
+import { PID_FLAGS, PID_HELP, pidChoice } from "../container/pid_file.ts";
 import { chooseStreams } from "../container/streams.ts";
 import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
-import { usageError } from "../user_error.ts";
+import { usageError, UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
 import { preservedFds } from "./create.ts";
 
 const HELP = `Usage: dvisor exec [OPTION...] ID COMMAND [ARGUMENT...]
        dvisor exec [OPTION...] --process FILE ID
 
-Runs another process in a running container, in the foreground or detached.
+Runs another process in a container that is running or was created, in the foreground or detached.
 
 Options:
   -p, --process FILE     what to run: process of config.json
   -t, --tty              with a terminal of its own
   -d, --detach           do not wait
-  --pid-file FILE        where the pid of the process that stands for it is written
+${PID_HELP}
   --console-socket PATH  UNIX socket that gets the master of its terminal
   -u, --user UID[:GID]   as this user
   -g, --additional-gids GID
@@ -30,6 +31,10 @@ Options:
   -e, --env NAME=VALUE   set a variable; may be given several times
   -c, --cap NAME         with a further capability; may be given several times
   --no-new-privs         without new privileges by exec
+  --apparmor PROFILE, --process-label LABEL
+                         as apparmorProfile and selinuxLabel of a process in config.json
+  --cgroup [CONTROLLER:]PATH
+                         where in the container's control group; there is / alone
   --preserve-fds N       with files 3 to 3 + N - 1 of the caller
   --ignore-paused        also in a paused container, where it waits
 
@@ -39,8 +44,12 @@ export const command: Command = {
   help: HELP,
   run(args, globals) {
     const flags = readFlags(args, {
-      strings: ["process", "pid-file", "console-socket", "user", "cwd", "preserve-fds"],
-      lists: ["env", "cap", "additional-gids"],
+      strings: [
+        ...["process", "console-socket", "user", "cwd", "preserve-fds"],
+        ...["apparmor", "process-label"],
+        ...PID_FLAGS,
+      ],
+      lists: ["env", "cap", "additional-gids", "cgroup"],
       booleans: ["tty", "detach", "no-new-privs", "ignore-paused"],
       go: {
         p: "process",
@@ -60,6 +69,7 @@ export const command: Command = {
 
 function exec(flags: Flags, globals: Globals, id: string, args: readonly string[]): number {
   const container = findContainer(globals.store, id);
+  checkGroups(flags.list("cgroup"));
   const { process, consoleSize, warnings } = execProcess(flags, args, container.record.bundle);
   warnOf(warnings, globals);
   const isDetached = flags.has("detach");
@@ -77,7 +87,7 @@ function exec(flags: Flags, globals: Globals, id: string, args: readonly string[
       container,
       process: { ...process, consoleSize: process.terminal ? consoleSize ?? streams.size : null },
       streams,
-      pidFile: flags.string("pid-file") || null,
+      pidChoice: pidChoice(flags),
       ignorePaused: flags.has("ignore-paused"),
     });
     if (foreground === null) return 0;
@@ -86,5 +96,19 @@ function exec(flags: Flags, globals: Globals, id: string, args: readonly string[
     return code;
   } finally {
     foreground?.restore();
+  }
+}
+
+/** @throws UserError for other groups than the container's own */
+function checkGroups(wanted: readonly string[]): void {
+  for (const text of wanted) {
+    const parts = text.split(":"), path = parts.at(-1) ?? "";
+    if (parts.length > 2) throw usageError(`invalid --cgroup argument: ${text}`);
+    if (parts.length === 1 && wanted.length > 1) {
+      throw usageError(`invalid --cgroup argument: ${text} (missing <controller>: prefix)`);
+    }
+    if (/^[./]?\/*$/.test(path)) continue;
+    const why = "all processes of a sandbox are in the container's own group";
+    throw new UserError(`--cgroup ${text} is not supported: ${why}`);
   }
 }

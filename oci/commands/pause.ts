@@ -1,36 +1,41 @@
 /** `dvisor pause` and `dvisor resume`: a container's processes stand still, and go on. */
 
-import { findContainer, onlyId } from "../container/find.ts";
+import { findContainer, type Found, onlyId } from "../container/find.ts";
 import { readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
+import type { Status } from "../state/record.ts";
 import type { Command } from "./command.ts";
 
 export const pause: Command = {
   help: `Usage: dvisor pause ID
 
 Stops the processes of a container where they are: they use no CPU until dvisor resume.`,
-  run: (args, globals) => change(args, globals, "pause", "paused"),
+  run: (args, globals) =>
+    change(args, globals, "pause", (found, id) => {
+      found.ask({ op: "pause", id });
+      return "paused";
+    }),
 };
 
 export const resume: Command = {
   help: `Usage: dvisor resume ID
 
 Lets the processes of a paused container go on.`,
-  run: (args, globals) => change(args, globals, "resume", "running"),
+  run: (args, globals) =>
+    change(args, globals, "resume", (found, id) => found.ask({ op: "resume", id }).status),
 };
 
 function change(
   args: readonly string[],
   { store }: Globals,
   op: "pause" | "resume",
-  status: "paused" | "running",
+  ask: (found: Found, id: string) => Status,
 ): number {
   const id = onlyId(readFlags(args, { go: {} }).rest, op);
   const lock = findContainer(store, id).dir.lock();
   try {
     const found = findContainer(store, id);
-    found.ask({ op, id });
-    found.dir.update({ status });
+    found.dir.update({ status: ask(found, id) });
   } finally {
     lock?.release();
   }

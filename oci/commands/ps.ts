@@ -5,22 +5,25 @@ import { readFlags } from "../flags.ts";
 import type { ProcessInfo } from "../sandbox/control_protocol.ts";
 import type { Command } from "./command.ts";
 import { formatTable } from "./list.ts";
+import { type Column, columnsOf } from "./ps_columns.ts";
 
 export const command: Command = {
-  help: `Usage: dvisor ps [OPTION...] ID
+  help: `Usage: dvisor ps [OPTION...] ID [-o COLUMN,...]
 
 Shows the processes of a container. As JSON: the pids on the host of those that have one there, its
-first process and those that dvisor exec has started. As a table: all, as they are inside.
+first process and those that dvisor exec has started. As a table: all, as they are inside, with the
+columns that -o names: uid, user, euid, pid, ppid, nlwp, thcount, etime, etimes, comm, ucmd.
 
 Options:
   -f, --format F  table or json`,
   run(args, globals) {
     const flags = readFlags(args, { strings: ["format"], go: { f: "format" } });
     const format = flags.choice("format", ["table", "json"]);
-    // Behind the id are options of ps(1), which has nothing to show here.
     const found = findContainer(globals.store, onlyId(flags.rest.slice(0, 1), "ps"));
+    // Behind the id are options of ps(1).
+    const columns = columnsOf(flags.rest.slice(1));
     const list = processesOf(found);
-    console.log(format === "json" ? JSON.stringify(hostPids(found, list)) : table(list));
+    console.log(format === "json" ? JSON.stringify(hostPids(found, list)) : table(list, columns));
     return 0;
   },
 };
@@ -35,14 +38,7 @@ function hostPids({ record, status }: Found, list: readonly ProcessInfo[]): numb
   return [record.init.pid, ...list.map((process) => process.hostPid).filter((pid) => pid > 0)];
 }
 
-function table(list: readonly ProcessInfo[]): string {
-  const rows = list.map((p) => [
-    String(p.uid),
-    String(p.pid),
-    String(p.ppid),
-    String(p.threads),
-    `${Math.floor(p.ageMs / 1000)}s`,
-    p.command,
-  ]);
-  return formatTable([["UID", "PID", "PPID", "THREADS", "AGE", "COMMAND"], ...rows]);
+function table(list: readonly ProcessInfo[], columns: readonly Column[]): string {
+  const rows = list.map((process) => columns.map((column) => column.value(process)));
+  return formatTable([columns.map((column) => column.header), ...rows]);
 }

@@ -5,6 +5,7 @@ import { createContainer, type Created } from "../container/create.ts";
 import { deleteContainer } from "../container/delete.ts";
 import { onlyId } from "../container/find.ts";
 import { Foreground } from "../container/foreground.ts";
+import { pidChoice } from "../container/pid_file.ts";
 import { startContainer } from "../container/start.ts";
 import { chooseStreams } from "../container/streams.ts";
 import { type Flags, readFlags } from "../flags.ts";
@@ -28,6 +29,7 @@ Options:
 ${CREATE_HELP}
   -d, --detach           do not wait
   --keep                 keep what is left of the container for dvisor delete
+  --no-subreaper         changes nothing: no process of a sandbox becomes anybody else's child
 ${SANDBOX_HELP}
 
 What config.json asks for and this runtime does not have is an error that names the place.`;
@@ -65,8 +67,8 @@ function runContainer(flags: Flags, globals: Globals, id: string): number {
     isForeground: !isDetached,
     preserved: preservedFds(flags),
   });
-  const pidFile = flags.string("pid-file") || null;
-  const created = createContainer({ id, bundle, store, globals, settings, streams, pidFile });
+  const options = { id, bundle, store, globals, settings, streams };
+  const created = createContainer({ ...options, pidChoice: pidChoice(flags) });
   if (isDetached) {
     startOrDelete(created, globals);
     return 0;

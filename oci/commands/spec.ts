@@ -19,7 +19,11 @@ Options:
 export const command: Command = {
   help: HELP,
   run(args) {
-    const flags = readFlags(args, { strings: ["bundle"], booleans: ["rootless"] });
+    const flags = readFlags(args, {
+      strings: ["bundle"],
+      booleans: ["rootless"],
+      go: { b: "bundle" },
+    });
     refuseRest(flags);
     const path = join(flags.string("bundle") ?? ".", "config.json");
     const ids = callerIds();

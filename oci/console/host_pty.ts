@@ -5,18 +5,13 @@
  * See pty(7), unix(7). Neighbours: bridge.ts moves the bytes; launch/proxy.ts hears of sizes.
  */
 
-import { basename, dirname } from "@std/path";
 import * as F from "../../ffi/abi/fcntl.ts";
 import { TIOCGPTN, TIOCGPTPEER, TIOCSPTLCK, TIOCSWINSZ } from "../../ffi/abi/ioctl.ts";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
-import { SYS_connect, SYS_socket } from "../../ffi/abi/syscall_numbers.ts";
 import { Winsize } from "../../ffi/abi/termios.ts";
-import { allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
 import { check, SyscallError } from "../../ffi/sys/errors.ts";
-import { sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, ioctl, openat } from "../../ffi/sys/files.ts";
-import { syscall } from "../../ffi/sys/native.ts";
-import { putUnixAddress } from "../state/unix_address.ts";
+import { giveFd } from "../state/give_fd.ts";
 import { UserError } from "../user_error.ts";
 import { RawTerminal, type TerminalSize } from "./terminal.ts";
 
@@ -57,12 +52,7 @@ export class HostPty {
   /** Gives the master to whoever listens at `path`; it is closed here. Does not wait for an answer. @throws UserError */
   sendMaster(path: string): void {
     try {
-      const socket = connectStream(path);
-      const name = new TextEncoder().encode(this.#slaveName());
-      const data = allocBuffer(name.length);
-      data.set(name);
-      check(sendFds(socket, data, [this.#master]), "sendmsg");
-      close(socket);
+      giveFd(path, this.#slaveName(), this.#master);
     } catch (error) {
       throw new UserError(`--console-socket: ${path} cannot be used`, undefined, error);
     } finally {
@@ -78,17 +68,4 @@ export class HostPty {
   close(): void {
     close(this.#master);
   }
-}
-
-/** Through a descriptor of the directory: the path may be longer than a socket address. @throws SyscallError */
-function connectStream(path: string): number {
-  const flags = F.O_PATH | F.O_DIRECTORY | F.O_CLOEXEC, directory = dirname(path);
-  const dir = check(openat(F.AT_FDCWD, directory, flags), `open ${directory}`);
-  const fd = check(syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
-  const length = putUnixAddress(`/proc/self/fd/${dir}/${basename(path)}`);
-  const r = syscall(SYS_connect, fd, scratch.area(0), length);
-  close(dir);
-  if (r >= 0) return fd;
-  close(fd);
-  throw new SyscallError("connect", r);
 }

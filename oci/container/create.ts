@@ -45,7 +45,7 @@ import {
   mayEnterNetwork,
   openUsers,
 } from "./making.ts";
-import { letGo, writePidFile } from "./pid_file.ts";
+import { letGo, tellPid } from "./pid_file.ts";
 
 /** What a sandbox takes of the host for itself, on top of what its program may use. */
 const OVERHEAD = { memoryBytes: 192 * 2 ** 20, pids: 64 };
@@ -94,7 +94,7 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   const making: Making = { ...options, record: first, dir, proxy, waiter, cgroup, log };
   try {
     const record = complete(making, sandbox);
-    if (options.pidFile !== null) writePidFile(options.pidFile, proxy.pid);
+    tellPid(options.pidChoice, proxy);
     letGo(leash[1]);
     writeLog(options.globals, "info", `created, pid ${proxy.pid}`, options.id);
     return { dir, record, proxy };

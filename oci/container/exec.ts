@@ -1,4 +1,4 @@
-/** Starts another process in a running container, with a process on the host that stands for it (launch/proxy.ts). */
+/** Starts another process in a container, with a process on the host that stands for it (launch/proxy.ts). */
 
 import { O_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { close, pipe } from "../../ffi/sys/files.ts";
@@ -11,20 +11,20 @@ import { UserError } from "../user_error.ts";
 import type { Found } from "./find.ts";
 import { processNamespaces } from "./host_namespaces.ts";
 import { check2 } from "./making.ts";
-import { letGo, writePidFile } from "./pid_file.ts";
+import { letGo, type PidChoice, tellPid } from "./pid_file.ts";
 import type { Streams } from "./streams.ts";
 
 export interface ExecOptions {
   readonly container: Found;
   readonly process: ProcessSpec;
   readonly streams: Streams;
-  readonly pidFile: string | null;
+  readonly pidChoice: PidChoice;
   readonly ignorePaused: boolean;
 }
 
 /** @returns the process that stands for it, a child of this one @throws UserError */
 export function execIn(options: ExecOptions): Spawned {
-  const { container, process, streams, pidFile, ignorePaused } = options;
+  const { container, process, streams, pidChoice, ignorePaused } = options;
   refuseUnlessRunning(container, ignorePaused);
   const leash = check2(pipe(O_CLOEXEC), "pipe2");
   const [ours, waiter] = packetPair();
@@ -43,7 +43,7 @@ export function execIn(options: ExecOptions): Spawned {
   close(leash[0]);
   try {
     begin(options, proxy, waiter);
-    if (pidFile !== null) writePidFile(pidFile, proxy.pid);
+    tellPid(pidChoice, proxy);
   } catch (error) {
     endProxy(proxy);
     throw error;

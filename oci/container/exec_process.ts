@@ -4,6 +4,7 @@ import { type Flags } from "../flags.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { CapabilitySpec } from "../sandbox/boot_spec.ts";
 import { JsonNode } from "../spec/json_node.ts";
+import { hostHas, passOverLabel } from "../spec/labels.ts";
 import { CAPABILITIES } from "../spec/names.ts";
 import { type ProcessConfig, readConsoleSize, readProcess } from "../spec/process_section.ts";
 import type { TerminalSize } from "../console/terminal.ts";
@@ -29,6 +30,10 @@ export function execProcess(flags: Flags, args: readonly string[], bundle: strin
     return { process, consoleSize: readConsoleSize(node.member("consoleSize")), warnings };
   }
   if (args.length === 0) throw usageError("exec needs a command, or --process FILE");
+  for (const [flag, module] of [["apparmor", "apparmor"], ["process-label", "selinux"]] as const) {
+    const label = new JsonNode("exec", `--${flag}`, flags.string(flag));
+    passOverLabel(label, module, hostHas, (line) => warnings.push(line));
+  }
   const own = readBundleConfig(bundle).process;
   return { process: changed(own, flags, args), consoleSize: null, warnings };
 }

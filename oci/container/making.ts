@@ -14,6 +14,7 @@ import type { ContainerRecord } from "../state/record.ts";
 import type { ContainerDir, StateStore } from "../state/store.ts";
 import type { Bundle } from "./bundle.ts";
 import { hasOwnUsers } from "./host_namespaces.ts";
+import type { PidChoice } from "./pid_file.ts";
 import type { Streams } from "./streams.ts";
 
 export interface CreateOptions {
@@ -24,8 +25,7 @@ export interface CreateOptions {
   readonly settings: SandboxSettings;
   /** The guest's standard streams; they are closed here. */
   readonly streams: Streams;
-  /** Where the proxy's pid is written, or null. */
-  readonly pidFile: string | null;
+  readonly pidChoice: PidChoice;
 }
 
 /** A container that a part of this module works on. */

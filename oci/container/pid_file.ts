@@ -2,10 +2,46 @@
 
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { close, write } from "../../ffi/sys/files.ts";
+import type { Spawned } from "../../ffi/sys/spawn.ts";
+import type { Flags } from "../flags.ts";
+import { giveFd } from "../state/give_fd.ts";
 import { UserError } from "../user_error.ts";
 
+/** How a client hears of the process. */
+export interface PidChoice {
+  /** Where its pid is written, or null. */
+  readonly pidFile: string | null;
+  /** UNIX socket that gets a pidfd of it, or null. */
+  readonly pidfdSocket: string | null;
+}
+
+export const PID_FLAGS = ["pid-file", "pidfd-socket"] as const;
+
+export const PID_HELP =
+  `  --pid-file FILE        where the pid of the process that stands for it is written
+  --pidfd-socket PATH    UNIX socket that gets a pidfd of that process`;
+
+export function pidChoice(flags: Flags): PidChoice {
+  return {
+    pidFile: flags.string("pid-file") || null,
+    pidfdSocket: flags.string("pidfd-socket") || null,
+  };
+}
+
+/** @throws UserError */
+export function tellPid({ pidFile, pidfdSocket }: PidChoice, { pid, pidfd }: Spawned): void {
+  if (pidfdSocket !== null) {
+    try {
+      giveFd(pidfdSocket, pidfdSocket, pidfd);
+    } catch (error) {
+      throw new UserError(`--pidfd-socket: ${pidfdSocket} cannot be used`, undefined, error);
+    }
+  }
+  if (pidFile !== null) writePidFile(pidFile, pid);
+}
+
 /** Appears with its whole content. @throws UserError */
-export function writePidFile(path: string, pid: number): void {
+function writePidFile(path: string, pid: number): void {
   const temporary = `${path}.${Deno.pid}`;
   try {
     Deno.writeTextFileSync(temporary, String(pid), { mode: 0o644 });

@@ -100,7 +100,8 @@ export interface Answers {
   readonly createContainer: Record<never, never>;
   readonly ps: { readonly processes: readonly ProcessInfo[] };
   readonly pause: Record<never, never>;
-  readonly resume: Record<never, never>;
+  /** What it is again. */
+  readonly resume: { readonly status: "created" | "running" | "paused" | "stopped" };
   readonly update: Record<never, never>;
   readonly stats: { readonly stats: ContainerStats };
   readonly debug: { readonly text: string };

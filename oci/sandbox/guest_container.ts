@@ -85,7 +85,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
   #witness: OomWitness | null = null;
   readonly #process: ProcessSpec;
   #isStarting = false;
-  #status: "created" | "running" | "paused" | "stopped" = "created";
+  #hasStarted = false;
+  #isPaused = false;
 
   /** Its first process is loaded, and does not run yet. @throws UserError */
   constructor(
@@ -110,7 +111,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.#container = this.#makeContainer(spec, shares, tree);
     this.#keepTaskLimits();
     // Until `start`.
-    this.#container.freeze();
+    this.#container.isInitHeld = true;
     this.init = new GuestProcess(kernel.host, places.waiter, 0, this);
     try {
       const { process } = spec;
@@ -190,7 +191,9 @@ export class GuestContainer implements GuestOwner, GoferListener {
   }
 
   get status(): "created" | "running" | "paused" | "stopped" {
-    return this.#status;
+    if (this.init.status >= 0) return "stopped";
+    if (this.#isPaused) return "paused";
+    return this.#hasStarted ? "running" : "created";
   }
 
   /** @param done told when the hooks have ended and the program runs, or why it does not @throws UserError */
@@ -199,14 +202,14 @@ export class GuestContainer implements GuestOwner, GoferListener {
     streams: readonly HookStreams[],
     done: (error: UserError | null) => void,
   ): void {
-    if (this.#status !== "created" || this.#isStarting) {
+    if (this.status !== "created" || this.#isStarting) {
       throw new UserError("cannot start an already running container");
     }
     this.#isStarting = true;
     const onHooksEnd = (error: UserError | null): void => {
-      if (error === null && this.#status === "created") {
-        this.#status = "running";
-        this.#container.thaw();
+      if (error === null && this.init.status < 0) {
+        this.#hasStarted = true;
+        this.#container.releaseInit();
       } else this.destroy();
       done(error);
     };
@@ -215,14 +218,17 @@ export class GuestContainer implements GuestOwner, GoferListener {
   }
 
   pause(): void {
-    if (this.#status !== "running") throw new UserError(`container not running: ${this.#status}`);
-    this.#status = "paused";
+    const { status } = this;
+    if (status !== "running" && status !== "created") {
+      throw new UserError(`container not running: ${status}`);
+    }
+    this.#isPaused = true;
     this.#container.freeze();
   }
 
   resume(): void {
-    if (this.#status !== "paused") throw new UserError("container not paused");
-    this.#status = "running";
+    if (this.status !== "paused") throw new UserError("container not paused");
+    this.#isPaused = false;
     this.#container.thaw();
   }
 
@@ -279,7 +285,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
   }
 
   debug(): string {
-    return debugText(this.kernel, this.#container, this.#status);
+    return debugText(this.kernel, this.#container, this.status);
   }
 
   /** Everything in it is killed. */
@@ -293,7 +299,6 @@ export class GuestContainer implements GuestOwner, GoferListener {
       process.tellEnd();
       return;
     }
-    this.#status = "stopped";
     // Where the PID namespace is another container's, the rest of this one does not end by itself.
     this.destroy();
     this.finish();

@@ -37,7 +37,7 @@ export class SandboxRequests implements RequestHandler {
         return {};
       case "resume":
         container.resume();
-        return {};
+        return { status: container.status };
       case "update":
         this.#sandbox.update(container, request.limits);
         return {};
@@ -95,7 +95,7 @@ function exec(container: GuestContainer, request: RequestOf<"exec">, fds: Reques
   if (container.status === "paused" && !request.ignorePaused) {
     throw new UserError("cannot exec in a paused container (use --ignore-paused to override)");
   }
-  if (container.status === "created" || container.status === "stopped") {
+  if (container.status === "stopped") {
     throw new UserError("cannot exec in a container that is not running");
   }
   const waiter = waiterOf(fds.take(3));

@@ -1,52 +1,26 @@
 /** Terminals over a console socket, as containerd's shim and conmon take them. Not a test. */
 
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from "../../ffi/abi/fcntl.ts";
 import { TIOCSWINSZ } from "../../ffi/abi/ioctl.ts";
 import { POLLIN } from "../../ffi/abi/poll.ts";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
-import { SYS_accept4, SYS_bind, SYS_listen, SYS_socket } from "../../ffi/abi/syscall_numbers.ts";
 import { Winsize } from "../../ffi/abi/termios.ts";
 import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
-import { recvFds } from "../../ffi/sys/fdpass.ts";
-import { close, ioctl, openat, poll, read, write } from "../../ffi/sys/files.ts";
-import { syscall } from "../../ffi/sys/native.ts";
-import { putUnixAddress } from "../../oci/state/unix_address.ts";
+import { close, ioctl, poll, read, write } from "../../ffi/sys/files.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { FdSocket } from "./fd_socket.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LifecycleCase } from "./lifecycle_cases.ts";
 
 const SOON_MS = 10_000;
 
 /** A socket that waits for a terminal. */
-class ConsoleSocket {
-  readonly path: string;
-  readonly #fd: number;
-
+class ConsoleSocket extends FdSocket {
   constructor(t: Lifecycle) {
-    this.path = t.file("console.sock");
-    this.#fd = check(syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
-    const dir = openat(AT_FDCWD, t.bundle.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const length = putUnixAddress(`/proc/self/fd/${dir}/console.sock`);
-    check(syscall(SYS_bind, this.#fd, scratch.area(0), length), "bind");
-    close(dir);
-    check(syscall(SYS_listen, this.#fd, 4), "listen");
+    super(t.bundle.dir, "console.sock");
   }
 
-  /** What came: one message with one descriptor. */
-  receive(): Master {
-    assert(poll(this.#fd, POLLIN, SOON_MS) > 0, "nobody connects");
-    const connection = check(syscall(SYS_accept4, this.#fd, 0, 0, SOCK_CLOEXEC), "accept4");
-    const got = recvFds(connection, allocBuffer(4096));
-    if (typeof got === "number") throw new Error(`recvmsg: ${got}`);
-    close(connection);
-    assertEquals(got.fds.length, 1);
-    assert(got.len >= 1 && got.len < 4096, `${got.len} bytes`);
-    return new Master(got.fds[0] ?? -1);
-  }
-
-  close(): void {
-    close(this.#fd);
+  master(): Master {
+    return new Master(this.receive());
   }
 }
 
@@ -129,7 +103,7 @@ export const CONSOLE_CASES: readonly LifecycleCase[] = [
         t.config.process["terminal"] = true;
         await t.script("test -t 0 && test -t 2 && echo is-tty; read a; echo got-$a; exit 3")
           .created("--console-socket", socket.path);
-        const master = socket.receive();
+        const master = socket.master();
         await t.must("start", t.id);
         await master.until(/is-tty/);
         master.type("word\n");
@@ -146,7 +120,7 @@ export const CONSOLE_CASES: readonly LifecycleCase[] = [
         t.config.process["terminal"] = true;
         t.config.process["consoleSize"] = { height: 33, width: 77 };
         await t.script(`stty size; ${SIZES}`).created("--console-socket", socket.path);
-        const master = socket.receive();
+        const master = socket.master();
         await t.must("start", t.id);
         await master.until(/33 77\r\n/);
         await master.until(/ready/);
@@ -162,7 +136,7 @@ export const CONSOLE_CASES: readonly LifecycleCase[] = [
         t.config.process["terminal"] = true;
         await t.script("trap 'exit 5' INT; echo ready; while :; do sleep 0.05; done")
           .created("--console-socket", socket.path);
-        const master = socket.receive();
+        const master = socket.master();
         await t.must("start", t.id);
         await master.until(/ready/);
         master.type("\x03");
@@ -180,7 +154,7 @@ export const CONSOLE_CASES: readonly LifecycleCase[] = [
         const args = ["exec", ...options, "--console-socket", socket.path, t.id];
         const result = await t.detached([...args, "sh", "-c", script]);
         assertEquals(result.code, 0, t.text("err"));
-        const master = socket.receive();
+        const master = socket.master();
         await master.until(/\/dev\/pts\/\d[\s\S]*is-exec/);
         master.resize(11, 22);
         master.type("\n");

@@ -1,0 +1,6 @@
+/** What clients seldom ask for: the same checks for dvisor and, where it is installed and may be used, for runc. */
+
+import { testCases } from "./lifecycle.ts";
+import { VERB_CASES } from "./feat_cases.ts";
+
+testCases("verbs", VERB_CASES);
