@@ -13,4 +13,4 @@ export type { ExecResult, Program } from "./oci/library/program.ts";
 export { SandboxError } from "./oci/library/runtime.ts";
 export { Sandbox, type SandboxStats } from "./oci/library/sandbox.ts";
 
-if (import.meta.main) await runPart(partFor(Deno.execPath(), Deno.args[0]));
+if (import.meta.main) await runPart(partFor(Deno.execPath(), Deno.args));

@@ -4,6 +4,7 @@
  */
 
 import { type Flags, readFlags } from "./flags.ts";
+import { GLOBAL_NAMES } from "./global_names.ts";
 import { defaultRoot } from "./state/root_dir.ts";
 import { StateStore } from "./state/store.ts";
 import { usageError } from "./user_error.ts";
@@ -12,23 +13,6 @@ export const NETWORKS = ["auto", "none", "host", "loopback"] as const;
 export type NetworkMode = typeof NETWORKS[number];
 export const OVERLAYS = ["none", "memory", "file"] as const;
 export type OverlayMode = typeof OVERLAYS[number];
-
-const NAMES = {
-  strings: [
-    "root",
-    "log",
-    "log-format",
-    "rootless",
-    "criu",
-    "platform",
-    "debug-log",
-    "network",
-    "overlay",
-    "host-uds",
-  ],
-  booleans: ["debug", "systemd-cgroup", "strace", "require-sandbox"],
-  go: {},
-} as const;
 
 export const GLOBALS_HELP =
   `  --root DIR          where containers are kept; the default is /run/dvisor, or
@@ -106,8 +90,8 @@ export interface SplitCommandLine {
 /** @throws UserError */
 export function splitCommandLine(args: readonly string[]): SplitCommandLine {
   const flags = readFlags(args, {
-    ...NAMES,
-    booleans: [...NAMES.booleans, "version", "help"],
+    ...GLOBAL_NAMES,
+    booleans: [...GLOBAL_NAMES.booleans, "version", "help"],
     go: { v: "version", h: "help" },
   });
   const [verb, ...rest] = flags.rest;
@@ -117,7 +101,7 @@ export function splitCommandLine(args: readonly string[]): SplitCommandLine {
 
 /** Without options. */
 export function noGlobals(): Globals {
-  return new Globals(readFlags([], NAMES));
+  return new Globals(readFlags([], GLOBAL_NAMES));
 }
 
 /** One of dvisor's options with its choices, from the verb or from in front of it. */

@@ -2,4 +2,4 @@
 
 import { partFor, runPart } from "./parts.ts";
 
-if (import.meta.main) await runPart(partFor(Deno.execPath(), Deno.args[0]));
+if (import.meta.main) await runPart(partFor(Deno.execPath(), Deno.args));

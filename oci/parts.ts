@@ -7,14 +7,19 @@
  */
 
 import { Appendix } from "../ffi/sys/appendix.ts";
+import { verbOf } from "./global_names.ts";
 import { runCompiled } from "./compiled_part.ts";
 
 /** The parts and their entry points, relative to the project's root. */
 export const PARTS = {
-  /** The command line. */
+  /** The command line: all verbs but those of the kernel part. */
   command: "oci/command_main.ts",
-  /** `do` alone, the verb in which the start is felt: without the others it is parsed in half the time. */
+  /** Verbs in which the start is felt, without the others: V8 takes a millisecond for each 40 KB that it has to look at. */
   do: "oci/do_main.ts",
+  create: "oci/create_main.ts",
+  exec: "oci/exec_main.ts",
+  /** What clients ask of a container besides. */
+  control: "oci/control_main.ts",
   /** The kernel of a sandbox, and what shows it: `boot`, `syscalls`, `doctor`. */
   kernel: "oci/kernel_main.ts",
   /** The file server: what the file is under its second name. */
@@ -28,17 +33,23 @@ export type PartName = keyof typeof PARTS;
 /** The entry with its compiled code: as tools/build/rehearsal.ts has it. */
 const KERNEL_CODE = "kernel code";
 
-/** Verbs of the kernel part. */
+/** Nothing stands in front of the kernel part's verbs: they belong to the first word alone. */
 const KERNEL_VERBS: readonly string[] = ["boot", "syscalls", "doctor"];
 
-/**
- * @param path of the executable
- * @param verb the first argument: nothing stands in front of the kernel part's verbs
- */
-export function partFor(path: string, verb: string | undefined): PartName {
+/** The parts of other verbs; `command` has those that are not here. */
+const PART_OF: ReadonlyMap<string | undefined, PartName> = new Map([
+  ["do", "do"],
+  ["create", "create"],
+  ["exec", "exec"],
+  ...["state", "start", "kill", "delete"].map((verb): [string, PartName] => [verb, "control"]),
+]);
+
+/** @param path of the executable @param args of the command line */
+export function partFor(path: string, args: readonly string[]): PartName {
   if (path.endsWith(GOFER_NAME)) return "gofer";
-  if (verb === "do") return "do";
-  return verb !== undefined && KERNEL_VERBS.includes(verb) ? "kernel" : "command";
+  if (KERNEL_VERBS.includes(args[0] ?? "")) return "kernel";
+  // Help and versions are said by the whole.
+  return PART_OF.get(verbOf(args)) ?? "command";
 }
 
 interface BuiltPart {

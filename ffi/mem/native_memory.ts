@@ -11,7 +11,9 @@
  * further checks.
  */
 
-import { native } from "../sys/native.ts";
+import { memoryFunctions } from "../sys/native.ts";
+
+const native = memoryFunctions();
 
 /**
  * What loads, stores, atomics, `findZero` and `compare` return when the address cannot be accessed.

@@ -1,5 +1,5 @@
 /**
- * The native half of dvisor: assembles one small shared object at import, loads it from a memfd,
+ * The native half of dvisor: takes one small shared object at import (prebuilt.ts), loads it from a memfd,
  * and makes the raw system call.
  *
  * Importing it also installs the SIGSEGV and SIGBUS handler of fault_code.ts for the whole process.
@@ -21,7 +21,8 @@ import {
 } from "../abi/signal.ts";
 import { SYS_rt_sigaction } from "../abi/syscall_numbers.ts";
 import { DATA, DATA_BYTES } from "./data_page.ts";
-import { nativeImage, place, SIGNATURES } from "./native_image.ts";
+import { MEMORY_SIGNATURES, place, SIGNATURES } from "./native_image.ts";
+import { assembled, type AssembledImage } from "./prebuilt.ts";
 
 /** What is needed of libc: before there is a raw system call, and of its malloc, which some other libcs do not have. */
 const LIBC = {
@@ -38,14 +39,13 @@ function hostError(what: string, cause?: unknown): Error {
   );
 }
 
-function load() {
+function load(image: AssembledImage) {
   const libc = Deno.dlopen("libc.so.6", LIBC);
   const prot = PROT_READ | PROT_WRITE;
   const page = libc.symbols.mmap(0n, BigInt(DATA_BYTES), prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0n);
   const dataBase = Number(page);
   if (dataBase % DATA_BYTES !== 0) throw hostError("mmap failed");
 
-  const image = nativeImage();
   place(image, dataBase);
 
   const name = new TextEncoder().encode("dvisor-native\0");
@@ -56,8 +56,8 @@ function load() {
     Deno.writeFileSync(path, image.elf);
     const library = Deno.dlopen(path, SIGNATURES);
     const codeBase = Number(Deno.UnsafePointer.value(codeStart(path)));
-    const { malloc_trim } = libc.symbols;
-    return { symbols: library.symbols, dataBase, codeBase, offsets: image.offsets, malloc_trim };
+    const { malloc_trim } = libc.symbols, { offsets } = image;
+    return { symbols: library.symbols, path, dataBase, codeBase, offsets, malloc_trim };
   } catch (cause) {
     throw hostError("dlopen failed", cause);
   } finally {
@@ -82,10 +82,15 @@ function codeStart(path: string): Deno.PointerValue {
   return Deno.dlopen(path, { code_start: { type: "pointer" } }).symbols.code_start;
 }
 
-const loaded = load();
+const loaded = load(await assembled("native", new URL("./native_assembly.ts", import.meta.url)));
 
 /** The assembled functions as Deno calls them; only ffi/ uses them, through documented wrappers. */
 export const native = loaded.symbols;
+
+/** The functions of native_memory.ts: the loader finds the library by its name again. */
+export function memoryFunctions(): Deno.DynamicLibrary<typeof MEMORY_SIGNATURES>["symbols"] {
+  return Deno.dlopen(loaded.path, MEMORY_SIGNATURES).symbols;
+}
 
 /** Gives the host what malloc keeps for later: megabytes behind a large program's parsing. */
 export function trimHeap(): void {

@@ -1,18 +1,20 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { assembleNative, nativeImage, place, toText } from "./native_image.ts";
+import { assemble } from "./native_assembly.ts";
+import { place } from "./native_image.ts";
+import { assembled, toText } from "./prebuilt.ts";
 
-Deno.test("an image that was kept as text is the one that is assembled", () => {
-  const fresh = assembleNative();
+Deno.test("an image that was kept as text is the one that is assembled", async () => {
+  const fresh = assemble();
   globalThis.dvisorPrebuilt = { native: toText(fresh) };
   try {
-    assertEquals(nativeImage(), fresh);
+    assertEquals(await assembled("native", new URL("file:///nothing")), fresh);
   } finally {
     globalThis.dvisorPrebuilt = undefined;
   }
 });
 
 Deno.test("place writes the data page's address wherever it stands, and nowhere else", () => {
-  const image = assembleNative(), before = image.elf.slice();
+  const image = assemble(), before = image.elf.slice();
   assertEquals(image.patches.length > 5, true);
   place(image, 0x7000_0000_0000);
   const after = new DataView(image.elf.buffer);

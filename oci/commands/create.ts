@@ -1,5 +1,6 @@
 /** `dvisor create`: makes a container whose program waits for `start`. */
 
+import { warmUpMoves } from "../cgroup/warm_up.ts";
 import { readBundle } from "../container/bundle.ts";
 import { createContainer } from "../container/create.ts";
 import { onlyId } from "../container/find.ts";
@@ -7,8 +8,8 @@ import { PID_FLAGS, PID_HELP, pidChoice } from "../container/pid_file.ts";
 import { chooseStreams } from "../container/streams.ts";
 import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
-import { usageError } from "../user_error.ts";
 import type { Command } from "./command.ts";
+import { preservedFds } from "./preserved_fds.ts";
 import {
   CONTAINER_NETWORKS,
   SANDBOX_FLAGS,
@@ -56,6 +57,7 @@ export const command: Command = {
 };
 
 function create(flags: Flags, globals: Globals, id: string): void {
+  warmUpMoves();
   const bundle = readBundle(flags.string("bundle") ?? ".", globals, id);
   const { process, consoleSize } = bundle.config;
   createContainer({
@@ -73,18 +75,4 @@ function create(flags: Flags, globals: Globals, id: string): void {
     }),
     pidChoice: pidChoice(flags),
   });
-}
-
-/** LIMIT: files from 3 on that a guest gets: what one message carries. */
-const PRESERVED_MAX = 200;
-
-/** @throws UserError */
-export function preservedFds(flags: Flags): number {
-  if (Deno.env.get("LISTEN_PID") === String(Deno.pid)) {
-    throw usageError("LISTEN_FDS is set: sockets that listen cannot be passed into a sandbox");
-  }
-  const text = flags.string("preserve-fds") ?? "0";
-  const count = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
-  if (count <= PRESERVED_MAX) return count;
-  throw usageError(`--preserve-fds is "${text}", expected a number up to ${PRESERVED_MAX}`);
 }

@@ -1,5 +1,6 @@
 /** `dvisor exec`: runs another process in a container. */
 
+import { warmUpMoves } from "../cgroup/warm_up.ts";
 import { execIn } from "../container/exec.ts";
 import { execProcess } from "../container/exec_process.ts";
 import { findContainer } from "../container/find.ts";
@@ -11,7 +12,7 @@ import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
 import { usageError, UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
-import { preservedFds } from "./create.ts";
+import { preservedFds } from "./preserved_fds.ts";
 
 const HELP = `Usage: dvisor exec [OPTION...] ID COMMAND [ARGUMENT...]
        dvisor exec [OPTION...] --process FILE ID
@@ -68,6 +69,7 @@ export const command: Command = {
 };
 
 function exec(flags: Flags, globals: Globals, id: string, args: readonly string[]): number {
+  warmUpMoves();
   const container = findContainer(globals.store, id);
   checkGroups(flags.list("cgroup"));
   const { process, consoleSize, warnings } = execProcess(flags, args, container.record.bundle);

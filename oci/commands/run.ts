@@ -1,5 +1,6 @@
 /** `dvisor run`: makes a container and runs it, in the foreground or detached. */
 
+import { warmUpMoves } from "../cgroup/warm_up.ts";
 import { readBundle } from "../container/bundle.ts";
 import { createContainer, type Created } from "../container/create.ts";
 import { deleteContainer } from "../container/delete.ts";
@@ -12,7 +13,8 @@ import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
 import { UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
-import { CREATE_FLAGS, CREATE_HELP, preservedFds } from "./create.ts";
+import { CREATE_FLAGS, CREATE_HELP } from "./create.ts";
+import { preservedFds } from "./preserved_fds.ts";
 import {
   CONTAINER_NETWORKS,
   SANDBOX_FLAGS,
@@ -53,6 +55,7 @@ export const command: Command = {
 };
 
 function runContainer(flags: Flags, globals: Globals, id: string): number {
+  warmUpMoves();
   const bundle = readBundle(flags.string("bundle") ?? ".", globals, id);
   const settings = sandboxSettings(flags, bundle.globals, CONTAINER_NETWORKS), { store } = globals;
   const isDetached = flags.has("detach");

@@ -22,7 +22,8 @@ import { stringToBytes } from "../../kernel/core/bytes.ts";
 import { RawTerminal } from "../console/terminal.ts";
 import * as steps from "./steps.ts";
 import { programFile } from "./waiter.ts";
-import { putName, putSignals, WaiterData, waiterImage } from "./waiter_image.ts";
+import { WaiterData } from "./waiter_data.ts";
+import { putName, putSignals, waiterImage } from "./waiter_image.ts";
 
 /** As if it had been killed: what clients are told when a sandbox ends without a word. */
 const EXIT_KILLED = 128 + SIGKILL;

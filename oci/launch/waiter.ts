@@ -11,7 +11,8 @@ import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { fcntl, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { putName, putSignals, WaiterData, waiterImage } from "./waiter_image.ts";
+import { WaiterData } from "./waiter_data.ts";
+import { putName, putSignals, waiterImage } from "./waiter_image.ts";
 
 export interface WaiterPlan {
   readonly control: number;

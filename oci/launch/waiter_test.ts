@@ -10,7 +10,8 @@ import { close, memfdCreate, pipe, pwrite, read } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { controlPair, PACKET_EXIT, PACKET_RESIZE, PACKET_SIGNAL } from "../sandbox/control.ts";
-import { putSignals, WaiterData, waiterImage } from "./waiter_image.ts";
+import { WaiterData } from "./waiter_data.ts";
+import { putSignals, waiterImage } from "./waiter_image.ts";
 
 const CONTROL = 100, STDERR = 2;
 

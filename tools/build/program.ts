@@ -6,8 +6,8 @@
  * `compile.ts` makes it a binary.
  */
 
-import { assembleNative, toText } from "../../ffi/sys/native_image.ts";
-import { ENTRY, NAME, PARTS } from "./staleness.ts";
+import { assembled, type PrebuiltImage, toText } from "../../ffi/sys/prebuilt.ts";
+import { ASSEMBLIES, ENTRY, NAME, PARTS } from "./staleness.ts";
 
 /** What stands for `import.meta`, which a script does not have. */
 const META = `({main:true,url:"file:///proc/self/exe",filename:"/proc/self/exe"})`;
@@ -80,6 +80,9 @@ export async function bundleOutput(
     parts.set(part, await bundleProgram(root, entry, `${NAME}-${part}`, workDir));
   }
   const main = await bundleProgram(root, ENTRY, NAME, workDir);
-  const prebuilt = { native: toText(assembleNative()) };
+  const prebuilt: Record<string, PrebuiltImage> = {};
+  for (const [image, module] of Object.entries(ASSEMBLIES)) {
+    prebuilt[image] = toText(await assembled(image, new URL(`file://${root}/${module}`)));
+  }
   return { script: `globalThis.dvisorPrebuilt=${JSON.stringify(prebuilt)};${main}`, parts };
 }

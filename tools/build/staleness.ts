@@ -9,8 +9,17 @@ export const GOFER_NAME = "dvisor-gofer";
 export const PARTS: Readonly<Record<string, string>> = {
   command: "oci/command_main.ts",
   do: "oci/do_main.ts",
+  create: "oci/create_main.ts",
+  exec: "oci/exec_main.ts",
+  control: "oci/control_main.ts",
   kernel: "oci/kernel_main.ts",
   gofer: "gofer/main.ts",
+};
+
+/** Modules that assemble machine code, by the names under which programs ask for it (ffi/sys/prebuilt.ts). */
+export const ASSEMBLIES: Readonly<Record<string, string>> = {
+  native: "ffi/sys/native_assembly.ts",
+  waiter: "oci/launch/waiter_code.ts",
 };
 
 const SOURCES = ["mod.ts", "deno.json", "ffi", "platform", "kernel", "gofer", "oci", "tools/build"];

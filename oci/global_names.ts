@@ -1,0 +1,34 @@
+/** Names of the options in front of the verb: globals.ts says what they mean. Alone, because the entry needs no more. */
+
+export const GLOBAL_NAMES = {
+  strings: [
+    "root",
+    "log",
+    "log-format",
+    "rootless",
+    "criu",
+    "platform",
+    "debug-log",
+    "network",
+    "overlay",
+    "host-uds",
+  ],
+  booleans: ["debug", "systemd-cgroup", "strace", "require-sandbox"],
+  go: {},
+} as const;
+
+const WITH_VALUE: readonly string[] = GLOBAL_NAMES.strings;
+
+/**
+ * The first word that is neither an option nor an option's value; undefined if there is none. Of a command line that makes
+ * no sense it may be any word.
+ */
+export function verbOf(args: readonly string[]): string | undefined {
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? "";
+    if (!arg.startsWith("-")) return arg;
+    const hasValue = WITH_VALUE.includes(arg.replace(/^--?/, ""));
+    if (hasValue) i++;
+  }
+  return undefined;
+}

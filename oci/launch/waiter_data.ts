@@ -1,0 +1,40 @@
+/** What the waiter (waiter_image.ts) knows: a page that it starts with. */
+
+import { SignalfdSiginfo } from "../../ffi/abi/epoll.ts";
+import { layout } from "../../ffi/abi/layout.ts";
+import { Pollfd } from "../../ffi/abi/poll.ts";
+import { SIGSET_SIZE } from "../../ffi/abi/signal.ts";
+import { Termios, Winsize } from "../../ffi/abi/termios.ts";
+import { ControlPacket } from "../sandbox/control.ts";
+
+/** What the program knows; descriptors and pids are its own. */
+export const WaiterData = layout("waiter_data", {
+  /** struct pollfd: the control socket, the signalfd, the leash: a pipe, or -1. */
+  control: Pollfd,
+  signals: Pollfd,
+  leash: Pollfd,
+  /** Signals to pass on: they are blocked. */
+  mask: ["u8", SIGSET_SIZE],
+  /** Name of the process, NUL at the end. */
+  name: ["u8", 16],
+  /** Those to wait for at the end; -1: none. */
+  sentryPid: "i32",
+  goferPid: "i32",
+  /** The terminal that is to be put back, or -1. */
+  terminal: "i32",
+  /** -1 until the sandbox says it. */
+  exitCode: "i32",
+  /** What to exit with if the sandbox never says it. */
+  lostCode: "i32",
+  /** struct termios before and while the guest has the terminal. */
+  saved: Termios,
+  raw: Termios,
+  packet: ControlPacket,
+  status: "i32",
+  winsize: Winsize,
+  siginfo: SignalfdSiginfo,
+  killed: ["u8", 64],
+  killedBytes: "u32",
+  ended: ["u8", 64],
+  endedBytes: "u32",
+});
