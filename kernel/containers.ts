@@ -11,6 +11,7 @@
  */
 
 import { killGroup } from "./task/exit_request.ts";
+import type { TimeNamespace } from "./cred/time_namespace.ts";
 import { INITIAL_USER_NAMESPACE } from "./cred/user_namespace.ts";
 import type { SandboxKernel } from "./kernel.ts";
 import { Container } from "./task/container.ts";
@@ -33,7 +34,10 @@ export interface ContainerSpec {
     readonly pid?: Container;
     readonly ipc?: Container;
     readonly uts?: Container;
+    readonly time?: Container;
   };
+  /** Of its own, unless it shares one; absent: the kernel's clocks. */
+  readonly time?: TimeNamespace;
 }
 
 /** A process of a container, for `ps`. */
@@ -51,11 +55,12 @@ export interface ContainerProcess {
 /** A further container, without processes. */
 export function newContainer(kernel: SandboxKernel, spec: ContainerSpec): Container {
   const { shares } = spec, base = kernel.namespaces, owner = INITIAL_USER_NAMESPACE;
+  const time = shares.time?.ns.time ?? spec.time ?? base.time;
   const pids = shares.pid?.pids ?? new PidNamespace(kernel.pids);
   const uts = shares.uts?.ns.uts ??
     new UtsNamespace(owner, false, spec.hostname, spec.domainname ?? "(none)");
   const ipc = shares.ipc?.ns.ipc ?? kernel.newIpcNamespace(owner);
-  const ns = base.with({ uts, ipc, pidForChildren: pids });
+  const ns = base.with({ uts, ipc, pidForChildren: pids, time, timeForChildren: time });
   return new Container(spec.id, pids, spec.mounts.hold(), ns);
 }
 

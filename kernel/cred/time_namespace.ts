@@ -8,17 +8,34 @@ import { CAP_SYS_TIME } from "../../ffi/abi/capability.ts";
 import { CLOCK_BOOTTIME, CLOCK_MONOTONIC } from "../../ffi/abi/time.ts";
 import { type Credentials, hasCapIn } from "./credentials.ts";
 import { Namespace } from "./namespace.ts";
+import type { UserNamespace } from "./user_namespace.ts";
 
 /** LIMIT: seconds of a clock with its offset (half of what ktime_t holds). */
 const MAX_SECONDS = 4611686018;
 
+/** What is added to the clocks of the first namespace, ns. */
+export interface TimeOffsets {
+  readonly monotonicNs: number;
+  readonly boottimeNs: number;
+}
+
 export class TimeNamespace extends Namespace {
   override readonly kind = "time";
-  /** What is added to the clocks of the first namespace, ns. */
+  /** TimeOffsets. */
   monotonicNs: number = 0;
   boottimeNs: number = 0;
   /** Somebody is in it: the offsets stay. */
   isFrozen: boolean = false;
+
+  /** With somebody in it. -ERANGE: a clock would be below zero, or too high. `nowNs`: the first namespace's clock. */
+  static of(offsets: TimeOffsets, owner: UserNamespace, nowNs: number): TimeNamespace | number {
+    const ns = new TimeNamespace(owner, false), { monotonicNs, boottimeNs } = offsets;
+    for (const offset of [monotonicNs, boottimeNs]) if (!isInRange(offset, nowNs)) return -ERANGE;
+    ns.monotonicNs = monotonicNs;
+    ns.boottimeNs = boottimeNs;
+    ns.isFrozen = true;
+    return ns;
+  }
 
   /** Its clocks are not those of the first one. */
   get isShifted(): boolean {
@@ -51,9 +68,8 @@ export class TimeNamespace extends Namespace {
       if (!isMonotonic && !isBoottime) return -EINVAL;
       const seconds = Number(sec), fraction = Number(nsec);
       if (fraction > 999_999_999) return -EINVAL;
-      const then = nowNs / 1e9 + seconds;
-      if (then < 0 || then > MAX_SECONDS) return -ERANGE;
       const ns = seconds * 1e9 + fraction;
+      if (!isInRange(seconds * 1e9, nowNs)) return -ERANGE;
       if (isMonotonic) monotonicNs = ns;
       else boottimeNs = ns;
     }
@@ -61,6 +77,11 @@ export class TimeNamespace extends Namespace {
     this.boottimeNs = boottimeNs;
     return text.length;
   }
+}
+
+function isInRange(offsetNs: number, nowNs: number): boolean {
+  const then = (nowNs + offsetNs) / 1e9;
+  return then >= 0 && then <= MAX_SECONDS;
 }
 
 function line(clock: string, ns: number): string {

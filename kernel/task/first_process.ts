@@ -3,6 +3,7 @@
  * would have no parent.)
  */
 
+import { blankClock } from "../loader/vdso.ts";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { EAGAIN } from "../../ffi/abi/errno.ts";
 import { CAP_IPC_LOCK } from "../../ffi/abi/capability.ts";
@@ -105,6 +106,7 @@ function makeTask(kernel: Kernel, spec: FirstProcess, id: TaskPid | null): Task 
   group.tasks.push(task);
   group.leader = task;
   task.comm = program.comm;
+  if (spec.ns.time.isShifted) blankClock(task.mm);
   task.mm.limits.mayLockAll = hasCap(program.cred, CAP_IPC_LOCK);
   task.regsFetched = true;
   task.result = IN_GUEST;

@@ -18,7 +18,7 @@ import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import type { CgroupOptions } from "../cgroup/group_plan.ts";
 import { writeLog } from "../log_file.ts";
 import { openDebugLog } from "../launch/foreground.ts";
-import { endProxy, openNamespace, startProxy } from "../launch/proxy.ts";
+import { endProxy, openNamespace, type Proxy, startProxy } from "../launch/proxy.ts";
 import { startSandbox } from "../launch/sandbox.ts";
 import { setHostSettings } from "../net/host_settings.ts";
 import { packetPair } from "../sandbox/control.ts";
@@ -33,7 +33,12 @@ import { logPath } from "./crash_report.ts";
 import { checkIdMaps, writeIdMaps } from "./id_maps.ts";
 import { runCreateHooks } from "./create_hooks.ts";
 import { destroyContainer } from "./destroy.ts";
-import { findSandbox, namespaceInodes, openNamespaces } from "./host_namespaces.ts";
+import {
+  findSandbox,
+  foreignNamespaces,
+  namespaceInodes,
+  openNamespaces,
+} from "./host_namespaces.ts";
 import { joinSandbox } from "./join.ts";
 import {
   bootSpec,
@@ -45,6 +50,8 @@ import {
   mayEnterNetwork,
   openUsers,
 } from "./making.ts";
+import { timeOffsetsOf } from "./time_namespaces.ts";
+import { warnOf } from "./start.ts";
 import { letGo, tellPid } from "./pid_file.ts";
 
 /** What a sandbox takes of the host for itself, on top of what its program may use. */
@@ -85,6 +92,7 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   const sandbox = findSandbox(config.annotations, config.linux.namespaces, () => {
     return options.store.list().filter((record) => record.id !== options.id);
   });
+  warnOf(foreignNamespaces(config.linux.namespaces, sandbox), options.globals);
   const log = openLog(dir);
   const leash = check2(pipe(O_CLOEXEC), "pipe2");
   const [ours, waiter] = packetPair();
@@ -185,9 +193,10 @@ function startStandIn(
   cgroup: ContainerCgroup,
   control: number,
   leash: number,
-): Spawned {
+): Proxy {
   const { config } = options.bundle;
   const namespaces = openNamespaces(config.linux.namespaces);
+  const isNewTime = config.linux.namespaces.some((n) => n.type === "time" && n.path === null);
   try {
     const proxy = startProxy({
       argv: config.process.args,
@@ -196,6 +205,7 @@ function startStandIn(
       terminal: options.streams.proxyTerminal,
       newNamespaces: namespaces.created,
       entered: namespaces.entered,
+      timeOffsets: isNewTime ? timeOffsetsOf(config.linux) : null,
       hostname: config.hostname,
     });
     if ((namespaces.created & CLONE_NEWUSER) !== 0) writeIdMaps(proxy.pid, config.linux);

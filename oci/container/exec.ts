@@ -36,6 +36,7 @@ export function execIn(options: ExecOptions): Spawned {
     terminal: streams.proxyTerminal,
     newNamespaces: 0,
     entered: namespaces.entered,
+    timeOffsets: null,
     hostname: null,
   });
   namespaces.close();

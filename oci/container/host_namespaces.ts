@@ -22,7 +22,10 @@ import type { NamespaceEntry, NamespaceType } from "../spec/linux_section.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import { UserError } from "../user_error.ts";
 
-/** Those that the proxy has. Its mounts only show its processes: /proc. */
+/**
+ * Those that the proxy has. Its mounts only show its processes: /proc. A new one of time it makes itself, and cannot
+ * enter another's while it shares memory with this process.
+ */
 const FLAGS: Partial<Record<NamespaceType, number>> = {
   user: CLONE_NEWUSER,
   pid: CLONE_NEWPID,
@@ -35,6 +38,9 @@ const FLAGS: Partial<Record<NamespaceType, number>> = {
 
 /** Names of files in /proc/PID/ns that are recorded. */
 const RECORDED = ["pid", "net", "ipc", "uts"];
+
+/** Where a process that runs already has one only for its children, this is it. */
+const TIME_FILE = "time_for_children";
 
 export interface HostNamespaces {
   /** CLONE_NEW* */
@@ -101,6 +107,7 @@ export function namespaceInode(path: string): number {
 export function namespaceInodes(pid: number): Record<string, number> {
   const inodes: Record<string, number> = {};
   for (const name of RECORDED) inodes[name] = namespaceInode(`/proc/${pid}/ns/${name}`);
+  inodes["time"] = namespaceInode(`/proc/${pid}/ns/${TIME_FILE}`);
   return inodes;
 }
 
@@ -145,6 +152,23 @@ function sandboxName(annotations: ReadonlyMap<string, string>): string | null {
   return null;
 }
 
+/**
+ * A line for each namespace of the host that the guest would have to be in, and is not: its processes and its IPC are its
+ * kernel's.
+ */
+export function foreignNamespaces(
+  entries: readonly NamespaceEntry[],
+  sandbox: ContainerRecord | null,
+): string[] {
+  return entries.flatMap(({ type, path }, i) => {
+    if (path === null || sandbox !== null || type !== "pid" && type !== "ipc") return [];
+    const where = `config.json: linux.namespaces[${i}].path`;
+    return [
+      `${where}: a sandbox shares its ${type} namespace with containers of this runtime alone`,
+    ];
+  });
+}
+
 /** Whose PID, IPC and UTS namespaces a container uses, among the containers of its sandbox. */
 export function sharedNamespaces(
   entries: readonly NamespaceEntry[],
@@ -155,5 +179,13 @@ export function sharedNamespaces(
     const inode = path === null ? 0 : namespaceInode(path);
     return members.find((m) => inode !== 0 && m.namespaces[type] === inode)?.id ?? null;
   };
-  return { pid: ownerOf("pid"), ipc: ownerOf("ipc"), uts: ownerOf("uts") };
+  const time = entries.find(({ type }) => type === "time")?.path ?? null;
+  // All that have none of their own have the host's.
+  const isOwn = time !== null && namespaceInode(time) !== namespaceInode("/proc/self/ns/time");
+  return {
+    pid: ownerOf("pid"),
+    ipc: ownerOf("ipc"),
+    uts: ownerOf("uts"),
+    time: isOwn ? ownerOf("time") : null,
+  };
 }

@@ -83,5 +83,5 @@ Deno.test("a PID or IPC namespace of another container leads to its sandbox, oth
 Deno.test("what is shared in a sandbox is told by namespace", () => {
   const members = [record("a", { pid: 1, ipc: ownIpc }), record("b", { pid: ownPid, ipc: 3 })];
   const entries = [...joining("pid", "pid"), ...joining("ipc", "ipc")];
-  assertEquals(sharedNamespaces(entries, members), { pid: "b", ipc: "a", uts: null });
+  assertEquals(sharedNamespaces(entries, members), { pid: "b", ipc: "a", uts: null, time: null });
 });

@@ -1,14 +1,13 @@
 /** A container while it is made: what create.ts and join.ts both need. */
 
 import { check } from "../../ffi/sys/errors.ts";
-import type { Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
-import { fromText } from "../../kernel/core/bytes.ts";
+import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import type { Globals } from "../globals.ts";
 import type { SandboxSettings } from "../launch/foreground.ts";
 import { oomScoreAdj } from "../launch/oom_score.ts";
 import { allowedCpus, allowedMemory } from "../launch/host_limits.ts";
-import { openNamespace } from "../launch/proxy.ts";
+import { openNamespace, type Proxy } from "../launch/proxy.ts";
 import type { BootSpec, NetworkMode } from "../sandbox/boot_spec.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { ContainerDir, StateStore } from "../state/store.ts";
@@ -16,6 +15,7 @@ import type { Bundle } from "./bundle.ts";
 import { hasOwnUsers } from "./host_namespaces.ts";
 import type { PidChoice } from "./pid_file.ts";
 import type { Streams } from "./streams.ts";
+import { timeOffsetsOf } from "./time_namespaces.ts";
 
 export interface CreateOptions {
   readonly id: string;
@@ -33,7 +33,7 @@ export interface Making extends CreateOptions {
   /** As it was written first. */
   readonly record: ContainerRecord;
   readonly dir: ContainerDir;
-  readonly proxy: Spawned;
+  readonly proxy: Proxy;
   /** The sandbox's end of the socket to the proxy. */
   readonly waiter: number;
   readonly cgroup: ContainerCgroup;
@@ -45,12 +45,12 @@ export interface Making extends CreateOptions {
 export type Made = Pick<ContainerRecord, "sandboxId" | "sentry" | "gofer">;
 
 /** What the kernel is told about this container. */
-export function bootSpec({ id, bundle, settings, streams }: Making): Omit<BootSpec, "fds"> {
+export function bootSpec({ id, bundle, settings, streams, proxy }: Making): Omit<BootSpec, "fds"> {
   const { config } = bundle;
   return {
     id,
     platform: settings.platform,
-    hostname: config.hostname ?? fromText(Deno.hostname()),
+    hostname: config.hostname ?? proxy.hostname,
     domainname: config.domainname,
     process: {
       ...config.process,
@@ -62,6 +62,7 @@ export function bootSpec({ id, bundle, settings, streams }: Making): Omit<BootSp
     maskedPaths: bundle.files.maskedPaths,
     readonlyPaths: bundle.files.readonlyPaths,
     files: bundle.files.files,
+    timeOffsets: timeOffsetsOf(config.linux),
     network: networkOf(bundle, settings),
     waitsForStart: true,
     strace: settings.strace,

@@ -4,21 +4,30 @@
  * process, or with the sandbox, or, until it is let off the leash, with the command that starts it.
  */
 
-import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_RDONLY, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { IFF_UP, Ifreq, SIOCSIFFLAGS } from "../../ffi/abi/inet.ts";
 import { TIOCSCTTY } from "../../ffi/abi/ioctl.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC, MS_SLAVE } from "../../ffi/abi/mount.ts";
 import { Pollfd } from "../../ffi/abi/poll.ts";
-import { CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS } from "../../ffi/abi/sched.ts";
+import {
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUTS,
+} from "../../ffi/abi/sched.ts";
 import { SIGCHLD, SIGKILL, SIGSTOP } from "../../ffi/abi/signal.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "../../ffi/abi/socket.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { __WALL } from "../../ffi/abi/wait.ts";
+import { Utsname } from "../../ffi/abi/system.ts";
+import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, openat } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { PREV, spawn, type Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
-import { stringToBytes } from "../../kernel/core/bytes.ts";
+import type { TimeOffsets } from "../../kernel/cred/time_namespace.ts";
+import { bytesToString, stringToBytes } from "../../kernel/core/bytes.ts";
 import { RawTerminal } from "../console/terminal.ts";
 import * as steps from "./steps.ts";
 import { programFile } from "./waiter.ts";
@@ -54,19 +63,28 @@ export interface ProxyPlan {
   /** CLONE_NEW*: namespaces of its own. */
   readonly newNamespaces: number;
   readonly entered: readonly Entered[];
+  /** A time namespace of its own; null: none. */
+  readonly timeOffsets: TimeOffsets | null;
   /** For a new UTS namespace. */
   readonly hostname: string | null;
 }
 
+export interface Proxy extends Spawned {
+  /** Name of the host in its UTS namespace: a byte string. */
+  readonly hostname: string;
+}
+
 /** @throws SyscallError when the host refuses a namespace */
-export function startProxy(plan: ProxyPlan): Spawned {
+export function startProxy(plan: ProxyPlan): Proxy {
   const program = programFile(imageFor(plan));
   // Only children change to another PID namespace.
   const pid = plan.entered.find((ns) => ns.flag === CLONE_NEWPID);
   const own = pid === undefined ? -1 : openNamespace("/proc/self/ns/pid_for_children");
   try {
     if (pid !== undefined) check(syscall(N.SYS_setns, pid.fd, CLONE_NEWPID), "setns pid");
-    return spawn(scriptFor(plan, program), plan.newNamespaces);
+    const names = allocBuffer(Utsname.size);
+    const proxy = spawn(scriptFor(plan, program, names), plan.newNamespaces);
+    return { ...proxy, hostname: hostnameIn(names) };
   } finally {
     if (own >= 0) {
       syscall(N.SYS_setns, own, CLONE_NEWPID);
@@ -112,16 +130,24 @@ function imageFor(plan: ProxyPlan): Uint8Array {
   });
 }
 
-function scriptFor(plan: ProxyPlan, program: number): SpawnScript {
+function hostnameIn(names: Uint8Array): string {
+  const from = Utsname.at.nodename, end = names.indexOf(0, from);
+  return bytesToString(names, from, end);
+}
+
+/** @param names shared with the child: what uname(2) says there */
+function scriptFor(plan: ProxyPlan, program: number, names: Uint8Array): SpawnScript {
   const script = new SpawnScript();
   for (const { flag, fd } of plan.entered) {
     if (flag !== CLONE_NEWPID) script.call(N.SYS_setns, fd, flag);
   }
+  if (plan.timeOffsets !== null) enterNewTime(script, plan.timeOffsets);
   steps.ownSession(script);
   if ((plan.newNamespaces & CLONE_NEWUTS) !== 0 && plan.hostname !== null) {
     const name = stringToBytes(plan.hostname);
     script.callMayFail(N.SYS_sethostname, name, name.length);
   }
+  script.call(N.SYS_uname, addressOf(names));
   if ((plan.newNamespaces & CLONE_NEWNET) !== 0) bringLoopbackUp(script);
   if ((plan.newNamespaces & CLONE_NEWNS) !== 0) showOwnProcesses(script);
   const terminal = plan.terminal < 0 ? [] : [plan.terminal];
@@ -137,6 +163,23 @@ function showOwnProcesses(script: SpawnScript): void {
   script.call(N.SYS_mount, "none", "/", 0, MS_REC + MS_SLAVE, 0);
   const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
   script.callMayFail(N.SYS_mount, "proc", "/proc", "proc", flags, 0);
+}
+
+/**
+ * Where the host has them. Whether the kernel of the sandbox can have these clocks is its own business: that the host can
+ * set them matters only to whoever looks at this process.
+ */
+function enterNewTime(script: SpawnScript, { monotonicNs, boottimeNs }: TimeOffsets): void {
+  script.callMayFail(N.SYS_unshare, CLONE_NEWTIME);
+  const line = (clock: string, ns: number) => {
+    const seconds = Math.floor(ns / 1e9);
+    return `${clock} ${seconds} ${ns - seconds * 1e9}\n`;
+  };
+  const text = line("monotonic", monotonicNs) + line("boottime", boottimeNs);
+  script.callMayFail(N.SYS_openat, AT_FDCWD, "/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC, 0);
+  const file = PREV(script.length - 1);
+  script.callMayFail(N.SYS_write, file, stringToBytes(text), text.length);
+  script.callMayFail(N.SYS_close, file);
 }
 
 /** As runc leaves a new network namespace. */

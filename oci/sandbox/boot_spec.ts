@@ -4,6 +4,7 @@
  * Arguments, environment, paths and options are byte strings (kernel/core/bytes.ts): each character is one byte.
  */
 
+import type { TimeOffsets } from "../../kernel/cred/time_namespace.ts";
 import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
 import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
 import type { PlatformName } from "../../platform/names.ts";
@@ -164,6 +165,8 @@ export interface BootSpec {
   /** Paths in the sandbox that are hidden, and that are made read-only; those that are not there do not matter. */
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
+  /** A time namespace of its own; null and absent: the host's clocks. */
+  readonly timeOffsets?: TimeOffsets | null;
   /** Absent for what is no container. */
   readonly files?: FilesSpec;
   readonly fds: BootFds;

@@ -20,6 +20,7 @@ export interface SharedNamespaces {
   readonly pid: string | null;
   readonly ipc: string | null;
   readonly uts: string | null;
+  readonly time: string | null;
 }
 
 /** A hook that runs in the container. Byte strings but `jsonPath`. */

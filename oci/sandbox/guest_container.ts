@@ -11,6 +11,8 @@ import {
   processesOf,
   signalContainer,
 } from "../../kernel/containers.ts";
+import { TimeNamespace, type TimeOffsets } from "../../kernel/cred/time_namespace.ts";
+import { INITIAL_USER_NAMESPACE } from "../../kernel/cred/user_namespace.ts";
 import { rootCredentials } from "../../kernel/cred/credentials.ts";
 import { ContainerCaller } from "../../kernel/init.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
@@ -18,6 +20,7 @@ import type { Container } from "../../kernel/task/container.ts";
 import { killGroup } from "../../kernel/task/exit_request.ts";
 import { callCount } from "../../kernel/syscalls/recent_calls.ts";
 import { groupCpuNs } from "../../kernel/task/cpu_clock.ts";
+import { errnoName } from "../../ffi/sys/errors.ts";
 import { Timer } from "../../kernel/time/timer.ts";
 import { UserError } from "../user_error.ts";
 import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
@@ -49,6 +52,7 @@ export interface Shares {
   readonly pid: GuestContainer | null;
   readonly ipc: GuestContainer | null;
   readonly uts: GuestContainer | null;
+  readonly time: GuestContainer | null;
 }
 
 export interface ContainerPlaces {
@@ -127,7 +131,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
   }
 
   #makeContainer(spec: BootSpec, shares: Shares, tree: MountTree): Container {
-    const { pid, ipc, uts } = shares;
+    const { pid, ipc, uts, time } = shares;
     const container = newContainer(this.kernel, {
       id: spec.id,
       mounts: tree.namespace,
@@ -137,7 +141,9 @@ export class GuestContainer implements GuestOwner, GoferListener {
         ...(pid === null ? {} : { pid: pid.#container }),
         ...(ipc === null ? {} : { ipc: ipc.#container }),
         ...(uts === null ? {} : { uts: uts.#container }),
+        ...(time === null ? {} : { time: time.#container }),
       },
+      ...(spec.timeOffsets ? { time: timeNamespace(this.kernel, spec.timeOffsets) } : {}),
     });
     tree.fill(new ContainerCaller(container, rootCredentials(), 0));
     return container;
@@ -325,6 +331,13 @@ export class GuestContainer implements GuestOwner, GoferListener {
     dropContainer(this.#container);
     this.#gofer.close();
   }
+}
+
+/** @throws UserError if no clock can have that */
+function timeNamespace(kernel: SandboxKernel, offsets: TimeOffsets): TimeNamespace {
+  const ns = TimeNamespace.of(offsets, INITIAL_USER_NAMESPACE, kernel.now());
+  if (typeof ns !== "number") return ns;
+  throw new UserError(`config.json: linux.timeOffsets is out of range: ${errnoName(-ns)}`);
 }
 
 class EndCheck extends Timer {

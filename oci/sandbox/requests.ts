@@ -66,7 +66,12 @@ export class SandboxRequests implements RequestHandler {
     const gofer = fds.take(0), waiter = waiterOf(fds.take(4));
     const hasLimit = hasMemoryLimit(request.spec);
     const stdio: GuestFds = [...takeStdio(fds, 1), ...fds.takeFrom(hasLimit ? 6 : 5)];
-    const joined = { pid: member(shares.pid), ipc: member(shares.ipc), uts: member(shares.uts) };
+    const joined = {
+      pid: member(shares.pid),
+      ipc: member(shares.ipc),
+      uts: member(shares.uts),
+      time: member(shares.time),
+    };
     const places = { gofer, stdio, waiter };
     let container: GuestContainer;
     try {

@@ -72,7 +72,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
   #make(): GuestContainer {
     const { gofer, stdio } = this.#spec.fds, waiter = this.#waiter;
     const places = { gofer, stdio, waiter };
-    const alone = { pid: null, ipc: null, uts: null };
+    const alone = { pid: null, ipc: null, uts: null, time: null };
     const container = new GuestContainer(this.kernel, this.#spec, places, alone, this);
     this.containers.set(container.id, container);
     return container;

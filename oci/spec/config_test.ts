@@ -28,6 +28,8 @@ function messageOf(config: unknown): string {
   return error.message;
 }
 
+const NEW_TIME = { namespaces: [{ type: "time" }] };
+
 Deno.test("a small config.json is taken, and what it leaves out has its default", () => {
   const config = read(minimal());
   assertEquals(config.process.args, ["/bin/true"]);
@@ -124,7 +126,15 @@ Deno.test("wrong types and values are named with their path", () => {
     ],
     [
       minimal((c) => c.linux = { timeOffsets: { boottime: { secs: 1 } } }),
-      "linux.timeOffsets.boottime is not supported",
+      'linux.timeOffsets is set, and linux.namespaces has no new one of type "time"',
+    ],
+    [
+      minimal((c) => c.linux = { ...NEW_TIME, timeOffsets: { realtime: { secs: 1 } } }),
+      "linux.timeOffsets.realtime is no clock; there are monotonic, boottime",
+    ],
+    [
+      minimal((c) => c.linux = { ...NEW_TIME, timeOffsets: { boottime: { nanosecs: 1e9 } } }),
+      "linux.timeOffsets.boottime.nanosecs is 1000000000, expected a whole number from 0 to 999999999",
     ],
     [[], "is [], expected an object"],
     [null, "is null, expected an object"],

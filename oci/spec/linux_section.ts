@@ -8,6 +8,8 @@ import { readDevices } from "./devices_section.ts";
 import type { JsonNode } from "./json_node.ts";
 import { readResources, type Resources } from "./resources_section.ts";
 
+import { readTimeOffsets, type TimeOffsets } from "./time_offsets.ts";
+
 export const NAMESPACE_TYPES = [
   "pid",
   "network",
@@ -38,6 +40,8 @@ export type Propagation = "private" | "shared" | "slave" | "unbindable";
 export interface LinuxConfig {
   /** Each type at most once. */
   readonly namespaces: readonly NamespaceEntry[];
+  /** Of the new time namespace; null: none. */
+  readonly timeOffsets: TimeOffsets | null;
   readonly uidMappings: readonly IdMapping[];
   readonly gidMappings: readonly IdMapping[];
   readonly devices: readonly DeviceSpec[];
@@ -77,9 +81,10 @@ export interface LinuxPart {
 
 export function readLinux(node: JsonNode): LinuxPart {
   for (const name of REFUSED) node.member(name).refuse();
-  refuseTimeOffsets(node.member("timeOffsets"));
+  const namespaces = readNamespaces(node.member("namespaces"));
   const linux: LinuxConfig = {
-    namespaces: readNamespaces(node.member("namespaces")),
+    namespaces,
+    timeOffsets: timeOffsetsFor(namespaces, node.member("timeOffsets")),
     uidMappings: node.member("uidMappings").items().map(readMapping),
     gidMappings: node.member("gidMappings").items().map(readMapping),
     devices: readDevices(node.member("devices")),
@@ -117,13 +122,13 @@ function readMapping(node: JsonNode): IdMapping {
   };
 }
 
-/** Offsets of zero change nothing. */
-function refuseTimeOffsets(node: JsonNode): void {
-  for (const clock of node.members()) {
-    for (const part of clock.members()) {
-      if (part.value !== 0) clock.fail("is not supported");
-    }
+/** Only clocks of a new namespace can be set. */
+function timeOffsetsFor(namespaces: readonly NamespaceEntry[], node: JsonNode): TimeOffsets | null {
+  const offsets = readTimeOffsets(node);
+  if (offsets === null || namespaces.some(({ type, path }) => type === "time" && path === null)) {
+    return offsets;
   }
+  return node.fail('is set, and linux.namespaces has no new one of type "time"');
 }
 
 function readPropagation(node: JsonNode): LinuxConfig["rootfsPropagation"] {

@@ -137,6 +137,26 @@ export const VERB_CASES: readonly LifecycleCase[] = [
     },
   },
   {
+    name: "the name of the host is that of the UTS namespace that is joined",
+    async run(t) {
+      const args = ["--uts", "sh", "-c", "hostname joined; sleep 30 & echo $!; wait"];
+      const other = new Deno.Command("unshare", { args, stdout: "piped" }).spawn();
+      const reader = other.stdout.getReader();
+      const pid = Number(new TextDecoder().decode((await reader.read()).value));
+      try {
+        delete t.config["hostname"];
+        const namespaces = t.config.linux["namespaces"] as { type: string; path?: string }[];
+        for (const ns of namespaces) if (ns.type === "uts") ns.path = `/proc/${pid}/ns/uts`;
+        await t.running("hostname");
+        await t.until("joined\n");
+      } finally {
+        Deno.kill(pid, "SIGKILL");
+        await reader.cancel();
+        await other.status;
+      }
+    },
+  },
+  {
     name: "spec -b writes the configuration there",
     async run(t) {
       Deno.mkdirSync(t.file("new"));

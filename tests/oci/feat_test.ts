@@ -1,6 +1,8 @@
 /** What clients seldom ask for: the same checks for dvisor and, where it is installed and may be used, for runc. */
 
 import { testCases } from "./lifecycle.ts";
+import { TIME_CASES } from "./time_cases.ts";
 import { VERB_CASES } from "./feat_cases.ts";
 
 testCases("verbs", VERB_CASES);
+testCases("time", TIME_CASES);
