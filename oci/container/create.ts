@@ -53,6 +53,7 @@ import {
 import { timeOffsetsOf } from "./time_namespaces.ts";
 import { warnOf } from "./start.ts";
 import { letGo, tellPid } from "./pid_file.ts";
+import { showFiles } from "./shown_files.ts";
 
 /** What a sandbox takes of the host for itself, on top of what its program may use. */
 const OVERHEAD = { memoryBytes: 192 * 2 ** 20, pids: 64 };
@@ -117,6 +118,11 @@ function complete(making: Making, sandbox: ContainerRecord | null): ContainerRec
   const { dir, proxy, log, streams } = making;
   const made = sandbox === null ? startOwnSandbox(making) : joinSandbox(making, sandbox);
   close(log);
+  const refused = showFiles(making);
+  if (refused !== null) {
+    const text = `the host cannot be shown the container's files: ${refused}`;
+    writeLog(making.globals, "warning", text, making.id);
+  }
   const record: ContainerRecord = {
     ...making.record,
     ...made,

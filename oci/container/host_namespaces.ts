@@ -23,7 +23,7 @@ import type { ContainerRecord } from "../state/record.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Those that the proxy has. Its mounts only show its processes: /proc. A new one of time it makes itself, and cannot
+ * Those that the proxy has. Its mounts show its files: launch/shown_root.ts. A new one of time it makes itself, and cannot
  * enter another's while it shares memory with this process.
  */
 const FLAGS: Partial<Record<NamespaceType, number>> = {

@@ -4,7 +4,14 @@
  * process, or with the sandbox, or, until it is let off the leash, with the command that starts it.
  */
 
-import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_RDONLY, O_WRONLY } from "../../ffi/abi/fcntl.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+} from "../../ffi/abi/fcntl.ts";
 import { IFF_UP, Ifreq, SIOCSIFFLAGS } from "../../ffi/abi/inet.ts";
 import { TIOCSCTTY } from "../../ffi/abi/ioctl.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC, MS_SLAVE } from "../../ffi/abi/mount.ts";
@@ -76,14 +83,14 @@ export interface Proxy extends Spawned {
 
 /** @throws SyscallError when the host refuses a namespace */
 export function startProxy(plan: ProxyPlan): Proxy {
-  const program = programFile(imageFor(plan));
+  const program = programFile(imageFor(plan)), nothing = openNothing();
   // Only children change to another PID namespace.
   const pid = plan.entered.find((ns) => ns.flag === CLONE_NEWPID);
   const own = pid === undefined ? -1 : openNamespace("/proc/self/ns/pid_for_children");
   try {
     if (pid !== undefined) check(syscall(N.SYS_setns, pid.fd, CLONE_NEWPID), "setns pid");
     const names = allocBuffer(Utsname.size);
-    const proxy = spawn(scriptFor(plan, program, names), plan.newNamespaces);
+    const proxy = spawn(scriptFor(plan, { program, nothing }, names), plan.newNamespaces);
     return { ...proxy, hostname: hostnameIn(names) };
   } finally {
     if (own >= 0) {
@@ -91,7 +98,13 @@ export function startProxy(plan: ProxyPlan): Proxy {
       close(own);
     }
     close(program);
+    close(nothing);
   }
+}
+
+/** /dev/null of the host: in the namespaces that the proxy enters there may be another one. */
+function openNothing(): number {
+  return check(openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null");
 }
 
 /** Of one that was started for nothing: it must not stay behind as a zombie, for which its PID namespace would wait. */
@@ -136,7 +149,11 @@ function hostnameIn(names: Uint8Array): string {
 }
 
 /** @param names shared with the child: what uname(2) says there */
-function scriptFor(plan: ProxyPlan, program: number, names: Uint8Array): SpawnScript {
+function scriptFor(
+  plan: ProxyPlan,
+  { program, nothing }: { program: number; nothing: number },
+  names: Uint8Array,
+): SpawnScript {
   const script = new SpawnScript();
   for (const { flag, fd } of plan.entered) {
     if (flag !== CLONE_NEWPID) script.call(N.SYS_setns, fd, flag);
@@ -151,7 +168,7 @@ function scriptFor(plan: ProxyPlan, program: number, names: Uint8Array): SpawnSc
   if ((plan.newNamespaces & CLONE_NEWNET) !== 0) bringLoopbackUp(script);
   if ((plan.newNamespaces & CLONE_NEWNS) !== 0) showOwnProcesses(script);
   const terminal = plan.terminal < 0 ? [] : [plan.terminal];
-  steps.descriptors(script, [-1, -1, -1, plan.control, plan.leash, ...terminal]);
+  steps.descriptors(script, [nothing, nothing, nothing, plan.control, plan.leash, ...terminal]);
   if (plan.terminal >= 0) script.callMayFail(N.SYS_ioctl, TERMINAL_FD, TIOCSCTTY, 0);
   // Signals stay blocked: the program has them come one by one.
   const argv = plan.argv.length === 0 ? [new Uint8Array(0)] : plan.argv.map(stringToBytes);

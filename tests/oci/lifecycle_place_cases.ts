@@ -1,6 +1,7 @@
 /** Where a container stands on the host: namespaces, control groups, hooks, consoles. Not a test. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { type Finished, run } from "../harness/dvisor.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LifecycleCase } from "./lifecycle_cases.ts";
 
@@ -13,6 +14,12 @@ function hook(t: Lifecycle, kind: string): object {
   const script = `s=$(cat); echo "${kind} $(echo "$s" | tr -d ' \\n' | ` +
     `sed 's/.*"status":"\\([a-z]*\\)".*/\\1/')" >>${t.file("hooks")}`;
   return { path: "/bin/sh", args: ["sh", "-c", script], env: ["PATH=/usr/bin:/bin"] };
+}
+
+/** A shell of the container's in its mounts and among its processes, as the host enters them. */
+function enter(t: Lifecycle, script: string): Promise<Finished> {
+  const argv = ["nsenter", "-t", String(t.pid), "-m", "-p", "/bin/sh", "-c", script];
+  return run(argv, { env: { PATH: "/bin:/usr/bin" } });
 }
 
 export const PLACE_CASES: readonly LifecycleCase[] = [
@@ -45,6 +52,54 @@ export const PLACE_CASES: readonly LifecycleCase[] = [
         other.kill("SIGKILL");
         await other.status;
       }
+    },
+  },
+  {
+    name: "the host sees the container's files at the root of its process",
+    async run(t) {
+      for (const name of ["host", "host2"]) Deno.mkdirSync(t.file(name));
+      Deno.writeTextFileSync(t.file("host/x"), "bound");
+      // Inside it means a directory of the container's.
+      Deno.symlinkSync("/places/l", `${t.bundle.root}/link`);
+      Deno.mkdirSync(`${t.bundle.root}/places/l`, { recursive: true });
+      const bind = (destination: string, source: string, how: string): object => {
+        return { destination, type: "bind", source: t.file(source), options: ["rbind", how] };
+      };
+      t.config.mounts.push(bind("/new/b", "host", "rw"), bind("/link", "host2", "ro"));
+      await t.running("echo made >/made; echo up; sleep 100");
+      await t.until("up");
+      const seen = `/proc/${t.pid}/root`;
+      assertEquals(Deno.readTextFileSync(`${seen}/made`), "made\n");
+      assertEquals(Deno.readTextFileSync(`${seen}/new/b/x`), "bound");
+      Deno.writeTextFileSync(`${seen}/put`, "put");
+      assertEquals(Deno.readTextFileSync(`${t.bundle.root}/put`), "put");
+      for (const place of ["places/l", "sys"]) {
+        assertThrows(() => Deno.writeTextFileSync(`${seen}/${place}/no`, ""));
+      }
+      const { stdout } = await enter(t, "cat /proc/1/comm; ls -d /boot /srv /home 2>/dev/null");
+      assertMatch(stdout, /^\w+\n$/);
+      await t.must("delete", "--force", t.id);
+      assertEquals([...Deno.readDirSync(t.file("host2"))], []);
+    },
+  },
+  {
+    name: "what is in memory of the sandbox cannot be written past it",
+    notRunc: "its tmpfs is the host's",
+    async run(t) {
+      t.config.mounts.push({ destination: "/mem", type: "tmpfs", source: "tmpfs" });
+      await t.running("echo made >/mem/made; echo up; sleep 100");
+      await t.until("up");
+      assertThrows(() => Deno.writeTextFileSync(`/proc/${t.pid}/root/mem/no`, ""));
+      assertEquals((await t.must("exec", t.id, "ls", "/mem")).trim(), "made");
+    },
+  },
+  {
+    name: "nothing can be written to the files of a read-only root from the host",
+    async run(t) {
+      t.config.root["readonly"] = true;
+      await t.running("echo up; sleep 100");
+      await t.until("up");
+      assertThrows(() => Deno.writeTextFileSync(`/proc/${t.pid}/root/no`, ""));
     },
   },
   {
