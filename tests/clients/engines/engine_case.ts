@@ -1,0 +1,112 @@
+/** What a check of a container engine is, and what it has at hand. Not a test. Neighbours: `inside.ts` runs them. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describe, type Finished, run, type RunOptions } from "../../harness/dvisor.ts";
+
+/** LIMIT: how long anything that is waited for may take. */
+const SOON_MS = 15_000;
+const POLL_MS = 50;
+
+export type PeerName = "runc" | "dvisor";
+
+/** One engine with one runtime, in a place of its own. */
+export abstract class Engine {
+  readonly peer: PeerName;
+  /** Where all of it is kept. */
+  readonly dir: string;
+  /** The runtime's program. */
+  readonly runtime: string;
+  #count = 0;
+
+  constructor(peer: PeerName, dir: string, runtime: string) {
+    this.peer = peer;
+    this.dir = dir;
+    this.runtime = runtime;
+  }
+
+  /** The engine's command in front of its arguments. */
+  abstract argv(...args: string[]): string[];
+  /** Whether the engine needs variables. */
+  protected abstract env(): Record<string, string>;
+  /** Ends all containers between two checks. */
+  abstract sweep(): Promise<void>;
+  /** Ends the engine. */
+  abstract close(): Promise<void>;
+
+  /** A name that no other container has. */
+  name(): string {
+    return `c${++this.#count}`;
+  }
+
+  host(argv: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    return run(argv, { cwd: this.dir, env: this.env(), ...options });
+  }
+
+  call(...args: string[]): Promise<Finished> {
+    return this.host(this.argv(...args));
+  }
+
+  /** What it prints on standard output; it has to work. */
+  async must(...args: string[]): Promise<string> {
+    const result = await this.call(...args);
+    assertEquals(result.code, 0, `${args.join(" ")}: ${describe(result)}`);
+    return result.stdout;
+  }
+
+  /** It has to fail like this. */
+  async fails(message: RegExp, ...args: string[]): Promise<number> {
+    const result = await this.call(...args);
+    assert(result.code !== 0, `${args.join(" ")}: ${describe(result)}`);
+    assertMatch(result.stdout + result.stderr, message);
+    return result.code;
+  }
+
+  /** The same on a terminal, whose output is given without carriage returns. */
+  async terminal(args: readonly string[], stdin = ""): Promise<Finished> {
+    const line = this.argv(...args).map((arg) => `'${arg.replaceAll("'", `'\\''`)}'`).join(" ");
+    const result = await this.host(["script", "-qec", line, "/dev/null"], { stdin });
+    return { ...result, stdout: result.stdout.replaceAll("\r", "") };
+  }
+
+  file(name: string, text: string): string {
+    const path = `${this.dir}/${name}`;
+    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    Deno.writeTextFileSync(path, text);
+    return path;
+  }
+
+  folder(name: string): string {
+    const path = `${this.dir}/${name}`;
+    Deno.mkdirSync(path, { recursive: true });
+    Deno.chmodSync(path, 0o777);
+    return path;
+  }
+}
+
+export interface EngineCase<E extends Engine> {
+  readonly name: string;
+  /** Part of the short sample. */
+  readonly isQuick?: boolean;
+  /** Why runc is not asked. */
+  readonly notRunc?: string;
+  /** Why it cannot be asked of anybody on this machine. */
+  readonly lacking?: string | null;
+  run(engine: E): Promise<void>;
+}
+
+/** Asks until the answer is there. */
+export async function until(
+  what: string,
+  ask: () => boolean | Promise<boolean>,
+  timeoutMs: number = SOON_MS,
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!await ask()) {
+    if (performance.now() > end) throw new Error(`never came: ${what}`);
+    await pause(POLL_MS);
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

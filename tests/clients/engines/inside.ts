@@ -1,0 +1,73 @@
+/**
+ * The checks of one engine with one runtime, in the namespaces that `apart.ts` made: a line a check, `done` at the end.
+ *
+ *     inside.ts CLIENT runc|dvisor [PATTERN]     only those whose name has the pattern
+ */
+
+import { ROOT } from "../../harness/dvisor.ts";
+import { isFull } from "../../harness/machine.ts";
+import { RUNC } from "../../oci/bundle.ts";
+import { PODMAN_CASES } from "../podman/all_cases.ts";
+import { Podman } from "../podman/podman.ts";
+import type { Engine, EngineCase, PeerName } from "./engine_case.ts";
+
+/** How to start an engine, and what is asked of it. */
+interface Suite {
+  run(peer: PeerName, dir: string, runtime: string, wanted: RegExp): Promise<void>;
+}
+
+function suite<E extends Engine>(
+  start: (peer: PeerName, dir: string, runtime: string) => Promise<E>,
+  cases: readonly EngineCase<E>[],
+): Suite {
+  return {
+    async run(peer, dir, runtime, wanted) {
+      const engine = await start(peer, dir, runtime);
+      for (const test of cases) {
+        if (!wanted.test(test.name) || (!isFull && test.isQuick !== true)) continue;
+        await judge(engine, test);
+      }
+      await engine.close();
+    },
+  };
+}
+
+const SUITES: Record<string, Suite> = {
+  podman: suite(Podman.start, PODMAN_CASES),
+};
+
+function say(verdict: string, ...parts: string[]): void {
+  console.log(`${verdict} ${JSON.stringify(parts)}`);
+}
+
+async function judge<E extends Engine>(engine: E, test: EngineCase<E>): Promise<void> {
+  const reason = test.lacking ?? (engine.peer === "runc" ? test.notRunc : null) ?? null;
+  if (reason !== null) return say("skip", test.name, reason);
+  const start = performance.now();
+  try {
+    await test.run(engine);
+    await engine.sweep();
+    say("ok", test.name, `${Math.round(performance.now() - start)} ms`);
+  } catch (error) {
+    await engine.sweep().catch(() => {});
+    say("FAIL", test.name, error instanceof Error ? `${error.message}` : String(error));
+  }
+}
+
+const [client = "", peer = "", pattern = ""] = Deno.args;
+const chosen = SUITES[client];
+if (chosen === undefined || (peer !== "runc" && peer !== "dvisor")) {
+  throw new Error(`usage: inside.ts ${Object.keys(SUITES).join("|")} runc|dvisor [PATTERN]`);
+}
+if (Deno.env.get("DVISOR_APART") === undefined) {
+  throw new Error("the checks run in namespaces of their own: see apart.ts");
+}
+const dir = Deno.makeTempDirSync({ prefix: "dvisor-client-" });
+Deno.chmodSync(dir, 0o755);
+const runtime = peer === "runc" ? RUNC ?? "runc" : `${ROOT}/dist/dvisor`;
+try {
+  await chosen.run(peer, dir, runtime, new RegExp(pattern));
+  console.log("done");
+} finally {
+  if (Deno.env.get("DVISOR_KEEP") === undefined) Deno.removeSync(dir, { recursive: true });
+}
