@@ -4,9 +4,9 @@
  * Which verbs there are is the part's choice: verbs.ts has all.
  */
 
-import type { Verb } from "./commands/command.ts";
+import type { Command, Verb } from "./commands/command.ts";
 import { runCommand } from "./run_command.ts";
-import { EXIT_USAGE, usageError } from "./user_error.ts";
+import { EXIT_FAILURE, EXIT_USAGE, usageError } from "./user_error.ts";
 import { type Globals, type SplitCommandLine, splitCommandLine } from "./globals.ts";
 import { COMMIT, OCI_VERSION, VERSION } from "./version.ts";
 
@@ -18,7 +18,8 @@ export async function main(args: readonly string[], verbs: Verbs): Promise<numbe
   try {
     line = splitCommandLine(args);
   } catch (error) {
-    return await runCommand({ help: "", run: () => raise(error) }, []);
+    const failureCode = EXIT_FAILURE;
+    return await runCommand({ help: "", failureCode, run: () => raise(error) }, []);
   }
   const { globals, verb, rest, asks } = line;
   if (asks === "version") {
@@ -31,7 +32,7 @@ export async function main(args: readonly string[], verbs: Verbs): Promise<numbe
     return EXIT_USAGE;
   }
   const run = () => runVerb(verbs, known, rest, globals);
-  return await runCommand({ help: "", run }, rest, globals);
+  return await runCommand({ ...codesOf(verbs, known), help: "", run }, rest, globals);
 }
 
 /** `VERB --help` shows the verb's help, as clients ask whether there is one. */
@@ -51,6 +52,12 @@ function runVerb(
 
 function raise(error: unknown): never {
   throw error;
+}
+
+function codesOf(verbs: Verbs, name: string): Pick<Command, "failureCode"> {
+  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
+  const code = verb?.command.failureCode;
+  return code === undefined ? {} : { failureCode: code };
 }
 
 function findVerb(verbs: Verbs, name: string): Verb {

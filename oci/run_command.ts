@@ -17,9 +17,9 @@ export async function runCommand(
     writeLog(globals, "error", explain(error));
     if (error instanceof UserError) {
       console.error(`dvisor: ${explain(error)}`);
-      return error.exitCode;
+      return command.failureCode ?? error.exitCode;
     }
     console.error("dvisor: this is a bug in dvisor:", error);
-    return EXIT_FAILURE;
+    return command.failureCode ?? EXIT_FAILURE;
   }
 }

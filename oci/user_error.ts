@@ -2,7 +2,8 @@
  * Errors that are the caller's or the host's, not dvisor's: they end the program with one line on stderr and an exit
  * code. Everything else that is thrown is a bug and is shown with its stack.
  *
- * Exit codes are those of a shell: the guest's own, 128 + N for a signal, and the ones below.
+ * Exit codes are those of a shell: the guest's own, 128 + N for a signal, and the ones below. Verbs that runc has too fail
+ * with its codes, whatever the error (`Command.failureCode`).
  */
 
 /** The host or the sandbox failed. */
@@ -13,6 +14,8 @@ export const EXIT_USAGE = 2;
 export const EXIT_NOT_EXECUTABLE = 126;
 /** There is no such command. */
 export const EXIT_NOT_FOUND = 127;
+/** Of `exec`, as runc has it: hardly the code of the process itself. */
+export const EXIT_EXEC_FAILED = 255;
 
 export class UserError extends Error {
   override readonly name = "UserError";

@@ -5,6 +5,8 @@ import type { Globals } from "../globals.ts";
 export interface Command {
   /** The help text: usage line, options, exit codes. */
   readonly help: string;
+  /** What every failure exits with, where the clients of OCI runtimes know a number; else each error has its own. */
+  readonly failureCode?: number;
   /**
    * @param args behind the verb
    * @param globals what stood in front of it

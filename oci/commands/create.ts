@@ -8,6 +8,7 @@ import { PID_FLAGS, PID_HELP, pidChoice } from "../container/pid_file.ts";
 import { chooseStreams } from "../container/streams.ts";
 import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
+import { EXIT_FAILURE } from "../user_error.ts";
 import type { Command } from "./command.ts";
 import { preservedFds } from "./preserved_fds.ts";
 import {
@@ -45,6 +46,7 @@ What config.json asks for and this runtime does not have is an error that names 
 
 export const command: Command = {
   help: HELP,
+  failureCode: EXIT_FAILURE,
   run(args, globals) {
     const flags = readFlags(args, {
       strings: [...CREATE_FLAGS.strings, ...SANDBOX_FLAGS.strings],

@@ -17,7 +17,6 @@ Deno.test("mistakes are one line and exit code 2", async () => {
   const cases: [string[], string][] = [
     [[], "no verb given; try: dvisor help"],
     [["foo"], `there is no verb "foo"; try: dvisor help`],
-    [["--foo"], "there is no option --foo"],
     [["do"], "do needs a command; try: dvisor help do"],
     [["do", "--user", "x", "id"], `--user is "x", expected UID or UID:GID in numbers`],
     [["do", "--cwd", "x", "id"], `--cwd is "x", expected an absolute path`],
@@ -25,14 +24,25 @@ Deno.test("mistakes are one line and exit code 2", async () => {
     [["do", "--volume", "/tmp", "id"], `--volume is "/tmp", expected SRC:DST or SRC:DST:ro`],
     [["do", "--hostname", "", "id"], "--hostname must have 1 to 64 bytes"],
     [["do", "--platform", "vax", "id"], `--platform is "vax", expected systrap, ptrace`],
-    [["run"], "run needs an ID; try: dvisor help run"],
-    [["run", "a/b"], `the ID "a/b" may have only letters, digits, and . _ + -`],
     [["help", "nope"], `there is no verb "nope"; try: dvisor help`],
     [["syscalls", "x"], `unexpected argument "x"`],
   ];
   await Promise.all(cases.map(async ([args, message]) => {
     const { code, out, err } = await dvisor(...args);
     assertEquals([code, out, err], [2, "", `dvisor: ${message}\n`], args.join(" "));
+  }));
+});
+
+Deno.test("mistakes with runc's verbs have runc's exit codes", async () => {
+  const cases: [string[], number, string][] = [
+    [["--foo"], 1, "there is no option --foo"],
+    [["run"], 1, "run needs an ID; try: dvisor help run"],
+    [["run", "a/b"], 1, `the ID "a/b" may have only letters, digits, and . _ + -`],
+    [["exec"], 255, "exec needs an ID; try: dvisor help exec"],
+  ];
+  await Promise.all(cases.map(async ([args, exitCode, message]) => {
+    const { code, out, err } = await dvisor(...args);
+    assertEquals([code, out, err], [exitCode, "", `dvisor: ${message}\n`], args.join(" "));
   }));
 });
 

@@ -19,7 +19,7 @@ import { findContainer, type Found, onlyId } from "../container/find.ts";
 import { readFlags } from "../flags.ts";
 import type { ContainerStats } from "../sandbox/control_protocol.ts";
 import { isAlive } from "../state/liveness.ts";
-import { usageError, UserError } from "../user_error.ts";
+import { EXIT_FAILURE, usageError, UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
 
 const HELP = `Usage: dvisor events [OPTION...] ID
@@ -33,6 +33,7 @@ Options:
 
 export const command: Command = {
   help: HELP,
+  failureCode: EXIT_FAILURE,
   run(args, globals) {
     const flags = readFlags(args, { strings: ["interval"], booleans: ["stats"], go: {} });
     const id = onlyId(flags.rest, "events");

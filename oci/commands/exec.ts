@@ -10,7 +10,7 @@ import { PID_FLAGS, PID_HELP, pidChoice } from "../container/pid_file.ts";
 import { chooseStreams } from "../container/streams.ts";
 import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
-import { usageError, UserError } from "../user_error.ts";
+import { EXIT_EXEC_FAILED, usageError, UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
 import { preservedFds } from "./preserved_fds.ts";
 
@@ -39,10 +39,11 @@ ${PID_HELP}
   --preserve-fds N       with files 3 to 3 + N - 1 of the caller
   --ignore-paused        also in a paused container, where it waits
 
-Exit codes: the process's own; 126, 127 when it cannot be executed; 1 for the rest.`;
+Exit codes: the process's own, or 255 when there is none.`;
 
 export const command: Command = {
   help: HELP,
+  failureCode: EXIT_EXEC_FAILED,
   run(args, globals) {
     const flags = readFlags(args, {
       strings: [

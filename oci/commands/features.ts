@@ -10,6 +10,7 @@ import { HOOK_KINDS } from "../spec/hooks_section.ts";
 import { NAMESPACE_TYPES } from "../spec/linux_section.ts";
 import { SECCOMP_NAMES } from "../spec/seccomp_section.ts";
 import { COMMIT, OCI_VERSION, VERSION } from "../version.ts";
+import { EXIT_FAILURE } from "../user_error.ts";
 import type { Command } from "./command.ts";
 
 const OCI_VERSION_MIN = "1.0.0";
@@ -21,6 +22,7 @@ export const command: Command = {
   help: `Usage: dvisor features
 
 Prints what this runtime can do as JSON (OCI runtime specification, features.md).`,
+  failureCode: EXIT_FAILURE,
   run(args) {
     refuseRest(readFlags(args, { go: {} }));
     console.log(JSON.stringify(features(), null, 2));

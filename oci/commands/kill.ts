@@ -8,24 +8,26 @@ import { findContainer, type Found } from "../container/find.ts";
 import { readFlags } from "../flags.ts";
 import { isAlive } from "../state/liveness.ts";
 import type { ProcessId } from "../state/record.ts";
-import { usageError, UserError } from "../user_error.ts";
+import { EXIT_FAILURE, usageError, UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
 
 const HELP = `Usage: dvisor kill [OPTION...] ID [SIGNAL]
 
 Sends a signal, by number or name, to the first process of a container; the default is TERM.
+0 only looks whether there is one.
 
 Options:
   -a, --all  to all processes of the container`;
 
 export const command: Command = {
   help: HELP,
+  failureCode: EXIT_FAILURE,
   run(args, globals) {
     const flags = readFlags(args, { booleans: ["all"], go: { a: "all" } });
-    const [id, name = "TERM", extra] = flags.rest;
+    const [id, name = "", extra] = flags.rest;
     if (id === undefined) throw usageError("kill needs an ID; try: dvisor help kill");
     if (extra !== undefined) throw usageError(`unexpected argument "${extra}"`);
-    killContainer(findContainer(globals.store, id), parseSignal(name), flags.has("all"));
+    killContainer(findContainer(globals.store, id), parseSignal(name || "TERM"), flags.has("all"));
     return 0;
   },
 };
@@ -38,6 +40,7 @@ function killContainer(found: Found, signo: number, all: boolean): void {
     throw new UserError("container not running");
   }
   // A sandbox that does not listen any more ends too when nobody waits for it.
+  if (signo === 0) return;
   if (signo === S.SIGKILL) killProcess(record.init);
   else found.ask({ op: "signal", id: record.id, signo, all });
 }
@@ -50,11 +53,11 @@ function killProcess(process: ProcessId): void {
   close(pidfd);
 }
 
-/** A number, or a name with or without SIG. @throws UserError */
+/** A number, or a name with or without SIG; 0 sends nothing. @throws UserError */
 export function parseSignal(text: string): number {
   if (/^\d{1,2}$/.test(text)) {
     const signo = Number(text);
-    if (signo >= 1 && signo <= S.NSIG) return signo;
+    if (signo <= S.NSIG) return signo;
   } else {
     const name = text.toUpperCase().replace(/^(SIG)?/, "SIG");
     const match = /^SIGRT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(name);

@@ -2,6 +2,7 @@
 
 import { type ListedState, listedState } from "../container/oci_state.ts";
 import { readFlags, refuseRest } from "../flags.ts";
+import { EXIT_FAILURE } from "../user_error.ts";
 import type { Command } from "./command.ts";
 
 export const command: Command = {
@@ -12,6 +13,7 @@ Shows the containers under the root directory.
 Options:
   -f, --format F  table or json
   -q, --quiet     ids only`,
+  failureCode: EXIT_FAILURE,
   run(args, globals) {
     const flags = readFlags(args, {
       strings: ["format"],

@@ -4,12 +4,14 @@ import { findContainer, type Found, onlyId } from "../container/find.ts";
 import { readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
 import type { Status } from "../state/record.ts";
+import { EXIT_FAILURE } from "../user_error.ts";
 import type { Command } from "./command.ts";
 
 export const pause: Command = {
   help: `Usage: dvisor pause ID
 
 Stops the processes of a container where they are: they use no CPU until dvisor resume.`,
+  failureCode: EXIT_FAILURE,
   run: (args, globals) =>
     change(args, globals, "pause", (found, id) => {
       found.ask({ op: "pause", id });
@@ -21,6 +23,7 @@ export const resume: Command = {
   help: `Usage: dvisor resume ID
 
 Lets the processes of a paused container go on.`,
+  failureCode: EXIT_FAILURE,
   run: (args, globals) =>
     change(args, globals, "resume", (found, id) => found.ask({ op: "resume", id }).status),
 };

@@ -3,6 +3,7 @@
 import { findContainer, type Found, onlyId } from "../container/find.ts";
 import { readFlags } from "../flags.ts";
 import type { ProcessInfo } from "../sandbox/control_protocol.ts";
+import { EXIT_FAILURE } from "../user_error.ts";
 import type { Command } from "./command.ts";
 import { formatTable } from "./list.ts";
 import { type Column, columnsOf } from "./ps_columns.ts";
@@ -16,6 +17,7 @@ columns that -o names: uid, user, euid, pid, ppid, nlwp, thcount, etime, etimes,
 
 Options:
   -f, --format F  table or json`,
+  failureCode: EXIT_FAILURE,
   run(args, globals) {
     const flags = readFlags(args, { strings: ["format"], go: { f: "format" } });
     const format = flags.choice("format", ["table", "json"]);

@@ -11,7 +11,7 @@ import { startContainer } from "../container/start.ts";
 import { chooseStreams } from "../container/streams.ts";
 import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
-import { UserError } from "../user_error.ts";
+import { EXIT_FAILURE, UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
 import { CREATE_FLAGS, CREATE_HELP } from "./create.ts";
 import { preservedFds } from "./preserved_fds.ts";
@@ -38,6 +38,7 @@ What config.json asks for and this runtime does not have is an error that names 
 
 export const command: Command = {
   help: HELP,
+  failureCode: EXIT_FAILURE,
   run(args, globals) {
     const flags = readFlags(args, {
       strings: [...CREATE_FLAGS.strings, ...SANDBOX_FLAGS.strings],

@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import { callerIds } from "../caller.ts";
 import { readFlags, refuseRest } from "../flags.ts";
 import { DEFAULT_CONFIG, rootlessConfig } from "../spec/default_config.ts";
-import { UserError } from "../user_error.ts";
+import { EXIT_FAILURE, UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
 
 const HELP = `Usage: dvisor spec [OPTION...]
@@ -18,6 +18,7 @@ Options:
 
 export const command: Command = {
   help: HELP,
+  failureCode: EXIT_FAILURE,
   run(args) {
     const flags = readFlags(args, {
       strings: ["bundle"],

@@ -3,12 +3,14 @@
 import { findContainer, onlyId } from "../container/find.ts";
 import { listedState } from "../container/oci_state.ts";
 import { readFlags } from "../flags.ts";
+import { EXIT_FAILURE } from "../user_error.ts";
 import type { Command } from "./command.ts";
 
 export const command: Command = {
   help: `Usage: dvisor state ID
 
 Prints the state of a container as JSON (OCI runtime specification, runtime.md).`,
+  failureCode: EXIT_FAILURE,
   run(args, globals) {
     const id = onlyId(readFlags(args, { go: {} }).rest, "state");
     const { record } = findContainer(globals.store, id);

@@ -7,7 +7,7 @@ import { limitsOf as shownLimits } from "../rootfs/plan.ts";
 import type { LimitsChange } from "../sandbox/control_protocol.ts";
 import { JsonNode } from "../spec/json_node.ts";
 import { readResources, type Resources } from "../spec/resources_section.ts";
-import { EXIT_USAGE, usageError, UserError } from "../user_error.ts";
+import { EXIT_FAILURE, EXIT_USAGE, usageError, UserError } from "../user_error.ts";
 import type { Command } from "./command.ts";
 
 const HELP = `Usage: dvisor update [OPTION...] ID
@@ -53,6 +53,7 @@ const RESOURCES_MAX = 1 << 20;
 
 export const command: Command = {
   help: HELP,
+  failureCode: EXIT_FAILURE,
   run(args, globals) {
     const flags = readFlags(args, {
       strings: ["resources", ...Object.keys(OPTIONS), ...UNSUPPORTED],

@@ -43,6 +43,7 @@ import { joinSandbox } from "./join.ts";
 import {
   bootSpec,
   check2,
+  checkOomScore,
   type CreateOptions,
   hostSteps,
   type Made,
@@ -84,7 +85,9 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   const { config } = options.bundle;
   checkIdMaps(config.linux);
   const blank = newRecord(options);
-  const groups = cgroupOptions(options), cgroup = ContainerCgroup.plan(groups);
+  const groups = cgroupOptions(options);
+  if (!groups.isRootless) checkOomScore(config.process.oomScoreAdj);
+  const cgroup = ContainerCgroup.plan(groups);
   // What is made is found again, wherever this process ends.
   dir.write({ ...blank, cgroup: cgroup.record });
   cgroup.make(groups);

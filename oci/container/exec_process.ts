@@ -6,7 +6,12 @@ import type { CapabilitySpec } from "../sandbox/boot_spec.ts";
 import { JsonNode } from "../spec/json_node.ts";
 import { hostHas, passOverLabel } from "../spec/labels.ts";
 import { CAPABILITIES } from "../spec/names.ts";
-import { type ProcessConfig, readConsoleSize, readProcess } from "../spec/process_section.ts";
+import {
+  isVariable,
+  type ProcessConfig,
+  readConsoleSize,
+  readProcess,
+} from "../spec/process_section.ts";
 import type { TerminalSize } from "../console/terminal.ts";
 import { usageError, UserError } from "../user_error.ts";
 import { readBundleConfig } from "./bundle.ts";
@@ -22,9 +27,10 @@ export interface ExecProcess {
 export function execProcess(flags: Flags, args: readonly string[], bundle: string): ExecProcess {
   const file = flags.string("process");
   const warnings: string[] = [];
+  const warn = (line: string): void => void warnings.push(line);
   if (file !== null) {
     const node = JsonNode.parse(file, readFile(file));
-    const read = readProcess(node, (line) => warnings.push(line));
+    const read = readProcess(node, warn);
     // A client may ask for the terminal on the command line.
     const process = { ...read, terminal: read.terminal || flags.has("tty") };
     return { process, consoleSize: readConsoleSize(node.member("consoleSize")), warnings };
@@ -32,10 +38,10 @@ export function execProcess(flags: Flags, args: readonly string[], bundle: strin
   if (args.length === 0) throw usageError("exec needs a command, or --process FILE");
   for (const [flag, module] of [["apparmor", "apparmor"], ["process-label", "selinux"]] as const) {
     const label = new JsonNode("exec", `--${flag}`, flags.string(flag));
-    passOverLabel(label, module, hostHas, (line) => warnings.push(line));
+    passOverLabel(label, module, hostHas, warn);
   }
   const own = readBundleConfig(bundle).process;
-  return { process: changed(own, flags, args), consoleSize: null, warnings };
+  return { process: changed(own, flags, args, warn), consoleSize: null, warnings };
 }
 
 function readFile(path: string): string {
@@ -46,21 +52,40 @@ function readFile(path: string): string {
   }
 }
 
-function changed(own: ProcessConfig, flags: Flags, args: readonly string[]): ProcessConfig {
+type Warn = (line: string) => void;
+
+function changed(
+  own: ProcessConfig,
+  flags: Flags,
+  args: readonly string[],
+  warn: Warn,
+): ProcessConfig {
   const user = userOf(flags);
   const groups = flags.list("additional-gids").map((text) => idOf("additional-gids", text));
   return {
     ...own,
     args: args.map(fromText),
-    env: environment(own.env, flags.list("env").map(fromText)),
-    cwd: flags.string("cwd") === null ? own.cwd : fromText(flags.string("cwd") ?? ""),
+    env: environment(own.env, flags.list("env").map(variable)),
+    cwd: directoryOf(flags) ?? own.cwd,
     uid: user?.uid ?? own.uid,
     gid: user?.gid ?? own.gid,
     additionalGids: [...own.additionalGids, ...groups],
     terminal: flags.has("tty"),
     noNewPrivileges: own.noNewPrivileges || flags.has("no-new-privs"),
-    capabilities: withCapabilities(own.capabilities, flags.list("cap")),
+    capabilities: withCapabilities(own.capabilities, flags.list("cap"), warn),
   };
+}
+
+function variable(text: string): string {
+  if (!isVariable(text)) throw usageError(`--env is "${text}", expected NAME=VALUE`);
+  return fromText(text);
+}
+
+function directoryOf(flags: Flags): string | null {
+  const path = flags.string("cwd") || null;
+  if (path === null) return null;
+  if (!path.startsWith("/")) throw usageError(`--cwd is "${path}", expected an absolute path`);
+  return fromText(path);
 }
 
 /** Variables that are set again replace the old ones. */
@@ -86,13 +111,18 @@ function idOf(flag: string, text: string): number {
   return id;
 }
 
-function withCapabilities(own: CapabilitySpec | null, names: readonly string[]): typeof own {
-  if (names.length === 0) return own;
-  const more = names.map((name) => {
+/** Names that this kernel does not know are passed over, as those of config.json. */
+function withCapabilities(
+  own: CapabilitySpec | null,
+  names: readonly string[],
+  warn: Warn,
+): CapabilitySpec | null {
+  const more = names.flatMap((name) => {
     const number = CAPABILITIES.get(name.toUpperCase().replace(/^(CAP_)?/, "CAP_"));
-    if (number === undefined) throw usageError(`--cap is "${name}", which is no capability`);
-    return number;
+    if (number === undefined) warn(`--cap: ignoring unknown capabilities: "${name}"`);
+    return number ?? [];
   });
+  if (more.length === 0) return own;
   const add = (set: readonly number[] = []): number[] => [...new Set([...set, ...more])];
   return {
     bounding: add(own?.bounding),

@@ -1,13 +1,15 @@
 /** A container while it is made: what create.ts and join.ts both need. */
 
-import { check } from "../../ffi/sys/errors.ts";
+import { check, SyscallError } from "../../ffi/sys/errors.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import type { Globals } from "../globals.ts";
 import type { SandboxSettings } from "../launch/foreground.ts";
-import { oomScoreAdj } from "../launch/oom_score.ts";
+import { checkOomScoreAdj, oomScoreAdj, ownOomScoreAdj } from "../launch/oom_score.ts";
 import { allowedCpus, allowedMemory } from "../launch/host_limits.ts";
 import { openNamespace, type Proxy } from "../launch/proxy.ts";
+import { errnoText } from "../rootfs/failure.ts";
+import { UserError } from "../user_error.ts";
 import type { BootSpec, NetworkMode } from "../sandbox/boot_spec.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { ContainerDir, StateStore } from "../state/store.ts";
@@ -54,6 +56,7 @@ export function bootSpec({ id, bundle, settings, streams, proxy }: Making): Omit
     domainname: config.domainname,
     process: {
       ...config.process,
+      oomScoreAdj: config.process.oomScoreAdj ?? ownOomScoreAdj(),
       terminal: streams.isTerminal,
       consoleSize: streams.isTerminal ? config.consoleSize ?? streams.size : null,
     },
@@ -100,8 +103,19 @@ export function hostSteps(cgroup: ContainerCgroup, bundle: Bundle): (script: Spa
   const { oomScoreAdj: value } = bundle.config.process;
   return (script) => {
     cgroup.join(script);
-    if (value !== undefined) oomScoreAdj(script, value, cgroup.record.isRootless);
+    if (value !== null) oomScoreAdj(script, value, cgroup.record.isRootless);
   };
+}
+
+/** @param value null: it stays as it is @throws UserError where the host does not let a process have it */
+export function checkOomScore(value: number | null): void {
+  try {
+    if (value !== null) checkOomScoreAdj(value);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    const message = `config.json: process.oomScoreAdj is ${value}: ${errnoText(error.errno)}`;
+    throw new UserError(message, undefined, error);
+  }
 }
 
 /** @throws SyscallError */

@@ -64,6 +64,7 @@ function refuseUnlessCreated({ status }: Found): void {
   if (status === "created") return;
   if (status === "stopped") throw new UserError("cannot start a container that has stopped");
   if (status === "creating") throw new UserError("cannot start a container that is being created");
+  if (status === "paused") throw new UserError("cannot start a container in the paused state");
   throw new UserError("cannot start an already running container");
 }
 

@@ -5,8 +5,17 @@
  */
 
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from "../../ffi/abi/fcntl.ts";
-import { SYS_close, SYS_openat, SYS_write } from "../../ffi/abi/syscall_numbers.ts";
-import { PREV, type SpawnArg, type SpawnScript } from "../../ffi/sys/spawn.ts";
+import {
+  SYS_close,
+  SYS_exit_group,
+  SYS_openat,
+  SYS_wait4,
+  SYS_write,
+} from "../../ffi/abi/syscall_numbers.ts";
+import { __WALL } from "../../ffi/abi/wait.ts";
+import { close } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { PREV, spawn, type SpawnArg, SpawnScript } from "../../ffi/sys/spawn.ts";
 
 const FILE = "/proc/self/oom_score_adj";
 const MOST = 1000;
@@ -33,7 +42,22 @@ export function guestOomScoreAdj(script: SpawnScript): void {
   oomScoreAdj(script, Math.min(MOST, ownOomScoreAdj() + GUEST_MORE), true);
 }
 
-function ownOomScoreAdj(): number {
+/**
+ * Finds out before anything is started whether the host lets this process's children have such a value.
+ *
+ * @throws SyscallError
+ */
+export function checkOomScoreAdj(value: number): void {
+  if (value >= ownOomScoreAdj()) return;
+  const script = new SpawnScript();
+  oomScoreAdj(script, value, false);
+  const child = spawn(script.call(SYS_exit_group, 0));
+  close(child.pidfd);
+  syscall(SYS_wait4, child.pid, 0, __WALL, 0);
+}
+
+/** What children have unless they change it. */
+export function ownOomScoreAdj(): number {
   try {
     return Number(Deno.readTextFileSync(FILE)) || 0;
   } catch {

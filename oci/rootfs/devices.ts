@@ -47,6 +47,8 @@ const LINKS: readonly (readonly [path: string, target: string])[] = [
 const KCORE = "/proc/kcore";
 const PTMX = "/dev/ptmx";
 const CONSOLE = "/dev/console";
+/** Where it lies when a /dev cannot be filled that config.json says nothing of. */
+const ROOT = "root.path";
 
 /** @throws UserError naming the node */
 export function setUpDev(
@@ -57,7 +59,7 @@ export function setUpDev(
 ): void {
   const maker = new DeviceMaker(kernel, caller);
   for (const device of STANDARD) {
-    if (!devices.some((other) => other.path === device.path)) maker.make(device, null);
+    if (!devices.some((other) => other.path === device.path)) maker.make(device, ROOT);
   }
   for (const [i, device] of devices.entries()) {
     if (device.path !== PTMX) maker.make(device, `linux.devices[${i}]`);
@@ -66,14 +68,14 @@ export function setUpDev(
   for (const [path, target] of LINKS) link(caller, path, target);
   if (typeof findAt(caller, AT_FDCWD, KCORE, 0) !== "number") link(caller, "/dev/core", KCORE);
   const r = unlinkAt(caller, AT_FDCWD, PTMX);
-  if (r < 0 && r !== -ENOENT) throw cannot("cannot replace", PTMX, r);
+  if (r < 0 && r !== -ENOENT) throw cannot("cannot replace", PTMX, r, ROOT);
   link(caller, PTMX, "pts/ptmx");
 }
 
 /** What is there stays. */
 function link(caller: Caller, path: string, target: string): void {
   const r = symlinkAt(caller, target, AT_FDCWD, path);
-  if (r < 0 && r !== -EEXIST) throw cannot("cannot make the link", path, r);
+  if (r < 0 && r !== -EEXIST) throw cannot("cannot make the link", path, r, ROOT);
 }
 
 class DeviceMaker {
@@ -88,7 +90,7 @@ class DeviceMaker {
     this.caller = caller;
   }
 
-  make(device: DeviceSpec, jsonPath: string | null): void {
+  make(device: DeviceSpec, jsonPath: string): void {
     const path = makeParents(this.caller, device.path);
     let r = typeof path === "number" ? path : this.makeNode(device, path);
     // As runc: what is there stays.

@@ -13,8 +13,8 @@ import { findAt } from "../../kernel/vfs/status.ts";
 import { cannot } from "./failure.ts";
 
 /** Shows a path once more, over itself, without the right to write; one that is not there does not matter. */
-export function makeReadOnly(caller: Caller, path: string): void {
-  const at = existing(caller, path);
+export function makeReadOnly(caller: Caller, path: string, jsonPath: string): void {
+  const at = existing(caller, path, jsonPath);
   if (at === null) return;
   let r = bindMount(caller, at, at, true);
   const copy = findAt(caller, AT_FDCWD, path, 0);
@@ -23,12 +23,17 @@ export function makeReadOnly(caller: Caller, path: string): void {
       ? copy
       : remount(caller, copy, copy.mount.flags | MS_RDONLY, true, "");
   }
-  if (r < 0) throw cannot("cannot make read-only", path, r);
+  if (r < 0) throw cannot("cannot make read-only", path, r, jsonPath);
 }
 
 /** Hides a directory behind an empty one and a file behind /dev/null; one that is not there does not matter. */
-export function mask(kernel: SandboxKernel, caller: Caller, path: string): void {
-  const at = existing(caller, path);
+export function mask(
+  kernel: SandboxKernel,
+  caller: Caller,
+  path: string,
+  jsonPath: string,
+): void {
+  const at = existing(caller, path, jsonPath);
   if (at === null) return;
   holdPath(at);
   const { inode } = at.dentry;
@@ -36,7 +41,7 @@ export function mask(kernel: SandboxKernel, caller: Caller, path: string): void 
     ? coverDirectory(kernel, caller, at)
     : coverFile(caller, at);
   dropPath(at);
-  if (r < 0) throw cannot("cannot hide", path, r);
+  if (r < 0) throw cannot("cannot hide", path, r, jsonPath);
 }
 
 function coverDirectory(kernel: SandboxKernel, caller: Caller, at: Path): number {
@@ -53,9 +58,9 @@ function coverFile(caller: Caller, at: Path): number {
 }
 
 /** A path that is there, or null. */
-function existing(caller: Caller, path: string): Path | null {
+function existing(caller: Caller, path: string, jsonPath: string): Path | null {
   const found = findAt(caller, AT_FDCWD, path, 0);
   if (typeof found !== "number") return found;
   if (found === -ENOENT || found === -ENOTDIR) return null;
-  throw cannot("cannot find", path, found);
+  throw cannot("cannot find", path, found, jsonPath);
 }

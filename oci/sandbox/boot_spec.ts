@@ -29,7 +29,7 @@ export interface ProcessSpec {
   readonly rlimits: readonly RlimitSpec[];
   readonly umask: number;
   /** -1000..1000; absent: 0. */
-  readonly oomScoreAdj?: number;
+  readonly oomScoreAdj?: number | null;
   readonly scheduler?: SchedulerSpec | null;
   /** As ioprio_set(2): class << 13 | level; absent: none is set. */
   readonly ioPriority?: number;

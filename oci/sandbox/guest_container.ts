@@ -247,7 +247,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
   /** Another process in it. @returns its pid inside @throws UserError */
   exec(process: ProcessSpec, stdio: GuestFds, waiter: BootSocket, hostPid: number): number {
     const guest = new GuestProcess(this.kernel.host, waiter, hostPid, this);
-    const filtered = { ...process, seccomp: this.#seccomp };
+    const oomScoreAdj = process.oomScoreAdj ?? this.#process.oomScoreAdj ?? 0;
+    const filtered = { ...process, oomScoreAdj, seccomp: this.#seccomp };
     let started: StartedGuest;
     try {
       started = startGuest(this.kernel, this.#container, filtered, stdio, false, guest);

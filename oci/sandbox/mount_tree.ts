@@ -4,6 +4,7 @@
  * (kernel/vfs/mount_operations.ts); the parts (oci/rootfs).
  */
 
+import { ENOTDIR } from "../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { MS_RDONLY } from "../../ffi/abi/mount.ts";
 import type { GoferClient } from "../../gofer/client/gofer_client.ts";
@@ -74,7 +75,7 @@ export class MountTree {
     this.limits = limitsOf(spec);
     this.types = new FileSystems(kernel, gofer, this.limits);
     const fs = this.types.root(spec.root);
-    if (typeof fs === "number") throw cannot("cannot use the root directory", "/", fs);
+    if (typeof fs === "number") throw cannot("cannot use", "/", fs, "root.path");
     if (spec.root.overlay === "none") fs.source = "root";
     this.namespace = MountNamespace.of(kernel.vfs, fs, mountFlags(0), fs.source);
   }
@@ -90,11 +91,13 @@ export class MountTree {
       setUpDev(kernel, caller, files.devices, spec.process.terminal);
     }
     // As runc: a working directory that is missing is made.
-    if (files !== undefined) makePlace(caller, spec.process.cwd, true);
+    if (files !== undefined) makeDirectory(caller, spec.process.cwd);
     for (const mount of this.readOnly) mount.flags |= MS_RDONLY;
     setSysctls(kernel, caller, files?.sysctl ?? []);
-    for (const path of spec.readonlyPaths) makeReadOnly(caller, path);
-    for (const path of spec.maskedPaths) mask(kernel, caller, path);
+    spec.readonlyPaths.forEach((path, i) =>
+      makeReadOnly(caller, path, `linux.readonlyPaths[${i}]`)
+    );
+    spec.maskedPaths.forEach((path, i) => mask(kernel, caller, path, `linux.maskedPaths[${i}]`));
     const { root } = namespace;
     if (files !== undefined && files.rootPropagation !== null) {
       const { propagation } = parseMountOptions([files.rootPropagation]);
@@ -131,4 +134,12 @@ export class MountTree {
     if ((flags & MS_RDONLY) !== 0 && !isFromHost) this.readOnly.push(top.mount);
     for (const change of propagation) changePropagation(caller, top, change);
   }
+}
+
+function makeDirectory(caller: Caller, path: string): void {
+  const place = makePlace(caller, path, true);
+  const { inode } = typeof place === "number" ? { inode: null } : place.dentry;
+  const isUsable = inode !== null && isDirectory(inode);
+  if (isUsable) return;
+  throw cannot("cannot use", path, typeof place === "number" ? place : -ENOTDIR, "process.cwd");
 }

@@ -14,6 +14,7 @@ import type { JsonNode } from "./json_node.ts";
 import { type HasModule, hostHas, passOverLabel } from "./labels.ts";
 import { type LinuxConfig, readLinux } from "./linux_section.ts";
 import { type ConfigMount, readMount } from "./mount_entry.ts";
+import { checkNamespaceNeeds } from "./namespace_needs.ts";
 import { type ProcessConfig, readConsoleSize, readProcess } from "./process_section.ts";
 
 export interface Config {
@@ -67,6 +68,9 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
   root.object();
   const process = config.member("process");
   const parts = readLinux(config.member("linux"));
+  const hostname = readHostName(config.member("hostname"));
+  const domainname = readHostName(config.member("domainname"));
+  checkNamespaceNeeds(config, parts.linux.namespaces);
   passOverLabel(config.member("linux").member("mountLabel"), "selinux", has, warn);
   return {
     ociVersion: version.string(),
@@ -82,8 +86,8 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
       path: nonEmpty(root.member("path")),
       isReadOnly: root.member("readonly").optional(false, (n) => n.boolean()),
     },
-    hostname: readHostName(config.member("hostname")),
-    domainname: readHostName(config.member("domainname")),
+    hostname,
+    domainname,
     mounts: config.member("mounts").items().map(readMount),
     hooks: readHooks(config.member("hooks")),
     annotations: readAnnotations(config.member("annotations")),

@@ -120,6 +120,27 @@ Deno.test("wrong types and values are named with their path", () => {
       minimal((c) => c.mounts = [{ destination: "/..", type: "tmpfs" }]),
       "mounts[0].destination is the root directory, which is no place for a mount",
     ],
+    [minimal((c) => c.hostname = "h"), `hostname is set, but linux.namespaces has no "uts"`],
+    [
+      minimal((c) => c.linux = { sysctl: { "net.ipv4.ip_forward": "1" } }),
+      `linux.sysctl["net.ipv4.ip_forward"] is set, but linux.namespaces has no "network"`,
+    ],
+    [
+      minimal((c) => c.linux = { sysctl: { "fs/mqueue/msg_max": "9" } }),
+      `linux.sysctl["fs/mqueue/msg_max"] is set, but linux.namespaces has no "ipc"`,
+    ],
+    [
+      minimal((c) => c.linux = { sysctl: { "kernel.hostname": "x" } }),
+      `linux.sysctl["kernel.hostname"] is what hostname is for`,
+    ],
+    [
+      minimal((c) => c.process = { args: ["a"], cwd: "/", env: ["A=", "B"] }),
+      `process.env[1] is "B", expected NAME=VALUE`,
+    ],
+    [
+      minimal((c) => c.process = { args: ["a"], cwd: "/", env: ["=x"] }),
+      `process.env[0] is "=x", expected NAME=VALUE`,
+    ],
     [
       minimal((c) => c.linux = { resources: { unified: { "../memory.max": "1" } } }),
       `linux.resources.unified["../memory.max"] is no file of a cgroup`,
@@ -255,7 +276,7 @@ Deno.test("values of any kind in any place give a message, never a crash", () =>
     hooks: { poststop: [{ path: "/x", args: ["x"], env: ["A=1"], timeout: 1 }] },
     annotations: { a: "b" },
     linux: {
-      namespaces: [{ type: "pid", path: "/x" }],
+      namespaces: [{ type: "pid", path: "/x" }, { type: "uts" }],
       uidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
       devices: [{ path: "/dev/x", type: "c", major: 1, minor: 1, fileMode: 1, uid: 1, gid: 1 }],
       cgroupsPath: "/x",

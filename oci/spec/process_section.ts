@@ -43,7 +43,7 @@ export function readProcess(
   if (args.strings().length === 0) args.fail("is empty, expected a command");
   return {
     args: args.strings().map(fromText),
-    env: process.member("env").strings().map(fromText),
+    env: process.member("env").items().map((n) => fromText(readVariable(n))),
     cwd: fromText(process.member("cwd").absolutePath()),
     uid: user.member("uid").optional(0, readId),
     gid: user.member("gid").optional(0, readId),
@@ -55,8 +55,9 @@ export function readProcess(
     capabilities: readCapabilities(process.member("capabilities"), warn),
     noNewPrivileges: process.member("noNewPrivileges").optional(false, (n) => n.boolean()),
     rlimits: readRlimits(process.member("rlimits")),
-    oomScoreAdj: process.member("oomScoreAdj").optional(
-      0,
+    // Absent: it must not be changed, config.md says.
+    oomScoreAdj: process.member("oomScoreAdj").optional<number | null>(
+      null,
       (n) => n.integer(-OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MAX),
     ),
     scheduler: process.member("scheduler").optional(null, readScheduler),
@@ -71,6 +72,16 @@ export function readConsoleSize(node: JsonNode): ProcessSpec["consoleSize"] {
   const rows = node.member("height").integer(0, 0xffff);
   const columns = node.member("width").integer(0, 0xffff);
   return rows === 0 || columns === 0 ? null : { rows, columns };
+}
+
+/** NAME=VALUE: what has no name or no value is no variable, and runc refuses it too. */
+function readVariable(node: JsonNode): string {
+  const text = node.string();
+  return isVariable(text) ? text : node.expected("NAME=VALUE");
+}
+
+export function isVariable(text: string): boolean {
+  return text.indexOf("=") > 0;
 }
 
 function readId(node: JsonNode): number {

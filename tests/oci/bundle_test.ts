@@ -7,6 +7,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { describe, run } from "../harness/dvisor.ts";
 import { lacks, named, noContainers, PYTHON } from "../harness/machine.ts";
 import { Bundle, type BundleConfig, RUNC, type RuntimeName, shellConfig } from "./bundle.ts";
+import { runtimesOf, withEach } from "./lifecycle.ts";
 import { type BundleCase, MOUNT_CASES, PROCESS_CASES } from "./bundle_cases.ts";
 import { DEV_CASES } from "./device_cases.ts";
 import { SECCOMP_CASES } from "./seccomp_cases.ts";
@@ -30,19 +31,15 @@ async function check(runtime: RuntimeName, test: BundleCase): Promise<void> {
     bundle.write(config);
     const result = await bundle.run(runtime);
     const seen = [result.code, result.stdout];
-    assertEquals(seen, [test.code ?? 0, test.prints], `${runtime}: ${describe(result)}`);
+    assertEquals(seen, [test.code ?? 0, test.prints], describe(result));
     test.after?.(bundle);
   });
 }
 
 for (const test of [...PROCESS_CASES, ...MOUNT_CASES, ...DEV_CASES, ...SECCOMP_CASES]) {
-  const isShared = test.notRunc === undefined && RUNC !== null;
   Deno.test({
     ...named(`bundle: ${test.name}`, noContainers),
-    fn: async () => {
-      if (isShared) await check("runc", test);
-      await check("dvisor", test);
-    },
+    fn: () => withEach(runtimesOf(test), (runtime) => check(runtime, test)),
   });
 }
 

@@ -131,38 +131,84 @@ export class Lifecycle {
       throw new Error(`no ${JSON.stringify(text)} in ${JSON.stringify(this.text(name))}`);
     }
   }
-
-  async end(): Promise<void> {
-    await this.call("delete", "--force", this.id);
-    // Whoever is left of it is ours.
-    while (syscall(SYS_wait4, -1, scratch.area(0), __WALL | WNOHANG, 0) > 0);
-    this.bundle.remove();
-  }
 }
 
-async function check(runtime: RuntimeName, test: LifecycleCase): Promise<void> {
-  becomeSubreaper();
-  const t = new Lifecycle(runtime);
-  try {
-    await test.run(t);
-  } catch (error) {
-    throw new Error(`${runtime}: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
-  } finally {
-    await t.end();
-  }
+/** The runtimes that a case is for: dvisor and, where it is installed and may be asked, runc. */
+export function runtimesOf(test: { readonly notRunc?: string }): RuntimeName[] {
+  return test.notRunc === undefined && RUNC !== null ? ["dvisor", "runc"] : ["dvisor"];
 }
 
-/** A test of each case: of dvisor and, where it is installed and may be asked, of runc. */
+/** Does the same with each runtime at a time. @throws what the first of them threw, with its name */
+export async function withEach(
+  runtimes: readonly RuntimeName[],
+  fn: (runtime: RuntimeName) => Promise<void>,
+): Promise<void> {
+  const results = await Promise.allSettled(runtimes.map(fn));
+  results.forEach((result, i) => {
+    if (result.status === "fulfilled") return;
+    const { reason } = result, message = reason instanceof Error ? reason.message : reason;
+    throw new Error(`${runtimes[i]}: ${message}`, { cause: reason });
+  });
+}
+
+/** Takes containers away with all that is left of them. */
+async function endAll(all: readonly Lifecycle[]): Promise<void> {
+  await Promise.all(all.map((t) => t.call("delete", "--force", t.id)));
+  // Whoever is left of them is ours. Only now: nobody waits for a process of its own any more.
+  while (syscall(SYS_wait4, -1, scratch.area(0), __WALL | WNOHANG, 0) > 0);
+  for (const { bundle } of all) bundle.remove();
+}
+
+/** A test of each case, with a container of its own for each runtime. */
 export function testCases(what: string, cases: readonly LifecycleCase[]): void {
   for (const test of cases) {
     Deno.test({
       ...named(`${what}: ${test.name}`, noContainers),
       fn: async () => {
-        if (test.notRunc === undefined && RUNC !== null) await check("runc", test);
-        await check("dvisor", test);
+        becomeSubreaper();
+        const all: Lifecycle[] = [];
+        try {
+          await withEach(runtimesOf(test), async (runtime) => {
+            const t = new Lifecycle(runtime);
+            all.push(t);
+            await test.run(t);
+          });
+        } finally {
+          await endAll(all);
+        }
       },
     });
   }
+}
+
+/**
+ * A test of each case, all on one container for each runtime, which the first of them makes and which they leave as it
+ * is.
+ */
+export function testCasesOnOne(
+  what: string,
+  prepare: (t: Lifecycle) => Promise<unknown>,
+  cases: readonly LifecycleCase[],
+): void {
+  const containers = new Map<RuntimeName, Promise<Lifecycle>>(), made: Lifecycle[] = [];
+  const make = async (runtime: RuntimeName) => {
+    const t = new Lifecycle(runtime);
+    made.push(t);
+    await prepare(t);
+    return t;
+  };
+  for (const test of cases) {
+    Deno.test({
+      ...named(`${what}: ${test.name}`, noContainers),
+      fn: () => {
+        becomeSubreaper();
+        return withEach(runtimesOf(test), async (runtime) => {
+          const container = containers.get(runtime) ?? make(runtime);
+          containers.set(runtime, container);
+          await test.run(await container);
+        });
+      },
+    });
+  }
+  Deno.test.afterAll(() => endAll(made));
 }

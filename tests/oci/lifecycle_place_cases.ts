@@ -224,7 +224,7 @@ export const PLACE_CASES: readonly LifecycleCase[] = [
   {
     name: "a user namespace without ids is an error",
     async run(t) {
-      t.config.linux["namespaces"] = [{ type: "mount" }, { type: "user" }];
+      t.config.linux["namespaces"] = [{ type: "mount" }, { type: "uts" }, { type: "user" }];
       assert((await t.create()).code !== 0);
       assertMatch(t.text("err"), /uid ?[mM]apping|user namespaces? enabled/i);
     },
