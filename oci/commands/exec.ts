@@ -1,6 +1,7 @@
 /** `dvisor exec`: runs another process in a container. */
 
-import { warmUpMoves } from "../cgroup/warm_up.ts";
+import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
+import { warmUpWith } from "../cgroup/warm_up.ts";
 import { execIn } from "../container/exec.ts";
 import { execProcess } from "../container/exec_process.ts";
 import { findContainer } from "../container/find.ts";
@@ -70,8 +71,8 @@ export const command: Command = {
 };
 
 function exec(flags: Flags, globals: Globals, id: string, args: readonly string[]): number {
-  warmUpMoves();
-  const container = findContainer(globals.store, id);
+  const container = findContainer(globals.store, id), { cgroup, init } = container.record;
+  if (cgroup !== null) warmUpWith(ContainerCgroup.load(cgroup), init.pid);
   checkGroups(flags.list("cgroup"));
   const { process, consoleSize, warnings } = execProcess(flags, args, container.record.bundle);
   warnOf(warnings, globals);

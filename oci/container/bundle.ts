@@ -3,17 +3,14 @@
  * starts it (create.ts).
  */
 
-import { join, resolve } from "@std/path";
+import { resolve } from "@std/path";
 import { annotatedGlobals } from "./annotation_options.ts";
 import type { Globals } from "../globals.ts";
 import { choose } from "../globals.ts";
 import { writeLog } from "../log_file.ts";
 import { HOST_UDS, planRootfs, type RootfsPlan } from "../rootfs/plan.ts";
 import { type Config, readConfig } from "../spec/config.ts";
-import { JsonNode } from "../spec/json_node.ts";
-import { EXIT_USAGE, UserError } from "../user_error.ts";
-
-const CONFIG = "config.json";
+import { CONFIG, readConfigFile } from "./config_file.ts";
 
 export interface Bundle {
   /** Absolute host path. */
@@ -29,7 +26,7 @@ export interface Bundle {
 /** @throws UserError */
 export function readBundle(directory: string, given: Globals, id: string): Bundle {
   const path = resolve(directory);
-  const config = readBundleConfig(path);
+  const config = readConfig(readConfigFile(path));
   const globals = annotatedGlobals(given, config.annotations, id);
   for (const warning of config.warnings) {
     console.error(`dvisor: ${CONFIG}: ${warning}`);
@@ -39,21 +36,4 @@ export function readBundle(directory: string, given: Globals, id: string): Bundl
   const hostUds = choose("host-uds", globals.string("host-uds"), HOST_UDS);
   const files = planRootfs(config, path, { overlay, hostUds });
   return { path, config, rootPath: resolve(path, config.root.path), files, globals };
-}
-
-/** @throws UserError */
-export function readBundleConfig(bundle: string): Config {
-  return readConfig(JsonNode.parse(CONFIG, readConfigFile(bundle)));
-}
-
-function readConfigFile(bundle: string): string {
-  const path = join(bundle, CONFIG);
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new UserError(`there is no ${path}; dvisor spec writes one`, EXIT_USAGE);
-    }
-    throw new UserError(`cannot read ${path}`, undefined, error);
-  }
 }

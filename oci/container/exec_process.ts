@@ -6,6 +6,7 @@ import type { CapabilitySpec } from "../sandbox/boot_spec.ts";
 import { JsonNode } from "../spec/json_node.ts";
 import { hostHas, passOverLabel } from "../spec/labels.ts";
 import { CAPABILITIES } from "../spec/names.ts";
+import { readFirstProcess } from "../spec/first_process.ts";
 import {
   isVariable,
   type ProcessConfig,
@@ -14,7 +15,7 @@ import {
 } from "../spec/process_section.ts";
 import type { TerminalSize } from "../console/terminal.ts";
 import { usageError, UserError } from "../user_error.ts";
-import { readBundleConfig } from "./bundle.ts";
+import { readConfigFile } from "./config_file.ts";
 
 export interface ExecProcess {
   readonly process: ProcessConfig;
@@ -40,7 +41,7 @@ export function execProcess(flags: Flags, args: readonly string[], bundle: strin
     const label = new JsonNode("exec", `--${flag}`, flags.string(flag));
     passOverLabel(label, module, hostHas, warn);
   }
-  const own = readBundleConfig(bundle).process;
+  const own = readFirstProcess(readConfigFile(bundle), () => {}, hostHas);
   return { process: changed(own, flags, args, warn), consoleSize: null, warnings };
 }
 

@@ -6,7 +6,7 @@
  * Not here: reading the file, looking paths up on the host (rootfs/plan.ts).
  */
 
-import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
+import { type FirstProcess, readFirstProcess } from "./first_process.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { ProcessSpec } from "../sandbox/boot_spec.ts";
 import { type Hooks, readHooks } from "./hooks_section.ts";
@@ -15,15 +15,12 @@ import { type HasModule, hostHas, passOverLabel } from "./labels.ts";
 import { type LinuxConfig, readLinux } from "./linux_section.ts";
 import { type ConfigMount, readMount } from "./mount_entry.ts";
 import { checkNamespaceNeeds } from "./namespace_needs.ts";
-import { type ProcessConfig, readConsoleSize, readProcess } from "./process_section.ts";
+import { readConsoleSize } from "./process_section.ts";
 
 export interface Config {
   /** As it stands there: 1.x. */
   readonly ociVersion: string;
-  readonly process: ProcessConfig & {
-    readonly personality: number;
-    readonly seccomp: SeccompSpec | null;
-  };
+  readonly process: FirstProcess;
   readonly consoleSize: ProcessSpec["consoleSize"];
   /** The path is one of the host, relative to the bundle. */
   readonly root: { readonly path: string; readonly isReadOnly: boolean };
@@ -66,7 +63,6 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
   for (const name of FOREIGN) config.member(name).refuse();
   const root = config.member("root");
   root.object();
-  const process = config.member("process");
   const parts = readLinux(config.member("linux"));
   const hostname = readHostName(config.member("hostname"));
   const domainname = readHostName(config.member("domainname"));
@@ -74,14 +70,8 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
   passOverLabel(config.member("linux").member("mountLabel"), "selinux", has, warn);
   return {
     ociVersion: version.string(),
-    // The affinity is only for processes that exec starts later.
-    process: {
-      ...readProcess(process, warn, has),
-      affinity: null,
-      personality: parts.linux.personality,
-      seccomp: parts.linux.seccomp,
-    },
-    consoleSize: readConsoleSize(process.member("consoleSize")),
+    process: readFirstProcess(config, warn, has),
+    consoleSize: readConsoleSize(config.member("process").member("consoleSize")),
     root: {
       path: nonEmpty(root.member("path")),
       isReadOnly: root.member("readonly").optional(false, (n) => n.boolean()),

@@ -1,7 +1,5 @@
 /** `linux` of config.json (config-linux.md). A sandbox is isolated in every way, whatever namespaces are asked for. */
 
-import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
-import { parseSeccomp } from "./seccomp_section.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { DeviceSpec } from "../sandbox/boot_spec.ts";
 import { readDevices } from "./devices_section.ts";
@@ -52,10 +50,6 @@ export interface LinuxConfig {
   readonly rootfsPropagation: { readonly type: Propagation; readonly isRecursive: boolean } | null;
   /** Byte strings, names as in sysctl(8). */
   readonly sysctl: readonly (readonly [name: string, value: string])[];
-  /** Of personality(2). */
-  readonly personality: number;
-  /** null: no filter. */
-  readonly seccomp: SeccompSpec | null;
 }
 
 /** Known to the specification, and not to this runtime. */
@@ -70,7 +64,6 @@ const PROPAGATIONS = [
   "unbindable",
   "runbindable",
 ] as const;
-const PERSONALITIES = { LINUX: 0, LINUX32: 8 } as const;
 const UINT32_MAX = 2 ** 32 - 1;
 
 export interface LinuxPart {
@@ -92,8 +85,6 @@ export function readLinux(node: JsonNode): LinuxPart {
     resources: readResources(node.member("resources")),
     rootfsPropagation: readPropagation(node.member("rootfsPropagation")),
     sysctl: node.member("sysctl").members().map(readSysctl),
-    personality: readPersonality(node.member("personality")),
-    seccomp: parseSeccomp(node.member("seccomp")),
   };
   return {
     linux,
@@ -145,10 +136,4 @@ function propagationOf(name: string): Propagation {
 function readSysctl(node: JsonNode): readonly [string, string] {
   if (node.name.includes("\0")) node.fail("has a NUL in its name");
   return [fromText(node.name), fromText(node.string())];
-}
-
-function readPersonality(node: JsonNode): number {
-  if (node.isAbsent) return 0;
-  node.member("flags").refuse();
-  return PERSONALITIES[node.member("domain").oneOf(["LINUX", "LINUX32"])];
 }

@@ -1,0 +1,40 @@
+/**
+ * The process that config.json describes, with what other sections say of it: all of the file that `exec` needs.
+ * Neighbours: process_section.ts, seccomp_section.ts; config.ts reads the whole.
+ */
+
+import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
+import type { JsonNode } from "./json_node.ts";
+import type { HasModule } from "./labels.ts";
+import { type ProcessConfig, readProcess } from "./process_section.ts";
+import { parseSeccomp } from "./seccomp_section.ts";
+
+const PERSONALITIES = { LINUX: 0, LINUX32: 8 } as const;
+
+export type FirstProcess = ProcessConfig & {
+  readonly personality: number;
+  /** null: no filter. */
+  readonly seccomp: SeccompSpec | null;
+};
+
+/** @param config the whole file @throws UserError */
+export function readFirstProcess(
+  config: JsonNode,
+  warn: (line: string) => void,
+  has: HasModule,
+): FirstProcess {
+  const linux = config.member("linux");
+  return {
+    ...readProcess(config.member("process"), warn, has),
+    // Only for processes that exec starts later.
+    affinity: null,
+    personality: readPersonality(linux.member("personality")),
+    seccomp: parseSeccomp(linux.member("seccomp")),
+  };
+}
+
+function readPersonality(node: JsonNode): number {
+  if (node.isAbsent) return 0;
+  node.member("flags").refuse();
+  return PERSONALITIES[node.member("domain").oneOf(["LINUX", "LINUX32"])];
+}
