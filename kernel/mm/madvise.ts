@@ -1,11 +1,12 @@
 /** madvise(2), and giving memory back in place. */
 
-import { EACCES, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import { EACCES, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, EPERM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { ACCESS_READ, ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
 import { resolvePage } from "./fault.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
+import { mayDiscard } from "./sealed.ts";
 import { dropPages, isPageAligned, pageUp } from "./region.ts";
 import { SharedAnon } from "./shared_anon.ts";
 import * as V from "./vma.ts";
@@ -43,6 +44,16 @@ export function madvise(mm: MemoryManager, addr: number, len: number, advice: nu
   return result;
 }
 
+/** Advice after which memory reads differently, here or in a child. */
+const DISCARDS: readonly number[] = [
+  M.MADV_FREE,
+  M.MADV_DONTNEED,
+  M.MADV_DONTNEED_LOCKED,
+  M.MADV_REMOVE,
+  M.MADV_DONTFORK,
+  M.MADV_WIPEONFORK,
+];
+
 function isKnown(advice: number): boolean {
   return advice >= M.MADV_NORMAL && advice <= M.MADV_DONTNEED ||
     advice >= M.MADV_FREE && advice <= M.MADV_DONTNEED_LOCKED;
@@ -55,6 +66,7 @@ function adviseArea(
   end: number,
   advice: number,
 ): number {
+  if (DISCARDS.includes(advice) && !mayDiscard(vma)) return -EPERM;
   switch (advice) {
     case M.MADV_DONTNEED:
     case M.MADV_DONTNEED_LOCKED:

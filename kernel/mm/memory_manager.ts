@@ -28,6 +28,7 @@ import { mremap } from "./mremap.ts";
 import { PageMap } from "./pages.ts";
 import { noRefusedSites, setPatching } from "./patch.ts";
 import { dropPages, munmap } from "./region.ts";
+import { mseal } from "./mseal.ts";
 import { mincore, msync } from "./residency.ts";
 import { SearchState } from "./unmapped_area.ts";
 import { PROT_MASK, type Vma, VmaList } from "./vma.ts";
@@ -69,6 +70,8 @@ export class MemoryManager extends UserAccess {
   users: number = 1;
   /** VM_LOCKED bits that new areas get (mlockall MCL_FUTURE). */
   futureFlags: number = 0;
+  /** Some area is or was sealed: mseal(2). */
+  hasSeals: boolean = false;
   /** System call sites may be patched (patch.ts). */
   isPatching: boolean = true;
   /** A thread has a GS base of its own, which patched call sites would need: they cannot come back. */
@@ -122,6 +125,9 @@ export class MemoryManager extends UserAccess {
   }
   madvise(addr: number, len: number, advice: number): number {
     return madvise(this, addr, len, advice);
+  }
+  mseal(addr: number, len: number): number {
+    return mseal(this, addr, len);
   }
   msync(addr: number, len: number, flags: number): number {
     return msync(this, addr, len, flags);

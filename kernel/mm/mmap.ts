@@ -24,6 +24,7 @@ import { copyIntoNew } from "./cow.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { applyCachedPatches } from "./patch.ts";
+import { isSealed } from "./sealed.ts";
 import { mapBackedRange, populateAnonymous } from "./populate.ts";
 import { clearRange, isPageAligned, pageUp } from "./region.ts";
 import { SharedAnon } from "./shared_anon.ts";
@@ -99,6 +100,7 @@ function place(mm: MemoryManager, addr: number, size: number, flags: number): nu
     if ((flags & M.MAP_FIXED_NOREPLACE) !== 0 && mm.vmas.overlaps(addr, addr + size)) {
       return -EEXIST;
     }
+    if (isSealed(mm, addr, addr + size)) return -EPERM;
     // DIFFERS: the platform's own pages look like memory that cannot be had.
     return isReserved(mm, addr, addr + size) ? -ENOMEM : addr;
   }

@@ -1,6 +1,6 @@
 /** mprotect(2): areas are split and merged as Linux does; the host gets one change a run of equal protection. */
 
-import { EACCES, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
+import { EACCES, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM } from "../../ffi/abi/mman.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
 import { isData } from "./accounting.ts";
@@ -9,7 +9,7 @@ import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";
 import { isPageAligned, pageUp } from "./region.ts";
-import { PROT_MASK, readOnlyProt, VM_GROWSDOWN, type Vma } from "./vma.ts";
+import { PROT_MASK, readOnlyProt, VM_GROWSDOWN, VM_SEALED, type Vma } from "./vma.ts";
 
 export function mprotect(mm: MemoryManager, addr: number, len: number, prot: number): number {
   const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
@@ -42,6 +42,7 @@ function changeRange(mm: MemoryManager, start: number, end: number, prot: number
     const vma = mm.vmas.find(at);
     if (vma === null) return -ENOMEM;
     if ((prot & ~vma.maxProt) !== 0) return -EACCES;
+    if ((vma.flags & VM_SEALED) !== 0) return -EPERM;
     const to = Math.min(end, vma.end);
     if (vma.prot !== prot) {
       const pages = (to - at) / PAGE_SIZE;

@@ -1,6 +1,6 @@
 /** mremap(2): shrink, grow in place, move, duplicate (old length 0), MREMAP_DONTUNMAP. */
 
-import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from "../../ffi/abi/mman.ts";
 import { PROT_NONE } from "../../platform/platform.ts";
 import { MAX_AREAS, mayExpand, mayLock } from "./accounting.ts";
@@ -11,7 +11,7 @@ import { unpatchPages } from "./patch.ts";
 import { populateAnonymous } from "./populate.ts";
 import { clearRange, isPageAligned, pageUp, unmapRange } from "./region.ts";
 import { findUnmapped, isReserved, isUnmapped } from "./unmapped_area.ts";
-import { VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SPECIAL, type Vma } from "./vma.ts";
+import { VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SEALED, VM_SPECIAL, type Vma } from "./vma.ts";
 
 /** Added pages up to this many get frames at once. */
 const EAGER_PAGES = 16384;
@@ -31,7 +31,9 @@ export function mremap(
   if (!isPageAligned(addr)) return -EINVAL;
   const from = pageUp(oldLen), to = pageUp(newLen);
   if (to === 0) return -EINVAL;
-  if (mm.vmas.find(addr) === null) return -EFAULT;
+  const first = mm.vmas.find(addr);
+  if (first === null) return -EFAULT;
+  if ((first.flags & VM_SEALED) !== 0) return -EPERM;
   if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) {
     return moveTo(mm, addr, from, to, flags, newAddr);
   }

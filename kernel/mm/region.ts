@@ -3,10 +3,11 @@
  * else there.
  */
 
-import { EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
+import { EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { MAX_AREAS } from "./accounting.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
+import { isSealed } from "./sealed.ts";
 import { holeOpened } from "./unmapped_area.ts";
 
 /** Up to the next page boundary; Infinity and huge values stay what they are. */
@@ -25,9 +26,10 @@ export function munmap(mm: MemoryManager, addr: number, len: number): number {
   return unmapRange(mm, addr, addr + size);
 }
 
-/** Remove everything in [start, end): 0, or -ENOMEM when that would make too many areas. */
+/** Remove everything in [start, end): 0, -ENOMEM when that would make too many areas, -EPERM when some is sealed. */
 export function unmapRange(mm: MemoryManager, start: number, end: number): number {
   if (!mm.vmas.overlaps(start, end)) return 0;
+  if (isSealed(mm, start, end)) return -EPERM;
   if (wouldSplitTooMuch(mm, start, end)) return -ENOMEM;
   unmapHost(mm, start, end);
   clearRange(mm, start, end);

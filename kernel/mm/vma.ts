@@ -22,7 +22,9 @@ export const VM_SHARED = 1,
   VM_RANDOM = 0x800,
   VM_MERGEABLE = 0x1000,
   /** vdso and vvar: never split by fork rules, never written. */
-  VM_SPECIAL = 0x2000;
+  VM_SPECIAL = 0x2000,
+  /** mseal(2). */
+  VM_SEALED = 0x4000;
 
 export const PROT_MASK: number = PROT_READ | PROT_WRITE | PROT_EXEC;
 

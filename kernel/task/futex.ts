@@ -79,21 +79,26 @@ export function futexWake(
   return task.kernel.futexes.wake(key.owner!, key.offset, Math.max(1, max), bitset);
 }
 
+/** A word, and whether waiters of other processes are left out. */
+export interface FutexWord {
+  readonly addr: number;
+  readonly isPrivate: boolean;
+}
+
 /** FUTEX_REQUEUE, and FUTEX_CMP_REQUEUE with `expected` >= 0: woken plus moved. */
 export function futexRequeue(
   task: Task,
-  addr: number,
-  isPrivate: boolean,
+  from: FutexWord,
+  to: FutexWord,
   wake: number,
-  to: number,
   move: number,
   expected: number,
 ): number {
   if (wake < 0 || move < 0) return -EINVAL;
-  const r = twoKeys(task, addr, to, isPrivate);
+  const r = twoKeys(task, from, to);
   if (r !== 0) return r;
   if (expected >= 0) {
-    const found = task.mm.load32(addr);
+    const found = task.mm.load32(from.addr);
     if (found < 0) return -EFAULT;
     if (found !== expected) return -EAGAIN;
   }
@@ -115,7 +120,7 @@ export function futexWakeOp(
   wakeSecond: number,
   operation: number,
 ): number {
-  const r = twoKeys(task, addr, second, isPrivate);
+  const r = twoKeys(task, { addr, isPrivate }, { addr: second, isPrivate });
   if (r !== 0) return r;
   const cmp = (operation >>> 24) & 15, op = (operation >>> 28) & 7;
   let oparg = (operation << 8) >> 20;
@@ -142,17 +147,17 @@ export function futexWakeOp(
   return n;
 }
 
-/** `task.mm.key` for the first address, `otherKey` for the second. */
-function twoKeys(task: Task, first: number, second: number, isPrivate: boolean): number {
+/** `task.mm.key` for the first word, `otherKey` for the second. */
+function twoKeys(task: Task, first: FutexWord, second: FutexWord): number {
   const mm = task.mm;
   // The order of Linux's checks: the first address fails first.
-  const a = mm.futexKey(first, isPrivate);
+  const a = mm.futexKey(first.addr, first.isPrivate);
   if (a !== 0) return a;
-  const b = mm.futexKey(second, isPrivate);
+  const b = mm.futexKey(second.addr, second.isPrivate);
   if (b !== 0) return b;
   otherKey.owner = mm.key.owner;
   otherKey.offset = mm.key.offset;
-  return mm.futexKey(first, isPrivate);
+  return mm.futexKey(first.addr, first.isPrivate);
 }
 
 /** The new value as u32, or -1 for an unknown operation. */

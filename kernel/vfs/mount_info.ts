@@ -87,7 +87,7 @@ function propagationText(mount: Mount, root: Path): string {
 }
 
 /** The nearest group that the mount hears from, of which the reader sees a member. */
-function seenMaster(mount: Mount, root: Path): PeerGroup | null {
+export function seenMaster(mount: Mount, root: Path): PeerGroup | null {
   for (let group = mount.master; group !== null;) {
     let next: PeerGroup | null = null;
     for (const m of group.members) {

@@ -17,6 +17,7 @@ import {
   VM_NOHUGEPAGE,
   VM_NORESERVE,
   VM_RANDOM,
+  VM_SEALED,
   VM_SEQUENTIAL,
   VM_WIPEONFORK,
   type Vma,
@@ -131,6 +132,7 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_HUGEPAGE, "hg"],
   [VM_NOHUGEPAGE, "nh"],
   [VM_MERGEABLE, "mg"],
+  [VM_SEALED, "sl"],
 ];
 
 /** Each with a blank behind it. */

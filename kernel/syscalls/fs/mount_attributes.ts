@@ -50,6 +50,14 @@ function atimeFlags(atime: number): number {
   return atime === M.MOUNT_ATTR_STRICTATIME ? 0 : -EINVAL;
 }
 
+/** The attributes of a mount with these MS_*. */
+export function attributesOfFlags(flags: number): number {
+  let attributes = 0;
+  for (const [attribute, ms] of PLAIN) if ((flags & ms) !== 0) attributes |= attribute;
+  if ((flags & M.MS_NOATIME) !== 0) return attributes | M.MOUNT_ATTR_NOATIME;
+  return (flags & M.MS_RELATIME) !== 0 ? attributes : attributes | M.MOUNT_ATTR_STRICTATIME;
+}
+
 const KNOWN_AT = AT_EMPTY_PATH | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
 
 export function sysMountSetattr(t: Task, a: SyscallArgs): number {

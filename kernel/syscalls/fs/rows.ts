@@ -6,6 +6,7 @@ import * as directory from "./directory.ts";
 import * as handles from "./handles.ts";
 import { sysMemfdCreate } from "./memfd.ts";
 import * as mount from "./mount.ts";
+import { sysListmount, sysStatmount } from "./mount_query.ts";
 import { sysMountSetattr } from "./mount_attributes.ts";
 import * as mountContext from "./mount_context.ts";
 import * as mountTree from "./mount_tree.ts";
@@ -109,6 +110,14 @@ export const rows: readonly Row[] = [
   row("move_mount", mountTree.sysMoveMount, "dirfd path dirfd path hex", {
     support: "partial",
     note: "no MOVE_MOUNT_SET_GROUP, no MOVE_MOUNT_BENEATH",
+  }),
+  row("statmount", sysStatmount, "ptr ptr size hex", {
+    support: "partial",
+    note: "mounts of the own namespace: namespaces have no ids",
+  }),
+  row("listmount", sysListmount, "ptr ptr size hex", {
+    support: "partial",
+    note: "mounts of the own namespace: namespaces have no ids",
   }),
   row("mount_setattr", sysMountSetattr, "dirfd path hex ptr size", {
     support: "partial",

@@ -21,6 +21,7 @@ import {
   STATX_MNT_ID_UNIQUE,
   StatxTimestamp,
 } from "../../../ffi/abi/stat.ts";
+import { MNT_UNIQUE_ID_OFFSET } from "../../../ffi/abi/statmount.ts";
 import { Statfs } from "../../../ffi/abi/statfs.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Scratch } from "../../task/kernel_services.ts";
@@ -167,7 +168,8 @@ function putStatx(
   dv.setUint32(at.rdevMinor, minorOf(inode.rdev), true);
   dv.setUint32(at.devMajor, majorOf(inode.dev), true);
   dv.setUint32(at.devMinor, minorOf(inode.dev), true);
-  u64(dv, at.mntId, mount === null ? 0 : mount.id);
+  const base = unique === STATX_MNT_ID_UNIQUE ? MNT_UNIQUE_ID_OFFSET : 0;
+  u64(dv, at.mntId, mount === null ? 0 : base + mount.id);
   return scratchOut(t, addr, Statx.size);
 }
 

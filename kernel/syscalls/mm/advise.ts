@@ -1,4 +1,4 @@
-/** madvise(2), msync(2), mincore(2), mlock(2) and their sisters. Thin: kernel/mm does it. */
+/** madvise(2), mseal(2), msync(2), mincore(2), mlock(2) and their sisters. Thin: kernel/mm does it. */
 
 import { EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT } from "../../../ffi/abi/mman.ts";
@@ -15,6 +15,10 @@ export function sysMadvise(t: Task, a: SyscallArgs): number {
 
 export function sysMsync(t: Task, a: SyscallArgs): number {
   return t.mm.msync(a.u64(0), a.u64(1), a.i32(2));
+}
+
+export function sysMseal(t: Task, a: SyscallArgs): number {
+  return a.u64(2) !== 0 ? -EINVAL : t.mm.mseal(a.u64(0), a.u64(1));
 }
 
 export function sysMincore(t: Task, a: SyscallArgs): number {

@@ -15,7 +15,7 @@ const IOV_MAX = 1024;
 const MAX_RW = 0x7ffff000;
 
 /** Two parallel lists: where and how long. */
-class Segments {
+export class Segments {
   readonly addr: number[] = [];
   readonly len: number[] = [];
   total: number = 0;

@@ -3,6 +3,7 @@
 import { type Row, row } from "../table.ts";
 import * as advise from "./advise.ts";
 import * as map from "./mmap.ts";
+import * as processMemory from "./process_memory.ts";
 import * as vm from "./process_vm.ts";
 
 const NO_PKEYS = "the processor is shown without protection keys";
@@ -34,6 +35,9 @@ export const rows: readonly Row[] = [
   row("munlock", advise.sysMunlock, "ptr size"),
   row("mlockall", advise.sysMlockall, "hex", { support: "partial", note: "as mlock" }),
   row("munlockall", advise.sysMunlockall, ""),
+  row("mseal", advise.sysMseal, "ptr size hex"),
+  row("process_madvise", processMemory.sysProcessMadvise, "fd ptr long int hex"),
+  row("process_mrelease", processMemory.sysProcessMrelease, "fd hex"),
   row("process_vm_readv", vm.sysProcessVmReadv, "pid ptr long ptr long hex"),
   row("process_vm_writev", vm.sysProcessVmWritev, "pid ptr long ptr long hex"),
 ];

@@ -1,12 +1,10 @@
-/** futex(2), futex_waitv(2): decoding. The operations: task/futex.ts, futex_pi.ts, futex_waitv.ts. */
+/** futex(2): decoding. The operations: task/futex.ts, futex_pi.ts. Neighbour: futex2.ts. */
 
-import { EFAULT, EINVAL, ENOSYS } from "../../../ffi/abi/errno.ts";
+import { ENOSYS } from "../../../ffi/abi/errno.ts";
 import * as F from "../../../ffi/abi/futex.ts";
-import { CLOCK_MONOTONIC, CLOCK_REALTIME } from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { futexRequeue, futexWait, futexWake, futexWakeOp } from "../../task/futex.ts";
 import { futexLockPi, futexTryLockPi, futexUnlockPi } from "../../task/futex_pi.ts";
-import { futexWaitAny, type WaitWord } from "../../task/futex_waitv.ts";
 import type { Task } from "../../task/task.ts";
 import { monotonicDeadline, readTimeout, readTimespec, realtimeDeadline } from "../timespec.ts";
 
@@ -33,16 +31,21 @@ export function sysFutex(t: Task, a: SyscallArgs): number {
       return isReal ? -ENOSYS : futexWake(t, addr, isPrivate, val | 0, a.u32(5));
     case F.FUTEX_REQUEUE:
       if (isReal) return -ENOSYS;
-      return futexRequeue(t, addr, isPrivate, val | 0, a.u64(4), a.i32(3), -1);
+      return requeue(t, a, isPrivate, -1);
     case F.FUTEX_CMP_REQUEUE:
       if (isReal) return -ENOSYS;
-      return futexRequeue(t, addr, isPrivate, val | 0, a.u64(4), a.i32(3), a.u32(5));
+      return requeue(t, a, isPrivate, a.u32(5));
     case F.FUTEX_WAKE_OP:
       if (isReal) return -ENOSYS;
       return futexWakeOp(t, addr, isPrivate, val | 0, a.u64(4), a.i32(3), a.u32(5));
     default:
       return ownership(t, a, command, isPrivate, isReal);
   }
+}
+
+function requeue(t: Task, a: SyscallArgs, isPrivate: boolean, expected: number): number {
+  const from = { addr: a.u64(0), isPrivate }, to = { addr: a.u64(4), isPrivate };
+  return futexRequeue(t, from, to, a.i32(2), a.i32(3), expected);
 }
 
 /** The operations on PI futexes. FUTEX_LOCK_PI's time-out is on CLOCK_REALTIME whatever the flag. */
@@ -72,7 +75,7 @@ function ownership(
 }
 
 /** `progress.deadlineNs` from an absolute time; a null pointer: never. */
-function absoluteDeadline(t: Task, addr: number, isReal: boolean): number {
+export function absoluteDeadline(t: Task, addr: number, isReal: boolean): number {
   if (t.progress.deadlineNs >= 0) return 0;
   if (addr === 0) {
     t.progress.deadlineNs = Infinity;
@@ -81,38 +84,4 @@ function absoluteDeadline(t: Task, addr: number, isReal: boolean): number {
   const r = readTimespec(t, addr);
   if (r === 0) t.progress.deadlineNs = isReal ? realtimeDeadline(t) : monotonicDeadline(t);
   return r;
-}
-
-/** futex_waitv(2). */
-export function sysFutexWaitv(t: Task, a: SyscallArgs): number {
-  const count = a.u32(1), clock = a.i32(4);
-  if (a.u32(2) !== 0) return -EINVAL;
-  if (count === 0 || count > F.FUTEX_WAITV_MAX || a.u64(0) === 0) return -EINVAL;
-  if (a.u64(3) !== 0) {
-    if (clock !== CLOCK_MONOTONIC && clock !== CLOCK_REALTIME) return -EINVAL;
-  }
-  const r = absoluteDeadline(t, a.u64(3), clock === CLOCK_REALTIME);
-  if (r !== 0) return r;
-  if (t.progress.object !== null) return futexWaitAny(t, [], t.progress.deadlineNs);
-  const words = readWords(t, a.u64(0), count);
-  return typeof words === "number" ? words : futexWaitAny(t, words, t.progress.deadlineNs);
-}
-
-function readWords(t: Task, addr: number, count: number): WaitWord[] | number {
-  const { u8, dv } = t.kernel.scratch, at = F.FutexWaitv.at, size = F.FutexWaitv.size;
-  if (t.mm.copyIn(u8, 0, addr, count * size) !== 0) return -EFAULT;
-  const words: WaitWord[] = [];
-  for (let i = 0; i < count; i++) {
-    const o = i * size, flags = dv.getUint32(o + at.flags, true);
-    if ((flags & ~(F.FUTEX2_PRIVATE | F.FUTEX2_SIZE_U32)) !== 0) return -EINVAL;
-    if ((flags & 3) !== F.FUTEX2_SIZE_U32) return -EINVAL;
-    if (dv.getUint32(o + at.reserved, true) !== 0) return -EINVAL;
-    if (dv.getUint32(o + at.val + 4, true) !== 0) return -EINVAL;
-    words.push({
-      addr: dv.getUint32(o + at.uaddr, true) + dv.getUint32(o + at.uaddr + 4, true) * 0x100000000,
-      val: dv.getUint32(o + at.val, true),
-      isPrivate: (flags & F.FUTEX2_PRIVATE) !== 0,
-    });
-  }
-  return words;
 }

@@ -4,6 +4,7 @@ import { type Row, row } from "../table.ts";
 import * as affinity from "./affinity.ts";
 import * as barriers from "./barriers.ts";
 import * as futex from "./futex.ts";
+import * as futex2 from "./futex2.ts";
 import * as policy from "./policy.ts";
 import * as priority from "./priority.ts";
 
@@ -14,7 +15,10 @@ export const rows: readonly Row[] = [
     support: "partial",
     note: "no priority is inherited; no FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI",
   }),
-  row("futex_waitv", futex.sysFutexWaitv, "ptr uint hex timespec clock"),
+  row("futex_waitv", futex2.sysFutexWaitv, "ptr uint hex timespec clock"),
+  row("futex_wait", futex2.sysFutexWait, "ptr hex hex hex timespec clock"),
+  row("futex_wake", futex2.sysFutexWake, "ptr hex int hex"),
+  row("futex_requeue", futex2.sysFutexRequeue, "ptr hex int int"),
   row("membarrier", barriers.sysMembarrier, "int hex int", {
     support: "partial",
     note: "no MEMBARRIER_CMD_*_RSEQ",

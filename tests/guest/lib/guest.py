@@ -332,7 +332,8 @@ process_vm_readv 310|process_vm_writev 311|sched_setattr 314|sched_getattr 315|r
 seccomp 317|getrandom 318|memfd_create 319|execveat 322|membarrier 324|mlock2 325
 copy_file_range 326|preadv2 327|pwritev2 328|statx 332|pidfd_send_signal 424|pidfd_open 434
 clone3 435|close_range 436|openat2 437|pidfd_getfd 438|faccessat2 439|epoll_pwait2 441
-fchmodat2 452
+process_madvise 440|process_mrelease 448|fchmodat2 452|futex_wake 454|futex_wait 455
+futex_requeue 456|statmount 457|listmount 458|mseal 462
 """.replace("\n", "|").split("|"):
     if line:
         SYS[line.split()[0]] = int(line.split()[1])

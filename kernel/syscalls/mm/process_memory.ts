@@ -1,0 +1,50 @@
+/** process_madvise(2), process_mrelease(2): memory of a process that a pidfd names. */
+
+import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
+import { EBADF, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { MADV_COLD, MADV_COLLAPSE, MADV_PAGEOUT, MADV_WILLNEED } from "../../../ffi/abi/mman.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { hasCap } from "../../cred/credentials.ts";
+import { PidFd } from "../../task/pidfd.ts";
+import type { Task } from "../../task/task.ts";
+import { mayAttach } from "../process/pidfd.ts";
+import { Segments } from "./process_vm.ts";
+
+/** What a process may be told by another: nothing that changes what it reads. */
+const HARMLESS = [MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE];
+
+/** A thread of the process that has its memory still, or -errno. */
+function targetOf(t: Task, fd: number): Task | number {
+  const pidfd = t.files.get(fd);
+  if (!(pidfd instanceof PidFd)) return -EBADF;
+  const target = pidfd.thread ?? pidfd.group.leader ?? pidfd.group.tasks[0];
+  return target === undefined || pidfd.group.isZombie ? -ESRCH : target;
+}
+
+/** Bytes that were advised of before the first error. */
+export function sysProcessMadvise(t: Task, a: SyscallArgs): number {
+  if (a.u32(4) !== 0) return -EINVAL;
+  const ranges = new Segments();
+  const r = ranges.load(t.mm, a.u64(1), a.u64(2));
+  if (r < 0) return r;
+  const target = targetOf(t, a.i32(0));
+  if (typeof target === "number") return target;
+  const advice = a.i32(3);
+  if (!HARMLESS.includes(advice)) return -EINVAL;
+  if (!mayAttach(t, target) || !hasCap(t.cred, CAP_SYS_NICE)) return -EPERM;
+  let done = 0;
+  for (let i = 0; i < ranges.addr.length; i++) {
+    const error = target.mm.madvise(ranges.addr[i]!, ranges.len[i]!, advice);
+    if (error < 0) return done === 0 ? error : done;
+    done += ranges.len[i]!;
+  }
+  return done;
+}
+
+/** Memory of a dying process is given back as it dies: there is nothing to hasten. */
+export function sysProcessMrelease(t: Task, a: SyscallArgs): number {
+  if (a.u32(1) !== 0) return -EINVAL;
+  const target = targetOf(t, a.i32(0));
+  if (typeof target === "number") return target;
+  return target.group.isExiting || target.exitRequested ? 0 : -EINVAL;
+}
