@@ -42,6 +42,8 @@ export class FrameAllocator {
   private readonly waiter: FrameWaiter | null;
   /** Pages that somebody holds or that wait in quarantine, in bytes. Reserved, not necessarily touched. */
   usedBytes: number = 0;
+  /** All that were ever handed out, in bytes. */
+  takenBytes: number = 0;
   private readonly free: FreePages;
   private readonly quarantine: FrameQuarantine = new FrameQuarantine();
   private readonly refTables: (Uint32Array | null)[];
@@ -190,6 +192,7 @@ export class FrameAllocator {
 
   private handOut(page: number, pages: number): number {
     this.usedBytes += pages * PAGE_SIZE;
+    this.takenBytes += pages * PAGE_SIZE;
     for (let p = page; p < page + pages; p++) this.table(p)[p & TABLE_MASK] = 1;
     return page * PAGE_SIZE;
   }

@@ -43,6 +43,24 @@ function fill(lab: LabKernel, task: Task): void {
   for (let i = 0; i < PAGES; i++) assertEquals(task.mm.store32(at + i * PAGE, 1), 0);
 }
 
+Deno.test("a container is looked at when guests have got what it lacks to its limit", () => {
+  const { lab, task, container } = contained();
+  // By the clock alone it is too soon for another look.
+  const look = () => lab.oom.check(lab.host.monotonicNs() + 1e6);
+  lab.oom.limit(container, 1 << 30);
+  look();
+  fill(lab, task);
+  look();
+  assertEquals(lab.oom.isNear, false);
+  lab.oom.limit(container, 1.5 * PAGES * PAGE);
+  look();
+  assertEquals(lab.oom.kills, 0);
+  fill(lab, task);
+  look();
+  assertEquals(lab.oom.kills, 1);
+  lab.close();
+});
+
 Deno.test("who has most in a container over its limit is killed, and nobody of another one", () => {
   const { lab, task, container } = contained();
   const killed: ThreadGroup[] = [];

@@ -6,6 +6,7 @@
  * DIFFERS: pages of host files are not counted. Neighbours: mm/frames.ts, loop.ts (calls `check`), exception.ts.
  */
 
+import type { Arena } from "../../ffi/mem/arena.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import type { Container } from "./container.ts";
@@ -16,10 +17,10 @@ import type { ThreadGroup } from "./thread_group.ts";
 
 /** LIMIT: how long a victim may take to end before the next one is chosen, ns. */
 const GRACE_NS = 500_000_000;
-/** LIMIT: time between two looks at containers, ns: what one can have too much until it is seen. */
+/** LIMIT: time between two looks at containers, ns, unless the guests have got what one of them lacks to its limit. */
 const CONTAINER_LOOK_NS = 10_000_000;
-/** A look that takes long is followed by a pause this many times as long, within reason. */
-const LOOK_SHARE = 20, LOOK_MOST_NS = 250_000_000;
+/** A look that takes long is followed by a pause this many times as long, within reason; at the least the second. */
+const LOOK_SHARE = 20, LOOK_MOST_NS = 250_000_000, HURRY_SHARE = 4;
 /** oom_score_adj of who is never chosen; a thousandth of the limit for each step else. */
 const NEVER = -1000, STEPS = 1000;
 
@@ -39,6 +40,11 @@ export class OomKiller {
   /** One of them may have too much. */
   private isOneNear: boolean = false;
   private nextLookNs: number = 0;
+  /** Not sooner, whatever the guests take. */
+  private soonestLookNs: number = 0;
+  /** What may be promised, and given by the host, until one of them may have too much: by `takenBytes`, `residentBytes`. */
+  private lookAtTaken: number = 0;
+  private lookAtResident: number = Infinity;
   private readonly kernel: Kernel;
   private victim: ThreadGroup | null = null;
   private untilNs: number = 0;
@@ -55,7 +61,7 @@ export class OomKiller {
 
   /** Kills somebody if the guests have too much. */
   check(nowNs: number): void {
-    if (this.limited.size > 0 && nowNs >= this.nextLookNs) this.checkContainers(nowNs);
+    if (this.limited.size > 0 && this.mustLook(nowNs)) this.checkContainers(nowNs);
     if (!this.isNear || this.isAwaiting(nowNs)) return;
     const { arena, frames } = this.kernel.memory;
     if (arena.residentBytes() <= this.limitBytes) return;
@@ -66,29 +72,45 @@ export class OomKiller {
     if (victim !== null) this.kill(victim, nowNs);
   }
 
+  /** From now on a container may have that many bytes. */
+  limit(container: Container, bytes: number): void {
+    container.memoryMax = bytes;
+    this.limited.add(container);
+    this.lookAtTaken = 0;
+  }
+
+  private mustLook(nowNs: number): boolean {
+    if (nowNs < this.soonestLookNs) return false;
+    if (nowNs >= this.nextLookNs) return true;
+    const { arena, frames } = this.kernel.memory;
+    return frames.takenBytes >= this.lookAtTaken ||
+      this.isOneNear && arena.residentBytes() >= this.lookAtResident;
+  }
+
   /** What is promised is summed first, which costs little; what the host has given only where that is too much. */
   private checkContainers(nowNs: number): void {
-    const startNs = this.kernel.host.monotonicNs();
+    const startNs = this.kernel.host.monotonicNs(), { arena, frames } = this.kernel.memory;
     this.isOneNear = false;
+    let roomToPromise = Infinity, roomToGive = Infinity;
     for (const container of this.limited) {
       const { groups, memoryMax } = container, runs = framesOf(groups);
-      if (countPages(runs) * PAGE_SIZE <= memoryMax) continue;
+      const promised = countPages(runs) * PAGE_SIZE;
+      if (promised <= memoryMax) {
+        roomToPromise = Math.min(roomToPromise, memoryMax - promised);
+        continue;
+      }
       this.isOneNear = true;
-      if (this.isAwaiting(nowNs) || this.residentIn(runs) <= memoryMax) continue;
+      const given = residentIn(arena, runs);
+      roomToGive = Math.min(roomToGive, Math.max(0, memoryMax - given));
+      if (this.isAwaiting(nowNs) || given <= memoryMax) continue;
       const victim = this.choose(groups, memoryMax);
       if (victim !== null) this.kill(victim, nowNs);
     }
+    this.lookAtTaken = frames.takenBytes + roomToPromise;
+    this.lookAtResident = arena.residentBytes() + roomToGive;
     const endNs = this.kernel.host.monotonicNs(), pauseNs = LOOK_SHARE * (endNs - startNs);
+    this.soonestLookNs = endNs + HURRY_SHARE * (endNs - startNs);
     this.nextLookNs = endNs + Math.min(LOOK_MOST_NS, Math.max(CONTAINER_LOOK_NS, pauseNs));
-  }
-
-  private residentIn(runs: readonly FrameRun[]): number {
-    const { arena } = this.kernel.memory;
-    let pages = 0;
-    for (const { start, end } of runs) {
-      pages += arena.residentPages(start * PAGE_SIZE, (end - start) * PAGE_SIZE);
-    }
-    return pages * PAGE_SIZE;
   }
 
   /** The last victim is on its way out. */
@@ -168,4 +190,17 @@ function residentBytes(mm: MemoryManager): number {
     count += ctx.arena.residentPages(frame * PAGE_SIZE, pages.count(i) * PAGE_SIZE);
   }
   return count * PAGE_SIZE;
+}
+
+function residentIn(arena: Arena, runs: readonly FrameRun[]): number {
+  let pages = 0;
+  for (const { start, end } of runs) {
+    pages += arena.residentPages(start * PAGE_SIZE, (end - start) * PAGE_SIZE);
+  }
+  return pages * PAGE_SIZE;
+}
+
+/** Bytes of the host that these processes have as guest memory, what they share counted once. */
+export function residentBytesOf(arena: Arena, groups: Iterable<ThreadGroup>): number {
+  return residentIn(arena, framesOf(groups));
 }
