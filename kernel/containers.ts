@@ -103,6 +103,8 @@ export function signalContainer(container: Container, signo: number, all: boolea
 
 /** Nothing runs in it any more: give back what it holds. */
 export function dropContainer(container: Container): void {
+  container.template?.destroy();
+  container.template = null;
   container.ns.drop();
   container.mounts.drop();
 }

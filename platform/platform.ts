@@ -158,6 +158,8 @@ export abstract class AddressSpace {
   abstract destroy(): void;
   /** How many host mappings this space is thought to have (to stay below vm.max_map_count). */
   abstract readonly mappingCount: number;
+  /** Its host process, by its number here; 0 before that has told it, and when it is gone. */
+  abstract readonly hostPid: number;
 }
 
 export interface Platform {
@@ -172,6 +174,11 @@ export interface Platform {
   readonly fpuFeatures?: number;
 
   newAddressSpace(): AddressSpace | null;
+  /**
+   * A space that no guest code ever runs in: for `fork`, by which spaces of one container begin. Their host processes are in
+   * the control groups that its own is in when it forks.
+   */
+  newTemplate(): AddressSpace | null;
   /** The next context that stopped, or null. Never blocks. HOT */
   poll(): Context | null;
   /** Guest threads that run (not stopped, not parked) at the moment: the loop's spin policy wants it. */

@@ -3,6 +3,7 @@
  * whether they may run (the freezer of cgroups(7)). How one is started is in kernel/containers.ts.
  */
 
+import type { AddressSpace } from "../../platform/platform.ts";
 import type { MountNamespace } from "../vfs/mounts.ts";
 import { alert, resume } from "./alert.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -27,6 +28,11 @@ export class Container {
   isInitHeld: boolean = false;
   /** Bytes of memory that its processes may have; kept by the OOM killer, where it is not the sandbox's own limit. */
   memoryMax: number = Infinity;
+  /**
+   * What its programs begin as copies of, so that their host processes are in the container's control groups; null: the
+   * platform gives them, in those of the sandbox.
+   */
+  template: AddressSpace | null = null;
   /** Tasks that there may be in it (pids.max of cgroups(7)). */
   tasksMax: number = Infinity;
   /** The same for what they take of the host: a thread for each task and one more for each process. */

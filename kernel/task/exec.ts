@@ -52,7 +52,7 @@ export function isExecPending(task: Task): boolean {
 export function execProgram(task: Task, request: ProgramRequest): number {
   const { group } = task;
   if (group.execTask !== null) return -EAGAIN;
-  const program = makeProgram(task.kernel, task, group.limits, request);
+  const program = makeProgram(task.kernel, task, group.container, group.limits, request);
   if (typeof program === "number") return program;
   task.progress.object = new PendingExec(program);
   return continueExec(task);

@@ -76,7 +76,7 @@ function makeTask(kernel: Kernel, spec: FirstProcess, id: TaskPid | null): Task 
   if (id === null) return -EAGAIN;
   const file = openExec(spec, AT_FDCWD, spec.path, true, false);
   if (typeof file === "number") return file;
-  const program = makeProgram(kernel, spec, spec.limits, {
+  const program = makeProgram(kernel, spec, spec.container, spec.limits, {
     file,
     path: spec.path,
     argv: spec.argv,

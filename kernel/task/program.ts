@@ -19,6 +19,7 @@ import type { Caller } from "../vfs/caller.ts";
 import { openExec } from "../vfs/open.ts";
 import type { Mount } from "../vfs/dentry.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
+import type { Container } from "./container.ts";
 import type { Kernel } from "./kernel_services.ts";
 import type { Limits } from "./limits.ts";
 import { applyMemoryLimits } from "./memory_limits.ts";
@@ -98,10 +99,12 @@ class Opener {
 export function makeProgram(
   kernel: Kernel,
   caller: Caller,
+  container: Container | null,
   limits: Limits,
   request: ProgramRequest,
 ): Program | number {
-  const space = kernel.platform.newAddressSpace();
+  const template = container?.template ?? null;
+  const space = template === null ? kernel.platform.newAddressSpace() : template.fork();
   if (space === null) return -EAGAIN;
   const mm = new MemoryManager(kernel.memory, space);
   applyMemoryLimits(mm, limits);

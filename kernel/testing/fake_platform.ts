@@ -166,6 +166,8 @@ export class FakeSpace extends AddressSpace {
   get mappingCount(): number {
     return this.log.length > 0 ? 1 : 0;
   }
+
+  readonly hostPid = 0;
 }
 
 export class FakePlatform implements Platform {
@@ -198,6 +200,9 @@ export class FakePlatform implements Platform {
   }
 
   newAddressSpace(): FakeSpace {
+    return new FakeSpace(this);
+  }
+  newTemplate(): FakeSpace {
     return new FakeSpace(this);
   }
   poll(): Context | null {

@@ -100,12 +100,13 @@ function printEvent(type: string, id: string, data?: Stats): void {
 
 /** The container's use of the host, and what the kernel of its sandbox has counted. */
 export function readStats(found: Found): Stats {
-  const { cgroup, init } = found.record;
+  const { cgroup, init, id, sandboxId } = found.record;
   const host = cgroup === null ? null : ContainerCgroup.load(cgroup);
   // A frozen sandbox does not answer.
   const guest = host?.isFrozen() ? null : guestStats(found);
   const stats = host === null ? readStatsV1({}) : host.stats();
-  return { ...withGuest(stats, guest), network_interfaces: networkInterfaces(init.pid) };
+  const counted = guest === null || id === sandboxId ? stats : withMember(stats, guest);
+  return { ...withGuest(counted, guest), network_interfaces: networkInterfaces(init.pid) };
 }
 
 /** null while the container is not running yet. */
@@ -116,6 +117,18 @@ function guestStats(found: Found): ContainerStats | null {
     if (error instanceof UserError) return null;
     throw error;
   }
+}
+
+/** What the kernel of its sandbox does and keeps for it counts on the host in the group of another container. */
+export function withMember(stats: Stats, guest: ContainerStats): Stats {
+  const { cpu, memory } = stats, { usage } = memory;
+  const total = Math.max(cpu.usage.total ?? 0, guest.cpuNs);
+  const bytes = Math.max(usage.usage ?? 0, guest.memoryBytes);
+  return {
+    ...stats,
+    cpu: { ...cpu, usage: { ...cpu.usage, total: nonZero(total) } },
+    memory: { ...memory, usage: { ...usage, usage: nonZero(bytes) } },
+  };
 }
 
 /** Threads of the guest in place of the host's, which are also those of the sandbox itself. */

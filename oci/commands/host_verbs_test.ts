@@ -3,7 +3,7 @@ import { memoryEntry } from "../cgroup/stats.ts";
 import { readStatsV1 } from "../cgroup/stats_v1.ts";
 import { readFlags } from "../flags.ts";
 import { UserError } from "../user_error.ts";
-import { parseDuration, withGuest } from "./events.ts";
+import { parseDuration, withGuest, withMember } from "./events.ts";
 import { features } from "./features.ts";
 import { parseBytes, wantedResources } from "./update.ts";
 
@@ -26,6 +26,8 @@ Deno.test("events: the guest's own numbers where the host has none", () => {
   const host = { ...stats, memory: { ...stats.memory, usage: memoryEntry(10, 8, 9, 0) } };
   assertEquals(withGuest(host, guest).memory.usage.usage, 8);
   assertEquals(withGuest(host, null), host);
+  const member = withMember(host, { ...guest, cpuNs: 3e9, memoryBytes: 5 });
+  assertEquals([member.cpu.usage.total, member.memory.usage.usage], [3e9, 8]);
 });
 
 function wanted(...args: string[]) {

@@ -1,9 +1,12 @@
 /** `dvisor update`: changes limits of a container while it runs, with runc's options. */
 
+import { close } from "../../ffi/sys/files.ts";
 import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import { findContainer, type Found, onlyId } from "../container/find.ts";
 import { type Flags, readFlags } from "../flags.ts";
+import { giveUpAll } from "../launch/steps.ts";
 import { limitsOf as shownLimits } from "../rootfs/plan.ts";
+import { startWitness } from "../sandbox/oom_witness.ts";
 import type { LimitsChange } from "../sandbox/control_protocol.ts";
 import { JsonNode } from "../spec/json_node.ts";
 import { readResources, type Resources } from "../spec/resources_section.ts";
@@ -72,9 +75,18 @@ function update(found: Found, resources: Resources): void {
   if (record.cgroup === null) {
     throw new UserError("the container has no cgroup whose limits could change");
   }
-  ContainerCgroup.load(record.cgroup).apply(resources);
-  const limits = limitsOf(resources);
-  if (Object.keys(limits).length > 0) found.ask({ op: "update", id: record.id, limits });
+  const cgroup = ContainerCgroup.load(record.cgroup);
+  cgroup.apply(resources);
+  const limits = limitsOf(resources), { id } = record;
+  if (Object.keys(limits).length === 0) return;
+  const { needsWitness } = found.ask({ op: "update", id, limits });
+  if (!needsWitness) return;
+  const witness = startWitness({ join: (script) => cgroup.join(script), drop: giveUpAll });
+  try {
+    found.ask({ op: "witness", id }, [witness]);
+  } finally {
+    close(witness);
+  }
 }
 
 /** What the guest is told of it: no limit is -1. */

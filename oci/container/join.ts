@@ -2,18 +2,18 @@
 
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "../../ffi/abi/socket.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
-import { PR_SET_NO_NEW_PRIVS } from "../../ffi/abi/prctl.ts";
-import { SYS_pidfd_send_signal, SYS_prctl } from "../../ffi/abi/syscall_numbers.ts";
+import { SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
 import { close, socketpair } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { startGofer } from "../launch/gofer_process.ts";
-import { boundCapabilities, dropCapabilities } from "../launch/steps.ts";
-import type { SpawnScript } from "../../ffi/sys/spawn.ts";
+import { setGuestOomScoreAdj } from "../launch/oom_score.ts";
+import { giveUpAll } from "../launch/steps.ts";
 import { hasMemoryLimit, startWitness } from "../sandbox/oom_witness.ts";
 import { goferProgram } from "../launch/program.ts";
-import { ask } from "../state/control_client.ts";
+import { ask, askForFds } from "../state/control_client.ts";
 import { processId, statusOf } from "../state/liveness.ts";
 import type { ContainerRecord } from "../state/record.ts";
+import type { ContainerDir } from "../state/store.ts";
 import { UserError } from "../user_error.ts";
 import { runCreateHooks } from "./create_hooks.ts";
 import { sharedNamespaces } from "./host_namespaces.ts";
@@ -26,6 +26,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
   if (statusOf(record) === "stopped") {
     throw new UserError(`the sandbox ${sandboxId}, which the container belongs to, has ended`);
   }
+  reservePlace(making, dir);
   const { bundle, streams, settings } = making;
   const program = goferProgram();
   const [socket, peer] = check2(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), "socketpair");
@@ -55,7 +56,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
     runCreateHooks(bundle.config.hooks, making.record, making.proxy.pid);
     const spec = { ...bootSpec(making), fds: noFds };
     const [stdin, stdout, stderr, ...further] = stdio;
-    const fds = [socket, stdin, stdout, stderr, making.waiter];
+    const fds = [socket, stdin, stdout, stderr];
     // The limit of the sandbox is another one.
     if (hasMemoryLimit(spec)) fds.push(witness = startWitness({ join, drop: giveUpAll }));
     fds.push(...further);
@@ -68,14 +69,26 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
     syscall(SYS_pidfd_send_signal, gofer.pidfd, SIGKILL, 0, 0);
     throw error;
   } finally {
-    for (const fd of [socket, ...stdio, making.waiter, witness]) if (fd > 2) close(fd);
+    for (const fd of [socket, ...stdio, witness]) if (fd > 2) close(fd);
   }
   return { sandboxId, sentry: record.sentry, gofer: processId(gofer.pid) };
 }
 
-/** Of a program that needs nothing of the host. */
-function giveUpAll(script: SpawnScript): void {
-  boundCapabilities(script, []);
-  dropCapabilities(script);
-  script.call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+/** The process of which those of the container's guests are going to be copies is put where they belong. */
+function reservePlace(making: Making, sandbox: ContainerDir): void {
+  const { id, waiter, cgroup, bundle } = making;
+  const { fds: [pidfd = -1] } = askForFds(sandbox, { op: "reserve", id }, [waiter]);
+  close(waiter);
+  const pid = pidOf(pidfd);
+  cgroup.addProcess(pid);
+  setGuestOomScoreAdj(pid, bundle.config.process.oomScoreAdj ?? undefined);
+  close(pidfd);
+}
+
+/** Its number here, which is another one than in the sandbox. @throws UserError if it has ended */
+function pidOf(pidfd: number): number {
+  const text = Deno.readTextFileSync(`/proc/self/fdinfo/${pidfd}`);
+  const pid = Number(/^Pid:\s*(-?\d+)$/m.exec(text)?.[1] ?? 0);
+  if (pid > 0) return pid;
+  throw new UserError("the process that the container's are copies of has ended");
 }

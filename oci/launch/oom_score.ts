@@ -43,6 +43,21 @@ export function guestOomScoreAdj(script: SpawnScript): void {
 }
 
 /**
+ * The same for one that was started by another.
+ *
+ * @param pid of the host
+ * @param value that of the container's own processes; absent: this process's
+ */
+export function setGuestOomScoreAdj(pid: number, value: number | undefined): void {
+  const wanted = Math.min(MOST, (value ?? ownOomScoreAdj()) + GUEST_MORE);
+  try {
+    Deno.writeTextFileSync(`/proc/${pid}/oom_score_adj`, String(wanted));
+  } catch {
+    // It is only better so; lowering takes CAP_SYS_RESOURCE.
+  }
+}
+
+/**
  * Finds out before anything is started whether the host lets this process's children have such a value.
  *
  * @throws SyscallError

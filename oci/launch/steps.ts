@@ -161,6 +161,13 @@ export function noNewPrivileges(script: SpawnScript): void {
   script.call(N.SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+/** Of a program that needs nothing of the host. */
+export function giveUpAll(script: SpawnScript): void {
+  boundCapabilities(script, []);
+  dropCapabilities(script);
+  noNewPrivileges(script);
+}
+
 /** No life without the launcher. Must come behind changes of ids. */
 export function tieToParent(script: SpawnScript): void {
   script.call(N.SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

@@ -52,7 +52,16 @@ export type Request =
     readonly hostPid: number;
     readonly ignorePaused: boolean;
   }
-  /** Descriptors: the Gofer's socket, stdin, stdout, stderr, and the end of the control pair. */
+  /**
+   * A place for a further container. Descriptor: the sandbox's end of the control pair of whoever waits; the place is kept
+   * for `createContainer` until that ends. The answer comes with a pidfd: of the process that the container's processes on
+   * the host are going to be copies of, to be put into its control groups.
+   */
+  | { readonly op: "reserve"; readonly id: string }
+  /**
+   * In the place reserved for it. Descriptors: the Gofer's socket, stdin, stdout, stderr, where there is a limit of memory a
+   * witness, and further files of the guest.
+   */
   | {
     readonly op: "createContainer";
     readonly id: string;
@@ -65,6 +74,8 @@ export type Request =
   | { readonly op: "stats"; readonly id: string }
   /** Limits that the host keeps already; the kernel keeps and shows them too. */
   | { readonly op: "update"; readonly id: string; readonly limits: LimitsChange }
+  /** Descriptor: a witness, for a container that has got a limit of memory (oom_witness.ts). */
+  | { readonly op: "witness"; readonly id: string }
   | { readonly op: "debug"; readonly id: string }
   | { readonly op: "state"; readonly id: string }
   /** Ends a container, at once. */
@@ -98,12 +109,15 @@ export interface Answers {
   readonly signal: Record<never, never>;
   /** `pid` in the container. */
   readonly exec: { readonly pid: number };
+  readonly reserve: Record<never, never>;
   readonly createContainer: Record<never, never>;
   readonly ps: { readonly processes: readonly ProcessInfo[] };
   readonly pause: Record<never, never>;
   /** What it is again. */
   readonly resume: { readonly status: "created" | "running" | "paused" | "stopped" };
-  readonly update: Record<never, never>;
+  /** Whether nobody shows the host yet that the guest was out of memory. */
+  readonly update: { readonly needsWitness: boolean };
+  readonly witness: Record<never, never>;
   readonly stats: { readonly stats: ContainerStats };
   readonly debug: { readonly text: string };
   readonly state: { readonly status: "created" | "running" | "paused" | "stopped" };
@@ -116,7 +130,7 @@ export interface ContainerStats {
   readonly threads: number;
   /** CPU time of the guest, ns. */
   readonly cpuNs: number;
-  /** Bytes of guest memory in use by the whole sandbox. */
+  /** Bytes of guest memory: what its processes have; of the container that the sandbox lives for, of the whole sandbox. */
   readonly memoryBytes: number;
   /** Calls served by the whole sandbox. */
   readonly syscalls: number;

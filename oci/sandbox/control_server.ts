@@ -35,17 +35,27 @@ export interface RequestHandler {
 export class Later {
   private connection: Connection | null = null;
   private answer: object | null = null;
+  private fd: number = -1;
 
-  /** @param result what the answer has besides `ok`, or the error that it is */
-  settle(result: object | UserError): void {
+  /**
+   * @param result what the answer has besides `ok`, or the error that it is
+   * @param fd goes along, and is closed here; -1: none
+   */
+  settle(result: object | UserError, fd: number = -1): void {
     this.answer = result instanceof UserError ? refusal(result) : { ok: true, ...result };
-    this.connection?.finish(this.answer);
+    this.fd = fd;
+    if (this.connection !== null) this.finish(this.connection, this.answer);
   }
 
   /** For the connection that waits. */
   awaitBy(connection: Connection): void {
     this.connection = connection;
-    if (this.answer !== null) connection.finish(this.answer);
+    if (this.answer !== null) this.finish(connection, this.answer);
+  }
+
+  private finish(connection: Connection, answer: object): void {
+    connection.finish(answer, this.fd);
+    if (this.fd >= 0) close(this.fd);
   }
 }
 
@@ -139,8 +149,8 @@ class Connection extends Waiter {
   }
 
   /** The answer, and the end. */
-  finish(answer: object): void {
-    this.answer(answer);
+  finish(answer: object, fd: number = -1): void {
+    this.answer(answer, fd < 0 ? [] : [fd]);
     this.close();
   }
 
@@ -149,11 +159,11 @@ class Connection extends Waiter {
     this.server.onClosed();
   }
 
-  private answer(answer: object): void {
+  private answer(answer: object, fds: readonly number[]): void {
     const encoded = new TextEncoder().encode(JSON.stringify(answer));
     const data = allocBuffer(encoded.length);
     data.set(encoded);
-    sendFds(this.fd, data, [], MSG_DONTWAIT);
+    sendFds(this.fd, data, fds, MSG_DONTWAIT);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { SIGKILL } from "../../ffi/abi/signal.ts";
+import { close } from "../../ffi/sys/files.ts";
 import { GoferClient } from "../../gofer/client/gofer_client.ts";
 import {
   dropContainer,
@@ -21,7 +22,10 @@ import { killGroup } from "../../kernel/task/exit_request.ts";
 import { callCount } from "../../kernel/syscalls/recent_calls.ts";
 import { groupCpuNs } from "../../kernel/task/cpu_clock.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
+import { residentBytesOf } from "../../kernel/task/oom_killer.ts";
+import type { MountNamespace } from "../../kernel/vfs/mounts.ts";
 import { Timer } from "../../kernel/time/timer.ts";
+import type { AddressSpace } from "../../platform/platform.ts";
 import { UserError } from "../user_error.ts";
 import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
 import type { BootSpec, GuestFds, ProcessSpec } from "./boot_spec.ts";
@@ -56,10 +60,13 @@ export interface Shares {
 }
 
 export interface ContainerPlaces {
-  /** Host descriptors, which are the container's from then on. */
+  /** Host descriptors, which are the container's from then on, even if it cannot be made. */
   readonly gofer: number;
   readonly stdio: GuestFds;
+  /** Its from then on if it was made. */
   readonly waiter: BootSocket;
+  /** What its programs begin as copies of; null: the platform gives them. As the waiter. */
+  readonly template: AddressSpace | null;
 }
 
 /** LIMIT: processes in an answer, which is one packet. */
@@ -107,34 +114,65 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.#goferFd = places.gofer;
     this.#seccomp = spec.process.seccomp ?? null;
     this.#gofer = new GoferClient(places.gofer);
-    if (this.#gofer.start() < 0) {
-      throw new UserError("the file server of the container does not answer");
+    this.init = new GuestProcess(kernel.host, places.waiter, 0, this);
+    try {
+      const tree = this.#openTree(spec);
+      this.limits = tree.limits;
+      this.#container = this.#makeContainer(spec, shares, tree, places.template);
+    } catch (error) {
+      for (const fd of places.stdio) close(fd);
+      this.#gofer.close();
+      throw error;
     }
-    const tree = new MountTree(kernel, this.#gofer, spec);
-    this.limits = tree.limits;
-    this.#container = this.#makeContainer(spec, shares, tree);
     this.#keepTaskLimits();
     // Until `start`.
     this.#container.isInitHeld = true;
-    this.init = new GuestProcess(kernel.host, places.waiter, 0, this);
     try {
-      const { process } = spec;
-      const guest = startGuest(kernel, this.#container, process, places.stdio, true, this.init);
-      const { group } = guest.task;
-      // Signals that it does not handle pass it by, as they do the first process of a PID namespace.
-      group.isUnkillable = group.isInit;
-      this.init.begin(guest);
+      this.#load(places.stdio);
     } catch (error) {
       dropContainer(this.#container);
+      this.#gofer.close();
       throw error;
     }
   }
 
-  #makeContainer(spec: BootSpec, shares: Shares, tree: MountTree): Container {
+  #load(stdio: GuestFds): void {
+    const guest = startGuest(this.kernel, this.#container, this.#process, stdio, true, this.init);
+    const { group } = guest.task;
+    // Signals that it does not handle pass it by, as they do the first process of a PID namespace.
+    group.isUnkillable = group.isInit;
+    this.init.begin(guest);
+  }
+
+  #openTree(spec: BootSpec): MountTree {
+    if (this.#gofer.start() < 0) {
+      throw new UserError("the file server of the container does not answer");
+    }
+    return new MountTree(this.kernel, this.#gofer, spec);
+  }
+
+  #makeContainer(
+    spec: BootSpec,
+    shares: Shares,
+    tree: MountTree,
+    template: AddressSpace | null,
+  ): Container {
+    // Gone with the container, or if there is none.
+    const mounts = tree.namespace.hold();
+    try {
+      const container = this.#newContainer(spec, shares, mounts);
+      container.template = template;
+      return filled(container, tree);
+    } finally {
+      mounts.drop();
+    }
+  }
+
+  #newContainer(spec: BootSpec, shares: Shares, mounts: MountNamespace): Container {
     const { pid, ipc, uts, time } = shares;
-    const container = newContainer(this.kernel, {
+    return newContainer(this.kernel, {
       id: spec.id,
-      mounts: tree.namespace,
+      mounts,
       hostname: spec.hostname,
       ...(spec.domainname === null ? {} : { domainname: spec.domainname }),
       shares: {
@@ -145,8 +183,6 @@ export class GuestContainer implements GuestOwner, GoferListener {
       },
       ...(spec.timeOffsets ? { time: timeNamespace(this.kernel, spec.timeOffsets) } : {}),
     });
-    tree.fill(new ContainerCaller(container, rootCredentials(), 0));
-    return container;
   }
 
   /** Other limits from now on: those that are named, -1 is none. */
@@ -156,14 +192,22 @@ export class GuestContainer implements GuestOwner, GoferListener {
     });
     Object.assign(this.limits, Object.fromEntries(named));
     this.#keepTaskLimits();
-    if (this.#witness !== null) this.#container.memoryMax = this.limits.memoryMax;
+    const isLimited = this.kernel.oom.limited.has(this.#container);
+    if (isLimited) this.keepMemoryLimit(null);
   }
 
-  /** Its memory has a limit of its own, beside that of the sandbox. @param witness in its control group */
-  keepMemoryLimit(witness: OomWitness): void {
-    this.#witness = witness;
-    this.#container.memoryMax = this.limits.memoryMax;
-    this.kernel.oom.limited.add(this.#container);
+  get hasWitness(): boolean {
+    return this.#witness !== null;
+  }
+
+  /**
+   * Its memory has a limit of its own, beside that of the sandbox.
+   *
+   * @param witness in its control group; null: the one that there is, or one that is still to come
+   */
+  keepMemoryLimit(witness: OomWitness | null): void {
+    this.#witness ??= witness;
+    this.kernel.oom.limit(this.#container, this.limits.memoryMax);
   }
 
   /** Tells the host, if `victim` is one of its processes. */
@@ -287,7 +331,10 @@ export class GuestContainer implements GuestOwner, GoferListener {
       // Of children that have ended, as their parents have heard of it.
       cpuNs += groupCpuNs(group) + group.childUsage.userNs + group.childUsage.systemNs;
     }
-    const memoryBytes = this.kernel.memory.frames.usedBytes;
+    const { memory } = this.kernel;
+    const memoryBytes = this.#container.template === null
+      ? memory.frames.usedBytes
+      : residentBytesOf(memory.arena, this.#container.groups);
     return { processes, threads, cpuNs, memoryBytes, syscalls: callCount() };
   }
 
@@ -339,6 +386,20 @@ function timeNamespace(kernel: SandboxKernel, offsets: TimeOffsets): TimeNamespa
   const ns = TimeNamespace.of(offsets, INITIAL_USER_NAMESPACE, kernel.now());
   if (typeof ns !== "number") return ns;
   throw new UserError(`config.json: linux.timeOffsets is out of range: ${errnoName(-ns)}`);
+}
+
+/** With its files. @throws UserError; there is no container then */
+function filled(container: Container, tree: MountTree): Container {
+  const caller = new ContainerCaller(container, rootCredentials(), 0);
+  try {
+    tree.fill(caller);
+  } catch (error) {
+    dropContainer(container);
+    throw error;
+  } finally {
+    caller.fs.drop();
+  }
+  return container;
 }
 
 class EndCheck extends Timer {

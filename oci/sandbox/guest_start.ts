@@ -43,13 +43,30 @@ export function startGuest(
   isFirst: boolean,
   listener: ExitListener | null,
 ): StartedGuest {
-  const cred = credentialsOf(process);
   const files = new StdioFiles(kernel, container.mounts, stdio, process);
+  try {
+    return startWith(files, kernel, container, process, stdio, isFirst, listener);
+  } catch (error) {
+    files.closeRest();
+    throw error;
+  }
+}
+
+function startWith(
+  files: StdioFiles,
+  kernel: SandboxKernel,
+  container: Container,
+  process: ProcessSpec,
+  stdio: GuestFds,
+  isFirst: boolean,
+  listener: ExitListener | null,
+): StartedGuest {
+  const cred = credentialsOf(process);
   const caller = new ContainerCaller(container, rootCredentials(), 0);
   const env = process.needsHome ? withHome(kernel, caller, process.env, process.uid) : process.env;
   caller.fs.drop();
   const own = process.terminal
-    ? openTerminal(kernel, container, cred, files, stdio, process, isFirst)
+    ? openTerminal(kernel, container, cred, files, stdio[2], process, isFirst)
     : null;
   const task = startIn(kernel, container, {
     args: process.args,
@@ -85,7 +102,7 @@ function openTerminal(
   container: Container,
   cred: Credentials,
   stdio: StdioFiles,
-  [inFd, outFd, errFd]: GuestFds,
+  errFd: number,
   process: ProcessSpec,
   isFirst: boolean,
 ): OwnTerminal {
@@ -100,14 +117,15 @@ function openTerminal(
     bindConsole(caller, slave);
     caller.fs.drop();
   }
-  if (isTerminal(errFd)) close(errFd);
+  if (isTerminal(errFd)) close(stdio.take(2));
   else {
     files.pop()?.drop();
     files.push(stdio.open(2));
   }
   const size = process.consoleSize;
   if (size !== null) console.master.resize(size.rows, size.columns);
-  return { console, files, bridge: new TerminalBridge(kernel.host, console, inFd, outFd) };
+  const bridge = new TerminalBridge(kernel.host, console, stdio.take(0), stdio.take(1));
+  return { console, files, bridge };
 }
 
 function startError(failure: InitFailure, cwd: string): UserError {

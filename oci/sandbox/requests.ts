@@ -1,6 +1,5 @@
 /** What commands ask of a sandbox (control_protocol.ts), led to the container that they are about. */
 
-import { close } from "../../ffi/sys/files.ts";
 import { UserError } from "../user_error.ts";
 import type { GuestFds } from "./boot_spec.ts";
 import type { Request } from "./control_protocol.ts";
@@ -20,6 +19,7 @@ export class SandboxRequests implements RequestHandler {
   }
 
   onRequest(request: Request, fds: RequestFds): object | Later {
+    if (request.op === "reserve") return this.#reserve(request.id, fds);
     if (request.op === "createContainer") return this.#create(request, fds);
     const container = this.#find(request.id);
     switch (request.op) {
@@ -40,6 +40,9 @@ export class SandboxRequests implements RequestHandler {
         return { status: container.status };
       case "update":
         this.#sandbox.update(container, request.limits);
+        return { needsWitness: this.#sandbox.needsWitness(container) };
+      case "witness":
+        this.#sandbox.setWitness(container, new OomWitness(fds.take(0)));
         return {};
       case "stats":
         return { stats: container.stats() };
@@ -59,31 +62,42 @@ export class SandboxRequests implements RequestHandler {
     return container;
   }
 
-  #create(request: RequestOf<"createContainer">, fds: RequestFds): object {
-    const { containers, kernel } = this.#sandbox, { id, shares } = request;
+  #reserve(id: string, fds: RequestFds): Later {
+    const { containers, places } = this.#sandbox;
     if (containers.has(id)) throw new UserError("container with given ID already exists");
-    const member = (name: string | null) => name === null ? null : containers.get(name) ?? null;
-    const gofer = fds.take(0), waiter = waiterOf(fds.take(4));
-    const hasLimit = hasMemoryLimit(request.spec);
-    const stdio: GuestFds = [...takeStdio(fds, 1), ...fds.takeFrom(hasLimit ? 6 : 5)];
-    const joined = {
-      pid: member(shares.pid),
-      ipc: member(shares.ipc),
-      uts: member(shares.uts),
-      time: member(shares.time),
-    };
-    const places = { gofer, stdio, waiter };
+    const waiter = waiterOf(fds.take(0));
+    try {
+      return places.reserve(id, waiter);
+    } catch (error) {
+      waiter.close();
+      throw error;
+    }
+  }
+
+  #create(request: RequestOf<"createContainer">, fds: RequestFds): object {
+    const { containers, kernel, places } = this.#sandbox, { id, shares } = request;
+    const place = places.take(id);
     let container: GuestContainer;
     try {
-      container = new GuestContainer(kernel, request.spec, places, joined, this.#sandbox);
+      const { template, waiter } = place, hasLimit = hasMemoryLimit(request.spec);
+      const gofer = fds.take(0);
+      const stdio: GuestFds = [...takeStdio(fds, 1), ...fds.takeFrom(hasLimit ? 5 : 4)];
+      const member = (name: string | null) => name === null ? null : containers.get(name) ?? null;
+      const joined = {
+        pid: member(shares.pid),
+        ipc: member(shares.ipc),
+        uts: member(shares.uts),
+        time: member(shares.time),
+      };
+      const hosts = { gofer, stdio, waiter, template };
+      container = new GuestContainer(kernel, request.spec, hosts, joined, this.#sandbox);
+      if (hasLimit) container.keepMemoryLimit(new OomWitness(fds.take(4)));
     } catch (error) {
-      // Its file server and its proxy end with these.
-      waiter.close();
-      close(gofer);
+      // Its proxy ends with it.
+      place.giveUp();
       throw error;
     }
     containers.set(id, container);
-    if (hasLimit) container.keepMemoryLimit(new OomWitness(fds.take(5)));
     container.watch();
     return {};
   }

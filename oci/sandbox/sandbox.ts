@@ -25,6 +25,7 @@ import { type ContainerOwner, GuestContainer } from "./guest_container.ts";
 import type { Machine } from "./machine.ts";
 import { say } from "./messages.ts";
 import type { OomWitness } from "./oom_witness.ts";
+import { Places } from "./places.ts";
 import { PlainGuest, type PlainOwner } from "./plain_guest.ts";
 import { SandboxRequests } from "./requests.ts";
 
@@ -39,11 +40,13 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
   readonly log: DebugLog;
   /** By id. */
   readonly containers: Map<string, GuestContainer> = new Map();
+  /** Of containers that are going to be there. */
+  readonly places: Places;
   readonly #spec: BootSpec;
   readonly #waiter: BootSocket;
   /** The container that the sandbox lives for, or the process. */
   readonly #first: GuestContainer | PlainGuest;
-  readonly #witness: OomWitness | null;
+  #witness: OomWitness | null;
   #hasFailed = false;
 
   /** @throws UserError */
@@ -59,6 +62,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
       cpuInfo: machine.cpuInfo,
       network: machine.network,
     });
+    this.places = new Places(this.kernel);
     this.#witness = machine.witness;
     this.kernel.oom.listener = this;
     if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
@@ -71,7 +75,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
 
   #make(): GuestContainer {
     const { gofer, stdio } = this.#spec.fds, waiter = this.#waiter;
-    const places = { gofer, stdio, waiter };
+    const places = { gofer, stdio, waiter, template: null };
     const alone = { pid: null, ipc: null, uts: null, time: null };
     const container = new GuestContainer(this.kernel, this.#spec, places, alone, this);
     this.containers.set(container.id, container);
@@ -81,9 +85,24 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
   /** Other limits from now on. */
   update(container: GuestContainer, change: LimitsChange): void {
     container.updateLimits(change);
-    if (container !== this.#first || change.memoryMax === undefined) return;
-    const { host, oom } = this.kernel;
-    oom.limitBytes = Math.min(host.machineBytes, container.limits.memoryMax);
+    const { memoryMax } = container.limits;
+    if (change.memoryMax === undefined) return;
+    if (container === this.#first) {
+      const { host, oom } = this.kernel;
+      oom.limitBytes = Math.min(host.machineBytes, memoryMax);
+    } else if (memoryMax !== Infinity) container.keepMemoryLimit(null);
+  }
+
+  /** It has a limit, and nobody shows the host when it was reached. */
+  needsWitness(container: GuestContainer): boolean {
+    if (container.limits.memoryMax === Infinity) return false;
+    return container === this.#first ? this.#witness === null : !container.hasWitness;
+  }
+
+  setWitness(container: GuestContainer, witness: OomWitness): void {
+    if (!this.needsWitness(container)) witness.close();
+    else if (container === this.#first) this.#witness = witness;
+    else container.keepMemoryLimit(witness);
   }
 
   /** The host is told in the group of the container that has a limit of its own, else in the sandbox's. */

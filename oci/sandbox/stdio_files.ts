@@ -24,6 +24,8 @@ export class StdioFiles {
   private readonly fs: HostFdFs;
   private readonly namespace: MountNamespace;
   private readonly fds: GuestFds;
+  /** Those that belong to a file, or to who took them. */
+  private readonly taken: Set<number> = new Set();
   private readonly owner: Pick<ProcessSpec, "uid" | "gid">;
 
   /** @param fds host descriptors @param owner the user whose files they are */
@@ -41,12 +43,25 @@ export class StdioFiles {
 
   /** File 0, 1, 2 or a further one; it owns the descriptor, and belongs to the user of the first process. */
   open(index: number): OpenFile {
-    const fd = this.fds[index] ?? -1, { uid, gid } = this.owner;
+    const fd = this.take(index), { uid, gid } = this.owner;
     const flags = fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND);
     const own = isNullDevice(fd) ? this.openNull(flags) : null;
     if (own === null) return adoptHostFd(this.fs, fd, flags, uid, gid);
     close(fd);
     return own;
+  }
+
+  /** The descriptor itself, which is the caller's then. */
+  take(index: number): number {
+    this.taken.add(index);
+    return this.fds[index] ?? -1;
+  }
+
+  /** Nothing comes of the process. */
+  closeRest(): void {
+    this.fds.forEach((fd, i) => {
+      if (!this.taken.has(i)) close(fd);
+    });
   }
 
   /** The sandbox has a /dev/null of its own, if it has a /dev. */

@@ -60,6 +60,17 @@ export function ask<R extends Request>(
   request: R,
   fds: readonly number[] = [],
 ): Answers[R["op"]] {
+  const { answer, fds: given } = askForFds(dir, request, fds);
+  for (const fd of given) close(fd);
+  return answer;
+}
+
+/** As `ask`; with the descriptors that come with the answer, which are the caller's. */
+export function askForFds<R extends Request>(
+  dir: ContainerDir,
+  request: R,
+  fds: readonly number[] = [],
+): { answer: Answers[R["op"]]; fds: readonly number[] } {
   const sock = connect(dir);
   if (sock === -ENOENT || sock === -ECONNREFUSED) throw notRunning();
   if (sock < 0) throw new UserError(`cannot reach the sandbox: ${errnoName(sock)}`);
@@ -99,12 +110,14 @@ function bufferOf(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function receive<O extends Op>(sock: number): Answers[O] {
+function receive<O extends Op>(
+  sock: number,
+): { answer: Answers[O]; fds: readonly number[] } {
   const buffer = allocBuffer(4 * PACKET_MAX);
   const r = recvFds(sock, buffer);
   if (typeof r === "number" || r.len === 0) throw notRunning();
-  for (const fd of r.fds) close(fd);
   const answer: Answer<O> = JSON.parse(new TextDecoder().decode(buffer.subarray(0, r.len)));
-  if (!answer.ok) throw new UserError(answer.message, answer.code);
-  return answer;
+  if (answer.ok) return { answer, fds: r.fds };
+  for (const fd of r.fds) close(fd);
+  throw new UserError(answer.message, answer.code);
 }

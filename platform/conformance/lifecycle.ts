@@ -17,6 +17,8 @@ export function testLifecycle(define: Define): void {
   define("a killed stub is the death of its contexts, and of no other", killedStub);
   define("a stub that is killed while it is resumed", killedWhileResumed);
   define("a guest that jumps behind its address space traps", behindTheSpace);
+  define("spaces begin as copies of a template, and outlive it", templates);
+  define("a template whose host process is gone forks no more", killedTemplate);
   define("10,000 switches leave nothing behind", manySwitches);
   define("2,000 spaces come and go", (lab) => manySpaces(lab, 2000));
   define("destroyed spaces acknowledge their last change", destroyedSpaces);
@@ -36,6 +38,53 @@ function expectDeaths(lab: Lab, contexts: p.Context[]): void {
     const c = lab.next();
     if (c.trap !== p.TRAP_DEATH || !alive.delete(c)) fail(`trap ${c.trap} in place of a death`);
   }
+}
+
+/** A template whose host process is there. */
+function newTemplate(lab: Lab): p.AddressSpace {
+  const template = lab.platform.newTemplate();
+  assert(template !== null, "newTemplate gave none");
+  lab.until(() => template.hostPid !== 0, "the template has a host process");
+  return template;
+}
+
+function runIn(lab: Lab, space: p.AddressSpace | null, nr: number): p.Context {
+  assert(space !== null, "no fork of a template");
+  lab.load(space, caller(nr));
+  const context = lab.thread(space);
+  context.resumeAll(true);
+  return lab.expectCall(context, nr);
+}
+
+function templates(lab: Lab): void {
+  const template = newTemplate(lab);
+  const found = descendants().has(template.hostPid);
+  assert(found, "its number is that of a process below this one");
+  const first = template.fork(), second = template.fork();
+  assert(first !== null && second !== null, "no fork of a template");
+  runIn(lab, first, 3);
+  const c = runIn(lab, second, 4);
+  const pids = new Set([template.hostPid, first.hostPid, second.hostPid]);
+  assertEquals(pids.size, 3, "a host process each");
+  assert(!pids.has(0), "all have told their numbers");
+  // Also one that was asked for just before.
+  const last = template.fork();
+  template.destroy();
+  runIn(lab, last, 5);
+  c.resumeRet(0);
+  lab.expectCall(c, 4);
+  lab.until(() => template.hostPid === 0, "the template is gone");
+}
+
+function killedTemplate(lab: Lab): void {
+  const template = newTemplate(lab);
+  const c = runIn(lab, template.fork(), 3);
+  Deno.kill(template.hostPid, "SIGKILL");
+  lab.until(() => template.hostPid === 0, "the template is gone");
+  assert(template.fork() === null, "a dead template cannot fork");
+  c.resumeRet(0);
+  lab.expectCall(c, 3);
+  template.destroy();
 }
 
 function killedStub(lab: Lab): void {

@@ -47,7 +47,7 @@ export class GuestThread extends Tracee {
 
   #kick(): void {
     if (this.#isKickSent) return;
-    this.#isKickSent = syscall(SYS_tgkill, this.space.pid, this.tid, KICK_SIGNAL) === 0;
+    this.#isKickSent = syscall(SYS_tgkill, this.space.hostPid, this.tid, KICK_SIGNAL) === 0;
   }
 
   /** The context is done with: stop, to be used again. */

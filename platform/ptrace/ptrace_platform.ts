@@ -93,6 +93,10 @@ class PtracePlatform implements Platform, StubOwner {
     return cloneSpace(this, this.#zygote.helper, new MappingIndex());
   }
 
+  newTemplate(): PtraceSpace | null {
+    return this.newAddressSpace();
+  }
+
   /**
    * All that stopped meanwhile is queued before anything is handed out: the host reports the oldest thread first, and one
    * that stops again at once would keep the others from their turn. HOT

@@ -64,9 +64,8 @@ export class PtraceSpace extends AddressSpace {
     helper.ended = () => this.#stubEnded();
   }
 
-  /** Host pid of the stub. */
-  get pid(): number {
-    return this.#helper.tid;
+  override get hostPid(): number {
+    return this.#helper.isDead ? 0 : this.#helper.tid;
   }
 
   override get seq(): number {
@@ -184,7 +183,7 @@ export class PtraceSpace extends AddressSpace {
     for (const thread of this.#threads) thread.context?.release();
     this.#idle.length = 0;
     if (this.#helper.isDead) this.#acked = this.#seq;
-    else syscall(SYS_kill, this.pid, SIGKILL);
+    else syscall(SYS_kill, this.hostPid, SIGKILL);
   }
 
   #stubEnded(): void {

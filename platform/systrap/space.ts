@@ -118,6 +118,10 @@ export class SystrapSpace extends AddressSpace {
   override get mappingCount(): number {
     return this.mappings.count;
   }
+  override get hostPid(): number {
+    this.stubIsAlive();
+    return this.pid;
+  }
 
   override mapArena(addr: number, len: number, offset: number, prot: number): void {
     checkRange(addr, len);

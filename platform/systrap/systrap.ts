@@ -154,6 +154,13 @@ class SystrapPlatform implements Platform, SpaceOwner {
     return space;
   }
 
+  newTemplate(): SystrapSpace | null {
+    if (this.#isZygoteDead) return null;
+    const space = this.#newSpace();
+    if (space !== null) this.#startStub(space);
+    return space;
+  }
+
   #fillPool(): void {
     while (this.#pool.length < Math.max(1, this.#poolSize) && !this.#isZygoteDead) {
       const space = this.#newSpace();

@@ -19,7 +19,7 @@ import { hasCommand, isRoot, named } from "../harness/machine.ts";
 import type { SandboxProcess } from "../harness/processes.ts";
 import { Session } from "../harness/session.ts";
 import { BUSYBOX } from "../oci/bundle.ts";
-import { becomeSubreaper, Lifecycle } from "../oci/lifecycle.ts";
+import { becomeSubreaper, endAll, Lifecycle } from "../oci/lifecycle.ts";
 
 const SECRET = "POSTURE_SECRET=of-the-host";
 /** An ordinary user of this machine. */
@@ -318,7 +318,7 @@ Deno.test({
         assertEquals(groups, read(`/proc/${c.pid}/cgroup`), `${what}: control groups`);
       }
     } finally {
-      await c.end();
+      await endAll([c]);
     }
   },
 });

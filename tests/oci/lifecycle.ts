@@ -35,9 +35,10 @@ export class Lifecycle {
   /** Options in front of the verb. */
   readonly globals: string[] = [];
 
-  constructor(runtime: RuntimeName) {
+  /** @param root of the states: another container's, or one of its own */
+  constructor(runtime: RuntimeName, root?: string) {
     this.runtime = runtime;
-    this.root = `${this.bundle.dir}/state`;
+    this.root = root ?? `${this.bundle.dir}/state`;
   }
 
   /** A file beside the bundle. */
@@ -152,7 +153,7 @@ export async function withEach(
 }
 
 /** Takes containers away with all that is left of them. */
-async function endAll(all: readonly Lifecycle[]): Promise<void> {
+export async function endAll(all: readonly Lifecycle[]): Promise<void> {
   await Promise.all(all.map((t) => t.call("delete", "--force", t.id)));
   // Whoever is left of them is ours. Only now: nobody waits for a process of its own any more.
   while (syscall(SYS_wait4, -1, scratch.area(0), __WALL | WNOHANG, 0) > 0);
