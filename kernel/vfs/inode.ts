@@ -192,6 +192,8 @@ export abstract class Inode {
   refresh(): number {
     return 0;
   }
+  /** It is going to lose its last name, and stays in use (remote files are otherwise found by name). */
+  keepReachable(): void {}
   abstract setattr(change: AttrChange, cred: Credentials): number;
   /** The file was read: atime becomes now; with `relative` only when it is a day old or not behind mtime, ctime. */
   touchAtime(_relative: boolean): void {}

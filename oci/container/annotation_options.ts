@@ -15,7 +15,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   platform: PLATFORM_NAMES,
   // In the network namespace that the container has anyway.
   network: ["auto", "none"],
-  overlay: ["none", "memory"],
+  overlay: ["none", "memory", "file"],
   strace: ["true", "false"],
   "debug-log": ["true", "false"],
 };
@@ -45,12 +45,19 @@ export function annotatedGlobals(
     else if (name === "strace") {
       chosen.set("strace", value);
       wantsLog ||= value === "true" && globals.string("debug-log") === null;
+    } else if (name === "overlay" && value === "file" && hasDirectory(globals)) {
+      // Where it goes is not the pod's business.
+      continue;
     } else if (name === "platform" || name === "network" || name === "overlay") {
       chosen.set(name, value);
     }
   }
   if (wantsLog) chosen.set("debug-log", logOf(id));
   return chosen.size === 0 ? globals : globals.with(chosen);
+}
+
+function hasDirectory(globals: Globals): boolean {
+  return globals.string("overlay")?.startsWith("file") ?? false;
 }
 
 function logOf(id: string): string {

@@ -8,6 +8,7 @@ import { annotatedGlobals } from "./annotation_options.ts";
 import type { Globals } from "../globals.ts";
 import { choose } from "../globals.ts";
 import { writeLog } from "../log_file.ts";
+import { parseOverlay } from "../rootfs/overlay_mode.ts";
 import { HOST_UDS, planRootfs, type RootfsPlan } from "../rootfs/plan.ts";
 import { type Config, readConfig } from "../spec/config.ts";
 import { CONFIG, readConfigFile } from "./config_file.ts";
@@ -32,8 +33,8 @@ export function readBundle(directory: string, given: Globals, id: string): Bundl
     console.error(`dvisor: ${CONFIG}: ${warning}`);
     writeLog(globals, "warning", `${CONFIG}: ${warning}`);
   }
-  const overlay = choose("overlay", globals.string("overlay"), ["none", "memory"]);
+  const overlay = parseOverlay(globals.string("overlay"));
   const hostUds = choose("host-uds", globals.string("host-uds"), HOST_UDS);
-  const files = planRootfs(config, path, { overlay, hostUds });
+  const files = planRootfs(config, path, { overlay, hostUds, id });
   return { path, config, rootPath: resolve(path, config.root.path), files, globals };
 }

@@ -51,6 +51,7 @@ import {
   mayEnterNetwork,
   openUsers,
 } from "./making.ts";
+import { makeOverlayDirectory } from "./overlay_directory.ts";
 import { timeOffsetsOf } from "./time_namespaces.ts";
 import { warnOf } from "./start.ts";
 import { letGo, tellPid } from "./pid_file.ts";
@@ -82,7 +83,7 @@ export function createContainer(options: CreateOptions): Created {
 }
 
 function make(options: CreateOptions, dir: ContainerDir): Created {
-  const { config } = options.bundle;
+  const { bundle } = options, { config } = bundle;
   checkIdMaps(config.linux);
   const blank = newRecord(options);
   const groups = cgroupOptions(options);
@@ -105,6 +106,7 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   close(leash[0]);
   const making: Making = { ...options, record: first, dir, proxy, waiter, cgroup, log };
   try {
+    if (bundle.files.upper !== null) makeOverlayDirectory(bundle.files.upper, proxy.pid);
     const record = complete(making, sandbox);
     tellPid(options.pidChoice, proxy);
     letGo(leash[1]);
@@ -155,6 +157,7 @@ function newRecord({ id, bundle, streams }: CreateOptions): ContainerRecord {
     sandboxId: id,
     sentry: NO_PROCESS,
     gofer: NO_PROCESS,
+    upper: bundle.files.upper,
     cgroup: null,
     hooks: bundle.config.hooks,
     terminal: streams.isTerminal,

@@ -5,6 +5,7 @@
 
 import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import { keepReport } from "./crash_report.ts";
+import { removeOverlayDirectory } from "./overlay_directory.ts";
 import { ask } from "../state/control_client.ts";
 import { endProcess } from "../state/liveness.ts";
 import type { ContainerRecord } from "../state/record.ts";
@@ -28,6 +29,7 @@ export function destroyContainer(dir: ContainerDir): Destroyed {
   if (record !== null) {
     endProcesses(dir, record);
     removeCgroup(record);
+    if (record.upper) removeOverlayDirectory(record.upper);
   }
   const report = keepReport(dir);
   dir.remove();

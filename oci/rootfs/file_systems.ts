@@ -6,6 +6,7 @@ import { CgroupFs } from "../../kernel/fs/cgroupfs/cgroup_fs.ts";
 import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
 import { GoferFs } from "../../kernel/fs/gofer/gofer_fs.ts";
 import { memoryOverlay } from "../../kernel/fs/overlay/memory_overlay.ts";
+import { ownOverlay } from "../../kernel/fs/overlay/own_overlay.ts";
 import { OverlayFs } from "../../kernel/fs/overlay/overlay_fs.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
@@ -33,13 +34,21 @@ export class FileSystems {
 
   /** The root directory, or -errno. Behind an overlay nobody else is expected to change it. */
   root(spec: RootSpec): FileSystem | number {
-    const { memory, host } = this.kernel, isCovered = spec.overlay === "memory";
+    const { memory, host } = this.kernel, { overlay } = spec;
     const fs = GoferFs.attach(this.gofer, spec.goferAttach, memory, {
       isExclusive: true,
-      leaseNs: isCovered ? 0 : ROOT_LEASE_NS,
+      leaseNs: overlay === "none" ? ROOT_LEASE_NS : 0,
     });
-    if (typeof fs === "number" || !isCovered) return fs;
-    return memoryOverlay(fs.root, memory.frames, host, "lowerdir=/,upperdir=memory");
+    if (typeof fs === "number" || overlay === "none") return fs;
+    const text = `lowerdir=/,upperdir=${overlay}`;
+    if (overlay === "memory") return memoryOverlay(fs.root, memory.frames, host, text);
+    const upper = this.own(spec.upperAttach ?? "");
+    return typeof upper === "number" ? upper : ownOverlay(fs.root, upper, memory.frames, text);
+  }
+
+  /** A tree that nobody else sees. */
+  private own(name: string): GoferFs | number {
+    return GoferFs.attach(this.gofer, name, this.kernel.memory, { isExclusive: true });
   }
 
   /** What a mount shows, or -errno. `data`: what its options say for the file system itself. */

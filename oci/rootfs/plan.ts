@@ -3,7 +3,7 @@
  * for the boot process (mount_tree.ts).
  */
 
-import { resolve } from "@std/path";
+import { join, resolve } from "@std/path";
 import { fromText, toText } from "../../kernel/core/bytes.ts";
 import type { GoferRoot } from "../launch/gofer_process.ts";
 import type { FilesSpec, MountSpec, OverlayLayers, RootSpec } from "../sandbox/boot_spec.ts";
@@ -12,11 +12,13 @@ import type { ConfigMount } from "../spec/mount_entry.ts";
 import type { Resources } from "../spec/resources_section.ts";
 import { EXIT_FAILURE, UserError } from "../user_error.ts";
 import { shownPath } from "./failure.ts";
+import type { OverlayMode } from "./overlay_mode.ts";
 import { type OverlayPaths, splitOverlayOptions } from "./overlay_options.ts";
 
 export interface RootfsOptions {
-  /** Where writes to the root directory go: through to the host, or into memory. */
-  readonly overlay: RootSpec["overlay"];
+  readonly overlay: OverlayMode;
+  /** Of the container: names what is made for it. */
+  readonly id: string;
   /** Whether guests may connect to sockets of the host in bind mounts; by default not. */
   readonly hostUds?: HostUds;
 }
@@ -24,6 +26,8 @@ export interface RootfsOptions {
 /** Parts of a boot spec, and the trees that its Gofer serves. */
 export interface RootfsPlan {
   readonly root: RootSpec;
+  /** Host path of the directory that takes writes to the root, to be made and to be removed; null: there is none. */
+  readonly upper: string | null;
   readonly mounts: readonly MountSpec[];
   /** Tree i is what the specs call `String(i)`. */
   readonly goferRoots: readonly GoferRoot[];
@@ -47,10 +51,14 @@ export function planRootfs(config: Config, bundle: string, options: RootfsOption
   const trees = new Trees(bundle, options.hostUds === "open");
   const { isReadOnly } = config.root;
   // Read-only roots need places for mounts too: they are made in memory, and the host's directory stays as it is.
-  const overlay = isReadOnly ? "memory" : options.overlay;
-  const goferAttach = trees.add(config.root.path, overlay === "memory", "root.path", true);
+  const mode: OverlayMode = isReadOnly ? { kind: "memory" } : options.overlay;
+  const overlay = mode.kind;
+  const goferAttach = trees.add(config.root.path, overlay !== "none", "root.path", true);
+  const upper = mode.kind === "file" ? upperPath(mode.parent, options.id) : null;
+  const upperAttach = upper === null ? {} : { upperAttach: trees.addOwn(upper) };
   return {
-    root: { goferAttach, readonly: isReadOnly, overlay },
+    root: { goferAttach, readonly: isReadOnly, overlay, ...upperAttach },
+    upper,
     mounts: config.mounts.map((mount) => planMount(mount, trees)),
     goferRoots: trees.roots,
     maskedPaths: config.maskedPaths,
@@ -62,6 +70,11 @@ export function planRootfs(config: Config, bundle: string, options: RootfsOption
       cgroup: limitsOf(config.linux.resources),
     },
   };
+}
+
+/** Nobody can know it before. */
+function upperPath(parent: string, id: string): string {
+  return join(parent, `dvisor-${id.slice(0, 64)}-${crypto.randomUUID()}`);
 }
 
 /** As runc: a bind mount at /dev is taken as it is. */
@@ -117,6 +130,11 @@ class Trees {
     const path = resolve(this.bundle, text);
     requirePath(path, jsonPath, isDirectory);
     return this.push({ path, isReadOnly }, jsonPath);
+  }
+
+  /** One that is going to be made for the container. */
+  addOwn(path: string): string {
+    return this.push({ path, isReadOnly: false, isFlat: true }, "root.path");
   }
 
   /** Of a bind mount: a directory, or anything else. */

@@ -5,14 +5,17 @@ import { UserError } from "../user_error.ts";
 import { splitOverlayOptions } from "./overlay_options.ts";
 import { planRootfs } from "./plan.ts";
 
-function plan(more: object, dir: string, overlay: "none" | "memory" = "none") {
+function plan(more: object, dir: string, kind: "none" | "memory" = "none") {
   const config = {
     ociVersion: "1.2.0",
     root: { path: "rootfs" },
     process: { args: ["x"], cwd: "/" },
     ...more,
   };
-  return planRootfs(readConfig(new JsonNode("config.json", "", config)), dir, { overlay });
+  return planRootfs(readConfig(new JsonNode("config.json", "", config)), dir, {
+    overlay: { kind },
+    id: "c",
+  });
 }
 
 function inBundle(body: (dir: string) => void): void {

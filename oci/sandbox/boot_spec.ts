@@ -87,8 +87,10 @@ export interface RootSpec {
   /** Name of the tree at the Gofer (attach name). */
   readonly goferAttach: string;
   readonly readonly: boolean;
-  /** Where writes go: into memory, or through to the host. */
-  readonly overlay: "memory" | "none";
+  /** Where writes go: into memory, into a tree of the Gofer that is the container's own, or through to the host. */
+  readonly overlay: "memory" | "file" | "none";
+  /** With "file": name of that tree. */
+  readonly upperAttach?: string;
 }
 
 export interface MountSpec {

@@ -46,6 +46,8 @@ export interface ContainerRecord {
   readonly sandboxId: string;
   readonly sentry: ProcessId;
   readonly gofer: ProcessId;
+  /** Directory of the host that takes what it writes to its root, and goes with it; null and absent: none. */
+  readonly upper?: string | null;
   /** Its control groups; null: none. */
   readonly cgroup: CgroupRecord | null;
   /** `hooks` of config.json, as it was at create; null: not known yet. */

@@ -1,8 +1,10 @@
 /** What clients seldom ask for: the same checks for dvisor and, where it is installed and may be used, for runc. */
 
 import { testCases } from "./lifecycle.ts";
+import { OVERLAY_CASES } from "./overlay_cases.ts";
 import { TIME_CASES } from "./time_cases.ts";
 import { VERB_CASES } from "./feat_cases.ts";
 
 testCases("verbs", VERB_CASES);
+testCases("overlay", OVERLAY_CASES);
 testCases("time", TIME_CASES);

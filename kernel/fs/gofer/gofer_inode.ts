@@ -294,8 +294,7 @@ export abstract class GoferInode extends PlainInode {
   }
 
   override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
-    this.xattrs = null;
-    this.isBare = false;
+    // What the walk says of them is over with this call.
     const fid = this.bind();
     if (fid < 0) return fid;
     const both = XATTR_CREATE | XATTR_REPLACE;
@@ -305,6 +304,7 @@ export abstract class GoferInode extends PlainInode {
     const r = this.fs.client.setxattr(fid, name, value, flags);
     this.outdate();
     this.xattrs = null;
+    this.isBare = false;
     return r;
   }
 
@@ -346,6 +346,10 @@ export abstract class GoferInode extends PlainInode {
     this.nlink = Math.max(0, this.nlink - 1);
     this.outdate();
     if (this.nlink === 0) this.fs.unmap(this);
+  }
+
+  override keepReachable(): void {
+    if (this.fid < 0) this.bind();
   }
 
   /** Before a name of it goes: make sure that it can be reached afterwards, if anybody wants to. */

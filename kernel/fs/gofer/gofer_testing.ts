@@ -15,6 +15,7 @@ import { FdTable } from "../../vfs/fd_table.ts";
 import { type Answer, digest, HostDriver, VfsDriver } from "../../vfs/file_driver_testing.ts";
 import { FsContext } from "../../vfs/fs_context.ts";
 import { MountNamespace } from "../../vfs/mounts.ts";
+import type { FileSystem } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { Vfs } from "../../vfs/vfs.ts";
 import { errno, TestCaller } from "../../vfs/vfs_testing.ts";
@@ -42,7 +43,8 @@ export class GoferLab {
     const fs = GoferFs.attach(client, "0", this.ctx, { isExclusive, maxIdleFiles, leaseNs });
     if (typeof fs === "number") throw new Error(`attach: ${fs}`);
     this.fs = fs;
-    this.namespace = MountNamespace.of(this.vfs, fs, 0, "root");
+    const top = options.cover?.(fs, this) ?? fs;
+    this.namespace = MountNamespace.of(this.vfs, top, 0, "root");
     const at = this.namespace.rootPath();
     const context = new FsContext(this.namespace, at, at, 0o022);
     this.root = new TestCaller(new FdTable(), context, rootCredentials());
@@ -94,6 +96,8 @@ export interface LabOptions {
   readonly isReadOnly?: boolean;
   readonly leaseNs?: number;
   readonly maxIdleFiles?: number;
+  /** The root directory is a file system made of what the Gofer serves. */
+  readonly cover?: (fs: GoferFs, lab: GoferLab) => FileSystem;
 }
 
 /** Runs `body` with a lab over the host directory `dir`. */

@@ -63,6 +63,29 @@ function adopt(inode: OverlayInode, upper: Inode, metaOnly: boolean): void {
   inode.follow();
 }
 
+/**
+ * The upper file has lost its names, and the lower layer has more of them: hosts do not give such a file a name again.
+ * Another one takes its place, as `name` in `dir` of the upper layer: 0 or -errno. DIFFERS: who has mapped the old one
+ * keeps it.
+ */
+export function copyUpAgain(inode: OverlayInode, dir: Inode, name: string): number {
+  const old = inode.upper!, size = old.size;
+  const upper = make(dir, name, old);
+  if (typeof upper === "number") return upper;
+  upper.hold();
+  const names = old.listxattr(), isFile = (old.mode & S_IFMT) === S_IFREG;
+  let r = 0;
+  if (isFile) {
+    r = inode.isDataLower ? setSize(upper, size) : copyBetween(old, upper, size, inode.fs.buffer);
+  }
+  if (r === 0 && typeof names !== "number") r = copyXattrs(old, upper, names);
+  if (r === 0) r = copyAttributes(old, upper);
+  if (r < 0) dir.unlink(name, upper);
+  else inode.fs.nowElsewhereInUpper(inode, upper);
+  upper.drop();
+  return r;
+}
+
 /** The bytes follow the attributes: 0 or -errno. */
 export function copyUpData(inode: OverlayInode): number {
   const upper = inode.upper!, lower = inode.lower!;
@@ -122,6 +145,7 @@ function makeUnnamed(inode: OverlayInode, lower: Inode): Inode | number {
   const upper = make(root, name, lower);
   if (typeof upper === "number") return upper;
   upper.hold();
+  upper.keepReachable();
   root.unlink(name, upper);
   upper.refs--;
   return upper;

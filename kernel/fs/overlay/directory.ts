@@ -15,7 +15,7 @@ import { COPY_META } from "./copy_up.ts";
 import { OverlayDirFile } from "./dir_file.ts";
 import { isDir, isOpaque, isWhiteout, listLayer, markOpaque } from "./layers.ts";
 import { OverlayInode } from "./overlay_inode.ts";
-import { renameInOverlay } from "./rename.ts";
+import { linkInUpper, renameInOverlay } from "./rename.ts";
 
 /** Makes an entry of the upper layer; `name` is free there. */
 type Maker = (dir: Inode) => Inode | number;
@@ -168,7 +168,7 @@ export class OverlayDirectory extends OverlayInode {
     if (r < 0) return r;
     const hidden = this.prepareName(name);
     if (typeof hidden === "number") return hidden;
-    const l = this.upper!.link(name, target.upper!);
+    const l = linkInUpper(this, name, target);
     if (l < 0) {
       this.restoreWhiteout(name, hidden !== null);
       return l;
@@ -231,6 +231,7 @@ export class OverlayDirectory extends OverlayInode {
       if (!isDir(target)) target.extraLinks--;
       return 0;
     }
+    target.keepUpper();
     const removed = isDir(there) ? this.upper!.rmdir(name, there) : this.upper!.unlink(name, there);
     if (removed < 0 || covers === 0) return removed;
     const whiteout = this.upper!.mknod(name, S_IFCHR, 0, 0, 0);

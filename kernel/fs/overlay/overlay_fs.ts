@@ -118,6 +118,13 @@ export class OverlayFs extends FileSystem {
     this.byUpper.set(upper, inode);
   }
 
+  /** Another upper inode is its place from now on. */
+  nowElsewhereInUpper(inode: OverlayInode, upper: Inode): void {
+    if (inode.upper !== null) this.byUpper.delete(inode.upper);
+    inode.replaceUpper(upper);
+    this.byUpper.set(upper, inode);
+  }
+
   /** Nobody refers to `inode` any more. */
   forget(inode: OverlayInode): void {
     if (inode.upper !== null) this.byUpper.delete(inode.upper);

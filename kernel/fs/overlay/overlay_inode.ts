@@ -110,6 +110,19 @@ export abstract class OverlayInode extends PlainInode {
     return r;
   }
 
+  /** `upper` is about to lose a name: where that is its last one and not the file's, it stays reachable. */
+  keepUpper(): void {
+    const { upper } = this;
+    if (upper !== null && upper.nlink === 1 && this.nlink > 1) upper.keepReachable();
+  }
+
+  /** `upper` is another one, with a name. */
+  replaceUpper(upper: Inode): void {
+    this.upper?.drop();
+    this.upper = upper;
+    upper.hold();
+  }
+
   override refresh(): number {
     const r = this.real.refresh();
     this.follow();

@@ -7,7 +7,7 @@ import { EINVAL, ENOENT, EXDEV } from "../../../ffi/abi/errno.ts";
 import { RENAME_EXCHANGE, RENAME_WHITEOUT } from "../../../ffi/abi/fcntl.ts";
 import { S_IFCHR } from "../../../ffi/abi/stat.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { COPY_META } from "./copy_up.ts";
+import { COPY_META, copyUpAgain } from "./copy_up.ts";
 import type { OverlayDirectory } from "./directory.ts";
 import { isDir, isWhiteout, markOpaque } from "./layers.ts";
 import type { OverlayInode } from "./overlay_inode.ts";
@@ -41,9 +41,16 @@ function haveInUpper(dir: OverlayDirectory, name: string, inode: OverlayInode): 
   const there = dir.upperEntry(name);
   if (there !== null) return typeof there === "number" ? there : 0;
   r = dir.copyUp(COPY_META);
-  if (r === 0) r = dir.upper!.link(name, inode.upper!);
+  if (r === 0) r = linkInUpper(dir, name, inode);
   if (r === 0) inode.extraLinks--;
   return r;
+}
+
+/** One name more of a copied-up file in the upper layer: 0 or -errno. */
+export function linkInUpper(dir: OverlayDirectory, name: string, inode: OverlayInode): number {
+  const upper = inode.upper!, r = dir.upper!.link(name, upper);
+  const isNameless = r === -ENOENT && upper.nlink === 0 && inode.nlink > 0;
+  return isNameless ? copyUpAgain(inode, dir.upper!, name) : r;
 }
 
 /** Where it was merged could not be found again by another mount of the upper layer. */
@@ -97,6 +104,7 @@ function moveName(
     if (r < 0) return r;
     there = null;
   }
+  if (there !== null) target?.keepUpper();
   const passed = covers > 0 ? RENAME_WHITEOUT : 0;
   const r = dir.upper!.rename(name, source.upper!, to, newName, there, passed);
   if (r < 0) {

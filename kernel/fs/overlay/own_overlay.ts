@@ -1,0 +1,22 @@
+/** An overlay whose upper layer is its own: nobody else sees that, and it goes with the overlay. */
+
+import type { FrameAllocator } from "../../mm/frames.ts";
+import type { FileSystem, Inode } from "../../vfs/inode.ts";
+import { copyAttributes } from "./copy_up.ts";
+import { OverlayFs } from "./overlay_fs.ts";
+
+/**
+ * An overlay over the tree at `lower`, a directory, with the empty file system `upper` on top; -errno. `text` is what
+ * mountinfo shows behind `rw,`.
+ */
+export function ownOverlay(
+  lower: Inode,
+  upper: FileSystem,
+  frames: FrameAllocator,
+  text: string,
+): OverlayFs | number {
+  const r = copyAttributes(lower, upper.root);
+  if (r < 0) return r;
+  const options = { isPersistent: false, text, frames, owned: upper, pinned: [] };
+  return new OverlayFs(lower, upper.root, options);
+}
