@@ -11,7 +11,8 @@ const CHANGES = "cat /f; echo more >>/f; cat /f; exec 3</k; echo changed >/k; ca
   "chmod 600 /g; cat /g; echo x >/g; cat /g; cd /d; touch y; ls; mkdir n; ls; " +
   "mv /f /d/n/f; cat /d/n/f; rm /h; ls /h 2>/dev/null; ln /k /l; echo l >>/l; cat /k; " +
   "mv /d/n /m; cat /m/f; rm -r /e; mkdir /e; ls /e; stat -c %a /g; mv /i /j; ls /j; " +
-  "mkfifo /p; stat -c %F /p; ln -s /j /s; ls /s; dd if=/dev/zero of=/big bs=1M count=20 2>/dev/null; " +
+  "mkfifo /p; stat -c %F /p; ln -s /j /s; ls /s; " +
+  "dd if=/dev/zero of=/big bs=1M count=20 2>/dev/null; " +
   "stat -c '%U %s' /big; stat -c '%a %u' /";
 const SEEN = "f\nf\nmore\nchanged\nchanged\ng\nx\nlow\ny\nlow\nn\ny\nf\nmore\n" +
   "changed\nl\nf\nmore\n600\nlow\nfifo\nlow\nUNKNOWN 20971520\n750 7\n";
