@@ -39,6 +39,8 @@ export interface RootArgument {
   /** Without what is mounted below it. */
   readonly isFlat: boolean;
   readonly connects: boolean;
+  /** Descriptor of it, cut loose from the host's other files by whoever started this program; -1: none. */
+  readonly copy: number;
 }
 
 /** A checked command line. */
@@ -83,14 +85,15 @@ function numberOf(name: string, text: string | undefined, low: number, high: num
 }
 
 function rootOf(text: string): RootArgument {
-  const suffix = /:(?:ro|rw)(?::flat)?(?::uds)?$/.exec(text)?.[0] ?? "";
+  const suffix = /:(?:ro|rw)(?::flat)?(?::uds)?(?::fd=\d{1,7})?$/.exec(text)?.[0] ?? "";
   const path = text.slice(0, text.length - suffix.length);
   if (path === "") throw new UsageError(`--root "${text}" names no directory`);
   return {
     path,
     isReadOnly: suffix.startsWith(":ro"),
     isFlat: suffix.includes(":flat"),
-    connects: suffix.endsWith(":uds"),
+    connects: suffix.includes(":uds"),
+    copy: Number(/:fd=(\d+)$/.exec(suffix)?.[1] ?? -1),
   };
 }
 

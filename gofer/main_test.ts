@@ -42,11 +42,16 @@ Deno.test("command lines are read, and refused with the reason", () => {
   const c = parseCommandLine(["serve", "--fd", "5", "--root", "/a:ro", "--root", "/b", "--squash"]);
   assertEquals([c.kind, c.fd, c.policy.squash, c.policy.devices], ["serve", 5, true, false]);
   assertEquals(c.roots, [
-    { path: "/a", isReadOnly: true, isFlat: false, connects: false },
-    { path: "/b", isReadOnly: false, isFlat: false, connects: false },
+    { path: "/a", isReadOnly: true, isFlat: false, connects: false, copy: -1 },
+    { path: "/b", isReadOnly: false, isFlat: false, connects: false, copy: -1 },
   ]);
   const odd = parseCommandLine(["serve", "--fd=3", "--root=/a:rw:flat", "--root=/b:flat"]).roots;
   assertEquals(odd.map((root) => [root.path, root.isFlat]), [["/a", true], ["/b:flat", false]]);
+  const handed = parseCommandLine(["serve", "--fd=3", "--root=/a:ro:uds:fd=12", "--root=/b:fd=4"]);
+  assertEquals(handed.roots.map((root) => [root.path, root.connects, root.copy]), [
+    ["/a", true, 12],
+    ["/b:fd=4", false, -1],
+  ]);
   assertEquals(parseCommandLine(["--listen", "unix:/s", "--root", "/"]).kind, "listen");
   const bad: [string[], string][] = [
     [[], "--root"],

@@ -21,6 +21,8 @@ export interface RootOptions {
   /** Without what is mounted below it. */
   readonly isFlat?: boolean;
   readonly connects?: boolean;
+  /** Descriptor of the root where it is a clone already, with its attributes; -1: none. */
+  readonly copy?: number;
 }
 
 /**
@@ -47,8 +49,10 @@ export const DEFAULT_POLICY: ServerPolicy = {
  * Opens a root. Symlinks in `path` are followed: it is the user's word. Throws an Error that names the path.
  */
 export function openRoot(path: string, isReadOnly: boolean, options: RootOptions = {}): ExportRoot {
-  const { isFlat = false, connects = false } = options;
-  const { fd, isClone } = openConfined(path, isReadOnly, isFlat);
+  const { isFlat = false, connects = false, copy = -1 } = options;
+  const { fd, isClone } = copy >= 0
+    ? { fd: copy, isClone: true }
+    : openConfined(path, isReadOnly, isFlat);
   if (fd < 0) throw new Error(`root ${path} cannot be opened: ${errnoName(fd)}`);
   return { fd, isClone, isReadOnly, connects, label: path };
 }

@@ -23,12 +23,19 @@ import {
   CLONE_NEWPID,
   CLONE_NEWUTS,
 } from "../../ffi/abi/sched.ts";
+import {
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_NOSYMFOLLOW,
+  MOUNT_ATTR_RDONLY,
+} from "../../ffi/abi/mount.ts";
 import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { SpawnScript } from "../../ffi/sys/spawn.ts";
 import { launch, type Launched, type LevelPlan } from "./levels.ts";
 import type { Program } from "./program.ts";
 import * as steps from "./steps.ts";
+import { copyTree } from "./tree_copy.ts";
 
 const NAMESPACES = CLONE_NEWNS + CLONE_NEWPID + CLONE_NEWNET + CLONE_NEWIPC + CLONE_NEWUTS;
 
@@ -79,16 +86,17 @@ export interface GoferOptions {
   readonly users: number;
 }
 
+/** What roots that are handed over lack, as those that the Gofer cuts loose itself (confined_tree.ts). */
+const ATTRIBUTES = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOSYMFOLLOW;
+
 /** Root i is attached to by the name `String(i)`. */
 export function startGofer(program: Program, options: GoferOptions): Launched {
-  const args = ["serve", `--fd=${SOCKET_FD}`];
-  for (const root of options.roots) {
-    args.push(`--root=${root.path}${suffixOf(root)}`);
-  }
-  if (options.requireSandbox) args.push("--require-confinement");
   const plans: LevelPlan[] = [];
   if (options.users >= 0) {
-    plans.push({ level: "user", cloneFlags: 0, script: script(true) });
+    // User 0 of other users may not come to the roots; an ordinary user cannot hand them over.
+    for (const handsOver of [true, false]) {
+      plans.push({ level: "user", cloneFlags: 0, script: script(true, handsOver) });
+    }
     return launch("file server", plans);
   }
   if (syscall(SYS_geteuid) === 0) {
@@ -97,18 +105,33 @@ export function startGofer(program: Program, options: GoferOptions): Launched {
   plans.push({ level: "none", cloneFlags: 0, script: script(false) });
   return launch("file server", plans);
 
-  function script(inNamespaces: boolean): SpawnScript {
+  function script(inNamespaces: boolean, handsOver = false): SpawnScript {
     const s = new SpawnScript();
     options.join(s);
+    const copies = handsOver
+      ? options.roots.map((root) => {
+        return copyTree(s, root, ATTRIBUTES | (root.isReadOnly ? MOUNT_ATTR_RDONLY : 0));
+      })
+      : [];
     if (options.users >= 0) steps.becomeRootOf(s, options.users, NAMESPACES - CLONE_NEWPID);
     steps.ownSession(s);
-    steps.descriptors(s, [-1, -1, options.stderr, options.socket]);
+    steps.descriptors(s, [-1, -1, options.stderr, options.socket, ...copies]);
     steps.limits(s);
     if (inNamespaces) steps.privateMounts(s);
     steps.boundWithPassing(s, CAPABILITIES, FIRST_CAPABILITIES);
     steps.noNewPrivileges(s);
     if (!options.isDetached) steps.tieToParent(s);
-    steps.execute(s, program, args);
+    steps.execute(s, program, argumentsOf(options, handsOver));
     return s;
   }
+}
+
+function argumentsOf({ roots, requireSandbox }: GoferOptions, handsOver: boolean): string[] {
+  const args = ["serve", `--fd=${SOCKET_FD}`];
+  roots.forEach((root, i) => {
+    const copy = handsOver ? `:fd=${SOCKET_FD + 1 + i}` : "";
+    args.push(`--root=${root.path}${suffixOf(root)}${copy}`);
+  });
+  if (requireSandbox) args.push("--require-confinement");
+  return args;
 }

@@ -8,19 +8,16 @@
  * the sandbox's kernel is an empty read-only directory here. See open_tree(2), move_mount(2), pivot_root(2).
  */
 
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from "../../ffi/abi/fcntl.ts";
+import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import {
   MNT_DETACH,
   MOUNT_ATTR_RDONLY,
-  MountAttr,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_SYMLINKS,
   MS_NODEV,
   MS_NOEXEC,
   MS_NOSUID,
   MS_RDONLY,
-  OPEN_TREE_CLOEXEC,
-  OPEN_TREE_CLONE,
 } from "../../ffi/abi/mount.ts";
 import { PR_SET_DUMPABLE } from "../../ffi/abi/prctl.ts";
 import { CLONE_NEWNS, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
@@ -29,16 +26,13 @@ import { __WALL } from "../../ffi/abi/wait.ts";
 import { SyscallError } from "../../ffi/sys/errors.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { PREV, type PrevResult, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { type PrevResult, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { stringToBytes } from "../../kernel/core/bytes.ts";
 import { emptyRoot } from "./empty_root.ts";
+import { copyTree, type HostTree } from "./tree_copy.ts";
 
-/** A part of the host's files. */
-export interface ShownTree {
-  readonly path: string;
+export interface ShownTree extends HostTree {
   readonly isReadOnly: boolean;
-  /** Without what the host has mounted below it. */
-  readonly isFlat?: boolean;
 }
 
 export interface ShownMount {
@@ -63,27 +57,56 @@ const PLACE = "/proc";
  * @returns why the host refused, or null; if it did, nothing is to be seen there
  */
 export function showRoot(pidfd: number, shown: ShownRoot, hasUsers: boolean): string | null {
+  // User 0 of other users may not come to the files; an ordinary user can do nothing before being one.
+  const plans = hasUsers ? [true, false] : [true];
+  let problem = "";
   try {
-    const child = spawn(scriptFor(pidfd, shown, hasUsers));
-    syscall(N.SYS_wait4, child.pid, 0, __WALL, 0);
-    close(child.pidfd);
-    return null;
-  } catch (error) {
-    if (!(error instanceof SyscallError)) throw error;
+    for (const isEarly of plans) {
+      const refused = attempt(scriptFor(pidfd, shown, hasUsers, isEarly));
+      if (refused === null) return null;
+      problem = refused;
+    }
     const refused = emptyRoot(pidfd, hasUsers ? "user" : "root");
-    return refused === null ? error.message : `${error.message}; ${refused.message}`;
+    return refused === null ? problem : `${problem}; ${refused.message}`;
   } finally {
     // A change of users in a child that shares this memory made it undumpable, and /proc/self not ours.
     if (hasUsers) syscall(N.SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
   }
 }
 
-function scriptFor(pidfd: number, shown: ShownRoot, hasUsers: boolean): SpawnScript {
+/** @returns why the host refused, or null */
+function attempt(script: SpawnScript): string | null {
+  try {
+    const child = spawn(script);
+    syscall(N.SYS_wait4, child.pid, 0, __WALL, 0);
+    close(child.pidfd);
+    return null;
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    return error.message;
+  }
+}
+
+/** @param isEarly whether the host's files are found before it enters */
+function scriptFor(
+  pidfd: number,
+  shown: ShownRoot,
+  hasUsers: boolean,
+  isEarly: boolean,
+): SpawnScript {
   const script = new SpawnScript();
-  script.call(N.SYS_setns, pidfd, CLONE_NEWNS + (hasUsers ? CLONE_NEWUSER : 0));
-  const root = copyOf(script, shown.root);
-  const trees = shown.mounts.map(({ tree }) => {
-    return tree === "memory" ? null : copyOf(script, tree === "proc" ? PROC : tree);
+  const enter = () => {
+    script.call(N.SYS_setns, pidfd, CLONE_NEWNS + (hasUsers ? CLONE_NEWUSER : 0));
+  };
+  const copyOf = (tree: ShownTree): PrevResult => {
+    return copyTree(script, tree, tree.isReadOnly ? MOUNT_ATTR_RDONLY : 0);
+  };
+  if (!isEarly) enter();
+  const root = copyOf(shown.root);
+  const copies = shown.mounts.map(({ tree }) => typeof tree === "string" ? null : copyOf(tree));
+  if (isEarly) enter();
+  const trees = shown.mounts.map(({ tree }, i) => {
+    return tree === "proc" ? copyOf(PROC) : copies[i] ?? null;
   });
   script.call(N.SYS_move_mount, root, "", AT_FDCWD, PLACE, MOVE_MOUNT_F_EMPTY_PATH);
   script.call(N.SYS_fchdir, root);
@@ -103,18 +126,4 @@ function scriptFor(pidfd: number, shown: ShownRoot, hasUsers: boolean): SpawnScr
 function hide(script: SpawnScript, at: Uint8Array): void {
   const flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
   script.callMayFail(N.SYS_mount, "dvisor", at, "tmpfs", flags, "mode=0555,size=4k,nr_inodes=2");
-}
-
-/** A copy of mounts that is nowhere yet: its descriptor. */
-function copyOf(script: SpawnScript, { path, isReadOnly, isFlat }: ShownTree): PrevResult {
-  const depth = isFlat === true ? 0 : AT_RECURSIVE;
-  script.call(N.SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
-  const tree = PREV(script.length - 1);
-  if (isReadOnly) {
-    const attributes = new Uint8Array(MountAttr.size);
-    new DataView(attributes.buffer).setUint32(MountAttr.at.attrSet, MOUNT_ATTR_RDONLY, true);
-    const how = AT_EMPTY_PATH | AT_RECURSIVE;
-    script.call(N.SYS_mount_setattr, tree, "", how, attributes, attributes.length);
-  }
-  return tree;
 }

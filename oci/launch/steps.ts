@@ -28,7 +28,7 @@ import { SIGKILL } from "../../ffi/abi/signal.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { PREV, type SpawnScript } from "../../ffi/sys/spawn.ts";
+import { PREV, type PrevResult, type SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { Program } from "./program.ts";
 
 /** Descriptors stand here while their final numbers may still be in use. */
@@ -44,9 +44,9 @@ export function ownSession(script: SpawnScript): void {
 /**
  * `fds[i]` becomes descriptor i, -1 becomes /dev/null; everything else is closed at exec.
  */
-export function descriptors(script: SpawnScript, fds: readonly number[]): void {
+export function descriptors(script: SpawnScript, fds: readonly (number | PrevResult)[]): void {
   const aside = fds.map((fd) => {
-    if (fd >= 0) script.call(N.SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_ASIDE);
+    if (typeof fd !== "number" || fd >= 0) script.call(N.SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_ASIDE);
     else script.call(N.SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
     return PREV(script.length - 1);
   });

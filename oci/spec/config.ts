@@ -6,6 +6,7 @@
  * Not here: reading the file, looking paths up on the host (rootfs/plan.ts).
  */
 
+import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
 import { type FirstProcess, readFirstProcess } from "./first_process.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { ProcessSpec } from "../sandbox/boot_spec.ts";
@@ -63,6 +64,7 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
   for (const name of FOREIGN) config.member(name).refuse();
   const root = config.member("root");
   root.object();
+  const process = readFirstProcess(config, warn, has);
   const parts = readLinux(config.member("linux"));
   const hostname = readHostName(config.member("hostname"));
   const domainname = readHostName(config.member("domainname"));
@@ -70,7 +72,7 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
   passOverLabel(config.member("linux").member("mountLabel"), "selinux", has, warn);
   return {
     ociVersion: version.string(),
-    process: readFirstProcess(config, warn, has),
+    process,
     consoleSize: readConsoleSize(config.member("process").member("consoleSize")),
     root: {
       path: nonEmpty(root.member("path")),
@@ -78,7 +80,7 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
     },
     hostname,
     domainname,
-    mounts: config.member("mounts").items().map(readMount),
+    mounts: config.member("mounts").items().map((node) => readMount(node, mayMount(process))),
     hooks: readHooks(config.member("hooks")),
     annotations: readAnnotations(config.member("annotations")),
     ...parts,
@@ -86,6 +88,11 @@ export function readConfig(config: JsonNode, has: HasModule = hostHas): Config {
     cpuLimit: cpuLimitOf(parts.linux),
     warnings,
   };
+}
+
+/** Without a list user 0 has all capabilities. */
+function mayMount({ capabilities }: FirstProcess): boolean {
+  return capabilities === null || capabilities.bounding.includes(CAP_SYS_ADMIN);
 }
 
 function nonEmpty(node: JsonNode): string {

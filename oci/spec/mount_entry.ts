@@ -36,6 +36,9 @@ const TYPES = [
 /** Options that runc has for what this runtime does not do. */
 const REFUSED = /^(?:idmap|ridmap|remount|mand)(?:=.*)?$/;
 
+/** Propagation both ways, and the half of it that a container has that cannot mount. */
+const SHARED: ReadonlyMap<string, string> = new Map([["shared", "slave"], ["rshared", "rslave"]]);
+
 /** Where programs look for what the kernel says: nothing but single files may be put there. */
 const PROC = "/proc/";
 const FILES_OF_PROC = [
@@ -51,7 +54,8 @@ const FILES_OF_PROC = [
   "sys/kernel/ns_last_pid",
 ];
 
-export function readMount(node: JsonNode): ConfigMount {
+/** @param mayMount whether the container can make mounts of its own */
+export function readMount(node: JsonNode, mayMount: boolean): ConfigMount {
   node.object();
   node.member("uidMappings").refuse();
   node.member("gidMappings").refuse();
@@ -72,10 +76,11 @@ export function readMount(node: JsonNode): ConfigMount {
     }
   }
   if (isBind || !type.isAbsent && type.string() === "bind") {
-    checkBindOptions(options);
+    checkBindOptions(options, mayMount);
     const source = node.member("source");
     if (source.string() === "") source.fail("is empty");
-    return { ...common, type: "bind", source: source.string(), options: words.map(fromText) };
+    const kept = words.map((word) => fromText(SHARED.get(word) ?? word));
+    return { ...common, type: "bind", source: source.string(), options: kept };
   }
   const source = node.member("source").optional("", (n) => n.string()) || null;
   return { ...common, type: type.oneOf(TYPES), source, options: words.map(fromText) };
@@ -101,11 +106,11 @@ function readDestination(node: JsonNode): string {
   return fromText(path);
 }
 
-/** Mounts of a sandbox cannot spread to the host. */
-function checkBindOptions(options: JsonNode): void {
+/** Mounts of a sandbox cannot spread to the host: who can make none does not miss it. */
+function checkBindOptions(options: JsonNode, mayMount: boolean): void {
   for (const option of options.items()) {
     const word = option.string();
-    if (word === "shared" || word === "rshared") {
+    if (SHARED.has(word) && mayMount) {
       option.fail(`is "${word}", which is not supported: no mount of a sandbox reaches the host`);
     }
     if (!isFlagOption(word) && !isPropagationOption(word)) {

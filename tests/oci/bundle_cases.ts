@@ -208,6 +208,15 @@ export const PROCESS_CASES: readonly BundleCase[] = [
 
 export const MOUNT_CASES: readonly BundleCase[] = [
   {
+    name: "who cannot mount has mounts that are shared with the host",
+    script: "ls -d /x/.; mount -t tmpfs t /x 2>/dev/null || echo no",
+    prints: "/x/.\nno\n",
+    prepare: (c) => {
+      const options = ["rbind", "rshared"];
+      c.mounts.push({ destination: "/x", type: "bind", source: "/srv", options });
+    },
+  },
+  {
     name: "a read-only root has its mounts all the same",
     script: "touch /x 2>/dev/null || echo no; echo a >/dev/shm/a; cat /dev/shm/a; ls /new",
     prints: "no\na\n",

@@ -81,13 +81,12 @@ const REFUSALS: Record<string, [change: (config: BundleConfig) => void, message:
     /mounts\[4\]\.destination/,
   ],
   "mount propagation to the host": [
-    (c) =>
-      c.mounts.push({
-        destination: "/x",
-        type: "bind",
-        source: "/srv",
-        options: ["rbind", "rshared"],
-      }),
+    (c) => {
+      const capabilities = ["CAP_SYS_ADMIN"];
+      c.process["capabilities"] = { bounding: capabilities, permitted: capabilities };
+      const options = ["rbind", "rshared"];
+      c.mounts.push({ destination: "/x", type: "bind", source: "/srv", options });
+    },
     /mounts\[4\]\.options\[1\].*rshared/,
   ],
 };
