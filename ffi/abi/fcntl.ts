@@ -47,6 +47,7 @@ export const AT_STATX_FORCE_SYNC = 0x2000;
 export const AT_STATX_DONT_SYNC = 0x4000;
 export const AT_RECURSIVE = 0x8000;
 export const AT_HANDLE_FID = 0x200;
+export const AT_HANDLE_MNT_ID_UNIQUE = 1;
 
 /** Commands of fcntl(2). */
 export const F_DUPFD = 0;

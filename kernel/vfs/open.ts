@@ -11,6 +11,7 @@ import {
   EISDIR,
   ELOOP,
   ENOENT,
+  ENOTDIR,
   ENXIO,
   EPERM,
   ESTALE,
@@ -399,4 +400,14 @@ export function openExec(
 export function openPathDirectly(caller: Caller, path: Path, flags: number): OpenFile | number {
   const inode = path.dentry.inode;
   return inode === null ? -ENOENT : openInode(caller, path, inode, flags);
+}
+
+/** A description of a file that a handle led to: as if a name had, with the permissions that this needs. */
+export function openByHandle(caller: Caller, path: Path, flags: number): OpenFile | number {
+  const known = flags & VALID_FLAGS & ~(O_CREAT | O_EXCL | O_NOCTTY | TMPFILE_BIT),
+    { inode } = path.dentry;
+  if (inode === null) return -ESTALE;
+  if ((known & O_PATH) !== 0) return finishPathFile(caller, path, known & PATH_FLAGS);
+  if ((known & O_DIRECTORY) !== 0 && !isDirectory(inode)) return -ENOTDIR;
+  return openFound(caller, path, inode, known, accessOf(known));
 }

@@ -5,6 +5,7 @@
 
 import type { Host } from "../core/host.ts";
 import { DentryCache } from "./dentry_cache.ts";
+import { FileHandles } from "./file_handles.ts";
 import { LockWaits } from "./lock_waits.ts";
 import { SpecialFiles } from "./special_files.ts";
 import type { Walk } from "./walk.ts";
@@ -13,6 +14,7 @@ export class Vfs {
   readonly host: Host;
   readonly dentries: DentryCache = new DentryCache();
   readonly special: SpecialFiles = new SpecialFiles();
+  readonly handles: FileHandles = new FileHandles();
   readonly lockWaits: LockWaits = new LockWaits();
   /** UNIX sockets that are bound to files of the host, by `Inode.hostIdentity`: mounts may show the file twice. */
   readonly hostSockets: Map<string, object> = new Map();

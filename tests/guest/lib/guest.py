@@ -328,7 +328,7 @@ sync_file_range 277|vmsplice 278|utimensat 280|epoll_pwait 281|signalfd 282|time
 eventfd 284|fallocate 285|timerfd_settime 286|timerfd_gettime 287|accept4 288|signalfd4 289
 eventfd2 290|epoll_create1 291|dup3 292|pipe2 293|inotify_init1 294|preadv 295|pwritev 296
 rt_tgsigqueueinfo 297|prlimit64 302|syncfs 306|sendmmsg 307|setns 308|getcpu 309
-process_vm_readv 310|process_vm_writev 311|sched_setattr 314|sched_getattr 315|renameat2 316
+process_vm_readv 310|process_vm_writev 311|sched_setattr 314|sched_getattr 315|renameat2 316|name_to_handle_at 303|open_by_handle_at 304
 seccomp 317|getrandom 318|memfd_create 319|execveat 322|membarrier 324|mlock2 325
 copy_file_range 326|preadv2 327|pwritev2 328|statx 332|pidfd_send_signal 424|pidfd_open 434
 clone3 435|close_range 436|openat2 437|pidfd_getfd 438|faccessat2 439|epoll_pwait2 441

@@ -1,0 +1,57 @@
+/**
+ * Handles of files (open_by_handle_at(2)): numbers by which a file is found again without its name. The table keeps names
+ * and inode numbers, and pins nothing: who asks for a handle keeps no file alive.
+ * DIFFERS: of a file that has several names, the one that the handle was asked for has to stay.
+ */
+
+import { ESTALE } from "../../ffi/abi/errno.ts";
+import type { Dentry } from "./dentry.ts";
+import type { DentryCache } from "./dentry_cache.ts";
+
+/** LIMIT: handles that are known; older ones are stale. */
+const HANDLES_MAX = 16384;
+
+interface Entry {
+  readonly dentry: Dentry;
+  readonly ino: number;
+}
+
+export class FileHandles {
+  readonly #entries: Map<number, Entry> = new Map();
+  readonly #numbers: WeakMap<object, number> = new WeakMap();
+  #last = 0;
+
+  /** The number of a file that there is: the same each time, as long as it is known. */
+  numberOf(dentry: Dentry): number {
+    const inode = dentry.inode!, known = this.#numbers.get(inode);
+    if (known !== undefined && this.#entries.has(known)) return known;
+    const number = ++this.#last;
+    this.#numbers.set(inode, number);
+    this.#entries.set(number, { dentry, ino: inode.ino });
+    if (this.#entries.size > HANDLES_MAX) {
+      for (const oldest of this.#entries.keys()) {
+        this.#entries.delete(oldest);
+        break;
+      }
+    }
+    return number;
+  }
+
+  /** A dentry of the file, or -ESTALE. */
+  find(number: number, cache: DentryCache): Dentry | number {
+    const entry = this.#entries.get(number);
+    if (entry === undefined) return -ESTALE;
+    const dentry = entry.dentry.isUnlinked ? -ESTALE : again(entry.dentry, cache);
+    if (typeof dentry !== "number" && dentry.inode?.ino === entry.ino) return dentry;
+    this.#entries.delete(number);
+    return -ESTALE;
+  }
+}
+
+/** What has the dentry's names now. */
+function again(dentry: Dentry, cache: DentryCache): Dentry | number {
+  if (dentry.isRoot) return dentry;
+  const parent = again(dentry.parent, cache);
+  if (typeof parent === "number" || parent.inode === null) return -ESTALE;
+  return cache.lookup(parent, dentry.name);
+}
