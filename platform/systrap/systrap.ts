@@ -313,7 +313,11 @@ class SystrapPlatform implements Platform, SpaceOwner {
     if (this.#isZygoteDead || poll(this.#link.pidfd, EPOLLIN, 0) <= 0) return;
     this.#isZygoteDead = true;
     this.#epoll.del(this.#link.pidfd);
-    for (const space of [...this.#spaces.values()]) space.parentDied();
+    // No program can be started and no file be mapped any more: all end as if each had been killed.
+    for (const space of [...this.#spaces.values()]) {
+      space.parentDied();
+      space.kill();
+    }
   }
 
   /** All processes are in the zygote's group, also stubs that have not told their pid. Returns when all are reaped. */
