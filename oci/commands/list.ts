@@ -1,6 +1,8 @@
 /** `dvisor list`: the containers of this host. */
 
 import { type ListedState, listedState } from "../container/oci_state.ts";
+import { statusNow } from "../container/find.ts";
+import { explain } from "../user_error.ts";
 import { readFlags, refuseRest } from "../flags.ts";
 import { EXIT_FAILURE } from "../user_error.ts";
 import type { Command } from "./command.ts";
@@ -22,7 +24,9 @@ Options:
     });
     refuseRest(flags);
     const format = flags.choice("format", ["table", "json"]);
-    const states = globals.store.list().map(listedState);
+    const { store } = globals;
+    const records = store.list((damage) => console.error(`dvisor: ${explain(damage)}`));
+    const states = records.map((record) => listedState(record, statusNow(store, record)));
     if (flags.has("quiet")) states.forEach((state) => console.log(state.id));
     else console.log(format === "json" ? JSON.stringify(states) : table(states));
     return 0;

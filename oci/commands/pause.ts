@@ -38,7 +38,8 @@ function change(
   const lock = findContainer(store, id).dir.lock();
   try {
     const found = findContainer(store, id);
-    found.dir.update({ status: ask(found, id) });
+    found.dir.update({ isChanging: true });
+    found.dir.update({ status: ask(found, id), isChanging: false });
   } finally {
     lock?.release();
   }

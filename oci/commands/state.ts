@@ -13,8 +13,8 @@ Prints the state of a container as JSON (OCI runtime specification, runtime.md).
   failureCode: EXIT_FAILURE,
   run(args, globals) {
     const id = onlyId(readFlags(args, { go: {} }).rest, "state");
-    const { record } = findContainer(globals.store, id);
-    console.log(JSON.stringify(listedState(record), null, 2));
+    const { record, status } = findContainer(globals.store, id);
+    console.log(JSON.stringify(listedState(record, status), null, 2));
     return 0;
   },
 };

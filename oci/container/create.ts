@@ -18,12 +18,13 @@ import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import type { CgroupOptions } from "../cgroup/group_plan.ts";
 import { writeLog } from "../log_file.ts";
 import { openDebugLog } from "../launch/foreground.ts";
+import { holdInterrupts, throwIfInterrupted } from "../launch/interrupt.ts";
 import { endProxy, openNamespace, type Proxy, startProxy } from "../launch/proxy.ts";
 import { startSandbox } from "../launch/sandbox.ts";
 import { setHostSettings } from "../net/host_settings.ts";
 import { packetPair } from "../sandbox/control.ts";
 import { listenForControl } from "../state/control_client.ts";
-import { processId } from "../state/liveness.ts";
+import { isAlive, processId } from "../state/liveness.ts";
 import { isInUserNamespace } from "../state/root_dir.ts";
 import { type ContainerRecord, NO_PROCESS, RECORD_VERSION } from "../state/record.ts";
 import type { ContainerDir } from "../state/store.ts";
@@ -69,8 +70,8 @@ export interface Created {
 
 /** @throws UserError */
 export function createContainer(options: CreateOptions): Created {
-  const dir = options.store.create(options.id);
-  const lock = dir.lock();
+  holdInterrupts();
+  const { dir, lock } = options.store.create(options.id);
   try {
     return make(options, dir);
   } catch (error) {
@@ -78,7 +79,7 @@ export function createContainer(options: CreateOptions): Created {
     if (report === null) throw error;
     throw new UserError(`the kernel of the sandbox has failed: see ${report}`, undefined, error);
   } finally {
-    lock?.release();
+    lock.release();
   }
 }
 
@@ -113,8 +114,10 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
     writeLog(options.globals, "info", `created, pid ${proxy.pid}`, options.id);
     return { dir, record, proxy };
   } catch (error) {
+    const hasEnded = !isAlive(processId(proxy.pid));
     endProxy(proxy);
-    throw error;
+    if (!hasEnded || error instanceof UserError) throw error;
+    throw new UserError("the process that stands for the container has ended", undefined, error);
   }
 }
 
@@ -136,6 +139,7 @@ function complete(making: Making, sandbox: ContainerRecord | null): ContainerRec
     init: processId(proxy.pid),
     namespaces: namespaceInodes(proxy.pid),
   };
+  throwIfInterrupted();
   streams.handOver();
   dir.write(record);
   return record;
@@ -152,6 +156,7 @@ function newRecord({ id, bundle, streams }: CreateOptions): ContainerRecord {
     annotations: Object.fromEntries(bundle.config.annotations),
     owner: ownerName(),
     status: "creating",
+    isChanging: false,
     creator: processId(Deno.pid),
     init: NO_PROCESS,
     sandboxId: id,

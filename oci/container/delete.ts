@@ -4,9 +4,10 @@ import type { Globals } from "../globals.ts";
 import { tryHooks } from "../hooks/run_hooks.ts";
 import { writeLog } from "../log_file.ts";
 import type { ContainerRecord } from "../state/record.ts";
-import type { StateStore } from "../state/store.ts";
+import { type ContainerDir, doesNotExist, type Lock, type StateStore } from "../state/store.ts";
 import { UserError } from "../user_error.ts";
-import { destroyContainer } from "./destroy.ts";
+import { sleepMs } from "../cgroup/files.ts";
+import { destroyContainer, endCreator, endProcesses } from "./destroy.ts";
 import { findContainer } from "./find.ts";
 import { ociState } from "./oci_state.ts";
 import { warnOf } from "./start.ts";
@@ -17,7 +18,8 @@ export function deleteContainer(globals: Globals, id: string, isForced: boolean)
   const dir = store.dir(id);
   if (isForced && !dir.exists) return;
   if (!isForced) refuseRunning(store, id);
-  const lock = dir.lock();
+  const lock = isForced ? lockByForce(dir) : dir.lock();
+  if (lock === null && !isForced) throw doesNotExist(id);
   if (lock === null) return;
   try {
     if (!isForced) refuseRunning(store, id);
@@ -28,6 +30,35 @@ export function deleteContainer(globals: Globals, id: string, isForced: boolean)
   } finally {
     lock.release();
   }
+}
+
+/** LIMIT: how long another command about the container may take, ms. */
+const BUSY_MS = 2000, END_MS = 10_000;
+
+/**
+ * The command that makes the container ends. Any other gets some time; then the container's processes end, for which it
+ * may be waiting.
+ *
+ * @returns null if the container is gone @throws UserError
+ */
+function lockByForce(dir: ContainerDir): Lock | null {
+  let lock = dir.tryLock();
+  if (lock !== "busy") return lock;
+  endCreator(dir);
+  lock = lockWithin(dir, BUSY_MS);
+  if (lock !== "busy") return lock;
+  endProcesses(dir);
+  lock = lockWithin(dir, END_MS);
+  if (lock !== "busy") return lock;
+  throw new UserError(`another command about container ${dir.id} does not end`);
+}
+
+function lockWithin(dir: ContainerDir, timeoutMs: number): Lock | "busy" | null {
+  for (const end = performance.now() + timeoutMs; performance.now() < end; sleepMs(5)) {
+    const lock = dir.tryLock();
+    if (lock !== "busy") return lock;
+  }
+  return "busy";
 }
 
 /** A created one may be taken away, as runc does. */

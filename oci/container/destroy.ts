@@ -27,7 +27,7 @@ export interface Destroyed {
 export function destroyContainer(dir: ContainerDir): Destroyed {
   const record = readRecord(dir);
   if (record !== null) {
-    endProcesses(dir, record);
+    endAll(dir, record);
     removeCgroup(record);
     if (record.upper) removeOverlayDirectory(record.upper);
   }
@@ -46,7 +46,19 @@ function readRecord(dir: ContainerDir): ContainerRecord | null {
   }
 }
 
-function endProcesses(dir: ContainerDir, record: ContainerRecord): void {
+/** Ends the command that is making it, if it is being made. */
+export function endCreator(dir: ContainerDir): void {
+  const record = readRecord(dir);
+  if (record?.status === "creating") end(record.creator, "the command that makes it");
+}
+
+/** Ends whatever is known of it. */
+export function endProcesses(dir: ContainerDir): void {
+  const record = readRecord(dir);
+  if (record !== null) endAll(dir, record);
+}
+
+function endAll(dir: ContainerDir, record: ContainerRecord): void {
   const { creator, init, sentry, gofer, sandboxId, id } = record;
   // A command must not end itself.
   if (creator.pid !== Deno.pid) end(creator, "the command that makes it");

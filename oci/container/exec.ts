@@ -4,9 +4,11 @@ import { O_CLOEXEC } from "../../ffi/abi/fcntl.ts";
 import { close, pipe } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
+import { CgroupError } from "../cgroup/files.ts";
 import { endProxy, startProxy } from "../launch/proxy.ts";
 import type { ProcessSpec } from "../sandbox/boot_spec.ts";
 import { packetPair } from "../sandbox/control.ts";
+import { isAlive } from "../state/liveness.ts";
 import { UserError } from "../user_error.ts";
 import type { Found } from "./find.ts";
 import { processNamespaces } from "./host_namespaces.ts";
@@ -24,6 +26,16 @@ export interface ExecOptions {
 
 /** @returns the process that stands for it, a child of this one @throws UserError */
 export function execIn(options: ExecOptions): Spawned {
+  try {
+    return start(options);
+  } catch (error) {
+    const isOfHost = !(error instanceof UserError) || error instanceof CgroupError;
+    if (!isOfHost || isAlive(options.container.record.init)) throw error;
+    throw new UserError("container not running: it has ended meanwhile", undefined, error);
+  }
+}
+
+function start(options: ExecOptions): Spawned {
   const { container, process, streams, pidChoice, ignorePaused } = options;
   refuseUnlessRunning(container, ignorePaused);
   const leash = check2(pipe(O_CLOEXEC), "pipe2");

@@ -18,7 +18,7 @@ export class Found {
     this.store = store;
     this.dir = dir;
     this.record = record;
-    this.status = statusOf(record);
+    this.status = statusNow(store, record);
   }
 
   /** Host path of what its kernel wrote when it failed; null if it has not. */
@@ -36,6 +36,22 @@ export class Found {
       if (!(error instanceof UserError) || report === null) throw error;
       throw new UserError(`${error.message}: its kernel has failed: see ${report}`, error.exitCode);
     }
+  }
+}
+
+/** LIMIT: how long a sandbox is waited for that has to say a status, ms. */
+const STATUS_MS = 2000;
+
+/** The status that a container has now. */
+export function statusNow(store: StateStore, record: ContainerRecord): Status {
+  const known = statusOf(record);
+  if (!record.isChanging || known === "stopped" || known === "creating") return known;
+  const { id, sandboxId } = record;
+  try {
+    return ask(store.dir(sandboxId), { op: "state", id }, [], STATUS_MS).status;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return statusOf(record);
   }
 }
 

@@ -13,6 +13,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { signalToEventfd } from "../../ffi/sys/signals.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { RawTerminal } from "../console/terminal.ts";
+import { isIgnored } from "../launch/interrupt.ts";
 import { exitCodeOf } from "../sandbox/exit_code.ts";
 
 /** Those that programs are told things by; the terminal's besides. */
@@ -68,10 +69,4 @@ export class Foreground {
     }
     return false;
   }
-}
-
-/** As nohup(1) leaves it for SIGHUP: /proc/self/status says so. */
-function isIgnored(signo: number): boolean {
-  const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"));
-  return mask !== null && ((BigInt(`0x${mask[1]}`) >> BigInt(signo - 1)) & 1n) === 1n;
 }

@@ -21,6 +21,7 @@ function record(id: string, namespaces: Record<string, number>): ContainerRecord
     annotations: {},
     owner: "root",
     status: "running",
+    isChanging: false,
     creator: NO_PROCESS,
     init: NO_PROCESS,
     sandboxId: id,

@@ -1,6 +1,5 @@
 /** The state of a container as OCI has it (runtime.md, "State"): what `state` prints and hooks get. */
 
-import { statusOf } from "../state/liveness.ts";
 import type { ContainerRecord, Status } from "../state/record.ts";
 
 export interface OciState {
@@ -20,14 +19,14 @@ export interface ListedState extends OciState {
   readonly owner: string;
 }
 
-export function ociState(record: ContainerRecord, status: Status = statusOf(record)): OciState {
+export function ociState(record: ContainerRecord, status: Status): OciState {
   const { ociVersion, id, bundle, annotations } = record;
   const pid = status === "stopped" ? 0 : record.init.pid;
   return { ociVersion, id, status, pid, bundle, annotations };
 }
 
-export function listedState(record: ContainerRecord): ListedState {
-  const { ociVersion, id, status, pid, bundle, annotations } = ociState(record);
+export function listedState(record: ContainerRecord, now: Status): ListedState {
+  const { ociVersion, id, status, pid, bundle, annotations } = ociState(record, now);
   const { rootfs, created, owner } = record;
   return { ociVersion, id, pid, status, bundle, rootfs, created, annotations, owner };
 }

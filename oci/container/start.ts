@@ -24,9 +24,10 @@ export function startContainer(globals: Globals, id: string): void {
   try {
     const found = findContainer(store, id);
     refuseUnlessCreated(found);
+    dir.update({ isChanging: true });
     askToStart(found);
     writeLog(globals, "info", "started", id);
-    warnOf(poststart(dir.update({ status: "running" })), globals);
+    warnOf(poststart(dir.update({ status: "running", isChanging: false })), globals);
   } finally {
     lock?.release();
   }

@@ -9,7 +9,6 @@
 
 import { EINTR } from "../../ffi/abi/errno.ts";
 import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
-import { POLLIN } from "../../ffi/abi/poll.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import {
   SYS_chdir,
@@ -21,9 +20,10 @@ import {
 import { __WALL, wExitStatus, wifExited, wTermSig } from "../../ffi/abi/wait.ts";
 import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check, SyscallError } from "../../ffi/sys/errors.ts";
-import { close, memfdCreate, poll, pread, pwrite } from "../../ffi/sys/files.ts";
+import { close, memfdCreate, pread, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, type Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { waitReadable } from "../launch/interrupt.ts";
 import { descriptors } from "../launch/steps.ts";
 import type { Hook } from "../spec/hooks_section.ts";
 import { UserError } from "../user_error.ts";
@@ -112,22 +112,22 @@ function wordsFor(error: SyscallError): string {
   return error.message.includes("execve") ? text[name] ?? error.message : error.message;
 }
 
-/** The wait(2) status; null if it took too long, and is killed. */
+/** The wait(2) status; null if it took too long, and is killed. @throws UserError if this command is interrupted */
 function waitFor({ pid, pidfd }: Spawned, timeoutSeconds: number | null): number | null {
   const deadline = performance.now() + (timeoutSeconds ?? Infinity) * MS_PER_S;
+  let hasEnded = false;
   try {
     for (;;) {
       const left = Math.ceil(deadline - performance.now());
-      if (left <= 0) {
-        syscall(SYS_kill, -pid, SIGKILL);
-        reap(pid);
-        return null;
-      }
-      const r = poll(pidfd, POLLIN, Math.min(left, POLL_MAX_MS));
-      if (r > 0) return reap(pid);
-      if (r < 0 && r !== -EINTR) check(r, "poll");
+      if (left <= 0) return null;
+      hasEnded = waitReadable(pidfd, Math.min(left, POLL_MAX_MS));
+      if (hasEnded) return reap(pid);
     }
   } finally {
+    if (!hasEnded) {
+      syscall(SYS_kill, -pid, SIGKILL);
+      reap(pid);
+    }
     close(pidfd);
   }
 }

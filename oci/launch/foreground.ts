@@ -19,6 +19,7 @@ import type {
 import { usageError, UserError } from "../user_error.ts";
 import type { GoferRoot } from "./gofer_process.ts";
 import { allowedCpus, allowedMemory } from "./host_limits.ts";
+import { isIgnored } from "./interrupt.ts";
 import { type StartedSandbox, startSandbox } from "./sandbox.ts";
 import { releaseStdio, stdioFor } from "./stdio.ts";
 import { WaiterProgram } from "./waiter.ts";
@@ -149,10 +150,4 @@ export function openDebugLog(path: string | null): number {
   const fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644);
   if (fd < 0) throw new UserError(`cannot write the debug log ${path}: ${errnoName(fd)}`);
   return fd;
-}
-
-/** As nohup(1) leaves it for SIGHUP: /proc/self/status says so. */
-function isIgnored(signo: number): boolean {
-  const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"));
-  return mask !== null && ((BigInt(`0x${mask[1]}`) >> BigInt(signo - 1)) & 1n) === 1n;
 }

@@ -29,6 +29,7 @@ import { BOOT_FDS, type BootSpec, FIRST_FREE_FD, type GuestFds } from "../sandbo
 import { type BootMessage, controlPair, type LauncherSocket } from "../sandbox/control.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";
+import { waitReadable } from "./interrupt.ts";
 import { type GoferRoot, startGofer } from "./gofer_process.ts";
 import type { Launched } from "./levels.ts";
 import { goferProgram, sentryProgram } from "./program.ts";
@@ -164,6 +165,7 @@ export class StartedSandbox {
   }
 
   #expect(type: BootMessage["type"]): void {
+    waitReadable(this.control.fd, -1);
     const message = this.control.receive();
     if (message === "end") {
       throw new UserError(`the kernel of the sandbox ${describeEnd(end(this.sentry))}`);

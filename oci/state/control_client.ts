@@ -4,14 +4,14 @@
 
 import { ECONNREFUSED, ENOENT } from "../../ffi/abi/errno.ts";
 import { MFD_CLOEXEC } from "../../ffi/abi/fcntl.ts";
-import { POLLIN } from "../../ffi/abi/poll.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../../ffi/abi/socket.ts";
 import { SYS_bind, SYS_connect, SYS_listen, SYS_socket } from "../../ffi/abi/syscall_numbers.ts";
 import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check, errnoName } from "../../ffi/sys/errors.ts";
 import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
-import { close, memfdCreate, poll, pwrite } from "../../ffi/sys/files.ts";
+import { close, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import { waitReadable } from "../launch/interrupt.ts";
 import {
   type Answer,
   type Answers,
@@ -53,14 +53,16 @@ function connect(dir: ContainerDir): number {
 /**
  * @param dir of the container whose sandbox is asked
  * @param fds go along; they stay open here
+ * @param timeoutMs for the answer
  * @throws UserError with the sandbox's own message, or that it is not running
  */
 export function ask<R extends Request>(
   dir: ContainerDir,
   request: R,
   fds: readonly number[] = [],
+  timeoutMs: number = ANSWER_MS,
 ): Answers[R["op"]] {
-  const { answer, fds: given } = askForFds(dir, request, fds);
+  const { answer, fds: given } = askForFds(dir, request, fds, timeoutMs);
   for (const fd of given) close(fd);
   return answer;
 }
@@ -70,6 +72,7 @@ export function askForFds<R extends Request>(
   dir: ContainerDir,
   request: R,
   fds: readonly number[] = [],
+  timeoutMs: number = ANSWER_MS,
 ): { answer: Answers[R["op"]]; fds: readonly number[] } {
   const sock = connect(dir);
   if (sock === -ENOENT || sock === -ECONNREFUSED) throw notRunning();
@@ -77,7 +80,7 @@ export function askForFds<R extends Request>(
   try {
     send(sock, request, fds);
     // Hooks have time-outs of their own.
-    if (request.op !== "start" && poll(sock, POLLIN, ANSWER_MS) === 0) {
+    if (!waitReadable(sock, request.op === "start" ? -1 : timeoutMs)) {
       throw new UserError(`the sandbox does not answer (${request.op})`);
     }
     return receive<R["op"]>(sock);

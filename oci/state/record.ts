@@ -38,6 +38,8 @@ export interface ContainerRecord {
   readonly owner: string;
   /** As last written; liveness.ts corrects it. */
   readonly status: Status;
+  /** A command is changing the status, or was killed while it did: the sandbox knows what it is now. */
+  readonly isChanging: boolean;
   /** The command that is making it, while `creating`. */
   readonly creator: ProcessId;
   /** Stands for the first process of the container; its pid is what clients know. */

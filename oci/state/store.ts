@@ -8,9 +8,10 @@
  */
 
 import { join } from "@std/path";
-import { EINTR, EWOULDBLOCK } from "../../ffi/abi/errno.ts";
+import { EEXIST, EINTR, ENOENT, ENOTDIR, ENOTEMPTY, EWOULDBLOCK } from "../../ffi/abi/errno.ts";
 import {
   AT_FDCWD,
+  AT_REMOVEDIR,
   LOCK_EX,
   LOCK_NB,
   O_CLOEXEC,
@@ -19,8 +20,9 @@ import {
   O_PATH,
   O_RDWR,
 } from "../../ffi/abi/fcntl.ts";
-import { SYS_flock } from "../../ffi/abi/syscall_numbers.ts";
-import { check } from "../../ffi/sys/errors.ts";
+import { SYS_flock, SYS_unlinkat } from "../../ffi/abi/syscall_numbers.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { check, errnoName } from "../../ffi/sys/errors.ts";
 import { close, openat } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { usageError, UserError } from "../user_error.ts";
@@ -50,8 +52,25 @@ export class ContainerDir {
     this.path = join(root, id);
   }
 
+  /** @throws UserError if that cannot be told */
   get exists(): boolean {
-    return isDirectory(this.path);
+    try {
+      return Deno.statSync(this.path).isDirectory;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw new UserError(`cannot look for ${this.path}`, undefined, error);
+    }
+  }
+
+  /** Also a damaged one. */
+  get hasRecord(): boolean {
+    try {
+      Deno.lstatSync(join(this.path, STATE));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
   }
 
   /** null if there is none: never written, or removed. @throws UserError for a damaged one */
@@ -60,9 +79,7 @@ export class ContainerDir {
     try {
       return parseRecord(path, Deno.readTextFileSync(path));
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-        return null;
-      }
+      if (isMissing(error)) return null;
       if (error instanceof UserError) throw error;
       throw new UserError(`cannot read ${path}`, undefined, error);
     }
@@ -75,6 +92,8 @@ export class ContainerDir {
       Deno.writeTextFileSync(temporary, serializeRecord(record), { mode: 0o600 });
       Deno.renameSync(temporary, path);
     } catch (error) {
+      // A full disk may have taken a part of it.
+      ignoreMissing(() => Deno.removeSync(temporary));
       throw new UserError(`cannot write ${path}`, undefined, error);
     }
   }
@@ -89,29 +108,36 @@ export class ContainerDir {
   }
 
   /**
-   * Waits for the right to change this container; it ends with this process, or by `close` of the descriptor.
+   * Waits for the right to change this container; it ends with this process, or by `release`.
    *
-   * @returns a descriptor, or null if the container is gone
+   * @returns null if the container is gone @throws UserError
    */
   lock(): Lock | null {
     for (;;) {
-      const fd = openat(AT_FDCWD, join(this.path, LOCK), O_RDWR | O_CREAT | O_CLOEXEC, 0o600);
-      if (fd < 0) return null;
-      while (syscall(SYS_flock, fd, LOCK_EX) === -EINTR);
-      // Whoever had it may have removed all of it meanwhile.
-      if (isSameFile(fd, join(this.path, LOCK))) return new Lock(fd);
-      close(fd);
+      const lock = this.#lock(LOCK_EX);
+      if (lock !== "busy") return lock;
     }
   }
 
-  /** The same without waiting: "busy" if somebody has it. */
+  /** The same without waiting: "busy" if somebody has it. @throws UserError */
   tryLock(): Lock | "busy" | null {
-    const fd = openat(AT_FDCWD, join(this.path, LOCK), O_RDWR | O_CREAT | O_CLOEXEC, 0o600);
-    if (fd < 0) return null;
-    const r = syscall(SYS_flock, fd, LOCK_EX | LOCK_NB);
-    if (r >= 0) return new Lock(fd);
-    close(fd);
-    return r === -EWOULDBLOCK ? "busy" : null;
+    return this.#lock(LOCK_EX | LOCK_NB);
+  }
+
+  #lock(operation: number): Lock | "busy" | null {
+    const path = join(this.path, LOCK);
+    for (;;) {
+      const fd = openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600);
+      if (fd === -ENOENT || fd === -ENOTDIR) return null;
+      if (fd < 0) throw new UserError(`cannot lock ${path}: ${errnoName(fd)}`);
+      let r: number;
+      do r = syscall(SYS_flock, fd, operation); while (r === -EINTR);
+      // Whoever had it may have removed all of it meanwhile.
+      if (r >= 0 && isSameFile(fd, path)) return new Lock(fd);
+      close(fd);
+      if (r === -EWOULDBLOCK) return "busy";
+      if (r < 0) throw new UserError(`cannot lock ${path}: ${errnoName(r)}`);
+    }
   }
 
   /**
@@ -127,10 +153,37 @@ export class ContainerDir {
     }
   }
 
-  /** Removes everything; no error if it is gone. The record goes first: what is left then is nobody's. */
+  /**
+   * Removes everything; no error if it is gone. The record goes first: what is left then is nobody's. The lock goes last:
+   * from then on the name can be had again, and the directory may belong to somebody else already.
+   */
   remove(): void {
-    for (const name of [STATE, SOCKET]) ignoreMissing(() => Deno.removeSync(join(this.path, name)));
-    ignoreMissing(() => Deno.removeSync(this.path, { recursive: true }));
+    this.clear();
+    ignoreMissing(() => Deno.removeSync(join(this.path, LOCK)));
+    const r = syscall(SYS_unlinkat, AT_FDCWD, scratch.cstr(this.path), AT_REMOVEDIR);
+    if (r >= 0 || [-ENOENT, -ENOTDIR, -ENOTEMPTY, -EEXIST].includes(r)) return;
+    throw new UserError(`cannot remove ${this.path}: ${errnoName(r)}`);
+  }
+
+  /** Removes all but the lock. @throws UserError */
+  clear(): void {
+    try {
+      for (const name of [STATE, SOCKET, ...this.#names()]) {
+        if (name === LOCK) continue;
+        ignoreMissing(() => Deno.removeSync(join(this.path, name), { recursive: true }));
+      }
+    } catch (error) {
+      throw new UserError(`cannot empty ${this.path}`, undefined, error);
+    }
+  }
+
+  #names(): string[] {
+    try {
+      return [...Deno.readDirSync(this.path)].map((entry) => entry.name);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
   }
 }
 
@@ -160,19 +213,33 @@ export class StateStore {
     return new ContainerDir(this.root, checkId(id));
   }
 
-  /** Makes the directory of a new container. @throws UserError if there is one */
-  create(id: string): ContainerDir {
+  /**
+   * Makes the directory of a new container, and locks it. One without a record is what a command that was killed has left:
+   * it is taken over.
+   *
+   * @throws UserError if there is such a container
+   */
+  create(id: string): { readonly dir: ContainerDir; readonly lock: Lock } {
     const dir = this.dir(id);
-    try {
-      Deno.mkdirSync(this.root, { recursive: true, mode: 0o700 });
-      Deno.mkdirSync(dir.path, { mode: 0o700 });
-    } catch (error) {
-      if (error instanceof Deno.errors.AlreadyExists) {
-        throw new UserError("container with given ID already exists");
+    for (;;) {
+      try {
+        Deno.mkdirSync(this.root, { recursive: true, mode: 0o700 });
+        Deno.mkdirSync(dir.path, { mode: 0o700 });
+      } catch (error) {
+        const isThere = error instanceof Deno.errors.AlreadyExists && dir.exists;
+        if (!isThere) throw new UserError(`cannot make ${dir.path}`, undefined, error);
       }
-      throw new UserError(`cannot make ${dir.path}`, undefined, error);
+      const lock = dir.tryLock();
+      if (lock === "busy") throw alreadyExists();
+      // Somebody has removed it meanwhile.
+      if (lock === null) continue;
+      if (dir.hasRecord) {
+        lock.release();
+        throw alreadyExists();
+      }
+      dir.clear();
+      return { dir, lock };
     }
-    return dir;
   }
 
   /** @throws UserError if there is no such container */
@@ -182,8 +249,8 @@ export class StateStore {
     return { dir, record };
   }
 
-  /** Every record that can be read, by id. */
-  list(): ContainerRecord[] {
+  /** Every record that can be read, by id. @param onDamage told of each other one */
+  list(onDamage: (error: UserError) => void = () => {}): ContainerRecord[] {
     const records: ContainerRecord[] = [];
     for (const id of this.ids()) {
       try {
@@ -191,6 +258,7 @@ export class StateStore {
         if (record !== null) records.push(record);
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
+        onDamage(error);
       }
     }
     return records;
@@ -213,12 +281,12 @@ export function doesNotExist(id: string): UserError {
   return new UserError(`container "${id}" does not exist: container does not exist`);
 }
 
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
+function alreadyExists(): UserError {
+  return new UserError("container with given ID already exists");
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
 }
 
 function isSameFile(fd: number, path: string): boolean {
@@ -234,6 +302,6 @@ function ignoreMissing(act: () => void): void {
   try {
     act();
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!isMissing(error)) throw error;
   }
 }

@@ -15,6 +15,7 @@ function recordOf(id: string, change: Partial<ContainerRecord> = {}): ContainerR
     annotations: {},
     owner: "root",
     status: "created",
+    isChanging: false,
     creator: NO_PROCESS,
     init: NO_PROCESS,
     sandboxId: id,
@@ -40,10 +41,12 @@ function withStore(fn: (store: StateStore) => void): void {
 Deno.test("a container is made once, found, changed and removed", () => {
   withStore((store) => {
     assertEquals(store.list(), []);
-    const dir = store.create("c1");
+    const { dir, lock } = store.create("c1");
     assertThrows(() => store.create("c1"), UserError, "already exists");
     assertThrows(() => store.load("c1"), UserError, "does not exist");
     dir.write(recordOf("c1"));
+    lock.release();
+    assertThrows(() => store.create("c1"), UserError, "already exists");
     assertEquals(store.load("c1").record.bundle, "/b");
     assertEquals(dir.update({ status: "running" }).status, "running");
     assertEquals(store.list().map((r) => r.status), ["running"]);
@@ -65,10 +68,9 @@ Deno.test("ids are names, not paths", () => {
 
 Deno.test("a lock is had by one, and by nobody when the container goes meanwhile", () => {
   withStore((store) => {
-    const dir = store.create("c");
-    const lock = dir.lock();
+    const { dir, lock } = store.create("c");
     assertEquals(dir.tryLock(), "busy");
-    lock?.release();
+    lock.release();
     const again = dir.tryLock();
     assert(again !== null && again !== "busy");
     dir.remove();
@@ -77,11 +79,37 @@ Deno.test("a lock is had by one, and by nobody when the container goes meanwhile
   });
 });
 
+Deno.test("a directory without a record, which a killed command has left, is taken over", () => {
+  withStore((store) => {
+    const first = store.create("c");
+    Deno.writeTextFileSync(`${first.dir.path}/state.json.77`, "{");
+    first.lock.release();
+    const second = store.create("c");
+    assertEquals([...Deno.readDirSync(second.dir.path)].map((e) => e.name), ["lock"]);
+    second.dir.write(recordOf("c"));
+    second.lock.release();
+    // What is removed late is not the new container's.
+    Deno.writeTextFileSync(`${second.dir.path}/state.json.77`, "{");
+    second.dir.remove();
+    assertEquals(store.ids(), []);
+  });
+});
+
+Deno.test("what cannot be looked at is an error, not a container that is not there", () => {
+  withStore((store) => {
+    store.create("c").lock.release();
+    const dir = store.dir("x".repeat(300));
+    assertThrows(() => dir.exists, UserError, "cannot look for");
+    assertThrows(() => dir.lock(), UserError, "ENAMETOOLONG");
+    assertThrows(() => dir.read(), UserError, "cannot read");
+  });
+});
+
 Deno.test("damaged and foreign records are errors, and keep no others from being listed", () => {
   withStore((store) => {
-    store.create("good").write(recordOf("good"));
-    Deno.writeTextFileSync(`${store.create("bad").path}/state.json`, "{");
-    const old = `${store.create("old").path}/state.json`;
+    store.create("good").dir.write(recordOf("good"));
+    Deno.writeTextFileSync(`${store.create("bad").dir.path}/state.json`, "{");
+    const old = `${store.create("old").dir.path}/state.json`;
     Deno.writeTextFileSync(old, `{"version":0,"id":"old"}`);
     assertEquals(store.list().map((r) => r.id), ["good"]);
     assertThrows(() => store.load("bad"), UserError, "damaged");
