@@ -6,32 +6,12 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe } from "../harness/dvisor.ts";
 import { isFull, named, noContainers } from "../harness/machine.ts";
+import { Random } from "../harness/seeded.ts";
 import { Bundle, shellConfig } from "./bundle.ts";
 
 const SEEDS = isFull ? 200 : 8;
 const FIRST_SEED = 20261125;
 const LINKS = 12, MOUNTS = 6;
-
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-
-  below(n: number): number {
-    this.#state ^= this.#state << 13;
-    this.#state ^= this.#state >>> 17;
-    this.#state ^= this.#state << 5;
-    return (this.#state >>> 0) % n;
-  }
-
-  pick<T>(list: readonly T[]): T {
-    const value = list[this.below(list.length)];
-    if (value === undefined) throw new Error("an empty list");
-    return value;
-  }
-}
 
 const NAMES = ["a", "b", "c", "d", "e", "bin", "etc"] as const;
 

@@ -1,0 +1,257 @@
+/**
+ * A small world in which containers are made and killed: its own PID and mount namespace, empty places for temporary
+ * files, and a control group above all others. This program is its first process, so that whatever is left comes to it.
+ * Runs in unshare(1), as `inWorld` says. Not a test. Neighbours: crash_case.ts, crash_main.ts.
+ */
+
+import { PR_SET_CHILD_SUBREAPER } from "../../ffi/abi/prctl.ts";
+import { POLLIN } from "../../ffi/abi/poll.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { __WALL } from "../../ffi/abi/wait.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
+import { close, poll } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
+import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { exitCodeOf } from "../../oci/sandbox/exit_code.ts";
+import { dvisorCommand, ROOT } from "../harness/dvisor.ts";
+
+const WNOHANG = 1;
+const SIGKILL = 9;
+/** LIMIT: how long a command may take. */
+const COMMAND_MS = 20_000;
+const PLACES = ["/tmp", "/var/tmp", "/run", "/dev/shm"];
+const CGROUPS = "/sys/fs/cgroup";
+
+/** The command line that runs a program of ours in a world. */
+export function inWorld(program: string, ...args: string[]): string[] {
+  const own = PLACES.filter((place) => !`${ROOT}/`.startsWith(`${place}/`));
+  const mounts = own.map((place) => `mount -t tmpfs -o mode=1777 tmpfs ${place}`);
+  const script = [...mounts, 'exec "$@"'].join(" && ");
+  const world = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"];
+  const deno = [Deno.execPath(), "run", "-A", "--no-check", `${ROOT}/${program}`];
+  return [...world, "sh", "-c", script, "sh", ...deno, ...args];
+}
+
+export interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly state: string;
+  readonly role: "proxy" | "sentry" | "gofer" | "zygote" | "stub" | "command" | "other";
+  readonly command: string;
+}
+
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly isOverdue: boolean;
+}
+
+/** A command that runs; `end` waits for it. */
+export interface Running {
+  readonly name: string;
+  readonly pid: number;
+  readonly pidfd: number;
+}
+
+export class World {
+  /** Everything of it is in here. */
+  readonly dir: string = Deno.makeTempDirSync({ prefix: "world-" });
+  /** `--root`. */
+  readonly root: string = `${this.dir}/state`;
+  /** As `linux.cgroupsPath` has it. */
+  readonly cgroup: string;
+  readonly #codes = new Map<number, number>();
+  readonly #mounts: readonly string[];
+
+  constructor(cgroup: string) {
+    this.cgroup = cgroup;
+    this.#mounts = mounts();
+  }
+
+  argv(...args: string[]): string[] {
+    return [...dvisorCommand(), "--root", this.root, ...args];
+  }
+
+  /** Starts a command with files as standard streams. */
+  start(name: string, argv: readonly string[], isSubreaper = false): Running {
+    const script = new SpawnScript();
+    if (isSubreaper) script.call(N.SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    const files = `</dev/null >${this.dir}/${name}.out 2>${this.dir}/${name}.err`;
+    const args = ["sh", "-c", `exec "$@" ${files}`, "sh", ...argv];
+    const env = Object.entries(Deno.env.toObject()).map(([key, value]) => `${key}=${value}`);
+    const { pid, pidfd } = spawn(script.exec("/bin/sh", args, env));
+    return { name, pid, pidfd };
+  }
+
+  hasEnded({ pidfd }: Running): boolean {
+    return poll(pidfd, POLLIN, 0) > 0;
+  }
+
+  end({ name, pid, pidfd }: Running, timeoutMs: number = COMMAND_MS): Ended {
+    const isOverdue = poll(pidfd, POLLIN, timeoutMs) <= 0;
+    if (isOverdue) kill(pid);
+    poll(pidfd, POLLIN, COMMAND_MS);
+    close(pidfd);
+    this.reap();
+    const code = this.#codes.get(pid) ?? -1;
+    this.#codes.delete(pid);
+    return { code, isOverdue, stdout: this.text(`${name}.out`), stderr: this.text(`${name}.err`) };
+  }
+
+  run(name: string, argv: readonly string[]): Ended {
+    return this.end(this.start(name, argv));
+  }
+
+  /** dvisor, and its end. */
+  dvisor(...args: string[]): Ended {
+    return this.run("command", this.argv(...args));
+  }
+
+  text(name: string): string {
+    try {
+      return Deno.readTextFileSync(`${this.dir}/${name}`);
+    } catch {
+      return "";
+    }
+  }
+
+  /** Takes in all that has ended. */
+  reap(): void {
+    for (;;) {
+      const pid = syscall(N.SYS_wait4, -1, scratch.area(0), __WALL | WNOHANG, 0);
+      if (pid <= 0) return;
+      this.#codes.set(pid, exitCodeOf(scratch.dv.getInt32(scratch.areaOffset(0), true)));
+    }
+  }
+
+  /** Every process of the world but this one, and no zombies. */
+  processes(): Process[] {
+    this.reap();
+    const list: Process[] = [];
+    for (const { name } of Deno.readDirSync("/proc")) {
+      const pid = Number(name);
+      if (!(pid > 1)) continue;
+      const process = processOf(pid);
+      if (process !== null && process.state !== "Z" && process.state !== "X") list.push(process);
+    }
+    return list.sort((a, b) => a.pid - b.pid).map((process, _, all) => ({
+      ...process,
+      role: roleOf(process, all),
+    }));
+  }
+
+  /** What is there beside this program: a line each. `clean` is what there was at the beginning. */
+  leftovers(): string[] {
+    return [
+      ...this.processes().map(({ pid, role, command }) => `process ${pid} ${role} ${command}`),
+      ...mounts().filter((line) => !this.#mounts.includes(line)).map((line) => `mount ${line}`),
+      ...this.cgroups().map((path) => `cgroup ${path}`),
+      ...this.files().map((path) => `file ${path}`),
+    ];
+  }
+
+  /** Groups below the world's. */
+  cgroups(): string[] {
+    const found: string[] = [];
+    for (const { name } of Deno.readDirSync(CGROUPS)) {
+      const dir = `${CGROUPS}/${name}${this.cgroup}`;
+      found.push(...subdirectories(dir).map((child) => `${dir}/${child}`));
+    }
+    return found;
+  }
+
+  /** Those of containers, and new ones in the places for temporary files. */
+  files(): string[] {
+    const found = names(this.root).map((name) => `${this.root}/${name}`);
+    for (const place of PLACES) {
+      for (const name of names(place)) {
+        if (/^\.?(dvisor|deno)/.test(name)) found.push(`${place}/${name}`);
+      }
+    }
+    return found;
+  }
+
+  close(): void {
+    for (const { pid } of this.processes()) kill(pid);
+    sleepMs(50);
+    this.reap();
+  }
+}
+
+/** Takes the world's control groups away. */
+export function removeGroups(cgroup: string): void {
+  for (const { name } of Deno.readDirSync(CGROUPS)) removeGroup(`${CGROUPS}/${name}${cgroup}`);
+}
+
+function removeGroup(dir: string): void {
+  for (const child of subdirectories(dir)) removeGroup(`${dir}/${child}`);
+  try {
+    Deno.removeSync(dir);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function processOf(pid: number): Process | null {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    const [state = "", parent = ""] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const command = Deno.readTextFileSync(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
+    return { pid, parent: Number(parent), state, role: "other", command };
+  } catch {
+    return null;
+  }
+}
+
+function roleOf({ pid, parent, command }: Process, all: readonly Process[]): Process["role"] {
+  if (/\bboot$/.test(command)) return "sentry";
+  if (/\bgofer(\/main\.ts)? serve /.test(command)) return "gofer";
+  const exe = linkOf(`/proc/${pid}/exe`);
+  if (exe.startsWith("/memfd:dvisor-stub")) {
+    const isFirst = !all.some((p) => p.pid < pid && p.parent === parent && isStub(p.pid));
+    return isFirst ? "zygote" : "stub";
+  }
+  if (exe.startsWith("/memfd:dvisor")) return "proxy";
+  return /\bdvisor\b.* --root /.test(command) ? "command" : "other";
+}
+
+function isStub(pid: number): boolean {
+  return linkOf(`/proc/${pid}/exe`).startsWith("/memfd:dvisor-stub");
+}
+
+function linkOf(path: string): string {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return "";
+  }
+}
+
+function mounts(): string[] {
+  return Deno.readTextFileSync("/proc/self/mountinfo").split("\n").filter((line) => line !== "");
+}
+
+function names(dir: string): string[] {
+  try {
+    return [...Deno.readDirSync(dir)].map((entry) => entry.name);
+  } catch {
+    return [];
+  }
+}
+
+function subdirectories(dir: string): string[] {
+  try {
+    return [...Deno.readDirSync(dir)].filter((entry) => entry.isDirectory).map((e) => e.name);
+  } catch {
+    return [];
+  }
+}
+
+export function kill(pid: number, signo: number = SIGKILL): void {
+  syscall(N.SYS_kill, pid, signo);
+}
+
+export function sleepMs(ms: number): void {
+  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
