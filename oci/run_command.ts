@@ -5,12 +5,16 @@ import { type Globals, noGlobals } from "./globals.ts";
 import { writeLog } from "./log_file.ts";
 import { EXIT_FAILURE, explain, UserError } from "./user_error.ts";
 
+/** LIMIT: characters of a command line that the log shows. */
+const SHOWN = 4096;
+
 /** @returns the exit code */
 export async function runCommand(
   command: Command,
   args: readonly string[],
   globals: Globals = noGlobals(),
 ): Promise<number> {
+  writeLog(globals, "debug", `dvisor with ${JSON.stringify(Deno.args).slice(0, SHOWN)}`);
   try {
     return await command.run(args, globals);
   } catch (error) {

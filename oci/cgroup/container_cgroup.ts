@@ -13,7 +13,15 @@ import { syscall } from "../../ffi/sys/native.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { Resources } from "../spec/resources_section.ts";
 import { UserError } from "../user_error.ts";
-import { exists, isForbidden, readNumber, readTable, sleepMs, writeGroupFile } from "./files.ts";
+import {
+  exists,
+  isForbidden,
+  placeOf,
+  readNumber,
+  readTable,
+  sleepMs,
+  writeGroupFile,
+} from "./files.ts";
 import { freezeV1, freezeV2, isFrozenV1, isFrozenV2, thawV1, thawV2 } from "./freezer.ts";
 import {
   addTo,
@@ -275,7 +283,9 @@ export class ContainerCgroup {
       if (dir === undefined && isRootless && name === "devices") continue;
       if (dir !== undefined) setV1(name, dir, limits, isRootless);
       else if (!setInOtherTree(name, paths[""], limits)) {
-        throw new UserError(`cannot set limits of ${name}: the container has no such cgroup`);
+        throw new UserError(
+          `${placeOf(`${name}.`)}cannot set limits of ${name}: the container has no such cgroup`,
+        );
       }
     }
     if (limits.unified.length > 0) {

@@ -47,9 +47,32 @@ export function writeGroupFile(dir: string, name: string, value: string): void {
     // Linux takes a value with one write(2) or not at all.
     file.writeSync(bytes);
   } catch (cause) {
-    throw new CgroupError(`cannot write ${JSON.stringify(value)} to ${path}`, cause);
+    throw new CgroupError(
+      `${placeOf(name)}cannot write ${JSON.stringify(value)} to ${path}`,
+      cause,
+    );
   }
 }
+
+/** Where config.json asks for what such a file takes, for messages; "" for files that it does not know. */
+export function placeOf(file: string): string {
+  const section = SECTIONS.find(([prefix]) => file.startsWith(prefix))?.[1];
+  return section === undefined ? "" : `linux.resources.${section}: `;
+}
+
+const SECTIONS: readonly (readonly [prefix: string, section: string])[] = [
+  ["cpu.", "cpu"],
+  ["cpuset.", "cpu"],
+  ["memory.", "memory"],
+  ["pids.", "pids"],
+  ["blkio.", "blockIO"],
+  ["io.", "blockIO"],
+  ["devices.", "devices"],
+  ["hugetlb.", "hugepageLimits"],
+  ["net_cls.", "network"],
+  ["net_prio.", "network"],
+  ["rdma.", "rdma"],
+];
 
 /** Text without the newline at its end. @throws CgroupError */
 export function readGroupFile(dir: string, name: string): string {

@@ -7,7 +7,15 @@
 
 import { UserError } from "../user_error.ts";
 import { writeDeviceRules } from "./device_rules.ts";
-import { CgroupError, codeOf, decimal, exists, readNumber, writeGroupFile } from "./files.ts";
+import {
+  CgroupError,
+  codeOf,
+  decimal,
+  exists,
+  placeOf,
+  readNumber,
+  writeGroupFile,
+} from "./files.ts";
 import type { BlockIoLimits, CpuLimits, DeviceValue, Limits } from "./limits.ts";
 
 export interface V1Controller {
@@ -120,7 +128,9 @@ function setLimits(dir: string, limit: number, sum: number, isChecked: boolean):
   if (limit > 0 && isChecked) {
     const usage = readNumber(dir, "memory.usage_in_bytes");
     if (usage >= limit) {
-      throw new UserError(`the memory limit ${limit} is below what is used already (${usage})`);
+      throw new UserError(
+        `${placeOf(LIMIT)}the limit ${limit} is below what is used already (${usage})`,
+      );
     }
   }
   const writeLimit = () => limit !== 0 && putLimit(dir, LIMIT, limit);
@@ -142,7 +152,9 @@ function putLimit(dir: string, name: string, value: number): void {
     const usage = readNumber(dir, "memory.usage_in_bytes");
     const peak = readNumber(dir, "memory.max_usage_in_bytes");
     throw new CgroupError(
-      `cannot set the memory limit to ${value}: ${usage} bytes are in use (at most ${peak} were)`,
+      `${
+        placeOf(name)
+      }cannot set the memory limit to ${value}: ${usage} bytes are in use (at most ${peak} were)`,
       error,
     );
   }

@@ -13,6 +13,7 @@ import {
   codeOf,
   decimal,
   exists,
+  placeOf,
   readIfThere,
   readNumber,
   writeGroupFile,
@@ -95,7 +96,9 @@ function setMemory(dir: string, { memory }: Limits): void {
   if (limit > 0 && memory.checkBeforeUpdate) {
     const usage = readNumber(dir, "memory.current");
     if (usage > limit) {
-      throw new UserError(`the memory limit ${limit} is below what is used already (${usage})`);
+      throw new UserError(
+        `${placeOf("memory.max")}the limit ${limit} is below what is used already (${usage})`,
+      );
     }
   }
   // Hosts without swap accounting lack the file; no limit is what they have then.

@@ -92,7 +92,7 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   const cgroup = ContainerCgroup.plan(groups);
   // What is made is found again, wherever this process ends.
   dir.write({ ...blank, cgroup: cgroup.record });
-  cgroup.make(groups);
+  inConfig(() => cgroup.make(groups));
   const first = { ...blank, cgroup: cgroup.record };
   dir.write(first);
   const sandbox = findSandbox(config.annotations, config.linux.namespaces, () => {
@@ -118,6 +118,16 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
     endProxy(proxy);
     if (!hasEnded || error instanceof UserError) throw error;
     throw new UserError("the process that stands for the container has ended", undefined, error);
+  }
+}
+
+/** Does what only knows members of config.json by their paths. @throws UserError */
+function inConfig(fn: () => void): void {
+  try {
+    fn();
+  } catch (error) {
+    if (!(error instanceof UserError) || !error.message.startsWith("linux.")) throw error;
+    throw new UserError(`config.json: ${error.message}`, error.exitCode, error.cause);
   }
 }
 

@@ -5,6 +5,8 @@
  * in, and to clients, which join containers by the paths `/proc/PID/ns/TYPE`.
  */
 
+import { EINVAL } from "../../ffi/abi/errno.ts";
+import { NS_GET_NSTYPE } from "../../ffi/abi/ioctl.ts";
 import {
   CLONE_NEWCGROUP,
   CLONE_NEWIPC,
@@ -14,8 +16,8 @@ import {
   CLONE_NEWUSER,
   CLONE_NEWUTS,
 } from "../../ffi/abi/sched.ts";
-import { SyscallError } from "../../ffi/sys/errors.ts";
-import { close } from "../../ffi/sys/files.ts";
+import { check, SyscallError } from "../../ffi/sys/errors.ts";
+import { close, ioctl } from "../../ffi/sys/files.ts";
 import { type Entered, openNamespace } from "../launch/proxy.ts";
 import type { SharedNamespaces } from "../sandbox/control_protocol.ts";
 import type { NamespaceEntry, NamespaceType } from "../spec/linux_section.ts";
@@ -62,7 +64,11 @@ export function openNamespaces(entries: readonly NamespaceEntry[]): HostNamespac
       return;
     }
     try {
-      entered.push({ flag, fd: openNamespace(path) });
+      const fd = openNamespace(path);
+      entered.push({ flag, fd });
+      if (check(ioctl(fd, NS_GET_NSTYPE, 0), "NS_GET_NSTYPE") !== flag) {
+        throw new SyscallError(`${path} is no namespace of type ${type}`, EINVAL);
+      }
     } catch (error) {
       closeAll();
       if (!(error instanceof SyscallError)) throw error;

@@ -2,8 +2,16 @@
  * Where a guest process's standard streams go: those of this process, or a terminal that a client gets over a socket.
  */
 
-import { AT_FDCWD, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR } from "../../ffi/abi/fcntl.ts";
-import { close, dup, openat } from "../../ffi/sys/files.ts";
+import {
+  AT_FDCWD,
+  F_GETFD,
+  FD_CLOEXEC,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_NONBLOCK,
+  O_RDWR,
+} from "../../ffi/abi/fcntl.ts";
+import { close, dup, fcntl, openat } from "../../ffi/sys/files.ts";
 import { HostPty } from "../console/host_pty.ts";
 import { isTerminal, type TerminalSize, terminalSize } from "../console/terminal.ts";
 import type { GuestFds } from "../sandbox/boot_spec.ts";
@@ -130,13 +138,19 @@ export function chooseStreams(choice: StreamChoice): Streams {
   return new OwnTerminal(preserved);
 }
 
-/** @throws UserError if one is not open */
+/** @throws UserError if the caller has not given one */
 function furtherFiles(count: number): number[] {
   return Array.from({ length: count }, (_, i) => {
-    const fd = stdioFor(3 + i);
+    const fd = isInherited(3 + i) ? stdioFor(3 + i) : -1;
     if (fd < 0) throw usageError(`--preserve-fds ${count}: descriptor ${3 + i} is not open`);
     return fd;
   });
+}
+
+/** What this process has opened itself is closed on exec; what came by exec is not. */
+function isInherited(fd: number): boolean {
+  const flags = fcntl(fd, F_GETFD);
+  return flags >= 0 && (flags & FD_CLOEXEC) === 0;
 }
 
 /** /dev/null for a process that is to have no stream. */

@@ -82,7 +82,7 @@ export function runHook(hook: Hook, place: HookPlace): void {
 }
 
 function failed(hook: Hook, what: string): HookError {
-  return new HookError(`error running hook: ${hook.jsonPath} (${hook.path}): ${what}`);
+  return new HookError(`error running hook: config.json: ${hook.jsonPath} (${hook.path}): ${what}`);
 }
 
 function start(hook: Hook, place: HookPlace, stdio: readonly number[]): Spawned {

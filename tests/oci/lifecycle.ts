@@ -5,7 +5,8 @@
  */
 
 import { PR_SET_CHILD_SUBREAPER } from "../../ffi/abi/prctl.ts";
-import { SYS_prctl, SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
+import { SIGKILL } from "../../ffi/abi/signal.ts";
+import { SYS_kill, SYS_prctl, SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
 import { __WALL } from "../../ffi/abi/wait.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
@@ -20,6 +21,8 @@ const WNOHANG = 1;
 /** LIMIT: how long anything here may take. */
 const TIMEOUT_S = 20;
 const SOON_MS = 10_000;
+/** From here on a process that was killed stands still, and only its runtime knows how to end it. */
+const FROZEN_MS = 300;
 
 /** Orphans come to this process, as they come to a shim. */
 export function becomeSubreaper(): void {
@@ -50,6 +53,15 @@ export class Lifecycle {
       return Deno.readTextFileSync(this.file(name));
     } catch {
       return "";
+    }
+  }
+
+  /** What the runtime keeps. */
+  containers(): string[] {
+    try {
+      return [...Deno.readDirSync(this.root)].map((entry) => entry.name);
+    } catch {
+      return [];
     }
   }
 
@@ -152,11 +164,26 @@ export async function withEach(
   });
 }
 
-/** Takes containers away with all that is left of them. */
-export async function endAll(all: readonly Lifecycle[]): Promise<void> {
-  await Promise.all(all.map((t) => t.call("delete", "--force", t.id)));
-  // Whoever is left of them is ours. Only now: nobody waits for a process of its own any more.
+/** Whoever is left of containers is ours. To be called when nobody waits for a process of its own. */
+function reapAll(): void {
   while (syscall(SYS_wait4, -1, scratch.area(0), __WALL | WNOHANG, 0) > 0);
+}
+
+/**
+ * Takes containers away with all that is left of them. Their first processes end and are reaped before: runc cannot
+ * remove control groups with one in it.
+ */
+export async function endAll(all: readonly Lifecycle[]): Promise<void> {
+  const isOurs = (pid: number) =>
+    pid > 0 && syscall(SYS_wait4, pid, scratch.area(0), __WALL | WNOHANG, 0) === 0;
+  const left = all.map((t) => t.pid).filter(isOurs);
+  for (const pid of left) syscall(SYS_kill, pid, SIGKILL);
+  await eventually(() => {
+    reapAll();
+    return !left.some(isOurs);
+  }, FROZEN_MS);
+  await Promise.all(all.map((t) => t.call("delete", "--force", t.id)));
+  reapAll();
   for (const { bundle } of all) bundle.remove();
 }
 
