@@ -1,7 +1,7 @@
 """A seeded exerciser of a directory: makes the same calls on it and on a model, and compares every result.
 
     exerciser.py DIR --seed N --ops N [--shared-maps 0|1] [--direct 0|1] [--time-unit NS]
-        [--entries N] [--peer DIR] [--locks 0|1] [--manifest FILE]
+        [--entries N] [--peer DIR] [--locks 0|1] [--acls 0|1] [--manifest FILE]
     exerciser.py DIR --check FILE
 
 DIR is emptied first. --direct opens with O_DIRECT now and then, with no regard to alignment: no disk takes that. --peer is a second mount of the same directory, by another client, for what two clients see of each
@@ -556,6 +556,7 @@ def main():
     p.add_argument("--entries", type=int, default=0)
     p.add_argument("--peer")
     p.add_argument("--locks", type=int, default=1)
+    p.add_argument("--acls", type=int, default=0)
     p.add_argument("--manifest")
     p.add_argument("--check")
     args = p.parse_args()

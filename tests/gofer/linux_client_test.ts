@@ -10,17 +10,22 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, ROOT, run } from "../harness/dvisor.ts";
 import { isFull, isRoot, named, PYTHON } from "../harness/machine.ts";
-import { findKernel, runLinux } from "./linux_machine.ts";
+import { eventually } from "../harness/processes.ts";
+import { findKernel } from "./linux_kernel.ts";
+import { HOST, LinuxMachine } from "./linux_machine.ts";
 
 const HERE = `${ROOT}/tests/gofer`;
 const SCRIPTS = ["exerciser", "special", "model"];
 const PYTHON_OPTIONS = ["-S", "-E", "-B"];
 
 /** LIMIT: seconds the machine may take; it needs 5 to start, and is slow where others work too. */
-const TIMEOUT_S = isFull ? 3600 : 480;
-const OPS = isFull ? 3000 : 200;
-const ROUNDS = isFull ? 8 : 1;
-const ENTRIES = isFull ? 1000 : 60;
+const TIMEOUT_S = 290;
+/** Each with other seeds, sizes of messages and ways of access; more of them while there is time. */
+const ROUNDS_MIN = 5, ROUNDS_MAX = 20;
+/** From the start of the machine; its own clock may be slow. */
+const ROUNDS_UNTIL_MS = 100_000;
+const OPS = 100;
+const ENTRIES = 60;
 /** Made by the host, listed by the client. */
 const MANY_ENTRIES = 10_000;
 
@@ -70,38 +75,62 @@ Deno.test({
   },
 });
 
-/** What the machine runs: rounds of the exerciser without and with caches, each over another msize. */
+/** Holds files open and locks in the directory that is its argument, until its machine goes. */
+const HOLDER = `import fcntl, os, sys, time
+files = [open("%s/held%d" % (sys.argv[1], i), "w") for i in range(20)]
+fcntl.flock(files[0], fcntl.LOCK_EX)
+fcntl.lockf(files[1], fcntl.LOCK_EX)
+for f in files[2:]: os.unlink(f.name)
+print("holding", flush=True)
+time.sleep(10000)`;
+/** Whether it may have a lock of the file that is its argument. */
+const LOCKER = `import fcntl, sys
+fcntl.lockf(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)`;
+
+/**
+ * What the machine runs: rounds of the exerciser without and with caches, two clients at once, and last one that holds
+ * files. Times are whole seconds: the client's file system has no finer ones.
+ */
 function script(port: number): string {
   const options = `trans=tcp,port=${port},version=9p2000.L`;
-  const lines = [
-    `mnt() { mount -t 9p -o ${options},aname=$4,msize=$3,cache=$2 10.0.2.2 $1 || echo FAIL mount; }`,
-    `ex() { python3 ${PYTHON_OPTIONS.join(" ")} /test/exerciser.py "$@" || echo FAIL; }`,
-    `mkdir -p /a /b /lists`,
-    `mnt /lists none 8192 1`,
-    `mnt /a none 131072 0; mnt /b none 8192 0`,
-    `if [ $(ls /lists/many | wc -l) = ${MANY_ENTRIES} ]; then echo many ok; else echo FAIL many; fi`,
-  ];
-  // Times are whole seconds: the client's file system has no finer ones.
-  const common = `--ops ${OPS} --time-unit 1000000000`;
-  const uncached = `${common} --maps 0 --direct 1`;
-  for (let i = 0; i < ROUNDS; i++) {
-    const special = i === 0 ? `--entries ${ENTRIES} --peer /b` : "";
-    const list = `/lists/none${i}`;
-    lines.push(`ex /a --seed ${seed + i} ${uncached} ${special} --manifest ${list}`);
-    lines.push(`ex /a --check ${list}`, `umount /a`);
-    for (const [at, cache] of ["loose", "mmap"].entries()) {
-      const name = `/lists/${cache}${i}`;
-      const mode = `${common} --plain 1 --blind 1 --maps 0 --manifest ${name}`;
-      lines.push(`mnt /a ${cache} ${[65536, 1048576][(i + at) % 2]} 0`);
-      lines.push(`ex /a --seed ${seed + 100 + 2 * i + at} ${mode}`);
-      lines.push(`umount /a; mnt /a none 8192 0; ex /a --check ${name}; umount /a`);
-    }
-    lines.push(`mnt /a none ${[8192, 16384, 262144][i % 3]} 0`);
-  }
-  const last = `ex /a --seed ${
-    seed + 99
-  } ${uncached} --manifest /lists/last; ex /a --check /lists/last`;
-  return [...lines, last, ""].join("\n");
+  return `
+mnt() { mount -t 9p -o ${options},aname=$4,msize=$3,cache=$2,$5 ${HOST} $1 || echo FAIL mount; }
+ex() { python3 ${PYTHON_OPTIONS.join(" ")} /test/exerciser.py "$@" || echo FAIL; }
+pick() { shift $(($1 % ($# - 1) + 1)); echo $1; }
+common="--ops ${OPS} --time-unit 1000000000 --maps 0"
+mkdir -p /a /b /lists
+mnt /lists none 8192 1 access=client
+python3 -c 'import os; print("many", len(os.listdir("/lists/many")))'
+
+mnt /a none 131072 0 posixacl; mnt /b none 8192 0 access=client
+mkdir /a/none /a/cached /a/one /a/two
+ex /a/none $common --ops 0 --direct 1 --entries ${ENTRIES} --peer /b/none --acls 1
+ex /a/one $common --direct 1 --seed ${seed + 50} --manifest /lists/one &
+ex /b/two $common --seed ${seed + 51} --manifest /lists/two
+wait
+ex /b/one --check /lists/one; ex /a/two --check /lists/two
+umount /a /b
+
+i=0
+while [ $i -lt ${ROUNDS_MIN} ] || [ $i -lt ${ROUNDS_MAX} -a ! -e /lists/stop ]; do
+  msize=$(pick $i 8192 131072 524288); access=$(pick $i access=user posixacl access=any)
+  echo "round $i, msize $msize, $access"
+  mnt /a none $msize 0 $access
+  ex /a/none $common --direct 1 --seed $((${seed} + i)) --manifest /lists/none
+  ex /a/none --check /lists/none
+  umount /a
+  cache=$(pick $i loose mmap); msize=$(pick $i 524288 65536 8192)
+  mnt /a $cache $msize 0 access=client
+  ex /a/cached $common --plain 1 --blind 1 --seed $((${seed} + 100 + i)) --manifest /lists/$cache
+  umount /a
+  mnt /a none 65536 0 access=client; ex /a/cached --check /lists/$cache; umount /a
+  cp /lists/$cache /lists/cached
+  i=$((i + 1))
+done
+echo "rounds $i"
+mnt /a none 65536 0 access=client
+exec python3 -c '${HOLDER}' /a
+`;
 }
 
 /** A port that was free just now. */
@@ -148,17 +177,37 @@ Deno.test({
       const server = await serve(port, [`${dir}/root`, `${dir}/lists`]);
       try {
         const before = openFiles(server.pid);
-        const said = await runLinux(kernel, HERE, SCRIPTS, script(port), TIMEOUT_S);
+        const options = { kernel, folder: HERE, scripts: SCRIPTS, script: script(port) };
+        await using machine = await LinuxMachine.start({ ...options, timeoutS: TIMEOUT_S });
+        const enough = setTimeout(() => {
+          Deno.writeTextFileSync(`${dir}/lists/stop`, "");
+        }, ROUNDS_UNTIL_MS);
+        const isHolding = await machine.says("holding");
+        clearTimeout(enough);
+        const { said } = machine;
         const tail = `seed ${seed}:\n${said.slice(-4000)}`;
-        assertStringIncludes(said, "script-ended", tail);
+        assert(isHolding, tail);
         assert(!/^FAIL|Traceback/m.test(said), tail);
-        assertStringIncludes(said, "many ok", tail);
+        assertStringIncludes(said, `many ${MANY_ENTRIES}`, tail);
         assertStringIncludes(said, "ok locks", tail);
-        assertEquals(said.match(/^done$/mg)?.length, 2 + 6 * ROUNDS, tail);
-        const checked = await run(exerciser(`${dir}/root`, "--check", `${dir}/lists/last`));
-        assertEquals(checked.code, 0, `as the host sees it, ${tail} ${describe(checked)}`);
-        await new Promise((resolve) => setTimeout(resolve, 200));
-        assertEquals(openFiles(server.pid), before, "descriptors of the server");
+        const rounds = Number(/^rounds (\d+)$/m.exec(said)?.[1]);
+        assertEquals(said.match(/^done$/mg)?.length, 5 + 4 * rounds, tail);
+        for (const name of ["none", "cached", "one", "two"]) {
+          const list = `${dir}/lists/${name}`;
+          const checked = await run(exerciser(`${dir}/root/${name}`, "--check", list));
+          assertEquals(checked.code, 0, `as the host sees ${name}, ${tail} ${describe(checked)}`);
+        }
+        // A client that vanishes leaves nothing.
+        const lock = () => run([PYTHON ?? "", "-c", LOCKER, `${dir}/root/held1`]);
+        assertStringIncludes((await lock()).stderr, "BlockingIOError");
+        assert(openFiles(server.pid) > before + 20);
+        await machine.kill();
+        assert(
+          await eventually(() => openFiles(server.pid) === before, 10_000),
+          "descriptors left",
+        );
+        assertEquals((await lock()).code, 0, "a lock is left");
+        console.log(`seed ${seed}, ${rounds} rounds`);
       } finally {
         server.kill("SIGTERM");
         assertEquals((await server.status).code, 0);

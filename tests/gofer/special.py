@@ -233,6 +233,48 @@ def users(top):
     os.rmdir(closed)
 
 
+def acl(*entries):
+    """The value of system.posix_acl_*: (tag, permissions, id) each."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries)
+
+
+NOBODY = 2 ** 32 - 1
+USER_OBJ, USER, GROUP_OBJ, MASK, OTHER = 1, 2, 4, 16, 32
+
+
+def acls(top):
+    """What an access list gives to one user, and what new files get by a directory's default list."""
+    path = os.path.join(top, "listed")
+    write_file(path, b"listed")
+    os.chmod(path, 0o600)
+    as_user(1000, lambda: fails(errno.EACCES, os.open, path, os.O_RDONLY))
+    entries = [(USER_OBJ, 6, NOBODY), (USER, 6, 1000), (GROUP_OBJ, 0, NOBODY), (MASK, 6, NOBODY),
+               (OTHER, 0, NOBODY)]
+    os.setxattr(path, "system.posix_acl_access", acl(*entries))
+    eq(os.getxattr(path, "system.posix_acl_access"), acl(*entries), "the list")
+    eq(os.stat(path).st_mode & 0o777, 0o660, "mode with a list")
+
+    def named():
+        eq(read_file(path), b"listed", "content")
+        os.close(os.open(path, os.O_RDWR))
+
+    as_user(1000, named)
+    as_user(1001, lambda: fails(errno.EACCES, os.open, path, os.O_RDONLY))
+    os.unlink(path)
+    directory = os.path.join(top, "default")
+    os.mkdir(directory)
+    os.setxattr(directory, "system.posix_acl_default", acl(*entries))
+    write_file(directory + "/new", b"listed")
+    os.mkdir(directory + "/below")
+    eq(os.getxattr(directory + "/below", "system.posix_acl_default"), acl(*entries), "inherited")
+    os.chmod(directory, 0o755)
+    as_user(1000, lambda: eq(read_file(directory + "/new"), b"listed", "content"))
+    as_user(1001, lambda: fails(errno.EACCES, os.open, directory + "/new", os.O_RDONLY))
+    os.unlink(directory + "/new")
+    os.rmdir(directory + "/below")
+    os.rmdir(directory)
+
+
 def lock(fd, kind, start, length):
     """fcntl(F_SETLK) with 64-bit numbers."""
     fcntl.fcntl(fd, fcntl.F_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, start, length, 0))
@@ -342,6 +384,8 @@ def run(args):
         # record locks belong to processes, so on one mount this process would not be in its own way
         if args.locks and os.stat(top).st_dev != os.stat(other).st_dev:
             parts.append(("locks", lambda: locks(top, other)))
+    if args.acls:
+        parts.append(("lists", lambda: acls(top)))
     code = 0
     for name, part in parts:
         start = time.monotonic()
