@@ -97,8 +97,23 @@ function rootOf(text: string): RootArgument {
   };
 }
 
+/** Refuses what would be taken without a word: a switch with a value, an option's second value. */
+function refuseAmbiguous(argv: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const arg of argv) {
+    const [, name = "", value] = /^--([^=]+)(=.*)?$/s.exec(arg) ?? [];
+    if (name === "" || name === "root") continue;
+    if (value !== undefined && BOOLEANS.some((b) => b === name)) {
+      throw new UsageError(`--${name} takes no value: ${arg}`);
+    }
+    if (seen.has(name)) throw new UsageError(`--${name} is given twice`);
+    seen.add(name);
+  }
+}
+
 /** Reads a command line. Throws a UsageError. */
 export function parseCommandLine(argv: readonly string[]): GoferCommand {
+  refuseAmbiguous(argv);
   const args = parseArgs(argv, {
     string: STRINGS,
     boolean: BOOLEANS,

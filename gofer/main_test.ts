@@ -1,6 +1,6 @@
 // The program as a process: its command line, its confinement, its two ways to serve, and its ends.
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, SockaddrUn } from "../ffi/abi/socket.ts";
 import {
   SYS_connect,
@@ -63,6 +63,8 @@ Deno.test("command lines are read, and refused with the reason", () => {
     [["--listen", "here", "--root", "/"], "unix:PATH"],
     [["--listen", "unix:/s", "--root", "/", "--msize", "1"], "--msize"],
     [["--root", "/"], "--listen"],
+    [["--listen", "unix:/s", "--root", "/", "--squash=no"], "--squash takes no value"],
+    [["serve", "--fd", "3", "--root", "/", "--fd=4"], "--fd is given twice"],
   ];
   for (const [args, part] of bad) {
     try {
@@ -275,6 +277,21 @@ Deno.test("stand-alone: several clients, confined, and no socket left behind", a
     assertEquals(connect(path), -2, "the socket's name is gone");
   } finally {
     await child.stderr.cancel();
+    Deno.removeSync(dir, { recursive: true });
+  }
+});
+
+Deno.test("a file in the way of a socket's name is nobody's to remove", () => {
+  const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
+  try {
+    Deno.writeTextFileSync(`${dir}/file`, "text");
+    Deno.symlinkSync("file", `${dir}/link`);
+    for (const name of ["file", "link"]) {
+      const path = `${dir}/${name}`;
+      assertThrows(() => listenOn({ kind: "unix", path }, path), Error, "EADDRINUSE");
+    }
+    assertEquals(Deno.readTextFileSync(`${dir}/link`), "text");
+  } finally {
     Deno.removeSync(dir, { recursive: true });
   }
 });

@@ -1,10 +1,18 @@
 // Listening sockets of the stand-alone server: `unix:PATH` and `tcp:HOST:PORT`.
 
 import { EADDRINUSE, ECONNREFUSED } from "../../ffi/abi/errno.ts";
-import { IPPROTO_TCP, SockaddrIn, TCP_NODELAY } from "../../ffi/abi/inet.ts";
+import {
+  IPPROTO_TCP,
+  SockaddrIn,
+  TCP_KEEPCNT,
+  TCP_KEEPIDLE,
+  TCP_KEEPINTVL,
+  TCP_NODELAY,
+} from "../../ffi/abi/inet.ts";
 import {
   AF_INET,
   AF_UNIX,
+  SO_KEEPALIVE,
   SO_REUSEADDR,
   SOCK_CLOEXEC,
   SOCK_STREAM,
@@ -17,6 +25,8 @@ import { errnoName } from "../../ffi/sys/errors.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 
 const BACKLOG = 64;
+/** LIMIT: a silent TCP client is asked after 60 s, and so often, until it is taken for gone. */
+const KEEP_IDLE_S = 60, KEEP_INTERVAL_S = 15, KEEP_COUNT = 4;
 
 /** Where to listen. */
 export type ListenAddress =
@@ -65,8 +75,9 @@ function putAddress(address: ListenAddress): number {
   return SockaddrIn.size;
 }
 
-/** Whether a UNIX socket's name is left over from a server that is gone. */
-function isStale(address: ListenAddress): boolean {
+/** Whether a name is a UNIX socket's, left over from a server that is gone. A connection to any file is refused. */
+function isStale(address: ListenAddress & { readonly kind: "unix" }): boolean {
+  if (!Deno.lstatSync(address.path).isSocket) return false;
   const fd = syscall(N.SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   const size = putAddress(address);
@@ -80,7 +91,7 @@ export function listenOn(address: ListenAddress, text: string): number {
   const family = address.kind === "unix" ? AF_UNIX : AF_INET;
   const fd = syscall(N.SYS_socket, family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) throw new Error(`--listen ${text}: socket: ${errnoName(fd)}`);
-  if (address.kind === "tcp") setFlag(fd, SOL_SOCKET, SO_REUSEADDR);
+  if (address.kind === "tcp") setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   let size = putAddress(address);
   let r = syscall(N.SYS_bind, fd, scratch.area(0), size);
   if (r === -EADDRINUSE && address.kind === "unix" && isStale(address)) {
@@ -94,13 +105,20 @@ export function listenOn(address: ListenAddress, text: string): number {
   throw new Error(`--listen ${text}: ${errnoName(r)}`);
 }
 
-function setFlag(fd: number, level: number, option: number): void {
+function setOption(fd: number, level: number, option: number, value: number): void {
   const at = scratch.areaOffset(0);
-  scratch.dv.setInt32(at, 1, true);
+  scratch.dv.setInt32(at, value, true);
   syscall(N.SYS_setsockopt, fd, level, option, scratch.area(0), 4);
 }
 
-/** A request and its reply are small: they must not wait for each other. */
-export function setNoDelay(fd: number): void {
-  setFlag(fd, IPPROTO_TCP, TCP_NODELAY);
+/**
+ * A TCP client's socket. A request and its reply are small: they must not wait for each other. A client whose machine is
+ * gone says so to nobody: it is asked after a minute of silence, and what it held is free two minutes after it went.
+ */
+export function prepareTcp(fd: number): void {
+  setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);
+  setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S);
+  setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT);
 }

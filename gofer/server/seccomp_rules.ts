@@ -31,7 +31,7 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   rule(N.SYS_epoll_pwait, "the same on other builds of Deno"),
   rule(N.SYS_epoll_ctl, "watch a new client"),
   rule(N.SYS_accept4, "take a new client; the listening socket was made before"),
-  rule(N.SYS_setsockopt, "TCP_NODELAY of a new client"),
+  rule(N.SYS_setsockopt, "TCP_NODELAY and keep-alive of a new client"),
   // Files beneath the roots, all through descriptors held open.
   rule(N.SYS_openat, "open what a descriptor holds, through /proc/self/fd"),
   rule(N.SYS_openat2, "walk one name with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS"),

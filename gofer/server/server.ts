@@ -13,7 +13,7 @@ import { poll } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { closeFd, dupFd } from "../backend/host_calls.ts";
 import { Connection } from "./connection.ts";
-import { setNoDelay } from "./listen.ts";
+import { prepareTcp } from "./listen.ts";
 import type { Service } from "./service.ts";
 
 /** LIMIT: connections at one time; more are closed at once. */
@@ -134,7 +134,7 @@ export class GoferServer {
       closeFd(fd);
       return this.report(`a client was refused: ${CONNECTIONS_MAX} are connected`);
     }
-    if (!this.isUnixListener) setNoDelay(fd);
+    if (!this.isUnixListener) prepareTcp(fd);
     this.connections.set(fd, new Connection(fd, this.service, this.isUnixListener));
     epoll.add(fd, EPOLLIN, fd);
   }
