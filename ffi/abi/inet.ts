@@ -58,6 +58,7 @@ export const IP_LOCAL_PORT_RANGE = 51;
 /** IPv6 options. */
 export const IPV6_2292PKTINFO = 2;
 export const IPV6_CHECKSUM = 7;
+export const IPV6_HDRINCL = 36;
 export const IPV6_2292HOPLIMIT = 8;
 export const IPV6_FLOWINFO = 11;
 export const IPV6_UNICAST_HOPS = 16;

@@ -9,7 +9,7 @@ import { AF_INET, AF_INET6, AF_UNSPEC } from "../../../ffi/abi/socket.ts";
 import { bytesToString } from "../../core/bytes.ts";
 import type { SocketAddress } from "../message.ts";
 
-const MAPPED = "\0\0\0\0\0\0\0\0\0\0\xff\xff";
+export const MAPPED = "\0\0\0\0\0\0\0\0\0\0\xff\xff";
 export const ANY6 = "\0".repeat(16);
 export const LOOPBACK6: string = "\0".repeat(15) + "\x01";
 export const ANY4: string = MAPPED + "\0\0\0\0";

@@ -16,7 +16,8 @@ import { mayPing } from "../ping_group.ts";
 import type { Socket } from "../socket.ts";
 import { PingSocket } from "./ping.ts";
 import { PortTable } from "./ports.ts";
-import { RawIcmpSocket, type RawSockets } from "./raw_icmp.ts";
+import type { RawSockets } from "./overhear.ts";
+import { RawSocket } from "./raw.ts";
 import { LoopbackTcp } from "./tcp_socket.ts";
 import { UdpSocket } from "./udp.ts";
 import { UdpLiteSocket } from "./udp_lite.ts";
@@ -26,7 +27,7 @@ export class InetPorts {
   readonly tcp: PortTable;
   readonly udp: PortTable;
   readonly udpLite: PortTable;
-  /** Identifiers of ping sockets, and the raw sockets of ICMP. */
+  /** Identifiers of ping sockets. */
   readonly ping: PortTable;
   readonly raw: RawSockets = new Set();
 
@@ -58,15 +59,13 @@ export function createLoopbackSocket(
         if (!mayPing(net, caller)) return -EACCES;
         return new PingSocket(net, ports.ping, ports.raw, family, uid);
       }
-      if (protocol === IPPROTO_UDPLITE) return new UdpLiteSocket(net, ports.udpLite, family, uid);
+      if (protocol === IPPROTO_UDPLITE) return new UdpLiteSocket(net, ports, family, uid);
       if (protocol !== 0 && protocol !== IPPROTO_UDP) return -EPROTONOSUPPORT;
-      return new UdpSocket(net, ports.udp, family, uid);
+      return new UdpSocket(net, ports.udp, ports.raw, family, uid);
     case SOCK_RAW:
       if (protocol === 0) return -EPROTONOSUPPORT;
       if (!net.isCapable(caller.cred, CAP_NET_RAW)) return -EPERM;
-      // DIFFERS: other protocols have no raw sockets here.
-      if (protocol !== pingProtocol) return -EPROTONOSUPPORT;
-      return new RawIcmpSocket(net, ports.ping, ports.raw, family, uid);
+      return new RawSocket(net, ports, family, protocol, uid);
     default:
       return -ESOCKTNOSUPPORT;
   }

@@ -3,7 +3,7 @@ import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from "../../../ffi/abi/inet.ts";
 import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW } from "../../../ffi/abi/socket.ts";
 import { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { inet6Address, inetAddress, NetLab, portOf } from "../net_testing.ts";
-import { checksum } from "./icmp_packet.ts";
+import { checksum } from "./ip_packet.ts";
 
 const REQUEST = "\x08\0\0\0\0\0\0\x05payload";
 

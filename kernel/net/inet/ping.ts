@@ -9,12 +9,13 @@ import { AF_INET, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
 import type { Message } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { Endpoint } from "./address.ts";
-import { echoReply, isEchoRequest } from "./icmp_packet.ts";
-import { IcmpSocket } from "./icmp_socket.ts";
+import { isEchoRequest } from "./icmp_packet.ts";
+import { answerTo } from "./loopback_ip.ts";
+import { overhear, type RawSockets } from "./overhear.ts";
+import { MessageSocket } from "./message_socket.ts";
 import type { PortTable } from "./ports.ts";
-import { deliverRaw, type RawSockets } from "./raw_icmp.ts";
 
-export class PingSocket extends IcmpSocket {
+export class PingSocket extends MessageSocket {
   private readonly raw: RawSockets;
 
   constructor(net: NetNamespace, ports: PortTable, raw: RawSockets, family: number, uid: number) {
@@ -24,21 +25,23 @@ export class PingSocket extends IcmpSocket {
   }
 
   protected override transmit(
-    bytes: Uint8Array<ArrayBuffer>,
+    payload: Uint8Array<ArrayBuffer>,
     source: string,
     to: Endpoint,
     message: Message,
   ): number {
-    if (!isEchoRequest(bytes, to.address)) return -EINVAL;
+    if (!isEchoRequest(payload, to.address)) return -EINVAL;
     if (!this.isBound && this.takePort(0) < 0) return -EADDRINUSE;
-    bytes[4] = this.local.port >> 8;
-    bytes[5] = this.local.port & 0xff;
-    const reply = echoReply(bytes, to.address, source);
+    payload[4] = this.local.port >> 8;
+    payload[5] = this.local.port & 0xff;
     const hops = this.ip.hopsOf(to.address, message.header);
     const trafficClass = this.ip.classOf(to.address, message.header);
-    deliverRaw(this.raw, bytes, source, to.address, hops, trafficClass);
-    deliverRaw(this.raw, reply, to.address, source, hops, trafficClass);
-    this.deliver(reply, to.address, source, hops, trafficClass);
+    const { protocol } = this, destination = to.address;
+    const request = { protocol, source, destination, payload, hops, trafficClass, whole: null };
+    const reply = answerTo(request);
+    overhear(this.raw, request);
+    overhear(this.raw, reply);
+    this.deliver(reply.payload, reply.source, reply.destination, hops, trafficClass);
     return 0;
   }
 }

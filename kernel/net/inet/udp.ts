@@ -9,6 +9,7 @@ import {
   EAGAIN,
   ECONNREFUSED,
   EDESTADDRREQ,
+  EFAULT,
   EINVAL,
   EMSGSIZE,
   ENOTCONN,
@@ -28,20 +29,24 @@ import {
   POLLRDNORM,
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
+import { BytesCursor } from "../bytes_cursor.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { type Message, type PacketHeader, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, isV4, putEndpoint } from "./address.ts";
 import { InetSocket } from "./inet_socket.ts";
+import { datagramPacket, overhear, type RawSockets } from "./overhear.ts";
 import { accepts, type PortTable } from "./ports.ts";
 
 /** Largest payloads: 65535 less the headers that count. */
 const MAX_PAYLOAD_4 = 65507, MAX_PAYLOAD_6 = 65527;
 const READABLE = POLLIN | POLLRDNORM, WRITABLE = POLLOUT | POLLWRNORM;
 const scratch = new SocketAddress();
+const cursor = new BytesCursor();
 
 export class UdpSocket extends InetSocket {
   private readonly incoming: DatagramQueue;
+  private readonly raw: RawSockets;
   /** The sender's address of the last message that came from `lastFrom`. */
   private lastFrom: Endpoint | null = null;
   private lastBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
@@ -50,11 +55,13 @@ export class UdpSocket extends InetSocket {
   constructor(
     net: NetNamespace,
     ports: PortTable,
+    raw: RawSockets,
     family: number,
     uid: number,
     protocol: number = IPPROTO_UDP,
   ) {
     super(net, ports, family, SOCK_DGRAM, protocol, uid);
+    this.raw = raw;
     this.incoming = new DatagramQueue(net.frames);
   }
 
@@ -92,6 +99,11 @@ export class UdpSocket extends InetSocket {
     const from = this.local.address === this.sourceAddress(to.address)
       ? this.local
       : new Endpoint(this.sourceAddress(to.address), this.local.port);
+    if (this.raw.size > 0) {
+      const bytes = this.overheard(io, from, to, message.header);
+      if (bytes === null) return -EFAULT;
+      io = cursor.set(bytes, length);
+    }
     const receiver = receiverAt(this.ports, from, to);
     if (receiver !== null) {
       const r = receiver.deliver(io, from, to, this, message.header);
@@ -100,6 +112,21 @@ export class UdpSocket extends InetSocket {
       if (this.remote !== null && this.remote.isSame(to)) this.refuse();
     }
     return length;
+  }
+
+  /** Raw sockets hear what is sent. @returns its bytes, or null at a fault */
+  private overheard(
+    io: IoCursor,
+    from: Endpoint,
+    to: Endpoint,
+    header: PacketHeader,
+  ): Uint8Array<ArrayBuffer> | null {
+    const bytes = new Uint8Array(io.remaining);
+    if (bytes.length > 0 && io.takeBytes(bytes, 0, bytes.length) < bytes.length) return null;
+    const hops = this.ip.hopsOf(to.address, header);
+    const trafficClass = this.ip.classOf(to.address, header), { protocol } = this;
+    overhear(this.raw, datagramPacket(bytes, from, to, { protocol, hops, trafficClass }));
+    return bytes;
   }
 
   /** ICMP said that nobody is at the port. */
@@ -115,16 +142,29 @@ export class UdpSocket extends InetSocket {
     sender: UdpSocket,
     header: PacketHeader,
   ): number {
+    if (!this.takesFrom(sender, io.remaining)) return 0;
+    if (!this.wantsPacketInfo) return this.enqueue(io, from, null, 0, 0);
+    const hops = sender.ip.hopsOf(to.address, header);
+    return this.enqueue(io, from, to, hops, sender.ip.classOf(to.address, header));
+  }
+
+  /** `to`: null when nobody asks what the packet was like. */
+  enqueue(
+    io: IoCursor,
+    from: Endpoint,
+    to: Endpoint | null,
+    hops: number,
+    trafficClass: number,
+  ): number {
     const length = io.remaining;
-    if (!this.takesFrom(sender, length)) return 0;
     if (this.incoming.count > 0 && this.incoming.charge + length > this.options.receiveBytes) {
       return 0;
     }
     const datagram = new Datagram(length, this.addressBytes(from));
-    if (this.wantsPacketInfo) {
+    if (to !== null) {
       datagram.to = stringToBytes(to.address);
-      datagram.hops = sender.ip.hopsOf(to.address, header);
-      datagram.trafficClass = sender.ip.classOf(to.address, header);
+      datagram.hops = hops;
+      datagram.trafficClass = trafficClass;
     }
     if (this.options.timestamp !== 0) {
       datagram.timeSec = this.net.host.realtimeSec();
@@ -204,4 +244,16 @@ function receiverAt(ports: PortTable, from: Endpoint, to: Endpoint): UdpSocket |
     }
   }
   return best;
+}
+
+/** A datagram that a raw socket made: to whoever is at its port. */
+export function injectDatagram(
+  ports: PortTable,
+  bytes: Uint8Array<ArrayBuffer>,
+  from: Endpoint,
+  to: Endpoint,
+  { hops, trafficClass }: { readonly hops: number; readonly trafficClass: number },
+): void {
+  const receiver = receiverAt(ports, from, to);
+  receiver?.enqueue(cursor.set(bytes, bytes.length), from, to, hops, trafficClass);
 }

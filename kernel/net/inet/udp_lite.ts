@@ -7,7 +7,7 @@ import { EINVAL, ENOPROTOOPT } from "../../../ffi/abi/errno.ts";
 import { IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV } from "../../../ffi/abi/inet.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
-import type { PortTable } from "./ports.ts";
+import type { InetPorts } from "./create.ts";
 import { UdpSocket } from "./udp.ts";
 
 /** Of UDP: the least that is covered. */
@@ -20,8 +20,8 @@ export class UdpLiteSocket extends UdpSocket {
   private sendCoverage: number = NOT_SET;
   private leastCoverage: number = NOT_SET;
 
-  constructor(net: NetNamespace, ports: PortTable, family: number, uid: number) {
-    super(net, ports, family, uid, IPPROTO_UDPLITE);
+  constructor(net: NetNamespace, ports: InetPorts, family: number, uid: number) {
+    super(net, ports.udpLite, ports.raw, family, uid, IPPROTO_UDPLITE);
   }
 
   protected override takesFrom(sender: UdpSocket, length: number): boolean {

@@ -1,6 +1,6 @@
 /**
- * What ping sockets and raw ICMP sockets on the loopback interface share (icmp(7), raw(7)): sending a message to one of
- * our own addresses, which answers echo requests, and a queue of what arrived. Neighbours: ping.ts, raw_icmp.ts.
+ * What ping sockets and raw sockets on the loopback interface share (icmp(7), raw(7)): sending a message to one of our own
+ * addresses, and a queue of what arrived. Neighbours: ping.ts, raw.ts.
  */
 
 import {
@@ -23,12 +23,12 @@ import { Endpoint, endpointOf, putEndpoint } from "./address.ts";
 import { InetSocket } from "./inet_socket.ts";
 import type { PortTable } from "./ports.ts";
 
-/** LIMIT: bytes of a message: 65535 less a header. */
-const MAX_MESSAGE = 65515;
+/** Bytes of a packet, and of a message in one. */
+const MAX_PACKET = 65535, MAX_MESSAGE = MAX_PACKET - 20;
 const cursor = new BytesCursor();
 const scratch = new SocketAddress();
 
-export abstract class IcmpSocket extends InetSocket {
+export abstract class MessageSocket extends InetSocket {
   private readonly incoming: DatagramQueue;
 
   constructor(
@@ -41,6 +41,11 @@ export abstract class IcmpSocket extends InetSocket {
   ) {
     super(net, ports, family, type, protocol, uid);
     this.incoming = new DatagramQueue(net.frames);
+  }
+
+  /** What is sent begins with the header of its packet. */
+  protected get includesHeader(): boolean {
+    return false;
   }
 
   override conflictsWith(_other: InetSocket): boolean {
@@ -62,7 +67,7 @@ export abstract class IcmpSocket extends InetSocket {
 
   override send(io: IoCursor, message: Message): number {
     const length = io.remaining;
-    if (length > MAX_MESSAGE) return -EMSGSIZE;
+    if (length > (this.includesHeader ? MAX_PACKET : MAX_MESSAGE)) return -EMSGSIZE;
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     let to = this.remote;
     if (message.name.length > 0) {

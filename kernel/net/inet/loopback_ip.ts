@@ -1,0 +1,49 @@
+/**
+ * What becomes of the packets that raw sockets send to the loopback interface: raw sockets hear them, echo requests are
+ * answered, and datagrams reach sockets of UDP. DIFFERS: TCP here has no segments, so none are heard and none arrive.
+ */
+
+import * as I from "../../../ffi/abi/inet.ts";
+import { Endpoint, isLoopback, isV4 } from "./address.ts";
+import type { InetPorts } from "./create.ts";
+import { echoReply, isEchoRequest } from "./icmp_packet.ts";
+import { checksum, type IpPacket, pseudoHeader, UDP_HEADER } from "./ip_packet.ts";
+import { overhear } from "./overhear.ts";
+import { injectDatagram } from "./udp.ts";
+
+/** What a raw socket sends. */
+export function carry(ports: InetPorts, packet: IpPacket): void {
+  if (!isLoopback(packet.destination)) return;
+  overhear(ports.raw, packet);
+  const { protocol, destination, payload } = packet;
+  if (protocol === (isV4(destination) ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6)) {
+    if (isEchoRequest(payload, destination)) overhear(ports.raw, answerTo(packet));
+  } else if (protocol === I.IPPROTO_UDP) carryDatagram(ports, packet);
+}
+
+/** The answer to an echo request. */
+export function answerTo(request: IpPacket): IpPacket {
+  const { source, destination } = request;
+  return {
+    ...request,
+    source: destination,
+    destination: source,
+    payload: echoReply(request.payload, destination, source),
+    whole: null,
+  };
+}
+
+/** A datagram that is damaged is dropped. */
+function carryDatagram(ports: InetPorts, packet: IpPacket): void {
+  const { payload, source, destination, protocol } = packet;
+  if (payload.length < UDP_HEADER) return;
+  const dv = new DataView(payload.buffer, payload.byteOffset), length = dv.getUint16(4);
+  if (length < UDP_HEADER || length > payload.length) return;
+  const start = pseudoHeader(length, protocol, source, destination);
+  const isSealed = dv.getUint16(6) !== 0;
+  if (isSealed && checksum(payload, 0, length, start) !== 0) return;
+  if (!isSealed && !isV4(destination)) return;
+  const from = new Endpoint(source, dv.getUint16(0)),
+    to = new Endpoint(destination, dv.getUint16(2));
+  injectDatagram(ports.udp, payload.slice(UDP_HEADER, length), from, to, packet);
+}

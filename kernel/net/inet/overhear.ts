@@ -1,0 +1,37 @@
+/** Raw sockets hear what others send on the loopback interface. Neighbours: raw.ts, loopback_ip.ts. */
+
+import { type Endpoint, isV4 } from "./address.ts";
+import { checksum, headed, type IpPacket, pseudoHeader, UDP_HEADER } from "./ip_packet.ts";
+import type { RawSocket } from "./raw.ts";
+
+/** All raw sockets of a namespace. */
+export type RawSockets = Set<RawSocket>;
+
+/** Only raw sockets hear it: its receiver has it already. */
+export function overhear(sockets: RawSockets, packet: IpPacket): void {
+  let bytes: Uint8Array<ArrayBuffer> | null = null;
+  for (const socket of sockets) {
+    if (!socket.hears(packet)) continue;
+    bytes ??= isV4(packet.destination) ? headed(packet) : packet.payload;
+    const { source, destination, hops, trafficClass } = packet;
+    socket.deliver(bytes, source, destination, hops, trafficClass);
+  }
+}
+
+/** The packet in which a datagram of UDP travels: raw sockets hear it. */
+export function datagramPacket(
+  bytes: Uint8Array<ArrayBuffer>,
+  from: Endpoint,
+  to: Endpoint,
+  around: Pick<IpPacket, "protocol" | "hops" | "trafficClass">,
+): IpPacket {
+  const payload = new Uint8Array(UDP_HEADER + bytes.length), dv = new DataView(payload.buffer);
+  dv.setUint16(0, from.port);
+  dv.setUint16(2, to.port);
+  dv.setUint16(4, payload.length);
+  payload.set(bytes, UDP_HEADER);
+  const source = from.address, destination = to.address;
+  const start = pseudoHeader(payload.length, around.protocol, source, destination);
+  dv.setUint16(6, checksum(payload, 0, payload.length, start) || 0xffff);
+  return { ...around, source, destination, payload, whole: null };
+}
