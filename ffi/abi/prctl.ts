@@ -55,6 +55,11 @@ export const PR_SET_SPECULATION_CTRL = 53;
 export const PR_SET_IO_FLUSHER = 57;
 export const PR_GET_IO_FLUSHER = 58;
 export const PR_SET_SYSCALL_USER_DISPATCH = 59;
+export const PR_SYS_DISPATCH_OFF = 0;
+export const PR_SYS_DISPATCH_ON = 1;
+/** Values of the byte that it looks at. */
+export const SYSCALL_DISPATCH_FILTER_ALLOW = 0;
+export const SYSCALL_DISPATCH_FILTER_BLOCK = 1;
 export const PR_SCHED_CORE = 62;
 export const PR_SET_MDWE = 65;
 export const PR_GET_MDWE = 66;

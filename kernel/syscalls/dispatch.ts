@@ -21,11 +21,13 @@ import {
 } from "../task/ptrace/calls.ts";
 import { standStill } from "../task/ptrace/stops.ts";
 import { awaitVerdict } from "../task/seccomp/await_verdict.ts";
+import { isDispatched } from "../task/user_dispatch.ts";
 import { secureCall } from "../task/seccomp/secure_call.ts";
 import {
   AWAIT_CALL,
   AWAIT_TRACED,
   BLOCKED,
+  ENTRY_DISPATCH,
   ENTRY_DONE,
   ENTRY_NOTIFY,
   ENTRY_SECCOMP,
@@ -116,6 +118,9 @@ export function leave(task: Task, result: number): void {
 /** A tracer and filters look at a call before its handler runs; `nr` is what filters see of it. */
 function enter(task: Task, row: Row, nr: number): void {
   if (task.entryStep === ENTRY_NOTIFY) return entered(task, row, awaitVerdict(task));
+  if ((task.entryWork & ENTRY_DISPATCH) !== 0 && isDispatched(task, task.nr)) {
+    return finish(task, row, IN_GUEST);
+  }
   if (!stopAtEntry(task)) filterCall(task, row, nr, false);
 }
 

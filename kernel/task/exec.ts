@@ -5,6 +5,7 @@
  * DIFFERS: a program whose file turns out broken leaves the caller alive with an error, where Linux may kill it.
  */
 
+import { setUserDispatch } from "./user_dispatch.ts";
 import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
 import {
   ADDR_COMPAT_LAYOUT,
@@ -107,6 +108,7 @@ function become(task: Task, program: Program): void {
   task.sighand.clearHandlers();
   task.signals.altBase = 0;
   task.signals.altSize = 0;
+  setUserDispatch(task, null);
   group.aio?.destroy();
   group.aio = null;
   cancelRequests(group);

@@ -20,6 +20,7 @@ import type { Kernel } from "./kernel_services.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { PidNamespace, TaskPid } from "./pid_namespace.ts";
 import type { ThreadGroup } from "./thread_group.ts";
+import type { UserDispatch } from "./user_dispatch.ts";
 import type { SignalHandlers } from "./signal/handlers.ts";
 import { TaskSignals } from "./signal/task_signals.ts";
 import { UserCursor } from "../mm/cursor.ts";
@@ -67,6 +68,8 @@ export const FROZEN = 10;
 export const ENTRY_SECCOMP = 1;
 /** `Task.entryWork`: it has a tracer. */
 export const ENTRY_TRACED = 2;
+/** `Task.entryWork`: calls from most of its code are its own affair (user_dispatch.ts). */
+export const ENTRY_DISPATCH = 4;
 /** Where a task goes on behind a stop for its tracer: on its way out, ... */
 export const THEN_LEAVE = 0;
 /** ... with the signal that the tracer saw, ... */
@@ -118,6 +121,8 @@ export class Task {
   entryWork: number = 0;
   /** Where a call stands that has not come to its handler yet. */
   entryStep: number = ENTRY_DONE;
+  /** Which calls are its own affair; null for nearly all tasks. */
+  userDispatch: UserDispatch | null = null;
   /** ptrace(2): its tracer and what that wants; null for nearly all tasks. */
   trace: Trace | null = null;
   /** The trap flag in its registers is its tracer's. */

@@ -8,6 +8,7 @@ import * as P from "../../../ffi/abi/prctl.ts";
 import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
+import { setUserDispatch } from "../../task/user_dispatch.ts";
 import { ambient, dropBounding, isBounding, setKeepCaps, setSecurebits } from "./prctl_caps.ts";
 import { setProgramAddress } from "./prctl_mm.ts";
 import { setSeccomp } from "./seccomp.ts";
@@ -58,6 +59,8 @@ export function sysPrctl(t: Task, a: SyscallArgs): number {
       return t.mm.store64(arg, t.clearChildTid);
     case P.PR_SET_MM:
       return setProgramAddress(t, a);
+    case P.PR_SET_SYSCALL_USER_DISPATCH:
+      return dispatchCalls(t, a);
     case P.PR_GET_SECCOMP:
       return t.seccompMode;
     case P.PR_SET_SECCOMP:
@@ -65,6 +68,13 @@ export function sysPrctl(t: Task, a: SyscallArgs): number {
     default:
       return capabilityCalls(t, a, op, arg);
   }
+}
+
+function dispatchCalls(t: Task, a: SyscallArgs): number {
+  const mode = a.u64(1), start = a.u64(2), length = a.u64(3), selector = a.u64(4);
+  if (mode === P.PR_SYS_DISPATCH_ON) return setUserDispatch(t, { start, length, selector });
+  if (mode !== P.PR_SYS_DISPATCH_OFF || start + length + selector !== 0) return -EINVAL;
+  return setUserDispatch(t, null);
 }
 
 function capabilityCalls(t: Task, a: SyscallArgs, op: number, arg: number): number {

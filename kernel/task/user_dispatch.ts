@@ -1,0 +1,56 @@
+/**
+ * Syscall user dispatch (PR_SET_SYSCALL_USER_DISPATCH of prctl(2)): calls from outside of a range of code become SIGSYS,
+ * while a byte of the program's says so. For programs that emulate another system. Children and new programs begin without.
+ */
+
+import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
+import {
+  SYSCALL_DISPATCH_FILTER_ALLOW as ALLOW,
+  SYSCALL_DISPATCH_FILTER_BLOCK as BLOCK,
+} from "../../ffi/abi/prctl.ts";
+import { SYS_USER_DISPATCH } from "../../ffi/abi/siginfo.ts";
+import { killGroup } from "./exit_request.ts";
+import { forceSignal } from "./signal/send.ts";
+import { SigInfo } from "./signal/pending.ts";
+import { SIGSEGV, SIGSYS } from "./signal/sigset.ts";
+import { ENTRY_DISPATCH, type Task } from "./task.ts";
+
+export interface UserDispatch {
+  /** Code whose calls are always served. */
+  readonly start: number;
+  readonly length: number;
+  /** Address of the byte; 0: all others are the program's affair. */
+  readonly selector: number;
+}
+
+/** 0, -EINVAL for a range that wraps, -EFAULT for a byte outside of user memory. */
+export function setUserDispatch(task: Task, wanted: UserDispatch | null): number {
+  if (wanted !== null) {
+    const { start, length, selector } = wanted;
+    if (start !== 0 && (length === 0 || start + length >= 2 ** 64)) return -EINVAL;
+    if (selector >= task.mm.layout.maxAddress) return -EFAULT;
+  }
+  task.userDispatch = wanted;
+  if (wanted === null) task.entryWork &= ~ENTRY_DISPATCH;
+  else task.entryWork |= ENTRY_DISPATCH;
+  return 0;
+}
+
+/** Whether the call that the task makes is left to the task: then a signal is on its way. */
+export function isDispatched(task: Task, nr: number): boolean {
+  const { rip } = task.ctx, { start, length, selector } = task.userDispatch!;
+  if (rip >= start && rip - start < length) return false;
+  if (selector !== 0) {
+    const state = task.mm.load8(selector);
+    if (state === ALLOW) return false;
+    if (state !== BLOCK) {
+      killGroup(task.group, state < 0 ? SIGSEGV : SIGSYS);
+      return true;
+    }
+  }
+  const info = new SigInfo(SIGSYS, SYS_USER_DISPATCH);
+  info.addr = rip;
+  info.syscall = nr;
+  forceSignal(task, info);
+  return true;
+}

@@ -1,0 +1,148 @@
+"""PR_SET_SYSCALL_USER_DISPATCH: calls that a program serves itself."""
+
+import ctypes
+import os
+import signal
+import struct
+from errno import *
+from lib.guest import *
+from lib.native import action
+
+SET, OFF, ON = 59, 0, 1
+ALLOW, BLOCK = 0, 1
+TOP = 1 << 47
+RAX, RIP = 144, 168
+
+# mov eax, 39 (getpid); syscall; ret
+GETPID = "b8 27 00 00 00 0f 05 c3"
+# mov eax, edi; syscall; ret
+ANY = "89 f8 0f 05 c3"
+
+
+def code(text, *args):
+    """Machine code below all of the program's own, and its address."""
+    raw, at = bytes.fromhex(text), 0x10000000
+    eq(works(NR.mmap, at, 4096, 7, 0x32, -1, 0), at)
+    ctypes.memmove(at, raw, len(raw))
+    return ctypes.CFUNCTYPE(ctypes.c_long, *args)(at), at
+
+
+def selector(value=BLOCK):
+    return ctypes.c_uint8.from_address(works(NR.mmap, 0, 4096, 3, 0x22, -1, 0)), value
+
+
+def on(at, byte):
+    """Only code above `at`, which the C library is, may make calls while the byte says so."""
+    start = at + 4096
+    gives(0, NR.prctl, SET, ON, start, TOP - start, ctypes.addressof(byte))
+
+
+def catch(seen, result=777):
+    def handler(signo, info, context):
+        number, fault, reason = struct.unpack_from("=iii", ctypes.string_at(info, 12))
+        address, call, arch = struct.unpack_from("=QiI", ctypes.string_at(info + 16, 16))
+        rax = ctypes.c_uint64.from_address(context + RAX)
+        rip = ctypes.c_uint64.from_address(context + RIP).value
+        seen.append((number, fault, reason, address, call, arch, rax.value, rip))
+        rax.value = result
+
+    action(signal.SIGSYS, handler)
+
+
+@test
+def calls_become_signals_while_the_byte_says_so():
+    fn, at = code(GETPID)
+    byte, seen = selector()[0], []
+    catch(seen)
+    byte.value = ALLOW
+    on(at, byte)
+    for _ in range(3):
+        eq(fn(), os.getpid())
+        byte.value = BLOCK
+        eq(fn(), 777)
+        byte.value = ALLOW
+    eq(len(seen), 3)
+    for one in seen:
+        eq(one, (signal.SIGSYS, 0, 2, at + 7, NR.getpid, 0xC000003E, NR.getpid, at + 7))
+    byte.value = BLOCK
+    ok(os.getpid() > 0, "the range is always allowed")
+    gives(0, NR.prctl, SET, OFF, 0, 0, 0)
+    eq(fn(), os.getpid())
+
+
+@test
+def unknown_calls_too():
+    fn, at = code(ANY, ctypes.c_int)
+    byte, seen = selector()[0], []
+    catch(seen, 5)
+    byte.value = BLOCK
+    on(at, byte)
+    eq(fn(100000), 5)
+    eq(fn(-1), 5)
+    eq([s[4] for s in seen], [100000, -1])
+
+
+@test
+def without_a_byte_all_calls():
+    fn, at = code(GETPID)
+    seen = []
+    catch(seen)
+    gives(0, NR.prctl, SET, ON, at + 4096, TOP - at - 4096, 0)
+    eq(fn(), 777)
+    gives(0, NR.prctl, SET, OFF, 0, 0, 0)
+
+
+@test
+def another_value_kills():
+    fn, at = code(GETPID)
+    byte = selector()[0]
+
+    def child(value):
+        catch([])
+        byte.value = value
+        on(at, byte)
+        fn()
+        return 1
+
+    eq(os.waitpid(spawn(child, 2), 0)[1] & 127, signal.SIGSYS)
+
+
+@test
+def a_byte_that_is_gone_kills():
+    fn, at = code(GETPID)
+    byte = selector()[0]
+
+    def child():
+        byte.value = BLOCK
+        on(at, byte)
+        works(NR.munmap, ctypes.addressof(byte), 4096)
+        fn()
+        return 1
+
+    eq(os.waitpid(spawn(child), 0)[1] & 127, signal.SIGSEGV)
+
+
+@test
+def children_begin_without():
+    fn, at = code(GETPID)
+    byte, seen = selector()[0], []
+    catch(seen)
+    byte.value = ALLOW
+    on(at, byte)
+    byte.value = BLOCK
+    eq(os.waitpid(spawn(lambda: 0 if fn() == os.getpid() else 1), 0)[1], 0)
+    eq(fn(), 777)
+
+
+@test
+def arguments():
+    gives(-EINVAL, NR.prctl, SET, 7, 0, 0, 0)
+    gives(-EINVAL, NR.prctl, SET, OFF, 1, 0, 0)
+    gives(-EINVAL, NR.prctl, SET, OFF, 0, 1, 0)
+    gives(-EINVAL, NR.prctl, SET, OFF, 0, 0, 1)
+    gives(-EINVAL, NR.prctl, SET, ON, 1, (1 << 64) - 1, 0)
+    gives(-EINVAL, NR.prctl, SET, ON, 1, 0, 0)
+    gives(-EFAULT, NR.prctl, SET, ON, 0, TOP, (1 << 64) - 1)
+
+
+run()
