@@ -10,6 +10,7 @@ import { Bundle, type BundleConfig, RUNC, type RuntimeName, shellConfig } from "
 import { runtimesOf, withEach } from "./lifecycle.ts";
 import { type BundleCase, MOUNT_CASES, PROCESS_CASES } from "./bundle_cases.ts";
 import { DEV_CASES } from "./device_cases.ts";
+import { MORE_MOUNT_CASES, MORE_PROCESS_CASES, MORE_SECCOMP_CASES } from "./more_bundle_cases.ts";
 import { SECCOMP_CASES } from "./seccomp_cases.ts";
 
 const noRunc = RUNC === null ? "no runc on this machine" : null;
@@ -36,7 +37,12 @@ async function check(runtime: RuntimeName, test: BundleCase): Promise<void> {
   });
 }
 
-for (const test of [...PROCESS_CASES, ...MOUNT_CASES, ...DEV_CASES, ...SECCOMP_CASES]) {
+const CASES = [
+  ...[...PROCESS_CASES, ...MOUNT_CASES, ...DEV_CASES, ...SECCOMP_CASES],
+  ...[...MORE_PROCESS_CASES, ...MORE_MOUNT_CASES, ...MORE_SECCOMP_CASES],
+];
+
+for (const test of CASES) {
   Deno.test({
     ...named(`bundle: ${test.name}`, noContainers),
     fn: () => withEach(runtimesOf(test), (runtime) => check(runtime, test)),

@@ -10,7 +10,7 @@ const WAIT = "echo up; sleep 30";
 const BIG = "dd if=/dev/zero of=/dev/null bs=100M count=1 2>/dev/null; echo dd=$?";
 
 /** A file of the container's groups: by its name in v1 with the controller, and in v2. */
-function groupFile(t: Lifecycle, controller: string, v1: string, v2: string): string {
+export function groupFile(t: Lifecycle, controller: string, v1: string, v2: string): string {
   const groups = Deno.readTextFileSync(`/proc/${t.pid}/cgroup`).split("\n");
   for (const line of groups) {
     const [, names = "", path = ""] = line.split(":", 3);
