@@ -44,7 +44,7 @@ export interface Maker {
 }
 
 /** Puts owner and mode of a new file right. Leaves its final attributes in the statx buffer. 0 or -errno. */
-function settle(fd: number, mode: number, uid: number, gid: number, maker: Maker): number {
+export function settle(fd: number, mode: number, uid: number, gid: number, maker: Maker): number {
   let r = statxFd(fd);
   if (r < 0) return r;
   const type = typeOf(statMode());

@@ -11,8 +11,10 @@ export interface ExportRoot {
   readonly isClone: boolean;
   /** Every change is EROFS, every open for writing too. */
   readonly isReadOnly: boolean;
-  /** Clients may connect to sockets in it. */
+  /** Clients may connect to sockets in it, and open FIFOs. */
   readonly connects: boolean;
+  /** Clients may make sockets in it that others connect to. */
+  readonly binds: boolean;
   /** As the user named it, for messages. */
   readonly label: string;
 }
@@ -23,6 +25,7 @@ export interface RootOptions {
   readonly connects?: boolean;
   /** Descriptor of the root where it is a clone already, with its attributes; -1: none. */
   readonly copy?: number;
+  readonly binds?: boolean;
 }
 
 /**
@@ -49,12 +52,12 @@ export const DEFAULT_POLICY: ServerPolicy = {
  * Opens a root. Symlinks in `path` are followed: it is the user's word. Throws an Error that names the path.
  */
 export function openRoot(path: string, isReadOnly: boolean, options: RootOptions = {}): ExportRoot {
-  const { isFlat = false, connects = false, copy = -1 } = options;
+  const { isFlat = false, connects = false, binds = false, copy = -1 } = options;
   const { fd, isClone } = copy >= 0
     ? { fd: copy, isClone: true }
     : openConfined(path, isReadOnly, isFlat);
   if (fd < 0) throw new Error(`root ${path} cannot be opened: ${errnoName(fd)}`);
-  return { fd, isClone, isReadOnly, connects, label: path };
+  return { fd, isClone, isReadOnly, connects, binds, label: path };
 }
 
 export function closeRoot(root: ExportRoot): void {

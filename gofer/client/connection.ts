@@ -15,6 +15,7 @@ import {
   HEADER_BYTES,
   MSIZE_MAX,
   RLERROR,
+  TBINDFD,
   TCLUNK,
   TCREATEFD,
   TOPENFD,
@@ -316,7 +317,8 @@ export class ClientConnection {
   }
 
   private bringsFd(view: DataView, at: number, end: number): boolean {
-    if (this.replyType === TOPENFD + 1 || this.replyType === TCREATEFD + 1) return true;
+    const type = this.replyType - 1;
+    if (type === TOPENFD || type === TCREATEFD || type === TBINDFD) return true;
     const isWalk = this.replyType === TWALKGETATTR + 1 && end - at > HEADER_BYTES + 1;
     return isWalk && view.getUint8(at + HEADER_BYTES + 1) !== 0;
   }

@@ -89,6 +89,7 @@ export const TLISTXATTR = 216;
 export const TREMOVEXATTR = 218;
 export const TLIST = 220;
 export const TSCAN = 222;
+export const TBINDFD = 224;
 
 // Of which entries Tlist wants attributes.
 export const LIST_DIRS = 1;

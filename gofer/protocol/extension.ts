@@ -10,6 +10,7 @@ import {
   NOFID,
   OPEN_NONE,
   STOP_COMPLETE,
+  TBINDFD,
   TCREATEFD,
   TGETXATTR,
   TLIST,
@@ -209,6 +210,35 @@ export class Tmake implements Message {
     w.putU32(this.major);
     w.putU32(this.minor);
     w.putStr(this.target);
+  }
+}
+
+/**
+ * dfid[4] name[s] mode[4] uid[4] gid[4]: makes a UNIX stream socket that listens, where the server was told to let clients
+ * do that. The reply is an attribute record, and the socket.
+ */
+export class Tbindfd implements Message {
+  readonly type = TBINDFD;
+  dirFid = 0;
+  readonly name = new Str();
+  mode = 0;
+  uid = 0;
+  gid = 0;
+
+  read(r: Reader): void {
+    this.dirFid = r.getU32();
+    r.getStr(this.name);
+    this.mode = r.getU32();
+    this.uid = r.getU32();
+    this.gid = r.getU32();
+  }
+
+  write(w: Writer): void {
+    w.putU32(this.dirFid);
+    w.putStr(this.name);
+    w.putU32(this.mode);
+    w.putU32(this.uid);
+    w.putU32(this.gid);
   }
 }
 

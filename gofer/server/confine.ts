@@ -37,6 +37,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { callOnOtherThreads } from "../../ffi/sys/thread_calls.ts";
 import { restrictFiles } from "./landlock.ts";
 import { installFilter } from "./seccomp.ts";
+import { socketRules } from "./seccomp_rules.ts";
 import type { Service } from "./service.ts";
 
 const KEPT_CAPABILITIES = [
@@ -189,6 +190,6 @@ export function confine(
   // nobody of the same uid may trace it
   const dumpable = syscall(N.SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (dumpable < 0) note(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);
-  note(installFilter(service.roots.some((root) => root.connects)));
+  note(installFilter(socketRules(service.roots)));
   return problems;
 }

@@ -4,6 +4,7 @@ import { EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import * as C from "../protocol/constants.ts";
 import { onGetattr, onSetattr, onStatfs } from "./on_attributes.ts";
 import {
+  onBindfd,
   onCreatefd,
   onGetxattr,
   onList,
@@ -76,6 +77,7 @@ const EXTENSION: readonly [number, Handler][] = [
   [C.TOPENFD, onOpenfd],
   [C.TCREATEFD, onCreatefd],
   [C.TMAKE, onMake],
+  [C.TBINDFD, onBindfd],
   [C.TREADDIRATTR, onReaddirattr],
   [C.TRENAMEAT2, onRenameat2],
   [C.TGETXATTR, onGetxattr],

@@ -8,7 +8,14 @@ import { Fid } from "./fid.ts";
 import { inTree } from "./tree_testing.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
-const root = { fd: -1, isClone: false, isReadOnly: false, connects: false, label: "none" };
+const root = {
+  fd: -1,
+  isClone: false,
+  isReadOnly: false,
+  connects: false,
+  binds: false,
+  label: "none",
+};
 
 function fidAt(path: string): Fid {
   return new Fid(-1, root, 0, path, 0);

@@ -1,29 +1,43 @@
 // Handlers of dvisor's extension, but for the walk (on_walk.ts).
 
-import { EBADF, EINVAL, EMFILE, ENOENT, ERANGE, EROFS } from "../../ffi/abi/errno.ts";
 import {
+  EAGAIN,
+  EBADF,
+  EINVAL,
+  EMFILE,
+  ENOENT,
+  ENXIO,
+  EOPNOTSUPP,
+  ERANGE,
+  EROFS,
+} from "../../ffi/abi/errno.ts";
+import {
+  O_ACCMODE,
   O_APPEND,
   O_DIRECTORY,
+  O_NONBLOCK,
   O_PATH,
   O_TMPFILE,
   RENAME_EXCHANGE,
   RENAME_NOREPLACE,
   RENAME_WHITEOUT,
 } from "../../ffi/abi/fcntl.ts";
-import { S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../../ffi/abi/stat.ts";
+import { S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../../ffi/abi/stat.ts";
 import { XATTR_CREATE, XATTR_REPLACE } from "../../ffi/abi/xattr.ts";
 import { putAttr, statMode, typeOf } from "../backend/attributes.ts";
+import { bindListener } from "../backend/bind_socket.ts";
 import { connectHeld } from "../backend/connect.ts";
 import { createFile, createUnnamed, make } from "../backend/create.ts";
 import { isListEnd, listEntries } from "../backend/directory.ts";
 import { closeFd, statxFd, unlinkAt } from "../backend/host_calls.ts";
-import { openToDonate } from "../backend/open.ts";
+import { hostFlags, openToDonate } from "../backend/open.ts";
 import { DIRENTS_AT, mem, stageName, stageTarget } from "../backend/scratch.ts";
 import { getXattr, listXattrs, removeXattr, setXattr } from "../backend/xattr.ts";
 import * as C from "../protocol/constants.ts";
 import {
   FidNameMessage,
   LIST_HEAD_BYTES,
+  Tbindfd,
   Tcreatefd,
   Tgetxattr,
   Tlist,
@@ -41,6 +55,7 @@ import type { Session } from "./session.ts";
 
 const topenfd = new Topenfd();
 const tcreatefd = new Tcreatefd();
+const tbindfd = new Tbindfd();
 const tmake = new Tmake();
 const treaddirattr = new ReadRequest(208);
 const tlist = new Tlist();
@@ -66,6 +81,7 @@ export function onOpenfd(s: Session): number {
   const { policy, proc, ids } = s.service;
   const { isReadOnly, connects } = fid.root;
   if (fid.type === S_IFSOCK && connects) return connectTo(s, fid);
+  if (fid.type === S_IFIFO && connects) return openFifo(s, fid, m.flags);
   const io = openToDonate(fid.fd, fid.type, m.flags, isReadOnly, policy.donateDirectories, proc);
   if (io < 0) return io;
   s.donated.push(io);
@@ -82,6 +98,19 @@ function connectTo(s: Session, fid: Fid): number {
   if (socket < 0) return socket;
   s.donated.push(socket);
   const r = statxFd(fid.fd);
+  if (r < 0) return r;
+  s.beginReply(C.TOPENFD + 1);
+  putAttr(s.out, s.service.ids);
+  return s.endReply();
+}
+
+/** Opening a FIFO, where that is allowed, never waits: for writing it is EAGAIN as long as nobody reads. */
+function openFifo(s: Session, fid: Fid, flags: number): number {
+  const mode = hostFlags(flags);
+  const io = mode < 0 ? mode : s.service.proc.reopen(fid.fd, (mode & O_ACCMODE) | O_NONBLOCK);
+  if (io < 0) return io === -ENXIO ? -EAGAIN : io;
+  s.donated.push(io);
+  const r = statxFd(io);
   if (r < 0) return r;
   s.beginReply(C.TOPENFD + 1);
   putAttr(s.out, s.service.ids);
@@ -148,6 +177,23 @@ export function onMake(s: Session): number {
     const path = dir.childPath(m.name);
     s.fids.bind(m.newFid, new Fid(fd, dir.root, typeOf(statMode()), path, dir.uid));
   }
+  return s.endReply();
+}
+
+export function onBindfd(s: Session): number {
+  const m = tbindfd;
+  decode(s.in, m);
+  const dir = s.fid(m.dirFid);
+  const r = checkChangeable(dir);
+  if (dir === null || r < 0) return r;
+  if (!dir.root.binds) return -EOPNOTSUPP;
+  const addr = stageName(m.name);
+  if (addr < 0) return addr;
+  const socket = bindListener(dir.fd, m.mode, m.uid, m.gid, s.service);
+  if (socket < 0) return socket;
+  s.donated.push(socket);
+  s.beginReply(C.TBINDFD + 1);
+  putAttr(s.out, s.service.ids);
   return s.endReply();
 }
 

@@ -16,7 +16,7 @@ import { BpfAssembler, SECCOMP_DATA } from "../../ffi/asm/bpf.ts";
 import { addressOf, scratch } from "../../ffi/sys/cstring.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { CONNECT_RULES, SECCOMP_RULES, type SeccompRule } from "./seccomp_rules.ts";
+import { SECCOMP_RULES, type SeccompRule } from "./seccomp_rules.ts";
 
 /**
  * The program: calls of another architecture kill, listed ones pass, all others are EPERM. (x32 calls have a bit in
@@ -31,11 +31,11 @@ export function assembleFilter(rules: readonly SeccompRule[]): Uint8Array<ArrayB
 }
 
 /**
- * Puts the filter on all threads of the process, for good. `connects`: clients may connect to sockets. Returns "" or why
- * the host refused.
+ * Puts the filter on all threads of the process, for good. `more`: rules besides those that every server needs. Returns ""
+ * or why the host refused.
  */
-export function installFilter(connects: boolean): string {
-  const program = assembleFilter([...SECCOMP_RULES, ...(connects ? CONNECT_RULES : [])]);
+export function installFilter(more: readonly SeccompRule[]): string {
+  const program = assembleFilter([...SECCOMP_RULES, ...more]);
   const at = scratch.areaOffset(0);
   scratch.dv.setUint16(at + SockFprog.at.len, program.length / 8, true);
   scratch.dv.setBigUint64(at + SockFprog.at.filter, BigInt(addressOf(program)), true);

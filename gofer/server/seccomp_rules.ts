@@ -14,11 +14,28 @@ function rule(nr: number, reason: string): SeccompRule {
   return { nr, reason };
 }
 
-/** Besides, where clients may connect to sockets. The network namespace is the Gofer's own and empty. */
-export const CONNECT_RULES: readonly SeccompRule[] = [
-  rule(N.SYS_socket, "a socket to connect"),
-  rule(N.SYS_connect, "to a UNIX socket that a descriptor holds"),
-];
+const SOCKET = rule(N.SYS_socket, "a socket to connect or to bind");
+
+/**
+ * Besides, where clients may connect to sockets or make some. The network namespace is the Gofer's own and empty.
+ */
+export function socketRules(roots: readonly SocketUse[]): readonly SeccompRule[] {
+  const rules: SeccompRule[] = [];
+  if (roots.some((root) => root.connects)) {
+    rules.push(SOCKET, rule(N.SYS_connect, "to a UNIX socket that a descriptor holds"));
+  }
+  if (roots.some((root) => root.binds)) {
+    rules.push(SOCKET, rule(N.SYS_bind, "a name in a directory that a descriptor holds"));
+    rules.push(rule(N.SYS_listen, "clients accept what connects"));
+  }
+  return [...new Set(rules)];
+}
+
+/** Of an exported directory. */
+interface SocketUse {
+  readonly connects: boolean;
+  readonly binds: boolean;
+}
 
 export const SECCOMP_RULES: readonly SeccompRule[] = [
   // Talking to clients.

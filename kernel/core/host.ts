@@ -37,6 +37,8 @@ export interface Host {
   close(fd: number): void;
   /** shutdown(2) of a socket that was given; where it is missing the other end does not hear of it. */
   shutdown?(fd: number, how: number): number;
+  /** accept(2) of a listening socket that was given: a non-blocking descriptor, or -errno. */
+  accept?(fd: number): number;
   /** ioctl with a pointer argument to host memory (terminals only). */
   ioctl(fd: number, request: number, addr: number): number;
   /** poll(2) bits that are set now. */

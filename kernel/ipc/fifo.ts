@@ -36,7 +36,7 @@ export interface WaitingCaller extends Caller {
   waitFor(queue: WaitQueue, events: number): number;
 }
 
-function isWaiting(caller: Caller): caller is WaitingCaller {
+export function isWaiting(caller: Caller): caller is WaitingCaller {
   return "waitFor" in caller && "progress" in caller;
 }
 

@@ -109,13 +109,17 @@ export function mknodAt(
   return typeof path === "number" ? path : 0;
 }
 
-/** mknod(2) that tells where: bind(2) of UNIX sockets puts its socket at the new inode. */
+/**
+ * mknod(2) that tells where: bind(2) of UNIX sockets puts its socket at the new inode. `listens`: it may be one that the
+ * host's programs can connect to.
+ */
 export function createNode(
   caller: Caller,
   dirfd: number,
   text: string,
   mode: number,
   rdev: number,
+  listens = false,
 ): Path | number {
   const type = (mode & S_IFMT) === 0 ? S_IFREG : mode & S_IFMT;
   if (type === S_IFDIR) return -EPERM;
@@ -134,6 +138,8 @@ export function createNode(
   const gid = groupOfNew(dir, cred);
   const inode = type === S_IFREG
     ? dir.create(child.name, full, cred.fsuid, gid)
+    : listens
+    ? dir.bindListener(child.name, full, cred.fsuid, gid)
     : dir.mknod(child.name, full, isDevice ? rdev : 0, cred.fsuid, gid);
   if (typeof inode === "number") return inode;
   finishNew(caller, child, inode, asked);

@@ -252,9 +252,27 @@ export abstract class Inode {
     return "";
   }
 
+  /** mknod of a socket that listens: where the host lets the sandbox make some, its programs can connect to it. */
+  bindListener(name: string, mode: number, uid: number, gid: number): Inode | number {
+    return this.mknod(name, mode, 0, uid, gid);
+  }
+
+  /** The host's descriptor that `bindListener` of the directory made, which the caller owns from then on; -1: none. */
+  takeListener(): number {
+    return -1;
+  }
+
   /** A socket of the host: a connected, non-blocking descriptor of it that the caller owns, or -errno. */
   connectHost(): number {
     return -ECONNREFUSED;
+  }
+
+  /**
+   * A FIFO of the host that may be opened: a non-blocking descriptor that the caller owns. -EAGAIN: for writing, and nobody
+   * reads; -EOPNOTSUPP: it connects processes of the sandbox alone.
+   */
+  openHostFifo(_mode: number): number {
+    return -EOPNOTSUPP;
   }
 
   abstract readlink(): string | number;

@@ -59,13 +59,16 @@ export interface GoferRoot {
   readonly isReadOnly: boolean;
   /** Without what the host has mounted below it. */
   readonly isFlat?: boolean;
-  /** Guests may connect to the host's sockets in it. */
+  /** Guests may connect to the host's sockets in it, and open its FIFOs. */
   readonly connects?: boolean;
+  /** Guests may make sockets in it that the host's programs connect to. */
+  readonly binds?: boolean;
 }
 
 function suffixOf(root: GoferRoot): string {
-  const { isReadOnly, isFlat, connects } = root;
-  return `:${isReadOnly ? "ro" : "rw"}${isFlat ? ":flat" : ""}${connects ? ":uds" : ""}`;
+  const { isReadOnly, isFlat, connects, binds } = root;
+  const sockets = `${connects ? ":uds" : ""}${binds ? ":bind" : ""}`;
+  return `:${isReadOnly ? "ro" : "rw"}${isFlat ? ":flat" : ""}${sockets}`;
 }
 
 /** Its number in the Gofer. */

@@ -19,7 +19,7 @@ export interface RootfsOptions {
   readonly overlay: OverlayMode;
   /** Of the container: names what is made for it. */
   readonly id: string;
-  /** Whether guests may connect to sockets of the host in bind mounts; by default not. */
+  /** What guests may do with sockets and FIFOs of the host in bind mounts; by default nothing. */
   readonly hostUds?: HostUds;
 }
 
@@ -36,7 +36,7 @@ export interface RootfsPlan {
   readonly files: FilesSpec;
 }
 
-export const HOST_UDS = ["none", "open"] as const;
+export const HOST_UDS = ["none", "open", "create", "all"] as const;
 export type HostUds = typeof HOST_UDS[number];
 
 /** LIMIT: host paths of one container; each is a word of the Gofer's command line and a descriptor. */
@@ -48,7 +48,7 @@ const DEV = "/dev";
  * @throws UserError naming the JSON path of what is not there
  */
 export function planRootfs(config: Config, bundle: string, options: RootfsOptions): RootfsPlan {
-  const trees = new Trees(bundle, options.hostUds === "open");
+  const trees = new Trees(bundle, options.hostUds ?? "none");
   const { isReadOnly } = config.root;
   // Read-only roots need places for mounts too: they are made in memory, and the host's directory stays as it is.
   const mode: OverlayMode = isReadOnly ? { kind: "memory" } : options.overlay;
@@ -119,10 +119,12 @@ class Trees {
   readonly roots: GoferRoot[] = [];
   private readonly bundle: string;
   private readonly connects: boolean;
+  private readonly binds: boolean;
 
-  constructor(bundle: string, connects: boolean) {
+  constructor(bundle: string, hostUds: HostUds) {
     this.bundle = bundle;
-    this.connects = connects;
+    this.connects = hostUds === "open" || hostUds === "all";
+    this.binds = hostUds === "create" || hostUds === "all";
   }
 
   /** The attach name of a host path. */
@@ -141,7 +143,8 @@ class Trees {
   addSource(text: string, isReadOnly: boolean, jsonPath: string, isFlat: boolean): string {
     const path = resolve(this.bundle, text);
     requirePath(path, jsonPath, false);
-    return this.push({ path, isReadOnly, isFlat, connects: this.connects }, jsonPath);
+    const { connects, binds } = this;
+    return this.push({ path, isReadOnly, isFlat, connects, binds }, jsonPath);
   }
 
   private push(root: GoferRoot, jsonPath: string): string {

@@ -8,6 +8,7 @@
 import { EEXIST, ENOENT } from "../../ffi/abi/errno.ts";
 import { Stat } from "../../ffi/abi/stat.ts";
 import {
+  SYS_accept4,
   SYS_fdatasync,
   SYS_getcpu,
   SYS_getrandom,
@@ -21,6 +22,7 @@ import {
 } from "../../ffi/abi/syscall_numbers.ts";
 import { monotonicNs, processCpuNs, realtimeNsec, realtimeSec } from "../../ffi/sys/clock.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../ffi/abi/socket.ts";
 import { EPOLLET, EPOLLIN, EPOLLONESHOT } from "../../ffi/abi/epoll.ts";
 import { Epoll } from "../../ffi/sys/epoll.ts";
 import { check } from "../../ffi/sys/errors.ts";
@@ -76,6 +78,10 @@ export class RealHost implements Host, HostEvents {
 
   shutdown(fd: number, how: number): number {
     return syscall(SYS_shutdown, fd, how);
+  }
+
+  accept(fd: number): number {
+    return syscall(SYS_accept4, fd, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
   }
 
   /** The platform's doorbell: only ends a sleep. */

@@ -1,7 +1,7 @@
 /** Directories of a Gofer: lookup, the creation and removal of names, and fetching a path ahead. */
 
 import { DT_DIR } from "../../../ffi/abi/dirent.ts";
-import { ENOENT, EXDEV } from "../../../ffi/abi/errno.ts";
+import { ENOENT, EOPNOTSUPP, EXDEV } from "../../../ffi/abi/errno.ts";
 import {
   O_DIRECTORY,
   O_EXCL,
@@ -20,7 +20,8 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import { GoferDirFile } from "./dir_file.ts";
 import { GoferInode } from "./gofer_inode.ts";
 import { type Listing, readEntries, readListing, takeEntries } from "./listing.ts";
-import { GoferSymlink } from "./nodes.ts";
+import { bindFd } from "../../../gofer/client/bind.ts";
+import { GoferNode, GoferSymlink } from "./nodes.ts";
 import { GoferRegular } from "./regular.ts";
 import type { ScannedDir } from "./scanned_dir.ts";
 
@@ -338,6 +339,19 @@ export class GoferDirectory extends GoferInode {
   ): Inode | number {
     if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode, uid, gid);
     return this.make(name, mode, uid, gid, rdev, "");
+  }
+
+  override bindListener(name: string, mode: number, uid: number, gid: number): Inode | number {
+    const { fs } = this, fid = this.bind();
+    if (fid < 0) return fid;
+    const fd = bindFd(fs.client, fid, name, mode, uid, gid);
+    if (fd === -EOPNOTSUPP) return this.mknod(name, mode, 0, uid, gid);
+    if (fd < 0) return fd;
+    this.changed();
+    const inode = fs.intern(fs.client.attr, this, name);
+    if (inode instanceof GoferNode) inode.keepListener(fd);
+    else fs.ctx.host.close(fd);
+    return inode;
   }
 
   override symlink(name: string, target: string, uid: number, gid: number): Inode | number {

@@ -13,13 +13,32 @@ import { GoferInode } from "./gofer_inode.ts";
 const HOST_INO = 2 ** 48;
 
 export class GoferNode extends GoferInode {
+  /** The host's listening socket that was made with this file; -1. */
+  private listener: number = -1;
+
   override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
     return -ENXIO;
+  }
+
+  keepListener(fd: number): void {
+    this.listener = fd;
+  }
+
+  override takeListener(): number {
+    const fd = this.listener;
+    this.listener = -1;
+    return fd;
   }
 
   /** Several Gofers agree on the lower bits of the number, and on the birth. */
   override get hostIdentity(): string {
     return `${this.ino % HOST_INO}:${this.btimeSec}:${this.btimeNsec}`;
+  }
+
+  override openHostFifo(mode: number): number {
+    const fid = this.bind();
+    const fd = fid < 0 ? fid : this.fs.client.openFd(fid, mode);
+    return fd === -ENXIO ? -EOPNOTSUPP : fd;
   }
 
   /** Only where the Gofer was told to let guests connect. */

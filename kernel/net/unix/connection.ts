@@ -121,6 +121,17 @@ export abstract class ConnectionSocket extends UnixSocket {
     return 0;
   }
 
+  /** One more connection fits. */
+  protected get hasRoom(): boolean {
+    return this.backlog !== null && !this.backlog.isFull;
+  }
+
+  /** Somebody outside the sandbox is connected to `server`, which waits for accept(2). */
+  protected queueUp(server: ConnectionSocket): void {
+    this.backlog?.push(server);
+    this.queue.wake(READABLE);
+  }
+
   private meetOutside(inode: Inode, name: string): number {
     const r = this.connectOutside(inode, name);
     if (r === 0) this.queue.wake(WRITABLE);

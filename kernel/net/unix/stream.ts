@@ -3,16 +3,20 @@
 import { EAGAIN, EINVAL, EISCONN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { MSG_OOB, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import type { Message } from "../message.ts";
+import type { Message, SocketCaller } from "../message.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { ConnectionSocket } from "./connection.ts";
+import type { Socket } from "../socket.ts";
+import { type HostAcceptor, HostListener } from "./host_listener.ts";
 import { HostEnd } from "./host_end.ts";
 import { StreamQueue } from "./stream_queue.ts";
 import { type AbstractNames, putName } from "./unix_names.ts";
 
-export class UnixStream extends ConnectionSocket {
+export class UnixStream extends ConnectionSocket implements HostAcceptor {
   private readonly incoming: StreamQueue;
+  /** Where programs of the host connect; null: they cannot. */
+  private outside: HostListener | null = null;
 
   constructor(net: NetNamespace, names: AbstractNames) {
     super(net, names, SOCK_STREAM);
@@ -28,6 +32,51 @@ export class UnixStream extends ConnectionSocket {
     }
     new HostEnd(this.net, this.names, fd, name).meet(this);
     return 0;
+  }
+
+  protected override get mayListen(): boolean {
+    return true;
+  }
+
+  protected override onBound(inode: Inode): void {
+    const fd = inode.takeListener();
+    if (fd >= 0) this.outside = new HostListener(this.net.host, fd, this);
+  }
+
+  override listen(caller: SocketCaller, backlog: number): number {
+    const r = super.listen(caller, backlog);
+    if (r === 0) this.onHostConnection();
+    return r;
+  }
+
+  override accept(): Socket | number {
+    const r = super.accept();
+    // There may have been no room.
+    if (typeof r !== "number") this.onHostConnection();
+    return r;
+  }
+
+  onHostConnection(): void {
+    const { outside } = this;
+    if (outside === null) return;
+    while (this.hasRoom) {
+      const fd = outside.accept();
+      if (fd < 0) {
+        outside.await();
+        return;
+      }
+      const server = new UnixStream(this.net, this.names);
+      server.name = this.name;
+      server.options.passCredentials = this.options.passCredentials;
+      new HostEnd(this.net, this.names, fd, "").meet(server);
+      this.queueUp(server);
+    }
+  }
+
+  protected override release(): void {
+    this.outside?.close();
+    this.outside = null;
+    super.release();
   }
 
   protected override newSocket(): ConnectionSocket {

@@ -25,6 +25,7 @@ import {
 import { S_IFSOCK } from "../../../ffi/abi/stat.ts";
 import { createNode } from "../../vfs/create.ts";
 import { dropPath, holdPath, type Path } from "../../vfs/dentry.ts";
+import type { Inode } from "../../vfs/inode.ts";
 import { type Message, PeerCredentials, type SocketAddress } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { SocketCaller } from "../message.ts";
@@ -52,6 +53,13 @@ export abstract class UnixSocket extends Socket {
   /** The socket at the other end, if there is one. */
   abstract readonly peerSocket: UnixSocket | null;
 
+  /** Programs of the host could connect to it, if they may. */
+  protected get mayListen(): boolean {
+    return false;
+  }
+  /** It has this file. */
+  protected onBound(_inode: Inode): void {}
+
   override bind(caller: SocketCaller, address: SocketAddress): number {
     const name = nameOf(address);
     if (typeof name === "number") return name;
@@ -63,12 +71,13 @@ export abstract class UnixSocket extends Socket {
       return 0;
     }
     const mode = S_IFSOCK | (this.inode.mode & 0o777);
-    const path = createNode(caller, AT_FDCWD, name, mode, 0);
+    const path = createNode(caller, AT_FDCWD, name, mode, 0, this.mayListen);
     if (typeof path === "number") return path === -EEXIST ? -EADDRINUSE : path;
     this.boundPath = holdPath(path);
     const inode = path.dentry.inode!;
     inode.special = this;
     this.name = name;
+    this.onBound(inode);
     if (inode.hostIdentity === "") return 0;
     this.hostIdentity = inode.hostIdentity;
     this.hostSockets = caller.fs.namespace.vfs.hostSockets;

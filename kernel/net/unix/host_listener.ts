@@ -1,0 +1,50 @@
+/**
+ * The host's side of a listening socket (--host-uds=create): what a guest's bind(2) made in a directory of the host, for
+ * programs there to connect to. Each connection becomes a HostEnd with a socket of the guest that waits for accept(2).
+ *
+ * DIFFERS: between bind(2) and listen(2) the host's programs are not refused; they wait.
+ */
+
+import { EPOLLIN } from "../../../ffi/abi/epoll.ts";
+import { Waiter } from "../../core/wait.ts";
+import type { Host } from "../../core/host.ts";
+
+export interface HostAcceptor {
+  /** There may be connections to take. */
+  onHostConnection(): void;
+}
+
+export class HostListener extends Waiter {
+  private readonly host: Host;
+  private readonly fd: number;
+  private readonly acceptor: HostAcceptor;
+  private isWatched: boolean = false;
+
+  /** Owns `fd`, which listens and does not block. */
+  constructor(host: Host, fd: number, acceptor: HostAcceptor) {
+    super();
+    this.host = host;
+    this.fd = fd;
+    this.acceptor = acceptor;
+  }
+
+  /** A connected, non-blocking descriptor that the caller owns, or -errno. */
+  accept(): number {
+    return this.host.accept?.(this.fd) ?? -1;
+  }
+
+  /** Tells of the next connection. */
+  await(): void {
+    if (this.isWatched) this.host.arm(this.fd, EPOLLIN);
+    else this.isWatched = this.host.watch(this.fd, EPOLLIN, this) >= 0;
+  }
+
+  override onWake(_events: number): void {
+    this.acceptor.onHostConnection();
+  }
+
+  close(): void {
+    if (this.isWatched) this.host.unwatch(this.fd);
+    this.host.close(this.fd);
+  }
+}
