@@ -72,7 +72,7 @@ export const TIME_CASES: readonly LifecycleCase[] = [
       await t.reap();
       assert(Math.abs(Number(t.text("out").split(" ")[0]) - uptime()) < 20, t.text("out"));
       await t.must("delete", t.id);
-      t.config.linux["namespaces"] = [];
+      t.config.linux["namespaces"] = [{ type: "mount" }, { type: "uts" }];
       addTime(t, undefined, "/proc/self/ns/time");
       await t.script("cat /proc/self/timens_offsets").created();
     },
@@ -110,7 +110,9 @@ export const TIME_CASES: readonly LifecycleCase[] = [
       await refused(/linux\.timeOffsets is set/);
       addTime(t, { boottime: { secs: -2_000_000_000 } });
       await refused(/linux\.timeOffsets.*ERANGE/);
-      t.config.linux["namespaces"] = [{ type: "time", path: "/no/such" }];
+      t.config.linux["namespaces"] = [
+        ...[{ type: "time", path: "/no/such" }, { type: "mount" }, { type: "uts" }],
+      ];
       delete t.config.linux["timeOffsets"];
       await refused(/linux\.namespaces\[0\]\.path.*no such file/);
     },
