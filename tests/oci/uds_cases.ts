@@ -31,7 +31,8 @@ for i in range(2):
     print("served", len(data), repr(peer), c.family.name, flush=True)
 c = socket.socket(socket.AF_UNIX)
 c.connect("/s/sock")
-print("inside", len(s.accept()[0].getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)), flush=True)
+pair = s.accept()[0].getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+print("inside", len(pair), flush=True)
 s.close()
 try:
     socket.socket(socket.AF_UNIX).connect("/s/sock")
