@@ -1,5 +1,9 @@
-/** Runs a verb and turns what it throws into one line, on stderr and in the client's log, and an exit code. */
+/**
+ * Runs a verb and turns what it throws into one line, on stderr and in the client's log, and an exit code. What is neither
+ * a message for people nor a call that the host refuses is a bug, and shown with its stack.
+ */
 
+import { SyscallError } from "../ffi/sys/errors.ts";
 import type { Command } from "./commands/command.ts";
 import { type Globals, noGlobals } from "./globals.ts";
 import { writeLog } from "./log_file.ts";
@@ -22,6 +26,10 @@ export async function runCommand(
     if (error instanceof UserError) {
       console.error(`dvisor: ${explain(error)}`);
       return command.failureCode ?? error.exitCode;
+    }
+    if (error instanceof SyscallError) {
+      console.error(`dvisor: the host refuses ${error.message}`);
+      return command.failureCode ?? EXIT_FAILURE;
     }
     console.error("dvisor: this is a bug in dvisor:", error);
     return command.failureCode ?? EXIT_FAILURE;

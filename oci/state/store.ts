@@ -222,14 +222,8 @@ export class StateStore {
   create(id: string): { readonly dir: ContainerDir; readonly lock: Lock } {
     const dir = this.dir(id);
     for (;;) {
-      try {
-        Deno.mkdirSync(this.root, { recursive: true, mode: 0o700 });
-        Deno.mkdirSync(dir.path, { mode: 0o700 });
-      } catch (error) {
-        const isThere = error instanceof Deno.errors.AlreadyExists && dir.exists;
-        if (!isThere) throw new UserError(`cannot make ${dir.path}`, undefined, error);
-      }
-      const lock = dir.tryLock();
+      const isNew = this.#make(dir);
+      const lock = lockNew(dir, isNew);
       if (lock === "busy") throw alreadyExists();
       // Somebody has removed it meanwhile.
       if (lock === null) continue;
@@ -239,6 +233,18 @@ export class StateStore {
       }
       dir.clear();
       return { dir, lock };
+    }
+  }
+
+  /** @returns false if it is there @throws UserError */
+  #make(dir: ContainerDir): boolean {
+    try {
+      Deno.mkdirSync(this.root, { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(dir.path, { mode: 0o700 });
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists && dir.exists) return false;
+      throw new UserError(`cannot make ${dir.path}`, undefined, error);
     }
   }
 
@@ -279,6 +285,16 @@ export class StateStore {
 /** Clients look for these words. */
 export function doesNotExist(id: string): UserError {
   return new UserError(`container "${id}" does not exist: container does not exist`);
+}
+
+/** A new directory that cannot be locked goes again. */
+function lockNew(dir: ContainerDir, isNew: boolean): Lock | "busy" | null {
+  try {
+    return dir.tryLock();
+  } catch (error) {
+    if (isNew) dir.remove();
+    throw error;
+  }
 }
 
 function alreadyExists(): UserError {

@@ -80,8 +80,8 @@ export class Bundle {
   }
 
   /** Mounts a file system on a directory of the bundle, until it is removed: whether that went well. */
-  mount(path: string, type: string = "tmpfs", options: string = "rw"): boolean {
-    const args = ["-t", type, "-o", options, type, path];
+  mount(path: string, type = "tmpfs", options = "rw", source: string = type): boolean {
+    const args = ["-t", type, "-o", options, source, path];
     const { success } = new Deno.Command("mount", { args }).outputSync();
     if (success) this.#mounts.push(path);
     return success;

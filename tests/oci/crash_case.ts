@@ -102,6 +102,11 @@ export const DISTURBERS: readonly Disturber[] = [
   ...RIVALS.map((verb) => `with ${verb}` as const),
 ];
 
+export function disturbersOf(verb: VerbName): readonly Disturber[] {
+  // A paused container does not end, and who runs it waits.
+  return verb === "run" ? DISTURBERS.filter((name) => name !== "with pause") : DISTURBERS;
+}
+
 export interface Outcome {
   readonly problems: readonly string[];
   /** There was somebody to kill, and the verb had not ended. */

@@ -5,7 +5,7 @@
 
 import { Random, seedOf } from "../harness/seeded.ts";
 import { Bundle } from "./bundle.ts";
-import { CrashCase, type Disturber, DISTURBERS, type Outcome, VERB_NAMES } from "./crash_case.ts";
+import { CrashCase, type Disturber, disturbersOf, type Outcome, VERB_NAMES } from "./crash_case.ts";
 import { kill, sleepMs, World } from "./crash_world.ts";
 
 /** What a matrix tells about itself. */
@@ -37,7 +37,9 @@ class Matrix {
 
   run(moments: number): Report {
     for (const verb of VERB_NAMES) {
-      const wanted = DISTURBERS.filter((disturber) => this.#pattern.test(`${verb}/${disturber}`));
+      const wanted = disturbersOf(verb).filter((disturber) =>
+        this.#pattern.test(`${verb}/${disturber}`)
+      );
       if (wanted.length === 0) continue;
       const times = (moments > 1 ? [0, 1, 2] : [0]).map(() =>
         this.#one(`${verb}/nobody`, verb, null, 0).elapsedMs
