@@ -103,8 +103,10 @@ export const DISTURBERS: readonly Disturber[] = [
 ];
 
 export function disturbersOf(verb: VerbName): readonly Disturber[] {
-  // A paused container does not end, and who runs it waits.
-  return verb === "run" ? DISTURBERS.filter((name) => name !== "with pause") : DISTURBERS;
+  // In a paused container nothing ends, and who waits for it waits.
+  const excluded = verb === "pause" ? "with exec" : "with pause";
+  const waits = ["run", "exec", "exec --detach", "pause"].includes(verb);
+  return waits ? DISTURBERS.filter((name) => name !== excluded) : DISTURBERS;
 }
 
 export interface Outcome {

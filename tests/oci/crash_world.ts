@@ -19,6 +19,8 @@ const WNOHANG = 1;
 const SIGKILL = 9;
 /** LIMIT: how long a command may take. */
 const COMMAND_MS = 20_000;
+/** How often somebody is waited for. */
+const REAP_MS = 20;
 const PLACES = ["/tmp", "/var/tmp", "/run", "/dev/shm"];
 const CGROUPS = "/sys/fs/cgroup";
 
@@ -89,14 +91,23 @@ export class World {
   }
 
   end({ name, pid, pidfd }: Running, timeoutMs: number = COMMAND_MS): Ended {
-    const isOverdue = poll(pidfd, POLLIN, timeoutMs) <= 0;
+    const isOverdue = !this.#wait(pidfd, timeoutMs);
     if (isOverdue) kill(pid);
-    poll(pidfd, POLLIN, COMMAND_MS);
+    this.#wait(pidfd, COMMAND_MS);
     close(pidfd);
     this.reap();
     const code = this.#codes.get(pid) ?? -1;
     this.#codes.delete(pid);
     return { code, isOverdue, stdout: this.text(`${name}.out`), stderr: this.text(`${name}.err`) };
+  }
+
+  /** A PID namespace ends when somebody has waited for all that were in it: whoever has nobody else has us. */
+  #wait(pidfd: number, timeoutMs: number): boolean {
+    for (const end = performance.now() + timeoutMs; performance.now() < end;) {
+      if (poll(pidfd, POLLIN, REAP_MS) > 0) return true;
+      this.reap();
+    }
+    return false;
   }
 
   run(name: string, argv: readonly string[]): Ended {
@@ -159,6 +170,20 @@ export class World {
       found.push(...subdirectories(dir).map((child) => `${dir}/${child}`));
     }
     return found;
+  }
+
+  /** What is charged to the world's group, those below it included. */
+  memoryBytes(): number {
+    for (
+      const file of [`memory${this.cgroup}/memory.usage_in_bytes`, `${this.cgroup}/memory.current`]
+    ) {
+      try {
+        return Number(Deno.readTextFileSync(`${CGROUPS}/${file}`));
+      } catch {
+        // Of the other version.
+      }
+    }
+    return 0;
   }
 
   /** Those of containers, and new ones in the places for temporary files. */
