@@ -28,6 +28,15 @@ import {
   O_RDONLY,
   O_RDWR,
 } from "../../ffi/abi/fcntl.ts";
+import {
+  FSCONFIG_CMD_CREATE,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+} from "../../ffi/abi/mount.ts";
 import { PR_CAPBSET_DROP, PR_SET_DUMPABLE } from "../../ffi/abi/prctl.ts";
 import { Rlimit, RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
@@ -100,6 +109,34 @@ function dropDescriptors(kept: ReadonlySet<number>): void {
  * working directory becomes /proc/self/fd, from where the extended attributes' calls find files.
  */
 function moveRoot(service: Service): string {
+  let fd = namelessDirectory();
+  if (fd < 0) fd = removedDirectory();
+  if (fd < 0) return `an empty root: ${errnoName(fd)}`;
+  let r = syscall(N.SYS_fchdir, fd);
+  if (r >= 0) r = syscall(N.SYS_chroot, scratch.cstr("."));
+  syscall(N.SYS_close, fd);
+  const back = syscall(N.SYS_fchdir, service.proc.fd);
+  if (back < 0) return `the way to /proc/self/fd: ${errnoName(back)}`;
+  service.proc.prefix = "";
+  return r < 0 ? `chroot: ${errnoName(r)}` : "";
+}
+
+/**
+ * A file system of its own that is mounted nowhere: nothing stays behind, wherever this process ends. -errno where that is
+ * forbidden.
+ */
+function namelessDirectory(): number {
+  const context = syscall(N.SYS_fsopen, scratch.cstr("tmpfs"), FSOPEN_CLOEXEC);
+  if (context < 0) return context;
+  let r = syscall(N.SYS_fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0);
+  const attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  if (r >= 0) r = syscall(N.SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
+  syscall(N.SYS_close, context);
+  return r;
+}
+
+/** One in the place for temporary files, which is gone from there. -errno */
+function removedDirectory(): number {
   let dir = "";
   try {
     dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-" });
@@ -108,17 +145,10 @@ function moveRoot(service: Service): string {
   }
   const flags = O_PATH | O_CLOEXEC;
   const fd = syscall(N.SYS_openat, AT_FDCWD, scratch.cstr(dir), flags, 0);
-  if (fd < 0) return `an empty root: ${errnoName(fd)}`;
-  if (dir !== "/proc/self/fdinfo") {
+  if (fd >= 0 && dir !== "/proc/self/fdinfo") {
     syscall(N.SYS_unlinkat, AT_FDCWD, scratch.cstr(dir), AT_REMOVEDIR);
   }
-  let r = syscall(N.SYS_fchdir, fd);
-  if (r >= 0) r = syscall(N.SYS_chroot, scratch.cstr("."));
-  syscall(N.SYS_close, fd);
-  const back = syscall(N.SYS_fchdir, service.proc.fd);
-  if (back < 0) return `the way to /proc/self/fd: ${errnoName(back)}`;
-  service.proc.prefix = "";
-  return r < 0 ? `chroot: ${errnoName(r)}` : "";
+  return fd;
 }
 
 /** What can never be had again, on all threads; nothing where this may not be changed, as behind the launcher, which did it. */
