@@ -1,6 +1,7 @@
 /** User and group ids of a container with a user namespace of its own: user_namespaces(7). */
 
-import type { IdMapping, LinuxConfig } from "../spec/linux_section.ts";
+import type { IdMapping } from "../spec/id_mappings.ts";
+import type { LinuxConfig } from "../spec/linux_section.ts";
 import { EXIT_USAGE, UserError } from "../user_error.ts";
 
 /** Before anything is started. @throws UserError naming the place in config.json */

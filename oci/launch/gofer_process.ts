@@ -31,8 +31,11 @@ import {
 } from "../../ffi/abi/mount.ts";
 import { SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { SpawnScript } from "../../ffi/sys/spawn.ts";
+import { close } from "../../ffi/sys/files.ts";
+import { type PrevResult, SpawnScript } from "../../ffi/sys/spawn.ts";
+import type { MountIds } from "../spec/id_mappings.ts";
 import { launch, type Launched, type LevelPlan } from "./levels.ts";
+import { copyMappedTree } from "./mapped_tree.ts";
 import type { Program } from "./program.ts";
 import * as steps from "./steps.ts";
 import { copyTree } from "./tree_copy.ts";
@@ -63,6 +66,10 @@ export interface GoferRoot {
   readonly connects?: boolean;
   /** Guests may make sockets in it that the host's programs connect to. */
   readonly binds?: boolean;
+  /** Its files have other ids than on disk. */
+  readonly ids?: MountIds;
+  /** Names it in messages; where it has ids of its own. */
+  readonly jsonPath?: string;
 }
 
 function suffixOf(root: GoferRoot): string {
@@ -92,8 +99,32 @@ export interface GoferOptions {
 /** What roots that are handed over lack, as those that the Gofer cuts loose itself (confined_tree.ts). */
 const ATTRIBUTES = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOSYMFOLLOW;
 
+/** Roots that are handed over whatever becomes of the others: descriptors here, -1 for the others. @throws UserError */
+function mappedTrees({ roots, users }: GoferOptions): number[] {
+  return roots.map(({ ids, jsonPath = "", ...root }) =>
+    ids === undefined ? -1 : copyMappedTree({ ...root, ids, jsonPath }, attributesOf(root), users)
+  );
+}
+
+function attributesOf({ isReadOnly }: GoferRoot): number {
+  return ATTRIBUTES | (isReadOnly ? MOUNT_ATTR_RDONLY : 0);
+}
+
 /** Root i is attached to by the name `String(i)`. */
 export function startGofer(program: Program, options: GoferOptions): Launched {
+  const mapped = mappedTrees(options);
+  try {
+    return startWith(program, options, mapped);
+  } finally {
+    for (const fd of mapped) if (fd >= 0) close(fd);
+  }
+}
+
+function startWith(
+  program: Program,
+  options: GoferOptions,
+  mapped: readonly number[],
+): Launched {
   const plans: LevelPlan[] = [];
   if (options.users >= 0) {
     // User 0 of other users may not come to the roots; an ordinary user cannot hand them over.
@@ -111,28 +142,32 @@ export function startGofer(program: Program, options: GoferOptions): Launched {
   function script(inNamespaces: boolean, handsOver = false): SpawnScript {
     const s = new SpawnScript();
     options.join(s);
-    const copies = handsOver
-      ? options.roots.map((root) => {
-        return copyTree(s, root, ATTRIBUTES | (root.isReadOnly ? MOUNT_ATTR_RDONLY : 0));
-      })
-      : [];
+    // -1 is a place that is not used.
+    const places = options.roots.map((root, i) => {
+      const own = mapped[i] ?? -1;
+      return own < 0 && handsOver ? copyTree(s, root, attributesOf(root)) : own;
+    });
     if (options.users >= 0) steps.becomeRootOf(s, options.users, NAMESPACES - CLONE_NEWPID);
     steps.ownSession(s);
+    const copies = places.some((place) => place !== -1) ? places : [];
     steps.descriptors(s, [-1, -1, options.stderr, options.socket, ...copies]);
     steps.limits(s);
     if (inNamespaces) steps.privateMounts(s);
     steps.boundWithPassing(s, CAPABILITIES, FIRST_CAPABILITIES);
     steps.noNewPrivileges(s);
     if (!options.isDetached) steps.tieToParent(s);
-    steps.execute(s, program, argumentsOf(options, handsOver));
+    steps.execute(s, program, argumentsOf(options, copies));
     return s;
   }
 }
 
-function argumentsOf({ roots, requireSandbox }: GoferOptions, handsOver: boolean): string[] {
+function argumentsOf(
+  { roots, requireSandbox }: GoferOptions,
+  copies: readonly (number | PrevResult)[],
+): string[] {
   const args = ["serve", `--fd=${SOCKET_FD}`];
   roots.forEach((root, i) => {
-    const copy = handsOver ? `:fd=${SOCKET_FD + 1 + i}` : "";
+    const copy = (copies[i] ?? -1) !== -1 ? `:fd=${SOCKET_FD + 1 + i}` : "";
     args.push(`--root=${root.path}${suffixOf(root)}${copy}`);
   });
   if (requireSandbox) args.push("--require-confinement");

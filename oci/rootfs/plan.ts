@@ -8,6 +8,7 @@ import { fromText, toText } from "../../kernel/core/bytes.ts";
 import type { GoferRoot } from "../launch/gofer_process.ts";
 import type { FilesSpec, MountSpec, OverlayLayers, RootSpec } from "../sandbox/boot_spec.ts";
 import type { Config } from "../spec/config.ts";
+import type { MountIds } from "../spec/id_mappings.ts";
 import type { ConfigMount } from "../spec/mount_entry.ts";
 import type { Resources } from "../spec/resources_section.ts";
 import { EXIT_FAILURE, UserError } from "../user_error.ts";
@@ -59,7 +60,7 @@ export function planRootfs(config: Config, bundle: string, options: RootfsOption
   return {
     root: { goferAttach, readonly: isReadOnly, overlay, ...upperAttach },
     upper,
-    mounts: config.mounts.map((mount) => planMount(mount, trees)),
+    mounts: config.mounts.map((mount) => planMount(mount, config, trees)),
     goferRoots: trees.roots,
     maskedPaths: config.maskedPaths,
     readonlyPaths: config.readonlyPaths,
@@ -88,12 +89,24 @@ function propagationOf(config: Config): string | null {
   return `${propagation.isRecursive ? "r" : ""}${propagation.type}`;
 }
 
-function planMount(mount: ConfigMount, trees: Trees): MountSpec {
+/** @throws UserError where no ids are said */
+function mountIds({ ids, path }: ConfigMount, { linux }: Config): MountIds | null {
+  if (ids === null || ids.mappings !== null) return ids;
+  const { uidMappings, gidMappings, namespaces } = linux;
+  if (uidMappings.length > 0) return { ...ids, mappings: { uidMappings, gidMappings } };
+  if (namespaces.some(({ type }) => type === "user")) return ids;
+  const what = "idmap is there without uidMappings, gidMappings and a user namespace";
+  throw new UserError(`config.json: ${path}.options: ${what}`);
+}
+
+function planMount(mount: ConfigMount, config: Config, trees: Trees): MountSpec {
   const { destination, options, path: jsonPath, type } = mount;
   const common = { destination, options, jsonPath };
   if (type === "bind") {
     const { source: text, isReadOnly, isRecursive } = mount;
-    const source = trees.addSource(text ?? "", isReadOnly, `${jsonPath}.source`, !isRecursive);
+    const ids = mountIds(mount, config);
+    const where = `${jsonPath}.source`;
+    const source = trees.addSource(text ?? "", isReadOnly, where, !isRecursive, ids);
     return { ...common, type: "gofer", goferAttach: source };
   }
   const paths = type === "overlay" ? splitOverlayOptions(options) : null;
@@ -140,11 +153,18 @@ class Trees {
   }
 
   /** Of a bind mount: a directory, or anything else. */
-  addSource(text: string, isReadOnly: boolean, jsonPath: string, isFlat: boolean): string {
+  addSource(
+    text: string,
+    isReadOnly: boolean,
+    jsonPath: string,
+    isFlat: boolean,
+    ids: MountIds | null,
+  ): string {
     const path = resolve(this.bundle, text);
     requirePath(path, jsonPath, false);
     const { connects, binds } = this;
-    return this.push({ path, isReadOnly, isFlat, connects, binds }, jsonPath);
+    const mapped = ids === null ? {} : { ids, jsonPath };
+    return this.push({ path, isReadOnly, isFlat, connects, binds, ...mapped }, jsonPath);
   }
 
   private push(root: GoferRoot, jsonPath: string): string {

@@ -54,6 +54,10 @@ const FLAG_OPTIONS: Readonly<Record<string, Change>> = {
   defaults: NONE,
   bind: [M.MS_BIND, 0],
   rbind: [M.MS_BIND | M.MS_REC, 0],
+  remount: [M.MS_REMOUNT, 0],
+  // The Gofer's trees have the ids already.
+  idmap: NONE,
+  ridmap: NONE,
   // Nothing is buffered between the sandbox and its files.
   sync: NONE,
   async: NONE,

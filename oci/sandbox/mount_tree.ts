@@ -6,7 +6,7 @@
 
 import { ENOTDIR } from "../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
-import { MS_RDONLY } from "../../ffi/abi/mount.ts";
+import { MS_BIND, MS_RDONLY, MS_REMOUNT } from "../../ffi/abi/mount.ts";
 import type { GoferClient } from "../../gofer/client/gofer_client.ts";
 import { rootCredentials } from "../../kernel/cred/credentials.ts";
 import { type CgroupLimits, noLimits } from "../../kernel/fs/cgroupfs/limits.ts";
@@ -17,7 +17,12 @@ import { isDirectory } from "../../kernel/vfs/access.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
 import { findAt } from "../../kernel/vfs/status.ts";
 import { dropPath, holdPath, type Mount, Path } from "../../kernel/vfs/dentry.ts";
-import { addMount, changePropagation, mountFlags } from "../../kernel/vfs/mount_operations.ts";
+import {
+  addMount,
+  changePropagation,
+  mountFlags,
+  remount,
+} from "../../kernel/vfs/mount_operations.ts";
 import { MountNamespace } from "../../kernel/vfs/mounts.ts";
 import { setUpDev } from "../rootfs/devices.ts";
 import { cannot } from "../rootfs/failure.ts";
@@ -108,9 +113,24 @@ export class MountTree {
     if (spec.root.readonly) root.flags |= MS_RDONLY;
   }
 
+  /** What is mounted there already gets other options. */
+  private remount(caller: Caller, destination: string, flags: number, data: string): number {
+    const found = findAt(caller, AT_FDCWD, destination, 0);
+    if (typeof found === "number") return found;
+    const at = this.namespace.topOf(found), now = flags & ~MS_RDONLY;
+    const r = remount(caller, at, now, (flags & MS_BIND) !== 0, data);
+    if (r === 0 && (flags & MS_RDONLY) !== 0) this.readOnly.push(at.mount);
+    return r;
+  }
+
   private mount(caller: Caller, spec: MountSpec): void {
     const { flags, data, propagation, copiesUp } = parseMountOptions(spec.options);
     const fail = (r: number) => cannot("cannot mount", spec.destination, r, spec.jsonPath ?? null);
+    if ((flags & MS_REMOUNT) !== 0) {
+      const r = this.remount(caller, spec.destination, flags, data);
+      if (r < 0) throw fail(r);
+      return;
+    }
     const fs = this.types.of(caller, spec, data);
     if (typeof fs === "number") throw fail(fs);
     const isFromHost = spec.goferAttach !== null;

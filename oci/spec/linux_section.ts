@@ -3,6 +3,7 @@
 import { fromText } from "../../kernel/core/bytes.ts";
 import type { DeviceSpec } from "../sandbox/boot_spec.ts";
 import { readDevices } from "./devices_section.ts";
+import { type IdMapping, readMappings } from "./id_mappings.ts";
 import type { JsonNode } from "./json_node.ts";
 import { readResources, type Resources } from "./resources_section.ts";
 
@@ -25,12 +26,6 @@ export interface NamespaceEntry {
   readonly type: NamespaceType;
   /** Of the host: one to join; null: a new one. */
   readonly path: string | null;
-}
-
-export interface IdMapping {
-  readonly containerId: number;
-  readonly hostId: number;
-  readonly size: number;
 }
 
 export type Propagation = "private" | "shared" | "slave" | "unbindable";
@@ -64,7 +59,6 @@ const PROPAGATIONS = [
   "unbindable",
   "runbindable",
 ] as const;
-const UINT32_MAX = 2 ** 32 - 1;
 
 export interface LinuxPart {
   readonly linux: LinuxConfig;
@@ -78,8 +72,8 @@ export function readLinux(node: JsonNode): LinuxPart {
   const linux: LinuxConfig = {
     namespaces,
     timeOffsets: timeOffsetsFor(namespaces, node.member("timeOffsets")),
-    uidMappings: node.member("uidMappings").items().map(readMapping),
-    gidMappings: node.member("gidMappings").items().map(readMapping),
+    uidMappings: readMappings(node.member("uidMappings")),
+    gidMappings: readMappings(node.member("gidMappings")),
     devices: readDevices(node.member("devices")),
     cgroupsPath: node.member("cgroupsPath").optional("", (n) => n.string()) || null,
     resources: readResources(node.member("resources")),
@@ -103,14 +97,6 @@ function readNamespaces(node: JsonNode): NamespaceEntry[] {
     entries.push({ type, path: isNew ? null : path.absolutePath() });
   }
   return entries;
-}
-
-function readMapping(node: JsonNode): IdMapping {
-  return {
-    containerId: node.member("containerID").optional(0, (n) => n.integer(0, UINT32_MAX)),
-    hostId: node.member("hostID").optional(0, (n) => n.integer(0, UINT32_MAX)),
-    size: node.member("size").integer(1, UINT32_MAX),
-  };
 }
 
 /** Only clocks of a new namespace can be set. */

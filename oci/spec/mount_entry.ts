@@ -2,6 +2,7 @@
 
 import { fromText } from "../../kernel/core/bytes.ts";
 import { isFlagOption, isPropagationOption } from "../sandbox/mount_options.ts";
+import { type MountIds, readMountIds } from "./id_mappings.ts";
 import type { JsonNode } from "./json_node.ts";
 
 export interface ConfigMount {
@@ -16,6 +17,8 @@ export interface ConfigMount {
   readonly isReadOnly: boolean;
   /** Of a bind mount: what the host has mounted below the source is shown too. */
   readonly isRecursive: boolean;
+  /** Of a bind mount: which ids its files have; null: those on disk. */
+  readonly ids: MountIds | null;
   /** Names the entry in messages. */
   readonly path: string;
 }
@@ -34,7 +37,7 @@ const TYPES = [
 ] as const;
 
 /** Options that runc has for what this runtime does not do. */
-const REFUSED = /^(?:idmap|ridmap|remount|mand)(?:=.*)?$/;
+const REFUSED = /^(?:r?idmap=.*|mand)$/;
 
 /** Propagation both ways, and the half of it that a container has that cannot mount. */
 const SHARED: ReadonlyMap<string, string> = new Map([["shared", "slave"], ["rshared", "rslave"]]);
@@ -57,8 +60,7 @@ const FILES_OF_PROC = [
 /** @param mayMount whether the container can make mounts of its own */
 export function readMount(node: JsonNode, mayMount: boolean): ConfigMount {
   node.object();
-  node.member("uidMappings").refuse();
-  node.member("gidMappings").refuse();
+  const ids = readMountIds(node);
   const options = node.member("options");
   const words = options.strings();
   const isBind = words.some((o) => o === "bind" || o === "rbind");
@@ -80,10 +82,11 @@ export function readMount(node: JsonNode, mayMount: boolean): ConfigMount {
     const source = node.member("source");
     if (source.string() === "") source.fail("is empty");
     const kept = words.map((word) => fromText(SHARED.get(word) ?? word));
-    return { ...common, type: "bind", source: source.string(), options: kept };
+    return { ...common, type: "bind", source: source.string(), options: kept, ids };
   }
+  if (ids !== null) node.fail("has ids of its own, which only bind mounts can have");
   const source = node.member("source").optional("", (n) => n.string()) || null;
-  return { ...common, type: type.oneOf(TYPES), source, options: words.map(fromText) };
+  return { ...common, type: type.oneOf(TYPES), source, options: words.map(fromText), ids };
 }
 
 function lastOf(words: readonly string[], wanted: readonly string[]): number {
