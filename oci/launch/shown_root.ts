@@ -10,26 +10,29 @@
 
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import {
+  FSCONFIG_CMD_CREATE,
+  FSCONFIG_SET_STRING,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
   MNT_DETACH,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_SYMLINKS,
-  MS_NODEV,
-  MS_NOEXEC,
-  MS_NOSUID,
-  MS_RDONLY,
 } from "../../ffi/abi/mount.ts";
 import { PR_SET_DUMPABLE } from "../../ffi/abi/prctl.ts";
+import { S_IFREG } from "../../ffi/abi/stat.ts";
 import { CLONE_NEWNS, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { __WALL } from "../../ffi/abi/wait.ts";
 import { SyscallError } from "../../ffi/sys/errors.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { type PrevResult, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { PREV, type PrevResult, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { stringToBytes } from "../../kernel/core/bytes.ts";
 import { emptyRoot } from "./empty_root.ts";
-import { copyTree, type HostTree } from "./tree_copy.ts";
+import { copyTree, type HostTree, setAttributes } from "./tree_copy.ts";
 
 export interface ShownTree extends HostTree {
   readonly isReadOnly: boolean;
@@ -105,8 +108,9 @@ function scriptFor(
   const root = copyOf(shown.root);
   const copies = shown.mounts.map(({ tree }) => typeof tree === "string" ? null : copyOf(tree));
   if (isEarly) enter();
-  const trees = shown.mounts.map(({ tree }, i) => {
-    return tree === "proc" ? copyOf(PROC) : copies[i] ?? null;
+  const trees = shown.mounts.map(({ tree, destination }, i) => {
+    if (tree === "memory") return emptyTree(script, destination, shown.mounts.slice(i + 1));
+    return copies[i] ?? copyOf(PROC);
   });
   script.call(N.SYS_move_mount, root, "", AT_FDCWD, PLACE, MOVE_MOUNT_F_EMPTY_PATH);
   script.call(N.SYS_fchdir, root);
@@ -114,16 +118,42 @@ function scriptFor(
   script.call(N.SYS_pivot_root, ".", ".");
   script.call(N.SYS_umount2, ".", MNT_DETACH);
   const how = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS;
-  shown.mounts.forEach(({ destination }, i) => {
-    const at = stringToBytes(destination), tree = trees[i] ?? null;
+  trees.forEach((tree, i) => {
+    const at = stringToBytes(shown.mounts[i]?.destination ?? "/");
     // A read-only root has no places for mounts: the container's are in memory.
-    if (tree !== null) script.callMayFail(N.SYS_move_mount, tree, "", AT_FDCWD, at, how);
-    else hide(script, at);
+    script.callMayFail(N.SYS_move_mount, tree, "", AT_FDCWD, at, how);
   });
   return script.call(N.SYS_exit_group, 0);
 }
 
-function hide(script: SpawnScript, at: Uint8Array): void {
-  const flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
-  script.callMayFail(N.SYS_mount, "dvisor", at, "tmpfs", flags, "mode=0555,size=4k,nr_inodes=2");
+/** An empty directory with the places for what is mounted in it: a descriptor of the mount. */
+function emptyTree(script: SpawnScript, at: string, mounts: readonly ShownMount[]): PrevResult {
+  script.call(N.SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+  const context = PREV(script.length - 1);
+  script.call(N.SYS_fsconfig, context, FSCONFIG_SET_STRING, "source", "dvisor", 0);
+  script.call(N.SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0555", 0);
+  script.call(N.SYS_fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0);
+  script.call(N.SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  const tree = PREV(script.length - 1);
+  for (const { destination, tree: inner } of mounts) {
+    if (destination.startsWith(`${at}/`)) {
+      makePlace(script, tree, destination.slice(at.length + 1), isFile(inner));
+    }
+  }
+  setAttributes(script, tree, MOUNT_ATTR_RDONLY);
+  return tree;
+}
+
+/** @param path relative to the mount */
+function makePlace(script: SpawnScript, tree: PrevResult, path: string, isFile: boolean): void {
+  const names = path.split("/");
+  names.forEach((_, i) => {
+    const at = stringToBytes(names.slice(0, i + 1).join("/"));
+    if (!isFile || i < names.length - 1) script.callMayFail(N.SYS_mkdirat, tree, at, 0o755);
+    else script.callMayFail(N.SYS_mknodat, tree, at, S_IFREG | 0o444, 0);
+  });
+}
+
+function isFile(tree: ShownMount["tree"]): boolean {
+  return typeof tree !== "string" && !Deno.statSync(tree.path).isDirectory;
 }

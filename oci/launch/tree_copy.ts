@@ -21,9 +21,14 @@ export function copyTree(script: SpawnScript, tree: HostTree, attributes: number
   const depth = tree.isFlat === true ? 0 : AT_RECURSIVE;
   script.call(SYS_open_tree, AT_FDCWD, tree.path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
   const copy = PREV(script.length - 1);
+  setAttributes(script, copy, attributes);
+  return copy;
+}
+
+/** Of a mount that hangs nowhere yet, and of all below it. */
+export function setAttributes(script: SpawnScript, tree: PrevResult, attributes: number): void {
   const wanted = new Uint8Array(MountAttr.size), view = new DataView(wanted.buffer);
   view.setUint32(MountAttr.at.attrSet, attributes, true);
   view.setUint32(MountAttr.at.propagation, MS_PRIVATE, true);
-  script.call(SYS_mount_setattr, copy, "", AT_EMPTY_PATH | AT_RECURSIVE, wanted, wanted.length);
-  return copy;
+  script.call(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, wanted, wanted.length);
 }

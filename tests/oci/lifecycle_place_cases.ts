@@ -66,11 +66,14 @@ export const PLACE_CASES: readonly LifecycleCase[] = [
         return { destination, type: "bind", source: t.file(source), options: ["rbind", how] };
       };
       t.config.mounts.push(bind("/new/b", "host", "rw"), bind("/link", "host2", "ro"));
+      t.config.mounts.push(bind("/dev/deep/b", "host", "rw"), bind("/dev/f", "host/x", "rw"));
       await t.running("echo made >/made; echo up; sleep 100");
       await t.until("up");
       const seen = `/proc/${t.pid}/root`;
       assertEquals(Deno.readTextFileSync(`${seen}/made`), "made\n");
-      assertEquals(Deno.readTextFileSync(`${seen}/new/b/x`), "bound");
+      for (const path of ["new/b/x", "dev/deep/b/x", "dev/f"]) {
+        assertEquals(Deno.readTextFileSync(`${seen}/${path}`), "bound");
+      }
       Deno.writeTextFileSync(`${seen}/put`, "put");
       assertEquals(Deno.readTextFileSync(`${t.bundle.root}/put`), "put");
       for (const place of ["places/l", "sys"]) {
