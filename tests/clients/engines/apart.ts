@@ -22,14 +22,18 @@ exit $?`;
 
 const APART = ["unshare", "--net", "--mount", "--pid", "--ipc", "--fork", "--kill-child"];
 
-function commandLine(client: string, peer: PeerName): string[] {
+function commandLine(client: string, peer: PeerName, dir: string): string[] {
   const deno = [Deno.execPath(), "run", "-A", "--no-lock", "--no-check"];
-  const inside = [...deno, `${ROOT}/tests/clients/engines/inside.ts`, client, peer];
+  const inside = [...deno, `${ROOT}/tests/clients/engines/inside.ts`, client, peer, dir];
   return [...APART, "--mount-proc", "sh", "-c", PRELUDE, "sh", ...inside];
 }
 
 async function judge(t: Deno.TestContext, client: string, peer: PeerName): Promise<void> {
-  const result = await run(commandLine(client, peer), { timeoutS: TIMEOUT_S });
+  const dir = Deno.makeTempDirSync({ prefix: "dvisor-client-" });
+  Deno.chmodSync(dir, 0o755);
+  const result = await run(commandLine(client, peer, dir), { timeoutS: TIMEOUT_S });
+  // No mount is left in it: they went with the namespace.
+  Deno.removeSync(dir, { recursive: true });
   for (const line of result.stdout.split("\n")) {
     const [, verdict, json = ""] = /^(ok|FAIL|skip) (.*)$/.exec(line) ?? [];
     if (verdict === undefined) continue;

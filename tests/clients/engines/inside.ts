@@ -1,12 +1,15 @@
 /**
  * The checks of one engine with one runtime, in the namespaces that `apart.ts` made: a line a check, `done` at the end.
  *
- *     inside.ts CLIENT runc|dvisor [PATTERN]     only those whose name has the pattern
+ *     inside.ts CLIENT runc|dvisor DIR [PATTERN]     only those whose name has the pattern
  */
 
 import { ROOT } from "../../harness/dvisor.ts";
 import { isFull } from "../../harness/machine.ts";
 import { RUNC } from "../../oci/bundle.ts";
+import { Cri } from "../cri/cri.ts";
+import { POD_CASES } from "../cri/pod_cases.ts";
+import { STREAM_AND_RESTART_CASES } from "../cri/stream_cases.ts";
 import { PODMAN_CASES } from "../podman/all_cases.ts";
 import { Podman } from "../podman/podman.ts";
 import type { Engine, EngineCase, PeerName } from "./engine_case.ts";
@@ -33,6 +36,7 @@ function suite<E extends Engine>(
 }
 
 const SUITES: Record<string, Suite> = {
+  cri: suite(Cri.start, [...POD_CASES, ...STREAM_AND_RESTART_CASES]),
   podman: suite(Podman.start, PODMAN_CASES),
 };
 
@@ -54,20 +58,14 @@ async function judge<E extends Engine>(engine: E, test: EngineCase<E>): Promise<
   }
 }
 
-const [client = "", peer = "", pattern = ""] = Deno.args;
+const [client = "", peer = "", dir = "", pattern = ""] = Deno.args;
 const chosen = SUITES[client];
-if (chosen === undefined || (peer !== "runc" && peer !== "dvisor")) {
-  throw new Error(`usage: inside.ts ${Object.keys(SUITES).join("|")} runc|dvisor [PATTERN]`);
+if (chosen === undefined || (peer !== "runc" && peer !== "dvisor") || dir === "") {
+  throw new Error(`usage: inside.ts ${Object.keys(SUITES).join("|")} runc|dvisor DIR [PATTERN]`);
 }
 if (Deno.env.get("DVISOR_APART") === undefined) {
   throw new Error("the checks run in namespaces of their own: see apart.ts");
 }
-const dir = Deno.makeTempDirSync({ prefix: "dvisor-client-" });
-Deno.chmodSync(dir, 0o755);
 const runtime = peer === "runc" ? RUNC ?? "runc" : `${ROOT}/dist/dvisor`;
-try {
-  await chosen.run(peer, dir, runtime, new RegExp(pattern));
-  console.log("done");
-} finally {
-  if (Deno.env.get("DVISOR_KEEP") === undefined) Deno.removeSync(dir, { recursive: true });
-}
+await chosen.run(peer, dir, runtime, new RegExp(pattern));
+console.log("done");
