@@ -62,7 +62,8 @@ export function readMount(node: JsonNode, mayMount: boolean): ConfigMount {
   node.object();
   const ids = readMountIds(node);
   const options = node.member("options");
-  const words = options.strings();
+  // Empty ones are none: buildah has them, and the kernel passes over them too.
+  const words = options.strings().filter((word) => word !== "");
   const isBind = words.some((o) => o === "bind" || o === "rbind");
   const type = node.member("type");
   const isReadOnly = lastOf(words, ["ro", "rro"]) > lastOf(words, ["rw", "rrw"]);
@@ -116,7 +117,7 @@ function checkBindOptions(options: JsonNode, mayMount: boolean): void {
     if (SHARED.has(word) && mayMount) {
       option.fail(`is "${word}", which is not supported: no mount of a sandbox reaches the host`);
     }
-    if (!isFlagOption(word) && !isPropagationOption(word)) {
+    if (word !== "" && !isFlagOption(word) && !isPropagationOption(word)) {
       option.fail(`is "${word.slice(0, 60)}", which a bind mount does not have`);
     }
   }

@@ -212,7 +212,7 @@ export const MOUNT_CASES: readonly BundleCase[] = [
     script: "ls -d /x/.; mount -t tmpfs t /x 2>/dev/null || echo no",
     prints: "/x/.\nno\n",
     prepare: (c) => {
-      const options = ["rbind", "rshared"];
+      const options = ["rbind", "rshared", ""];
       c.mounts.push({ destination: "/x", type: "bind", source: "/srv", options });
     },
   },
