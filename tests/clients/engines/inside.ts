@@ -7,9 +7,13 @@
 import { ROOT } from "../../harness/dvisor.ts";
 import { isFull } from "../../harness/machine.ts";
 import { RUNC } from "../../oci/bundle.ts";
+import { Buildah } from "../buildah/buildah.ts";
+import { BUILDAH_CASES } from "../buildah/cases.ts";
 import { Cri } from "../cri/cri.ts";
 import { POD_CASES } from "../cri/pod_cases.ts";
 import { STREAM_AND_RESTART_CASES } from "../cri/stream_cases.ts";
+import { CTR_CASES } from "../ctr/cases.ts";
+import { Ctr } from "../ctr/ctr.ts";
 import { PODMAN_CASES } from "../podman/all_cases.ts";
 import { Podman } from "../podman/podman.ts";
 import type { Engine, EngineCase, PeerName } from "./engine_case.ts";
@@ -36,7 +40,9 @@ function suite<E extends Engine>(
 }
 
 const SUITES: Record<string, Suite> = {
+  buildah: suite(Buildah.start, BUILDAH_CASES),
   cri: suite(Cri.start, [...POD_CASES, ...STREAM_AND_RESTART_CASES]),
+  ctr: suite(Ctr.start, CTR_CASES),
   podman: suite(Podman.start, PODMAN_CASES),
 };
 
