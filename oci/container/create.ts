@@ -108,7 +108,7 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   const making: Making = { ...options, record: first, dir, proxy, waiter, cgroup, log };
   try {
     if (bundle.files.upper !== null) makeOverlayDirectory(bundle.files.upper, proxy.pid);
-    const record = complete(making, sandbox);
+    const record = inConfig(() => complete(making, sandbox));
     tellPid(options.pidChoice, proxy);
     letGo(leash[1]);
     writeLog(options.globals, "info", `created, pid ${proxy.pid}`, options.id);
@@ -122,11 +122,11 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
 }
 
 /** Does what only knows members of config.json by their paths. @throws UserError */
-function inConfig(fn: () => void): void {
+function inConfig<T>(fn: () => T): T {
   try {
-    fn();
+    return fn();
   } catch (error) {
-    if (!(error instanceof UserError) || !error.message.startsWith("linux.")) throw error;
+    if (!(error instanceof UserError) || !/^(linux|process)\./.test(error.message)) throw error;
     throw new UserError(`config.json: ${error.message}`, error.exitCode, error.cause);
   }
 }

@@ -18,6 +18,7 @@ import type { OpenFile } from "../../kernel/vfs/open_file.ts";
 import { TerminalBridge } from "../console/bridge.ts";
 import { isTerminal } from "../console/terminal.ts";
 import { bindConsole } from "../rootfs/devices.ts";
+import { errnoText } from "../rootfs/failure.ts";
 import { EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, UserError } from "../user_error.ts";
 import type { GuestFds, ProcessSpec } from "./boot_spec.ts";
 import { withHome } from "./home.ts";
@@ -83,7 +84,7 @@ function startWith(
   }, listener);
   if ("errno" in task) {
     own?.bridge.close();
-    throw startError(task, process.cwd);
+    throw startError(task, process);
   }
   settle(task, process);
   own?.console.control(task);
@@ -128,11 +129,15 @@ function openTerminal(
   return { console, files, bridge };
 }
 
-function startError(failure: InitFailure, cwd: string): UserError {
+function startError(failure: InitFailure, { cwd, needsHome }: ProcessSpec): UserError {
   const { errno } = failure;
   const what = toText(failure.what);
   if (failure.what === cwd) {
-    return new UserError(`the working directory ${what} cannot be used: ${errnoName(errno)}`);
+    // Containers have it of config.json, or of a file like it.
+    const where = needsHome ? "process.cwd: " : "";
+    return new UserError(
+      `${where}the working directory ${what} cannot be used: ${errnoText(errno)}`,
+    );
   }
   if (errno === ENOENT || errno === ENOTDIR) {
     const why = what.includes("/")
