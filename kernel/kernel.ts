@@ -152,6 +152,7 @@ export class SandboxKernel implements Kernel {
     net.settings = this.sysctl;
     net.lister = this.namespaces.net.lister;
     net.urgent = this.namespaces.net.urgent;
+    net.finder = this.namespaces.net.finder;
     registerFamilies(net);
     return net;
   }

@@ -177,3 +177,25 @@ export const Rtmsg = layout("rtmsg", {
   type: "u8",
   flags: "u32",
 });
+
+/** What `ip link` makes: if_link.h, veth.h. */
+export const IFLA_MASTER = 10;
+export const IFLA_NET_NS_PID = 19;
+export const IFLA_IFALIAS = 20;
+export const IFLA_NET_NS_FD = 28;
+export const IFLA_PROMISCUITY = 30;
+export const IFLA_LINK_NETNSID = 37;
+export const IFLA_INFO_KIND = 1;
+export const IFLA_INFO_DATA = 2;
+export const VETH_INFO_PEER = 1;
+/** In the type of an attribute: it has attributes in it. */
+export const NLA_F_NESTED = 0x8000;
+export const NLA_TYPE_MASK = 0x3fff;
+export const IF_OPER_LOWERLAYERDOWN = 3;
+export const RTM_DELNEIGH = 29;
+export const RTN_UNREACHABLE = 7;
+export const RT_TABLE_UNSPEC = 0;
+export const RTM_F_CLONED = 0x200;
+export const RTMGRP_IPV4_ROUTE = 0x40;
+export const RTMGRP_IPV6_IFADDR = 0x100;
+export const RTMGRP_IPV6_ROUTE = 0x400;

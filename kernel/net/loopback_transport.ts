@@ -1,7 +1,7 @@
-/** The transport that is always there: one loopback interface, wholly in this kernel (inet/). */
+/** The transport that is always there: `lo`, and links between the guest's own namespaces, wholly in this kernel (inet/). */
 
+import { IFF_RUNNING } from "../../ffi/abi/inet.ts";
 import type { NetDevice } from "../fs/procfs/net_tables.ts";
-import { ARPHRD_LOOPBACK, IFF_LOOPBACK, IFF_UP } from "../../ffi/abi/inet.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import { createLoopbackSocket, InetPorts } from "./inet/create.ts";
 import { interfaceIoctl } from "./interfaces.ts";
@@ -13,8 +13,6 @@ import type { NetlinkWriter } from "./netlink/writer.ts";
 import type { Socket } from "./socket.ts";
 import type { Transport } from "./transport.ts";
 
-const NO_ADDRESS = "00:00:00:00:00:00";
-
 export class LoopbackTransport implements Transport {
   readonly name = "loopback";
   private readonly net: NetNamespace;
@@ -23,6 +21,7 @@ export class LoopbackTransport implements Transport {
   constructor(net: NetNamespace) {
     this.net = net;
     this.ports = new InetPorts(net);
+    net.inet = this.ports;
   }
 
   createSocket(
@@ -39,29 +38,32 @@ export class LoopbackTransport implements Transport {
     user: UserMemory,
     caller: SocketCaller | null,
   ): number {
-    return interfaceIoctl(this.net.loopback, request, arg, user, caller);
+    return interfaceIoctl(this.net, request, arg, user, caller);
   }
   answerRoute(request: RouteRequest, out: NetlinkWriter): number {
     return answerRoute(request, out);
   }
   devices(): readonly NetDevice[] {
-    const { name, index, mtu, isUp } = this.net.loopback;
-    return [{
-      name,
-      index,
-      mtu,
-      address: NO_ADDRESS,
-      broadcast: NO_ADDRESS,
-      type: ARPHRD_LOOPBACK,
-      flags: IFF_LOOPBACK | (isUp ? IFF_UP : 0),
-      txQueueLen: 1000,
+    return this.net.links.links.map((link) => ({
+      name: link.name,
+      index: link.index,
+      mtu: link.mtu,
+      address: macText(link.mac),
+      broadcast: macText(link.broadcastMac),
+      type: link.type,
+      flags: link.flags & ~IFF_RUNNING,
+      txQueueLen: link.txQueueLength,
       rxBytes: 0,
       rxPackets: 0,
       txBytes: 0,
       txPackets: 0,
-    }];
+    }));
   }
   table(_name: string): string | null {
     return null;
   }
+}
+
+function macText(mac: string): string {
+  return Array.from(mac, (c) => c.charCodeAt(0).toString(16).padStart(2, "0")).join(":");
 }

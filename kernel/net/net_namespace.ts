@@ -15,7 +15,8 @@ import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { SocketLister } from "./inet_view.ts";
 import type { SocketCaller } from "./message.ts";
-import { Loopback } from "./interfaces.ts";
+import type { InetPorts } from "./inet/create.ts";
+import { LinkTable } from "./links/link_table.ts";
 import type { Socket } from "./socket.ts";
 import type { Transport } from "./transport.ts";
 
@@ -29,6 +30,12 @@ export interface SocketFamily {
     type: number,
     protocol: number,
   ): readonly [Socket, Socket] | number;
+}
+
+/** Network namespaces as a caller names them; null: there is no such. */
+export interface NamespaceFinder {
+  ofProcess(caller: SocketCaller, pid: number): NetNamespace | null;
+  ofFile(caller: SocketCaller, fd: number): NetNamespace | null;
 }
 
 export interface UrgentListener {
@@ -51,7 +58,12 @@ export class NetNamespace extends Namespace {
   override readonly kind = "net";
   readonly frames: FrameAllocator;
   readonly host: Host;
-  readonly loopback: Loopback;
+  /** Its interfaces, while the kernel carries the packets itself. */
+  readonly links: LinkTable;
+  /** The ports of those sockets; null: none can be reached from other namespaces. */
+  inet: InetPorts | null = null;
+  /** Who knows other namespaces by what stands for them. */
+  finder: NamespaceFinder | null = null;
   /** Of the process that the kernel runs in; null: this namespace has only its own loopback. */
   readonly network: HostNetwork | null;
   /** Settings of /proc/sys/net; null: as Linux has them. */
@@ -75,10 +87,12 @@ export class NetNamespace extends Namespace {
     isInitial: boolean = true,
   ) {
     super(owner, isInitial);
-    this.loopback = new Loopback(owner, isInitial);
     this.frames = frames;
     this.host = host;
     this.network = network;
+    this.links = new LinkTable(this);
+    // As in the first network namespace of a machine.
+    if (isInitial) this.links.setUp(this.links.lo, true);
   }
 
   /** One that may be chosen. Of several the last that is wanted is it. */
@@ -107,6 +121,10 @@ export class NetNamespace extends Namespace {
   /** The capability in the user namespace that this one belongs to. */
   isCapable(cred: Credentials, capability: number): boolean {
     return this.owner !== null && hasCapIn(cred, this.owner, capability);
+  }
+
+  protected override release(): void {
+    this.links.release();
   }
 
   register(family: number, maker: SocketFamily): void {

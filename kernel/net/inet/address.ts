@@ -47,7 +47,7 @@ export function isAny(address: string): boolean {
   return address === ANY4 || address === ANY6;
 }
 
-/** 127.0.0.0/8 or ::1: all addresses that are local here. */
+/** 127.0.0.0/8 or ::1. */
 export function isLoopback(address: string): boolean {
   return isV4(address) ? address.charCodeAt(12) === 127 : address === LOOPBACK6;
 }
@@ -64,11 +64,6 @@ export function isBroadcast(address: string): boolean {
 /** Where a packet to this address goes: any means this machine. */
 export function destinationOf(address: string): string {
   return address === ANY4 ? LOOPBACK4 : address === ANY6 ? LOOPBACK6 : address;
-}
-
-/** The address of a packet's sender that has not chosen one, to `destination`. */
-export function sourceFor(destination: string): string {
-  return isV4(destination) ? LOOPBACK4 : LOOPBACK6;
 }
 
 /**

@@ -57,11 +57,11 @@ export function createLoopbackSocket(
     case SOCK_DGRAM:
       if (protocol === pingProtocol) {
         if (!mayPing(net, caller)) return -EACCES;
-        return new PingSocket(net, ports.ping, ports.raw, family, uid);
+        return new PingSocket(net, ports.ping, family, uid);
       }
       if (protocol === IPPROTO_UDPLITE) return new UdpLiteSocket(net, ports, family, uid);
       if (protocol !== 0 && protocol !== IPPROTO_UDP) return -EPROTONOSUPPORT;
-      return new UdpSocket(net, ports.udp, ports.raw, family, uid);
+      return new UdpSocket(net, ports.udp, family, uid);
     case SOCK_RAW:
       if (protocol === 0) return -EPROTONOSUPPORT;
       if (!net.isCapable(caller.cred, CAP_NET_RAW)) return -EPERM;

@@ -1,6 +1,6 @@
 /**
- * What TCP and UDP sockets share (ip(7), ipv6(7)): local and remote endpoint, binding, names. The whole network is the
- * loopback interface.
+ * What internet sockets share (ip(7), ipv6(7)): local and remote endpoint, binding, names, and whose sockets a packet
+ * reaches: those of this namespace, or of another one (links/).
  */
 
 import {
@@ -32,7 +32,6 @@ import {
   isMulticast,
   isV4,
   putEndpoint,
-  sourceFor,
 } from "./address.ts";
 import {
   getIpOption,
@@ -41,6 +40,8 @@ import {
   setIpOption,
   takeIpControl,
 } from "./ip_options.ts";
+import { isReachableBack, reach } from "../links/reach.ts";
+import type { InetPorts } from "./create.ts";
 import type { PortTable } from "./ports.ts";
 
 export abstract class InetSocket extends Socket {
@@ -114,6 +115,7 @@ export abstract class InetSocket extends Socket {
 
   protected mayBind(address: string): boolean {
     if (isAny(address) || isLoopback(address) || this.ip.freeBind) return true;
+    if (this.net.links.linkOf(address) !== null) return true;
     return this.type === SOCK_DGRAM && isMulticast(address);
   }
 
@@ -174,7 +176,8 @@ export abstract class InetSocket extends Socket {
   routeTo(to: Endpoint): Endpoint | number {
     const address = destinationOf(to.address), own = this.local.address;
     if (isV4(address) && this.isV6Only) return -ENETUNREACH;
-    if (!isLoopback(address) || !this.net.loopback.isUp) return -ENETUNREACH;
+    const target = reach(this.net, address);
+    if (typeof target === "number") return target;
     // A socket bound to an address of the other family cannot send there.
     if (!isAny(own) && isV4(own) !== isV4(address)) return isV4(own) ? -ENETUNREACH : -EINVAL;
     return address === to.address ? to : new Endpoint(address, to.port);
@@ -182,7 +185,15 @@ export abstract class InetSocket extends Socket {
 
   /** The local address that packets to `destination` have. */
   sourceAddress(destination: string): string {
-    return isAny(this.local.address) ? sourceFor(destination) : this.local.address;
+    return isAny(this.local.address) ? this.net.links.sourceFor(destination) : this.local.address;
+  }
+
+  /** The sockets where packets from `source` to `destination` arrive; null: they do not, or no answer would come back. */
+  protected arrival(source: string, destination: string): InetPorts | null {
+    if (isLoopback(destination)) return this.net.inet;
+    const target = reach(this.net, destination);
+    if (typeof target === "number") return null;
+    return isReachableBack(target, source, this.net) ? target.inet : null;
   }
 
   override localName(out: SocketAddress): number {

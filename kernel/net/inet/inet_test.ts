@@ -209,7 +209,7 @@ Deno.test("an AF_INET6 socket for both families sees IPv4 clients as mapped", ()
 Deno.test("there is nothing but the loopback, and nothing when it is down", () => {
   const lab = new NetLab(), c = lab.socket(AF_INET, SOCK_STREAM), [, address] = server(lab);
   assertEquals(lab.connect(c, inetAddress("192.0.2.1", 80)), "ENETUNREACH");
-  lab.net.loopback.isUp = false;
+  lab.net.links.lo.isUp = false;
   assertEquals(lab.connect(c, address), "ENETUNREACH");
 });
 

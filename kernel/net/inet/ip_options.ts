@@ -194,7 +194,7 @@ function getV4(socket: InetSocket, name: number, value: OptionValue): number {
     case I.IP_MULTICAST_IF:
       return value.setInt(0);
     case I.IP_MTU:
-      return socket.remote === null ? -ENOTCONN : value.setInt(socket.net.loopback.mtu);
+      return socket.remote === null ? -ENOTCONN : value.setInt(mtuOf(socket));
     default:
       return shown(IP_KEPT, ip.kept4, name, value);
   }
@@ -218,10 +218,17 @@ function getV6(socket: InetSocket, name: number, value: OptionValue): number {
     case I.IPV6_MULTICAST_IF:
       return value.setInt(0);
     case I.IPV6_MTU:
-      return socket.remote === null ? -ENOTCONN : value.setInt(socket.net.loopback.mtu);
+      return socket.remote === null ? -ENOTCONN : value.setInt(mtuOf(socket));
     default:
       return shown(IPV6_KEPT, ip.kept6, name, value);
   }
+}
+
+/** Of the link on which packets to the other end leave. */
+export function mtuOf({ net, remote }: InetSocket): number {
+  const route = remote === null ? null : net.links.linkOf(remote.address) ?? null;
+  if (remote === null || route !== null) return net.links.lo.mtu;
+  return net.links.routeTo(remote.address)?.link.mtu ?? net.links.lo.mtu;
 }
 
 function shown(
@@ -238,7 +245,8 @@ function shown(
 export function putPacketControl(socket: InetSocket, message: Message, out: ControlWriter): void {
   const { ip } = socket, info = message.packetInfo;
   if (!info.isValid) return;
-  const to = String.fromCharCode(...info.to), lo = socket.net.loopback.index;
+  const to = String.fromCharCode(...info.to),
+    lo = (socket.net.links.linkOf(to) ?? socket.net.links.lo).index;
   if (ip.packetInfo && isV4(to)) {
     const at = out.data;
     out.dv.setInt32(at + I.InPktinfo.at.ifindex, lo, true);

@@ -1,24 +1,23 @@
 /**
- * What becomes of the packets that raw sockets send to the loopback interface: raw sockets hear them, echo requests are
+ * What becomes of the packets that raw sockets send raw sockets hear them, echo requests are
  * answered, and datagrams reach sockets of UDP. DIFFERS: TCP here has no segments, so none are heard and none arrive.
  */
 
 import * as I from "../../../ffi/abi/inet.ts";
-import { Endpoint, isLoopback, isV4 } from "./address.ts";
+import { Endpoint, isV4 } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { echoReply, isEchoRequest } from "./icmp_packet.ts";
 import { checksum, type IpPacket, pseudoHeader, UDP_HEADER } from "./ip_packet.ts";
 import { overhear } from "./overhear.ts";
 import { injectDatagram } from "./udp.ts";
 
-/** What a raw socket sends. */
-export function carry(ports: InetPorts, packet: IpPacket): void {
-  if (!isLoopback(packet.destination)) return;
-  overhear(ports.raw, packet);
+/** What a raw socket sends, from the sockets of its own namespace to those of another, or the same. */
+export function carry(from: InetPorts, to: InetPorts, packet: IpPacket): void {
+  overhear(to.raw, packet);
   const { protocol, destination, payload } = packet;
   if (protocol === (isV4(destination) ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6)) {
-    if (isEchoRequest(payload, destination)) overhear(ports.raw, answerTo(packet));
-  } else if (protocol === I.IPPROTO_UDP) carryDatagram(ports, packet);
+    if (isEchoRequest(payload, destination)) overhear(from.raw, answerTo(packet));
+  } else if (protocol === I.IPPROTO_UDP) carryDatagram(to, packet);
 }
 
 /** The answer to an echo request. */

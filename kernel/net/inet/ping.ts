@@ -11,17 +11,14 @@ import type { NetNamespace } from "../net_namespace.ts";
 import type { Endpoint } from "./address.ts";
 import { isEchoRequest } from "./icmp_packet.ts";
 import { answerTo } from "./loopback_ip.ts";
-import { overhear, type RawSockets } from "./overhear.ts";
+import { overhear } from "./overhear.ts";
 import { MessageSocket } from "./message_socket.ts";
 import type { PortTable } from "./ports.ts";
 
 export class PingSocket extends MessageSocket {
-  private readonly raw: RawSockets;
-
-  constructor(net: NetNamespace, ports: PortTable, raw: RawSockets, family: number, uid: number) {
+  constructor(net: NetNamespace, ports: PortTable, family: number, uid: number) {
     const protocol = family === AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
     super(net, ports, family, SOCK_DGRAM, protocol, uid);
-    this.raw = raw;
   }
 
   protected override transmit(
@@ -38,9 +35,11 @@ export class PingSocket extends MessageSocket {
     const trafficClass = this.ip.classOf(to.address, message.header);
     const { protocol } = this, destination = to.address;
     const request = { protocol, source, destination, payload, hops, trafficClass, whole: null };
+    const arrival = this.arrival(source, destination);
+    if (arrival === null) return 0;
     const reply = answerTo(request);
-    overhear(this.raw, request);
-    overhear(this.raw, reply);
+    overhear(arrival.raw, request);
+    if (this.net.inet !== null) overhear(this.net.inet.raw, reply);
     this.deliver(reply.payload, reply.source, reply.destination, hops, trafficClass);
     return 0;
   }

@@ -70,7 +70,9 @@ export class RawSocket extends MessageSocket {
       ? isV4(to.address) ? readPacket4(bytes, source) : readPacket6(bytes)
       : this.wrap(bytes, source, to, message);
     if (packet === undefined) return -EINVAL;
-    if (packet !== null) carry(this.inet, packet);
+    if (packet === null) return 0;
+    const arrival = this.arrival(packet.source, packet.destination);
+    if (arrival !== null) carry(this.inet, arrival, packet);
     return 0;
   }
 

@@ -1,5 +1,5 @@
 /**
- * TCP on the loopback interface (tcp(7)): two sockets that know each other and move bytes straight into the other's
+ * TCP inside of the kernel (tcp(7)): two sockets that know each other and move bytes straight into the other's
  * queue. States, half-closing, resets and errors are those of TCP; segments, windows and timers do not exist.
  *
  * DIFFERS: no TIME_WAIT, no Fast Open. Neighbours: tcp_connect.ts and tcp_socket.ts (the way into a connection),
@@ -96,6 +96,11 @@ export abstract class TcpSocket extends InetSocket {
   abstract newServer(): TcpSocket;
   /** The listener is closed: what waits in it is reset. */
   protected abstract stopListening(): void;
+
+  /** The ports of TCP where packets to `destination` arrive. */
+  arrivalPorts(source: string, destination: string): PortTable | null {
+    return this.arrival(source, destination)?.tcp ?? null;
+  }
 
   /** Both ends are connected now. */
   establish(peer: TcpSocket): void {

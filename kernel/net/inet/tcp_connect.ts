@@ -19,7 +19,7 @@ import { POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
 import { Backlog } from "../backlog.ts";
 import type { SocketAddress, SocketCaller } from "../message.ts";
 import { Endpoint, endpointOf } from "./address.ts";
-import { accepts } from "./ports.ts";
+import { accepts, type PortTable } from "./ports.ts";
 import { TcpSocket } from "./tcp.ts";
 
 export function listenOn(socket: TcpSocket, backlog: number): number {
@@ -105,7 +105,7 @@ function begin(socket: TcpSocket, to: Endpoint, nonblocking: boolean): number {
   socket.remote = route;
   socket.error = 0;
   socket.isReadShut = socket.isWriteShut = false;
-  const listener = listenerAt(socket, route);
+  const listener = listenerAt(socket, route, socket.arrivalPorts(source, route.address));
   if (listener === null) {
     if (!nonblocking) {
       socket.disconnect();
@@ -139,10 +139,11 @@ function isTaken(socket: TcpSocket, source: string, to: Endpoint): boolean {
 }
 
 /** Who listens for connections to `to`: an exact address before a wildcard; several (SO_REUSEPORT) share. */
-function listenerAt(client: TcpSocket, to: Endpoint): TcpSocket | null {
+function listenerAt(client: TcpSocket, to: Endpoint, ports: PortTable | null): TcpSocket | null {
+  if (ports === null) return null;
   const found: TcpSocket[] = [];
   let isExact = false;
-  for (const s of client.ports.at(to.port)) {
+  for (const s of ports.at(to.port)) {
     if (!(s instanceof TcpSocket) || !s.isListening || !accepts(s, to.address)) continue;
     const exact = s.local.address === to.address;
     if (exact && !isExact) found.length = 0;

@@ -4,6 +4,7 @@ import { EINVAL, ENOENT, ENOPROTOOPT } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import { bytesToString } from "../../core/bytes.ts";
 import type { OptionValue } from "../socket_options.ts";
+import { mtuOf } from "./ip_options.ts";
 import type { TcpSocket } from "./tcp.ts";
 
 type Kept = readonly [value: number, min: number, max: number];
@@ -90,7 +91,7 @@ function info(socket: TcpSocket, value: OptionValue): number {
   put(20, 536); // tcpi_rcv_mss
   put(24, socket.isListening ? socket.waitingCount : 0); // tcpi_unacked
   put(28, socket.isListening ? socket.backlogLimit : 0); // tcpi_sacked
-  put(60, socket.net.loopback.mtu); // tcpi_pmtu
+  put(60, mtuOf(socket)); // tcpi_pmtu
   put(64, 65483); // tcpi_rcv_ssthresh
   put(68, 20); // tcpi_rtt, us
   put(72, 10); // tcpi_rttvar, us

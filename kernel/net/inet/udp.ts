@@ -34,6 +34,7 @@ import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { type Message, type PacketHeader, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, isV4, putEndpoint } from "./address.ts";
+import type { InetPorts } from "./create.ts";
 import { InetSocket } from "./inet_socket.ts";
 import { datagramPacket, overhear, type RawSockets } from "./overhear.ts";
 import { accepts, type PortTable } from "./ports.ts";
@@ -46,7 +47,6 @@ const cursor = new BytesCursor();
 
 export class UdpSocket extends InetSocket {
   private readonly incoming: DatagramQueue;
-  private readonly raw: RawSockets;
   /** The sender's address of the last message that came from `lastFrom`. */
   private lastFrom: Endpoint | null = null;
   private lastBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
@@ -55,13 +55,11 @@ export class UdpSocket extends InetSocket {
   constructor(
     net: NetNamespace,
     ports: PortTable,
-    raw: RawSockets,
     family: number,
     uid: number,
     protocol: number = IPPROTO_UDP,
   ) {
     super(net, ports, family, SOCK_DGRAM, protocol, uid);
-    this.raw = raw;
     this.incoming = new DatagramQueue(net.frames);
   }
 
@@ -99,12 +97,14 @@ export class UdpSocket extends InetSocket {
     const from = this.local.address === this.sourceAddress(to.address)
       ? this.local
       : new Endpoint(this.sourceAddress(to.address), this.local.port);
-    if (this.raw.size > 0) {
-      const bytes = this.overheard(io, from, to, message.header);
+    const arrival = this.arrival(from.address, to.address);
+    if (arrival === null) return length;
+    if (arrival.raw.size > 0) {
+      const bytes = this.overheard(io, from, to, message.header, arrival.raw);
       if (bytes === null) return -EFAULT;
       io = cursor.set(bytes, length);
     }
-    const receiver = receiverAt(this.ports, from, to);
+    const receiver = receiverAt(this.portsIn(arrival), from, to);
     if (receiver !== null) {
       const r = receiver.deliver(io, from, to, this, message.header);
       if (r < 0) return r;
@@ -114,18 +114,24 @@ export class UdpSocket extends InetSocket {
     return length;
   }
 
+  /** The ports of its protocol among all. */
+  protected portsIn(all: InetPorts): PortTable {
+    return all.udp;
+  }
+
   /** Raw sockets hear what is sent. @returns its bytes, or null at a fault */
   private overheard(
     io: IoCursor,
     from: Endpoint,
     to: Endpoint,
     header: PacketHeader,
+    raw: RawSockets,
   ): Uint8Array<ArrayBuffer> | null {
     const bytes = new Uint8Array(io.remaining);
     if (bytes.length > 0 && io.takeBytes(bytes, 0, bytes.length) < bytes.length) return null;
     const hops = this.ip.hopsOf(to.address, header);
     const trafficClass = this.ip.classOf(to.address, header), { protocol } = this;
-    overhear(this.raw, datagramPacket(bytes, from, to, { protocol, hops, trafficClass }));
+    overhear(raw, datagramPacket(bytes, from, to, { protocol, hops, trafficClass }));
     return bytes;
   }
 

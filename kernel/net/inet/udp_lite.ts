@@ -8,6 +8,7 @@ import { IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV } from "../../.
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
 import type { InetPorts } from "./create.ts";
+import type { PortTable } from "./ports.ts";
 import { UdpSocket } from "./udp.ts";
 
 /** Of UDP: the least that is covered. */
@@ -21,7 +22,11 @@ export class UdpLiteSocket extends UdpSocket {
   private leastCoverage: number = NOT_SET;
 
   constructor(net: NetNamespace, ports: InetPorts, family: number, uid: number) {
-    super(net, ports.udpLite, ports.raw, family, uid, IPPROTO_UDPLITE);
+    super(net, ports.udpLite, family, uid, IPPROTO_UDPLITE);
+  }
+
+  protected override portsIn(all: InetPorts): PortTable {
+    return all.udpLite;
   }
 
   protected override takesFrom(sender: UdpSocket, length: number): boolean {

@@ -128,7 +128,8 @@ export class NetlinkSocket extends Socket {
       const isRequest = (request.flags & N.NLM_F_REQUEST) !== 0;
       if (isRequest && request.type >= N.NLMSG_MIN_TYPE) {
         const body = new DataView(u8.buffer, at + HEADER, size - HEADER);
-        this.answer(new RouteRequest(this.net.loopback, caller, request, body), u8.subarray(at));
+        const mayDump = this.protocol !== N.NETLINK_ROUTE || isQuestion(request.type);
+        this.answer(new RouteRequest(this.net, caller, request, body, mayDump), u8.subarray(at));
       } else if ((request.flags & N.NLM_F_ACK) !== 0) {
         writer.reset();
         writer.error(request, u8.subarray(at), 0);
@@ -259,3 +260,8 @@ export class NetlinkSocket extends Socket {
 }
 
 const from = new SocketAddress();
+
+/** Of rtnetlink's types, which come in fours: NEW, DEL, GET, SET. */
+function isQuestion(type: number): boolean {
+  return (type & 3) === 2;
+}

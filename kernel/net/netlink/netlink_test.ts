@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import * as N from "../../../ffi/abi/netlink.ts";
-import { AF_NETLINK, AF_UNSPEC, SOCK_RAW } from "../../../ffi/abi/socket.ts";
+import { AF_INET, AF_NETLINK, AF_UNSPEC, SOCK_RAW } from "../../../ffi/abi/socket.ts";
 import { EEXIST, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { NO_CAPS, userCredentials } from "../../cred/credentials.ts";
 import { POLLIN } from "../../vfs/open_file.ts";
@@ -58,10 +58,10 @@ Deno.test("lo can be switched off and on by those who may", () => {
   const { lab: l, ask } = lab(), { index, flags, change } = N.Ifinfomsg.at;
   const set = (up: number) =>
     ask(request(N.RTM_NEWLINK, N.NLM_F_ACK, 16, [[index, 1], [flags, up], [change, 1]]));
-  assertEquals([set(0), l.net.loopback.isUp], [[[N.NLMSG_ERROR, 0]], false]);
-  assertEquals([set(1), l.net.loopback.isUp], [[[N.NLMSG_ERROR, 0]], true]);
+  assertEquals([set(0), l.net.links.lo.isUp], [[[N.NLMSG_ERROR, 0]], false]);
+  assertEquals([set(1), l.net.links.lo.isUp], [[[N.NLMSG_ERROR, 0]], true]);
   l.cred = userCredentials(1000, 1000, [], NO_CAPS);
-  assertEquals([set(0), l.net.loopback.isUp], [[[N.NLMSG_ERROR, -EPERM]], true]);
+  assertEquals([set(0), l.net.links.lo.isUp], [[[N.NLMSG_ERROR, -EPERM]], true]);
 });
 
 Deno.test("what cannot be changed is refused, what is there exists", () => {
@@ -71,9 +71,10 @@ Deno.test("what cannot be changed is refused, what is there exists", () => {
     [8, 8 | (N.IFA_LOCAL << 16)],
     [12, address],
   ];
-  const add = (address: number) => ask(request(N.RTM_NEWADDR, 0, 16, attribute(address)));
-  assertEquals(add(0x0100007f), [[N.NLMSG_ERROR, -EEXIST]]);
-  assertEquals(add(0x0100000a), [[N.NLMSG_ERROR, -EOPNOTSUPP]]);
+  const add = (address: number, family: number) =>
+    ask(request(N.RTM_NEWADDR, 0, 16, [[0, family | 8 << 8], ...attribute(address)]));
+  assertEquals(add(0x0100007f, AF_INET), [[N.NLMSG_ERROR, -EEXIST]]);
+  assertEquals(add(0x0100000a, AF_UNSPEC), [[N.NLMSG_ERROR, -EOPNOTSUPP]]);
   assertEquals(ask(request(N.RTM_NEWROUTE, 0, 12)), [[N.NLMSG_ERROR, -EOPNOTSUPP]]);
 });
 

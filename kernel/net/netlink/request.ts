@@ -2,31 +2,34 @@
 
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_UNSPEC } from "../../../ffi/abi/socket.ts";
-import type { Loopback } from "../interfaces.ts";
 import type { SocketCaller } from "../message.ts";
+import type { NetNamespace } from "../net_namespace.ts";
 import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 export class RouteRequest {
-  readonly lo: Loopback;
+  readonly net: NetNamespace;
   readonly caller: SocketCaller | null;
   readonly request: NetlinkRequest;
   readonly body: DataView;
+  private readonly mayDump: boolean;
 
   constructor(
-    lo: Loopback,
+    net: NetNamespace,
     caller: SocketCaller | null,
     request: NetlinkRequest,
     body: DataView,
+    mayDump: boolean,
   ) {
-    this.lo = lo;
+    this.net = net;
     this.caller = caller;
     this.request = request;
     this.body = body;
+    this.mayDump = mayDump;
   }
 
-  /** The request is for all there are. */
+  /** The request is for all there are. In requests that change something those bits mean other things. */
   get isDump(): boolean {
-    return (this.request.flags & N.NLM_F_DUMP) !== 0;
+    return this.mayDump && (this.request.flags & N.NLM_F_DUMP) !== 0;
   }
   /** rtgen_family, ifi_family, ...: the first byte. */
   get family(): number {

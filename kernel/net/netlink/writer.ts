@@ -1,6 +1,7 @@
 /** Netlink messages on their way out: headers, attributes, padding (netlink(7), rtnetlink(7)). */
 
 import {
+  NLA_F_NESTED,
   NLM_F_MULTI,
   NLMSG_DONE,
   NLMSG_ERROR,
@@ -80,6 +81,11 @@ export class NetlinkWriter {
   bytes(type: number, text: string): void {
     const at = this.attribute(type, text.length);
     for (let i = 0; i < text.length; i++) this.u8[at + i] = text.charCodeAt(i);
+  }
+  /** An attribute with attributes in it, which are written before the result is called. */
+  nest(type: number): () => void {
+    const start = this.attribute(type | NLA_F_NESTED, 0) - Rtattr.size;
+    return () => this.dv.setUint16(start + Rtattr.at.len, this.length - start, true);
   }
   /** With its NUL. */
   text(type: number, text: string): void {

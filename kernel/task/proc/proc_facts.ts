@@ -4,6 +4,7 @@ import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
 import { NsFs } from "../../fs/procfs/ns_fs.ts";
 import type { CallerSource, ProcTask } from "../../fs/procfs/source.ts";
 import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
+import { TaskNetworks } from "../net_finder.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { OpenSockets } from "./socket_tables.ts";
 import { TaskView } from "./task_view.ts";
@@ -21,6 +22,7 @@ export class ProcFacts implements CallerSource {
     this.sysctl = sysctl;
     this.namespaces = new NsFs(kernel.host, this);
     kernel.namespaces.net.lister = new OpenSockets(kernel);
+    kernel.namespaces.net.finder = new TaskNetworks();
   }
 
   current(): ProcTask | null {

@@ -6,6 +6,7 @@
  */
 
 import { IPPROTO_TCP, IPPROTO_UDP, TCP_LISTEN } from "../../../ffi/abi/inet.ts";
+import { RT_SCOPE_HOST, RT_SCOPE_LINK } from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import {
   type NetDevice,
@@ -14,8 +15,9 @@ import {
   NetTables,
   type NetTexts,
 } from "../../fs/procfs/net_tables.ts";
-import type { Endpoint } from "../../net/inet/address.ts";
+import { ANY4, type Endpoint, isV4, MAPPED } from "../../net/inet/address.ts";
 import { type InetView, type SocketLister, viewInet } from "../../net/inet_view.ts";
+import { networkOf } from "../../net/links/prefix.ts";
 import type { NetNamespace } from "../../net/net_namespace.ts";
 import { Socket } from "../../net/socket.ts";
 import { UnixSocket } from "../../net/unix/unix_socket.ts";
@@ -34,6 +36,7 @@ export function netTablesOf(kernel: Kernel, net: NetNamespace): NetTables {
   tables.set("unix", new UnixTable(kernel, net));
   tables.set("sockstat", new SocketCounts(kernel, net));
   tables.set("if_inet6", new Inet6Addresses(net));
+  tables.set("route", new Routes(net));
   return tables;
 }
 
@@ -164,7 +167,7 @@ class SocketCounts extends SocketTable {
   }
 }
 
-/** ::1 of lo: index, prefix length, scope (host), flags (permanent). */
+/** Addresses of IPv6: index, prefix length, scope, flags (permanent). */
 class Inet6Addresses implements NetTable {
   private readonly net: NetNamespace;
 
@@ -173,8 +176,52 @@ class Inet6Addresses implements NetTable {
   }
 
   rows(): string {
-    return this.net.loopback.isUp ? "00000000000000000000000000000001 01 80 10 80       lo\n" : "";
+    let text = "";
+    for (const link of this.net.links.links) {
+      if (!link.isUp) continue;
+      for (const { address, prefix, scope } of link.addresses) {
+        if (isV4(address)) continue;
+        const digits = Array.from(address, (c) => hex(c.charCodeAt(0), 2).toLowerCase()).join("");
+        const kind = scope === RT_SCOPE_HOST ? 0x10 : scope === RT_SCOPE_LINK ? 0x20 : 0;
+        const numbers = [link.index, prefix, kind, 0x80].map((n) =>
+          n.toString(16).padStart(2, "0")
+        );
+        text += `${digits} ${numbers.join(" ")} ${link.name.padStart(8)}\n`;
+      }
+    }
+    return text;
   }
+}
+
+/** The main table of IPv4: addresses as a little-endian processor reads them. */
+class Routes implements NetTable {
+  private readonly net: NetNamespace;
+
+  constructor(net: NetNamespace) {
+    this.net = net;
+  }
+
+  rows(): string {
+    const { links } = this.net;
+    let text = "";
+    for (const route of [...links.connected(), ...links.routes]) {
+      if (!isV4(route.network)) continue;
+      const isHost = route.bits === 32 ? RTF_HOST : 0;
+      const flags = RTF_UP | (route.via === null ? 0 : RTF_GATEWAY) | isHost;
+      const mask = networkOf(MAPPED + "\xff".repeat(4), route.bits);
+      const words = [networkOf(route.network, route.bits), route.via ?? ANY4].map(littleWord);
+      const row = `${route.link.name}\t${words.join("\t")}\t${hex(flags, 4)}\t0\t0\t` +
+        `${route.metric}\t${littleWord(mask)}\t0\t0\t0`;
+      text += row.padEnd(127) + "\n";
+    }
+    return text;
+  }
+}
+
+const RTF_UP = 1, RTF_GATEWAY = 2, RTF_HOST = 4;
+
+function littleWord(address: string): string {
+  return [15, 14, 13, 12].map((i) => hex(address.charCodeAt(i), 2)).join("");
 }
 
 /** Devices and texts of what carries the packets; which that is, is known when somebody asks. */

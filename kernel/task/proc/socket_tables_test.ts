@@ -62,7 +62,7 @@ Deno.test("UNIX sockets show their names; one with two descriptors is one", () =
 });
 
 Deno.test("the loopback device is as its state says", () => {
-  const lab = new Lab(), { loopback } = lab.kernel.namespaces.net;
+  const lab = new Lab(), { lo: loopback } = lab.kernel.namespaces.net.links;
   loopback.mtu = 1500;
   loopback.isUp = false;
   const [lo] = lab.tables.devices.list();

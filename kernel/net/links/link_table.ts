@@ -1,0 +1,263 @@
+/**
+ * The links, addresses and routes of a network namespace (rtnetlink(7)). Checks of who may change them are with those who
+ * ask: netlink/, interfaces.ts.
+ */
+
+import {
+  EADDRNOTAVAIL,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  ELOOP,
+  ENOBUFS,
+  EOPNOTSUPP,
+  ESRCH,
+} from "../../../ffi/abi/errno.ts";
+import { IFNAMSIZ } from "../../../ffi/abi/inet.ts";
+import { RT_SCOPE_HOST } from "../../../ffi/abi/netlink.ts";
+import type { Host } from "../../core/host.ts";
+import { isLoopback, isV4, LOOPBACK4, LOOPBACK6 } from "../inet/address.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { ADDRESSES_MAX, Link, type LinkAddress, type LinkKind, NO_MAC } from "./link.ts";
+import { bitsOf, isInNetwork } from "./prefix.ts";
+
+export interface Route {
+  /** Its network; all addresses with 0 bits. */
+  readonly network: string;
+  readonly bits: number;
+  /** The next station, or null: the destination is on the link. */
+  readonly via: string | null;
+  readonly link: Link;
+  readonly metric: number;
+  readonly source: string | null;
+  readonly scope: number;
+  /** RTPROT_*. */
+  readonly protocol: number;
+}
+
+/** LIMIT: links and routes of one namespace. */
+const LINKS_MAX = 1024, ROUTES_MAX = 4096;
+
+export class LinkTable {
+  readonly net: NetNamespace;
+  readonly links: Link[] = [];
+  /** Those that somebody made; what follows from addresses is not among them. */
+  readonly routes: Route[] = [];
+  readonly lo: Link;
+  #lastIndex = 0;
+
+  constructor(net: NetNamespace) {
+    this.net = net;
+    this.lo = new Link(this, "loopback", "lo", this.#nextIndex(), NO_MAC);
+    this.links.push(this.lo);
+  }
+
+  #nextIndex(): number {
+    return ++this.#lastIndex;
+  }
+
+  byName(name: string): Link | null {
+    return this.links.find((link) => link.name === name) ?? null;
+  }
+  byIndex(index: number): Link | null {
+    return this.links.find((link) => link.index === index) ?? null;
+  }
+
+  /** A new link, not up. @param name may have one `%d`; empty: as the kind is called. -EINVAL, -EEXIST, -ENOBUFS */
+  add(kind: LinkKind, name: string, mac: string = randomMac(this.net.host)): Link | number {
+    if (this.links.length >= LINKS_MAX) return -ENOBUFS;
+    const chosen = this.freeName(name === "" ? `${kind}%d` : name);
+    if (typeof chosen === "number") return chosen;
+    const link = new Link(this, kind, chosen, this.#nextIndex(), mac);
+    this.links.push(link);
+    return link;
+  }
+
+  /** A name that no link has, from one with at most one `%d`. */
+  freeName(name: string): string | number {
+    const isTemplate = name.includes("%d");
+    for (let i = 0; i <= LINKS_MAX; i++) {
+      const one = isTemplate ? name.replace("%d", String(i)) : name;
+      if (!isName(one)) return -EINVAL;
+      if (this.byName(one) === null) return one;
+      if (!isTemplate) return -EEXIST;
+    }
+    return -ENOBUFS;
+  }
+
+  /** With the other end of a pair. -EOPNOTSUPP for `lo` */
+  remove(link: Link): number {
+    if (link.kind === "loopback") return -EOPNOTSUPP;
+    const { peer } = link;
+    this.#takeOut(link);
+    if (peer !== null) peer.table.#takeOut(peer);
+    return 0;
+  }
+
+  #takeOut(link: Link): void {
+    for (const port of link.ports) port.master = null;
+    link.master = null;
+    link.isUp = false;
+    this.links.splice(this.links.indexOf(link), 1);
+    this.dropRoutes((route) => route.link === link);
+  }
+
+  /** To another namespace: without addresses, routes and bridge. -EINVAL for `lo`, -EEXIST for its name there */
+  moveTo(link: Link, to: LinkTable, name: string = link.name): number {
+    if (link.kind === "loopback") return -EINVAL;
+    if (to === this) return 0;
+    const chosen = to.freeName(name);
+    if (typeof chosen === "number") return chosen;
+    this.#takeOut(link);
+    link.addresses.length = 0;
+    link.table = to;
+    link.name = chosen;
+    if (to.byIndex(link.index) !== null) link.index = to.#nextIndex();
+    to.#lastIndex = Math.max(to.#lastIndex, link.index);
+    to.links.push(link);
+    return 0;
+  }
+
+  /** Makes it a port of a bridge, or of none. -EOPNOTSUPP, -ELOOP */
+  enslave(link: Link, bridge: Link | null): number {
+    if (bridge !== null) {
+      if (bridge.kind !== "bridge") return -EOPNOTSUPP;
+      if (link.kind === "bridge") return -ELOOP;
+      if (link.kind === "loopback") return -EINVAL;
+      if (link.master !== null && link.master !== bridge) return -EBUSY;
+    }
+    link.master = bridge;
+    return 0;
+  }
+
+  setUp(link: Link, isUp: boolean): void {
+    if (link === this.lo && isUp && link.addresses.length === 0) {
+      link.addresses.push(own(LOOPBACK4, 8, "lo"), own(LOOPBACK6, 128, ""));
+    }
+    link.isUp = isUp;
+    if (!isUp) this.dropRoutes((route) => route.link === link);
+  }
+
+  addAddress(link: Link, address: LinkAddress): number {
+    if (link.addresses.length >= ADDRESSES_MAX) return -ENOBUFS;
+    const isThere = link.addresses.some((a) =>
+      a.address === address.address &&
+      (a.prefix === address.prefix || !isV4(a.address))
+    );
+    if (isThere) return -EEXIST;
+    link.addresses.push(address);
+    return 0;
+  }
+
+  removeAddress(link: Link, address: string, prefix: number): number {
+    const at = link.addresses.findIndex((a) => a.address === address && a.prefix === prefix);
+    if (at < 0) return -EADDRNOTAVAIL;
+    link.addresses.splice(at, 1);
+    this.dropRoutes((route) => route.source === address);
+    return 0;
+  }
+
+  addRoute(route: Route, replace: boolean, append: boolean): number {
+    const same = this.routes.findIndex((r) =>
+      r.network === route.network && r.bits === route.bits && r.metric === route.metric
+    );
+    if (same >= 0 && replace) this.routes.splice(same, 1);
+    else if (same >= 0 && !append) return -EEXIST;
+    if (this.routes.length >= ROUTES_MAX) return -ENOBUFS;
+    this.routes.push(route);
+    return 0;
+  }
+
+  /** The first that `is` says so of. -ESRCH */
+  removeRoute(is: (route: Route) => boolean): number {
+    const at = this.routes.findIndex(is);
+    if (at < 0) return -ESRCH;
+    this.routes.splice(at, 1);
+    return 0;
+  }
+
+  dropRoutes(is: (route: Route) => boolean): void {
+    for (let i = this.routes.length - 1; i >= 0; i--) {
+      if (is(this.routes[i]!)) this.routes.splice(i, 1);
+    }
+  }
+
+  /** The link that has this address, if it is up. */
+  linkOf(address: string): Link | null {
+    if (isLoopback(address)) return this.lo.isUp ? this.lo : null;
+    for (const link of this.links) {
+      if (link.isUp && link.addresses.some((a) => a.address === address)) return link;
+    }
+    return null;
+  }
+
+  /** The networks of the addresses of links that are up, as routes. */
+  connected(): Route[] {
+    const routes: Route[] = [];
+    for (const link of this.links) {
+      if (!link.isUp || link === this.lo) continue;
+      for (const { peer, prefix: bits, address: source } of link.addresses) {
+        if (bits === bitsOf(peer) && peer === source) continue;
+        const scope = isV4(source) ? SCOPE_LINK : 0, metric = isV4(source) ? 0 : METRIC6;
+        routes.push({ network: peer, bits, via: null, link, metric, source, scope, protocol: 2 });
+      }
+    }
+    return routes;
+  }
+
+  /** The route to an address that is not one of our own: the longest prefix, then the least metric. */
+  routeTo(destination: string): Route | null {
+    let best: Route | null = null;
+    for (const route of [...this.connected(), ...this.routes]) {
+      if (!route.link.isUp || !isInNetwork(destination, route.network, route.bits)) continue;
+      const isBetter = best === null || route.bits > best.bits ||
+        (route.bits === best.bits && route.metric < best.metric);
+      if (isBetter) best = route;
+    }
+    return best;
+  }
+
+  /** The address of a sender that has not chosen one. */
+  sourceFor(destination: string): string {
+    if (this.linkOf(destination) !== null) {
+      return isLoopback(destination) ? isV4(destination) ? LOOPBACK4 : LOOPBACK6 : destination;
+    }
+    const route = this.routeTo(destination);
+    return route === null
+      ? isV4(destination) ? LOOPBACK4 : LOOPBACK6
+      : sourceOf(route, destination);
+  }
+
+  /** The namespace ends: what reaches into others goes. */
+  release(): void {
+    for (const link of [...this.links]) this.remove(link);
+  }
+}
+
+const SCOPE_LINK = 253, METRIC6 = 256;
+
+function own(address: string, prefix: number, label: string): LinkAddress {
+  return { address, prefix, scope: RT_SCOPE_HOST, peer: address, broadcast: null, label };
+}
+
+function sourceOf(route: Route, destination: string): string {
+  if (route.source !== null) return route.source;
+  const next = route.via ?? destination;
+  const fitting = route.link.addresses.filter((a) => isV4(a.address) === isV4(destination));
+  const near = fitting.find((a) => isInNetwork(next, a.address, a.prefix));
+  return (near ?? fitting[0])?.address ?? (isV4(destination) ? LOOPBACK4 : LOOPBACK6);
+}
+
+/** dev_valid_name of Linux. */
+function isName(name: string): boolean {
+  return name.length > 0 && name.length < IFNAMSIZ && name !== "." && name !== ".." &&
+    !/[\/:\s\0]/.test(name);
+}
+
+/** Locally administered, no group. */
+export function randomMac(host: Host): string {
+  const bytes = new Uint8Array(6);
+  host.random(bytes);
+  bytes[0] = (bytes[0]! & 0xfe) | 2;
+  return String.fromCharCode(...bytes);
+}

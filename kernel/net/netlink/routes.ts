@@ -1,0 +1,191 @@
+/** RTM_GETROUTE, RTM_NEWROUTE and RTM_DELROUTE of rtnetlink(7): what `ip route` does. Tables: main and local. */
+
+import { EINVAL, ENETDOWN, ENETUNREACH, ENODEV, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import * as N from "../../../ffi/abi/netlink.ts";
+import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
+import { ANY4, ANY6, isV4 } from "../inet/address.ts";
+import type { Link } from "../links/link.ts";
+import type { Route } from "../links/link_table.ts";
+import { bitsOf, broadcastOf, networkOf } from "../links/prefix.ts";
+import { fromRaw, rawAddress } from "./addresses.ts";
+import { type Attributes, readAttributes, u32Of } from "./attributes.ts";
+import type { RouteRequest } from "./request.ts";
+import type { NetlinkWriter } from "./writer.ts";
+
+const { at } = N.Rtmsg;
+/** Metric that IPv6 routes have if none is said. */
+const METRIC6 = 1024;
+
+interface Shown {
+  readonly network: string;
+  readonly bits: number;
+  readonly table: number;
+  readonly type: number;
+  readonly scope: number;
+  readonly protocol: number;
+  readonly link: Link;
+  readonly via: string | null;
+  readonly source: string | null;
+  readonly metric: number;
+}
+
+export function getRoutes(r: RouteRequest, out: NetlinkWriter): number {
+  if (!r.isDump) return getRoute(r, out);
+  const { links } = r.net;
+  const main = [...links.connected(), ...links.routes];
+  const all = [...localRoutes(links.links), ...main.map((route) => shown(route))];
+  for (const one of all) {
+    const family = isV4(one.network) ? AF_INET : AF_INET6;
+    if (r.wantsFamily(family)) putRoute(r, out, one, family, N.NLM_F_MULTI);
+  }
+  return 0;
+}
+
+function shown(route: Route): Shown {
+  return {
+    ...route,
+    network: networkOf(route.network, route.bits),
+    table: N.RT_TABLE_MAIN,
+    type: N.RTN_UNICAST,
+  };
+}
+
+/** What of the local table follows from addresses: themselves, their network on lo, and broadcast. */
+function localRoutes(links: readonly Link[]): Shown[] {
+  const all: Shown[] = [];
+  const table = N.RT_TABLE_LOCAL, protocol = N.RTPROT_KERNEL, via = null;
+  for (const link of links) {
+    if (!link.isUp) continue;
+    for (const { address, prefix, broadcast } of link.addresses) {
+      const isFour = isV4(address), source = isFour ? address : null, metric = 0;
+      const common = { table, protocol, via, source, metric, link };
+      const type = N.RTN_LOCAL, scope = isFour ? N.RT_SCOPE_HOST : N.RT_SCOPE_UNIVERSE;
+      if (link.kind === "loopback" && isFour && prefix < 32) {
+        all.push({ ...common, network: networkOf(address, prefix), bits: prefix, type, scope });
+      }
+      all.push({ ...common, network: address, bits: bitsOf(address), type, scope });
+      const last = link.kind === "loopback" && isFour ? broadcastOf(address, prefix) : broadcast;
+      if (last === null) continue;
+      const kind = { type: N.RTN_BROADCAST, scope: N.RT_SCOPE_LINK };
+      all.push({ ...common, network: last, bits: 32, ...kind });
+    }
+  }
+  return all;
+}
+
+function putRoute(
+  r: RouteRequest,
+  out: NetlinkWriter,
+  route: Shown,
+  family: number,
+  flags: number,
+): void {
+  const body = out.begin(r.request, N.RTM_NEWROUTE, flags, N.Rtmsg.size);
+  out.u8[body + at.family] = family;
+  out.u8[body + at.dstLen] = route.bits;
+  out.u8[body + at.table] = route.table;
+  out.u8[body + at.protocol] = route.protocol;
+  out.u8[body + at.scope] = route.scope;
+  out.u8[body + at.type] = route.type;
+  out.u32(N.RTA_TABLE, route.table);
+  if (route.bits > 0) out.bytes(N.RTA_DST, rawAddress(route.network));
+  if (route.metric !== 0) out.u32(N.RTA_PRIORITY, route.metric);
+  if (route.via !== null) out.bytes(N.RTA_GATEWAY, rawAddress(route.via));
+  if (route.source !== null && family === AF_INET) {
+    out.bytes(N.RTA_PREFSRC, rawAddress(route.source));
+  }
+  out.u32(N.RTA_OIF, route.link.index);
+  out.end();
+}
+
+/** `ip route get`: where a packet to one address goes. */
+function getRoute(r: RouteRequest, out: NetlinkWriter): number {
+  if (r.body.byteLength < N.Rtmsg.size) return -EINVAL;
+  const { family, net: { links } } = r;
+  const destination = fromRaw(readAttributes(r.body, N.Rtmsg.size).get(N.RTA_DST), family);
+  if (destination === undefined) return -EINVAL;
+  const isOwn = links.linkOf(destination) !== null;
+  const route = isOwn ? null : links.routeTo(destination);
+  if (route === null && !isOwn) return -ENETUNREACH;
+  putRoute(
+    r,
+    out,
+    {
+      network: destination,
+      bits: bitsOf(destination),
+      table: isOwn ? N.RT_TABLE_LOCAL : N.RT_TABLE_MAIN,
+      type: isOwn ? N.RTN_LOCAL : N.RTN_UNICAST,
+      scope: 0,
+      protocol: 0,
+      link: route?.link ?? links.lo,
+      via: route?.via ?? null,
+      source: links.sourceFor(destination),
+      metric: 0,
+    },
+    family,
+    0,
+  );
+  return 0;
+}
+
+/** What a request says, or -errno. */
+function read(r: RouteRequest): { route: Omit<Route, "link">; link: Link | null } | number {
+  const { body, family } = r;
+  if (body.byteLength < N.Rtmsg.size) return -EINVAL;
+  if (family !== AF_INET && family !== AF_INET6) return -EOPNOTSUPP;
+  const attributes = readAttributes(body, N.Rtmsg.size), bits = body.getUint8(at.dstLen);
+  const network = fromRaw(attributes.get(N.RTA_DST), family) ?? (family === AF_INET ? ANY4 : ANY6);
+  if (bits > bitsOf(network) || networkOf(network, bits) !== network) return -EINVAL;
+  const table = u32Of(attributes.get(N.RTA_TABLE)) ?? body.getUint8(at.table);
+  const type = body.getUint8(at.type);
+  // DIFFERS: one table, and routes that lead somewhere.
+  if (table !== N.RT_TABLE_MAIN && table !== N.RT_TABLE_UNSPEC) return -EOPNOTSUPP;
+  if (type !== N.RTN_UNICAST && type !== 0) return -EOPNOTSUPP;
+  const index = u32Of(attributes.get(N.RTA_OIF)) ?? 0, link = r.net.links.byIndex(index);
+  if (index !== 0 && link === null) return -ENODEV;
+  return { route: describe(body, attributes, family, network, bits), link };
+}
+
+function describe(
+  body: DataView,
+  attributes: Attributes,
+  family: number,
+  network: string,
+  bits: number,
+): Omit<Route, "link"> {
+  const via = fromRaw(attributes.get(N.RTA_GATEWAY), family) ?? null;
+  const source = fromRaw(attributes.get(N.RTA_PREFSRC), family) ?? null;
+  const given = u32Of(attributes.get(N.RTA_PRIORITY)) ?? 0;
+  const metric = given === 0 && family === AF_INET6 ? METRIC6 : given;
+  const scope = family === AF_INET6 ? 0 : body.getUint8(at.scope);
+  return { network, bits, via, source, metric, scope, protocol: body.getUint8(at.protocol) };
+}
+
+export function addRoute(r: RouteRequest): number {
+  const wanted = read(r);
+  if (typeof wanted === "number") return wanted;
+  const { links } = r.net, { route } = wanted, { flags } = r.request;
+  let { link } = wanted;
+  if (route.via !== null) {
+    // The next station has to be on a link.
+    const near = links.routeTo(route.via);
+    if (link === null) link = near?.via === null ? near.link : null;
+    if (link === null || near === null || near.link !== link) return -ENETUNREACH;
+  }
+  if (link === null) return -ENODEV;
+  if (!link.isUp) return -ENETDOWN;
+  if (route.source !== null && links.linkOf(route.source) === null) return -EINVAL;
+  const replaces = (flags & N.NLM_F_REPLACE) !== 0, appends = (flags & N.NLM_F_APPEND) !== 0;
+  return links.addRoute({ ...route, link }, replaces, appends);
+}
+
+export function deleteRoute(r: RouteRequest): number {
+  const wanted = read(r);
+  if (typeof wanted === "number") return wanted;
+  const { route, link } = wanted, isFour = r.family === AF_INET;
+  return r.net.links.removeRoute((one) =>
+    one.network === route.network && one.bits === route.bits && isV4(one.network) === isFour &&
+    (link === null || one.link === link) && (route.via === null || one.via === route.via) &&
+    (route.metric === 0 || one.metric === route.metric || !isFour)
+  );
+}

@@ -1,0 +1,322 @@
+"""Links between network namespaces: veth pairs, bridges, addresses, routes, and sockets across them."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from errno import *
+from lib.guest import *
+
+NEWNET = 0x40000000
+
+
+def ip(*words, ns=None, code=0):
+    """Runs ip(8); in a namespace given by a process in it."""
+    enter = ["nsenter", "-t", str(ns), "-n"] if ns else []
+    r = subprocess.run([*enter, "ip", *" ".join(words).split()], capture_output=True, text=True)
+    if (r.returncode == 0) != (code == 0):
+        raise AssertionError("ip %s: %d %s" % (" ".join(words), r.returncode, r.stderr.strip()))
+    return r.stdout if code == 0 else r.stderr
+
+
+def shown(*words, ns=None):
+    return json.loads(ip("-j", *words, ns=ns) or "[]")
+
+
+class Namespace:
+    """A process in a network namespace of its own; functions can be run there."""
+
+    def __init__(self):
+        self.ready, w = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            if sc(NR.unshare, NEWNET) != 0:
+                os._exit(1)
+            os.write(w, b"x")
+            signal.pause()
+        os.close(w)
+        if os.read(self.ready, 1) != b"x":
+            skip("no network namespaces")
+
+    def do(self, fn, *args):
+        """Runs a function there; what it returns, as JSON."""
+        r, w = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            fd = os.open("/proc/%d/ns/net" % self.pid, os.O_RDONLY)
+            works(NR.setns, fd, NEWNET)
+            os.write(w, json.dumps(fn(*args)).encode())
+            os._exit(0)
+        os.close(w)
+        data = b""
+        while chunk := os.read(r, 65536):
+            data += chunk
+        os.waitpid(pid, 0)
+        return json.loads(data) if data else None
+
+    def start(self, fn, *args):
+        pid = os.fork()
+        if pid == 0:
+            fd = os.open("/proc/%d/ns/net" % self.pid, os.O_RDONLY)
+            works(NR.setns, fd, NEWNET)
+            fn(*args)
+            os._exit(0)
+        return pid
+
+
+def alone():
+    if os.geteuid() != 0:
+        skip("needs root")
+    if shutil.which("ip") is None or shutil.which("nsenter") is None:
+        skip("needs ip and nsenter")
+    if sc(NR.unshare, NEWNET) != 0:
+        skip("no network namespaces")
+
+
+def pair():
+    """This namespace with 10.1.1.1 and fd00::1, another with 10.1.1.2 and fd00::2."""
+    alone()
+    other = Namespace()
+    ip("link add v0 type veth peer name v1")
+    ip("link set v1 netns %d" % other.pid)
+    ip("addr add 10.1.1.1/24 dev v0")
+    ip("addr add fd00::1/64 dev v0 nodad")
+    ip("link set v0 up")
+    for line in ("addr add 10.1.1.2/24 dev v1", "addr add fd00::2/64 dev v1 nodad",
+                 "link set v1 up", "link set lo up"):
+        ip(line, ns=other.pid)
+    return other
+
+
+def serve(address, family=socket.AF_INET):
+    """Answers one connection in capitals, and one datagram."""
+    s = socket.socket(family, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((address, 7000))
+    s.listen()
+    u = socket.socket(family, socket.SOCK_DGRAM)
+    u.bind((address, 7000))
+    c, who = s.accept()
+    c.sendall(c.recv(100).upper() + b" " + who[0].encode())
+    c.close()
+    data, who = u.recvfrom(100)
+    u.sendto(data.upper() + b" " + who[0].encode(), who)
+
+
+def talk(address, family=socket.AF_INET):
+    deadline = time.monotonic() + 10
+    while True:
+        s = socket.socket(family, socket.SOCK_STREAM)
+        s.settimeout(10)
+        try:
+            s.connect((address, 7000))
+            break
+        except OSError:
+            s.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+    s.sendall(b"stream")
+    first = s.recv(100).decode()
+    u = socket.socket(family, socket.SOCK_DGRAM)
+    u.settimeout(10)
+    u.sendto(b"datagram", (address, 7000))
+    return [first, u.recv(100).decode(), s.getsockname()[0]]
+
+
+@test
+def a_pair_of_links():
+    alone()
+    ip("link add v0 type veth peer name v1")
+    a, b = [next(l for l in shown("link") if l["ifname"] == n) for n in ("v0", "v1")]
+    eq((a["link_type"], a["mtu"], a["operstate"]), ("ether", 1500, "DOWN"))
+    ok("UP" not in a["flags"] and "BROADCAST" in a["flags"], "flags")
+    ip("link set v0 up")
+    eq(shown("link show v0")[0]["operstate"], "LOWERLAYERDOWN")
+    ip("link set v1 up")
+    eq(shown("link show v0")[0]["operstate"], "UP")
+    ip("link set v0 mtu 1400 address 02:11:22:33:44:55 alias hello")
+    a = shown("link show v0")[0]
+    eq((a["mtu"], a["address"], a["ifalias"]), (1400, "02:11:22:33:44:55", "hello"))
+    eq(shown("-d link show v0")[0]["linkinfo"]["info_kind"], "veth")
+    ok(os.path.exists("/sys/class/net/") , "sysfs")
+    names = [l.split(":")[0].strip() for l in open("/proc/self/net/dev")][2:]
+    eq(sorted(names), ["lo", "v0", "v1"])
+    ip("link del v1")
+    eq([l["ifname"] for l in shown("link")], ["lo"])
+
+
+@test
+def names():
+    alone()
+    ip("link add d1 type bridge")
+    ok("exists" in ip("link add d1 type bridge", code=2), "a second one")
+    ip("link add nosuch type nosuchkind", code=2)
+    ip("link set d1 name d2")
+    ok(ip("link show d1", code=1) != "", "the old name is gone")
+    ip("link add type veth")
+    eq(sorted(l["ifname"] for l in shown("link")), ["d2", "lo", "veth0", "veth1"])
+    ip("link set nothing up", code=1)
+    ip("link del lo", code=2)
+
+
+@test
+def addresses():
+    alone()
+    ip("link add d0 type bridge")
+    ip("addr add 10.5.0.1/16 brd + dev d0")
+    ip("addr add 10.5.0.1/16 dev d0", code=2)
+    info = shown("addr show d0")[0]["addr_info"][0]
+    eq((info["local"], info["prefixlen"], info["broadcast"]), ("10.5.0.1", 16, "10.5.255.255"))
+    eq((info["scope"], info["label"]), ("global", "d0"))
+    eq(shown("route"), [], "no routes while it is down")
+    ip("link set d0 up")
+    route = shown("route")[0]
+    eq((route["dst"], route["dev"], route["prefsrc"]), ("10.5.0.0/16", "d0", "10.5.0.1"))
+    rows = [l.split() for l in open("/proc/self/net/route")][1:]
+    eq(rows[0][:4] + rows[0][7:8], ["d0", "0000050A", "00000000", "0001", "0000FFFF"])
+    s = socket.socket()
+    s.bind(("10.5.0.1", 0))
+    ip("addr del 10.5.0.1/16 dev d0")
+    try:
+        socket.socket().bind(("10.5.0.1", 0))
+        ok(False, "the address is gone")
+    except OSError as e:
+        eq(e.errno, EADDRNOTAVAIL)
+    ip("addr del 10.5.0.1/16 dev d0", code=2)
+
+
+@test
+def ones_own_addresses():
+    alone()
+    ip("link set lo up")
+    ip("link add d0 type bridge")
+    ip("addr add 10.5.0.1/16 dev d0")
+    ip("link set d0 up")
+    s = socket.socket()
+    s.bind(("", 7000))
+    s.listen()
+    c = socket.create_connection(("10.5.0.1", 7000), 10)
+    eq(c.getsockname()[0], "10.5.0.1")
+    eq(s.accept()[1], c.getsockname())
+
+
+@test
+def streams_and_datagrams_cross():
+    other = pair()
+    pid = other.start(serve, "")
+    eq(talk("10.1.1.2"), ["STREAM 10.1.1.1", "DATAGRAM 10.1.1.1", "10.1.1.1"])
+    eq(os.waitpid(pid, 0)[1], 0)
+    pid = other.start(serve, "::", socket.AF_INET6)
+    eq(talk("fd00::2", socket.AF_INET6), ["STREAM fd00::1", "DATAGRAM fd00::1", "fd00::1"])
+    eq(os.waitpid(pid, 0)[1], 0)
+
+
+@test
+def what_nobody_has():
+    other = pair()
+
+    def attempt(address, port=7001):
+        s = socket.socket()
+        s.settimeout(4)
+        try:
+            s.connect((address, port))
+            return 0
+        except OSError as e:
+            return e.errno
+
+    eq(attempt("10.1.1.2"), ECONNREFUSED)
+    eq(attempt("10.9.9.9"), ENETUNREACH)
+    ok(attempt("10.1.1.77") in (EHOSTUNREACH, None), "nobody answers")
+    eq(other.do(attempt, "10.1.1.1"), ECONNREFUSED)
+    ok(ip("route get 10.9.9.9", code=2) != "", "no route")
+    eq(shown("route get 10.1.1.2")[0]["prefsrc"], "10.1.1.1")
+
+
+@test
+def a_link_goes_with_its_namespace():
+    other = pair()
+    os.kill(other.pid, 9)
+    os.waitpid(other.pid, 0)
+    wait_until(lambda: [l["ifname"] for l in shown("link")] == ["lo"], "the pair is gone")
+
+
+@test
+def a_bridge_joins_three():
+    alone()
+    ip("link add br0 type bridge")
+    ip("addr add 10.7.0.254/24 dev br0")
+    ip("link set br0 up")
+    others = [Namespace(), Namespace()]
+    for i, other in enumerate(others):
+        ip("link add p%d type veth peer name e0 netns %d" % (i, other.pid))
+        ip("link set p%d master br0 up" % i)
+        for line in "addr add 10.7.0.%d/24 dev e0" % (i + 1), "link set e0 up", "link set lo up":
+            ip(line, ns=other.pid)
+    eq(shown("link show p0")[0]["master"], "br0")
+    pid = others[0].start(serve, "")
+    eq(others[1].do(talk, "10.7.0.1"), ["STREAM 10.7.0.2", "DATAGRAM 10.7.0.2", "10.7.0.2"])
+    eq(os.waitpid(pid, 0)[1], 0)
+    pid = others[1].start(serve, "")
+    eq(talk("10.7.0.2"), ["STREAM 10.7.0.254", "DATAGRAM 10.7.0.254", "10.7.0.254"])
+    eq(os.waitpid(pid, 0)[1], 0)
+
+
+@test
+def routes_through_a_third():
+    alone()
+    left, right = Namespace(), Namespace()
+    for name, other, net in ("l0", left, 1), ("r0", right, 2):
+        ip("link add %s type veth peer name e0 netns %d" % (name, other.pid))
+        ip("addr add 10.8.%d.254/24 dev %s" % (net, name))
+        ip("link set %s up" % name)
+        for line in ("addr add 10.8.%d.1/24 dev e0" % net, "link set e0 up",
+                     "route add default via 10.8.%d.254" % net):
+            ip(line, ns=other.pid)
+    route = next(r for r in shown("route", ns=left.pid) if r["dst"] == "default")
+    eq((route["gateway"], route["dev"]), ("10.8.1.254", "e0"))
+    ok("exists" in ip("route add default via 10.8.1.254", ns=left.pid, code=2), "twice")
+    with open("/proc/sys/net/ipv4/ip_forward", "w") as f:
+        f.write("1")
+    pid = right.start(serve, "")
+    eq(left.do(talk, "10.8.2.1"), ["STREAM 10.8.1.1", "DATAGRAM 10.8.1.1", "10.8.1.1"])
+    eq(os.waitpid(pid, 0)[1], 0)
+    ip("route del default", ns=left.pid)
+    ip("route del default", ns=left.pid, code=2)
+    ip("route add 10.99.0.0/16 via 10.98.0.1", ns=left.pid, code=2)
+
+
+@test
+def needs_a_capability():
+    alone()
+
+    def child():
+        os.setresuid(1000, 1000, 1000)
+        return 0 if "not permitted" in ip("link add d0 type bridge", code=2) else 1
+
+    eq(os.waitpid(spawn(child), 0)[1], 0)
+
+
+@test
+def what_ioctls_tell():
+    import fcntl
+    import struct
+    alone()
+    ip("link add d0 type bridge")
+    ip("addr add 10.5.0.1/16 brd + dev d0")
+    ip("link set d0 up")
+    s = socket.socket()
+
+    def ask(request):
+        return fcntl.ioctl(s, request, struct.pack("=16s24x", b"d0"))[16:]
+
+    eq(ask(0x8915)[4:8], b"\x0a\x05\0\1")
+    eq(ask(0x891B)[4:8], b"\xff\xff\0\0")
+    eq(ask(0x8919)[4:8], b"\x0a\x05\xff\xff")
+    eq(struct.unpack("=i", ask(0x8921)[:4])[0], 1500)
+    eq(sorted(n for _, n in socket.if_nameindex()), ["d0", "lo"])
+    eq(socket.if_nametoindex("d0"), shown("link show d0")[0]["ifindex"])
+
+
+run()
