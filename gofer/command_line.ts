@@ -17,11 +17,11 @@ A client attaches to root 0, 1, ... by the names "0", "1", ...; "" is root 0.
 Everybody who can connect can do with the files what this process may: there is no authentication.
 
 Options:
-  --root DIR[:ro|:rw[:flat][:uds][:bind]]
+  --root DIR[:ro|:rw[:flat][:uds][:bind][:slave]]
                           a directory (or one file) to serve; :ro refuses every change, :flat
                           leaves out what is mounted below it, :uds lets clients connect to
                           sockets in it and open FIFOs, :bind lets them make sockets that others
-                          connect to
+                          connect to, :slave shows what the host mounts below it later
   --squash                new files belong to this process's user, whatever the client asks
   --allow-devices         clients may make device nodes
   --donate-directories    hand out directories too (a client without a filter could climb)
@@ -43,6 +43,8 @@ export interface RootArgument {
   /** Descriptor of it, cut loose from the host's other files by whoever started this program; -1: none. */
   readonly copy: number;
   readonly binds: boolean;
+  /** Shows what the host mounts below it later. */
+  readonly follows: boolean;
 }
 
 /** A checked command line. */
@@ -87,7 +89,8 @@ function numberOf(name: string, text: string | undefined, low: number, high: num
 }
 
 function rootOf(text: string): RootArgument {
-  const suffix = /:(?:ro|rw)(?::flat)?(?::uds)?(?::bind)?(?::fd=\d{1,7})?$/.exec(text)?.[0] ?? "";
+  const suffix =
+    /:(?:ro|rw)(?::flat)?(?::uds)?(?::bind)?(?::slave)?(?::fd=\d{1,7})?$/.exec(text)?.[0] ?? "";
   const path = text.slice(0, text.length - suffix.length);
   if (path === "") throw new UsageError(`--root "${text}" names no directory`);
   return {
@@ -97,6 +100,7 @@ function rootOf(text: string): RootArgument {
     connects: suffix.includes(":uds"),
     copy: Number(/:fd=(\d+)$/.exec(suffix)?.[1] ?? -1),
     binds: suffix.includes(":bind"),
+    follows: suffix.includes(":slave"),
   };
 }
 

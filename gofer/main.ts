@@ -18,7 +18,7 @@ import { syscall } from "../ffi/sys/native.ts";
 import { OwnImage } from "../ffi/sys/own_image.ts";
 import { signalToEventfd } from "../ffi/sys/signals.ts";
 import { openConfined } from "./backend/confined_tree.ts";
-import { openRoot } from "./backend/export_root.ts";
+import { followHost, openRoot } from "./backend/export_root.ts";
 import { type GoferCommand, parseCommandLine, USAGE, UsageError } from "./command_line.ts";
 import { confine, raiseFileLimit } from "./server/confine.ts";
 import { listenOn } from "./server/listen.ts";
@@ -83,6 +83,7 @@ function confineOrFail(
 function makeService(command: GoferCommand): Service {
   const fidsMax = fidLimit(command);
   const roots = command.roots.map((r) => openRoot(r.path, r.isReadOnly, r));
+  followHost(roots).forEach(say);
   return new Service({ roots, policy: command.policy, msizeMax: command.msizeMax, fidsMax });
 }
 
@@ -111,7 +112,9 @@ function listen(command: GoferCommand): void {
   const stops = [signalToEventfd(SIGTERM), signalToEventfd(SIGINT)];
   const slash = isUnix ? address.path.lastIndexOf("/") : 0;
   const folder = isUnix && slash >= 0 ? address.path.slice(0, slash + 1) : ".";
-  const home = isUnix ? openConfined(folder, false).fd : -1;
+  const home = isUnix
+    ? openConfined(folder, { isReadOnly: false, isFlat: false, follows: false }).fd
+    : -1;
   const server = new GoferServer(service, say);
   server.spins = command.spins;
   server.listen(socket, isUnix, stops);

@@ -42,8 +42,24 @@ Deno.test("command lines are read, and refused with the reason", () => {
   const c = parseCommandLine(["serve", "--fd", "5", "--root", "/a:ro", "--root", "/b", "--squash"]);
   assertEquals([c.kind, c.fd, c.policy.squash, c.policy.devices], ["serve", 5, true, false]);
   assertEquals(c.roots, [
-    { path: "/a", isReadOnly: true, isFlat: false, connects: false, binds: false, copy: -1 },
-    { path: "/b", isReadOnly: false, isFlat: false, connects: false, binds: false, copy: -1 },
+    {
+      path: "/a",
+      isReadOnly: true,
+      isFlat: false,
+      connects: false,
+      binds: false,
+      follows: false,
+      copy: -1,
+    },
+    {
+      path: "/b",
+      isReadOnly: false,
+      isFlat: false,
+      connects: false,
+      binds: false,
+      follows: false,
+      copy: -1,
+    },
   ]);
   const odd = parseCommandLine(["serve", "--fd=3", "--root=/a:rw:flat", "--root=/b:flat"]).roots;
   assertEquals(odd.map((root) => [root.path, root.isFlat]), [["/a", true], ["/b:flat", false]]);

@@ -128,7 +128,7 @@ for (const offersExtension of [true, false]) {
 
 Deno.test("a served tree is a mount of its own that cannot be left", async () => {
   await inTree((root, outside) => {
-    const tree = openConfined(root, false);
+    const tree = openConfined(root, { isReadOnly: false, isFlat: false, follows: false });
     const plain = openat(AT_FDCWD, root, O_PATH | O_CLOEXEC);
     try {
       if (Deno.uid() === 0) assert(tree.isClone, "root on a current kernel gets a clone");

@@ -1,7 +1,7 @@
 // One exported directory (or single file, for a bind mount of a file) and what may be done with it.
 
 import { errnoName } from "../../ffi/sys/errors.ts";
-import { openConfined } from "./confined_tree.ts";
+import { attachTree, openConfined } from "./confined_tree.ts";
 import { closeFd } from "./host_calls.ts";
 
 export interface ExportRoot {
@@ -15,6 +15,8 @@ export interface ExportRoot {
   readonly connects: boolean;
   /** Clients may make sockets in it that others connect to. */
   readonly binds: boolean;
+  /** What the host mounts below it later is to be seen. */
+  readonly follows: boolean;
   /** As the user named it, for messages. */
   readonly label: string;
 }
@@ -26,6 +28,7 @@ export interface RootOptions {
   /** Descriptor of the root where it is a clone already, with its attributes; -1: none. */
   readonly copy?: number;
   readonly binds?: boolean;
+  readonly follows?: boolean;
 }
 
 /**
@@ -52,12 +55,23 @@ export const DEFAULT_POLICY: ServerPolicy = {
  * Opens a root. Symlinks in `path` are followed: it is the user's word. Throws an Error that names the path.
  */
 export function openRoot(path: string, isReadOnly: boolean, options: RootOptions = {}): ExportRoot {
-  const { isFlat = false, connects = false, binds = false, copy = -1 } = options;
+  const { isFlat = false, connects = false, binds = false, follows = false, copy = -1 } = options;
   const { fd, isClone } = copy >= 0
     ? { fd: copy, isClone: true }
-    : openConfined(path, isReadOnly, isFlat);
+    : openConfined(path, { isReadOnly, isFlat, follows });
   if (fd < 0) throw new Error(`root ${path} cannot be opened: ${errnoName(fd)}`);
-  return { fd, isClone, isReadOnly, connects, binds, label: path };
+  return { fd, isClone, isReadOnly, connects, binds, follows, label: path };
+}
+
+/**
+ * Lets roots hear of what the host mounts; when all are open, since names lead into them afterwards. Returns what cannot
+ * be, a line each.
+ */
+export function followHost(roots: readonly ExportRoot[]): string[] {
+  return roots.filter((root) => root.follows && root.isClone).flatMap(({ fd, label }) => {
+    const r = attachTree(fd, label);
+    return r < 0 ? [`${label}: later mounts of the host will not be seen: ${errnoName(r)}`] : [];
+  });
 }
 
 export function closeRoot(root: ExportRoot): void {

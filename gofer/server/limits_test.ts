@@ -14,6 +14,7 @@ const root = {
   isReadOnly: false,
   connects: false,
   binds: false,
+  follows: false,
   label: "none",
 };
 

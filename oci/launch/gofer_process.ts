@@ -66,6 +66,8 @@ export interface GoferRoot {
   readonly connects?: boolean;
   /** Guests may make sockets in it that the host's programs connect to. */
   readonly binds?: boolean;
+  /** What the host mounts below it later is seen. */
+  readonly follows?: boolean;
   /** Its files have other ids than on disk. */
   readonly ids?: MountIds;
   /** Names it in messages; where it has ids of its own. */
@@ -73,8 +75,8 @@ export interface GoferRoot {
 }
 
 function suffixOf(root: GoferRoot): string {
-  const { isReadOnly, isFlat, connects, binds } = root;
-  const sockets = `${connects ? ":uds" : ""}${binds ? ":bind" : ""}`;
+  const { isReadOnly, isFlat, connects, binds, follows } = root;
+  const sockets = `${connects ? ":uds" : ""}${binds ? ":bind" : ""}${follows ? ":slave" : ""}`;
   return `:${isReadOnly ? "ro" : "rw"}${isFlat ? ":flat" : ""}${sockets}`;
 }
 
@@ -152,7 +154,7 @@ function startWith(
     const copies = places.some((place) => place !== -1) ? places : [];
     steps.descriptors(s, [-1, -1, options.stderr, options.socket, ...copies]);
     steps.limits(s);
-    if (inNamespaces) steps.privateMounts(s);
+    if (inNamespaces) steps.ownMounts(s, options.roots.some((root) => root.follows));
     steps.boundWithPassing(s, CAPABILITIES, FIRST_CAPABILITIES);
     steps.noNewPrivileges(s);
     if (!options.isDetached) steps.tieToParent(s);

@@ -8,6 +8,7 @@ import {
   MOUNT_ATTR_IDMAP,
   MountAttr,
   MS_PRIVATE,
+  MS_SLAVE,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from "../../ffi/abi/mount.ts";
@@ -42,7 +43,7 @@ export function copyMappedTree(tree: MappedTree, attributes: number, users: numb
     const depth = isFlat === true ? 0 : AT_RECURSIVE;
     const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth;
     copy = check(syscall(SYS_open_tree, AT_FDCWD, scratch.cstr(path), flags), "open_tree");
-    setAttributes(copy, AT_RECURSIVE, attributes, 0);
+    setAttributes(copy, AT_RECURSIVE, attributes, 0, tree.follows ? MS_SLAVE : MS_PRIVATE);
     const below = ids.isRecursive ? AT_RECURSIVE : 0;
     setAttributes(copy, below, MOUNT_ATTR_IDMAP, own < 0 ? users : own);
     return copy;
@@ -55,11 +56,17 @@ export function copyMappedTree(tree: MappedTree, attributes: number, users: numb
   }
 }
 
-function setAttributes(fd: number, flags: number, attributes: number, users: number): void {
+function setAttributes(
+  fd: number,
+  flags: number,
+  attributes: number,
+  users: number,
+  propagation = 0,
+): void {
   const at = scratch.areaOffset(0), { dv } = scratch;
   dv.setBigUint64(at + MountAttr.at.attrSet, BigInt(attributes), true);
   dv.setBigUint64(at + MountAttr.at.attrClr, 0n, true);
-  dv.setBigUint64(at + MountAttr.at.propagation, BigInt(MS_PRIVATE), true);
+  dv.setBigUint64(at + MountAttr.at.propagation, BigInt(propagation), true);
   dv.setBigUint64(at + MountAttr.at.usernsFd, BigInt(users), true);
   const empty = scratch.cstr(""), all = AT_EMPTY_PATH | flags;
   const r = syscall(SYS_mount_setattr, fd, empty, all, scratch.area(0), MountAttr.size);

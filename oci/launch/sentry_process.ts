@@ -66,7 +66,7 @@ export function startSentry(
 
   function asRoot(): SpawnScript {
     const script = begin();
-    steps.privateMounts(script);
+    steps.ownMounts(script);
     steps.boundCapabilities(script, kept);
     if (kept.length > 0) steps.keepPermitted(script);
     if (mayChange) steps.becomeUser(script, NOBODY, NOBODY);
@@ -76,7 +76,7 @@ export function startSentry(
   function asUser(): SpawnScript {
     const script = begin();
     steps.mapOwnIds(script, syscall(SYS_geteuid), syscall(SYS_getegid));
-    steps.privateMounts(script);
+    steps.ownMounts(script);
     steps.boundCapabilities(script, []);
     return end(script);
   }

@@ -13,7 +13,14 @@ import {
   CapHeader,
 } from "../../ffi/abi/capability.ts";
 import { AT_FDCWD, F_DUPFD_CLOEXEC, O_CLOEXEC, O_RDWR, O_WRONLY } from "../../ffi/abi/fcntl.ts";
-import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC } from "../../ffi/abi/mount.ts";
+import {
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_PRIVATE,
+  MS_REC,
+  MS_SLAVE,
+} from "../../ffi/abi/mount.ts";
 import {
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_RAISE,
@@ -65,9 +72,12 @@ export function limits(script: SpawnScript): void {
   script.callMayFail(N.SYS_prlimit64, 0, RLIMIT_CORE, new Uint8Array(Rlimit.size), 0);
 }
 
-/** Mounts no longer spread to the host; /proc shows the new pid namespace where the host permits it. */
-export function privateMounts(script: SpawnScript): void {
-  script.call(N.SYS_mount, "none", "/", 0, MS_REC + MS_PRIVATE, 0);
+/**
+ * Mounts no longer spread to the host, nor, unless they follow it, the host's to here; /proc shows the new pid namespace
+ * where the host permits it.
+ */
+export function ownMounts(script: SpawnScript, follows = false): void {
+  script.call(N.SYS_mount, "none", "/", 0, MS_REC + (follows ? MS_SLAVE : MS_PRIVATE), 0);
   const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
   script.callMayFail(N.SYS_mount, "proc", "/proc", "proc", flags, 0);
 }

@@ -1,11 +1,17 @@
 /**
- * A step of launch scripts: a copy of mounts of the host that hangs nowhere yet, and hears of nothing that is mounted
- * later. Who makes it needs CAP_SYS_ADMIN over the mount namespace that it is in; who has its descriptor may use it in
- * any. See open_tree(2), mount_setattr(2).
+ * A step of launch scripts: a copy of mounts of the host that hangs nowhere yet, and, unless it follows them, hears of
+ * nothing that is mounted later. Who makes it needs CAP_SYS_ADMIN over the mount namespace that it is in; who has its
+ * descriptor may use it in any. See open_tree(2), mount_setattr(2).
  */
 
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from "../../ffi/abi/fcntl.ts";
-import { MountAttr, MS_PRIVATE, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "../../ffi/abi/mount.ts";
+import {
+  MountAttr,
+  MS_PRIVATE,
+  MS_SLAVE,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from "../../ffi/abi/mount.ts";
 import { SYS_mount_setattr, SYS_open_tree } from "../../ffi/abi/syscall_numbers.ts";
 import { PREV, type PrevResult, type SpawnScript } from "../../ffi/sys/spawn.ts";
 
@@ -14,6 +20,8 @@ export interface HostTree {
   readonly path: string;
   /** Without what the host has mounted below it. */
   readonly isFlat?: boolean;
+  /** It is going to hear of what is mounted below it. */
+  readonly follows?: boolean;
 }
 
 /** @param attributes MOUNT_ATTR_* */
@@ -21,14 +29,19 @@ export function copyTree(script: SpawnScript, tree: HostTree, attributes: number
   const depth = tree.isFlat === true ? 0 : AT_RECURSIVE;
   script.call(SYS_open_tree, AT_FDCWD, tree.path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
   const copy = PREV(script.length - 1);
-  setAttributes(script, copy, attributes);
+  setAttributes(script, copy, attributes, tree.follows === true ? MS_SLAVE : MS_PRIVATE);
   return copy;
 }
 
 /** Of a mount that hangs nowhere yet, and of all below it. */
-export function setAttributes(script: SpawnScript, tree: PrevResult, attributes: number): void {
+export function setAttributes(
+  script: SpawnScript,
+  tree: PrevResult,
+  attributes: number,
+  propagation: number = MS_PRIVATE,
+): void {
   const wanted = new Uint8Array(MountAttr.size), view = new DataView(wanted.buffer);
   view.setUint32(MountAttr.at.attrSet, attributes, true);
-  view.setUint32(MountAttr.at.propagation, MS_PRIVATE, true);
+  view.setUint32(MountAttr.at.propagation, propagation, true);
   script.call(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, wanted, wanted.length);
 }

@@ -8,6 +8,7 @@ import { fromText, toText } from "../../kernel/core/bytes.ts";
 import type { GoferRoot } from "../launch/gofer_process.ts";
 import type { FilesSpec, MountSpec, OverlayLayers, RootSpec } from "../sandbox/boot_spec.ts";
 import type { Config } from "../spec/config.ts";
+import { isPropagationOption } from "../sandbox/mount_options.ts";
 import type { MountIds } from "../spec/id_mappings.ts";
 import type { ConfigMount } from "../spec/mount_entry.ts";
 import type { Resources } from "../spec/resources_section.ts";
@@ -89,6 +90,12 @@ function propagationOf(config: Config): string | null {
   return `${propagation.isRecursive ? "r" : ""}${propagation.type}`;
 }
 
+/** The last of the options about propagation: what is private by default. */
+function followsHost(options: readonly string[]): boolean {
+  const last = options.findLast((option) => isPropagationOption(option));
+  return last === "slave" || last === "rslave";
+}
+
 /** @throws UserError where no ids are said */
 function mountIds({ ids, path }: ConfigMount, { linux }: Config): MountIds | null {
   if (ids === null || ids.mappings !== null) return ids;
@@ -106,7 +113,8 @@ function planMount(mount: ConfigMount, config: Config, trees: Trees): MountSpec 
     const { source: text, isReadOnly, isRecursive } = mount;
     const ids = mountIds(mount, config);
     const where = `${jsonPath}.source`;
-    const source = trees.addSource(text ?? "", isReadOnly, where, !isRecursive, ids);
+    const kind = { isReadOnly, isFlat: !isRecursive, follows: followsHost(options) };
+    const source = trees.addSource(text ?? "", where, kind, ids);
     return { ...common, type: "gofer", goferAttach: source };
   }
   const paths = type === "overlay" ? splitOverlayOptions(options) : null;
@@ -155,16 +163,15 @@ class Trees {
   /** Of a bind mount: a directory, or anything else. */
   addSource(
     text: string,
-    isReadOnly: boolean,
     jsonPath: string,
-    isFlat: boolean,
+    kind: Pick<GoferRoot, "isReadOnly" | "isFlat" | "follows">,
     ids: MountIds | null,
   ): string {
     const path = resolve(this.bundle, text);
     requirePath(path, jsonPath, false);
     const { connects, binds } = this;
     const mapped = ids === null ? {} : { ids, jsonPath };
-    return this.push({ path, isReadOnly, isFlat, connects, binds, ...mapped }, jsonPath);
+    return this.push({ path, ...kind, connects, binds, ...mapped }, jsonPath);
   }
 
   private push(root: GoferRoot, jsonPath: string): string {

@@ -41,8 +41,22 @@ Deno.test("host paths become trees, each with what may be done to it", () => {
     assertEquals(root, { goferAttach: "0", readonly: false, overlay: "none" });
     assertEquals(goferRoots, [
       { path: `${dir}/rootfs`, isReadOnly: false },
-      { path: `${dir}/low`, isReadOnly: true, isFlat: false, connects: false, binds: false },
-      { path: `${dir}/up`, isReadOnly: false, isFlat: true, connects: false, binds: false },
+      {
+        path: `${dir}/low`,
+        isReadOnly: true,
+        isFlat: false,
+        follows: false,
+        connects: false,
+        binds: false,
+      },
+      {
+        path: `${dir}/up`,
+        isReadOnly: false,
+        isFlat: true,
+        follows: false,
+        connects: false,
+        binds: false,
+      },
     ]);
     assertEquals(specs.map((m) => [m.type, m.goferAttach]), [["gofer", "1"], ["gofer", "2"]]);
     assertEquals(files.devices, []);
