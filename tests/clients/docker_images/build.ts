@@ -1,6 +1,7 @@
 /** docker build with dvisor as the runtime of its steps, which do real work; the results beside those of runc. Not a test. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { PEER } from "../lib/docker.ts";
 import type { ImageCase, Images, Recipe } from "../lib/images.ts";
 
 const C = `#include <stdio.h>
@@ -66,7 +67,7 @@ const SEEN: readonly (string | RegExp)[] = [
 ];
 
 async function judgeWork(x: Images, tag: string): Promise<void> {
-  const looks = ["runc", "dvisor"].map(async (runtime) => {
+  const looks = [PEER, "dvisor"].map(async (runtime) => {
     const look = ["run", "--rm", "--network", "none", "--runtime", runtime, tag, "sh", "-c", LOOK];
     return (await x.docker.run(look)).stdout + "\n";
   });
@@ -122,7 +123,7 @@ export const CASES: readonly ImageCase[] = [
     run: async (x) => {
       const said = await x.build("stages:1", STAGES);
       assertMatch(said, /\n77 77\n/);
-      for (const runtime of ["dvisor", "runc"]) {
+      for (const runtime of ["dvisor", PEER]) {
         const run = ["run", "--rm", "--runtime", runtime, "--user", "12:13", "stages:1"];
         assertEquals(await x.docker.must(...run), "12 12");
       }

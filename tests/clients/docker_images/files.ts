@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { run } from "../../harness/dvisor.ts";
+import { PEER } from "../lib/docker.ts";
 import type { ImageCase, Images } from "../lib/images.ts";
 
 const NAME = "files", IMAGE = "files:1";
@@ -39,7 +40,7 @@ export const CASES: readonly ImageCase[] = [
   {
     name: "docker diff, export and cp see the same changes as with runc",
     run: async (x) => {
-      const ours = await changed(x, "dvisor"), theirs = await changed(x, "runc");
+      const ours = await changed(x, "dvisor"), theirs = await changed(x, PEER);
       assertStringIncludes(ours["diff"]!, "D /etc/issue");
       assertMatch(ours["exported"]!, /drwxr-x--T 12\/34 .* srv\/moved\//);
       assertEquals(ours, theirs);
@@ -98,7 +99,7 @@ export const CASES: readonly ImageCase[] = [
       const change = ["--change", "ENV A=b", "--change", 'CMD ["sh", "-c", "cat /kept; echo $A"]'];
       await docker.must("commit", ...change, NAME, IMAGE);
       assertEquals(await docker.must("exec", NAME, "echo", "alive"), "alive");
-      for (const runtime of ["dvisor", "runc"]) {
+      for (const runtime of ["dvisor", PEER]) {
         assertEquals(await docker.must("run", "--rm", "--runtime", runtime, IMAGE), "kept\nb");
       }
       await docker.clear();

@@ -1,6 +1,7 @@
 /** Options of `docker run` that reach the runtime, and the verbs about running containers. Not a test. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { PEER } from "../lib/docker.ts";
 import type { ImageCase, Images } from "../lib/images.ts";
 import { until, untilIs } from "./until.ts";
 
@@ -106,7 +107,12 @@ const ROWS: readonly OptionRow[] = [
 export const CASES: readonly ImageCase[] = [
   ...ROWS.map(({ options, script, expect }): ImageCase => ({
     name: `docker run ${options.join(" ")}`,
-    run: async (x) => assertMatch(await said(x, options, script), expect),
+    run: async (x) => {
+      // What runc does not do is not asked of dvisor.
+      for (const runtime of [PEER, "dvisor"]) {
+        assertMatch(await said(x, [...options, "--runtime", runtime], script), expect, runtime);
+      }
+    },
   })),
   {
     name: "a seccomp profile of one's own: errors and deaths",

@@ -3,6 +3,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { lacks } from "../../harness/machine.ts";
 import { Terminal } from "../../harness/tmux.ts";
+import { PEER } from "../lib/docker.ts";
 import type { ImageCase, Images } from "../lib/images.ts";
 
 const NAME = "term";
@@ -91,7 +92,7 @@ const CASES_WITH_TMUX: readonly ImageCase[] = [
       const theirs = await x.docker.run([
         ...count.slice(0, 3),
         "--runtime",
-        "runc",
+        PEER,
         ...count.slice(3),
       ], {
         stdin: big,

@@ -1,6 +1,7 @@
 /** Three containers as a compose file starts them: redis, postgres and a web program over both. Not a test. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { PEER } from "../lib/docker.ts";
 import type { ImageCase, Images } from "../lib/images.ts";
 import { until, untilIs, untilWorks } from "./until.ts";
 
@@ -59,7 +60,7 @@ async function judge(x: Images): Promise<void> {
 
   // What the program wrote is there for another container, and with a container of runc as well.
   const reader = ["run", "--rm", "-v", `${SHARED}:/s`];
-  for (const runtime of ["dvisor", "runc"]) {
+  for (const runtime of ["dvisor", PEER]) {
     const last = await docker.must(
       ...reader,
       "--runtime",

@@ -13,6 +13,7 @@ import {
 } from "../../harness/dvisor.ts";
 import { isFull, isRoot, lacks } from "../../harness/machine.ts";
 import { alive, eventually } from "../../harness/processes.ts";
+import { RUNC } from "../../oci/bundle.ts";
 import { Namespaces } from "./namespaces.ts";
 
 const COMMANDS = [
@@ -38,6 +39,11 @@ const DAEMON_MS = 60_000;
 /** LIMIT: how long a command may take. */
 const COMMAND_S = 120;
 const POLL_MS = 100;
+/**
+ * The name of the runtime that is runc itself, in Docker's configuration: its own "runc" is whatever comes first on the PATH,
+ * and that is dvisor where BuildKit shall use it.
+ */
+export const PEER = "peer";
 /** Of no network here: the namespace has no other. */
 const BRIDGE = "172.31.77.1/24";
 
@@ -96,6 +102,7 @@ export class Docker implements AsyncDisposable {
       "shutdown-timeout": 5,
       runtimes: {
         dvisor: { path, runtimeArgs: [...args, ...options.runtimeArgs ?? []] },
+        [PEER]: { path: RUNC ?? "runc" },
       },
       ...options.settings,
     };
