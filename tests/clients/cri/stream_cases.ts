@@ -116,7 +116,6 @@ const STREAM_CASES: readonly EngineCase<Cri>[] = [
         await stream.closed();
         return stream;
       };
-      const x = await get("/s");
       const answers = await Promise.all([get("/s"), get("/big"), get("/s"), get("/nosuch")]);
       assertMatch(answers[0].text(0), /200 OK[^]*small\n$/);
       assert(answers[1].bytes(0) > 8 << 20);
