@@ -10,7 +10,7 @@ import { isFull, lacks, named, noContainers } from "../../harness/machine.ts";
 import type { PeerName } from "./engine_case.ts";
 
 /** LIMIT: seconds of all checks of one engine with one runtime. */
-const TIMEOUT_S = 1200;
+const TIMEOUT_S = 2400;
 
 /** The first process there is a shell, which reaps what nobody else does. */
 const PRELUDE = `

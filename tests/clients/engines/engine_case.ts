@@ -16,6 +16,8 @@ export abstract class Engine {
   readonly dir: string;
   /** The runtime's program. */
   readonly runtime: string;
+  /** Whether it runs as an ordinary user. */
+  readonly isRootless: boolean = false;
   #count = 0;
 
   constructor(peer: PeerName, dir: string, runtime: string) {
@@ -70,7 +72,7 @@ export abstract class Engine {
 
   file(name: string, text: string): string {
     const path = `${this.dir}/${name}`;
-    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    this.folder(name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "");
     Deno.writeTextFileSync(path, text);
     return path;
   }
@@ -89,6 +91,8 @@ export interface EngineCase<E extends Engine> {
   readonly isQuick?: boolean;
   /** Why runc is not asked. */
   readonly notRunc?: string;
+  /** Why an ordinary user is not asked. */
+  readonly notRootless?: string;
   /** Why it cannot be asked of anybody on this machine. */
   readonly lacking?: string | null;
   run(engine: E): Promise<void>;

@@ -16,6 +16,8 @@ import { CTR_CASES } from "../ctr/cases.ts";
 import { Ctr } from "../ctr/ctr.ts";
 import { PODMAN_CASES } from "../podman/all_cases.ts";
 import { Podman } from "../podman/podman.ts";
+import { RootlessPodman } from "../podman/rootless.ts";
+import { USER_CASES } from "../podman/user_cases.ts";
 import type { Engine, EngineCase, PeerName } from "./engine_case.ts";
 
 /** How to start an engine, and what is asked of it. */
@@ -44,6 +46,7 @@ const SUITES: Record<string, Suite> = {
   cri: suite(Cri.start, [...POD_CASES, ...STREAM_AND_RESTART_CASES]),
   ctr: suite(Ctr.start, CTR_CASES),
   podman: suite(Podman.start, PODMAN_CASES),
+  rootless: suite(RootlessPodman.start, [...PODMAN_CASES, ...USER_CASES]),
 };
 
 function say(verdict: string, ...parts: string[]): void {
@@ -51,7 +54,8 @@ function say(verdict: string, ...parts: string[]): void {
 }
 
 async function judge<E extends Engine>(engine: E, test: EngineCase<E>): Promise<void> {
-  const reason = test.lacking ?? (engine.peer === "runc" ? test.notRunc : null) ?? null;
+  const reason = test.lacking ?? (engine.peer === "runc" ? test.notRunc : null) ??
+    (engine.isRootless ? test.notRootless : null) ?? null;
   if (reason !== null) return say("skip", test.name, reason);
   const start = performance.now();
   try {

@@ -77,6 +77,7 @@ const MANAGE_CASES: readonly EngineCase<Podman>[] = [
   },
   {
     name: "pause stops it, unpause lets it go on",
+    notRootless: "its control groups are root's",
     async run(p) {
       const name = await p.background("while :; do echo t; sleep 0.1; done");
       await p.logged(name, "t");
@@ -110,6 +111,7 @@ const MANAGE_CASES: readonly EngineCase<Podman>[] = [
   },
   {
     name: "stats are of this container",
+    notRootless: "its control groups are root's",
     async run(p) {
       const name = await p.background("while :; do :; done");
       const ask = async () => {
@@ -127,6 +129,7 @@ const MANAGE_CASES: readonly EngineCase<Podman>[] = [
   },
   {
     name: "update changes limits of a running container",
+    notRootless: "its control groups are root's",
     async run(p) {
       const name = await service(p, "--memory", "200m");
       await p.must("update", "--memory", "100m", "--cpus", "0.5", name);
@@ -342,6 +345,7 @@ const FILE_CASES: readonly EngineCase<Podman>[] = [
   },
   {
     name: "mount shows the files of a running container",
+    notRootless: "it may not mount",
     async run(p) {
       const name = await service(p);
       await p.must("exec", name, "sh", "-c", "echo seen >/seen");

@@ -64,6 +64,7 @@ const POD_CASES: readonly EngineCase<Podman>[] = [
   },
   {
     name: "stop, start, restart, pause and kill of a whole pod",
+    notRootless: "its control groups are root's",
     async run(p) {
       const name = await pod(p);
       const one = await p.background("echo up; exec sleep 1000", "--pod", name);
@@ -96,6 +97,7 @@ const POD_CASES: readonly EngineCase<Podman>[] = [
   },
   {
     name: "pod top, stats, ps and inspect",
+    notRootless: "its control groups are root's",
     async run(p) {
       const name = await pod(p);
       await p.background("exec sleep 1234", "--pod", name);
@@ -107,6 +109,7 @@ const POD_CASES: readonly EngineCase<Podman>[] = [
   },
   {
     name: "limits of members, one over its limit",
+    notRootless: "its control groups are root's",
     async run(p) {
       const name = await pod(p);
       const lives = await p.background("sleep 1000", "--pod", name);

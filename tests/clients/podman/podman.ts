@@ -8,7 +8,7 @@ import { makeRootTree } from "../engines/images.ts";
 /** The image of all containers. */
 export const IMAGE = "localhost/bb:1";
 
-function configuration(dir: string, runtime: string): string {
+export function configuration(dir: string, runtime: string): string {
   return `
 [engine]
 cgroup_manager = "cgroupfs"

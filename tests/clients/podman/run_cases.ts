@@ -181,6 +181,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
   },
   {
     name: "memory: a process over the limit is killed, and Podman says so",
+    notRootless: "its control groups are root's",
     async run(p) {
       const name = p.name();
       const limits = ["--memory", "40m", "--memory-swap", "40m"];
@@ -192,6 +193,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
   },
   {
     name: "memory: a child over the limit is killed, the container lives",
+    notRootless: "its control groups are root's",
     async run(p) {
       const script = "dd if=/dev/zero of=/dev/null bs=150M count=1; echo child $?; sleep 100";
       const limits = ["--memory", "40m", "--memory-swap", "40m"];
@@ -202,6 +204,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
   },
   {
     name: "--pids-limit holds inside",
+    notRootless: "its control groups are root's",
     async run(p) {
       const script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 1 & done; wait";
       const result = await p.call("run", "--rm", "--pids-limit", "10", IMAGE, "sh", "-c", script);
