@@ -148,18 +148,14 @@ class Crashes {
     const listed = list.stdout.split("\n").find((line) => line.startsWith(`${NAME} `));
     const inspect = await docker.run(["inspect", "--type", "container", NAME]);
     if (listed === undefined) {
-      return inspect.code === 0 ? ["inspect knows what ps does not"] : this.#lives();
+      return inspect.code === 0 ? ["inspect knows what ps does not"] : await this.#unknown();
     }
     const [container]: Inspected[] = JSON.parse(inspect.stdout);
     if (container === undefined) return [`inspect: ${inspect.stdout}`];
     const { Status: status, Pid: pid } = container.State;
     if (listed !== `${NAME} ${status}`) return [`ps: ${listed}, inspect: ${status}`];
-    const task = await this.#task(container.Id);
+    if (status !== "running") return await this.#unknown();
     const state = await this.#state(container.Id);
-    if (status !== "running" && task !== "none") {
-      return task === state ? [] : [`containerd says ${task}, dvisor ${state}`];
-    }
-    if (status !== "running") return this.#lives();
     if (state !== "running") return [`docker says running, dvisor ${state}`];
     const exec = await docker.run(["exec", NAME, "echo", "there"]);
     if (exec.stdout === "there\n" && commandOf(pid) !== "") return [];
@@ -167,11 +163,21 @@ class Crashes {
     return [`docker says running, exec: ${exec.code} ${exec.stderr}`];
   }
 
-  /** What containerd says of a container. */
-  async #task(id: string): Promise<string> {
+  /** What lives, and Docker does not know it: containerd does. */
+  async #unknown(): Promise<string[]> {
+    const lives = this.#lives();
+    if (lives.length === 0) return [];
     const { stdout } = await this.#ctr("tasks", "ls");
-    const line = stdout.split("\n").find((text) => text.startsWith(id)) ?? "";
-    return line.split(/\s+/)[2]?.toLowerCase() ?? "none";
+    const tasks = stdout.split("\n").slice(1).filter((line) => line !== "");
+    if (tasks.length === 0) return lives;
+    const lies: string[] = [];
+    for (const line of tasks) {
+      const [id = "", , task = ""] = line.split(/\s+/), state = await this.#state(id);
+      // What a command that was killed has half removed is gone for it.
+      const isTrue = task.toLowerCase() === state || task === "STOPPED" && state === "none";
+      if (!isTrue) lies.push(`containerd says ${task}, dvisor ${state}`);
+    }
+    return lies;
   }
 
   #ctr(...args: string[]): Promise<Finished> {

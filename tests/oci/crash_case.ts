@@ -22,8 +22,39 @@ const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 type Signal = keyof typeof SIGNALS;
 const SIGNAL_NAMES: readonly Signal[] = ["SIGHUP", "SIGINT", "SIGTERM"];
 
-/** Who comes between: somebody is killed, the command gets a signal, or another command about the container begins. */
-export type Disturber = Victim | Signal | `with ${VerbName}`;
+/**
+ * Who comes between: somebody is killed, the command gets a signal, another command about the container begins, or the
+ * command is killed at its n-th call that changes something.
+ */
+export type Disturber = Victim | Signal | `with ${VerbName}` | `${Call} ${number}`;
+
+/** Calls that change something outside of the process that makes them. */
+export const CALLS = [
+  "mkdir",
+  "rmdir",
+  "unlink",
+  "unlinkat",
+  "rename",
+  "flock",
+  "write",
+  "pwrite64",
+  "vfork",
+  "clone",
+  "clone3",
+  "setns",
+  "socketpair",
+  "bind",
+  "listen",
+  "connect",
+  "sendmsg",
+  "memfd_create",
+  "pipe2",
+  "kill",
+  "pidfd_send_signal",
+  "wait4",
+  "exit_group",
+] as const;
+type Call = typeof CALLS[number];
 
 export const ID = "c1";
 type Status = "none" | "creating" | "created" | "running" | "paused" | "stopped";
@@ -126,6 +157,7 @@ const ONCE: readonly VerbName[] = ["create", "start", "delete"];
 const FOR_EVER = "echo up >/ran; while :; do echo $((i=i+1)) >/beat; sleep 0.02; done";
 const FOR_A_WHILE = "echo up >/ran; sleep 0.05";
 
+const KILLED = 128 + 9;
 /** LIMIT: how long the world may take to come to rest. */
 const REST_MS = 6000;
 /** LIMIT: how long an endless verb runs. */
@@ -152,10 +184,13 @@ export class CrashCase {
     for (const name of ["ran", "beat"]) removeIfThere(`${world.dir}/bundle/rootfs/${name}`);
     this.#writeConfig();
     if (disturber !== "shim") this.#prepare();
-    const { verb, begun } = disturber === "shim" ? this.#beginInShim() : this.#begin();
+    const call = /^[a-z0-9_]+ \d+$/.test(disturber ?? "") ? disturber : null;
+    const { verb, begun } = disturber === "shim" ? this.#beginInShim() : this.#begin(call);
     sleepMs(afterMs);
-    const hasMet = disturber !== null && this.#disturb(disturber, verb);
-    this.#checkVerb(this.#end(verb), disturber, hasMet);
+    let hasMet = disturber !== null && call === null && this.#disturb(disturber, verb);
+    const ended = this.#end(verb);
+    if (call !== null) hasMet = ended.code === KILLED;
+    this.#checkVerb(ended, disturber, hasMet);
     const elapsedMs = performance.now() - begun;
     this.#atRest(() => this.#lies(disturber, hasMet));
     this.#takeAway();
@@ -192,9 +227,13 @@ export class CrashCase {
     return this.#world.argv(...args.map((arg) => files.includes(arg) ? `${dir}/${arg}` : arg));
   }
 
-  #begin(): { verb: Running; begun: number } {
-    const begun = performance.now();
-    return { verb: this.#world.start("verb", this.#argv(this.#verb.args)), begun };
+  /** @param call at which it is killed, or null */
+  #begin(call: string | null): { verb: Running; begun: number } {
+    const begun = performance.now(), [name, n] = call?.split(" ") ?? [];
+    const inject = `inject=${name}:signal=KILL:when=${n}`;
+    const strace = ["strace", "-qqq", "-o", "/dev/null", "-e", `trace=${name}`, "-e", inject];
+    const argv = [...call === null ? [] : strace, ...this.#argv(this.#verb.args)];
+    return { verb: this.#world.start("verb", argv), begun };
   }
 
   /** A parent of our own, as containerd's shim is one: it gets what its children leave. */
@@ -265,7 +304,7 @@ export class CrashCase {
     const { code, stderr, isOverdue } = ended, isEndless = this.#verb.isEndless === true;
     const text = disturber === "shim" ? this.#world.text("verb.err") : stderr;
     if (isOverdue) this.#problems.push(`${this.#name} does not end`);
-    const isKilled = disturber === "command" || disturber === "shim";
+    const isKilled = disturber === "command" || disturber === "shim" || code === KILLED;
     if (!isKilled && !isEndless) this.#checkWords(this.#name, code, text);
     if (disturber === null && code !== 0 && !isEndless) {
       this.#problems.push(`${this.#name}: ${code}: ${text}`);

@@ -5,7 +5,15 @@
 
 import { Random, seedOf } from "../harness/seeded.ts";
 import { Bundle } from "./bundle.ts";
-import { CrashCase, type Disturber, disturbersOf, type Outcome, VERB_NAMES } from "./crash_case.ts";
+import {
+  CALLS,
+  CrashCase,
+  type Disturber,
+  disturbersOf,
+  type Outcome,
+  VERB_NAMES,
+  type VerbName,
+} from "./crash_case.ts";
 import { kill, sleepMs, World } from "./crash_world.ts";
 
 /** What a matrix tells about itself. */
@@ -47,6 +55,9 @@ class Matrix {
       const usualMs = times.sort((a, b) => a - b)[times.length >> 1] ?? 0;
       for (const disturber of wanted) this.#moments(verb, disturber, moments, usualMs);
     }
+    for (const verb of VERB_NAMES) {
+      if (this.#pattern.test(`${verb}/call`)) this.#calls(verb);
+    }
     return {
       cases: this.#cases,
       meetings: this.#meetings,
@@ -56,7 +67,7 @@ class Matrix {
   }
 
   #moments(
-    verb: typeof VERB_NAMES[number],
+    verb: VerbName,
     disturber: Disturber,
     moments: number,
     usualMs: number,
@@ -76,9 +87,21 @@ class Matrix {
     }
   }
 
+  /** The command is killed at each of its calls that change something. */
+  #calls(verb: VerbName): void {
+    for (const call of CALLS) {
+      for (let n = 1;; n++) {
+        const disturber = `${call} ${n}` as const;
+        const { hasMet } = this.#one(`${verb}/${disturber}`, verb, disturber, 0);
+        if (!hasMet) break;
+        this.#meetings++;
+      }
+    }
+  }
+
   #one(
     name: string,
-    verb: typeof VERB_NAMES[number],
+    verb: VerbName,
     disturber: Disturber | null,
     afterMs: number,
   ): Outcome {

@@ -47,12 +47,21 @@ Deno.test({
   fn: () => matrix(1, samplePattern()),
 });
 
+const isLong = isFull ? null : "long: deno task test:full";
+
 for (const verb of VERB_NAMES) {
   Deno.test({
     ...named(
       `${verb}: whoever dies at whatever moment, the truth is told, and nothing is left`,
-      noWorld ?? (isFull ? null : "long: deno task test:full"),
+      noWorld ?? isLong,
     ),
-    fn: () => matrix(MOMENTS, `^${verb}/`),
+    fn: () => matrix(MOMENTS, `^${verb}/(?!call)`),
+  });
+  Deno.test({
+    ...named(
+      `${verb}: killed at any call that changes something, it leaves the truth and nothing else`,
+      noWorld ?? lacks(["strace"]) ?? isLong,
+    ),
+    fn: () => matrix(0, `^${verb}/call`),
   });
 }
