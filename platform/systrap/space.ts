@@ -7,6 +7,7 @@
 
 import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
+import { ESRCH } from "../../ffi/abi/errno.ts";
 import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
@@ -312,6 +313,8 @@ export class SystrapSpace extends AddressSpace {
     this.pid = pid;
     this.pidfd = syscall(SYS_pidfd_open, pid, 0);
     this.#owner.born(this);
+    // It has ended since, and was waited for.
+    if (this.pidfd === -ESRCH) return this.died();
     if (this.#mustDie && !this.#waitsForBirth) this.#sendKill();
   }
 
@@ -364,7 +367,13 @@ export class SystrapSpace extends AddressSpace {
     const { control } = this.#engine;
     const mark = control.dv.getUint32(control.ackOffset(this.id) + ACK_AT.mark, true);
     if (mark !== MARK_FORKING) return this.died();
+    this.stillborn();
+  }
+
+  /** It will never tell its pid, as far as can be known. */
+  stillborn(): void {
     this.#mustDie = true;
+    this.#leaveParent();
     for (const context of [...this.contexts]) context.lose();
   }
 

@@ -53,6 +53,8 @@ const TOKEN_ZYGOTE = 0xfffffffe;
 /** Until the clock is calibrated. */
 const DEFAULT_TICKS_PER_NS = 2;
 const CALIBRATION_NS = 20e6;
+/** How often it is looked for stubs that were killed at their birth, and how old those are at least. */
+const LOOK_NS = 100e6, STILLBORN_NS = 1e9;
 
 /**
  * Starts the zygote and the first stubs; returns when one has reported.
@@ -75,8 +77,11 @@ class SystrapPlatform implements Platform, SpaceOwner {
   readonly #epoll = new Epoll();
   readonly #files: FileTable;
   readonly #spaces = new Map<number, SystrapSpace>();
-  /** Those whose stub has not told its pid yet. */
-  readonly #unborn = new Set<SystrapSpace>();
+  /** Those whose stub has not told its pid yet, and since when, ns. */
+  readonly #unborn = new Map<SystrapSpace, number>();
+  #nextLookNs = 0;
+  /** Pids of stubs that have ended and that nobody knows: they were killed before they told them. */
+  readonly #stillborn = new Set<number>();
   readonly #pool: SystrapSpace[] = [];
   readonly #poolSize: number;
   #isZygoteDead = false;
@@ -149,7 +154,12 @@ class SystrapPlatform implements Platform, SpaceOwner {
 
   newAddressSpace(): SystrapSpace | null {
     this.#fillPool();
-    const space = this.#pool.shift() ?? null;
+    let space = this.#pool.shift() ?? null;
+    // Somebody may have killed one that was ready.
+    while (space?.broken === true) {
+      space.destroy();
+      space = this.#pool.shift() ?? null;
+    }
     this.#fillPool();
     return space;
   }
@@ -182,7 +192,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     }
     const space = new SystrapSpace(this, id, chunk);
     this.#spaces.set(id, space);
-    this.#unborn.add(space);
+    this.#unborn.set(space, performance.now() * 1e6);
     return space;
   }
 
@@ -201,6 +211,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
 
   born(space: SystrapSpace): void {
     this.#unborn.delete(space);
+    this.#stillborn.delete(space.pid);
     if (space.pidfd >= 0) this.#epoll.add(space.pidfd, EPOLLIN, space.id);
   }
 
@@ -242,7 +253,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
 
   finishSleep(): void {
     this.engine.wakeUp();
-    for (const space of this.#unborn) space.stubIsAlive();
+    for (const space of this.#unborn.keys()) space.stubIsAlive();
   }
 
   setSpinBudget(ns: number): void {
@@ -264,16 +275,44 @@ class SystrapPlatform implements Platform, SpaceOwner {
 
   // Time and death
 
+  /** Also while stubs are born: of the end of one whose pid is not known nobody is told. */
   get isKicking(): boolean {
-    return this.engine.due.length > 0;
+    return this.engine.due.length > 0 || this.#unborn.size > 0;
   }
 
   tick(nowNs: number): void {
     this.engine.tickKicks(nowNs);
     this.reap();
     this.#files.tick();
-    for (const space of this.#unborn) space.stubIsAlive();
+    for (const space of this.#unborn.keys()) space.stubIsAlive();
+    this.#lookForStillborn(performance.now() * 1e6);
     this.#calibrate();
+  }
+
+  /** Whoever waits for one that was killed at its birth would wait for ever. */
+  #lookForStillborn(nowNs: number): void {
+    if (this.#unborn.size === 0 || nowNs < this.#nextLookNs) return;
+    this.#nextLookNs = nowNs + LOOK_NS;
+    this.#lookAtZygote();
+    while (!this.#isZygoteDead) {
+      const pid = syscall(SYS_wait4, -this.#link.pid, 0, WNOHANG, 0);
+      if (pid <= 0) break;
+      const space = [...this.#spaces.values()].find((known) => known.pid === pid);
+      if (space === undefined) this.#stillborn.add(pid);
+      else {
+        this.#epoll.del(space.pidfd);
+        space.died();
+      }
+    }
+    for (const [space, sinceNs] of this.#unborn) {
+      const [pid] = this.#stillborn;
+      if (pid === undefined || nowNs - sinceNs < STILLBORN_NS) break;
+      this.#stillborn.delete(pid);
+      this.#unborn.delete(space);
+      const place = this.#pool.indexOf(space);
+      if (place >= 0) this.#pool.splice(place, 1);
+      space.stillborn();
+    }
   }
 
   /** The zygote's time stamps against the clock at its messages: two that are far enough apart. */
