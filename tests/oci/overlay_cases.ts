@@ -110,6 +110,22 @@ export const OVERLAY_CASES: readonly LifecycleCase[] = [
     },
   },
   {
+    name:
+      "a directory that was removed and made again in an overlay mount stays empty in the next one",
+    async run(t) {
+      for (const name of ["l/d", "u", "w"]) Deno.mkdirSync(t.file(name), { recursive: true });
+      Deno.writeTextFileSync(t.file("l/d/old"), "");
+      const layers = ["lowerdir", "upperdir", "workdir"].map((key) => `${key}=${t.file(key[0]!)}`);
+      t.config.mounts.push({ destination: "/o", type: "overlay", source: "o", options: layers });
+      await t.running("rm -r /o/d; mkdir /o/d; touch /o/d/new; ls /o/d");
+      assertEquals(await t.reap(), 0);
+      await t.must("delete", t.id);
+      await t.running("ls /o/d");
+      assertEquals(await t.reap(), 0);
+      assertEquals(t.text("out"), "new\nnew\n");
+    },
+  },
+  {
     name: "--overlay=file where no directory can be made is an error that names it",
     notRunc: OWN,
     async run(t) {

@@ -22,7 +22,7 @@ import {
   type Inode,
 } from "../../vfs/inode.ts";
 import { copyBetween, setSize } from "./copy_data.ts";
-import { LAYER_CRED, OVERLAY_XATTR_PREFIX } from "./layers.ts";
+import { isMark, LAYER_CRED } from "./layers.ts";
 import type { OverlayInode } from "./overlay_inode.ts";
 
 /** What of a regular file is wanted in the upper layer: attributes, bytes too, or an empty file. */
@@ -163,7 +163,7 @@ function undo(inode: OverlayInode, upper: Inode): void {
 /** Those that the file system of `to` can have. */
 export function copyXattrs(from: Inode, to: Inode, names: readonly string[]): number {
   for (const name of names) {
-    if (name.startsWith(OVERLAY_XATTR_PREFIX)) continue;
+    if (isMark(name)) continue;
     const value = from.getxattr(name);
     if (typeof value === "number") continue;
     const r = to.setxattr(name, value, 0);

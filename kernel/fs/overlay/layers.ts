@@ -4,15 +4,16 @@
  * looks into a layer without a path.
  */
 
+import { EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFCHR, S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
 import { Dentry } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
-/** Attributes of this prefix are the overlay's own: they cannot be seen or set through it. */
-export const OVERLAY_XATTR_PREFIX = "trusted.overlay.";
-const XATTR_OPAQUE = "trusted.overlay.opaque";
+/** A layer that takes no `trusted.*` (a Gofer's) has the marks where the mount option `userxattr` has them. */
+const PREFIXES = ["trusted.overlay.", "user.overlay."] as const;
+const OPAQUE = "opaque";
 const O_RDONLY = 0, O_DIRECTORY = 0o200000;
 
 /** Layers are used with the rights of whoever mounted them. */
@@ -28,12 +29,25 @@ export function isDir(inode: Inode): boolean {
 
 /** A directory that hides the one below it. */
 export function isOpaque(dir: Inode): boolean {
-  const value = dir.getxattr(XATTR_OPAQUE);
-  return typeof value !== "number" && value.length === 1 && value[0] === 0x79;
+  for (const prefix of PREFIXES) {
+    const value = dir.getxattr(prefix + OPAQUE);
+    if (value === -EOPNOTSUPP) continue;
+    return typeof value !== "number" && value.length === 1 && value[0] === 0x79;
+  }
+  return false;
 }
 
 export function markOpaque(dir: Inode): number {
-  return dir.setxattr(XATTR_OPAQUE, new Uint8Array([0x79]), 0);
+  let r = -EOPNOTSUPP;
+  for (const prefix of PREFIXES) {
+    if (r === -EOPNOTSUPP) r = dir.setxattr(prefix + OPAQUE, new Uint8Array([0x79]), 0);
+  }
+  return r;
+}
+
+/** Attributes that are the overlay's own: they cannot be seen or set through it. DIFFERS: both kinds of it always. */
+export function isMark(name: string): boolean {
+  return PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
 /** An inode of a layer, opened by the overlay itself. */

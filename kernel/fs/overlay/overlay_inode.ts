@@ -14,7 +14,7 @@ import { notifySelf } from "../../vfs/notify.ts";
 import type { PosixAcl } from "../../vfs/posix_acl.ts";
 import { COPY_DATA, COPY_META, COPY_NOTHING, copyUp, copyUpData } from "./copy_up.ts";
 import { setSize } from "./copy_data.ts";
-import { OVERLAY_XATTR_PREFIX } from "./layers.ts";
+import { isMark } from "./layers.ts";
 import type { OverlayDirectory } from "./directory.ts";
 import type { OverlayFs } from "./overlay_fs.ts";
 
@@ -154,12 +154,12 @@ export abstract class OverlayInode extends PlainInode {
   }
 
   override getxattr(name: string): Uint8Array<ArrayBuffer> | number {
-    if (name.startsWith(OVERLAY_XATTR_PREFIX)) return -EOPNOTSUPP;
+    if (isMark(name)) return -EOPNOTSUPP;
     return this.real.getxattr(name);
   }
 
   override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
-    if (name.startsWith(OVERLAY_XATTR_PREFIX)) return -EOPNOTSUPP;
+    if (isMark(name)) return -EOPNOTSUPP;
     let r = this.copyUp(COPY_META);
     if (r < 0) return r;
     r = this.upper!.setxattr(name, value, flags);
@@ -168,7 +168,7 @@ export abstract class OverlayInode extends PlainInode {
   }
 
   override removexattr(name: string): number {
-    if (name.startsWith(OVERLAY_XATTR_PREFIX)) return -EOPNOTSUPP;
+    if (isMark(name)) return -EOPNOTSUPP;
     // Nothing is copied up for the sake of what is not there.
     const old = this.real.getxattr(name);
     if (old === -ENODATA && name.startsWith("system.posix_acl_")) return 0;
@@ -183,7 +183,7 @@ export abstract class OverlayInode extends PlainInode {
   override listxattr(): string[] | number {
     const names = this.real.listxattr();
     if (typeof names === "number") return names;
-    return names.filter((n) => !n.startsWith(OVERLAY_XATTR_PREFIX));
+    return names.filter((n) => !isMark(n));
   }
 
   override drop(): void {
