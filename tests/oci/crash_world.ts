@@ -253,8 +253,10 @@ function linkOf(path: string): string {
   }
 }
 
+/** Number, parent, device, root and place: options of a file system can be changed by others, who have it too. */
 function mounts(): string[] {
-  return Deno.readTextFileSync("/proc/self/mountinfo").split("\n").filter((line) => line !== "");
+  const lines = Deno.readTextFileSync("/proc/self/mountinfo").split("\n");
+  return lines.filter((line) => line !== "").map((line) => line.split(" ").slice(0, 5).join(" "));
 }
 
 function names(dir: string): string[] {
