@@ -21,16 +21,19 @@ export function startContainer(globals: Globals, id: string): void {
   const { store } = globals;
   const { dir } = findContainer(store, id);
   const lock = dir.lock();
+  let started: ContainerRecord;
   try {
     const found = findContainer(store, id);
     refuseUnlessCreated(found);
     dir.update({ isChanging: true });
     askToStart(found);
     writeLog(globals, "info", "started", id);
-    warnOf(poststart(dir.update({ status: "running", isChanging: false })), globals);
+    started = dir.update({ status: "running", isChanging: false });
   } finally {
     lock?.release();
   }
+  // The container may go while they run.
+  warnOf(poststart(started), globals);
 }
 
 /** With the hooks that run inside, which get the state on stdin. */

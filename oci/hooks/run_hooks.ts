@@ -24,7 +24,7 @@ import { close, memfdCreate, pread, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, type Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { waitReadable } from "../launch/interrupt.ts";
-import { descriptors } from "../launch/steps.ts";
+import { descriptors, tieToParent } from "../launch/steps.ts";
 import type { Hook } from "../spec/hooks_section.ts";
 import { UserError } from "../user_error.ts";
 
@@ -91,6 +91,8 @@ function start(hook: Hook, place: HookPlace, stdio: readonly number[]): Spawned 
   script.call(SYS_setsid).callMayFail(SYS_chdir, place.directory);
   for (const fd of place.enter ?? []) script.call(SYS_setns, fd, 0);
   descriptors(script, stdio);
+  // Nobody waits for it when this command is killed.
+  tieToParent(script);
   const args = hook.args.length === 0 ? [hook.path] : hook.args;
   try {
     return spawn(script.exec(hook.path, args, hook.env));

@@ -8,7 +8,7 @@ import { removeGroups } from "../oci/crash_world.ts";
 import { Docker, noFullDocker } from "./lib/docker.ts";
 
 const CONTAINERS = 50, WIDTH = 8;
-const SCRIPT = 'trap "exit 7" TERM; while :; do sleep 0.05; done';
+const SCRIPT = 'trap "exit 7" TERM; echo >/up; while :; do sleep 0.05; done';
 /** LIMIT: how long daemons may take to let go of what has ended. */
 const REST_MS = 20_000;
 
@@ -36,9 +36,9 @@ async function held(docker: Docker, cgroup: string): Promise<Held> {
 /** Made, used and taken away. */
 async function live(docker: Docker, name: string): Promise<void> {
   await docker.must("run", "-d", "--name", name, BUSYBOX_IMAGE, "sh", "-c", SCRIPT);
-  const said = await docker.must("exec", name, "sh", "-c", `echo ${name} >/file; cat /file`);
-  assertEquals(said, name);
-  await docker.must("stop", "-t", "10", name);
+  const use = `until [ -e /up ]; do sleep 0.05; done; echo ${name} >/file; cat /file`;
+  assertEquals(await docker.must("exec", name, "sh", "-c", use), name);
+  await docker.must("stop", "-t", "60", name);
   assertEquals(await docker.inspect(name, ".State.ExitCode"), "7");
   await docker.must("rm", name);
 }
