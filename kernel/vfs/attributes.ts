@@ -83,7 +83,7 @@ export function chownPath(caller: Caller, path: Path, uid: number, gid: number):
   }
   r = inode.setattr(change, cred);
   if (r < 0) return r;
-  if (isRegular(inode)) inode.removexattr("security.capability");
+  if (isRegular(inode)) inode.dropCapabilities();
   notifyChange(path, change.valid);
   return 0;
 }

@@ -10,6 +10,7 @@ import { ECONNREFUSED, EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.t
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { IN_DELETE_SELF } from "../../ffi/abi/inotify.ts";
 import { makedev } from "../../ffi/abi/stat.ts";
+import { XATTR_NAME_CAPS } from "../../ffi/abi/xattr.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { Dentry, Path } from "./dentry.ts";
 import type { FileLocks } from "./file_locks.ts";
@@ -87,11 +88,17 @@ export abstract class FileSystem {
   /** The dentry of `root`, shared by all mounts; made by `rootDentryOf` (dentry_cache.ts). */
   rootDentry: Dentry | null = null;
   /**
-   * The walk is about to look up the component of `path` at `from` in `dir`, which is not cached. A remote file
-   * system may fetch the whole rest at once and fill the cache. `opens`: the last one is going to be opened for
-   * reading. 0, -errno, or BLOCK.
+   * The walk is about to look up the component of `path` at `from` in `dir`, which is not cached, or is (`cached`) and
+   * is not stable. A remote file system may fetch the whole rest at once. `opens`: the last one is going to be opened
+   * for reading. 0, -errno, or BLOCK.
    */
-  walkAhead(_dir: Inode, _path: string, _from: number, _opens: boolean): number {
+  walkAhead(
+    _dir: Inode,
+    _path: string,
+    _from: number,
+    _opens: boolean,
+    _cached: Dentry | null,
+  ): number {
     return 0;
   }
 
@@ -291,6 +298,10 @@ export abstract class Inode {
   abstract getxattr(name: string): Uint8Array<ArrayBuffer> | number;
   abstract setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number;
   abstract removexattr(name: string): number;
+  /** It got another owner: its capabilities go (those of a remote file went with that). */
+  dropCapabilities(): void {
+    this.removexattr(XATTR_NAME_CAPS);
+  }
   abstract listxattr(): string[] | number;
 
   /** The last dentry and open file are gone and nlink is 0: give storage back. */

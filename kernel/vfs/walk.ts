@@ -224,7 +224,11 @@ export class Walk {
     if (cached === undefined) {
       if ((this.resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
       if (name.length > NAME_MAX) return -ENAMETOOLONG;
-      const r = dir.fs.walkAhead(dir.inode!, text, at, (this.flags & LOOKUP_OPEN) !== 0);
+    }
+    // What is below a mount point is of another file system.
+    if (cached === undefined || cached.mountCount === 0) {
+      const opens = (this.flags & LOOKUP_OPEN) !== 0;
+      const r = dir.fs.walkAhead(dir.inode!, text, at, opens, cached ?? null);
       if (r < 0) return r;
     }
     return this.namespace.vfs.dentries.lookup(dir, name);

@@ -1,42 +1,60 @@
 /**
- * What one walk fetched of names that nobody has asked for yet. The lookups that follow take it; the next walk that
- * fetches ahead, or any change of names, throws away what is left.
+ * What walks fetched of names that nobody has asked for yet. The lookups that follow take it; any change of names
+ * throws away what is left, and so does a walk that fetches ahead when that is old.
  */
 
 import type { GoferInode } from "./gofer_inode.ts";
+
+/** LIMIT: names that are kept at a time. Inodes that nobody holds yet live as long as these (gofer_fs.ts, sweep). */
+const MAX_KEPT = 64;
 
 export class Ahead {
   private dirs: GoferInode[] = [];
   private names: string[] = [];
   /** Null: there is no such name. */
   private found: (GoferInode | null)[] = [];
-  private next: number = 0;
   /** When it was fetched (`GoferFs.fetchTimeNs`). */
   fetchedNs: number = 0;
 
   clear(): void {
     this.dirs.length = this.names.length = this.found.length = 0;
-    this.next = 0;
+  }
+
+  /** Whether what so many names lead to may be added to what is here. */
+  hasRoom(count: number): boolean {
+    return this.dirs.length + count <= MAX_KEPT;
   }
 
   add(dir: GoferInode, name: string, inode: GoferInode | null): void {
+    const i = this.indexOf(dir, name);
+    if (i >= 0) {
+      this.found[i] = inode;
+      return;
+    }
     this.dirs.push(dir);
     this.names.push(name);
     this.found.push(inode);
   }
 
   has(dir: GoferInode, name: string): boolean {
-    return this.next < this.dirs.length && this.dirs[this.next] === dir &&
-      this.names[this.next] === name;
+    return this.indexOf(dir, name) >= 0;
   }
 
   /** The answer for `name` in `dir`, once; undefined when it was not fetched. */
   take(dir: GoferInode, name: string): GoferInode | null | undefined {
-    for (let i = this.next; i < this.dirs.length; i++) {
-      if (this.dirs[i] !== dir || this.names[i] !== name) continue;
-      this.next = i + 1;
-      return this.found[i];
+    const i = this.indexOf(dir, name);
+    if (i < 0) return undefined;
+    const found = this.found[i];
+    this.dirs.splice(i, 1);
+    this.names.splice(i, 1);
+    this.found.splice(i, 1);
+    return found;
+  }
+
+  private indexOf(dir: GoferInode, name: string): number {
+    for (let i = this.dirs.length - 1; i >= 0; i--) {
+      if (this.dirs[i] === dir && this.names[i] === name) return i;
     }
-    return undefined;
+    return -1;
   }
 }

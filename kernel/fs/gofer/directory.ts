@@ -1,7 +1,7 @@
 /** Directories of a Gofer: lookup, the creation and removal of names, and fetching a path ahead. */
 
 import { DT_DIR } from "../../../ffi/abi/dirent.ts";
-import { ENOENT, EOPNOTSUPP, EXDEV } from "../../../ffi/abi/errno.ts";
+import { EMFILE, ENOENT, EOPNOTSUPP, EXDEV } from "../../../ffi/abi/errno.ts";
 import {
   O_DIRECTORY,
   O_EXCL,
@@ -61,9 +61,14 @@ export class GoferDirectory extends GoferInode {
     const { fs } = this;
     if (!fs.isLeased || fs.isChangedBehind) return this.lookup(name);
     fs.renew();
-    const isSeen = cached instanceof GoferInode && cached.placedIn === fs.epoch &&
-      cached.parent === this && cached.entryName === name;
-    return isSeen ? cached : this.lookup(name);
+    return cached !== null && this.isSeen(name, cached) ? cached : this.lookup(name);
+  }
+
+  /** Leased: in this epoch, `name` was seen to lead to this. */
+  isSeen(name: string, cached: Inode | null): boolean {
+    const { fs } = this;
+    return fs.isLeased && !fs.isChangedBehind && cached instanceof GoferInode &&
+      cached.placedIn === fs.epoch && cached.parent === this && cached.entryName === name;
   }
 
   /** Leased: `name` was missing in this epoch. */
@@ -228,9 +233,13 @@ export class GoferDirectory extends GoferInode {
    */
   prefetch(names: readonly string[], opens: boolean): void {
     const { fs } = this, { client, ahead } = fs, all: string[] = [];
-    if (ahead.has(this, names[0]!) && this.fs.isFresh(ahead.fetchedNs)) return;
-    ahead.clear();
-    ahead.fetchedNs = this.fs.fetchTimeNs;
+    const isFresh = fs.isFresh(ahead.fetchedNs);
+    if (isFresh && ahead.has(this, names[0]!)) return;
+    // Another path of the same call, of rename(2) for one, leaves what was fetched for the first.
+    if (!isFresh || fs.isExclusive || !ahead.hasRoom(names.length)) {
+      ahead.clear();
+      ahead.fetchedNs = fs.fetchTimeNs;
+    }
     const from = this.routeForLookup(all);
     if (from < 0) return;
     const above = all.length;
@@ -316,11 +325,24 @@ export class GoferDirectory extends GoferInode {
   override create(name: string, mode: number, uid: number, gid: number): Inode | number {
     const fid = this.bind();
     if (fid < 0) return fid;
-    const { client } = this.fs;
-    const fd = client.createFd(fid, NOFID, name, O_RDWR, mode & 0o7777, uid, gid);
-    if (fd < 0) return fd;
+    const { client, fids } = this.fs, newFid = client.fids.take();
+    let fd = client.createFd(fid, newFid, name, O_RDWR, mode & 0o7777, uid, gid);
+    if (fd === -EMFILE && fids.shrink()) {
+      fd = client.createFd(fid, newFid, name, O_RDWR, mode & 0o7777, uid, gid);
+    }
+    if (fd < 0) {
+      client.fids.release(newFid);
+      return fd;
+    }
     this.changed();
     const inode = this.fs.intern(client.attr, this, name);
+    // Who makes a file often sets its owner, mode and times next.
+    if (inode.fid < 0) {
+      inode.adoptFid(newFid);
+      fids.add(inode);
+    } else {
+      client.clunk(newFid);
+    }
     if (inode instanceof GoferRegular) inode.adoptWriter(fd);
     else this.fs.ctx.host.close(fd);
     return inode;

@@ -6,13 +6,14 @@
 import type { GoferClient } from "../../../gofer/client/gofer_client.ts";
 import type { GoferInode } from "./gofer_inode.ts";
 
-/** LIMIT: fids of one file system, beside those of files without a name. */
-const MAX_FIDS = 4096;
+/** LIMIT: fids of one file system, beside those of files without a name. Fewer where the Gofer has not so many. */
+const MAX_FIDS = 4096, MIN_FIDS = 16;
 
 export class FidCache {
   private readonly client: GoferClient;
   /** In the order of binding. */
   private readonly bound: Set<GoferInode> = new Set();
+  private max: number = MAX_FIDS;
 
   constructor(client: GoferClient) {
     this.client = client;
@@ -21,7 +22,7 @@ export class FidCache {
   /** `inode.fid` was bound. */
   add(inode: GoferInode): void {
     this.bound.add(inode);
-    if (this.bound.size > MAX_FIDS) this.evict();
+    if (this.bound.size > this.max) this.evict();
   }
 
   /** Give an inode's fid back. */
@@ -29,6 +30,14 @@ export class FidCache {
     if (!this.bound.delete(inode)) return;
     this.client.clunk(inode.fid);
     inode.fid = -1;
+  }
+
+  /** The Gofer has none left: keeps half as many from now on. Whether that made room. */
+  shrink(): boolean {
+    const before = this.bound.size;
+    this.max = Math.max(MIN_FIDS, before >> 1);
+    for (let i = before - this.max; i > 0; i--) this.evict();
+    return this.bound.size < before;
   }
 
   destroy(): void {

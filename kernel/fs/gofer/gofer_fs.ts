@@ -14,6 +14,7 @@ import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import { OVERLAYFS_SUPER_MAGIC, V9FS_MAGIC } from "../../../ffi/abi/statfs.ts";
 import { type Attr, type GoferClient, NOFID } from "../../../gofer/client/gofer_client.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { WalkedList } from "../../../gofer/client/listing.ts";
 import { Ahead } from "./ahead.ts";
@@ -228,12 +229,20 @@ export class GoferFs extends FileSystem {
   }
 
   /** The walk is going to need more than one name: fetch all that is left of the path. */
-  override walkAhead(dir: Inode, path: string, from: number, opens: boolean): number {
+  override walkAhead(
+    dir: Inode,
+    path: string,
+    from: number,
+    opens: boolean,
+    cached: Dentry | null,
+  ): number {
     if (!(dir instanceof GoferDirectory)) return 0;
     this.renew();
+    if (cached !== null && dir.isSeen(cached.name, cached.inode)) return 0;
     const names = splitNames(path, from, MAX_NAMES);
-    const isWorth = opens ? names.length > 0 : names.length > 1;
-    if (isWorth && !dir.knows(names[0]!, opens)) dir.prefetch(names, opens);
+    const wantsFd = opens && (cached === null || lacksReader(cached, names));
+    const isWorth = wantsFd ? names.length > 0 : names.length > 1;
+    if (isWorth && !dir.knows(names[0]!, wantsFd)) dir.prefetch(names, wantsFd);
     return 0;
   }
 
@@ -272,6 +281,16 @@ export class GoferFs extends FileSystem {
   checkSame(inode: GoferInode, attr: Attr): number {
     return inode.isSameFile(attr) ? 0 : -ESTALE;
   }
+}
+
+/** Whether what `names` lead to, from a cached dentry on, may be a regular file without a descriptor for reading. */
+function lacksReader(first: Dentry, names: readonly string[]): boolean {
+  let dentry: Dentry | undefined = first;
+  for (let i = 1; i < names.length && dentry !== undefined; i++) {
+    dentry = dentry.children?.get(names[i]!);
+  }
+  const inode = dentry?.inode ?? null;
+  return inode === null || (inode instanceof GoferRegular && !inode.hasReader);
 }
 
 /** What an inode is found by: its number where that is exact. */

@@ -14,6 +14,7 @@ import { TmpfsFs } from "../tmpfs/tmpfs.ts";
 import { FdTable } from "../../vfs/fd_table.ts";
 import { FsContext } from "../../vfs/fs_context.ts";
 import { MountNamespace } from "../../vfs/mounts.ts";
+import { chmodAt, chownPath } from "../../vfs/attributes.ts";
 import { linkAt } from "../../vfs/create.ts";
 import { unlinkAt } from "../../vfs/remove.ts";
 import { renameAt } from "../../vfs/rename.ts";
@@ -212,6 +213,34 @@ Deno.test("in shared mode changes of the host are seen", async () => {
   });
 });
 
+Deno.test("in shared mode a known path is one round trip, a new owner one", async () => {
+  await inTree({ isExclusive: false }, (lab, dir) => {
+    const asked = (work: () => unknown) => {
+      lab.host.nowNs += 1e9;
+      const before = lab.requests;
+      work();
+      return lab.requests - before;
+    };
+    const stat = () => statAt(lab.root, AT_FDCWD, "/a/other", 0);
+    assertEquals([asked(stat), asked(stat), asked(stat)], [1, 1, 1]);
+    // the walk brings the descriptor, once
+    const open = () => mustOpen(lab.root, "/a/other", O_RDONLY).drop();
+    assertEquals([asked(open), asked(open)], [1, 1]);
+    // both paths of a rename keep what was fetched for them
+    const from = "/a/other", to = "/a/b/other";
+    const rename = (a: string, b: string) => renameAt(lab.root, AT_FDCWD, a, AT_FDCWD, b, 0);
+    assertEquals([rename(from, to), rename(to, from)], [0, 0]);
+    assertEquals(asked(() => assertEquals(rename(from, to), 0)), 3);
+    mustOpen(lab.root, "/a/made", O_CREAT | O_RDWR).drop();
+    const file = mustOpen(lab.root, "/a/second", O_CREAT | O_RDWR, 0o600);
+    assertEquals(asked(() => mustOpen(lab.root, "/a/third", O_CREAT | O_RDWR).drop()), 2);
+    const chown = () => file.path === null ? -1 : chownPath(lab.root, file.path, 1, 2);
+    assertEquals(asked(() => assertEquals(chown(), 0)), 1);
+    file.drop();
+    assertEquals(Deno.statSync(`${dir}/a/second`).uid, 1);
+  });
+});
+
 Deno.test("an unnamed file gets a name by linkat", async () => {
   await inTree({}, (lab, dir) => {
     const f = mustOpen(lab.root, "/a", O_TMPFILE | O_RDWR, 0o600);
@@ -220,6 +249,16 @@ Deno.test("an unnamed file gets a name by linkat", async () => {
     assertEquals(linkAt(lab.root, fd, "", AT_FDCWD, "/a/named", 0x1000), 0);
     assertEquals(Deno.readTextFileSync(`${dir}/a/named`), "tmp");
     lab.root.files.close(fd);
+  });
+});
+
+Deno.test("a Gofer with few fids has enough of them", async () => {
+  await inTree({ isExclusive: false, fidsMax: 60 }, (lab, dir) => {
+    for (let i = 0; i < 100; i++) mustOpen(lab.root, `/a/f${i}`, O_CREAT | O_RDWR).drop();
+    for (let i = 0; i < 100; i++) {
+      assertEquals(chmodAt(lab.root, AT_FDCWD, `/a/f${i}`, 0o600, 0), 0);
+      assertEquals((Deno.statSync(`${dir}/a/f${i}`).mode ?? 0) & 0o777, 0o600);
+    }
   });
 });
 

@@ -3,9 +3,14 @@
  * directory), changes of attributes, extended attributes.
  */
 
-import { EEXIST, ENODATA, ENOENT, EOPNOTSUPP, ESTALE } from "../../../ffi/abi/errno.ts";
+import { EEXIST, EMFILE, ENODATA, ENOENT, EOPNOTSUPP, ESTALE } from "../../../ffi/abi/errno.ts";
 import { S_IFMT } from "../../../ffi/abi/stat.ts";
-import { XATTR_CREATE, XATTR_REPLACE, XATTR_SECURITY_PREFIX } from "../../../ffi/abi/xattr.ts";
+import {
+  XATTR_CREATE,
+  XATTR_NAME_CAPS,
+  XATTR_REPLACE,
+  XATTR_SECURITY_PREFIX,
+} from "../../../ffi/abi/xattr.ts";
 import { type Attr, NOFID, OPEN_NONE, Tsetattr } from "../../../gofer/client/gofer_client.ts";
 import { ATTR_NO_XATTRS } from "../../../gofer/client/scan.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -151,6 +156,11 @@ export abstract class GoferInode extends PlainInode {
       this.wasFidUsed = true;
       return this.fid;
     }
+    const r = this.walkToBind();
+    return r === -EMFILE && this.fs.fids.shrink() ? this.walkToBind() : r;
+  }
+
+  private walkToBind(): number {
     const client = this.fs.client, names: string[] = [];
     const from = this.route(names);
     if (from < 0) return from;
@@ -317,6 +327,10 @@ export abstract class GoferInode extends PlainInode {
     if (fid < 0) return fid;
     this.outdate();
     return this.fs.client.removexattr(fid, name);
+  }
+
+  override dropCapabilities(): void {
+    this.xattrs?.delete(XATTR_NAME_CAPS);
   }
 
   override listxattr(): string[] | number {

@@ -96,6 +96,8 @@ export interface LabOptions {
   readonly isReadOnly?: boolean;
   readonly leaseNs?: number;
   readonly maxIdleFiles?: number;
+  /** Of the server. */
+  readonly fidsMax?: number;
   /** The root directory is a file system made of what the Gofer serves. */
   readonly cover?: (fs: GoferFs, lab: GoferLab) => FileSystem;
 }
@@ -107,7 +109,8 @@ export async function withGofer(
   body: (lab: GoferLab) => void,
 ): Promise<void> {
   const roots = [{ path: dir, isReadOnly: options.isReadOnly ?? false }];
-  const order = { roots, devices: true };
+  const { fidsMax } = options;
+  const order = { roots, devices: true, ...(fidsMax === undefined ? {} : { fidsMax }) };
   const log = await withServer(order, {}, (client) => {
     countCalls(client);
     body(new GoferLab(client, options));

@@ -34,6 +34,11 @@ export class GoferRegular extends GoferInode {
       (this.writer !== null && this.writer.users > 0);
   }
 
+  /** Opening it for reading needs no request. */
+  get hasReader(): boolean {
+    return this.reader !== null || (this.writer !== null && this.writer.canRead);
+  }
+
   override get isLinkable(): boolean {
     return this.isUnnamed;
   }

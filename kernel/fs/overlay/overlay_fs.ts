@@ -10,7 +10,7 @@
  */
 
 import { OVERLAYFS_SUPER_MAGIC } from "../../../ffi/abi/statfs.ts";
-import { dropPath, type Path } from "../../vfs/dentry.ts";
+import { type Dentry, dropPath, type Path } from "../../vfs/dentry.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import { CopyBuffer } from "./copy_data.ts";
@@ -133,9 +133,16 @@ export class OverlayFs extends FileSystem {
     }
   }
 
-  override walkAhead(dir: Inode, path: string, from: number, opens: boolean): number {
+  override walkAhead(
+    dir: Inode,
+    path: string,
+    from: number,
+    opens: boolean,
+    cached: Dentry | null,
+  ): number {
     const lower = dir instanceof OverlayDirectory ? dir.lower : null;
-    return lower === null ? 0 : lower.fs.walkAhead(lower, path, from, opens);
+    if (lower === null || cached !== null) return 0;
+    return lower.fs.walkAhead(lower, path, from, opens, null);
   }
 
   override statfs(out: StatFs): number {
