@@ -14,6 +14,9 @@ import { killGroup } from "./task/exit_request.ts";
 import type { TimeNamespace } from "./cred/time_namespace.ts";
 import { INITIAL_USER_NAMESPACE } from "./cred/user_namespace.ts";
 import type { SandboxKernel } from "./kernel.ts";
+import { GroupSet } from "./task/cgroup/group_set.ts";
+import { Cgroups } from "./task/cgroup/hierarchy.ts";
+import { CgroupNamespace } from "./task/cgroup_namespace.ts";
 import { Container } from "./task/container.ts";
 import { PidNamespace } from "./task/pid_namespace.ts";
 import { SI_USER, SigInfo } from "./task/signal/pending.ts";
@@ -60,7 +63,9 @@ export function newContainer(kernel: SandboxKernel, spec: ContainerSpec): Contai
   const uts = shares.uts?.ns.uts ??
     new UtsNamespace(owner, false, spec.hostname, spec.domainname ?? "(none)");
   const ipc = shares.ipc?.ns.ipc ?? kernel.newIpcNamespace(owner);
-  const ns = base.with({ uts, ipc, pidForChildren: pids, time, timeForChildren: time });
+  const cgroups = new Cgroups(kernel), roots = new GroupSet(cgroups.unified.root, []);
+  const cgroup = new CgroupNamespace(owner, false, roots);
+  const ns = base.with({ uts, ipc, cgroup, pidForChildren: pids, time, timeForChildren: time });
   return new Container(spec.id, pids, spec.mounts.hold(), ns);
 }
 

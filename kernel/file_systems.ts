@@ -5,7 +5,6 @@
 
 import type { Caller } from "./vfs/caller.ts";
 import type { FileSystem } from "./vfs/inode.ts";
-import { Cgroup2Type } from "./fs/cgroupfs/cgroup_fs.ts";
 import { DevtmpfsType } from "./fs/devfs/devtmpfs.ts";
 import { FsType } from "./fs/fs_types.ts";
 import { overlayFromOptions } from "./fs/overlay/options.ts";
@@ -14,6 +13,7 @@ import { ProcFsType } from "./fs/procfs/procfs.ts";
 import type { ProcSource } from "./fs/procfs/source.ts";
 import { SysFsType } from "./fs/sysfs/sysfs.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
+import { Cgroup2Type } from "./task/cgroup/mount_types.ts";
 import { hasNamespaces } from "./task/namespaces.ts";
 import type { Kernel } from "./task/kernel_services.ts";
 
@@ -25,7 +25,7 @@ export function registerFileSystems(kernel: Kernel, source: ProcSource): void {
   types.register(new DevtmpfsType(kernel.memory.frames, kernel.host));
   types.register(new ProcFsType(source));
   types.register(new SysFsType(source));
-  types.register(new Cgroup2Type(source));
+  types.register(new Cgroup2Type(kernel));
   types.register(new MqueueType(kernel));
 }
 

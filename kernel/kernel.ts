@@ -28,6 +28,7 @@ import { registerFamilies } from "./net/families.ts";
 import { NetNamespace } from "./net/net_namespace.ts";
 import { describeCrash } from "./observe/crash.ts";
 import { UrgentSignals } from "./syscalls/io/async.ts";
+import { Cgroups } from "./task/cgroup/hierarchy.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
 import { OomKiller } from "./task/oom_killer.ts";
@@ -120,6 +121,7 @@ export class SandboxKernel implements Kernel {
       ipc: new IpcNamespace(this.memory, this.vfs, this.ipcUser, sysctl),
       net,
       pids: this.pids,
+      cgroups: new Cgroups(this),
     });
     const cpuInfo = CpuInfo.fromHost(options.cpuInfo ?? "");
     this.proc = new KernelProcSource(this, new ProcFacts(this, cpuInfo, sysctl), this.pids);

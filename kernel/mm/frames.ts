@@ -31,6 +31,12 @@ export interface FrameStore {
   punch(off: number, len: number): number;
 }
 
+/** Who keeps account of which frames were taken for whom (control groups). */
+export interface FrameCharger {
+  charge(page: number, pages: number): void;
+  uncharge(page: number, pages: number): void;
+}
+
 /** Whom to ask for time when frames run out while more are on their way back. */
 export interface FrameWaiter {
   /** Lets the host's answers come in (ends of address spaces above all): false when it has been tried for long enough. */
@@ -40,6 +46,8 @@ export interface FrameWaiter {
 export class FrameAllocator {
   readonly arena: FrameStore;
   private readonly waiter: FrameWaiter | null;
+  /** Null: nobody keeps account. */
+  charger: FrameCharger | null = null;
   /** Pages that somebody holds or that wait in quarantine, in bytes. Reserved, not necessarily touched. */
   usedBytes: number = 0;
   /** All that were ever handed out, in bytes. */
@@ -130,6 +138,7 @@ export class FrameAllocator {
       if (--this.table(p)[p & TABLE_MASK]! !== 0) throw new KernelBug("untouched frame is shared");
     }
     this.usedBytes -= pages * PAGE_SIZE;
+    if (this.charger !== null) this.charger.uncharge(page, pages);
     this.free.give(page, pages);
   }
 
@@ -193,6 +202,7 @@ export class FrameAllocator {
   private handOut(page: number, pages: number): number {
     this.usedBytes += pages * PAGE_SIZE;
     this.takenBytes += pages * PAGE_SIZE;
+    if (this.charger !== null) this.charger.charge(page, pages);
     for (let p = page; p < page + pages; p++) this.table(p)[p & TABLE_MASK] = 1;
     return page * PAGE_SIZE;
   }
@@ -211,6 +221,7 @@ export class FrameAllocator {
   /** Nobody refers to these pages any more, but they are not zero. */
   private retire(page: number, pages: number): void {
     this.usedBytes -= pages * PAGE_SIZE;
+    if (this.charger !== null) this.charger.uncharge(page, pages);
     if (pages <= DIRTY_EXTENT && this.dirtyPages + pages <= DIRTY_PAGES) {
       this.dirty[pages]!.push(page);
       this.dirtyPages += pages;

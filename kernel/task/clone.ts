@@ -29,6 +29,10 @@ import { hasCap } from "../cred/credentials.ts";
 import { SemUndoList } from "../ipc/sysv/sem_undo.ts";
 import { blankClock } from "../loader/vdso.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
+import type { Cgroup } from "./cgroup/cgroup.ts";
+import { joinGroups } from "./cgroup/group_set.ts";
+import { mayPlaceChild } from "./cgroup/membership.ts";
+import { fullGroup, noteFullContainer } from "./cgroup/pids.ts";
 import { isFull } from "./container.ts";
 import { resume } from "./alert.ts";
 import { dropSemUndo } from "./exit.ts";
@@ -62,6 +66,8 @@ export interface CloneRequest {
   readonly childTidAddr: number;
   /** Wanted ids (clone3's set_tid), of the innermost PID namespace first. */
   readonly tids: readonly number[];
+  /** CLONE_INTO_CGROUP: the group that it begins in; null: the caller's. */
+  readonly cgroup: Cgroup | null;
 }
 
 /** What of the parent the child shares or gets a copy of. */
@@ -76,8 +82,8 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   const { flags } = request;
   const invalid = checkFlags(task, flags);
   if (invalid !== 0) return invalid;
-  const { container } = task.group;
-  if (exceedsProcessLimit(task) || container !== null && isFull(container)) return -EAGAIN;
+  const full = checkCount(task, request);
+  if (full !== 0) return full;
   if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return -ENOMEM;
   const world = worldForChild(task, flags);
   if (typeof world === "number") return world;
@@ -99,6 +105,8 @@ export function cloneTask(task: Task, request: CloneRequest): number {
     if (r < 0) return undo(task, child, r);
   }
   enrollTask(child);
+  joinGroups(child);
+  request.cgroup?.cpu.wake();
   group.tasks.push(child);
   if (group.leader === null && group !== task.group) {
     group.leader = child;
@@ -137,6 +145,24 @@ function awaitVfork(task: Task): number {
   task.uninterruptible = false;
   if (trace?.wants(PTRACE_EVENT_VFORK_DONE)) trace.event = PTRACE_EVENT_VFORK_DONE;
   return task.progress.value;
+}
+
+/** Is there room for another task, wherever they are counted? */
+function checkCount(task: Task, { cgroup, flags }: CloneRequest): number {
+  const { container } = task.group;
+  if (exceedsProcessLimit(task)) return -EAGAIN;
+  if (container !== null && isFull(container)) {
+    noteFullContainer(task);
+    return -EAGAIN;
+  }
+  if (cgroup !== null) {
+    const r = mayPlaceChild(task, cgroup, (flags & CLONE_THREAD) !== 0);
+    if (r < 0) return r;
+  }
+  const full = fullGroup(cgroup === null ? task.cgroups : task.cgroups.with(cgroup));
+  if (full === null) return 0;
+  full.pids.fail();
+  return -EAGAIN;
 }
 
 function checkFlags(task: Task, flags: number): number {
@@ -225,6 +251,7 @@ function makeTask(
     world.ns,
   );
   inheritSeccomp(child, task);
+  child.cgroups = request.cgroup === null ? task.cgroups : task.cgroups.with(request.cgroup);
   child.comm = task.comm;
   child.personality = task.personality;
   child.sched.inherit(task.sched);

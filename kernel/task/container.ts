@@ -6,6 +6,7 @@
 import type { AddressSpace } from "../../platform/platform.ts";
 import type { MountNamespace } from "../vfs/mounts.ts";
 import { alert, resume } from "./alert.ts";
+import { isTaskHeld } from "./cgroup/freezer.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
 import { FROZEN, RUNNING, type Task } from "./task.ts";
@@ -94,10 +95,11 @@ export function isFull(container: Container): boolean {
   return tasks >= tasksMax || tasks + processes >= hostThreadsMax;
 }
 
-/** Does the task have to stand still because of its container? Then it is FROZEN, with `result` kept for later. */
+/** Does the task have to stand still because of its container, or of its control groups? Then it is FROZEN, with `result` kept for later. */
 export function freezeIfAsked(task: Task, result: number): boolean {
   const { container } = task.group;
-  if (container === null || !container.standsStill(task.group)) return false;
+  const isHeld = container !== null && container.standsStill(task.group);
+  if (!isHeld && !isTaskHeld(task)) return false;
   task.result = result;
   task.state = FROZEN;
   return true;

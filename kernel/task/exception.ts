@@ -57,6 +57,8 @@ function goOn(task: Task): void {
 /** True: the page is there now. */
 function onFault(task: Task): boolean {
   const ctx = task.ctx, mm = task.mm;
+  // Whom frames are charged to.
+  task.kernel.current = task;
   const sig = mm.handleFault(ctx.faultAddr, ctx.faultAccess, ctx.signo);
   if (sig === 0) {
     task.group.usage.minorFaults++;

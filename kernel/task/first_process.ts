@@ -12,6 +12,7 @@ import { type Credentials, hasCap } from "../cred/credentials.ts";
 import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import { openExec } from "../vfs/open.ts";
+import { joinGroups } from "./cgroup/group_set.ts";
 import { resume } from "./alert.ts";
 import type { Kernel } from "./kernel_services.ts";
 import type { Limits } from "./limits.ts";
@@ -65,6 +66,7 @@ export function startProcess(kernel: Kernel, spec: FirstProcess): Task | number 
   container.init ??= group;
   group.exitListener = spec.exitListener;
   enrollTask(task);
+  joinGroups(task);
   enrollGroup(group);
   enrollProcessGroup(group.pgrp);
   enrollSession(group.session);

@@ -9,6 +9,8 @@ import { INITIAL_USER_NAMESPACE } from "../cred/user_namespace.ts";
 import type { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 import type { Caller } from "../vfs/caller.ts";
+import { GroupSet } from "./cgroup/group_set.ts";
+import type { Cgroups } from "./cgroup/hierarchy.ts";
 import { CgroupNamespace } from "./cgroup_namespace.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
 import { TimeNamespace } from "../cred/time_namespace.ts";
@@ -81,6 +83,7 @@ export function initialNamespaces(start: {
   readonly ipc: IpcNamespace;
   readonly net: NetNamespace;
   readonly pids: PidNamespace;
+  readonly cgroups: Cgroups;
 }): Namespaces {
   const owner = INITIAL_USER_NAMESPACE;
   const time = new TimeNamespace(owner, true);
@@ -89,7 +92,7 @@ export function initialNamespaces(start: {
     uts: new UtsNamespace(owner, true, start.hostname, "(none)"),
     ipc: start.ipc,
     net: start.net,
-    cgroup: new CgroupNamespace(owner, true),
+    cgroup: new CgroupNamespace(owner, true, new GroupSet(start.cgroups.unified.root, [])),
     pidForChildren: start.pids,
     time,
     timeForChildren: time,

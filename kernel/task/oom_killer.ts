@@ -9,7 +9,6 @@
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
-import type { Container } from "./container.ts";
 import { killGroup } from "./exit_request.ts";
 import type { Kernel } from "./kernel_services.ts";
 import { SIGKILL } from "./signal/sigset.ts";
@@ -29,14 +28,30 @@ export interface OomListener {
   onOutOfMemory(victim: ThreadGroup): void;
 }
 
+/** Some processes that may have so much memory together: a container (a pod has several), a control group. */
+export interface MemoryDomain {
+  readonly memoryMax: number;
+  readonly groups: Iterable<ThreadGroup>;
+  /** Less than the limit, where more than the limit is of interest. */
+  readonly watchBytes?: number;
+  /** What is promised to it, where that is known without looking for its frames. */
+  readonly promisedPages?: number;
+  /** Its frames; absent: all that its processes have. */
+  frameRuns?(): FrameRun[];
+  /** It was looked at: so much the host has given. */
+  onMeasured?(bytes: number): void;
+  /** `victim` is going to be killed: who else. */
+  onOutOfMemory?(victim: ThreadGroup): Iterable<ThreadGroup>;
+}
+
 export class OomKiller {
   /** Bytes that the guests may have. */
   limitBytes: number;
   /** Processes killed. */
   kills: number = 0;
   listener: OomListener | null = null;
-  /** Containers with a limit of their own beside that of the sandbox: pods. */
-  readonly limited: Set<Container> = new Set();
+  /** Those with a limit of their own beside that of the sandbox: containers of pods, control groups. */
+  readonly limited: Set<MemoryDomain> = new Set();
   /** One of them may have too much. */
   private isOneNear: boolean = false;
   private nextLookNs: number = 0;
@@ -73,10 +88,15 @@ export class OomKiller {
   }
 
   /** From now on a container may have that many bytes. */
-  limit(container: Container, bytes: number): void {
+  limit(container: { memoryMax: number; groups: Iterable<ThreadGroup> }, bytes: number): void {
     container.memoryMax = bytes;
-    this.limited.add(container);
-    this.lookAtTaken = 0;
+    this.watch(container);
+  }
+
+  /** It has a limit, or another one. */
+  watch(domain: MemoryDomain): void {
+    this.limited.add(domain);
+    this.lookAtTaken = this.soonestLookNs = 0;
   }
 
   private mustLook(nowNs: number): boolean {
@@ -92,25 +112,34 @@ export class OomKiller {
     const startNs = this.kernel.host.monotonicNs(), { arena, frames } = this.kernel.memory;
     this.isOneNear = false;
     let roomToPromise = Infinity, roomToGive = Infinity;
-    for (const container of this.limited) {
-      const { groups, memoryMax } = container, runs = framesOf(groups);
-      const promised = countPages(runs) * PAGE_SIZE;
-      if (promised <= memoryMax) {
-        roomToPromise = Math.min(roomToPromise, memoryMax - promised);
+    for (const domain of this.limited) {
+      const { memoryMax } = domain, most = domain.watchBytes ?? memoryMax;
+      const known = domain.promisedPages ?? -1;
+      const runs = known * PAGE_SIZE > most || known < 0 ? runsOf(domain) : [];
+      const promised = (known < 0 ? countPages(runs) : known) * PAGE_SIZE;
+      if (promised <= most) {
+        roomToPromise = Math.min(roomToPromise, most - promised);
         continue;
       }
       this.isOneNear = true;
       const given = residentIn(arena, runs);
+      domain.onMeasured?.(given);
       roomToGive = Math.min(roomToGive, Math.max(0, memoryMax - given));
-      if (this.isAwaiting(nowNs) || given <= memoryMax) continue;
-      const victim = this.choose(groups, memoryMax);
-      if (victim !== null) this.kill(victim, nowNs);
+      if (given > memoryMax && !this.isAwaiting(nowNs)) this.killIn(domain, nowNs);
     }
     this.lookAtTaken = frames.takenBytes + roomToPromise;
     this.lookAtResident = arena.residentBytes() + roomToGive;
     const endNs = this.kernel.host.monotonicNs(), pauseNs = LOOK_SHARE * (endNs - startNs);
     this.soonestLookNs = endNs + HURRY_SHARE * (endNs - startNs);
     this.nextLookNs = endNs + Math.min(LOOK_MOST_NS, Math.max(CONTAINER_LOOK_NS, pauseNs));
+  }
+
+  private killIn(domain: MemoryDomain, nowNs: number): void {
+    const victim = this.choose(domain.groups, domain.memoryMax);
+    if (victim === null) return;
+    const others = domain.onOutOfMemory?.(victim) ?? [];
+    this.kill(victim, nowNs);
+    for (const other of others) killGroup(other, SIGKILL);
   }
 
   /** The last victim is on its way out. */
@@ -148,9 +177,13 @@ export class OomKiller {
 }
 
 /** Frames from `start` to `end`. */
-interface FrameRun {
+export interface FrameRun {
   readonly start: number;
   end: number;
+}
+
+function runsOf(domain: MemoryDomain): FrameRun[] {
+  return domain.frameRuns?.() ?? framesOf(domain.groups);
 }
 
 /** All that living processes have, each frame once: forks and threads share them. In order. */
@@ -192,7 +225,8 @@ function residentBytes(mm: MemoryManager): number {
   return count * PAGE_SIZE;
 }
 
-function residentIn(arena: Arena, runs: readonly FrameRun[]): number {
+/** Bytes that the host has given for some frames. */
+export function residentIn(arena: Arena, runs: readonly FrameRun[]): number {
   let pages = 0;
   for (const { start, end } of runs) {
     pages += arena.residentPages(start * PAGE_SIZE, (end - start) * PAGE_SIZE);

@@ -15,6 +15,7 @@ import type { Trace } from "./ptrace/trace.ts";
 import type { SigInfo } from "./signal/pending.ts";
 import type { SeccompFilter } from "./seccomp/filter.ts";
 import type { PiState } from "./futex_pi.ts";
+import type { GroupSet } from "./cgroup/group_set.ts";
 import type { FutexWaiter } from "./futex_table.ts";
 import type { Kernel } from "./kernel_services.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -102,6 +103,10 @@ export class Task {
   readonly pids: PidNamespace;
   ns: Namespaces;
   readonly group: ThreadGroup;
+  /** Its control groups; what of its CPU time they have been charged. */
+  cgroups: GroupSet;
+  cgroupUserNs: number = 0;
+  cgroupSystemNs: number = 0;
   state: number = HANDLING;
 
   ctx: Context;
@@ -211,6 +216,7 @@ export class Task {
     this.pids = id.space;
     this.ns = ns;
     this.group = group;
+    this.cgroups = ns.cgroup.roots;
     this.ctx = ctx;
     this.args = ctx.args;
     this.mm = mm;

@@ -124,7 +124,8 @@ function newSet(task: Task, flags: number, owner: UserNamespace): Partial<Namesp
     }),
     ...((flags & CLONE_NEWIPC) !== 0 && { ipc: kernel.newIpcNamespace(owner) }),
     ...((flags & CLONE_NEWNET) !== 0 && { net: kernel.newNetNamespace(owner) }),
-    ...((flags & CLONE_NEWCGROUP) !== 0 && { cgroup: new CgroupNamespace(owner, false) }),
+    ...((flags & CLONE_NEWCGROUP) !== 0 &&
+      { cgroup: new CgroupNamespace(owner, false, task.cgroups) }),
     ...((flags & CLONE_NEWPID) !== 0 && {
       pidForChildren: new PidNamespace(pidForChildren, owner),
     }),

@@ -17,6 +17,8 @@ import { FifoOpener } from "../ipc/fifo.ts";
 import { registerFamilies } from "../net/families.ts";
 import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
+import { joinGroups } from "../task/cgroup/group_set.ts";
+import { Cgroups } from "../task/cgroup/hierarchy.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { FutexTable } from "../task/futex_table.ts";
 import { OomKiller } from "../task/oom_killer.ts";
@@ -92,6 +94,7 @@ export class LabKernel implements Kernel {
       ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE),
       net,
       pids: this.pids,
+      cgroups: new Cgroups(this),
     });
     registerFamilies(net);
     this.vfs.special.fifo = new FifoOpener(this.memory.frames);
@@ -150,6 +153,7 @@ export class CallLab {
     group.tasks.push(this.task);
     group.leader = this.task;
     enrollTask(this.task);
+    joinGroups(this.task);
     enrollGroup(group);
     this.memory = mm.mmap(0, MEMORY_BYTES, 3, MAP_PRIVATE | MAP_ANONYMOUS, null, 0);
   }

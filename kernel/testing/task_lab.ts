@@ -27,6 +27,8 @@ import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import { dispatch, onFull, runQueued } from "../syscalls/dispatch.ts";
+import { joinGroups } from "../task/cgroup/group_set.ts";
+import { Cgroups } from "../task/cgroup/hierarchy.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { onException } from "../task/exception.ts";
 import { FutexTable } from "../task/futex_table.ts";
@@ -147,6 +149,7 @@ export class LabKernel implements Kernel {
       ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE),
       net: new NetNamespace(this.memory.frames, this.host),
       pids: this.pids,
+      cgroups: new Cgroups(this),
     });
     this.platform.contextMaker = (space) =>
       new FakeContext(space, this.platform.fpuSize, (ctx) => this.full.push(ctx));
@@ -194,6 +197,7 @@ export class LabKernel implements Kernel {
     group.tasks.push(task);
     group.leader = task;
     enrollTask(task);
+    joinGroups(task);
     enrollGroup(group);
     enrollProcessGroup(pgrp);
     enrollSession(group.session);

@@ -125,6 +125,12 @@ export class FakeTask implements ProcTask {
         return FAKE_NAMESPACES.get(link) ?? null;
     }
   }
+  cgroupText(): string {
+    return "0::/\n";
+  }
+  cpusetText(): string {
+    return "/\n";
+  }
   threadIds(): number[] {
     return this.threads;
   }
@@ -190,6 +196,9 @@ export class FakeSource implements ProcSource {
   }
   machine(): MachineStat {
     return this.totals;
+  }
+  cgroups(): string {
+    return "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
   }
   sysvipc(kind: string): string {
     return `${kind}\n`;

@@ -104,6 +104,9 @@ export interface ProcTask {
   readonly isDumpable: boolean;
   /** Tables of its network; absent where there is one network. */
   readonly net?: NetTables | null;
+  /** Text of /proc/PID/cgroup and cpuset, as whoever makes the call that is served sees them. */
+  cgroupText(): string;
+  cpusetText(): string;
   /** Null for zombies. */
   readonly mm: MemoryManager | null;
   readonly files: FdTable | null;
@@ -171,6 +174,8 @@ export interface ProcSource extends CallerSource {
   machine(): MachineStat;
   /** Text of /proc/filesystems. */
   filesystems(): string;
+  /** Text of /proc/cgroups. */
+  cgroups(): string;
   /** Text of a file of /proc/sysvipc. */
   sysvipc(kind: "shm" | "sem" | "msg"): string;
   /** uname(2). */

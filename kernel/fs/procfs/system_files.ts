@@ -17,7 +17,7 @@ function made(render: (source: ProcSource) => string): SystemFile {
 
 /** By path below /proc; the directories on the way are made. */
 export const SYSTEM_FILES: ReadonlyMap<string, SystemFile> = new Map([
-  ["cgroups", text("#subsys_name\thierarchy\tnum_cgroups\tenabled\n")],
+  ["cgroups", made((s) => s.cgroups())],
   ["cmdline", text("BOOT_IMAGE=dvisor\n")],
   ["cpuinfo", made((s) => s.cpuInfo.text(s.host.cpuCount))],
   [

@@ -32,12 +32,12 @@ const UNSET = 0xffffffff;
 const ID_MAP = "         0          0 4294967295\n";
 
 export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, TaskFormat>([
-  ["cgroup", { render: () => "0::/\n" }],
+  ["cgroup", { render: (t) => t.cgroupText() }],
   ["children", { render: (t) => t.childIds().map((id) => `${id} `).join("") }],
   ["cmdline", { render: (t) => t.mm === null ? "" : commandLine(t.mm) }],
   ["comm", { render: (t) => `${t.comm}\n`, store: storeComm }],
   ["coredump_filter", { render: coredumpFilter, store: storeCoredumpFilter }],
-  ["cpuset", { render: () => "/\n" }],
+  ["cpuset", { render: (t) => t.cpusetText() }],
   ["gid_map", idMap("gid")],
   ["io", { needs: "access to read", render: ioText }],
   ["limits", { render: limitsText }],

@@ -1,9 +1,10 @@
 /** clone(2), clone3(2), fork(2), vfork(2): decoding. The work is in task/clone.ts. */
 
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
-import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
+import { E2BIG, EBADF, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import {
   CLONE_ARGS_SIZE_VER0,
+  CLONE_ARGS_SIZE_VER2,
   CLONE_DETACHED,
   CLONE_NEWTIME,
   CLONE_PARENT,
@@ -20,6 +21,8 @@ import { SIGCHLD, SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCapIn } from "../../cred/credentials.ts";
 import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
+import { groupNodeOf } from "../../fs/cgroupfs/cgroup_fs.ts";
+import { Cgroup } from "../../task/cgroup/cgroup.ts";
 import { type CloneRequest, cloneTask } from "../../task/clone.ts";
 import type { PidNamespace } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
@@ -41,6 +44,7 @@ const FORK: CloneRequest = {
   parentTidAddr: 0,
   childTidAddr: 0,
   tids: [],
+  cgroup: null,
 };
 const VFORK: CloneRequest = { ...FORK, flags: CLONE_VM | CLONE_VFORK };
 
@@ -68,14 +72,11 @@ export function sysClone(t: Task, a: SyscallArgs): number {
     parentTidAddr,
     childTidAddr: a.u64(3),
     tids: [],
+    cgroup: null,
   });
 }
 
-/**
- * clone3(2).
- *
- * DIFFERS: CLONE_INTO_CGROUP fails with EOPNOTSUPP, as there is no cgroup file system.
- */
+/** clone3(2). */
 export function sysClone3(t: Task, a: SyscallArgs): number {
   const size = a.u64(1), { scratch } = t.kernel, dv = scratch.dv;
   if (size > PAGE_SIZE) return -E2BIG;
@@ -98,6 +99,7 @@ export function sysClone3(t: Task, a: SyscallArgs): number {
     parentTidAddr: word(at.parentTid),
     childTidAddr: word(at.childTid),
     tids: [],
+    cgroup: null,
   };
   if (setTidSize > MAX_SET_TIDS || (setTid === 0) !== (setTidSize === 0)) return -EINVAL;
   if (exitSignal > SIGRTMAX) return -EINVAL;
@@ -106,10 +108,22 @@ export function sysClone3(t: Task, a: SyscallArgs): number {
   if ((flags & CLONE_SIGHAND) !== 0 && request.clearSighand) return -EINVAL;
   if ((flags & (CLONE_THREAD | CLONE_PARENT)) !== 0 && exitSignal !== 0) return -EINVAL;
   if ((stack === 0) !== (stackSize === 0)) return -EINVAL;
-  if ((high & INTO_CGROUP_HI) !== 0) return -EOPNOTSUPP;
-  if (setTidSize === 0) return cloneTask(t, request);
+  let cgroup: Cgroup | null = null;
+  if ((high & INTO_CGROUP_HI) !== 0) {
+    const found = size < CLONE_ARGS_SIZE_VER2 ? -EINVAL : groupAt(t, word(at.cgroup));
+    if (typeof found === "number") return found;
+    cgroup = found;
+  }
+  if (setTidSize === 0) return cloneTask(t, { ...request, cgroup });
   const tids = readTids(t, setTid, setTidSize);
-  return typeof tids === "number" ? tids : cloneTask(t, { ...request, tids });
+  return typeof tids === "number" ? tids : cloneTask(t, { ...request, cgroup, tids });
+}
+
+/** The group of version 2 whose directory a descriptor is; -EBADF. */
+function groupAt(t: Task, fd: number): Cgroup | number {
+  const file = fd > 0x7fffffff ? null : t.files.getAny(fd);
+  const node = file === null ? null : groupNodeOf(file.inode);
+  return node instanceof Cgroup && node.hierarchy.isUnified ? node : -EBADF;
 }
 
 /** set_tid: wanted ids, one a PID namespace, of the innermost first; each needs a capability there. */

@@ -20,11 +20,7 @@ export const rows: readonly Row[] = [
   row("clone", clone.sysClone, "cloneflags ptr ptr ptr ptr", {
     needsFull: true,
   }),
-  row("clone3", clone.sysClone3, "ptr size", {
-    needsFull: true,
-    support: "partial",
-    note: "no CLONE_INTO_CGROUP",
-  }),
+  row("clone3", clone.sysClone3, "ptr size", { needsFull: true }),
   row("fork", clone.sysFork, "", { needsFull: true }),
   row("vfork", clone.sysVfork, "", { needsFull: true }),
   row("execve", exec.sysExecve, "path argv argv"),

@@ -2,6 +2,7 @@
 
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { affinityOf, allowedCpus } from "../../task/cgroup/cpuset.ts";
 import type { Task } from "../../task/task.ts";
 import { maySchedule, threadOf } from "./policy.ts";
 
@@ -12,7 +13,7 @@ const MAX_MASK = 8192;
 /**
  * sched_setaffinity(2).
  *
- * DIFFERS: the mask is kept and shown, but threads run where the host puts them.
+ * DIFFERS: the mask is kept and shown, as a cpuset is, but threads run where the host puts them.
  */
 export function sysSchedSetaffinity(t: Task, a: SyscallArgs): number {
   const len = Math.min(a.u32(1), MAX_MASK), { u8 } = t.kernel.scratch;
@@ -22,10 +23,10 @@ export function sysSchedSetaffinity(t: Task, a: SyscallArgs): number {
   const target = threadOf(t, a.i32(0));
   if (target === null) return -ESRCH;
   if (!maySchedule(t, target)) return -EPERM;
-  const mask = new Uint32Array((cpuCount + 31) >> 5);
+  const mask = new Uint32Array((cpuCount + 31) >> 5), allowed = allowedCpus(target);
   let isEmpty = true;
   for (let cpu = 0; cpu < cpuCount; cpu++) {
-    if (((u8[cpu >> 3]! >> (cpu & 7)) & 1) === 0) continue;
+    if (((u8[cpu >> 3]! >> (cpu & 7)) & 1) === 0 || !isIn(allowed, cpu)) continue;
     mask[cpu >> 5]! |= 1 << (cpu & 31);
     isEmpty = false;
   }
@@ -40,14 +41,17 @@ export function sysSchedGetaffinity(t: Task, a: SyscallArgs): number {
   if (len * 8 < cpuCount || len % BYTES_A_WORD !== 0) return -EINVAL;
   const target = threadOf(t, a.i32(0));
   if (target === null) return -ESRCH;
-  const bytes = maskBytes(cpuCount), { affinity } = target.sched;
+  const bytes = maskBytes(cpuCount), affinity = affinityOf(target);
   u8.fill(0, 0, bytes);
   for (let cpu = 0; cpu < cpuCount; cpu++) {
-    const isSet = affinity === null || ((affinity[cpu >> 5]! >>> (cpu & 31)) & 1) === 1;
-    if (isSet) u8[cpu >> 3]! |= 1 << (cpu & 7);
+    if (isIn(affinity, cpu)) u8[cpu >> 3]! |= 1 << (cpu & 7);
   }
   const n = Math.min(len, bytes);
   return t.mm.copyOut(a.u64(2), u8, 0, n) === 0 ? n : -EFAULT;
+}
+
+function isIn(mask: Uint32Array | null, cpu: number): boolean {
+  return mask === null || ((mask[cpu >> 5]! >>> (cpu & 31)) & 1) === 1;
 }
 
 /** As many words as the kernel's cpumask has. */
@@ -57,7 +61,7 @@ function maskBytes(cpus: number): number {
 
 /** The first CPU that the thread may use: the sandbox does not know which one it is on. */
 function cpuOf(t: Task): number {
-  const { affinity } = t.sched;
+  const affinity = affinityOf(t);
   if (affinity === null) return t.tid % t.kernel.host.cpuCount;
   for (let cpu = 0; cpu < affinity.length * 32; cpu++) {
     if (((affinity[cpu >> 5]! >>> (cpu & 31)) & 1) === 1) return cpu;

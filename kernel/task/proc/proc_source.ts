@@ -14,6 +14,7 @@ import type { NsFs } from "../../fs/procfs/ns_fs.ts";
 import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { msgText, semText, shmText } from "../../ipc/sysv/proc_text.ts";
 import type { Caller } from "../../vfs/caller.ts";
+import { controllersText } from "../cgroup/proc_text.ts";
 import { loadsOf, totalCpuNs } from "../cpu_clock.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { hasNamespaces, type Namespaces } from "../namespaces.ts";
@@ -126,6 +127,10 @@ export class KernelProcSource implements ProcSource {
       usedBytes: memory.frames.usedBytes,
       oomKills: this.kernel.oom.kills,
     };
+  }
+
+  cgroups(): string {
+    return controllersText(this.callerNs.cgroup.roots.unified.hierarchy.owner);
   }
 
   sysvipc(kind: "shm" | "sem" | "msg"): string {

@@ -18,6 +18,9 @@ import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
 import type { FsContext } from "../../vfs/fs_context.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
+import { affinityOf } from "../cgroup/cpuset.ts";
+import { cpusetText, groupsText } from "../cgroup/proc_text.ts";
+import type { CgroupNamespace } from "../cgroup_namespace.ts";
 import { groupSystemNs, groupUserNs, threadUserNs } from "../cpu_clock.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { SIG_DFL, SIG_IGN, type SignalHandlers } from "../signal/handlers.ts";
@@ -135,6 +138,18 @@ export class TaskView implements ProcTask {
     this.group.coredumpFilter = value;
   }
 
+  cgroupText(): string {
+    const { task, reader } = this;
+    return task === null ? "0::/\n" : groupsText(task, reader);
+  }
+  cpusetText(): string {
+    const { task, reader } = this;
+    return task === null ? "/\n" : cpusetText(task, reader);
+  }
+  private get reader(): CgroupNamespace {
+    return (this.kernel.current?.ns ?? this.kernel.namespaces).cgroup;
+  }
+
   threadIds(): number[] {
     const { group } = this;
     const ids = group.tasks.map((t) => t.id.numberIn(this.pids));
@@ -182,7 +197,7 @@ export class TaskView implements ProcTask {
       queuedSignals: (task?.signals.pending.queue.length ?? 0) + group.pending.queue.length,
       voluntarySwitches: task?.blockCount ?? usage.voluntarySwitches,
       involuntarySwitches: usage.involuntarySwitches,
-      affinity: task?.sched.affinity ?? null,
+      affinity: task === null ? null : affinityOf(task),
       tracer: this.tracer,
       seccompMode: task?.seccompMode ?? 0,
       seccompFilters: task?.seccomp?.count ?? 0,

@@ -1,0 +1,150 @@
+/**
+ * A control group: its place in a hierarchy, how many tasks are in it, and the state of its controllers. What its files
+ * say is in files.ts; who is in it, in membership.ts.
+ */
+
+import { EAGAIN, EBUSY, EEXIST, EPERM } from "../../../ffi/abi/errno.ts";
+import { ChangeSignal, type GroupFile, type GroupNode } from "../../fs/cgroupfs/group_node.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { MEMORY } from "./controllers.ts";
+import { CpuState } from "./cpu.ts";
+import { CpusetState } from "./cpuset.ts";
+import { filesOf } from "./files.ts";
+import { FreezeState, noteThaw } from "./freezer.ts";
+import type { Hierarchy } from "./hierarchy.ts";
+import { MemoryState } from "./memory.ts";
+import { PidsState } from "./pids.ts";
+
+export class Cgroup implements GroupNode {
+  readonly hierarchy: Hierarchy;
+  readonly parent: Cgroup | null;
+  name: string;
+  readonly depth: number;
+  readonly children: Map<string, Cgroup> = new Map();
+  isGone: boolean = false;
+  inode: Inode | null = null;
+  /** Live tasks in it, and those in it and below it. */
+  ownTasks: number = 0;
+  tasks: number = 0;
+  /** Groups below it. */
+  descendants: number = 0;
+  /** What its children have of its controllers (version 2). */
+  subtreeControl: number = 0;
+  maxDepth: number = Infinity;
+  maxDescendants: number = Infinity;
+  /** cgroup.events, or nothing of version 1. */
+  readonly events: ChangeSignal = new ChangeSignal("cgroup.events");
+  readonly freeze: FreezeState = new FreezeState(this);
+  readonly cpu: CpuState = new CpuState(this);
+  readonly pids: PidsState = new PidsState(this);
+  readonly memory: MemoryState = new MemoryState(this);
+  readonly cpuset: CpusetState = new CpusetState();
+  private files: readonly GroupFile[] = [];
+  private filesFor: number = -1;
+
+  constructor(hierarchy: Hierarchy, parent: Cgroup | null, name: string) {
+    this.hierarchy = hierarchy;
+    this.parent = parent;
+    this.name = name;
+    this.depth = parent === null ? 0 : parent.depth + 1;
+  }
+
+  /** Controllers that hold for it. */
+  get controllers(): number {
+    const { parent, hierarchy } = this;
+    if (parent === null || !hierarchy.isUnified) return hierarchy.controllers;
+    return parent.subtreeControl;
+  }
+
+  get parentNode(): Cgroup | null {
+    return this.parent;
+  }
+
+  /** "/a/b" from the root of its hierarchy, "/" for that itself. */
+  get path(): string {
+    return this.parent === null
+      ? "/"
+      : `${this.parent.parent === null ? "" : this.parent.path}/${this.name}`;
+  }
+
+  /** It is `top`, or somewhere below it. */
+  isWithin(top: Cgroup): boolean {
+    if (this.depth <= top.depth) return this === top;
+    return this.parent !== null && this.parent.isWithin(top);
+  }
+
+  /** It and all groups below it. */
+  subtree(): Cgroup[] {
+    if (this.children.size === 0) return [this];
+    return [this, ...[...this.children.values()].flatMap((child) => child.subtree())];
+  }
+
+  listFiles(): readonly GroupFile[] {
+    const { controllers } = this;
+    if (this.filesFor !== controllers) {
+      const before = new Map(this.files.map((file) => [file.name, file]));
+      this.files = filesOf(this).map((file) => before.get(file.name) ?? file);
+      this.filesFor = controllers;
+    }
+    return this.files;
+  }
+
+  child(name: string): Cgroup | null {
+    return this.children.get(name) ?? null;
+  }
+
+  childNodes(): Iterable<Cgroup> {
+    return this.children.values();
+  }
+
+  makeChild(name: string): Cgroup | number {
+    if (this.children.has(name) || this.listFiles().some((f) => f.name === name)) return -EEXIST;
+    if (!hasRoom(this, 1)) return -EAGAIN;
+    const child = new Cgroup(this.hierarchy, this, name);
+    this.children.set(name, child);
+    countBelow(this, 1);
+    child.memory.follow();
+    return child;
+  }
+
+  remove(): number {
+    const { parent } = this;
+    if (parent === null || this.children.size > 0 || this.tasks > 0) return -EBUSY;
+    this.isGone = true;
+    parent.children.delete(this.name);
+    countBelow(parent, -1);
+    noteThaw(this);
+    this.cpu.endInto(parent.cpu);
+    this.memory.end();
+    return 0;
+  }
+
+  renameTo(name: string): number {
+    const { parent } = this;
+    if (this.hierarchy.isUnified || parent === null) return -EPERM;
+    if (parent.child(name) !== null) return -EEXIST;
+    parent.children.delete(this.name);
+    this.name = name;
+    parent.children.set(name, this);
+    return 0;
+  }
+
+  /** Its parent gives it other controllers: what is no longer kept begins anew. */
+  onControllersChange(lost: number): void {
+    this.pids.onLoss(lost);
+    this.cpu.onLoss(lost);
+    this.cpuset.onLoss(lost);
+    if ((lost & MEMORY) !== 0) this.memory.clear();
+    for (const group of this.subtree()) group.memory.follow();
+  }
+}
+
+/** May there be a further group, so many levels below `group`? */
+function hasRoom(group: Cgroup, level: number): boolean {
+  if (group.descendants >= group.maxDescendants || level > group.maxDepth) return false;
+  return group.parent === null || hasRoom(group.parent, level + 1);
+}
+
+function countBelow(group: Cgroup, sign: number): void {
+  for (let up: Cgroup | null = group; up !== null; up = up.parent) up.descendants += sign;
+}

@@ -1,0 +1,109 @@
+/** cgroup.*: the files that every group of version 2 has (cgroup-v2.rst of Linux, "Core Interface Files"). */
+
+import { EINVAL, EOPNOTSUPP, ERANGE } from "../../../ffi/abi/errno.ts";
+import { killGroup } from "../exit_request.ts";
+import { SIGKILL } from "../signal/sigset.ts";
+import type { ThreadGroup } from "../thread_group.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { controlSubtree } from "./control.ts";
+import { controllerNames } from "./controllers.ts";
+import type { FileSpec } from "./file_spec.ts";
+import { freezeGroup, thawGroup } from "./freezer.ts";
+import { tasksIn } from "./group_set.ts";
+import { memberIds, moveByText } from "./membership.ts";
+import { integer, shown } from "./numbers.ts";
+
+export const CORE_FILES: readonly FileSpec[] = [
+  { name: "cgroup.controllers", controller: 0, read: (g) => line(controllerNames(g.controllers)) },
+  { name: "cgroup.events", controller: 0, changes: (g) => g.events, read: events },
+  {
+    name: "cgroup.freeze",
+    controller: 0,
+    read: (g) => line(g.freeze.isAsked ? "1" : "0"),
+    write: storeFreeze,
+  },
+  { name: "cgroup.kill", controller: 0, write: storeKill },
+  {
+    name: "cgroup.max.depth",
+    controller: 0,
+    read: (g) => line(shown(g.maxDepth)),
+    write: (g, text) => storeLimit(text, (n) => g.maxDepth = n),
+  },
+  {
+    name: "cgroup.max.descendants",
+    controller: 0,
+    read: (g) => line(shown(g.maxDescendants)),
+    write: (g, text) => storeLimit(text, (n) => g.maxDescendants = n),
+  },
+  {
+    name: "cgroup.procs",
+    controller: 0,
+    isDelegated: true,
+    read: (g, view) => memberIds(g, view, false),
+    write: (g, text, view) => moveByText(g, text, view, false),
+  },
+  {
+    name: "cgroup.stat",
+    controller: 0,
+    read: (g) => `nr_descendants ${g.descendants}\nnr_dying_descendants 0\n`,
+  },
+  {
+    name: "cgroup.subtree_control",
+    controller: 0,
+    isDelegated: true,
+    read: (g) => line(controllerNames(g.subtreeControl)),
+    write: controlSubtree,
+  },
+  {
+    name: "cgroup.threads",
+    controller: 0,
+    isDelegated: true,
+    read: (g, view) => memberIds(g, view, true),
+    write: (g, text, view) => moveByText(g, text, view, true),
+  },
+  { name: "cgroup.type", controller: 0, read: () => "domain\n", write: storeType },
+];
+
+function line(text: string): string {
+  return `${text}\n`;
+}
+
+function events(group: Cgroup): string {
+  return `populated ${group.tasks > 0 ? 1 : 0}\nfrozen ${group.freeze.isFrozen ? 1 : 0}\n`;
+}
+
+function storeFreeze(group: Cgroup, text: string): number {
+  const n = integer(text);
+  if (n === null) return -EINVAL;
+  if (n !== 0 && n !== 1) return -ERANGE;
+  if (n === 1) freezeGroup(group);
+  else thawGroup(group);
+  return 0;
+}
+
+function storeKill(group: Cgroup, text: string): number {
+  const n = integer(text);
+  if (n === null) return -EINVAL;
+  if (n !== 1) return -ERANGE;
+  for (const process of processesIn(group)) killGroup(process, SIGKILL);
+  return 0;
+}
+
+export function processesIn(group: Cgroup): Set<ThreadGroup> {
+  const processes = new Set<ThreadGroup>();
+  for (const task of tasksIn(group)) processes.add(task.group);
+  return processes;
+}
+
+function storeLimit(text: string, set: (n: number) => void): number {
+  const n = text === "max" ? Infinity : integer(text);
+  if (n === null) return -EINVAL;
+  if (n < 0 || n > 0x7fffffff && n !== Infinity) return -ERANGE;
+  set(n);
+  return 0;
+}
+
+/** There are no threaded groups. */
+function storeType(_group: Cgroup, text: string): number {
+  return text === "threaded" ? -EOPNOTSUPP : -EINVAL;
+}

@@ -1,0 +1,74 @@
+/** The files of a group: which there are for its controllers, and what stands between them and their tables. */
+
+import { EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { ChangeSignal, GroupFile, GroupHandle } from "../../fs/cgroupfs/group_node.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { CORE_FILES } from "./core_files.ts";
+import { CPU_FILES } from "./cpu_files.ts";
+import type { FileSpec } from "./file_spec.ts";
+import { MEMORY_FILES } from "./memory_files.ts";
+import { PIDS_FILES } from "./pids_files.ts";
+import { View } from "./view.ts";
+
+const UNIFIED_FILES: readonly FileSpec[] = [
+  ...CORE_FILES,
+  ...CPU_FILES,
+  ...MEMORY_FILES,
+  ...PIDS_FILES,
+];
+
+export function filesOf(group: Cgroup): GroupFile[] {
+  const { controllers } = group;
+  const there = UNIFIED_FILES.filter((s) =>
+    s.controller === 0 || (s.controller & controllers) !== 0
+  );
+  return there.map((spec) => new FileOfGroup(group, spec));
+}
+
+class FileOfGroup implements GroupFile {
+  readonly name: string;
+  readonly permissions: number;
+  private readonly group: Cgroup;
+  private readonly spec: FileSpec;
+
+  constructor(group: Cgroup, spec: FileSpec) {
+    this.group = group;
+    this.spec = spec;
+    this.name = spec.name;
+    const { read, write } = spec;
+    this.permissions = write === undefined ? 0o444 : read === undefined ? 0o200 : 0o644;
+  }
+
+  get changes(): ChangeSignal | null {
+    return this.spec.changes?.(this.group) ?? null;
+  }
+
+  open(cred: Credentials): GroupHandle {
+    const { kernel } = this.group.hierarchy.owner, { current } = kernel;
+    return new Handle(this.group, this.spec, new View(cred, current, current?.pids ?? kernel.pids));
+  }
+}
+
+class Handle implements GroupHandle {
+  private readonly group: Cgroup;
+  private readonly spec: FileSpec;
+  private readonly view: View;
+
+  constructor(group: Cgroup, spec: FileSpec, view: View) {
+    this.group = group;
+    this.spec = spec;
+    this.view = view;
+  }
+
+  read(): string | number {
+    return this.spec.read?.(this.group, this.view) ?? -EINVAL;
+  }
+
+  write(text: string): number {
+    const { spec, group, view } = this;
+    if (spec.write === undefined) return -EINVAL;
+    if (spec.isDelegated !== true && !view.mayLimit(group)) return -EPERM;
+    return spec.write(group, text, view);
+  }
+}

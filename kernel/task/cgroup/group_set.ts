@@ -1,0 +1,86 @@
+/**
+ * Which groups a task is in: one of each hierarchy. Tasks share the object (struct css_set of Linux); one that moves gets
+ * another.
+ */
+
+import type { Task } from "../task.ts";
+import type { Cgroup } from "./cgroup.ts";
+import type { Hierarchy } from "./hierarchy.ts";
+
+export class GroupSet {
+  readonly unified: Cgroup;
+  /** Of version 1; in a hierarchy that is not among them it is at the root. */
+  readonly legacy: readonly Cgroup[];
+
+  constructor(unified: Cgroup, legacy: readonly Cgroup[]) {
+    this.unified = unified;
+    this.legacy = legacy;
+  }
+
+  in(hierarchy: Hierarchy): Cgroup {
+    if (hierarchy.isUnified) return this.unified;
+    return this.legacy.find((group) => group.hierarchy === hierarchy) ?? hierarchy.root;
+  }
+
+  /** The same but for the hierarchy of `group`. */
+  with(group: Cgroup): GroupSet {
+    const { hierarchy } = group;
+    if (hierarchy.isUnified) return new GroupSet(group, this.legacy);
+    const others = this.legacy.filter((g) => g.hierarchy !== hierarchy);
+    return new GroupSet(this.unified, group.parent === null ? others : [...others, group]);
+  }
+}
+
+/** The task is counted in its groups from now on. */
+export function joinGroups(task: Task): void {
+  const { unified, legacy } = task.cgroups;
+  enter(unified);
+  for (let i = 0; i < legacy.length; i++) enter(legacy[i]!);
+  task.cgroupUserNs = task.userNs;
+  task.cgroupSystemNs = task.systemNs;
+}
+
+/** It is not any more: it ends, or moves. What it used stays with them. */
+export function leaveGroups(task: Task): void {
+  const { unified, legacy } = task.cgroups;
+  const userNs = task.userNs - task.cgroupUserNs;
+  const systemNs = task.systemNs - task.cgroupSystemNs;
+  leave(unified, userNs, systemNs);
+  for (let i = 0; i < legacy.length; i++) leave(legacy[i]!, userNs, systemNs);
+}
+
+function enter(group: Cgroup): void {
+  group.ownTasks++;
+  for (let up: Cgroup | null = group; up !== null; up = up.parent) {
+    const tasks = ++up.tasks;
+    if (tasks > up.pids.peak) up.pids.peak = tasks;
+    if (tasks === 1) up.events.tell();
+  }
+}
+
+function leave(group: Cgroup, userNs: number, systemNs: number): void {
+  group.ownTasks--;
+  group.cpu.userNs += userNs;
+  group.cpu.systemNs += systemNs;
+  for (let up: Cgroup | null = group; up !== null; up = up.parent) {
+    if (--up.tasks === 0) up.events.tell();
+  }
+}
+
+/** All live tasks in a group and below it. */
+export function tasksIn(group: Cgroup): Task[] {
+  const { hierarchy } = group;
+  return tasksOf(hierarchy).filter((task) => task.cgroups.in(hierarchy).isWithin(group));
+}
+
+/** All live tasks in a group itself. */
+export function ownTasks(group: Cgroup): Task[] {
+  const { hierarchy } = group;
+  return tasksOf(hierarchy).filter((task) => task.cgroups.in(hierarchy) === group);
+}
+
+/** Those of other containers have hierarchies of their own. */
+function tasksOf({ owner }: Hierarchy): Task[] {
+  const all = [...owner.kernel.pids.tasks.values()];
+  return all.filter((task) => task.cgroups.unified.hierarchy.owner === owner);
+}

@@ -1,0 +1,77 @@
+/**
+ * Hierarchies of control groups, and all of them that a container has: the one of version 2, which is always there, and
+ * those of version 1 that were mounted. No container sees another's.
+ *
+ * Its root is what the container is in: limits on it come from outside (fs/cgroupfs/limits.ts).
+ */
+
+import { CgroupFs } from "../../fs/cgroupfs/cgroup_fs.ts";
+import { type CgroupLimits, noLimits } from "../../fs/cgroupfs/limits.ts";
+import type { Kernel } from "../kernel_services.ts";
+import { Cgroup } from "./cgroup.ts";
+import { UNIFIED } from "./controllers.ts";
+
+export class Hierarchy {
+  /** 0: the one of version 2. */
+  readonly id: number;
+  /** Those that it has; of version 2: that it may give to groups. */
+  controllers: number;
+  /** name= of version 1. */
+  readonly name: string;
+  readonly owner: Cgroups;
+  readonly root: Cgroup;
+  readonly fs: CgroupFs;
+  /** release_agent of version 1: kept and shown, nobody runs it. */
+  isNoPrefix: boolean = false;
+
+  constructor(owner: Cgroups, id: number, controllers: number, name: string, options: string) {
+    this.owner = owner;
+    this.id = id;
+    this.controllers = controllers;
+    this.name = name;
+    this.root = new Cgroup(this, null, "");
+    const { host } = owner.kernel;
+    this.fs = new CgroupFs(host, id === 0 ? "cgroup2" : "cgroup", this.root, options);
+  }
+
+  get isUnified(): boolean {
+    return this.id === 0;
+  }
+}
+
+/** Everything of one container. */
+export class Cgroups {
+  readonly kernel: Kernel;
+  readonly unified: Hierarchy;
+  /** Of version 1, in the order of their ids. */
+  readonly legacy: Hierarchy[] = [];
+  /** What is allowed from outside. Whoever changes it changes what is shown. */
+  limits: CgroupLimits = noLimits();
+  /** Groups whose tasks stand still: frozen, or without processor time left. */
+  stillGroups: number = 0;
+  private lastId: number = 0;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    this.unified = new Hierarchy(this, 0, UNIFIED, "", "nsdelegate");
+  }
+
+  /** A hierarchy of version 1; its controllers are not another one's. */
+  addLegacy(controllers: number, name: string, options: string): Hierarchy {
+    this.unified.controllers &= ~controllers;
+    const hierarchy = new Hierarchy(this, ++this.lastId, controllers, name, options);
+    this.legacy.push(hierarchy);
+    return hierarchy;
+  }
+
+  /** Nobody mounts it any more, and it has no groups. */
+  dropLegacy(hierarchy: Hierarchy): void {
+    this.legacy.splice(this.legacy.indexOf(hierarchy), 1);
+    this.unified.controllers |= hierarchy.controllers & UNIFIED;
+  }
+
+  /** The hierarchy that a controller is in. */
+  of(controller: number): Hierarchy {
+    return this.legacy.find((h) => (h.controllers & controller) !== 0) ?? this.unified;
+  }
+}

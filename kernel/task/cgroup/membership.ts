@@ -1,0 +1,108 @@
+/** Who is in a group: cgroup.procs, cgroup.threads, tasks, and clone3(2) into a group. */
+
+import { EACCES, EBUSY, EINVAL, ENOENT, EOPNOTSUPP, ESRCH } from "../../../ffi/abi/errno.ts";
+import { MAY_WRITE } from "../../cred/permission.ts";
+import { inodePermission } from "../../vfs/access.ts";
+import type { Task } from "../task.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { THREADED } from "./controllers.ts";
+import { noteMove } from "./freezer.ts";
+import { joinGroups, leaveGroups, ownTasks } from "./group_set.ts";
+import { integer } from "./numbers.ts";
+import { View } from "./view.ts";
+
+/** Ids of its processes, or of its threads, as the reader has them. */
+export function memberIds(group: Cgroup, view: View, threads: boolean): string {
+  const ids = new Set<number>();
+  for (const task of ownTasks(group)) {
+    ids.add((threads ? task.id : task.group.id).numberIn(view.pids));
+  }
+  return [...ids].sort((a, b) => a - b).map((id) => `${id}\n`).join("");
+}
+
+/** A process, or one thread, moves into the group: 0 or -errno. "0" is the writer. */
+export function moveByText(group: Cgroup, text: string, view: View, threads: boolean): number {
+  const id = integer(text);
+  if (id === null || id < 0) return -EINVAL;
+  const task = id === 0 ? view.task : view.pids.taskOf(id);
+  if (task === null) return view.pids.groups.has(id) ? 0 : -ESRCH;
+  const from = task.cgroups.in(group.hierarchy);
+  const r = mayMove(from, group, view, task);
+  if (r < 0) return r;
+  if (threads && group.hierarchy.isUnified) {
+    // There are no threaded groups: a thread stays where its process is.
+    return from === group ? 0 : -EOPNOTSUPP;
+  }
+  moveAll(threads ? [task] : task.group.tasks, group);
+  return 0;
+}
+
+function mayMove(from: Cgroup, to: Cgroup, view: View, task: Task): number {
+  const { hierarchy } = to;
+  if (from.hierarchy !== hierarchy) return -ENOENT;
+  if (!hierarchy.isUnified) {
+    const { cred } = view;
+    const isOwn = cred.euid === 0 || cred.euid === task.cred.uid || cred.euid === task.cred.suid;
+    return isOwn ? 0 : -EACCES;
+  }
+  const r = mayWriteProcs(commonAbove(from, to), view);
+  if (r < 0) return r;
+  const root = view.rootOf(to);
+  if (!from.isWithin(root) || !to.isWithin(root)) return -ENOENT;
+  return mayHost(to);
+}
+
+/** Only one who may move processes in all of what both are in may move one between them. */
+function commonAbove(a: Cgroup, b: Cgroup): Cgroup {
+  let up = a;
+  while (!b.isWithin(up) && up.parent !== null) up = up.parent;
+  return up;
+}
+
+function mayWriteProcs(group: Cgroup, view: View): number {
+  const inode = group.hierarchy.fs.fileOf(group, "cgroup.procs");
+  return typeof inode === "number" ? inode : inodePermission(inode, MAY_WRITE, view.cred);
+}
+
+/** Processes are in leaves only, but for controllers that can tell threads apart (cgroup_migrate_vet_dst of Linux). */
+function mayHost(group: Cgroup): number {
+  if (canBeThreadRoot(group) || group.subtreeControl === 0) return 0;
+  return -EBUSY;
+}
+
+/**
+ * It may have processes beside groups that have some.
+ *
+ * DIFFERS: the root of a container is one of those, as the root of a machine is.
+ */
+export function canBeThreadRoot(group: Cgroup): boolean {
+  if (group.parent === null) return true;
+  if ((group.subtreeControl & ~THREADED) !== 0) return false;
+  for (const child of group.children.values()) if (child.tasks > 0) return false;
+  return true;
+}
+
+function moveAll(tasks: readonly Task[], to: Cgroup): void {
+  const first = tasks[0];
+  if (first === undefined) return;
+  const { hierarchy } = to;
+  for (const task of tasks) {
+    if (task.cgroups.in(hierarchy) === to) continue;
+    const old = task.cgroups;
+    leaveGroups(task);
+    task.cgroups = old.unified === first.cgroups.unified && first.cgroups.in(hierarchy) === to
+      ? first.cgroups
+      : old.with(to);
+    joinGroups(task);
+    noteMove(task);
+    to.cpu.wake();
+  }
+}
+
+/** CLONE_INTO_CGROUP: may a child of the task begin there? 0 or -errno. */
+export function mayPlaceChild(task: Task, to: Cgroup, isThread: boolean): number {
+  if (to.isGone) return -ENOENT;
+  const from = task.cgroups.in(to.hierarchy);
+  if (isThread && from !== to) return -EOPNOTSUPP;
+  return mayMove(from, to, new View(task.cred, task, task.pids), task);
+}

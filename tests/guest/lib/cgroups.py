@@ -1,0 +1,162 @@
+"""Control groups for guest tests: a hierarchy of version 2 mounted for one test, and a group in it."""
+
+import os
+import signal
+import time
+
+from lib.guest import ok, need_root, skip, spawn, test, wait_until
+from lib.namespaces import contained, mount, own_mounts
+
+
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
+def put(path, text):
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, str(text).encode())
+    finally:
+        os.close(fd)
+
+
+def fields(path):
+    """{"populated": 1} of lines of names and numbers."""
+    return {k: int(v) for k, v in (line.split() for line in read(path).splitlines())}
+
+
+class Group:
+    """A directory of a hierarchy."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def file(self, name):
+        return os.path.join(self.path, name)
+
+    def read(self, name):
+        return read(self.file(name))
+
+    def put(self, name, text):
+        put(self.file(name), text)
+
+    def fields(self, name):
+        return fields(self.file(name))
+
+    def make(self, name):
+        os.mkdir(self.file(name))
+        return Group(self.file(name))
+
+    def procs(self, name="cgroup.procs"):
+        return [int(line) for line in self.read(name).split()]
+
+    def enter(self):
+        self.put("cgroup.procs", "0")
+
+    def spawn(self, fn, *args):
+        """A child in the group that runs fn."""
+        def body():
+            self.enter()
+            return fn(*args)
+        return spawn(body)
+
+    def is_populated(self):
+        return self.fields("cgroup.events")["populated"] == 1
+
+    def is_frozen(self):
+        return self.fields("cgroup.events")["frozen"] == 1
+
+
+def clear(path):
+    """Removes a group and those below it; their processes end."""
+    for name in os.listdir(path):
+        inner = os.path.join(path, name)
+        if os.path.isdir(inner):
+            clear(inner)
+    for name in ("cgroup.procs", "tasks"):
+        if os.path.exists(os.path.join(path, name)):
+            for pid in read(os.path.join(path, name)).split():
+                try:
+                    os.kill(int(pid), signal.SIGKILL)
+                except OSError:
+                    pass
+            break
+    for _ in range(1000):
+        try:
+            os.rmdir(path)
+            return
+        except OSError:
+            time.sleep(0.005)
+
+
+def mounted(kind, data, fn):
+    """Runs fn(root) with a hierarchy mounted; the caller is in a child of its own."""
+    own_mounts()
+    os.mkdir("cg")
+    try:
+        mount("none", os.path.abspath("cg"), kind, 0, data)
+    except OSError as e:
+        skip("cannot mount %s %s: %s" % (kind, data or "", e.strerror))
+    fn(Group(os.path.abspath("cg")))
+
+
+def in_group(root, fn):
+    group = root.make("dvisor-guest-%d" % os.getpid())
+    try:
+        fn(group)
+    finally:
+        clear(group.path)
+
+
+def grouped(fn):
+    """A test that gets a new group of version 2."""
+    def outer():
+        need_root()
+        contained(lambda: mounted("cgroup2", None, lambda root: in_group(root, fn)))
+    outer.__name__ = fn.__name__
+    return test(outer)
+
+
+def controlled(*names):
+    """A test whose new group has controllers of version 2."""
+    def decorate(fn):
+        def body(group):
+            root = Group(os.path.dirname(group.path))
+            missing = set(names) - set(root.read("cgroup.controllers").split())
+            if missing:
+                skip("version 2 has no controller %s here" % " ".join(sorted(missing)))
+            root.put("cgroup.subtree_control", " ".join("+" + name for name in names))
+            fn(group)
+        body.__name__ = fn.__name__
+        return grouped(body)
+    return decorate
+
+
+def legacy(data):
+    """A test that gets a new group of a hierarchy of version 1."""
+    def decorate(fn):
+        def outer():
+            need_root()
+            contained(lambda: mounted("cgroup", data, lambda root: in_group(root, fn)))
+        outer.__name__ = fn.__name__
+        return test(outer)
+    return decorate
+
+
+def idle():
+    while True:
+        signal.pause()
+
+
+def end(pid):
+    os.kill(pid, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1]
+
+
+def entered(group, pid):
+    wait_until(lambda: pid in group.procs(), "%d in %s" % (pid, group.path))
+
+
+def killed(status):
+    ok(os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, "status %#x" % status)
