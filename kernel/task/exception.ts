@@ -65,7 +65,7 @@ function onFault(task: Task): boolean {
     return true;
   }
   if (sig === SIGKILL) {
-    task.kernel.oom.kill(task.group, task.kernel.clock.nowNs);
+    task.kernel.oom.kill(task.group);
     return false;
   }
   noteFault(task);

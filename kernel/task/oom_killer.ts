@@ -14,8 +14,8 @@ import type { Kernel } from "./kernel_services.ts";
 import { SIGKILL } from "./signal/sigset.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-/** LIMIT: how long a victim may take to end before the next one is chosen, ns. */
-const GRACE_NS = 500_000_000;
+/** LIMIT: how long a victim may take to end before the next one is chosen, ns. Its threads need the host for that. */
+const GRACE_NS = 3_000_000_000;
 /** LIMIT: time between two looks at containers, ns, unless the guests have got what one of them lacks to its limit. */
 const CONTAINER_LOOK_NS = 10_000_000;
 /** A look that takes long is followed by a pause this many times as long, within reason; at the least the second. */
@@ -84,7 +84,7 @@ export class OomKiller {
     frames.trim();
     if (arena.residentBytes() - frames.pendingBytes <= this.limitBytes) return;
     const victim = this.choose(this.kernel.pids.groups.values(), this.limitBytes);
-    if (victim !== null) this.kill(victim, nowNs);
+    if (victim !== null) this.kill(victim);
   }
 
   /** From now on a container may have that many bytes. */
@@ -125,7 +125,7 @@ export class OomKiller {
       const given = residentIn(arena, runs);
       domain.onMeasured?.(given);
       roomToGive = Math.min(roomToGive, Math.max(0, memoryMax - given));
-      if (given > memoryMax && !this.isAwaiting(nowNs)) this.killIn(domain, nowNs);
+      if (given > memoryMax && !this.isAwaiting(nowNs)) this.killIn(domain);
     }
     this.lookAtTaken = frames.takenBytes + roomToPromise;
     this.lookAtResident = arena.residentBytes() + roomToGive;
@@ -134,11 +134,11 @@ export class OomKiller {
     this.nextLookNs = endNs + Math.min(LOOK_MOST_NS, Math.max(CONTAINER_LOOK_NS, pauseNs));
   }
 
-  private killIn(domain: MemoryDomain, nowNs: number): void {
+  private killIn(domain: MemoryDomain): void {
     const victim = this.choose(domain.groups, domain.memoryMax);
     if (victim === null) return;
     const others = domain.onOutOfMemory?.(victim) ?? [];
-    this.kill(victim, nowNs);
+    this.kill(victim);
     for (const other of others) killGroup(other, SIGKILL);
   }
 
@@ -165,14 +165,15 @@ export class OomKiller {
   }
 
   /** Also for a fault that finds no memory. */
-  kill(victim: ThreadGroup, nowNs: number): void {
+  kill(victim: ThreadGroup): void {
     this.kills++;
     this.victim = victim;
-    this.untilNs = nowNs + GRACE_NS;
     const comm = victim.tasks[0]?.comm ?? "";
     this.kernel.log(`out of memory: process ${victim.pid} (${comm}) is killed`);
     this.listener?.onOutOfMemory(victim);
     killGroup(victim, SIGKILL);
+    // Telling the host may have taken long.
+    this.untilNs = this.kernel.host.monotonicNs() + GRACE_NS;
   }
 }
 
