@@ -1,7 +1,7 @@
 /** What a kubelet does: pods and containers over the CRI socket of a containerd. Not a test. Neighbours: the cases. */
 
 import { Containerd } from "../engines/containerd.ts";
-import { Engine, type PeerName, until } from "../engines/engine_case.ts";
+import { Engine, type PeerName, removeGroups, until } from "../engines/engine_case.ts";
 import { makeArchive, makeRootTree } from "../engines/images.ts";
 import { Bridge, member, type Message } from "./bridge.ts";
 
@@ -137,10 +137,7 @@ export class Cri extends Engine {
   async close(): Promise<void> {
     await this.bridge.close();
     await this.containerd.stop();
-    for (const { name } of Deno.readDirSync("/sys/fs/cgroup")) {
-      const group = `/sys/fs/cgroup/${name}${this.#parent}`;
-      await this.host(["sh", "-c", `[ ! -d ${group} ] || rmdir ${group}`]);
-    }
+    removeGroups(this.#parent.slice(1));
   }
 }
 

@@ -198,7 +198,7 @@ const LIMIT_CASES: readonly EngineCase<Cri>[] = [
       const pod = await c.pod();
       const stays = await pod.container("exec sleep 1000");
       const resources = { memory_limit_in_bytes: 40 << 20 };
-      const eater = "exec dd if=/dev/zero of=/dev/null bs=150M count=1";
+      const eater = "exec dd if=/dev/zero of=/dev/null bs=90M count=1";
       const one = await pod.container(eater, { resources });
       assertEquals(await one.exited(), 137);
       await until("reason", async () => await one.status("status.reason") === "OOMKilled");

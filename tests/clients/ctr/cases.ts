@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe } from "../../harness/dvisor.ts";
 import { type EngineCase, until } from "../engines/engine_case.ts";
-import { type Ctr, IMAGE } from "./ctr.ts";
+import { type Ctr, IMAGE, STATE } from "./ctr.ts";
 
 const SERVICE = 'trap "echo got-term; exit 7" TERM; echo up; while :; do sleep 0.1; done';
 
@@ -38,7 +38,7 @@ export const CTR_CASES: readonly EngineCase<Ctr>[] = [
     async run(c) {
       await c.shell("true");
       assertEquals(await c.must("task", "ls", "-q"), "");
-      assertEquals([...Deno.readDirSync("/run/containerd/runc/default")].length, 0);
+      assertEquals([...Deno.readDirSync(STATE)].length, 0);
     },
   },
   {
@@ -217,7 +217,7 @@ export const CTR_CASES: readonly EngineCase<Ctr>[] = [
         return !(await c.must("task", "ls", "-q")).includes(name);
       });
       // runc keeps its directory.
-      const left = [...Deno.readDirSync("/run/containerd/runc/default")].length;
+      const left = [...Deno.readDirSync(STATE)].length;
       if (c.peer === "dvisor") assertEquals(left, 0);
     },
   },

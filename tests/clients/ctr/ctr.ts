@@ -3,9 +3,13 @@
 import { assertEquals } from "@std/assert";
 import { describe } from "../../harness/dvisor.ts";
 import { Containerd } from "../engines/containerd.ts";
-import { Engine, type PeerName, until } from "../engines/engine_case.ts";
+import { Engine, type PeerName, removeGroups, until } from "../engines/engine_case.ts";
 import { makeArchive, makeRootTree } from "../engines/images.ts";
 
+/** containerd's word for what its clients have apart; control groups are called after it. */
+const NAMESPACE = "dvisor-ctr-test";
+/** Where the runtimes keep their containers. */
+export const STATE: string = `/run/containerd/runc/${NAMESPACE}`;
 /** The image of all containers. */
 export const IMAGE = "docker.io/library/bb:1";
 
@@ -27,7 +31,7 @@ export class Ctr extends Engine {
   }
 
   argv(...args: string[]): string[] {
-    return ["ctr", "-a", this.containerd.socket, ...args];
+    return ["ctr", "-a", this.containerd.socket, "-n", NAMESPACE, ...args];
   }
   protected env(): Record<string, string> {
     return {};
@@ -87,5 +91,6 @@ export class Ctr extends Engine {
 
   async close(): Promise<void> {
     await this.containerd.stop();
+    removeGroups(NAMESPACE);
   }
 }

@@ -115,7 +115,7 @@ const POD_CASES: readonly EngineCase<Podman>[] = [
       const lives = await p.background("sleep 1000", "--pod", name);
       const eater = p.name();
       const limits = ["--memory", "40m", "--memory-swap", "40m"];
-      const dd = ["dd", "if=/dev/zero", "of=/dev/null", "bs=150M", "count=1"];
+      const dd = ["dd", "if=/dev/zero", "of=/dev/null", "bs=90M", "count=1"];
       const result = await p.call(
         ...["run", "--pod", name, "--name", eater, ...limits, IMAGE, ...dd],
       );

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { describe } from "../../harness/dvisor.ts";
-import { Engine, type PeerName, until } from "../engines/engine_case.ts";
+import { Engine, type PeerName, removeGroups, until } from "../engines/engine_case.ts";
 import { makeRootTree } from "../engines/images.ts";
 
 /** The image of all containers. */
@@ -99,5 +99,6 @@ export class Podman extends Engine {
 
   async close(): Promise<void> {
     await this.must("system", "reset", "-f");
+    removeGroups("libpod_parent", "dvisor-podman-test");
   }
 }

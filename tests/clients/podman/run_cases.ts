@@ -185,7 +185,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
     async run(p) {
       const name = p.name();
       const limits = ["--memory", "40m", "--memory-swap", "40m"];
-      const eater = ["dd", "if=/dev/zero", "of=/dev/null", "bs=150M", "count=1"];
+      const eater = ["dd", "if=/dev/zero", "of=/dev/null", "bs=90M", "count=1"];
       const result = await p.call("run", "--name", name, ...limits, IMAGE, ...eater);
       assertEquals(result.code, 137, describe(result));
       assertEquals(await p.inspect(name, "{{.State.OOMKilled}}"), "true");
@@ -195,7 +195,7 @@ export const RUN_CASES: readonly EngineCase<Podman>[] = [
     name: "memory: a child over the limit is killed, the container lives",
     notRootless: "its control groups are root's",
     async run(p) {
-      const script = "dd if=/dev/zero of=/dev/null bs=150M count=1; echo child $?; sleep 100";
+      const script = "dd if=/dev/zero of=/dev/null bs=90M count=1; echo child $?; sleep 100";
       const limits = ["--memory", "40m", "--memory-swap", "40m"];
       const name = await p.background(script, ...limits);
       await p.logged(name, "child 137");
