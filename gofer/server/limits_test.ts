@@ -105,3 +105,48 @@ Deno.test("clients that find no descriptor left are sent away, and the others se
     Deno.removeSync(dir, { recursive: true });
   }
 });
+
+Deno.test("a client that never reads its replies holds up nobody", async () => {
+  const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
+  const path = `${dir}/socket`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", MAIN, "--listen", `unix:${path}`, "--root", dir],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const reader = child.stderr.getReader();
+  const connections: Deno.UnixConn[] = [];
+  try {
+    await reader.read();
+    const frame = [7, 0, 0, 0, 120, 1, 0];
+    const many = new Uint8Array(Array.from({ length: 10_000 }, () => frame).flat());
+    const deaf = await Deno.connect({ transport: "unix", path });
+    connections.push(deaf);
+    // Each frame is answered by a larger one: the server stops reading when nobody takes them.
+    let isFull = false, sent = 0;
+    const flood = (async () => {
+      for (; sent < 200; sent++) await deaf.write(many);
+    })().catch(() => {});
+    for (let last = -1; !isFull; last = sent) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      isFull = sent > 0 && sent === last;
+    }
+    assert(sent < 200, "the server keeps all replies");
+    const polite = await Deno.connect({ transport: "unix", path });
+    connections.push(polite);
+    for (let i = 0; i < 100; i++) {
+      await polite.write(new Uint8Array(frame));
+      assertEquals(await polite.read(new Uint8Array(100)), 11);
+    }
+    deaf.close();
+    connections.shift();
+    await flood;
+  } finally {
+    for (const c of connections) c.close();
+    child.kill("SIGTERM");
+    assertEquals((await child.status).code, 0);
+    await reader.cancel();
+    Deno.removeSync(dir, { recursive: true });
+  }
+});
