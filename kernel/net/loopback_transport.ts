@@ -1,6 +1,7 @@
 /** The transport that is always there: `lo`, and links between the guest's own namespaces, wholly in this kernel (inet/). */
 
 import { IFF_RUNNING } from "../../ffi/abi/inet.ts";
+import { NO_COUNTERS } from "../core/link_counters.ts";
 import type { NetDevice } from "../fs/procfs/net_tables.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import { createLoopbackSocket, InetPorts } from "./inet/create.ts";
@@ -53,10 +54,7 @@ export class LoopbackTransport implements Transport {
       type: link.type,
       flags: link.flags & ~IFF_RUNNING,
       txQueueLen: link.txQueueLength,
-      rxBytes: 0,
-      rxPackets: 0,
-      txBytes: 0,
-      txPackets: 0,
+      counters: NO_COUNTERS,
     }));
   }
   table(_name: string): string | null {

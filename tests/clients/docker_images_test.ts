@@ -8,6 +8,7 @@ import { named } from "../harness/machine.ts";
 import { CASES as BUILD } from "./docker_images/build.ts";
 import { CASES as FILES } from "./docker_images/files.ts";
 import { CASES as MEMORY } from "./docker_images/memory.ts";
+import { CASES as NETWORK } from "./docker_images/network.ts";
 import { CASES as OPTIONS } from "./docker_images/options.ts";
 import { CASES as POSTGRES } from "./docker_images/postgres.ts";
 import { RECIPES } from "./docker_images/recipes.ts";
@@ -22,6 +23,7 @@ import { Images } from "./lib/images.ts";
 const ALL = [
   ...BUILD,
   ...WEB,
+  ...NETWORK,
   ...POSTGRES,
   ...TRIO,
   ...SERVERS,

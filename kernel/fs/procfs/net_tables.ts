@@ -3,6 +3,9 @@
  * devices, which /proc/net/dev and /sys/class/net show.
  */
 
+import { type LinkCounters, NO_COUNTERS } from "../../core/link_counters.ts";
+import { counterColumns } from "./link_columns.ts";
+
 /** The rows of one table, each with its newline. */
 export interface NetTable {
   rows(): string;
@@ -19,10 +22,7 @@ export interface NetDevice {
   readonly type: number;
   readonly flags: number;
   readonly txQueueLen: number;
-  readonly rxBytes: number;
-  readonly rxPackets: number;
-  readonly txBytes: number;
-  readonly txPackets: number;
+  readonly counters: LinkCounters;
 }
 
 export interface NetDevices {
@@ -50,10 +50,7 @@ class LoopbackOnly implements NetDevices {
       type: ARPHRD_LOOPBACK,
       flags: IFF_UP | IFF_LOOPBACK,
       txQueueLen: 1000,
-      rxBytes: 0,
-      rxPackets: 0,
-      txBytes: 0,
-      txPackets: 0,
+      counters: NO_COUNTERS,
     }];
   }
 }
@@ -135,14 +132,8 @@ export class NetTables {
   private deviceRows(): string {
     let text = "";
     for (const d of this.devices.list()) {
-      text += `${d.name.padStart(6)}: ${counters(d.rxBytes, 7, d.rxPackets)}    0    0    0     0` +
-        `          0         0 ${counters(d.txBytes, 8, d.txPackets)}    0    0    0     0` +
-        `       0          0\n`;
+      text += `${d.name.padStart(6)}: ${counterColumns(d.counters)}\n`;
     }
     return text;
   }
-}
-
-function counters(bytes: number, columns: number, packets: number): string {
-  return `${String(bytes).padStart(columns)} ${String(packets).padStart(7)}`;
 }

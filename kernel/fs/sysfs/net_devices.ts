@@ -5,6 +5,7 @@
 
 import { EINVAL, ENODEV, ENOENT } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK } from "../../../ffi/abi/stat.ts";
+import { COUNTER_NAMES } from "../../core/link_counters.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { FIRST_OFFSET, FixedDir, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
@@ -39,16 +40,9 @@ const DEVICE_FILES: ReadonlyMap<string, Render> = new Map<string, Render>([
   ["tx_queue_len", (d) => String(d.txQueueLen)],
   ["type", (d) => String(d.type)],
   ["uevent", (d) => `INTERFACE=${d.name}\nIFINDEX=${d.index}`],
-  ["statistics/collisions", () => "0"],
-  ["statistics/multicast", () => "0"],
-  ["statistics/rx_bytes", (d) => String(d.rxBytes)],
-  ["statistics/rx_dropped", () => "0"],
-  ["statistics/rx_errors", () => "0"],
-  ["statistics/rx_packets", (d) => String(d.rxPackets)],
-  ["statistics/tx_bytes", (d) => String(d.txBytes)],
-  ["statistics/tx_dropped", () => "0"],
-  ["statistics/tx_errors", () => "0"],
-  ["statistics/tx_packets", (d) => String(d.txPackets)],
+  ...COUNTER_NAMES.map((name): [string, Render] => {
+    return [`statistics/${name}`, (d) => String(d.counters[name])];
+  }),
 ]);
 
 function findDevice(source: ProcSource, name: string): NetDevice | null {

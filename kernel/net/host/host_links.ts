@@ -10,6 +10,7 @@ import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import type { Host } from "../../core/host.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
+import { linkCounters } from "../../core/link_counters.ts";
 import type { NetDevice } from "../../fs/procfs/net_tables.ts";
 import { answerNoNsid, attributeBytes, type RouteRequest } from "../netlink/request.ts";
 import type { NetlinkWriter } from "../netlink/writer.ts";
@@ -167,10 +168,7 @@ function deviceOf(body: DataView): NetDevice {
     type: body.getUint16(at.type, true),
     flags: body.getUint32(at.flags, true) & 0xffff & ~IFF_RUNNING,
     txQueueLen: number(attributeBytes(body, from, N.IFLA_TXQLEN), 0),
-    rxPackets: counter(stats, 0),
-    txPackets: counter(stats, 8),
-    rxBytes: counter(stats, 16),
-    txBytes: counter(stats, 24),
+    counters: linkCounters((i) => counter(stats, 8 * i)),
   };
 }
 

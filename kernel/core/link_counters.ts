@@ -1,0 +1,42 @@
+/** What a network device counts: struct rtnl_link_stats64. sysfs has a file for each. */
+
+/** In the order of the structure; the files of sysfs have these names. */
+export const COUNTER_NAMES = [
+  "rx_packets",
+  "tx_packets",
+  "rx_bytes",
+  "tx_bytes",
+  "rx_errors",
+  "tx_errors",
+  "rx_dropped",
+  "tx_dropped",
+  "multicast",
+  "collisions",
+  "rx_length_errors",
+  "rx_over_errors",
+  "rx_crc_errors",
+  "rx_frame_errors",
+  "rx_fifo_errors",
+  "rx_missed_errors",
+  "tx_aborted_errors",
+  "tx_carrier_errors",
+  "tx_fifo_errors",
+  "tx_heartbeat_errors",
+  "tx_window_errors",
+  "rx_compressed",
+  "tx_compressed",
+  "rx_nohandler",
+] as const;
+
+export type CounterName = typeof COUNTER_NAMES[number];
+export type LinkCounters = Readonly<Record<CounterName, number>>;
+
+/** Each counter as `valueOf` has it, by its place in the structure. */
+export function linkCounters(valueOf: (index: number) => number): LinkCounters {
+  const counters = {} as Record<CounterName, number>;
+  COUNTER_NAMES.forEach((name, i) => counters[name] = valueOf(i));
+  return counters;
+}
+
+/** Of a device that counts nothing. */
+export const NO_COUNTERS: LinkCounters = linkCounters(() => 0);
