@@ -27,7 +27,7 @@ export type Prepare = (script: SpawnScript) => void;
 
 const CONSTRUCTORS: Readonly<Record<PlatformName, (arena: Arena, prepare: Prepare) => Platform>> = {
   systrap: (arena, prepare) => createSystrapPlatform(arena, { prepare }),
-  ptrace: (arena) => createPtracePlatform(arena),
+  ptrace: (arena, prepare) => createPtracePlatform(arena, { prepare }),
 };
 
 const TRIAL_ARENA_BYTES = 2 * 1024 * 1024;

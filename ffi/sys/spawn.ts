@@ -58,6 +58,8 @@ interface Step {
 /** A script of system calls that a child makes. It can be used more than once. */
 export class SpawnScript {
   readonly #steps: Step[] = [];
+  /** What steps name by address, and must live as long as the script. */
+  readonly kept: object[] = [];
 
   get steps(): readonly Step[] {
     return this.#steps;

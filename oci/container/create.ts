@@ -10,7 +10,7 @@
  */
 
 import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
-import { CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
+import { CLONE_NEWNET, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, openat, pipe } from "../../ffi/sys/files.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
@@ -41,6 +41,7 @@ import {
   openNamespaces,
 } from "./host_namespaces.ts";
 import { joinSandbox } from "./join.ts";
+import { openOwnNetwork } from "./own_network.ts";
 import {
   bootSpec,
   check2,
@@ -102,10 +103,19 @@ function make(options: CreateOptions, dir: ContainerDir): Created {
   const log = openLog(dir);
   const leash = check2(pipe(O_CLOEXEC), "pipe2");
   const [ours, waiter] = packetPair();
-  const proxy = startStandIn(options, cgroup, ours, leash[0]);
-  close(ours);
-  close(leash[0]);
-  const making: Making = { ...options, record: first, dir, proxy, waiter, cgroup, log };
+  const network = sandbox === null ? openOwnNetwork(options) : -1, hasSettings = network >= 0;
+  const proxy = startStandIn(options, cgroup, { control: ours, leash: leash[0], network });
+  for (const fd of [ours, leash[0], network]) if (fd >= 0) close(fd);
+  const making: Making = {
+    ...options,
+    record: first,
+    dir,
+    proxy,
+    waiter,
+    cgroup,
+    log,
+    hasSettings,
+  };
   try {
     if (bundle.files.upper !== null) makeOverlayDirectory(bundle.files.upper, proxy.pid);
     const record = inConfig(() => complete(making, sandbox));
@@ -218,8 +228,7 @@ function cgroupOptions({ id, bundle: { config }, globals }: CreateOptions): Cgro
 function startStandIn(
   options: CreateOptions,
   cgroup: ContainerCgroup,
-  control: number,
-  leash: number,
+  { control, leash, network }: { control: number; leash: number; network: number },
 ): Proxy {
   const { config } = options.bundle;
   const namespaces = openNamespaces(config.linux.namespaces);
@@ -230,8 +239,9 @@ function startStandIn(
       control,
       leash,
       terminal: options.streams.proxyTerminal,
-      newNamespaces: namespaces.created,
+      newNamespaces: network < 0 ? namespaces.created : namespaces.created - CLONE_NEWNET,
       entered: namespaces.entered,
+      newNetwork: network,
       timeOffsets: isNewTime ? timeOffsetsOf(config.linux) : null,
       hostname: config.hostname,
     });
@@ -249,7 +259,8 @@ function startOwnSandbox(making: Making): Made {
   const { dir, bundle, settings, streams, proxy } = making;
   const namespace = mayEnterNetwork(making) ? openNamespace(`/proc/${proxy.pid}/ns/net`) : -1;
   const users = openUsers(making);
-  if (namespace >= 0) setHostSettings(namespace, bundle.config.linux.sysctl);
+  const mustSet = namespace >= 0 && !making.hasSettings;
+  if (mustSet) setHostSettings(namespace, bundle.config.linux.sysctl);
   const server = listenForControl(dir);
   const sandbox = startSandbox({
     spec: bootSpec(making),

@@ -48,6 +48,7 @@ function start(options: ExecOptions): Spawned {
     terminal: streams.proxyTerminal,
     newNamespaces: 0,
     entered: namespaces.entered,
+    newNetwork: -1,
     timeOffsets: null,
     hostname: null,
   });

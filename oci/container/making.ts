@@ -39,6 +39,8 @@ export interface Making extends CreateOptions {
   /** The sandbox's end of the socket to the proxy. */
   readonly waiter: number;
   readonly cgroup: ContainerCgroup;
+  /** Its network namespace has the settings of config.json already. */
+  readonly hasSettings: boolean;
   /** Messages of its processes. */
   readonly log: number;
 }
@@ -88,7 +90,7 @@ function hasNetwork(bundle: Bundle): boolean {
  * Without privilege the kernel of a sandbox cannot be in a network namespace that belongs to the container's users: what
  * such a one has, which is nothing but `lo`, the kernel has by itself.
  */
-function networkOf(bundle: Bundle, settings: SandboxSettings): NetworkMode {
+export function networkOf(bundle: Bundle, settings: SandboxSettings): NetworkMode {
   return Deno.uid() !== 0 && hasNetwork(bundle) ? "none" : settings.network;
 }
 

@@ -2,7 +2,9 @@
  * Starts `dvisor-gofer`, the file server of a container: own namespaces where this process may make them. It takes its
  * own root directory away, drops capabilities and puts on a filter before it serves.
  *
- * It gets no user namespace: there, files of users that are not mapped would all seem to belong to nobody.
+ * Root's is in a user namespace of its own in which all ids are what they are: so it has its capabilities over files, and
+ * none over anything else of the host. An ordinary user's is in that user's: elsewhere all files of others would seem to
+ * belong to nobody.
  */
 
 import {
@@ -34,8 +36,10 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { type PrevResult, SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { MountIds } from "../spec/id_mappings.ts";
+import { explain } from "../user_error.ts";
 import { launch, type Launched, type LevelPlan } from "./levels.ts";
 import { copyMappedTree } from "./mapped_tree.ts";
+import { makeUsers, sameIds } from "./own_users.ts";
 import type { Program } from "./program.ts";
 import * as steps from "./steps.ts";
 import { copyTree } from "./tree_copy.ts";
@@ -127,35 +131,53 @@ function startWith(
   options: GoferOptions,
   mapped: readonly number[],
 ): Launched {
-  const plans: LevelPlan[] = [];
+  const plans: LevelPlan[] = [], problems: string[] = [];
+  const isRoot = syscall(SYS_geteuid) === 0;
+  // Only the privileged can have these of users that they are not among yet.
+  const cloneFlags = isRoot ? CLONE_NEWNS + CLONE_NEWPID : 0;
+  const follows = options.roots.some((root) => root.follows);
   if (options.users >= 0) {
     // User 0 of other users may not come to the roots; an ordinary user cannot hand them over.
     for (const handsOver of [true, false]) {
-      plans.push({ level: "user", cloneFlags: 0, script: script(true, handsOver) });
+      const asUser = script(true, handsOver, options.users);
+      plans.push({ level: "user", cloneFlags, script: asUser });
     }
     return launch("file server", plans);
   }
-  if (syscall(SYS_geteuid) === 0) {
-    plans.push({ level: "root", cloneFlags: NAMESPACES, script: script(true) });
+  let users = -1;
+  if (isRoot) {
+    // Mounts that come into another user namespace are locked there: what the host unmounts would stay.
+    if (!follows) users = usersWithAllIds(problems);
+    for (const handsOver of users < 0 ? [] : [true, false]) {
+      plans.push({ level: "root", cloneFlags, script: script(true, handsOver, users) });
+    }
+    const asRoot = { level: "root", cloneFlags: NAMESPACES } as const;
+    plans.push({ ...asRoot, script: script(true), isWeaker: !follows });
   }
   plans.push({ level: "none", cloneFlags: 0, script: script(false) });
-  return launch("file server", plans);
+  try {
+    return launch("file server", plans, problems);
+  } finally {
+    if (users >= 0) close(users);
+  }
 
-  function script(inNamespaces: boolean, handsOver = false): SpawnScript {
+  function script(inNamespaces: boolean, handsOver = false, users = -1): SpawnScript {
     const s = new SpawnScript();
     options.join(s);
+    // The PID namespace is not that of the users: its /proc has to be there before.
+    if (users >= 0 && isRoot) steps.ownMounts(s, follows);
     // -1 is a place that is not used.
     const places = options.roots.map((root, i) => {
       const own = mapped[i] ?? -1;
       return own < 0 && handsOver ? copyTree(s, root, attributesOf(root)) : own;
     });
-    if (options.users >= 0) steps.becomeRootOf(s, options.users, NAMESPACES - CLONE_NEWPID);
+    if (users >= 0) steps.becomeRootOf(s, users, NAMESPACES - CLONE_NEWPID);
     steps.ownSession(s);
     const copies = places.some((place) => place !== -1) ? places : [];
     steps.descriptors(s, [-1, -1, options.stderr, options.socket, ...copies]);
     steps.limits(s);
-    if (inNamespaces) steps.ownMounts(s, options.roots.some((root) => root.follows));
-    steps.boundWithPassing(s, CAPABILITIES, FIRST_CAPABILITIES);
+    if (inNamespaces) steps.ownMounts(s, follows);
+    steps.boundWithPassing(s, CAPABILITIES, FIRST_CAPABILITIES, users >= 0);
     steps.noNewPrivileges(s);
     if (!options.isDetached) steps.tieToParent(s);
     steps.execute(s, program, argumentsOf(options, copies));
@@ -174,4 +196,14 @@ function argumentsOf(
   });
   if (requireSandbox) args.push("--require-confinement");
   return args;
+}
+
+/** @param problems gets why there is none @returns descriptor, or -1 */
+function usersWithAllIds(problems: string[]): number {
+  try {
+    return makeUsers(sameIds()).users;
+  } catch (error) {
+    problems.push(explain(error));
+    return -1;
+  }
 }

@@ -16,21 +16,33 @@ export interface LevelPlan {
   readonly level: Level;
   readonly cloneFlags: number;
   readonly script: SpawnScript;
+  /** Not in a user namespace of its own, where it should be. */
+  readonly isWeaker?: boolean;
 }
 
 export interface Launched extends Spawned {
   readonly level: Level;
   /** Why not a better level, a line each. */
   readonly problems: readonly string[];
+  /** Why it is not in a user namespace of its own, where it should be; null: it is, or need not. */
+  readonly weaker: string | null;
 }
 
-/** Starts by the first plan that the host permits. Throws a UserError if none works. */
-export function launch(what: string, plans: readonly LevelPlan[]): Launched {
-  const problems: string[] = [];
+/**
+ * Starts by the first plan that the host permits. Throws a UserError if none works.
+ *
+ * @param problems that there were on the way to these plans
+ */
+export function launch(
+  what: string,
+  plans: readonly LevelPlan[],
+  problems: string[] = [],
+): Launched {
   let last: unknown;
-  for (const plan of plans) {
+  for (const { script, cloneFlags, level, isWeaker } of plans) {
     try {
-      return { ...spawn(plan.script, plan.cloneFlags), level: plan.level, problems };
+      const weaker = isWeaker === true ? `no user namespace: ${problems.join("; ")}` : null;
+      return { ...spawn(script, cloneFlags), level, problems, weaker };
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
       if (error instanceof SpawnError && error.syscallName.includes("execve")) {

@@ -3,7 +3,7 @@
  * to serve. The host translates; not every file system of it can.
  */
 
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC } from "../../ffi/abi/fcntl.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from "../../ffi/abi/fcntl.ts";
 import {
   MOUNT_ATTR_IDMAP,
   MountAttr,
@@ -12,16 +12,14 @@ import {
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from "../../ffi/abi/mount.ts";
-import { CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
 import { SYS_mount_setattr, SYS_open_tree } from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
-import { close, pipe } from "../../ffi/sys/files.ts";
+import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { packetPair } from "../sandbox/control.ts";
 import type { IdMapping, MountIds } from "../spec/id_mappings.ts";
 import { UserError } from "../user_error.ts";
-import { endProxy, openNamespace, startProxy } from "./proxy.ts";
+import { makeUsers } from "./own_users.ts";
 import type { HostTree } from "./tree_copy.ts";
 
 export interface MappedTree extends HostTree {
@@ -37,7 +35,7 @@ export interface MappedTree extends HostTree {
  */
 export function copyMappedTree(tree: MappedTree, attributes: number, users: number): number {
   const { ids, path, isFlat } = tree;
-  const own = ids.mappings === null ? -1 : namespaceWith(ids.mappings);
+  const own = ids.mappings === null ? -1 : usersWith(ids.mappings);
   let copy = -1;
   try {
     const depth = isFlat === true ? 0 : AT_RECURSIVE;
@@ -73,31 +71,11 @@ function setAttributes(
   check(r, "mount_setattr");
 }
 
-/** A user namespace with these ids, in which nobody is. */
-function namespaceWith({ uidMappings, gidMappings }: NonNullable<MountIds["mappings"]>): number {
-  const [control, ours] = packetPair();
-  const leash = pipe(O_CLOEXEC);
-  if (typeof leash === "number") throw new UserError("no pipe");
-  const proxy = startProxy({
-    argv: ["dvisor-ids"],
-    control,
-    leash: leash[0],
-    terminal: -1,
-    newNamespaces: CLONE_NEWUSER,
-    entered: [],
-    timeOffsets: null,
-    hostname: null,
-  });
-  try {
-    Deno.writeTextFileSync(`/proc/${proxy.pid}/uid_map`, textOf(uidMappings));
-    Deno.writeTextFileSync(`/proc/${proxy.pid}/gid_map`, textOf(gidMappings));
-    return openNamespace(`/proc/${proxy.pid}/ns/user`);
-  } finally {
-    endProxy(proxy);
-    for (const fd of [control, ours, ...leash]) close(fd);
-  }
-}
-
 function textOf(maps: readonly IdMapping[]): string {
   return maps.map((map) => `${map.containerId} ${map.hostId} ${map.size}\n`).join("");
+}
+
+/** A user namespace with these ids, in which nobody is. */
+function usersWith({ uidMappings, gidMappings }: NonNullable<MountIds["mappings"]>): number {
+  return makeUsers({ users: textOf(uidMappings), groups: textOf(gidMappings) }).users;
 }

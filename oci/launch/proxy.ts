@@ -36,9 +36,11 @@ import { PREV, spawn, type Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { TimeOffsets } from "../../kernel/cred/time_namespace.ts";
 import { bytesToString, stringToBytes } from "../../kernel/core/bytes.ts";
 import { RawTerminal } from "../console/terminal.ts";
+import { allowOnly } from "./call_filter.ts";
+import { endChild } from "./children.ts";
 import * as steps from "./steps.ts";
 import { programFile } from "./waiter.ts";
-import { WaiterData } from "./waiter_data.ts";
+import { WAITER_CALLS, WaiterData } from "./waiter_data.ts";
 import { putName, putSignals, waiterImage } from "./waiter_image.ts";
 
 /** As if it had been killed: what clients are told when a sandbox ends without a word. */
@@ -70,6 +72,8 @@ export interface ProxyPlan {
   /** CLONE_NEW*: namespaces of its own. */
   readonly newNamespaces: number;
   readonly entered: readonly Entered[];
+  /** A network namespace in which nothing is set up yet, to enter; -1: none. */
+  readonly newNetwork: number;
   /** A time namespace of its own; null: none. */
   readonly timeOffsets: TimeOffsets | null;
   /** For a new UTS namespace. */
@@ -108,10 +112,8 @@ function openNothing(): number {
 }
 
 /** Of one that was started for nothing: it must not stay behind as a zombie, for which its PID namespace would wait. */
-export function endProxy({ pid, pidfd }: Spawned): void {
-  syscall(N.SYS_pidfd_send_signal, pidfd, SIGKILL, 0, 0);
-  syscall(N.SYS_wait4, pid, 0, __WALL, 0);
-  close(pidfd);
+export function endProxy(proxy: Spawned): void {
+  endChild(proxy);
 }
 
 /** @throws SyscallError */
@@ -165,11 +167,16 @@ function scriptFor(
     script.callMayFail(N.SYS_sethostname, name, name.length);
   }
   script.call(N.SYS_uname, addressOf(names));
-  if ((plan.newNamespaces & CLONE_NEWNET) !== 0) bringLoopbackUp(script);
+  if (plan.newNetwork >= 0) script.call(N.SYS_setns, plan.newNetwork, CLONE_NEWNET);
+  const isNew = plan.newNetwork >= 0 || (plan.newNamespaces & CLONE_NEWNET) !== 0;
+  if (isNew) bringLoopbackUp(script);
   if ((plan.newNamespaces & CLONE_NEWNS) !== 0) showOwnProcesses(script);
   const terminal = plan.terminal < 0 ? [] : [plan.terminal];
   steps.descriptors(script, [nothing, nothing, nothing, plan.control, plan.leash, ...terminal]);
   if (plan.terminal >= 0) script.callMayFail(N.SYS_ioctl, TERMINAL_FD, TIOCSCTTY, 0);
+  steps.limits(script);
+  steps.giveUpAll(script);
+  allowOnly(script, WAITER_CALLS);
   // Signals stay blocked: the program has them come one by one.
   const argv = plan.argv.length === 0 ? [new Uint8Array(0)] : plan.argv.map(stringToBytes);
   return script.call(N.SYS_execveat, program, "", argv, [], AT_EMPTY_PATH);

@@ -25,7 +25,14 @@ import { check } from "../../ffi/sys/errors.ts";
 import { close, fcntl, memfdCreate, pwrite, socketpair } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
-import { BOOT_FDS, type BootSpec, FIRST_FREE_FD, type GuestFds } from "../sandbox/boot_spec.ts";
+import {
+  BOOT_FDS,
+  type BootSpec,
+  FIRST_FREE_FD,
+  type GuestFds,
+  type NetworkMode,
+  type ProcessSpec,
+} from "../sandbox/boot_spec.ts";
 import { type BootMessage, controlPair, type LauncherSocket } from "../sandbox/control.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";
@@ -101,7 +108,12 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
 }
 
 /** Guests of user 0 have all capabilities where nothing else is said. */
-function networkOf({ network, process }: SandboxOptions["spec"]): SentryNetwork {
+export function networkOf(
+  { network, process }: {
+    readonly network?: NetworkMode;
+    readonly process: Pick<ProcessSpec, "uid" | "capabilities">;
+  },
+): SentryNetwork {
   const all = process.uid === 0 ? [CAP_NET_BIND_SERVICE, CAP_NET_RAW] : [];
   return {
     isHost: network === "host" || network === "auto",
@@ -189,14 +201,15 @@ export class StartedSandbox {
     const refused = emptyRoot(this.sentry.pidfd, this.sentry.level);
     // It has said why.
     if (refused?.isGone) this.load();
-    const problems = [...this.sentry.problems];
-    if (this.sentry.level !== "none" && refused !== null) problems.push(refused.message);
+    const { sentry, gofer } = this, weaker = sentry.weaker ?? gofer.weaker;
+    const problems = weaker === null ? [...sentry.problems] : [weaker];
+    if (sentry.level !== "none" && refused !== null) problems.push(refused.message);
     if (problems.length === 0) return;
     const text = problems.join("; ");
     if (this.#requireSandbox) {
       throw new UserError(`the host does not permit the whole confinement: ${text}`);
     }
-    if (this.sentry.level === "none" || refused !== null) {
+    if (sentry.level === "none" || weaker !== null || refused !== null) {
       console.error(`dvisor: running with less confinement than usual: ${text}`);
     }
   }

@@ -3,7 +3,9 @@
  * become. Its root directory is taken away later, when it has loaded what it needs: empty_root.ts.
  *
  * With host networking it stays in the network namespace that it is started in, and keeps what its guests may have there
- * of two capabilities: ports below 1024, and raw sockets (its filter has no packet sockets).
+ * of two capabilities: ports below 1024, and raw sockets (its filter has no packet sockets). They count only in the user
+ * namespace that the network belongs to: so it is in that one, which is this process's where the network was made by
+ * others. Else it has one of its own, without any ids.
  */
 
 import { CAP_NET_BIND_SERVICE, CAP_NET_RAW } from "../../ffi/abi/capability.ts";
@@ -17,7 +19,10 @@ import {
 } from "../../ffi/abi/sched.ts";
 import { SYS_getegid, SYS_geteuid } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import { close } from "../../ffi/sys/files.ts";
 import { SpawnScript } from "../../ffi/sys/spawn.ts";
+import { explain } from "../user_error.ts";
+import { makeUsers, usersOf } from "./own_users.ts";
 import { launch, type Launched, type LevelPlan } from "./levels.ts";
 import type { Program } from "./program.ts";
 import * as steps from "./steps.ts";
@@ -56,18 +61,37 @@ export function startSentry(
 ): Launched {
   const isRoot = syscall(SYS_geteuid) === 0, { network, namespace } = options;
   const flags = NAMESPACES + (network.isHost ? 0 : CLONE_NEWNET);
-  const kept = network.isHost && isRoot ? ownCapabilities(network.capabilities) : [];
+  const kept = network.isHost && isRoot ? networkCapabilities(network.capabilities) : [];
   const mayChange = program.isPublic && hasNobody();
-  const plans: LevelPlan[] = [];
-  if (isRoot) plans.push({ level: "root", cloneFlags: flags, script: asRoot() });
+  const plans: LevelPlan[] = [], problems: string[] = [];
+  const users = isRoot ? usersFor(kept, network.isHost ? namespace : -1, problems) : -1;
+  const asRoot = { level: "root", cloneFlags: flags } as const;
+  if (users >= 0) plans.push({ ...asRoot, script: inUsers(users) });
+  const isWeaker = users >= 0 || problems.length > 0;
+  if (isRoot) plans.push({ ...asRoot, script: inOurs(), isWeaker });
   plans.push({ level: "user", cloneFlags: flags + CLONE_NEWUSER, script: asUser() });
   plans.push({ level: "none", cloneFlags: 0, script: asItIs() });
-  return launch("kernel of the sandbox", plans);
+  try {
+    return launch("kernel of the sandbox", plans, problems);
+  } finally {
+    if (users >= 0) close(users);
+  }
 
-  function asRoot(): SpawnScript {
+  /** Whoever it is for the host, it is nobody there, and has there what it keeps. */
+  function inUsers(users: number): SpawnScript {
     const script = begin();
     steps.ownMounts(script);
-    steps.boundCapabilities(script, kept);
+    steps.keepPermitted(script);
+    if (mayChange) steps.becomeUser(script, NOBODY, NOBODY);
+    steps.enterUsers(script, users);
+    steps.boundWithPassing(script, [], kept, true);
+    return end(script, kept);
+  }
+
+  function inOurs(): SpawnScript {
+    const script = begin();
+    steps.ownMounts(script);
+    steps.boundWithPassing(script, [], kept);
     if (kept.length > 0) steps.keepPermitted(script);
     if (mayChange) steps.becomeUser(script, NOBODY, NOBODY);
     return end(script, kept);
@@ -107,8 +131,27 @@ export function startSentry(
   }
 }
 
+/**
+ * The user namespace to be in: what is kept counts only in that of the network.
+ *
+ * @param kept capabilities
+ * @param namespace of the network, or -1
+ * @param problems gets why there is none where there should be
+ * @returns descriptor; -1: this process's
+ */
+function usersFor(kept: readonly number[], namespace: number, problems: string[]): number {
+  const users = namespace < 0 ? -1 : usersOf(namespace);
+  if (users >= 0 || kept.length > 0) return users;
+  try {
+    return makeUsers(null).users;
+  } catch (error) {
+    problems.push(explain(error));
+    return -1;
+  }
+}
+
 /** Of the capabilities that host networking can use those in `allowed` that this process has. */
-function ownCapabilities(allowed: readonly number[]): number[] {
+export function networkCapabilities(allowed: readonly number[]): number[] {
   const line = /^CapPrm:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"));
   const own = parseInt(line?.[1]?.slice(-8) ?? "0", 16);
   return NETWORK_CAPABILITIES.filter((cap) => allowed.includes(cap) && (own & (1 << cap)) !== 0);

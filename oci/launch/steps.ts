@@ -9,6 +9,7 @@
 import {
   _LINUX_CAPABILITY_VERSION_3 as CAPABILITY_VERSION,
   CAP_LAST_CAP,
+  CAP_SYS_ADMIN,
   CapData,
   CapHeader,
 } from "../../ffi/abi/capability.ts";
@@ -82,6 +83,15 @@ export function ownMounts(script: SpawnScript, follows = false): void {
   script.callMayFail(N.SYS_mount, "proc", "/proc", "proc", flags, 0);
 }
 
+/**
+ * From this process's user namespace into one that it has power over, after a change of user behind keepPermitted: whoever
+ * that is stays the same for the host. All capabilities count in there alone, and are to be dropped.
+ */
+export function enterUsers(script: SpawnScript, users: number): void {
+  setCapabilities(script, [CAP_SYS_ADMIN], false);
+  script.call(N.SYS_setns, users, CLONE_NEWUSER);
+}
+
 /** User 0 of an existing user namespace, with new namespaces (CLONE_NEW*) that belong to it. */
 export function becomeRootOf(script: SpawnScript, users: number, namespaces: number): void {
   script.call(N.SYS_setns, users, CLONE_NEWUSER);
@@ -113,11 +123,14 @@ export function boundCapabilities(script: SpawnScript, kept: readonly number[]):
 /**
  * For root's programs: they start with `kept` and `passing`, and once they let go of `passing` nothing brings it back, since
  * it is inherited and not in the bounding set. capabilities(7), "Transformation of capabilities during execve".
+ *
+ * @param hasAll as in a user namespace that was just entered; else what this process has
  */
 export function boundWithPassing(
   script: SpawnScript,
   kept: readonly number[],
   passing: readonly number[],
+  hasAll = false,
 ): void {
   const header = new Uint8Array(CapHeader.size), data = new Uint8Array(2 * CapData.size);
   new DataView(header.buffer).setUint32(CapHeader.at.version, CAPABILITY_VERSION, true);
@@ -126,6 +139,10 @@ export function boundWithPassing(
   if (syscall(N.SYS_capget, scratch.area(0), scratch.area(0) + dataAt) < 0) return;
   data.set(scratch.u8.subarray(area + dataAt, area + dataAt + data.length));
   const view = new DataView(data.buffer), { at } = CapData;
+  for (let word = 0; hasAll && word < 2; word++) {
+    const base = word * CapData.size, bits = word === 0 ? 0xffffffff : 2 ** (CAP_LAST_CAP - 31) - 1;
+    for (const field of [at.effective, at.permitted]) view.setUint32(base + field, bits, true);
+  }
   const wanted = [0, 0];
   for (const cap of [...kept, ...passing]) {
     wanted[cap >> 5] = (wanted[cap >> 5] ?? 0) | (1 << (cap & 31));
@@ -151,19 +168,27 @@ export function becomeUser(script: SpawnScript, uid: number, gid: number): void 
 
 /** No capabilities now but `kept`, which survive exec; with others out of the bounding set none come by exec either. */
 export function dropCapabilities(script: SpawnScript, kept: readonly number[] = []): void {
+  setCapabilities(script, kept, true);
+  for (const cap of kept) {
+    script.call(N.SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
+  }
+}
+
+function setCapabilities(
+  script: SpawnScript,
+  wanted: readonly number[],
+  isInheritable: boolean,
+): void {
   const header = new Uint8Array(CapHeader.size), data = new Uint8Array(2 * CapData.size);
   new DataView(header.buffer).setUint32(CapHeader.at.version, CAPABILITY_VERSION, true);
   const view = new DataView(data.buffer), { at } = CapData;
-  for (const cap of kept) {
+  for (const cap of wanted) {
     const word = (cap >> 5) * CapData.size;
-    for (const field of [at.effective, at.permitted, at.inheritable]) {
+    for (const field of [at.effective, at.permitted, ...(isInheritable ? [at.inheritable] : [])]) {
       view.setUint32(word + field, view.getUint32(word + field, true) | (1 << (cap & 31)), true);
     }
   }
   script.call(N.SYS_capset, header, data);
-  for (const cap of kept) {
-    script.call(N.SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
-  }
 }
 
 /** No new privileges by exec. */

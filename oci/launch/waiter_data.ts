@@ -4,6 +4,7 @@ import { SignalfdSiginfo } from "../../ffi/abi/epoll.ts";
 import { layout } from "../../ffi/abi/layout.ts";
 import { Pollfd } from "../../ffi/abi/poll.ts";
 import { SIGSET_SIZE } from "../../ffi/abi/signal.ts";
+import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { Termios, Winsize } from "../../ffi/abi/termios.ts";
 import { ControlPacket } from "../sandbox/control.ts";
 
@@ -38,3 +39,20 @@ export const WaiterData = layout("waiter_data", {
   ended: ["u8", 64],
   endedBytes: "u32",
 });
+
+/** The system calls of the program. */
+export const WAITER_CALLS: readonly number[] = [
+  N.SYS_prctl,
+  N.SYS_rt_sigprocmask,
+  N.SYS_signalfd4,
+  N.SYS_poll,
+  N.SYS_recvfrom,
+  N.SYS_sendto,
+  N.SYS_read,
+  N.SYS_write,
+  N.SYS_close,
+  N.SYS_ioctl,
+  N.SYS_kill,
+  N.SYS_wait4,
+  N.SYS_exit_group,
+];

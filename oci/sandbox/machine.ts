@@ -4,12 +4,14 @@
  */
 
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
+import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { PLATFORM_NAMES, type PlatformName } from "../../platform/names.ts";
 import { createPlatform } from "../../platform/registry.ts";
 import type { HostNetwork } from "../../kernel/core/host_network.ts";
 import { RealHostNetwork } from "../net/host_network.ts";
 import { guestOomScoreAdj } from "../launch/oom_score.ts";
+import { dropCapabilities } from "../launch/steps.ts";
 import { allowedMemory } from "../launch/host_limits.ts";
 import { hasMemoryLimit, OomWitness, startWitness } from "./oom_witness.ts";
 import { UserError } from "../user_error.ts";
@@ -85,13 +87,19 @@ function choosePlatform(
   let last: unknown;
   for (const name of asked === null ? PLATFORM_NAMES : [asked]) {
     try {
-      return { platform: createPlatform(name, arena, guestOomScoreAdj), name };
+      return { platform: createPlatform(name, arena, prepareGuest), name };
     } catch (error) {
       last = error;
     }
   }
   const what = asked === null ? "no platform works" : `the platform ${asked} does not work`;
   throw new UserError(`${what} on this host (dvisor doctor says more)`, undefined, last);
+}
+
+/** What runs the guest has nothing of what this process keeps for the network. */
+function prepareGuest(script: SpawnScript): void {
+  guestOomScoreAdj(script);
+  dropCapabilities(script);
 }
 
 function readCpuFacts(): CpuFacts {

@@ -10,26 +10,19 @@
 
 import { POLLIN } from "../../ffi/abi/poll.ts";
 import {
-  AUDIT_ARCH_X86_64,
-  SECCOMP_RET_ALLOW,
-  SECCOMP_RET_KILL_PROCESS,
-  SECCOMP_SET_MODE_FILTER,
-  SockFprog,
-} from "../../ffi/abi/seccomp.ts";
-import {
   AF_UNIX,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   SOCK_CLOEXEC,
   SOCK_STREAM,
 } from "../../ffi/abi/socket.ts";
-import { SYS_seccomp, SYS_sendto } from "../../ffi/abi/syscall_numbers.ts";
-import { BpfAssembler, SECCOMP_DATA } from "../../ffi/asm/bpf.ts";
-import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
+import { SYS_sendto } from "../../ffi/abi/syscall_numbers.ts";
+import { scratch } from "../../ffi/sys/cstring.ts";
 import { SyscallError } from "../../ffi/sys/errors.ts";
 import { close, poll, read, socketpair } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { allowOnly } from "../launch/call_filter.ts";
 import { oomScoreAdj } from "../launch/oom_score.ts";
 import { descriptors, limits } from "../launch/steps.ts";
 import { programFile } from "../launch/waiter.ts";
@@ -91,7 +84,7 @@ export interface WitnessOptions {
 export function startWitness({ bytes, join, drop }: WitnessOptions = {}): number {
   const pair = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
   if (typeof pair === "number") throw new SyscallError("socketpair", pair);
-  const program = programFile(witnessImage(bytes ?? WITNESS_BYTES)), filter = assembleFilter();
+  const program = programFile(witnessImage(bytes ?? WITNESS_BYTES));
   try {
     const script = new SpawnScript();
     join?.(script);
@@ -99,7 +92,7 @@ export function startWitness({ bytes, join, drop }: WitnessOptions = {}): number
     descriptors(script, [-1, -1, -1, pair[1]]);
     limits(script);
     drop?.(script);
-    script.call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, programOf(filter));
+    allowOnly(script, WITNESS_CALLS);
     close(spawn(script.execFd(program, ["dvisor-oom-witness"], [])).pidfd);
     return pair[0];
   } catch (error) {
@@ -109,21 +102,4 @@ export function startWitness({ bytes, join, drop }: WitnessOptions = {}): number
     close(pair[1]);
     close(program);
   }
-}
-
-/** What the witness calls; anything else ends it. */
-function assembleFilter(): Uint8Array<ArrayBuffer> {
-  const a = new BpfAssembler()
-    .ldAbs(SECCOMP_DATA.arch).jeq(AUDIT_ARCH_X86_64, "native").ret(SECCOMP_RET_KILL_PROCESS)
-    .label("native").ldAbs(SECCOMP_DATA.nr);
-  for (const nr of WITNESS_CALLS) a.jeq(nr, "allowed");
-  return a.ret(SECCOMP_RET_KILL_PROCESS).label("allowed").ret(SECCOMP_RET_ALLOW).assemble();
-}
-
-/** struct sock_fprog. @param filter has to stay where it is until the child runs */
-function programOf(filter: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const bytes = allocBuffer(SockFprog.size), view = new DataView(bytes.buffer);
-  view.setUint16(SockFprog.at.len, filter.length / 8, true);
-  view.setBigUint64(SockFprog.at.filter, BigInt(addressOf(filter)), true);
-  return bytes;
 }

@@ -43,9 +43,6 @@ export const WITNESS_CALLS: readonly number[] = [
   N.SYS_wait4,
   N.SYS_mmap,
   N.SYS_exit_group,
-  // On the way to it.
-  N.SYS_rt_sigprocmask,
-  N.SYS_execveat,
 ];
 
 /** @param bytes that the child takes at most */

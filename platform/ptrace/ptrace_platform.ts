@@ -10,6 +10,7 @@ import { SIGKILL } from "../../ffi/abi/signal.ts";
 import { SYS_kill } from "../../ffi/abi/syscall_numbers.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { Platform } from "../platform.ts";
 import { CommandPages } from "./command_pages.ts";
 import type { PtraceContext } from "./context.ts";
@@ -25,6 +26,8 @@ export interface PtraceOptions {
   readonly maxSpaces?: number;
   /** LIMIT: host threads of all guest processes, one more a process than the guest's own. */
   readonly maxThreads?: number;
+  /** More steps for the first stub before it is executed; all others inherit. */
+  readonly prepare?: (script: SpawnScript) => void;
 }
 
 const DEFAULT_MAX_SPACES = 16384;
@@ -55,7 +58,7 @@ class PtracePlatform implements Platform, StubOwner {
     this.commands = new CommandPages(options.maxSpaces ?? DEFAULT_MAX_SPACES);
     this.#doorbell = new Doorbell(this.tracer);
     try {
-      this.#zygote = Zygote.start(this.tracer, this.commands, arena);
+      this.#zygote = Zygote.start(this.tracer, this.commands, arena, options.prepare ?? null);
     } catch (error) {
       this.#free();
       throw error;

@@ -98,11 +98,16 @@ export class Zygote {
   }
 
   /** @throws Error naming the call that the host refused */
-  static start(tracer: Tracer, commands: CommandPages, arena: Arena): Zygote {
+  static start(
+    tracer: Tracer,
+    commands: CommandPages,
+    arena: Arena,
+    prepare: ((script: SpawnScript) => void) | null,
+  ): Zygote {
     const pair = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC);
     if (typeof pair === "number") throw new SyscallError("socketpair", pair);
     try {
-      tracer.group = launch(arena.fd, commands.region.fd, pair[1]);
+      tracer.group = launch(arena.fd, commands.region.fd, pair[1], prepare);
       const helper = new HelperThread(tracer, tracer.group);
       tracer.adopt(helper);
       tracer.waitFor(helper); // the trap behind execve
@@ -218,7 +223,12 @@ function highestFileLimit(): Uint8Array {
 const ONE_BYTE = new Uint8Array(1);
 
 /** Starts the stub, traced and leading a process group, with the files of the shared table: its pid. */
-function launch(arenaFd: number, commandsFd: number, socketFd: number): number {
+function launch(
+  arenaFd: number,
+  commandsFd: number,
+  socketFd: number,
+  prepare: ((script: SpawnScript) => void) | null,
+): number {
   const image = stubImage();
   const imageFd = check(memfdCreate("dvisor-stub", MFD_CLOEXEC), "memfd_create");
   try {
@@ -235,6 +245,7 @@ function launch(arenaFd: number, commandsFd: number, socketFd: number): number {
     for (let fd = 0; fd < ARENA_FD; fd++) script.callMayFail(SYS_close, fd);
     script.callMayFail(SYS_prlimit64, 0, RLIMIT_NOFILE, highestFileLimit(), 0);
     script.callMayFail(SYS_close_range, FIRST_FREE_FD, MAX_FD, CLOSE_RANGE_CLOEXEC);
+    prepare?.(script);
     script.call(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0);
     script.execFd(aside[0]!, ["dvisor-stub"], []);
     const { pid, pidfd } = spawn(script);

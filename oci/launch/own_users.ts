@@ -1,0 +1,106 @@
+/**
+ * User namespaces for processes that this one starts. A child makes each and ends at once: so it belongs to this process's
+ * user, who alone has power over it, and not to whoever is going to be in it; and its ids are written from outside.
+ * user_namespaces(7).
+ *
+ * Neighbours: sentry_process.ts, gofer_process.ts; those that config.json asks for are container/id_maps.ts's.
+ */
+
+import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
+import { NS_GET_USERNS } from "../../ffi/abi/ioctl.ts";
+import { Pollfd } from "../../ffi/abi/poll.ts";
+import { CLONE_NEWNET, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
+import { SYS_execveat } from "../../ffi/abi/syscall_numbers.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { close, ioctl, openat } from "../../ffi/sys/files.ts";
+import { spawn, type Spawned, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { packetPair } from "../sandbox/control.ts";
+import { endChild } from "./children.ts";
+import * as steps from "./steps.ts";
+import { programFile } from "./waiter.ts";
+import { waiterImage } from "./waiter_image.ts";
+import { WaiterData } from "./waiter_data.ts";
+
+/** Descriptors; -1: none. */
+export interface OwnUsers {
+  readonly users: number;
+  /** A network namespace that belongs to it. */
+  readonly network: number;
+}
+
+/** Contents of uid_map and gid_map. */
+export interface IdMaps {
+  readonly users: string;
+  readonly groups: string;
+}
+
+/** Every id of this process's namespace as it is. */
+export function sameIds(): IdMaps {
+  const mapOf = (file: string) =>
+    Deno.readTextFileSync(`/proc/self/${file}`).trim().split("\n").map((line) => {
+      const [first, , count] = line.trim().split(/\s+/);
+      return `${first} ${first} ${count}\n`;
+    }).join("");
+  return { users: mapOf("uid_map"), groups: mapOf("gid_map") };
+}
+
+/**
+ * @param ids null: whoever is in it has no id there
+ * @throws Error saying what the host refuses
+ */
+export function makeUsers(ids: IdMaps | null, withNetwork = false): OwnUsers {
+  const [ours, leash] = packetPair(), made: number[] = [];
+  try {
+    const holder = startHolder(leash, CLONE_NEWUSER + (withNetwork ? CLONE_NEWNET : 0));
+    try {
+      if (ids !== null) {
+        Deno.writeTextFileSync(`/proc/${holder.pid}/uid_map`, ids.users);
+        Deno.writeTextFileSync(`/proc/${holder.pid}/gid_map`, ids.groups);
+      }
+      for (const kind of ["user", ...(withNetwork ? ["net"] : [])]) {
+        const path = `/proc/${holder.pid}/ns/${kind}`;
+        made.push(check(openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC), `open ${path}`));
+      }
+    } finally {
+      endChild(holder);
+    }
+  } catch (error) {
+    for (const fd of made) close(fd);
+    throw error;
+  } finally {
+    close(ours);
+    close(leash);
+  }
+  const [users = -1, network = -1] = made;
+  return { users, network };
+}
+
+/** A process that does nothing, and ends with this one: the program of proxies. @param leash what it waits on */
+function startHolder(leash: number, cloneFlags: number): Spawned {
+  const { at } = WaiterData;
+  const program = programFile(waiterImage((data) => {
+    data.setInt32(at.control + Pollfd.at.fd, 0, true);
+    data.setInt32(at.leash + Pollfd.at.fd, 0, true);
+    data.setInt32(at.sentryPid, -1, true);
+    data.setInt32(at.goferPid, -1, true);
+    data.setInt32(at.terminal, -1, true);
+  }));
+  try {
+    const script = new SpawnScript();
+    steps.descriptors(script, [leash]);
+    script.call(SYS_execveat, program, "", ["dvisor-users"], [], AT_EMPTY_PATH);
+    return spawn(script, cloneFlags);
+  } finally {
+    close(program);
+  }
+}
+
+/** The user namespace that another namespace belongs to: a descriptor, or -1 if that is this process's own, or hidden. */
+export function usersOf(namespace: number): number {
+  const fd = ioctl(namespace, NS_GET_USERNS, 0);
+  if (fd < 0) return -1;
+  const inode = (path: string) => Deno.statSync(path).ino;
+  if (inode(`/proc/self/fd/${fd}`) !== inode("/proc/self/ns/user")) return fd;
+  close(fd);
+  return -1;
+}
