@@ -45,7 +45,8 @@ const SUBJECTS: readonly Subject[] = [
     says: "('fd00:88:2::77', 20000)\n",
     script: `docker network create --subnet 10.88.1.0/24 a >/dev/null
 docker network create --subnet 10.88.2.0/24 --ipv6 --subnet fd00:88:2::/64 b >/dev/null
-$run -d --name srv --network a --ip 10.88.1.50 --mac-address 02:42:0a:58:01:32 $app sleep 500 >/dev/null
+address='--ip 10.88.1.50 --mac-address 02:42:0a:58:01:32'
+$run -d --name srv --network a $address $app sleep 500 >/dev/null
 docker exec -d srv python3 -c "$UDP_SERVER"
 docker network connect --alias late b srv
 docker exec srv cat /sys/class/net/eth0/address
@@ -61,19 +62,19 @@ docker rm -f srv >/dev/null; docker network rm a b >/dev/null`,
   {
     name: "published ports of UDP and TCP, from the host and from its own network",
     says: "\nhost 200\n",
-    script:
-      `$run -d --name pub -p 127.0.0.1:19000:80 -p 127.0.0.1:19053:5353/udp $app sleep 500 >/dev/null
+    script: `ports='-p 127.0.0.1:19000:80 -p 127.0.0.1:19053:5353/udp'
+$run -d --name pub $ports $app sleep 500 >/dev/null
+get() { curl -s -o /dev/null -w '%{http_code}\\n' --noproxy '*' "$1"; }
 docker exec -d pub python3 -c "$UDP_SERVER"
 docker exec -d pub python3 -m http.server 80
-ask() { for i in $(seq 50); do curl -sf -m 5 -o /dev/null --noproxy '*' "$1" && break; sleep 0.2; done
-  curl -s -o /dev/null -w '%{http_code}\\n' --noproxy '*' "$1"; }
+ask() { for i in $(seq 50); do test $(get "$1") = 000 || break; sleep 0.2; done; get "$1"; }
 echo host $(ask http://127.0.0.1:19000/)
 python3 -c "
 import socket
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(20)
 u.sendto(b'x' * 100, ('127.0.0.1', 19053)); print(u.recv(100).decode().split(',')[1])"
-$run --rm --network host $web curl -s -o /dev/null -w '%{http_code}\\n' --noproxy '*' http://127.0.0.1:19000/
-$run --rm --link pub:alias $web sh -c 'curl -s -o /dev/null -w "%{http_code}\\n" http://alias/; env | grep -c ALIAS'
+$run --rm --network host $web bash -c "$(declare -f get); get http://127.0.0.1:19000/"
+$run --rm --link pub:alias $web bash -c "$(declare -f get); get http://alias/; env | grep -c ALIAS"
 docker port pub
 docker rm -f pub >/dev/null`,
   },
@@ -83,7 +84,7 @@ docker rm -f pub >/dev/null`,
     script: `$run --rm $web sh -c 'ip -o -4 addr show eth0 | tr -s " " | cut -d" " -f2-3
 ip route | sed "s/172[.0-9/]*/X/g"; ss -Hltn | wc -l; ip -s link show eth0 | wc -l
 getent ahosts localhost; cat /proc/net/dev | cut -d: -f1; ip rule; ip -6 route show dev lo
-ls /sys/class/net/eth0/statistics | wc -l; cat /sys/class/net/eth0/mtu /sys/class/net/eth0/operstate'
+cd /sys/class/net/eth0; ls statistics | wc -l; cat mtu operstate'
 $run --rm --network none $web sh -c 'ip -o addr | tr -s " " | cut -d" " -f2-4
 curl -s http://192.0.2.1/; echo $?; ip route add default dev lo 2>&1'
 $run --rm $app python3 -c 'import socket; s = socket.socket(); s.bind(("", 80)); print("80")'
