@@ -13,6 +13,7 @@ import { ProcFsType } from "./fs/procfs/procfs.ts";
 import type { ProcSource } from "./fs/procfs/source.ts";
 import { SysFsType } from "./fs/sysfs/sysfs.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
+import { CgroupType } from "./task/cgroup/legacy_mount.ts";
 import { Cgroup2Type } from "./task/cgroup/mount_types.ts";
 import { hasNamespaces } from "./task/namespaces.ts";
 import type { Kernel } from "./task/kernel_services.ts";
@@ -25,6 +26,7 @@ export function registerFileSystems(kernel: Kernel, source: ProcSource): void {
   types.register(new DevtmpfsType(kernel.memory.frames, kernel.host));
   types.register(new ProcFsType(source));
   types.register(new SysFsType(source));
+  types.register(new CgroupType(kernel));
   types.register(new Cgroup2Type(kernel));
   types.register(new MqueueType(kernel));
 }

@@ -13,6 +13,7 @@ import { type CgroupLimits, noLimits } from "../../kernel/fs/cgroupfs/limits.ts"
 import { copyTree } from "../../kernel/fs/overlay/copy_tree.ts";
 import { InitCaller } from "../../kernel/init.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
+import { cgroupNamespaceOf } from "../../kernel/task/cgroup/mount_types.ts";
 import { isDirectory } from "../../kernel/vfs/access.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
 import { findAt } from "../../kernel/vfs/status.ts";
@@ -91,6 +92,7 @@ export class MountTree {
    */
   fill(caller: Caller): void {
     const { kernel, spec, namespace } = this, { files } = spec;
+    cgroupNamespaceOf(kernel, caller).roots.unified.hierarchy.owner.limits = this.limits;
     for (const mount of spec.mounts) this.mount(caller, mount);
     if (files !== undefined && files.devices !== null) {
       setUpDev(kernel, caller, files.devices, spec.process.terminal);

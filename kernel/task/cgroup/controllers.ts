@@ -1,6 +1,6 @@
 /** The controllers of control groups (cgroups(7)): bits of sets of them, and their names. */
 
-export const CPUSET = 1, CPU = 2, CPUACCT = 4, MEMORY = 8, DEVICES = 16, FREEZER = 32, PIDS = 64;
+export const CPUSET = 1, CPU = 2, CPUACCT = 4, MEMORY = 8, FREEZER = 16, PIDS = 32;
 
 /** In the order of /proc/cgroups. */
 export const CONTROLLER_NAMES: ReadonlyMap<string, number> = new Map([
@@ -8,7 +8,6 @@ export const CONTROLLER_NAMES: ReadonlyMap<string, number> = new Map([
   ["cpu", CPU],
   ["cpuacct", CPUACCT],
   ["memory", MEMORY],
-  ["devices", DEVICES],
   ["freezer", FREEZER],
   ["pids", PIDS],
 ]);

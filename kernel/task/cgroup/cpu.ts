@@ -39,6 +39,11 @@ export class CpuState {
     this.bandwidth = new Bandwidth(group);
   }
 
+  charge(userNs: number, systemNs: number): void {
+    this.userNs += userNs;
+    this.systemNs += systemNs;
+  }
+
   setQuota(quotaUs: number, periodUs: number): void {
     this.quotaUs = quotaUs;
     this.periodUs = periodUs;

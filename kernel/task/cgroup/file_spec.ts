@@ -10,6 +10,8 @@ export interface FileSpec {
   readonly controller: number;
   /** Also at the root of a cgroup namespace it may be written from within. */
   readonly isDelegated?: boolean;
+  /** Of version 1: the root does not have it. */
+  readonly isBelowRoot?: boolean;
   changes?(group: Cgroup): ChangeSignal;
   /** The text, or -errno; absent: it can only be written. */
   read?(group: Cgroup, view: View): string | number;

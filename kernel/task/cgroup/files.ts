@@ -7,6 +7,8 @@ import type { Cgroup } from "./cgroup.ts";
 import { CORE_FILES } from "./core_files.ts";
 import { CPU_FILES } from "./cpu_files.ts";
 import type { FileSpec } from "./file_spec.ts";
+import { LEGACY_FILES } from "./legacy_files.ts";
+import { LEGACY_MEMORY_FILES } from "./legacy_memory_files.ts";
 import { MEMORY_FILES } from "./memory_files.ts";
 import { PIDS_FILES } from "./pids_files.ts";
 import { View } from "./view.ts";
@@ -18,10 +20,13 @@ const UNIFIED_FILES: readonly FileSpec[] = [
   ...PIDS_FILES,
 ];
 
+const ALL_LEGACY_FILES: readonly FileSpec[] = [...LEGACY_FILES, ...LEGACY_MEMORY_FILES];
+
 export function filesOf(group: Cgroup): GroupFile[] {
-  const { controllers } = group;
-  const there = UNIFIED_FILES.filter((s) =>
-    s.controller === 0 || (s.controller & controllers) !== 0
+  const { controllers, hierarchy } = group, isRoot = group.parent === null;
+  const all = hierarchy.isUnified ? UNIFIED_FILES : ALL_LEGACY_FILES;
+  const there = all.filter((s) =>
+    (s.controller === 0 || (s.controller & controllers) !== 0) && !(isRoot && s.isBelowRoot)
   );
   return there.map((spec) => new FileOfGroup(group, spec));
 }
@@ -68,7 +73,8 @@ class Handle implements GroupHandle {
   write(text: string): number {
     const { spec, group, view } = this;
     if (spec.write === undefined) return -EINVAL;
-    if (spec.isDelegated !== true && !view.mayLimit(group)) return -EPERM;
+    const { isUnified } = group.hierarchy;
+    if (isUnified && spec.isDelegated !== true && !view.mayLimit(group)) return -EPERM;
     return spec.write(group, text, view);
   }
 }

@@ -22,6 +22,12 @@ export class GroupSet {
     return this.legacy.find((group) => group.hierarchy === hierarchy) ?? hierarchy.root;
   }
 
+  equals(other: GroupSet): boolean {
+    const { legacy } = this;
+    return this.unified === other.unified && legacy.length === other.legacy.length &&
+      legacy.every((group) => other.legacy.includes(group));
+  }
+
   /** The same but for the hierarchy of `group`. */
   with(group: Cgroup): GroupSet {
     const { hierarchy } = group;
@@ -34,35 +40,54 @@ export class GroupSet {
 /** The task is counted in its groups from now on. */
 export function joinGroups(task: Task): void {
   const { unified, legacy } = task.cgroups;
-  enter(unified);
-  for (let i = 0; i < legacy.length; i++) enter(legacy[i]!);
+  enter(unified, null);
+  for (let i = 0; i < legacy.length; i++) enter(legacy[i]!, legacy[i]!.hierarchy.root);
   task.cgroupUserNs = task.userNs;
   task.cgroupSystemNs = task.systemNs;
 }
 
-/** It is not any more: it ends, or moves. What it used stays with them. */
+/** It is not any more: it ends. What it used stays with them. */
 export function leaveGroups(task: Task): void {
+  const { unified, legacy } = task.cgroups;
+  chargeUse(task);
+  leave(unified, null);
+  for (let i = 0; i < legacy.length; i++) leave(legacy[i]!, legacy[i]!.hierarchy.root);
+}
+
+/** Into another group of a hierarchy. What both are in does not notice. */
+export function moveTask(task: Task, to: Cgroup): void {
+  const from = task.cgroups.in(to.hierarchy);
+  let common = from;
+  while (!to.isWithin(common) && common.parent !== null) common = common.parent;
+  chargeUse(task);
+  leave(from, common);
+  task.cgroups = task.cgroups.with(to);
+  enter(to, common);
+}
+
+function chargeUse(task: Task): void {
   const { unified, legacy } = task.cgroups;
   const userNs = task.userNs - task.cgroupUserNs;
   const systemNs = task.systemNs - task.cgroupSystemNs;
-  leave(unified, userNs, systemNs);
-  for (let i = 0; i < legacy.length; i++) leave(legacy[i]!, userNs, systemNs);
+  unified.cpu.charge(userNs, systemNs);
+  for (let i = 0; i < legacy.length; i++) legacy[i]!.cpu.charge(userNs, systemNs);
+  task.cgroupUserNs = task.userNs;
+  task.cgroupSystemNs = task.systemNs;
 }
 
-function enter(group: Cgroup): void {
+/** Up to `top`, which is not counted: at the root of a hierarchy of version 1 nobody is. */
+function enter(group: Cgroup, top: Cgroup | null): void {
   group.ownTasks++;
-  for (let up: Cgroup | null = group; up !== null; up = up.parent) {
+  for (let up: Cgroup | null = group; up !== null && up !== top; up = up.parent) {
     const tasks = ++up.tasks;
     if (tasks > up.pids.peak) up.pids.peak = tasks;
     if (tasks === 1) up.events.tell();
   }
 }
 
-function leave(group: Cgroup, userNs: number, systemNs: number): void {
+function leave(group: Cgroup, top: Cgroup | null): void {
   group.ownTasks--;
-  group.cpu.userNs += userNs;
-  group.cpu.systemNs += systemNs;
-  for (let up: Cgroup | null = group; up !== null; up = up.parent) {
+  for (let up: Cgroup | null = group; up !== null && up !== top; up = up.parent) {
     if (--up.tasks === 0) up.events.tell();
   }
 }

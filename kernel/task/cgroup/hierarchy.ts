@@ -21,8 +21,8 @@ export class Hierarchy {
   readonly owner: Cgroups;
   readonly root: Cgroup;
   readonly fs: CgroupFs;
-  /** release_agent of version 1: kept and shown, nobody runs it. */
-  isNoPrefix: boolean = false;
+  /** Mounts of version 1. */
+  views: number = 0;
 
   constructor(owner: Cgroups, id: number, controllers: number, name: string, options: string) {
     this.owner = owner;

@@ -1,13 +1,21 @@
 /** Who is in a group: cgroup.procs, cgroup.threads, tasks, and clone3(2) into a group. */
 
-import { EACCES, EBUSY, EINVAL, ENOENT, EOPNOTSUPP, ESRCH } from "../../../ffi/abi/errno.ts";
+import {
+  EACCES,
+  EBUSY,
+  EINVAL,
+  ENOENT,
+  ENOSPC,
+  EOPNOTSUPP,
+  ESRCH,
+} from "../../../ffi/abi/errno.ts";
 import { MAY_WRITE } from "../../cred/permission.ts";
 import { inodePermission } from "../../vfs/access.ts";
 import type { Task } from "../task.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { THREADED } from "./controllers.ts";
+import { CPUSET, THREADED } from "./controllers.ts";
 import { noteMove } from "./freezer.ts";
-import { joinGroups, leaveGroups, ownTasks } from "./group_set.ts";
+import { moveTask, ownTasks } from "./group_set.ts";
 import { integer } from "./numbers.ts";
 import { View } from "./view.ts";
 
@@ -43,7 +51,9 @@ function mayMove(from: Cgroup, to: Cgroup, view: View, task: Task): number {
   if (!hierarchy.isUnified) {
     const { cred } = view;
     const isOwn = cred.euid === 0 || cred.euid === task.cred.uid || cred.euid === task.cred.suid;
-    return isOwn ? 0 : -EACCES;
+    if (!isOwn) return -EACCES;
+    const { cpus, mems } = to.cpuset, needsSet = (hierarchy.controllers & CPUSET) !== 0;
+    return needsSet && to.parent !== null && (cpus === null || mems === "") ? -ENOSPC : 0;
   }
   const r = mayWriteProcs(commonAbove(from, to), view);
   if (r < 0) return r;
@@ -88,12 +98,9 @@ function moveAll(tasks: readonly Task[], to: Cgroup): void {
   const { hierarchy } = to;
   for (const task of tasks) {
     if (task.cgroups.in(hierarchy) === to) continue;
-    const old = task.cgroups;
-    leaveGroups(task);
-    task.cgroups = old.unified === first.cgroups.unified && first.cgroups.in(hierarchy) === to
-      ? first.cgroups
-      : old.with(to);
-    joinGroups(task);
+    moveTask(task, to);
+    // Threads share the object.
+    if (task !== first && first.cgroups.equals(task.cgroups)) task.cgroups = first.cgroups;
     noteMove(task);
     to.cpu.wake();
   }

@@ -27,6 +27,8 @@ export class MemoryState implements ChargeOwner, MemoryDomain {
   high: number = Infinity;
   low: number = 0;
   min: number = 0;
+  /** soft_limit_in_bytes of version 1: kept and shown. */
+  softBytes: number = Infinity;
   swapMax: number = Infinity;
   swapHigh: number = Infinity;
   peakBytes: number = 0;
