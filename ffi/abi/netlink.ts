@@ -190,7 +190,7 @@ export const IFLA_INFO_DATA = 2;
 export const VETH_INFO_PEER = 1;
 /** In the type of an attribute: it has attributes in it. */
 export const NLA_F_NESTED = 0x8000;
-export const NLA_TYPE_MASK = 0x3fff;
+export const NLA_TYPE_MASK = ~0xc000;
 export const IF_OPER_LOWERLAYERDOWN = 3;
 export const RTM_DELNEIGH = 29;
 export const RTN_UNREACHABLE = 7;
