@@ -23,7 +23,7 @@ linux/aio_abi.h linux/io_uring.h
 linux/eventfd.h linux/timerfd.h linux/signalfd.h linux/inotify.h linux/socket.h
 asm/socket.h linux/un.h linux/uio.h
 linux/in.h linux/in6.h linux/tcp.h linux/udp.h linux/netlink.h linux/rtnetlink.h
-linux/sock_diag.h linux/inet_diag.h linux/unix_diag.h linux/if_addr.h linux/if.h linux/veth.h
+linux/sock_diag.h linux/inet_diag.h linux/unix_diag.h linux/if_addr.h linux/veth.h
 linux/if_link.h linux/sockios.h linux/wait.h linux/termios.h asm/ioctls.h linux/prctl.h asm/prctl.h
 linux/futex.h linux/resource.h linux/xattr.h linux/mount.h linux/fiemap.h linux/fs.h
 linux/capability.h linux/securebits.h linux/seccomp.h linux/filter.h linux/audit.h linux/elf.h
@@ -35,7 +35,7 @@ linux/landlock.h linux/reboot.h linux/personality.h linux/close_range.h linux/io
 );
 
 const LIBC_HEADERS =
-  `net/if.h net/if_arp.h sys/socket.h sys/un.h netinet/in.h netinet/tcp.h dirent.h
+  `linux/if.h net/if_arp.h sys/socket.h sys/un.h netinet/in.h netinet/tcp.h dirent.h
 unistd.h limits.h linux/limits.h sys/stat.h fcntl.h sys/user.h sys/mount.h sys/statvfs.h sched.h
 elf.h
 `.trim().split(/\s+/);
