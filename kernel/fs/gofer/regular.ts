@@ -8,7 +8,7 @@ import { O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts
 import { S_ISGID, S_ISUID } from "../../../ffi/abi/stat.ts";
 import { type Attr, Tsetattr } from "../../../gofer/client/gofer_client.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import { ATTR_MODE, type AttrChange } from "../../vfs/inode.ts";
+import { ATTR_MODE, ATTR_SIZE, type AttrChange } from "../../vfs/inode.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { GoferBacking } from "./backing.ts";
@@ -168,7 +168,8 @@ export class GoferRegular extends GoferInode {
   }
 
   /**
-   * Puts back the set-ID bits that the host takes at each change by the Sentry, which has no CAP_FSETID there. Whether the
+   * Puts back the set-ID bits that the host takes at each change by the Sentry, or by a Gofer in a user namespace: neither
+   * has the CAP_FSETID that counts there. Whether the
    * guest's process may keep them was settled before the change: `mode` has those that stay.
    */
   keepSetid(): void { // HOT
@@ -202,7 +203,9 @@ export class GoferRegular extends GoferInode {
 
   override setattr(change: AttrChange, cred: Credentials): number {
     if (this.fs.readOnly) return -EROFS;
-    return super.setattr(change, cred);
+    const r = super.setattr(change, cred);
+    if (r === 0 && (change.valid & ATTR_SIZE) !== 0) this.keepSetid();
+    return r;
   }
 
   backingOf(file: DonatedFile): GoferBacking {
