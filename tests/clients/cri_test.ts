@@ -1,15 +1,21 @@
 /** What a kubelet asks for, over containerd's CRI socket, of dvisor, and of runc to prove the checks right. */
 
 import { testEngine } from "./engines/apart.ts";
-import { PROTO } from "./cri/bridge.ts";
+import { protocolFile } from "./cri/bridge.ts";
 
 function lacking(): string | null {
+  const has = protocolFile() !== null && exists("/usr/lib/cni/bridge");
+  return has
+    ? null
+    : "no golang-github-kubernetes-cri-api-dev or containernetworking-plugins on this machine";
+}
+
+function exists(path: string): boolean {
   try {
-    Deno.statSync(PROTO);
-    Deno.statSync("/usr/lib/cni/bridge");
-    return null;
+    Deno.statSync(path);
+    return true;
   } catch {
-    return "no golang-github-kubernetes-cri-api-dev or containernetworking-plugins on this machine";
+    return false;
   }
 }
 

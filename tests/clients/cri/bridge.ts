@@ -3,8 +3,18 @@
 import { PYTHON } from "../../harness/machine.ts";
 import { ROOT, run } from "../../harness/dvisor.ts";
 
-/** Of golang-github-kubernetes-cri-api-dev. */
-export const PROTO = "/usr/share/gocode/src/k8s.io/cri-api/pkg/apis/runtime/v1/api.proto";
+/** Where the package golang-github-kubernetes-cri-api-dev has its definition; null: it is not installed. */
+export function protocolFile(): string | null {
+  try {
+    const list = Deno.readTextFileSync(
+      "/var/lib/dpkg/info/golang-github-kubernetes-cri-api-dev.list",
+    );
+    return list.split("\n").find((path) => path.endsWith("/runtime/v1/api.proto")) ?? null;
+  } catch {
+    return null;
+  }
+}
+
 /** LIMIT: seconds of a call. */
 const CALL_S = 60;
 
@@ -37,7 +47,7 @@ export class Bridge {
 
   /** Makes the code for the protocol in `dir`. */
   static async start(dir: string, socket: string): Promise<Bridge> {
-    const text = Deno.readTextFileSync(PROTO)
+    const text = Deno.readTextFileSync(protocolFile() ?? "")
       .replaceAll(/^(?:import "github.com\/gogo|option \(gogoproto).*$/gm, "")
       .replaceAll(/ *\[\(gogoproto[^\]]*\]/g, "");
     Deno.writeTextFileSync(`${dir}/api.proto`, text);
