@@ -258,6 +258,7 @@ def statmount_checks():
     eq(statmount(5, 2)[0], -EINVAL)
     eq(statmount(OFFSET + 999999, 2)[0], -ENOENT)
     eq(struct.unpack_from("=Q", statmount(proc, 1 << 60)[1], 8)[0], 0)
+    eq(struct.unpack_from("=Q", statmount(proc, 1 << 60 | 0x22)[1], 8)[0], 0x22, "with unknown bits")
     gives(-EINVAL, NR.statmount, request(proc), ctypes.create_string_buffer(600), 600, 1)
     gives(-EFAULT, NR.statmount, request(proc, 2), 4096, 600, 0)
 

@@ -27,6 +27,8 @@ const CHUNK = 4096;
 interface Request {
   readonly id: number;
   readonly param: number;
+  /** The low half of `param`: all bits of STATMOUNT_* that are known, exactly. */
+  readonly mask: number;
 }
 
 /** The mount that a request names; the root of the namespace, or -errno. */
@@ -42,7 +44,8 @@ function readRequest(t: Task, addr: number): Request | number {
   const number = (o: number): number => Number(dv.getBigUint64(o, true));
   const id = number(at.mntId), param = number(at.param);
   if (id <= S.MNT_UNIQUE_ID_OFFSET) return -EINVAL;
-  return number(at.mntNsId) === 0 ? { id, param } : -ENOENT;
+  const mask = dv.getUint32(at.param, true);
+  return number(at.mntNsId) === 0 ? { id, param, mask } : -ENOENT;
 }
 
 function uniqueId(mount: Mount): number {
@@ -70,7 +73,7 @@ export function sysStatmount(t: Task, a: SyscallArgs): number {
   const mount = findMount(t, request.id);
   if (mount === null) return -ENOENT;
   if (!isBelow(mount, t.fs.root) && !seesAll(t)) return -EPERM;
-  return putStatmount(t, mount, request.param, a.u64(1), a.u64(2));
+  return putStatmount(t, mount, request.mask, a.u64(1), a.u64(2));
 }
 
 /** The header in scratch memory and the strings that follow it. */
@@ -109,7 +112,7 @@ function putStatmount(
   s.clear(S.StatmountHeader.size);
   for (const [bit, put] of PARTS) {
     // Bits that this kernel does not know may be set too.
-    if (Math.floor(wanted / bit) % 2 === 0) continue;
+    if ((wanted & bit) === 0) continue;
     const r = put(t, mount, answer);
     if (r < 0) return r;
     answer.mask += bit;
