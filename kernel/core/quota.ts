@@ -37,3 +37,5 @@ export const LATE_COMPLETIONS: Quota = new Quota(1 << 20);
 export const RING_ENTRIES: Quota = new Quota(1 << 22);
 /** LIMIT: mounts, those that are nowhere too. */
 export const MOUNTS: Quota = new Quota(1 << 18);
+/** LIMIT: links, their addresses and routes, of all network namespaces. */
+export const NET_OBJECTS: Quota = new Quota(1 << 16);

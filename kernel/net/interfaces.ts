@@ -124,12 +124,8 @@ function change(link: Link, request: number): number {
     case I.SIOCSIFFLAGS:
       table.setUp(link, (view.getInt16(DATA_AT, true) & I.IFF_UP) !== 0);
       return 0;
-    case I.SIOCSIFMTU: {
-      const mtu = view.getInt32(DATA_AT, true);
-      if (mtu < 0) return -EINVAL;
-      link.mtu = mtu;
-      return 0;
-    }
+    case I.SIOCSIFMTU:
+      return link.setMtu(view.getInt32(DATA_AT, true)) ? 0 : -EINVAL;
     default:
       // DIFFERS: the addresses of lo are what they are.
       return link === table.lo ? -EADDRNOTAVAIL : changeAddress(link, request);

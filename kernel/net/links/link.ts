@@ -27,6 +27,8 @@ export interface LinkAddress {
   readonly label: string;
 }
 
+/** Bounds of what is not `lo` (struct net_device). */
+const MTU_MIN = 68, MTU_MAX = 65535;
 /** LIMIT: addresses of one link. */
 export const ADDRESSES_MAX = 1024;
 const LOOPBACK_MTU = 65536, ETHERNET_MTU = 1500;
@@ -69,6 +71,14 @@ export class Link {
   /** Ports of a bridge. */
   get ports(): readonly Link[] {
     return this.table.links.filter((link) => link.master === this);
+  }
+
+  /** False: it cannot be so. */
+  setMtu(mtu: number): boolean {
+    const isBounded = this.kind !== "loopback";
+    if (mtu < 0 || (isBounded && (mtu < MTU_MIN || mtu > MTU_MAX))) return false;
+    this.mtu = mtu;
+    return true;
   }
 
   /** IFF_*. */

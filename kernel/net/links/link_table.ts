@@ -16,6 +16,7 @@ import {
 import { IFNAMSIZ } from "../../../ffi/abi/inet.ts";
 import { RT_SCOPE_HOST } from "../../../ffi/abi/netlink.ts";
 import type { Host } from "../../core/host.ts";
+import { NET_OBJECTS } from "../../core/quota.ts";
 import { isLoopback, isV4, LOOPBACK4, LOOPBACK6 } from "../inet/address.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { ADDRESSES_MAX, Link, type LinkAddress, type LinkKind, NO_MAC } from "./link.ts";
@@ -69,6 +70,7 @@ export class LinkTable {
     const chosen = this.freeName(name === "" ? `${kind}%d` : name);
     if (typeof chosen === "number") return chosen;
     const link = new Link(this, kind, chosen, this.#nextIndex(), mac);
+    if (!NET_OBJECTS.take(1)) return -ENOBUFS;
     this.links.push(link);
     return link;
   }
@@ -89,9 +91,16 @@ export class LinkTable {
   remove(link: Link): number {
     if (link.kind === "loopback") return -EOPNOTSUPP;
     const { peer } = link;
-    this.#takeOut(link);
-    if (peer !== null) peer.table.#takeOut(peer);
+    this.#forget(link);
+    if (peer !== null) peer.table.#forget(peer);
     return 0;
+  }
+
+  /** It is nowhere any more. */
+  #forget(link: Link): void {
+    this.#takeOut(link);
+    NET_OBJECTS.used -= 1 + link.addresses.length;
+    link.addresses.length = 0;
   }
 
   #takeOut(link: Link): void {
@@ -109,6 +118,7 @@ export class LinkTable {
     const chosen = to.freeName(name);
     if (typeof chosen === "number") return chosen;
     this.#takeOut(link);
+    NET_OBJECTS.used -= link.addresses.length;
     link.addresses.length = 0;
     link.table = to;
     link.name = chosen;
@@ -133,6 +143,7 @@ export class LinkTable {
   setUp(link: Link, isUp: boolean): void {
     if (link === this.lo && isUp && link.addresses.length === 0) {
       link.addresses.push(own(LOOPBACK4, 8, "lo"), own(LOOPBACK6, 128, ""));
+      NET_OBJECTS.used += 2;
     }
     link.isUp = isUp;
     if (!isUp) this.dropRoutes((route) => route.link === link);
@@ -145,6 +156,7 @@ export class LinkTable {
       (a.prefix === address.prefix || !isV4(a.address))
     );
     if (isThere) return -EEXIST;
+    if (!NET_OBJECTS.take(1)) return -ENOBUFS;
     link.addresses.push(address);
     return 0;
   }
@@ -153,6 +165,7 @@ export class LinkTable {
     const at = link.addresses.findIndex((a) => a.address === address && a.prefix === prefix);
     if (at < 0) return -EADDRNOTAVAIL;
     link.addresses.splice(at, 1);
+    NET_OBJECTS.used--;
     this.dropRoutes((route) => route.source === address);
     return 0;
   }
@@ -161,9 +174,9 @@ export class LinkTable {
     const same = this.routes.findIndex((r) =>
       r.network === route.network && r.bits === route.bits && r.metric === route.metric
     );
-    if (same >= 0 && replace) this.routes.splice(same, 1);
+    if (same >= 0 && replace) this.#dropRoute(same);
     else if (same >= 0 && !append) return -EEXIST;
-    if (this.routes.length >= ROUTES_MAX) return -ENOBUFS;
+    if (this.routes.length >= ROUTES_MAX || !NET_OBJECTS.take(1)) return -ENOBUFS;
     this.routes.push(route);
     return 0;
   }
@@ -172,13 +185,18 @@ export class LinkTable {
   removeRoute(is: (route: Route) => boolean): number {
     const at = this.routes.findIndex(is);
     if (at < 0) return -ESRCH;
-    this.routes.splice(at, 1);
+    this.#dropRoute(at);
     return 0;
+  }
+
+  #dropRoute(at: number): void {
+    this.routes.splice(at, 1);
+    NET_OBJECTS.used--;
   }
 
   dropRoutes(is: (route: Route) => boolean): void {
     for (let i = this.routes.length - 1; i >= 0; i--) {
-      if (is(this.routes[i]!)) this.routes.splice(i, 1);
+      if (is(this.routes[i]!)) this.#dropRoute(i);
     }
   }
 
@@ -231,6 +249,9 @@ export class LinkTable {
   /** The namespace ends: what reaches into others goes. */
   release(): void {
     for (const link of [...this.links]) this.remove(link);
+    this.dropRoutes(() => true);
+    NET_OBJECTS.used -= this.lo.addresses.length;
+    this.lo.addresses.length = 0;
   }
 }
 

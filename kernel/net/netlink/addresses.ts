@@ -1,6 +1,7 @@
 /** RTM_GETADDR, RTM_NEWADDR and RTM_DELADDR of rtnetlink(7): what `ip addr` does. */
 
 import { EINVAL, ENODEV, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { IFNAMSIZ } from "../../../ffi/abi/inet.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import { isV4, MAPPED } from "../inet/address.ts";
@@ -86,6 +87,7 @@ function read(r: RouteRequest): Wanted | number {
   if (address === undefined || prefix > bitsOf(address)) return -EINVAL;
   const broadcast = fromRaw(attributes.get(N.IFA_BROADCAST), family) ?? null;
   const label = textOf(attributes.get(N.IFA_LABEL)) || link.name;
+  if (label.length >= IFNAMSIZ) return -EINVAL;
   const scope = body.getUint8(at.scope);
   return { link, address: { address, prefix, scope, peer: peer ?? address, broadcast, label } };
 }

@@ -14,7 +14,8 @@ import type { NetlinkWriter } from "./writer.ts";
 const LOWER_UP = 0x10000;
 /** Flags that may be set besides IFF_UP, and are only shown. */
 const SETTABLE = I.IFF_NOARP | I.IFF_PROMISC | I.IFF_ALLMULTI | I.IFF_MULTICAST | I.IFF_DEBUG;
-const MTU_MIN = 68, MTU_MAX = 65535;
+/** IFALIASZ. */
+const ALIAS_BYTES = 256;
 const { at } = N.Ifinfomsg;
 
 export function getLinks(r: RouteRequest, out: NetlinkWriter): number {
@@ -124,8 +125,7 @@ function makePeer(
   link.peer = peer;
   peer.peer = link;
   const mtu = u32Of(attributes.get(N.IFLA_MTU));
-  if (mtu !== undefined && mtu >= MTU_MIN && mtu <= MTU_MAX) peer.mtu = mtu;
-  return 0;
+  return mtu === undefined || peer.setMtu(mtu) ? 0 : -EINVAL;
 }
 
 function macOf(attributes: Attributes): string | undefined {
@@ -171,17 +171,17 @@ function changeAttributes(link: Link, attributes: Attributes): number {
   const mtu = u32Of(attributes.get(N.IFLA_MTU)), queue = u32Of(attributes.get(N.IFLA_TXQLEN));
   const master = u32Of(attributes.get(N.IFLA_MASTER)), mac = attributes.get(N.IFLA_ADDRESS);
   const alias = attributes.get(N.IFLA_IFALIAS);
-  if (mtu !== undefined) {
-    if (link.kind !== "loopback" && (mtu < MTU_MIN || mtu > MTU_MAX)) return -EINVAL;
-    link.mtu = mtu;
-  }
+  if (mtu !== undefined && !link.setMtu(mtu)) return -EINVAL;
   if (mac !== undefined) {
     if (link.kind === "loopback") return -EOPNOTSUPP;
     if (mac.length !== 6) return -EINVAL;
     link.mac = mac;
   }
   if (queue !== undefined) link.txQueueLength = queue;
-  if (alias !== undefined) link.alias = textOf(alias);
+  if (alias !== undefined) {
+    if (alias.length > ALIAS_BYTES) return -EINVAL;
+    link.alias = textOf(alias);
+  }
   if (master === undefined) return 0;
   const bridge = master === 0 ? null : link.table.byIndex(master);
   return bridge === null && master !== 0 ? -EINVAL : link.table.enslave(link, bridge);
