@@ -46,6 +46,8 @@ export class LinkTable {
   readonly routes: Route[] = [];
   readonly lo: Link;
   #lastIndex = 0;
+  /** What `allRoutes` has found; null: something has changed since. */
+  #known: readonly Route[] | null = null;
 
   constructor(net: NetNamespace) {
     this.net = net;
@@ -104,6 +106,7 @@ export class LinkTable {
   }
 
   #takeOut(link: Link): void {
+    this.#known = null;
     for (const port of link.ports) port.master = null;
     link.master = null;
     link.isUp = false;
@@ -141,6 +144,7 @@ export class LinkTable {
   }
 
   setUp(link: Link, isUp: boolean): void {
+    this.#known = null;
     if (link === this.lo && isUp && link.addresses.length === 0) {
       link.addresses.push(own(LOOPBACK4, 8, "lo"), own(LOOPBACK6, 128, ""));
       NET_OBJECTS.used += 2;
@@ -157,6 +161,7 @@ export class LinkTable {
     );
     if (isThere) return -EEXIST;
     if (!NET_OBJECTS.take(1)) return -ENOBUFS;
+    this.#known = null;
     link.addresses.push(address);
     return 0;
   }
@@ -164,6 +169,7 @@ export class LinkTable {
   removeAddress(link: Link, address: string, prefix: number): number {
     const at = link.addresses.findIndex((a) => a.address === address && a.prefix === prefix);
     if (at < 0) return -EADDRNOTAVAIL;
+    this.#known = null;
     link.addresses.splice(at, 1);
     NET_OBJECTS.used--;
     this.dropRoutes((route) => route.source === address);
@@ -177,6 +183,7 @@ export class LinkTable {
     if (same >= 0 && replace) this.#dropRoute(same);
     else if (same >= 0 && !append) return -EEXIST;
     if (this.routes.length >= ROUTES_MAX || !NET_OBJECTS.take(1)) return -ENOBUFS;
+    this.#known = null;
     this.routes.push(route);
     return 0;
   }
@@ -190,6 +197,7 @@ export class LinkTable {
   }
 
   #dropRoute(at: number): void {
+    this.#known = null;
     this.routes.splice(at, 1);
     NET_OBJECTS.used--;
   }
@@ -209,8 +217,13 @@ export class LinkTable {
     return null;
   }
 
+  /** The main table: what follows from addresses, and what somebody made. */
+  allRoutes(): readonly Route[] {
+    return this.#known ??= [...this.#connected(), ...this.routes];
+  }
+
   /** The networks of the addresses of links that are up, as routes. */
-  connected(): Route[] {
+  #connected(): Route[] {
     const routes: Route[] = [];
     for (const link of this.links) {
       if (!link.isUp || link === this.lo) continue;
@@ -226,7 +239,7 @@ export class LinkTable {
   /** The route to an address that is not one of our own: the longest prefix, then the least metric. */
   routeTo(destination: string): Route | null {
     let best: Route | null = null;
-    for (const route of [...this.connected(), ...this.routes]) {
+    for (const route of this.allRoutes()) {
       if (!route.link.isUp || !isInNetwork(destination, route.network, route.bits)) continue;
       const isBetter = best === null || route.bits > best.bits ||
         (route.bits === best.bits && route.metric < best.metric);

@@ -32,8 +32,7 @@ interface Shown {
 export function getRoutes(r: RouteRequest, out: NetlinkWriter): number {
   if (!r.isDump) return getRoute(r, out);
   const { links } = r.net;
-  const main = [...links.connected(), ...links.routes];
-  const all = [...localRoutes(links.links), ...main.map((route) => shown(route))];
+  const all = [...localRoutes(links.links), ...links.allRoutes().map(shown)];
   for (const one of all) {
     const family = isV4(one.network) ? AF_INET : AF_INET6;
     if (r.wantsFamily(family)) putRoute(r, out, one, family, N.NLM_F_MULTI);

@@ -202,9 +202,8 @@ class Routes implements NetTable {
   }
 
   rows(): string {
-    const { links } = this.net;
     let text = "";
-    for (const route of [...links.connected(), ...links.routes]) {
+    for (const route of this.net.links.allRoutes()) {
       if (!isV4(route.network)) continue;
       const isHost = route.bits === 32 ? RTF_HOST : 0;
       const flags = RTF_UP | (route.via === null ? 0 : RTF_GATEWAY) | isHost;
