@@ -110,6 +110,7 @@ export function signalContainer(container: Container, signo: number, all: boolea
 export function dropContainer(container: Container): void {
   container.template?.destroy();
   container.template = null;
+  container.ns.cgroup.roots.unified.hierarchy.owner.release();
   container.ns.drop();
   container.mounts.drop();
 }

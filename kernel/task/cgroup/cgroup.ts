@@ -3,7 +3,7 @@
  * say is in files.ts; who is in it, in membership.ts.
  */
 
-import { EAGAIN, EBUSY, EEXIST, EPERM } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EBUSY, EEXIST, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import { ChangeSignal, type GroupFile, type GroupNode } from "../../fs/cgroupfs/group_node.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { MEMORY } from "./controllers.ts";
@@ -14,6 +14,9 @@ import { FreezeState, noteThaw } from "./freezer.ts";
 import type { Hierarchy } from "./hierarchy.ts";
 import { MemoryState } from "./memory.ts";
 import { PidsState } from "./pids.ts";
+
+/** LIMIT: groups one below the other, whatever cgroup.max.depth says. */
+const DEPTH_MAX = 256;
 
 export class Cgroup implements GroupNode {
   readonly hierarchy: Hierarchy;
@@ -99,7 +102,8 @@ export class Cgroup implements GroupNode {
 
   makeChild(name: string): Cgroup | number {
     if (this.children.has(name) || this.listFiles().some((f) => f.name === name)) return -EEXIST;
-    if (!hasRoom(this, 1)) return -EAGAIN;
+    if (!hasRoom(this, 1) || this.depth >= DEPTH_MAX) return -EAGAIN;
+    if (!this.hierarchy.owner.count.take(1)) return -ENOMEM;
     const child = new Cgroup(this.hierarchy, this, name);
     this.children.set(name, child);
     countBelow(this, 1);
@@ -113,6 +117,7 @@ export class Cgroup implements GroupNode {
     this.isGone = true;
     parent.children.delete(this.name);
     countBelow(parent, -1);
+    this.hierarchy.owner.count.used--;
     noteThaw(this);
     this.cpu.endInto(parent.cpu);
     this.memory.end();

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { EAGAIN, EBUSY, EINVAL, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EBUSY, EINVAL, ENOENT, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { DATA, LabKernel } from "../../testing/task_lab.ts";
 import { FROZEN, type Task } from "../task.ts";
@@ -153,4 +153,22 @@ Deno.test("who has most in a group over its limit is killed, and nobody else", (
   assertEquals([big!.group.isExiting, small!.group.isExiting], [true, false]);
   assertEquals(String(read(a, "memory.events")).includes("oom_kill 1\n"), true);
   lab.close();
+});
+
+Deno.test("groups are not endless: neither one below the other, nor all together", () => {
+  const { root } = groupLab(), { owner } = root.hierarchy;
+  let group = root;
+  for (;;) {
+    const next = group.makeChild("g");
+    if (typeof next === "number") {
+      assertEquals(next, -EAGAIN);
+      break;
+    }
+    group = next;
+  }
+  assertEquals([group.depth, owner.count.used], [256, 256]);
+  owner.release();
+  assertEquals([root.children.size, owner.count.used], [0, 0]);
+  owner.count.used = owner.count.limit;
+  assertEquals(root.makeChild("g"), -ENOMEM);
 });

@@ -5,6 +5,8 @@
  * Its root is what the container is in: limits on it come from outside (fs/cgroupfs/limits.ts).
  */
 
+import { ENOMEM } from "../../../ffi/abi/errno.ts";
+import { Quota } from "../../core/quota.ts";
 import { CgroupFs } from "../../fs/cgroupfs/cgroup_fs.ts";
 import { type CgroupLimits, noLimits } from "../../fs/cgroupfs/limits.ts";
 import type { Kernel } from "../kernel_services.ts";
@@ -49,6 +51,8 @@ export class Cgroups {
   limits: CgroupLimits = noLimits();
   /** Groups whose tasks stand still: frozen, or without processor time left. */
   stillGroups: number = 0;
+  /** LIMIT: groups of all hierarchies, roots of version 1 among them; as many as Linux has ids for. */
+  readonly count: Quota = new Quota(65535);
   private lastId: number = 0;
 
   constructor(kernel: Kernel) {
@@ -56,8 +60,9 @@ export class Cgroups {
     this.unified = new Hierarchy(this, 0, UNIFIED, "", "nsdelegate");
   }
 
-  /** A hierarchy of version 1; its controllers are not another one's. */
-  addLegacy(controllers: number, name: string, options: string): Hierarchy {
+  /** A hierarchy of version 1, whose controllers are not another one's; -ENOMEM. */
+  addLegacy(controllers: number, name: string, options: string): Hierarchy | number {
+    if (!this.count.take(1)) return -ENOMEM;
     this.unified.controllers &= ~controllers;
     const hierarchy = new Hierarchy(this, ++this.lastId, controllers, name, options);
     this.legacy.push(hierarchy);
@@ -67,7 +72,15 @@ export class Cgroups {
   /** Nobody mounts it any more, and it has no groups. */
   dropLegacy(hierarchy: Hierarchy): void {
     this.legacy.splice(this.legacy.indexOf(hierarchy), 1);
+    this.count.used--;
     this.unified.controllers |= hierarchy.controllers & UNIFIED;
+  }
+
+  /** The container is gone: no group of it is looked at any more. */
+  release(): void {
+    for (const { root } of [this.unified, ...this.legacy]) {
+      for (const group of root.subtree().reverse()) if (group !== root) group.remove();
+    }
   }
 
   /** The hierarchy that a controller is in. */
