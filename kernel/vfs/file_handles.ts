@@ -48,10 +48,15 @@ export class FileHandles {
   }
 }
 
-/** What has the dentry's names now. */
+/** What has the dentry's names now. A loop: trees of directories can be deeper than the stack. */
 function again(dentry: Dentry, cache: DentryCache): Dentry | number {
-  if (dentry.isRoot) return dentry;
-  const parent = again(dentry.parent, cache);
-  if (typeof parent === "number" || parent.inode === null) return -ESTALE;
-  return cache.lookup(parent, dentry.name);
+  const names: string[] = [];
+  let at = dentry;
+  for (; !at.isRoot; at = at.parent) names.push(at.name);
+  for (const name of names.reverse()) {
+    const child = at.inode === null ? -ESTALE : cache.lookup(at, name);
+    if (typeof child === "number") return child;
+    at = child;
+  }
+  return at;
 }

@@ -123,6 +123,22 @@ def bad_arguments():
 
 
 @test
+def below_very_many_directories():
+    top = os.open(".", os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d")
+        os.chdir("d")
+    write("a", "deep")
+    _, h, _ = handle("a")
+    fd = reopen(h, os.O_RDONLY, top)
+    eq(os.read(fd, 10), b"deep")
+    os.unlink("a")
+    for _ in range(3000):
+        os.chdir("..")
+        os.rmdir("d")
+
+
+@test
 def needs_a_capability():
     if os.geteuid() != 0:
         skip("needs root")
