@@ -47,13 +47,12 @@ function neighbour(link: Link, address: string): NetNamespace | null {
     const far = port.peer;
     if (far === null || !port.isUp || !far.isUp || seen.has(far)) continue;
     seen.add(far);
+    // A port of a bridge has no station of its own: the bridge is one.
     const station = far.master ?? far;
-    if (station.isUp && !seen.has(station) || station === far) {
-      if (station.table.linkOf(address) !== null) return station.table.net;
-    }
-    if (far.master === null || !far.master.isUp) continue;
-    seen.add(far.master);
-    for (const other of openPorts(far.master)) if (!seen.has(other)) queue.push(other);
+    if (!station.isUp || (station !== far && seen.has(station))) continue;
+    seen.add(station);
+    if (station.table.linkOf(address) !== null) return station.table.net;
+    if (station !== far) queue.push(...openPorts(station).filter((other) => !seen.has(other)));
   }
   return null;
 }
