@@ -81,9 +81,6 @@ function startHolder(leash: number, cloneFlags: number): Spawned {
   const program = programFile(waiterImage((data) => {
     data.setInt32(at.control + Pollfd.at.fd, 0, true);
     data.setInt32(at.leash + Pollfd.at.fd, 0, true);
-    data.setInt32(at.sentryPid, -1, true);
-    data.setInt32(at.goferPid, -1, true);
-    data.setInt32(at.terminal, -1, true);
   }));
   try {
     const script = new SpawnScript();

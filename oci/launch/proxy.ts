@@ -130,14 +130,12 @@ function imageFor(plan: ProxyPlan): Uint8Array {
   return waiterImage((data, bytes) => {
     data.setInt32(at.control + Pollfd.at.fd, CONTROL_FD, true);
     data.setInt32(at.leash + Pollfd.at.fd, LEASH_FD, true);
-    data.setInt32(at.sentryPid, -1, true);
-    data.setInt32(at.goferPid, -1, true);
-    data.setInt32(at.terminal, plan.terminal < 0 ? -1 : TERMINAL_FD, true);
     data.setInt32(at.lostCode, EXIT_KILLED, true);
     data.setUint32(at.endedBytes, 0, true);
     putSignals(bytes, signals);
     putName(bytes, command.slice(command.lastIndexOf("/") + 1));
     if (plan.terminal < 0) return;
+    data.setInt32(at.terminal, TERMINAL_FD, true);
     // It is raw from the start and stays so.
     const { saved } = new RawTerminal(plan.terminal);
     bytes.set(saved, at.saved);

@@ -183,6 +183,7 @@ function startData(): Uint8Array {
   view.setInt32(at.leash + Pollfd.at.fd, -1, true);
   view.setInt32(at.lostCode, EXIT_FAILURE, true);
   view.setInt32(at.exitCode, -1, true);
+  for (const none of [at.sentryPid, at.goferPid, at.terminal]) view.setInt32(none, -1, true);
   return bytes;
 }
 
