@@ -9,6 +9,8 @@ import threading
 from errno import *
 from lib.guest import *
 
+FAMILY = "time"
+
 REALTIME, MONOTONIC, PROCESS, THREAD, RAW, RT_COARSE, MONO_COARSE, BOOT = range(8)
 ABSTIME = 1
 

@@ -6,6 +6,8 @@ import struct
 from errno import *
 from lib.guest import *
 
+FAMILY = "files"
+
 EMPTY, FOLLOW, FID, UNIQUE = 0x1000, 0x400, 0x200, 1
 AT_FDCWD, O_PATH, O_DIRECTORY = -100, os.O_PATH, os.O_DIRECTORY
 

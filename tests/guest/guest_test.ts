@@ -5,39 +5,13 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { describe, doCommand, type PlatformName, ROOT, run } from "../harness/dvisor.ts";
+import { doCommand, type PlatformName } from "../harness/dvisor.ts";
 import { isFull, isNative, named, PYTHON } from "../harness/machine.ts";
-
-const FOLDER = `${ROOT}/tests/guest`;
-
-/** On ptrace every call costs more, and what it shares with systrap was tested there. */
-const QUICK_ON_PTRACE = [
-  "ptrace_state",
-  "seccomp",
-  "exec_calls",
-  "faults",
-  "futexes",
-  "memory",
-  "processes",
-  "signals",
-];
-
-/** LIMIT: seconds for one script, and for one of its tests. */
-const SCRIPT_TIMEOUT_S = 180;
-const TEST_TIMEOUT_S = "20";
-
-function scripts(): string[] {
-  const names = [...Deno.readDirSync(FOLDER)].map((entry) => entry.name);
-  return names.filter((name) => name.endsWith(".py")).map((name) => name.slice(0, -3)).sort();
-}
+import { QUICK_ON_PTRACE, runScript, scripts } from "./scripts.ts";
 
 async function judge(t: Deno.TestContext, prefix: readonly string[], script: string) {
-  const argv = [...prefix, PYTHON ?? "", "-B", `${FOLDER}/${script}.py`];
-  const env = { GUEST_TIMEOUT: TEST_TIMEOUT_S };
-  const result = await run(argv, { timeoutS: SCRIPT_TIMEOUT_S, env });
-  const lines = result.stdout.split("\n").filter((line) => /^(ok|FAIL|skip) /.test(line));
-  for (const line of lines) {
-    const [, verdict = "", name = "", why = ""] = /^(\w+) (\w+)(?:: (.*))?$/.exec(line) ?? [];
+  const { cases, problem } = await runScript(prefix, script);
+  for (const { name, verdict, why } of cases) {
     if (verdict === "skip") {
       await t.step({ ...named(name, why), fn: () => {} });
     } else {
@@ -46,9 +20,7 @@ async function judge(t: Deno.TestContext, prefix: readonly string[], script: str
       });
     }
   }
-  const isWhole = result.code === 0 && /^done$/m.test(result.stdout);
-  assertEquals(isWhole, true, `the script did not come to its end: ${describe(result)}`);
-  assertEquals(lines.length > 0, true, "the script has no tests");
+  assertEquals(problem, null, problem ?? "");
 }
 
 const noPython = PYTHON === null ? "no python3 on this machine" : null;

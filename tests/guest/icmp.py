@@ -7,6 +7,8 @@ import struct
 
 from lib.guest import child_ok, eq, fails, need_root, run, test
 
+FAMILY = "network"
+
 ICMP_FILTER = 1
 ECHO, REPLY = 8, 0
 

@@ -11,6 +11,8 @@ import time
 
 from lib.guest import NR, SYS, eq, gives, ok, run, sc, skip, spawn, test, wait_state
 
+FAMILY = "events"
+
 SYS.update(io_uring_setup=425, io_uring_enter=426, io_uring_register=427)
 
 NOP, READV, WRITEV, FSYNC, READ_FIXED, WRITE_FIXED, POLL_ADD, POLL_REMOVE = range(8)

@@ -8,6 +8,8 @@ import time
 
 from lib.guest import child_ok, eq, fails, need_root, ok, run, spawn, test, wait_state
 
+FAMILY = "files"
+
 R, W, U = fcntl.F_RDLCK, fcntl.F_WRLCK, fcntl.F_UNLCK
 BREAK_TIME = "/proc/sys/fs/lease-break-time"
 

@@ -10,6 +10,8 @@ import threading
 from errno import *
 from lib.guest import *
 
+FAMILY = "system"
+
 
 def read(path):
     with open(path) as f:

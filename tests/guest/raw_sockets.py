@@ -5,6 +5,8 @@ import socket
 import struct
 from lib.guest import *
 
+FAMILY = "network"
+
 UDP, RAW, OTHER = socket.IPPROTO_UDP, socket.IPPROTO_RAW, 253
 IP_HDRINCL, IPV6_CHECKSUM, IPV6_HDRINCL = 3, 7, 36
 HOME = b"\x7f\0\0\1"

@@ -18,6 +18,8 @@ from lib.guest import (
 )
 from lib.native import action, code
 
+FAMILY = "processes"
+
 E = errno
 BAD = 0x10
 

@@ -11,6 +11,8 @@ import termios
 from errno import *
 from lib.guest import *
 
+FAMILY = "terminals"
+
 IFLAG, OFLAG, CFLAG, LFLAG, CC = 0, 1, 2, 3, 6
 
 

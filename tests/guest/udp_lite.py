@@ -4,6 +4,8 @@ import socket as S
 from errno import *
 from lib.guest import *
 
+FAMILY = "network"
+
 SEND_CSCOV, RECV_CSCOV = 10, 11
 
 

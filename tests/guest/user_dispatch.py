@@ -8,6 +8,8 @@ from errno import *
 from lib.guest import *
 from lib.native import action
 
+FAMILY = "processes"
+
 SET, OFF, ON = 59, 0, 1
 ALLOW, BLOCK = 0, 1
 TOP = 1 << 47

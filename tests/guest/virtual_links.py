@@ -8,6 +8,8 @@ import subprocess
 from errno import *
 from lib.guest import *
 
+FAMILY = "network"
+
 NEWNET = 0x40000000
 
 

@@ -4,11 +4,15 @@ A script defines functions with @test and ends with run(). Each test runs in a f
 directory of its own as the working directory, so that a crash, a hang or a changed signal mask
 costs that test only. One line a test goes to stdout: "ok NAME", "FAIL NAME: why" or
 "skip NAME: why"; the last line is "done". Raw system calls: sc(NR, ...), which returns -errno.
+`script.py [NAME...]` runs those tests only; NAME may be the function of a table (@cases).
 """
 
 import ctypes
 import errno
+import functools
+import gc
 import os
+import re
 import select
 import shutil
 import signal
@@ -37,6 +41,25 @@ def skip(why):
 def test(fn):
     _tests.append(fn)
     return fn
+
+
+def cases(rows):
+    """
+    A test for each row of a table, in a child and with a line of its own. A row is a tuple: a label, then what fn gets.
+    The test is named FN_LABEL, with what is no letter or digit in the label as "_".
+
+        @cases([("null", 0, -EFAULT), ("kernel half", 1 << 63, -EFAULT)])
+        def uname_to(address, expected):
+            gives(expected, NR.uname, address)
+    """
+    def decorate(fn):
+        for label, *args in rows:
+            one = functools.partial(fn, *args)
+            one.table = fn.__name__
+            one.__name__ = fn.__name__ + "_" + re.sub(r"\W+", "_", str(label)).strip("_")
+            _tests.append(one)
+        return fn
+    return decorate
 
 
 def _arg(value):
@@ -279,12 +302,17 @@ def _reap_leftovers():
 
 def run():
     wanted = sys.argv[1:]
+    names = [fn.__name__ for fn in _tests]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        sys.exit("tests of one name: " + " ".join(twice))
+    gc.freeze()  # children need not copy what a collection would touch
     sc(NR.prctl, 36, 1, 0, 0, 0)
     base = tempfile.mkdtemp(prefix="guest-")
     os.chmod(base, 0o755)
     for fn in _tests:
         name = fn.__name__
-        if wanted and name not in wanted:
+        if wanted and name not in wanted and getattr(fn, "table", None) not in wanted:
             continue
         result = _run_here(fn) if os.environ.get("GUEST_NO_FORK") else _in_child(fn, base)
         word, _, why = result.partition(" ")
