@@ -43,10 +43,11 @@ def test(fn):
     return fn
 
 
-def cases(rows):
+def cases(rows, shared=False):
     """
     A test for each row of a table, in a child and with a line of its own. A row is a tuple: a label, then what fn gets.
-    The test is named FN_LABEL, with what is no letter or digit in the label as "_".
+    The test is named FN_LABEL, with what is no letter or digit in the label as "_". `shared`: one child runs all rows,
+    for rows that leave nothing behind (a fork costs more than a call); behind one that kills it there is a new child.
 
         @cases([("null", 0, -EFAULT), ("kernel half", 1 << 63, -EFAULT)])
         def uname_to(address, expected):
@@ -55,7 +56,7 @@ def cases(rows):
     def decorate(fn):
         for label, *args in rows:
             one = functools.partial(fn, *args)
-            one.table = fn.__name__
+            one.table, one.shares = fn.__name__, shared
             one.__name__ = fn.__name__ + "_" + re.sub(r"\W+", "_", str(label)).strip("_")
             _tests.append(one)
         return fn
@@ -224,12 +225,16 @@ def _run_here(fn):
         fn()
         return "ok"
     except Skip as e:
-        return "skip " + str(e)
+        return "skip " + str(e).replace("\n", " | ")
     except BaseException as e:
         return "FAIL " + _describe(e)
 
 
-def _in_child(fn, base):
+def _in_child(fns, base):
+    """
+    Runs tests in one child, one behind the other, and gives what it says of each. The list is shorter than fns when the
+    child ended or hung before the last; its last entry then says so.
+    """
     r, w = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -240,16 +245,18 @@ def _in_child(fn, base):
             os.dup2(w, high)
             os.close(w)
             w = high
-        directory = os.path.join(base, fn.__name__)
+        directory = os.path.join(base, fns[0].__name__)
         os.mkdir(directory)
         os.chdir(directory)
-        os.write(w, _run_here(fn).encode("utf-8", "replace"))
+        for fn in fns:
+            os.write(w, (_run_here(fn) + "\n").encode("utf-8", "replace"))
         os._exit(0)
     os.close(w)
     end = time.monotonic() + TIMEOUT_S
     text = b""
     timed_out = False
-    while True:
+    # When all verdicts are there a forgotten grandchild may still hold the pipe.
+    while text.count(b"\n") < len(fns):
         left = end - time.monotonic()
         if left <= 0 or not select.select([r], [], [], left)[0]:
             timed_out = True
@@ -258,9 +265,7 @@ def _in_child(fn, base):
         if not part:
             break
         text += part
-    # The verdict may be there while a forgotten grandchild still holds the pipe.
-    if timed_out and text == b"":
-        text = b"FAIL did not end in %d s" % int(TIMEOUT_S)
+        end = time.monotonic() + TIMEOUT_S
     try:
         os.killpg(pid, signal.SIGKILL)
     except OSError:
@@ -268,9 +273,12 @@ def _in_child(fn, base):
     os.close(r)
     status = os.waitpid(pid, 0)[1]
     _reap_leftovers()
-    if text == b"":
-        text = b"FAIL the test's process ended with wait status 0x%x" % status
-    return text.decode("utf-8", "replace")
+    found = text.decode("utf-8", "replace").split("\n")[:-1]
+    if timed_out:
+        found.append("FAIL did not end in %d s" % int(TIMEOUT_S))
+    elif len(found) < len(fns):
+        found.append("FAIL the test's process ended with wait status 0x%x" % status)
+    return found
 
 
 def _children():
@@ -310,14 +318,20 @@ def run():
     sc(NR.prctl, 36, 1, 0, 0, 0)
     base = tempfile.mkdtemp(prefix="guest-")
     os.chmod(base, 0o755)
-    for fn in _tests:
-        name = fn.__name__
-        if wanted and name not in wanted and getattr(fn, "table", None) not in wanted:
-            continue
-        result = _run_here(fn) if os.environ.get("GUEST_NO_FORK") else _in_child(fn, base)
-        word, _, why = result.partition(" ")
-        sys.stdout.write(word + " " + name + (": " + why if why else "") + "\n")
+    left = [fn for fn in _tests
+            if not wanted or fn.__name__ in wanted or getattr(fn, "table", None) in wanted]
+    while left:
+        together = 1
+        if getattr(left[0], "shares", False):
+            while together < len(left) and getattr(left[together], "table", None) == left[0].table:
+                together += 1
+        fns = left[:together]
+        found = [_run_here(fns[0])] if os.environ.get("GUEST_NO_FORK") else _in_child(fns, base)
+        for fn, result in zip(fns, found):
+            word, _, why = result.partition(" ")
+            sys.stdout.write(word + " " + fn.__name__ + (": " + why if why else "") + "\n")
         sys.stdout.flush()
+        left = left[len(found):]
     os.chdir("/")
     shutil.rmtree(base, ignore_errors=True)
     print("done", flush=True)
