@@ -1,7 +1,7 @@
 /** The system call table of x86-64: all families, by number. */
 
 import { ENOSYS } from "../../ffi/abi/errno.ts";
-import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
+import { NAMES, SYS_mseal } from "../../ffi/abi/syscall_numbers.ts";
 import { RESTART_SYS, type Task } from "../task/task.ts";
 import { rows as fsRows } from "./fs/rows.ts";
 import { rows as ioRows } from "./io/rows.ts";
@@ -29,6 +29,9 @@ const FAMILIES: readonly (readonly Row[])[] = [
   timeRows,
   uringRows,
 ];
+
+/** The last call that Linux 6.12 has. NAMES knows later ones, which are ENOSYS there as here. */
+export const LAST_CALL = SYS_mseal;
 
 /** Every row, in the order of the families. */
 export const ALL_ROWS: readonly Row[] = FAMILIES.flat();

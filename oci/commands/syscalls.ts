@@ -2,7 +2,7 @@
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import type { Row } from "../../kernel/syscalls/table.ts";
-import { ROWS } from "../../kernel/syscalls/x86_64.ts";
+import { LAST_CALL, ROWS } from "../../kernel/syscalls/x86_64.ts";
 import { readFlags, refuseRest } from "../flags.ts";
 import type { Command } from "./command.ts";
 import { SYSCALLS_HELP } from "./kernel_help.ts";
@@ -15,13 +15,13 @@ interface Entry {
   readonly note: string;
 }
 
-/** Every call that Linux has on x86-64, by number. */
+/** Every call that Linux 6.12 has on x86-64, by number. */
 export function syscallEntries(
   rows: readonly (Row | undefined)[],
   names: readonly string[],
 ): Entry[] {
   const entries: Entry[] = [];
-  for (const [nr, name] of names.entries()) {
+  for (const [nr, name] of names.slice(0, LAST_CALL + 1).entries()) {
     const row = rows[nr];
     if (row !== undefined) {
       entries.push({ nr, name: row.name, support: row.support, note: row.note });

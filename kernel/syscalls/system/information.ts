@@ -3,7 +3,6 @@
 import {
   CAP_SYS_ADMIN,
   CAP_SYS_BOOT,
-  CAP_SYS_MODULE,
   CAP_SYS_PACCT,
   CAP_SYSLOG,
 } from "../../../ffi/abi/capability.ts";
@@ -14,7 +13,9 @@ import { BLOCK } from "../../core/result.ts";
 import { hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { loadsOf } from "../../task/cpu_clock.ts";
 import { killGroup } from "../../task/exit_request.ts";
-import { SIGHUP, SIGINT } from "../../task/signal/sigset.ts";
+import { SI_KERNEL, SigInfo } from "../../task/signal/pending.ts";
+import { forceSignal } from "../../task/signal/send.ts";
+import { SIGHUP, SIGILL, SIGINT } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 
 const PAGE_SIZE = 4096;
@@ -23,6 +24,9 @@ const MAX_RANDOM = 0x7ffff000;
 /** LIMIT: bytes that are made in one turn of the loop. */
 const TURN_BYTES = 1 << 20;
 const NO_LOG = "";
+
+/** The flags of swapon(2): a priority, and discards. */
+const SWAP_FLAGS = 0x7ffff;
 
 /** Load averages have this many fractional bits (SI_LOAD_SHIFT). */
 const LOAD_ONE = 65536;
@@ -121,23 +125,26 @@ export function sysReboot(t: Task, a: SyscallArgs): number {
   }
 }
 
-/** acct(2), swapon(2), ...: as on a kernel without them, after the check of privilege. */
+/** acct(2): as on a kernel without it, after the check of privilege. */
 export function sysAcct(t: Task): number {
   return hasCap(t.cred, CAP_SYS_PACCT) ? -ENOSYS : -EPERM;
 }
 
-export function sysSwap(_t: Task): number {
+/** swapon(2): unknown flags, then privilege over the whole machine, which no guest has. */
+export function sysSwapon(_t: Task, a: SyscallArgs): number {
+  return (a.u32(1) & ~SWAP_FLAGS) !== 0 ? -EINVAL : -EPERM;
+}
+
+export function sysSwapoff(_t: Task): number {
   return -EPERM;
 }
 
-export function sysModule(t: Task): number {
-  return hasCap(t.cred, CAP_SYS_MODULE) ? -ENOSYS : -EPERM;
+/** uretprobe(2): whoever is not in the trampoline of a probe gets SIGILL; there are no probes. */
+export function sysUretprobe(t: Task): number {
+  forceSignal(t, new SigInfo(SIGILL, SI_KERNEL));
+  return -1;
 }
 
 export function sysVhangup(_t: Task): number {
-  return -EPERM;
-}
-
-export function sysIopl(_t: Task): number {
   return -EPERM;
 }

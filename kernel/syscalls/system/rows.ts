@@ -1,6 +1,7 @@
 /** The rows of calls about the system, limits and usage. */
 
 import { type Row, row } from "../table.ts";
+import { absentRows } from "./absent.ts";
 import * as identity from "./identity.ts";
 import * as information from "./information.ts";
 import * as limits from "./limits.ts";
@@ -33,21 +34,12 @@ export const rows: readonly Row[] = [
     note: "ends the init of the caller's PID namespace",
   }),
   row("acct", information.sysAcct, "path", { support: "refused", note: "ENOSYS or EPERM" }),
-  row("swapon", information.sysSwap, "path hex", { support: "refused", note: "EPERM" }),
-  row("swapoff", information.sysSwap, "path", { support: "refused", note: "EPERM" }),
-  row("init_module", information.sysModule, "ptr size ptr", {
-    support: "refused",
-    note: "ENOSYS or EPERM",
-  }),
-  row("finit_module", information.sysModule, "fd ptr hex", {
-    support: "refused",
-    note: "ENOSYS or EPERM",
-  }),
-  row("delete_module", information.sysModule, "ptr hex", {
-    support: "refused",
-    note: "ENOSYS or EPERM",
-  }),
+  row("swapon", information.sysSwapon, "path hex", { support: "refused", note: "EPERM" }),
+  row("swapoff", information.sysSwapoff, "path", { support: "refused", note: "EPERM" }),
   row("vhangup", information.sysVhangup, "", { support: "refused", note: "EPERM" }),
-  row("iopl", information.sysIopl, "uint", { support: "refused", note: "EPERM" }),
-  row("ioperm", information.sysIopl, "uint uint int", { support: "refused", note: "EPERM" }),
+  row("uretprobe", information.sysUretprobe, "", {
+    support: "refused",
+    note: "SIGILL, as outside of a probe",
+  }),
+  ...absentRows,
 ];
