@@ -17,6 +17,7 @@ import type { UserNamespace } from "./cred/user_namespace.ts";
 import { CpuInfo } from "./fs/procfs/cpu_info.ts";
 import { SysctlStore } from "./fs/procfs/sysctl_store.ts";
 import { MemfdStore } from "./fs/tmpfs/memfd.ts";
+import { SecretStore } from "./fs/tmpfs/secret.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
 import { type HostEvents, Loop } from "./loop.ts";
 import { HostFdFs } from "./fs/hostfd/host_inode.ts";
@@ -77,6 +78,7 @@ export class SandboxKernel implements Kernel {
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
+  readonly secrets: SecretStore;
   readonly namespaces: Namespaces;
   readonly terminals: Terminals;
   /** What /proc and /sys show. */
@@ -105,6 +107,7 @@ export class SandboxKernel implements Kernel {
     this.vfs = new Vfs(host);
     const unlimited = { pages: 0, inodes: 0 };
     this.memfds = new MemfdStore(this.vfs, new TmpfsFs(this.memory.frames, host, unlimited));
+    this.secrets = new SecretStore(this.vfs, this.memory.frames, host);
     const net = new NetNamespace(this.memory.frames, host, options.network ?? null);
     registerFamilies(net);
     const { frames, bounce } = this.memory, hostFiles = new HostFdFs(host, bounce);

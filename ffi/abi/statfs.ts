@@ -30,6 +30,7 @@ export const SECURITYFS_MAGIC = 0x73636673;
 export const SELINUX_MAGIC = 0xf97cff8c;
 export const SOCKFS_MAGIC = 0x534f434b;
 export const SYSFS_MAGIC = 0x62656572;
+export const SECRETMEM_MAGIC = 0x5345434d;
 export const TMPFS_MAGIC = 0x1021994;
 export const TRACEFS_MAGIC = 0x74726163;
 export const V9FS_MAGIC = 0x1021997;

@@ -37,6 +37,9 @@ export abstract class Backing {
   /** Same file for the Sentry's own reads of mapped pages (copy on write, copyIn), or -1. */
   abstract readonly hostFd: number;
 
+  /** memfd_secret(2): only who maps it may reach its pages, not the kernel for somebody else. */
+  readonly isSecret: boolean = false;
+
   /** Size of the file now, bytes: pages at or behind it give SIGBUS. */
   abstract size(): number;
   /** Arena offset of the page at file offset `offset` (page aligned); allocates in holes when `write`;
@@ -48,6 +51,10 @@ export abstract class Backing {
   }
   /** Copy file bytes to host memory (private copies); short at the end of the file. */
   abstract readInto(hostAddr: number, offset: number, len: number): number;
+  /** Bring what was written through mappings to stable storage (MS_SYNC): 0 or -errno. */
+  sync(): number {
+    return 0;
+  }
   /** A mapping holds the backing (the open file) as long as it lives. */
   abstract hold(): void;
   abstract drop(): void;

@@ -51,7 +51,7 @@ export function forcedCopyOut(
 
 function forcedPage(mm: MemoryManager, addr: number, isWrite: boolean): number {
   const vma = mm.vmas.find(addr);
-  if (vma === null) return -1;
+  if (vma === null || vma.isSecret) return -1;
   if (isWrite && (vma.maxProt & PROT_WRITE) === 0) return -1;
   const page = Math.floor(addr / PAGE_SIZE);
   const host = hostPage(mm, vma, page, isWrite);

@@ -26,7 +26,7 @@ export function futexKey(mm: MemoryManager, addr: number, isPrivate: boolean): n
   key.offset = addr;
   if (isPrivate) return 0;
   const vma = mm.vmas.find(addr);
-  if (vma === null) return -EFAULT;
+  if (vma === null || vma.isSecret) return -EFAULT;
   if (vma.isShared) {
     key.owner = vma.backing!.inode;
     key.offset = addr - vma.start + vma.offset;

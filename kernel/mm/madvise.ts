@@ -80,6 +80,7 @@ function adviseArea(
       return remove(mm, vma, start, end);
     case M.MADV_POPULATE_READ:
     case M.MADV_POPULATE_WRITE:
+      if (vma.isSecret) return -EINVAL;
       return populate(mm, start, end, advice === M.MADV_POPULATE_WRITE);
     case M.MADV_WIPEONFORK:
       if (!vma.isAnonymous || vma.isShared) return -EINVAL;

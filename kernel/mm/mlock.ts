@@ -49,6 +49,7 @@ function setBits(mm: MemoryManager, start: number, end: number, bits: number): n
     const vma = mm.vmas.at(i), pages = (vma.end - vma.start) / PAGE_SIZE;
     if (vma.start !== at) break;
     at = vma.end;
+    if (vma.isSecret) continue;
     mm.counters.charge(vma, pages, -1);
     vma.flags = vma.flags & ~LOCK_BITS | bits;
     mm.counters.charge(vma, pages, 1);
@@ -79,6 +80,7 @@ export function munlockall(mm: MemoryManager): number {
 
 function setAll(mm: MemoryManager, bits: number): void {
   for (const vma of mm.vmas.list) {
+    if (vma.isSecret) continue;
     const pages = (vma.end - vma.start) / PAGE_SIZE;
     mm.counters.charge(vma, pages, -1);
     vma.flags = vma.flags & ~LOCK_BITS | bits;

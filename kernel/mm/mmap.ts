@@ -61,7 +61,8 @@ export function mmap(
   if (offset + size > 2 ** 63) return -EOVERFLOW;
   if (mm.vmas.length >= MAX_AREAS || mm.space.mappingCount > HOST_MAPPINGS) return -ENOMEM;
   if ((flags & M.MAP_HUGETLB) !== 0) return -ENOMEM;
-  const isLocked = (flags & M.MAP_LOCKED) !== 0 || (mm.futureFlags & V.VM_LOCKED) !== 0;
+  const isSecret = backing !== null && backing.isSecret;
+  const isLocked = isSecret || (flags & M.MAP_LOCKED) !== 0 || (mm.futureFlags & V.VM_LOCKED) !== 0;
   if ((flags & M.MAP_LOCKED) !== 0 && !mm.limits.mayLockAll && mm.limits.memlock === 0) {
     return -EPERM;
   }
@@ -70,7 +71,7 @@ export function mmap(
   if (at < 0) return at;
   const type = checkType(flags, backing, prot, maxProt);
   if (type < 0) return type;
-  const vmFlags = areaFlags(mm, flags, type);
+  const vmFlags = areaFlags(mm, flags, type) | (isSecret ? V.VM_LOCKED | V.VM_DONTDUMP : 0);
   if (backing instanceof ZeroBacking) backing = null;
   prot &= V.PROT_MASK;
   const replaced = (flags & M.MAP_FIXED) !== 0 ? mappedPages(mm, at, at + size) : 0;
@@ -86,7 +87,7 @@ export function mmap(
   const start = backing === null ? at : offset;
   const vma = new V.Vma(at, at + size, prot, maxProt & V.PROT_MASK, vmFlags, backing, start, "");
   if ((flags & M.MAP_FIXED) !== 0) clearRange(mm, at, at + size);
-  mapArea(mm, vma, (flags & M.MAP_POPULATE) !== 0 || isLocked, replaced > 0);
+  mapArea(mm, vma, (flags & M.MAP_POPULATE) !== 0 || isLocked && !isSecret, replaced > 0);
   return at;
 }
 

@@ -7,10 +7,7 @@ import type { MemoryManager } from "./memory_manager.ts";
 import { isPageAligned, pageUp } from "./region.ts";
 import { VM_LOCKED } from "./vma.ts";
 
-/**
- * Only the checks: shared mappings and file calls use the same pages, so there is nothing to write back. The system
- * call layer calls fsync of the files for MS_SYNC, if it wants them on disk.
- */
+/** Shared mappings and file calls use the same pages: only MS_SYNC has something to do, once for each area. */
 export function msync(mm: MemoryManager, addr: number, len: number, flags: number): number {
   if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0 || !isPageAligned(addr)) return -EINVAL;
   if ((flags & MS_ASYNC) !== 0 && (flags & MS_SYNC) !== 0) return -EINVAL;
@@ -24,6 +21,10 @@ export function msync(mm: MemoryManager, addr: number, len: number, flags: numbe
     if (vma.start > at) hasHole = true;
     if (vma.start >= end) break;
     if ((flags & MS_INVALIDATE) !== 0 && (vma.flags & VM_LOCKED) !== 0) return -EBUSY;
+    if ((flags & MS_SYNC) !== 0 && vma.isShared) {
+      const r = vma.backing!.sync();
+      if (r < 0) return r;
+    }
     at = vma.end;
   }
   return hasHole ? -ENOMEM : 0;

@@ -75,6 +75,10 @@ export class Vma {
   get isDirect(): boolean {
     return this.backing !== null && this.backing.platformFile >= 0;
   }
+  /** Only guest code and copies for its own calls reach it (memfd_secret(2)). */
+  get isSecret(): boolean {
+    return this.backing !== null && this.backing.isSecret;
+  }
   /** What the host may do with file pages or frames that are not this process's own. */
   get sharedProt(): number {
     return readOnlyProt(this.prot);

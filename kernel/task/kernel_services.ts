@@ -10,6 +10,7 @@ import type { MemoryContext } from "../mm/memory_context.ts";
 import type { TimerQueue } from "../time/timer.ts";
 import type { FsTypes } from "../fs/fs_types.ts";
 import type { MemfdStore } from "../fs/tmpfs/memfd.ts";
+import type { SecretStore } from "../fs/tmpfs/secret.ts";
 import type { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 import type { CpuClock } from "./cpu_clock.ts";
@@ -37,6 +38,8 @@ export interface Kernel {
   readonly namespaces: Namespaces;
   /** Where memfd_create(2) puts its files. */
   readonly memfds: MemfdStore;
+  /** And memfd_secret(2). */
+  readonly secrets: SecretStore;
   /** The task whose call runs now, or ran last. */
   current: Task | null;
   /** CPU time accounting; the loop keeps it going. */

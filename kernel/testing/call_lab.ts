@@ -10,6 +10,7 @@ import { rootCredentials } from "../cred/credentials.ts";
 import { FsTypes } from "../fs/fs_types.ts";
 import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
+import { SecretStore } from "../fs/tmpfs/secret.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import { MemoryContext } from "../mm/memory_context.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
@@ -77,6 +78,7 @@ export class LabKernel implements Kernel {
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
+  readonly secrets: SecretStore;
   readonly namespaces: Namespaces;
   readonly bootNs: number = 0;
   /** Tasks that were woken. */
@@ -88,6 +90,7 @@ export class LabKernel implements Kernel {
     this.oom = new OomKiller(this);
     this.vfs = new Vfs(this.host);
     this.memfds = new MemfdStore(this.vfs, this.newTmpfs());
+    this.secrets = new SecretStore(this.vfs, this.memory.frames, this.host);
     const net = new NetNamespace(this.memory.frames, this.host);
     this.namespaces = initialNamespaces({
       hostname: "lab",

@@ -1,6 +1,6 @@
 /** What maps a file of a Gofer: pages straight from the donated host descriptor. */
 
-import { EFAULT } from "../../../ffi/abi/errno.ts";
+import { EFAULT, EIO } from "../../../ffi/abi/errno.ts";
 import { store64 } from "../../../ffi/mem/native_memory.ts";
 import { Backing } from "../../mm/backing.ts";
 import type { Path } from "../../vfs/dentry.ts";
@@ -57,6 +57,11 @@ export class GoferBacking extends Backing {
       done += n;
     }
     return done;
+  }
+
+  override sync(): number {
+    const { fs } = this.inode;
+    return fs.client.dead ? -EIO : fs.idle.sync(this.file, true);
   }
 
   override hold(): void {

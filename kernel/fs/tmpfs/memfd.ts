@@ -63,11 +63,12 @@ export class MemfdStore {
 
 /** F_GET_SEALS; -EINVAL for what cannot be sealed. */
 export function getSeals(file: OpenFile): number {
-  return file.inode instanceof TmpfsRegular ? file.inode.seals : -EINVAL;
+  const inode = file.inode;
+  return inode instanceof TmpfsRegular && inode.isSealable ? inode.seals : -EINVAL;
 }
 
 /** F_ADD_SEALS. */
 export function addSeals(file: OpenFile, seals: number): number {
-  if (!(file.inode instanceof TmpfsRegular)) return -EINVAL;
+  if (!(file.inode instanceof TmpfsRegular) || !file.inode.isSealable) return -EINVAL;
   return file.canWrite ? file.inode.addSeals(seals) : -EPERM;
 }

@@ -43,6 +43,8 @@ export class TmpfsRegular extends TmpfsInode {
   /** F_SEAL_*; only files of memfd_create can be given more. */
   seals: number = F_SEAL_SEAL;
   mayBeLinked: boolean = false;
+  /** F_ADD_SEALS and F_GET_SEALS know it. */
+  readonly isSealable: boolean = true;
 
   constructor(space: TmpfsSpace, mode: number, uid: number, gid: number) {
     super(space, S_IFREG | (mode & 0o7777), uid, gid);
@@ -53,7 +55,7 @@ export class TmpfsRegular extends TmpfsInode {
     return this.mayBeLinked;
   }
 
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile {
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
     return new TmpfsFile(this, flags);
   }
 

@@ -4,7 +4,7 @@ import { type Row, row } from "../table.ts";
 import * as attributes from "./attributes.ts";
 import * as directory from "./directory.ts";
 import * as handles from "./handles.ts";
-import { sysMemfdCreate } from "./memfd.ts";
+import { sysMemfdCreate, sysMemfdSecret } from "./memfd.ts";
 import * as mount from "./mount.ts";
 import { sysListmount, sysStatmount } from "./mount_query.ts";
 import { sysMountSetattr } from "./mount_attributes.ts";
@@ -26,6 +26,7 @@ export const rows: readonly Row[] = [
     support: "partial",
     note: "MFD_HUGETLB is EINVAL, as without hugetlbfs",
   }),
+  row("memfd_secret", sysMemfdSecret, "hex"),
 
   row("stat", stat.sysStat, "path stat"),
   row("lstat", stat.sysLstat, "path stat"),

@@ -56,26 +56,32 @@ function transfer(t: Task, a: SyscallArgs, isWrite: boolean): number {
   if (target === undefined) return -ESRCH;
   if (!mayAttach(t, target)) return -EPERM;
   const moved = isWrite
-    ? move(target.mm, remote, t.mm, local)
-    : move(t.mm, local, target.mm, remote);
+    ? move(target.mm, remote, t.mm, local, true)
+    : move(t.mm, local, target.mm, remote, false);
   return moved === 0 && remote.total > 0 ? -EFAULT : moved;
 }
 
-/** Bytes that went from `src` to `dst` before the first fault or the end of either list. */
+/**
+ * Bytes that went from `src` to `dst` before the first fault or the end of either list. The other process, `dst` when
+ * `isWrite`, does not show its secrets.
+ */
 function move(
   dstMm: MemoryManager,
   dst: Segments,
   srcMm: MemoryManager,
   src: Segments,
+  isWrite: boolean,
 ): number {
   let moved = 0, d = 0, s = 0, dOff = 0, sOff = 0;
   while (d < dst.addr.length && s < src.addr.length) {
     const want = Math.min(dst.len[d]! - dOff, src.len[s]! - sOff);
     if (want > 0) {
-      const to = dstMm.reach(dst.addr[d]! + dOff, want, ACCESS_WRITE);
+      const dstAddr = dst.addr[d]! + dOff, srcAddr = src.addr[s]! + sOff;
+      if (isWrite ? dstMm.vmas.find(dstAddr)?.isSecret : srcMm.vmas.find(srcAddr)?.isSecret) break;
+      const to = dstMm.reach(dstAddr, want, ACCESS_WRITE);
       if (to < 0) break;
       const room = dstMm.reached;
-      const from = srcMm.reach(src.addr[s]! + sOff, room, ACCESS_READ);
+      const from = srcMm.reach(srcAddr, room, ACCESS_READ);
       if (from < 0) break;
       const n = Math.min(room, srcMm.reached);
       const copied = copy(to, from, n);

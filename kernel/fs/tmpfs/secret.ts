@@ -1,0 +1,103 @@
+/**
+ * memfd_secret(2): a file whose bytes only its mappings show. Its size is set once; it has no calls that read or
+ * write; its pages are locked, and nobody but the processes that map it reaches them (`Backing.isSecret`).
+ *
+ * DIFFERS: the pages stay in the memory of the Sentry too; Linux takes them out of the kernel's own mappings.
+ */
+
+import { EINVAL, ENXIO, EOPNOTSUPP, ESPIPE } from "../../../ffi/abi/errno.ts";
+import { O_CLOEXEC, O_LARGEFILE, O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import { MS_NOEXEC } from "../../../ffi/abi/mount.ts";
+import { SECRETMEM_MAGIC } from "../../../ffi/abi/statfs.ts";
+import type { Host } from "../../core/host.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Backing } from "../../mm/backing.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
+import { Dentry, type Mount, Path } from "../../vfs/dentry.ts";
+import type { StatFs } from "../../vfs/inode.ts";
+import { internalMount } from "../../vfs/mount_links.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
+import { TmpfsRegular } from "./regular.ts";
+import { TmpfsBacking, TmpfsFile } from "./regular_file.ts";
+import { TmpfsFs } from "./tmpfs.ts";
+
+class SecretFs extends TmpfsFs {
+  override statfs(out: StatFs): number {
+    out.type = SECRETMEM_MAGIC;
+    out.blockSize = 4096;
+    out.nameMax = 255;
+    return 0;
+  }
+}
+
+class SecretInode extends TmpfsRegular {
+  override readonly isSealable: boolean = false;
+
+  /** Once: from nothing to what it stays. */
+  protected override resize(size: number): number {
+    return this.size !== 0 ? -EINVAL : super.resize(size);
+  }
+  override open(): OpenFile | number {
+    return -ENXIO;
+  }
+}
+
+class SecretFile extends TmpfsFile {
+  private pages: SecretBacking | null = null;
+
+  override get isSeekable(): boolean {
+    return false;
+  }
+  override read(): number {
+    return -EINVAL;
+  }
+  override write(): number {
+    return -EINVAL;
+  }
+  override seek(): number {
+    return -ESPIPE;
+  }
+  override fallocate(): number {
+    return -EOPNOTSUPP;
+  }
+  override fsync(): number {
+    return -EINVAL;
+  }
+  override mmap(_writable: boolean, shared: boolean): Backing | number {
+    return shared ? (this.pages ??= new SecretBacking(this, true)) : -EINVAL;
+  }
+}
+
+class SecretBacking extends TmpfsBacking {
+  override readonly isSecret: boolean = true;
+
+  override sync(): number {
+    return -EINVAL;
+  }
+}
+
+/** Where secret files live; one a kernel. */
+export class SecretStore {
+  private readonly fs: SecretFs;
+  private readonly mount: Mount;
+
+  constructor(vfs: Vfs, frames: FrameAllocator, host: Host) {
+    this.fs = new SecretFs(frames, host, { pages: 0, inodes: 0 }, "secretmem");
+    this.mount = internalMount(vfs, this.fs);
+    this.mount.flags |= MS_NOEXEC;
+  }
+
+  /** A new one, or -EINVAL for unknown flags, -ENOSPC. */
+  create(flags: number, cred: Credentials): OpenFile | number {
+    if ((flags & ~O_CLOEXEC) !== 0) return -EINVAL;
+    const r = this.fs.takeInode();
+    if (r < 0) return r;
+    const inode = new SecretInode(this.fs, 0o600, cred.fsuid, cred.fsgid);
+    const dentry = new Dentry(this.fs, this.mount.root, "secretmem", inode);
+    dentry.isUnlinked = true;
+    const file = new SecretFile(inode, O_RDWR | O_LARGEFILE);
+    file.attach(new Path(this.mount, dentry), cred);
+    return file;
+  }
+}
