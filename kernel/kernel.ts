@@ -26,6 +26,9 @@ import { HostFifoOpener } from "./ipc/host_fifo.ts";
 import { IpcNamespace } from "./ipc/ipc_namespace.ts";
 import { MemoryContext } from "./mm/memory_context.ts";
 import { registerFamilies } from "./net/families.ts";
+import { GenericFamilies } from "./net/netlink/generic.ts";
+import { ProcConnector } from "./net/netlink/proc_connector.ts";
+import { TaskStats } from "./task/task_stats.ts";
 import { NetNamespace } from "./net/net_namespace.ts";
 import { describeCrash } from "./observe/crash.ts";
 import { UrgentSignals } from "./syscalls/io/async.ts";
@@ -74,6 +77,7 @@ export class SandboxKernel implements Kernel {
   readonly oom: OomKiller;
   current: Task | null = null;
   readonly clock: CpuClock = new CpuClock();
+  readonly taskStats: TaskStats;
   readonly scratch: Scratch = new Scratch();
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
@@ -116,6 +120,10 @@ export class SandboxKernel implements Kernel {
     const sysctl = new SysctlStore();
     this.sysctl = sysctl;
     net.settings = sysctl;
+    net.connector = new ProcConnector(net);
+    net.generic = new GenericFamilies();
+    this.taskStats = new TaskStats(this, net.generic.nextId);
+    net.generic.add(this.taskStats);
     net.urgent = new UrgentSignals(this);
     if (options.network) sysctl.adopt(options.network.settings);
     this.ipcUser = new TaskIpcUser(this);
@@ -157,6 +165,7 @@ export class SandboxKernel implements Kernel {
     net.settings = this.sysctl;
     net.lister = this.namespaces.net.lister;
     net.urgent = this.namespaces.net.urgent;
+    net.generic = this.namespaces.net.generic;
     net.finder = this.namespaces.net.finder;
     registerFamilies(net);
     return net;

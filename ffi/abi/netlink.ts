@@ -6,8 +6,10 @@ import { layout } from "./layout.ts";
 
 /** Protocols. */
 export const NETLINK_ROUTE = 0;
+export const NETLINK_USERSOCK = 2;
 export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_AUDIT = 9;
+export const NETLINK_CONNECTOR = 11;
 export const NETLINK_NETFILTER = 12;
 export const NETLINK_KOBJECT_UEVENT = 15;
 export const NETLINK_GENERIC = 16;
@@ -199,3 +201,17 @@ export const RTM_F_CLONED = 0x200;
 export const RTMGRP_IPV4_ROUTE = 0x40;
 export const RTMGRP_IPV6_IFADDR = 0x100;
 export const RTMGRP_IPV6_ROUTE = 0x400;
+/** What an NLMSG_ERROR says beside the number, for sockets with NETLINK_EXT_ACK. */
+export const NLMSGERR_ATTR_MSG = 1;
+export const NLMSGERR_ATTR_OFFS = 2;
+/** Multicast groups of rtnetlink. */
+export const RTNLGRP_LINK = 1;
+export const RTNLGRP_NEIGH = 3;
+export const RTNLGRP_IPV4_IFADDR = 5;
+export const RTNLGRP_IPV4_ROUTE = 7;
+export const RTNLGRP_IPV4_RULE = 8;
+export const RTNLGRP_IPV6_IFADDR = 9;
+export const RTNLGRP_IPV6_ROUTE = 11;
+export const RTNLGRP_IPV6_RULE = 19;
+export const RTNLGRP_NSID = 28;
+export const RTNLGRP_MAX = 36;

@@ -16,6 +16,9 @@ import type { FrameAllocator } from "../mm/frames.ts";
 import type { SocketLister } from "./inet_view.ts";
 import type { SocketCaller } from "./message.ts";
 import type { InetPorts } from "./inet/create.ts";
+import type { GenericFamilies } from "./netlink/generic.ts";
+import type { ProcConnector } from "./netlink/proc_connector.ts";
+import { type NetlinkProtocol, netlinkProtocols } from "./netlink/protocol.ts";
 import { LinkTable } from "./links/link_table.ts";
 import type { Socket } from "./socket.ts";
 import type { Transport } from "./transport.ts";
@@ -66,6 +69,12 @@ export class NetNamespace extends Namespace {
   finder: NamespaceFinder | null = null;
   /** Of the process that the kernel runs in; null: this namespace has only its own loopback. */
   readonly network: HostNetwork | null;
+  /** The protocols of AF_NETLINK by number. */
+  readonly netlink: ReadonlyMap<number, NetlinkProtocol> = netlinkProtocols();
+  /** Who answers generic netlink; null: only its own controller. */
+  generic: GenericFamilies | null = null;
+  /** What tells of processes; null: not in this namespace. */
+  connector: ProcConnector | null = null;
   /** Settings of /proc/sys/net; null: as Linux has them. */
   settings: SysctlStore | null = null;
   /** Who knows which sockets are open, for lists of them. */

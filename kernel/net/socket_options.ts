@@ -62,7 +62,7 @@ const MAX_FORCED = 16 << 20;
 /** A value under way between user memory and an option. */
 export class OptionValue {
   /** Who asks; null: nobody in particular. */
-  reader: SocketCaller | null = null;
+  asker: SocketCaller | null = null;
   readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(4096);
   readonly dv: DataView = new DataView(this.u8.buffer);
   /** Bytes that were given, or that the answer has. */

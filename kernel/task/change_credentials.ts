@@ -3,6 +3,7 @@
 import { CAP_IPC_LOCK } from "../../ffi/abi/capability.ts";
 import { isSubset } from "../cred/cap_set.ts";
 import { type Credentials, hasCap } from "../cred/credentials.ts";
+import { tellIds } from "./process_events.ts";
 import type { Task } from "./task.ts";
 
 /** The current task goes on with `cred`; a program that changed who it is can no longer be inspected. */
@@ -10,6 +11,7 @@ export function changeCredentials(task: Task, cred: Credentials): void {
   const old = task.cred;
   if (old === cred) return;
   task.cred = cred;
+  tellIds(task, old);
   if (old.userNs !== cred.userNs) {
     cred.userNs.hold();
     old.userNs.drop();

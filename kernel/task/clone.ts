@@ -38,6 +38,7 @@ import { resume } from "./alert.ts";
 import { dropSemUndo } from "./exit.ts";
 import { Limits, RLIMIT_NOFILE, RLIMIT_NPROC } from "./limits.ts";
 import { PidFd } from "./pidfd.ts";
+import { tellFork } from "./process_events.ts";
 import { copyRegs, setReg } from "./registers.ts";
 import { inheritSeccomp, releaseSeccomp } from "./seccomp/task_seccomp.ts";
 import { enrollGroup, enrollTask, type PidNamespace, type TaskPid } from "./pid_namespace.ts";
@@ -108,6 +109,7 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   joinGroups(child);
   request.cgroup?.cpu.wake();
   group.tasks.push(child);
+  if (group.tasks.length > 1) group.hadThreads = true;
   if (group.leader === null && group !== task.group) {
     group.leader = child;
     enrollGroup(group);
@@ -119,6 +121,7 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   setChildRegs(task, child, request);
   child.result = IN_GUEST;
   traceChild(task, child, flags, request.exitSignal);
+  tellFork(child);
   resume(child);
   if ((flags & CLONE_VFORK) === 0) return tid;
   child.vforkParent = task;

@@ -22,6 +22,7 @@ import { releaseMemory } from "./exit.ts";
 import { RLIMIT_STACK } from "./limits.ts";
 import { discardProgram, makeProgram, type Program, type ProgramRequest } from "./program.ts";
 import { dismissTask, enrollTask } from "./pid_namespace.ts";
+import { tellExec } from "./process_events.ts";
 import { traceExec } from "./ptrace/attach.ts";
 import { SignalHandlers } from "./signal/handlers.ts";
 import { SIGCHLD } from "./signal/sigset.ts";
@@ -131,6 +132,7 @@ function become(task: Task, program: Program): void {
   const { cred } = task;
   group.dumpable = cred.euid === cred.uid && cred.egid === cred.gid && !program.isSecure;
   task.attention = true;
+  tellExec(task);
   traceExec(task, oldTid);
 }
 

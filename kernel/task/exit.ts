@@ -18,6 +18,7 @@ import { wExitStatus, wifExited, wTermSig } from "../../ffi/abi/wait.ts";
 import { POLLIN } from "../vfs/open_file.ts";
 import { hangUpOrphans } from "./orphans.ts";
 import { dismissTask, kernelPid, type PidNamespace } from "./pid_namespace.ts";
+import { tellExit } from "./process_events.ts";
 import { reapGroup } from "./reap.ts";
 import { walkRobustList } from "./robust_list.ts";
 import { releaseSeccomp } from "./seccomp/task_seccomp.ts";
@@ -47,6 +48,8 @@ export function exitTask(task: Task): void {
   const { group } = task;
   task.endWait();
   traceExit(task);
+  task.kernel.taskStats.tellExit(task);
+  tellExit(task, group.isExiting ? group.exitStatus : task.exitStatus);
   task.state = DEAD;
   releaseMemory(task);
   task.files.drop();

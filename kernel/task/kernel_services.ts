@@ -19,6 +19,7 @@ import type { OomKiller } from "./oom_killer.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
 import type { Task } from "./task.ts";
+import type { TaskStats } from "./task_stats.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 export interface Kernel {
@@ -44,6 +45,8 @@ export interface Kernel {
   current: Task | null;
   /** CPU time accounting; the loop keeps it going. */
   readonly clock: CpuClock;
+  /** Who hears of what ended tasks have used. */
+  readonly taskStats: TaskStats;
   /** Small buffer for building structs that are copied out at once; never kept across calls. */
   readonly scratch: Scratch;
   /** CLOCK_MONOTONIC when uptime was zero, ns. */

@@ -110,6 +110,8 @@ export class ThreadGroup {
   limits: Limits;
   readonly pending: PendingSignals = new PendingSignals();
   readonly usage: Usage = new Usage();
+  /** It has had more than one thread. */
+  hadThreads: boolean = false;
   readonly childUsage: Usage = new Usage();
   readonly timers: ProcessTimers = new ProcessTimers();
 

@@ -20,6 +20,7 @@ import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import { joinGroups } from "../task/cgroup/group_set.ts";
 import { Cgroups } from "../task/cgroup/hierarchy.ts";
+import { TaskStats } from "../task/task_stats.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { FutexTable } from "../task/futex_table.ts";
 import { OomKiller } from "../task/oom_killer.ts";
@@ -74,6 +75,7 @@ export class LabKernel implements Kernel {
   readonly oom: OomKiller;
   current: Task | null = null;
   readonly clock: CpuClock = new CpuClock();
+  readonly taskStats: TaskStats = new TaskStats(this, 0);
   readonly scratch: Scratch = new Scratch();
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();

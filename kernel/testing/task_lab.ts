@@ -31,6 +31,8 @@ import { joinGroups } from "../task/cgroup/group_set.ts";
 import { Cgroups } from "../task/cgroup/hierarchy.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { onException } from "../task/exception.ts";
+import { TaskStats } from "../task/task_stats.ts";
+import { SecretStore } from "../fs/tmpfs/secret.ts";
 import { FutexTable } from "../task/futex_table.ts";
 import { OomKiller } from "../task/oom_killer.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
@@ -125,9 +127,11 @@ export class LabKernel implements Kernel {
   readonly oom: OomKiller;
   current: Task | null = null;
   readonly clock: CpuClock = new CpuClock();
+  readonly taskStats: TaskStats = new TaskStats(this, 0);
   readonly scratch: Scratch = new Scratch();
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
+  readonly secrets: SecretStore;
   readonly sysctl: SysctlStore = new SysctlStore();
   readonly namespaces: Namespaces;
   readonly bootNs = 0;
@@ -144,6 +148,7 @@ export class LabKernel implements Kernel {
     this.oom = new OomKiller(this);
     this.files = new FileLab(this.lab);
     this.memfds = new MemfdStore(this.files.vfs, this.files.tmpfs);
+    this.secrets = new SecretStore(this.files.vfs, this.memory.frames, this.host);
     this.namespaces = initialNamespaces({
       hostname: "lab",
       ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE),

@@ -1,7 +1,6 @@
 /**
- * AF_NETLINK sockets (netlink(7)): a request to the kernel is answered at once, into the socket's own queue. Protocols:
- * NETLINK_ROUTE (the transport answers), NETLINK_SOCK_DIAG (sock_diag.ts), and NETLINK_KOBJECT_UEVENT, on which nothing
- * ever happens.
+ * AF_NETLINK sockets (netlink(7)): a request to the kernel is answered at once, into the socket's own queue. Who answers
+ * is in answer.ts; who hears of a group, in protocol.ts.
  */
 
 import {
@@ -11,196 +10,249 @@ import {
   EINVAL,
   EMSGSIZE,
   ENOBUFS,
+  ENODATA,
   ENOPROTOOPT,
   EOPNOTSUPP,
+  EPERM,
 } from "../../../ffi/abi/errno.ts";
+import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_NETLINK, AF_UNSPEC, MSG_OOB, SOL_NETLINK } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
+import type { ControlWriter } from "../control.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
-import type { Message, SocketCaller } from "../message.ts";
-import { SocketAddress } from "../message.ts";
+import { type Message, PeerCredentials, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
-import type { PortIds } from "./port_ids.ts";
-import { RouteRequest } from "./request.ts";
-import { answerSockDiag } from "./sock_diag.ts";
-import { NetlinkRequest, NetlinkWriter } from "./writer.ts";
+import { answerAll, hasKernelSide } from "./answer.ts";
+import type { ProcFilter } from "./proc_connector.ts";
+import type { NetlinkProtocol } from "./protocol.ts";
 
 /** LIMIT: bytes of one send. */
 const MAX_REQUEST = 65536;
-const HEADER = N.Nlmsghdr.size;
 /** LIMIT: bytes of answers that nobody reads. */
 const MAX_UNREAD = 8 << 20;
-/** What Linux puts into one datagram of a dump (NLMSG_GOODSIZE); glibc has room for a page. */
-const DATAGRAM_BYTES = 3776;
 const cursor = new BytesCursor();
-const writer = new NetlinkWriter();
-const request = new NetlinkRequest();
+const from = new SocketAddress();
+/** The kernel as a sender. */
+const KERNEL = new PeerCredentials(0, 0, 0, []);
+/** Options that are on or off. */
+const SWITCHES: ReadonlySet<number> = new Set([
+  N.NETLINK_PKTINFO,
+  N.NETLINK_BROADCAST_ERROR,
+  N.NETLINK_NO_ENOBUFS,
+  N.NETLINK_CAP_ACK,
+  N.NETLINK_EXT_ACK,
+  N.NETLINK_GET_STRICT_CHK,
+]);
 
 export class NetlinkSocket extends Socket {
-  private readonly ids: PortIds;
+  readonly bus: NetlinkProtocol;
   /** Port id (nl_pid); 0: not bound. */
   portId: number = 0;
-  private groups: number = 0;
+  /** Where what has no address goes: a port, and a group or 0. */
+  private peerId: number = 0;
+  private peerGroup: number = 0;
+  readonly groups: Set<number> = new Set();
   /** Options of SOL_NETLINK that are on, by number. */
   private readonly switches: Set<number> = new Set();
   private readonly incoming: DatagramQueue;
+  /** Datagrams that there was no room for. */
+  drops: number = 0;
+  /** Which processes' events it wants; null: it never said. */
+  processes: ProcFilter | null = null;
 
-  constructor(net: NetNamespace, ids: PortIds, type: number, protocol: number) {
-    super(net, AF_NETLINK, type, protocol);
-    this.ids = ids;
+  constructor(net: NetNamespace, bus: NetlinkProtocol, type: number) {
+    super(net, AF_NETLINK, type, bus.number);
+    this.bus = bus;
     this.incoming = new DatagramQueue(net.frames);
+  }
+
+  /** Bits of the first 32 groups. */
+  get groupMask(): number {
+    let mask = 0;
+    for (const group of this.groups) if (group <= 32) mask |= 1 << (group - 1);
+    return mask >>> 0;
+  }
+  isOn(option: number): boolean {
+    return this.switches.has(option);
   }
 
   override bind(caller: SocketCaller, address: SocketAddress): number {
     if (address.length < N.SockaddrNl.size || address.family !== AF_NETLINK) return -EINVAL;
     const pid = address.dv.getUint32(N.SockaddrNl.at.pid, true);
-    this.groups = address.dv.getUint32(N.SockaddrNl.at.groups, true);
-    if (this.portId !== 0) return pid === 0 || pid === this.portId ? 0 : -EINVAL;
-    return this.takeId(pid === 0 ? this.ids.choose(caller.pid) : pid);
+    const wanted = address.dv.getUint32(N.SockaddrNl.at.groups, true);
+    if (wanted !== 0 && this.bus.isForUsers && !this.isAdmin(caller)) return -EPERM;
+    if (this.portId !== 0 && pid !== this.portId) return -EINVAL;
+    for (let group = 1; group <= 32; group++) {
+      if ((wanted & (1 << (group - 1))) !== 0 && !this.mayHear(caller, group)) return -EPERM;
+    }
+    if (this.portId === 0) {
+      const r = this.takeId(pid === 0 ? this.bus.ids.choose(caller.pid) : pid);
+      if (r < 0) return r;
+    }
+    for (let group = 1; group <= 32; group++) {
+      this.setMember(group, (wanted & (1 << (group - 1))) !== 0);
+    }
+    return 0;
+  }
+
+  private isAdmin(caller: SocketCaller | null): boolean {
+    return caller !== null && this.net.isCapable(caller.cred, CAP_NET_ADMIN);
+  }
+
+  /** Linux mistakes the number of a group for a set of groups: who asks for an odd one need not be privileged. */
+  private mayHear(caller: SocketCaller | null, group: number): boolean {
+    return this.protocol !== N.NETLINK_CONNECTOR || (group & 1) !== 0 || this.isAdmin(caller);
+  }
+
+  private setMember(group: number, isIn: boolean): void {
+    if (this.groups.has(group) === isIn) return;
+    if (isIn) {
+      this.groups.add(group);
+      this.bus.join(this, group);
+    } else {
+      this.groups.delete(group);
+      this.bus.leave(this, group);
+    }
   }
 
   private takeId(id: number): number {
-    if (!this.ids.take(id, this)) return -EADDRINUSE;
+    if (!this.bus.ids.take(id, this)) return -EADDRINUSE;
     this.portId = id;
     return 0;
   }
 
   override connect(caller: SocketCaller, address: SocketAddress): number {
-    if (address.family === AF_UNSPEC) return 0;
+    if (address.family === AF_UNSPEC) {
+      this.peerId = this.peerGroup = 0;
+      return 0;
+    }
     if (address.length < N.SockaddrNl.size || address.family !== AF_NETLINK) return -EINVAL;
-    // Only the kernel can be talked to.
-    if (address.dv.getUint32(N.SockaddrNl.at.pid, true) !== 0) return -ECONNREFUSED;
-    return this.portId === 0 ? this.takeId(this.ids.choose(caller.pid)) : 0;
+    const id = address.dv.getUint32(N.SockaddrNl.at.pid, true), group = groupIn(address);
+    if ((id !== 0 || group !== 0) && !this.bus.isForUsers && !this.isAdmin(caller)) return -EPERM;
+    const r = this.portId === 0 ? this.takeId(this.bus.ids.choose(caller.pid)) : 0;
+    if (r < 0) return r;
+    this.peerId = id;
+    this.peerGroup = group;
+    return 0;
   }
 
   override localName(out: SocketAddress): number {
-    this.putName(out, this.portId, this.groups);
+    putName(out, this.portId, this.groupMask);
     return 0;
   }
   override peerName(out: SocketAddress): number {
-    this.putName(out, 0, 0);
+    putName(out, this.peerId, maskOf(this.peerGroup));
     return 0;
-  }
-  private putName(out: SocketAddress, pid: number, groups: number): void {
-    out.start(AF_NETLINK, N.SockaddrNl.size);
-    out.dv.setUint32(N.SockaddrNl.at.pid, pid, true);
-    out.dv.setUint32(N.SockaddrNl.at.groups, groups, true);
   }
 
   override send(io: IoCursor, message: Message): number {
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     const { name, caller } = message, length = io.remaining;
+    if (length === 0) return -ENODATA;
+    let to = this.peerId, group = this.peerGroup;
     if (name.length > 0) {
       if (name.length < N.SockaddrNl.size || name.family !== AF_NETLINK) return -EINVAL;
-      if (name.dv.getUint32(N.SockaddrNl.at.pid, true) !== 0) return -ECONNREFUSED;
+      to = name.dv.getUint32(N.SockaddrNl.at.pid, true);
+      group = groupIn(name);
+      if ((to !== 0 || group !== 0) && !this.bus.isForUsers && !this.isAdmin(caller)) return -EPERM;
     }
-    if (length > Math.min(MAX_REQUEST, this.options.sendBytes - 32)) return -EMSGSIZE;
     if (this.portId === 0) {
-      const r = this.takeId(this.ids.choose(caller?.pid ?? 1));
+      const r = this.takeId(this.bus.ids.choose(caller?.pid ?? 1));
       if (r < 0) return r;
     }
+    if (length > Math.min(MAX_REQUEST, this.options.sendBytes - 32)) return -EMSGSIZE;
+    const receiver = to === 0 ? null : this.bus.ids.get(to);
+    if (receiver?.isFull) {
+      this.blockedOn = receiver.queue;
+      return -EAGAIN;
+    }
     const u8 = new Uint8Array(Math.max(length, 128));
-    const n = length === 0 ? 0 : io.takeBytes(u8, 0, length);
+    const n = io.takeBytes(u8, 0, length);
     if (n < 0) return n;
-    if (this.protocol !== N.NETLINK_KOBJECT_UEVENT) this.answerAll(u8, n, caller);
-    return length;
+    return this.carry(u8, length, receiver, group, caller) ?? length;
   }
 
-  /** Every message of one send. */
-  private answerAll(
+  /** To a group and to one socket, or to the kernel if `receiver` is null: -errno, or nothing. */
+  private carry(
     u8: Uint8Array<ArrayBuffer>,
     length: number,
+    receiver: NetlinkSocket | null | undefined,
+    group: number,
     caller: SocketCaller | null,
-  ): void {
-    const dv = new DataView(u8.buffer);
-    for (let at = 0; at + HEADER <= length;) {
-      const size = dv.getUint32(at + N.Nlmsghdr.at.len, true);
-      if (size < HEADER || at + size > length) return;
-      request.type = dv.getUint16(at + N.Nlmsghdr.at.type, true);
-      request.flags = dv.getUint16(at + N.Nlmsghdr.at.flags, true);
-      request.seq = dv.getUint32(at + N.Nlmsghdr.at.seq, true);
-      request.pid = this.portId;
-      const isRequest = (request.flags & N.NLM_F_REQUEST) !== 0;
-      if (isRequest && request.type >= N.NLMSG_MIN_TYPE) {
-        const body = new DataView(u8.buffer, at + HEADER, size - HEADER);
-        const mayDump = this.protocol !== N.NETLINK_ROUTE || isQuestion(request.type);
-        this.answer(new RouteRequest(this.net, caller, request, body, mayDump), u8.subarray(at));
-      } else if ((request.flags & N.NLM_F_ACK) !== 0) {
-        writer.reset();
-        writer.error(request, u8.subarray(at), 0);
-        this.deliver();
-      }
-      at += (size + 3) & ~3;
+  ): number | undefined {
+    const bytes = u8.subarray(0, length);
+    if (group !== 0) this.bus.broadcast(group, bytes, this);
+    if (receiver === undefined) return -ECONNREFUSED;
+    if (receiver === null) {
+      if (!hasKernelSide(this)) return -ECONNREFUSED;
+      answerAll(this, u8, length, caller);
+      return undefined;
     }
+    const isForOther = receiver.peerId !== 0 && receiver.peerId !== this.portId;
+    if (isForOther) return -ECONNREFUSED;
+    receiver.queueMessage(bytes, this, 0, credentialsOf(caller));
+    return undefined;
   }
 
-  private answer(r: RouteRequest, header: Uint8Array<ArrayBuffer>): void {
-    writer.reset();
-    const { net } = this;
-    const error = this.protocol === N.NETLINK_ROUTE
-      ? net.transport.answerRoute(r, writer)
-      : answerSockDiag(net, r, writer);
-    if (error < 0) {
-      writer.reset();
-      writer.error(request, header, error);
-    } else if (r.isDump) {
-      writer.done(request);
-    } else if ((request.flags & N.NLM_F_ACK) !== 0) {
-      writer.error(request, header, 0);
-    }
-    this.deliver();
-  }
-
-  /** What the writer has, in datagrams that the small buffers of programs have room for. */
-  private deliver(): void {
-    const { u8, dv, length } = writer;
-    for (let from = 0, at = 0; at < length;) {
-      const next = at + ((dv.getUint32(at + N.Nlmsghdr.at.len, true) + 3) & ~3);
-      const isFull = next < length &&
-        next + dv.getUint32(next + N.Nlmsghdr.at.len, true) - from > DATAGRAM_BYTES;
-      if (next >= length || isFull) {
-        this.queueAnswer(u8.subarray(from, next), next - from);
-        from = next;
-      }
-      at = next;
-    }
+  private get isFull(): boolean {
+    return this.incoming.count > 0 && this.incoming.charge > this.options.receiveBytes;
   }
 
   /** One datagram from the kernel that nobody asked for. */
   tell(bytes: Uint8Array<ArrayBuffer>): void {
-    this.queueFromKernel(bytes, bytes.length);
+    this.hear(bytes, 0, null);
   }
 
-  private queueFromKernel(bytes: Uint8Array<ArrayBuffer>, length: number): void {
-    if (this.incoming.count > 0 && this.incoming.charge > this.options.receiveBytes) {
-      this.error = ENOBUFS;
-      this.queue.wake(POLLERR);
-      return;
-    }
-    this.queueAnswer(bytes, length);
+  /** One of a group, or an event; `sender`: null for the kernel. */
+  hear(bytes: Uint8Array<ArrayBuffer>, group: number, sender: NetlinkSocket | null): void {
+    if (this.isFull) this.overrun();
+    else this.queueMessage(bytes, sender, group);
+  }
+
+  private overrun(): void {
+    this.drops++;
+    if (this.isOn(N.NETLINK_NO_ENOBUFS)) return;
+    this.error = ENOBUFS;
+    this.queue.wake(POLLERR);
   }
 
   /** What was asked for may be more than SO_RCVBUF. */
-  private queueAnswer(bytes: Uint8Array<ArrayBuffer>, length: number): void {
-    if (this.incoming.bytes > MAX_UNREAD) {
-      this.error = ENOBUFS;
-      return;
-    }
-    this.putName(from, 0, 0);
-    const datagram = new Datagram(length, from.u8.slice(0, from.length));
-    this.incoming.push(cursor.set(bytes, length), datagram);
+  queueAnswer(bytes: Uint8Array<ArrayBuffer>): void {
+    this.queueMessage(bytes, null, 0);
+  }
+
+  private queueMessage(
+    bytes: Uint8Array<ArrayBuffer>,
+    sender: NetlinkSocket | null,
+    group: number,
+    as: PeerCredentials = KERNEL,
+  ): void {
+    if (this.incoming.bytes > MAX_UNREAD) return this.overrun();
+    putName(from, sender?.portId ?? 0, maskOf(group));
+    const datagram = new Datagram(bytes.length, from.u8.slice(0, from.length));
+    datagram.credentials = as;
+    this.incoming.push(cursor.set(bytes, bytes.length), datagram);
     this.queue.wake(POLLIN | POLLRDNORM);
   }
 
   override receive(io: IoCursor, message: Message): number {
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (this.error !== 0) return this.takeError();
-    return this.incoming.count === 0 ? -EAGAIN : this.incoming.pull(io, message);
+    if (this.incoming.count === 0) return -EAGAIN;
+    const n = this.incoming.pull(io, message);
+    if (this.bus.isForUsers) this.queue.wake(POLLOUT);
+    return n;
+  }
+
+  override describeMessage(message: Message, out: ControlWriter): void {
+    if (this.isOn(N.NETLINK_PKTINFO)) {
+      out.putInt(SOL_NETLINK, N.NETLINK_PKTINFO, groupIn(message.name));
+    }
   }
 
   override poll(): number {
@@ -217,51 +269,75 @@ export class NetlinkSocket extends Socket {
   override setProtocolOption(level: number, name: number, value: OptionValue): number {
     if (level !== SOL_NETLINK) return -ENOPROTOOPT;
     if (!value.isInt) return -EINVAL;
-    switch (name) {
-      case N.NETLINK_ADD_MEMBERSHIP:
-      case N.NETLINK_DROP_MEMBERSHIP: {
-        const group = value.int;
-        if (group < 1 || group > 32) return -EINVAL;
-        const bit = 1 << (group - 1);
-        this.groups = name === N.NETLINK_ADD_MEMBERSHIP ? this.groups | bit : this.groups & ~bit;
-        return 0;
-      }
-      case N.NETLINK_PKTINFO:
-      case N.NETLINK_BROADCAST_ERROR:
-      case N.NETLINK_NO_ENOBUFS:
-      case N.NETLINK_CAP_ACK:
-      case N.NETLINK_EXT_ACK:
-      case N.NETLINK_GET_STRICT_CHK:
-        if (value.int !== 0) this.switches.add(name);
-        else this.switches.delete(name);
-        return 0;
-      default:
-        return -ENOPROTOOPT;
+    if (name === N.NETLINK_ADD_MEMBERSHIP || name === N.NETLINK_DROP_MEMBERSHIP) {
+      return this.changeMembership(value, name === N.NETLINK_ADD_MEMBERSHIP);
     }
+    if (!SWITCHES.has(name)) return -ENOPROTOOPT;
+    if (value.int !== 0) this.switches.add(name);
+    else this.switches.delete(name);
+    return 0;
+  }
+
+  private changeMembership({ asker, int: group }: OptionValue, isIn: boolean): number {
+    if (this.bus.isForUsers && !this.isAdmin(asker)) return -EPERM;
+    if (group < 1 || group > this.bus.groupCount) return -EINVAL;
+    if (isIn && !this.mayHear(asker, group)) return -EPERM;
+    this.setMember(group, isIn);
+    return 0;
   }
 
   override getProtocolOption(level: number, name: number, value: OptionValue): number {
     if (level !== SOL_NETLINK) return -ENOPROTOOPT;
-    if (name === N.NETLINK_LIST_MEMBERSHIPS) return value.setInt(this.groups);
-    const isKnown = name === N.NETLINK_PKTINFO || name === N.NETLINK_BROADCAST_ERROR ||
-      name === N.NETLINK_NO_ENOBUFS || name === N.NETLINK_CAP_ACK || name === N.NETLINK_EXT_ACK ||
-      name === N.NETLINK_GET_STRICT_CHK;
-    return isKnown ? value.setBool(this.switches.has(name)) : -ENOPROTOOPT;
+    if (name === N.NETLINK_LIST_MEMBERSHIPS) return this.listGroups(value);
+    if (!SWITCHES.has(name)) return -ENOPROTOOPT;
+    return value.isInt ? value.setBool(this.switches.has(name)) : -EINVAL;
+  }
+
+  /** A bitmap in 32-bit words; the length is that of all of it, however much there is room for. */
+  private listGroups(value: OptionValue): number {
+    const bytes = ((this.bus.groupCount + 31) >> 5) * 4;
+    value.u8.fill(0, 0, bytes);
+    for (const group of this.groups) value.u8[(group - 1) >> 3]! |= 1 << ((group - 1) & 7);
+    value.length = bytes;
+    return 0;
   }
 
   override get pendingBytes(): number {
     return this.incoming.firstLength;
   }
+  /** Memory of what waits to be read. */
+  get queuedBytes(): number {
+    return this.incoming.charge;
+  }
 
   protected override release(): void {
     this.incoming.free();
-    if (this.portId !== 0) this.ids.release(this.portId);
+    if (this.portId !== 0) this.bus.ids.release(this.portId);
+    for (const group of this.groups) this.bus.leave(this, group);
+    this.groups.clear();
+    this.net.connector?.forget(this);
   }
 }
 
-const from = new SocketAddress();
+function putName(out: SocketAddress, pid: number, groups: number): void {
+  out.start(AF_NETLINK, N.SockaddrNl.size);
+  out.dv.setUint32(N.SockaddrNl.at.pid, pid, true);
+  out.dv.setUint32(N.SockaddrNl.at.groups, groups, true);
+}
 
-/** Of rtnetlink's types, which come in fours: NEW, DEL, GET, SET. */
-function isQuestion(type: number): boolean {
-  return (type & 3) === 2;
+function credentialsOf(caller: SocketCaller | null): PeerCredentials {
+  if (caller === null) return KERNEL;
+  const { cred, pid, processId } = caller;
+  return new PeerCredentials(pid, cred.uid, cred.gid, [], processId);
+}
+
+/** As nl_groups has it. */
+function maskOf(group: number): number {
+  return group === 0 || group > 32 ? 0 : (1 << (group - 1)) >>> 0;
+}
+
+/** The first of an address's groups, 0: none. */
+function groupIn(address: SocketAddress): number {
+  const mask = address.dv.getUint32(N.SockaddrNl.at.groups, true);
+  return mask === 0 ? 0 : 32 - Math.clz32(mask & -mask);
 }

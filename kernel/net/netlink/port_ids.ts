@@ -1,12 +1,16 @@
 /** Port ids of one netlink protocol: a process's first socket has its pid, further ones numbers that no pid is. */
 
-export class PortIds {
-  private readonly ids: Map<number, object> = new Map();
+export class PortIds<T extends object = object> {
+  private readonly ids: Map<number, T> = new Map();
   /** As Linux, from the top of the negative numbers down. */
   private next: number = 0xfffff000;
 
+  /** Who has it. */
+  get(id: number): T | undefined {
+    return this.ids.get(id);
+  }
   /** False: somebody has it. */
-  take(id: number, owner: object): boolean {
+  take(id: number, owner: T): boolean {
     if (this.ids.has(id)) return false;
     this.ids.set(id, owner);
     return true;

@@ -12,6 +12,10 @@ export class RouteRequest {
   readonly request: NetlinkRequest;
   readonly body: DataView;
   private readonly mayDump: boolean;
+  /** NETLINK_GET_STRICT_CHK: what a dump is asked for counts. */
+  readonly isStrict: boolean;
+  /** What is wrong, for NETLINK_EXT_ACK. */
+  why: string = "";
 
   constructor(
     net: NetNamespace,
@@ -19,17 +23,24 @@ export class RouteRequest {
     request: NetlinkRequest,
     body: DataView,
     mayDump: boolean,
+    isStrict: boolean = false,
   ) {
     this.net = net;
     this.caller = caller;
     this.request = request;
     this.body = body;
     this.mayDump = mayDump;
+    this.isStrict = isStrict;
   }
 
   /** The request is for all there are. In requests that change something those bits mean other things. */
   get isDump(): boolean {
     return this.mayDump && (this.request.flags & N.NLM_F_DUMP) !== 0;
+  }
+  /** The error with words for it. */
+  refuse(error: number, why: string): number {
+    this.why = why;
+    return error;
   }
   /** rtgen_family, ifi_family, ...: the first byte. */
   get family(): number {

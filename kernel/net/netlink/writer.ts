@@ -2,10 +2,13 @@
 
 import {
   NLA_F_NESTED,
+  NLM_F_ACK_TLVS,
+  NLM_F_CAPPED,
   NLM_F_MULTI,
   NLMSG_DONE,
   NLMSG_ERROR,
   Nlmsgerr,
+  NLMSGERR_ATTR_MSG,
   Nlmsghdr,
   Rtattr,
 } from "../../../ffi/abi/netlink.ts";
@@ -84,19 +87,39 @@ export class NetlinkWriter {
   }
   /** An attribute with attributes in it, which are written before the result is called. */
   nest(type: number): () => void {
-    const start = this.attribute(type | NLA_F_NESTED, 0) - Rtattr.size;
+    return this.nestPlain(type | NLA_F_NESTED);
+  }
+  /** The same without NLA_F_NESTED in its type, as older families have it. */
+  nestPlain(type: number): () => void {
+    const start = this.attribute(type, 0) - Rtattr.size;
     return () => this.dv.setUint16(start + Rtattr.at.len, this.length - start, true);
   }
   /** With its NUL. */
   text(type: number, text: string): void {
     this.bytes(type, text + "\0");
   }
+  u16(type: number, value: number): void {
+    this.dv.setUint16(this.attribute(type, 2), value, true);
+  }
 
-  /** NLMSG_ERROR with the header of the request; error 0 acknowledges. */
-  error(request: NetlinkRequest, header: Uint8Array<ArrayBuffer>, error: number): void {
-    const at = this.begin(request, NLMSG_ERROR, 0, Nlmsgerr.size);
+  /**
+   * NLMSG_ERROR with the request, or with its header alone if `isCapped`; error 0 acknowledges, and never has more.
+   * @param why in words, for who wants them
+   */
+  error(
+    request: NetlinkRequest,
+    message: Uint8Array<ArrayBuffer>,
+    error: number,
+    isCapped: boolean,
+    why: string,
+  ): void {
+    const isShort = isCapped || error === 0;
+    const bytes = message.subarray(0, isShort ? Nlmsghdr.size : message.length);
+    const flags = (isShort ? NLM_F_CAPPED : 0) | (why === "" ? 0 : NLM_F_ACK_TLVS);
+    const at = this.begin(request, NLMSG_ERROR, flags, 4 + bytes.length);
     this.dv.setInt32(at + Nlmsgerr.at.error, error, true);
-    this.u8.set(header.subarray(0, Nlmsghdr.size), at + Nlmsgerr.at.msg);
+    this.u8.set(bytes, at + Nlmsgerr.at.msg);
+    if (why !== "") this.text(NLMSGERR_ATTR_MSG, why);
     this.end();
   }
 

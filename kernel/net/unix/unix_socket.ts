@@ -137,8 +137,8 @@ export abstract class UnixSocket extends Socket {
   override getFamilyOption(name: number, value: OptionValue): number {
     switch (name) {
       case SO_PEERCRED: {
-        const peer = this.peerCredentials ?? NO_PEER, { reader } = value;
-        const space = reader?.processId?.space, userNs = reader?.cred.userNs;
+        const peer = this.peerCredentials ?? NO_PEER, { asker } = value;
+        const space = asker?.processId?.space, userNs = asker?.cred.userNs;
         const pid = space === undefined ? peer.pid : peer.pidIn(space);
         value.dv.setInt32(Ucred.at.pid, pid, true);
         value.dv.setUint32(Ucred.at.uid, userNs?.shownUid(peer.uid) ?? peer.uid, true);
@@ -152,7 +152,7 @@ export abstract class UnixSocket extends Socket {
         const room = value.length;
         value.length = groups.length * 4;
         if (room < value.length) return -ERANGE;
-        const userNs = value.reader?.cred.userNs;
+        const userNs = value.asker?.cred.userNs;
         groups.forEach((gid, i) => value.dv.setUint32(i * 4, userNs?.shownGid(gid) ?? gid, true));
         return 0;
       }

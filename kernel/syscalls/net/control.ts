@@ -11,6 +11,7 @@ import {
 } from "../../../ffi/abi/errno.ts";
 import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import {
+  AF_NETLINK,
   AF_UNIX,
   cmsgAlign,
   Cmsghdr,
@@ -137,7 +138,8 @@ export function controlOut(
   writer.start(addr === 0 ? 0 : capacity);
   if (message.timeSec >= 0 && socket.options.timestamp !== 0) putTime(socket, message);
   socket.describeMessage(message, writer);
-  if (socket.options.passCredentials && socket.family === AF_UNIX) putCredentials(t, message);
+  const isLocal = socket.family === AF_UNIX || socket.family === AF_NETLINK;
+  if (socket.options.passCredentials && isLocal) putCredentials(t, message);
   if (message.rights !== null) putRights(t, message, message.rights);
   message.outFlags |= writer.flags;
   if (writer.length === 0) return 0;

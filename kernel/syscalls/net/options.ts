@@ -20,6 +20,7 @@ export function sysSetsockopt(t: Task, a: SyscallArgs): number {
   value.u8.fill(0, 0, 128);
   value.length = Math.min(length, MAX_BYTES);
   if (length > 0 && t.mm.copyIn(value.u8, 0, a.u64(3), value.length) < 0) return -EFAULT;
+  value.asker = t;
   return level === SOL_SOCKET
     ? socket.setSocketOption(t, name, value)
     : socket.setProtocolOption(level, name, value);
@@ -34,7 +35,7 @@ export function sysGetsockopt(t: Task, a: SyscallArgs): number {
   const room = word | 0;
   if (room < 0) return -EINVAL;
   value.length = Math.min(room, MAX_BYTES);
-  value.reader = t;
+  value.asker = t;
   const r = level === SOL_SOCKET
     ? socket.getSocketOption(name, value)
     : socket.getProtocolOption(level, name, value);

@@ -3,6 +3,7 @@
 import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { enrollProcessGroup, enrollSession } from "../../task/pid_namespace.ts";
+import { tellSession } from "../../task/process_events.ts";
 import { joinProcessGroup } from "../../task/reap.ts";
 import type { Task } from "../../task/task.ts";
 import { ProcessGroup, Session, type ThreadGroup } from "../../task/thread_group.ts";
@@ -73,6 +74,7 @@ export function sysSetsid(t: Task): number {
   joinProcessGroup(group, pgrp);
   enrollSession(session);
   enrollProcessGroup(pgrp);
+  tellSession(t);
   return group.pid;
 }
 

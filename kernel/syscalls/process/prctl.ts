@@ -7,6 +7,7 @@ import { EFAULT, EINVAL, ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/prctl.ts";
 import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { tellName } from "../../task/process_events.ts";
 import type { Task } from "../../task/task.ts";
 import { setUserDispatch } from "../../task/user_dispatch.ts";
 import { ambient, dropBounding, isBounding, setKeepCaps, setSecurebits } from "./prctl_caps.ts";
@@ -146,6 +147,7 @@ function setName(t: Task, addr: number): number {
     name += String.fromCharCode(u8[0]!);
   }
   t.comm = name;
+  tellName(t);
   return 0;
 }
 

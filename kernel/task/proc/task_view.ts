@@ -23,6 +23,7 @@ import { cpusetText, groupsText } from "../cgroup/proc_text.ts";
 import type { CgroupNamespace } from "../cgroup_namespace.ts";
 import { groupSystemNs, groupUserNs, threadUserNs } from "../cpu_clock.ts";
 import type { Kernel } from "../kernel_services.ts";
+import { tellName } from "../process_events.ts";
 import { SIG_DFL, SIG_IGN, type SignalHandlers } from "../signal/handlers.ts";
 import { SIGRTMAX, SigSet } from "../signal/sigset.ts";
 import type { PidNamespace, TaskPid } from "../pid_namespace.ts";
@@ -96,7 +97,10 @@ export class TaskView implements ProcTask {
   }
   set comm(name: string) {
     if (this.task === null) this.group.lastComm = name;
-    else this.task.comm = name;
+    else {
+      this.task.comm = name;
+      tellName(this.task);
+    }
   }
   get cred(): Credentials {
     return this.task?.cred ?? this.group.lastCred ?? NO_CRED;

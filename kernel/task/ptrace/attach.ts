@@ -13,6 +13,7 @@ import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { PidNamespace } from "../pid_namespace.ts";
 import { alert, resume } from "../alert.ts";
 import { killGroup } from "../exit_request.ts";
+import { tellTracing } from "../process_events.ts";
 import { SI_KERNEL, SI_USER, SigInfo } from "../signal/pending.ts";
 import { sendToTask } from "../signal/send.ts";
 import { SIGCHLD, SIGKILL, SIGSTOP, SIGTRAP } from "../signal/sigset.ts";
@@ -37,6 +38,7 @@ export function traceMe(task: Task): number {
   const { parent } = task.group;
   if (task.trace !== null || parent === null || parent.tasks.length === 0) return -EPERM;
   link(task, new Trace(parent, null, false));
+  tellTracing(task, parent);
   return 0;
 }
 
@@ -47,6 +49,7 @@ export function attach(tracer: Task, task: Task, isSeize: boolean, options: numb
   const trace = new Trace(tracer.group, tracer, isSeize);
   trace.options = options;
   link(task, trace);
+  tellTracing(task, tracer.group);
   if (!isSeize) {
     const info = new SigInfo(SIGSTOP, SI_KERNEL);
     sendToTask(task, info);
@@ -66,6 +69,7 @@ export function detach(task: Task, signal: number): void {
   trace.signal = signal;
   if (task.state === TRACED) release(task, trace);
   unlink(task, trace);
+  tellTracing(task, null);
 }
 
 function unlink(task: Task, trace: Trace): void {

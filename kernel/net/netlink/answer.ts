@@ -1,0 +1,106 @@
+/**
+ * The kernel's side of netlink (netlink(7)): each message of a send is answered by the part of the kernel that the
+ * socket's protocol is of. Neighbours: route.ts (by way of the transport), sock_diag.ts, generic.ts, proc_connector.ts.
+ */
+
+import { EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import * as N from "../../../ffi/abi/netlink.ts";
+import type { SocketCaller } from "../message.ts";
+import { answerGeneric } from "./generic.ts";
+import type { NetlinkSocket } from "./netlink_socket.ts";
+import { RouteRequest } from "./request.ts";
+import { answerSockDiag } from "./sock_diag.ts";
+import { NetlinkRequest, NetlinkWriter } from "./writer.ts";
+
+const HEADER = N.Nlmsghdr.size;
+/** What Linux puts into one datagram of a dump (NLMSG_GOODSIZE); glibc has room for a page. */
+const DATAGRAM_BYTES = 3776;
+const writer = new NetlinkWriter();
+const request = new NetlinkRequest();
+
+/** Somebody is there who reads. */
+export function hasKernelSide({ net, protocol }: NetlinkSocket): boolean {
+  if (protocol === N.NETLINK_CONNECTOR) return net.connector !== null;
+  return protocol !== N.NETLINK_USERSOCK;
+}
+
+/** Every message of one send; `u8` has at least as many bytes as `length` says. */
+export function answerAll(
+  socket: NetlinkSocket,
+  u8: Uint8Array<ArrayBuffer>,
+  length: number,
+  caller: SocketCaller | null,
+): void {
+  const dv = new DataView(u8.buffer);
+  if (socket.protocol === N.NETLINK_CONNECTOR) {
+    return socket.net.connector?.receive(socket, caller, dv, length);
+  }
+  // Nobody reads what programs say of devices.
+  if (socket.protocol === N.NETLINK_KOBJECT_UEVENT) return;
+  for (let at = 0; at + HEADER <= length;) {
+    const size = dv.getUint32(at + N.Nlmsghdr.at.len, true);
+    if (size < HEADER || at + size > length) return;
+    answerOne(socket, caller, u8.subarray(at, at + size));
+    at += (size + 3) & ~3;
+  }
+}
+
+function answerOne(
+  socket: NetlinkSocket,
+  caller: SocketCaller | null,
+  message: Uint8Array<ArrayBuffer>,
+): void {
+  const dv = new DataView(message.buffer, message.byteOffset, message.length), { at } = N.Nlmsghdr;
+  request.type = dv.getUint16(at.type, true);
+  request.flags = dv.getUint16(at.flags, true);
+  request.seq = dv.getUint32(at.seq, true);
+  request.pid = socket.portId;
+  writer.reset();
+  const isRequest = (request.flags & N.NLM_F_REQUEST) !== 0 && request.type >= N.NLMSG_MIN_TYPE;
+  const body = new DataView(dv.buffer, dv.byteOffset + HEADER, message.length - HEADER);
+  const mayDump = socket.protocol !== N.NETLINK_ROUTE || isQuestion(request.type);
+  const isStrict = socket.isOn(N.NETLINK_GET_STRICT_CHK);
+  const r = new RouteRequest(socket.net, caller, request, body, mayDump, isStrict);
+  const error = isRequest ? answer(socket, r) : 0;
+  const isAsked = (request.flags & N.NLM_F_ACK) !== 0;
+  if (error < 0) writer.reset();
+  if (error >= 0 && isRequest && r.isDump) writer.done(request);
+  else if (error < 0 || isAsked) {
+    const why = socket.isOn(N.NETLINK_EXT_ACK) ? r.why : "";
+    writer.error(request, message, error, socket.isOn(N.NETLINK_CAP_ACK), why);
+  }
+  deliver(socket);
+}
+
+function answer({ net, protocol }: NetlinkSocket, r: RouteRequest): number {
+  switch (protocol) {
+    case N.NETLINK_ROUTE:
+      return net.transport.answerRoute(r, writer);
+    case N.NETLINK_SOCK_DIAG:
+      return answerSockDiag(net, r, writer);
+    case N.NETLINK_GENERIC:
+      return answerGeneric(net, r, writer);
+    default:
+      return -EOPNOTSUPP;
+  }
+}
+
+/** What the writer has, in datagrams that the small buffers of programs have room for. */
+function deliver(socket: NetlinkSocket): void {
+  const { u8, dv, length } = writer;
+  for (let from = 0, at = 0; at < length;) {
+    const next = at + ((dv.getUint32(at + N.Nlmsghdr.at.len, true) + 3) & ~3);
+    const isFull = next < length &&
+      next + dv.getUint32(next + N.Nlmsghdr.at.len, true) - from > DATAGRAM_BYTES;
+    if (next >= length || isFull) {
+      socket.queueAnswer(u8.subarray(from, next));
+      from = next;
+    }
+    at = next;
+  }
+}
+
+/** Of rtnetlink's types, which come in fours: NEW, DEL, GET, SET. */
+function isQuestion(type: number): boolean {
+  return (type & 3) === 2;
+}

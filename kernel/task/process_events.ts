@@ -1,0 +1,86 @@
+/**
+ * What the kernel tells of processes to who listens: events for the connector (net/netlink/proc_connector.ts). Each is
+ * one test while nobody does. Numbers are those of the first PID namespace.
+ */
+
+import * as C from "../../ffi/abi/connector.ts";
+import type { Credentials } from "../cred/credentials.ts";
+import type { Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
+
+function heard({ kernel }: Task): boolean {
+  return kernel.namespaces.net.connector?.isHeard === true;
+}
+
+function tell(task: Task, what: number, words: readonly number[], exitCode = 0): void {
+  task.kernel.namespaces.net.connector?.tell(what, words, exitCode);
+}
+
+function groupNumber(group: ThreadGroup | null | undefined): number {
+  return group?.id.numbers[0] ?? 0;
+}
+function idsOf(task: Task): [pid: number, tgid: number] {
+  return [task.id.numbers[0] ?? 0, groupNumber(task.group)];
+}
+/** The process that hears of its end, as a thread and as a process. */
+function parentOf({ group: { parent } }: Task): [pid: number, tgid: number] {
+  return [groupNumber(parent), groupNumber(parent)];
+}
+
+/** A new task: a thread's parent is its process's. */
+export function tellFork(child: Task): void {
+  if (heard(child)) tell(child, C.PROC_EVENT_FORK, [...parentOf(child), ...idsOf(child)]);
+}
+
+export function tellExec(task: Task): void {
+  if (heard(task)) tell(task, C.PROC_EVENT_EXEC, idsOf(task));
+}
+
+/** Another real, effective, saved or file system id of the user, or of the group. */
+export function tellIds(task: Task, old: Credentials): void {
+  if (!heard(task)) return;
+  const { cred } = task;
+  const isUser = old.uid !== cred.uid || old.euid !== cred.euid || old.suid !== cred.suid ||
+    old.fsuid !== cred.fsuid;
+  const isGroup = old.gid !== cred.gid || old.egid !== cred.egid || old.sgid !== cred.sgid ||
+    old.fsgid !== cred.fsgid;
+  if (isUser) tell(task, C.PROC_EVENT_UID, [...idsOf(task), cred.uid, cred.euid]);
+  if (isGroup) tell(task, C.PROC_EVENT_GID, [...idsOf(task), cred.gid, cred.egid]);
+}
+
+export function tellSession(task: Task): void {
+  const leader = task.group.leader ?? task;
+  if (heard(task)) tell(task, C.PROC_EVENT_SID, idsOf(leader));
+}
+
+/** It is traced by a process from now on, or by none. */
+export function tellTracing(task: Task, tracer: ThreadGroup | null): void {
+  if (!heard(task)) return;
+  const by = groupNumber(tracer);
+  tell(task, C.PROC_EVENT_PTRACE, [...idsOf(task), by, by]);
+}
+
+/** It was given another name, not by execve(2). */
+export function tellName(task: Task): void {
+  if (!heard(task)) return;
+  const name = task.comm.padEnd(16, "\0"), words: number[] = [];
+  for (let at = 0; at < 16; at += 4) {
+    let word = 0;
+    for (let i = 3; i >= 0; i--) word = word * 256 + name.charCodeAt(at + i);
+    words.push(word);
+  }
+  tell(task, C.PROC_EVENT_COMM, [...idsOf(task), ...words]);
+}
+
+/** A signal ends its process that would leave a core. */
+export function tellCoreDump(task: Task): void {
+  if (heard(task)) tell(task, C.PROC_EVENT_COREDUMP, [...idsOf(task), ...parentOf(task)]);
+}
+
+/** `status` is the task's as wait(2) has it. */
+export function tellExit(task: Task, status: number): void {
+  if (!heard(task)) return;
+  const signal = task === task.group.leader ? task.group.exitSignal : -1;
+  const words = [...idsOf(task), status, signal >>> 0, ...parentOf(task)];
+  tell(task, C.PROC_EVENT_EXIT, words, status);
+}
