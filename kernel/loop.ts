@@ -174,7 +174,7 @@ export class Loop {
     this.nextTickNs = now + TICK_NS;
     this.platform.tick(now);
     this.kernel.oom.check(now);
-    if (this.isApart && this.host.currentCpu() === this.platform.guestCpu) this.stayApart();
+    if (this.isApart) this.lookAround();
     if (++this.ticks % BROKEN_TICKS === 0) killBroken(this.kernel);
   }
 
@@ -188,6 +188,15 @@ export class Loop {
   /** The guest thread is, or was when it last slept, on the loop's core: one of them has to go. */
   private stayApart(): void {
     this.host.avoidCpu(this.host.currentCpu());
+    this.platform.setLoopCpu(this.host.currentCpu());
+  }
+
+  /** Of many guest threads some are on any core: those go, or sleep for their replies. */
+  private lookAround(): void {
+    const cpu = this.host.currentCpu();
+    const isAlone = this.platform.runningCount < this.host.cpuCount;
+    if (isAlone && cpu === this.platform.guestCpu) this.stayApart();
+    else this.platform.setLoopCpu(cpu);
   }
 
   /** @param running guest threads that could end the sleep */

@@ -10,6 +10,10 @@
  * What decides is how long guest code runs between calls, by the guest's own time stamps: a sleep that was long only
  * because the host had no core to spare says nothing against spinning. On the contrary: beside two CPU hogs on two
  * cores a call costs 1 us apart and 6 us together, for who sleeps gives his core away.
+ *
+ * For the same reason it does not matter whether more guest threads run than there are cores: a server and its client on
+ * two cores would sleep more than they work if they and the loop slept for each call. Threads that are on the loop's core
+ * do not spin there (`Platform.setLoopCpu`).
  */
 
 /** LIMIT: longest spins, ns. A guest's is longer, for the loop may have to ask the Gofer. */
@@ -39,7 +43,7 @@ export class SpinPolicy {
 
   /** How long the loop may spin now, with `running` guest threads that could trap. HOT */
   loopBudgetNs(running: number): number {
-    return this.isApart && running > 0 && running < this.cores ? MAX_SPIN_NS : 0;
+    return this.isApart && running > 0 ? MAX_SPIN_NS : 0;
   }
 
   /** The loop found `traps` without having slept. HOT */
@@ -51,11 +55,10 @@ export class SpinPolicy {
   /** The loop slept until one of `running` guest threads had run for `gapNs` (negative: unknown) and made a call. */
   slept(gapNs: number, running: number): void {
     if (running === 0) return;
-    const isCrowded = running >= this.cores;
     if (this.isApart) {
-      if (gapNs > MAX_SPIN_NS || isCrowded) this.score -= FAILED_SPIN;
+      if (gapNs > MAX_SPIN_NS) this.score -= FAILED_SPIN;
       if (this.score < 0) this.change(false);
-    } else if (gapNs >= 0 && gapNs < SHORT_GAP_NS && !isCrowded) this.short(1);
+    } else if (gapNs >= 0 && gapNs < SHORT_GAP_NS) this.short(1);
     else this.score = Math.max(0, this.score - LONG_GAP);
   }
 

@@ -19,20 +19,21 @@ Deno.test("nobody spins before there are calls in quick succession", () => {
   assert(policy.isApart && policy.guestNs > 0 && policy.loopBudgetNs(1) > 0);
 });
 
-Deno.test("the loop spins only while a guest runs and a core is left for the loop", () => {
+Deno.test("the loop spins only while a guest runs, however many do", () => {
   const policy = busy();
   assertEquals(policy.loopBudgetNs(0), 0);
-  assertEquals(policy.loopBudgetNs(2), 0);
+  assert(policy.loopBudgetNs(1) > 0);
+  assertEquals(policy.loopBudgetNs(5), policy.loopBudgetNs(1));
 });
 
-Deno.test("with one core, or as many threads as cores, they stay together", () => {
+Deno.test("with one core they stay together; more threads than cores may go apart", () => {
   const single = new SpinPolicy(1), crowded = new SpinPolicy(2);
   for (let i = 0; i < 100; i++) {
     single.slept(SHORT, 1);
     single.found(10);
     crowded.slept(SHORT, 2);
   }
-  assert(!single.isApart && !crowded.isApart);
+  assertEquals([single.isApart, crowded.isApart], [false, true]);
 });
 
 Deno.test("spins that fail bring them together, one among many that succeed does not", () => {
@@ -52,8 +53,6 @@ Deno.test("sleeps that were the host's doing do not bring them together", () => 
   assert(policy.isApart);
   for (let i = 0; i < 100; i++) policy.slept(-1, 1);
   assert(policy.isApart, "nor do those that nothing is known of");
-  for (let i = 0; i < 100; i++) policy.slept(SHORT, 2);
-  assert(!policy.isApart, "more threads than cores do");
 });
 
 Deno.test("a sleep with no guest running says nothing", () => {

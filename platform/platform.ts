@@ -202,6 +202,8 @@ export interface Platform {
   finishSleep(): void;
   /** Let guest threads spin this long for a reply before they sleep (0: never). */
   setSpinBudget(ns: number): void;
+  /** The CPU that the caller runs on: a guest thread that is on it as well does not spin there. */
+  setLoopCpu(cpu: number): void;
 
   /**
    * Make a host file mappable; the handle is for `mapFile`, negative is -errno. The fd stays the caller's. Mapping

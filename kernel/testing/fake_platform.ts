@@ -214,6 +214,7 @@ export class FakePlatform implements Platform {
   finishSleep(): void {}
   reap(): void {}
   setSpinBudget(_ns: number): void {}
+  setLoopCpu(_cpu: number): void {}
   registerFile(hostFd: number): number {
     this.files.set(this.nextFile, hostFd);
     return this.nextFile++;

@@ -125,6 +125,7 @@ class PtracePlatform implements Platform, StubOwner {
 
   /** A traced thread that has stopped is not running at all. */
   setSpinBudget(_ns: number): void {}
+  setLoopCpu(_cpu: number): void {}
 
   registerFile(hostFd: number): number {
     return this.#zygote.receiveFile(hostFd);

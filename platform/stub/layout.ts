@@ -52,6 +52,8 @@ export const GLOBAL_AT = {
   sleeping: 0,
   /** u32: time stamp ticks to spin for a reply, 0 never. */
   spinTicks: 4,
+  /** u32: the CPU that the Sentry runs on while threads spin; who is on it too gives it away instead. */
+  loopCpu: 8,
   /** u32: number of the last message that the zygote is done with. */
   installed: 64,
   /** u64: time stamp counter at that moment. */

@@ -69,6 +69,8 @@ export function emitWaitReply(
   a.mov(ecx, slot.state).cmp(ecx, posted).jne(soon);
   a.pause().dec(esi).jne(look);
   a.rdtscp().mov(esi, eax).and(ecx, CPU_MASK).mov(slot.cpu, ecx);
+  // The Sentry cannot reply while this thread spins on its core.
+  a.cmp(ecx, at(GLOBAL + GLOBAL_AT.loopCpu)).je(sleep);
   a.label(spin);
   a.mov(ecx, slot.state).cmp(ecx, posted).jne(changed);
   a.pause().rdtsc().sub(eax, esi).cmp(eax, r8d).jb(spin);

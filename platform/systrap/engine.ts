@@ -48,6 +48,7 @@ export class Engine {
   readonly #pending: SystrapContext[] = [];
   readonly #sleepingIndex: number;
   readonly #spinIndex: number;
+  readonly #loopCpuIndex: number;
 
   constructor(
     control: ControlMemory,
@@ -63,6 +64,7 @@ export class Engine {
     this.doorbell = doorbell;
     this.#sleepingIndex = (control.global + GLOBAL_AT.sleeping) / 4;
     this.#spinIndex = (control.global + GLOBAL_AT.spinTicks) / 4;
+    this.#loopCpuIndex = (control.global + GLOBAL_AT.loopCpu) / 4;
   }
 
   static newDoorbell(): number {
@@ -170,6 +172,10 @@ export class Engine {
 
   setSpinTicks(ticks: number): void {
     Atomics.store(this.control.i32, this.#spinIndex, ticks);
+  }
+
+  setLoopCpu(cpu: number): void {
+    Atomics.store(this.control.i32, this.#loopCpuIndex, cpu);
   }
 
   /** Wakes a sleeper on a word of the control file. */

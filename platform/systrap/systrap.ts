@@ -261,6 +261,10 @@ class SystrapPlatform implements Platform, SpaceOwner {
     this.engine.setSpinTicks(Math.min(0x7fffffff, Math.round(ns * this.#ticksPerNs)));
   }
 
+  setLoopCpu(cpu: number): void {
+    this.engine.setLoopCpu(cpu);
+  }
+
   registerFile(hostFd: number): number {
     return this.#files.register(hostFd);
   }
