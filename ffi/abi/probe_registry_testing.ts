@@ -13,6 +13,7 @@ import * as dirent from "./dirent.ts";
 import * as elf from "./elf.ts";
 import * as epoll from "./epoll.ts";
 import * as errno from "./errno.ts";
+import * as fanotify from "./fanotify.ts";
 import * as fcntl from "./fcntl.ts";
 import * as fs from "./fs.ts";
 import * as futex from "./futex.ts";
@@ -65,6 +66,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   elf,
   epoll,
   errno,
+  fanotify,
   fcntl,
   fs,
   futex,
@@ -211,6 +213,14 @@ export const LAYOUTS: readonly LayoutProbe[] = [
   probe(inet.InPktinfo, "struct in_pktinfo", "ipi_", { specDst: "ipi_spec_dst" }, "libc"),
   probe(inet.Ifreq, "struct ifreq", "", { name: "ifr_ifrn", data: "ifr_ifru" }, "libc"),
   probe(inet.Ifconf, "struct ifconf", "ifc_", { buf: "ifc_ifcu" }, "libc"),
+  probe(fanotify.FanotifyEventMetadata, "struct fanotify_event_metadata", "", {
+    eventLen: "event_len",
+    metadataLen: "metadata_len",
+  }),
+  probe(fanotify.FanotifyEventInfoHeader, "struct fanotify_event_info_header", "", {
+    infoType: "info_type",
+  }),
+  probe(fanotify.FanotifyResponse, "struct fanotify_response"),
   probe(inotify.InotifyEvent, "struct inotify_event"),
   probe(ipc.Ipc64Perm, "struct ipc64_perm", "", { pad2: "__pad2", unused1: "", unused2: "" }),
   probe(ipc.Shmid64Ds, "struct shmid64_ds", "shm_", { ...IPC_UNUSED, segsz: "shm_segsz" }),

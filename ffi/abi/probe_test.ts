@@ -20,7 +20,7 @@ linux/falloc.h linux/fadvise.h linux/stat.h asm/stat.h asm/statfs.h linux/magic.
 linux/memfd.h linux/signal.h asm/sigcontext.h asm/ucontext.h linux/sched.h linux/sched/types.h
 linux/time.h linux/timex.h linux/times.h linux/utime.h linux/poll.h linux/eventpoll.h
 linux/aio_abi.h linux/io_uring.h
-linux/eventfd.h linux/timerfd.h linux/signalfd.h linux/inotify.h linux/socket.h
+linux/eventfd.h linux/timerfd.h linux/signalfd.h linux/inotify.h linux/fanotify.h linux/socket.h
 asm/socket.h linux/un.h linux/uio.h
 linux/in.h linux/in6.h linux/tcp.h linux/udp.h linux/netlink.h linux/rtnetlink.h
 linux/sock_diag.h linux/inet_diag.h linux/unix_diag.h linux/if_addr.h linux/veth.h

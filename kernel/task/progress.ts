@@ -1,3 +1,7 @@
+/** What a blocked call remembers between its runs. */
+
+import type { Asked } from "../vfs/permission_events.ts";
+
 /**
  * What a blocked call must remember between its runs. Reset when a call starts; whoever blocks after it
  * committed something records it here.
@@ -13,6 +17,8 @@ export class Progress {
   object: object | null = null;
   value: number = 0;
   text: string | null = null;
+  /** Who was asked whether the call may go on (fanotify). */
+  asked: Asked | null = null;
 
   reset(): void {
     this.done = 0;
@@ -21,5 +27,6 @@ export class Progress {
     this.object = null;
     this.value = 0;
     this.text = null;
+    this.asked = null;
   }
 }

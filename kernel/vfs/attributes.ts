@@ -34,7 +34,7 @@ import {
   type Inode,
 } from "./inode.ts";
 import { breakLeases } from "./leases.ts";
-import { notify, notifyFile } from "./notify.ts";
+import { notify } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 import { findAt } from "./status.ts";
 
@@ -50,7 +50,7 @@ export function chmodPath(caller: Caller, path: Path, mode: number): number {
   change.mode = (inode.mode & ~0o7777) | (mode & 0o7777);
   if (!mayKeepSetgid(inode, caller.cred)) change.mode &= ~S_ISGID;
   r = inode.setattr(change, caller.cred);
-  if (r === 0) notify(path.dentry, IN_ATTRIB);
+  if (r === 0) notify(null, path.dentry, IN_ATTRIB);
   return r;
 }
 
@@ -133,7 +133,7 @@ export function truncatePath(caller: Caller, path: Path, size: number): number {
   r = breakLeases(caller, inode, O_WRONLY);
   if (r < 0) return r;
   r = truncateInode(caller, inode, size);
-  if (r === 0) notify(path.dentry, IN_MODIFY);
+  if (r === 0) notify(null, path.dentry, IN_MODIFY);
   return r;
 }
 
@@ -144,7 +144,7 @@ export function truncateFile(caller: Caller, file: OpenFile, size: number): numb
   const r = mode === file.inode.mode
     ? file.truncate(size)
     : truncateInode(caller, file.inode, size);
-  if (r === 0) notifyFile(file, IN_MODIFY);
+  if (r === 0 && file.path !== null) notify(null, file.path.dentry, IN_MODIFY);
   return r;
 }
 
@@ -201,7 +201,7 @@ function notifyChange(path: Path, valid: number): void {
   if (times === ATTR_ATIME) mask |= IN_ACCESS;
   else if (times === ATTR_MTIME) mask |= IN_MODIFY;
   else if (times !== 0) mask |= IN_ATTRIB;
-  if (mask !== 0) notify(path.dentry, mask);
+  if (mask !== 0) notify(null, path.dentry, mask);
 }
 
 /** The same by path: chmod, fchmodat(2). */

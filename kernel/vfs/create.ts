@@ -93,7 +93,7 @@ export function mkdirAt(caller: Caller, dirfd: number, text: string, mode: numbe
   const inode = dir.mkdir(child.name, full, cred.fsuid, groupOfNew(dir, cred));
   if (typeof inode === "number") return inode;
   finishNew(caller, child, inode, asked);
-  notifyEntry(dir, IN_CREATE, child.name, true);
+  notifyEntry(child.parent, IN_CREATE, child.name, inode, child);
   return 0;
 }
 
@@ -143,7 +143,7 @@ export function createNode(
     : dir.mknod(child.name, full, isDevice ? rdev : 0, cred.fsuid, gid);
   if (typeof inode === "number") return inode;
   finishNew(caller, child, inode, asked);
-  notifyEntry(dir, IN_CREATE, child.name, false);
+  notifyEntry(child.parent, IN_CREATE, child.name, inode, child);
   return new Path(mount, child);
 }
 
@@ -158,7 +158,7 @@ export function symlinkAt(caller: Caller, target: string, dirfd: number, text: s
   const inode = dir.symlink(child.name, target, cred.fsuid, groupOfNew(dir, cred));
   if (typeof inode === "number") return inode;
   finishNew(caller, child, inode, S_IFLNK | 0o777);
-  notifyEntry(dir, IN_CREATE, child.name, false);
+  notifyEntry(child.parent, IN_CREATE, child.name, inode, child);
   return 0;
 }
 
@@ -198,8 +198,8 @@ export function linkAt(
   r = dir.link(child.name, source);
   if (r < 0) return r;
   caller.fs.namespace.vfs.dentries.instantiate(child, source);
-  notifySelf(source, IN_ATTRIB);
-  notifyEntry(dir, IN_CREATE, child.name, false);
+  notifySelf(source, IN_ATTRIB, child);
+  notifyEntry(child.parent, IN_CREATE, child.name, source, child);
   return 0;
 }
 

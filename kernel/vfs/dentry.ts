@@ -11,6 +11,7 @@
 import { MOUNTS } from "../core/quota.ts";
 import type { DentryCache } from "./dentry_cache.ts";
 import type { FileSystem, Inode } from "./inode.ts";
+import { endMarks, type Mark } from "./marks.ts";
 import type { MountNamespace } from "./mounts.ts";
 import type { PeerGroup } from "./propagation.ts";
 
@@ -107,6 +108,8 @@ export class Mount {
   pins: number = 0;
   /** Files open for writing: remounting read-only is EBUSY. */
   writers: number = 0;
+  /** Of fanotify. */
+  readonly marks: Mark[] = [];
   /** Not attached any more: gone with the last pin. */
   isDetached: boolean = false;
   /** Cache whose dentries of `fs` go with the last mount. */
@@ -151,7 +154,9 @@ export class Mount {
     MOUNTS.used--;
     this.root.inode?.onUnmounted();
     this.root.unpin();
+    endMarks(this.marks);
     if (--this.fs.mounts > 0) return;
+    endMarks(this.fs.marks);
     if (this.cache !== null) this.cache.forget(this.fs);
     this.fs.destroy();
   }

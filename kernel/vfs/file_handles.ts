@@ -7,9 +7,14 @@
 import { ESTALE } from "../../ffi/abi/errno.ts";
 import type { Dentry } from "./dentry.ts";
 import type { DentryCache } from "./dentry_cache.ts";
+import type { Inode } from "./inode.ts";
 
 /** LIMIT: handles that are known; older ones are stale. */
 const HANDLES_MAX = 16384;
+
+/** A handle's bytes: a number of the table, and a constant that tells it from any eight bytes. */
+export const HANDLE_BYTES = 8;
+export const HANDLE_MARK = 0x6476736f;
 
 interface Entry {
   readonly dentry: Dentry;
@@ -35,6 +40,14 @@ export class FileHandles {
       }
     }
     return number;
+  }
+
+  /** The same of an inode whose names are not known: what it has already, or one that leads nowhere. */
+  numberOfInode(inode: Inode): number {
+    const known = this.#numbers.get(inode);
+    if (known !== undefined) return known;
+    this.#numbers.set(inode, ++this.#last);
+    return this.#last;
   }
 
   /** A dentry of the file, or -ESTALE. */

@@ -15,7 +15,8 @@ import type { Credentials } from "../cred/credentials.ts";
 import type { Dentry, Path } from "./dentry.ts";
 import type { FileLocks } from "./file_locks.ts";
 import type { Leases } from "./leases.ts";
-import type { InodeWatches } from "./notify.ts";
+import type { Mark } from "./marks.ts";
+import { type InodeWatches, notifySelf } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { PosixAcl } from "./posix_acl.ts";
 
@@ -81,6 +82,8 @@ export abstract class FileSystem {
   destroy(): void {}
   /** Somebody changes the tree behind the VFS's back (an overlay that has it as its upper layer). */
   isChangedBehind: boolean = false;
+  /** Of fanotify, on the whole of it. */
+  readonly marks: Mark[] = [];
   /** Mounts that show this file system. */
   mounts: number = 0;
   /** Files open for writing, over all mounts. */
@@ -172,7 +175,7 @@ export abstract class Inode {
   locks: FileLocks | null = null;
   /** F_SETLEASE (leases.ts); null until the first. */
   leases: Leases | null = null;
-  /** inotify watches (notify.ts); null while nobody watches. */
+  /** Of inotify and fanotify (notify.ts); null while nobody watches. */
   watches: InodeWatches | null = null;
   /** FIFO or socket that lives at this inode. */
   special: object | null = null;
@@ -313,7 +316,7 @@ export abstract class Inode {
   }
   drop(): void {
     if (--this.refs > 0 || this.nlink > 0) return;
-    if (this.watches !== null) this.watches.notify(IN_DELETE_SELF, 0, null, false);
+    notifySelf(this, IN_DELETE_SELF, null);
     this.evict();
   }
 }

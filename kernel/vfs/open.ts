@@ -44,6 +44,7 @@ import {
   RESOLVE_NO_SYMLINKS,
   RESOLVE_NO_XDEV,
 } from "../../ffi/abi/fcntl.ts";
+import { FAN_OPEN_EXEC_PERM, FAN_OPEN_PERM } from "../../ffi/abi/fanotify.ts";
 import { IN_CREATE, IN_MODIFY } from "../../ffi/abi/inotify.ts";
 import { MS_NODEV } from "../../ffi/abi/mount.ts";
 import {
@@ -56,6 +57,7 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "../../ffi/abi/stat.ts";
+import { BLOCK } from "../core/result.ts";
 import { MAY_EXEC, MAY_READ, MAY_WRITE, ownsOrCapable } from "../cred/permission.ts";
 import {
   checkNoExec,
@@ -73,9 +75,10 @@ import { finishNew, newMode } from "./create.ts";
 import { Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import { breakLeases } from "./leases.ts";
-import { notifyEntry, notifyFile, notifyOpen } from "./notify.ts";
+import { notify, notifyEntry, notifyOpen } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 import { PathFile } from "./path_file.ts";
+import { askToGoOn, createdBefore, rememberCreated } from "./permission_events.ts";
 import {
   firstWalk,
   LAST_NORM,
@@ -98,6 +101,8 @@ const OPENING_FLAGS = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 const RESOLVE_FLAGS = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
   RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
 const MODE_BITS = 0o7777;
+/** Ways to open: as a program, or without telling anybody. */
+const OPEN_PLAIN = 0, OPEN_PROGRAM = 1, OPEN_QUIET = 2;
 
 /** open, openat, creat: unknown flags are ignored, as ever. A new description with one reference, or -errno, BLOCK. */
 export function openAt(
@@ -210,6 +215,9 @@ function openOrCreate(
     const child = walk.lookupLast();
     if (typeof child === "number") return child;
     if (child.inode === null) return createAndOpen(caller, walk, child, flags, mode);
+    if (createdBefore(caller) === child) {
+      return openFound(caller, new Path(walk.mount, child), child.inode, flags & ~O_TRUNC, 0);
+    }
     if ((flags & O_EXCL) !== 0) return -EEXIST;
     dir = walk.inode;
     r = walk.stepLast(child, (flags & O_NOFOLLOW) === 0);
@@ -239,7 +247,8 @@ function createAndOpen(
   const inode = parent.create(child.name, full, cred.fsuid, groupOfNew(parent, cred));
   if (typeof inode === "number") return inode;
   finishNew(caller, child, inode, S_IFREG | mode);
-  notifyEntry(parent, IN_CREATE, child.name, false);
+  notifyEntry(dir, IN_CREATE, child.name, inode, child);
+  rememberCreated(caller, child);
   return openFound(caller, new Path(walk.mount, child), inode, flags & ~O_TRUNC, 0);
 }
 
@@ -260,15 +269,30 @@ function openUnnamed(
   const dir = walk.inode, mount = walk.mount, dentry = walk.dentry;
   r = inodePermission(dir, MAY_WRITE | MAY_EXEC, cred);
   if (r < 0) return r;
-  const full = newMode(caller, dir, S_IFREG | mode);
+  const before = createdBefore(caller);
+  const unnamed = before ?? newUnnamed(caller, dentry, dir, flags, mode);
+  if (typeof unnamed === "number") return unnamed;
+  const path = new Path(mount, unnamed);
+  const file = openFound(caller, path, unnamed.inode!, flags & ~O_TRUNC, 0);
+  if (file === BLOCK) rememberCreated(caller, unnamed);
+  else if (typeof file === "number") unnamed.releaseInode();
+  return file;
+}
+
+function newUnnamed(
+  caller: Caller,
+  dentry: Dentry,
+  dir: Inode,
+  flags: number,
+  mode: number,
+): Dentry | number {
+  const cred = caller.cred, full = newMode(caller, dir, S_IFREG | mode);
   const linkable = (flags & O_EXCL) === 0;
   const inode = dir.tmpfile(full, cred.fsuid, groupOfNew(dir, cred), linkable);
   if (typeof inode === "number") return inode;
   const unnamed = new Dentry(dentry.fs, dentry, `#${inode.ino}`, inode);
   unnamed.isUnlinked = true;
-  const file = openFound(caller, new Path(mount, unnamed), inode, flags & ~O_TRUNC, 0);
-  if (typeof file === "number") unnamed.releaseInode();
-  return file;
+  return unnamed;
 }
 
 function finishPathFile(caller: Caller, path: Path, flags: number): OpenFile {
@@ -299,7 +323,7 @@ function openFound(
     file.drop();
     return t;
   }
-  notifyFile(file, IN_MODIFY);
+  notify(null, path.dentry, IN_MODIFY);
   return file;
 }
 
@@ -344,6 +368,7 @@ function openInode(
   path: Path,
   inode: Inode,
   flags: number,
+  how: number = OPEN_PLAIN,
 ): OpenFile | number {
   const type = inode.mode & S_IFMT;
   const isPlain = type === S_IFREG || type === S_IFDIR;
@@ -358,6 +383,10 @@ function openInode(
     const r = breakLeases(caller, inode, flags);
     if (r < 0) return r;
   }
+  if (isPlain && how !== OPEN_QUIET) {
+    const r = askToOpen(caller, path, how);
+    if (r < 0) return r;
+  }
   const file = isPlain
     ? inode.open(path.dentry, flags, caller.cred)
     : caller.fs.namespace.vfs.special.open(caller, path, inode, flags);
@@ -365,8 +394,15 @@ function openInode(
   file.flags = (flags & ~OPENING_FLAGS) | O_LARGEFILE;
   if (file.path === null) file.attach(path, caller.cred);
   if (writes) file.countWriter();
-  notifyOpen(file);
+  file.isQuiet = how === OPEN_QUIET;
+  notifyOpen(file, how === OPEN_PROGRAM);
   return file;
+}
+
+/** Permission events. */
+function askToOpen(caller: Caller, path: Path, how: number): number {
+  const r = how === OPEN_PROGRAM ? askToGoOn(caller, path, FAN_OPEN_EXEC_PERM) : 0;
+  return r < 0 ? r : askToGoOn(caller, path, FAN_OPEN_PERM);
 }
 
 /**
@@ -389,7 +425,7 @@ export function openExec(
   const may = mayOpen(caller, path, inode, 0, MAY_EXEC);
   if (may < 0) return may;
   if (inode.writeCount > 0) return -ETXTBSY;
-  const file = openInode(caller, path, inode, O_RDONLY);
+  const file = openInode(caller, path, inode, O_RDONLY, OPEN_PROGRAM);
   if (typeof file === "number") return file;
   if (file.denyWriters()) return file;
   file.drop();
@@ -400,6 +436,12 @@ export function openExec(
 export function openPathDirectly(caller: Caller, path: Path, flags: number): OpenFile | number {
   const inode = path.dentry.inode;
   return inode === null ? -ENOENT : openInode(caller, path, inode, flags);
+}
+
+/** The same for a file that fanotify tells of: nobody hears of what is done with it. */
+export function openQuietly(caller: Caller, path: Path, flags: number): OpenFile | number {
+  const inode = path.dentry.inode;
+  return inode === null ? -ENOENT : openInode(caller, path, inode, flags & VALID_FLAGS, OPEN_QUIET);
 }
 
 /** A description of a file that a handle led to: as if a name had, with the permissions that this needs. */

@@ -48,8 +48,8 @@ export abstract class OpenFile {
   refs: number = 1;
   /** Opener's credentials. */
   cred: Credentials | null = null;
-  /** Inside of another description, which tells inotify of its own end. */
-  isInner: boolean = false;
+  /** Nobody hears of what is done with it: inside of another description, or a descriptor of fanotify's own. */
+  isQuiet: boolean = false;
   /** F_SETOWN, F_SETSIG, O_ASYNC: kept by fcntl. */
   owner: object | null = null;
   /** Who wants to know when the last reference goes: epoll items. */

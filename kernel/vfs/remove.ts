@@ -30,8 +30,8 @@ export function unlinkAt(caller: Caller, dirfd: number, text: string): number {
   const cache = caller.fs.namespace.vfs.dentries;
   cache.unlinked(child);
   cache.missing(child.parent, child.name);
-  notifySelf(victim, IN_ATTRIB);
-  notifyEntry(dir, IN_DELETE, child.name, false);
+  notifySelf(victim, IN_ATTRIB, child);
+  notifyEntry(child.parent, IN_DELETE, child.name, victim, child);
   victim.drop();
   return 0;
 }
@@ -59,7 +59,7 @@ export function rmdirAt(caller: Caller, dirfd: number, text: string): number {
   const cache = caller.fs.namespace.vfs.dentries;
   cache.unlinked(child);
   cache.missing(child.parent, child.name);
-  notifyEntry(dir, IN_DELETE, child.name, true);
+  notifyEntry(child.parent, IN_DELETE, child.name, victim, child);
   victim.drop();
   return 0;
 }

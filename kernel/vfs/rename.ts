@@ -19,7 +19,7 @@ import { inodePermission, isDirectory, mayCreate, mayDelete, wantWrite } from ".
 import type { Caller } from "./caller.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
-import { notifyEntry, notifySelf } from "./notify.ts";
+import { notifyEntry, notifyRename, notifySelf } from "./notify.ts";
 import { firstWalk, LAST_NORM, LOOKUP_PARENT, secondWalk, type Walk } from "./walk.ts";
 
 export function renameAt(
@@ -125,42 +125,34 @@ function vfsRename(
   r = oldDir.rename(oldName, inode, newDir, newName, victim, passed);
   if (r < 0) return r;
   const vfs = caller.fs.namespace.vfs;
+  const oldParent = source.parent, newParent = target.parent;
   if (victim !== null) victim.hold();
   if ((flags & RENAME_EXCHANGE) !== 0) {
     vfs.dentries.exchanged(source, target);
   } else {
-    const newParent = target.parent;
     if (victim !== null) vfs.dentries.unlinked(target);
-    const oldParent = source.parent;
     vfs.dentries.moved(source, newParent, newName);
     if ((flags & RENAME_WHITEOUT) === 0) vfs.dentries.missing(oldParent, oldName);
   }
-  tell(caller, oldDir, oldName, newDir, newName, inode, victim, flags);
+  const left = { dir: oldParent, name: oldName }, found = { dir: newParent, name: newName };
+  tell(caller, source, inode, left, found);
+  if (victim !== null && (flags & RENAME_EXCHANGE) !== 0) tell(caller, target, victim, found, left);
+  else if (victim !== null && !isDirectory(victim)) notifySelf(victim, IN_ATTRIB, target);
   if (victim !== null) victim.drop();
   return 0;
 }
 
-function tell(
-  caller: Caller,
-  oldDir: Inode,
-  oldName: string,
-  newDir: Inode,
-  newName: string,
-  inode: Inode,
-  victim: Inode | null,
-  flags: number,
-): void {
+interface Place {
+  readonly dir: Dentry;
+  readonly name: string;
+}
+
+function tell(caller: Caller, dentry: Dentry, inode: Inode, from: Place, to: Place): void {
   const vfs = caller.fs.namespace.vfs;
-  if (oldDir.watches !== null || newDir.watches !== null) {
-    const cookie = vfs.nextRenameCookie(), isDir = isDirectory(inode);
-    notifyEntry(oldDir, IN_MOVED_FROM, oldName, isDir, cookie);
-    notifyEntry(newDir, IN_MOVED_TO, newName, isDir, cookie);
-  }
-  notifySelf(inode, IN_MOVE_SELF);
-  if (victim === null) return;
-  if ((flags & RENAME_EXCHANGE) !== 0) {
-    tell(caller, newDir, newName, oldDir, oldName, victim, null, 0);
-    return;
-  }
-  if (!isDirectory(victim)) notifySelf(victim, IN_ATTRIB);
+  const isWatched = from.dir.inode?.watches !== null || to.dir.inode?.watches !== null;
+  const cookie = isWatched ? vfs.nextRenameCookie() : 0;
+  notifyRename(inode, dentry, from.dir, from.name, to.dir, to.name);
+  notifyEntry(from.dir, IN_MOVED_FROM, from.name, inode, dentry, cookie);
+  notifyEntry(to.dir, IN_MOVED_TO, to.name, inode, dentry, cookie);
+  notifySelf(inode, IN_MOVE_SELF, dentry);
 }

@@ -1,5 +1,5 @@
 /**
- * The watches of an inode: of inotify(7), and of F_NOTIFY of fcntl(2). What each does with an event is its own affair;
+ * The watches of an inode: of inotify(7), and of F_NOTIFY of fcntl(2); and what of fanotify(7) hangs on it. What each does with an event is its own affair;
  * here is which of them an event concerns. Told by notify.ts.
  */
 
@@ -12,6 +12,7 @@ import {
 } from "../../ffi/abi/inotify.ts";
 import { INODE_WATCHES } from "../core/quota.ts";
 import type { Inode } from "./inode.ts";
+import { endMarks, type Mark } from "./marks.ts";
 import { InodeWatches } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 
@@ -35,10 +36,8 @@ export abstract class Watch {
   /** From now on it hears of events. */
   attach(): void {
     const { inode } = this;
-    const list = inode.watches instanceof WatchList ? inode.watches : new WatchList();
-    list.watches.push(this);
+    listOf(inode).watches.push(this);
     INODE_WATCHES.used++;
-    inode.watches = list;
   }
 
   /** No more; the last one leaves no list behind. */
@@ -50,7 +49,7 @@ export abstract class Watch {
       list.watches.splice(at, 1);
       INODE_WATCHES.used--;
     }
-    if (list.watches.length === 0) this.inode.watches = null;
+    list.leaveIfEmpty(this.inode);
   }
 }
 
@@ -60,8 +59,30 @@ export function watchesOf(inode: Inode): readonly Watch[] {
 }
 const NONE: readonly Watch[] = [];
 
+/** A mark of fanotify on an inode hears of events from now on. */
+export function attachMark(inode: Inode, mark: Mark): void {
+  listOf(inode).marks.push(mark);
+}
+
+export function detachMark(inode: Inode, mark: Mark): void {
+  const list = inode.watches, at = list === null ? -1 : list.marks.indexOf(mark);
+  if (!(list instanceof WatchList) || at < 0) return;
+  list.marks.splice(at, 1);
+  list.leaveIfEmpty(inode);
+}
+
+function listOf(inode: Inode): WatchList {
+  const list = inode.watches instanceof WatchList ? inode.watches : new WatchList();
+  inode.watches = list;
+  return list;
+}
+
 class WatchList extends InodeWatches {
   readonly watches: Watch[] = [];
+
+  leaveIfEmpty(inode: Inode): void {
+    if (this.watches.length === 0 && this.marks.length === 0) inode.watches = null;
+  }
 
   override notify(mask: number, cookie: number, name: string | null, isUnlinked: boolean): void {
     if ((mask & (IN_DELETE_SELF | IN_MOVE_SELF)) !== 0) mask &= ~IN_ISDIR;
@@ -72,6 +93,7 @@ class WatchList extends InodeWatches {
     }
     if ((mask & IN_DELETE_SELF) === 0) return;
     for (const watch of [...this.watches]) watch.end();
+    endMarks(this.marks);
   }
 
   override onFdClose(file: OpenFile, owner: object): void {

@@ -106,7 +106,7 @@ export function setXattr(
   if (typeof kept === "number") return kept;
   r = inode.setxattr(name, kept, flags);
   if (r === 0 && name === XATTR_NAME_POSIX_ACL_ACCESS) r = dropSetgid(inode, cred);
-  if (r === 0) notify(path.dentry, IN_ATTRIB);
+  if (r === 0) notify(null, path.dentry, IN_ATTRIB);
   return r;
 }
 
@@ -165,7 +165,7 @@ export function removeXattr(caller: Caller, path: Path, name: string): number {
   if (r < 0) return r;
   r = inode.removexattr(name);
   if (r === 0 && name === XATTR_NAME_POSIX_ACL_ACCESS) r = dropSetgid(inode, cred);
-  if (r === 0) notify(path.dentry, IN_ATTRIB);
+  if (r === 0) notify(null, path.dentry, IN_ATTRIB);
   return r;
 }
 

@@ -7,7 +7,7 @@ import { IN_MODIFY } from "../../../ffi/abi/inotify.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { notifyEntry, notifySelf } from "../../vfs/notify.ts";
+import { notifyInodes } from "../../vfs/notify.ts";
 import { POLLERR, POLLPRI } from "../../vfs/open_file.ts";
 
 export interface GroupNode {
@@ -61,7 +61,6 @@ export class ChangeSignal {
   tell(): void {
     this.count++;
     this.queue.wake(POLLPRI | POLLERR);
-    if (this.dir !== null) notifyEntry(this.dir, IN_MODIFY, this.name, false);
-    if (this.file !== null) notifySelf(this.file, IN_MODIFY);
+    notifyInodes(this.dir, this.file, this.name, IN_MODIFY);
   }
 }

@@ -27,7 +27,7 @@ export class OverlayFile extends OpenFile {
     this.inode = inode;
     this.source = source;
     this.real = real;
-    real.isInner = true;
+    real.isQuiet = true;
   }
 
   override attach(path: Path, cred: Credentials): void {
@@ -49,7 +49,7 @@ export class OverlayFile extends OpenFile {
     const source = this.inode.data;
     const file = openLayer(source, this.flags | O_NOATIME);
     if (typeof file === "number") return this.real;
-    file.isInner = true;
+    file.isQuiet = true;
     if (this.path !== null) file.attach(this.path, this.cred ?? LAYER_CRED);
     this.real.drop();
     this.source = source;

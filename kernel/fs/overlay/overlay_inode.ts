@@ -188,7 +188,7 @@ export abstract class OverlayInode extends PlainInode {
 
   override drop(): void {
     if (--this.refs > 0) return;
-    if (this.nlink === 0) notifySelf(this, IN_DELETE_SELF);
+    if (this.nlink === 0) notifySelf(this, IN_DELETE_SELF, null);
     // What lives in the upper layer, or lost some of its names, is remembered as long as it has one.
     if (this.nlink > 0 && (this.upper !== null || this.extraLinks !== 0)) return;
     this.evict();

@@ -1,6 +1,6 @@
 /** The settings of /proc/sys and what they are at first: as Linux 6.12 has them on a machine of some GB. */
 
-import { EPOLL_ITEMS, INODE_WATCHES, OPEN_FILES } from "../../core/quota.ts";
+import { EPOLL_ITEMS, FANOTIFY_GROUPS, INODE_WATCHES, OPEN_FILES } from "../../core/quota.ts";
 import { CAP_LAST_CAP } from "../../cred/credentials.ts";
 import { MAX_AREAS } from "../../mm/accounting.ts";
 import { MIN_ADDRESS } from "../../mm/address_layout.ts";
@@ -55,6 +55,9 @@ const FS: readonly Setting[] = [
   constant("fs/aio-nr", 0),
   number("fs/dir-notify-enable", 1, 0, 1),
   limit("fs/epoll/max_user_watches", EPOLL_ITEMS.limit),
+  limit("fs/fanotify/max_queued_events", 16384),
+  limit("fs/fanotify/max_user_groups", FANOTIFY_GROUPS.limit),
+  limit("fs/fanotify/max_user_marks", INODE_WATCHES.limit),
   limit("fs/file-max", OPEN_FILES.limit),
   number("fs/inotify/max_queued_events", 16384),
   number("fs/inotify/max_user_instances", 128),

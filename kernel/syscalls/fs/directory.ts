@@ -3,6 +3,7 @@
 import { EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, ERANGE } from "../../../ffi/abi/errno.ts";
 import { LinuxDirent, LinuxDirent64 } from "../../../ffi/abi/dirent.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
+import { FAN_ACCESS_PERM } from "../../../ffi/abi/fanotify.ts";
 import { IN_ACCESS } from "../../../ffi/abi/inotify.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { MAY_EXEC } from "../../cred/permission.ts";
@@ -11,6 +12,7 @@ import { inodePermission, isDirectory } from "../../vfs/access.ts";
 import { changeRoot } from "../../vfs/mount_operations.ts";
 import { cwdText } from "../../vfs/pathname.ts";
 import { notifyFile } from "../../vfs/notify.ts";
+import { askBeforeAccess } from "../../vfs/permission_events.ts";
 import { readlinkAt } from "../../vfs/status.ts";
 import { firstWalk, LOOKUP_DIRECTORY, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 import { bytesOut, pathArg } from "./arguments.ts";
@@ -81,6 +83,8 @@ function getdents(t: Task, fd: number, addr: number, count: number, isOld: boole
   if (file === null) return -EBADF;
   if (!isDirectory(file.inode)) return -ENOTDIR;
   if (file.path !== null && file.path.dentry.isUnlinked) return -ENOENT;
+  const may = askBeforeAccess(t, file, FAN_ACCESS_PERM);
+  if (may < 0) return may;
   entries.start(Math.min(count, entries.u8.length), isOld);
   const before = file.pos;
   const r = file.readdir(entries.sink);

@@ -25,15 +25,13 @@ import { hasCapIn } from "../../cred/credentials.ts";
 import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import { type Mount, Path } from "../../vfs/dentry.ts";
+import { HANDLE_BYTES, HANDLE_MARK } from "../../vfs/file_handles.ts";
 import { openByHandle } from "../../vfs/open.ts";
 import { installNew } from "../io/install.ts";
 import { findAt } from "./arguments.ts";
 
-/** A number of the table, and a constant that tells a handle from any eight bytes. */
-const BYTES = 8;
-const MARK = 0x6476736f;
 /** File systems whose files can be found again. */
-const EXPORTING: readonly string[] = ["tmpfs", "devtmpfs", "overlay", "9p"];
+export const EXPORTING: readonly string[] = ["tmpfs", "devtmpfs", "overlay", "9p"];
 const { at } = FileHandle;
 
 export function sysNameToHandleAt(t: Task, a: SyscallArgs): number {
@@ -55,14 +53,14 @@ export function sysNameToHandleAt(t: Task, a: SyscallArgs): number {
   if (room > MAX_HANDLE_SZ) return -EINVAL;
   const r = putMountId(t, path.mount, (flags & AT_HANDLE_MNT_ID_UNIQUE) !== 0, a.u64(3));
   if (r < 0) return r;
-  const fits = room >= BYTES, { handles } = t.fs.namespace.vfs;
-  dv.setUint32(at.handleBytes, BYTES, true);
+  const fits = room >= HANDLE_BYTES, { handles } = t.fs.namespace.vfs;
+  dv.setUint32(at.handleBytes, HANDLE_BYTES, true);
   if (fits) {
     dv.setInt32(at.handleType, FILEID_INO32_GEN, true);
     dv.setUint32(FileHandle.size, handles.numberOf(path.dentry), true);
-    dv.setUint32(FileHandle.size + 4, MARK, true);
+    dv.setUint32(FileHandle.size + 4, HANDLE_MARK, true);
   }
-  const size = fits ? FileHandle.size + BYTES : FileHandle.size;
+  const size = fits ? FileHandle.size + HANDLE_BYTES : FileHandle.size;
   if (t.mm.copyOut(handle, u8, 0, size) !== 0) return -EFAULT;
   return fits ? 0 : -EOVERFLOW;
 }
@@ -83,7 +81,8 @@ export function sysOpenByHandleAt(t: Task, a: SyscallArgs): number {
   const mount = mountAt(t, a.i32(0));
   if (typeof mount === "number") return mount;
   if (t.mm.copyIn(u8, 0, addr + FileHandle.size, bytes) !== 0) return -EFAULT;
-  const isOurs = type === FILEID_INO32_GEN && bytes === BYTES && dv.getUint32(4, true) === MARK;
+  const isOurs = type === FILEID_INO32_GEN && bytes === HANDLE_BYTES &&
+    dv.getUint32(4, true) === HANDLE_MARK;
   if (!isOurs) return -ESTALE;
   const { vfs } = t.fs.namespace;
   const dentry = vfs.handles.find(dv.getUint32(0, true), vfs.dentries);

@@ -3,6 +3,7 @@
 import { type Row, row } from "../table.ts";
 import * as attributes from "./attributes.ts";
 import * as directory from "./directory.ts";
+import { sysFanotifyInit, sysFanotifyMark } from "./fanotify.ts";
 import * as handles from "./handles.ts";
 import { sysMemfdCreate, sysMemfdSecret } from "./memfd.ts";
 import * as mount from "./mount.ts";
@@ -126,6 +127,8 @@ export const rows: readonly Row[] = [
   }),
   row("sync", mount.sysSync, ""),
   row("syncfs", mount.sysSyncfs, "fd"),
+  row("fanotify_init", sysFanotifyInit, "hex hex"),
+  row("fanotify_mark", sysFanotifyMark, "fd hex hex dirfd path"),
   row("name_to_handle_at", handles.sysNameToHandleAt, "dirfd path ptr ptr hex", {
     support: "partial",
     note: HANDLES,

@@ -10,6 +10,7 @@ import {
   ESPIPE,
   ETXTBSY,
 } from "../../../ffi/abi/errno.ts";
+import { FAN_ACCESS_PERM } from "../../../ffi/abi/fanotify.ts";
 import { SPLICE_F_NONBLOCK } from "../../../ffi/abi/fcntl.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -20,6 +21,7 @@ import { sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGPIPE } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
+import { askBeforeAccess } from "../../vfs/permission_events.ts";
 import { betweenPipes, isTargetBlocked, isUnfinished, moveBytes, stopReason } from "./move.ts";
 import { readFile, waitReadable, waitWritable, writeFile } from "./transfer.ts";
 
@@ -55,6 +57,8 @@ export function sysSendfile(t: Task, a: SyscallArgs): number {
   const type = from.inode.mode & S_IFMT;
   if (type === S_IFDIR || to.isAppending) return -EINVAL;
   if (!from.isSeekable && !(to instanceof PipeFile)) return -EINVAL;
+  const may = askBeforeAccess(t, from, FAN_ACCESS_PERM);
+  if (may < 0) return may;
   p.done += moveBytes(t, from, offset < 0 ? -1 : offset + p.done, to, -1, len - p.done);
   let r = stopReason();
   if (r === -EAGAIN) {
@@ -94,6 +98,8 @@ export function sysCopyFileRange(t: Task, a: SyscallArgs): number {
   const len = Math.max(0, Math.min(a.u64(4), MAX_RW_COUNT, from.inode.size - start));
   const isSame = from.inode === to.inode;
   if (isSame && start < target + len && target < start + len) return -EINVAL;
+  const may = askBeforeAccess(t, from, FAN_ACCESS_PERM);
+  if (may < 0) return may;
   const n = moveBytes(t, from, inAt, to, outAt, len);
   if (n === 0 && stopReason() < 0) return stopReason();
   const r = storeOffset(t, inAddr, inAt + n, n);
@@ -117,6 +123,8 @@ export function sysSplice(t: Task, a: SyscallArgs): number {
   if (inAt >= 0 && !from.isSeekable || outAt >= 0 && !to.isSeekable) return -EINVAL;
   if (to.isAppending && !(to instanceof PipeFile)) return -EINVAL;
   if (from instanceof PipeFile && to instanceof PipeFile && from.pipe === to.pipe) return -EINVAL;
+  const may = askBeforeAccess(t, from, FAN_ACCESS_PERM);
+  if (may < 0) return may;
   const n = moveBytes(t, from, inAt, to, outAt, len);
   if (n === 0 && stopReason() < 0) return settle(t, from, to, stopReason(), flags);
   const r = storeOffset(t, inAddr, inAt + n, n);

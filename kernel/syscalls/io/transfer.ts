@@ -7,6 +7,7 @@
  */
 
 import { EAGAIN, EFBIG, EPIPE } from "../../../ffi/abi/errno.ts";
+import { FAN_ACCESS_PERM } from "../../../ffi/abi/fanotify.ts";
 import { IN_ACCESS, IN_MODIFY } from "../../../ffi/abi/inotify.ts";
 import { BLOCK } from "../../core/result.ts";
 import { SlaveFile } from "../../fs/devpts/slave_file.ts";
@@ -17,6 +18,7 @@ import { sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGPIPE, SIGXFSZ } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { dropSetid } from "../../vfs/attributes.ts";
+import { MARKS } from "../../vfs/marks.ts";
 import { notifyFile } from "../../vfs/notify.ts";
 import {
   type OpenFile,
@@ -27,6 +29,7 @@ import {
   POLLRDNORM,
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
+import { askBeforeAccess } from "../../vfs/permission_events.ts";
 import { waitForSocket } from "../net/wait.ts";
 import { waitForInput } from "./terminal.ts";
 
@@ -40,6 +43,10 @@ export const SLICE_BYTES: number = 8 << 20;
 export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean): number {
   const offset = file.isSeekable ? file.pos : -1;
   if (offset >= 0 && io.remaining > SLICE_BYTES) return readSliced(t, file, io, -1, nonblocking);
+  if (offset >= 0 && MARKS.asking > 0) {
+    const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
+    if (r < 0) return r;
+  }
   const n = file.read(io, offset);
   if (n >= 0) {
     if (offset < 0) return n;
@@ -60,6 +67,10 @@ export function readFileAt(
   nonblocking: boolean,
 ): number {
   if (io.remaining > SLICE_BYTES) return readSliced(t, file, io, offset, nonblocking);
+  if (MARKS.asking > 0) {
+    const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
+    if (r < 0) return r;
+  }
   const n = file.read(io, offset);
   if (n > 0) notifyFile(file, IN_ACCESS);
   return n === -EAGAIN && !nonblocking ? waitReadable(t, file) : n;
@@ -83,6 +94,10 @@ function readSliced(
   const isLast = io.remaining <= SLICE_BYTES;
   io.limit(SLICE_BYTES);
   const wanted = io.remaining, at = offset < 0 ? file.pos : offset + progress.done;
+  if (MARKS.asking > 0) {
+    const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
+    if (r < 0) return r;
+  }
   const n = file.read(io, at);
   if (n < 0) {
     if (progress.done > 0) return progress.done;

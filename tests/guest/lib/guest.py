@@ -363,7 +363,7 @@ getdents64 217|set_tid_address 218|fadvise64 221|timer_create 222|timer_settime 
 timer_gettime 224|timer_getoverrun 225|timer_delete 226|clock_settime 227|clock_gettime 228
 clock_getres 229|clock_nanosleep 230|exit_group 231|epoll_wait 232|epoll_ctl 233|tgkill 234
 utimes 235|waitid 247|ioprio_set 251|ioprio_get 252|inotify_init 253|inotify_add_watch 254
-inotify_rm_watch 255|openat 257|mkdirat 258|mknodat 259|fchownat 260|futimesat 261|newfstatat 262
+inotify_rm_watch 255|openat 257|mkdirat 258|mknodat 259|fchownat 260|futimesat 261|fanotify_init 300|fanotify_mark 301|landlock_create_ruleset 444|landlock_add_rule 445|landlock_restrict_self 446|newfstatat 262
 unlinkat 263|renameat 264|linkat 265|symlinkat 266|readlinkat 267|fchmodat 268|faccessat 269
 pselect6 270|ppoll 271|unshare 272|set_robust_list 273|get_robust_list 274|splice 275|tee 276
 sync_file_range 277|vmsplice 278|utimensat 280|epoll_pwait 281|signalfd 282|timerfd_create 283

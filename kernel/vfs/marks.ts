@@ -1,0 +1,201 @@
+/**
+ * Marks of fanotify(7): on inodes, mounts and file systems, and which of them an event concerns (fs/notify/fsnotify.c).
+ * What a group of marks does with an event is its own affair (task/fanotify/). Told by notify.ts and
+ * permission_events.ts.
+ */
+
+import {
+  FAN_CREATE,
+  FAN_DELETE,
+  FAN_EVENT_ON_CHILD,
+  FAN_MODIFY,
+  FAN_MOVED_FROM,
+  FAN_MOVED_TO,
+  FAN_ONDIR,
+  FAN_RENAME,
+} from "../../ffi/abi/fanotify.ts";
+import { WaitQueue } from "../core/wait.ts";
+import type { Dentry, Mount } from "./dentry.ts";
+import type { FileSystem, Inode } from "./inode.ts";
+
+/** Events of a directory's entries: its own marks hear of them. */
+export const ENTRY_EVENTS: number = FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO |
+  FAN_RENAME;
+const EVENT_FLAGS = FAN_ONDIR | FAN_EVENT_ON_CHILD;
+
+/** How a mark came to an event: bits of `match`. */
+export const BY_INODE = 1, BY_PARENT = 2, BY_MOUNT = 4, BY_FS = 8;
+/** FAN_RENAME: by a mark of the directory that the entry moved to. */
+export const BY_TARGET = 16;
+
+/** Marks that are there: on mounts and file systems, and of groups that may be asked for permission. */
+export class MarkCounts {
+  wide: number = 0;
+  asking: number = 0;
+}
+export const MARKS: MarkCounts = new MarkCounts();
+
+/** What a mark is on. */
+export type MarkTarget =
+  | { readonly kind: "inode"; readonly inode: Inode }
+  | { readonly kind: "mount"; readonly mount: Mount }
+  | { readonly kind: "fs"; readonly fs: FileSystem };
+
+export abstract class MarkGroup {
+  /** Of several groups that are asked those with a higher one come first. */
+  abstract readonly priority: number;
+  /** `mask`: what of the event its marks ask for; `match`: BY_* of those marks. */
+  abstract onEvent(event: FileEvent, mask: number, match: number): void;
+  /** The same for an event that waits for an answer; null: it may go on unasked. */
+  abstract ask(event: FileEvent, mask: number): Question | null;
+  /** What the mark is on is gone. */
+  abstract forget(mark: Mark): void;
+}
+
+/** One task asks one group. */
+export abstract class Question {
+  readonly group: MarkGroup;
+  readonly dentry: Dentry;
+  readonly mask: number;
+  /** Woken when it is answered. */
+  readonly answered: WaitQueue = new WaitQueue();
+  isAnswered: boolean = false;
+  isDenied: boolean = false;
+
+  constructor(group: MarkGroup, dentry: Dentry, mask: number) {
+    this.group = group;
+    this.dentry = dentry;
+    this.mask = mask;
+  }
+
+  /** Who asked waits no more. */
+  abstract withdraw(): void;
+}
+
+export class Mark {
+  readonly group: MarkGroup;
+  readonly target: MarkTarget;
+  mask: number = 0;
+  ignored: number = 0;
+  /** FAN_MARK_IGNORE: FAN_ONDIR and FAN_EVENT_ON_CHILD in `ignored` count. */
+  hasIgnoreFlags: boolean = false;
+  /** FAN_MARK_IGNORED_SURV_MODIFY. */
+  survivesModify: boolean = false;
+  isEvictable: boolean = false;
+
+  constructor(group: MarkGroup, target: MarkTarget) {
+    this.group = group;
+    this.target = target;
+  }
+
+  /** What of events it hides from its group. */
+  ignores(isDir: boolean, isByParent: boolean): number {
+    const events = this.ignored & ~EVENT_FLAGS;
+    if (events === 0 || (!isDir && !isByParent)) return events;
+    const flags = this.hasIgnoreFlags ? this.ignored : FAN_ONDIR | (this.mask & FAN_EVENT_ON_CHILD);
+    return isApplicable(flags, isDir, isByParent) ? events : 0;
+  }
+}
+
+export class FileEvent {
+  /** FAN_* with FAN_ONDIR when it is about a directory. */
+  readonly mask: number;
+  /** Null: by which mount it came is not known, and no descriptor can be opened for it. */
+  readonly mount: Mount | null;
+  /** The file; its dentry may be unknown. */
+  readonly inode: Inode;
+  readonly dentry: Dentry | null;
+  /** The directory that has it under `name`. */
+  readonly dir: Dentry | null;
+  readonly name: string;
+  /** FAN_RENAME: where it is now. */
+  readonly newDir: Dentry | null;
+  readonly newName: string;
+
+  constructor(
+    mask: number,
+    mount: Mount | null,
+    inode: Inode,
+    dentry: Dentry | null,
+    dir: Dentry | null,
+    name: string,
+    newDir: Dentry | null = null,
+    newName: string = "",
+  ) {
+    this.mask = mask;
+    this.mount = mount;
+    this.inode = inode;
+    this.dentry = dentry;
+    this.dir = dir;
+    this.name = name;
+    this.newDir = newDir;
+    this.newName = newName;
+  }
+
+  get isOnDirectory(): boolean {
+    return (this.mask & FAN_ONDIR) !== 0;
+  }
+}
+
+/** What the marks of one group have to do with an event. */
+export class Concern {
+  readonly group: MarkGroup;
+  marks: number = 0;
+  ignored: number = 0;
+  match: number = 0;
+
+  constructor(group: MarkGroup) {
+    this.group = group;
+  }
+
+  get mask(): number {
+    return this.marks & ~this.ignored;
+  }
+}
+
+/** Tell all groups that have marks for it. */
+export function tellMarks(event: FileEvent): void {
+  for (const concern of concernsOf(event)) {
+    const mask = event.mask & concern.mask & ~EVENT_FLAGS;
+    if (mask !== 0) concern.group.onEvent(event, mask, concern.match);
+  }
+}
+
+/** The groups with marks that an event reaches, those to be asked first at the front. */
+export function concernsOf(event: FileEvent): readonly Concern[] {
+  const found: Concern[] = [], isEntry = (event.mask & ENTRY_EVENTS) !== 0;
+  add(found, event, event.inode.fs.marks, BY_FS);
+  if (event.mount !== null) add(found, event, event.mount.marks, BY_MOUNT);
+  const above = event.dir === null ? null : event.dir.inode;
+  const own = isEntry ? above : event.inode;
+  if (own !== null && own.watches !== null) add(found, event, own.watches.marks, BY_INODE);
+  const other = isEntry ? event.newDir?.inode ?? null : above;
+  if (other !== null && other.watches !== null) {
+    add(found, event, other.watches.marks, isEntry ? BY_TARGET : BY_PARENT);
+  }
+  return found.length < 2 ? found : found.sort((a, b) => b.group.priority - a.group.priority);
+}
+
+function add(found: Concern[], event: FileEvent, marks: readonly Mark[], match: number): void {
+  const isDir = event.isOnDirectory, isByParent = match === BY_PARENT;
+  for (const mark of marks) {
+    if ((event.mask & FAN_MODIFY) !== 0 && !mark.survivesModify) mark.ignored = 0;
+    let concern = found.find((c) => c.group === mark.group);
+    if (concern === undefined) found.push(concern = new Concern(mark.group));
+    concern.ignored |= mark.ignores(isDir, isByParent);
+    if (!isApplicable(mark.mask, isDir, isByParent)) continue;
+    concern.marks |= mark.mask;
+    concern.match |= match;
+  }
+}
+
+/** fsnotify_mask_applicable. */
+function isApplicable(mask: number, isDir: boolean, isByParent: boolean): boolean {
+  if (isDir && (mask & FAN_ONDIR) === 0) return false;
+  return !isByParent || (mask & FAN_EVENT_ON_CHILD) !== 0;
+}
+
+/** The mount or file system is gone: so are its marks. */
+export function endMarks(marks: readonly Mark[]): void {
+  for (const mark of [...marks]) mark.group.forget(mark);
+}
