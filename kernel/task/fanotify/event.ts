@@ -28,6 +28,9 @@ import type { ThreadGroup } from "../thread_group.ts";
 import type { PermissionQuestion } from "./question.ts";
 
 /** A file, or a directory with the name of an entry, without a descriptor. */
+/** The kind of an event's only record: it depends on what all events say that became this one. */
+export const SINGLE = 0;
+
 export class InfoRecord {
   readonly type: number;
   /** Of the file system, and of the handle. */
@@ -115,7 +118,7 @@ export function recordsOf(
   const directory = isEntry || !isDir ? above : own;
   if ((mode & FAN_REPORT_DIR_FID) === 0 || directory < 0) {
     return [
-      new InfoRecord(singleType(mask, onDir, mode), fsid, object, dot(onDir, mode)),
+      new InfoRecord(SINGLE, fsid, object, dot(onDir, mode)),
     ];
   }
   const tellsChild = isEntry ? reportsTarget : (mode & FAN_REPORT_FID) !== 0 && !onDir;
@@ -129,7 +132,7 @@ export function recordsOf(
     records.push(new InfoRecord(FAN_EVENT_INFO_TYPE_DFID, fsid, directory, null));
   } else {
     return [
-      new InfoRecord(singleType(mask, onDir, mode), fsid, directory, dot(onDir, mode)),
+      new InfoRecord(SINGLE, fsid, directory, dot(onDir, mode)),
     ];
   }
   if (child >= 0) records.push(new InfoRecord(FAN_EVENT_INFO_TYPE_FID, fsid, child, null));
@@ -159,7 +162,8 @@ function addPlaces(
 }
 
 /** The kind of an event's only record. */
-function singleType(mask: number, onDir: boolean, mode: number): number {
+function singleType(mask: number, mode: number): number {
+  const onDir = (mask & FAN_ONDIR) !== 0;
   if ((mode & FAN_REPORT_DIR_FID) === 0) return FAN_EVENT_INFO_TYPE_FID;
   if ((mode & FAN_REPORT_NAME) !== 0 && onDir) return FAN_EVENT_INFO_TYPE_DFID_NAME;
   return (mask & ENTRY_EVENTS) !== 0 || onDir ? FAN_EVENT_INFO_TYPE_DFID : FAN_EVENT_INFO_TYPE_FID;
@@ -179,7 +183,13 @@ const bytes = new Uint8Array(1024);
 const view = new DataView(bytes.buffer);
 
 /** The event in `eventBytes`: its size. `pidfd` null: the group does not want one. */
-export function fillEvent(event: FanEvent, fd: number, pid: number, pidfd: number | null): number {
+export function fillEvent(
+  event: FanEvent,
+  mode: number,
+  fd: number,
+  pid: number,
+  pidfd: number | null,
+): number {
   const size = event.size(pidfd !== null);
   bytes.fill(0, 0, size);
   view.setUint32(AT.eventLen, size, true);
@@ -189,7 +199,10 @@ export function fillEvent(event: FanEvent, fd: number, pid: number, pidfd: numbe
   view.setInt32(AT.fd, fd, true);
   view.setInt32(AT.pid, pid, true);
   let at: number = META.size;
-  for (const record of event.records) at += fillRecord(record, at);
+  for (const record of event.records) {
+    const type = record.type === SINGLE ? singleType(event.mask, mode) : record.type;
+    at += fillRecord(record, type, at);
+  }
   if (pidfd !== null) {
     putHeader(at, FAN_EVENT_INFO_TYPE_PIDFD, PIDFD_RECORD);
     view.setInt32(at + HEADER, pidfd, true);
@@ -199,8 +212,8 @@ export function fillEvent(event: FanEvent, fd: number, pid: number, pidfd: numbe
 
 export const eventBytes: Uint8Array<ArrayBuffer> = bytes;
 
-function fillRecord(record: InfoRecord, at: number): number {
-  putHeader(at, record.type, record.size);
+function fillRecord(record: InfoRecord, type: number, at: number): number {
+  putHeader(at, type, record.size);
   view.setUint32(at + HEADER, record.fsid, true);
   view.setUint32(at + HEADER + 8, HANDLE_BYTES, true);
   view.setInt32(at + HEADER + 12, FILEID_INO32_GEN, true);

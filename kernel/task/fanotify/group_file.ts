@@ -223,7 +223,7 @@ export class FanotifyFile extends OpenFile implements Asker {
     const pidfd = this.hasPidfds ? pidfdFor(reader, event) : null;
     const isHidden = this.isUnprivileged && event.process !== reader.group;
     const pid = isHidden || event.who === null ? 0 : event.who.numberIn(reader.pids);
-    const size = fillEvent(event, fd, pid, pidfd);
+    const size = fillEvent(event, this.fidMode, fd, pid, pidfd);
     const n = io.putBytes(eventBytes, 0, size);
     if (n < size) {
       if (fd >= 0) reader.files.close(fd);
