@@ -24,6 +24,7 @@ import { HostFdFs } from "./fs/hostfd/host_inode.ts";
 import { FifoOpener } from "./ipc/fifo.ts";
 import { HostFifoOpener } from "./ipc/host_fifo.ts";
 import { IpcNamespace } from "./ipc/ipc_namespace.ts";
+import { KeyStore } from "./keys/key_store.ts";
 import { MemoryContext } from "./mm/memory_context.ts";
 import { registerFamilies } from "./net/families.ts";
 import { GenericFamilies } from "./net/netlink/generic.ts";
@@ -74,6 +75,7 @@ export class SandboxKernel implements Kernel {
   readonly timers: TimerQueue = new TimerQueue();
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
+  readonly keys: KeyStore;
   readonly oom: OomKiller;
   current: Task | null = null;
   readonly clock: CpuClock = new CpuClock();
@@ -119,6 +121,7 @@ export class SandboxKernel implements Kernel {
     this.loop = new Loop(this, host, () => this.memory.reclaim());
     const sysctl = new SysctlStore();
     this.sysctl = sysctl;
+    this.keys = new KeyStore(sysctl, host, this.timers);
     net.settings = sysctl;
     net.connector = new ProcConnector(net);
     net.generic = new GenericFamilies();

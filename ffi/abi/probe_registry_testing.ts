@@ -22,6 +22,7 @@ import * as inotify from "./inotify.ts";
 import * as ioUring from "./io_uring.ts";
 import * as ioctl from "./ioctl.ts";
 import * as ipc from "./ipc.ts";
+import * as keyctl from "./keyctl.ts";
 import * as landlock from "./landlock.ts";
 import type { Fields, Layout } from "./layout.ts";
 import * as mman from "./mman.ts";
@@ -75,6 +76,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   io_uring: ioUring,
   ioctl,
   ipc,
+  keyctl,
   mman,
   mount,
   netlink,

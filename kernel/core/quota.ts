@@ -42,3 +42,6 @@ export const RING_ENTRIES: Quota = new Quota(1 << 22);
 export const MOUNTS: Quota = new Quota(1 << 18);
 /** LIMIT: links, their addresses and routes, of all network namespaces. */
 export const NET_OBJECTS: Quota = new Quota(1 << 16);
+/** LIMIT: keys and links between them, and bytes of their contents and descriptions. */
+export const KEYS: Quota = new Quota(1 << 17);
+export const KEY_BYTES: Quota = new Quota(1 << 26);

@@ -24,6 +24,12 @@ export interface IdExtent {
 
 const IDENTITY: readonly IdExtent[] = [{ first: 0, lower: 0, count: 0xffffffff }];
 
+/** The keyrings of the users of a namespace (keys/user_keyrings.ts). */
+export interface NamespaceKeyrings {
+  /** The namespace is gone. */
+  release(): void;
+}
+
 export class UserNamespace extends Namespace {
   override readonly kind = "user";
   readonly parent: UserNamespace | null;
@@ -39,6 +45,8 @@ export class UserNamespace extends Namespace {
   allowsSetgroups: boolean;
   /** Its maker had CAP_SETFCAP in the parent: it may map id 0 of the parent. */
   readonly parentCouldSetfcap: boolean;
+  /** Null until somebody asks for one. */
+  keyrings: NamespaceKeyrings | null = null;
 
   constructor(
     parent: UserNamespace | null,
@@ -62,6 +70,7 @@ export class UserNamespace extends Namespace {
   }
 
   protected override release(): void {
+    this.keyrings?.release();
     this.parent?.drop();
   }
 

@@ -6,6 +6,7 @@ import { RESTART_SYS, type Task } from "../task/task.ts";
 import { rows as fsRows } from "./fs/rows.ts";
 import { rows as ioRows } from "./io/rows.ts";
 import { rows as ipcRows } from "./ipc/rows.ts";
+import { rows as keysRows } from "./keys/rows.ts";
 import { rows as mmRows } from "./mm/rows.ts";
 import { rows as netRows } from "./net/rows.ts";
 import { rows as processRows } from "./process/rows.ts";
@@ -20,6 +21,7 @@ const FAMILIES: readonly (readonly Row[])[] = [
   fsRows,
   ioRows,
   ipcRows,
+  keysRows,
   mmRows,
   netRows,
   processRows,

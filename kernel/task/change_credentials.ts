@@ -17,6 +17,7 @@ export function changeCredentials(task: Task, cred: Credentials): void {
     old.userNs.drop();
   }
   task.mm.limits.mayLockAll = hasCap(cred, CAP_IPC_LOCK);
+  task.keyrings.onIdChange(cred);
   const isSame = old.euid === cred.euid && old.egid === cred.egid && old.fsuid === cred.fsuid &&
     old.fsgid === cred.fsgid && gainsNothing(old, cred);
   if (isSame) return;

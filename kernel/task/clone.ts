@@ -254,6 +254,7 @@ function makeTask(
     world.ns,
   );
   inheritSeccomp(child, task);
+  child.keyrings.inherit(task.keyrings, world.cred, (flags & CLONE_THREAD) !== 0);
   child.cgroups = request.cgroup === null ? task.cgroups : task.cgroups.with(request.cgroup);
   child.comm = task.comm;
   child.personality = task.personality;
@@ -307,6 +308,7 @@ function undo(task: Task, child: Task, error: number): number {
   child.ns.drop();
   child.sighand.refs--;
   releaseSeccomp(child);
+  child.keyrings.release();
   dropSemUndo(child);
   child.ctx.release();
   child.mm.put();

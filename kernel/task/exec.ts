@@ -110,6 +110,7 @@ function become(task: Task, program: Program): void {
   task.signals.altBase = 0;
   task.signals.altSize = 0;
   setUserDispatch(task, null);
+  task.keyrings.onExec();
   group.aio?.destroy();
   group.aio = null;
   cancelRequests(group);

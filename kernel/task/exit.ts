@@ -56,6 +56,7 @@ export function exitTask(task: Task): void {
   task.fs.drop();
   task.sighand.refs--;
   releaseSeccomp(task);
+  task.keyrings.release();
   dropSemUndo(task);
   chargeUsage(task);
   group.tasks.splice(group.tasks.indexOf(task), 1);

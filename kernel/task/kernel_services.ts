@@ -13,6 +13,7 @@ import type { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import type { SecretStore } from "../fs/tmpfs/secret.ts";
 import type { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
+import type { KeyStore } from "../keys/key_store.ts";
 import type { CpuClock } from "./cpu_clock.ts";
 import type { FutexTable } from "./futex_table.ts";
 import type { OomKiller } from "./oom_killer.ts";
@@ -32,6 +33,7 @@ export interface Kernel {
   /** The first PID namespace: everybody has a number in it. */
   readonly pids: PidNamespace;
   readonly futexes: FutexTable;
+  readonly keys: KeyStore;
   readonly oom: OomKiller;
   /** What mount(2) can mount. */
   readonly fsTypes: FsTypes;

@@ -33,6 +33,7 @@ import {
   ERESTARTSYS,
 } from "../core/result.ts";
 import type { WaitQueue } from "../core/wait.ts";
+import { TaskKeyrings } from "../keys/task_keyrings.ts";
 import { Progress } from "./progress.ts";
 import { SchedAttributes } from "./sched_attributes.ts";
 import { TaskTimeout, TaskWaiter } from "./task_wait.ts";
@@ -115,6 +116,7 @@ export class Task {
   fs: FsContext;
   cred: Credentials;
   sighand: SignalHandlers;
+  readonly keyrings: TaskKeyrings;
   readonly signals: TaskSignals = new TaskSignals();
 
   /** The call in progress: number, arguments (private copy), how its wait restarts. -1: none. */
@@ -224,6 +226,7 @@ export class Task {
     this.fs = fs;
     this.cred = cred;
     this.sighand = sighand;
+    this.keyrings = new TaskKeyrings(kernel.keys);
     this.io = new UserCursor(mm);
     this.io2 = new UserCursor(mm);
     this.startNs = kernel.now();

@@ -12,6 +12,7 @@ import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import { SecretStore } from "../fs/tmpfs/secret.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
+import { KeyStore } from "../keys/key_store.ts";
 import { MemoryContext } from "../mm/memory_context.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
 import { FifoOpener } from "../ipc/fifo.ts";
@@ -72,6 +73,7 @@ export class LabKernel implements Kernel {
   readonly timers: TimerQueue = new TimerQueue();
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
+  readonly keys: KeyStore = new KeyStore(new SysctlStore(), this.host, this.timers);
   readonly oom: OomKiller;
   current: Task | null = null;
   readonly clock: CpuClock = new CpuClock();

@@ -25,6 +25,7 @@ import { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import { RunQueue } from "../loop.ts";
 import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
+import { KeyStore } from "../keys/key_store.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import { dispatch, onFull, runQueued } from "../syscalls/dispatch.ts";
 import { joinGroups } from "../task/cgroup/group_set.ts";
@@ -133,6 +134,7 @@ export class LabKernel implements Kernel {
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
   readonly sysctl: SysctlStore = new SysctlStore();
+  readonly keys: KeyStore;
   readonly namespaces: Namespaces;
   readonly bootNs = 0;
   readonly logged: string[] = [];
@@ -143,6 +145,7 @@ export class LabKernel implements Kernel {
 
   constructor() {
     this.host = this.lab.host;
+    this.keys = new KeyStore(this.sysctl, this.host, this.timers);
     this.platform = this.lab.platform;
     this.memory = this.lab.ctx;
     this.oom = new OomKiller(this);

@@ -23,6 +23,7 @@ const KERNEL_RANK: Record<string, number> = {
   vfs: 2,
   fs: 3,
   ipc: 3,
+  keys: 3,
   net: 3,
   loader: 3,
   task: 4,

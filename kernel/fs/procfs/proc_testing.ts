@@ -200,6 +200,12 @@ export class FakeSource implements ProcSource {
   cgroups(): string {
     return "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
   }
+  keys(): string {
+    return "";
+  }
+  keyUsers(): string {
+    return "";
+  }
   sysvipc(kind: string): string {
     return `${kind}\n`;
   }

@@ -176,6 +176,9 @@ export interface ProcSource extends CallerSource {
   filesystems(): string;
   /** Text of /proc/cgroups. */
   cgroups(): string;
+  /** Text of /proc/keys and /proc/key-users, as whoever makes the call that is served sees them. */
+  keys(): string;
+  keyUsers(): string;
   /** Text of a file of /proc/sysvipc. */
   sysvipc(kind: "shm" | "sem" | "msg"): string;
   /** uname(2). */

@@ -31,6 +31,8 @@ export const SYSTEM_FILES: ReadonlyMap<string, SystemFile> = new Map([
   ["execdomains", text("0-0\tLinux           \t[kernel]\n")],
   ["filesystems", made((s) => s.filesystems())],
   ["interrupts", made((s) => cpuHeader(11, "", s))],
+  ["key-users", made((s) => s.keyUsers())],
+  ["keys", made((s) => s.keys())],
   ["loadavg", made(loadavg)],
   ["locks", text("")],
   ["meminfo", made(meminfo)],

@@ -13,6 +13,7 @@ import type { MachineStat, ProcSource, ProcTask } from "../../fs/procfs/source.t
 import type { NsFs } from "../../fs/procfs/ns_fs.ts";
 import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { msgText, semText, shmText } from "../../ipc/sysv/proc_text.ts";
+import { keysText, keyUsersText } from "../../keys/proc_text.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import { controllersText } from "../cgroup/proc_text.ts";
 import { loadsOf, totalCpuNs } from "../cpu_clock.ts";
@@ -136,6 +137,16 @@ export class KernelProcSource implements ProcSource {
   sysvipc(kind: "shm" | "sem" | "msg"): string {
     const { ipc } = this.callerNs;
     return kind === "shm" ? shmText(ipc) : kind === "sem" ? semText(ipc) : msgText(ipc);
+  }
+
+  keys(): string {
+    const { current } = this.kernel;
+    return current === null ? "" : keysText(current);
+  }
+
+  keyUsers(): string {
+    const { current, keys } = this.kernel;
+    return current === null ? "" : keyUsersText(current, keys);
   }
 
   filesystems(): string {

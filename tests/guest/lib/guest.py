@@ -352,7 +352,9 @@ symlink 88|readlink 89|chmod 90|fchmod 91|chown 92|fchown 93|lchown 94|umask 95|
 getrlimit 97|getrusage 98|sysinfo 99|times 100|ptrace 101|getuid 102|getgid 104|setuid 105
 setgid 106|geteuid 107|getegid 108|setpgid 109|getppid 110|getpgrp 111|setsid 112|setreuid 113
 setregid 114|getgroups 115|setgroups 116|setresuid 117|getresuid 118|setresgid 119|getresgid 120
-getpgid 121|setfsuid 122|setfsgid 123|getsid 124|capget 125|capset 126|rt_sigpending 127
+add_key 248|request_key 249|keyctl 250|syslog 103|ustat 136|sysfs 139|sched_get_priority_max 146|sched_get_priority_min 147
+sched_rr_get_interval 148|vhangup 153|acct 163|kcmp 312|lsm_get_self_attr 459
+lsm_set_self_attr 460|lsm_list_modules 461|getpgid 121|setfsuid 122|setfsgid 123|getsid 124|capget 125|capset 126|rt_sigpending 127
 rt_sigtimedwait 128|rt_sigqueueinfo 129|rt_sigsuspend 130|sigaltstack 131|utime 132|mknod 133
 personality 135|statfs 137|fstatfs 138|getpriority 140|setpriority 141|sched_setparam 142
 sched_getparam 143|sched_setscheduler 144|sched_getscheduler 145|mlock 149|munlock 150|mlockall 151

@@ -1,0 +1,146 @@
+/** From the number that a program gives to a key: special names, possession, state and rights (keyctl(2), keyrings(7)). */
+
+import { EACCES, EINVAL, EIO, ENOKEY } from "../../ffi/abi/errno.ts";
+import * as K from "../../ffi/abi/keyctl.ts";
+import { type Key, keyIndex, type KeyRef } from "./key.ts";
+import { type KeyType, REQUEST_KEY_AUTH } from "./key_types.ts";
+import { KeySearch } from "./keyring.ts";
+import { keyState, mayUseKey } from "./permission.ts";
+import type { KeyHolder } from "./task_keyrings.ts";
+import { userKeyringsOf } from "./user_keyrings.ts";
+
+const NO_KEYRINGS = { thread: null, process: null, session: null };
+
+export interface LookupOptions {
+  /** Keyrings of the caller are made when they are not there. */
+  readonly creates?: boolean;
+  /** Keys under construction, negative ones and those that are no use any more will do. */
+  readonly partial?: boolean;
+}
+
+/** The key of this id, with all these rights on it (KEY_VIEW and others); -errno. */
+export function lookupKey(
+  t: KeyHolder,
+  id: number,
+  need: number,
+  { creates = false, partial = false }: LookupOptions = {},
+): KeyRef | number {
+  const ref = id < 0 ? specialKey(t, id, creates) : numberedKey(t, id);
+  if (typeof ref === "number") return ref;
+  const { key, isPossessed } = ref;
+  if (partial) {
+    const state = need === 0 ? 0 : keyState(key, t.keyrings.store.nowSec());
+    if (state < 0) return state;
+  } else {
+    if (need !== 0 && key.rejectError !== 0) return key.rejectError;
+    const state = need === 0 ? 0 : keyState(key, t.keyrings.store.nowSec());
+    if (state < 0) return state;
+    if (!key.isInstantiated) return -EIO;
+  }
+  return mayUseKey(key, isPossessed, t.cred, need) ? ref : -EACCES;
+}
+
+/** As `lookupKey` with `partial`; who is to make the key has all rights on it. */
+export function lookupForMaker(t: KeyHolder, id: number, need: number): KeyRef | number {
+  const ref = lookupKey(t, id, need, { partial: true });
+  if (ref !== -EACCES || typeof authorityFor(t, id) === "number") return ref;
+  return numberedKey(t, id);
+}
+
+/** For unlinking: any key that is there, whatever its state. */
+export function lookupAnyKey(t: KeyHolder, id: number): KeyRef | number {
+  return lookupKey(t, id, 0, { partial: true });
+}
+
+function specialKey(t: KeyHolder, id: number, creates: boolean): KeyRef | number {
+  const { keyrings, cred } = t;
+  switch (id) {
+    case K.KEY_SPEC_THREAD_KEYRING:
+      return possessed(creates ? keyrings.ownThread(cred) : keyrings.thread ?? -ENOKEY);
+    case K.KEY_SPEC_PROCESS_KEYRING:
+      return possessed(creates ? keyrings.ownProcess(cred) : keyrings.process ?? -ENOKEY);
+    case K.KEY_SPEC_SESSION_KEYRING:
+      return possessed(sessionKeyring(t, creates));
+    case K.KEY_SPEC_USER_KEYRING:
+    case K.KEY_SPEC_USER_SESSION_KEYRING: {
+      const rings = userKeyringsOf(keyrings.store, cred.userNs).of(cred.uid);
+      if (typeof rings === "number") return rings;
+      return possessed(id === K.KEY_SPEC_USER_KEYRING ? rings.user : rings.session);
+    }
+    case K.KEY_SPEC_REQKEY_AUTH_KEY:
+      return possessed(keyrings.authority ?? -ENOKEY);
+    case K.KEY_SPEC_REQUESTOR_KEYRING:
+      return possessed(keyrings.authority?.request?.destination ?? -ENOKEY);
+    default:
+      return -EINVAL;
+  }
+}
+
+function possessed(key: Key | number): KeyRef | number {
+  return typeof key === "number" ? key : { key, isPossessed: true };
+}
+
+/** Who asks for its session gets one: that of its user, or one of its own for writing. */
+function sessionKeyring(t: KeyHolder, creates: boolean): Key | number {
+  const { keyrings, cred } = t, { session } = keyrings;
+  if (session !== null && !(creates && session.isUserKeyring)) return session;
+  const rings = userKeyringsOf(keyrings.store, cred.userNs).of(cred.uid);
+  if (typeof rings === "number") return rings;
+  if (creates) return keyrings.newSession(cred);
+  keyrings.setSession(rings.session);
+  return rings.session;
+}
+
+function numberedKey(t: KeyHolder, id: number): KeyRef | number {
+  if (id < 1) return -EINVAL;
+  const key = t.keyrings.store.keys.get(id);
+  if (key === undefined) return -ENOKEY;
+  return { key, isPossessed: isPossessed(t, key) };
+}
+
+/** The keyrings that a task searches, in this order. */
+export function searchedKeyrings({ cred, keyrings }: KeyHolder): Key[] {
+  const { thread, process, session, store } = keyrings;
+  const last = session ?? userKeyringsOf(store, cred.userNs).sessionOf(cred.uid);
+  return [thread, process, last, ...requesterKeyrings(keyrings.authority)]
+    .filter((ring): ring is Key => ring !== null && ring.serial !== 0);
+}
+
+/** Who makes a key for somebody may search the keyrings of whoever asked for it. */
+function requesterKeyrings(authority: Key | null): readonly (Key | null)[] {
+  const { thread, process, session } = authority?.request?.requester.keyrings ?? NO_KEYRINGS;
+  return [thread, process, session];
+}
+
+/** The right to instantiate that key among the caller's keyrings; -ENOKEY, -EKEYREVOKED. */
+export function authorityFor(t: KeyHolder, serial: number): Key | number {
+  const r = searchOwnKeyrings(t, REQUEST_KEY_AUTH, serial.toString(16));
+  return r === 0 ? -ENOKEY : r;
+}
+
+export function isPossessed(t: KeyHolder, key: Key): boolean {
+  for (const ring of searchedKeyrings(t)) {
+    const search = new KeySearch(key.index, key, t.cred, true, t.keyrings.store.nowSec());
+    if (search.in(ring) !== null) return true;
+  }
+  return false;
+}
+
+/**
+ * A key of this type and description in the caller's keyrings, for request_key(2); 0: there is none, and one may be
+ * made; -errno.
+ */
+export function searchOwnKeyrings(t: KeyHolder, type: KeyType, description: string): Key | number {
+  const index = keyIndex(type, description), nowSec = t.keyrings.store.nowSec();
+  let missing = 1, failure = 0;
+  for (const ring of searchedKeyrings(t)) {
+    const search = new KeySearch(index, null, t.cred, true, nowSec, true);
+    const found = search.in(ring);
+    if (found !== null) return found;
+    // A keyring without such a key, and a negative one, count more than keys that are no use.
+    if (search.error === 0) missing = missing === 1 ? 0 : missing;
+    else if (search.error === -ENOKEY) missing = -ENOKEY;
+    else failure = search.error;
+  }
+  return missing === 1 ? failure : missing;
+}

@@ -1,0 +1,123 @@
+/**
+ * The keyrings of users, which outlive their processes: user-keyring(7), user-session-keyring(7), persistent-keyring(7).
+ * Each user namespace has its own, found in two keyrings that nobody can reach by number.
+ */
+
+import { type NamespaceKeyrings, NO_ID, type UserNamespace } from "../cred/user_namespace.ts";
+import { type Key, keyIndex } from "./key.ts";
+import type { KeyStore } from "./key_store.ts";
+import { KEYRING } from "./key_types.ts";
+import { KEY_ALL, KEY_READ, KEY_SEARCH, KEY_SETATTR, KEY_VIEW, KEY_WRITE } from "./permission.ts";
+import { OWNER, POSSESSOR } from "./permission.ts";
+
+/** Rights on the keyrings of users: the possessor cannot change attributes, the owner may do all. */
+const POSSESSOR_RIGHTS = (KEY_ALL & ~KEY_SETATTR) << POSSESSOR;
+const USER_RIGHTS = POSSESSOR_RIGHTS | KEY_ALL << OWNER;
+const REGISTER_RIGHTS = (KEY_WRITE | KEY_SEARCH) << POSSESSOR | (KEY_VIEW | KEY_READ) << OWNER;
+const PERSISTENT_RIGHTS = POSSESSOR_RIGHTS | (KEY_VIEW | KEY_READ) << OWNER;
+
+export interface UserRings {
+  readonly user: Key;
+  readonly session: Key;
+}
+
+export class UserKeyrings implements NamespaceKeyrings {
+  private readonly store: KeyStore;
+  private readonly ns: UserNamespace;
+  private register: Key | null = null;
+  private persistentRegister: Key | null = null;
+
+  constructor(store: KeyStore, ns: UserNamespace) {
+    this.store = store;
+    this.ns = ns;
+  }
+
+  /** User and user-session keyring of a real user, made when they are not there; -errno. */
+  of(uid: number): UserRings | number {
+    const ring = this.register ?? this.makeRegister(".user_reg", REGISTER_RIGHTS, "in");
+    if (typeof ring === "number") return ring;
+    this.register = ring;
+    const user = this.findOrMake(ring, `_uid.${this.ns.uidOf(uid)}`, uid);
+    if (typeof user === "number") return user;
+    const session = this.findOrMake(ring, `_uid_ses.${this.ns.uidOf(uid)}`, uid);
+    if (typeof session === "number") return session;
+    if (session.links!.size === 0) {
+      const r = this.store.link(session, user);
+      if (r < 0) return r;
+    }
+    return { user, session };
+  }
+
+  /** The user-session keyring, if it is there. */
+  sessionOf(uid: number): Key | null {
+    const name = `_uid_ses.${this.ns.uidOf(uid)}`;
+    return this.register?.links?.get(keyIndex(KEYRING, name)) ?? null;
+  }
+
+  /** The persistent keyring of a user, which lives on for some time now. */
+  persistentOf(uid: number): Key | number {
+    const name = ".persistent_register";
+    const ring = this.persistentRegister ?? this.makeRegister(name, PERSISTENT_RIGHTS, "none");
+    if (typeof ring === "number") return ring;
+    this.persistentRegister = ring;
+    const description = `_persistent.${this.ns.uidOf(uid)}`;
+    const there = ring.links!.get(keyIndex(KEYRING, description));
+    if (there !== undefined) return there;
+    const made = this.store.makeKeyring({
+      description,
+      uid,
+      gid: NO_ID,
+      perm: PERSISTENT_RIGHTS,
+      quota: "none",
+    });
+    return typeof made === "number" ? made : this.keep(ring, made);
+  }
+
+  private findOrMake(ring: Key, description: string, uid: number): Key | number {
+    const there = ring.links!.get(keyIndex(KEYRING, description));
+    if (there !== undefined) return there;
+    const made = this.store.makeKeyring({
+      description,
+      uid,
+      gid: NO_ID,
+      perm: USER_RIGHTS,
+      quota: "in",
+    });
+    if (typeof made === "number") return made;
+    made.isUserKeyring = true;
+    return this.keep(ring, made);
+  }
+
+  private keep(ring: Key, made: Key): Key | number {
+    const r = this.store.link(ring, made);
+    if (r === 0) return made;
+    this.store.release(made);
+    return r;
+  }
+
+  private makeRegister(description: string, perm: number, quota: "in" | "none"): Key | number {
+    const uid = this.ns.isInitial ? 0 : this.ns.ownerUid;
+    const gid = quota === "in" ? NO_ID : 0;
+    const ring = this.store.makeKeyring({ description, uid, gid, perm, quota });
+    if (typeof ring !== "number") ring.pins++;
+    return ring;
+  }
+
+  /** The namespace is gone. */
+  release(): void {
+    for (const ring of [this.register, this.persistentRegister]) {
+      if (ring !== null) this.store.unpin(ring);
+    }
+    this.register = this.persistentRegister = null;
+  }
+}
+
+/** Those of a user namespace. The first one is shared by all kernels of a process: the store keeps its keyrings. */
+export function userKeyringsOf(store: KeyStore, ns: UserNamespace): UserKeyrings {
+  const there = ns.isInitial ? store.initialKeyrings : ns.keyrings;
+  if (there instanceof UserKeyrings) return there;
+  const made = new UserKeyrings(store, ns);
+  if (ns.isInitial) store.initialKeyrings = made;
+  else ns.keyrings = made;
+  return made;
+}
