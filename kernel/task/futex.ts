@@ -50,6 +50,7 @@ export function futexWait(
     const key = task.mm.key;
     waiter.bitset = bitset;
     waiter.pi = null;
+    waiter.target = null;
     futexes.add(waiter, key.owner!, key.offset);
     progress.step = 1;
     task.restart = deadlineNs === Infinity ? RESTART_SYS : RESTART_BLOCK;
@@ -105,9 +106,9 @@ export function futexRequeue(
   const key = task.mm.key, { futexes } = task.kernel, owner = key.owner!, offset = key.offset;
   const woken = futexes.wake(owner, offset, wake, 0xffffffff);
   const isSame = owner === otherKey.owner && offset === otherKey.offset;
-  const moved = isSame ? 0 : futexes.requeue(owner, offset, otherKey, move);
+  const moved = isSame || woken < 0 ? 0 : futexes.requeue(owner, offset, otherKey, move);
   otherKey.owner = null;
-  return woken + moved;
+  return woken < 0 ? woken : moved < 0 ? moved : woken + moved;
 }
 
 /** FUTEX_WAKE_OP: change the second word, wake the first's waiters, and the second's if its old value says so. */
@@ -139,12 +140,12 @@ export function futexWakeOp(
   const isMet = compare(cmp, old | 0, cmparg);
   if (isMet < 0) return -ENOSYS;
   const key = task.mm.key, { futexes } = task.kernel;
-  let n = futexes.wake(key.owner!, key.offset, Math.max(1, wake), 0xffffffff);
-  if (isMet > 0) {
-    n += futexes.wake(otherKey.owner!, otherKey.offset, Math.max(1, wakeSecond), 0xffffffff);
-  }
+  const n = futexes.wake(key.owner!, key.offset, Math.max(1, wake), 0xffffffff);
+  const more = isMet > 0 && n >= 0
+    ? futexes.wake(otherKey.owner!, otherKey.offset, Math.max(1, wakeSecond), 0xffffffff)
+    : 0;
   otherKey.owner = null;
-  return n;
+  return n < 0 ? n : more < 0 ? more : n + more;
 }
 
 /** `task.mm.key` for the first word, `otherKey` for the second. */

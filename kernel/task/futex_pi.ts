@@ -1,30 +1,34 @@
 /**
  * Priority-inheritance futexes: FUTEX_LOCK_PI, TRYLOCK_PI, UNLOCK_PI of futex(2). The kernel decides who owns the word
- * next, so a waiter returns with the lock in its hands.
+ * next, so a waiter returns with the lock in its hands. Neighbour: futex_requeue_pi.ts.
  *
  * DIFFERS: no priority is inherited, as the sandbox does not schedule; waiters get the lock in order of arrival.
  */
 
 import { EAGAIN, EDEADLK, EFAULT, EINVAL, EPERM, ESRCH, ETIMEDOUT } from "../../ffi/abi/errno.ts";
 import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from "../../ffi/abi/futex.ts";
-import type { MemoryManager } from "../mm/memory_manager.ts";
+import type { SharedWord } from "../mm/futex_key.ts";
 import { FutexWaiter } from "./futex_table.ts";
-import { RESTART_BLOCK, RESTART_NOINTR, type Task } from "./task.ts";
+import { RESTART_NOINTR, type Task } from "./task.ts";
+
+/** LIMIT: owners that wait for owners that a chain is followed for (max_lock_depth). */
+const MAX_CHAIN = 1024;
 
 /** A PI word that somebody waits for. */
 export class PiState {
   owner: Task;
-  /** Where a waiter sees the word: the new owner's id is stored through it. */
-  mm: MemoryManager;
-  addr: number;
-  isPrivate: boolean;
+  readonly word: SharedWord;
   waiters: number = 0;
 
-  constructor(owner: Task, mm: MemoryManager, addr: number, isPrivate: boolean) {
+  constructor(owner: Task, word: SharedWord) {
     this.owner = owner;
-    this.mm = mm;
-    this.addr = addr;
-    this.isPrivate = isPrivate;
+    this.word = word;
+    (owner.ownedPi ??= new Set()).add(this);
+  }
+
+  /** Nobody waits any more: it is not needed. */
+  dropIfIdle(): void {
+    if (this.waiters === 0) this.owner.ownedPi?.delete(this);
   }
 }
 
@@ -38,148 +42,156 @@ export function futexLockPi(
   const progress = task.progress;
   const waiter = task.futexWaiter ??= new FutexWaiter(task);
   if (progress.step === 0) {
-    const r = lockOrQueue(task, waiter, addr, isPrivate);
-    if (r !== -EAGAIN) return r;
+    const k = task.mm.futexKey(addr, isPrivate);
+    if (k !== 0) return k;
+    const { key } = task.mm, word = { owner: key.owner, offset: key.offset };
+    const state = claim(task, addr, word, task, false);
+    if (typeof state === "number") return state;
+    if (waitsFor(state.owner, task)) {
+      state.dropIfIdle();
+      return -EDEADLK;
+    }
+    queueFor(waiter, state, addr);
     progress.step = 1;
-    task.restart = deadlineNs === Infinity ? RESTART_NOINTR : RESTART_BLOCK;
+    task.restart = RESTART_NOINTR;
   } else if (waiter.isWoken) {
     return 0;
   } else if (task.kernel.now() >= deadlineNs) {
-    leaveQueue(task, waiter);
+    leavePiQueue(waiter);
     return -ETIMEDOUT;
   }
   const r = task.waitUntil(deadlineNs);
-  if (task.interrupted) leaveQueue(task, waiter);
+  if (task.interrupted) leavePiQueue(waiter);
   return r;
 }
 
 /** FUTEX_TRYLOCK_PI: 0, or -EAGAIN when somebody alive owns it. */
 export function futexTryLockPi(task: Task, addr: number, isPrivate: boolean): number {
-  const r = task.mm.futexKey(addr, isPrivate);
-  return r !== 0 ? r : takeFree(task, addr, false);
+  const k = task.mm.futexKey(addr, isPrivate);
+  if (k !== 0) return k;
+  const { key } = task.mm, word = { owner: key.owner, offset: key.offset };
+  const state = claim(task, addr, word, task, false);
+  if (typeof state === "number") return state;
+  state.dropIfIdle();
+  return -EAGAIN;
 }
 
 /** FUTEX_UNLOCK_PI: the first waiter owns the word now. */
 export function futexUnlockPi(task: Task, addr: number, isPrivate: boolean): number {
-  const word = task.mm.load32(addr);
-  if (word < 0) return -EFAULT;
-  if ((word & FUTEX_TID_MASK) !== task.tid) return -EPERM;
-  const r = task.mm.futexKey(addr, isPrivate);
-  if (r !== 0) return r;
-  const key = task.mm.key;
-  const first = task.kernel.futexes.first(key.owner!, key.offset);
-  if (first === null) {
-    const found = task.mm.cas32(addr, word, 0);
-    return found < 0 ? -EFAULT : found === word ? 0 : futexUnlockPi(task, addr, isPrivate);
+  const { mm } = task;
+  for (;;) {
+    const word = mm.load32(addr);
+    if (word < 0) return -EFAULT;
+    if ((word & FUTEX_TID_MASK) !== task.tid) return -EPERM;
+    const r = mm.futexKey(addr, isPrivate);
+    if (r !== 0) return r;
+    const first = task.kernel.futexes.first(mm.key.owner!, mm.key.offset);
+    if (first !== null) {
+      if (first.pi === null || first.pi.owner !== task) return -EINVAL;
+      const stored = mm.store32(addr, (first.task.tid | FUTEX_WAITERS) >>> 0);
+      if (stored !== 0) return stored;
+      handOver(first.pi, first);
+      return 0;
+    }
+    const found = mm.cas32(addr, word, 0);
+    if (found < 0) return -EFAULT;
+    if (found === word) return 0;
   }
-  if (first.pi === null) return -EINVAL;
-  if (first.pi.owner !== task) return -EINVAL;
-  return handOver(first.pi, first, 0);
 }
 
 /** The thread ends: what it owns goes to the first waiter, marked FUTEX_OWNER_DIED. */
 export function releaseOwnedPi(task: Task): void {
   if (task.ownedPi === null) return;
   for (const state of [...task.ownedPi]) {
-    const r = state.mm.futexKey(state.addr, state.isPrivate);
-    const first = r === 0 ? firstOf(task, state) : null;
-    if (first !== null) handOver(state, first, FUTEX_OWNER_DIED);
+    const { owner, offset } = state.word;
+    const first = owner === null ? null : task.kernel.futexes.first(owner, offset);
+    if (first === null || first.pi !== state) continue;
+    const { mm, tid } = first.task;
+    // Where the heir does not see the word any more it finds out itself.
+    mm.store32(first.piAddr, (tid | FUTEX_WAITERS | FUTEX_OWNER_DIED) >>> 0);
+    handOver(state, first);
   }
   task.ownedPi = null;
 }
 
-function firstOf(task: Task, state: PiState): FutexWaiter | null {
-  const key = state.mm.key;
-  const first = task.kernel.futexes.first(key.owner!, key.offset);
-  return first !== null && first.pi === state ? first : null;
-}
-
-/** 0: owned; -EAGAIN: queued (or, for a try, taken by another); other errors. */
-function lockOrQueue(
-  task: Task,
-  waiter: FutexWaiter,
-  addr: number,
-  isPrivate: boolean,
-): number {
-  const mm = task.mm;
-  const k = mm.futexKey(addr, isPrivate);
-  if (k !== 0) return k;
-  const r = takeFree(task, addr, true);
-  if (r !== -EAGAIN) return r;
-  const word = mm.load32(addr);
-  if (word < 0) return -EFAULT;
-  const { futexes } = task.kernel, owner = mm.key.owner!, offset = mm.key.offset;
-  const first = futexes.first(owner, offset);
-  if (first !== null && first.pi === null) return -EINVAL;
-  const state = first?.pi ?? stateFor(task, word & FUTEX_TID_MASK, addr, isPrivate);
-  if (state === null) return -ESRCH;
-  waiter.pi = state;
-  waiter.bitset = 0xffffffff;
-  state.waiters++;
-  futexes.add(waiter, owner, offset);
-  return -EAGAIN;
-}
-
 /**
- * Take a word that nobody (alive) owns: 0. -EAGAIN: it has an owner, and `mark` set FUTEX_WAITERS in it, so that the
- * unlock comes to the kernel.
+ * Take a word for `heir` if nobody owns it (0), or give what its waiters wait for. `task` sees it at `addr`. With
+ * `marks` a word that is taken says that there are waiters, too.
  */
-function takeFree(task: Task, addr: number, mark: boolean): number {
-  const mm = task.mm;
+export function claim(
+  task: Task,
+  addr: number,
+  word: SharedWord,
+  heir: Task,
+  marks: boolean,
+): PiState | number {
+  const { mm, kernel: { futexes } } = task;
   for (;;) {
-    const word = mm.load32(addr);
-    if (word < 0) return -EFAULT;
-    const owner = word & FUTEX_TID_MASK;
-    if (owner === task.tid) return -EDEADLK;
-    let wanted: number;
-    if (owner === 0) {
-      const key = mm.key;
-      const hasWaiters = task.kernel.futexes.first(key.owner!, key.offset) !== null;
-      wanted = (task.tid | (word & FUTEX_OWNER_DIED) | (hasWaiters ? FUTEX_WAITERS : 0)) >>> 0;
-    } else if (mark) {
-      wanted = (word | FUTEX_WAITERS) >>> 0;
-    } else {
-      return -EAGAIN;
-    }
-    const found = mm.cas32(addr, word, wanted);
+    const value = mm.load32(addr);
+    if (value < 0) return -EFAULT;
+    const tid = value & FUTEX_TID_MASK;
+    if (tid === heir.tid) return -EDEADLK;
+    const first = futexes.first(word.owner!, word.offset);
+    if (first !== null) return stateOf(first, value, task);
+    const owner = tid === 0 ? heir : task.pids.tasks.get(tid);
+    if (owner === undefined) return -ESRCH;
+    const wanted = tid === 0
+      ? heir.tid | (value & FUTEX_OWNER_DIED) | (marks ? FUTEX_WAITERS : 0)
+      : value | FUTEX_WAITERS;
+    const found = mm.cas32(addr, value, wanted >>> 0);
     if (found < 0) return -EFAULT;
-    if (found === word) return owner === 0 ? 0 : -EAGAIN;
+    if (found === value) return tid === 0 ? 0 : new PiState(owner, word);
   }
 }
 
-function stateFor(
-  task: Task,
-  tid: number,
-  addr: number,
-  isPrivate: boolean,
-): PiState | null {
-  const owner = task.pids.tasks.get(tid);
-  if (owner === undefined) return null;
-  const state = new PiState(owner, task.mm, addr, isPrivate);
-  (owner.ownedPi ??= new Set()).add(state);
-  return state;
+/** Of waiters that are there: the word must name the owner that the kernel knows. */
+function stateOf({ pi }: FutexWaiter, value: number, task: Task): PiState | number {
+  if (pi === null) return -EINVAL;
+  const tid = value & FUTEX_TID_MASK;
+  const isAbandoned = tid === 0 && (value & FUTEX_OWNER_DIED) !== 0;
+  return isAbandoned || task.pids.tasks.get(tid) === pi.owner ? pi : -EINVAL;
 }
 
-/** Give the word to its first waiter. */
-function handOver(state: PiState, first: FutexWaiter, extra: number): number {
-  const { futexes } = first.task.kernel, heir = first.task;
+/** Does `owner` wait, directly or not, for something that `task` owns? */
+export function waitsFor(owner: Task, task: Task): boolean {
+  let at: Task | null = owner;
+  for (let i = 0; at !== null; i++) {
+    if (at === task || i >= MAX_CHAIN) return true;
+    const waiter: FutexWaiter | null = at.futexWaiter;
+    at = waiter !== null && waiter.isQueued ? waiter.pi?.owner ?? null : null;
+  }
+  return false;
+}
+
+/** `addr` is where the waiter's task sees the word. */
+export function queueFor(waiter: FutexWaiter, state: PiState, addr: number): void {
+  const { owner, offset } = state.word;
+  waiter.pi = state;
+  waiter.piAddr = addr;
+  waiter.target = null;
+  waiter.bitset = 0xffffffff;
+  state.waiters++;
+  waiter.task.kernel.futexes.add(waiter, owner!, offset);
+}
+
+/** The word is the first waiter's. */
+function handOver(state: PiState, first: FutexWaiter): void {
+  const heir = first.task;
   state.owner.ownedPi?.delete(state);
-  futexes.remove(first);
+  heir.kernel.futexes.remove(first);
   first.pi = null;
-  state.waiters--;
-  const hasMore = state.waiters > 0;
-  const word = (heir.tid | extra | (hasMore ? FUTEX_WAITERS : 0)) >>> 0;
-  const r = heir.mm.store32(state.addr, word);
   state.owner = heir;
-  if (hasMore) (heir.ownedPi ??= new Set()).add(state);
+  if (--state.waiters > 0) (heir.ownedPi ??= new Set()).add(state);
   first.isWoken = true;
   heir.wake();
-  return r;
 }
 
-function leaveQueue(task: Task, waiter: FutexWaiter): void {
+export function leavePiQueue(waiter: FutexWaiter): void {
   const state = waiter.pi;
-  task.kernel.futexes.remove(waiter);
+  waiter.task.kernel.futexes.remove(waiter);
   waiter.pi = null;
-  if (state !== null && --state.waiters === 0) state.owner.ownedPi?.delete(state);
+  waiter.target = null;
+  if (state === null) return;
+  state.waiters--;
+  state.dropIfIdle();
 }

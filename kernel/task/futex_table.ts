@@ -5,6 +5,7 @@
  * (mm/futex_key.ts). Neighbours: futex.ts and futex_pi.ts do the operations.
  */
 
+import { EINVAL } from "../../ffi/abi/errno.ts";
 import type { SharedWord } from "../mm/futex_key.ts";
 import type { PiState } from "./futex_pi.ts";
 import type { Task } from "./task.ts";
@@ -18,8 +19,11 @@ export class FutexWaiter {
   offset: number = 0;
   /** FUTEX_WAIT_BITSET; all ones otherwise. */
   bitset: number = 0xffffffff;
-  /** Queued for the ownership of a PI futex. */
+  /** Queued for the ownership of a PI futex, which it sees at this address. */
   pi: PiState | null = null;
+  piAddr: number = 0;
+  /** Waits to be moved to this PI futex (FUTEX_WAIT_REQUEUE_PI). */
+  target: SharedWord | null = null;
   isQueued: boolean = false;
   /** Taken off by a waker. */
   isWoken: boolean = false;
@@ -77,13 +81,17 @@ export class FutexTable {
     return waiter.owner === null ? null : find(waiter.next, waiter.owner, waiter.offset);
   }
 
-  /** Wake up to `max` waiters of a word whose bitset meets `bitset`: how many. HOT */
+  /**
+   * Wake up to `max` waiters of a word whose bitset meets `bitset`: how many. -EINVAL when one of them waits to own a
+   * PI futex. HOT
+   */
   wake(owner: object, offset: number, max: number, bitset: number): number {
     let n = 0;
     let w: FutexWaiter | null = this.heads[bucketOf(offset)] ?? null;
     while (w !== null && n < max) {
       const next: FutexWaiter | null = w.next;
       if (w.owner === owner && w.offset === offset && (w.bitset & bitset) !== 0) {
+        if (w.pi !== null || w.target !== null) return -EINVAL;
         this.remove(w);
         w.isWoken = true;
         w.task.wake();
@@ -94,7 +102,7 @@ export class FutexTable {
     return n;
   }
 
-  /** Move up to `max` waiters from one word to the end of another: how many. */
+  /** Move up to `max` waiters from one word to the end of another: how many; -EINVAL as for `wake`. */
   requeue(owner: object, offset: number, to: SharedWord, max: number): number {
     if (to.owner === null) return 0;
     let n = 0;
@@ -104,6 +112,7 @@ export class FutexTable {
     while (w !== null && n < max) {
       const next: FutexWaiter | null = w === last ? null : w.next;
       if (w.owner === owner && w.offset === offset) {
+        if (w.pi !== null || w.target !== null) return -EINVAL;
         this.remove(w);
         this.add(w, to.owner, to.offset);
         n++;

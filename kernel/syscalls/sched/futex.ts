@@ -5,6 +5,7 @@ import * as F from "../../../ffi/abi/futex.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { futexRequeue, futexWait, futexWake, futexWakeOp } from "../../task/futex.ts";
 import { futexLockPi, futexTryLockPi, futexUnlockPi } from "../../task/futex_pi.ts";
+import { futexRequeuePi, futexWaitRequeuePi } from "../../task/futex_requeue_pi.ts";
 import type { Task } from "../../task/task.ts";
 import { monotonicDeadline, readTimeout, readTimespec, realtimeDeadline } from "../timespec.ts";
 
@@ -64,6 +65,17 @@ function ownership(
       if (isLockPi && isReal) return -ENOSYS;
       const r = absoluteDeadline(t, a.u64(3), isLockPi || isReal);
       return r !== 0 ? r : futexLockPi(t, addr, isPrivate, t.progress.deadlineNs);
+    }
+    case F.FUTEX_WAIT_REQUEUE_PI: {
+      const r = absoluteDeadline(t, a.u64(3), isReal);
+      if (r !== 0) return r;
+      const { deadlineNs } = t.progress;
+      return futexWaitRequeuePi(t, { addr, isPrivate }, a.u32(2), deadlineNs, a.u64(4));
+    }
+    case F.FUTEX_CMP_REQUEUE_PI: {
+      if (isReal) return -ENOSYS;
+      const from = { addr, isPrivate }, to = { addr: a.u64(4), isPrivate };
+      return futexRequeuePi(t, from, to, a.i32(2), a.i32(3), a.u32(5));
     }
     case F.FUTEX_TRYLOCK_PI:
       return isReal ? -ENOSYS : futexTryLockPi(t, addr, isPrivate);

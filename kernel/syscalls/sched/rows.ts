@@ -13,7 +13,7 @@ const KEPT = "kept and shown; the host schedules";
 export const rows: readonly Row[] = [
   row("futex", futex.sysFutex, "ptr futexop uint ptr ptr uint", {
     support: "partial",
-    note: "no priority is inherited; no FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI",
+    note: "no priority is inherited: the host schedules",
   }),
   row("futex_waitv", futex2.sysFutexWaitv, "ptr uint hex timespec clock"),
   row("futex_wait", futex2.sysFutexWait, "ptr hex hex hex timespec clock"),
