@@ -122,7 +122,7 @@ Deno.test("words of two processes in shared memory are one futex, private ones a
     assertEquals(kernel.call(task, "futex", shared, FUTEX_WAKE, 1), 1);
   }));
 
-Deno.test("PI: the lock is handed to the first waiter, marked while more wait", () =>
+Deno.test("PI: the lock is handed to the first waiter, marked as waited for", () =>
   withThreads(2, (kernel, task, [a, b]) => {
     assertEquals(kernel.call(task, "futex", WORD, FUTEX_LOCK_PI, 0, 0), 0);
     assertEquals(task.mm.load32(WORD), task.tid);
@@ -137,7 +137,7 @@ Deno.test("PI: the lock is handed to the first waiter, marked while more wait", 
     assertEquals(kernel.call(task, "futex", WORD, FUTEX_UNLOCK_PI, 0, 0), -EPERM);
     kernel.call(a!, "exit", 0);
     assertEquals(kernel.outcome(b!), 0);
-    assertEquals(task.mm.load32(WORD), (b!.tid | FUTEX_OWNER_DIED) >>> 0);
+    assertEquals(task.mm.load32(WORD), (b!.tid | FUTEX_OWNER_DIED | FUTEX_WAITERS) >>> 0);
   }));
 
 Deno.test("robust list: owned words are marked, others left alone, a loop ends", () =>
