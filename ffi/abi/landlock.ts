@@ -7,8 +7,10 @@ import { layout } from "./layout.ts";
 /** Flag of landlock_create_ruleset(2): not a ruleset but the version of the interface. */
 export const LANDLOCK_CREATE_RULESET_VERSION = 1;
 
-/** Kind of a rule. */
+/** Kinds of rules. */
 export const LANDLOCK_RULE_PATH_BENEATH = 1;
+/** Since version 4. */
+export const LANDLOCK_RULE_NET_PORT = 2;
 
 export const LANDLOCK_ACCESS_FS_EXECUTE = 1;
 export const LANDLOCK_ACCESS_FS_WRITE_FILE = 2;
@@ -27,6 +29,8 @@ export const LANDLOCK_ACCESS_FS_MAKE_SYM = 0x1000;
 export const LANDLOCK_ACCESS_FS_REFER = 0x2000;
 /** Since version 3. */
 export const LANDLOCK_ACCESS_FS_TRUNCATE = 0x4000;
+/** Since version 5. */
+export const LANDLOCK_ACCESS_FS_IOCTL_DEV = 0x8000;
 
 /** Since version 4. */
 export const LANDLOCK_ACCESS_NET_BIND_TCP = 1;
@@ -47,3 +51,8 @@ export const LandlockPathBeneathAttr = layout("landlock_path_beneath_attr", {
   allowedAccess: "u64",
   parentFd: "i32",
 }, { packed: true });
+
+export const LandlockNetPortAttr = layout("landlock_net_port_attr", {
+  allowedAccess: "u64",
+  port: "u64",
+});

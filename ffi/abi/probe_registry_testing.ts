@@ -302,6 +302,9 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     allowedAccess: "allowed_access",
     parentFd: "parent_fd",
   }),
+  probe(landlock.LandlockNetPortAttr, "struct landlock_net_port_attr", "", {
+    allowedAccess: "allowed_access",
+  }),
   probe(seccomp.SeccompData, "struct seccomp_data", "", {
     instructionPointer: "instruction_pointer",
   }),

@@ -32,6 +32,8 @@ export const INODE_WATCHES: Quota = new Quota(1 << 19);
 /** LIMIT: groups of fanotify (fs.fanotify.max_user_groups), and events that wait in all of them. */
 export const FANOTIFY_GROUPS: Quota = new Quota(128);
 export const FANOTIFY_EVENTS: Quota = new Quota(1 << 18);
+/** LIMIT: rules of landlock, in rulesets and domains. */
+export const LANDLOCK_RULES: Quota = new Quota(1 << 18);
 /** LIMIT: descriptors in epoll sets (fs.epoll.max_user_watches). */
 export const EPOLL_ITEMS: Quota = new Quota(1 << 20);
 /** LIMIT: requests of rings (io_uring) that are not over, completions that did not fit, and what is registered. */

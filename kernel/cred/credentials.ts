@@ -3,6 +3,7 @@
  * changes make a new one, so that sharing needs no copies and open files keep their opener's view.
  */
 
+import type { Domain } from "./landlock.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "./user_namespace.ts";
 
 export const CAP_LAST_CAP = 40;
@@ -39,6 +40,8 @@ export interface Credentials {
   /** SECBIT_* of prctl(PR_SET_SECUREBITS). */
   readonly securebits: number;
   readonly noNewPrivs: boolean;
+  /** Of landlock(7); null: nothing is given up. */
+  readonly domain: Domain | null;
 }
 
 export function rootCredentials(): Credentials {
@@ -70,6 +73,7 @@ export function userCredentials(
     ambient: NO_CAPS,
     securebits: 0,
     noNewPrivs: false,
+    domain: null,
   };
 }
 

@@ -253,6 +253,7 @@ function makeTask(
     sighand,
     world.ns,
   );
+  child.cred.domain?.hold();
   inheritSeccomp(child, task);
   child.keyrings.inherit(task.keyrings, world.cred, (flags & CLONE_THREAD) !== 0);
   child.cgroups = request.cgroup === null ? task.cgroups : task.cgroups.with(request.cgroup);

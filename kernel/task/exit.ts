@@ -57,6 +57,7 @@ export function exitTask(task: Task): void {
   task.sighand.refs--;
   releaseSeccomp(task);
   task.keyrings.release();
+  task.cred.domain?.drop();
   dropSemUndo(task);
   chargeUsage(task);
   group.tasks.splice(group.tasks.indexOf(task), 1);

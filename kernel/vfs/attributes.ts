@@ -3,9 +3,10 @@
  * takes an inode and its mount, which the caller has looked up (`findAt` of status.ts) or has open.
  */
 
-import { EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from "../../ffi/abi/errno.ts";
+import { EACCES, EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from "../../ffi/abi/errno.ts";
 import { O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { IN_ACCESS, IN_ATTRIB, IN_MODIFY } from "../../ffi/abi/inotify.ts";
+import { LANDLOCK_ACCESS_FS_TRUNCATE } from "../../ffi/abi/landlock.ts";
 import { S_ISGID, UTIME_NOW, UTIME_OMIT } from "../../ffi/abi/stat.ts";
 import {
   MAY_WRITE,
@@ -33,6 +34,7 @@ import {
   emptyAttrChange,
   type Inode,
 } from "./inode.ts";
+import { mayDo } from "./landlock.ts";
 import { breakLeases } from "./leases.ts";
 import { notify } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
@@ -132,6 +134,8 @@ export function truncatePath(caller: Caller, path: Path, size: number): number {
   if (inode.writeCount < 0) return -ETXTBSY;
   r = breakLeases(caller, inode, O_WRONLY);
   if (r < 0) return r;
+  r = mayDo(caller.cred.domain, path.mount, path.dentry, LANDLOCK_ACCESS_FS_TRUNCATE);
+  if (r < 0) return r;
   r = truncateInode(caller, inode, size);
   if (r === 0) notify(null, path.dentry, IN_MODIFY);
   return r;
@@ -140,6 +144,7 @@ export function truncatePath(caller: Caller, path: Path, size: number): number {
 /** ftruncate(2): -EINVAL for what is not open for writing or not a regular file. */
 export function truncateFile(caller: Caller, file: OpenFile, size: number): number {
   if (size < 0 || !file.canWrite || !isRegular(file.inode)) return -EINVAL;
+  if ((file.deniedLater & LANDLOCK_ACCESS_FS_TRUNCATE) !== 0) return -EACCES;
   const mode = modeAfterWrite(file.inode, caller.cred);
   const r = mode === file.inode.mode
     ? file.truncate(size)

@@ -17,11 +17,12 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "../../ffi/abi/stat.ts";
-import { hasCap, hasOwnCap } from "../cred/credentials.ts";
+import { type Credentials, hasCap, hasOwnCap } from "../cred/credentials.ts";
 import { groupOfNew, isDirectory, mayCreate, mayLink, modeOfNew, wantWrite } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import { type Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
+import { mayDo, mayRefer, rightToMake } from "./landlock.ts";
 import { notifyEntry, notifySelf } from "./notify.ts";
 import { inheritAcl, isMinimal, modeOfAcl } from "./posix_acl.ts";
 import {
@@ -80,11 +81,17 @@ function walkToNew(
   return r < 0 ? r : newName(walk, isForDirectory);
 }
 
+/** May a file of this type be made in the directory where `walk` stands? */
+function mayMake(walk: Walk, cred: Credentials, type: number): number {
+  const r = mayDo(cred.domain, walk.mount, walk.dentry, rightToMake(type));
+  return r < 0 ? r : mayCreate(walk.dentry, cred);
+}
+
 export function mkdirAt(caller: Caller, dirfd: number, text: string, mode: number): number {
   const walk = firstWalk(caller), cred = caller.cred;
   const child = walkToNew(caller, walk, dirfd, text, true);
   if (typeof child === "number") return child;
-  const r = mayCreate(walk.dentry, cred);
+  const r = mayMake(walk, cred, S_IFDIR);
   if (r < 0) return r;
   const dir = walk.inode;
   const asked = S_IFDIR | (mode & 0o1777);
@@ -128,7 +135,7 @@ export function createNode(
   const walk = firstWalk(caller), cred = caller.cred;
   const child = walkToNew(caller, walk, dirfd, text, false);
   if (typeof child === "number") return child;
-  const r = mayCreate(walk.dentry, cred);
+  const r = mayMake(walk, cred, type);
   if (r < 0) return r;
   const isWhiteout = type === S_IFCHR && rdev === 0;
   if (isDevice && !isWhiteout && !hasCap(cred, CAP_MKNOD)) return -EPERM;
@@ -152,7 +159,7 @@ export function symlinkAt(caller: Caller, target: string, dirfd: number, text: s
   const walk = firstWalk(caller), cred = caller.cred;
   const child = walkToNew(caller, walk, dirfd, text, false);
   if (typeof child === "number") return child;
-  const r = mayCreate(walk.dentry, cred);
+  const r = mayMake(walk, cred, S_IFLNK);
   if (r < 0) return r;
   const dir = walk.inode;
   const inode = dir.symlink(child.name, target, cred.fsuid, groupOfNew(dir, cred));
@@ -189,6 +196,15 @@ export function linkAt(
     r = mayLink(source, cred);
     if (r < 0) return r;
   }
+  r = mayRefer(cred.domain, {
+    mount: to.mount,
+    from: from.dentry,
+    dir: to.dentry,
+    to: child,
+    removes: false,
+    exchanges: false,
+  });
+  if (r < 0) return r;
   r = mayCreate(to.dentry, cred);
   if (r < 0) return r;
   if (source.fs !== dir.fs) return -EXDEV;

@@ -187,7 +187,7 @@ export class DentryCache {
       if (d === null) return;
       const isBusy = d.pins > 0 || d.mountCount > 0 ||
         (d.children !== null && d.children.size > 0) ||
-        (d.inode !== null && d.inode.watches !== null);
+        (d.inode !== null && (d.inode.watches !== null || d.inode.ruleCount > 0));
       if (isBusy || d.wasUsed) {
         d.wasUsed = false;
         this.unlinkLru(d);

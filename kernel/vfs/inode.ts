@@ -82,6 +82,8 @@ export abstract class FileSystem {
   destroy(): void {}
   /** Somebody changes the tree behind the VFS's back (an overlay that has it as its upper layer). */
   isChangedBehind: boolean = false;
+  /** No path leads to its files: pipes, sockets, namespaces, memfds. */
+  isInternal: boolean = false;
   /** Of fanotify, on the whole of it. */
   readonly marks: Mark[] = [];
   /** Mounts that show this file system. */
@@ -177,6 +179,8 @@ export abstract class Inode {
   leases: Leases | null = null;
   /** Of inotify and fanotify (notify.ts); null while nobody watches. */
   watches: InodeWatches | null = null;
+  /** Rules of landlock that name it. */
+  ruleCount: number = 0;
   /** FIFO or socket that lives at this inode. */
   special: object | null = null;
   /** > 0: open for writing so often; < 0: executed so often, writing is refused (ETXTBSY). */

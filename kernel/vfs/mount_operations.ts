@@ -56,6 +56,12 @@ export function mayMount(caller: Caller): number {
   return owner !== null && hasCapIn(caller.cred, owner, CAP_SYS_ADMIN) ? 0 : -EPERM;
 }
 
+/** The same for calls that landlock(7) takes away: those that change what paths lead to. */
+export function mayRearrange(caller: Caller): number {
+  const { domain } = caller.cred;
+  return domain !== null && domain.all.fs !== 0 ? -EPERM : mayMount(caller);
+}
+
 /** The bits of mount(2)'s flags that live on the mount; relatime is the default. */
 export function mountFlags(flags: number): number {
   let f = flags & MOUNT_FLAGS;

@@ -46,6 +46,10 @@ import {
 } from "../../ffi/abi/fcntl.ts";
 import { FAN_OPEN_EXEC_PERM, FAN_OPEN_PERM } from "../../ffi/abi/fanotify.ts";
 import { IN_CREATE, IN_MODIFY } from "../../ffi/abi/inotify.ts";
+import {
+  LANDLOCK_ACCESS_FS_MAKE_REG,
+  LANDLOCK_ACCESS_FS_TRUNCATE,
+} from "../../ffi/abi/landlock.ts";
 import { MS_NODEV } from "../../ffi/abi/mount.ts";
 import {
   S_IFBLK,
@@ -74,6 +78,7 @@ import type { Caller } from "./caller.ts";
 import { finishNew, newMode } from "./create.ts";
 import { Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
+import { mayDo, mayOpenHere } from "./landlock.ts";
 import { breakLeases } from "./leases.ts";
 import { notify, notifyEntry, notifyOpen } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
@@ -241,6 +246,8 @@ function createAndOpen(
   if (dir.isUnlinked) return -ENOENT;
   let r = wantWrite(walk.mount);
   if (r < 0) return r;
+  r = mayDo(cred.domain, walk.mount, dir, LANDLOCK_ACCESS_FS_MAKE_REG);
+  if (r < 0) return r;
   r = mayCreate(dir, cred);
   if (r < 0) return r;
   const full = newMode(caller, parent, S_IFREG | mode);
@@ -318,7 +325,8 @@ function openFound(
   if (r < 0) return r;
   const file = openInode(caller, path, inode, flags);
   if (typeof file === "number" || !truncates) return file;
-  const t = truncateInode(caller, inode, 0);
+  const isDenied = (file.deniedLater & LANDLOCK_ACCESS_FS_TRUNCATE) !== 0;
+  const t = isDenied ? -EACCES : truncateInode(caller, inode, 0);
   if (t < 0) {
     file.drop();
     return t;
@@ -379,6 +387,8 @@ function openInode(
     const r = wantWrite(path.mount);
     if (r < 0) return r;
   }
+  const denied = mayOpenHere(caller.cred.domain, path, inode, flags, how === OPEN_PROGRAM);
+  if (denied < 0) return denied;
   if (inode.leases !== null) {
     const r = breakLeases(caller, inode, flags);
     if (r < 0) return r;
@@ -394,6 +404,7 @@ function openInode(
   file.flags = (flags & ~OPENING_FLAGS) | O_LARGEFILE;
   if (file.path === null) file.attach(path, caller.cred);
   if (writes) file.countWriter();
+  file.deniedLater = denied;
   file.isQuiet = how === OPEN_QUIET;
   notifyOpen(file, how === OPEN_PROGRAM);
   return file;

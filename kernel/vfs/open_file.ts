@@ -52,6 +52,8 @@ export abstract class OpenFile {
   isQuiet: boolean = false;
   /** F_SETOWN, F_SETSIG, O_ASYNC: kept by fcntl. */
   owner: object | null = null;
+  /** What landlock(7) denied when it was opened and is not asked for yet: LANDLOCK_ACCESS_FS_TRUNCATE, _IOCTL_DEV. */
+  deniedLater: number = 0;
   /** Who wants to know when the last reference goes: epoll items. */
   watchers: FileWatcher | null = null;
   /** 1: counted as a writer of its inode, mount and file system; -1: keeps writers out (exec); 0: neither. */

@@ -2,8 +2,13 @@
 
 import { EBUSY, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } from "../../ffi/abi/errno.ts";
 import { IN_ATTRIB, IN_DELETE } from "../../ffi/abi/inotify.ts";
+import {
+  LANDLOCK_ACCESS_FS_REMOVE_DIR,
+  LANDLOCK_ACCESS_FS_REMOVE_FILE,
+} from "../../ffi/abi/landlock.ts";
 import { isDirectory, mayDelete, wantWrite } from "./access.ts";
 import type { Caller } from "./caller.ts";
+import { mayDo } from "./landlock.ts";
 import { notifyEntry, notifySelf } from "./notify.ts";
 import { firstWalk, LAST_DOT, LAST_DOTDOT, LAST_NORM, LOOKUP_PARENT } from "./walk.ts";
 
@@ -19,6 +24,8 @@ export function unlinkAt(caller: Caller, dirfd: number, text: string): number {
   const victim = child.inode;
   if (victim === null) return -ENOENT;
   if (walk.hasTrailingSlash) return isDirectory(victim) ? -EISDIR : -ENOTDIR;
+  r = mayDo(caller.cred.domain, walk.mount, walk.dentry, LANDLOCK_ACCESS_FS_REMOVE_FILE);
+  if (r < 0) return r;
   r = mayDelete(child, false, caller.cred);
   if (r < 0) return r;
   if (caller.fs.namespace.isMountpoint(child)) return -EBUSY;
@@ -49,6 +56,8 @@ export function rmdirAt(caller: Caller, dirfd: number, text: string): number {
   if (typeof child === "number") return child;
   const victim = child.inode;
   if (victim === null) return -ENOENT;
+  r = mayDo(caller.cred.domain, walk.mount, walk.dentry, LANDLOCK_ACCESS_FS_REMOVE_DIR);
+  if (r < 0) return r;
   r = mayDelete(child, true, caller.cred);
   if (r < 0) return r;
   if (caller.fs.namespace.isMountpoint(child)) return -EBUSY;

@@ -19,6 +19,7 @@ import { inodePermission, isDirectory, mayCreate, mayDelete, wantWrite } from ".
 import type { Caller } from "./caller.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
+import { mayRefer } from "./landlock.ts";
 import { notifyEntry, notifyRename, notifySelf } from "./notify.ts";
 import { firstWalk, LAST_NORM, LOOKUP_PARENT, secondWalk, type Walk } from "./walk.ts";
 
@@ -53,6 +54,15 @@ export function renameAt(
   if (noReplace && target.inode !== null) return -EEXIST;
   if (exchange && target.inode === null) return -ENOENT;
   r = checkShape(from, to, source, source.inode, target, exchange);
+  if (r < 0) return r;
+  r = mayRefer(caller.cred.domain, {
+    mount: to.mount,
+    from: source,
+    dir: to.dentry,
+    to: target,
+    removes: true,
+    exchanges: exchange,
+  });
   if (r < 0) return r;
   return vfsRename(caller, source, source.inode, target, flags);
 }

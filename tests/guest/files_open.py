@@ -183,6 +183,7 @@ def lowest_descriptor_first():
 
 @test
 def descriptor_limit():
+    import fcntl
     import resource
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     got = []
@@ -194,7 +195,6 @@ def descriptor_limit():
         got.append(r)
     ok(max(got) == 63, "the last descriptor is 63, found %d" % max(got))
     gives(-EMFILE, NR.dup, got[0])
-    import fcntl
     fails(EINVAL, fcntl.fcntl, got[0], fcntl.F_DUPFD, 64)
     pair = (ctypes.c_int * 2)()
     gives(-EMFILE, NR.pipe2, pair, 0)

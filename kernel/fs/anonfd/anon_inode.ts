@@ -28,6 +28,7 @@ const MAGIC: Record<string, number> = {
 export class AnonFs extends FileSystem {
   override readonly type: string;
   override readonly root: Inode;
+  override isInternal = true;
   /** Numbers of some digits: netstat(8) takes shorter ones for nonsense. */
   private lastIno: number = 1000;
 

@@ -6,6 +6,7 @@ import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
 import { isSubset } from "../../cred/cap_set.ts";
 import { hasCapIn } from "../../cred/credentials.ts";
+import { isWithin } from "../../cred/landlock.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { ProcSource, ProcTask } from "./source.ts";
 
@@ -14,6 +15,7 @@ export function mayInspect(source: ProcSource, target: ProcTask): boolean {
   const caller = source.current();
   if (caller === null || caller.tgid === target.tgid) return true;
   const { cred } = caller, to = target.cred;
+  if (!isWithin(to.domain, cred.domain)) return false;
   if (hasCapIn(cred, to.userNs, CAP_SYS_PTRACE)) return true;
   const isSameUser = cred.fsuid === to.euid && cred.fsuid === to.suid && cred.fsuid === to.uid &&
     cred.fsgid === to.egid && cred.fsgid === to.sgid && cred.fsgid === to.gid;

@@ -69,6 +69,7 @@ export const NAMESPACE_TYPES: Readonly<Record<NamespaceKind, number>> = {
 /** The files that stand for namespaces; one file system a kernel. */
 export class NsFs extends GeneratedFs {
   override readonly type = "nsfs";
+  override isInternal = true;
   override readonly root: Inode;
   override readonly magic = NSFS_MAGIC;
   override readonly createError = -EACCES;

@@ -35,6 +35,7 @@ export class MemfdStore {
   /** `fs`: a tmpfs of its own, without limits. */
   constructor(vfs: Vfs, fs: TmpfsFs) {
     this.fs = fs;
+    fs.isInternal = true;
     this.mount = internalMount(vfs, fs);
   }
 

@@ -12,6 +12,7 @@ import {
   EISCONN,
   ENOTCONN,
   EOPNOTSUPP,
+  EPERM,
   EPIPE,
   EPROTOTYPE,
 } from "../../../ffi/abi/errno.ts";
@@ -32,7 +33,7 @@ import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import { collectRights } from "../rights.ts";
 import type { Socket } from "../socket.ts";
 import { Inode } from "../../vfs/inode.ts";
-import { findSocket } from "./find_socket.ts";
+import { findSocket, isOutOfScope } from "./find_socket.ts";
 import { nameOf } from "./unix_names.ts";
 import { callerCredentials, shutsReading, shutsWriting, UnixSocket } from "./unix_socket.ts";
 
@@ -106,6 +107,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     }
     if (this.peer !== null) return -EISCONN;
     if (this.backlog !== null) return -EINVAL;
+    if (isOutOfScope(caller, other)) return -EPERM;
     const server = this.newSocket();
     if (server === null) return -ECONNREFUSED;
     server.name = other.name;

@@ -22,7 +22,7 @@ import { collectRights, inFlightOf } from "../rights.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { READABLE, WRITABLE } from "./connection.ts";
 import { Inode } from "../../vfs/inode.ts";
-import { findSocket } from "./find_socket.ts";
+import { findSocket, isOutOfScope } from "./find_socket.ts";
 import { MESSAGE_OVERHEAD } from "./seqpacket.ts";
 import { type AbstractNames, nameBytes, nameOf } from "./unix_names.ts";
 import { callerCredentials, shutsReading, shutsWriting, UnixSocket } from "./unix_socket.ts";
@@ -85,7 +85,8 @@ export class UnixDgram extends UnixSocket {
     const other = findSocket(caller, this.names, name);
     if (typeof other === "number") return other;
     if (other instanceof Inode) return -ECONNREFUSED;
-    return other instanceof UnixDgram ? other : -EPROTOTYPE;
+    if (!(other instanceof UnixDgram)) return -EPROTOTYPE;
+    return other !== this.peer && isOutOfScope(caller, other) ? -EPERM : other;
   }
 
   override send(io: IoCursor, message: Message): number {

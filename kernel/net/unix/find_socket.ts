@@ -2,7 +2,9 @@
 
 import { ECONNREFUSED } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
+import { LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET } from "../../../ffi/abi/landlock.ts";
 import { S_IFMT, S_IFSOCK } from "../../../ffi/abi/stat.ts";
+import { isScoped } from "../../cred/landlock.ts";
 import { MAY_WRITE } from "../../cred/permission.ts";
 import { inodePermission } from "../../vfs/access.ts";
 import type { Caller } from "../../vfs/caller.ts";
@@ -33,4 +35,11 @@ export function findSocket(
   if (hostIdentity === "") return inode;
   const other = caller.fs.namespace.vfs.hostSockets.get(hostIdentity);
   return other instanceof UnixSocket ? other : inode;
+}
+
+/** Does landlock(7) keep the caller from sockets with abstract names of those outside its domain? */
+export function isOutOfScope(caller: Caller, other: UnixSocket): boolean {
+  const server = other.cred === null ? null : other.cred.domain;
+  return isAbstract(other.name) &&
+    isScoped(caller.cred.domain, server, LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET);
 }

@@ -13,7 +13,7 @@ import * as M from "../../../ffi/abi/mount.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
 import type { Mount } from "../../vfs/dentry.ts";
-import { cloneDetached, mayMount, moveMount } from "../../vfs/mount_operations.ts";
+import { cloneDetached, mayMount, mayRearrange, moveMount } from "../../vfs/mount_operations.ts";
 import { PathFile } from "../../vfs/path_file.ts";
 import { installNew } from "../io/install.ts";
 import { findAt } from "./arguments.ts";
@@ -51,7 +51,7 @@ export function sysOpenTree(t: Task, a: SyscallArgs): number {
 
 /** move_mount(2). DIFFERS: no MOVE_MOUNT_SET_GROUP, no MOVE_MOUNT_BENEATH (EINVAL). */
 export function sysMoveMount(t: Task, a: SyscallArgs): number {
-  const may = mayMount(t), flags = a.u32(4);
+  const may = mayRearrange(t), flags = a.u32(4);
   if (may < 0) return may;
   if ((flags & ~MOVE_FLAGS) !== 0) return -EINVAL;
   const from = findAt(t, a.i32(0), a.u64(1), {

@@ -12,6 +12,8 @@ import {
   POLL_OUT,
   POLL_PRI,
 } from "../../../ffi/abi/siginfo.ts";
+import { LANDLOCK_SCOPE_SIGNAL } from "../../../ffi/abi/landlock.ts";
+import { isScoped } from "../../cred/landlock.ts";
 import { Waiter } from "../../core/wait.ts";
 import type { UrgentListener } from "../../net/net_namespace.ts";
 import type { Socket } from "../../net/socket.ts";
@@ -172,6 +174,7 @@ function toGroup(owner: FileOwner, group: ThreadGroup | undefined, info: SigInfo
 /** Whoever called F_SETOWN must be allowed to signal the target (sigio_perm). */
 function mayReach(owner: FileOwner, target: Task): boolean {
   const { uid, suid } = target.cred;
+  if (isScoped(owner.domain, target.cred.domain, LANDLOCK_SCOPE_SIGNAL)) return false;
   return owner.euid === 0 || owner.euid === suid || owner.euid === uid || owner.uid === suid ||
     owner.uid === uid;
 }

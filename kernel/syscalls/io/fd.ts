@@ -1,6 +1,7 @@
 /** Calls on descriptors as such: close(2), dup(2), fcntl(2), ioctl(2), close_range(2), lseek(2). */
 
 import {
+  EACCES,
   EBADF,
   EFAULT,
   EINVAL,
@@ -55,7 +56,23 @@ import {
   FIOQSIZE,
 } from "../../../ffi/abi/ioctl.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
-import { SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../../../ffi/abi/fs.ts";
+import {
+  FICLONE,
+  FICLONERANGE,
+  FIDEDUPERANGE,
+  FIFREEZE,
+  FIGETBSZ,
+  FITHAW,
+  FS_IOC_FIEMAP,
+  FS_IOC_GETFSSYSFSPATH,
+  FS_IOC_GETFSUUID,
+  SEEK_CUR,
+  SEEK_DATA,
+  SEEK_END,
+  SEEK_HOLE,
+  SEEK_SET,
+} from "../../../ffi/abi/fs.ts";
+import { LANDLOCK_ACCESS_FS_IOCTL_DEV } from "../../../ffi/abi/landlock.ts";
 import { FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCSPGRP } from "../../../ffi/abi/socket.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { ownsOrCapable } from "../../cred/permission.ts";
@@ -75,6 +92,24 @@ import { getOwner, getOwnerEx, setOwner, setOwnerEx, setSignal, signalOf } from 
 
 /** What F_SETFL changes. */
 const SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC;
+
+/** Requests on devices that landlock(7) leaves alone: they are not the device's affair (is_masked_device_ioctl). */
+const FREE_REQUESTS: ReadonlySet<number> = new Set([
+  FIOCLEX,
+  FIONCLEX,
+  FIONBIO,
+  FIOASYNC,
+  FIOQSIZE,
+  FIFREEZE,
+  FITHAW,
+  FS_IOC_FIEMAP,
+  FIGETBSZ,
+  FICLONE,
+  FICLONERANGE,
+  FIDEDUPERANGE,
+  FS_IOC_GETFSUUID,
+  FS_IOC_GETFSSYSFSPATH,
+]);
 
 export function fdLimit(t: Task): number {
   return t.group.limits.get(RLIMIT_NOFILE);
@@ -213,6 +248,9 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
   const fd = a.i32(0), request = a.u32(1), arg = a.u64(2);
   const file = t.files.get(fd);
   if (file === null) return -EBADF;
+  if ((file.deniedLater & LANDLOCK_ACCESS_FS_IOCTL_DEV) !== 0 && !FREE_REQUESTS.has(request)) {
+    return -EACCES;
+  }
   if (file instanceof Socket) {
     const r = socketIoctl(t, file, request, arg);
     if (r !== -ENOTTY) return r;

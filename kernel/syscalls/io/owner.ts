@@ -2,6 +2,7 @@
 
 import { EFAULT, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID } from "../../../ffi/abi/fcntl.ts";
+import type { Domain } from "../../cred/landlock.ts";
 import { SIGRTMAX } from "../../task/signal/sigset.ts";
 import type { PidNamespace } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
@@ -16,6 +17,8 @@ export class FileOwner {
   signal: number = 0;
   uid: number = 0;
   euid: number = 0;
+  /** Of whoever named it, unless that is the owner itself: landlock(7). */
+  domain: Domain | null = null;
 }
 
 function ownerOf(file: OpenFile): FileOwner {
@@ -39,6 +42,8 @@ function set(t: Task, file: OpenFile, type: number, id: number): number {
   owner.pids = t.pids;
   owner.uid = t.cred.uid;
   owner.euid = t.cred.euid;
+  const isOwn = type === F_OWNER_TID ? t.pids.tasks.get(id)?.group === t.group : id === t.pid;
+  owner.domain = isOwn && type !== F_OWNER_PGRP ? null : t.cred.domain;
   // Sockets of the host begin to tell of urgent data when somebody asks.
   file.poll();
   return 0;

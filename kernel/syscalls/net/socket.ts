@@ -1,6 +1,10 @@
 /** Making, naming and connecting sockets: socket(2), socketpair(2), bind(2), listen(2), accept(2), connect(2), shutdown(2). */
 
 import { EAGAIN, EFAULT, EINPROGRESS, EINVAL, EMFILE } from "../../../ffi/abi/errno.ts";
+import {
+  LANDLOCK_ACCESS_NET_BIND_TCP,
+  LANDLOCK_ACCESS_NET_CONNECT_TCP,
+} from "../../../ffi/abi/landlock.ts";
 import { SHUT_RDWR, SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../../ffi/abi/socket.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
@@ -9,6 +13,7 @@ import { installNew } from "../io/install.ts";
 import { installPair } from "../io/pipe.ts";
 import { READABLE, WRITABLE } from "../io/transfer.ts";
 import { address, addressIn, addressOut, socketOf } from "./arguments.ts";
+import { mayUsePort } from "./landlock.ts";
 import { waitForSocket } from "./wait.ts";
 
 const TYPE_MASK = 15;
@@ -22,6 +27,7 @@ export function sysSocket(t: Task, a: SyscallArgs): number {
   const socket = family.create(t, type, a.i32(2));
   if (typeof socket === "number") return socket;
   socket.flags |= flags & SOCK_NONBLOCK;
+  socket.cred = t.cred;
   return installNew(t, socket, (flags & SOCK_CLOEXEC) !== 0);
 }
 
@@ -44,7 +50,9 @@ export function sysBind(t: Task, a: SyscallArgs): number {
   const socket = socketOf(t, a.i32(0));
   if (typeof socket === "number") return socket;
   const r = addressIn(t, a.u64(1), a.i32(2), address);
-  return r < 0 ? r : socket.bind(t, address);
+  if (r < 0) return r;
+  const may = mayUsePort(t.cred.domain, socket, address, LANDLOCK_ACCESS_NET_BIND_TCP);
+  return may < 0 ? may : socket.bind(t, address);
 }
 
 export function sysListen(t: Task, a: SyscallArgs): number {
@@ -89,6 +97,8 @@ export function sysConnect(t: Task, a: SyscallArgs): number {
   if (typeof socket === "number") return socket;
   const r = addressIn(t, a.u64(1), a.i32(2), address);
   if (r < 0) return r;
+  const may = mayUsePort(t.cred.domain, socket, address, LANDLOCK_ACCESS_NET_CONNECT_TCP);
+  if (may < 0) return may;
   const nonblocking = socket.isNonblocking;
   const n = socket.connect(t, address, nonblocking);
   if (n !== -EAGAIN || nonblocking) return n;

@@ -6,6 +6,7 @@ import { PIDFD_NONBLOCK, PIDFD_THREAD } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { isSubset } from "../../cred/cap_set.ts";
 import { hasCapIn } from "../../cred/credentials.ts";
+import { isWithin } from "../../cred/landlock.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import type { Task } from "../../task/task.ts";
@@ -44,9 +45,9 @@ export function sysPidfdGetfd(t: Task, a: SyscallArgs): number {
  * CAP_SYS_PTRACE.
  */
 export function mayAttach(t: Task, target: Task): boolean {
-  if (t.group === target.group || hasCapIn(t.cred, target.cred.userNs, CAP_SYS_PTRACE)) {
-    return true;
-  }
+  if (t.group === target.group) return true;
+  if (!isWithin(target.cred.domain, t.cred.domain)) return false;
+  if (hasCapIn(t.cred, target.cred.userNs, CAP_SYS_PTRACE)) return true;
   const { uid, gid } = t.cred, to = target.cred;
   return uid === to.uid && uid === to.euid && uid === to.suid && gid === to.gid &&
     gid === to.egid && gid === to.sgid && target.group.dumpable &&

@@ -8,6 +8,7 @@ import * as credentials from "./credentials.ts";
 import * as exec from "./exec.ts";
 import * as exit from "./exit.ts";
 import * as ids from "./ids.ts";
+import * as landlock from "./landlock.ts";
 import * as pidfd from "./pidfd.ts";
 import { sysPrctl } from "./prctl.ts";
 import * as robust from "./robust_list.ts";
@@ -53,6 +54,9 @@ export const rows: readonly Row[] = [
     note:
       "debug registers watch no reads; no PTRACE_SYSEMU_SINGLESTEP, no rseq and dispatch requests",
   }),
+  row("landlock_create_ruleset", landlock.sysLandlockCreateRuleset, "ptr size hex"),
+  row("landlock_add_rule", landlock.sysLandlockAddRule, "fd int ptr hex"),
+  row("landlock_restrict_self", landlock.sysLandlockRestrictSelf, "fd hex"),
   row("seccomp", sysSeccomp, "uint hex ptr"),
   row("arch_prctl", sysArchPrctl, "int ptr", {
     needsFull: true,

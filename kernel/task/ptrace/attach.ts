@@ -9,6 +9,7 @@ import {
   PTRACE_O_EXITKILL,
 } from "../../../ffi/abi/ptrace.ts";
 import { CLONE_UNTRACED, CLONE_VFORK } from "../../../ffi/abi/sched.ts";
+import { isWithin } from "../../cred/landlock.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { PidNamespace } from "../pid_namespace.ts";
 import { alert, resume } from "../alert.ts";
@@ -37,6 +38,8 @@ function link(task: Task, trace: Trace): void {
 export function traceMe(task: Task): number {
   const { parent } = task.group;
   if (task.trace !== null || parent === null || parent.tasks.length === 0) return -EPERM;
+  const by = parent.leader ?? parent.tasks[0];
+  if (by !== undefined && !isWithin(task.cred.domain, by.cred.domain)) return -EPERM;
   link(task, new Trace(parent, null, false));
   tellTracing(task, parent);
   return 0;
