@@ -93,7 +93,7 @@ export class SandboxKernel implements Kernel {
   readonly bootNs: number;
   /** Wait status of the first process, -1 while it lives. */
   initStatus: number = -1;
-  private readonly sysctl: SysctlStore;
+  readonly sysctl: SysctlStore;
   private readonly ipcUser: TaskIpcUser;
   private readonly write: (line: string) => void;
 

@@ -45,6 +45,7 @@ import * as system from "./system.ts";
 import * as termios from "./termios.ts";
 import * as time from "./time.ts";
 import * as ucontext from "./ucontext.ts";
+import * as userfaultfd from "./userfaultfd.ts";
 import * as wait from "./wait.ts";
 import * as xattr from "./xattr.ts";
 
@@ -98,6 +99,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   termios,
   time,
   ucontext,
+  userfaultfd,
   wait,
   xattr,
 };

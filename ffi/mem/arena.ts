@@ -99,14 +99,23 @@ export class Arena {
     const end = offset + lenBytes;
     let bytes = 0;
     for (let at = offset; at < end;) {
-      const data = lseek(this.fd, at, SEEK_DATA);
-      if (data < 0 || data >= end) break;
-      const hole = lseek(this.fd, data, SEEK_HOLE);
-      if (hole < 0) break;
-      at = Math.min(hole, end);
+      const data = this.nextData(at);
+      if (data >= end) break;
+      at = Math.min(this.nextHole(data), end);
       bytes += at - data;
     }
     return bytes / PAGE_SIZE;
+  }
+
+  /** The first page at or behind `offset` that the host has given memory to, or Infinity. */
+  nextData(offset: number): number {
+    const at = lseek(this.fd, offset, SEEK_DATA);
+    return at < 0 ? Infinity : at;
+  }
+  /** The first page at or behind `offset` that the host has given nothing to, or Infinity. */
+  nextHole(offset: number): number {
+    const at = lseek(this.fd, offset, SEEK_HOLE);
+    return at < 0 ? Infinity : at;
   }
 
   /** Bytes that the host has given for guest memory. */

@@ -40,6 +40,13 @@ export abstract class Backing {
   /** memfd_secret(2): only who maps it may reach its pages, not the kernel for somebody else. */
   readonly isSecret: boolean = false;
 
+  /** Its pages are frames that are there from the first write on (shared memory, tmpfs). */
+  readonly isMemory: boolean = false;
+  /** Whether there is something at the page at `offset`, or a hole. */
+  has(offset: number): boolean {
+    return this.frame(offset, false) >= 0;
+  }
+
   /** Size of the file now, bytes: pages at or behind it give SIGBUS. */
   abstract size(): number;
   /** Arena offset of the page at file offset `offset` (page aligned); allocates in holes when `write`;

@@ -106,6 +106,21 @@ export class UserCursor extends IoCursor {
     return this.take(BYTES, offset, dst, len);
   }
 
+  override get isAwaited(): boolean {
+    const { mm } = this;
+    if (!mm.hasHandlers) return false;
+    let used = this.used;
+    for (let i = this.index; i < this.count; i++) {
+      while (used < this.lens[i]!) {
+        const host = mm.reach(this.addrs[i]! + used, this.lens[i]! - used, ACCESS_READ);
+        if (host < 0) return mm.ctx.awaited.handler !== null;
+        used += mm.reached;
+      }
+      used = 0;
+    }
+    return false;
+  }
+
   private put(kind: number, at: number, bytes: Uint8Array<ArrayBuffer>, len: number): number {
     let total = 0, left = Math.min(len, this.remaining);
     while (left > 0) {

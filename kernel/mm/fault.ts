@@ -5,23 +5,27 @@
 
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { SIGBUS, SIGKILL, SIGSEGV } from "../../ffi/abi/signal.ts";
+import { UFFD_PAGEFAULT_FLAG_WP, UFFD_PAGEFAULT_FLAG_WRITE } from "../../ffi/abi/userfaultfd.ts";
 import { ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
 import { breakCow, copyFilePages } from "./cow.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { PAGE_COW, PAGE_PATCHED } from "./pages.ts";
+import { PAGE_COW, PAGE_PATCHED, PAGE_WATCHED } from "./pages.ts";
 import { populateBacked, populateChunk } from "./populate.ts";
 import { pageUp } from "./region.ts";
 import { growStack } from "./stack.ts";
+import { askForMissing, askHandler, AWAITED } from "./userfault.ts";
 import { allows, type Vma } from "./vma.ts";
 import { WINDOW_SIZE } from "./windows.ts";
 
+/** What `handleFault` gives when the task has to wait: `mm.ctx.awaited` says for whom. */
+export const FAULT_AWAITED = -1;
 export const SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRERR = 2;
 
 /** Faults in a row at a page that has what it needs: from the first bound on the mapping is made again. */
 const REPAIR_AFTER = 16, GIVE_UP_AFTER = 64;
-/** Longest wait for a fork's write protection, ns. */
-const FORK_WAIT_NS = 20_000_000;
+/** LIMIT: longest wait for changes of the host's mappings, ns. */
+const HOST_WAIT_NS = 20_000_000;
 
 /** siginfo of the last fault that could not be resolved. */
 export class Fault {
@@ -48,6 +52,7 @@ export function handleFault(
   // Its pages are protected before it runs again.
   if (isWrite && isMapped >= 0 && awaitsFork(mm)) return 0;
   const r = makePresent(mm, vma, page, isWrite);
+  if (r === AWAITED) return awaitHandler(mm, addr);
   if (r === 0) {
     mm.spuriousPage = -1;
     return 0;
@@ -58,6 +63,15 @@ export function handleFault(
   }
   if (hostSigno === SIGBUS) return refuse(mm, SIGBUS, BUS_ADRERR, addr);
   return spurious(mm, vma, page, addr);
+}
+
+/** The fault is its handler's: FAULT_AWAITED, or the signal that the handler wants instead. */
+function awaitHandler(mm: MemoryManager, addr: number): number {
+  const { awaited } = mm.ctx;
+  awaited.address = addr;
+  if (!awaited.handler!.isSignalling) return FAULT_AWAITED;
+  awaited.handler = null;
+  return refuse(mm, SIGBUS, BUS_ADRERR, addr);
 }
 
 function refuse(mm: MemoryManager, signo: number, code: number, addr: number): number {
@@ -91,12 +105,19 @@ function spurious(mm: MemoryManager, vma: Vma, page: number, addr: number): numb
 
 /**
  * Give `page` what it needs for this access, whatever the area's protection. 0: something was done; 1: nothing is
- * missing; -EFAULT: behind the end of the file; -ENOMEM.
+ * missing; AWAITED: the area's handler has to do it; -EFAULT: behind the end of the file; -ENOMEM.
  */
 export function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
   const i = mm.pages.present(page);
   if (i >= 0) {
-    return isWrite && (mm.pages.flags(i) & PAGE_COW) !== 0 ? breakCow(mm, vma, page) : 1;
+    const flags = mm.pages.flags(i);
+    if (!isWrite || (flags & PAGE_COW) === 0) return 1;
+    if ((flags & PAGE_WATCHED) === 0) return breakCow(mm, vma, page);
+    return askHandler(mm, vma, page, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
+  }
+  if (vma.userfault !== null) {
+    const r = askForMissing(mm, vma, page, isWrite);
+    if (r !== 0) return r;
   }
   if (vma.backing === null) return populateChunk(mm, vma, page);
   if (isWrite && !vma.isShared) return copyFilePages(mm, vma, page);
@@ -122,7 +143,9 @@ export function hostPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boo
   }
   if (i < 0 || (isWrite && (map.flags(i) & PAGE_COW) !== 0)) {
     if (i >= 0) waitForFork(mm);
-    if (makePresent(mm, vma, page, isWrite) < 0) return -1;
+    const r = makePresent(mm, vma, page, isWrite), { awaited } = mm.ctx;
+    if (r === AWAITED && !awaited.handler!.servesCalls) awaited.handler = null;
+    if (r < 0 || r === AWAITED) return -1;
     i = map.present(page);
     if (i < 0) return -1;
   }
@@ -163,8 +186,12 @@ function awaitsFork(mm: MemoryManager): boolean {
  * thread stores into the old frame would be lost. Rare: several threads, in the 0.1 ms behind a fork.
  */
 function waitForFork(mm: MemoryManager): void {
-  if (!awaitsFork(mm)) return;
+  if (awaitsFork(mm)) waitForHost(mm, mm.forkSeq);
+}
+
+/** Wait until the host has done the changes up to `seq`: for what must hold for threads that run meanwhile. */
+export function waitForHost(mm: MemoryManager, seq: number): void {
   mm.space.flush();
-  const until = mm.ctx.host.monotonicNs() + FORK_WAIT_NS;
-  while (awaitsFork(mm) && mm.ctx.host.monotonicNs() < until);
+  const until = mm.ctx.host.monotonicNs() + HOST_WAIT_NS;
+  while (mm.space.ackedSeq < seq && mm.ctx.host.monotonicNs() < until);
 }

@@ -12,7 +12,7 @@ import type { AddressSpace } from "../../platform/platform.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { PAGE_COW, PAGE_SHARED } from "./pages.ts";
+import { PAGE_COW, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK, type Vma } from "./vma.ts";
 
 /** LIMIT: pages of an extent that is copied at once, and of all of them. */
@@ -60,6 +60,7 @@ export function copyMemory(mm: MemoryManager, child: MemoryManager, copies: Fork
     if ((vma.flags & VM_DONTFORK) !== 0) continue;
     const copy = vma.clone();
     copy.flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+    copy.dropHandler();
     child.vmas.insert(copy);
   }
   copyPages(mm, child);
@@ -151,7 +152,7 @@ function copyPages(mm: MemoryManager, child: MemoryManager): void {
       if ((vma.flags & VM_DONTFORK) === 0) {
         const at = frame + page - map.start(i);
         mm.ctx.frames.retain(at * PAGE_SIZE, to - page);
-        child.pages.insert(page, to - page, at, -1, map.flags(i));
+        child.pages.insert(page, to - page, at, -1, map.flags(i) & ~PAGE_WATCHED);
       }
       page = to;
     }

@@ -55,6 +55,8 @@ export class FrameAllocator {
   private readonly free: FreePages;
   private readonly quarantine: FrameQuarantine = new FrameQuarantine();
   private readonly refTables: (Uint32Array | null)[];
+  /** A bit a page: handed out as zeros that the allocator wrote. Tables as for references. */
+  private readonly recycled: (Uint8Array | null)[];
   /** Dirty extents of n pages in `dirty[n]`. */
   private readonly dirty: number[][] = [];
   private dirtyPages: number = 0;
@@ -67,6 +69,7 @@ export class FrameAllocator {
     const pages = Math.floor(arena.size / PAGE_SIZE);
     this.free = new FreePages(pages);
     this.refTables = new Array<Uint32Array | null>((pages >>> TABLE_SHIFT) + 1).fill(null);
+    this.recycled = new Array<Uint8Array | null>(this.refTables.length).fill(null);
     for (let n = 0; n <= DIRTY_EXTENT; n++) this.dirty.push([]);
   }
 
@@ -86,7 +89,7 @@ export class FrameAllocator {
       if (page < 0) page = this.takeLate(pages);
       if (page < 0) return -1;
     }
-    return this.handOut(page, pages);
+    return this.handOut(page, pages, false);
   }
 
   /** Memory of a process that has just ended is there for the next one, as Linux has it: waits for what is in quarantine. */
@@ -109,7 +112,7 @@ export class FrameAllocator {
   /** `pages` pages exactly at `off` when they are free now: `off`, or -1. Keeps host mappings mergeable. */
   allocAt(off: number, pages: number): number {
     const page = off / PAGE_SIZE;
-    return this.free.takeAt(page, pages) ? this.handOut(page, pages) : -1;
+    return this.free.takeAt(page, pages) ? this.handOut(page, pages, false) : -1;
   }
 
   /** One more reference to each page of the extent. */
@@ -146,6 +149,20 @@ export class FrameAllocator {
   refs(off: number): number {
     const page = off / PAGE_SIZE, table = this.refTables[page >>> TABLE_SHIFT]!;
     return table === null ? 0 : table[page & TABLE_MASK]!;
+  }
+
+  /** The host has memory for arena page `page` from before it was handed out. */
+  isRecycled(page: number): boolean {
+    const table = this.recycled[page >>> TABLE_SHIFT]!;
+    return table !== null && (table[(page & TABLE_MASK) >>> 3]! >>> (page & 7) & 1) !== 0;
+  }
+
+  /** Whether it was zeroed by the allocator, or (false) what is in it counts from now on. */
+  markRecycled(page: number, is: boolean): void {
+    const at = page >>> TABLE_SHIFT, i = (page & TABLE_MASK) >>> 3, bit = 1 << (page & 7);
+    const table = this.recycled[at]!;
+    if (is) (this.recycled[at] ??= new Uint8Array((TABLE_MASK + 1) >>> 3))[i]! |= bit;
+    else if (table !== null) table[i]! &= ~bit;
   }
 
   /** Bytes that wait to be given back to the host. */
@@ -199,11 +216,14 @@ export class FrameAllocator {
     if (from >= 0) this.retire(from, end - from);
   }
 
-  private handOut(page: number, pages: number): number {
+  private handOut(page: number, pages: number, isRecycled: boolean): number {
     this.usedBytes += pages * PAGE_SIZE;
     this.takenBytes += pages * PAGE_SIZE;
     if (this.charger !== null) this.charger.charge(page, pages);
-    for (let p = page; p < page + pages; p++) this.table(p)[p & TABLE_MASK] = 1;
+    for (let p = page; p < page + pages; p++) {
+      this.table(p)[p & TABLE_MASK] = 1;
+      this.markRecycled(p, isRecycled);
+    }
     return page * PAGE_SIZE;
   }
 
@@ -215,7 +235,7 @@ export class FrameAllocator {
       this.toPunch.push(page, pages);
       return -1;
     }
-    return this.handOut(page, pages);
+    return this.handOut(page, pages, true);
   }
 
   /** Nobody refers to these pages any more, but they are not zero. */

@@ -12,6 +12,14 @@ export abstract class IoCursor {
   /** Bytes transferred since the cursor was set. */
   done: number = 0;
 
+  /**
+   * Some of what is to be taken is not there, and somebody has to be asked for it (userfaultfd(2)): a writer takes
+   * nothing then, gives -EFAULT, and is called again when it is there.
+   */
+  get isAwaited(): boolean {
+    return false;
+  }
+
   /** At most `max` bytes from here on. */
   limit(max: number): void {
     if (max < this.remaining) this.remaining = max;

@@ -134,7 +134,8 @@ function changeFlags(
 function discard(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
   if (vma.isShared) return 0;
   const from = start / PAGE_SIZE, to = end / PAGE_SIZE;
-  if (vma.backing === null && to - from <= PUNCH_PAGES && punchOwn(mm, from, to)) return 0;
+  const mayStay = vma.backing === null && vma.userfault === null;
+  if (mayStay && to - from <= PUNCH_PAGES && punchOwn(mm, from, to)) return 0;
   dropPages(mm, from, to);
   if (vma.isDirect) {
     const offset = start - vma.start + vma.offset;
@@ -172,6 +173,11 @@ function remove(mm: MemoryManager, vma: V.Vma, start: number, end: number): numb
   // DIFFERS: only memory without a file; others have fallocate(2).
   if (!(vma.backing instanceof SharedAnon)) return -EOPNOTSUPP;
   const r = vma.backing.punch(start - vma.start + vma.offset, end - start);
+  if (vma.userfault !== null) {
+    dropPages(mm, start / PAGE_SIZE, end / PAGE_SIZE);
+    mm.space.unmap(start, end - start);
+    mm.settle();
+  }
   mm.flushTlb();
   return r;
 }

@@ -6,6 +6,7 @@ import type { Host } from "../core/host.ts";
 import { AddressLayout } from "./address_layout.ts";
 import { FrameAllocator, type FrameWaiter } from "./frames.ts";
 import { PatchCache } from "./patch_cache.ts";
+import { AwaitedFault } from "./userfault.ts";
 import { FileWindows } from "./windows.ts";
 
 /** The kernel's own shared object and its data page, made elsewhere: arena offsets and bytes. */
@@ -26,6 +27,8 @@ export class MemoryContext {
   readonly layout: AddressLayout;
   /** The layout of programs that asked for no randomization. */
   readonly plainLayout: AddressLayout;
+  /** The fault for a handler (userfaultfd(2)) that an access met last. */
+  readonly awaited: AwaitedFault = new AwaitedFault();
   vdso: VdsoPages | null = null;
   /** A page for copies that must not touch guest memory: its host address. */
   readonly bounce: number;

@@ -72,6 +72,8 @@ export class MemoryManager extends UserAccess {
   futureFlags: number = 0;
   /** Some area is or was sealed: mseal(2). */
   hasSeals: boolean = false;
+  /** Some area has or had a handler: userfaultfd(2). */
+  hasHandlers: boolean = false;
   /** System call sites may be patched (patch.ts). */
   isPatching: boolean = true;
   /** A thread has a GS base of its own, which patched call sites would need: they cannot come back. */

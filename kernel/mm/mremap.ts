@@ -6,7 +6,7 @@ import { PROT_NONE } from "../../platform/platform.ts";
 import { MAX_AREAS, mayExpand, mayLock } from "./accounting.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { PAGE_COW } from "./pages.ts";
+import { PAGE_COW, PAGE_WATCHED } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";
 import { populateAnonymous } from "./populate.ts";
 import { clearRange, isPageAligned, pageUp, unmapRange } from "./region.ts";
@@ -133,7 +133,8 @@ function mapTail(mm: MemoryManager, vma: Vma, from: number): void {
     const offset = from - vma.start + vma.offset;
     mm.space.mapFile(from, vma.end - from, vma.backing!.platformFile, offset, vma.directProt);
   } else if (
-    vma.backing === null && vma.prot !== PROT_NONE && pages <= EAGER_PAGES &&
+    vma.backing === null && vma.userfault === null && vma.prot !== PROT_NONE &&
+    pages <= EAGER_PAGES &&
     (vma.flags & (VM_NORESERVE | VM_GROWSDOWN)) === 0
   ) {
     populateAnonymous(mm, vma, from / PAGE_SIZE, vma.end / PAGE_SIZE);
@@ -158,6 +159,7 @@ function move(
   vma.end = target + newLen;
   vma.offset = old.backing === null ? target : old.offset + (addr - old.start);
   if (keepsOld) vma.flags = old.flags & ~VM_LOCKED;
+  vma.dropHandler();
   mm.vmas.insert(vma);
   mm.counters.charge(vma, newLen / PAGE_SIZE, 1);
   if (vma.isDirect && oldLen > 0) {
@@ -191,7 +193,7 @@ function movePages(mm: MemoryManager, vma: Vma, from: number, count: number, to:
   map.remove(first, last);
   for (let k = 0; k < moved.length; k += 5) {
     const page = moved[k]! - from + to, n = moved[k + 1]!, frame = moved[k + 2]!;
-    map.insert(page, n, frame, moved[k + 3]!, moved[k + 4]!);
+    map.insert(page, n, frame, moved[k + 3]!, moved[k + 4]! & ~PAGE_WATCHED);
     if (frame < 0) continue;
     const prot = (moved[k + 4]! & PAGE_COW) !== 0 ? vma.sharedProt : vma.prot;
     mm.space.mapArena(page * PAGE_SIZE, n * PAGE_SIZE, frame * PAGE_SIZE, prot);

@@ -16,6 +16,8 @@ export const PAGE_FILE = 2;
 export const PAGE_PATCHED = 4;
 /** A frame of a shared mapping. */
 export const PAGE_SHARED = 8;
+/** With PAGE_COW: a write is a fault for the area's handler (userfaultfd(2)). */
+export const PAGE_WATCHED = 16;
 
 export class PageMap {
   /** Number of extents. */

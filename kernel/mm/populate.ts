@@ -8,7 +8,7 @@ import { CHUNK_SIZE, PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_FILE, PAGE_SHARED } from "./pages.ts";
 import { mapFrames, pageUp } from "./region.ts";
-import { VM_GROWSDOWN, VM_SPECIAL, type Vma } from "./vma.ts";
+import { VM_GROWSDOWN, VM_SPECIAL, VM_UFFD, type Vma } from "./vma.ts";
 
 const CHUNK = CHUNK_SIZE / PAGE_SIZE;
 /** Pages around a fault that are mapped too when the file has them already. */
@@ -88,7 +88,7 @@ function joins(mm: MemoryManager, i: number): boolean {
   if (i + 1 >= mm.vmas.length) return false;
   const a = mm.vmas.at(i), b = mm.vmas.at(i + 1);
   return a.end === b.start && a.backing === null && b.backing === null &&
-    ((a.flags | b.flags) & (VM_GROWSDOWN | VM_SPECIAL)) === 0;
+    ((a.flags | b.flags) & (VM_GROWSDOWN | VM_SPECIAL | VM_UFFD)) === 0;
 }
 
 /**
@@ -101,6 +101,11 @@ export function populateBacked(mm: MemoryManager, vma: Vma, page: number): numbe
   if (page * PAGE_SIZE - shift >= end) return -EFAULT;
   const frame = backing.frame(page * PAGE_SIZE - shift, true);
   if (frame < 0) return frame === -ENOMEM ? -ENOMEM : -EFAULT;
+  // Its handler is to see the others.
+  if (vma.userfault !== null) {
+    mapBackedRange(mm, vma, page, page + 1);
+    return mm.pages.present(page) < 0 ? -EFAULT : 0;
+  }
   const window = Math.floor(page / AROUND) * AROUND, last = (end + shift) / PAGE_SIZE;
   const from = Math.max(window, vma.start / PAGE_SIZE);
   mapBackedRange(mm, vma, from, Math.min(window + AROUND, vma.end / PAGE_SIZE, last));

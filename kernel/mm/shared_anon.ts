@@ -8,6 +8,7 @@ import { copy } from "../../ffi/mem/native_memory.ts";
 import { Backing, type FileIdentity } from "./backing.ts";
 import { CHUNK_SIZE, PAGE_SIZE } from "./frames.ts";
 import type { MemoryContext } from "./memory_context.ts";
+import { isTouched } from "./touched.ts";
 
 /** LIMIT: larger ones get their frames by 2 MiB at the first touch. */
 const EAGER_BYTES = 64 << 20;
@@ -22,6 +23,7 @@ export class SharedAnon extends Backing {
   readonly inode: FileIdentity;
   readonly platformFile = -1;
   readonly hostFd = -1;
+  override readonly isMemory: boolean = true;
   private readonly ctx: MemoryContext;
   private readonly bytes: number;
   private refs: number = 0;
@@ -61,6 +63,12 @@ export class SharedAnon extends Backing {
       this.pieces.set(piece, at);
     }
     return at + (page - piece * this.piecePages) * PAGE_SIZE;
+  }
+
+  /** Frames are reserved ahead: what was never touched is a hole. */
+  override has(offset: number): boolean {
+    const at = this.frame(offset, false);
+    return at >= 0 && isTouched(this.ctx, at / PAGE_SIZE);
   }
 
   override contiguous(offset: number, _frame: number, maxPages: number): number {

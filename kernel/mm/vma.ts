@@ -6,6 +6,7 @@
 import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import type { Backing } from "./backing.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
+import type { Userfault } from "./userfault.ts";
 
 /** Bits of `Vma.flags`. */
 export const VM_SHARED = 1,
@@ -24,7 +25,12 @@ export const VM_SHARED = 1,
   /** vdso and vvar: never split by fork rules, never written. */
   VM_SPECIAL = 0x2000,
   /** mseal(2). */
-  VM_SEALED = 0x4000;
+  VM_SEALED = 0x4000,
+  /** userfaultfd(2): which faults the area's handler gets. */
+  VM_UFFD_MISSING = 0x8000,
+  VM_UFFD_WP = 0x10000,
+  VM_UFFD_MINOR = 0x20000,
+  VM_UFFD = VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR;
 
 export const PROT_MASK: number = PROT_READ | PROT_WRITE | PROT_EXEC;
 
@@ -43,6 +49,8 @@ export class Vma {
   offset: number;
   /** "[vdso]", "[vvar]", a name given by prctl(PR_SET_VMA), or "". */
   label: string;
+  /** Who handles its faults: with it go the VM_UFFD bits. */
+  userfault: Userfault | null = null;
 
   constructor(
     start: number,
@@ -79,6 +87,11 @@ export class Vma {
   get isSecret(): boolean {
     return this.backing !== null && this.backing.isSecret;
   }
+  /** Its faults are its handler's no longer (a child's copy, a place that it moved to). */
+  dropHandler(): void {
+    this.userfault = null;
+    this.flags &= ~VM_UFFD;
+  }
   /** What the host may do with file pages or frames that are not this process's own. */
   get sharedProt(): number {
     return readOnlyProt(this.prot);
@@ -89,23 +102,18 @@ export class Vma {
   }
 
   clone(): Vma {
-    return new Vma(
-      this.start,
-      this.end,
-      this.prot,
-      this.maxProt,
-      this.flags,
-      this.backing,
-      this.offset,
-      this.label,
-    );
+    const { start, end, prot, maxProt, flags, backing, offset, label } = this;
+    const copy = new Vma(start, end, prot, maxProt, flags, backing, offset, label);
+    copy.userfault = this.userfault;
+    return copy;
   }
 
   /** True when `next` continues this area, so that Linux would show one line for both. */
   isContinuedBy(next: Vma): boolean {
     return this.end === next.start && this.prot === next.prot && this.flags === next.flags &&
       this.backing === next.backing && this.maxProt === next.maxProt &&
-      this.label === next.label && this.offset + (this.end - this.start) === next.offset;
+      this.label === next.label && this.userfault === next.userfault &&
+      this.offset + (this.end - this.start) === next.offset;
   }
 }
 

@@ -5,12 +5,15 @@
  * Neighbours: table.ts and x86_64.ts (the rows), task/return_to_user.ts (everything that is not a plain result).
  */
 
+import { EFAULT } from "../../ffi/abi/errno.ts";
 import { SYS_restart_syscall } from "../../ffi/abi/syscall_numbers.ts";
 import { BLOCK, GO_ON, IN_GUEST, IN_STOP, NO_REPLY } from "../core/result.ts";
 import { patchSite } from "../mm/patch.ts";
 import { noteCall } from "./recent_calls.ts";
 import { interruptIfNeeded, mustEnd } from "../task/alert.ts";
+import { awaitInCall } from "../task/await_fault.ts";
 import { endRun, startRun } from "../task/cpu_clock.ts";
+import { tryAgain } from "../task/exception.ts";
 import { continueToUser, returnToUser } from "../task/return_to_user.ts";
 import {
   isUnfiltered,
@@ -95,12 +98,17 @@ function begin(task: Task, row: Row): void {
 export function runQueued(task: Task): void {
   if (task.state === READY) {
     task.endWait();
-    call(task);
+    task.uninterruptible = false;
+    if (task.nr < 0) tryAgain(task);
+    else call(task);
   } else if (task.state === RESUMING) {
     task.state = HANDLING;
     if (task.afterStop > THEN_DELIVER && !mustEnd(task)) continueCall(task);
     else leave(task, task.result);
-  } else if (task.state === WORKING) task.work();
+  } else if (task.state === WORKING) {
+    task.work();
+    task.kernel.memory.awaited.handler = null;
+  }
 }
 
 /** TRAP_FULL: the call that needs all registers runs now, or the way back to guest code goes on. */
@@ -163,6 +171,11 @@ function call(task: Task): void {
 
 function finish(task: Task, row: Row, result: number): void {
   if (result === IN_STOP) return;
+  const { awaited } = task.kernel.memory;
+  if (awaited.handler !== null) {
+    if (result === -EFAULT) result = awaitInCall(task, result);
+    awaited.handler = null;
+  }
   if (result === BLOCK) {
     task.state = BLOCKED;
     task.blockCount++;

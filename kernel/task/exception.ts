@@ -4,7 +4,10 @@
  */
 
 import { TRAP_FAULT, TRAP_INTERRUPT } from "../../platform/platform.ts";
-import { IN_GUEST } from "../core/result.ts";
+import { BLOCK, IN_GUEST } from "../core/result.ts";
+import { FAULT_AWAITED } from "../mm/fault.ts";
+import { interruptIfNeeded } from "./alert.ts";
+import { awaitFault } from "./await_fault.ts";
 import { endRun, startRun } from "./cpu_clock.ts";
 import { returnToUser } from "./return_to_user.ts";
 import { SigInfo } from "./signal/pending.ts";
@@ -12,7 +15,7 @@ import { forceSignal } from "./signal/send.ts";
 import { SIGKILL, SIGTRAP } from "./signal/sigset.ts";
 import { TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
 import { onStep } from "./ptrace/debug_registers.ts";
-import { HANDLING, RUNNING, type Task } from "./task.ts";
+import { BLOCKED, HANDLING, RUNNING, type Task } from "./task.ts";
 
 /** A running task stopped, and not for a call. HOT */
 export function onException(task: Task): void {
@@ -40,6 +43,12 @@ export function onException(task: Task): void {
     info.addr = ctx.faultAddr;
     forceSignal(task, info);
   }
+  if (task.state === HANDLING) returnToUser(task, IN_GUEST);
+}
+
+/** The page that a task waited for may be there: its instruction runs again, unless a signal comes first. */
+export function tryAgain(task: Task): void {
+  task.state = HANDLING;
   returnToUser(task, IN_GUEST);
 }
 
@@ -54,7 +63,7 @@ function goOn(task: Task): void {
   task.ctx.resumeAll(false);
 }
 
-/** True: the page is there now. */
+/** True: the page is there now. Without it the task has a signal, or is BLOCKED. */
 function onFault(task: Task): boolean {
   const ctx = task.ctx, mm = task.mm;
   // Whom frames are charged to.
@@ -63,6 +72,15 @@ function onFault(task: Task): boolean {
   if (sig === 0) {
     task.group.usage.minorFaults++;
     return true;
+  }
+  if (sig === FAULT_AWAITED) {
+    task.interrupted = false;
+    if (awaitFault(task) !== BLOCK) return false;
+    task.state = BLOCKED;
+    task.blockCount++;
+    ctx.park();
+    interruptIfNeeded(task);
+    return false;
   }
   if (sig === SIGKILL) {
     task.kernel.oom.kill(task.group);

@@ -9,6 +9,7 @@ import type { Platform } from "../../platform/platform.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import type { TimerQueue } from "../time/timer.ts";
 import type { FsTypes } from "../fs/fs_types.ts";
+import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import type { SecretStore } from "../fs/tmpfs/secret.ts";
 import type { IpcNamespace } from "../ipc/ipc_namespace.ts";
@@ -41,6 +42,8 @@ export interface Kernel {
   readonly namespaces: Namespaces;
   /** Where memfd_create(2) puts its files. */
   readonly memfds: MemfdStore;
+  /** Settings of /proc/sys. */
+  readonly sysctl: SysctlStore;
   /** And memfd_secret(2). */
   readonly secrets: SecretStore;
   /** The task whose call runs now, or ran last. */

@@ -83,6 +83,7 @@ export class LabKernel implements Kernel {
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
+  readonly sysctl: SysctlStore = new SysctlStore();
   readonly namespaces: Namespaces;
   readonly bootNs: number = 0;
   /** Tasks that were woken. */

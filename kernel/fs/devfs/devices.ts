@@ -17,6 +17,7 @@ import {
   type LogSink,
   NullFile,
   RandomFile,
+  UserfaultDevice,
   ZeroFile,
 } from "./memory_devices.ts";
 
@@ -28,6 +29,9 @@ export const NULL_MINOR = 3,
   RANDOM_MINOR = 8,
   URANDOM_MINOR = 9,
   KMSG_MINOR = 11;
+/** Major number of what has no other, and the minor of /dev/userfaultfd (numbers from 256 on are anybody's). */
+export const MISC_MAJOR = 10;
+export const USERFAULTFD_MINOR = 257;
 
 /** Register the memory devices with a kernel's special files. */
 export function registerMemoryDevices(special: SpecialFiles, host: Host, sink: LogSink): void {
@@ -38,6 +42,7 @@ export function registerMemoryDevices(special: SpecialFiles, host: Host, sink: L
   special.registerCharacter(MEM_MAJOR, RANDOM_MINOR, random);
   special.registerCharacter(MEM_MAJOR, URANDOM_MINOR, random);
   special.registerCharacter(MEM_MAJOR, KMSG_MINOR, new KmsgOpener(sink));
+  special.registerCharacter(MISC_MAJOR, USERFAULTFD_MINOR, new UserfaultOpener());
 }
 
 class NullOpener implements SpecialOpener {
@@ -49,6 +54,12 @@ class NullOpener implements SpecialOpener {
 class ZeroOpener implements SpecialOpener {
   open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
     return new ZeroFile(inode, flags);
+  }
+}
+
+class UserfaultOpener implements SpecialOpener {
+  open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
+    return new UserfaultDevice(inode, flags);
   }
 }
 

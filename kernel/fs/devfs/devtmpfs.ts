@@ -17,9 +17,11 @@ import { TmpfsFs } from "../tmpfs/tmpfs.ts";
 import {
   FULL_MINOR,
   MEM_MAJOR,
+  MISC_MAJOR,
   NULL_MINOR,
   RANDOM_MINOR,
   URANDOM_MINOR,
+  USERFAULTFD_MINOR,
   ZERO_MINOR,
 } from "./devices.ts";
 
@@ -31,9 +33,10 @@ interface Node {
   readonly name: string;
   readonly major: number;
   readonly minor: number;
+  readonly mode?: number;
 }
 
-/** Character devices, all of them for everybody. */
+/** Character devices, for everybody unless they say otherwise. */
 const NODES: readonly Node[] = [
   { name: "null", major: MEM_MAJOR, minor: NULL_MINOR },
   { name: "zero", major: MEM_MAJOR, minor: ZERO_MINOR },
@@ -41,6 +44,7 @@ const NODES: readonly Node[] = [
   { name: "random", major: MEM_MAJOR, minor: RANDOM_MINOR },
   { name: "urandom", major: MEM_MAJOR, minor: URANDOM_MINOR },
   { name: "tty", major: TTYAUX_MAJOR, minor: TTY_MINOR },
+  { name: "userfaultfd", major: MISC_MAJOR, minor: USERFAULTFD_MINOR, mode: 0o600 },
 ];
 
 const LINKS: readonly (readonly [name: string, target: string])[] = [
@@ -61,8 +65,8 @@ const DIRECTORIES: readonly (readonly [name: string, mode: number])[] = [
 /** Put nodes, links and directories into an empty directory that is to be a /dev: 0 or -errno. */
 export function populateDev(dir: Inode): number {
   let r = 0;
-  for (const { name, major, minor } of NODES) {
-    r ||= errorOf(dir.mknod(name, S_IFCHR | 0o666, makedev(major, minor), 0, 0));
+  for (const { name, major, minor, mode } of NODES) {
+    r ||= errorOf(dir.mknod(name, S_IFCHR | (mode ?? 0o666), makedev(major, minor), 0, 0));
   }
   for (const [name, target] of LINKS) r ||= errorOf(dir.symlink(name, target, 0, 0));
   for (const [name, mode] of DIRECTORIES) r ||= errorOf(dir.mkdir(name, mode, 0, 0));

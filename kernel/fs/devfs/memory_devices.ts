@@ -169,6 +169,23 @@ export class KmsgFile extends OpenFile {
   }
 }
 
+/** /dev/userfaultfd: nothing but an ioctl(2), which makes descriptors (syscalls/mm/userfault.ts). */
+export class UserfaultDevice extends OpenFile {
+  override readonly inode: Inode;
+
+  constructor(inode: Inode, flags: number) {
+    super(flags);
+    this.inode = inode;
+  }
+
+  override seek(_offset: number, _whence: number): number {
+    return 0;
+  }
+  override describe(): string {
+    return "/dev/userfaultfd";
+  }
+}
+
 function skip(io: IoCursor): number {
   const n = io.remaining;
   io.advance(n);

@@ -19,6 +19,9 @@ import {
   VM_RANDOM,
   VM_SEALED,
   VM_SEQUENTIAL,
+  VM_UFFD_MINOR,
+  VM_UFFD_MISSING,
+  VM_UFFD_WP,
   VM_WIPEONFORK,
   type Vma,
 } from "../../mm/vma.ts";
@@ -122,6 +125,8 @@ const PROT_NAMES: readonly (readonly [number, string, string])[] = [
 /** In the order of the bits of Linux's vm_flags. */
 const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_GROWSDOWN, "gd"],
+  [VM_UFFD_MISSING, "um"],
+  [VM_UFFD_WP, "uw"],
   [VM_LOCKED, "lo"],
   [VM_SEQUENTIAL, "sr"],
   [VM_RANDOM, "rr"],
@@ -132,6 +137,7 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_HUGEPAGE, "hg"],
   [VM_NOHUGEPAGE, "nh"],
   [VM_MERGEABLE, "mg"],
+  [VM_UFFD_MINOR, "ui"],
   [VM_SEALED, "sl"],
 ];
 

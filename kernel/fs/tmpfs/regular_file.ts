@@ -75,6 +75,7 @@ export class TmpfsFile extends OpenFile {
 
 /** The pages of a file for mappings made through one open file, which it holds. */
 export class TmpfsBacking extends Backing {
+  override readonly isMemory: boolean = true;
   override readonly inode: TmpfsRegular;
   override readonly platformFile = -1;
   override readonly hostFd = -1;

@@ -71,6 +71,7 @@ class SecretFile extends TmpfsFile {
 
 class SecretBacking extends TmpfsBacking {
   override readonly isSecret: boolean = true;
+  override readonly isMemory: boolean = false;
 
   override sync(): number {
     return -EINVAL;

@@ -74,8 +74,10 @@ import {
 } from "../../../ffi/abi/fs.ts";
 import { LANDLOCK_ACCESS_FS_IOCTL_DEV } from "../../../ffi/abi/landlock.ts";
 import { FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCSPGRP } from "../../../ffi/abi/socket.ts";
+import { USERFAULTFD_IOC_NEW } from "../../../ffi/abi/userfaultfd.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { ownsOrCapable } from "../../cred/permission.ts";
+import { UserfaultDevice } from "../../fs/devfs/memory_devices.ts";
 import { addSeals, getSeals } from "../../fs/tmpfs/memfd.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
 import { actFor, Socket } from "../../net/socket.ts";
@@ -83,6 +85,7 @@ import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { SeccompListener } from "../../task/seccomp/listener_file.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
+import { newUserfaultfd } from "../mm/userfault.ts";
 import { listenerIoctl } from "../process/seccomp_listener.ts";
 import { setAsync } from "./async.ts";
 import { notifyOfDirectory } from "./dnotify.ts";
@@ -276,6 +279,9 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
       return t.mm.store64(arg, file.inode.size);
     }
     default:
+      if (file instanceof UserfaultDevice) {
+        return request === USERFAULTFD_IOC_NEW ? newUserfaultfd(t, arg) : -EINVAL;
+      }
       if (file instanceof SeccompListener) return listenerIoctl(t, file, request, arg);
       return file.ioctl(request, arg, t.mm);
   }

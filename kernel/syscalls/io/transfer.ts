@@ -6,7 +6,7 @@
  * saved arguments and skips what is done.
  */
 
-import { EAGAIN, EFBIG, EPIPE } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EFBIG, EPIPE } from "../../../ffi/abi/errno.ts";
 import { FAN_ACCESS_PERM } from "../../../ffi/abi/fanotify.ts";
 import { IN_ACCESS, IN_MODIFY } from "../../../ffi/abi/inotify.ts";
 import { BLOCK } from "../../core/result.ts";
@@ -125,6 +125,7 @@ export function writeFile(
   offset: number,
   nonblocking: boolean,
 ): number {
+  if (io.isAwaited) return -EFAULT;
   if (!file.isSeekable) return writeStream(t, file, io, nonblocking);
   if (io.remaining <= SLICE_BYTES) return writeSlice(t, file, io, offset, nonblocking);
   const { progress } = t;

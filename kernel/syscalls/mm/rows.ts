@@ -5,6 +5,7 @@ import * as advise from "./advise.ts";
 import * as map from "./mmap.ts";
 import * as processMemory from "./process_memory.ts";
 import * as vm from "./process_vm.ts";
+import { sysUserfaultfd } from "./userfault.ts";
 
 const NO_PKEYS = "the processor is shown without protection keys";
 
@@ -36,6 +37,10 @@ export const rows: readonly Row[] = [
   row("mlockall", advise.sysMlockall, "hex", { support: "partial", note: "as mlock" }),
   row("munlockall", advise.sysMunlockall, ""),
   row("mseal", advise.sysMseal, "ptr size hex"),
+  row("userfaultfd", sysUserfaultfd, "hex", {
+    support: "partial",
+    note: "no events, UFFDIO_MOVE and UFFDIO_POISON; write protection of private memory only",
+  }),
   row("process_madvise", processMemory.sysProcessMadvise, "fd ptr long int hex"),
   row("process_mrelease", processMemory.sysProcessMrelease, "fd hex"),
   row("process_vm_readv", vm.sysProcessVmReadv, "pid ptr long ptr long hex"),

@@ -1,0 +1,44 @@
+/**
+ * Which frames hold something: a frame is given ahead of the first touch, and what Linux would call present is only
+ * what was touched. The host knows, but for frames that were zeroed for reuse: of those the ones that are not zero.
+ *
+ * DIFFERS: a page in such a frame into which only zeros were written counts as never touched.
+ */
+
+import { load64 } from "../../ffi/mem/native_memory.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import type { MemoryContext } from "./memory_context.ts";
+
+/** The first touched one of frames [page, end), in arena pages, or `end`. */
+export function nextTouched(ctx: MemoryContext, page: number, end: number): number {
+  for (let at = page; at < end;) {
+    const data = ctx.arena.nextData(at * PAGE_SIZE) / PAGE_SIZE;
+    if (data >= end) return end;
+    if (!isBlank(ctx, data)) return data;
+    at = data + 1;
+  }
+  return end;
+}
+
+/** The first untouched one of frames [page, end), in arena pages, or `end`. */
+export function nextUntouched(ctx: MemoryContext, page: number, end: number): number {
+  const hole = Math.min(end, ctx.arena.nextHole(page * PAGE_SIZE) / PAGE_SIZE);
+  for (let at = page; at < hole; at++) {
+    if (isBlank(ctx, at)) return at;
+  }
+  return hole;
+}
+
+export function isTouched(ctx: MemoryContext, page: number): boolean {
+  return nextTouched(ctx, page, page + 1) === page;
+}
+
+/** Zeroed for reuse, and nothing since. */
+function isBlank(ctx: MemoryContext, page: number): boolean {
+  if (!ctx.frames.isRecycled(page)) return false;
+  const at = ctx.arena.base + page * PAGE_SIZE;
+  for (let i = 0; i < PAGE_SIZE; i += 8) {
+    if (load64(at + i) !== 0) return false;
+  }
+  return true;
+}

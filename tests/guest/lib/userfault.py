@@ -1,0 +1,119 @@
+"""userfaultfd(2) for tests: descriptors, requests, messages, and touches that let other threads run."""
+
+import ctypes
+import os
+import select
+import struct
+import threading
+from lib.guest import NR, eq, libc, name_of, ok, sc, works
+
+PAGE = 4096
+API, REGISTER, UNREGISTER, WAKE = 0xC018AA3F, 0xC020AA00, 0x8010AA01, 0x8010AA02
+COPY, ZEROPAGE, WRITEPROTECT, CONTINUE = 0xC028AA03, 0xC020AA04, 0xC018AA06, 0xC020AA07
+NONBLOCK, CLOEXEC, USER_ONLY = 0x800, 0x80000, 1
+MISSING, WP, MINOR = 1, 2, 4
+SIGBUS, THREAD_ID, EXACT = 0x80, 0x100, 0x800
+
+
+def ask(fd, request, fmt, *values):
+    """(result, the argument afterwards)"""
+    b = ctypes.create_string_buffer(struct.pack(fmt, *values))
+    r = sc(NR.ioctl, fd, request, b)
+    return r, struct.unpack(fmt, b.raw[:struct.calcsize(fmt)])
+
+
+def api(fd, features=0, version=0xAA):
+    return ask(fd, API, "QQQ", version, features, 0)
+
+
+def new(features=0, flags=NONBLOCK):
+    fd = sc(NR.userfaultfd, flags)
+    ok(fd >= 0, "userfaultfd: " + name_of(fd))
+    eq(api(fd, features)[0], 0, "UFFDIO_API")
+    return fd
+
+
+def register(fd, at, size, mode=MISSING):
+    return ask(fd, REGISTER, "QQQQ", at, size, mode, 0x77)
+
+
+def copy(fd, dst, src, size=PAGE, mode=0):
+    """(result, bytes)"""
+    r, words = ask(fd, COPY, "QQQQq", dst, src, size, mode, 0x77)
+    return r, words[4]
+
+
+def zero(fd, at, size=PAGE, mode=0):
+    r, words = ask(fd, ZEROPAGE, "QQQq", at, size, mode, 0x77)
+    return r, words[3]
+
+
+def go_on(fd, at, size=PAGE, mode=0):
+    r, words = ask(fd, CONTINUE, "QQQq", at, size, mode, 0x77)
+    return r, words[3]
+
+
+def protect(fd, at, size=PAGE, on=True):
+    return ask(fd, WRITEPROTECT, "QQQ", at, size, 1 if on else 0)[0]
+
+
+def on_range(fd, request, at, size):
+    return ask(fd, request, "QQ", at, size)[0]
+
+
+def memory(pages, flags=0x22, fd=-1):
+    return works(NR.mmap, 0, pages * PAGE, 3, flags, fd, 0)
+
+
+def filled(byte, pages=1):
+    at = memory(pages)
+    ctypes.memset(at, byte, pages * PAGE)
+    return at
+
+
+def message(fd, timeout=5.0):
+    """(flags, address, tid) of the next fault."""
+    p = select.poll()
+    p.register(fd, select.POLLIN)
+    ok(p.poll(int(timeout * 1000)), "a fault is told")
+    data = os.read(fd, 32)
+    eq((len(data), data[0]), (32, 0x12), "message")
+    return struct.unpack("<QQI", data[8:28])
+
+
+def is_quiet(fd):
+    p = select.poll()
+    p.register(fd, select.POLLIN)
+    return p.poll(20) == []
+
+
+def load(at):
+    """A byte, read without the interpreter's lock."""
+    b = ctypes.create_string_buffer(1)
+    libc.memcpy(b, ctypes.c_void_p(at), ctypes.c_size_t(1))
+    return b.raw[0]
+
+
+def store(at, value):
+    libc.memset(ctypes.c_void_p(at), value, ctypes.c_size_t(1))
+
+
+class Runs:
+    """fn in a thread; `result` when it has ended."""
+
+    def __init__(self, fn, *args):
+        self.result = None
+        self.thread = threading.Thread(target=self._run, args=(fn, args), daemon=True)
+        self.thread.start()
+
+    def _run(self, fn, args):
+        self.result = fn(*args)
+
+    def end(self, timeout=5.0):
+        self.thread.join(timeout)
+        ok(not self.thread.is_alive(), "the thread went on")
+        return self.result
+
+    def waits(self):
+        self.thread.join(0.05)
+        return self.thread.is_alive()
