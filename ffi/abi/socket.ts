@@ -97,6 +97,7 @@ export const SO_RXQ_OVFL = 40;
 export const SO_PEEK_OFF = 42;
 export const SO_NOFCS = 43;
 export const SO_LOCK_FILTER = 44;
+export const SO_BPF_EXTENSIONS = 48;
 export const SO_SELECT_ERR_QUEUE = 45;
 export const SO_BUSY_POLL = 46;
 export const SO_MAX_PACING_RATE = 47;

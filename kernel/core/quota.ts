@@ -42,6 +42,8 @@ export const LATE_COMPLETIONS: Quota = new Quota(1 << 20);
 export const RING_ENTRIES: Quota = new Quota(1 << 22);
 /** LIMIT: mounts, those that are nowhere too. */
 export const MOUNTS: Quota = new Quota(1 << 18);
+/** LIMIT: instructions of all filters of sockets. */
+export const FILTER_INSTRUCTIONS: Quota = new Quota(1 << 22);
 /** LIMIT: links, their addresses and routes, of all network namespaces. */
 export const NET_OBJECTS: Quota = new Quota(1 << 16);
 /** LIMIT: keys and links between them, and bytes of their contents and descriptions. */

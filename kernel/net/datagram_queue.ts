@@ -25,6 +25,8 @@ export class Datagram {
   /** TTL or hop limit, and TOS or traffic class, of its packet. */
   hops: number = 0;
   trafficClass: number = 0;
+  /** What a packet socket tells of it beside (struct tpacket_auxdata); null: nothing. */
+  aux: Uint8Array<ArrayBuffer> | null = null;
   timeSec: number = -1;
   timeNsec: number = 0;
 
@@ -118,6 +120,7 @@ function describe(from: Datagram, message: Message, isPeek: boolean): void {
   message.name.u8.set(from.from);
   message.name.length = from.from.length;
   message.credentials = from.credentials;
+  message.aux = from.aux;
   message.timeSec = from.timeSec;
   message.timeNsec = from.timeNsec;
   if (from.to !== null) {

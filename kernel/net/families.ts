@@ -1,12 +1,13 @@
 /** The address families of a sandbox, and what carries the packets of the internet ones. */
 
 import { EOPNOTSUPP } from "../../ffi/abi/errno.ts";
-import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX } from "../../ffi/abi/socket.ts";
+import { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX } from "../../ffi/abi/socket.ts";
 import { HostTransport } from "./host/host_transport.ts";
 import { LoopbackTransport } from "./loopback_transport.ts";
 import type { SocketCaller } from "./message.ts";
 import { NetlinkFamily } from "./netlink/family.ts";
 import type { NetNamespace, SocketFamily } from "./net_namespace.ts";
+import { PacketFamily } from "./packet/family.ts";
 import type { Socket } from "./socket.ts";
 import { UnixFamily } from "./unix/family.ts";
 
@@ -17,6 +18,7 @@ export function registerFamilies(net: NetNamespace): void {
   net.register(AF_INET, new InetFamily(net, AF_INET));
   net.register(AF_INET6, new InetFamily(net, AF_INET6));
   net.register(AF_NETLINK, new NetlinkFamily(net));
+  net.register(AF_PACKET, new PacketFamily(net));
 }
 
 class InetFamily implements SocketFamily {

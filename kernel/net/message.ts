@@ -136,6 +136,8 @@ export class Message {
   /** Send: for this packet alone. */
   readonly header: PacketHeader = new PacketHeader();
   readonly packetInfo: PacketInfo = new PacketInfo();
+  /** Receive: struct tpacket_auxdata of a packet socket's message. */
+  aux: Uint8Array<ArrayBuffer> | null = null;
   /** Of a host socket. */
   readonly control: RawControl = new RawControl();
   /** Bytes that a stream delivered in earlier runs of the call: MSG_PEEK begins behind them. */
@@ -156,6 +158,7 @@ export class Message {
     this.hasCredentials = false;
     this.header.reset();
     this.packetInfo.isValid = false;
+    this.aux = null;
     this.control.length = 0;
     this.skipped = 0;
     this.isWhole = false;

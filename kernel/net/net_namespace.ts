@@ -18,6 +18,7 @@ import type { SocketCaller } from "./message.ts";
 import type { InetPorts } from "./inet/create.ts";
 import type { GenericFamilies } from "./netlink/generic.ts";
 import type { ProcConnector } from "./netlink/proc_connector.ts";
+import { Taps } from "./packet/taps.ts";
 import { type NetlinkProtocol, netlinkProtocols } from "./netlink/protocol.ts";
 import { LinkTable } from "./links/link_table.ts";
 import type { Socket } from "./socket.ts";
@@ -69,6 +70,8 @@ export class NetNamespace extends Namespace {
   finder: NamespaceFinder | null = null;
   /** Of the process that the kernel runs in; null: this namespace has only its own loopback. */
   readonly network: HostNetwork | null;
+  /** Who watches what passes its links. */
+  readonly taps: Taps = new Taps();
   /** The protocols of AF_NETLINK by number. */
   readonly netlink: ReadonlyMap<number, NetlinkProtocol> = netlinkProtocols();
   /** Who answers generic netlink; null: only its own controller. */

@@ -87,6 +87,10 @@ export abstract class Socket extends OpenFile {
   shutdown(_how: number): number {
     return -ENOTCONN;
   }
+  /** A filter (SO_ATTACH_FILTER) sees what arrives. */
+  get takesFilters(): boolean {
+    return false;
+  }
   get isListening(): boolean {
     return false;
   }

@@ -12,6 +12,7 @@ import {
   SO_ATTACH_BPF,
   SO_ATTACH_FILTER,
   SO_BINDTODEVICE,
+  SO_BPF_EXTENSIONS,
   SO_BROADCAST,
   SO_BSDCOMPAT,
   SO_BUSY_POLL,
@@ -24,6 +25,7 @@ import {
   SO_INCOMING_CPU,
   SO_KEEPALIVE,
   SO_LINGER,
+  SO_LOCK_FILTER,
   SO_MARK,
   SO_NO_CHECK,
   SO_OOBINLINE,
@@ -49,6 +51,10 @@ import {
   SO_TIMESTAMPNS,
   SO_TYPE,
 } from "../../ffi/abi/socket.ts";
+import type { BpfProgram } from "../core/bpf_program.ts";
+import type { UserMemory } from "../mm/user_memory.ts";
+import { SKF_AD_MAX } from "../../ffi/abi/packet.ts";
+import { getFilter, setFilterOption } from "./filter_options.ts";
 import type { SocketCaller } from "./message.ts";
 import type { Socket } from "./socket.ts";
 
@@ -63,10 +69,16 @@ const MAX_FORCED = 16 << 20;
 export class OptionValue {
   /** Who asks; null: nobody in particular. */
   asker: SocketCaller | null = null;
-  readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(4096);
+  /** The memory of who asks; null: there is none. */
+  user: UserMemory | null = null;
+  readonly u8: Uint8Array<ArrayBuffer> = new Uint8Array(32768);
   readonly dv: DataView = new DataView(this.u8.buffer);
   /** Bytes that were given, or that the answer has. */
   length: number = 0;
+  /** Of a question: the number that was put where the answer goes. */
+  asked: number = 0;
+  /** Of an answer: what `length` counts, bytes. */
+  unit: number = 1;
 
   /** The value as an int; false when it is too short for one. */
   get isInt(): boolean {
@@ -116,6 +128,9 @@ export class SocketOptions {
   busyPoll: number = 0;
   /** Name of SO_BINDTODEVICE. */
   device: string = "";
+  /** What looks at packets that arrive, and whether it must stay. */
+  filter: BpfProgram | null = null;
+  isFilterLocked: boolean = false;
 
   /** What an accepted socket takes over from its listener. */
   inherit(from: SocketOptions): void {
@@ -135,10 +150,11 @@ export function setSocketOption(
     case SO_BINDTODEVICE:
       return bindToDevice(options, value);
     case SO_DETACH_FILTER:
-      return -ENOPROTOOPT;
     case SO_ATTACH_FILTER:
+    case SO_LOCK_FILTER:
+      return setFilterOption(socket, name, value);
     case SO_ATTACH_BPF:
-      // DIFFERS: no packet filters.
+      // DIFFERS: no programs of bpf(2).
       return -ENOPROTOOPT;
   }
   if (!value.isInt) return -EINVAL;
@@ -247,6 +263,12 @@ export function getSocketOption(socket: Socket, name: number, value: OptionValue
       return value.setInt(socket.protocol);
     case SO_DOMAIN:
       return value.setInt(socket.family);
+    case SO_ATTACH_FILTER:
+      return getFilter(socket, value);
+    case SO_LOCK_FILTER:
+      return value.setBool(options.isFilterLocked);
+    case SO_BPF_EXTENSIONS:
+      return value.setInt(SKF_AD_MAX);
     case SO_ERROR:
       return value.setInt(-socket.takeError());
     case SO_ACCEPTCONN:

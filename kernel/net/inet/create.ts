@@ -30,8 +30,10 @@ export class InetPorts {
   /** Identifiers of ping sockets. */
   readonly ping: PortTable;
   readonly raw: RawSockets = new Set();
+  readonly net: NetNamespace;
 
   constructor(net: NetNamespace) {
+    this.net = net;
     this.tcp = new PortTable(net.host);
     this.udp = new PortTable(net.host);
     this.udpLite = new PortTable(net.host);

@@ -58,6 +58,22 @@ export function headed(p: IpPacket): Uint8Array<ArrayBuffer> {
   return packet;
 }
 
+/** The packet of IPv6 with its header, as packet sockets receive it. */
+export function headed6(p: IpPacket): Uint8Array<ArrayBuffer> {
+  const packet = new Uint8Array(IP6_HEADER + p.payload.length), dv = new DataView(packet.buffer);
+  packet[0] = 0x60 | p.trafficClass >> 4;
+  packet[1] = (p.trafficClass & 15) << 4;
+  dv.setUint16(4, p.payload.length & 0xffff);
+  packet[6] = p.protocol;
+  packet[7] = p.hops;
+  for (let i = 0; i < 16; i++) {
+    packet[8 + i] = p.source.charCodeAt(i);
+    packet[24 + i] = p.destination.charCodeAt(i);
+  }
+  packet.set(p.payload, IP6_HEADER);
+  return packet;
+}
+
 function finishHeader(packet: Uint8Array<ArrayBuffer>, length: number): void {
   const dv = new DataView(packet.buffer, packet.byteOffset);
   dv.setUint16(2, packet.length);
@@ -108,4 +124,31 @@ export function readPacket6(packet: Uint8Array<ArrayBuffer>): IpPacket | null | 
     trafficClass: (packet[0]! & 15) << 4 | packet[1]! >> 4,
     whole: null,
   };
+}
+
+/** A packet of IPv4 that came in; null: it is damaged, or a fragment. */
+export function parse4(packet: Uint8Array<ArrayBuffer>): IpPacket | null {
+  if (packet.length < IP_HEADER || packet[0]! >> 4 !== 4) return null;
+  const header = (packet[0]! & 15) * 4, length = packet[2]! << 8 | packet[3]!;
+  if (header < IP_HEADER || length < header || length > packet.length) return null;
+  if (checksum(packet, 0, header, 0) !== 0) return null;
+  // More fragments, or an offset.
+  if ((packet[6]! & 0x3f) !== 0 || packet[7] !== 0) return null;
+  return {
+    protocol: packet[9]!,
+    source: MAPPED + addressAt(packet, 12, 4),
+    destination: MAPPED + addressAt(packet, 16, 4),
+    payload: packet.slice(header, length),
+    hops: packet[8]!,
+    trafficClass: packet[1]!,
+    whole: packet.slice(0, length),
+  };
+}
+
+/** The same of IPv6, without further headers. */
+export function parse6(packet: Uint8Array<ArrayBuffer>): IpPacket | null {
+  if (packet.length < IP6_HEADER) return null;
+  const length = packet[4]! << 8 | packet[5]!;
+  if (IP6_HEADER + length > packet.length) return null;
+  return readPacket6(packet.slice(0, IP6_HEADER + length)) ?? null;
 }

@@ -8,15 +8,15 @@ import { Endpoint, isV4 } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { echoReply, isEchoRequest } from "./icmp_packet.ts";
 import { checksum, type IpPacket, pseudoHeader, UDP_HEADER } from "./ip_packet.ts";
-import { overhear } from "./overhear.ts";
+import { overhear, pass } from "./overhear.ts";
 import { injectDatagram } from "./udp.ts";
 
-/** What a raw socket sends, from the sockets of its own namespace to those of another, or the same. */
-export function carry(from: InetPorts, to: InetPorts, packet: IpPacket): void {
+/** What a raw or a packet socket sends, from the sockets of its own namespace to those of another, or the same. */
+export function carry(from: InetPorts | null, to: InetPorts, packet: IpPacket): void {
   overhear(to.raw, packet);
   const { protocol, destination, payload } = packet;
   if (protocol === (isV4(destination) ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6)) {
-    if (isEchoRequest(payload, destination)) overhear(from.raw, answerTo(packet));
+    if (from !== null && isEchoRequest(payload, destination)) pass(to.net, from, answerTo(packet));
   } else if (protocol === I.IPPROTO_UDP) carryDatagram(to, packet);
 }
 

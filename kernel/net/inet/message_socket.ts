@@ -17,6 +17,8 @@ import type { IoCursor } from "../../mm/io_cursor.ts";
 import { POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
+import { keptBytes, PacketView } from "../filter.ts";
+import { releaseFilter } from "../filter_options.ts";
 import { type Message, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, putEndpoint } from "./address.ts";
@@ -26,6 +28,7 @@ import type { PortTable } from "./ports.ts";
 /** Bytes of a packet, and of a message in one. */
 const MAX_PACKET = 65535, MAX_MESSAGE = MAX_PACKET - 20;
 const cursor = new BytesCursor();
+const view = new PacketView();
 const scratch = new SocketAddress();
 
 export abstract class MessageSocket extends InetSocket {
@@ -46,6 +49,10 @@ export abstract class MessageSocket extends InetSocket {
   /** What is sent begins with the header of its packet. */
   protected get includesHeader(): boolean {
     return false;
+  }
+
+  override get takesFilters(): boolean {
+    return true;
   }
 
   override conflictsWith(_other: InetSocket): boolean {
@@ -93,6 +100,10 @@ export abstract class MessageSocket extends InetSocket {
     trafficClass: number,
   ): void {
     const { incoming, options } = this, { host } = this.net;
+    if (options.filter !== null) {
+      bytes = bytes.subarray(0, keptBytes(options.filter, view.plain(bytes)));
+      if (bytes.length === 0) return;
+    }
     if (incoming.count > 0 && incoming.charge + bytes.length > options.receiveBytes) return;
     putEndpoint(new Endpoint(from, 0), this.family, scratch);
     const datagram = new Datagram(bytes.length, scratch.u8.slice(0, scratch.length));
@@ -134,6 +145,7 @@ export abstract class MessageSocket extends InetSocket {
 
   protected override release(): void {
     this.incoming.free();
+    releaseFilter(this);
     this.releasePort();
   }
 }

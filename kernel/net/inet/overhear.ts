@@ -1,11 +1,20 @@
-/** Raw sockets hear what others send on the loopback interface. Neighbours: raw.ts, loopback_ip.ts. */
+/** Raw sockets and packet sockets hear what others send. Neighbours: raw.ts, loopback_ip.ts. */
 
 import { type Endpoint, isV4 } from "./address.ts";
 import { checksum, headed, type IpPacket, pseudoHeader, UDP_HEADER } from "./ip_packet.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { showPacket } from "../packet/wire.ts";
+import type { InetPorts } from "./create.ts";
 import type { RawSocket } from "./raw.ts";
 
 /** All raw sockets of a namespace. */
 export type RawSockets = Set<RawSocket>;
+
+/** A packet from one namespace to the sockets of another, or the same: who watches and who overhears it. */
+export function pass(from: NetNamespace, to: InetPorts, packet: IpPacket): void {
+  showPacket(from, packet);
+  overhear(to.raw, packet);
+}
 
 /** Only raw sockets hear it: its receiver has it already. */
 export function overhear(sockets: RawSockets, packet: IpPacket): void {

@@ -11,7 +11,7 @@ import type { NetNamespace } from "../net_namespace.ts";
 import type { Endpoint } from "./address.ts";
 import { isEchoRequest } from "./icmp_packet.ts";
 import { answerTo } from "./loopback_ip.ts";
-import { overhear } from "./overhear.ts";
+import { pass } from "./overhear.ts";
 import { MessageSocket } from "./message_socket.ts";
 import type { PortTable } from "./ports.ts";
 
@@ -38,8 +38,8 @@ export class PingSocket extends MessageSocket {
     const arrival = this.arrival(source, destination);
     if (arrival === null) return 0;
     const reply = answerTo(request);
-    overhear(arrival.raw, request);
-    if (this.net.inet !== null) overhear(this.net.inet.raw, reply);
+    pass(this.net, arrival, request);
+    if (this.net.inet !== null) pass(arrival.net, this.net.inet, reply);
     this.deliver(reply.payload, reply.source, reply.destination, hops, trafficClass);
     return 0;
   }

@@ -13,6 +13,8 @@ import { Endpoint, isAny, isV4 } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { checksum, type IpPacket, pseudoHeader, readPacket4, readPacket6 } from "./ip_packet.ts";
 import { carry } from "./loopback_ip.ts";
+import { showPacket } from "../packet/wire.ts";
+import { watch } from "../packet/taps.ts";
 import { MessageSocket } from "./message_socket.ts";
 
 /** Bytes of ICMP_FILTER (types 0 to 31) and ICMPV6_FILTER (256 types): a bit set keeps that type out. */
@@ -37,6 +39,7 @@ export class RawSocket extends MessageSocket {
     if (isIcmp6) this.checksumAt = ICMP6_CHECKSUM;
     this.hasHeader = protocol === I.IPPROTO_RAW;
     inet.raw.add(this);
+    if (protocol === I.IPPROTO_TCP) watch(1);
   }
 
   protected override get includesHeader(): boolean {
@@ -72,7 +75,9 @@ export class RawSocket extends MessageSocket {
     if (packet === undefined) return -EINVAL;
     if (packet === null) return 0;
     const arrival = this.arrival(packet.source, packet.destination);
-    if (arrival !== null) carry(this.inet, arrival, packet);
+    if (arrival === null) return 0;
+    showPacket(this.net, packet);
+    carry(this.inet, arrival, packet);
     return 0;
   }
 
@@ -146,6 +151,7 @@ export class RawSocket extends MessageSocket {
 
   protected override release(): void {
     this.inet.raw.delete(this);
+    if (this.protocol === I.IPPROTO_TCP) watch(-1);
     super.release();
   }
 }

@@ -33,13 +33,17 @@ import type { Message, SocketAddress } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { InetSocket } from "./inet_socket.ts";
+import type { InetPorts } from "./create.ts";
 import type { PortTable } from "./ports.ts";
 import { getTcpOption, setTcpOption, TcpOptions } from "./tcp_options.ts";
+import { showData, showEnd, showReset, TcpSequence } from "./tcp_wire.ts";
 import { UrgentMark } from "./urgent.ts";
 
 const WRITABLE = POLLOUT | POLLWRNORM, READABLE = POLLIN | POLLRDNORM;
 /** What SO_RCVBUF and SO_SNDBUF show before anybody sets them, and what a queue then holds. */
 const RECEIVE_BYTES = 131072, SEND_BYTES = 16384, AUTOMATIC_BYTES = 524288;
+/** Makes numbers of neighbours far apart. */
+const SPREAD = 0x9e3779b1;
 /** LIMIT: of one queue. */
 const MAX_BYTES = 64 << 20;
 
@@ -51,6 +55,8 @@ export abstract class TcpSocket extends InetSocket {
   /** In `incoming`. */
   private readonly urgent: UrgentMark = new UrgentMark();
   readonly tcp: TcpOptions = new TcpOptions();
+  /** What it has sent, as who watches counts it. */
+  readonly sequence: TcpSequence;
   /** Connections that wait for accept; null: not listening. */
   backlog: Backlog<TcpSocket> | null = null;
   /** Sockets in SYN_SENT because the backlog is full. */
@@ -69,6 +75,7 @@ export abstract class TcpSocket extends InetSocket {
     this.incoming = new ByteRing(net.frames, MAX_BYTES);
     this.options.receiveBytes = RECEIVE_BYTES;
     this.options.sendBytes = SEND_BYTES;
+    this.sequence = new TcpSequence(Math.imul(this.inode.ino, SPREAD));
   }
 
   override get writesAll(): boolean {
@@ -97,9 +104,9 @@ export abstract class TcpSocket extends InetSocket {
   /** The listener is closed: what waits in it is reset. */
   protected abstract stopListening(): void;
 
-  /** The ports of TCP where packets to `destination` arrive. */
-  arrivalPorts(source: string, destination: string): PortTable | null {
-    return this.arrival(source, destination)?.tcp ?? null;
+  /** The sockets where packets to `destination` arrive. */
+  arrivalOf(source: string, destination: string): InetPorts | null {
+    return this.arrival(source, destination);
   }
 
   /** Both ends are connected now. */
@@ -136,6 +143,7 @@ export abstract class TcpSocket extends InetSocket {
     if (room <= 0) return -EAGAIN;
     const done = peer.incoming.put(io, Math.min(io.remaining, room));
     if (done <= 0) return done;
+    showData(this, peer, done);
     const isUrgent = (message.flags & MSG_OOB) !== 0;
     if (isUrgent) peer.markUrgent();
     peer.queue.wake(isUrgent ? READABLE | POLLPRI : READABLE);
@@ -271,6 +279,7 @@ export abstract class TcpSocket extends InetSocket {
     this.isWriteShut = true;
     this.state = this.gotFin ? I.TCP_LAST_ACK : I.TCP_FIN_WAIT2;
     const { peer } = this;
+    if (peer !== null && (this.gotFin || peer.state !== I.TCP_CLOSE)) showEnd(this, peer);
     if (peer === null || peer.state === I.TCP_CLOSE) return;
     peer.gotFin = peer.isReadShut = true;
     if (peer.isWriteShut) {
@@ -292,6 +301,7 @@ export abstract class TcpSocket extends InetSocket {
   /** A reset arrived: what was received can still be read. */
   reset(): void {
     if (this.state === I.TCP_CLOSE) return;
+    if (this.peer !== null) showReset(this.peer, this);
     this.fail(this.state === I.TCP_CLOSE_WAIT ? EPIPE : ECONNRESET);
   }
 

@@ -21,6 +21,7 @@ import type { SocketAddress, SocketCaller } from "../message.ts";
 import { Endpoint, endpointOf } from "./address.ts";
 import { accepts, type PortTable } from "./ports.ts";
 import { TcpSocket } from "./tcp.ts";
+import { showHandshake, showRefusal } from "./tcp_wire.ts";
 
 export function listenOn(socket: TcpSocket, backlog: number): number {
   if (socket.state !== I.TCP_CLOSE && socket.state !== I.TCP_LISTEN) return -EINVAL;
@@ -105,8 +106,9 @@ function begin(socket: TcpSocket, to: Endpoint, nonblocking: boolean): number {
   socket.remote = route;
   socket.error = 0;
   socket.isReadShut = socket.isWriteShut = false;
-  const listener = listenerAt(socket, route, socket.arrivalPorts(source, route.address));
+  const listener = listenerAt(socket, route, socket.arrivalOf(source, route.address)?.tcp ?? null);
   if (listener === null) {
+    showRefusal(socket);
     if (!nonblocking) {
       socket.disconnect();
       return -ECONNREFUSED;
@@ -163,6 +165,7 @@ function connect(client: TcpSocket, listener: TcpSocket): void {
   server.isBound = true;
   server.establish(client);
   client.establish(server);
+  showHandshake(client, server);
   listener.backlog!.push(server);
   listener.queue.wake(POLLIN | POLLRDNORM);
 }

@@ -16,6 +16,7 @@ import {
   EOPNOTSUPP,
   EPIPE,
 } from "../../../ffi/abi/errno.ts";
+import { ETH_P_IP, ETH_P_IPV6 } from "../../../ffi/abi/packet.ts";
 import { IPPROTO_UDP } from "../../../ffi/abi/inet.ts";
 import { MSG_OOB, SHUT_RD, SHUT_WR, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
 import { stringToBytes } from "../../core/bytes.ts";
@@ -31,12 +32,16 @@ import {
 } from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
+import { keptBytes, PacketView } from "../filter.ts";
+import { releaseFilter } from "../filter_options.ts";
+import { UDP_HEADER } from "./ip_packet.ts";
 import { type Message, type PacketHeader, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, isV4, putEndpoint } from "./address.ts";
 import type { InetPorts } from "./create.ts";
+import { isWatched } from "../packet/taps.ts";
 import { InetSocket } from "./inet_socket.ts";
-import { datagramPacket, overhear, type RawSockets } from "./overhear.ts";
+import { datagramPacket, pass } from "./overhear.ts";
 import { accepts, type PortTable } from "./ports.ts";
 
 /** Largest payloads: 65535 less the headers that count. */
@@ -44,6 +49,7 @@ const MAX_PAYLOAD_4 = 65507, MAX_PAYLOAD_6 = 65527;
 const READABLE = POLLIN | POLLRDNORM, WRITABLE = POLLOUT | POLLWRNORM;
 const scratch = new SocketAddress();
 const cursor = new BytesCursor();
+const view = new PacketView();
 
 export class UdpSocket extends InetSocket {
   private readonly incoming: DatagramQueue;
@@ -99,8 +105,8 @@ export class UdpSocket extends InetSocket {
       : new Endpoint(this.sourceAddress(to.address), this.local.port);
     const arrival = this.arrival(from.address, to.address);
     if (arrival === null) return length;
-    if (arrival.raw.size > 0) {
-      const bytes = this.overheard(io, from, to, message.header, arrival.raw);
+    if (arrival.raw.size > 0 || isWatched()) {
+      const bytes = this.overheard(io, from, to, message.header, arrival);
       if (bytes === null) return -EFAULT;
       io = cursor.set(bytes, length);
     }
@@ -125,13 +131,13 @@ export class UdpSocket extends InetSocket {
     from: Endpoint,
     to: Endpoint,
     header: PacketHeader,
-    raw: RawSockets,
+    arrival: InetPorts,
   ): Uint8Array<ArrayBuffer> | null {
     const bytes = new Uint8Array(io.remaining);
     if (bytes.length > 0 && io.takeBytes(bytes, 0, bytes.length) < bytes.length) return null;
     const hops = this.ip.hopsOf(to.address, header);
     const trafficClass = this.ip.classOf(to.address, header), { protocol } = this;
-    overhear(raw, datagramPacket(bytes, from, to, { protocol, hops, trafficClass }));
+    pass(this.net, arrival, datagramPacket(bytes, from, to, { protocol, hops, trafficClass }));
     return bytes;
   }
 
@@ -162,9 +168,15 @@ export class UdpSocket extends InetSocket {
     hops: number,
     trafficClass: number,
   ): number {
-    const length = io.remaining;
+    let length = io.remaining;
     if (this.incoming.count > 0 && this.incoming.charge + length > this.options.receiveBytes) {
       return 0;
+    }
+    if (this.options.filter !== null) {
+      const bytes = this.filtered(io, from);
+      if (typeof bytes === "number") return bytes;
+      length = bytes.length;
+      io = cursor.set(bytes, length);
     }
     const datagram = new Datagram(length, this.addressBytes(from));
     if (to !== null) {
@@ -183,6 +195,19 @@ export class UdpSocket extends InetSocket {
 
   /** Whether a datagram is good enough for this socket. */
   protected takesFrom(_sender: UdpSocket, _length: number): boolean {
+    return true;
+  }
+
+  /** What SO_ATTACH_FILTER leaves of a datagram, 0 if nothing: the program sees its header too. */
+  private filtered(io: IoCursor, from: Endpoint): Uint8Array<ArrayBuffer> | number {
+    const bytes = new Uint8Array(io.remaining);
+    if (bytes.length > 0 && io.takeBytes(bytes, 0, bytes.length) < bytes.length) return -EFAULT;
+    const around = { protocol: this.protocol, hops: 0, trafficClass: 0 };
+    const { payload } = datagramPacket(bytes, from, this.local, around);
+    const kept = keptBytes(this.options.filter, view.plain(payload, protocolOf(from)));
+    return kept === 0 ? 0 : bytes.subarray(0, Math.max(0, kept - UDP_HEADER));
+  }
+  override get takesFilters(): boolean {
     return true;
   }
 
@@ -232,8 +257,13 @@ export class UdpSocket extends InetSocket {
 
   protected override release(): void {
     this.incoming.free();
+    releaseFilter(this);
     this.releasePort();
   }
+}
+
+function protocolOf({ address }: Endpoint): number {
+  return isV4(address) ? ETH_P_IP : ETH_P_IPV6;
 }
 
 /** Who gets a datagram: a socket connected to the sender before others, an exact address before a wildcard. */

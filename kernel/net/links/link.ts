@@ -48,6 +48,9 @@ export class Link {
   /** IFF_PROMISC, IFF_NOARP and the like: kept and shown. */
   moreFlags = 0;
   alias = "";
+  /** How many packet sockets want all that passes, and all that goes to groups. */
+  promiscuity = 0;
+  allMulticast = 0;
   readonly addresses: LinkAddress[] = [];
   /** The other end of a veth; null for all else. */
   peer: Link | null = null;

@@ -14,7 +14,11 @@ import type { Link } from "./link.ts";
 const STATIONS_MAX = 64;
 
 /** The namespace that a packet from `net` to `destination` arrives in, or -ENETUNREACH, -EHOSTUNREACH. */
-export function reach(net: NetNamespace, destination: string): NetNamespace | number {
+export function reach(
+  net: NetNamespace,
+  destination: string,
+  hops: Hop[] | null = null,
+): NetNamespace | number {
   let at = net;
   for (let stations = 0; stations < STATIONS_MAX; stations++) {
     const { links } = at;
@@ -25,9 +29,16 @@ export function reach(net: NetNamespace, destination: string): NetNamespace | nu
     if (route === null) return stations === 0 ? -ENETUNREACH : -EHOSTUNREACH;
     const next = neighbour(route.link, route.via ?? destination);
     if (next === null) return -EHOSTUNREACH;
-    at = next;
+    hops?.push(next);
+    at = next.station.table.net;
   }
   return -EHOSTUNREACH;
+}
+
+/** From link to link to a destination; empty if it is in the same namespace, null if there is no way. */
+export function wayTo(net: NetNamespace, destination: string): readonly Hop[] | null {
+  const hops: Hop[] = [];
+  return typeof reach(net, destination, hops) === "number" ? null : hops;
 }
 
 /** Whether answers find their way back. */
@@ -40,23 +51,57 @@ function forwards(net: NetNamespace, destination: string): boolean {
   return net.setting(path).trim() === "1";
 }
 
+/** A frame passes a link: it goes out, or comes in. */
+export interface Crossing {
+  readonly link: Link;
+  readonly isIncoming: boolean;
+}
+
+/** From one station to the next: the link that it leaves by, the one that it is for, and all on the way. */
+export interface Hop {
+  readonly out: Link;
+  readonly station: Link;
+  readonly crossed: readonly Crossing[];
+}
+
+/** How a port was come to; links are crossed in the order from the last `before` on. */
+interface Trail extends Crossing {
+  readonly before: Trail | null;
+}
+
 /** Who has this address on the Ethernet that the link is on. */
-function neighbour(link: Link, address: string): NetNamespace | null {
-  const seen = new Set<Link>([link]), queue = link.kind === "bridge" ? openPorts(link) : [link];
-  for (let port = queue.pop(); port !== undefined; port = queue.pop()) {
-    const far = port.peer;
+function neighbour(link: Link, address: string): Hop | null {
+  const start: Trail = { link, isIncoming: false, before: null }, seen = new Set<Link>([link]);
+  const queue: Trail[] = [];
+  if (link.kind === "bridge") queue.push(...portsBehind(link, start));
+  else queue.push(start);
+  for (let trail = queue.pop(); trail !== undefined; trail = queue.pop()) {
+    const port = trail.link, far = port.peer;
     if (far === null || !port.isUp || !far.isUp || seen.has(far)) continue;
     seen.add(far);
     // A port of a bridge has no station of its own: the bridge is one.
     const station = far.master ?? far;
     if (!station.isUp || (station !== far && seen.has(station))) continue;
     seen.add(station);
-    if (station.table.linkOf(address) !== null) return station.table.net;
-    if (station !== far) queue.push(...openPorts(station).filter((other) => !seen.has(other)));
+    const arrived: Trail = { link: far, isIncoming: true, before: trail };
+    const there = station === far ? arrived : { link: station, isIncoming: true, before: arrived };
+    if (station.table.linkOf(address) !== null) {
+      return { out: link, station, crossed: inOrder(there) };
+    }
+    if (station !== far) {
+      queue.push(...portsBehind(station, arrived).filter(({ link }) => !seen.has(link)));
+    }
   }
   return null;
 }
 
-function openPorts(bridge: Link): Link[] {
-  return bridge.ports.filter((port) => port.isUp);
+function inOrder(last: Trail): Crossing[] {
+  const crossed: Crossing[] = [];
+  for (let one: Trail | null = last; one !== null; one = one.before) crossed.push(one);
+  return crossed.reverse();
+}
+
+function portsBehind(bridge: Link, before: Trail): Trail[] {
+  const open = bridge.ports.filter((port) => port.isUp);
+  return open.map((link) => ({ link, isIncoming: false, before }));
 }

@@ -50,7 +50,10 @@ function putLink(r: RouteRequest, link: Link, out: NetlinkWriter, flags: number)
   out.u8Value(N.IFLA_LINKMODE, 0);
   out.u32(N.IFLA_MTU, link.mtu);
   out.u32(N.IFLA_GROUP, 0);
-  out.u32(N.IFLA_PROMISCUITY, +((link.moreFlags & I.IFF_PROMISC) !== 0));
+  out.u32(
+    N.IFLA_PROMISCUITY,
+    link.promiscuity + +((link.moreFlags & I.IFF_PROMISC) !== 0),
+  );
   out.u32(N.IFLA_NUM_TX_QUEUES, 1);
   out.u32(N.IFLA_NUM_RX_QUEUES, 1);
   if (link.master !== null) out.u32(N.IFLA_MASTER, link.master.index);

@@ -23,6 +23,8 @@ import { POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open
 import { BytesCursor } from "../bytes_cursor.ts";
 import type { ControlWriter } from "../control.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
+import { keptBytes, PacketView } from "../filter.ts";
+import { releaseFilter } from "../filter_options.ts";
 import { type Message, PeerCredentials, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
@@ -37,6 +39,7 @@ const MAX_REQUEST = 65536;
 const MAX_UNREAD = 8 << 20;
 const cursor = new BytesCursor();
 const from = new SocketAddress();
+const view = new PacketView();
 /** The kernel as a sender. */
 const KERNEL = new PeerCredentials(0, 0, 0, []);
 /** Options that are on or off. */
@@ -233,6 +236,10 @@ export class NetlinkSocket extends Socket {
     as: PeerCredentials = KERNEL,
   ): void {
     if (this.incoming.bytes > MAX_UNREAD) return this.overrun();
+    if (this.options.filter !== null) {
+      bytes = bytes.subarray(0, keptBytes(this.options.filter, view.plain(bytes)));
+      if (bytes.length === 0) return;
+    }
     putName(from, sender?.portId ?? 0, maskOf(group));
     const datagram = new Datagram(bytes.length, from.u8.slice(0, from.length));
     datagram.credentials = as;
@@ -253,6 +260,10 @@ export class NetlinkSocket extends Socket {
     if (this.isOn(N.NETLINK_PKTINFO)) {
       out.putInt(SOL_NETLINK, N.NETLINK_PKTINFO, groupIn(message.name));
     }
+  }
+
+  override get takesFilters(): boolean {
+    return true;
   }
 
   override poll(): number {
@@ -312,6 +323,7 @@ export class NetlinkSocket extends Socket {
 
   protected override release(): void {
     this.incoming.free();
+    releaseFilter(this);
     if (this.portId !== 0) this.bus.ids.release(this.portId);
     for (const group of this.groups) this.bus.leave(this, group);
     this.groups.clear();

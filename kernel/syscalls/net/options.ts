@@ -21,6 +21,7 @@ export function sysSetsockopt(t: Task, a: SyscallArgs): number {
   value.length = Math.min(length, MAX_BYTES);
   if (length > 0 && t.mm.copyIn(value.u8, 0, a.u64(3), value.length) < 0) return -EFAULT;
   value.asker = t;
+  value.user = t.mm;
   return level === SOL_SOCKET
     ? socket.setSocketOption(t, name, value)
     : socket.setProtocolOption(level, name, value);
@@ -35,12 +36,15 @@ export function sysGetsockopt(t: Task, a: SyscallArgs): number {
   const room = word | 0;
   if (room < 0) return -EINVAL;
   value.length = Math.min(room, MAX_BYTES);
+  value.unit = 1;
+  value.asked = room >= 4 ? t.mm.load32(addr) | 0 : 0;
   value.asker = t;
   const r = level === SOL_SOCKET
     ? socket.getSocketOption(name, value)
     : socket.getProtocolOption(level, name, value);
   if (r < 0) return r;
-  const n = Math.min(room, value.length);
-  if (n > 0 && t.mm.copyOut(addr, value.u8, 0, n) < 0) return -EFAULT;
-  return t.mm.store32(lengthAddr, n) < 0 ? -EFAULT : 0;
+  const n = Math.min(room, value.length), bytes = n * value.unit;
+  if (n > 0 && t.mm.copyOut(addr, value.u8, 0, bytes) < 0) return -EFAULT;
+  const told = value.unit === 1 ? n : value.length;
+  return t.mm.store32(lengthAddr, told) < 0 ? -EFAULT : 0;
 }

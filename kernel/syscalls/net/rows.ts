@@ -10,7 +10,7 @@ export const rows: readonly Row[] = [
   row("socket", socket.sysSocket, "int hex int", {
     support: "partial",
     note:
-      "AF_UNIX; AF_INET and AF_INET6 on a loopback or as host sockets; AF_NETLINK: route, sock_diag, generic (TASKSTATS), connector, usersock",
+      "AF_UNIX; AF_INET and AF_INET6 on a loopback or as host sockets; AF_PACKET on links of the sandbox's own; AF_NETLINK: route, sock_diag, generic (TASKSTATS), connector, usersock",
   }),
   row("socketpair", socket.sysSocketpair, "int hex int ptr"),
   row("bind", socket.sysBind, "fd sockaddr int"),
@@ -23,7 +23,7 @@ export const rows: readonly Row[] = [
   row("getpeername", socket.sysGetpeername, "fd ptr ptr"),
   row("setsockopt", options.sysSetsockopt, "fd int int ptr int", {
     support: "partial",
-    note: "no packet filters (SO_ATTACH_FILTER, SO_ATTACH_BPF), no SO_PEEK_OFF",
+    note: "SO_ATTACH_FILTER on datagrams, packets and netlink; no SO_ATTACH_BPF, no SO_PEEK_OFF",
   }),
   row("getsockopt", options.sysGetsockopt, "fd int int ptr ptr"),
   row("sendto", send.sysSendto, "fd buf size hex sockaddr int"),

@@ -28,7 +28,7 @@ import { hasOwnCap } from "../../cred/credentials.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { isAction } from "../../task/seccomp/actions.ts";
 import { BpfFilter } from "../../task/seccomp/bpf_filter.ts";
-import { BpfProgram } from "../../task/seccomp/bpf_program.ts";
+import { BpfProgram } from "../../core/bpf_program.ts";
 import { SeccompListener } from "../../task/seccomp/listener_file.ts";
 import { Notifier } from "../../task/seccomp/notifier.ts";
 import { attachFilter, setStrict } from "../../task/seccomp/task_seccomp.ts";

@@ -20,6 +20,8 @@ import { type InetView, type SocketLister, viewInet } from "../../net/inet_view.
 import { networkOf } from "../../net/links/prefix.ts";
 import type { NetNamespace } from "../../net/net_namespace.ts";
 import { Socket } from "../../net/socket.ts";
+import { NetlinkSocket } from "../../net/netlink/netlink_socket.ts";
+import { PacketSocket } from "../../net/packet/packet_socket.ts";
 import { UnixSocket } from "../../net/unix/unix_socket.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
 import type { Kernel } from "../kernel_services.ts";
@@ -34,6 +36,8 @@ export function netTablesOf(kernel: Kernel, net: NetNamespace): NetTables {
   tables.set("udp", new InetTable(kernel, net, AF_INET, IPPROTO_UDP));
   tables.set("udp6", new InetTable(kernel, net, AF_INET6, IPPROTO_UDP));
   tables.set("unix", new UnixTable(kernel, net));
+  tables.set("packet", new PacketTable(kernel, net));
+  tables.set("netlink", new NetlinkTable(kernel, net));
   tables.set("sockstat", new SocketCounts(kernel, net));
   tables.set("if_inet6", new Inet6Addresses(net));
   tables.set("route", new Routes(net));
@@ -139,6 +143,35 @@ class UnixTable extends SocketTable {
     let text = "";
     for (const socket of this.sockets()) {
       if (socket instanceof UnixSocket) text += unixRow(socket);
+    }
+    return text;
+  }
+}
+
+class PacketTable extends SocketTable {
+  override rows(): string {
+    let text = "";
+    for (const socket of this.sockets()) {
+      if (!(socket instanceof PacketSocket)) continue;
+      const { heardProtocol, linkIndex, queuedBytes, uid, inode, type } = socket;
+      const columns = [String(type).padEnd(6), hex(heardProtocol, 4).toLowerCase().padEnd(5)];
+      const numbers = [String(linkIndex).padEnd(5), +(heardProtocol !== 0)];
+      text += `${pointer(socket)} 3      ${columns.join(" ")}  ${numbers.join(" ")} ` +
+        `${String(queuedBytes).padEnd(6)} ${String(uid).padEnd(6)} ${inode.ino}\n`;
+    }
+    return text;
+  }
+}
+
+class NetlinkTable extends SocketTable {
+  override rows(): string {
+    let text = "";
+    for (const socket of this.sockets()) {
+      if (!(socket instanceof NetlinkSocket)) continue;
+      const { protocol, portId, groupMask, queuedBytes, drops, inode } = socket;
+      text += `${pointer(socket)} ${String(protocol).padEnd(3)} ${String(portId).padEnd(10)} ` +
+        `${hex(groupMask, 8).toLowerCase()} ${String(queuedBytes).padEnd(8)} 0        0     ` +
+        `2        ${String(drops).padEnd(8)} ${inode.ino}\n`;
     }
     return text;
   }

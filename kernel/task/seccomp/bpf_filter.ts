@@ -9,7 +9,7 @@ import {
   SECCOMP_RET_KILL_THREAD,
   SeccompData,
 } from "../../../ffi/abi/seccomp.ts";
-import * as B from "./bpf_program.ts";
+import * as B from "../../core/bpf_program.ts";
 import { CACHED_CALLS, SeccompFilter } from "./filter.ts";
 
 /** Programs of so many instructions are run from their start. */
@@ -176,39 +176,15 @@ function run(program: B.BpfProgram, from: number, data: Uint32Array): number {
         break;
       case B.OP_DIV_X:
         if (x === 0) return SECCOMP_RET_KILL_THREAD;
-        a = calculate(B.OP_DIV_K, a, x);
+        a = B.calculate(B.OP_DIV_K, a, x);
         break;
       case B.OP_NEG:
         a = -a | 0;
         break;
       default: {
-        const isByX = (op[pc]! - B.OP_ADD_K) % 2 === 1;
-        a = isByX ? calculate(op[pc]! - 1, a, x) : calculate(op[pc]!, a, value | 0);
+        const isByX = B.isByX(op[pc]!);
+        a = isByX ? B.calculate(op[pc]! - 1, a, x) : B.calculate(op[pc]!, a, value | 0);
       }
     }
-  }
-}
-
-/** `op` is the form with a constant; results are 32 bits. */
-function calculate(op: number, a: number, b: number): number {
-  switch (op) {
-    case B.OP_ADD_K:
-      return a + b | 0;
-    case B.OP_SUB_K:
-      return a - b | 0;
-    case B.OP_MUL_K:
-      return Math.imul(a, b);
-    case B.OP_DIV_K:
-      return Math.floor((a >>> 0) / (b >>> 0)) | 0;
-    case B.OP_OR_K:
-      return a | b;
-    case B.OP_AND_K:
-      return a & b;
-    case B.OP_LSH_K:
-      return a << b;
-    case B.OP_RSH_K:
-      return a >>> b | 0;
-    default:
-      return a ^ b;
   }
 }

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { AUDIT_ARCH_X86_64, SockFilter } from "../../../ffi/abi/seccomp.ts";
 import { BpfFilter } from "./bpf_filter.ts";
-import { BpfProgram } from "./bpf_program.ts";
+import { BpfProgram } from "../../core/bpf_program.ts";
 import { DATA_WORDS, Decision, type SeccompFilter } from "./filter.ts";
 
 const ALLOW = 0x7fff0000, ERRNO = 0x50000, KILL_PROCESS = 0x80000000;

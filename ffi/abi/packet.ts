@@ -1,0 +1,100 @@
+// Packet sockets (linux/if_packet.h, linux/if_ether.h), and what filters ask of a packet (linux/filter.h).
+
+import { layout } from "./layout.ts";
+
+/** `struct sockaddr_ll`; names without an address of the link end at it. */
+export const SockaddrLl = layout("sockaddr_ll", {
+  family: "u16",
+  protocol: "u16",
+  ifindex: "i32",
+  hatype: "u16",
+  pkttype: "u8",
+  halen: "u8",
+  addr: ["u8", 8],
+});
+
+export const PACKET_HOST = 0;
+export const PACKET_BROADCAST = 1;
+export const PACKET_MULTICAST = 2;
+export const PACKET_OTHERHOST = 3;
+export const PACKET_OUTGOING = 4;
+
+/** Options at SOL_PACKET. */
+export const PACKET_ADD_MEMBERSHIP = 1;
+export const PACKET_DROP_MEMBERSHIP = 2;
+export const PACKET_RX_RING = 5;
+export const PACKET_STATISTICS = 6;
+export const PACKET_COPY_THRESH = 7;
+export const PACKET_AUXDATA = 8;
+export const PACKET_ORIGDEV = 9;
+export const PACKET_VERSION = 10;
+export const PACKET_HDRLEN = 11;
+export const PACKET_RESERVE = 12;
+export const PACKET_TX_RING = 13;
+export const PACKET_LOSS = 14;
+export const PACKET_TIMESTAMP = 17;
+export const PACKET_FANOUT = 18;
+export const PACKET_QDISC_BYPASS = 20;
+export const PACKET_IGNORE_OUTGOING = 23;
+
+/** `struct packet_mreq`. */
+export const PacketMreq = layout("packet_mreq", {
+  ifindex: "i32",
+  type: "u16",
+  alen: "u16",
+  address: ["u8", 8],
+});
+export const PACKET_MR_PROMISC = 1;
+export const PACKET_MR_ALLMULTI = 2;
+
+/** `struct tpacket_auxdata`. */
+export const TpacketAuxdata = layout("tpacket_auxdata", {
+  status: "u32",
+  len: "u32",
+  snaplen: "u32",
+  mac: "u16",
+  net: "u16",
+  vlanTci: "u16",
+  vlanTpid: "u16",
+});
+
+/** `struct tpacket_req`. */
+export const TpacketReq = layout("tpacket_req", {
+  blockSize: "u32",
+  blockNr: "u32",
+  frameSize: "u32",
+  frameNr: "u32",
+});
+export const TPACKET_V1 = 0;
+export const TPACKET_V2 = 1;
+export const TPACKET_ALIGNMENT = 16;
+/** Bytes of the header of a frame in a ring and of the address behind it, of both versions. */
+export const TPACKET_HDR = 32, TPACKET_HDRLEN = 52;
+export const TP_STATUS_KERNEL = 0;
+export const TP_STATUS_USER = 1;
+export const TP_STATUS_LOSING = 4;
+
+/** Ethernet. */
+export const ETH_ALEN = 6;
+export const ETH_HLEN = 14;
+export const VLAN_HLEN = 4;
+export const ETH_P_ALL = 3;
+export const ETH_P_IP = 0x0800;
+export const ETH_P_ARP = 0x0806;
+export const ETH_P_8021Q = 0x8100;
+export const ETH_P_IPV6 = 0x86dd;
+
+/** Offsets of a program that lie before the packet: its headers. */
+export const SKF_NET_OFF = -0x100000;
+export const SKF_LL_OFF = -0x200000;
+export const SKF_AD_PROTOCOL = 0;
+export const SKF_AD_PKTTYPE = 4;
+export const SKF_AD_IFINDEX = 8;
+export const SKF_AD_NLATTR = 12;
+export const SKF_AD_NLATTR_NEST = 16;
+export const SKF_AD_MARK = 20;
+export const SKF_AD_HATYPE = 28;
+export const SKF_AD_ALU_XOR_X = 40;
+export const SKF_AD_PAY_OFFSET = 52;
+export const SKF_AD_RANDOM = 56;
+export const SKF_AD_MAX = 64;

@@ -1,0 +1,81 @@
+/** SO_ATTACH_FILTER, SO_DETACH_FILTER and SO_LOCK_FILTER of socket(7), for sockets whose packets a program can see. */
+
+import { EFAULT, EINVAL, ENOENT, ENOMEM, ENOPROTOOPT, EPERM } from "../../ffi/abi/errno.ts";
+import { BPF_MAXINSNS, SockFilter } from "../../ffi/abi/seccomp.ts";
+import {
+  SO_ATTACH_FILTER,
+  SO_DETACH_FILTER,
+  SO_LOCK_FILTER,
+  SOCK_STREAM,
+} from "../../ffi/abi/socket.ts";
+import { BpfProgram } from "../core/bpf_program.ts";
+import { FILTER_INSTRUCTIONS } from "../core/quota.ts";
+import type { Socket } from "./socket.ts";
+import type { OptionValue } from "./socket_options.ts";
+
+/** struct sock_fprog: how many instructions, and where they are. */
+const FPROG_BYTES = 16, FPROG_POINTER = 8;
+
+/** One of the three: 0 or -errno. DIFFERS: streams, which have no packets here, take none. */
+export function setFilterOption(socket: Socket, name: number, value: OptionValue): number {
+  const { options } = socket;
+  if (socket.type === SOCK_STREAM || !socket.takesFilters) return -ENOPROTOOPT;
+  switch (name) {
+    case SO_ATTACH_FILTER:
+      return attach(socket, value);
+    case SO_DETACH_FILTER:
+      if (!value.isInt) return -EINVAL;
+      if (options.isFilterLocked) return -EPERM;
+      if (options.filter === null) return -ENOENT;
+      releaseFilter(socket);
+      return 0;
+    case SO_LOCK_FILTER:
+      if (!value.isInt) return -EINVAL;
+      if (options.isFilterLocked && value.int === 0) return -EPERM;
+      options.isFilterLocked = value.int !== 0;
+      return 0;
+    default:
+      return -ENOPROTOOPT;
+  }
+}
+
+/** The program of a struct sock_fprog, or -errno. */
+export function readProgram(value: OptionValue): BpfProgram | number {
+  if (value.length !== FPROG_BYTES) return -EINVAL;
+  const count = value.dv.getUint16(0, true);
+  const from = Number(value.dv.getBigUint64(FPROG_POINTER, true));
+  if (count === 0 || count > BPF_MAXINSNS || from === 0) return -EINVAL;
+  const source = new Uint8Array(count * SockFilter.size);
+  const { user } = value;
+  if (user === null || user.copyIn(source, 0, from, source.length) < 0) return -EFAULT;
+  return BpfProgram.parse(source, "socket") ?? -EINVAL;
+}
+
+function attach(socket: Socket, value: OptionValue): number {
+  const { options } = socket;
+  if (options.isFilterLocked) return -EPERM;
+  const program = readProgram(value);
+  if (typeof program === "number") return program;
+  if (!FILTER_INSTRUCTIONS.take(program.length)) return -ENOMEM;
+  releaseFilter(socket);
+  options.filter = program;
+  return 0;
+}
+
+/** It has none any more. */
+export function releaseFilter({ options }: Socket): void {
+  if (options.filter === null) return;
+  FILTER_INSTRUCTIONS.used -= options.filter.length;
+  options.filter = null;
+}
+
+/** SO_GET_FILTER: the instructions, and in place of a length how many there are. */
+export function getFilter({ options }: Socket, value: OptionValue): number {
+  const { filter } = options, room = value.length;
+  value.length = filter?.length ?? 0;
+  value.unit = SockFilter.size;
+  if (filter === null || room === 0) return 0;
+  if (room < filter.length) return -EINVAL;
+  value.u8.set(filter.source.subarray(0, value.u8.length));
+  return 0;
+}

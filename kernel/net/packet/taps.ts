@@ -1,0 +1,41 @@
+/**
+ * Who watches the links of a network namespace: its packet sockets, and how many watchers there are in all. Frames are
+ * made for them alone, so nothing is made while there are none. What passes is told by wire.ts.
+ */
+
+import type { Link } from "../links/link.ts";
+import type { PacketSocket } from "./packet_socket.ts";
+
+/** A frame with its header of Ethernet, as somebody at a link sees it. */
+export interface Frame {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** ETH_P_*. */
+  readonly protocol: number;
+}
+
+/** Watchers in all namespaces: packet sockets, and raw sockets that hear TCP. */
+let watchers = 0;
+
+export function isWatched(): boolean {
+  return watchers > 0;
+}
+export function watch(change: 1 | -1): void {
+  watchers += change;
+}
+
+export class Taps {
+  readonly sockets: Set<PacketSocket> = new Set();
+
+  add(socket: PacketSocket): void {
+    this.sockets.add(socket);
+    watch(1);
+  }
+  remove(socket: PacketSocket): void {
+    if (this.sockets.delete(socket)) watch(-1);
+  }
+
+  /** A frame passes `link`; `type` is PACKET_*, `sender` the socket that made it. */
+  show(link: Link, frame: Frame, type: number, sender: PacketSocket | null): void {
+    for (const socket of this.sockets) if (socket !== sender) socket.hear(link, frame, type);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Packets as they would pass the links: nothing travels here (links/reach.ts), but who watches a link sees what would.
+ * Neighbours: taps.ts (who watches), inject.ts (frames of the watchers themselves).
+ *
+ * DIFFERS: no packet is cut into fragments, and no neighbour is asked for (ARP, neighbour discovery): all are known.
+ */
+
+import * as P from "../../../ffi/abi/packet.ts";
+import { isV4 } from "../inet/address.ts";
+import { headed, headed6, type IpPacket } from "../inet/ip_packet.ts";
+import { NO_MAC } from "../links/link.ts";
+import { type Hop, wayTo } from "../links/reach.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { putHeader } from "./ethernet.ts";
+import { type Frame, isWatched } from "./taps.ts";
+
+/** A packet of `net`'s goes to its destination. */
+export function showPacket(net: NetNamespace, packet: IpPacket): void {
+  if (!isWatched()) return;
+  const hops = wayTo(net, packet.destination);
+  if (hops === null) return;
+  const isFour = isV4(packet.destination), body = isFour ? headed(packet) : headed6(packet);
+  const bytes = new Uint8Array(P.ETH_HLEN + body.length);
+  bytes.set(body, P.ETH_HLEN);
+  const frame = { bytes, protocol: isFour ? P.ETH_P_IP : P.ETH_P_IPV6 };
+  if (hops.length === 0) showOnLoopback(net, frame);
+  for (const hop of hops) showHop(hop, frame);
+}
+
+function showOnLoopback({ links: { lo }, taps }: NetNamespace, frame: Frame): void {
+  putHeader(frame.bytes, NO_MAC, NO_MAC, frame.protocol);
+  taps.show(lo, frame, P.PACKET_OUTGOING, null);
+  taps.show(lo, frame, P.PACKET_HOST, null);
+}
+
+function showHop({ out, station, crossed }: Hop, frame: Frame): void {
+  putHeader(frame.bytes, station.mac, out.mac, frame.protocol);
+  for (const { link, isIncoming } of crossed) {
+    const isForIt = isIncoming && link === station;
+    const type = isForIt ? P.PACKET_HOST : isIncoming ? P.PACKET_OTHERHOST : P.PACKET_OUTGOING;
+    link.table.net.taps.show(link, frame, type, null);
+  }
+}
