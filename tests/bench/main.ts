@@ -10,7 +10,10 @@ import { parseArgs } from "@std/cli";
 import { dirname, fromFileUrl, join } from "@std/path";
 import { timeStampCounter } from "../../ffi/sys/clock.ts";
 import { idleMemoryKiB } from "./idle_memory.ts";
-import { type BenchProgram, benchPrograms, SLEEPING } from "./programs.ts";
+import type { BenchProgram } from "./assembled.ts";
+import { benchPrograms, SLEEPING } from "./programs.ts";
+import { serverBenchmarks } from "./servers.ts";
+import { transferPrograms } from "./transfers.ts";
 import { median, run, type Runner, runners } from "./runners.ts";
 
 const ROOT = dirname(dirname(dirname(fromFileUrl(import.meta.url))));
@@ -66,7 +69,7 @@ function inside(name: string, command: string, times: number): Benchmark {
 async function benchmarks(dir: string, scale: number): Promise<Benchmark[]> {
   const list: Benchmark[] = [];
   const rate = await ticksPerUs();
-  for (const program of benchPrograms(scale, rate)) {
+  for (const program of [...benchPrograms(scale, rate), ...transferPrograms(scale)]) {
     const path = join(dir, program.name.replaceAll(/\W+/g, "_"));
     await Deno.writeFile(path, program.image, { mode: 0o755 });
     list.push(micro(program, path, rate));
@@ -77,6 +80,7 @@ async function benchmarks(dir: string, scale: number): Promise<Benchmark[]> {
   const git = `git -c safe.directory='*' -C ${ROOT} --no-optional-locks status --porcelain`;
   list.push(inside("git status", git, 3));
   list.push(inside("python3 start", "python3 -c pass", 3));
+  list.push(...serverBenchmarks());
   return list;
 }
 
