@@ -19,10 +19,13 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 
 WORKERS = 3
 CALLS_A_WORKER = 3000
+# Threads beside the one whose calls count, in every second worker.
+RACERS = 2
 STALL_S = 3.0
 # What is only worth a line: a busy machine does that too.
 SLOW_S = 1.0
@@ -100,7 +103,16 @@ def prepare_files():
             pass
 
 
-def open_zoo():
+def start_victim():
+    """A process that only waits: signals may be sent to it, but not to pid 1."""
+    pid = os.fork()
+    if pid == 0:
+        while True:
+            signal.pause()
+    return pid
+
+
+def open_zoo(victim):
     """One of each kind of file, at whatever numbers."""
     fds = []
 
@@ -120,7 +132,7 @@ def open_zoo():
     add(pty.openpty)
     add(lambda: os.memfd_create("fuzz"))
     add(lambda: os.eventfd(0))
-    add(lambda: os.pidfd_open(os.getpid()))
+    add(lambda: os.pidfd_open(victim))
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
         add(lambda kind=kind: [s.detach() for s in socket.socketpair(socket.AF_UNIX, kind)])
     for family, kind in ((socket.AF_UNIX, socket.SOCK_STREAM), (socket.AF_INET, socket.SOCK_STREAM),
@@ -152,7 +164,7 @@ class Plans:
                 os.close(fd)
             except OSError:
                 pass
-        self.fds = open_zoo()
+        self.fds = open_zoo(start_victim())
         self.lists = {}
         self.fill()
         self.plans = self.make_plans()
@@ -252,11 +264,37 @@ class Plans:
             plans.extend([plan] * (1 if name in RARE or not kinds else 8))
         return plans
 
-    def run(self, seed, slot, privileged):
+    def race(self, seed):
+        """Beside `run` in the same process: changes its memory, mappings and descriptors while its calls run."""
+        rng, pack = random.Random(seed), struct.pack_into
+        shared = memoryview((ctypes.c_char * SHARED_BYTES).from_address(SHARED_AT)).cast("B")
+        calls = [(number, lists) for number, lists, forks, spares in self.plans if not (forks or spares)]
+        while True:
+            for _ in range(16):
+                pack("<q", self.area, rng.randrange(0, TEXT_AT, 8), rng.choice(EDGES))
+                pack("<q", shared, rng.randrange(0, SHARED_BYTES, 8), rng.choice(EDGES))
+            pick, page = rng.randrange(5), rng.randrange(TEXT_AT // PAGE)
+            # mmap over what is there, madvise DONTNEED, dup2, close
+            if pick == 0:
+                syscall(9, AREA_AT + page * PAGE, PAGE, 3, 0x32, -1, 0)
+            elif pick == 1:
+                syscall(9, AREA_AT + page * PAGE, PAGE, 3, 0x12, self.fds[0], 0)
+            elif pick == 2:
+                syscall(28, AREA_AT + page * PAGE, PAGE, 4, 0, 0, 0)
+            elif pick == 3:
+                syscall(33, rng.choice(self.fds), rng.choice(self.fds), 0, 0, 0, 0)
+            else:
+                number, lists = rng.choice(calls)
+                syscall(number, *(rng.choice(values) for values in lists))
+
+    def run(self, seed, slot, privileged, races):
         """In a child: random calls to the end of its life."""
         signal.signal(signal.SIGALRM, lambda *_: None)
         map_at(SHARED_AT, SHARED_BYTES, mmap.MAP_SHARED)
         self.rng = random.Random(seed)
+        sys.setswitchinterval(0.0005)
+        for racer in range(RACERS if races else 0):
+            threading.Thread(target=self.race, args=(seed + racer,), daemon=True).start()
         counters, pack, plans = self.counters, struct.pack_into, self.plans
         own, getpid, timer = os.getpid(), os.getpid, signal.setitimer
         for call in range(CALLS_A_WORKER):
@@ -325,7 +363,7 @@ class Driver:
             os.setgroups([])
             os.setresgid(1000, 1000, 1000)
             os.setresuid(1000, 1000, 1000)
-        self.plans.run(self.seed * 1000003 + number, self.slots_at + 64 * index, privileged)
+        self.plans.run(self.seed * 1000003 + number, self.slots_at + 64 * index, privileged, number % 2 == 0)
 
     def look(self, index, now):
         pid, since, call = self.workers[index]
