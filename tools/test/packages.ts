@@ -29,6 +29,7 @@ export const NEEDS: readonly Need[] = [
   { command: "tmux", packages: ["tmux"], usedFor: "interactive terminals" },
   { command: "vi", packages: ["vim-tiny"], usedFor: "a full-screen editor as a guest" },
   { command: "ps", packages: ["procps"], usedFor: "ps and top as guests" },
+  { command: "redis-server", packages: ["redis-server"], usedFor: "a server as a guest" },
   { command: "node", packages: ["nodejs"], usedFor: "node as a guest" },
 ];
 
