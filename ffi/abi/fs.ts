@@ -51,6 +51,15 @@ export const FS_TOPDIR_FL = 0x20000;
 export const FS_EXTENT_FL = 0x80000;
 export const FS_NOCOW_FL = 0x800000;
 export const FS_PROJINHERIT_FL = 0x20000000;
+export const FS_XFLAG_IMMUTABLE = 8;
+export const FS_XFLAG_APPEND = 0x10;
+export const FS_XFLAG_SYNC = 0x20;
+export const FS_XFLAG_NOATIME = 0x40;
+export const FS_XFLAG_NODUMP = 0x80;
+export const FS_XFLAG_PROJINHERIT = 0x200;
+/** linux/falloc.h. */
+export const FS_IOC_RESVSP = 0x40305828;
+export const FS_IOC_RESVSP64 = 0x4030582a;
 
 /** Block devices. */
 export const BLKROSET = 0x125d;
@@ -86,4 +95,41 @@ export const FileCloneRange = layout("file_clone_range", {
   srcOffset: "u64",
   srcLength: "u64",
   destOffset: "u64",
+});
+
+/** `struct file_dedupe_range` of FIDEDUPERANGE, and what follows for each destination. */
+export const FileDedupeRange = layout("file_dedupe_range", {
+  srcOffset: "u64",
+  srcLength: "u64",
+  destCount: "u16",
+  reserved1: "u16",
+  reserved2: "u32",
+});
+export const FileDedupeRangeInfo = layout("file_dedupe_range_info", {
+  destFd: "i64",
+  destOffset: "u64",
+  bytesDeduped: "u64",
+  status: "i32",
+  reserved: "u32",
+});
+
+/** `struct fsxattr` of FS_IOC_FSGETXATTR. */
+export const Fsxattr = layout("fsxattr", {
+  xflags: "u32",
+  extsize: "u32",
+  nextents: "u32",
+  projid: "u32",
+  cowextsize: "u32",
+  pad: ["u8", 8],
+});
+
+/** `struct space_resv` of FS_IOC_RESVSP. */
+export const SpaceResv = layout("space_resv", {
+  type: "i16",
+  whence: "i16",
+  start: "i64",
+  len: "i64",
+  sysid: "i32",
+  pid: "u32",
+  pad: ["i32", 4],
 });

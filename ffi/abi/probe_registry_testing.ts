@@ -120,7 +120,7 @@ export const NOT_IN_C: ReadonlySet<string> = new Set(
   SYSLOG_ACTION_READ_CLEAR SYSLOG_ACTION_CLEAR SYSLOG_ACTION_CONSOLE_OFF SYSLOG_ACTION_CONSOLE_ON
   SYSLOG_ACTION_CONSOLE_LEVEL SYSLOG_ACTION_SIZE_UNREAD SYSLOG_ACTION_SIZE_BUFFER
   SIGEV_THREAD_ID ICMP_FILTER ICMPV6_FILTER ICMP_ECHOREPLY ICMP_ECHO ICMPV6_ECHO_REQUEST
-  ICMPV6_ECHO_REPLY`.split(/\s+/),
+  ICMPV6_ECHO_REPLY FS_IOC_RESVSP FS_IOC_RESVSP64`.split(/\s+/),
 );
 
 function probe(
@@ -206,6 +206,17 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     srcLength: "src_length",
     destOffset: "dest_offset",
   }),
+  probe(fs.FileDedupeRange, "struct file_dedupe_range", "", {
+    srcOffset: "src_offset",
+    srcLength: "src_length",
+    destCount: "dest_count",
+  }),
+  probe(fs.FileDedupeRangeInfo, "struct file_dedupe_range_info", "", {
+    destFd: "dest_fd",
+    destOffset: "dest_offset",
+    bytesDeduped: "bytes_deduped",
+  }),
+  probe(fs.Fsxattr, "struct fsxattr", "fsx_"),
   probe(futex.RobustListHead, "struct robust_list_head", "", {
     futexOffset: "futex_offset",
     listOpPending: "list_op_pending",

@@ -6,6 +6,7 @@
  */
 
 import { EACCES, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from "../../ffi/abi/errno.ts";
+import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../ffi/abi/fs.ts";
 import { MS_NOEXEC, MS_RDONLY } from "../../ffi/abi/mount.ts";
 import {
   S_IFDIR,
@@ -54,8 +55,14 @@ export function inodePermission(inode: Inode, mask: number, cred: Credentials): 
     const type = inode.mode & S_IFMT;
     if (type === S_IFREG || type === S_IFDIR || type === S_IFLNK) return -EROFS;
   }
+  if ((mask & MAY_WRITE) !== 0 && (inode.fileFlags & FS_IMMUTABLE_FL) !== 0) return -EPERM;
   const acl = inode.accessAcl;
   return acl === null ? checkAccess(inode, mask, cred) : checkAcl(acl, inode, mask, cred);
+}
+
+/** An immutable or append-only file: it keeps its names, owner, mode and attributes. */
+export function isProtected(inode: Inode): boolean {
+  return (inode.fileFlags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) !== 0;
 }
 
 /** mnt_want_write: 0 or -EROFS. */
@@ -80,6 +87,7 @@ export function mayDelete(victim: Dentry, asDirectory: boolean, cred: Credential
   if (dir === null || inode === null) return -ENOENT;
   const r = inodePermission(dir, MAY_WRITE | MAY_EXEC, cred);
   if (r < 0) return r;
+  if ((dir.fileFlags & FS_APPEND_FL) !== 0 || isProtected(inode)) return -EPERM;
   if (!stickyAllows(dir, inode, cred)) return -EPERM;
   if (asDirectory && !isDirectory(inode)) return -ENOTDIR;
   if (!asDirectory && isDirectory(inode)) return -EISDIR;

@@ -1,6 +1,7 @@
 /** When a read changes the access time: mount(2) MS_NOATIME, MS_RELATIME; open(2) O_NOATIME. */
 
 import { O_NOATIME } from "../../ffi/abi/fcntl.ts";
+import { FS_NOATIME_FL } from "../../ffi/abi/fs.ts";
 import { MS_NOATIME, MS_NODIRATIME, MS_RDONLY, MS_RELATIME } from "../../ffi/abi/mount.ts";
 import { S_IFDIR, S_IFMT } from "../../ffi/abi/stat.ts";
 import type { Mount } from "./dentry.ts";
@@ -11,6 +12,7 @@ import type { OpenFile } from "./open_file.ts";
 export function touchAtime(mount: Mount, inode: Inode, noAtime: boolean): void {
   const flags = mount.flags;
   if (noAtime || (flags & (MS_NOATIME | MS_RDONLY)) !== 0 || mount.fs.readOnly) return;
+  if ((inode.fileFlags & FS_NOATIME_FL) !== 0) return;
   if ((flags & MS_NODIRATIME) !== 0 && (inode.mode & S_IFMT) === S_IFDIR) return;
   inode.touchAtime((flags & MS_RELATIME) !== 0);
 }

@@ -5,6 +5,7 @@
 
 import { EACCES, EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from "../../ffi/abi/errno.ts";
 import { O_WRONLY } from "../../ffi/abi/fcntl.ts";
+import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../ffi/abi/fs.ts";
 import { IN_ACCESS, IN_ATTRIB, IN_MODIFY } from "../../ffi/abi/inotify.ts";
 import { LANDLOCK_ACCESS_FS_TRUNCATE } from "../../ffi/abi/landlock.ts";
 import { S_ISGID, UTIME_NOW, UTIME_OMIT } from "../../ffi/abi/stat.ts";
@@ -18,7 +19,14 @@ import {
   withoutSetid,
 } from "../cred/permission.ts";
 import { NO_ID } from "../cred/user_namespace.ts";
-import { inodePermission, isDirectory, isRegular, isSymlink, wantWrite } from "./access.ts";
+import {
+  inodePermission,
+  isDirectory,
+  isProtected,
+  isRegular,
+  isSymlink,
+  wantWrite,
+} from "./access.ts";
 import type { Caller } from "./caller.ts";
 import { Path } from "./dentry.ts";
 import {
@@ -46,7 +54,7 @@ export function chmodPath(caller: Caller, path: Path, mode: number): number {
   let r = wantWrite(path.mount);
   if (r < 0) return r;
   if (isSymlink(inode)) return -EOPNOTSUPP;
-  if (!ownsOrCapable(inode, caller.cred)) return -EPERM;
+  if (isProtected(inode) || !ownsOrCapable(inode, caller.cred)) return -EPERM;
   const change = emptyAttrChange();
   change.valid = ATTR_MODE | ATTR_CTIME;
   change.mode = (inode.mode & ~0o7777) | (mode & 0o7777);
@@ -73,6 +81,7 @@ export function chownPath(caller: Caller, path: Path, uid: number, gid: number):
     change.gid = cred.userNs.kernelGid(gid >>> 0);
     if (change.gid === NO_ID) return -EINVAL;
   }
+  if ((isGiven(uid) || isGiven(gid)) && isProtected(inode)) return -EPERM;
   if (isGiven(uid) && !mayChangeUid(inode, change.uid, cred)) return -EPERM;
   if (isGiven(gid) && !mayChangeGid(inode, change.gid, cred)) return -EPERM;
   if (!isDirectory(inode)) {
@@ -131,6 +140,7 @@ export function truncatePath(caller: Caller, path: Path, size: number): number {
   if (r < 0) return r;
   r = inodePermission(inode, MAY_WRITE, caller.cred);
   if (r < 0) return r;
+  if ((inode.fileFlags & FS_APPEND_FL) !== 0) return -EPERM;
   if (inode.writeCount < 0) return -ETXTBSY;
   r = breakLeases(caller, inode, O_WRONLY);
   if (r < 0) return r;
@@ -144,6 +154,7 @@ export function truncatePath(caller: Caller, path: Path, size: number): number {
 /** ftruncate(2): -EINVAL for what is not open for writing or not a regular file. */
 export function truncateFile(caller: Caller, file: OpenFile, size: number): number {
   if (size < 0 || !file.canWrite || !isRegular(file.inode)) return -EINVAL;
+  if ((file.inode.fileFlags & FS_APPEND_FL) !== 0) return -EPERM;
   if ((file.deniedLater & LANDLOCK_ACCESS_FS_TRUNCATE) !== 0) return -EACCES;
   const mode = modeAfterWrite(file.inode, caller.cred);
   const r = mode === file.inode.mode
@@ -178,6 +189,8 @@ export function setTimes(caller: Caller, path: Path, times: FileTimes | null): n
   if (r < 0) return r;
   const change = emptyAttrChange();
   change.valid = ATTR_CTIME | ATTR_ATIME | ATTR_MTIME;
+  const forbidden = t === null ? FS_IMMUTABLE_FL : FS_IMMUTABLE_FL | FS_APPEND_FL;
+  if ((inode.fileFlags & forbidden) !== 0) return -EPERM;
   if (t === null) {
     if (!ownsOrCapable(inode, cred)) {
       r = inodePermission(inode, MAY_WRITE, cred);

@@ -18,7 +18,15 @@ import {
   S_IFSOCK,
 } from "../../ffi/abi/stat.ts";
 import { type Credentials, hasCap, hasOwnCap } from "../cred/credentials.ts";
-import { groupOfNew, isDirectory, mayCreate, mayLink, modeOfNew, wantWrite } from "./access.ts";
+import {
+  groupOfNew,
+  isDirectory,
+  isProtected,
+  mayCreate,
+  mayLink,
+  modeOfNew,
+  wantWrite,
+} from "./access.ts";
 import type { Caller } from "./caller.ts";
 import { type Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
@@ -208,7 +216,7 @@ export function linkAt(
   r = mayCreate(to.dentry, cred);
   if (r < 0) return r;
   if (source.fs !== dir.fs) return -EXDEV;
-  if (isDirectory(source)) return -EPERM;
+  if (isProtected(source) || isDirectory(source)) return -EPERM;
   if (source.nlink === 0 && !source.isLinkable) return -ENOENT;
   if (source.nlink >= MAX_LINKS) return -EMLINK;
   r = dir.link(child.name, source);

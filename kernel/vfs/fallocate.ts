@@ -1,6 +1,15 @@
 /** fallocate(2): which combinations there are and on what; the file system does it. */
 
-import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, ESPIPE } from "../../ffi/abi/errno.ts";
+import {
+  EBADF,
+  EFBIG,
+  EINVAL,
+  EISDIR,
+  ENODEV,
+  EOPNOTSUPP,
+  EPERM,
+  ESPIPE,
+} from "../../ffi/abi/errno.ts";
 import {
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_INSERT_RANGE,
@@ -9,6 +18,7 @@ import {
   FALLOC_FL_UNSHARE_RANGE,
   FALLOC_FL_ZERO_RANGE,
 } from "../../ffi/abi/fcntl.ts";
+import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../ffi/abi/fs.ts";
 import { IN_MODIFY } from "../../ffi/abi/inotify.ts";
 import { S_IFBLK, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG } from "../../ffi/abi/stat.ts";
 import { dropSetid } from "./attributes.ts";
@@ -40,7 +50,9 @@ export function checkFallocate(file: OpenFile, mode: number, offset: number, len
   const r = checkMode(mode);
   if (r < 0) return r;
   if (!file.canWrite) return -EBADF;
-  const type = file.inode.mode & S_IFMT;
+  const type = file.inode.mode & S_IFMT, flags = file.inode.fileFlags;
+  if ((flags & FS_APPEND_FL) !== 0 && (mode & ~FALLOC_FL_KEEP_SIZE) !== 0) return -EPERM;
+  if ((flags & FS_IMMUTABLE_FL) !== 0) return -EPERM;
   if (type === S_IFIFO) return -ESPIPE;
   if (type === S_IFDIR) return -EISDIR;
   if (type !== S_IFREG && type !== S_IFBLK) return -ENODEV;

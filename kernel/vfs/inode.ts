@@ -179,6 +179,8 @@ export abstract class Inode {
   leases: Leases | null = null;
   /** Of inotify and fanotify (notify.ts); null while nobody watches. */
   watches: InodeWatches | null = null;
+  /** FS_*_FL of chattr(1) (file_flags.ts). */
+  fileFlags: number = 0;
   /** Rules of landlock that name it. */
   ruleCount: number = 0;
   /** FIFO or socket that lives at this inode. */
@@ -205,6 +207,14 @@ export abstract class Inode {
   /** Bring the stat fields up to date (remote files). 0 or -errno. */
   refresh(): number {
     return 0;
+  }
+  /** Its file system has flags for it. */
+  get hasFileFlags(): boolean {
+    return false;
+  }
+  /** Other flags; permission was checked, and they are known: 0 or -errno. */
+  setFileFlags(_flags: number): number {
+    return -EOPNOTSUPP;
   }
   /** It is going to lose its last name, and stays in use (remote files are otherwise found by name). */
   keepReachable(): void {}

@@ -45,6 +45,7 @@ import {
   RESOLVE_NO_XDEV,
 } from "../../ffi/abi/fcntl.ts";
 import { FAN_OPEN_EXEC_PERM, FAN_OPEN_PERM } from "../../ffi/abi/fanotify.ts";
+import { FS_APPEND_FL } from "../../ffi/abi/fs.ts";
 import { IN_CREATE, IN_MODIFY } from "../../ffi/abi/inotify.ts";
 import {
   LANDLOCK_ACCESS_FS_MAKE_REG,
@@ -366,6 +367,10 @@ function mayOpen(
   if (access !== 0) {
     const r = inodePermission(inode, access, caller.cred);
     if (r < 0) return r;
+  }
+  if ((inode.fileFlags & FS_APPEND_FL) !== 0) {
+    const writes = (flags & O_ACCMODE) !== O_RDONLY;
+    if ((writes && (flags & O_APPEND) === 0) || (flags & O_TRUNC) !== 0) return -EPERM;
   }
   return (flags & O_NOATIME) !== 0 && !ownsOrCapable(inode, caller.cred) ? -EPERM : 0;
 }

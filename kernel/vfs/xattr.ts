@@ -27,7 +27,14 @@ import {
   mayKeepSetgid,
   ownsOrCapable,
 } from "../cred/permission.ts";
-import { inodePermission, isDirectory, isRegular, isSymlink, wantWrite } from "./access.ts";
+import {
+  inodePermission,
+  isDirectory,
+  isProtected,
+  isRegular,
+  isSymlink,
+  wantWrite,
+} from "./access.ts";
 import type { Caller } from "./caller.ts";
 import type { Path } from "./dentry.ts";
 import { ATTR_MODE, emptyAttrChange, type Inode } from "./inode.ts";
@@ -53,6 +60,7 @@ function isAcl(name: string): boolean {
 /** xattr_permission of fs/xattr.c: 0 or -errno. */
 function permission(inode: Inode, name: string, mask: number, cred: Credentials): number {
   const writes = (mask & MAY_WRITE) !== 0;
+  if (writes && isProtected(inode)) return -EPERM;
   if (name.startsWith(XATTR_SECURITY_PREFIX) || name.startsWith(XATTR_SYSTEM_PREFIX)) return 0;
   if (name.startsWith(XATTR_TRUSTED_PREFIX)) {
     return hasCap(cred, CAP_SYS_ADMIN) ? 0 : writes ? -EPERM : -ENODATA;

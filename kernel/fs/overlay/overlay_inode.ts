@@ -75,6 +75,7 @@ export abstract class OverlayInode extends PlainInode {
     this.ctimeNsec = real.ctimeNsec;
     this.btimeSec = real.btimeSec;
     this.btimeNsec = real.btimeNsec;
+    this.fileFlags = real.fileFlags;
     this.accessAcl = real.accessAcl;
     this.defaultAcl = real.defaultAcl;
   }
@@ -135,6 +136,18 @@ export abstract class OverlayInode extends PlainInode {
     let r = this.copyUp(how);
     if (r < 0) return r;
     r = this.upper!.setattr(change, cred);
+    this.follow();
+    return r;
+  }
+
+  override get hasFileFlags(): boolean {
+    return this.real.hasFileFlags;
+  }
+
+  override setFileFlags(flags: number): number {
+    let r = this.copyUp(COPY_META);
+    if (r < 0) return r;
+    r = this.upper!.setFileFlags(flags);
     this.follow();
     return r;
   }

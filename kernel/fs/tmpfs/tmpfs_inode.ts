@@ -4,7 +4,7 @@
  */
 
 import { EEXIST, EINVAL, ENODATA, ENOSPC, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
-import { S_IFDIR, S_IFLNK, S_IFMT } from "../../../ffi/abi/stat.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import {
   XATTR_CREATE,
   XATTR_NAME_POSIX_ACL_ACCESS,
@@ -72,6 +72,17 @@ export abstract class TmpfsInode extends PlainInode {
     if (!modified) return;
     this.mtimeSec = this.ctimeSec;
     this.mtimeNsec = this.ctimeNsec;
+  }
+
+  override get hasFileFlags(): boolean {
+    const type = this.mode & S_IFMT;
+    return type === S_IFREG || type === S_IFDIR || type === S_IFLNK;
+  }
+
+  override setFileFlags(flags: number): number {
+    this.fileFlags = flags;
+    this.touch(false);
+    return 0;
   }
 
   override touchAtime(relative: boolean): void {

@@ -14,7 +14,12 @@ import {
   Stat,
   Statx,
   STATX__RESERVED,
+  STATX_ATTR_APPEND,
+  STATX_ATTR_AUTOMOUNT,
+  STATX_ATTR_DAX,
+  STATX_ATTR_IMMUTABLE,
   STATX_ATTR_MOUNT_ROOT,
+  STATX_ATTR_NODUMP,
   STATX_BASIC_STATS,
   STATX_BTIME,
   STATX_MNT_ID,
@@ -31,6 +36,10 @@ import { emptyStatFs, type FileSystem, type Inode } from "../../vfs/inode.ts";
 import { statfsFlags } from "../../vfs/mount_info.ts";
 import { firstWalk, LOOKUP_EMPTY, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 import { pathArg, pathOrEmpty, scratchOut } from "./arguments.ts";
+
+/** Flags of files that have the same bits here, and attributes that are always known. */
+const FILE_FLAGS = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP;
+const STATX_KNOWN = STATX_ATTR_MOUNT_ROOT | STATX_ATTR_AUTOMOUNT | STATX_ATTR_DAX;
 
 const STAT_FLAGS = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
 const TWO32 = 0x100000000;
@@ -151,8 +160,10 @@ function putStatx(
   const unique = (mask & STATX_MNT_ID_UNIQUE) !== 0 ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
   dv.setUint32(at.mask, STATX_BASIC_STATS | STATX_BTIME | unique, true);
   dv.setUint32(at.blksize, inode.blockSize, true);
-  dv.setUint32(at.attributes, isMountRoot ? STATX_ATTR_MOUNT_ROOT : 0, true);
-  dv.setUint32(at.attributesMask, STATX_ATTR_MOUNT_ROOT, true);
+  const flags = inode.fileFlags & FILE_FLAGS;
+  dv.setUint32(at.attributes, isMountRoot ? flags | STATX_ATTR_MOUNT_ROOT : flags, true);
+  const known = inode.hasFileFlags ? FILE_FLAGS : 0;
+  dv.setUint32(at.attributesMask, known | STATX_KNOWN, true);
   dv.setUint32(at.nlink, inode.nlink, true);
   dv.setUint32(at.uid, userNs.shownUid(inode.uid), true);
   dv.setUint32(at.gid, userNs.shownGid(inode.gid), true);

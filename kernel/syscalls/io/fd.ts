@@ -63,6 +63,7 @@ import {
   FIFREEZE,
   FIGETBSZ,
   FITHAW,
+  FS_APPEND_FL,
   FS_IOC_FIEMAP,
   FS_IOC_GETFSSYSFSPATH,
   FS_IOC_GETFSUUID,
@@ -87,6 +88,7 @@ import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { newUserfaultfd } from "../mm/userfault.ts";
 import { listenerIoctl } from "../process/seccomp_listener.ts";
+import { fileRequest, PASSED } from "../fs/file_requests.ts";
 import { setAsync } from "./async.ts";
 import { notifyOfDirectory } from "./dnotify.ts";
 import { changeLease, leaseOf } from "./lease.ts";
@@ -219,6 +221,8 @@ function control(t: Task, file: OpenFile, command: number, a: SyscallArgs): numb
 }
 
 function setFlags(t: Task, file: OpenFile, flags: number, fd: number): number {
+  const isLost = (file.flags & ~flags & O_APPEND) !== 0;
+  if (isLost && (file.inode.fileFlags & FS_APPEND_FL) !== 0) return -EPERM;
   if (flags & O_NOATIME && !(file.flags & O_NOATIME)) {
     const owns = ownsOrCapable(file.inode, t.cred);
     if (!owns) return -EPERM;
@@ -278,12 +282,15 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
       if (type !== S_IFREG && type !== S_IFDIR) return -ENOTTY;
       return t.mm.store64(arg, file.inode.size);
     }
-    default:
+    default: {
+      const r = fileRequest(t, file, request, arg);
+      if (r !== PASSED) return r;
       if (file instanceof UserfaultDevice) {
         return request === USERFAULTFD_IOC_NEW ? newUserfaultfd(t, arg) : -EINVAL;
       }
       if (file instanceof SeccompListener) return listenerIoctl(t, file, request, arg);
       return file.ioctl(request, arg, t.mm);
+    }
   }
 }
 

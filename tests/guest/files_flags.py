@@ -1,0 +1,296 @@
+"""ioctl(2) on files: flags of chattr(1), and what immutable and append-only files refuse; blocks, clones, freezing."""
+
+import ctypes
+import errno
+import fcntl
+import os
+import struct
+
+from lib.guest import NR, child_ok, eq, fails, gives, need_root, ok, run, sc, skip, test
+
+FAMILY = "files"
+
+GETFLAGS, SETFLAGS, GETX, SETX = 0x80086601, 0x40086602, 0x801c581f, 0x401c5820
+FIEMAP, FIBMAP, FIGETBSZ, FIFREEZE, FITHAW = 0xc020660b, 1, 2, 0xc0045877, 0xc0045878
+FICLONE, FICLONERANGE, FIDEDUPE, RESVSP = 0x40049409, 0x4020940d, 0xc0189436, 0x40305828
+IMMUTABLE, APPEND, NODUMP, NOATIME = 0x10, 0x20, 0x40, 0x80
+EPERM = errno.EPERM
+
+
+def on_tmpfs():
+    """Works in a new tmpfs, in a mount namespace of the test's own."""
+    need_root()
+    eq(sc(NR.unshare, 0x20000), 0)
+    eq(sc(NR.mount, None, b"/", None, 0x44000, None), 0)
+    os.mkdir("m")
+    eq(sc(NR.mount, b"t", b"m", b"tmpfs", 0, None), 0)
+    os.chdir("m")
+
+
+def new(name="f", flags=0, text=b"text"):
+    fd = os.open(name, os.O_CREAT | os.O_RDWR, 0o666)
+    os.write(fd, text)
+    if flags:
+        chattr(fd, flags)
+    return fd
+
+
+def chattr(fd, flags):
+    r = sc(NR.ioctl, fd, SETFLAGS, struct.pack("=Q", flags))
+    if r < 0:
+        raise OSError(-r, os.strerror(-r))
+
+
+def lsattr(fd):
+    buf = ctypes.c_uint(0)
+    eq(sc(NR.ioctl, fd, GETFLAGS, buf), 0)
+    return buf.value
+
+
+def attributes(path):
+    buf = ctypes.create_string_buffer(256)
+    eq(sc(NR.statx, -100, path.encode(), 0, 0xfff, buf), 0)
+    return struct.unpack_from("=Q", buf, 8)[0], struct.unpack_from("=Q", buf, 56)[0]
+
+
+@test
+def flags_are_kept_and_shown():
+    on_tmpfs()
+    fd = new()
+    eq(lsattr(fd), 0)
+    for flags in (IMMUTABLE, APPEND, NODUMP, NOATIME, IMMUTABLE | APPEND | NODUMP | NOATIME, 0):
+        chattr(fd, flags)
+        eq(lsattr(fd), flags)
+        shown, known = attributes("f")
+        eq(shown, flags & 0x70)
+        eq(known & 0x70, 0x70)
+    os.mkdir("d")
+    chattr(os.open("d", os.O_RDONLY), NODUMP)
+    eq(lsattr(os.open("d", os.O_RDONLY)), NODUMP)
+
+
+@test
+def unknown_flags_are_refused():
+    on_tmpfs()
+    fd = new()
+    for flags in (1, 2, 4, 8, 0x100, 0x4000, 0x10000, 0x20000, 0x80000, 0x100000, 0x800000, 0x20000000, 0x80000000,
+                  IMMUTABLE | 1):
+        fails(errno.EOPNOTSUPP, chattr, fd, flags)
+    eq(lsattr(fd), 0)
+    for request in (GETFLAGS, SETFLAGS, GETX, SETX):
+        for pointer in (0, 8, 1 << 63, (1 << 64) - 4):
+            gives(-errno.EFAULT, NR.ioctl, fd, request, pointer)
+
+
+@test
+def flags_need_the_owner_and_a_capability():
+    on_tmpfs()
+    os.chmod(".", 0o777)
+    fd = new("roots")
+    os.chmod("roots", 0o666)
+
+    def child():
+        os.setuid(1000)
+        fails(EPERM, chattr, os.open("roots", os.O_RDWR), NODUMP)
+        own = new("own")
+        chattr(own, NODUMP)
+        fails(EPERM, chattr, own, IMMUTABLE)
+        fails(EPERM, chattr, own, APPEND | NODUMP)
+        fails(EPERM, chattr, own, IMMUTABLE | 1)
+        fails(errno.EOPNOTSUPP, chattr, own, NODUMP | 1)
+        eq(lsattr(own), NODUMP)
+        chattr(own, 0)
+    child_ok(child)
+
+
+@test
+def extended_flags():
+    on_tmpfs()
+    fd = new()
+    x = lambda flags, *more: struct.pack("=5I8s", flags, *(more or (0, 0, 0, 0)), b"")
+    gives(0, NR.ioctl, fd, SETX, x(0x8 | 0x80))
+    eq(lsattr(fd), IMMUTABLE | NODUMP)
+    buf = ctypes.create_string_buffer(28)
+    gives(0, NR.ioctl, fd, GETX, buf)
+    eq(struct.unpack_from("=5I", buf), (0x88, 0, 0, 0, 0))
+    gives(0, NR.ioctl, fd, SETX, x(0x10 | 0x40))
+    eq(lsattr(fd), APPEND | NOATIME)
+    gives(-errno.EOPNOTSUPP, NR.ioctl, fd, SETX, x(0x20))
+    gives(-errno.EOPNOTSUPP, NR.ioctl, fd, SETX, x(0x200))
+    gives(0, NR.ioctl, fd, SETX, x(0))
+    eq(lsattr(fd), 0)
+
+
+@test
+def an_immutable_file():
+    on_tmpfs()
+    open_before = new("f", 0)
+    os.symlink("f", "s")
+    chattr(open_before, IMMUTABLE)
+    eq(os.write(open_before, b"more"), 4)
+    for call in (
+        lambda: os.open("f", os.O_WRONLY), lambda: os.open("f", os.O_RDWR | os.O_APPEND), lambda: os.unlink("f"),
+        lambda: os.open("f", os.O_RDONLY | os.O_TRUNC), lambda: os.rename("f", "g"), lambda: os.link("f", "g"),
+        lambda: os.chmod("f", 0o600), lambda: os.chown("f", 1, 1), lambda: os.chown("f", -1, 1),
+        lambda: os.utime("f", (1, 1)), lambda: os.utime("f"), lambda: os.truncate("f", 0),
+        lambda: os.setxattr("f", "user.x", b"1"), lambda: os.removexattr("f", "user.x"),
+        lambda: os.setxattr("f", "trusted.x", b"1"), lambda: os.posix_fallocate(open_before, 0, 100),
+    ):
+        fails(EPERM, call)
+    os.close(os.open("f", os.O_RDONLY))
+    eq(os.access("f", os.R_OK), True)
+    eq(os.access("f", os.W_OK), False)
+    os.rename("s", "s2")
+    os.ftruncate(open_before, 2)
+    chattr(open_before, 0)
+    os.unlink("f")
+
+
+@test
+def an_append_only_file():
+    on_tmpfs()
+    fd = new("f", APPEND)
+    for call in (
+        lambda: os.open("f", os.O_WRONLY), lambda: os.open("f", os.O_RDWR), lambda: os.unlink("f"),
+        lambda: os.open("f", os.O_WRONLY | os.O_APPEND | os.O_TRUNC), lambda: os.rename("f", "g"),
+        lambda: os.link("f", "g"), lambda: os.chmod("f", 0o600), lambda: os.chown("f", 1, 1),
+        lambda: os.utime("f", (1, 1)), lambda: os.truncate("f", 0), lambda: os.ftruncate(fd, 0),
+        lambda: os.setxattr("f", "user.x", b"1"),
+    ):
+        fails(EPERM, call)
+    os.utime("f")
+    a = os.open("f", os.O_WRONLY | os.O_APPEND)
+    os.write(a, b"!")
+    fails(EPERM, fcntl.fcntl, a, fcntl.F_SETFL, 0)
+    fcntl.fcntl(a, fcntl.F_SETFL, os.O_APPEND | os.O_NONBLOCK)
+    eq(open("f").read(), "text!")
+
+
+@test
+def protected_directories():
+    on_tmpfs()
+    os.mkdir("d")
+    new("d/f")
+    d = os.open("d", os.O_RDONLY)
+    chattr(d, IMMUTABLE)
+    for call in (
+        lambda: os.unlink("d/f"), lambda: os.mkdir("d/x"), lambda: os.open("d/x", os.O_CREAT | os.O_RDWR),
+        lambda: os.rename("d/f", "g"), lambda: os.rename("d/f", "d/g"), lambda: os.symlink("x", "d/x"),
+        lambda: os.rmdir("d"), lambda: os.rename("d", "e"), lambda: os.link("d/f", "d/g"),
+        lambda: os.open("d", os.O_TMPFILE | os.O_RDWR),
+    ):
+        fails(EPERM, call)
+    os.close(os.open("d/f", os.O_WRONLY))
+    chattr(d, APPEND)
+    new("d/new")
+    for call in (lambda: os.unlink("d/new"), lambda: os.rename("d/new", "d/x"), lambda: os.rmdir("d")):
+        fails(EPERM, call)
+    os.mkdir("d/sub")
+    fails(EPERM, os.rmdir, "d/sub")
+    chattr(d, 0)
+
+
+@test
+def access_times_stay_with_noatime():
+    on_tmpfs()
+    fd = new("f")
+    os.utime("f", (1, 2))
+    chattr(fd, NOATIME)
+    open("f").read()
+    eq(os.stat("f").st_atime, 1)
+    chattr(fd, 0)
+    open("f").read()
+    ok(os.stat("f").st_atime > 1, "read")
+
+
+@test
+def files_without_flags():
+    on_tmpfs()
+    os.mkfifo("p")
+    r, _ = os.pipe()
+    for fd in (os.open("p", os.O_RDWR), r, os.open("/dev/null", os.O_RDWR), os.open("/proc/version", os.O_RDONLY)):
+        gives(-errno.ENOTTY, NR.ioctl, fd, GETFLAGS, ctypes.c_ulong())
+        gives(-errno.ENOTTY, NR.ioctl, fd, SETFLAGS, ctypes.c_ulong())
+        gives(-errno.ENOTTY, NR.ioctl, fd, GETX, ctypes.create_string_buffer(28))
+        gives(-errno.EFAULT, NR.ioctl, fd, SETFLAGS, 0)
+
+
+@test
+def there_is_no_map_of_extents():
+    on_tmpfs()
+    fd = new()
+    for pointer in (0, ctypes.create_string_buffer(64)):
+        gives(-errno.EOPNOTSUPP, NR.ioctl, fd, FIEMAP, pointer)
+    r, _ = os.pipe()
+    gives(-errno.EOPNOTSUPP, NR.ioctl, r, FIEMAP, 0)
+    gives(-errno.EOPNOTSUPP, NR.ioctl, os.open(".", os.O_RDONLY), FIEMAP, 0)
+    gives(-errno.EBADF, NR.ioctl, os.open("f", os.O_PATH), FIEMAP, 0)
+
+
+@test
+def blocks_of_a_file():
+    on_tmpfs()
+    fd = new()
+    block = ctypes.c_int(1)
+    gives(-errno.EINVAL, NR.ioctl, fd, FIBMAP, block)
+    eq(block.value, 0)
+    gives(-errno.EINVAL, NR.ioctl, fd, FIBMAP, ctypes.c_int(-1))
+    gives(-errno.EFAULT, NR.ioctl, fd, FIBMAP, 0)
+    gives(-errno.ENOTTY, NR.ioctl, os.open(".", os.O_RDONLY), FIBMAP, block)
+    size = ctypes.c_int(0)
+    gives(0, NR.ioctl, fd, FIGETBSZ, size)
+    eq(size.value, 4096)
+    gives(-errno.EFAULT, NR.ioctl, fd, FIGETBSZ, 0)
+    os.setuid(1000)
+    gives(-EPERM, NR.ioctl, fd, FIBMAP, block)
+    gives(-EPERM, NR.ioctl, fd, FIBMAP, 0)
+    gives(-EPERM, NR.ioctl, fd, FIFREEZE, 0)
+    gives(-EPERM, NR.ioctl, fd, FITHAW, 0)
+
+
+@test
+def a_tmpfs_does_not_freeze():
+    on_tmpfs()
+    fd = new()
+    gives(-errno.EOPNOTSUPP, NR.ioctl, fd, FIFREEZE, 0)
+    gives(-errno.EINVAL, NR.ioctl, fd, FITHAW, 0)
+
+
+@test
+def nothing_is_cloned():
+    on_tmpfs()
+    a, b = new("a"), new("b")
+    outside = os.open("../other", os.O_CREAT | os.O_RDWR)
+    gives(-errno.EOPNOTSUPP, NR.ioctl, b, FICLONE, a)
+    gives(-errno.EBADF, NR.ioctl, b, FICLONE, 999)
+    gives(-errno.EXDEV, NR.ioctl, b, FICLONE, outside)
+    gives(-errno.EISDIR, NR.ioctl, b, FICLONE, os.open(".", os.O_RDONLY))
+    gives(-errno.EBADF, NR.ioctl, b, FICLONE, os.open("a", os.O_WRONLY))
+    gives(-errno.EBADF, NR.ioctl, os.open("b", os.O_RDONLY), FICLONE, a)
+    gives(-errno.EBADF, NR.ioctl, os.open("b", os.O_RDWR | os.O_APPEND), FICLONE, a)
+    gives(-errno.EFAULT, NR.ioctl, b, FICLONERANGE, 0)
+    gives(-errno.EOPNOTSUPP, NR.ioctl, b, FICLONERANGE, struct.pack("=qQQQ", a, 0, 0, 0))
+    gives(-errno.EFAULT, NR.ioctl, a, FIDEDUPE, 0)
+    gives(-errno.ENOMEM, NR.ioctl, a, FIDEDUPE, struct.pack("=QQHHI", 0, 4, 200, 0, 0) + b"\0" * 8000)
+    gives(-errno.EOPNOTSUPP, NR.ioctl, a, FIDEDUPE, struct.pack("=QQHHI", 0, 4, 0, 0, 0))
+    gives(-errno.EINVAL, NR.ioctl, a, FIDEDUPE, struct.pack("=QQHHI", 0, 4, 0, 1, 0))
+    gives(-errno.EISDIR, NR.ioctl, os.open(".", os.O_RDONLY), FIDEDUPE, struct.pack("=QQHHI", 0, 4, 0, 0, 0))
+
+
+@test
+def space_is_reserved():
+    on_tmpfs()
+    fd = new()
+    space = lambda whence, start, length: struct.pack("=hh4xqqiI16x", 0, whence, start, length, 0, 0)
+    gives(0, NR.ioctl, fd, RESVSP, space(0, 0, 65536))
+    st = os.fstat(fd)
+    eq(st.st_size, 4)
+    ok(st.st_blocks * 512 >= 65536, "blocks")
+    gives(-errno.EINVAL, NR.ioctl, fd, RESVSP, space(3, 0, 1))
+    gives(-errno.EINVAL, NR.ioctl, fd, RESVSP, space(0, -1, 1))
+    gives(-errno.EINVAL, NR.ioctl, fd, RESVSP, space(0, 0, 0))
+    gives(-errno.EFAULT, NR.ioctl, fd, RESVSP, 0)
+    gives(-errno.EBADF, NR.ioctl, os.open("f", os.O_RDONLY), RESVSP, space(0, 0, 1))
+
+
+run()
