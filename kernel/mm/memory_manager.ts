@@ -74,6 +74,8 @@ export class MemoryManager extends UserAccess {
   hasSeals: boolean = false;
   /** Some area has or had a handler: userfaultfd(2). */
   hasHandlers: boolean = false;
+  /** pkey_alloc(2) was called. */
+  hasAskedForKey: boolean = false;
   /** System call sites may be patched (patch.ts). */
   isPatching: boolean = true;
   /** A thread has a GS base of its own, which patched call sites would need: they cannot come back. */

@@ -5,6 +5,7 @@ import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from "../../ffi/abi/mman.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isPageAligned, pageUp } from "./region.ts";
+import { nextTouched, nextUntouched } from "./touched.ts";
 import { VM_LOCKED } from "./vma.ts";
 
 /** Shared mappings and file calls use the same pages: only MS_SYNC has something to do, once for each area. */
@@ -53,16 +54,15 @@ export function mincore(mm: MemoryManager, addr: number, len: number, vec: numbe
 
 /** Answer for the pages in [from, to) that have frames. */
 function fillVector(mm: MemoryManager, from: number, to: number): void {
-  const map = mm.pages, { arena } = mm.ctx;
+  const map = mm.pages, { ctx } = mm;
   for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {
     if (map.frame(i) < 0) continue;
     const a = Math.max(from, map.start(i)), n = Math.min(to, map.end(i)) - a;
-    const frame = (map.frame(i) + a - map.start(i)) * PAGE_SIZE;
-    const resident = arena.residentPages(frame, n * PAGE_SIZE);
-    for (let k = 0; k < n; k++) {
-      const isMixed = resident > 0 && resident < n;
-      const count = isMixed ? arena.residentPages(frame + k * PAGE_SIZE, PAGE_SIZE) : resident;
-      vector[a - from + k] = count > 0 ? 1 : 0;
+    const first = map.frame(i) + a - map.start(i), end = first + n;
+    for (let at = nextTouched(ctx, first, end); at < end; at = nextTouched(ctx, at, end)) {
+      const next = nextUntouched(ctx, at, end);
+      vector.fill(1, a - from + at - first, a - from + next - first);
+      at = next;
     }
   }
 }

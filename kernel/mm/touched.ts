@@ -29,6 +29,17 @@ export function nextUntouched(ctx: MemoryContext, page: number, end: number): nu
   return hole;
 }
 
+/** How many of frames [page, end) are touched. */
+export function touchedPages(ctx: MemoryContext, page: number, end: number): number {
+  let pages = 0;
+  for (let at = nextTouched(ctx, page, end); at < end; at = nextTouched(ctx, at, end)) {
+    const next = nextUntouched(ctx, at, end);
+    pages += next - at;
+    at = next;
+  }
+  return pages;
+}
+
 export function isTouched(ctx: MemoryContext, page: number): boolean {
   return nextTouched(ctx, page, page + 1) === page;
 }

@@ -6,6 +6,7 @@
 import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import type { Backing } from "./backing.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
+import { isSamePolicy, type MemPolicy } from "./mem_policy.ts";
 import type { Userfault } from "./userfault.ts";
 
 /** Bits of `Vma.flags`. */
@@ -51,6 +52,8 @@ export class Vma {
   label: string;
   /** Who handles its faults: with it go the VM_UFFD bits. */
   userfault: Userfault | null = null;
+  /** mbind(2); null: as its task has it. */
+  policy: MemPolicy | null = null;
 
   constructor(
     start: number,
@@ -105,6 +108,7 @@ export class Vma {
     const { start, end, prot, maxProt, flags, backing, offset, label } = this;
     const copy = new Vma(start, end, prot, maxProt, flags, backing, offset, label);
     copy.userfault = this.userfault;
+    copy.policy = this.policy;
     return copy;
   }
 
@@ -113,6 +117,7 @@ export class Vma {
     return this.end === next.start && this.prot === next.prot && this.flags === next.flags &&
       this.backing === next.backing && this.maxProt === next.maxProt &&
       this.label === next.label && this.userfault === next.userfault &&
+      isSamePolicy(this.policy, next.policy) &&
       this.offset + (this.end - this.start) === next.offset;
   }
 }

@@ -259,6 +259,7 @@ function makeTask(
   child.cgroups = request.cgroup === null ? task.cgroups : task.cgroups.with(request.cgroup);
   child.comm = task.comm;
   child.personality = task.personality;
+  child.memPolicy = task.memPolicy;
   child.sched.inherit(task.sched);
   child.signals.blocked.copy(task.signals.hasSaved ? task.signals.saved : task.signals.blocked);
   child.signals.altBase = task.signals.altBase;

@@ -6,6 +6,7 @@
 import type { SyscallArgs } from "../../platform/platform.ts";
 import type { Context } from "../../platform/platform.ts";
 import type { Credentials } from "../cred/credentials.ts";
+import type { MemPolicy } from "../mm/mem_policy.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
@@ -172,6 +173,8 @@ export class Task {
   /** set_robust_list head; 0: none. */
   robustList: number = 0;
   personality: number = 0;
+  /** set_mempolicy(2); null: the default. */
+  memPolicy: MemPolicy | null = null;
   parentDeathSignal: number = 0;
   /** Wait status of this thread (encoded as wait(2) does). */
   exitStatus: number = 0;

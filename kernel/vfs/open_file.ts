@@ -189,6 +189,10 @@ export abstract class OpenFile {
   fsync(_dataOnly: boolean): number {
     return -EINVAL;
   }
+  /** How many of the file's pages [from, to) are in memory. */
+  cachedPages(_from: number, _to: number): number {
+    return 0;
+  }
   /** What a mapping of this file is made of; -ENODEV when it cannot be mapped, -EACCES by access mode. */
   mmap(_writable: boolean, _shared: boolean): Backing | number {
     return -ENODEV;

@@ -139,6 +139,10 @@ export class GoferFile extends OpenFile {
     return this.fs.idle.sync(this.file, isDataOnly);
   }
 
+  override cachedPages(from: number, to: number): number {
+    return Math.max(0, Math.min(to, Math.ceil(this.inode.size / PAGE)) - from);
+  }
+
   override mmap(_writable: boolean, _shared: boolean): Backing | number {
     const backing = this.inode.backingOf(this.file);
     backing.openedAt(this.path);

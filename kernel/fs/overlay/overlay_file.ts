@@ -99,6 +99,9 @@ export class OverlayFile extends OpenFile {
   override fsync(dataOnly: boolean): number {
     return this.current().fsync(dataOnly);
   }
+  override cachedPages(from: number, to: number): number {
+    return this.current().cachedPages(from, to);
+  }
   override mmap(writable: boolean, shared: boolean): Backing | number {
     const backing = this.current().mmap(writable, shared);
     if (typeof backing !== "number") backing.shown = this.inode;

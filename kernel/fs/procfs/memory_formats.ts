@@ -37,6 +37,7 @@ export interface MemoryFormat {
 export const MEMORY_FORMATS: ReadonlyMap<string, MemoryFormat> = new Map([
   ["maps", { needsMemory: false, render: maps }],
   ["smaps", { needsMemory: false, render: smaps }],
+  ["numa_maps", { needsMemory: false, render: numaMaps }],
   ["smaps_rollup", { needsMemory: true, render: rollup }],
   ["environ", { needsMemory: true, render: environ }],
   ["auxv", { needsMemory: true, render: auxv }],
@@ -64,6 +65,22 @@ function areaLine(mm: MemoryManager, vma: Vma): string {
   const name = mm.nameOf(vma);
   if (name === "") return head + "\n";
   return `${head.padEnd(NAME_COLUMN - 1)} ${escapeNewlines(name)}\n`;
+}
+
+/** As of the machine's only node. */
+function numaMaps(mm: MemoryManager): string {
+  let text = "";
+  for (const vma of mm.vmas.list) {
+    const use = areaUse(mm, vma), name = mm.nameOf(vma), pages = use.resident;
+    text += `${hex(vma.start, 8)} ${vma.policy === null ? "default" : vma.policy.describe()}`;
+    if (vma.backing !== null) text += ` file=${escapeNewlines(name).replaceAll(" ", "\\040")}`;
+    else if (name === "[heap]" || name === "[stack]") text += ` ${name.slice(1, -1)}`;
+    if (use.anonymous > 0) text += ` anon=${use.anonymous} dirty=${use.anonymous}`;
+    if (pages > use.anonymous) text += ` mapped=${pages}`;
+    if (pages > 0) text += ` active=0 N0=${pages} kernelpagesize_kB=4`;
+    text += "\n";
+  }
+  return text;
 }
 
 function hex(value: number, digits: number): string {

@@ -7,6 +7,7 @@
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { PAGE_FILE, PAGE_SHARED } from "../../mm/pages.ts";
+import { touchedPages } from "../../mm/touched.ts";
 import { VM_LOCKED, type Vma } from "../../mm/vma.ts";
 import type { ProcSource } from "./source.ts";
 
@@ -86,7 +87,7 @@ function count(
 ): void {
   const { pages, ctx } = mm, flags = pages.flags(i);
   const frame = pages.frame(i) + (from - pages.start(i));
-  const resident = ctx.arena.residentPages(frame * PAGE_SIZE, (to - from) * PAGE_SIZE);
+  const resident = touchedPages(ctx, frame, frame + to - from);
   if ((flags & PAGE_SHARED) !== 0) use.shared += resident;
   else if ((flags & PAGE_FILE) !== 0 && vma !== null && !vma.isAnonymous) use.file += resident;
   else use.anonymous += resident;

@@ -47,6 +47,7 @@ export const TASK_ENTRIES: readonly TaskEntry[] = [
   file("mountinfo", 0o444),
   file("mountstats", 0o400, IN_PROCESS),
   file("smaps", 0o444),
+  file("numa_maps", 0o444),
   file("smaps_rollup", 0o444),
   file("wchan", 0o444),
   file("schedstat", 0o444),

@@ -139,6 +139,17 @@ export class PageMap {
     return best;
   }
 
+  /** How many of pages [from, to) are no holes. */
+  countIn(from: number, to: number): number {
+    if (from === 0 && to === Infinity) return this.count;
+    let n = filledIn(this.first, from, to);
+    if (this.more === null) return n;
+    for (const [index, piece] of this.more) {
+      n += filledIn(piece, from - index * PIECE, to - index * PIECE);
+    }
+    return n;
+  }
+
   private piece(page: number): number[] | null {
     return this.more?.get(Math.floor(page / PIECE)) ?? null;
   }
@@ -171,4 +182,10 @@ function takeAll(piece: number[], start: number, from: number, moved: number[]):
 
 function trim(piece: number[]): void {
   while (piece.length > 0 && piece[piece.length - 1] === HOLE) piece.pop();
+}
+
+function filledIn(piece: readonly number[], from: number, to: number): number {
+  let n = 0;
+  for (let i = Math.max(0, from); i < Math.min(to, piece.length); i++) if (piece[i] !== HOLE) n++;
+  return n;
 }

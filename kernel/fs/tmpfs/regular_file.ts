@@ -65,6 +65,10 @@ export class TmpfsFile extends OpenFile {
     return 0;
   }
 
+  override cachedPages(from: number, to: number): number {
+    return this.inode.data.pages.countIn(from, to);
+  }
+
   override mmap(writable: boolean, shared: boolean): Backing | number {
     const sealed = (this.inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0;
     if (sealed && writable && shared) return -EPERM;

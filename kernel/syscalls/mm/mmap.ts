@@ -142,9 +142,12 @@ export function sysRemapFilePages(t: Task, a: SyscallArgs): number {
 }
 
 /** pkey_alloc(2): the processor is shown without protection keys. */
-export function sysPkeyAlloc(_t: Task, a: SyscallArgs): number {
-  if (a.u64(0) !== 0 || (a.u64(1) & ~3) !== 0) return -EINVAL;
-  return -ENOSPC;
+export function sysPkeyAlloc(t: Task, a: SyscallArgs): number {
+  if (a.u64(0) !== 0 || a.u64(1) > 3) return -EINVAL;
+  // Linux takes key 0 for free, once, and then finds that the processor has none.
+  const isFirst = !t.mm.hasAskedForKey;
+  t.mm.hasAskedForKey = true;
+  return isFirst ? -EINVAL : -ENOSPC;
 }
 
 export function sysPkeyFree(_t: Task, _a: SyscallArgs): number {

@@ -2,7 +2,10 @@
 
 import { type Row, row } from "../table.ts";
 import * as advise from "./advise.ts";
+import { sysCachestat } from "./cachestat.ts";
 import * as map from "./mmap.ts";
+import { sysMovePages } from "./move_pages.ts";
+import * as policy from "./policy.ts";
 import * as processMemory from "./process_memory.ts";
 import * as vm from "./process_vm.ts";
 import { sysUserfaultfd } from "./userfault.ts";
@@ -40,6 +43,19 @@ export const rows: readonly Row[] = [
   row("userfaultfd", sysUserfaultfd, "hex", {
     support: "partial",
     note: "no events, UFFDIO_MOVE and UFFDIO_POISON; write protection of private memory only",
+  }),
+  row("set_mempolicy", policy.sysSetMempolicy, "int ptr ulong"),
+  row("get_mempolicy", policy.sysGetMempolicy, "ptr ptr ulong ptr hex"),
+  row("mbind", policy.sysMbind, "ptr size int ptr ulong hex", {
+    support: "partial",
+    note: "a policy of shared memory belongs to the mapping",
+  }),
+  row("set_mempolicy_home_node", policy.sysSetMempolicyHomeNode, "ptr size ulong hex"),
+  row("migrate_pages", policy.sysMigratePages, "pid ulong ptr ptr"),
+  row("move_pages", sysMovePages, "pid ulong ptr ptr ptr hex"),
+  row("cachestat", sysCachestat, "fd ptr ptr hex", {
+    support: "partial",
+    note: "pages of host files count as cached and clean",
   }),
   row("process_madvise", processMemory.sysProcessMadvise, "fd ptr long int hex"),
   row("process_mrelease", processMemory.sysProcessMrelease, "fd hex"),

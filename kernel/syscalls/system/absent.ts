@@ -41,6 +41,7 @@ const WITHOUT: readonly (readonly [string, string, string])[] = [
   ["quotactl_fd", "fd int uid ptr", "CONFIG_QUOTACTL"],
   ["perf_event_open", "ptr pid int fd hex", "CONFIG_PERF_EVENTS"],
   ["bpf", "int ptr size", "CONFIG_BPF_SYSCALL"],
+  ["map_shadow_stack", "ptr size hex", "CONFIG_X86_USER_SHADOW_STACK"],
 ];
 
 function sysAbsent(): number {
