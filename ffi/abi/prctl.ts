@@ -66,6 +66,14 @@ export const PR_GET_MDWE = 66;
 export const PR_SET_VMA = 1398164801;
 export const PR_SET_MEMORY_MERGE = 67;
 export const PR_GET_MEMORY_MERGE = 68;
+export const PR_GET_AUXV = 0x41555856;
+/** PR_MCE_KILL. */
+export const PR_MCE_KILL_CLEAR = 0;
+export const PR_MCE_KILL_SET = 1;
+export const PR_MCE_KILL_DEFAULT = 2;
+/** PR_SET_MDWE. */
+export const PR_MDWE_REFUSE_EXEC_GAIN = 1;
+export const PR_MDWE_NO_INHERIT = 2;
 export const PR_SET_PTRACER = 1499557217;
 
 /** Second arguments. */
@@ -91,7 +99,6 @@ export const PR_SET_MM_AUXV = 12;
 export const PR_SET_MM_EXE_FILE = 13;
 export const PR_SET_MM_MAP = 14;
 export const PR_SET_MM_MAP_SIZE = 15;
-export const PR_MDWE_REFUSE_EXEC_GAIN = 1;
 
 /** arch_prctl(2). */
 export const ARCH_SET_GS = 0x1001;

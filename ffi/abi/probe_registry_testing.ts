@@ -25,6 +25,7 @@ import * as ipc from "./ipc.ts";
 import * as keyctl from "./keyctl.ts";
 import * as landlock from "./landlock.ts";
 import type { Fields, Layout } from "./layout.ts";
+import * as lsm from "./lsm.ts";
 import * as mman from "./mman.ts";
 import * as mount from "./mount.ts";
 import * as netlink from "./netlink.ts";
@@ -78,6 +79,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   ioctl,
   ipc,
   keyctl,
+  lsm,
   mman,
   mount,
   netlink,
@@ -143,6 +145,7 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     rwFlags: "aio_rw_flags",
   }),
   probe(aio.IoEvent, "struct io_event"),
+  probe(lsm.LsmCtx, "struct lsm_ctx", "", { ctxLen: "ctx_len" }),
   probe(ioUring.IoUringSqe, "struct io_uring_sqe", "", {
     rwFlags: "rw_flags",
     userData: "user_data",

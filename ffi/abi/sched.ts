@@ -46,6 +46,8 @@ export const SCHED_IDLE = 5;
 export const SCHED_DEADLINE = 6;
 export const SCHED_RESET_ON_FORK = 0x40000000;
 export const SCHED_FLAG_RESET_ON_FORK = 1;
+/** Its scheduler is loaded by programs: CONFIG_SCHED_CLASS_EXT. */
+export const SCHED_EXT = 7;
 export const SCHED_FLAG_RECLAIM = 2;
 export const SCHED_FLAG_DL_OVERRUN = 4;
 export const SCHED_FLAG_KEEP_POLICY = 8;

@@ -47,6 +47,7 @@ export const KCMP_FS = 3;
 export const KCMP_SIGHAND = 4;
 export const KCMP_IO = 5;
 export const KCMP_SYSVSEM = 6;
+export const KCMP_EPOLL_TFD = 7;
 export const PIDFD_NONBLOCK = 0x800;
 export const PIDFD_THREAD = 0x80;
 export const PIDFD_SIGNAL_THREAD = 1;

@@ -28,6 +28,11 @@ export class FsTypes {
     return this.types.get(name) ?? null;
   }
 
+  /** Their names, in order of registration. */
+  names(): string[] {
+    return [...this.types.keys()];
+  }
+
   /** Text of /proc/filesystems. */
   list(): string {
     let text = "";

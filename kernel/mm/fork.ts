@@ -174,6 +174,7 @@ function wipe(mm: MemoryManager, child: MemoryManager): void {
 
 function copyState(mm: MemoryManager, child: MemoryManager): void {
   child.hasSeals = mm.hasSeals;
+  child.inheritPolicies(mm);
   Object.assign(child.limits, mm.limits);
   Object.assign(child.program, mm.program);
   child.counters.copyFrom(mm.counters);

@@ -28,6 +28,7 @@ import { mremap } from "./mremap.ts";
 import { PageMap } from "./pages.ts";
 import { noRefusedSites, setPatching } from "./patch.ts";
 import { dropPages, munmap } from "./region.ts";
+import { PR_MDWE_NO_INHERIT } from "../../ffi/abi/prctl.ts";
 import { mseal } from "./mseal.ts";
 import { mincore, msync } from "./residency.ts";
 import { SearchState } from "./unmapped_area.ts";
@@ -70,6 +71,10 @@ export class MemoryManager extends UserAccess {
   users: number = 1;
   /** VM_LOCKED bits that new areas get (mlockall MCL_FUTURE). */
   futureFlags: number = 0;
+  /** PR_MDWE_*: nothing that can be written becomes code. */
+  writeOrExec: number = 0;
+  /** PR_SET_THP_DISABLE. There are no huge pages anyway. */
+  isHugeDisabled: boolean = false;
   /** Some area is or was sealed: mseal(2). */
   hasSeals: boolean = false;
   /** Some area has or had a handler: userfaultfd(2). */
@@ -177,6 +182,12 @@ export class MemoryManager extends UserAccess {
   }
 
   /** Identity of a futex word in `key`: 0, -EINVAL or -EFAULT. */
+  /** What prctl(2) set for the memory of a process goes on in its children and its next programs. */
+  inheritPolicies(from: MemoryManager): void {
+    this.isHugeDisabled = from.isHugeDisabled;
+    if ((from.writeOrExec & PR_MDWE_NO_INHERIT) === 0) this.writeOrExec = from.writeOrExec;
+  }
+
   futexKey(addr: number, isPrivate: boolean): number {
     return futexKey(this, addr, isPrivate);
   }

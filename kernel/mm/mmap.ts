@@ -5,6 +5,7 @@
  * and nobody is asked again. PROT_NONE, MAP_NORESERVE and large mappings get 2 MiB at a time, at faults.
  */
 
+import { gainsExec } from "./mprotect.ts";
 import {
   EACCES,
   EAGAIN,
@@ -71,6 +72,7 @@ export function mmap(
   if (at < 0) return at;
   const type = checkType(flags, backing, prot, maxProt);
   if (type < 0) return type;
+  if (mm.writeOrExec !== 0 && gainsExec(prot, prot)) return -EACCES;
   const vmFlags = areaFlags(mm, flags, type) | (isSecret ? V.VM_LOCKED | V.VM_DONTDUMP : 0);
   if (backing instanceof ZeroBacking) backing = null;
   prot &= V.PROT_MASK;

@@ -2,7 +2,7 @@
 
 import { EACCES, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM } from "../../ffi/abi/mman.ts";
-import { PROT_WRITE } from "../../platform/platform.ts";
+import { PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
 import { isData } from "./accounting.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
@@ -43,6 +43,7 @@ function changeRange(mm: MemoryManager, start: number, end: number, prot: number
     if (vma === null) return -ENOMEM;
     if ((prot & ~vma.maxProt) !== 0) return -EACCES;
     if ((vma.flags & VM_SEALED) !== 0) return -EPERM;
+    if (mm.writeOrExec !== 0 && gainsExec(vma.prot, prot)) return -EACCES;
     const to = Math.min(end, vma.end);
     if (vma.prot !== prot) {
       const pages = (to - at) / PAGE_SIZE;
@@ -55,6 +56,12 @@ function changeRange(mm: MemoryManager, start: number, end: number, prot: number
     at = to;
   }
   return 0;
+}
+
+/** What PR_SET_MDWE refuses: code that can be written, or that was not code. */
+export function gainsExec(old: number, prot: number): boolean {
+  if ((prot & PROT_EXEC) === 0) return false;
+  return (prot & PROT_WRITE) !== 0 || (old & PROT_EXEC) === 0;
 }
 
 function changeArea(mm: MemoryManager, vma: Vma, prot: number): void {

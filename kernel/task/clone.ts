@@ -260,6 +260,8 @@ function makeTask(
   child.comm = task.comm;
   child.personality = task.personality;
   child.memPolicy = task.memPolicy;
+  child.memoryErrorPolicy = task.memoryErrorPolicy;
+  child.isIoFlusher = task.isIoFlusher;
   child.sched.inherit(task.sched);
   child.signals.blocked.copy(task.signals.hasSaved ? task.signals.saved : task.signals.blocked);
   child.signals.altBase = task.signals.altBase;

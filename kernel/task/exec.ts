@@ -88,6 +88,7 @@ export function continueExec(task: Task): number {
 function become(task: Task, program: Program): void {
   const { group, trace } = task;
   const oldTid = trace === null ? 0 : task.id.numberIn(trace.group.pids);
+  program.mm.inheritPolicies(task.mm);
   releaseMemory(task);
   takeOverLeader(task);
   task.rebind(program.ctx, program.mm);

@@ -15,6 +15,10 @@ export class SchedAttributes {
   runtimeNs: number = 0;
   deadlineNs: number = 0;
   periodNs: number = 0;
+  /** SCHED_FLAG_RECLAIM and SCHED_FLAG_DL_OVERRUN. */
+  deadlineFlags: number = 0;
+  /** Of an ordinary thread that asked for one; 0: it did not. */
+  sliceNs: number = 0;
   /** class << 13 | level; 0: none was set. */
   ioprio: number = 0;
   /** CPUs that sched_setaffinity(2) allowed, a bit each, 32 a word; null: all. */
@@ -32,9 +36,11 @@ export class SchedAttributes {
     this.runtimeNs = from.runtimeNs;
     this.deadlineNs = from.deadlineNs;
     this.periodNs = from.periodNs;
+    this.deadlineFlags = from.deadlineFlags;
+    this.sliceNs = from.sliceNs;
     if (!from.resetOnFork) return;
     if (this.policy === 1 || this.policy === 2 || this.policy === 6) {
-      this.policy = this.priority = 0;
+      this.policy = this.priority = this.deadlineFlags = 0;
       this.runtimeNs = this.deadlineNs = this.periodNs = 0;
       this.nice = 0;
     } else if (this.nice < 0) {

@@ -38,6 +38,7 @@ import { TaskKeyrings } from "../keys/task_keyrings.ts";
 import { Progress } from "./progress.ts";
 import { SchedAttributes } from "./sched_attributes.ts";
 import { TaskTimeout, TaskWaiter } from "./task_wait.ts";
+import { PR_MCE_KILL_DEFAULT } from "../../ffi/abi/prctl.ts";
 import { EINTR } from "../../ffi/abi/errno.ts";
 
 /** The context runs guest code. */
@@ -176,6 +177,9 @@ export class Task {
   /** set_mempolicy(2); null: the default. */
   memPolicy: MemPolicy | null = null;
   parentDeathSignal: number = 0;
+  /** PR_MCE_KILL_*: when it hears of broken memory; and PR_SET_IO_FLUSHER. */
+  memoryErrorPolicy: number = PR_MCE_KILL_DEFAULT;
+  isIoFlusher: boolean = false;
   /** Wait status of this thread (encoded as wait(2) does). */
   exitStatus: number = 0;
   /** Scheduling attributes; they are kept and shown, the host schedules. */

@@ -97,6 +97,17 @@ export class EpollFile extends OpenFile {
     return file instanceof EpollFile || (events & ~EXCLUSIVE_OK) !== 0 ? -EINVAL : 0;
   }
 
+  /** The file watched by this descriptor number, the `skip`th of those that were; null: none. */
+  targetOf(fd: number, skip: number): OpenFile | null {
+    let left = skip;
+    for (const item of this.items.values()) {
+      for (let at: EpollItem | null = item; at !== null; at = at.sameFile) {
+        if (at.fd === fd && left-- === 0) return at.file;
+      }
+    }
+    return null;
+  }
+
   private find(file: OpenFile, fd: number): EpollItem | null {
     let item = this.items.get(file) ?? null;
     while (item !== null && item.fd !== fd) item = item.sameFile;

@@ -25,6 +25,8 @@ export interface ControllingTerminal {
   readonly foregroundPgid: number;
   /** The session's leader ended: the foreground group is told, and the terminal is free again. */
   onLeaderExit(session: TtySession): void;
+  /** vhangup(2): the line is gone. */
+  hangUp(): void;
 }
 
 export interface TerminalHooks {

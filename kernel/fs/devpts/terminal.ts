@@ -343,6 +343,10 @@ export class Terminal implements ControllingTerminal, LineHost {
     hangUp(this);
   }
 
+  hangUp(): void {
+    hangUp(this);
+  }
+
   /** A flow control character, past what STOP stopped. */
   sendDirectly(c: number): void {
     if (this.output.isStoppedByCall) return;

@@ -1,5 +1,6 @@
 /** /proc/PID, /proc/PID/task and /proc/PID/task/TID: proc_pid(5), proc_pid_task(5). */
 
+import { AttrDir } from "./attr_dir.ts";
 import { ENOENT, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -105,6 +106,8 @@ export class TaskDir extends GeneratedDir {
         return new FdinfoDir(proc, ref, this, ino);
       case "ns":
         return new NsDir(proc, ref, this, ino);
+      case "attr":
+        return new AttrDir(proc, ref, this, ino);
       case "net":
         return new NetDir(proc, ref, this, ino);
       case "cwd":

@@ -28,6 +28,7 @@ export const TASK_ENTRIES: readonly TaskEntry[] = [
   dir("fdinfo", 0o555),
   dir("ns", 0o511),
   dir("net", 0o555),
+  dir("attr", 0o555),
   file("environ", 0o400),
   file("auxv", 0o400),
   file("status", 0o444),

@@ -14,6 +14,7 @@ const PER_TASK = 2 ** 26, PER_AREA = 2 ** 21;
 export const AREA_PROCESS = 0, AREA_THREAD = 1, AREA_FD = 2, AREA_FDINFO = 3, AREA_NET = 4;
 /** The task's directories of fds in task/TID. */
 export const AREA_THREAD_FD = 5, AREA_THREAD_FDINFO = 6;
+export const AREA_ATTR = 7, AREA_THREAD_ATTR = 8;
 
 /** Inode number of the `index`th entry in an area of a task. */
 export function inoOf(tid: number, area: number, index: number): number {

@@ -8,14 +8,17 @@ import * as P from "../../../ffi/abi/prctl.ts";
 import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { tellName } from "../../task/process_events.ts";
+import { hasCap } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
 import { setUserDispatch } from "../../task/user_dispatch.ts";
 import { ambient, dropBounding, isBounding, setKeepCaps, setSecurebits } from "./prctl_caps.ts";
 import { setProgramAddress } from "./prctl_mm.ts";
 import { setSeccomp } from "./seccomp.ts";
-import { SECBIT_KEEP_CAPS } from "../../../ffi/abi/capability.ts";
+import { CAP_SYS_RESOURCE, SECBIT_KEEP_CAPS } from "../../../ffi/abi/capability.ts";
 
 const DEFAULT_SLACK_NS = 50_000;
+/** Of saved_auxv, which is longer than what is in it: AT_VECTOR_SIZE. */
+const AUXV_BYTES = 56 * 8;
 
 /** prctl(2). Unknown operations are EINVAL, and so are arguments that must be 0 and are not. */
 export function sysPrctl(t: Task, a: SyscallArgs): number {
@@ -101,36 +104,76 @@ function capabilityCalls(t: Task, a: SyscallArgs, op: number, arg: number): numb
     case P.PR_GET_NO_NEW_PRIVS:
       return !restIsZero(a, 1) ? -EINVAL : t.cred.noNewPrivs ? 1 : 0;
     default:
-      return rareCalls(a, op, arg);
+      return rareCalls(t, a, op, arg);
   }
 }
 
-/** What has one answer here, whatever the thread. */
-function rareCalls(a: SyscallArgs, op: number, arg: number): number {
+/** What few programs ask for. */
+function rareCalls(t: Task, a: SyscallArgs, op: number, arg: number): number {
   switch (op) {
     case P.PR_MCE_KILL:
-      return restIsZero(a, 3) && arg <= 1 ? 0 : -EINVAL;
+      return restIsZero(a, 3) ? setMemoryErrorPolicy(t, arg, a.u64(2)) : -EINVAL;
     case P.PR_MCE_KILL_GET:
-      return restIsZero(a, 1) ? 2 : -EINVAL;
+      return restIsZero(a, 1) ? t.memoryErrorPolicy : -EINVAL;
     case P.PR_GET_THP_DISABLE:
-      return restIsZero(a, 1) ? 0 : -EINVAL;
+      return restIsZero(a, 1) ? +t.mm.isHugeDisabled : -EINVAL;
     case P.PR_SET_THP_DISABLE:
-      return restIsZero(a, 2) ? 0 : -EINVAL;
+      if (!restIsZero(a, 2)) return -EINVAL;
+      t.mm.isHugeDisabled = arg !== 0;
+      return 0;
     case P.PR_GET_SPECULATION_CTRL:
       return restIsZero(a, 2) ? -ENODEV : -EINVAL;
     case P.PR_SET_SPECULATION_CTRL:
       return restIsZero(a, 3) ? -ENODEV : -EINVAL;
     case P.PR_GET_IO_FLUSHER:
+      if (!hasCap(t.cred, CAP_SYS_RESOURCE)) return -EPERM;
+      return restIsZero(a, 1) ? +t.isIoFlusher : -EINVAL;
     case P.PR_SET_IO_FLUSHER:
-      return -EPERM;
+      if (!hasCap(t.cred, CAP_SYS_RESOURCE)) return -EPERM;
+      if (!restIsZero(a, 2) || arg > 1) return -EINVAL;
+      t.isIoFlusher = arg === 1;
+      return 0;
+    case P.PR_SET_MDWE:
+      return restIsZero(a, 2) ? setWriteOrExec(t, arg) : -EINVAL;
     case P.PR_GET_MDWE:
-      return restIsZero(a, 1) ? 0 : -EINVAL;
+      return restIsZero(a, 1) ? t.mm.writeOrExec : -EINVAL;
+    case P.PR_GET_AUXV:
+      return a.u64(3) === 0 && a.u64(4) === 0 ? getAuxv(t, arg, a.u64(2)) : -EINVAL;
     case P.PR_TASK_PERF_EVENTS_DISABLE:
     case P.PR_TASK_PERF_EVENTS_ENABLE:
       return 0;
     default:
       return -EINVAL;
   }
+}
+
+/** PR_MCE_KILL: early, late, or as the system does it. */
+function setMemoryErrorPolicy(t: Task, what: number, policy: number): number {
+  if (what === P.PR_MCE_KILL_CLEAR) {
+    if (policy !== 0) return -EINVAL;
+    t.memoryErrorPolicy = P.PR_MCE_KILL_DEFAULT;
+    return 0;
+  }
+  if (what !== P.PR_MCE_KILL_SET || policy > P.PR_MCE_KILL_DEFAULT) return -EINVAL;
+  t.memoryErrorPolicy = policy;
+  return 0;
+}
+
+/** PR_SET_MDWE: what was asked for cannot be taken back. */
+function setWriteOrExec(t: Task, bits: number): number {
+  const known = P.PR_MDWE_REFUSE_EXEC_GAIN | P.PR_MDWE_NO_INHERIT, { mm } = t;
+  if (bits > known || bits === P.PR_MDWE_NO_INHERIT) return -EINVAL;
+  if (mm.writeOrExec !== 0 && mm.writeOrExec !== bits) return -EPERM;
+  mm.writeOrExec = bits;
+  return 0;
+}
+
+/** PR_GET_AUXV: what fits of the auxiliary vector; its whole size. */
+function getAuxv(t: Task, addr: number, len: number): number {
+  const { auxv } = t.mm.program, whole = new Uint8Array(AUXV_BYTES);
+  whole.set(auxv.subarray(0, AUXV_BYTES));
+  const n = Math.min(len, AUXV_BYTES);
+  return t.mm.copyOut(addr, whole, 0, n) === 0 ? AUXV_BYTES : -EFAULT;
 }
 
 function restIsZero(a: SyscallArgs, from: number): boolean {

@@ -47,7 +47,8 @@ export const rows: readonly Row[] = [
 
   row("prctl", sysPrctl, "int hex hex hex hex", {
     support: "partial",
-    note: "the operations of ordinary programs; no PR_SET_VMA, no MTE or SVE",
+    note:
+      "no PR_SET_VMA, PR_SCHED_CORE, PR_SET_MEMORY_MERGE: EINVAL, as without their options; PR_TSC_SIGSEGV is EINVAL",
   }),
   row("ptrace", ptrace.sysPtrace, "long pid hex hex", {
     support: "partial",
@@ -65,10 +66,7 @@ export const rows: readonly Row[] = [
   }),
   row("unshare", sharing.sysUnshare, "cloneflags"),
   row("setns", sharing.sysSetns, "fd cloneflags"),
-  row("kcmp", sharing.sysKcmp, "pid pid int ulong ulong", {
-    support: "partial",
-    note: "no KCMP_EPOLL_TFD",
-  }),
+  row("kcmp", sharing.sysKcmp, "pid pid int ulong ulong"),
 
   row("getuid", credentials.sysGetuid, ""),
   row("geteuid", credentials.sysGeteuid, ""),

@@ -1,6 +1,6 @@
 /** What tasks share: unshare(2), setns(2), kcmp(2). */
 
-import { EBADF, EINVAL, ENOMEM, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EBADF, EFAULT, EINVAL, ENOENT, ENOMEM, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import {
   CLONE_FILES,
   CLONE_FS,
@@ -13,6 +13,7 @@ import {
   CLONE_VM,
 } from "../../../ffi/abi/sched.ts";
 import {
+  KCMP_EPOLL_TFD,
   KCMP_FILE,
   KCMP_FILES,
   KCMP_FS,
@@ -23,6 +24,7 @@ import {
 } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Namespace } from "../../cred/namespace.ts";
+import { EpollFile } from "../../fs/anonfd/epoll.ts";
 import { NAMESPACE_TYPES, NsFile } from "../../fs/procfs/ns_fs.ts";
 import { changeCredentials } from "../../task/change_credentials.ts";
 import { dropSemUndo } from "../../task/exit.ts";
@@ -31,6 +33,9 @@ import { enterNamespaces } from "../../task/setns.ts";
 import type { Task } from "../../task/task.ts";
 import { NAMESPACE_FLAGS, unshareNamespaces } from "../../task/unshare.ts";
 import { mayAttach } from "./pidfd.ts";
+
+/** `struct kcmp_epoll_slot`: the set, the descriptor, which of several. */
+const EPOLL_SLOT_BYTES = 12;
 
 /** unshare(2): all that is asked for, or nothing. */
 export function sysUnshare(t: Task, a: SyscallArgs): number {
@@ -120,6 +125,8 @@ export function sysKcmp(t: Task, a: SyscallArgs): number {
       const x = one.files.getAny(a.i32(3)), y = two.files.getAny(a.i32(4));
       return x === null || y === null ? -EBADF : order(x, y);
     }
+    case KCMP_EPOLL_TFD:
+      return compareEpollTarget(t, one, two, a.u32(3), a.u64(4));
     case KCMP_VM:
       return order(one.mm, two.mm);
     case KCMP_FILES:
@@ -135,6 +142,17 @@ export function sysKcmp(t: Task, a: SyscallArgs): number {
     default:
       return -EINVAL;
   }
+}
+
+/** KCMP_EPOLL_TFD: a file, and one that is watched by an epoll set of the other process. */
+function compareEpollTarget(t: Task, one: Task, two: Task, fd: number, addr: number): number {
+  const { u8, dv } = t.kernel.scratch;
+  if (t.mm.copyIn(u8, 0, addr, EPOLL_SLOT_BYTES) !== 0) return -EFAULT;
+  const x = one.files.getAny(fd | 0), set = two.files.getAny(dv.getInt32(0, true));
+  if (x === null || set === null) return -EBADF;
+  if (!(set instanceof EpollFile)) return -EINVAL;
+  const y = set.targetOf(dv.getInt32(4, true), dv.getUint32(8, true));
+  return y === null ? -ENOENT : order(x, y);
 }
 
 /** What tasks have in common that have no such thing. */

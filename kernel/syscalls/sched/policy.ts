@@ -5,7 +5,7 @@
  */
 
 import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
-import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import * as S from "../../../ffi/abi/sched.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
@@ -17,6 +17,13 @@ import { copyInStruct } from "../copy_struct.ts";
 const MAX_RT_PRIORITY = 99;
 /** SCHED_RR's slice. */
 const RR_SLICE_NS = 100_000_000;
+/** Slices that sched_setattr(2) gives ordinary threads, and how they are rounded when they are shown (CONFIG_HZ=250). */
+const MIN_SLICE_NS = 100_000, MAX_SLICE_NS = 100_000_000, TICK_NS = 4_000_000;
+/** Slice of a thread that did not ask for one, on one CPU; it grows with their number. */
+const BASE_SLICE_NS = 750_000, MOST_CPUS = 8;
+/** SCHED_DEADLINE: bounds of the period (sched_deadline_period_min_us and _max_us). */
+const MIN_PERIOD_NS = 100_000, MAX_PERIOD_NS = 4_194_304_000;
+const DEADLINE_FLAGS = S.SCHED_FLAG_RECLAIM | S.SCHED_FLAG_DL_OVERRUN;
 const PAGE_SIZE = 4096;
 
 /** What a call wants a thread to have. */
@@ -25,6 +32,7 @@ interface Wanted {
   readonly priority: number;
   readonly nice: number;
   readonly resetOnFork: boolean;
+  readonly deadlineFlags: number;
   readonly runtimeNs: number;
   readonly deadlineNs: number;
   readonly periodNs: number;
@@ -72,6 +80,7 @@ function setParam(t: Task, tid: number, policy: number, addr: number): number {
     priority: priority | 0,
     nice: sched.nice,
     resetOnFork: policy < 0 ? sched.resetOnFork : reset,
+    deadlineFlags: 0,
     runtimeNs: 0,
     deadlineNs: 0,
     periodNs: 0,
@@ -107,6 +116,8 @@ export function sysSchedSetattr(t: Task, a: SyscallArgs): number {
   if (flags > S.SCHED_FLAG_ALL) return -EINVAL;
   const utilClamp = S.SCHED_FLAG_UTIL_CLAMP_MIN | S.SCHED_FLAG_UTIL_CLAMP_MAX;
   if ((flags & utilClamp) !== 0 && size < S.SCHED_ATTR_SIZE_VER1) return -EINVAL;
+  // As without CONFIG_UCLAMP_TASK.
+  if ((flags & utilClamp) !== 0) return -EOPNOTSUPP;
   const policy = dv.getInt32(at.schedPolicy, true);
   if (policy < 0) return -EINVAL;
   const target = threadOf(t, a.i32(0));
@@ -117,6 +128,7 @@ export function sysSchedSetattr(t: Task, a: SyscallArgs): number {
     priority: keepsParams ? sched.priority : dv.getUint32(at.schedPriority, true),
     nice: keepsParams ? sched.nice : clampNice(dv.getInt32(at.schedNice, true)),
     resetOnFork: (flags & S.SCHED_FLAG_RESET_ON_FORK) !== 0,
+    deadlineFlags: flags & DEADLINE_FLAGS,
     runtimeNs: getReg(dv, at.schedRuntime),
     deadlineNs: getReg(dv, at.schedDeadline),
     periodNs: getReg(dv, at.schedPeriod),
@@ -143,7 +155,8 @@ export function sysSchedGetattr(t: Task, a: SyscallArgs): number {
   scratch.clear(S.SchedAttr.size);
   scratch.dv.setUint32(at.size, used, true);
   scratch.dv.setUint32(at.schedPolicy, sched.policy, true);
-  if (sched.resetOnFork) scratch.setU53(at.schedFlags, S.SCHED_FLAG_RESET_ON_FORK);
+  const reset = sched.resetOnFork ? S.SCHED_FLAG_RESET_ON_FORK : 0;
+  scratch.setU53(at.schedFlags, reset | sched.deadlineFlags);
   if (isRealtime(sched.policy)) {
     scratch.dv.setUint32(at.schedPriority, sched.priority, true);
   } else if (sched.policy === S.SCHED_DEADLINE) {
@@ -152,6 +165,7 @@ export function sysSchedGetattr(t: Task, a: SyscallArgs): number {
     scratch.setU53(at.schedPeriod, sched.periodNs);
   } else {
     scratch.dv.setInt32(at.schedNice, sched.nice, true);
+    scratch.setU53(at.schedRuntime, sliceOf(target));
   }
   return t.mm.copyOut(a.u64(1), scratch.u8, 0, used) === 0 ? 0 : -EFAULT;
 }
@@ -170,23 +184,42 @@ function apply(t: Task, target: Task, want: Wanted): number {
   sched.policy = policy;
   sched.priority = priority;
   sched.resetOnFork = want.resetOnFork;
-  sched.nice = want.nice;
+  if (isFair(policy)) sched.nice = want.nice;
+  sched.deadlineFlags = policy === S.SCHED_DEADLINE ? want.deadlineFlags : 0;
+  if (isFair(policy)) sched.sliceNs = clampSlice(want.runtimeNs);
   sched.runtimeNs = want.runtimeNs;
   sched.deadlineNs = want.deadlineNs;
   sched.periodNs = want.periodNs === 0 ? want.deadlineNs : want.periodNs;
   return 0;
 }
 
+/** Policies that nice values count for. */
+function isFair(policy: number): boolean {
+  return policy === S.SCHED_NORMAL || policy === S.SCHED_BATCH;
+}
+
+/** 0: none was asked for. */
+function clampSlice(ns: number): number {
+  return ns === 0 ? 0 : Math.max(MIN_SLICE_NS, Math.min(MAX_SLICE_NS, ns));
+}
+
+function sliceOf({ sched, kernel }: Task): number {
+  if (sched.sliceNs !== 0) return sched.sliceNs;
+  return BASE_SLICE_NS * (1 + Math.floor(Math.log2(Math.min(kernel.host.cpuCount, MOST_CPUS))));
+}
+
 function isSaneDeadline(want: Wanted): boolean {
   const period = want.periodNs === 0 ? want.deadlineNs : want.periodNs;
+  if (period < MIN_PERIOD_NS || period > MAX_PERIOD_NS) return false;
   return want.runtimeNs >= 1024 && want.runtimeNs <= want.deadlineNs &&
     want.deadlineNs <= period;
 }
 
 function checkUnprivileged(t: Task, target: Task, want: Wanted): number {
   const { sched } = target, { limits } = target.group;
-  const isFair = want.policy === S.SCHED_NORMAL || want.policy === S.SCHED_BATCH;
-  if (isFair && want.nice < sched.nice && 20 - want.nice > limits.get(RLIMIT_NICE)) return -EPERM;
+  if (isFair(want.policy) && want.nice < sched.nice && 20 - want.nice > limits.get(RLIMIT_NICE)) {
+    return -EPERM;
+  }
   if (isRealtime(want.policy)) {
     const limit = limits.get(RLIMIT_RTPRIO);
     if (want.policy !== sched.policy && limit === 0) return -EPERM;
@@ -202,19 +235,26 @@ function checkUnprivileged(t: Task, target: Task, want: Wanted): number {
 
 export function sysSchedGetPriorityMax(_t: Task, a: SyscallArgs): number {
   const policy = a.i32(0);
-  return !isKnownPolicy(policy) ? -EINVAL : isRealtime(policy) ? MAX_RT_PRIORITY : 0;
+  if (!isKnownPolicy(policy) && policy !== S.SCHED_EXT) return -EINVAL;
+  return isRealtime(policy) ? MAX_RT_PRIORITY : 0;
 }
 
 export function sysSchedGetPriorityMin(_t: Task, a: SyscallArgs): number {
   const policy = a.i32(0);
-  return !isKnownPolicy(policy) ? -EINVAL : isRealtime(policy) ? 1 : 0;
+  if (!isKnownPolicy(policy) && policy !== S.SCHED_EXT) return -EINVAL;
+  return isRealtime(policy) ? 1 : 0;
 }
 
 export function sysSchedRrGetInterval(t: Task, a: SyscallArgs): number {
   if (a.i32(0) < 0) return -EINVAL;
   const target = threadOf(t, a.i32(0));
   if (target === null) return -ESRCH;
-  const slice = target.sched.policy === S.SCHED_RR ? RR_SLICE_NS : 0;
+  const { policy } = target.sched;
+  const slice = policy === S.SCHED_RR
+    ? RR_SLICE_NS
+    : isFair(policy) || policy === S.SCHED_IDLE
+    ? Math.floor(sliceOf(target) / TICK_NS) * TICK_NS
+    : 0;
   if (t.mm.store64(a.u64(1), 0) !== 0) return -EFAULT;
   return t.mm.store64(a.u64(1) + 8, slice) === 0 ? 0 : -EFAULT;
 }

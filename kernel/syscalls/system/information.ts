@@ -4,6 +4,7 @@ import {
   CAP_SYS_ADMIN,
   CAP_SYS_BOOT,
   CAP_SYS_PACCT,
+  CAP_SYS_TTY_CONFIG,
   CAP_SYSLOG,
 } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, ENOSYS, EPERM } from "../../../ffi/abi/errno.ts";
@@ -72,12 +73,13 @@ export function sysGetrandom(t: Task, a: SyscallArgs): number {
 /** syslog(2): the log of the kernel is empty. */
 export function sysSyslog(t: Task, a: SyscallArgs): number {
   const action = a.i32(0), len = a.i32(2);
-  if (action < 0 || action > S.SYSLOG_ACTION_SIZE_BUFFER) return -EINVAL;
   if (!hasCap(t.cred, CAP_SYSLOG) && !hasCap(t.cred, CAP_SYS_ADMIN)) {
     const isHarmless = action === S.SYSLOG_ACTION_READ_ALL ||
       action === S.SYSLOG_ACTION_SIZE_BUFFER;
-    if (!isHarmless) return -EPERM;
+    const isRestricted = t.ns.net.settings?.get("kernel/dmesg_restrict") !== "0";
+    if (!isHarmless || isRestricted) return -EPERM;
   }
+  if (action < 0 || action > S.SYSLOG_ACTION_SIZE_BUFFER) return -EINVAL;
   switch (action) {
     case S.SYSLOG_ACTION_READ:
     case S.SYSLOG_ACTION_READ_ALL:
@@ -145,6 +147,9 @@ export function sysUretprobe(t: Task): number {
   return -1;
 }
 
-export function sysVhangup(_t: Task): number {
-  return -EPERM;
+/** vhangup(2): the controlling terminal is hung up, if there is one. */
+export function sysVhangup(t: Task): number {
+  if (!hasCap(t.cred, CAP_SYS_TTY_CONFIG)) return -EPERM;
+  t.group.session.terminal?.hangUp();
+  return 0;
 }

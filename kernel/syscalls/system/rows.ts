@@ -4,8 +4,11 @@ import { type Row, row } from "../table.ts";
 import { absentRows } from "./absent.ts";
 import * as identity from "./identity.ts";
 import * as information from "./information.ts";
+import * as lsm from "./lsm.ts";
+import * as mounted from "./mounted.ts";
 import * as limits from "./limits.ts";
 
+const NO_ATTRIBUTES = "EOPNOTSUPP: no module here has attributes";
 const CPU_NOTE = "CPU times are estimates from wall time";
 
 export const rows: readonly Row[] = [
@@ -36,7 +39,12 @@ export const rows: readonly Row[] = [
   row("acct", information.sysAcct, "path", { support: "refused", note: "ENOSYS or EPERM" }),
   row("swapon", information.sysSwapon, "path hex", { support: "refused", note: "EPERM" }),
   row("swapoff", information.sysSwapoff, "path", { support: "refused", note: "EPERM" }),
-  row("vhangup", information.sysVhangup, "", { support: "refused", note: "EPERM" }),
+  row("vhangup", information.sysVhangup, ""),
+  row("sysfs", mounted.sysSysfs, "int hex hex"),
+  row("ustat", mounted.sysUstat, "ulong ptr"),
+  row("lsm_list_modules", lsm.sysLsmListModules, "ptr ptr hex"),
+  row("lsm_get_self_attr", lsm.sysLsmGetSelfAttr, "uint ptr ptr hex", { note: NO_ATTRIBUTES }),
+  row("lsm_set_self_attr", lsm.sysLsmSetSelfAttr, "uint ptr size hex", { note: NO_ATTRIBUTES }),
   row("uretprobe", information.sysUretprobe, "", {
     support: "refused",
     note: "SIGILL, as outside of a probe",
