@@ -4,6 +4,7 @@
  * host names with what they hold.
  */
 
+import { giveCounts, takeCounts } from "./namespace_counts.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
 /** As in the names of /proc/PID/ns and of nsfs. */
@@ -19,6 +20,9 @@ export abstract class Namespace {
   file: object | null = null;
   /** Tasks, open files and other namespaces that need it. */
   refs: number = 0;
+  /** Kernel id of whoever it is counted for; -1: nobody. */
+  private countedUid: number = -1;
+  private isReleased: boolean = false;
 
   constructor(owner: UserNamespace | null, isInitial: boolean) {
     this.owner = owner;
@@ -31,7 +35,24 @@ export abstract class Namespace {
   }
 
   drop(): void {
-    if (--this.refs <= 0) this.release();
+    if (--this.refs > 0 || this.isReleased) return;
+    this.isReleased = true;
+    if (this.owner !== null && this.countedUid >= 0) {
+      giveCounts(this.owner, this.countedUid, this.kind);
+    }
+    this.release();
+  }
+
+  /** It was made, and nobody wants it. */
+  discard(): void {
+    this.hold().drop();
+  }
+
+  /** Counts it for its maker, once: false when that has too many of its kind (-ENOSPC). */
+  countFor(uid: number): boolean {
+    if (this.owner === null || !takeCounts(this.owner, uid, this.kind)) return false;
+    this.countedUid = uid;
+    return true;
   }
 
   /** The namespace that NS_GET_PARENT tells of; null: none, or there are no parents among its kind. */

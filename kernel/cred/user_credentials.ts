@@ -20,13 +20,15 @@ export function credentialsIn(cred: Credentials, ns: UserNamespace): Credentials
 }
 
 /**
- * CLONE_NEWUSER: credentials in a new namespace below that of `cred`. -ENOSPC when there are too many around it, -EPERM
- * for a caller in a chroot, or whose own ids have no name where it is.
+ * CLONE_NEWUSER: credentials in a new namespace below that of `cred`. -ENOSPC when there are too many around it or of the
+ * caller, -EPERM for a caller in a chroot, or whose own ids have no name where it is.
  */
 export function newUserNamespace(cred: Credentials, isChrooted: boolean): Credentials | number {
   const { userNs, euid, egid } = cred;
   if (userNs.level > USER_NAMESPACE_LEVELS) return -ENOSPC;
   if (isChrooted || !userNs.hasUid(euid) || !userNs.hasGid(egid)) return -EPERM;
   const ns = new UserNamespace(userNs, euid, egid, hasOwnCap(cred, CAP_SETFCAP));
-  return credentialsIn(cred, ns);
+  if (ns.countFor(euid)) return credentialsIn(cred, ns);
+  ns.discard();
+  return -ENOSPC;
 }

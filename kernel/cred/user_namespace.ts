@@ -7,6 +7,7 @@
  */
 
 import { Namespace } from "./namespace.ts";
+import { NamespaceCounts } from "./namespace_counts.ts";
 
 /** LIMIT: nested user namespaces. */
 export const USER_NAMESPACE_LEVELS = 32;
@@ -45,6 +46,8 @@ export class UserNamespace extends Namespace {
   allowsSetgroups: boolean;
   /** Its maker had CAP_SETFCAP in the parent: it may map id 0 of the parent. */
   readonly parentCouldSetfcap: boolean;
+  /** What its users may have, and have. */
+  readonly counts: NamespaceCounts;
   /** Null until somebody asks for one. */
   keyrings: NamespaceKeyrings | null = null;
 
@@ -63,6 +66,7 @@ export class UserNamespace extends Namespace {
     this.gidMap = parent === null ? IDENTITY : [];
     this.allowsSetgroups = parent === null || parent.allowsSetgroups;
     this.parentCouldSetfcap = parentCouldSetfcap;
+    this.counts = new NamespaceCounts(parent === null);
   }
 
   override get parentNamespace(): Namespace | null {
@@ -117,7 +121,7 @@ export class UserNamespace extends Namespace {
   }
 }
 
-/** The first one. It never changes, so all kernels of a process share it. */
+/** The first one. Its ids never change, so all kernels of a process share it. */
 export const INITIAL_USER_NAMESPACE: UserNamespace = new UserNamespace(null, 0, 0, true);
 
 function down(map: readonly IdExtent[], id: number): number {

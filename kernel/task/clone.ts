@@ -254,6 +254,7 @@ function makeTask(
     world.ns,
   );
   child.cred.domain?.hold();
+  child.cred.userNs.hold();
   inheritSeccomp(child, task);
   child.keyrings.inherit(task.keyrings, world.cred, (flags & CLONE_THREAD) !== 0);
   child.cgroups = request.cgroup === null ? task.cgroups : task.cgroups.with(request.cgroup);
@@ -313,6 +314,8 @@ function undo(task: Task, child: Task, error: number): number {
   child.sighand.refs--;
   releaseSeccomp(child);
   child.keyrings.release();
+  child.cred.domain?.drop();
+  child.cred.userNs.drop();
   dropSemUndo(child);
   child.ctx.release();
   child.mm.put();

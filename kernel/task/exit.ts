@@ -58,6 +58,7 @@ export function exitTask(task: Task): void {
   releaseSeccomp(task);
   task.keyrings.release();
   task.cred.domain?.drop();
+  task.cred.userNs.drop();
   dropSemUndo(task);
   chargeUsage(task);
   group.tasks.splice(group.tasks.indexOf(task), 1);

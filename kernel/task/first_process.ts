@@ -105,6 +105,7 @@ function makeTask(kernel: Kernel, spec: FirstProcess, id: TaskPid | null): Task 
     new SignalHandlers(null),
     spec.ns,
   );
+  program.cred.userNs.hold();
   group.tasks.push(task);
   group.leader = task;
   task.comm = program.comm;

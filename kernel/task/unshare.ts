@@ -21,9 +21,11 @@ import {
   CLONE_VM,
 } from "../../ffi/abi/sched.ts";
 import { type Credentials, hasOwnCap } from "../cred/credentials.ts";
+import type { Namespace } from "../cred/namespace.ts";
 import type { UserNamespace } from "../cred/user_namespace.ts";
 import { newUserNamespace } from "../cred/user_credentials.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
+import type { NamespaceCopy } from "../vfs/mounts.ts";
 import { CgroupNamespace } from "./cgroup_namespace.ts";
 import type { Namespaces, NamespaceSet } from "./namespaces.ts";
 import { PID_NAMESPACE_LEVELS, PidNamespace } from "./pid_namespace.ts";
@@ -51,6 +53,7 @@ export class ChildWorld {
   drop(): void {
     this.ns.drop();
     this.fs.drop();
+    if (this.cred.userNs.refs === 0) this.cred.userNs.discard();
   }
 }
 
@@ -63,15 +66,20 @@ export function worldForChild(task: Task, flags: number): ChildWorld | number {
   const both = CLONE_NEWIPC | CLONE_SYSVSEM;
   const cred = userCredentials(task, flags);
   if (typeof cred === "number") return cred;
-  if (hasSetFlags(flags) && !hasOwnCap(cred, CAP_SYS_ADMIN)) return -EPERM;
-  if ((flags & both) === both) return -EINVAL;
-  const owner = cred.userNs;
-  const changes = newSet(task, flags, owner);
-  if (typeof changes === "number") return changes;
+  const made = !mayMake(cred, flags)
+    ? -EPERM
+    : (flags & both) === both
+    ? -EINVAL
+    : newNamespaces(task, flags, cred.userNs);
+  if (typeof made === "number") {
+    discardNew(task, cred);
+    return made;
+  }
+  const { changes, mounts } = made;
   const time = (flags & CLONE_VM) !== 0 ? {} : { time: bornInto(changes, task.ns) };
   const ns = task.ns.with({ ...changes, ...time });
   const fs = (flags & CLONE_FS) !== 0 ? task.fs.hold() : task.fs.copy();
-  if ((flags & CLONE_NEWNS) !== 0) enterMountCopy(fs, owner);
+  if (mounts !== null) enterMountCopy(fs, mounts);
   return new ChildWorld(ns, fs, cred);
 }
 
@@ -100,12 +108,43 @@ function hasSetFlags(flags: number): boolean {
   return (flags & (SET_FLAGS | CLONE_NEWNS)) !== 0;
 }
 
+function mayMake(cred: Credentials, flags: number): boolean {
+  return !hasSetFlags(flags) || hasOwnCap(cred, CAP_SYS_ADMIN);
+}
+
 /** The task's credentials, in a new user namespace if one is asked for; -EPERM, -ENOSPC. */
 function userCredentials(task: Task, flags: number): Credentials | number {
   if ((flags & CLONE_NEWUSER) === 0) return task.cred;
   const { root, namespace } = task.fs, top = namespace.rootPath();
   const isChrooted = root.mount !== top.mount || root.dentry !== top.dentry;
   return newUserNamespace(task.cred, isChrooted);
+}
+
+/** Nobody gets these credentials: a namespace that was made for them goes. */
+function discardNew(task: Task, cred: Credentials): void {
+  if (cred !== task.cred) cred.userNs.discard();
+}
+
+interface NewNamespaces {
+  readonly changes: Partial<NamespaceSet>;
+  /** Null: no mount namespace. */
+  readonly mounts: NamespaceCopy | null;
+}
+
+/** All that the flags ask for, counted for the caller, or none of it: -EINVAL, -ENOSPC. */
+function newNamespaces(task: Task, flags: number, owner: UserNamespace): NewNamespaces | number {
+  const { euid } = task.cred;
+  const mounts = (flags & CLONE_NEWNS) === 0 ? null : task.fs.namespace.copy(owner);
+  const changes = newSet(task, flags, owner);
+  if (typeof changes === "number") {
+    mounts?.namespace.discard();
+    return changes;
+  }
+  const all: Namespace[] = Object.values(changes);
+  if (mounts !== null) all.push(mounts.namespace);
+  if (all.every((ns) => ns.countFor(euid))) return { changes, mounts };
+  for (const ns of all) ns.discard();
+  return -ENOSPC;
 }
 
 /** The new namespaces of a set. */
@@ -141,10 +180,9 @@ function newTime(from: TimeNamespace, owner: UserNamespace): TimeNamespace {
   return time;
 }
 
-/** A copy of all mounts, with root and working directory at the same places in it. */
-function enterMountCopy(fs: FsContext, owner: UserNamespace): void {
-  const { namespace, root, cwd } = fs;
-  const copy = namespace.copy(owner);
+/** Into a copy of all mounts, with root and working directory at the same places in it. */
+function enterMountCopy(fs: FsContext, copy: NamespaceCopy): void {
+  const { root, cwd } = fs;
   fs.enter(copy.namespace, copy.translate(root), copy.translate(cwd));
 }
 
@@ -155,12 +193,15 @@ export function unshareNamespaces(task: Task, flags: number): Credentials | numb
   const cred = userCredentials(task, flags);
   if (typeof cred === "number") return cred;
   if (!hasSetFlags(flags)) return cred;
-  if (!hasOwnCap(cred, CAP_SYS_ADMIN)) return -EPERM;
-  const changes = newSet(task, flags, cred.userNs);
-  if (typeof changes === "number") return changes;
+  const made = mayMake(cred, flags) ? newNamespaces(task, flags, cred.userNs) : -EPERM;
+  if (typeof made === "number") {
+    discardNew(task, cred);
+    return made;
+  }
+  const { changes, mounts } = made;
   const old = task.ns;
   task.ns = old.with(changes);
   old.drop();
-  if ((flags & CLONE_NEWNS) !== 0) enterMountCopy(task.fs, cred.userNs);
+  if (mounts !== null) enterMountCopy(task.fs, mounts);
   return cred;
 }

@@ -21,7 +21,6 @@ import {
 } from "../../ffi/abi/stat.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import {
-  checkAccess,
   MAY_EXEC,
   MAY_READ,
   MAY_WRITE,
@@ -57,7 +56,7 @@ export function inodePermission(inode: Inode, mask: number, cred: Credentials): 
   }
   if ((mask & MAY_WRITE) !== 0 && (inode.fileFlags & FS_IMMUTABLE_FL) !== 0) return -EPERM;
   const acl = inode.accessAcl;
-  return acl === null ? checkAccess(inode, mask, cred) : checkAcl(acl, inode, mask, cred);
+  return acl === null ? inode.checkMode(mask, cred) : checkAcl(acl, inode, mask, cred);
 }
 
 /** An immutable or append-only file: it keeps its names, owner, mode and attributes. */

@@ -12,6 +12,7 @@ import { IN_DELETE_SELF } from "../../ffi/abi/inotify.ts";
 import { makedev } from "../../ffi/abi/stat.ts";
 import { XATTR_NAME_CAPS } from "../../ffi/abi/xattr.ts";
 import type { Credentials } from "../cred/credentials.ts";
+import { checkAccess } from "../cred/permission.ts";
 import type { Dentry, Path } from "./dentry.ts";
 import type { FileLocks } from "./file_locks.ts";
 import type { Leases } from "./leases.ts";
@@ -297,6 +298,11 @@ export abstract class Inode {
    */
   openHostFifo(_mode: number): number {
     return -EOPNOTSUPP;
+  }
+
+  /** What owner and mode allow (MAY_*): 0 or -EACCES. Files with rules of their own override it. */
+  checkMode(mask: number, cred: Credentials): number {
+    return checkAccess(this, mask, cred);
   }
 
   abstract readlink(): string | number;

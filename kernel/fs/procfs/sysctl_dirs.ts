@@ -1,10 +1,13 @@
 /** The tree of /proc/sys (sysctl(8)): plain settings of sysctl_table.ts, and those that live elsewhere in the kernel. */
 
+import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EACCES, EINVAL } from "../../../ffi/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import { OPEN_FILES } from "../../core/quota.ts";
-import type { Credentials } from "../../cred/credentials.ts";
+import { type Credentials, hasOwnCap } from "../../cred/credentials.ts";
+import type { NamespaceKind } from "../../cred/namespace.ts";
+import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
@@ -22,11 +25,25 @@ const UTS_NAME_LENGTH = 64;
 
 interface LiveSetting {
   readonly permissions: number;
+  /** It belongs to the user namespace of whoever asks, and CAP_SYS_RESOURCE there decides. */
+  readonly isOfUserNamespace?: boolean;
   /** Without its newline. */
   read(source: ProcSource): string;
   /** 0 or -errno. */
   write?(source: ProcSource, text: string): number;
 }
+
+/** Kinds of namespaces that have a limit. */
+const COUNTED: readonly NamespaceKind[] = [
+  "cgroup",
+  "ipc",
+  "mnt",
+  "net",
+  "pid",
+  "time",
+  "user",
+  "uts",
+];
 
 /** Protections of links in sticky directories: fields of the VFS (proc_sys_fs(5)). */
 type Protection = "protectedRegular" | "protectedFifos";
@@ -91,6 +108,7 @@ const LIVE: ReadonlyMap<string, LiveSetting> = new Map<string, LiveSetting>([
   ["kernel/random/boot_id", { permissions: 0o444, read: (s) => bootId(s) }],
   ["kernel/random/uuid", { permissions: 0o444, read: (s) => newUuid(s) }],
   ["kernel/version", { permissions: 0o444, read: (s) => s.version }],
+  ...COUNTED.map(namespaceLimit),
 ]);
 
 /** /proc/sys, filled. Modes and owners of all of it are fixed. */
@@ -131,6 +149,13 @@ class SysctlInode extends TextInode {
     return true;
   }
 
+  /** Others' bits for everybody, the owner's for who may change limits of its user namespace. */
+  override checkMode(mask: number, cred: Credentials): number {
+    if (LIVE.get(this.path)?.isOfUserNamespace !== true) return super.checkMode(mask, cred);
+    const shift = hasOwnCap(cred, CAP_SYS_RESOURCE) ? 6 : 0;
+    return (mask & ~(this.mode >> shift) & 7) === 0 ? 0 : -EACCES;
+  }
+
   /** What nobody may write, root cannot open for it either. */
   override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
     const writes = (flags & O_ACCMODE) !== O_RDONLY;
@@ -151,6 +176,23 @@ class SysctlInode extends TextInode {
       : live.write?.(this.source, text) ?? -EINVAL;
     return r < 0 ? r : text.length;
   }
+}
+
+/** A row of /proc/sys/user. DIFFERS: a limit of whoever asks, in Linux of whoever looked the file up. */
+function namespaceLimit(kind: NamespaceKind): [string, LiveSetting] {
+  const counts = (source: ProcSource) =>
+    (source.current()?.cred.userNs ?? INITIAL_USER_NAMESPACE).counts;
+  return [`user/max_${kind}_namespaces`, {
+    permissions: 0o644,
+    isOfUserNamespace: true,
+    read: (s) => String(counts(s).limit(kind)),
+    write: (s, text) => {
+      const value = parseNumber(text);
+      if (value === null || value < 0 || value > 0x7fffffff) return -EINVAL;
+      counts(s).setLimit(kind, value);
+      return 0;
+    },
+  }];
 }
 
 /** The VFS of whoever asks; there is one. */

@@ -215,7 +215,4 @@ const NET: readonly Setting[] = [
   number("net/unix/max_dgram_qlen", 10),
 ];
 
-const USER: readonly Setting[] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"]
-  .map((kind) => number(`user/max_${kind}_namespaces`, 0));
-
-export const SETTINGS: readonly Setting[] = [...FS, ...KERNEL, ...NET, ...USER, ...VM];
+export const SETTINGS: readonly Setting[] = [...FS, ...KERNEL, ...NET, ...VM];
