@@ -215,3 +215,38 @@ export const RTNLGRP_IPV6_ROUTE = 11;
 export const RTNLGRP_IPV6_RULE = 19;
 export const RTNLGRP_NSID = 28;
 export const RTNLGRP_MAX = 36;
+
+/** `struct ndmsg`, and attributes of neighbours (neighbour.h). */
+export const Ndmsg = layout("ndmsg", {
+  family: "u8",
+  pad1: "u8",
+  pad2: "u16",
+  ifindex: "i32",
+  state: "u16",
+  flags: "u8",
+  type: "u8",
+});
+export const NDA_DST = 1;
+export const NDA_LLADDR = 2;
+export const NDA_CACHEINFO = 3;
+export const NDA_PROBES = 4;
+export const NUD_PERMANENT = 0x80;
+
+/** `struct fib_rule_hdr`, and attributes of rules (fib_rules.h). */
+export const FibRuleHdr = layout("fib_rule_hdr", {
+  family: "u8",
+  dstLen: "u8",
+  srcLen: "u8",
+  tos: "u8",
+  table: "u8",
+  res1: "u8",
+  res2: "u8",
+  action: "u8",
+  flags: "u32",
+});
+export const FRA_PRIORITY = 6;
+export const FRA_SUPPRESS_PREFIXLEN = 14;
+export const FRA_TABLE = 15;
+export const FRA_PROTOCOL = 21;
+export const FR_ACT_TO_TBL = 1;
+export const RT_TABLE_DEFAULT = 253;

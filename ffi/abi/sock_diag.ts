@@ -58,3 +58,88 @@ export const UnixDiagMsg = layout("unix_diag_msg", {
   ino: "u32",
   cookie: ["u32", 2],
 });
+
+export const SOCK_DESTROY = 21;
+/** What a request asks for in `ext`: bit N - 1 each; and what its attributes are. */
+export const INET_DIAG_MEMINFO = 1;
+export const INET_DIAG_INFO = 2;
+export const INET_DIAG_CONG = 4;
+export const INET_DIAG_TOS = 5;
+export const INET_DIAG_TCLASS = 6;
+export const INET_DIAG_SKMEMINFO = 7;
+export const INET_DIAG_SHUTDOWN = 8;
+export const INET_DIAG_SKV6ONLY = 11;
+export const INET_DIAG_MARK = 15;
+export const INET_DIAG_CLASS_ID = 17;
+export const INET_DIAG_SOCKOPT = 22;
+/** Attributes of a request: a filter, and a protocol that has no room in it. */
+export const INET_DIAG_REQ_BYTECODE = 1;
+export const INET_DIAG_REQ_PROTOCOL = 3;
+/** Operations of a filter. */
+export const INET_DIAG_BC_NOP = 0;
+export const INET_DIAG_BC_JMP = 1;
+export const INET_DIAG_BC_S_GE = 2;
+export const INET_DIAG_BC_S_LE = 3;
+export const INET_DIAG_BC_D_GE = 4;
+export const INET_DIAG_BC_D_LE = 5;
+export const INET_DIAG_BC_AUTO = 6;
+export const INET_DIAG_BC_S_COND = 7;
+export const INET_DIAG_BC_D_COND = 8;
+export const INET_DIAG_BC_DEV_COND = 9;
+export const INET_DIAG_BC_S_EQ = 11;
+export const INET_DIAG_BC_D_EQ = 12;
+/** Words of INET_DIAG_SKMEMINFO and its sisters, by index. */
+export const SK_MEMINFO_RMEM_ALLOC = 0;
+export const SK_MEMINFO_RCVBUF = 1;
+export const SK_MEMINFO_WMEM_ALLOC = 2;
+export const SK_MEMINFO_SNDBUF = 3;
+export const SK_MEMINFO_WMEM_QUEUED = 5;
+export const SK_MEMINFO_DROPS = 8;
+export const SK_MEMINFO_VARS = 9;
+
+export const UDIAG_SHOW_NAME = 1;
+export const UDIAG_SHOW_PEER = 4;
+export const UDIAG_SHOW_RQLEN = 16;
+export const UDIAG_SHOW_MEMINFO = 32;
+export const UDIAG_SHOW_UID = 64;
+export const UNIX_DIAG_MEMINFO = 5;
+export const UNIX_DIAG_SHUTDOWN = 6;
+export const UNIX_DIAG_UID = 7;
+
+/** `struct packet_diag_req`, `netlink_diag_req`: the same. */
+export const OtherDiagReq = layout("packet_diag_req", {
+  family: "u8",
+  protocol: "u8",
+  pad: "u16",
+  ino: "u32",
+  show: "u32",
+  cookie: ["u32", 2],
+});
+export const PacketDiagMsg = layout("packet_diag_msg", {
+  family: "u8",
+  type: "u8",
+  num: "u16",
+  ino: "u32",
+  cookie: ["u32", 2],
+});
+export const PACKET_SHOW_INFO = 1;
+export const PACKET_SHOW_MEMINFO = 16;
+export const PACKET_DIAG_INFO = 0;
+export const PACKET_DIAG_UID = 5;
+export const PACKET_DIAG_MEMINFO = 6;
+export const NetlinkDiagMsg = layout("netlink_diag_msg", {
+  family: "u8",
+  type: "u8",
+  protocol: "u8",
+  state: "u8",
+  portid: "u32",
+  dstPortid: "u32",
+  dstGroup: "u32",
+  ino: "u32",
+  cookie: ["u32", 2],
+});
+export const NDIAG_PROTO_ALL = 0xff;
+export const NDIAG_SHOW_MEMINFO = 1;
+export const NDIAG_SHOW_GROUPS = 2;
+export const NETLINK_DIAG_MEMINFO = 0;
+export const NETLINK_DIAG_GROUPS = 1;

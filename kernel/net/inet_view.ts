@@ -51,6 +51,13 @@ export function viewInet(socket: Socket): InetView | null {
   return isShown ? view : null;
 }
 
+/** A raw socket, whose port is its protocol; null for what is none of ours. */
+export function viewRaw(socket: Socket): InetView | null {
+  if (!(socket instanceof InetSocket)) return null;
+  const view = viewLoopback(socket);
+  return { ...view, local: new Endpoint(view.local.address, socket.protocol) };
+}
+
 function nowhere(family: number): Endpoint {
   return new Endpoint(family === AF_INET ? ANY4 : ANY6, 0);
 }

@@ -21,6 +21,7 @@ import type { Link, LinkAddress } from "./links/link.ts";
 import type { LinkTable } from "./links/link_table.ts";
 import { broadcastOf } from "./links/prefix.ts";
 import type { SocketCaller } from "./message.ts";
+import { Notices } from "./netlink/notices.ts";
 import type { NetNamespace } from "./net_namespace.ts";
 
 const NAME_BYTES = I.IFNAMSIZ, DATA_AT = I.Ifreq.at.data, IFREQ_BYTES = I.Ifreq.size;
@@ -49,7 +50,9 @@ export function interfaceIoctl(
   if (link === null) return -ENODEV;
   const isChange = CHANGES.includes(request);
   if (isChange && (caller === null || !net.isCapable(caller.cred, CAP_NET_ADMIN))) return -EPERM;
+  const notices = isChange ? Notices.before(net, null) : null;
   const r = isChange ? change(link, request) : ask(link, request);
+  notices?.tell();
   return r < 0 ? r : user.copyOut(arg, buffer, 0, IFREQ_BYTES);
 }
 

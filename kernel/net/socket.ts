@@ -51,6 +51,8 @@ export abstract class Socket extends OpenFile {
   error: number = 0;
   isReadShut: boolean = false;
   isWriteShut: boolean = false;
+  /** What arrived and found no room. */
+  drops: number = 0;
 
   constructor(net: NetNamespace, family: number, type: number, protocol: number) {
     super(O_RDWR);

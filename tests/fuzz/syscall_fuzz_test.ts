@@ -4,35 +4,11 @@
  * A failure prints the seed and, from the kernel's report, the call.
  */
 
-import { assert, assertEquals } from "@std/assert";
 import { ALL_ROWS } from "../../kernel/syscalls/x86_64.ts";
-import { describe, type PlatformName, ROOT, runIn } from "../harness/dvisor.ts";
 import { isFull, named, PYTHON } from "../harness/machine.ts";
+import { fuzz, seeds } from "./guest_fuzz.ts";
 
-/** LIMIT: seconds beyond the fuzzer's own until it counts as hung. */
-const PATIENCE_S = 40;
-
-/** Any seed as `DVISOR_SEED`; else one that repeats, and in the full run one that nobody has tried. */
-function seeds(): number[] {
-  const wanted = Deno.env.get("DVISOR_SEED");
-  if (wanted !== undefined) return [Number(wanted)];
-  const fresh = Math.floor(Math.random() * 2 ** 31);
-  return isFull ? [1, 2, 3, 4, 5, 6, 7, 8, fresh] : [1];
-}
-
-const table = ALL_ROWS.map((row) => `${row.nr} ${row.name} ${row.args}`).join("\n");
-
-async function fuzz(platform: PlatformName, seed: number, seconds: number): Promise<void> {
-  const argv = [PYTHON ?? "", `${ROOT}/tests/fuzz/syscall_fuzz.py`, `${seed}`, `${seconds}`];
-  const result = await runIn(platform, argv, { timeoutS: seconds + PATIENCE_S, stdin: table });
-  const what = `seed ${seed}: ${describe(result)}`;
-  assertEquals(result.code, 0, what);
-  assert(/^done$/m.test(result.stdout), what);
-  assert(!/^stall/m.test(result.stdout), what);
-  assert(!/bug in dvisor|panic/i.test(result.stderr), what);
-  const calls = Number(/^calls (\d+)/m.exec(result.stdout)?.[1]);
-  assert(calls > 1000, what);
-}
+const stdin = ALL_ROWS.map((row) => `${row.nr} ${row.name} ${row.args}`).join("\n");
 
 for (const platform of ["systrap", "ptrace"] as const) {
   Deno.test({
@@ -41,9 +17,10 @@ for (const platform of ["systrap", "ptrace"] as const) {
       PYTHON === null ? "no python3 on this machine" : null,
     ),
     fn: async (t) => {
-      const seconds = isFull ? 60 : 6;
-      for (const seed of platform === "ptrace" ? seeds().slice(-1) : seeds()) {
-        await t.step(`seed ${seed}`, () => fuzz(platform, seed, seconds));
+      const fuzzer = { script: "syscall_fuzz.py", stdin, least: 1000 }, seconds = isFull ? 60 : 6;
+      const all = seeds([1, 2, 3, 4, 5, 6, 7, 8]);
+      for (const seed of platform === "ptrace" ? all.slice(-1) : all) {
+        await t.step(`seed ${seed}`, () => fuzz(platform, fuzzer, seed, seconds));
       }
     },
   });

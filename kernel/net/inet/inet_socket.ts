@@ -15,6 +15,7 @@ import {
 import { CAP_NET_BIND_SERVICE } from "../../../ffi/abi/capability.ts";
 import { SockaddrIn } from "../../../ffi/abi/inet.ts";
 import { AF_INET, AF_UNSPEC, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
+import { POLLERR, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import type { ControlWriter } from "../control.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
@@ -109,6 +110,8 @@ export abstract class InetSocket extends Socket {
       return r;
     }
     this.hasOwnAddress = !isAny(to.address);
+    // As Linux: who has an address of IPv6 hears nothing else, and says so.
+    if (this.hasOwnAddress && !isV4(to.address)) this.ip.v6Only = true;
     this.hasOwnPort = to.port !== 0;
     return 0;
   }
@@ -194,6 +197,13 @@ export abstract class InetSocket extends Socket {
     const target = reach(this.net, destination);
     if (typeof target === "number") return null;
     return isReachableBack(target, source, this.net) ? target.inet : null;
+  }
+
+  /** Somebody with the right to do so ended it (SOCK_DESTROY): its user hears why. */
+  abort(error: number): void {
+    this.error = error;
+    this.forgetRemote();
+    this.queue.wake(POLLERR | POLLIN | POLLOUT);
   }
 
   override localName(out: SocketAddress): number {

@@ -49,6 +49,13 @@ export class IpOptions {
   readonly kept4: Map<number, number> = new Map();
   readonly kept6: Map<number, number> = new Map();
 
+  get tos(): number {
+    return this.kept4.get(I.IP_TOS) ?? 0;
+  }
+  get trafficClass(): number {
+    return this.kept6.get(I.IPV6_TCLASS) ?? 0;
+  }
+
   /** TTL or hop limit of a packet to `destination`. */
   hopsOf(destination: string, header: PacketHeader): number {
     if (isV4(destination)) return header.ttl < 0 ? this.ttl : header.ttl;

@@ -305,6 +305,12 @@ export abstract class TcpSocket extends InetSocket {
     this.fail(this.state === I.TCP_CLOSE_WAIT ? EPIPE : ECONNRESET);
   }
 
+  override abort(error: number): void {
+    if (this.state === I.TCP_LISTEN) this.stopListening();
+    this.peer?.reset();
+    this.fail(error);
+  }
+
   /** The connection (or the attempt) ends with an error. */
   fail(error: number): void {
     this.error = error;

@@ -27,6 +27,14 @@ export interface LinkAddress {
   readonly label: string;
 }
 
+/** A station that is known without asking (ip-neighbour(8)). */
+export interface Neighbour {
+  readonly mac: string;
+  /** NUD_* and NTF_*. */
+  readonly state: number;
+  readonly flags: number;
+}
+
 /** Bounds of what is not `lo` (struct net_device). */
 const MTU_MIN = 68, MTU_MAX = 65535;
 /** LIMIT: addresses of one link. */
@@ -52,6 +60,8 @@ export class Link {
   promiscuity = 0;
   allMulticast = 0;
   readonly addresses: LinkAddress[] = [];
+  /** Those that somebody told of, by address. */
+  readonly neighbours: Map<string, Neighbour> = new Map();
   /** The other end of a veth; null for all else. */
   peer: Link | null = null;
   /** The bridge that it is a port of. */

@@ -19,7 +19,14 @@ import type { Host } from "../../core/host.ts";
 import { NET_OBJECTS } from "../../core/quota.ts";
 import { isLoopback, isV4, LOOPBACK4, LOOPBACK6 } from "../inet/address.ts";
 import type { NetNamespace } from "../net_namespace.ts";
-import { ADDRESSES_MAX, Link, type LinkAddress, type LinkKind, NO_MAC } from "./link.ts";
+import {
+  ADDRESSES_MAX,
+  Link,
+  type LinkAddress,
+  type LinkKind,
+  type Neighbour,
+  NO_MAC,
+} from "./link.ts";
 import { bitsOf, isInNetwork } from "./prefix.ts";
 
 export interface Route {
@@ -36,6 +43,8 @@ export interface Route {
   readonly protocol: number;
 }
 
+/** LIMIT: neighbours of one link. */
+const NEIGHBOURS_MAX = 1024;
 /** LIMIT: links and routes of one namespace. */
 const LINKS_MAX = 1024, ROUTES_MAX = 4096;
 
@@ -103,6 +112,7 @@ export class LinkTable {
     this.#takeOut(link);
     NET_OBJECTS.used -= 1 + link.addresses.length;
     link.addresses.length = 0;
+    this.forgetNeighbours(link);
   }
 
   #takeOut(link: Link): void {
@@ -123,6 +133,7 @@ export class LinkTable {
     this.#takeOut(link);
     NET_OBJECTS.used -= link.addresses.length;
     link.addresses.length = 0;
+    this.forgetNeighbours(link);
     link.table = to;
     link.name = chosen;
     if (to.byIndex(link.index) !== null) link.index = to.#nextIndex();
@@ -150,6 +161,7 @@ export class LinkTable {
       NET_OBJECTS.used += 2;
     }
     link.isUp = isUp;
+    if (!isUp) this.forgetNeighbours(link);
     if (!isUp) this.dropRoutes((route) => route.link === link);
   }
 
@@ -174,6 +186,23 @@ export class LinkTable {
     NET_OBJECTS.used--;
     this.dropRoutes((route) => route.source === address);
     return 0;
+  }
+
+  /** A neighbour, in place of what was known of it. -ENOBUFS */
+  setNeighbour(link: Link, address: string, neighbour: Neighbour): number {
+    const isNew = !link.neighbours.has(address);
+    if (isNew && (link.neighbours.size >= NEIGHBOURS_MAX || !NET_OBJECTS.take(1))) return -ENOBUFS;
+    link.neighbours.set(address, neighbour);
+    return 0;
+  }
+  dropNeighbour(link: Link, address: string): boolean {
+    if (!link.neighbours.delete(address)) return false;
+    NET_OBJECTS.used--;
+    return true;
+  }
+  forgetNeighbours(link: Link): void {
+    NET_OBJECTS.used -= link.neighbours.size;
+    link.neighbours.clear();
   }
 
   addRoute(route: Route, replace: boolean, append: boolean): number {

@@ -92,31 +92,35 @@ export function setLink(r: RouteRequest): number {
 function makeLink(r: RouteRequest, attributes: Attributes): number {
   const info = nestedAttributes(attributes.get(N.IFLA_LINKINFO));
   const kind = textOf(info.get(N.IFLA_INFO_KIND));
-  if (kind !== "veth" && kind !== "bridge" && kind !== "dummy") return -EOPNOTSUPP;
+  if (kind !== "veth" && kind !== "bridge" && kind !== "dummy") {
+    return r.refuse(-EOPNOTSUPP, "Unknown device type");
+  }
   const target = namespaceOf(r, attributes);
   if (typeof target === "number") return target;
-  const name = textOf(attributes.get(N.IFLA_IFNAME));
-  const link = target.links.add(kind, name, macOf(attributes));
-  if (typeof link === "number") return link;
-  const undo = (error: number): number => {
-    target.links.remove(link);
+  const data = nestedAttributes(info.get(N.IFLA_INFO_DATA));
+  // The other end comes first, and has the lower number.
+  const peer = kind === "veth" ? makePeer(r, target, data.get(N.VETH_INFO_PEER)) : null;
+  if (typeof peer === "number") return peer;
+  const undo = (error: number, link: Link | null): number => {
+    link?.table.remove(link);
     return error;
   };
-  if (kind === "veth") {
-    const data = nestedAttributes(info.get(N.IFLA_INFO_DATA));
-    const error = makePeer(r, target, link, data.get(N.VETH_INFO_PEER));
-    if (error < 0) return undo(error);
+  const name = textOf(attributes.get(N.IFLA_IFNAME));
+  const link = target.links.add(kind, name, macOf(attributes));
+  if (typeof link === "number") return undo(link, peer);
+  if (peer !== null) {
+    link.peer = peer;
+    peer.peer = link;
   }
   const error = changeLink(r, link, without(attributes, N.IFLA_NET_NS_PID, N.IFLA_NET_NS_FD));
-  return error < 0 ? undo(error) : 0;
+  return error < 0 ? undo(error, link) : 0;
 }
 
 function makePeer(
   r: RouteRequest,
   beside: NetNamespace,
-  link: Link,
   message: string | undefined,
-): number {
+): Link | number {
   const attributes = nestedAttributes(message, message === undefined ? 0 : N.Ifinfomsg.size);
   const given = namespaceOf(r, attributes);
   if (typeof given === "number") return given;
@@ -125,10 +129,10 @@ function makePeer(
   const name = textOf(attributes.get(N.IFLA_IFNAME));
   const peer = links.add("veth", name, macOf(attributes));
   if (typeof peer === "number") return peer;
-  link.peer = peer;
-  peer.peer = link;
   const mtu = u32Of(attributes.get(N.IFLA_MTU));
-  return mtu === undefined || peer.setMtu(mtu) ? 0 : -EINVAL;
+  if (mtu === undefined || peer.setMtu(mtu)) return peer;
+  links.remove(peer);
+  return -EINVAL;
 }
 
 function macOf(attributes: Attributes): string | undefined {

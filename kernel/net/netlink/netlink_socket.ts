@@ -63,8 +63,8 @@ export class NetlinkSocket extends Socket {
   /** Options of SOL_NETLINK that are on, by number. */
   private readonly switches: Set<number> = new Set();
   private readonly incoming: DatagramQueue;
-  /** Datagrams that there was no room for. */
-  drops: number = 0;
+  /** connect(2) was called. */
+  isConnected: boolean = false;
   /** Which processes' events it wants; null: it never said. */
   processes: ProcFilter | null = null;
 
@@ -72,6 +72,7 @@ export class NetlinkSocket extends Socket {
     super(net, AF_NETLINK, type, bus.number);
     this.bus = bus;
     this.incoming = new DatagramQueue(net.frames);
+    bus.sockets.add(this);
   }
 
   /** Bits of the first 32 groups. */
@@ -132,6 +133,7 @@ export class NetlinkSocket extends Socket {
   override connect(caller: SocketCaller, address: SocketAddress): number {
     if (address.family === AF_UNSPEC) {
       this.peerId = this.peerGroup = 0;
+      this.isConnected = false;
       return 0;
     }
     if (address.length < N.SockaddrNl.size || address.family !== AF_NETLINK) return -EINVAL;
@@ -141,6 +143,7 @@ export class NetlinkSocket extends Socket {
     if (r < 0) return r;
     this.peerId = id;
     this.peerGroup = group;
+    this.isConnected = true;
     return 0;
   }
 
@@ -327,6 +330,7 @@ export class NetlinkSocket extends Socket {
     if (this.portId !== 0) this.bus.ids.release(this.portId);
     for (const group of this.groups) this.bus.leave(this, group);
     this.groups.clear();
+    this.bus.sockets.delete(this);
     this.net.connector?.forget(this);
   }
 }

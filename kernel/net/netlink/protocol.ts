@@ -14,6 +14,8 @@ export class NetlinkProtocol {
   readonly number: number;
   /** Groups are 1 to this. */
   readonly groupCount: number;
+  /** All that are open. */
+  readonly sockets: Set<NetlinkSocket> = new Set();
   readonly ids: PortIds<NetlinkSocket> = new PortIds();
   private readonly members: Map<number, Set<NetlinkSocket>> = new Map();
 

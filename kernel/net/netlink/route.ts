@@ -1,6 +1,6 @@
 /**
  * NETLINK_ROUTE (rtnetlink(7)) of a namespace whose links are the guest's own: who may do what. Neighbours: links.ts,
- * addresses.ts, routes.ts. There are no neighbours, rules and multicast messages.
+ * addresses.ts, routes.ts, neighbours.ts; who else hears of it: notices.ts. DIFFERS: rules cannot be changed.
  */
 
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -8,6 +8,9 @@ import { EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
 import { addAddress, deleteAddress, getAddresses } from "./addresses.ts";
 import { deleteLink, getLinks, setLink } from "./links.ts";
+import { addNeighbour, deleteNeighbour, getNeighbours } from "./neighbours.ts";
+import { Notices } from "./notices.ts";
+import { getRules } from "./rules.ts";
 import { answerNoNsid, type RouteRequest } from "./request.ts";
 import { addRoute, deleteRoute, getRoutes } from "./routes.ts";
 import type { NetlinkWriter } from "./writer.ts";
@@ -22,17 +25,25 @@ export function answerRoute(r: RouteRequest, out: NetlinkWriter): number {
     case N.RTM_GETROUTE:
       return getRoutes(r, out);
     case N.RTM_GETNEIGH:
+      return getNeighbours(r, out);
     case N.RTM_GETRULE:
-      return r.isDump ? 0 : -EOPNOTSUPP;
+      return r.isDump ? getRules(r, out) : -EOPNOTSUPP;
     case N.RTM_GETNSID:
       return answerNoNsid(r, out);
     default:
-      return mayChange(r) ? change(r) : -EPERM;
+      return mayChange(r) ? changeAndTell(r) : -EPERM;
   }
 }
 
 function mayChange({ net, caller }: RouteRequest): boolean {
   return caller !== null && net.isCapable(caller.cred, CAP_NET_ADMIN);
+}
+
+function changeAndTell(r: RouteRequest): number {
+  const notices = Notices.before(r.net, r.request);
+  const result = change(r);
+  notices?.tell();
+  return result;
 }
 
 function change(r: RouteRequest): number {
@@ -50,6 +61,10 @@ function change(r: RouteRequest): number {
       return addRoute(r);
     case N.RTM_DELROUTE:
       return deleteRoute(r);
+    case N.RTM_NEWNEIGH:
+      return addNeighbour(r);
+    case N.RTM_DELNEIGH:
+      return deleteNeighbour(r);
     default:
       return -EOPNOTSUPP;
   }

@@ -169,7 +169,9 @@ export function addRoute(r: RouteRequest): number {
     // The next station has to be on a link.
     const near = links.routeTo(route.via);
     if (link === null) link = near?.via === null ? near.link : null;
-    if (link === null || near === null || near.link !== link) return -ENETUNREACH;
+    if (link === null || near === null || near.link !== link) {
+      return r.refuse(-ENETUNREACH, "Nexthop has invalid gateway");
+    }
   }
   if (link === null) return -ENODEV;
   if (!link.isUp) return -ENETDOWN;

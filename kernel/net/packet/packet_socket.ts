@@ -71,7 +71,8 @@ export class PacketSocket extends Socket {
   private readonly incoming: DatagramQueue;
   private ring: PacketRing | null = null;
   private packets: number = 0;
-  private drops: number = 0;
+  /** Since PACKET_STATISTICS was last asked for. */
+  private lost: number = 0;
   private readonly kept: Map<number, number> = new Map();
   private readonly memberships: Memberships = new Memberships();
 
@@ -164,7 +165,7 @@ export class PacketSocket extends Socket {
     const from = name.u8.slice(0, P.SockaddrLl.size);
     if (ring !== null) {
       const packet = { bytes, kept, network, from, sec, nsec };
-      if (!ring.put(packet, this.isRaw, this.drops > 0)) this.drops++;
+      if (!ring.put(packet, this.isRaw, this.lost > 0)) this.lose();
       else {
         this.packets++;
         this.queue.wake(READABLE);
@@ -174,11 +175,11 @@ export class PacketSocket extends Socket {
     const isFull = this.incoming.count > 0 &&
       this.incoming.charge + kept > this.options.receiveBytes;
     if (isFull) {
-      this.drops++;
+      this.lose();
       return;
     }
     const datagram = new Datagram(kept, from);
-    datagram.aux = auxiliary(bytes.length, kept, network, this.drops > 0);
+    datagram.aux = auxiliary(bytes.length, kept, network, this.lost > 0);
     if (this.options.timestamp !== 0) {
       datagram.timeSec = sec;
       datagram.timeNsec = nsec;
@@ -186,6 +187,11 @@ export class PacketSocket extends Socket {
     if (this.incoming.push(cursor.set(bytes, kept), datagram) !== 0) return;
     this.packets++;
     this.queue.wake(READABLE);
+  }
+
+  private lose(): void {
+    this.lost++;
+    this.drops++;
   }
 
   override receive(io: IoCursor, message: Message): number {
@@ -273,10 +279,10 @@ export class PacketSocket extends Socket {
   override getProtocolOption(level: number, name: number, value: OptionValue): number {
     if (level !== SOL_PACKET) return -ENOPROTOOPT;
     if (name === P.PACKET_STATISTICS) {
-      value.dv.setUint32(0, this.packets + this.drops, true);
-      value.dv.setUint32(4, this.drops, true);
+      value.dv.setUint32(0, this.packets + this.lost, true);
+      value.dv.setUint32(4, this.lost, true);
       value.length = 8;
-      this.packets = this.drops = 0;
+      this.packets = this.lost = 0;
       return 0;
     }
     if (name === P.PACKET_HDRLEN) {

@@ -10,7 +10,7 @@ export const rows: readonly Row[] = [
   row("socket", socket.sysSocket, "int hex int", {
     support: "partial",
     note:
-      "AF_UNIX; AF_INET and AF_INET6 on a loopback or as host sockets; AF_PACKET on links of the sandbox's own; AF_NETLINK: route, sock_diag, generic (TASKSTATS), connector, usersock",
+      "AF_UNIX; AF_INET and AF_INET6 on a loopback or as host sockets; AF_PACKET on links of the sandbox's own; AF_NETLINK: route (no rules), sock_diag, generic (TASKSTATS), connector, usersock",
   }),
   row("socketpair", socket.sysSocketpair, "int hex int ptr"),
   row("bind", socket.sysBind, "fd sockaddr int"),

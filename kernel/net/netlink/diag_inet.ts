@@ -1,0 +1,181 @@
+/** Internet sockets for sock_diag(7): tables, one of them by its name, and its end. Neighbours: diag_filter.ts. */
+
+import { ECONNABORTED, EINVAL, ENOENT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
+import {
+  IPPROTO_RAW,
+  IPPROTO_TCP,
+  TCP_CLOSE,
+  TCP_CONGESTION,
+  TCP_INFO,
+  TCP_LISTEN,
+} from "../../../ffi/abi/inet.ts";
+import { NLM_F_MULTI } from "../../../ffi/abi/netlink.ts";
+import * as D from "../../../ffi/abi/sock_diag.ts";
+import { AF_INET, AF_INET6, SOCK_RAW } from "../../../ffi/abi/socket.ts";
+import { type Endpoint, isV4 } from "../inet/address.ts";
+import { InetSocket } from "../inet/inet_socket.ts";
+import { type InetView, viewInet, viewRaw } from "../inet_view.ts";
+import type { Socket } from "../socket.ts";
+import { OptionValue } from "../socket_options.ts";
+import { readAttributes, u32Of } from "./attributes.ts";
+import { DiagFilter } from "./diag_filter.ts";
+import { putMemory } from "./diag_memory.ts";
+import type { RouteRequest } from "./request.ts";
+import type { NetlinkWriter } from "./writer.ts";
+
+const { at } = D.InetDiagMsg, REQUEST = D.InetDiagReq.at;
+/** In the id of a request: ports, addresses, link, cookie. */
+const ID_SPORT = 0, ID_DPORT = 2, ID_SRC = 4, ID_DST = 20, ID_COOKIE = 40;
+const NO_COOKIE = 0xffffffff;
+const value = new OptionValue();
+
+/** Views of the sockets of a request's family and protocol, or -errno. */
+function viewsOf(r: RouteRequest, sockets: readonly Socket[]): InetView[] | number {
+  if (r.body.byteLength < D.InetDiagReq.size) return -EINVAL;
+  const attributes = readAttributes(r.body, D.InetDiagReq.size);
+  const given = attributes.get(D.INET_DIAG_REQ_PROTOCOL);
+  const protocol = u32Of(given) ?? r.body.getUint8(REQUEST.protocol), { family } = r;
+  const views: InetView[] = [];
+  for (const socket of sockets) {
+    const isRaw = socket.type === SOCK_RAW;
+    if (socket.family !== family || (!isRaw && socket.protocol !== protocol)) continue;
+    if (isRaw !== (protocol === IPPROTO_RAW)) continue;
+    const view = isRaw ? viewRaw(socket) : viewInet(socket);
+    if (view !== null) views.push(view);
+  }
+  return views;
+}
+
+export function answerInet(
+  r: RouteRequest,
+  sockets: readonly Socket[],
+  out: NetlinkWriter,
+): number {
+  const views = viewsOf(r, sockets);
+  if (typeof views === "number") return views;
+  if (!r.isDump) {
+    const found = views.find((view) => isNamed(r, view));
+    if (found === undefined) return -ENOENT;
+    putInet(r, found, out, 0);
+    return 0;
+  }
+  const states = r.body.getUint32(REQUEST.states, true);
+  const code = readAttributes(r.body, D.InetDiagReq.size).get(D.INET_DIAG_REQ_BYTECODE);
+  const filter = code === undefined ? null : DiagFilter.parse(code);
+  if (code !== undefined && filter === null) return -EINVAL;
+  for (const view of views) {
+    if ((states & (1 << view.state)) === 0) continue;
+    if (filter === null || filter.accepts(view)) putInet(r, view, out, NLM_F_MULTI);
+  }
+  return 0;
+}
+
+/** A connection is found by both its ends, a listener or a socket without one by its own port and address. */
+function isNamed(
+  { body, family }: RouteRequest,
+  { socket, local, remote, state }: InetView,
+): boolean {
+  const id = REQUEST.id, cookie = body.getUint32(id + ID_COOKIE, true);
+  if (cookie !== NO_COOKIE && cookie !== socket.inode.ino) return false;
+  if (body.getUint16(id + ID_SPORT) !== local.port) return false;
+  const isAlone = state === TCP_LISTEN || state === TCP_CLOSE;
+  const isOwn = isAddress(body, id + ID_SRC, family, local) ||
+    (isAlone && isAnyAt(body, id + ID_SRC));
+  if (!isOwn) return false;
+  if (isAlone) return true;
+  return body.getUint16(id + ID_DPORT) === remote.port &&
+    isAddress(body, id + ID_DST, family, remote);
+}
+
+function isAnyAt(body: DataView, from: number): boolean {
+  for (let i = 0; i < 16; i++) if (body.getUint8(from + i) !== 0) return false;
+  return true;
+}
+function isAddress(body: DataView, from: number, family: number, { address }: Endpoint): boolean {
+  if (family === AF_INET && !isV4(address)) return false;
+  const first = family === AF_INET ? 12 : 0;
+  for (let i = first; i < 16; i++) {
+    if (body.getUint8(from + i - first) !== address.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+/** SOCK_DESTROY: its user hears that the connection was aborted. */
+export function destroyInet(r: RouteRequest, sockets: readonly Socket[]): number {
+  const views = viewsOf(r, sockets);
+  if (typeof views === "number") return views;
+  const found = views.find((view) => isNamed(r, view));
+  if (found === undefined) return -ENOENT;
+  const { socket } = found;
+  // DIFFERS: sockets of the host stay.
+  if (!(socket instanceof InetSocket)) return -EOPNOTSUPP;
+  socket.abort(ECONNABORTED);
+  return 0;
+}
+
+function putInet(r: RouteRequest, view: InetView, out: NetlinkWriter, flags: number): void {
+  const { socket, local, remote } = view;
+  const body = out.begin(r.request, D.SOCK_DIAG_BY_FAMILY, flags, D.InetDiagMsg.size);
+  out.u8[body + at.family] = socket.family;
+  out.u8[body + at.state] = view.state;
+  out.dv.setUint16(body + at.sport, local.port);
+  out.dv.setUint16(body + at.dport, remote.port);
+  putAddress(out.u8, body + at.src, local, socket.family);
+  putAddress(out.u8, body + at.dst, remote, socket.family);
+  out.dv.setUint32(body + at.cookie, socket.inode.ino, true);
+  out.dv.setUint32(body + at.rqueue, view.received, true);
+  out.dv.setUint32(body + at.wqueue, view.unsent, true);
+  out.dv.setUint32(body + at.uid, view.uid, true);
+  out.dv.setUint32(body + at.inode, socket.inode.ino, true);
+  putMore(r, view, out);
+  out.end();
+}
+
+/** What a request asks for beside. */
+function putMore(r: RouteRequest, view: InetView, out: NetlinkWriter): void {
+  const { socket } = view, ext = r.body.getUint8(REQUEST.ext), { options } = socket;
+  const wants = (what: number) => (ext & (1 << (what - 1))) !== 0;
+  out.u8Value(D.INET_DIAG_SHUTDOWN, +socket.isReadShut | +socket.isWriteShut << 1);
+  const ip = socket instanceof InetSocket ? socket.ip : null;
+  if (wants(D.INET_DIAG_TOS)) out.u8Value(D.INET_DIAG_TOS, ip?.tos ?? 0);
+  if (socket.family === AF_INET6) {
+    if (wants(D.INET_DIAG_TCLASS)) out.u8Value(D.INET_DIAG_TCLASS, ip?.trafficClass ?? 0);
+    if (view.state === TCP_LISTEN || view.state === TCP_CLOSE) {
+      out.u8Value(D.INET_DIAG_SKV6ONLY, +(ip?.v6Only ?? false));
+    }
+  }
+  const isAdmin = r.caller !== null && r.net.isCapable(r.caller.cred, CAP_NET_ADMIN);
+  if (isAdmin) out.u32(D.INET_DIAG_MARK, options.mark);
+  if (wants(D.INET_DIAG_TCLASS)) out.u32(D.INET_DIAG_CLASS_ID, options.priority);
+  const flags = out.attribute(D.INET_DIAG_SOCKOPT, 2);
+  out.u8[flags] = +(options.broadcast) << 5 | +(ip?.freeBind ?? false) << 2;
+  const isListening = view.state === TCP_LISTEN;
+  const received = isListening ? 0 : view.received, unsent = isListening ? 0 : view.unsent;
+  if (wants(D.INET_DIAG_MEMINFO)) {
+    const to = out.attribute(D.INET_DIAG_MEMINFO, 16);
+    out.dv.setUint32(to, received, true);
+    out.dv.setUint32(to + 4, unsent, true);
+    out.dv.setUint32(to + 12, unsent, true);
+  }
+  if (wants(D.INET_DIAG_SKMEMINFO)) {
+    putMemory(out, D.INET_DIAG_SKMEMINFO, socket, received, unsent);
+  }
+  if (socket.protocol !== IPPROTO_TCP || socket.type === SOCK_RAW) return;
+  if (wants(D.INET_DIAG_INFO)) putOption(out, socket, TCP_INFO, D.INET_DIAG_INFO);
+  if (wants(D.INET_DIAG_CONG)) putOption(out, socket, TCP_CONGESTION, D.INET_DIAG_CONG);
+}
+
+/** The value of an option of TCP; a text ends at its NUL. */
+function putOption(out: NetlinkWriter, socket: Socket, name: number, type: number): void {
+  value.length = 256;
+  if (socket.getProtocolOption(IPPROTO_TCP, name, value) !== 0) return;
+  const isText = name === TCP_CONGESTION, end = value.u8.indexOf(0);
+  const length = isText ? end + 1 : value.length, to = out.attribute(type, length);
+  out.u8.set(value.u8.subarray(0, length), to);
+}
+
+function putAddress(u8: Uint8Array, to: number, endpoint: Endpoint, family: number): void {
+  const from = family === AF_INET ? 12 : 0;
+  for (let i = from; i < 16; i++) u8[to + i - from] = endpoint.address.charCodeAt(i);
+}

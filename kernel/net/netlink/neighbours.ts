@@ -1,0 +1,101 @@
+/**
+ * RTM_GETNEIGH, RTM_NEWNEIGH and RTM_DELNEIGH of rtnetlink(7): what `ip neigh` does. Stations are found without being asked
+ * for (links/reach.ts): what is told here is kept and shown. DIFFERS: it does not age, and bridges have no table of addresses.
+ */
+
+import { EEXIST, EINVAL, ENODEV, ENOENT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { ETH_ALEN } from "../../../ffi/abi/packet.ts";
+import * as N from "../../../ffi/abi/netlink.ts";
+import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
+import { isV4 } from "../inet/address.ts";
+import type { Link, Neighbour } from "../links/link.ts";
+import { fromRaw, rawAddress } from "./addresses.ts";
+import { type Attributes, readAttributes } from "./attributes.ts";
+import type { RouteRequest } from "./request.ts";
+import type { NetlinkWriter } from "./writer.ts";
+
+const { at } = N.Ndmsg;
+
+export function getNeighbours(r: RouteRequest, out: NetlinkWriter): number {
+  const isFull = r.body.byteLength >= N.Ndmsg.size;
+  if (!r.isDump) {
+    const wanted = read(r);
+    if (typeof wanted === "number") return wanted;
+    const { link, address } = wanted, found = link.neighbours.get(address);
+    if (found === undefined) return -ENOENT;
+    put(r, out, link, address, found, 0);
+    return 0;
+  }
+  const index = isFull && r.isStrict ? r.body.getInt32(at.ifindex, true) : 0;
+  for (const link of r.net.links.links) {
+    if (index !== 0 && index !== link.index) continue;
+    for (const [address, neighbour] of link.neighbours) {
+      const family = isV4(address) ? AF_INET : AF_INET6;
+      if (r.wantsFamily(family)) put(r, out, link, address, neighbour, N.NLM_F_MULTI);
+    }
+  }
+  return 0;
+}
+
+function put(
+  r: RouteRequest,
+  out: NetlinkWriter,
+  link: Link,
+  address: string,
+  { mac, state, flags }: Neighbour,
+  messageFlags: number,
+): void {
+  const body = out.begin(r.request, N.RTM_NEWNEIGH, messageFlags, N.Ndmsg.size);
+  out.u8[body + at.family] = isV4(address) ? AF_INET : AF_INET6;
+  out.dv.setInt32(body + at.ifindex, link.index, true);
+  out.dv.setUint16(body + at.state, state, true);
+  out.u8[body + at.flags] = flags;
+  out.u8[body + at.type] = N.RTN_UNICAST;
+  out.bytes(N.NDA_DST, rawAddress(address));
+  if (mac !== "") out.bytes(N.NDA_LLADDR, mac);
+  out.u32(N.NDA_PROBES, 0);
+  // struct nda_cacheinfo: it was just now.
+  out.attribute(N.NDA_CACHEINFO, 16);
+  out.end();
+}
+
+interface Wanted {
+  readonly link: Link;
+  readonly address: string;
+  readonly attributes: Attributes;
+}
+
+/** What a request is about, or -errno. */
+function read(r: RouteRequest): Wanted | number {
+  const { body, family, net } = r;
+  if (body.byteLength < N.Ndmsg.size) return -EINVAL;
+  if (family !== AF_INET && family !== AF_INET6) return -EOPNOTSUPP;
+  const attributes = readAttributes(body, N.Ndmsg.size), raw = attributes.get(N.NDA_DST);
+  if (raw === undefined) return r.refuse(-EINVAL, "Network address not specified");
+  const index = body.getInt32(at.ifindex, true), link = net.links.byIndex(index);
+  if (index !== 0 && link === null) return -ENODEV;
+  const address = fromRaw(raw, family);
+  if (address === undefined) return r.refuse(-EINVAL, "Invalid network address");
+  return link === null ? -EINVAL : { link, address, attributes };
+}
+
+export function addNeighbour(r: RouteRequest): number {
+  const wanted = read(r);
+  if (typeof wanted === "number") return wanted;
+  const { link, address, attributes } = wanted, { flags } = r.request;
+  const old = link.neighbours.get(address), mac = attributes.get(N.NDA_LLADDR) ?? old?.mac ?? "";
+  if (mac !== "" && mac.length < ETH_ALEN) return r.refuse(-EINVAL, "Invalid link address");
+  if (old === undefined && (flags & N.NLM_F_CREATE) === 0) return -ENOENT;
+  if (old !== undefined && (flags & N.NLM_F_EXCL) !== 0) return -EEXIST;
+  return link.table.setNeighbour(link, address, {
+    mac: mac.substring(0, ETH_ALEN),
+    state: r.body.getUint16(at.state, true),
+    flags: r.body.getUint8(at.flags),
+  });
+}
+
+export function deleteNeighbour(r: RouteRequest): number {
+  const wanted = read(r);
+  if (typeof wanted === "number") return wanted;
+  return wanted.link.table.dropNeighbour(wanted.link, wanted.address) ? 0 : -ENOENT;
+}

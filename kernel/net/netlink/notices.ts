@@ -1,0 +1,140 @@
+/**
+ * What rtnetlink(7) tells its multicast groups of a change: the difference between what its lists say before and after. So
+ * all that a change brings with it is told, in the namespaces at the other ends of links too, and by one mechanism. Nothing
+ * is listed while nobody listens.
+ *
+ * DIFFERS: what is told at once is in the order of the lists; states that only pass are not told.
+ */
+
+import * as N from "../../../ffi/abi/netlink.ts";
+import { AF_INET } from "../../../ffi/abi/socket.ts";
+import { bytesToString } from "../../core/bytes.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { getAddresses } from "./addresses.ts";
+import { readAttributes } from "./attributes.ts";
+import { getLinks } from "./links.ts";
+import { getNeighbours } from "./neighbours.ts";
+import { RouteRequest } from "./request.ts";
+import { getRoutes } from "./routes.ts";
+import { NetlinkRequest, NetlinkWriter } from "./writer.ts";
+
+const HEADER = N.Nlmsghdr.size;
+const LISTS: readonly [type: number, list: (r: RouteRequest, out: NetlinkWriter) => number][] = [
+  [N.RTM_GETLINK, getLinks],
+  [N.RTM_GETADDR, getAddresses],
+  [N.RTM_GETROUTE, getRoutes],
+  [N.RTM_GETNEIGH, getNeighbours],
+];
+const GROUPS: readonly number[] = [
+  N.RTNLGRP_LINK,
+  N.RTNLGRP_NEIGH,
+  N.RTNLGRP_IPV4_IFADDR,
+  N.RTNLGRP_IPV4_ROUTE,
+  N.RTNLGRP_IPV6_IFADDR,
+  N.RTNLGRP_IPV6_ROUTE,
+];
+const nothing = new DataView(new ArrayBuffer(N.Ifinfomsg.size));
+
+/** Messages by what they are about. */
+type Listing = Map<string, Uint8Array<ArrayBuffer>>;
+
+export class Notices {
+  private readonly listings: readonly (readonly [NetNamespace, Listing])[];
+  /** Whose request it is; null: not one of netlink. */
+  private readonly request: NetlinkRequest | null;
+
+  private constructor(nets: readonly NetNamespace[], request: NetlinkRequest | null) {
+    this.listings = nets.map((net) => [net, listOf(net)]);
+    this.request = request;
+  }
+
+  /** To be asked before a change in `net`; null: nobody listens. */
+  static before(net: NetNamespace, request: NetlinkRequest | null): Notices | null {
+    const nets = new Set([net]);
+    for (const { peer } of net.links.links) if (peer !== null) nets.add(peer.table.net);
+    const heard = [...nets].filter(isHeard);
+    return heard.length === 0 ? null : new Notices(heard, request);
+  }
+
+  /** The change was made. */
+  tell(): void {
+    for (const [net, before] of this.listings) {
+      const after = listOf(net);
+      const gone = [...before].filter(([what]) => !after.has(what)).reverse();
+      for (const [, message] of gone) this.send(net, message, true);
+      for (const [what, message] of after) {
+        const old = before.get(what);
+        if (old === undefined || !isSame(old, message)) this.send(net, message, false);
+      }
+    }
+  }
+
+  private send(net: NetNamespace, message: Uint8Array<ArrayBuffer>, isGone: boolean): void {
+    const dv = new DataView(message.buffer, message.byteOffset), { at } = N.Nlmsghdr;
+    const type = dv.getUint16(at.type, true), { request } = this;
+    dv.setUint16(at.type, isGone ? type + 1 : type, true);
+    dv.setUint16(at.flags, 0, true);
+    dv.setUint32(at.seq, request?.seq ?? 0, true);
+    dv.setUint32(at.pid, request?.pid ?? 0, true);
+    net.netlink.get(N.NETLINK_ROUTE)?.broadcast(groupOf(type, message[HEADER]!), message);
+  }
+}
+
+function isHeard(net: NetNamespace): boolean {
+  const route = net.netlink.get(N.NETLINK_ROUTE);
+  return GROUPS.some((group) => route?.isHeard(group));
+}
+
+function listOf(net: NetNamespace): Listing {
+  const listing: Listing = new Map(), out = new NetlinkWriter(), request = new NetlinkRequest();
+  request.flags = N.NLM_F_DUMP;
+  for (const [type, list] of LISTS) {
+    request.type = type;
+    list(new RouteRequest(net, null, request, nothing, true), out);
+  }
+  for (let from = 0; from < out.length;) {
+    const length = out.dv.getUint32(from, true), message = out.u8.slice(from, from + length);
+    listing.set(nameOf(message), message);
+    from += (length + 3) & ~3;
+  }
+  return listing;
+}
+
+/** What a message is about; of routes all of it. */
+function nameOf(message: Uint8Array<ArrayBuffer>): string {
+  const dv = new DataView(message.buffer), body = new DataView(message.buffer, HEADER);
+  const type = dv.getUint16(N.Nlmsghdr.at.type, true);
+  switch (type) {
+    case N.RTM_NEWLINK:
+      return `link ${body.getInt32(N.Ifinfomsg.at.index, true)}`;
+    case N.RTM_NEWADDR: {
+      const { at, size } = N.Ifaddrmsg, attributes = readAttributes(body, size);
+      const own = attributes.get(N.IFA_LOCAL) ?? attributes.get(N.IFA_ADDRESS);
+      return `address ${body.getUint32(at.index, true)} ${body.getUint8(at.prefixlen)} ${own}`;
+    }
+    case N.RTM_NEWNEIGH: {
+      const { at, size } = N.Ndmsg, to = readAttributes(body, size).get(N.NDA_DST);
+      return `neighbour ${body.getInt32(at.ifindex, true)} ${to}`;
+    }
+    default:
+      return bytesToString(message, 0, message.length);
+  }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function groupOf(type: number, family: number): number {
+  const isFour = family === AF_INET;
+  switch (type) {
+    case N.RTM_NEWLINK:
+      return N.RTNLGRP_LINK;
+    case N.RTM_NEWADDR:
+      return isFour ? N.RTNLGRP_IPV4_IFADDR : N.RTNLGRP_IPV6_IFADDR;
+    case N.RTM_NEWROUTE:
+      return isFour ? N.RTNLGRP_IPV4_ROUTE : N.RTNLGRP_IPV6_ROUTE;
+    default:
+      return N.RTNLGRP_NEIGH;
+  }
+}

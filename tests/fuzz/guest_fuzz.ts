@@ -1,0 +1,53 @@
+/** Runs a fuzzer of tests/fuzz as a guest: seeds, patience, and what it must not show. Each of them has a test file. */
+
+import { assert, assertEquals } from "@std/assert";
+import { describe, type PlatformName, ROOT, runIn } from "../harness/dvisor.ts";
+import { isFull, named, PYTHON } from "../harness/machine.ts";
+
+/** LIMIT: seconds beyond the fuzzer's own until it counts as hung. */
+const PATIENCE_S = 40;
+
+/** Any seed as `DVISOR_SEED`; else one that repeats, and in the full run one that nobody has tried. */
+export function seeds(full: readonly number[]): number[] {
+  const wanted = Deno.env.get("DVISOR_SEED");
+  if (wanted !== undefined) return [Number(wanted)];
+  return isFull ? [...full, Math.floor(Math.random() * 2 ** 31)] : [1];
+}
+
+export interface Fuzzer {
+  /** Of tests/fuzz. */
+  readonly script: string;
+  readonly stdin?: string;
+  /** Calls (or steps) that it makes at least. */
+  readonly least: number;
+}
+
+/** The kernel outlives a fuzzer, is not kept busy by it, and fails in no way of its own. */
+export async function fuzz(
+  platform: PlatformName,
+  { script, stdin, least }: Fuzzer,
+  seed: number,
+  seconds: number,
+): Promise<void> {
+  const argv = [PYTHON ?? "", "-B", `${ROOT}/tests/fuzz/${script}`, `${seed}`, `${seconds}`];
+  const options = { timeoutS: seconds + PATIENCE_S, ...(stdin === undefined ? {} : { stdin }) };
+  const result = await runIn(platform, argv, options);
+  const what = `seed ${seed}: ${describe(result)}`;
+  assertEquals(result.code, 0, what);
+  assert(/^done$/m.test(result.stdout), what);
+  assert(!/^stall/m.test(result.stdout), what);
+  assert(!/bug in dvisor|panic/i.test(result.stderr), what);
+  assert(Number(/^calls (\d+)/m.exec(result.stdout)?.[1]) > least, what);
+}
+
+/** A test of one fuzzer: some seconds, or in the full run ten minutes. */
+export function testFuzzer(name: string, fuzzer: Fuzzer): void {
+  Deno.test({
+    ...named(name, PYTHON === null ? "no python3 on this machine" : null),
+    fn: async (t) => {
+      for (const seed of seeds([1])) {
+        await t.step(`seed ${seed}`, () => fuzz("systrap", fuzzer, seed, isFull ? 300 : 4));
+      }
+    },
+  });
+}

@@ -1,0 +1,314 @@
+"""rtnetlink(7): what its multicast groups are told, neighbours, rules, errors in words, and membership."""
+
+import os
+import socket
+import struct
+import subprocess
+from errno import *
+from lib.guest import *
+from lib.netlink import *
+
+FAMILY = "network"
+
+LINK, NEIGH, ADDR4, ROUTE4, ADDR6, ROUTE6 = 1, 3, 5, 7, 9, 11
+NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE = 16, 17, 18, 20, 21, 24, 25
+NEWNEIGH, DELNEIGH, GETNEIGH, NEWRULE, GETRULE = 28, 29, 30, 32, 34
+
+
+def ip(words):
+    r = subprocess.run(["ip", *words.split()], capture_output=True, text=True)
+    ok(r.returncode == 0, "ip %s: %s" % (words, r.stderr))
+    return r.stdout
+
+
+def own_network(*commands):
+    need_root()
+    if sc(NR.unshare, 0x40000000) != 0:
+        skip("no network namespaces")
+    ip("link set lo up")
+    for command in commands:
+        ip(command)
+
+
+PAIR = ("link add v0 type veth peer name v1", "link set v0 up", "link set v1 up")
+
+
+def listener(*groups):
+    n = Netlink(0)
+    for group in groups:
+        n.join(group)
+    return n
+
+
+def told(n, command, kinds):
+    """Messages of these kinds that a command brings."""
+    n.pending()
+    ip(command)
+    time.sleep(0.05)
+    return [one for one in n.pending() if one[0] in kinds]
+
+
+def index_of(one):
+    return struct.unpack_from("=i", one[4], 4)[0]
+
+
+@test
+def a_new_link_is_told():
+    own_network()
+    n = listener(LINK)
+    found = told(n, "link add v0 type veth peer name v1", {NEWLINK})
+    names = {attributes(one[4][16:])[3] for one in found}
+    eq(names, {b"v0\0", b"v1\0"})
+
+
+@test
+def the_other_end_of_a_pair_has_the_lower_number():
+    own_network("link add v0 type veth peer name v1")
+    eq((socket.if_nametoindex("v1"), socket.if_nametoindex("v0")), (2, 3))
+
+
+@cases([("up", "link set v0 down"), ("mtu", "link set v0 mtu 1400"), ("name", "link set v0 down"), ("alias", "link set v0 alias x")])
+def a_change_is_told_of(command):
+    own_network(*PAIR)
+    n = listener(LINK)
+    ok(any(index_of(one) == socket.if_nametoindex("v0") for one in told(n, command, {NEWLINK})), "v0 is told of")
+
+
+@test
+def the_carrier_of_the_other_end_is_told():
+    own_network(*PAIR)
+    n, other = listener(LINK), socket.if_nametoindex("v1")
+    ok(any(index_of(one) == other for one in told(n, "link set v0 down", {NEWLINK})), "v1 lost its carrier")
+
+
+@test
+def the_end_of_a_link_is_told():
+    own_network(*PAIR)
+    n, both = listener(LINK), {socket.if_nametoindex("v0"), socket.if_nametoindex("v1")}
+    eq({index_of(one) for one in told(n, "link del v0", {DELLINK})}, both)
+
+
+@test
+def addresses_are_told_as_they_come_and_go():
+    own_network(*PAIR)
+    n = listener(ADDR4)
+    one, = told(n, "addr add 10.1.1.1/24 dev v0", {NEWADDR})
+    eq((one[4][0], one[4][1], attributes(one[4][8:])[2]), (2, 24, b"\x0a\1\1\1"))
+    one, = told(n, "addr del 10.1.1.1/24 dev v0", {DELADDR})
+    eq(attributes(one[4][8:])[2], b"\x0a\1\1\1")
+
+
+@test
+def groups_are_told_of_their_family_alone():
+    own_network(*PAIR)
+    n = listener(ADDR6)
+    eq(told(n, "addr add 10.1.1.1/24 dev v0", {NEWADDR}), [])
+    found = told(n, "addr add fd00::1/64 dev v0 nodad", {NEWADDR})
+    ok(any(attributes(one[4][8:])[1] == b"\xfd" + bytes(14) + b"\1" for one in found), "fd00::1 is told of")
+
+
+@test
+def routes_are_told_as_they_come_and_go():
+    own_network(*PAIR, "addr add 10.1.1.1/24 dev v0")
+    n = listener(ROUTE4)
+    one, = told(n, "route add 10.2.0.0/16 via 10.1.1.2", {NEWROUTE})
+    found = attributes(one[4][12:])
+    eq((one[4][1], found[1], found[5]), (16, b"\x0a\2\0\0", b"\x0a\1\1\2"))
+    one, = told(n, "route del 10.2.0.0/16", {DELROUTE})
+    eq(attributes(one[4][12:])[1], b"\x0a\2\0\0")
+
+
+@test
+def routes_of_an_address_are_told():
+    own_network(*PAIR)
+    n = listener(ROUTE4)
+    found = told(n, "addr add 10.1.1.1/24 dev v0", {NEWROUTE})
+    ok({(one[4][1], one[4][7]) for one in found} >= {(24, 1), (32, 2)}, "its network and itself")
+
+
+@test
+def who_left_a_group_hears_nothing_more():
+    own_network(*PAIR)
+    n = listener(LINK, ADDR4)
+    n.option(DROP_MEMBERSHIP, LINK)
+    eq(told(n, "link set v0 mtu 1400", {NEWLINK}), [])
+    eq(len(told(n, "addr add 10.1.1.1/24 dev v0", {NEWADDR})), 1)
+
+
+@test
+def messages_name_their_group():
+    own_network(*PAIR)
+    n = listener(LINK)
+    n.option(PKTINFO)
+    ip("link set v0 mtu 1400")
+    data, controls, flags, sender = n.s.recvmsg(65536, 100)
+    eq((controls, sender), ([(SOL_NETLINK, PKTINFO, struct.pack("=I", LINK))], (0, 1)))
+
+
+@test
+def an_ioctl_is_told_too():
+    own_network(*PAIR)
+    n = listener(LINK)
+    import fcntl
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    fcntl.ioctl(s, 0x8922, struct.pack("16si12x", b"v0", 1300))
+    time.sleep(0.05)
+    one = n.pending()[-1]
+    eq((one[0], attributes(one[4][16:])[4]), (NEWLINK, struct.pack("=I", 1300)))
+
+
+@test
+def membership_is_listed():
+    n = Netlink(0)
+    n.join(LINK)
+    n.join(33)
+    words = n.s.getsockopt(SOL_NETLINK, LIST_MEMBERSHIPS, 64)
+    eq(struct.unpack_from("=II", words), (1, 1))
+    eq(n.s.getsockname()[1], 1)
+    n.option(DROP_MEMBERSHIP, LINK)
+    eq(n.s.getsockname()[1], 0)
+
+
+@cases([("0", 0), ("-1", -1), ("1000", 1000)], shared=True)
+def there_is_no_group(group):
+    fails(EINVAL, Netlink(0).join, group)
+
+
+@test
+def a_bound_socket_keeps_its_number():
+    n = Netlink(0)
+    own = n.s.getsockname()[0]
+    fails(EINVAL, n.s.bind, (own + 1, 0))
+    n.s.bind((own, 1))
+    eq(n.s.getsockname(), (own, 1))
+    other = socket.socket(16, 3, 0)
+    fails(EADDRINUSE, other.bind, (own, 0))
+
+
+@test
+def programs_can_talk_to_each_other():
+    a, b = Netlink(USERSOCK), Netlink(USERSOCK)
+    a.s.sendto(b"hello", (b.s.getsockname()[0], 0))
+    eq(b.s.recvfrom(100), (b"hello", (a.s.getsockname()[0], 0)))
+    a.s.connect((b.s.getsockname()[0], 0))
+    a.s.send(b"again")
+    eq(b.s.recv(100), b"again")
+    fails(ECONNREFUSED, a.s.sendto, b"x", (0x7FFFFFF0, 0))
+    fails(ECONNREFUSED, b.s.send, b"to the kernel")
+
+
+@test
+def programs_can_tell_a_group():
+    need_root()
+    a, b = Netlink(USERSOCK), Netlink(USERSOCK)
+    b.join(3)
+    try:
+        a.s.sendto(b"hello", (0, 1 << 2))
+    except ConnectionRefusedError:
+        pass
+    eq(b.s.recvfrom(100), (b"hello", (a.s.getsockname()[0], 4)))
+
+
+@cases([("nothing", b"", ENODATA), ("too much", bytes(1 << 20), EMSGSIZE)], shared=True)
+def sending_of(data, code):
+    fails(code, Netlink(0).s.send, data)
+
+
+def error_of(n, kind, flags, body):
+    n.send(kind, flags | REQUEST | ACK, body)
+    one = n.receive()[0]
+    eq(one[0], ERROR)
+    return one
+
+
+@test
+def an_error_carries_the_request():
+    n = Netlink(0)
+    body = struct.pack("=BxHiII", 0, 0, 99999, 0, 0) + attribute(29, bytes(4))
+    one = error_of(n, GETLINK, 0, body)
+    eq((one[1], struct.unpack_from("=i", one[4])[0], one[4][20:]), (0, -ENODEV, body))
+    n.option(CAP_ACK)
+    one = error_of(n, GETLINK, 0, body)
+    eq((one[1], len(one[4])), (0x100, 20))
+
+
+@test
+def success_carries_its_header_alone():
+    own_network()
+    one = error_of(Netlink(0), NEWLINK, 0, struct.pack("=BxHiII", 0, 0, 1, 1, 1))
+    eq((one[1], struct.unpack_from("=i", one[4])[0], len(one[4])), (0x100, 0, 20))
+
+
+@test
+def an_error_can_have_words():
+    own_network()
+    n = Netlink(0)
+    n.option(EXT_ACK)
+    n.option(CAP_ACK)
+    info = attribute(18, attribute(1, b"nonesuch\0"))
+    one = error_of(n, NEWLINK, CREATE | EXCL, struct.pack("=BxHiII", 0, 0, 0, 0, 0) + info)
+    eq((one[1], struct.unpack_from("=i", one[4])[0]), (0x300, -EOPNOTSUPP))
+    eq(attributes(one[4][20:])[1], b"Unknown device type\0")
+
+
+@test
+def rules_of_a_new_namespace_can_be_listed():
+    own_network()
+    found = Netlink(0).ask(GETRULE, DUMP, struct.pack("=B11x", 2))
+    priorities = [struct.unpack("=I", attributes(one[4][12:]).get(6, bytes(4)))[0] for one in found]
+    eq((priorities, [one[4][4] for one in found]), ([0, 32766, 32767], [255, 254, 253]))
+    found = Netlink(0).ask(GETRULE, DUMP, struct.pack("=B11x", 10))
+    eq([one[4][4] for one in found], [255, 254])
+
+
+def neighbour(index, address=b"\x0a\1\1\x09", mac=b"\2\0\0\0\0\x09", state=0x80, family=2):
+    body = struct.pack("=BxxxiHBB", family, index, state, 0, 0)
+    return body + (attribute(1, address) if address is not None else b"") + (attribute(2, mac) if mac else b"")
+
+
+@test
+def neighbours_come_and_go():
+    own_network(*PAIR, "addr add 10.1.1.1/24 dev v0")
+    n, watch, index = Netlink(0), listener(NEIGH), socket.if_nametoindex("v0")
+    n.ask(NEWNEIGH, ACK | CREATE | EXCL, neighbour(index))
+    one = [one for one in watch.pending() if attributes(one[4][12:]).get(1) == b"\x0a\1\1\x09"][0]
+    eq((one[0], struct.unpack_from("=i", one[4], 4)[0], attributes(one[4][12:])[2]), (NEWNEIGH, index, b"\2\0\0\0\0\x09"))
+    found = [attributes(one[4][12:]) for one in n.ask(GETNEIGH, DUMP, struct.pack("=B11x", 2))]
+    ok(any(a[1] == b"\x0a\1\1\x09" and a[2] == b"\2\0\0\0\0\x09" for a in found), "it is listed")
+    fails(EEXIST, n.ask, NEWNEIGH, ACK | CREATE | EXCL, neighbour(index))
+    n.ask(NEWNEIGH, ACK | REPLACE, neighbour(index, mac=b"\2\0\0\0\0\x0a"))
+    one, = n.ask(GETNEIGH, 0, neighbour(index, mac=None, state=0))
+    eq(attributes(one[4][12:])[2], b"\2\0\0\0\0\x0a")
+    n.ask(DELNEIGH, ACK, neighbour(index, mac=None))
+    ok(DELNEIGH in [one[0] for one in watch.pending()], "its end is told")
+    fails(ENOENT, n.ask, DELNEIGH, ACK, neighbour(index, mac=None))
+    fails(ENOENT, n.ask, GETNEIGH, 0, neighbour(index, mac=None, state=0))
+
+
+@cases([
+    ("no address", dict(address=None), EINVAL), ("a short address", dict(address=b"\1"), EINVAL), ("a short link address", dict(mac=b"\1\2"), EINVAL),
+    ("no such link", dict(index=999), ENODEV), ("no link", dict(index=0), EINVAL),
+])
+def a_neighbour_is_refused_with(change, code):
+    own_network(*PAIR)
+    arguments = dict(index=socket.if_nametoindex("v0"))
+    arguments.update(change)
+    fails(code, Netlink(0).ask, NEWNEIGH, ACK | CREATE, neighbour(**arguments))
+
+
+@test
+def changes_need_a_capability():
+    need_root()
+
+    def nobody():
+        os.setuid(1)
+        n = Netlink(0)
+        n.join(LINK)
+        fails(EPERM, n.ask, NEWLINK, ACK, struct.pack("=BxHiII", 0, 0, 1, 0, 1))
+        fails(EPERM, n.ask, NEWNEIGH, ACK | CREATE, neighbour(1))
+        fails(EPERM, n.s.sendto, bytes(20), (4242, 0))
+
+    child_ok(nobody)
+
+
+run()
