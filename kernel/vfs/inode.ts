@@ -190,6 +190,8 @@ export abstract class Inode {
   writeCount: number = 0;
   /** Open file descriptions of it, those of O_PATH aside. */
   openCount: number = 0;
+  /** F_SET_RW_HINT of fcntl(2): RWH_WRITE_LIFE_*. */
+  writeHint: number = 0;
   /** Access ACL that says more than the mode does (posix_acl.ts), or null. */
   accessAcl: PosixAcl | null = null;
   /** ACL that new entries of this directory inherit, or null. */

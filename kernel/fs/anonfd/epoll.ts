@@ -24,6 +24,8 @@ import { EpollItem } from "./epoll_item.ts";
 
 /** Bits that are no events. */
 const PRIVATE_BITS = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
+/** Told whether asked for or not. */
+const ALWAYS = POLLERR | POLLHUP;
 /** What may stand beside EPOLLEXCLUSIVE. */
 const EXCLUSIVE_OK = POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 
@@ -55,7 +57,7 @@ export class EpollFile extends OpenFile {
     if (queue === null) return -EPERM;
     if (!EPOLL_ITEMS.hasRoom) return -ENOSPC;
     EPOLL_ITEMS.used++;
-    const item = new EpollItem(this, file, fd, events >>> 0, dataLo, dataHi);
+    const item = new EpollItem(this, file, fd, (events | ALWAYS) >>> 0, dataLo, dataHi);
     item.sameFile = this.items.get(file) ?? null;
     this.items.set(file, item);
     item.nextWatcher = file.watchers;
@@ -70,10 +72,11 @@ export class EpollFile extends OpenFile {
   modify(file: OpenFile, fd: number, events: number, dataLo: number, dataHi: number): number {
     const r = this.check(file, events);
     if (r < 0) return r;
+    if ((events & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
     const item = this.find(file, fd);
     if (item === null) return -ENOENT;
-    if (((events | item.events) & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
-    item.events = events >>> 0;
+    if ((item.events & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
+    item.events = (events | ALWAYS) >>> 0;
     item.dataLo = dataLo;
     item.dataHi = dataHi;
     this.look(item);

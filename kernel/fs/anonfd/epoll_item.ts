@@ -1,10 +1,9 @@
 /** One entry of an epoll interest list: a waiter on its file's queue. */
 
 import { Waiter } from "../../core/wait.ts";
-import { type FileWatcher, type OpenFile, POLLERR, POLLHUP } from "../../vfs/open_file.ts";
+import type { FileWatcher, OpenFile } from "../../vfs/open_file.ts";
 import type { EpollFile } from "./epoll.ts";
 
-const ALWAYS = POLLERR | POLLHUP;
 /** EPOLLONESHOT, EPOLLET, EPOLLEXCLUSIVE, EPOLLWAKEUP: the upper bits are no events. */
 const EVENT_BITS = 0x0fffffff;
 
@@ -12,7 +11,7 @@ export class EpollItem extends Waiter implements FileWatcher {
   readonly epoll: EpollFile;
   readonly file: OpenFile;
   readonly fd: number;
-  /** Events asked for, with EPOLLET and the like; a spent EPOLLONESHOT has only those. */
+  /** Events asked for, with those that always are, and EPOLLET and the like; a spent EPOLLONESHOT has only those. */
   events: number;
   dataLo: number;
   dataHi: number;
@@ -44,13 +43,13 @@ export class EpollItem extends Waiter implements FileWatcher {
   /** Events that it asks for and that hold now. HOT */
   readyBits(): number {
     const wanted = this.events & EVENT_BITS;
-    return wanted === 0 ? 0 : this.file.poll() & (wanted | ALWAYS);
+    return wanted === 0 ? 0 : this.file.poll() & wanted;
   }
 
   /** HOT */
   override onWake(events: number): void {
     const wanted = this.events & EVENT_BITS;
-    const concerns = wanted !== 0 && (events === 0 || (events & (wanted | ALWAYS)) !== 0);
+    const concerns = wanted !== 0 && (events === 0 || (events & wanted) !== 0);
     if (concerns) this.epoll.onItemWake(this);
     else this.declined = true;
   }

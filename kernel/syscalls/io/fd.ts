@@ -17,6 +17,8 @@ import {
   F_ADD_SEALS,
   F_DUPFD,
   F_DUPFD_CLOEXEC,
+  F_DUPFD_QUERY,
+  F_GET_RW_HINT,
   F_GET_SEALS,
   F_GETFD,
   F_GETFL,
@@ -24,12 +26,14 @@ import {
   F_GETLK,
   F_GETOWN,
   F_GETOWN_EX,
+  F_GETOWNER_UIDS,
   F_GETPIPE_SZ,
   F_GETSIG,
   F_NOTIFY,
   F_OFD_GETLK,
   F_OFD_SETLK,
   F_OFD_SETLKW,
+  F_SET_RW_HINT,
   F_SETFD,
   F_SETFL,
   F_SETLEASE,
@@ -46,6 +50,7 @@ import {
   O_DIRECT,
   O_NOATIME,
   O_NONBLOCK,
+  RWH_WRITE_LIFE_EXTREME,
 } from "../../../ffi/abi/fcntl.ts";
 import {
   FIOASYNC,
@@ -93,7 +98,15 @@ import { setAsync } from "./async.ts";
 import { notifyOfDirectory } from "./dnotify.ts";
 import { changeLease, leaseOf } from "./lease.ts";
 import { getLock, setLock } from "./locks.ts";
-import { getOwner, getOwnerEx, setOwner, setOwnerEx, setSignal, signalOf } from "./owner.ts";
+import {
+  getOwner,
+  getOwnerEx,
+  getOwnerUids,
+  setOwner,
+  setOwnerEx,
+  setSignal,
+  signalOf,
+} from "./owner.ts";
 
 /** What F_SETFL changes. */
 const SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC;
@@ -169,6 +182,10 @@ export function sysFcntl(t: Task, a: SyscallArgs): number {
       return 0;
     case F_GETFL:
       return any.flags;
+    case F_DUPFD_QUERY: {
+      const other = t.files.getAny(arg);
+      return other === null ? -EBADF : other === any ? 1 : 0;
+    }
   }
   const file = t.files.get(fd);
   return file === null ? -EBADF : control(t, file, command, a);
@@ -197,6 +214,8 @@ function control(t: Task, file: OpenFile, command: number, a: SyscallArgs): numb
       return setOwnerEx(t, file, addr);
     case F_GETOWN_EX:
       return getOwnerEx(t, file, addr);
+    case F_GETOWNER_UIDS:
+      return getOwnerUids(t, file, addr);
     case F_SETSIG:
       return setSignal(file, arg);
     case F_GETSIG:
@@ -215,6 +234,10 @@ function control(t: Task, file: OpenFile, command: number, a: SyscallArgs): numb
       return addSeals(file, arg);
     case F_GET_SEALS:
       return getSeals(file);
+    case F_GET_RW_HINT:
+      return t.mm.store64(addr, file.inode.writeHint);
+    case F_SET_RW_HINT:
+      return setWriteHint(t, file, addr);
     default:
       return -EINVAL;
   }
@@ -230,6 +253,16 @@ function setFlags(t: Task, file: OpenFile, flags: number, fd: number): number {
   const kept = file.flags & ~SETFL_MASK;
   if ((flags & FASYNC) !== (file.flags & FASYNC)) setAsync(t, file, (flags & FASYNC) !== 0, fd);
   file.flags = kept | (flags & SETFL_MASK);
+  return 0;
+}
+
+/** F_SET_RW_HINT: how long data written to the file will live, as the writer thinks; kept and shown. */
+function setWriteHint(t: Task, file: OpenFile, addr: number): number {
+  if (!ownsOrCapable(file.inode, t.cred)) return -EPERM;
+  const hint = t.mm.load64(addr);
+  if (hint < 0) return -EFAULT;
+  if (hint > RWH_WRITE_LIFE_EXTREME) return -EINVAL;
+  file.inode.writeHint = hint;
   return 0;
 }
 
@@ -272,6 +305,8 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
       const on = t.mm.load32(arg);
       if (on < 0) return -EFAULT;
       const bit = request === FIONBIO ? O_NONBLOCK : FASYNC;
+      const changes = (on !== 0) !== ((file.flags & bit) !== 0);
+      if (bit === FASYNC && changes && file.waitQueue === null) return -ENOTTY;
       return setFlags(t, file, on !== 0 ? file.flags | bit : file.flags & ~bit, fd);
     }
     case FIONREAD:

@@ -90,6 +90,15 @@ export function getOwnerEx(t: Task, file: OpenFile, addr: number): number {
   return failed ? -EFAULT : 0;
 }
 
+/** F_GETOWNER_UIDS: real and effective user of who named the owner, as the caller's namespace numbers them. */
+export function getOwnerUids(t: Task, file: OpenFile, addr: number): number {
+  const owner = file.owner instanceof FileOwner ? file.owner : null;
+  const { userNs } = t.cred;
+  const failed = t.mm.store32(addr, userNs.shownUid(owner?.uid ?? 0)) < 0 ||
+    t.mm.store32(addr + 4, userNs.shownUid(owner?.euid ?? 0)) < 0;
+  return failed ? -EFAULT : 0;
+}
+
 export function setSignal(file: OpenFile, sig: number): number {
   if (sig < 0 || sig > SIGRTMAX) return -EINVAL;
   ownerOf(file).signal = sig;

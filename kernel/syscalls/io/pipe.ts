@@ -28,9 +28,8 @@ function makePipe(t: Task, addr: number, flags: number): number {
   const pipe = new Pipe(t.kernel.memory.frames, inode);
   // Where /proc/PID/fd/N leads: FifoOpener finds it there.
   inode.special = pipe;
-  const status = flags & (O_NONBLOCK | O_DIRECT);
-  const readEnd = new PipeFile(pipe, O_RDONLY | status);
-  const writeEnd = new PipeFile(pipe, O_WRONLY | status);
+  const readEnd = new PipeFile(pipe, O_RDONLY | (flags & O_NONBLOCK));
+  const writeEnd = new PipeFile(pipe, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)));
   return installPair(t, addr, readEnd, writeEnd, (flags & O_CLOEXEC) !== 0);
 }
 

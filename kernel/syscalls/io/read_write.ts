@@ -1,6 +1,7 @@
 /** read(2), write(2), readv(2), pread(2), preadv2(2) and their sisters. */
 
 import { EBADF, EINVAL, EOPNOTSUPP, ESPIPE } from "../../../ffi/abi/errno.ts";
+import { O_APPEND } from "../../../ffi/abi/fcntl.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -93,7 +94,7 @@ function vector2(t: Task, a: SyscallArgs, isWrite: boolean): number {
   if (r < 0) return r;
   if (!isWrite) return readFile(t, file, t.io, isImmediate(file, flags));
   const at = (flags & RWF_APPEND) !== 0 && file.isSeekable ? endOf(t, file) : -1;
-  const n = writeFile(t, file, t.io, at, isImmediate(file, flags));
+  const n = writeWith(t, file, at, flags);
   if (n >= 0 && at >= 0) file.pos = at + n;
   return synced(file, n, flags);
 }
@@ -114,7 +115,16 @@ function vectorAt(
   if (r < 0) return r;
   if (!isWrite) return readFileAt(t, file, t.io, offset, isImmediate(file, flags));
   const at = flags & RWF_APPEND ? endOf(t, file) : offset;
-  return synced(file, writeFile(t, file, t.io, at, isImmediate(file, flags)), flags);
+  return synced(file, writeWith(t, file, at, flags), flags);
+}
+
+/** RWF_NOAPPEND: O_APPEND of the description does not count for this call. */
+function writeWith(t: Task, file: OpenFile, at: number, flags: number): number {
+  const shown = file.flags;
+  if ((flags & RWF_NOAPPEND) !== 0) file.flags &= ~O_APPEND;
+  const n = writeFile(t, file, t.io, at, isImmediate(file, flags));
+  if ((flags & RWF_NOAPPEND) !== 0) file.flags |= shown & O_APPEND;
+  return n;
 }
 
 /** Where the file ended when the call was made: a long write may have added to it already. */

@@ -182,7 +182,11 @@ export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
   if (typeof group === "number") return group;
   // A process that one could not name cannot be signalled through a descriptor either.
   if (!t.pids.encloses(group.pids)) return -EINVAL;
-  if (flags === PIDFD_SIGNAL_PROCESS_GROUP) return killAll(t, group.pgrp.members, sig);
+  if (flags === PIDFD_SIGNAL_PROCESS_GROUP) {
+    // The group that it leads, if it does.
+    const led = t.pids.processGroups.get(group.id.numberIn(t.pids));
+    return led === undefined ? -ESRCH : killAll(t, led.members, sig);
+  }
   const thread = file instanceof PidFd ? file.thread : null;
   const toThread = flags === PIDFD_SIGNAL_THREAD || (flags === 0 && thread !== null);
   if (!toThread) return killOne(t, group, sig, info);

@@ -23,12 +23,10 @@ export function sysClockGettime(t: Task, a: SyscallArgs): number {
     case T.CLOCK_MONOTONIC_RAW:
       return storeSpan(t, addr, kernel.now() + time.monotonicNs);
     case T.CLOCK_BOOTTIME:
-    case T.CLOCK_BOOTTIME_ALARM:
       return storeSpan(t, addr, kernel.now() + time.boottimeNs);
     case T.CLOCK_MONOTONIC_COARSE:
       return storeSpan(t, addr, coarse(kernel.now() + time.monotonicNs));
     case T.CLOCK_REALTIME:
-    case T.CLOCK_REALTIME_ALARM:
     case T.CLOCK_TAI: {
       const sec = kernel.host.realtimeSec();
       return storeTimespec(t, addr, sec, kernel.host.realtimeNsec());
@@ -82,7 +80,8 @@ export function sysClockGetres(t: Task, a: SyscallArgs): number {
 
 export function isKnownClock(t: Task, clock: number): boolean {
   if (clock < 0) return cpuClockTarget(t, clock) !== null;
-  return clock <= T.CLOCK_TAI && clock !== T.CLOCK_SGI_CYCLE;
+  // The alarm clocks need a clock that can wake the machine.
+  return clock <= T.CLOCK_BOOTTIME || clock === T.CLOCK_TAI;
 }
 
 /** clock_settime(2): the clock is the host's. */

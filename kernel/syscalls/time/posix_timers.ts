@@ -1,7 +1,6 @@
 /** timer_create(2), timer_settime(2), timer_gettime(2), timer_getoverrun(2), timer_delete(2). Timers: task/posix_timer.ts. */
 
-import { CAP_WAKE_ALARM } from "../../../ffi/abi/capability.ts";
-import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import {
   SIGEV_NONE,
   SIGEV_SIGNAL,
@@ -12,7 +11,6 @@ import {
 import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import * as T from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { hasCap } from "../../cred/credentials.ts";
 import type { PosixTimer, TimerEvent } from "../../task/posix_timer.ts";
 import type { Task } from "../../task/task.ts";
 import {
@@ -49,7 +47,8 @@ function timerClock(t: Task, clock: number): number {
       return clock;
     case T.CLOCK_REALTIME_ALARM:
     case T.CLOCK_BOOTTIME_ALARM:
-      return hasCap(t.cred, CAP_WAKE_ALARM) ? clock : -EPERM;
+      // There is no clock that could wake the machine.
+      return -EOPNOTSUPP;
     default: {
       if (!isKnownClock(t, clock)) return -EINVAL;
       const target = clock < 0 ? cpuClockTarget(t, clock) : null;
@@ -114,13 +113,12 @@ export function sysTimerSettime(t: Task, a: SyscallArgs): number {
 /** The new value as a time of the timer's clock. */
 function expiryOf(t: Task, timer: PosixTimer, isAbsolute: boolean): number {
   if (!isAbsolute) return timer.clockNs() + spanNs();
-  const isReal = timer.clock === T.CLOCK_REALTIME || timer.clock === T.CLOCK_TAI ||
-    timer.clock === T.CLOCK_REALTIME_ALARM;
+  const isReal = timer.clock === T.CLOCK_REALTIME || timer.clock === T.CLOCK_TAI;
   return isReal ? realtimeDeadline(t) : monotonicDeadline(t, isBoottime(timer.clock));
 }
 
 function isBoottime(clock: number): boolean {
-  return clock === T.CLOCK_BOOTTIME || clock === T.CLOCK_BOOTTIME_ALARM;
+  return clock === T.CLOCK_BOOTTIME;
 }
 
 export function sysTimerGettime(t: Task, a: SyscallArgs): number {
