@@ -1,11 +1,13 @@
 /** `dvisor syscalls`: the system call table, as it is compiled in. */
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
+import { FLAG_SETS } from "../../kernel/syscalls/flags/flag_sets.ts";
 import type { Row } from "../../kernel/syscalls/table.ts";
 import { LAST_CALL, ROWS } from "../../kernel/syscalls/x86_64.ts";
 import { readFlags, refuseRest } from "../flags.ts";
 import type { Command } from "./command.ts";
 import { SYSCALLS_HELP } from "./kernel_help.ts";
+import { flagsText } from "./syscall_flags.ts";
 
 interface Entry {
   readonly nr: number;
@@ -35,8 +37,13 @@ export function syscallEntries(
 export const command: Command = {
   help: SYSCALLS_HELP,
   run(args) {
-    const flags = readFlags(args, { booleans: ["json"] });
+    const flags = readFlags(args, { booleans: ["json", "flags"] });
     refuseRest(flags);
+    if (flags.has("flags")) {
+      const asJson = flags.has("json");
+      console.log(asJson ? JSON.stringify(FLAG_SETS, null, 2) : flagsText(FLAG_SETS));
+      return 0;
+    }
     const entries = syscallEntries(ROWS, NAMES);
     console.log(flags.has("json") ? JSON.stringify(entries, null, 2) : table(entries));
     return 0;

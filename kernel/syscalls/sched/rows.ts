@@ -25,7 +25,10 @@ export const rows: readonly Row[] = [
   }),
   row("rseq", barriers.sysRseq, "ptr uint hex uint", { support: "refused", note: "ENOSYS" }),
 
-  row("sched_yield", affinity.sysSchedYield, ""),
+  row("sched_yield", affinity.sysSchedYield, "", {
+    support: "partial",
+    note: "the host decides who runs next",
+  }),
   row("getcpu", affinity.sysGetcpu, "ptr ptr ptr", {
     support: "partial",
     note: "a CPU that the thread may use",

@@ -1,0 +1,28 @@
+/** Every set of flags, family by family: what `dvisor syscalls --flags` prints. */
+
+import type { FlagSet } from "./flag_set.ts";
+import { EVENTS_FLAGS } from "./events.ts";
+import { FILES_FLAGS } from "./files.ts";
+import { IPC_FLAGS } from "./ipc.ts";
+import { KEYS_FLAGS } from "./keys.ts";
+import { MEMORY_FLAGS } from "./memory.ts";
+import { PROCESSES_FLAGS } from "./processes.ts";
+import { SOCKETS_FLAGS } from "./sockets.ts";
+import { SYSTEM_FLAGS } from "./system.ts";
+import { TERMINALS_FLAGS } from "./terminals.ts";
+import { TIME_FLAGS } from "./time.ts";
+import { URING_FLAGS } from "./uring.ts";
+
+export const FLAG_SETS: readonly FlagSet[] = [
+  ...EVENTS_FLAGS,
+  ...FILES_FLAGS,
+  ...IPC_FLAGS,
+  ...KEYS_FLAGS,
+  ...MEMORY_FLAGS,
+  ...PROCESSES_FLAGS,
+  ...SOCKETS_FLAGS,
+  ...SYSTEM_FLAGS,
+  ...TERMINALS_FLAGS,
+  ...TIME_FLAGS,
+  ...URING_FLAGS,
+];

@@ -1,0 +1,34 @@
+/** Flags, commands and options of ioctl(2): what works, shown by which guest test. See flag_set.ts. */
+
+import { each, fails, type FlagSet, flagSet, inPart, refused } from "./flag_set.ts";
+
+export const TERMINALS_FLAGS: readonly FlagSet[] = [
+  flagSet("ioctl (terminals)", "request", [
+    each(
+      "flags_terminals.terminal_requests",
+      `TCGETS TCSETS TCSETSW TCSETSF TCGETA TCSETA TCSETAW TCSETAF TCSBRK TCXONC TCFLSH TIOCEXCL
+TIOCNXCL TIOCSCTTY TIOCGPGRP TIOCSPGRP TIOCOUTQ TIOCSTI TIOCGWINSZ TIOCSWINSZ TIOCMGET
+TIOCMSET TIOCGSOFTCAR TIOCCONS TIOCPKT TIOCSETD TIOCGETD TCSBRKP TIOCSBRK TIOCCBRK
+TIOCGSID TCGETS2 TCSETS2 TCSETSW2 TCSETSF2 TIOCGPTN TIOCSPTLCK TIOCGDEV TIOCSIG TIOCGPKT
+TIOCGPTLCK TIOCGEXCL`,
+    ),
+    refused("ENOTTY", "flags_terminals.terminal_requests", "TIOCLINUX TIOCGSERIAL TIOCGICOUNT"),
+    inPart("TIOCSSOFTCAR FIONREAD TIOCGPTPEER"),
+  ]),
+  flagSet("ioctl (all descriptors)", "request", [
+    each("flags_terminals.common_requests", "FIONCLEX FIOCLEX FIONBIO"),
+    refused("ENOTTY", "flags_terminals.common_requests", "FS_IOC_GETFSUUID"),
+    inPart("FIOASYNC FIOQSIZE FIGETBSZ"),
+    fails("ENOTTY", "FICLONE"),
+  ]),
+  flagSet("ioctl (sockets)", "request", [
+    each(
+      "flags_terminals.socket_requests",
+      `SIOCATMARK SIOCSPGRP SIOCGPGRP FIOSETOWN FIOGETOWN SIOCINQ SIOCOUTQ SIOCGIFNAME
+SIOCGIFCONF SIOCGIFFLAGS SIOCGIFADDR SIOCGIFDSTADDR SIOCGIFBRDADDR SIOCGIFNETMASK
+SIOCGIFMETRIC SIOCGIFMTU SIOCGIFHWADDR SIOCGIFINDEX SIOCGIFTXQLEN`,
+    ),
+    fails("ENOTTY", "SIOCGIFMAP SIOCGSTAMP"),
+    fails("ENOTSUP", "SIOCETHTOOL"),
+  ]),
+];

@@ -1,0 +1,51 @@
+/** Operations, flags and registrations of io_uring: what works, shown by which guest test. See flag_set.ts. */
+
+import { by, type FlagSet, flagSet } from "./flag_set.ts";
+
+export const URING_FLAGS: readonly FlagSet[] = [
+  flagSet("io_uring_enter", "operation", [
+    by("io_uring.nops_come_back_in_order", "IORING_OP_NOP"),
+    by(
+      "io_uring.files_are_read_and_written",
+      `IORING_OP_READ IORING_OP_WRITE IORING_OP_READV IORING_OP_WRITEV IORING_OP_FSYNC
+IORING_OP_FALLOCATE`,
+    ),
+    by(
+      "io_uring.names_are_opened_and_changed",
+      `IORING_OP_OPENAT IORING_OP_OPENAT2 IORING_OP_CLOSE IORING_OP_STATX IORING_OP_RENAMEAT
+IORING_OP_UNLINKAT IORING_OP_MKDIRAT IORING_OP_SYMLINKAT IORING_OP_LINKAT`,
+    ),
+    by("io_uring.polls_come_true_once_or_often", "IORING_OP_POLL_ADD IORING_OP_POLL_REMOVE"),
+    by("io_uring.times_run_out", "IORING_OP_TIMEOUT IORING_OP_TIMEOUT_REMOVE"),
+    by("io_uring.requests_are_cancelled", "IORING_OP_ASYNC_CANCEL"),
+    by("io_uring.a_linked_timeout_bounds_a_request", "IORING_OP_LINK_TIMEOUT"),
+    by(
+      "io_uring.files_and_buffers_are_registered",
+      "IORING_OP_READ_FIXED IORING_OP_WRITE_FIXED",
+    ),
+    by(
+      "io_uring.sockets_connect_and_talk",
+      "IORING_OP_CONNECT IORING_OP_ACCEPT IORING_OP_SEND IORING_OP_RECV IORING_OP_SENDMSG IORING_OP_SHUTDOWN",
+    ),
+  ]),
+  flagSet("io_uring_enter", "flags of a request", [
+    by("io_uring.files_and_buffers_are_registered", "IOSQE_FIXED_FILE"),
+    by("io_uring.a_drain_waits_for_all_before_it", "IOSQE_IO_DRAIN"),
+    by("io_uring.linked_requests_follow_each_other", "IOSQE_IO_LINK IOSQE_IO_HARDLINK"),
+    by("io_uring.successes_can_be_silent", "IOSQE_CQE_SKIP_SUCCESS"),
+  ]),
+  flagSet("io_uring_setup", "flags", [
+    by("io_uring.a_disabled_ring_is_enabled", "IORING_SETUP_R_DISABLED"),
+    by("io_uring.a_poller_takes_what_it_is_woken_for", "IORING_SETUP_SQPOLL"),
+  ]),
+  flagSet("io_uring_register", "operation", [
+    by(
+      "io_uring.files_and_buffers_are_registered",
+      "IORING_REGISTER_BUFFERS IORING_REGISTER_FILES",
+    ),
+    by("io_uring.a_ring_can_be_polled_and_signals_an_eventfd", "IORING_REGISTER_EVENTFD"),
+    by("io_uring.the_probe_tells_what_there_is", "IORING_REGISTER_PROBE"),
+    by("io_uring.credentials_are_registered", "IORING_REGISTER_PERSONALITY"),
+    by("io_uring.a_disabled_ring_is_enabled", "IORING_REGISTER_ENABLE_RINGS"),
+  ]),
+];

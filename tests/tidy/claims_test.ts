@@ -1,0 +1,75 @@
+/**
+ * No silent lies: what the system call table and its flags claim is held against the guest tests that there are, and
+ * the page made of them against the one in docs/. Handlers are looked at in handlers_test.ts.
+ */
+
+import { assertEquals } from "@std/assert";
+import { FLAG_SETS } from "../../kernel/syscalls/flags/flag_sets.ts";
+import { ALL_ROWS } from "../../kernel/syscalls/x86_64.ts";
+import { CaseNames } from "../guest/case_names.ts";
+import { familyOf, scripts } from "../guest/scripts.ts";
+import { BEYOND_GVISOR } from "./beyond_gvisor.ts";
+import { compatibilityPage, PAGE } from "./compatibility_page.ts";
+import { calledWithoutNumber } from "./wrapped_calls.ts";
+
+const cases = new CaseNames();
+const flags = FLAG_SETS.flatMap((set) => set.flags);
+
+Deno.test("each flag that works or is refused as on Linux names a guest case that there is", () => {
+  const bad = flags.filter((f) => f.shown !== "" && !cases.has(f.shown)).map((f) => f.shown);
+  assertEquals(bad, []);
+  const unshown = flags.filter((f) => f.support === "works" && f.shown === "");
+  assertEquals(unshown.map((f) => f.name), []);
+});
+
+Deno.test("each flag that does not work says why, or what it fails with", () => {
+  const bad = flags.filter((f) => f.support === "refused" ? f.error === "" : f.error !== "");
+  assertEquals(bad.map((f) => f.name), []);
+  const unsaid = flags.filter((f) => f.support === "partial" && f.note === "");
+  assertEquals(unsaid.map((f) => f.name), []);
+});
+
+Deno.test("the calls of a set of flags are in the table", () => {
+  const names = new Set(ALL_ROWS.map((row) => row.name));
+  const calls = FLAG_SETS.flatMap((set) => set.calls.replace(/ ?\(.*$/, "").split(" "));
+  assertEquals(calls.filter((name) => !names.has(name)), []);
+});
+
+Deno.test("a set names no flag twice", () => {
+  const twice = FLAG_SETS.flatMap(({ calls, flags }) => {
+    const names = flags.map((flag) => flag.name);
+    return names.filter((name, i) => names.indexOf(name) !== i).map((name) => `${calls}: ${name}`);
+  });
+  assertEquals(twice, []);
+});
+
+Deno.test("each call that is said to work in full is made by a guest test", () => {
+  const text = cases.text;
+  const silent = ALL_ROWS.filter(({ name, nr, support }) =>
+    support === "full" && !calledWithoutNumber(name, text) &&
+    !new RegExp(`NR\\.${name}\\b|\\bsc\\(${nr},|gives\\([^,]*, ${nr}[,)]`).test(text)
+  );
+  assertEquals(silent.map((row) => row.name), []);
+});
+
+Deno.test("at least 300 calls work", () => {
+  const works = ALL_ROWS.filter((row) => row.support !== "refused").length;
+  assertEquals(works >= 300, true, `${works} work`);
+});
+
+Deno.test("each guest script says its family", () => {
+  assertEquals(scripts().filter((script) => familyOf(script) === null), []);
+});
+
+Deno.test("what is said to go beyond gVisor is shown by guest cases", () => {
+  const shown = BEYOND_GVISOR.flatMap(([, shown]) => shown.split(" "));
+  assertEquals(shown.filter((name) => !cases.has(name)), []);
+});
+
+Deno.test("docs/compatibility.md is what the tables say (deno task docs)", async () => {
+  assertEquals(
+    Deno.readTextFileSync(PAGE) === await compatibilityPage(),
+    true,
+    "run: deno task docs",
+  );
+});
