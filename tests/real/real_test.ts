@@ -2,24 +2,29 @@
  * Real programs: every script of `programs/` must print the same, byte for byte, and end with the
  * same exit code in the sandbox as on this machine; and nothing that it writes may reach the host.
  *
- * A script begins with comments: what it is, "# needs: COMMAND...", and "# slow" if ptrace is to
- * run it only in full. It works in $WORK. Neighbour: `../harness/`.
+ * A script begins with comments: what it is, "# needs: COMMAND...", "# slow" if ptrace is to run it
+ * only in full, "# long" if that holds for systrap too, and "# apart" if it changes the system or
+ * serves at fixed ports: then it runs natively on a copy of the root (lib/apart.sh). It works in $WORK; $SOURCES is this folder, and
+ * $FULL is 1 in a full run, which does more of the same. Neighbour: `../harness/`.
  */
 
 import { assertEquals } from "@std/assert";
 import { describe, doCommand, type PlatformName, ROOT, run } from "../harness/dvisor.ts";
-import { isFull, lacks, named } from "../harness/machine.ts";
+import { isFull, isRoot, lacks, named } from "../harness/machine.ts";
 
-const FOLDER = `${ROOT}/tests/real/programs`;
+const SOURCES = `${ROOT}/tests/real`, FOLDER = `${SOURCES}/programs`;
+const APART = ["bash", `${SOURCES}/lib/apart.sh`];
 
 /** LIMIT: seconds for one script. */
-const TIMEOUT_S = 240;
+const TIMEOUT_S = isFull ? 1200 : 240;
 
 interface Program {
   readonly name: string;
   readonly path: string;
   readonly needs: readonly string[];
   readonly isSlow: boolean;
+  readonly isLong: boolean;
+  readonly isApart: boolean;
 }
 
 function programs(): Program[] {
@@ -31,6 +36,8 @@ function programs(): Program[] {
       path,
       needs: (/^# needs: (.*)$/m.exec(text)?.[1] ?? "").split(" "),
       isSlow: /^# slow$/m.test(text),
+      isLong: /^# long$/m.test(text),
+      isApart: /^# apart$/m.test(text),
     };
   });
 }
@@ -38,7 +45,44 @@ function programs(): Program[] {
 /** Both runs get the same environment, so that nothing of the caller's changes the output. */
 function environment(work: string): Record<string, string> {
   const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  return { PATH: path, WORK: work, LANG: "C.UTF-8", TERM: "dumb" };
+  const home = Deno.env.get("HOME") ?? "/", full = isFull ? "1" : "";
+  return {
+    PATH: path,
+    WORK: work,
+    LANG: "C.UTF-8",
+    TERM: "dumb",
+    SOURCES,
+    USER_HOME: home,
+    FULL: full,
+  };
+}
+
+/** Why nothing can run apart here; null when it can. */
+function noApart(): string | null {
+  if (!isRoot) return "needs root";
+  const { success } = new Deno.Command(APART[0]!, {
+    args: [...APART.slice(1), "true"],
+    env: environment("/tmp"),
+    clearEnv: true,
+    stdout: "null",
+    stderr: "null",
+  }).outputSync();
+  return success ? null : "no copy of the root file system can be made here";
+}
+
+/** Asked once, and only where a script wants it. */
+let apart: string | null | undefined;
+
+function whyNot(program: Program, platform: PlatformName): string | null {
+  const missing = lacks(program.needs);
+  if (missing !== null) return missing;
+  if (program.isLong && !isFull) return "long; runs in test:full";
+  if (platform === "ptrace" && program.isSlow && !isFull) {
+    return "slow on ptrace; runs in test:full";
+  }
+  if (!program.isApart) return null;
+  if (apart === undefined) apart = noApart();
+  return apart;
 }
 
 function firstDifference(a: string, b: string): string {
@@ -56,7 +100,7 @@ async function compare(program: Program, platform: PlatformName): Promise<void> 
     const options = { timeoutS: TIMEOUT_S, env, clearEnv: true };
     const inside = await run([...doCommand(platform), ...command], options);
     assertEquals([...Deno.readDirSync(work)].map((e) => e.name), [], "writes reached the host");
-    const native = await run(command, options);
+    const native = await run(program.isApart ? [...APART, ...command] : command, options);
     assertEquals(inside.isOverdue, false, `in the sandbox: ${describe(inside)}`);
     assertEquals(inside.code, native.code, `in the sandbox: ${describe(inside)}`);
     if (inside.stdout !== native.stdout) {
@@ -70,10 +114,8 @@ async function compare(program: Program, platform: PlatformName): Promise<void> 
 
 for (const program of programs()) {
   for (const platform of ["systrap", "ptrace"] as const) {
-    const isTooSlow = platform === "ptrace" && program.isSlow && !isFull;
-    const why = lacks(program.needs) ?? (isTooSlow ? "slow on ptrace; runs in test:full" : null);
     Deno.test({
-      ...named(`${platform}: ${program.name}`, why),
+      ...named(`${platform}: ${program.name}`, whyNot(program, platform)),
       fn: () => compare(program, platform),
     });
   }

@@ -29,8 +29,29 @@ export const NEEDS: readonly Need[] = [
   { command: "tmux", packages: ["tmux"], usedFor: "interactive terminals" },
   { command: "vi", packages: ["vim-tiny"], usedFor: "a full-screen editor as a guest" },
   { command: "ps", packages: ["procps"], usedFor: "ps and top as guests" },
-  { command: "redis-server", packages: ["redis-server"], usedFor: "a server as a guest" },
   { command: "node", packages: ["nodejs"], usedFor: "node as a guest" },
+  { command: "pg_ctlcluster", packages: ["postgresql"], usedFor: "PostgreSQL as a guest" },
+  {
+    command: "redis-server",
+    packages: ["redis-server", "redis-tools"],
+    usedFor: "Redis as a guest",
+  },
+  { command: "nginx", packages: ["nginx-light"], usedFor: "nginx as a guest" },
+  { command: "wrk", packages: ["wrk"], usedFor: "nginx under load" },
+  { command: "curl", packages: ["curl"], usedFor: "a client of HTTP as a guest" },
+  { command: "openssl", packages: ["openssl"], usedFor: "bytes and certificates for servers" },
+  { command: "memcached", packages: ["memcached"], usedFor: "memcached as a guest" },
+  {
+    command: "sshd",
+    packages: ["openssh-server", "openssh-client"],
+    usedFor: "sshd and ssh as guests",
+  },
+  { command: "cargo", packages: ["cargo", "rustc"], usedFor: "cargo as a guest" },
+  { command: "go", packages: ["golang-go"], usedFor: "Go as a guest" },
+  { command: "javac", packages: ["default-jdk-headless"], usedFor: "Java as a guest" },
+  { command: "gdb", packages: ["gdb"], usedFor: "a debugger as a guest" },
+  { command: "bwrap", packages: ["bubblewrap"], usedFor: "bubblewrap as a guest" },
+  { command: "vim", packages: ["vim"], usedFor: "vim as a guest" },
 ];
 
 /** Whether an executable file of this name is on PATH. */
