@@ -6,6 +6,7 @@
 import type { Caller } from "./vfs/caller.ts";
 import type { FileSystem } from "./vfs/inode.ts";
 import { DevtmpfsType } from "./fs/devfs/devtmpfs.ts";
+import type { LoopDevices } from "./fs/devfs/loop.ts";
 import { FsType } from "./fs/fs_types.ts";
 import { overlayFromOptions } from "./fs/overlay/options.ts";
 import type { MqueueFs } from "./ipc/mqueue/mqueue_fs.ts";
@@ -19,11 +20,15 @@ import { hasNamespaces } from "./task/namespaces.ts";
 import type { Kernel } from "./task/kernel_services.ts";
 
 /** Register every type with the kernel; `source` is what /proc and /sys show. */
-export function registerFileSystems(kernel: Kernel, source: ProcSource): void {
+export function registerFileSystems(
+  kernel: Kernel,
+  source: ProcSource,
+  loops: LoopDevices,
+): void {
   const types = kernel.fsTypes;
   types.register(new TmpfsType(kernel));
   types.register(new OverlayType(kernel));
-  types.register(new DevtmpfsType(kernel.memory.frames, kernel.host));
+  types.register(new DevtmpfsType(kernel.memory.frames, kernel.host, loops));
   types.register(new ProcFsType(source));
   types.register(new SysFsType(source));
   types.register(new CgroupType(kernel));

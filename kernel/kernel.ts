@@ -10,6 +10,7 @@ import type { HostNetwork } from "./core/host_network.ts";
 import { KernelBug } from "./core/kernel_bug.ts";
 import { registerFileSystems } from "./file_systems.ts";
 import { registerMemoryDevices } from "./fs/devfs/devices.ts";
+import { LoopDevices, registerLoopDevices } from "./fs/devfs/loop.ts";
 import { DevptsType } from "./fs/devpts/devpts_fs.ts";
 import { registerTerminals, type Terminals } from "./fs/devpts/openers.ts";
 import { FsTypes } from "./fs/fs_types.ts";
@@ -139,7 +140,9 @@ export class SandboxKernel implements Kernel {
     });
     const cpuInfo = CpuInfo.fromHost(options.cpuInfo ?? "");
     this.proc = new KernelProcSource(this, new ProcFacts(this, cpuInfo, sysctl), this.pids);
-    registerFileSystems(this, this.proc);
+    const loops = new LoopDevices();
+    registerFileSystems(this, this.proc, loops);
+    registerLoopDevices(this.vfs.special, loops);
     registerMemoryDevices(this.vfs.special, host, this);
     const hooks = new TaskTerminalHooks(this);
     this.fsTypes.register(new DevptsType(host, hooks));

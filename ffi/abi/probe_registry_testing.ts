@@ -25,6 +25,7 @@ import * as ipc from "./ipc.ts";
 import * as keyctl from "./keyctl.ts";
 import * as landlock from "./landlock.ts";
 import type { Fields, Layout } from "./layout.ts";
+import * as loop from "./loop.ts";
 import * as lsm from "./lsm.ts";
 import * as mman from "./mman.ts";
 import * as mount from "./mount.ts";
@@ -89,6 +90,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   resource,
   sched,
   landlock,
+  loop,
   seccomp,
   siginfo,
   signal,
@@ -310,6 +312,23 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     schedUtilMax: "sched_util_max",
   }),
   probe(sched.SchedParam, "struct sched_param", "sched_", {}, "libc"),
+  probe(loop.LoopInfo, "struct loop_info", "lo_", {
+    encryptType: "lo_encrypt_type",
+    encryptKeySize: "lo_encrypt_key_size",
+    encryptKey: "lo_encrypt_key",
+    reserved: "reserved",
+  }),
+  probe(loop.LoopInfo64, "struct loop_info64", "lo_", {
+    encryptType: "lo_encrypt_type",
+    encryptKeySize: "lo_encrypt_key_size",
+    fileName: "lo_file_name",
+    cryptName: "lo_crypt_name",
+    encryptKey: "lo_encrypt_key",
+  }),
+  probe(loop.LoopConfig, "struct loop_config", "", {
+    blockSize: "block_size",
+    reserved: "__reserved",
+  }),
   probe(landlock.LandlockRulesetAttr, "struct landlock_ruleset_attr", "", {
     handledAccessFs: "handled_access_fs",
     handledAccessNet: "handled_access_net",

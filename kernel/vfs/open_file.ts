@@ -85,6 +85,11 @@ export abstract class OpenFile {
     return false;
   }
 
+  /** Where SEEK_END is; a block device knows better than its node. */
+  get endOffset(): number {
+    return this.inode.size;
+  }
+
   /** lseek(2) goes to the start, wherever it is asked to go (/dev/null, /dev/zero, /dev/full). */
   get isRewound(): boolean {
     return false;

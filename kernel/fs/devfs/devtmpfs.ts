@@ -13,6 +13,7 @@ import type { Caller } from "../../vfs/caller.ts";
 import type { FileSystem, Inode } from "../../vfs/inode.ts";
 import { FsType } from "../fs_types.ts";
 import { parseTmpfsOptions } from "../tmpfs/options.ts";
+import { LOOP_CONTROL_MINOR, type LoopDevices } from "./loop.ts";
 import { TmpfsFs } from "../tmpfs/tmpfs.ts";
 import {
   FULL_MINOR,
@@ -28,6 +29,8 @@ import {
 /** Major of /dev/tty, /dev/console and /dev/ptmx; their minors. */
 export const TTYAUX_MAJOR = 5;
 export const TTY_MINOR = 0, CONSOLE_MINOR = 1, PTMX_MINOR = 2;
+
+const LOOP_CONTROL = makedev(MISC_MAJOR, LOOP_CONTROL_MINOR);
 
 interface Node {
   readonly name: string;
@@ -77,13 +80,25 @@ function errorOf(made: Inode | number): number {
   return typeof made === "number" ? made : 0;
 }
 
+/** The tree of one mount. */
+class DevtmpfsFs extends TmpfsFs {
+  loops: LoopDevices | null = null;
+
+  override destroy(): void {
+    this.loops?.leave(this.root);
+    super.destroy();
+  }
+}
+
 export class DevtmpfsType extends FsType {
   override readonly name = "devtmpfs";
   private readonly frames: FrameAllocator;
   private readonly host: Host;
+  private readonly loops: LoopDevices;
 
-  constructor(frames: FrameAllocator, host: Host) {
+  constructor(frames: FrameAllocator, host: Host, loops: LoopDevices) {
     super();
+    this.loops = loops;
     this.frames = frames;
     this.host = host;
   }
@@ -93,8 +108,11 @@ export class DevtmpfsType extends FsType {
     const options = parseTmpfsOptions(text, this.host.memoryBytes);
     if (typeof options === "number") return options;
     options.mode ??= 0o755;
-    const fs = new TmpfsFs(this.frames, this.host, options, this.name);
-    const r = populateDev(fs.root);
+    const fs = new DevtmpfsFs(this.frames, this.host, options, this.name);
+    fs.loops = this.loops;
+    let r = populateDev(fs.root);
+    r ||= errorOf(fs.root.mknod("loop-control", S_IFCHR | 0o600, LOOP_CONTROL, 0, 0));
+    r ||= this.loops.populate(fs.root);
     if (r === 0) return fs;
     fs.destroy();
     return r;

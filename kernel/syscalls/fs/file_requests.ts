@@ -16,6 +16,7 @@ import {
 } from "../../../ffi/abi/errno.ts";
 import { FALLOC_FL_KEEP_SIZE } from "../../../ffi/abi/fcntl.ts";
 import * as F from "../../../ffi/abi/fs.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap, hasCapIn } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
 import { isDirectory, isRegular } from "../../vfs/access.ts";
@@ -37,9 +38,9 @@ const X_FLAGS: readonly (readonly [number, number])[] = [
   [F.FS_PROJINHERIT_FL, F.FS_XFLAG_PROJINHERIT],
 ];
 
-/** 0, -errno, or PASSED. */
-export function fileRequest(t: Task, file: OpenFile, request: number, arg: number): number {
-  const { inode } = file;
+/** 0, -errno, or PASSED. The argument is the third one of the call: a pointer, or an int. */
+export function fileRequest(t: Task, file: OpenFile, request: number, a: SyscallArgs): number {
+  const { inode } = file, arg = a.u64(2);
   switch (request) {
     case F.FIGETBSZ:
       return blockSize(t, inode, arg);
@@ -50,7 +51,7 @@ export function fileRequest(t: Task, file: OpenFile, request: number, arg: numbe
       if (!hasCapIn(t.cred, inode.fs.owner, CAP_SYS_ADMIN)) return -EPERM;
       return request === F.FIFREEZE ? -EOPNOTSUPP : -EINVAL;
     case F.FICLONE:
-      return clone(t, file, arg | 0);
+      return clone(t, file, a.i32(2));
     case F.FICLONERANGE: {
       const { u8, dv } = t.kernel.scratch;
       if (t.mm.copyIn(u8, 0, arg, F.FileCloneRange.size) !== 0) return -EFAULT;

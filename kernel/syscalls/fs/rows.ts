@@ -97,7 +97,9 @@ export const rows: readonly Row[] = [
 
   row("mount", mount.sysMount, "str path str hex ptr", {
     support: "partial",
-    note: "MS_SYNCHRONOUS, MS_DIRSYNC, MS_LAZYTIME and MS_MANDLOCK do nothing",
+    note:
+      "no file systems of block devices (ENODEV); MS_SYNCHRONOUS, MS_DIRSYNC, MS_LAZYTIME and " +
+      "MS_MANDLOCK do nothing",
   }),
   row("umount2", mount.sysUmount2, "path hex"),
   row("pivot_root", mount.sysPivotRoot, "path path"),

@@ -84,6 +84,7 @@ import { USERFAULTFD_IOC_NEW } from "../../../ffi/abi/userfaultfd.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { ownsOrCapable } from "../../cred/permission.ts";
 import { UserfaultDevice } from "../../fs/devfs/memory_devices.ts";
+import { LoopControlFile, LoopFile } from "../../fs/devfs/loop.ts";
 import { addSeals, getSeals } from "../../fs/tmpfs/memfd.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
 import { actFor, Socket } from "../../net/socket.ts";
@@ -98,6 +99,7 @@ import { setAsync } from "./async.ts";
 import { notifyOfDirectory } from "./dnotify.ts";
 import { changeLease, leaseOf } from "./lease.ts";
 import { getLock, setLock } from "./locks.ts";
+import { controlLoops, loopRequest } from "./loop_requests.ts";
 import {
   getOwner,
   getOwnerEx,
@@ -318,8 +320,10 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
       return t.mm.store64(arg, file.inode.size);
     }
     default: {
-      const r = fileRequest(t, file, request, arg);
+      const r = fileRequest(t, file, request, a);
       if (r !== PASSED) return r;
+      if (file instanceof LoopFile) return loopRequest(t, file, request, a);
+      if (file instanceof LoopControlFile) return controlLoops(file, request, a.i32(2));
       if (file instanceof UserfaultDevice) {
         return request === USERFAULTFD_IOC_NEW ? newUserfaultfd(t, arg) : -EINVAL;
       }
@@ -348,7 +352,7 @@ export function sysLseek(t: Task, a: SyscallArgs): number {
     case SEEK_END: {
       const r = file.inode.refresh();
       if (r < 0) return r;
-      pos = file.inode.size + offset;
+      pos = file.endOffset + offset;
       break;
     }
     case SEEK_DATA:
