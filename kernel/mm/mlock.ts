@@ -1,11 +1,17 @@
-/** mlock(2) and mlockall(2): accounting only, as guest memory is never swapped by the Sentry. */
+/**
+ * mlock(2) and mlockall(2): areas are marked and counted, and their pages get memory; what the host does with that
+ * memory is not asked for, as guest memory is never swapped by the Sentry.
+ */
 
 import { EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT } from "../../ffi/abi/mman.ts";
+import { load8 } from "../../ffi/mem/native_memory.ts";
+import { ACCESS_READ, ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
+import { resolvePage } from "./fault.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isPageAligned, pageUp } from "./region.ts";
-import { VM_LOCKED, VM_LOCKONFAULT } from "./vma.ts";
+import { VM_LOCKED, VM_LOCKONFAULT, type Vma } from "./vma.ts";
 
 const LOCK_BITS = VM_LOCKED | VM_LOCKONFAULT;
 
@@ -56,6 +62,47 @@ function setBits(mm: MemoryManager, start: number, end: number, bits: number): n
   }
   mm.vmas.mergeAround(start, end);
   return at < end ? -ENOMEM : 0;
+}
+
+/** LIMIT: pages that one turn of the loop gives memory to (about 4 ms). */
+const TURN_PAGES = 4096;
+
+/**
+ * Give the pages of [page, end) memory, some of them: the page to go on with, or -ENOMEM where one cannot be had. With
+ * `isAll`, what cannot be had and what is not mapped is passed over.
+ */
+export function fillPages(mm: MemoryManager, page: number, end: number, isAll: boolean): number {
+  let left = TURN_PAGES, at = page;
+  while (at < end && left > 0) {
+    const i = mm.vmas.indexOf(at * PAGE_SIZE);
+    if (i === mm.vmas.length) return isAll ? end : -ENOMEM;
+    const vma = mm.vmas.at(i), to = Math.min(end, vma.end / PAGE_SIZE);
+    if (vma.start > at * PAGE_SIZE) {
+      if (!isAll) return -ENOMEM;
+      at = Math.min(end, vma.start / PAGE_SIZE);
+    } else if ((vma.flags & VM_LOCKONFAULT) !== 0 || vma.isDirect) at = to;
+    else {
+      const n = fillRun(mm, vma, at, Math.min(to, at + left));
+      if (n === 0 && !isAll) return -ENOMEM;
+      left -= n;
+      at = n === 0 ? to : at + n;
+    }
+  }
+  return at;
+}
+
+/** Pages from `page` on, up to `end`, that have memory now; 0: none can be had. */
+function fillRun(mm: MemoryManager, vma: Vma, page: number, end: number): number {
+  if (vma.isSecret) return 0;
+  const isWrite = (vma.prot & PROT_WRITE) !== 0 && !vma.isShared;
+  const host = resolvePage(mm, page, isWrite ? ACCESS_WRITE : ACCESS_READ);
+  if (host < 0) return 0;
+  const n = Math.min(mm.runPages, end - page), { arena, frames } = mm.ctx;
+  for (let k = 0; k < n; k++) {
+    load8(host + k * PAGE_SIZE);
+    frames.markRecycled((host - arena.base) / PAGE_SIZE + k, false);
+  }
+  return n;
 }
 
 export function mlockall(mm: MemoryManager, flags: number): number {

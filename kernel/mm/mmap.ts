@@ -24,6 +24,7 @@ import type { Backing } from "./backing.ts";
 import { copyIntoNew } from "./cow.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
+import { fillPages } from "./mlock.ts";
 import { applyCachedPatches } from "./patch.ts";
 import { isSealed } from "./sealed.ts";
 import { mapBackedRange, populateAnonymous } from "./populate.ts";
@@ -89,7 +90,10 @@ export function mmap(
   const start = backing === null ? at : offset;
   const vma = new V.Vma(at, at + size, prot, maxProt & V.PROT_MASK, vmFlags, backing, start, "");
   if ((flags & M.MAP_FIXED) !== 0) clearRange(mm, at, at + size);
-  mapArea(mm, vma, (flags & M.MAP_POPULATE) !== 0 || isLocked && !isSecret, replaced > 0);
+  const populates = (flags & M.MAP_POPULATE) !== 0 || isLocked && !isSecret;
+  mapArea(mm, vma, populates, replaced > 0);
+  // The first pages; of a very large mapping the others come as they are touched.
+  if (populates && prot !== PROT_NONE) fillPages(mm, at / PAGE_SIZE, (at + size) / PAGE_SIZE, true);
   return at;
 }
 

@@ -9,7 +9,7 @@ import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";
 import { isPageAligned, pageUp } from "./region.ts";
-import { PROT_MASK, readOnlyProt, VM_GROWSDOWN, VM_SEALED, type Vma } from "./vma.ts";
+import { accounted, PROT_MASK, readOnlyProt, VM_GROWSDOWN, VM_SEALED, type Vma } from "./vma.ts";
 
 export function mprotect(mm: MemoryManager, addr: number, len: number, prot: number): number {
   const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
@@ -69,6 +69,7 @@ function changeArea(mm: MemoryManager, vma: Vma, prot: number): void {
   mm.counters.charge(vma, to - from, -1);
   if ((prot & PROT_WRITE) !== 0) unpatchPages(mm, from, to);
   vma.prot = prot;
+  vma.flags = accounted(vma.flags, prot);
   mm.counters.charge(vma, to - from, 1);
   applyProtection(mm, vma, from, to, old);
 }

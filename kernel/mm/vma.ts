@@ -31,6 +31,8 @@ export const VM_SHARED = 1,
   VM_UFFD_MISSING = 0x8000,
   VM_UFFD_WP = 0x10000,
   VM_UFFD_MINOR = 0x20000,
+  /** Private memory that could be written at some time: it counts as committed. */
+  VM_ACCOUNT = 0x40000,
   VM_UFFD = VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR;
 
 export const PROT_MASK: number = PROT_READ | PROT_WRITE | PROT_EXEC;
@@ -69,7 +71,7 @@ export class Vma {
     this.end = end;
     this.prot = prot;
     this.maxProt = maxProt;
-    this.flags = flags;
+    this.flags = accounted(flags, prot);
     this.backing = backing;
     this.offset = offset;
     this.label = label;
@@ -120,6 +122,12 @@ export class Vma {
       isSamePolicy(this.policy, next.policy) &&
       this.offset + (this.end - this.start) === next.offset;
   }
+}
+
+/** The flags of an area that gets this protection (accountable_mapping). */
+export function accounted(flags: number, prot: number): number {
+  const counts = (prot & PROT_WRITE) !== 0 && (flags & (VM_SHARED | VM_NORESERVE)) === 0;
+  return counts ? flags | VM_ACCOUNT : flags;
 }
 
 /** Writing is taken away; what could be written can still be read, as on the processor. */

@@ -8,6 +8,7 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../platform/platform.ts"
 import { bytesToString } from "../../core/bytes.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import {
+  VM_ACCOUNT,
   VM_DONTDUMP,
   VM_DONTFORK,
   VM_GROWSDOWN,
@@ -148,6 +149,7 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_SEQUENTIAL, "sr"],
   [VM_RANDOM, "rr"],
   [VM_DONTFORK, "dc"],
+  [VM_ACCOUNT, "ac"],
   [VM_NORESERVE, "nr"],
   [VM_WIPEONFORK, "wf"],
   [VM_DONTDUMP, "dd"],

@@ -47,7 +47,7 @@ Deno.test("resident pages are those that were touched", () => {
   const smaps = lab.text("/proc/self/smaps");
   assert(smaps.includes("\nSize:                 16 kB\n"));
   assert(smaps.includes("\nRss:                   8 kB\n"));
-  assertMatch(smaps, /\nVmFlags: rd wr mr mw me \n$/);
+  assertMatch(smaps, /\nVmFlags: rd wr mr mw me ac \n$/);
   assertMatch(lab.text("/proc/self/smaps_rollup"), /^10000000-10004000 ---p .* \[rollup\]\nRss: /);
   memory.close();
 });

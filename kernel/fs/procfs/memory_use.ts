@@ -92,7 +92,9 @@ function count(
   else if ((flags & PAGE_FILE) !== 0 && vma !== null && !vma.isAnonymous) use.file += resident;
   else use.anonymous += resident;
   // One look for an extent: what a fork shares, it shares in whole extents.
-  const refs = ctx.frames.refs(frame * PAGE_SIZE);
+  const isFiles = (flags & (PAGE_SHARED | PAGE_FILE)) !== 0;
+  // A file holds its pages too.
+  const refs = ctx.frames.refs(frame * PAGE_SIZE) - (isFiles ? 1 : 0);
   if (refs > 1) {
     use.common += resident;
     use.proportional += resident / refs;

@@ -15,6 +15,7 @@ import { MEMORY_FORMATS } from "./memory_formats.ts";
 import { MountsInode } from "./mounts_files.ts";
 import { NetDir } from "./net_dir.ts";
 import { NsDir } from "./ns_links.ts";
+import { PagemapInode } from "./pagemap_file.ts";
 import type { ProcFs } from "./procfs.ts";
 import { IN_PROCESS, IN_THREAD, TASK_ENTRIES, type TaskEntry } from "./task_entries.ts";
 import { AREA_PROCESS, AREA_THREAD, inoOf, TaskRef } from "./task_ref.ts";
@@ -116,6 +117,8 @@ export class TaskDir extends GeneratedDir {
         return new PlaceLink(proc, ref, ino, name);
       case "mem":
         return new MemInode(proc, ref, ino);
+      case "pagemap":
+        return new PagemapInode(proc, ref, ino);
       case "mounts":
       case "mountinfo":
       case "mountstats":

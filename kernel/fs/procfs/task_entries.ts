@@ -50,6 +50,7 @@ export const TASK_ENTRIES: readonly TaskEntry[] = [
   file("smaps", 0o444),
   file("numa_maps", 0o444),
   file("smaps_rollup", 0o444),
+  file("pagemap", 0o400),
   file("wchan", 0o444),
   file("schedstat", 0o444),
   file("cpuset", 0o444),

@@ -33,7 +33,7 @@ export const rows: readonly Row[] = [
   row("mincore", advise.sysMincore, "ptr size ptr"),
   row("mlock", advise.sysMlock, "ptr size", {
     support: "partial",
-    note: "counted and checked; the host decides what stays in memory",
+    note: "pages get memory at once; the host decides what stays there",
   }),
   row("mlock2", advise.sysMlock2, "ptr size hex", { support: "partial", note: "as mlock" }),
   row("munlock", advise.sysMunlock, "ptr size"),

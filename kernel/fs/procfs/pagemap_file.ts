@@ -1,0 +1,109 @@
+/**
+ * /proc/PID/pagemap: eight bytes for each page of a process (proc_pid_pagemap(5)).
+ *
+ * DIFFERS: frames have no numbers to show (they are 0, as for who may not know them), pages that the host maps straight
+ * from its files are not there, and there is no PAGEMAP_SCAN.
+ */
+
+import { EACCES, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
+import { S_IFREG } from "../../../ffi/abi/stat.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import { PAGE_SIZE } from "../../mm/frames.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import { PAGE_FILE, PAGE_SHARED, PAGE_WATCHED } from "../../mm/pages.ts";
+import { nextTouched, nextUntouched } from "../../mm/touched.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
+import type { GeneratedFs } from "../generated/generated_fs.ts";
+import { GeneratedInode } from "../generated/generated_inode.ts";
+import type { TaskRef } from "./task_ref.ts";
+
+const ENTRY_BYTES = 8;
+/** The highest byte of an entry: bits 63, 61, 57 and 56. */
+const TOP = 7, PRESENT = 0x80, FILE_OR_SHARED = 0x20, WATCHED = 2, EXCLUSIVE = 1;
+/** Pages that are looked at together. */
+const PAGES = 512;
+const entries = new Uint8Array(PAGES * ENTRY_BYTES);
+
+export class PagemapInode extends GeneratedInode {
+  private readonly ref: TaskRef;
+
+  constructor(fs: GeneratedFs, ref: TaskRef, ino: number) {
+    super(fs, ino, S_IFREG | 0o400);
+    this.ref = ref;
+    ref.own(this);
+  }
+
+  protected override get isModeFixed(): boolean {
+    return true;
+  }
+  override refresh(): number {
+    this.ref.own(this);
+    return 0;
+  }
+
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+    const task = this.ref.get();
+    if (task === null) return -ESRCH;
+    if (!this.ref.mayInspect(task)) return -EACCES;
+    return new PagemapFile(this, flags, task.mm);
+  }
+}
+
+class PagemapFile extends OpenFile {
+  readonly inode: PagemapInode;
+  private readonly mm: MemoryManager | null;
+
+  constructor(inode: PagemapInode, flags: number, mm: MemoryManager | null) {
+    super(flags);
+    this.inode = inode;
+    this.mm = mm;
+  }
+
+  override get isSeekable(): boolean {
+    return true;
+  }
+
+  /** Whole entries only; nothing behind the last page that a process can have. */
+  override read(io: IoCursor, offset: number): number {
+    const { mm } = this;
+    if (mm === null || mm.isDestroyed) return 0;
+    if (offset % ENTRY_BYTES !== 0 || io.remaining % ENTRY_BYTES !== 0) return -EINVAL;
+    const end = mm.layout.maxAddress / PAGE_SIZE;
+    let page = offset / ENTRY_BYTES, done = 0;
+    while (io.remaining > 0 && page < end) {
+      const n = Math.min(PAGES, io.remaining / ENTRY_BYTES, end - page);
+      describe(mm, page, page + n);
+      const put = io.putBytes(entries, 0, n * ENTRY_BYTES);
+      if (put < 0) return done > 0 ? done : put;
+      done += put;
+      if (put < n * ENTRY_BYTES) break;
+      page += n;
+    }
+    return done;
+  }
+}
+
+/** Entries of pages [from, to), at most PAGES of them. */
+function describe(mm: MemoryManager, from: number, to: number): void {
+  const map = mm.pages, { ctx } = mm;
+  entries.fill(0, 0, (to - from) * ENTRY_BYTES);
+  for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {
+    if (map.frame(i) < 0) continue;
+    const delta = map.frame(i) - map.start(i), flags = map.flags(i);
+    const end = Math.min(to, map.end(i)) + delta;
+    const isShared = (flags & (PAGE_FILE | PAGE_SHARED)) !== 0;
+    let bits = PRESENT | (isShared ? FILE_OR_SHARED : 0);
+    if ((flags & PAGE_WATCHED) !== 0) bits |= WATCHED;
+    let at = nextTouched(ctx, Math.max(from, map.start(i)) + delta, end);
+    while (at < end) {
+      for (const next = nextUntouched(ctx, at, end); at < next; at++) {
+        // A file holds its pages too.
+        const isMine = ctx.frames.refs(at * PAGE_SIZE) === (isShared ? 2 : 1);
+        entries[(at - delta - from) * ENTRY_BYTES + TOP] = bits | (isMine ? EXCLUSIVE : 0);
+      }
+      at = nextTouched(ctx, at, end);
+    }
+  }
+}
