@@ -175,7 +175,7 @@ export class FakePlatform implements Platform {
   readonly maxUserAddress = 0x7ffe00000000;
   readonly reserved: readonly (readonly [number, number])[] = [[0x60060000, 0x60080000]];
   readonly fpuSize: number = 832;
-  readonly runningCount = 0;
+  readonly runningCount: number = 0;
   readonly doorbellFd = -1;
   readonly endsFd = -1;
   readonly guestCpu = -1;

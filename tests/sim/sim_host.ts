@@ -1,0 +1,40 @@
+/**
+ * The host of a simulation: virtual time that jumps when nobody has anything to do, and late timers. It has no
+ * descriptors. Neighbours: sim_platform.ts runs guests, simulation.ts puts both under a kernel.
+ */
+
+import { FakeHost } from "../../kernel/testing/fake_host.ts";
+import type { HostEvents } from "../../kernel/loop.ts";
+import type { Random } from "../harness/seeded.ts";
+
+/** LIMIT: looks at the clock in one simulation: whoever makes more goes round in circles. */
+const MAX_LOOKS = 3_000_000;
+/** How late a sleep may end, and how long guests that run are waited for, ns. */
+const LATE_NS = 2_000_000, GUEST_NS = 5_000;
+
+export class SimHost extends FakeHost implements HostEvents {
+  /** Nothing runs and nothing is due: called in place of a sleep without end. */
+  onStuck: () => void = () => {};
+  /** Whether guest code runs. */
+  isGuestRunning: () => boolean = () => false;
+  private readonly chance: Random;
+  private looks: number = 0;
+
+  constructor(chance: Random, memoryBytes: number) {
+    super(chance.below(1 << 30) + 1);
+    this.chance = chance;
+    this.memoryBytes = memoryBytes;
+  }
+
+  override monotonicNs(): number {
+    if (++this.looks > MAX_LOOKS) throw new Error("the simulation comes to no end");
+    return super.monotonicNs();
+  }
+
+  poll(timeoutNs: number): void {
+    if (timeoutNs <= 0) return;
+    if (this.isGuestRunning()) this.nowNs += Math.min(timeoutNs, GUEST_NS);
+    else if (timeoutNs === Infinity) this.onStuck();
+    else this.nowNs += timeoutNs + (this.chance.below(4) === 0 ? this.chance.below(LATE_NS) : 0);
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * The platform of a simulation: guest threads that are no threads. Which of those that run stops next is drawn, and what
+ * it does then its agent decides (agent.ts). Host processes die, and none can be had, when the seed says so.
+ */
+
+import type { Arena } from "../../ffi/mem/arena.ts";
+import { FakePlatform, FakeSpace } from "../../kernel/testing/fake_platform.ts";
+import { getReg, setReg } from "../../kernel/task/registers.ts";
+import { Task } from "../../kernel/task/task.ts";
+import {
+  Context,
+  CSGSFS,
+  RAX,
+  RIP,
+  RSP,
+  TRAP_DEATH,
+  TRAP_FULL,
+  TRAP_INTERRUPT,
+  TRAP_NONE,
+} from "../../platform/platform.ts";
+import type { Random } from "../harness/seeded.ts";
+import { Agent } from "./agent.ts";
+
+/** One in so many: looks that find nobody stopped, births that fail, turns in which a process dies. */
+const NOBODY = 4, NO_BIRTH = 40, DEATH = 4000;
+
+export class SimContext extends Context {
+  readonly fpu: Uint8Array<ArrayBuffer>;
+  readonly space: FakeSpace;
+  private readonly platform: SimPlatform;
+  readonly agent: Agent;
+  isRunning: boolean = false;
+  isReleased: boolean = false;
+  private isKicked: boolean = false;
+
+  constructor(platform: SimPlatform, space: FakeSpace) {
+    super();
+    this.platform = platform;
+    this.space = space;
+    this.fpu = new Uint8Array(platform.fpuSize);
+    this.agent = new Agent(platform);
+    platform.contexts.add(this);
+  }
+
+  override get rip(): number {
+    return getReg(this.regs, RIP);
+  }
+  override set rip(value: number) {
+    setReg(this.regs, RIP, value);
+  }
+  override get rsp(): number {
+    return getReg(this.regs, RSP);
+  }
+  override set rsp(value: number) {
+    setReg(this.regs, RSP, value);
+  }
+
+  override fetchRegs(): void {
+    setReg(this.regs, CSGSFS, 0x33 + 0x2b * 2 ** 48);
+  }
+  override fetchFpu(): void {
+    if (!this.isFull) throw new Error("fetchFpu of a context that is not full");
+  }
+
+  override resumeRet(result: number): void {
+    setReg(this.regs, RAX, result);
+    this.agent.returned(result);
+    this.run();
+  }
+  override resumeAll(_withFpu: boolean): void {
+    this.agent.jumped();
+    this.run();
+  }
+  private run(): void {
+    if (this.isReleased) throw new Error("resumed after its release");
+    if (this.isRunning) throw new Error("resumed while it runs");
+    this.trap = TRAP_NONE;
+    this.isFull = false;
+    this.isKicked = false;
+    this.space.flush();
+    if (this.space.isDestroyed || this.platform.dead.has(this.space)) {
+      this.trap = TRAP_DEATH;
+      this.platform.report(this);
+    } else this.platform.start(this);
+  }
+
+  get isInit(): boolean {
+    return this.owner instanceof Task && this.owner.group.pid === 1;
+  }
+
+  /** Guest code comes to its next stop. */
+  stop(): void {
+    if (this.platform.dead.has(this.space)) this.trap = TRAP_DEATH;
+    else if (this.isKicked) {
+      this.trap = TRAP_INTERRUPT;
+      this.isFull = true;
+    } else this.agent.step(this);
+  }
+
+  override requestFull(): void {
+    this.trap = TRAP_FULL;
+    this.isFull = true;
+    this.platform.report(this);
+  }
+  override park(): void {}
+  override interrupt(): void {
+    if (this.isRunning) this.isKicked = true;
+  }
+  override release(): void {
+    this.isReleased = true;
+    this.owner = null;
+    this.platform.forget(this);
+  }
+}
+
+export class SimPlatform extends FakePlatform {
+  override runningCount: number = 0;
+  readonly chance: Random;
+  /** Not released yet. */
+  readonly contexts: Set<SimContext> = new Set();
+  /** Their host process was killed from outside. */
+  readonly dead: Set<FakeSpace> = new Set();
+  /** Stops of guest code. */
+  steps: number = 0;
+  /** Called behind each of them. */
+  onStep: () => void = () => {};
+  /** No more accidents, and the first process ends the others. */
+  isEnding: boolean = false;
+  private readonly running: SimContext[] = [];
+  private readonly reports: SimContext[] = [];
+
+  constructor(arena: Arena, chance: Random) {
+    super(arena);
+    this.chance = chance;
+    this.isLazy = true;
+    this.acksAtOnce = false;
+    this.acksOnFlush = true;
+    this.contextMaker = (space) => new SimContext(this, space);
+  }
+
+  override newAddressSpace(): FakeSpace {
+    return new SimSpace(this);
+  }
+  override newTemplate(): FakeSpace {
+    return new SimSpace(this);
+  }
+
+  hasAccident(oneIn: number): boolean {
+    return this.steps > 0 && !this.isEnding && this.chance.below(oneIn) === 0;
+  }
+
+  start(ctx: SimContext): void {
+    ctx.isRunning = true;
+    this.running.push(ctx);
+    this.runningCount = this.running.length;
+  }
+  report(ctx: SimContext): void {
+    this.reports.push(ctx);
+  }
+  forget(ctx: SimContext): void {
+    this.contexts.delete(ctx);
+    this.remove(this.running, ctx);
+    this.remove(this.reports, ctx);
+    ctx.isRunning = false;
+    this.runningCount = this.running.length;
+  }
+  private remove(list: SimContext[], ctx: SimContext): void {
+    const at = list.indexOf(ctx);
+    if (at >= 0) list.splice(at, 1);
+  }
+
+  override poll(): Context | null {
+    const reported = this.reports.shift();
+    if (reported !== undefined) return reported;
+    if (this.running.length === 0 || this.chance.below(NOBODY) === 0) return null;
+    const ctx = this.chance.pick(this.running);
+    if (!ctx.isInit && this.hasAccident(DEATH)) this.dead.add(ctx.space);
+    this.remove(this.running, ctx);
+    this.runningCount = this.running.length;
+    ctx.isRunning = false;
+    this.steps++;
+    this.onStep();
+    ctx.stop();
+    return ctx.trap === TRAP_NONE ? (this.start(ctx), null) : ctx;
+  }
+  override prepareSleep(): boolean {
+    return this.reports.length === 0;
+  }
+
+  /** Host processes whose end was asked for end. */
+  override reap(): void {
+    for (const space of [...this.spaces]) if (space.isDestroyed) space.die();
+  }
+  override tick(_nowNs: number): void {
+    this.reap();
+  }
+}
+
+class SimSpace extends FakeSpace {
+  private readonly host: SimPlatform;
+
+  constructor(platform: SimPlatform) {
+    super(platform);
+    this.host = platform;
+  }
+
+  override fork(): FakeSpace | null {
+    if (this.host.hasAccident(NO_BIRTH)) return null;
+    this.flush();
+    const child = new SimSpace(this.host);
+    for (const [page, entry] of this.table) child.table.set(page, entry);
+    return child;
+  }
+  override newContext(): Context | null {
+    return this.host.hasAccident(NO_BIRTH) ? null : super.newContext();
+  }
+}

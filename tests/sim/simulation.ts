@@ -1,0 +1,195 @@
+/**
+ * One simulated sandbox: a whole kernel on a host and a platform that are no real ones, with virtual time and accidents,
+ * driven by guests that a seed makes up. The same seed is the same run, call by call.
+ */
+
+import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
+import { AT_FDCWD, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
+import { dropContainer } from "../../kernel/containers.ts";
+import * as quotas from "../../kernel/core/quota.ts";
+import { rootCredentials } from "../../kernel/cred/credentials.ts";
+import { TmpfsFs } from "../../kernel/fs/tmpfs/tmpfs.ts";
+import { InitCaller, startInit } from "../../kernel/init.ts";
+import { SandboxKernel } from "../../kernel/kernel.ts";
+import { Limits } from "../../kernel/task/limits.ts";
+import type { Container } from "../../kernel/task/container.ts";
+import { collectRights } from "../../kernel/net/rights.ts";
+import { Task } from "../../kernel/task/task.ts";
+import type { Caller } from "../../kernel/vfs/caller.ts";
+import { mkdirAt } from "../../kernel/vfs/create.ts";
+import { addMount } from "../../kernel/vfs/mount_operations.ts";
+import { MountNamespace } from "../../kernel/vfs/mounts.ts";
+import { openAt } from "../../kernel/vfs/open.ts";
+import { findAt } from "../../kernel/vfs/status.ts";
+import { BufferCursor } from "../../kernel/vfs/vfs_testing.ts";
+import { FakeSpace } from "../../kernel/testing/fake_platform.ts";
+import { Random } from "../harness/seeded.ts";
+import { image } from "./guest.ts";
+import { SimHost } from "./sim_host.ts";
+import { SimContext, SimPlatform } from "./sim_platform.ts";
+
+/** Sizes that a sandbox may have: small ones run out of memory. */
+const ARENA_BYTES = 16 << 20, WINDOWS = 4;
+/** How long guest code may run between two stops, ns. */
+const STEP_NS = 200_000;
+/** The buffer of sendfile(2), which a kernel keeps once it had to make one. */
+const KEPT_BYTES = 65536;
+const QUOTAS: readonly (readonly [string, quotas.Quota])[] = Object.entries(quotas).flatMap((
+  [name, value],
+) => value instanceof quotas.Quota ? [[name, value] as const] : []);
+const MOUNTS: readonly (readonly [string, string])[] = [
+  ["/proc", "proc"],
+  ["/dev", "devtmpfs"],
+  ["/tmp", "tmpfs"],
+];
+
+export interface Outcome {
+  /** Stops of guests. */
+  readonly steps: number;
+  /** Calls by the time of the end that were blocked for good. */
+  readonly isStuck: boolean;
+}
+
+export class Simulation {
+  readonly kernel: SandboxKernel;
+  readonly platform: SimPlatform;
+  private readonly host: SimHost;
+  private readonly arena: Arena;
+  private readonly maxSteps: number;
+  private isEnding: boolean = false;
+  private isStuck: boolean = false;
+  private container: Container | null = null;
+  /** Of frames and quotas, before there was a guest. */
+  private readonly usedAtStart: readonly number[];
+
+  /** Called at each stop of a guest. */
+  onStep: () => void = () => {};
+
+  /** @param maxSteps stops of guests, then all is killed */
+  constructor(seed: number, maxSteps: number) {
+    const chance = new Random(seed);
+    this.maxSteps = maxSteps;
+    this.arena = Arena.create(ARENA_BYTES, WINDOWS * WINDOW_BYTES);
+    this.host = new SimHost(chance, ARENA_BYTES);
+    this.platform = new SimPlatform(this.arena, chance);
+    this.kernel = new SandboxKernel(this.host, this.platform, this.arena, {
+      hostname: "sim",
+      log: () => {},
+    });
+    this.usedAtStart = this.used();
+    this.host.isGuestRunning = () => {
+      this.endInTime();
+      return this.platform.runningCount > 0;
+    };
+    this.host.onStuck = () => {
+      if (this.isEnding) throw new Error(`nothing can end any more: ${this.describe()}`);
+      this.isStuck = true;
+      this.end();
+    };
+    this.platform.onStep = () => {
+      this.host.nowNs += chance.below(STEP_NS);
+      this.endInTime();
+      this.onStep();
+    };
+  }
+
+  /** Until all guests ended. @throws whatever the kernel threw, or what was found wrong */
+  run(): Outcome {
+    const { kernel } = this;
+    const root = new TmpfsFs(kernel.memory.frames, this.host, { pages: 0, inodes: 0, mode: 0o755 });
+    const namespace = MountNamespace.of(kernel.vfs, root, 0, "root");
+    const caller = new InitCaller(namespace, rootCredentials(), 0);
+    this.fill(caller);
+    const task = startInit(kernel, namespace, {
+      args: ["/prog"],
+      env: [],
+      cwd: "/",
+      umask: 0o22,
+      cred: rootCredentials(),
+      limits: new Limits(null),
+      leadsSession: true,
+      files: [],
+    });
+    if (!(task instanceof Task)) throw new Error(`no init: ${task.errno} ${task.what}`);
+    task.group.isUnkillable = true;
+    this.container = task.group.container;
+    caller.files.drop();
+    caller.fs.drop();
+    kernel.run();
+    this.platform.reap();
+    return { steps: this.platform.steps, isStuck: this.isStuck };
+  }
+
+  close(): void {
+    this.arena.close();
+  }
+
+  /** Not part of the kernel's state: what it runs on. */
+  isOutside(value: object): boolean {
+    return value === this.host || value === this.platform || value instanceof FakeSpace ||
+      value instanceof SimContext || value === this.kernel.loop;
+  }
+
+  private endInTime(): void {
+    if (!this.isEnding && this.platform.steps > this.maxSteps) this.end();
+  }
+
+  private end(): void {
+    this.isEnding = this.platform.isEnding = true;
+  }
+
+  private fill(caller: InitCaller): void {
+    const file = openAt(caller, AT_FDCWD, "/prog", O_WRONLY | O_CREAT, 0o755);
+    if (typeof file === "number") throw new Error(`no /prog: ${file}`);
+    const n = file.write(new BufferCursor(image), 0);
+    if (n !== image.length) throw new Error(`/prog: ${n}`);
+    file.drop();
+    for (const [path, type] of MOUNTS) this.mount(caller, path, type);
+    for (const path of ["/d", "/d/e"]) mkdirAt(caller, AT_FDCWD, path, 0o755);
+  }
+
+  private mount(caller: Caller, path: string, type: string): void {
+    mkdirAt(caller, AT_FDCWD, path, 0o755);
+    const fs = this.kernel.fsTypes.find(type)?.create(caller, type, "");
+    const at = findAt(caller, AT_FDCWD, path, 0);
+    if (typeof fs !== "object" || typeof at === "number") throw new Error(`no ${path}`);
+    addMount(caller, fs, at, 0, type);
+  }
+
+  /** Who is left, and in which call. */
+  describe(): string {
+    const tasks = [...this.kernel.pids.tasks.values()];
+    return tasks.map((t) => `task ${t.tid} of ${t.group.pid}, state ${t.state}, call ${t.nr}`).join(
+      "; ",
+    );
+  }
+
+  private used(): number[] {
+    return [this.kernel.memory.frames.usedBytes, ...QUOTAS.map(([, quota]) => quota.used)];
+  }
+
+  /** What must hold when all guests ended: lines about what does not. Nothing can be run any more. */
+  leftovers(): string[] {
+    const { kernel, platform } = this, found: string[] = [];
+    if (kernel.pids.tasks.size > 0) found.push(`tasks: ${this.describe()}`);
+    // Nobody waits for the first process.
+    const groups = [...kernel.pids.groups.values()].filter((group) => group.pid !== 1);
+    if (groups.length > 0) found.push(`processes ${groups.map((group) => group.pid)}`);
+    if (platform.contexts.size > 0) found.push(`${platform.contexts.size} contexts`);
+    const spaces = [...platform.spaces].filter((space) => !space.isDestroyed);
+    if (spaces.length > 0) found.push(`${spaces.length} address spaces`);
+    if (this.container !== null) dropContainer(this.container);
+    // These outlive processes.
+    const { shm } = kernel.namespaces.ipc;
+    for (const segment of shm.table.all()) shm.remove(segment);
+    collectRights();
+    while (kernel.memory.reclaim());
+    for (const [i, now] of this.used().entries()) {
+      const more = now - this.usedAtStart[i]!;
+      if (more !== 0 && (i > 0 || more !== KEPT_BYTES)) {
+        found.push(`${more} more of ${i === 0 ? "memory" : QUOTAS[i - 1]![0]}`);
+      }
+    }
+    return found;
+  }
+}
