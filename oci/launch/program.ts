@@ -49,7 +49,7 @@ function sourceProgram(root: string, entry: string): Program {
     const value = Deno.env.get(name);
     if (value !== undefined) env.push(`${name}=${value}`);
   }
-  const flags = ["-A", "--no-lock", "--v8-flags=--no-enable-lazy-source-positions"];
+  const flags = ["-A", "--no-lock", "--v8-flags=--no-enable-lazy-source-positions,--expose-gc"];
   const argv = ["deno", "run", ...flags, root + entry];
   // Sources and the runtime's cache may be in places that only this user reads.
   return { ...openProgram(Deno.execPath(), argv, env), isPublic: false };

@@ -43,6 +43,7 @@ import type { Host } from "../../kernel/core/host.ts";
 import type { Waiter } from "../../kernel/core/wait.ts";
 import type { HostEvents } from "../../kernel/loop.ts";
 import type { GuestClock } from "./guest_clock.ts";
+import { Rest, REST_NS } from "./rest.ts";
 
 /** LIMIT: CPUs of the host are numbered below 8 times this; it fits the buffer. */
 const CPU_MASK_BYTES = 256;
@@ -60,6 +61,7 @@ export class RealHost implements Host, HostEvents {
   /** Called when there is nothing to do for now. */
   beforeSleep: (() => void) | null = null;
   private readonly epoll: Epoll = new Epoll();
+  private readonly rest: Rest = new Rest();
   /** By fd. */
   private readonly watches: (Waiter | null)[] = [];
   private readonly statBuf: Uint8Array<ArrayBuffer> = allocBuffer(256);
@@ -205,10 +207,22 @@ export class RealHost implements Host, HostEvents {
     this.epoll.del(fd);
   }
 
+  /** How many events there are; a long sleep begins with a rest when one is due. */
+  private wait(timeoutNs: number): number {
+    let left = timeoutNs;
+    if (left > REST_NS && this.rest.isDue) {
+      const n = this.epoll.waitNs(REST_NS);
+      if (n > 0) return n;
+      this.rest.take();
+      left -= REST_NS;
+    }
+    return left === Infinity ? this.epoll.wait(-1) : this.epoll.waitNs(left);
+  }
+
   /** Dispatch what is ready; wait at most `timeoutNs` for the first event. */
   poll(timeoutNs: number): void {
     if (timeoutNs > 0 && this.beforeSleep !== null) this.beforeSleep();
-    const n = timeoutNs === Infinity ? this.epoll.wait(-1) : this.epoll.waitNs(timeoutNs);
+    const n = this.wait(timeoutNs);
     if (this.guestClock !== null) this.guestClock.tick(monotonicNs());
     for (let i = 0; i < n; i++) {
       const token = this.epoll.token(i);

@@ -1,0 +1,43 @@
+/**
+ * What the Sentry does with its own memory when the sandbox has nothing to do: the garbage of its
+ * work goes back to the host. The loop is one task of V8 that never ends, so V8 has no idle time of
+ * its own to shrink its heap in; malloc keeps holes whatever happens.
+ *
+ * Not here: memory of guests (kernel/mm, which gives freed frames back).
+ */
+
+import { processCpuNs } from "../../ffi/sys/clock.ts";
+import { trimHeap } from "../../ffi/sys/native.ts";
+
+/** A sleep of this long is a rest. */
+export const REST_NS = 1_000_000_000;
+/** CPU time of the Sentry since the last collection that makes another one worth its 50 ms. */
+const WORK_NS = 2_000_000_000;
+
+export class Rest {
+  readonly #workNs: number;
+  #cpuNs: number = 0;
+
+  constructor(workNs: number = WORK_NS) {
+    this.#workNs = workNs;
+  }
+
+  /** Whether there is garbage enough to look out for a rest. */
+  get isDue(): boolean {
+    return processCpuNs() - this.#cpuNs >= this.#workNs;
+  }
+
+  /** The sandbox has rested for `REST_NS`. */
+  take(): void {
+    collectGarbage();
+    trimHeap();
+    this.#cpuNs = processCpuNs();
+  }
+}
+
+/** V8 has this function with --expose-gc; without, nothing is collected. */
+function collectGarbage(): void {
+  const gc: unknown = Reflect.get(globalThis, "gc");
+  if (typeof gc !== "function") return;
+  Reflect.apply(gc, undefined, [{ type: "major", execution: "sync", flavor: "last-resort" }]);
+}
