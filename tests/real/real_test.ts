@@ -2,60 +2,18 @@
  * Real programs: every script of `programs/` must print the same, byte for byte, and end with the
  * same exit code in the sandbox as on this machine; and nothing that it writes may reach the host.
  *
- * A script begins with comments: what it is, "# needs: COMMAND...", "# slow" if ptrace is to run it
- * only in full, "# long" if that holds for systrap too, and "# apart" if it changes the system or
- * serves at fixed ports: then it runs natively on a copy of the root (lib/apart.sh). It works in $WORK; $SOURCES is this folder, and
- * $FULL is 1 in a full run, which does more of the same. Neighbour: `../harness/`.
+ * Neighbours: `programs.ts` finds the scripts, `soak_test.ts` runs them for a long time.
  */
 
 import { assertEquals } from "@std/assert";
-import { describe, doCommand, type PlatformName, ROOT, run } from "../harness/dvisor.ts";
+import { describe, doCommand, type PlatformName, run } from "../harness/dvisor.ts";
 import { isFull, isRoot, lacks, named } from "../harness/machine.ts";
+import { environment, type Program, programs, SOURCES } from "./programs.ts";
 
-const SOURCES = `${ROOT}/tests/real`, FOLDER = `${SOURCES}/programs`;
 const APART = ["bash", `${SOURCES}/lib/apart.sh`];
 
 /** LIMIT: seconds for one script. */
 const TIMEOUT_S = isFull ? 1200 : 240;
-
-interface Program {
-  readonly name: string;
-  readonly path: string;
-  readonly needs: readonly string[];
-  readonly isSlow: boolean;
-  readonly isLong: boolean;
-  readonly isApart: boolean;
-}
-
-function programs(): Program[] {
-  const names = [...Deno.readDirSync(FOLDER)].map((entry) => entry.name);
-  return names.filter((name) => name.endsWith(".sh")).sort().map((name) => {
-    const path = `${FOLDER}/${name}`, text = Deno.readTextFileSync(path);
-    return {
-      name: name.slice(0, -3),
-      path,
-      needs: (/^# needs: (.*)$/m.exec(text)?.[1] ?? "").split(" "),
-      isSlow: /^# slow$/m.test(text),
-      isLong: /^# long$/m.test(text),
-      isApart: /^# apart$/m.test(text),
-    };
-  });
-}
-
-/** Both runs get the same environment, so that nothing of the caller's changes the output. */
-function environment(work: string): Record<string, string> {
-  const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  const home = Deno.env.get("HOME") ?? "/", full = isFull ? "1" : "";
-  return {
-    PATH: path,
-    WORK: work,
-    LANG: "C.UTF-8",
-    TERM: "dumb",
-    SOURCES,
-    USER_HOME: home,
-    FULL: full,
-  };
-}
 
 /** Why nothing can run apart here; null when it can. */
 function noApart(): string | null {
