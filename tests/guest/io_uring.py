@@ -635,6 +635,39 @@ def requests_end_with_their_process_and_ring():
 
 
 @test
+def much_work_at_once_comes_to_its_end():
+    r = Ring(256)
+    file, size = os.memfd_create("much"), 1 << 20
+    os.truncate(file, size)
+    area = ctypes.create_string_buffer(b"x" * size, size)
+    for i in range(256):
+        last = i % 4 == 3
+        flags = DRAIN if i == 128 else 0 if last else LINK
+        r.put(NOP if last else READ, -1 if last else file, 0 if last else area, 0 if last else size,
+              0, i, flags)
+    done = r.results(256, 256)
+    eq(sorted(done), list(range(256)))
+    eq({i for i in done if done[i] != (0 if i % 4 == 3 else size)}, set())
+    eq(area.raw.count(b"x"), 0)
+    os.close(file)
+
+
+@test
+def what_was_cancelled_before_its_turn_does_not_come():
+    r = Ring(256)
+    zero, size = os.open("/dev/zero", os.O_RDONLY), 1 << 20
+    area = ctypes.create_string_buffer(size)
+    for i in range(256):
+        r.put(READ, zero, area, size, data=i)
+    eq(r.enter(256), 256)
+    os.close(r.fd)
+    r.ring.close()
+    r.sqes.close()
+    os.close(zero)
+    eq(Ring(8).do(NOP), 0)
+
+
+@test
 def hostile_rings_harm_nobody_else():
     r = Ring()
     for head, tail in ((0, 1 << 31), (1 << 31, 0), (5, 4)):

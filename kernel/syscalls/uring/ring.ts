@@ -14,6 +14,7 @@ import type { Credentials } from "../../cred/credentials.ts";
 import { anonFs } from "../../fs/anonfd/anon_inode.ts";
 import type { EventFile } from "../../fs/anonfd/eventfd.ts";
 import type { Backing } from "../../mm/backing.ts";
+import type { Kernel } from "../../task/kernel_services.ts";
 import type { Task } from "../../task/task.ts";
 import type { ThreadGroup } from "../../task/thread_group.ts";
 import type { Inode } from "../../vfs/inode.ts";
@@ -26,6 +27,9 @@ const CQE = U.IoUringCqe.at;
 const LINKS = U.IOSQE_IO_LINK | U.IOSQE_IO_HARDLINK;
 /** In `cqFlags`: the process wants no eventfd signals for now. */
 const EVENTFD_DISABLED = 1;
+
+/** LIMIT: requests are carried out at once for so long, and the clock is looked at for each fourth. */
+const PUMP_NS = 1_000_000, LOOK_EACH = 4;
 
 /** A completion that did not fit. */
 interface LateCqe {
@@ -65,6 +69,9 @@ export class Uring extends OpenFile {
   private readonly ready: Worker[] = [];
   private readonly drained: Worker[] = [];
   private isPumping: boolean = false;
+  /** Of the pumping under way: requests started, and whether that took long. */
+  private startedNow: number = 0;
+  private isLong: boolean = false;
 
   constructor(memory: RingMemory, setup: number, sqEntries: number, cqEntries: number) {
     super(O_RDWR);
@@ -176,10 +183,12 @@ export class Uring extends OpenFile {
     }
   }
 
-  /** Starts what can start. */
+  /** Starts what can start; what is behind much work runs in turn with other tasks. */
   pump(): void {
     if (this.isPumping) return;
     this.isPumping = true;
+    this.startedNow = 0;
+    this.isLong = false;
     for (;;) {
       const worker = this.ready.shift() ?? this.nextDrained();
       if (worker === undefined) break;
@@ -216,10 +225,25 @@ export class Uring extends OpenFile {
   private start(worker: Worker): void {
     this.inFlight.add(worker);
     const bound = worker.partner;
+    if (this.hasWorkedLong(worker.kernel)) {
+      worker.attemptLater();
+      if (bound === null) return;
+      this.inFlight.add(bound);
+      bound.attemptLater();
+      return;
+    }
     worker.attempt();
     if (bound === null || worker.isDone) return;
     this.inFlight.add(bound);
     bound.attempt();
+  }
+
+  /** Whether this turn of the loop has been long; looks at the clock once in a few requests. */
+  private hasWorkedLong(kernel: Kernel): boolean {
+    if (++this.startedNow % LOOK_EACH === 0) {
+      this.isLong ||= kernel.now() > kernel.clock.nowNs + PUMP_NS;
+    }
+    return this.isLong;
   }
 
   /** A request is over: its completion, and what was waiting for it. */

@@ -114,6 +114,12 @@ export class Worker extends Task {
     this.ring.complete(this, result);
   }
 
+  /** Carries it out when it is its turn. */
+  attemptLater(): void {
+    this.state = WORKING;
+    this.kernel.enqueue(this);
+  }
+
   /** A broken pipe is the submitter's affair. */
   private passSignalsOn(): void {
     this.attention = false;
