@@ -41,10 +41,13 @@ const COPY_BYTES = 256 << 10;
 /** Host mappings that are left for copies on write when mmap already refuses. */
 const HOST_MAPPINGS = 60_000;
 
+/** The bits of MAP_HUGE_2MB and MAP_HUGE_1GB. */
+const HUGE_SIZES = 0x1f << M.MAP_HUGE_SHIFT;
 /** Flags that MAP_SHARED_VALIDATE accepts (LEGACY_MAP_MASK). */
 const KNOWN_FLAGS = M.MAP_TYPE | M.MAP_FIXED | M.MAP_ANONYMOUS | M.MAP_32BIT | M.MAP_GROWSDOWN |
   M.MAP_DENYWRITE | M.MAP_EXECUTABLE | M.MAP_LOCKED | M.MAP_NORESERVE | M.MAP_POPULATE |
-  M.MAP_NONBLOCK | M.MAP_STACK | M.MAP_HUGETLB | M.MAP_FIXED_NOREPLACE | M.MAP_UNINITIALIZED;
+  M.MAP_NONBLOCK | M.MAP_STACK | M.MAP_HUGETLB | M.MAP_FIXED_NOREPLACE | M.MAP_UNINITIALIZED |
+  HUGE_SIZES;
 
 export function mmap(
   mm: MemoryManager,

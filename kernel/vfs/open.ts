@@ -222,7 +222,7 @@ function openOrCreate(
     if (typeof child === "number") return child;
     if (child.inode === null) return createAndOpen(caller, walk, child, flags, mode);
     if (createdBefore(caller) === child) {
-      return openFound(caller, new Path(walk.mount, child), child.inode, flags & ~O_TRUNC, 0);
+      return openCreated(caller, walk, child, child.inode, flags);
     }
     if ((flags & O_EXCL) !== 0) return -EEXIST;
     dir = walk.inode;
@@ -257,7 +257,20 @@ function createAndOpen(
   finishNew(caller, child, inode, S_IFREG | mode);
   notifyEntry(dir, IN_CREATE, child.name, inode, child);
   rememberCreated(caller, child);
-  return openFound(caller, new Path(walk.mount, child), inode, flags & ~O_TRUNC, 0);
+  return openCreated(caller, walk, child, inode, flags);
+}
+
+/** What this call made a moment ago: no permissions are asked, and the description knows it. */
+function openCreated(
+  caller: Caller,
+  walk: Walk,
+  child: Dentry,
+  inode: Inode,
+  flags: number,
+): OpenFile | number {
+  const file = openFound(caller, new Path(walk.mount, child), inode, flags & ~O_TRUNC, 0);
+  if (typeof file !== "number") file.isCreated = true;
+  return file;
 }
 
 /** O_TMPFILE. */

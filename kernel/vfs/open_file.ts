@@ -50,6 +50,8 @@ export abstract class OpenFile {
   cred: Credentials | null = null;
   /** Nobody hears of what is done with it: inside of another description, or a descriptor of fanotify's own. */
   isQuiet: boolean = false;
+  /** The open made the file (F_CREATED_QUERY). */
+  isCreated: boolean = false;
   /** F_SETOWN, F_SETSIG, O_ASYNC: kept by fcntl. */
   owner: object | null = null;
   /** What landlock(7) denied when it was opened and is not asked for yet: LANDLOCK_ACCESS_FS_TRUNCATE, _IOCTL_DEV. */

@@ -321,6 +321,8 @@ def resolves(call, expected):
     ("F_DUPFD_QUERY",
      lambda: (lambda f: (cmd(f, 1027, os.dup(f)), cmd(f, 1027, fd()), cmd(f, 1027, 999)))(fd()),
      (1, 0, -EBADF)),
+    ("F_CREATED_QUERY", lambda: (cmd(os.open("n", RW | CREAT), 1028), cmd(os.open("n", RW | CREAT), 1028),
+                                 cmd(os.open("o", CREAT | os.O_EXCL), 1028), cmd(999, 1028)), (1, 0, 1, -EBADF)),
     ("F_SETPIPE_SZ", lambda: cmd(os.pipe()[0], 1031, 8192), 8192),
     ("F_GETPIPE_SZ", lambda: (cmd(os.pipe()[0], 1032), cmd(fd(), 1032)), (65536, -EBADF)),
     ("F_ADD_SEALS", lambda: (sealed(1), cmd(0, 1033, 1) < 0), ([0, 1, 1, None, None, -EPERM], True)),

@@ -15,6 +15,7 @@ import {
   CLOSE_RANGE_CLOEXEC,
   CLOSE_RANGE_UNSHARE,
   F_ADD_SEALS,
+  F_CREATED_QUERY,
   F_DUPFD,
   F_DUPFD_CLOEXEC,
   F_DUPFD_QUERY,
@@ -184,6 +185,8 @@ export function sysFcntl(t: Task, a: SyscallArgs): number {
       return 0;
     case F_GETFL:
       return any.flags;
+    case F_CREATED_QUERY:
+      return any.isCreated ? 1 : 0;
     case F_DUPFD_QUERY: {
       const other = t.files.getAny(arg);
       return other === null ? -EBADF : other === any ? 1 : 0;
