@@ -2,9 +2,12 @@
 
 import type { FlagSet } from "./flag_set.ts";
 import { EVENTS_FLAGS } from "./events.ts";
+import { FANOTIFY_FLAGS } from "./fanotify.ts";
+import { FILE_REQUESTS } from "./file_requests.ts";
 import { FILES_FLAGS } from "./files.ts";
 import { IPC_FLAGS } from "./ipc.ts";
 import { KEYS_FLAGS } from "./keys.ts";
+import { LANDLOCK_FLAGS } from "./landlock.ts";
 import { MEMORY_FLAGS } from "./memory.ts";
 import { PROCESSES_FLAGS } from "./processes.ts";
 import { SOCKETS_FLAGS } from "./sockets.ts";
@@ -15,9 +18,12 @@ import { URING_FLAGS } from "./uring.ts";
 
 export const FLAG_SETS: readonly FlagSet[] = [
   ...EVENTS_FLAGS,
+  ...FANOTIFY_FLAGS,
   ...FILES_FLAGS,
+  ...FILE_REQUESTS,
   ...IPC_FLAGS,
   ...KEYS_FLAGS,
+  ...LANDLOCK_FLAGS,
   ...MEMORY_FLAGS,
   ...PROCESSES_FLAGS,
   ...SOCKETS_FLAGS,

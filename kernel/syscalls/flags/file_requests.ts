@@ -1,0 +1,40 @@
+/** Requests of ioctl(2) on files and loop devices: which guest test shows each. See flag_set.ts. */
+
+import { by, fails, type FlagSet, flagSet } from "./flag_set.ts";
+
+export const FILE_REQUESTS: readonly FlagSet[] = [
+  flagSet("ioctl (files)", "request", [
+    by("files_flags.flags_are_kept_and_shown", "FS_IOC_GETFLAGS FS_IOC_SETFLAGS"),
+    by("files_flags.extended_flags", "FS_IOC_FSGETXATTR FS_IOC_FSSETXATTR"),
+    by("files_flags.blocks_of_a_file", "FIGETBSZ"),
+    by("files_flags.space_is_reserved", "FS_IOC_RESVSP"),
+    fails(
+      "EOPNOTSUPP",
+      "FS_IOC_FIEMAP FICLONE FICLONERANGE FIDEDUPERANGE FIFREEZE",
+      "as on a tmpfs",
+    ),
+    fails("EINVAL", "FIBMAP FITHAW", "as on a tmpfs"),
+    fails("ENOTTY", "FS_IOC_GETVERSION FS_IOC_GETFSUUID FS_IOC_GETFSLABEL"),
+  ]),
+  flagSet("ioctl (FS_IOC_SETFLAGS)", "flags", [
+    by("files_flags.an_immutable_file", "FS_IMMUTABLE_FL"),
+    by("files_flags.an_append_only_file", "FS_APPEND_FL"),
+    by("files_flags.flags_are_kept_and_shown", "FS_NODUMP_FL"),
+    by("files_flags.access_times_stay_with_noatime", "FS_NOATIME_FL"),
+    fails("EOPNOTSUPP", "FS_SYNC_FL FS_DIRSYNC_FL FS_NOCOW_FL FS_PROJINHERIT_FL", "as on a tmpfs"),
+  ]),
+  flagSet("ioctl (loop devices)", "request", [
+    by("loop_devices.a_device_is_added_and_removed", "LOOP_CTL_ADD LOOP_CTL_REMOVE"),
+    by("loop_devices.bytes_of_the_file", "LOOP_CTL_GET_FREE LOOP_SET_FD BLKGETSIZE64 BLKGETSIZE"),
+    by("loop_devices.it_stays_until_the_last_opener_is_gone", "LOOP_CLR_FD"),
+    by(
+      "loop_devices.offset_and_limit",
+      `LOOP_SET_STATUS LOOP_GET_STATUS LOOP_SET_STATUS64 LOOP_GET_STATUS64 LOOP_SET_CAPACITY
+BLKFLSBUF`,
+    ),
+    by("loop_devices.a_file_that_is_only_read", "LOOP_CHANGE_FD BLKROGET"),
+    by("loop_devices.block_sizes", "LOOP_SET_BLOCK_SIZE BLKSSZGET"),
+    by("loop_devices.configured_at_once", "LOOP_CONFIGURE"),
+    fails("EINVAL", "LOOP_SET_DIRECT_IO", "there is no direct I/O"),
+  ]),
+];
