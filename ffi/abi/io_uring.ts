@@ -56,7 +56,9 @@ export const IOSQE_BUFFER_SELECT = 32;
 export const IOSQE_CQE_SKIP_SUCCESS = 64;
 
 /** io_uring_cqe.flags. */
+export const IORING_CQE_F_BUFFER = 1;
 export const IORING_CQE_F_MORE = 2;
+export const IORING_CQE_BUFFER_SHIFT = 16;
 
 export const IORING_FSYNC_DATASYNC = 1;
 export const IORING_TIMEOUT_ABS = 1;
@@ -71,6 +73,12 @@ export const IORING_ASYNC_CANCEL_FD = 2;
 export const IORING_ASYNC_CANCEL_ANY = 4;
 export const IORING_ASYNC_CANCEL_FD_FIXED = 8;
 /** In io_uring_sqe.ioprio of an accept. */
+export const IORING_RECVSEND_POLL_FIRST = 1;
+export const IORING_RECV_MULTISHOT = 2;
+export const IORING_MSG_DATA = 0;
+export const IORING_MSG_RING_CQE_SKIP = 1;
+export const IORING_MSG_RING_FLAGS_PASS = 2;
+export const IORING_FIXED_FD_NO_CLOEXEC = 1;
 export const IORING_ACCEPT_MULTISHOT = 1;
 
 /** io_uring_sqe.opcode. */
@@ -105,6 +113,8 @@ export const IORING_OP_RECV = 27;
 export const IORING_OP_OPENAT2 = 28;
 export const IORING_OP_EPOLL_CTL = 29;
 export const IORING_OP_SPLICE = 30;
+export const IORING_OP_PROVIDE_BUFFERS = 31;
+export const IORING_OP_REMOVE_BUFFERS = 32;
 export const IORING_OP_TEE = 33;
 export const IORING_OP_SHUTDOWN = 34;
 export const IORING_OP_RENAMEAT = 35;
@@ -112,11 +122,18 @@ export const IORING_OP_UNLINKAT = 36;
 export const IORING_OP_MKDIRAT = 37;
 export const IORING_OP_SYMLINKAT = 38;
 export const IORING_OP_LINKAT = 39;
+export const IORING_OP_MSG_RING = 40;
 export const IORING_OP_FSETXATTR = 41;
 export const IORING_OP_SETXATTR = 42;
 export const IORING_OP_FGETXATTR = 43;
 export const IORING_OP_GETXATTR = 44;
 export const IORING_OP_SOCKET = 45;
+export const IORING_OP_READ_MULTISHOT = 49;
+export const IORING_OP_WAITID = 50;
+export const IORING_OP_FUTEX_WAIT = 51;
+export const IORING_OP_FUTEX_WAKE = 52;
+export const IORING_OP_FUTEX_WAITV = 53;
+export const IORING_OP_FIXED_FD_INSTALL = 54;
 export const IORING_OP_FTRUNCATE = 55;
 
 /** io_uring_register(2). */
@@ -131,6 +148,14 @@ export const IORING_REGISTER_EVENTFD_ASYNC = 7;
 export const IORING_REGISTER_PROBE = 8;
 export const IORING_REGISTER_PERSONALITY = 9;
 export const IORING_UNREGISTER_PERSONALITY = 10;
+export const IORING_REGISTER_RESTRICTIONS = 11;
+export const IORING_REGISTER_PBUF_RING = 22;
+export const IORING_UNREGISTER_PBUF_RING = 23;
+export const IORING_REGISTER_PBUF_STATUS = 26;
+export const IORING_RESTRICTION_REGISTER_OP = 0;
+export const IORING_RESTRICTION_SQE_OP = 1;
+export const IORING_RESTRICTION_SQE_FLAGS_ALLOWED = 2;
+export const IORING_RESTRICTION_SQE_FLAGS_REQUIRED = 3;
 export const IORING_REGISTER_ENABLE_RINGS = 12;
 export const IO_URING_OP_SUPPORTED = 1;
 
@@ -208,4 +233,32 @@ export const IoUringProbeOp = layout("io_uring_probe_op", {
   resv: "u8",
   flags: "u16",
   resv2: "u32",
+});
+
+/** `struct io_uring_buf_reg`, `io_uring_buf`, `io_uring_buf_status`, `io_uring_restriction`. */
+export const IoUringBufReg = layout("io_uring_buf_reg", {
+  ringAddr: "u64",
+  ringEntries: "u32",
+  bgid: "u16",
+  flags: "u16",
+  /** Of later kernels; here all of it is reserved. */
+  minLeft: "u32",
+  resv: ["u32", 5],
+});
+export const IoUringBuf = layout("io_uring_buf", {
+  addr: "u64",
+  len: "u32",
+  bid: "u16",
+  resv: "u16",
+});
+export const IoUringBufStatus = layout("io_uring_buf_status", {
+  bufGroup: "u32",
+  head: "u32",
+  resv: ["u32", 8],
+});
+export const IoUringRestriction = layout("io_uring_restriction", {
+  opcode: "u16",
+  registerOp: "u8",
+  resv: "u8",
+  resv2: ["u32", 3],
 });

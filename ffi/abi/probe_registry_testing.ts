@@ -148,6 +148,16 @@ export const LAYOUTS: readonly LayoutProbe[] = [
   }),
   probe(aio.IoEvent, "struct io_event"),
   probe(lsm.LsmCtx, "struct lsm_ctx", "", { ctxLen: "ctx_len" }),
+  probe(ioUring.IoUringBufReg, "struct io_uring_buf_reg", "", {
+    ringAddr: "ring_addr",
+    ringEntries: "ring_entries",
+    minLeft: "",
+  }),
+  probe(ioUring.IoUringBuf, "struct io_uring_buf"),
+  probe(ioUring.IoUringBufStatus, "struct io_uring_buf_status", "", { bufGroup: "buf_group" }),
+  probe(ioUring.IoUringRestriction, "struct io_uring_restriction", "", {
+    registerOp: "register_op",
+  }),
   probe(ioUring.IoUringSqe, "struct io_uring_sqe", "", {
     rwFlags: "rw_flags",
     userData: "user_data",

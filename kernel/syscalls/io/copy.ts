@@ -120,15 +120,34 @@ export function sysSplice(t: Task, a: SyscallArgs): number {
   const inAt = offsetArg(t, inAddr), outAt = offsetArg(t, outAddr);
   if (inAt === FAULTY || outAt === FAULTY) return -EFAULT;
   if (inAt === NEGATIVE || outAt === NEGATIVE) return -EINVAL;
+  const n = spliceFiles(t, from, inAt, to, outAt, len, flags);
+  if (n < 0) return n;
+  const r = storeOffset(t, inAddr, inAt + n, n);
+  return r < 0 ? r : storeOffset(t, outAddr, outAt + n, n);
+}
+
+/** splice(2) behind its arguments; offsets are -1 where there is none. Bytes, BLOCK or -errno. */
+export function spliceFiles(
+  t: Task,
+  from: OpenFile | null,
+  inAt: number,
+  to: OpenFile | null,
+  outAt: number,
+  len: number,
+  flags: number,
+): number {
+  if (flags & ~SPLICE_F_KNOWN) return -EINVAL;
+  if (from === null || to === null || !from.canRead || !to.canWrite) return -EBADF;
+  if (from instanceof PipeFile && inAt >= 0) return -ESPIPE;
+  if (to instanceof PipeFile && outAt >= 0) return -ESPIPE;
+  if (!(from instanceof PipeFile) && !(to instanceof PipeFile)) return -EINVAL;
   if (inAt >= 0 && !from.isSeekable || outAt >= 0 && !to.isSeekable) return -EINVAL;
   if (to.isAppending && !(to instanceof PipeFile)) return -EINVAL;
   if (from instanceof PipeFile && to instanceof PipeFile && from.pipe === to.pipe) return -EINVAL;
   const may = askBeforeAccess(t, from, FAN_ACCESS_PERM);
   if (may < 0) return may;
   const n = moveBytes(t, from, inAt, to, outAt, len);
-  if (n === 0 && stopReason() < 0) return settle(t, from, to, stopReason(), flags);
-  const r = storeOffset(t, inAddr, inAt + n, n);
-  return r < 0 ? r : storeOffset(t, outAddr, outAt + n, n);
+  return n === 0 && stopReason() < 0 ? settle(t, from, to, stopReason(), flags) : n;
 }
 
 /** Nothing was moved: wait, or the error. */

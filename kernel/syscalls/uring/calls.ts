@@ -83,7 +83,7 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
   }
   const memory = RingMemory.create(t.kernel.memory, { dev: 0, ino: 0 }, entries, cqEntries);
   if (memory === null) return -ENOMEM;
-  const ring = new Uring(memory, flags, entries, cqEntries);
+  const ring = new Uring(memory, flags, entries, cqEntries, t.mm.layout.maxAddress);
   fillRing(ring);
   describe(t, ring, flags, sqpollIdle);
   if (t.mm.copyOut(addr, u8, 0, U.IoUringParams.size) < 0) {

@@ -15,8 +15,11 @@ import { rows as netRows } from "../net/rows.ts";
 import type { Handler } from "../table.ts";
 import { setArguments } from "./arguments.ts";
 import type { Sqe } from "./sqe.ts";
+import { provideBuffers, removeBuffers } from "./buffers.ts";
+import * as others from "./others.ts";
+import { checkReadMany, checkReceive, readMany, readSelected, receive } from "./selected.ts";
 import { acceptMany, poll, readVector, writeVector } from "./transfers.ts";
-import { read, readFixed, write, writeFixed } from "./transfers.ts";
+import { readFixed, write, writeFixed } from "./transfers.ts";
 import { cancel, linkTimeout, removePoll, removeTimeout, timeout } from "./waits.ts";
 import type { Worker } from "./worker.ts";
 
@@ -25,6 +28,12 @@ export interface Operation {
   readonly needsFile: boolean;
   /** It moves bytes: one that moved less than it should ends a chain. */
   readonly isTransfer: boolean;
+  /** It can read into a buffer that the ring chooses. */
+  readonly selects?: boolean;
+  /** It waits in queues of futexes. */
+  readonly waitsForFutex?: boolean;
+  /** Whoever cancels it gets 1, not 0. */
+  readonly countsCancels?: boolean;
   /** What is wrong with it: 0 or -errno. */
   check(sqe: Sqe): number;
   /** A result, or BLOCK; runs again after a wake-up. */
@@ -85,7 +94,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [U.IORING_OP_WRITEV, own(writeVector, true, true)],
   [U.IORING_OP_READ_FIXED, own(readFixed, true, true)],
   [U.IORING_OP_WRITE_FIXED, own(writeFixed, true, true)],
-  [U.IORING_OP_READ, own(read, true, true)],
+  [U.IORING_OP_READ, { ...own(readSelected, true, true), selects: true }],
   [U.IORING_OP_WRITE, own(write, true, true)],
   [
     U.IORING_OP_FSYNC,
@@ -179,13 +188,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
       isTransfer: true,
     },
   ],
-  [
-    U.IORING_OP_RECV,
-    {
-      ...systemCall("recvfrom", (s) => [s.fd, s.addr, s.len, s.rwFlags, 0, 0], true, noPriority),
-      isTransfer: true,
-    },
-  ],
+  [U.IORING_OP_RECV, { ...own(receive, true, true, checkReceive), selects: true }],
   [U.IORING_OP_EPOLL_CTL, systemCall("epoll_ctl", (s) => [s.fd, s.len, s.off, s.addr], false)],
   [
     U.IORING_OP_SHUTDOWN,
@@ -226,6 +229,28 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
       (s) => s.addr !== 0 || s.rwFlags !== 0 || s.spliceFd !== 0 ? -EINVAL : 0,
     ),
   ],
+  [U.IORING_OP_READ_MULTISHOT, { ...own(readMany, true, false, checkReadMany), selects: true }],
+  [U.IORING_OP_PROVIDE_BUFFERS, own(provideBuffers, false)],
+  [U.IORING_OP_REMOVE_BUFFERS, own(removeBuffers, false)],
+  [U.IORING_OP_SPLICE, own(others.splice, true)],
+  [U.IORING_OP_TEE, own(others.tee, true, false, others.checkTee)],
+  [U.IORING_OP_MSG_RING, own(others.messageRing, true)],
+  [U.IORING_OP_WAITID, {
+    ...own(others.waitid, false, false, others.checkWaitid),
+    countsCancels: true,
+  }],
+  [U.IORING_OP_FUTEX_WAIT, {
+    ...own(others.futexWait, false, false, others.checkFutex),
+    waitsForFutex: true,
+    countsCancels: true,
+  }],
+  [U.IORING_OP_FUTEX_WAKE, own(others.futexWake, false, false, others.checkFutex)],
+  [U.IORING_OP_FUTEX_WAITV, {
+    ...own(others.futexWaitMany, false, false, others.checkFutexMany),
+    waitsForFutex: true,
+    countsCancels: true,
+  }],
+  [U.IORING_OP_FIXED_FD_INSTALL, own(others.installFixed, true, false, others.checkInstall)],
   [U.IORING_OP_FTRUNCATE, systemCall("ftruncate", (s) => [s.fd, s.off], true)],
 ];
 
@@ -249,7 +274,12 @@ const KNOWN_FLAGS = U.IOSQE_FIXED_FILE | U.IOSQE_IO_DRAIN | U.IOSQE_IO_LINK |
 export function prepare(worker: Worker): number {
   const { sqe, ring } = worker, op = BY_OPCODE[sqe.opcode];
   if (op === undefined || (sqe.flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
-  if ((sqe.flags & U.IOSQE_BUFFER_SELECT) !== 0) return -EOPNOTSUPP;
+  const { restrictions } = ring;
+  if (restrictions !== null) {
+    const refused = restrictions.checkRequest(sqe);
+    if (refused < 0) return refused;
+  }
+  if ((sqe.flags & U.IOSQE_BUFFER_SELECT) !== 0 && op.selects !== true) return -EOPNOTSUPP;
   if ((ring.setup & U.IORING_SETUP_IOPOLL) !== 0) return op.isTransfer ? -EOPNOTSUPP : -EINVAL;
   const r = op.check(sqe);
   if (r < 0) return r;

@@ -1,6 +1,7 @@
 /** io_uring_register(2): files, buffers, an eventfd, credentials, and what the ring can do. */
 
 import {
+  EACCES,
   EBADF,
   EBADFD,
   EBUSY,
@@ -19,6 +20,8 @@ import { EventFile } from "../../fs/anonfd/eventfd.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
+import { bufferRingStatus, registerBufferRing, unregisterBufferRing } from "./buffers.ts";
+import { registerRestrictions } from "./restrictions.ts";
 import { ringOf } from "./calls.ts";
 import { isSupported, LAST_OPCODE } from "./operations.ts";
 import type { RegisteredBuffer, Uring } from "./ring.ts";
@@ -32,7 +35,10 @@ const IOVEC_BYTES = 16, PROBE_HEAD = 16, MAX_PROBE = 256, MAX_PERSONALITY = 0xff
 export function sysIoUringRegister(t: Task, a: SyscallArgs): number {
   const ring = ringOf(t, a.i32(0));
   if (typeof ring === "number") return ring;
-  const opcode = a.u32(1), arg = a.u64(2), count = a.u32(3);
+  const opcode = a.u32(1), arg = a.u64(2), count = a.u32(3), { restrictions } = ring;
+  if (restrictions !== null && !ring.isDisabled && !restrictions.registerOps.has(opcode)) {
+    return -EACCES;
+  }
   switch (opcode) {
     case U.IORING_REGISTER_BUFFERS:
       return arg === 0 ? -EFAULT : registerBuffers(t, ring, arg, count);
@@ -65,6 +71,14 @@ export function sysIoUringRegister(t: Task, a: SyscallArgs): number {
       return arg !== 0 || count !== 0 ? -EINVAL : registerPersonality(t, ring);
     case U.IORING_UNREGISTER_PERSONALITY:
       return arg !== 0 || !ring.personalities.delete(count) ? -EINVAL : 0;
+    case U.IORING_REGISTER_RESTRICTIONS:
+      return registerRestrictions(t, ring, arg, count);
+    case U.IORING_REGISTER_PBUF_RING:
+      return registerBufferRing(t, ring, arg, count);
+    case U.IORING_UNREGISTER_PBUF_RING:
+      return unregisterBufferRing(t, ring, arg, count);
+    case U.IORING_REGISTER_PBUF_STATUS:
+      return bufferRingStatus(t, ring, arg, count);
     case U.IORING_REGISTER_ENABLE_RINGS:
       if (arg !== 0 || count !== 0) return -EINVAL;
       if (!ring.isDisabled) return -EBADFD;

@@ -21,6 +21,8 @@ import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
 import { RING_AT, RingMemory } from "./memory.ts";
 import { isShort, prepare } from "./operations.ts";
+import type { BufferGroup } from "./buffers.ts";
+import type { Restrictions } from "./restrictions.ts";
 import { Worker } from "./worker.ts";
 
 const CQE = U.IoUringCqe.at;
@@ -51,9 +53,15 @@ export class Uring extends OpenFile {
   readonly sqEntries: number;
   readonly cqEntries: number;
   isDisabled: boolean;
+  /** Where the address space of its maker ends. */
+  readonly maxAddress: number;
   registered: (OpenFile | null)[] | null = null;
   buffers: readonly RegisteredBuffer[] | null = null;
   eventFile: EventFile | null = null;
+  /** Buffers that it chooses from, by their group. */
+  readonly bufferGroups: Map<number, BufferGroup> = new Map();
+  /** Kept from when it is enabled on. */
+  restrictions: Restrictions | null = null;
   readonly personalities: Map<number, Credentials> = new Map();
   lastPersonality: number = 0;
   /** Requests that are neither over nor wait for others. */
@@ -73,8 +81,15 @@ export class Uring extends OpenFile {
   private startedNow: number = 0;
   private isLong: boolean = false;
 
-  constructor(memory: RingMemory, setup: number, sqEntries: number, cqEntries: number) {
+  constructor(
+    memory: RingMemory,
+    setup: number,
+    sqEntries: number,
+    cqEntries: number,
+    maxAddress: number,
+  ) {
     super(O_RDWR);
+    this.maxAddress = maxAddress;
     this.memory = memory;
     this.setup = setup;
     this.sqEntries = sqEntries;
@@ -252,7 +267,9 @@ export class Uring extends OpenFile {
     const { linked, partner, sqe } = worker;
     worker.linked = worker.partner = null;
     this.inFlight.delete(worker);
-    if (result < 0 || (sqe.flags & U.IOSQE_CQE_SKIP_SUCCESS) === 0) this.post(worker, result, 0);
+    if (result < 0 || (sqe.flags & U.IOSQE_CQE_SKIP_SUCCESS) === 0) {
+      this.post(worker, result, worker.cqeFlags);
+    }
     worker.end();
     if (partner !== null && !partner.isDone) {
       partner.partner = null;
@@ -275,7 +292,12 @@ export class Uring extends OpenFile {
 
   /** Put a completion down; one that does not fit is kept. */
   post(worker: Worker, result: number, flags: number): void {
-    const { userLo: lo, userHi: hi } = worker.sqe;
+    const { userLo, userHi } = worker.sqe;
+    this.postFor(userLo, userHi, result, flags);
+  }
+
+  /** `lo` and `hi` are the user_data. */
+  postFor(lo: number, hi: number, result: number, flags: number): void {
     this.posted++;
     if (this.late.length > 0 || !this.put(lo, hi, result, flags)) {
       if (LATE_COMPLETIONS.take(1)) this.late.push({ lo, hi, result, flags });
@@ -373,6 +395,8 @@ export class Uring extends OpenFile {
     this.cancelAll(null);
     this.setFiles(null);
     this.setBuffers(null);
+    for (const group of this.bufferGroups.values()) group.release();
+    this.bufferGroups.clear();
     LATE_COMPLETIONS.used -= this.late.length;
     this.late.length = 0;
     this.eventFile?.drop();

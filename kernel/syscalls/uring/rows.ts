@@ -12,10 +12,12 @@ export const rows: readonly Row[] = [
   row("io_uring_enter", sysIoUringEnter, "fd uint uint hex ptr size", {
     restart: "eintr",
     support: "partial",
-    note: "the operations that the probe lists; no provided buffers, no splice, no messages",
+    note:
+      "the operations that the probe lists: no zero-copy sends, no bundles, no direct descriptors",
   }),
   row("io_uring_register", sysIoUringRegister, "fd uint ptr uint", {
     support: "partial",
-    note: "files, buffers, eventfd, probe, personality; no tags, restrictions, buffer rings",
+    note:
+      "no tags, workers, ring descriptors, cancelling, NAPI; buffer rings in the program's memory",
   }),
 ];

@@ -12,7 +12,11 @@ export class Sqe {
   fd: number = -1;
   /** off, or addr2; -1: the file's own position. */
   off: number = 0;
+  offLo: number = 0;
+  offHi: number = 0;
   addr: number = 0;
+  /** `addr` as an offset that may be -1. */
+  addrOffset: number = 0;
   len: number = 0;
   /** The flags of the operation. */
   rwFlags: number = 0;
@@ -30,8 +34,12 @@ export class Sqe {
     this.flags = dv.getUint8(offset + at.flags);
     this.ioprio = dv.getUint16(offset + at.ioprio, true);
     this.fd = dv.getInt32(offset + at.fd, true);
-    this.off = signed64(dv, offset + at.off);
+    this.offLo = dv.getUint32(offset + at.off, true);
+    this.offHi = dv.getUint32(offset + at.off + 4, true);
+    this.off = this.offLo + (this.offHi | 0) * 0x100000000;
     this.addr = unsigned64(dv, offset + at.addr);
+    this.addrOffset = dv.getUint32(offset + at.addr, true) +
+      dv.getInt32(offset + at.addr + 4, true) * 0x100000000;
     this.len = dv.getUint32(offset + at.len, true);
     this.rwFlags = dv.getUint32(offset + at.rwFlags, true);
     this.userLo = dv.getUint32(offset + at.userData, true);
@@ -50,8 +58,4 @@ export class Sqe {
 
 function unsigned64(dv: DataView<SharedArrayBuffer>, offset: number): number {
   return dv.getUint32(offset, true) + dv.getUint32(offset + 4, true) * 0x100000000;
-}
-
-function signed64(dv: DataView<SharedArrayBuffer>, offset: number): number {
-  return dv.getUint32(offset, true) + dv.getInt32(offset + 4, true) * 0x100000000;
 }

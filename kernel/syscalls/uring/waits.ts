@@ -121,7 +121,7 @@ export function cancel(w: Worker): number {
     if (found === null) break;
     ring.complete(found, -ECANCELED);
     count++;
-    if (!isAll) return 0;
+    if (!isAll) return found.op?.countsCancels === true ? 1 : 0;
   }
   return isAll ? count : -ENOENT;
 }

@@ -83,6 +83,8 @@ export class Worker extends Task {
   /** What was wrong with it already at submission. */
   initError: number = 0;
   isDone: boolean = false;
+  /** IORING_CQE_F_* of its last completion. */
+  cqeFlags: number = 0;
 
   constructor(ring: Uring, submitter: Task) {
     const { kernel, id, group, mm, files, fs, cred, sighand, ns } = submitter;
@@ -143,6 +145,14 @@ export class Worker extends Task {
     this.ring.pump();
   }
 
+  /** A wait for futexes has places in queues that only its own end gives back. */
+  private leaveFutexes(): void {
+    const { op, state } = this;
+    if (op?.waitsForFutex !== true || (state !== BLOCKED && state !== WORKING)) return;
+    this.interrupted = true;
+    op.run(this);
+  }
+
   /** Its result is posted: it holds nothing any more, and a wake-up under way is in vain. */
   end(): void {
     if (this.isDone) return;
@@ -150,6 +160,7 @@ export class Worker extends Task {
     this.ring.counting.delete(this);
     this.endWait();
     this.isDone = true;
+    this.leaveFutexes();
     this.state = DEAD;
     this.file?.drop();
     this.file = null;

@@ -1,0 +1,398 @@
+"""Rings: buffers that are provided, multishot, splice, futexes, children, messages, restrictions."""
+
+import ctypes
+import errno as E
+import mmap
+import os
+import socket
+import struct
+import threading
+import time
+
+from lib.guest import NR, cases, eq, gives, ok, run, sc, skip, spawn, test, wait_until
+from lib.rings import *
+
+FAMILY = "events"
+
+BUFFER, MORE = 1, 2
+U32, PRIVATE, ANY = 2, 128, 0xFFFFFFFF
+REGISTER_RESTRICTIONS, ENABLE, PBUF_RING, UNREGISTER_PBUF_RING, PBUF_STATUS = 11, 12, 22, 23, 26
+
+
+def memory(size=4096):
+    return ctypes.addressof(ctypes.c_char.from_buffer(keep(mmap.mmap(-1, size))))
+
+
+def keep(value):
+    kept.append(value)
+    return value
+
+
+def at(address, n):
+    return ctypes.string_at(address, n)
+
+
+class BufferRing:
+    """A ring of buffers in group `group`."""
+
+    def __init__(self, ring, group, entries, size):
+        self.at, self.entries, self.size, self.tail = memory(4096), entries, size, 0
+        self.data = memory(max(4096, entries * size))
+        self.reg = struct.pack("<QIHH", self.at, entries, group, 0) + bytes(24)
+        gives(0, NR.io_uring_register, ring.fd, PBUF_RING, self.reg, 1)
+        for i in range(entries):
+            self.add(i)
+
+    def add(self, i):
+        slot = self.at + 16 * (self.tail & (self.entries - 1))
+        ctypes.memmove(slot, struct.pack("<QIH", self.data + i * self.size, self.size, i), 14)
+        self.tail += 1
+        ctypes.memmove(self.at + 14, struct.pack("<H", self.tail & 0xFFFF), 2)
+
+    def taken(self, flags, n):
+        ok(flags & BUFFER, "a buffer")
+        return at(self.data + (flags >> 16) * self.size, n)
+
+
+@test
+def buffers_are_provided_and_taken():
+    r, data = Ring(), memory()
+    a, b = os.pipe()
+    eq(r.do(PROVIDE, 3, data, 8, 10, buf=7), 0)
+    os.write(b, b"hello")
+    r.put(READ, a, 0, 100, flags=SELECT, buf=7, data=1)
+    eq((r.enter(1, 1), r.take()), (1, [(1, 5, BUFFER | 10 << 16)]))
+    eq(at(data, 5), b"hello")
+    os.write(b, b"0123456789")
+    r.put(READ, a, 0, 0, flags=SELECT, buf=7, data=2)
+    r.enter(1, 1)
+    [(_, n, flags)] = r.take()
+    eq((n, flags), (8, BUFFER | 11 << 16))
+    eq(r.do(REMOVE, 5, buf=7), 1)
+    eq(r.do(REMOVE, 1, buf=8), -E.ENOENT)
+    eq(r.do(READ, a, 0, 10, flags=SELECT, buf=7), -E.ENOBUFS)
+    eq(r.do(READ, a, 0, 10, flags=SELECT, buf=9), -E.ENOBUFS)
+
+
+@cases([
+    ("none", -E.E2BIG, dict(fd=0)), ("negative", -E.E2BIG, dict(fd=-1)), ("too many", -E.E2BIG, dict(fd=65537)),
+    ("first too high", -E.E2BIG, dict(fd=1, off=65536)), ("beyond", -E.EINVAL, dict(fd=2, off=65535)),
+    ("kernel half", -E.EFAULT, dict(fd=1, addr=1 << 63)), ("op flags", -E.EINVAL, dict(fd=1, op_flags=1)),
+    ("file index", -E.EINVAL, dict(fd=1, file_index=1))])
+def provide_checks(expected, named):
+    eq(Ring().do(PROVIDE, size=8, **{"addr": 4096, **named}), expected)
+
+
+@test
+def buffer_rings_are_registered():
+    r = Ring()
+
+    def register(address=None, entries=4, group=1, flags=0, more=bytes(24), op=PBUF_RING, n=1):
+        address = memory() if address is None else address
+        return sc(NR.io_uring_register, r.fd, op, struct.pack("<QIHH", address, entries, group, flags) + more, n)
+    eq(register(0), -E.EFAULT)
+    eq(register(memory() + 16), -E.EINVAL)
+    eq(register(entries=3), -E.EINVAL)
+    eq(register(entries=65536), -E.EINVAL)
+    eq(register(flags=0x8000), -E.EINVAL)
+    eq(register(more=b"\1" + bytes(23)), -E.EINVAL)
+    eq(register(n=2), -E.EINVAL)
+    eq(register(op=UNREGISTER_PBUF_RING), -E.ENOENT)
+    eq(register(), 0)
+    eq(register(), -E.EEXIST)
+    eq(r.do(PROVIDE, 1, memory(), 8, 0, buf=1), -E.EINVAL)
+    eq(r.do(REMOVE, 1, buf=1), -E.EINVAL)
+    eq(register(op=UNREGISTER_PBUF_RING), 0)
+    eq(r.do(PROVIDE, 1, memory(), 8, 0, buf=1), 0)
+    eq(register(), -E.EEXIST)
+    eq(register(op=UNREGISTER_PBUF_RING), -E.EINVAL)
+
+
+@test
+def buffer_rings_are_used_in_turn():
+    r = Ring()
+    ring = BufferRing(r, 3, 2, 4)
+    a, b = os.pipe()
+    os.write(b, b"abcdefghij")
+    for i, part in enumerate((b"abcd", b"efgh")):
+        r.put(READ, a, 0, 0, flags=SELECT, buf=3)
+        r.enter(1, 1)
+        [(_, n, flags)] = r.take()
+        eq((n, flags), (4, BUFFER | i << 16))
+        eq(ring.taken(flags, n), part)
+    eq(r.do(READ, a, 0, 0, flags=SELECT, buf=3), -E.ENOBUFS)
+    status = ctypes.create_string_buffer(struct.pack("<II", 3, 99) + bytes(32), 40)
+    gives(0, NR.io_uring_register, r.fd, PBUF_STATUS, status, 1)
+    eq(struct.unpack_from("<I", status.raw, 4)[0], 2)
+    ring.add(0)
+    eq(r.do(READ, a, 0, 0, flags=SELECT, buf=3), 2)
+
+
+@test
+def a_waiting_read_takes_its_buffer_late():
+    r = Ring()
+    ring = BufferRing(r, 3, 2, 8)
+    (a, b), (c, d) = os.pipe(), os.pipe()
+    r.put(READ, a, 0, 0, flags=SELECT, buf=3, data=1)
+    r.put(READ, c, 0, 0, flags=SELECT, buf=3, data=2)
+    eq((r.enter(2), r.take()), (2, []))
+    os.write(d, b"second")
+    r.enter(0, 1)
+    [(data, n, flags)] = r.take()
+    eq((data, n, flags >> 16, ring.taken(flags, n)), (2, 6, 0, b"second"))
+    os.write(b, b"first")
+    r.enter(0, 1)
+    [(data, n, flags)] = r.take()
+    eq((data, n, flags >> 16, ring.taken(flags, n)), (1, 5, 1, b"first"))
+
+
+@test
+def a_receive_goes_on():
+    r = Ring(16)
+    ring = BufferRing(r, 1, 4, 16)
+    a, b = socket.socketpair()
+    r.put(RECV, a.fileno(), flags=SELECT, buf=1, ioprio=2, data=5)
+    eq((r.enter(1), r.take()), (1, []))
+    for part in (b"one", b"two", b"three"):
+        b.send(part)
+        r.enter(0, 1)
+        [(data, n, flags)] = r.take()
+        eq((data, n, flags & MORE, ring.taken(flags, n)), (5, len(part), MORE, part))
+    b.send(b"four")
+    r.enter(0, 1)
+    r.take()
+    b.send(b"no room")
+    r.enter(0, 1)
+    eq(r.take(), [(5, -E.ENOBUFS, 0)])
+    ring.add(0)
+    r.put(RECV, a.fileno(), flags=SELECT, buf=1, ioprio=2, data=6)
+    r.enter(1, 1)
+    [(data, n, flags)] = r.take()
+    eq((n, ring.taken(flags, n)), (7, b"no room"))
+    ring.add(1)
+    b.close()
+    r.enter(0, 1)
+    [(data, n, flags)] = r.take()
+    eq((data, n, flags & MORE), (6, 0, 0))
+
+
+@cases([("no buffers", dict(ioprio=2)), ("all of it", dict(ioprio=2, flags=32, op_flags=0x100)),
+        ("other priority", dict(ioprio=64)), ("an offset", dict(off=1))])
+def receive_checks(named):
+    a, _b = socket.socketpair()
+    eq(Ring().do(RECV, a.fileno(), **named), -E.EINVAL)
+
+
+@test
+def a_read_goes_on():
+    r = Ring(16)
+    ring = BufferRing(r, 1, 4, 16)
+    a, b = os.pipe()
+    r.put(READ_MULTI, a, flags=SELECT, buf=1, data=5)
+    eq((r.enter(1), r.take()), (1, []))
+    for part in (b"one", b"two"):
+        os.write(b, part)
+        r.enter(0, 1)
+        [(data, n, flags)] = r.take()
+        eq((data, n, flags & MORE, ring.taken(flags, n)), (5, len(part), MORE, part))
+    os.close(b)
+    r.enter(0, 1)
+    [(data, n, flags)] = r.take()
+    eq((data, n, flags & MORE), (5, 0, 0))
+    eq(r.do(READ_MULTI, a, size=4, flags=SELECT, buf=1), -E.EINVAL)
+    eq(r.do(READ_MULTI, a, buf=1), -E.EINVAL)
+    f = os.open("f", os.O_RDWR | os.O_CREAT)
+    eq(r.do(READ_MULTI, f, flags=SELECT, buf=1), -E.EBADFD)
+
+
+@test
+def bytes_are_spliced():
+    r = Ring()
+    with open("f", "w") as f:
+        f.write("0123456789")
+    f = os.open("f", os.O_RDWR)
+    a, b = os.pipe()
+    c, d = os.pipe()
+    eq(r.do(SPLICE, b, 2, 5, CUR, file_index=f), 5)
+    eq(r.do(TEE, d, 0, 100, file_index=a), 5)
+    eq((os.read(c, 10), os.read(a, 10)), (b"23456", b"23456"))
+    eq(r.do(SPLICE, b, CUR, 3, CUR, file_index=f), 3)
+    eq(r.do(SPLICE, f, CUR, 3, 8, file_index=a), 3)
+    eq(open("f").read(), "01234567012")
+    eq(r.do(SPLICE, b, 0, 5, 0, file_index=f), -E.ESPIPE)
+    eq(r.do(SPLICE, b, 0, 5, CUR, file_index=999), -E.EBADF)
+    eq(r.do(SPLICE, b, 0, 5, CUR, file_index=f, op_flags=64), -E.EINVAL)
+    eq(r.do(SPLICE, f, CUR, 5, CUR, file_index=f), -E.EINVAL)
+    eq(r.do(TEE, d, 0, 1, 1, file_index=a), -E.EINVAL)
+    gives(0, NR.io_uring_register, r.fd, 2, struct.pack("i", f), 1)
+    eq(r.do(SPLICE, b, 0, 4, CUR, file_index=0, op_flags=1 << 31), 4)
+    r.put(SPLICE, d, CUR, 10, CUR, file_index=os.dup(a), data=9)
+    r.enter(1, 1)
+    eq((r.take(), os.read(c, 10)), ([(9, 4, 0)], b"0123"))
+
+
+@test
+def futexes_are_waited_for_and_woken():
+    r = Ring()
+    w = ctypes.c_uint32.from_address(memory())
+    addr = ctypes.addressof(w)
+    eq(r.do(FUTEX_WAIT, U32 | PRIVATE, addr, 0, 1, addr3=ANY), -E.EAGAIN)
+    r.put(FUTEX_WAIT, U32 | PRIVATE, addr, 0, 0, addr3=ANY, data=1)
+    eq((r.enter(1), r.take()), (1, []))
+    gives(1, NR.futex, w, 1 | 128, 5, None, None, 0)
+    r.enter(0, 1)
+    eq(r.take(), [(1, 0, 0)])
+    r.put(FUTEX_WAIT, U32, addr, 0, 0, addr3=ANY, data=2)
+    r.enter(1)
+    eq(r.do(FUTEX_WAKE, U32, addr, 0, 0, addr3=ANY) in (0, 1), True)
+    gives(0, NR.futex_wake, w, ANY, 9, U32) if r.take() else None
+
+
+@test
+def a_cancelled_futex_wait_leaves_its_queue():
+    r = Ring()
+    w = ctypes.c_uint32.from_address(memory())
+    r.put(FUTEX_WAIT, U32 | PRIVATE, ctypes.addressof(w), 0, 0, addr3=ANY, data=1)
+    r.enter(1)
+    r.put(CANCEL, addr=1, data=2)
+    r.enter(1, 2)
+    # It is counted, other than those that poll.
+    eq(sorted(x[:2] for x in r.take()), [(1, -E.ECANCELED), (2, 1)])
+    gives(0, NR.futex, w, 1 | 128, 5, None, None, 0)
+
+
+@test
+def several_futexes():
+    r = Ring()
+    base = memory()
+    words = [ctypes.c_uint32.from_address(base + 64 * i) for i in range(3)]
+    array = b"".join(struct.pack("<QQII", 0, ctypes.addressof(w), U32 | PRIVATE, 0) for w in words)
+    r.put(FUTEX_WAITV, 0, array, 3, data=1)
+    eq((r.enter(1), r.take()), (1, []))
+    gives(1, NR.futex, words[2], 1 | 128, 5, None, None, 0)
+    r.enter(0, 1)
+    eq(r.take(), [(1, 2, 0)])
+    r.put(FUTEX_WAITV, 0, array, 3, data=2)
+    r.enter(1)
+    r.put(CANCEL, addr=2, data=3)
+    r.enter(1, 2)
+    eq(sorted(x[:2] for x in r.take()), [(2, -E.ECANCELED), (3, 1)])
+    gives(0, NR.futex, words[0], 1 | 128, 5, None, None, 0)
+
+
+@cases([("length", dict(size=1)), ("op flags", dict(op_flags=1)), ("file index", dict(file_index=1)), ("size 64", dict(fd=3)),
+        ("mask 0", dict(addr3=0))])
+def futex_checks(named):
+    args = {"fd": U32, "addr": memory(), "addr3": ANY, **named}
+    eq(Ring().do(FUTEX_WAIT, **args), -E.EINVAL)
+
+
+@test
+def children_are_waited_for():
+    r = Ring()
+    gate = os.pipe()
+    pid = spawn(lambda: (os.close(gate[1]), os.read(gate[0], 1), 7)[2])
+    info = ctypes.create_string_buffer(128)
+    r.put(WAITID, pid, 0, 1, ctypes.addressof(info), file_index=4, data=1)
+    eq((r.enter(1), r.take()), (1, []))
+    os.close(gate[1])
+    r.enter(0, 1)
+    eq(r.take(), [(1, 0, 0)])
+    eq(struct.unpack_from("iii", info.raw)[::2], (17, 1))
+    eq(struct.unpack_from("ii", info.raw, 16), (pid, os.getuid()))
+    eq(r.do(WAITID, pid, 0, 1, 0, file_index=4), -E.ECHILD)
+    eq(r.do(WAITID, pid, 1, 1, 0, file_index=4), -E.EINVAL)
+    eq(r.do(WAITID, pid, 0, 1, 0, file_index=0), -E.EINVAL)
+
+
+@test
+def rings_talk_to_each_other():
+    one, two = Ring(), Ring()
+    eq(one.do(MSG_RING, two.fd, 0, 42, 0x123456789ABCDEF0), 0)
+    eq(two.take(), [(0x123456789ABCDEF0, 42, 0)])
+    eq(one.do(MSG_RING, two.fd, 0, 0xFFFFFFFF, 2**64 - 1), 0)
+    eq(two.take(), [(2**64 - 1, -1, 0)])
+    eq(one.do(MSG_RING, two.fd, 0, 1, 1, op_flags=2, file_index=6), 0)
+    eq(two.take(), [(1, 1, 6)])
+    eq(one.do(MSG_RING, os.pipe()[0], 0, 1), -E.EBADFD)
+    eq(one.do(MSG_RING, 999, 0, 1), -E.EBADF)
+    eq(one.do(MSG_RING, two.fd, 5, 1), -E.EINVAL)
+    eq(one.do(MSG_RING, two.fd, 0, 1, op_flags=8), -E.EINVAL)
+    eq(one.do(MSG_RING, two.fd, 0, 1, buf=1), -E.EINVAL)
+    eq(one.do(MSG_RING, Ring(8, 64).fd, 0, 1), -E.EBADFD)
+
+
+@test
+def registered_files_get_descriptors():
+    r = Ring()
+    a, b = os.pipe()
+    gives(0, NR.io_uring_register, r.fd, 2, struct.pack("i", b), 1)
+    fd = r.do(INSTALL, 0, flags=FIXED_FILE)
+    ok(fd >= 0, fd)
+    os.write(fd, b"x")
+    eq((os.read(a, 1), os.get_inheritable(fd)), (b"x", False))
+    eq(os.get_inheritable(r.do(INSTALL, 0, flags=FIXED_FILE, op_flags=1)), True)
+    eq(r.do(INSTALL, b), -E.EBADF)
+    eq(r.do(INSTALL, 3, flags=FIXED_FILE), -E.EBADF)
+    eq(r.do(INSTALL, 0, flags=FIXED_FILE, op_flags=2), -E.EINVAL)
+    eq(r.do(INSTALL, 0, 1, flags=FIXED_FILE), -E.EINVAL)
+
+
+def restriction(kind, value):
+    return struct.pack("<HBB", kind, value, 0) + bytes(12)
+
+
+@test
+def restrictions_hold():
+    r = Ring(8, 64)
+    rules = restriction(0, ENABLE) + restriction(1, NOP) + restriction(1, READ) + restriction(2, LINK)
+    gives(0, NR.io_uring_register, r.fd, REGISTER_RESTRICTIONS, rules, 4)
+    gives(-E.EBUSY, NR.io_uring_register, r.fd, REGISTER_RESTRICTIONS, rules, 4)
+    gives(0, NR.io_uring_register, r.fd, ENABLE, 0, 0)
+    eq(r.do(NOP), 0)
+    eq(r.do(NOP, flags=ASYNC), -E.EACCES)
+    eq(r.do(WRITE, 1, b"x", 1), -E.EACCES)
+    gives(-E.EACCES, NR.io_uring_register, r.fd, 9, 0, 0)
+    gives(-E.EBADFD, NR.io_uring_register, Ring().fd, REGISTER_RESTRICTIONS, rules, 4)
+
+
+@test
+def required_flags():
+    r = Ring(8, 64)
+    rules = restriction(1, NOP) + restriction(3, ASYNC)
+    gives(0, NR.io_uring_register, r.fd, REGISTER_RESTRICTIONS, rules, 2)
+    gives(0, NR.io_uring_register, r.fd, ENABLE, 0, 0)
+    eq(r.do(NOP), -E.EACCES)
+    eq(r.do(NOP, flags=ASYNC), 0)
+
+
+@cases([("kind", restriction(9, 0), 1, -E.EINVAL), ("null", None, 1, -E.EINVAL), ("bad", 8, 1, -E.EFAULT), ("too many", bytes(4096), 200, -E.EINVAL)])
+def restrictions_refuse(rules, count, expected):
+    gives(expected, NR.io_uring_register, Ring(8, 64).fd, REGISTER_RESTRICTIONS, rules, count)
+
+
+@test
+def hostile_buffer_rings():
+    r = Ring(32)
+    ring = BufferRing(r, 1, 4, 16)
+    a, b = os.pipe()
+    os.write(b, b"x" * 100)
+    ctypes.memmove(ring.at, struct.pack("<QIH", 1 << 63, 0xFFFFFFFF, 65535), 14)
+    eq(r.do(READ, a, 0, 0, flags=SELECT, buf=1), -E.EFAULT)
+    ctypes.memmove(ring.at + 14, b"\xff\xff", 2)
+    done = threading.Event()
+
+    def scribble():
+        while not done.is_set():
+            ctypes.memmove(ring.at, os.urandom(64), 64)
+    t = threading.Thread(target=scribble)
+    t.start()
+    for _ in range(200):
+        r.put(READ, a, 0, 4, flags=SELECT, buf=1)
+        r.enter(1)
+        r.take()
+    done.set()
+    t.join()
+
+
+run()
