@@ -84,10 +84,13 @@ Deno.test("areas split and merge as Linux shows them", () => {
   assertEquals(mm.mprotect(a, 10 * PAGE, PROT_READ), -ENOMEM);
   assertEquals(maps(mm, a), ["0-4 1", "5-10 3"]);
   assertEquals(mm.mmap(a + 4 * PAGE, PAGE, PROT_READ, ANON | M.MAP_FIXED, null, 0), a + 4 * PAGE);
-  // What could be written once is counted as committed; what could not does not merge with it.
-  assertEquals(maps(mm, a), ["0-4 1", "4-5 1", "5-10 3"]);
+  assertEquals(maps(mm, a), ["0-5 1", "5-10 3"]);
   assertEquals(mm.counters.total, 10);
   assertEquals(mm.counters.data, 5);
+  // What was written is counted as committed for good, and does not merge with what never could be.
+  assertEquals(mm.store8(a + 6 * PAGE, 1), 0);
+  assertEquals(mm.mprotect(a + 5 * PAGE, PAGE, PROT_READ), 0);
+  assertEquals(maps(mm, a), ["0-5 1", "5-6 1", "6-10 3"]);
   lab.close();
 });
 

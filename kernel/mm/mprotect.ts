@@ -9,7 +9,16 @@ import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";
 import { isPageAligned, pageUp } from "./region.ts";
-import { accounted, PROT_MASK, readOnlyProt, VM_GROWSDOWN, VM_SEALED, type Vma } from "./vma.ts";
+import { hasTouched } from "./touched.ts";
+import {
+  accounted,
+  PROT_MASK,
+  readOnlyProt,
+  VM_ACCOUNT,
+  VM_GROWSDOWN,
+  VM_SEALED,
+  type Vma,
+} from "./vma.ts";
 
 export function mprotect(mm: MemoryManager, addr: number, len: number, prot: number): number {
   const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
@@ -46,12 +55,15 @@ function changeRange(mm: MemoryManager, start: number, end: number, prot: number
     if (mm.writeOrExec !== 0 && gainsExec(vma.prot, prot)) return -EACCES;
     const to = Math.min(end, vma.end);
     if (vma.prot !== prot) {
+      const isFreed = isUnused(mm, vma, prot);
       const pages = (to - at) / PAGE_SIZE;
       if (isData(vma.flags, prot) && !isData(vma.flags, vma.prot)) {
         if ((mm.counters.data + pages) * PAGE_SIZE > mm.limits.data) return -ENOMEM;
       }
       mm.vmas.splitAt(to);
-      changeArea(mm, mm.vmas.at(mm.vmas.splitAt(at)), prot);
+      const part = mm.vmas.at(mm.vmas.splitAt(at));
+      if (isFreed) part.flags &= ~VM_ACCOUNT;
+      changeArea(mm, part, prot);
     }
     at = to;
   }
@@ -62,6 +74,12 @@ function changeRange(mm: MemoryManager, start: number, end: number, prot: number
 export function gainsExec(old: number, prot: number): boolean {
   if ((prot & PROT_EXEC) === 0) return false;
   return (prot & PROT_WRITE) !== 0 || (old & PROT_EXEC) === 0;
+}
+
+/** Memory that nothing was ever in, and can no longer be written, is not counted as committed any more. */
+function isUnused(mm: MemoryManager, vma: Vma, prot: number): boolean {
+  if ((prot & PROT_WRITE) !== 0 || (vma.flags & VM_ACCOUNT) === 0) return false;
+  return vma.isAnonymous && !hasTouched(mm, vma.start / PAGE_SIZE, vma.end / PAGE_SIZE);
 }
 
 function changeArea(mm: MemoryManager, vma: Vma, prot: number): void {

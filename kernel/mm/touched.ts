@@ -7,6 +7,7 @@
 
 import { load64 } from "../../ffi/mem/native_memory.ts";
 import { PAGE_SIZE } from "./frames.ts";
+import type { MemoryManager } from "./memory_manager.ts";
 import type { MemoryContext } from "./memory_context.ts";
 
 /** The first touched one of frames [page, end), in arena pages, or `end`. */
@@ -38,6 +39,17 @@ export function touchedPages(ctx: MemoryContext, page: number, end: number): num
     at = next;
   }
   return pages;
+}
+
+/** Is there something in one of guest pages [from, to)? */
+export function hasTouched(mm: MemoryManager, from: number, to: number): boolean {
+  const map = mm.pages;
+  for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {
+    if (map.frame(i) < 0) continue;
+    const delta = map.frame(i) - map.start(i), end = Math.min(to, map.end(i)) + delta;
+    if (nextTouched(mm.ctx, Math.max(from, map.start(i)) + delta, end) < end) return true;
+  }
+  return false;
 }
 
 export function isTouched(ctx: MemoryContext, page: number): boolean {
