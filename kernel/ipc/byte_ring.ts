@@ -5,7 +5,7 @@
  * Not here: who may read or write, message boundaries, wake-ups.
  */
 
-import { ENOMEM } from "../../ffi/abi/errno.ts";
+import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
@@ -46,13 +46,19 @@ export class ByteRing {
       let tail = this.head + this.length;
       if (tail >= this.size) tail -= this.size;
       const step = Math.min(n - done, this.size - tail);
-      const moved = io.takeHost(base + tail, step);
-      if (moved < 0) return done > 0 ? done : moved;
+      const moved = Math.max(0, io.takeHost(base + tail, step));
       this.length += moved;
       done += moved;
-      if (moved < step) break;
+      if (moved < step) return this.keepWholePages(done);
     }
     return done;
+  }
+
+  /** A fault came behind `done` bytes: a page that could not be copied whole is not there. Bytes, or -EFAULT. */
+  private keepWholePages(done: number): number {
+    const torn = done % PAGE;
+    this.length -= torn;
+    return torn === done ? -EFAULT : done - torn;
   }
 
   /** Move `n` bytes (at most `length`) out: bytes moved, or -EFAULT. HOT */

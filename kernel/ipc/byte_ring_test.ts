@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { ENOMEM } from "../../ffi/abi/errno.ts";
+import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { FrameAllocator } from "../mm/frames.ts";
 import { Random } from "../vfs/exerciser_testing.ts";
@@ -68,12 +68,13 @@ Deno.test("a ring gives back what was put in, through wraps and growth", () => {
   arena.close();
 });
 
-Deno.test("a fault in the middle of a put leaves what was moved", () => {
+Deno.test("a fault in the middle of a put leaves the whole pages that were moved", () => {
   const arena = Arena.create(16 << 20, 0), frames = new FrameAllocator(arena);
   const ring = new ByteRing(frames, 65536);
-  assertEquals(ring.put(new BufferCursor(new Uint8Array(100).fill(7), 40), 100), 40);
-  assertEquals(ring.length, 40);
-  assertEquals(taken(ring, 100), new Array(40).fill(7));
+  assertEquals(ring.put(new BufferCursor(new Uint8Array(100), 40), 100), -EFAULT);
+  assertEquals(ring.length, 0);
+  assertEquals(ring.put(new BufferCursor(new Uint8Array(8192).fill(7), 4136), 8192), 4096);
+  assertEquals(taken(ring, 8192), new Array(4096).fill(7));
   ring.free();
   arena.close();
 });

@@ -218,6 +218,9 @@ export class PipeFile extends OpenFile {
     pipe.attach(this.canRead, this.canWrite);
   }
 
+  override get canSignal(): boolean {
+    return true;
+  }
   override get inode(): Inode {
     return this.pipe.inode;
   }

@@ -3,6 +3,8 @@
  * to map directly; truncation and unmapping are told through `mappings`.
  */
 
+import { EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+
 /** Which file it is: for /proc/PID/maps and futex keys. Inodes are such. */
 export interface FileIdentity {
   readonly dev: number;
@@ -55,6 +57,10 @@ export abstract class Backing {
   /** How many pages from `offset` on are known to lie contiguously behind `frame`, the frame of `offset`. */
   contiguous(_offset: number, _frame: number, _maxPages: number): number {
     return 1;
+  }
+  /** MADV_REMOVE: a hole in the file. 0 or -errno. */
+  punch(_offset: number, _len: number): number {
+    return -EOPNOTSUPP;
   }
   /** Copy file bytes to host memory (private copies); short at the end of the file. */
   abstract readInto(hostAddr: number, offset: number, len: number): number;

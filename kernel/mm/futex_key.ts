@@ -4,6 +4,7 @@
  */
 
 import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
+import { PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
 /** `owner` is a MemoryManager, or the inode of a shared mapping. */
@@ -27,6 +28,9 @@ export function futexKey(mm: MemoryManager, addr: number, isPrivate: boolean): n
   if (isPrivate) return 0;
   const vma = mm.vmas.find(addr);
   if (vma === null || vma.isSecret) return -EFAULT;
+  // A word of private memory that nobody can change is no futex (get_futex_key).
+  const isAnonymous = vma.backing === null;
+  if ((vma.prot & (isAnonymous ? PROT_WRITE : PROT_READ | PROT_WRITE)) === 0) return -EFAULT;
   if (vma.isShared) {
     key.owner = vma.backing!.inode;
     key.offset = addr - vma.start + vma.offset;

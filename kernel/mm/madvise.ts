@@ -1,14 +1,13 @@
 /** madvise(2), and giving memory back in place. */
 
-import { EACCES, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, EPERM } from "../../ffi/abi/errno.ts";
+import { EACCES, EFAULT, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { ACCESS_READ, ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
+import { ACCESS_READ, ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { resolvePage } from "./fault.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { mayDiscard } from "./sealed.ts";
 import { dropPages, isPageAligned, pageUp } from "./region.ts";
-import { SharedAnon } from "./shared_anon.ts";
 import * as V from "./vma.ts";
 
 /** LIMIT: more pages than this are unmapped and given back in slices, instead of punched at once. */
@@ -81,7 +80,7 @@ function adviseArea(
     case M.MADV_POPULATE_READ:
     case M.MADV_POPULATE_WRITE:
       if (vma.isSecret) return -EINVAL;
-      return populate(mm, start, end, advice === M.MADV_POPULATE_WRITE);
+      return populate(mm, vma, start, end, advice === M.MADV_POPULATE_WRITE);
     case M.MADV_WIPEONFORK:
       if (!vma.isAnonymous || vma.isShared) return -EINVAL;
       return changeFlags(mm, start, end, 0, V.VM_WIPEONFORK);
@@ -110,8 +109,11 @@ function adviseArea(
       return changeFlags(mm, start, end, V.VM_NOHUGEPAGE, V.VM_HUGEPAGE);
     case M.MADV_NOHUGEPAGE:
       return changeFlags(mm, start, end, V.VM_HUGEPAGE, V.VM_NOHUGEPAGE);
+    case M.MADV_COLD:
+    case M.MADV_PAGEOUT:
+      return (vma.flags & V.VM_LOCKED) !== 0 ? -EINVAL : 0; // there is nothing to swap
     default:
-      return 0; // MADV_WILLNEED, MADV_COLD, MADV_PAGEOUT: there is nothing to read ahead or to swap
+      return 0; // MADV_WILLNEED: there is nothing to read ahead
   }
 }
 
@@ -169,9 +171,7 @@ function punchOwn(mm: MemoryManager, from: number, to: number): boolean {
 /** MADV_REMOVE: a hole in the file behind shared memory. */
 function remove(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
   if ((vma.flags & V.VM_LOCKED) !== 0 || vma.backing === null) return -EINVAL;
-  if (!vma.isShared || (vma.prot & PROT_WRITE) === 0) return -EACCES;
-  // DIFFERS: only memory without a file; others have fallocate(2).
-  if (!(vma.backing instanceof SharedAnon)) return -EOPNOTSUPP;
+  if (!vma.isShared || (vma.maxProt & PROT_WRITE) === 0) return -EACCES;
   const r = vma.backing.punch(start - vma.start + vma.offset, end - start);
   if (vma.userfault !== null) {
     dropPages(mm, start / PAGE_SIZE, end / PAGE_SIZE);
@@ -183,7 +183,14 @@ function remove(mm: MemoryManager, vma: V.Vma, start: number, end: number): numb
 }
 
 /** MADV_POPULATE_*: fault every page in. */
-function populate(mm: MemoryManager, start: number, end: number, isWrite: boolean): number {
+function populate(
+  mm: MemoryManager,
+  vma: V.Vma,
+  start: number,
+  end: number,
+  isWrite: boolean,
+): number {
+  if ((vma.prot & (isWrite ? PROT_WRITE : PROT_READ)) === 0) return -EINVAL;
   const access = isWrite ? ACCESS_WRITE : ACCESS_READ;
   for (let page = start / PAGE_SIZE; page < end / PAGE_SIZE;) {
     if (resolvePage(mm, page, access) < 0) {

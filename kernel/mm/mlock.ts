@@ -26,8 +26,10 @@ export function mlock(
   if ((flags & ~MLOCK_ONFAULT) !== 0) return -EINVAL;
   if (lock && !mm.limits.mayLockAll && mm.limits.memlock === 0) return -EPERM;
   const start = isPageAligned(addr) ? addr : Math.floor(addr / PAGE_SIZE) * PAGE_SIZE;
-  const end = start + pageUp(len + (addr - start));
-  if (end > mm.layout.maxAddress) return lock ? -ENOMEM : -EINVAL;
+  const span = pageUp(len + (addr - start));
+  const end = start + (span < 2 ** 64 ? span : span - 2 ** 64);
+  if (end < start || end > 2 ** 64) return -EINVAL;
+  if (end > mm.layout.maxAddress) return -ENOMEM;
   if (start === end) return 0;
   const bits = lock ? VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0) : 0;
   if (lock && !fits(mm, start, end)) return -ENOMEM;

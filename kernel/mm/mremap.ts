@@ -30,7 +30,7 @@ export function mremap(
   if (keepsOld && (!mayMove || oldLen !== newLen)) return -EINVAL;
   if (!isPageAligned(addr)) return -EINVAL;
   const from = pageUp(oldLen), to = pageUp(newLen);
-  if (to === 0) return -EINVAL;
+  if (to === 0 || to >= 2 ** 64) return -EINVAL;
   const first = mm.vmas.find(addr);
   if (first === null) return -EFAULT;
   if ((first.flags & VM_SEALED) !== 0) return -EPERM;

@@ -90,7 +90,7 @@ export class SharedAnon extends Backing {
   }
 
   /** Make [offset, offset + len), whole pages, read as zeros again (MADV_REMOVE): 0 or -errno. */
-  punch(offset: number, len: number): number {
+  override punch(offset: number, len: number): number {
     const from = offset / PAGE_SIZE, to = (offset + len) / PAGE_SIZE;
     // By the pieces that there are: the range may be any length.
     for (const [piece, at] of this.pieces) {

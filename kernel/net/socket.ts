@@ -63,6 +63,9 @@ export abstract class Socket extends OpenFile {
     this.inode = socketFs.make(S_IFSOCK | 0o777);
   }
 
+  override get canSignal(): boolean {
+    return true;
+  }
   override get waitQueue(): WaitQueue {
     return this.queue;
   }

@@ -419,6 +419,10 @@ function openInode(
     ? inode.open(path.dentry, flags, caller.cred)
     : caller.fs.namespace.vfs.special.open(caller, path, inode, flags);
   if (typeof file === "number") return file;
+  if ((flags & O_DIRECT) !== 0 && !file.canDirect) {
+    file.drop();
+    return -EINVAL;
+  }
   file.flags = (flags & ~OPENING_FLAGS) | O_LARGEFILE;
   if (file.path === null) file.attach(path, caller.cred);
   if (writes) file.countWriter();
@@ -464,7 +468,9 @@ export function openExec(
 /** A description of a file at a path found earlier, without permission checks (TIOCGPTPEER and the like). */
 export function openPathDirectly(caller: Caller, path: Path, flags: number): OpenFile | number {
   const inode = path.dentry.inode;
-  return inode === null ? -ENOENT : openInode(caller, path, inode, flags);
+  const file = inode === null ? -ENOENT : openInode(caller, path, inode, flags);
+  if (typeof file !== "number") file.flags &= ~O_LARGEFILE;
+  return file;
 }
 
 /** The same for a file that fanotify tells of: nobody hears of what is done with it. */

@@ -102,6 +102,16 @@ export abstract class OpenFile {
     return false;
   }
 
+  /** O_DIRECT may be set: reads and writes can pass the page cache by. */
+  get canDirect(): boolean {
+    return false;
+  }
+
+  /** Whoever F_SETOWN names gets a signal at its events, with O_ASYNC. */
+  get canSignal(): boolean {
+    return false;
+  }
+
   /** Bind to the path that it was opened by (pins it) and to its opener. Once, by whoever opened it. */
   attach(path: Path, cred: Credentials): void {
     this.path = holdPath(path);

@@ -3,6 +3,7 @@
 import os
 import stat
 import ctypes
+import fcntl
 from errno import *
 from lib.guest import *
 
@@ -116,7 +117,6 @@ def o_path_allows_little():
     gives(-EBADF, NR.lseek, fd, 0, 0)
     gives(-EBADF, NR.ioctl, fd, 0x541B, 0)
     eq(os.fstat(fd).st_size, 3)
-    import fcntl
     eq(fcntl.fcntl(fd, fcntl.F_GETFL) & O_PATH, O_PATH)
     again = os.open("/proc/self/fd/%d" % fd, os.O_RDONLY)
     eq(os.read(again, 10), b"abc")
@@ -152,7 +152,6 @@ def trunc_and_access_modes():
 
 @test
 def cloexec_flag():
-    import fcntl
     touch("f")
     fd = works(NR.open, b"f", os.O_RDONLY | os.O_CLOEXEC, 0)
     eq(fcntl.fcntl(fd, fcntl.F_GETFD), fcntl.FD_CLOEXEC)
@@ -176,7 +175,6 @@ def lowest_descriptor_first():
     os.close(fds[3])
     eq(os.open("/dev/null", os.O_RDONLY), fds[1])
     eq(os.open("/dev/null", os.O_RDONLY), fds[3])
-    import fcntl
     eq(fcntl.fcntl(fds[0], fcntl.F_DUPFD, 200), 200)
     eq(fcntl.fcntl(fds[0], fcntl.F_DUPFD_CLOEXEC, 200), 201)
 
@@ -205,7 +203,6 @@ def descriptor_limit():
 
 @test
 def setfl_changes_some_flags():
-    import fcntl
     touch("f")
     fd = os.open("f", os.O_RDWR)
     eq(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE, os.O_RDWR)

@@ -17,6 +17,7 @@ import {
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { EPOLL_ITEMS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../vfs/open_file.ts";
 import { anonFs } from "./anon_inode.ts";
@@ -142,6 +143,10 @@ export class EpollFile extends OpenFile {
   /** The sets that this one watches. */
   addWatchedTo(level: Set<EpollFile>): void {
     for (const file of this.items.keys()) if (file instanceof EpollFile) level.add(file);
+  }
+
+  override ioctl(_request: number, _arg: number, _user: UserMemory): number {
+    return -EINVAL;
   }
 
   /** Whether some item is ready; those that are not any more leave the list. */

@@ -1,6 +1,6 @@
 /** eventfd(2): a 64-bit counter that can be waited for, kept as two u32 words. */
 
-import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Inode } from "../../vfs/inode.ts";
@@ -43,14 +43,14 @@ export class EventFile extends OpenFile {
       this.lo = this.hi = 0;
     }
     this.queue.wake(POLLOUT);
-    return io.putBytes(buffer, 0, 8);
+    return io.putBytes(buffer, 0, 8) < 8 ? -EFAULT : 8;
   }
 
   /** The counter never passes 2^64 - 2; the value 2^64 - 1 is refused. */
   override write(io: IoCursor, _offset: number): number {
     if (io.remaining !== 8) return -EINVAL;
     const n = io.takeBytes(buffer, 0, 8);
-    if (n < 0) return n;
+    if (n < 8) return -EFAULT;
     const lo = view.getUint32(0, true), hi = view.getUint32(4, true);
     if (lo === 0xffffffff && hi === 0xffffffff) return -EINVAL;
     const sumLo = this.lo + lo, sumHi = this.hi + hi + (sumLo >= WORD ? 1 : 0);

@@ -96,6 +96,9 @@ export class InotifyFile extends OpenFile {
     super(O_RDONLY | flags);
   }
 
+  override get canSignal(): boolean {
+    return true;
+  }
   override get inode(): Inode {
     return anonFs.root;
   }

@@ -6,7 +6,7 @@
  * Neighbours: devices.ts (numbers), devtmpfs.ts (the tree that shows them), devpts/ (terminals).
  */
 
-import { EINVAL, ENOSPC, ENOTTY, EPERM } from "../../../ffi/abi/errno.ts";
+import { EINVAL, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import {
   RNDADDENTROPY,
@@ -104,6 +104,9 @@ export class RandomFile extends DeviceFile {
     this.host = host;
   }
 
+  override get canSignal(): boolean {
+    return true;
+  }
   override read(io: IoCursor, _offset: number): number {
     io.limit(MAX_RANDOM);
     let done = 0;
@@ -135,7 +138,7 @@ export class RandomFile extends DeviceFile {
       case RNDRESEEDCRNG:
         return this.cred !== null && hasCap(this.cred, CAP_SYS_ADMIN) ? 0 : -EPERM;
       default:
-        return -ENOTTY;
+        return -EINVAL;
     }
   }
 }

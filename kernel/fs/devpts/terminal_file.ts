@@ -24,6 +24,9 @@ export abstract class TerminalFile extends OpenFile {
     this.host = host;
   }
 
+  override get canSignal(): boolean {
+    return true;
+  }
   override get writesAll(): boolean {
     return true;
   }

@@ -38,6 +38,9 @@ export class GoferFile extends OpenFile {
     this.file = file;
   }
 
+  override get canDirect(): boolean {
+    return true;
+  }
   override get isSeekable(): boolean {
     return true;
   }

@@ -54,6 +54,12 @@ export class HostFile extends OpenFile {
     this.pos = this.hostPos = pos;
   }
 
+  override get canDirect(): boolean {
+    return true;
+  }
+  override get canSignal(): boolean {
+    return true;
+  }
   override get isSeekable(): boolean {
     return this.inode.kind === REGULAR;
   }

@@ -30,6 +30,9 @@ export class OverlayFile extends OpenFile {
     real.isQuiet = true;
   }
 
+  override get canDirect(): boolean {
+    return true;
+  }
   override attach(path: Path, cred: Credentials): void {
     super.attach(path, cred);
     if (this.real.path === null) this.real.attach(path, cred);

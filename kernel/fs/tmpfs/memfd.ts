@@ -70,6 +70,7 @@ export function getSeals(file: OpenFile): number {
 
 /** F_ADD_SEALS. */
 export function addSeals(file: OpenFile, seals: number): number {
+  if (!file.canWrite) return -EPERM;
   if (!(file.inode instanceof TmpfsRegular) || !file.inode.isSealable) return -EINVAL;
-  return file.canWrite ? file.inode.addSeals(seals) : -EPERM;
+  return file.inode.addSeals(seals);
 }

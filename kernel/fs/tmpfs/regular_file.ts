@@ -1,7 +1,12 @@
 /** An open regular file of a tmpfs, and what maps it. */
 
 import { EFAULT, EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
-import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../../ffi/abi/fcntl.ts";
+import {
+  F_SEAL_FUTURE_WRITE,
+  F_SEAL_WRITE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+} from "../../../ffi/abi/fcntl.ts";
 import { Backing } from "../../mm/backing.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { touchFileAtime } from "../../vfs/atime.ts";
@@ -22,6 +27,9 @@ export class TmpfsFile extends OpenFile {
     this.inode = inode;
   }
 
+  override get canDirect(): boolean {
+    return true;
+  }
   override get isSeekable(): boolean {
     return true;
   }
@@ -114,6 +122,11 @@ export class TmpfsBacking extends Backing {
 
   override contiguous(offset: number, _frame: number, maxPages: number): number {
     return this.inode.data.pages.run(offset / PAGE, Math.max(1, maxPages));
+  }
+
+  override punch(offset: number, len: number): number {
+    const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    return this.inode.fallocate(mode, offset, len);
   }
 
   override readInto(hostAddr: number, offset: number, len: number): number {

@@ -12,13 +12,16 @@ import {
   ENOBUFS,
   ENODATA,
   ENOPROTOOPT,
+  ENOTTY,
   EOPNOTSUPP,
   EPERM,
 } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
+import { FIONREAD } from "../../../ffi/abi/ioctl.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
-import { AF_NETLINK, AF_UNSPEC, MSG_OOB, SOL_NETLINK } from "../../../ffi/abi/socket.ts";
+import { AF_NETLINK, AF_UNSPEC, MSG_OOB, SIOCOUTQ, SOL_NETLINK } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
 import { POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import type { ControlWriter } from "../control.ts";
@@ -154,6 +157,12 @@ export class NetlinkSocket extends Socket {
   override peerName(out: SocketAddress): number {
     putName(out, this.peerId, maskOf(this.peerGroup));
     return 0;
+  }
+
+  /** It has no requests that tell of bytes (netlink_ioctl). */
+  override ioctl(request: number, arg: number, user: UserMemory): number {
+    if (request === FIONREAD || request === SIOCOUTQ) return -ENOTTY;
+    return super.ioctl(request, arg, user);
   }
 
   override send(io: IoCursor, message: Message): number {

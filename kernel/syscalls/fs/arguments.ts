@@ -41,7 +41,7 @@ export function findAt(
   addr: number,
   how: { readonly follows: boolean; readonly mayBeEmpty: boolean },
 ): Path | number {
-  const text = pathOrEmpty(t, addr);
+  const text = pathArg(t, addr);
   if (typeof text === "number") return text;
   if (text === "" && how.mayBeEmpty) {
     if (dirfd === AT_FDCWD) return t.fs.cwd;

@@ -1,7 +1,7 @@
 /** mount(2), umount2(2), pivot_root(2), sync(2), syncfs(2). vfs/mount_operations.ts has the rules. */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
-import { EBADF, EINVAL, ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
+import { EBADF, EINVAL, ENAMETOOLONG, ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import {
   MNT_DETACH,
@@ -43,9 +43,10 @@ import { pathArg } from "./arguments.ts";
 const MS_NOUSER = 0x80000000;
 const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
 
-/** A string that may be absent: "" for a null pointer. */
+/** A string that may be absent: "" for a null pointer, -EINVAL when it is longer than a path. */
 function optional(t: Task, addr: number): string | number {
-  return addr === 0 ? "" : pathArg(t, addr);
+  const text = addr === 0 ? "" : pathArg(t, addr);
+  return text === -ENAMETOOLONG ? -EINVAL : text;
 }
 
 function find(t: Task, text: string, lookup: number): Path | number {

@@ -1,9 +1,13 @@
 /** setxattr(2), getxattr(2), listxattr(2), removexattr(2), each by path, by link and by fd. */
 
-import { EBADF, EFAULT, EOPNOTSUPP, ERANGE } from "../../../ffi/abi/errno.ts";
+import { EBADF, EFAULT, EOPNOTSUPP, EPERM, ERANGE } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
 import { XATTR_LIST_MAX, XATTR_NAME_MAX } from "../../../ffi/abi/fs.ts";
+import { XATTR_USER_PREFIX } from "../../../ffi/abi/xattr.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { stringToBytes } from "../../core/bytes.ts";
+import { protocolName, XATTR_SOCKPROTONAME } from "../../net/protocol_name.ts";
+import { Socket } from "../../net/socket.ts";
 import type { Task } from "../../task/task.ts";
 import type { Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
@@ -50,7 +54,8 @@ function set(t: Task, a: SyscallArgs, how: number): number {
   const value = new Uint8Array(size);
   if (size > 0 && t.mm.copyIn(value, 0, a.u64(2), size) < 0) return -EFAULT;
   const path = target(t, a, how);
-  return typeof path === "number" ? path : setXattr(t, path, name, value, flags);
+  if (typeof path === "number") return refused(path, name, how);
+  return setXattr(t, path, name, value, flags);
 }
 
 export function sysSetxattr(t: Task, a: SyscallArgs): number {
@@ -61,6 +66,18 @@ export function sysLsetxattr(t: Task, a: SyscallArgs): number {
 }
 export function sysFsetxattr(t: Task, a: SyscallArgs): number {
   return set(t, a, BY_FD);
+}
+
+/** A file at no path is neither regular nor a directory: user.* is -EPERM for it (xattr_permission). */
+function refused(path: number, name: string, how: number): number {
+  const isNowhere = path === -EOPNOTSUPP && how === BY_FD;
+  return isNowhere && name.startsWith(XATTR_USER_PREFIX) ? -EPERM : path;
+}
+
+/** What a socket's protocol is called, with the zero behind it; "" for other files. */
+function socketText(t: Task, a: SyscallArgs, how: number): string {
+  const file = how === BY_FD ? t.files.get(a.i32(0)) : null;
+  return file instanceof Socket ? protocolName(file) + "\0" : "";
 }
 
 /** For reading, files without a path do too. */
@@ -78,7 +95,8 @@ function get(t: Task, a: SyscallArgs, how: number): number {
   if (typeof inode === "number") return inode;
   const name = nameArg(t, a.u64(1));
   if (typeof name === "number") return name;
-  const value = getXattr(t, inode, name);
+  const text = name === XATTR_SOCKPROTONAME ? socketText(t, a, how) : "";
+  const value = text === "" ? getXattr(t, inode, name) : stringToBytes(text);
   if (typeof value === "number") return value;
   const size = a.u64(3);
   if (size === 0) return value.length;
@@ -101,7 +119,7 @@ function list(t: Task, a: SyscallArgs, how: number): number {
   if (typeof inode === "number") return inode;
   const names = listXattr(t, inode);
   if (typeof names === "number") return names;
-  let text = "";
+  let text = socketText(t, a, how) === "" ? "" : XATTR_SOCKPROTONAME + "\0";
   for (const name of names) text += name + "\0";
   const size = Math.min(a.u64(2), XATTR_LIST_MAX);
   if (size === 0) return text.length;
@@ -120,9 +138,11 @@ export function sysFlistxattr(t: Task, a: SyscallArgs): number {
 }
 
 function remove(t: Task, a: SyscallArgs, how: number): number {
-  const path = target(t, a, how);
-  if (typeof path === "number") return path;
   const name = nameArg(t, a.u64(1));
+  const path = target(t, a, how);
+  if (typeof path === "number") {
+    return typeof name === "string" ? refused(path, name, how) : path;
+  }
   return typeof name === "number" ? name : removeXattr(t, path, name);
 }
 

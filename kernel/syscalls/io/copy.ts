@@ -9,6 +9,7 @@ import {
   EPIPE,
   ESPIPE,
   ETXTBSY,
+  EXDEV,
 } from "../../../ffi/abi/errno.ts";
 import { FAN_ACCESS_PERM } from "../../../ffi/abi/fanotify.ts";
 import { SPLICE_F_NONBLOCK } from "../../../ffi/abi/fcntl.ts";
@@ -78,7 +79,7 @@ function waitFor(t: Task, from: OpenFile, to: OpenFile): number {
   return isTargetBlocked() ? waitWritable(t, to) : waitReadable(t, from);
 }
 
-/** copy_file_range(2): regular files only. Works between file systems too, as Linux did from 5.3 to 5.18. */
+/** copy_file_range(2): regular files of one file system only. */
 export function sysCopyFileRange(t: Task, a: SyscallArgs): number {
   const inAddr = a.u64(1), outAddr = a.u64(3);
   const from = t.files.get(a.i32(0)), to = t.files.get(a.i32(2));
@@ -90,6 +91,7 @@ export function sysCopyFileRange(t: Task, a: SyscallArgs): number {
   if (inType === S_IFDIR || outType === S_IFDIR) return -EISDIR;
   if (inType !== S_IFREG || outType !== S_IFREG) return -EINVAL;
   if (!from.canRead || !to.canWrite || to.isAppending) return -EBADF;
+  if (from.inode.fs !== to.inode.fs) return -EXDEV;
   if (to.inode.writeCount < 0) return -ETXTBSY;
   if (inAt === NEGATIVE || outAt === NEGATIVE) return -EINVAL;
   const fresh = from.inode.refresh();
@@ -117,6 +119,7 @@ export function sysSplice(t: Task, a: SyscallArgs): number {
   if (from instanceof PipeFile && inAddr !== 0) return -ESPIPE;
   if (to instanceof PipeFile && outAddr !== 0) return -ESPIPE;
   if (!(from instanceof PipeFile) && !(to instanceof PipeFile)) return -EINVAL;
+  if ((from.inode.mode & S_IFMT) === S_IFDIR) return -EINVAL;
   const inAt = offsetArg(t, inAddr), outAt = offsetArg(t, outAddr);
   if (inAt === FAULTY || outAt === FAULTY) return -EFAULT;
   if (inAt === NEGATIVE || outAt === NEGATIVE) return -EINVAL;

@@ -61,7 +61,7 @@ import {
   FIONREAD,
   FIOQSIZE,
 } from "../../../ffi/abi/ioctl.ts";
-import { S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
+import { S_IFDIR, S_IFIFO, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import {
   FICLONE,
   FICLONERANGE,
@@ -255,8 +255,12 @@ function setFlags(t: Task, file: OpenFile, flags: number, fd: number): number {
     const owns = ownsOrCapable(file.inode, t.cred);
     if (!owns) return -EPERM;
   }
+  const isPipe = (file.inode.mode & S_IFMT) === S_IFIFO;
+  if ((flags & O_DIRECT) !== 0 && !isPipe && !file.canDirect) return -EINVAL;
   const kept = file.flags & ~SETFL_MASK;
-  if ((flags & FASYNC) !== (file.flags & FASYNC)) setAsync(t, file, (flags & FASYNC) !== 0, fd);
+  if ((flags & FASYNC) !== (file.flags & FASYNC) && file.canSignal) {
+    setAsync(t, file, (flags & FASYNC) !== 0, fd);
+  }
   file.flags = kept | (flags & SETFL_MASK);
   return 0;
 }
@@ -311,7 +315,7 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
       if (on < 0) return -EFAULT;
       const bit = request === FIONBIO ? O_NONBLOCK : FASYNC;
       const changes = (on !== 0) !== ((file.flags & bit) !== 0);
-      if (bit === FASYNC && changes && file.waitQueue === null) return -ENOTTY;
+      if (bit === FASYNC && changes && !file.canSignal) return -ENOTTY;
       return setFlags(t, file, on !== 0 ? file.flags | bit : file.flags & ~bit, fd);
     }
     case FIONREAD:

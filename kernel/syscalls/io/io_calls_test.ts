@@ -71,10 +71,11 @@ Deno.test("a write without readers raises SIGPIPE", () => {
   assertEquals([lab.call(rw.sysWrite, w, "x", 1), lab.isPending(SIGPIPE)], ["EPIPE", true]);
 });
 
-Deno.test("bad buffers are EFAULT, and what was moved before one counts", () => {
+Deno.test("bad buffers are EFAULT, and pages that were moved before one count", () => {
   const lab = new Lab(), [r, w] = lab.pipe(), end = lab.memory + (1 << 20);
   assertEquals(lab.call(rw.sysWrite, w, 8, 4), "EFAULT");
-  assertEquals(lab.call(rw.sysWrite, w, end - 4, 100), 4);
+  assertEquals(lab.call(rw.sysWrite, w, end - 4, 100), "EFAULT");
+  assertEquals(lab.call(rw.sysWrite, w, end - 4100, 8192), 4096);
   assertEquals(lab.call(rw.sysRead, r, 8, 4), "EFAULT");
   assertEquals(lab.call(rw.sysRead, r, end - 2, 100), 2);
   assertEquals(lab.call(rw.sysRead, r, lab.memory, 2 ** 63), "EFAULT");

@@ -92,9 +92,9 @@ function watch(t: Task, file: OpenFile, events: number): void {
 }
 
 /** Sets of select(2): what makes a descriptor ready in each (fs/select.c). */
-const IN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR;
-const OUT_SET = POLLWRNORM | POLLOUT | POLLERR;
-const EX_SET = POLLPRI;
+const IN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL;
+const OUT_SET = POLLWRNORM | POLLOUT | POLLERR | POLLNVAL;
+const EX_SET = POLLPRI | POLLNVAL;
 const SETS = [IN_SET, OUT_SET, EX_SET];
 
 /** select(2): Linux writes the remaining time back. */
@@ -163,8 +163,8 @@ function scan(t: Task, n: number): number {
       continue;
     }
     const file = t.files.get(fd);
-    if (file === null) return -EBADF;
-    const bits = file.poll();
+    if (file === null && t.files.getAny(fd) === null) return -EBADF;
+    const bits = file === null ? POLLNVAL : file.poll();
     for (let s = 0; s < 3; s++) {
       if ((input[s]![byte]! & bit) !== 0 && (bits & SETS[s]!) !== 0) {
         output[s]![byte]! |= bit;

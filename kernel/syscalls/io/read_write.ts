@@ -4,7 +4,7 @@ import { EBADF, EINVAL, EOPNOTSUPP, ESPIPE } from "../../../ffi/abi/errno.ts";
 import { O_APPEND } from "../../../ffi/abi/fcntl.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
-import type { OpenFile } from "../../vfs/open_file.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
 import { readFile, readFileAt, writeFile } from "./transfer.ts";
 
 const RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16;
@@ -55,14 +55,18 @@ export function sysReadv(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0));
   if (file === null || !file.canRead) return -EBADF;
   const r = t.io.setIov(a.u64(1), a.u64(2));
-  return r < 0 ? r : readFile(t, file, t.io, file.isNonblocking);
+  if (r < 0) return r;
+  if (t.io.remaining === 0) return nothing(file, false);
+  return readFile(t, file, t.io, file.isNonblocking);
 }
 
 export function sysWritev(t: Task, a: SyscallArgs): number {
   const file = t.files.get(a.i32(0));
   if (file === null || !file.canWrite) return -EBADF;
   const r = t.io.setIov(a.u64(1), a.u64(2));
-  return r < 0 ? r : writeFile(t, file, t.io, -1, file.isNonblocking);
+  if (r < 0) return r;
+  if (t.io.remaining === 0) return nothing(file, true);
+  return writeFile(t, file, t.io, -1, file.isNonblocking);
 }
 
 export function sysPreadv(t: Task, a: SyscallArgs): number {
@@ -92,6 +96,7 @@ function vector2(t: Task, a: SyscallArgs, isWrite: boolean): number {
   if (file === null || !(isWrite ? file.canWrite : file.canRead)) return -EBADF;
   const r = setVector(t, a, flags);
   if (r < 0) return r;
+  if (t.io.remaining === 0) return nothing(file, isWrite);
   if (!isWrite) return readFile(t, file, t.io, isImmediate(file, flags));
   const at = (flags & RWF_APPEND) !== 0 && file.isSeekable ? endOf(t, file) : -1;
   const n = writeWith(t, file, at, flags);
@@ -113,6 +118,7 @@ function vectorAt(
   if (!(isWrite ? file.canWrite : file.canRead)) return -EBADF;
   const r = setVector(t, a, flags);
   if (r < 0) return r;
+  if (t.io.remaining === 0) return nothing(file, isWrite);
   if (!isWrite) return readFileAt(t, file, t.io, offset, isImmediate(file, flags));
   const at = flags & RWF_APPEND ? endOf(t, file) : offset;
   return synced(file, writeWith(t, file, at, flags), flags);
@@ -125,6 +131,12 @@ function writeWith(t: Task, file: OpenFile, at: number, flags: number): number {
   const n = writeFile(t, file, t.io, at, isImmediate(file, flags));
   if ((flags & RWF_NOAPPEND) !== 0) file.flags |= shown & O_APPEND;
   return n;
+}
+
+/** Vectors without a byte do not reach the file; it only has to have the operation (vfs_readv, vfs_writev). */
+function nothing(file: OpenFile, isWrite: boolean): number {
+  const { read, write } = OpenFile.prototype;
+  return (isWrite ? file.write === write : file.read === read) ? -EINVAL : 0;
 }
 
 /** Where the file ended when the call was made: a long write may have added to it already. */

@@ -15,7 +15,14 @@ import {
   ENOENT,
   ETIMEDOUT,
 } from "../../../ffi/abi/errno.ts";
-import { AT_FDCWD, O_ACCMODE, O_CREAT, O_EXCL, O_NONBLOCK } from "../../../ffi/abi/fcntl.ts";
+import {
+  AT_FDCWD,
+  O_ACCMODE,
+  O_CREAT,
+  O_EXCL,
+  O_LARGEFILE,
+  O_NONBLOCK,
+} from "../../../ffi/abi/fcntl.ts";
 import { MQ_PRIO_MAX, MqAttr } from "../../../ffi/abi/ipc.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
@@ -96,7 +103,9 @@ function open(
     : openAt(caller, AT_FDCWD, name, known, mode);
   fs.wanted = null;
   caller.fs.drop();
-  if (typeof file === "number" || file instanceof MqueueFile) return file;
+  if (typeof file === "number") return file;
+  file.flags &= ~O_LARGEFILE;
+  if (file instanceof MqueueFile) return file;
   file.drop();
   return -EINVAL;
 }

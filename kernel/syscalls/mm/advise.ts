@@ -45,7 +45,8 @@ function lock(t: Task, addr: number, len: number, flags: number): number {
     progress.step = 1;
     progress.value = first;
   }
-  return fill(t, Math.ceil((addr + len) / PAGE), false);
+  // A length that wraps to nothing was accepted, and locks nothing.
+  return addr + len >= 2 ** 64 ? 0 : fill(t, Math.ceil((addr + len) / PAGE), false);
 }
 
 function fill(t: Task, end: number, isAll: boolean): number {

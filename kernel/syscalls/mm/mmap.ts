@@ -32,6 +32,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { VM_SHARED } from "../../mm/vma.ts";
 import type { Task } from "../../task/task.ts";
 import { isNoExec } from "../../vfs/access.ts";
+import { touchFileAtime } from "../../vfs/atime.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
 const RWX = PROT_READ | PROT_WRITE | PROT_EXEC;
@@ -70,6 +71,7 @@ function mapFile(
 ): number {
   if ((flags & MAP_HUGETLB) !== 0) return -EINVAL;
   if (len === 0) return -EINVAL;
+  if (len > t.mm.layout.maxAddress) return -ENOMEM;
   if (offset + len > MAX_OFFSET) return -EOVERFLOW;
   const noexec = file.path !== null && isNoExec(file.path.mount);
   if (
@@ -93,7 +95,9 @@ function mapFile(
   }
   const backing = file.mmap(shared && (prot & PROT_WRITE) !== 0, shared);
   if (typeof backing === "number") return backing;
-  return t.mm.mmap(addr, len, prot, flags, backing, offset, maxProt);
+  const r = t.mm.mmap(addr, len, prot, flags, backing, offset, maxProt);
+  if (r >= 0) touchFileAtime(file);
+  return r;
 }
 
 export function sysMunmap(t: Task, a: SyscallArgs): number {

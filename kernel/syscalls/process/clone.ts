@@ -108,6 +108,7 @@ export function sysClone3(t: Task, a: SyscallArgs): number {
   if ((flags & CLONE_SIGHAND) !== 0 && request.clearSighand) return -EINVAL;
   if ((flags & (CLONE_THREAD | CLONE_PARENT)) !== 0 && exitSignal !== 0) return -EINVAL;
   if ((stack === 0) !== (stackSize === 0)) return -EINVAL;
+  if (stack + stackSize > t.mm.layout.maxAddress) return -EINVAL;
   let cgroup: Cgroup | null = null;
   if ((high & INTO_CGROUP_HI) !== 0) {
     const found = size < CLONE_ARGS_SIZE_VER2 ? -EINVAL : groupAt(t, word(at.cgroup));

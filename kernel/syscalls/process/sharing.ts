@@ -84,7 +84,7 @@ function implied(asked: number): number {
 
 /** setns(2): into the namespace of an nsfs file, or into several of a process by its pidfd. */
 export function sysSetns(t: Task, a: SyscallArgs): number {
-  const file = t.files.getAny(a.i32(0)), kinds = a.u32(1);
+  const file = t.files.get(a.i32(0)), kinds = a.u32(1);
   if (file === null) return -EBADF;
   if (file instanceof NsFile) {
     const { namespace } = file;

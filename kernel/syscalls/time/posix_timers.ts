@@ -106,7 +106,9 @@ export function sysTimerSettime(t: Task, a: SyscallArgs): number {
   const leftNs = timer.timeLeft(), oldInterval = timer.intervalNs;
   const isAbsolute = (a.i32(1) & T.TIMER_ABSTIME) !== 0;
   const expiry = time.sec === 0 && time.nsec === 0 ? Infinity : expiryOf(t, timer, isAbsolute);
-  timer.start(expiry, intervalNs === Infinity ? 0 : intervalNs);
+  // One that is disarmed loses its interval; those of CPU clocks keep it (posix_cpu_timer_set).
+  const hasInterval = intervalNs !== Infinity && (expiry !== Infinity || timer.countsCpu);
+  timer.start(expiry, hasInterval ? intervalNs : 0);
   return a.u64(3) === 0 ? 0 : storeSetting(t, a.u64(3), leftNs, oldInterval);
 }
 

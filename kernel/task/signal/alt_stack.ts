@@ -41,6 +41,7 @@ export function setAltStack(
   size: number,
 ): number {
   if (isOnAltStack(signals, sp)) return -EPERM;
+  if (signals.altBase === base && signals.altSize === size && signals.altFlags === flags) return 0;
   const mode = (flags & ~SS_FLAG_BITS) >>> 0;
   if (mode !== SS_DISABLE && mode !== SS_ONSTACK && mode !== 0) return -EINVAL;
   if (mode === SS_DISABLE) {

@@ -49,8 +49,9 @@ function takeForced(from: PendingSignals, lo: number): SigInfo | null {
   return null;
 }
 
+/** Those that are synchronous when the processor raises them come first, whoever sent them (next_signal). */
 function takeLowest(from: PendingSignals, lo: number, hi: number): SigInfo | null {
-  const low = from.set.lo & lo;
+  const all = from.set.lo & lo, low = (all & SYNCHRONOUS_LO) !== 0 ? all & SYNCHRONOUS_LO : all;
   if (low !== 0) return from.take(32 - Math.clz32(low & -low));
   const high = from.set.hi & hi;
   return high === 0 ? null : from.take(64 - Math.clz32(high & -high));
