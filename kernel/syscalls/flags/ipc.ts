@@ -1,6 +1,6 @@
 /** Flags, commands and options of System V IPC, message queues and futexes: what works, shown by which guest test. See flag_set.ts. */
 
-import { each, type FlagSet, flagSet, refused } from "./flag_set.ts";
+import { by, each, type FlagSet, flagSet, refused } from "./flag_set.ts";
 
 export const IPC_FLAGS: readonly FlagSet[] = [
   flagSet("semget msgget", "flags", [
@@ -40,6 +40,10 @@ GETZCNT`,
       `FUTEX_WAIT FUTEX_WAKE FUTEX_REQUEUE FUTEX_CMP_REQUEUE FUTEX_WAKE_OP FUTEX_LOCK_PI
 FUTEX_UNLOCK_PI FUTEX_TRYLOCK_PI FUTEX_WAIT_BITSET FUTEX_WAKE_BITSET FUTEX_LOCK_PI2
 FUTEX_PRIVATE_FLAG FUTEX_CLOCK_REALTIME`,
+    ),
+    by(
+      "futexes_pi.requeue_moves_to_a_lock_that_is_held",
+      "FUTEX_WAIT_REQUEUE_PI FUTEX_CMP_REQUEUE_PI",
     ),
     refused("ENOSYS", "flags_ipc.futex_operations", "FUTEX_FD"),
   ]),

@@ -1,6 +1,6 @@
 /** Flags, commands and options of processes, signals, scheduling and seccomp: what works, shown by which guest test. See flag_set.ts. */
 
-import { each, type FlagSet, flagSet, inPart, refused } from "./flag_set.ts";
+import { by, each, type FlagSet, flagSet, inPart, refused } from "./flag_set.ts";
 
 export const PROCESSES_FLAGS: readonly FlagSet[] = [
   flagSet("prctl", "option", [
@@ -27,9 +27,12 @@ PR_RISCV_V_GET_CONTROL PR_PPC_GET_DEXCR PR_PPC_SET_DEXCR PR_SET_VMA`,
     ),
     refused("EFAULT", "flags_processes.options", "PR_GET_NAME"),
     inPart(
-      `PR_SET_SECUREBITS PR_MCE_KILL PR_SET_MM PR_SET_THP_DISABLE PR_SET_MDWE PR_SET_MEMORY_MERGE
-PR_GET_MEMORY_MERGE PR_GET_AUXV`,
+      "PR_SET_SECUREBITS PR_SET_MM PR_SET_MEMORY_MERGE PR_GET_MEMORY_MERGE",
     ),
+    by("thread_attributes.memory_errors", "PR_MCE_KILL"),
+    by("thread_attributes.huge_pages_are_switched_off", "PR_SET_THP_DISABLE"),
+    by("thread_attributes.memory_is_written_or_run", "PR_SET_MDWE"),
+    by("thread_attributes.auxiliary_vector", "PR_GET_AUXV"),
   ]),
   flagSet("arch_prctl", "code", [
     each("flags_processes.arch_codes", "ARCH_GET_FS ARCH_SET_FS ARCH_SET_GS ARCH_GET_GS"),
