@@ -271,6 +271,8 @@ export const LAYOUTS: readonly LayoutProbe[] = [
   probe(netlink.Ifinfomsg, "struct ifinfomsg", "ifi_", { pad: "__ifi_pad" }),
   probe(netlink.Ifaddrmsg, "struct ifaddrmsg", "ifa_"),
   probe(netlink.Rtmsg, "struct rtmsg", "rtm_", { dstLen: "rtm_dst_len", srcLen: "rtm_src_len" }),
+  probe(netlink.Ndmsg, "struct ndmsg", "ndm_"),
+  probe(netlink.FibRuleHdr, "struct fib_rule_hdr", "", { dstLen: "dst_len", srcLen: "src_len" }),
   probe(poll.Pollfd, "struct pollfd"),
   probe(prctl.PrctlMmMap, "struct prctl_mm_map", "", {
     startCode: "start_code",
@@ -401,6 +403,16 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     pad: "pad",
   }),
   probe(sockDiag.UnixDiagMsg, "struct unix_diag_msg", "udiag_", { pad: "pad" }),
+  probe(sockDiag.OtherDiagReq, "struct packet_diag_req", "pdiag_", {
+    family: "sdiag_family",
+    protocol: "sdiag_protocol",
+    pad: "pad",
+  }),
+  probe(sockDiag.PacketDiagMsg, "struct packet_diag_msg", "pdiag_"),
+  probe(sockDiag.NetlinkDiagMsg, "struct netlink_diag_msg", "ndiag_", {
+    dstPortid: "ndiag_dst_portid",
+    dstGroup: "ndiag_dst_group",
+  }),
   probe(socket.Iovec, "struct iovec", "iov_"),
   probe(socket.Msghdr, "struct msghdr", "msg_", {}, "libc"),
   probe(socket.Mmsghdr, "struct mmsghdr", "msg_", {}, "libc"),

@@ -27,6 +27,8 @@ export class Datagram {
   trafficClass: number = 0;
   /** What a packet socket tells of it beside (struct tpacket_auxdata); null: nothing. */
   aux: Uint8Array<ArrayBuffer> | null = null;
+  /** Bytes of the segments that it is joined of; 0: it is not. */
+  segment: number = 0;
   timeSec: number = -1;
   timeNsec: number = 0;
 
@@ -121,6 +123,7 @@ function describe(from: Datagram, message: Message, isPeek: boolean): void {
   message.name.length = from.from.length;
   message.credentials = from.credentials;
   message.aux = from.aux;
+  message.segment = from.segment;
   message.timeSec = from.timeSec;
   message.timeNsec = from.timeNsec;
   if (from.to !== null) {

@@ -85,12 +85,15 @@ export class PacketHeader {
   /** Of IPv6. */
   hopLimit: number = -1;
   trafficClass: number = -1;
+  /** Of UDP: bytes of a segment. */
+  segment: number = -1;
 
   reset(): void {
     this.ttl =
       this.tos =
       this.hopLimit =
       this.trafficClass =
+      this.segment =
         -1;
   }
 }
@@ -138,6 +141,8 @@ export class Message {
   readonly packetInfo: PacketInfo = new PacketInfo();
   /** Receive: struct tpacket_auxdata of a packet socket's message. */
   aux: Uint8Array<ArrayBuffer> | null = null;
+  /** Receive: bytes of the segments that it is joined of; 0: it is not. */
+  segment: number = 0;
   /** Of a host socket. */
   readonly control: RawControl = new RawControl();
   /** Bytes that a stream delivered in earlier runs of the call: MSG_PEEK begins behind them. */
@@ -159,6 +164,7 @@ export class Message {
     this.header.reset();
     this.packetInfo.isValid = false;
     this.aux = null;
+    this.segment = 0;
     this.control.length = 0;
     this.skipped = 0;
     this.isWhole = false;

@@ -15,7 +15,9 @@ import {
   SO_BPF_EXTENSIONS,
   SO_BROADCAST,
   SO_BSDCOMPAT,
+  SO_BUF_LOCK,
   SO_BUSY_POLL,
+  SO_CNX_ADVICE,
   SO_COOKIE,
   SO_DEBUG,
   SO_DETACH_FILTER,
@@ -23,39 +25,56 @@ import {
   SO_DONTROUTE,
   SO_ERROR,
   SO_INCOMING_CPU,
+  SO_INCOMING_NAPI_ID,
   SO_KEEPALIVE,
   SO_LINGER,
   SO_LOCK_FILTER,
   SO_MARK,
+  SO_MEMINFO,
   SO_NO_CHECK,
+  SO_NOFCS,
   SO_OOBINLINE,
   SO_PASSCRED,
   SO_PASSSEC,
   SO_PEEK_OFF,
+  SO_PEERNAME,
+  SO_PREFER_BUSY_POLL,
   SO_PRIORITY,
   SO_PROTOCOL,
   SO_RCVBUF,
   SO_RCVBUFFORCE,
   SO_RCVLOWAT,
+  SO_RCVMARK,
   SO_RCVTIMEO,
   SO_RCVTIMEO_NEW,
   SO_REUSEADDR,
   SO_REUSEPORT,
   SO_RXQ_OVFL,
+  SO_SELECT_ERR_QUEUE,
   SO_SNDBUF,
   SO_SNDBUFFORCE,
   SO_SNDLOWAT,
   SO_SNDTIMEO,
   SO_SNDTIMEO_NEW,
   SO_TIMESTAMP,
+  SO_TIMESTAMP_NEW,
   SO_TIMESTAMPNS,
+  SO_TIMESTAMPNS_NEW,
   SO_TYPE,
+  SO_WIFI_STATUS,
 } from "../../ffi/abi/socket.ts";
 import type { BpfProgram } from "../core/bpf_program.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import { SKF_AD_MAX } from "../../ffi/abi/packet.ts";
 import { getFilter, setFilterOption } from "./filter_options.ts";
-import type { SocketCaller } from "./message.ts";
+import {
+  SK_MEMINFO_DROPS,
+  SK_MEMINFO_RCVBUF,
+  SK_MEMINFO_RMEM_ALLOC,
+  SK_MEMINFO_SNDBUF,
+  SK_MEMINFO_VARS,
+} from "../../ffi/abi/sock_diag.ts";
+import { SocketAddress, type SocketCaller } from "./message.ts";
 import type { Socket } from "./socket.ts";
 
 /** LIMIT: /proc/sys/net/core/{r,w}mem_max and their defaults; a set value counts double, as on Linux. */
@@ -64,6 +83,8 @@ export const DEFAULT_BUFFER = 212992;
 const MIN_SEND = 4608, MIN_RECEIVE = 2304;
 /** LIMIT: of SO_SNDBUFFORCE, SO_RCVBUFFORCE. */
 const MAX_FORCED = 16 << 20;
+
+const name = new SocketAddress();
 
 /** A value under way between user memory and an option. */
 export class OptionValue {
@@ -126,6 +147,10 @@ export class SocketOptions {
   priority: number = 0;
   mark: number = 0;
   busyPoll: number = 0;
+  /** SO_INCOMING_CPU: kept; -1: none. */
+  incomingCpu: number = -1;
+  /** Options that are on and ask for what never happens on links here: kept and shown. */
+  unused: Set<number> = new Set();
   /** Name of SO_BINDTODEVICE. */
   device: string = "";
   /** What looks at packets that arrive, and whether it must stay. */
@@ -134,7 +159,7 @@ export class SocketOptions {
 
   /** What an accepted socket takes over from its listener. */
   inherit(from: SocketOptions): void {
-    Object.assign(this, from);
+    Object.assign(this, from, { unused: new Set(from.unused) });
   }
 }
 
@@ -219,6 +244,8 @@ export function setSocketOption(
       return 0;
     case SO_TIMESTAMP:
     case SO_TIMESTAMPNS:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_NEW:
       options.timestamp = on ? name : 0;
       return 0;
     case SO_RCVLOWAT:
@@ -241,6 +268,22 @@ export function setSocketOption(
       options.busyPoll = n;
       return 0;
     case SO_INCOMING_CPU:
+      options.incomingCpu = n;
+      return 0;
+    case SO_WIFI_STATUS:
+    case SO_NOFCS:
+    case SO_SELECT_ERR_QUEUE:
+    case SO_RCVMARK:
+      if (on) options.unused.add(name);
+      else options.unused.delete(name);
+      return 0;
+    case SO_BUF_LOCK:
+      if (n < 0 || n > 3) return -EINVAL;
+      options.isSendFixed = (n & 1) !== 0;
+      options.isReceiveFixed = (n & 2) !== 0;
+      return 0;
+    case SO_CNX_ADVICE:
+      // There is one way only.
       return 0;
     default:
       return -ENOPROTOOPT;
@@ -322,7 +365,24 @@ export function getSocketOption(socket: Socket, name: number, value: OptionValue
     case SO_PEEK_OFF:
       return socket.family === AF_UNIX ? value.setInt(-1) : -ENOPROTOOPT;
     case SO_INCOMING_CPU:
+      return value.setInt(options.incomingCpu);
+    case SO_PEERNAME:
+      return peerNameOut(socket, value);
+    case SO_MEMINFO:
+      return memoryOut(socket, value);
+    case SO_INCOMING_NAPI_ID:
       return value.setInt(0);
+    case SO_WIFI_STATUS:
+    case SO_NOFCS:
+    case SO_SELECT_ERR_QUEUE:
+    case SO_PREFER_BUSY_POLL:
+    case SO_RCVMARK:
+      return value.setBool(options.unused.has(name));
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_NEW:
+      return value.setBool(options.timestamp === name);
+    case SO_BUF_LOCK:
+      return value.setInt(+options.isSendFixed | +options.isReceiveFixed << 1);
     case SO_BINDTODEVICE:
       value.length = options.device.length === 0 ? 0 : options.device.length + 1;
       for (let i = 0; i < options.device.length; i++) value.u8[i] = options.device.charCodeAt(i);
@@ -336,6 +396,27 @@ export function getSocketOption(socket: Socket, name: number, value: OptionValue
     default:
       return socket.getFamilyOption(name, value);
   }
+}
+
+function peerNameOut(socket: Socket, value: OptionValue): number {
+  const room = value.length, r = socket.peerName(name);
+  if (r < 0) return r;
+  // Who asks for more than there is gets nothing.
+  if (name.length < room) return -EINVAL;
+  value.u8.set(name.u8.subarray(0, name.length));
+  return 0;
+}
+
+/** SO_MEMINFO: the words of sock_diag(7). */
+function memoryOut(socket: Socket, value: OptionValue): number {
+  const { options } = socket, words = new Array<number>(SK_MEMINFO_VARS).fill(0);
+  words[SK_MEMINFO_RMEM_ALLOC] = socket.isListening ? 0 : socket.pendingBytes;
+  words[SK_MEMINFO_RCVBUF] = options.receiveBytes;
+  words[SK_MEMINFO_SNDBUF] = options.sendBytes;
+  words[SK_MEMINFO_DROPS] = socket.drops;
+  words.forEach((word, i) => value.dv.setUint32(4 * i, word, true));
+  value.length = 4 * words.length;
+  return 0;
 }
 
 function setBuffer(socket: Socket, isReceive: boolean, bytes: number): number {

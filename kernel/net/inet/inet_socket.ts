@@ -117,7 +117,8 @@ export abstract class InetSocket extends Socket {
   }
 
   protected mayBind(address: string): boolean {
-    if (isAny(address) || isLoopback(address) || this.ip.freeBind) return true;
+    if (isAny(address) || isLoopback(address)) return true;
+    if (this.ip.freeBind || this.ip.transparent) return true;
     if (this.net.links.linkOf(address) !== null) return true;
     return this.type === SOCK_DGRAM && isMulticast(address);
   }

@@ -1,12 +1,21 @@
 /** Options at IPPROTO_IP and IPPROTO_IPV6 (ip(7), ipv6(7)) and the control messages that some of them ask for. */
 
-import { EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN } from "../../../ffi/abi/errno.ts";
+import { CAP_NET_ADMIN, CAP_NET_RAW } from "../../../ffi/abi/capability.ts";
+import {
+  EADDRNOTAVAIL,
+  EINVAL,
+  ENODEV,
+  ENOPROTOOPT,
+  ENOTCONN,
+  EPERM,
+  EPROTO,
+} from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
-import { AF_INET6 } from "../../../ffi/abi/socket.ts";
+import { AF_INET, AF_INET6, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import type { ControlWriter } from "../control.ts";
-import type { Message, PacketHeader } from "../message.ts";
+import { type Message, type PacketHeader, SocketAddress } from "../message.ts";
 import type { OptionValue } from "../socket_options.ts";
-import { isV4 } from "./address.ts";
+import { Endpoint, isV4, putEndpoint } from "./address.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
 const DEFAULT_TTL = 64;
@@ -14,7 +23,6 @@ const DEFAULT_TTL = 64;
 type Kept = readonly [value: number, min: number, max: number];
 const BIT: Kept = [0, 0, 1];
 const IP_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
-  [I.IP_TOS, [0, 0, 255]],
   [I.IP_MTU_DISCOVER, [I.IP_PMTUDISC_WANT, 0, 5]],
   [I.IP_RECVERR, BIT],
   [I.IP_RECVOPTS, BIT],
@@ -23,6 +31,9 @@ const IP_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IP_BIND_ADDRESS_NO_PORT, BIT],
   [I.IP_MULTICAST_TTL, [1, -1, 255]],
   [I.IP_MULTICAST_LOOP, [1, 0, 1]],
+  [I.IP_MULTICAST_ALL, [1, 0, 1]],
+  [I.IP_PASSSEC, BIT],
+  [I.IP_RECVFRAGSIZE, BIT],
   [I.IP_LOCAL_PORT_RANGE, [0, -0x80000000, 0x7fffffff]],
 ]);
 const IPV6_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
@@ -31,13 +42,69 @@ const IPV6_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IPV6_MTU_DISCOVER, [I.IP_PMTUDISC_WANT, 0, 5]],
   [I.IPV6_RECVERR, BIT],
   [I.IPV6_TCLASS, [0, -1, 255]],
+  [I.IPV6_2292HOPOPTS, BIT],
+  [I.IPV6_2292DSTOPTS, BIT],
+  [I.IPV6_2292RTHDR, BIT],
+  [I.IPV6_FLOWINFO, BIT],
+  [I.IPV6_FLOWINFO_SEND, BIT],
+  [I.IPV6_MULTICAST_ALL, [1, 0, 1]],
+  [I.IPV6_ROUTER_ALERT_ISOLATE, BIT],
+  [I.IPV6_RECVHOPOPTS, BIT],
+  [I.IPV6_RECVRTHDR, BIT],
+  [I.IPV6_RECVDSTOPTS, BIT],
+  [I.IPV6_RECVPATHMTU, BIT],
+  [I.IPV6_AUTOFLOWLABEL, [1, 0, 1]],
+  [I.IPV6_DONTFRAG, BIT],
+  [I.IPV6_MINHOPCOUNT, [0, 0, 255]],
+  [I.IPV6_RECVFRAGSIZE, BIT],
 ]);
+/** Of the kept ones, those of ip(7) whose value must be there, and those of ipv6(7) that take any length. */
+const IP_NEEDS_BYTE: ReadonlySet<number> = new Set([
+  I.IP_MINTTL,
+  I.IP_MULTICAST_TTL,
+  I.IP_MULTICAST_LOOP,
+  I.IP_MULTICAST_ALL,
+]);
+const IPV6_ANY_LENGTH: ReadonlySet<number> = new Set([
+  I.IPV6_DONTFRAG,
+  I.IPV6_AUTOFLOWLABEL,
+  I.IPV6_RECVFRAGSIZE,
+]);
+/** Of them those that any other number than 0 switches on. */
+const ON_OFF: ReadonlySet<number> = new Set([I.IP_MULTICAST_LOOP]);
+const ON_OFF6: ReadonlySet<number> = new Set([I.IPV6_MULTICAST_ALL, I.IPV6_AUTOFLOWLABEL]);
+/** Bits of IP_TOS that are TCP's own (INET_ECN_MASK). */
+const ECN = 3;
+
+/** Options of ipv6(7) that are read by name, and those that only datagrams have. */
+const OTHERS6: ReadonlySet<number> = new Set([
+  I.IPV6_V6ONLY,
+  I.IPV6_UNICAST_HOPS,
+  I.IPV6_RECVPKTINFO,
+  I.IPV6_RECVHOPLIMIT,
+  I.IPV6_RECVTCLASS,
+  I.IPV6_FREEBIND,
+  I.IPV6_MULTICAST_IF,
+  I.IPV6_TRANSPARENT,
+  I.IPV6_RECVORIGDSTADDR,
+  I.IPV6_UNICAST_IF,
+  I.IPV6_2292PKTINFO,
+  I.IPV6_2292HOPLIMIT,
+]);
+const OF_DATAGRAMS: ReadonlySet<number> = new Set([I.IPV6_MULTICAST_IF, I.IPV6_MULTICAST_HOPS]);
+/** struct ip_mreq, struct ipv6_mreq. */
+const MREQ_BYTES = 8, MREQ6_BYTES = 20;
+const scratch = new SocketAddress();
 
 export class IpOptions {
   ttl: number = DEFAULT_TTL;
   hopLimit: number = DEFAULT_TTL;
   v6Only: boolean = false;
   freeBind: boolean = false;
+  /** IP_TRANSPARENT: any address can be its own. */
+  transparent: boolean = false;
+  /** Deliver to which address and port a datagram was sent. */
+  originalDestination: boolean = false;
   /** Deliver where a datagram came to. */
   packetInfo: boolean = false;
   packetInfo6: boolean = false;
@@ -93,8 +160,33 @@ function intOf(value: OptionValue): number {
 }
 
 function setV4(socket: InetSocket, name: number, value: OptionValue): number {
-  const { ip } = socket, n = intOf(value), on = n !== 0;
+  const { ip } = socket, n = intOf(value), on = n !== 0, isTcp = socket.type === SOCK_STREAM;
   switch (name) {
+    case I.IP_TOS:
+      ip.kept4.set(name, isTcp ? n & 0xff & ~ECN : n & 0xff);
+      return 0;
+    case I.IP_TRANSPARENT:
+      return setTransparent(socket, value, on);
+    case I.IP_RECVORIGDSTADDR:
+      ip.originalDestination = on;
+      return 0;
+    case I.IP_LOCAL_PORT_RANGE:
+      if (value.length !== 4) return -EINVAL;
+      break;
+    case I.IP_MULTICAST_TTL:
+      if (isTcp) return -EINVAL;
+      if (n === -1 && value.length > 0) {
+        ip.kept4.set(name, 1);
+        return 0;
+      }
+      break;
+    case I.IP_RECVFRAGSIZE:
+      if (isTcp) return -EINVAL;
+      break;
+    case I.IP_UNICAST_IF:
+      if (value.length !== 4) return -EINVAL;
+      // DIFFERS: the link cannot be chosen.
+      return on ? -EADDRNOTAVAIL : 0;
     case I.IP_TTL:
       if (value.length < 1 || (n !== -1 && (n < 1 || n > 255))) return -EINVAL;
       ip.ttl = n === -1 ? DEFAULT_TTL : n;
@@ -114,19 +206,54 @@ function setV4(socket: InetSocket, name: number, value: OptionValue): number {
       return 0;
     case I.IP_ADD_MEMBERSHIP:
     case I.IP_DROP_MEMBERSHIP:
-    case I.IP_MULTICAST_IF:
+      if (isTcp) return -EPROTO;
       // DIFFERS: no multicast.
-      return -ENODEV;
-    default:
-      return keep(IP_KEPT, ip.kept4, name, n, value.length);
+      return value.length < MREQ_BYTES ? -EINVAL : -ENODEV;
+    case I.IP_MULTICAST_IF:
+      if (isTcp || value.length < 4) return -EINVAL;
+      return on ? -EADDRNOTAVAIL : 0;
   }
+  if (value.length < 1 && IP_NEEDS_BYTE.has(name)) return -EINVAL;
+  return keep(IP_KEPT, ip.kept4, name, ON_OFF.has(name) ? +on : n);
+}
+
+/** For CAP_NET_RAW and CAP_NET_ADMIN. */
+function setTransparent({ ip, net }: InetSocket, value: OptionValue, on: boolean): number {
+  const cred = value.asker?.cred;
+  const mayDo = cred !== undefined &&
+    (net.isCapable(cred, CAP_NET_RAW) || net.isCapable(cred, CAP_NET_ADMIN));
+  if (on && !mayDo) return -EPERM;
+  if (value.length < 1) return -EINVAL;
+  ip.transparent = on;
+  return 0;
 }
 
 function setV6(socket: InetSocket, name: number, value: OptionValue): number {
   const { ip } = socket, n = value.int, on = n !== 0;
-  if (name === I.IPV6_ADD_MEMBERSHIP || name === I.IPV6_DROP_MEMBERSHIP) return -ENODEV;
-  if (!value.isInt) return -EINVAL;
+  if (name === I.IPV6_ADD_MEMBERSHIP || name === I.IPV6_DROP_MEMBERSHIP) {
+    // DIFFERS: no multicast.
+    return value.length < MREQ6_BYTES ? -EINVAL : -ENODEV;
+  }
+  if (socket.type === SOCK_STREAM && OF_DATAGRAMS.has(name)) return -ENOPROTOOPT;
+  if (!OTHERS6.has(name) && !IPV6_KEPT.has(name)) return -ENOPROTOOPT;
+  if (!value.isInt && !IPV6_ANY_LENGTH.has(name)) return -EINVAL;
   switch (name) {
+    case I.IPV6_TRANSPARENT:
+      return setTransparent(socket, value, on);
+    case I.IPV6_RECVORIGDSTADDR:
+      ip.originalDestination = on;
+      return 0;
+    case I.IPV6_UNICAST_IF:
+      if (value.length !== 4) return -EINVAL;
+      return on ? -EADDRNOTAVAIL : 0;
+    case I.IPV6_2292PKTINFO:
+    case I.IPV6_2292HOPLIMIT:
+      // The older names of what comes with a datagram: kept, and nothing is sent under them.
+      return on ? -ENOPROTOOPT : 0;
+    case I.IPV6_TCLASS:
+      if (n < -1 || n > 255) return -EINVAL;
+      ip.kept6.set(name, n === -1 ? 0 : socket.type === SOCK_STREAM ? n & ~ECN : n);
+      return 0;
     case I.IPV6_V6ONLY:
       if (socket.isBound) return -EINVAL;
       ip.v6Only = on;
@@ -148,10 +275,15 @@ function setV6(socket: InetSocket, name: number, value: OptionValue): number {
       ip.freeBind = on;
       return 0;
     case I.IPV6_MULTICAST_IF:
-      return n === 0 ? 0 : -ENODEV;
-    default:
-      return keep(IPV6_KEPT, ip.kept6, name, n, value.length);
+      return n === 0 || n === socket.net.links.lo.index ? 0 : -ENODEV;
+    case I.IPV6_MULTICAST_HOPS:
+      if (n === -1) {
+        ip.kept6.set(name, 1);
+        return 0;
+      }
   }
+  const number = value.isInt ? n : 0;
+  return keep(IPV6_KEPT, ip.kept6, name, ON_OFF6.has(name) ? +(number !== 0) : number);
 }
 
 function keep(
@@ -159,14 +291,11 @@ function keep(
   kept: Map<number, number>,
   name: number,
   value: number,
-  length: number,
 ): number {
   const bounds = known.get(name);
   if (bounds === undefined) return -ENOPROTOOPT;
-  if (length < 1) return -EINVAL;
   if (bounds === BIT) value = value !== 0 ? 1 : 0;
   if (value < bounds[1] || value > bounds[2]) return -EINVAL;
-  if (known === IPV6_KEPT && name === I.IPV6_TCLASS && value === -1) value = 0;
   kept.set(name, value);
   return 0;
 }
@@ -195,6 +324,14 @@ function getV4(socket: InetSocket, name: number, value: OptionValue): number {
       return value.setBool(ip.receiveTos);
     case I.IP_FREEBIND:
       return value.setBool(ip.freeBind);
+    case I.IP_TOS:
+      return value.setInt(ip.tos);
+    case I.IP_TRANSPARENT:
+      return value.setBool(ip.transparent);
+    case I.IP_RECVORIGDSTADDR:
+      return value.setBool(ip.originalDestination);
+    case I.IP_UNICAST_IF:
+      return value.setInt(0);
     case I.IP_OPTIONS:
       value.length = 0;
       return 0;
@@ -222,6 +359,14 @@ function getV6(socket: InetSocket, name: number, value: OptionValue): number {
       return value.setBool(ip.receiveClass);
     case I.IPV6_FREEBIND:
       return value.setBool(ip.freeBind);
+    case I.IPV6_TRANSPARENT:
+      return value.setBool(ip.transparent);
+    case I.IPV6_RECVORIGDSTADDR:
+      return value.setBool(ip.originalDestination);
+    case I.IPV6_UNICAST_IF:
+    case I.IPV6_2292PKTINFO:
+    case I.IPV6_2292HOPLIMIT:
+      return value.setInt(0);
     case I.IPV6_MULTICAST_IF:
       return value.setInt(0);
     case I.IPV6_MTU:
@@ -248,6 +393,15 @@ function shown(
   return bounds === undefined ? -ENOPROTOOPT : value.setInt(kept.get(name) ?? bounds[0]);
 }
 
+/** IP_ORIGDSTADDR and IPV6_ORIGDSTADDR: a socket address. */
+function putDestination(socket: InetSocket, to: string, out: ControlWriter): void {
+  const isFour = isV4(to), family = isFour ? AF_INET : AF_INET6;
+  putEndpoint(new Endpoint(to, socket.local.port), family, scratch);
+  if (out.room >= scratch.length) out.u8.set(scratch.u8.subarray(0, scratch.length), out.data);
+  const level = isFour ? I.IPPROTO_IP : I.IPPROTO_IPV6;
+  out.put(level, isFour ? I.IP_RECVORIGDSTADDR : I.IPV6_ORIGDSTADDR, scratch.length);
+}
+
 /** The control messages of a received datagram. */
 export function putPacketControl(socket: InetSocket, message: Message, out: ControlWriter): void {
   const { ip } = socket, info = message.packetInfo;
@@ -272,6 +426,7 @@ export function putPacketControl(socket: InetSocket, message: Message, out: Cont
     out.dv.setUint32(at + 16, lo, true);
     out.put(I.IPPROTO_IPV6, I.IPV6_PKTINFO, 20);
   }
+  if (ip.originalDestination) putDestination(socket, to, out);
   if (isV4(to)) return;
   if (ip.receiveHopLimit) out.putInt(I.IPPROTO_IPV6, I.IPV6_HOPLIMIT, info.hops);
   if (ip.receiveClass) out.putInt(I.IPPROTO_IPV6, I.IPV6_TCLASS, info.trafficClass);

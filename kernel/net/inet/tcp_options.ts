@@ -1,6 +1,6 @@
 /** Options at IPPROTO_TCP (tcp(7)): kept and shown; the loopback needs neither timers nor congestion control. */
 
-import { EINVAL, ENOENT, ENOPROTOOPT } from "../../../ffi/abi/errno.ts";
+import { EINVAL, ENOENT, ENOPROTOOPT, EPERM } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import { bytesToString } from "../../core/bytes.ts";
 import type { OptionValue } from "../socket_options.ts";
@@ -16,7 +16,7 @@ const KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.TCP_KEEPINTVL, [75, 1, 32767]],
   [I.TCP_KEEPCNT, [9, 1, 127]],
   [I.TCP_SYNCNT, [6, 1, 127]],
-  [I.TCP_LINGER2, [60, -1, 120]],
+  [I.TCP_LINGER2, [60, -0x80000000, 0x7fffffff]],
   [I.TCP_DEFER_ACCEPT, [0, 0, 0x7fffffff]],
   [I.TCP_WINDOW_CLAMP, [0, 0, 0x7fffffff]],
   [I.TCP_QUICKACK, [1, -0x80000000, 0x7fffffff]],
@@ -25,7 +25,16 @@ const KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.TCP_INQ, [0, 0, 1]],
 ]);
 /** Options that are shown as 0 or 1. */
-const BOOLEAN: ReadonlySet<number> = new Set([I.TCP_NODELAY, I.TCP_CORK]);
+const BOOLEAN: ReadonlySet<number> = new Set([I.TCP_NODELAY, I.TCP_CORK, I.TCP_QUICKACK]);
+/** Those of who takes a connection over from another machine (CAP_NET_ADMIN): nobody can. */
+const REPAIR: ReadonlySet<number> = new Set([
+  I.TCP_REPAIR_QUEUE,
+  I.TCP_QUEUE_SEQ,
+  I.TCP_REPAIR_OPTIONS,
+  I.TCP_REPAIR_WINDOW,
+]);
+/** Seconds that TCP_LINGER2 has at most, and the least window of TCP_WINDOW_CLAMP. */
+const LINGER2_MAX = 120, LINGER2 = 60, CLAMP_MIN = 1152;
 const ALGORITHMS: readonly string[] = ["cubic", "reno"];
 /** struct tcp_info up to tcpi_total_retrans. */
 const INFO_BYTES = 104;
@@ -50,10 +59,14 @@ export function setTcpOption(socket: TcpSocket, name: number, value: OptionValue
     tcp.congestion = text;
     return 0;
   }
+  if (!value.isInt) return -EINVAL;
+  if (name === I.TCP_REPAIR) return -EPERM;
+  if (REPAIR.has(name)) return name === I.TCP_REPAIR_OPTIONS ? -EINVAL : -EPERM;
   const bounds = KEPT.get(name);
   if (bounds === undefined) return -ENOPROTOOPT;
-  if (!value.isInt) return -EINVAL;
   let n = value.int;
+  if (name === I.TCP_LINGER2) n = n < 0 ? -1 : n === 0 ? LINGER2 : Math.min(n, LINGER2_MAX);
+  if (name === I.TCP_WINDOW_CLAMP && n !== 0) n = Math.max(n, CLAMP_MIN);
   if (BOOLEAN.has(name)) n = n !== 0 ? 1 : 0;
   if (n < bounds[1] || n > bounds[2]) return -EINVAL;
   tcp.kept.set(name, n);
@@ -70,6 +83,12 @@ export function getTcpOption(socket: TcpSocket, name: number, value: OptionValue
       return 0;
     case I.TCP_INFO:
       return info(socket, value);
+    case I.TCP_REPAIR:
+      return value.setInt(0);
+    case I.TCP_REPAIR_QUEUE:
+    case I.TCP_QUEUE_SEQ:
+    case I.TCP_REPAIR_WINDOW:
+      return -EINVAL;
     case I.TCP_FASTOPEN:
     case I.TCP_FASTOPEN_CONNECT:
       return value.setInt(0);

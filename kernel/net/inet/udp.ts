@@ -2,7 +2,7 @@
  * UDP on the loopback interface (udp(7)). A datagram is put straight into the receiver's queue, or dropped when that is
  * full; to a port where nobody is, a connected sender hears ECONNREFUSED at its next call.
  *
- * DIFFERS: no multicast and no broadcast, no segmentation offload (UDP_SEGMENT, UDP_GRO).
+ * DIFFERS: no multicast and no broadcast. Neighbour: udp_options.ts.
  */
 
 import {
@@ -17,8 +17,8 @@ import {
   EPIPE,
 } from "../../../ffi/abi/errno.ts";
 import { ETH_P_IP, ETH_P_IPV6 } from "../../../ffi/abi/packet.ts";
-import { IPPROTO_UDP } from "../../../ffi/abi/inet.ts";
-import { MSG_OOB, SHUT_RD, SHUT_WR, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
+import { IPPROTO_UDP, UDP_GRO, UDP_SEGMENT } from "../../../ffi/abi/inet.ts";
+import { MSG_MORE, MSG_OOB, SHUT_RD, SHUT_WR, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import {
@@ -35,11 +35,14 @@ import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { keptBytes, PacketView } from "../filter.ts";
 import { releaseFilter } from "../filter_options.ts";
 import { UDP_HEADER } from "./ip_packet.ts";
-import { type Message, type PacketHeader, SocketAddress, type SocketCaller } from "../message.ts";
+import { type Message, PacketHeader, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, isV4, putEndpoint } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { isWatched } from "../packet/taps.ts";
+import type { ControlWriter } from "../control.ts";
+import type { OptionValue } from "../socket_options.ts";
+import { getUdpOption, SEGMENTS_MAX, setUdpOption, UdpOptions } from "./udp_options.ts";
 import { InetSocket } from "./inet_socket.ts";
 import { datagramPacket, pass } from "./overhear.ts";
 import { accepts, type PortTable } from "./ports.ts";
@@ -50,9 +53,11 @@ const READABLE = POLLIN | POLLRDNORM, WRITABLE = POLLOUT | POLLWRNORM;
 const scratch = new SocketAddress();
 const cursor = new BytesCursor();
 const view = new PacketView();
+const NO_HEADER = new PacketHeader();
 
 export class UdpSocket extends InetSocket {
   private readonly incoming: DatagramQueue;
+  private readonly udp: UdpOptions = new UdpOptions();
   /** The sender's address of the last message that came from `lastFrom`. */
   private lastFrom: Endpoint | null = null;
   private lastBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
@@ -84,40 +89,86 @@ export class UdpSocket extends InetSocket {
     const length = io.remaining;
     if (length > MAX_PAYLOAD_6) return -EMSGSIZE;
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
-    let to = this.remote;
+    const to = this.udp.pendingTo ?? this.target(message);
+    if (typeof to === "number") return to;
+    if (this.isWriteShut) return -EPIPE;
+    const most = isV4(to.address) ? MAX_PAYLOAD_4 : MAX_PAYLOAD_6;
+    if (length > most) return -EMSGSIZE;
+    if (this.error !== 0) return this.takeError();
+    if (!this.isBound && this.takePort(0) < 0) return -EAGAIN;
+    const waits = this.udp.isCorked || (message.flags & MSG_MORE) !== 0;
+    if (!waits && this.udp.pendingTo === null) return this.transmit(io, to, message.header);
+    const bytes = takeAll(io);
+    if (bytes === null) return -EFAULT;
+    const r = this.udp.append(bytes, to, most);
+    if (r < 0) return r;
+    return waits ? length : this.flush(message.header) ?? length;
+  }
+
+  /** What was put together goes out: -errno, or nothing. */
+  private flush(header: PacketHeader): number | undefined {
+    const to = this.udp.pendingTo;
+    if (to === null) return undefined;
+    const bytes = this.udp.take();
+    const r = this.transmit(cursor.set(bytes, bytes.length), to, header);
+    return r < 0 ? r : undefined;
+  }
+
+  /** Where a message goes, or -errno. */
+  private target(message: Message): Endpoint | number {
     if (message.name.length > 0) {
       const given = endpointOf(message.name, this.family, true, true);
       if (typeof given === "number") return given;
-      if (given !== null) {
-        if (given.port === 0) return -EINVAL;
-        const route = this.routeDatagram(given);
-        if (typeof route === "number") return route;
-        to = route;
-      }
+      if (given !== null) return given.port === 0 ? -EINVAL : this.routeDatagram(given);
     }
-    if (to === null) return -EDESTADDRREQ;
-    if (this.isWriteShut) return -EPIPE;
-    if (isV4(to.address) && length > MAX_PAYLOAD_4) return -EMSGSIZE;
-    if (this.error !== 0) return this.takeError();
-    if (!this.isBound && this.takePort(0) < 0) return -EAGAIN;
+    return this.remote ?? -EDESTADDRREQ;
+  }
+
+  /** One datagram, or a row of them (UDP_SEGMENT). */
+  private transmit(io: IoCursor, to: Endpoint, header: PacketHeader): number {
+    const length = io.remaining, segment = header.segment < 0 ? this.udp.segment : header.segment;
+    const isCut = segment > 0 && length > segment;
+    if (isCut && length > segment * SEGMENTS_MAX) return -EINVAL;
     const from = this.local.address === this.sourceAddress(to.address)
       ? this.local
       : new Endpoint(this.sourceAddress(to.address), this.local.port);
     const arrival = this.arrival(from.address, to.address);
     if (arrival === null) return length;
+    const receiver = receiverAt(this.portsIn(arrival), from, to);
+    if (!isCut) return this.transmitOne(io, from, to, header, arrival, receiver, 0);
+    const bytes = takeAll(io);
+    if (bytes === null) return -EFAULT;
+    const step = receiver?.udp.joins ? length : segment;
+    for (let at = 0; at < length; at += step) {
+      const part = bytes.subarray(at, at + step);
+      const io = cursor.set(part, part.length);
+      const r = this.transmitOne(io, from, to, header, arrival, receiver, segment);
+      if (r < 0) return r;
+    }
+    return length;
+  }
+
+  private transmitOne(
+    io: IoCursor,
+    from: Endpoint,
+    to: Endpoint,
+    header: PacketHeader,
+    arrival: InetPorts,
+    receiver: UdpSocket | null,
+    segment: number,
+  ): number {
+    const length = io.remaining;
     if (arrival.raw.size > 0 || isWatched()) {
-      const bytes = this.overheard(io, from, to, message.header, arrival);
+      const bytes = this.overheard(io, from, to, header, arrival);
       if (bytes === null) return -EFAULT;
       io = cursor.set(bytes, length);
     }
-    const receiver = receiverAt(this.portsIn(arrival), from, to);
-    if (receiver !== null) {
-      const r = receiver.deliver(io, from, to, this, message.header);
-      if (r < 0) return r;
-    } else {
+    if (receiver === null) {
       if (this.remote !== null && this.remote.isSame(to)) this.refuse();
+      return length;
     }
-    return length;
+    const r = receiver.deliver(io, from, to, this, header, segment);
+    return r < 0 ? r : length;
   }
 
   /** The ports of its protocol among all. */
@@ -133,8 +184,8 @@ export class UdpSocket extends InetSocket {
     header: PacketHeader,
     arrival: InetPorts,
   ): Uint8Array<ArrayBuffer> | null {
-    const bytes = new Uint8Array(io.remaining);
-    if (bytes.length > 0 && io.takeBytes(bytes, 0, bytes.length) < bytes.length) return null;
+    const bytes = takeAll(io);
+    if (bytes === null) return null;
     const hops = this.ip.hopsOf(to.address, header);
     const trafficClass = this.ip.classOf(to.address, header), { protocol } = this;
     pass(this.net, arrival, datagramPacket(bytes, from, to, { protocol, hops, trafficClass }));
@@ -153,20 +204,24 @@ export class UdpSocket extends InetSocket {
     to: Endpoint,
     sender: UdpSocket,
     header: PacketHeader,
+    segment: number,
   ): number {
     if (!this.takesFrom(sender, io.remaining)) return 0;
-    if (!this.wantsPacketInfo) return this.enqueue(io, from, null, 0, 0);
+    const joined = this.udp.joins && io.remaining > segment ? segment : 0;
+    if (!this.wantsPacketInfo) return this.enqueue(io, from, null, 0, 0, joined);
     const hops = sender.ip.hopsOf(to.address, header);
-    return this.enqueue(io, from, to, hops, sender.ip.classOf(to.address, header));
+    const trafficClass = sender.ip.classOf(to.address, header);
+    return this.enqueue(io, from, to, hops, trafficClass, joined);
   }
 
-  /** `to`: null when nobody asks what the packet was like. */
+  /** `to`: null when nobody asks what the packet was like. `segment`: how it would have been cut, 0: not. */
   enqueue(
     io: IoCursor,
     from: Endpoint,
     to: Endpoint | null,
     hops: number,
     trafficClass: number,
+    segment: number = 0,
   ): number {
     let length = io.remaining;
     if (this.incoming.count > 0 && this.incoming.charge + length > this.options.receiveBytes) {
@@ -179,6 +234,7 @@ export class UdpSocket extends InetSocket {
       io = cursor.set(bytes, length);
     }
     const datagram = new Datagram(length, this.addressBytes(from));
+    datagram.segment = segment;
     if (to !== null) {
       datagram.to = stringToBytes(to.address);
       datagram.hops = hops;
@@ -200,8 +256,8 @@ export class UdpSocket extends InetSocket {
 
   /** What SO_ATTACH_FILTER leaves of a datagram, 0 if nothing: the program sees its header too. */
   private filtered(io: IoCursor, from: Endpoint): Uint8Array<ArrayBuffer> | number {
-    const bytes = new Uint8Array(io.remaining);
-    if (bytes.length > 0 && io.takeBytes(bytes, 0, bytes.length) < bytes.length) return -EFAULT;
+    const bytes = takeAll(io);
+    if (bytes === null) return -EFAULT;
     const around = { protocol: this.protocol, hops: 0, trafficClass: 0 };
     const { payload } = datagramPacket(bytes, from, this.local, around);
     const kept = keptBytes(this.options.filter, view.plain(payload, protocolOf(from)));
@@ -213,7 +269,8 @@ export class UdpSocket extends InetSocket {
 
   private get wantsPacketInfo(): boolean {
     const { ip } = this;
-    return ip.packetInfo || ip.packetInfo6 || ip.receiveTtl || ip.receiveTos ||
+    return ip.originalDestination || ip.packetInfo || ip.packetInfo6 || ip.receiveTtl ||
+      ip.receiveTos ||
       ip.receiveHopLimit || ip.receiveClass;
   }
 
@@ -251,6 +308,34 @@ export class UdpSocket extends InetSocket {
     return isConnected ? 0 : -ENOTCONN;
   }
 
+  override setProtocolOption(level: number, name: number, value: OptionValue): number {
+    if (level !== IPPROTO_UDP) return super.setProtocolOption(level, name, value);
+    const r = setUdpOption(this.udp, name, value);
+    if (!this.udp.isCorked) this.flush(NO_HEADER);
+    return r;
+  }
+  override getProtocolOption(level: number, name: number, value: OptionValue): number {
+    if (level !== IPPROTO_UDP) return super.getProtocolOption(level, name, value);
+    return getUdpOption(this.udp, name, value);
+  }
+  override describeMessage(message: Message, out: ControlWriter): void {
+    super.describeMessage(message, out);
+    if (message.segment > 0) out.putInt(IPPROTO_UDP, UDP_GRO, message.segment);
+  }
+  override takeControl(
+    message: Message,
+    level: number,
+    type: number,
+    dv: DataView,
+    at: number,
+    length: number,
+  ): number {
+    if (level !== IPPROTO_UDP) return super.takeControl(message, level, type, dv, at, length);
+    if (type !== UDP_SEGMENT || length !== 2) return -EINVAL;
+    message.header.segment = dv.getUint16(at, true);
+    return 0;
+  }
+
   override get pendingBytes(): number {
     return this.incoming.firstLength;
   }
@@ -258,6 +343,7 @@ export class UdpSocket extends InetSocket {
   protected override release(): void {
     this.incoming.free();
     releaseFilter(this);
+    this.udp.forget();
     this.releasePort();
   }
 }
@@ -266,20 +352,44 @@ function protocolOf({ address }: Endpoint): number {
   return isV4(address) ? ETH_P_IP : ETH_P_IPV6;
 }
 
-/** Who gets a datagram: a socket connected to the sender before others, an exact address before a wildcard. */
+/** All that a cursor has left; null at a fault. */
+function takeAll(io: IoCursor): Uint8Array<ArrayBuffer> | null {
+  const bytes = new Uint8Array(io.remaining);
+  const isWhole = bytes.length === 0 || io.takeBytes(bytes, 0, bytes.length) === bytes.length;
+  return isWhole ? bytes : null;
+}
+
+/**
+ * Who gets a datagram: a socket connected to the sender before others, an exact address before a wildcard. Of equal ones the
+ * last that was bound, or with SO_REUSEPORT one that is always the same for a sender.
+ */
 function receiverAt(ports: PortTable, from: Endpoint, to: Endpoint): UdpSocket | null {
   let best: UdpSocket | null = null, bestScore = -1;
   for (const s of ports.at(to.port)) {
-    if (!(s instanceof UdpSocket) || !accepts(s, to.address)) continue;
-    if (s.remote !== null && !s.remote.isSame(from)) continue;
-    const score = (s.remote !== null ? 4 : 0) + (s.local.address === to.address ? 2 : 0);
-    // Of equal ones the last that was bound gets it, as on Linux without SO_REUSEPORT.
-    if (score >= bestScore) {
-      best = s;
-      bestScore = score;
-    }
+    const score = scoreOf(s, from, to);
+    if (score < bestScore || score < 0 || !(s instanceof UdpSocket)) continue;
+    best = s;
+    bestScore = score;
   }
-  return best;
+  if (best === null || !best.options.reusePort || best.remote !== null) return best;
+  const group = ports.at(to.port).filter((s) =>
+    s instanceof UdpSocket && s.options.reusePort && scoreOf(s, from, to) === bestScore
+  );
+  const chosen = group[spread(from) % group.length];
+  return chosen instanceof UdpSocket ? chosen : best;
+}
+
+/** -1: it does not take it. */
+function scoreOf(s: InetSocket, from: Endpoint, to: Endpoint): number {
+  if (!(s instanceof UdpSocket) || !accepts(s, to.address)) return -1;
+  if (s.remote !== null && !s.remote.isSame(from)) return -1;
+  return (s.remote !== null ? 4 : 0) + (s.local.address === to.address ? 2 : 0);
+}
+
+function spread({ address, port }: Endpoint): number {
+  let hash = Math.imul(port, 0x9e3779b1);
+  for (let i = 12; i < 16; i++) hash = Math.imul(hash ^ address.charCodeAt(i), 0x01000193);
+  return (hash ^ hash >>> 15) >>> 0;
 }
 
 /** A datagram that a raw socket made: to whoever is at its port. */

@@ -21,6 +21,7 @@ import {
   SCM_MAX_FD,
   SCM_RIGHTS,
   SO_TIMESTAMP,
+  SO_TIMESTAMP_NEW,
   SOL_SOCKET,
   Ucred,
 } from "../../../ffi/abi/socket.ts";
@@ -148,7 +149,9 @@ export function controlOut(
 
 function putTime(socket: Socket, message: Message): void {
   const kind = socket.options.timestamp, at = writer.data;
-  const part = kind === SO_TIMESTAMP ? Math.floor(message.timeNsec / 1000) : message.timeNsec;
+  const part = kind === SO_TIMESTAMP || kind === SO_TIMESTAMP_NEW
+    ? Math.floor(message.timeNsec / 1000)
+    : message.timeNsec;
   writer.dv.setBigInt64(at, BigInt(message.timeSec), true);
   writer.dv.setBigInt64(at + 8, BigInt(part), true);
   writer.put(SOL_SOCKET, kind, 16);
