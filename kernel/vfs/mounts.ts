@@ -58,9 +58,9 @@ export class MountNamespace extends Namespace {
   /** The last user went: all mounts go. */
   protected override release(): void {
     const all = this.mounts.slice().reverse();
-    // None of them has to be looked for.
+    // None of them has to be looked for. One that was moved may have gone with what it is on.
     this.mounts.length = 0;
-    for (const m of all) this.detach(m);
+    for (const m of all) if (!m.isDetached) this.detach(m);
   }
 
   get root(): Mount {

@@ -82,6 +82,10 @@ export abstract class OpenFile {
   get isAppending(): boolean {
     return (this.flags & O_APPEND) !== 0;
   }
+  /** It holds files for as long as it is there: neither a message nor a ring may hold it (io_uring). */
+  get isRing(): boolean {
+    return false;
+  }
   /** pread/pwrite and lseek are allowed, and `pos` counts. */
   get isSeekable(): boolean {
     return false;

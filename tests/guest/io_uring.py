@@ -595,4 +595,22 @@ def hostile_rings_harm_nobody_else():
     eq(Ring().do(NOP), 0)
 
 
+@test
+def rings_are_held_by_nobody_else():
+    """A ring that holds itself would never go."""
+    r = Ring()
+    register = lambda *a: sc(NR.io_uring_register, *a)
+    for other in (r, Ring()):
+        fds = (ctypes.c_int * 2)(0, other.fd)
+        eq(register(r.fd, 2, fds, 2), -E.EBADF, "REGISTER_FILES")
+    eq(register(r.fd, 2, (ctypes.c_int * 2)(0, -1), 2), 0)
+    a, b = socket.socketpair()
+    try:
+        socket.send_fds(a, [b"x"], [r.fd])
+        ok(False, "it was sent")
+    except OSError as e:
+        eq(e.errno, E.EINVAL)
+    eq(r.do(NOP), 0)
+
+
 run()

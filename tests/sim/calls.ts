@@ -55,6 +55,10 @@ const PATHS = [
   "/tmp/x",
   "/dev/null",
   "/fifo",
+  "/host",
+  "/host/a",
+  "/host/d",
+  "/host/d/b",
 ];
 const READABLE = [
   ...PATHS,

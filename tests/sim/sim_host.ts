@@ -1,9 +1,9 @@
 /**
  * The host of a simulation: virtual time that jumps when nobody has anything to do, and late timers. It has no
- * descriptors. Neighbours: sim_platform.ts runs guests, simulation.ts puts both under a kernel.
+ * descriptors but those that a Gofer gives. Neighbours: sim_platform.ts runs guests, simulation.ts puts both under a kernel.
  */
 
-import { FakeHost } from "../../kernel/testing/fake_host.ts";
+import { IoHost } from "../../kernel/testing/io_host.ts";
 import type { HostEvents } from "../../kernel/loop.ts";
 import type { Random } from "../harness/seeded.ts";
 
@@ -12,7 +12,7 @@ const MAX_LOOKS = 3_000_000;
 /** How late a sleep may end, and how long guests that run are waited for, ns. */
 const LATE_NS = 2_000_000, GUEST_NS = 5_000;
 
-export class SimHost extends FakeHost implements HostEvents {
+export class SimHost extends IoHost implements HostEvents {
   /** Nothing runs and nothing is due: called in place of a sleep without end. */
   onStuck: () => void = () => {};
   /** Whether guest code runs. */

@@ -8,6 +8,8 @@ import { AT_FDCWD, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { dropContainer } from "../../kernel/containers.ts";
 import * as quotas from "../../kernel/core/quota.ts";
 import { rootCredentials } from "../../kernel/cred/credentials.ts";
+import type { GoferClient } from "../../gofer/client/gofer_client.ts";
+import { GoferFs } from "../../kernel/fs/gofer/gofer_fs.ts";
 import { TmpfsFs } from "../../kernel/fs/tmpfs/tmpfs.ts";
 import { InitCaller, startInit } from "../../kernel/init.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
@@ -18,6 +20,7 @@ import { Task } from "../../kernel/task/task.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
 import { mkdirAt } from "../../kernel/vfs/create.ts";
 import { addMount } from "../../kernel/vfs/mount_operations.ts";
+import { FileSystem } from "../../kernel/vfs/inode.ts";
 import { MountNamespace } from "../../kernel/vfs/mounts.ts";
 import { openAt } from "../../kernel/vfs/open.ts";
 import { findAt } from "../../kernel/vfs/status.ts";
@@ -51,11 +54,13 @@ export interface Outcome {
 }
 
 export class Simulation {
+  readonly seed: number;
   readonly kernel: SandboxKernel;
   readonly platform: SimPlatform;
   private readonly host: SimHost;
   private readonly arena: Arena;
   private readonly maxSteps: number;
+  private readonly gofer: GoferClient | null;
   private isEnding: boolean = false;
   private isStuck: boolean = false;
   private container: Container | null = null;
@@ -65,10 +70,12 @@ export class Simulation {
   /** Called at each stop of a guest. */
   onStep: () => void = () => {};
 
-  /** @param maxSteps stops of guests, then all is killed */
-  constructor(seed: number, maxSteps: number) {
+  /** @param maxSteps stops of guests, then all is killed @param gofer whose root "0" is at /host */
+  constructor(seed: number, maxSteps: number, gofer: GoferClient | null = null) {
     const chance = new Random(seed);
+    this.seed = seed;
     this.maxSteps = maxSteps;
+    this.gofer = gofer;
     this.arena = Arena.create(ARENA_BYTES, WINDOWS * WINDOW_BYTES);
     this.host = new SimHost(chance, ARENA_BYTES);
     this.platform = new SimPlatform(this.arena, chance);
@@ -144,15 +151,22 @@ export class Simulation {
     const n = file.write(new BufferCursor(image), 0);
     if (n !== image.length) throw new Error(`/prog: ${n}`);
     file.drop();
-    for (const [path, type] of MOUNTS) this.mount(caller, path, type);
+    for (const [path, type] of MOUNTS) {
+      const fs = this.kernel.fsTypes.find(type)?.create(caller, type, "");
+      this.mount(caller, path, type, fs);
+    }
+    if (this.gofer !== null) {
+      const options = { isExclusive: true, maxIdleFiles: 8, leaseNs: 0 };
+      const fs = GoferFs.attach(this.gofer, "0", this.kernel.memory, options);
+      this.mount(caller, "/host", "gofer", fs);
+    }
     for (const path of ["/d", "/d/e"]) mkdirAt(caller, AT_FDCWD, path, 0o755);
   }
 
-  private mount(caller: Caller, path: string, type: string): void {
+  private mount(caller: Caller, path: string, type: string, fs: unknown): void {
     mkdirAt(caller, AT_FDCWD, path, 0o755);
-    const fs = this.kernel.fsTypes.find(type)?.create(caller, type, "");
     const at = findAt(caller, AT_FDCWD, path, 0);
-    if (typeof fs !== "object" || typeof at === "number") throw new Error(`no ${path}`);
+    if (!(fs instanceof FileSystem) || typeof at === "number") throw new Error(`no ${path}`);
     addMount(caller, fs, at, 0, type);
   }
 

@@ -107,9 +107,9 @@ function takeRights(
   const before = files.length;
   for (let i = 0; i < count; i++) {
     const file = t.files.get(dv.getInt32(data + 4 * i, true));
-    if (file === null) {
+    if (file === null || file.isRing) {
       for (const taken of files.slice(before)) taken.drop();
-      return -EBADF;
+      return file === null ? -EBADF : -EINVAL;
     }
     files.push(file.hold());
   }

@@ -116,7 +116,7 @@ function fileAt(t: Task, addr: number): OpenFile | null | number {
   const fd = word | 0;
   if (fd === -1) return null;
   const file = t.files.get(fd);
-  return file === null ? -EBADF : file.hold();
+  return file === null || file.isRing ? -EBADF : file.hold();
 }
 
 function registerFiles(t: Task, ring: Uring, arg: number, count: number): number {

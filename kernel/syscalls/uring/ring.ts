@@ -100,6 +100,9 @@ export class Uring extends OpenFile {
   override get inode(): Inode {
     return anonFs.root;
   }
+  override get isRing(): boolean {
+    return true;
+  }
   override get waitQueue(): WaitQueue {
     return this.queue;
   }
