@@ -27,10 +27,18 @@ export function rootDentryOf(fs: FileSystem): Dentry {
 
 /** Whether something is mounted on it, or on a name below it that is in the cache: those are pinned, and so all are. */
 function holdsMounts(dentry: Dentry): boolean {
-  if (dentry.mountCount > 0) return true;
-  if (dentry.children === null) return false;
-  for (const child of dentry.children.values()) if (holdsMounts(child)) return true;
+  for (const below of treeOf(dentry)) if (below.mountCount > 0) return true;
   return false;
+}
+
+/** A dentry and all below it, each behind its parent; a guest makes trees as deep as it likes. */
+function treeOf(dentry: Dentry): readonly Dentry[] {
+  const tree = [dentry];
+  for (let i = 0; i < tree.length; i++) {
+    const { children } = tree[i]!;
+    if (children !== null) { for (const child of children.values()) tree.push(child); }
+  }
+  return tree;
 }
 
 export class DentryCache {
@@ -141,11 +149,8 @@ export class DentryCache {
 
   private forgetBelow(dentry: Dentry): void {
     if (dentry.children === null || dentry.children.size === 0) return;
-    const children = [...dentry.children.values()];
-    for (const child of children) {
-      this.forgetBelow(child);
-      this.remove(child);
-    }
+    const tree = treeOf(dentry);
+    for (let i = tree.length - 1; i > 0; i--) this.remove(tree[i]!);
   }
 
   private add(dentry: Dentry): void {

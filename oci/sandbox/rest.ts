@@ -12,7 +12,7 @@ import { trimHeap } from "../../ffi/sys/native.ts";
 /** A sleep of this long is a rest. */
 export const REST_NS = 1_000_000_000;
 /** CPU time of the Sentry since the last collection that makes another one worth its 50 ms. */
-const WORK_NS = 2_000_000_000;
+const WORK_NS = 1_000_000_000;
 
 export class Rest {
   readonly #workNs: number;
