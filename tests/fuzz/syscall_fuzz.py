@@ -306,7 +306,7 @@ class Plans:
             b = random_bytes[8 * (call % 256):8 * (call % 256) + 8]
             number, (l0, l1, l2, l3, l4, l5), forks, spares = plans[(b[6] << 8 | b[7]) % len(plans)]
             args = (l0[b[0]], l1[b[1]], l2[b[2]], l3[b[3]], l4[b[4]], l5[b[5]])
-            if spares and privileged and 1 in args:
+            if spares and privileged and any(arg & 0xFFFFFFFF == 1 for arg in args):
                 continue
             pack("<8q", counters, slot, number, *args, call)
             if syscall(number, *args) >= 0:
