@@ -5,7 +5,8 @@
 
 import { assertEquals } from "@std/assert";
 import { FLAG_SETS } from "../../kernel/syscalls/flags/flag_sets.ts";
-import { ALL_ROWS } from "../../kernel/syscalls/x86_64.ts";
+import { ALL_ROWS, LAST_CALL, ROWS } from "../../kernel/syscalls/x86_64.ts";
+import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { CaseNames } from "../guest/case_names.ts";
 import { familyOf, scripts } from "../guest/scripts.ts";
 import { BEYOND_GVISOR } from "./beyond_gvisor.ts";
@@ -50,6 +51,11 @@ Deno.test("each call that is said to work in full is made by a guest test", () =
     !new RegExp(`NR\\.${name}\\b|\\bsc\\(${nr},|gives\\([^,]*, ${nr}[,)]`).test(text)
   );
   assertEquals(silent.map((row) => row.name), []);
+});
+
+Deno.test("each call of Linux 6.12 has a row", () => {
+  const missing = NAMES.slice(0, LAST_CALL + 1).filter((name, nr) => name && !ROWS[nr]);
+  assertEquals(missing, []);
 });
 
 Deno.test("at least 300 calls work", () => {

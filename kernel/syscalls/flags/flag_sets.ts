@@ -9,12 +9,15 @@ import { IPC_FLAGS } from "./ipc.ts";
 import { KEYS_FLAGS } from "./keys.ts";
 import { LANDLOCK_FLAGS } from "./landlock.ts";
 import { MEMORY_FLAGS } from "./memory.ts";
+import { NETLINK_FLAGS } from "./netlink.ts";
 import { PROCESSES_FLAGS } from "./processes.ts";
+import { PTRACE_FLAGS } from "./ptrace.ts";
 import { SOCKETS_FLAGS } from "./sockets.ts";
 import { SYSTEM_FLAGS } from "./system.ts";
 import { TERMINALS_FLAGS } from "./terminals.ts";
 import { TIME_FLAGS } from "./time.ts";
 import { URING_FLAGS } from "./uring.ts";
+import { USERFAULTFD_FLAGS } from "./userfaultfd.ts";
 
 export const FLAG_SETS: readonly FlagSet[] = [
   ...EVENTS_FLAGS,
@@ -25,10 +28,13 @@ export const FLAG_SETS: readonly FlagSet[] = [
   ...KEYS_FLAGS,
   ...LANDLOCK_FLAGS,
   ...MEMORY_FLAGS,
+  ...NETLINK_FLAGS,
   ...PROCESSES_FLAGS,
+  ...PTRACE_FLAGS,
   ...SOCKETS_FLAGS,
   ...SYSTEM_FLAGS,
   ...TERMINALS_FLAGS,
   ...TIME_FLAGS,
   ...URING_FLAGS,
+  ...USERFAULTFD_FLAGS,
 ];
