@@ -7,7 +7,7 @@
  */
 
 /** What is used of V8's interface in `node:vm`. */
-interface Script {
+export interface Script {
   runInThisContext(): unknown;
   createCachedData(): Uint8Array;
 }
@@ -21,17 +21,14 @@ declare global {
   var dvisorRehearsal: { script: Script | null } | undefined;
 }
 
-/** Runs a part's text, by its compiled code if V8 takes it. */
-export async function runCompiled(
-  text: string,
-  code: Uint8Array | null,
-): Promise<void> {
+/** A part's text as a script, by its compiled code if V8 takes it. */
+export async function compiled(text: string, code: Uint8Array | null): Promise<Script> {
   // No literal, so that the build does not follow it.
   const name = "node:vm";
   const vm: VmModule = await import(name);
   const script = new vm.Script(text, code === null ? {} : { cachedData: code });
   if (globalThis.dvisorRehearsal !== undefined) globalThis.dvisorRehearsal.script = script;
-  await script.runInThisContext();
+  return script;
 }
 
 /** After a rehearsal: what V8 compiled for it. Else null. */

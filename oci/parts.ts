@@ -8,7 +8,7 @@
 
 import { Appendix } from "../ffi/sys/appendix.ts";
 import { verbOf } from "./global_names.ts";
-import { runCompiled } from "./compiled_part.ts";
+import { compiled } from "./compiled_part.ts";
 
 /** The parts and their entry points, relative to the project's root. */
 export const PARTS = {
@@ -67,19 +67,18 @@ function builtPart(name: PartName): BuiltPart | null {
   return { text: new TextDecoder().decode(text), code };
 }
 
-/** Runs a part; it reads Deno.args and ends the process. */
-export async function runPart(name: PartName): Promise<void> {
+/** Runs a part; it reads Deno.args and ends the process. Not async: its text and code would be kept as long as it runs. */
+export function runPart(name: PartName): Promise<unknown> {
   const built = builtPart(name);
   if (built === null) {
     // No literal, so that the build does not follow it.
     const url = new URL(`../${PARTS[name]}`, import.meta.url).href;
-    await import(url);
-    return;
+    return import(url);
   }
   const { text, code } = built;
   if (code !== null || (name === "kernel" && globalThis.dvisorRehearsal !== undefined)) {
-    return await runCompiled(text, code);
+    return compiled(text, code).then((script) => script.runInThisContext());
   }
   // Indirect: the script sees only the global scope.
-  await (0, eval)(text);
+  return (0, eval)(text);
 }

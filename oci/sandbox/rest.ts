@@ -16,7 +16,8 @@ const WORK_NS = 1_000_000_000;
 
 export class Rest {
   readonly #workNs: number;
-  #cpuNs: number = 0;
+  /** Its start leaves garbage too. */
+  #cpuNs: number = -Infinity;
 
   constructor(workNs: number = WORK_NS) {
     this.#workNs = workNs;

@@ -9,6 +9,15 @@ FAMILY = "files"
 
 SYS.update(readahead=187, fsetxattr=190, fgetxattr=193, flistxattr=196)
 
+
+def mode_of(fd):
+    """The mode that it has: natively the devices are those of the host."""
+    try:
+        return os.fstat(fd).st_mode & 0o7777
+    except OSError:
+        return 0o600
+
+
 CALLS = {
     "ftruncate": lambda fd: sc(NR.ftruncate, fd, 4),
     "ftruncate_below_nothing": lambda fd: sc(NR.ftruncate, fd, -1),
@@ -20,7 +29,7 @@ CALLS = {
     "sync_range": lambda fd: sc(NR.sync_file_range, fd, 0, 0, 0),
     "advise": lambda fd: sc(NR.fadvise64, fd, 0, 0, 0),
     "readahead": lambda fd: sc(NR.readahead, fd, 0, 10),
-    "fchmod": lambda fd: sc(NR.fchmod, fd, 0o600),
+    "fchmod": lambda fd: sc(NR.fchmod, fd, mode_of(fd)),
     "fchown": lambda fd: sc(NR.fchown, fd, -1, -1),
     "fstat": lambda fd: sc(NR.fstat, fd, buf()),
     "fstatfs": lambda fd: sc(NR.fstatfs, fd, buf()),
@@ -32,7 +41,7 @@ CALLS = {
     "mkdirat_below": lambda fd: sc(NR.mkdirat, fd, b"", 0o700),
     "statx_itself": lambda fd: sc(NR.statx, fd, b"", 0x1000, 0x7FF, buf()),
     "faccess_itself": lambda fd: sc(NR.faccessat2, fd, b"", 4, 0x1000),
-    "fchmod_itself": lambda fd: sc(NR.fchmodat2, fd, b"", 0o600, 0x1000),
+    "fchmod_itself": lambda fd: sc(NR.fchmodat2, fd, b"", mode_of(fd), 0x1000),
     "readlink_itself": lambda fd: sc(NR.readlinkat, fd, b"", buf(), 4096),
     "fgetxattr": lambda fd: sc(NR.fgetxattr, fd, b"user.none", buf(), 10),
     "fsetxattr": lambda fd: sc(NR.fsetxattr, fd, b"user.some", b"x", 1, 0),
