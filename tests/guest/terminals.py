@@ -364,4 +364,24 @@ def shell_on_a_terminal():
     eq(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 7)
 
 
+@test
+def locked_settings_stay():
+    master, slave = pty.openpty()
+    get, put = 0x5456, 0x5457
+    eq(fcntl.ioctl(slave, get, bytes(36)), bytes(36))
+    lock = struct.pack("4IB19s", 0, termios.OPOST, 0, termios.ECHO, 0, b"\xff" + bytes(18))
+    try:
+        fcntl.ioctl(master, put, lock)
+    except PermissionError:
+        skip("needs CAP_SYS_ADMIN")
+    eq(fcntl.ioctl(slave, get, bytes(36)), lock)
+    old = termios.tcgetattr(slave)
+    new = [*old[:6], [b"x", b"y", *old[6][2:]]]
+    new[1] ^= termios.OPOST
+    new[3] ^= termios.ECHO | termios.ISIG
+    termios.tcsetattr(slave, termios.TCSANOW, new)
+    now = termios.tcgetattr(slave)
+    eq((now[1], now[3] ^ old[3], now[6][:2]), (old[1], termios.ISIG, [old[6][0], b"y"]))
+
+
 run()

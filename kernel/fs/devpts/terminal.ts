@@ -60,6 +60,8 @@ export class Terminal implements ControllingTerminal, LineHost {
   readonly hooks: TerminalHooks;
   private readonly home: TerminalHome;
   readonly settings: TerminalSettings = new TerminalSettings();
+  /** What nobody may change in them. */
+  readonly locked: TerminalSettings = TerminalSettings.none();
   readonly output: Output;
   readonly line: LineDiscipline;
   private readonly backlog: ByteQueue = new ByteQueue(BACKLOG);

@@ -34,11 +34,18 @@ export function terminalIoctl(
   const { terminal } = file;
   switch (request) {
     case I.TCGETS:
-      return getSettings(terminal, TERMIOS, arg, user);
+      return getSettings(terminal.settings, TERMIOS, arg, user);
     case I.TCGETS2:
-      return getSettings(terminal, TERMIOS2, arg, user);
+      return getSettings(terminal.settings, TERMIOS2, arg, user);
     case I.TCGETA:
-      return getSettings(terminal, TERMIO, arg, user);
+      return getSettings(terminal.settings, TERMIO, arg, user);
+    case I.TIOCGLCKTRMIOS:
+      return getSettings(terminal.locked, TERMIOS, arg, user);
+    case I.TIOCSLCKTRMIOS:
+      if (!terminal.hooks.isCapable(CAP_SYS_ADMIN)) return -EPERM;
+      if (user.copyIn(buf, 0, arg, TERMIOS_SIZES[TERMIOS]!) < 0) return -EFAULT;
+      terminal.locked.decode(TERMIOS, dv);
+      return 0;
     // Output is with the master at once: there is nothing to wait for.
     case I.TCSETS:
     case I.TCSETSW:
@@ -131,9 +138,14 @@ function sessionIoctl(
   }
 }
 
-function getSettings(terminal: Terminal, form: number, arg: number, user: UserMemory): number {
+function getSettings(
+  settings: TerminalSettings,
+  form: number,
+  arg: number,
+  user: UserMemory,
+): number {
   buf.fill(0);
-  terminal.settings.encode(form, dv);
+  settings.encode(form, dv);
   return user.copyOut(arg, buf, 0, TERMIOS_SIZES[form]!);
 }
 
@@ -150,6 +162,7 @@ function setSettings(
   const next = new TerminalSettings();
   next.copy(terminal.settings);
   next.decode(form, dv);
+  next.keep(terminal.settings, terminal.locked);
   if (flushes) terminal.flushLine();
   terminal.change(next);
   return 0;

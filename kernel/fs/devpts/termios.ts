@@ -44,6 +44,29 @@ export class TerminalSettings {
     this.ospeed = from.ospeed;
   }
 
+  /** Nothing set: as a lock (TIOCSLCKTRMIOS), it lets everything be changed. */
+  static none(): TerminalSettings {
+    const none = new TerminalSettings();
+    none.iflag =
+      none.oflag =
+      none.cflag =
+      none.lflag =
+      none.line =
+        0;
+    none.cc.fill(0);
+    return none;
+  }
+
+  /** Takes back from `old` what is set in `locked`: bits of the flags, characters as a whole. */
+  keep(old: TerminalSettings, locked: TerminalSettings): void {
+    this.iflag = (old.iflag & locked.iflag) | (this.iflag & ~locked.iflag);
+    this.oflag = (old.oflag & locked.oflag) | (this.oflag & ~locked.oflag);
+    this.cflag = (old.cflag & locked.cflag) | (this.cflag & ~locked.cflag);
+    this.lflag = (old.lflag & locked.lflag) | (this.lflag & ~locked.lflag);
+    if (locked.line !== 0) this.line = old.line;
+    for (let i = 0; i < this.cc.length; i++) if (locked.cc[i] !== 0) this.cc[i] = old.cc[i]!;
+  }
+
   hasInput(flag: number): boolean {
     return (this.iflag & flag) !== 0;
   }
