@@ -279,7 +279,7 @@ Deno.test("statistics of a mount stay right: pins come back to zero", () => {
   assertEquals(typeof statAt(c, AT_FDCWD, "/a/x", 0), "object");
 });
 
-Deno.test("each mount goes once with its namespace, also one that was moved onto a later one", () => {
+Deno.test("each mount goes once with its namespace, also one moved onto a later one", () => {
   const before = MOUNTS.used, { t, c, fs } = setUp();
   assertEquals(mount(c, fs, "/a"), 0);
   assertEquals(mount(c, new TmpfsFs(t.frames, t.host, {}), "/b"), 0);
