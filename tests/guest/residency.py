@@ -163,6 +163,25 @@ def all_memory_can_be_locked():
 
 
 @test
+def pages_of_files_can_be_removed():
+    mem = os.memfd_create("x")
+    disk = os.open("f", os.O_RDWR | os.O_CREAT, 0o600)
+    for fd in (mem, disk):
+        os.write(fd, b"x" * 4 * PAGE)
+        at = anon(4, 3, 1, fd)
+        touch(at, 0, 1, 2)
+        works(NR.madvise, at + PAGE, 2 * PAGE, 9)
+        eq(ctypes.string_at(at + PAGE, 2 * PAGE), bytes(2 * PAGE))
+        eq(os.pread(fd, 2, PAGE), bytes(2))
+        eq((os.pread(fd, 1, 3 * PAGE), os.fstat(fd).st_size), (b"x", 4 * PAGE))
+        gives(0, NR.madvise, anon(1, 1, 1, fd), PAGE, 9)
+        ro = os.open("/proc/self/fd/%d" % fd, os.O_RDONLY)
+        gives(-EACCES, NR.madvise, anon(1, 1, 1, ro), PAGE, 9)
+        gives(-EACCES, NR.madvise, anon(1, 3, 2, fd), PAGE, 9)
+    gives(-EINVAL, NR.madvise, anon(1), PAGE, 9)
+
+
+@test
 def smaps_counts_pages():
     at = anon(8)
     works(NR.mprotect, at, PAGE, 0)

@@ -1,6 +1,7 @@
 /** What maps a file of a Gofer: pages straight from the donated host descriptor. */
 
 import { EFAULT, EIO } from "../../../ffi/abi/errno.ts";
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../../ffi/abi/fcntl.ts";
 import { store64 } from "../../../ffi/mem/native_memory.ts";
 import { Backing } from "../../mm/backing.ts";
 import type { Path } from "../../vfs/dentry.ts";
@@ -57,6 +58,16 @@ export class GoferBacking extends Backing {
       done += n;
     }
     return done;
+  }
+
+  override punch(offset: number, len: number): number {
+    const { inode } = this, { host } = inode.fs.ctx;
+    const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    const r = host.fallocate(this.hostFd, mode, offset, len);
+    if (r < 0) return r;
+    inode.pagesGone(offset, offset + len);
+    inode.outdate();
+    return 0;
   }
 
   override sync(): number {

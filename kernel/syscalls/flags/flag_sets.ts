@@ -10,6 +10,7 @@ import { KEYS_FLAGS } from "./keys.ts";
 import { LANDLOCK_FLAGS } from "./landlock.ts";
 import { MEMORY_FLAGS } from "./memory.ts";
 import { NETLINK_FLAGS } from "./netlink.ts";
+import { PLACEMENT_FLAGS } from "./placement.ts";
 import { PROCESSES_FLAGS } from "./processes.ts";
 import { PTRACE_FLAGS } from "./ptrace.ts";
 import { SOCKETS_FLAGS } from "./sockets.ts";
@@ -29,6 +30,7 @@ export const FLAG_SETS: readonly FlagSet[] = [
   ...LANDLOCK_FLAGS,
   ...MEMORY_FLAGS,
   ...NETLINK_FLAGS,
+  ...PLACEMENT_FLAGS,
   ...PROCESSES_FLAGS,
   ...PTRACE_FLAGS,
   ...SOCKETS_FLAGS,
