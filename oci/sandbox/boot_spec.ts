@@ -185,6 +185,11 @@ export interface BootSpec {
   readonly cpus: number;
 }
 
+/** Guests may have sockets of the host. */
+export function hasHostNetwork({ network }: BootSpec): boolean {
+  return network === "auto" || network === "host";
+}
+
 /** Descriptor numbers that the launcher gives to the boot process. */
 export const BOOT_FDS = {
   spec: 3,

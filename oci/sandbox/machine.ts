@@ -15,7 +15,7 @@ import { dropCapabilities } from "../launch/steps.ts";
 import { allowedMemory } from "../launch/host_limits.ts";
 import { hasMemoryLimit, OomWitness, startWitness } from "./oom_witness.ts";
 import { UserError } from "../user_error.ts";
-import type { BootSpec } from "./boot_spec.ts";
+import { type BootSpec, hasHostNetwork } from "./boot_spec.ts";
 import { hasSteadyCounter, newReading } from "./guest_clock.ts";
 import type { ClockReading } from "../../platform/vdso/clock_page.ts";
 import { RealHost } from "./host.ts";
@@ -63,9 +63,8 @@ export function createMachine(spec: BootSpec): Machine {
   const { platform, name } = choosePlatform(spec.platform, arena);
   const host = new RealHost(spec.cpus, spec.memoryBytes, machineBytes);
   host.watchDoorbell(platform.doorbellFd);
-  const cpuInfo = readCpuInfo(), mode = spec.network ?? "none";
-  const isOwn = mode === "none" || mode === "loopback";
-  const network = isOwn ? null : new RealHostNetwork(mode === "auto");
+  const cpuInfo = readCpuInfo();
+  const network = hasHostNetwork(spec) ? new RealHostNetwork(spec.network === "auto") : null;
   const witness = hasMemoryLimit(spec) ? new OomWitness(startWitness()) : null;
   return { arena, platform, platformName: name, host, network, clocks, cpu, cpuInfo, witness };
 }

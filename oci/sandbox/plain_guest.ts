@@ -8,9 +8,10 @@ import type { SandboxKernel } from "../../kernel/kernel.ts";
 import { Container } from "../../kernel/task/container.ts";
 import type { TerminalBridge } from "../console/bridge.ts";
 import { UserError } from "../user_error.ts";
-import type { BootSpec } from "./boot_spec.ts";
+import { type BootSpec, hasHostNetwork } from "./boot_spec.ts";
 import type { BootSocket } from "./control.ts";
 import { startGuest } from "./guest_start.ts";
+import { addLonelyLink } from "./lonely_link.ts";
 import { buildMountTree } from "./mount_tree.ts";
 import { type GoferListener, GoferWatch, LauncherLink, type WaiterListener } from "./outside.ts";
 
@@ -36,6 +37,7 @@ export class PlainGuest implements WaiterListener, GoferListener {
     this.#goferFd = spec.fds.gofer;
     const gofer = new GoferClient(spec.fds.gofer);
     if (gofer.start() < 0) throw new UserError("the file server of the sandbox does not answer");
+    if (!hasHostNetwork(spec)) addLonelyLink(kernel.namespaces.net);
     const mounts = buildMountTree(kernel, gofer, spec);
     const place = new Container("", kernel.pids, mounts.hold(), kernel.namespaces.hold());
     this.#bridge = startGuest(kernel, place, spec.process, spec.fds.stdio, true, null).bridge;
