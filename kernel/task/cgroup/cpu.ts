@@ -27,7 +27,7 @@ export class CpuState {
   quotaUs: number = Infinity;
   periodUs: number = DEFAULT_PERIOD_US;
   burstUs: number = 0;
-  /** Periods that it ran in, and those in which it had to stand still, and for how long. */
+  /** Periods that it ran in, and those at whose end it had to stand still, and for how long. */
   periods: number = 0;
   throttles: number = 0;
   throttledNs: number = 0;
@@ -140,7 +140,9 @@ class Bandwidth extends Timer {
   private endPeriod(now: number): void {
     const { cpu } = this.group, periodNs = cpu.periodUs * NS_A_US, quotaNs = cpu.quotaUs * NS_A_US;
     const periods = 1 + Math.floor((now - this.periodEndNs) / periodNs);
-    if (this.usedNs > this.usedAtStartNs || this.group.freeze.isThrottled) cpu.periods += periods;
+    const { isThrottled } = this.group.freeze;
+    if (this.usedNs > this.usedAtStartNs || isThrottled) cpu.periods += periods;
+    if (isThrottled) cpu.throttles += periods;
     this.usedAtStartNs = this.usedNs;
     this.periodEndNs += periods * periodNs;
     const most = quotaNs + cpu.burstUs * NS_A_US;
@@ -160,7 +162,6 @@ class Bandwidth extends Timer {
     const { group } = this;
     group.freeze.isThrottled = true;
     group.hierarchy.owner.stillGroups++;
-    group.cpu.throttles++;
     this.throttledSinceNs = now;
     hold(group);
   }
