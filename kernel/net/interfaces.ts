@@ -13,6 +13,7 @@ import {
   EPERM,
 } from "../../ffi/abi/errno.ts";
 import * as I from "../../ffi/abi/inet.ts";
+import { IFAPROT_UNSPEC } from "../../ffi/abi/netlink.ts";
 import { AF_INET } from "../../ffi/abi/socket.ts";
 import { bytesToString } from "../core/bytes.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
@@ -148,7 +149,15 @@ function changeAddress(link: Link, request: number): number {
   const address = MAPPED + bytesToString(buffer, DATA_AT + 4, DATA_AT + 8);
   const prefix = given >>> 31 === 0 ? 8 : given >>> 30 === 2 ? 16 : 24;
   const label = link.name, broadcast = broadcastOf(address, prefix);
-  const next = { address, prefix, scope: 0, peer: address, broadcast, label };
+  const next = {
+    address,
+    prefix,
+    scope: 0,
+    peer: address,
+    broadcast,
+    label,
+    origin: IFAPROT_UNSPEC,
+  };
   const r = replace(link, first, next);
   if (r === 0) link.table.setUp(link, true);
   return r;

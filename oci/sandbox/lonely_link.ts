@@ -6,7 +6,7 @@
  * Containers do not get one: their clients count links.
  */
 
-import { RT_SCOPE_UNIVERSE } from "../../ffi/abi/netlink.ts";
+import { IFAPROT_UNSPEC, RT_SCOPE_UNIVERSE } from "../../ffi/abi/netlink.ts";
 import { MAPPED } from "../../kernel/net/inet/address.ts";
 import type { NetNamespace } from "../../kernel/net/net_namespace.ts";
 
@@ -24,6 +24,7 @@ export function addLonelyLink(net: NetNamespace): void {
     peer: ADDRESS,
     broadcast: BROADCAST,
     label: NAME,
+    origin: IFAPROT_UNSPEC,
   });
   net.links.setUp(link, true);
 }

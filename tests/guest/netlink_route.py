@@ -11,7 +11,7 @@ from lib.netlink import *
 FAMILY = "network"
 
 LINK, NEIGH, ADDR4, ROUTE4, ADDR6, ROUTE6 = 1, 3, 5, 7, 9, 11
-NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, NEWROUTE, DELROUTE = 16, 17, 18, 20, 21, 24, 25
+NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, GETADDR, NEWROUTE, DELROUTE = 16, 17, 18, 20, 21, 22, 24, 25
 NEWNEIGH, DELNEIGH, GETNEIGH, NEWRULE, GETRULE = 28, 29, 30, 32, 34
 
 
@@ -96,6 +96,17 @@ def addresses_are_told_as_they_come_and_go():
     eq((one[4][0], one[4][1], attributes(one[4][8:])[2]), (2, 24, b"\x0a\1\1\1"))
     one, = told(n, "addr del 10.1.1.1/24 dev v0", {DELADDR})
     eq(attributes(one[4][8:])[2], b"\x0a\1\1\1")
+
+
+@test
+def addresses_say_who_set_them():
+    own_network("addr add 10.1.1.1/24 dev lo proto 5", "addr add fd00::5/64 dev lo proto 7 nodad")
+    for words in ("10.1.1.1/24 dev lo proto 6", "fd00::5/64 dev lo proto 9 nodad"):
+        ip("addr replace " + words)
+    n = Netlink(0)
+    found = {a[1]: a.get(11) for a in (attributes(one[4][8:]) for one in n.ask(GETADDR, DUMP, bytes(8)))}
+    eq(found, {b"\x7f\0\0\1": None, b"\x0a\1\1\1": b"\6",
+               bytes(15) + b"\1": b"\1", b"\xfd" + bytes(14) + b"\5": b"\x09"})
 
 
 @test

@@ -25,6 +25,8 @@ export interface LinkAddress {
   readonly peer: string;
   readonly broadcast: string | null;
   readonly label: string;
+  /** IFAPROT_*, or a number of whoever set it: kept and shown. */
+  readonly origin: number;
 }
 
 /** A station that is known without asking (ip-neighbour(8)). */

@@ -14,7 +14,7 @@ import {
   ESRCH,
 } from "../../../ffi/abi/errno.ts";
 import { IFNAMSIZ } from "../../../ffi/abi/inet.ts";
-import { RT_SCOPE_HOST } from "../../../ffi/abi/netlink.ts";
+import { IFAPROT_KERNEL_LO, IFAPROT_UNSPEC, RT_SCOPE_HOST } from "../../../ffi/abi/netlink.ts";
 import type { Host } from "../../core/host.ts";
 import { NET_OBJECTS } from "../../core/quota.ts";
 import { isLoopback, isV4, LOOPBACK4, LOOPBACK6 } from "../inet/address.ts";
@@ -157,7 +157,10 @@ export class LinkTable {
   setUp(link: Link, isUp: boolean): void {
     this.#known = null;
     if (link === this.lo && isUp && link.addresses.length === 0) {
-      link.addresses.push(own(LOOPBACK4, 8, "lo"), own(LOOPBACK6, 128, ""));
+      link.addresses.push(
+        own(LOOPBACK4, 8, "lo", IFAPROT_UNSPEC),
+        own(LOOPBACK6, 128, "", IFAPROT_KERNEL_LO),
+      );
       NET_OBJECTS.used += 2;
     }
     link.isUp = isUp;
@@ -299,8 +302,8 @@ export class LinkTable {
 
 const SCOPE_LINK = 253, METRIC6 = 256;
 
-function own(address: string, prefix: number, label: string): LinkAddress {
-  return { address, prefix, scope: RT_SCOPE_HOST, peer: address, broadcast: null, label };
+function own(address: string, prefix: number, label: string, origin: number): LinkAddress {
+  return { address, prefix, scope: RT_SCOPE_HOST, peer: address, broadcast: null, label, origin };
 }
 
 function sourceOf(route: Route, destination: string): string {

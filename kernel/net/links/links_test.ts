@@ -29,7 +29,7 @@ function join(a: NetNamespace, addressA: string, b: NetNamespace, addressB: stri
 }
 
 function give(link: Link, text: string): void {
-  const address = v4(text), common = { scope: 0, broadcast: null, label: link.name };
+  const address = v4(text), common = { scope: 0, broadcast: null, label: link.name, origin: 0 };
   assertEquals(link.table.addAddress(link, { address, prefix: 24, peer: address, ...common }), 0);
 }
 

@@ -60,6 +60,7 @@ function putAddress(
     if (own.broadcast !== null) out.bytes(N.IFA_BROADCAST, rawAddress(own.broadcast));
     out.text(N.IFA_LABEL, own.label);
   }
+  if (own.origin !== N.IFAPROT_UNSPEC) out.bytes(N.IFA_PROTO, String.fromCharCode(own.origin));
   out.u32(N.IFA_FLAGS, N.IFA_F_PERMANENT);
   // struct ifa_cacheinfo: preferred and valid for ever.
   const cache = out.attribute(N.IFA_CACHEINFO, 16);
@@ -89,7 +90,20 @@ function read(r: RouteRequest): Wanted | number {
   const label = textOf(attributes.get(N.IFA_LABEL)) || link.name;
   if (label.length >= IFNAMSIZ) return -EINVAL;
   const scope = body.getUint8(at.scope);
-  return { link, address: { address, prefix, scope, peer: peer ?? address, broadcast, label } };
+  const origin = attributes.get(N.IFA_PROTO) ?? "\0";
+  if (origin === "") return -EINVAL;
+  return {
+    link,
+    address: {
+      address,
+      prefix,
+      scope,
+      peer: peer ?? address,
+      broadcast,
+      label,
+      origin: origin.charCodeAt(0),
+    },
+  };
 }
 
 export function addAddress(r: RouteRequest): number {
