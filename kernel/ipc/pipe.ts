@@ -230,6 +230,12 @@ export class PipeFile extends OpenFile {
   override get writesAll(): boolean {
     return true;
   }
+  override get readsNow(): boolean {
+    return true;
+  }
+  override get writesNow(): boolean {
+    return true;
+  }
   override read(io: IoCursor, _offset: number): number {
     return this.pipe.read(io);
   }

@@ -121,6 +121,10 @@ export class UserCursor extends IoCursor {
     return false;
   }
 
+  override get isHeldUp(): boolean {
+    return this.mm.ctx.awaited.handler !== null;
+  }
+
   private put(kind: number, at: number, bytes: Uint8Array<ArrayBuffer>, len: number): number {
     let total = 0, left = Math.min(len, this.remaining);
     while (left > 0) {

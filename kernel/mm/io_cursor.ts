@@ -20,6 +20,11 @@ export abstract class IoCursor {
     return false;
   }
 
+  /** The same of a transfer that just stopped: it is made again when what it wants is there. */
+  get isHeldUp(): boolean {
+    return false;
+  }
+
   /** At most `max` bytes from here on. */
   limit(max: number): void {
     if (max < this.remaining) this.remaining = max;

@@ -6,6 +6,7 @@ import { ACCESS_READ, ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform
 import { resolvePage } from "./fault.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
+import { touchPages } from "./mlock.ts";
 import { mayDiscard } from "./sealed.ts";
 import { dropPages, isPageAligned, pageUp } from "./region.ts";
 import * as V from "./vma.ts";
@@ -193,10 +194,11 @@ function populate(
   if ((vma.prot & (isWrite ? PROT_WRITE : PROT_READ)) === 0) return -EINVAL;
   const access = isWrite ? ACCESS_WRITE : ACCESS_READ;
   for (let page = start / PAGE_SIZE; page < end / PAGE_SIZE;) {
-    if (resolvePage(mm, page, access) < 0) {
-      return mm.vmas.find(page * PAGE_SIZE) ? -EFAULT : -ENOMEM;
-    }
-    page += mm.runPages;
+    const host = resolvePage(mm, page, access);
+    if (host < 0) return mm.vmas.find(page * PAGE_SIZE) ? -EFAULT : -ENOMEM;
+    const n = Math.min(mm.runPages, end / PAGE_SIZE - page);
+    if (isWrite && vma.isAnonymous) touchPages(mm, host, n);
+    page += n;
   }
   return 0;
 }

@@ -99,12 +99,18 @@ function fillRun(mm: MemoryManager, vma: Vma, page: number, end: number): number
   const isWrite = (vma.prot & PROT_WRITE) !== 0 && !vma.isShared;
   const host = resolvePage(mm, page, isWrite ? ACCESS_WRITE : ACCESS_READ);
   if (host < 0) return 0;
-  const n = Math.min(mm.runPages, end - page), { arena, frames } = mm.ctx;
-  for (let k = 0; k < n; k++) {
+  const n = Math.min(mm.runPages, end - page);
+  touchPages(mm, host, n);
+  return n;
+}
+
+/** Pages at this address of the arena count as touched (touched.ts) from now on. */
+export function touchPages(mm: MemoryManager, host: number, pages: number): void {
+  const { arena, frames } = mm.ctx;
+  for (let k = 0; k < pages; k++) {
     load8(host + k * PAGE_SIZE);
     frames.markRecycled((host - arena.base) / PAGE_SIZE + k, false);
   }
-  return n;
 }
 
 export function mlockall(mm: MemoryManager, flags: number): number {

@@ -79,15 +79,18 @@ export class DatagramQueue {
 
   /**
    * Deliver the first message into the cursor; what does not fit is lost. The result is its length as recv(2) gives it:
-   * what was copied, or with MSG_TRUNC all of it. -EAGAIN when there is none.
+   * what was copied, or with MSG_TRUNC all of it. -EAGAIN when there is none; -EFAULT: it is lost.
    */
   pull(io: IoCursor, message: Message): number {
     const first = this.messages[this.taken];
     if (first === undefined) return -EAGAIN;
     const wanted = Math.min(first.length, io.remaining);
     const n = wanted === 0 ? 0 : this.ring.peek(io, 0, wanted);
-    if (n < wanted) return -EFAULT;
     const isPeek = (message.flags & MSG_PEEK) !== 0;
+    if (n < wanted) {
+      if (!isPeek && !io.isHeldUp) this.lose(first);
+      return -EFAULT;
+    }
     describe(first, message, isPeek);
     if (!isPeek) this.drop();
     if (n < first.length) message.outFlags |= MSG_TRUNC;
@@ -102,6 +105,11 @@ export class DatagramQueue {
     this.messages = [];
     this.taken = 0;
     this.ring.free();
+  }
+
+  private lose(first: Datagram): void {
+    first.rights?.drop();
+    this.drop();
   }
 
   private drop(): void {

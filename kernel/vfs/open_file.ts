@@ -101,6 +101,14 @@ export abstract class OpenFile {
     return false;
   }
 
+  /** RWF_NOWAIT works on it, as it was opened (FMODE_NOWAIT) and as its file system goes about it. */
+  get readsNow(): boolean {
+    return false;
+  }
+  get writesNow(): boolean {
+    return false;
+  }
+
   /** A stream: a blocking write(2) goes on until everything is taken, and raises SIGPIPE at EPIPE. */
   get writesAll(): boolean {
     return false;

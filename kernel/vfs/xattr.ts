@@ -97,9 +97,21 @@ export function setXattr(
   flags: number,
 ): number {
   let r = wantWrite(path.mount);
-  if (r < 0) return r;
-  const inode = path.dentry.inode!, cred = caller.cred;
-  let kept: Uint8Array<ArrayBuffer> | number = value;
+  if (r === 0) r = setInodeXattr(caller, path.dentry.inode!, name, value, flags);
+  if (r === 0) notify(null, path.dentry, IN_ATTRIB);
+  return r;
+}
+
+/** Of a file that is at no path. */
+export function setInodeXattr(
+  caller: Caller,
+  inode: Inode,
+  name: string,
+  value: Uint8Array<ArrayBuffer>,
+  flags: number,
+): number {
+  const { cred } = caller;
+  let r: number, kept: Uint8Array<ArrayBuffer> | number = value;
   if (isAcl(name)) {
     r = checkAclChange(inode, name, value, cred);
     if (r < 0) return r;
@@ -114,7 +126,6 @@ export function setXattr(
   if (typeof kept === "number") return kept;
   r = inode.setxattr(name, kept, flags);
   if (r === 0 && name === XATTR_NAME_POSIX_ACL_ACCESS) r = dropSetgid(inode, cred);
-  if (r === 0) notify(null, path.dentry, IN_ATTRIB);
   return r;
 }
 
@@ -161,8 +172,14 @@ export function getXattr(
 
 export function removeXattr(caller: Caller, path: Path, name: string): number {
   let r = wantWrite(path.mount);
-  if (r < 0) return r;
-  const inode = path.dentry.inode!, cred = caller.cred;
+  if (r === 0) r = removeInodeXattr(caller, path.dentry.inode!, name);
+  if (r === 0) notify(null, path.dentry, IN_ATTRIB);
+  return r;
+}
+
+export function removeInodeXattr(caller: Caller, inode: Inode, name: string): number {
+  const { cred } = caller;
+  let r: number;
   if (isAcl(name)) {
     r = checkAclChange(inode, name, null, cred);
   } else {
@@ -173,7 +190,6 @@ export function removeXattr(caller: Caller, path: Path, name: string): number {
   if (r < 0) return r;
   r = inode.removexattr(name);
   if (r === 0 && name === XATTR_NAME_POSIX_ACL_ACCESS) r = dropSetgid(inode, cred);
-  if (r === 0) notify(null, path.dentry, IN_ATTRIB);
   return r;
 }
 

@@ -50,7 +50,7 @@ CALLS = {
 }
 
 TABLE = """
-ftruncate: 0 wronly rdwr append memfd; EBADF none closed path; EINVAL *; - pidfd queue
+ftruncate: 0 wronly rdwr append memfd queue; EBADF none closed path; EINVAL *; - pidfd
 ftruncate_below_nothing: EINVAL *
 fallocate: 0 wronly rdwr append memfd; EBADF none closed path dir rdonly piper inotify random proc
   procdir ns; ESPIPE pipew; ENODEV *; - pidfd queue
@@ -78,11 +78,10 @@ faccess_itself: EBADF none closed; 0 *
 fchmod_itself: EBADF none closed; EPERM proc procdir ns; 0 *; - event epoll timer signal inotify
   pidfd
 readlink_itself: EBADF none closed; ENOENT *
-fgetxattr: EBADF none closed path; ENOTSUP proc; ENODATA *; - pidfd queue procdir ns
-fsetxattr: 0 dir rdonly wronly rdwr append memfd; EBADF none closed path; ENOTSUP proc; EPERM *; -
-  pidfd queue procdir ns
-flistxattr: 21 stream dgram tcp udp netlink; EBADF none closed path; 0 *; - dir pidfd queue
-  procdir ns
+fgetxattr: EBADF none closed path; ENOTSUP proc queue ns; ENODATA *; - pidfd procdir
+fsetxattr: 0 dir rdonly wronly rdwr append memfd; EBADF none closed path; ENOTSUP proc queue; EPERM
+  *; - pidfd procdir
+flistxattr: 21 stream dgram tcp udp netlink; EBADF none closed path; 0 *; - dir pidfd procdir
 exec_itself: EBADF none closed; ENOEXEC memfd; EACCES *
 """
 

@@ -33,6 +33,7 @@ CALLS = {
     "pread_before_the_start": lambda fd: sc(NR.pread64, fd, buf(), 8, -1),
     "preadv2_at_the_position": lambda fd: sc(NR.preadv2, fd, vector(), 1, -1, 0, 0),
     "preadv2_without_waiting": lambda fd: sc(NR.preadv2, fd, vector(), 1, -1, 0, 8),
+    "pwritev2_without_waiting": lambda fd: sc(NR.pwritev2, fd, vector(), 1, -1, 0, 8),
     "write": lambda fd: sc(NR.write, fd, buf(), 8),
     "write_nothing": lambda fd: sc(NR.write, fd, buf(), 0),
     "write_from_nowhere": lambda fd: sc(NR.write, fd, UNMAPPED, 8),
@@ -71,8 +72,11 @@ preadv2_at_the_position: 0 memfd null; 8 rdonly rdwr append queue zero full rand
   none closed path wronly pipew; EINVAL epoll signal pidfd ns; EISDIR dir procdir; ENOTCONN tcp;
   EAGAIN *
 preadv2_without_waiting: 0 null; 8 rdonly rdwr append zero random; EBADF none closed path wronly
-  pipew; EINVAL epoll signal pidfd ns; ENOTCONN tcp; EAGAIN *; - dir memfd inotify queue full tty
-  ptmx proc procdir
+  pipew; EINVAL epoll signal pidfd ns; ENOTCONN tcp; ENOTSUP dir inotify queue full tty ptmx proc
+  procdir; EAGAIN *; - memfd
+pwritev2_without_waiting: 8 null zero pipew stream dgram netlink; EBADF none closed path dir rdonly
+  piper inotify random proc procdir ns; EDESTADDRREQ udp; EINVAL epoll timer signal pidfd queue;
+  ENOTSUP event full tty ptmx; EPIPE tcp; EAGAIN *; - wronly rdwr append memfd
 write: EBADF none closed path dir rdonly piper inotify random proc procdir ns; EDESTADDRREQ udp;
   EINVAL epoll timer signal pidfd queue; ENOSPC full; EPIPE tcp; 8 *
 write_nothing: EBADF none closed path dir rdonly piper inotify random proc procdir ns;

@@ -31,6 +31,9 @@ export class EventFile extends OpenFile {
     return this.queue;
   }
 
+  override get readsNow(): boolean {
+    return true;
+  }
   override read(io: IoCursor, _offset: number): number {
     if (io.remaining < 8) return -EINVAL;
     if ((this.lo | this.hi) === 0) return -EAGAIN;

@@ -101,6 +101,9 @@ export class TimerFile extends OpenFile {
     this.clock.timers.arm(this.expiry, this.deadlineNs);
   }
 
+  override get readsNow(): boolean {
+    return true;
+  }
   override read(io: IoCursor, _offset: number): number {
     if (io.remaining < 8) return -EINVAL;
     if (this.ticks === 0) return -EAGAIN;

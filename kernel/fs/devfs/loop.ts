@@ -166,6 +166,9 @@ export class LoopFile extends OpenFile {
     return this.device.size;
   }
 
+  override get readsNow(): boolean {
+    return true;
+  }
   override read(io: IoCursor, offset: number): number {
     const { backing, size, isGoing } = this.device;
     if (isGoing) return -EIO;

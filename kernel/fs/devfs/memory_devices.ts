@@ -56,8 +56,18 @@ abstract class DeviceFile extends OpenFile {
   }
 }
 
+/** One that never waits. */
+abstract class InstantFile extends DeviceFile {
+  override get readsNow(): boolean {
+    return true;
+  }
+  override get writesNow(): boolean {
+    return true;
+  }
+}
+
 /** /dev/null: empty, and takes everything without looking at it. */
-export class NullFile extends DeviceFile {
+export class NullFile extends InstantFile {
   override read(_io: IoCursor, _offset: number): number {
     return 0;
   }
@@ -68,7 +78,7 @@ export class NullFile extends DeviceFile {
 }
 
 /** /dev/zero. */
-export class ZeroFile extends DeviceFile {
+export class ZeroFile extends InstantFile {
   private backing: ZeroBacking | null = null;
 
   override read(io: IoCursor, _offset: number): number {
@@ -96,7 +106,7 @@ export class FullFile extends DeviceFile {
 const noise = new Uint8Array(4096);
 
 /** /dev/random and /dev/urandom, which never wait: the host has enough. */
-export class RandomFile extends DeviceFile {
+export class RandomFile extends InstantFile {
   private readonly host: Host;
 
   constructor(inode: Inode, flags: number, host: Host) {

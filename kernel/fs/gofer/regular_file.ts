@@ -45,6 +45,10 @@ export class GoferFile extends OpenFile {
     return true;
   }
 
+  override get readsNow(): boolean {
+    return true;
+  }
+
   /** HOT */
   override read(io: IoCursor, offset: number): number {
     if (!this.file.canRead) return -EBADF;

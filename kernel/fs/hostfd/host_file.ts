@@ -67,6 +67,13 @@ export class HostFile extends OpenFile {
     return this.inode.kind !== REGULAR;
   }
 
+  override get readsNow(): boolean {
+    return true;
+  }
+  override get writesNow(): boolean {
+    return this.inode.kind !== REGULAR;
+  }
+
   override read(io: IoCursor, offset: number): number {
     const { inode } = this;
     if (inode.fd < 0) return -EIO;

@@ -60,6 +60,10 @@ export class OverlayFile extends OpenFile {
     return file;
   }
 
+  override get readsNow(): boolean {
+    return true;
+  }
+
   /** HOT */
   override read(io: IoCursor, offset: number): number {
     const n = this.current().read(io, offset);

@@ -4,6 +4,7 @@
  */
 
 import { EACCES, EINVAL, ENOENT, ENOTTY, EPERM } from "../../../ffi/abi/errno.ts";
+import { FS_IMMUTABLE_FL } from "../../../ffi/abi/fs.ts";
 import { O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import {
   NS_GET_NSTYPE,
@@ -128,6 +129,7 @@ export class NsInode extends GeneratedInode {
     this.namespace = namespace;
     this.files = fs;
     this.blockSize = 4096;
+    this.fileFlags = FS_IMMUTABLE_FL;
   }
 
   override setattr(_change: AttrChange, _cred: Credentials): number {

@@ -5,6 +5,7 @@
  * Neighbours: mqueue_fs.ts (names and limits), mqueue_file.ts (open ones), syscalls/ipc/mqueue.ts (the calls, which wait).
  */
 
+import { EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -16,6 +17,8 @@ import type { MqueueFs } from "./mqueue_fs.ts";
 
 /** st_size of a queue: the text that can be read from it (FILENT_SIZE). */
 const TEXT_BYTES = 80;
+/** What ftruncate(2) may set (MAX_NON_LFS). */
+const MAX_SIZE = 2 ** 31 - 1;
 
 export interface QueueSizes {
   readonly maxMessages: number;
@@ -88,6 +91,30 @@ export class MessageQueue extends TmpfsInode {
 
   override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile {
     return new MqueueFile(this, flags);
+  }
+
+  /** ftruncate(2). */
+  truncate(size: number): number {
+    const r = this.resize(size);
+    if (r === 0) this.touch(true);
+    return r;
+  }
+
+  /** Its size is a number only. Descriptors of mq_open(3) are without O_LARGEFILE. */
+  protected override resize(size: number): number {
+    if (size > MAX_SIZE) return -EINVAL;
+    this.size = size;
+    return 0;
+  }
+
+  override getxattr(_name: string): Uint8Array<ArrayBuffer> | number {
+    return -EOPNOTSUPP;
+  }
+  override setxattr(_name: string, _value: Uint8Array<ArrayBuffer>, _flags: number): number {
+    return -EOPNOTSUPP;
+  }
+  override removexattr(_name: string): number {
+    return -EOPNOTSUPP;
   }
 
   put(message: QueuedMessage): void {

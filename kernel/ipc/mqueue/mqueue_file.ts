@@ -1,6 +1,5 @@
 /** An open POSIX message queue: mq_open(3), or an open file of the mqueue file system, which is the same. */
 
-import { EINVAL } from "../../../ffi/abi/errno.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -31,8 +30,8 @@ export class MqueueFile extends OpenFile {
     if (r > 0) touchFileAtime(this);
     return r;
   }
-  override write(_io: IoCursor, _offset: number): number {
-    return -EINVAL;
+  override truncate(size: number): number {
+    return this.inode.truncate(size);
   }
   override poll(): number {
     return this.inode.poll();

@@ -160,9 +160,8 @@ function putStatx(
   const unique = (mask & STATX_MNT_ID_UNIQUE) !== 0 ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
   dv.setUint32(at.mask, STATX_BASIC_STATS | STATX_BTIME | unique, true);
   dv.setUint32(at.blksize, inode.blockSize, true);
-  const flags = inode.fileFlags & FILE_FLAGS;
+  const known = inode.hasFileFlags ? FILE_FLAGS : 0, flags = inode.fileFlags & known;
   dv.setUint32(at.attributes, isMountRoot ? flags | STATX_ATTR_MOUNT_ROOT : flags, true);
-  const known = inode.hasFileFlags ? FILE_FLAGS : 0;
   dv.setUint32(at.attributesMask, known | STATX_KNOWN, true);
   dv.setUint32(at.nlink, inode.nlink, true);
   dv.setUint32(at.uid, userNs.shownUid(inode.uid), true);

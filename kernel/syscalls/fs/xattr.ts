@@ -1,23 +1,24 @@
 /** setxattr(2), getxattr(2), listxattr(2), removexattr(2), each by path, by link and by fd. */
 
-import { EBADF, EFAULT, EOPNOTSUPP, EPERM, ERANGE } from "../../../ffi/abi/errno.ts";
+import { EBADF, EFAULT, ERANGE } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
 import { XATTR_LIST_MAX, XATTR_NAME_MAX } from "../../../ffi/abi/fs.ts";
-import { XATTR_USER_PREFIX } from "../../../ffi/abi/xattr.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import { protocolName, XATTR_SOCKPROTONAME } from "../../net/protocol_name.ts";
 import { Socket } from "../../net/socket.ts";
 import type { Task } from "../../task/task.ts";
 import type { Path } from "../../vfs/dentry.ts";
-import type { Inode } from "../../vfs/inode.ts";
+import { Inode } from "../../vfs/inode.ts";
 import { findAt } from "../../vfs/status.ts";
 import {
   checkXattrName,
   checkXattrSize,
   getXattr,
   listXattr,
+  removeInodeXattr,
   removeXattr,
+  setInodeXattr,
   setXattr,
 } from "../../vfs/xattr.ts";
 import { bytesOut, pathArg } from "./arguments.ts";
@@ -26,15 +27,17 @@ const FOLLOW = 0, NO_FOLLOW = AT_SYMLINK_NOFOLLOW;
 /** By fd rather than by path. */
 const BY_FD = -1;
 
-/** The file that argument 0 names. */
+/** The file that argument 0 names, by path. */
 function target(t: Task, a: SyscallArgs, how: number): Path | number {
-  if (how === BY_FD) {
-    const file = t.files.get(a.i32(0));
-    if (file === null) return -EBADF;
-    return file.path ?? -EOPNOTSUPP;
-  }
   const path = pathArg(t, a.u64(0));
   return typeof path === "number" ? path : findAt(t, AT_FDCWD, path, how);
+}
+
+/** The same, for a change: an inode is of a file that is at no path. */
+function changed(t: Task, a: SyscallArgs, how: number): Path | Inode | number {
+  if (how !== BY_FD) return target(t, a, how);
+  const file = t.files.get(a.i32(0));
+  return file === null ? -EBADF : file.path ?? file.inode;
 }
 
 /** An attribute's name: byte string, -EFAULT, -ERANGE (empty or too long). */
@@ -53,9 +56,11 @@ function set(t: Task, a: SyscallArgs, how: number): number {
   if (typeof name === "number") return name;
   const value = new Uint8Array(size);
   if (size > 0 && t.mm.copyIn(value, 0, a.u64(2), size) < 0) return -EFAULT;
-  const path = target(t, a, how);
-  if (typeof path === "number") return refused(path, name, how);
-  return setXattr(t, path, name, value, flags);
+  const at = changed(t, a, how);
+  if (typeof at === "number") return at;
+  return at instanceof Inode
+    ? setInodeXattr(t, at, name, value, flags)
+    : setXattr(t, at, name, value, flags);
 }
 
 export function sysSetxattr(t: Task, a: SyscallArgs): number {
@@ -66,12 +71,6 @@ export function sysLsetxattr(t: Task, a: SyscallArgs): number {
 }
 export function sysFsetxattr(t: Task, a: SyscallArgs): number {
   return set(t, a, BY_FD);
-}
-
-/** A file at no path is neither regular nor a directory: user.* is -EPERM for it (xattr_permission). */
-function refused(path: number, name: string, how: number): number {
-  const isNowhere = path === -EOPNOTSUPP && how === BY_FD;
-  return isNowhere && name.startsWith(XATTR_USER_PREFIX) ? -EPERM : path;
 }
 
 /** What a socket's protocol is called, with the zero behind it; "" for other files. */
@@ -139,11 +138,10 @@ export function sysFlistxattr(t: Task, a: SyscallArgs): number {
 
 function remove(t: Task, a: SyscallArgs, how: number): number {
   const name = nameArg(t, a.u64(1));
-  const path = target(t, a, how);
-  if (typeof path === "number") {
-    return typeof name === "string" ? refused(path, name, how) : path;
-  }
-  return typeof name === "number" ? name : removeXattr(t, path, name);
+  const at = changed(t, a, how);
+  if (typeof at === "number") return at;
+  if (typeof name === "number") return name;
+  return at instanceof Inode ? removeInodeXattr(t, at, name) : removeXattr(t, at, name);
 }
 
 export function sysRemovexattr(t: Task, a: SyscallArgs): number {

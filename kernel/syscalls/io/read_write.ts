@@ -76,7 +76,7 @@ export function sysPwritev(t: Task, a: SyscallArgs): number {
   return vectorAt(t, a, offsetOf(a), 0, true);
 }
 
-/** preadv2(2): offset -1 uses the file's position. RWF_NOWAIT never waits, for any file. */
+/** preadv2(2): offset -1 uses the file's position. RWF_NOWAIT is for files that know it. */
 export function sysPreadv2(t: Task, a: SyscallArgs): number {
   return vector2(t, a, false);
 }
@@ -94,7 +94,7 @@ function vector2(t: Task, a: SyscallArgs, isWrite: boolean): number {
   if (offset !== -1) return vectorAt(t, a, offset, flags, isWrite);
   const file = t.files.get(a.i32(0));
   if (file === null || !(isWrite ? file.canWrite : file.canRead)) return -EBADF;
-  const r = setVector(t, a, flags);
+  const r = setVector(t, a, file, flags, isWrite);
   if (r < 0) return r;
   if (t.io.remaining === 0) return nothing(file, isWrite);
   if (!isWrite) return readFile(t, file, t.io, isImmediate(file, flags));
@@ -116,7 +116,7 @@ function vectorAt(
   if (file === null) return -EBADF;
   if (!file.isSeekable) return -ESPIPE;
   if (!(isWrite ? file.canWrite : file.canRead)) return -EBADF;
-  const r = setVector(t, a, flags);
+  const r = setVector(t, a, file, flags, isWrite);
   if (r < 0) return r;
   if (t.io.remaining === 0) return nothing(file, isWrite);
   if (!isWrite) return readFileAt(t, file, t.io, offset, isImmediate(file, flags));
@@ -144,10 +144,21 @@ function endOf(t: Task, file: OpenFile): number {
   return file.inode.size - t.progress.done;
 }
 
-function setVector(t: Task, a: SyscallArgs, flags: number): number {
+function setVector(
+  t: Task,
+  a: SyscallArgs,
+  file: OpenFile,
+  flags: number,
+  isWrite: boolean,
+): number {
   const r = t.io.setIov(a.u64(1), a.u64(2));
   if (r < 0 || t.io.remaining === 0) return r;
   if (flags & ~RWF_KNOWN) return -EOPNOTSUPP;
+  if ((flags & RWF_NOWAIT) !== 0) {
+    const none = nothing(file, isWrite);
+    if (none < 0) return none;
+    if (!(isWrite ? file.writesNow : file.readsNow)) return -EOPNOTSUPP;
+  }
   return (flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0 ? -EINVAL : 0;
 }
 

@@ -10,6 +10,7 @@ import { hasCap } from "../../cred/credentials.ts";
 import { AT_ENTRY, AT_EXIT, AT_NONE, AT_SECCOMP, type Trace } from "../../task/ptrace/trace.ts";
 import { getReg } from "../../task/registers.ts";
 import { SigInfo } from "../../task/signal/pending.ts";
+import { readGivenInfo } from "../../task/signal/given_info.ts";
 import { writeSigInfo } from "../../task/signal/siginfo.ts";
 import { UNBLOCKABLE_LO } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
@@ -56,8 +57,9 @@ function storeInfo(t: Task, addr: number, info: SigInfo): number {
 }
 
 function setInfo(t: Task, trace: Trace, addr: number): number {
-  const raw = new Uint8Array(SI_MAX_SIZE), dv = new DataView(raw.buffer);
-  if (t.mm.copyIn(raw, 0, addr, SI_MAX_SIZE) !== 0) return -EFAULT;
+  const raw = readGivenInfo(t.mm, addr, -1);
+  if (typeof raw === "number") return raw;
+  const dv = new DataView(raw.buffer);
   if (trace.info === null) return -EINVAL;
   const info = new SigInfo(dv.getInt32(0, true), dv.getInt32(8, true));
   info.raw = raw;

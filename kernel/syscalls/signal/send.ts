@@ -1,7 +1,7 @@
 /** Sending signals: kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), pidfd_send_signal(2). */
 
-import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
-import { SI_MAX_SIZE, SiginfoRt } from "../../../ffi/abi/siginfo.ts";
+import { EBADF, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { SiginfoRt } from "../../../ffi/abi/siginfo.ts";
 import {
   PIDFD_SIGNAL_PROCESS_GROUP,
   PIDFD_SIGNAL_THREAD,
@@ -11,6 +11,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { TaskDir } from "../../fs/procfs/task_dir.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import { TaskView } from "../../task/proc/task_view.ts";
+import { readGivenInfo } from "../../task/signal/given_info.ts";
 import { SI_TKILL, SI_USER, SigInfo } from "../../task/signal/pending.ts";
 import { mayKill } from "../../task/signal/permission.ts";
 import { sendToGroup, sendToTask, userSignal } from "../../task/signal/send.ts";
@@ -140,9 +141,9 @@ function isForged(info: SigInfo): boolean {
 
 /** siginfo_t as the caller made it; its number is the one of the call. */
 function userInfo(t: Task, addr: number, sig: number): SigInfo | number {
-  const raw = new Uint8Array(SI_MAX_SIZE), dv = new DataView(raw.buffer);
-  if (t.mm.copyIn(raw, 0, addr, SI_MAX_SIZE) !== 0) return -EFAULT;
-  dv.setInt32(SiginfoRt.at.signo, sig, true);
+  const raw = readGivenInfo(t.mm, addr, sig);
+  if (typeof raw === "number") return raw;
+  const dv = new DataView(raw.buffer);
   const info = new SigInfo(sig, dv.getInt32(SiginfoRt.at.code, true));
   info.raw = raw;
   info.errno = dv.getInt32(SiginfoRt.at.errno, true);

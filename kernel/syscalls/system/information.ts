@@ -59,12 +59,16 @@ export function sysGetrandom(t: Task, a: SyscallArgs): number {
   const both = S.GRND_RANDOM | S.GRND_INSECURE;
   if ((flags & both) === both) return -EINVAL;
   const len = Math.min(a.u64(1), MAX_RANDOM), p = t.progress;
+  const r = t.io.set(a.u64(0), len);
+  if (r < 0) return r;
+  t.io.advance(p.done);
   const end = Math.min(len, p.done + TURN_BYTES);
   while (p.done < end) {
     const n = Math.min(end - p.done, PAGE_SIZE);
     host.random(u8.subarray(0, n));
-    if (t.mm.copyOut(a.u64(0) + p.done, u8, 0, n) !== 0) return p.done > 0 ? p.done : -EFAULT;
-    p.done += n;
+    const put = t.io.putBytes(u8, 0, n);
+    if (put > 0) p.done += put;
+    if (put < n) return p.done > 0 ? p.done : -EFAULT;
   }
   if (p.done < len && t.yieldTurn() === BLOCK) return BLOCK;
   return p.done;

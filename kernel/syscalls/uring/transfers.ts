@@ -42,6 +42,7 @@ function readCursor(w: Worker): number {
   const { file, sqe } = w;
   if (file === null || !file.canRead) return -EBADF;
   if ((sqe.rwFlags & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
+  if ((sqe.rwFlags & RWF_NOWAIT) !== 0 && !file.readsNow) return -EOPNOTSUPP;
   if (sqe.off < -1) return -EINVAL;
   w.wanted = w.io.remaining;
   const isNow = file.isNonblocking || (sqe.rwFlags & RWF_NOWAIT) !== 0;
@@ -54,6 +55,7 @@ function writeCursor(w: Worker): number {
   const { file, sqe } = w;
   if (file === null || !file.canWrite) return -EBADF;
   if ((sqe.rwFlags & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
+  if ((sqe.rwFlags & RWF_NOWAIT) !== 0 && !file.writesNow) return -EOPNOTSUPP;
   if (sqe.off < -1) return -EINVAL;
   w.wanted = w.io.remaining;
   const isNow = file.isNonblocking || (sqe.rwFlags & RWF_NOWAIT) !== 0;

@@ -62,6 +62,10 @@ export class SignalFile extends OpenFile {
     return found !== 0 ? POLLIN : 0;
   }
 
+  override get readsNow(): boolean {
+    return true;
+  }
+
   /** As many signals as fit and are pending. */
   override read(io: IoCursor, _offset: number): number {
     if (io.remaining < SIZE) return -EINVAL;
