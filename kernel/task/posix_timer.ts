@@ -84,12 +84,18 @@ export class PosixTimer extends CpuTimer implements SignalSource {
   /** Time to the next expiry, ns; 0 when disarmed, at least 1 otherwise. */
   timeLeft(): number {
     const now = this.clockNs();
-    let next = this.countsCpu ? this.targetNs : this.isArmed ? this.deadlineNs : Infinity;
-    if (next === Infinity && this.isPending && this.intervalNs > 0) {
-      next = this.expiredNs + (Math.floor((now - this.expiredNs) / this.intervalNs) + 1) *
-          this.intervalNs;
+    const next = this.countsCpu ? this.targetNs : this.isArmed ? this.deadlineNs : Infinity;
+    const isWaiting = next === Infinity && this.isPending && this.intervalNs > 0;
+    if (isWaiting) return this.nextAfter(now, this.expiredNs) - now;
+    // Nobody waits for one that tells nobody: it is over as soon as its time has come.
+    if (this.event.signo === 0 && next <= now) {
+      return this.intervalNs > 0 ? this.nextAfter(now, next) - now : 0;
     }
     return next === Infinity ? 0 : Math.max(1, next - now);
+  }
+
+  private nextAfter(now: number, expiry: number): number {
+    return expiry + (Math.floor((now - expiry) / this.intervalNs) + 1) * this.intervalNs;
   }
 
   override onExpire(nowNs: number): void {

@@ -87,6 +87,24 @@ function createTimer(kernel: LabKernel, task: Task, clock: number, sig: number):
   return task.mm.load32(ID);
 }
 
+Deno.test("a timer that tells nobody is over once its time has come, looked at or not", () =>
+  withTask((kernel, task) => {
+    const SIGEV_NONE = 1;
+    pair(task, EVENT, 0, 0);
+    task.mm.store32(EVENT + 12, SIGEV_NONE);
+    assertEquals(kernel.call(task, "timer_create", MONOTONIC, EVENT, ID), 0);
+    const id = task.mm.load32(ID);
+    for (const [interval, leftMs] of [[0, 0], [3e8, 200]] as const) {
+      pair(task, SPEC, 0, interval);
+      pair(task, SPEC + 16, 0, 1e8);
+      assertEquals(kernel.call(task, "timer_settime", id, 0, SPEC, 0), 0);
+      kernel.host.nowNs += 2e8;
+      kernel.clock.nowNs = kernel.host.nowNs;
+      assertEquals(kernel.call(task, "timer_gettime", id, OLD), 0);
+      assertEquals(Math.round(task.mm.load64(OLD + 24) / 1e6), leftMs);
+    }
+  }));
+
 Deno.test("a POSIX timer counts what was missed as overruns", () =>
   withTask((kernel, task) => {
     const SIG = 40;
