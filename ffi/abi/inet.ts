@@ -25,6 +25,7 @@ export const IP_RETOPTS = 7;
 export const IP_PKTINFO = 8;
 export const IP_MTU_DISCOVER = 10;
 export const IP_RECVERR = 11;
+export const IP_RECVERR_RFC4884 = 26;
 export const IP_RECVTTL = 12;
 export const IP_RECVTOS = 13;
 export const IP_MTU = 14;
@@ -78,6 +79,7 @@ export const IPV6_DROP_MEMBERSHIP = 21;
 export const IPV6_MTU_DISCOVER = 23;
 export const IPV6_MTU = 24;
 export const IPV6_RECVERR = 25;
+export const IPV6_RECVERR_RFC4884 = 31;
 export const IPV6_V6ONLY = 26;
 export const IPV6_MULTICAST_ALL = 29;
 export const IPV6_FLOWINFO_SEND = 33;
@@ -138,6 +140,10 @@ export const UDP_GRO = 104;
 /** ICMP messages (linux/icmp.h, icmpv6.h). */
 export const ICMP_ECHOREPLY = 0;
 export const ICMP_ECHO = 8;
+export const ICMP_DEST_UNREACH = 3;
+export const ICMP_PORT_UNREACH = 3;
+export const ICMPV6_DEST_UNREACH = 1;
+export const ICMPV6_PORT_UNREACH = 4;
 export const ICMPV6_ECHO_REQUEST = 128;
 export const ICMPV6_ECHO_REPLY = 129;
 /** At SOL_RAW and IPPROTO_ICMPV6: which messages a raw socket wants. */

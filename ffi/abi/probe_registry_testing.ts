@@ -13,6 +13,7 @@ import * as dirent from "./dirent.ts";
 import * as elf from "./elf.ts";
 import * as epoll from "./epoll.ts";
 import * as errno from "./errno.ts";
+import * as errqueue from "./errqueue.ts";
 import * as fanotify from "./fanotify.ts";
 import * as fcntl from "./fcntl.ts";
 import * as fs from "./fs.ts";
@@ -74,6 +75,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   fcntl,
   fs,
   futex,
+  errqueue,
   inet,
   inotify,
   io_uring: ioUring,
@@ -124,7 +126,8 @@ export const NOT_IN_C: ReadonlySet<string> = new Set(
   SYSLOG_ACTION_READ_CLEAR SYSLOG_ACTION_CLEAR SYSLOG_ACTION_CONSOLE_OFF SYSLOG_ACTION_CONSOLE_ON
   SYSLOG_ACTION_CONSOLE_LEVEL SYSLOG_ACTION_SIZE_UNREAD SYSLOG_ACTION_SIZE_BUFFER
   SIGEV_THREAD_ID ICMP_FILTER ICMPV6_FILTER ICMP_ECHOREPLY ICMP_ECHO ICMPV6_ECHO_REQUEST
-  ICMPV6_ECHO_REPLY FS_IOC_RESVSP FS_IOC_RESVSP64`.split(/\s+/),
+  ICMPV6_ECHO_REPLY ICMP_DEST_UNREACH ICMP_PORT_UNREACH ICMPV6_DEST_UNREACH ICMPV6_PORT_UNREACH
+  FS_IOC_RESVSP FS_IOC_RESVSP64`.split(/\s+/),
 );
 
 function probe(
@@ -240,6 +243,7 @@ export const LAYOUTS: readonly LayoutProbe[] = [
   probe(inet.SockaddrIn, "struct sockaddr_in", "sin_", {}, "libc"),
   probe(inet.SockaddrIn6, "struct sockaddr_in6", "sin6_", { scopeId: "sin6_scope_id" }, "libc"),
   probe(inet.IpMreqn, "struct ip_mreqn", "imr_", {}, "libc"),
+  probe(errqueue.SockExtendedErr, "struct sock_extended_err", "ee_"),
   probe(inet.InPktinfo, "struct in_pktinfo", "ipi_", { specDst: "ipi_spec_dst" }, "libc"),
   probe(inet.Ifreq, "struct ifreq", "", { name: "ifr_ifrn", data: "ifr_ifru" }, "libc"),
   probe(inet.Ifconf, "struct ifconf", "ifc_", { buf: "ifc_ifcu" }, "libc"),

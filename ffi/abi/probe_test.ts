@@ -23,6 +23,7 @@ linux/aio_abi.h linux/io_uring.h
 linux/eventfd.h linux/timerfd.h linux/signalfd.h linux/inotify.h linux/fanotify.h linux/socket.h
 asm/socket.h linux/un.h linux/uio.h
 linux/in.h linux/in6.h linux/tcp.h linux/udp.h linux/netlink.h linux/rtnetlink.h
+linux/errqueue.h linux/net_tstamp.h
 linux/sock_diag.h linux/inet_diag.h linux/unix_diag.h linux/if_addr.h linux/veth.h
 linux/packet_diag.h linux/netlink_diag.h linux/fib_rules.h linux/neighbour.h
 linux/if_link.h linux/sockios.h linux/wait.h linux/termios.h asm/ioctls.h linux/prctl.h asm/prctl.h

@@ -125,6 +125,7 @@ export const SO_TIMESTAMPING = 37;
 export const SO_RCVTIMEO_NEW = 66;
 export const SO_SNDTIMEO_NEW = 67;
 export const SO_TIMESTAMP_NEW = 63;
+export const SO_TIMESTAMPING_NEW = 65;
 export const SO_PREFER_BUSY_POLL = 69;
 export const SO_RESERVE_MEM = 73;
 export const SO_PASSPIDFD = 76;

@@ -14,6 +14,21 @@ const MAX_BYTES = 64 << 20;
 /** What a message counts beside its bytes against SO_SNDBUF and SO_RCVBUF (struct sk_buff and rounding). */
 const MESSAGE_CHARGE = 512;
 
+/** What stands in a queue of errors beside a packet. */
+export class ExtendedError {
+  /** struct sock_extended_err, and the address of who said so. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly errno: number;
+  /** ICMP said so. */
+  readonly isIcmp: boolean;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>, errno: number, isIcmp: boolean) {
+    this.bytes = bytes;
+    this.errno = errno;
+    this.isIcmp = isIcmp;
+  }
+}
+
 export class Datagram {
   readonly length: number;
   /** Sender's address as user memory has it; empty: none. */
@@ -29,6 +44,8 @@ export class Datagram {
   aux: Uint8Array<ArrayBuffer> | null = null;
   /** Bytes of the segments that it is joined of; 0: it is not. */
   segment: number = 0;
+  /** In a queue of errors. */
+  error: ExtendedError | null = null;
   timeSec: number = -1;
   timeNsec: number = 0;
 
@@ -57,6 +74,9 @@ export class DatagramQueue {
   /** Memory that it stands for: the bytes and something for each message. */
   get charge(): number {
     return this.ring.length + this.count * MESSAGE_CHARGE;
+  }
+  get first(): Datagram | null {
+    return this.messages[this.taken] ?? null;
   }
   /** Length of the first message; 0 when there is none. */
   get firstLength(): number {
@@ -132,6 +152,7 @@ function describe(from: Datagram, message: Message, isPeek: boolean): void {
   message.credentials = from.credentials;
   message.aux = from.aux;
   message.segment = from.segment;
+  message.error = from.error?.bytes ?? null;
   message.timeSec = from.timeSec;
   message.timeNsec = from.timeNsec;
   if (from.to !== null) {

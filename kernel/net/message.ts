@@ -143,6 +143,8 @@ export class Message {
   aux: Uint8Array<ArrayBuffer> | null = null;
   /** Receive: bytes of the segments that it is joined of; 0: it is not. */
   segment: number = 0;
+  /** Receive: of a queue of errors, struct sock_extended_err and an address. */
+  error: Uint8Array<ArrayBuffer> | null = null;
   /** Of a host socket. */
   readonly control: RawControl = new RawControl();
   /** Bytes that a stream delivered in earlier runs of the call: MSG_PEEK begins behind them. */
@@ -165,6 +167,7 @@ export class Message {
     this.packetInfo.isValid = false;
     this.aux = null;
     this.segment = 0;
+    this.error = null;
     this.control.length = 0;
     this.skipped = 0;
     this.isWhole = false;

@@ -63,6 +63,7 @@ import {
   SO_TYPE,
   SO_WIFI_STATUS,
 } from "../../ffi/abi/socket.ts";
+import { SOF_TIMESTAMPING_SOFTWARE } from "../../ffi/abi/errqueue.ts";
 import type { BpfProgram } from "../core/bpf_program.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import { SKF_AD_MAX } from "../../ffi/abi/packet.ts";
@@ -141,6 +142,9 @@ export class SocketOptions {
   passSecurity: boolean = false;
   /** Deliver arrival times: 0, SO_TIMESTAMP or SO_TIMESTAMPNS. */
   timestamp: number = 0;
+  /** SO_TIMESTAMPING: SOF_TIMESTAMPING_*, and whether it was given under its newer name. */
+  timestamping: number = 0;
+  isTimestampingNew: boolean = false;
   overflowCount: boolean = false;
   lingerOn: boolean = false;
   lingerSeconds: number = 0;
@@ -156,6 +160,11 @@ export class SocketOptions {
   /** What looks at packets that arrive, and whether it must stay. */
   filter: BpfProgram | null = null;
   isFilterLocked: boolean = false;
+
+  /** Who receives wants to know when what it receives arrived. */
+  get wantsTimes(): boolean {
+    return this.timestamp !== 0 || (this.timestamping & SOF_TIMESTAMPING_SOFTWARE) !== 0;
+  }
 
   /** What an accepted socket takes over from its listener. */
   inherit(from: SocketOptions): void {

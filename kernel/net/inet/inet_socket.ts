@@ -14,9 +14,19 @@ import {
 } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_BIND_SERVICE } from "../../../ffi/abi/capability.ts";
 import { SockaddrIn } from "../../../ffi/abi/inet.ts";
-import { AF_INET, AF_UNSPEC, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
-import { POLLERR, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
+import {
+  AF_INET,
+  AF_UNSPEC,
+  SO_SELECT_ERR_QUEUE,
+  SO_TIMESTAMPING,
+  SO_TIMESTAMPING_NEW,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+} from "../../../ffi/abi/socket.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import { POLLERR, POLLIN, POLLOUT, POLLPRI } from "../../vfs/open_file.ts";
 import type { ControlWriter } from "../control.ts";
+import type { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
@@ -43,6 +53,8 @@ import {
 } from "./ip_options.ts";
 import { isReachableBack, reach } from "../links/reach.ts";
 import type { InetPorts } from "./create.ts";
+import { errorLevel, receiveError } from "./error_queue.ts";
+import { getTimestamping, setTimestamping } from "./timestamping.ts";
 import type { PortTable } from "./ports.ts";
 
 export abstract class InetSocket extends Socket {
@@ -55,6 +67,10 @@ export abstract class InetSocket extends Socket {
   readonly uid: number;
   /** In the port table (local.port is not 0). */
   isBound: boolean = false;
+  /** What MSG_ERRQUEUE receives; null: nothing ever was in it. */
+  errors: DatagramQueue | null = null;
+  /** Packets that were counted for SO_TIMESTAMPING. */
+  sentCount: number = 0;
   /** Which parts of `local` the user chose: they survive a disconnect. */
   private hasOwnAddress: boolean = false;
   private hasOwnPort: boolean = false;
@@ -227,6 +243,44 @@ export abstract class InetSocket extends Socket {
   }
   override describeMessage(message: Message, out: ControlWriter): void {
     putPacketControl(this, message, out);
+    const { error } = message;
+    if (error === null) return;
+    const [level, type] = errorLevel(this.family);
+    if (out.room > 0) out.u8.set(error, out.data);
+    out.put(level, type, error.length);
+  }
+
+  override receiveError(io: IoCursor, message: Message): number {
+    return receiveError(this, io, message);
+  }
+  /** What poll(2) says of errors. */
+  protected get errorBits(): number {
+    const { error, errors, options } = this;
+    if (error === 0 && (errors === null || errors.count === 0)) return 0;
+    return options.unused.has(SO_SELECT_ERR_QUEUE) ? POLLERR | POLLPRI : POLLERR;
+  }
+
+  /** When it arrived, if somebody wants to know. */
+  stamp(datagram: Datagram): void {
+    const { host } = this.net;
+    if (!this.options.wantsTimes) return;
+    datagram.timeSec = host.realtimeSec();
+    datagram.timeNsec = host.realtimeNsec();
+  }
+
+  override setSocketOption(caller: SocketCaller, name: number, value: OptionValue): number {
+    return this.isTimestamping(name)
+      ? setTimestamping(this, name, value)
+      : super.setSocketOption(caller, name, value);
+  }
+  override getSocketOption(name: number, value: OptionValue): number {
+    return this.isTimestamping(name)
+      ? getTimestamping(this, name, value)
+      : super.getSocketOption(name, value);
+  }
+  private isTimestamping(name: number): boolean {
+    return this.type !== SOCK_STREAM &&
+      (name === SO_TIMESTAMPING || name === SO_TIMESTAMPING_NEW);
   }
   override takeControl(
     message: Message,

@@ -14,17 +14,19 @@ import * as I from "../../../ffi/abi/inet.ts";
 import { AF_INET, AF_INET6, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import type { ControlWriter } from "../control.ts";
 import { type Message, type PacketHeader, SocketAddress } from "../message.ts";
+import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { Endpoint, isV4, putEndpoint } from "./address.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
-const DEFAULT_TTL = 64;
+export const DEFAULT_TTL = 64;
 /** Options that are kept and shown, and change nothing on a loopback interface: default, least, greatest value. */
 type Kept = readonly [value: number, min: number, max: number];
 const BIT: Kept = [0, 0, 1];
 const IP_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IP_MTU_DISCOVER, [I.IP_PMTUDISC_WANT, 0, 5]],
   [I.IP_RECVERR, BIT],
+  [I.IP_RECVERR_RFC4884, [0, 0, 1]],
   [I.IP_RECVOPTS, BIT],
   [I.IP_RETOPTS, BIT],
   [I.IP_MINTTL, [0, 0, 255]],
@@ -41,6 +43,7 @@ const IPV6_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IPV6_MULTICAST_LOOP, [1, 0, 1]],
   [I.IPV6_MTU_DISCOVER, [I.IP_PMTUDISC_WANT, 0, 5]],
   [I.IPV6_RECVERR, BIT],
+  [I.IPV6_RECVERR_RFC4884, [0, 0, 1]],
   [I.IPV6_TCLASS, [0, -1, 255]],
   [I.IPV6_2292HOPOPTS, BIT],
   [I.IPV6_2292DSTOPTS, BIT],
@@ -213,6 +216,7 @@ function setV4(socket: InetSocket, name: number, value: OptionValue): number {
       if (isTcp || value.length < 4) return -EINVAL;
       return on ? -EADDRNOTAVAIL : 0;
   }
+  if (name === I.IP_RECVERR && !on) socket.errors?.free();
   if (value.length < 1 && IP_NEEDS_BYTE.has(name)) return -EINVAL;
   return keep(IP_KEPT, ip.kept4, name, ON_OFF.has(name) ? +on : n);
 }
@@ -282,6 +286,7 @@ function setV6(socket: InetSocket, name: number, value: OptionValue): number {
         return 0;
       }
   }
+  if (name === I.IPV6_RECVERR && !on) socket.errors?.free();
   const number = value.isInt ? n : 0;
   return keep(IPV6_KEPT, ip.kept6, name, ON_OFF6.has(name) ? +(number !== 0) : number);
 }
@@ -378,9 +383,13 @@ function getV6(socket: InetSocket, name: number, value: OptionValue): number {
 
 /** Of the link on which packets to the other end leave. */
 export function mtuOf({ net, remote }: InetSocket): number {
-  const route = remote === null ? null : net.links.linkOf(remote.address) ?? null;
-  if (remote === null || route !== null) return net.links.lo.mtu;
-  return net.links.routeTo(remote.address)?.link.mtu ?? net.links.lo.mtu;
+  return remote === null ? net.links.lo.mtu : mtuTo(net, remote.address);
+}
+
+/** The same of packets to an address. */
+export function mtuTo({ links }: NetNamespace, address: string): number {
+  if (links.linkOf(address) !== null) return links.lo.mtu;
+  return links.routeTo(address)?.link.mtu ?? links.lo.mtu;
 }
 
 function shown(
@@ -411,7 +420,8 @@ export function putPacketControl(socket: InetSocket, message: Message, out: Cont
   if (ip.packetInfo && isV4(to)) {
     const at = out.data;
     out.dv.setInt32(at + I.InPktinfo.at.ifindex, lo, true);
-    out.u8.set(info.to.subarray(12), at + I.InPktinfo.at.specDst);
+    // An error came by no route.
+    if (message.error === null) out.u8.set(info.to.subarray(12), at + I.InPktinfo.at.specDst);
     out.u8.set(info.to.subarray(12), at + I.InPktinfo.at.addr);
     out.put(I.IPPROTO_IP, I.IP_PKTINFO, I.InPktinfo.size);
   }

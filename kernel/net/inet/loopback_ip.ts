@@ -9,7 +9,8 @@ import type { InetPorts } from "./create.ts";
 import { echoReply, isEchoRequest } from "./icmp_packet.ts";
 import { checksum, type IpPacket, pseudoHeader, UDP_HEADER } from "./ip_packet.ts";
 import { overhear, pass } from "./overhear.ts";
-import { injectDatagram } from "./udp.ts";
+import { injectDatagram, refuseDatagram } from "./udp.ts";
+import { tellUnreachable } from "./unreachable.ts";
 
 /** What a raw or a packet socket sends, from the sockets of its own namespace to those of another, or the same. */
 export function carry(from: InetPorts | null, to: InetPorts, packet: IpPacket): void {
@@ -17,7 +18,7 @@ export function carry(from: InetPorts | null, to: InetPorts, packet: IpPacket): 
   const { protocol, destination, payload } = packet;
   if (protocol === (isV4(destination) ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6)) {
     if (from !== null && isEchoRequest(payload, destination)) pass(to.net, from, answerTo(packet));
-  } else if (protocol === I.IPPROTO_UDP) carryDatagram(to, packet);
+  } else if (protocol === I.IPPROTO_UDP) carryDatagram(from, to, packet);
 }
 
 /** The answer to an echo request. */
@@ -33,7 +34,7 @@ export function answerTo(request: IpPacket): IpPacket {
 }
 
 /** A datagram that is damaged is dropped. */
-function carryDatagram(ports: InetPorts, packet: IpPacket): void {
+function carryDatagram(sender: InetPorts | null, ports: InetPorts, packet: IpPacket): void {
   const { payload, source, destination, protocol } = packet;
   if (payload.length < UDP_HEADER) return;
   const dv = new DataView(payload.buffer, payload.byteOffset), length = dv.getUint16(4);
@@ -44,5 +45,8 @@ function carryDatagram(ports: InetPorts, packet: IpPacket): void {
   if (!isSealed && !isV4(destination)) return;
   const from = new Endpoint(source, dv.getUint16(0)),
     to = new Endpoint(destination, dv.getUint16(2));
-  injectDatagram(ports.udp, payload.slice(UDP_HEADER, length), from, to, packet);
+  const bytes = payload.slice(UDP_HEADER, length);
+  if (injectDatagram(ports.udp, bytes, from, to, packet) || sender === null) return;
+  refuseDatagram(sender.udp, bytes, from, to);
+  tellUnreachable(ports.net, sender, packet);
 }

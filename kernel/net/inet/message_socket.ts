@@ -14,7 +14,7 @@ import {
 import { MSG_OOB, SHUT_RD, SHUT_WR } from "../../../ffi/abi/socket.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import { POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { keptBytes, PacketView } from "../filter.ts";
@@ -47,7 +47,7 @@ export abstract class MessageSocket extends InetSocket {
   }
 
   /** What is sent begins with the header of its packet. */
-  protected get includesHeader(): boolean {
+  get includesHeader(): boolean {
     return false;
   }
 
@@ -99,7 +99,7 @@ export abstract class MessageSocket extends InetSocket {
     hops: number,
     trafficClass: number,
   ): void {
-    const { incoming, options } = this, { host } = this.net;
+    const { incoming, options } = this;
     if (options.filter !== null) {
       bytes = bytes.subarray(0, keptBytes(options.filter, view.plain(bytes)));
       if (bytes.length === 0) return;
@@ -110,10 +110,7 @@ export abstract class MessageSocket extends InetSocket {
     datagram.to = stringToBytes(to);
     datagram.hops = hops;
     datagram.trafficClass = trafficClass;
-    if (options.timestamp !== 0) {
-      datagram.timeSec = host.realtimeSec();
-      datagram.timeNsec = host.realtimeNsec();
-    }
+    this.stamp(datagram);
     const r = incoming.push(cursor.set(bytes, bytes.length), datagram);
     if (r === 0) this.queue.wake(POLLIN | POLLRDNORM);
   }
@@ -126,8 +123,7 @@ export abstract class MessageSocket extends InetSocket {
   }
 
   override poll(): number {
-    let bits = POLLOUT | POLLWRNORM;
-    if (this.error !== 0) bits |= POLLERR;
+    let bits = POLLOUT | POLLWRNORM | this.errorBits;
     if (this.incoming.count > 0 || this.isReadShut) bits |= POLLIN | POLLRDNORM;
     return bits;
   }
@@ -145,6 +141,7 @@ export abstract class MessageSocket extends InetSocket {
 
   protected override release(): void {
     this.incoming.free();
+    this.errors?.free();
     releaseFilter(this);
     this.releasePort();
   }

@@ -14,6 +14,7 @@ import { answerTo } from "./loopback_ip.ts";
 import { pass } from "./overhear.ts";
 import { MessageSocket } from "./message_socket.ts";
 import type { PortTable } from "./ports.ts";
+import { stampSent } from "./timestamping.ts";
 
 export class PingSocket extends MessageSocket {
   constructor(net: NetNamespace, ports: PortTable, family: number, uid: number) {
@@ -37,6 +38,7 @@ export class PingSocket extends MessageSocket {
     const request = { protocol, source, destination, payload, hops, trafficClass, whole: null };
     const arrival = this.arrival(source, destination);
     if (arrival === null) return 0;
+    stampSent(this, request);
     const reply = answerTo(request);
     pass(this.net, arrival, request);
     if (this.net.inet !== null) pass(arrival.net, this.net.inet, reply);

@@ -15,6 +15,7 @@ import { checksum, type IpPacket, pseudoHeader, readPacket4, readPacket6 } from 
 import { carry } from "./loopback_ip.ts";
 import { showPacket } from "../packet/wire.ts";
 import { watch } from "../packet/taps.ts";
+import { stampSent } from "./timestamping.ts";
 import { MessageSocket } from "./message_socket.ts";
 
 /** Bytes of ICMP_FILTER (types 0 to 31) and ICMPV6_FILTER (256 types): a bit set keeps that type out. */
@@ -42,7 +43,7 @@ export class RawSocket extends MessageSocket {
     if (protocol === I.IPPROTO_TCP) watch(1);
   }
 
-  protected override get includesHeader(): boolean {
+  override get includesHeader(): boolean {
     return this.hasHeader;
   }
 
@@ -54,6 +55,14 @@ export class RawSocket extends MessageSocket {
     if (remote !== null && remote.address !== source) return false;
     const type = payload[0] ?? 0, byte = type >> 3;
     return byte >= this.filter.length || (this.filter[byte]! & (1 << (type & 7))) === 0;
+  }
+
+  /** Whether a packet between these addresses may have been its own. */
+  sends(protocol: number, source: string, destination: string): boolean {
+    if (protocol !== this.protocol || isV4(source) !== (this.family === AF_INET)) return false;
+    const { local, remote } = this;
+    return (isAny(local.address) || local.address === source) &&
+      (remote === null || remote.address === destination);
   }
 
   /** A port means nothing here. */
@@ -76,6 +85,7 @@ export class RawSocket extends MessageSocket {
     if (packet === null) return 0;
     const arrival = this.arrival(packet.source, packet.destination);
     if (arrival === null) return 0;
+    stampSent(this, packet);
     showPacket(this.net, packet);
     carry(this.inet, arrival, packet);
     return 0;

@@ -7,7 +7,6 @@
 
 import {
   EAGAIN,
-  ECONNREFUSED,
   EDESTADDRREQ,
   EFAULT,
   EINVAL,
@@ -18,11 +17,17 @@ import {
 } from "../../../ffi/abi/errno.ts";
 import { ETH_P_IP, ETH_P_IPV6 } from "../../../ffi/abi/packet.ts";
 import { IPPROTO_UDP, UDP_GRO, UDP_SEGMENT } from "../../../ffi/abi/inet.ts";
-import { MSG_MORE, MSG_OOB, SHUT_RD, SHUT_WR, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
+import {
+  AF_INET,
+  MSG_MORE,
+  MSG_OOB,
+  SHUT_RD,
+  SHUT_WR,
+  SOCK_DGRAM,
+} from "../../../ffi/abi/socket.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import {
-  POLLERR,
   POLLHUP,
   POLLIN,
   POLLOUT,
@@ -34,7 +39,7 @@ import { BytesCursor } from "../bytes_cursor.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { keptBytes, PacketView } from "../filter.ts";
 import { releaseFilter } from "../filter_options.ts";
-import { UDP_HEADER } from "./ip_packet.ts";
+import { type IpPacket, UDP_HEADER } from "./ip_packet.ts";
 import { type Message, PacketHeader, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, isV4, putEndpoint } from "./address.ts";
@@ -43,12 +48,17 @@ import { isWatched } from "../packet/taps.ts";
 import type { ControlWriter } from "../control.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { getUdpOption, SEGMENTS_MAX, setUdpOption, UdpOptions } from "./udp_options.ts";
+import { hearUnreachable, tellTooLong } from "./error_queue.ts";
 import { InetSocket } from "./inet_socket.ts";
+import { stampSent, stampsSent } from "./timestamping.ts";
+import { isHeard, tellUnreachable } from "./unreachable.ts";
 import { datagramPacket, pass } from "./overhear.ts";
 import { accepts, type PortTable } from "./ports.ts";
 
 /** Largest payloads: 65535 less the headers that count. */
 const MAX_PAYLOAD_4 = 65507, MAX_PAYLOAD_6 = 65527;
+/** Longer ones are refused before anything else. */
+const MAX_LENGTH = 65535;
 const READABLE = POLLIN | POLLRDNORM, WRITABLE = POLLOUT | POLLWRNORM;
 const scratch = new SocketAddress();
 const cursor = new BytesCursor();
@@ -87,13 +97,16 @@ export class UdpSocket extends InetSocket {
 
   override send(io: IoCursor, message: Message): number {
     const length = io.remaining;
-    if (length > MAX_PAYLOAD_6) return -EMSGSIZE;
+    if (length > MAX_LENGTH && this.family === AF_INET) return -EMSGSIZE;
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     const to = this.udp.pendingTo ?? this.target(message);
     if (typeof to === "number") return to;
     if (this.isWriteShut) return -EPIPE;
     const most = isV4(to.address) ? MAX_PAYLOAD_4 : MAX_PAYLOAD_6;
-    if (length > most) return -EMSGSIZE;
+    if (length > most) {
+      tellTooLong(this, EMSGSIZE, to);
+      return -EMSGSIZE;
+    }
     if (this.error !== 0) return this.takeError();
     if (!this.isBound && this.takePort(0) < 0) return -EAGAIN;
     const waits = this.udp.isCorked || (message.flags & MSG_MORE) !== 0;
@@ -158,13 +171,15 @@ export class UdpSocket extends InetSocket {
     segment: number,
   ): number {
     const length = io.remaining;
-    if (arrival.raw.size > 0 || isWatched()) {
+    if (arrival.raw.size > 0 || isWatched() || stampsSent(this)) {
       const bytes = this.overheard(io, from, to, header, arrival);
       if (bytes === null) return -EFAULT;
       io = cursor.set(bytes, length);
     }
     if (receiver === null) {
-      if (this.remote !== null && this.remote.isSame(to)) this.refuse();
+      const bytes = takeAll(io);
+      if (bytes === null) return -EFAULT;
+      this.refuse(bytes, from, to, header, arrival);
       return length;
     }
     const r = receiver.deliver(io, from, to, this, header, segment);
@@ -186,16 +201,37 @@ export class UdpSocket extends InetSocket {
   ): Uint8Array<ArrayBuffer> | null {
     const bytes = takeAll(io);
     if (bytes === null) return null;
-    const hops = this.ip.hopsOf(to.address, header);
-    const trafficClass = this.ip.classOf(to.address, header), { protocol } = this;
-    pass(this.net, arrival, datagramPacket(bytes, from, to, { protocol, hops, trafficClass }));
+    const packet = this.packetOf(bytes, from, to, header);
+    stampSent(this, packet);
+    pass(this.net, arrival, packet);
     return bytes;
   }
 
-  /** ICMP said that nobody is at the port. */
-  private refuse(): void {
-    this.error = ECONNREFUSED;
-    this.queue.wake(POLLERR | READABLE | WRITABLE);
+  private packetOf(
+    bytes: Uint8Array<ArrayBuffer>,
+    from: Endpoint,
+    to: Endpoint,
+    header: PacketHeader,
+  ): IpPacket {
+    const hops = this.ip.hopsOf(to.address, header);
+    const trafficClass = this.ip.classOf(to.address, header), { protocol } = this;
+    return datagramPacket(bytes, from, to, { protocol, hops, trafficClass });
+  }
+
+  /** ICMP says that nobody is at the port. */
+  private refuse(
+    bytes: Uint8Array<ArrayBuffer>,
+    from: Endpoint,
+    to: Endpoint,
+    header: PacketHeader,
+    arrival: InetPorts,
+  ): void {
+    const { inet } = this.net;
+    if (this.remote === null || this.remote.isSame(to)) {
+      hearUnreachable(this, bytes, from.address, to);
+    }
+    if (inet === null || !isHeard(inet)) return;
+    tellUnreachable(arrival.net, inet, this.packetOf(bytes, from, to, header));
   }
 
   private deliver(
@@ -240,10 +276,7 @@ export class UdpSocket extends InetSocket {
       datagram.hops = hops;
       datagram.trafficClass = trafficClass;
     }
-    if (this.options.timestamp !== 0) {
-      datagram.timeSec = this.net.host.realtimeSec();
-      datagram.timeNsec = this.net.host.realtimeNsec();
-    }
+    this.stamp(datagram);
     const r = this.incoming.push(io, datagram);
     if (r === 0) this.queue.wake(READABLE);
     return r;
@@ -292,8 +325,7 @@ export class UdpSocket extends InetSocket {
   }
 
   override poll(): number {
-    let bits = WRITABLE;
-    if (this.error !== 0) bits |= POLLERR;
+    let bits = WRITABLE | this.errorBits;
     if (this.incoming.count > 0) bits |= READABLE;
     if (this.isReadShut) bits |= READABLE | POLLRDHUP;
     if (this.isReadShut && this.isWriteShut) bits |= POLLHUP;
@@ -342,6 +374,7 @@ export class UdpSocket extends InetSocket {
 
   protected override release(): void {
     this.incoming.free();
+    this.errors?.free();
     releaseFilter(this);
     this.udp.forget();
     this.releasePort();
@@ -392,14 +425,26 @@ function spread({ address, port }: Endpoint): number {
   return (hash ^ hash >>> 15) >>> 0;
 }
 
-/** A datagram that a raw socket made: to whoever is at its port. */
+/** A datagram that a raw socket made: to whoever is at its port, if somebody is. */
 export function injectDatagram(
   ports: PortTable,
   bytes: Uint8Array<ArrayBuffer>,
   from: Endpoint,
   to: Endpoint,
   { hops, trafficClass }: { readonly hops: number; readonly trafficClass: number },
-): void {
+): boolean {
   const receiver = receiverAt(ports, from, to);
   receiver?.enqueue(cursor.set(bytes, bytes.length), from, to, hops, trafficClass);
+  return receiver !== null;
+}
+
+/** Nobody was there for a datagram that a raw socket made: whoever has its port may hear. */
+export function refuseDatagram(
+  ports: PortTable,
+  bytes: Uint8Array<ArrayBuffer>,
+  from: Endpoint,
+  to: Endpoint,
+): void {
+  const sender = receiverAt(ports, to, from);
+  if (sender !== null) hearUnreachable(sender, bytes, from.address, to);
 }

@@ -1,6 +1,6 @@
 /** Flags, commands and options of sockets: what works, shown by which guest test. See flag_set.ts. */
 
-import { each, fails, type FlagSet, flagSet, inPart, refused } from "./flag_set.ts";
+import { by, each, fails, type FlagSet, flagSet, inPart, refused } from "./flag_set.ts";
 
 export const SOCKETS_FLAGS: readonly FlagSet[] = [
   flagSet("socket", "domain", [
@@ -35,11 +35,12 @@ SO_TIMESTAMP_NEW SO_TIMESTAMPNS_NEW SO_RCVTIMEO_NEW SO_SNDTIMEO_NEW SO_BUF_LOCK 
     ),
     refused("EINVAL", "flags_sockets.socket_level", "SO_PEERNAME"),
     refused("ENOPROTOOPT", "flags_sockets.socket_level", "SO_PEERSEC"),
+    inPart("SO_TIMESTAMPING SO_TIMESTAMPING_NEW", "of datagrams, for the whole socket"),
     inPart("SO_LINGER SO_RCVLOWAT SO_PEERPIDFD"),
     fails(
       "ENOPROTOOPT",
-      `SO_DETACH_FILTER SO_TIMESTAMPING SO_PEEK_OFF SO_MAX_PACING_RATE SO_ATTACH_BPF SO_ZEROCOPY
-SO_TXTIME SO_BINDTOIFINDEX SO_TIMESTAMPING_NEW SO_DETACH_REUSEPORT_BPF SO_PREFER_BUSY_POLL
+      `SO_DETACH_FILTER SO_PEEK_OFF SO_MAX_PACING_RATE SO_ATTACH_BPF SO_ZEROCOPY
+SO_TXTIME SO_BINDTOIFINDEX SO_DETACH_REUSEPORT_BPF SO_PREFER_BUSY_POLL
 SO_BUSY_POLL_BUDGET SO_NETNS_COOKIE SO_RESERVE_MEM SO_TXREHASH SO_PASSPIDFD`,
     ),
   ]),
@@ -106,7 +107,8 @@ MSG_SPLICE_PAGES`,
       "flags_sockets.receives",
       "MSG_PEEK MSG_TRUNC MSG_WAITALL MSG_OOB MSG_CMSG_CLOEXEC MSG_NOSIGNAL",
     ),
-    refused("EAGAIN", "flags_sockets.receives", "MSG_DONTWAIT MSG_ERRQUEUE"),
+    by("error_queue.with_other_control_messages", "MSG_ERRQUEUE"),
+    refused("EAGAIN", "flags_sockets.receives", "MSG_DONTWAIT"),
   ]),
   flagSet("recvmmsg", "flags", [
     each("flags_sockets.receives_many", "MSG_WAITFORONE"),

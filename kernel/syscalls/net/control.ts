@@ -22,9 +22,12 @@ import {
   SCM_RIGHTS,
   SO_TIMESTAMP,
   SO_TIMESTAMP_NEW,
+  SO_TIMESTAMPING,
+  SO_TIMESTAMPING_NEW,
   SOL_SOCKET,
   Ucred,
 } from "../../../ffi/abi/socket.ts";
+import { SOF_TIMESTAMPING_SOFTWARE } from "../../../ffi/abi/errqueue.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
 import { hasCapIn, hasOwnCap } from "../../cred/credentials.ts";
 import { ControlWriter } from "../../net/control.ts";
@@ -36,6 +39,7 @@ import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
 const HEADER = Cmsghdr.size;
+const TIMES_BYTES = 48;
 const writer = new ControlWriter();
 
 /** Read `length` bytes of control messages to send: 0 or -errno, and then the message holds nothing. */
@@ -137,7 +141,10 @@ export function controlOut(
   capacity: number,
 ): number {
   writer.start(addr === 0 ? 0 : capacity);
-  if (message.timeSec >= 0 && socket.options.timestamp !== 0) putTime(socket, message);
+  if (message.timeSec >= 0) {
+    if (socket.options.timestamp !== 0) putTime(socket, message);
+    if ((socket.options.timestamping & SOF_TIMESTAMPING_SOFTWARE) !== 0) putTimes(socket, message);
+  }
   socket.describeMessage(message, writer);
   const isLocal = socket.family === AF_UNIX || socket.family === AF_NETLINK;
   if (socket.options.passCredentials && isLocal) putCredentials(t, message);
@@ -155,6 +162,16 @@ function putTime(socket: Socket, message: Message): void {
   writer.dv.setBigInt64(at, BigInt(message.timeSec), true);
   writer.dv.setBigInt64(at + 8, BigInt(part), true);
   writer.put(SOL_SOCKET, kind, 16);
+}
+
+/** struct scm_timestamping: three times, of which the first is that of the software. */
+function putTimes(socket: Socket, message: Message): void {
+  const at = writer.data;
+  writer.dv.setBigInt64(at, BigInt(message.timeSec), true);
+  writer.dv.setBigInt64(at + 8, BigInt(message.timeNsec), true);
+  writer.u8.fill(0, at + 16, at + TIMES_BYTES);
+  const name = socket.options.isTimestampingNew ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING;
+  writer.put(SOL_SOCKET, name, TIMES_BYTES);
 }
 
 function putCredentials(t: Task, message: Message): void {

@@ -2,6 +2,7 @@
 
 import { EAGAIN, EFAULT, EINVAL, EMSGSIZE } from "../../../ffi/abi/errno.ts";
 import {
+  AF_NETLINK,
   AF_UNIX,
   Mmsghdr,
   MSG_CMSG_CLOEXEC,
@@ -121,7 +122,9 @@ function pointer(at: number): number {
  */
 function collect(t: Task, socket: Socket): number {
   const { io, progress } = t, { flags } = message;
-  if ((flags & MSG_ERRQUEUE) !== 0) return socket.receiveError(io, message);
+  // The families that have no such queue do not look at the flag.
+  const hasErrors = socket.family !== AF_UNIX && socket.family !== AF_NETLINK;
+  if ((flags & MSG_ERRQUEUE) !== 0 && hasErrors) return socket.receiveError(io, message);
   const isPeek = (flags & MSG_PEEK) !== 0, isStream = socket.type === SOCK_STREAM;
   let total = progress.done;
   if (total > 0) io.advance(total);

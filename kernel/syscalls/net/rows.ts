@@ -24,8 +24,8 @@ export const rows: readonly Row[] = [
   row("setsockopt", options.sysSetsockopt, "fd int int ptr int", {
     support: "partial",
     note: "SO_ATTACH_FILTER on datagrams, packets and netlink; no SO_ATTACH_BPF, SO_PEEK_OFF, " +
-      "SO_ZEROCOPY, SO_TXTIME, SO_TIMESTAMPING, multicast; no UDP_ENCAP, TCP_REPAIR, " +
-      "TCP_FASTOPEN, TCP_ULP, TCP_MD5SIG; of PACKET_* no fanout, no ring of version 3",
+      "SO_ZEROCOPY, SO_TXTIME, multicast; SO_TIMESTAMPING of datagrams; no UDP_ENCAP, " +
+      "TCP_REPAIR, TCP_FASTOPEN, TCP_ULP, TCP_MD5SIG; of PACKET_* no fanout, no ring of version 3",
   }),
   row("getsockopt", options.sysGetsockopt, "fd int int ptr ptr"),
   row("sendto", send.sysSendto, "fd buf size hex sockaddr int"),

@@ -1,0 +1,134 @@
+/**
+ * The queue of errors of an internet socket (IP_RECVERR of ip(7), IPV6_RECVERR of ipv6(7)): what ICMP said of packets that
+ * were sent, what was too long to be sent, and when packets left (timestamping.ts). recv(2) with MSG_ERRQUEUE takes it out.
+ */
+
+import { EAGAIN, ECONNREFUSED } from "../../../ffi/abi/errno.ts";
+import * as E from "../../../ffi/abi/errqueue.ts";
+import * as I from "../../../ffi/abi/inet.ts";
+import { AF_INET, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC } from "../../../ffi/abi/socket.ts";
+import { stringToBytes } from "../../core/bytes.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import { POLLERR, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
+import { BytesCursor } from "../bytes_cursor.ts";
+import { Datagram, DatagramQueue, ExtendedError } from "../datagram_queue.ts";
+import { type Message, SocketAddress } from "../message.ts";
+import { Endpoint, isV4, putEndpoint } from "./address.ts";
+import { DEFAULT_TTL, mtuTo } from "./ip_options.ts";
+import type { InetSocket } from "./inet_socket.ts";
+
+/** What is told of a packet: how much of it fits into a message of ICMP (RFC 1812, RFC 4443). */
+export const QUOTE_4 = 548, QUOTE_6 = 1232;
+/** Linux knows no longer ones of IPv4. */
+const MAX_MTU_4 = 65535;
+const HEADERS_4 = 28, HEADERS_6 = 48;
+/** Type of service of ICMP's own messages (Internetwork Control). */
+const ICMP_CLASS = 0xc0;
+const NOTHING = new Uint8Array(0);
+const cursor = new BytesCursor();
+const scratch = new SocketAddress();
+
+/** Of messages of ICMP and ICMPv6 that nobody is at a port, the fields of sock_extended_err. */
+const UNREACHABLE_4 = [E.SO_EE_ORIGIN_ICMP, I.ICMP_DEST_UNREACH, I.ICMP_PORT_UNREACH] as const;
+const UNREACHABLE_6 = [
+  E.SO_EE_ORIGIN_ICMP6,
+  I.ICMPV6_DEST_UNREACH,
+  I.ICMPV6_PORT_UNREACH,
+] as const;
+
+/** `source` is an address, or null for none. */
+export function extendedError(
+  socket: InetSocket,
+  errno: number,
+  [origin, type, code]: readonly [number, number, number],
+  info: number,
+  data: number,
+  source: string | null,
+): ExtendedError {
+  const { size, at } = E.SockExtendedErr;
+  putEndpoint(new Endpoint(source ?? socket.local.address, 0), socket.family, scratch);
+  const bytes = new Uint8Array(size + scratch.length), dv = new DataView(bytes.buffer);
+  if (source !== null) bytes.set(scratch.u8.subarray(0, scratch.length), size);
+  dv.setUint32(at.errno, errno, true);
+  bytes[at.origin] = origin;
+  bytes[at.type] = type;
+  bytes[at.code] = code;
+  dv.setUint32(at.info, info, true);
+  dv.setUint32(at.data, data, true);
+  const isIcmp = origin === E.SO_EE_ORIGIN_ICMP || origin === E.SO_EE_ORIGIN_ICMP6;
+  return new ExtendedError(bytes, errno, isIcmp);
+}
+
+/** Into the queue, of which SO_RCVBUF bounds the length. `name`: where the packet went to, null: not told. */
+export function queueError(
+  socket: InetSocket,
+  error: ExtendedError,
+  quote: Uint8Array<ArrayBuffer>,
+  name: Endpoint | null,
+  source: string | null,
+): void {
+  const errors = socket.errors ??= new DatagramQueue(socket.net.frames);
+  if (errors.charge + quote.length > socket.options.receiveBytes) return;
+  scratch.length = 0;
+  if (name !== null) putEndpoint(name, socket.family, scratch);
+  const datagram = new Datagram(quote.length, scratch.u8.slice(0, scratch.length));
+  datagram.error = error;
+  if (source !== null) {
+    datagram.to = stringToBytes(source);
+    datagram.hops = DEFAULT_TTL;
+    datagram.trafficClass = isV4(source) ? ICMP_CLASS : 0;
+  }
+  socket.stamp(datagram);
+  errors.push(cursor.set(quote, quote.length), datagram);
+  socket.queue.wake(POLLERR);
+}
+
+function wantsErrors({ ip }: InetSocket, address: string): boolean {
+  const kept = isV4(address) ? ip.kept4.get(I.IP_RECVERR) : ip.kept6.get(I.IPV6_RECVERR);
+  return (kept ?? 0) !== 0;
+}
+
+/** ICMP said that nobody was there for a packet from `source` to `to`, which began with `bytes`. */
+export function hearUnreachable(
+  socket: InetSocket,
+  bytes: Uint8Array<ArrayBuffer>,
+  source: string,
+  to: Endpoint,
+): void {
+  if (wantsErrors(socket, to.address)) {
+    const isFour = isV4(to.address), kind = isFour ? UNREACHABLE_4 : UNREACHABLE_6;
+    const quote = bytes.subarray(0, isFour ? QUOTE_4 - HEADERS_4 : QUOTE_6 - HEADERS_6);
+    const error = extendedError(socket, ECONNREFUSED, kind, 0, 0, to.address);
+    queueError(socket, error, quote, to, source);
+  } else if (socket.remote === null) return;
+  socket.error = ECONNREFUSED;
+  socket.queue.wake(POLLERR | POLLIN | POLLOUT);
+}
+
+/** A message to `to` was refused with `errno`, as it is longer than a packet can be. */
+export function tellTooLong(socket: InetSocket, errno: number, to: Endpoint): void {
+  if (!wantsErrors(socket, to.address)) return;
+  const mtu = mtuTo(socket.net, to.address), isFour = isV4(to.address);
+  const info = isFour ? Math.min(mtu, MAX_MTU_4) : mtu;
+  const error = extendedError(socket, errno, [E.SO_EE_ORIGIN_LOCAL, 0, 0], info, 0, null);
+  const port = isFour ? socket.remote?.port ?? 0 : 0;
+  queueError(socket, error, NOTHING, new Endpoint(to.address, port), null);
+}
+
+/** recv(2) with MSG_ERRQUEUE. The pending error becomes that of the next in the queue. */
+export function receiveError(socket: InetSocket, io: IoCursor, message: Message): number {
+  const { errors } = socket, error = errors?.first?.error ?? null;
+  if (errors === null || error === null) return -EAGAIN;
+  message.flags &= ~(MSG_PEEK | MSG_TRUNC);
+  const n = errors.pull(io, message);
+  message.outFlags |= MSG_ERRQUEUE;
+  const next = errors.first?.error ?? null;
+  if (next?.isIcmp) socket.error = next.errno;
+  else if (error.isIcmp) socket.error = 0;
+  return n;
+}
+
+/** Level and type of the control message that tells of an error. */
+export function errorLevel(family: number): readonly [level: number, type: number] {
+  return family === AF_INET ? [I.IPPROTO_IP, I.IP_RECVERR] : [I.IPPROTO_IPV6, I.IPV6_RECVERR];
+}

@@ -1,0 +1,48 @@
+/** What ICMP says of a packet that nobody took, and which raw sockets hear of it. Neighbour: error_queue.ts. */
+
+import * as I from "../../../ffi/abi/inet.ts";
+import type { NetNamespace } from "../net_namespace.ts";
+import { isWatched } from "../packet/taps.ts";
+import { Endpoint, isV4 } from "./address.ts";
+import type { InetPorts } from "./create.ts";
+import { hearUnreachable, QUOTE_4, QUOTE_6 } from "./error_queue.ts";
+import { ICMP_HEADER, seal } from "./icmp_packet.ts";
+import { headed, headed6, type IpPacket } from "./ip_packet.ts";
+import { pass } from "./overhear.ts";
+
+const HOPS = 64, CLASS_4 = 0xc0;
+
+/** Somebody hears more of what is refused than who sent it. */
+export function isHeard(to: InetPorts): boolean {
+  return to.raw.size > 0 || isWatched();
+}
+
+/** `by` tells the sockets of a packet's sender that nobody is at its port. */
+export function tellUnreachable(by: NetNamespace, to: InetPorts, packet: IpPacket): void {
+  pass(by, to, unreachable(packet));
+  const { source, destination, protocol } = packet, there = new Endpoint(destination, 0);
+  for (const socket of to.raw) {
+    if (!socket.sends(protocol, source, destination)) continue;
+    const bytes = socket.includesHeader && isV4(source) ? headed(packet) : packet.payload;
+    hearUnreachable(socket, bytes, source, there);
+  }
+}
+
+function unreachable(packet: IpPacket): IpPacket {
+  const isFour = isV4(packet.source);
+  const quote = isFour ? headed(packet).subarray(0, QUOTE_4) : headed6(packet).subarray(0, QUOTE_6);
+  const payload = new Uint8Array(ICMP_HEADER + quote.length);
+  payload[0] = isFour ? I.ICMP_DEST_UNREACH : I.ICMPV6_DEST_UNREACH;
+  payload[1] = isFour ? I.ICMP_PORT_UNREACH : I.ICMPV6_PORT_UNREACH;
+  payload.set(quote, ICMP_HEADER);
+  seal(payload, packet.destination, packet.source);
+  return {
+    protocol: isFour ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6,
+    source: packet.destination,
+    destination: packet.source,
+    payload,
+    hops: HOPS,
+    trafficClass: isFour ? CLASS_4 : 0,
+    whole: null,
+  };
+}
