@@ -127,12 +127,10 @@ def signals_interrupt_waits():
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.siginterrupt(signal.SIGALRM, True)
     w = word()
-    signal.setitimer(signal.ITIMER_REAL, 0.03)
-    eq(futex(w, WAIT, 0, ts(10)), -EINTR)
+    eq(under_alarms(futex, w, WAIT, 0, ts(10)), -EINTR)
     # With SA_RESTART it is the same if there is a time-out, and a wait without one goes on.
     signal.siginterrupt(signal.SIGALRM, False)
-    signal.setitimer(signal.ITIMER_REAL, 0.03)
-    eq(futex(w, WAIT, 0, ts(10)), -EINTR)
+    eq(under_alarms(futex, w, WAIT, 0, ts(10)), -EINTR)
 
     def waker():
         time.sleep(0.1)

@@ -248,17 +248,12 @@ def sleeps_and_polls_do_not_restart():
     action(signal.SIGALRM, lambda s, i, u: None, SA_RESTART)
     ts = (ctypes.c_int64 * 2)(10, 0)
     rem = (ctypes.c_int64 * 2)()
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-    gives(-EINTR, NR.nanosleep, ts, rem)
+    under_alarms(gives, -EINTR, NR.nanosleep, ts, rem)
     between(8.9, rem[0] + rem[1] / 1e9, 9.96, "what was left")
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-    gives(-EINTR, NR.poll, None, 0, 10000)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-    gives(-EINTR, NR.select, 0, None, None, None, (ctypes.c_int64 * 2)(10, 0))
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-    gives(-EINTR, NR.pause)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-    eq(timedwait(bit(signal.SIGHUP), 10 * 10**9)[0], -EINTR)
+    under_alarms(gives, -EINTR, NR.poll, None, 0, 10000)
+    under_alarms(gives, -EINTR, NR.select, 0, None, None, None, (ctypes.c_int64 * 2)(10, 0))
+    under_alarms(gives, -EINTR, NR.pause)
+    eq(under_alarms(timedwait, bit(signal.SIGHUP), 10 * 10**9)[0], -EINTR)
 
 
 @test

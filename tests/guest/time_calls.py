@@ -211,10 +211,9 @@ SLEEPS = [
 
 def interrupted(flags):
     signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.setitimer(signal.ITIMER_REAL, 0.02)
     rest = buf(16, struct.pack("qq", 77, 77))
     when = spec(int(time.monotonic()) + 100 if flags else 100, 0)
-    r = sc(NR.clock_nanosleep, MONO, flags, when, rest)
+    r = under_alarms(sc, NR.clock_nanosleep, MONO, flags, when, rest)
     return then(r) + " %d" % struct.unpack("q", ctypes.string_at(rest, 8))
 
 

@@ -182,6 +182,18 @@ def wait_until(condition, what, timeout=10.0):
         time.sleep(0.002)
 
 
+def under_alarms(fn, *args):
+    """
+    What fn gives while SIGALRM comes again and again. One alarm is not enough for a call that has to be interrupted: on
+    a busy machine it comes before the call.
+    """
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+    try:
+        return fn(*args)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def state_of(pid, task=None):
     """The letter of /proc/PID/stat, or of one of its threads."""
     path = "/proc/%d/stat" % pid if task is None else "/proc/%d/task/%d/stat" % (pid, task)
