@@ -5,10 +5,12 @@
  * DIFFERS: a change of the host's real-time clock moves no timers, so TFD_TIMER_CANCEL_ON_SET never cancels.
  */
 
-import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOTTY } from "../../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import { TFD_IOC_SET_TICKS } from "../../../ffi/abi/time.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
 import { Timer, type TimerQueue } from "../../time/timer.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile, POLLIN } from "../../vfs/open_file.ts";
@@ -112,6 +114,17 @@ export class TimerFile extends OpenFile {
     view.setUint32(4, Math.floor(this.ticks / 0x100000000), true);
     this.ticks = 0;
     return io.putBytes(buffer, 0, 8);
+  }
+
+  /** TFD_IOC_SET_TICKS, for restoring: the next read gives this. */
+  override ioctl(request: number, arg: number, user: UserMemory): number {
+    if (request !== TFD_IOC_SET_TICKS) return -ENOTTY;
+    if (user.copyIn(buffer, 0, arg, 8) < 0) return -EFAULT;
+    const ticks = view.getUint32(0, true) + view.getUint32(4, true) * 0x100000000;
+    if (ticks === 0) return -EINVAL;
+    this.ticks = ticks;
+    this.queue.wake(POLLIN);
+    return 0;
   }
 
   override poll(): number {

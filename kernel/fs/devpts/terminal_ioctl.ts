@@ -96,6 +96,10 @@ export function terminalIoctl(
       return user.store32(arg, encodeDevice(terminal.rdev));
     case I.TIOCGSOFTCAR:
       return user.store32(arg, (terminal.settings.cflag & CLOCAL) !== 0 ? 1 : 0);
+    case I.TIOCSSOFTCAR:
+      return setSoftCarrier(terminal.settings, arg, user);
+    case I.TIOCGPTPEER: // masters have answered
+      return -EIO;
     // Typing into a terminal from inside is refused, as with dev.tty.legacy_tiocsti off.
     case I.TIOCSTI:
       return -EIO;
@@ -108,6 +112,14 @@ export function terminalIoctl(
     default:
       return sessionIoctl(file, request, arg, user);
   }
+}
+
+/** CLOCAL by itself. */
+function setSoftCarrier(settings: TerminalSettings, arg: number, user: UserMemory): number {
+  if (user.copyIn(buf, 0, arg, 4) < 0) return -EFAULT;
+  if (dv.getInt32(0, true) !== 0) settings.cflag |= CLOCAL;
+  else settings.cflag &= ~CLOCAL;
+  return 0;
 }
 
 function sessionIoctl(

@@ -14,7 +14,7 @@ import {
 import { MSG_OOB, SHUT_RD, SHUT_WR } from "../../../ffi/abi/socket.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { keptBytes, PacketView } from "../filter.ts";
@@ -123,7 +123,7 @@ export abstract class MessageSocket extends InetSocket {
   }
 
   override poll(): number {
-    let bits = POLLOUT | POLLWRNORM | this.errorBits;
+    let bits = POLLOUT | POLLWRNORM | POLLWRBAND | this.errorBits;
     if (this.incoming.count > 0 || this.isReadShut) bits |= POLLIN | POLLRDNORM;
     return bits;
   }

@@ -33,6 +33,7 @@ import {
   POLLOUT,
   POLLRDHUP,
   POLLRDNORM,
+  POLLWRBAND,
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
@@ -59,7 +60,7 @@ import { accepts, type PortTable } from "./ports.ts";
 const MAX_PAYLOAD_4 = 65507, MAX_PAYLOAD_6 = 65527;
 /** Longer ones are refused before anything else. */
 const MAX_LENGTH = 65535;
-const READABLE = POLLIN | POLLRDNORM, WRITABLE = POLLOUT | POLLWRNORM;
+const READABLE = POLLIN | POLLRDNORM, WRITABLE = POLLOUT | POLLWRNORM | POLLWRBAND;
 const scratch = new SocketAddress();
 const cursor = new BytesCursor();
 const view = new PacketView();

@@ -22,7 +22,14 @@ import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_NETLINK, AF_UNSPEC, MSG_OOB, SIOCOUTQ, SOL_NETLINK } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
-import { POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import {
+  POLLERR,
+  POLLIN,
+  POLLOUT,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import type { ControlWriter } from "../control.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
@@ -279,7 +286,7 @@ export class NetlinkSocket extends Socket {
   }
 
   override poll(): number {
-    let bits = POLLOUT | POLLWRNORM;
+    let bits = POLLOUT | POLLWRNORM | POLLWRBAND;
     if (this.incoming.count > 0) bits |= POLLIN | POLLRDNORM;
     if (this.error !== 0) bits |= POLLERR;
     return bits;

@@ -20,7 +20,14 @@ import * as P from "../../../ffi/abi/packet.ts";
 import { AF_PACKET, MSG_OOB, SOCK_RAW, SOL_PACKET } from "../../../ffi/abi/socket.ts";
 import type { Backing } from "../../mm/backing.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import { POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import {
+  POLLERR,
+  POLLIN,
+  POLLOUT,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from "../../vfs/open_file.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import type { ControlWriter } from "../control.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
@@ -234,7 +241,7 @@ export class PacketSocket extends Socket {
   }
 
   override poll(): number {
-    let bits = POLLOUT | POLLWRNORM;
+    let bits = POLLOUT | POLLWRNORM | POLLWRBAND;
     if (this.incoming.count > 0 || this.ring?.isReadable) bits |= READABLE;
     if (this.error !== 0) bits |= POLLERR;
     return bits;

@@ -6,7 +6,7 @@
  * descriptor; signals sent to the process are seen by all.
  */
 
-import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { SignalfdSiginfo } from "../../../ffi/abi/epoll.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import type { WaitQueue } from "../../core/wait.ts";
@@ -76,7 +76,8 @@ export class SignalFile extends OpenFile {
       if (info === null) break;
       fill(info);
       const n = io.putBytes(buffer, 0, SIZE);
-      if (n < 0) return done > 0 ? done : n;
+      // One that does not fit is lost.
+      if (n < SIZE) return done > 0 ? done : -EFAULT;
       done += n;
     }
     return done > 0 ? done : -EAGAIN;
