@@ -118,6 +118,11 @@ export abstract class TcpSocket extends InetSocket {
     this.queue.wake(WRITABLE);
   }
 
+  /** Nobody will read what comes: data are answered with a reset (RFC 1122, 4.2.2.13). */
+  private get isDeaf(): boolean {
+    return this.isGone || (this.state === I.TCP_FIN_WAIT2 && this.isReadShut);
+  }
+
   /** Bytes that the peer's queue holds of what this one sends. */
   private get capacity(): number {
     const { peer, options } = this;
@@ -132,10 +137,11 @@ export abstract class TcpSocket extends InetSocket {
     if (this.error !== 0) return this.takeError();
     if (peer === null || this.isWriteShut || this.state === I.TCP_CLOSE) return -EPIPE;
     if (io.remaining === 0) return 0;
-    if (peer.isGone) {
+    if (peer.isDeaf) {
       // What fits goes out, and a reset comes back.
       const n = Math.min(io.remaining, this.capacity);
       io.advance(n);
+      if (!peer.isGone) peer.fail(ECONNRESET);
       this.reset();
       return n;
     }

@@ -106,6 +106,9 @@ function begin(socket: TcpSocket, to: Endpoint, nonblocking: boolean): number {
   socket.remote = route;
   socket.error = 0;
   socket.isReadShut = socket.isWriteShut = false;
+  if (source === route.address && socket.local.port === route.port) {
+    return connectToItself(socket, nonblocking);
+  }
   const listener = listenerAt(socket, route, socket.arrivalOf(source, route.address)?.tcp ?? null);
   if (listener === null) {
     showRefusal(socket);
@@ -129,6 +132,14 @@ function begin(socket: TcpSocket, to: Endpoint, nonblocking: boolean): number {
   if (nonblocking) return -EINPROGRESS;
   socket.isConnecting = false;
   return 0;
+}
+
+/** Both ends are one socket: a simultaneous open (RFC 9293, 3.5), the only one that a loopback has. */
+function connectToItself(socket: TcpSocket, nonblocking: boolean): number {
+  socket.isConnecting = nonblocking;
+  socket.establish(socket);
+  showHandshake(socket, socket);
+  return nonblocking ? -EINPROGRESS : 0;
 }
 
 /** Whether the connection exists already. */

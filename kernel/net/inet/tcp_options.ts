@@ -35,6 +35,8 @@ const REPAIR: ReadonlySet<number> = new Set([
 ]);
 /** Seconds that TCP_LINGER2 has at most, and the least window of TCP_WINDOW_CLAMP. */
 const LINGER2_MAX = 120, LINGER2 = 60, CLAMP_MIN = 1152;
+/** TCP_DEFER_ACCEPT: tries, and seconds between two of them (TCP_RTO_MAX). */
+const TRIES_MAX = 255, TRY_MAX = 120;
 const ALGORITHMS: readonly string[] = ["cubic", "reno"];
 /** struct tcp_info up to tcpi_total_retrans. */
 const INFO_BYTES = 104;
@@ -67,10 +69,21 @@ export function setTcpOption(socket: TcpSocket, name: number, value: OptionValue
   let n = value.int;
   if (name === I.TCP_LINGER2) n = n < 0 ? -1 : n === 0 ? LINGER2 : Math.min(n, LINGER2_MAX);
   if (name === I.TCP_WINDOW_CLAMP && n !== 0) n = Math.max(n, CLAMP_MIN);
+  if (name === I.TCP_DEFER_ACCEPT) n = roundedUp(n);
   if (BOOLEAN.has(name)) n = n !== 0 ? 1 : 0;
   if (n < bounds[1] || n > bounds[2]) return -EINVAL;
   tcp.kept.set(name, n);
   return 0;
+}
+
+/** Seconds as a number of tries to answer a SYN (of 1, 2, 4 ... up to 120 seconds), which is what is kept. */
+function roundedUp(seconds: number): number {
+  let sum = 0, tries = 0;
+  for (let next = 1; sum < seconds && tries < TRIES_MAX; tries++) {
+    sum += next;
+    next = Math.min(2 * next, TRY_MAX);
+  }
+  return sum;
 }
 
 export function getTcpOption(socket: TcpSocket, name: number, value: OptionValue): number {
