@@ -211,6 +211,14 @@ def takes_any_number(value, shown):
 
 
 @test
+def takes_any_number_6():
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        fails(errno.EINVAL, s.setsockopt, 41, 31, 2)
+        s.setsockopt(41, 31, 1)
+        eq(s.getsockopt(41, 31), 1)
+
+
+@test
 def none_elsewhere():
     for family, kind, expected in (2, 1, "EAGAIN"), (1, 2, "EAGAIN"), (1, 1, "EINVAL"), (16, 3, "EAGAIN"):
         with socket.socket(family, kind) as s:
