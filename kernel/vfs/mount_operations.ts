@@ -29,6 +29,7 @@ import {
   MS_REC,
   MS_RELATIME,
   MS_SHARED,
+  MS_SILENT,
   MS_SLAVE,
   MS_STRICTATIME,
   MS_UNBINDABLE,
@@ -175,6 +176,7 @@ function hasUnbindable(mount: Mount): boolean {
 export function changePropagation(caller: Caller, path: Path, flags: number): number {
   const type = flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE);
   if (type === 0 || (type & (type - 1)) !== 0) return -EINVAL;
+  if ((flags & 0xffff & ~(MS_REC | MS_SILENT)) !== 0) return -EINVAL;
   if (path.dentry !== path.mount.root) return -EINVAL;
   setPropagation(caller, path.mount, type, (flags & MS_REC) !== 0);
   caller.fs.namespace.changed();
