@@ -11,6 +11,7 @@ import { ContainerCaller, type InitSpec, startIn, startInit } from "./init.ts";
 import { SandboxKernel } from "./kernel.ts";
 import { runQueued } from "./syscalls/dispatch.ts";
 import type { Container } from "./task/container.ts";
+import { killGroup } from "./task/exit_request.ts";
 import { onException } from "./task/exception.ts";
 import { Limits } from "./task/limits.ts";
 import { FROZEN, RUNNING, Task } from "./task/task.ts";
@@ -191,6 +192,20 @@ Deno.test("a first process that is held stands still alone, also behind a freeze
   a.thaw();
   lab.settle();
   assertEquals(init.state, RUNNING);
+  lab.close();
+});
+
+Deno.test("what was looked at below /proc/PID is forgotten with the process", () => {
+  const lab = new Lab(), a = lab.container("a"), { dentries } = lab.kernel.vfs;
+  lab.start(a);
+  const caller = new ContainerCaller(a, rootCredentials(), 0);
+  const look = () => typeof findAt(caller, AT_FDCWD, "/proc/2/status", 0);
+  assertEquals(look(), "number");
+  const before = dentries.count, second = lab.start(a);
+  assertEquals([look(), dentries.count - before], ["object", 2]);
+  killGroup(second.group, SIGKILL);
+  interrupt(lab, second);
+  assertEquals([dentries.count - before, look()], [0, "number"]);
   lab.close();
 });
 

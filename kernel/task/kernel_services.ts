@@ -7,6 +7,7 @@ import type { Host } from "../core/host.ts";
 import type { UserNamespace } from "../cred/user_namespace.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
+import type { Vfs } from "../vfs/vfs.ts";
 import type { TimerQueue } from "../time/timer.ts";
 import type { FsTypes } from "../fs/fs_types.ts";
 import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
@@ -38,6 +39,7 @@ export interface Kernel {
   readonly oom: OomKiller;
   /** What mount(2) can mount. */
   readonly fsTypes: FsTypes;
+  readonly vfs: Vfs;
   /** The namespaces that there are from the start. */
   readonly namespaces: Namespaces;
   /** Where memfd_create(2) puts its files. */

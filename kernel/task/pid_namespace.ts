@@ -6,6 +6,7 @@
 import { EEXIST, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
 import { Pid, PidSpace } from "../cred/pid.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
+import type { ProcViewer } from "../fs/procfs/source.ts";
 import type { Task } from "./task.ts";
 import type { ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
 
@@ -25,6 +26,8 @@ export class PidNamespace extends PidSpace {
   readonly groups: Map<number, ThreadGroup> = new Map();
   readonly processGroups: Map<number, ProcessGroup> = new Map();
   readonly sessions: Map<number, Session> = new Map();
+  /** File systems that show its processes. */
+  readonly viewers: Set<ProcViewer> = new Set();
   /** Its process 1: takes orphans, and everybody ends with it. Null before it is there and after it ended. */
   init: ThreadGroup | null = null;
   /** Init is ending or gone: nobody can be born here any more. */
@@ -122,6 +125,7 @@ export function dismissGroup(group: ThreadGroup): void {
   const { numbers, space } = group.id;
   for (let ns: PidNamespace | null = space; ns !== null; ns = ns.outer) {
     ns.groups.delete(numbers[ns.level]!);
+    for (const viewer of ns.viewers) viewer.onGone(numbers[ns.level]!);
   }
 }
 

@@ -52,6 +52,7 @@ import { SignalHandlers } from "../task/signal/handlers.ts";
 import { BLOCKED, DEAD, RUNNING, Task } from "../task/task.ts";
 import { ProcessGroup, Session, ThreadGroup } from "../task/thread_group.ts";
 import { TimerQueue } from "../time/timer.ts";
+import type { Vfs } from "../vfs/vfs.ts";
 import { FileLab } from "./file_lab.ts";
 import type { FakeHost } from "./fake_host.ts";
 import type { FakePlatform, FakeSpace } from "./fake_platform.ts";
@@ -169,6 +170,9 @@ export class LabKernel implements Kernel {
   }
   newNetNamespace(owner: UserNamespace): NetNamespace {
     return new NetNamespace(this.memory.frames, this.host, null, owner, false);
+  }
+  get vfs(): Vfs {
+    return this.files.vfs;
   }
   now(): number {
     return this.host.monotonicNs();

@@ -147,6 +147,12 @@ export class DentryCache {
     if (root.pins === 0) root.releaseInode();
   }
 
+  /** What had `name` in the root of `fs` is no more, and nobody is going to ask for it again. */
+  gone(fs: FileSystem, name: string): void {
+    const dentry = fs.rootDentry?.children?.get(name);
+    if (dentry !== undefined && !holdsMounts(dentry)) this.unlinked(dentry);
+  }
+
   private forgetBelow(dentry: Dentry): void {
     if (dentry.children === null || dentry.children.size === 0) return;
     const tree = treeOf(dentry);

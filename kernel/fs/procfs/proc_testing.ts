@@ -24,7 +24,14 @@ import type { FsType } from "../fs_types.ts";
 import { CpuInfo } from "./cpu_info.ts";
 import { NetTables } from "./net_tables.ts";
 import { ProcFsType } from "./procfs.ts";
-import type { MachineStat, ProcSource, ProcTask, TaskLimits, TaskStat } from "./source.ts";
+import type {
+  MachineStat,
+  ProcSource,
+  ProcTask,
+  ProcViewer,
+  TaskLimits,
+  TaskStat,
+} from "./source.ts";
 import { SysctlStore } from "./sysctl_store.ts";
 
 export const PLAIN_STAT: TaskStat = {
@@ -143,6 +150,8 @@ export class FakeTask implements ProcTask {
 }
 
 export class FakeSource implements ProcSource {
+  readonly viewers: Set<ProcViewer> = new Set();
+  forgetName(): void {}
   readonly host: Host;
   readonly cpuInfo: CpuInfo = CpuInfo.fromHost("");
   readonly net: NetTables = new NetTables();

@@ -8,7 +8,7 @@ import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { FixedLink, GeneratedInode } from "../generated/generated_inode.ts";
 import { TextInode } from "../generated/text_inode.ts";
 import type { ProcFs } from "./procfs.ts";
-import type { ProcSource } from "./source.ts";
+import type { ProcSource, ProcViewer } from "./source.ts";
 import { sysctlTree } from "./sysctl_dirs.ts";
 import { SYSTEM_FILES } from "./system_files.ts";
 import { parseId, TaskDir } from "./task_dir.ts";
@@ -18,7 +18,7 @@ const ROOT_INO = 1;
 /** Places in the order of the directory: fixed entries come first. */
 const SELF_OFFSET = 256, THREAD_SELF_OFFSET = 257, FIRST_PID_OFFSET = 258;
 
-export class ProcRootDir extends GeneratedDir {
+export class ProcRootDir extends GeneratedDir implements ProcViewer {
   private readonly proc: ProcFs;
   private readonly source: ProcSource;
   private readonly fixed: FixedDir;
@@ -50,6 +50,17 @@ export class ProcRootDir extends GeneratedDir {
     fixed.put("mounts", new FixedLink(proc, proc.nextIno(), "self/mounts"));
     fixed.put("net", new FixedLink(proc, proc.nextIno(), "self/net"));
     fixed.put("sys", sysctlTree(proc, fixed, source));
+  }
+
+  override onMounted(): void {
+    this.source.viewers.add(this);
+  }
+  override onUnmounted(): void {
+    if (this.proc.mounts <= 1) this.source.viewers.delete(this);
+  }
+  /** What was looked at in its directory would be remembered for as long as there is room. */
+  onGone(id: number): void {
+    this.source.forgetName(this.proc, String(id));
   }
 
   override get parentIno(): number {

@@ -14,6 +14,7 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import type { Namespace } from "../../cred/namespace.ts";
 import type { PidSpace } from "../../cred/pid.ts";
 import type { Caller } from "../../vfs/caller.ts";
+import type { FileSystem } from "../../vfs/inode.ts";
 import type { CpuInfo } from "./cpu_info.ts";
 import type { NetTables } from "./net_tables.ts";
 import type { NsFs } from "./ns_fs.ts";
@@ -157,6 +158,12 @@ export interface CallerSource {
 }
 
 /** /proc as somebody of one PID namespace sees it. */
+/** Somebody who shows processes. */
+export interface ProcViewer {
+  /** Nobody needs to see the process any more. */
+  onGone(id: number): void;
+}
+
 export interface ProcSource extends CallerSource {
   readonly host: Host;
   readonly cpuInfo: CpuInfo;
@@ -171,6 +178,10 @@ export interface ProcSource extends CallerSource {
   chooseLastPid(pid: number): number;
   /** Ids of processes, zombies included, ascending. */
   processIds(): number[];
+  /** Who hears of the ends of those processes. */
+  readonly viewers: Set<ProcViewer>;
+  /** A name in the root of `fs` is not going to be asked for any more. */
+  forgetName(fs: FileSystem, name: string): void;
   machine(): MachineStat;
   /** Text of /proc/filesystems. */
   filesystems(): string;

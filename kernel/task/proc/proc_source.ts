@@ -9,12 +9,13 @@ import { hasCapIn } from "../../cred/credentials.ts";
 import type { Host } from "../../core/host.ts";
 import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
 import type { NetTables } from "../../fs/procfs/net_tables.ts";
-import type { MachineStat, ProcSource, ProcTask } from "../../fs/procfs/source.ts";
+import type { MachineStat, ProcSource, ProcTask, ProcViewer } from "../../fs/procfs/source.ts";
 import type { NsFs } from "../../fs/procfs/ns_fs.ts";
 import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { msgText, semText, shmText } from "../../ipc/sysv/proc_text.ts";
 import { keysText, keyUsersText } from "../../keys/proc_text.ts";
 import type { Caller } from "../../vfs/caller.ts";
+import type { FileSystem } from "../../vfs/inode.ts";
 import { controllersText } from "../cgroup/proc_text.ts";
 import { loadsOf, totalCpuNs } from "../cpu_clock.ts";
 import type { Kernel } from "../kernel_services.ts";
@@ -45,6 +46,13 @@ export class KernelProcSource implements ProcSource {
   seenBy(caller: Caller): ProcSource {
     const pids = hasNamespaces(caller) ? caller.pids : this.pids;
     return pids === this.pids ? this : new KernelProcSource(this.kernel, this.facts, pids);
+  }
+
+  get viewers(): Set<ProcViewer> {
+    return this.pids.viewers;
+  }
+  forgetName(fs: FileSystem, name: string): void {
+    this.kernel.vfs.dentries.gone(fs, name);
   }
 
   get cpuInfo(): CpuInfo {
