@@ -208,23 +208,26 @@ export class Uring extends OpenFile {
     this.startedNow = 0;
     this.isLong = false;
     for (;;) {
-      const worker = this.ready.shift() ?? this.nextDrained();
-      if (worker === undefined) break;
-      if (this.mustDrain(worker)) this.drained.push(worker);
+      const worker = this.ready.shift();
+      if (worker === undefined) {
+        if (!this.startDrained()) break;
+      } else if (this.mustDrain(worker)) this.drained.push(worker);
       else this.start(worker);
     }
     this.isPumping = false;
   }
 
+  /** What follows in a chain that began before a drain comes before it too. */
   private mustDrain(worker: Worker): boolean {
+    if (worker.isLater) return false;
     if (this.drained.length > 0) return true;
     return (worker.sqe.flags & U.IOSQE_IO_DRAIN) !== 0 && this.inFlight.size > 0;
   }
 
-  /** IOSQE_IO_DRAIN: behind all before it, and before all behind it. */
-  private nextDrained(): Worker | undefined {
+  /** IOSQE_IO_DRAIN: behind all before it, and before all behind it. False: nothing could be started. */
+  private startDrained(): boolean {
     const first = this.drained[0];
-    if (first === undefined || this.inFlight.size > 0) return undefined;
+    if (first === undefined || this.inFlight.size > 0) return false;
     this.drained.shift();
     this.start(first);
     while (this.inFlight.size === 0 || !this.startsWithDrain) {
@@ -232,7 +235,7 @@ export class Uring extends OpenFile {
       if (next === undefined) break;
       this.start(next);
     }
-    return undefined;
+    return true;
   }
 
   private get startsWithDrain(): boolean {
@@ -280,8 +283,9 @@ export class Uring extends OpenFile {
     }
     if (linked === null) return;
     const hasFailed = result < 0 || isShort(worker, result);
-    if (!hasFailed || (sqe.flags & U.IOSQE_IO_HARDLINK) !== 0) this.ready.push(linked);
-    else this.cancelChain(linked);
+    if (hasFailed && (sqe.flags & U.IOSQE_IO_HARDLINK) === 0) return this.cancelChain(linked);
+    linked.isLater = true;
+    this.ready.push(linked);
   }
 
   private cancelChain(first: Worker): void {

@@ -74,6 +74,8 @@ export class Worker extends Task {
   readonly ownFiles: FdTable;
   /** The request that waits for the end of this one. */
   linked: Worker | null = null;
+  /** It was linked to another one, which has ended. */
+  isLater: boolean = false;
   /** Bounds this one (IORING_OP_LINK_TIMEOUT); or, of that one, what it bounds. */
   partner: Worker | null = null;
   /** Completions after which a time-out comes early. */
