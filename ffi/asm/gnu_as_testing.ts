@@ -51,14 +51,12 @@ export function text(op: Gpr | Xmm | Mem | number, size?: Size | 16): string {
 
 /** A test that compares `cases()` with GNU as, or is ignored with the reason in its name. */
 export function gnuTest(name: string, cases: () => Iterable<Case>): void {
-  if (!HAS_GNU_AS) {
-    Deno.test.ignore(
-      `${name} (not run: GNU as and objcopy for x86-64 are not installed)`,
-      () => {},
-    );
-    return;
-  }
-  Deno.test(name, async () => compare([...cases()], await Deno.makeTempDir()));
+  const reason = HAS_GNU_AS ? "" : " (skipped: no GNU as and objcopy for x86-64)";
+  Deno.test({
+    name: name + reason,
+    ignore: !HAS_GNU_AS,
+    fn: async () => compare([...cases()], await Deno.makeTempDir()),
+  });
 }
 
 const HAS_GNU_AS = succeeds("as", "--64", "--version") && succeeds("objcopy", "--version");

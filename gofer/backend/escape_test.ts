@@ -38,7 +38,7 @@ async function inTree(
   }
 }
 
-/** Walks as any 9P client would: the number of names that were walked, or -errno. */
+/** Walks as every 9P client would: the number of names that were walked, or -errno. */
 function plainWalk(c: GoferClient, newFid: number, ...names: string[]): number {
   const m = new Twalk();
   m.fid = 0;

@@ -53,7 +53,7 @@ export function openBeneath(dirFd: number, nameAddr: number, flags: number, mode
   return fd;
 }
 
-/** An O_PATH descriptor of a staged component: any file type, a symlink is itself. */
+/** An O_PATH descriptor of a staged component: of every file type, a symlink is itself. */
 export function openPath(dirFd: number, nameAddr: number): number {
   return openBeneath(dirFd, nameAddr, F.O_PATH, 0);
 }

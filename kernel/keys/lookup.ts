@@ -47,7 +47,7 @@ export function lookupForMaker(t: KeyHolder, id: number, need: number): KeyRef |
   return numberedKey(t, id);
 }
 
-/** For unlinking: any key that is there, whatever its state. */
+/** For unlinking: every key that is there, whatever its state. */
 export function lookupAnyKey(t: KeyHolder, id: number): KeyRef | number {
   return lookupKey(t, id, 0, { partial: true });
 }

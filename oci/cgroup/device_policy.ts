@@ -13,7 +13,7 @@ const ALL_ACCESS = 7;
 
 export interface Exception {
   readonly type: "b" | "c";
-  /** null: any. */
+  /** null: all of them. */
   readonly major: number | null;
   readonly minor: number | null;
   /** Bits of ACCESS. */

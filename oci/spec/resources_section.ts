@@ -10,7 +10,7 @@ export interface DeviceRule {
   readonly isAllowed: boolean;
   /** `a`: all. */
   readonly type: "a" | "b" | "c" | "u" | "p";
-  /** null: any. */
+  /** null: all of them. */
   readonly major: number | null;
   readonly minor: number | null;
   /** Some of r, w, m. */

@@ -10,7 +10,7 @@ export type Boundary = (value: object) => boolean;
 
 /** Places, as "Class.field", that hold what cannot be saved, each with how many were found. */
 export function foreignPlaces(root: object, isBoundary: Boundary): Map<string, number> {
-  const seen = new Set<object>([root]), todo: object[] = [root];
+  const seen = new Set<object>([root]), left: object[] = [root];
   const found = new Map<string, number>();
   const visit = (value: unknown, owner: string, field: string) => {
     if (typeof value === "function" || value instanceof Promise || value instanceof WeakRef) {
@@ -20,9 +20,9 @@ export function foreignPlaces(root: object, isBoundary: Boundary): Map<string, n
     }
     if (typeof value !== "object" || value === null || seen.has(value) || isBoundary(value)) return;
     seen.add(value);
-    todo.push(value);
+    left.push(value);
   };
-  for (let object = todo.pop(); object !== undefined; object = todo.pop()) {
+  for (let object = left.pop(); object !== undefined; object = left.pop()) {
     const name = nameOf(object);
     if (ArrayBuffer.isView(object) || object instanceof SharedArrayBuffer) continue;
     if (object instanceof Map) {

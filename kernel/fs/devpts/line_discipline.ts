@@ -275,7 +275,7 @@ export class LineDiscipline {
     else this.output.processEchoes();
   }
 
-  /** IXANY: any character makes stopped output go on. */
+  /** IXANY: every character makes stopped output go on. */
   private restartByAny(): void {
     const { output, settings } = this;
     if (!output.isStopped || output.isStoppedByCall) return;

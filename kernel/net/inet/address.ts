@@ -61,7 +61,7 @@ export function isBroadcast(address: string): boolean {
   return isV4(address) && v4Number(address) === 0xffffffff;
 }
 
-/** Where a packet to this address goes: any means this machine. */
+/** Where a packet to this address goes: the unspecified one means this machine. */
 export function destinationOf(address: string): string {
   return address === ANY4 ? LOOPBACK4 : address === ANY6 ? LOOPBACK6 : address;
 }

@@ -104,7 +104,7 @@ export class IpOptions {
   hopLimit: number = DEFAULT_TTL;
   v6Only: boolean = false;
   freeBind: boolean = false;
-  /** IP_TRANSPARENT: any address can be its own. */
+  /** IP_TRANSPARENT: every address can be its own. */
   transparent: boolean = false;
   /** Deliver to which address and port a datagram was sent. */
   originalDestination: boolean = false;

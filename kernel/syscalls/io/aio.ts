@@ -160,7 +160,7 @@ function setCursor(t: Task, addr: number, count: number, isVector: boolean): num
   return isVector ? t.io.setIov(addr, count) : t.io.set(addr, count);
 }
 
-/** io_cancel(2): only polls are ever on their way. The event comes as any other. */
+/** io_cancel(2): only polls are ever on their way. The event comes as all others. */
 export function sysIoCancel(t: Task, a: SyscallArgs): number {
   const obj = a.u64(1), key = t.mm.load32(obj + I.key);
   if (key < 0) return -EFAULT;

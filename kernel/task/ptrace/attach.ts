@@ -82,7 +82,7 @@ function unlink(task: Task, trace: Trace): void {
   if (!task.mm.hasOwnGs && !isTraced(task.mm, task.kernel.pids)) task.mm.setPatching(true);
 }
 
-/** Has any task a tracer that runs in this memory? */
+/** Has some task a tracer that runs in this memory? */
 function isTraced(mm: MemoryManager, pids: PidNamespace): boolean {
   if (mm.users <= 1) return false;
   for (const t of pids.tasks.values()) if (t.mm === mm && t.trace !== null) return true;

@@ -73,7 +73,7 @@ export class DebugRegisters {
     for (let i = 0; i < SLOTS; i++) if (this.watches(i)) this.seen[i] = this.read(mm, i);
   }
 
-  /** Behind an instruction: was any of them hit? The status register says which. */
+  /** Behind an instruction: was one of them hit? The status register says which. */
   isHit(mm: MemoryManager, rip: number): boolean {
     let hits = 0;
     for (let i = 0; i < SLOTS; i++) {

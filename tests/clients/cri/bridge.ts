@@ -3,12 +3,14 @@
 import { PYTHON } from "../../harness/machine.ts";
 import { ROOT, run } from "../../harness/dvisor.ts";
 
-/** Where the package golang-github-kubernetes-cri-api-dev has its definition; null: it is not installed. */
+/** Debian's, which has the definition of the protocol. */
+const PACKAGE = "golang-github-kubernetes-cri-api-dev";
+
+/** Where its definition is; null: it is not installed. */
 export function protocolFile(): string | null {
   try {
-    const list = Deno.readTextFileSync(
-      "/var/lib/dpkg/info/golang-github-kubernetes-cri-api-dev.list",
-    );
+    const query = new Deno.Command("dpkg-query", { args: ["-L", PACKAGE], stderr: "null" });
+    const list = new TextDecoder().decode(query.outputSync().stdout);
     return list.split("\n").find((path) => path.endsWith("/runtime/v1/api.proto")) ?? null;
   } catch {
     return null;
@@ -48,7 +50,7 @@ export class Bridge {
   /** Makes the code for the protocol in `dir`. */
   static async start(dir: string, socket: string): Promise<Bridge> {
     const text = Deno.readTextFileSync(protocolFile() ?? "")
-      .replaceAll(/^(?:import "github.com\/gogo|option \(gogoproto).*$/gm, "")
+      .replaceAll(/^(?:import "[^"]*\/gogo\/|option \(gogoproto).*$/gm, "")
       .replaceAll(/ *\[\(gogoproto[^\]]*\]/g, "");
     Deno.writeTextFileSync(`${dir}/api.proto`, text);
     const python = PYTHON ?? "python3";
