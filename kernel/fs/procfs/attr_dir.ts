@@ -3,12 +3,13 @@
  * reading and writing is EINVAL.
  */
 
-import { EACCES, EINVAL, ENOENT, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EACCES, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
+import type { GeneratedDir } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { TextInode } from "../generated/text_inode.ts";
+import { TaskNames } from "./task_names.ts";
 import { AREA_ATTR, AREA_THREAD_ATTR, type TaskRef } from "./task_ref.ts";
 
 const FILES: readonly (readonly [string, number])[] = [
@@ -20,55 +21,24 @@ const FILES: readonly (readonly [string, number])[] = [
   ["sockcreate", 0o666],
 ];
 
-export class AttrDir extends GeneratedDir {
-  private readonly ref: TaskRef;
-  private readonly parent: GeneratedDir;
+const NAMES: readonly string[] = FILES.map(([name]) => name);
 
+export class AttrDir extends TaskNames {
   constructor(fs: GeneratedFs, ref: TaskRef, parent: GeneratedDir, ino: number) {
-    super(fs, ino, 0o555);
-    this.ref = ref;
-    this.parent = parent;
-    ref.own(this);
+    super(fs, ref, parent, ino, 0o555);
   }
 
-  protected override get isModeFixed(): boolean {
-    return true;
+  protected override get names(): readonly string[] {
+    return NAMES;
   }
-  override get parentIno(): number {
-    return this.parent.ino;
+  protected override get type(): number {
+    return S_IFREG;
   }
-  override get dentriesAreStable(): boolean {
-    return false;
-  }
-  override refresh(): number {
-    this.ref.own(this);
-    return 0;
-  }
-
-  private inoOf(index: number): number {
+  protected override inoOf(index: number): number {
     return this.ref.ino(this.ref.isThread ? AREA_THREAD_ATTR : AREA_ATTR, index);
   }
-
-  override lookup(name: string): Inode | number {
-    const index = FILES.findIndex(([n]) => n === name);
-    if (index < 0) return -ENOENT;
-    if (this.ref.get() === null) return -ESRCH;
+  protected override make(index: number): Inode {
     return new AttrFile(this.generated, this.ref, this.inoOf(index), FILES[index]![1]);
-  }
-
-  override relookup(name: string, cached: Inode | null): Inode | number {
-    if (cached === null) return this.lookup(name);
-    return this.ref.own(cached) ? cached : -ESRCH;
-  }
-
-  override list(): readonly Listed[] | number {
-    if (this.ref.get() === null) return -ENOENT;
-    return FILES.map(([name], i) => ({
-      name,
-      ino: this.inoOf(i),
-      type: S_IFREG >> 12,
-      offset: FIRST_OFFSET + i,
-    }));
   }
 }
 

@@ -3,40 +3,22 @@
  * that of the moment of opening: a later program is not seen.
  */
 
-import { EACCES, EIO, ESRCH } from "../../../ffi/abi/errno.ts";
-import { S_IFREG } from "../../../ffi/abi/stat.ts";
-import type { Credentials } from "../../cred/credentials.ts";
+import { EIO, ESRCH } from "../../../ffi/abi/errno.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
-import type { Dentry } from "../../vfs/dentry.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
-import { GeneratedInode } from "../generated/generated_inode.ts";
+import { MemoryInode } from "./memory_inode.ts";
 import type { TaskRef } from "./task_ref.ts";
 
-export class MemInode extends GeneratedInode {
-  private readonly ref: TaskRef;
-
+export class MemInode extends MemoryInode {
   constructor(fs: GeneratedFs, ref: TaskRef, ino: number) {
-    super(fs, ino, S_IFREG | 0o600);
-    this.ref = ref;
-    ref.own(this);
+    super(fs, ref, ino, 0o600);
   }
 
-  protected override get isModeFixed(): boolean {
-    return true;
-  }
-  override refresh(): number {
-    this.ref.own(this);
-    return 0;
-  }
-
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
-    const task = this.ref.get();
-    if (task === null) return -ESRCH;
-    if (!this.ref.mayInspect(task)) return -EACCES;
-    return task.mm === null ? -ESRCH : new MemFile(this, flags, task.mm);
+  protected override show(flags: number, mm: MemoryManager | null): OpenFile | number {
+    return mm === null ? -ESRCH : new MemFile(this, flags, mm);
   }
 }
 

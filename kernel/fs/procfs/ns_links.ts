@@ -3,14 +3,15 @@
  * the namespace.
  */
 
-import { EACCES, ENOENT, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EACCES, ENOENT } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK } from "../../../ffi/abi/stat.ts";
 import type { Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
+import type { GeneratedDir, Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { MagicLink } from "./magic_link.ts";
 import { NAMESPACE_LINKS, type NamespaceLink } from "./source.ts";
+import { TaskNames } from "./task_names.ts";
 import { AREA_PROCESS, AREA_THREAD, type TaskRef } from "./task_ref.ts";
 
 /** Index of a namespace link among the inode numbers of a task: behind its other entries. */
@@ -39,57 +40,26 @@ class NsLink extends MagicLink {
   }
 }
 
-export class NsDir extends GeneratedDir {
-  readonly ref: TaskRef;
-  private readonly parent: GeneratedDir;
-
+export class NsDir extends TaskNames {
   constructor(fs: GeneratedFs, ref: TaskRef, parent: GeneratedDir, ino: number) {
-    super(fs, ino, 0o511);
-    this.ref = ref;
-    this.parent = parent;
-    ref.own(this);
+    super(fs, ref, parent, ino, 0o511);
   }
 
-  protected override get isModeFixed(): boolean {
-    return true;
+  protected override get names(): readonly string[] {
+    return NAMESPACE_LINKS;
   }
-  override get parentIno(): number {
-    return this.parent.ino;
+  protected override get type(): number {
+    return S_IFLNK;
   }
-  override get dentriesAreStable(): boolean {
-    return false;
-  }
-  override refresh(): number {
-    this.ref.own(this);
-    return 0;
-  }
-
-  private inoOf(index: number): number {
+  protected override inoOf(index: number): number {
     return this.ref.ino(this.ref.isThread ? AREA_THREAD : AREA_PROCESS, INO_INDEX + index);
   }
-
-  override lookup(name: string): Inode | number {
-    const index = NAMESPACE_LINKS.findIndex((n) => n === name), link = NAMESPACE_LINKS[index];
-    if (link === undefined) return -ENOENT;
-    if (this.ref.get() === null) return -ESRCH;
-    return new NsLink(this.generated, this.ref, this.inoOf(index), link);
-  }
-
-  override relookup(name: string, cached: Inode | null): Inode | number {
-    if (cached === null) return this.lookup(name);
-    if (!this.ref.own(cached)) return -ESRCH;
-    return cached;
+  protected override make(index: number): Inode {
+    return new NsLink(this.generated, this.ref, this.inoOf(index), NAMESPACE_LINKS[index]!);
   }
 
   override list(): readonly Listed[] | number {
     const task = this.ref.get();
-    if (task === null) return -ENOENT;
-    if (!this.ref.mayInspect(task)) return -EACCES;
-    return NAMESPACE_LINKS.map((name, i) => ({
-      name,
-      ino: this.inoOf(i),
-      type: S_IFLNK >> 12,
-      offset: FIRST_OFFSET + i,
-    }));
+    return task !== null && !this.ref.mayInspect(task) ? -EACCES : super.list();
   }
 }

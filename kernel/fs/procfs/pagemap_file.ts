@@ -5,18 +5,15 @@
  * from its files are not there, and there is no PAGEMAP_SCAN.
  */
 
-import { EACCES, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
-import { S_IFREG } from "../../../ffi/abi/stat.ts";
-import type { Credentials } from "../../cred/credentials.ts";
+import { EINVAL } from "../../../ffi/abi/errno.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { PAGE_FILE, PAGE_SHARED, PAGE_WATCHED } from "../../mm/pages.ts";
 import { nextTouched, nextUntouched } from "../../mm/touched.ts";
-import type { Dentry } from "../../vfs/dentry.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
-import { GeneratedInode } from "../generated/generated_inode.ts";
+import { MemoryInode } from "./memory_inode.ts";
 import type { TaskRef } from "./task_ref.ts";
 
 const ENTRY_BYTES = 8;
@@ -26,28 +23,13 @@ const TOP = 7, PRESENT = 0x80, FILE_OR_SHARED = 0x20, WATCHED = 2, EXCLUSIVE = 1
 const PAGES = 512;
 const entries = new Uint8Array(PAGES * ENTRY_BYTES);
 
-export class PagemapInode extends GeneratedInode {
-  private readonly ref: TaskRef;
-
+export class PagemapInode extends MemoryInode {
   constructor(fs: GeneratedFs, ref: TaskRef, ino: number) {
-    super(fs, ino, S_IFREG | 0o400);
-    this.ref = ref;
-    ref.own(this);
+    super(fs, ref, ino, 0o400);
   }
 
-  protected override get isModeFixed(): boolean {
-    return true;
-  }
-  override refresh(): number {
-    this.ref.own(this);
-    return 0;
-  }
-
-  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
-    const task = this.ref.get();
-    if (task === null) return -ESRCH;
-    if (!this.ref.mayInspect(task)) return -EACCES;
-    return new PagemapFile(this, flags, task.mm);
+  protected override show(flags: number, mm: MemoryManager | null): OpenFile | number {
+    return new PagemapFile(this, flags, mm);
   }
 }
 
