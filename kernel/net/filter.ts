@@ -8,9 +8,10 @@
 
 import * as P from "../../ffi/abi/packet.ts";
 import * as B from "../core/bpf_program.ts";
+import { type BpfData, OUTSIDE, runBpf } from "../core/bpf_run.ts";
 
 /** Bytes and what goes with them: a program sees those from `from` on. */
-export class PacketView {
+export class PacketView implements BpfData {
   bytes: Uint8Array = new Uint8Array(0);
   from: number = 0;
   /** Where the network's header is; that of the link, if there is one, is at 0. */
@@ -35,96 +36,18 @@ export class PacketView {
   get length(): number {
     return this.bytes.length - this.from;
   }
-}
 
-/** M[]: a program writes before it reads. */
-const memory = new Int32Array(16);
-/** What a load gives that reaches beyond the packet: the program ends, and nothing is kept. */
-const OUTSIDE = -1;
+  load(op: number, offset: number, x: number): number {
+    return load(this, op, offset, x);
+  }
+  ancillary(what: number, a: number, x: number): number {
+    return what === P.SKF_AD_ALU_XOR_X ? a ^ x : ancillary(this, what, a, x);
+  }
+}
 
 /** Bytes that are kept, at most all; 0: the packet is dropped. */
 export function keptBytes(program: B.BpfProgram | null, view: PacketView): number {
-  return program === null ? view.length : Math.min(run(program, view), view.length);
-}
-
-function run(program: B.BpfProgram, view: PacketView): number {
-  const { op, k, jt, jf } = program;
-  let a = 0, x = 0;
-  for (let pc = 0;; pc++) {
-    const o = op[pc]!, value = k[pc]!;
-    switch (o) {
-      case B.OP_RET_K:
-        return value;
-      case B.OP_RET_A:
-        return a >>> 0;
-      case B.OP_LD_IMM:
-        a = value | 0;
-        break;
-      case B.OP_LDX_IMM:
-        x = value | 0;
-        break;
-      case B.OP_LD_MEM:
-        a = memory[value]!;
-        break;
-      case B.OP_LDX_MEM:
-        x = memory[value]!;
-        break;
-      case B.OP_ST:
-        memory[value] = a;
-        break;
-      case B.OP_STX:
-        memory[value] = x;
-        break;
-      case B.OP_LD_LEN:
-        a = view.length;
-        break;
-      case B.OP_LDX_LEN:
-        x = view.length;
-        break;
-      case B.OP_TAX:
-        x = a;
-        break;
-      case B.OP_TXA:
-        a = x;
-        break;
-      case B.OP_NEG:
-        a = -a | 0;
-        break;
-      case B.OP_JA:
-        pc += value;
-        break;
-      case B.OP_LD_ANC:
-        if (value === P.SKF_AD_ALU_XOR_X) a ^= x;
-        else a = ancillary(view, value, a, x);
-        break;
-      default:
-        if (B.isConditional(o)) {
-          pc += compare(o, a, o % 2 === 0 ? value : x) ? jt[pc]! : jf[pc]!;
-        } else if (o >= B.OP_ADD_K && o !== B.OP_LD_B_ABS && o <= B.OP_MOD_X) {
-          const by = B.isByX(o) ? x : value | 0;
-          if (by === 0 && (o === B.OP_DIV_X || o === B.OP_MOD_X)) return 0;
-          a = B.calculate(B.isByX(o) ? o - 1 : o, a, by);
-        } else {
-          const loaded = load(view, o, value | 0, x);
-          if (loaded === OUTSIDE) return 0;
-          if (o === B.OP_LDX_MSH) x = loaded;
-          else a = loaded | 0;
-        }
-    }
-  }
-}
-
-function compare(op: number, a: number, b: number): boolean {
-  switch (op - (op % 2)) {
-    case B.OP_JEQ_K:
-      return (a | 0) === (b | 0);
-    case B.OP_JGT_K:
-      return a >>> 0 > b >>> 0;
-    case B.OP_JGE_K:
-      return a >>> 0 >= b >>> 0;
-    default:
-      return (a & b) !== 0;
-  }
+  return program === null ? view.length : Math.min(runBpf(program, 0, view), view.length);
 }
 
 /** A number of the packet, big endian, or OUTSIDE. */

@@ -3,13 +3,9 @@
  * is run once: what is kept is its verdict, or the place where it first asks for something else.
  */
 
-import {
-  AUDIT_ARCH_X86_64,
-  SECCOMP_RET_ALLOW,
-  SECCOMP_RET_KILL_THREAD,
-  SeccompData,
-} from "../../../ffi/abi/seccomp.ts";
+import { AUDIT_ARCH_X86_64, SECCOMP_RET_ALLOW, SeccompData } from "../../../ffi/abi/seccomp.ts";
 import * as B from "../../core/bpf_program.ts";
+import { type BpfData, runBpf } from "../../core/bpf_run.ts";
 import { CACHED_CALLS, SeccompFilter } from "./filter.ts";
 
 /** Programs of so many instructions are run from their start. */
@@ -18,8 +14,27 @@ const SHORT = 24;
 const UNKNOWN = -2, IS_CONSTANT = -1;
 const ARCH = SeccompData.at.arch;
 
-/** M[]: a program writes before it reads. */
-const memory = new Int32Array(16);
+/** A system call as programs see it: whole words only. */
+class CallData implements BpfData {
+  words: Uint32Array = new Uint32Array(0);
+
+  get length(): number {
+    return SeccompData.size;
+  }
+  load(_op: number, offset: number): number {
+    return this.words[offset >>> 2]!;
+  }
+  ancillary(): number {
+    return 0;
+  }
+}
+const call = new CallData();
+
+/** A division by zero ends a program with 0: the task is killed. */
+function run(program: B.BpfProgram, from: number, data: Uint32Array): number {
+  call.words = data;
+  return runBpf(program, from, call);
+}
 
 export class BpfFilter extends SeccompFilter {
   readonly program: B.BpfProgram;
@@ -106,85 +121,5 @@ export class BpfFilter extends SeccompFilter {
   private always(verdict: number): number {
     this.verdict = verdict;
     return IS_CONSTANT;
-  }
-}
-
-/** Runs a program that was found to be good, from an instruction with A, X and M unset. */
-function run(program: B.BpfProgram, from: number, data: Uint32Array): number {
-  const { op, k, jt, jf } = program;
-  let a = 0, x = 0;
-  for (let pc = from;; pc++) {
-    const value = k[pc]!;
-    switch (op[pc]!) {
-      case B.OP_LD_ABS:
-        a = data[value >>> 2]! | 0;
-        break;
-      case B.OP_LD_IMM:
-        a = value | 0;
-        break;
-      case B.OP_LDX_IMM:
-        x = value | 0;
-        break;
-      case B.OP_LD_MEM:
-        a = memory[value]!;
-        break;
-      case B.OP_LDX_MEM:
-        x = memory[value]!;
-        break;
-      case B.OP_ST:
-        memory[value] = a;
-        break;
-      case B.OP_STX:
-        memory[value] = x;
-        break;
-      case B.OP_RET_K:
-        return value;
-      case B.OP_RET_A:
-        return a >>> 0;
-      case B.OP_JA:
-        pc += value;
-        break;
-      case B.OP_JEQ_K:
-        pc += a === (value | 0) ? jt[pc]! : jf[pc]!;
-        break;
-      case B.OP_JEQ_X:
-        pc += a === x ? jt[pc]! : jf[pc]!;
-        break;
-      case B.OP_JGT_K:
-        pc += a >>> 0 > value ? jt[pc]! : jf[pc]!;
-        break;
-      case B.OP_JGT_X:
-        pc += a >>> 0 > x >>> 0 ? jt[pc]! : jf[pc]!;
-        break;
-      case B.OP_JGE_K:
-        pc += a >>> 0 >= value ? jt[pc]! : jf[pc]!;
-        break;
-      case B.OP_JGE_X:
-        pc += a >>> 0 >= x >>> 0 ? jt[pc]! : jf[pc]!;
-        break;
-      case B.OP_JSET_K:
-        pc += (a & value) !== 0 ? jt[pc]! : jf[pc]!;
-        break;
-      case B.OP_JSET_X:
-        pc += (a & x) !== 0 ? jt[pc]! : jf[pc]!;
-        break;
-      case B.OP_TAX:
-        x = a;
-        break;
-      case B.OP_TXA:
-        a = x;
-        break;
-      case B.OP_DIV_X:
-        if (x === 0) return SECCOMP_RET_KILL_THREAD;
-        a = B.calculate(B.OP_DIV_K, a, x);
-        break;
-      case B.OP_NEG:
-        a = -a | 0;
-        break;
-      default: {
-        const isByX = B.isByX(op[pc]!);
-        a = isByX ? B.calculate(op[pc]! - 1, a, x) : B.calculate(op[pc]!, a, value | 0);
-      }
-    }
   }
 }
