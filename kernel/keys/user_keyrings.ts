@@ -37,9 +37,9 @@ export class UserKeyrings implements NamespaceKeyrings {
     const ring = this.register ?? this.makeRegister(".user_reg", REGISTER_RIGHTS, "in");
     if (typeof ring === "number") return ring;
     this.register = ring;
-    const user = this.findOrMake(ring, `_uid.${this.ns.uidOf(uid)}`, uid);
+    const user = this.ownRing(ring, "_uid", uid);
     if (typeof user === "number") return user;
-    const session = this.findOrMake(ring, `_uid_ses.${this.ns.uidOf(uid)}`, uid);
+    const session = this.ownRing(ring, "_uid_ses", uid);
     if (typeof session === "number") return session;
     if (session.links!.size === 0) {
       const r = this.store.link(session, user);
@@ -61,31 +61,28 @@ export class UserKeyrings implements NamespaceKeyrings {
     if (typeof ring === "number") return ring;
     this.persistentRegister = ring;
     const description = `_persistent.${this.ns.uidOf(uid)}`;
+    return this.findOrMake(ring, description, uid, PERSISTENT_RIGHTS, "none");
+  }
+
+  private findOrMake(
+    ring: Key,
+    description: string,
+    uid: number,
+    perm: number,
+    quota: "in" | "none",
+  ): Key | number {
     const there = ring.links!.get(keyIndex(KEYRING, description));
     if (there !== undefined) return there;
-    const made = this.store.makeKeyring({
-      description,
-      uid,
-      gid: NO_ID,
-      perm: PERSISTENT_RIGHTS,
-      quota: "none",
-    });
+    const made = this.store.makeKeyring({ description, uid, gid: NO_ID, perm, quota });
     return typeof made === "number" ? made : this.keep(ring, made);
   }
 
-  private findOrMake(ring: Key, description: string, uid: number): Key | number {
-    const there = ring.links!.get(keyIndex(KEYRING, description));
-    if (there !== undefined) return there;
-    const made = this.store.makeKeyring({
-      description,
-      uid,
-      gid: NO_ID,
-      perm: USER_RIGHTS,
-      quota: "in",
-    });
-    if (typeof made === "number") return made;
-    made.isUserKeyring = true;
-    return this.keep(ring, made);
+  /** One of the two that each user has. */
+  private ownRing(register: Key, name: string, uid: number): Key | number {
+    const description = `${name}.${this.ns.uidOf(uid)}`;
+    const ring = this.findOrMake(register, description, uid, USER_RIGHTS, "in");
+    if (typeof ring !== "number") ring.isUserKeyring = true;
+    return ring;
   }
 
   private keep(ring: Key, made: Key): Key | number {

@@ -8,11 +8,12 @@ import type { Dentry } from "../../vfs/dentry.ts";
 import { NR_OPEN } from "../../vfs/fd_table.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
-import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
+import { FIRST_OFFSET, type GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { TextInode } from "../generated/text_inode.ts";
 import { FdLink } from "./magic_link.ts";
 import type { ProcTask } from "./source.ts";
+import { TaskBelow } from "./task_below.ts";
 import {
   AREA_FD,
   AREA_FDINFO,
@@ -31,9 +32,7 @@ function parseFd(name: string): number {
   return fd < NR_OPEN ? fd : -1;
 }
 
-abstract class DescriptorDir extends GeneratedDir {
-  readonly ref: TaskRef;
-  private readonly parent: GeneratedDir;
+abstract class DescriptorDir extends TaskBelow {
   private readonly area: number;
   private readonly entryType: number;
 
@@ -46,22 +45,9 @@ abstract class DescriptorDir extends GeneratedDir {
     area: number,
     entryType: number,
   ) {
-    super(fs, ino, permissions);
-    this.ref = ref;
-    this.parent = parent;
+    super(fs, ref, parent, ino, permissions);
     this.area = area;
     this.entryType = entryType;
-    ref.own(this);
-  }
-
-  protected override get isModeFixed(): boolean {
-    return true;
-  }
-  override get parentIno(): number {
-    return this.parent.ino;
-  }
-  override get dentriesAreStable(): boolean {
-    return false;
   }
 
   protected inoOf(fd: number): number {

@@ -1,13 +1,13 @@
 /** /proc/PID, /proc/PID/task and /proc/PID/task/TID: proc_pid(5), proc_pid_task(5). */
 
-import { AttrDir } from "./attr_dir.ts";
 import { ENOENT, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
-import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
+import { FIRST_OFFSET, type GeneratedDir, type Listed } from "../generated/generated_dir.ts";
+import { AttrDir } from "./attr_dir.ts";
 import { FdDir, FdinfoDir } from "./fd_dirs.ts";
 import { PlaceLink } from "./magic_link.ts";
 import { MemInode } from "./mem_file.ts";
@@ -17,40 +17,21 @@ import { NetDir } from "./net_dir.ts";
 import { NsDir } from "./ns_links.ts";
 import { PagemapInode } from "./pagemap_file.ts";
 import type { ProcFs } from "./procfs.ts";
+import { TaskBelow } from "./task_below.ts";
 import { IN_PROCESS, IN_THREAD, TASK_ENTRIES, type TaskEntry } from "./task_entries.ts";
 import { AREA_PROCESS, AREA_THREAD, inoOf, TaskRef } from "./task_ref.ts";
 import { MemoryText, TaskText } from "./task_text.ts";
 
-export class TaskDir extends GeneratedDir {
-  readonly ref: TaskRef;
+export class TaskDir extends TaskBelow {
   private readonly proc: ProcFs;
-  private readonly parent: GeneratedDir;
   private readonly area: number;
 
   constructor(fs: ProcFs, ref: TaskRef, parent: GeneratedDir) {
     const area = ref.isThread ? AREA_THREAD : AREA_PROCESS;
-    super(fs, ref.ino(area, 0), 0o555);
-    this.ref = ref;
+    super(fs, ref, parent, ref.ino(area, 0), 0o555);
     this.proc = fs;
-    this.parent = parent;
     this.area = area;
     this.nlink = 2 + this.entries().filter((e) => (e.mode & S_IFMT) === S_IFDIR).length;
-    ref.own(this);
-  }
-
-  protected override get isModeFixed(): boolean {
-    return true;
-  }
-  override get parentIno(): number {
-    return this.parent.ino;
-  }
-  /** Its process may be gone any time. */
-  override get dentriesAreStable(): boolean {
-    return false;
-  }
-  override refresh(): number {
-    this.ref.own(this);
-    return 0;
   }
 
   private entries(): TaskEntry[] {
@@ -132,27 +113,13 @@ export class TaskDir extends GeneratedDir {
 }
 
 /** /proc/PID/task: a directory for each thread. */
-class ThreadsDir extends GeneratedDir {
-  private readonly ref: TaskRef;
+class ThreadsDir extends TaskBelow {
   private readonly proc: ProcFs;
-  private readonly parent: GeneratedDir;
 
   constructor(fs: ProcFs, ref: TaskRef, parent: GeneratedDir, ino: number) {
-    super(fs, ino, 0o555);
-    this.ref = ref;
+    super(fs, ref, parent, ino, 0o555);
     this.proc = fs;
-    this.parent = parent;
     this.refresh();
-  }
-
-  protected override get isModeFixed(): boolean {
-    return true;
-  }
-  override get parentIno(): number {
-    return this.parent.ino;
-  }
-  override get dentriesAreStable(): boolean {
-    return false;
   }
 
   override refresh(): number {

@@ -2,46 +2,15 @@
 
 import { ENOENT, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
-import type { GeneratedFs } from "../generated/generated_fs.ts";
-import type { TaskRef } from "./task_ref.ts";
+import { FIRST_OFFSET, type Listed } from "../generated/generated_dir.ts";
+import { TaskBelow } from "./task_below.ts";
 
-export abstract class TaskNames extends GeneratedDir {
-  readonly ref: TaskRef;
-  private readonly parent: GeneratedDir;
-
-  constructor(
-    fs: GeneratedFs,
-    ref: TaskRef,
-    parent: GeneratedDir,
-    ino: number,
-    permissions: number,
-  ) {
-    super(fs, ino, permissions);
-    this.ref = ref;
-    this.parent = parent;
-    ref.own(this);
-  }
-
+export abstract class TaskNames extends TaskBelow {
   protected abstract get names(): readonly string[];
   /** What kind of file they all are: S_IFREG or S_IFLNK. */
   protected abstract get type(): number;
   protected abstract inoOf(index: number): number;
   protected abstract make(index: number): Inode;
-
-  protected override get isModeFixed(): boolean {
-    return true;
-  }
-  override get parentIno(): number {
-    return this.parent.ino;
-  }
-  override get dentriesAreStable(): boolean {
-    return false;
-  }
-  override refresh(): number {
-    this.ref.own(this);
-    return 0;
-  }
 
   override lookup(name: string): Inode | number {
     const index = this.names.indexOf(name);
