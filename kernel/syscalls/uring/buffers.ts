@@ -13,6 +13,8 @@ import type { Worker } from "./worker.ts";
 
 /** LIMIT: buffers of a group, entries of a ring of them (MAX_BIDS_PER_BGID). */
 const MAX_IDS = 1 << 16;
+/** Used buffers that a list keeps before it gives them up. */
+const SPENT_MAX = 1024;
 const PAGE_SIZE = 4096;
 /** Where the tail of a ring stands: in its first entry. */
 const TAIL_AT = U.IoUringBuf.at.resv;
@@ -54,7 +56,10 @@ export class BufferGroup {
     if (this.list === null) this.head = (this.head + 1) & 0xffff;
     else if (this.count > 0) {
       RING_ENTRIES.used--;
-      if (++this.first === this.list.length) this.list.length = this.first = 0;
+      // What was used would stay for as long as there is always one more.
+      if (++this.first < SPENT_MAX && this.first < this.list.length) return;
+      this.list.splice(0, this.first);
+      this.first = 0;
     }
   }
 
