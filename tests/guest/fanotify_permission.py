@@ -309,4 +309,24 @@ def data_that_is_sent_or_copied():
     eq(open("to").read(), "0123")
 
 
+@test
+def numbers_that_come_again_answer_the_oldest():
+    fd = group()
+    for name in ("one", "two"):
+        touch(name)
+        fan.mark(fd, fan.ADD, fan.OPEN_PERM, name)
+    first = spawn(lambda: outcome(lambda: os.open("one", os.O_RDONLY)))
+    e = event(fd)
+    os.close(e.fd)
+    second = spawn(lambda: outcome(lambda: os.open("two", os.O_RDONLY)))
+    again = event(fd)
+    eq(again.fd, e.fd)
+    fan.answer(fd, again, fan.DENY)
+    eq(reap(first), errno.EPERM)
+    eq(os.waitpid(second, os.WNOHANG), (0, 0))
+    fan.answer(fd, again, fan.ALLOW)
+    eq(reap(second), 0)
+    fails(errno.ENOENT, fan.answer, fd, again, fan.ALLOW)
+
+
 run()

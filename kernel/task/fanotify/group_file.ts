@@ -68,8 +68,11 @@ export class FanotifyFile extends OpenFile implements Asker {
   /** Events of the same key, for merging. */
   private readonly byKey: Map<string, FanEvent> = new Map();
   private isOverflown: boolean = false;
-  /** Told, and not answered yet. */
-  private readonly asked: Map<number, PermissionQuestion> = new Map();
+  /**
+   * Told, and not answered yet, whoever asked may have died: in order, as a descriptor may be closed and its number come
+   * again. They count as events.
+   */
+  private asked: PermissionQuestion[] = [];
   private readonly queue: WaitQueue = new WaitQueue();
 
   constructor(
@@ -233,7 +236,8 @@ export class FanotifyFile extends OpenFile implements Asker {
     }
     if (question !== null) {
       question.fd = fd;
-      this.asked.set(fd, question);
+      this.asked.push(question);
+      FANOTIFY_EVENTS.used++;
     }
     return size;
   }
@@ -260,9 +264,10 @@ export class FanotifyFile extends OpenFile implements Asker {
     if (answer !== FAN_ALLOW && answer !== FAN_DENY) return -EINVAL;
     // There is no audit.
     if ((response & (FAN_AUDIT | FAN_INFO)) !== 0 || fd < 0) return -EINVAL;
-    const question = this.asked.get(fd);
+    const question = this.asked.find((one) => one.fd === fd);
     if (question === undefined) return -ENOENT;
-    this.asked.delete(fd);
+    this.asked = this.asked.filter((one) => one !== question);
+    FANOTIFY_EVENTS.used--;
     question.answer(answer === FAN_ALLOW);
     return size;
   }
@@ -295,8 +300,8 @@ export class FanotifyFile extends OpenFile implements Asker {
     FANOTIFY_GROUPS.used--;
     if (this.asks) MARKS.asking--;
     this.marks.flush(null);
-    for (const question of this.asked.values()) question.answer(true);
-    this.asked.clear();
+    FANOTIFY_EVENTS.used -= this.asked.length;
+    for (const question of this.asked.splice(0)) question.answer(true);
     const events = this.events;
     this.events = [];
     for (const event of events) {
