@@ -5,7 +5,7 @@
 . "$SOURCES/lib/server.sh"
 b() { bwrap --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --die-with-parent "$@"; }
 b true; echo "plain $?"; b sh -c 'touch /etc/x 2>&1; touch /tmp/x && ls /tmp; exit 5'; echo "status $?"
-b --unshare-all sh -c 'echo "pid $$"; ls -d /proc/[0-9]* | wc -l; ip -o link | wc -l; cat /proc/1/comm'
+b --unshare-all sh -c 'echo "pid $$"; set -- /proc/[0-9]*; echo $#; ip -o link | wc -l; cat /proc/1/comm'
 b --unshare-user --uid 1234 --gid 4321 id | cut -d ' ' -f 1,2
 b --unshare-uts --hostname inner hostname; b --setenv A b --unsetenv HOME sh -c 'echo "$A ${HOME-none}"'
 b --chdir /usr --dir /tmp/a/b --symlink b /tmp/a/c --file 5 /tmp/f sh -c 'pwd; ls -R /tmp; cat /tmp/f' 5<<< text
