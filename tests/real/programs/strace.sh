@@ -13,7 +13,7 @@ python3 -c 'import time
 while True: time.sleep(0.05)' & p=$!
 sleep 0.5; timeout 3 strace -qq -p $p -e trace=clock_nanosleep -o attached 2> /dev/null
 [ "$(grep -c 'clock_nanosleep' attached)" -gt 5 ] && echo attached; kill $p; wait $p 2> /dev/null; echo "ended $?"
-strace -f -c -o count sh -c 'for i in 1 2 3; do /bin/true; done'; grep -E ' (execve|wait4)$' count | awk '{ print $4, $NF }'
+strace -f -c -o count sh -c 'for i in 1 2 3; do /bin/true; done'; grep -E ' (execve|wait4)$' count | awk '{ print $4, $NF }' | sort
 strace -f -ff -o each sh -c '/bin/true & wait'; ls each.* | wc -l
 strace -y -e trace=read -o paths cat /etc/hostname > /dev/null; grep -c '</etc/hostname>' paths
 strace -k -e trace=exit_group -o stack true 2> /dev/null; grep -c exit_group stack
