@@ -138,3 +138,26 @@ export const SpaceResv = layout("space_resv", {
   pid: "u32",
   pad: ["i32", 4],
 });
+
+/** `struct fiemap` of FS_IOC_FIEMAP, and the extents behind it (linux/fiemap.h). */
+export const Fiemap = layout("fiemap", {
+  start: "u64",
+  length: "u64",
+  flags: "u32",
+  mappedExtents: "u32",
+  extentCount: "u32",
+  reserved: "u32",
+});
+export const FiemapExtent = layout("fiemap_extent", {
+  logical: "u64",
+  physical: "u64",
+  length: "u64",
+  reserved64: ["u64", 2],
+  flags: "u32",
+  reserved: ["u32", 3],
+});
+export const FIEMAP_FLAG_SYNC = 1;
+export const FIEMAP_FLAG_XATTR = 2;
+export const FIEMAP_FLAG_CACHE = 4;
+export const FIEMAP_EXTENT_LAST = 1;
+export const FIEMAP_EXTENT_UNKNOWN = 2;

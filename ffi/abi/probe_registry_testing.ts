@@ -234,6 +234,11 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     destOffset: "dest_offset",
     bytesDeduped: "bytes_deduped",
   }),
+  probe(fs.Fiemap, "struct fiemap", "fm_", {
+    mappedExtents: "fm_mapped_extents",
+    extentCount: "fm_extent_count",
+  }),
+  probe(fs.FiemapExtent, "struct fiemap_extent", "fe_"),
   probe(fs.Fsxattr, "struct fsxattr", "fsx_"),
   probe(futex.RobustListHead, "struct robust_list_head", "", {
     futexOffset: "futex_offset",

@@ -201,6 +201,10 @@ export abstract class OpenFile {
   seek(_offset: number, _whence: number): number {
     return -ESPIPE;
   }
+  /** FS_IOC_FIEMAP tells the extents that SEEK_DATA and SEEK_HOLE find. */
+  get mapsExtents(): boolean {
+    return false;
+  }
   /** Arguments are the raw ones; pointers go through `user`. */
   ioctl(_request: number, _arg: number, _user: UserMemory): number {
     return -ENOTTY;

@@ -227,6 +227,53 @@ def there_is_no_map_of_extents():
     gives(-errno.EBADF, NR.ioctl, os.open("f", os.O_PATH), FIEMAP, 0)
 
 
+def extents(fd, start=0, length=2**64 - 1, flags=1, count=8, result=0):
+    """What FS_IOC_FIEMAP tells: flags, number, and (logical, length, is last) of each."""
+    buf = ctypes.create_string_buffer(32 + 56 * min(count, 8))
+    struct.pack_into("=QQ4I", buf, 0, start, length, flags, 77, count, 0)
+    gives(result, NR.ioctl, fd, FIEMAP, buf)
+    flags, mapped = struct.unpack_from("=2I", buf, 16)
+    found = [struct.unpack_from("=3Q16xI", buf, 32 + 56 * i) for i in range(min(mapped, count) if result == 0 else 0)]
+    return flags, mapped, [(at, n, last & 1) for at, _, n, last in found]
+
+
+@test
+def extents_are_told():
+    fd = os.open("f", os.O_CREAT | os.O_RDWR)
+    statfs = ctypes.create_string_buffer(120)
+    eq(sc(NR.fstatfs, fd, statfs), 0)
+    if struct.unpack_from("=Q", statfs)[0] == 0x01021994:
+        skip("a tmpfs has no map of extents")
+    eq(extents(fd), (1, 0, []))
+    for at, n in ((0, 5000), (65636, 1), (196608, 8192)):
+        os.pwrite(fd, b"x" * n, at)
+    three = [(0, 8192, 0), (65536, 4096, 0), (196608, 8192, 1)]
+    eq(extents(fd), (1, 3, three))
+    eq(extents(fd, flags=0)[1:], (3, three))
+    eq(extents(fd, count=0), (1, 3, []))
+    eq(extents(fd, count=2), (1, 2, three[:2]))
+    eq(extents(fd, count=0xffffffff // 56)[1], 3)
+    eq(extents(os.open("f", os.O_WRONLY)), (1, 3, three))
+    eq(extents(fd, 100, 100)[2], [(0, 4096, 1)])
+    eq(extents(fd, 5000, 65000)[2], [(4096, 4096, 0), (65536, 4096, 1)])
+    eq(extents(fd, 16384, 4096)[2], [])
+    eq(extents(fd, 1 << 40)[2], [])
+    os.ftruncate(fd, 1 << 20)
+    eq(extents(fd)[2], three)
+    eq(extents(fd, length=0, flags=8, result=-errno.EINVAL)[:2], (8, 0))
+    eq(extents(fd, start=2**63, flags=8, result=-errno.EFBIG)[:2], (8, 0))
+    eq(extents(fd, flags=9, result=-errno.EBADR)[:2], (8, 0))
+    eq(extents(fd, count=0xffffffff // 56 + 1, result=-errno.EINVAL)[1], 77)
+    gives(-errno.EFAULT, NR.ioctl, fd, FIEMAP, 0)
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
+    at = libc.mmap(None, 8192, 3, 0x22, -1, ctypes.c_long(0))
+    eq(sc(NR.munmap, at + 4096, 4096), 0)
+    ctypes.memmove(at + 4064, struct.pack("=QQ4I", 0, 2**63, 1, 77, 5, 0), 32)
+    gives(-errno.EFAULT, NR.ioctl, fd, FIEMAP, at + 4064)
+    eq(struct.unpack("=2I", ctypes.string_at(at + 4080, 8)), (1, 0))
+
+
 @test
 def blocks_of_a_file():
     on_tmpfs()

@@ -112,6 +112,10 @@ export class GoferFile extends OpenFile {
     return this.fs.ctx.host.lseek(this.file.fd, offset, whence);
   }
 
+  override get mapsExtents(): boolean {
+    return true;
+  }
+
   override truncate(size: number): number {
     if (!this.file.canWrite) return -EINVAL;
     const r = this.fs.ctx.host.ftruncate(this.file.fd, size);

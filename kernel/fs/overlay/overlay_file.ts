@@ -90,6 +90,10 @@ export class OverlayFile extends OpenFile {
   override seek(offset: number, whence: number): number {
     return this.current().seek(offset, whence);
   }
+  /** An upper layer of our own is no tmpfs to those who look. */
+  override get mapsExtents(): boolean {
+    return this.inode.fs.isOwned || this.current().mapsExtents;
+  }
   override ioctl(request: number, arg: number, user: UserMemory): number {
     return this.current().ioctl(request, arg, user);
   }

@@ -43,6 +43,8 @@ export class OverlayFs extends FileSystem {
   override readonly root: OverlayDirectory;
   readonly isPersistent: boolean;
   readonly buffer: CopyBuffer;
+  /** Its upper layer is nobody else's. */
+  readonly isOwned: boolean;
   private readonly options: OverlayOptions;
   private readonly upperFs: FileSystem | null;
   private readonly lowerDev: number;
@@ -57,6 +59,7 @@ export class OverlayFs extends FileSystem {
     super();
     this.options = options;
     this.isPersistent = options.isPersistent;
+    this.isOwned = options.owned !== null;
     this.buffer = new CopyBuffer(options.frames);
     this.lowerDev = lower.dev;
     this.upperFs = upper === null ? null : upper.fs;

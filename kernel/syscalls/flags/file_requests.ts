@@ -7,14 +7,19 @@ export const FILE_REQUESTS: readonly FlagSet[] = [
     by("files_flags.flags_are_kept_and_shown", "FS_IOC_GETFLAGS FS_IOC_SETFLAGS"),
     by("files_flags.extended_flags", "FS_IOC_FSGETXATTR FS_IOC_FSSETXATTR"),
     by("files_flags.blocks_of_a_file", "FIGETBSZ"),
+    by("files_flags.extents_are_told", "FS_IOC_FIEMAP", "physical addresses are unknown"),
     by("files_flags.space_is_reserved", "FS_IOC_RESVSP"),
     fails(
       "EOPNOTSUPP",
-      "FS_IOC_FIEMAP FICLONE FICLONERANGE FIDEDUPERANGE FIFREEZE",
+      "FICLONE FICLONERANGE FIDEDUPERANGE FIFREEZE",
       "as on a tmpfs",
     ),
     fails("EINVAL", "FIBMAP FITHAW", "as on a tmpfs"),
     fails("ENOTTY", "FS_IOC_GETVERSION FS_IOC_GETFSUUID FS_IOC_GETFSLABEL"),
+  ]),
+  flagSet("ioctl (FS_IOC_FIEMAP)", "flags", [
+    by("files_flags.extents_are_told", "FIEMAP_FLAG_SYNC"),
+    fails("EBADR", "FIEMAP_FLAG_XATTR FIEMAP_FLAG_CACHE"),
   ]),
   flagSet("ioctl (FS_IOC_SETFLAGS)", "flags", [
     by("files_flags.an_immutable_file", "FS_IMMUTABLE_FL"),

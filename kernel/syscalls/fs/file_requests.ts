@@ -24,6 +24,7 @@ import { fallocateFile } from "../../vfs/fallocate.ts";
 import { changeFileFlags } from "../../vfs/file_flags.ts";
 import { emptyStatFs, type Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
+import { mapExtents } from "./extents.ts";
 
 const PAGE = 4096;
 /** No answer here: the file itself is asked. */
@@ -45,7 +46,7 @@ export function fileRequest(t: Task, file: OpenFile, request: number, a: Syscall
     case F.FIGETBSZ:
       return blockSize(t, inode, arg);
     case F.FS_IOC_FIEMAP:
-      return -EOPNOTSUPP;
+      return mapExtents(t, file, arg);
     case F.FIFREEZE:
     case F.FITHAW:
       if (!hasCapIn(t.cred, inode.fs.owner, CAP_SYS_ADMIN)) return -EPERM;
