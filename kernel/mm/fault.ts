@@ -3,8 +3,9 @@
  * signal it deserves. arch/x86/mm/fault.c and mm/memory.c say what Linux does.
  */
 
-import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
+import { EFAULT, EHWPOISON, ENOMEM } from "../../ffi/abi/errno.ts";
 import { SIGBUS, SIGKILL, SIGSEGV } from "../../ffi/abi/signal.ts";
+import { BUS_MCEERR_AR } from "../../ffi/abi/siginfo.ts";
 import { UFFD_PAGEFAULT_FLAG_WP, UFFD_PAGEFAULT_FLAG_WRITE } from "../../ffi/abi/userfaultfd.ts";
 import { ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
 import { breakCow, copyFilePages } from "./cow.ts";
@@ -14,7 +15,7 @@ import { PAGE_COW, PAGE_PATCHED, PAGE_WATCHED } from "./pages.ts";
 import { populateBacked, populateChunk } from "./populate.ts";
 import { pageUp } from "./region.ts";
 import { growStack } from "./stack.ts";
-import { askForMissing, askHandler, AWAITED } from "./userfault.ts";
+import { askForMissing, askHandler, AWAITED } from "./ask_handler.ts";
 import { allows, type Vma } from "./vma.ts";
 import { WINDOW_SIZE } from "./windows.ts";
 
@@ -59,7 +60,7 @@ export function handleFault(
   }
   if (r < 0) {
     if (r === -ENOMEM) return refuse(mm, SIGKILL, 0, addr);
-    return refuse(mm, SIGBUS, BUS_ADRERR, addr);
+    return refuse(mm, SIGBUS, r === -EHWPOISON ? BUS_MCEERR_AR : BUS_ADRERR, addr);
   }
   if (hostSigno === SIGBUS) return refuse(mm, SIGBUS, BUS_ADRERR, addr);
   return spurious(mm, vma, page, addr);
@@ -105,7 +106,8 @@ function spurious(mm: MemoryManager, vma: Vma, page: number, addr: number): numb
 
 /**
  * Give `page` what it needs for this access, whatever the area's protection. 0: something was done; 1: nothing is
- * missing; AWAITED: the area's handler has to do it; -EFAULT: behind the end of the file; -ENOMEM.
+ * missing; AWAITED: the area's handler has to do it; -EFAULT: behind the end of the file; -EHWPOISON;
+ * -ENOMEM.
  */
 export function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
   const i = mm.pages.present(page);
@@ -115,6 +117,7 @@ export function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: 
     if ((flags & PAGE_WATCHED) === 0) return breakCow(mm, vma, page);
     return askHandler(mm, vma, page, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
   }
+  if (mm.pages.isPoisoned(page)) return -EHWPOISON;
   if (vma.userfault !== null) {
     const r = askForMissing(mm, vma, page, isWrite);
     if (r !== 0) return r;

@@ -12,7 +12,9 @@ import type { AddressSpace } from "../../platform/platform.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { PAGE_COW, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
+import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
+import type { Userfault } from "./userfault.ts";
+import { inheritHandler } from "./userfault_events.ts";
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK, type Vma } from "./vma.ts";
 
 /** LIMIT: pages of an extent that is copied at once, and of all of them. */
@@ -54,13 +56,14 @@ export function forkSpace(
 /** Make `child` (fresh, in the space that `forkSpace` gave) a copy of `mm`. */
 export function copyMemory(mm: MemoryManager, child: MemoryManager, copies: ForkCopies): void {
   copyState(mm, child);
+  const handlers = new Map<Userfault, Userfault>();
   let isWiped = false;
   for (const vma of mm.vmas.list) {
     if ((vma.flags & (VM_DONTFORK | VM_WIPEONFORK)) !== 0) isWiped = true;
     if ((vma.flags & VM_DONTFORK) !== 0) continue;
     const copy = vma.clone();
     copy.flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
-    copy.dropHandler();
+    inheritHandler(copy, child, handlers);
     child.vmas.insert(copy);
   }
   copyPages(mm, child);
@@ -142,7 +145,8 @@ function copyPages(mm: MemoryManager, child: MemoryManager): void {
   const map = mm.pages;
   for (let i = 0; i < map.length; i++) {
     const frame = map.frame(i);
-    if (frame < 0) continue;
+    const isPoisoned = (map.flags(i) & PAGE_POISONED) !== 0;
+    if (frame < 0 && !isPoisoned) continue;
     let page = map.start(i);
     const end = map.end(i);
     // An extent may reach over several areas, of which some are not inherited.
@@ -150,9 +154,12 @@ function copyPages(mm: MemoryManager, child: MemoryManager): void {
       const vma = mm.vmas.find(page * PAGE_SIZE)!;
       const to = Math.min(end, vma.end / PAGE_SIZE);
       if ((vma.flags & VM_DONTFORK) === 0) {
-        const at = frame + page - map.start(i);
-        mm.ctx.frames.retain(at * PAGE_SIZE, to - page);
-        child.pages.insert(page, to - page, at, -1, map.flags(i) & ~PAGE_WATCHED);
+        const at = isPoisoned ? -1 : frame + page - map.start(i);
+        if (!isPoisoned) mm.ctx.frames.retain(at * PAGE_SIZE, to - page);
+        const isHandled = vma.userfault !== null &&
+          child.vmas.find(vma.start)!.userfault !== null;
+        const flags = isHandled ? map.flags(i) : map.flags(i) & ~PAGE_WATCHED;
+        child.pages.insert(page, to - page, at, -1, flags);
       }
       page = to;
     }
@@ -165,7 +172,9 @@ function wipe(mm: MemoryManager, child: MemoryManager): void {
     if ((vma.flags & (VM_DONTFORK | VM_WIPEONFORK)) === 0) continue;
     const from = vma.start / PAGE_SIZE, to = vma.end / PAGE_SIZE, map = child.pages;
     const first = map.splitAt(from), last = map.splitAt(to);
-    for (let i = first; i < last; i++) child.leave(map.frame(i), map.count(i));
+    for (let i = first; i < last; i++) {
+      if (map.frame(i) >= 0) child.leave(map.frame(i), map.count(i));
+    }
     map.remove(first, last);
     child.space.unmap(vma.start, vma.end - vma.start);
     child.settle();

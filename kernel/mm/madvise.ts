@@ -1,6 +1,6 @@
 /** madvise(2), and giving memory back in place. */
 
-import { EACCES, EFAULT, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
+import { EACCES, EFAULT, EHWPOISON, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { ACCESS_READ, ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { resolvePage } from "./fault.ts";
@@ -9,6 +9,7 @@ import type { MemoryManager } from "./memory_manager.ts";
 import { touchPages } from "./mlock.ts";
 import { mayDiscard } from "./sealed.ts";
 import { dropPages, isPageAligned, pageUp } from "./region.ts";
+import { tellRemoved } from "./userfault_events.ts";
 import * as V from "./vma.ts";
 
 /** LIMIT: more pages than this are unmapped and given back in slices, instead of punched at once. */
@@ -135,7 +136,8 @@ function changeFlags(
 
 /** MADV_DONTNEED: private memory reads as zeros, or as the file, again. Shared memory keeps its contents. */
 function discard(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
-  if (vma.isShared) return 0;
+  tellRemoved(mm, vma, start, end);
+  if (vma.isShared && vma.userfault === null) return 0;
   const from = start / PAGE_SIZE, to = end / PAGE_SIZE;
   const mayStay = vma.backing === null && vma.userfault === null;
   if (mayStay && to - from <= PUNCH_PAGES && punchOwn(mm, from, to)) return 0;
@@ -173,6 +175,7 @@ function punchOwn(mm: MemoryManager, from: number, to: number): boolean {
 function remove(mm: MemoryManager, vma: V.Vma, start: number, end: number): number {
   if ((vma.flags & V.VM_LOCKED) !== 0 || vma.backing === null) return -EINVAL;
   if (!vma.isShared || (vma.maxProt & PROT_WRITE) === 0) return -EACCES;
+  tellRemoved(mm, vma, start, end);
   const r = vma.backing.punch(start - vma.start + vma.offset, end - start);
   if (vma.userfault !== null) {
     dropPages(mm, start / PAGE_SIZE, end / PAGE_SIZE);
@@ -195,7 +198,10 @@ function populate(
   const access = isWrite ? ACCESS_WRITE : ACCESS_READ;
   for (let page = start / PAGE_SIZE; page < end / PAGE_SIZE;) {
     const host = resolvePage(mm, page, access);
-    if (host < 0) return mm.vmas.find(page * PAGE_SIZE) ? -EFAULT : -ENOMEM;
+    if (host < 0) {
+      if (mm.pages.isPoisoned(page)) return -EHWPOISON;
+      return mm.vmas.find(page * PAGE_SIZE) ? -EFAULT : -ENOMEM;
+    }
     const n = Math.min(mm.runPages, end / PAGE_SIZE - page);
     if (isWrite && vma.isAnonymous) touchPages(mm, host, n);
     page += n;

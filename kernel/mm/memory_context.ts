@@ -6,7 +6,7 @@ import type { Host } from "../core/host.ts";
 import { AddressLayout } from "./address_layout.ts";
 import { FrameAllocator, type FrameWaiter } from "./frames.ts";
 import { PatchCache } from "./patch_cache.ts";
-import { AwaitedFault } from "./userfault.ts";
+import { AwaitedFault, type MonitorEvent } from "./userfault.ts";
 import { FileWindows } from "./windows.ts";
 
 /** The kernel's own shared object and its data page, made elsewhere: arena offsets and bytes. */
@@ -29,6 +29,8 @@ export class MemoryContext {
   readonly plainLayout: AddressLayout;
   /** The fault for a handler (userfaultfd(2)) that an access met last. */
   readonly awaited: AwaitedFault = new AwaitedFault();
+  /** What monitors are to hear of the call that is running, in this order. */
+  readonly told: MonitorEvent[] = [];
   vdso: VdsoPages | null = null;
   /** A page for copies that must not touch guest memory: its host address. */
   readonly bounce: number;

@@ -31,6 +31,7 @@ import { mapBackedRange, populateAnonymous } from "./populate.ts";
 import { clearRange, isPageAligned, pageUp } from "./region.ts";
 import { SharedAnon } from "./shared_anon.ts";
 import { findUnmapped, isReserved, isUnmapped } from "./unmapped_area.ts";
+import { tellUnmapped } from "./userfault_events.ts";
 import * as V from "./vma.ts";
 import { ZeroBacking } from "./zero_backing.ts";
 
@@ -92,7 +93,10 @@ export function mmap(
   }
   const start = backing === null ? at : offset;
   const vma = new V.Vma(at, at + size, prot, maxProt & V.PROT_MASK, vmFlags, backing, start, "");
-  if ((flags & M.MAP_FIXED) !== 0) clearRange(mm, at, at + size);
+  if ((flags & M.MAP_FIXED) !== 0) {
+    tellUnmapped(mm, at, at + size);
+    clearRange(mm, at, at + size);
+  }
   const populates = (flags & M.MAP_POPULATE) !== 0 || isLocked && !isSecret;
   mapArea(mm, vma, populates, replaced > 0);
   // The first pages; of a very large mapping the others come as they are touched.

@@ -10,6 +10,7 @@ import { PAGE_COW, PAGE_WATCHED } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";
 import { populateAnonymous } from "./populate.ts";
 import { clearRange, isPageAligned, pageUp, unmapRange } from "./region.ts";
+import { tellMoved, tellUnmapped } from "./userfault_events.ts";
 import { findUnmapped, isReserved, isUnmapped } from "./unmapped_area.ts";
 import { VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SEALED, VM_SPECIAL, type Vma } from "./vma.ts";
 
@@ -54,7 +55,7 @@ export function mremap(
   if (!mayMove) return -ENOMEM;
   const target = findUnmapped(mm, to, false);
   if (target < 0) return -ENOMEM;
-  move(mm, addr, from, target, to, false);
+  move(mm, addr, from, target, to, false, mm.ctx.told.length);
   return target;
 }
 
@@ -76,6 +77,8 @@ function moveTo(
     const error = unmapRange(mm, newAddr, newAddr + newLen);
     if (error < 0) return error;
   }
+  // Heard of behind the move, though it comes first.
+  const heardBefore = mm.ctx.told.length;
   let from = oldLen;
   if (from > newLen) {
     const error = unmapRange(mm, addr + newLen, addr + from);
@@ -95,7 +98,7 @@ function moveTo(
     target = isHintFree ? newAddr : findUnmapped(mm, newLen, false);
   }
   if (target < 0) return -ENOMEM;
-  move(mm, addr, from, target, newLen, keepsOld);
+  move(mm, addr, from, target, newLen, keepsOld, heardBefore);
   return target;
 }
 
@@ -143,7 +146,7 @@ function mapTail(mm: MemoryManager, vma: Vma, from: number): void {
 
 /**
  * Move [addr, addr + oldLen) of one area to `target`, where nothing is mapped, and make it `newLen` long. Frames move
- * along; an old length of 0 maps the same shared pages a second time.
+ * along; an old length of 0 maps the same shared pages a second time. `heardAt`: place among the events (userfaultfd(2)).
  */
 function move(
   mm: MemoryManager,
@@ -152,6 +155,7 @@ function move(
   target: number,
   newLen: number,
   keepsOld: boolean,
+  heardAt: number,
 ): void {
   const old = mm.vmas.find(addr)!, vma = old.clone();
   unpatchPages(mm, addr / PAGE_SIZE, (addr + oldLen) / PAGE_SIZE);
@@ -159,7 +163,7 @@ function move(
   vma.end = target + newLen;
   vma.offset = old.backing === null ? target : old.offset + (addr - old.start);
   if (keepsOld) vma.flags = old.flags & ~VM_LOCKED;
-  vma.dropHandler();
+  tellMoved(mm, vma, addr, target, oldLen, heardAt);
   mm.vmas.insert(vma);
   mm.counters.charge(vma, newLen / PAGE_SIZE, 1);
   if (vma.isDirect && oldLen > 0) {
@@ -176,6 +180,7 @@ function move(
       mm.space.unmap(addr, oldLen);
     }
   } else if (oldLen > 0) {
+    tellUnmapped(mm, addr, addr + oldLen);
     clearRange(mm, addr, addr + oldLen);
     mm.space.unmap(addr, oldLen);
   }
@@ -186,14 +191,14 @@ function move(
 /** Extents of guest pages [from, from + count) go to `to`, and their frames are mapped there. */
 function movePages(mm: MemoryManager, vma: Vma, from: number, count: number, to: number): void {
   const map = mm.pages, first = map.splitAt(from), last = map.splitAt(from + count);
-  const moved: number[] = [];
+  const moved: number[] = [], dropped = vma.userfault === null ? PAGE_WATCHED : 0;
   for (let i = first; i < last; i++) {
     moved.push(map.start(i), map.count(i), map.frame(i), map.shadow(i), map.flags(i));
   }
   map.remove(first, last);
   for (let k = 0; k < moved.length; k += 5) {
     const page = moved[k]! - from + to, n = moved[k + 1]!, frame = moved[k + 2]!;
-    map.insert(page, n, frame, moved[k + 3]!, moved[k + 4]! & ~PAGE_WATCHED);
+    map.insert(page, n, frame, moved[k + 3]!, moved[k + 4]! & ~dropped);
     if (frame < 0) continue;
     const prot = (moved[k + 4]! & PAGE_COW) !== 0 ? vma.sharedProt : vma.prot;
     mm.space.mapArena(page * PAGE_SIZE, n * PAGE_SIZE, frame * PAGE_SIZE, prot);

@@ -3,7 +3,7 @@
  * and arena page numbers for frames.
  *
  * An extent may carry a *shadow*: a reserved stretch of untouched frames where its pages move when they are written
- * (page i to shadow + i, so that host mappings stay mergeable). An extent without frame (-1) only carries a shadow.
+ * (page i to shadow + i, so that host mappings stay mergeable). An extent without frame (-1) only carries a shadow, or is poisoned.
  *
  * Invariant: a page with a frame is mapped in the host, with the protection that its area and its flags give.
  */
@@ -18,6 +18,8 @@ export const PAGE_PATCHED = 4;
 export const PAGE_SHARED = 8;
 /** With PAGE_COW: a write is a fault for the area's handler (userfaultfd(2)). */
 export const PAGE_WATCHED = 16;
+/** Without a frame: a touch is SIGBUS (UFFDIO_POISON). */
+export const PAGE_POISONED = 32;
 
 export class PageMap {
   /** Number of extents. */
@@ -66,6 +68,12 @@ export class PageMap {
   present(page: number): number {
     const i = this.indexOf(page);
     return i < this.length && this.starts[i]! <= page && this.frames[i]! >= 0 ? i : -1;
+  }
+
+  /** The page is poisoned. */
+  isPoisoned(page: number): boolean {
+    const i = this.indexOf(page);
+    return i < this.length && this.starts[i]! <= page && (this.bits[i]! & PAGE_POISONED) !== 0;
   }
 
   /** Make `page` a boundary: index of the first extent at or behind it. */

@@ -8,6 +8,7 @@ import { MAX_AREAS } from "./accounting.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isSealed } from "./sealed.ts";
+import { tellUnmapped } from "./userfault_events.ts";
 import { holeOpened } from "./unmapped_area.ts";
 
 /** Up to the next page boundary; Infinity and huge values stay what they are. */
@@ -31,6 +32,7 @@ export function unmapRange(mm: MemoryManager, start: number, end: number): numbe
   if (!mm.vmas.overlaps(start, end)) return 0;
   if (isSealed(mm, start, end)) return -EPERM;
   if (wouldSplitTooMuch(mm, start, end)) return -ENOMEM;
+  tellUnmapped(mm, start, end);
   unmapHost(mm, start, end);
   clearRange(mm, start, end);
   mm.settle();

@@ -2,26 +2,18 @@
  * Who handles the faults of some areas: the state behind a descriptor of userfaultfd(2). A fault waits in a queue of
  * its own until somebody has put the page there and says so, or nobody handles the area any more.
  *
- * Neighbours: userfault_pages.ts (what the handler does to pages), task/await_fault.ts (who waits),
- * fs/anonfd/userfault_file.ts (the descriptor).
+ * Neighbours: ask_handler.ts (when it is asked), userfault_pages.ts (what it does to pages), userfault_events.ts (what
+ * it hears besides), task/await_fault.ts (who waits), task/userfault_file.ts (the descriptor).
  */
 
 import {
   UFFD_FEATURE_EXACT_ADDRESS,
   UFFD_FEATURE_SIGBUS,
-  UFFD_PAGEFAULT_FLAG_MINOR,
-  UFFD_PAGEFAULT_FLAG_WRITE,
   UFFD_USER_MODE_ONLY,
 } from "../../ffi/abi/userfaultfd.ts";
-import { EFAULT } from "../../ffi/abi/errno.ts";
 import { WaitQueue } from "../core/wait.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { pageUp } from "./region.ts";
-import { VM_UFFD_MINOR, VM_UFFD_MISSING, type Vma } from "./vma.ts";
-
-/** What a look for a page gives when its handler has to be asked. */
-export const AWAITED = 2;
 
 /** The fault that an access just met: `handler` is null when there was none. */
 export class AwaitedFault {
@@ -49,6 +41,31 @@ export class PendingFault {
   }
 }
 
+/** What a monitor hears of a change of the memory that it handles; whoever made the change waits until it is read. */
+export class MonitorEvent {
+  readonly handler: Userfault;
+  /** UFFD_EVENT_*. */
+  readonly kind: number;
+  /** Addresses and lengths, as the message has them. */
+  readonly words: readonly number[];
+  /** UFFD_EVENT_FORK: who handles the child's faults. */
+  readonly child: Userfault | null;
+  readonly queue: WaitQueue = new WaitQueue();
+  isRead: boolean = false;
+
+  constructor(
+    handler: Userfault,
+    kind: number,
+    words: readonly number[],
+    child: Userfault | null = null,
+  ) {
+    this.handler = handler;
+    this.kind = kind;
+    this.words = words;
+    this.child = child;
+  }
+}
+
 export class Userfault {
   /** The memory of whoever called userfaultfd(2), whoever has the descriptor now. */
   readonly mm: MemoryManager;
@@ -58,14 +75,18 @@ export class Userfault {
   isReady: boolean = false;
   /** Readers of the descriptor. */
   readonly queue: WaitQueue = new WaitQueue();
-  private readonly isUserOnly: boolean;
+  /** Of userfaultfd(2). */
+  readonly flags: number;
+  /** The descriptor is gone. */
+  isReleased: boolean = false;
   /** Not read yet, and read, in order of arrival. */
   private pending: PendingFault[] = [];
   private taken: PendingFault[] = [];
+  private events: MonitorEvent[] = [];
 
   constructor(mm: MemoryManager, flags: number) {
     this.mm = mm;
-    this.isUserOnly = (flags & UFFD_USER_MODE_ONLY) !== 0;
+    this.flags = flags;
   }
 
   /** Faults are signals, and errors of calls. */
@@ -74,7 +95,7 @@ export class Userfault {
   }
   /** A call that meets one of its pages waits for it too. */
   get servesCalls(): boolean {
-    return !this.isUserOnly && !this.isSignalling;
+    return (this.flags & UFFD_USER_MODE_ONLY) === 0 && !this.isSignalling;
   }
 
   /** A task is going to wait in the queue of the result; then readers are told (`queue`). */
@@ -88,8 +109,17 @@ export class Userfault {
     return entry;
   }
 
+  /** A task is going to wait in the event's queue; then readers are told (`queue`). */
+  announce(event: MonitorEvent): void {
+    if (!this.events.includes(event)) this.events.push(event);
+  }
+
+  /** Memory changes, and the monitor has not heard of it: nothing may be put there. */
+  get isChanging(): boolean {
+    return this.events.some(isWaitedFor);
+  }
   get hasPending(): boolean {
-    return this.pending.some(isWaitedFor);
+    return this.pending.some(isWaitedFor) || this.isChanging;
   }
   /** How many wait, unread and in all. */
   get counts(): { pending: number; total: number } {
@@ -107,6 +137,26 @@ export class Userfault {
     return null;
   }
 
+  /** The oldest event that is not read yet, or null: it stays until `heard`. */
+  get event(): MonitorEvent | null {
+    this.events = this.events.filter(isWaitedFor);
+    return this.events[0] ?? null;
+  }
+  /** Whoever made the change goes on. */
+  heard(event: MonitorEvent): void {
+    this.events = this.events.filter((e) => e !== event);
+    event.isRead = true;
+    event.queue.wake(0);
+  }
+
+  /** The descriptor is gone. */
+  release(): void {
+    this.isReleased = true;
+    for (const event of this.events) event.queue.wake(0);
+    this.events = [];
+    this.wake(0, Infinity);
+  }
+
   /** Who waits for a page in [start, end) tries again. */
   wake(start: number, end: number): void {
     this.pending = wakeRange(this.pending, start, end);
@@ -114,7 +164,7 @@ export class Userfault {
   }
 }
 
-function isWaitedFor(fault: PendingFault): boolean {
+function isWaitedFor(fault: PendingFault | MonitorEvent): boolean {
   return !fault.queue.isEmpty;
 }
 
@@ -126,33 +176,4 @@ function wakeRange(faults: PendingFault[], start: number, end: number): PendingF
     else fault.queue.wake(0);
   }
   return left;
-}
-
-/** A page that is not there, in an area with a handler: AWAITED, 0 when it is made as usual, -EFAULT behind the end. */
-export function askForMissing(
-  mm: MemoryManager,
-  vma: Vma,
-  page: number,
-  isWrite: boolean,
-): number {
-  const { backing, flags } = vma, write = isWrite ? UFFD_PAGEFAULT_FLAG_WRITE : 0;
-  if (backing !== null) {
-    const offset = page * PAGE_SIZE - vma.start + vma.offset;
-    if (offset >= pageUp(backing.size())) return -EFAULT;
-    if (backing.has(offset)) {
-      if ((flags & VM_UFFD_MINOR) === 0) return 0;
-      return askHandler(mm, vma, page, write | UFFD_PAGEFAULT_FLAG_MINOR);
-    }
-  }
-  return (flags & VM_UFFD_MISSING) === 0 ? 0 : askHandler(mm, vma, page, write);
-}
-
-/** Note the fault for whoever is going to wait. */
-export function askHandler(mm: MemoryManager, vma: Vma, page: number, flags: number): number {
-  const { awaited } = mm.ctx;
-  awaited.handler = vma.userfault;
-  awaited.page = page;
-  awaited.address = page * PAGE_SIZE;
-  awaited.flags = flags;
-  return AWAITED;
 }

@@ -14,7 +14,7 @@ import { PROT_WRITE } from "../../platform/platform.ts";
 import { waitForHost } from "./fault.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { PAGE_COW, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
+import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
 import { allocNear, populateBacked } from "./populate.ts";
 import { dropPages, mapFrames, pageUp } from "./region.ts";
 import { isTouched, nextTouched, nextUntouched } from "./touched.ts";
@@ -82,7 +82,7 @@ export function releaseHandler(handler: Userfault): void {
     if (vma.userfault === handler) giveBack(mm, vma);
   }
   mm.vmas.mergeAround(0, mm.layout.maxAddress);
-  handler.wake(0, Infinity);
+  handler.release();
 }
 
 function giveBack(mm: MemoryManager, vma: Vma): void {
@@ -111,6 +111,7 @@ export function placePage(
   isWatched: boolean,
 ): number {
   if (vma.backing !== null) return placeShared(mm, vma, page, bytes);
+  if (bytes === null && mm.pages.isPoisoned(page)) return -EEXIST;
   const i = mm.pages.present(page);
   if (i >= 0) {
     if (isTouched(mm.ctx, mm.pages.frame(i) + page - mm.pages.start(i))) return -EEXIST;
@@ -136,7 +137,7 @@ function placeShared(
   const at = backing.frame(offset, true);
   if (at < 0) return -ENOMEM;
   fillPage(mm, at / PAGE_SIZE, bytes);
-  if (mm.pages.present(page) >= 0) dropPages(mm, page, page + 1);
+  dropPages(mm, page, page + 1);
   mm.ctx.frames.retain(at, 1);
   mapFrames(mm, page, 1, at / PAGE_SIZE, PAGE_SHARED, vma.prot);
   return 0;
@@ -153,7 +154,32 @@ function fillPage(mm: MemoryManager, frame: number, bytes: Uint8Array<ArrayBuffe
 export function showPage(mm: MemoryManager, vma: Vma, page: number): number {
   const backing = vma.backing!, offset = page * PAGE_SIZE - vma.start + vma.offset;
   if (offset >= pageUp(backing.size()) || !backing.has(offset)) return -EFAULT;
-  return mm.pages.present(page) >= 0 ? -EEXIST : populateBacked(mm, vma, page);
+  if (mm.pages.present(page) >= 0) return -EEXIST;
+  dropPages(mm, page, page + 1);
+  return populateBacked(mm, vma, page);
+}
+
+/** UFFDIO_POISON of one page: 0 or -EEXIST. The caller settles. */
+export function poisonPage(mm: MemoryManager, page: number): number {
+  if (!clearWay(mm, page)) return -EEXIST;
+  mm.pages.insert(page, 1, -1, -1, PAGE_POISONED);
+  return 0;
+}
+
+/** Make room for a page. False: it is there, or poisoned. */
+export function clearWay(mm: MemoryManager, page: number): boolean {
+  const i = mm.pages.present(page);
+  if (i < 0) return !mm.pages.isPoisoned(page);
+  if (holdsSomething(mm, i, page)) return false;
+  dropPages(mm, page, page + 1);
+  mm.space.unmap(page * PAGE_SIZE, PAGE_SIZE);
+  return true;
+}
+
+/** Is the page of extent `i` there for the program? */
+function holdsSomething(mm: MemoryManager, i: number, page: number): boolean {
+  const isShared = (mm.pages.flags(i) & PAGE_SHARED) !== 0;
+  return isShared || isTouched(mm.ctx, mm.pages.frame(i) + page - mm.pages.start(i));
 }
 
 /**

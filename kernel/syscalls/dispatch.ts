@@ -11,7 +11,7 @@ import { BLOCK, GO_ON, IN_GUEST, IN_STOP, NO_REPLY } from "../core/result.ts";
 import { patchSite } from "../mm/patch.ts";
 import { noteCall } from "./recent_calls.ts";
 import { interruptIfNeeded, mustEnd } from "../task/alert.ts";
-import { awaitInCall } from "../task/await_fault.ts";
+import { awaitInCall, awaitNextReader, awaitReaders } from "../task/await_fault.ts";
 import { endRun, startRun } from "../task/cpu_clock.ts";
 import { tryAgain } from "../task/exception.ts";
 import { continueToUser, returnToUser } from "../task/return_to_user.ts";
@@ -108,6 +108,7 @@ export function runQueued(task: Task): void {
   } else if (task.state === WORKING) {
     task.work();
     task.kernel.memory.awaited.handler = null;
+    task.kernel.memory.told.length = 0;
   }
 }
 
@@ -166,12 +167,14 @@ function call(task: Task): void {
   task.kernel.current = task;
   const row = ROWS[task.nr] ?? unknownCall(task);
   if (task.entryStep !== ENTRY_DONE) return enter(task, row, task.nr);
+  if (task.progress.told !== null) return finish(task, row, awaitNextReader(task));
   finish(task, row, row.handler(task, task.args));
 }
 
 function finish(task: Task, row: Row, result: number): void {
   if (result === IN_STOP) return;
-  const { awaited } = task.kernel.memory;
+  const { awaited, told } = task.kernel.memory;
+  if (told.length > 0) result = awaitReaders(task, result);
   if (awaited.handler !== null) {
     if (result === -EFAULT) result = awaitInCall(task, result);
     awaited.handler = null;

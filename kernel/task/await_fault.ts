@@ -6,6 +6,7 @@
  */
 
 import { POLLIN } from "../../ffi/abi/poll.ts";
+import { releaseHandler } from "../mm/userfault_pages.ts";
 import { BLOCK } from "../core/result.ts";
 import { mustEnd } from "./alert.ts";
 import type { Task } from "./task.ts";
@@ -33,4 +34,32 @@ export function awaitInCall(task: Task, result: number): number {
   task.interrupted = false;
   task.uninterruptible = true;
   return awaitFault(task) === BLOCK ? BLOCK : result;
+}
+
+/** The call told monitors something (`told`): it ends with `result` as soon as all have read it. */
+export function awaitReaders(task: Task, result: number): number {
+  task.progress.told = task.kernel.memory.told.splice(0);
+  task.progress.result = result;
+  return awaitNextReader(task);
+}
+
+/** BLOCK, or the call's result. Nobody reads where the descriptor is gone, and the end of the process does not wait. */
+export function awaitNextReader(task: Task): number {
+  const { progress } = task;
+  for (const event of progress.told ?? []) {
+    const { handler } = event;
+    if (event.isRead || handler.isReleased || mustEnd(task)) continue;
+    task.interrupted = false;
+    task.uninterruptible = true;
+    handler.announce(event);
+    if (task.waitFor(event.queue, 0) !== BLOCK) continue;
+    handler.queue.wake(POLLIN);
+    return BLOCK;
+  }
+  for (const { child, isRead } of progress.told ?? []) {
+    // Nobody has its descriptor.
+    if (child !== null && !isRead && !child.mm.isDestroyed) releaseHandler(child);
+  }
+  progress.told = null;
+  return progress.result;
 }

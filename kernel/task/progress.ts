@@ -1,5 +1,6 @@
 /** What a blocked call remembers between its runs. */
 
+import type { MonitorEvent } from "../mm/userfault.ts";
 import type { Asked } from "../vfs/permission_events.ts";
 
 /**
@@ -17,6 +18,9 @@ export class Progress {
   object: object | null = null;
   value: number = 0;
   text: string | null = null;
+  /** What monitors of memory have to read before the call ends, with this result; null: nothing. */
+  told: MonitorEvent[] | null = null;
+  result: number = 0;
   /** Who was asked whether the call may go on (fanotify). */
   asked: Asked | null = null;
 
@@ -27,6 +31,7 @@ export class Progress {
     this.object = null;
     this.value = 0;
     this.text = null;
+    this.told = null;
     this.asked = null;
   }
 }

@@ -1,21 +1,22 @@
 /**
  * The requests of ioctl_userfaultfd(2): arguments are copied in, checked in Linux's order, and results written back.
- * What is done to pages is in mm/userfault_pages.ts.
+ * What is done to pages is in mm/userfault_pages.ts and mm/userfault_move.ts.
  *
- * DIFFERS: no events (fork, remap, remove, unmap), no UFFDIO_MOVE and UFFDIO_POISON, and only private memory is
- * watched for writes: UFFDIO_API says so.
+ * DIFFERS: only private memory is watched for writes, and only pages that are there: UFFDIO_API says so.
  */
 
-import { EAGAIN, EFAULT, EINVAL, ENOENT, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOENT, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/userfaultfd.ts";
 import { MIN_ADDRESS } from "../../mm/address_layout.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import type { Userfault } from "../../mm/userfault.ts";
+import { movableArea, movePage } from "../../mm/userfault_move.ts";
 import {
   handledArea,
   placePage,
+  poisonPage,
   registerAreas,
   showPage,
   unregisterAreas,
@@ -24,14 +25,17 @@ import {
 import { VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP, type Vma } from "../../mm/vma.ts";
 
 /** What UFFDIO_API tells. */
-export const FEATURES: number = U.UFFD_FEATURE_PAGEFAULT_FLAG_WP | U.UFFD_FEATURE_MISSING_SHMEM |
-  U.UFFD_FEATURE_SIGBUS | U.UFFD_FEATURE_THREAD_ID | U.UFFD_FEATURE_MINOR_SHMEM |
-  U.UFFD_FEATURE_EXACT_ADDRESS;
+export const FEATURES: number = U.UFFD_FEATURE_PAGEFAULT_FLAG_WP | U.UFFD_FEATURE_EVENT_FORK |
+  U.UFFD_FEATURE_EVENT_REMAP | U.UFFD_FEATURE_EVENT_REMOVE | U.UFFD_FEATURE_MISSING_SHMEM |
+  U.UFFD_FEATURE_EVENT_UNMAP | U.UFFD_FEATURE_SIGBUS | U.UFFD_FEATURE_THREAD_ID |
+  U.UFFD_FEATURE_MINOR_SHMEM | U.UFFD_FEATURE_EXACT_ADDRESS | U.UFFD_FEATURE_POISON |
+  U.UFFD_FEATURE_MOVE;
 const TWO32 = 0x100000000;
 const API_HIGH = (1 << (U._UFFDIO_API - 32)) >>> 0;
 const API_LOW = 1 << U._UFFDIO_REGISTER | 1 << U._UFFDIO_UNREGISTER;
 export const IOCTLS: bigint = BigInt(API_HIGH) << 32n | BigInt(API_LOW);
-const RANGE_IOCTLS = 1 << U._UFFDIO_WAKE | 1 << U._UFFDIO_COPY | 1 << U._UFFDIO_ZEROPAGE;
+const RANGE_IOCTLS = 1 << U._UFFDIO_WAKE | 1 << U._UFFDIO_COPY | 1 << U._UFFDIO_ZEROPAGE |
+  1 << U._UFFDIO_MOVE | 1 << U._UFFDIO_POISON;
 
 /** LIMIT: pages that one request puts; the caller asks again for the rest, as after a race (EAGAIN). */
 const MAX_PAGES = 4096;
@@ -45,14 +49,22 @@ function word(i: number): number {
   return view.getUint32(8 * i, true) + view.getUint32(8 * i + 4, true) * TWO32;
 }
 
-/** UFFDIO_API, once: what there is, and what is wanted of it. */
-export function userfaultApi(handler: Userfault, arg: number, user: UserMemory): number {
+/** UFFDIO_API, once: what there is, and what is wanted of it. Only some may hear of children (`mayFollow`). */
+export function userfaultApi(
+  handler: Userfault,
+  arg: number,
+  user: UserMemory,
+  mayFollow: boolean,
+): number {
   if (user.copyIn(words, 0, arg, 24) < 0) return -EFAULT;
   const api = word(0), features = word(1);
   const isKnown = features < TWO32 && (features & ~FEATURES) === 0;
   words.fill(0);
-  if (api !== U.UFFD_API || !isKnown) {
-    return user.copyOut(arg, words, 0, 24) < 0 ? -EFAULT : -EINVAL;
+  const isRefused = api === U.UFFD_API && !mayFollow &&
+    (features & U.UFFD_FEATURE_EVENT_FORK) !== 0;
+  if (api !== U.UFFD_API || isRefused || !isKnown) {
+    if (user.copyOut(arg, words, 0, 24) < 0) return -EFAULT;
+    return isRefused ? -EPERM : -EINVAL;
   }
   view.setUint32(0, U.UFFD_API, true);
   view.setUint32(8, FEATURES, true);
@@ -75,6 +87,11 @@ export function handlerIoctl(
   arg: number,
   user: UserMemory,
 ): number {
+  if (handler.isChanging) {
+    const at = resultOf(request);
+    if (at > 0 && user.store64(arg + at, -EAGAIN) < 0) return -EFAULT;
+    if (at >= 0) return -EAGAIN;
+  }
   switch (request) {
     case U.UFFDIO_REGISTER:
       return register(handler, arg, user);
@@ -85,11 +102,29 @@ export function handlerIoctl(
       return copyPages(handler, arg, user);
     case U.UFFDIO_ZEROPAGE:
     case U.UFFDIO_CONTINUE:
+    case U.UFFDIO_POISON:
       return fillPages(handler, request, arg, user);
+    case U.UFFDIO_MOVE:
+      return movePages(handler, arg, user);
     case U.UFFDIO_WRITEPROTECT:
       return writeProtect(handler, arg, user);
     default:
       return -EINVAL;
+  }
+}
+
+/** Where a request that changes pages has its result in the argument; 0: it has none, -1: it changes no pages. */
+function resultOf(request: number): number {
+  switch (request) {
+    case U.UFFDIO_COPY:
+    case U.UFFDIO_MOVE:
+      return 32;
+    case U.UFFDIO_ZEROPAGE:
+    case U.UFFDIO_CONTINUE:
+    case U.UFFDIO_POISON:
+      return 24;
+    default:
+      return request === U.UFFDIO_WRITEPROTECT ? 0 : -1;
   }
 }
 
@@ -182,8 +217,26 @@ function copyPages(handler: Userfault, arg: number, user: UserMemory): number {
   return conclude(handler, dst, len, done, error, wakes, user, arg + 32);
 }
 
+/** From memory of its own process only. */
+function movePages(handler: Userfault, arg: number, user: UserMemory): number {
+  const { mm } = handler;
+  if (user.copyIn(words, 0, arg, 32) < 0) return -EFAULT;
+  const dst = word(0), src = word(1), len = word(2), mode = word(3);
+  if (user !== mm || !isRange(mm, dst, len) || !isRange(mm, src, len) || mode > 3) return -EINVAL;
+  const mayBeHole = (mode & U.UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES) !== 0;
+  const wakes = (mode & U.UFFDIO_MOVE_MODE_DONTWAKE) === 0;
+  const vma = movableArea(handler, dst, src, len);
+  let done = 0, error = typeof vma === "number" ? vma : 0;
+  while (error === 0 && typeof vma !== "number" && done < Math.min(len, MAX_PAGES * PAGE_SIZE)) {
+    error = movePage(mm, vma, (dst + done) / PAGE_SIZE, (src + done) / PAGE_SIZE, mayBeHole);
+    if (error === 0) done += PAGE_SIZE;
+  }
+  return conclude(handler, dst, len, done, error, wakes, user, arg + 32);
+}
+
+/** UFFDIO_ZEROPAGE, UFFDIO_CONTINUE, UFFDIO_POISON. */
 function fillPages(handler: Userfault, request: number, arg: number, user: UserMemory): number {
-  const { mm } = handler, isZero = request === U.UFFDIO_ZEROPAGE;
+  const { mm } = handler, isContinue = request === U.UFFDIO_CONTINUE;
   if (user.copyIn(words, 0, arg, 24) < 0) return -EFAULT;
   const start = word(0), len = word(1), mode = word(2);
   if (!isRange(mm, start, len) || mode > 1) return -EINVAL;
@@ -191,10 +244,11 @@ function fillPages(handler: Userfault, request: number, arg: number, user: UserM
   if (vma === -ESRCH) return -ESRCH;
   let done = 0, error = 0;
   if (typeof vma === "number") error = vma;
-  else if (!isZero && (vma.flags & VM_UFFD_MINOR) === 0 && vma.backing === null) error = -EINVAL;
+  else if (isContinue && (vma.flags & VM_UFFD_MINOR) === 0 && vma.backing === null) error = -EINVAL;
   while (error === 0 && typeof vma !== "number" && done < Math.min(len, MAX_PAGES * PAGE_SIZE)) {
     const at = (start + done) / PAGE_SIZE;
-    error = isZero ? placePage(mm, vma, at, null, false) : showPage(mm, vma, at);
+    if (request === U.UFFDIO_POISON) error = poisonPage(mm, at);
+    else error = isContinue ? showPage(mm, vma, at) : placePage(mm, vma, at, null, false);
     if (error === 0) done += PAGE_SIZE;
   }
   return conclude(handler, start, len, done, error, mode === 0, user, arg + 24);

@@ -6,8 +6,9 @@ import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
 import { UFFD_USER_MODE_ONLY } from "../../../ffi/abi/userfaultfd.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
-import { UserfaultFile } from "../../fs/anonfd/userfault_file.ts";
+import { Userfault } from "../../mm/userfault.ts";
 import type { Task } from "../../task/task.ts";
+import { UserfaultFile } from "../../task/userfault_file.ts";
 import { installNew } from "../io/install.ts";
 
 /** Faults of calls are for the privileged, unless vm.unprivileged_userfaultfd lets everybody. */
@@ -21,5 +22,9 @@ export function sysUserfaultfd(t: Task, a: SyscallArgs): number {
 /** Of the call, and of USERFAULTFD_IOC_NEW of /dev/userfaultfd, which whoever may open that may do. */
 export function newUserfaultfd(t: Task, flags: number): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY)) !== 0) return -EINVAL;
-  return installNew(t, new UserfaultFile(t.mm, flags), (flags & O_CLOEXEC) !== 0);
+  return installNew(
+    t,
+    new UserfaultFile(t.kernel, new Userfault(t.mm, flags)),
+    (flags & O_CLOEXEC) !== 0,
+  );
 }

@@ -1,6 +1,7 @@
 /** siginfo_t as bytes: which arm of the union a signal uses follows from its number and code (sigaction(2)). */
 
 import {
+  BUS_MCEERR_AR,
   POLL_HUP,
   POLL_IN,
   SI_MAX_SIZE,
@@ -15,6 +16,8 @@ import { SI_KERNEL, SI_SIGIO, SI_TIMER, type SigInfo } from "./pending.ts";
 import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO, SIGSEGV, SIGSYS, SIGTRAP } from "./sigset.ts";
 
 const AUDIT_ARCH_X86_64 = 0xc000003e;
+/** How much of memory is bad, as a power of two. */
+const PAGE_SHIFT = 12;
 
 /** Write the 128 bytes at `at`, which are zero already. */
 export function writeSigInfo(dv: DataView, at: number, info: SigInfo): void {
@@ -38,6 +41,9 @@ function writeKernelArm(dv: DataView, at: number, info: SigInfo): void {
     case SIGSEGV:
     case SIGBUS:
     case SIGTRAP:
+      if (info.signo === SIGBUS && info.code === BUS_MCEERR_AR) {
+        dv.setInt16(at + SiginfoFault.at.addrLsb, PAGE_SHIFT, true);
+      }
       return setWord(dv, at + SiginfoFault.at.addr, info.addr);
     case SIGCHLD:
       dv.setInt32(at + SiginfoChld.at.pid, info.pid, true);

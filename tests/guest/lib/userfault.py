@@ -10,9 +10,12 @@ from lib.guest import NR, eq, libc, name_of, ok, sc, works
 PAGE = 4096
 API, REGISTER, UNREGISTER, WAKE = 0xC018AA3F, 0xC020AA00, 0x8010AA01, 0x8010AA02
 COPY, ZEROPAGE, WRITEPROTECT, CONTINUE = 0xC028AA03, 0xC020AA04, 0xC018AA06, 0xC020AA07
+MOVE, POISON = 0xC028AA05, 0xC020AA08
 NONBLOCK, CLOEXEC, USER_ONLY = 0x800, 0x80000, 1
 MISSING, WP, MINOR = 1, 2, 4
 SIGBUS, THREAD_ID, EXACT = 0x80, 0x100, 0x800
+EVENT_FORK, EVENT_REMAP, EVENT_REMOVE, EVENT_UNMAP = 2, 4, 8, 0x40
+FORKED, REMAPPED, REMOVED, UNMAPPED = 0x13, 0x14, 0x15, 0x16
 
 
 def ask(fd, request, fmt, *values):
@@ -57,6 +60,16 @@ def protect(fd, at, size=PAGE, on=True):
     return ask(fd, WRITEPROTECT, "QQQ", at, size, 1 if on else 0)[0]
 
 
+def move(fd, dst, src, size=PAGE, mode=0):
+    r, words = ask(fd, MOVE, "QQQQq", dst, src, size, mode, 0x77)
+    return r, words[4]
+
+
+def poison(fd, at, size=PAGE, mode=0):
+    r, words = ask(fd, POISON, "QQQq", at, size, mode, 0x77)
+    return r, words[3]
+
+
 def on_range(fd, request, at, size):
     return ask(fd, request, "QQ", at, size)[0]
 
@@ -79,6 +92,16 @@ def message(fd, timeout=5.0):
     data = os.read(fd, 32)
     eq((len(data), data[0]), (32, 0x12), "message")
     return struct.unpack("<QQI", data[8:28])
+
+
+def event(fd, timeout=5.0):
+    """(event, three words) of the next message, whatever it tells."""
+    p = select.poll()
+    p.register(fd, select.POLLIN)
+    ok(p.poll(int(timeout * 1000)), "an event is told")
+    data = os.read(fd, 32)
+    eq(len(data), 32, "message")
+    return (data[0],) + struct.unpack("<3Q", data[8:])
 
 
 def is_quiet(fd):
