@@ -13,7 +13,17 @@ import { ATTR_BYTES, attrAt } from "../../../gofer/client/scan.ts";
 
 /** LIMIT: entries of lists that are kept for directories that nobody reads; with attributes they count more. */
 const MAX_KEPT = 131072, ATTRS_WEIGHT = 4;
+/** LIMIT: entries of a list that is sorted. */
+const MAX_SORTED = 16384;
 const NO_BYTES = new Uint8Array(0);
+
+/** The entries of a list by name. */
+export interface SortedOrder {
+  /** Entry numbers, in the order of the names. */
+  readonly entries: Int32Array;
+  /** By entry number: its place among them. */
+  readonly ranks: Int32Array;
+}
 
 export class Listing {
   readonly names: string[] = [];
@@ -41,6 +51,7 @@ export class Listing {
   /** Made by the second search. */
   private index: Map<string, number> | null = null;
   private wasSearched: boolean = false;
+  private order: SortedOrder | null = null;
 
   /** `changes`: the file system's count of them now. */
   constructor(changes: number) {
@@ -93,6 +104,16 @@ export class Listing {
     this.index = new Map();
     for (let i = 0; i < this.names.length; i++) this.index.set(this.names[i]!, i);
     return this.index.get(name) ?? -1;
+  }
+
+  /** The entries in the order of their names; null if they are too many. The list must be complete. */
+  sortedOrder(): SortedOrder | null {
+    if (this.order !== null || this.length > MAX_SORTED) return this.order;
+    const { names } = this, entries = Int32Array.from(names.keys());
+    entries.sort((a, b) => names[a]! < names[b]! ? -1 : 1);
+    const ranks = new Int32Array(entries.length);
+    for (let i = 0; i < entries.length; i++) ranks[entries[i]!] = i;
+    return this.order = { entries, ranks };
   }
 
   /** Whether `takeAttr` has something; `changes` as for the constructor. */

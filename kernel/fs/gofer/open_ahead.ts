@@ -1,6 +1,7 @@
 /**
- * Files that are opened one after the other in the order of their directory (grep -r, tar): with one of them the next
- * few are opened too, in the same round trip. They lie among the idle files until they are wanted, or closed for others.
+ * Files that are opened one after the other in the order of their directory (grep -r, tar) or of their names (a shell's
+ * `*`, git): with one of them the next few are opened too, in the same round trip. They lie among the idle files until
+ * they are wanted, or closed for others.
  *
  * Only where the list of the directory is known, so in exclusive mode. Neighbours: regular.ts, idle_files.ts.
  */
@@ -13,19 +14,44 @@ import type { GoferFs } from "./gofer_fs.ts";
 import type { Listing } from "./listing.ts";
 import { GoferRegular } from "./regular.ts";
 
-/** Files opened in order before more are. */
-const RUN_MIN = 2;
 /** LIMIT: files opened ahead at one time; the first time it is `FIRST`. */
 const MAX = 32, FIRST = 4;
-/** Entries that may lie between a file and the next one: directories, files that are left out. */
-const GAP = 16;
+
+/** Files opened along one order of the entries of a directory. */
+class Trail {
+  /** How many followed each other. */
+  run: number = 0;
+  /** Place of the last one that was opened, ahead or not. */
+  place: number = -1;
+  private readonly gap: number;
+  private readonly runMin: number;
+
+  /**
+   * @param gap entries that may lie between a file and the next one: directories, files that are left out
+   * @param runMin files opened in order before more are
+   */
+  constructor(gap: number, runMin: number) {
+    this.gap = gap;
+    this.runMin = runMin;
+  }
+
+  get isFollowed(): boolean {
+    return this.run >= this.runMin;
+  }
+
+  /** A file at `place` is opened; in another directory every place is the next one. */
+  step(place: number, isElsewhere: boolean): void {
+    const goesOn = isElsewhere || (place > this.place && place - this.place <= this.gap);
+    this.run = goesOn ? this.run + 1 : 1;
+    this.place = place;
+  }
+}
 
 export class OpenAhead {
   private readonly fs: GoferFs;
-  /** Where the last file lies that was opened, ahead or not. */
   private dir: GoferDirectory | null = null;
-  private index: number = -1;
-  private run: number = 0;
+  private readonly listed: Trail = new Trail(16, 2);
+  private readonly sorted: Trail = new Trail(4, 3);
   private size: number = FIRST;
   /** Files opened ahead the last time, and how many of them were wanted. */
   private given: number = 0;
@@ -49,44 +75,45 @@ export class OpenAhead {
     if (parent === null || list === null) return;
     const at = list.find(file.entryName);
     if (at < 0) return;
-    this.judge(parent, at);
+    const { listed, sorted } = this, order = list.sortedOrder();
+    const isElsewhere = parent !== this.dir;
     this.dir = parent;
-    this.index = at;
-    if (this.run >= RUN_MIN) this.queue(parent, list, at);
+    this.judge();
+    listed.step(at, isElsewhere);
+    if (order !== null) sorted.step(order.ranks[at]!, isElsewhere);
+    const isSorted = order !== null && sorted.run > listed.run;
+    const trail = isSorted ? sorted : listed;
+    if (trail.run === 1) this.size = FIRST;
+    if (trail.isFollowed) this.queue(parent, list, trail, isSorted ? order.entries : null);
   }
 
-  private judge(dir: GoferDirectory, at: number): void {
-    const isNext = dir !== this.dir || (at > this.index && at - this.index <= GAP);
-    if (!isNext) {
-      this.run = 0;
-      this.size = FIRST;
-    } else if (this.given > 0) {
+  /** More the next time if what was opened ahead was wanted, else fewer. */
+  private judge(): void {
+    if (this.given > 0) {
       const wasUseful = this.wanted * 2 >= this.given;
       this.size = wasUseful ? Math.min(2 * this.size, MAX) : this.size >> 1;
-      if (this.size === 0) {
-        this.run = 0;
-        this.size = FIRST;
-      }
+      if (this.size === 0) this.listed.run = this.sorted.run = 0;
     }
     this.given = this.wanted = 0;
-    this.run++;
   }
 
-  private queue(dir: GoferDirectory, list: Listing, at: number): void {
+  /** @param order entries of the list by their places on the trail; null: as they stand in the list */
+  private queue(dir: GoferDirectory, list: Listing, trail: Trail, order: Int32Array | null): void {
     const { client } = this.fs, route: string[] = [];
     const from = dir.way(route);
     if (from < 0) return;
     this.asked = route.length + 1;
     // Not so many that they close each other.
     const size = Math.min(this.size, this.fs.idle.max >> 2);
-    for (let i = at + 1; i < list.length && this.tags.length < size; i++) {
-      if (list.types[i] !== DT_REG) continue;
-      const name = list.names[i]!;
+    for (let i = trail.place + 1; i < list.length && this.tags.length < size; i++) {
+      const entry = order === null ? i : order[i]!;
+      if (list.types[entry] !== DT_REG) continue;
+      const name = list.names[entry]!;
       const tag = prepareOpen(client, from, [...route, name], O_RDONLY);
       if (tag < 0) return;
       this.tags.push(tag);
       this.names.push(name);
-      this.index = i;
+      trail.place = i;
     }
   }
 

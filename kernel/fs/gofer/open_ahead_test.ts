@@ -60,6 +60,21 @@ Deno.test("files opened in the order of their directory come by the dozen", asyn
   });
 });
 
+Deno.test("files opened in the order of their names come by the dozen too", async () => {
+  await inDirectories({}, (lab) => {
+    for (let d = 0; d < 5; d++) names(lab, `/t/${d}`);
+    const before = lab.requests;
+    for (let d = 0; d < 5; d++) {
+      for (const name of names(lab, `/t/${d}`).sort()) {
+        assertEquals(textOf(lab, `/t/${d}/${name}`), `${d} ${name.slice(1)}`);
+      }
+    }
+    assert(lab.requests - before < 40, `${lab.requests - before} requests for 200 files`);
+    lab.fs.destroy();
+    assertEquals(lab.host.closed, 200);
+  });
+});
+
 Deno.test("files opened here and there come one by one", async () => {
   await inDirectories({}, (lab) => {
     const list = names(lab, "/t/0");
