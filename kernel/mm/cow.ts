@@ -11,9 +11,8 @@ import { PAGE_COW, PAGE_FILE, PAGE_PATCHED } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";
 import { mapFrames, pageUp } from "./region.ts";
 import type { Vma } from "./vma.ts";
+import { WINDOW } from "./write_run.ts";
 
-/** Pages that move together (64 KiB). */
-const WINDOW = 16;
 /** When the host process has this many mappings, pages move by 2 MiB: the host's own limit is 65530. */
 const CROWDED = 20_000, LARGE_WINDOW = 512;
 /** Pages that are looked at on each side for frames to take back. */
@@ -33,8 +32,10 @@ export function breakCow(mm: MemoryManager, vma: Vma, page: number): number {
   const delta = map.frame(i) - map.start(i);
   const isMine = frames.refs((page + delta) * PAGE_SIZE) === 1;
   const window = mm.space.mappingCount > CROWDED ? LARGE_WINDOW : WINDOW;
-  const from = Math.max(lo, isMine ? page - TAKE_BACK : Math.floor(page / window) * window);
-  const to = Math.min(hi, isMine ? page + TAKE_BACK : Math.floor(page / window + 1) * window);
+  const start = Math.floor(page / window) * window;
+  const run = isMine ? 0 : Math.max(window, mm.writeRun.pagesFor(page));
+  const from = Math.max(lo, isMine ? page - TAKE_BACK : start);
+  const to = Math.min(hi, isMine ? page + TAKE_BACK : start + run);
   let a = page, b = page + 1;
   while (a > from && (frames.refs((a - 1 + delta) * PAGE_SIZE) === 1) === isMine) a--;
   while (b < to && (frames.refs((b + delta) * PAGE_SIZE) === 1) === isMine) b++;
@@ -42,6 +43,7 @@ export function breakCow(mm: MemoryManager, vma: Vma, page: number): number {
     takeBack(mm, vma, a, b);
     return 0;
   }
+  mm.writeRun.copied(b);
   reserveShadow(mm, page, lo, hi);
   return move(mm, vma, a, b) || move(mm, vma, page, page + 1) ? 0 : -ENOMEM;
 }
@@ -121,8 +123,10 @@ export function copyFilePages(mm: MemoryManager, vma: Vma, page: number): number
     map.insert(from, to - from, -1, shadow / PAGE_SIZE, 0);
     i = map.indexOf(page);
   }
-  const from = Math.max(map.start(i), vmaStart, Math.floor(page / WINDOW) * WINDOW);
-  const to = Math.min(map.end(i), vmaEnd, fileEnd, Math.floor(page / WINDOW + 1) * WINDOW);
+  const window = Math.floor(page / WINDOW) * WINDOW, run = mm.writeRun.pagesFor(page);
+  const from = Math.max(map.start(i), vmaStart, window);
+  const to = Math.min(map.end(i), vmaEnd, fileEnd, window + run);
+  mm.writeRun.copied(to);
   const at = map.splitAt(from);
   map.splitAt(to);
   const target = map.shadow(at);

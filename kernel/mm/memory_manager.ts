@@ -33,6 +33,7 @@ import { mseal } from "./mseal.ts";
 import { mincore, msync } from "./residency.ts";
 import { SearchState } from "./unmapped_area.ts";
 import { PROT_MASK, type Vma, VmaList } from "./vma.ts";
+import { WriteRun } from "./write_run.ts";
 
 /** Guest addresses that prctl(PR_SET_MM) and /proc/PID show. */
 export class ProgramAddresses {
@@ -95,6 +96,7 @@ export class MemoryManager extends UserAccess {
   /** Faults in a row at the same page that had nothing to do. */
   spuriousPage: number = -1;
   spuriousCount: number = 0;
+  readonly writeRun: WriteRun = new WriteRun();
   /** Frames whose unmapping is about to be queued: page, count pairs. */
   private readonly leaving: number[] = [];
 
