@@ -16,10 +16,10 @@
  * do not spin there (`Platform.setLoopCpu`).
  */
 
-/** LIMIT: longest spins, ns. A guest's is longer, for the loop may have to ask the Gofer. */
-const MAX_SPIN_NS = 20_000, MAX_GUEST_SPIN_NS = 50_000;
+/** LIMIT: longest spin of either, ns: about what a sleep and a wake-up across cores cost. */
+const MAX_SPIN_NS = 50_000;
 /** Guest code between calls that a spin is worth waiting for, ns. */
-const SHORT_GAP_NS = 15_000;
+const SHORT_GAP_NS = 40_000;
 /** Together, so many short gaps more than long ones, which count eightfold, let the two go apart. */
 const APART_SCORE = 12, LONG_GAP = 8;
 /** Apart, a long gap costs so many calls that were found in time; with nothing left the two go together. */
@@ -38,7 +38,7 @@ export class SpinPolicy {
 
   /** Budget of guest threads that wait for a reply, ns. */
   get guestNs(): number {
-    return this.isApart ? MAX_GUEST_SPIN_NS : 0;
+    return this.isApart ? MAX_SPIN_NS : 0;
   }
 
   /** How long the loop may spin now, with `running` guest threads that could trap. HOT */
