@@ -124,6 +124,7 @@ export class SandboxKernel implements Kernel {
     this.sysctl = sysctl;
     this.keys = new KeyStore(sysctl, host, this.timers);
     net.settings = sysctl;
+    net.timers = this.timers;
     net.connector = new ProcConnector(net);
     net.generic = new GenericFamilies();
     this.taskStats = new TaskStats(this, net.generic.nextId);
@@ -169,6 +170,7 @@ export class SandboxKernel implements Kernel {
   newNetNamespace(owner: UserNamespace): NetNamespace {
     const net = new NetNamespace(this.memory.frames, this.host, null, owner, false);
     net.settings = this.sysctl;
+    net.timers = this.timers;
     net.lister = this.namespaces.net.lister;
     net.urgent = this.namespaces.net.urgent;
     net.generic = this.namespaces.net.generic;

@@ -122,7 +122,7 @@ export class RawControl {
 
 /** One send or receive. */
 export class Message {
-  /** MSG_* that the caller gave, MSG_DONTWAIT for O_NONBLOCK too. */
+  /** MSG_* that the caller gave. */
   flags: number = 0;
   /** MSG_* that recvmsg(2) answers: MSG_TRUNC, MSG_CTRUNC, MSG_EOR, MSG_OOB. */
   outFlags: number = 0;

@@ -13,6 +13,7 @@ import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespa
 import type { NetTables } from "../fs/procfs/net_tables.ts";
 import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
+import { TimerQueue } from "../time/timer.ts";
 import type { SocketLister } from "./inet_view.ts";
 import type { SocketCaller } from "./message.ts";
 import type { InetPorts } from "./inet/create.ts";
@@ -62,6 +63,8 @@ export class NetNamespace extends Namespace {
   override readonly kind = "net";
   readonly frames: FrameAllocator;
   readonly host: Host;
+  /** What ends waits that no program waits in: the kernel's, or one of its own (tests). */
+  timers: TimerQueue = new TimerQueue();
   /** Its interfaces, while the kernel carries the packets itself. */
   readonly links: LinkTable;
   /** The ports of those sockets; null: none can be reached from other namespaces. */
@@ -84,6 +87,8 @@ export class NetNamespace extends Namespace {
   lister: SocketLister | null = null;
   /** What /proc/net shows; null until somebody looks. */
   tables: NetTables | null = null;
+  /** Addresses that gave a cookie for TCP_FASTOPEN. */
+  readonly cookies: Set<string> = new Set();
   /** Who hears of urgent data that came from outside. */
   urgent: UrgentListener | null = null;
   private readonly offered: OfferedTransport[] = [];

@@ -85,6 +85,8 @@ const MIN_SEND = 4608, MIN_RECEIVE = 2304;
 /** LIMIT: of SO_SNDBUFFORCE, SO_RCVBUFFORCE. */
 const MAX_FORCED = 16 << 20;
 
+const UNLIMITED = 0xffff_ffff_ffff_ffffn;
+
 const name = new SocketAddress();
 
 /** A value under way between user memory and an option. */
@@ -151,6 +153,8 @@ export class SocketOptions {
   priority: number = 0;
   mark: number = 0;
   busyPoll: number = 0;
+  /** SO_MAX_PACING_RATE, bytes a second: kept. */
+  maxPacingRate: bigint = UNLIMITED;
   /** SO_INCOMING_CPU: kept; -1: none. */
   incomingCpu: number = -1;
   /** Options that are on and ask for what never happens on links here: kept and shown. */

@@ -32,6 +32,7 @@ import { Vfs } from "./vfs.ts";
 export class TestHost implements Host {
   sec: number = 1_700_000_000;
   nsec: number = 0;
+  monotonic: number = 0;
   readonly cpuCount = 1;
   memoryBytes: number = 1 << 30;
   machineBytes: number = 1 << 30;
@@ -41,7 +42,7 @@ export class TestHost implements Host {
     this.nsec += 1000;
   }
   monotonicNs(): number {
-    return 0;
+    return this.monotonic;
   }
   realtimeSec(): number {
     return this.sec;

@@ -232,6 +232,16 @@ def socket_level(call, expected):
      [0, (0, 1000), (0, 0), (-EINVAL, 0)]),
     ("TCP_REPAIR_QUEUE", lambda: keeps("tcp", TCP, 20, 1), [-EINVAL, (-EPERM, -EINVAL)]),
     ("TCP_NOTSENT_LOWAT", lambda: keeps("tcp", TCP, 25, 4096, 0), [0, (0, 4096), (0, 0)]),
+    ("TCP_MAXSEG", lambda: keeps("tcp", TCP, 2, 1000, 87, 0), [536, (0, 1000), (-EINVAL, 1000), (0, 536)]),
+    ("TCP_THIN_LINEAR_TIMEOUTS", lambda: keeps("tcp", TCP, 16, 1, 2, 0), [0, (0, 1), (-EINVAL, 1), (0, 0)]),
+    ("TCP_THIN_DUPACK", lambda: keeps("tcp", TCP, 17, 1, 2, 0), [0, (0, 0), (-EINVAL, 0), (0, 0)]),
+    ("TCP_FASTOPEN", lambda: keeps("tcp", TCP, 23, 5, 100000, -1, 0), [0, (0, 5), (0, 4096), (-EINVAL, 4096), (0, 0)]),
+    ("TCP_TIMESTAMP", lambda: put(make("tcp"), TCP, 24, 1), -EPERM),
+    ("TCP_SAVE_SYN", lambda: keeps("tcp", TCP, 27, 1, 2, 3, -1, 0), [0, (0, 1), (0, 2), (-EINVAL, 2), (-EINVAL, 2), (0, 0)]),
+    ("TCP_FASTOPEN_CONNECT", lambda: keeps("tcp", TCP, 30, 1, 2, 0), [0, (0, 1), (-EINVAL, 1), (0, 0)]),
+    ("TCP_FASTOPEN_NO_COOKIE", lambda: keeps("tcp", TCP, 34, 1, 2, 0), [0, (0, 1), (-EINVAL, 1), (0, 0)]),
+    ("TCP_TX_DELAY", lambda: keeps("tcp", TCP, 37, 65536, -1, 0x7FFFFFFF, 0), [0, (0, 65536), (-EINVAL, 65536), (-EINVAL, 65536), (0, 0)]),
+    ("TCP_IS_MPTCP", lambda: keeps("tcp", TCP, 43, 1), [0, (-ENOPROTOOPT, 0)]),
     ("TCP_INQ", lambda: keeps("tcp", TCP, 36, 1, 0, 2), [0, (0, 1), (0, 0), (-EINVAL, 0)]),
 ])
 def tcp_level(call, expected):

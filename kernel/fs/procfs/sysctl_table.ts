@@ -186,6 +186,7 @@ const NET: readonly Setting[] = [
   text("net/ipv4/tcp_congestion_control", "cubic"),
   number("net/ipv4/tcp_ecn", 2, 0, 2),
   number("net/ipv4/tcp_fastopen", 1),
+  number("net/ipv4/tcp_fastopen_blackhole_timeout_sec", 0),
   number("net/ipv4/tcp_fin_timeout", 60),
   number("net/ipv4/tcp_keepalive_intvl", 75, 1),
   number("net/ipv4/tcp_keepalive_probes", 9, 1, 255),

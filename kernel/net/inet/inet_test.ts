@@ -295,3 +295,102 @@ Deno.test("sockets that are closed leave no memory and no ports behind", () => {
 Deno.test("addresses as people write them", () => {
   assertEquals([describeAddress(LOOPBACK4), describeAddress(LOOPBACK6)], [LO, "::1"]);
 });
+
+/** A connection whose queue is full on the way from the first to the second. */
+function filled(lab: NetLab): readonly [TcpSocket, TcpSocket] {
+  const [a, b] = connected(lab), bytes = "x".repeat(65536);
+  while (lab.send(a, bytes) !== "EAGAIN");
+  return [a, b];
+}
+
+const MS = 1e6;
+
+/** `ms` later, as the kernel's loop does it. */
+function pass(lab: NetLab, ms: number): void {
+  const { host } = lab.test, { timers } = lab.net, end = host.monotonic + ms * MS;
+  for (; timers.nextDeadlineNs <= end; timers.expire(host.monotonic)) {
+    host.monotonic = timers.nextDeadlineNs;
+  }
+  host.monotonic = end;
+}
+
+Deno.test("data that wait for longer than TCP_USER_TIMEOUT end a connection", () => {
+  const lab = new NetLab(), [a, b] = filled(lab);
+  assertEquals(setInt(a, I.IPPROTO_TCP, I.TCP_USER_TIMEOUT, 1000), 0);
+  pass(lab, 999);
+  assertEquals([a.state, a.error], [I.TCP_ESTABLISHED, 0]);
+  // Something was read: from then on.
+  lab.receive(b, 1000);
+  pass(lab, 999);
+  assertEquals(a.state, I.TCP_ESTABLISHED);
+  pass(lab, 1);
+  assertEquals([a.state, lab.send(a, "x"), lab.send(a, "x")], [I.TCP_CLOSE, "ETIMEDOUT", "EPIPE"]);
+  // The peer has what came through the window, and hears of the end behind it.
+  assertEquals(b.state, I.TCP_ESTABLISHED);
+  let got = 0;
+  while (b.incoming.length > 0) got += lab.receive(b, 1 << 16).length;
+  assertEquals([got, lab.receive(b)], [131072, "ECONNRESET"]);
+  assertEquals(lab.net.timers.size, 0);
+});
+
+Deno.test("a timeout is forgotten when there is room, when it is off, and at the end", () => {
+  const lab = new NetLab(), [a, b] = filled(lab);
+  const set = (ms: number) => setInt(a, I.IPPROTO_TCP, I.TCP_USER_TIMEOUT, ms);
+  assertEquals([set(1000), lab.net.timers.size, set(0), lab.net.timers.size], [0, 1, 0, 0]);
+  set(1000);
+  while (b.incoming.length > 0) lab.receive(b, 1 << 16);
+  assertEquals(lab.net.timers.size, 0);
+  lab.send(a, "x".repeat(200_000));
+  assertEquals(lab.net.timers.size, 1);
+  a.drop();
+  assertEquals(lab.net.timers.size, 0);
+});
+
+Deno.test("connecting ends after TCP_SYNCNT tries, or TCP_USER_TIMEOUT", () => {
+  const lab = new NetLab(), [, address] = server(lab, 0);
+  lab.connect(lab.socket(AF_INET, SOCK_STREAM), address);
+  const asks = (name: number, value: number) => {
+    const s = lab.socket(AF_INET, SOCK_STREAM);
+    setInt(s, I.IPPROTO_TCP, name, value);
+    assertEquals(lab.connect(s, address), "EAGAIN");
+    let ms = 0;
+    for (; s.error === 0; ms += 500) pass(lab, 500);
+    assertEquals([lab.connect(s, address), lab.net.timers.size], ["ETIMEDOUT", 0]);
+    s.drop();
+    return ms;
+  };
+  assertEquals([asks(I.TCP_SYNCNT, 1), asks(I.TCP_SYNCNT, 3)], [3000, 15000]);
+  assertEquals([asks(I.TCP_USER_TIMEOUT, 100), asks(I.TCP_USER_TIMEOUT, 2500)], [1000, 2500]);
+});
+
+Deno.test("TCP_DEFER_ACCEPT keeps a connection until it has data, ends, or time is over", () => {
+  const lab = new NetLab(), [listener, address] = server(lab);
+  setInt(listener, I.IPPROTO_TCP, I.TCP_DEFER_ACCEPT, 5);
+  const connect = () => {
+    const client = lab.socket(AF_INET, SOCK_STREAM);
+    assertEquals(lab.connect(client, address), 0);
+    return client;
+  };
+  const accepted = () => typeof listener.accept() !== "number";
+  const a = connect();
+  assertEquals(accepted(), false);
+  lab.send(a, "x");
+  assertEquals([accepted(), lab.net.timers.size], [true, 0]);
+  const b = connect();
+  b.shutdown(SHUT_WR);
+  assertEquals(accepted(), true);
+  connect();
+  pass(lab, 6999);
+  assertEquals(accepted(), false);
+  pass(lab, 1);
+  assertEquals(accepted(), true);
+  // A client that is gone leaves nothing behind, and the option counts as it is now.
+  const c = connect();
+  c.options.lingerOn = true;
+  c.drop();
+  assertEquals([lab.net.timers.size, accepted()], [0, false]);
+  connect();
+  setInt(listener, I.IPPROTO_TCP, I.TCP_DEFER_ACCEPT, 0);
+  pass(lab, 1000);
+  assertEquals(accepted(), true);
+});

@@ -1,12 +1,21 @@
 /**
  * TCP inside of the kernel (tcp(7)): two sockets that know each other and move bytes straight into the other's
- * queue. States, half-closing, resets and errors are those of TCP; segments, windows and timers do not exist.
+ * queue. States, half-closing, resets and errors are those of TCP; segments do not exist, and of the queue what is
+ * beyond a window is as good as not sent (`heldBytes`).
  *
- * DIFFERS: no TIME_WAIT, no Fast Open. Neighbours: tcp_connect.ts and tcp_socket.ts (the way into a connection),
- * urgent.ts.
+ * DIFFERS: no TIME_WAIT. Neighbours: tcp_connect.ts and tcp_socket.ts (the way into a connection), tcp_timer.ts,
+ * tcp_info.ts, urgent.ts.
  */
 
-import { EAGAIN, ECONNRESET, EFAULT, EINVAL, ENOTCONN, EPIPE } from "../../../ffi/abi/errno.ts";
+import {
+  EAGAIN,
+  ECONNRESET,
+  EFAULT,
+  EINVAL,
+  ENOTCONN,
+  EPIPE,
+  ETIMEDOUT,
+} from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import {
   MSG_OOB,
@@ -36,6 +45,9 @@ import { InetSocket } from "./inet_socket.ts";
 import type { InetPorts } from "./create.ts";
 import type { PortTable } from "./ports.ts";
 import { getTcpOption, setTcpOption, TcpOptions } from "./tcp_options.ts";
+import type { Deferral } from "./tcp_defer.ts";
+import { TcpTally } from "./tcp_info.ts";
+import { TcpTimer } from "./tcp_timer.ts";
 import { showData, showEnd, showReset, TcpSequence } from "./tcp_wire.ts";
 import { UrgentMark } from "./urgent.ts";
 
@@ -57,6 +69,23 @@ export abstract class TcpSocket extends InetSocket {
   readonly tcp: TcpOptions = new TcpOptions();
   /** What it has sent, as who watches counts it. */
   readonly sequence: TcpSequence;
+  /** What it sent and received, counted (TCP_INFO). */
+  readonly tally: TcpTally = new TcpTally();
+  /** What ends it when nothing happens; null: nothing ever could. */
+  timer: TcpTimer | null = null;
+  /** Why it cannot be accepted yet; null: it can, or it was. */
+  deferral: Deferral | null = null;
+  /** Of a listener: those. */
+  readonly deferred: Set<TcpSocket> = new Set();
+  /** Headers of the SYN that it came of, if the listener wanted them kept and nobody fetched them. */
+  savedSyn: Uint8Array<ArrayBuffer> | null = null;
+  /** Its listener takes data with a SYN, and did so, or those of this client were taken. */
+  takesFastOpen: boolean = false;
+  hasSynData: boolean = false;
+  /** connect(2) said that it is connected, and what is sent first makes it so (TCP_FASTOPEN_CONNECT). */
+  isConnectDeferred: boolean = false;
+  /** Why data did not go with the SYN (TFO_*). */
+  fastOpenFailure: number = 0;
   /** Connections that wait for accept; null: not listening. */
   backlog: Backlog<TcpSocket> | null = null;
   /** Sockets in SYN_SENT because the backlog is full. */
@@ -69,6 +98,8 @@ export abstract class TcpSocket extends InetSocket {
   private gotFin: boolean = false;
   /** All descriptors are closed. */
   private isGone: boolean = false;
+  /** It gave up without a word: its peer hears of it when it does something. */
+  private hasVanished: boolean = false;
 
   constructor(net: NetNamespace, ports: PortTable, family: number, uid: number) {
     super(net, ports, family, SOCK_STREAM, I.IPPROTO_TCP, uid);
@@ -99,6 +130,8 @@ export abstract class TcpSocket extends InetSocket {
     return !this.options.reuseAddress || !other.options.reuseAddress || other.isListening;
   }
 
+  /** The connection that connect(2) put off is made. */
+  abstract connectNow(nonblocking: boolean): number;
   /** A socket like this listener, for the server's end of a new connection. */
   abstract newServer(): TcpSocket;
   /** The listener is closed: what waits in it is reset. */
@@ -114,13 +147,15 @@ export abstract class TcpSocket extends InetSocket {
     this.peer = peer;
     this.state = I.TCP_ESTABLISHED;
     this.connectingTo = null;
+    this.isConnectDeferred = false;
+    this.timer?.stop();
     this.gotFin = this.isReadShut = this.isWriteShut = false;
     this.queue.wake(WRITABLE);
   }
 
   /** Nobody will read what comes: data are answered with a reset (RFC 1122, 4.2.2.13). */
   private get isDeaf(): boolean {
-    return this.isGone || (this.state === I.TCP_FIN_WAIT2 && this.isReadShut);
+    return this.isGone || this.hasVanished || (this.state === I.TCP_FIN_WAIT2 && this.isReadShut);
   }
 
   /** Bytes that the peer's queue holds of what this one sends. */
@@ -131,7 +166,29 @@ export abstract class TcpSocket extends InetSocket {
     return isFixed ? options.sendBytes + peer.options.receiveBytes : AUTOMATIC_BYTES;
   }
 
+  /** Bytes that it takes before its window is closed. */
+  private get window(): number {
+    const { options, tcp } = this;
+    const bytes = options.isReceiveFixed ? options.receiveBytes : RECEIVE_BYTES;
+    return Math.min(bytes, tcp.windowClamp);
+  }
+
+  /** Bytes that its window has still room for. */
+  get windowLeft(): number {
+    return Math.max(0, this.window - this.incoming.length);
+  }
+
+  /** Of what it sent, the bytes that the peer's window has no room for. */
+  get heldBytes(): number {
+    const { peer } = this;
+    return peer === null ? 0 : Math.max(0, peer.incoming.length - peer.window);
+  }
+
   override send(io: IoCursor, message: Message): number {
+    return this.sendData(io, message);
+  }
+
+  sendData(io: IoCursor, message: Message): number {
     if (this.state === I.TCP_SYN_SENT) return -EAGAIN;
     const { peer } = this;
     if (this.error !== 0) return this.takeError();
@@ -141,15 +198,18 @@ export abstract class TcpSocket extends InetSocket {
       // What fits goes out, and a reset comes back.
       const n = Math.min(io.remaining, this.capacity);
       io.advance(n);
-      if (!peer.isGone) peer.fail(ECONNRESET);
+      if (!peer.isGone && !peer.hasVanished) peer.fail(ECONNRESET);
       this.reset();
       return n;
     }
-    const room = this.capacity - peer.incoming.length;
+    const most = Math.min(this.capacity, peer.window + this.tcp.notSentLow);
+    const room = most - peer.incoming.length;
     if (room <= 0) return -EAGAIN;
     const done = peer.incoming.put(io, Math.min(io.remaining, room));
     if (done <= 0) return done;
     showData(this, peer, done);
+    if (this.tcp.userTimeoutMs > 0) this.timeData(false);
+    if (peer.deferral !== null) peer.deferral.end();
     const isUrgent = (message.flags & MSG_OOB) !== 0;
     if (isUrgent) peer.markUrgent();
     peer.queue.wake(isUrgent ? READABLE | POLLPRI : READABLE);
@@ -233,10 +293,37 @@ export abstract class TcpSocket extends InetSocket {
 
   /** The peer's queue became shorter than `before`. */
   private onPeerRead(before: number): void {
-    const { peer } = this, half = this.capacity / 2;
+    const { peer } = this;
     // Who was disconnected has let go of its peer, which may still read what came before.
     if (peer === null) return;
-    if (before > half && peer.incoming.length <= half) this.queue.wake(WRITABLE);
+    if (this.hasVanished) {
+      peer.reset();
+      return;
+    }
+    if (this.timer !== null) this.timer.watch(true);
+    const { length } = peer.incoming;
+    if (!this.isWritableAt(peer, before) && this.isWritableAt(peer, length)) {
+      this.queue.wake(WRITABLE);
+    }
+  }
+
+  /** TCP_USER_TIMEOUT for what waits now. */
+  timeData(isProgress: boolean): void {
+    this.timer ??= new TcpTimer(this);
+    if (this.state !== I.TCP_SYN_SENT) this.timer.watch(isProgress);
+  }
+
+  /** Nobody answered. */
+  giveUpConnecting(): void {
+    this.leaveWaiting();
+    this.fail(ETIMEDOUT);
+  }
+
+  /** Data waited for too long: what never left is lost, and the peer is not told. */
+  giveUp(): void {
+    this.peer?.incoming.unput(this.heldBytes);
+    this.hasVanished = true;
+    this.fail(ETIMEDOUT);
   }
 
   override onBufferSize(): void {
@@ -251,7 +338,7 @@ export abstract class TcpSocket extends InetSocket {
     const isClosed = this.state === I.TCP_CLOSE;
     if (isClosed || (this.isReadShut && this.isWriteShut)) bits |= POLLHUP;
     if (this.isReadShut) bits |= READABLE | POLLRDHUP;
-    if (this.state === I.TCP_SYN_SENT) return bits;
+    if (this.state === I.TCP_SYN_SENT) return this.isConnectDeferred ? bits | WRITABLE : bits;
     const beside = this.urgent.at === 0 && !this.options.outOfBandInline ? 1 : 0;
     if (this.incoming.length >= this.options.receiveLowWater + beside) bits |= READABLE;
     if (this.urgent.isFresh) bits |= POLLPRI;
@@ -261,7 +348,12 @@ export abstract class TcpSocket extends InetSocket {
 
   private get isWritable(): boolean {
     const { peer } = this;
-    return peer === null || peer.incoming.length * 2 <= this.capacity;
+    return peer === null || this.isWritableAt(peer, peer.incoming.length);
+  }
+
+  /** Whether it is while the peer's queue has `length` bytes. */
+  private isWritableAt(peer: TcpSocket, length: number): boolean {
+    return length * 2 <= this.capacity && (length - peer.window) * 2 < this.tcp.notSentLow;
   }
 
   override shutdown(how: number): number {
@@ -288,6 +380,7 @@ export abstract class TcpSocket extends InetSocket {
     if (peer !== null && (this.gotFin || peer.state !== I.TCP_CLOSE)) showEnd(this, peer);
     if (peer === null || peer.state === I.TCP_CLOSE) return;
     peer.gotFin = peer.isReadShut = true;
+    if (peer.deferral !== null) peer.deferral.end();
     if (peer.isWriteShut) {
       // Both directions are closed: nothing is left of the connection.
       peer.state = this.state = I.TCP_CLOSE;
@@ -322,7 +415,10 @@ export abstract class TcpSocket extends InetSocket {
     this.error = error;
     this.state = I.TCP_CLOSE;
     this.isReadShut = this.isWriteShut = true;
+    this.isConnectDeferred = false;
+    this.timer?.stop();
     this.queue.wake(POLLERR | POLLHUP | POLLRDHUP | READABLE | WRITABLE);
+    this.deferral?.abandon();
   }
 
   /** connect(2) with AF_UNSPEC: a reset to the peer, and everything is as before the first connect. */
@@ -333,8 +429,10 @@ export abstract class TcpSocket extends InetSocket {
     this.leaveWaiting();
     this.state = I.TCP_CLOSE;
     this.gotFin =
+      this.hasVanished =
       this.isReadShut =
       this.isWriteShut =
+      this.isConnectDeferred =
       this.isConnecting =
         false;
     this.incoming.free();
@@ -345,6 +443,7 @@ export abstract class TcpSocket extends InetSocket {
 
   /** Out of the queue of a listener whose backlog is full. */
   private leaveWaiting(): void {
+    this.timer?.stop();
     if (this.connectingTo === null) return;
     const { waiting } = this.connectingTo;
     waiting.splice(waiting.indexOf(this), 1);
@@ -388,6 +487,7 @@ export abstract class TcpSocket extends InetSocket {
       else this.sendFin();
     }
     this.state = I.TCP_CLOSE;
+    this.timer?.stop();
     this.incoming.free();
     this.releasePort();
   }

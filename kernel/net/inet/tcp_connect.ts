@@ -21,7 +21,13 @@ import type { SocketAddress, SocketCaller } from "../message.ts";
 import { Endpoint, endpointOf } from "./address.ts";
 import { accepts, type PortTable } from "./ports.ts";
 import { TcpSocket } from "./tcp.ts";
-import { showHandshake, showRefusal } from "./tcp_wire.ts";
+import { Deferral, defers } from "./tcp_defer.ts";
+import { hasCookie, takesFastOpen } from "./tcp_fastopen.ts";
+import { TcpTimer } from "./tcp_timer.ts";
+import { showHandshake, showRefusal, synOf } from "./tcp_wire.ts";
+
+/** Value of TCP_SAVE_SYN: the header of Ethernet too. */
+const SAVE_FRAME = 2;
 
 export function listenOn(socket: TcpSocket, backlog: number): number {
   if (socket.state !== I.TCP_CLOSE && socket.state !== I.TCP_LISTEN) return -EINVAL;
@@ -52,12 +58,18 @@ export function endListening(socket: TcpSocket): void {
     client.connectingTo = null;
     client.fail(ECONNREFUSED);
   }
-  for (let s = backlog?.shift() ?? null; s !== null; s = backlog?.shift() ?? null) {
-    s.options.lingerOn = true;
-    s.options.lingerSeconds = 0;
-    s.drop();
+  for (const s of socket.deferred) {
+    s.deferral?.forget();
+    dropReset(s);
   }
+  for (let s = backlog?.shift() ?? null; s !== null; s = backlog?.shift() ?? null) dropReset(s);
   socket.queue.wake(0);
+}
+
+function dropReset(server: TcpSocket): void {
+  server.options.lingerOn = true;
+  server.options.lingerSeconds = 0;
+  server.drop();
 }
 
 export function acceptFrom(socket: TcpSocket): TcpSocket | number {
@@ -88,6 +100,7 @@ export function connectTo(
 
 /** connect(2) was called before and did not succeed yet. */
 function goOn(socket: TcpSocket, nonblocking: boolean): number {
+  if (socket.isConnectDeferred) return nonblocking ? -EISCONN : -EAGAIN;
   if (socket.state === I.TCP_SYN_SENT) return nonblocking ? -EALREADY : -EAGAIN;
   socket.isConnecting = false;
   if (socket.state !== I.TCP_CLOSE || socket.peer !== null) return 0;
@@ -109,7 +122,20 @@ function begin(socket: TcpSocket, to: Endpoint, nonblocking: boolean): number {
   if (source === route.address && socket.local.port === route.port) {
     return connectToItself(socket, nonblocking);
   }
-  const listener = listenerAt(socket, route, socket.arrivalOf(source, route.address)?.tcp ?? null);
+  if (socket.tcp.opensFast && hasCookie(socket, route.address)) {
+    socket.isConnecting = socket.isConnectDeferred = true;
+    socket.state = I.TCP_SYN_SENT;
+    return 0;
+  }
+  return connectNow(socket, nonblocking);
+}
+
+/** Where it goes and whence is known. */
+export function connectNow(socket: TcpSocket, nonblocking: boolean): number {
+  const route = socket.remote!, { address } = socket.local;
+  socket.isConnectDeferred = false;
+  socket.state = I.TCP_CLOSE;
+  const listener = listenerAt(socket, route, socket.arrivalOf(address, route.address)?.tcp ?? null);
   if (listener === null) {
     showRefusal(socket);
     if (!nonblocking) {
@@ -126,6 +152,8 @@ function begin(socket: TcpSocket, to: Endpoint, nonblocking: boolean): number {
     socket.state = I.TCP_SYN_SENT;
     socket.connectingTo = listener;
     listener.waiting.push(socket);
+    socket.timer ??= new TcpTimer(socket);
+    socket.timer.startConnecting();
     return nonblocking ? -EINPROGRESS : -EAGAIN;
   }
   connect(socket, listener);
@@ -177,6 +205,13 @@ function connect(client: TcpSocket, listener: TcpSocket): void {
   server.establish(client);
   client.establish(server);
   showHandshake(client, server);
+  server.takesFastOpen = takesFastOpen(listener);
+  const saves = listener.tcp.kept.get(I.TCP_SAVE_SYN) ?? 0;
+  if (saves !== 0) server.savedSyn = synOf(client, saves === SAVE_FRAME);
+  if (defers(listener)) {
+    new Deferral(listener, server);
+    return;
+  }
   listener.backlog!.push(server);
   listener.queue.wake(POLLIN | POLLRDNORM);
 }

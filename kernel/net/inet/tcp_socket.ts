@@ -1,9 +1,14 @@
 /** A TCP socket as the family makes it: tcp.ts with the way into a connection of tcp_connect.ts. */
 
-import type { SocketAddress, SocketCaller } from "../message.ts";
+import { IPPROTO_TCP, TCP_INQ } from "../../../ffi/abi/inet.ts";
+import { MSG_FASTOPEN } from "../../../ffi/abi/socket.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { ControlWriter } from "../control.ts";
+import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import type { Socket } from "../socket.ts";
 import { TcpSocket } from "./tcp.ts";
-import { acceptFrom, connectTo, endListening, listenOn } from "./tcp_connect.ts";
+import { acceptFrom, connectNow, connectTo, endListening, listenOn } from "./tcp_connect.ts";
+import { sendFast } from "./tcp_fastopen.ts";
 
 export class LoopbackTcp extends TcpSocket {
   override listen(_caller: SocketCaller, backlog: number): number {
@@ -11,6 +16,19 @@ export class LoopbackTcp extends TcpSocket {
   }
   override connect(caller: SocketCaller, address: SocketAddress, nonblocking: boolean): number {
     return connectTo(this, caller, address, nonblocking);
+  }
+  override connectNow(nonblocking: boolean): number {
+    return connectNow(this, nonblocking);
+  }
+  override send(io: IoCursor, message: Message): number {
+    const isFast = this.isConnectDeferred || (message.flags & MSG_FASTOPEN) !== 0;
+    return isFast ? sendFast(this, io, message) : this.sendData(io, message);
+  }
+  /** TCP_INQ: how much more there is. */
+  override describeMessage(message: Message, out: ControlWriter): void {
+    super.describeMessage(message, out);
+    if (message.error !== null || (this.tcp.kept.get(TCP_INQ) ?? 0) === 0) return;
+    out.putInt(IPPROTO_TCP, TCP_INQ, this.pendingBytes);
   }
   override accept(): Socket | number {
     return acceptFrom(this);

@@ -4,11 +4,15 @@
  */
 
 import { IPPROTO_TCP } from "../../../ffi/abi/inet.ts";
+import { ETH_HLEN, ETH_P_IP, ETH_P_IPV6 } from "../../../ffi/abi/packet.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
+import { NO_MAC } from "../links/link.ts";
+import { PacketHeader } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
+import { putHeader } from "../packet/ethernet.ts";
 import { isWatched } from "../packet/taps.ts";
-import type { Endpoint } from "./address.ts";
-import { checksum, pseudoHeader } from "./ip_packet.ts";
+import { type Endpoint, isV4 } from "./address.ts";
+import { checksum, headed, headed6, pseudoHeader } from "./ip_packet.ts";
 import { pass } from "./overhear.ts";
 import type { TcpSocket } from "./tcp.ts";
 
@@ -17,12 +21,17 @@ const HEADER = 20, MSS_OPTION = 4;
 /** Data of one segment, as large as a sender that leaves the cutting to its card makes them. */
 const SEGMENT_BYTES = 65483;
 const WINDOW = 512;
+/** Bytes of a SYN's options, and its window, which on a loopback is a segment. */
+const SYN_OPTIONS = 20, WINDOW_4 = 65495, WINDOW_6 = 65476;
+const NO_HEADER = new PacketHeader();
 const cursor = new BytesCursor();
 
 /** What has been sent in one direction; the first number is 0 but for a part that tells connections apart. */
 export class TcpSequence {
   /** Bytes of data, and 1 when the end is behind them. */
   sent: number = 0;
+  /** How much of it ends are. */
+  ends: number = 0;
   readonly first: number;
 
   constructor(first: number) {
@@ -37,6 +46,9 @@ export class TcpSequence {
 
 /** Both ends are connected now. */
 export function showHandshake(client: TcpSocket, server: TcpSocket): void {
+  const now = client.net.host.monotonicNs();
+  server.tally.begin(false, now);
+  client.tally.begin(true, now);
   if (!isWatched()) return;
   const from = client.sequence.first >>> 0, to = server.sequence.first >>> 0;
   show(client, server, SYN, from, 0, NOTHING);
@@ -68,6 +80,9 @@ export function showData(from: TcpSocket, to: TcpSocket, count: number): void {
     show(to, from, ACK, to.sequence.next, sequence.next + count, NOTHING);
   }
   sequence.sent += count;
+  const segments = Math.ceil(count / SEGMENT_BYTES), now = from.net.host.monotonicNs();
+  from.tally.send(segments, now);
+  to.tally.receive(segments, count, now);
 }
 
 export function showEnd(from: TcpSocket, to: TcpSocket): void {
@@ -76,11 +91,47 @@ export function showEnd(from: TcpSocket, to: TcpSocket): void {
     show(to, from, ACK, to.sequence.next, from.sequence.next + 1, NOTHING);
   }
   from.sequence.sent++;
+  from.sequence.ends++;
+  from.tally.sendEnd(from.net.host.monotonicNs());
+  to.tally.receiveEnd();
 }
 
 export function showReset(from: TcpSocket, to: TcpSocket): void {
   if (!isWatched()) return;
   show(from, to, RST | ACK, from.sequence.next, to.sequence.next, NOTHING);
+}
+
+/** The headers of the SYN that a client began with (TCP_SAVED_SYN), with that of the frame or not. */
+export function synOf(client: TcpSocket, withFrame: boolean): Uint8Array<ArrayBuffer> {
+  const { local, remote, sequence, net } = client, isFour = isV4(local.address);
+  const window = isFour ? WINDOW_4 : WINDOW_6;
+  const payload = new Uint8Array(HEADER + SYN_OPTIONS), dv = new DataView(payload.buffer);
+  dv.setUint16(0, local.port);
+  dv.setUint16(2, remote!.port);
+  dv.setUint32(4, sequence.first >>> 0);
+  payload[12] = payload.length << 2;
+  payload[13] = SYN;
+  dv.setUint16(14, window);
+  // Largest segment; selective acknowledgements; a timestamp; window scale.
+  dv.setUint32(HEADER, 0x02040000 | window);
+  dv.setUint32(HEADER + 4, 0x0402080a);
+  dv.setUint32(HEADER + 8, Math.floor(net.host.monotonicNs() / 1e6) >>> 0);
+  dv.setUint32(HEADER + 16, 0x01030307);
+  const source = local.address, destination = remote!.address, protocol = IPPROTO_TCP;
+  const start = pseudoHeader(payload.length, protocol, source, destination);
+  dv.setUint16(16, checksum(payload, 0, payload.length, start));
+  const around = { protocol, source, destination, payload, whole: null };
+  const packet = {
+    ...around,
+    hops: client.ip.hopsOf(destination, NO_HEADER),
+    trafficClass: client.ip.classOf(destination, NO_HEADER),
+  };
+  const body = isFour ? headed(packet) : headed6(packet);
+  if (!withFrame) return body;
+  const frame = new Uint8Array(ETH_HLEN + body.length);
+  frame.set(body, ETH_HLEN);
+  putHeader(frame, NO_MAC, NO_MAC, isFour ? ETH_P_IP : ETH_P_IPV6);
+  return frame;
 }
 
 const NOTHING = new Uint8Array(0);

@@ -49,23 +49,33 @@ SO_ATTACH_REUSEPORT_CBPF SO_ATTACH_REUSEPORT_EBPF SO_DEVMEM_DONTNEED`,
   flagSet("setsockopt getsockopt (IPPROTO_TCP)", "option", [
     each(
       "flags_sockets.tcp_level",
-      `TCP_NODELAY TCP_CORK TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT TCP_SYNCNT TCP_LINGER2
-TCP_WINDOW_CLAMP TCP_QUICKACK TCP_REPAIR_QUEUE TCP_NOTSENT_LOWAT
-TCP_INQ`,
+      `TCP_NODELAY TCP_CORK TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT TCP_LINGER2 TCP_WINDOW_CLAMP
+TCP_QUICKACK TCP_REPAIR_QUEUE TCP_THIN_LINEAR_TIMEOUTS TCP_THIN_DUPACK TCP_FASTOPEN TCP_SAVE_SYN
+TCP_FASTOPEN_NO_COOKIE TCP_TX_DELAY TCP_IS_MPTCP`,
     ),
+    by("tcp_options.connecting_is_given_up_TCP_SYNCNT", "TCP_SYNCNT"),
+    by("tcp_options.data_that_nobody_takes_end_a_connection", "TCP_USER_TIMEOUT"),
+    by("tcp_options.deferring_ends_after_some_seconds", "TCP_DEFER_ACCEPT"),
+    by("tcp_options.less_waits_with_a_low_mark", "TCP_NOTSENT_LOWAT"),
+    by("tcp_options.what_is_left_to_read_is_told", "TCP_INQ"),
+    by("tcp_options.the_syn_is_kept", "TCP_SAVED_SYN"),
+    by("tcp_options.a_connection_is_made_by_the_first_write", "TCP_FASTOPEN_CONNECT"),
+    by("tcp_options.a_listener_has_a_key", "TCP_FASTOPEN_KEY"),
+    by("tcp_options.names_that_nothing_has", "TCP_CC_INFO"),
     refused("EINVAL", "flags_sockets.tcp_level", "TCP_MD5SIG"),
     inPart("TCP_MAXSEG TCP_CONGESTION"),
-    inPart("TCP_USER_TIMEOUT", "kept: a window that stays closed ends no connection"),
-    inPart("TCP_DEFER_ACCEPT", "kept: a connection without data can be accepted"),
-    inPart("TCP_INFO", "state, sizes and backlog; counts of bytes and segments are left out"),
+    inPart(
+      "TCP_INFO",
+      "nothing is lost or waited for: its times and rates are those of an idle line",
+    ),
+    inPart("TCP_TIMESTAMP", "shown; EPERM to set it, as nobody repairs"),
+    fails("ENOENT", "TCP_ULP", "no names"),
     fails("EPERM", "TCP_REPAIR TCP_QUEUE_SEQ TCP_REPAIR_WINDOW"),
     fails("EINVAL", "TCP_REPAIR_OPTIONS"),
     fails(
       "ENOPROTOOPT",
-      `TCP_THIN_LINEAR_TIMEOUTS TCP_THIN_DUPACK TCP_FASTOPEN TCP_TIMESTAMP TCP_CC_INFO
-TCP_SAVE_SYN TCP_SAVED_SYN TCP_FASTOPEN_CONNECT TCP_FASTOPEN_NO_COOKIE
-TCP_ZEROCOPY_RECEIVE TCP_TX_DELAY TCP_ULP TCP_MD5SIG_EXT TCP_FASTOPEN_KEY TCP_AO_ADD_KEY
-TCP_AO_DEL_KEY TCP_AO_INFO TCP_AO_GET_KEYS TCP_AO_REPAIR TCP_IS_MPTCP`,
+      `TCP_ZEROCOPY_RECEIVE TCP_MD5SIG_EXT TCP_AO_ADD_KEY TCP_AO_DEL_KEY TCP_AO_INFO
+TCP_AO_GET_KEYS TCP_AO_REPAIR`,
     ),
   ]),
   flagSet("setsockopt getsockopt (IPPROTO_UDP)", "option", [
@@ -118,7 +128,7 @@ IPV6_DSTOPTS IPV6_PATHMTU`,
       `MSG_OOB MSG_DONTROUTE MSG_DONTWAIT MSG_EOR MSG_CONFIRM MSG_NOSIGNAL MSG_MORE MSG_ZEROCOPY
 MSG_SPLICE_PAGES`,
     ),
-    inPart("MSG_FASTOPEN"),
+    by("tcp_options.data_go_with_the_second_syn", "MSG_FASTOPEN"),
   ]),
   flagSet("recvfrom recvmsg recvmmsg", "flags", [
     each(

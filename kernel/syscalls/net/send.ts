@@ -4,6 +4,7 @@ import { EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPIPE } from "../../../ffi/a
 import {
   Mmsghdr,
   MSG_DONTWAIT,
+  MSG_FASTOPEN,
   MSG_NOSIGNAL,
   MSG_OOB,
   Msghdr,
@@ -102,7 +103,11 @@ function pointer(at: number): number {
 /** Send what the cursor has; streams go on until all is taken. */
 function transmit(t: Task, socket: Socket): number {
   const { io, progress } = t;
-  if (progress.done > 0) io.advance(progress.done);
+  if (progress.done > 0) {
+    io.advance(progress.done);
+    // The connection is made.
+    message.flags &= ~MSG_FASTOPEN;
+  }
   const nonblocking = socket.isNonblocking || (message.flags & MSG_DONTWAIT) !== 0;
   const enough = progress.done + SLICE_BYTES;
   let n: number;
@@ -110,6 +115,7 @@ function transmit(t: Task, socket: Socket): number {
     n = socket.send(io, message);
     if (n < 0) break;
     progress.done += n;
+    message.flags &= ~MSG_FASTOPEN;
     if ((message.flags & MSG_OOB) !== 0 && n > 0) signalUrgent(t.kernel, socket.urgentReceiver);
     if (progress.done >= enough && io.remaining > 0) return endTurn(t, nonblocking);
   } while (n > 0 && io.remaining > 0 && socket.writesAll);
