@@ -43,12 +43,17 @@ export const IP_UNBLOCK_SOURCE = 37;
 export const IP_BLOCK_SOURCE = 38;
 export const IP_ADD_SOURCE_MEMBERSHIP = 39;
 export const IP_DROP_SOURCE_MEMBERSHIP = 40;
+export const IP_MSFILTER = 41;
 export const MCAST_JOIN_GROUP = 42;
 export const MCAST_BLOCK_SOURCE = 43;
 export const MCAST_UNBLOCK_SOURCE = 44;
 export const MCAST_LEAVE_GROUP = 45;
 export const MCAST_JOIN_SOURCE_GROUP = 46;
 export const MCAST_LEAVE_SOURCE_GROUP = 47;
+export const MCAST_MSFILTER = 48;
+/** Filter modes of sources. */
+export const MCAST_EXCLUDE = 0;
+export const MCAST_INCLUDE = 1;
 export const IP_MULTICAST_ALL = 49;
 export const IP_UNICAST_IF = 50;
 export const IP_PMTUDISC_DONT = 0;
@@ -233,6 +238,38 @@ export const SockaddrIn6 = layout("sockaddr_in6", {
 
 /** `struct ip_mreqn`. */
 export const IpMreqn = layout("ip_mreqn", { multiaddr: "u32", address: "u32", ifindex: "i32" });
+
+/** `struct ip_mreq_source`, and `ip_msfilter` with the first of its sources. */
+export const IpMreqSource = layout("ip_mreq_source", {
+  multiaddr: "u32",
+  interface: "u32",
+  sourceaddr: "u32",
+});
+export const IpMsfilter = layout("ip_msfilter", {
+  multiaddr: "u32",
+  interface: "u32",
+  fmode: "u32",
+  numsrc: "u32",
+  slist: ["u32", 1],
+});
+
+/** `struct ipv6_mreq`. */
+export const Ipv6Mreq = layout("ipv6_mreq", { multiaddr: ["u8", 16], interface: "i32" });
+
+/** `struct group_req`, `group_source_req`, and `group_filter` with the first of its sources. */
+export const GroupReq = layout("group_req", { interface: "u32", group: ["u64", 16] });
+export const GroupSourceReq = layout("group_source_req", {
+  interface: "u32",
+  group: ["u64", 16],
+  source: ["u64", 16],
+});
+export const GroupFilter = layout("group_filter", {
+  interface: "u32",
+  group: ["u64", 16],
+  fmode: "u32",
+  numsrc: "u32",
+  slist: ["u64", 16],
+});
 
 /** `struct in_pktinfo`. */
 export const InPktinfo = layout("in_pktinfo", { ifindex: "i32", specDst: "u32", addr: "u32" });

@@ -37,6 +37,8 @@ export class Datagram {
   credentials: PeerCredentials | null = null;
   /** Destination, for IP_PKTINFO: 16 bytes, or null. */
   to: Uint8Array<ArrayBuffer> | null = null;
+  /** Index of the link that it came by; 0: the one that has the destination. */
+  link: number = 0;
   /** TTL or hop limit, and TOS or traffic class, of its packet. */
   hops: number = 0;
   trafficClass: number = 0;
@@ -157,6 +159,7 @@ function describe(from: Datagram, message: Message, isPeek: boolean): void {
   message.timeNsec = from.timeNsec;
   if (from.to !== null) {
     message.packetInfo.to.set(from.to);
+    message.packetInfo.interfaceIndex = from.link;
     message.packetInfo.hops = from.hops;
     message.packetInfo.trafficClass = from.trafficClass;
     message.packetInfo.isValid = true;

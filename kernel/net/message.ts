@@ -87,6 +87,9 @@ export class PacketHeader {
   trafficClass: number = -1;
   /** Of UDP: bytes of a segment. */
   segment: number = -1;
+  /** The link that it is to leave by, and its source; 0 and "": none is named. */
+  link: number = 0;
+  source: string = "";
 
   reset(): void {
     this.ttl =
@@ -95,6 +98,8 @@ export class PacketHeader {
       this.trafficClass =
       this.segment =
         -1;
+    this.link = 0;
+    this.source = "";
   }
 }
 

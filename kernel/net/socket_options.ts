@@ -101,6 +101,8 @@ export class OptionValue {
   length: number = 0;
   /** Of a question: the number that was put where the answer goes. */
   asked: number = 0;
+  /** Where that is, in `user`. */
+  askedAt: number = 0;
   /** Of an answer: what `length` counts, bytes. */
   unit: number = 1;
 
@@ -110,6 +112,10 @@ export class OptionValue {
   }
   get int(): number {
     return this.dv.getInt32(0, true);
+  }
+  /** Of a question: `bytes` that were put where the answer goes; false: they cannot be read. */
+  takeAsked(bytes: number): boolean {
+    return this.user !== null && this.user.copyIn(this.u8, 0, this.askedAt, bytes) >= 0;
   }
   /** Answer with an int. */
   setInt(value: number): number {

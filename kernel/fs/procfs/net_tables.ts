@@ -66,9 +66,14 @@ const HEADERS: Readonly<Record<string, string>> = {
   dev: "Inter-|   Receive                                                |  Transmit\n" +
     " face |bytes    packets errs drop fifo frame compressed multicast" +
     "|bytes    packets errs drop fifo colls carrier compressed\n",
+  dev_mcast: "",
   if_inet6: "",
   igmp: "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n",
+  igmp6: "",
   ipv6_route: "",
+  mcfilter: "Idx Device        MCA        SRC    INC    EXC\n",
+  mcfilter6: "Idx Device                Multicast Address                   Source Address    " +
+    "INC    EXC\n",
   netlink: "sk               Eth Pid        Groups   " +
     "Rmem     Wmem     Dump  Locks    Drops    Inode\n",
   packet: "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n",
@@ -94,14 +99,7 @@ const DEFAULT_ROWS: Readonly<Record<string, string>> = {
 };
 
 /** Tables that there are only if somebody else has their texts. */
-const OTHERS: readonly string[] = [
-  "dev_mcast",
-  "igmp6",
-  "netstat",
-  "rt6_stats",
-  "snmp",
-  "snmp6",
-];
+const OTHERS: readonly string[] = ["netstat", "rt6_stats", "snmp", "snmp6"];
 
 export class NetTables {
   devices: NetDevices = new LoopbackOnly();

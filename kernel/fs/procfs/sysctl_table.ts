@@ -174,6 +174,8 @@ const NET: readonly Setting[] = [
   number("net/ipv4/conf/default/forwarding", 0, 0, 1),
   number("net/ipv4/conf/lo/forwarding", 0, 0, 1),
   number("net/ipv4/icmp_echo_ignore_all", 0, 0, 1),
+  number("net/ipv4/igmp_max_memberships", 20),
+  number("net/ipv4/igmp_max_msf", 10),
   number("net/ipv4/ip_default_ttl", 64, 1, 255),
   number("net/ipv4/ip_forward", 0, 0, 1),
   numbers("net/ipv4/ip_local_port_range", 32768, 60999),

@@ -13,6 +13,7 @@ export const MAPPED = "\0\0\0\0\0\0\0\0\0\0\xff\xff";
 export const ANY6 = "\0".repeat(16);
 export const LOOPBACK6: string = "\0".repeat(15) + "\x01";
 export const ANY4: string = MAPPED + "\0\0\0\0";
+export const BROADCAST4: string = MAPPED + "\xff".repeat(4);
 export const LOOPBACK4: string = MAPPED + "\x7f\0\0\x01";
 /** Shortest sockaddr_in6 (RFC 2133, without scope id). */
 const MIN_IN6_BYTES = 24;
@@ -21,10 +22,18 @@ const MIN_IN6_BYTES = 24;
 export class Endpoint {
   readonly address: string;
   readonly port: number;
+  /** Of addresses that mean something on one link only: its index; 0: none was named. */
+  readonly scope: number;
 
-  constructor(address: string, port: number) {
+  constructor(address: string, port: number, scope: number = 0) {
     this.address = address;
     this.port = port;
+    this.scope = scope;
+  }
+
+  /** The same, as it is called on this link. */
+  on(index: number): Endpoint {
+    return needsScope(this.address) ? new Endpoint(this.address, this.port, index) : this;
   }
 
   isSame(other: Endpoint): boolean {
@@ -57,8 +66,11 @@ export function isMulticast(address: string): boolean {
   return isV4(address) ? (address.charCodeAt(12) & 0xf0) === 0xe0 : address.charCodeAt(0) === 0xff;
 }
 
-export function isBroadcast(address: string): boolean {
-  return isV4(address) && v4Number(address) === 0xffffffff;
+/** fe80::/10, and ff01::/16, ff02::/16 and their like: on which link has to be said. */
+export function needsScope(address: string): boolean {
+  const first = address.charCodeAt(0), second = address.charCodeAt(1);
+  if (first === 0xfe) return (second & 0xc0) === 0x80;
+  return first === 0xff && ((second & 15) === 1 || (second & 15) === 2);
 }
 
 /** Where a packet to this address goes: the unspecified one means this machine. */
@@ -86,7 +98,10 @@ export function endpointOf(
   if (family === AF_INET) return from.length < SockaddrIn.size ? -EINVAL : -EAFNOSUPPORT;
   if (from.length < MIN_IN6_BYTES) return -EINVAL;
   if (given !== AF_INET6) return -EAFNOSUPPORT;
-  return new Endpoint(bytesToString(from.u8, 8, 24), from.dv.getUint16(2));
+  const address = bytesToString(from.u8, 8, 24), port = from.dv.getUint16(2);
+  const hasScope = from.length >= SockaddrIn6.size && needsScope(address);
+  const scope = hasScope ? from.dv.getUint32(SockaddrIn6.at.scopeId, true) : 0;
+  return new Endpoint(address, port, scope);
 }
 
 /** The socket address of an endpoint as a socket of `family` shows it. */
@@ -100,6 +115,7 @@ export function putEndpoint(endpoint: Endpoint, family: number, out: SocketAddre
   out.start(AF_INET6, SockaddrIn6.size);
   out.dv.setUint16(SockaddrIn6.at.port, endpoint.port);
   for (let i = 0; i < 16; i++) out.u8[8 + i] = endpoint.address.charCodeAt(i);
+  out.dv.setUint32(SockaddrIn6.at.scopeId, endpoint.scope, true);
 }
 
 /** An address for people: 127.0.0.1, ::1 (in full), ::ffff:127.0.0.1 never. */

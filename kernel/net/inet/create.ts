@@ -21,12 +21,13 @@ import { RawSocket } from "./raw.ts";
 import { LoopbackTcp } from "./tcp_socket.ts";
 import { UdpSocket } from "./udp.ts";
 import { UdpLiteSocket } from "./udp_lite.ts";
+import type { UdpPorts } from "./udp_receivers.ts";
 
 /** The port tables, which both families share. */
 export class InetPorts {
   readonly tcp: PortTable;
-  readonly udp: PortTable;
-  readonly udpLite: PortTable;
+  readonly udp: UdpPorts;
+  readonly udpLite: UdpPorts;
   /** Identifiers of ping sockets. */
   readonly ping: PortTable;
   readonly raw: RawSockets = new Set();

@@ -10,24 +10,25 @@ import {
   EAFNOSUPPORT,
   EINVAL,
   ENETUNREACH,
+  ENODEV,
   ENOTCONN,
 } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_BIND_SERVICE } from "../../../ffi/abi/capability.ts";
-import { SockaddrIn } from "../../../ffi/abi/inet.ts";
+import { IP_MULTICAST_ALL, SockaddrIn } from "../../../ffi/abi/inet.ts";
 import {
   AF_INET,
   AF_UNSPEC,
   SO_SELECT_ERR_QUEUE,
   SO_TIMESTAMPING,
   SO_TIMESTAMPING_NEW,
-  SOCK_DGRAM,
   SOCK_STREAM,
 } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { POLLERR, POLLIN, POLLOUT, POLLPRI } from "../../vfs/open_file.ts";
 import type { ControlWriter } from "../control.ts";
 import type { Datagram, DatagramQueue } from "../datagram_queue.ts";
-import type { Message, SocketAddress, SocketCaller } from "../message.ts";
+import type { Link } from "../links/link.ts";
+import { type Message, PacketHeader, type SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
@@ -38,24 +39,24 @@ import {
   Endpoint,
   endpointOf,
   isAny,
-  isBroadcast,
   isLoopback,
   isMulticast,
   isV4,
+  needsScope,
   putEndpoint,
 } from "./address.ts";
-import {
-  getIpOption,
-  IpOptions,
-  putPacketControl,
-  setIpOption,
-  takeIpControl,
-} from "./ip_options.ts";
+import { putPacketControl, takeIpControl } from "./ip_control.ts";
+import { getIpOption, IpOptions, setIpOption } from "./ip_options.ts";
 import { isReachableBack, reach } from "../links/reach.ts";
+import { isToMany, linkToMany, sourceToMany } from "./group_route.ts";
+import { getGroupOption, setGroupOption } from "./group_options.ts";
+import type { SocketGroups } from "./socket_groups.ts";
 import type { InetPorts } from "./create.ts";
 import { errorLevel, receiveError } from "./error_queue.ts";
 import { getTimestamping, setTimestamping } from "./timestamping.ts";
 import type { PortTable } from "./ports.ts";
+
+const NO_HEADER = new PacketHeader();
 
 export abstract class InetSocket extends Socket {
   local: Endpoint;
@@ -69,6 +70,10 @@ export abstract class InetSocket extends Socket {
   isBound: boolean = false;
   /** What MSG_ERRQUEUE receives; null: nothing ever was in it. */
   errors: DatagramQueue | null = null;
+  /** Groups that it is a member of; null: it never was. */
+  groups: SocketGroups | null = null;
+  /** Its own address is a group or stands for all stations: it sends with another one. */
+  isBoundToMany: boolean = false;
   /** Packets that were counted for SO_TIMESTAMPING. */
   sentCount: number = 0;
   /** Which parts of `local` the user chose: they survive a disconnect. */
@@ -87,6 +92,8 @@ export abstract class InetSocket extends Socket {
     this.ports = ports;
     this.uid = uid;
     this.local = new Endpoint(family === AF_INET ? ANY4 : ANY6, 0);
+    // As Linux: of IPv6 only members hear groups of IPv4.
+    if (family !== AF_INET) this.ip.kept4.set(IP_MULTICAST_ALL, 0);
   }
 
   get isV6Only(): boolean {
@@ -115,16 +122,20 @@ export abstract class InetSocket extends Socket {
   protected bindTo(caller: SocketCaller, to: Endpoint): number {
     if (this.isV6Only && isV4(to.address)) return -EINVAL;
     if (!this.mayBind(to.address)) return -EADDRNOTAVAIL;
+    const link = this.scopeOf(to);
+    if (typeof link === "number") return link;
     const isPrivileged = to.port > 0 && to.port < this.net.firstUnprivilegedPort;
     if (isPrivileged && !this.net.isCapable(caller.cred, CAP_NET_BIND_SERVICE)) return -EACCES;
     if (this.isBound || this.remote !== null) return -EINVAL;
     const before = this.local;
-    this.local = new Endpoint(to.address, 0);
-    const r = this.takePort(to.port);
-    if (r < 0) {
+    this.local = new Endpoint(to.address, 0, to.scope);
+    const taken = this.takePort(to.port);
+    if (taken < 0) {
       this.local = before;
-      return r;
+      return taken;
     }
+    if (link !== null) this.options.device = link.name;
+    this.isBoundToMany = isToMany(this.net.links, to.address);
     this.hasOwnAddress = !isAny(to.address);
     // As Linux: who has an address of IPv6 hears nothing else, and says so.
     if (this.hasOwnAddress && !isV4(to.address)) this.ip.v6Only = true;
@@ -136,14 +147,21 @@ export abstract class InetSocket extends Socket {
     if (isAny(address) || isLoopback(address)) return true;
     if (this.ip.freeBind || this.ip.transparent) return true;
     if (this.net.links.linkOf(address) !== null) return true;
-    return this.type === SOCK_DGRAM && isMulticast(address);
+    return isToMany(this.net.links, address);
+  }
+
+  /** The link that a group of one link ties the socket to; null: to none. -ENODEV; -EINVAL: nobody says which. */
+  private scopeOf({ address, scope }: Endpoint): Link | null | number {
+    if (!isMulticast(address) || !needsScope(address)) return null;
+    if (scope !== 0) return this.net.links.byIndex(scope) ?? -ENODEV;
+    return this.options.device === "" ? -EINVAL : null;
   }
 
   /** Bind to a port, 0: an ephemeral one. -EADDRINUSE. */
   takePort(port: number): number {
     const chosen = port === 0 ? this.ports.chooseEphemeral(this) : port;
     if (chosen < 0 || !this.ports.isFree(this, chosen)) return -EADDRINUSE;
-    this.local = new Endpoint(this.local.address, chosen);
+    this.local = new Endpoint(this.local.address, chosen, this.local.scope);
     this.ports.add(this, chosen);
     this.isBound = true;
     return 0;
@@ -178,18 +196,26 @@ export abstract class InetSocket extends Socket {
       this.forgetRemote();
       return 0;
     }
-    const route = this.routeDatagram(to);
+    const link = this.ip.groupLink6 === 0 ? this.scopeOf(to) : null;
+    if (typeof link === "number") return link;
+    const route = this.routeDatagram(to, NO_HEADER);
     if (typeof route === "number") return route;
     if (needsPort && !this.isBound && this.takePort(0) < 0) return -EADDRINUSE;
     this.remote = route;
-    this.local = new Endpoint(this.sourceAddress(route.address), this.local.port);
+    if (this.isBoundToMany) return 0;
+    const source = this.sourceAddress(route.address, NO_HEADER, route.scope);
+    this.local = new Endpoint(source, this.local.port).on(route.scope);
     return 0;
   }
 
   /** As `routeTo`; -EACCES for a broadcast that nobody asked to be allowed. */
-  protected routeDatagram(to: Endpoint): Endpoint | number {
-    if (isBroadcast(to.address) && !this.options.broadcast) return -EACCES;
-    return this.routeTo(to);
+  protected routeDatagram(to: Endpoint, header: PacketHeader): Endpoint | number {
+    const { address } = to;
+    if (!isToMany(this.net.links, address)) return this.routeTo(to);
+    if (isV4(address) && this.isV6Only) return -ENETUNREACH;
+    const link = linkToMany(this, to, header);
+    if (typeof link === "number") return link;
+    return isMulticast(address) || this.options.broadcast ? to : -EACCES;
   }
 
   /** Where a packet to `to` goes and whence: the endpoint, or -ENETUNREACH, -EINVAL. */
@@ -204,8 +230,25 @@ export abstract class InetSocket extends Socket {
   }
 
   /** The local address that packets to `destination` have. */
-  sourceAddress(destination: string): string {
-    return isAny(this.local.address) ? this.net.links.sourceFor(destination) : this.local.address;
+  sourceAddress(
+    destination: string,
+    header: PacketHeader = NO_HEADER,
+    scope: number = 0,
+  ): string {
+    const { links } = this.net, own = this.local.address;
+    if (isToMany(links, destination)) {
+      const link = linkToMany(this, new Endpoint(destination, 0, scope), header);
+      if (typeof link !== "number") return sourceToMany(this, link, destination, header);
+    }
+    return isAny(own) || this.isBoundToMany ? links.sourceFor(destination) : own;
+  }
+
+  /** Whether it wants what `source` sends to a group, or to all stations, that came by `link`. */
+  hearsMany(link: Link, source: string, group: string): boolean {
+    const { device } = this.options;
+    if (device !== "" && device !== link.name) return false;
+    if (!isMulticast(group)) return true;
+    return this.groups?.allows(group, source, link) ?? this.ip.hearsAll(group);
   }
 
   /** The sockets where packets from `source` to `destination` arrive; null: they do not, or no answer would come back. */
@@ -236,10 +279,10 @@ export abstract class InetSocket extends Socket {
   }
 
   override setProtocolOption(level: number, name: number, value: OptionValue): number {
-    return setIpOption(this, level, name, value);
+    return setGroupOption(this, level, name, value) ?? setIpOption(this, level, name, value);
   }
   override getProtocolOption(level: number, name: number, value: OptionValue): number {
-    return getIpOption(this, level, name, value);
+    return getGroupOption(this, level, name, value) ?? getIpOption(this, level, name, value);
   }
   override describeMessage(message: Message, out: ControlWriter): void {
     putPacketControl(this, message, out);

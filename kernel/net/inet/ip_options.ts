@@ -1,4 +1,4 @@
-/** Options at IPPROTO_IP and IPPROTO_IPV6 (ip(7), ipv6(7)) and the control messages that some of them ask for. */
+/** Options at IPPROTO_IP and IPPROTO_IPV6 (ip(7), ipv6(7)). Neighbours: group_options.ts (groups), ip_control.ts. */
 
 import { CAP_NET_ADMIN, CAP_NET_RAW } from "../../../ffi/abi/capability.ts";
 import {
@@ -8,15 +8,13 @@ import {
   ENOPROTOOPT,
   ENOTCONN,
   EPERM,
-  EPROTO,
 } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
-import { AF_INET, AF_INET6, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
-import type { ControlWriter } from "../control.ts";
-import { type Message, type PacketHeader, SocketAddress } from "../message.ts";
+import { AF_INET6, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import type { PacketHeader } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
-import { Endpoint, isV4, putEndpoint } from "./address.ts";
+import { ANY4, isMulticast, isV4 } from "./address.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
 export const DEFAULT_TTL = 64;
@@ -95,9 +93,6 @@ const OTHERS6: ReadonlySet<number> = new Set([
   I.IPV6_2292HOPLIMIT,
 ]);
 const OF_DATAGRAMS: ReadonlySet<number> = new Set([I.IPV6_MULTICAST_IF, I.IPV6_MULTICAST_HOPS]);
-/** struct ip_mreq, struct ipv6_mreq. */
-const MREQ_BYTES = 8, MREQ6_BYTES = 20;
-const scratch = new SocketAddress();
 
 export class IpOptions {
   ttl: number = DEFAULT_TTL;
@@ -115,6 +110,10 @@ export class IpOptions {
   receiveTos: boolean = false;
   receiveHopLimit: boolean = false;
   receiveClass: boolean = false;
+  /** IP_MULTICAST_IF: index of the link, 0: none, and its address; IPV6_MULTICAST_IF. */
+  groupLink4: number = 0;
+  groupAddress4: string = ANY4;
+  groupLink6: number = 0;
   /** Values of IP_KEPT and IPV6_KEPT that were set. */
   readonly kept4: Map<number, number> = new Map();
   readonly kept6: Map<number, number> = new Map();
@@ -128,14 +127,34 @@ export class IpOptions {
 
   /** TTL or hop limit of a packet to `destination`. */
   hopsOf(destination: string, header: PacketHeader): number {
-    if (isV4(destination)) return header.ttl < 0 ? this.ttl : header.ttl;
-    return header.hopLimit < 0 ? this.hopLimit : header.hopLimit;
+    const isGroup = isMulticast(destination);
+    if (isV4(destination)) {
+      if (header.ttl >= 0) return header.ttl;
+      return isGroup ? this.kept4.get(I.IP_MULTICAST_TTL) ?? 1 : this.ttl;
+    }
+    if (header.hopLimit >= 0) return header.hopLimit;
+    return isGroup ? this.kept6.get(I.IPV6_MULTICAST_HOPS) ?? 1 : this.hopLimit;
   }
 
   /** Type of service or traffic class of a packet to `destination`. */
   classOf(destination: string, header: PacketHeader): number {
     if (isV4(destination)) return header.tos < 0 ? this.kept4.get(I.IP_TOS) ?? 0 : header.tos;
     return header.trafficClass < 0 ? this.kept6.get(I.IPV6_TCLASS) ?? 0 : header.trafficClass;
+  }
+
+  /** Whether what it sends to a group is heard on this station too. */
+  loops(group: string): boolean {
+    const isOn = isV4(group)
+      ? this.kept4.get(I.IP_MULTICAST_LOOP)
+      : this.kept6.get(I.IPV6_MULTICAST_LOOP);
+    return isOn !== 0;
+  }
+  /** Whether it hears what is sent to groups that it is no member of. */
+  hearsAll(group: string): boolean {
+    const isOn = isV4(group)
+      ? this.kept4.get(I.IP_MULTICAST_ALL)
+      : this.kept6.get(I.IPV6_MULTICAST_ALL);
+    return isOn !== 0;
   }
 
   inherit(from: IpOptions): void {
@@ -207,14 +226,6 @@ function setV4(socket: InetSocket, name: number, value: OptionValue): number {
       if (value.length < 1) return -EINVAL;
       ip.freeBind = on;
       return 0;
-    case I.IP_ADD_MEMBERSHIP:
-    case I.IP_DROP_MEMBERSHIP:
-      if (isTcp) return -EPROTO;
-      // DIFFERS: no multicast.
-      return value.length < MREQ_BYTES ? -EINVAL : -ENODEV;
-    case I.IP_MULTICAST_IF:
-      if (isTcp || value.length < 4) return -EINVAL;
-      return on ? -EADDRNOTAVAIL : 0;
   }
   if (name === I.IP_RECVERR && !on) socket.errors?.free();
   if (value.length < 1 && IP_NEEDS_BYTE.has(name)) return -EINVAL;
@@ -234,10 +245,6 @@ function setTransparent({ ip, net }: InetSocket, value: OptionValue, on: boolean
 
 function setV6(socket: InetSocket, name: number, value: OptionValue): number {
   const { ip } = socket, n = value.int, on = n !== 0;
-  if (name === I.IPV6_ADD_MEMBERSHIP || name === I.IPV6_DROP_MEMBERSHIP) {
-    // DIFFERS: no multicast.
-    return value.length < MREQ6_BYTES ? -EINVAL : -ENODEV;
-  }
   if (socket.type === SOCK_STREAM && OF_DATAGRAMS.has(name)) return -ENOPROTOOPT;
   if (!OTHERS6.has(name) && !IPV6_KEPT.has(name)) return -ENOPROTOOPT;
   if (!value.isInt && !IPV6_ANY_LENGTH.has(name)) return -EINVAL;
@@ -279,7 +286,7 @@ function setV6(socket: InetSocket, name: number, value: OptionValue): number {
       ip.freeBind = on;
       return 0;
     case I.IPV6_MULTICAST_IF:
-      return n === 0 || n === socket.net.links.lo.index ? 0 : -ENODEV;
+      return setGroupLink6(socket, n);
     case I.IPV6_MULTICAST_HOPS:
       if (n === -1) {
         ip.kept6.set(name, 1);
@@ -289,6 +296,14 @@ function setV6(socket: InetSocket, name: number, value: OptionValue): number {
   if (name === I.IPV6_RECVERR && !on) socket.errors?.free();
   const number = value.isInt ? n : 0;
   return keep(IPV6_KEPT, ip.kept6, name, ON_OFF6.has(name) ? +(number !== 0) : number);
+}
+
+function setGroupLink6({ ip, net: { links }, options: { device } }: InetSocket, n: number): number {
+  const link = links.byIndex(n);
+  if (n !== 0 && link === null) return -ENODEV;
+  if (device !== "" && link !== null && link.name !== device) return -EINVAL;
+  ip.groupLink6 = n;
+  return 0;
 }
 
 function keep(
@@ -340,8 +355,6 @@ function getV4(socket: InetSocket, name: number, value: OptionValue): number {
     case I.IP_OPTIONS:
       value.length = 0;
       return 0;
-    case I.IP_MULTICAST_IF:
-      return value.setInt(0);
     case I.IP_MTU:
       return socket.remote === null ? -ENOTCONN : value.setInt(mtuOf(socket));
     default:
@@ -373,7 +386,7 @@ function getV6(socket: InetSocket, name: number, value: OptionValue): number {
     case I.IPV6_2292HOPLIMIT:
       return value.setInt(0);
     case I.IPV6_MULTICAST_IF:
-      return value.setInt(0);
+      return value.setInt(ip.groupLink6);
     case I.IPV6_MTU:
       return socket.remote === null ? -ENOTCONN : value.setInt(mtuOf(socket));
     default:
@@ -400,99 +413,4 @@ function shown(
 ): number {
   const bounds = known.get(name);
   return bounds === undefined ? -ENOPROTOOPT : value.setInt(kept.get(name) ?? bounds[0]);
-}
-
-/** IP_ORIGDSTADDR and IPV6_ORIGDSTADDR: a socket address. */
-function putDestination(socket: InetSocket, to: string, out: ControlWriter): void {
-  const isFour = isV4(to), family = isFour ? AF_INET : AF_INET6;
-  putEndpoint(new Endpoint(to, socket.local.port), family, scratch);
-  if (out.room >= scratch.length) out.u8.set(scratch.u8.subarray(0, scratch.length), out.data);
-  const level = isFour ? I.IPPROTO_IP : I.IPPROTO_IPV6;
-  out.put(level, isFour ? I.IP_RECVORIGDSTADDR : I.IPV6_ORIGDSTADDR, scratch.length);
-}
-
-/** The control messages of a received datagram. */
-export function putPacketControl(socket: InetSocket, message: Message, out: ControlWriter): void {
-  const { ip } = socket, info = message.packetInfo;
-  if (!info.isValid) return;
-  const to = String.fromCharCode(...info.to),
-    lo = (socket.net.links.linkOf(to) ?? socket.net.links.lo).index;
-  if (ip.packetInfo && isV4(to)) {
-    const at = out.data;
-    out.dv.setInt32(at + I.InPktinfo.at.ifindex, lo, true);
-    // An error came by no route.
-    if (message.error === null) out.u8.set(info.to.subarray(12), at + I.InPktinfo.at.specDst);
-    out.u8.set(info.to.subarray(12), at + I.InPktinfo.at.addr);
-    out.put(I.IPPROTO_IP, I.IP_PKTINFO, I.InPktinfo.size);
-  }
-  if (ip.receiveTtl && isV4(to)) out.putInt(I.IPPROTO_IP, I.IP_TTL, info.hops);
-  if (ip.receiveTos && isV4(to)) {
-    out.u8[out.data] = info.trafficClass;
-    out.put(I.IPPROTO_IP, I.IP_TOS, 1);
-  }
-  if (ip.packetInfo6 && socket.family === AF_INET6) {
-    const at = out.data;
-    out.u8.set(info.to, at);
-    out.dv.setUint32(at + 16, lo, true);
-    out.put(I.IPPROTO_IPV6, I.IPV6_PKTINFO, 20);
-  }
-  if (ip.originalDestination) putDestination(socket, to, out);
-  if (isV4(to)) return;
-  if (ip.receiveHopLimit) out.putInt(I.IPPROTO_IPV6, I.IPV6_HOPLIMIT, info.hops);
-  if (ip.receiveClass) out.putInt(I.IPPROTO_IPV6, I.IPV6_TCLASS, info.trafficClass);
-}
-
-/**
- * A control message to send. What chooses among interfaces and addresses is taken, as there is one of each; what is for
- * another protocol is passed over.
- */
-export function takeIpControl(
-  socket: InetSocket,
-  header: PacketHeader,
-  level: number,
-  type: number,
-  dv: DataView,
-  at: number,
-  length: number,
-): number {
-  if (level === I.IPPROTO_IP) return takeV4(header, type, dv, at, length);
-  const isV6 = level === I.IPPROTO_IPV6 && socket.family === AF_INET6;
-  return isV6 ? takeV6(header, type, dv, at, length) : 0;
-}
-
-function takeV4(
-  header: PacketHeader,
-  type: number,
-  dv: DataView,
-  at: number,
-  length: number,
-): number {
-  if (type === I.IP_PKTINFO) return length === I.InPktinfo.size ? 0 : -EINVAL;
-  if (type === I.IP_TTL) {
-    const ttl = length === 4 ? dv.getInt32(at, true) : -1;
-    if (ttl < 1 || ttl > 255) return -EINVAL;
-    header.ttl = ttl;
-    return 0;
-  }
-  if (type !== I.IP_TOS) return -EINVAL;
-  const tos = length === 4 ? dv.getInt32(at, true) : length === 1 ? dv.getUint8(at) : -1;
-  if (tos < 0 || tos > 255) return -EINVAL;
-  header.tos = tos;
-  return 0;
-}
-
-function takeV6(
-  header: PacketHeader,
-  type: number,
-  dv: DataView,
-  at: number,
-  length: number,
-): number {
-  if (type === I.IPV6_PKTINFO) return length >= 20 ? 0 : -EINVAL;
-  if ((type !== I.IPV6_HOPLIMIT && type !== I.IPV6_TCLASS) || length !== 4) return -EINVAL;
-  const value = dv.getInt32(at, true);
-  if (value < -1 || value > 255) return -EINVAL;
-  if (type === I.IPV6_HOPLIMIT) header.hopLimit = value;
-  else header.trafficClass = value;
-  return 0;
 }

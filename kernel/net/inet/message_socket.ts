@@ -19,6 +19,7 @@ import { BytesCursor } from "../bytes_cursor.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { keptBytes, PacketView } from "../filter.ts";
 import { releaseFilter } from "../filter_options.ts";
+import type { Link } from "../links/link.ts";
 import { type Message, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, putEndpoint } from "./address.ts";
@@ -80,14 +81,15 @@ export abstract class MessageSocket extends InetSocket {
     if (message.name.length > 0) {
       const given = endpointOf(message.name, this.family, false, false);
       if (!(given instanceof Endpoint)) return given ?? -EDESTADDRREQ;
-      const route = this.routeDatagram(given);
+      const route = this.routeDatagram(given, message.header);
       if (typeof route === "number") return route;
       to = route;
     }
     if (to === null) return -EDESTADDRREQ;
+    message.header.link ||= to.scope;
     const bytes = new Uint8Array(Math.max(length, 128)).subarray(0, length);
     if (length > 0 && io.takeBytes(bytes, 0, length) < length) return -EFAULT;
-    const r = this.transmit(bytes, this.sourceAddress(to.address), to, message);
+    const r = this.transmit(bytes, this.sourceAddress(to.address, message.header), to, message);
     return r < 0 ? r : length;
   }
 
@@ -98,6 +100,7 @@ export abstract class MessageSocket extends InetSocket {
     to: string,
     hops: number,
     trafficClass: number,
+    link: Link | null = null,
   ): void {
     const { incoming, options } = this;
     if (options.filter !== null) {
@@ -105,9 +108,11 @@ export abstract class MessageSocket extends InetSocket {
       if (bytes.length === 0) return;
     }
     if (incoming.count > 0 && incoming.charge + bytes.length > options.receiveBytes) return;
-    putEndpoint(new Endpoint(from, 0), this.family, scratch);
+    const index = link?.index ?? 0;
+    putEndpoint(new Endpoint(from, 0).on(index), this.family, scratch);
     const datagram = new Datagram(bytes.length, scratch.u8.slice(0, scratch.length));
     datagram.to = stringToBytes(to);
+    datagram.link = index;
     datagram.hops = hops;
     datagram.trafficClass = trafficClass;
     this.stamp(datagram);
@@ -142,6 +147,7 @@ export abstract class MessageSocket extends InetSocket {
   protected override release(): void {
     this.incoming.free();
     this.errors?.free();
+    this.groups?.leaveAll();
     releaseFilter(this);
     this.releasePort();
   }

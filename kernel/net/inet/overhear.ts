@@ -2,6 +2,7 @@
 
 import { type Endpoint, isV4 } from "./address.ts";
 import { checksum, headed, type IpPacket, pseudoHeader, UDP_HEADER } from "./ip_packet.ts";
+import type { Link } from "../links/link.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { showPacket } from "../packet/wire.ts";
 import type { InetPorts } from "./create.ts";
@@ -16,14 +17,14 @@ export function pass(from: NetNamespace, to: InetPorts, packet: IpPacket): void 
   overhear(to.raw, packet);
 }
 
-/** Only raw sockets hear it: its receiver has it already. */
-export function overhear(sockets: RawSockets, packet: IpPacket): void {
+/** Only raw sockets hear it: its receiver has it already. `link`: what one for many stations came by. */
+export function overhear(sockets: RawSockets, packet: IpPacket, link: Link | null = null): void {
   let bytes: Uint8Array<ArrayBuffer> | null = null;
   for (const socket of sockets) {
-    if (!socket.hears(packet)) continue;
+    if (!socket.hears(packet, link)) continue;
     bytes ??= isV4(packet.destination) ? headed(packet) : packet.payload;
     const { source, destination, hops, trafficClass } = packet;
-    socket.deliver(bytes, source, destination, hops, trafficClass);
+    socket.deliver(bytes, source, destination, hops, trafficClass, link);
   }
 }
 

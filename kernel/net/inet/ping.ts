@@ -9,7 +9,9 @@ import { AF_INET, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
 import type { Message } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { Endpoint } from "./address.ts";
+import { isToMany } from "./group_route.ts";
 import { isEchoRequest } from "./icmp_packet.ts";
+import { routeToMany } from "./to_many.ts";
 import { answerTo } from "./loopback_ip.ts";
 import { pass } from "./overhear.ts";
 import { MessageSocket } from "./message_socket.ts";
@@ -36,6 +38,7 @@ export class PingSocket extends MessageSocket {
     const trafficClass = this.ip.classOf(to.address, message.header);
     const { protocol } = this, destination = to.address;
     const request = { protocol, source, destination, payload, hops, trafficClass, whole: null };
+    if (isToMany(this.net.links, destination)) return routeToMany(this, request, message.header);
     const arrival = this.arrival(source, destination);
     if (arrival === null) return 0;
     stampSent(this, request);

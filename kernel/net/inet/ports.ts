@@ -13,9 +13,10 @@ import type { InetSocket } from "./inet_socket.ts";
 const FIRST_EPHEMERAL = 32768, LAST_EPHEMERAL = 60999;
 const EPHEMERAL = LAST_EPHEMERAL - FIRST_EPHEMERAL + 1;
 
-export class PortTable {
+/** Of sockets of one kind. */
+export class PortTable<S extends InetSocket = InetSocket> {
   private readonly host: Host;
-  private readonly bound: Map<number, InetSocket[]> = new Map();
+  private readonly bound: Map<number, S[]> = new Map();
   private readonly random: Uint8Array<ArrayBuffer> = new Uint8Array(4);
 
   constructor(host: Host) {
@@ -23,12 +24,12 @@ export class PortTable {
   }
 
   /** Sockets at `port`; do not keep. */
-  at(port: number): readonly InetSocket[] {
+  at(port: number): readonly S[] {
     return this.bound.get(port) ?? NOBODY;
   }
 
   /** All bound sockets. */
-  all(): InetSocket[] {
+  all(): S[] {
     return [...this.bound.values()].flat();
   }
 
@@ -40,13 +41,13 @@ export class PortTable {
     return true;
   }
 
-  add(socket: InetSocket, port: number): void {
+  add(socket: S, port: number): void {
     const sockets = this.bound.get(port);
     if (sockets === undefined) this.bound.set(port, [socket]);
     else sockets.push(socket);
   }
 
-  remove(socket: InetSocket, port: number): void {
+  remove(socket: S, port: number): void {
     const sockets = this.bound.get(port);
     if (sockets === undefined) return;
     const at = sockets.indexOf(socket);
@@ -75,7 +76,7 @@ export class PortTable {
     return (r[0]! + r[1]! * 0x100 + r[2]! * 0x10000 + r[3]! * 0x1000000) % n;
   }
 }
-const NOBODY: readonly InetSocket[] = [];
+const NOBODY: readonly never[] = [];
 
 /** Whether some destination address would reach both. */
 function overlaps(a: InetSocket, b: InetSocket): boolean {

@@ -6,16 +6,19 @@
 import { EADDRNOTAVAIL, EINVAL } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import { AF_INET, SOCK_RAW, SOL_RAW } from "../../../ffi/abi/socket.ts";
+import type { Link } from "../links/link.ts";
 import type { Message, SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { Endpoint, isAny, isV4 } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { checksum, type IpPacket, pseudoHeader, readPacket4, readPacket6 } from "./ip_packet.ts";
+import { isToMany } from "./group_route.ts";
 import { carry } from "./loopback_ip.ts";
 import { showPacket } from "../packet/wire.ts";
 import { watch } from "../packet/taps.ts";
 import { stampSent } from "./timestamping.ts";
+import { routeToMany } from "./to_many.ts";
 import { MessageSocket } from "./message_socket.ts";
 
 /** Bytes of ICMP_FILTER (types 0 to 31) and ICMPV6_FILTER (256 types): a bit set keeps that type out. */
@@ -48,11 +51,12 @@ export class RawSocket extends MessageSocket {
   }
 
   /** Whether it hears a packet. */
-  hears({ protocol, source, destination, payload }: IpPacket): boolean {
+  hears({ protocol, source, destination, payload }: IpPacket, link: Link | null): boolean {
     if (protocol !== this.protocol || isV4(destination) !== (this.family === AF_INET)) return false;
     const { local, remote } = this;
     if (!isAny(local.address) && local.address !== destination) return false;
     if (remote !== null && remote.address !== source) return false;
+    if (link !== null && !this.hearsMany(link, source, destination)) return false;
     const type = payload[0] ?? 0, byte = type >> 3;
     return byte >= this.filter.length || (this.filter[byte]! & (1 << (type & 7))) === 0;
   }
@@ -69,6 +73,7 @@ export class RawSocket extends MessageSocket {
   protected override bindTo(_caller: SocketCaller, to: Endpoint): number {
     if (!this.mayBind(to.address)) return -EADDRNOTAVAIL;
     this.local = new Endpoint(to.address, 0);
+    this.isBoundToMany = isToMany(this.net.links, to.address);
     return 0;
   }
 
@@ -83,6 +88,9 @@ export class RawSocket extends MessageSocket {
       : this.wrap(bytes, source, to, message);
     if (packet === undefined) return -EINVAL;
     if (packet === null) return 0;
+    if (isToMany(this.net.links, packet.destination)) {
+      return routeToMany(this, packet, message.header);
+    }
     const arrival = this.arrival(packet.source, packet.destination);
     if (arrival === null) return 0;
     stampSent(this, packet);

@@ -45,4 +45,9 @@ export class LoopbackTcp extends TcpSocket {
   protected override stopListening(): void {
     endListening(this);
   }
+
+  protected override release(): void {
+    this.groups?.leaveAll();
+    super.release();
+  }
 }

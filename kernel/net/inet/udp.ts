@@ -2,7 +2,7 @@
  * UDP on the loopback interface (udp(7)). A datagram is put straight into the receiver's queue, or dropped when that is
  * full; to a port where nobody is, a connected sender hears ECONNREFUSED at its next call.
  *
- * DIFFERS: no multicast and no broadcast. Neighbour: udp_options.ts.
+ * Neighbours: udp_options.ts, udp_receivers.ts; to_many.ts (groups).
  */
 
 import {
@@ -54,7 +54,10 @@ import { InetSocket } from "./inet_socket.ts";
 import { stampSent, stampsSent } from "./timestamping.ts";
 import { isHeard, tellUnreachable } from "./unreachable.ts";
 import { datagramPacket, pass } from "./overhear.ts";
-import { accepts, type PortTable } from "./ports.ts";
+import type { PortTable } from "./ports.ts";
+import { isToMany, linkToMany, sourceToMany } from "./group_route.ts";
+import { sendToMany } from "./to_many.ts";
+import { receiverAt, type UdpPorts } from "./udp_receivers.ts";
 
 /** Largest payloads: 65535 less the headers that count. */
 const MAX_PAYLOAD_4 = 65507, MAX_PAYLOAD_6 = 65527;
@@ -133,7 +136,9 @@ export class UdpSocket extends InetSocket {
     if (message.name.length > 0) {
       const given = endpointOf(message.name, this.family, true, true);
       if (typeof given === "number") return given;
-      if (given !== null) return given.port === 0 ? -EINVAL : this.routeDatagram(given);
+      if (given !== null) {
+        return given.port === 0 ? -EINVAL : this.routeDatagram(given, message.header);
+      }
     }
     return this.remote ?? -EDESTADDRREQ;
   }
@@ -143,6 +148,9 @@ export class UdpSocket extends InetSocket {
     const length = io.remaining, segment = header.segment < 0 ? this.udp.segment : header.segment;
     const isCut = segment > 0 && length > segment;
     if (isCut && length > segment * SEGMENTS_MAX) return -EINVAL;
+    if (isToMany(this.net.links, to.address)) {
+      return this.transmitToMany(io, to, header, isCut ? segment : Math.max(length, 1));
+    }
     const from = this.local.address === this.sourceAddress(to.address)
       ? this.local
       : new Endpoint(this.sourceAddress(to.address), this.local.port);
@@ -160,6 +168,24 @@ export class UdpSocket extends InetSocket {
       if (r < 0) return r;
     }
     return length;
+  }
+
+  /** To a group or to all of a network, cut into pieces of `step` bytes. */
+  private transmitToMany(
+    io: IoCursor,
+    to: Endpoint,
+    header: PacketHeader,
+    step: number,
+  ): number {
+    const link = linkToMany(this, to, header);
+    if (typeof link === "number") return link;
+    const bytes = takeAll(io);
+    if (bytes === null) return -EFAULT;
+    const from = new Endpoint(sourceToMany(this, link, to.address, header), this.local.port);
+    for (let at = 0; at === 0 || at < bytes.length; at += step) {
+      sendToMany(this, link, this.packetOf(bytes.subarray(at, at + step), from, to, header));
+    }
+    return bytes.length;
   }
 
   private transmitOne(
@@ -188,7 +214,7 @@ export class UdpSocket extends InetSocket {
   }
 
   /** The ports of its protocol among all. */
-  protected portsIn(all: InetPorts): PortTable {
+  protected portsIn(all: InetPorts): UdpPorts {
     return all.udp;
   }
 
@@ -251,7 +277,10 @@ export class UdpSocket extends InetSocket {
     return this.enqueue(io, from, to, hops, trafficClass, joined);
   }
 
-  /** `to`: null when nobody asks what the packet was like. `segment`: how it would have been cut, 0: not. */
+  /**
+   * `to`: null when nobody asks what the packet was like. `segment`: how it would have been cut, 0: not. `link`: the index
+   * of the one that it came by; 0: the one that has the destination.
+   */
   enqueue(
     io: IoCursor,
     from: Endpoint,
@@ -259,6 +288,7 @@ export class UdpSocket extends InetSocket {
     hops: number,
     trafficClass: number,
     segment: number = 0,
+    link: number = 0,
   ): number {
     let length = io.remaining;
     if (this.incoming.count > 0 && this.incoming.charge + length > this.options.receiveBytes) {
@@ -274,6 +304,7 @@ export class UdpSocket extends InetSocket {
     datagram.segment = segment;
     if (to !== null) {
       datagram.to = stringToBytes(to.address);
+      datagram.link = link;
       datagram.hops = hops;
       datagram.trafficClass = trafficClass;
     }
@@ -376,6 +407,7 @@ export class UdpSocket extends InetSocket {
   protected override release(): void {
     this.incoming.free();
     this.errors?.free();
+    this.groups?.leaveAll();
     releaseFilter(this);
     this.udp.forget();
     this.releasePort();
@@ -391,61 +423,4 @@ function takeAll(io: IoCursor): Uint8Array<ArrayBuffer> | null {
   const bytes = new Uint8Array(io.remaining);
   const isWhole = bytes.length === 0 || io.takeBytes(bytes, 0, bytes.length) === bytes.length;
   return isWhole ? bytes : null;
-}
-
-/**
- * Who gets a datagram: a socket connected to the sender before others, an exact address before a wildcard. Of equal ones the
- * last that was bound, or with SO_REUSEPORT one that is always the same for a sender.
- */
-function receiverAt(ports: PortTable, from: Endpoint, to: Endpoint): UdpSocket | null {
-  let best: UdpSocket | null = null, bestScore = -1;
-  for (const s of ports.at(to.port)) {
-    const score = scoreOf(s, from, to);
-    if (score < bestScore || score < 0 || !(s instanceof UdpSocket)) continue;
-    best = s;
-    bestScore = score;
-  }
-  if (best === null || !best.options.reusePort || best.remote !== null) return best;
-  const group = ports.at(to.port).filter((s) =>
-    s instanceof UdpSocket && s.options.reusePort && scoreOf(s, from, to) === bestScore
-  );
-  const chosen = group[spread(from) % group.length];
-  return chosen instanceof UdpSocket ? chosen : best;
-}
-
-/** -1: it does not take it. */
-function scoreOf(s: InetSocket, from: Endpoint, to: Endpoint): number {
-  if (!(s instanceof UdpSocket) || !accepts(s, to.address)) return -1;
-  if (s.remote !== null && !s.remote.isSame(from)) return -1;
-  return (s.remote !== null ? 4 : 0) + (s.local.address === to.address ? 2 : 0);
-}
-
-function spread({ address, port }: Endpoint): number {
-  let hash = Math.imul(port, 0x9e3779b1);
-  for (let i = 12; i < 16; i++) hash = Math.imul(hash ^ address.charCodeAt(i), 0x01000193);
-  return (hash ^ hash >>> 15) >>> 0;
-}
-
-/** A datagram that a raw socket made: to whoever is at its port, if somebody is. */
-export function injectDatagram(
-  ports: PortTable,
-  bytes: Uint8Array<ArrayBuffer>,
-  from: Endpoint,
-  to: Endpoint,
-  { hops, trafficClass }: { readonly hops: number; readonly trafficClass: number },
-): boolean {
-  const receiver = receiverAt(ports, from, to);
-  receiver?.enqueue(cursor.set(bytes, bytes.length), from, to, hops, trafficClass);
-  return receiver !== null;
-}
-
-/** Nobody was there for a datagram that a raw socket made: whoever has its port may hear. */
-export function refuseDatagram(
-  ports: PortTable,
-  bytes: Uint8Array<ArrayBuffer>,
-  from: Endpoint,
-  to: Endpoint,
-): void {
-  const sender = receiverAt(ports, to, from);
-  if (sender !== null) hearUnreachable(sender, bytes, from.address, to);
 }

@@ -8,8 +8,8 @@ import { IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV } from "../../.
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
 import type { InetPorts } from "./create.ts";
-import type { PortTable } from "./ports.ts";
 import { UdpSocket } from "./udp.ts";
+import type { UdpPorts } from "./udp_receivers.ts";
 
 /** Of UDP: the least that is covered. */
 const HEADER_BYTES = 8;
@@ -25,7 +25,7 @@ export class UdpLiteSocket extends UdpSocket {
     super(net, ports.udpLite, family, uid, IPPROTO_UDPLITE);
   }
 
-  protected override portsIn(all: InetPorts): PortTable {
+  protected override portsIn(all: InetPorts): UdpPorts {
     return all.udpLite;
   }
 

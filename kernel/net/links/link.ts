@@ -10,6 +10,7 @@ import {
   IF_OPER_UNKNOWN,
   IF_OPER_UP,
 } from "../../../ffi/abi/netlink.ts";
+import { LinkGroups } from "./groups.ts";
 import type { LinkTable } from "./link_table.ts";
 
 export type LinkKind = "loopback" | "veth" | "bridge" | "dummy";
@@ -64,6 +65,7 @@ export class Link {
   readonly addresses: LinkAddress[] = [];
   /** Those that somebody told of, by address. */
   readonly neighbours: Map<string, Neighbour> = new Map();
+  readonly groups: LinkGroups = new LinkGroups(this);
   /** The other end of a veth; null for all else. */
   peer: Link | null = null;
   /** The bridge that it is a port of. */

@@ -27,7 +27,7 @@ import {
   type Neighbour,
   NO_MAC,
 } from "./link.ts";
-import { bitsOf, isInNetwork } from "./prefix.ts";
+import { bitsOf, broadcastOf, isInNetwork } from "./prefix.ts";
 
 export interface Route {
   /** Its network; all addresses with 0 bits. */
@@ -57,6 +57,9 @@ export class LinkTable {
   #lastIndex = 0;
   /** What `allRoutes` has found; null: something has changed since. */
   #known: readonly Route[] | null = null;
+  /** By address; as of these routes. */
+  #broadcasts: Map<string, Link> = new Map();
+  #broadcastsOf: readonly Route[] | null = null;
 
   constructor(net: NetNamespace) {
     this.net = net;
@@ -117,6 +120,7 @@ export class LinkTable {
 
   #takeOut(link: Link): void {
     this.#known = null;
+    link.groups.clear();
     for (const port of link.ports) port.master = null;
     link.master = null;
     link.isUp = false;
@@ -249,6 +253,29 @@ export class LinkTable {
     return null;
   }
 
+  /** The link on whose network this address means all stations. */
+  broadcastLink(address: string): Link | null {
+    const routes = this.allRoutes();
+    if (this.#broadcastsOf !== routes) {
+      this.#broadcastsOf = routes;
+      this.#broadcasts = this.#findBroadcasts();
+    }
+    return this.#broadcasts.get(address) ?? null;
+  }
+  #findBroadcasts(): Map<string, Link> {
+    const found = new Map<string, Link>();
+    for (const link of this.links) {
+      if (!link.isUp) continue;
+      for (const { address, prefix, broadcast } of link.addresses) {
+        if (!isV4(address) || prefix >= BROADCAST_BITS) continue;
+        for (const all of [broadcast, broadcastOf(address, prefix)]) {
+          if (all !== null && !found.has(all)) found.set(all, link);
+        }
+      }
+    }
+    return found;
+  }
+
   /** The main table: what follows from addresses, and what somebody made. */
   allRoutes(): readonly Route[] {
     return this.#known ??= [...this.#connected(), ...this.routes];
@@ -300,6 +327,8 @@ export class LinkTable {
   }
 }
 
+/** Longer prefixes have no address for all. */
+const BROADCAST_BITS = 31;
 const SCOPE_LINK = 253, METRIC6 = 256;
 
 function own(address: string, prefix: number, label: string, origin: number): LinkAddress {

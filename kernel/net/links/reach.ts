@@ -2,7 +2,7 @@
  * Where a packet arrives: which network namespace has an address, seen from another one, through routes, pairs of virtual
  * Ethernet and bridges. Sockets are connected with each other then; no packet travels.
  *
- * DIFFERS: a connection does not notice what changes on its way, nothing is filtered, and no multicast leaves.
+ * DIFFERS: a connection does not notice what changes on its way, and nothing is filtered. Neighbour: flood.ts.
  */
 
 import { EHOSTUNREACH, ENETUNREACH } from "../../../ffi/abi/errno.ts";

@@ -9,15 +9,16 @@ import * as P from "../../../ffi/abi/packet.ts";
 import { bytesToString } from "../../core/bytes.ts";
 import { isLoopback, isV4, MAPPED } from "../inet/address.ts";
 import { parse4, parse6 } from "../inet/ip_packet.ts";
+import { isToMany } from "../inet/group_route.ts";
+import { arriveToMany } from "../inet/to_many.ts";
 import { carry } from "../inet/loopback_ip.ts";
+import { CROSSINGS_MAX, openPorts } from "../links/flood.ts";
 import type { Link } from "../links/link.ts";
 import { reach } from "../links/reach.ts";
 import { putHeader, typeFor } from "./ethernet.ts";
 import type { PacketSocket } from "./packet_socket.ts";
 import type { Frame } from "./taps.ts";
 
-/** LIMIT: links that one frame passes. */
-const CROSSINGS_MAX = 4096;
 /** ARP of IPv4 over Ethernet: lengths and offsets behind the header (RFC 826). */
 const ARP_BYTES = 28, ARP_SENDER = 8, ARP_TARGET = 24, ARP_REQUEST = 1, ARP_REPLY = 2;
 
@@ -53,10 +54,6 @@ function arrive(link: Link, frame: Frame): readonly Link[] {
   return forBridge === P.PACKET_HOST ? [] : openPorts(bridge, link);
 }
 
-function openPorts(bridge: Link, but: Link | null): Link[] {
-  return bridge.ports.filter((port) => port.isUp && port !== but);
-}
-
 /** What is in a frame, for the station that `link` belongs to. */
 function deliver(link: Link, { bytes, protocol }: Frame): void {
   const { net, links } = { net: link.table.net, links: link.table }, body = bytes.slice(P.ETH_HLEN);
@@ -66,10 +63,12 @@ function deliver(link: Link, { bytes, protocol }: Frame): void {
     : protocol === P.ETH_P_IPV6
     ? parse6(body)
     : null;
-  if (packet === null || net.inet === null || links.linkOf(packet.destination) === null) return;
+  if (packet === null || net.inet === null) return;
   // As a router does with addresses that mean oneself.
   const { source, destination } = packet, isOwn = isLoopback(source) || isLoopback(destination);
   if (isOwn && (isV4(destination) || link.kind !== "loopback")) return;
+  if (isToMany(links, destination)) return arriveToMany(link, packet);
+  if (links.linkOf(destination) === null) return;
   const back = reach(net, packet.source);
   carry(typeof back === "number" ? null : back.inet, net.inet, packet);
 }

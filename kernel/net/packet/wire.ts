@@ -8,10 +8,11 @@
 import * as P from "../../../ffi/abi/packet.ts";
 import { isV4 } from "../inet/address.ts";
 import { headed, headed6, type IpPacket } from "../inet/ip_packet.ts";
-import { NO_MAC } from "../links/link.ts";
-import { type Hop, wayTo } from "../links/reach.ts";
+import { groupMac } from "../links/groups.ts";
+import { type Link, NO_MAC } from "../links/link.ts";
+import { type Crossing, type Hop, wayTo } from "../links/reach.ts";
 import type { NetNamespace } from "../net_namespace.ts";
-import { putHeader } from "./ethernet.ts";
+import { putHeader, typeFor } from "./ethernet.ts";
 import { type Frame, isWatched } from "./taps.ts";
 
 /** A packet of `net`'s goes to its destination. */
@@ -19,12 +20,29 @@ export function showPacket(net: NetNamespace, packet: IpPacket): void {
   if (!isWatched()) return;
   const hops = wayTo(net, packet.destination);
   if (hops === null) return;
+  const frame = frameOf(packet);
+  if (hops.length === 0) showOnLoopback(net, frame);
+  for (const hop of hops) showHop(hop, frame);
+}
+
+/** Room for the header of Ethernet, and the packet. */
+function frameOf(packet: IpPacket): Frame {
   const isFour = isV4(packet.destination), body = isFour ? headed(packet) : headed6(packet);
   const bytes = new Uint8Array(P.ETH_HLEN + body.length);
   bytes.set(body, P.ETH_HLEN);
-  const frame = { bytes, protocol: isFour ? P.ETH_P_IP : P.ETH_P_IPV6 };
-  if (hops.length === 0) showOnLoopback(net, frame);
-  for (const hop of hops) showHop(hop, frame);
+  return { bytes, protocol: isFour ? P.ETH_P_IP : P.ETH_P_IPV6 };
+}
+
+/** One for many stations passes all these links. */
+export function showToMany(out: Link, crossed: readonly Crossing[], packet: IpPacket): void {
+  if (!isWatched()) return;
+  const { destination } = packet, frame = frameOf(packet);
+  const mac = out.kind === "loopback" ? NO_MAC : groupMac(destination);
+  putHeader(frame.bytes, mac, out.mac, frame.protocol);
+  const type = mac === NO_MAC ? P.PACKET_HOST : typeFor(frame.bytes, NO_MAC);
+  for (const { link, isIncoming } of crossed) {
+    link.table.net.taps.show(link, frame, isIncoming ? type : P.PACKET_OUTGOING, null);
+  }
 }
 
 function showOnLoopback({ links: { lo }, taps }: NetNamespace, frame: Frame): void {

@@ -95,13 +95,24 @@ IP_MULTICAST_ALL IP_UNICAST_IF`,
     ),
     fails(
       "ENOPROTOOPT",
-      `IP_HDRINCL IP_OPTIONS IP_NODEFRAG IP_CHECKSUM IP_UNBLOCK_SOURCE IP_BLOCK_SOURCE
-IP_ADD_SOURCE_MEMBERSHIP IP_DROP_SOURCE_MEMBERSHIP IP_PROTOCOL IP_MSFILTER IP_XFRM_POLICY
-IP_IPSEC_POLICY IP_ROUTER_ALERT MCAST_JOIN_GROUP MCAST_LEAVE_GROUP MCAST_BLOCK_SOURCE
-MCAST_UNBLOCK_SOURCE MCAST_JOIN_SOURCE_GROUP MCAST_LEAVE_SOURCE_GROUP MCAST_MSFILTER`,
+      `IP_HDRINCL IP_OPTIONS IP_NODEFRAG IP_CHECKSUM IP_PROTOCOL IP_XFRM_POLICY IP_IPSEC_POLICY
+IP_ROUTER_ALERT`,
     ),
     by("error_queue.takes_any_number_one_byte", "IP_RECVERR_RFC4884"),
-    inPart(`IP_MULTICAST_IF IP_ADD_MEMBERSHIP IP_DROP_MEMBERSHIP IP_LOCAL_PORT_RANGE`),
+    by("multicast.by_a_link_with_its_address", "IP_MULTICAST_IF"),
+    by("multicast.v4_options_join_by_address", "IP_ADD_MEMBERSHIP IP_DROP_MEMBERSHIP"),
+    by(
+      "multicast.v4_options_sources_to_hear",
+      "IP_ADD_SOURCE_MEMBERSHIP IP_DROP_SOURCE_MEMBERSHIP",
+    ),
+    by("multicast.v4_options_sources_not_to_hear", "IP_BLOCK_SOURCE IP_UNBLOCK_SOURCE"),
+    by("multicast.filters_can_be_read", "IP_MSFILTER MCAST_MSFILTER"),
+    by("multicast.v4_options_by_struct_group_req", "MCAST_JOIN_GROUP MCAST_LEAVE_GROUP"),
+    by(
+      "multicast.v4_options_by_struct_group_source_req",
+      "MCAST_JOIN_SOURCE_GROUP MCAST_LEAVE_SOURCE_GROUP MCAST_BLOCK_SOURCE MCAST_UNBLOCK_SOURCE",
+    ),
+    inPart(`IP_LOCAL_PORT_RANGE`),
   ]),
   flagSet("setsockopt getsockopt (IPPROTO_IPV6)", "option", [
     each(
@@ -120,7 +131,8 @@ IPV6_IPSEC_POLICY IPV6_XFRM_POLICY IPV6_PKTINFO IPV6_HOPOPTS IPV6_RTHDRDSTOPTS I
 IPV6_DSTOPTS IPV6_PATHMTU`,
     ),
     by("error_queue.takes_any_number_6", "IPV6_RECVERR_RFC4884"),
-    inPart("IPV6_MULTICAST_IF IPV6_JOIN_GROUP IPV6_LEAVE_GROUP"),
+    by("multicast.groups_of_ipv6", "IPV6_MULTICAST_IF"),
+    by("multicast.v6_options_join_and_leave", "IPV6_JOIN_GROUP IPV6_LEAVE_GROUP"),
   ]),
   flagSet("sendto sendmsg sendmmsg", "flags", [
     each(

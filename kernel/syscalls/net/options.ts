@@ -38,7 +38,9 @@ export function sysGetsockopt(t: Task, a: SyscallArgs): number {
   value.length = Math.min(room, MAX_BYTES);
   value.unit = 1;
   value.asked = room >= 4 ? t.mm.load32(addr) | 0 : 0;
+  value.askedAt = addr;
   value.asker = t;
+  value.user = t.mm;
   const r = level === SOL_SOCKET
     ? socket.getSocketOption(name, value)
     : socket.getProtocolOption(level, name, value);

@@ -24,7 +24,7 @@ export const rows: readonly Row[] = [
   row("setsockopt", options.sysSetsockopt, "fd int int ptr int", {
     support: "partial",
     note: "SO_ATTACH_FILTER on datagrams, packets and netlink; no SO_ATTACH_BPF, SO_PEEK_OFF, " +
-      "SO_ZEROCOPY, SO_TXTIME, multicast; SO_TIMESTAMPING of datagrams; no UDP_ENCAP, " +
+      "SO_ZEROCOPY, SO_TXTIME; SO_TIMESTAMPING of datagrams; no UDP_ENCAP, " +
       "TCP_REPAIR, TCP_AO, TCP_ULP, TCP_MD5SIG; of PACKET_* no fanout, no ring of version 3",
   }),
   row("getsockopt", options.sysGetsockopt, "fd int int ptr ptr"),

@@ -25,6 +25,7 @@ import { PacketSocket } from "../../net/packet/packet_socket.ts";
 import { UnixSocket } from "../../net/unix/unix_socket.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
 import type { Kernel } from "../kernel_services.ts";
+import { setGroupTables } from "./group_tables.ts";
 
 /** The tables of a network namespace, filled from its sockets. */
 export function netTablesOf(kernel: Kernel, net: NetNamespace): NetTables {
@@ -41,6 +42,7 @@ export function netTablesOf(kernel: Kernel, net: NetNamespace): NetTables {
   tables.set("sockstat", new SocketCounts(kernel, net));
   tables.set("if_inet6", new Inet6Addresses(net));
   tables.set("route", new Routes(net));
+  setGroupTables(tables, net);
   return tables;
 }
 

@@ -1,0 +1,63 @@
+/**
+ * Packets to groups and to all stations of a network: over the links, to every station that wants them, and there to all
+ * sockets (ip(7)). Neighbours: group_route.ts (by which link), links/flood.ts (to which stations).
+ *
+ * DIFFERS: no router carries them on, nobody asks who is a member (IGMP, MLD), echo requests are not answered.
+ */
+
+import { IPPROTO_UDP, IPPROTO_UDPLITE } from "../../../ffi/abi/inet.ts";
+import { flood } from "../links/flood.ts";
+import type { Link } from "../links/link.ts";
+import { showToMany } from "../packet/wire.ts";
+import type { PacketHeader } from "../message.ts";
+import { BROADCAST4, Endpoint, isMulticast, isV4 } from "./address.ts";
+import { linkToMany } from "./group_route.ts";
+import type { InetSocket } from "./inet_socket.ts";
+import type { IpPacket } from "./ip_packet.ts";
+import { overhear } from "./overhear.ts";
+import { stampSent } from "./timestamping.ts";
+import { hearDatagram } from "./udp_receivers.ts";
+
+/** From a socket, by the link that it or its routes say: 0 or -errno. */
+export function routeToMany(socket: InetSocket, packet: IpPacket, header: PacketHeader): number {
+  const link = linkToMany(socket, new Endpoint(packet.destination, 0), header);
+  if (typeof link === "number") return link;
+  sendToMany(socket, link, packet);
+  return 0;
+}
+
+/** By a link that is up. */
+export function sendToMany(socket: InetSocket, link: Link, packet: IpPacket): void {
+  const { destination, hops } = packet, isLoopback = link.kind === "loopback";
+  stampSent(socket, packet);
+  const comesBack = !isMulticast(destination) || socket.ip.loops(destination);
+  if (comesBack && !isLoopback) hear(link, packet);
+  if (hops === 0 && !isLoopback) return;
+  const { crossed, stations } = flood(link);
+  showToMany(link, crossed, packet);
+  for (const station of stations) {
+    if (isLoopback) hear(station, packet);
+    else arriveToMany(station, packet);
+  }
+}
+
+/** One has come to a link from outside. */
+export function arriveToMany(link: Link, packet: IpPacket): void {
+  const { source } = packet;
+  // As Linux: nobody else may have an IPv4 address of ours.
+  const isForged = isV4(source) && (isMulticast(source) || link.table.linkOf(source) !== null);
+  if (!isForged) hear(link, packet);
+}
+
+/** To the sockets of a link's station, if they want it. */
+function hear(link: Link, packet: IpPacket): void {
+  const { net } = link.table, { inet } = net, { source, destination, protocol } = packet;
+  if (inet === null) return;
+  const isWanted = isMulticast(destination)
+    ? link.groups.takes(destination, source)
+    : destination === BROADCAST4 || net.links.broadcastLink(destination) !== null;
+  if (!isWanted) return;
+  overhear(inet.raw, packet, link);
+  if (protocol === IPPROTO_UDP) hearDatagram(inet.udp, link, packet);
+  else if (protocol === IPPROTO_UDPLITE) hearDatagram(inet.udpLite, link, packet);
+}

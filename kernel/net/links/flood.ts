@@ -1,0 +1,41 @@
+/** Where a frame for many stations goes: all links that it passes, and all stations that it comes to. */
+
+import type { Link } from "./link.ts";
+import type { Crossing } from "./reach.ts";
+
+/** LIMIT: links that one frame passes. */
+export const CROSSINGS_MAX = 4096;
+
+export interface Flood {
+  readonly crossed: readonly Crossing[];
+  /** The links that take it in, those of `link`'s own station not among them unless it is a loopback. */
+  readonly stations: readonly Link[];
+}
+
+/** From a link that is up. */
+export function flood(link: Link): Flood {
+  const crossed: Crossing[] = [], stations: Link[] = [];
+  const outgoing: Link[] = [link], seen = new Set<Link>();
+  for (let out = outgoing.pop(); out !== undefined; out = outgoing.pop()) {
+    if (seen.has(out) || seen.size > CROSSINGS_MAX) continue;
+    seen.add(out);
+    crossed.push({ link: out, isIncoming: false });
+    if (out.kind === "bridge") outgoing.push(...openPorts(out, null));
+    const far = out.kind === "loopback" ? out : out.peer;
+    if (far === null || !far.isUp) continue;
+    crossed.push({ link: far, isIncoming: true });
+    const bridge = far.master;
+    if (bridge === null) stations.push(far);
+    else if (bridge.isUp) {
+      crossed.push({ link: bridge, isIncoming: true });
+      stations.push(bridge);
+      outgoing.push(...openPorts(bridge, far));
+    }
+  }
+  return { crossed, stations };
+}
+
+/** The ports of a bridge that frames leave by. */
+export function openPorts(bridge: Link, but: Link | null): Link[] {
+  return bridge.ports.filter((port) => port.isUp && port !== but);
+}
