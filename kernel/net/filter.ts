@@ -9,9 +9,13 @@
 import * as P from "../../ffi/abi/packet.ts";
 import * as B from "../core/bpf_program.ts";
 import { type BpfData, OUTSIDE, runBpf } from "../core/bpf_run.ts";
+import type { Host } from "../core/host.ts";
+import { randomWord } from "../core/random_word.ts";
 
 /** Bytes and what goes with them: a program sees those from `from` on. */
 export class PacketView implements BpfData {
+  /** Where random numbers come from. */
+  host: Host | null = null;
   bytes: Uint8Array = new Uint8Array(0);
   from: number = 0;
   /** Where the network's header is; that of the link, if there is one, is at 0. */
@@ -24,7 +28,8 @@ export class PacketView implements BpfData {
   hatype: number = 0;
 
   /** Bytes alone. */
-  plain(bytes: Uint8Array, protocol: number = 0): this {
+  plain(host: Host, bytes: Uint8Array, protocol: number = 0): this {
+    this.host = host;
     this.bytes = bytes;
     this.from = this.network = 0;
     this.hasLink = false;
@@ -105,7 +110,7 @@ function ancillary(view: PacketView, what: number, a: number, x: number): number
       return length < 4 || end > view.length ? 0 : findAttribute(view, (a >>> 0) + 4, end, x >>> 0);
     }
     case P.SKF_AD_RANDOM:
-      return Math.floor(Math.random() * 0x100000000) | 0;
+      return view.host === null ? 0 : randomWord(view.host);
     case P.SKF_AD_PAY_OFFSET:
       return view.network - view.from;
     default:

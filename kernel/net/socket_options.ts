@@ -11,6 +11,7 @@ import {
   SO_ACCEPTCONN,
   SO_ATTACH_BPF,
   SO_ATTACH_FILTER,
+  SO_ATTACH_REUSEPORT_CBPF,
   SO_BINDTODEVICE,
   SO_BPF_EXTENSIONS,
   SO_BROADCAST,
@@ -21,6 +22,7 @@ import {
   SO_COOKIE,
   SO_DEBUG,
   SO_DETACH_FILTER,
+  SO_DETACH_REUSEPORT_BPF,
   SO_DOMAIN,
   SO_DONTROUTE,
   SO_ERROR,
@@ -197,6 +199,10 @@ export function setSocketOption(
     case SO_ATTACH_FILTER:
     case SO_LOCK_FILTER:
       return setFilterOption(socket, name, value);
+    case SO_ATTACH_REUSEPORT_CBPF:
+    case SO_DETACH_REUSEPORT_BPF:
+      // Only sockets with ports can share them.
+      return -EINVAL;
     case SO_ATTACH_BPF:
       // DIFFERS: no programs of bpf(2).
       return -ENOPROTOOPT;

@@ -18,6 +18,8 @@ import { IP_MULTICAST_ALL, SockaddrIn } from "../../../ffi/abi/inet.ts";
 import {
   AF_INET,
   AF_UNSPEC,
+  SO_ATTACH_REUSEPORT_CBPF,
+  SO_DETACH_REUSEPORT_BPF,
   SO_SELECT_ERR_QUEUE,
   SO_TIMESTAMPING,
   SO_TIMESTAMPING_NEW,
@@ -50,6 +52,7 @@ import { getIpOption, IpOptions, setIpOption } from "./ip_options.ts";
 import { isReachableBack, reach } from "../links/reach.ts";
 import { isToMany, linkToMany, sourceToMany } from "./group_route.ts";
 import { getGroupOption, setGroupOption } from "./group_options.ts";
+import { joinReuse, type ReuseGroup, setReuseProgram } from "./reuse_port.ts";
 import type { SocketGroups } from "./socket_groups.ts";
 import type { InetPorts } from "./create.ts";
 import { errorLevel, receiveError } from "./error_queue.ts";
@@ -74,6 +77,8 @@ export abstract class InetSocket extends Socket {
   groups: SocketGroups | null = null;
   /** Its own address is a group or stands for all stations: it sends with another one. */
   isBoundToMany: boolean = false;
+  /** Those that share its address and port; null: it shares them with nobody. */
+  reuse: ReuseGroup | null = null;
   /** Packets that were counted for SO_TIMESTAMPING. */
   sentCount: number = 0;
   /** Which parts of `local` the user chose: they survive a disconnect. */
@@ -105,7 +110,9 @@ export abstract class InetSocket extends Socket {
 
   /** SO_REUSEPORT on both, by one user. */
   protected sharesPort(other: InetSocket): boolean {
-    return this.options.reusePort && other.options.reusePort && this.uid === other.uid;
+    // Whose group was there before its port shares it with nobody.
+    return this.options.reusePort && other.options.reusePort && this.uid === other.uid &&
+      (this.reuse === null || this.isBound);
   }
 
   override bind(caller: SocketCaller, address: SocketAddress): number {
@@ -164,11 +171,13 @@ export abstract class InetSocket extends Socket {
     this.local = new Endpoint(this.local.address, chosen, this.local.scope);
     this.ports.add(this, chosen);
     this.isBound = true;
+    if (this.type !== SOCK_STREAM) joinReuse(this);
     return 0;
   }
 
   /** Not in the port table any more. */
   releasePort(): void {
+    this.reuse?.leave(this);
     if (!this.isBound) return;
     this.ports.remove(this, this.local.port);
     this.isBound = false;
@@ -312,6 +321,9 @@ export abstract class InetSocket extends Socket {
   }
 
   override setSocketOption(caller: SocketCaller, name: number, value: OptionValue): number {
+    if (name === SO_ATTACH_REUSEPORT_CBPF || name === SO_DETACH_REUSEPORT_BPF) {
+      return setReuseProgram(this, name, value);
+    }
     return this.isTimestamping(name)
       ? setTimestamping(this, name, value)
       : super.setSocketOption(caller, name, value);

@@ -104,7 +104,7 @@ export abstract class MessageSocket extends InetSocket {
   ): void {
     const { incoming, options } = this;
     if (options.filter !== null) {
-      bytes = bytes.subarray(0, keptBytes(options.filter, view.plain(bytes)));
+      bytes = bytes.subarray(0, keptBytes(options.filter, view.plain(this.net.host, bytes)));
       if (bytes.length === 0) return;
     }
     if (incoming.count > 0 && incoming.charge + bytes.length > options.receiveBytes) return;

@@ -23,6 +23,7 @@ import { accepts, type PortTable } from "./ports.ts";
 import { TcpSocket } from "./tcp.ts";
 import { Deferral, defers } from "./tcp_defer.ts";
 import { hasCookie, takesFastOpen } from "./tcp_fastopen.ts";
+import { joinReuse } from "./reuse_port.ts";
 import { TcpTimer } from "./tcp_timer.ts";
 import { showHandshake, showRefusal, synOf } from "./tcp_wire.ts";
 
@@ -42,6 +43,7 @@ export function listenOn(socket: TcpSocket, backlog: number): number {
       return -EADDRINUSE;
     }
     socket.backlog = new Backlog();
+    joinReuse(socket);
   }
   socket.backlog.limit = backlog;
   admitWaiting(socket);
@@ -52,6 +54,7 @@ export function listenOn(socket: TcpSocket, backlog: number): number {
 export function endListening(socket: TcpSocket): void {
   const { backlog, waiting } = socket;
   socket.state = I.TCP_CLOSE;
+  socket.reuse?.leave(socket);
   socket.backlog = null;
   socket.waiting = [];
   for (const client of waiting) {
@@ -193,6 +196,9 @@ function listenerAt(client: TcpSocket, to: Endpoint, ports: PortTable | null): T
     found.push(s);
   }
   if (found.length <= 1) return found[0] ?? null;
+  const chosen = found[0]!.reuse?.byProgram(null, 0) ?? null;
+  const picked = found.find((s) => s === chosen);
+  if (picked !== undefined) return picked;
   return found[client.ports.below(found.length)]!;
 }
 

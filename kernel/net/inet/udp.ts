@@ -57,7 +57,7 @@ import { datagramPacket, pass } from "./overhear.ts";
 import type { PortTable } from "./ports.ts";
 import { isToMany, linkToMany, sourceToMany } from "./group_route.ts";
 import { sendToMany } from "./to_many.ts";
-import { receiverAt, type UdpPorts } from "./udp_receivers.ts";
+import { programmed, receiverAt, type UdpPorts } from "./udp_receivers.ts";
 
 /** Largest payloads: 65535 less the headers that count. */
 const MAX_PAYLOAD_4 = 65507, MAX_PAYLOAD_6 = 65527;
@@ -156,7 +156,14 @@ export class UdpSocket extends InetSocket {
       : new Endpoint(this.sourceAddress(to.address), this.local.port);
     const arrival = this.arrival(from.address, to.address);
     if (arrival === null) return length;
-    const receiver = receiverAt(this.portsIn(arrival), from, to);
+    const ports = this.portsIn(arrival);
+    let receiver = receiverAt(ports, from, to);
+    if (receiver?.reuse?.hasProgram) {
+      const bytes = takeAll(io);
+      if (bytes === null) return -EFAULT;
+      receiver = programmed(ports, receiver, this.packetOf(bytes, from, to, header));
+      io = cursor.set(bytes, length);
+    }
     if (!isCut) return this.transmitOne(io, from, to, header, arrival, receiver, 0);
     const bytes = takeAll(io);
     if (bytes === null) return -EFAULT;
@@ -325,7 +332,8 @@ export class UdpSocket extends InetSocket {
     if (bytes === null) return -EFAULT;
     const around = { protocol: this.protocol, hops: 0, trafficClass: 0 };
     const { payload } = datagramPacket(bytes, from, this.local, around);
-    const kept = keptBytes(this.options.filter, view.plain(payload, protocolOf(from)));
+    view.plain(this.net.host, payload, protocolOf(from));
+    const kept = keptBytes(this.options.filter, view);
     return kept === 0 ? 0 : bytes.subarray(0, Math.max(0, kept - UDP_HEADER));
   }
   override get takesFilters(): boolean {

@@ -24,11 +24,19 @@ export function receiverAt(ports: UdpPorts, from: Endpoint, to: Endpoint): UdpSo
     best = s;
     bestScore = score;
   }
-  if (best === null || !best.options.reusePort || best.remote !== null) return best;
-  const group = ports.at(to.port).filter((s) =>
-    s.options.reusePort && scoreOf(s, from, to) === bestScore
-  );
-  return group[spread(from) % group.length] ?? best;
+  if (best === null || best.reuse === null || best.remote !== null) return best;
+  const chosen = best.reuse.byHash(spread(from));
+  return ports.at(to.port).find((s) => s === chosen) ?? best;
+}
+
+/** Whom the program of its group picks in place of a receiver, if that has one. */
+export function programmed(
+  ports: UdpPorts,
+  receiver: UdpSocket,
+  packet: IpPacket,
+): UdpSocket {
+  const chosen = receiver.reuse?.byProgram(packet, UDP_HEADER) ?? null;
+  return ports.at(receiver.local.port).find((s) => s === chosen) ?? receiver;
 }
 
 /** -1: it does not take it. */
@@ -72,7 +80,8 @@ export function carryDatagram(sender: UdpPorts | null, ports: UdpPorts, packet: 
   const { bytes, from, to } = arrived, receiver = receiverAt(ports, from, to);
   if (receiver !== null) {
     const { hops, trafficClass } = packet;
-    receiver.enqueue(cursor.set(bytes, bytes.length), from, to, hops, trafficClass);
+    programmed(ports, receiver, packet)
+      .enqueue(cursor.set(bytes, bytes.length), from, to, hops, trafficClass);
     return true;
   }
   const origin = sender === null ? null : receiverAt(sender, to, from);

@@ -256,7 +256,7 @@ export class NetlinkSocket extends Socket {
   ): void {
     if (this.incoming.bytes > MAX_UNREAD) return this.overrun();
     if (this.options.filter !== null) {
-      bytes = bytes.subarray(0, keptBytes(this.options.filter, view.plain(bytes)));
+      bytes = bytes.subarray(0, keptBytes(this.options.filter, view.plain(this.net.host, bytes)));
       if (bytes.length === 0) return;
     }
     putName(from, sender?.portId ?? 0, maskOf(group));

@@ -150,6 +150,7 @@ export class PacketSocket extends Socket {
       if (!isOut) return;
     }
     const from = this.isRaw ? 0 : P.ETH_HLEN, { bytes } = frame;
+    view.host = this.net.host;
     view.bytes = bytes;
     view.from = from;
     view.network = P.ETH_HLEN;
