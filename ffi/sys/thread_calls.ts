@@ -7,7 +7,7 @@
 
 import { LinuxDirent64 } from "../abi/dirent.ts";
 import { ESRCH } from "../abi/errno.ts";
-import { SA_ONSTACK, SA_RESTART, SIG_IGN, SIGRTMIN } from "../abi/signal.ts";
+import { SA_ONSTACK, SA_RESTART, SIG_IGN, SIGSTKFLT } from "../abi/signal.ts";
 import {
   SYS_getdents64,
   SYS_getpid,
@@ -20,8 +20,8 @@ import { scratch } from "./cstring.ts";
 import { DATA } from "./data_page.ts";
 import { codeAddress, dataView, setAction, syscall } from "./native.ts";
 
-/** libc's threads use the first two for themselves; nobody in Deno uses this one. */
-const SIGNAL = SIGRTMIN + 11;
+/** Nobody sends this one. It is not queued, as real-time signals are: RLIMIT_SIGPENDING does not stand in its way. */
+const SIGNAL = SIGSTKFLT;
 /** LIMIT: how long a thread may take to answer. */
 const ANSWER_MS = 1000;
 /** LIMIT: looks for threads that were begun meanwhile. */

@@ -3,8 +3,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { EINVAL } from "../abi/errno.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../abi/fcntl.ts";
-import { SYS_prctl } from "../abi/syscall_numbers.ts";
+import { RLIMIT_SIGPENDING } from "../abi/resource.ts";
+import { SYS_prctl, SYS_prlimit64 } from "../abi/syscall_numbers.ts";
+import { scratch } from "./cstring.ts";
 import { close, openat } from "./files.ts";
+import { syscall } from "./native.ts";
 import { callOnOtherThreads } from "./thread_calls.ts";
 
 const PR_SET_TIMERSLACK = 29;
@@ -31,6 +34,21 @@ Deno.test("a call is made on all threads but this one, and its errors are told",
     for (const line of failed) assert(line.endsWith(`: errno ${EINVAL}`), line);
     assertEquals(callOnOtherThreads(task, SYS_prctl, [PR_SET_TIMERSLACK, 50_000]), []);
   } finally {
+    close(task);
+  }
+});
+
+Deno.test("nobody can keep the threads from it by queuing signals of the same user", () => {
+  const task = openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const none = scratch.area(0), before = none + 16, { dv } = scratch, at = scratch.areaOffset(0);
+  assertEquals(syscall(SYS_prlimit64, 0, RLIMIT_SIGPENDING, 0, before), 0);
+  dv.setBigUint64(at, 0n, true);
+  dv.setBigUint64(at + 8, dv.getBigUint64(at + 24, true), true);
+  assertEquals(syscall(SYS_prlimit64, 0, RLIMIT_SIGPENDING, none, 0), 0);
+  try {
+    assertEquals(callOnOtherThreads(task, SYS_prctl, [PR_SET_TIMERSLACK, 50_000]), []);
+  } finally {
+    assertEquals(syscall(SYS_prlimit64, 0, RLIMIT_SIGPENDING, before, 0), 0);
     close(task);
   }
 });
