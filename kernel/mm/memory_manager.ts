@@ -282,12 +282,16 @@ export class MemoryManager extends UserAccess {
 
   /** Name of an area as /proc/PID/maps shows it. */
   nameOf(vma: Vma): string {
-    if (vma.backing !== null) return vma.backing.describe();
+    const given = vma.name;
+    if (vma.backing !== null) {
+      return given === "" ? vma.backing.describe() : `[anon_shmem:${given}]`;
+    }
     if (vma.label !== "") return vma.label;
     if (vma.start <= this.break.end && vma.end >= this.break.start && this.break.end > 0) {
       return "[heap]";
     }
     const stack = this.program.stackStart;
-    return vma.start <= stack && stack < vma.end ? "[stack]" : "";
+    if (vma.start <= stack && stack < vma.end) return "[stack]";
+    return given === "" ? "" : `[anon:${given}]`;
   }
 }

@@ -24,6 +24,8 @@ export class SharedAnon extends Backing {
   readonly platformFile = -1;
   readonly hostFd = -1;
   override readonly isMemory: boolean = true;
+  /** MAP_SHARED | MAP_ANONYMOUS, and no segment of System V. */
+  readonly isUnnamed: boolean;
   private readonly ctx: MemoryContext;
   private readonly bytes: number;
   private refs: number = 0;
@@ -37,6 +39,7 @@ export class SharedAnon extends Backing {
     this.ctx = ctx;
     this.bytes = bytes;
     this.piecePages = bytes <= EAGER_BYTES ? bytes / PAGE_SIZE : CHUNK;
+    this.isUnnamed = inode === null;
     this.inode = inode ?? { dev: SHMEM_DEV, ino: nextIno++ };
   }
 

@@ -50,8 +50,10 @@ export class Vma {
   readonly backing: Backing | null;
   /** File offset of `start`; for anonymous memory the address at which it was mapped. */
   offset: number;
-  /** "[vdso]", "[vvar]", a name given by prctl(PR_SET_VMA), or "". */
+  /** "[vdso]", "[vvar]", or "". */
   label: string;
+  /** What prctl(PR_SET_VMA) calls memory without a file, or "". */
+  name: string = "";
   /** Who handles its faults: with it go the VM_UFFD bits. */
   userfault: Userfault | null = null;
   /** mbind(2); null: as its task has it. */
@@ -111,6 +113,7 @@ export class Vma {
     const copy = new Vma(start, end, prot, maxProt, flags, backing, offset, label);
     copy.userfault = this.userfault;
     copy.policy = this.policy;
+    copy.name = this.name;
     return copy;
   }
 
@@ -118,7 +121,7 @@ export class Vma {
   isContinuedBy(next: Vma): boolean {
     return this.end === next.start && this.prot === next.prot && this.flags === next.flags &&
       this.backing === next.backing && this.maxProt === next.maxProt &&
-      this.label === next.label && this.userfault === next.userfault &&
+      this.label === next.label && this.name === next.name && this.userfault === next.userfault &&
       isSamePolicy(this.policy, next.policy) &&
       this.offset + (this.end - this.start) === next.offset;
   }

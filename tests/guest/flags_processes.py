@@ -238,9 +238,6 @@ def kcmp(kind, a=0, b=0):
     ("PR_PPC_GET_DEXCR", lambda: pr(72, 0), -EINVAL),
     ("PR_PPC_SET_DEXCR", lambda: pr(73, 0), -EINVAL),
     ("PR_SET_PTRACER", lambda: (pr(0x59616d61, 0) in (0, -22),), (True,)),
-    ("PR_SET_VMA",
-     lambda: (lambda at: (pr(0x53564d41, 0, at, 4096) , sc(NR.prctl, 0x53564d41, 0, at, 4096, b"name"), sc(NR.prctl, 0x53564d41, 0, at, 4096, b"a[b]"), sc(NR.prctl, 0x53564d41, 1, at, 4096, 0), sc(NR.prctl, 0x53564d41, 0, at + 1, 4096, b"x")))(works(NR.mmap, 0, 4096, 3, 0x22, -1, 0)),
-     (-EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL)),
 ])
 def options(call, expected):
     eq(call(), expected)

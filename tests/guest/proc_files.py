@@ -282,4 +282,23 @@ def sysinfo_agrees():
     eq(total * unit // 1024, kib)
 
 
+@test
+def directories_of_a_process_that_is_gone():
+    pid = spawn(lambda: signal.pause())
+    top = "/proc/%d" % pid
+    fds = {name: os.open(top + name, os.O_RDONLY) for name in ("", "/task", "/fdinfo", "/ns", "/task/%d" % pid)}
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    for fd in fds.values():
+        os.close(os.open(".", os.O_RDONLY, dir_fd=fd))
+    os.waitpid(pid, 0)
+    for name, fd in fds.items():
+        eq(os.listdir(fd), [])
+        if name in ("", "/task", "/fdinfo"):
+            fails(ESRCH, os.open, ".", os.O_RDONLY, dir_fd=fd)
+        if name != "":
+            fails(ESRCH, os.open, "..", os.O_RDONLY, dir_fd=fd)
+        fails(ENOENT, os.listdir, top + name)
+
+
 run()

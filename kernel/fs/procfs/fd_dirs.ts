@@ -120,6 +120,10 @@ export class FdinfoDir extends DescriptorDir {
     return 0;
   }
 
+  override checkMode(mask: number, cred: Credentials): number {
+    return this.ref.get() === null ? -ESRCH : super.checkMode(mask, cred);
+  }
+
   override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
     const task = this.ref.get();
     if (task === null) return -ENOENT;

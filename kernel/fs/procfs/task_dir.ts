@@ -72,6 +72,11 @@ export class TaskDir extends TaskBelow {
     }));
   }
 
+  override checkMode(mask: number, cred: Credentials): number {
+    if (!this.ref.isThread && this.ref.get() === null) return -ESRCH;
+    return super.checkMode(mask, cred);
+  }
+
   override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
     const r = this.mayEnter();
     return r === -ESRCH || r === 0 ? super.open(dentry, flags, cred) : r;
@@ -120,6 +125,10 @@ class ThreadsDir extends TaskBelow {
     super(fs, ref, parent, ino, 0o555);
     this.proc = fs;
     this.refresh();
+  }
+
+  override checkMode(mask: number, cred: Credentials): number {
+    return this.ref.get() === null ? -ESRCH : super.checkMode(mask, cred);
   }
 
   override refresh(): number {

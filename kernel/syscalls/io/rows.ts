@@ -34,10 +34,7 @@ export const rows: readonly Row[] = [
   row("dup", fd.sysDup, "fd"),
   row("dup2", fd.sysDup2, "fd fd"),
   row("dup3", fd.sysDup3, "fd fd hex"),
-  row("fcntl", fd.sysFcntl, "fd fcntl hex", {
-    support: "partial",
-    note: "no write hints (F_SET_RW_HINT)",
-  }),
+  row("fcntl", fd.sysFcntl, "fd fcntl hex"),
   row("ioctl", fd.sysIoctl, "fd ioctl hex"),
   row("lseek", fd.sysLseek, "fd off whence"),
   row("flock", locks.sysFlock, "fd hex"),

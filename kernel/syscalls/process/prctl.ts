@@ -13,6 +13,7 @@ import type { Task } from "../../task/task.ts";
 import { setUserDispatch } from "../../task/user_dispatch.ts";
 import { ambient, dropBounding, isBounding, setKeepCaps, setSecurebits } from "./prctl_caps.ts";
 import { setProgramAddress } from "./prctl_mm.ts";
+import { setArea } from "./prctl_vma.ts";
 import { setSeccomp } from "./seccomp.ts";
 import { CAP_SYS_RESOURCE, SECBIT_KEEP_CAPS } from "../../../ffi/abi/capability.ts";
 
@@ -63,6 +64,8 @@ export function sysPrctl(t: Task, a: SyscallArgs): number {
       return t.mm.store64(arg, t.clearChildTid);
     case P.PR_SET_MM:
       return setProgramAddress(t, a);
+    case P.PR_SET_VMA:
+      return setArea(t, a);
     case P.PR_SET_SYSCALL_USER_DISPATCH:
       return dispatchCalls(t, a);
     case P.PR_GET_SECCOMP:

@@ -48,7 +48,7 @@ export const rows: readonly Row[] = [
   row("prctl", sysPrctl, "int hex hex hex hex", {
     support: "partial",
     note:
-      "no PR_SET_VMA, PR_SCHED_CORE, PR_SET_MEMORY_MERGE: EINVAL, as without their options; PR_TSC_SIGSEGV is EINVAL",
+      "no PR_SCHED_CORE, PR_SET_MEMORY_MERGE: EINVAL, as without their options; PR_TSC_SIGSEGV is EINVAL",
   }),
   row("ptrace", ptrace.sysPtrace, "long pid hex hex", {
     support: "partial",

@@ -1,0 +1,37 @@
+/** Names that a program gives to its memory, for /proc/PID/maps: PR_SET_VMA_ANON_NAME of prctl(2). */
+
+import { EAGAIN, EBADF, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
+import { MAX_AREAS } from "./accounting.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { isPageAligned, pageUp } from "./region.ts";
+import { SharedAnon } from "./shared_anon.ts";
+import type { Vma } from "./vma.ts";
+
+/** Name what is mapped of [addr, addr + len); "" takes the name away. Unmapped parts are skipped, and make it -ENOMEM. */
+export function nameAreas(mm: MemoryManager, addr: number, len: number, name: string): number {
+  const end = addr + pageUp(len);
+  if (!isPageAligned(addr) || end >= 2 ** 64) return -EINVAL;
+  let at = addr, result = 0;
+  for (let i = mm.vmas.indexOf(addr); at < end; i++) {
+    if (i === mm.vmas.length || mm.vmas.at(i).start > at) result = -ENOMEM;
+    if (i === mm.vmas.length || mm.vmas.at(i).start >= end) break;
+    if (!mayHaveName(mm.vmas.at(i))) {
+      result = -EBADF;
+      break;
+    }
+    if (mm.vmas.length >= MAX_AREAS - 2) {
+      result = -EAGAIN;
+      break;
+    }
+    i = mm.vmas.splitAt(Math.max(at, mm.vmas.at(i).start));
+    mm.vmas.splitAt(end);
+    mm.vmas.at(i).name = name;
+    at = mm.vmas.at(i).end;
+  }
+  mm.vmas.mergeAround(addr, end);
+  return result;
+}
+
+function mayHaveName(vma: Vma): boolean {
+  return vma.backing === null || vma.backing instanceof SharedAnon && vma.backing.isUnnamed;
+}
