@@ -9,6 +9,8 @@ import { type IdExtent, NO_ID, type UserNamespace } from "./user_namespace.ts";
 
 /** LIMIT: ranges of a map, and bytes of its text. */
 const MAX_EXTENTS = 340, MAX_TEXT = 4095;
+/** Of setgroups. */
+const MAX_WORD = 7;
 
 export type MapKind = "uid" | "gid";
 
@@ -27,16 +29,17 @@ function mapOf(ns: UserNamespace, kind: MapKind): readonly IdExtent[] {
   return kind === "uid" ? ns.uidMap : ns.gidMap;
 }
 
-/** Somebody writes a map: bytes taken, or -errno. A map is written once, and all of it. */
+/** Somebody writes a map: bytes taken, or -errno. A map is written once, and all of it, from the start. */
 export function writeMap(
   ns: UserNamespace,
   kind: MapKind,
   writer: Credentials,
   text: string,
+  offset: number,
 ): number {
   const { parent } = ns, from = writer.userNs;
   if (parent === null || (from !== ns && from !== parent)) return -EPERM;
-  if (text.length > MAX_TEXT) return -EINVAL;
+  if (offset !== 0 || text.length > MAX_TEXT) return -EINVAL;
   if (mapOf(ns, kind).length > 0 || !hasCapIn(writer, ns, CAP_SYS_ADMIN)) return -EPERM;
   const wanted = parseMap(text);
   if (wanted === null) return -EINVAL;
@@ -56,11 +59,11 @@ export function writeMap(
 function parseMap(text: string): IdExtent[] | null {
   const extents: IdExtent[] = [];
   const end = text.indexOf("\0");
-  for (const line of (end < 0 ? text : text.slice(0, end)).split("\n")) {
-    if (line === "" && extents.length > 0) continue;
+  const lines = (end < 0 ? text : text.slice(0, end)).replace(/\n$/, "");
+  for (const line of lines.split("\n")) {
     const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s*$/.exec(line);
     if (match === null) return null;
-    const [first, lower, count] = match.slice(1).map(Number);
+    const [first, lower, count] = match.slice(1).map(parseU32);
     if (first === undefined || lower === undefined || count === undefined) return null;
     if (count === 0 || first + count > NO_ID || lower + count > NO_ID) return null;
     for (const e of extents) {
@@ -71,6 +74,11 @@ function parseMap(text: string): IdExtent[] | null {
     if (extents.length > MAX_EXTENTS) return null;
   }
   return extents.length === 0 ? null : extents;
+}
+
+/** Longer numbers wrap. */
+function parseU32(digits: string): number {
+  return Number(BigInt.asUintN(32, BigInt(digits)));
 }
 
 function overlaps(a: number, aCount: number, b: number, bCount: number): boolean {
@@ -112,9 +120,15 @@ function kernelRange(map: readonly IdExtent[], first: number, count: number): nu
 }
 
 /** /proc/PID/setgroups: "deny" holds for good, and only before there is a map of groups. Bytes taken, or -errno. */
-export function writeSetgroups(ns: UserNamespace, writer: Credentials, text: string): number {
+export function writeSetgroups(
+  ns: UserNamespace,
+  writer: Credentials,
+  text: string,
+  offset: number,
+): number {
   if (!hasCapIn(writer, ns, CAP_SYS_ADMIN)) return -EPERM;
-  const word = text.replace(/[ \t\n\0]+$/, "");
+  if (offset !== 0 || text.length > MAX_WORD) return -EINVAL;
+  const word = text.replace(/\s*(\0[^]*)?$/, "");
   if (word === "allow") return ns.allowsSetgroups ? text.length : -EPERM;
   if (word !== "deny") return -EINVAL;
   if (ns.isInitial || ns.gidMap.length > 0) return -EPERM;

@@ -125,6 +125,40 @@ def overlapping_ranges_are_refused():
 
 
 @body
+def what_a_map_may_look_like():
+    def tried(*texts):
+        pid = clone(NEWUSER, lambda: signal.pause())
+        fd = os.open("/proc/%d/uid_map" % pid, os.O_RDWR)
+        try:
+            return [os.write(fd, text) for text in texts], os.pread(fd, 4096, 0).split()[:3]
+        finally:
+            os.close(fd)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    eq(tried(b"0 0 1 \t"), ([7], [b"0", b"0", b"1"]))
+    eq(tried(b"0 0 1" + b" " * 4090), ([4095], [b"0", b"0", b"1"]))
+    eq(tried(b"0 0 1\n" + b"\0" * 100), ([106], [b"0", b"0", b"1"]))
+    # Numbers wrap.
+    eq(tried(b"4294967296 0 4294967297\n"), ([24], [b"0", b"0", b"1"]))
+    for text in (b"0 0 1" + b" " * 4091, b"0 0 1\n" + b"\0" * 5000, b"0 0 1\n\n", b"\n0 0 1", b"", b"0 0 1 x", b"0x10 0 1"):
+        fails(errno.EINVAL, tried, text)
+    # A second time, behind the first.
+    fails(errno.EINVAL, tried, b"0 0 1\n", b"1 1 1\n")
+
+
+@body
+def setgroups_is_one_word():
+    pid = clone(NEWUSER, lambda: signal.pause())
+    for text in (b"den", b"denyx", b"deny    ", b"", b"allow\n\n\n"):
+        fd = os.open("/proc/%d/setgroups" % pid, os.O_WRONLY)
+        fails(errno.EINVAL, os.write, fd, text)
+    eq(os.write(fd, b"deny\0xx"), 7)
+    fails(errno.EINVAL, os.write, fd, b"deny")
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+@body
 def root_maps_a_range_and_ids_are_translated():
     write("mine", "")
     os.chown("mine", 100007, 100008)

@@ -13,8 +13,8 @@ import { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "./generated_fs.ts";
 import { GeneratedInode } from "./generated_inode.ts";
 
-/** LIMIT: bytes that one write(2) takes. */
-const MAX_WRITE = 4095;
+/** LIMIT: bytes that one write(2) takes; some files take no more than a page without its last byte. */
+const MAX_WRITE = 4096;
 
 export abstract class TextInode extends GeneratedInode {
   constructor(fs: GeneratedFs, ino: number, permissions: number) {

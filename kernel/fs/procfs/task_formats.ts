@@ -22,7 +22,7 @@ export interface TaskFormat {
   /** The text, or -errno. `whole`: the file is not in task/TID. */
   render(task: ProcTask, source: ProcSource, whole: boolean): string | number;
   /** Bytes taken, or -errno. */
-  store?(task: ProcTask, source: ProcSource, text: string): number;
+  store?(task: ProcTask, source: ProcSource, text: string, offset: number): number;
 }
 
 /** LIMIT: bytes of a thread's name. */
@@ -142,9 +142,14 @@ function setgroups(task: ProcTask): string {
   return task.cred.userNs.allowsSetgroups ? "allow\n" : "deny\n";
 }
 
-function storeSetgroups(task: ProcTask, source: ProcSource, text: string): number {
+function storeSetgroups(
+  task: ProcTask,
+  source: ProcSource,
+  text: string,
+  offset: number,
+): number {
   const caller = source.current();
-  return caller === null ? -EPERM : writeSetgroups(task.cred.userNs, caller.cred, text);
+  return caller === null ? -EPERM : writeSetgroups(task.cred.userNs, caller.cred, text, offset);
 }
 
 function timeOffsets(task: ProcTask): string {
@@ -165,9 +170,9 @@ function idMap(kind: MapKind): TaskFormat {
       const { userNs } = task.cred;
       return mapText(userNs, kind, source.current()?.cred.userNs ?? userNs);
     },
-    store: (task, source, text) => {
+    store: (task, source, text, offset) => {
       const caller = source.current();
-      return caller === null ? -EPERM : writeMap(task.cred.userNs, kind, caller.cred, text);
+      return caller === null ? -EPERM : writeMap(task.cred.userNs, kind, caller.cred, text, offset);
     },
   };
 }

@@ -51,10 +51,12 @@ export class TaskText extends OwnedText {
     return format.render(task, this.ref.source, !this.ref.isThread);
   }
 
-  override store(text: string, _offset: number): number {
+  override store(text: string, offset: number): number {
     const task = this.ref.get(), format = TASK_FORMATS.get(this.name);
     if (task === null) return -ESRCH;
-    return format?.store === undefined ? -EINVAL : format.store(task, this.ref.source, text);
+    return format?.store === undefined
+      ? -EINVAL
+      : format.store(task, this.ref.source, text, offset);
   }
 }
 
