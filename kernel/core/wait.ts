@@ -45,6 +45,18 @@ export class WaitQueue {
     this.tail = waiter;
   }
 
+  /** In front of all others: it is told first. */
+  addFirst(waiter: Waiter, mask: number): void {
+    if (waiter.queue !== null) waiter.queue.remove(waiter);
+    waiter.queue = this;
+    waiter.mask = mask;
+    waiter.prev = null;
+    waiter.next = this.head;
+    if (this.head === null) this.tail = waiter;
+    else this.head.prev = waiter;
+    this.head = waiter;
+  }
+
   remove(waiter: Waiter): void {
     if (waiter.queue !== this) return;
     if (waiter.prev === null) this.head = waiter.next;
@@ -55,7 +67,7 @@ export class WaitQueue {
     waiter.queue = null;
   }
 
-  /** Tell everybody interested in any of `events` (all when 0), in order of arrival. HOT */
+  /** Tell everybody interested in any of `events` (all when 0), in order. HOT */
   wake(events: number): void {
     let w = this.head, isTaken = false;
     while (w !== null) {

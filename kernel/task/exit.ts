@@ -58,7 +58,8 @@ export function exitTask(task: Task): void {
   releaseSeccomp(task);
   task.keyrings.release();
   task.cred.domain?.drop();
-  task.cred.userNs.drop();
+  // The namespace of a zombie is there until somebody has waited for it.
+  if (task !== group.leader) task.cred.userNs.drop();
   dropSemUndo(task);
   chargeUsage(task);
   group.tasks.splice(group.tasks.indexOf(task), 1);
@@ -131,6 +132,8 @@ function chargeUsage(task: Task): void {
   clock.endedSwitches += task.blockCount;
   if (task !== group.leader) return;
   group.lastComm = task.comm;
+  // A leader went before, at an exec by another thread.
+  group.lastCred?.userNs.drop();
   group.lastCred = task.cred;
   group.lastNice = task.sched.nice;
 }

@@ -7,6 +7,7 @@ import type { ProcessGroup, ThreadGroup } from "./thread_group.ts";
 export function reapGroup(group: ThreadGroup): void {
   if (group.isReaped) return;
   group.isReaped = true;
+  group.lastCred?.userNs.drop();
   group.parent?.children.delete(group);
   dismissGroup(group);
   leaveProcessGroup(group);

@@ -271,5 +271,20 @@ def without_the_capability_root_only_reads():
                          (path("user"), path("user"))])
 
 
+@body
+def a_zombie_has_its_user_namespace():
+    set_limit("user", 1)
+
+    def attempt():
+        pid = os.fork()
+        if pid == 0:
+            os._exit(-libc.unshare(NEWUSER))
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return pid
+    first, second = attempt(), attempt()
+    eq([os.waitpid(pid, 0)[1] >> 8 for pid in (first, second)], [0, 1])
+    soon(lambda: unshare(NEWUSER))
+
+
 if __name__ == "__main__":
     run()

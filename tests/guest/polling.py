@@ -356,4 +356,25 @@ def inotify_events_of_changes():
     eq(events(), [0x4, 0x1, 0x2])
 
 
+@test
+def items_of_one_queue_are_ready_last_first():
+    e = os.eventfd(0)
+    fds = [e] + [os.dup(e) for _ in range(3)]
+    ep = select.epoll()
+    for fd in fds[:2]:
+        ep.register(fd, IN | ET)
+    for fd in fds[2:]:
+        ep.register(fd, IN | EXCLUSIVE | ET)
+    os.eventfd_write(e, 1)
+    eq([fds.index(fd) for fd, _ in ep.poll(0)][:2], [1, 0])
+    ep.modify(e, IN | ET)
+    eq(ep.poll(0), [(e, IN)])
+    # Queues of different files: as they happened.
+    other = os.eventfd(0)
+    ep.register(other, IN | ET)
+    os.eventfd_write(e, 1)
+    os.eventfd_write(other, 1)
+    eq([fd for fd, _ in ep.poll(0)][-1], other)
+
+
 run()

@@ -64,7 +64,9 @@ export class EpollFile extends OpenFile {
     item.nextWatcher = file.watchers;
     file.watchers = item;
     item.exclusive = (events & EPOLLEXCLUSIVE) !== 0;
-    queue.add(item, 0);
+    // As Linux orders them: the item that was added last is ready first.
+    if (item.exclusive) queue.add(item, 0);
+    else queue.addFirst(item, 0);
     this.look(item);
     return 0;
   }

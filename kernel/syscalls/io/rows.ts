@@ -79,10 +79,7 @@ export const rows: readonly Row[] = [
   }),
   row("timerfd_gettime", timerfd.sysTimerfdGettime, "fd ptr"),
   row("signalfd", signalfd.sysSignalfd, "fd sigset size"),
-  row("signalfd4", signalfd.sysSignalfd4, "fd sigset size hex", {
-    support: "partial",
-    note: "signals sent to a thread are seen through descriptors that it made",
-  }),
+  row("signalfd4", signalfd.sysSignalfd4, "fd sigset size hex"),
   row("inotify_init", inotify.sysInotifyInit, ""),
   row("inotify_init1", inotify.sysInotifyInit1, "hex"),
   row("inotify_add_watch", inotify.sysInotifyAddWatch, "fd path hex"),

@@ -35,7 +35,6 @@ function make(t: Task, a: SyscallArgs, flags: number): number {
   if (file === null) return -EBADF;
   if (!(file instanceof SignalFile)) return -EINVAL;
   file.mask.set(lo & ~UNBLOCKABLE_LO, hi);
-  file.follow(t);
-  t.signals.arrived.wake(POLLIN);
+  t.sighand.arrived.wake(POLLIN);
   return fd;
 }

@@ -1,5 +1,6 @@
 /** Signal actions of a process: sigaction(2). Shared by CLONE_SIGHAND, reset by execve. */
 
+import { WaitQueue } from "../../core/wait.ts";
 import { SIGRTMAX } from "./sigset.ts";
 
 export const SIG_DFL = 0, SIG_IGN = 1;
@@ -29,6 +30,8 @@ export class SignalHandlers {
   /** Indexed by signal number; 0 is unused. */
   readonly actions: SignalAction[] = [];
   refs: number = 1;
+  /** Who watches, through signalfd(2), for signals of the tasks that have these handlers. */
+  readonly arrived: WaitQueue = new WaitQueue();
 
   constructor(from: SignalHandlers | null) {
     for (let i = 0; i <= SIGRTMAX; i++) {

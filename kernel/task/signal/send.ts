@@ -64,7 +64,7 @@ export function sendToGroup(
   if (first === undefined || !prepare(group, first, info)) return 0;
   const r = enqueue(group, group.pending, info);
   if (r <= 0) return r;
-  for (const t of group.tasks) tellPollers(t);
+  tellPollers(first);
   if (preferred !== null && mayTake(preferred, info.signo)) {
     notify(preferred, info.signo);
     return 0;
@@ -178,7 +178,7 @@ function enqueue(group: ThreadGroup, pending: PendingSignals, info: SigInfo): nu
 }
 
 function tellPollers(task: Task): void {
-  if (!task.signals.arrived.isEmpty) task.signals.arrived.wake(POLLIN);
+  if (!task.sighand.arrived.isEmpty) task.sighand.arrived.wake(POLLIN);
 }
 
 function wants(task: Task, sig: number): boolean {

@@ -1,9 +1,7 @@
 /**
- * signalfd(2): pending signals as reads. They are those of the reader: as files do not know who reads, the description
- * follows the process whose memory the reader's buffer is in.
+ * signalfd(2): pending signals as reads. They are those of whoever reads or polls, whoever made the descriptor.
  *
- * DIFFERS: in a process with several threads, signals sent to a thread are seen by that thread only if it made the
- * descriptor; signals sent to the process are seen by all.
+ * DIFFERS: io_uring reads signals of the process, none of the submitting thread's own.
  */
 
 import { EAGAIN, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
@@ -11,11 +9,10 @@ import { SignalfdSiginfo } from "../../../ffi/abi/epoll.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import { anonFs } from "../../fs/anonfd/anon_inode.ts";
-import { UserCursor } from "../../mm/cursor.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile, POLLIN } from "../../vfs/open_file.ts";
-import { DEAD, type Task } from "../task.ts";
+import type { Task } from "../task.ts";
 import { dequeueFrom } from "./dequeue.ts";
 import { SI_KERNEL, SI_QUEUE, SI_SIGIO, SI_TIMER, type SigInfo } from "./pending.ts";
 import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SigSet, SIGSYS, SIGTRAP } from "./sigset.ts";
@@ -27,32 +24,25 @@ const view = new DataView(buffer.buffer);
 export class SignalFile extends OpenFile {
   /** Signals that it delivers. */
   readonly mask: SigSet = new SigSet();
-  /** Whose signals are read. */
-  private task: Task;
+  /** Its maker: whose signals are read when nobody's call does. */
+  private readonly maker: Task;
 
   /** `flags`: O_NONBLOCK or 0. */
   constructor(task: Task, flags: number) {
     super(O_RDWR | flags);
-    this.task = task;
+    this.maker = task;
   }
 
   override get inode(): Inode {
     return anonFs.root;
   }
 
-  /** Another task uses the descriptor: from now on it is about its signals. */
-  follow(task: Task): void {
-    this.task = task;
-  }
-
   private get subject(): Task {
-    const { task } = this;
-    if (task.state === DEAD) this.task = task.group.tasks[0] ?? task;
-    return this.task;
+    return this.maker.kernel.current ?? this.maker;
   }
 
   override get waitQueue(): WaitQueue {
-    return this.subject.signals.arrived;
+    return this.subject.sighand.arrived;
   }
 
   override poll(): number {
@@ -69,7 +59,6 @@ export class SignalFile extends OpenFile {
   /** As many signals as fit and are pending. */
   override read(io: IoCursor, _offset: number): number {
     if (io.remaining < SIZE) return -EINVAL;
-    if (io instanceof UserCursor && io.mm !== this.subject.mm) this.followMemory(io);
     let done = 0;
     while (io.remaining >= SIZE) {
       const info = dequeueFrom(this.subject, this.mask);
@@ -81,13 +70,6 @@ export class SignalFile extends OpenFile {
       done += n;
     }
     return done > 0 ? done : -EAGAIN;
-  }
-
-  private followMemory(io: UserCursor): void {
-    for (const group of this.task.kernel.pids.groups.values()) {
-      const task = group.tasks[0];
-      if (task !== undefined && task.mm === io.mm) this.task = task;
-    }
   }
 
   /** There is no position; asking for one is no error. */

@@ -1,6 +1,5 @@
 /** The signal facet of a task: mask, alternate stack, thread-directed pending signals. */
 
-import { WaitQueue } from "../../core/wait.ts";
 import { PendingSignals } from "./pending.ts";
 import { SigSet } from "./sigset.ts";
 
@@ -16,6 +15,4 @@ export class TaskSignals {
   altFlags: number = 0;
   /** Signals that rt_sigtimedwait waits for: they wake the task although blocked. */
   readonly waiting: SigSet = new SigSet();
-  /** signalfds and pollers of this task's signals. */
-  readonly arrived: WaitQueue = new WaitQueue();
 }
