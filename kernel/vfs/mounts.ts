@@ -30,6 +30,8 @@ export const MOUNT_MAX = 100000;
 export class MountNamespace extends Namespace {
   override readonly kind = "mnt";
   readonly vfs: Vfs;
+  /** For statmount(2) and ioctl_ns(2). */
+  readonly id: number;
   /** All attached mounts, oldest first. */
   readonly mounts: Mount[] = [];
   /** Poll of /proc/PID/mounts; `generation` counts changes. */
@@ -45,6 +47,8 @@ export class MountNamespace extends Namespace {
   ) {
     super(owner, isInitial);
     this.vfs = vfs;
+    this.id = vfs.nextNamespaceId();
+    vfs.namespaces.set(this.id, this);
     this.rootMount = rootMount;
     this.adopt(rootMount);
   }
@@ -57,6 +61,7 @@ export class MountNamespace extends Namespace {
 
   /** The last user went: all mounts go. */
   protected override release(): void {
+    this.vfs.namespaces.delete(this.id);
     const all = this.mounts.slice().reverse();
     // None of them has to be looked for. One that was moved may have gone with what it is on.
     this.mounts.length = 0;

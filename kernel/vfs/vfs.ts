@@ -7,6 +7,7 @@ import type { Host } from "../core/host.ts";
 import { DentryCache } from "./dentry_cache.ts";
 import { FileHandles } from "./file_handles.ts";
 import { LockWaits } from "./lock_waits.ts";
+import type { MountNamespace } from "./mounts.ts";
 import { SpecialFiles } from "./special_files.ts";
 import type { Walk } from "./walk.ts";
 
@@ -29,6 +30,9 @@ export class Vfs {
   /** Scratch of walk.ts. */
   walk1: Walk | null = null;
   walk2: Walk | null = null;
+  /** Mount namespaces by their ids, in the order of their birth. */
+  readonly namespaces: Map<number, MountNamespace> = new Map();
+  private lastNamespaceId: number = 0;
   private lastMountId: number = 20;
   private lastPeerGroup: number = 0;
   private lastCookie: number = 0;
@@ -37,6 +41,10 @@ export class Vfs {
     this.host = host;
   }
 
+  /** Never used again. */
+  nextNamespaceId(): number {
+    return ++this.lastNamespaceId;
+  }
   nextMountId(): number {
     return ++this.lastMountId;
   }

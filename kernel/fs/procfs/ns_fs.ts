@@ -7,6 +7,7 @@ import { EACCES, EINVAL, ENOENT, ENOTTY, EPERM } from "../../../ffi/abi/errno.ts
 import { FS_IMMUTABLE_FL } from "../../../ffi/abi/fs.ts";
 import { O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import {
+  NS_GET_MNTNS_ID,
   NS_GET_NSTYPE,
   NS_GET_OWNER_UID,
   NS_GET_PARENT,
@@ -31,6 +32,7 @@ import { PidSpace } from "../../cred/pid.ts";
 import { UserNamespace } from "../../cred/user_namespace.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import { Dentry, type Mount, Path } from "../../vfs/dentry.ts";
+import { MountNamespace } from "../../vfs/mounts.ts";
 import type { AttrChange, Inode } from "../../vfs/inode.ts";
 import { internalMount } from "../../vfs/mount_links.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
@@ -38,6 +40,7 @@ import type { Vfs } from "../../vfs/vfs.ts";
 import { FixedDir } from "../generated/generated_dir.ts";
 import { GeneratedFs } from "../generated/generated_fs.ts";
 import { GeneratedInode } from "../generated/generated_inode.ts";
+import { namespaceRequest } from "./mount_ns_requests.ts";
 import type { CallerSource } from "./source.ts";
 
 const RLIMIT_NOFILE = 7;
@@ -183,8 +186,10 @@ export class NsFile extends OpenFile {
         const task = files.callers.current();
         return user.store32(arg, task?.cred.userNs.shownUid(namespace.ownerUid) ?? 0);
       }
+      case NS_GET_MNTNS_ID:
+        return namespace instanceof MountNamespace ? user.store64(arg, namespace.id) : -EINVAL;
       default:
-        return -ENOTTY;
+        return namespaceRequest(this.files, namespace, request, arg, user);
     }
   }
 

@@ -28,6 +28,21 @@ export const FILE_REQUESTS: readonly FlagSet[] = [
     by("files_flags.access_times_stay_with_noatime", "FS_NOATIME_FL"),
     fails("EOPNOTSUPP", "FS_SYNC_FL FS_DIRSYNC_FL FS_NOCOW_FL FS_PROJINHERIT_FL", "as on a tmpfs"),
   ]),
+  flagSet("ioctl (namespaces)", "request", [
+    by(
+      "namespaces.ioctls_tell_kind_owner_and_parent",
+      "NS_GET_USERNS NS_GET_PARENT NS_GET_NSTYPE NS_GET_OWNER_UID",
+    ),
+    by("mount_namespace_ids.a_namespace_has_an_id", "NS_GET_MNTNS_ID NS_MNT_GET_INFO"),
+    by(
+      "mount_namespace_ids.mounts_of_another_namespace",
+      "NS_MNT_GET_NEXT NS_MNT_GET_PREV",
+    ),
+    fails(
+      "ENOTTY",
+      `NS_GET_PID_FROM_PIDNS NS_GET_TGID_FROM_PIDNS NS_GET_PID_IN_PIDNS NS_GET_TGID_IN_PIDNS`,
+    ),
+  ]),
   flagSet("ioctl (loop devices)", "request", [
     by("loop_devices.a_device_is_added_and_removed", "LOOP_CTL_ADD LOOP_CTL_REMOVE"),
     by("loop_devices.bytes_of_the_file", "LOOP_CTL_GET_FREE LOOP_SET_FD BLKGETSIZE64 BLKGETSIZE"),

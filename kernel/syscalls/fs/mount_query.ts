@@ -1,6 +1,6 @@
 /**
- * statmount(2), listmount(2): mounts of the caller's namespace by ids that are never used again.
- * DIFFERS: namespaces have no ids, so another one cannot be asked about.
+ * statmount(2), listmount(2): mounts of the caller's namespace, or of one that it could enter, by ids that are never
+ * used again.
  */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -15,6 +15,7 @@ import type { Task } from "../../task/task.ts";
 import { type Mount, Path } from "../../vfs/dentry.ts";
 import { emptyStatFs } from "../../vfs/inode.ts";
 import { seenMaster } from "../../vfs/mount_info.ts";
+import type { MountNamespace } from "../../vfs/mounts.ts";
 import { dentryText, reachableText } from "../../vfs/pathname.ts";
 import { copyInStruct } from "../copy_struct.ts";
 import { attributesOfFlags } from "./mount_attributes.ts";
@@ -26,6 +27,9 @@ const CHUNK = 4096;
 
 interface Request {
   readonly id: number;
+  readonly namespace: MountNamespace;
+  /** What can be seen of the namespace is below. */
+  readonly root: Path;
   readonly param: number;
   /** The low half of `param`: all bits of STATMOUNT_* that are known, exactly. */
   readonly mask: number;
@@ -44,16 +48,22 @@ function readRequest(t: Task, addr: number): Request | number {
   const number = (o: number): number => Number(dv.getBigUint64(o, true));
   const id = number(at.mntId), param = number(at.param);
   if (id <= S.MNT_UNIQUE_ID_OFFSET) return -EINVAL;
-  const mask = dv.getUint32(at.param, true);
-  return number(at.mntNsId) === 0 ? { id, param, mask } : -ENOENT;
+  const mask = dv.getUint32(at.param, true), own = t.fs.namespace;
+  const nsId = number(at.mntNsId);
+  const namespace = nsId === 0 ? own : own.vfs.namespaces.get(nsId);
+  if (namespace === undefined) return -ENOENT;
+  if (namespace === own) return { id, namespace, root: t.fs.root, param, mask };
+  return seesAll(t, namespace)
+    ? { id, namespace, root: namespace.rootPath(), param, mask }
+    : -ENOENT;
 }
 
 function uniqueId(mount: Mount): number {
   return S.MNT_UNIQUE_ID_OFFSET + mount.id;
 }
 
-function findMount(t: Task, id: number): Mount | null {
-  return t.fs.namespace.mounts.find((m) => uniqueId(m) === id) ?? null;
+function findMount({ namespace }: Request, id: number): Mount | null {
+  return namespace.mounts.find((m) => uniqueId(m) === id) ?? null;
 }
 
 function isBelow(mount: Mount, root: Path): boolean {
@@ -61,8 +71,7 @@ function isBelow(mount: Mount, root: Path): boolean {
 }
 
 /** Who sees all mounts of the namespace, wherever their root directory is. */
-function seesAll(t: Task): boolean {
-  const { owner } = t.fs.namespace;
+function seesAll(t: Task, { owner }: MountNamespace): boolean {
   return owner !== null && hasCapIn(t.cred, owner, CAP_SYS_ADMIN);
 }
 
@@ -70,10 +79,10 @@ export function sysStatmount(t: Task, a: SyscallArgs): number {
   if (a.u32(3) !== 0) return -EINVAL;
   const request = readRequest(t, a.u64(0));
   if (typeof request === "number") return request;
-  const mount = findMount(t, request.id);
+  const mount = findMount(request, request.id);
   if (mount === null) return -ENOENT;
-  if (!isBelow(mount, t.fs.root) && !seesAll(t)) return -EPERM;
-  return putStatmount(t, mount, request.mask, a.u64(1), a.u64(2));
+  if (!isBelow(mount, request.root) && !seesAll(t, request.namespace)) return -EPERM;
+  return putStatmount(t, mount, request, a.u64(1), a.u64(2));
 }
 
 /** The header in scratch memory and the strings that follow it. */
@@ -104,7 +113,7 @@ class Answer {
 function putStatmount(
   t: Task,
   mount: Mount,
-  wanted: number,
+  request: Request,
   addr: number,
   size: number,
 ): number {
@@ -112,8 +121,8 @@ function putStatmount(
   s.clear(S.StatmountHeader.size);
   for (const [bit, put] of PARTS) {
     // Bits that this kernel does not know may be set too.
-    if ((wanted & bit) === 0) continue;
-    const r = put(t, mount, answer);
+    if ((request.mask & bit) === 0) continue;
+    const r = put(request, mount, answer);
     if (r < 0) return r;
     answer.mask += bit;
   }
@@ -129,36 +138,40 @@ function putStatmount(
     : -EFAULT;
 }
 
-type Part = (t: Task, mount: Mount, answer: Answer) => number;
+type Part = (request: Request, mount: Mount, answer: Answer) => number;
 
 const PARTS: readonly (readonly [number, Part])[] = [
   [S.STATMOUNT_SB_BASIC, putSuperBlock],
   [S.STATMOUNT_MNT_BASIC, putMount],
-  [S.STATMOUNT_PROPAGATE_FROM, (t, mount, answer) => {
-    const seen = mount.master === null ? null : seenMaster(mount, t.fs.root);
+  [S.STATMOUNT_PROPAGATE_FROM, ({ root }, mount, answer) => {
+    const seen = mount.master === null ? null : seenMaster(mount, root);
     answer.put64(S.StatmountHeader.at.propagateFrom, seen?.id ?? 0);
     return 0;
   }],
-  [S.STATMOUNT_FS_TYPE, (_t, mount, answer) => {
+  [S.STATMOUNT_FS_TYPE, (_, mount, answer) => {
     answer.string(S.StatmountHeader.at.fsType, mount.fs.type);
     return 0;
   }],
-  [S.STATMOUNT_MNT_ROOT, (_t, mount, answer) => {
+  [S.STATMOUNT_MNT_ROOT, (_, mount, answer) => {
     answer.string(S.StatmountHeader.at.mntRoot, dentryText(mount.root));
     return 0;
   }],
-  [S.STATMOUNT_MNT_POINT, (t, mount, answer) => {
-    const text = reachableText(new Path(mount, mount.root), t.fs.root);
+  [S.STATMOUNT_MNT_POINT, ({ root }, mount, answer) => {
+    const text = reachableText(new Path(mount, mount.root), root);
     answer.string(S.StatmountHeader.at.mntPoint, text ?? "");
     return 0;
   }],
-  [S.STATMOUNT_MNT_OPTS, (_t, mount, answer) => {
+  [S.STATMOUNT_MNT_NS_ID, ({ namespace }, _mount, answer) => {
+    answer.put64(S.StatmountHeader.at.mntNsId, namespace.id);
+    return 0;
+  }],
+  [S.STATMOUNT_MNT_OPTS, (_, mount, answer) => {
     answer.string(S.StatmountHeader.at.mntOpts, mount.fs.superOptions());
     return 0;
   }],
 ];
 
-function putSuperBlock(_t: Task, { fs }: Mount, answer: Answer): number {
+function putSuperBlock(_: Request, { fs }: Mount, answer: Answer): number {
   const { at } = S.StatmountHeader, numbers = emptyStatFs(), r = fs.statfs(numbers);
   if (r < 0) return r;
   answer.put32(at.sbDevMajor, majorOf(fs.root.dev));
@@ -168,7 +181,7 @@ function putSuperBlock(_t: Task, { fs }: Mount, answer: Answer): number {
   return 0;
 }
 
-function putMount(_t: Task, mount: Mount, answer: Answer): number {
+function putMount(_: Request, mount: Mount, answer: Answer): number {
   const { at } = S.StatmountHeader, parent = mount.parent ?? mount;
   answer.put64(at.mntId, uniqueId(mount));
   answer.put64(at.mntParentId, uniqueId(parent));
@@ -196,19 +209,19 @@ export function sysListmount(t: Task, a: SyscallArgs): number {
   if (typeof request === "number") return request;
   const { id, param } = request;
   if (param !== 0 && param <= S.MNT_UNIQUE_ID_OFFSET) return -EINVAL;
-  const top = id === S.LSMT_ROOT ? null : findMount(t, id);
+  const top = id === S.LSMT_ROOT ? null : findMount(request, id);
   if (top === null && id !== S.LSMT_ROOT) return -ENOENT;
-  if (top !== null && !isBelow(top, t.fs.root) && !seesAll(t)) return -EPERM;
-  const ids = idsBelow(t, top), isReverse = (flags & S.LISTMOUNT_REVERSE) !== 0;
+  if (top !== null && !isBelow(top, request.root) && !seesAll(t, request.namespace)) return -EPERM;
+  const ids = idsBelow(request, top), isReverse = (flags & S.LISTMOUNT_REVERSE) !== 0;
   if (isReverse) ids.reverse();
   const from = param === 0 ? ids : ids.filter((one) => isReverse ? one < param : one > param);
   return putIds(t, a.u64(1), from.slice(0, count));
 }
 
-/** Of the whole namespace the root is one; of a mount it is not. */
-function idsBelow(t: Task, top: Mount | null): number[] {
-  const start = top ?? t.fs.namespace.root, root = new Path(start, start.root);
-  return t.fs.namespace.mounts.filter((m) => m !== top && isBelow(m, root)).map(uniqueId)
+/** Of all that can be seen the root is one; of a mount it is not. */
+function idsBelow(request: Request, top: Mount | null): number[] {
+  const root = top === null ? request.root : new Path(top, top.root);
+  return request.namespace.mounts.filter((m) => m !== top && isBelow(m, root)).map(uniqueId)
     .sort((x, y) => x - y);
 }
 

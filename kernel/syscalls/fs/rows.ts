@@ -115,14 +115,8 @@ export const rows: readonly Row[] = [
     support: "partial",
     note: "no MOVE_MOUNT_SET_GROUP, no MOVE_MOUNT_BENEATH",
   }),
-  row("statmount", sysStatmount, "ptr ptr size hex", {
-    support: "partial",
-    note: "mounts of the own namespace: namespaces have no ids",
-  }),
-  row("listmount", sysListmount, "ptr ptr size hex", {
-    support: "partial",
-    note: "mounts of the own namespace: namespaces have no ids",
-  }),
+  row("statmount", sysStatmount, "ptr ptr size hex"),
+  row("listmount", sysListmount, "ptr ptr size hex"),
   row("mount_setattr", sysMountSetattr, "dirfd path hex ptr size", {
     support: "partial",
     note: "no MOUNT_ATTR_IDMAP",

@@ -9,7 +9,7 @@ import type { Task } from "../../task/task.ts";
 /** Of a name, with the NUL. */
 const MAX_NAME = 80;
 /** What maps can show: printable, and none of what has a meaning there. */
-const NAME = /^[^\x00-\x1f\x7f-\xff\\`$[\]]*$/;
+const NAME = /^[ -#%-Z^_a-~]*$/;
 
 export function setArea(t: Task, a: SyscallArgs): number {
   if (a.u64(1) !== PR_SET_VMA_ANON_NAME) return -EINVAL;
