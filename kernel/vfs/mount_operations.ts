@@ -41,7 +41,7 @@ import { hasCapIn, hasOwnCap } from "../cred/credentials.ts";
 import { MAY_EXEC } from "../cred/permission.ts";
 import { inodePermission } from "./access.ts";
 import type { Caller } from "./caller.ts";
-import type { Mount, Path } from "./dentry.ts";
+import type { Dentry, Mount, Path } from "./dentry.ts";
 import { rootDentryOf } from "./dentry_cache.ts";
 import type { FileSystem } from "./inode.ts";
 import { newMount } from "./mount_links.ts";
@@ -110,7 +110,7 @@ export function cloneDetached(caller: Caller, from: Path, recursive: boolean): M
   // Files of nsfs are in no namespace, and can be bound all the same.
   const isNamespaceFile = from.mount.namespace === null && from.mount.fs.type === "nsfs";
   if (!isNamespaceFile && !namespace.owns(from.mount)) return -EINVAL;
-  if (!recursive && hasLockedChild(from)) return -EINVAL;
+  if (!recursive && hasLockedChild(from.mount, from.dentry)) return -EINVAL;
   if (!MOUNTS.hasRoom) return -ENOSPC;
   return namespace.cloneTree(from.mount, from.dentry, recursive);
 }
@@ -162,13 +162,13 @@ export function mayChangeFlags(mount: Mount, flags: number): boolean {
   return (mountFlags(flags) & ATIME_FLAGS) === (mount.flags & ATIME_FLAGS);
 }
 
-function hasLockedChild(from: Path): boolean {
-  return from.mount.children.some((c) =>
-    c.isLocked && c.mountpoint !== null && from.dentry.isAncestorOf(c.mountpoint)
+export function hasLockedChild(mount: Mount, within: Dentry): boolean {
+  return mount.children.some((c) =>
+    c.isLocked && c.mountpoint !== null && within.isAncestorOf(c.mountpoint)
   );
 }
 
-function hasUnbindable(mount: Mount): boolean {
+export function hasUnbindable(mount: Mount): boolean {
   return mount.isUnbindable || mount.children.some(hasUnbindable);
 }
 

@@ -134,6 +134,23 @@ export class MountNamespace extends Namespace {
     return 0;
   }
 
+  /** Put a mount, from elsewhere or nowhere, where `top` is, which then covers it: 0 or -ENOSPC. */
+  insertBeneath(mount: Mount, top: Mount): number {
+    const { parent, mountpoint } = top;
+    if (parent === null || mountpoint === null) return -EINVAL;
+    const listeners = listenersOf(parent, mountpoint), isNew = mount.namespace === null;
+    const added = sizeOf(mount) * ((isNew ? 1 : 0) + listeners.length);
+    if (this.mounts.length + added > MOUNT_MAX) return -ENOSPC;
+    unlinkMount(mount);
+    linkMount(mount, parent, mountpoint);
+    unlinkMount(top);
+    if (isNew) this.adopt(mount);
+    this.tell(mount, new Path(parent, mountpoint), listeners);
+    linkMount(top, mount, mount.root);
+    this.changed();
+    return 0;
+  }
+
   /** A mount came to `at`: if that is shared, it and all on it are too, and whoever listens gets a copy. */
   private tell(mount: Mount, at: Path, listeners: readonly Listener[]): void {
     if (at.mount.peers === null) return;

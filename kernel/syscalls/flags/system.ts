@@ -1,6 +1,6 @@
 /** Flags, commands and options of mounts and of the system: what works, shown by which guest test. See flag_set.ts. */
 
-import { each, fails, type FlagSet, flagSet, inPart, refused } from "./flag_set.ts";
+import { by, each, fails, type FlagSet, flagSet, inPart, refused } from "./flag_set.ts";
 
 export const SYSTEM_FLAGS: readonly FlagSet[] = [
   flagSet("mount", "flags", [
@@ -21,6 +21,11 @@ MS_BIND MS_REC MS_MOVE MS_UNBINDABLE MS_PRIVATE MS_SLAVE MS_SHARED`,
 FSCONFIG_SET_PATH_EMPTY FSCONFIG_SET_FD FSCONFIG_CMD_CREATE FSCONFIG_CMD_RECONFIGURE`,
     ),
     inPart("FSCONFIG_CMD_CREATE_EXCL"),
+  ]),
+  flagSet("move_mount", "flags", [
+    by("mount_api.a_file_system_is_made_in_steps", "MOVE_MOUNT_F_EMPTY_PATH"),
+    by("mounts_beneath.a_mount_slides_below_another", "MOVE_MOUNT_BENEATH"),
+    by("mounts_beneath.a_mount_joins_a_group", "MOVE_MOUNT_SET_GROUP MOVE_MOUNT_T_EMPTY_PATH"),
   ]),
   flagSet("fsopen", "flags", [
     each("flags_system.opens", "FSOPEN_CLOEXEC"),

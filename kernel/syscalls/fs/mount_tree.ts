@@ -13,6 +13,7 @@ import * as M from "../../../ffi/abi/mount.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
 import type { Mount } from "../../vfs/dentry.ts";
+import { joinGroupOf, moveBeneath } from "../../vfs/mount_beneath.ts";
 import { cloneDetached, mayMount, mayRearrange, moveMount } from "../../vfs/mount_operations.ts";
 import { PathFile } from "../../vfs/path_file.ts";
 import { installNew } from "../io/install.ts";
@@ -23,7 +24,7 @@ const TREE_FLAGS = M.OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | AT_NO_AUTOMOU
   AT_RECURSIVE | AT_SYMLINK_NOFOLLOW;
 const MOVE_FLAGS = M.MOVE_MOUNT_F_SYMLINKS | M.MOVE_MOUNT_F_AUTOMOUNTS |
   M.MOVE_MOUNT_F_EMPTY_PATH | M.MOVE_MOUNT_T_SYMLINKS | M.MOVE_MOUNT_T_AUTOMOUNTS |
-  M.MOVE_MOUNT_T_EMPTY_PATH;
+  M.MOVE_MOUNT_T_EMPTY_PATH | M.MOVE_MOUNT_SET_GROUP | M.MOVE_MOUNT_BENEATH;
 
 export function sysOpenTree(t: Task, a: SyscallArgs): number {
   const flags = a.u32(2), isClone = (flags & M.OPEN_TREE_CLONE) !== 0;
@@ -49,11 +50,13 @@ export function sysOpenTree(t: Task, a: SyscallArgs): number {
   return installNew(t, file, isCloexec);
 }
 
-/** move_mount(2). DIFFERS: no MOVE_MOUNT_SET_GROUP, no MOVE_MOUNT_BENEATH (EINVAL). */
+/** move_mount(2). */
 export function sysMoveMount(t: Task, a: SyscallArgs): number {
   const may = mayRearrange(t), flags = a.u32(4);
   if (may < 0) return may;
-  if ((flags & ~MOVE_FLAGS) !== 0) return -EINVAL;
+  const setsGroup = (flags & M.MOVE_MOUNT_SET_GROUP) !== 0;
+  const isBeneath = (flags & M.MOVE_MOUNT_BENEATH) !== 0;
+  if ((flags & ~MOVE_FLAGS) !== 0 || (setsGroup && isBeneath)) return -EINVAL;
   const from = findAt(t, a.i32(0), a.u64(1), {
     follows: (flags & M.MOVE_MOUNT_F_SYMLINKS) !== 0,
     mayBeEmpty: (flags & M.MOVE_MOUNT_F_EMPTY_PATH) !== 0,
@@ -64,6 +67,11 @@ export function sysMoveMount(t: Task, a: SyscallArgs): number {
     mayBeEmpty: (flags & M.MOVE_MOUNT_T_EMPTY_PATH) !== 0,
   });
   if (typeof to === "number") return to;
+  if (setsGroup) return joinGroupOf(t, from, to);
+  if (isBeneath) {
+    const isMovable = from.mount.parent !== null || isNowhere(from.mount);
+    return isMovable ? moveBeneath(t, from, to) : -EINVAL;
+  }
   if (!isNowhere(from.mount)) return moveMount(t, from, to);
   if (from.dentry !== from.mount.root || !t.fs.namespace.owns(to.mount)) return -EINVAL;
   for (let m: Mount | null = to.mount; m !== null; m = m.parent) {

@@ -111,10 +111,7 @@ export const rows: readonly Row[] = [
   }),
   row("fsmount", mountContext.sysFsmount, "fd hex hex"),
   row("open_tree", mountTree.sysOpenTree, "dirfd path hex"),
-  row("move_mount", mountTree.sysMoveMount, "dirfd path dirfd path hex", {
-    support: "partial",
-    note: "no MOVE_MOUNT_SET_GROUP, no MOVE_MOUNT_BENEATH",
-  }),
+  row("move_mount", mountTree.sysMoveMount, "dirfd path dirfd path hex"),
   row("statmount", sysStatmount, "ptr ptr size hex"),
   row("listmount", sysListmount, "ptr ptr size hex"),
   row("mount_setattr", sysMountSetattr, "dirfd path hex ptr size", {

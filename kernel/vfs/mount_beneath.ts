@@ -1,0 +1,77 @@
+/**
+ * What move_mount(2) does besides moving: MOVE_MOUNT_BENEATH (a mount slides below another one, which can then be taken
+ * away) and MOVE_MOUNT_SET_GROUP. Checks in Linux's order (fs/namespace.c).
+ */
+
+import { CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
+import { EINVAL, ELOOP, EPERM } from "../../ffi/abi/errno.ts";
+import { hasCapIn } from "../cred/credentials.ts";
+import { isDirectory } from "./access.ts";
+import type { Caller } from "./caller.ts";
+import type { Dentry, Mount, Path } from "./dentry.ts";
+import { hasLockedChild, hasUnbindable } from "./mount_operations.ts";
+import { listenersOf, setMaster } from "./propagation.ts";
+
+/** `from` is attached, or the root of what is nowhere yet. What is on top of `to` stays there. */
+export function moveBeneath(caller: Caller, from: Path, to: Path): number {
+  const { namespace } = caller.fs, { mount } = from, isAttached = mount.parent !== null;
+  const at = namespace.topOf(to), top = at.mount;
+  if (!namespace.owns(top) || (isAttached && !namespace.owns(mount))) return -EINVAL;
+  if (mount.isLocked || from.dentry !== mount.root) return -EINVAL;
+  if (isDir(at.dentry) !== isDir(from.dentry)) return -EINVAL;
+  if (mount.parent !== null && mount.parent.peers !== null) return -EINVAL;
+  const { parent, mountpoint } = top;
+  if (parent === null || mountpoint === null || at.dentry !== top.root) return -EINVAL;
+  if (top.isLocked || top === caller.fs.root.mount || isAbove(top, mount)) return -EINVAL;
+  // A copy of it would come on top of one of the two.
+  if (spreadsOnto(parent, top, mountpoint)) return -EINVAL;
+  if (isAttached && spreadsOnto(parent, mount, mountpoint)) return -EINVAL;
+  if (parent.peers !== null && hasUnbindable(mount)) return -EINVAL;
+  return isAbove(mount, parent) ? -ELOOP : namespace.insertBeneath(mount, top);
+}
+
+/** `to`, which is private, becomes what `from` is: a peer of its peers, a slave of its master. */
+export function joinGroupOf(caller: Caller, from: Path, to: Path): number {
+  const mount = to.mount, model = from.mount;
+  if (isGone(model) || isGone(mount)) return -EINVAL;
+  if (!mayChange(caller, model) || !mayChange(caller, mount)) return -EPERM;
+  if (from.dentry !== model.root || to.dentry !== mount.root) return -EINVAL;
+  if (model.fs !== mount.fs || !model.root.isAncestorOf(mount.root)) return -EINVAL;
+  if (hasLockedChild(model, mount.root)) return -EINVAL;
+  if (mount.peers !== null || mount.master !== null) return -EINVAL;
+  if (model.peers === null && model.master === null) return -EINVAL;
+  setMaster(mount, model.master);
+  if (model.peers !== null) {
+    mount.isUnbindable = false;
+    mount.peers = model.peers;
+    model.peers.members.add(mount);
+  }
+  mount.namespace?.changed();
+  return 0;
+}
+
+/** It was taken away, and only its users keep it. */
+function isGone(mount: Mount): boolean {
+  return mount.namespace === null && mount.isDetached;
+}
+
+/** A mount that is nowhere yet belongs to whoever has it. */
+function mayChange(caller: Caller, { namespace }: Mount): boolean {
+  if (namespace === null) return true;
+  return namespace.owner !== null && hasCapIn(caller.cred, namespace.owner, CAP_SYS_ADMIN);
+}
+
+/** `mount` is `below`, or carries it. */
+function isAbove(mount: Mount, below: Mount): boolean {
+  for (let m: Mount | null = below; m !== null; m = m.parent) if (m === mount) return true;
+  return false;
+}
+
+/** What is mounted on (parent, at) is copied on top of `mount`. */
+function spreadsOnto(parent: Mount, mount: Mount, at: Dentry): boolean {
+  return mount.root === at && listenersOf(parent, at).some((l) => l.mount === mount);
+}
+
+function isDir(dentry: Dentry): boolean {
+  return dentry.inode !== null && isDirectory(dentry.inode);
+}
