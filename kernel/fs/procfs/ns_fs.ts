@@ -3,7 +3,7 @@
  * /proc/PID/ns lead here, and a file can be bound elsewhere.
  */
 
-import { EACCES, EINVAL, ENOENT, ENOTTY, EPERM } from "../../../ffi/abi/errno.ts";
+import { EACCES, EINVAL, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
 import { FS_IMMUTABLE_FL } from "../../../ffi/abi/fs.ts";
 import { O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import {
