@@ -6,7 +6,6 @@
 import { EFAULT, EHWPOISON, ENOMEM } from "../../ffi/abi/errno.ts";
 import { SIGBUS, SIGKILL, SIGSEGV } from "../../ffi/abi/signal.ts";
 import { BUS_MCEERR_AR } from "../../ffi/abi/siginfo.ts";
-import { UFFD_PAGEFAULT_FLAG_WP, UFFD_PAGEFAULT_FLAG_WRITE } from "../../ffi/abi/userfaultfd.ts";
 import { ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
 import { breakCow, copyFilePages } from "./cow.ts";
 import { PAGE_SIZE } from "./frames.ts";
@@ -15,7 +14,8 @@ import { PAGE_COW, PAGE_PATCHED, PAGE_WATCHED } from "./pages.ts";
 import { populateBacked, populateChunk } from "./populate.ts";
 import { pageUp } from "./region.ts";
 import { growStack } from "./stack.ts";
-import { askForMissing, askHandler, AWAITED } from "./ask_handler.ts";
+import { askForMissing, AWAITED } from "./ask_handler.ts";
+import { makeWatched, writeWatched } from "./userfault_watch.ts";
 import { allows, type Vma } from "./vma.ts";
 import { WINDOW_SIZE } from "./windows.ts";
 
@@ -114,13 +114,16 @@ export function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: 
   if (i >= 0) {
     const flags = mm.pages.flags(i);
     if (!isWrite || (flags & PAGE_COW) === 0) return 1;
-    if ((flags & PAGE_WATCHED) === 0) return breakCow(mm, vma, page);
-    return askHandler(mm, vma, page, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
+    return (flags & PAGE_WATCHED) === 0 ? breakCow(mm, vma, page) : writeWatched(mm, vma, page);
   }
   if (mm.pages.isPoisoned(page)) return -EHWPOISON;
   if (vma.userfault !== null) {
     const r = askForMissing(mm, vma, page, isWrite);
     if (r !== 0) return r;
+  }
+  if (mm.pages.isMarked(page)) {
+    const r = makeWatched(mm, vma, page);
+    return r < 0 || !isWrite ? r : writeWatched(mm, vma, page);
   }
   if (vma.backing === null) return populateChunk(mm, vma, page);
   if (isWrite && !vma.isShared) return copyFilePages(mm, vma, page);

@@ -15,6 +15,7 @@ import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
 import type { Userfault } from "./userfault.ts";
 import { inheritHandler } from "./userfault_events.ts";
+import { unwatchedFlags } from "./userfault_watch.ts";
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK, type Vma } from "./vma.ts";
 
 /** LIMIT: pages of an extent that is copied at once, and of all of them. */
@@ -145,8 +146,6 @@ function copyPages(mm: MemoryManager, child: MemoryManager): void {
   const map = mm.pages;
   for (let i = 0; i < map.length; i++) {
     const frame = map.frame(i);
-    const isPoisoned = (map.flags(i) & PAGE_POISONED) !== 0;
-    if (frame < 0 && !isPoisoned) continue;
     let page = map.start(i);
     const end = map.end(i);
     // An extent may reach over several areas, of which some are not inherited.
@@ -154,16 +153,41 @@ function copyPages(mm: MemoryManager, child: MemoryManager): void {
       const vma = mm.vmas.find(page * PAGE_SIZE)!;
       const to = Math.min(end, vma.end / PAGE_SIZE);
       if ((vma.flags & VM_DONTFORK) === 0) {
-        const at = isPoisoned ? -1 : frame + page - map.start(i);
-        if (!isPoisoned) mm.ctx.frames.retain(at * PAGE_SIZE, to - page);
-        const isHandled = vma.userfault !== null &&
-          child.vmas.find(vma.start)!.userfault !== null;
-        const flags = isHandled ? map.flags(i) : map.flags(i) & ~PAGE_WATCHED;
-        child.pages.insert(page, to - page, at, -1, flags);
+        inheritPages(
+          child,
+          vma,
+          page,
+          to - page,
+          frame < 0 ? -1 : frame + page - map.start(i),
+          map.flags(i),
+        );
       }
       page = to;
     }
   }
+}
+
+/** Pages of one area, with their frames, or without (-1): then they are poisoned or watched, or nothing. */
+function inheritPages(
+  child: MemoryManager,
+  vma: Vma,
+  page: number,
+  count: number,
+  frame: number,
+  marks: number,
+): void {
+  const isHandled = vma.userfault !== null && child.vmas.find(vma.start)!.userfault !== null;
+  const flags = isHandled ? marks : unwatchedFlags(vma, marks);
+  if (frame < 0) {
+    if ((flags & (PAGE_POISONED | PAGE_WATCHED)) !== 0) {
+      child.pages.insert(page, count, -1, -1, flags);
+    }
+    return;
+  }
+  child.ctx.frames.retain(frame * PAGE_SIZE, count);
+  child.pages.insert(page, count, frame, -1, flags);
+  // Only a handler's watch keeps the host from letting anybody write to shared memory.
+  if (flags !== marks && vma.isShared) protect(child, page, page + count, vma.prot);
 }
 
 /** MADV_DONTFORK areas are absent in the child, MADV_WIPEONFORK areas are zero. */

@@ -10,6 +10,7 @@ import { touchPages } from "./mlock.ts";
 import { mayDiscard } from "./sealed.ts";
 import { dropPages, isPageAligned, pageUp } from "./region.ts";
 import { tellRemoved } from "./userfault_events.ts";
+import { watchedRuns, watchHoles } from "./userfault_watch.ts";
 import * as V from "./vma.ts";
 
 /** LIMIT: more pages than this are unmapped and given back in slices, instead of punched at once. */
@@ -141,7 +142,10 @@ function discard(mm: MemoryManager, vma: V.Vma, start: number, end: number): num
   const from = start / PAGE_SIZE, to = end / PAGE_SIZE;
   const mayStay = vma.backing === null && vma.userfault === null;
   if (mayStay && to - from <= PUNCH_PAGES && punchOwn(mm, from, to)) return 0;
+  // The marks of shared memory stay.
+  const watched = vma.isShared ? watchedRuns(mm, from, to) : [];
   dropPages(mm, from, to);
+  for (let k = 0; k < watched.length; k += 2) watchHoles(mm, watched[k]!, watched[k + 1]!);
   if (vma.isDirect) {
     const offset = start - vma.start + vma.offset;
     mm.space.mapFile(start, end - start, vma.backing!.platformFile, offset, vma.directProt);

@@ -6,11 +6,12 @@ import { PROT_NONE } from "../../platform/platform.ts";
 import { MAX_AREAS, mayExpand, mayLock } from "./accounting.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { PAGE_COW, PAGE_WATCHED } from "./pages.ts";
+import { PAGE_COW } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";
 import { populateAnonymous } from "./populate.ts";
 import { clearRange, isPageAligned, pageUp, unmapRange } from "./region.ts";
 import { tellMoved, tellUnmapped } from "./userfault_events.ts";
+import { unwatchedFlags } from "./userfault_watch.ts";
 import { findUnmapped, isReserved, isUnmapped } from "./unmapped_area.ts";
 import { VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SEALED, VM_SPECIAL, type Vma } from "./vma.ts";
 
@@ -191,16 +192,18 @@ function move(
 /** Extents of guest pages [from, from + count) go to `to`, and their frames are mapped there. */
 function movePages(mm: MemoryManager, vma: Vma, from: number, count: number, to: number): void {
   const map = mm.pages, first = map.splitAt(from), last = map.splitAt(from + count);
-  const moved: number[] = [], dropped = vma.userfault === null ? PAGE_WATCHED : 0;
+  const moved: number[] = [], isHandled = vma.userfault !== null;
   for (let i = first; i < last; i++) {
     moved.push(map.start(i), map.count(i), map.frame(i), map.shadow(i), map.flags(i));
   }
   map.remove(first, last);
   for (let k = 0; k < moved.length; k += 5) {
     const page = moved[k]! - from + to, n = moved[k + 1]!, frame = moved[k + 2]!;
-    map.insert(page, n, frame, moved[k + 3]!, moved[k + 4]! & ~dropped);
+    const flags = isHandled ? moved[k + 4]! : unwatchedFlags(vma, moved[k + 4]!);
+    if (frame < 0 && moved[k + 3]! < 0 && flags === 0) continue;
+    map.insert(page, n, frame, moved[k + 3]!, flags);
     if (frame < 0) continue;
-    const prot = (moved[k + 4]! & PAGE_COW) !== 0 ? vma.sharedProt : vma.prot;
+    const prot = (flags & PAGE_COW) !== 0 ? vma.sharedProt : vma.prot;
     mm.space.mapArena(page * PAGE_SIZE, n * PAGE_SIZE, frame * PAGE_SIZE, prot);
   }
 }

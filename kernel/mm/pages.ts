@@ -3,7 +3,8 @@
  * and arena page numbers for frames.
  *
  * An extent may carry a *shadow*: a reserved stretch of untouched frames where its pages move when they are written
- * (page i to shadow + i, so that host mappings stay mergeable). An extent without frame (-1) only carries a shadow, or is poisoned.
+ * (page i to shadow + i, so that host mappings stay mergeable). An extent without frame (-1) only carries a shadow, or marks pages as
+ * poisoned or watched.
  *
  * Invariant: a page with a frame is mapped in the host, with the protection that its area and its flags give.
  */
@@ -16,7 +17,7 @@ export const PAGE_FILE = 2;
 export const PAGE_PATCHED = 4;
 /** A frame of a shared mapping. */
 export const PAGE_SHARED = 8;
-/** With PAGE_COW: a write is a fault for the area's handler (userfaultfd(2)). */
+/** With PAGE_COW or without a frame: a write is a fault for the area's handler (userfaultfd(2)). */
 export const PAGE_WATCHED = 16;
 /** Without a frame: a touch is SIGBUS (UFFDIO_POISON). */
 export const PAGE_POISONED = 32;
@@ -74,6 +75,13 @@ export class PageMap {
   isPoisoned(page: number): boolean {
     const i = this.indexOf(page);
     return i < this.length && this.starts[i]! <= page && (this.bits[i]! & PAGE_POISONED) !== 0;
+  }
+
+  /** The page is not there, and poisoned or watched. */
+  isMarked(page: number): boolean {
+    const i = this.indexOf(page), marks = PAGE_POISONED | PAGE_WATCHED;
+    return i < this.length && this.starts[i]! <= page && this.frames[i]! < 0 &&
+      (this.bits[i]! & marks) !== 0;
   }
 
   /** Make `page` a boundary: index of the first extent at or behind it. */

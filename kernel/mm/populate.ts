@@ -6,7 +6,7 @@
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
 import { CHUNK_SIZE, PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { PAGE_COW, PAGE_FILE, PAGE_POISONED, PAGE_SHARED } from "./pages.ts";
+import { PAGE_COW, PAGE_FILE, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
 import { mapFrames, pageUp } from "./region.ts";
 import { VM_GROWSDOWN, VM_SPECIAL, VM_UFFD, type Vma } from "./vma.ts";
 
@@ -119,7 +119,7 @@ export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: nu
   const prot = vma.isShared ? vma.prot : vma.sharedProt;
   let start = from, run = 0, first = -1;
   for (let page = from; page <= to;) {
-    const isAbsent = page < to && mm.pages.present(page) < 0 && !mm.pages.isPoisoned(page);
+    const isAbsent = page < to && mm.pages.present(page) < 0 && !mm.pages.isMarked(page);
     const at = isAbsent ? backing.frame(page * PAGE_SIZE - shift, false) : -1;
     if (run > 0 && (at < 0 || at !== first + run * PAGE_SIZE)) {
       frames.retain(first, run);
@@ -141,11 +141,13 @@ export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: nu
   }
 }
 
-/** Pages from `page` on, below `to`, before the next one with a frame or poison. */
+/** Pages from `page` on, below `to`, before the next one with a frame or a mark. */
 function absentRun(mm: MemoryManager, page: number, to: number): number {
   const map = mm.pages;
   for (let i = map.indexOf(page); i < map.length && map.start(i) < to; i++) {
-    if (map.frame(i) >= 0 || (map.flags(i) & PAGE_POISONED) !== 0) return map.start(i) - page;
+    if (map.frame(i) >= 0 || (map.flags(i) & (PAGE_POISONED | PAGE_WATCHED)) !== 0) {
+      return map.start(i) - page;
+    }
   }
   return to - page;
 }

@@ -52,6 +52,30 @@ export function hasTouched(mm: MemoryManager, from: number, to: number): boolean
   return false;
 }
 
+/** Runs (page, count) of guest pages with frames in [from, to), all in one area: touched ones, or those never touched. */
+export function touchedRuns(
+  mm: MemoryManager,
+  from: number,
+  to: number,
+  touched: boolean,
+): number[] {
+  const map = mm.pages, { ctx } = mm, runs: number[] = [];
+  for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {
+    if (map.frame(i) < 0) continue;
+    const a = Math.max(from, map.start(i)), b = Math.min(to, map.end(i));
+    const delta = map.frame(i) - map.start(i);
+    for (let page = a; page < b;) {
+      const data = nextTouched(ctx, page + delta, b + delta) - delta;
+      if (!touched && data > page) runs.push(page, data - page);
+      if (data >= b) break;
+      const hole = nextUntouched(ctx, data + delta, b + delta) - delta;
+      if (touched) runs.push(data, hole - data);
+      page = hole;
+    }
+  }
+  return runs;
+}
+
 export function isTouched(ctx: MemoryContext, page: number): boolean {
   return nextTouched(ctx, page, page + 1) === page;
 }

@@ -28,7 +28,7 @@ export function movableArea(
 
 /**
  * Move one page. 0, -EEXIST, -ENOENT where nothing is, unless holes are allowed, -EBUSY when another process has the
- * page too, -EFAULT when it is poisoned. The caller settles.
+ * page too, -EFAULT when it is poisoned or watched and not there. The caller settles.
  */
 export function movePage(
   mm: MemoryManager,
@@ -39,7 +39,7 @@ export function movePage(
 ): number {
   const { frames } = mm.ctx;
   if (!clearWay(mm, dst)) return -EEXIST;
-  if (mm.pages.isPoisoned(src)) return -EFAULT;
+  if (mm.pages.isMarked(src)) return -EFAULT;
   const i = mm.pages.present(src);
   const frame = i < 0 ? -1 : mm.pages.frame(i) + src - mm.pages.start(i);
   if (frame < 0 || !isTouched(mm.ctx, frame)) return mayBeHole ? 0 : -ENOENT;

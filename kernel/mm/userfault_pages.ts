@@ -1,6 +1,6 @@
 /**
  * What the handler of an area's faults does to its pages (ioctl_userfaultfd(2)): take areas over and give them back,
- * put pages where none are, show pages that the file has, watch pages for writes.
+ * put pages where none are, show pages that the file has. Watching for writes is in userfault_watch.ts.
  *
  * A page counts as missing until something was in it: frames that were given ahead and not touched are taken away when
  * an area gets a handler.
@@ -9,6 +9,7 @@
  */
 
 import { EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
+import { UFFD_FEATURE_WP_UNPOPULATED } from "../../ffi/abi/userfaultfd.ts";
 import { copyFromBuffer, fill } from "../../ffi/mem/native_memory.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
 import { waitForHost } from "./fault.ts";
@@ -17,8 +18,9 @@ import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
 import { allocNear, populateBacked } from "./populate.ts";
 import { dropPages, mapFrames, pageUp } from "./region.ts";
-import { isTouched, nextTouched, nextUntouched } from "./touched.ts";
+import { isTouched, touchedRuns } from "./touched.ts";
 import type { Userfault } from "./userfault.ts";
+import { unwatch, watch, watchHoles } from "./userfault_watch.ts";
 import {
   VM_SPECIAL,
   VM_UFFD,
@@ -55,11 +57,11 @@ export function registerAreas(
   return 0;
 }
 
-/** DIFFERS: private mappings of tmpfs files have no handler, and shared memory is not watched for writes. */
+/** DIFFERS: private mappings of tmpfs files have no handler. */
 function mayHandle(vma: Vma, bits: number): boolean {
   if ((vma.flags & VM_SPECIAL) !== 0) return false;
   if (vma.backing === null) return (bits & VM_UFFD_MINOR) === 0;
-  return vma.isShared && vma.backing.isMemory && (bits & VM_UFFD_WP) === 0;
+  return vma.isShared && vma.backing.isMemory;
 }
 
 /** UFFDIO_UNREGISTER: 0 or -EINVAL. Whoever waits for a missing page there tries again, but no writer, as on Linux. */
@@ -88,7 +90,9 @@ export function releaseHandler(handler: Userfault): void {
 function giveBack(mm: MemoryManager, vma: Vma): void {
   const handler = vma.userfault;
   if (handler === null) return;
-  if ((vma.flags & VM_UFFD_WP) !== 0) unwatch(mm, vma.start / PAGE_SIZE, vma.end / PAGE_SIZE);
+  if ((vma.flags & VM_UFFD_WP) !== 0) {
+    unwatch(mm, vma, vma.start / PAGE_SIZE, vma.end / PAGE_SIZE);
+  }
   if ((vma.flags & VM_UFFD_MISSING) !== 0) handler.wake(vma.start, vma.end);
   vma.dropHandler();
 }
@@ -110,8 +114,8 @@ export function placePage(
   bytes: Uint8Array<ArrayBuffer> | null,
   isWatched: boolean,
 ): number {
-  if (vma.backing !== null) return placeShared(mm, vma, page, bytes);
-  if (bytes === null && mm.pages.isPoisoned(page)) return -EEXIST;
+  if (vma.backing !== null) return placeShared(mm, vma, page, bytes, isWatched);
+  if (bytes === null && mm.pages.isMarked(page)) return -EEXIST;
   const i = mm.pages.present(page);
   if (i >= 0) {
     if (isTouched(mm.ctx, mm.pages.frame(i) + page - mm.pages.start(i))) return -EEXIST;
@@ -130,6 +134,7 @@ function placeShared(
   vma: Vma,
   page: number,
   bytes: Uint8Array<ArrayBuffer> | null,
+  isWatched: boolean,
 ): number {
   const backing = vma.backing!, offset = page * PAGE_SIZE - vma.start + vma.offset;
   if (offset >= pageUp(backing.size())) return -EFAULT;
@@ -139,7 +144,8 @@ function placeShared(
   fillPage(mm, at / PAGE_SIZE, bytes);
   dropPages(mm, page, page + 1);
   mm.ctx.frames.retain(at, 1);
-  mapFrames(mm, page, 1, at / PAGE_SIZE, PAGE_SHARED, vma.prot);
+  const flags = isWatched ? PAGE_SHARED | PAGE_COW | PAGE_WATCHED : PAGE_SHARED;
+  mapFrames(mm, page, 1, at / PAGE_SIZE, flags, isWatched ? vma.sharedProt : vma.prot);
   return 0;
 }
 
@@ -166,10 +172,10 @@ export function poisonPage(mm: MemoryManager, page: number): number {
   return 0;
 }
 
-/** Make room for a page. False: it is there, or poisoned. */
+/** Make room for a page. False: it is there, poisoned or watched. */
 export function clearWay(mm: MemoryManager, page: number): boolean {
   const i = mm.pages.present(page);
-  if (i < 0) return !mm.pages.isPoisoned(page);
+  if (i < 0) return !mm.pages.isMarked(page);
   if (holdsSomething(mm, i, page)) return false;
   dropPages(mm, page, page + 1);
   mm.space.unmap(page * PAGE_SIZE, PAGE_SIZE);
@@ -184,7 +190,7 @@ function holdsSomething(mm: MemoryManager, i: number, page: number): boolean {
 
 /**
  * UFFDIO_WRITEPROTECT: a write to a page of [start, end) is a fault for the handler from now on, or no longer. -ENOENT
- * where an area is not watched. Pages that are not there are not watched.
+ * where an area is not watched. Pages of private memory that are not there are watched if the handler wants that.
  */
 export function watchPages(mm: MemoryManager, start: number, end: number, on: boolean): number {
   if (!mm.vmas.overlaps(start, end)) return -ENOENT;
@@ -193,8 +199,8 @@ export function watchPages(mm: MemoryManager, start: number, end: number, on: bo
     const vma = mm.vmas.find(at);
     if (vma === null || (vma.flags & VM_UFFD_WP) === 0) break;
     const to = Math.min(end, vma.end), first = at / PAGE_SIZE, last = to / PAGE_SIZE;
-    if (on) watch(mm, vma, first, last);
-    else unwatch(mm, first, last);
+    if (on) watchArea(mm, vma, first, last);
+    else unwatch(mm, vma, first, last);
     at = to;
   }
   mm.settle();
@@ -202,27 +208,25 @@ export function watchPages(mm: MemoryManager, start: number, end: number, on: bo
   return at < end ? -ENOENT : 0;
 }
 
-function watch(mm: MemoryManager, vma: Vma, from: number, to: number): void {
-  const map = mm.pages, runs = runsOf(mm, from, to, true);
-  for (let k = 0; k < runs.length; k += 2) {
-    const page = runs[k]!, end = page + runs[k + 1]!;
-    const first = map.splitAt(page), last = map.splitAt(end);
-    for (let i = first; i < last; i++) map.setFlags(i, map.flags(i) | PAGE_COW | PAGE_WATCHED);
-    map.coalesce(first - 1, last + 1);
-    mm.space.protect(page * PAGE_SIZE, (end - page) * PAGE_SIZE, vma.sharedProt);
+/** Pages [from, to) of an area. */
+export function watchArea(mm: MemoryManager, vma: Vma, from: number, to: number): void {
+  const features = vma.userfault?.features ?? 0;
+  if (vma.isShared) {
+    watch(mm, vma, from, to);
+    watchHoles(mm, from, to);
+  } else if ((features & UFFD_FEATURE_WP_UNPOPULATED) !== 0) {
+    dropUntouched(mm, from, to);
+    watch(mm, vma, from, to);
+    watchHoles(mm, from, to);
+  } else {
+    const runs = touchedRuns(mm, from, to, true);
+    for (let k = 0; k < runs.length; k += 2) watch(mm, vma, runs[k]!, runs[k]! + runs[k + 1]!);
   }
-}
-
-/** The next write takes the page back, as behind a fork. */
-function unwatch(mm: MemoryManager, from: number, to: number): void {
-  const map = mm.pages, first = map.splitAt(from), last = map.splitAt(to);
-  for (let i = first; i < last; i++) map.setFlags(i, map.flags(i) & ~PAGE_WATCHED);
-  map.coalesce(first - 1, last + 1);
 }
 
 /** Pages of [from, to) that nothing was ever in are missing now. */
 function dropUntouched(mm: MemoryManager, from: number, to: number): void {
-  const runs = runsOf(mm, from, to, false);
+  const runs = touchedRuns(mm, from, to, false);
   for (let k = 0; k < runs.length; k += 2) {
     mm.space.unmap(runs[k]! * PAGE_SIZE, runs[k + 1]! * PAGE_SIZE);
   }
@@ -234,13 +238,13 @@ function dropUntouched(mm: MemoryManager, from: number, to: number): void {
       mapTouched(mm, runs[k]!, runs[k]! + runs[k + 1]!);
     }
   }
-  const left = mm.users > 1 ? runsOf(mm, from, to, false) : runs;
+  const left = mm.users > 1 ? touchedRuns(mm, from, to, false) : runs;
   for (let k = 0; k < left.length; k += 2) dropPages(mm, left[k]!, left[k]! + left[k + 1]!);
   mm.settle();
 }
 
 function mapTouched(mm: MemoryManager, from: number, to: number): void {
-  const map = mm.pages, runs = runsOf(mm, from, to, true);
+  const map = mm.pages, runs = touchedRuns(mm, from, to, true);
   for (let k = 0; k < runs.length; k += 2) {
     let page = runs[k]!;
     const end = page + runs[k + 1]!;
@@ -252,23 +256,4 @@ function mapTouched(mm: MemoryManager, from: number, to: number): void {
       page += n;
     }
   }
-}
-
-/** Runs (page, count) of guest pages with frames in [from, to), all in one area: touched ones, or those never touched. */
-function runsOf(mm: MemoryManager, from: number, to: number, touched: boolean): number[] {
-  const map = mm.pages, { ctx } = mm, runs: number[] = [];
-  for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {
-    if (map.frame(i) < 0) continue;
-    const a = Math.max(from, map.start(i)), b = Math.min(to, map.end(i));
-    const delta = map.frame(i) - map.start(i);
-    for (let page = a; page < b;) {
-      const data = nextTouched(ctx, page + delta, b + delta) - delta;
-      if (!touched && data > page) runs.push(page, data - page);
-      if (data >= b) break;
-      const hole = nextUntouched(ctx, data + delta, b + delta) - delta;
-      if (touched) runs.push(data, hole - data);
-      page = hole;
-    }
-  }
-  return runs;
 }

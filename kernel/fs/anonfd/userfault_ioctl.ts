@@ -1,8 +1,6 @@
 /**
  * The requests of ioctl_userfaultfd(2): arguments are copied in, checked in Linux's order, and results written back.
  * What is done to pages is in mm/userfault_pages.ts and mm/userfault_move.ts.
- *
- * DIFFERS: only private memory is watched for writes, and only pages that are there: UFFDIO_API says so.
  */
 
 import { EAGAIN, EFAULT, EINVAL, ENOENT, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
@@ -20,6 +18,7 @@ import {
   registerAreas,
   showPage,
   unregisterAreas,
+  watchArea,
   watchPages,
 } from "../../mm/userfault_pages.ts";
 import { VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP, type Vma } from "../../mm/vma.ts";
@@ -28,8 +27,9 @@ import { VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP, type Vma } from "../../mm/v
 export const FEATURES: number = U.UFFD_FEATURE_PAGEFAULT_FLAG_WP | U.UFFD_FEATURE_EVENT_FORK |
   U.UFFD_FEATURE_EVENT_REMAP | U.UFFD_FEATURE_EVENT_REMOVE | U.UFFD_FEATURE_MISSING_SHMEM |
   U.UFFD_FEATURE_EVENT_UNMAP | U.UFFD_FEATURE_SIGBUS | U.UFFD_FEATURE_THREAD_ID |
-  U.UFFD_FEATURE_MINOR_SHMEM | U.UFFD_FEATURE_EXACT_ADDRESS | U.UFFD_FEATURE_POISON |
-  U.UFFD_FEATURE_MOVE;
+  U.UFFD_FEATURE_MINOR_SHMEM | U.UFFD_FEATURE_EXACT_ADDRESS |
+  U.UFFD_FEATURE_WP_HUGETLBFS_SHMEM | U.UFFD_FEATURE_WP_UNPOPULATED | U.UFFD_FEATURE_POISON |
+  U.UFFD_FEATURE_WP_ASYNC | U.UFFD_FEATURE_MOVE;
 const TWO32 = 0x100000000;
 const API_HIGH = (1 << (U._UFFDIO_API - 32)) >>> 0;
 const API_LOW = 1 << U._UFFDIO_REGISTER | 1 << U._UFFDIO_UNREGISTER;
@@ -76,7 +76,8 @@ export function userfaultApi(
     return user.copyOut(arg, words, 0, 24) < 0 ? -EFAULT : -EINVAL;
   }
   handler.isReady = true;
-  handler.features = features;
+  const isAsync = (features & U.UFFD_FEATURE_WP_ASYNC) !== 0;
+  handler.features = isAsync ? features | U.UFFD_FEATURE_WP_UNPOPULATED : features;
   return 0;
 }
 
@@ -239,19 +240,22 @@ function fillPages(handler: Userfault, request: number, arg: number, user: UserM
   const { mm } = handler, isContinue = request === U.UFFDIO_CONTINUE;
   if (user.copyIn(words, 0, arg, 24) < 0) return -EFAULT;
   const start = word(0), len = word(1), mode = word(2);
-  if (!isRange(mm, start, len) || mode > 1) return -EINVAL;
+  if (!isRange(mm, start, len) || mode > (isContinue ? 3 : 1)) return -EINVAL;
+  const isWatched = (mode & U.UFFDIO_CONTINUE_MODE_WP) !== 0;
   const vma = target(handler, start, len);
   if (vma === -ESRCH) return -ESRCH;
   let done = 0, error = 0;
   if (typeof vma === "number") error = vma;
   else if (isContinue && (vma.flags & VM_UFFD_MINOR) === 0 && vma.backing === null) error = -EINVAL;
+  else if (isWatched && (vma.flags & VM_UFFD_WP) === 0) error = -EINVAL;
   while (error === 0 && typeof vma !== "number" && done < Math.min(len, MAX_PAGES * PAGE_SIZE)) {
     const at = (start + done) / PAGE_SIZE;
     if (request === U.UFFDIO_POISON) error = poisonPage(mm, at);
     else error = isContinue ? showPage(mm, vma, at) : placePage(mm, vma, at, null, false);
+    if (error === 0 && isWatched) watchArea(mm, vma, at, at + 1);
     if (error === 0) done += PAGE_SIZE;
   }
-  return conclude(handler, start, len, done, error, mode === 0, user, arg + 24);
+  return conclude(handler, start, len, done, error, (mode & 1) === 0, user, arg + 24);
 }
 
 function writeProtect(handler: Userfault, arg: number, user: UserMemory): number {

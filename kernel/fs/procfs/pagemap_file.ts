@@ -72,6 +72,11 @@ function describe(mm: MemoryManager, from: number, to: number): void {
   const map = mm.pages, { ctx } = mm;
   entries.fill(0, 0, (to - from) * ENTRY_BYTES);
   for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {
+    if ((map.flags(i) & PAGE_WATCHED) !== 0) {
+      for (let page = Math.max(from, map.start(i)); page < Math.min(to, map.end(i)); page++) {
+        entries[(page - from) * ENTRY_BYTES + TOP] = WATCHED;
+      }
+    }
     if (map.frame(i) < 0) continue;
     const delta = map.frame(i) - map.start(i), flags = map.flags(i);
     const end = Math.min(to, map.end(i)) + delta;

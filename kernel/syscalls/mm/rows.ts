@@ -42,7 +42,7 @@ export const rows: readonly Row[] = [
   row("mseal", advise.sysMseal, "ptr size hex"),
   row("userfaultfd", sysUserfaultfd, "hex", {
     support: "partial",
-    note: "write protection of private memory only, and of pages that are there",
+    note: "private mappings of files have no handler",
   }),
   row("set_mempolicy", policy.sysSetMempolicy, "int ptr ulong"),
   row("get_mempolicy", policy.sysGetMempolicy, "ptr ptr ulong ptr hex"),
