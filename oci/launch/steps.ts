@@ -31,7 +31,7 @@ import {
   PR_SET_PDEATHSIG,
 } from "../../ffi/abi/prctl.ts";
 import { CLONE_NEWNET, CLONE_NEWUSER } from "../../ffi/abi/sched.ts";
-import { Rlimit, RLIMIT_CORE, RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
+import { Rlimit, RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_NOFILE } from "../../ffi/abi/resource.ts";
 import { SIGKILL } from "../../ffi/abi/signal.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
@@ -39,8 +39,6 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { PREV, type PrevResult, type SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { Program } from "./program.ts";
 
-/** Descriptors stand here while their final numbers may still be in use. */
-const FD_ASIDE = 256;
 const CLOSE_RANGE_CLOEXEC = 4;
 const UINT_MAX = 0xffffffff;
 
@@ -53,22 +51,28 @@ export function ownSession(script: SpawnScript): void {
  * `fds[i]` becomes descriptor i, -1 becomes /dev/null; everything else is closed at exec.
  */
 export function descriptors(script: SpawnScript, fds: readonly (number | PrevResult)[]): void {
+  // First behind the numbers that they are to have, which may still be in use.
   const aside = fds.map((fd) => {
-    if (typeof fd !== "number" || fd >= 0) script.call(N.SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_ASIDE);
-    else script.call(N.SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+    if (typeof fd !== "number" || fd >= 0) {
+      script.call(N.SYS_fcntl, fd, F_DUPFD_CLOEXEC, fds.length);
+    } else script.call(N.SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
     return PREV(script.length - 1);
   });
   aside.forEach((from, to) => script.call(N.SYS_dup3, from, to, 0));
   script.callMayFail(N.SYS_close_range, fds.length, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 }
 
-/** As many open files as the host lets us; no core files, which would hold the guest's memory. */
+/**
+ * As many open files as the host lets us, and as large ones, since the guest's memory is one; no core files, which would
+ * hold that memory.
+ */
 export function limits(script: SpawnScript): void {
-  const old = scratch.areaOffset(0);
-  if (syscall(N.SYS_prlimit64, 0, RLIMIT_NOFILE, 0, scratch.area(0)) === 0) {
+  for (const limit of [RLIMIT_NOFILE, RLIMIT_FSIZE]) {
+    const old = scratch.areaOffset(0);
+    if (syscall(N.SYS_prlimit64, 0, limit, 0, scratch.area(0)) !== 0) continue;
     const raised = scratch.u8.slice(old, old + Rlimit.size);
     raised.copyWithin(Rlimit.at.cur, Rlimit.at.max, Rlimit.at.max + 8);
-    script.callMayFail(N.SYS_prlimit64, 0, RLIMIT_NOFILE, raised, 0);
+    script.callMayFail(N.SYS_prlimit64, 0, limit, raised, 0);
   }
   script.callMayFail(N.SYS_prlimit64, 0, RLIMIT_CORE, new Uint8Array(Rlimit.size), 0);
 }

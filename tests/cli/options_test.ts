@@ -67,6 +67,15 @@ Deno.test("a command without a terminal leads no session", async () => {
   assertEquals(result.stdout, "0 0\nleads\n", describe(result));
 });
 
+Deno.test("few files and small ones are allowed to the caller, not to the sandbox", async () => {
+  const command = inSandbox([], "echo started").map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+  for (const limit of ["-S -n 64", "-n 64", "-S -f 10"]) {
+    const script = `ulimit ${limit} && ${command.join(" ")}`;
+    const result = await runClean(["bash", "-c", script], { timeoutS: 30 });
+    assertEquals([result.code, result.stdout], [0, "started\n"], `${limit}: ${describe(result)}`);
+  }
+});
+
 Deno.test("standard input is a pipe, and ends", async () => {
   const text = "line\n".repeat(50_000);
   const result = await run(
