@@ -35,7 +35,25 @@ export const PACKET_LOSS = 14;
 export const PACKET_TIMESTAMP = 17;
 export const PACKET_FANOUT = 18;
 export const PACKET_QDISC_BYPASS = 20;
+export const PACKET_ROLLOVER_STATS = 21;
+export const PACKET_FANOUT_DATA = 22;
 export const PACKET_IGNORE_OUTGOING = 23;
+
+/** `struct fanout_args`, how a member is chosen, and flags. */
+export const FanoutArgs = layout("fanout_args", {
+  id: "u16",
+  typeFlags: "u16",
+  maxNumMembers: "u32",
+});
+export const PACKET_FANOUT_HASH = 0;
+export const PACKET_FANOUT_LB = 1;
+export const PACKET_FANOUT_ROLLOVER = 3;
+export const PACKET_FANOUT_RND = 4;
+export const PACKET_FANOUT_CBPF = 6;
+export const PACKET_FANOUT_EBPF = 7;
+export const PACKET_FANOUT_FLAG_ROLLOVER = 0x1000;
+export const PACKET_FANOUT_FLAG_UNIQUEID = 0x2000;
+export const PACKET_FANOUT_FLAG_IGNORE_OUTGOING = 0x4000;
 
 /** `struct packet_mreq`. */
 export const PacketMreq = layout("packet_mreq", {

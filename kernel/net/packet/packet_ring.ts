@@ -98,6 +98,10 @@ export class PacketRing extends Backing {
     return words.getUint32(0, true);
   }
 
+  get hasRoom(): boolean {
+    return this.status(this.head) === P.TP_STATUS_KERNEL;
+  }
+
   /** The frame before the next one has not been given back yet. */
   get isReadable(): boolean {
     return this.status((this.head + this.count - 1) % this.count) !== P.TP_STATUS_KERNEL;

@@ -2,7 +2,7 @@
  * Packet sockets (packet(7)): frames as they pass the links of this kernel's own network namespaces, and frames to send.
  * What passes is shown by wire.ts; what becomes of frames that are sent, in inject.ts.
  *
- * DIFFERS: no fanout, no ring for sending, no ring of version 3, no VLAN tags, no virtio headers.
+ * DIFFERS: no ring for sending, no ring of version 3, no VLAN tags, no virtio headers.
  */
 
 import {
@@ -39,11 +39,14 @@ import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { putHeader } from "./ethernet.ts";
+import { type Fanout, joinFanout, setFanoutData } from "./fanout.ts";
 import { inject } from "./inject.ts";
 import { Memberships } from "./memberships.ts";
 import { type PacketRing, replaceRing } from "./packet_ring.ts";
 import type { Frame } from "./taps.ts";
 
+/** Of the buffer: who has less left is passed over. */
+const ROOM = 3 / 4;
 const READABLE = POLLIN | POLLRDNORM;
 const { at } = P.SockaddrLl;
 const view = new PacketView();
@@ -81,6 +84,12 @@ export class PacketSocket extends Socket {
   /** Since PACKET_STATISTICS was last asked for. */
   private lost: number = 0;
   private readonly kept: Map<number, number> = new Map();
+  /** The group that it shares frames with; null: it hears all itself. */
+  fanout: Fanout | null = null;
+  /** In a group that rolls over: where it looked last, what others got in its place, and when there was nobody. */
+  rollAt: number = 0;
+  rolled: number = 0;
+  rollsFailed: number = 0;
   private readonly memberships: Memberships = new Memberships();
 
   /** `protocol` as socket(2) has it: in network order. */
@@ -114,6 +123,7 @@ export class PacketSocket extends Socket {
 
   override bind(_caller: SocketCaller, address: SocketAddress): number {
     if (address.length < P.SockaddrLl.size || address.family !== AF_PACKET) return -EINVAL;
+    if (this.fanout !== null) return -EINVAL;
     const index = address.dv.getInt32(at.ifindex, true);
     const link = index === 0 ? null : this.net.links.byIndex(index);
     if (index !== 0 && link === null) return -ENODEV;
@@ -141,24 +151,47 @@ export class PacketSocket extends Socket {
     return 0;
   }
 
-  /** A frame passes a link. */
+  /** Both hear the same frames. */
+  hearsAs(other: PacketSocket): boolean {
+    return this.heard === other.heard && this.link === other.link;
+  }
+  /** It can take many more frames like one of `length` bytes (of a ring: one more). */
+  hasRoom(length: number): boolean {
+    if (this.ring !== null) return this.ring.hasRoom;
+    return this.incoming.charge + length <= this.options.receiveBytes * ROOM;
+  }
+
+  /** A frame passes a link. Of a group the first listens for all. */
   hear(link: Link, frame: Frame, type: number): void {
+    const { fanout } = this;
+    if (fanout !== null && fanout.members[0] !== this) return;
     if (this.heard !== P.ETH_P_ALL && this.heard !== frame.protocol) return;
     if (this.link !== null && this.link !== link) return;
     if (type === P.PACKET_OUTGOING) {
-      const isOut = this.heard === P.ETH_P_ALL && this.option(P.PACKET_IGNORE_OUTGOING) === 0;
-      if (!isOut) return;
+      const ignores = fanout === null
+        ? this.option(P.PACKET_IGNORE_OUTGOING) !== 0
+        : (fanout.flags & P.PACKET_FANOUT_FLAG_IGNORE_OUTGOING) !== 0;
+      if (this.heard !== P.ETH_P_ALL || ignores) return;
     }
-    const from = this.isRaw ? 0 : P.ETH_HLEN, { bytes } = frame;
-    view.host = this.net.host;
-    view.bytes = bytes;
-    view.from = from;
+    this.show(link, frame, type);
+    if (fanout === null) this.takeIn(link, frame, type);
+    else fanout.pick(view).takeIn(link, frame, type);
+  }
+
+  /** Programs look at a frame from its header of Ethernet on. */
+  private show(link: Link, frame: Frame, type: number): void {
+    view.plain(this.net.host, frame.bytes, frame.protocol);
     view.network = P.ETH_HLEN;
     view.hasLink = true;
-    view.protocol = frame.protocol;
     view.type = type;
     view.ifindex = link.index;
     view.hatype = link.type;
+  }
+
+  /** `view` shows it. */
+  private takeIn(link: Link, frame: Frame, type: number): void {
+    const from = this.isRaw ? 0 : P.ETH_HLEN, { bytes } = frame;
+    view.from = from;
     const kept = keptBytes(this.options.filter, view);
     if (kept === 0) return;
     const source = String.fromCharCode(...bytes.subarray(P.ETH_ALEN, 2 * P.ETH_ALEN));
@@ -261,8 +294,11 @@ export class PacketSocket extends Socket {
       case P.PACKET_RX_RING:
         return value.length < P.TpacketReq.size ? -EINVAL : this.setRing(value);
       case P.PACKET_TX_RING:
-      case P.PACKET_FANOUT:
         return -EINVAL;
+      case P.PACKET_FANOUT:
+        return joinFanout(this, value);
+      case P.PACKET_FANOUT_DATA:
+        return setFanoutData(this, value);
     }
     if (!KEPT.has(name)) return -ENOPROTOOPT;
     if (!value.isInt) return -EINVAL;
@@ -293,6 +329,8 @@ export class PacketSocket extends Socket {
       this.packets = this.lost = 0;
       return 0;
     }
+    if (name === P.PACKET_FANOUT) return value.setInt(this.fanout?.word ?? 0);
+    if (name === P.PACKET_ROLLOVER_STATS) return this.rolloverStats(value);
     if (name === P.PACKET_HDRLEN) {
       const version = value.isInt ? value.asked : -1;
       const isKnown = version === P.TPACKET_V1 || version === P.TPACKET_V2;
@@ -301,12 +339,23 @@ export class PacketSocket extends Socket {
     return KEPT.has(name) ? value.setInt(this.option(name)) : -ENOPROTOOPT;
   }
 
+  /** struct tpacket_rollover_stats: all, huge, failed. */
+  private rolloverStats(value: OptionValue): number {
+    if (!this.fanout?.rollsOver) return -EINVAL;
+    value.dv.setBigUint64(0, BigInt(this.rolled), true);
+    value.dv.setBigUint64(8, 0n, true);
+    value.dv.setBigUint64(16, BigInt(this.rollsFailed), true);
+    value.length = 24;
+    return 0;
+  }
+
   override get pendingBytes(): number {
     return this.incoming.firstLength;
   }
 
   protected override release(): void {
     this.net.taps.remove(this);
+    this.fanout?.leave(this);
     this.memberships.release();
     this.incoming.free();
     this.ring?.drop();

@@ -4,6 +4,7 @@
  */
 
 import type { Link } from "../links/link.ts";
+import type { Fanout } from "./fanout.ts";
 import type { PacketSocket } from "./packet_socket.ts";
 
 /** A frame with its header of Ethernet, as somebody at a link sees it. */
@@ -25,6 +26,8 @@ export function watch(change: 1 | -1): void {
 
 export class Taps {
   readonly sockets: Set<PacketSocket> = new Set();
+  /** Groups of them, by id. */
+  readonly fanouts: Map<number, Fanout> = new Map();
 
   add(socket: PacketSocket): void {
     this.sockets.add(socket);
@@ -36,6 +39,10 @@ export class Taps {
 
   /** A frame passes `link`; `type` is PACKET_*, `sender` the socket that made it. */
   show(link: Link, frame: Frame, type: number, sender: PacketSocket | null): void {
-    for (const socket of this.sockets) if (socket !== sender) socket.hear(link, frame, type);
+    const own = sender?.fanout ?? null;
+    for (const socket of this.sockets) {
+      if (socket === sender || (own !== null && socket.fanout === own)) continue;
+      socket.hear(link, frame, type);
+    }
   }
 }
