@@ -42,6 +42,7 @@ import * as signal from "./signal.ts";
 import * as sockDiag from "./sock_diag.ts";
 import * as socket from "./socket.ts";
 import * as stat from "./stat.ts";
+import * as pagemap from "./pagemap.ts";
 import * as statfs from "./statfs.ts";
 import * as numbers from "./syscall_numbers.ts";
 import * as system from "./system.ts";
@@ -99,6 +100,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   sock_diag: sockDiag,
   socket,
   stat,
+  pagemap,
   statfs,
   syscall_numbers: numbers,
   system,
@@ -138,6 +140,13 @@ function probe(
   side: Side = "kernel",
 ): LayoutProbe {
   return { layout, type, side, prefix, rename };
+}
+
+/** Names of fields as C writes them: words_with_lines. */
+function inC(layout: Layout<Fields>, prefix = ""): Readonly<Record<string, string>> {
+  const c = (name: string) =>
+    prefix + name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return Object.fromEntries(Object.keys(layout.at).map((name) => [name, c(name)]));
 }
 
 const SIGINFO_HEAD = { signo: "si_signo", errno: "si_errno", code: "si_code", pad: "" };
@@ -218,27 +227,13 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     handleType: "handle_type",
     handle: "f_handle",
   }, "libc"),
-  probe(fs.FileCloneRange, "struct file_clone_range", "", {
-    srcFd: "src_fd",
-    srcOffset: "src_offset",
-    srcLength: "src_length",
-    destOffset: "dest_offset",
-  }),
-  probe(fs.FileDedupeRange, "struct file_dedupe_range", "", {
-    srcOffset: "src_offset",
-    srcLength: "src_length",
-    destCount: "dest_count",
-  }),
-  probe(fs.FileDedupeRangeInfo, "struct file_dedupe_range_info", "", {
-    destFd: "dest_fd",
-    destOffset: "dest_offset",
-    bytesDeduped: "bytes_deduped",
-  }),
-  probe(fs.Fiemap, "struct fiemap", "fm_", {
-    mappedExtents: "fm_mapped_extents",
-    extentCount: "fm_extent_count",
-  }),
+  probe(fs.FileCloneRange, "struct file_clone_range", "", inC(fs.FileCloneRange)),
+  probe(fs.FileDedupeRange, "struct file_dedupe_range", "", inC(fs.FileDedupeRange)),
+  probe(fs.FileDedupeRangeInfo, "struct file_dedupe_range_info", "", inC(fs.FileDedupeRangeInfo)),
+  probe(fs.Fiemap, "struct fiemap", "fm_", inC(fs.Fiemap, "fm_")),
   probe(fs.FiemapExtent, "struct fiemap_extent", "fe_"),
+  probe(pagemap.PmScanArg, "struct pm_scan_arg", "", inC(pagemap.PmScanArg)),
+  probe(pagemap.PageRegion, "struct page_region", ""),
   probe(fs.Fsxattr, "struct fsxattr", "fsx_"),
   probe(futex.RobustListHead, "struct robust_list_head", "", {
     futexOffset: "futex_offset",

@@ -1,19 +1,22 @@
 /**
  * /proc/PID/pagemap: eight bytes for each page of a process (proc_pid_pagemap(5)).
  *
- * DIFFERS: frames have no numbers to show (they are 0, as for who may not know them), pages that the host maps straight
- * from its files are not there, and there is no PAGEMAP_SCAN.
+ * DIFFERS: frames have no numbers to show (they are 0, as for who may not know them), and pages that the host maps
+ * straight from its files are not there.
  */
 
 import { EINVAL } from "../../../ffi/abi/errno.ts";
+import { PAGEMAP_SCAN } from "../../../ffi/abi/pagemap.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { PAGE_FILE, PAGE_SHARED, PAGE_WATCHED } from "../../mm/pages.ts";
 import { nextTouched, nextUntouched } from "../../mm/touched.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { MemoryInode } from "./memory_inode.ts";
+import { scanPages } from "./pagemap_scan.ts";
 import type { TaskRef } from "./task_ref.ts";
 
 const ENTRY_BYTES = 8;
@@ -45,6 +48,11 @@ class PagemapFile extends OpenFile {
 
   override get isSeekable(): boolean {
     return true;
+  }
+
+  override ioctl(request: number, arg: number, user: UserMemory): number {
+    if (request !== PAGEMAP_SCAN) return -EINVAL;
+    return this.mm === null || this.mm.isDestroyed ? -EINVAL : scanPages(this.mm, arg, user);
   }
 
   /** Whole entries only; nothing behind the last page that a process can have. */

@@ -1,6 +1,6 @@
 /** Requests of userfaultfd(2): what works, shown by which guest test. See flag_set.ts. */
 
-import { by, fails, type FlagSet, flagSet } from "./flag_set.ts";
+import { by, fails, type FlagSet, flagSet, inPart } from "./flag_set.ts";
 
 export const USERFAULTFD_FLAGS: readonly FlagSet[] = [
   flagSet("ioctl (userfaultfd)", "request", [
@@ -11,6 +11,21 @@ export const USERFAULTFD_FLAGS: readonly FlagSet[] = [
     by("userfaults.pages_of_the_file_shown_one_by_one", "UFFDIO_CONTINUE"),
     by("userfault_events.pages_move", "UFFDIO_MOVE"),
     by("userfault_events.poisoned_pages", "UFFDIO_POISON"),
+  ]),
+  flagSet("ioctl (pagemap)", "request", [
+    by("pagemap_scan.pages_that_are_there", "PAGEMAP_SCAN"),
+  ]),
+  flagSet("ioctl (PAGEMAP_SCAN)", "flags", [
+    by("pagemap_scan.what_was_written_since", "PM_SCAN_WP_MATCHING PM_SCAN_CHECK_WPASYNC"),
+  ]),
+  flagSet("ioctl (PAGEMAP_SCAN)", "categories", [
+    by("pagemap_scan.pages_that_are_there", "PAGE_IS_PRESENT"),
+    by("pagemap_scan.pages_of_files", "PAGE_IS_FILE"),
+    by(
+      "pagemap_scan.what_was_written_since",
+      "PAGE_IS_WPALLOWED PAGE_IS_WRITTEN PAGE_IS_SWAPPED",
+    ),
+    inPart("PAGE_IS_PFNZERO PAGE_IS_HUGE PAGE_IS_SOFT_DIRTY", "no page is that"),
   ]),
   flagSet("ioctl (UFFDIO_API)", "features", [
     by("userfault_events.a_child_has_a_handler_of_its_own", "UFFD_FEATURE_EVENT_FORK"),
