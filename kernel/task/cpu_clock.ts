@@ -39,10 +39,15 @@ export function startRun(task: Task): void {
 export function endRun(task: Task): void {
   task.stopCount++;
   const clock = task.kernel.clock;
-  // The turn that resumed it counts from its start: what the kernel did in it is no user time.
-  const ranNs = (clock.nowNs - task.ranSinceNs) * clock.share - clock.trapNs;
-  if (ranNs > 0) task.userNs += ranNs;
-  task.systemNs += clock.trapNs;
+  // The turn that resumed it counts from its start: what the kernel did in it is no user time. A mean may be more than
+  // the time that went by: nobody uses more than that. Traps of one turn are paid for by the next one's time.
+  const usedNs = (clock.nowNs - task.ranSinceNs) * clock.share;
+  task.owedNs += clock.trapNs;
+  if (usedNs <= 0) return;
+  const systemNs = Math.min(task.owedNs, usedNs);
+  task.systemNs += systemNs;
+  task.userNs += usedNs - systemNs;
+  task.owedNs = 0;
 }
 
 /** User time of a thread up to now, ns. */

@@ -199,6 +199,8 @@ export class Task {
   /** CPU time, ns: in guest code, and in the kernel for it (cpu_clock.ts). */
   userNs: number = 0;
   systemNs: number = 0;
+  /** System time of traps that no time was counted for yet. */
+  owedNs: number = 0;
   /** When it went on to run guest code; meaningful while RUNNING. */
   ranSinceNs: number = 0;
   /** How often guest code was left, system calls made, and waits that really waited. */

@@ -115,6 +115,18 @@ def cpu_clocks_count_work():
 
 
 @test
+def a_thread_uses_no_more_than_the_time_that_goes_by():
+    zero, large = os.open("/dev/zero", os.O_RDONLY), [bytearray(1 << 20)]
+    before, used = time.monotonic(), clock(PROCESS)
+    while time.monotonic() - before < 0.3:
+        os.readv(zero, large)  # the longest calls, among the shortest
+        os.getppid()
+        os.getppid()
+    used = clock(PROCESS) - used
+    between(0, used, (time.monotonic() - before) * 1.02, "CPU time of one thread")
+
+
+@test
 def real_interval_timer():
     times = []
     signal.signal(signal.SIGALRM, lambda *_: times.append(time.monotonic()))
