@@ -64,6 +64,8 @@ export abstract class Backing {
   }
   /** Copy file bytes to host memory (private copies); short at the end of the file. */
   abstract readInto(hostAddr: number, offset: number, len: number): number;
+  /** A page is mapped to be written: the file's times change, once for each such fault, as those of Linux's tmpfs. */
+  touch(): void {}
   /** Bring what was written through mappings to stable storage (MS_SYNC): 0 or -errno. */
   sync(): number {
     return 0;

@@ -127,7 +127,11 @@ export function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: 
   }
   if (vma.backing === null) return populateChunk(mm, vma, page);
   if (isWrite && !vma.isShared) return copyFilePages(mm, vma, page);
-  if (!vma.isDirect) return populateBacked(mm, vma, page);
+  if (!vma.isDirect) {
+    const r = populateBacked(mm, vma, page);
+    if (r === 0 && isWrite) vma.backing.touch();
+    return r;
+  }
   const offset = page * PAGE_SIZE - vma.start + vma.offset;
   return offset < pageUp(vma.backing.size()) ? 1 : -EFAULT;
 }

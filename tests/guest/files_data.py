@@ -2,8 +2,10 @@
 
 import ctypes
 import fcntl
+import mmap
 import os
 import struct
+import time
 from errno import *
 from lib.guest import *
 
@@ -43,6 +45,27 @@ def write_beyond_the_end_makes_zeros():
     os.pwrite(fd, b"z", 10000)
     eq(os.pread(fd, 20000, 0), b"ab" + b"\0" * 9998 + b"z")
     eq(os.fstat(fd).st_size, 10001)
+
+
+@test
+def a_store_into_a_mapping_changes_times():
+    fd = fresh(bytes(8192))
+    m = mmap.mmap(fd, 8192)
+    private = mmap.mmap(fd, 8192, mmap.MAP_PRIVATE)
+    before = os.fstat(fd)
+    time.sleep(0.02)
+    private[0] = 1
+    eq(os.fstat(fd).st_mtime_ns, before.st_mtime_ns, "a private copy is not the file")
+    m[0] = 1
+    m.flush()
+    after = os.fstat(fd)
+    ok(after.st_mtime_ns > before.st_mtime_ns, "mtime")
+    ok(after.st_ctime_ns > before.st_ctime_ns, "ctime")
+    another = mmap.mmap(fd, 8192)
+    time.sleep(0.02)
+    fresh(b"read", "g")
+    os.readv(os.open("g", os.O_RDONLY), [memoryview(another)[4096:5000]])
+    ok(os.fstat(fd).st_mtime_ns > after.st_mtime_ns, "stored by a call")
 
 
 @test

@@ -129,6 +129,10 @@ export class TmpfsBacking extends Backing {
     return this.inode.fallocate(mode, offset, len);
   }
 
+  override touch(): void {
+    this.inode.touch(true);
+  }
+
   override readInto(hostAddr: number, offset: number, len: number): number {
     const n = Math.min(len, this.inode.size - offset);
     return n <= 0 ? 0 : this.inode.data.copyTo(hostAddr, offset, n);
