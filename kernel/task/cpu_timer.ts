@@ -38,8 +38,8 @@ export abstract class CpuTimer extends Timer {
   protected abstract read(): number;
   /** How many threads make it advance at the same time, at most. */
   protected abstract threads(): number;
-  /** The target was reached; it may be set again. */
-  protected abstract onReached(nowNs: number, cpuNs: number): void;
+  /** The target `dueNs` was reached, or passed since the last look; it may be set again. */
+  protected abstract onReached(nowNs: number, dueNs: number): void;
 
   /** Fire at `targetNs` of the CPU clock; Infinity disarms. */
   set(targetNs: number, nowNs: number): void {
@@ -57,11 +57,11 @@ export abstract class CpuTimer extends Timer {
   }
 
   override onExpire(nowNs: number): void {
-    const cpuNs = this.read();
-    if (cpuNs >= this.targetNs) {
+    const cpuNs = this.read(), dueNs = this.targetNs;
+    if (cpuNs >= dueNs) {
       this.targetNs = Infinity;
       this.turn++;
-      this.onReached(nowNs, cpuNs);
+      this.onReached(nowNs, dueNs);
       return;
     }
     this.idleLooks = cpuNs === this.seenNs ? this.idleLooks + 1 : 0;

@@ -59,8 +59,8 @@ export class CpuIntervalTimer extends CpuTimer {
     return this.group.tasks.length;
   }
 
-  protected override onReached(nowNs: number, cpuNs: number): void {
-    if (this.intervalNs > 0) this.set(cpuNs + this.intervalNs, nowNs);
+  protected override onReached(nowNs: number, dueNs: number): void {
+    if (this.intervalNs > 0) this.set(dueNs + this.intervalNs, nowNs);
     const sig = this.isVirtual ? SIGVTALRM : SIGPROF;
     sendToGroup(this.group, new SigInfo(sig, SI_KERNEL), runningThread(this.group, this.turn));
   }
@@ -90,10 +90,10 @@ export class CpuLimitTimer extends CpuTimer {
     return this.group.tasks.length;
   }
 
-  protected override onReached(nowNs: number, cpuNs: number): void {
+  protected override onReached(nowNs: number, dueNs: number): void {
     const hard = (this.group.limits.hard[RLIMIT_CPU] ?? Infinity) * 1e9;
-    if (cpuNs >= hard) return killGroup(this.group, SIGKILL);
-    this.set(Math.min(hard, cpuNs + 1e9), nowNs);
+    if (this.read() >= hard) return killGroup(this.group, SIGKILL);
+    this.set(Math.min(hard, dueNs + 1e9), nowNs);
     const thread = runningThread(this.group, this.turn);
     sendToGroup(this.group, new SigInfo(SIGXCPU, SI_KERNEL), thread);
   }

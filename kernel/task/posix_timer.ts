@@ -127,8 +127,8 @@ export class PosixTimer extends CpuTimer implements SignalSource {
     return this.clock === CLOCK_THREAD_CPUTIME_ID ? 1 : this.group.tasks.length;
   }
 
-  protected override onReached(nowNs: number, cpuNs: number): void {
-    this.fire(nowNs, cpuNs);
+  protected override onReached(nowNs: number, dueNs: number): void {
+    this.fire(nowNs, dueNs);
   }
 
   private armAt(expiryNs: number): void {
@@ -160,8 +160,8 @@ export class PosixTimer extends CpuTimer implements SignalSource {
   /** Nobody is told: an interval timer goes on, at a bounded rate. */
   private skip(nowNs: number, dueNs: number): void {
     if (this.intervalNs <= 0) return;
-    const from = this.countsCpu ? dueNs : Math.max(dueNs, nowNs + IGNORED_NS - this.intervalNs);
-    const periods = Math.floor((from - dueNs) / this.intervalNs) + 1;
+    const from = this.countsCpu ? this.read() : nowNs + IGNORED_NS - this.intervalNs;
+    const periods = Math.floor(Math.max(0, from - dueNs) / this.intervalNs) + 1;
     this.missed += this.event.signo === 0 ? 0 : periods;
     this.armAt(dueNs + periods * this.intervalNs);
   }

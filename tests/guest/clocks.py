@@ -250,6 +250,18 @@ def posix_timer_on_cpu_time():
 
 
 @test
+def a_late_cpu_timer_catches_up():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    t, period, used = make_timer(PROCESS), 0.0017, 0.3
+    start, expiries = clock(PROCESS), 0
+    gives(0, NR.timer_settime, t, 0, its(period, period), None)
+    while clock(PROCESS) - start < used:
+        if signal.sigtimedwait([signal.SIGUSR1], 0) is not None:
+            expiries += 1 + works(NR.timer_getoverrun, t)
+    between(0.85, expiries * period / used, 1.1, "of all periods")
+
+
+@test
 def timer_descriptors():
     fd = works(NR.timerfd_create, MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
     fails(EAGAIN, os.read, fd, 8)
