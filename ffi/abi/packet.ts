@@ -83,14 +83,50 @@ export const TpacketReq = layout("tpacket_req", {
   frameSize: "u32",
   frameNr: "u32",
 });
+/** `struct tpacket_req3`. */
+export const TpacketReq3 = layout("tpacket_req3", {
+  req: TpacketReq,
+  retireBlkTov: "u32",
+  sizeofPriv: "u32",
+  featureReqWord: "u32",
+});
+/** `struct tpacket_block_desc` with its header, and `struct tpacket3_hdr`. */
+export const TpacketBlockDesc = layout("tpacket_block_desc", {
+  version: "u32",
+  offsetToPriv: "u32",
+  status: "u32",
+  numPkts: "u32",
+  offsetToFirstPkt: "u32",
+  blkLen: "u32",
+  seqNum: "u64",
+  firstSec: "u32",
+  firstNsec: "u32",
+  lastSec: "u32",
+  lastNsec: "u32",
+});
+export const Tpacket3Hdr = layout("tpacket3_hdr", {
+  nextOffset: "u32",
+  sec: "u32",
+  nsec: "u32",
+  snaplen: "u32",
+  len: "u32",
+  status: "u32",
+  mac: "u16",
+  net: "u16",
+  variant: ["u32", 3],
+  padding: ["u8", 8],
+});
 export const TPACKET_V1 = 0;
 export const TPACKET_V2 = 1;
+export const TPACKET_V3 = 2;
 export const TPACKET_ALIGNMENT = 16;
 /** Bytes of the header of a frame in a ring and of the address behind it, of both versions. */
 export const TPACKET_HDR = 32, TPACKET_HDRLEN = 52;
+export const TPACKET3_HDRLEN: number = Tpacket3Hdr.size + SockaddrLl.size;
 export const TP_STATUS_KERNEL = 0;
 export const TP_STATUS_USER = 1;
 export const TP_STATUS_LOSING = 4;
+export const TP_STATUS_BLK_TMO = 0x20;
 
 /** Ethernet. */
 export const ETH_ALEN = 6;

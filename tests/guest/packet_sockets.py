@@ -389,7 +389,7 @@ def a_link_shows_who_wants_everything():
     ok("promiscuity 0" in ip("-d link show v1"), "and not any longer")
 
 
-@cases([("the header of version 1", 0, 32), ("the header of version 2", 1, 32), ("no such version", 77, -EINVAL)])
+@cases([("the header of version 1", 0, 32), ("the header of version 2", 1, 32), ("the header of version 3", 2, 48), ("no such version", 77, -EINVAL)])
 def length_of(version, expected):
     own_network()
     value, size, s = ctypes.c_int(version), ctypes.c_int(4), packet()

@@ -2,7 +2,7 @@
  * Packet sockets (packet(7)): frames as they pass the links of this kernel's own network namespaces, and frames to send.
  * What passes is shown by wire.ts; what becomes of frames that are sent, in inject.ts.
  *
- * DIFFERS: no ring for sending, no ring of version 3, no VLAN tags, no virtio headers.
+ * DIFFERS: no ring for sending, no VLAN tags, no virtio headers.
  */
 
 import {
@@ -42,7 +42,8 @@ import { putHeader } from "./ethernet.ts";
 import { type Fanout, joinFanout, setFanoutData } from "./fanout.ts";
 import { inject } from "./inject.ts";
 import { Memberships } from "./memberships.ts";
-import { type PacketRing, replaceRing } from "./packet_ring.ts";
+import { replaceRing } from "./packet_ring.ts";
+import type { RingMemory } from "./ring_memory.ts";
 import type { Frame } from "./taps.ts";
 
 /** Of the buffer: who has less left is passed over. */
@@ -79,7 +80,7 @@ export class PacketSocket extends Socket {
   /** Of the creator. */
   readonly uid: number;
   private readonly incoming: DatagramQueue;
-  private ring: PacketRing | null = null;
+  private ring: RingMemory | null = null;
   private packets: number = 0;
   /** Since PACKET_STATISTICS was last asked for. */
   private lost: number = 0;
@@ -209,7 +210,7 @@ export class PacketSocket extends Socket {
       if (!ring.put(packet, this.isRaw, this.lost > 0)) this.lose();
       else {
         this.packets++;
-        this.queue.wake(READABLE);
+        if (ring.isReadable) this.wakeReaders();
       }
       return;
     }
@@ -227,6 +228,10 @@ export class PacketSocket extends Socket {
     }
     if (this.incoming.push(cursor.set(bytes, kept), datagram) !== 0) return;
     this.packets++;
+    this.queue.wake(READABLE);
+  }
+
+  wakeReaders(): void {
     this.queue.wake(READABLE);
   }
 
@@ -292,7 +297,7 @@ export class PacketSocket extends Socket {
       case P.PACKET_DROP_MEMBERSHIP:
         return this.memberships.change(this.net, value, name === P.PACKET_ADD_MEMBERSHIP);
       case P.PACKET_RX_RING:
-        return value.length < P.TpacketReq.size ? -EINVAL : this.setRing(value);
+        return this.setRing(value);
       case P.PACKET_TX_RING:
         return -EINVAL;
       case P.PACKET_FANOUT:
@@ -305,16 +310,17 @@ export class PacketSocket extends Socket {
     const n = SWITCHES.has(name) ? +(value.int !== 0) : value.int;
     const isLayout = name === P.PACKET_VERSION || name === P.PACKET_RESERVE;
     if (isLayout && this.ring !== null) return -EBUSY;
-    if (name === P.PACKET_VERSION && n !== P.TPACKET_V1 && n !== P.TPACKET_V2) return -EINVAL;
+    if (name === P.PACKET_VERSION && (n < P.TPACKET_V1 || n > P.TPACKET_V3)) return -EINVAL;
     if (name === P.PACKET_RESERVE && (n < 0 || n > 0x7ffffff0)) return -EINVAL;
     this.kept.set(name, n);
     return 0;
   }
 
   private setRing(value: OptionValue): number {
-    const { net: { frames }, inode } = this, reserve = this.option(P.PACKET_RESERVE);
-    const version = this.option(P.PACKET_VERSION);
-    const ring = replaceRing(this.ring, frames, inode, value.dv, version, reserve);
+    const version = this.option(P.PACKET_VERSION), reserve = this.option(P.PACKET_RESERVE);
+    const { size } = version === P.TPACKET_V3 ? P.TpacketReq3 : P.TpacketReq;
+    if (value.length < size) return -EINVAL;
+    const ring = replaceRing(this.ring, this, value.dv, version, reserve);
     if (typeof ring === "number") return ring;
     this.ring = ring;
     return 0;
@@ -326,6 +332,10 @@ export class PacketSocket extends Socket {
       value.dv.setUint32(0, this.packets + this.lost, true);
       value.dv.setUint32(4, this.lost, true);
       value.length = 8;
+      if (this.option(P.PACKET_VERSION) === P.TPACKET_V3) {
+        value.dv.setUint32(8, this.ring?.takeFreezes() ?? 0, true);
+        value.length = 12;
+      }
       this.packets = this.lost = 0;
       return 0;
     }
@@ -333,6 +343,7 @@ export class PacketSocket extends Socket {
     if (name === P.PACKET_ROLLOVER_STATS) return this.rolloverStats(value);
     if (name === P.PACKET_HDRLEN) {
       const version = value.isInt ? value.asked : -1;
+      if (version === P.TPACKET_V3) return value.setInt(P.Tpacket3Hdr.size);
       const isKnown = version === P.TPACKET_V1 || version === P.TPACKET_V2;
       return isKnown ? value.setInt(P.TPACKET_HDR) : -EINVAL;
     }
@@ -358,6 +369,7 @@ export class PacketSocket extends Socket {
     this.fanout?.leave(this);
     this.memberships.release();
     this.incoming.free();
+    this.ring?.stop();
     this.ring?.drop();
     this.ring = null;
     releaseFilter(this);
