@@ -22,6 +22,8 @@ export interface Program {
   readonly isPublic: boolean;
 }
 
+/** One heap for all threads: what V8's compilers leave in heaps of their own (2 to 4 MB) is never given back. */
+const ENVIRONMENT = ["MALLOC_ARENA_MAX=1"];
 /** What `deno run` needs of the caller's environment. */
 const DENO_VARIABLES = ["HOME", "DENO_DIR", "PATH", "XDG_CACHE_HOME"];
 
@@ -59,12 +61,12 @@ function sourceProgram(root: string, entry: string): Program {
 export function sentryProgram(): Program {
   const root = sourceRoot();
   if (root !== null) return sourceProgram(root, "mod.ts");
-  return openProgram("/proc/self/exe", ["dvisor"], []);
+  return openProgram("/proc/self/exe", ["dvisor"], ENVIRONMENT);
 }
 
 /** The file server. Throws a UserError if it is not beside this program. */
 export function goferProgram(): Program {
   const root = sourceRoot();
   if (root !== null) return sourceProgram(root, "gofer/main.ts");
-  return openProgram(`${dirname(Deno.execPath())}/dvisor-gofer`, ["dvisor-gofer"], []);
+  return openProgram(`${dirname(Deno.execPath())}/dvisor-gofer`, ["dvisor-gofer"], ENVIRONMENT);
 }
