@@ -24,6 +24,7 @@ import * as ioUring from "./io_uring.ts";
 import * as ioctl from "./ioctl.ts";
 import * as ipc from "./ipc.ts";
 import * as keyctl from "./keyctl.ts";
+import * as kvm from "./kvm.ts";
 import * as landlock from "./landlock.ts";
 import type { Fields, Layout } from "./layout.ts";
 import * as loop from "./loop.ts";
@@ -32,6 +33,7 @@ import * as mman from "./mman.ts";
 import * as mount from "./mount.ts";
 import * as netlink from "./netlink.ts";
 import * as poll from "./poll.ts";
+import { KVM_LAYOUTS } from "./probe_kvm_testing.ts";
 import * as prctl from "./prctl.ts";
 import * as ptrace from "./ptrace.ts";
 import * as resource from "./resource.ts";
@@ -83,6 +85,7 @@ export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>
   ioctl,
   ipc,
   keyctl,
+  kvm,
   lsm,
   mman,
   mount,
@@ -487,4 +490,5 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     swReserved: "sw_reserved",
   }),
   probe(ucontext.XsaveHeader, "struct _header"),
+  ...KVM_LAYOUTS.map(([layout, type, rename]) => probe(layout, type, "", rename)),
 ];

@@ -33,7 +33,7 @@ linux/auxvec.h asm/auxvec.h linux/utsname.h linux/sysinfo.h linux/ptrace.h asm/p
 asm/ptrace-abi.h linux/ipc.h linux/shm.h linux/sem.h linux/msg.h linux/mqueue.h linux/rseq.h
 linux/membarrier.h linux/kcmp.h linux/random.h linux/mempolicy.h linux/pidfd.h linux/nsfs.h
 linux/landlock.h linux/loop.h linux/keyctl.h linux/lsm.h linux/userfaultfd.h linux/reboot.h
-linux/personality.h
+linux/personality.h linux/kvm.h
   linux/close_range.h linux/ioprio.h`
   .split(
     /\s+/,

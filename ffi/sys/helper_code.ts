@@ -44,7 +44,7 @@ import { emitBlockSignals, emitRestoreSignals } from "./spawn_code.ts";
 
 /**
  * One helper's slot; numbers that come from JS and go there are doubles. `tid` becomes 0 when the
- * thread is gone.
+ * thread is gone. With an `entry` the thread runs that code in place of the loop (native_thread.ts).
  */
 export const HelperSlot = layout("helper_slot", {
   state: "i32",
@@ -54,6 +54,7 @@ export const HelperSlot = layout("helper_slot", {
   args: ["f64", 6],
   result: "f64",
   savedMask: "u64",
+  entry: "u64",
 }, { align: 128 });
 
 /** `state`: nothing to do, a request is there, its result is there, end yourself. */
@@ -72,10 +73,13 @@ export function emitHelper(a: Assembler, dataBase: number): void {
   emitBlockSignals(a, dataBase, slot.savedMask);
   a.mov(edi, FLAGS).lea(rsi, mem(rbx, HelperSlot.size)).lea(rdx, mem(rbx, slot.tid));
   a.mov(r10, rdx).xor(r8d, r8d).mov(eax, SYS_clone).syscall();
-  a.test(rax, rax).je("helper_look").mov(rbp, rax);
+  a.test(rax, rax).je("helper_born").mov(rbp, rax);
   emitRestoreSignals(a, slot.savedMask);
   a.pxor(xmm0, xmm0).cvtsi2sd(xmm0, rbp).pop(rbp).pop(rbx).ret();
 
+  a.label("helper_born").cmp(mem(rbx, slot.entry), 0, 8).je("helper_look").jmp(
+    mem(rbx, slot.entry),
+  );
   a.label("helper_look").mov(edx, mem(rbx, slot.state)).cmp(edx, STATE_POSTED).je("helper_run");
   a.cmp(edx, STATE_EXIT).je("helper_exit");
   a.lea(rdi, mem(rbx, slot.state)).mov(esi, FUTEX_WAIT | FUTEX_PRIVATE_FLAG).xor(r10d, r10d);
