@@ -158,12 +158,14 @@ export abstract class AddressSpace {
   abstract destroy(): void;
   /** How many host mappings this space is thought to have (to stay below vm.max_map_count). */
   abstract readonly mappingCount: number;
-  /** Its host process, by its number here; 0 before that has told it, and when it is gone. */
+  /** Its host process, by its number here; 0 before that has told it, when it is gone, and if there is none. */
   abstract readonly hostPid: number;
 }
 
 export interface Platform {
   readonly name: string;
+  /** Guest code runs on threads of this process: no space has a host process, and every `hostPid` is 0. */
+  readonly isInProcess: boolean;
   /** Guest addresses are below this; above are the platform's own pages. */
   readonly maxUserAddress: number;
   /** Guest ranges that the platform occupies below it: [start, end) pairs. The guest cannot map there. */

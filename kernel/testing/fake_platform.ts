@@ -172,6 +172,7 @@ export class FakeSpace extends AddressSpace {
 
 export class FakePlatform implements Platform {
   readonly name = "fake";
+  readonly isInProcess = false;
   readonly maxUserAddress = 0x7ffe00000000;
   readonly reserved: readonly (readonly [number, number])[] = [[0x60060000, 0x60080000]];
   readonly fpuSize: number = 832;

@@ -2,7 +2,7 @@
  * Whether a fault was a read, a write or a fetch. ptrace(2) does not tell the error code of the processor, so it is concluded
  * from what is mapped, and else from the instruction.
  *
- * Neighbours: `mapping_index.ts`, `instruction.ts`.
+ * Neighbours: `../mapping_index.ts`, `instruction.ts`.
  */
 
 import { PTRACE_PEEKDATA, UserRegs } from "../../ffi/abi/ptrace.ts";

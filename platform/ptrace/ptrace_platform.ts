@@ -15,7 +15,7 @@ import type { Platform } from "../platform.ts";
 import { CommandPages } from "./command_pages.ts";
 import type { PtraceContext } from "./context.ts";
 import { Doorbell } from "./doorbell.ts";
-import { MappingIndex } from "./mapping_index.ts";
+import { MappingIndex } from "../mapping_index.ts";
 import { cloneSpace, type PtraceSpace } from "./space.ts";
 import { STUB_TEXT } from "./stub_image.ts";
 import { Tracer } from "./tracer.ts";
@@ -45,6 +45,7 @@ export function createPtracePlatform(arena: Arena, options: PtraceOptions = {}):
 
 class PtracePlatform implements Platform, StubOwner {
   readonly name = "ptrace";
+  readonly isInProcess = false;
   readonly maxUserAddress = STUB_TEXT;
   readonly tracer: Tracer;
   readonly commands: CommandPages;

@@ -2,7 +2,7 @@
  * One guest address space over one stub process.
  *
  * Changes of mappings are written to the stub's command page and made by its helper thread, in order, before a context of the
- * space runs. Neighbours: `zygote.ts` makes the first stub, `mapping_index.ts` knows what is mapped, `platform.ts` owns spaces.
+ * space runs. Neighbours: `zygote.ts` makes the first stub, `../mapping_index.ts` knows what is mapped, `platform.ts` owns spaces.
  */
 
 import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
@@ -30,7 +30,7 @@ import { PAGE_BYTES } from "./command_pages.ts";
 import { PtraceContext } from "./context.ts";
 import { GuestThread } from "./guest_thread.ts";
 import { HelperThread } from "./helper_thread.ts";
-import { ARENA, MappingIndex } from "./mapping_index.ts";
+import { ARENA, MappingIndex } from "../mapping_index.ts";
 import { MAX_COMMANDS, STUB_CONTROL } from "./stub_image.ts";
 import { ARENA_FD, COMMANDS_FD, type StubOwner } from "./zygote.ts";
 

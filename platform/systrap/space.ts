@@ -12,7 +12,7 @@ import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../ffi/abi/syscall_num
 import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { AddressSpace, PROT_EXEC, PROT_READ, PROT_WRITE } from "../platform.ts";
-import { MappingIndex } from "../ptrace/mapping_index.ts";
+import { MappingIndex } from "../mapping_index.ts";
 import {
   ACK_AT,
   COMMANDS,

@@ -2,7 +2,7 @@
  * What one address space is thought to have mapped: an ordered list of ranges, joined and cut as the host does it with its VMAs.
  *
  * It answers what mprotect(2) may be called on (a hole in its range is an error), which accesses a page allows, and how
- * many mappings the host keeps. It changes nothing on the host. Neighbour: `space.ts`.
+ * many mappings the host keeps. It changes nothing on the host. Neighbours: `space.ts` of the platforms.
  */
 
 /** The arena, where a file handle is expected. */
@@ -19,6 +19,11 @@ export interface Mapping {
 
 export class MappingIndex {
   #list: Mapping[] = [];
+
+  /** In the order of addresses. */
+  get list(): readonly Mapping[] {
+    return this.#list;
+  }
 
   get count(): number {
     return this.#list.length;
