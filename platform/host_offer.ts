@@ -21,7 +21,7 @@ import { errnoName } from "../ffi/sys/errors.ts";
 import { close, ioctl, openat } from "../ffi/sys/files.ts";
 import { syscall } from "../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../ffi/sys/spawn.ts";
-import { PLATFORM_NAMES, type PlatformName } from "./names.ts";
+import { DEFAULT_PLATFORMS, PLATFORM_NAMES, type PlatformName } from "./names.ts";
 import { tryPlatform } from "./registry.ts";
 
 /** One line of the report. */
@@ -57,7 +57,7 @@ export function inspectHost(): HostOffer {
     cores(),
     ...PLATFORM_NAMES.map((name) => platformFinding(name, problems.get(name) ?? null)),
   ];
-  const platform = PLATFORM_NAMES.find((name) => problems.get(name) === null) ?? null;
+  const platform = DEFAULT_PLATFORMS.find((name) => problems.get(name) === null) ?? null;
   return { findings, platform, reason: reasonFor(platform, problems) };
 }
 
@@ -65,7 +65,8 @@ function reasonFor(
   platform: PlatformName | null,
   problems: ReadonlyMap<PlatformName, string | null>,
 ): string {
-  const failed = [...problems].filter(([, problem]) => problem !== null)
+  const failed = [...problems]
+    .filter(([name, problem]) => DEFAULT_PLATFORMS.includes(name) && problem !== null)
     .map(([name, problem]) => `${name} does not work here (${problem})`).join("; ");
   if (platform === null) return failed;
   return failed === "" ? "the fastest, and it works here" : `it works here; ${failed}`;
@@ -94,7 +95,7 @@ function kvm(): Finding {
   if (fd < 0) return { name, isThere: false, detail: errnoName(fd) };
   const version = ioctl(fd, KVM_GET_API_VERSION);
   close(fd);
-  return { name, isThere: true, detail: `API version ${version}; no platform uses it yet` };
+  return { name, isThere: true, detail: `API version ${version}` };
 }
 
 /** Makes one: several settings of several distributions forbid it. */

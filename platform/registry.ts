@@ -18,6 +18,7 @@ import {
   RIP,
   TRAP_SYSCALL,
 } from "./platform.ts";
+import { createKvmPlatform } from "./kvm/kvm_platform.ts";
 import { createPtracePlatform } from "./ptrace/ptrace_platform.ts";
 import { createSystrapPlatform } from "./systrap/systrap.ts";
 import type { PlatformName } from "./names.ts";
@@ -25,22 +26,30 @@ import type { PlatformName } from "./names.ts";
 /** Adds steps to the start of whatever all processes of the guest come from. */
 export type Prepare = (script: SpawnScript) => void;
 
-const CONSTRUCTORS: Readonly<Record<PlatformName, (arena: Arena, prepare: Prepare) => Platform>> = {
+type Constructor = (arena: Arena, prepare: Prepare, device: number) => Platform;
+
+const CONSTRUCTORS: Readonly<Record<PlatformName, Constructor>> = {
   systrap: (arena, prepare) => createSystrapPlatform(arena, { prepare }),
   ptrace: (arena, prepare) => createPtracePlatform(arena, { prepare }),
+  // Its guests have no process of their own to prepare.
+  kvm: (arena, _prepare, device) => createKvmPlatform(arena, device < 0 ? {} : { device }),
 };
 
 const TRIAL_ARENA_BYTES = 2 * 1024 * 1024;
 const TRIAL_ADDRESS = 0x10000000, TRIAL_CALL = 4242, PAGE_BYTES = 4096;
 const TRIAL_MS = 2000;
 
-/** @throws Error naming the host's call that failed */
+/**
+ * @param device /dev/kvm, opened by somebody who may; -1: it is opened if it is needed
+ * @throws Error naming the host's call that failed
+ */
 export function createPlatform(
   name: PlatformName,
   arena: Arena,
   prepare: Prepare = () => {},
+  device = -1,
 ): Platform {
-  return CONSTRUCTORS[name](arena, prepare);
+  return CONSTRUCTORS[name](arena, prepare, device);
 }
 
 /**

@@ -6,7 +6,7 @@ import { tryPlatform } from "./registry.ts";
 
 Deno.test("a platform is known by its name", () => {
   for (const name of PLATFORM_NAMES) assert(isPlatformName(name));
-  for (const name of ["", "kvm", "Ptrace", "constructor"]) {
+  for (const name of ["", "Kvm", "Ptrace", "constructor"]) {
     assertEquals(isPlatformName(name), false);
   }
 });

@@ -51,6 +51,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
     debugLog: -1,
     waiter: -1,
     server: -1,
+    kvm: -1,
   } as const;
   try {
     runCreateHooks(bundle.config.hooks, making.record, making.proxy.pid);

@@ -34,6 +34,7 @@ import {
   type ProcessSpec,
 } from "../sandbox/boot_spec.ts";
 import { type BootMessage, controlPair, type LauncherSocket } from "../sandbox/control.ts";
+import { openDevice } from "../../platform/kvm/device.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";
 import { waitReadable } from "./interrupt.ts";
@@ -71,12 +72,12 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
   const control = controlPair();
   const pair = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
   if (typeof pair === "number") throw new UserError(`socketpair: errno ${-pair}`);
-  const specFd = writeSpec(options);
+  const kvm = options.spec.platform === "kvm" ? openKvm() : -1, specFd = writeSpec(options);
   const { stdio, debugLog, waiter, server, stderr } = options, isDetached = waiter >= 0;
   const join = options.join ?? (() => {});
   const [stdin, stdout, stderrOfGuest, ...further] = stdio;
   const ends = [specFd, control.bootFd, pair[0]];
-  const given = [...ends, stdin, stdout, stderrOfGuest, debugLog, waiter, server, ...further];
+  const given = [...ends, stdin, stdout, stderrOfGuest, debugLog, waiter, server, kvm, ...further];
   // The boot process has more to do until the guest runs: it is the first.
   const fds = [-1, -1, stderr, ...given], network = networkOf(options.spec);
   const sentry = startSentry(boot, ["boot"], {
@@ -129,6 +130,7 @@ function writeSpec(options: SandboxOptions): number {
     debugLog: options.debugLog < 0 ? -1 : BOOT_FDS.debugLog,
     waiter: options.waiter < 0 ? -1 : BOOT_FDS.waiter,
     server: options.server < 0 ? -1 : BOOT_FDS.server,
+    kvm: options.spec.platform === "kvm" ? BOOT_FDS.kvm : -1,
   };
   const spec: BootSpec = { ...options.spec, fds };
   const text = new TextEncoder().encode(JSON.stringify(spec));
@@ -138,6 +140,15 @@ function writeSpec(options: SandboxOptions): number {
   check(pwrite(fd, addressOf(bytes), bytes.length, 0), "write the boot spec");
   check(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW), "fcntl F_ADD_SEALS");
   return fd;
+}
+
+/** The boot process may not open it. @throws UserError */
+function openKvm(): number {
+  try {
+    return openDevice();
+  } catch (cause) {
+    throw new UserError("the platform kvm does not work on this host", undefined, cause);
+  }
 }
 
 /** Of the guest's files in the boot process. */

@@ -28,7 +28,7 @@ export interface SandboxOptions {
   /** Environment of programs that bring none of their own. */
   readonly env?: Readonly<Record<string, string>>;
   /** Default: the best that works on this host. */
-  readonly platform?: "systrap" | "ptrace";
+  readonly platform?: "systrap" | "ptrace" | "kvm";
   /** The `dvisor` executable. Default: `$DVISOR`, else `dist/dvisor` of this project, else the one in PATH. */
   readonly binary?: string;
 }

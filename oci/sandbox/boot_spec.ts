@@ -151,6 +151,8 @@ export interface BootFds {
   readonly waiter: number;
   /** Listening socket for commands (control_protocol.ts). */
   readonly server: number;
+  /** /dev/kvm, if the platform needs it. */
+  readonly kvm: number;
 }
 
 export interface BootSpec {
@@ -199,7 +201,8 @@ export const BOOT_FDS = {
   debugLog: 9,
   waiter: 10,
   server: 11,
+  kvm: 12,
 } as const;
 
 /** From here on are further files of the guest, and then nothing. */
-export const FIRST_FREE_FD = 12;
+export const FIRST_FREE_FD = 13;

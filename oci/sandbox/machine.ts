@@ -6,7 +6,7 @@
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { PLATFORM_NAMES, type PlatformName } from "../../platform/names.ts";
+import { DEFAULT_PLATFORMS, type PlatformName } from "../../platform/names.ts";
 import { createPlatform } from "../../platform/registry.ts";
 import type { HostNetwork } from "../../kernel/core/host_network.ts";
 import { RealHostNetwork } from "../net/host_network.ts";
@@ -60,7 +60,7 @@ export function createMachine(spec: BootSpec): Machine {
   const cpu = readCpuFacts();
   // Not by the limit, which may be raised.
   const machineBytes = allowedMemory(), arena = createArena(machineBytes);
-  const { platform, name } = choosePlatform(spec.platform, arena);
+  const { platform, name } = choosePlatform(spec.platform, arena, spec.fds.kvm);
   const host = new RealHost(spec.cpus, spec.memoryBytes, machineBytes);
   host.watchDoorbell(platform.doorbellFd);
   const cpuInfo = readCpuInfo();
@@ -82,11 +82,12 @@ function createArena(memoryBytes: number): Arena {
 function choosePlatform(
   asked: PlatformName | null,
   arena: Arena,
+  device: number,
 ): { platform: Platform; name: PlatformName } {
   let last: unknown;
-  for (const name of asked === null ? PLATFORM_NAMES : [asked]) {
+  for (const name of asked === null ? DEFAULT_PLATFORMS : [asked]) {
     try {
-      return { platform: createPlatform(name, arena, prepareGuest), name };
+      return { platform: createPlatform(name, arena, prepareGuest, device), name };
     } catch (error) {
       last = error;
     }

@@ -9,6 +9,7 @@
 import { EACCES, ENOSYS } from "../../ffi/abi/errno.ts";
 import * as F from "../../ffi/abi/fcntl.ts";
 import * as I from "../../ffi/abi/ioctl.ts";
+import * as K from "../../ffi/abi/kvm.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
 import type { PlatformName } from "../../platform/names.ts";
 
@@ -36,6 +37,17 @@ export function rule(nr: number, reason: string, more: Partial<SeccompRule> = {}
 }
 
 const TERMINAL_CALLS = [I.TCGETS, I.TIOCGWINSZ, I.TIOCINQ, I.TIOCOUTQ];
+/** What a machine that exists is asked; it gets no more processors. */
+const MACHINE_CALLS = [
+  K.KVM_RUN,
+  K.KVM_GET_XSAVE,
+  K.KVM_SET_XSAVE,
+  K.KVM_SET_USER_MEMORY_REGION,
+  K.KVM_GET_SREGS,
+  K.KVM_SET_SREGS,
+  K.KVM_SET_MSRS,
+  K.KVM_SET_XCRS,
+];
 const FCNTL_CALLS = [F.F_GETFL, F.F_GETFD, F.F_SETFD, F.F_DUPFD_CLOEXEC];
 
 export const SECCOMP_RULES: readonly SeccompRule[] = [
@@ -73,6 +85,10 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   }),
   rule(N.SYS_ioctl, "ask a host terminal; it is never changed", {
     argument: { index: 1, values: TERMINAL_CALLS },
+  }),
+  rule(N.SYS_ioctl, "run the machine's processors, put one right, give it memory", {
+    platform: "kvm",
+    argument: { index: 1, values: MACHINE_CALLS },
   }),
   // Other processes of the sandbox.
   rule(N.SYS_recvmsg, "replies of the Gofer; messages of the launcher"),

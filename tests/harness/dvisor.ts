@@ -11,7 +11,7 @@ import { fromFileUrl } from "@std/path";
 /** The root folder of the project, without a trailing separator. */
 export const ROOT: string = fromFileUrl(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
-export type PlatformName = "systrap" | "ptrace";
+export type PlatformName = "systrap" | "ptrace" | "kvm";
 
 /** The command line of dvisor itself. */
 export function dvisorCommand(): string[] {

@@ -1,0 +1,233 @@
+/**
+ * One guest thread as the kernel sees it: its registers are here whenever it is not in the machine.
+ *
+ * Its FPU state stays in the processor that it ran on until somebody else needs that one. Neighbours: `scheduler.ts` gives it a
+ * processor, `stops.ts` fills its trap, `fpu_state.ts`.
+ */
+
+import { KvmRegs, KvmXsave } from "../../ffi/abi/kvm.ts";
+import { SI_KERNEL } from "../../ffi/abi/siginfo.ts";
+import { SIGSEGV } from "../../ffi/abi/signal.ts";
+import { X86_TRAP_GP } from "../../ffi/abi/ucontext.ts";
+import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import {
+  Context,
+  CR2,
+  CSGSFS,
+  EFLAGS,
+  ERR,
+  FS_BASE,
+  GS_BASE,
+  OLDMASK,
+  R10,
+  R11,
+  R12,
+  R13,
+  R14,
+  R15,
+  R8,
+  R9,
+  RAX,
+  RBP,
+  RBX,
+  RCX,
+  RDI,
+  RDX,
+  RIP,
+  RSI,
+  RSP,
+  TRAP_DEATH,
+  TRAP_EXCEPTION,
+  TRAP_FULL,
+  TRAP_NONE,
+  TRAPNO,
+} from "../platform.ts";
+import { acceptFpu, showFpu } from "./fpu_state.ts";
+import { USER_CODE, USER_DATA } from "./ring0.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { KvmSpace } from "./space.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+const G = KvmRegs.at;
+/** Where bases of fs and gs stand in `state`, behind the general registers. */
+const FS = KvmRegs.size, GS = FS + 8;
+const STATE_BYTES = GS + 8;
+/** Pairs: offset in `state`, offset in Context.regs. */
+const PAIRS = new Int32Array([
+  ...[G.r8, R8, G.r9, R9, G.r10, R10, G.r11, R11, G.r12, R12, G.r13, R13, G.r14, R14, G.r15, R15],
+  ...[G.rdi, RDI, G.rsi, RSI, G.rbp, RBP, G.rbx, RBX, G.rdx, RDX, G.rax, RAX, G.rcx, RCX],
+  ...[G.rsp, RSP, G.rip, RIP, G.rflags, EFLAGS, FS, FS_BASE],
+]);
+/** Flags that a thread can have: AC, RF, OF, DF, TF, SF, ZF, AF, PF, CF; bit 1 and interrupts are always on. */
+const USER_FLAGS = 0x50dd5, FIXED_FLAGS = 0x202;
+
+/** Flags as a thread may have them, whatever it says it had. */
+export function userFlags(low: number): number {
+  return low & USER_FLAGS | FIXED_FLAGS;
+}
+
+/** High words: of the last address of user space, and those from which ring 0 begins. */
+const USER_HIGH_MAX = 0x7fff, UPPER_HIGH_MIN = 0xffff8000;
+
+export class KvmContext extends Context {
+  override rip = 0;
+  override rsp = 0;
+  override readonly space: KvmSpace;
+  override readonly fpu: Uint8Array<ArrayBuffer>;
+  /** struct kvm_regs, then the bases of fs and gs. */
+  readonly state: DataView<ArrayBuffer> = new DataView(new ArrayBuffer(STATE_BYTES));
+  /** The general registers of it. */
+  readonly stateBytes: Uint8Array<ArrayBuffer>;
+  /** struct kvm_xsave: the FPU state, when no processor has it. */
+  readonly savedFpuAddress: number;
+  fpuVcpu: Vcpu | null = null;
+  /** Where it ran last, or runs. */
+  vcpu: Vcpu | null = null;
+  /** Runs, or waits for a processor. */
+  isRunning = false;
+  isQueued = false;
+  /** The kernel wants this run to end. */
+  wantsInterrupt = false;
+  isReleased = false;
+  /** Used the port of calls by itself, and is going to hear that it may not. */
+  usedPort = false;
+  /** Faults in a row that were none any more. */
+  retries = 0;
+  readonly #scheduler: Scheduler;
+  readonly #savedFpu: Uint8Array<ArrayBuffer>;
+
+  constructor(space: KvmSpace, scheduler: Scheduler) {
+    super();
+    this.space = space;
+    this.#scheduler = scheduler;
+    this.fpu = new Uint8Array(scheduler.fpuBytes);
+    this.stateBytes = new Uint8Array(this.state.buffer, 0, KvmRegs.size);
+    this.#savedFpu = allocBuffer(KvmXsave.size);
+    this.savedFpuAddress = addressOf(this.#savedFpu);
+    acceptFpu(this.#savedFpu, this.fpu, 0);
+    this.isFull = true; // whatever stopped it, the host has its FPU state
+  }
+
+  override fetchRegs(): void {
+    const from = this.state, to = this.regs;
+    for (let i = 0; i < PAIRS.length; i += 2) {
+      const source = PAIRS[i]!, target = PAIRS[i + 1]!;
+      to.setUint32(target, from.getUint32(source, true), true);
+      to.setUint32(target + 4, from.getUint32(source + 4, true), true);
+    }
+    to.setUint32(GS_BASE, from.getUint32(GS, true), true);
+    to.setUint32(GS_BASE + 4, from.getUint32(GS + 4, true), true);
+    to.setUint32(CSGSFS, USER_CODE, true);
+    to.setUint32(CSGSFS + 4, USER_DATA * 0x10000, true);
+    setNumber(to, ERR, this.errorCode);
+    setNumber(to, TRAPNO, this.trapno);
+    setNumber(to, OLDMASK, 0);
+    setNumber(to, CR2, this.faultAddr);
+  }
+
+  override fetchFpu(): void {
+    this.fpuVcpu?.saveFpu();
+    showFpu(this.fpu, this.#savedFpu);
+  }
+
+  /** HOT */
+  override resumeRet(result: number): void {
+    if (!this.#canRun()) return;
+    setNumber(this.state, G.rax, result);
+    this.#run();
+  }
+
+  override resumeAll(withFpu: boolean): void {
+    if (!this.#canRun()) return;
+    const from = this.regs, to = this.state;
+    for (let i = 0; i < PAIRS.length; i += 2) {
+      const target = PAIRS[i]!, source = PAIRS[i + 1]!;
+      to.setUint32(target, from.getUint32(source, true), true);
+      to.setUint32(target + 4, from.getUint32(source + 4, true), true);
+    }
+    const gsLow = from.getUint32(GS_BASE, true), gsHigh = from.getUint32(GS_BASE + 4, true);
+    if (gsLow !== 0 || gsHigh !== 0) {
+      to.setUint32(GS, gsLow, true);
+      to.setUint32(GS + 4, gsHigh, true);
+    }
+    this.#keepBase(FS);
+    this.#keepBase(GS);
+    to.setUint32(G.rflags, userFlags(from.getUint32(EFLAGS, true)), true);
+    to.setUint32(G.rflags + 4, 0, true);
+    if (withFpu) {
+      this.fpuVcpu?.dropFpu();
+      acceptFpu(this.#savedFpu, this.fpu, this.#scheduler.features);
+    }
+    this.#run();
+  }
+
+  /** Bases outside of user space are not loaded. */
+  #keepBase(at: number): void {
+    if (this.state.getUint32(at + 4, true) <= USER_HIGH_MAX) return;
+    this.state.setUint32(at, 0, true);
+    this.state.setUint32(at + 4, 0, true);
+  }
+
+  #canRun(): boolean {
+    return !this.isReleased && !this.isRunning && this.trap !== TRAP_DEATH &&
+      !this.space.isDestroyed;
+  }
+
+  #run(): void {
+    this.space.flush();
+    const high = this.state.getUint32(G.rip + 4, true);
+    if (high > USER_HIGH_MAX && high < UPPER_HIGH_MIN) this.#refuseRip();
+    else this.#scheduler.start(this);
+  }
+
+  /** A processor would not return to an address that is none: the fault that Linux then gives. */
+  #refuseRip(): void {
+    this.trap = TRAP_EXCEPTION;
+    this.signo = SIGSEGV;
+    this.sigcode = SI_KERNEL;
+    this.trapno = X86_TRAP_GP;
+    this.faultAddr = this.faultAccess = this.errorCode = 0;
+    this.rip = this.word(G.rip);
+    this.rsp = this.word(G.rsp);
+    this.#scheduler.report(this);
+  }
+
+  override requestFull(): void {
+    if (this.isReleased || this.isRunning || this.trap === TRAP_DEATH) return;
+    this.trap = TRAP_FULL;
+    this.#scheduler.report(this);
+  }
+
+  override park(): void {}
+
+  override interrupt(): void {
+    this.#scheduler.interrupt(this);
+  }
+
+  override release(): void {
+    if (this.isReleased) return;
+    this.isReleased = true;
+    this.owner = null;
+    this.#scheduler.release(this);
+  }
+
+  /** A register as a number, rounded from 2^53 on. */
+  word(at: number): number {
+    return this.state.getUint32(at, true) + this.state.getUint32(at + 4, true) * 0x100000000;
+  }
+
+  setWord(at: number, value: number): void {
+    setNumber(this.state, at, value);
+  }
+
+  /** Nothing has happened: it is going to run. */
+  clearTrap(): void {
+    this.trap = TRAP_NONE;
+  }
+}
+
+/** An integer of at most 53 bits, or a negative one. */
+function setNumber(dv: DataView, at: number, value: number): void {
+  dv.setUint32(at, value >>> 0, true);
+  dv.setUint32(at + 4, Math.floor(value / 0x100000000) >>> 0, true);
+}

@@ -1,0 +1,21 @@
+/**
+ * In what hosts differ: whether the processor itself runs a machine (VMX, SVM), or the host does so with page tables of its own
+ * and by emulating ring 0 (PVM, a virtual machine that has no such processor).
+ */
+
+export interface HostKind {
+  readonly name: "hardware" | "pvm";
+  /**
+   * A system call stays in ring 3 and comes to the stub there: its page is one of user space, and the permission map of ports
+   * has a hole for the one that tells of calls. On hardware both are closed: there the stub runs in ring 0.
+   */
+  readonly isCallInUserMode: boolean;
+}
+
+const PVM: HostKind = { name: "pvm", isCallInUserMode: true };
+const HARDWARE: HostKind = { name: "hardware", isCallInUserMode: false };
+
+/** @param cpuInfo text of /proc/cpuinfo */
+export function hostKind(cpuInfo: string): HostKind {
+  return /^flags\s*:.*\b(svm|vmx)\b/m.test(cpuInfo) ? HARDWARE : PVM;
+}

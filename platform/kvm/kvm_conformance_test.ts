@@ -1,0 +1,10 @@
+/** The kvm platform before the judge, where there is /dev/kvm. */
+
+import { named } from "../../tests/harness/machine.ts";
+import { runConformance } from "../conformance.ts";
+import { tryPlatform } from "../registry.ts";
+import { createKvmPlatform } from "./kvm_platform.ts";
+
+const problem = tryPlatform("kvm");
+if (problem === null) runConformance("kvm", (arena) => createKvmPlatform(arena));
+else Deno.test({ ...named("kvm: conformance", problem), fn: () => {} });

@@ -1,0 +1,184 @@
+/**
+ * The kvm platform: guest code runs in ring 3 of a virtual machine, whose page tables the Sentry writes. There is no process
+ * for an address space: threads of guests run on threads of this process, one for each processor of the machine.
+ *
+ * Neighbours: `vm.ts` opens it, `space.ts`, `context.ts`, `scheduler.ts`; `threads.ts` has the memory of its threads.
+ */
+
+import type { Arena } from "../../ffi/mem/arena.ts";
+import { timeStampCounter } from "../../ffi/sys/clock.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { close, eventfd } from "../../ffi/sys/files.ts";
+import type { Platform } from "../platform.ts";
+import type { KvmContext } from "./context.ts";
+import { openDevice } from "./device.ts";
+import { FileWindows } from "./file_windows.ts";
+import { GuestPhysical } from "./guest_physical.ts";
+import { hostKind } from "./host_kinds.ts";
+import { MAX_CPUS, writeRing0 } from "./ring0.ts";
+import { Scheduler } from "./scheduler.ts";
+import { KvmSpace, type Machine, USER_END } from "./space.ts";
+import { StopReader } from "./stops.ts";
+import { TableMemory } from "./table_memory.ts";
+import { Threads } from "./threads.ts";
+import { Vm } from "./vm.ts";
+
+export interface KvmOptions {
+  /** Processors of the machine. */
+  readonly cpus?: number;
+  /** /dev/kvm, open; it is the platform's then. Absent: it is opened. */
+  readonly device?: number;
+}
+
+/** Twice as many as there are cores: a thread that stopped keeps its own. LIMIT */
+const MAX_DEFAULT_CPUS = 8;
+const DEFAULT_TICKS_PER_NS = 2;
+/** How long time stamps are compared with the clock before they are believed. */
+const CALIBRATION_NS = 50e6;
+
+/**
+ * @param arena whose memory spaces can map
+ * @throws Error: one sentence that says what the host lacks
+ */
+export function createKvmPlatform(arena: Arena, options: KvmOptions = {}): Platform {
+  return new KvmPlatform(arena, options);
+}
+
+class KvmPlatform implements Platform {
+  readonly name = "kvm";
+  readonly maxUserAddress = USER_END;
+  readonly reserved = [];
+  readonly isInProcess = true;
+  readonly fpuSize: number;
+  readonly fpuFeatures: number;
+  readonly doorbellFd: number;
+  readonly endsFd = -1;
+  readonly #vm: Vm;
+  readonly #machine: Machine;
+  readonly #threads: Threads;
+  readonly #scheduler: Scheduler;
+  readonly #startTicks = timeStampCounter();
+  readonly #startNs = performance.now() * 1e6;
+
+  constructor(arena: Arena, options: KvmOptions) {
+    this.#vm = new Vm(options.device ?? openDevice());
+    const tables = new TableMemory();
+    const kind = hostKind(readText("/proc/cpuinfo"));
+    const ring0 = writeRing0(tables, kind);
+    const memory = new GuestPhysical(this.#vm.fd, arena, tables, this.#vm.addressBits);
+    this.doorbellFd = check(eventfd(), "eventfd2");
+    const count = Math.min(MAX_CPUS, options.cpus ?? defaultCpus());
+    this.#threads = new Threads(this.#vm, ring0, this.doorbellFd, count);
+    this.fpuSize = this.#vm.fpuBytes;
+    this.fpuFeatures = this.#vm.features;
+    const stops = new StopReader(tables, ring0);
+    const { vcpus } = this.#threads;
+    this.#scheduler = new Scheduler(vcpus, stops, this.fpuFeatures, this.fpuSize);
+    this.#machine = {
+      tables,
+      memory,
+      windows: new FileWindows(memory),
+      scheduler: this.#scheduler,
+      spaces: new Set(),
+      threadCount: 0,
+    };
+  }
+
+  get guestCpu(): number {
+    return this.#scheduler.last?.cpu ?? -1;
+  }
+
+  /** Of the run: with the way into the machine and out, which a reply to this thread has to go as well. */
+  get guestGapNs(): number {
+    const { last } = this.#scheduler;
+    return last === null ? -1 : last.runTicks / this.#ticksPerNs();
+  }
+
+  get runningCount(): number {
+    return this.#scheduler.runningCount;
+  }
+
+  newAddressSpace(): KvmSpace | null {
+    return KvmSpace.create(this.#machine);
+  }
+
+  newTemplate(): KvmSpace | null {
+    return this.newAddressSpace();
+  }
+
+  /** HOT */
+  poll(): KvmContext | null {
+    return this.#scheduler.poll();
+  }
+
+  prepareSleep(): boolean {
+    this.#threads.setSentryAsleep(1);
+    if (!this.#scheduler.hasReady) return true;
+    this.#threads.setSentryAsleep(0);
+    return false;
+  }
+
+  finishSleep(): void {
+    this.#threads.setSentryAsleep(0);
+  }
+
+  setSpinBudget(ns: number): void {
+    this.#threads.setSpinTicks(Math.round(ns * this.#ticksPerNs()));
+  }
+
+  #ticksPerNs(): number {
+    const passedNs = performance.now() * 1e6 - this.#startNs;
+    if (passedNs < CALIBRATION_NS) return DEFAULT_TICKS_PER_NS;
+    return (timeStampCounter() - this.#startTicks) / passedNs;
+  }
+
+  setLoopCpu(cpu: number): void {
+    this.#threads.setLoopCpu(cpu);
+  }
+
+  registerFile(hostFd: number): number {
+    return this.#machine.windows.register(hostFd);
+  }
+
+  unregisterFile(file: number): void {
+    this.#machine.windows.unregister(file);
+  }
+
+  /** Nothing is patched. */
+  thunk(_before: number, _returnAddr: number): number {
+    return 0;
+  }
+
+  /** Threads wait for a processor: somebody has to be stopped for them. */
+  get isKicking(): boolean {
+    return this.#scheduler.hasWaiting;
+  }
+
+  tick(_nowNs: number): void {
+    this.#scheduler.tick();
+  }
+
+  reap(): void {}
+
+  destroy(): void {
+    for (const space of this.#machine.spaces) space.destroy();
+    this.#threads.close();
+    this.#machine.windows.close();
+    this.#vm.close();
+    this.#machine.memory.close();
+    this.#machine.tables.close();
+    close(this.doorbellFd);
+  }
+}
+
+function defaultCpus(): number {
+  return Math.min(MAX_DEFAULT_CPUS, 2 * navigator.hardwareConcurrency);
+}
+
+function readText(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}

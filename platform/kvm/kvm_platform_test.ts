@@ -1,0 +1,207 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Assembler } from "../../ffi/asm/assembler.ts";
+import { mem } from "../../ffi/asm/operands.ts";
+import { eax, rax, rbx, rdi, rdx } from "../../ffi/asm/registers.ts";
+import { MFD_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
+import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
+import { Arena } from "../../ffi/mem/arena.ts";
+import { timeStampCounter } from "../../ffi/sys/clock.ts";
+import { close, ftruncate, memfdCreate, openat } from "../../ffi/sys/files.ts";
+import { openFiles, ownMappings } from "../conformance/host_view.ts";
+import { caller, CODE, DATA, Lab, PAGE, reg, RW, setReg } from "../conformance/lab.ts";
+import * as p from "../platform.ts";
+import { tryPlatform } from "../registry.ts";
+import { named } from "../../tests/harness/machine.ts";
+import { createKvmPlatform, type KvmOptions } from "./kvm_platform.ts";
+
+const ARENA_BYTES = 256 * 1024 * 1024;
+const problem = tryPlatform("kvm");
+
+function test(name: string, body: (lab: Lab) => void, options: KvmOptions = {}): void {
+  Deno.test({
+    ...named(name, problem),
+    fn: () => {
+      const arena = Arena.create(ARENA_BYTES, 0);
+      const platform = createKvmPlatform(arena, options);
+      try {
+        body(new Lab(arena, platform));
+      } finally {
+        platform.destroy();
+        arena.close();
+      }
+    },
+  });
+}
+
+test("a guest's time stamp counter is the host's, as its vDSO believes", (lab) => {
+  const code = new Assembler().rdtsc().shl(rdx, 32).or(rax, rdx).mov(rdi, rax).mov(eax, 1);
+  const before = timeStampCounter();
+  const c = lab.run(code.syscall());
+  lab.expectCall(c, 1);
+  assert(c.args.u64(0) > before && c.args.u64(0) < timeStampCounter());
+});
+
+test("threads that never call share few processors", (lab) => {
+  const space = lab.space();
+  lab.load(space, new Assembler().label("again").lock().inc(mem(rbx), 4).jmp("again"));
+  const data = lab.map(space, DATA);
+  const threads = Array.from({ length: 7 }, (_, i) => {
+    const c = lab.thread(space);
+    setReg(c, p.RBX, DATA + 4 * i);
+    c.resumeAll(true);
+    return c;
+  });
+  assertEquals(lab.platform.runningCount, 7);
+  const has = (i: number) => lab.arena.dv.getUint32(data + 4 * i, true) > 0;
+  lab.until(() => threads.every((_, i) => has(i)), "each thread has run");
+  for (const c of threads) {
+    c.interrupt();
+    lab.expect(c, p.TRAP_INTERRUPT);
+  }
+  assertEquals(lab.platform.runningCount, 0);
+}, { cpus: 2 });
+
+test("threads that wait for a processor are interrupted and released there", (lab) => {
+  const space = lab.space();
+  lab.load(space, new Assembler().label("again").jmp("again"));
+  const threads = [lab.thread(space), lab.thread(space), lab.thread(space)];
+  for (const c of threads) c.resumeAll(true);
+  threads[2]!.interrupt();
+  lab.expect(threads[2]!, p.TRAP_INTERRUPT);
+  threads[1]!.release();
+  threads[0]!.release();
+  threads[2]!.resumeAll(false);
+  assertEquals(lab.platform.runningCount, 2); // the released one that runs has not come out yet
+  lab.until(() => lab.platform.runningCount === 1, "it has");
+  threads[2]!.interrupt();
+  lab.expect(threads[2]!, p.TRAP_INTERRUPT);
+}, { cpus: 1 });
+
+test("FPU state of threads that take turns on one processor is their own", (lab) => {
+  const space = lab.space();
+  const code = new Assembler().label("again").db(0x66, 0x0f, 0x7e, 0xc7); // movd edi, xmm0
+  lab.load(space, code.mov(eax, 1).syscall().jmp("again"));
+  const threads = [1, 2, 3].map((i) => {
+    const c = lab.thread(space);
+    new DataView(c.fpu.buffer).setUint32(160, 1000 + i, true);
+    new DataView(c.fpu.buffer).setUint32(512, 3, true);
+    new DataView(c.fpu.buffer).setUint32(24, 0x1f80, true);
+    c.resumeAll(true);
+    return c;
+  });
+  for (let i = 0; i < 60; i++) {
+    const c = lab.next();
+    assertEquals([c.trap, c.nr], [p.TRAP_SYSCALL, 1]);
+    assertEquals(c.args.u64(0), 1001 + threads.indexOf(c));
+    c.resumeRet(0);
+  }
+}, { cpus: 1 });
+
+test("a file that grows again gives its pages again", (lab) => {
+  const fd = memfdCreate("kvm", MFD_CLOEXEC);
+  ftruncate(fd, 3 * PAGE);
+  const file = lab.platform.registerFile(fd);
+  const space = lab.space();
+  lab.load(
+    space,
+    new Assembler().label("again").mov(rdi, mem(rbx)).mov(eax, 1).syscall().jmp("again"),
+  );
+  space.mapFile(DATA, 3 * PAGE, file, 0, RW);
+  const c = lab.thread(space);
+  setReg(c, p.RBX, DATA + 2 * PAGE);
+  c.resumeAll(true);
+  lab.expectCall(c, 1);
+  for (let round = 0; round < 3; round++) {
+    ftruncate(fd, PAGE);
+    c.resumeRet(0);
+    lab.expect(c, p.TRAP_FAULT);
+    assertEquals([c.signo, c.faultAddr], [7, DATA + 2 * PAGE]);
+    ftruncate(fd, 3 * PAGE);
+    c.fetchRegs();
+    c.resumeAll(false);
+    lab.expectCall(c, 1);
+  }
+  lab.platform.unregisterFile(file);
+  close(fd);
+});
+
+test("windows on files are counted: used, copied by a fork, given back", (lab) => {
+  const fd = memfdCreate("kvm", MFD_CLOEXEC);
+  ftruncate(fd, 64 * 2 ** 20);
+  const before = [openFiles(), ownMappings()];
+  for (let round = 0; round < 5; round++) {
+    const file = lab.platform.registerFile(fd);
+    const space = lab.space();
+    space.mapFile(DATA, 64 * 2 ** 20 - PAGE, file, 0, RW);
+    space.mapFile(DATA, PAGE, file, PAGE, p.PROT_READ); // over its own, from elsewhere
+    space.mapFile(DATA, PAGE, file, PAGE, p.PROT_READ); // the same again
+    const child = space.fork();
+    assert(child !== null);
+    lab.platform.unregisterFile(file);
+    space.destroy();
+    child.unmap(DATA, 30 * 2 ** 20);
+    lab.map(child, DATA + 30 * 2 ** 20, 8);
+    child.destroy();
+    assert(!space.fork() && !child.fork());
+    lab.reset();
+  }
+  const after = [openFiles(), ownMappings()];
+  assertEquals(after[0], before[0]);
+  assert(after[1]! <= before[1]! + 2, `${before[1]} mappings before, ${after[1]} after`);
+  close(fd);
+});
+
+test("a file is not mapped for more than its descriptor allows", (lab) => {
+  const fd = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY);
+  const file = lab.platform.registerFile(fd);
+  const good = lab.space(), bad = lab.space();
+  good.mapFile(DATA, PAGE, file, 0, p.PROT_READ);
+  assert(!good.broken);
+  bad.mapFile(DATA, PAGE, file, 0, RW);
+  assert(bad.broken);
+  assertEquals(bad.fork(), null);
+  assertEquals(lab.platform.registerFile(98765), -9);
+  close(fd);
+});
+
+test("the page of old calls calls", (lab) => {
+  const space = lab.space();
+  const code = new Assembler().movabs(rax, 0xffff_ffff_ff60_0000n).call(rax).label("behind").ud2();
+  lab.load(space, code);
+  lab.map(space, DATA);
+  const c = lab.thread(space, CODE, DATA + PAGE);
+  c.resumeAll(true);
+  lab.expectCall(c, 96);
+  assertEquals([c.rip, c.rsp], [CODE + code.offsetOf("behind"), DATA + PAGE]);
+  c.resumeRet(7);
+  lab.expect(c, p.TRAP_EXCEPTION);
+  c.fetchRegs();
+  assertEquals(reg(c, p.RAX), 7n);
+});
+
+test("a destroyed platform leaves nothing behind", () => {
+  const arena = Arena.create(ARENA_BYTES, 0);
+  const once = () => {
+    const platform = createKvmPlatform(arena);
+    const lab = new Lab(arena, platform);
+    lab.expectCall(lab.run(caller(3)), 3);
+    lab.run(new Assembler().label("again").jmp("again"));
+    platform.destroy();
+  };
+  once();
+  const before = [openFiles(), ownMappings()];
+  for (let i = 0; i < 3; i++) once();
+  const after = [openFiles(), ownMappings()];
+  assert(after[0]! <= before[0]! + 3, `${before[0]} files before, ${after[0]} after`); // of the lab
+  assert(after[1]! <= before[1]! + 8, `${before[1]} mappings before, ${after[1]} after`);
+  arena.close();
+});
+
+test("what is no machine is refused with a sentence", (lab) => {
+  const fd = memfdCreate("kvm", MFD_CLOEXEC);
+  assertThrows(
+    () => createKvmPlatform(lab.arena, { device: fd }),
+    Error,
+    "/dev/kvm has API version",
+  );
+});

@@ -1,0 +1,256 @@
+/**
+ * The page tables of one address space: the only writer of entries.
+ *
+ * An entry may gain (from nothing to a page, from reading to writing) by being written: at worst the processor reports a
+ * fault that is none any more. Whatever takes something away is told to `Changes.lost`, for the host must forget it too.
+ * Entries of pages without permissions are not present and keep their frame, marked as mapped. A and D are always set, so that
+ * the processor never writes here. Neighbours: `table_memory.ts`, `space.ts`. Source: Intel SDM vol. 3 ch. 4.
+ */
+
+import { copy } from "../../ffi/mem/native_memory.ts";
+import { PROT_EXEC, PROT_WRITE } from "../platform.ts";
+import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
+
+/** Bits of the low word. */
+export const PRESENT = 1, WRITABLE = 2, USER = 4;
+const ACCESSED = 0x20, DIRTY = 0x40;
+/** For software: a page is mapped here, if only without permissions; its file is shorter than the page's place. */
+export const MAPPED = 0x200, BEYOND_END = 0x400;
+/** Of the high word. */
+export const NO_EXECUTE = 0x80000000;
+
+const TABLE_ENTRY = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
+const GIB_4 = 0x100000000;
+const HIGH_MASK = 0xfffff, LOW_MASK = 0xfffff000;
+/** Bytes that one entry of each level covers, from the root down. */
+const SPANS = [2 ** 39, 2 ** 30, 2 ** 21] as const;
+const TABLE_SPAN = SPANS[2];
+const ENTRIES = 512;
+/** The root's last entry: ring 0, shared by all spaces. */
+const RING0_ENTRY = 511;
+
+/** Hears what becomes of pages, by guest-physical address. */
+export interface Changes {
+  /** A processor may still believe that it may do more with this page than the entry says now. */
+  lost(page: number): void;
+  /** An entry that named this page does not any more. */
+  dropped(page: number): void;
+}
+
+export class PageTables {
+  readonly root: number;
+  readonly #memory: TableMemory;
+  readonly #ring0: number;
+
+  /** @param ring0 low word of the entry for ring 0 @throws RangeError if there is no memory for a root */
+  constructor(memory: TableMemory, ring0: number) {
+    this.#memory = memory;
+    this.#ring0 = ring0;
+    this.root = memory.take();
+    if (this.root < 0) throw new RangeError("no memory for page tables");
+    memory.words(this.root)[memory.wordOf(this.root) + 2 * RING0_ENTRY] = ring0;
+  }
+
+  /** Pages of [addr, addr + len) become those from guest-physical `page` on. False: out of tables. */
+  map(addr: number, len: number, page: number, prot: number, changes: Changes): boolean {
+    const bits = lowBits(prot), nx = highBits(prot);
+    const end = addr + len;
+    while (addr < end) {
+      const table = this.#table(addr, true);
+      if (table < 0) return false;
+      const words = this.#memory.words(table), base = this.#memory.wordOf(table);
+      let i = (addr / PAGE_BYTES) & (ENTRIES - 1);
+      for (; i < ENTRIES && addr < end; i++, addr += PAGE_BYTES, page += PAGE_BYTES) {
+        const high = (Math.floor(page / GIB_4) | nx) >>> 0;
+        this.#write(words, base + 2 * i, (page | bits) >>> 0, high, changes);
+      }
+    }
+    return true;
+  }
+
+  unmap(addr: number, len: number, changes: Changes): void {
+    this.#walk(addr, len, (words, at) => this.#write(words, at, 0, 0, changes));
+  }
+
+  /** What is not mapped is passed over. */
+  protect(addr: number, len: number, prot: number, changes: Changes): void {
+    const bits = lowBits(prot), nx = highBits(prot);
+    this.#walk(addr, len, (words, at) => {
+      const low = words[at]!, high = words[at + 1]!;
+      if ((low & MAPPED) === 0) return;
+      const to = ((low & LOW_MASK) | bits) >>> 0;
+      this.#write(words, at, to, ((high & HIGH_MASK) | nx) >>> 0, changes);
+    });
+  }
+
+  /** Marks the page at addr as behind the end of its file: it faults until `protect`. False: it did not count as there. */
+  mark(addr: number, changes: Changes): boolean {
+    const table = this.#table(addr, false);
+    if (table <= 0) return false;
+    const words = this.#memory.words(table), at = this.#entry(table, addr);
+    if ((words[at]! & PRESENT) === 0) return false;
+    const low = ((words[at]! & ~PRESENT) | BEYOND_END) >>> 0;
+    this.#write(words, at, low, words[at + 1]!, changes);
+    return true;
+  }
+
+  /** The low word of the entry for addr; `pageAt` has the rest. 0: nothing is mapped. */
+  flagsAt(addr: number): number {
+    const table = this.#table(addr, false);
+    if (table <= 0) return 0;
+    return this.#memory.words(table)[this.#entry(table, addr)]! & ~LOW_MASK;
+  }
+
+  isExecutable(addr: number): boolean {
+    const table = this.#table(addr, false);
+    if (table <= 0) return false;
+    return (this.#memory.words(table)[this.#entry(table, addr) + 1]! & NO_EXECUTE) === 0;
+  }
+
+  /** Guest-physical address of the page that is mapped at addr, or -1. */
+  pageAt(addr: number): number {
+    const table = this.#table(addr, false);
+    if (table <= 0) return -1;
+    const words = this.#memory.words(table), at = this.#entry(table, addr);
+    return (words[at]! & MAPPED) === 0 ? -1 : pageOf(words[at]!, words[at + 1]!);
+  }
+
+  /** A copy for another space, or null if there is not enough memory. */
+  clone(): PageTables | null {
+    let copy: PageTables;
+    try {
+      copy = new PageTables(this.#memory, this.#ring0);
+    } catch {
+      return null;
+    }
+    if (this.#copyTo(this.root, copy.root, 0)) return copy;
+    copy.#each(copy.root, 0, (frame) => this.#memory.giveUnused(frame));
+    return null;
+  }
+
+  /** No processor will use them again. */
+  retire(): void {
+    this.#each(this.root, 0, (frame) => this.#memory.retire(frame));
+  }
+
+  #copyTo(from: number, to: number, level: number): boolean {
+    const memory = this.#memory;
+    if (level === SPANS.length) {
+      copy(memory.base + to * PAGE_BYTES, memory.base + from * PAGE_BYTES, PAGE_BYTES);
+      return true;
+    }
+    const source = memory.words(from), sourceAt = memory.wordOf(from);
+    const target = memory.words(to), targetAt = memory.wordOf(to);
+    const count = level === 0 ? RING0_ENTRY : ENTRIES;
+    for (let i = 0; i < count; i++) {
+      const low = source[sourceAt + 2 * i]!;
+      if ((low & PRESENT) === 0) continue;
+      const frame = memory.take();
+      if (frame < 0) return false;
+      target[targetAt + 2 * i] = (frame * PAGE_BYTES + TABLE_ENTRY) >>> 0;
+      if (!this.#copyTo(low >>> 12, frame, level + 1)) return false;
+    }
+    return true;
+  }
+
+  /** Each table, leaves first. */
+  #each(frame: number, level: number, visit: (frame: number) => void): void {
+    const words = this.#memory.words(frame), at = this.#memory.wordOf(frame);
+    if (level < SPANS.length) {
+      const count = level === 0 ? RING0_ENTRY : ENTRIES;
+      for (let i = 0; i < count; i++) {
+        const low = words[at + 2 * i]!;
+        if ((low & PRESENT) !== 0) this.#each(low >>> 12, level + 1, visit);
+      }
+    }
+    visit(frame);
+  }
+
+  /** Every entry of the range for which there is a table. */
+  #walk(
+    addr: number,
+    len: number,
+    visit: (words: Uint32Array<ArrayBuffer>, at: number) => void,
+  ): void {
+    const end = addr + len;
+    while (addr < end) {
+      const table = this.#table(addr, false);
+      if (table <= 0) {
+        const span = SPANS[-table]!;
+        addr = Math.floor(addr / span) * span + span;
+        continue;
+      }
+      const words = this.#memory.words(table), base = this.#memory.wordOf(table);
+      const stop = Math.min(end, Math.floor(addr / TABLE_SPAN) * TABLE_SPAN + TABLE_SPAN);
+      for (; addr < stop; addr += PAGE_BYTES) {
+        visit(words, base + 2 * ((addr / PAGE_BYTES) & (ENTRIES - 1)));
+      }
+    }
+  }
+
+  #entry(table: number, addr: number): number {
+    return this.#memory.wordOf(table) + 2 * ((addr / PAGE_BYTES) & (ENTRIES - 1));
+  }
+
+  /**
+   * The last table on the way to addr. Where the way ends: -1 if a table cannot be made, else minus the level (0 for the
+   * root) at which there is no entry.
+   */
+  #table(addr: number, make: boolean): number {
+    const memory = this.#memory;
+    let frame = this.root;
+    for (let level = 0; level < SPANS.length; level++) {
+      const words = memory.words(frame);
+      const at = memory.wordOf(frame) + 2 * (Math.floor(addr / SPANS[level]!) & (ENTRIES - 1));
+      const low = words[at]!;
+      if ((low & PRESENT) !== 0) {
+        frame = low >>> 12;
+        continue;
+      }
+      if (!make) return -level;
+      const fresh = memory.take();
+      if (fresh < 0) return -1;
+      words[at] = (fresh * PAGE_BYTES + TABLE_ENTRY) >>> 0;
+      frame = fresh;
+    }
+    return frame;
+  }
+
+  /** A processor may walk at the same time: it finds the old entry, none, or the new one. HOT */
+  #write(
+    words: Uint32Array<ArrayBuffer>,
+    at: number,
+    low: number,
+    high: number,
+    changes: Changes,
+  ): void {
+    const oldLow = words[at]!, oldHigh = words[at + 1]!;
+    if (oldLow === low && oldHigh === high) return;
+    if ((oldLow & PRESENT) !== 0) words[at] = 0;
+    words[at + 1] = high;
+    words[at] = low;
+    if ((oldLow & MAPPED) === 0) return;
+    const page = pageOf(oldLow, oldHigh);
+    const isSame = (low & MAPPED) !== 0 && page === pageOf(low, high);
+    if (!isSame) changes.dropped(page);
+    if ((oldLow & PRESENT) === 0) return;
+    const keeps = isSame && (low & PRESENT) !== 0 && (oldLow & ~low & WRITABLE) === 0 &&
+      (high & ~oldHigh & NO_EXECUTE) === 0;
+    if (!keeps) changes.lost(page);
+  }
+}
+
+function pageOf(low: number, high: number): number {
+  return (high & HIGH_MASK) * GIB_4 + ((low & LOW_MASK) >>> 0);
+}
+
+/** x86 has no page that can be written or executed and not read. */
+function lowBits(prot: number): number {
+  if (prot === 0) return MAPPED;
+  const access = PRESENT | USER | ACCESSED | DIRTY | MAPPED;
+  return (prot & PROT_WRITE) === 0 ? access : access | WRITABLE;
+}
+
+function highBits(prot: number): number {
+  return (prot & PROT_EXEC) === 0 ? NO_EXECUTE : 0;
+}

@@ -1,0 +1,159 @@
+import { assert, assertEquals } from "@std/assert";
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../platform.ts";
+import { type Changes, MAPPED, PageTables, PRESENT, WRITABLE } from "./page_tables.ts";
+import { PAGE_BYTES, TableMemory } from "./table_memory.ts";
+
+const RING0 = 5 * PAGE_BYTES + 0x67;
+const ENTRIES = 512, LEVELS = 4;
+const ADDRESS_MASK = 0xf_ffff_ffff_f000n, NO_EXECUTE = 1n << 63n;
+
+/** What a processor finds: it walks the tables bit by bit, as the manual says. Null: a fault. */
+function walk(
+  memory: TableMemory,
+  root: number,
+  addr: number,
+): { page: bigint; prot: number } | null {
+  let frame = BigInt(root), prot = PROT_READ | PROT_WRITE | PROT_EXEC;
+  for (let level = LEVELS - 1; level >= 0; level--) {
+    const index = Number(BigInt(addr) >> BigInt(12 + 9 * level) & BigInt(ENTRIES - 1));
+    const words = memory.words(Number(frame)), at = memory.wordOf(Number(frame)) + 2 * index;
+    const entry = BigInt(words[at]!) | BigInt(words[at + 1]!) << 32n;
+    if ((entry & 1n) === 0n || (entry & 4n) === 0n) return null;
+    if ((entry & 2n) === 0n) prot &= ~PROT_WRITE;
+    if ((entry & NO_EXECUTE) !== 0n) prot &= ~PROT_EXEC;
+    frame = (entry & ADDRESS_MASK) >> 12n;
+  }
+  return { page: frame << 12n, prot };
+}
+
+class Heard implements Changes {
+  readonly lostPages: number[] = [];
+  readonly droppedPages: number[] = [];
+
+  lost(page: number): void {
+    this.lostPages.push(page);
+  }
+  dropped(page: number): void {
+    this.droppedPages.push(page);
+  }
+}
+
+function withMemory(body: (memory: TableMemory) => void): void {
+  const memory = new TableMemory();
+  try {
+    body(memory);
+  } finally {
+    memory.close();
+  }
+}
+
+Deno.test("pages are found by a processor where they were mapped, up to the last address", () => {
+  withMemory((memory) => {
+    const tables = new PageTables(memory, RING0), heard = new Heard();
+    const high = 2 ** 45 + 2 ** 33; // of a page: above 32 bits
+    for (const addr of [0, 0x400000, 0x5555_5555_4000, 0x7fff_ffff_e000]) {
+      assertEquals(walk(memory, tables.root, addr), null);
+      assert(tables.map(addr, PAGE_BYTES, high + addr % 2 ** 32, PROT_READ | PROT_EXEC, heard));
+      const found = walk(memory, tables.root, addr);
+      assertEquals(found, { page: BigInt(high + addr % 2 ** 32), prot: PROT_READ | PROT_EXEC });
+    }
+    assertEquals([heard.lostPages, heard.droppedPages], [[], []]);
+  });
+});
+
+Deno.test("gains are told to nobody, losses are", () => {
+  withMemory((memory) => {
+    const tables = new PageTables(memory, RING0), at = 0x200000 - PAGE_BYTES;
+    const changes = (what: (heard: Heard) => void): [number[], number[]] => {
+      const heard = new Heard();
+      what(heard);
+      return [heard.lostPages, heard.droppedPages];
+    };
+    tables.map(at, 2 * PAGE_BYTES, 0x1000, PROT_READ, new Heard());
+    const protect = (prot: number) =>
+      changes((heard) => tables.protect(at, 2 * PAGE_BYTES, prot, heard));
+    assertEquals(protect(PROT_READ | PROT_WRITE), [[], []]);
+    assertEquals(protect(PROT_READ | PROT_EXEC), [[0x1000, 0x2000], []]); // writing is gone
+    assertEquals(protect(PROT_READ), [[0x1000, 0x2000], []]); // executing is
+    assertEquals(protect(0), [[0x1000, 0x2000], []]);
+    assertEquals(walk(memory, tables.root, at), null);
+    assertEquals(tables.flagsAt(at) & (PRESENT | MAPPED), MAPPED);
+    assertEquals(protect(PROT_READ | PROT_WRITE), [[], []]); // it comes back with its frame
+    assertEquals(walk(memory, tables.root, at)?.page, 0x1000n);
+    const map = (page: number) =>
+      changes((heard) => tables.map(at, PAGE_BYTES, page, PROT_READ | PROT_WRITE, heard));
+    assertEquals(map(0x1000), [[], []]);
+    assertEquals(map(0x9000), [[0x1000], [0x1000]]);
+    assertEquals(changes((heard) => tables.unmap(0, 0x400000, heard)), [[0x9000, 0x2000], [
+      0x9000,
+      0x2000,
+    ]]);
+  });
+});
+
+Deno.test("a copy has what there was, and changes by itself", () => {
+  withMemory((memory) => {
+    const tables = new PageTables(memory, RING0), heard = new Heard();
+    tables.map(0x7f00_0000_0000, 600 * PAGE_BYTES, 0x100000, PROT_READ | PROT_WRITE, heard);
+    const copy = tables.clone();
+    assert(copy !== null);
+    copy.protect(0x7f00_0000_0000, PAGE_BYTES, PROT_READ, heard);
+    assertEquals(tables.flagsAt(0x7f00_0000_0000) & WRITABLE, WRITABLE);
+    assertEquals(copy.pageAt(0x7f00_0000_0000 + 599 * PAGE_BYTES), 0x100000 + 599 * PAGE_BYTES);
+    const ring0 = (root: number) => memory.words(root)[memory.wordOf(root) + 2 * 511];
+    assertEquals([ring0(tables.root), ring0(copy.root)], [RING0, RING0]);
+  });
+});
+
+Deno.test("tables behave like a map of pages, in any order of changes", () => {
+  withMemory((memory) => {
+    let state = 7;
+    const below = (n: number) => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return (state >>> 8) % n;
+    };
+    const tables = new PageTables(memory, RING0), heard = new Heard();
+    const model = new Map<number, { page: number; prot: number }>();
+    const base = 2 ** 39 - 40 * PAGE_BYTES; // crosses into another root entry
+    for (let step = 0; step < 3000; step++) {
+      const first = below(80), count = 1 + below(12), addr = base + first * PAGE_BYTES;
+      const prot = [0, 1, 3, 5, 7][below(5)]!, page = (1 + below(1000)) * PAGE_BYTES;
+      const kind = below(3);
+      if (kind === 0) tables.map(addr, count * PAGE_BYTES, page, prot, heard);
+      else if (kind === 1) tables.unmap(addr, count * PAGE_BYTES, heard);
+      else tables.protect(addr, count * PAGE_BYTES, prot, heard);
+      for (let i = 0; i < count; i++) {
+        const old = model.get(first + i);
+        if (kind === 0) model.set(first + i, { page: page + i * PAGE_BYTES, prot });
+        else if (kind === 1) model.delete(first + i);
+        else if (old !== undefined) model.set(first + i, { page: old.page, prot });
+      }
+    }
+    for (let i = 0; i < 100; i++) {
+      const expected = model.get(i), addr = base + i * PAGE_BYTES;
+      assertEquals(tables.pageAt(addr), expected?.page ?? -1);
+      const found = walk(memory, tables.root, addr);
+      if (expected === undefined || expected.prot === 0) assertEquals(found, null);
+      else assertEquals(found, { page: BigInt(expected.page), prot: expected.prot });
+    }
+  });
+});
+
+Deno.test("frames of tables come back only after the host forgot them", () => {
+  withMemory((memory) => {
+    let forgotten = 0;
+    memory.forget = () => forgotten++;
+    const seen = new Set<number>();
+    for (let i = 0; i < 3000; i++) {
+      const tables = new PageTables(memory, RING0);
+      tables.map(0x400000, PAGE_BYTES, 0x1000, PROT_READ, new Heard());
+      if (forgotten === 0) {
+        assert(!seen.has(tables.root), "used again too early");
+        seen.add(tables.root);
+      }
+      assertEquals(walk(memory, tables.root, 0x500000), null);
+      tables.retire();
+    }
+    assert(forgotten > 0 && forgotten < 4, `forgot ${forgotten} times`);
+  });
+});

@@ -1,0 +1,185 @@
+/**
+ * What runs in ring 0 of the machine, and the tables that the processor needs to come there: some instructions that leave the
+ * machine at once, by writing to a port whose number says why.
+ *
+ * Ring 0 decides nothing and never returns: the Sentry loads a thread's registers anew, whatever it was doing. All is written
+ * once and never changes. Neighbours: `host_kinds.ts`, `vcpu.ts`. Source: Intel SDM vol. 3 ch. 3, 6, 7.
+ */
+
+import { Assembler } from "../../ffi/asm/assembler.ts";
+import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
+import type { HostKind } from "./host_kinds.ts";
+import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
+
+/** Where ring 0 sees frame 0 of the tables' memory. */
+const RING0_BASE = 0xffffffff80000000n;
+/** The high word of every address there. */
+export const RING0_HIGH = 0xffffffff;
+
+/** Ports: of a system call, and of exception 0. */
+export const CALL_PORT = 0x10, EXCEPTION_PORT = 0x40;
+export const EXCEPTIONS = 32;
+
+export const USER_CODE = 0x33, USER_DATA = 0x2b;
+const KERNEL_CODE = 0x10, COMPATIBLE_CODE = 0x20;
+const FIRST_TSS = 0x40, TSS_DESCRIPTOR_BYTES = 16;
+
+/** Frames. */
+const GDT = 1, IDT = 2, CALL_CODE = 3, EXCEPTION_CODE = 4, DIRECTORY_POINTERS = 5, DIRECTORY = 6;
+const TABLE = 7, FIRST_CPU = 16;
+/** LIMIT: processors of a machine. */
+export const MAX_CPUS = 32;
+/** Of one processor: its TSS and its stack. */
+const CPU_FRAMES = 2;
+
+const TSS_BYTES = 104, PORT_MAP_BYTES = 65;
+const TSS_STACK = 4, TSS_PORT_MAP = 102;
+const HANDLER_BYTES = 16, GATE_BYTES = 16;
+/** Of instructions in the page of the call stub, where nothing else shall run. */
+const INT3 = 0xcc;
+
+/** Entry bits: present, writable, user, accessed, dirty. */
+const TABLE_BITS = 0x67, CODE_BITS = 0x61, DATA_BITS = 0x63, USER_BIT = 4;
+const NO_EXECUTE_HIGH = 0x80000000;
+/** Of the root's entry for all of this. */
+export const RING0_ROOT_ENTRY: number = DIRECTORY_POINTERS * PAGE_BYTES + TABLE_BITS;
+
+export interface Ring0 {
+  readonly gdt: { readonly base: bigint; readonly limit: number };
+  readonly idt: { readonly base: bigint; readonly limit: number };
+  /** Where `syscall` goes. */
+  readonly callEntry: bigint;
+  /** MSR_STAR: selectors of `syscall` and `sysret`. */
+  readonly star: bigint;
+}
+
+/** What one processor has for itself. */
+export interface CpuPages {
+  readonly taskSelector: number;
+  readonly taskBase: bigint;
+  readonly taskLimit: number;
+  /** Frame number of the stack that exceptions come to, from its top down. */
+  readonly stackFrame: number;
+}
+
+function ring0Address(frame: number): bigint {
+  return RING0_BASE + BigInt(frame * PAGE_BYTES);
+}
+
+export function cpuPages(cpu: number): CpuPages {
+  const frame = FIRST_CPU + CPU_FRAMES * cpu;
+  return {
+    taskSelector: FIRST_TSS + TSS_DESCRIPTOR_BYTES * cpu,
+    taskBase: ring0Address(frame),
+    taskLimit: TSS_BYTES + PORT_MAP_BYTES - 1,
+    stackFrame: frame + 1,
+  };
+}
+
+/** Fills the frames. */
+export function writeRing0(memory: TableMemory, kind: HostKind): Ring0 {
+  const writer = new Writer(memory);
+  writer.codes();
+  writer.gates();
+  writer.segments(kind);
+  for (let cpu = 0; cpu < MAX_CPUS; cpu++) writer.task(cpu, kind);
+  writer.tables(kind);
+  return {
+    gdt: {
+      base: ring0Address(GDT),
+      limit: FIRST_TSS + TSS_DESCRIPTOR_BYTES * MAX_CPUS - 1,
+    },
+    idt: { base: ring0Address(IDT), limit: EXCEPTIONS * GATE_BYTES - 1 },
+    callEntry: ring0Address(CALL_CODE),
+    star: BigInt(COMPATIBLE_CODE | 3) << 48n | BigInt(KERNEL_CODE) << 32n,
+  };
+}
+
+class Writer {
+  readonly #memory: TableMemory;
+
+  constructor(memory: TableMemory) {
+    this.#memory = memory;
+  }
+
+  codes(): void {
+    const call = new Uint8Array(PAGE_BYTES).fill(INT3);
+    call.set(leaveBy(CALL_PORT));
+    this.#bytes(CALL_CODE, call);
+    const handlers = new Uint8Array(PAGE_BYTES).fill(INT3);
+    for (let vector = 0; vector < EXCEPTIONS; vector++) {
+      handlers.set(leaveBy(EXCEPTION_PORT + vector), vector * HANDLER_BYTES);
+    }
+    this.#bytes(EXCEPTION_CODE, handlers);
+  }
+
+  gates(): void {
+    for (let vector = 0; vector < EXCEPTIONS; vector++) {
+      const handler = ring0Address(EXCEPTION_CODE) + BigInt(vector * HANDLER_BYTES);
+      const isOpen = vector === 3 || vector === 4; // int3 and into may be called by guest code
+      const low = (handler & 0xffffn) | BigInt(KERNEL_CODE) << 16n |
+        (isOpen ? 0xeen : 0x8en) << 40n | (handler >> 16n & 0xffffn) << 48n;
+      this.#quad(IDT, vector * GATE_BYTES, low);
+      this.#quad(IDT, vector * GATE_BYTES + 8, handler >> 32n);
+    }
+  }
+
+  segments(kind: HostKind): void {
+    this.#quad(GDT, KERNEL_CODE, 0x00af9b000000ffffn);
+    this.#quad(GDT, KERNEL_CODE + 8, 0x00cf93000000ffffn);
+    // 32-bit code of user space: hosts that run ring 3 with their own table have it anyhow.
+    if (kind.isCallInUserMode) this.#quad(GDT, COMPATIBLE_CODE, 0x00cffb000000ffffn);
+    this.#quad(GDT, USER_DATA & ~7, 0x00cff3000000ffffn);
+    this.#quad(GDT, USER_CODE & ~7, 0x00affb000000ffffn);
+  }
+
+  task(cpu: number, kind: HostKind): void {
+    const { taskBase: base, taskSelector, taskLimit, stackFrame } = cpuPages(cpu);
+    const low = 0x0000890000000000n | BigInt(taskLimit) | (base & 0xffffffn) << 16n |
+      (base >> 24n & 0xffn) << 56n;
+    this.#quad(GDT, taskSelector, low);
+    this.#quad(GDT, taskSelector + 8, base >> 32n);
+    const task = new Uint8Array(TSS_BYTES + PORT_MAP_BYTES), view = new DataView(task.buffer);
+    view.setBigUint64(TSS_STACK, ring0Address(stackFrame + 1), true);
+    view.setUint16(TSS_PORT_MAP, TSS_BYTES, true);
+    task.fill(0xff, TSS_BYTES);
+    if (kind.isCallInUserMode) task[TSS_BYTES + CALL_PORT / 8] = 0xff & ~(1 << CALL_PORT % 8);
+    this.#bytes(stackFrame - 1, task);
+  }
+
+  tables(kind: HostKind): void {
+    this.#quad(DIRECTORY_POINTERS, 510 * 8, BigInt(DIRECTORY * PAGE_BYTES + TABLE_BITS));
+    this.#quad(DIRECTORY, 0, BigInt(TABLE * PAGE_BYTES + TABLE_BITS));
+    const callBits = kind.isCallInUserMode ? CODE_BITS | USER_BIT : CODE_BITS;
+    this.#entry(CALL_CODE, callBits, 0);
+    this.#entry(EXCEPTION_CODE, CODE_BITS, 0);
+    this.#entry(GDT, DATA_BITS, NO_EXECUTE_HIGH);
+    this.#entry(IDT, CODE_BITS, NO_EXECUTE_HIGH);
+    for (let cpu = 0; cpu < MAX_CPUS; cpu++) {
+      const { stackFrame } = cpuPages(cpu);
+      this.#entry(stackFrame - 1, DATA_BITS, NO_EXECUTE_HIGH);
+      this.#entry(stackFrame, DATA_BITS, NO_EXECUTE_HIGH);
+    }
+  }
+
+  /** Maps a frame at its place in ring 0. */
+  #entry(frame: number, low: number, high: number): void {
+    const value = BigInt(high) << 32n | BigInt(frame * PAGE_BYTES + low);
+    this.#quad(TABLE, frame * 8, value);
+  }
+
+  #quad(frame: number, at: number, value: bigint): void {
+    const words = this.#memory.words(frame), i = this.#memory.wordOf(frame) + at / 4;
+    words[i] = Number(value & 0xffffffffn);
+    words[i + 1] = Number(value >> 32n & 0xffffffffn);
+  }
+
+  #bytes(frame: number, bytes: Uint8Array): void {
+    copyFromBuffer(this.#memory.base + frame * PAGE_BYTES, bytes, 0, bytes.length);
+  }
+}
+
+/** `out` to a port. The Sentry never lets it go on from there; if it did, it would stop. */
+function leaveBy(port: number): Uint8Array<ArrayBuffer> {
+  return new Assembler().db(0xe6, port).hlt().assemble();
+}

@@ -1,0 +1,278 @@
+/**
+ * One guest address space: page tables that no host process stands for.
+ *
+ * A change is in the tables at once; what a processor may still know of before is forgotten at `flush`, in as few calls as the
+ * pages' places allow. Neighbours: `page_tables.ts`, `file_windows.ts`, `../mapping_index.ts`.
+ */
+
+import { load64, load8 } from "../../ffi/mem/native_memory.ts";
+import { ARENA, MappingIndex } from "../mapping_index.ts";
+import { AddressSpace } from "../platform.ts";
+import { KvmContext } from "./context.ts";
+import type { FileWindows } from "./file_windows.ts";
+import { WINDOW_BYTES } from "./file_windows.ts";
+import { ARENA_AT, type GuestPhysical } from "./guest_physical.ts";
+import { type Changes, PageTables } from "./page_tables.ts";
+import { RING0_ROOT_ENTRY } from "./ring0.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
+
+/** Guest addresses end here: `syscall` in the last page of user space would return to where no address is. */
+export const USER_END = 0x7ffffffff000;
+/** LIMIT: ranges that are forgotten one by one; to forget everything costs about as much. */
+const MAX_RANGES = 512;
+/** LIMIT: threads of a machine that have begun and not ended. */
+const MAX_THREADS = 65536;
+
+/** What spaces of one machine share. */
+export interface Machine {
+  readonly tables: TableMemory;
+  readonly memory: GuestPhysical;
+  readonly windows: FileWindows;
+  readonly scheduler: Scheduler;
+  readonly spaces: Set<KvmSpace>;
+  threadCount: number;
+}
+
+export class KvmSpace extends AddressSpace implements Changes {
+  readonly tables: PageTables;
+  isDestroyed = false;
+  /** Some processor knows these tables. */
+  hasRun = false;
+  /** Threads of it that run. */
+  runningCount = 0;
+  override readonly hostPid = 0;
+  readonly #machine: Machine;
+  readonly #mappings: MappingIndex;
+  /** Pages that it maps of each window. */
+  readonly #windowPages: Map<number, number>;
+  readonly #threads = new Set<KvmContext>();
+  /** What is to be forgotten: start, end pairs of guest-physical addresses. */
+  #lost: number[] = [];
+  #seq = 0;
+  #acked = 0;
+  #isBroken = false;
+
+  constructor(
+    machine: Machine,
+    tables: PageTables,
+    mappings: MappingIndex,
+    windowPages: Map<number, number>,
+  ) {
+    super();
+    this.#machine = machine;
+    this.tables = tables;
+    this.#mappings = mappings;
+    this.#windowPages = windowPages;
+    machine.spaces.add(this);
+  }
+
+  /** Null if there is no memory for its tables. */
+  static create(machine: Machine): KvmSpace | null {
+    try {
+      const tables = new PageTables(machine.tables, RING0_ROOT_ENTRY);
+      return new KvmSpace(machine, tables, new MappingIndex(), new Map());
+    } catch (error) {
+      if (error instanceof RangeError) return null;
+      throw error;
+    }
+  }
+
+  get root(): number {
+    return this.tables.root;
+  }
+  override get seq(): number {
+    return this.#seq;
+  }
+  override get ackedSeq(): number {
+    return this.#acked;
+  }
+  override get broken(): boolean {
+    return this.#isBroken;
+  }
+  override get mappingCount(): number {
+    return this.#mappings.count;
+  }
+
+  override mapArena(addr: number, len: number, offset: number, prot: number): void {
+    if (!this.#begin(addr, len)) return;
+    this.#mappings.map(addr, addr + len, ARENA, offset, prot);
+    const page = ARENA_AT + offset, { memory } = this.#machine;
+    const isMapped = memory.use(page, len) && this.tables.map(addr, len, page, prot, this);
+    if (!isMapped) this.#isBroken = true;
+  }
+
+  override mapFile(addr: number, len: number, file: number, offset: number, prot: number): void {
+    if (!this.#begin(addr, len)) return;
+    this.#mappings.map(addr, addr + len, file, offset, prot);
+    const end = addr + len;
+    if (!this.#machine.windows.allows(file, prot)) this.#isBroken = true;
+    while (addr < end && !this.#isBroken) {
+      const from = offset % WINDOW_BYTES, part = Math.min(end - addr, WINDOW_BYTES - from);
+      if (!this.#mapPart(addr, part, file, offset, prot)) this.#isBroken = true;
+      addr += part;
+      offset += part;
+    }
+  }
+
+  #mapPart(addr: number, len: number, file: number, offset: number, prot: number): boolean {
+    const { windows } = this.#machine;
+    const stretch = Math.floor(offset / WINDOW_BYTES), window = windows.window(file, stretch);
+    if (window < 0) return false;
+    const pages = this.#windowPages.get(window) ?? 0;
+    if (pages === 0) windows.addUser(window);
+    this.#windowPages.set(window, pages + len / PAGE_BYTES);
+    this.tables.unmap(addr, len, this); // so that each page that is named now is counted once
+    const page = windows.pageOf(window) + offset % WINDOW_BYTES;
+    return this.tables.map(addr, len, page, prot, this);
+  }
+
+  override unmap(addr: number, len: number): void {
+    if (!this.#begin(addr, len)) return;
+    this.#mappings.unmap(addr, addr + len);
+    this.tables.unmap(addr, len, this);
+  }
+
+  override protect(addr: number, len: number, prot: number): void {
+    if (!this.#begin(addr, len)) return;
+    this.#mappings.protect(addr, addr + len, prot);
+    this.tables.protect(addr, len, prot, this);
+  }
+
+  /** @throws RangeError for what is not user memory: it would hand ring 0 over */
+  #begin(addr: number, len: number): boolean {
+    if (!(addr >= 0 && len > 0 && addr + len <= USER_END) || (addr | len) % PAGE_BYTES !== 0) {
+      throw new RangeError(`mapping of ${len} bytes at 0x${addr.toString(16)}`);
+    }
+    if (this.isDestroyed) return false;
+    this.#seq++;
+    return !this.#isBroken;
+  }
+
+  lost(page: number): void {
+    if (!this.hasRun) return;
+    const ranges = this.#lost, last = ranges.length - 1;
+    if (last > 0 && ranges[last] === page) ranges[last] = page + PAGE_BYTES;
+    else ranges.push(page, page + PAGE_BYTES);
+  }
+
+  dropped(page: number): void {
+    const window = this.#machine.windows.indexOf(page);
+    if (window < 0) return;
+    const left = this.#windowPages.get(window)! - 1;
+    if (left > 0) {
+      this.#windowPages.set(window, left);
+    } else {
+      this.#windowPages.delete(window);
+      this.#machine.windows.removeUser(window);
+    }
+  }
+
+  /** HOT */
+  override flush(): void {
+    if (this.#lost.length > 0) this.#forget();
+    if (!this.isDestroyed) this.#acked = this.#seq;
+  }
+
+  #forget(): void {
+    const ranges = this.#lost, { memory } = this.#machine;
+    this.#lost = [];
+    if (ranges.length > 2 * MAX_RANGES) return memory.invalidateAll();
+    for (let i = 0; i < ranges.length; i += 2) {
+      memory.invalidate(ranges[i]!, ranges[i + 1]! - ranges[i]!);
+    }
+  }
+
+  override fork(): KvmSpace | null {
+    if (this.#isBroken || this.isDestroyed) return null;
+    const tables = this.tables.clone();
+    if (tables === null) return null;
+    const windowPages = new Map(this.#windowPages);
+    for (const window of windowPages.keys()) this.#machine.windows.addUser(window);
+    return new KvmSpace(this.#machine, tables, this.#mappings.clone(), windowPages);
+  }
+
+  override newContext(): KvmContext | null {
+    if (this.isDestroyed || this.#machine.threadCount >= MAX_THREADS) return null;
+    const context = new KvmContext(this, this.#machine.scheduler);
+    this.#machine.threadCount++;
+    this.#threads.add(context);
+    return context;
+  }
+
+  forgetThread(context: KvmContext): void {
+    if (this.#threads.delete(context)) this.#machine.threadCount--;
+  }
+
+  threadStopped(): void {
+    this.runningCount--;
+    if (this.isDestroyed && this.runningCount === 0) this.#end();
+  }
+
+  override destroy(): void {
+    if (this.isDestroyed) return;
+    this.isDestroyed = true;
+    this.#isBroken = true;
+    this.#seq++;
+    for (const context of this.#threads) context.release();
+    if (this.runningCount === 0) this.#end();
+  }
+
+  /** No thread runs: no processor will load these tables again. */
+  #end(): void {
+    if (!this.#machine.spaces.delete(this)) return;
+    this.tables.retire();
+    for (const window of this.#windowPages.keys()) this.#machine.windows.removeUser(window);
+    this.#lost = [];
+    this.#acked = this.#seq;
+  }
+
+  /** Marks the pages of files that end before them. False: there are none that were not known. */
+  markBehindEnds(): boolean {
+    const { windows } = this.#machine;
+    let isMarked = false;
+    for (const mapping of this.#mappings.list) {
+      if (mapping.file === ARENA || mapping.prot === 0) continue;
+      let addr = mapping.start;
+      while (addr < mapping.end) {
+        const offset = addr + mapping.delta;
+        const end = Math.min(mapping.end, addr + WINDOW_BYTES - offset % WINDOW_BYTES);
+        const page = this.tables.pageAt(addr);
+        const bytes = page < 0 ? Infinity : windows.bytesOfFile(page);
+        for (let at = addr + Math.max(0, bytes); at < end; at += PAGE_BYTES) {
+          if (this.tables.mark(at, this)) isMarked = true;
+        }
+        addr = end;
+      }
+    }
+    this.flush();
+    return isMarked;
+  }
+
+  /** A marked page that its file has again is as it was before. */
+  isBackInFile(addr: number): boolean {
+    const at = Math.floor(addr / PAGE_BYTES) * PAGE_BYTES;
+    const page = this.tables.pageAt(at), prot = this.#mappings.protectionAt(addr);
+    if (page < 0 || prot < 0 || this.#machine.windows.bytesOfFile(page) <= 0) return false;
+    this.tables.protect(at, PAGE_BYTES, prot, this);
+    return true;
+  }
+
+  /** Host address of a byte that the guest could read, or -1. */
+  #hostAddress(addr: number): number {
+    const offset = addr % PAGE_BYTES, page = this.tables.pageAt(addr - offset);
+    return page < 0 ? -1 : this.#machine.memory.hostAddress(page) + offset;
+  }
+
+  /** A byte of its code, or -1. */
+  codeByte(addr: number): number {
+    const host = addr < USER_END ? this.#hostAddress(addr) : -1;
+    return host < 0 ? -1 : load8(host);
+  }
+
+  /** An aligned u64 of its memory, or -1. */
+  readWord(addr: number): number {
+    const host = addr < USER_END && addr % 8 === 0 ? this.#hostAddress(addr) : -1;
+    return host < 0 ? -1 : load64(host);
+  }
+}

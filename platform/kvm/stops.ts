@@ -1,0 +1,295 @@
+/**
+ * Why a processor left the machine: its registers become those of its thread, and the thread's trap.
+ *
+ * What is read here stands in memory that no guest code reaches, or is copied before it is looked at. Neighbours: `ring0.ts`
+ * says what writes to which port, `scheduler.ts` acts. Source: sigaction(2), Intel SDM vol. 3 ch. 6, KVM_RUN.
+ */
+
+import { EAGAIN, EFAULT, EINTR } from "../../ffi/abi/errno.ts";
+import { KVM_EXIT_IO, KVM_EXIT_IO_OUT, KvmRegs, KvmRun, KvmSregs } from "../../ffi/abi/kvm.ts";
+import * as I from "../../ffi/abi/siginfo.ts";
+import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../ffi/abi/signal.ts";
+import * as X from "../../ffi/abi/ucontext.ts";
+import {
+  ACCESS_EXEC,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  TRAP_EXCEPTION,
+  TRAP_FAULT,
+  TRAP_SYSCALL,
+} from "../platform.ts";
+import { type KvmContext, userFlags } from "./context.ts";
+import { floatingCode } from "./fpu_state.ts";
+import { BEYOND_END, MAPPED, PRESENT, WRITABLE } from "./page_tables.ts";
+import {
+  CALL_PORT,
+  EXCEPTION_PORT,
+  EXCEPTIONS,
+  type Ring0,
+  RING0_HIGH,
+  USER_CODE,
+} from "./ring0.ts";
+import { FRAME_WORDS, type TableMemory } from "./table_memory.ts";
+import { CS_AT, FS_BASE_AT, GS_BASE_AT, type Vcpu } from "./vcpu.ts";
+
+/** The context's fields say what happened. */
+export const REPORT = 0;
+/** Load the thread again: nothing happened, or it was kicked. */
+export const AGAIN = 1;
+/** It is on its way out of the machine; let it come. */
+export const PROCEED = 2;
+/** The thread is somewhere where no thread can be. */
+export const DEATH = 3;
+/** Guest code used a port: the host must finish the instruction before another thread is loaded. */
+export const FINISH = 4;
+
+const G = KvmRegs.at, R = KvmRun.at;
+const CR2_AT = R.sregs + KvmSregs.at.cr2;
+const FS = KvmRegs.size, GS = FS + 8;
+const GIB_4 = 0x100000000;
+const ARGUMENTS = new Int32Array([G.rdi, G.rsi, G.rdx, G.r10, G.r8, G.r9]);
+/** Words from the end of a stack: error code, rip, cs, rflags, rsp. */
+const ERROR_WORD = 12, RIP_WORD = 10, CS_WORD = 8, FLAGS_WORD = 6, RSP_WORD = 4;
+/** Faults in a row at which the thread's entry allows the access: the host is slow to see it, but not so slow. */
+const MAX_RETRIES = 64;
+const INT_BYTES = 2, INT_OPCODE = 0xcd, FLAG_TF = 0x100;
+/** The page of the kernel's old calls, their place in it, and numbers. */
+const VSYSCALL_PAGE_LOW = 0xff600000, VSYSCALL_BYTES = 0x400;
+const VSYSCALLS = [96, 201, 309] as const;
+const PAGE_MASK_LOW = 0xfffff000;
+
+export class StopReader {
+  readonly #tables: TableMemory;
+  readonly #callLow: number;
+
+  constructor(tables: TableMemory, ring0: Ring0) {
+    this.#tables = tables;
+    this.#callLow = Number(ring0.callEntry & 0xffffffffn);
+  }
+
+  /** HOT */
+  read(vcpu: Vcpu, context: KvmContext): number {
+    const { run, result } = vcpu, { state } = context;
+    if (result !== 0) return this.#failed(vcpu, context, -result);
+    if (run.getUint32(R.exitReason, true) !== KVM_EXIT_IO) return DEATH;
+    const port = run.getUint16(R.ioPort, true);
+    this.#take(vcpu, context);
+    if (port === CALL_PORT) {
+      if (run.getUint8(R.ioDirection) !== KVM_EXIT_IO_OUT || !this.#isCall(run, state)) {
+        context.usedPort = true;
+        return FINISH;
+      }
+      state.setUint32(G.rip, state.getUint32(G.rcx, true), true);
+      state.setUint32(G.rip + 4, state.getUint32(G.rcx + 4, true), true);
+      // Who jumped to the stub has anything in r11.
+      state.setUint32(G.rflags, userFlags(state.getUint32(G.r11, true)), true);
+      return this.#call(context, state.getInt32(G.rax, true));
+    }
+    const vector = port - EXCEPTION_PORT;
+    if (vector < 0 || vector >= EXCEPTIONS || (run.getUint16(CS_AT, true) & 3) !== 0) return DEATH;
+    return this.#exception(vcpu, context, vector);
+  }
+
+  #take(vcpu: Vcpu, context: KvmContext): void {
+    const { run } = vcpu, { state } = context;
+    context.stateBytes.set(vcpu.regBytes);
+    state.setUint32(FS, run.getUint32(FS_BASE_AT, true), true);
+    state.setUint32(FS + 4, run.getUint32(FS_BASE_AT + 4, true), true);
+    state.setUint32(GS, run.getUint32(GS_BASE_AT, true), true);
+    state.setUint32(GS + 4, run.getUint32(GS_BASE_AT + 4, true), true);
+  }
+
+  #failed(vcpu: Vcpu, context: KvmContext, errno: number): number {
+    if (errno !== EINTR && errno !== EAGAIN && errno !== EFAULT) return DEATH;
+    const { run, regBytes } = vcpu;
+    const selector = run.getUint16(CS_AT, true);
+    const high = run.getUint32(regBytes.byteOffset + G.rip + 4, true);
+    const isLeaving = (selector & 3) === 0 ||
+      high === RING0_HIGH && this.#isAtCall(run, regBytes.byteOffset);
+    if (isLeaving && errno !== EFAULT && !context.usedPort) return PROCEED;
+    if (selector !== USER_CODE) return DEATH;
+    this.#take(vcpu, context);
+    if (context.usedPort) {
+      context.usedPort = false;
+      return this.#protection(context, 0);
+    }
+    if (errno !== EFAULT) return AGAIN;
+    if (context.space.markBehindEnds()) return AGAIN;
+    // The host cannot give the page, and nobody can say which: not enough memory, or a disk that fails.
+    const rip = context.word(G.rip);
+    this.#place(context);
+    return fault(context, rip, SIGBUS, I.BUS_ADRERR, ACCESS_READ, 0);
+  }
+
+  /** In the page of the call stub. */
+  #isAtCall(run: DataView, regs: number): boolean {
+    return ((run.getUint32(regs + G.rip, true) & PAGE_MASK_LOW) >>> 0) === this.#callLow;
+  }
+
+  /** Whether the stub wrote to the port, not guest code: that one can, where the stub is in ring 3. */
+  #isCall(run: DataView, state: DataView): boolean {
+    if ((run.getUint16(CS_AT, true) & 3) === 0) return true;
+    if (run.getUint16(CS_AT, true) !== USER_CODE) return false;
+    const offset = state.getUint32(G.rip, true) - this.#callLow;
+    return state.getUint32(G.rip + 4, true) === RING0_HIGH && offset >= 0 && offset <= 2;
+  }
+
+  #place(context: KvmContext): void {
+    context.rip = context.word(G.rip);
+    context.rsp = context.word(G.rsp);
+  }
+
+  #call(context: KvmContext, nr: number): number {
+    const { state } = context, { words } = context.args;
+    for (let i = 0; i < 6; i++) {
+      const at = ARGUMENTS[i]!;
+      words[2 * i] = state.getUint32(at, true);
+      words[2 * i + 1] = state.getUint32(at + 4, true);
+    }
+    this.#place(context);
+    context.retries = 0;
+    context.nr = nr;
+    context.trap = TRAP_SYSCALL;
+    return REPORT;
+  }
+
+  #exception(vcpu: Vcpu, context: KvmContext, vector: number): number {
+    const { state } = context, { run } = vcpu;
+    const words = this.#tables.words(vcpu.stackFrame);
+    const top = this.#tables.wordOf(vcpu.stackFrame) + FRAME_WORDS;
+    if (words[top - CS_WORD] !== USER_CODE) return DEATH;
+    state.setUint32(G.rip, words[top - RIP_WORD]!, true);
+    state.setUint32(G.rip + 4, words[top - RIP_WORD + 1]!, true);
+    state.setUint32(G.rflags, words[top - FLAGS_WORD]!, true);
+    state.setUint32(G.rsp, words[top - RSP_WORD]!, true);
+    state.setUint32(G.rsp + 4, words[top - RSP_WORD + 1]!, true);
+    this.#place(context);
+    const error = words[top - ERROR_WORD]!;
+    if (vector === X.X86_TRAP_PF) {
+      const low = run.getUint32(CR2_AT, true), high = run.getUint32(CR2_AT + 4, true);
+      return this.#pageFault(context, error, low, high);
+    }
+    context.retries = 0;
+    return this.#trap(context, vector, error);
+  }
+
+  #trap(context: KvmContext, vector: number, error: number): number {
+    const { rip } = context;
+    switch (vector) {
+      case X.X86_TRAP_DE:
+        return exception(context, SIGFPE, I.FPE_INTDIV, rip, vector, 0);
+      case X.X86_TRAP_DB: {
+        const isStep = (context.state.getUint32(G.rflags, true) & FLAG_TF) !== 0;
+        return exception(context, SIGTRAP, isStep ? I.TRAP_TRACE : I.TRAP_BRKPT, rip, vector, 0);
+      }
+      case X.X86_TRAP_BP:
+        return exception(context, SIGTRAP, I.SI_KERNEL, 0, vector, 0);
+      case X.X86_TRAP_UD: {
+        const gate = this.#refusedGate(context);
+        if (gate >= 0) return this.#protection(context, gate * 8 + 2);
+        return exception(context, SIGILL, I.ILL_ILLOPN, rip, vector, 0);
+      }
+      case X.X86_TRAP_MF:
+      case X.X86_TRAP_XF: {
+        context.fetchFpu();
+        const code = floatingCode(context.fpu, vector === X.X86_TRAP_MF);
+        return exception(context, SIGFPE, code, rip, vector, 0);
+      }
+      case X.X86_TRAP_AC:
+        return exception(context, SIGBUS, I.BUS_ADRALN, 0, vector, error);
+      case X.X86_TRAP_NP:
+      case X.X86_TRAP_SS:
+        return exception(context, SIGBUS, I.SI_KERNEL, 0, vector, error);
+      case X.X86_TRAP_GP:
+        return exception(context, SIGSEGV, I.SI_KERNEL, 0, vector, error);
+      default:
+        return exception(context, SIGSEGV, I.SI_KERNEL, 0, vector, 0);
+    }
+  }
+
+  #protection(context: KvmContext, error: number): number {
+    this.#place(context);
+    return exception(context, SIGSEGV, I.SI_KERNEL, 0, X.X86_TRAP_GP, error);
+  }
+
+  /** The number n, if the thread stands at `int n`: hosts that emulate call it an invalid opcode. */
+  #refusedGate(context: KvmContext): number {
+    const { space, rip } = context;
+    return space.codeByte(rip) === INT_OPCODE ? space.codeByte(rip + INT_BYTES - 1) : -1;
+  }
+
+  #pageFault(context: KvmContext, error: number, low: number, high: number): number {
+    const { space } = context, addr = low + high * GIB_4;
+    const access = (error & X.X86_PF_INSTR) !== 0
+      ? ACCESS_EXEC
+      : (error & X.X86_PF_WRITE) !== 0
+      ? ACCESS_WRITE
+      : ACCESS_READ;
+    if (high >= 0x8000) {
+      if (access === ACCESS_EXEC && high === RING0_HIGH) {
+        const call = this.#oldCall(context, low);
+        if (call >= 0) return this.#call(context, call);
+      }
+      return fault(context, addr, SIGSEGV, I.SEGV_MAPERR, access, error | X.X86_PF_PROT);
+    }
+    const flags = space.tables.flagsAt(addr);
+    const isAllowed = (flags & PRESENT) !== 0 && (access === ACCESS_READ ||
+      (access === ACCESS_WRITE ? (flags & WRITABLE) !== 0 : space.tables.isExecutable(addr)));
+    if (isAllowed && context.retries++ < MAX_RETRIES) return AGAIN;
+    context.retries = 0;
+    if ((flags & BEYOND_END) !== 0) {
+      if (space.isBackInFile(addr)) return AGAIN;
+      return fault(context, addr, SIGBUS, I.BUS_ADRERR, access, error);
+    }
+    const code = (flags & MAPPED) !== 0 ? I.SEGV_ACCERR : I.SEGV_MAPERR;
+    return fault(context, addr, SIGSEGV, code, access, error);
+  }
+
+  /** A call by the old page: its number, and the thread is back behind `call`; -1 if it is none. */
+  #oldCall(context: KvmContext, low: number): number {
+    const { state, space } = context;
+    const nr = VSYSCALLS[(low - VSYSCALL_PAGE_LOW) / VSYSCALL_BYTES];
+    if (nr === undefined || state.getUint32(G.rip, true) !== low) return -1;
+    const back = space.readWord(context.rsp);
+    if (back < 0) return -1;
+    context.setWord(G.rip, back);
+    context.setWord(G.rsp, context.rsp + 8);
+    return nr;
+  }
+}
+
+function exception(
+  context: KvmContext,
+  signo: number,
+  code: number,
+  addr: number,
+  vector: number,
+  error: number,
+): number {
+  context.trap = TRAP_EXCEPTION;
+  context.signo = signo;
+  context.sigcode = code;
+  context.faultAddr = addr;
+  context.faultAccess = 0;
+  context.trapno = vector;
+  context.errorCode = error;
+  return REPORT;
+}
+
+function fault(
+  context: KvmContext,
+  addr: number,
+  signo: number,
+  code: number,
+  access: number,
+  error: number,
+): number {
+  context.trap = TRAP_FAULT;
+  context.signo = signo;
+  context.sigcode = code;
+  context.faultAddr = addr;
+  context.faultAccess = access;
+  context.trapno = X.X86_TRAP_PF;
+  context.errorCode = error | X.X86_PF_USER;
+  return REPORT;
+}

@@ -1,0 +1,99 @@
+/**
+ * The threads of all processors: their code, their stacks, and the words that they share with the Sentry.
+ *
+ * Neighbours: `vcpu_thread.ts` assembles the code, `vcpu.ts` is one processor.
+ */
+
+import {
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../ffi/abi/mman.ts";
+import { SA_ONSTACK, SA_RESTART, SIGRTMIN } from "../../ffi/abi/signal.ts";
+import { SYS_getpid, SYS_mprotect } from "../../ffi/abi/syscall_numbers.ts";
+import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { mmap, munmap } from "../../ffi/sys/files.ts";
+import { codeAddress, setAction, syscall, viewOf } from "../../ffi/sys/native.ts";
+import type { Ring0 } from "./ring0.ts";
+import { PAGE_BYTES } from "./table_memory.ts";
+import { Vcpu } from "./vcpu.ts";
+import { assembleThread, VcpuShared } from "./vcpu_thread.ts";
+import type { Vm } from "./vm.ts";
+
+/** Of the numbers that libc leaves; `thread_calls.ts` has the one before it. */
+const KICK_SIGNAL = SIGRTMIN + 12;
+/** Of a thread: a page for its block, the rest for frames of signals. */
+const THREAD_BYTES = 16 * PAGE_BYTES;
+/** In front of the threads: code, shared words. */
+const CODE_AT = 0, SHARED_AT = PAGE_BYTES, THREADS_AT = 2 * PAGE_BYTES;
+
+/** Not even that of a thread that has not run. */
+const NO_CPU = -2;
+
+export class Threads {
+  readonly vcpus: readonly Vcpu[];
+  readonly #base: number;
+  readonly #bytes: number;
+  readonly #words: Int32Array<ArrayBuffer>;
+
+  /** @throws Error */
+  constructor(vm: Vm, ring0: Ring0, doorbellFd: number, count: number) {
+    this.#bytes = THREADS_AT + count * THREAD_BYTES;
+    const prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    const base = this.#base = check(mmap(0, this.#bytes, prot, flags, -1, 0), "mmap of threads");
+    const code = assembleThread();
+    copyFromBuffer(base + CODE_AT, code, 0, code.length);
+    const readable = PROT_READ | PROT_EXEC;
+    check(syscall(SYS_mprotect, base + CODE_AT, PAGE_BYTES, readable), "mprotect of code");
+    this.#words = new Int32Array(viewOf(base + SHARED_AT, PAGE_BYTES));
+    const dv = new DataView(this.#words.buffer);
+    dv.setInt32(VcpuShared.at.loopCpu, NO_CPU, true);
+    dv.setBigUint64(VcpuShared.at.one, 1n, true);
+    dv.setBigUint64(VcpuShared.at.kick, 1n << BigInt(KICK_SIGNAL - 1), true);
+    // A signal is enough to leave the machine: its handler returns.
+    const handler = codeAddress("code_start");
+    check(setAction(KICK_SIGNAL, handler, SA_RESTART | SA_ONSTACK), "rt_sigaction of the kick");
+    const material = {
+      vm,
+      ring0,
+      pid: syscall(SYS_getpid),
+      kickSignal: KICK_SIGNAL,
+      doorbellFd,
+      code: base + CODE_AT,
+      shared: base + SHARED_AT,
+    };
+    const vcpus: Vcpu[] = [];
+    this.vcpus = vcpus;
+    try {
+      for (let i = 0; i < count; i++) {
+        const block = base + THREADS_AT + i * THREAD_BYTES;
+        vcpus.push(new Vcpu(material, i, block, block + THREAD_BYTES));
+      }
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  setSentryAsleep(value: number): void {
+    Atomics.store(this.#words, VcpuShared.at.isSentryAsleep / 4, value);
+  }
+
+  /** LIMIT: 2^31 ticks. */
+  setSpinTicks(ticks: number): void {
+    const budget = Math.min(0x7fffffff, ticks);
+    Atomics.store(this.#words, VcpuShared.at.spinTicks / 4, budget);
+  }
+
+  setLoopCpu(cpu: number): void {
+    Atomics.store(this.#words, VcpuShared.at.loopCpu / 4, cpu);
+  }
+
+  close(): void {
+    for (const vcpu of this.vcpus) vcpu.close();
+    munmap(this.#base, this.#bytes);
+  }
+}

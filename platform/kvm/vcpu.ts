@@ -1,0 +1,344 @@
+/**
+ * One processor of the machine and its thread. It has no thread of a guest for good: whoever runs next is loaded, registers
+ * with every run, page tables and FPU state when they are another's.
+ *
+ * Not here: who runs where (`scheduler.ts`), why it left the machine (`stops.ts`). Neighbour: `vcpu_thread.ts`.
+ */
+
+import { FUTEX_PRIVATE_FLAG, FUTEX_WAKE } from "../../ffi/abi/futex.ts";
+import {
+  KVM_CREATE_VCPU,
+  KVM_GET_SREGS,
+  KVM_GET_XSAVE,
+  KVM_SET_CPUID2,
+  KVM_SET_DEVICE_ATTR,
+  KVM_SET_MSRS,
+  KVM_SET_SREGS,
+  KVM_SET_XCRS,
+  KVM_SET_XSAVE,
+  KVM_SYNC_X86_REGS,
+  KVM_SYNC_X86_SREGS,
+  KVM_VCPU_TSC_CTRL,
+  KVM_VCPU_TSC_OFFSET,
+  KvmDeviceAttr,
+  KvmDtable,
+  KvmMsrEntry,
+  KvmMsrs,
+  KvmRegs,
+  KvmRun,
+  KvmSegment,
+  KvmSregs,
+  KvmXcrs,
+} from "../../ffi/abi/kvm.ts";
+import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
+import { SYS_futex, SYS_tgkill } from "../../ffi/abi/syscall_numbers.ts";
+import { addressOf, scratch } from "../../ffi/sys/cstring.ts";
+import { check } from "../../ffi/sys/errors.ts";
+import { close, ioctl, mmap, munmap } from "../../ffi/sys/files.ts";
+import { joinThread, startThread } from "../../ffi/sys/native_thread.ts";
+import { syscall, viewOf } from "../../ffi/sys/native.ts";
+import type { KvmContext } from "./context.ts";
+import { cpuPages, type Ring0, USER_CODE, USER_DATA } from "./ring0.ts";
+import type { KvmSpace } from "./space.ts";
+import { PAGE_BYTES } from "./table_memory.ts";
+import { EXIT, RUN, STOPPED, VcpuBlock } from "./vcpu_thread.ts";
+import type { Vm } from "./vm.ts";
+
+const R = KvmRun.at, S = KvmSregs.at, SEG = KvmSegment.at;
+/** Offsets in the page shared with the host. */
+export const REGS: number = R.regs;
+export const FS_BASE_AT: number = R.sregs + S.fs + SEG.base;
+export const GS_BASE_AT: number = R.sregs + S.gs + SEG.base;
+export const CS_AT: number = R.sregs + S.cs + SEG.selector;
+const CR3_AT = R.sregs + S.cr3;
+/** cs to ss: the segments of a thread. */
+const SEGMENTS_BYTES = S.tr - S.cs;
+
+const MSR_STAR = 0xc0000081, MSR_LSTAR = 0xc0000082, MSR_SFMASK = 0xc0000084;
+/** `syscall` clears TF, IF, DF, IOPL, NT, AC. */
+const SFMASK = 0x47700n;
+/** PG, WP, NE, ET, MP, PE with alignment checks; PAE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE; NXE, LMA, LME, SCE. */
+const CR0 = 0x80050033n, CR4 = 0x50620n, EFER = 0xd01n;
+const CODE_TYPE = 11, DATA_TYPE = 3, BUSY_TASK_TYPE = 11;
+
+/** What processors of one machine share. */
+export interface VcpuMaterial {
+  readonly vm: Vm;
+  readonly ring0: Ring0;
+  readonly pid: number;
+  readonly kickSignal: number;
+  readonly doorbellFd: number;
+  /** Host addresses: code of the thread, its VcpuShared. */
+  readonly code: number;
+  readonly shared: number;
+}
+
+export class Vcpu {
+  readonly index: number;
+  readonly fd: number;
+  /** What is shared with the host. */
+  readonly run: DataView<ArrayBuffer>;
+  /** The general registers in it. */
+  readonly regBytes: Uint8Array<ArrayBuffer>;
+  isRunning = false;
+  /** Whose registers are loaded, or were last. */
+  context: KvmContext | null = null;
+  /** Whose FPU state is in the processor. */
+  fpuOwner: KvmContext | null = null;
+  /** Whose page tables are. */
+  space: KvmSpace | null = null;
+  /** Ticks of the present run; and when it began, as a number that grows. */
+  ticks = 0;
+  lastUse = 0;
+  /** Frame number of its stack for exceptions. */
+  readonly stackFrame: number;
+  readonly #material: VcpuMaterial;
+  readonly #runBase: number;
+  readonly #block: number;
+  readonly #words: Int32Array<ArrayBuffer>;
+  readonly #segments: Uint8Array<ArrayBuffer>;
+  /** A thread's segments. */
+  readonly #userSegments: Uint8Array<ArrayBuffer>;
+  readonly #tid: number;
+
+  /**
+   * @param block host address of its block; the stack ends at `stackTop`
+   * @throws SyscallError
+   */
+  constructor(material: VcpuMaterial, index: number, block: number, stackTop: number) {
+    const { vm } = material;
+    this.#material = material;
+    this.index = index;
+    this.stackFrame = cpuPages(index).stackFrame;
+    this.fd = check(ioctl(vm.fd, KVM_CREATE_VCPU, index), "KVM_CREATE_VCPU");
+    const prot = PROT_READ | PROT_WRITE;
+    this.#runBase = check(mmap(0, vm.runBytes, prot, MAP_SHARED, this.fd, 0), "mmap of a vCPU");
+    const buffer = viewOf(this.#runBase, vm.runBytes);
+    this.run = new DataView(buffer);
+    this.regBytes = new Uint8Array(buffer, REGS, KvmRegs.size);
+    this.#segments = new Uint8Array(buffer, R.sregs, SEGMENTS_BYTES);
+    this.run.setUint32(R.validRegs, KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS, true);
+    check(ioctl(this.fd, KVM_SET_CPUID2, addressOf(vm.cpuid)), "KVM_SET_CPUID2");
+    this.#userSegments = this.reset();
+    this.#setCounter();
+    this.#block = block;
+    this.#words = new Int32Array(viewOf(block, VcpuBlock.size));
+    this.#tid = this.#start(stackTop);
+  }
+
+  /** As at its beginning: the host may have put it back to where a processor starts. @returns the segments of a thread */
+  reset(): Uint8Array<ArrayBuffer> {
+    const segments = this.#setSystemRegisters();
+    this.#setMsrs();
+    this.#setFeatures();
+    this.space = null;
+    return segments;
+  }
+
+  #setSystemRegisters(): Uint8Array<ArrayBuffer> {
+    const { ring0 } = this.#material, base = scratch.areaOffset(0), { dv } = scratch;
+    check(ioctl(this.fd, KVM_GET_SREGS, scratch.area(0)), "KVM_GET_SREGS");
+    const segment = (at: number, values: Partial<Record<keyof typeof SEG, number>>) => {
+      scratch.u8.fill(0, at, at + KvmSegment.size);
+      for (const key of ["type", "present", "dpl", "db", "s", "l", "g", "unusable"] as const) {
+        dv.setUint8(at + SEG[key], values[key] ?? 0);
+      }
+      dv.setUint32(at + SEG.limit, values.limit ?? 0xffffffff, true);
+      dv.setUint16(at + SEG.selector, values.selector ?? 0, true);
+    };
+    const user = { present: 1, dpl: 3, s: 1, g: 1 };
+    segment(base + S.cs, { ...user, selector: USER_CODE, type: CODE_TYPE, l: 1 });
+    segment(base + S.ss, { ...user, selector: USER_DATA, type: DATA_TYPE, db: 1 });
+    for (const at of [S.ds, S.es, S.fs, S.gs]) {
+      segment(base + at, { ...user, present: 0, type: DATA_TYPE, unusable: 1 });
+    }
+    const task = cpuPages(this.index);
+    segment(base + S.tr, {
+      present: 1,
+      type: BUSY_TASK_TYPE,
+      selector: task.taskSelector,
+      limit: task.taskLimit,
+    });
+    dv.setBigUint64(base + S.tr + SEG.base, task.taskBase, true);
+    segment(base + S.ldt, { type: 2, unusable: 1, limit: 0 });
+    for (const [at, table] of [[S.gdt, ring0.gdt], [S.idt, ring0.idt]] as const) {
+      dv.setBigUint64(base + at + KvmDtable.at.base, table.base, true);
+      dv.setUint16(base + at + KvmDtable.at.limit, table.limit, true);
+    }
+    dv.setBigUint64(base + S.cr0, CR0, true);
+    dv.setBigUint64(base + S.cr4, CR4, true);
+    dv.setBigUint64(base + S.efer, EFER, true);
+    check(ioctl(this.fd, KVM_SET_SREGS, scratch.area(0)), "KVM_SET_SREGS");
+    // The host fills its page only when the processor leaves the machine, and it has to be whole before.
+    const sregs = scratch.u8.slice(base, base + KvmSregs.size);
+    new Uint8Array(this.run.buffer, R.sregs, KvmSregs.size).set(sregs);
+    return sregs.slice(0, SEGMENTS_BYTES);
+  }
+
+  #setMsrs(): void {
+    const { ring0 } = this.#material, { dv } = scratch, base = scratch.areaOffset(0);
+    const values: [number, bigint][] = [
+      [MSR_STAR, ring0.star],
+      [MSR_LSTAR, ring0.callEntry],
+      [MSR_SFMASK, SFMASK],
+    ];
+    dv.setUint32(base + KvmMsrs.at.nmsrs, values.length, true);
+    values.forEach(([index, value], i) => {
+      const at = base + KvmMsrs.size + i * KvmMsrEntry.size;
+      dv.setUint32(at + KvmMsrEntry.at.index, index, true);
+      dv.setUint32(at + KvmMsrEntry.at.reserved, 0, true);
+      dv.setBigUint64(at + KvmMsrEntry.at.data, value, true);
+    });
+    const count = check(ioctl(this.fd, KVM_SET_MSRS, scratch.area(0)), "KVM_SET_MSRS");
+    if (count !== values.length) throw new Error(`KVM_SET_MSRS took ${count} of ${values.length}`);
+  }
+
+  #setFeatures(): void {
+    const base = scratch.areaOffset(0), { at } = KvmXcrs;
+    scratch.u8.fill(0, base, base + KvmXcrs.size);
+    scratch.dv.setUint32(base + at.nrXcrs, 1, true);
+    scratch.dv.setUint32(base + at.xcrs + 8, this.#material.vm.features, true);
+    check(ioctl(this.fd, KVM_SET_XCRS, scratch.area(0)), "KVM_SET_XCRS");
+  }
+
+  /** A guest's vDSO reads the host's counter. Hosts that cannot shift it show their own. */
+  #setCounter(): void {
+    const base = scratch.areaOffset(0), { dv } = scratch, { at } = KvmDeviceAttr;
+    dv.setUint32(base + at.flags, 0, true);
+    dv.setUint32(base + at.group, KVM_VCPU_TSC_CTRL, true);
+    dv.setBigUint64(base + at.attr, BigInt(KVM_VCPU_TSC_OFFSET), true);
+    dv.setBigUint64(base + at.addr, BigInt(scratch.area(0) + KvmDeviceAttr.size), true);
+    dv.setBigUint64(base + KvmDeviceAttr.size, 0n, true);
+    ioctl(this.fd, KVM_SET_DEVICE_ATTR, scratch.area(0));
+  }
+
+  #start(stackTop: number): number {
+    const { doorbellFd, shared, code } = this.#material, { at } = VcpuBlock;
+    const dv = new DataView(this.#words.buffer);
+    dv.setInt32(at.state, STOPPED, true);
+    dv.setInt32(at.cpu, -1, true);
+    dv.setInt32(at.vcpuFd, this.fd, true);
+    dv.setInt32(at.doorbellFd, doorbellFd, true);
+    dv.setBigUint64(at.stackTop, BigInt(stackTop), true);
+    dv.setBigUint64(at.shared, BigInt(shared), true);
+    return check(startThread(this.#block, code), "clone of a vCPU's thread");
+  }
+
+  /** Left the machine, and nobody has looked yet. HOT */
+  get hasStopped(): boolean {
+    return this.isRunning && Atomics.load(this.#words, VcpuBlock.at.state / 4) === STOPPED;
+  }
+
+  /** 0 or `-errno` of the last run. */
+  get result(): number {
+    return this.#words[VcpuBlock.at.result / 4]!;
+  }
+
+  /** The core on which it left the machine. */
+  get cpu(): number {
+    return this.#words[VcpuBlock.at.cpu / 4]!;
+  }
+
+  /** Time stamp ticks of its last run. */
+  get runTicks(): number {
+    const words = this.#words, { at } = VcpuBlock;
+    return (words[at.left / 4]! - words[at.entered / 4]!) >>> 0;
+  }
+
+  /** Loads what differs of this thread, and runs it. HOT */
+  enter(context: KvmContext): void {
+    const { run } = this, { state, space } = context;
+    this.context = context;
+    context.vcpu = this;
+    this.#loadFpu(context);
+    this.regBytes.set(context.stateBytes);
+    let dirty = KVM_SYNC_X86_REGS;
+    const isOther = this.space !== space || run.getUint16(CS_AT, true) !== USER_CODE ||
+      run.getUint32(FS_BASE_AT, true) !== state.getUint32(KvmRegs.size, true) ||
+      run.getUint32(FS_BASE_AT + 4, true) !== state.getUint32(KvmRegs.size + 4, true) ||
+      run.getUint32(GS_BASE_AT, true) !== state.getUint32(KvmRegs.size + 8, true) ||
+      run.getUint32(GS_BASE_AT + 4, true) !== state.getUint32(KvmRegs.size + 12, true);
+    if (isOther) {
+      this.space = space;
+      this.#segments.set(this.#userSegments);
+      run.setUint32(FS_BASE_AT, state.getUint32(KvmRegs.size, true), true);
+      run.setUint32(FS_BASE_AT + 4, state.getUint32(KvmRegs.size + 4, true), true);
+      run.setUint32(GS_BASE_AT, state.getUint32(KvmRegs.size + 8, true), true);
+      run.setUint32(GS_BASE_AT + 4, state.getUint32(KvmRegs.size + 12, true), true);
+      run.setUint32(CR3_AT, space.root * PAGE_BYTES, true);
+      dirty |= KVM_SYNC_X86_SREGS;
+    }
+    this.ticks = 0;
+    this.proceed(dirty);
+  }
+
+  /** Runs on, with these registers from the shared page. */
+  proceed(dirty: number): void {
+    this.run.setUint8(R.immediateExit, 0);
+    this.#post(dirty);
+  }
+
+  /** Lets the host finish an instruction, and no further one. */
+  finish(): void {
+    this.run.setUint8(R.immediateExit, 1);
+    this.#post(0);
+  }
+
+  #post(dirty: number): void {
+    const words = this.#words, { at } = VcpuBlock;
+    this.run.setUint32(R.dirtyRegs, dirty, true);
+    this.isRunning = true;
+    Atomics.store(words, at.state / 4, RUN);
+    if (Atomics.load(words, at.isAsleep / 4) !== 0) this.#wake();
+  }
+
+  #wake(): void {
+    const word = this.#block + VcpuBlock.at.state;
+    syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1);
+  }
+
+  /** Makes it leave the machine soon. */
+  kick(): void {
+    const { pid, kickSignal } = this.#material;
+    this.run.setUint8(R.immediateExit, 1);
+    syscall(SYS_tgkill, pid, this.#tid, kickSignal);
+  }
+
+  /** Takes the FPU state out of the stopped processor, for its owner to have it elsewhere. */
+  saveFpu(): void {
+    const owner = this.fpuOwner;
+    if (owner === null) return;
+    check(ioctl(this.fd, KVM_GET_XSAVE, owner.savedFpuAddress), "KVM_GET_XSAVE");
+  }
+
+  /** What is in the processor is nobody's. */
+  dropFpu(): void {
+    if (this.fpuOwner !== null) this.fpuOwner.fpuVcpu = null;
+    this.fpuOwner = null;
+  }
+
+  #loadFpu(context: KvmContext): void {
+    if (this.fpuOwner === context) return;
+    this.saveFpu();
+    this.dropFpu();
+    const elsewhere = context.fpuVcpu;
+    if (elsewhere !== null) {
+      elsewhere.saveFpu();
+      elsewhere.dropFpu();
+    }
+    check(ioctl(this.fd, KVM_SET_XSAVE, context.savedFpuAddress), "KVM_SET_XSAVE");
+    this.fpuOwner = context;
+    context.fpuVcpu = this;
+  }
+
+  /** The thread ends, then the processor. If it runs it was kicked. */
+  close(): void {
+    const words = this.#words, { at } = VcpuBlock;
+    while (this.isRunning && !this.hasStopped);
+    Atomics.store(words, at.state / 4, EXIT);
+    this.#wake();
+    joinThread(this.#block);
+    munmap(this.#runBase, this.#material.vm.runBytes);
+    close(this.fd);
+  }
+}
