@@ -6,7 +6,7 @@
 import { EAGAIN, EBUSY, EEXIST, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import { ChangeSignal, type GroupFile, type GroupNode } from "../../fs/cgroupfs/group_node.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { MEMORY } from "./controllers.ts";
+import { MEMORY, THREADED } from "./controllers.ts";
 import { CpuState } from "./cpu.ts";
 import { CpusetState } from "./cpuset.ts";
 import { filesOf } from "./files.ts";
@@ -33,6 +33,9 @@ export class Cgroup implements GroupNode {
   descendants: number = 0;
   /** What its children have of its controllers (version 2). */
   subtreeControl: number = 0;
+  /** A threaded group: whose processes its threads are of. Null: it is a domain. */
+  threadedIn: Cgroup | null = null;
+  threadedChildren: number = 0;
   maxDepth: number = Infinity;
   maxDescendants: number = Infinity;
   /** cgroup.events, or nothing of version 1. */
@@ -56,7 +59,12 @@ export class Cgroup implements GroupNode {
   get controllers(): number {
     const { parent, hierarchy } = this;
     if (parent === null || !hierarchy.isUnified) return hierarchy.controllers;
-    return parent.subtreeControl;
+    return this.threadedIn === null ? parent.subtreeControl : parent.subtreeControl & THREADED;
+  }
+
+  /** Where processes are whose threads are here. */
+  get domain(): Cgroup {
+    return this.threadedIn ?? this;
   }
 
   get parentNode(): Cgroup | null {
@@ -116,6 +124,7 @@ export class Cgroup implements GroupNode {
     if (parent === null || this.children.size > 0 || this.tasks > 0) return -EBUSY;
     this.isGone = true;
     parent.children.delete(this.name);
+    if (this.threadedIn !== null) parent.threadedChildren--;
     countBelow(parent, -1);
     this.hierarchy.owner.count.used--;
     noteThaw(this);

@@ -1,9 +1,9 @@
 /** cgroup.subtree_control: which controllers the children of a group have. */
 
-import { EBUSY, EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
+import { EBUSY, EINVAL, ENOENT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { CONTROLLER_NAMES, THREADED, UNIFIED } from "./controllers.ts";
-import { canBeThreadRoot } from "./membership.ts";
+import { canBeThreadRoot, isThreadRoot, isValidDomain } from "./threaded.ts";
 
 /** "+pids -memory": 0 or -errno, and nothing has changed then. */
 export function controlSubtree(group: Cgroup, text: string): number {
@@ -22,14 +22,21 @@ export function controlSubtree(group: Cgroup, text: string): number {
   for (const child of group.children.values()) {
     if ((child.subtreeControl & disable) !== 0) return -EBUSY;
   }
-  if (enable !== 0 && !mayEnable(group, enable)) return -EBUSY;
+  const r = enable === 0 ? 0 : mayEnable(group, enable);
+  if (r < 0) return r;
   group.subtreeControl = (group.subtreeControl | enable) & ~disable;
   for (const child of group.children.values()) child.onControllersChange(disable);
   return 0;
 }
 
 /** Children do not compete with processes of the group itself. */
-function mayEnable(group: Cgroup, enable: number): boolean {
-  if (group.parent === null || group.ownTasks === 0) return true;
-  return (enable & ~THREADED) === 0 && canBeThreadRoot(group);
+function mayEnable(group: Cgroup, enable: number): number {
+  if (!isValidDomain(group.domain)) return -EOPNOTSUPP;
+  if (group.parent === null) return 0;
+  if ((enable & ~THREADED) !== 0) {
+    if (group.threadedIn !== null || isThreadRoot(group)) return -EOPNOTSUPP;
+  } else if (group.threadedIn !== null || canBeThreadRoot(group)) {
+    return 0;
+  }
+  return group.ownTasks > 0 ? -EBUSY : 0;
 }

@@ -12,6 +12,7 @@ import { freezeGroup, thawGroup } from "./freezer.ts";
 import { tasksIn } from "./group_set.ts";
 import { memberIds, moveByText } from "./membership.ts";
 import { integer, shown } from "./numbers.ts";
+import { storeType, typeOf } from "./threaded.ts";
 
 export const CORE_FILES: readonly FileSpec[] = [
   { name: "cgroup.controllers", controller: 0, read: (g) => line(controllerNames(g.controllers)) },
@@ -61,7 +62,7 @@ export const CORE_FILES: readonly FileSpec[] = [
     read: (g, view) => memberIds(g, view, true),
     write: (g, text, view) => moveByText(g, text, view, true),
   },
-  { name: "cgroup.type", controller: 0, read: () => "domain\n", write: storeType },
+  { name: "cgroup.type", controller: 0, read: (g) => line(typeOf(g)), write: storeType },
 ];
 
 function line(text: string): string {
@@ -85,6 +86,8 @@ function storeKill(group: Cgroup, text: string): number {
   const n = integer(text);
   if (n === null) return -EINVAL;
   if (n !== 1) return -ERANGE;
+  // Whole processes end.
+  if (group.threadedIn !== null) return -EOPNOTSUPP;
   for (const process of processesIn(group)) killGroup(process, SIGKILL);
   return 0;
 }
@@ -101,9 +104,4 @@ function storeLimit(text: string, set: (n: number) => void): number {
   if (n < 0 || n > 0x7fffffff && n !== Infinity) return -ERANGE;
   set(n);
   return 0;
-}
-
-/** There are no threaded groups. */
-function storeType(_group: Cgroup, text: string): number {
-  return text === "threaded" ? -EOPNOTSUPP : -EINVAL;
 }

@@ -104,6 +104,12 @@ export function ownTasks(group: Cgroup): Task[] {
   return tasksOf(hierarchy).filter((task) => task.cgroups.in(hierarchy) === group);
 }
 
+/** The same, and those in its threaded groups. */
+export function domainTasks(group: Cgroup): Task[] {
+  const { hierarchy } = group;
+  return tasksOf(hierarchy).filter((task) => task.cgroups.in(hierarchy).domain === group);
+}
+
 /** Those of other containers have hierarchies of their own. */
 function tasksOf({ owner }: Hierarchy): Task[] {
   const all = [...owner.kernel.pids.tasks.values()];

@@ -13,16 +13,18 @@ import { MAY_WRITE } from "../../cred/permission.ts";
 import { inodePermission } from "../../vfs/access.ts";
 import type { Task } from "../task.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { CPUSET, THREADED } from "./controllers.ts";
+import { CPUSET } from "./controllers.ts";
 import { noteMove } from "./freezer.ts";
-import { moveTask, ownTasks } from "./group_set.ts";
+import { domainTasks, moveTask, ownTasks } from "./group_set.ts";
 import { integer } from "./numbers.ts";
+import { canBeThreadRoot, isValidDomain } from "./threaded.ts";
 import { View } from "./view.ts";
 
-/** Ids of its processes, or of its threads, as the reader has them. */
-export function memberIds(group: Cgroup, view: View, threads: boolean): string {
+/** Ids of its processes, or of its threads, as the reader has them. A threaded group has no processes of its own. */
+export function memberIds(group: Cgroup, view: View, threads: boolean): string | number {
+  if (!threads && group.threadedIn !== null) return -EOPNOTSUPP;
   const ids = new Set<number>();
-  for (const task of ownTasks(group)) {
+  for (const task of threads ? ownTasks(group) : domainTasks(group)) {
     ids.add((threads ? task.id : task.group.id).numberIn(view.pids));
   }
   return [...ids].sort((a, b) => a - b).map((id) => `${id}\n`).join("");
@@ -37,10 +39,8 @@ export function moveByText(group: Cgroup, text: string, view: View, threads: boo
   const from = task.cgroups.in(group.hierarchy);
   const r = mayMove(from, group, view, task);
   if (r < 0) return r;
-  if (threads && group.hierarchy.isUnified) {
-    // There are no threaded groups: a thread stays where its process is.
-    return from === group ? 0 : -EOPNOTSUPP;
-  }
+  // Threads of a process are in one domain.
+  if (threads && group.hierarchy.isUnified && from.domain !== group.domain) return -EOPNOTSUPP;
   moveAll(threads ? [task] : task.group.tasks, group);
   return 0;
 }
@@ -76,20 +76,9 @@ function mayWriteProcs(group: Cgroup, view: View): number {
 
 /** Processes are in leaves only, but for controllers that can tell threads apart (cgroup_migrate_vet_dst of Linux). */
 function mayHost(group: Cgroup): number {
-  if (canBeThreadRoot(group) || group.subtreeControl === 0) return 0;
+  if (!isValidDomain(group.domain)) return -EOPNOTSUPP;
+  if (canBeThreadRoot(group) || group.threadedIn !== null || group.subtreeControl === 0) return 0;
   return -EBUSY;
-}
-
-/**
- * It may have processes beside groups that have some.
- *
- * DIFFERS: the root of a container is one of those, as the root of a machine is.
- */
-export function canBeThreadRoot(group: Cgroup): boolean {
-  if (group.parent === null) return true;
-  if ((group.subtreeControl & ~THREADED) !== 0) return false;
-  for (const child of group.children.values()) if (child.tasks > 0) return false;
-  return true;
 }
 
 function moveAll(tasks: readonly Task[], to: Cgroup): void {
@@ -110,6 +99,6 @@ function moveAll(tasks: readonly Task[], to: Cgroup): void {
 export function mayPlaceChild(task: Task, to: Cgroup, isThread: boolean): number {
   if (to.isGone) return -ENOENT;
   const from = task.cgroups.in(to.hierarchy);
-  if (isThread && from !== to) return -EOPNOTSUPP;
+  if (isThread && from.domain !== to.domain) return -EOPNOTSUPP;
   return mayMove(from, to, new View(task.cred, task, task.pids), task);
 }

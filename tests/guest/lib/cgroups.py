@@ -68,6 +68,13 @@ class Group:
         return self.fields("cgroup.events")["frozen"] == 1
 
 
+def members(path):
+    try:
+        return read(path).split()
+    except OSError:
+        return []  # a threaded group has no processes
+
+
 def clear(path):
     """Removes a group and those below it; their processes end."""
     for name in os.listdir(path):
@@ -76,7 +83,7 @@ def clear(path):
             clear(inner)
     for name in ("cgroup.procs", "tasks"):
         if os.path.exists(os.path.join(path, name)):
-            for pid in read(os.path.join(path, name)).split():
+            for pid in members(os.path.join(path, name)):
                 try:
                     os.kill(int(pid), signal.SIGKILL)
                 except OSError:
