@@ -17,6 +17,8 @@ export const SockExtendedErr = layout("sock_extended_err", {
 export const SO_EE_ORIGIN_LOCAL = 1;
 export const SO_EE_ORIGIN_ICMP = 2;
 export const SO_EE_ORIGIN_ICMP6 = 3;
+export const SO_EE_ORIGIN_ZEROCOPY = 5;
+export const SO_EE_CODE_ZEROCOPY_COPIED = 1;
 export const SO_EE_ORIGIN_TIMESTAMPING = 4;
 
 /** Where a packet was: with the driver, before its queue. */

@@ -59,6 +59,7 @@ export const IP_UNICAST_IF = 50;
 export const IP_PMTUDISC_DONT = 0;
 export const IP_PMTUDISC_WANT = 1;
 export const IP_PMTUDISC_DO = 2;
+export const IP_PMTUDISC_OMIT = 5;
 export const IP_LOCAL_PORT_RANGE = 51;
 
 /** IPv6 options. */
@@ -99,7 +100,10 @@ export const IPV6_RTHDR = 57;
 export const IPV6_RECVDSTOPTS = 58;
 export const IPV6_DSTOPTS = 59;
 export const IPV6_RECVPATHMTU = 60;
+export const IPV6_ROUTER_ALERT = 22;
 export const IPV6_PATHMTU = 61;
+export const IP_ROUTER_ALERT = 5;
+export const IP_PROTOCOL = 52;
 export const IPV6_DONTFRAG = 62;
 export const IPV6_TCLASS = 67;
 export const IPV6_RECVTCLASS = 66;
@@ -149,6 +153,7 @@ export const TCP_QUEUE_SEQ = 21;
 export const TCP_REPAIR_OPTIONS = 22;
 export const TCP_REPAIR_WINDOW = 29;
 export const UDP_CORK = 1;
+export const UDP_ENCAP = 100;
 export const UDP_NO_CHECK6_TX = 101;
 export const UDP_NO_CHECK6_RX = 102;
 export const UDP_SEGMENT = 103;

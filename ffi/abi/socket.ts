@@ -129,7 +129,10 @@ export const SO_SNDTIMEO_NEW = 67;
 export const SO_TIMESTAMP_NEW = 63;
 export const SO_TIMESTAMPING_NEW = 65;
 export const SO_PREFER_BUSY_POLL = 69;
+export const SO_BUSY_POLL_BUDGET = 70;
+export const SO_NETNS_COOKIE = 71;
 export const SO_RESERVE_MEM = 73;
+export const SO_TXREHASH = 74;
 export const SO_PASSPIDFD = 76;
 export const SO_PEERPIDFD = 77;
 
@@ -154,6 +157,7 @@ export const SCM_CREDENTIALS = 2;
 export const SCM_MAX_FD = 253;
 export const SCM_PIDFD = 4;
 export const SCM_SECURITY = 3;
+export const SCM_TXTIME = 61;
 
 /** `struct iovec`. */
 export const Iovec = layout("iovec", { base: "ptr", len: "u64" });

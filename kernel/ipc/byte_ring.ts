@@ -36,8 +36,11 @@ export class ByteRing {
     return this.limit - this.length;
   }
 
-  /** Append `n` bytes of the cursor, which fit: bytes moved (fewer at a fault), -EFAULT or -ENOMEM. HOT */
-  put(io: IoCursor, n: number): number {
+  /**
+   * Append `n` bytes of the cursor, which fit: bytes moved, -EFAULT or -ENOMEM. At a fault only what is whole in units of
+   * `unit` bytes is moved. HOT
+   */
+  put(io: IoCursor, n: number, unit: number = PAGE): number {
     const ready = this.prepare(n);
     if (ready < 0) return ready;
     const base = this.frames.arena.base + this.base;
@@ -49,29 +52,31 @@ export class ByteRing {
       const moved = Math.max(0, io.takeHost(base + tail, step));
       this.length += moved;
       done += moved;
-      if (moved < step) return this.keepWholePages(done);
+      if (moved < step) {
+        const torn = done % unit;
+        this.length -= torn;
+        return torn === done ? -EFAULT : done - torn;
+      }
     }
     return done;
   }
 
-  /** A fault came behind `done` bytes: a page that could not be copied whole is not there. Bytes, or -EFAULT. */
-  private keepWholePages(done: number): number {
-    const torn = done % PAGE;
-    this.length -= torn;
-    return torn === done ? -EFAULT : done - torn;
-  }
-
-  /** Move `n` bytes (at most `length`) out: bytes moved, or -EFAULT. HOT */
-  take(io: IoCursor, n: number): number {
+  /** Move `n` bytes (at most `length`) out: bytes moved, or -EFAULT. `unit`: as for `put`. HOT */
+  take(io: IoCursor, n: number, unit: number = 1): number {
     const base = this.frames.arena.base + this.base;
     let done = 0;
     while (done < n) {
       const step = Math.min(n - done, this.size - this.head);
-      const moved = io.putHost(base + this.head, step);
-      if (moved < 0) return done > 0 ? done : moved;
+      const moved = Math.max(0, io.putHost(base + this.head, step));
       this.skip(moved);
       done += moved;
-      if (moved < step) break;
+      if (moved < step) {
+        const torn = done % unit;
+        this.length += torn;
+        this.head -= torn;
+        if (this.head < 0) this.head += this.size;
+        return torn === done ? -EFAULT : done - torn;
+      }
     }
     return done;
   }

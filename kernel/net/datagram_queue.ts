@@ -80,6 +80,9 @@ export class DatagramQueue {
   get first(): Datagram | null {
     return this.messages[this.taken] ?? null;
   }
+  get last(): Datagram | null {
+    return this.count === 0 ? null : this.messages.at(-1) ?? null;
+  }
   /** Length of the first message; 0 when there is none. */
   get firstLength(): number {
     return this.messages[this.taken]?.length ?? 0;
@@ -101,22 +104,29 @@ export class DatagramQueue {
 
   /**
    * Deliver the first message into the cursor; what does not fit is lost. The result is its length as recv(2) gives it:
-   * what was copied, or with MSG_TRUNC all of it. -EAGAIN when there is none; -EFAULT: it is lost.
+   * what was copied, or with MSG_TRUNC all of it. -EAGAIN when there is none; -EFAULT: it is lost. A look begins behind
+   * `message.skipped` bytes, which may be in a later message.
    */
   pull(io: IoCursor, message: Message): number {
-    const first = this.messages[this.taken];
-    if (first === undefined) return -EAGAIN;
-    const wanted = Math.min(first.length, io.remaining);
-    const n = wanted === 0 ? 0 : this.ring.peek(io, 0, wanted);
     const isPeek = (message.flags & MSG_PEEK) !== 0;
+    let at = this.taken, first = this.messages[at], before = 0;
+    let { skipped } = message;
+    while (first !== undefined && skipped > 0 && skipped >= first.length) {
+      skipped -= first.length;
+      before += first.length;
+      first = this.messages[++at];
+    }
+    if (first === undefined) return -EAGAIN;
+    const rest = first.length - skipped, wanted = Math.min(rest, io.remaining);
+    const n = wanted === 0 ? 0 : this.ring.peek(io, before + skipped, wanted);
     if (n < wanted) {
       if (!isPeek && !io.isHeldUp) this.lose(first);
       return -EFAULT;
     }
     describe(first, message, isPeek);
     if (!isPeek) this.drop();
-    if (n < first.length) message.outFlags |= MSG_TRUNC;
-    return (message.flags & MSG_TRUNC) !== 0 ? first.length : n;
+    if (n < rest) message.outFlags |= MSG_TRUNC;
+    return (message.flags & MSG_TRUNC) !== 0 ? rest : n;
   }
 
   /** Forget everything and give the memory back. */

@@ -19,9 +19,9 @@ const FPROG_BYTES = 16, FPROG_POINTER = 8;
 /** One of the three: 0 or -errno. DIFFERS: streams, which have no packets here, take none. */
 export function setFilterOption(socket: Socket, name: number, value: OptionValue): number {
   const { options } = socket;
-  if (socket.type === SOCK_STREAM || !socket.takesFilters) return -ENOPROTOOPT;
   switch (name) {
     case SO_ATTACH_FILTER:
+      if (socket.type === SOCK_STREAM || !socket.takesFilters) return -ENOPROTOOPT;
       return attach(socket, value);
     case SO_DETACH_FILTER:
       if (!value.isInt) return -EINVAL;

@@ -59,8 +59,13 @@ const AF_MAX = 46;
 /** LIMIT: socket types (SOCK_MAX). */
 const SOCK_MAX = 11;
 
+/** How many there have been. */
+let made = 0;
+
 export class NetNamespace extends Namespace {
   override readonly kind = "net";
+  /** SO_NETNS_COOKIE: the number of no other one. */
+  readonly cookie: number = ++made;
   readonly frames: FrameAllocator;
   readonly host: Host;
   /** What ends waits that no program waits in: the kernel's, or one of its own (tests). */

@@ -105,6 +105,23 @@ export abstract class Socket extends OpenFile {
   get isListening(): boolean {
     return false;
   }
+  /** It knows SO_PEEK_OFF. */
+  get takesPeekOffset(): boolean {
+    return false;
+  }
+
+  /** It knows SO_ZEROCOPY. */
+  get takesZerocopy(): boolean {
+    return false;
+  }
+  /** A send(2) with MSG_ZEROCOPY is done. */
+  tellZerocopy(): void {}
+
+  /** SO_PEEK_OFF behind a receive: a look moves it on, taking moves it back. HOT */
+  movePeekOffset(isPeek: boolean, bytes: number): void {
+    const { options } = this, at = options.peekOffset;
+    if (at >= 0) options.peekOffset = isPeek ? at + bytes : Math.max(0, at - bytes);
+  }
 
   /** recv(2) with MSG_ERRQUEUE: what `receive` gives, of the queue of errors. */
   receiveError(_io: IoCursor, _message: Message): number {
@@ -123,7 +140,7 @@ export abstract class Socket extends OpenFile {
   setProtocolOption(_level: number, _name: number, _value: OptionValue): number {
     return -ENOPROTOOPT;
   }
-  /** The value is put into `value`: 0 or -errno. */
+  /** The value is put into `value`, whose length is the room for it and may be negative: 0 or -errno. */
   getProtocolOption(_level: number, _name: number, _value: OptionValue): number {
     return -ENOPROTOOPT;
   }
@@ -178,6 +195,7 @@ export abstract class Socket extends OpenFile {
     if (io.remaining === 0) return 0;
     plain.reset(0);
     const n = this.receive(io, plain);
+    if (n > 0) this.movePeekOffset(false, n);
     plain.dropRights();
     return n;
   }

@@ -3,23 +3,22 @@
  * are the families' affair.
  */
 
-import { EDOM, EINVAL, ENODEV, ENOPROTOOPT, EPERM } from "../../ffi/abi/errno.ts";
+import { EDOM, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from "../../ffi/abi/errno.ts";
 import { CAP_NET_ADMIN } from "../../ffi/abi/capability.ts";
 import {
-  AF_UNIX,
+  AF_INET,
+  AF_INET6,
   Linger,
   SO_ACCEPTCONN,
-  SO_ATTACH_BPF,
   SO_ATTACH_FILTER,
   SO_ATTACH_REUSEPORT_CBPF,
   SO_BINDTODEVICE,
+  SO_BINDTOIFINDEX,
   SO_BPF_EXTENSIONS,
   SO_BROADCAST,
   SO_BSDCOMPAT,
   SO_BUF_LOCK,
-  SO_BUSY_POLL,
   SO_CNX_ADVICE,
-  SO_COOKIE,
   SO_DEBUG,
   SO_DETACH_FILTER,
   SO_DETACH_REUSEPORT_BPF,
@@ -38,9 +37,7 @@ import {
   SO_OOBINLINE,
   SO_PASSCRED,
   SO_PASSSEC,
-  SO_PEEK_OFF,
   SO_PEERNAME,
-  SO_PREFER_BUSY_POLL,
   SO_PRIORITY,
   SO_PROTOCOL,
   SO_RCVBUF,
@@ -69,6 +66,7 @@ import { SOF_TIMESTAMPING_SOFTWARE } from "../../ffi/abi/errqueue.ts";
 import type { BpfProgram } from "../core/bpf_program.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import { SKF_AD_MAX } from "../../ffi/abi/packet.ts";
+import { bindToDevice, bindToIndex, getDevice } from "./bound_device.ts";
 import { getFilter, setFilterOption } from "./filter_options.ts";
 import {
   SK_MEMINFO_DROPS,
@@ -78,6 +76,7 @@ import {
   SK_MEMINFO_VARS,
 } from "../../ffi/abi/sock_diag.ts";
 import { SocketAddress, type SocketCaller } from "./message.ts";
+import { getNewerOption, setNewerOption, UNLIMITED_RATE } from "./newer_options.ts";
 import type { Socket } from "./socket.ts";
 
 /** LIMIT: /proc/sys/net/core/{r,w}mem_max and their defaults; a set value counts double, as on Linux. */
@@ -86,8 +85,6 @@ export const DEFAULT_BUFFER = 212992;
 const MIN_SEND = 4608, MIN_RECEIVE = 2304;
 /** LIMIT: of SO_SNDBUFFORCE, SO_RCVBUFFORCE. */
 const MAX_FORCED = 16 << 20;
-
-const UNLIMITED = 0xffff_ffff_ffff_ffffn;
 
 const name = new SocketAddress();
 
@@ -162,13 +159,25 @@ export class SocketOptions {
   mark: number = 0;
   busyPoll: number = 0;
   /** SO_MAX_PACING_RATE, bytes a second: kept. */
-  maxPacingRate: bigint = UNLIMITED;
+  maxPacingRate: bigint = UNLIMITED_RATE;
   /** SO_INCOMING_CPU: kept; -1: none. */
   incomingCpu: number = -1;
   /** Options that are on and ask for what never happens on links here: kept and shown. */
   unused: Set<number> = new Set();
-  /** Name of SO_BINDTODEVICE. */
-  device: string = "";
+  /** SO_BINDTODEVICE, SO_BINDTOIFINDEX: the link's index; 0: any. */
+  deviceIndex: number = 0;
+  /** SO_PEEK_OFF: where a look begins; negative: at the first byte, whatever was looked at. */
+  peekOffset: number = -1;
+  /** SO_ZEROCOPY: MSG_ZEROCOPY is answered. */
+  zerocopy: boolean = false;
+  /** SO_TXTIME: SCM_TXTIME is taken. */
+  takesSendTimes: boolean = false;
+  sendClock: number = 0;
+  sendFlags: number = 0;
+  passPidfd: boolean = false;
+  busyPollBudget: number = 0;
+  /** SO_TXREHASH: kept. */
+  rehashes: boolean = true;
   /** What looks at packets that arrive, and whether it must stay. */
   filter: BpfProgram | null = null;
   isFilterLocked: boolean = false;
@@ -176,6 +185,16 @@ export class SocketOptions {
   /** Who receives wants to know when what it receives arrived. */
   get wantsTimes(): boolean {
     return this.timestamp !== 0 || (this.timestamping & SOF_TIMESTAMPING_SOFTWARE) !== 0;
+  }
+
+  /** Who receives wants to know who sent. */
+  get wantsSender(): boolean {
+    return this.passCredentials || this.passPidfd;
+  }
+
+  /** The same of an accepted UNIX socket, which takes over no other option. */
+  inheritSender({ passCredentials, passPidfd, passSecurity }: SocketOptions): void {
+    Object.assign(this, { passCredentials, passPidfd, passSecurity });
   }
 
   /** What an accepted socket takes over from its listener. */
@@ -194,7 +213,7 @@ export function setSocketOption(
   const { options } = socket;
   switch (name) {
     case SO_BINDTODEVICE:
-      return bindToDevice(options, value);
+      return bindToDevice(caller, socket, value);
     case SO_DETACH_FILTER:
     case SO_ATTACH_FILTER:
     case SO_LOCK_FILTER:
@@ -203,9 +222,6 @@ export function setSocketOption(
     case SO_DETACH_REUSEPORT_BPF:
       // Only sockets with ports can share them.
       return -EINVAL;
-    case SO_ATTACH_BPF:
-      // DIFFERS: no programs of bpf(2).
-      return -ENOPROTOOPT;
   }
   if (!value.isInt) return -EINVAL;
   const n = value.int, on = n !== 0;
@@ -218,6 +234,7 @@ export function setSocketOption(
       options.reuseAddress = on;
       return 0;
     case SO_REUSEPORT:
+      if (on && !hasPorts(socket)) return -EOPNOTSUPP;
       options.reusePort = on;
       return 0;
     case SO_TYPE:
@@ -288,10 +305,8 @@ export function setSocketOption(
     case SO_RXQ_OVFL:
       options.overflowCount = on;
       return 0;
-    case SO_BUSY_POLL:
-      if (n < 0) return -EINVAL;
-      options.busyPoll = n;
-      return 0;
+    case SO_BINDTOIFINDEX:
+      return bindToIndex(caller, socket, n);
     case SO_INCOMING_CPU:
       options.incomingCpu = n;
       return 0;
@@ -311,7 +326,7 @@ export function setSocketOption(
       // There is one way only.
       return 0;
     default:
-      return -ENOPROTOOPT;
+      return setNewerOption(caller, socket, name, value) ?? -ENOPROTOOPT;
   }
 }
 
@@ -385,10 +400,6 @@ export function getSocketOption(socket: Socket, name: number, value: OptionValue
       return value.setInt(options.mark);
     case SO_RXQ_OVFL:
       return value.setBool(options.overflowCount);
-    case SO_BUSY_POLL:
-      return value.setInt(options.busyPoll);
-    case SO_PEEK_OFF:
-      return socket.family === AF_UNIX ? value.setInt(-1) : -ENOPROTOOPT;
     case SO_INCOMING_CPU:
       return value.setInt(options.incomingCpu);
     case SO_PEERNAME:
@@ -400,7 +411,6 @@ export function getSocketOption(socket: Socket, name: number, value: OptionValue
     case SO_WIFI_STATUS:
     case SO_NOFCS:
     case SO_SELECT_ERR_QUEUE:
-    case SO_PREFER_BUSY_POLL:
     case SO_RCVMARK:
       return value.setBool(options.unused.has(name));
     case SO_TIMESTAMP_NEW:
@@ -409,17 +419,11 @@ export function getSocketOption(socket: Socket, name: number, value: OptionValue
     case SO_BUF_LOCK:
       return value.setInt(+options.isSendFixed | +options.isReceiveFixed << 1);
     case SO_BINDTODEVICE:
-      value.length = options.device.length === 0 ? 0 : options.device.length + 1;
-      for (let i = 0; i < options.device.length; i++) value.u8[i] = options.device.charCodeAt(i);
-      value.u8[options.device.length] = 0;
-      return 0;
-    case SO_COOKIE:
-      value.dv.setUint32(0, socket.inode.ino, true);
-      value.dv.setUint32(4, 0, true);
-      value.length = 8;
-      return 0;
+      return getDevice(socket, value);
+    case SO_BINDTOIFINDEX:
+      return value.setInt(options.deviceIndex);
     default:
-      return socket.getFamilyOption(name, value);
+      return getNewerOption(socket, name, value) ?? socket.getFamilyOption(name, value);
   }
 }
 
@@ -442,6 +446,10 @@ function memoryOut(socket: Socket, value: OptionValue): number {
   words.forEach((word, i) => value.dv.setUint32(4 * i, word, true));
   value.length = 4 * words.length;
   return 0;
+}
+
+function hasPorts({ family }: Socket): boolean {
+  return family === AF_INET || family === AF_INET6;
 }
 
 function setBuffer(socket: Socket, isReceive: boolean, bytes: number): number {
@@ -474,16 +482,5 @@ function timeoutOut(ns: number, value: OptionValue): number {
   value.dv.setBigInt64(0, BigInt(Math.floor(usec / 1e6)), true);
   value.dv.setBigInt64(8, BigInt(usec % 1e6), true);
   value.length = 16;
-  return 0;
-}
-
-/** The only interface is lo. */
-function bindToDevice(options: SocketOptions, value: OptionValue): number {
-  let name = "";
-  for (let i = 0; i < Math.min(value.length, 15) && value.u8[i] !== 0; i++) {
-    name += String.fromCharCode(value.u8[i]!);
-  }
-  if (name !== "" && name !== "lo") return -ENODEV;
-  options.device = name;
   return 0;
 }

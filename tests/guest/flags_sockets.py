@@ -201,6 +201,18 @@ def protocols(call, expected):
     ("SO_BUF_LOCK",
      lambda: keeps("udp", SOL, 72, 1, 3, 0, 4),
      [0, (0, 1), (0, 3), (0, 0), (-EINVAL, 0)]),
+    ("SO_MAX_PACING_RATE",
+     lambda: (lambda f: (get(f, SOL, 47, 4), get(f, SOL, 47), put(f, SOL, 47, 1000), get(f, SOL, 47, 4), put(f, SOL, 47, b"\2" + bytes(7)), get(f, SOL, 47)))(make("udp")),
+     (-1, b"\xff" * 8, 0, 1000, 0, b"\2" + bytes(7))),
+    ("SO_PREFER_BUSY_POLL", lambda: keeps("udp", SOL, 69, 0), [0, (0, 0)]),
+    ("SO_BUSY_POLL_BUDGET", lambda: keeps("udp", SOL, 70, 0, 65536)[1:], [(0, -ENOPROTOOPT), (-EINVAL if is_root() else -EPERM, -ENOPROTOOPT)]),
+    ("SO_NETNS_COOKIE",
+     lambda: (len(get(make("udp"), SOL, 71, 8)), get(make("udp"), SOL, 71, 8) == get(make("tcp"), SOL, 71, 8), get(make("udp"), SOL, 71, 64), put(make("udp"), SOL, 71, 1)),
+     (8, True, -EINVAL, -ENOPROTOOPT)),
+    ("SO_TXREHASH",
+     lambda: keeps("tcp", SOL, 74, 0, 1, 2, -1) + keeps("udp", SOL, 74, 1),
+     [1, (0, 0), (0, 1), (-EINVAL, 1), (0, 1), -EOPNOTSUPP, (-EOPNOTSUPP, -EOPNOTSUPP)]),
+    ("SO_ATTACH_BPF", lambda: (put(make("udp"), SOL, 50, -1), put(make("udp"), SOL, 50, bytes(8))), (-EBADF, -EINVAL)),
     ("SO_RCVMARK", lambda: keeps("udp", SOL, 75, 1, 0), [0, (0, 1), (0, 0)]),
 ])
 def socket_level(call, expected):
@@ -289,6 +301,15 @@ def udp_level(call, expected):
     ("IP_MULTICAST_LOOP", lambda: keeps("udp", IP, 34, 0, 1), [1, (0, 0), (0, 1)]),
     ("IP_MULTICAST_ALL", lambda: keeps("udp", IP, 49, 0, 1, 2), [1, (0, 0), (0, 1), (-EINVAL, 1)]),
     ("IP_UNICAST_IF", lambda: keeps("udp", IP, 50, 0), [0, (0, 0)]),
+    ("IP_PROTOCOL", lambda: keeps("udp", IP, 52, 1), [0, (-ENOPROTOOPT, 0)]),
+    ("a_byte", lambda: [get(make(kind), IP, 2, room) for kind in ("udp", "tcp") for room in (1, 2, 3)], [b"\x40"] * 6),
+    ("no_room", lambda: (get(make("udp"), IP, 2, 0), get(make("tcp"), IP, 999), get(make("udp6"), IP, 2)), (b"", -ENOPROTOOPT, 64)),
+    ("other_levels",
+     lambda: [get(make(kind), level, 1) for kind, level in (("unix", IP), ("udp", IPV6), ("udp", TCP), ("tcp", UDP), ("udp6", TCP), ("tcp6", UDP))],
+     [-EOPNOTSUPP] * 4 + [-ENOPROTOOPT] * 2),
+    ("other_levels_set",
+     lambda: [put(make(kind), level, 1, 1) for kind, level in (("unix", IP), ("udp", IPV6), ("udp", TCP), ("tcp", UDP), ("udp6", TCP), ("tcp6", UDP))],
+     [-EOPNOTSUPP] + [-ENOPROTOOPT] * 5),
 ])
 def ip_level(call, expected):
     eq(call(), expected)
@@ -327,6 +348,8 @@ def ip_level(call, expected):
     ("IPV6_RECVORIGDSTADDR", lambda: keeps("udp6", IPV6, 74, 1, 0), [0, (0, 1), (0, 0)]),
     ("IPV6_UNICAST_IF", lambda: keeps("udp6", IPV6, 76, 0), [0, (0, 0)]),
     ("IPV6_RECVFRAGSIZE", lambda: keeps("udp6", IPV6, 77, 1, 0), [0, (0, 1), (0, 0)]),
+    ("IPV6_2292PKTINFO", lambda: keeps("udp6", IPV6, 2, 1, 0), [0, (0, 1), (0, 0)]),
+    ("IPV6_2292HOPLIMIT", lambda: keeps("udp6", IPV6, 8, 1, 0), [0, (0, 1), (0, 0)]),
     ("IPV6_FREEBIND", lambda: keeps("udp6", IPV6, 78, 1, 0), [0, (0, 1), (0, 0)]),
 ])
 def ipv6_level(call, expected):

@@ -39,6 +39,11 @@ export function setHostSocketOption(
         return setSocketOption(caller, socket, name, value);
       }
       break;
+    case S.SO_BINDTOIFINDEX:
+    case S.SO_MAX_PACING_RATE:
+    case S.SO_TXTIME:
+      // DIFFERS: the host is not asked.
+      return -ENOPROTOOPT;
     case S.SO_RCVLOWAT: {
       const r = setSocketOption(caller, socket, name, value);
       if (r < 0) return r;
@@ -112,6 +117,7 @@ function pass(socket: HostSocket, level: number, name: number, value: OptionValu
 }
 
 function fetch(socket: HostSocket, level: number, name: number, value: OptionValue): number {
+  if (value.length < 0) return -EINVAL;
   const { host, fd } = socket, { area } = host, n = Math.min(value.length, MAX_OPTION_BYTES);
   area.u8.fill(0, VALUE_AT, VALUE_AT + n);
   area.dv.setInt32(LENGTH_AT, n, true);

@@ -115,6 +115,22 @@ export function tellTooLong(socket: InetSocket, errno: number, to: Endpoint): vo
   queueError(socket, error, NOTHING, new Endpoint(to.address, port), null);
 }
 
+/**
+ * A send(2) with MSG_ZEROCOPY is done: its bytes were copied, as on every loopback, and its number is told. Those that nobody
+ * fetched yet are told of as one range (Documentation/networking/msg_zerocopy.rst).
+ */
+export function tellZerocopy(socket: InetSocket): void {
+  const number = socket.zerocopyCount++ >>> 0, last = socket.errors?.last?.error ?? null;
+  const { origin, data } = E.SockExtendedErr.at;
+  if (last !== null && last.bytes[origin] === E.SO_EE_ORIGIN_ZEROCOPY) {
+    new DataView(last.bytes.buffer).setUint32(data, number, true);
+    return;
+  }
+  const kind = [E.SO_EE_ORIGIN_ZEROCOPY, 0, E.SO_EE_CODE_ZEROCOPY_COPIED] as const;
+  const error = extendedError(socket, 0, kind, number, number, null);
+  queueError(socket, error, NOTHING, null, null);
+}
+
 /** recv(2) with MSG_ERRQUEUE. The pending error becomes that of the next in the queue. */
 export function receiveError(socket: InetSocket, io: IoCursor, message: Message): number {
   const { errors } = socket, error = errors?.first?.error ?? null;

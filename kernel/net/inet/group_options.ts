@@ -237,14 +237,14 @@ function setFilter(
 
 /** IP_MULTICAST_IF: by address, struct ip_mreq or struct ip_mreqn. */
 function setLink(socket: InetSocket, value: OptionValue): number {
-  const { ip, net: { links }, options: { device } } = socket, { length } = value;
+  const { ip, net: { links }, options: { deviceIndex } } = socket, { length } = value;
   if (length < 4) return -EINVAL;
   const address = v4At(value, length < MREQ_BYTES ? 0 : 4);
   let index = length < I.IpMreqn.size ? 0 : value.dv.getInt32(I.IpMreqn.at.ifindex, true);
   if (index !== 0 || !isAny(address)) {
     const link = index === 0 ? links.linkOf(address) : links.byIndex(index);
     if (link === null) return -EADDRNOTAVAIL;
-    if (device !== "" && device !== link.name) return -EINVAL;
+    if (deviceIndex !== 0 && deviceIndex !== link.index) return -EINVAL;
     index = link.index;
   }
   ip.groupLink4 = index;

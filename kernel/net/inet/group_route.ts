@@ -33,9 +33,8 @@ export function linkToMany(
   { address, scope }: Endpoint,
   header: PacketHeader,
 ): Link | number {
-  const { ip, net: { links }, options: { device } } = socket, isFour = isV4(address);
-  let index = header.link || scope;
-  if (index === 0 && device !== "") index = links.byName(device)?.index ?? -1;
+  const { ip, net: { links }, options: { deviceIndex } } = socket, isFour = isV4(address);
+  let index = header.link || scope || deviceIndex;
   if (index === 0 && isMulticast(address)) index = isFour ? ip.groupLink4 : ip.groupLink6;
   const link = index !== 0
     ? links.byIndex(index)

@@ -8,13 +8,14 @@ import {
   EADDRINUSE,
   EADDRNOTAVAIL,
   EAFNOSUPPORT,
+  EHOSTUNREACH,
   EINVAL,
   ENETUNREACH,
   ENODEV,
   ENOTCONN,
 } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_BIND_SERVICE } from "../../../ffi/abi/capability.ts";
-import { IP_MULTICAST_ALL, SockaddrIn } from "../../../ffi/abi/inet.ts";
+import { IP_BIND_ADDRESS_NO_PORT, IP_MULTICAST_ALL, SockaddrIn } from "../../../ffi/abi/inet.ts";
 import {
   AF_INET,
   AF_UNSPEC,
@@ -55,7 +56,7 @@ import { getGroupOption, setGroupOption } from "./group_options.ts";
 import { joinReuse, type ReuseGroup, setReuseProgram } from "./reuse_port.ts";
 import type { SocketGroups } from "./socket_groups.ts";
 import type { InetPorts } from "./create.ts";
-import { errorLevel, receiveError } from "./error_queue.ts";
+import { errorLevel, receiveError, tellZerocopy } from "./error_queue.ts";
 import { getTimestamping, setTimestamping } from "./timestamping.ts";
 import type { PortTable } from "./ports.ts";
 
@@ -79,8 +80,9 @@ export abstract class InetSocket extends Socket {
   isBoundToMany: boolean = false;
   /** Those that share its address and port; null: it shares them with nobody. */
   reuse: ReuseGroup | null = null;
-  /** Packets that were counted for SO_TIMESTAMPING. */
+  /** Packets that were counted for SO_TIMESTAMPING, and sends for SO_ZEROCOPY. */
   sentCount: number = 0;
+  zerocopyCount: number = 0;
   /** Which parts of `local` the user chose: they survive a disconnect. */
   private hasOwnAddress: boolean = false;
   private hasOwnPort: boolean = false;
@@ -136,12 +138,14 @@ export abstract class InetSocket extends Socket {
     if (this.isBound || this.remote !== null) return -EINVAL;
     const before = this.local;
     this.local = new Endpoint(to.address, 0, to.scope);
-    const taken = this.takePort(to.port);
+    // IP_BIND_ADDRESS_NO_PORT: connect(2) or listen(2) will choose one.
+    const isLater = to.port === 0 && (this.ip.kept4.get(IP_BIND_ADDRESS_NO_PORT) ?? 0) !== 0;
+    const taken = isLater ? 0 : this.takePort(to.port);
     if (taken < 0) {
       this.local = before;
       return taken;
     }
-    if (link !== null) this.options.device = link.name;
+    if (link !== null) this.options.deviceIndex = link.index;
     this.isBoundToMany = isToMany(this.net.links, to.address);
     this.hasOwnAddress = !isAny(to.address);
     // As Linux: who has an address of IPv6 hears nothing else, and says so.
@@ -161,7 +165,7 @@ export abstract class InetSocket extends Socket {
   private scopeOf({ address, scope }: Endpoint): Link | null | number {
     if (!isMulticast(address) || !needsScope(address)) return null;
     if (scope !== 0) return this.net.links.byIndex(scope) ?? -ENODEV;
-    return this.options.device === "" ? -EINVAL : null;
+    return this.options.deviceIndex === 0 ? -EINVAL : null;
   }
 
   /** Bind to a port, 0: an ephemeral one. -EADDRINUSE. */
@@ -231,8 +235,11 @@ export abstract class InetSocket extends Socket {
   routeTo(to: Endpoint): Endpoint | number {
     const address = destinationOf(to.address), own = this.local.address;
     if (isV4(address) && this.isV6Only) return -ENETUNREACH;
-    const target = reach(this.net, address);
-    if (typeof target === "number") return target;
+    const { deviceIndex } = this.options;
+    const target = reach(this.net, address, null, deviceIndex);
+    // A datagram leaves by the link that its sender is bound to, and is lost if nobody is there.
+    const isLost = target === -EHOSTUNREACH && deviceIndex !== 0 && this.type !== SOCK_STREAM;
+    if (typeof target === "number" && !isLost) return target;
     // A socket bound to an address of the other family cannot send there.
     if (!isAny(own) && isV4(own) !== isV4(address)) return isV4(own) ? -ENETUNREACH : -EINVAL;
     return address === to.address ? to : new Endpoint(address, to.port);
@@ -249,21 +256,23 @@ export abstract class InetSocket extends Socket {
       const link = linkToMany(this, new Endpoint(destination, 0, scope), header);
       if (typeof link !== "number") return sourceToMany(this, link, destination, header);
     }
-    return isAny(own) || this.isBoundToMany ? links.sourceFor(destination) : own;
+    if (!isAny(own) && !this.isBoundToMany) return own;
+    return links.sourceFor(destination, this.options.deviceIndex);
   }
 
   /** Whether it wants what `source` sends to a group, or to all stations, that came by `link`. */
   hearsMany(link: Link, source: string, group: string): boolean {
-    const { device } = this.options;
-    if (device !== "" && device !== link.name) return false;
+    const { deviceIndex } = this.options;
+    if (deviceIndex !== 0 && deviceIndex !== link.index) return false;
     if (!isMulticast(group)) return true;
     return this.groups?.allows(group, source, link) ?? this.ip.hearsAll(group);
   }
 
   /** The sockets where packets from `source` to `destination` arrive; null: they do not, or no answer would come back. */
   protected arrival(source: string, destination: string): InetPorts | null {
-    if (isLoopback(destination)) return this.net.inet;
-    const target = reach(this.net, destination);
+    const { deviceIndex } = this.options;
+    if (isLoopback(destination) && deviceIndex === 0) return this.net.inet;
+    const target = reach(this.net, destination, null, deviceIndex);
     if (typeof target === "number") return null;
     return isReachableBack(target, source, this.net) ? target.inet : null;
   }
@@ -304,6 +313,9 @@ export abstract class InetSocket extends Socket {
 
   override receiveError(io: IoCursor, message: Message): number {
     return receiveError(this, io, message);
+  }
+  override tellZerocopy(): void {
+    tellZerocopy(this);
   }
   /** What poll(2) says of errors. */
   protected get errorBits(): number {

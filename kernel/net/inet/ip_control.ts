@@ -10,6 +10,8 @@ import { Endpoint, endpointOf, isAny, isV4, MAPPED, putEndpoint } from "./addres
 import { isToMany } from "./group_route.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
+/** struct in6_pktinfo. */
+const PKTINFO6_BYTES = 20;
 const scratch = new SocketAddress();
 
 /** IP_ORIGDSTADDR and IPV6_ORIGDSTADDR: a socket address. */
@@ -19,6 +21,15 @@ function putDestination(socket: InetSocket, to: string, out: ControlWriter): voi
   if (out.room >= scratch.length) out.u8.set(scratch.u8.subarray(0, scratch.length), out.data);
   const level = isFour ? I.IPPROTO_IP : I.IPPROTO_IPV6;
   out.put(level, isFour ? I.IP_RECVORIGDSTADDR : I.IPV6_ORIGDSTADDR, scratch.length);
+}
+
+function putPacketInfo6(to: Uint8Array, link: number, type: number, out: ControlWriter): void {
+  const at = out.data;
+  if (out.room >= PKTINFO6_BYTES) {
+    out.u8.set(to, at);
+    out.dv.setUint32(at + 16, link, true);
+  }
+  out.put(I.IPPROTO_IPV6, type, PKTINFO6_BYTES);
 }
 
 function senderOf({ family }: InetSocket, { name }: Message): string | null {
@@ -49,14 +60,13 @@ export function putPacketControl(socket: InetSocket, message: Message, out: Cont
     out.u8[out.data] = info.trafficClass;
     out.put(I.IPPROTO_IP, I.IP_TOS, 1);
   }
-  if (ip.packetInfo6 && socket.family === AF_INET6) {
-    const at = out.data;
-    out.u8.set(info.to, at);
-    out.dv.setUint32(at + 16, index, true);
-    out.put(I.IPPROTO_IPV6, I.IPV6_PKTINFO, 20);
+  if (socket.family === AF_INET6) {
+    if (ip.packetInfo6) putPacketInfo6(info.to, index, I.IPV6_PKTINFO, out);
+    if (ip.oldPacketInfo6) putPacketInfo6(info.to, index, I.IPV6_2292PKTINFO, out);
   }
   if (ip.originalDestination) putDestination(socket, to, out);
   if (isV4(to)) return;
+  if (ip.oldHopLimit) out.putInt(I.IPPROTO_IPV6, I.IPV6_2292HOPLIMIT, info.hops);
   if (ip.receiveHopLimit) out.putInt(I.IPPROTO_IPV6, I.IPV6_HOPLIMIT, info.hops);
   if (ip.receiveClass) out.putInt(I.IPPROTO_IPV6, I.IPV6_TCLASS, info.trafficClass);
 }

@@ -7,10 +7,11 @@ import {
   ENODEV,
   ENOPROTOOPT,
   ENOTCONN,
+  EOPNOTSUPP,
   EPERM,
 } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
-import { AF_INET6, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import { AF_INET, AF_INET6, SOCK_RAW, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import type { PacketHeader } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
@@ -34,7 +35,6 @@ const IP_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IP_MULTICAST_ALL, [1, 0, 1]],
   [I.IP_PASSSEC, BIT],
   [I.IP_RECVFRAGSIZE, BIT],
-  [I.IP_LOCAL_PORT_RANGE, [0, -0x80000000, 0x7fffffff]],
 ]);
 const IPV6_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IPV6_MULTICAST_HOPS, [1, -1, 255]],
@@ -93,6 +93,9 @@ const OTHERS6: ReadonlySet<number> = new Set([
   I.IPV6_2292HOPLIMIT,
 ]);
 const OF_DATAGRAMS: ReadonlySet<number> = new Set([I.IPV6_MULTICAST_IF, I.IPV6_MULTICAST_HOPS]);
+/** Bytes of headers of a datagram. */
+const HEADERS_4 = 28, HEADERS_6 = 48;
+const MTUINFO_BYTES = 32;
 
 export class IpOptions {
   ttl: number = DEFAULT_TTL;
@@ -106,6 +109,12 @@ export class IpOptions {
   /** Deliver where a datagram came to. */
   packetInfo: boolean = false;
   packetInfo6: boolean = false;
+  /** The same, and hop limits, under their names of RFC 2292. */
+  oldPacketInfo6: boolean = false;
+  oldHopLimit: boolean = false;
+  /** IP_LOCAL_PORT_RANGE; 0: as the setting has it. */
+  firstPort: number = 0;
+  lastPort: number = 0;
   receiveTtl: boolean = false;
   receiveTos: boolean = false;
   receiveHopLimit: boolean = false;
@@ -157,6 +166,17 @@ export class IpOptions {
     return isOn !== 0;
   }
 
+  /** A datagram of `bytes` is longer than the packets on its way, and must not be cut (IP_MTU_DISCOVER). */
+  isTooLong(destination: string, bytes: number, net: NetNamespace): boolean {
+    const isFour = isV4(destination);
+    const discover = isFour
+      ? this.kept4.get(I.IP_MTU_DISCOVER) ?? I.IP_PMTUDISC_WANT
+      : this.kept6.get(I.IPV6_MTU_DISCOVER) ?? I.IP_PMTUDISC_WANT;
+    const isCut = discover < I.IP_PMTUDISC_DO || discover === I.IP_PMTUDISC_OMIT;
+    if (isCut && (isFour || (this.kept6.get(I.IPV6_DONTFRAG) ?? 0) === 0)) return false;
+    return bytes + (isFour ? HEADERS_4 : HEADERS_6) > mtuTo(net, destination);
+  }
+
   inherit(from: IpOptions): void {
     const { kept4, kept6 } = this;
     Object.assign(this, from, { kept4, kept6 });
@@ -171,7 +191,10 @@ export function setIpOption(
   name: number,
   value: OptionValue,
 ): number {
-  if (level === I.IPPROTO_IP) return setV4(socket, name, value);
+  const isFour = socket.family === AF_INET;
+  if (level === I.IPPROTO_IP && (isFour || socket.type !== SOCK_RAW)) {
+    return setV4(socket, name, value);
+  }
   if (level !== I.IPPROTO_IPV6 || socket.family !== AF_INET6) return -ENOPROTOOPT;
   return setV6(socket, name, value);
 }
@@ -193,8 +216,9 @@ function setV4(socket: InetSocket, name: number, value: OptionValue): number {
       ip.originalDestination = on;
       return 0;
     case I.IP_LOCAL_PORT_RANGE:
-      if (value.length !== 4) return -EINVAL;
-      break;
+      return setPortRange(ip, value);
+    case I.IP_ROUTER_ALERT:
+      return socket.type === SOCK_RAW ? -ENOPROTOOPT : -EINVAL;
     case I.IP_MULTICAST_TTL:
       if (isTcp) return -EINVAL;
       if (n === -1 && value.length > 0) {
@@ -258,15 +282,17 @@ function setV6(socket: InetSocket, name: number, value: OptionValue): number {
       if (value.length !== 4) return -EINVAL;
       return on ? -EADDRNOTAVAIL : 0;
     case I.IPV6_2292PKTINFO:
+      ip.oldPacketInfo6 = on;
+      return 0;
     case I.IPV6_2292HOPLIMIT:
-      // The older names of what comes with a datagram: kept, and nothing is sent under them.
-      return on ? -ENOPROTOOPT : 0;
+      ip.oldHopLimit = on;
+      return 0;
     case I.IPV6_TCLASS:
       if (n < -1 || n > 255) return -EINVAL;
       ip.kept6.set(name, n === -1 ? 0 : socket.type === SOCK_STREAM ? n & ~ECN : n);
       return 0;
     case I.IPV6_V6ONLY:
-      if (socket.isBound) return -EINVAL;
+      if (socket.isBound || socket.type === SOCK_RAW) return -EINVAL;
       ip.v6Only = on;
       return 0;
     case I.IPV6_UNICAST_HOPS:
@@ -298,10 +324,11 @@ function setV6(socket: InetSocket, name: number, value: OptionValue): number {
   return keep(IPV6_KEPT, ip.kept6, name, ON_OFF6.has(name) ? +(number !== 0) : number);
 }
 
-function setGroupLink6({ ip, net: { links }, options: { device } }: InetSocket, n: number): number {
+function setGroupLink6(socket: InetSocket, n: number): number {
+  const { ip, net: { links }, options: { deviceIndex } } = socket;
   const link = links.byIndex(n);
   if (n !== 0 && link === null) return -ENODEV;
-  if (device !== "" && link !== null && link.name !== device) return -EINVAL;
+  if (deviceIndex !== 0 && link !== null && link.index !== deviceIndex) return -EINVAL;
   ip.groupLink6 = n;
   return 0;
 }
@@ -326,9 +353,17 @@ export function getIpOption(
   name: number,
   value: OptionValue,
 ): number {
-  if (level === I.IPPROTO_IP) return getV4(socket, name, value);
-  if (level !== I.IPPROTO_IPV6 || socket.family !== AF_INET6) return -ENOPROTOOPT;
-  return getV6(socket, name, value);
+  const isFour = socket.family === AF_INET, room = value.length;
+  if (level === I.IPPROTO_IP && (isFour || socket.type !== SOCK_RAW)) {
+    if (room < 0) return -EINVAL;
+    const r = getV4(socket, name, value);
+    // As of old: who has room for less than an int gets a byte.
+    const isByte = room > 0 && room < 4 && value.length === 4 && value.int >= 0 && value.int <= 255;
+    if (r === 0 && isByte) value.length = 1;
+    return r;
+  }
+  if (isFour) return -EOPNOTSUPP;
+  return level === I.IPPROTO_IPV6 ? getV6(socket, name, value) : -ENOPROTOOPT;
 }
 
 function getV4(socket: InetSocket, name: number, value: OptionValue): number {
@@ -355,6 +390,14 @@ function getV4(socket: InetSocket, name: number, value: OptionValue): number {
     case I.IP_OPTIONS:
       value.length = 0;
       return 0;
+    case I.IP_HDRINCL:
+    case I.IP_ROUTER_ALERT:
+      return value.setInt(0);
+    case I.IP_PROTOCOL:
+      // Of what has ports it is one.
+      return value.setInt(socket.type === SOCK_RAW ? socket.protocol : socket.local.port);
+    case I.IP_LOCAL_PORT_RANGE:
+      return value.setInt(ip.firstPort | ip.lastPort << 16);
     case I.IP_MTU:
       return socket.remote === null ? -ENOTCONN : value.setInt(mtuOf(socket));
     default:
@@ -382,16 +425,42 @@ function getV6(socket: InetSocket, name: number, value: OptionValue): number {
     case I.IPV6_RECVORIGDSTADDR:
       return value.setBool(ip.originalDestination);
     case I.IPV6_UNICAST_IF:
-    case I.IPV6_2292PKTINFO:
-    case I.IPV6_2292HOPLIMIT:
+    case I.IPV6_ROUTER_ALERT:
       return value.setInt(0);
+    case I.IPV6_2292PKTINFO:
+      return value.setBool(ip.oldPacketInfo6);
+    case I.IPV6_2292HOPLIMIT:
+      return value.setBool(ip.oldHopLimit);
     case I.IPV6_MULTICAST_IF:
       return value.setInt(ip.groupLink6);
+    case I.IPV6_PATHMTU:
+      return getPathMtu(socket, value);
     case I.IPV6_MTU:
       return socket.remote === null ? -ENOTCONN : value.setInt(mtuOf(socket));
     default:
       return shown(IPV6_KEPT, ip.kept6, name, value);
   }
+}
+
+/** Lower and upper half of an int; 0: as the setting has it. */
+function setPortRange(ip: IpOptions, value: OptionValue): number {
+  if (value.length !== 4) return -EINVAL;
+  const first = value.int & 0xffff, last = value.int >>> 16;
+  if (first !== 0 && last !== 0 && first > last) return -EINVAL;
+  ip.firstPort = first;
+  ip.lastPort = last;
+  return 0;
+}
+
+/** IPV6_PATHMTU: struct ip6_mtuinfo, whose address Linux leaves out. */
+function getPathMtu(socket: InetSocket, value: OptionValue): number {
+  const room = value.length;
+  if (room >= 0 && room < MTUINFO_BYTES) return -EINVAL;
+  if (socket.remote === null) return -ENOTCONN;
+  value.u8.fill(0, 0, MTUINFO_BYTES);
+  value.dv.setUint32(MTUINFO_BYTES - 4, mtuOf(socket), true);
+  value.length = MTUINFO_BYTES;
+  return 0;
 }
 
 /** Of the link on which packets to the other end leave. */

@@ -11,7 +11,6 @@ import type { InetSocket } from "./inet_socket.ts";
 
 /** /proc/sys/net/ipv4/ip_local_port_range. */
 const FIRST_EPHEMERAL = 32768, LAST_EPHEMERAL = 60999;
-const EPHEMERAL = LAST_EPHEMERAL - FIRST_EPHEMERAL + 1;
 
 /** Of sockets of one kind. */
 export class PortTable<S extends InetSocket = InetSocket> {
@@ -57,13 +56,15 @@ export class PortTable<S extends InetSocket = InetSocket> {
 
   /** A port that nothing else uses in any way, or one that `socket` may share, from a random start; -1: none. */
   chooseEphemeral(socket: InetSocket): number {
-    const start = this.below(EPHEMERAL);
-    for (let i = 0; i < EPHEMERAL; i++) {
-      const port = FIRST_EPHEMERAL + (start + i) % EPHEMERAL;
+    const [first, last] = rangeOf(socket), count = last - first + 1;
+    if (count <= 0) return -1;
+    const start = this.below(count);
+    for (let i = 0; i < count; i++) {
+      const port = first + (start + i) % count;
       if (!this.bound.has(port)) return port;
     }
-    for (let i = 0; i < EPHEMERAL; i++) {
-      const port = FIRST_EPHEMERAL + (start + i) % EPHEMERAL;
+    for (let i = 0; i < count; i++) {
+      const port = first + (start + i) % count;
       if (this.isFree(socket, port)) return port;
     }
     return -1;
@@ -76,10 +77,22 @@ export class PortTable<S extends InetSocket = InetSocket> {
     return (r[0]! + r[1]! * 0x100 + r[2]! * 0x10000 + r[3]! * 0x1000000) % n;
   }
 }
+
+/** The ephemeral ports of the setting, or those of them that IP_LOCAL_PORT_RANGE leaves. */
+function rangeOf({ ip, net }: InetSocket): readonly [first: number, last: number] {
+  const words = net.setting("net/ipv4/ip_local_port_range").split("\t");
+  let first = Number(words[0]) || FIRST_EPHEMERAL, last = Number(words[1]) || LAST_EPHEMERAL;
+  if (ip.firstPort >= first && ip.firstPort <= last) first = ip.firstPort;
+  if (ip.lastPort >= first && ip.lastPort <= last) last = ip.lastPort;
+  return [first, last];
+}
+
 const NOBODY: readonly never[] = [];
 
 /** Whether some destination address would reach both. */
 function overlaps(a: InetSocket, b: InetSocket): boolean {
+  const one = a.options.deviceIndex, two = b.options.deviceIndex;
+  if (one !== 0 && two !== 0 && one !== two) return false;
   return accepts(a, b.local.address) || accepts(b, a.local.address) ||
     (isWide(a) && isWide(b) && sharesFamily(a, b));
 }

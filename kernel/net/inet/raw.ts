@@ -3,10 +3,11 @@
  * sends packets of its protocol, with IP_HDRINCL headers too. What becomes of them: loopback_ip.ts.
  */
 
-import { EADDRNOTAVAIL, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import { AF_INET, SOCK_RAW, SOL_RAW } from "../../../ffi/abi/socket.ts";
 import type { Link } from "../links/link.ts";
+import { comesByDevice } from "../bound_device.ts";
 import type { Message, SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
@@ -40,6 +41,7 @@ export class RawSocket extends MessageSocket {
     const isIcmp6 = family !== AF_INET && protocol === I.IPPROTO_ICMPV6;
     const isIcmp4 = family === AF_INET && protocol === I.IPPROTO_ICMP;
     this.filter = new Uint8Array(isIcmp6 ? FILTER_6 : isIcmp4 ? FILTER_4 : 0);
+    this.options.reuseAddress = true;
     if (isIcmp6) this.checksumAt = ICMP6_CHECKSUM;
     this.hasHeader = protocol === I.IPPROTO_RAW;
     inet.raw.add(this);
@@ -56,7 +58,10 @@ export class RawSocket extends MessageSocket {
     const { local, remote } = this;
     if (!isAny(local.address) && local.address !== destination) return false;
     if (remote !== null && remote.address !== source) return false;
-    if (link !== null && !this.hearsMany(link, source, destination)) return false;
+    const isHeard = link === null
+      ? comesByDevice(this, source, destination)
+      : this.hearsMany(link, source, destination);
+    if (!isHeard) return false;
     const type = payload[0] ?? 0, byte = type >> 3;
     return byte >= this.filter.length || (this.filter[byte]! & (1 << (type & 7))) === 0;
   }
@@ -123,24 +128,37 @@ export class RawSocket extends MessageSocket {
 
   override setProtocolOption(level: number, name: number, value: OptionValue): number {
     if (this.isHeaderOption(level, name)) {
-      if (value.length === 0) return -EINVAL;
       this.hasHeader = value.int !== 0;
       return 0;
     }
     if (this.isChecksumOption(level, name)) return this.setChecksum(level, value);
+    if (level === SOL_RAW && !this.isFilter(level, name)) return this.noFilter(name);
     if (!this.isFilter(level, name)) return super.setProtocolOption(level, name, value);
     const { filter } = this;
-    if (value.length < filter.length) return -EINVAL;
-    filter.set(value.u8.subarray(0, filter.length));
+    // What is shorter changes as much.
+    filter.set(value.u8.subarray(0, Math.min(value.length, filter.length)));
     return 0;
   }
   override getProtocolOption(level: number, name: number, value: OptionValue): number {
-    if (this.isHeaderOption(level, name)) return value.setInt(+this.hasHeader);
+    if (this.isHeaderOption(level, name)) {
+      const isShort = value.length > 0 && value.length < 4 && this.family === AF_INET;
+      if (value.length < 0 && this.family === AF_INET) return -EINVAL;
+      value.setInt(+this.hasHeader);
+      if (isShort) value.length = 1;
+      return 0;
+    }
     if (this.isChecksumOption(level, name)) return value.setInt(this.checksumAt);
+    if (level === SOL_RAW && !this.isFilter(level, name)) return this.noFilter(name);
     if (!this.isFilter(level, name)) return super.getProtocolOption(level, name, value);
+    if (value.length < 0) return -EINVAL;
     value.u8.set(this.filter);
     value.length = this.filter.length;
     return 0;
+  }
+
+  /** Only ICMP has a filter. */
+  private noFilter(name: number): number {
+    return this.family === AF_INET && name === I.ICMP_FILTER ? -EOPNOTSUPP : -ENOPROTOOPT;
   }
 
   private setChecksum(level: number, value: OptionValue): number {

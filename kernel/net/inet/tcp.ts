@@ -46,6 +46,7 @@ import type { InetPorts } from "./create.ts";
 import type { PortTable } from "./ports.ts";
 import { getTcpOption, setTcpOption, TcpOptions } from "./tcp_options.ts";
 import type { Deferral } from "./tcp_defer.ts";
+import { FastOpen } from "./tcp_fastopen.ts";
 import { TcpTally } from "./tcp_info.ts";
 import { TcpTimer } from "./tcp_timer.ts";
 import { showData, showEnd, showReset, TcpSequence } from "./tcp_wire.ts";
@@ -56,6 +57,8 @@ const WRITABLE = POLLOUT | POLLWRNORM, READABLE = POLLIN | POLLRDNORM;
 const RECEIVE_BYTES = 131072, SEND_BYTES = 16384, AUTOMATIC_BYTES = 524288;
 /** Makes numbers of neighbours far apart. */
 const SPREAD = 0x9e3779b1;
+/** At a fault of the guest's buffer, what is not whole in such pieces is not moved (a buffer of a segment). */
+const FAULT_BYTES = 32768;
 /** LIMIT: of one queue. */
 const MAX_BYTES = 64 << 20;
 
@@ -79,13 +82,9 @@ export abstract class TcpSocket extends InetSocket {
   readonly deferred: Set<TcpSocket> = new Set();
   /** Headers of the SYN that it came of, if the listener wanted them kept and nobody fetched them. */
   savedSyn: Uint8Array<ArrayBuffer> | null = null;
-  /** Its listener takes data with a SYN, and did so, or those of this client were taken. */
-  takesFastOpen: boolean = false;
-  hasSynData: boolean = false;
+  readonly fastOpen: FastOpen = new FastOpen();
   /** connect(2) said that it is connected, and what is sent first makes it so (TCP_FASTOPEN_CONNECT). */
   isConnectDeferred: boolean = false;
-  /** Why data did not go with the SYN (TFO_*). */
-  fastOpenFailure: number = 0;
   /** Connections that wait for accept; null: not listening. */
   backlog: Backlog<TcpSocket> | null = null;
   /** Sockets in SYN_SENT because the backlog is full. */
@@ -110,6 +109,12 @@ export abstract class TcpSocket extends InetSocket {
   }
 
   override get writesAll(): boolean {
+    return true;
+  }
+  override get takesPeekOffset(): boolean {
+    return true;
+  }
+  override get takesZerocopy(): boolean {
     return true;
   }
   override get isListening(): boolean {
@@ -163,7 +168,8 @@ export abstract class TcpSocket extends InetSocket {
     const { peer, options } = this;
     if (peer === null) return 0;
     const isFixed = options.isSendFixed || peer.options.isReceiveFixed;
-    return isFixed ? options.sendBytes + peer.options.receiveBytes : AUTOMATIC_BYTES;
+    if (isFixed) return options.sendBytes + peer.options.receiveBytes;
+    return Math.max(AUTOMATIC_BYTES, 2 * peer.options.receiveLowWater);
   }
 
   /** Bytes that it takes before its window is closed. */
@@ -184,10 +190,7 @@ export abstract class TcpSocket extends InetSocket {
     return peer === null ? 0 : Math.max(0, peer.incoming.length - peer.window);
   }
 
-  override send(io: IoCursor, message: Message): number {
-    return this.sendData(io, message);
-  }
-
+  /** send(2) of what is connected. */
   sendData(io: IoCursor, message: Message): number {
     if (this.state === I.TCP_SYN_SENT) return -EAGAIN;
     const { peer } = this;
@@ -205,7 +208,7 @@ export abstract class TcpSocket extends InetSocket {
     const most = Math.min(this.capacity, peer.window + this.tcp.notSentLow);
     const room = most - peer.incoming.length;
     if (room <= 0) return -EAGAIN;
-    const done = peer.incoming.put(io, Math.min(io.remaining, room));
+    const done = peer.incoming.put(io, Math.min(io.remaining, room), FAULT_BYTES);
     if (done <= 0) return done;
     showData(this, peer, done);
     if (this.tcp.userTimeoutMs > 0) this.timeData(false);
@@ -256,7 +259,7 @@ export abstract class TcpSocket extends InetSocket {
       this.consume(n);
       io.advance(n);
     } else {
-      n = incoming.take(io, n);
+      n = incoming.take(io, n, FAULT_BYTES);
       if (n > 0) urgent.pass(n);
     }
     if (this.peer !== null && incoming.length !== before) this.peer.onPeerRead(before);
@@ -334,7 +337,7 @@ export abstract class TcpSocket extends InetSocket {
     if (this.state === I.TCP_LISTEN) {
       return this.backlog !== null && !this.backlog.isEmpty ? READABLE : 0;
     }
-    let bits = this.error !== 0 ? POLLERR : 0;
+    let bits = this.errorBits;
     const isClosed = this.state === I.TCP_CLOSE;
     if (isClosed || (this.isReadShut && this.isWriteShut)) bits |= POLLHUP;
     if (this.isReadShut) bits |= READABLE | POLLRDHUP;
@@ -342,13 +345,9 @@ export abstract class TcpSocket extends InetSocket {
     const beside = this.urgent.at === 0 && !this.options.outOfBandInline ? 1 : 0;
     if (this.incoming.length >= this.options.receiveLowWater + beside) bits |= READABLE;
     if (this.urgent.isFresh) bits |= POLLPRI;
-    if (this.isWriteShut || this.isWritable) bits |= WRITABLE;
+    const { peer } = this, isFree = peer === null || this.isWritableAt(peer, peer.incoming.length);
+    if (this.isWriteShut || isFree) bits |= WRITABLE;
     return bits;
-  }
-
-  private get isWritable(): boolean {
-    const { peer } = this;
-    return peer === null || this.isWritableAt(peer, peer.incoming.length);
   }
 
   /** Whether it is while the peer's queue has `length` bytes. */
@@ -489,6 +488,7 @@ export abstract class TcpSocket extends InetSocket {
     this.state = I.TCP_CLOSE;
     this.timer?.stop();
     this.incoming.free();
+    this.errors?.free();
     this.releasePort();
   }
 }

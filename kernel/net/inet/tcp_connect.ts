@@ -17,6 +17,7 @@ import {
 import * as I from "../../../ffi/abi/inet.ts";
 import { POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
 import { Backlog } from "../backlog.ts";
+import { comesByDevice } from "../bound_device.ts";
 import type { SocketAddress, SocketCaller } from "../message.ts";
 import { Endpoint, endpointOf } from "./address.ts";
 import { accepts, type PortTable } from "./ports.ts";
@@ -182,17 +183,18 @@ function isTaken(socket: TcpSocket, source: string, to: Endpoint): boolean {
   return false;
 }
 
-/** Who listens for connections to `to`: an exact address before a wildcard; several (SO_REUSEPORT) share. */
+/** Who listens for connections to `to`: an exact address or link before any; several (SO_REUSEPORT) share. */
 function listenerAt(client: TcpSocket, to: Endpoint, ports: PortTable | null): TcpSocket | null {
   if (ports === null) return null;
   const found: TcpSocket[] = [];
-  let isExact = false;
+  let best = 0;
   for (const s of ports.at(to.port)) {
     if (!(s instanceof TcpSocket) || !s.isListening || !accepts(s, to.address)) continue;
-    const exact = s.local.address === to.address;
-    if (exact && !isExact) found.length = 0;
-    if (isExact && !exact) continue;
-    isExact = exact;
+    if (!comesByDevice(s, client.local.address, to.address)) continue;
+    const score = +(s.local.address === to.address) + +(s.options.deviceIndex !== 0);
+    if (score < best) continue;
+    if (score > best) found.length = 0;
+    best = score;
     found.push(s);
   }
   if (found.length <= 1) return found[0] ?? null;
@@ -211,7 +213,7 @@ function connect(client: TcpSocket, listener: TcpSocket): void {
   server.establish(client);
   client.establish(server);
   showHandshake(client, server);
-  server.takesFastOpen = takesFastOpen(listener);
+  server.fastOpen.isTaken = takesFastOpen(listener);
   const saves = listener.tcp.kept.get(I.TCP_SAVE_SYN) ?? 0;
   if (saves !== 0) server.savedSyn = synOf(client, saves === SAVE_FRAME);
   if (defers(listener)) {

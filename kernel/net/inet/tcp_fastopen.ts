@@ -18,6 +18,16 @@ const COOKIE_UNAVAILABLE = 1, DATA_NOT_ACKED = 2;
 /** LIMIT: servers whose cookies are known; one more and all are forgotten. */
 const COOKIES_MAX = 1024;
 
+/** What a connection knows of it. */
+export class FastOpen {
+  /** Of a server: its listener takes data with a SYN. */
+  isTaken: boolean = false;
+  /** Data went with the SYN. */
+  hasData: boolean = false;
+  /** Of a client: why they did not (TFO_*). */
+  failure: number = 0;
+}
+
 function settingOf({ settings }: NetNamespace): number {
   return settings?.number("net/ipv4/tcp_fastopen") ?? CLIENT;
 }
@@ -48,8 +58,8 @@ export function noteFastOpen(client: TcpSocket, server: TcpSocket, bytes: number
   const { net } = client, address = client.remote!.address;
   const isWithout = goesWithout(client), had = !isWithout && net.cookies.has(address);
   if (!had && !isWithout) {
-    client.fastOpenFailure = COOKIE_UNAVAILABLE;
-    if (!server.takesFastOpen) return;
+    client.fastOpen.failure = COOKIE_UNAVAILABLE;
+    if (!server.fastOpen.isTaken) return;
     if (net.cookies.size >= COOKIES_MAX) net.cookies.clear();
     net.cookies.add(address);
     return;
@@ -57,9 +67,9 @@ export function noteFastOpen(client: TcpSocket, server: TcpSocket, bytes: number
   if (bytes === 0) return;
   const isCookieNeeded = (settingOf(server.net) & SERVER_NO_COOKIE) === 0 &&
     !server.tcp.needsNoCookie;
-  if (server.takesFastOpen && (had || !isCookieNeeded)) {
-    client.hasSynData = server.hasSynData = true;
-  } else client.fastOpenFailure = DATA_NOT_ACKED;
+  if (server.fastOpen.isTaken && (had || !isCookieNeeded)) {
+    client.fastOpen.hasData = server.fastOpen.hasData = true;
+  } else client.fastOpen.failure = DATA_NOT_ACKED;
 }
 
 /** send(2) with MSG_FASTOPEN, or the first one behind a connect(2) that was put off. */

@@ -100,7 +100,7 @@ export function putInfo(socket: TcpSocket, value: OptionValue): number {
   put(52, msSince(tally.receivedNs, now)); // tcpi_last_data_recv
   put(56, msSince(tally.acknowledgedNs, now)); // tcpi_last_ack_recv
   if (isNew) {
-    u8[7] = socket.fastOpenFailure << 1;
+    u8[7] = socket.fastOpen.failure << 1;
     put(8, RTO_AT_FIRST); // tcpi_rto
     put(16, MSS_AT_FIRST); // tcpi_snd_mss
     put(72, VARIANCE_AT_FIRST); // tcpi_rttvar
@@ -108,9 +108,9 @@ export function putInfo(socket: TcpSocket, value: OptionValue): number {
     return 0;
   }
   const held = socket.heldBytes, { sent, ends } = socket.sequence, bytes = sent - ends - held;
-  u8[5] = OPTIONS | (socket.hasSynData ? SYN_DATA : 0);
+  u8[5] = OPTIONS | (socket.fastOpen.hasData ? SYN_DATA : 0);
   u8[6] = WINDOW_SCALE << 4 | WINDOW_SCALE;
-  u8[7] = socket.fastOpenFailure << 1 | (held === 0 ? 1 : 0); // tcpi_delivery_rate_app_limited
+  u8[7] = socket.fastOpen.failure << 1 | (held === 0 ? 1 : 0); // tcpi_delivery_rate_app_limited
   put(8, RTO);
   put(12, ATO); // tcpi_ato
   put(16, MSS);

@@ -1,14 +1,18 @@
 /** A TCP socket as the family makes it: tcp.ts with the way into a connection of tcp_connect.ts. */
 
 import { IPPROTO_TCP, TCP_INQ } from "../../../ffi/abi/inet.ts";
-import { MSG_FASTOPEN } from "../../../ffi/abi/socket.ts";
+import { MSG_FASTOPEN, SO_RCVLOWAT } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { ControlWriter } from "../control.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
+import type { OptionValue } from "../socket_options.ts";
 import type { Socket } from "../socket.ts";
 import { TcpSocket } from "./tcp.ts";
 import { acceptFrom, connectNow, connectTo, endListening, listenOn } from "./tcp_connect.ts";
 import { sendFast } from "./tcp_fastopen.ts";
+
+/** Last number of /proc/sys/net/ipv4/tcp_rmem. */
+const MAX_RECEIVE = 6291456;
 
 export class LoopbackTcp extends TcpSocket {
   override listen(_caller: SocketCaller, backlog: number): number {
@@ -23,6 +27,15 @@ export class LoopbackTcp extends TcpSocket {
   override send(io: IoCursor, message: Message): number {
     const isFast = this.isConnectDeferred || (message.flags & MSG_FASTOPEN) !== 0;
     return isFast ? sendFast(this, io, message) : this.sendData(io, message);
+  }
+  /** SO_RCVLOWAT can be no more than half of what there may ever be room for. */
+  override setSocketOption(caller: SocketCaller, name: number, value: OptionValue): number {
+    const r = super.setSocketOption(caller, name, value), { options } = this;
+    if (name === SO_RCVLOWAT && r === 0) {
+      const most = options.isReceiveFixed ? options.receiveBytes : MAX_RECEIVE;
+      options.receiveLowWater = Math.min(options.receiveLowWater, most >> 1);
+    }
+    return r;
   }
   /** TCP_INQ: how much more there is. */
   override describeMessage(message: Message, out: ControlWriter): void {

@@ -16,7 +16,7 @@ import {
   EPIPE,
 } from "../../../ffi/abi/errno.ts";
 import { ETH_P_IP, ETH_P_IPV6 } from "../../../ffi/abi/packet.ts";
-import { IPPROTO_UDP, UDP_GRO, UDP_SEGMENT } from "../../../ffi/abi/inet.ts";
+import { IPPROTO_UDP, IPPROTO_UDPLITE, UDP_GRO, UDP_SEGMENT } from "../../../ffi/abi/inet.ts";
 import {
   AF_INET,
   MSG_MORE,
@@ -61,6 +61,8 @@ import { programmed, receiverAt, type UdpPorts } from "./udp_receivers.ts";
 
 /** Largest payloads: 65535 less the headers that count. */
 const MAX_PAYLOAD_4 = 65507, MAX_PAYLOAD_6 = 65527;
+/** Shorter ones are never longer than a link's packets may be. */
+const SHORT = 500;
 /** Longer ones are refused before anything else. */
 const MAX_LENGTH = 65535;
 const READABLE = POLLIN | POLLRDNORM, WRITABLE = POLLOUT | POLLWRNORM | POLLWRBAND;
@@ -107,7 +109,7 @@ export class UdpSocket extends InetSocket {
     if (typeof to === "number") return to;
     if (this.isWriteShut) return -EPIPE;
     const most = isV4(to.address) ? MAX_PAYLOAD_4 : MAX_PAYLOAD_6;
-    if (length > most) {
+    if (length > most || (length > SHORT && this.ip.isTooLong(to.address, length, this.net))) {
       tellTooLong(this, EMSGSIZE, to);
       return -EMSGSIZE;
     }
@@ -336,6 +338,12 @@ export class UdpSocket extends InetSocket {
     const kept = keptBytes(this.options.filter, view);
     return kept === 0 ? 0 : bytes.subarray(0, Math.max(0, kept - UDP_HEADER));
   }
+  override get takesPeekOffset(): boolean {
+    return true;
+  }
+  override get takesZerocopy(): boolean {
+    return this.protocol === IPPROTO_UDP;
+  }
   override get takesFilters(): boolean {
     return true;
   }
@@ -343,8 +351,7 @@ export class UdpSocket extends InetSocket {
   private get wantsPacketInfo(): boolean {
     const { ip } = this;
     return ip.originalDestination || ip.packetInfo || ip.packetInfo6 || ip.receiveTtl ||
-      ip.receiveTos ||
-      ip.receiveHopLimit || ip.receiveClass;
+      ip.receiveTos || ip.receiveHopLimit || ip.receiveClass || ip.oldPacketInfo6 || ip.oldHopLimit;
   }
 
   /** The sender's address as this socket shows it; kept, as most datagrams come from the same place. */
@@ -381,13 +388,13 @@ export class UdpSocket extends InetSocket {
   }
 
   override setProtocolOption(level: number, name: number, value: OptionValue): number {
-    if (level !== IPPROTO_UDP) return super.setProtocolOption(level, name, value);
+    if (!isOwnLevel(level)) return super.setProtocolOption(level, name, value);
     const r = setUdpOption(this.udp, name, value);
     if (!this.udp.isCorked) this.flush(NO_HEADER);
     return r;
   }
   override getProtocolOption(level: number, name: number, value: OptionValue): number {
-    if (level !== IPPROTO_UDP) return super.getProtocolOption(level, name, value);
+    if (!isOwnLevel(level)) return super.getProtocolOption(level, name, value);
     return getUdpOption(this.udp, name, value);
   }
   override describeMessage(message: Message, out: ControlWriter): void {
@@ -424,6 +431,11 @@ export class UdpSocket extends InetSocket {
 
 function protocolOf({ address }: Endpoint): number {
   return isV4(address) ? ETH_P_IP : ETH_P_IPV6;
+}
+
+/** UDP and UDP-Lite have their options at both levels. */
+export function isOwnLevel(level: number): boolean {
+  return level === IPPROTO_UDP || level === IPPROTO_UDPLITE;
 }
 
 /** All that a cursor has left; null at a fault. */

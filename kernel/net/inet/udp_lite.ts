@@ -3,12 +3,12 @@
  * bit is lost here, so coverage only decides who takes what.
  */
 
-import { EINVAL, ENOPROTOOPT } from "../../../ffi/abi/errno.ts";
+import { EINVAL } from "../../../ffi/abi/errno.ts";
 import { IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV } from "../../../ffi/abi/inet.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
 import type { InetPorts } from "./create.ts";
-import { UdpSocket } from "./udp.ts";
+import { isOwnLevel, UdpSocket } from "./udp.ts";
 import type { UdpPorts } from "./udp_receivers.ts";
 
 /** Of UDP: the least that is covered. */
@@ -37,8 +37,8 @@ export class UdpLiteSocket extends UdpSocket {
   }
 
   override setProtocolOption(level: number, name: number, value: OptionValue): number {
-    if (level !== IPPROTO_UDPLITE) return super.setProtocolOption(level, name, value);
-    if (name !== UDPLITE_SEND_CSCOV && name !== UDPLITE_RECV_CSCOV) return -ENOPROTOOPT;
+    const isCoverage = name === UDPLITE_SEND_CSCOV || name === UDPLITE_RECV_CSCOV;
+    if (!isOwnLevel(level) || !isCoverage) return super.setProtocolOption(level, name, value);
     return value.isInt ? this.setCoverage(name, value.int) : -EINVAL;
   }
 
@@ -50,9 +50,9 @@ export class UdpLiteSocket extends UdpSocket {
   }
 
   override getProtocolOption(level: number, name: number, value: OptionValue): number {
-    if (level !== IPPROTO_UDPLITE) return super.getProtocolOption(level, name, value);
-    if (name === UDPLITE_SEND_CSCOV) return value.setInt(Math.max(0, this.sendCoverage));
-    if (name === UDPLITE_RECV_CSCOV) return value.setInt(Math.max(0, this.leastCoverage));
-    return -ENOPROTOOPT;
+    const isOwn = isOwnLevel(level) && value.length >= 0;
+    if (isOwn && name === UDPLITE_SEND_CSCOV) return value.setInt(Math.max(0, this.sendCoverage));
+    if (isOwn && name === UDPLITE_RECV_CSCOV) return value.setInt(Math.max(0, this.leastCoverage));
+    return super.getProtocolOption(level, name, value);
   }
 }

@@ -70,14 +70,21 @@ export function setUdpOption(options: UdpOptions, name: number, value: OptionVal
     case I.UDP_GRO:
       options.joins = on;
       return 0;
+    case I.UDP_ENCAP:
+      // DIFFERS: no encapsulation.
+      return on ? -ENOPROTOOPT : 0;
     default:
-      // DIFFERS: no encapsulation (UDP_ENCAP).
       return -ENOPROTOOPT;
   }
 }
 
 export function getUdpOption(options: UdpOptions, name: number, value: OptionValue): number {
+  if (value.length < 0) return -EINVAL;
   switch (name) {
+    case I.UDP_ENCAP:
+    case I.UDPLITE_SEND_CSCOV:
+    case I.UDPLITE_RECV_CSCOV:
+      return value.setInt(0);
     case I.UDP_CORK:
       return value.setBool(options.isCorked);
     case I.UDP_NO_CHECK6_TX:

@@ -1,5 +1,6 @@
 /** Which sockets get a datagram (udp(7)), and datagrams that came as packets. Neighbour: udp.ts. */
 
+import { comesByDevice } from "../bound_device.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import type { Link } from "../links/link.ts";
 import { Endpoint, isV4 } from "./address.ts";
@@ -43,7 +44,9 @@ export function programmed(
 function scoreOf(s: UdpSocket, from: Endpoint, to: Endpoint): number {
   if (!accepts(s, to.address)) return -1;
   if (s.remote !== null && !s.remote.isSame(from)) return -1;
-  return (s.remote !== null ? 4 : 0) + (s.local.address === to.address ? 2 : 0);
+  if (!comesByDevice(s, from.address, to.address)) return -1;
+  return (s.remote !== null ? 4 : 0) + (s.local.address === to.address ? 2 : 0) +
+    (s.options.deviceIndex !== 0 ? 2 : 0);
 }
 
 function spread({ address, port }: Endpoint): number {

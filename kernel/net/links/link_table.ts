@@ -296,9 +296,10 @@ export class LinkTable {
   }
 
   /** The route to an address that is not one of our own: the longest prefix, then the least metric. */
-  routeTo(destination: string): Route | null {
+  routeTo(destination: string, only: Link | null = null): Route | null {
     let best: Route | null = null;
     for (const route of this.allRoutes()) {
+      if (only !== null && route.link !== only) continue;
       if (!route.link.isUp || !isInNetwork(destination, route.network, route.bits)) continue;
       const isBetter = best === null || route.bits > best.bits ||
         (route.bits === best.bits && route.metric < best.metric);
@@ -307,9 +308,15 @@ export class LinkTable {
     return best;
   }
 
-  /** The address of a sender that has not chosen one. */
-  sourceFor(destination: string): string {
-    if (this.linkOf(destination) !== null) {
+  /** The address of a sender that has not chosen one. `device`: index of the link that it is bound to, or 0. */
+  sourceFor(destination: string, device: number = 0): string {
+    const own = this.linkOf(destination), bound = device === 0 ? null : this.byIndex(device);
+    if (bound !== null && bound !== own && bound !== this.lo) {
+      const isFour = isV4(destination);
+      const address = bound.addresses.find((a) => isV4(a.address) === isFour)?.address;
+      if (address !== undefined) return address;
+    }
+    if (own !== null) {
       return isLoopback(destination) ? isV4(destination) ? LOOPBACK4 : LOOPBACK6 : destination;
     }
     const route = this.routeTo(destination);

@@ -5,7 +5,7 @@
  * DIFFERS: a connection does not notice what changes on its way, and nothing is filtered. Neighbour: flood.ts.
  */
 
-import { EHOSTUNREACH, ENETUNREACH } from "../../../ffi/abi/errno.ts";
+import { EHOSTUNREACH, ENETUNREACH, ENODEV } from "../../../ffi/abi/errno.ts";
 import { isLoopback, isV4 } from "../inet/address.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { Link } from "./link.ts";
@@ -13,21 +13,33 @@ import type { Link } from "./link.ts";
 /** Stations on the way, as many as a packet's TTL allows at first. */
 const STATIONS_MAX = 64;
 
-/** The namespace that a packet from `net` to `destination` arrives in, or -ENETUNREACH, -EHOSTUNREACH. */
+/**
+ * The namespace that a packet from `net` to `destination` arrives in, or -ENETUNREACH, -EHOSTUNREACH. `device`: index of the
+ * link that its sender is bound to (-ENODEV), 0 for none.
+ */
 export function reach(
   net: NetNamespace,
   destination: string,
   hops: Hop[] | null = null,
+  device: number = 0,
 ): NetNamespace | number {
+  const bound = device === 0 ? null : net.links.byIndex(device);
+  if (device !== 0 && bound === null) return -ENODEV;
   let at = net;
   for (let stations = 0; stations < STATIONS_MAX; stations++) {
-    const { links } = at;
-    if (links.linkOf(destination) !== null) return links.lo.isUp || at !== net ? at : -ENETUNREACH;
-    if (isLoopback(destination)) return -ENETUNREACH;
+    const { links } = at, own = links.linkOf(destination);
+    if (own !== null) {
+      if (at !== net) return at;
+      if (!links.lo.isUp) return -ENETUNREACH;
+      return bound === null || bound === own || bound === links.lo ? at : -EHOSTUNREACH;
+    }
+    const only = stations === 0 ? bound : null;
+    if (isLoopback(destination)) return only === null ? -ENETUNREACH : -EHOSTUNREACH;
     if (stations > 0 && !forwards(at, destination)) return -EHOSTUNREACH;
-    const route = links.routeTo(destination);
-    if (route === null) return stations === 0 ? -ENETUNREACH : -EHOSTUNREACH;
-    const next = neighbour(route.link, route.via ?? destination);
+    const route = links.routeTo(destination, only);
+    // Who is bound to a link looks for all that no route leads to right behind it.
+    if (route === null && only === null) return stations === 0 ? -ENETUNREACH : -EHOSTUNREACH;
+    const next = neighbour(route?.link ?? only!, route?.via ?? destination);
     if (next === null) return -EHOSTUNREACH;
     hops?.push(next);
     at = next.station.table.net;
@@ -39,6 +51,16 @@ export function reach(
 export function wayTo(net: NetNamespace, destination: string): readonly Hop[] | null {
   const hops: Hop[] = [];
   return typeof reach(net, destination, hops) === "number" ? null : hops;
+}
+
+/**
+ * Index of the link by which a packet comes to sockets of `net`: of its own packets the link that has the address, of others
+ * the one that leads back.
+ */
+export function arrivalIndex({ links }: NetNamespace, source: string, destination: string): number {
+  const isOwn = links.linkOf(source) !== null;
+  const link = isOwn ? links.linkOf(destination) : links.routeTo(source)?.link ?? null;
+  return link?.index ?? 0;
 }
 
 /** Whether answers find their way back. */

@@ -318,6 +318,7 @@ export class NetlinkSocket extends Socket {
 
   override getProtocolOption(level: number, name: number, value: OptionValue): number {
     if (level !== SOL_NETLINK) return -ENOPROTOOPT;
+    if (value.length < 0) return -EINVAL;
     if (name === N.NETLINK_LIST_MEMBERSHIPS) return this.listGroups(value);
     if (!SWITCHES.has(name)) return -ENOPROTOOPT;
     return value.isInt ? value.setBool(this.switches.has(name)) : -EINVAL;

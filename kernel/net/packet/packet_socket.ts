@@ -328,6 +328,7 @@ export class PacketSocket extends Socket {
 
   override getProtocolOption(level: number, name: number, value: OptionValue): number {
     if (level !== SOL_PACKET) return -ENOPROTOOPT;
+    if (value.length < 0) return -EINVAL;
     if (name === P.PACKET_STATISTICS) {
       value.dv.setUint32(0, this.packets + this.lost, true);
       value.dv.setUint32(4, this.lost, true);

@@ -92,7 +92,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     const name = nameOf(address);
     if (typeof name === "number") return name;
     if (name === "") return -EINVAL;
-    if (this.options.passCredentials) {
+    if (this.options.wantsSender) {
       const r = this.autobind();
       if (r < 0) return r;
     }
@@ -111,7 +111,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     const server = this.newSocket();
     if (server === null) return -ECONNREFUSED;
     server.name = other.name;
-    server.options.passCredentials = other.options.passCredentials;
+    server.options.inheritSender(other.options);
     server.peer = this;
     server.peerCredentials = callerCredentials(caller);
     this.peer = server;

@@ -68,7 +68,7 @@ export class UnixDgram extends UnixSocket {
     }
     const other = this.find(caller, address);
     if (typeof other === "number") return other;
-    if (this.options.passCredentials) {
+    if (this.options.wantsSender) {
       const r = this.autobind();
       if (r < 0) return r;
     }
@@ -97,7 +97,7 @@ export class UnixDgram extends UnixSocket {
     if (this.isWriteShut) return -EPIPE;
     const to = this.destination(message);
     if (typeof to === "number") return to;
-    if (this.options.passCredentials) this.autobind();
+    if (this.options.wantsSender) this.autobind();
     if (to.isReadShut) return -EPIPE;
     if (to.incoming.count > MAX_MESSAGES || to.isOverfull(length, this)) {
       this.blockedOn = to.queue;
@@ -142,9 +142,13 @@ export class UnixDgram extends UnixSocket {
       if (error !== 0) return error;
       return this.isReadShut ? 0 : -EAGAIN;
     }
-    const count = incoming.count;
+    const { count, firstLength } = incoming;
     const n = incoming.pull(io, message);
-    if (incoming.count !== count) this.wakeSenders();
+    if (incoming.count !== count) {
+      this.wakeSenders();
+      // All of it is gone, whatever there was room for.
+      if (n >= 0) this.movePeekOffset(false, firstLength - n);
+    }
     return n;
   }
 

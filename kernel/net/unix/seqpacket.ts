@@ -46,7 +46,7 @@ export class UnixSeqpacket extends ConnectionSocket {
     const length = io.remaining;
     if (length > from.options.sendBytes - MESSAGE_OVERHEAD) return -EMSGSIZE;
     if (room < length || room <= 0) return -EAGAIN;
-    if (from.options.passCredentials) from.autobind();
+    if (from.options.wantsSender) from.autobind();
     const datagram = new Datagram(length, nameBytes(from.name));
     datagram.credentials = from.credentialsFor(message, this);
     const r = this.incoming.push(io, datagram);
@@ -62,8 +62,11 @@ export class UnixSeqpacket extends ConnectionSocket {
     if (peer === null) return -ENOTCONN;
     if (this.error !== 0) return this.takeError();
     if (incoming.count === 0) return this.nothing();
-    const n = incoming.pull(io, message);
-    if (incoming.charge !== before) peer.onPeerRead(before, incoming.charge);
+    const { firstLength } = incoming, n = incoming.pull(io, message);
+    if (incoming.charge === before) return n;
+    peer.onPeerRead(before, incoming.charge);
+    // All of it is gone, whatever there was room for.
+    if (n >= 0) this.movePeekOffset(false, firstLength - n);
     return n;
   }
 }

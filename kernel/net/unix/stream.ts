@@ -67,7 +67,7 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
       }
       const server = new UnixStream(this.net, this.names);
       server.name = this.name;
-      server.options.passCredentials = this.options.passCredentials;
+      server.options.inheritSender(this.options);
       new HostEnd(this.net, this.names, fd, "").meet(server);
       this.queueUp(server);
     }
@@ -92,7 +92,7 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
     return this.incoming.length;
   }
   protected override get hasIncoming(): boolean {
-    return this.incoming.length >= this.options.receiveLowWater;
+    return this.incoming.length > 0;
   }
   protected override freeIncoming(): void {
     this.incoming.free();
@@ -118,7 +118,7 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
     if (peer === null) return -EINVAL;
     if (before <= message.skipped) return this.nothing();
     if (message.caller !== null && peer.name !== "") putName(peer.name, message.name);
-    const n = incoming.pull(io, message, this.options.passCredentials);
+    const n = incoming.pull(io, message, this.options.wantsSender);
     if (incoming.length !== before) peer.onPeerRead(before, incoming.length);
     return n;
   }

@@ -13,6 +13,11 @@ import { inFlightOf, type RightsInFlight } from "../rights.ts";
 
 /** LIMIT: bytes in one direction; the sender's SO_SNDBUF is what counts. */
 const MAX_BYTES = 64 << 20;
+/**
+ * At a fault of the guest's buffer, what is not whole in such pieces is not moved. DIFFERS: Linux's pieces are what was
+ * sent at once, where that is less.
+ */
+const FAULT_BYTES = 32768;
 
 /** Neighbouring bytes of one origin. */
 class Segment {
@@ -54,7 +59,7 @@ export class StreamQueue {
     credentials: PeerCredentials | null,
     rights: readonly OpenFile[] | null,
   ): number {
-    const done = this.ring.put(io, n);
+    const done = this.ring.put(io, n, FAULT_BYTES);
     if (done <= 0) return done;
     if (this.segments !== null || credentials !== null || rights !== null) {
       this.note(done, credentials, rights);
@@ -70,7 +75,7 @@ export class StreamQueue {
     if ((message.flags & MSG_PEEK) !== 0) return this.look(io, message, byCredentials);
     if (this.segments === null) {
       message.credentials = null;
-      return this.ring.take(io, Math.min(io.remaining, this.ring.length));
+      return this.ring.take(io, Math.min(io.remaining, this.ring.length), FAULT_BYTES);
     }
     return this.pullSegments(io, message, byCredentials, this.segments);
   }
@@ -112,7 +117,7 @@ export class StreamQueue {
         message.isWhole = true;
         break;
       }
-      const n = this.ring.take(io, Math.min(io.remaining, segment.length));
+      const n = this.ring.take(io, Math.min(io.remaining, segment.length), FAULT_BYTES);
       if (n < 0) return total > 0 ? total : n;
       total += n;
       segment.length -= n;

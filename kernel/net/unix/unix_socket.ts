@@ -10,6 +10,7 @@ import {
   ENODATA,
   ENOPROTOOPT,
   ENOTCONN,
+  EOPNOTSUPP,
   ERANGE,
 } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
@@ -53,6 +54,9 @@ export abstract class UnixSocket extends Socket {
   /** The socket at the other end, if there is one. */
   abstract readonly peerSocket: UnixSocket | null;
 
+  override get takesPeekOffset(): boolean {
+    return true;
+  }
   /** Programs of the host could connect to it, if they may. */
   protected get mayListen(): boolean {
     return false;
@@ -123,10 +127,17 @@ export abstract class UnixSocket extends Socket {
   credentialsFor(message: Message, to: UnixSocket): PeerCredentials | null {
     if (message.hasCredentials) return message.credentials;
     const { caller } = message;
-    const isWanted = this.options.passCredentials || to.options.passCredentials;
+    const isWanted = this.options.wantsSender || to.options.wantsSender;
     if (!isWanted || caller === null) return null;
     const { pid, cred, processId } = caller;
     return new PeerCredentials(pid, cred.uid, cred.gid, [], processId ?? null);
+  }
+
+  override setProtocolOption(): number {
+    return -EOPNOTSUPP;
+  }
+  override getProtocolOption(): number {
+    return -EOPNOTSUPP;
   }
 
   /** Control messages of other levels mean nothing here. */

@@ -19,7 +19,9 @@ import {
   MSG_CTRUNC,
   SCM_CREDENTIALS,
   SCM_MAX_FD,
+  SCM_PIDFD,
   SCM_RIGHTS,
+  SCM_TXTIME,
   SO_TIMESTAMP,
   SO_TIMESTAMP_NEW,
   SO_TIMESTAMPING,
@@ -37,9 +39,10 @@ import type { Socket } from "../../net/socket.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
+import { installPidfd } from "./peer_pidfd.ts";
 
 const HEADER = Cmsghdr.size;
-const TIMES_BYTES = 48;
+const TIMES_BYTES = 48, TXTIME_BYTES = 8, PIDFD_BYTES = 4;
 const writer = new ControlWriter();
 
 /** Read `length` bytes of control messages to send: 0 or -errno, and then the message holds nothing. */
@@ -80,6 +83,10 @@ function takeOne(
   const level = dv.getInt32(at + Cmsghdr.at.level, true);
   const type = dv.getInt32(at + Cmsghdr.at.type, true), data = at + HEADER;
   if (level !== SOL_SOCKET) return socket.takeControl(message, level, type, dv, data, length);
+  if (type === SCM_TXTIME) {
+    // No link has a queue: a packet leaves at once, whatever its time is.
+    return socket.options.takesSendTimes && length === TXTIME_BYTES ? 0 : -EINVAL;
+  }
   if (socket.family !== AF_UNIX) {
     return type === SCM_RIGHTS || type === SCM_CREDENTIALS ? 0 : -EINVAL;
   }
@@ -149,6 +156,7 @@ export function controlOut(
   const isLocal = socket.family === AF_UNIX || socket.family === AF_NETLINK;
   if (socket.options.passCredentials && isLocal) putCredentials(t, message);
   if (message.rights !== null) putRights(t, message, message.rights);
+  if (socket.options.passPidfd && socket.family === AF_UNIX) putPidfd(t, message);
   message.outFlags |= writer.flags;
   if (writer.length === 0) return 0;
   return t.mm.copyOut(addr, writer.u8, 0, writer.length) < 0 ? -EFAULT : writer.length;
@@ -180,6 +188,16 @@ function putCredentials(t: Task, message: Message): void {
   writer.dv.setUint32(at + Ucred.at.uid, t.cred.userNs.shownUid(uid), true);
   writer.dv.setUint32(at + Ucred.at.gid, t.cred.userNs.shownGid(gid), true);
   writer.put(SOL_SOCKET, SCM_CREDENTIALS, Ucred.size);
+}
+
+/** SCM_PIDFD: who sent the message, if anybody wanted to know then. */
+function putPidfd(t: Task, { credentials }: Message): void {
+  if (credentials === null) return;
+  if (writer.room < PIDFD_BYTES) {
+    writer.flags |= MSG_CTRUNC;
+    return;
+  }
+  writer.putInt(SOL_SOCKET, SCM_PIDFD, installPidfd(t, credentials));
 }
 
 function putRights(t: Task, message: Message, files: readonly OpenFile[]): void {

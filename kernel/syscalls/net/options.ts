@@ -1,11 +1,13 @@
 /** getsockopt(2), setsockopt(2). */
 
 import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
-import { SOL_SOCKET } from "../../../ffi/abi/socket.ts";
+import { SO_PEERPIDFD, SOL_SOCKET } from "../../../ffi/abi/socket.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { OptionValue } from "../../net/socket_options.ts";
+import type { Socket } from "../../net/socket.ts";
 import type { Task } from "../../task/task.ts";
 import { socketOf } from "./arguments.ts";
+import { getPeerPidfd } from "./peer_pidfd.ts";
 
 const value = new OptionValue();
 
@@ -34,19 +36,25 @@ export function sysGetsockopt(t: Task, a: SyscallArgs): number {
   const word = t.mm.load32(lengthAddr);
   if (word < 0) return -EFAULT;
   const room = word | 0;
-  if (room < 0) return -EINVAL;
+  if (room < 0 && level === SOL_SOCKET) return -EINVAL;
   value.length = Math.min(room, MAX_BYTES);
   value.unit = 1;
   value.asked = room >= 4 ? t.mm.load32(addr) | 0 : 0;
   value.askedAt = addr;
   value.asker = t;
   value.user = t.mm;
-  const r = level === SOL_SOCKET
-    ? socket.getSocketOption(name, value)
-    : socket.getProtocolOption(level, name, value);
+  const r = getOption(t, socket, level, name);
   if (r < 0) return r;
-  const n = Math.min(room, value.length), bytes = n * value.unit;
+  // Some families take a negative length for the greatest.
+  const n = room < 0 ? value.length : Math.min(room, value.length), bytes = n * value.unit;
   if (n > 0 && t.mm.copyOut(addr, value.u8, 0, bytes) < 0) return -EFAULT;
   const told = value.unit === 1 ? n : value.length;
   return t.mm.store32(lengthAddr, told) < 0 ? -EFAULT : 0;
+}
+
+function getOption(t: Task, socket: Socket, level: number, name: number): number {
+  if (level !== SOL_SOCKET) return socket.getProtocolOption(level, name, value);
+  return name === SO_PEERPIDFD
+    ? getPeerPidfd(t, socket, value)
+    : socket.getSocketOption(name, value);
 }

@@ -126,6 +126,8 @@ function collect(t: Task, socket: Socket): number {
   const hasErrors = socket.family !== AF_UNIX && socket.family !== AF_NETLINK;
   if ((flags & MSG_ERRQUEUE) !== 0 && hasErrors) return socket.receiveError(io, message);
   const isPeek = (flags & MSG_PEEK) !== 0, isStream = socket.type === SOCK_STREAM;
+  // Where a look begins (SO_PEEK_OFF).
+  const from = isPeek ? Math.max(0, socket.options.peekOffset) : 0;
   let total = progress.done;
   if (total > 0) io.advance(total);
   const wanted = total + io.remaining;
@@ -136,15 +138,21 @@ function collect(t: Task, socket: Socket): number {
   const enough = total + SLICE_BYTES;
   let n: number;
   do {
-    message.skipped = isPeek ? total : 0;
+    message.skipped = isPeek ? from + total : 0;
     n = socket.receive(io, message);
-    if (n > 0) total += n;
+    if (n > 0) {
+      total += n;
+      if (!isPeek) socket.movePeekOffset(false, n);
+    }
     if (total >= enough && total < target && !isPeek) {
       progress.done = total;
       return endTurn(t, nonblocking);
     }
   } while (isStream && n > 0 && total < target && !message.isWhole);
-  if (n >= 0) return total;
+  if (n >= 0) {
+    if (isPeek) socket.movePeekOffset(true, total);
+    return total;
+  }
   if (n === -EAGAIN && !nonblocking) {
     if (!isPeek) progress.done = total;
     n = waitForSocket(t, socket, READABLE, socket.options.receiveTimeoutNs);
@@ -153,5 +161,6 @@ function collect(t: Task, socket: Socket): number {
     // The error is the next call's.
     socket.error = -n;
   }
+  if (isPeek && total > 0) socket.movePeekOffset(true, total);
   return total > 0 ? total : n;
 }

@@ -23,9 +23,9 @@ export const rows: readonly Row[] = [
   row("getpeername", socket.sysGetpeername, "fd ptr ptr"),
   row("setsockopt", options.sysSetsockopt, "fd int int ptr int", {
     support: "partial",
-    note: "SO_ATTACH_FILTER on datagrams, packets and netlink; no SO_ATTACH_BPF, SO_PEEK_OFF, " +
-      "SO_ZEROCOPY, SO_TXTIME; SO_TIMESTAMPING of datagrams; no UDP_ENCAP, " +
-      "TCP_REPAIR, TCP_AO, TCP_ULP, TCP_MD5SIG; of PACKET_* no ring for sending",
+    note: "SO_ATTACH_FILTER on datagrams, packets and netlink; no SO_ATTACH_BPF; " +
+      "SO_TIMESTAMPING of datagrams; no UDP_ENCAP, TCP_REPAIR, TCP_AO, TCP_ULP, TCP_MD5SIG; " +
+      "of PACKET_* no ring for sending",
   }),
   row("getsockopt", options.sysGetsockopt, "fd int int ptr ptr"),
   row("sendto", send.sysSendto, "fd buf size hex sockaddr int"),

@@ -7,7 +7,9 @@ import {
   MSG_FASTOPEN,
   MSG_NOSIGNAL,
   MSG_OOB,
+  MSG_ZEROCOPY,
   Msghdr,
+  SOCK_STREAM,
   SOCKADDR_STORAGE_SIZE,
   UIO_MAXIOV,
 } from "../../../ffi/abi/socket.ts";
@@ -102,7 +104,7 @@ function pointer(at: number): number {
 
 /** Send what the cursor has; streams go on until all is taken. */
 function transmit(t: Task, socket: Socket): number {
-  const { io, progress } = t;
+  const { io, progress } = t, length = io.remaining;
   if (progress.done > 0) {
     io.advance(progress.done);
     // The connection is made.
@@ -119,13 +121,20 @@ function transmit(t: Task, socket: Socket): number {
     if ((message.flags & MSG_OOB) !== 0 && n > 0) signalUrgent(t.kernel, socket.urgentReceiver);
     if (progress.done >= enough && io.remaining > 0) return endTurn(t, nonblocking);
   } while (n > 0 && io.remaining > 0 && socket.writesAll);
-  if (n >= 0) return progress.done;
+  if (n >= 0) return sent(socket, progress.done, length);
   if (n === -EAGAIN && !nonblocking) {
     n = waitForSocket(t, socket, WRITABLE, socket.options.sendTimeoutNs);
     if (n === BLOCK) return n;
   }
-  if (progress.done > 0) return progress.done;
+  if (progress.done > 0) return sent(socket, progress.done, length);
   const signals = n === -EPIPE && socket.writesAll && (message.flags & MSG_NOSIGNAL) === 0;
   if (signals) sendToTask(t, userSignal(SIGPIPE, t));
   return n;
+}
+
+/** All that was sent of one call, which had `length` bytes. */
+function sent(socket: Socket, bytes: number, length: number): number {
+  const isTold = (message.flags & MSG_ZEROCOPY) !== 0 && socket.options.zerocopy;
+  if (isTold && (length > 0 || socket.type !== SOCK_STREAM)) socket.tellZerocopy();
+  return bytes;
 }
