@@ -3,7 +3,7 @@
  * are the families' affair.
  */
 
-import { EDOM, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from "../../ffi/abi/errno.ts";
+import { EDOM, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP, EPERM } from "../../ffi/abi/errno.ts";
 import { CAP_NET_ADMIN } from "../../ffi/abi/capability.ts";
 import {
   AF_INET,
@@ -428,8 +428,8 @@ export function getSocketOption(socket: Socket, name: number, value: OptionValue
 }
 
 function peerNameOut(socket: Socket, value: OptionValue): number {
-  const room = value.length, r = socket.peerName(name);
-  if (r < 0) return r;
+  const room = value.length;
+  if (socket.peerName(name) < 0) return -ENOTCONN;
   // Who asks for more than there is gets nothing.
   if (name.length < room) return -EINVAL;
   value.u8.set(name.u8.subarray(0, name.length));

@@ -259,6 +259,7 @@ export function getGroupOption(
   name: number,
   value: OptionValue,
 ): number | null {
+  if (value.length < 0) return null;
   if (level === I.IPPROTO_IP) {
     if (socket.family === AF_INET6 && socket.type === SOCK_RAW) return null;
     if (name === I.IP_MULTICAST_IF) {

@@ -17,6 +17,14 @@ import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { ANY4, isMulticast, isV4 } from "./address.ts";
 import type { InetSocket } from "./inet_socket.ts";
+import {
+  getPathMtu,
+  mtuOf,
+  mtuTo,
+  PREFERENCES_AT_FIRST,
+  setPortRange,
+  setPreferences,
+} from "./path_options.ts";
 
 export const DEFAULT_TTL = 64;
 /** Options that are kept and shown, and change nothing on a loopback interface: default, least, greatest value. */
@@ -35,6 +43,9 @@ const IP_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IP_MULTICAST_ALL, [1, 0, 1]],
   [I.IP_PASSSEC, BIT],
   [I.IP_RECVFRAGSIZE, BIT],
+  [I.IP_NODEFRAG, BIT],
+  // Sums of whole packets are never known on links without a card.
+  [I.IP_CHECKSUM, BIT],
 ]);
 const IPV6_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IPV6_MULTICAST_HOPS, [1, -1, 255]],
@@ -91,11 +102,13 @@ const OTHERS6: ReadonlySet<number> = new Set([
   I.IPV6_UNICAST_IF,
   I.IPV6_2292PKTINFO,
   I.IPV6_2292HOPLIMIT,
+  I.IPV6_MTU,
+  I.IPV6_ADDR_PREFERENCES,
 ]);
 const OF_DATAGRAMS: ReadonlySet<number> = new Set([I.IPV6_MULTICAST_IF, I.IPV6_MULTICAST_HOPS]);
 /** Bytes of headers of a datagram. */
 const HEADERS_4 = 28, HEADERS_6 = 48;
-const MTUINFO_BYTES = 32;
+const MTU_MIN_6 = 1280;
 
 export class IpOptions {
   ttl: number = DEFAULT_TTL;
@@ -112,6 +125,10 @@ export class IpOptions {
   /** The same, and hop limits, under their names of RFC 2292. */
   oldPacketInfo6: boolean = false;
   oldHopLimit: boolean = false;
+  /** IPV6_MTU: longest packet that it sends; 0: as its way allows. */
+  packetBytes6: number = 0;
+  /** IPV6_ADDR_PREFERENCES: kept, as links have no temporary addresses. */
+  preferences6: number = PREFERENCES_AT_FIRST;
   /** IP_LOCAL_PORT_RANGE; 0: as the setting has it. */
   firstPort: number = 0;
   lastPort: number = 0;
@@ -174,7 +191,8 @@ export class IpOptions {
       : this.kept6.get(I.IPV6_MTU_DISCOVER) ?? I.IP_PMTUDISC_WANT;
     const isCut = discover < I.IP_PMTUDISC_DO || discover === I.IP_PMTUDISC_OMIT;
     if (isCut && (isFour || (this.kept6.get(I.IPV6_DONTFRAG) ?? 0) === 0)) return false;
-    return bytes + (isFour ? HEADERS_4 : HEADERS_6) > mtuTo(net, destination);
+    const mtu = mtuTo(net, destination), most = isFour ? 0 : this.packetBytes6;
+    return bytes + (isFour ? HEADERS_4 : HEADERS_6) > (most === 0 ? mtu : Math.min(most, mtu));
   }
 
   inherit(from: IpOptions): void {
@@ -219,6 +237,9 @@ function setV4(socket: InetSocket, name: number, value: OptionValue): number {
       return setPortRange(ip, value);
     case I.IP_ROUTER_ALERT:
       return socket.type === SOCK_RAW ? -ENOPROTOOPT : -EINVAL;
+    case I.IP_NODEFRAG:
+      if (socket.type !== SOCK_RAW) return -ENOPROTOOPT;
+      break;
     case I.IP_MULTICAST_TTL:
       if (isTcp) return -EINVAL;
       if (n === -1 && value.length > 0) {
@@ -281,6 +302,12 @@ function setV6(socket: InetSocket, name: number, value: OptionValue): number {
     case I.IPV6_UNICAST_IF:
       if (value.length !== 4) return -EINVAL;
       return on ? -EADDRNOTAVAIL : 0;
+    case I.IPV6_MTU:
+      if (n !== 0 && n < MTU_MIN_6) return -EINVAL;
+      ip.packetBytes6 = n;
+      return 0;
+    case I.IPV6_ADDR_PREFERENCES:
+      return setPreferences(ip, n);
     case I.IPV6_2292PKTINFO:
       ip.oldPacketInfo6 = on;
       return 0;
@@ -433,6 +460,8 @@ function getV6(socket: InetSocket, name: number, value: OptionValue): number {
       return value.setBool(ip.oldHopLimit);
     case I.IPV6_MULTICAST_IF:
       return value.setInt(ip.groupLink6);
+    case I.IPV6_ADDR_PREFERENCES:
+      return value.setInt(ip.preferences6);
     case I.IPV6_PATHMTU:
       return getPathMtu(socket, value);
     case I.IPV6_MTU:
@@ -440,38 +469,6 @@ function getV6(socket: InetSocket, name: number, value: OptionValue): number {
     default:
       return shown(IPV6_KEPT, ip.kept6, name, value);
   }
-}
-
-/** Lower and upper half of an int; 0: as the setting has it. */
-function setPortRange(ip: IpOptions, value: OptionValue): number {
-  if (value.length !== 4) return -EINVAL;
-  const first = value.int & 0xffff, last = value.int >>> 16;
-  if (first !== 0 && last !== 0 && first > last) return -EINVAL;
-  ip.firstPort = first;
-  ip.lastPort = last;
-  return 0;
-}
-
-/** IPV6_PATHMTU: struct ip6_mtuinfo, whose address Linux leaves out. */
-function getPathMtu(socket: InetSocket, value: OptionValue): number {
-  const room = value.length;
-  if (room >= 0 && room < MTUINFO_BYTES) return -EINVAL;
-  if (socket.remote === null) return -ENOTCONN;
-  value.u8.fill(0, 0, MTUINFO_BYTES);
-  value.dv.setUint32(MTUINFO_BYTES - 4, mtuOf(socket), true);
-  value.length = MTUINFO_BYTES;
-  return 0;
-}
-
-/** Of the link on which packets to the other end leave. */
-export function mtuOf({ net, remote }: InetSocket): number {
-  return remote === null ? net.links.lo.mtu : mtuTo(net, remote.address);
-}
-
-/** The same of packets to an address. */
-export function mtuTo({ links }: NetNamespace, address: string): number {
-  if (links.linkOf(address) !== null) return links.lo.mtu;
-  return links.routeTo(address)?.link.mtu ?? links.lo.mtu;
 }
 
 function shown(

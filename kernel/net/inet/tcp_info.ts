@@ -4,7 +4,7 @@
  */
 
 import type { OptionValue } from "../socket_options.ts";
-import { mtuOf } from "./ip_options.ts";
+import { mtuOf } from "./path_options.ts";
 import type { TcpSocket } from "./tcp.ts";
 
 /** Bytes of struct tcp_info (tcpi_total_rto_time is its last field). */

@@ -298,7 +298,8 @@ export class NetlinkSocket extends Socket {
 
   override setProtocolOption(level: number, name: number, value: OptionValue): number {
     if (level !== SOL_NETLINK) return -ENOPROTOOPT;
-    if (!value.isInt) return -EINVAL;
+    // What is too short counts as 0.
+    if (!value.isInt) value.setInt(0);
     if (name === N.NETLINK_ADD_MEMBERSHIP || name === N.NETLINK_DROP_MEMBERSHIP) {
       return this.changeMembership(value, name === N.NETLINK_ADD_MEMBERSHIP);
     }
