@@ -5,6 +5,7 @@ import {
   AF_INET,
   AF_INET6,
   AF_UNSPEC,
+  MSG_OOB,
   MSG_PEEK,
   MSG_TRUNC,
   SHUT_RDWR,
@@ -331,6 +332,15 @@ Deno.test("data that wait for longer than TCP_USER_TIMEOUT end a connection", ()
   while (b.incoming.length > 0) got += lab.receive(b, 1 << 16).length;
   assertEquals([got, lab.receive(b)], [131072, "ECONNRESET"]);
   assertEquals(lab.net.timers.size, 0);
+});
+
+Deno.test("an urgent byte that never left is lost with what was behind the window", () => {
+  const lab = new NetLab(), [a, b] = connected(lab);
+  setInt(a, I.IPPROTO_TCP, I.TCP_USER_TIMEOUT, 1000);
+  lab.send(a, "x".repeat(131072));
+  assertEquals([lab.send(a, "yz", null, MSG_OOB), b.isAtMark], [2, false]);
+  pass(lab, 1000);
+  assertEquals([a.error, b.incoming.length, b.pendingBytes], [110, 131072, 131072]);
 });
 
 Deno.test("a timeout is forgotten when there is room, when it is off, and at the end", () => {

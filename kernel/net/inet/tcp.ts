@@ -111,12 +111,6 @@ export abstract class TcpSocket extends InetSocket {
   override get writesAll(): boolean {
     return true;
   }
-  override get takesPeekOffset(): boolean {
-    return true;
-  }
-  override get takesZerocopy(): boolean {
-    return true;
-  }
   override get isListening(): boolean {
     return this.state === I.TCP_LISTEN;
   }
@@ -324,7 +318,9 @@ export abstract class TcpSocket extends InetSocket {
 
   /** Data waited for too long: what never left is lost, and the peer is not told. */
   giveUp(): void {
-    this.peer?.incoming.unput(this.heldBytes);
+    const { peer } = this;
+    peer?.incoming.unput(this.heldBytes);
+    peer?.urgent.cut(peer.incoming.length);
     this.hasVanished = true;
     this.fail(ETIMEDOUT);
   }

@@ -15,6 +15,13 @@ import { sendFast } from "./tcp_fastopen.ts";
 const MAX_RECEIVE = 6291456;
 
 export class LoopbackTcp extends TcpSocket {
+  override get takesPeekOffset(): boolean {
+    return true;
+  }
+  override get takesZerocopy(): boolean {
+    return true;
+  }
+
   override listen(_caller: SocketCaller, backlog: number): number {
     return listenOn(this, backlog);
   }

@@ -26,6 +26,11 @@ export class UrgentMark {
     this.at = -1;
   }
 
+  /** The queue ends behind `length` bytes. */
+  cut(length: number): void {
+    if (this.at >= length) this.at = -1;
+  }
+
   /** `n` bytes left the queue: the mark comes nearer, or is passed. */
   pass(n: number): void {
     if (this.at >= 0) this.at = Math.max(-1, this.at - n);
