@@ -89,8 +89,6 @@ export class KvmContext extends Context {
   /** The kernel wants this run to end. */
   wantsInterrupt = false;
   isReleased = false;
-  /** Used the port of calls by itself, and is going to hear that it may not. */
-  usedPort = false;
   /** Faults in a row that were none any more. */
   retries = 0;
   readonly #scheduler: Scheduler;
@@ -134,7 +132,7 @@ export class KvmContext extends Context {
   override resumeRet(result: number): void {
     if (!this.#canRun()) return;
     setNumber(this.state, G.rax, result);
-    this.#run();
+    this.#run(true);
   }
 
   override resumeAll(withFpu: boolean): void {
@@ -150,18 +148,22 @@ export class KvmContext extends Context {
       to.setUint32(GS, gsLow, true);
       to.setUint32(GS + 4, gsHigh, true);
     }
-    this.#keepBase(FS);
-    this.#keepBase(GS);
+    this.keepBases();
     to.setUint32(G.rflags, userFlags(from.getUint32(EFLAGS, true)), true);
     to.setUint32(G.rflags + 4, 0, true);
     if (withFpu) {
       this.fpuVcpu?.dropFpu();
       acceptFpu(this.#savedFpu, this.fpu, this.#scheduler.features);
     }
-    this.#run();
+    this.#run(false);
   }
 
   /** Bases outside of user space are not loaded. */
+  keepBases(): void {
+    this.#keepBase(FS);
+    this.#keepBase(GS);
+  }
+
   #keepBase(at: number): void {
     if (this.state.getUint32(at + 4, true) <= USER_HIGH_MAX) return;
     this.state.setUint32(at, 0, true);
@@ -173,11 +175,16 @@ export class KvmContext extends Context {
       !this.space.isDestroyed;
   }
 
-  #run(): void {
+  #run(isReply: boolean): void {
     this.space.flush();
+    if (!this.hasRip) this.#refuseRip();
+    else this.#scheduler.start(this, isReply);
+  }
+
+  /** Whether its rip is an address. */
+  get hasRip(): boolean {
     const high = this.state.getUint32(G.rip + 4, true);
-    if (high > USER_HIGH_MAX && high < UPPER_HIGH_MIN) this.#refuseRip();
-    else this.#scheduler.start(this);
+    return high <= USER_HIGH_MAX || high >= UPPER_HIGH_MIN;
   }
 
   /** A processor would not return to an address that is none: the fault that Linux then gives. */
@@ -198,7 +205,9 @@ export class KvmContext extends Context {
     this.#scheduler.report(this);
   }
 
-  override park(): void {}
+  override park(): void {
+    this.#scheduler.park(this);
+  }
 
   override interrupt(): void {
     this.#scheduler.interrupt(this);

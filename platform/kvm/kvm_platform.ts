@@ -68,7 +68,7 @@ class KvmPlatform implements Platform {
     const memory = new GuestPhysical(this.#vm.fd, arena, tables, this.#vm.addressBits);
     this.doorbellFd = check(eventfd(), "eventfd2");
     const count = Math.min(MAX_CPUS, options.cpus ?? defaultCpus());
-    this.#threads = new Threads(this.#vm, ring0, this.doorbellFd, count);
+    this.#threads = new Threads(this.#vm, ring0, tables, this.doorbellFd, count);
     this.fpuSize = this.#vm.fpuBytes;
     this.fpuFeatures = this.#vm.features;
     const stops = new StopReader(tables, ring0);
@@ -88,10 +88,10 @@ class KvmPlatform implements Platform {
     return this.#scheduler.last?.cpu ?? -1;
   }
 
-  /** Of the run: with the way into the machine and out, which a reply to this thread has to go as well. */
+  /** For one that left the machine, with the way in and out: a reply to it has to go that as well. */
   get guestGapNs(): number {
     const { last } = this.#scheduler;
-    return last === null ? -1 : last.runTicks / this.#ticksPerNs();
+    return last === null ? -1 : last.gapTicks / this.#ticksPerNs();
   }
 
   get runningCount(): number {

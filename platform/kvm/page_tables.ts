@@ -26,7 +26,7 @@ const HIGH_MASK = 0xfffff, LOW_MASK = 0xfffff000;
 const SPANS = [2 ** 39, 2 ** 30, 2 ** 21] as const;
 const TABLE_SPAN = SPANS[2];
 const ENTRIES = 512;
-/** The root's last entry: ring 0, shared by all spaces. */
+/** A root's last entry: ring 0 as a processor sees it in any space. */
 const RING0_ENTRY = 511;
 
 /** Hears what becomes of pages, by guest-physical address. */
@@ -38,17 +38,33 @@ export interface Changes {
 }
 
 export class PageTables {
-  readonly root: number;
   readonly #memory: TableMemory;
-  readonly #ring0: number;
+  /** User space as all processors see it. */
+  readonly #root: number;
+  /** Of each processor that ran here: a copy, and its own ring 0. */
+  readonly #roots: number[] = [];
 
-  /** @param ring0 low word of the entry for ring 0 @throws RangeError if there is no memory for a root */
-  constructor(memory: TableMemory, ring0: number) {
+  /** @throws RangeError if there is no memory for a root */
+  constructor(memory: TableMemory) {
     this.#memory = memory;
-    this.#ring0 = ring0;
-    this.root = memory.take();
-    if (this.root < 0) throw new RangeError("no memory for page tables");
-    memory.words(this.root)[memory.wordOf(this.root) + 2 * RING0_ENTRY] = ring0;
+    this.#root = memory.take();
+    if (this.#root < 0) throw new RangeError("no memory for page tables");
+  }
+
+  /**
+   * What a processor begins at: a frame, or -1 if there is no memory for it.
+   *
+   * @param ring0 low word of its entry for ring 0
+   */
+  rootFor(cpu: number, ring0: number): number {
+    const known = this.#roots[cpu];
+    if (known !== undefined) return known;
+    const memory = this.#memory, root = memory.take();
+    if (root < 0) return -1;
+    copy(memory.base + root * PAGE_BYTES, memory.base + this.#root * PAGE_BYTES, PAGE_BYTES);
+    memory.words(root)[memory.wordOf(root) + 2 * RING0_ENTRY] = ring0;
+    this.#roots[cpu] = root;
+    return root;
   }
 
   /** Pages of [addr, addr + len) become those from guest-physical `page` on. False: out of tables. */
@@ -119,18 +135,19 @@ export class PageTables {
   clone(): PageTables | null {
     let copy: PageTables;
     try {
-      copy = new PageTables(this.#memory, this.#ring0);
+      copy = new PageTables(this.#memory);
     } catch {
       return null;
     }
-    if (this.#copyTo(this.root, copy.root, 0)) return copy;
-    copy.#each(copy.root, 0, (frame) => this.#memory.giveUnused(frame));
+    if (this.#copyTo(this.#root, copy.#root, 0)) return copy;
+    copy.#each(copy.#root, 0, (frame) => this.#memory.giveUnused(frame));
     return null;
   }
 
   /** No processor will use them again. */
   retire(): void {
-    this.#each(this.root, 0, (frame) => this.#memory.retire(frame));
+    this.#each(this.#root, 0, (frame) => this.#memory.retire(frame));
+    for (const root of this.#roots) if (root !== undefined) this.#memory.retire(root);
   }
 
   #copyTo(from: number, to: number, level: number): boolean {
@@ -141,8 +158,7 @@ export class PageTables {
     }
     const source = memory.words(from), sourceAt = memory.wordOf(from);
     const target = memory.words(to), targetAt = memory.wordOf(to);
-    const count = level === 0 ? RING0_ENTRY : ENTRIES;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < ENTRIES; i++) {
       const low = source[sourceAt + 2 * i]!;
       if ((low & PRESENT) === 0) continue;
       const frame = memory.take();
@@ -157,8 +173,7 @@ export class PageTables {
   #each(frame: number, level: number, visit: (frame: number) => void): void {
     const words = this.#memory.words(frame), at = this.#memory.wordOf(frame);
     if (level < SPANS.length) {
-      const count = level === 0 ? RING0_ENTRY : ENTRIES;
-      for (let i = 0; i < count; i++) {
+      for (let i = 0; i < ENTRIES; i++) {
         const low = words[at + 2 * i]!;
         if ((low & PRESENT) !== 0) this.#each(low >>> 12, level + 1, visit);
       }
@@ -198,7 +213,7 @@ export class PageTables {
    */
   #table(addr: number, make: boolean): number {
     const memory = this.#memory;
-    let frame = this.root;
+    let frame = this.#root;
     for (let level = 0; level < SPANS.length; level++) {
       const words = memory.words(frame);
       const at = memory.wordOf(frame) + 2 * (Math.floor(addr / SPANS[level]!) & (ENTRIES - 1));
@@ -211,9 +226,18 @@ export class PageTables {
       const fresh = memory.take();
       if (fresh < 0) return -1;
       words[at] = (fresh * PAGE_BYTES + TABLE_ENTRY) >>> 0;
+      if (level === 0) this.#copyEntry(at - memory.wordOf(frame), words[at]!);
       frame = fresh;
     }
     return frame;
+  }
+
+  /** An entry of the root for all processors. */
+  #copyEntry(word: number, low: number): void {
+    const memory = this.#memory;
+    for (const root of this.#roots) {
+      if (root !== undefined) memory.words(root)[memory.wordOf(root) + word] = low;
+    }
   }
 
   /** A processor may walk at the same time: it finds the old entry, none, or the new one. HOT */

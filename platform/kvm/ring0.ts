@@ -8,7 +8,9 @@
 
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
+import { callStub } from "./call_stub.ts";
 import type { HostKind } from "./host_kinds.ts";
+import { CALL_PORT, EXCEPTION_PORT } from "./ports.ts";
 import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
 
 /** Where ring 0 sees frame 0 of the tables' memory. */
@@ -16,8 +18,6 @@ const RING0_BASE = 0xffffffff80000000n;
 /** The high word of every address there. */
 export const RING0_HIGH = 0xffffffff;
 
-/** Ports: of a system call, and of exception 0. */
-export const CALL_PORT = 0x10, EXCEPTION_PORT = 0x40;
 export const EXCEPTIONS = 32;
 
 export const USER_CODE = 0x33, USER_DATA = 0x2b;
@@ -25,12 +25,14 @@ const KERNEL_CODE = 0x10, COMPATIBLE_CODE = 0x20;
 const FIRST_TSS = 0x40, TSS_DESCRIPTOR_BYTES = 16;
 
 /** Frames. */
-const GDT = 1, IDT = 2, CALL_CODE = 3, EXCEPTION_CODE = 4, DIRECTORY_POINTERS = 5, DIRECTORY = 6;
-const TABLE = 7, FIRST_CPU = 16;
+const GDT = 1, IDT = 2, CALL_CODE = 3, EXCEPTION_CODE = 4, TABLE = 5, BELL = 6, FIRST_CPU = 16;
 /** LIMIT: processors of a machine. */
-export const MAX_CPUS = 32;
-/** Of one processor: its TSS and its stack. */
-const CPU_FRAMES = 2;
+export const MAX_CPUS = 16;
+/** Of one processor: its TSS, its stack, its slot, and tables for the way to that. */
+const CPU_FRAMES = 6;
+const TASK = 0, STACK = 1, SLOT = 2, CALL_TABLE = 3, DIRECTORY = 4, DIRECTORY_POINTERS = 5;
+/** Where calls are made: behind the page of code the processor's slot, then the words that all see. */
+const CALL_BASE = RING0_BASE + 0x200000n;
 
 const TSS_BYTES = 104, PORT_MAP_BYTES = 65;
 const TSS_STACK = 4, TSS_PORT_MAP = 102;
@@ -41,14 +43,16 @@ const INT3 = 0xcc;
 /** Entry bits: present, writable, user, accessed, dirty. */
 const TABLE_BITS = 0x67, CODE_BITS = 0x61, DATA_BITS = 0x63, USER_BIT = 4;
 const NO_EXECUTE_HIGH = 0x80000000;
-/** Of the root's entry for all of this. */
-export const RING0_ROOT_ENTRY: number = DIRECTORY_POINTERS * PAGE_BYTES + TABLE_BITS;
 
 export interface Ring0 {
   readonly gdt: { readonly base: bigint; readonly limit: number };
   readonly idt: { readonly base: bigint; readonly limit: number };
   /** Where `syscall` goes. */
   readonly callEntry: bigint;
+  /** Offset in the page of code from which on a call is posted. */
+  readonly callBehindPost: number;
+  /** Frame number of the words that all guest threads see (`call_stub.ts`). */
+  readonly bellFrame: number;
   /** MSR_STAR: selectors of `syscall` and `sysret`. */
   readonly star: bigint;
 }
@@ -60,6 +64,10 @@ export interface CpuPages {
   readonly taskLimit: number;
   /** Frame number of the stack that exceptions come to, from its top down. */
   readonly stackFrame: number;
+  /** Of the page that its guest thread shares with the Sentry (`call_stub.ts`). */
+  readonly slotFrame: number;
+  /** Of the root's entry for ring 0, as this processor sees it. */
+  readonly rootEntry: number;
 }
 
 function ring0Address(frame: number): bigint {
@@ -72,14 +80,16 @@ export function cpuPages(cpu: number): CpuPages {
     taskSelector: FIRST_TSS + TSS_DESCRIPTOR_BYTES * cpu,
     taskBase: ring0Address(frame),
     taskLimit: TSS_BYTES + PORT_MAP_BYTES - 1,
-    stackFrame: frame + 1,
+    stackFrame: frame + STACK,
+    slotFrame: frame + SLOT,
+    rootEntry: (frame + DIRECTORY_POINTERS) * PAGE_BYTES + TABLE_BITS,
   };
 }
 
 /** Fills the frames. */
 export function writeRing0(memory: TableMemory, kind: HostKind): Ring0 {
   const writer = new Writer(memory);
-  writer.codes();
+  writer.codes(kind);
   writer.gates();
   writer.segments(kind);
   for (let cpu = 0; cpu < MAX_CPUS; cpu++) writer.task(cpu, kind);
@@ -90,7 +100,9 @@ export function writeRing0(memory: TableMemory, kind: HostKind): Ring0 {
       limit: FIRST_TSS + TSS_DESCRIPTOR_BYTES * MAX_CPUS - 1,
     },
     idt: { base: ring0Address(IDT), limit: EXCEPTIONS * GATE_BYTES - 1 },
-    callEntry: ring0Address(CALL_CODE),
+    callEntry: CALL_BASE,
+    bellFrame: BELL,
+    callBehindPost: kind.isCallInUserMode ? callStub().behindPost : PAGE_BYTES,
     star: BigInt(COMPATIBLE_CODE | 3) << 48n | BigInt(KERNEL_CODE) << 32n,
   };
 }
@@ -102,9 +114,9 @@ class Writer {
     this.#memory = memory;
   }
 
-  codes(): void {
+  codes(kind: HostKind): void {
     const call = new Uint8Array(PAGE_BYTES).fill(INT3);
-    call.set(leaveBy(CALL_PORT));
+    call.set(kind.isCallInUserMode ? callStub().code : leaveBy(CALL_PORT));
     this.#bytes(CALL_CODE, call);
     const handlers = new Uint8Array(PAGE_BYTES).fill(INT3);
     for (let vector = 0; vector < EXCEPTIONS; vector++) {
@@ -144,22 +156,34 @@ class Writer {
     view.setUint16(TSS_PORT_MAP, TSS_BYTES, true);
     task.fill(0xff, TSS_BYTES);
     if (kind.isCallInUserMode) task[TSS_BYTES + CALL_PORT / 8] = 0xff & ~(1 << CALL_PORT % 8);
-    this.#bytes(stackFrame - 1, task);
+    this.#bytes(stackFrame - STACK + TASK, task);
   }
 
   tables(kind: HostKind): void {
-    this.#quad(DIRECTORY_POINTERS, 510 * 8, BigInt(DIRECTORY * PAGE_BYTES + TABLE_BITS));
-    this.#quad(DIRECTORY, 0, BigInt(TABLE * PAGE_BYTES + TABLE_BITS));
-    const callBits = kind.isCallInUserMode ? CODE_BITS | USER_BIT : CODE_BITS;
-    this.#entry(CALL_CODE, callBits, 0);
     this.#entry(EXCEPTION_CODE, CODE_BITS, 0);
     this.#entry(GDT, DATA_BITS, NO_EXECUTE_HIGH);
     this.#entry(IDT, CODE_BITS, NO_EXECUTE_HIGH);
     for (let cpu = 0; cpu < MAX_CPUS; cpu++) {
-      const { stackFrame } = cpuPages(cpu);
-      this.#entry(stackFrame - 1, DATA_BITS, NO_EXECUTE_HIGH);
+      const { stackFrame } = cpuPages(cpu), first = stackFrame - STACK;
+      this.#entry(first + TASK, DATA_BITS, NO_EXECUTE_HIGH);
       this.#entry(stackFrame, DATA_BITS, NO_EXECUTE_HIGH);
+      this.#processorTables(first, kind);
     }
+  }
+
+  /** A processor's own way to ring 0: the same for all, and its slot. */
+  #processorTables(first: number, kind: HostKind): void {
+    const table = (frame: number) => BigInt(frame * PAGE_BYTES + TABLE_BITS);
+    this.#quad(first + DIRECTORY_POINTERS, 510 * 8, table(first + DIRECTORY));
+    this.#quad(first + DIRECTORY, 0, table(TABLE));
+    this.#quad(first + DIRECTORY, 8, table(first + CALL_TABLE));
+    const user = kind.isCallInUserMode ? USER_BIT : 0;
+    this.#quad(first + CALL_TABLE, 0, BigInt(CALL_CODE * PAGE_BYTES + (CODE_BITS | user)));
+    if (!kind.isCallInUserMode) return;
+    const data = BigInt(NO_EXECUTE_HIGH) << 32n;
+    this.#quad(first + CALL_TABLE, 8, data | BigInt((first + SLOT) * PAGE_BYTES + TABLE_BITS));
+    const readOnly = BELL * PAGE_BYTES + (CODE_BITS | USER_BIT);
+    this.#quad(first + CALL_TABLE, 16, data | BigInt(readOnly));
   }
 
   /** Maps a frame at its place in ring 0. */

@@ -6,7 +6,6 @@
  * `stops.ts`; `kvm_platform.ts` drives it.
  */
 
-import { EINTR } from "../../ffi/abi/errno.ts";
 import { TRAP_DEATH, TRAP_INTERRUPT } from "../platform.ts";
 import { KvmRegs } from "../../ffi/abi/kvm.ts";
 import type { KvmContext } from "./context.ts";
@@ -16,7 +15,7 @@ import type { Vcpu } from "./vcpu.ts";
 
 /** Ticks (about a millisecond each) that a thread may run while others wait. */
 const SLICE_TICKS = 4;
-const { rip: RIP_AT, rsp: RSP_AT } = KvmRegs.at;
+const { rax: RAX_AT, rip: RIP_AT, rsp: RSP_AT } = KvmRegs.at;
 
 export class Scheduler {
   readonly vcpus: readonly Vcpu[];
@@ -32,6 +31,8 @@ export class Scheduler {
   /** Threads that stopped and have not been handed out. */
   readonly #ready: KvmContext[] = [];
   #next = 0;
+  /** The processor that was looked at last shall run the same thread on. */
+  #goesOn = false;
   #uses = 0;
 
   constructor(vcpus: readonly Vcpu[], stops: StopReader, features: number, fpuBytes: number) {
@@ -45,27 +46,47 @@ export class Scheduler {
     return this.#waiting.length > 0;
   }
 
-  /** HOT */
-  start(context: KvmContext): void {
+  /**
+   * @param isReply nothing of it changes but the result of its call. HOT
+   */
+  start(context: KvmContext, isReply: boolean): void {
     context.clearTrap();
     context.isRunning = true;
     context.wantsInterrupt = false;
-    context.space.runningCount++;
     this.runningCount++;
-    const vcpu = this.#waiting.length === 0 ? this.#idleFor(context) : null;
-    if (vcpu === null) this.#enqueue(context);
-    else this.#enter(vcpu, context);
+    const { vcpu } = context;
+    if (vcpu !== null && vcpu.isTaken && vcpu.context === context) {
+      if (isReply && this.#waiting.length === 0) {
+        vcpu.lastUse = ++this.#uses;
+        vcpu.reply(
+          context.state.getUint32(RAX_AT, true),
+          context.state.getUint32(RAX_AT + 4, true),
+        );
+        return;
+      }
+      vcpu.leave();
+    }
+    const idle = this.#waiting.length === 0 ? this.#idleFor(context) : null;
+    if (idle === null) this.#enqueue(context);
+    else this.#enter(idle, context);
   }
 
   #enqueue(context: KvmContext): void {
     context.isQueued = true;
     this.#waiting.push(context);
+    for (const vcpu of this.vcpus) if (vcpu.isTaken) vcpu.leave();
   }
 
   #enter(vcpu: Vcpu, context: KvmContext): void {
     vcpu.lastUse = ++this.#uses;
     context.space.hasRun = true;
-    vcpu.enter(context);
+    if (vcpu.enter(context)) {
+      context.space.entered();
+      return;
+    }
+    context.trap = TRAP_DEATH; // no memory for page tables
+    this.#ended(context);
+    this.#ready.push(context);
   }
 
   /** Its last processor, or the one that was used longest ago. HOT */
@@ -92,6 +113,7 @@ export class Scheduler {
     for (let i = 0; i < count; i++) {
       const vcpu = this.vcpus[(this.#next + i) % count]!;
       if (vcpu.hasStopped) this.#stopped(vcpu);
+      else if (vcpu.hasPosted) this.#posted(vcpu);
     }
     this.#next = (this.#next + 1) % count;
     return this.#ready.shift() ?? null;
@@ -99,21 +121,54 @@ export class Scheduler {
 
   get hasReady(): boolean {
     if (this.#ready.length > 0) return true;
-    for (const vcpu of this.vcpus) if (vcpu.hasStopped) return true;
+    for (const vcpu of this.vcpus) if (vcpu.hasStopped || vcpu.hasPosted) return true;
     return false;
+  }
+
+  /** A call came that left its thread in the machine. HOT */
+  #posted(vcpu: Vcpu): void {
+    const context = vcpu.context!;
+    if (context.isReleased) return; // it was kicked
+    this.#stops.readSlot(vcpu, context);
+    vcpu.take();
+    if (this.#waiting.length > 0) vcpu.leave();
+    this.#handOut(vcpu, context);
+  }
+
+  #handOut(vcpu: Vcpu, context: KvmContext): void {
+    this.#ended(context);
+    this.last = vcpu;
+    this.#ready.push(context);
   }
 
   #stopped(vcpu: Vcpu): void {
     const context = vcpu.context!;
     vcpu.isRunning = false;
-    if (context.isReleased) this.#freed(vcpu, context);
+    if (vcpu.isTaken || context.isReleased) this.#silent(vcpu, context);
     else this.#look(vcpu, context);
     if (vcpu.isRunning) return;
+    context.space.left();
+    if (this.#goesOn) {
+      this.#goesOn = false;
+      this.#again(vcpu, context);
+      if (vcpu.isRunning) return;
+    }
     const next = this.#waiting.shift();
     if (next === undefined) return;
     next.isQueued = false;
     next.space.flush();
     this.#enter(vcpu, next);
+  }
+
+  /** Its thread has nothing to tell: the kernel has its call, or does not want to hear of it. */
+  #silent(vcpu: Vcpu, context: KvmContext): void {
+    const verdict = this.#stops.readSilent(vcpu);
+    if (verdict === FINISH) return vcpu.finish();
+    vcpu.isTaken = false;
+    if (verdict === DEATH) vcpu.reset();
+    if (!context.isReleased || context.vcpu !== vcpu) return;
+    vcpu.dropFpu();
+    if (context.isRunning) this.#ended(context);
   }
 
   #look(vcpu: Vcpu, context: KvmContext): void {
@@ -123,28 +178,26 @@ export class Scheduler {
     } else if (verdict === FINISH) {
       vcpu.finish();
     } else if (verdict === AGAIN) {
-      this.#again(vcpu, context);
+      this.#goesOn = true;
     } else {
       if (verdict === DEATH) {
         context.trap = TRAP_DEATH;
         vcpu.dropFpu();
         vcpu.reset();
       }
-      this.#ended(context);
-      this.last = vcpu;
-      this.#ready.push(context);
+      this.#handOut(vcpu, context);
     }
   }
 
   /** The thread goes on, unless it was to be stopped. */
   #again(vcpu: Vcpu, context: KvmContext): void {
-    if (vcpu.result === -EINTR && context.wantsInterrupt) {
+    if (context.wantsInterrupt) {
       this.#interrupted(context);
     } else if (this.#waiting.length > 0) {
       this.#enqueue(context);
     } else {
       context.space.flush();
-      vcpu.enter(context);
+      this.#enter(vcpu, context);
     }
   }
 
@@ -156,17 +209,11 @@ export class Scheduler {
     this.#ready.push(context);
   }
 
+  /** In the kernel's eyes. */
   #ended(context: KvmContext): void {
     context.isRunning = false;
     context.wantsInterrupt = false;
     this.runningCount--;
-    context.space.threadStopped();
-  }
-
-  /** Its context was released while it ran. */
-  #freed(vcpu: Vcpu, context: KvmContext): void {
-    vcpu.dropFpu();
-    this.#ended(context);
   }
 
   interrupt(context: KvmContext): void {
@@ -185,6 +232,12 @@ export class Scheduler {
     this.#waiting.splice(this.#waiting.indexOf(context), 1);
   }
 
+  /** The answer to its call is going to take long: somebody else can have its processor. */
+  park(context: KvmContext): void {
+    const { vcpu } = context;
+    if (vcpu !== null && vcpu.isTaken && vcpu.context === context) vcpu.leave();
+  }
+
   /** Stops it, if it runs; nothing is reported of it any more. */
   release(context: KvmContext): void {
     const at = this.#ready.indexOf(context);
@@ -193,17 +246,20 @@ export class Scheduler {
     if (context.isQueued) {
       this.#unqueue(context);
       this.#ended(context);
-    } else if (context.isRunning) {
-      context.vcpu!.kick();
-      return;
     }
-    context.fpuVcpu?.dropFpu();
+    const { vcpu } = context;
+    if (vcpu !== null && vcpu.isRunning && vcpu.context === context) {
+      vcpu.leave();
+      vcpu.kick();
+    } else context.fpuVcpu?.dropFpu();
   }
 
   tick(): void {
-    if (this.#waiting.length === 0) return;
     for (const vcpu of this.vcpus) {
-      if (vcpu.isRunning && ++vcpu.ticks === SLICE_TICKS) vcpu.kick();
+      if (!vcpu.isRunning || !vcpu.isTaken && this.#waiting.length === 0) continue;
+      if (++vcpu.ticks % SLICE_TICKS !== 0) continue;
+      vcpu.leave();
+      vcpu.kick();
     }
   }
 }

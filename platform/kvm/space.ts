@@ -13,7 +13,6 @@ import type { FileWindows } from "./file_windows.ts";
 import { WINDOW_BYTES } from "./file_windows.ts";
 import { ARENA_AT, type GuestPhysical } from "./guest_physical.ts";
 import { type Changes, PageTables } from "./page_tables.ts";
-import { RING0_ROOT_ENTRY } from "./ring0.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
 
@@ -39,8 +38,8 @@ export class KvmSpace extends AddressSpace implements Changes {
   isDestroyed = false;
   /** Some processor knows these tables. */
   hasRun = false;
-  /** Threads of it that run. */
-  runningCount = 0;
+  /** Processors that are in it. */
+  #processors = 0;
   override readonly hostPid = 0;
   readonly #machine: Machine;
   readonly #mappings: MappingIndex;
@@ -70,7 +69,7 @@ export class KvmSpace extends AddressSpace implements Changes {
   /** Null if there is no memory for its tables. */
   static create(machine: Machine): KvmSpace | null {
     try {
-      const tables = new PageTables(machine.tables, RING0_ROOT_ENTRY);
+      const tables = new PageTables(machine.tables);
       return new KvmSpace(machine, tables, new MappingIndex(), new Map());
     } catch (error) {
       if (error instanceof RangeError) return null;
@@ -78,9 +77,6 @@ export class KvmSpace extends AddressSpace implements Changes {
     }
   }
 
-  get root(): number {
-    return this.tables.root;
-  }
   override get seq(): number {
     return this.#seq;
   }
@@ -204,9 +200,14 @@ export class KvmSpace extends AddressSpace implements Changes {
     if (this.#threads.delete(context)) this.#machine.threadCount--;
   }
 
-  threadStopped(): void {
-    this.runningCount--;
-    if (this.isDestroyed && this.runningCount === 0) this.#end();
+  /** A processor begins to run here. HOT */
+  entered(): void {
+    this.#processors++;
+  }
+
+  /** It has left the machine. */
+  left(): void {
+    if (--this.#processors === 0 && this.isDestroyed) this.#end();
   }
 
   override destroy(): void {
@@ -215,10 +216,10 @@ export class KvmSpace extends AddressSpace implements Changes {
     this.#isBroken = true;
     this.#seq++;
     for (const context of this.#threads) context.release();
-    if (this.runningCount === 0) this.#end();
+    if (this.#processors === 0) this.#end();
   }
 
-  /** No thread runs: no processor will load these tables again. */
+  /** No processor is here: none will load these tables again. */
   #end(): void {
     if (!this.#machine.spaces.delete(this)) return;
     this.tables.retire();

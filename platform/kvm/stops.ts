@@ -18,19 +18,14 @@ import {
   TRAP_FAULT,
   TRAP_SYSCALL,
 } from "../platform.ts";
+import { REPLIED, Slot } from "./call_stub.ts";
 import { type KvmContext, userFlags } from "./context.ts";
 import { floatingCode } from "./fpu_state.ts";
 import { BEYOND_END, MAPPED, PRESENT, WRITABLE } from "./page_tables.ts";
-import {
-  CALL_PORT,
-  EXCEPTION_PORT,
-  EXCEPTIONS,
-  type Ring0,
-  RING0_HIGH,
-  USER_CODE,
-} from "./ring0.ts";
-import { FRAME_WORDS, type TableMemory } from "./table_memory.ts";
-import { CS_AT, FS_BASE_AT, GS_BASE_AT, type Vcpu } from "./vcpu.ts";
+import { CALL_PORT, EXCEPTION_PORT } from "./ports.ts";
+import { EXCEPTIONS, type Ring0, RING0_HIGH, USER_CODE } from "./ring0.ts";
+import { FRAME_WORDS, PAGE_BYTES, type TableMemory } from "./table_memory.ts";
+import { CS_AT, FS_BASE_AT, GS_BASE_AT, REGS, type Vcpu } from "./vcpu.ts";
 
 /** The context's fields say what happened. */
 export const REPORT = 0;
@@ -56,42 +51,87 @@ const INT_BYTES = 2, INT_OPCODE = 0xcd, FLAG_TF = 0x100;
 /** The page of the kernel's old calls, their place in it, and numbers. */
 const VSYSCALL_PAGE_LOW = 0xff600000, VSYSCALL_BYTES = 0x400;
 const VSYSCALLS = [96, 201, 309] as const;
-const PAGE_MASK_LOW = 0xfffff000;
 
 export class StopReader {
   readonly #tables: TableMemory;
   readonly #callLow: number;
+  readonly #behindPost: number;
 
   constructor(tables: TableMemory, ring0: Ring0) {
     this.#tables = tables;
     this.#callLow = Number(ring0.callEntry & 0xffffffffn);
+    this.#behindPost = ring0.callBehindPost;
   }
 
   /** HOT */
   read(vcpu: Vcpu, context: KvmContext): number {
-    const { run, result } = vcpu, { state } = context;
+    const { run, result } = vcpu;
     if (result !== 0) return this.#failed(vcpu, context, -result);
     if (run.getUint32(R.exitReason, true) !== KVM_EXIT_IO) return DEATH;
     const port = run.getUint16(R.ioPort, true);
-    this.#take(vcpu, context);
     if (port === CALL_PORT) {
-      if (run.getUint8(R.ioDirection) !== KVM_EXIT_IO_OUT || !this.#isCall(run, state)) {
-        context.usedPort = true;
-        return FINISH;
-      }
-      state.setUint32(G.rip, state.getUint32(G.rcx, true), true);
-      state.setUint32(G.rip + 4, state.getUint32(G.rcx + 4, true), true);
-      // Who jumped to the stub has anything in r11.
-      state.setUint32(G.rflags, userFlags(state.getUint32(G.r11, true)), true);
-      return this.#call(context, state.getInt32(G.rax, true));
+      if (this.#usesPort(vcpu)) return FINISH;
+      if (this.#isInUserMode(run)) return this.#leftStub(vcpu, context);
+      this.#take(vcpu, context);
+      return this.#processorCall(context);
     }
     const vector = port - EXCEPTION_PORT;
-    if (vector < 0 || vector >= EXCEPTIONS || (run.getUint16(CS_AT, true) & 3) !== 0) return DEATH;
+    if (vector < 0 || vector >= EXCEPTIONS || this.#isInUserMode(run)) return DEATH;
+    this.#take(vcpu, context);
     return this.#exception(vcpu, context, vector);
+  }
+
+  /** Of a processor whose thread has nothing to tell: its call was taken, or its context released. FINISH, DEATH or AGAIN. */
+  readSilent(vcpu: Vcpu): number {
+    const { run, result } = vcpu;
+    vcpu.usedPort = false;
+    if (result === -EINTR) return AGAIN;
+    if (result !== 0) return result === -EFAULT || result === -EAGAIN ? AGAIN : DEATH;
+    if (run.getUint32(R.exitReason, true) !== KVM_EXIT_IO) return DEATH;
+    return run.getUint16(R.ioPort, true) === CALL_PORT && this.#usesPort(vcpu) ? FINISH : AGAIN;
+  }
+
+  /** A call that the thread says it makes, in the slot of its processor. HOT */
+  readSlot(vcpu: Vcpu, context: KvmContext): number {
+    this.#takeSlot(vcpu, context);
+    vcpu.readCallGap();
+    return this.#call(context, context.state.getInt32(G.rax, true));
+  }
+
+  #takeSlot(vcpu: Vcpu, context: KvmContext): void {
+    const { state } = context;
+    context.stateBytes.set(vcpu.slotBytes);
+    state.setUint32(FS, vcpu.slotWord(Slot.at.fsBase), true);
+    state.setUint32(FS + 4, vcpu.slotWord(Slot.at.fsBase + 4), true);
+    state.setUint32(GS, vcpu.slotWord(Slot.at.gsBase), true);
+    state.setUint32(GS + 4, vcpu.slotWord(Slot.at.gsBase + 4), true);
+    context.keepBases();
+    state.setUint32(G.rflags, userFlags(state.getUint32(G.rflags, true)), true);
+    state.setUint32(G.rflags + 4, 0, true);
+  }
+
+  /** In the stub of calls, behind its post. */
+  #leftStub(vcpu: Vcpu, context: KvmContext): number {
+    if (vcpu.slotState !== REPLIED) return this.readSlot(vcpu, context);
+    // It gave up when the answer came.
+    this.#takeSlot(vcpu, context);
+    context.state.setUint32(G.rax, vcpu.slotWord(Slot.at.result), true);
+    context.state.setUint32(G.rax + 4, vcpu.slotWord(Slot.at.result + 4), true);
+    return context.hasRip ? AGAIN : this.#protection(context, 0);
+  }
+
+  /** The processor has put rip and flags where they have to be taken from. */
+  #processorCall(context: KvmContext): number {
+    const { state } = context;
+    state.setUint32(G.rip, state.getUint32(G.rcx, true), true);
+    state.setUint32(G.rip + 4, state.getUint32(G.rcx + 4, true), true);
+    state.setUint32(G.rflags, userFlags(state.getUint32(G.r11, true)), true);
+    return this.#call(context, state.getInt32(G.rax, true));
   }
 
   #take(vcpu: Vcpu, context: KvmContext): void {
     const { run } = vcpu, { state } = context;
+    vcpu.readRunGap();
     context.stateBytes.set(vcpu.regBytes);
     state.setUint32(FS, run.getUint32(FS_BASE_AT, true), true);
     state.setUint32(FS + 4, run.getUint32(FS_BASE_AT + 4, true), true);
@@ -101,37 +141,45 @@ export class StopReader {
 
   #failed(vcpu: Vcpu, context: KvmContext, errno: number): number {
     if (errno !== EINTR && errno !== EAGAIN && errno !== EFAULT) return DEATH;
-    const { run, regBytes } = vcpu;
-    const selector = run.getUint16(CS_AT, true);
-    const high = run.getUint32(regBytes.byteOffset + G.rip + 4, true);
-    const isLeaving = (selector & 3) === 0 ||
-      high === RING0_HIGH && this.#isAtCall(run, regBytes.byteOffset);
-    if (isLeaving && errno !== EFAULT && !context.usedPort) return PROCEED;
-    if (selector !== USER_CODE) return DEATH;
-    this.#take(vcpu, context);
-    if (context.usedPort) {
-      context.usedPort = false;
+    const { run } = vcpu;
+    if (vcpu.usedPort) {
+      vcpu.usedPort = false;
+      this.#take(vcpu, context);
       return this.#protection(context, 0);
     }
+    if (!this.#isInUserMode(run)) return PROCEED;
+    if (run.getUint16(CS_AT, true) !== USER_CODE) return DEATH;
+    const offset = this.#stubOffset(run);
+    if (offset >= 0 && offset < PAGE_BYTES) {
+      return offset < this.#behindPost ? PROCEED : this.#leftStub(vcpu, context);
+    }
+    this.#take(vcpu, context);
     if (errno !== EFAULT) return AGAIN;
     if (context.space.markBehindEnds()) return AGAIN;
     // The host cannot give the page, and nobody can say which: not enough memory, or a disk that fails.
-    const rip = context.word(G.rip);
     this.#place(context);
-    return fault(context, rip, SIGBUS, I.BUS_ADRERR, ACCESS_READ, 0);
+    return fault(context, context.rip, SIGBUS, I.BUS_ADRERR, ACCESS_READ, 0);
   }
 
-  /** In the page of the call stub. */
-  #isAtCall(run: DataView, regs: number): boolean {
-    return ((run.getUint32(regs + G.rip, true) & PAGE_MASK_LOW) >>> 0) === this.#callLow;
+  #isInUserMode(run: DataView): boolean {
+    return (run.getUint16(CS_AT, true) & 3) !== 0;
   }
 
-  /** Whether the stub wrote to the port, not guest code: that one can, where the stub is in ring 3. */
-  #isCall(run: DataView, state: DataView): boolean {
-    if ((run.getUint16(CS_AT, true) & 3) === 0) return true;
-    if (run.getUint16(CS_AT, true) !== USER_CODE) return false;
-    const offset = state.getUint32(G.rip, true) - this.#callLow;
-    return state.getUint32(G.rip + 4, true) === RING0_HIGH && offset >= 0 && offset <= 2;
+  /** How far behind the entry of the call stub it is; -1 for elsewhere. */
+  #stubOffset(run: DataView): number {
+    if (run.getUint32(REGS + G.rip + 4, true) !== RING0_HIGH) return -1;
+    return run.getUint32(REGS + G.rip, true) - this.#callLow;
+  }
+
+  /** Whether guest code used the port of calls, not the stub. Some hosts stand at the instruction then, some behind it. */
+  #usesPort(vcpu: Vcpu): boolean {
+    const { run } = vcpu;
+    if (!this.#isInUserMode(run)) return false;
+    const offset = this.#stubOffset(run);
+    const isStub = offset > 0 && offset < PAGE_BYTES && run.getUint16(CS_AT, true) === USER_CODE &&
+      run.getUint8(R.ioDirection) === KVM_EXIT_IO_OUT;
+    vcpu.usedPort = !isStub;
+    return !isStub;
   }
 
   #place(context: KvmContext): void {

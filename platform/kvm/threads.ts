@@ -17,8 +17,9 @@ import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { mmap, munmap } from "../../ffi/sys/files.ts";
 import { codeAddress, setAction, syscall, viewOf } from "../../ffi/sys/native.ts";
+import { Bell } from "./call_stub.ts";
 import type { Ring0 } from "./ring0.ts";
-import { PAGE_BYTES } from "./table_memory.ts";
+import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
 import { Vcpu } from "./vcpu.ts";
 import { assembleThread, VcpuShared } from "./vcpu_thread.ts";
 import type { Vm } from "./vm.ts";
@@ -38,9 +39,17 @@ export class Threads {
   readonly #base: number;
   readonly #bytes: number;
   readonly #words: Int32Array<ArrayBuffer>;
+  /** What the stubs of calls see. */
+  readonly #bell: Uint32Array<ArrayBuffer>;
 
   /** @throws Error */
-  constructor(vm: Vm, ring0: Ring0, doorbellFd: number, count: number) {
+  constructor(
+    vm: Vm,
+    ring0: Ring0,
+    tables: TableMemory,
+    doorbellFd: number,
+    count: number,
+  ) {
     this.#bytes = THREADS_AT + count * THREAD_BYTES;
     const prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
     const base = this.#base = check(mmap(0, this.#bytes, prot, flags, -1, 0), "mmap of threads");
@@ -49,6 +58,8 @@ export class Threads {
     const readable = PROT_READ | PROT_EXEC;
     check(syscall(SYS_mprotect, base + CODE_AT, PAGE_BYTES, readable), "mprotect of code");
     this.#words = new Int32Array(viewOf(base + SHARED_AT, PAGE_BYTES));
+    const bellAt = tables.wordOf(ring0.bellFrame);
+    this.#bell = tables.words(ring0.bellFrame).subarray(bellAt, bellAt + Bell.size / 4);
     const dv = new DataView(this.#words.buffer);
     dv.setInt32(VcpuShared.at.loopCpu, NO_CPU, true);
     dv.setBigUint64(VcpuShared.at.one, 1n, true);
@@ -59,6 +70,7 @@ export class Threads {
     const material = {
       vm,
       ring0,
+      tables,
       pid: syscall(SYS_getpid),
       kickSignal: KICK_SIGNAL,
       doorbellFd,
@@ -80,12 +92,14 @@ export class Threads {
 
   setSentryAsleep(value: number): void {
     Atomics.store(this.#words, VcpuShared.at.isSentryAsleep / 4, value);
+    Atomics.store(this.#bell, Bell.at.isSentryAsleep / 4, value);
   }
 
   /** LIMIT: 2^31 ticks. */
   setSpinTicks(ticks: number): void {
     const budget = Math.min(0x7fffffff, ticks);
     Atomics.store(this.#words, VcpuShared.at.spinTicks / 4, budget);
+    Atomics.store(this.#bell, Bell.at.spinTicks / 4, budget);
   }
 
   setLoopCpu(cpu: number): void {

@@ -32,15 +32,17 @@ import {
 } from "../../ffi/abi/kvm.ts";
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../ffi/abi/mman.ts";
 import { SYS_futex, SYS_tgkill } from "../../ffi/abi/syscall_numbers.ts";
+import { timeStampCounter } from "../../ffi/sys/clock.ts";
 import { addressOf, scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, ioctl, mmap, munmap } from "../../ffi/sys/files.ts";
 import { joinThread, startThread } from "../../ffi/sys/native_thread.ts";
 import { syscall, viewOf } from "../../ffi/sys/native.ts";
+import { IDLE, LEAVE, POSTED, REPLIED, Slot, TAKEN } from "./call_stub.ts";
 import type { KvmContext } from "./context.ts";
 import { cpuPages, type Ring0, USER_CODE, USER_DATA } from "./ring0.ts";
 import type { KvmSpace } from "./space.ts";
-import { PAGE_BYTES } from "./table_memory.ts";
+import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
 import { EXIT, RUN, STOPPED, VcpuBlock } from "./vcpu_thread.ts";
 import type { Vm } from "./vm.ts";
 
@@ -65,6 +67,7 @@ const CODE_TYPE = 11, DATA_TYPE = 3, BUSY_TASK_TYPE = 11;
 export interface VcpuMaterial {
   readonly vm: Vm;
   readonly ring0: Ring0;
+  readonly tables: TableMemory;
   readonly pid: number;
   readonly kickSignal: number;
   readonly doorbellFd: number;
@@ -87,11 +90,21 @@ export class Vcpu {
   fpuOwner: KvmContext | null = null;
   /** Whose page tables are. */
   space: KvmSpace | null = null;
-  /** Ticks of the present run; and when it began, as a number that grows. */
+  /** The kernel has the call of its thread, which waits for the answer in the machine. */
+  isTaken = false;
+  /** Guest code used the port of calls by itself; the host is finishing that. */
+  usedPort = false;
+  /** Time stamp ticks of guest code before the last stop. */
+  gapTicks = 0;
+  /** Ticks of the present run or wait; and when it began, as a number that grows. */
   ticks = 0;
   lastUse = 0;
   /** Frame number of its stack for exceptions. */
   readonly stackFrame: number;
+  /** The general registers in its slot. */
+  readonly slotBytes: Uint8Array<ArrayBuffer>;
+  readonly #slot: Uint32Array<ArrayBuffer>;
+  readonly #rootEntry: number;
   readonly #material: VcpuMaterial;
   readonly #runBase: number;
   readonly #block: number;
@@ -106,10 +119,16 @@ export class Vcpu {
    * @throws SyscallError
    */
   constructor(material: VcpuMaterial, index: number, block: number, stackTop: number) {
-    const { vm } = material;
+    const { vm, tables } = material;
     this.#material = material;
     this.index = index;
-    this.stackFrame = cpuPages(index).stackFrame;
+    const { stackFrame, slotFrame, rootEntry } = cpuPages(index);
+    this.stackFrame = stackFrame;
+    this.#rootEntry = rootEntry;
+    const words = tables.words(slotFrame), at = tables.wordOf(slotFrame);
+    this.#slot = words.subarray(at, at + Slot.size / 4);
+    const regsAt = this.#slot.byteOffset + Slot.at.regs;
+    this.slotBytes = new Uint8Array(words.buffer, regsAt, KvmRegs.size);
     this.fd = check(ioctl(vm.fd, KVM_CREATE_VCPU, index), "KVM_CREATE_VCPU");
     const prot = PROT_READ | PROT_WRITE;
     this.#runBase = check(mmap(0, vm.runBytes, prot, MAP_SHARED, this.fd, 0), "mmap of a vCPU");
@@ -239,15 +258,63 @@ export class Vcpu {
     return this.#words[VcpuBlock.at.cpu / 4]!;
   }
 
-  /** Time stamp ticks of its last run. */
-  get runTicks(): number {
-    const words = this.#words, { at } = VcpuBlock;
-    return (words[at.left / 4]! - words[at.entered / 4]!) >>> 0;
+  /** Its thread made a call in the machine, and nobody has looked yet. HOT */
+  get hasPosted(): boolean {
+    return this.isRunning && !this.isTaken && this.slotState === POSTED;
   }
 
-  /** Loads what differs of this thread, and runs it. HOT */
-  enter(context: KvmContext): void {
+  /** HOT */
+  get slotState(): number {
+    return Atomics.load(this.#slot, Slot.at.state / 4);
+  }
+
+  set slotState(state: number) {
+    Atomics.store(this.#slot, Slot.at.state / 4, state);
+  }
+
+  /** A word of the slot, by its offset in bytes. */
+  slotWord(at: number): number {
+    return this.#slot[at / 4]!;
+  }
+
+  /** The call is the kernel's now. HOT */
+  take(): void {
+    this.isTaken = true;
+    this.ticks = 0;
+    this.slotState = TAKEN;
+  }
+
+  /** Answers the call that was taken. Its thread may have left meanwhile: then it is loaded again. HOT */
+  reply(low: number, high: number): void {
+    const slot = this.#slot, at = Slot.at.result / 4;
+    slot[at] = low;
+    slot[at + 1] = high;
+    this.isTaken = false;
+    this.ticks = 0;
+    this.slotState = REPLIED;
+  }
+
+  /** Whoever waits for an answer shall leave the machine. An answer that was given stays. */
+  leave(): void {
+    if (this.isTaken) this.slotState = LEAVE;
+  }
+
+  /** Of the call in the slot, as its thread says. */
+  readCallGap(): void {
+    this.gapTicks = (this.slotWord(Slot.at.posted) - this.slotWord(Slot.at.resumed)) >>> 0;
+  }
+
+  /** Of the last run. */
+  readRunGap(): void {
+    const words = this.#words, { at } = VcpuBlock;
+    this.gapTicks = (words[at.left / 4]! - words[at.entered / 4]!) >>> 0;
+  }
+
+  /** Loads what differs of this thread, and runs it. False: there is no memory for its page tables. HOT */
+  enter(context: KvmContext): boolean {
     const { run } = this, { state, space } = context;
+    const root = space.tables.rootFor(this.index, this.#rootEntry);
+    if (root < 0) return false;
     this.context = context;
     context.vcpu = this;
     this.#loadFpu(context);
@@ -258,6 +325,7 @@ export class Vcpu {
       run.getUint32(FS_BASE_AT + 4, true) !== state.getUint32(KvmRegs.size + 4, true) ||
       run.getUint32(GS_BASE_AT, true) !== state.getUint32(KvmRegs.size + 8, true) ||
       run.getUint32(GS_BASE_AT + 4, true) !== state.getUint32(KvmRegs.size + 12, true);
+    if (this.space !== space) this.#slot.fill(0); // what the last one had in its registers
     if (isOther) {
       this.space = space;
       this.#segments.set(this.#userSegments);
@@ -265,11 +333,14 @@ export class Vcpu {
       run.setUint32(FS_BASE_AT + 4, state.getUint32(KvmRegs.size + 4, true), true);
       run.setUint32(GS_BASE_AT, state.getUint32(KvmRegs.size + 8, true), true);
       run.setUint32(GS_BASE_AT + 4, state.getUint32(KvmRegs.size + 12, true), true);
-      run.setUint32(CR3_AT, space.root * PAGE_BYTES, true);
+      run.setUint32(CR3_AT, root * PAGE_BYTES, true);
       dirty |= KVM_SYNC_X86_SREGS;
     }
     this.ticks = 0;
+    this.#slot[Slot.at.resumed / 4] = timeStampCounter() % 2 ** 32;
+    this.slotState = IDLE;
     this.proceed(dirty);
+    return true;
   }
 
   /** Runs on, with these registers from the shared page. */
@@ -308,6 +379,10 @@ export class Vcpu {
   saveFpu(): void {
     const owner = this.fpuOwner;
     if (owner === null) return;
+    if (this.isRunning) { // waits in the machine, which the host's answer waits for
+      this.leave();
+      this.kick();
+    }
     check(ioctl(this.fd, KVM_GET_XSAVE, owner.savedFpuAddress), "KVM_GET_XSAVE");
   }
 
@@ -331,9 +406,10 @@ export class Vcpu {
     context.fpuVcpu = this;
   }
 
-  /** The thread ends, then the processor. If it runs it was kicked. */
+  /** The thread ends, then the processor. */
   close(): void {
     const words = this.#words, { at } = VcpuBlock;
+    if (this.isRunning) this.kick();
     while (this.isRunning && !this.hasStopped);
     Atomics.store(words, at.state / 4, EXIT);
     this.#wake();

@@ -1,0 +1,128 @@
+/**
+ * Where `syscall` goes on hosts that leave it in ring 3: the stub makes the call without leaving the machine. It writes the
+ * thread's registers to the slot of its processor, says so, and waits awake for the answer; if there is none in time, or the
+ * Sentry sleeps, it leaves.
+ *
+ * A slot is seen by whoever runs on its processor and by nobody else: what stands there is what that thread says of itself.
+ * Everything behind the post depends on the slot only. Neighbours: `ring0.ts` has it mapped, `stops.ts` reads it.
+ */
+
+import { KvmRegs } from "../../ffi/abi/kvm.ts";
+import { layout } from "../../ffi/abi/layout.ts";
+import { Assembler } from "../../ffi/asm/assembler.ts";
+import { type Mem, rip } from "../../ffi/asm/operands.ts";
+import {
+  eax,
+  ecx,
+  r10,
+  r11,
+  r12,
+  r13,
+  r14,
+  r15,
+  r8,
+  r9,
+  rax,
+  rbp,
+  rbx,
+  rcx,
+  rdi,
+  rdx,
+  type Reg64,
+  rsi,
+  rsp,
+} from "../../ffi/asm/registers.ts";
+import { CALL_PORT } from "./ports.ts";
+import { PAGE_BYTES } from "./table_memory.ts";
+
+/** `state`: nothing is wanted; a call is there; the Sentry has it; its result is there; leave the machine. */
+export const IDLE = 0, POSTED = 1, TAKEN = 2, REPLIED = 3, LEAVE = 4;
+
+/** A slot, as far as it is used. */
+export const Slot = layout("kvm_slot", {
+  state: "u32",
+  /** Low words of time stamps: of the last reply, of the last post. */
+  resumed: "u32",
+  posted: "u32",
+  pad: "u32",
+  regs: KvmRegs,
+  fsBase: "u64",
+  gsBase: "u64",
+  result: "u64",
+  /** For one word of flags. */
+  stack: ["u64", 16],
+});
+
+/** What all stubs see and none can write. */
+export const Bell = layout("kvm_bell", {
+  isSentryAsleep: "u32",
+  pad: "u32",
+  /** Time stamp ticks that a stub waits. */
+  spinTicks: "u64",
+});
+
+const FLAG_TF = 0x100;
+const G = KvmRegs.at;
+const SAVED: readonly (readonly [Reg64, number])[] = [
+  [rax, G.rax],
+  [rbx, G.rbx],
+  [rcx, G.rcx],
+  [rdx, G.rdx],
+  [rsi, G.rsi],
+  [rdi, G.rdi],
+  [rsp, G.rsp],
+  [rbp, G.rbp],
+  [r8, G.r8],
+  [r9, G.r9],
+  [r10, G.r10],
+  [r11, G.r11],
+  [r12, G.r12],
+  [r13, G.r13],
+  [r14, G.r14],
+  [r15, G.r15],
+  [rcx, G.rip],
+  [r11, G.rflags],
+];
+
+export interface CallStub {
+  readonly code: Uint8Array<ArrayBuffer>;
+  /** Offset from which on the call is posted. */
+  readonly behindPost: number;
+}
+
+function slot(at: number): Mem {
+  return rip("slot", at);
+}
+
+function register(at: number): Mem {
+  return slot(Slot.at.regs + at);
+}
+
+export function callStub(): CallStub {
+  const { at } = Slot, a = new Assembler();
+  for (const [from, to] of SAVED) a.mov(register(to), from);
+  a.rdfsbase(rax).mov(slot(at.fsBase), rax).rdgsbase(rax).mov(slot(at.gsBase), rax);
+  a.rdtsc().mov(slot(at.posted), eax).mov(eax, POSTED).xchg(slot(at.state), eax);
+  a.label("posted");
+  // Nobody would hear it, or a step by step would be lost.
+  a.cmp(rip("bell", Bell.at.isSentryAsleep), 0, 4).jne("leave");
+  a.test(register(G.rflags), FLAG_TF, 4).jne("leave");
+  readCounter(a).mov(rbx, rax).add(rbx, rip("bell", Bell.at.spinTicks));
+  a.label("wait").mov(ecx, slot(at.state)).cmp(ecx, REPLIED).je("reply");
+  a.cmp(ecx, LEAVE).je("leave").pause();
+  readCounter(a).cmp(rax, rbx).jb("wait");
+  a.label("leave").db(0xe6, CALL_PORT).hlt();
+
+  a.label("reply").rdtsc().mov(slot(at.resumed), eax);
+  a.mov(rax, slot(at.result)).mov(rbx, register(G.rbx)).mov(rcx, register(G.rcx));
+  a.mov(rdx, register(G.rdx)).lea(rsp, slot(Slot.size)).push(register(G.rflags)).popfq();
+  a.mov(rsp, register(G.rsp)).jmp(register(G.rip));
+  const { length } = a;
+  a.zero(PAGE_BYTES - length).label("slot").zero(PAGE_BYTES).label("bell");
+  return { code: a.assemble().slice(0, length), behindPost: a.offsetOf("posted") };
+}
+
+/** rax = time stamp counter; changes rdx. */
+function readCounter(a: Assembler): Assembler {
+  return a.rdtsc().shl(rdx, 32).or(rax, rdx);
+}
