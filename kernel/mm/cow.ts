@@ -4,7 +4,7 @@
  */
 
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
-import { copy } from "../../ffi/mem/native_memory.ts";
+import { copyTouched } from "./copy_frames.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_FILE, PAGE_PATCHED } from "./pages.ts";
@@ -88,7 +88,8 @@ function move(mm: MemoryManager, vma: Vma, from: number, to: number): boolean {
     target = off / PAGE_SIZE;
   }
   map.set(i, source, -1, map.flags(i));
-  if (copy(mm.hostOf(target), mm.hostOf(source), n * PAGE_SIZE) !== n * PAGE_SIZE) {
+  const bytes = n * PAGE_SIZE, { arena } = mm.ctx;
+  if (copyTouched(arena, mm.hostOf(target), source * PAGE_SIZE, bytes) !== bytes) {
     frames.release(target * PAGE_SIZE, n);
     return false;
   }
@@ -155,6 +156,15 @@ export function copyIntoNew(mm: MemoryManager, vma: Vma, from: number, to: numbe
 /** File bytes of guest pages [from, to) into zeroed frames: 0 or -EFAULT. */
 function readFile(mm: MemoryManager, vma: Vma, from: number, to: number, frame: number): number {
   const backing = vma.backing!, offset = from * PAGE_SIZE - vma.start + vma.offset;
-  const len = Math.min((to - from) * PAGE_SIZE, backing.size() - offset);
-  return backing.readInto(mm.hostOf(frame), offset, len) < 0 ? -EFAULT : 0;
+  const len = Math.min((to - from) * PAGE_SIZE, backing.size() - offset), host = mm.hostOf(frame);
+  if (vma.isDirect) return backing.readInto(host, offset, len) < 0 ? -EFAULT : 0;
+  const { arena } = mm.ctx;
+  for (let done = 0; done < len;) {
+    const at = backing.frame(offset + done, false), left = Math.ceil((len - done) / PAGE_SIZE);
+    const run = at < 0 ? 1 : backing.contiguous(offset + done, at, left);
+    const n = Math.min(run * PAGE_SIZE, len - done);
+    if (at >= 0 && copyTouched(arena, host + done, at, n) !== n) return -EFAULT;
+    done += n;
+  }
+  return 0;
 }
