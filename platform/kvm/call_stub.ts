@@ -37,6 +37,8 @@ import { PAGE_BYTES } from "./table_memory.ts";
 
 /** `state`: nothing is wanted; a call is there; the Sentry has it; its result is there; leave the machine. */
 export const IDLE = 0, POSTED = 1, TAKEN = 2, REPLIED = 3, LEAVE = 4;
+/** Written by the processor's thread: the stub left, and goes on only when it is let in again. */
+export const LEFT = 5;
 
 /** A slot, as far as it is used. */
 export const Slot = layout("kvm_slot", {
@@ -88,6 +90,8 @@ export interface CallStub {
   readonly code: Uint8Array<ArrayBuffer>;
   /** Offset from which on the call is posted. */
   readonly behindPost: number;
+  /** Offset from which on it is answered. */
+  readonly behindReply: number;
 }
 
 function slot(at: number): Mem {
@@ -111,15 +115,20 @@ export function callStub(): CallStub {
   a.label("wait").mov(ecx, slot(at.state)).cmp(ecx, REPLIED).je("reply");
   a.cmp(ecx, LEAVE).je("leave").pause();
   readCounter(a).cmp(rax, rbx).jb("wait");
-  a.label("leave").db(0xe6, CALL_PORT).hlt();
+  // When the answer came on the way out, the processor's thread comes back at once.
+  a.label("leave").db(0xe6, CALL_PORT).cmp(slot(at.state), REPLIED, 4).jne("leave");
 
-  a.label("reply").rdtsc().mov(slot(at.resumed), eax);
+  a.label("reply").mov(slot(at.state), IDLE, 4).rdtsc().mov(slot(at.resumed), eax);
   a.mov(rax, slot(at.result)).mov(rbx, register(G.rbx)).mov(rcx, register(G.rcx));
   a.mov(rdx, register(G.rdx)).lea(rsp, slot(Slot.size)).push(register(G.rflags)).popfq();
   a.mov(rsp, register(G.rsp)).jmp(register(G.rip));
   const { length } = a;
   a.zero(PAGE_BYTES - length).label("slot").zero(PAGE_BYTES).label("bell");
-  return { code: a.assemble().slice(0, length), behindPost: a.offsetOf("posted") };
+  return {
+    code: a.assemble().slice(0, length),
+    behindPost: a.offsetOf("posted"),
+    behindReply: a.offsetOf("reply"),
+  };
 }
 
 /** rax = time stamp counter; changes rdx. */

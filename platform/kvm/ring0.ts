@@ -8,7 +8,7 @@
 
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
-import { callStub } from "./call_stub.ts";
+import { type CallStub, callStub } from "./call_stub.ts";
 import type { HostKind } from "./host_kinds.ts";
 import { CALL_PORT, EXCEPTION_PORT } from "./ports.ts";
 import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
@@ -49,8 +49,8 @@ export interface Ring0 {
   readonly idt: { readonly base: bigint; readonly limit: number };
   /** Where `syscall` goes. */
   readonly callEntry: bigint;
-  /** Offset in the page of code from which on a call is posted. */
-  readonly callBehindPost: number;
+  /** What stands there; null: it only leaves the machine. */
+  readonly callStub: CallStub | null;
   /** Frame number of the words that all guest threads see (`call_stub.ts`). */
   readonly bellFrame: number;
   /** MSR_STAR: selectors of `syscall` and `sysret`. */
@@ -102,7 +102,7 @@ export function writeRing0(memory: TableMemory, kind: HostKind): Ring0 {
     idt: { base: ring0Address(IDT), limit: EXCEPTIONS * GATE_BYTES - 1 },
     callEntry: CALL_BASE,
     bellFrame: BELL,
-    callBehindPost: kind.isCallInUserMode ? callStub().behindPost : PAGE_BYTES,
+    callStub: kind.isCallInUserMode ? callStub() : null,
     star: BigInt(COMPATIBLE_CODE | 3) << 48n | BigInt(KERNEL_CODE) << 32n,
   };
 }

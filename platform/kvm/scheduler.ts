@@ -56,19 +56,25 @@ export class Scheduler {
     this.runningCount++;
     const { vcpu } = context;
     if (vcpu !== null && vcpu.isTaken && vcpu.context === context) {
-      if (isReply && this.#waiting.length === 0) {
-        vcpu.lastUse = ++this.#uses;
-        vcpu.reply(
-          context.state.getUint32(RAX_AT, true),
-          context.state.getUint32(RAX_AT + 4, true),
-        );
-        return;
-      }
+      if (isReply && this.#waiting.length === 0 && this.#reply(vcpu, context)) return;
       vcpu.leave();
+      if (vcpu.hasStopped) this.#stopped(vcpu);
     }
     const idle = this.#waiting.length === 0 ? this.#idleFor(context) : null;
     if (idle === null) this.#enqueue(context);
     else this.#enter(idle, context);
+  }
+
+  /** Where its call waits for the answer. False: it does not any more. HOT */
+  #reply(vcpu: Vcpu, context: KvmContext): boolean {
+    const { state } = context;
+    if (!vcpu.reply(state.getUint32(RAX_AT, true), state.getUint32(RAX_AT + 4, true))) {
+      vcpu.awaitStop();
+      return false;
+    }
+    vcpu.lastUse = ++this.#uses;
+    if (vcpu.hasStopped) this.#stopped(vcpu); // it was kicked before
+    return true;
   }
 
   #enqueue(context: KvmContext): void {
@@ -129,8 +135,8 @@ export class Scheduler {
   #posted(vcpu: Vcpu): void {
     const context = vcpu.context!;
     if (context.isReleased) return; // it was kicked
+    if (!vcpu.take()) return; // it is leaving
     this.#stops.readSlot(vcpu, context);
-    vcpu.take();
     if (this.#waiting.length > 0) vcpu.leave();
     this.#handOut(vcpu, context);
   }

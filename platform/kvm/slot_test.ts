@@ -10,7 +10,7 @@ import { CODE, fail, Lab, reg, setReg, STACK } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
 import { tryPlatform } from "../registry.ts";
 import { named } from "../../tests/harness/machine.ts";
-import { LEAVE, Slot } from "./call_stub.ts";
+import { LEFT, Slot } from "./call_stub.ts";
 import { hostKind } from "./host_kinds.ts";
 import { createKvmPlatform } from "./kvm_platform.ts";
 
@@ -46,7 +46,7 @@ function strictCaller(): Assembler {
 }
 
 test("a thread that writes over its slot hurts only itself", 2, (lab) => {
-  for (let state = 0; state <= LEAVE + 1; state++) {
+  for (let state = 0; state <= LEFT + 1; state++) {
     const honest = lab.run(strictCaller());
     const space = lab.space();
     const code = new Assembler().movabs(r12, SLOT).label("again").mov(mem(r12), state, 4);

@@ -56,11 +56,13 @@ export class StopReader {
   readonly #tables: TableMemory;
   readonly #callLow: number;
   readonly #behindPost: number;
+  readonly #behindReply: number;
 
   constructor(tables: TableMemory, ring0: Ring0) {
     this.#tables = tables;
     this.#callLow = Number(ring0.callEntry & 0xffffffffn);
-    this.#behindPost = ring0.callBehindPost;
+    this.#behindPost = ring0.callStub?.behindPost ?? PAGE_BYTES;
+    this.#behindReply = ring0.callStub?.behindReply ?? PAGE_BYTES;
   }
 
   /** HOT */
@@ -71,7 +73,7 @@ export class StopReader {
     const port = run.getUint16(R.ioPort, true);
     if (port === CALL_PORT) {
       if (this.#usesPort(vcpu)) return FINISH;
-      if (this.#isInUserMode(run)) return this.#leftStub(vcpu, context);
+      if (this.#isInUserMode(run)) return this.#leftStub(vcpu, context, 0);
       this.#take(vcpu, context);
       return this.#processorCall(context);
     }
@@ -110,10 +112,10 @@ export class StopReader {
     state.setUint32(G.rflags + 4, 0, true);
   }
 
-  /** In the stub of calls, behind its post. */
-  #leftStub(vcpu: Vcpu, context: KvmContext): number {
-    if (vcpu.slotState !== REPLIED) return this.readSlot(vcpu, context);
-    // It gave up when the answer came.
+  /** In the stub of calls, behind its post; `offset`: where, if it did not leave by itself. */
+  #leftStub(vcpu: Vcpu, context: KvmContext, offset: number): number {
+    const isAnswered = vcpu.slotState === REPLIED || offset >= this.#behindReply;
+    if (!isAnswered) return this.readSlot(vcpu, context);
     this.#takeSlot(vcpu, context);
     context.state.setUint32(G.rax, vcpu.slotWord(Slot.at.result), true);
     context.state.setUint32(G.rax + 4, vcpu.slotWord(Slot.at.result + 4), true);
@@ -151,7 +153,7 @@ export class StopReader {
     if (run.getUint16(CS_AT, true) !== USER_CODE) return DEATH;
     const offset = this.#stubOffset(run);
     if (offset >= 0 && offset < PAGE_BYTES) {
-      return offset < this.#behindPost ? PROCEED : this.#leftStub(vcpu, context);
+      return offset < this.#behindPost ? PROCEED : this.#leftStub(vcpu, context, offset);
     }
     this.#take(vcpu, context);
     if (errno !== EFAULT) return AGAIN;

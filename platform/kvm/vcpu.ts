@@ -63,6 +63,9 @@ const SFMASK = 0x47700n;
 const CR0 = 0x80050033n, CR4 = 0x50620n, EFER = 0xd01n;
 const CODE_TYPE = 11, DATA_TYPE = 3, BUSY_TASK_TYPE = 11;
 
+/** LIMIT: looks for a thread that stops within a few instructions, if it is not made to wait for a core. */
+const MAX_LOOKS = 1000;
+
 /** What processors of one machine share. */
 export interface VcpuMaterial {
   readonly vm: Vm;
@@ -232,7 +235,7 @@ export class Vcpu {
   }
 
   #start(stackTop: number): number {
-    const { doorbellFd, shared, code } = this.#material, { at } = VcpuBlock;
+    const { doorbellFd, shared, code, tables } = this.#material, { at } = VcpuBlock;
     const dv = new DataView(this.#words.buffer);
     dv.setInt32(at.state, STOPPED, true);
     dv.setInt32(at.cpu, -1, true);
@@ -240,12 +243,20 @@ export class Vcpu {
     dv.setInt32(at.doorbellFd, doorbellFd, true);
     dv.setBigUint64(at.stackTop, BigInt(stackTop), true);
     dv.setBigUint64(at.shared, BigInt(shared), true);
+    dv.setBigUint64(at.run, BigInt(this.#runBase), true);
+    const slot = tables.base + cpuPages(this.index).slotFrame * PAGE_BYTES;
+    dv.setBigUint64(at.slot, BigInt(slot), true);
     return check(startThread(this.#block, code), "clone of a vCPU's thread");
   }
 
   /** Left the machine, and nobody has looked yet. HOT */
   get hasStopped(): boolean {
     return this.isRunning && Atomics.load(this.#words, VcpuBlock.at.state / 4) === STOPPED;
+  }
+
+  /** Its thread said that it left, and is about to say that it stopped. */
+  awaitStop(): void {
+    for (let looks = 0; looks < MAX_LOOKS && !this.hasStopped; looks++);
   }
 
   /** 0 or `-errno` of the last run. */
@@ -277,26 +288,32 @@ export class Vcpu {
     return this.#slot[at / 4]!;
   }
 
-  /** The call is the kernel's now. HOT */
-  take(): void {
+  /** The call is the kernel's now. False: its thread is leaving. HOT */
+  take(): boolean {
+    if (!this.#exchange(POSTED, TAKEN)) return false;
     this.isTaken = true;
     this.ticks = 0;
-    this.slotState = TAKEN;
+    return true;
   }
 
-  /** Answers the call that was taken. Its thread may have left meanwhile: then it is loaded again. HOT */
-  reply(low: number, high: number): void {
+  /** Answers the call that was taken. False: its thread has left, and must be loaded again. HOT */
+  reply(low: number, high: number): boolean {
     const slot = this.#slot, at = Slot.at.result / 4;
     slot[at] = low;
     slot[at + 1] = high;
+    if (!this.#exchange(TAKEN, REPLIED) && !this.#exchange(LEAVE, REPLIED)) return false;
     this.isTaken = false;
     this.ticks = 0;
-    this.slotState = REPLIED;
+    return true;
+  }
+
+  #exchange(from: number, to: number): boolean {
+    return Atomics.compareExchange(this.#slot, Slot.at.state / 4, from, to) === from;
   }
 
   /** Whoever waits for an answer shall leave the machine. An answer that was given stays. */
   leave(): void {
-    if (this.isTaken) this.slotState = LEAVE;
+    if (this.isTaken) this.#exchange(TAKEN, LEAVE);
   }
 
   /** Of the call in the slot, as its thread says. */

@@ -7,7 +7,7 @@
  */
 
 import { FUTEX_PRIVATE_FLAG, FUTEX_WAIT } from "../../ffi/abi/futex.ts";
-import { KVM_RUN } from "../../ffi/abi/kvm.ts";
+import { KVM_EXIT_IO, KVM_RUN, KvmRegs, KvmRun } from "../../ffi/abi/kvm.ts";
 import { SIG_UNBLOCK, SIGSET_SIZE } from "../../ffi/abi/signal.ts";
 import {
   SYS_exit,
@@ -28,6 +28,7 @@ import {
   r10d,
   r12,
   r13,
+  r14,
   rax,
   rbx,
   rdi,
@@ -36,6 +37,9 @@ import {
   rsp,
 } from "../../ffi/asm/registers.ts";
 import { THREAD_BLOCK_BYTES } from "../../ffi/sys/native_thread.ts";
+import { LEFT, REPLIED } from "./call_stub.ts";
+import { CALL_PORT } from "./ports.ts";
+import { RING0_HIGH } from "./ring0.ts";
 
 /** `state`. STOPPED is the Sentry's turn. */
 export const STOPPED = 0, RUN = 1, EXIT = 2;
@@ -57,6 +61,9 @@ export const VcpuBlock = layout("vcpu_block", {
   entered: "u32",
   left: "u32",
   stackTop: "u64",
+  /** Addresses: of the page shared with the host, of its slot. */
+  run: "u64",
+  slot: "u64",
   /** Address of a VcpuShared. */
   shared: "u64",
 });
@@ -99,13 +106,26 @@ export function assembleThread(): Uint8Array<ArrayBuffer> {
   a.mov(edi, mem(rbx, block.vcpuFd)).mov(esi, KVM_RUN).xor(edx, edx);
   a.mov(eax, SYS_ioctl).syscall().mov(mem(rbx, block.result), eax);
   a.rdtscp().mov(mem(rbx, block.left), eax).and(ecx, CPU_BITS).mov(mem(rbx, block.cpu), ecx);
-  a.mov(eax, STOPPED).xchg(mem(rbx, block.state), eax);
+  emitReturn(a);
+  a.label("stopped").mov(eax, STOPPED).xchg(mem(rbx, block.state), eax);
   a.cmp(mem(r12, shared.isSentryAsleep), 0, 4).je("look");
   a.mov(edi, mem(rbx, block.doorbellFd)).lea(rsi, mem(r12, shared.one)).mov(edx, 8);
   a.mov(eax, SYS_write).syscall().jmp("look");
 
   a.label("exit").xor(edi, edi).mov(eax, SYS_exit).syscall().ud2();
   return a.assemble();
+}
+
+/** Back into the machine, if the stub of calls left it just when its answer came; else the slot says that it left. */
+function emitReturn(a: Assembler): void {
+  const { run, slot, result } = VcpuBlock.at, at = KvmRun.at;
+  a.cmp(mem(rbx, result), 0, 4).jne("stopped").mov(r14, mem(rbx, run));
+  a.cmp(mem(r14, at.exitReason), KVM_EXIT_IO, 4).jne("stopped");
+  a.cmp(mem(r14, at.ioPort), CALL_PORT, 2).jne("stopped");
+  a.cmp(mem(r14, at.regs + KvmRegs.at.rip + 4), RING0_HIGH, 4).jne("stopped");
+  a.mov(r14, mem(rbx, slot)).mov(ecx, LEFT);
+  a.label("mark").mov(eax, mem(r14)).cmp(eax, REPLIED).je("run");
+  a.lock().cmpxchg(mem(r14), ecx).jne("mark");
 }
 
 /** rax = time stamp counter; changes rdx. */
