@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import struct
 from errno import *
 from lib.guest import *
@@ -257,6 +258,18 @@ def randoms(call, expected):
 ])
 def logs(call, expected):
     eq(call(), expected)
+
+
+@test
+def an_old_release_for_old_programs():
+    release = os.uname().release
+    version = re.match(r"\d+\.(\d+)[\d.]*", release)
+    old = "2.6.%d" % (60 + int(version[1])) + release[version.end():]
+
+    def body():
+        sc(NR.personality, 0x20000)
+        os._exit(0 if os.uname().release == old else 1)
+    eq(in_child(body), 0)
 
 
 @cases([

@@ -2,13 +2,18 @@
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
-import { PER_LINUX32, PER_MASK, UTS_LEN, Utsname } from "../../../ffi/abi/system.ts";
+import { PER_LINUX32, PER_MASK, UNAME26, UTS_LEN, Utsname } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { bytesToString } from "../../core/bytes.ts";
 import { hasCapIn } from "../../cred/credentials.ts";
 import { UTS_MACHINE, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../../task/uts.ts";
 import type { Task } from "../../task/task.ts";
 
+/** For programs that take no other version: 6.12 is 2.6.72. */
+const RELEASE_26 = UTS_RELEASE.replace(
+  /^\d+\.(\d+)[\d.]*/,
+  (_, minor: string) => `2.6.${60 + Number(minor)}`,
+);
 /** personality(2): only ask. */
 const GET_PERSONALITY = 0xffffffff;
 
@@ -17,7 +22,7 @@ export function sysUname(t: Task, a: SyscallArgs): number {
   scratch.clear(Utsname.size);
   put(scratch.u8, at.sysname, UTS_SYSNAME);
   put(scratch.u8, at.nodename, hostname);
-  put(scratch.u8, at.release, UTS_RELEASE);
+  put(scratch.u8, at.release, (t.personality & UNAME26) !== 0 ? RELEASE_26 : UTS_RELEASE);
   put(scratch.u8, at.version, UTS_VERSION);
   const isLinux32 = (t.personality & PER_MASK) === PER_LINUX32;
   put(scratch.u8, at.machine, isLinux32 ? "i686" : UTS_MACHINE);

@@ -17,7 +17,7 @@ export const rows: readonly Row[] = [
   row("setdomainname", identity.sysSetdomainname, "buf int"),
   row("personality", identity.sysPersonality, "hex", {
     support: "partial",
-    note: "ADDR_NO_RANDOMIZE and PER_LINUX32's uname count; the rest is kept",
+    note: "ADDR_NO_RANDOMIZE, and UNAME26 and PER_LINUX32 for uname, count; the rest is kept",
   }),
 
   row("getrlimit", limits.sysGetrlimit, "int ptr"),
