@@ -2,4 +2,4 @@
 
 import { testEngine } from "./engines/apart.ts";
 
-testEngine("podman", ["podman", "conmon"], { hasSample: true });
+testEngine("podman", ["podman", "conmon", "iptables"], { hasSample: true });
