@@ -1,5 +1,6 @@
 """/proc, /sys and /dev: what programs read there."""
 
+import ctypes
 import os
 import sys
 import re
@@ -228,6 +229,26 @@ def comm_can_be_written():
         f.write("renamed")
     eq(read("/proc/self/comm"), "renamed\n")
     eq(stat_fields()[1], "renamed")
+
+
+@test
+def a_size_given_changes_nothing():
+    for name in ("self/comm", "self/loginuid", "self/oom_score_adj", "self/mem", "sys/vm/overcommit_memory"):
+        fd = os.open("/proc/" + name, os.O_WRONLY)
+        for size in (0, 5):
+            os.ftruncate(fd, size)
+            os.truncate("/proc/" + name, size)
+        eq(os.fstat(fd).st_size, 0)
+        os.close(fd)
+    with open("/proc/self/comm", "r+") as f:
+        f.truncate()
+        f.write("written")
+    eq(read("/proc/self/comm"), "written\n")
+
+
+@test
+def there_is_a_tracer_of_choice_only_with_yama():
+    eq(os.path.exists("/proc/sys/kernel/yama"), ctypes.CDLL(None).prctl(0x59616D61, 0, 0, 0, 0) == 0)
 
 
 @test

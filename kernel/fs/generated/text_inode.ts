@@ -68,4 +68,9 @@ export class TextFile extends OpenFile {
     const n = io.takeBytes(buf, 0, buf.length);
     return n < 0 ? n : this.inode.store(bytesToString(buf, 0, n), offset);
   }
+
+  /** As by the path: pam_loginuid(8) cuts the file before it writes. */
+  override truncate(_size: number): number {
+    return 0;
+  }
 }

@@ -67,4 +67,8 @@ class MemFile extends OpenFile {
     }
     return done;
   }
+
+  override truncate(_size: number): number {
+    return 0;
+  }
 }

@@ -129,7 +129,6 @@ const KERNEL: readonly Setting[] = [
   constant("kernel/tainted", 0),
   number("kernel/threads-max", 4194304, 20),
   limit("kernel/unprivileged_bpf_disabled", 2),
-  limit("kernel/yama/ptrace_scope", 0),
 ];
 
 const VM: readonly Setting[] = [
