@@ -202,6 +202,7 @@ export const SIOCGIFHWADDR = 0x8927;
 export const SIOCGIFINDEX = 0x8933;
 export const SIOCGIFTXQLEN = 0x8942;
 export const SIOCETHTOOL = 0x8946;
+export const SIOCGARP = 0x8954;
 export const SIOCADDRT = 0x890b;
 export const SIOCDELRT = 0x890c;
 
@@ -286,3 +287,17 @@ export const Ifreq = layout("ifreq", { name: ["u8", 16], data: ["u64", 3] });
 
 /** `struct ifconf`. */
 export const Ifconf = layout("ifconf", { len: "i32", buf: "ptr" });
+
+/** `struct arpreq`: addresses are `struct sockaddr`s. */
+export const Arpreq = layout("arpreq", {
+  pa: ["u16", 8],
+  ha: ["u16", 8],
+  flags: "i32",
+  netmask: ["u32", 4],
+  dev: ["u8", 16],
+});
+export const ATF_COM = 2;
+export const ATF_PERM = 4;
+export const ATF_PUBL = 8;
+export const ATF_NETMASK = 0x20;
+export const ATF_DONTPUB = 0x40;

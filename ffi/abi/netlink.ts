@@ -233,6 +233,11 @@ export const NDA_DST = 1;
 export const NDA_LLADDR = 2;
 export const NDA_CACHEINFO = 3;
 export const NDA_PROBES = 4;
+export const NUD_REACHABLE = 2;
+export const NUD_STALE = 4;
+export const NUD_DELAY = 8;
+export const NUD_PROBE = 0x10;
+export const NUD_NOARP = 0x40;
 export const NUD_PERMANENT = 0x80;
 
 /** `struct fib_rule_hdr`, and attributes of rules (fib_rules.h). */

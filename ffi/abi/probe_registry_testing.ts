@@ -254,6 +254,7 @@ export const LAYOUTS: readonly LayoutProbe[] = [
   probe(inet.GroupFilter, "struct group_filter", "gf_", {}, "libc"),
   probe(errqueue.SockExtendedErr, "struct sock_extended_err", "ee_"),
   probe(inet.InPktinfo, "struct in_pktinfo", "ipi_", { specDst: "ipi_spec_dst" }, "libc"),
+  probe(inet.Arpreq, "struct arpreq", "arp_", {}, "libc"),
   probe(inet.Ifreq, "struct ifreq", "", { name: "ifr_ifrn", data: "ifr_ifru" }, "libc"),
   probe(inet.Ifconf, "struct ifconf", "ifc_", { buf: "ifc_ifcu" }, "libc"),
   probe(fanotify.FanotifyEventMetadata, "struct fanotify_event_metadata", "", {

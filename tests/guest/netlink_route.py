@@ -1,5 +1,6 @@
 """rtnetlink(7): what its multicast groups are told, neighbours, rules, errors in words, and membership."""
 
+import fcntl
 import os
 import socket
 import struct
@@ -294,6 +295,33 @@ def neighbours_come_and_go():
     ok(DELNEIGH in [one[0] for one in watch.pending()], "its end is told")
     fails(ENOENT, n.ask, DELNEIGH, ACK, neighbour(index, mac=None))
     fails(ENOENT, n.ask, GETNEIGH, 0, neighbour(index, mac=None, state=0))
+
+
+def hardware_address(dev, ip="10.1.1.9", family=2, flags=0, kind=0, on=socket.AF_INET):
+    """SIOCGARP: the hardware address and the flags, or an error."""
+    b = struct.pack("=H2x4s8xH14xi16x16s", family, socket.inet_aton(ip), kind, flags, dev.encode())
+    with socket.socket(on, socket.SOCK_DGRAM) as s:
+        try:
+            return struct.unpack_from("=H6s8xi4x4s8x", fcntl.ioctl(s, 0x8954, b), 16)
+        except OSError as e:
+            return e.errno
+
+
+@test
+def a_hardware_address_is_told():
+    own_network(*PAIR, "addr add 10.1.1.1/24 dev v0",
+                "neigh add 10.1.1.9 lladdr 02:00:00:00:00:09 dev v0", "neigh add 10.1.1.8 lladdr 02:00:00:00:00:08 dev v0 nud stale",
+                "neigh add 10.1.1.7 lladdr 02:00:00:00:00:07 dev v0 nud noarp", "neigh add 10.1.1.6 dev v0 nud failed")
+    eq(hardware_address("v0"), (1, b"\2\0\0\0\0\x09", 6, b"\xff" * 4))
+    eq(hardware_address("v0", "10.1.1.8", kind=1, flags=2), (1, b"\2\0\0\0\0\x08", 2, b"\xff" * 4))
+    eq(hardware_address("v0", flags=0x28), (1, b"\2\0\0\0\0\x09", 6, bytes(4)))
+    eq(hardware_address("v0", "10.1.1.6"), (1, bytes(6), 0, b"\xff" * 4))
+    eq([hardware_address("v0", ip) for ip in ("10.1.1.7", "10.1.1.5", "10.1.1.1")], [ENXIO] * 3)
+    eq([hardware_address(dev) for dev in ("lo", "", "none9", "v0:1")], [ENXIO, ENODEV, ENODEV, ENODEV])
+    eq(hardware_address("none9", family=10), EPFNOSUPPORT)
+    eq([hardware_address("none9", flags=flags) for flags in (0x20, 0x40, 0x48)], [EINVAL, EINVAL, ENODEV])
+    eq(hardware_address("v0", kind=5, flags=2), EINVAL)
+    eq([hardware_address("v0", on=on) for on in (socket.AF_INET6, socket.AF_UNIX)], [ENOTTY] * 2)
 
 
 @cases([

@@ -15,7 +15,12 @@ import {
   ENOTCONN,
 } from "../../../ffi/abi/errno.ts";
 import { CAP_NET_BIND_SERVICE } from "../../../ffi/abi/capability.ts";
-import { IP_BIND_ADDRESS_NO_PORT, IP_MULTICAST_ALL, SockaddrIn } from "../../../ffi/abi/inet.ts";
+import {
+  IP_BIND_ADDRESS_NO_PORT,
+  IP_MULTICAST_ALL,
+  SIOCGARP,
+  SockaddrIn,
+} from "../../../ffi/abi/inet.ts";
 import {
   AF_INET,
   AF_UNSPEC,
@@ -27,6 +32,7 @@ import {
   SOCK_STREAM,
 } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
 import { POLLERR, POLLIN, POLLOUT, POLLPRI } from "../../vfs/open_file.ts";
 import type { ControlWriter } from "../control.ts";
 import type { Datagram, DatagramQueue } from "../datagram_queue.ts";
@@ -57,6 +63,7 @@ import { joinReuse, type ReuseGroup, setReuseProgram } from "./reuse_port.ts";
 import type { SocketGroups } from "./socket_groups.ts";
 import type { InetPorts } from "./create.ts";
 import { errorLevel, receiveError, tellZerocopy } from "./error_queue.ts";
+import { findHardwareAddress } from "./arp_request.ts";
 import { getTimestamping, setTimestamping } from "./timestamping.ts";
 import type { PortTable } from "./ports.ts";
 
@@ -294,6 +301,11 @@ export abstract class InetSocket extends Socket {
     if (this.remote === null || this.remote.port === 0) return -ENOTCONN;
     putEndpoint(this.remote, this.family, out);
     return 0;
+  }
+
+  override ioctl(request: number, arg: number, user: UserMemory): number {
+    if (request !== SIOCGARP || this.family !== AF_INET) return super.ioctl(request, arg, user);
+    return findHardwareAddress(this.net.links, arg, user);
   }
 
   override setProtocolOption(level: number, name: number, value: OptionValue): number {

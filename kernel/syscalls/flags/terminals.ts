@@ -1,6 +1,6 @@
 /** Flags, commands and options of ioctl(2): what works, shown by which guest test. See flag_set.ts. */
 
-import { each, fails, type FlagSet, flagSet, inPart, refused } from "./flag_set.ts";
+import { by, each, fails, type FlagSet, flagSet, inPart, refused } from "./flag_set.ts";
 
 export const TERMINALS_FLAGS: readonly FlagSet[] = [
   flagSet("ioctl (terminals)", "request", [
@@ -28,7 +28,8 @@ TIOCGPTLCK TIOCGEXCL`,
 SIOCGIFCONF SIOCGIFFLAGS SIOCGIFADDR SIOCGIFDSTADDR SIOCGIFBRDADDR SIOCGIFNETMASK
 SIOCGIFMETRIC SIOCGIFMTU SIOCGIFHWADDR SIOCGIFINDEX SIOCGIFTXQLEN`,
     ),
-    fails("ENOTTY", "SIOCGIFMAP SIOCGSTAMP"),
+    by("netlink_route.a_hardware_address_is_told", "SIOCGARP"),
+    fails("ENOTTY", "SIOCGIFMAP SIOCGSTAMP SIOCSARP SIOCDARP"),
     fails("ENOTSUP", "SIOCETHTOOL"),
   ]),
 ];
