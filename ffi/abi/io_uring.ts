@@ -33,7 +33,9 @@ export const IORING_FEAT_POLL_32BITS = 0x40;
 export const IORING_FEAT_SQPOLL_NONFIXED = 0x80;
 export const IORING_FEAT_EXT_ARG = 0x100;
 export const IORING_FEAT_NATIVE_WORKERS = 0x200;
+export const IORING_FEAT_RSRC_TAGS = 0x400;
 export const IORING_FEAT_CQE_SKIP = 0x800;
+export const IORING_FEAT_LINKED_FILE = 0x1000;
 
 /** Words of the ring that the kernel writes. */
 export const IORING_SQ_NEED_WAKEUP = 1;
@@ -76,10 +78,15 @@ export const IORING_ASYNC_CANCEL_FD_FIXED = 8;
 export const IORING_RECVSEND_POLL_FIRST = 1;
 export const IORING_RECV_MULTISHOT = 2;
 export const IORING_MSG_DATA = 0;
+export const IORING_MSG_SEND_FD = 1;
 export const IORING_MSG_RING_CQE_SKIP = 1;
 export const IORING_MSG_RING_FLAGS_PASS = 2;
 export const IORING_FIXED_FD_NO_CLOEXEC = 1;
 export const IORING_ACCEPT_MULTISHOT = 1;
+/** In io_uring_sqe.file_index: any free place. */
+export const IORING_FILE_INDEX_ALLOC = 0xffffffff;
+/** Instead of a descriptor: the place stays as it is. */
+export const IORING_REGISTER_FILES_SKIP = -2;
 
 /** io_uring_sqe.opcode. */
 export const IORING_OP_NOP = 0;
@@ -149,6 +156,12 @@ export const IORING_REGISTER_PROBE = 8;
 export const IORING_REGISTER_PERSONALITY = 9;
 export const IORING_UNREGISTER_PERSONALITY = 10;
 export const IORING_REGISTER_RESTRICTIONS = 11;
+export const IORING_REGISTER_FILES2 = 13;
+export const IORING_REGISTER_FILES_UPDATE2 = 14;
+export const IORING_REGISTER_BUFFERS2 = 15;
+export const IORING_REGISTER_BUFFERS_UPDATE = 16;
+export const IORING_REGISTER_FILE_ALLOC_RANGE = 25;
+export const IORING_RSRC_REGISTER_SPARSE = 1;
 export const IORING_REGISTER_PBUF_RING = 22;
 export const IORING_UNREGISTER_PBUF_RING = 23;
 export const IORING_REGISTER_PBUF_STATUS = 26;
@@ -232,6 +245,23 @@ export const IoUringProbeOp = layout("io_uring_probe_op", {
   op: "u8",
   resv: "u8",
   flags: "u16",
+  resv2: "u32",
+});
+
+/** `struct io_uring_rsrc_register`, `io_uring_rsrc_update2`. */
+export const IoUringRsrcRegister = layout("io_uring_rsrc_register", {
+  nr: "u32",
+  flags: "u32",
+  resv2: "u64",
+  data: "u64",
+  tags: "u64",
+});
+export const IoUringRsrcUpdate2 = layout("io_uring_rsrc_update2", {
+  offset: "u32",
+  resv: "u32",
+  data: "u64",
+  tags: "u64",
+  nr: "u32",
   resv2: "u32",
 });
 

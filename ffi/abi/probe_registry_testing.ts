@@ -168,6 +168,8 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     ringEntries: "ring_entries",
     minLeft: "",
   }),
+  probe(ioUring.IoUringRsrcRegister, "struct io_uring_rsrc_register"),
+  probe(ioUring.IoUringRsrcUpdate2, "struct io_uring_rsrc_update2"),
   probe(ioUring.IoUringBuf, "struct io_uring_buf"),
   probe(ioUring.IoUringBufStatus, "struct io_uring_buf_status", "", { bufGroup: "buf_group" }),
   probe(ioUring.IoUringRestriction, "struct io_uring_restriction", "", {

@@ -16,6 +16,7 @@ import type { Handler } from "../table.ts";
 import { setArguments } from "./arguments.ts";
 import type { Sqe } from "./sqe.ts";
 import { provideBuffers, removeBuffers } from "./buffers.ts";
+import * as direct from "./direct.ts";
 import * as others from "./others.ts";
 import { checkReadMany, checkReceive, readMany, readSelected, receive } from "./selected.ts";
 import { acceptMany, poll, readVector, writeVector } from "./transfers.ts";
@@ -30,6 +31,8 @@ export interface Operation {
   readonly isTransfer: boolean;
   /** It can read into a buffer that the ring chooses. */
   readonly selects?: boolean;
+  /** The file that it makes can get a place among the registered ones (file_index). */
+  readonly makesFile?: boolean;
   /** It waits in queues of futexes. */
   readonly waitsForFutex?: boolean;
   /** Whoever cancels it gets 1, not 0. */
@@ -79,14 +82,12 @@ function own(
   return { needsFile, isTransfer, check, run };
 }
 
-/** Registered places for descriptors to come (file_index) are not there. */
-const noFileIndex = (s: Sqe): number => s.spliceFd !== 0 ? -EINVAL : 0;
 const noPriority = (s: Sqe): number => s.ioprio !== 0 ? -EINVAL : 0;
-const noRest = (s: Sqe): number =>
-  s.off !== 0 || s.addr !== 0 || s.len !== 0 || s.rwFlags !== 0 || s.bufIndex !== 0 ? -EINVAL : 0;
 
 const fsync = systemCall("fsync", (s) => [s.fd], true);
 const fdatasync = systemCall("fdatasync", (s) => [s.fd], true);
+const close = systemCall("close", (s) => [s.fd], false);
+const openat2 = systemCall("openat2", (s) => [s.fd, s.addr, s.off, s.len], false);
 
 const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [U.IORING_OP_NOP, own(() => 0, false)],
@@ -135,11 +136,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [U.IORING_OP_TIMEOUT_REMOVE, own(removeTimeout, false)],
   [
     U.IORING_OP_ACCEPT,
-    own(acceptMany, true, false, (s) =>
-      s.len !== 0 || s.bufIndex !== 0 || s.spliceFd !== 0 ||
-        (s.ioprio & ~U.IORING_ACCEPT_MULTISHOT) !== 0
-        ? -EINVAL
-        : 0),
+    { ...own(acceptMany, true, false, direct.checkAccept), makesFile: true },
   ],
   [U.IORING_OP_ASYNC_CANCEL, own(cancel, false)],
   [U.IORING_OP_LINK_TIMEOUT, own(linkTimeout, false)],
@@ -153,18 +150,24 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
       (s) => s.rwFlags !== 0 || s.bufIndex !== 0 ? -EINVAL : 0,
     ),
   ],
-  [
-    U.IORING_OP_OPENAT,
-    systemCall("openat", (s) => [s.fd, s.addr, s.rwFlags, s.len], false, noFileIndex),
-  ],
-  [
-    U.IORING_OP_OPENAT2,
-    systemCall("openat2", (s) => [s.fd, s.addr, s.off, s.len], false, noFileIndex),
-  ],
+  [U.IORING_OP_OPENAT, {
+    ...systemCall("openat", (s) => [s.fd, s.addr, s.rwFlags, s.len], false, direct.checkOpen),
+    makesFile: true,
+  }],
+  [U.IORING_OP_OPENAT2, {
+    ...own((w) => direct.checkHow(w) || openat2.run(w), false, false, direct.checkOpen2),
+    makesFile: true,
+  }],
   [
     U.IORING_OP_CLOSE,
-    systemCall("close", (s) => [s.fd], false, (s) => noRest(s) || noFileIndex(s)),
+    own(
+      (w) => w.sqe.spliceFd !== 0 ? direct.closePlace(w) : close.run(w),
+      false,
+      false,
+      direct.checkClose,
+    ),
   ],
+  [U.IORING_OP_FILES_UPDATE, own(direct.filesUpdate, false, false, direct.checkFilesUpdate)],
   [U.IORING_OP_STATX, systemCall("statx", (s) => [s.fd, s.addr, s.rwFlags, s.len, s.off], false)],
   [
     U.IORING_OP_FADVISE,
@@ -222,12 +225,10 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [U.IORING_OP_GETXATTR, systemCall("getxattr", (s) => [s.addr3, s.addr, s.off, s.len], false)],
   [
     U.IORING_OP_SOCKET,
-    systemCall(
-      "socket",
-      (s) => [s.fd, s.off, s.len],
-      false,
-      (s) => s.addr !== 0 || s.rwFlags !== 0 || s.spliceFd !== 0 ? -EINVAL : 0,
-    ),
+    {
+      ...systemCall("socket", (s) => [s.fd, s.off, s.len], false, direct.checkSocket),
+      makesFile: true,
+    },
   ],
   [U.IORING_OP_READ_MULTISHOT, { ...own(readMany, true, false, checkReadMany), selects: true }],
   [U.IORING_OP_PROVIDE_BUFFERS, own(provideBuffers, false)],
@@ -270,7 +271,7 @@ export function isSupported(opcode: number): boolean {
 const KNOWN_FLAGS = U.IOSQE_FIXED_FILE | U.IOSQE_IO_DRAIN | U.IOSQE_IO_LINK |
   U.IOSQE_IO_HARDLINK | U.IOSQE_ASYNC | U.IOSQE_BUFFER_SELECT | U.IOSQE_CQE_SKIP_SUCCESS;
 
-/** Looks at a request that was just taken and gets hold of its file: 0 or -errno. */
+/** Looks at a request that was just taken: 0 or -errno. */
 export function prepare(worker: Worker): number {
   const { sqe, ring } = worker, op = BY_OPCODE[sqe.opcode];
   if (op === undefined || (sqe.flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
@@ -288,16 +289,20 @@ export function prepare(worker: Worker): number {
     if (cred === undefined) return -EINVAL;
     worker.cred = cred;
   }
-  if (op.needsFile) {
-    const file = ring.fileOf(worker);
-    if (file === null) {
-      worker.op = own(() => -EBADF, false);
-      return 0;
-    }
-    worker.file = file.hold();
-  }
   worker.op = op;
   return 0;
+}
+
+/** The request begins: it gets hold of its file, which one before it in its chain may have opened. */
+export function takeFile(worker: Worker): void {
+  const { sqe, ring, op, table } = worker;
+  if (op === null || !op.needsFile) return;
+  if ((sqe.flags & U.IOSQE_FIXED_FILE) !== 0) {
+    worker.fixedFile = ring.files?.places[sqe.fd] ?? null;
+    if (worker.fixedFile !== null) worker.fixedFile.users++;
+    worker.file = worker.fixedFile?.file.hold() ?? null;
+  } else worker.file = table.get(sqe.fd)?.hold() ?? null;
+  if (worker.file === null) worker.op = own(() => -EBADF, false);
 }
 
 /** A transfer that moved less than was asked for. */

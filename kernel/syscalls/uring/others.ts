@@ -1,6 +1,6 @@
 /** Requests about other things than bytes of one file: pipes, futexes, children, other rings, descriptors. */
 
-import { EBADF, EBADFD, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { EBADF, EBADFD, EINVAL } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { MAX_RW_COUNT } from "../../mm/cursor.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
@@ -9,6 +9,7 @@ import { spliceFiles, sysTee } from "../io/copy.ts";
 import { sysWaitid } from "../process/wait.ts";
 import { sysFutexWait, sysFutexWaitv, sysFutexWake } from "../sched/futex2.ts";
 import { setArguments } from "./arguments.ts";
+import { type FileTable, fillPlace } from "./resources.ts";
 import type { Sqe } from "./sqe.ts";
 import type { Worker } from "./worker.ts";
 
@@ -16,7 +17,7 @@ const SPLICE_F_FD_IN_FIXED = 2 ** 31;
 
 function sourceOf({ sqe, ring, table }: Worker): OpenFile | null {
   const isFixed = (sqe.rwFlags & SPLICE_F_FD_IN_FIXED) !== 0;
-  return isFixed ? ring.registered?.[sqe.spliceFd] ?? null : table.get(sqe.spliceFd);
+  return isFixed ? ring.files?.places[sqe.spliceFd]?.file ?? null : table.get(sqe.spliceFd);
 }
 
 /** IORING_OP_SPLICE: `addr` is the offset of the source, `off` that of the target. */
@@ -80,6 +81,7 @@ export function waitid(w: Worker): number {
 /** What a request says to another ring: nothing but rings can hear it. */
 interface RingLike {
   readonly isDisabled: boolean;
+  readonly files: FileTable | null;
   postFor(lo: number, hi: number, result: number, flags: number): void;
 }
 
@@ -87,19 +89,35 @@ function isRing(file: OpenFile): file is OpenFile & RingLike {
   return "postFor" in file;
 }
 
-/** IORING_OP_MSG_RING: a completion on another ring. DIFFERS: IORING_MSG_SEND_FD is EOPNOTSUPP. */
-export function messageRing({ sqe, file }: Worker): number {
+/** IORING_OP_MSG_RING: a completion on another ring, or a registered file for it. */
+export function messageRing(w: Worker): number {
+  const { sqe, file } = w;
   if (sqe.bufIndex !== 0 || sqe.personality !== 0) return -EINVAL;
   if ((sqe.rwFlags & ~(U.IORING_MSG_RING_CQE_SKIP | U.IORING_MSG_RING_FLAGS_PASS)) !== 0) {
     return -EINVAL;
   }
   if (file === null || !isRing(file)) return -EBADFD;
-  if (sqe.addr !== U.IORING_MSG_DATA) return sqe.addr === 1 ? -EOPNOTSUPP : -EINVAL;
+  if (sqe.addr === U.IORING_MSG_SEND_FD) return giveFile(w, file);
+  if (sqe.addr !== U.IORING_MSG_DATA) return -EINVAL;
   const passes = (sqe.rwFlags & U.IORING_MSG_RING_FLAGS_PASS) !== 0;
   if (sqe.addr3 !== 0 || (!passes && sqe.spliceFd !== 0)) return -EINVAL;
   if (file.isDisabled) return -EBADFD;
   file.postFor(sqe.offLo, sqe.offHi, sqe.len | 0, passes ? sqe.spliceFd >>> 0 : 0);
   return 0;
+}
+
+/** IORING_MSG_SEND_FD: the file at place `addr3`, for a place of the other ring. */
+function giveFile({ sqe, ring }: Worker, other: RingLike): number {
+  if (sqe.len !== 0 || other === ring) return -EINVAL;
+  if (other.isDisabled) return -EBADFD;
+  const given = ring.files?.places[sqe.addr3]?.file;
+  if (given === undefined) return -EBADF;
+  const at = fillPlace(other, given.hold(), sqe.spliceFd >>> 0);
+  if (at < 0) given.drop();
+  else if ((sqe.rwFlags & U.IORING_MSG_RING_CQE_SKIP) === 0) {
+    other.postFor(sqe.offLo, sqe.offHi, at, 0);
+  }
+  return at;
 }
 
 export function checkInstall(s: Sqe): number {

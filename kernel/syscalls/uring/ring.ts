@@ -8,7 +8,7 @@
 import { EAGAIN, ECANCELED, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
-import { LATE_COMPLETIONS, RING_ENTRIES, RING_REQUESTS } from "../../core/quota.ts";
+import { LATE_COMPLETIONS, RING_REQUESTS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { anonFs } from "../../fs/anonfd/anon_inode.ts";
@@ -20,8 +20,10 @@ import type { ThreadGroup } from "../../task/thread_group.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
 import { RING_AT, RingMemory } from "./memory.ts";
-import { isShort, prepare } from "./operations.ts";
+import { isShort, prepare, takeFile } from "./operations.ts";
 import type { BufferGroup } from "./buffers.ts";
+import { releaseBuffers, releaseFiles } from "./register_resources.ts";
+import type { FileTable, FixedBuffer } from "./resources.ts";
 import type { Restrictions } from "./restrictions.ts";
 import { Worker } from "./worker.ts";
 
@@ -41,11 +43,6 @@ interface LateCqe {
   readonly flags: number;
 }
 
-export interface RegisteredBuffer {
-  readonly addr: number;
-  readonly len: number;
-}
-
 export class Uring extends OpenFile {
   readonly memory: RingMemory;
   /** IORING_SETUP_* */
@@ -55,8 +52,8 @@ export class Uring extends OpenFile {
   isDisabled: boolean;
   /** Where the address space of its maker ends. */
   readonly maxAddress: number;
-  registered: (OpenFile | null)[] | null = null;
-  buffers: readonly RegisteredBuffer[] | null = null;
+  files: FileTable | null = null;
+  buffers: (FixedBuffer | null)[] | null = null;
   eventFile: EventFile | null = null;
   /** Buffers that it chooses from, by their group. */
   readonly bufferGroups: Map<number, BufferGroup> = new Map();
@@ -74,6 +71,8 @@ export class Uring extends OpenFile {
   private sqHead: number = 0;
   private cqTail: number = 0;
   private readonly late: LateCqe[] = [];
+  /** The first of `late` that did not get its place yet. */
+  private lateHead: number = 0;
   private readonly ready: Worker[] = [];
   private readonly drained: Worker[] = [];
   private isPumping: boolean = false;
@@ -123,7 +122,8 @@ export class Uring extends OpenFile {
   /** Completions that the process has not taken, as it says. */
   get available(): number {
     const taken = this.memory.word(RING_AT.cqHead);
-    return Math.min((this.cqTail - taken) >>> 0, this.cqEntries) + this.late.length;
+    return Math.min((this.cqTail - taken) >>> 0, this.cqEntries) + this.late.length -
+      this.lateHead;
   }
 
   /** Requests that the process has put down, as it says. */
@@ -245,6 +245,7 @@ export class Uring extends OpenFile {
 
   private start(worker: Worker): void {
     this.inFlight.add(worker);
+    takeFile(worker);
     const bound = worker.partner;
     if (this.hasWorkedLong(worker.kernel)) {
       worker.attemptLater();
@@ -334,32 +335,19 @@ export class Uring extends OpenFile {
 
   /** What did not fit before. */
   flushLate(): void {
-    while (this.late.length > 0) {
-      const { lo, hi, result, flags } = this.late[0]!;
+    while (this.lateHead < this.late.length) {
+      const { lo, hi, result, flags } = this.late[this.lateHead]!;
       if (!this.put(lo, hi, result, flags)) return;
-      this.late.shift();
+      this.lateHead++;
       LATE_COMPLETIONS.used--;
     }
+    this.late.length = this.lateHead = 0;
     this.setOverflow(false);
   }
 
   private setOverflow(on: boolean): void {
     const bits = this.memory.word(RING_AT.sqFlags) & ~U.IORING_SQ_CQ_OVERFLOW;
     this.memory.setWord(RING_AT.sqFlags, on ? bits | U.IORING_SQ_CQ_OVERFLOW : bits);
-  }
-
-  /** A registered file, or what the descriptor is; null: EBADF. */
-  fileOf(worker: Worker): OpenFile | null {
-    const { fd, flags } = worker.sqe;
-    if ((flags & U.IOSQE_FIXED_FILE) === 0) return worker.table.get(fd);
-    return fd < 0 ? null : this.registered?.[fd] ?? null;
-  }
-
-  /** [addr, addr + len) lies in a registered buffer: 0 or -EFAULT. */
-  checkBuffer(index: number, addr: number, len: number): number {
-    const buffer = this.buffers?.[index];
-    if (buffer === undefined) return -EFAULT;
-    return addr >= buffer.addr && addr + len <= buffer.addr + buffer.len ? 0 : -EFAULT;
   }
 
   /** Ends requests: all, or those of one process. */
@@ -385,27 +373,14 @@ export class Uring extends OpenFile {
     }
   }
 
-  /** The caller took `files.length` of RING_ENTRIES. */
-  setFiles(files: (OpenFile | null)[] | null): void {
-    for (const file of this.registered ?? []) file?.drop();
-    RING_ENTRIES.used -= this.registered?.length ?? 0;
-    this.registered = files;
-  }
-
-  /** The caller took `buffers.length` of RING_ENTRIES. */
-  setBuffers(buffers: readonly RegisteredBuffer[] | null): void {
-    RING_ENTRIES.used -= this.buffers?.length ?? 0;
-    this.buffers = buffers;
-  }
-
   protected override release(): void {
     this.cancelAll(null);
-    this.setFiles(null);
-    this.setBuffers(null);
+    releaseFiles(this);
+    releaseBuffers(this);
     for (const group of this.bufferGroups.values()) group.release();
     this.bufferGroups.clear();
-    LATE_COMPLETIONS.used -= this.late.length;
-    this.late.length = 0;
+    LATE_COMPLETIONS.used -= this.late.length - this.lateHead;
+    this.late.length = this.lateHead = 0;
     this.eventFile?.drop();
     this.eventFile = null;
     this.memory.drop();

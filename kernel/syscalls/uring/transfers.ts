@@ -1,6 +1,6 @@
 /** Reads, writes, polls and accepts of a ring. */
 
-import { EBADF, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { EBADF, EFAULT, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../../ffi/abi/socket.ts";
 import { BLOCK } from "../../core/result.ts";
@@ -22,8 +22,7 @@ export function readVector(w: Worker): number {
   return r < 0 ? r : readCursor(w);
 }
 export function readFixed(w: Worker): number {
-  const r = w.ring.checkBuffer(w.sqe.bufIndex, w.sqe.addr, w.sqe.len);
-  return r < 0 ? r : read(w);
+  return isInBuffer(w) ? read(w) : -EFAULT;
 }
 export function write(w: Worker): number {
   const r = w.io.set(w.sqe.addr, w.sqe.len);
@@ -34,8 +33,19 @@ export function writeVector(w: Worker): number {
   return r < 0 ? r : writeCursor(w);
 }
 export function writeFixed(w: Worker): number {
-  const r = w.ring.checkBuffer(w.sqe.bufIndex, w.sqe.addr, w.sqe.len);
-  return r < 0 ? r : write(w);
+  return isInBuffer(w) ? write(w) : -EFAULT;
+}
+
+/** What it moves lies in its registered buffer, which it uses from now on. */
+export function isInBuffer(w: Worker): boolean {
+  const { sqe, ring } = w;
+  if (w.fixedBuffer === null) {
+    w.fixedBuffer = ring.buffers?.[sqe.bufIndex] ?? null;
+    if (w.fixedBuffer === null) return false;
+    w.fixedBuffer.users++;
+  }
+  const { addr, len } = w.fixedBuffer;
+  return sqe.addr >= addr && sqe.addr + sqe.len <= addr + len;
 }
 
 function readCursor(w: Worker): number {

@@ -128,5 +128,5 @@ export function cancel(w: Worker): number {
 
 function fileAskedFor(w: Worker, sqe: Sqe): object | null {
   const isFixed = (sqe.rwFlags & U.IORING_ASYNC_CANCEL_FD_FIXED) !== 0;
-  return isFixed ? w.ring.registered?.[sqe.fd] ?? null : w.table.get(sqe.fd);
+  return isFixed ? w.ring.files?.places[sqe.fd]?.file ?? null : w.table.get(sqe.fd);
 }

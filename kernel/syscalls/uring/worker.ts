@@ -14,6 +14,7 @@ import { FdTable } from "../../vfs/fd_table.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { type AddressSpace, Context } from "../../../platform/platform.ts";
 import type { Operation } from "./operations.ts";
+import { fillPlace, type FixedBuffer, type FixedFile, leave } from "./resources.ts";
 import type { Uring } from "./ring.ts";
 import { Sqe } from "./sqe.ts";
 
@@ -39,7 +40,10 @@ class NoContext extends Context {
   override release(): void {}
 }
 
-/** The submitter's table, in which the request's own descriptor is the file that it was at submission. */
+/**
+ * The submitter's table, in which the request's own descriptor is the file that it was when it began; what a request with
+ * a place makes goes there.
+ */
 class RequestFiles extends FdTable {
   private readonly worker: Worker;
 
@@ -49,16 +53,22 @@ class RequestFiles extends FdTable {
   }
 
   override get(fd: number): OpenFile | null {
-    return fd === this.worker.sqe.fd ? this.worker.file : this.worker.table.get(fd);
+    return this.isOwn(fd) ? this.worker.file : this.worker.table.get(fd);
   }
   override getAny(fd: number): OpenFile | null {
-    return fd === this.worker.sqe.fd ? this.worker.file : this.worker.table.getAny(fd);
+    return this.isOwn(fd) ? this.worker.file : this.worker.table.getAny(fd);
+  }
+  private isOwn(fd: number): boolean {
+    return fd === this.worker.sqe.fd && this.worker.op?.needsFile === true;
   }
   override install(file: OpenFile, cloexec: boolean, limit: number, from: number = 0): number {
-    return this.worker.table.install(file, cloexec, limit, from);
+    const { isDirect, ring, sqe, table } = this.worker;
+    return isDirect
+      ? fillPlace(ring, file, sqe.spliceFd >>> 0)
+      : table.install(file, cloexec, limit, from);
   }
   override hasRoom(limit: number): boolean {
-    return this.worker.table.hasRoom(limit);
+    return this.worker.isDirect || this.worker.table.hasRoom(limit);
   }
 }
 
@@ -69,6 +79,9 @@ export class Worker extends Task {
   op: Operation | null = null;
   /** Held; null for operations without a file. */
   file: OpenFile | null = null;
+  /** What it uses of that which is registered. */
+  fixedFile: FixedFile | null = null;
+  fixedBuffer: FixedBuffer | null = null;
   /** The submitter's descriptors. */
   readonly table: FdTable;
   readonly ownFiles: FdTable;
@@ -99,12 +112,17 @@ export class Worker extends Task {
     RING_REQUESTS.used++;
   }
 
+  /** The file that it makes gets a place, not a descriptor. */
+  get isDirect(): boolean {
+    return this.op?.makesFile === true && this.sqe.spliceFd !== 0;
+  }
+
   /** Carries it out, as far as it goes now. */
   attempt(): void {
     const { op, kernel } = this, before = kernel.current;
     if (op === null) return;
     this.state = HANDLING;
-    this.files = op.needsFile ? this.ownFiles : this.table;
+    this.files = op.needsFile || this.isDirect ? this.ownFiles : this.table;
     kernel.current = this;
     const result = op.run(this);
     kernel.current = before;
@@ -166,5 +184,7 @@ export class Worker extends Task {
     this.state = DEAD;
     this.file?.drop();
     this.file = null;
+    leave(this.ring, this.fixedFile);
+    leave(this.ring, this.fixedBuffer);
   }
 }
