@@ -36,6 +36,7 @@ export const IORING_FEAT_NATIVE_WORKERS = 0x200;
 export const IORING_FEAT_RSRC_TAGS = 0x400;
 export const IORING_FEAT_CQE_SKIP = 0x800;
 export const IORING_FEAT_LINKED_FILE = 0x1000;
+export const IORING_FEAT_REG_REG_RING = 0x2000;
 
 /** Words of the ring that the kernel writes. */
 export const IORING_SQ_NEED_WAKEUP = 1;
@@ -46,6 +47,7 @@ export const IORING_ENTER_GETEVENTS = 1;
 export const IORING_ENTER_SQ_WAKEUP = 2;
 export const IORING_ENTER_SQ_WAIT = 4;
 export const IORING_ENTER_EXT_ARG = 8;
+export const IORING_ENTER_REGISTERED_RING = 16;
 export const IORING_ENTER_ABS_TIMER = 32;
 
 /** io_uring_sqe.flags. */
@@ -60,6 +62,7 @@ export const IOSQE_CQE_SKIP_SUCCESS = 64;
 /** io_uring_cqe.flags. */
 export const IORING_CQE_F_BUFFER = 1;
 export const IORING_CQE_F_MORE = 2;
+export const IORING_CQE_F_NOTIF = 8;
 export const IORING_CQE_BUFFER_SHIFT = 16;
 
 export const IORING_FSYNC_DATASYNC = 1;
@@ -74,9 +77,14 @@ export const IORING_ASYNC_CANCEL_ALL = 1;
 export const IORING_ASYNC_CANCEL_FD = 2;
 export const IORING_ASYNC_CANCEL_ANY = 4;
 export const IORING_ASYNC_CANCEL_FD_FIXED = 8;
+export const IORING_ASYNC_CANCEL_USERDATA = 16;
+export const IORING_ASYNC_CANCEL_OP = 32;
 /** In io_uring_sqe.ioprio of an accept. */
 export const IORING_RECVSEND_POLL_FIRST = 1;
 export const IORING_RECV_MULTISHOT = 2;
+export const IORING_RECVSEND_FIXED_BUF = 4;
+export const IORING_SEND_ZC_REPORT_USAGE = 8;
+export const IORING_NOTIF_USAGE_ZC_COPIED = 0x80000000;
 export const IORING_MSG_DATA = 0;
 export const IORING_MSG_SEND_FD = 1;
 export const IORING_MSG_RING_CQE_SKIP = 1;
@@ -135,6 +143,8 @@ export const IORING_OP_SETXATTR = 42;
 export const IORING_OP_FGETXATTR = 43;
 export const IORING_OP_GETXATTR = 44;
 export const IORING_OP_SOCKET = 45;
+export const IORING_OP_SEND_ZC = 47;
+export const IORING_OP_SENDMSG_ZC = 48;
 export const IORING_OP_READ_MULTISHOT = 49;
 export const IORING_OP_WAITID = 50;
 export const IORING_OP_FUTEX_WAIT = 51;
@@ -160,7 +170,12 @@ export const IORING_REGISTER_FILES2 = 13;
 export const IORING_REGISTER_FILES_UPDATE2 = 14;
 export const IORING_REGISTER_BUFFERS2 = 15;
 export const IORING_REGISTER_BUFFERS_UPDATE = 16;
+export const IORING_REGISTER_RING_FDS = 20;
+export const IORING_UNREGISTER_RING_FDS = 21;
+export const IORING_REGISTER_SYNC_CANCEL = 24;
 export const IORING_REGISTER_FILE_ALLOC_RANGE = 25;
+/** In the opcode: the ring is named by its place among those that the task registered. */
+export const IORING_REGISTER_USE_REGISTERED_RING = 0x80000000;
 export const IORING_RSRC_REGISTER_SPARSE = 1;
 export const IORING_REGISTER_PBUF_RING = 22;
 export const IORING_UNREGISTER_PBUF_RING = 23;
@@ -246,6 +261,25 @@ export const IoUringProbeOp = layout("io_uring_probe_op", {
   resv: "u8",
   flags: "u16",
   resv2: "u32",
+});
+
+/** `struct io_uring_sync_cancel_reg`, 64 bytes. */
+export const IoUringSyncCancelReg = layout("io_uring_sync_cancel_reg", {
+  addr: "u64",
+  fd: "i32",
+  flags: "u32",
+  timeoutSec: "i64",
+  timeoutNsec: "i64",
+  opcode: "u8",
+  pad: ["u8", 7],
+  pad2: ["u64", 3],
+});
+
+/** `struct io_uring_rsrc_update`, 16 bytes. */
+export const IoUringRsrcUpdate = layout("io_uring_rsrc_update", {
+  offset: "u32",
+  resv: "u32",
+  data: "u64",
 });
 
 /** `struct io_uring_rsrc_register`, `io_uring_rsrc_update2`. */

@@ -168,6 +168,11 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     ringEntries: "ring_entries",
     minLeft: "",
   }),
+  probe(ioUring.IoUringSyncCancelReg, "struct io_uring_sync_cancel_reg", "", {
+    timeoutSec: "timeout.tv_sec",
+    timeoutNsec: "timeout.tv_nsec",
+  }),
+  probe(ioUring.IoUringRsrcUpdate, "struct io_uring_rsrc_update"),
   probe(ioUring.IoUringRsrcRegister, "struct io_uring_rsrc_register"),
   probe(ioUring.IoUringRsrcUpdate2, "struct io_uring_rsrc_update2"),
   probe(ioUring.IoUringBuf, "struct io_uring_buf"),

@@ -100,6 +100,8 @@ function become(task: Task, program: Program): void {
     task.files = files;
   }
   task.files.closeOnExec();
+  task.ringFds?.release();
+  task.ringFds = null;
   enterTimeForChildren(task);
   if (task.ns.time.isShifted) blankClock(task.mm);
   if (task.sighand.refs > 1) {

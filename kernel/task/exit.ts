@@ -52,6 +52,7 @@ export function exitTask(task: Task): void {
   tellExit(task, group.isExiting ? group.exitStatus : task.exitStatus);
   task.state = DEAD;
   releaseMemory(task);
+  task.ringFds?.release();
   task.files.drop();
   task.fs.drop();
   task.sighand.refs--;

@@ -35,6 +35,7 @@ import {
 } from "../core/result.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import { TaskKeyrings } from "../keys/task_keyrings.ts";
+import type { RingFds } from "./ring_fds.ts";
 import { Progress } from "./progress.ts";
 import { SchedAttributes } from "./sched_attributes.ts";
 import { TaskTimeout, TaskWaiter } from "./task_wait.ts";
@@ -106,6 +107,8 @@ export class Task {
   readonly pids: PidNamespace;
   ns: Namespaces;
   readonly group: ThreadGroup;
+  /** Rings that it named for itself; null for nearly all tasks. */
+  ringFds: RingFds | null = null;
   /** Its control groups; what of its CPU time they have been charged. */
   cgroups: GroupSet;
   cgroupUserNs: number = 0;

@@ -56,6 +56,26 @@ IORING_OP_UNLINKAT IORING_OP_MKDIRAT IORING_OP_SYMLINKAT IORING_OP_LINKAT`,
     by("io_uring_direct.descriptors_become_places", "IORING_OP_FILES_UPDATE"),
     by("io_uring_direct.free_places_are_found", "IORING_FILE_INDEX_ALLOC"),
   ]),
+  flagSet("io_uring_enter", "operation that is told of twice", [
+    by("io_uring_sends.sends_are_told_twice", "IORING_OP_SEND_ZC IORING_SEND_ZC_REPORT_USAGE"),
+    by("io_uring_sends.messages_are_told_twice", "IORING_OP_SENDMSG_ZC"),
+    by("io_uring_sends.registered_buffers_are_sent", "IORING_RECVSEND_FIXED_BUF"),
+  ]),
+  flagSet("io_uring_enter", "what requests are cancelled by", [
+    by("io_uring.requests_are_cancelled", "IORING_ASYNC_CANCEL_ALL"),
+    by(
+      "io_uring_names.requests_are_cancelled_by_file",
+      "IORING_ASYNC_CANCEL_FD IORING_ASYNC_CANCEL_FD_FIXED",
+    ),
+    by(
+      "io_uring_names.requests_are_cancelled_by_opcode",
+      "IORING_ASYNC_CANCEL_OP IORING_ASYNC_CANCEL_USERDATA",
+    ),
+    by("io_uring_names.requests_are_cancelled_at_once", "IORING_ASYNC_CANCEL_ANY"),
+  ]),
+  flagSet("io_uring_enter", "flags", [
+    by("io_uring_names.rings_get_places", "IORING_ENTER_REGISTERED_RING"),
+  ]),
   flagSet("io_uring_enter", "flags of a request", [
     by("io_uring_more.buffer_rings_are_used_in_turn", "IOSQE_BUFFER_SELECT"),
     by("io_uring.files_and_buffers_are_registered", "IOSQE_FIXED_FILE"),
@@ -92,5 +112,11 @@ IORING_OP_UNLINKAT IORING_OP_MKDIRAT IORING_OP_SYMLINKAT IORING_OP_LINKAT`,
     ),
     by("io_uring_direct.registration_checks", "IORING_RSRC_REGISTER_SPARSE"),
     by("io_uring_direct.places_are_looked_for_in_a_range", "IORING_REGISTER_FILE_ALLOC_RANGE"),
+    by("io_uring_names.requests_are_cancelled_at_once", "IORING_REGISTER_SYNC_CANCEL"),
+    by(
+      "io_uring_names.rings_get_places",
+      `IORING_REGISTER_RING_FDS IORING_UNREGISTER_RING_FDS
+IORING_REGISTER_USE_REGISTERED_RING`,
+    ),
   ]),
 ];

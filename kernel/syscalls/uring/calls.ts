@@ -1,26 +1,20 @@
 /** io_uring_setup(2) and io_uring_enter(2). Neighbours: ring.ts, register.ts (io_uring_register(2)). */
 
-import {
-  EBADF,
-  EBADFD,
-  EFAULT,
-  EINVAL,
-  ENOMEM,
-  EOPNOTSUPP,
-  ETIME,
-} from "../../../ffi/abi/errno.ts";
+import { EBADF, EBADFD, EFAULT, EINVAL, ENOMEM, ETIME } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { POLLIN } from "../../../ffi/abi/poll.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
 import { isRestartCode } from "../../task/return_to_user.ts";
 import { restoreMask } from "../../task/signal/mask.ts";
+import { RingFds } from "../../task/ring_fds.ts";
 import type { Task } from "../../task/task.ts";
 import { installNew } from "../io/install.ts";
 import { useMask } from "../io/poll.ts";
 import { monotonicDeadline, readTimespec, spanNs } from "../timespec.ts";
 import { RING_AT, RingMemory } from "./memory.ts";
 import { Uring } from "./ring.ts";
+import { registeredRing, ringOf } from "./ring_fds.ts";
 
 /** LIMIT: IORING_MAX_ENTRIES, IORING_MAX_CQ_ENTRIES. */
 const MAX_ENTRIES = 32768, MAX_CQ_ENTRIES = 2 * MAX_ENTRIES;
@@ -34,9 +28,10 @@ const FEATURES = U.IORING_FEAT_SINGLE_MMAP | U.IORING_FEAT_NODROP | U.IORING_FEA
   U.IORING_FEAT_RW_CUR_POS | U.IORING_FEAT_CUR_PERSONALITY | U.IORING_FEAT_FAST_POLL |
   U.IORING_FEAT_POLL_32BITS | U.IORING_FEAT_SQPOLL_NONFIXED | U.IORING_FEAT_EXT_ARG |
   U.IORING_FEAT_NATIVE_WORKERS | U.IORING_FEAT_RSRC_TAGS | U.IORING_FEAT_CQE_SKIP |
-  U.IORING_FEAT_LINKED_FILE;
+  U.IORING_FEAT_LINKED_FILE | U.IORING_FEAT_REG_REG_RING;
 const ENTER_FLAGS = U.IORING_ENTER_GETEVENTS | U.IORING_ENTER_SQ_WAKEUP |
-  U.IORING_ENTER_SQ_WAIT | U.IORING_ENTER_EXT_ARG | U.IORING_ENTER_ABS_TIMER;
+  U.IORING_ENTER_SQ_WAIT | U.IORING_ENTER_REGISTERED_RING | U.IORING_ENTER_EXT_ARG |
+  U.IORING_ENTER_ABS_TIMER;
 
 const P = U.IoUringParams.at, ARG = U.IoUringGeteventsArg;
 
@@ -91,6 +86,7 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
     ring.drop();
     return -EFAULT;
   }
+  t.ringFds ??= new RingFds();
   return installNew(t, ring, true);
 }
 
@@ -132,13 +128,6 @@ function describe(t: Task, ring: Uring, flags: number, idle: number): void {
   dv.setUint32(cq + C.flags, RING_AT.cqFlags, true);
 }
 
-/** The ring of a descriptor, or -errno. */
-export function ringOf(t: Task, fd: number): Uring | number {
-  const file = t.files.get(fd);
-  if (file === null) return -EBADF;
-  return file instanceof Uring ? file : -EOPNOTSUPP;
-}
-
 /**
  * io_uring_enter(2). What was submitted is in `progress.done` and counts, whatever becomes of the wait; it is taken
  * once (`progress.step`).
@@ -146,7 +135,8 @@ export function ringOf(t: Task, fd: number): Uring | number {
 export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
   const toSubmit = a.u32(1), flags = a.u32(3), { progress } = t;
   if ((flags & ~ENTER_FLAGS) !== 0) return -EINVAL;
-  const ring = ringOf(t, a.i32(0));
+  const isRegistered = (flags & U.IORING_ENTER_REGISTERED_RING) !== 0;
+  const ring = isRegistered ? registeredRing(t, a.u32(0)) : ringOf(t, a.i32(0));
   if (typeof ring === "number") return ring;
   if (ring.isDisabled) return -EBADFD;
   if (progress.step === 0) {

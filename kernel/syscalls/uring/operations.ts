@@ -14,6 +14,7 @@ import { rows as mmRows } from "../mm/rows.ts";
 import { rows as netRows } from "../net/rows.ts";
 import type { Handler } from "../table.ts";
 import { setArguments } from "./arguments.ts";
+import { cancel, checkCancel } from "./cancelling.ts";
 import type { Sqe } from "./sqe.ts";
 import { provideBuffers, removeBuffers } from "./buffers.ts";
 import * as direct from "./direct.ts";
@@ -21,8 +22,9 @@ import * as others from "./others.ts";
 import { checkReadMany, checkReceive, readMany, readSelected, receive } from "./selected.ts";
 import { acceptMany, poll, readVector, writeVector } from "./transfers.ts";
 import { readFixed, write, writeFixed } from "./transfers.ts";
-import { cancel, linkTimeout, removePoll, removeTimeout, timeout } from "./waits.ts";
+import { linkTimeout, removePoll, removeTimeout, timeout } from "./waits.ts";
 import type { Worker } from "./worker.ts";
+import { checkZeroCopy, sendMessageWith, sendWith } from "./zero_copy.ts";
 
 export interface Operation {
   /** It is about the file of `fd`, which is held as long as it is under way. */
@@ -33,6 +35,8 @@ export interface Operation {
   readonly selects?: boolean;
   /** The file that it makes can get a place among the registered ones (file_index). */
   readonly makesFile?: boolean;
+  /** A second completion tells that its bytes are not used any more. */
+  readonly notifies?: boolean;
   /** It waits in queues of futexes. */
   readonly waitsForFutex?: boolean;
   /** Whoever cancels it gets 1, not 0. */
@@ -89,6 +93,16 @@ const fdatasync = systemCall("fdatasync", (s) => [s.fd], true);
 const close = systemCall("close", (s) => [s.fd], false);
 const openat2 = systemCall("openat2", (s) => [s.fd, s.addr, s.off, s.len], false);
 
+const send = systemCall("sendto", (s) => [
+  s.fd,
+  s.addr,
+  s.len,
+  s.rwFlags | MSG_NOSIGNAL,
+  s.off,
+  s.spliceFd & 0xffff,
+], true);
+const sendmsg = systemCall("sendmsg", (s) => [s.fd, s.addr, s.rwFlags | MSG_NOSIGNAL], true);
+
 const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [U.IORING_OP_NOP, own(() => 0, false)],
   [U.IORING_OP_READV, own(readVector, true, true)],
@@ -127,10 +141,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
     U.IORING_OP_SYNC_FILE_RANGE,
     systemCall("sync_file_range", (s) => [s.fd, s.off, s.len, s.rwFlags], true),
   ],
-  [
-    U.IORING_OP_SENDMSG,
-    systemCall("sendmsg", (s) => [s.fd, s.addr, s.rwFlags | MSG_NOSIGNAL], true),
-  ],
+  [U.IORING_OP_SENDMSG, sendmsg],
   [U.IORING_OP_RECVMSG, systemCall("recvmsg", (s) => [s.fd, s.addr, s.rwFlags], true, noPriority)],
   [U.IORING_OP_TIMEOUT, own(timeout, false)],
   [U.IORING_OP_TIMEOUT_REMOVE, own(removeTimeout, false)],
@@ -138,7 +149,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
     U.IORING_OP_ACCEPT,
     { ...own(acceptMany, true, false, direct.checkAccept), makesFile: true },
   ],
-  [U.IORING_OP_ASYNC_CANCEL, own(cancel, false)],
+  [U.IORING_OP_ASYNC_CANCEL, own(cancel, false, false, checkCancel)],
   [U.IORING_OP_LINK_TIMEOUT, own(linkTimeout, false)],
   [U.IORING_OP_CONNECT, systemCall("connect", (s) => [s.fd, s.addr, s.off], true)],
   [
@@ -177,20 +188,15 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
     U.IORING_OP_MADVISE,
     systemCall("madvise", (s) => [s.addr, s.off !== 0 ? s.off : s.len, s.rwFlags], false),
   ],
-  [
-    U.IORING_OP_SEND,
-    {
-      ...systemCall("sendto", (s) => [
-        s.fd,
-        s.addr,
-        s.len,
-        s.rwFlags | MSG_NOSIGNAL,
-        s.off,
-        s.spliceFd & 0xffff,
-      ], true),
-      isTransfer: true,
-    },
-  ],
+  [U.IORING_OP_SEND, { ...send, isTransfer: true }],
+  [U.IORING_OP_SEND_ZC, {
+    ...own(sendWith(send.run), true, true, checkZeroCopy),
+    notifies: true,
+  }],
+  [U.IORING_OP_SENDMSG_ZC, {
+    ...own(sendMessageWith(sendmsg.run), true, false, checkZeroCopy),
+    notifies: true,
+  }],
   [U.IORING_OP_RECV, { ...own(receive, true, true, checkReceive), selects: true }],
   [U.IORING_OP_EPOLL_CTL, systemCall("epoll_ctl", (s) => [s.fd, s.len, s.off, s.addr], false)],
   [
@@ -302,14 +308,17 @@ export function takeFile(worker: Worker): void {
     if (worker.fixedFile !== null) worker.fixedFile.users++;
     worker.file = worker.fixedFile?.file.hold() ?? null;
   } else worker.file = table.get(sqe.fd)?.hold() ?? null;
-  if (worker.file === null) worker.op = own(() => -EBADF, false);
+  if (worker.file === null) worker.op = { ...op, run: () => -EBADF };
 }
 
 /** A transfer that moved less than was asked for. */
 export function isShort(worker: Worker, result: number): boolean {
   const { sqe, op } = worker;
   if (op === null || !op.isTransfer) return false;
-  if (sqe.opcode === U.IORING_OP_SEND || sqe.opcode === U.IORING_OP_RECV) {
+  const { opcode } = sqe;
+  if (
+    opcode === U.IORING_OP_SEND || opcode === U.IORING_OP_SEND_ZC || opcode === U.IORING_OP_RECV
+  ) {
     return (sqe.rwFlags & MSG_WAITALL) !== 0 && result < sqe.len;
   }
   return result < worker.wanted;

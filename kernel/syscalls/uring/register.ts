@@ -16,7 +16,6 @@ import { EventFile } from "../../fs/anonfd/eventfd.ts";
 import type { Task } from "../../task/task.ts";
 import { bufferRingStatus, registerBufferRing, unregisterBufferRing } from "./buffers.ts";
 import { registerRestrictions } from "./restrictions.ts";
-import { ringOf } from "./calls.ts";
 import { isSupported, LAST_OPCODE } from "./operations.ts";
 import {
   registerBuffers,
@@ -29,13 +28,19 @@ import {
   updateResources,
 } from "./register_resources.ts";
 import type { Uring } from "./ring.ts";
+import { syncCancel } from "./cancelling.ts";
+import { registeredRing, registerRingFds, ringOf, unregisterRingFds } from "./ring_fds.ts";
 
 const PROBE_HEAD = 16, MAX_PROBE = 256, MAX_PERSONALITY = 0xffff;
 
 export function sysIoUringRegister(t: Task, a: SyscallArgs): number {
-  const ring = ringOf(t, a.i32(0));
+  const isRegistered = a.u32(1) >= U.IORING_REGISTER_USE_REGISTERED_RING;
+  const ring = isRegistered ? registeredRing(t, a.u32(0)) : ringOf(t, a.i32(0));
   if (typeof ring === "number") return ring;
-  const opcode = a.u32(1), arg = a.u64(2), count = a.u32(3), { restrictions } = ring;
+  const opcode = a.u32(1) % U.IORING_REGISTER_USE_REGISTERED_RING,
+    arg = a.u64(2),
+    count = a.u32(3),
+    { restrictions } = ring;
   if (restrictions !== null && !ring.isDisabled && !restrictions.registerOps.has(opcode)) {
     return -EACCES;
   }
@@ -62,6 +67,12 @@ export function sysIoUringRegister(t: Task, a: SyscallArgs): number {
     case U.IORING_REGISTER_FILES_UPDATE2:
     case U.IORING_REGISTER_BUFFERS_UPDATE:
       return updateResources(t, ring, arg, count, opcode === U.IORING_REGISTER_FILES_UPDATE2);
+    case U.IORING_REGISTER_RING_FDS:
+      return registerRingFds(t, arg, count);
+    case U.IORING_UNREGISTER_RING_FDS:
+      return unregisterRingFds(t, arg, count);
+    case U.IORING_REGISTER_SYNC_CANCEL:
+      return syncCancel(t, ring, arg, count);
     case U.IORING_REGISTER_FILE_ALLOC_RANGE:
       return setAllocRange(t, ring, arg, count);
     case U.IORING_REGISTER_EVENTFD:

@@ -26,6 +26,7 @@ import { releaseBuffers, releaseFiles } from "./register_resources.ts";
 import type { FileTable, FixedBuffer } from "./resources.ts";
 import type { Restrictions } from "./restrictions.ts";
 import { Worker } from "./worker.ts";
+import { usageOf } from "./zero_copy.ts";
 
 const CQE = U.IoUringCqe.at;
 const LINKS = U.IOSQE_IO_LINK | U.IOSQE_IO_HARDLINK;
@@ -191,14 +192,21 @@ export class Uring extends OpenFile {
     for (let w: Worker | null = head; w !== null;) {
       const next: Worker | null = w.linked, bound = w.partner;
       w.linked = w.partner = null;
-      this.post(w, w.initError !== 0 ? w.initError : -ECANCELED, 0);
-      w.end();
-      if (bound !== null) {
-        this.post(bound, bound.initError !== 0 ? bound.initError : -ECANCELED, 0);
-        bound.end();
-      }
+      this.spoil(w);
+      if (bound !== null) this.spoil(bound);
       w = next;
     }
+  }
+
+  private spoil(w: Worker): void {
+    this.post(w, w.initError !== 0 ? w.initError : -ECANCELED, 0);
+    this.notify(w);
+    w.end();
+  }
+
+  /** The second completion of those that have one. */
+  private notify(w: Worker): void {
+    if (w.op?.notifies === true) this.post(w, usageOf(w.sqe), U.IORING_CQE_F_NOTIF);
   }
 
   /** Starts what can start; what is behind much work runs in turn with other tasks. */
@@ -273,10 +281,12 @@ export class Uring extends OpenFile {
     if (worker.isDone) return;
     const { linked, partner, sqe } = worker;
     worker.linked = worker.partner = null;
-    this.inFlight.delete(worker);
+    const hasBegun = this.inFlight.delete(worker);
+    if (hasBegun && worker.op?.notifies === true) worker.cqeFlags |= U.IORING_CQE_F_MORE;
     if (result < 0 || (sqe.flags & U.IOSQE_CQE_SKIP_SUCCESS) === 0) {
       this.post(worker, result, worker.cqeFlags);
     }
+    this.notify(worker);
     worker.end();
     if (partner !== null && !partner.isDone) {
       partner.partner = null;

@@ -12,10 +12,10 @@ export const rows: readonly Row[] = [
   row("io_uring_enter", sysIoUringEnter, "fd uint uint hex ptr size", {
     restart: "eintr",
     support: "partial",
-    note: "the operations that the probe lists: no zero-copy sends, no bundles",
+    note: "the operations that the probe lists: no bundles",
   }),
   row("io_uring_register", sysIoUringRegister, "fd uint ptr uint", {
     support: "partial",
-    note: "no workers, ring descriptors, cancelling, NAPI; buffer rings in the program's memory",
+    note: "no workers, NAPI; buffer rings in the program's memory",
   }),
 ];

@@ -15,6 +15,8 @@ export class Sqe {
   offLo: number = 0;
   offHi: number = 0;
   addr: number = 0;
+  addrLo: number = 0;
+  addrHi: number = 0;
   /** `addr` as an offset that may be -1. */
   addrOffset: number = 0;
   len: number = 0;
@@ -27,6 +29,7 @@ export class Sqe {
   /** splice_fd_in, or file_index. */
   spliceFd: number = 0;
   addr3: number = 0;
+  pad2: number = 0;
 
   /** From `offset` of shared memory. */
   load(dv: DataView<SharedArrayBuffer>, offset: number): void {
@@ -37,9 +40,10 @@ export class Sqe {
     this.offLo = dv.getUint32(offset + at.off, true);
     this.offHi = dv.getUint32(offset + at.off + 4, true);
     this.off = this.offLo + (this.offHi | 0) * 0x100000000;
-    this.addr = unsigned64(dv, offset + at.addr);
-    this.addrOffset = dv.getUint32(offset + at.addr, true) +
-      dv.getInt32(offset + at.addr + 4, true) * 0x100000000;
+    this.addrLo = dv.getUint32(offset + at.addr, true);
+    this.addrHi = dv.getUint32(offset + at.addr + 4, true);
+    this.addr = this.addrLo + this.addrHi * 0x100000000;
+    this.addrOffset = this.addrLo + (this.addrHi | 0) * 0x100000000;
     this.len = dv.getUint32(offset + at.len, true);
     this.rwFlags = dv.getUint32(offset + at.rwFlags, true);
     this.userLo = dv.getUint32(offset + at.userData, true);
@@ -48,11 +52,12 @@ export class Sqe {
     this.personality = dv.getUint16(offset + at.personality, true);
     this.spliceFd = dv.getInt32(offset + at.spliceFdIn, true);
     this.addr3 = unsigned64(dv, offset + at.addr3);
+    this.pad2 = unsigned64(dv, offset + at.pad2);
   }
 
   /** `addr` as the user_data of another request. */
   isAbout(other: Sqe): boolean {
-    return other.userLo + other.userHi * 0x100000000 === this.addr;
+    return other.userLo === this.addrLo && other.userHi === this.addrHi;
   }
 }
 

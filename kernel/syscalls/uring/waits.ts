@@ -1,16 +1,13 @@
-/** Time-outs of a ring, and taking requests back. */
+/** Time-outs of a ring, and taking them and polls back. */
 
 import { ECANCELED, EINVAL, ENOENT, ETIME } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { monotonicDeadline, readTimespec, realtimeDeadline, spanNs } from "../timespec.ts";
 import type { Uring } from "./ring.ts";
-import type { Sqe } from "./sqe.ts";
 import type { Worker } from "./worker.ts";
 
 const CLOCKS = U.IORING_TIMEOUT_BOOTTIME | U.IORING_TIMEOUT_REALTIME;
 const TIMEOUT_FLAGS = U.IORING_TIMEOUT_ABS | CLOCKS | U.IORING_TIMEOUT_ETIME_SUCCESS;
-const CANCEL_FLAGS = U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_FD |
-  U.IORING_ASYNC_CANCEL_ANY | U.IORING_ASYNC_CANCEL_FD_FIXED;
 
 /** CLOCK_MONOTONIC ns for the timespec at `addr`, or -errno. */
 function deadlineOf(w: Worker, addr: number, flags: number): number {
@@ -104,29 +101,4 @@ export function removeTimeout(w: Worker): number {
     found.wake();
   }
   return 0;
-}
-
-/** IORING_OP_ASYNC_CANCEL: 0, -ENOENT, or with IORING_ASYNC_CANCEL_ALL how many. */
-export function cancel(w: Worker): number {
-  const { sqe, ring } = w;
-  if (sqe.off !== 0 || sqe.spliceFd !== 0 || (sqe.rwFlags & ~CANCEL_FLAGS) !== 0) return -EINVAL;
-  const isAny = (sqe.rwFlags & U.IORING_ASYNC_CANCEL_ANY) !== 0;
-  const isByFile = (sqe.rwFlags & U.IORING_ASYNC_CANCEL_FD) !== 0;
-  if (isAny && isByFile) return -EINVAL;
-  const isAll = isAny || (sqe.rwFlags & U.IORING_ASYNC_CANCEL_ALL) !== 0;
-  const file = isByFile ? fileAskedFor(w, sqe) : null;
-  let count = 0;
-  for (;;) {
-    const found = find(ring, w, (o) => isAny || (isByFile ? o.file === file : sqe.isAbout(o.sqe)));
-    if (found === null) break;
-    ring.complete(found, -ECANCELED);
-    count++;
-    if (!isAll) return found.op?.countsCancels === true ? 1 : 0;
-  }
-  return isAll ? count : -ENOENT;
-}
-
-function fileAskedFor(w: Worker, sqe: Sqe): object | null {
-  const isFixed = (sqe.rwFlags & U.IORING_ASYNC_CANCEL_FD_FIXED) !== 0;
-  return isFixed ? w.ring.files?.places[sqe.fd]?.file ?? null : w.table.get(sqe.fd);
 }
