@@ -65,6 +65,7 @@ export const IORING_CQE_F_MORE = 2;
 export const IORING_CQE_F_NOTIF = 8;
 export const IORING_CQE_BUFFER_SHIFT = 16;
 
+export const IORING_NOP_INJECT_RESULT = 1;
 export const IORING_FSYNC_DATASYNC = 1;
 export const IORING_TIMEOUT_ABS = 1;
 export const IORING_TIMEOUT_UPDATE = 2;

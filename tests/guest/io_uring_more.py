@@ -205,6 +205,50 @@ def a_read_goes_on():
     eq(r.do(READ_MULTI, f, flags=SELECT, buf=1), -E.EBADFD)
 
 
+def comes_later(r, act, *args, **named):
+    """The result of a request that waits until `act`."""
+    r.put(*args, **named)
+    eq((r.enter(1), r.take()), (1, []))
+    act()
+    r.enter(0, 1)
+    return r.take()[0][1]
+
+
+@test
+def requests_wait_on_nonblocking_files():
+    r, b = Ring(), ctypes.create_string_buffer(9)
+    p, (a, c) = os.pipe2(os.O_NONBLOCK), keep(socket.socketpair())
+    a.setblocking(False)
+    eq(comes_later(r, lambda: os.write(p[1], b"abc"), READ, p[0], b, 4), 3)
+    eq(comes_later(r, lambda: c.send(b"abc"), RECV, a.fileno(), b, 4), 3)
+    eq(comes_later(r, lambda: c.send(b"abc"), READ, a.fileno(), b, 4), 3)
+    iov = pointer(struct.pack("QQ", ctypes.addressof(b), 5))
+    msg = pointer(struct.pack("QIIQQQQII", 0, 0, 0, iov, 1, 0, 0, 0, 0))
+    eq(comes_later(r, lambda: c.send(b"abc"), RECVMSG, a.fileno(), msg, 1), 3)
+    e = os.eventfd(0, os.EFD_NONBLOCK)
+    eq(comes_later(r, lambda: os.eventfd_write(e, 3), READ, e, b, 8), 8)
+    s = keep(socket.socket())
+    s.bind(("127.0.0.1", 0))
+    s.listen()
+    s.setblocking(False)
+    ok(comes_later(r, lambda: keep(socket.create_connection(s.getsockname())), ACCEPT, s.fileno()) >= 0, "accept")
+    d = keep(socket.socket())
+    d.setblocking(False)
+    to = struct.pack("H", 2) + struct.pack("!H", s.getsockname()[1]) + bytes((127, 0, 0, 1)) + bytes(8)
+    eq(r.do(CONNECT, d.fileno(), to, off=16), 0)
+    eq((os.get_blocking(p[0]), a.getblocking(), d.getblocking()), (False, False, False))
+    eq(r.do(RECV, a.fileno(), b, 4, op_flags=0x40), -E.EAGAIN, "MSG_DONTWAIT")
+    eq(r.do(READ, p[0], b, 4, op_flags=8), -E.EAGAIN, "RWF_NOWAIT")
+    eq(r.do(SPLICE, p[1], CUR, 4, CUR, file_index=os.pipe2(os.O_NONBLOCK)[0]), -E.EAGAIN)
+
+
+@test
+def nops_have_a_result_of_choice():
+    r = Ring()
+    eq((r.do(NOP, op_flags=1, size=7), r.do(NOP, op_flags=1, size=0xFFFFFFFF), r.do(NOP, size=5)), (7, -1, 0))
+    eq(r.do(NOP, op_flags=1 << 30), -E.EINVAL)
+
+
 @test
 def bytes_are_spliced():
     r = Ring()
@@ -336,6 +380,8 @@ def registered_files_get_descriptors():
     eq(r.do(INSTALL, 3, flags=FIXED_FILE), -E.EBADF)
     eq(r.do(INSTALL, 0, flags=FIXED_FILE, op_flags=2), -E.EINVAL)
     eq(r.do(INSTALL, 0, 1, flags=FIXED_FILE), -E.EINVAL)
+    cred = sc(NR.io_uring_register, r.fd, 9, 0, 0)
+    eq(r.do(INSTALL, 0, flags=FIXED_FILE, personality=cred), -E.EPERM)
 
 
 def restriction(kind, value):

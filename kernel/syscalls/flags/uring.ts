@@ -5,6 +5,7 @@ import { by, type FlagSet, flagSet } from "./flag_set.ts";
 export const URING_FLAGS: readonly FlagSet[] = [
   flagSet("io_uring_enter", "operation", [
     by("io_uring.nops_come_back_in_order", "IORING_OP_NOP"),
+    by("io_uring_more.nops_have_a_result_of_choice", "IORING_NOP_INJECT_RESULT"),
     by(
       "io_uring.files_are_read_and_written",
       `IORING_OP_READ IORING_OP_WRITE IORING_OP_READV IORING_OP_WRITEV IORING_OP_FSYNC

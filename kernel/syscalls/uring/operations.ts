@@ -31,6 +31,8 @@ export interface Operation {
   readonly needsFile: boolean;
   /** It moves bytes: one that moved less than it should ends a chain. */
   readonly isTransfer: boolean;
+  /** Its file may be O_NONBLOCK and it waits all the same, as transfers do. */
+  readonly waits?: boolean;
   /** It can read into a buffer that the ring chooses. */
   readonly selects?: boolean;
   /** The file that it makes can get a place among the registered ones (file_index). */
@@ -104,7 +106,15 @@ const send = systemCall("sendto", (s) => [
 const sendmsg = systemCall("sendmsg", (s) => [s.fd, s.addr, s.rwFlags | MSG_NOSIGNAL], true);
 
 const OPERATIONS: readonly (readonly [number, Operation])[] = [
-  [U.IORING_OP_NOP, own(() => 0, false)],
+  [
+    U.IORING_OP_NOP,
+    own(
+      ({ sqe }) => (sqe.rwFlags & U.IORING_NOP_INJECT_RESULT) !== 0 ? sqe.len | 0 : 0,
+      false,
+      false,
+      (s) => (s.rwFlags & ~U.IORING_NOP_INJECT_RESULT) !== 0 ? -EINVAL : 0,
+    ),
+  ],
   [U.IORING_OP_READV, own(readVector, true, true)],
   [U.IORING_OP_WRITEV, own(writeVector, true, true)],
   [U.IORING_OP_READ_FIXED, own(readFixed, true, true)],
@@ -141,17 +151,23 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
     U.IORING_OP_SYNC_FILE_RANGE,
     systemCall("sync_file_range", (s) => [s.fd, s.off, s.len, s.rwFlags], true),
   ],
-  [U.IORING_OP_SENDMSG, sendmsg],
-  [U.IORING_OP_RECVMSG, systemCall("recvmsg", (s) => [s.fd, s.addr, s.rwFlags], true, noPriority)],
+  [U.IORING_OP_SENDMSG, { ...sendmsg, waits: true }],
+  [U.IORING_OP_RECVMSG, {
+    ...systemCall("recvmsg", (s) => [s.fd, s.addr, s.rwFlags], true, noPriority),
+    waits: true,
+  }],
   [U.IORING_OP_TIMEOUT, own(timeout, false)],
   [U.IORING_OP_TIMEOUT_REMOVE, own(removeTimeout, false)],
   [
     U.IORING_OP_ACCEPT,
-    { ...own(acceptMany, true, false, direct.checkAccept), makesFile: true },
+    { ...own(acceptMany, true, false, direct.checkAccept), makesFile: true, waits: true },
   ],
   [U.IORING_OP_ASYNC_CANCEL, own(cancel, false, false, checkCancel)],
   [U.IORING_OP_LINK_TIMEOUT, own(linkTimeout, false)],
-  [U.IORING_OP_CONNECT, systemCall("connect", (s) => [s.fd, s.addr, s.off], true)],
+  [U.IORING_OP_CONNECT, {
+    ...systemCall("connect", (s) => [s.fd, s.addr, s.off], true),
+    waits: true,
+  }],
   [
     U.IORING_OP_FALLOCATE,
     systemCall(
@@ -195,6 +211,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   }],
   [U.IORING_OP_SENDMSG_ZC, {
     ...own(sendMessageWith(sendmsg.run), true, false, checkZeroCopy),
+    waits: true,
     notifies: true,
   }],
   [U.IORING_OP_RECV, { ...own(receive, true, true, checkReceive), selects: true }],
@@ -236,7 +253,11 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
       makesFile: true,
     },
   ],
-  [U.IORING_OP_READ_MULTISHOT, { ...own(readMany, true, false, checkReadMany), selects: true }],
+  [U.IORING_OP_READ_MULTISHOT, {
+    ...own(readMany, true, false, checkReadMany),
+    selects: true,
+    waits: true,
+  }],
   [U.IORING_OP_PROVIDE_BUFFERS, own(provideBuffers, false)],
   [U.IORING_OP_REMOVE_BUFFERS, own(removeBuffers, false)],
   [U.IORING_OP_SPLICE, own(others.splice, true)],

@@ -1,6 +1,6 @@
 /** Requests about other things than bytes of one file: pipes, futexes, children, other rings, descriptors. */
 
-import { EBADF, EBADFD, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EBADF, EBADFD, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { MAX_RW_COUNT } from "../../mm/cursor.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
@@ -124,7 +124,9 @@ export function checkInstall(s: Sqe): number {
   const hasRest = s.off !== 0 || s.addr !== 0 || s.len !== 0 || s.bufIndex !== 0;
   if (hasRest || s.spliceFd !== 0 || s.addr3 !== 0) return -EINVAL;
   if ((s.flags & U.IOSQE_FIXED_FILE) === 0) return -EBADF;
-  return (s.rwFlags & ~U.IORING_FIXED_FD_NO_CLOEXEC) !== 0 ? -EINVAL : 0;
+  if ((s.rwFlags & ~U.IORING_FIXED_FD_NO_CLOEXEC) !== 0) return -EINVAL;
+  // The descriptor would be the submitter's, whoever it says to be.
+  return s.personality !== 0 ? -EPERM : 0;
 }
 
 /** IORING_OP_FIXED_FD_INSTALL: a registered file gets a descriptor. */

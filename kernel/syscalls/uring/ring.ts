@@ -5,7 +5,7 @@
  * Neighbours: memory.ts (what is shared), worker.ts (one request), operations.ts, calls.ts (the system calls).
  */
 
-import { EAGAIN, ECANCELED, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, ECANCELED, EINVAL } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { LATE_COMPLETIONS, RING_REQUESTS } from "../../core/quota.ts";

@@ -5,6 +5,7 @@
  * Neighbours: operations.ts (what is done), ring.ts (who starts it and takes the result).
  */
 
+import { O_NONBLOCK } from "../../../ffi/abi/fcntl.ts";
 import { RING_REQUESTS } from "../../core/quota.ts";
 import { BLOCK } from "../../core/result.ts";
 import { sendToTask } from "../../task/signal/send.ts";
@@ -124,7 +125,7 @@ export class Worker extends Task {
     this.state = HANDLING;
     this.files = op.needsFile || this.isDirect ? this.ownFiles : this.table;
     kernel.current = this;
-    const result = op.run(this);
+    const result = this.run(op);
     kernel.current = before;
     if (this.attention) this.passSignalsOn();
     if (this.isDone) return;
@@ -134,6 +135,16 @@ export class Worker extends Task {
     }
     this.endWait();
     this.ring.complete(this, result);
+  }
+
+  /** O_NONBLOCK is no matter of requests that can wait in their ring: they have MSG_DONTWAIT and RWF_NOWAIT. */
+  private run(op: Operation): number {
+    const { file } = this;
+    if (!(op.isTransfer || op.waits === true) || file?.isNonblocking !== true) return op.run(this);
+    file.flags &= ~O_NONBLOCK;
+    const result = op.run(this);
+    file.flags |= O_NONBLOCK;
+    return result;
   }
 
   /** Carries it out when it is its turn. */
