@@ -25,6 +25,14 @@ def poll(fd, events=IN | OUT | RDHUP | PRI, timeout=0):
 
 
 @test
+def of_the_random_devices_one_can_be_polled():
+    e = select.epoll()
+    e.register(os.open("/dev/random", os.O_RDONLY), select.EPOLLIN)
+    eq([bits for _, bits in e.poll(0)], [select.EPOLLIN])
+    fails(EPERM, e.register, os.open("/dev/urandom", os.O_RDONLY), select.EPOLLIN)
+
+
+@test
 def poll_of_pipes():
     r, w = os.pipe()
     eq(poll(r), 0)

@@ -16,6 +16,7 @@ import {
   KmsgFile,
   type LogSink,
   NullFile,
+  PolledRandomFile,
   RandomFile,
   UserfaultDevice,
   ZeroFile,
@@ -38,9 +39,8 @@ export function registerMemoryDevices(special: SpecialFiles, host: Host, sink: L
   special.registerCharacter(MEM_MAJOR, NULL_MINOR, new NullOpener());
   special.registerCharacter(MEM_MAJOR, ZERO_MINOR, new ZeroOpener());
   special.registerCharacter(MEM_MAJOR, FULL_MINOR, new FullOpener());
-  const random = new RandomOpener(host);
-  special.registerCharacter(MEM_MAJOR, RANDOM_MINOR, random);
-  special.registerCharacter(MEM_MAJOR, URANDOM_MINOR, random);
+  special.registerCharacter(MEM_MAJOR, RANDOM_MINOR, new RandomOpener(host, true));
+  special.registerCharacter(MEM_MAJOR, URANDOM_MINOR, new RandomOpener(host, false));
   special.registerCharacter(MEM_MAJOR, KMSG_MINOR, new KmsgOpener(sink));
   special.registerCharacter(MISC_MAJOR, USERFAULTFD_MINOR, new UserfaultOpener());
 }
@@ -71,12 +71,17 @@ class FullOpener implements SpecialOpener {
 
 class RandomOpener implements SpecialOpener {
   private readonly host: Host;
+  private readonly isPolled: boolean;
 
-  constructor(host: Host) {
+  constructor(host: Host, isPolled: boolean) {
     this.host = host;
+    this.isPolled = isPolled;
   }
   open(_caller: Caller, _path: Path, inode: Inode, flags: number): OpenFile {
-    return new RandomFile(inode, flags, this.host);
+    const { host } = this;
+    return this.isPolled
+      ? new PolledRandomFile(inode, flags, host)
+      : new RandomFile(inode, flags, host);
   }
 }
 

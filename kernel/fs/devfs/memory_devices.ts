@@ -16,6 +16,7 @@ import {
 } from "../../../ffi/abi/ioctl.ts";
 import { bytesToString } from "../../core/bytes.ts";
 import type { Host } from "../../core/host.ts";
+import { WaitQueue } from "../../core/wait.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import type { Backing } from "../../mm/backing.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -151,6 +152,11 @@ export class RandomFile extends InstantFile {
         return -EINVAL;
     }
   }
+}
+
+/** /dev/random, which alone of the two can be polled. */
+export class PolledRandomFile extends RandomFile {
+  override readonly waitQueue: WaitQueue = new WaitQueue();
 }
 
 const record = new Uint8Array(MAX_RECORD);
