@@ -343,6 +343,11 @@ SCHEDULING = [
     ("set no i/o class with a level", "EINVAL", lambda: sc(NR.ioprio_set, 1, 0, 3)),
     ("set an i/o priority", "0 16390", lambda: alone(lambda: then(
         sc(NR.ioprio_set, 1, 0, 2 << 13 | 6), sc(NR.ioprio_get, 1, 0)))),
+    ("take an i/o priority back", "0 0 0", lambda: alone(lambda: then(
+        sc(NR.ioprio_set, 1, 0, 2 << 13 | 6), sc(NR.ioprio_set, 1, 0, 0),
+        sc(NR.ioprio_get, 1, 0)))),
+    ("the i/o priority of a group follows nice", "0 0 16388", lambda: alone(lambda: then(
+        works(NR.setpgid, 0, 0), sc(NR.ioprio_set, 1, 0, 0), sc(NR.ioprio_get, 2, 0)))),
     ("set an idle i/o priority", "0 24576", lambda: alone(lambda: then(
         sc(NR.ioprio_set, 1, 0, 3 << 13), sc(NR.ioprio_get, 1, 0)))),
 ]

@@ -91,13 +91,16 @@ export function sysIoprioSet(t: Task, a: SyscallArgs): number {
   return result;
 }
 
-/** ioprio_get(2): the highest of those meant; without one set it follows from the nice value. */
+/**
+ * ioprio_get(2): what one process was given; else the highest of those meant, which follows from the nice value where
+ * none was given.
+ */
 export function sysIoprioGet(t: Task, a: SyscallArgs): number {
   const targets = select(t, a.i32(0) - 1, a.i32(1));
   if (targets === null) return -EINVAL;
   let best = -1;
   for (const x of targets) {
-    const own = effectiveIoprio(x);
+    const own = a.i32(0) - 1 === R.PRIO_PROCESS ? x.sched.ioprio : effectiveIoprio(x);
     if (best < 0 || own < best) best = own;
   }
   return best < 0 ? -ESRCH : best;
