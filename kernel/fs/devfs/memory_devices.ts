@@ -156,7 +156,11 @@ export class RandomFile extends InstantFile {
 
 /** /dev/random, which alone of the two can be polled. */
 export class PolledRandomFile extends RandomFile {
-  override readonly waitQueue: WaitQueue = new WaitQueue();
+  private readonly queue: WaitQueue = new WaitQueue();
+
+  override get waitQueue(): WaitQueue {
+    return this.queue;
+  }
 }
 
 const record = new Uint8Array(MAX_RECORD);
