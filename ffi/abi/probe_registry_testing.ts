@@ -1,6 +1,5 @@
 /**
- * What probe_test.ts compares with C: for each module its side, its layouts with their C types and
- * field names, and what C does not know.
+ * What probe_test.ts compares with C: for each module its side, its layouts, and what C does not know.
  *
  * The side is which headers a constant stands in: `kernel` are the uapi headers (linux/, asm/), `libc` are glibc's; both
  * cannot be included in one file. Field names of a layout become C names by a prefix, and by a map for those that differ.
