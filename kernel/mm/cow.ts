@@ -35,7 +35,9 @@ export function breakCow(mm: MemoryManager, vma: Vma, page: number): number {
   const start = Math.floor(page / window) * window;
   const run = isMine ? 0 : Math.max(window, mm.writeRun.pagesFor(page));
   const from = Math.max(lo, isMine ? page - TAKE_BACK : start);
-  const to = Math.min(hi, isMine ? page + TAKE_BACK : start + run);
+  // A shadow reaches no further.
+  const shadowEnd = Math.floor(page / STRETCH + 1) * STRETCH;
+  const to = Math.min(hi, isMine ? page + TAKE_BACK : Math.min(start + run, shadowEnd));
   let a = page, b = page + 1;
   while (a > from && (frames.refs((a - 1 + delta) * PAGE_SIZE) === 1) === isMine) a--;
   while (b < to && (frames.refs((b + delta) * PAGE_SIZE) === 1) === isMine) b++;

@@ -1,7 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
-import { ACCESS_WRITE, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import {
+  ACCESS_WRITE,
+  PROT_EXEC,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../platform/platform.ts";
 import { GuestSimulator } from "../testing/fake_platform.ts";
 import { HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
 import { MemoryManager } from "./memory_manager.ts";
@@ -63,6 +69,24 @@ Deno.test("who writes on moves 64 KiB, then more at a time, and extents merge ag
   assertEquals(guest.faults, 6, "16, 32, 64, 128, 256 pages and the rest");
   assertEquals(mm.pages.length, 1);
   assertEquals(child.pages.length, 1);
+  lab.close();
+});
+
+Deno.test("who writes on into another area moves no more than a shadow has room for", () => {
+  const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
+  const shadowEnd = 0x10000000000, from = shadowEnd - 5 * MIB / 4, between = shadowEnd - MIB / 4;
+  const to = shadowEnd + MIB;
+  mm.mmap(from, between - from, RW, ANON | M.MAP_FIXED, null, 0);
+  mm.mmap(between, to - between, RW | PROT_EXEC, ANON | M.MAP_FIXED, null, 0);
+  for (let at = from; at < to; at += MIB / 4) assertEquals(guest.write(at, 7), 0);
+  const child = forked(mm), other = new GuestSimulator(child);
+  for (let at = from; at < to; at += PAGE) assertEquals(other.write(at, 1), 0);
+  for (let at = from; at < to; at += MIB / 4) {
+    assertEquals([guest.read(at), other.read(at)], [7, 1]);
+  }
+  child.destroy();
+  mm.destroy();
+  assertEquals(lab.ctx.frames.usedBytes, PAGE);
   lab.close();
 });
 
