@@ -2,13 +2,23 @@
 
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { copy } from "../../ffi/mem/native_memory.ts";
+import { PAGE_SIZE } from "./frames.ts";
 
 /**
- * Copies `len` bytes at an offset of the arena to a host address that reads as zeros: pages at the beginning that were
- * never touched are passed over. How many bytes are there now: fewer if the host has no memory.
+ * Copies `len` bytes at an offset of the arena, whole pages but for the last, to a host address that reads as zeros. Pages
+ * that were never touched are passed over: asked for one by one, for the host would look for the end of what is touched
+ * however far that is. How many bytes are there now: fewer if the host has no memory.
  */
 export function copyTouched(arena: Arena, target: number, offset: number, len: number): number {
-  const blank = Math.min(len, arena.nextData(offset) - offset);
-  if (blank === len) return len;
-  return blank + copy(target + blank, arena.base + offset + blank, len - blank);
+  const end = offset + len;
+  let from = arena.nextData(offset);
+  while (from < end) {
+    let to = from + PAGE_SIZE, next = to;
+    while (to < end && (next = arena.nextData(to)) === to) to += PAGE_SIZE;
+    const n = Math.min(to, end) - from;
+    const done = copy(target + from - offset, arena.base + from, n);
+    if (done !== n) return from - offset + done;
+    from = next;
+  }
+  return len;
 }

@@ -7,9 +7,9 @@
  * write meanwhile.
  */
 
-import { copy } from "../../ffi/mem/native_memory.ts";
 import type { AddressSpace } from "../../platform/platform.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
+import { copyTouched } from "./copy_frames.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
@@ -107,7 +107,8 @@ function copyForChild(mm: MemoryManager, i: number, copies: ForkCopies): boolean
   if (mm.users > 1 || n > COPY_PAGES || copies.total + n > COPY_TOTAL) return false;
   const off = frames.alloc(n), len = n * PAGE_SIZE;
   if (off < 0) return false;
-  if (copy(mm.ctx.arena.base + off, mm.hostOf(map.frame(i)), len) !== len) {
+  const { arena } = mm.ctx;
+  if (copyTouched(arena, arena.base + off, map.frame(i) * PAGE_SIZE, len) !== len) {
     frames.release(off, n);
     return false;
   }

@@ -341,6 +341,7 @@ const HOOKS: readonly Refusal[] = [
     "a hook without any time",
     "hooks.createRuntime[0].timeout",
     hook("createRuntime", { path: "/bin/true", timeout: 0 }),
+    "sees either that its time is over or that it ended",
   ],
 ];
 
