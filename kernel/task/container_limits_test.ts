@@ -76,7 +76,7 @@ Deno.test("who has most in a container over its limit is killed, and nobody of a
   container.memoryMax = 1 << 30;
   lab.oom.check(1e9);
   assertEquals([killed.length, lab.oom.isNear], [0, false]);
-  container.memoryMax = PAGES * PAGE;
+  container.memoryMax = (PAGES - 1) * PAGE;
   lab.oom.check(2e9);
   assertEquals(killed.map((group) => group.pid), [big.group.pid]);
   assertEquals(lab.oom.kills, 1);
