@@ -1,7 +1,7 @@
 # Chromium without a screen, with and without its sandbox: a page with a script, a picture, a PDF.
 # needs: chromium setpriv useradd
 # apart
-# slow
+# long
 . "$SOURCES/lib/server.sh"
 chmod 777 .; useradd -m browser
 cat > p.html <<'HERE'

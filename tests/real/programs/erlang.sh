@@ -1,6 +1,6 @@
 # Erlang: 20,000 processes, sockets, ports to programs, tables; Elixir's tasks.
 # needs: erl erlc elixir
-# slow
+# long
 cd "$WORK" || exit 99
 cat > f.erl <<'HERE'
 -module(f).

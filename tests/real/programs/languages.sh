@@ -1,6 +1,6 @@
 # Runtimes with collectors, threads and signal tricks of their own: each computes, catches a fault, uses threads.
 # needs: ghc ocamlopt sbcl R guile swipl mono mcs
-# slow
+# long
 cd "$WORK" || exit 99
 cat > m.hs <<'HERE'
 import Control.Concurrent

@@ -1,7 +1,7 @@
 # Mail: Postfix takes letters by SMTP and from sendmail, Dovecot shows them by IMAP.
 # needs: postfix dovecot doveadm swaks curl useradd
 # apart
-# slow
+# long
 . "$SOURCES/lib/server.sh"
 chmod 755 .; useradd -m -s /bin/bash mailuser && echo mailuser:secret | chpasswd
 mkdir etc q pfdata && cp -r /etc/postfix/. etc && chown postfix pfdata

@@ -1,6 +1,6 @@
 # What finds faults in programs: sanitizers of clang and gcc, valgrind's tools, profiles, another emulator.
 # needs: clang gcc valgrind gprof gcov ltrace qemu-x86_64
-# slow
+# long
 cd "$WORK" || exit 99
 cat > a.c <<HERE
 #include <stdio.h>
