@@ -23,18 +23,25 @@ const ARENA_BYTES = 256 * 1024 * 1024;
 /** How long processes of a destroyed platform may take to end. */
 const END_MS = 5000;
 
-/** Registers one test; its platform is made for it and destroyed after it. */
-export type Define = (what: string, body: (lab: Lab) => void) => void;
+/** Registers one test; its platform is made for it and destroyed after it. `ofStubs`: it kills host processes of spaces. */
+export type Define = (what: string, body: (lab: Lab) => void, ofStubs?: boolean) => void;
 
 /**
  * @param name of the platform, in front of every test's name
  * @param makePlatform called once a test, with an arena that outlives the platform
+ * @param hasStubs its spaces have host processes
  */
-export function runConformance(name: string, makePlatform: (arena: Arena) => Platform): void {
+export function runConformance(
+  name: string,
+  makePlatform: (arena: Arena) => Platform,
+  hasStubs = true,
+): void {
   let arena: Arena | null = null;
-  const define: Define = (what, body) => {
+  const define: Define = (what, body, ofStubs = false) => {
+    const ignore = ofStubs && !hasStubs;
     Deno.test({
-      name: `${name}: ${what}`,
+      name: `${name}: ${what}` + (ignore ? " (skipped: its spaces have no host processes)" : ""),
+      ignore,
       sanitizeResources: false, // the arena is kept
       fn: () => {
         arena ??= Arena.create(ARENA_BYTES, 0);

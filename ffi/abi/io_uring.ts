@@ -92,7 +92,7 @@ export const IORING_MSG_RING_CQE_SKIP = 1;
 export const IORING_MSG_RING_FLAGS_PASS = 2;
 export const IORING_FIXED_FD_NO_CLOEXEC = 1;
 export const IORING_ACCEPT_MULTISHOT = 1;
-/** In io_uring_sqe.file_index: any free place. */
+/** In io_uring_sqe.file_index: a free place. */
 export const IORING_FILE_INDEX_ALLOC = 0xffffffff;
 /** Instead of a descriptor: the place stays as it is. */
 export const IORING_REGISTER_FILES_SKIP = -2;

@@ -1,6 +1,6 @@
 /**
  * Copy on write: a page whose frame may be shared moves, with its neighbourhood, to the shadow stretch of its extent;
- * a file page that the host maps directly is copied to frames. A frame that nobody else has any more is taken back.
+ * a file page that the host maps directly is copied to frames. A frame that nobody else has is taken back.
  */
 
 import { EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";

@@ -164,7 +164,7 @@ export class SocketOptions {
   incomingCpu: number = -1;
   /** Options that are on and ask for what never happens on links here: kept and shown. */
   unused: Set<number> = new Set();
-  /** SO_BINDTODEVICE, SO_BINDTOIFINDEX: the link's index; 0: any. */
+  /** SO_BINDTODEVICE, SO_BINDTOIFINDEX: the link's index, or 0. */
   deviceIndex: number = 0;
   /** SO_PEEK_OFF: where a look begins; negative: at the first byte, whatever was looked at. */
   peekOffset: number = -1;

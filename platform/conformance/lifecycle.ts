@@ -14,11 +14,11 @@ import { caller, CODE, fail, type Lab, PAGE, setReg } from "./lab.ts";
 const FINDABLE = 0x5a5a0000;
 
 export function testLifecycle(define: Define): void {
-  define("a killed stub is the death of its contexts, and of no other", killedStub);
-  define("a stub that is killed while it is resumed", killedWhileResumed);
+  define("a killed stub is the death of its contexts, and of no other", killedStub, true);
+  define("a stub that is killed while it is resumed", killedWhileResumed, true);
   define("a guest that jumps behind its address space traps", behindTheSpace);
   define("spaces begin as copies of a template, and outlive it", templates);
-  define("a template whose host process is gone forks no more", killedTemplate);
+  define("a template whose host process is gone forks no more", killedTemplate, true);
   define("10,000 switches leave nothing behind", manySwitches);
   define("2,000 spaces come and go", (lab) => manySpaces(lab, 2000));
   define("destroyed spaces acknowledge their last change", destroyedSpaces);
@@ -80,7 +80,6 @@ function templates(lab: Lab): void {
 }
 
 function killedTemplate(lab: Lab): void {
-  if (lab.platform.isInProcess) return; // there is nothing to kill
   const template = newTemplate(lab);
   const c = runIn(lab, template.fork(), 3);
   Deno.kill(template.hostPid, "SIGKILL");
@@ -92,7 +91,6 @@ function killedTemplate(lab: Lab): void {
 }
 
 function killedStub(lab: Lab): void {
-  if (lab.platform.isInProcess) return;
   const other = lab.run(caller(3));
   lab.expectCall(other, 3);
   const space = lab.space();
@@ -118,7 +116,6 @@ function killedStub(lab: Lab): void {
 }
 
 function killedWhileResumed(lab: Lab): void {
-  if (lab.platform.isInProcess) return;
   for (let i = 0; i < 10; i++) {
     const space = lab.space();
     lab.load(space, caller(4), FINDABLE + i * 16 * PAGE);

@@ -34,7 +34,7 @@ const regionView = new DataView(regionBytes.buffer);
 interface Wanted {
   readonly inverted: number;
   readonly all: number;
-  readonly any: number;
+  readonly some: number;
   readonly shown: number;
 }
 
@@ -55,8 +55,8 @@ class Regions {
   }
 
   isWanted(categories: number): boolean {
-    const { inverted, all, any } = this.wanted, have = categories ^ inverted;
-    return (have & all) === all && (any === 0 || (have & any) !== 0);
+    const { inverted, all, some } = this.wanted, have = categories ^ inverted;
+    return (have & all) === all && (some === 0 || (have & some) !== 0);
   }
 
   /** Where it ends of [from, to): before `to` when there is no room for more. */
@@ -93,8 +93,8 @@ export function scanPages(mm: MemoryManager, arg: number, user: UserMemory): num
   const vec = Number(word(at.vec)), room = Number(word(at.vecLen));
   if (vec === 0 && room > 0) return -EINVAL;
   if (vec + room * P.PageRegion.size > MAX_ADDRESS) return -EFAULT;
-  const [inverted, all, any, shown] = masks.map((o) => Number(word(o)));
-  const wanted = { inverted: inverted!, all: all!, any: any!, shown: shown! };
+  const [inverted, all, some, shown] = masks.map((o) => Number(word(o)));
+  const wanted = { inverted: inverted!, all: all!, some: some!, shown: shown! };
   const most = Number(word(at.maxPages)) || Infinity, flags = Number(word(at.flags));
   const regions = new Regions(wanted, Math.min(room, MAX_REGIONS), most, vec === 0);
   const last = Math.ceil(end / PAGE_SIZE);

@@ -1,6 +1,6 @@
 /**
  * Where the urgent byte of a TCP connection lies in the receiver's queue (tcp(7)). There is at most one: a later one
- * takes the place of an earlier one, which becomes a byte as any other. Not here: what reading does at it (tcp.ts).
+ * takes the place of an earlier one, which becomes an ordinary byte. Not here: what reading does at it (tcp.ts).
  */
 
 export class UrgentMark {
