@@ -11,7 +11,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../../ffi/abi/mman.ts";
-import { SA_ONSTACK, SA_RESTART, SIGRTMIN } from "../../ffi/abi/signal.ts";
+import { SA_ONSTACK, SA_RESTART, SIGURG } from "../../ffi/abi/signal.ts";
 import { SYS_getpid, SYS_mprotect } from "../../ffi/abi/syscall_numbers.ts";
 import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
 import { check } from "../../ffi/sys/errors.ts";
@@ -24,8 +24,8 @@ import { Vcpu } from "./vcpu.ts";
 import { assembleThread, VcpuShared } from "./vcpu_thread.ts";
 import type { Vm } from "./vm.ts";
 
-/** Of the numbers that libc leaves; `thread_calls.ts` has the one before it. */
-const KICK_SIGNAL = SIGRTMIN + 12;
+/** Not a real-time signal, which is queued each time, or not at all when RLIMIT_SIGPENDING is reached. */
+const KICK_SIGNAL = SIGURG;
 /** Of a thread: a page for its block, the rest for frames of signals. */
 const THREAD_BYTES = 16 * PAGE_BYTES;
 /** In front of the threads: code, shared words. */

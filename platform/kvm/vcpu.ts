@@ -116,6 +116,8 @@ export class Vcpu {
   /** A thread's segments. */
   readonly #userSegments: Uint8Array<ArrayBuffer>;
   readonly #tid: number;
+  /** It is going to leave the machine: more signals would only keep its thread from that. */
+  #isKicked = false;
 
   /**
    * @param block host address of its block; the stack ends at `stackTop`
@@ -363,12 +365,14 @@ export class Vcpu {
   /** Runs on, with these registers from the shared page. */
   proceed(dirty: number): void {
     this.run.setUint8(R.immediateExit, 0);
+    this.#isKicked = false;
     this.#post(dirty);
   }
 
   /** Lets the host finish an instruction, and no further one. */
   finish(): void {
     this.run.setUint8(R.immediateExit, 1);
+    this.#isKicked = true;
     this.#post(0);
   }
 
@@ -387,7 +391,9 @@ export class Vcpu {
 
   /** Makes it leave the machine soon. */
   kick(): void {
+    if (this.#isKicked) return;
     const { pid, kickSignal } = this.#material;
+    this.#isKicked = true;
     this.run.setUint8(R.immediateExit, 1);
     syscall(SYS_tgkill, pid, this.#tid, kickSignal);
   }
