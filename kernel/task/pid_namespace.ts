@@ -165,11 +165,15 @@ export function kernelPid(task: Task): number {
   return task.group.id.numbers[0]!;
 }
 
-/**
- * What `task` sees of a process that was recorded by its kernel number. DIFFERS: one that is gone has no number (0) but
- * in the first namespace.
- */
+/** What `task` sees of a process that was recorded by its kernel number. */
 export function shownPid(task: Task, recorded: number): number {
-  if (task.pids.outer === null) return recorded;
-  return task.kernel.pids.groups.get(recorded)?.id.numberIn(task.pids) ?? 0;
+  return numberOf(recorded, task.kernel.pids, task.pids);
+}
+
+/**
+ * A process that was recorded by its number in the first namespace, in another one. DIFFERS: one that is gone has no
+ * number (0) but in the first.
+ */
+export function numberOf(recorded: number, first: PidNamespace, ns: PidNamespace): number {
+  return ns === first ? recorded : first.groups.get(recorded)?.id.numberIn(ns) ?? 0;
 }

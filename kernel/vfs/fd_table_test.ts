@@ -1,9 +1,9 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { O_PATH, O_RDWR } from "../../ffi/abi/fcntl.ts";
+import { F_WRLCK, O_PATH, O_RDWR } from "../../ffi/abi/fcntl.ts";
 import { OPEN_FILES } from "../core/quota.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
 import { FdTable, NR_OPEN } from "./fd_table.ts";
-import { FileLocks } from "./file_locks.ts";
+import { FileLock, FileLocks } from "./file_locks.ts";
 import type { Inode } from "./inode.ts";
 import { OpenFile } from "./open_file.ts";
 import { errno } from "./vfs_testing.ts";
@@ -170,11 +170,10 @@ Deno.test("an O_PATH file is no file for I/O", () => {
 
 Deno.test("closing any fd drops the table's POSIX locks; after an error the fd is gone", () => {
   const t = new FdTable(), file = new TestFile();
-  const locks = file.inode.locks = new FileLocks();
+  const locks = file.inode.locks = new FileLocks(file.inode, new Set());
   t.install(file, false, LIMIT);
   t.dup(0, false, LIMIT);
-  locks.setRecord(t, 1, 0, Infinity, 7);
-  locks.setRecord({}, 0, 0, 0, 8);
+  locks.setRecord(new FileLock("POSIX", t, F_WRLCK, 0, Infinity, 7));
   file.closeResult = -5;
   assertEquals(errno(t.close(1)), "EIO");
   assertEquals(locks.recordLocks.length, 0);

@@ -1,74 +1,117 @@
 /**
  * Locks of one inode: POSIX record locks and open file description locks (fcntl(2)), and flock(2). Calls never
  * block: they answer -EAGAIN, the caller waits on `waiters` and tries again.
+ * `Vfs.lockedFiles` has all of them that hold something, for /proc/locks.
  *
  * Owners: a POSIX lock belongs to an fd table (a process, as long as threads share it), an OFD lock and a flock
  * to an OpenFile. Deadlocks are found by `lock_waits.ts`. Ranges are inclusive; `end` Infinity: to the end of file.
  */
 
 import { EAGAIN, ENOLCK } from "../../ffi/abi/errno.ts";
-import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from "../../ffi/abi/fcntl.ts";
+import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH } from "../../ffi/abi/fcntl.ts";
 import { WaitQueue } from "../core/wait.ts";
+import type { Inode } from "./inode.ts";
 
 /** LIMIT: record locks of one file; each call looks at all of them. */
 export const MAX_RECORDS = 8192;
 
-export class RecordLock {
+/** As /proc/locks has them; "LEASE": who waits for one. */
+export type LockKind = "POSIX" | "OFDLCK" | "FLOCK" | "LEASE";
+
+/** A lock that is held, or that is waited for. */
+export class FileLock {
+  readonly kind: LockKind;
   readonly owner: object;
   /** F_RDLCK or F_WRLCK. */
   readonly type: number;
   readonly start: number;
   readonly end: number;
-  /** For F_GETLK: the process; -1 for OFD locks. */
+  /** The process that took it, as the first PID namespace has it; -1 for OFD locks. */
   readonly pid: number;
 
-  constructor(owner: object, type: number, start: number, end: number, pid: number) {
+  constructor(
+    kind: LockKind,
+    owner: object,
+    type: number,
+    start: number,
+    end: number,
+    pid: number,
+  ) {
+    this.kind = kind;
     this.owner = owner;
     this.type = type;
     this.start = start;
     this.end = end;
     this.pid = pid;
   }
+
+  /** The same for another range. */
+  of(start: number, end: number): FileLock {
+    return new FileLock(this.kind, this.owner, this.type, start, end, this.pid);
+  }
+
+  /** Of two locks of the same family: they cannot be held together. */
+  conflictsWith(other: FileLock): boolean {
+    return other.owner !== this.owner && other.end >= this.start && other.start <= this.end &&
+      (this.type === F_WRLCK || other.type === F_WRLCK);
+  }
+}
+
+/** What flock(2) takes. */
+export function flockRequest(file: object, operation: number, pid: number): FileLock {
+  const type = operation === LOCK_EX ? F_WRLCK : operation === LOCK_SH ? F_RDLCK : F_UNLCK;
+  return new FileLock("FLOCK", file, type, 0, Infinity, pid);
 }
 
 export class FileLocks {
+  readonly inode: Inode;
   /** Woken whenever a lock was given up or became weaker. */
   readonly waiters: WaitQueue = new WaitQueue();
   /** Changes with every such event, so that a recorded "A waits for B" can be seen to be out of date. */
   generation: number = 0;
   /** Sorted by start. */
-  private records: RecordLock[] = [];
-  private readonly flocks: Map<object, number> = new Map();
+  private records: FileLock[] = [];
+  private readonly flocks: Map<object, FileLock> = new Map();
+  private readonly listed: Set<FileLocks>;
+
+  /** @param listed whoever has locks is in it (Vfs.lockedFiles) */
+  constructor(inode: Inode, listed: Set<FileLocks>) {
+    this.inode = inode;
+    this.listed = listed;
+  }
 
   get isEmpty(): boolean {
     return this.records.length === 0 && this.flocks.size === 0;
   }
 
-  /** All record locks, sorted by start (fdinfo, /proc/locks). */
-  get recordLocks(): readonly RecordLock[] {
+  /** All record locks, sorted by start (fdinfo). */
+  get recordLocks(): readonly FileLock[] {
     return this.records;
   }
 
-  /** LOCK_SH or LOCK_EX that this description holds, or 0. */
-  flockOf(file: object): number {
-    return this.flocks.get(file) ?? 0;
+  /** All locks there are (/proc/locks). */
+  get all(): FileLock[] {
+    return [...this.flocks.values(), ...this.records];
   }
 
-  /** The first lock of somebody else that forbids `type` on the range, or null (F_GETLK). */
-  conflict(owner: object, type: number, start: number, end: number): RecordLock | null {
-    for (const lock of this.records) {
-      if (lock.owner === owner || lock.end < start || lock.start > end) continue;
-      if (type === F_WRLCK || lock.type === F_WRLCK) return lock;
-    }
+  /** What this description holds by flock(2). */
+  flockOf(file: object): FileLock | null {
+    return this.flocks.get(file) ?? null;
+  }
+
+  /** The first record lock of somebody else that is in the way, or null (F_GETLK). */
+  conflict(request: FileLock): FileLock | null {
+    for (const lock of this.records) if (lock.conflictsWith(request)) return lock;
     return null;
   }
 
-  /** F_SETLK: 0, -EAGAIN when `conflict` has an answer, or -ENOLCK. `type` F_UNLCK works but for the split of one lock too many. */
-  setRecord(owner: object, type: number, start: number, end: number, pid: number): number {
-    if (type !== F_UNLCK && this.conflict(owner, type, start, end) !== null) return -EAGAIN;
+  /** F_SETLK: 0, -EAGAIN when `conflict` has an answer, or -ENOLCK. F_UNLCK works but for the split of one lock too many. */
+  setRecord(request: FileLock): number {
+    const { owner, type, start, end } = request;
+    if (type !== F_UNLCK && this.conflict(request) !== null) return -EAGAIN;
     let newStart = start, newEnd = end;
     let weaker = false;
-    const kept: RecordLock[] = [];
+    const kept: FileLock[] = [];
     for (const lock of this.records) {
       if (lock.owner !== owner) {
         kept.push(lock);
@@ -85,48 +128,59 @@ export class FileLocks {
         continue;
       }
       if (lock.type === F_WRLCK || type === F_UNLCK) weaker = true;
-      if (lock.start < start) {
-        kept.push(new RecordLock(owner, lock.type, lock.start, start - 1, lock.pid));
-      }
-      if (lock.end > end) {
-        kept.push(new RecordLock(owner, lock.type, end + 1, lock.end, lock.pid));
-      }
+      if (lock.start < start) kept.push(lock.of(lock.start, start - 1));
+      if (lock.end > end) kept.push(lock.of(end + 1, lock.end));
     }
-    if (type !== F_UNLCK) kept.push(new RecordLock(owner, type, newStart, newEnd, pid));
+    if (type !== F_UNLCK) kept.push(request.of(newStart, newEnd));
     if (kept.length > MAX_RECORDS && kept.length > this.records.length) return -ENOLCK;
     kept.sort(byStart);
     this.records = kept;
+    this.list();
     if (weaker) this.released();
     return 0;
   }
 
-  /** flock(2) with LOCK_SH, LOCK_EX or LOCK_UN: 0 or -EAGAIN. A conversion gives the old lock up first. */
-  flock(file: object, operation: number): number {
-    const held = this.flockOf(file);
-    if (held === operation) return 0;
-    if (held !== 0) {
-      this.flocks.delete(file);
+  /** flock(2): 0 or -EAGAIN. A conversion gives the old lock up first. */
+  flock(request: FileLock): number {
+    const { owner, type } = request, held = this.flockOf(owner);
+    if (held !== null) {
+      if (held.type === type) return 0;
+      this.flocks.delete(owner);
+      this.list();
       this.released();
     }
-    if (operation === LOCK_UN) return 0;
-    for (const kind of this.flocks.values()) {
-      if (operation === LOCK_EX || kind === LOCK_EX) return -EAGAIN;
-    }
-    this.flocks.set(file, operation === LOCK_EX ? LOCK_EX : LOCK_SH);
+    if (type === F_UNLCK) return 0;
+    if (this.flockInTheWay(request) !== null) return -EAGAIN;
+    this.flocks.set(owner, request);
+    this.list();
     return 0;
+  }
+
+  /** Somebody else's flock that forbids this one, or null. */
+  flockInTheWay(request: FileLock): FileLock | null {
+    for (const lock of this.flocks.values()) if (lock.conflictsWith(request)) return lock;
+    return null;
   }
 
   /** A process closed any fd of this file: all its POSIX locks go (fcntl(2)). */
   releaseOwner(owner: object): void {
     if (!this.records.some((l) => l.owner === owner)) return;
     this.records = this.records.filter((l) => l.owner !== owner);
+    this.list();
     this.released();
   }
 
   /** The last reference of a description went: its OFD locks and its flock go. */
   releaseFile(file: object): void {
     this.releaseOwner(file);
-    if (this.flocks.delete(file)) this.released();
+    if (!this.flocks.delete(file)) return;
+    this.list();
+    this.released();
+  }
+
+  private list(): void {
+    if (this.isEmpty) this.listed.delete(this);
+    else this.listed.add(this);
   }
 
   private released(): void {
@@ -135,7 +189,7 @@ export class FileLocks {
   }
 }
 
-function byStart(a: RecordLock, b: RecordLock): number {
+function byStart(a: FileLock, b: FileLock): number {
   return a.start - b.start;
 }
 

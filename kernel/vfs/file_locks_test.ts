@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from "../../ffi/abi/fcntl.ts";
 import { Waiter } from "../core/wait.ts";
-import { FileLocks, MAX_RECORDS } from "./file_locks.ts";
+import { AnonFs } from "../fs/anonfd/anon_inode.ts";
+import { FileLock, FileLocks, flockRequest, MAX_RECORDS } from "./file_locks.ts";
 import { LockWaits } from "./lock_waits.ts";
 import { errno } from "./vfs_testing.ts";
 
@@ -21,12 +22,24 @@ function shown(locks: FileLocks): string {
   ).join(" ");
 }
 
+function noLocks(): FileLocks {
+  return new FileLocks(new AnonFs("anon_inodefs").make(0o600), new Set());
+}
+
+function record(owner: object, type: number, start: number, end: number): FileLock {
+  return new FileLock("POSIX", owner, type, start, end, PIDS.get(owner)!);
+}
+
+function flock(locks: FileLocks, file: object, operation: number) {
+  return errno(locks.flock(flockRequest(file, operation, PIDS.get(file)!)));
+}
+
 function set(locks: FileLocks, owner: object, type: number, start: number, end: number) {
-  return errno(locks.setRecord(owner, type, start, end, PIDS.get(owner)!));
+  return errno(locks.setRecord(record(owner, type, start, end)));
 }
 
 Deno.test("own locks merge, split and change their type", () => {
-  const l = new FileLocks();
+  const l = noLocks();
   set(l, A, F_RDLCK, 0, 9);
   set(l, A, F_RDLCK, 10, 19);
   assertEquals(shown(l), "1r0-19");
@@ -44,7 +57,7 @@ Deno.test("own locks merge, split and change their type", () => {
 });
 
 Deno.test("readers share, writers exclude, touching ranges do not conflict", () => {
-  const l = new FileLocks();
+  const l = noLocks();
   assertEquals(set(l, A, F_RDLCK, 0, 99), 0);
   assertEquals(set(l, B, F_RDLCK, 50, 149), 0);
   assertEquals(set(l, B, F_WRLCK, 100, 199), 0);
@@ -52,12 +65,12 @@ Deno.test("readers share, writers exclude, touching ranges do not conflict", () 
   assertEquals(set(l, A, F_WRLCK, 0, 49), 0);
   assertEquals(set(l, C, F_RDLCK, 49, 49), "EAGAIN");
   assertEquals(set(l, C, F_RDLCK, 200, Infinity), 0);
-  assertEquals(l.conflict(C, F_RDLCK, 0, Infinity)?.pid, 1);
-  assertEquals(l.conflict(A, F_RDLCK, 0, 99), null);
+  assertEquals(l.conflict(record(C, F_RDLCK, 0, Infinity))?.pid, 1);
+  assertEquals(l.conflict(record(A, F_RDLCK, 0, 99)), null);
 });
 
 Deno.test("a random sequence agrees with a byte-by-byte model", () => {
-  const l = new FileLocks(), owners = [A, B, C], size = 40;
+  const l = noLocks(), owners = [A, B, C], size = 40;
   const model = owners.map(() => new Array<number>(size).fill(F_UNLCK));
   let seed = 99;
   const next = (n: number) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % n;
@@ -81,7 +94,7 @@ Deno.test("a random sequence agrees with a byte-by-byte model", () => {
 });
 
 Deno.test("waiters are woken when a lock goes or becomes weaker, not when nothing changes", () => {
-  const l = new FileLocks(), w = new CountingWaiter();
+  const l = noLocks(), w = new CountingWaiter();
   l.waiters.add(w, 0);
   set(l, A, F_WRLCK, 0, 9);
   set(l, B, F_UNLCK, 0, 99);
@@ -96,35 +109,35 @@ Deno.test("waiters are woken when a lock goes or becomes weaker, not when nothin
 });
 
 Deno.test("flock: shared, exclusive, conversions, release with the description", () => {
-  const l = new FileLocks();
-  assertEquals([l.flock(A, LOCK_SH), l.flock(B, LOCK_SH)], [0, 0]);
-  assertEquals(errno(l.flock(C, LOCK_EX)), "EAGAIN");
+  const l = noLocks();
+  assertEquals([flock(l, A, LOCK_SH), flock(l, B, LOCK_SH)], [0, 0]);
+  assertEquals(flock(l, C, LOCK_EX), "EAGAIN");
   // A conversion that fails has lost the old lock (flock(2)).
-  assertEquals(errno(l.flock(A, LOCK_EX)), "EAGAIN");
-  assertEquals(l.flockOf(A), 0);
-  assertEquals(l.flock(B, LOCK_EX), 0);
-  assertEquals(l.flock(B, LOCK_EX), 0);
-  assertEquals(errno(l.flock(A, LOCK_SH)), "EAGAIN");
+  assertEquals(flock(l, A, LOCK_EX), "EAGAIN");
+  assertEquals(l.flockOf(A), null);
+  assertEquals(flock(l, B, LOCK_EX), 0);
+  assertEquals(flock(l, B, LOCK_EX), 0);
+  assertEquals(flock(l, A, LOCK_SH), "EAGAIN");
   l.releaseFile(B);
-  assertEquals(l.flock(A, LOCK_EX), 0);
-  assertEquals(l.flock(A, LOCK_UN), 0);
-  assertEquals(l.flock(A, LOCK_UN), 0);
+  assertEquals(flock(l, A, LOCK_EX), 0);
+  assertEquals(flock(l, A, LOCK_UN), 0);
+  assertEquals(flock(l, A, LOCK_UN), 0);
   // Record locks and flock do not see each other.
   set(l, A, F_WRLCK, 0, Infinity);
-  assertEquals(l.flock(B, LOCK_EX), 0);
+  assertEquals(flock(l, B, LOCK_EX), 0);
 });
 
 Deno.test("deadlock: found in a circle of any length, not after a wait has ended", () => {
-  const waits = new LockWaits(), x = new FileLocks(), y = new FileLocks(), z = new FileLocks();
+  const waits = new LockWaits(), x = noLocks(), y = noLocks(), z = noLocks();
   const a = new CountingWaiter(), b = new CountingWaiter();
   set(x, A, F_WRLCK, 0, 9);
   set(y, B, F_WRLCK, 0, 9);
   set(z, C, F_WRLCK, 0, 9);
   assertEquals(waits.wouldDeadlock(A, B), false);
   y.waiters.add(a, 0);
-  waits.add(A, B, y, a);
+  waits.addRecord(record(A, F_WRLCK, 0, 9), B, y, a);
   z.waiters.add(b, 0);
-  waits.add(B, C, z, b);
+  waits.addRecord(record(B, F_WRLCK, 0, 9), C, z, b);
   assertEquals(waits.wouldDeadlock(C, A), true);
   assertEquals(waits.wouldDeadlock(C, B), true);
   assertEquals(waits.wouldDeadlock(A, A), true);
@@ -137,7 +150,7 @@ Deno.test("deadlock: found in a circle of any length, not after a wait has ended
 });
 
 Deno.test("record locks of a file are bounded; unlocking and merging work at the bound", () => {
-  const locks = new FileLocks();
+  const locks = noLocks();
   for (let n = 0; n < MAX_RECORDS; n++) {
     if (set(locks, A, F_RDLCK, 2 * n, 2 * n) !== 0) throw new Error(`refused at ${n}`);
   }

@@ -17,15 +17,18 @@ import {
 } from "../../ffi/abi/fcntl.ts";
 import { CAP_LEASE } from "../../ffi/abi/capability.ts";
 import { BLOCK } from "../core/result.ts";
-import { WaitQueue } from "../core/wait.ts";
-import { type Credentials, hasCap } from "../cred/credentials.ts";
+import { type Waiter, WaitQueue } from "../core/wait.ts";
+import { hasCap } from "../cred/credentials.ts";
 import { isRegular } from "./access.ts";
 import type { Caller } from "./caller.ts";
+import { FileLock } from "./file_locks.ts";
 import type { Inode } from "./inode.ts";
 import type { OpenFile } from "./open_file.ts";
 
 /** Tells the holder of a lease that it is being broken: signals it. */
 export interface LeaseHolder {
+  /** The process, as the first PID namespace has it. */
+  readonly pid: number;
   onBreak(file: OpenFile): void;
 }
 
@@ -43,23 +46,37 @@ class Lease {
     this.type = type;
     this.holder = holder;
   }
+
+  /** As it will be when a break has ended. */
+  get nextType(): number {
+    return this.breakTo >= 0 ? this.breakTo : this.type;
+  }
 }
 
-/** The leases of one inode. */
+/** The leases of one inode. `Vfs.leasedFiles` has all that are not empty, for /proc/locks. */
 export class Leases {
+  readonly inode: Inode;
   /** Woken when one went or became weaker. */
   readonly waiters: WaitQueue = new WaitQueue();
-  private list: Lease[] = [];
+  private readonly list: Lease[] = [];
+  private readonly listed: Set<Leases>;
+
+  constructor(inode: Inode, listed: Set<Leases>) {
+    this.inode = inode;
+    this.listed = listed;
+  }
+
+  get all(): readonly Lease[] {
+    return this.list;
+  }
 
   get isEmpty(): boolean {
     return this.list.length === 0;
   }
 
-  /** F_RDLCK, F_WRLCK or F_UNLCK of this description, as it will be when a break has ended (F_GETLEASE). */
+  /** F_RDLCK, F_WRLCK or F_UNLCK of this description (F_GETLEASE). */
   typeOf(file: OpenFile): number {
-    const lease = this.of(file);
-    if (lease === null) return F_UNLCK;
-    return lease.breakTo >= 0 ? lease.breakTo : lease.type;
+    return this.of(file)?.nextType ?? F_UNLCK;
   }
 
   /** A new lease, or another type of one that is there: 0 or -EAGAIN. */
@@ -71,6 +88,7 @@ export class Leases {
     }
     if (own === null) {
       this.list.push(new Lease(file, type, holder));
+      this.listed.add(this);
       return 0;
     }
     own.type = type;
@@ -84,6 +102,7 @@ export class Leases {
     const lease = this.of(file);
     if (lease === null) return -EAGAIN;
     this.list.splice(this.list.indexOf(lease), 1);
+    if (this.isEmpty) this.listed.delete(this);
     this.waiters.wake(0);
     return 0;
   }
@@ -128,23 +147,26 @@ export class Leases {
 
 /** F_SETLEASE: 0, -EINVAL, -EACCES, -EAGAIN. */
 export function setLease(
+  caller: Caller,
   file: OpenFile,
   type: number,
   holder: LeaseHolder,
-  cred: Credentials,
 ): number {
   if (type !== F_RDLCK && type !== F_WRLCK && type !== F_UNLCK) return -EINVAL;
   const { inode } = file;
+  const { cred, fs: { namespace: { vfs } } } = caller;
   if (inode.uid !== cred.fsuid && !hasCap(cred, CAP_LEASE)) return -EACCES;
   if (!isRegular(inode)) return -EINVAL;
   if (type === F_UNLCK) return inode.leases?.remove(file) ?? -EAGAIN;
   const isOpenElsewhere = type === F_WRLCK ? inode.openCount > 1 : inode.writeCount > 0;
   if (isOpenElsewhere) return -EAGAIN;
-  return (inode.leases ??= new Leases()).set(file, type, holder);
+  return (inode.leases ??= new Leases(inode, vfs.leasedFiles)).set(file, type, holder);
 }
 
 /** A caller that can wait for some time: a task. */
 interface WaitingCaller extends Caller {
+  readonly waiter: Waiter;
+  readonly group: { readonly id: { readonly numbers: readonly number[] } };
   waitFor(queue: WaitQueue, events: number): number;
   waitUntil(deadlineNs: number): number;
 }
@@ -166,5 +188,9 @@ export function breakLeases(caller: Caller, inode: Inode, flags: number): number
   if (untilNs < 0) return 0;
   if ((flags & O_NONBLOCK) !== 0 || !isWaiting(caller)) return -EAGAIN;
   const r = caller.waitFor(leases.waiters, 0);
-  return r < 0 && r !== BLOCK ? r : caller.waitUntil(untilNs);
+  if (r !== BLOCK) return r;
+  const pid = caller.group.id.numbers[0]!, type = writes ? F_WRLCK : F_RDLCK;
+  const request = new FileLock("LEASE", caller, type, 0, Infinity, pid);
+  vfs.lockWaits.add(request, leases.waiters, caller.waiter);
+  return caller.waitUntil(untilNs);
 }

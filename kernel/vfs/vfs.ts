@@ -5,7 +5,9 @@
 
 import type { Host } from "../core/host.ts";
 import { DentryCache } from "./dentry_cache.ts";
+import type { FileLocks } from "./file_locks.ts";
 import { FileHandles } from "./file_handles.ts";
+import type { Leases } from "./leases.ts";
 import { LockWaits } from "./lock_waits.ts";
 import type { MountNamespace } from "./mounts.ts";
 import { SpecialFiles } from "./special_files.ts";
@@ -17,6 +19,9 @@ export class Vfs {
   readonly special: SpecialFiles = new SpecialFiles();
   readonly handles: FileHandles = new FileHandles();
   readonly lockWaits: LockWaits = new LockWaits();
+  /** Of files that have locks, and of those that have leases (/proc/locks). */
+  readonly lockedFiles: Set<FileLocks> = new Set();
+  readonly leasedFiles: Set<Leases> = new Set();
   /** UNIX sockets that are bound to files of the host, by `Inode.hostIdentity`: mounts may show the file twice. */
   readonly hostSockets: Map<string, object> = new Map();
   /** /proc/sys/fs/protected_hardlinks and protected_symlinks (proc_sys_fs(5)); on, as distributions have them. */

@@ -1,8 +1,8 @@
 /** /proc/PID/fd and /proc/PID/fdinfo: the open descriptors of a task (proc_pid_fd(5), proc_pid_fdinfo(5)). */
 
 import { EACCES, ENOENT, ESRCH } from "../../../ffi/abi/errno.ts";
-import { F_WRLCK, LOCK_EX, O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
-import { majorOf, minorOf, S_IFLNK, S_IFREG } from "../../../ffi/abi/stat.ts";
+import { O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
+import { S_IFLNK, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import { NR_OPEN } from "../../vfs/fd_table.ts";
@@ -11,6 +11,7 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import { FIRST_OFFSET, type GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { TextInode } from "../generated/text_inode.ts";
+import { lockLine } from "./lock_text.ts";
 import { FdLink } from "./magic_link.ts";
 import type { ProcTask } from "./source.ts";
 import { TaskBelow } from "./task_below.ts";
@@ -177,24 +178,8 @@ class FdinfoFile extends TextInode {
 function lockLines(task: ProcTask, file: OpenFile): string {
   const { inode } = file, { locks } = inode;
   if (locks === null) return "";
-  const where = `${hex2(majorOf(inode.dev))}:${hex2(minorOf(inode.dev))}:${inode.ino}`;
-  let text = "", n = 0;
-  for (const lock of locks.recordLocks) {
-    const isOwn = lock.owner === task.files, isOfd = lock.owner === file;
-    if (!isOwn && !isOfd) continue;
-    const end = lock.end === Infinity ? "EOF" : lock.end;
-    text += `lock:\t${++n}: ${isOfd ? "OFDLCK" : "POSIX "} ADVISORY  ` +
-      `${lock.type === F_WRLCK ? "WRITE" : "READ"} ${isOfd ? -1 : task.tgid} ${where} ` +
-      `${lock.start} ${end}\n`;
-  }
-  const flock = locks.flockOf(file);
-  if (flock !== 0) {
-    text += `lock:\t${++n}: FLOCK  ADVISORY  ${flock === LOCK_EX ? "WRITE" : "READ"} ` +
-      `${task.tgid} ${where} 0 EOF\n`;
-  }
-  return text;
-}
-
-function hex2(value: number): string {
-  return value.toString(16).padStart(2, "0");
+  const own = locks.all.filter(({ owner }) => owner === task.files || owner === file);
+  return own.map((lock, i) =>
+    `lock:\t${i + 1}: ${lockLine(lock, lock.kind === "OFDLCK" ? -1 : task.tgid, inode)}`
+  ).join("");
 }

@@ -16,6 +16,7 @@ import type { FdTable } from "../../vfs/fd_table.ts";
 import type { FsContext } from "../../vfs/fs_context.ts";
 import { addMount } from "../../vfs/mount_operations.ts";
 import type { Inode } from "../../vfs/inode.ts";
+import { Vfs } from "../../vfs/vfs.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { findAt } from "../../vfs/status.ts";
 import { errno, mustOpen, readBytes, TestCaller, TestFiles } from "../../vfs/vfs_testing.ts";
@@ -153,6 +154,7 @@ export class FakeSource implements ProcSource {
   readonly viewers: Set<ProcViewer> = new Set();
   forgetName(): void {}
   readonly host: Host;
+  readonly vfs: Vfs;
   readonly cpuInfo: CpuInfo = CpuInfo.fromHost("");
   readonly net: NetTables = new NetTables();
   readonly sysctl: SysctlStore = new SysctlStore();
@@ -180,6 +182,7 @@ export class FakeSource implements ProcSource {
 
   constructor(host: Host) {
     this.host = host;
+    this.vfs = new Vfs(host);
     this.namespaces = new NsFs(host, this);
   }
   seenBy(_caller: Caller): ProcSource {
@@ -198,6 +201,9 @@ export class FakeSource implements ProcSource {
   chooseLastPid(pid: number): number {
     this.totals = { ...this.totals, lastPid: pid };
     return 0;
+  }
+  processNumber(kernelPid: number): number {
+    return kernelPid;
   }
   processIds(): number[] {
     return [...this.tasks.values()].filter((t) => t.tid === t.tgid).map((t) => t.tid)

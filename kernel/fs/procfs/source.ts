@@ -15,6 +15,7 @@ import type { Namespace } from "../../cred/namespace.ts";
 import type { PidSpace } from "../../cred/pid.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
 import type { CpuInfo } from "./cpu_info.ts";
 import type { NetTables } from "./net_tables.ts";
 import type { NsFs } from "./ns_fs.ts";
@@ -166,6 +167,7 @@ export interface ProcViewer {
 
 export interface ProcSource extends CallerSource {
   readonly host: Host;
+  readonly vfs: Vfs;
   readonly cpuInfo: CpuInfo;
   readonly net: NetTables;
   readonly sysctl: SysctlStore;
@@ -176,6 +178,8 @@ export interface ProcSource extends CallerSource {
   task(id: number): ProcTask | null;
   /** The next id of the caller's PID namespace is looked for behind this one: 0 or -EPERM. */
   chooseLastPid(pid: number): number;
+  /** What a process is called here, whose number in the first PID namespace this is; 0: it is not seen. */
+  processNumber(kernelPid: number): number;
   /** Ids of processes, zombies included, ascending. */
   processIds(): number[];
   /** Who hears of the ends of those processes. */

@@ -1,6 +1,7 @@
 /** What the files of /proc itself say about the machine: proc_stat(5), proc_meminfo(5) and their sisters. */
 
 import { kibLine, right, ticks } from "./format.ts";
+import { locksText } from "./lock_text.ts";
 import type { ProcSource } from "./source.ts";
 
 export interface SystemFile {
@@ -34,7 +35,7 @@ export const SYSTEM_FILES: ReadonlyMap<string, SystemFile> = new Map([
   ["key-users", made((s) => s.keyUsers())],
   ["keys", made((s) => s.keys())],
   ["loadavg", made(loadavg)],
-  ["locks", text("")],
+  ["locks", made(locksText)],
   ["meminfo", made(meminfo)],
   ["modules", text("")],
   ["partitions", text("")],

@@ -2,6 +2,7 @@
 
 import { F_OWNER_PID, F_UNLCK } from "../../../ffi/abi/fcntl.ts";
 import type { Kernel } from "../../task/kernel_services.ts";
+import { kernelPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import { type LeaseHolder, setLease } from "../../vfs/leases.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -10,11 +11,13 @@ import { dropOwner, ownerByDefault } from "./owner.ts";
 
 /** Whoever F_SETOWN names gets SIGIO. */
 class SignalledHolder implements LeaseHolder {
+  readonly pid: number;
   private readonly kernel: Kernel;
   private readonly fd: number;
 
-  constructor(kernel: Kernel, fd: number) {
-    this.kernel = kernel;
+  constructor(t: Task, fd: number) {
+    this.pid = kernelPid(t);
+    this.kernel = t.kernel;
     this.fd = fd;
   }
 
@@ -25,7 +28,7 @@ class SignalledHolder implements LeaseHolder {
 
 /** F_SETLEASE by way of `fd`, which siginfo shows. */
 export function changeLease(t: Task, file: OpenFile, type: number, fd: number): number {
-  const r = setLease(file, type, new SignalledHolder(t.kernel, fd), t.cred);
+  const r = setLease(t, file, type, new SignalledHolder(t, fd));
   if (r !== 0) return r;
   if (type === F_UNLCK) dropOwner(file);
   else ownerByDefault(t, file, F_OWNER_PID, t.pid);

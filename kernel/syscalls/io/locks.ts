@@ -13,7 +13,8 @@ import {
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { kernelPid, shownPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
-import { FileLocks, isLockType } from "../../vfs/file_locks.ts";
+import { FileLock, FileLocks, flockRequest, isLockType } from "../../vfs/file_locks.ts";
+import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
 /** struct flock: l_type s16, l_whence s16, l_start s64 at 8, l_len s64 at 16, l_pid s32 at 24. */
@@ -59,12 +60,23 @@ function readFlock(t: Task, file: OpenFile, addr: number, isOfd: boolean): numbe
   return 0;
 }
 
+/** What was read, of this caller. */
+function requestOf(t: Task, file: OpenFile, isOfd: boolean): FileLock {
+  const { type, start, end } = range;
+  return isOfd
+    ? new FileLock("OFDLCK", file, type, start, end, -1)
+    : new FileLock("POSIX", t.files, type, start, end, kernelPid(t));
+}
+
+function locksOf(t: Task, inode: Inode): FileLocks {
+  return inode.locks ??= new FileLocks(inode, t.fs.namespace.vfs.lockedFiles);
+}
+
 export function getLock(t: Task, file: OpenFile, addr: number, isOfd: boolean): number {
   const r = readFlock(t, file, addr, isOfd);
   if (r < 0) return r;
   if (range.type === F_UNLCK) return -EINVAL;
-  const owner = isOfd ? file : t.files;
-  const lock = file.inode.locks?.conflict(owner, range.type, range.start, range.end) ?? null;
+  const lock = file.inode.locks?.conflict(requestOf(t, file, isOfd)) ?? null;
   if (lock === null) {
     dv.setInt16(0, F_UNLCK, true);
   } else {
@@ -86,20 +98,19 @@ export function setLock(
 ): number {
   const r = readFlock(t, file, addr, isOfd);
   if (r < 0) return r;
-  const { type, start, end } = range;
+  const { type } = range;
   if (type === F_RDLCK && !file.canRead || type === F_WRLCK && !file.canWrite) return -EBADF;
-  const locks = file.inode.locks ??= new FileLocks();
-  const owner = isOfd ? file : t.files;
-  const done = locks.setRecord(owner, type, start, end, isOfd ? -1 : kernelPid(t));
+  const locks = locksOf(t, file.inode), request = requestOf(t, file, isOfd);
+  const done = locks.setRecord(request);
   if (done !== -EAGAIN || !wait) return done;
-  const blocker = locks.conflict(owner, type, start, end);
+  const blocker = locks.conflict(request);
   if (blocker === null) return -EAGAIN;
   const waits = t.fs.namespace.vfs.lockWaits;
-  if (!isOfd && waits.wouldDeadlock(owner, blocker.owner)) return -EDEADLK;
+  if (!isOfd && waits.wouldDeadlock(request.owner, blocker.owner)) return -EDEADLK;
   const blocked = t.waitFor(locks.waiters, 0);
-  if (!isOfd && t.waiter.queue === locks.waiters) {
-    waits.add(owner, blocker.owner, locks, t.waiter);
-  }
+  if (t.waiter.queue !== locks.waiters) return blocked;
+  if (isOfd) waits.add(request, locks.waiters, t.waiter);
+  else waits.addRecord(request, blocker.owner, locks, t.waiter);
   return blocked;
 }
 
@@ -111,8 +122,12 @@ export function sysFlock(t: Task, a: SyscallArgs): number {
   if (kind !== LOCK_SH && kind !== LOCK_EX && kind !== LOCK_UN) return -EINVAL;
   const file = t.files.get(a.i32(0));
   if (file === null) return -EBADF;
-  const locks = file.inode.locks ??= new FileLocks();
-  const r = locks.flock(file, kind);
+  const locks = locksOf(t, file.inode), request = flockRequest(file, kind, kernelPid(t));
+  const r = locks.flock(request);
   if (r !== -EAGAIN || operation & LOCK_NB) return r;
-  return t.waitFor(locks.waiters, 0);
+  const blocked = t.waitFor(locks.waiters, 0);
+  if (t.waiter.queue === locks.waiters) {
+    t.fs.namespace.vfs.lockWaits.add(request, locks.waiters, t.waiter);
+  }
+  return blocked;
 }

@@ -16,11 +16,12 @@ import { msgText, semText, shmText } from "../../ipc/sysv/proc_text.ts";
 import { keysText, keyUsersText } from "../../keys/proc_text.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
+import type { Vfs } from "../../vfs/vfs.ts";
 import { controllersText } from "../cgroup/proc_text.ts";
 import { loadsOf, totalCpuNs } from "../cpu_clock.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { hasNamespaces, type Namespaces } from "../namespaces.ts";
-import type { PidNamespace } from "../pid_namespace.ts";
+import { numberOf, type PidNamespace } from "../pid_namespace.ts";
 import { BLOCKED, DEAD, FROZEN, STOPPED } from "../task.ts";
 import { UTS_RELEASE, UTS_VERSION } from "../uts.ts";
 import type { ProcFacts } from "./proc_facts.ts";
@@ -71,6 +72,9 @@ export class KernelProcSource implements ProcSource {
   private get callerNs(): Namespaces {
     return this.kernel.current?.ns ?? this.kernel.namespaces;
   }
+  get vfs(): Vfs {
+    return this.kernel.vfs;
+  }
   get host(): Host {
     return this.kernel.host;
   }
@@ -99,6 +103,10 @@ export class KernelProcSource implements ProcSource {
     if (task !== undefined) return new TaskView(this.kernel, pids, task.group, task);
     const group = pids.groups.get(id);
     return group === undefined ? null : new TaskView(this.kernel, pids, group, null);
+  }
+
+  processNumber(kernelPid: number): number {
+    return numberOf(kernelPid, this.kernel.pids, this.pids);
   }
 
   processIds(): number[] {

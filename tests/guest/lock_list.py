@@ -1,0 +1,194 @@
+"""/proc/locks: who holds which locks and leases, and who waits for them (proc_locks(5))."""
+
+import fcntl
+import os
+import signal
+import struct
+import shutil
+import subprocess
+
+from lib.guest import child_ok, eq, need_root, ok, run, skip, spawn, test, wait_until
+from lib.namespaces import MS_PRIVATE, MS_REC, NEWNS, NEWPID, mount, unshare
+
+FAMILY = "files"
+
+R, W, U = fcntl.F_RDLCK, fcntl.F_WRLCK, fcntl.F_UNLCK
+OFD_SETLK, OFD_SETLKW = 37, 38
+
+
+def lock(fd, kind, start, length, command=fcntl.F_SETLK):
+    fcntl.fcntl(fd, command, struct.pack("hhqqi4x", kind, 0, start, length, 0))
+
+
+def new(name="file"):
+    return os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def place(name):
+    st = os.stat(name)
+    return "%02x:%02x:%d" % (os.major(st.st_dev), os.minor(st.st_dev), st.st_ino)
+
+
+def listed(name="file"):
+    """Lines of the file and of who waits for its locks, without their numbers; sorted, with their waits behind them."""
+    with open("/proc/locks") as f:
+        lines = [line.rstrip("\n").split(": ", 1) for line in f]
+    where = " " + place(name) + " "
+    ids = [n for n, text in lines if where in text and "->" not in text]
+    parts = {}
+    for n, text in lines:
+        if n in ids:
+            parts.setdefault(n, []).append(text)
+    return [line for part in sorted(parts.values()) for line in part]
+
+
+def expect(*rows, name="file"):
+    """Each row: what stands before the place, and behind it."""
+    expected = ["%s %s %s" % (a, place(name), b) for a, b in rows]
+    awaited(expected, name)
+
+
+def awaited(expected, name="file"):
+    """What is waited for is there a moment after its process began."""
+    try:
+        wait_until(lambda: listed(name) == expected, "the list", 3)
+    except AssertionError:
+        eq(listed(name), expected)
+
+
+def opened(fn):
+    return spawn(lambda: fn(os.open("file", os.O_RDWR)))
+
+
+def end(*pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+@test
+def locks_of_each_kind():
+    me, fd, other = os.getpid(), new(), new()
+    eq(listed(), [])
+    lock(fd, W, 10, 5)
+    lock(fd, R, 100, 0)
+    lock(other, W, 50, 1, OFD_SETLK)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    expect(("FLOCK  ADVISORY  READ %d" % me, "0 EOF"), ("OFDLCK ADVISORY  WRITE -1", "50 50"),
+           ("POSIX  ADVISORY  READ %d" % me, "100 EOF"), ("POSIX  ADVISORY  WRITE %d" % me, "10 14"))
+    lock(fd, U, 12, 1)
+    os.close(other)
+    expect(("FLOCK  ADVISORY  READ %d" % me, "0 EOF"))
+    os.close(fd)
+    eq(listed(), [])
+
+
+@test
+def who_waits_stands_below():
+    me, fd = os.getpid(), new()
+    lock(fd, W, 10, 5)
+    first = opened(lambda f: lock(f, W, 12, 1, fcntl.F_SETLKW))
+    head = ("POSIX  ADVISORY  WRITE %d" % me, "10 14")
+    expect(head, ("-> POSIX  ADVISORY  WRITE %d" % first, "12 12"))
+    second = opened(lambda f: lock(f, W, 11, 2, fcntl.F_SETLKW))
+    expect(head, ("-> POSIX  ADVISORY  WRITE %d" % first, "12 12"),
+           (" -> POSIX  ADVISORY  WRITE %d" % second, "11 12"))
+    end(first)
+    expect(head, ("-> POSIX  ADVISORY  WRITE %d" % second, "11 12"))
+    end(second)
+    expect(head)
+
+
+@test
+def who_waits_for_flocks_and_descriptions():
+    me, fd = os.getpid(), new()
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    shared = opened(lambda f: fcntl.flock(f, fcntl.LOCK_SH))
+    head = ("FLOCK  ADVISORY  WRITE %d" % me, "0 EOF")
+    expect(head, ("-> FLOCK  ADVISORY  READ %d" % shared, "0 EOF"))
+    end(shared)
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    lock(fd, W, 1, 1, OFD_SETLK)
+    waits = opened(lambda f: lock(f, R, 0, 2, OFD_SETLKW))
+    expect(("OFDLCK ADVISORY  WRITE -1", "1 1"), ("-> OFDLCK ADVISORY  READ -1", "0 1"))
+    end(waits)
+
+
+@test
+def a_flock_is_of_whoever_took_it():
+    fd = new()
+    pid = spawn(lambda: fcntl.flock(fd, fcntl.LOCK_EX))
+    os.waitpid(pid, 0)
+    expect(("FLOCK  ADVISORY  WRITE %d" % pid, "0 EOF"))
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    expect(("FLOCK  ADVISORY  WRITE %d" % pid, "0 EOF"))
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    expect(("FLOCK  ADVISORY  READ %d" % os.getpid(), "0 EOF"))
+
+
+@test
+def leases_and_who_breaks_them():
+    need_root()
+    me, fd = os.getpid(), new()
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, W)
+    expect(("LEASE  ACTIVE    WRITE %d" % me, "0 EOF"))
+    reader = spawn(lambda: os.close(os.open("file", os.O_RDONLY)))
+    breaker = "-> LEASE  BREAKER   READ %d <none>:0 0 EOF" % reader
+    awaited(["LEASE  BREAKING  READ %d %s 0 EOF" % (me, place("file")), breaker])
+    writer = spawn(lambda: os.close(os.open("file", os.O_RDWR)))
+    other = " -> LEASE  BREAKER   WRITE %d <none>:0 0 EOF" % writer
+    awaited(["LEASE  BREAKING  UNLCK %d %s 0 EOF" % (me, place("file")), breaker, other])
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, U)
+    for pid in (reader, writer):
+        eq(os.waitpid(pid, 0)[1], 0)
+    expect()
+
+
+@test
+def a_pid_namespace_shows_its_own():
+    need_root()
+    fd = new()
+    lock(fd, W, 0, 1)
+
+    def inside():
+        mount("proc", "/proc", "proc")
+        own = new("own")
+        lock(own, W, 0, 0)
+        pid = spawn(lambda: lock(os.open("own", os.O_RDWR), R, 5, 1, fcntl.F_SETLKW))
+        expect(("POSIX  ADVISORY  WRITE 1", "0 EOF"), ("-> POSIX  ADVISORY  READ %d" % pid, "5 5"),
+               name="own")
+        eq(listed(), [], "a lock of somebody outside")
+        end(pid)
+
+    def outside():
+        unshare(NEWNS | NEWPID)
+        mount("none", "/", None, MS_REC | MS_PRIVATE)
+        child_ok(inside)
+    child_ok(outside)
+
+
+@test
+def fdinfo_has_those_of_the_descriptor():
+    fd = new()
+    lock(fd, R, 3, 4)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    with open("/proc/self/fdinfo/%d" % fd) as f:
+        found = sorted(line.split(": ", 1)[1] for line in f if line.startswith("lock:"))
+    where = "%d %s" % (os.getpid(), place("file"))
+    eq(found, ["FLOCK  ADVISORY  WRITE %s 0 EOF\n" % where,
+               "POSIX  ADVISORY  READ %s 3 6\n" % where])
+
+
+@test
+def lslocks_finds_the_file():
+    if shutil.which("lslocks") is None:
+        skip("no lslocks")
+    fd = new()
+    lock(fd, W, 7, 2)
+    args = ["lslocks", "-n", "-r", "-p", str(os.getpid()), "-o", "TYPE,MODE,START,END,PATH"]
+    text = subprocess.run(args, stdout=subprocess.PIPE, check=True, text=True).stdout
+    ok("POSIX WRITE 7 8 %s\n" % os.path.realpath("file") in text, text)
+
+
+run()
