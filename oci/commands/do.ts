@@ -93,6 +93,7 @@ function standardMount(type: string, destination: string, options: string): Moun
 export const STANDARD_MOUNTS: readonly MountSpec[] = [
   standardMount("proc", "/proc", "nosuid,nodev,noexec"),
   standardMount("sysfs", "/sys", "nosuid,nodev,noexec,ro"),
+  standardMount("cgroup2", "/sys/fs/cgroup", "nosuid,nodev,noexec"),
   standardMount("devtmpfs", "/dev", "nosuid,strictatime,mode=755,size=65536k"),
   standardMount("devpts", "/dev/pts", "nosuid,noexec,mode=620,ptmxmode=666,gid=5"),
   standardMount("tmpfs", "/dev/shm", "nosuid,nodev,mode=1777"),

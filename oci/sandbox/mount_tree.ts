@@ -92,7 +92,9 @@ export class MountTree {
    */
   fill(caller: Caller): void {
     const { kernel, spec, namespace } = this, { files } = spec;
-    cgroupNamespaceOf(kernel, caller).roots.unified.hierarchy.owner.limits = this.limits;
+    const { owner } = cgroupNamespaceOf(kernel, caller).roots.unified.hierarchy;
+    owner.limits = this.limits;
+    if (files === undefined) owner.becomeMachine();
     for (const mount of spec.mounts) this.mount(caller, mount);
     if (files !== undefined && files.devices !== null) {
       setUpDev(kernel, caller, files.devices, spec.process.terminal);

@@ -9,7 +9,8 @@ import threading
 import time
 
 from lib.cgroups import (Group, clear, controlled, end, entered, grouped, idle, killed, put, read)
-from lib.guest import NR, between, child_ok, eq, fails, ok, run, sc, skip, spawn, wait_until
+from lib.guest import (NR, between, child_ok, eq, fails, ok, run, sc, skip, spawn, test,
+                       wait_until)
 from lib.namespaces import (NEWCGROUP, NEWNS, clone_ok, in_this_process, mount, mounts_below, umount,
                             unshare)
 
@@ -37,6 +38,27 @@ def a_new_group_has_its_files(group):
     eq(os.stat(group.file("cgroup.events")).st_mode & 0o777, 0o444)
     eq(os.stat(group.path).st_nlink, 2)
     eq(os.statvfs(group.path).f_namemax, 255)
+
+
+@grouped
+def the_root_limits_nobody(group):
+    root = Group(os.path.dirname(group.path))
+    names = os.listdir(root.path)
+    for name in ("controllers", "max.depth", "max.descendants", "procs", "stat", "subtree_control",
+                 "threads"):
+        ok("cgroup." + name in names, name)
+    for name in ("cgroup.events", "cgroup.freeze", "cgroup.kill", "cgroup.type", "cpu.max",
+                 "memory.max", "memory.current", "pids.max", "pids.current"):
+        ok(name not in names, name)
+    depth = root.read("cgroup.max.depth").strip()
+    root.put("cgroup.max.depth", depth)
+
+
+@test
+def a_hierarchy_is_mounted_where_programs_look():
+    with open("/proc/self/mounts") as f:
+        kinds = [line.split()[2] for line in f if line.split()[1].startswith("/sys/fs/cgroup")]
+    ok("cgroup2" in kinds, "mounts: %s" % kinds)
 
 
 @grouped

@@ -100,6 +100,11 @@ export class Cgroup implements GroupNode {
     return this.files;
   }
 
+  /** They are others now. */
+  forgetFiles(): void {
+    this.filesFor = -1;
+  }
+
   child(name: string): Cgroup | null {
     return this.children.get(name) ?? null;
   }

@@ -22,10 +22,27 @@ const UNIFIED_FILES: readonly FileSpec[] = [
 
 const ALL_LEGACY_FILES: readonly FileSpec[] = [...LEGACY_FILES, ...LEGACY_MEMORY_FILES];
 
+/** Of those, the ones of a machine's root: nothing there is limited, frozen or ended. */
+const MACHINE_NAMES: ReadonlySet<string> = new Set([
+  "cgroup.controllers",
+  "cgroup.max.depth",
+  "cgroup.max.descendants",
+  "cgroup.procs",
+  "cgroup.stat",
+  "cgroup.subtree_control",
+  "cgroup.threads",
+  "cpu.stat",
+  "cpuset.cpus.effective",
+  "cpuset.mems.effective",
+  "memory.reclaim",
+  "memory.stat",
+]);
+const MACHINE_FILES = UNIFIED_FILES.filter(({ name }) => MACHINE_NAMES.has(name));
+
 export function filesOf(group: Cgroup): GroupFile[] {
-  const { controllers, hierarchy } = group, isRoot = group.parent === null;
-  const all = hierarchy.isUnified ? UNIFIED_FILES : ALL_LEGACY_FILES;
-  const there = all.filter((s) =>
+  const { controllers, hierarchy: { isUnified, owner } } = group, isRoot = group.parent === null;
+  const unified = isRoot && owner.isMachine ? MACHINE_FILES : UNIFIED_FILES;
+  const there = (isUnified ? unified : ALL_LEGACY_FILES).filter((s) =>
     (s.controller === 0 || (s.controller & controllers) !== 0) && !(isRoot && s.isBelowRoot)
   );
   return there.map((spec) => new FileOfGroup(group, spec));

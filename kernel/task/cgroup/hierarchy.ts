@@ -2,7 +2,8 @@
  * Hierarchies of control groups, and all of them that a container has: the one of version 2, which is always there, and
  * those of version 1 that were mounted. No container sees another's.
  *
- * Its root is what the container is in: limits on it come from outside (fs/cgroupfs/limits.ts).
+ * Its root is what the container is in: limits on it come from outside (fs/cgroupfs/limits.ts). Without a container it
+ * is the root of a machine.
  */
 
 import { ENOMEM } from "../../../ffi/abi/errno.ts";
@@ -53,11 +54,18 @@ export class Cgroups {
   stillGroups: number = 0;
   /** LIMIT: groups of all hierarchies, roots of version 1 among them; as many as Linux has ids for. */
   readonly count: Quota = new Quota(65535);
+  /** Its root is that of a machine: nobody limits it from outside, and it has the files that Linux's root has. */
+  isMachine: boolean = false;
   private lastId: number = 0;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
     this.unified = new Hierarchy(this, 0, UNIFIED, "", "nsdelegate");
+  }
+
+  becomeMachine(): void {
+    this.isMachine = true;
+    this.unified.root.forgetFiles();
   }
 
   /** A hierarchy of version 1, whose controllers are not another one's; -ENOMEM. */

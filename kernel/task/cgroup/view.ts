@@ -28,6 +28,8 @@ export class View {
 
   /** Limits of the group that a namespace begins at are the affair of those outside (nsdelegate). */
   mayLimit(group: Cgroup): boolean {
+    const isInitial = this.ns === null || this.ns.isInitial;
+    if (isInitial && group.hierarchy.owner.isMachine) return true;
     return group.parent !== null && group !== this.rootOf(group);
   }
 }
