@@ -31,7 +31,7 @@ import { CS_AT, FS_BASE_AT, GS_BASE_AT, REGS, type Vcpu } from "./vcpu.ts";
 export const REPORT = 0;
 /** Load the thread again: nothing happened, or it was kicked. */
 export const AGAIN = 1;
-/** It is on its way out of the machine; let it come. */
+/** It is on its way out of the machine, or an exception to it: let it come. */
 export const PROCEED = 2;
 /** The thread is somewhere where no thread can be. */
 export const DEATH = 3;
@@ -83,12 +83,14 @@ export class StopReader {
     return this.#exception(vcpu, context, vector);
   }
 
-  /** Of a processor whose thread has nothing to tell: its call was taken, or its context released. FINISH, DEATH or AGAIN. */
+  /** Of a processor whose thread has nothing to tell: its call was taken, or its context released. Not REPORT. */
   readSilent(vcpu: Vcpu): number {
     const { run, result } = vcpu;
     vcpu.usedPort = false;
-    if (result === -EINTR) return AGAIN;
-    if (result !== 0) return result === -EFAULT || result === -EAGAIN ? AGAIN : DEATH;
+    if (result !== 0) {
+      if (result !== -EINTR && result !== -EFAULT && result !== -EAGAIN) return DEATH;
+      return this.#hasException(run) ? PROCEED : AGAIN;
+    }
     if (run.getUint32(R.exitReason, true) !== KVM_EXIT_IO) return DEATH;
     return run.getUint16(R.ioPort, true) === CALL_PORT && this.#usesPort(vcpu) ? FINISH : AGAIN;
   }
@@ -149,7 +151,7 @@ export class StopReader {
       this.#take(vcpu, context);
       return this.#protection(context, 0);
     }
-    if (!this.#isInUserMode(run)) return PROCEED;
+    if (!this.#isInUserMode(run) || this.#hasException(run)) return PROCEED;
     if (run.getUint16(CS_AT, true) !== USER_CODE) return DEATH;
     const offset = this.#stubOffset(run);
     if (offset >= 0 && offset < PAGE_BYTES) {
@@ -165,6 +167,11 @@ export class StopReader {
 
   #isInUserMode(run: DataView): boolean {
     return (run.getUint16(CS_AT, true) & 3) !== 0;
+  }
+
+  /** Whether the host was about to raise an exception, which it would raise in whoever is loaded next. */
+  #hasException(run: DataView): boolean {
+    return run.getUint8(R.exceptionInjected) !== 0 || run.getUint8(R.exceptionPending) !== 0;
   }
 
   /** How far behind the entry of the call stub it is; -1 for elsewhere. */
