@@ -55,14 +55,16 @@ const VSYSCALLS = [96, 201, 309] as const;
 export class StopReader {
   readonly #tables: TableMemory;
   readonly #callLow: number;
+  readonly #callSelector: number;
   readonly #behindPost: number;
   readonly #behindReply: number;
 
   constructor(tables: TableMemory, ring0: Ring0) {
     this.#tables = tables;
     this.#callLow = Number(ring0.callEntry & 0xffffffffn);
-    this.#behindPost = ring0.callStub?.behindPost ?? PAGE_BYTES;
-    this.#behindReply = ring0.callStub?.behindReply ?? PAGE_BYTES;
+    this.#callSelector = ring0.callSelector;
+    this.#behindPost = ring0.callStub.behindPost;
+    this.#behindReply = ring0.callStub.behindReply;
   }
 
   /** HOT */
@@ -72,10 +74,7 @@ export class StopReader {
     if (run.getUint32(R.exitReason, true) !== KVM_EXIT_IO) return DEATH;
     const port = run.getUint16(R.ioPort, true);
     if (port === CALL_PORT) {
-      if (this.#usesPort(vcpu)) return FINISH;
-      if (this.#isInUserMode(run)) return this.#leftStub(vcpu, context, 0);
-      this.#take(vcpu, context);
-      return this.#processorCall(context);
+      return this.#usesPort(vcpu) ? FINISH : this.#leftStub(vcpu, context, 0);
     }
     const vector = port - EXCEPTION_PORT;
     if (vector < 0 || vector >= EXCEPTIONS || this.#isInUserMode(run)) return DEATH;
@@ -124,15 +123,6 @@ export class StopReader {
     return context.hasRip ? AGAIN : this.#protection(context, 0);
   }
 
-  /** The processor has put rip and flags where they have to be taken from. */
-  #processorCall(context: KvmContext): number {
-    const { state } = context;
-    state.setUint32(G.rip, state.getUint32(G.rcx, true), true);
-    state.setUint32(G.rip + 4, state.getUint32(G.rcx + 4, true), true);
-    state.setUint32(G.rflags, userFlags(state.getUint32(G.r11, true)), true);
-    return this.#call(context, state.getInt32(G.rax, true));
-  }
-
   #take(vcpu: Vcpu, context: KvmContext): void {
     const { run } = vcpu, { state } = context;
     vcpu.readRunGap();
@@ -151,12 +141,11 @@ export class StopReader {
       this.#take(vcpu, context);
       return this.#protection(context, 0);
     }
-    if (!this.#isInUserMode(run) || this.#hasException(run)) return PROCEED;
-    if (run.getUint16(CS_AT, true) !== USER_CODE) return DEATH;
+    if (this.#hasException(run)) return PROCEED;
     const offset = this.#stubOffset(run);
-    if (offset >= 0 && offset < PAGE_BYTES) {
-      return offset < this.#behindPost ? PROCEED : this.#leftStub(vcpu, context, offset);
-    }
+    if (offset >= this.#behindPost) return this.#leftStub(vcpu, context, offset);
+    if (offset >= 0 || !this.#isInUserMode(run)) return PROCEED;
+    if (run.getUint16(CS_AT, true) !== USER_CODE) return DEATH;
     this.#take(vcpu, context);
     if (errno !== EFAULT) return AGAIN;
     if (context.space.markBehindEnds()) return AGAIN;
@@ -177,16 +166,16 @@ export class StopReader {
   /** How far behind the entry of the call stub it is; -1 for elsewhere. */
   #stubOffset(run: DataView): number {
     if (run.getUint32(REGS + G.rip + 4, true) !== RING0_HIGH) return -1;
-    return run.getUint32(REGS + G.rip, true) - this.#callLow;
+    const offset = run.getUint32(REGS + G.rip, true) - this.#callLow;
+    const isThere = offset >= 0 && offset < PAGE_BYTES &&
+      run.getUint16(CS_AT, true) === this.#callSelector;
+    return isThere ? offset : -1;
   }
 
   /** Whether guest code used the port of calls, not the stub. Some hosts stand at the instruction then, some behind it. */
   #usesPort(vcpu: Vcpu): boolean {
     const { run } = vcpu;
-    if (!this.#isInUserMode(run)) return false;
-    const offset = this.#stubOffset(run);
-    const isStub = offset > 0 && offset < PAGE_BYTES && run.getUint16(CS_AT, true) === USER_CODE &&
-      run.getUint8(R.ioDirection) === KVM_EXIT_IO_OUT;
+    const isStub = this.#stubOffset(run) > 0 && run.getUint8(R.ioDirection) === KVM_EXIT_IO_OUT;
     vcpu.usedPort = !isStub;
     return !isStub;
   }
