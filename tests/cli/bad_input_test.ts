@@ -4,7 +4,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { describe, doCommand, dvisorCommand } from "../harness/dvisor.ts";
+import { describe, doCommand, dvisorCommand, PLATFORM } from "../harness/dvisor.ts";
 import { runClean } from "../harness/leftovers.ts";
 import { named, PYTHON } from "../harness/machine.ts";
 
@@ -143,7 +143,7 @@ for (const [name, { args, code, line }] of Object.entries(COMMANDS)) {
     fn: () =>
       withPit((dir) =>
         refuses(
-          [...doCommand("systrap"), ...args.map((a) => inPit(dir, a))],
+          [...doCommand(PLATFORM), ...args.map((a) => inPit(dir, a))],
           code,
           new RegExp(inPit(dir, line.source)),
         )
@@ -170,7 +170,7 @@ Deno.test({
   fn: () =>
     withPit(async (dir) => {
       // The headers are whole, so the kernel begins; what comes of it is a signal or ENOEXEC.
-      const result = await runClean([...doCommand("systrap"), `${dir}/half`], { timeoutS: 30 });
+      const result = await runClean([...doCommand(PLATFORM), `${dir}/half`], { timeoutS: 30 });
       assertEquals(result.code > 0, true, describe(result));
     }),
 });

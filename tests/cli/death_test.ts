@@ -4,7 +4,14 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { describe, doCommand, type PlatformName, run } from "../harness/dvisor.ts";
+import {
+  describe,
+  doCommand,
+  PLATFORM,
+  type PlatformName,
+  platforms,
+  run,
+} from "../harness/dvisor.ts";
 import { alive, eventually } from "../harness/processes.ts";
 import { Session } from "../harness/session.ts";
 import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
@@ -36,7 +43,7 @@ async function whileRunning(
   }
 }
 
-for (const platform of ["systrap", "ptrace"] as const) {
+for (const platform of platforms("systrap", "ptrace")) {
   Deno.test(`${platform}: the Sentry is killed: all of it goes at once, with a message`, () =>
     whileRunning(platform, async (session) => {
       Deno.kill(session.pids("sentry")[0]!, "SIGKILL");
@@ -78,7 +85,7 @@ Deno.test({
     noPython,
   ),
   fn: async () => {
-    const session = await Session.start([...doCommand("systrap"), PYTHON ?? "", "-c", LOOKER]);
+    const session = await Session.start([...doCommand(PLATFORM), PYTHON ?? "", "-c", LOOKER]);
     try {
       const pids = session.processes().map((p) => p.pid);
       Deno.kill(session.pids("gofer")[0]!, "SIGKILL");
@@ -95,7 +102,7 @@ Deno.test({
 
 Deno.test("a process of the guest killed by the host is a dead process for the guest", async () => {
   const script = 'sleep 1000 & p=$!; echo ready; wait $p; echo "it gave $?"; echo alive; exit 3';
-  const session = await Session.start([...doCommand("systrap"), "sh", "-c", script]);
+  const session = await Session.start([...doCommand(PLATFORM), "sh", "-c", script]);
   try {
     // Whichever stub holds the shell must live: kill them one by one until the guest has noticed.
     const stubs = session.pids("stub");
@@ -131,7 +138,7 @@ Deno.test({
         "do :; done; " +
         "cat kept; echo more > other || echo refused; rm big; echo again > other && cat other";
       const result = await run([
-        ...doCommand("systrap", "--volume", `${dir}:/mnt`),
+        ...doCommand(PLATFORM, "--volume", `${dir}:/mnt`),
         "bash",
         "-o",
         "pipefail",
@@ -158,7 +165,7 @@ Deno.test({
     const count = () => [...Deno.readDirSync("/proc/self/fd")].length;
     const before = count();
     for (let i = 0; i < 20; i++) {
-      const result = await run([...doCommand("systrap"), "true"]);
+      const result = await run([...doCommand(PLATFORM), "true"]);
       assertEquals(result.code, 0, describe(result));
     }
     assertEquals(count(), before);

@@ -1,7 +1,7 @@
 /** A sandbox whose guest waits uses next to no CPU: all of its processes together, over ten seconds. */
 
 import { assert } from "@std/assert";
-import { doCommand } from "../harness/dvisor.ts";
+import { doCommand, platforms } from "../harness/dvisor.ts";
 import { alive, cpuTicks } from "../harness/processes.ts";
 import { Session } from "../harness/session.ts";
 import { named, PYTHON } from "../harness/machine.ts";
@@ -59,7 +59,7 @@ Deno.test({
   // All at once: what waits disturbs nobody.
   fn: async (t) => {
     const runs: Promise<boolean>[] = [];
-    for (const platform of ["systrap", "ptrace"] as const) {
+    for (const platform of platforms("systrap", "ptrace")) {
       for (const [name, guest] of Object.entries(GUESTS)) {
         const noPython = guest[0] === "" ? "no python3 on this machine" : null;
         runs.push(t.step({

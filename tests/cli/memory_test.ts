@@ -1,7 +1,7 @@
 /** `do --memory`: who takes too much is killed, and nobody else. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { doCommand, run } from "../harness/dvisor.ts";
+import { doCommand, PLATFORM, run } from "../harness/dvisor.ts";
 
 const SCRIPT = `
 tail /dev/zero; echo "tail $?"
@@ -14,7 +14,7 @@ grep oom_kill /proc/vmstat
 awk '/MemTotal/ {print $2}' /proc/meminfo`;
 
 Deno.test("a memory limit is held by the kernel of the sandbox", async () => {
-  const argv = [...doCommand("systrap", "--memory=64M"), "bash", "-c", SCRIPT];
+  const argv = [...doCommand(PLATFORM, "--memory=64M"), "bash", "-c", SCRIPT];
   const { code, stdout } = await run(argv);
   const [first, second, third, fourth, kills, total] = stdout.trim().split("\n");
   assertEquals([code, first, second, third], [0, "tail 137", "dd 137", "tail 137"]);
@@ -23,7 +23,7 @@ Deno.test("a memory limit is held by the kernel of the sandbox", async () => {
 
 Deno.test("a memory limit that makes no sense is refused", async () => {
   for (const text of ["0", "x", "3M", "-1", "1e9", "10T"]) {
-    const { code, stderr } = await run([...doCommand("systrap", `--memory=${text}`), "true"]);
+    const { code, stderr } = await run([...doCommand(PLATFORM, `--memory=${text}`), "true"]);
     assertEquals(code, 2);
     assertStringIncludes(stderr, `--memory ${text}`);
   }

@@ -1,14 +1,14 @@
 /** `dvisor do`: exit codes, standard files, options, volumes, bundles. Terminals: terminal_test.ts. */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { describe, doCommand, dvisor, dvisorCommand, run } from "../harness/dvisor.ts";
+import { describe, doCommand, dvisor, dvisorCommand, PLATFORM, run } from "../harness/dvisor.ts";
 import { runClean } from "../harness/leftovers.ts";
 import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
 
 const noPython = PYTHON === null ? "no python3 on this machine" : null;
 
 function inSandbox(options: readonly string[], script: string): string[] {
-  return [...doCommand("systrap", ...options), "sh", "-c", script];
+  return [...doCommand(PLATFORM, ...options), "sh", "-c", script];
 }
 
 async function prints(options: readonly string[], script: string, expected: string): Promise<void> {
@@ -195,7 +195,7 @@ Deno.test("--rw writes through to the host", async () => {
     if (lacks(["busybox"]) !== null) return;
     await Deno.copyFile(busybox, `${dir}/root/busybox`);
     const result = await run([
-      ...doCommand("systrap", "--rw", "--root", `${dir}/root`),
+      ...doCommand(PLATFORM, "--rw", "--root", `${dir}/root`),
       "/busybox",
       "sh",
       "-c",

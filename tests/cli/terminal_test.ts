@@ -4,7 +4,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { doCommand, type PlatformName, run } from "../harness/dvisor.ts";
+import { doCommand, PLATFORM, type PlatformName, platforms, run } from "../harness/dvisor.ts";
 import { isNative, lacks, named, PYTHON } from "../harness/machine.ts";
 import { Terminal } from "../harness/tmux.ts";
 
@@ -27,7 +27,7 @@ async function inTerminal(
 
 const BASH = ["bash", "--norc", "--noprofile", "-i"];
 
-for (const platform of ["systrap", "ptrace"] as const) {
+for (const platform of platforms("systrap", "ptrace")) {
   Deno.test({
     ...named(`${platform}: bash prompts, runs commands and ends with its code`, reason),
     fn: () =>
@@ -89,7 +89,7 @@ for (const platform of ["systrap", "ptrace"] as const) {
 Deno.test({
   ...named("line editing and history work", reason),
   fn: () =>
-    inTerminal("systrap", BASH, async (t) => {
+    inTerminal(PLATFORM, BASH, async (t) => {
       await t.expect(/ready>$/m);
       await t.type("echo worng");
       await t.press("C-w");
@@ -111,7 +111,7 @@ Deno.test({
 Deno.test({
   ...named("the window's size is the terminal's, and follows it", reason),
   fn: () =>
-    inTerminal("systrap", BASH, async (t) => {
+    inTerminal(PLATFORM, BASH, async (t) => {
       await t.expect(/ready>$/m);
       await t.line("trap 'echo resized to $(stty size)' WINCH; stty size");
       await t.expect(/^30 100\nready>$/m);
@@ -125,7 +125,7 @@ Deno.test({
 Deno.test({
   ...named("vi edits and writes a file", reason ?? lacks(["vi"])),
   fn: () =>
-    inTerminal("systrap", BASH, async (t) => {
+    inTerminal(PLATFORM, BASH, async (t) => {
       await t.expect(/ready>$/m);
       await t.line("cd $(mktemp -d); vi -u NONE edited");
       await t.expect(/^~$/m);
@@ -146,7 +146,7 @@ Deno.test({
 Deno.test({
   ...named("full-screen programs: less and top", reason ?? lacks(["less", "top"])),
   fn: () =>
-    inTerminal("systrap", BASH, async (t) => {
+    inTerminal(PLATFORM, BASH, async (t) => {
       await t.expect(/ready>$/m);
       await t.line("seq 1000 | less");
       await t.expect(/^1\n2\n3\n/m);
@@ -170,7 +170,7 @@ Deno.test({
 Deno.test({
   ...named("the terminal is as it was when the sandbox is gone, also after a kill", reason),
   fn: async () => {
-    const sandbox = [...doCommand("systrap"), "bash", "--norc", "-c"];
+    const sandbox = [...doCommand(PLATFORM), "bash", "--norc", "-c"];
     const words = (script: string) => [...sandbox, script].map((w) => `'${w}'`).join(" ");
     const terminal = await Terminal.open(["bash", "--norc"]);
     try {
@@ -197,7 +197,7 @@ Deno.test({
     try {
       await terminal.line("PS1='host> '; clear");
       await terminal.expect(/host>$/m);
-      const words = [...doCommand("systrap", "--tty=off"), "sleep", "1000"].map((w) => `'${w}'`);
+      const words = [...doCommand(PLATFORM, "--tty=off"), "sleep", "1000"].map((w) => `'${w}'`);
       await terminal.line(`clear; ${words.join(" ")}`);
       await new Promise((resolve) => setTimeout(resolve, 1500));
       await terminal.press("C-c");
@@ -216,13 +216,13 @@ Deno.test({
   ),
   fn: async () => {
     const off = await run([
-      ...doCommand("systrap", "--tty=off"),
+      ...doCommand(PLATFORM, "--tty=off"),
       "sh",
       "-c",
       "test -t 1 || echo none",
     ]);
     assertEquals(off.stdout, "none\n");
-    const on = await run([...doCommand("systrap", "--tty=on"), "true"]);
+    const on = await run([...doCommand(PLATFORM, "--tty=on"), "true"]);
     assertEquals(on.code, 2);
     assertMatch(on.stderr, /^dvisor: .*terminal.*\n$/);
   },

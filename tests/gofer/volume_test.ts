@@ -4,7 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { describe, ROOT, run, runIn } from "../harness/dvisor.ts";
+import { describe, PLATFORM, ROOT, run, runIn } from "../harness/dvisor.ts";
 import { isFull, isRoot, named, PYTHON } from "../harness/machine.ts";
 
 const EXERCISER = [PYTHON ?? "", "-S", "-E", "-B", `${ROOT}/tests/gofer/exerciser.py`];
@@ -44,7 +44,7 @@ Deno.test({
         const places = ["files:/mnt", "files:/media", "lists:/dvisor-lists"];
         const volumes = places.map((place) => `--volume=${dir}/${place}`);
         const command = [...EXERCISER, "/mnt", ...args(round, "/media", "/dvisor-lists/list")];
-        const inside = await runIn("systrap", command, { timeoutS: TIMEOUT_S }, volumes);
+        const inside = await runIn(PLATFORM, command, { timeoutS: TIMEOUT_S }, volumes);
         assertEquals(inside.code, 0, `seed ${seed + round}: ${describe(inside)}`);
         const check = [...EXERCISER, `${dir}/files`, "--check", `${dir}/lists/list`];
         const outside = await run(check);
@@ -63,7 +63,7 @@ Deno.test({
       assertEquals(first.code, 0, `seed ${seed}: ${describe(first)}`);
       // There: removes what the host has, makes something else, and looks at that.
       const command = [...EXERCISER, `${dir}/files`, ...args(1, `${dir}/files`, `${dir}/list`)];
-      const inside = await runIn("systrap", command, { timeoutS: TIMEOUT_S });
+      const inside = await runIn(PLATFORM, command, { timeoutS: TIMEOUT_S });
       assertEquals(inside.code, 0, `seed ${seed + 1}: ${describe(inside)}`);
       const after = await run([...EXERCISER, `${dir}/files`, "--check", `${dir}/lists/list`]);
       assertEquals(after.code, 0, `seed ${seed}, outside: ${describe(after)}`);

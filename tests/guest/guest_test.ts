@@ -5,9 +5,9 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { doCommand, type PlatformName } from "../harness/dvisor.ts";
-import { isFull, isNative, named, PYTHON } from "../harness/machine.ts";
-import { QUICK_ON_PTRACE, runScript, scripts } from "./scripts.ts";
+import { doCommand, platforms } from "../harness/dvisor.ts";
+import { isFull, isNative, named, noKvm, PYTHON } from "../harness/machine.ts";
+import { isQuick, runScript, scripts } from "./scripts.ts";
 
 async function judge(t: Deno.TestContext, prefix: readonly string[], script: string) {
   const { cases, problem } = await runScript(prefix, script);
@@ -33,12 +33,10 @@ for (const script of scripts()) {
     });
     continue;
   }
-  const platforms: PlatformName[] = isFull || QUICK_ON_PTRACE.includes(script)
-    ? ["systrap", "ptrace"]
-    : ["systrap"];
-  for (const platform of platforms) {
+  for (const platform of platforms("systrap", "ptrace", "kvm")) {
+    if (!isFull && !isQuick(script, platform)) continue;
     Deno.test({
-      ...named(`${platform}: ${script}`, noPython),
+      ...named(`${platform}: ${script}`, noPython ?? (platform === "kvm" ? noKvm : null)),
       fn: (t) => judge(t, doCommand(platform), script),
     });
   }

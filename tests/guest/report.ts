@@ -1,14 +1,15 @@
 /**
  * `deno task test:guest [--full] [SCRIPT...]`: the guest tests, natively and in dvisor, as a table of families. Below it
  * stand the cases that pass natively and not in dvisor; there must be none, or the exit code is 1. On ptrace a part of
- * the scripts runs, all of them with --full. Neighbours: scripts.ts runs a script; guest_test.ts is what CI runs.
+ * the scripts runs, all of them with --full; on kvm all, where there is /dev/kvm. DVISOR_PLATFORM=NAME judges that
+ * platform alone. Neighbours: scripts.ts runs a script; guest_test.ts is what CI runs.
  */
 
 import { parseArgs } from "@std/cli";
 import { ensureBuilt } from "../../tools/build/ensure.ts";
-import { doCommand, ROOT } from "../harness/dvisor.ts";
-import { FAMILIES, familyOf, QUICK_ON_PTRACE, runScript, type ScriptResult } from "./scripts.ts";
-import { scripts } from "./scripts.ts";
+import { doCommand, type PlatformName, platforms, ROOT } from "../harness/dvisor.ts";
+import { noKvm } from "../harness/machine.ts";
+import { FAMILIES, familyOf, isQuick, runScript, type ScriptResult, scripts } from "./scripts.ts";
 
 /** What one peer did with the cases that pass natively. */
 interface Score {
@@ -20,11 +21,13 @@ interface Sums {
   passed: number;
   failed: number;
   skipped: number;
-  readonly systrap: Score;
-  readonly ptrace: Score;
+  readonly peers: Readonly<Record<PlatformName, Score>>;
   /** Cases that cannot run natively on this machine, but pass in dvisor. */
   more: number;
 }
+
+/** The columns. */
+const PEERS = platforms("systrap", "ptrace", "kvm").filter((name) => name !== "kvm" || !noKvm);
 
 /** "script.case: why" of what passes natively and not in a peer. */
 const differing: string[] = [];
@@ -33,7 +36,8 @@ const wrong: string[] = [];
 
 function newSums(): Sums {
   const score = (): Score => ({ passed: 0, of: 0 });
-  return { passed: 0, failed: 0, skipped: 0, systrap: score(), ptrace: score(), more: 0 };
+  const peers = { systrap: score(), ptrace: score(), kvm: score() };
+  return { passed: 0, failed: 0, skipped: 0, peers, more: 0 };
 }
 
 function addNative(sums: Sums, script: string, native: ScriptResult): void {
@@ -63,13 +67,14 @@ function compare(score: Score, label: string, native: ScriptResult, peer: Script
 async function judge(script: string, sums: Sums, isFull: boolean): Promise<void> {
   const native = await runScript([], script);
   addNative(sums, script, native);
-  const systrap = await runScript(doCommand("systrap"), script);
-  compare(sums.systrap, `systrap: ${script}`, native, systrap);
   const passed = new Set(native.cases.filter((c) => c.verdict === "ok").map((c) => c.name));
-  sums.more += systrap.cases.filter((c) => c.verdict === "ok" && !passed.has(c.name)).length;
-  if (!isFull && !QUICK_ON_PTRACE.includes(script)) return;
-  const ptrace = await runScript(doCommand("ptrace"), script);
-  compare(sums.ptrace, `ptrace: ${script}`, native, ptrace);
+  for (const platform of PEERS) {
+    if (platform === "ptrace" && !isFull && !isQuick(script, platform)) continue;
+    const peer = await runScript(doCommand(platform), script);
+    compare(sums.peers[platform], `${platform}: ${script}`, native, peer);
+    if (platform !== PEERS[0]) continue;
+    sums.more += peer.cases.filter((c) => c.verdict === "ok" && !passed.has(c.name)).length;
+  }
 }
 
 function add(total: Sums, sums: Sums): void {
@@ -77,13 +82,13 @@ function add(total: Sums, sums: Sums): void {
   total.failed += sums.failed;
   total.skipped += sums.skipped;
   total.more += sums.more;
-  for (const peer of ["systrap", "ptrace"] as const) {
-    total[peer].passed += sums[peer].passed;
-    total[peer].of += sums[peer].of;
+  for (const peer of PEERS) {
+    total.peers[peer].passed += sums.peers[peer].passed;
+    total.peers[peer].of += sums.peers[peer].of;
   }
 }
 
-const WIDTHS = [11, 8, 8, 8, 13, 13];
+const WIDTHS = [11, 8, 8, 8, 13, 13, 13];
 
 function cells(...texts: (string | number)[]): string {
   return texts.map((text, i) =>
@@ -94,8 +99,8 @@ function cells(...texts: (string | number)[]): string {
 function line(name: string, sums: Sums): string {
   const part = ({ passed, of }: Score): string => of === 0 ? "-" : `${passed} of ${of}`;
   const more = sums.more > 0 ? `   and ${sums.more} that cannot run natively here` : "";
-  const { passed, failed, skipped, systrap, ptrace } = sums;
-  return cells(name, passed, failed, skipped, part(systrap), part(ptrace)) + more;
+  const { passed, failed, skipped, peers } = sums;
+  return cells(name, passed, failed, skipped, ...PEERS.map((peer) => part(peers[peer]))) + more;
 }
 
 function printList(title: string, lines: readonly string[]): void {
@@ -110,7 +115,7 @@ async function main(): Promise<number> {
   if (!await ensureBuilt(ROOT)) return 1;
   const total = newSums();
   console.log(cells("", "native", "", "", "dvisor of those that pass"));
-  console.log(cells("family", "passed", "failed", "skipped", "systrap", "ptrace"));
+  console.log(cells("family", "passed", "failed", "skipped", ...PEERS));
   for (const family of FAMILIES) {
     const sums = newSums();
     for (const script of all) {

@@ -3,7 +3,7 @@
  * tests of them, `report.ts` a table of families.
  */
 
-import { describe, ROOT, run } from "../harness/dvisor.ts";
+import { describe, PLATFORM, type PlatformName, ROOT, run } from "../harness/dvisor.ts";
 import { PYTHON } from "../harness/machine.ts";
 
 const FOLDER = `${ROOT}/tests/guest`;
@@ -23,7 +23,7 @@ export const FAMILIES = [
 export type Family = (typeof FAMILIES)[number];
 
 /** On ptrace every call costs more, and what it shares with systrap was tested there. */
-export const QUICK_ON_PTRACE: readonly string[] = [
+const QUICK_ON_PTRACE: readonly string[] = [
   "ptrace_state",
   "seccomp",
   "exec_calls",
@@ -33,6 +33,24 @@ export const QUICK_ON_PTRACE: readonly string[] = [
   "processes",
   "signals",
 ];
+
+/** The same of kvm: what comes to the kernel in other ways there than on systrap. */
+const QUICK_ON_KVM: readonly string[] = [
+  "exec_calls",
+  "faults",
+  "futexes",
+  "memory",
+  "memory_mapping",
+  "processes",
+  "ptrace_state",
+  "signals",
+];
+
+/** Whether a script runs on this platform in a test that is not a full one. */
+export function isQuick(script: string, platform: PlatformName): boolean {
+  if (platform === PLATFORM) return true;
+  return (platform === "kvm" ? QUICK_ON_KVM : QUICK_ON_PTRACE).includes(script);
+}
 
 /** LIMIT: seconds for one script, and for one of its tests. */
 const SCRIPT_TIMEOUT_S = 180;

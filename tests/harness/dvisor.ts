@@ -4,20 +4,40 @@
  * behind.
  *
  * `DVISOR_FROM_SOURCES=1` runs `mod.ts` in place of the compiled binary: for development.
+ * `DVISOR_PLATFORM=NAME` runs everything on that platform.
  */
 
 import { fromFileUrl } from "@std/path";
+import { isPlatformName, type PlatformName } from "../../platform/names.ts";
+
+export type { PlatformName };
 
 /** The root folder of the project, without a trailing separator. */
 export const ROOT: string = fromFileUrl(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
-export type PlatformName = "systrap" | "ptrace" | "kvm";
+const asked = askedPlatform();
 
-/** The command line of dvisor itself. */
+/** What tests run on that are not about a platform. */
+export const PLATFORM: PlatformName = asked ?? "systrap";
+
+function askedPlatform(): PlatformName | null {
+  const name = Deno.env.get("DVISOR_PLATFORM") ?? "";
+  if (name === "") return null;
+  if (!isPlatformName(name)) throw new Error(`DVISOR_PLATFORM is "${name}", which is no platform`);
+  return name;
+}
+
+/** Those that a test of all of them is to run on: the one that DVISOR_PLATFORM names, or else these. */
+export function platforms(...names: readonly PlatformName[]): readonly PlatformName[] {
+  return asked === null ? names : [asked];
+}
+
+/** The command line of dvisor itself; any verb can follow, and options in front of it. */
 export function dvisorCommand(): string[] {
-  if (Deno.env.get("DVISOR_FROM_SOURCES") === undefined) return [`${ROOT}/dist/dvisor`];
+  const options = asked === null ? [] : [`--platform=${asked}`];
+  if (Deno.env.get("DVISOR_FROM_SOURCES") === undefined) return [`${ROOT}/dist/dvisor`, ...options];
   const flags = ["-A", "--no-lock", "--v8-flags=--no-enable-lazy-source-positions"];
-  return [Deno.execPath(), "run", ...flags, `${ROOT}/mod.ts`];
+  return [Deno.execPath(), "run", ...flags, `${ROOT}/mod.ts`, ...options];
 }
 
 /** `dvisor do` in front of a command. */

@@ -1,5 +1,7 @@
 /** What this machine has, so that a test can be ignored with its reason. Not a test. */
 
+import { close } from "../../ffi/sys/files.ts";
+import { openDevice } from "../../platform/kvm/device.ts";
 import { hasCommand } from "../../tools/test/packages.ts";
 
 export { hasCommand };
@@ -34,6 +36,18 @@ export function lacks(commands: readonly string[]): string | null {
 
 /** Why containers of busybox cannot be made here; null when they can. */
 export const noContainers: string | null = isRoot ? lacks(["busybox"]) : "needs root";
+
+/** Why this machine cannot run guests on kvm; null when it can. */
+export const noKvm: string | null = whyNoKvm();
+
+function whyNoKvm(): string | null {
+  try {
+    close(openDevice());
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
 
 /** The name of a test, with the reason when it is skipped. */
 export function named(name: string, reason: string | null): { name: string; ignore: boolean } {

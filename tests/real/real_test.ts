@@ -6,8 +6,15 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { describe, doCommand, type PlatformName, run } from "../harness/dvisor.ts";
-import { isFull, isRoot, lacks, named } from "../harness/machine.ts";
+import {
+  describe,
+  doCommand,
+  PLATFORM,
+  type PlatformName,
+  platforms,
+  run,
+} from "../harness/dvisor.ts";
+import { isFull, isRoot, lacks, named, noKvm } from "../harness/machine.ts";
 import { environment, type Program, programs, SOURCES } from "./programs.ts";
 
 const APART = ["bash", `${SOURCES}/lib/apart.sh`];
@@ -35,9 +42,10 @@ function whyNot(program: Program, platform: PlatformName): string | null {
   const missing = lacks(program.needs);
   if (missing !== null) return missing;
   if (program.isLong && !isFull) return "long; runs in test:full";
-  if (platform === "ptrace" && program.isSlow && !isFull) {
-    return "slow on ptrace; runs in test:full";
+  if (platform !== PLATFORM && program.isSlow && !isFull) {
+    return `slow on ${platform}; runs in test:full`;
   }
+  if (platform === "kvm" && noKvm !== null) return noKvm;
   if (!program.isApart) return null;
   if (apart === undefined) apart = noApart();
   return apart;
@@ -71,7 +79,7 @@ async function compare(program: Program, platform: PlatformName): Promise<void> 
 }
 
 for (const program of programs()) {
-  for (const platform of ["systrap", "ptrace"] as const) {
+  for (const platform of platforms("systrap", "ptrace", "kvm")) {
     Deno.test({
       ...named(`${platform}: ${program.name}`, whyNot(program, platform)),
       fn: () => compare(program, platform),

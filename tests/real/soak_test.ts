@@ -7,7 +7,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { doCommand, ROOT } from "../harness/dvisor.ts";
+import { doCommand, PLATFORM, ROOT } from "../harness/dvisor.ts";
 import { isFull, lacks, named, PYTHON } from "../harness/machine.ts";
 import { eventually } from "../harness/processes.ts";
 import { Session } from "../harness/session.ts";
@@ -152,7 +152,7 @@ Deno.test({
     const paths = wanted.map((program) => program.path);
     const driver = ["-B", `${ROOT}/tests/real/soak.py`, String(seed)];
     const session = await Session.start([
-      ...doCommand("systrap"),
+      ...doCommand(PLATFORM),
       PYTHON ?? "",
       ...driver,
       ...paths,

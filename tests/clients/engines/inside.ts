@@ -4,7 +4,7 @@
  *     inside.ts CLIENT runc|dvisor DIR [PATTERN]     only those whose name has the pattern
  */
 
-import { ROOT } from "../../harness/dvisor.ts";
+import { dvisorCommand } from "../../harness/dvisor.ts";
 import { isFull } from "../../harness/machine.ts";
 import { RUNC } from "../../oci/bundle.ts";
 import { Buildah } from "../buildah/buildah.ts";
@@ -68,6 +68,13 @@ async function judge<E extends Engine>(engine: E, test: EngineCase<E>): Promise<
   }
 }
 
+/** A command as one program, at `path` if it has arguments. */
+function program(command: readonly string[], path: string): string {
+  if (command.length === 1) return command[0]!;
+  Deno.writeTextFileSync(path, `#!/bin/sh\nexec ${command.join(" ")} "$@"\n`, { mode: 0o755 });
+  return path;
+}
+
 const [client = "", peer = "", dir = "", pattern = ""] = Deno.args;
 const chosen = SUITES[client];
 if (chosen === undefined || (peer !== "runc" && peer !== "dvisor") || dir === "") {
@@ -76,6 +83,6 @@ if (chosen === undefined || (peer !== "runc" && peer !== "dvisor") || dir === ""
 if (Deno.env.get("DVISOR_APART") === undefined) {
   throw new Error("the checks run in namespaces of their own: see apart.ts");
 }
-const runtime = peer === "runc" ? RUNC ?? "runc" : `${ROOT}/dist/dvisor`;
+const runtime = peer === "runc" ? RUNC ?? "runc" : program(dvisorCommand(), `${dir}/dvisor`);
 await chosen.run(peer, dir, runtime, new RegExp(pattern));
 console.log("done");
