@@ -75,11 +75,15 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
   return { sandboxId, sentry: record.sentry, gofer: processId(gofer.pid) };
 }
 
-/** The process of which those of the container's guests are going to be copies is put where they belong. */
+/**
+ * The process of which those of the container's guests are going to be copies is put where they belong. On a platform that
+ * has none they run in the groups of the sandbox, whose kernel keeps the container's limits (sandbox/guest_container.ts).
+ */
 function reservePlace(making: Making, sandbox: ContainerDir): void {
   const { id, waiter, cgroup, bundle } = making;
   const { fds: [pidfd = -1] } = askForFds(sandbox, { op: "reserve", id }, [waiter]);
   close(waiter);
+  if (pidfd < 0) return;
   const pid = pidOf(pidfd);
   cgroup.addProcess(pid);
   setGuestOomScoreAdj(pid, bundle.config.process.oomScoreAdj ?? undefined);

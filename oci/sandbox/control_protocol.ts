@@ -54,8 +54,8 @@ export type Request =
   }
   /**
    * A place for a further container. Descriptor: the sandbox's end of the control pair of whoever waits; the place is kept
-   * for `createContainer` until that ends. The answer comes with a pidfd: of the process that the container's processes on
-   * the host are going to be copies of, to be put into its control groups.
+   * for `createContainer` until that ends. The answer comes with a pidfd, where guests are processes of the host: of
+   * the one that the container's are going to be copies of, to be put into its control groups.
    */
   | { readonly op: "reserve"; readonly id: string }
   /**

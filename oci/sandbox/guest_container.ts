@@ -129,6 +129,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.#container.isInitHeld = true;
     try {
       this.#load(places.stdio);
+      this.#keepCpuLimit();
     } catch (error) {
       dropContainer(this.#container);
       this.#gofer.close();
@@ -192,6 +193,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
     });
     Object.assign(this.limits, Object.fromEntries(named));
     this.#keepTaskLimits();
+    this.#keepCpuLimit();
     const isLimited = this.kernel.oom.limited.has(this.#container);
     if (isLimited) this.keepMemoryLimit(null);
   }
@@ -227,7 +229,15 @@ export class GuestContainer implements GuestOwner, GoferListener {
   #keepTaskLimits(): void {
     const { pidsMax } = this.limits;
     this.#container.tasksMax = pidsMax;
+    if (this.kernel.platform.isInProcess) return;
     this.#container.hostThreadsMax = Math.max(pidsMax, HOST_PIDS_MIN) - HOST_THREADS;
+  }
+
+  /** The host keeps it, but for a further container whose guests it counts in the groups of the sandbox. */
+  #keepCpuLimit(): void {
+    if (!this.kernel.platform.isInProcess || this.#container.template === null) return;
+    const { cpuQuotaUs, cpuPeriodUs } = this.limits;
+    this.#container.ns.cgroup.roots.unified.cpu.setQuota(cpuQuotaUs, cpuPeriodUs);
   }
 
   /** From now on the ends of others are heard. */

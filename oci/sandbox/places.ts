@@ -29,18 +29,16 @@ export class Places {
     this.kernel = kernel;
   }
 
-  /** @returns settled with a pidfd of the place's process @throws UserError; the socket stays the caller's then */
+  /** @returns settled with a pidfd of the place's process, if the platform has such a one @throws UserError; the socket stays the caller's then */
   reserve(id: string, waiter: BootSocket): Later {
     if (this.#byId.has(id)) throw new UserError("container with given ID already exists");
     const { platform } = this.kernel;
-    if (platform.isInProcess) {
-      throw new UserError(`containers cannot join a sandbox on the platform ${platform.name}`);
-    }
     const template = platform.newTemplate();
     if (template === null) throw new UserError("the host has no process for the container");
     const place = new Place(this, id, template, waiter), later = new Later();
     this.#byId.set(id, place);
-    new Birth(this.kernel, place, later).onExpire(0);
+    if (platform.isInProcess) later.settle({});
+    else new Birth(this.kernel, place, later).onExpire(0);
     return later;
   }
 

@@ -191,7 +191,7 @@ export async function endAll(all: readonly Lifecycle[]): Promise<void> {
 export function testCases(what: string, cases: readonly LifecycleCase[]): void {
   for (const test of cases) {
     Deno.test({
-      ...named(`${what}: ${test.name}`, noContainers),
+      ...named(`${what}: ${test.name}`, noContainers ?? test.skip ?? null),
       fn: async () => {
         becomeSubreaper();
         const all: Lifecycle[] = [];
@@ -227,7 +227,7 @@ export function testCasesOnOne(
   };
   for (const test of cases) {
     Deno.test({
-      ...named(`${what}: ${test.name}`, noContainers),
+      ...named(`${what}: ${test.name}`, noContainers ?? test.skip ?? null),
       fn: () => {
         becomeSubreaper();
         return withEach(runtimesOf(test), async (runtime) => {

@@ -9,6 +9,8 @@ export interface LifecycleCase {
   readonly name: string;
   /** Why runc is not asked. */
   readonly notRunc?: string;
+  /** Why it cannot run here, if so. */
+  readonly skip?: string | null;
   run(t: Lifecycle): Promise<void>;
 }
 

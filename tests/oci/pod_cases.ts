@@ -6,6 +6,8 @@ import { close, socketpair } from "../../ffi/sys/files.ts";
 import { ContainerCgroup } from "../../oci/cgroup/container_cgroup.ts";
 import { askForFds } from "../../oci/state/control_client.ts";
 import { StateStore } from "../../oci/state/store.ts";
+import { PLATFORM } from "../harness/dvisor.ts";
+import { noKvm } from "../harness/machine.ts";
 import { cpuTicks, eventually } from "../harness/processes.ts";
 import { endAll, Lifecycle } from "./lifecycle.ts";
 import type { LifecycleCase } from "./lifecycle_cases.ts";
@@ -13,6 +15,7 @@ import type { LifecycleCase } from "./lifecycle_cases.ts";
 const MIB = 1 << 20;
 const SOON_MS = 10_000;
 const notRunc = "its containers share no kernel but the host's";
+const noProcesses = PLATFORM === "kvm" ? "guests on kvm are no processes of the host" : null;
 /** Two processes that do nothing. */
 const WAIT = "echo up; sleep 60; echo";
 /** Has 100 MiB for a moment. */
@@ -106,19 +109,46 @@ export const POD_CASES: readonly LifecycleCase[] = [
   {
     name: "host processes of a further container are in its own control groups",
     notRunc,
+    skip: noProcesses,
     run: ownGroups,
   },
   {
     name: "also on the platform that traces",
     notRunc,
+    skip: noProcesses,
     async run(t) {
       t.globals.push("--platform=ptrace");
       await ownGroups(t);
     },
   },
   {
+    name: "on kvm the kernel of the sandbox keeps the limits of a further container",
+    notRunc,
+    skip: noKvm,
+    async run(t) {
+      t.globals.push("--platform=kvm");
+      await inGroup(t).running(WAIT);
+      const limits = { cpu: { quota: 5000, period: 10_000 }, pids: { limit: 40 } };
+      await withMember(t, limits, async (member) => {
+        member.config.mounts.push({ destination: "/sys/fs/cgroup", type: "cgroup" });
+        // None of them takes a process or a thread of the host: there is room for as many as the limit says.
+        const forks = (n: number) => `i=0; while [ $i -lt ${n} ]; do sleep 60 & i=$((i+1)); done`;
+        const tooMany = `(${forks(9)}; echo all) 2>/dev/null`;
+        const stat = "cat /sys/fs/cgroup/cpu.stat";
+        await member.running(`${BUSY}; ${stat}; ${forks(35)}; ${tooMany}; ${WAIT}`);
+        await member.until("up");
+        assertEquals(stubsOf(member), []);
+        const out = member.text("out"), throttles = /^nr_throttled (\d+)$/m.exec(out)?.[1];
+        assert(Number(throttles) > 2, out);
+        assert(!out.includes("all"), "more than the limit");
+      });
+      assertEquals(await t.status(), "running");
+    },
+  },
+  {
     name: "the host's limit of CPU time is that of the container's own group",
     notRunc,
+    skip: noProcesses,
     async run(t) {
       await inGroup(t).running(WAIT);
       const first = groupOf(t);
@@ -137,6 +167,7 @@ export const POD_CASES: readonly LifecycleCase[] = [
   {
     name: "the host's freezer of a further container stops that one alone",
     notRunc,
+    skip: noProcesses,
     async run(t) {
       await inGroup(t).running(WAIT);
       await withMember(t, {}, async (member) => {
@@ -239,6 +270,7 @@ export const POD_CASES: readonly LifecycleCase[] = [
   {
     name: "a place whose maker is gone is given back",
     notRunc,
+    skip: noProcesses,
     async run(t) {
       await inGroup(t).running(WAIT);
       await t.until("up");

@@ -38,7 +38,6 @@ export class RingMemory extends Backing {
   override readonly platformFile = -1;
   override readonly hostFd = -1;
   readonly dv: DataView<SharedArrayBuffer>;
-  private readonly words: Int32Array<SharedArrayBuffer>;
   /** Arena offsets of the two pieces. */
   readonly rings: number;
   readonly sqes: number;
@@ -62,7 +61,6 @@ export class RingMemory extends Backing {
     this.ctx = ctx;
     this.inode = inode;
     this.dv = ctx.arena.dv;
-    this.words = ctx.arena.words;
     this.rings = rings;
     this.ringPages = ringPages;
     this.sqes = sqes;
@@ -90,12 +88,12 @@ export class RingMemory extends Backing {
     return new RingMemory(ctx, inode, rings, ringPages, sqes, sqePages, arrayAt);
   }
 
-  /** A word of the ring piece. The guest reads and writes it at the same time, and what is behind it in order. */
+  /** A word of the ring piece. */
   word(at: number): number {
-    return Atomics.load(this.words, (this.rings + at) / 4) >>> 0;
+    return this.dv.getUint32(this.rings + at, true);
   }
   setWord(at: number, value: number): void {
-    Atomics.store(this.words, (this.rings + at) / 4, value);
+    this.dv.setUint32(this.rings + at, value, true);
   }
 
   /** Pages of the piece that `offset` lies in, 0 if there is none. */
