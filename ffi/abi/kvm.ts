@@ -37,6 +37,7 @@ export const KVM_CAP_IMMEDIATE_EXIT = 136;
 
 export const KVM_SYNC_X86_REGS = 1;
 export const KVM_SYNC_X86_SREGS = 2;
+export const KVM_SYNC_X86_EVENTS = 4;
 
 export const KVM_EXIT_UNKNOWN = 0;
 export const KVM_EXIT_IO = 2;
@@ -135,7 +136,12 @@ export const KvmRun = layout("kvm_run", {
   dirtyRegs: "u64",
   regs: KvmRegs,
   sregs: KvmSregs,
-  otherRegs: ["u8", 1592],
+  /** Of an exception that is on its way to the guest. */
+  exceptionInjected: "u8",
+  exceptionNr: "u8",
+  exceptionHasErrorCode: "u8",
+  exceptionPending: "u8",
+  otherRegs: ["u8", 1588],
 });
 
 export const KvmCpuidEntry2 = layout("kvm_cpuid_entry2", {

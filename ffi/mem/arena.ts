@@ -5,7 +5,7 @@
  * An arena offset below `size` is memory, from `size` on it is a window. The buffer is a growable
  * SharedArrayBuffer that is created small, mapped over, and grown once: V8 then does not count it
  * as memory that collections could free. Which pages belong to whom is decided in kernel/mm. Access
- * scalars through `dv`, bytes through native_memory.ts (`base` + offset), which survives truncated
+ * scalars through `dv`, those that somebody else may be writing through `words`, bytes through native_memory.ts (`base` + offset), which survives truncated
  * files.
  */
 
@@ -49,6 +49,11 @@ export class Arena {
    * All of it. An access to a window that is not mapped, or whose file was cut, ends the process.
    */
   readonly dv: DataView<SharedArrayBuffer>;
+  /**
+   * The same as aligned words. Each is loaded and stored at once: V8 takes a DataView's numbers byte by byte in code that it
+   * has not compiled, so that half of an old one can be seen with half of a new one.
+   */
+  readonly words: Int32Array<SharedArrayBuffer>;
 
   private constructor(fd: number, base: number, size: number, buffer: SharedArrayBuffer) {
     this.fd = fd;
@@ -56,6 +61,7 @@ export class Arena {
     this.size = size;
     this.windowCount = (buffer.byteLength - size) / WINDOW_BYTES;
     this.dv = new DataView(buffer, 0, buffer.byteLength);
+    this.words = new Int32Array(buffer, 0, buffer.byteLength / 4);
   }
 
   /**

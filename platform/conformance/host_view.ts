@@ -48,3 +48,9 @@ function readText(path: string): string {
     return "";
   }
 }
+
+/**
+ * The processor is translated by qemu, which differs from processors, outside of machines as well: what reads and then writes
+ * a page that is not there is said to read, and invd is not refused.
+ */
+export const isTranslated: boolean = readText("/proc/cpuinfo").includes("QEMU TCG");

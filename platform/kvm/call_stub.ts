@@ -1,10 +1,10 @@
 /**
- * Where `syscall` goes on hosts that leave it in ring 3: the stub makes the call without leaving the machine. It writes the
- * thread's registers to the slot of its processor, says so, and waits awake for the answer; if there is none in time, or the
- * Sentry sleeps, it leaves.
+ * Where `syscall` goes: the stub makes the call without leaving the machine. It writes the thread's registers to the slot of its
+ * processor, says so, and waits awake for the answer; if there is none in time, or the Sentry sleeps, it leaves.
  *
- * A slot is seen by whoever runs on its processor and by nobody else: what stands there is what that thread says of itself.
- * Everything behind the post depends on the slot only. Neighbours: `ring0.ts` has it mapped, `stops.ts` reads it.
+ * Where it runs in ring 3, a slot is seen by whoever runs on its processor and by nobody else: what stands there is what that
+ * thread says of itself. In ring 0 no guest code sees it. Everything behind the post depends on the slot only.
+ * Neighbours: `ring0.ts` has it mapped, `stops.ts` reads it, `host_kinds.ts`.
  */
 
 import { KvmRegs } from "../../ffi/abi/kvm.ts";
@@ -32,6 +32,7 @@ import {
   rsi,
   rsp,
 } from "../../ffi/asm/registers.ts";
+import type { HostKind } from "./host_kinds.ts";
 import { CALL_PORT } from "./ports.ts";
 import { PAGE_BYTES } from "./table_memory.ts";
 
@@ -102,7 +103,7 @@ function register(at: number): Mem {
   return slot(Slot.at.regs + at);
 }
 
-export function callStub(): CallStub {
+export function callStub(kind: HostKind): CallStub {
   const { at } = Slot, a = new Assembler();
   for (const [from, to] of SAVED) a.mov(register(to), from);
   a.rdfsbase(rax).mov(slot(at.fsBase), rax).rdgsbase(rax).mov(slot(at.gsBase), rax);
@@ -120,8 +121,11 @@ export function callStub(): CallStub {
 
   a.label("reply").mov(slot(at.state), IDLE, 4).rdtsc().mov(slot(at.resumed), eax);
   a.mov(rax, slot(at.result)).mov(rbx, register(G.rbx)).mov(rcx, register(G.rcx));
-  a.mov(rdx, register(G.rdx)).lea(rsp, slot(Slot.size)).push(register(G.rflags)).popfq();
-  a.mov(rsp, register(G.rsp)).jmp(register(G.rip));
+  a.mov(rdx, register(G.rdx));
+  if (kind.isCallInUserMode) {
+    a.lea(rsp, slot(Slot.size)).push(register(G.rflags)).popfq();
+    a.mov(rsp, register(G.rsp)).jmp(register(G.rip));
+  } else a.sysretq(); // rcx and r11 are what `syscall` itself put there
   const { length } = a;
   a.zero(PAGE_BYTES - length).label("slot").zero(PAGE_BYTES).label("bell");
   return {

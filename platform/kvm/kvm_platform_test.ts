@@ -8,12 +8,14 @@ import { Arena } from "../../ffi/mem/arena.ts";
 import { timeStampCounter } from "../../ffi/sys/clock.ts";
 import { close, ftruncate, memfdCreate, openat } from "../../ffi/sys/files.ts";
 import { openFiles, ownMappings } from "../conformance/host_view.ts";
-import { caller, CODE, DATA, Lab, PAGE, reg, RW, setReg } from "../conformance/lab.ts";
+import { caller, CODE, DATA, describe, Lab, PAGE, reg, RW, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
 import { tryPlatform } from "../registry.ts";
 import { named } from "../../tests/harness/machine.ts";
 import { createKvmPlatform, type KvmOptions } from "./kvm_platform.ts";
 
+/** Of a thread that faults. */
+const KICKS = 500;
 const ARENA_BYTES = 256 * 1024 * 1024;
 const problem = tryPlatform("kvm");
 
@@ -94,6 +96,33 @@ test("FPU state of threads that take turns on one processor is their own", (lab)
     assertEquals([c.trap, c.nr], [p.TRAP_SYSCALL, 1]);
     assertEquals(c.args.u64(0), 1001 + threads.indexOf(c));
     c.resumeRet(0);
+  }
+}, { cpus: 1 });
+
+test("an exception that is on its way when its thread is stopped comes to nobody else", (lab) => {
+  const faulty = [
+    new Assembler().ud2(),
+    new Assembler().mov(rax, mem(null, DATA)),
+    new Assembler().int3(),
+  ].map((code) => lab.run(code));
+  const sound = lab.run(new Assembler().label("again").jmp("again"));
+  const stop = (c: p.Context) => {
+    c.interrupt();
+    assert(lab.next() === c);
+  };
+  for (const c of [sound, ...faulty]) {
+    stop(c);
+    c.fetchRegs();
+    setReg(c, p.RIP, CODE);
+  }
+  for (let i = 0; i < KICKS; i++) {
+    const c = faulty[i % faulty.length]!, until = performance.now() + i % 61 / 1000;
+    c.resumeAll(false);
+    while (performance.now() < until);
+    stop(c);
+    sound.resumeAll(false);
+    stop(sound);
+    assertEquals(sound.trap, p.TRAP_INTERRUPT, `${describe(sound)} after ${describe(c)}`);
   }
 }, { cpus: 1 });
 

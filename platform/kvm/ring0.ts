@@ -1,8 +1,8 @@
 /**
- * What runs in ring 0 of the machine, and the tables that the processor needs to come there: some instructions that leave the
- * machine at once, by writing to a port whose number says why.
+ * What runs in ring 0 of the machine, and the tables that the processor needs to come there: for exceptions some instructions
+ * that leave the machine at once, by writing to a port whose number says which it was, and on hardware the stub of calls.
  *
- * Ring 0 decides nothing and never returns: the Sentry loads a thread's registers anew, whatever it was doing. All is written
+ * Ring 0 decides nothing: the Sentry loads a thread's registers anew, whatever it was doing, or answers its call. All is written
  * once and never changes. Neighbours: `host_kinds.ts`, `vcpu.ts`. Source: Intel SDM vol. 3 ch. 3, 6, 7.
  */
 
@@ -49,8 +49,9 @@ export interface Ring0 {
   readonly idt: { readonly base: bigint; readonly limit: number };
   /** Where `syscall` goes. */
   readonly callEntry: bigint;
-  /** What stands there; null: it only leaves the machine. */
-  readonly callStub: CallStub | null;
+  /** What stands there, and the selector of cs that it runs with. */
+  readonly callStub: CallStub;
+  readonly callSelector: number;
   /** Frame number of the words that all guest threads see (`call_stub.ts`). */
   readonly bellFrame: number;
   /** MSR_STAR: selectors of `syscall` and `sysret`. */
@@ -102,7 +103,8 @@ export function writeRing0(memory: TableMemory, kind: HostKind): Ring0 {
     idt: { base: ring0Address(IDT), limit: EXCEPTIONS * GATE_BYTES - 1 },
     callEntry: CALL_BASE,
     bellFrame: BELL,
-    callStub: kind.isCallInUserMode ? callStub() : null,
+    callStub: callStub(kind),
+    callSelector: kind.isCallInUserMode ? USER_CODE : KERNEL_CODE,
     star: BigInt(COMPATIBLE_CODE | 3) << 48n | BigInt(KERNEL_CODE) << 32n,
   };
 }
@@ -116,7 +118,7 @@ class Writer {
 
   codes(kind: HostKind): void {
     const call = new Uint8Array(PAGE_BYTES).fill(INT3);
-    call.set(kind.isCallInUserMode ? callStub().code : leaveBy(CALL_PORT));
+    call.set(callStub(kind).code);
     this.#bytes(CALL_CODE, call);
     const handlers = new Uint8Array(PAGE_BYTES).fill(INT3);
     for (let vector = 0; vector < EXCEPTIONS; vector++) {
@@ -174,16 +176,14 @@ class Writer {
   /** A processor's own way to ring 0: the same for all, and its slot. */
   #processorTables(first: number, kind: HostKind): void {
     const table = (frame: number) => BigInt(frame * PAGE_BYTES + TABLE_BITS);
+    const data = BigInt(NO_EXECUTE_HIGH) << 32n, user = kind.isCallInUserMode ? USER_BIT : 0;
+    const page = (frame: number, bits: number) => BigInt(frame * PAGE_BYTES + (bits | user));
     this.#quad(first + DIRECTORY_POINTERS, 510 * 8, table(first + DIRECTORY));
     this.#quad(first + DIRECTORY, 0, table(TABLE));
     this.#quad(first + DIRECTORY, 8, table(first + CALL_TABLE));
-    const user = kind.isCallInUserMode ? USER_BIT : 0;
-    this.#quad(first + CALL_TABLE, 0, BigInt(CALL_CODE * PAGE_BYTES + (CODE_BITS | user)));
-    if (!kind.isCallInUserMode) return;
-    const data = BigInt(NO_EXECUTE_HIGH) << 32n;
-    this.#quad(first + CALL_TABLE, 8, data | BigInt((first + SLOT) * PAGE_BYTES + TABLE_BITS));
-    const readOnly = BELL * PAGE_BYTES + (CODE_BITS | USER_BIT);
-    this.#quad(first + CALL_TABLE, 16, data | BigInt(readOnly));
+    this.#quad(first + CALL_TABLE, 0, page(CALL_CODE, CODE_BITS));
+    this.#quad(first + CALL_TABLE, 8, data | page(first + SLOT, DATA_BITS));
+    this.#quad(first + CALL_TABLE, 16, data | page(BELL, CODE_BITS));
   }
 
   /** Maps a frame at its place in ring 0. */

@@ -170,6 +170,7 @@ export class Scheduler {
   #silent(vcpu: Vcpu, context: KvmContext): void {
     const verdict = this.#stops.readSilent(vcpu);
     if (verdict === FINISH) return vcpu.finish();
+    if (verdict === PROCEED) return vcpu.proceed(0);
     vcpu.isTaken = false;
     if (verdict === DEATH) vcpu.reset();
     if (!context.isReleased || context.vcpu !== vcpu) return;

@@ -31,7 +31,7 @@ import { CS_AT, FS_BASE_AT, GS_BASE_AT, REGS, type Vcpu } from "./vcpu.ts";
 export const REPORT = 0;
 /** Load the thread again: nothing happened, or it was kicked. */
 export const AGAIN = 1;
-/** It is on its way out of the machine; let it come. */
+/** It is on its way out of the machine, or an exception to it: let it come. */
 export const PROCEED = 2;
 /** The thread is somewhere where no thread can be. */
 export const DEATH = 3;
@@ -55,14 +55,16 @@ const VSYSCALLS = [96, 201, 309] as const;
 export class StopReader {
   readonly #tables: TableMemory;
   readonly #callLow: number;
+  readonly #callSelector: number;
   readonly #behindPost: number;
   readonly #behindReply: number;
 
   constructor(tables: TableMemory, ring0: Ring0) {
     this.#tables = tables;
     this.#callLow = Number(ring0.callEntry & 0xffffffffn);
-    this.#behindPost = ring0.callStub?.behindPost ?? PAGE_BYTES;
-    this.#behindReply = ring0.callStub?.behindReply ?? PAGE_BYTES;
+    this.#callSelector = ring0.callSelector;
+    this.#behindPost = ring0.callStub.behindPost;
+    this.#behindReply = ring0.callStub.behindReply;
   }
 
   /** HOT */
@@ -72,10 +74,7 @@ export class StopReader {
     if (run.getUint32(R.exitReason, true) !== KVM_EXIT_IO) return DEATH;
     const port = run.getUint16(R.ioPort, true);
     if (port === CALL_PORT) {
-      if (this.#usesPort(vcpu)) return FINISH;
-      if (this.#isInUserMode(run)) return this.#leftStub(vcpu, context, 0);
-      this.#take(vcpu, context);
-      return this.#processorCall(context);
+      return this.#usesPort(vcpu) ? FINISH : this.#leftStub(vcpu, context, 0);
     }
     const vector = port - EXCEPTION_PORT;
     if (vector < 0 || vector >= EXCEPTIONS || this.#isInUserMode(run)) return DEATH;
@@ -83,12 +82,14 @@ export class StopReader {
     return this.#exception(vcpu, context, vector);
   }
 
-  /** Of a processor whose thread has nothing to tell: its call was taken, or its context released. FINISH, DEATH or AGAIN. */
+  /** Of a processor whose thread has nothing to tell: its call was taken, or its context released. Not REPORT. */
   readSilent(vcpu: Vcpu): number {
     const { run, result } = vcpu;
     vcpu.usedPort = false;
-    if (result === -EINTR) return AGAIN;
-    if (result !== 0) return result === -EFAULT || result === -EAGAIN ? AGAIN : DEATH;
+    if (result !== 0) {
+      if (result !== -EINTR && result !== -EFAULT && result !== -EAGAIN) return DEATH;
+      return this.#hasException(run) ? PROCEED : AGAIN;
+    }
     if (run.getUint32(R.exitReason, true) !== KVM_EXIT_IO) return DEATH;
     return run.getUint16(R.ioPort, true) === CALL_PORT && this.#usesPort(vcpu) ? FINISH : AGAIN;
   }
@@ -122,15 +123,6 @@ export class StopReader {
     return context.hasRip ? AGAIN : this.#protection(context, 0);
   }
 
-  /** The processor has put rip and flags where they have to be taken from. */
-  #processorCall(context: KvmContext): number {
-    const { state } = context;
-    state.setUint32(G.rip, state.getUint32(G.rcx, true), true);
-    state.setUint32(G.rip + 4, state.getUint32(G.rcx + 4, true), true);
-    state.setUint32(G.rflags, userFlags(state.getUint32(G.r11, true)), true);
-    return this.#call(context, state.getInt32(G.rax, true));
-  }
-
   #take(vcpu: Vcpu, context: KvmContext): void {
     const { run } = vcpu, { state } = context;
     vcpu.readRunGap();
@@ -149,12 +141,11 @@ export class StopReader {
       this.#take(vcpu, context);
       return this.#protection(context, 0);
     }
-    if (!this.#isInUserMode(run)) return PROCEED;
-    if (run.getUint16(CS_AT, true) !== USER_CODE) return DEATH;
+    if (this.#hasException(run)) return PROCEED;
     const offset = this.#stubOffset(run);
-    if (offset >= 0 && offset < PAGE_BYTES) {
-      return offset < this.#behindPost ? PROCEED : this.#leftStub(vcpu, context, offset);
-    }
+    if (offset >= this.#behindPost) return this.#leftStub(vcpu, context, offset);
+    if (offset >= 0 || !this.#isInUserMode(run)) return PROCEED;
+    if (run.getUint16(CS_AT, true) !== USER_CODE) return DEATH;
     this.#take(vcpu, context);
     if (errno !== EFAULT) return AGAIN;
     if (context.space.markBehindEnds()) return AGAIN;
@@ -167,19 +158,24 @@ export class StopReader {
     return (run.getUint16(CS_AT, true) & 3) !== 0;
   }
 
+  /** Whether the host was about to raise an exception, which it would raise in whoever is loaded next. */
+  #hasException(run: DataView): boolean {
+    return run.getUint8(R.exceptionInjected) !== 0 || run.getUint8(R.exceptionPending) !== 0;
+  }
+
   /** How far behind the entry of the call stub it is; -1 for elsewhere. */
   #stubOffset(run: DataView): number {
     if (run.getUint32(REGS + G.rip + 4, true) !== RING0_HIGH) return -1;
-    return run.getUint32(REGS + G.rip, true) - this.#callLow;
+    const offset = run.getUint32(REGS + G.rip, true) - this.#callLow;
+    const isThere = offset >= 0 && offset < PAGE_BYTES &&
+      run.getUint16(CS_AT, true) === this.#callSelector;
+    return isThere ? offset : -1;
   }
 
   /** Whether guest code used the port of calls, not the stub. Some hosts stand at the instruction then, some behind it. */
   #usesPort(vcpu: Vcpu): boolean {
     const { run } = vcpu;
-    if (!this.#isInUserMode(run)) return false;
-    const offset = this.#stubOffset(run);
-    const isStub = offset > 0 && offset < PAGE_BYTES && run.getUint16(CS_AT, true) === USER_CODE &&
-      run.getUint8(R.ioDirection) === KVM_EXIT_IO_OUT;
+    const isStub = this.#stubOffset(run) > 0 && run.getUint8(R.ioDirection) === KVM_EXIT_IO_OUT;
     vcpu.usedPort = !isStub;
     return !isStub;
   }

@@ -44,7 +44,7 @@ import { cpuPages, type Ring0, USER_CODE, USER_DATA } from "./ring0.ts";
 import type { KvmSpace } from "./space.ts";
 import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
 import { EXIT, RUN, STOPPED, VcpuBlock } from "./vcpu_thread.ts";
-import type { Vm } from "./vm.ts";
+import { SYNC, type Vm } from "./vm.ts";
 
 const R = KvmRun.at, S = KvmSregs.at, SEG = KvmSegment.at;
 /** Offsets in the page shared with the host. */
@@ -141,7 +141,7 @@ export class Vcpu {
     this.run = new DataView(buffer);
     this.regBytes = new Uint8Array(buffer, REGS, KvmRegs.size);
     this.#segments = new Uint8Array(buffer, R.sregs, SEGMENTS_BYTES);
-    this.run.setUint32(R.validRegs, KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS, true);
+    this.run.setUint32(R.validRegs, SYNC, true);
     check(ioctl(this.fd, KVM_SET_CPUID2, addressOf(vm.cpuid)), "KVM_SET_CPUID2");
     this.#userSegments = this.reset();
     this.#setCounter();

@@ -17,6 +17,7 @@ import {
   KVM_GET_API_VERSION,
   KVM_GET_SUPPORTED_CPUID,
   KVM_GET_VCPU_MMAP_SIZE,
+  KVM_SYNC_X86_EVENTS,
   KVM_SYNC_X86_REGS,
   KVM_SYNC_X86_SREGS,
   KvmCpuid2,
@@ -28,7 +29,8 @@ import { close, ioctl } from "../../ffi/sys/files.ts";
 import { DEVICE } from "./device.ts";
 
 const MAX_CPUID_ENTRIES = 256;
-const SYNC_NEEDED = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+/** What the host puts into the shared page whenever a processor leaves the machine. */
+export const SYNC: number = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
 const NEEDED: readonly (readonly [number, string])[] = [
   [KVM_CAP_SYNC_MMU, "KVM_CAP_SYNC_MMU"],
   [KVM_CAP_SYNC_REGS, "KVM_CAP_SYNC_REGS"],
@@ -107,9 +109,7 @@ function checkDevice(fd: number): void {
   }
   for (const [capability, name] of NEEDED) {
     const value = ioctl(fd, KVM_CHECK_EXTENSION, capability);
-    const isThere = capability === KVM_CAP_SYNC_REGS
-      ? (value & SYNC_NEEDED) === SYNC_NEEDED
-      : value > 0;
+    const isThere = capability === KVM_CAP_SYNC_REGS ? (value & SYNC) === SYNC : value > 0;
     if (!isThere) throw new Error(`${DEVICE} of this host lacks ${name}`);
   }
 }

@@ -60,7 +60,7 @@ export class ControlMemory {
     this.fd = this.#file.fd;
     this.base = this.#file.base;
     this.dv = this.#file.dv;
-    this.i32 = new Int32Array(this.dv.buffer, 0, this.#file.size / 4);
+    this.i32 = this.#file.words;
     if (TABLES + TABLE_COUNT * TABLE_BYTES > ACKS || ACKS + MAX_SPACES * ACK_BYTES > THUNKS) {
       throw new RangeError("parts of the control file overlap");
     }

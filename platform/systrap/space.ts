@@ -304,10 +304,8 @@ export class SystrapSpace extends AddressSpace {
    */
   stubIsAlive(): void {
     if (this.pid !== 0 || this.#isDead) return;
-    const { control } = this.#engine;
-    const ack = control.ackOffset(this.id);
-    if (control.dv.getUint32(ack + ACK_AT.mark, true) === MARK_FAILED) return this.died();
-    const pid = control.dv.getUint32(ack + ACK_AT.pid, true);
+    if (this.#toldAtBirth(ACK_AT.mark) === MARK_FAILED) return this.died();
+    const pid = this.#toldAtBirth(ACK_AT.pid);
     if (pid === 0) return;
     this.#leaveParent();
     this.pid = pid;
@@ -316,6 +314,12 @@ export class SystrapSpace extends AddressSpace {
     // It has ended since, and was waited for.
     if (this.pidfd === -ESRCH) return this.died();
     if (this.#mustDie && !this.#waitsForBirth) this.#sendKill();
+  }
+
+  /** A word of the ack area, at once: half a pid is another process. */
+  #toldAtBirth(field: number): number {
+    const { control } = this.#engine;
+    return Atomics.load(control.i32, (control.ackOffset(this.id) + field) / 4);
   }
 
   /** A destroyed parent lives on until its mapper has made all children that were forked. */
@@ -364,9 +368,7 @@ export class SystrapSpace extends AddressSpace {
   parentDied(): void {
     this.stubIsAlive();
     if (this.pid !== 0 || this.#isDead) return;
-    const { control } = this.#engine;
-    const mark = control.dv.getUint32(control.ackOffset(this.id) + ACK_AT.mark, true);
-    if (mark !== MARK_FORKING) return this.died();
+    if (this.#toldAtBirth(ACK_AT.mark) !== MARK_FORKING) return this.died();
     this.stillborn();
   }
 

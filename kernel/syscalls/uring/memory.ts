@@ -38,6 +38,7 @@ export class RingMemory extends Backing {
   override readonly platformFile = -1;
   override readonly hostFd = -1;
   readonly dv: DataView<SharedArrayBuffer>;
+  private readonly words: Int32Array<SharedArrayBuffer>;
   /** Arena offsets of the two pieces. */
   readonly rings: number;
   readonly sqes: number;
@@ -61,6 +62,7 @@ export class RingMemory extends Backing {
     this.ctx = ctx;
     this.inode = inode;
     this.dv = ctx.arena.dv;
+    this.words = ctx.arena.words;
     this.rings = rings;
     this.ringPages = ringPages;
     this.sqes = sqes;
@@ -88,12 +90,12 @@ export class RingMemory extends Backing {
     return new RingMemory(ctx, inode, rings, ringPages, sqes, sqePages, arrayAt);
   }
 
-  /** A word of the ring piece. */
+  /** A word of the ring piece. The guest reads and writes it at the same time, and what is behind it in order. */
   word(at: number): number {
-    return this.dv.getUint32(this.rings + at, true);
+    return Atomics.load(this.words, (this.rings + at) / 4) >>> 0;
   }
   setWord(at: number, value: number): void {
-    this.dv.setUint32(this.rings + at, value, true);
+    Atomics.store(this.words, (this.rings + at) / 4, value);
   }
 
   /** Pages of the piece that `offset` lies in, 0 if there is none. */
