@@ -37,11 +37,11 @@ import {
   RSI,
   RSP,
   TRAP_DEATH,
-  TRAP_EXCEPTION,
   TRAP_FULL,
   TRAP_NONE,
   TRAPNO,
 } from "../platform.ts";
+import { setException } from "../traps.ts";
 import { acceptFpu, showFpu } from "./fpu_state.ts";
 import { USER_CODE, USER_DATA } from "./ring0.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -189,11 +189,7 @@ export class KvmContext extends Context {
 
   /** A processor would not return to an address that is none: the fault that Linux then gives. */
   #refuseRip(): void {
-    this.trap = TRAP_EXCEPTION;
-    this.signo = SIGSEGV;
-    this.sigcode = SI_KERNEL;
-    this.trapno = X86_TRAP_GP;
-    this.faultAddr = this.faultAccess = this.errorCode = 0;
+    setException(this, SIGSEGV, SI_KERNEL, 0, X86_TRAP_GP, 0);
     this.rip = this.word(G.rip);
     this.rsp = this.word(G.rsp);
     this.#scheduler.report(this);

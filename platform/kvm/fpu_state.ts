@@ -1,8 +1,7 @@
 /**
  * FPU and vector state between the kernel and the host, in the standard XSAVE form of a signal frame.
  *
- * What the kernel hands back can come from guest memory (rt_sigreturn): it is made acceptable before the host sees it, as the host
- * would refuse the whole of it. Neighbour: `context.ts`. Source: KVM_SET_XSAVE, Intel SDM vol. 1 ch. 13.
+ * Neighbours: `context.ts`, `../xsave.ts`. Source: KVM_SET_XSAVE, Intel SDM vol. 1 ch. 13.
  */
 
 import {
@@ -13,20 +12,16 @@ import {
   FPE_FLTUND,
 } from "../../ffi/abi/siginfo.ts";
 import { Fpstate } from "../../ffi/abi/ucontext.ts";
+import { acceptXsave, XSAVE_HEADER } from "../xsave.ts";
 
-const HEADER = 512, HEADER_BYTES = 64;
-const XSTATE_FP = 1, XSTATE_SSE = 2;
-/** What an FPU holds after FNINIT and reset: all exceptions masked. */
-const INITIAL_FCW = 0x37f, INITIAL_MXCSR = 0x1f80;
 /** Every processor that runs machines has DAZ. */
 const MXCSR_BITS = 0xffff;
-const { cwd: FCW, swd: FSW, mxcsr: MXCSR, mxcsrMask: MXCSR_MASK, stSpace: ST_SPACE } = Fpstate.at;
-const { xmmSpace: XMM_SPACE, swReserved: SW_RESERVED } = Fpstate.at;
+const { cwd: FCW, swd: FSW, mxcsr: MXCSR, swReserved: SW_RESERVED } = Fpstate.at;
 
 /** What the host has -> what the kernel sees. The bytes that software may use are 0. */
 export function showFpu(fpu: Uint8Array<ArrayBuffer>, saved: Uint8Array<ArrayBuffer>): void {
   fpu.set(saved.subarray(0, fpu.length));
-  fpu.fill(0, SW_RESERVED, HEADER);
+  fpu.fill(0, SW_RESERVED, XSAVE_HEADER);
 }
 
 /** What the kernel gives -> what the host takes. `features`: bits of the header that may be set. */
@@ -37,20 +32,8 @@ export function acceptFpu(
 ): void {
   saved.fill(0);
   saved.set(fpu);
-  const dv = new DataView(saved.buffer);
-  const present = dv.getUint32(HEADER, true) & features;
-  // What is absent has its initial value, whatever bytes are there.
-  if ((present & XSTATE_FP) === 0) {
-    saved.fill(0, 0, MXCSR);
-    saved.fill(0, ST_SPACE, XMM_SPACE);
-    dv.setUint16(FCW, INITIAL_FCW, true);
-  }
-  if ((present & XSTATE_SSE) === 0) saved.fill(0, XMM_SPACE, SW_RESERVED);
-  const mxcsr = present === 0 ? INITIAL_MXCSR : dv.getUint32(MXCSR, true) & MXCSR_BITS;
-  dv.setUint32(MXCSR, mxcsr, true);
-  dv.setUint32(MXCSR_MASK, MXCSR_BITS, true);
-  saved.fill(0, SW_RESERVED, HEADER + HEADER_BYTES);
-  dv.setUint32(HEADER, present | XSTATE_FP | XSTATE_SSE, true);
+  const support = { featuresLow: features, featuresHigh: 0, mxcsrMask: MXCSR_BITS };
+  acceptXsave(new DataView(saved.buffer), 0, support);
 }
 
 /** `si_code` of the exception that x87 (or else SSE) code raised, as Linux picks it. */

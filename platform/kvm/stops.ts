@@ -10,14 +10,8 @@ import { KVM_EXIT_IO, KVM_EXIT_IO_OUT, KvmRegs, KvmRun, KvmSregs } from "../../f
 import * as I from "../../ffi/abi/siginfo.ts";
 import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../ffi/abi/signal.ts";
 import * as X from "../../ffi/abi/ucontext.ts";
-import {
-  ACCESS_EXEC,
-  ACCESS_READ,
-  ACCESS_WRITE,
-  TRAP_EXCEPTION,
-  TRAP_FAULT,
-  TRAP_SYSCALL,
-} from "../platform.ts";
+import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from "../platform.ts";
+import { setCall, setException, setFault } from "../traps.ts";
 import { REPLIED, Slot } from "./call_stub.ts";
 import { type KvmContext, userFlags } from "./context.ts";
 import { floatingCode } from "./fpu_state.ts";
@@ -186,16 +180,9 @@ export class StopReader {
   }
 
   #call(context: KvmContext, nr: number): number {
-    const { state } = context, { words } = context.args;
-    for (let i = 0; i < 6; i++) {
-      const at = ARGUMENTS[i]!;
-      words[2 * i] = state.getUint32(at, true);
-      words[2 * i + 1] = state.getUint32(at + 4, true);
-    }
     this.#place(context);
     context.retries = 0;
-    context.nr = nr;
-    context.trap = TRAP_SYSCALL;
+    setCall(context, nr, context.state, 0, ARGUMENTS);
     return REPORT;
   }
 
@@ -312,13 +299,7 @@ function exception(
   vector: number,
   error: number,
 ): number {
-  context.trap = TRAP_EXCEPTION;
-  context.signo = signo;
-  context.sigcode = code;
-  context.faultAddr = addr;
-  context.faultAccess = 0;
-  context.trapno = vector;
-  context.errorCode = error;
+  setException(context, signo, code, addr, vector, error);
   return REPORT;
 }
 
@@ -330,12 +311,6 @@ function fault(
   access: number,
   error: number,
 ): number {
-  context.trap = TRAP_FAULT;
-  context.signo = signo;
-  context.sigcode = code;
-  context.faultAddr = addr;
-  context.faultAccess = access;
-  context.trapno = X.X86_TRAP_PF;
-  context.errorCode = error | X.X86_PF_USER;
+  setFault(context, signo, code, addr, access, error | X.X86_PF_USER);
   return REPORT;
 }

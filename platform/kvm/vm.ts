@@ -26,6 +26,7 @@ import {
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, ioctl } from "../../ffi/sys/files.ts";
+import { XSAVE_HEADER_END } from "../xsave.ts";
 import { DEVICE } from "./device.ts";
 
 const MAX_CPUID_ENTRIES = 256;
@@ -42,7 +43,6 @@ const NEEDED: readonly (readonly [number, string])[] = [
 const XSTATE_LEAF = 0xd, ADDRESS_LEAF = 0x80000008;
 /** x87, SSE, AVX, opmask, upper ZMM, high ZMM: neither protection keys, which are off, nor AMX, which asks for permission. */
 const FEATURES = 0xe7;
-const XSAVE_HEADER_END = 576;
 const E = KvmCpuidEntry2.at;
 
 export class Vm {

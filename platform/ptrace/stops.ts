@@ -21,19 +21,12 @@ import {
   X86_TRAP_DE,
   X86_TRAP_GP,
   X86_TRAP_OF,
-  X86_TRAP_PF,
   X86_TRAP_SS,
   X86_TRAP_UD,
   X86_TRAP_XF,
 } from "../../ffi/abi/ucontext.ts";
-import {
-  ACCESS_EXEC,
-  ACCESS_WRITE,
-  TRAP_EXCEPTION,
-  TRAP_FAULT,
-  TRAP_INTERRUPT,
-  TRAP_SYSCALL,
-} from "../platform.ts";
+import { ACCESS_EXEC, ACCESS_WRITE, TRAP_INTERRUPT } from "../platform.ts";
+import { INT80_ERROR, setCall, setException, setFault } from "../traps.ts";
 import type { PtraceContext } from "./context.ts";
 import { faultAccess } from "./fault_access.ts";
 import type { GuestThread } from "./guest_thread.ts";
@@ -80,14 +73,7 @@ function takePosition(thread: GuestThread, context: PtraceContext): void {
 }
 
 function takeCall(thread: GuestThread, context: PtraceContext, nr: number): number {
-  const dv = thread.tracer.dv, words = context.args.words;
-  for (let i = 0; i < 6; i++) {
-    const at = thread.block + ARGUMENTS[i]!;
-    words[2 * i] = dv.getUint32(at, true);
-    words[2 * i + 1] = dv.getUint32(at + 4, true);
-  }
-  context.trap = TRAP_SYSCALL;
-  context.nr = nr;
+  setCall(context, nr, thread.tracer.dv, thread.block, ARGUMENTS);
   context.isAtCall = true;
   return REPORT;
 }
@@ -103,9 +89,7 @@ function refuseForeignCall(thread: GuestThread, context: PtraceContext): number 
   context.rip -= SYSCALL_BYTES;
   thread.set(U.rip, context.rip);
   thread.set(U.rax, thread.i64(U.origRax));
-  exception(context, SIGSEGV, SI_KERNEL, 0, X86_TRAP_GP);
-  context.errorCode = 0x80 * 8 + 2; // the IDT entry
-  return REPORT;
+  return exception(context, SIGSEGV, SI_KERNEL, 0, X86_TRAP_GP, INT80_ERROR);
 }
 
 function decodeSignal(thread: GuestThread, context: PtraceContext, signo: number): number {
@@ -151,24 +135,20 @@ function floatingVector(code: number): number {
   return X86_TRAP_XF;
 }
 
+/** ptrace(2) does not tell the error code of the processor. */
 function exception(
   context: PtraceContext,
   signo: number,
   code: number,
   addr: number,
   vector: number,
+  error = 0,
 ): number {
-  context.trap = TRAP_EXCEPTION;
-  context.signo = signo;
-  context.sigcode = code;
-  context.faultAddr = addr;
-  context.faultAccess = 0;
-  context.trapno = vector;
-  context.errorCode = 0;
+  setException(context, signo, code, addr, vector, error);
   return REPORT;
 }
 
-/** ptrace(2) does not tell the error code of the processor: it is built from what is known. */
+/** The error code is built from what is known. */
 function fault(
   thread: GuestThread,
   context: PtraceContext,
@@ -178,13 +158,8 @@ function fault(
 ): number {
   const isDenied = signo === SIGSEGV && code === SEGV_ACCERR;
   const access = faultAccess(thread, addr, context.rip, isDenied);
-  context.trap = TRAP_FAULT;
-  context.signo = signo;
-  context.sigcode = code;
-  context.faultAddr = addr;
-  context.faultAccess = access;
-  context.trapno = X86_TRAP_PF;
-  context.errorCode = X86_PF_USER | (isDenied ? X86_PF_PROT : 0) |
+  const error = X86_PF_USER | (isDenied ? X86_PF_PROT : 0) |
     (access === ACCESS_WRITE ? X86_PF_WRITE : 0) | (access === ACCESS_EXEC ? X86_PF_INSTR : 0);
+  setFault(context, signo, code, addr, access, error);
   return REPORT;
 }

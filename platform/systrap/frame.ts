@@ -15,18 +15,15 @@ import {
   Sigcontext,
   Ucontext,
 } from "../../ffi/abi/ucontext.ts";
-import { copyFromBuffer, copyToBuffer, fill } from "../../ffi/mem/native_memory.ts";
+import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
 import { SLOT_AT, SLOT_HEADER } from "../stub/layout.ts";
+import { acceptXsave, XSAVE_HEADER, XSAVE_HEADER_END, type XsaveSupport } from "../xsave.ts";
 import type { ControlMemory } from "./control_memory.ts";
 
 const RETURN_ADDRESS_BYTES = 8;
-const HEADER = 512, HEADER_BYTES = 64;
-const XSTATE_FP = 1, XSTATE_SSE = 2;
-const INITIAL_FCW = 0x37f, INITIAL_MXCSR = 0x1f80;
 /** What the mask means when the processor says 0. */
 const DEFAULT_MXCSR_MASK = 0xffbf;
 const SW = Fpstate.at.swReserved;
-const MXCSR = Fpstate.at.mxcsr, ST_SPACE = Fpstate.at.stSpace, XMM_SPACE = Fpstate.at.xmmSpace;
 
 /** Offsets from the start of a slot. */
 export class FrameLayout {
@@ -36,9 +33,7 @@ export class FrameLayout {
   readonly fpu: number;
   /** Bytes of the XSAVE area, without the mark behind it. */
   readonly fpuSize: number;
-  readonly #featuresLow: number;
-  readonly #featuresHigh: number;
-  readonly #mxcsrMask: number;
+  readonly #support: XsaveSupport;
 
   /**
    * @param at control file offset of a slot whose thread waits in the handler and has run no guest code
@@ -53,62 +48,46 @@ export class FrameLayout {
     this.fpu = control.word(at + this.regs + Sigcontext.at.fpstate) - address;
     const sw = at + this.fpu + SW;
     this.fpuSize = dv.getUint32(sw + FpxSwBytes.at.xstateSize, true);
-    this.#featuresLow = dv.getUint32(sw + FpxSwBytes.at.xfeatures, true);
-    this.#featuresHigh = dv.getUint32(sw + FpxSwBytes.at.xfeatures + 4, true);
-    this.#mxcsrMask = dv.getUint32(at + this.fpu + Fpstate.at.mxcsrMask, true) ||
-      DEFAULT_MXCSR_MASK;
+    this.#support = {
+      featuresLow: dv.getUint32(sw + FpxSwBytes.at.xfeatures, true),
+      featuresHigh: dv.getUint32(sw + FpxSwBytes.at.xfeatures + 4, true),
+      mxcsrMask: dv.getUint32(at + this.fpu + Fpstate.at.mxcsrMask, true) || DEFAULT_MXCSR_MASK,
+    };
     const isSound = frame >= SLOT_HEADER && this.fpu > this.siginfo &&
-      dv.getUint32(sw, true) === FP_XSTATE_MAGIC1 && this.fpuSize >= HEADER + HEADER_BYTES &&
+      dv.getUint32(sw, true) === FP_XSTATE_MAGIC1 && this.fpuSize >= XSAVE_HEADER_END &&
       this.fpu + this.fpuSize + FP_XSTATE_MAGIC2_SIZE <= control.slotBytes;
     if (!isSound) throw new Error("the host's signal frames are not as expected (XSAVE missing?)");
   }
 
   /** What the host's own frames say of the features of a thread. */
   get features(): number {
-    return this.#featuresLow + this.#featuresHigh * 0x100000000;
+    return this.#support.featuresLow + this.#support.featuresHigh * 0x100000000;
   }
 
   /** Whether `loadFpu` would give the state that a new thread has. */
   isInitial(fpu: Uint8Array<ArrayBuffer>): boolean {
-    for (let i = 0; i < 8; i++) if (fpu[HEADER + i] !== 0) return false;
+    for (let i = 0; i < 8; i++) if (fpu[XSAVE_HEADER + i] !== 0) return false;
     return true;
   }
 
   /** FPU state of the frame in the slot at `slot` (host address) -> fpu. */
   fetchFpu(slot: number, fpu: Uint8Array<ArrayBuffer>): void {
     copyToBuffer(fpu, 0, slot + this.fpu, this.fpuSize);
-    fpu.fill(0, SW, HEADER);
+    fpu.fill(0, SW, XSAVE_HEADER);
   }
 
-  /**
-   * fpu -> FPU state of the frame. It can come from guest memory (rt_sigreturn), and the host refuses a frame as a whole: so
-   * what it would refuse is made acceptable. Absent components get their initial value.
-   */
+  /** fpu -> FPU state of the frame, as the host takes it. */
   loadFpu(control: ControlMemory, at: number, fpu: Uint8Array<ArrayBuffer>): void {
     const { dv } = control;
     const to = at + this.fpu;
-    const address = control.base + to;
-    copyFromBuffer(address, fpu, 0, this.fpuSize);
-    let present = dv.getUint32(to + HEADER, true) & this.#featuresLow;
-    const presentHigh = dv.getUint32(to + HEADER + 4, true) & this.#featuresHigh;
-    if ((present & XSTATE_FP) === 0) {
-      fill(address, 0, MXCSR);
-      fill(address + ST_SPACE, 0, XMM_SPACE - ST_SPACE);
-      dv.setUint16(to, INITIAL_FCW, true);
-    }
-    if ((present & XSTATE_SSE) === 0) fill(address + XMM_SPACE, 0, SW - XMM_SPACE);
-    if (present === 0) dv.setUint32(to + MXCSR, INITIAL_MXCSR, true);
-    present |= XSTATE_FP | XSTATE_SSE;
-    dv.setUint32(to + MXCSR, dv.getUint32(to + MXCSR, true) & this.#mxcsrMask, true);
-    fill(address + SW, 0, HEADER - SW + HEADER_BYTES);
-    dv.setUint32(to + HEADER, present, true);
-    dv.setUint32(to + HEADER + 4, presentHigh, true);
+    copyFromBuffer(control.base + to, fpu, 0, this.fpuSize);
+    acceptXsave(dv, to, this.#support);
     const sw = to + SW;
     dv.setUint32(sw + FpxSwBytes.at.magic1, FP_XSTATE_MAGIC1, true);
     const extended = this.fpuSize + FP_XSTATE_MAGIC2_SIZE;
     dv.setUint32(sw + FpxSwBytes.at.extendedSize, extended, true);
-    dv.setUint32(sw + FpxSwBytes.at.xfeatures, this.#featuresLow, true);
-    dv.setUint32(sw + FpxSwBytes.at.xfeatures + 4, this.#featuresHigh, true);
+    dv.setUint32(sw + FpxSwBytes.at.xfeatures, this.#support.featuresLow, true);
+    dv.setUint32(sw + FpxSwBytes.at.xfeatures + 4, this.#support.featuresHigh, true);
     dv.setUint32(sw + FpxSwBytes.at.xstateSize, this.fpuSize, true);
     dv.setUint32(to + this.fpuSize, FP_XSTATE_MAGIC2, true);
   }

@@ -27,11 +27,9 @@ import {
   RIP,
   RSI,
   RSP,
-  TRAP_EXCEPTION,
-  TRAP_FAULT,
-  TRAP_SYSCALL,
   TRAPNO,
 } from "../platform.ts";
+import { INT80_ERROR, setCall, setException, setFault } from "../traps.ts";
 import type { ControlMemory } from "./control_memory.ts";
 import type { Engine } from "./engine.ts";
 import { SIG_KICK } from "../stub/layout.ts";
@@ -45,12 +43,10 @@ export const SPURIOUS_STOP = 2;
 
 // siginfo_t: fields by offset.
 const SI_CODE = 8, SI_ADDR = 16, SI_ARCH = 28;
-/** Error code of #GP for `int 0x80` without a gate: the vector, times 8, in the interrupt table. */
-const INT80_ERROR = 0x402;
 /** Bytes of `int 0x80`, `sysenter`, `syscall`. */
 const CALL_BYTES = 2;
 const EXCEPTIONS: readonly number[] = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP];
-const ARG_REGS: readonly number[] = [RDI, RSI, RDX, R10, R8, R9];
+const ARGUMENTS = new Int32Array([RDI, RSI, RDX, R10, R8, R9]);
 
 /** Reads the frame of the slot at `slotAt` into `c`. Returns the kind of stop. */
 export function readStop(c: Context, engine: Engine, slotAt: number): number {
@@ -88,15 +84,7 @@ export function readStop(c: Context, engine: Engine, slotAt: number): number {
 }
 
 function readCall(c: Context, control: ControlMemory, regs: number): void {
-  const { dv } = control;
-  const w = c.args.words;
-  for (let i = 0; i < ARG_REGS.length; i++) {
-    const at = regs + ARG_REGS[i]!;
-    w[2 * i] = dv.getUint32(at, true);
-    w[2 * i + 1] = dv.getUint32(at + 4, true);
-  }
-  c.nr = dv.getInt32(regs + RAX, true);
-  c.trap = TRAP_SYSCALL;
+  setCall(c, control.dv.getInt32(regs + RAX, true), control.dv, regs, ARGUMENTS);
   c.viaSignal = true;
 }
 
@@ -118,13 +106,7 @@ function enterPatchedCall(c: Context, control: ControlMemory, regs: number, rip:
 function readInt80(c: Context, control: ControlMemory, regs: number, rip: number): number {
   control.setWord(regs + RIP, rip);
   c.rip = rip;
-  c.trap = TRAP_EXCEPTION;
-  c.signo = SIGSEGV;
-  c.sigcode = SI_KERNEL;
-  c.faultAddr = 0;
-  c.faultAccess = 0;
-  c.trapno = X86_TRAP_GP;
-  c.errorCode = INT80_ERROR;
+  setException(c, SIGSEGV, SI_KERNEL, 0, X86_TRAP_GP, INT80_ERROR);
   return REPORTED_STOP;
 }
 
@@ -138,21 +120,15 @@ function readException(
 ): void {
   const { dv } = control;
   // The guest may have written over the frame: no other signal than those of exceptions leaves here.
-  c.signo = EXCEPTIONS.includes(signo) ? signo : SIGSEGV;
-  c.sigcode = code;
-  c.trapno = dv.getUint32(regs + TRAPNO, true);
-  c.errorCode = dv.getUint32(regs + ERR, true);
-  if (c.trapno !== X86_TRAP_PF) {
-    c.trap = TRAP_EXCEPTION;
-    c.faultAddr = control.word(info + SI_ADDR);
-    c.faultAccess = 0;
-    return;
+  const safe = EXCEPTIONS.includes(signo) ? signo : SIGSEGV;
+  const vector = dv.getUint32(regs + TRAPNO, true), error = dv.getUint32(regs + ERR, true);
+  if (vector !== X86_TRAP_PF) {
+    return setException(c, safe, code, control.word(info + SI_ADDR), vector, error);
   }
-  c.trap = TRAP_FAULT;
-  c.faultAddr = control.word(regs + CR2);
-  c.faultAccess = (c.errorCode & X86_PF_WRITE) !== 0
+  const access = (error & X86_PF_WRITE) !== 0
     ? ACCESS_WRITE
-    : (c.errorCode & X86_PF_INSTR) !== 0
+    : (error & X86_PF_INSTR) !== 0
     ? ACCESS_EXEC
     : ACCESS_READ;
+  setFault(c, safe, code, control.word(regs + CR2), access, error);
 }
