@@ -58,13 +58,8 @@ const PAIRS = new Int32Array([
   ...[G.rdi, RDI, G.rsi, RSI, G.rbp, RBP, G.rbx, RBX, G.rdx, RDX, G.rax, RAX, G.rcx, RCX],
   ...[G.rsp, RSP, G.rip, RIP, G.rflags, EFLAGS, FS, FS_BASE],
 ]);
-/** Flags that a thread can have: AC, RF, OF, DF, TF, SF, ZF, AF, PF, CF; bit 1 and interrupts are always on. */
-const USER_FLAGS = 0x50dd5, FIXED_FLAGS = 0x202;
-
-/** Flags as a thread may have them, whatever it says it had. */
-export function userFlags(low: number): number {
-  return low & USER_FLAGS | FIXED_FLAGS;
-}
+/** Flags that a thread can have: ID, AC, RF, OF, DF, TF, SF, ZF, AF, PF, CF; bit 1 and interrupts are always on. */
+const USER_FLAGS = 0x250dd5, FIXED_FLAGS = 0x202;
 
 /** High words: of the last address of user space, and those from which ring 0 begins. */
 const USER_HIGH_MAX = 0x7fff, UPPER_HIGH_MIN = 0xffff8000;
@@ -149,8 +144,7 @@ export class KvmContext extends Context {
       to.setUint32(GS + 4, gsHigh, true);
     }
     this.keepBases();
-    to.setUint32(G.rflags, userFlags(from.getUint32(EFLAGS, true)), true);
-    to.setUint32(G.rflags + 4, 0, true);
+    this.keepFlags(from.getUint32(EFLAGS, true));
     if (withFpu) {
       this.fpuVcpu?.dropFpu();
       acceptFpu(this.#savedFpu, this.fpu, this.#scheduler.features);
@@ -162,6 +156,12 @@ export class KvmContext extends Context {
   keepBases(): void {
     this.#keepBase(FS);
     this.#keepBase(GS);
+  }
+
+  /** Its flags are these, as far as a thread can have them, whatever it or its processor says it had. */
+  keepFlags(low: number): void {
+    this.state.setUint32(G.rflags, low & USER_FLAGS | FIXED_FLAGS, true);
+    this.state.setUint32(G.rflags + 4, 0, true);
   }
 
   #keepBase(at: number): void {

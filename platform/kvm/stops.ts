@@ -13,7 +13,7 @@ import * as X from "../../ffi/abi/ucontext.ts";
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from "../platform.ts";
 import { setCall, setException, setFault } from "../traps.ts";
 import { REPLIED, Slot } from "./call_stub.ts";
-import { type KvmContext, userFlags } from "./context.ts";
+import type { KvmContext } from "./context.ts";
 import { floatingCode } from "./fpu_state.ts";
 import { BEYOND_END, MAPPED, PRESENT, WRITABLE } from "./page_tables.ts";
 import { CALL_PORT, EXCEPTION_PORT } from "./ports.ts";
@@ -103,8 +103,7 @@ export class StopReader {
     state.setUint32(GS, vcpu.slotWord(Slot.at.gsBase), true);
     state.setUint32(GS + 4, vcpu.slotWord(Slot.at.gsBase + 4), true);
     context.keepBases();
-    state.setUint32(G.rflags, userFlags(state.getUint32(G.rflags, true)), true);
-    state.setUint32(G.rflags + 4, 0, true);
+    context.keepFlags(state.getUint32(G.rflags, true));
   }
 
   /** In the stub of calls, behind its post; `offset`: where, if it did not leave by itself. */
@@ -121,6 +120,7 @@ export class StopReader {
     const { run } = vcpu, { state } = context;
     vcpu.readRunGap();
     context.stateBytes.set(vcpu.regBytes);
+    context.keepFlags(state.getUint32(G.rflags, true));
     state.setUint32(FS, run.getUint32(FS_BASE_AT, true), true);
     state.setUint32(FS + 4, run.getUint32(FS_BASE_AT + 4, true), true);
     state.setUint32(GS, run.getUint32(GS_BASE_AT, true), true);
@@ -193,7 +193,7 @@ export class StopReader {
     if (words[top - CS_WORD] !== USER_CODE) return DEATH;
     state.setUint32(G.rip, words[top - RIP_WORD]!, true);
     state.setUint32(G.rip + 4, words[top - RIP_WORD + 1]!, true);
-    state.setUint32(G.rflags, words[top - FLAGS_WORD]!, true);
+    context.keepFlags(words[top - FLAGS_WORD]!);
     state.setUint32(G.rsp, words[top - RSP_WORD]!, true);
     state.setUint32(G.rsp + 4, words[top - RSP_WORD + 1]!, true);
     this.#place(context);
