@@ -60,7 +60,9 @@ export class GuestPhysical {
     this.#isUsed = new Uint8Array(end / PART_BYTES);
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     this.windowsBase = check(mmap(0, WINDOWS_BYTES, PROT_NONE, flags, -1, 0), "mmap of windows");
-    check(this.#setRegion(TABLES_SLOT, 0, TABLE_MEMORY_BYTES, tables.base), "memory of tables");
+    const hasTables = this.#setRegion(TABLES_SLOT, 0, TABLE_MEMORY_BYTES, tables.base);
+    if (hasTables < 0) this.close();
+    check(hasTables, "memory of tables");
     tables.forget = () => this.#forget();
   }
 

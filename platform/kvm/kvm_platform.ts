@@ -61,27 +61,36 @@ class KvmPlatform implements Platform {
   readonly #startNs = performance.now() * 1e6;
 
   constructor(arena: Arena, options: KvmOptions) {
-    this.#vm = new Vm(options.device ?? openDevice());
-    const tables = new TableMemory();
-    const kind = hostKind(readText("/proc/cpuinfo"));
-    const ring0 = writeRing0(tables, kind);
-    const memory = new GuestPhysical(this.#vm.fd, arena, tables, this.#vm.addressBits);
-    this.doorbellFd = check(eventfd(), "eventfd2");
-    const count = Math.min(MAX_CPUS, options.cpus ?? defaultCpus());
-    this.#threads = new Threads(this.#vm, ring0, tables, this.doorbellFd, count);
-    this.fpuSize = this.#vm.fpuBytes;
-    this.fpuFeatures = this.#vm.features;
-    const stops = new StopReader(tables, ring0);
-    const { vcpus } = this.#threads;
-    this.#scheduler = new Scheduler(vcpus, stops, this.fpuFeatures, this.fpuSize);
-    this.#machine = {
-      tables,
-      memory,
-      windows: new FileWindows(memory),
-      scheduler: this.#scheduler,
-      spaces: new Set(),
-      threadCount: 0,
-    };
+    const undo: (() => void)[] = [];
+    try {
+      const vm = this.#vm = new Vm(options.device ?? openDevice());
+      undo.push(() => vm.close());
+      const tables = new TableMemory();
+      undo.push(() => tables.close());
+      const ring0 = writeRing0(tables, hostKind(readText("/proc/cpuinfo")));
+      const memory = new GuestPhysical(vm.fd, arena, tables, vm.addressBits);
+      undo.push(() => memory.close());
+      const doorbellFd = this.doorbellFd = check(eventfd(), "eventfd2");
+      undo.push(() => close(doorbellFd));
+      const count = Math.min(MAX_CPUS, options.cpus ?? defaultCpus());
+      this.#threads = new Threads(vm, ring0, tables, doorbellFd, count);
+      this.fpuSize = vm.fpuBytes;
+      this.fpuFeatures = vm.features;
+      const stops = new StopReader(tables, ring0);
+      const { vcpus } = this.#threads;
+      this.#scheduler = new Scheduler(vcpus, stops, this.fpuFeatures, this.fpuSize);
+      this.#machine = {
+        tables,
+        memory,
+        windows: new FileWindows(memory),
+        scheduler: this.#scheduler,
+        spaces: new Set(),
+        threadCount: 0,
+      };
+    } catch (error) {
+      for (const step of undo.reverse()) step();
+      throw error;
+    }
   }
 
   get guestCpu(): number {

@@ -6,7 +6,7 @@ import { MFD_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { timeStampCounter } from "../../ffi/sys/clock.ts";
-import { close, ftruncate, memfdCreate, openat } from "../../ffi/sys/files.ts";
+import { close, eventfd, ftruncate, memfdCreate, openat } from "../../ffi/sys/files.ts";
 import { openFiles, ownMappings } from "../conformance/host_view.ts";
 import { caller, CODE, DATA, describe, Lab, PAGE, reg, RW, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
@@ -226,6 +226,27 @@ test("a destroyed platform leaves nothing behind", () => {
   arena.close();
 });
 
+test("a platform that cannot start says what failed, and leaves nothing behind", () => {
+  const arena = Arena.create(ARENA_BYTES, 0);
+  createKvmPlatform(arena).destroy();
+  const before = [openFiles(), ownMappings()], seen = new Set<string>();
+  const fillers = takeAllDescriptors();
+  for (let room = 1; room < 12; room++) {
+    close(fillers.pop()!);
+    try {
+      createKvmPlatform(arena, { cpus: 4 }).destroy();
+      seen.add("it starts");
+    } catch (error) {
+      seen.add((error as Error).message);
+    }
+  }
+  fillers.forEach(close);
+  assert(seen.size > 3 && seen.has("it starts"), [...seen].join("; "));
+  assertEquals(openFiles(), before[0]);
+  assert(ownMappings() <= before[1]! + 8, `${before[1]} mappings before, ${ownMappings()} after`);
+  arena.close();
+});
+
 test("what is no machine is refused with a sentence", (lab) => {
   const fd = memfdCreate("kvm", MFD_CLOEXEC);
   assertThrows(
@@ -234,3 +255,9 @@ test("what is no machine is refused with a sentence", (lab) => {
     "/dev/kvm has API version",
   );
 });
+
+function takeAllDescriptors(): number[] {
+  const taken: number[] = [];
+  for (let fd = eventfd(); fd >= 0; fd = eventfd()) taken.push(fd);
+  return taken;
+}

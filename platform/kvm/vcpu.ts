@@ -136,18 +136,23 @@ export class Vcpu {
     this.slotBytes = new Uint8Array(words.buffer, regsAt, KvmRegs.size);
     this.fd = check(ioctl(vm.fd, KVM_CREATE_VCPU, index), "KVM_CREATE_VCPU");
     const prot = PROT_READ | PROT_WRITE;
-    this.#runBase = check(mmap(0, vm.runBytes, prot, MAP_SHARED, this.fd, 0), "mmap of a vCPU");
-    const buffer = viewOf(this.#runBase, vm.runBytes);
-    this.run = new DataView(buffer);
-    this.regBytes = new Uint8Array(buffer, REGS, KvmRegs.size);
-    this.#segments = new Uint8Array(buffer, R.sregs, SEGMENTS_BYTES);
-    this.run.setUint32(R.validRegs, SYNC, true);
-    check(ioctl(this.fd, KVM_SET_CPUID2, addressOf(vm.cpuid)), "KVM_SET_CPUID2");
-    this.#userSegments = this.reset();
-    this.#setCounter();
-    this.#block = block;
-    this.#words = new Int32Array(viewOf(block, VcpuBlock.size));
-    this.#tid = this.#start(stackTop);
+    this.#runBase = mmap(0, vm.runBytes, prot, MAP_SHARED, this.fd, 0);
+    try {
+      const buffer = viewOf(check(this.#runBase, "mmap of a vCPU"), vm.runBytes);
+      this.run = new DataView(buffer);
+      this.regBytes = new Uint8Array(buffer, REGS, KvmRegs.size);
+      this.#segments = new Uint8Array(buffer, R.sregs, SEGMENTS_BYTES);
+      this.run.setUint32(R.validRegs, SYNC, true);
+      check(ioctl(this.fd, KVM_SET_CPUID2, addressOf(vm.cpuid)), "KVM_SET_CPUID2");
+      this.#userSegments = this.reset();
+      this.#setCounter();
+      this.#block = block;
+      this.#words = new Int32Array(viewOf(block, VcpuBlock.size));
+      this.#tid = this.#start(stackTop);
+    } catch (error) {
+      this.#free();
+      throw error;
+    }
   }
 
   /** As at its beginning: the host may have put it back to where a processor starts. @returns the segments of a thread */
@@ -437,7 +442,11 @@ export class Vcpu {
     Atomics.store(words, at.state / 4, EXIT);
     this.#wake();
     joinThread(this.#block);
-    munmap(this.#runBase, this.#material.vm.runBytes);
+    this.#free();
+  }
+
+  #free(): void {
+    if (this.#runBase > 0) munmap(this.#runBase, this.#material.vm.runBytes);
     close(this.fd);
   }
 }
