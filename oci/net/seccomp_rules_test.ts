@@ -1,41 +1,12 @@
 import { assertEquals } from "@std/assert";
 import * as I from "../../ffi/abi/inet.ts";
-import { SECCOMP_RET_ALLOW } from "../../ffi/abi/seccomp.ts";
 import * as S from "../../ffi/abi/socket.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
-import { SECCOMP_DATA } from "../../ffi/asm/bpf.ts";
+import { verdict } from "../sandbox/filter_verdict_testing.ts";
 import { assembleFilter, rulesFor } from "../sandbox/seccomp_filter.ts";
 import { NETWORK_RULES } from "./seccomp_rules.ts";
 
-const AUDIT_ARCH_X86_64 = 0xc000003e;
-const LD = 0x20, JA = 0x05, JEQ = 0x15, RET = 0x06;
 const FLAGS = S.SOCK_CLOEXEC | S.SOCK_NONBLOCK;
-
-/** Runs a filter of the four instructions that it is made of. */
-function verdict(program: Uint8Array<ArrayBuffer>, nr: number, ...args: number[]): boolean {
-  const dv = new DataView(program.buffer), words = new Map<number, number>();
-  words.set(SECCOMP_DATA.nr, nr).set(SECCOMP_DATA.arch, AUDIT_ARCH_X86_64);
-  for (let i = 0; i < 6; i++) words.set(SECCOMP_DATA.argLo(i), (args[i] ?? 0) >>> 0);
-  for (let pc = 0, a = 0; pc * 8 < program.length; pc++) {
-    const k = dv.getUint32(pc * 8 + 4, true);
-    switch (dv.getUint16(pc * 8, true)) {
-      case LD:
-        a = words.get(k) ?? 0;
-        break;
-      case JA:
-        pc += k;
-        break;
-      case JEQ:
-        pc += dv.getUint8(pc * 8 + (a === k ? 2 : 3));
-        break;
-      case RET:
-        return k === SECCOMP_RET_ALLOW;
-      default:
-        throw new Error(`unknown instruction at ${pc}`);
-    }
-  }
-  throw new Error("no verdict");
-}
 
 const withNetwork = assembleFilter(rulesFor(true), "systrap");
 const without = assembleFilter(rulesFor(false), "systrap");
