@@ -8,71 +8,16 @@ import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, ecx, edx, r11, rax, rbx, rcx, rsp } from "../../ffi/asm/registers.ts";
 import { SIGILL, SIGSEGV, SIGTRAP } from "../../ffi/abi/signal.ts";
-import { Arena } from "../../ffi/mem/arena.ts";
-import { caller, CODE, DATA, describe, Lab, PAGE, reg, setReg, STACK } from "../conformance/lab.ts";
+import { caller, CODE, DATA, describe, PAGE, reg, setReg, STACK } from "../conformance/lab.ts";
 import { isTranslated } from "../conformance/host_view.ts";
 import * as p from "../platform.ts";
-import { tryPlatform } from "../registry.ts";
-import { named } from "../../tests/harness/machine.ts";
-import { createKvmPlatform } from "./kvm_platform.ts";
+import { assertSound, attack, RING0_BASE, STUB_AT, test } from "./hostile_testing.ts";
 import { CALL_PORT, EXCEPTION_PORT } from "./ports.ts";
 import { cpuPages, MAX_CPUS } from "./ring0.ts";
 import { USER_END } from "./space.ts";
 
-const RING0_BASE = 0xffffffff80000000n;
-/** Of the stub of calls, from there. */
-const STUB_AT = 0x200000;
-const PATIENCE_MS = 500;
 /** `int n` that PVM answers as cpuid, which any thread may ask. */
 const ANSWERED_AS_CPUID = 26;
-const problem = tryPlatform("kvm");
-let arena: Arena | null = null;
-
-function test(name: string, body: (lab: Lab) => void): void {
-  Deno.test({
-    ...named(name, problem),
-    sanitizeResources: false, // the arena is kept
-    fn: () => {
-      arena ??= Arena.create(64 * 1024 * 1024, 0);
-      const platform = createKvmPlatform(arena, { cpus: 2 });
-      try {
-        body(new Lab(arena, platform));
-      } finally {
-        platform.destroy();
-      }
-    },
-  });
-}
-
-/** Runs code that must not get to its end (call 77). @returns how it stopped */
-function attack(lab: Lab, what: string, emit: (a: Assembler) => Assembler): p.Context {
-  const space = lab.space();
-  lab.load(space, emit(new Assembler()).mov(eax, 77).syscall());
-  lab.map(space, STACK, 16);
-  lab.map(space, DATA, 2);
-  const c = lab.thread(space);
-  c.resumeAll(true);
-  let stop = lab.nextWithin(PATIENCE_MS);
-  if (stop === null) {
-    c.interrupt();
-    stop = lab.next();
-  }
-  assertEquals(stop, c, what);
-  const isDone = c.trap === p.TRAP_SYSCALL && c.nr === 77;
-  assert(!isDone, `${what} was done`);
-  c.space.destroy();
-  return c;
-}
-
-/** The machine is as it was: a new guest runs. */
-function assertSound(lab: Lab): void {
-  const c = lab.run(caller(5));
-  lab.expectCall(c, 5);
-  c.resumeRet(0);
-  lab.expectCall(c, 5);
-  c.space.destroy();
-  lab.reset();
-}
 
 const PRIVILEGED: Readonly<Record<string, readonly number[]>> = {
   "hlt": [0xf4],

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../platform.ts";
 import { type Changes, MAPPED, PageTables, PRESENT, WRITABLE } from "./page_tables.ts";
 import { PAGE_BYTES, TableMemory } from "./table_memory.ts";
@@ -159,5 +159,29 @@ Deno.test("frames of tables come back only after the host forgot them", () => {
       tables.retire();
     }
     assert(forgotten > 0 && forgotten < 4, `forgot ${forgotten} times`);
+  });
+});
+
+Deno.test("without memory there is no table, no copy and no root; what was there stays", () => {
+  withMemory((memory) => {
+    const tables = new PageTables(memory), heard = new Heard(), at = 0x400000;
+    tables.map(at, PAGE_BYTES, 0x1000, PROT_READ, heard);
+    const frames: number[] = [];
+    for (let frame = memory.take(); frame >= 0; frame = memory.take()) frames.push(frame);
+    const rest = (count: number) => frames.splice(0, count).forEach((f) => memory.giveUnused(f));
+    assertEquals(tables.rootFor(0, RING0), -1);
+    assertEquals(tables.map(2 ** 40, PAGE_BYTES, 0x2000, PROT_READ, heard), false);
+    assertThrows(() => new PageTables(memory), RangeError);
+    for (const count of [0, 1, 2, 3]) { // of the four that a copy takes
+      rest(count);
+      assertEquals(tables.clone(), null);
+      for (let i = 0; i < count; i++) frames.push(memory.take());
+      assertEquals(memory.take(), -1, `a copy that failed for ${count} frames kept some`);
+    }
+    rest(5);
+    const copy = tables.clone();
+    assert(copy !== null);
+    assertEquals(walk(memory, rootOf(copy), at)?.page, 0x1000n);
+    assertEquals([tables.pageAt(at), memory.take()], [0x1000, -1]);
   });
 });

@@ -25,7 +25,7 @@ import { assembleThread, VcpuShared } from "./vcpu_thread.ts";
 import type { Vm } from "./vm.ts";
 
 /** Not a real-time signal, which is queued each time, or not at all when RLIMIT_SIGPENDING is reached. */
-const KICK_SIGNAL = SIGURG;
+export const KICK_SIGNAL = SIGURG;
 /** Of a thread: a page for its block, the rest for frames of signals. */
 const THREAD_BYTES = 16 * PAGE_BYTES;
 /** In front of the threads: code, shared words. */
