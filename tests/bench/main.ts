@@ -1,5 +1,5 @@
 /**
- * `deno task bench [--repeats N] [--scale X] [NAME...]`: one table, native / dvisor systrap / dvisor ptrace / runsc, all in
+ * `deno task bench [--repeats N] [--scale X] [NAME...]`: one table, native / dvisor on systrap, ptrace, kvm / runsc, all in
  * this run: medians over interleaved repeats. Lower is better everywhere; "-" means that it did not work there.
  *
  * The programs are in programs.ts. Some are measured again beside two CPU hogs: there getpid, which spins, must not cost
@@ -122,15 +122,19 @@ function cell(v: number): string {
   return v >= 100 ? v.toFixed(0) : v >= 1 ? v.toFixed(2) : v.toFixed(3);
 }
 
-/** systrap against native and against runsc. */
+/** systrap against native and against runsc, kvm against systrap. */
 function ratios(row: readonly number[], systems: readonly Runner[]): string[] {
   const of = (name: string) => row[systems.findIndex((s) => s.name === name)] ?? NaN;
   const ratio = (a: number, b: number) => Number.isNaN(a / b) ? "-" : (a / b).toFixed(2);
-  return [ratio(of("systrap"), of("native")), ratio(of("systrap"), of("runsc"))];
+  return [
+    ratio(of("systrap"), of("native")),
+    ratio(of("systrap"), of("runsc")),
+    ratio(of("kvm"), of("systrap")),
+  ];
 }
 
 function line(name: string, cells: readonly string[]): string {
-  return name.padEnd(26) + cells.map((c) => c.padStart(13)).join("");
+  return name.padEnd(26) + cells.map((c) => c.padStart(15)).join("");
 }
 
 const args = parseArgs(Deno.args, {
@@ -145,7 +149,7 @@ try {
   const names = args._.map(String);
   const all = (await benchmarks(dir, Number(args.scale)))
     .filter((b) => names.length === 0 || names.some((n) => b.name.startsWith(n)));
-  const heads = [...systems.map((s) => s.name), "systrap/native", "systrap/runsc"];
+  const heads = [...systems.map((s) => s.name), "systrap/native", "systrap/runsc", "kvm/systrap"];
   console.log(line(`${args.repeats} repeats`, heads));
   await measureAll(all, systems, Number(args.repeats));
   const beside = all.filter((b) => ["getpid", SLEEPING, "pipe ping-pong"].includes(b.name));

@@ -14,7 +14,7 @@ export interface Finished {
   readonly ms: number;
 }
 
-/** Native, dvisor on both platforms, and runsc where it is installed. */
+/** Native, dvisor on its platforms, and runsc where it is installed: on kvm only where the host has it. */
 export function runners(root: string, stateDir: string): Runner[] {
   const dvisor = join(root, "dist", "dvisor");
   const all: Runner[] = [
@@ -22,21 +22,36 @@ export function runners(root: string, stateDir: string): Runner[] {
     { name: "systrap", prefix: [dvisor, "do", "--platform=systrap", "--"] },
     { name: "ptrace", prefix: [dvisor, "do", "--platform=ptrace", "--"] },
   ];
-  if (hasCommand("runsc")) {
-    all.push({
-      name: "runsc",
-      prefix: [
-        "runsc",
-        "--network=none",
-        "--ignore-cgroups",
-        "--platform=systrap",
-        "--root",
-        stateDir,
-        "do",
-      ],
-    });
-  }
+  const hasKvm = exists("/dev/kvm");
+  if (hasKvm) all.push({ name: "kvm", prefix: [dvisor, "do", "--platform=kvm", "--"] });
+  if (!hasCommand("runsc")) return all;
+  const runsc = (platform: string) => [
+    "runsc",
+    "--network=none",
+    "--ignore-cgroups",
+    `--platform=${platform}`,
+    "--root",
+    stateDir,
+    "do",
+  ];
+  all.push({ name: "runsc", prefix: runsc("systrap") });
+  if (hasKvm && starts(runsc("kvm"))) all.push({ name: "runsc kvm", prefix: runsc("kvm") });
   return all;
+}
+
+function starts(prefix: readonly string[]): boolean {
+  const argv = ["timeout", "20", ...prefix, "true"];
+  const output = { stdin: "null", stdout: "null", stderr: "null" } as const;
+  return new Deno.Command(argv[0]!, { args: argv.slice(1), ...output }).outputSync().success;
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function hasCommand(name: string): boolean {
