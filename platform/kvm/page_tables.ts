@@ -3,8 +3,9 @@
  *
  * An entry may gain (from nothing to a page, from reading to writing) by being written: at worst the processor reports a
  * fault that is none any more. Whatever takes something away is told to `Changes.lost`, for the host must forget it too.
- * Entries of pages without permissions are not present and keep their frame, marked as mapped. A and D are always set, so that
- * the processor never writes here. Neighbours: `table_memory.ts`, `space.ts`. Source: Intel SDM vol. 3 ch. 4.
+ * Entries of pages without permissions are not present and keep their frame, marked as mapped. Where A is not set, neither
+ * the host nor a processor has ever looked: those set it when they first use an entry, so what is taken from it without A
+ * need not be forgotten. Neighbours: `table_memory.ts`, `space.ts`. Source: Intel SDM vol. 3 ch. 4.
  */
 
 import { copy } from "../../ffi/mem/native_memory.ts";
@@ -67,9 +68,21 @@ export class PageTables {
     return root;
   }
 
-  /** Pages of [addr, addr + len) become those from guest-physical `page` on. False: out of tables. */
-  map(addr: number, len: number, page: number, prot: number, changes: Changes): boolean {
-    const bits = lowBits(prot), nx = highBits(prot);
+  /**
+   * Pages of [addr, addr + len) become those from guest-physical `page` on. False: out of tables.
+   *
+   * @param isKnown the entries count as looked at: then the host takes neighbours of a page that is touched along, if it has
+   *   them to write
+   */
+  map(
+    addr: number,
+    len: number,
+    page: number,
+    prot: number,
+    isKnown: boolean,
+    changes: Changes,
+  ): boolean {
+    const bits = isKnown ? lowBits(prot) : lowBits(prot) & ~ACCESSED, nx = highBits(prot);
     const end = addr + len;
     while (addr < end) {
       const table = this.#table(addr, true);
@@ -248,19 +261,22 @@ export class PageTables {
     high: number,
     changes: Changes,
   ): void {
-    const oldLow = words[at]!, oldHigh = words[at + 1]!;
-    if (oldLow === low && oldHigh === high) return;
-    if ((oldLow & PRESENT) !== 0) words[at] = 0;
+    let oldLow = words[at]!;
+    const oldHigh = words[at + 1]!;
+    if (((oldLow ^ low) & ~ACCESSED) === 0 && oldHigh === high) return;
+    // What is not present is not looked at: from here on its A bit stays what it is.
+    if ((oldLow & PRESENT) !== 0) oldLow = Atomics.exchange(words, at, 0);
+    const page = pageOf(oldLow, oldHigh), wasPresent = (oldLow & PRESENT) !== 0;
+    const isSame = (oldLow & low & MAPPED) !== 0 && page === pageOf(low, high);
+    const keeps = wasPresent && isSame && (low & PRESENT) !== 0 &&
+      (oldLow & ~low & WRITABLE) === 0 && (high & ~oldHigh & NO_EXECUTE) === 0;
+    const isKnown = wasPresent && (oldLow & ACCESSED) !== 0;
+    if (keeps && isKnown) low = (low | ACCESSED) >>> 0;
+    else if (wasPresent && isSame && !isKnown) low = (low & ~ACCESSED) >>> 0;
     words[at + 1] = high;
     words[at] = low;
-    if ((oldLow & MAPPED) === 0) return;
-    const page = pageOf(oldLow, oldHigh);
-    const isSame = (low & MAPPED) !== 0 && page === pageOf(low, high);
-    if (!isSame) changes.dropped(page);
-    if ((oldLow & PRESENT) === 0) return;
-    const keeps = isSame && (low & PRESENT) !== 0 && (oldLow & ~low & WRITABLE) === 0 &&
-      (high & ~oldHigh & NO_EXECUTE) === 0;
-    if (!keeps) changes.lost(page);
+    if ((oldLow & MAPPED) !== 0 && !isSame) changes.dropped(page);
+    if (isKnown && !keeps) changes.lost(page);
   }
 }
 

@@ -57,7 +57,9 @@ Deno.test("pages are found by a processor where they were mapped, up to the last
     const high = 2 ** 45 + 2 ** 33; // of a page: above 32 bits
     for (const addr of [0, 0x400000, 0x5555_5555_4000, 0x7fff_ffff_e000]) {
       assertEquals(walk(memory, rootOf(tables), addr), null);
-      assert(tables.map(addr, PAGE_BYTES, high + addr % 2 ** 32, PROT_READ | PROT_EXEC, heard));
+      assert(
+        tables.map(addr, PAGE_BYTES, high + addr % 2 ** 32, PROT_READ | PROT_EXEC, true, heard),
+      );
       const found = walk(memory, rootOf(tables), addr);
       assertEquals(found, { page: BigInt(high + addr % 2 ** 32), prot: PROT_READ | PROT_EXEC });
     }
@@ -73,7 +75,7 @@ Deno.test("gains are told to nobody, losses are", () => {
       what(heard);
       return [heard.lostPages, heard.droppedPages];
     };
-    tables.map(at, 2 * PAGE_BYTES, 0x1000, PROT_READ, new Heard());
+    tables.map(at, 2 * PAGE_BYTES, 0x1000, PROT_READ, true, new Heard());
     const protect = (prot: number) =>
       changes((heard) => tables.protect(at, 2 * PAGE_BYTES, prot, heard));
     assertEquals(protect(PROT_READ | PROT_WRITE), [[], []]);
@@ -85,7 +87,7 @@ Deno.test("gains are told to nobody, losses are", () => {
     assertEquals(protect(PROT_READ | PROT_WRITE), [[], []]); // it comes back with its frame
     assertEquals(walk(memory, rootOf(tables), at)?.page, 0x1000n);
     const map = (page: number) =>
-      changes((heard) => tables.map(at, PAGE_BYTES, page, PROT_READ | PROT_WRITE, heard));
+      changes((heard) => tables.map(at, PAGE_BYTES, page, PROT_READ | PROT_WRITE, true, heard));
     assertEquals(map(0x1000), [[], []]);
     assertEquals(map(0x9000), [[0x1000], [0x1000]]);
     assertEquals(changes((heard) => tables.unmap(0, 0x400000, heard)), [[0x9000, 0x2000], [
@@ -95,10 +97,32 @@ Deno.test("gains are told to nobody, losses are", () => {
   });
 });
 
+Deno.test("what nobody has looked at is lost to nobody", () => {
+  withMemory((memory) => {
+    const tables = new PageTables(memory), at = 0x40_0000_0000;
+    tables.map(at, 4 * PAGE_BYTES, 0x1000, PROT_READ, false, new Heard());
+    // A processor uses the second page.
+    let frame = rootOf(tables);
+    for (const index of [0, 256, 0]) {
+      frame = memory.words(frame)[memory.wordOf(frame) + 2 * index]! >>> 12;
+    }
+    memory.words(frame)[memory.wordOf(frame) + 2]! |= 0x20;
+    const heard = new Heard();
+    tables.protect(at, 4 * PAGE_BYTES, PROT_READ | PROT_EXEC, heard); // it is known what was used
+    tables.map(at, 2 * PAGE_BYTES, 0x1000, PROT_READ | PROT_WRITE | PROT_EXEC, false, heard);
+    assertEquals(heard.lostPages, []);
+    tables.unmap(at, 2 * PAGE_BYTES, heard);
+    tables.protect(at, 4 * PAGE_BYTES, PROT_READ, heard);
+    tables.map(at, 4 * PAGE_BYTES, 0x8000, PROT_READ, false, heard);
+    assertEquals(heard.lostPages, [0x2000]);
+    assertEquals(heard.droppedPages, [0x1000, 0x2000, 0x3000, 0x4000]);
+  });
+});
+
 Deno.test("a copy has what there was, and changes by itself", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory), heard = new Heard();
-    tables.map(0x7f00_0000_0000, 600 * PAGE_BYTES, 0x100000, PROT_READ | PROT_WRITE, heard);
+    tables.map(0x7f00_0000_0000, 600 * PAGE_BYTES, 0x100000, PROT_READ | PROT_WRITE, true, heard);
     const copy = tables.clone();
     assert(copy !== null);
     copy.protect(0x7f00_0000_0000, PAGE_BYTES, PROT_READ, heard);
@@ -123,7 +147,7 @@ Deno.test("tables behave like a map of pages, in any order of changes", () => {
       const first = below(80), count = 1 + below(12), addr = base + first * PAGE_BYTES;
       const prot = [0, 1, 3, 5, 7][below(5)]!, page = (1 + below(1000)) * PAGE_BYTES;
       const kind = below(3);
-      if (kind === 0) tables.map(addr, count * PAGE_BYTES, page, prot, heard);
+      if (kind === 0) tables.map(addr, count * PAGE_BYTES, page, prot, below(2) === 0, heard);
       else if (kind === 1) tables.unmap(addr, count * PAGE_BYTES, heard);
       else tables.protect(addr, count * PAGE_BYTES, prot, heard);
       for (let i = 0; i < count; i++) {
@@ -150,7 +174,7 @@ Deno.test("frames of tables come back only after the host forgot them", () => {
     const seen = new Set<number>();
     for (let i = 0; i < 3000; i++) {
       const tables = new PageTables(memory);
-      tables.map(0x400000, PAGE_BYTES, 0x1000, PROT_READ, new Heard());
+      tables.map(0x400000, PAGE_BYTES, 0x1000, PROT_READ, true, new Heard());
       if (forgotten === 0) {
         assert(!seen.has(rootOf(tables)), "used again too early");
         seen.add(rootOf(tables));
@@ -165,12 +189,12 @@ Deno.test("frames of tables come back only after the host forgot them", () => {
 Deno.test("without memory there is no table, no copy and no root; what was there stays", () => {
   withMemory((memory) => {
     const tables = new PageTables(memory), heard = new Heard(), at = 0x400000;
-    tables.map(at, PAGE_BYTES, 0x1000, PROT_READ, heard);
+    tables.map(at, PAGE_BYTES, 0x1000, PROT_READ, true, heard);
     const frames: number[] = [];
     for (let frame = memory.take(); frame >= 0; frame = memory.take()) frames.push(frame);
     const rest = (count: number) => frames.splice(0, count).forEach((f) => memory.giveUnused(f));
     assertEquals(tables.rootFor(0, RING0), -1);
-    assertEquals(tables.map(2 ** 40, PAGE_BYTES, 0x2000, PROT_READ, heard), false);
+    assertEquals(tables.map(2 ** 40, PAGE_BYTES, 0x2000, PROT_READ, true, heard), false);
     assertThrows(() => new PageTables(memory), RangeError);
     for (const count of [0, 1, 2, 3]) { // of the four that a copy takes
       rest(count);

@@ -94,7 +94,7 @@ export class KvmSpace extends AddressSpace implements Changes {
     if (!this.#begin(addr, len)) return;
     this.#mappings.map(addr, addr + len, ARENA, offset, prot);
     const page = ARENA_AT + offset, { memory } = this.#machine;
-    const isMapped = memory.use(page, len) && this.tables.map(addr, len, page, prot, this);
+    const isMapped = memory.use(page, len) && this.tables.map(addr, len, page, prot, true, this);
     if (!isMapped) this.#isBroken = true;
   }
 
@@ -120,7 +120,7 @@ export class KvmSpace extends AddressSpace implements Changes {
     this.#windowPages.set(window, pages + len / PAGE_BYTES);
     this.tables.unmap(addr, len, this); // so that each page that is named now is counted once
     const page = windows.pageOf(window) + offset % WINDOW_BYTES;
-    return this.tables.map(addr, len, page, prot, this);
+    return this.tables.map(addr, len, page, prot, false, this);
   }
 
   override unmap(addr: number, len: number): void {
