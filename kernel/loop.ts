@@ -105,7 +105,7 @@ export class Loop {
     this.timers = kernel.timers;
     this.clock = kernel.clock;
     this.reclaim = reclaim;
-    this.spin = new SpinPolicy(this.host.cpuCount);
+    this.spin = new SpinPolicy(this.host.cpuCount, this.platform.sleepCostNs);
     this.platform.setSpinBudget(this.spin.guestNs);
     watchEnds(this.platform, this.host);
   }

@@ -16,10 +16,8 @@
  * do not spin there (`Platform.setLoopCpu`).
  */
 
-/** LIMIT: longest spin of either, ns: about what a sleep and a wake-up across cores cost. */
-const MAX_SPIN_NS = 50_000;
-/** Guest code between calls that a spin is worth waiting for, ns. */
-const SHORT_GAP_NS = 40_000;
+/** Guest code between calls that a spin is worth waiting for, as a part of the longest spin. */
+const SHORT_GAP = 0.8;
 /** Together, so many short gaps more than long ones, which count eightfold, let the two go apart. */
 const APART_SCORE = 12, LONG_GAP = 8;
 /** Apart, a long gap costs so many calls that were found in time; with nothing left the two go together. */
@@ -29,21 +27,27 @@ export class SpinPolicy {
   /** The loop must stay off the guest's core. */
   isApart: boolean = false;
   private readonly cores: number;
+  /** LIMIT: longest spin of either, ns. */
+  private readonly maxSpinNs: number;
   private score: number = 0;
 
-  /** @param cores that the sandbox may use */
-  constructor(cores: number) {
+  /**
+   * @param cores that the sandbox may use
+   * @param sleepCostNs about what a sleep and a wake-up cost (`Platform.sleepCostNs`)
+   */
+  constructor(cores: number, sleepCostNs: number) {
     this.cores = cores;
+    this.maxSpinNs = sleepCostNs;
   }
 
   /** Budget of guest threads that wait for a reply, ns. */
   get guestNs(): number {
-    return this.isApart ? MAX_SPIN_NS : 0;
+    return this.isApart ? this.maxSpinNs : 0;
   }
 
   /** How long the loop may spin now, with `running` guest threads that could trap. HOT */
   loopBudgetNs(running: number): number {
-    return this.isApart && running > 0 ? MAX_SPIN_NS : 0;
+    return this.isApart && running > 0 ? this.maxSpinNs : 0;
   }
 
   /** The loop found `traps` without having slept. HOT */
@@ -56,9 +60,9 @@ export class SpinPolicy {
   slept(gapNs: number, running: number): void {
     if (running === 0) return;
     if (this.isApart) {
-      if (gapNs > MAX_SPIN_NS) this.score -= FAILED_SPIN;
+      if (gapNs > this.maxSpinNs) this.score -= FAILED_SPIN;
       if (this.score < 0) this.change(false);
-    } else if (gapNs >= 0 && gapNs < SHORT_GAP_NS) this.short(1);
+    } else if (gapNs >= 0 && gapNs < SHORT_GAP * this.maxSpinNs) this.short(1);
     else this.score = Math.max(0, this.score - LONG_GAP);
   }
 

@@ -1,17 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { SpinPolicy } from "./spin_policy.ts";
 
-const SHORT = 5_000, LONG = 500_000;
+const SHORT = 5_000, LONG = 500_000, COST = 50_000;
 
 /** A policy for two cores whose guest has made many calls in quick succession. */
 function busy(): SpinPolicy {
-  const policy = new SpinPolicy(2);
+  const policy = new SpinPolicy(2, COST);
   for (let i = 0; i < 100 && !policy.isApart; i++) policy.slept(SHORT, 1);
   return policy;
 }
 
 Deno.test("nobody spins before there are calls in quick succession", () => {
-  const policy = new SpinPolicy(2);
+  const policy = new SpinPolicy(2, COST);
   assertEquals([policy.guestNs, policy.loopBudgetNs(1)], [0, 0]);
   for (let i = 0; i < 100; i++) policy.slept(LONG, 1);
   assertEquals([policy.guestNs, policy.loopBudgetNs(1)], [0, 0]);
@@ -27,7 +27,7 @@ Deno.test("the loop spins only while a guest runs, however many do", () => {
 });
 
 Deno.test("with one core they stay together; more threads than cores may go apart", () => {
-  const single = new SpinPolicy(1), crowded = new SpinPolicy(2);
+  const single = new SpinPolicy(1, COST), crowded = new SpinPolicy(2, COST);
   for (let i = 0; i < 100; i++) {
     single.slept(SHORT, 1);
     single.found(10);

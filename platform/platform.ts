@@ -185,6 +185,8 @@ export interface Platform {
   poll(): Context | null;
   /** Guest threads that run (not stopped, not parked) at the moment: the loop's spin policy wants it. */
   readonly runningCount: number;
+  /** What it costs once, in ns, that a guest thread and the kernel sleep for each other: so long a spin is worth it. */
+  readonly sleepCostNs: number;
   /** CPU on which the thread that stopped last did so, as it says; -1 when it is not known. */
   readonly guestCpu: number;
   /** How long that thread ran guest code before, ns, as it says; negative when it is not known. */

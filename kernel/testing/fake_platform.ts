@@ -177,6 +177,7 @@ export class FakePlatform implements Platform {
   readonly reserved: readonly (readonly [number, number])[] = [[0x60060000, 0x60080000]];
   readonly fpuSize: number = 832;
   readonly runningCount: number = 0;
+  readonly sleepCostNs = 50_000;
   readonly doorbellFd = -1;
   readonly endsFd = -1;
   readonly guestCpu = -1;

@@ -10,10 +10,12 @@ export interface HostKind {
    * has a hole for the one that tells of calls. On hardware both are closed: there the stub runs in ring 0.
    */
   readonly isCallInUserMode: boolean;
+  /** `Platform.sleepCostNs`: two wake-ups, and the way out of the machine and in again. */
+  readonly sleepCostNs: number;
 }
 
-const PVM: HostKind = { name: "pvm", isCallInUserMode: true };
-const HARDWARE: HostKind = { name: "hardware", isCallInUserMode: false };
+const PVM: HostKind = { name: "pvm", isCallInUserMode: true, sleepCostNs: 150_000 };
+const HARDWARE: HostKind = { name: "hardware", isCallInUserMode: false, sleepCostNs: 50_000 };
 
 /** @param cpuInfo text of /proc/cpuinfo */
 export function hostKind(cpuInfo: string): HostKind {

@@ -51,6 +51,7 @@ class KvmPlatform implements Platform {
   readonly isInProcess = true;
   readonly fpuSize: number;
   readonly fpuFeatures: number;
+  readonly sleepCostNs: number;
   readonly doorbellFd: number;
   readonly endsFd = -1;
   readonly #vm: Vm;
@@ -67,7 +68,9 @@ class KvmPlatform implements Platform {
       undo.push(() => vm.close());
       const tables = new TableMemory();
       undo.push(() => tables.close());
-      const ring0 = writeRing0(tables, hostKind(readText("/proc/cpuinfo")));
+      const kind = hostKind(readText("/proc/cpuinfo"));
+      this.sleepCostNs = kind.sleepCostNs;
+      const ring0 = writeRing0(tables, kind);
       const memory = new GuestPhysical(vm.fd, arena, tables, vm.addressBits);
       undo.push(() => memory.close());
       const doorbellFd = this.doorbellFd = check(eventfd(), "eventfd2");

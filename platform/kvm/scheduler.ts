@@ -242,7 +242,7 @@ export class Scheduler {
   /** The answer to its call is going to take long: somebody else can have its processor. */
   park(context: KvmContext): void {
     const { vcpu } = context;
-    if (vcpu !== null && vcpu.isTaken && vcpu.context === context) vcpu.leave();
+    if (vcpu !== null && vcpu.context === context) vcpu.park();
   }
 
   /** Stops it, if it runs; nothing is reported of it any more. */

@@ -323,6 +323,12 @@ export class Vcpu {
     if (this.isTaken) this.#exchange(TAKEN, LEAVE);
   }
 
+  /** Its thread shall leave, if it is not out already, and not wait awake for what comes next. */
+  park(): void {
+    Atomics.store(this.#words, VcpuBlock.at.isParked / 4, 1);
+    this.leave();
+  }
+
   /** Of the call in the slot, as its thread says. */
   readCallGap(): void {
     this.gapTicks = (this.slotWord(Slot.at.posted) - this.slotWord(Slot.at.resumed)) >>> 0;
@@ -385,6 +391,7 @@ export class Vcpu {
     const words = this.#words, { at } = VcpuBlock;
     this.run.setUint32(R.dirtyRegs, dirty, true);
     this.isRunning = true;
+    Atomics.store(words, at.isParked / 4, 0);
     Atomics.store(words, at.state / 4, RUN);
     if (Atomics.load(words, at.isAsleep / 4) !== 0) this.#wake();
   }

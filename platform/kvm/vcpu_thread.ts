@@ -52,6 +52,8 @@ export const VcpuBlock = layout("vcpu_block", {
   thread: ["u8", THREAD_BLOCK_BYTES],
   state: "i32",
   isAsleep: "i32",
+  /** Nobody wants it soon: it does not wait awake. */
+  isParked: "i32",
   vcpuFd: "i32",
   doorbellFd: "i32",
   /** Of the last KVM_RUN: 0 or `-errno`. */
@@ -92,7 +94,7 @@ export function assembleThread(): Uint8Array<ArrayBuffer> {
   a.label("look").mov(eax, mem(rbx, block.cpu)).cmp(eax, mem(r12, shared.loopCpu)).je("sleep");
   readCounter(a).mov(r13, rax).add(r13, mem(r12, shared.spinTicks));
   a.label("spin").mov(edx, mem(rbx, block.state)).cmp(edx, RUN).je("run");
-  a.cmp(edx, EXIT).je("exit").pause();
+  a.cmp(edx, EXIT).je("exit").cmp(mem(rbx, block.isParked), 0, 4).jne("sleep").pause();
   readCounter(a).cmp(rax, r13).jb("spin");
 
   // Whoever runs again before this is written is found by the wait.

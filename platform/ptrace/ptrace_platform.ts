@@ -46,6 +46,7 @@ export function createPtracePlatform(arena: Arena, options: PtraceOptions = {}):
 class PtracePlatform implements Platform, StubOwner {
   readonly name = "ptrace";
   readonly isInProcess = false;
+  readonly sleepCostNs = 50_000;
   readonly maxUserAddress = STUB_TEXT;
   readonly tracer: Tracer;
   readonly commands: CommandPages;

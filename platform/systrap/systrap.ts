@@ -70,6 +70,7 @@ export function createSystrapPlatform(arena: Arena, options: SystrapOptions = {}
 class SystrapPlatform implements Platform, SpaceOwner {
   readonly name = "systrap";
   readonly isInProcess = false;
+  readonly sleepCostNs = 50_000;
   readonly maxUserAddress = STUB_BASE;
   readonly reserved: readonly (readonly [number, number])[];
   readonly engine: Engine;
