@@ -34,6 +34,7 @@ import { TaskStats } from "./task/task_stats.ts";
 import { NetNamespace } from "./net/net_namespace.ts";
 import { describeCrash } from "./observe/crash.ts";
 import { UrgentSignals } from "./syscalls/io/async.ts";
+import { BpfPrograms } from "./task/cgroup/bpf_programs.ts";
 import { Cgroups } from "./task/cgroup/hierarchy.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
@@ -77,6 +78,7 @@ export class SandboxKernel implements Kernel {
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
   readonly keys: KeyStore;
+  readonly bpf: BpfPrograms = new BpfPrograms();
   readonly oom: OomKiller;
   current: Task | null = null;
   readonly clock: CpuClock = new CpuClock();

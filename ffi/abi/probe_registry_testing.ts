@@ -6,6 +6,7 @@
  */
 
 import * as aio from "./aio.ts";
+import * as bpf from "./bpf.ts";
 import * as capability from "./capability.ts";
 import * as dirent from "./dirent.ts";
 import * as elf from "./elf.ts";
@@ -31,6 +32,7 @@ import * as mman from "./mman.ts";
 import * as mount from "./mount.ts";
 import * as netlink from "./netlink.ts";
 import * as poll from "./poll.ts";
+import { MORE_LAYOUTS } from "./probe_more_testing.ts";
 import { KVM_LAYOUTS } from "./probe_kvm_testing.ts";
 import * as prctl from "./prctl.ts";
 import * as ptrace from "./ptrace.ts";
@@ -67,6 +69,7 @@ export interface LayoutProbe {
 /** Modules by file name. */
 export const MODULES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   aio,
+  bpf,
   capability,
   dirent,
   elf,
@@ -161,11 +164,6 @@ export const LAYOUTS: readonly LayoutProbe[] = [
   }),
   probe(aio.IoEvent, "struct io_event"),
   probe(lsm.LsmCtx, "struct lsm_ctx", "", { ctxLen: "ctx_len" }),
-  probe(ioUring.IoUringBufReg, "struct io_uring_buf_reg", "", {
-    ringAddr: "ring_addr",
-    ringEntries: "ring_entries",
-    minLeft: "",
-  }),
   probe(ioUring.IoUringSyncCancelReg, "struct io_uring_sync_cancel_reg", "", {
     timeoutSec: "timeout.tv_sec",
     timeoutNsec: "timeout.tv_nsec",
@@ -496,5 +494,7 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     swReserved: "sw_reserved",
   }),
   probe(ucontext.XsaveHeader, "struct _header"),
-  ...KVM_LAYOUTS.map(([layout, type, rename]) => probe(layout, type, "", rename)),
+  ...[...KVM_LAYOUTS, ...MORE_LAYOUTS].map(([layout, type, rename]) =>
+    probe(layout, type, "", rename)
+  ),
 ];

@@ -32,7 +32,8 @@ linux/capability.h linux/securebits.h linux/seccomp.h linux/filter.h linux/audit
 linux/auxvec.h asm/auxvec.h linux/utsname.h linux/sysinfo.h linux/ptrace.h asm/ptrace.h
 asm/ptrace-abi.h linux/ipc.h linux/shm.h linux/sem.h linux/msg.h linux/mqueue.h linux/rseq.h
 linux/membarrier.h linux/kcmp.h linux/random.h linux/mempolicy.h linux/pidfd.h linux/nsfs.h
-linux/landlock.h linux/loop.h linux/keyctl.h linux/lsm.h linux/userfaultfd.h linux/reboot.h
+linux/bpf.h linux/landlock.h linux/loop.h linux/keyctl.h linux/lsm.h linux/userfaultfd.h
+linux/reboot.h
 linux/personality.h linux/kvm.h
   linux/close_range.h linux/ioprio.h`
   .split(

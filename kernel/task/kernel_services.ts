@@ -16,6 +16,7 @@ import type { SecretStore } from "../fs/tmpfs/secret.ts";
 import type { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 import type { KeyStore } from "../keys/key_store.ts";
+import type { BpfPrograms } from "./cgroup/bpf_programs.ts";
 import type { CpuClock } from "./cpu_clock.ts";
 import type { FutexTable } from "./futex_table.ts";
 import type { OomKiller } from "./oom_killer.ts";
@@ -36,6 +37,8 @@ export interface Kernel {
   readonly pids: PidNamespace;
   readonly futexes: FutexTable;
   readonly keys: KeyStore;
+  /** Programs of bpf(2). */
+  readonly bpf: BpfPrograms;
   readonly oom: OomKiller;
   /** What mount(2) can mount. */
   readonly fsTypes: FsTypes;

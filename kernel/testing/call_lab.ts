@@ -1,5 +1,6 @@
 /** One task in a kernel of fakes, for tests of system call handlers: a tmpfs at "/", user memory, arguments. */
 
+import { BpfPrograms } from "../task/cgroup/bpf_programs.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { MAP_ANONYMOUS, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
 import { type AddressSpace, Context, SyscallArgs } from "../../platform/platform.ts";
@@ -73,6 +74,7 @@ export class LabKernel implements Kernel {
   readonly timers: TimerQueue = new TimerQueue();
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
+  readonly bpf: BpfPrograms = new BpfPrograms();
   readonly keys: KeyStore = new KeyStore(new SysctlStore(), this.host, this.timers);
   readonly oom: OomKiller;
   current: Task | null = null;

@@ -3,6 +3,7 @@
  * they return, and runs what became ready.
  */
 
+import { BpfPrograms } from "../task/cgroup/bpf_programs.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import {
@@ -136,6 +137,7 @@ export class LabKernel implements Kernel {
   readonly secrets: SecretStore;
   readonly sysctl: SysctlStore = new SysctlStore();
   readonly keys: KeyStore;
+  readonly bpf: BpfPrograms = new BpfPrograms();
   readonly namespaces: Namespaces;
   readonly bootNs = 0;
   readonly logged: string[] = [];

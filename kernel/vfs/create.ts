@@ -3,6 +3,7 @@
  * Creation by open(2) is in open.ts.
  */
 
+import { BPF_DEVCG_ACC_MKNOD } from "../../ffi/abi/bpf.ts";
 import { CAP_DAC_READ_SEARCH, CAP_MKNOD } from "../../ffi/abi/capability.ts";
 import { EEXIST, EINVAL, EMLINK, ENOENT, EPERM, EXDEV } from "../../ffi/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_SYMLINK_FOLLOW } from "../../ffi/abi/fcntl.ts";
@@ -28,6 +29,7 @@ import {
   wantWrite,
 } from "./access.ts";
 import type { Caller } from "./caller.ts";
+import { checkDevice } from "./device_policy.ts";
 import { type Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import { mayDo, mayRefer, rightToMake } from "./landlock.ts";
@@ -146,7 +148,11 @@ export function createNode(
   const r = mayMake(walk, cred, type);
   if (r < 0) return r;
   const isWhiteout = type === S_IFCHR && rdev === 0;
-  if (isDevice && !isWhiteout && !hasCap(cred, CAP_MKNOD)) return -EPERM;
+  if (isDevice && !isWhiteout) {
+    if (!hasCap(cred, CAP_MKNOD)) return -EPERM;
+    const denied = checkDevice(caller, mode, rdev, BPF_DEVCG_ACC_MKNOD);
+    if (denied < 0) return denied;
+  }
   const dir = walk.inode, mount = walk.mount;
   const asked = type | (mode & 0o7777);
   const full = newMode(caller, dir, asked);

@@ -80,6 +80,7 @@ import { finishNew, newMode } from "./create.ts";
 import { Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import { mayDo, mayOpenHere } from "./landlock.ts";
+import { mayUseDevice } from "./device_policy.ts";
 import { breakLeases } from "./leases.ts";
 import { notify, notifyEntry, notifyOpen } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
@@ -380,6 +381,8 @@ function mayOpen(
   if (access !== 0) {
     const r = inodePermission(inode, access, caller.cred);
     if (r < 0) return r;
+    const denied = mayUseDevice(caller, inode, access);
+    if (denied < 0) return denied;
   }
   if ((inode.fileFlags & FS_APPEND_FL) !== 0) {
     const writes = (flags & O_ACCMODE) !== O_RDONLY;

@@ -11,6 +11,7 @@ import { checkNoExec, inodePermission, isRegular, isSymlink, wantWrite } from ".
 import { touchAtime } from "./atime.ts";
 import type { Caller } from "./caller.ts";
 import type { Path } from "./dentry.ts";
+import { mayUseDevice } from "./device_policy.ts";
 import type { Inode } from "./inode.ts";
 import { firstWalk, LOOKUP_EMPTY, LOOKUP_FOLLOW } from "./walk.ts";
 
@@ -65,6 +66,7 @@ export function accessAt(
   if (mode === 0) return 0;
   if ((mode & X_OK) !== 0 && isRegular(inode) && checkNoExec(mount) < 0) return -EACCES;
   r = inodePermission(inode, mode, judged.cred);
+  if (r === 0) r = mayUseDevice(caller, inode, mode);
   if (r < 0 || (mode & W_OK) === 0) return r;
   const type = inode.mode & S_IFMT;
   const isPlain = type === S_IFREG || type === S_IFDIR || type === S_IFLNK;

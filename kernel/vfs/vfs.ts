@@ -5,6 +5,7 @@
 
 import type { Host } from "../core/host.ts";
 import { DentryCache } from "./dentry_cache.ts";
+import type { DevicePolicy } from "./device_policy.ts";
 import type { FileLocks } from "./file_locks.ts";
 import { FileHandles } from "./file_handles.ts";
 import type { Leases } from "./leases.ts";
@@ -22,6 +23,8 @@ export class Vfs {
   /** Of files that have locks, and of those that have leases (/proc/locks). */
   readonly lockedFiles: Set<FileLocks> = new Set();
   readonly leasedFiles: Set<Leases> = new Set();
+  /** Null: whoever may open a file of a device may use that. */
+  devicePolicy: DevicePolicy | null = null;
   /** UNIX sockets that are bound to files of the host, by `Inode.hostIdentity`: mounts may show the file twice. */
   readonly hostSockets: Map<string, object> = new Map();
   /** /proc/sys/fs/protected_hardlinks and protected_symlinks (proc_sys_fs(5)); on, as distributions have them. */

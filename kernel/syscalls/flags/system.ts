@@ -11,6 +11,20 @@ MS_NOSYMFOLLOW MS_SILENT MS_SYNCHRONOUS MS_DIRSYNC MS_LAZYTIME MS_MANDLOCK MS_RE
 MS_BIND MS_REC MS_MOVE MS_UNBINDABLE MS_PRIVATE MS_SLAVE MS_SHARED`,
     ),
   ]),
+  flagSet("bpf", "command", [
+    by("device_groups.opening_and_making_are_judged", "BPF_PROG_LOAD BPF_PROG_ATTACH"),
+    by("device_groups.one_program_or_several", "BPF_PROG_DETACH BPF_PROG_QUERY"),
+    by("device_groups.programs_have_numbers", "BPF_PROG_GET_NEXT_ID BPF_PROG_GET_FD_BY_ID"),
+    fails("EINVAL", "BPF_MAP_CREATE BPF_OBJ_GET_INFO_BY_FD BPF_LINK_CREATE"),
+  ]),
+  flagSet("bpf(BPF_PROG_LOAD)", "prog_type", [
+    by("device_groups.opening_and_making_are_judged", "BPF_PROG_TYPE_CGROUP_DEVICE"),
+    inPart("BPF_PROG_TYPE_CGROUP_SKB", "loaded, not attached"),
+  ]),
+  flagSet("bpf(BPF_PROG_ATTACH)", "attach_flags", [
+    by("device_groups.groups_below_are_bound_too", "BPF_F_ALLOW_OVERRIDE BPF_F_ALLOW_MULTI"),
+    by("device_groups.one_program_or_several", "BPF_F_REPLACE"),
+  ]),
   flagSet("umount2", "flags", [
     each("flags_system.umount_flags", "0 MNT_FORCE MNT_DETACH MNT_EXPIRE UMOUNT_NOFOLLOW"),
   ]),

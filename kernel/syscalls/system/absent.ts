@@ -40,7 +40,6 @@ const WITHOUT: readonly (readonly [string, string, string])[] = [
   ["quotactl", "int str uid ptr", "CONFIG_QUOTACTL"],
   ["quotactl_fd", "fd int uid ptr", "CONFIG_QUOTACTL"],
   ["perf_event_open", "ptr pid int fd hex", "CONFIG_PERF_EVENTS"],
-  ["bpf", "int ptr size", "CONFIG_BPF_SYSCALL"],
   ["map_shadow_stack", "ptr size hex", "CONFIG_X86_USER_SHADOW_STACK"],
 ];
 

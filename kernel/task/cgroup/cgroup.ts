@@ -9,6 +9,7 @@ import type { Inode } from "../../vfs/inode.ts";
 import { MEMORY, THREADED } from "./controllers.ts";
 import { CpuState } from "./cpu.ts";
 import { CpusetState } from "./cpuset.ts";
+import { DeviceState } from "./devices.ts";
 import { filesOf } from "./files.ts";
 import { FreezeState, noteThaw } from "./freezer.ts";
 import type { Hierarchy } from "./hierarchy.ts";
@@ -45,6 +46,7 @@ export class Cgroup implements GroupNode {
   readonly pids: PidsState = new PidsState(this);
   readonly memory: MemoryState = new MemoryState(this);
   readonly cpuset: CpusetState = new CpusetState();
+  readonly devices: DeviceState = new DeviceState(this);
   private files: readonly GroupFile[] = [];
   private filesFor: number = -1;
 
@@ -135,6 +137,7 @@ export class Cgroup implements GroupNode {
     noteThaw(this);
     this.cpu.endInto(parent.cpu);
     this.memory.end();
+    this.devices.end();
     return 0;
   }
 

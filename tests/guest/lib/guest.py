@@ -389,7 +389,7 @@ seccomp 317|getrandom 318|memfd_create 319|execveat 322|membarrier 324|mlock2 32
 copy_file_range 326|preadv2 327|pwritev2 328|statx 332|pidfd_send_signal 424|pidfd_open 434
 clone3 435|close_range 436|openat2 437|pidfd_getfd 438|faccessat2 439|epoll_pwait2 441
 process_madvise 440|process_mrelease 448|fchmodat2 452|futex_wake 454|futex_wait 455
-futex_requeue 456|statmount 457|listmount 458|mseal 462|mbind 237|set_mempolicy 238|get_mempolicy 239
+futex_requeue 456|statmount 457|listmount 458|mseal 462|bpf 321|mbind 237|set_mempolicy 238|get_mempolicy 239
 migrate_pages 256|move_pages 279|userfaultfd 323|pkey_mprotect 329|pkey_alloc 330|pkey_free 331
 rseq 334|memfd_secret 447|set_mempolicy_home_node 450|cachestat 451|map_shadow_stack 453
 """.replace("\n", "|").split("|"):

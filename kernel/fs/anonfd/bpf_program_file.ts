@@ -1,0 +1,44 @@
+/** What BPF_PROG_LOAD of bpf(2) gives: a descriptor that stands for a program. */
+
+import type { Inode } from "../../vfs/inode.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
+import { anonFs } from "./anon_inode.ts";
+
+/** Of the task side (kernel/task/cgroup/bpf_programs.ts). */
+export interface NumberedProgram {
+  readonly id: number;
+  readonly type: number;
+  readonly code: { readonly length: number };
+  drop(): void;
+}
+
+const PAGE = 4096;
+
+export class BpfProgramFile<P extends NumberedProgram> extends OpenFile {
+  readonly program: P;
+
+  /** @param program held for the file */
+  constructor(flags: number, program: P) {
+    super(flags);
+    this.program = program;
+  }
+
+  override get inode(): Inode {
+    return anonFs.root;
+  }
+
+  protected override release(): void {
+    this.program.drop();
+  }
+
+  override describe(): string {
+    return "anon_inode:bpf-prog";
+  }
+
+  override fdinfo(): string {
+    const { id, type, code } = this.program;
+    return `prog_type:\t${type}\nprog_jited:\t0\nmemlock:\t${PAGE}\n` +
+      `prog_id:\t${id}\nrun_time_ns:\t0\nrun_cnt:\t0\nrecursion_misses:\t0\n` +
+      `verified_insns:\t${code.length}\n`;
+  }
+}
