@@ -53,8 +53,7 @@ export function isQuick(script: string, platform: PlatformName): boolean {
 }
 
 /** LIMIT: seconds for one script, and for one of its tests. */
-const SCRIPT_TIMEOUT_S = 180;
-const TEST_TIMEOUT_S = "20";
+const SCRIPT_TIMEOUT_S = 180, TEST_TIMEOUT_S = 20;
 
 export type Verdict = "ok" | "FAIL" | "skip";
 
@@ -85,11 +84,15 @@ export function familyOf(script: string): Family | null {
 
 const LINE = /^(ok|FAIL|skip) (\w+)(?:: (.*))?$/;
 
-/** Runs a script behind `prefix` (nothing, or a `dvisor do`). */
-export async function runScript(prefix: readonly string[], script: string): Promise<ScriptResult> {
+/** Runs a script behind `prefix` (nothing, or a `dvisor do`), on a machine that is `slowness` times as slow as others. */
+export async function runScript(
+  prefix: readonly string[],
+  script: string,
+  slowness: number = 1,
+): Promise<ScriptResult> {
   const argv = [...prefix, PYTHON ?? "python3", "-B", `${FOLDER}/${script}.py`];
-  const env = { GUEST_TIMEOUT: TEST_TIMEOUT_S };
-  const result = await run(argv, { timeoutS: SCRIPT_TIMEOUT_S, env });
+  const env = { GUEST_TIMEOUT: String(TEST_TIMEOUT_S * slowness) };
+  const result = await run(argv, { timeoutS: SCRIPT_TIMEOUT_S * slowness, env });
   const cases: Case[] = [];
   for (const line of result.stdout.split("\n")) {
     const [, word, name = "", why = ""] = LINE.exec(line) ?? [];
