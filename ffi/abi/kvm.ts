@@ -16,6 +16,7 @@ export const KVM_GET_SUPPORTED_CPUID = 0xc008ae05;
 /** On a machine. */
 export const KVM_CREATE_VCPU = 0xae41;
 export const KVM_SET_USER_MEMORY_REGION = 0x4020ae46;
+export const KVM_ENABLE_CAP = 0x4068aea3;
 
 /** On a processor of it. */
 export const KVM_RUN = 0xae80;
@@ -34,6 +35,10 @@ export const KVM_CAP_XSAVE = 55;
 export const KVM_CAP_XCRS = 56;
 export const KVM_CAP_SYNC_REGS = 74;
 export const KVM_CAP_IMMEDIATE_EXIT = 136;
+export const KVM_CAP_X86_DISABLE_EXITS = 143;
+
+/** With KVM_CAP_X86_DISABLE_EXITS. */
+export const KVM_X86_DISABLE_EXITS_PAUSE = 4;
 
 export const KVM_SYNC_X86_REGS = 1;
 export const KVM_SYNC_X86_SREGS = 2;
@@ -141,7 +146,13 @@ export const KvmRun = layout("kvm_run", {
   exceptionNr: "u8",
   exceptionHasErrorCode: "u8",
   exceptionPending: "u8",
-  otherRegs: ["u8", 1588],
+  exceptionErrorCode: "u32",
+  interruptInjected: "u8",
+  interruptNr: "u8",
+  interruptSoft: "u8",
+  /** The instruction behind one that holds up interrupts and single steps (a load of ss). */
+  interruptShadow: "u8",
+  otherRegs: ["u8", 1580],
 });
 
 export const KvmCpuidEntry2 = layout("kvm_cpuid_entry2", {
@@ -179,4 +190,11 @@ export const KvmDeviceAttr = layout("kvm_device_attr", {
   group: "u32",
   attr: "u64",
   addr: "u64",
+});
+
+export const KvmEnableCap = layout("kvm_enable_cap", {
+  cap: "u32",
+  flags: "u32",
+  args: ["u64", 4],
+  pad: ["u8", 64],
 });

@@ -39,6 +39,11 @@ export const KVM_LAYOUTS: readonly (readonly [Layout<Fields>, string, Renames])[
     exceptionNr: "s.regs.events.exception.nr",
     exceptionHasErrorCode: "s.regs.events.exception.has_error_code",
     exceptionPending: "s.regs.events.exception.pending",
+    exceptionErrorCode: "s.regs.events.exception.error_code",
+    interruptInjected: "s.regs.events.interrupt.injected",
+    interruptNr: "s.regs.events.interrupt.nr",
+    interruptSoft: "s.regs.events.interrupt.soft",
+    interruptShadow: "s.regs.events.interrupt.shadow",
     otherRegs: "",
   }],
   [kvm.KvmCpuidEntry2, "struct kvm_cpuid_entry2", {}],
@@ -48,5 +53,6 @@ export const KVM_LAYOUTS: readonly (readonly [Layout<Fields>, string, Renames])[
   [kvm.KvmXcr, "struct kvm_xcr", {}],
   [kvm.KvmXcrs, "struct kvm_xcrs", { nrXcrs: "nr_xcrs" }],
   [kvm.KvmXsave, "struct kvm_xsave", {}],
+  [kvm.KvmEnableCap, "struct kvm_enable_cap", {}],
   [kvm.KvmDeviceAttr, "struct kvm_device_attr", {}],
 ];

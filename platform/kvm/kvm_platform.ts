@@ -64,11 +64,11 @@ class KvmPlatform implements Platform {
   constructor(arena: Arena, options: KvmOptions) {
     const undo: (() => void)[] = [];
     try {
-      const vm = this.#vm = new Vm(options.device ?? openDevice());
+      const kind = hostKind(readText("/proc/cpuinfo"));
+      const vm = this.#vm = new Vm(options.device ?? openDevice(), kind);
       undo.push(() => vm.close());
       const tables = new TableMemory();
       undo.push(() => tables.close());
-      const kind = hostKind(readText("/proc/cpuinfo"));
       this.sleepCostNs = kind.sleepCostNs;
       const ring0 = writeRing0(tables, kind);
       const memory = new GuestPhysical(vm.fd, arena, tables, vm.addressBits);
@@ -161,9 +161,8 @@ class KvmPlatform implements Platform {
     return 0;
   }
 
-  /** Threads wait for a processor: somebody has to be stopped for them. */
   get isKicking(): boolean {
-    return this.#scheduler.hasWaiting;
+    return this.#scheduler.isKicking;
   }
 
   tick(_nowNs: number): void {

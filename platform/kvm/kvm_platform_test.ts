@@ -4,6 +4,8 @@ import { mem } from "../../ffi/asm/operands.ts";
 import { eax, rax, rbx, rdi, rdx } from "../../ffi/asm/registers.ts";
 import { MFD_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
+import { TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
+import { SIGTRAP } from "../../ffi/abi/signal.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { timeStampCounter } from "../../ffi/sys/clock.ts";
 import { close, eventfd, ftruncate, memfdCreate, openat } from "../../ffi/sys/files.ts";
@@ -13,6 +15,7 @@ import * as p from "../platform.ts";
 import { tryPlatform } from "../registry.ts";
 import { named } from "../../tests/harness/machine.ts";
 import { createKvmPlatform, type KvmOptions } from "./kvm_platform.ts";
+import { USER_DATA } from "./ring0.ts";
 
 /** Of a thread that faults. */
 const KICKS = 500;
@@ -123,6 +126,31 @@ test("an exception that is on its way when its thread is stopped comes to nobody
     sound.resumeAll(false);
     stop(sound);
     assertEquals(sound.trap, p.TRAP_INTERRUPT, `${describe(sound)} after ${describe(c)}`);
+  }
+}, { cpus: 1 });
+
+test("threads that load ss all the time are stopped, and do nothing to who steps", (lab) => {
+  const loads = new Assembler().mov(eax, USER_DATA).label("again").db(0x8e, 0xd0).jmp("again");
+  const loader = lab.run(loads);
+  const walker = lab.run(new Assembler().label("again").add(rbx, 1).jmp("again"));
+  for (const c of [loader, walker]) {
+    c.interrupt();
+    assert(lab.next() === c);
+    c.fetchRegs();
+  }
+  setReg(walker, p.EFLAGS, 0x302);
+  for (let i = 0; i < KICKS; i++) {
+    setReg(loader, p.EFLAGS, i % 3 === 0 ? 0x302 : 0x202);
+    loader.resumeAll(false);
+    const until = performance.now() + i % 31 / 1000;
+    while (performance.now() < until);
+    loader.interrupt();
+    assert(lab.next() === loader);
+    walker.resumeAll(false);
+    lab.expect(walker, p.TRAP_EXCEPTION);
+    assertEquals([walker.signo, walker.sigcode], [SIGTRAP, TRAP_TRACE], describe(walker));
+    walker.fetchRegs();
+    setReg(walker, p.EFLAGS, 0x302);
   }
 }, { cpus: 1 });
 
@@ -252,7 +280,7 @@ test("what is no machine is refused with a sentence", (lab) => {
   assertThrows(
     () => createKvmPlatform(lab.arena, { device: fd }),
     Error,
-    "/dev/kvm has API version",
+    "/dev/kvm is not the device",
   );
 });
 

@@ -42,8 +42,11 @@ export class Scheduler {
     this.fpuBytes = fpuBytes;
   }
 
-  get hasWaiting(): boolean {
-    return this.#waiting.length > 0;
+  /** Somebody has to be stopped soon: threads wait for a processor, or one was kicked and let go on. */
+  get isKicking(): boolean {
+    if (this.#waiting.length > 0) return true;
+    for (const vcpu of this.vcpus) if (vcpu.isRunning && vcpu.isKickDue) return true;
+    return false;
   }
 
   /**
@@ -170,7 +173,7 @@ export class Scheduler {
   #silent(vcpu: Vcpu, context: KvmContext): void {
     const verdict = this.#stops.readSilent(vcpu);
     if (verdict === FINISH) return vcpu.finish();
-    if (verdict === PROCEED) return vcpu.proceed(0);
+    if (verdict === PROCEED) return vcpu.finishMoment();
     vcpu.isTaken = false;
     if (verdict === DEATH) vcpu.reset();
     if (!context.isReleased || context.vcpu !== vcpu) return;
@@ -181,7 +184,7 @@ export class Scheduler {
   #look(vcpu: Vcpu, context: KvmContext): void {
     const verdict = this.#stops.read(vcpu, context);
     if (verdict === PROCEED) {
-      vcpu.proceed(0);
+      vcpu.finishMoment();
     } else if (verdict === FINISH) {
       vcpu.finish();
     } else if (verdict === AGAIN) {
@@ -263,6 +266,7 @@ export class Scheduler {
 
   tick(): void {
     for (const vcpu of this.vcpus) {
+      if (vcpu.isRunning && vcpu.isKickDue) vcpu.kick();
       if (!vcpu.isRunning || !vcpu.isTaken && this.#waiting.length === 0) continue;
       if (++vcpu.ticks % SLICE_TICKS !== 0) continue;
       vcpu.leave();

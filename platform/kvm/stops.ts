@@ -25,7 +25,7 @@ import { CS_AT, FS_BASE_AT, GS_BASE_AT, REGS, type Vcpu } from "./vcpu.ts";
 export const REPORT = 0;
 /** Load the thread again: nothing happened, or it was kicked. */
 export const AGAIN = 1;
-/** It is on its way out of the machine, or an exception to it: let it come. */
+/** It is on its way out of the machine, or between two instructions that belong together: let it go on for a moment. */
 export const PROCEED = 2;
 /** The thread is somewhere where no thread can be. */
 export const DEATH = 3;
@@ -82,7 +82,7 @@ export class StopReader {
     vcpu.usedPort = false;
     if (result !== 0) {
       if (result !== -EINTR && result !== -EFAULT && result !== -EAGAIN) return DEATH;
-      return this.#hasException(run) ? PROCEED : AGAIN;
+      return this.#isUnfinished(run) ? PROCEED : AGAIN;
     }
     if (run.getUint32(R.exitReason, true) !== KVM_EXIT_IO) return DEATH;
     return run.getUint16(R.ioPort, true) === CALL_PORT && this.#usesPort(vcpu) ? FINISH : AGAIN;
@@ -135,7 +135,7 @@ export class StopReader {
       this.#take(vcpu, context);
       return this.#protection(context, 0);
     }
-    if (this.#hasException(run)) return PROCEED;
+    if (this.#isUnfinished(run)) return PROCEED;
     const offset = this.#stubOffset(run);
     if (offset >= this.#behindPost) return this.#leftStub(vcpu, context, offset);
     if (offset >= 0 || !this.#isInUserMode(run)) return PROCEED;
@@ -152,9 +152,13 @@ export class StopReader {
     return (run.getUint16(CS_AT, true) & 3) !== 0;
   }
 
-  /** Whether the host was about to raise an exception, which it would raise in whoever is loaded next. */
-  #hasException(run: DataView): boolean {
-    return run.getUint8(R.exceptionInjected) !== 0 || run.getUint8(R.exceptionPending) !== 0;
+  /**
+   * Whether something of this thread would come over whoever is loaded next: an exception that the host was about to raise, or
+   * what a load of ss holds up (with VMX no thread could be run then whose trap flag is another).
+   */
+  #isUnfinished(run: DataView): boolean {
+    return run.getUint8(R.exceptionInjected) !== 0 || run.getUint8(R.exceptionPending) !== 0 ||
+      run.getUint8(R.interruptShadow) !== 0;
   }
 
   /** How far behind the entry of the call stub it is; -1 for elsewhere. */

@@ -63,6 +63,9 @@ const SFMASK = 0x47700n;
 const CR0 = 0x80050033n, CR4 = 0x50620n, EFER = 0xd01n;
 const CODE_TYPE = 11, DATA_TYPE = 3, BUSY_TASK_TYPE = 11;
 
+const OLD_COUNTER =
+  "the host's kernel is older than Linux 5.16: it cannot set a time stamp counter";
+
 /** LIMIT: looks for a thread that stops within a few instructions, if it is not made to wait for a core. */
 const MAX_LOOKS = 1000;
 
@@ -95,6 +98,8 @@ export class Vcpu {
   space: KvmSpace | null = null;
   /** The kernel has the call of its thread, which waits for the answer in the machine. */
   isTaken = false;
+  /** It was kicked where it could not be stopped. */
+  isKickDue = false;
   /** Guest code used the port of calls by itself; the host is finishing that. */
   usedPort = false;
   /** Time stamp ticks of guest code before the last stop. */
@@ -230,7 +235,7 @@ export class Vcpu {
     check(ioctl(this.fd, KVM_SET_XCRS, scratch.area(0)), "KVM_SET_XCRS");
   }
 
-  /** A guest's vDSO reads the host's counter. Hosts that cannot shift it show their own. */
+  /** A guest's vDSO reads the host's counter. */
   #setCounter(): void {
     const base = scratch.areaOffset(0), { dv } = scratch, { at } = KvmDeviceAttr;
     dv.setUint32(base + at.flags, 0, true);
@@ -238,7 +243,8 @@ export class Vcpu {
     dv.setBigUint64(base + at.attr, BigInt(KVM_VCPU_TSC_OFFSET), true);
     dv.setBigUint64(base + at.addr, BigInt(scratch.area(0) + KvmDeviceAttr.size), true);
     dv.setBigUint64(base + KvmDeviceAttr.size, 0n, true);
-    ioctl(this.fd, KVM_SET_DEVICE_ATTR, scratch.area(0));
+    const r = ioctl(this.fd, KVM_SET_DEVICE_ATTR, scratch.area(0));
+    if (r < 0 && this.#material.vm.kind.isCounterShifted) throw new Error(OLD_COUNTER);
   }
 
   #start(stackTop: number): number {
@@ -376,8 +382,14 @@ export class Vcpu {
   /** Runs on, with these registers from the shared page. */
   proceed(dirty: number): void {
     this.run.setUint8(R.immediateExit, 0);
-    this.#isKicked = false;
+    this.#isKicked = this.isKickDue = false;
     this.#post(dirty);
+  }
+
+  /** Runs on from where a kick stopped it; it is kicked again at the next tick. */
+  finishMoment(): void {
+    this.proceed(0);
+    this.isKickDue = true;
   }
 
   /** Lets the host finish an instruction, and no further one. */

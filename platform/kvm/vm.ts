@@ -5,48 +5,64 @@
  * Documentation/virt/kvm/api.rst.
  */
 
+import { EBUSY } from "../../ffi/abi/errno.ts";
 import {
   KVM_API_VERSION,
   KVM_CAP_IMMEDIATE_EXIT,
   KVM_CAP_SYNC_MMU,
   KVM_CAP_SYNC_REGS,
+  KVM_CAP_X86_DISABLE_EXITS,
   KVM_CAP_XCRS,
   KVM_CAP_XSAVE,
   KVM_CHECK_EXTENSION,
   KVM_CREATE_VM,
+  KVM_ENABLE_CAP,
   KVM_GET_API_VERSION,
   KVM_GET_SUPPORTED_CPUID,
   KVM_GET_VCPU_MMAP_SIZE,
   KVM_SYNC_X86_EVENTS,
   KVM_SYNC_X86_REGS,
   KVM_SYNC_X86_SREGS,
+  KVM_X86_DISABLE_EXITS_PAUSE,
   KvmCpuid2,
   KvmCpuidEntry2,
+  KvmEnableCap,
 } from "../../ffi/abi/kvm.ts";
-import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
+import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, ioctl } from "../../ffi/sys/files.ts";
 import { XSAVE_HEADER_END } from "../xsave.ts";
 import { DEVICE } from "./device.ts";
+import type { HostKind } from "./host_kinds.ts";
 
 const MAX_CPUID_ENTRIES = 256;
 /** What the host puts into the shared page whenever a processor leaves the machine. */
 export const SYNC: number = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
-const NEEDED: readonly (readonly [number, string])[] = [
-  [KVM_CAP_SYNC_MMU, "KVM_CAP_SYNC_MMU"],
-  [KVM_CAP_SYNC_REGS, "KVM_CAP_SYNC_REGS"],
-  [KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"],
-  [KVM_CAP_XSAVE, "KVM_CAP_XSAVE"],
-  [KVM_CAP_XCRS, "KVM_CAP_XCRS"],
+/** Capabilities: number, name, and the bits that are asked for (0: any). */
+const NEEDED: readonly (readonly [number, string, number])[] = [
+  [KVM_CAP_SYNC_MMU, "KVM_CAP_SYNC_MMU", 0],
+  [KVM_CAP_SYNC_REGS, "KVM_CAP_SYNC_REGS", SYNC],
+  [KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT", 0],
+  [KVM_CAP_XSAVE, "KVM_CAP_XSAVE", 0],
+  [KVM_CAP_XCRS, "KVM_CAP_XCRS", 0],
 ];
 
-const XSTATE_LEAF = 0xd, ADDRESS_LEAF = 0x80000008;
+const BASE_LEAF = 1, MORE_LEAF = 7, XSTATE_LEAF = 0xd;
+const LONG_LEAF = 0x80000001, ADDRESS_LEAF = 0x80000008;
+/** What a processor must have: leaf of CPUID, register, bit. */
+const PROCESSOR: readonly (readonly [string, number, "ebx" | "ecx" | "edx", number])[] = [
+  ["XSAVE", BASE_LEAF, "ecx", 26],
+  ["FSGSBASE", MORE_LEAF, "ebx", 0],
+  ["NX", LONG_LEAF, "edx", 20],
+  ["64-bit mode", LONG_LEAF, "edx", 29],
+];
 /** x87, SSE, AVX, opmask, upper ZMM, high ZMM: neither protection keys, which are off, nor AMX, which asks for permission. */
 const FEATURES = 0xe7;
 const E = KvmCpuidEntry2.at;
 
 export class Vm {
   readonly fd: number;
+  readonly kind: HostKind;
   /** Bytes shared with a processor. */
   readonly runBytes: number;
   /** What its processors are said to be: a struct kvm_cpuid2. */
@@ -61,15 +77,22 @@ export class Vm {
    * @param device what `openDevice` gave; it is not needed any more
    * @throws Error that says in one sentence why there is no machine here
    */
-  constructor(device: number) {
+  constructor(device: number, kind: HostKind) {
+    this.kind = kind;
     try {
-      checkDevice(device);
+      throwIf(deviceProblem((request, argument) => ioctl(device, request, argument)));
       this.runBytes = check(ioctl(device, KVM_GET_VCPU_MMAP_SIZE), "KVM_GET_VCPU_MMAP_SIZE");
       this.cpuid = supportedCpuid(device);
+      if (kind.tellsProcessor) {
+        throwIf(processorProblem((leaf, register) => this.#leaf(leaf, 0, E[register])));
+      }
       this.features = FEATURES & this.#leaf(XSTATE_LEAF, 0, E.eax);
       this.fpuBytes = this.#fpuBytes();
       this.addressBits = this.#leaf(ADDRESS_LEAF, 0, E.eax) & 0xff;
-      this.fd = check(ioctl(device, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
+      const fd = ioctl(device, KVM_CREATE_VM, 0);
+      if (fd === -EBUSY) throw new Error("another program has this host's virtual machines");
+      this.fd = check(fd, "KVM_CREATE_VM");
+      if (!kind.isCallInUserMode) this.#allowPauses();
     } finally {
       close(device);
     }
@@ -97,21 +120,48 @@ export class Vm {
     return end;
   }
 
+  /** A thread that waits in ring 0 is not stopped for it: some processors think that it waits for another's lock. */
+  #allowPauses(): void {
+    const base = scratch.areaOffset(0), { dv } = scratch, { at } = KvmEnableCap;
+    scratch.u8.fill(0, base, base + KvmEnableCap.size);
+    dv.setUint32(base + at.cap, KVM_CAP_X86_DISABLE_EXITS, true);
+    dv.setUint32(base + at.args, KVM_X86_DISABLE_EXITS_PAUSE, true);
+    ioctl(this.fd, KVM_ENABLE_CAP, scratch.area(0)); // old hosts refuse: it is for speed
+  }
+
   close(): void {
     close(this.fd);
   }
 }
 
-function checkDevice(fd: number): void {
-  const version = ioctl(fd, KVM_GET_API_VERSION);
+/** @param ask a request to /dev/kvm and its argument -> a number, or `-errno` */
+export function deviceProblem(ask: (request: number, argument: number) => number): string | null {
+  const version = ask(KVM_GET_API_VERSION, 0);
+  if (version < 0) return `${DEVICE} is not the device of virtual machines`;
   if (version !== KVM_API_VERSION) {
-    throw new Error(`${DEVICE} has API version ${version}, not ${KVM_API_VERSION}`);
+    return `${DEVICE} has API version ${version}, not ${KVM_API_VERSION}`;
   }
-  for (const [capability, name] of NEEDED) {
-    const value = ioctl(fd, KVM_CHECK_EXTENSION, capability);
-    const isThere = capability === KVM_CAP_SYNC_REGS ? (value & SYNC) === SYNC : value > 0;
-    if (!isThere) throw new Error(`${DEVICE} of this host lacks ${name}`);
+  for (const [capability, name, bits] of NEEDED) {
+    const value = ask(KVM_CHECK_EXTENSION, capability);
+    if (value <= 0 || (value & bits) !== bits) return `${DEVICE} of this host lacks ${name}`;
   }
+  return null;
+}
+
+/** @param cpuid leaf and register of what the host gives to a machine's processor */
+export function processorProblem(
+  cpuid: (leaf: number, register: "ebx" | "ecx" | "edx") => number,
+): string | null {
+  for (const [name, leaf, register, bit] of PROCESSOR) {
+    if ((cpuid(leaf, register) >>> bit & 1) === 0) {
+      return `processors of virtual machines of this host lack ${name}`;
+    }
+  }
+  return null;
+}
+
+function throwIf(problem: string | null): void {
+  if (problem !== null) throw new Error(problem);
 }
 
 function supportedCpuid(fd: number): Uint8Array<ArrayBuffer> {
