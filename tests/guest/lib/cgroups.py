@@ -5,7 +5,7 @@ import signal
 import time
 
 from lib.guest import ok, need_root, skip, spawn, test, wait_until
-from lib.namespaces import contained, mount, own_mounts
+from lib.namespaces import contained, mount, own_mounts, umount
 
 
 def read(path):
@@ -105,7 +105,23 @@ def mounted(kind, data, fn):
         mount("none", os.path.abspath("cg"), kind, 0, data)
     except OSError as e:
         skip("cannot mount %s %s: %s" % (kind, data or "", e.strerror))
-    fn(Group(os.path.abspath("cg")))
+    try:
+        fn(Group(os.path.abspath("cg")))
+    finally:
+        if data is not None and "name=" in data:
+            wait_until(lambda: is_forgotten(kind, data), "%s is gone" % data)
+
+
+def is_forgotten(kind, data):
+    """Linux ends a hierarchy some time after its last mount, and not if its groups were on their way out just then."""
+    umount("cg")
+    name = data[data.index("name="):]
+    for _ in range(100):
+        if not any(line.split(":")[1] == name for line in read("/proc/self/cgroup").splitlines()):
+            return True
+        time.sleep(0.01)
+    mount("none", os.path.abspath("cg"), kind, 0, data)
+    return False
 
 
 def in_group(root, fn):
