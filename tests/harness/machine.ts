@@ -1,8 +1,9 @@
 /** What this machine has, so that a test can be ignored with its reason. Not a test. */
 
 import { close } from "../../ffi/sys/files.ts";
-import { openDevice } from "../../platform/kvm/device.ts";
+import { DEVICE, openDevice } from "../../platform/kvm/device.ts";
 import { hasCommand } from "../../tools/test/packages.ts";
+import { PLATFORM } from "./dvisor.ts";
 
 export { hasCommand };
 
@@ -47,6 +48,15 @@ function whyNoKvm(): string | null {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** Why ordinary users cannot run guests on the platform of the tests; null when they can. */
+export const noUsers: string | null = PLATFORM !== "kvm" || isForAll(DEVICE)
+  ? null
+  : `${DEVICE} is not for all users here`;
+
+function isForAll(path: string): boolean {
+  return noKvm === null && ((Deno.statSync(path).mode ?? 0) & 0o006) === 0o006;
 }
 
 /** The name of a test, with the reason when it is skipped. */

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, run } from "../harness/dvisor.ts";
+import { noUsers } from "../harness/machine.ts";
 import { alive, eventually } from "../harness/processes.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LifecycleCase } from "./lifecycle_cases.ts";
@@ -83,6 +84,7 @@ export const DVISOR_CASES: readonly LifecycleCase[] = [
   {
     name: "an ordinary user runs a container with a user namespace",
     notRunc: "it wants a writable control group",
+    skip: noUsers,
     async run(t) {
       const uid = 54_321, map = [{ containerID: 0, hostID: uid, size: 1 }];
       t.config.linux["uidMappings"] = map;
