@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, run } from "../harness/dvisor.ts";
 import { noUsers } from "../harness/machine.ts";
-import { alive, eventually } from "../harness/processes.ts";
+import { alive, cpuTicks, eventually, processesOf } from "../harness/processes.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LifecycleCase } from "./lifecycle_cases.ts";
 
@@ -99,6 +99,23 @@ export const DVISOR_CASES: readonly LifecycleCase[] = [
       const argv = t.argv("run", "--bundle", t.bundle.dir, t.id);
       const result = await run(argv, { timeoutS: 20, uid });
       assertEquals([result.code, result.stdout], [3, "0\n0\n"], describe(result));
+    },
+  },
+  {
+    name: "a paused container takes no processor time, however busy it is",
+    notRunc,
+    async run(t) {
+      await t.running("echo up; while :; do :; done");
+      await t.until("up");
+      const pids = processesOf(record(t).sentry.pid).map((process) => process.pid);
+      const ticks = () => pids.reduce((sum, pid) => sum + cpuTicks(pid), 0);
+      await t.must("pause", t.id);
+      const before = ticks();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const used = ticks() - before;
+      assert(used < 10, `${used} ticks`);
+      await t.must("resume", t.id);
+      assert(await eventually(() => ticks() > before + 10, SOON_MS), "it goes on");
     },
   },
   {
