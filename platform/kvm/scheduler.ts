@@ -11,6 +11,7 @@ import { KvmRegs } from "../../ffi/abi/kvm.ts";
 import type { KvmContext } from "./context.ts";
 import type { StopReader } from "./stops.ts";
 import { AGAIN, DEATH, FINISH, PROCEED } from "./stops.ts";
+import type { KvmSpace } from "./space.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** Ticks (about a millisecond each) that a thread may run while others wait. */
@@ -42,11 +43,22 @@ export class Scheduler {
     this.fpuBytes = fpuBytes;
   }
 
-  /** Somebody has to be stopped soon: threads wait for a processor, or one was kicked and let go on. */
+  /** Somebody has to be stopped soon: threads wait for a processor, or one is to leave that was let go on. */
   get isKicking(): boolean {
     if (this.#waiting.length > 0) return true;
-    for (const vcpu of this.vcpus) if (vcpu.isRunning && vcpu.isKickDue) return true;
+    for (const vcpu of this.vcpus) {
+      if (vcpu.isRunning && (vcpu.isKickDue || vcpu.context!.isReleased)) return true;
+    }
     return false;
+  }
+
+  /** To take pages from who waits in the machine for an answer costs an interrupt each time: more than to have it leave. */
+  leave(space: KvmSpace): void {
+    for (const vcpu of this.vcpus) {
+      if (!vcpu.isTaken || vcpu.space !== space) continue;
+      vcpu.leave();
+      vcpu.awaitStop();
+    }
   }
 
   /**
@@ -98,17 +110,16 @@ export class Scheduler {
     this.#ready.push(context);
   }
 
-  /** Its last processor, or the one that was used longest ago. HOT */
+  /** Its last processor, unless that sleeps and another does not; or the one that was used longest ago. HOT */
   #idleFor(context: KvmContext): Vcpu | null {
     const last = context.vcpu;
-    if (last !== null && !last.isRunning && last.fpuOwner === context) return last;
+    const own = last !== null && !last.isRunning && last.fpuOwner === context ? last : null;
+    if (own !== null && !own.isAsleep) return own;
     let best: Vcpu | null = null;
     for (const vcpu of this.vcpus) {
-      if (vcpu.isRunning) continue;
-      if (vcpu.fpuOwner === null) return vcpu;
-      if (best === null || vcpu.lastUse < best.lastUse) best = vcpu;
+      if (!vcpu.isRunning && (best === null || isBetter(vcpu, best))) best = vcpu;
     }
-    return best;
+    return own !== null && best!.isAsleep ? own : best;
   }
 
   report(context: KvmContext): void {
@@ -259,8 +270,8 @@ export class Scheduler {
     }
     const { vcpu } = context;
     if (vcpu !== null && vcpu.isRunning && vcpu.context === context) {
-      vcpu.leave();
-      vcpu.kick();
+      if (vcpu.isTaken) vcpu.leave(); // `tick` kicks who does not
+      else vcpu.kick();
     } else context.fpuVcpu?.dropFpu();
   }
 
@@ -273,4 +284,11 @@ export class Scheduler {
       vcpu.kick();
     }
   }
+}
+
+/** Awake before asleep, then free before owned, then by last use. */
+function isBetter(a: Vcpu, b: Vcpu): boolean {
+  if (a.isAsleep !== b.isAsleep) return b.isAsleep;
+  if ((a.fpuOwner === null) !== (b.fpuOwner === null)) return a.fpuOwner === null;
+  return a.lastUse < b.lastUse;
 }

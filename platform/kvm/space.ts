@@ -20,6 +20,8 @@ import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
 export const USER_END = 0x7ffffffff000;
 /** LIMIT: ranges that are forgotten one by one; to forget everything costs about as much. */
 const MAX_RANGES = 512;
+/** Ranges for which a thread that waits in the machine does better to leave it. */
+const FEW_RANGES = 3;
 /** LIMIT: threads of a machine that have begun and not ended. */
 const MAX_THREADS = 65536;
 
@@ -173,6 +175,9 @@ export class KvmSpace extends AddressSpace implements Changes {
   #forget(): void {
     const ranges = this.#lost, { memory } = this.#machine;
     this.#lost = [];
+    if (this.#processors > 0 && ranges.length >= 2 * FEW_RANGES) {
+      this.#machine.scheduler.leave(this);
+    }
     if (ranges.length > 2 * MAX_RANGES) return memory.invalidateAll();
     for (let i = 0; i < ranges.length; i += 2) {
       memory.invalidate(ranges[i]!, ranges[i + 1]! - ranges[i]!);

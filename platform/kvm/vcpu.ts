@@ -66,8 +66,8 @@ const CODE_TYPE = 11, DATA_TYPE = 3, BUSY_TASK_TYPE = 11;
 const OLD_COUNTER =
   "the host's kernel is older than Linux 5.16: it cannot set a time stamp counter";
 
-/** LIMIT: looks for a thread that stops within a few instructions, if it is not made to wait for a core. */
-const MAX_LOOKS = 1000;
+/** LIMIT: looks for a thread that is about to stop, if it is not made to wait for a core: longer than the way out takes. */
+const MAX_LOOKS = 4000;
 
 /** What processors of one machine share. */
 export interface VcpuMaterial {
@@ -267,9 +267,16 @@ export class Vcpu {
     return this.isRunning && Atomics.load(this.#words, VcpuBlock.at.state / 4) === STOPPED;
   }
 
-  /** Its thread said that it left, and is about to say that it stopped. */
-  awaitStop(): void {
-    for (let looks = 0; looks < MAX_LOOKS && !this.hasStopped; looks++);
+  /** Its thread said that it left, or was told to. False: it has not stopped in the time that this takes. */
+  awaitStop(): boolean {
+    for (let looks = 0; looks < MAX_LOOKS; looks++) if (this.hasStopped) return true;
+    return false;
+  }
+
+  /** To let it run costs a wake-up. HOT */
+  get isAsleep(): boolean {
+    const words = this.#words, { at } = VcpuBlock;
+    return Atomics.load(words, at.isAsleep / 4) !== 0 || words[at.isParked / 4] !== 0;
   }
 
   /** 0 or `-errno` of the last run. */
@@ -428,7 +435,7 @@ export class Vcpu {
     if (owner === null) return;
     if (this.isRunning) { // waits in the machine, which the host's answer waits for
       this.leave();
-      this.kick();
+      if (!this.awaitStop()) this.kick();
     }
     check(ioctl(this.fd, KVM_GET_XSAVE, owner.savedFpuAddress), "KVM_GET_XSAVE");
   }
