@@ -130,8 +130,17 @@ export abstract class AddressSpace {
   /** All that runs here is going to end: it need not be given much time to answer an interrupt. */
   isDoomed: boolean = false;
 
-  /** Map arena bytes [offset, offset+len) at addr, shared, replacing what is there. */
-  abstract mapArena(addr: number, len: number, offset: number, prot: number): void;
+  /**
+   * Map arena bytes [offset, offset+len) at addr, shared, replacing what is there. A hint: `isBlank` if nothing has been in them
+   * yet, so that few are touched soon, as a rule, and one by one.
+   */
+  abstract mapArena(
+    addr: number,
+    len: number,
+    offset: number,
+    prot: number,
+    isBlank?: boolean,
+  ): void;
   /** Map a registered host file (`Platform.registerFile`), shared, replacing what is there. */
   abstract mapFile(addr: number, len: number, file: number, offset: number, prot: number): void;
   abstract unmap(addr: number, len: number): void;

@@ -90,6 +90,6 @@ function grow(mm: MemoryManager, from: number, to: number): boolean {
   mm.vmas.insert(vma);
   mm.counters.charge(vma, pages, 1);
   mm.vmas.mergeAround(from, to);
-  if (frame >= 0) mapFrames(mm, from / PAGE_SIZE, pages, frame, 0, prot);
+  if (frame >= 0) mapFrames(mm, from / PAGE_SIZE, pages, frame, 0, prot, true);
   return true;
 }

@@ -42,7 +42,7 @@ export function populateAnonymous(
     const n = Math.min(to, next) - page;
     const frame = allocNear(mm, page, n);
     if (frame < 0) return -ENOMEM;
-    mapFrames(mm, page, n, frame, 0, vma.prot);
+    mapFrames(mm, page, n, frame, 0, vma.prot, true);
     page += n;
   }
   return 0;
@@ -78,7 +78,7 @@ export function populateChunk(mm: MemoryManager, vma: Vma, page: number): number
     const a = Math.max(from, part.start / PAGE_SIZE), b = Math.min(to, part.end / PAGE_SIZE);
     if (a >= b) continue;
     const arena = (frame + a - from) * PAGE_SIZE;
-    mm.space.mapArena(a * PAGE_SIZE, (b - a) * PAGE_SIZE, arena, part.prot);
+    mm.space.mapArena(a * PAGE_SIZE, (b - a) * PAGE_SIZE, arena, part.prot, true);
   }
   return 0;
 }

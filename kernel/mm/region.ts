@@ -91,7 +91,7 @@ export function dropPages(mm: MemoryManager, from: number, to: number): void {
   pages.remove(first, last);
 }
 
-/** Put frames at absent pages and queue their mapping. Shadows that wait there stay. */
+/** Put frames at absent pages and queue their mapping. Shadows that wait there stay. `isBlank`: as for `mapArena`. */
 export function mapFrames(
   mm: MemoryManager,
   page: number,
@@ -99,9 +99,10 @@ export function mapFrames(
   frame: number,
   flags: number,
   prot: number,
+  isBlank = false,
 ): void {
   const map = mm.pages, end = page + pages;
-  mm.space.mapArena(page * PAGE_SIZE, pages * PAGE_SIZE, frame * PAGE_SIZE, prot);
+  mm.space.mapArena(page * PAGE_SIZE, pages * PAGE_SIZE, frame * PAGE_SIZE, prot, isBlank);
   for (let at = page; at < end;) {
     const i = map.indexOf(at), next = i < map.length ? map.start(i) : Infinity;
     const to = Math.min(end, next > at ? next : map.end(i));

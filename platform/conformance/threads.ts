@@ -233,10 +233,13 @@ function forkChain(lab: Lab): void {
 function forkWhileRunning(lab: Lab): void {
   const space = lab.space();
   lab.load(space, peeker());
-  lab.load(space, new Assembler().label("again").inc(rax).jmp("again"), CODE + PAGE);
-  lab.map(space, DATA);
+  const spin = new Assembler().label("again").inc(rax).mov(mem(rbx), rax).jmp("again");
+  lab.load(space, spin, CODE + PAGE);
+  const data = lab.map(space, DATA);
   const spinner = lab.thread(space, CODE + PAGE);
+  setReg(spinner, p.RBX, DATA + PAGE / 2);
   spinner.resumeAll(true);
+  lab.until(() => lab.arena.dv.getUint32(data + PAGE / 2, true) > 0, "it runs");
   const caller = lab.thread(space);
   caller.resumeAll(true);
   for (let i = 0; i < 20; i++) {

@@ -22,6 +22,8 @@ export const USER_END = 0x7ffffffff000;
 const MAX_RANGES = 512;
 /** Ranges for which a thread that waits in the machine does better to leave it. */
 const FEW_RANGES = 3;
+/** Pages between two that are lost are forgotten along: one call is cheaper than two. */
+const NEAR_BYTES = 15 * PAGE_BYTES;
 /** LIMIT: threads of a machine that have begun and not ended. */
 const MAX_THREADS = 65536;
 
@@ -92,11 +94,18 @@ export class KvmSpace extends AddressSpace implements Changes {
     return this.#mappings.count;
   }
 
-  override mapArena(addr: number, len: number, offset: number, prot: number): void {
+  override mapArena(
+    addr: number,
+    len: number,
+    offset: number,
+    prot: number,
+    isBlank = false,
+  ): void {
     if (!this.#begin(addr, len)) return;
     this.#mappings.map(addr, addr + len, ARENA, offset, prot);
     const page = ARENA_AT + offset, { memory } = this.#machine;
-    const isMapped = memory.use(page, len) && this.tables.map(addr, len, page, prot, true, this);
+    const isMapped = memory.use(page, len) &&
+      this.tables.map(addr, len, page, prot, !isBlank, this);
     if (!isMapped) this.#isBroken = true;
   }
 
@@ -150,7 +159,8 @@ export class KvmSpace extends AddressSpace implements Changes {
   lost(page: number): void {
     if (!this.hasRun) return;
     const ranges = this.#lost, last = ranges.length - 1;
-    if (last > 0 && ranges[last] === page) ranges[last] = page + PAGE_BYTES;
+    const gap = last > 0 ? page - ranges[last]! : -1;
+    if (gap >= 0 && gap <= NEAR_BYTES) ranges[last] = page + PAGE_BYTES;
     else ranges.push(page, page + PAGE_BYTES);
   }
 

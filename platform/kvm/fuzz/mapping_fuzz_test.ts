@@ -144,7 +144,7 @@ class Fuzz {
     const kind = random.below(4);
     if (kind === 0) space.unmap(addr, len);
     else if (kind === 1) space.protect(addr, len, prot);
-    else space.mapArena(addr, len, this.#at(page), prot);
+    else space.mapArena(addr, len, this.#at(page), prot, random.oneIn(2));
     for (let i = 0; i < count; i++) {
       const key = region * REGION_PAGES + first + i, old = pages.get(key);
       if (kind === 0) pages.delete(key);
@@ -202,7 +202,7 @@ class Fuzz {
   #race({ space, pages }: Modelled): void {
     const random = this.#random, key = random.below(REGIONS.length * REGION_PAGES);
     const addr = this.#address(key), [page, other] = [random.below(32), 32 + random.below(32)];
-    space.mapArena(addr, l.PAGE, this.#at(page), l.RW);
+    space.mapArena(addr, l.PAGE, this.#at(page), l.RW, random.oneIn(2));
     const counter = (of: number) => this.#dv.getUint32(this.#at(of) + COUNTER_AT, true);
     const writer = this.#lab.thread(space, l.CODE, l.STACK + l.PAGE), from = counter(page);
     this.#start(writer, "count", addr);
@@ -210,7 +210,7 @@ class Fuzz {
     const kind = random.below(3);
     if (kind === 0) space.unmap(addr, l.PAGE);
     else if (kind === 1) space.protect(addr, l.PAGE, p.PROT_READ);
-    else space.mapArena(addr, l.PAGE, this.#at(other), l.RW);
+    else space.mapArena(addr, l.PAGE, this.#at(other), l.RW, random.oneIn(2));
     space.flush();
     assertEquals(space.ackedSeq, space.seq);
     const taken = counter(page), end = performance.now() + random.below(60) / 1000;
