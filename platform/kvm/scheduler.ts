@@ -71,13 +71,18 @@ export class Scheduler {
     this.runningCount++;
     const { vcpu } = context;
     if (vcpu !== null && vcpu.isTaken && vcpu.context === context) {
-      if (isReply && this.#waiting.length === 0 && this.#reply(vcpu, context)) return;
+      if (isReply && !this.#mustLeave(vcpu) && this.#reply(vcpu, context)) return;
       vcpu.leave();
       if (vcpu.hasStopped) this.#stopped(vcpu);
     }
     const idle = this.#waiting.length === 0 ? this.#idleFor(context) : null;
     if (idle === null) this.#enqueue(context);
     else this.#enter(idle, context);
+  }
+
+  /** Others wait, and its thread has had its slice. HOT */
+  #mustLeave(vcpu: Vcpu): boolean {
+    return this.#waiting.length > 0 && vcpu.sliceTicks >= SLICE_TICKS;
   }
 
   /** Where its call waits for the answer. False: it does not any more. HOT */
@@ -95,7 +100,7 @@ export class Scheduler {
   #enqueue(context: KvmContext): void {
     context.isQueued = true;
     this.#waiting.push(context);
-    for (const vcpu of this.vcpus) if (vcpu.isTaken) vcpu.leave();
+    for (const vcpu of this.vcpus) if (vcpu.isTaken && this.#mustLeave(vcpu)) vcpu.leave();
   }
 
   #enter(vcpu: Vcpu, context: KvmContext): void {
@@ -151,7 +156,7 @@ export class Scheduler {
     if (context.isReleased) return; // it was kicked
     if (!vcpu.take()) return; // it is leaving
     this.#stops.readSlot(vcpu, context);
-    if (this.#waiting.length > 0) vcpu.leave();
+    if (this.#mustLeave(vcpu)) vcpu.leave();
     this.#handOut(vcpu, context);
   }
 
@@ -278,8 +283,10 @@ export class Scheduler {
   tick(): void {
     for (const vcpu of this.vcpus) {
       if (vcpu.isRunning && vcpu.isKickDue) vcpu.kick();
-      if (!vcpu.isRunning || !vcpu.isTaken && this.#waiting.length === 0) continue;
-      if (++vcpu.ticks % SLICE_TICKS !== 0) continue;
+      const isWanted = this.#waiting.length > 0;
+      if (!vcpu.isRunning || !vcpu.isTaken && !isWanted) continue;
+      if (isWanted) vcpu.sliceTicks++;
+      if (++vcpu.ticks % SLICE_TICKS !== 0 && !this.#mustLeave(vcpu)) continue;
       vcpu.leave();
       vcpu.kick();
     }

@@ -48,6 +48,25 @@ function strictCaller(): Assembler {
     .sub(rax, rbx).cmp(rax, rbx).jne("wrong").add(rbx, 1).jmp("again").label("wrong").ud2();
 }
 
+test("threads whose calls are answered soon take turns by the slice, not by the call", 1, (lab) => {
+  const threads = [lab.run(strictCaller()), lab.run(strictCaller())];
+  const made = [0, 0], turns = [0, 0];
+  // A thread on the core of the one that answers does not wait for it: then the other has its turn.
+  for (let last = -1, stays = 0, calls = 0; stays < 20 || turns.some((n) => n < 3); calls++) {
+    assert(
+      calls < 50_000,
+      `${stays} of ${calls} calls by the same thread as before; turns: ${turns}`,
+    );
+    const c = lab.next(), index = threads.indexOf(c);
+    assertEquals([c.trap, c.nr, c.args.u64(0)], [p.TRAP_SYSCALL, 7, made[index]]);
+    if (index === last) stays++;
+    else turns[index]!++;
+    last = index;
+    c.resumeRet(2 * made[index]!++);
+    if (calls % 100 === 0) lab.platform.tick(performance.now() * 1e6);
+  }
+});
+
 test("a thread that writes over its slot hurts only itself", 2, (lab) => {
   for (let state = 0; state <= LEFT + 1; state++) {
     const honest = lab.run(strictCaller());

@@ -106,6 +106,8 @@ export class Vcpu {
   gapTicks = 0;
   /** Ticks of the present run or wait; and when it began, as a number that grows. */
   ticks = 0;
+  /** Ticks of the present run, with all calls that were answered in it, while others waited. */
+  sliceTicks = 0;
   lastUse = 0;
   /** Frame number of its stack for exceptions. */
   readonly stackFrame: number;
@@ -380,6 +382,7 @@ export class Vcpu {
       dirty |= KVM_SYNC_X86_SREGS;
     }
     this.ticks = 0;
+    this.sliceTicks = 0;
     this.#slot[Slot.at.resumed / 4] = timeStampCounter() % 2 ** 32;
     this.slotState = IDLE;
     this.proceed(dirty);
