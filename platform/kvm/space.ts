@@ -160,8 +160,15 @@ export class KvmSpace extends AddressSpace implements Changes {
     if (!this.hasRun) return;
     const ranges = this.#lost, last = ranges.length - 1;
     const gap = last > 0 ? page - ranges[last]! : -1;
-    if (gap >= 0 && gap <= NEAR_BYTES) ranges[last] = page + PAGE_BYTES;
-    else ranges.push(page, page + PAGE_BYTES);
+    // Arena and windows are two pieces of the Sentry's memory, wherever they are in the machine's.
+    if (gap >= 0 && gap <= NEAR_BYTES && !this.#crossesWindows(ranges[last]!, page)) {
+      ranges[last] = page + PAGE_BYTES;
+    } else ranges.push(page, page + PAGE_BYTES);
+  }
+
+  #crossesWindows(end: number, page: number): boolean {
+    const { windowsAt } = this.#machine.memory;
+    return end <= windowsAt && page >= windowsAt;
   }
 
   dropped(page: number): void {
