@@ -32,12 +32,15 @@ export function platforms(...names: readonly PlatformName[]): readonly PlatformN
   return asked === null ? names : [asked];
 }
 
-/** The command line of dvisor itself; any verb can follow, and options in front of it. */
+/** The command line of dvisor itself; a verb can follow, and options in front of it. */
 export function dvisorCommand(): string[] {
-  const options = asked === null ? [] : [`--platform=${asked}`];
-  if (Deno.env.get("DVISOR_FROM_SOURCES") === undefined) return [`${ROOT}/dist/dvisor`, ...options];
+  return asked === null ? program() : [...program(), `--platform=${asked}`];
+}
+
+function program(): string[] {
+  if (Deno.env.get("DVISOR_FROM_SOURCES") === undefined) return [`${ROOT}/dist/dvisor`];
   const flags = ["-A", "--no-lock", "--v8-flags=--no-enable-lazy-source-positions"];
-  return [Deno.execPath(), "run", ...flags, `${ROOT}/mod.ts`, ...options];
+  return [Deno.execPath(), "run", ...flags, `${ROOT}/mod.ts`];
 }
 
 /** `dvisor do` in front of a command. */
@@ -121,9 +124,9 @@ export function runIn(
   return run([...doCommand(platform, ...flags), ...argv], options);
 }
 
-/** Runs `dvisor` with these arguments. */
+/** Runs `dvisor` with these arguments, which make no sandbox: some verbs take no options in front of them. */
 export function dvisor(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  return run([...dvisorCommand(), ...args], options);
+  return run([...program(), ...args], options);
 }
 
 /** A result in a few lines, for the message of a failed assertion. */
