@@ -1,7 +1,7 @@
 /**
  * What this host offers to a sandbox, fact by fact, each asked of the host itself: the body of `dvisor doctor`.
  *
- * Not here: how it is printed. Neighbour: `registry.ts` tries the platforms. Sources: seccomp(2), user_namespaces(7), cgroups(7),
+ * Not here: how it is printed. Neighbours: `trial.ts` measures the platforms, `choice.ts` compares them. Sources: seccomp(2), user_namespaces(7), cgroups(7),
  * sched_getaffinity(2), the host's Documentation/virt/kvm/api.rst.
  */
 
@@ -21,8 +21,11 @@ import { errnoName } from "../ffi/sys/errors.ts";
 import { close, ioctl, openat } from "../ffi/sys/files.ts";
 import { syscall } from "../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../ffi/sys/spawn.ts";
-import { DEFAULT_PLATFORMS, PLATFORM_NAMES, type PlatformName } from "./names.ts";
-import { tryPlatform } from "./registry.ts";
+import { isHostBusy } from "./busy.ts";
+import { bestOf, meanCallNs } from "./choice.ts";
+import { PLATFORM_NAMES, type PlatformName } from "./names.ts";
+import { measurePlatform } from "./registry.ts";
+import type { PlatformCosts } from "./trial.ts";
 
 /** One line of the report. */
 export interface Finding {
@@ -45,41 +48,74 @@ export interface HostOffer {
 const KVM_GET_API_VERSION = 0xae00;
 const CPU_MASK_BYTES = 1024;
 
-/** Asks the host; takes some milliseconds, as it runs a guest on each platform. */
+/** Asks the host; takes some 100 milliseconds, as it measures each platform. */
 export function inspectHost(): HostOffer {
-  const problems = new Map(PLATFORM_NAMES.map((name) => [name, tryPlatform(name)]));
+  const trials = new Map(PLATFORM_NAMES.map((name) => [name, measure(name)]));
   const findings = [
     seccomp(),
-    ptraceFinding(problems.get("ptrace") ?? null),
+    ptraceFinding(trials.get("ptrace")!),
     kvm(),
     userNamespaces(),
     cgroups(),
     cores(),
-    ...PLATFORM_NAMES.map((name) => platformFinding(name, problems.get(name) ?? null)),
+    ...PLATFORM_NAMES.map((name) => platformFinding(name, trials.get(name)!)),
   ];
-  const platform = DEFAULT_PLATFORMS.find((name) => problems.get(name) === null) ?? null;
-  return { findings, platform, reason: reasonFor(platform, problems) };
+  const costs = new Map([...trials].map(([name, trial]) => [name, trial.costs]));
+  const isBusy = isHostBusy();
+  if (isBusy) costs.delete("kvm");
+  const platform = bestOf(costs);
+  return { findings, platform, reason: reasonFor(platform, trials, isBusy) };
+}
+
+interface Measured {
+  /** Null if it does not work. */
+  readonly costs: PlatformCosts | null;
+  /** Then why not, else "". */
+  readonly problem: string;
+}
+
+function measure(name: PlatformName): Measured {
+  try {
+    return { costs: measurePlatform(name), problem: "" };
+  } catch (error) {
+    return { costs: null, problem: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 function reasonFor(
   platform: PlatformName | null,
-  problems: ReadonlyMap<PlatformName, string | null>,
+  trials: ReadonlyMap<PlatformName, Measured>,
+  isBusy: boolean,
 ): string {
-  const failed = [...problems]
-    .filter(([name, problem]) => DEFAULT_PLATFORMS.includes(name) && problem !== null)
-    .map(([name, problem]) => `${name} does not work here (${problem})`).join("; ");
-  if (platform === null) return failed;
-  return failed === "" ? "the fastest, and it works here" : `it works here; ${failed}`;
+  const others = [...trials].filter(([name]) => name !== platform);
+  const told = others.map(([name, { costs, problem }]) =>
+    costs === null ? `${name} does not work here (${problem})` : `${name} ${share(costs)}`
+  ).join("; ");
+  const own = platform === null ? null : trials.get(platform)!.costs;
+  if (own === null) return told;
+  const why = isBusy ? "the host is too busy to compare it with kvm" : "what `do` finds best";
+  return `${why}; a call with its share of faults and forks costs ${share(own)}; ${told}`;
 }
 
-function platformFinding(name: PlatformName, problem: string | null): Finding {
-  return { name: `platform ${name}`, isThere: problem === null, detail: problem ?? "runs a guest" };
+function share(costs: PlatformCosts): string {
+  return `${us(meanCallNs(costs))} us`;
+}
+
+function us(ns: number): string {
+  return (ns / 1000).toFixed(1);
+}
+
+function platformFinding(name: PlatformName, { costs, problem }: Measured): Finding {
+  if (costs === null) return { name: `platform ${name}`, isThere: false, detail: problem };
+  const { callNs, faultNs, forkNs } = costs;
+  const detail = `a call costs ${us(callNs)} us, a fault ${us(faultNs)}, a fork ${us(forkNs)}`;
+  return { name: `platform ${name}`, isThere: true, detail };
 }
 
 /** The trial of the platform is the only question that the host answers in full. */
-function ptraceFinding(problem: string | null): Finding {
-  const detail = problem ?? "PTRACE_SYSEMU works";
-  return { name: "ptrace", isThere: problem === null, detail };
+function ptraceFinding({ costs, problem }: Measured): Finding {
+  const isThere = costs !== null, detail = isThere ? "PTRACE_SYSEMU works" : problem;
+  return { name: "ptrace", isThere, detail };
 }
 
 function seccomp(): Finding {

@@ -23,7 +23,7 @@ Deno.test("mistakes are one line and exit code 2", async () => {
     [["do", "--env", "=x", "id"], `--env is "=x", expected NAME=VALUE`],
     [["do", "--volume", "/tmp", "id"], `--volume is "/tmp", expected SRC:DST or SRC:DST:ro`],
     [["do", "--hostname", "", "id"], "--hostname must have 1 to 64 bytes"],
-    [["do", "--platform", "vax", "id"], `--platform is "vax", expected systrap, ptrace, kvm`],
+    [["do", "--platform", "vax", "id"], `--platform is "vax", expected systrap, ptrace, kvm, auto`],
     [["help", "nope"], `there is no verb "nope"; try: dvisor help`],
     [["syscalls", "x"], `unexpected argument "x"`],
   ];

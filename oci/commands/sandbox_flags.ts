@@ -1,6 +1,6 @@
 /** The options that `do` and `run` share: how the sandbox is made and watched. */
 
-import { PLATFORM_NAMES } from "../../platform/names.ts";
+import { PLATFORM_CHOICES, platformOf } from "../../platform/names.ts";
 import type { FlagNames, Flags } from "../flags.ts";
 import { choose, type Globals } from "../globals.ts";
 import type { NetworkMode } from "../sandbox/boot_spec.ts";
@@ -14,7 +14,7 @@ export const SANDBOX_FLAGS = {
 
 export const SANDBOX_HELP =
   `  --tty auto|on|off      give the guest a terminal of its own; auto: if stdin and stdout are one
-  --platform NAME        ${PLATFORM_NAMES.join(" or ")}; the default is the best that works here
+  --platform NAME        ${PLATFORM_CHOICES.join(" or ")}: the best that works here, and the default
   --network none|host    what the guest has of this machine's network; the default is none of it
   --strace               write every system call to the debug log
   --debug-log FILE       append the debug log to FILE
@@ -36,7 +36,7 @@ export function sandboxSettings(
   const strace = flags.has("strace") || globals.has("strace");
   if (strace && debugLog === null) throw usageError("--strace needs --debug-log FILE");
   return {
-    platform: platform === null ? null : choose("platform", platform, PLATFORM_NAMES),
+    platform: platform === null ? null : platformOf(choose("platform", platform, PLATFORM_CHOICES)),
     tty: flags.choice("tty", ["auto", "on", "off"]),
     network: choose("network", flags.string("network") ?? globals.string("network"), networks),
     strace,

@@ -3,7 +3,7 @@
  * stand in place of the options that whoever configured the runtime gave it; what weakens the host is not among them.
  */
 
-import { PLATFORM_NAMES } from "../../platform/names.ts";
+import { PLATFORM_CHOICES } from "../../platform/names.ts";
 import type { Globals, OptionName } from "../globals.ts";
 import { EXIT_USAGE, UserError } from "../user_error.ts";
 
@@ -12,7 +12,7 @@ const LOG_DIRECTORY = "/var/log/dvisor";
 
 /** Values by option. */
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
-  platform: PLATFORM_NAMES,
+  platform: PLATFORM_CHOICES,
   // In the network namespace that the container has anyway.
   network: ["auto", "none"],
   overlay: ["none", "memory", "file"],

@@ -125,6 +125,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
       memoryBytes: Math.min(allowedMemory(), plan.memoryLimit ?? Infinity),
       cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(plan.cpuLimit ?? Infinity))),
     },
+    mayBeOnKvm: true,
     roots: plan.goferRoots,
     stdio: [stdioFor(0), stdioFor(1), stdioFor(2)],
     debugLog: openDebugLog(debugLog),

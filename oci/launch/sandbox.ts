@@ -34,12 +34,15 @@ import {
   type ProcessSpec,
 } from "../sandbox/boot_spec.ts";
 import { type BootMessage, controlPair, type LauncherSocket } from "../sandbox/control.ts";
+import { isHostBusy } from "../../platform/busy.ts";
 import { openDevice } from "../../platform/kvm/device.ts";
+import type { PlatformName } from "../../platform/names.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";
 import { waitReadable } from "./interrupt.ts";
 import { type GoferRoot, startGofer } from "./gofer_process.ts";
 import type { Launched } from "./levels.ts";
+import { PlatformMemory } from "./platform_memory.ts";
 import { goferProgram, sentryProgram } from "./program.ts";
 import { type SentryNetwork, startSentry } from "./sentry_process.ts";
 
@@ -62,6 +65,8 @@ export interface SandboxOptions {
   readonly server: number;
   /** The user namespace that the Gofer is in; absent or -1: this process's. */
   readonly users?: number;
+  /** If no platform is named, kvm is one of those to choose from. Not so for containers: limits of a pod's are weaker there. */
+  readonly mayBeOnKvm?: boolean;
   /** Steps that put a process into the container's control groups. */
   readonly join?: (script: SpawnScript) => void;
 }
@@ -72,7 +77,7 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
   const control = controlPair();
   const pair = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
   if (typeof pair === "number") throw new UserError(`socketpair: errno ${-pair}`);
-  const kvm = options.spec.platform === "kvm" ? openKvm() : -1, specFd = writeSpec(options);
+  const choice = choose(options), { kvm } = choice, specFd = writeSpec(options, choice);
   const { stdio, debugLog, waiter, server, stderr } = options, isDetached = waiter >= 0;
   const join = options.join ?? (() => {});
   const [stdin, stdout, stderrOfGuest, ...further] = stdio;
@@ -97,7 +102,8 @@ export function startSandbox(options: SandboxOptions): StartedSandbox {
       join,
       users: options.users ?? -1,
     });
-    return new StartedSandbox(control.launcher, sentry, server, options.spec.requireSandbox);
+    const { memory = null } = choice, { requireSandbox } = options.spec;
+    return new StartedSandbox(control.launcher, sentry, server, requireSandbox, memory);
   } catch (error) {
     end(sentry);
     throw error;
@@ -122,7 +128,27 @@ export function networkOf(
   };
 }
 
-function writeSpec(options: SandboxOptions): number {
+interface Choice {
+  /** /dev/kvm for the boot process, or -1. */
+  readonly kvm: number;
+  /** As in BootSpec. */
+  readonly best?: PlatformName | null;
+  readonly memory?: PlatformMemory | null;
+}
+
+/** Where there are no virtual machines there is nothing to choose: the default is best. @throws UserError */
+function choose({ spec, mayBeOnKvm = false }: SandboxOptions): Choice {
+  if (spec.platform !== null) return { kvm: spec.platform === "kvm" ? openKvm() : -1 };
+  const kvm = mayBeOnKvm ? tryOpenKvm() : -1;
+  if (kvm < 0) return { kvm };
+  const memory = PlatformMemory.open(), best = memory?.recall() ?? null;
+  const wantsKvm = best === "kvm" || best === null && memory !== null && !isHostBusy();
+  if (wantsKvm) return { kvm, best, memory };
+  close(kvm);
+  return { kvm: -1 };
+}
+
+function writeSpec(options: SandboxOptions, { kvm, best }: Choice): number {
   const fds = {
     gofer: BOOT_FDS.gofer,
     stdio: numbersOf(options.stdio.length - BOOT_FDS.stdio.length),
@@ -130,9 +156,13 @@ function writeSpec(options: SandboxOptions): number {
     debugLog: options.debugLog < 0 ? -1 : BOOT_FDS.debugLog,
     waiter: options.waiter < 0 ? -1 : BOOT_FDS.waiter,
     server: options.server < 0 ? -1 : BOOT_FDS.server,
-    kvm: options.spec.platform === "kvm" ? BOOT_FDS.kvm : -1,
+    kvm: kvm < 0 ? -1 : BOOT_FDS.kvm,
   };
-  const spec: BootSpec = { ...options.spec, fds };
+  const spec: BootSpec = {
+    ...options.spec,
+    ...(best === undefined ? {} : { bestPlatform: best }),
+    fds,
+  };
   const text = new TextEncoder().encode(JSON.stringify(spec));
   const bytes = allocBuffer(text.length);
   bytes.set(text);
@@ -140,6 +170,14 @@ function writeSpec(options: SandboxOptions): number {
   check(pwrite(fd, addressOf(bytes), bytes.length, 0), "write the boot spec");
   check(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW), "fcntl F_ADD_SEALS");
   return fd;
+}
+
+function tryOpenKvm(): number {
+  try {
+    return openDevice();
+  } catch {
+    return -1;
+  }
 }
 
 /** The boot process may not open it. @throws UserError */
@@ -162,18 +200,28 @@ export class StartedSandbox {
   readonly sentry: Launched;
   readonly gofer: Launched;
   readonly #requireSandbox: boolean;
+  readonly #memory: PlatformMemory | null;
 
-  constructor(control: LauncherSocket, sentry: Launched, gofer: Launched, require: boolean) {
+  constructor(
+    control: LauncherSocket,
+    sentry: Launched,
+    gofer: Launched,
+    require: boolean,
+    memory: PlatformMemory | null,
+  ) {
     this.control = control;
     this.sentry = sentry;
     this.gofer = gofer;
     this.#requireSandbox = require;
+    this.#memory = memory;
   }
 
   /** Waits until the kernel needs no names of the host any more, and takes them away. @throws UserError */
   confine(): void {
-    this.#expect("ready");
+    const message = this.#expect("ready");
     this.#takeRoot();
+    if (message.type !== "ready" || message.bestPlatform === undefined) return;
+    this.#memory?.remember(message.bestPlatform);
   }
 
   /** Waits until the guest can run. @throws UserError: for instance because there is no such command */
@@ -187,7 +235,7 @@ export class StartedSandbox {
     this.#expect("running");
   }
 
-  #expect(type: BootMessage["type"]): void {
+  #expect(type: BootMessage["type"]): BootMessage {
     waitReadable(this.control.fd, -1);
     const message = this.control.receive();
     if (message === "end") {
@@ -195,6 +243,7 @@ export class StartedSandbox {
     }
     if (message.type === "failed") throw new UserError(message.message, message.exitCode);
     if (message.type !== type) throw new Error(`${message.type} came before ${type}`);
+    return message;
   }
 
   /** Ends everything. */

@@ -53,7 +53,8 @@ function prepare(
   readyReports();
   const image = OwnImage.find();
   const machine = createMachine(spec);
-  control.send({ type: "ready" });
+  const { foundBest } = machine;
+  control.send(foundBest === null ? { type: "ready" } : { type: "ready", bestPlatform: foundBest });
   // The launcher takes the root directory away while this goes on.
   const sandbox = new Sandbox(machine, spec, waiter);
   control.send({ type: "loaded" });

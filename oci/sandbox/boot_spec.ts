@@ -160,6 +160,8 @@ export interface BootSpec {
   readonly id: string;
   /** null: the best that works. */
   readonly platform: PlatformName | null;
+  /** What is best as far as is known; null: that is to be found out. Absent: the default. */
+  readonly bestPlatform?: PlatformName | null;
   readonly hostname: string;
   /** null: none. */
   readonly domainname: string | null;

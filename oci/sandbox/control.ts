@@ -13,11 +13,12 @@ import { check } from "../../ffi/sys/errors.ts";
 import { allocBuffer } from "../../ffi/sys/cstring.ts";
 import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, socketpair } from "../../ffi/sys/files.ts";
+import type { PlatformName } from "../../platform/names.ts";
 
 /** From boot, before the guest runs. */
 export type BootMessage =
   /** The host's names are not needed any more: the root directory can be taken away. */
-  | { readonly type: "ready" }
+  | { readonly type: "ready"; readonly bestPlatform?: PlatformName }
   /** The guest's program is loaded; waits for `go`. */
   | { readonly type: "loaded" }
   /** Confinement is complete, and commands are listened to. Only where somebody else than the launcher waits. */

@@ -10,16 +10,14 @@ import { Stat } from "../../ffi/abi/stat.ts";
 import {
   SYS_accept4,
   SYS_fdatasync,
-  SYS_getcpu,
   SYS_getrandom,
   SYS_preadv,
   SYS_pwritev,
   SYS_readv,
-  SYS_sched_getaffinity,
-  SYS_sched_setaffinity,
   SYS_shutdown,
   SYS_writev,
 } from "../../ffi/abi/syscall_numbers.ts";
+import { Affinity } from "../../ffi/sys/affinity.ts";
 import { monotonicNs, processCpuNs, realtimeNsec, realtimeSec } from "../../ffi/sys/clock.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../ffi/abi/socket.ts";
@@ -45,8 +43,6 @@ import type { HostEvents } from "../../kernel/loop.ts";
 import type { GuestClock } from "./guest_clock.ts";
 import { Rest, REST_NS } from "./rest.ts";
 
-/** LIMIT: CPUs of the host are numbered below 8 times this; it fits the buffer. */
-const CPU_MASK_BYTES = 256;
 /** Token of the platform's doorbell; all others are fds. */
 const DOORBELL = 0xffffffff;
 /** LIMIT: bytes of randomness fetched from the host at once. */
@@ -69,13 +65,12 @@ export class RealHost implements Host, HostEvents {
   private readonly statAddr: number = addressOf(this.statBuf);
   private readonly entropy: Uint8Array<ArrayBuffer> = allocBuffer(RANDOM_BYTES);
   private entropyLeft: number = 0;
-  private readonly cpuMask: Uint8Array;
+  private readonly affinity: Affinity = new Affinity();
 
   constructor(cpuCount: number, memoryBytes: number, machineBytes: number) {
     this.cpuCount = cpuCount;
     this.memoryBytes = memoryBytes;
     this.machineBytes = machineBytes;
-    this.cpuMask = this.allowedCpus();
   }
 
   shutdown(fd: number, how: number): number {
@@ -105,22 +100,11 @@ export class RealHost implements Host, HostEvents {
   }
 
   currentCpu(): number {
-    const r = syscall(SYS_getcpu, this.statAddr, 0);
-    return r < 0 ? -1 : this.statDv.getUint32(0, true);
+    return this.affinity.currentCpu();
   }
 
-  /** It stays where it is when no other CPU is allowed. */
   avoidCpu(cpu: number): void {
-    const mask = this.statBuf.subarray(0, this.cpuMask.length);
-    mask.set(this.cpuMask);
-    if (cpu >= 0 && cpu < 8 * mask.length) mask[cpu >> 3]! &= ~(1 << (cpu & 7));
-    syscall(SYS_sched_setaffinity, 0, mask.length, this.statAddr);
-  }
-
-  /** CPUs that this process may use, a bit each; empty when the host does not say. */
-  private allowedCpus(): Uint8Array {
-    const n = syscall(SYS_sched_getaffinity, 0, CPU_MASK_BYTES, this.statAddr);
-    return this.statBuf.slice(0, Math.max(0, n));
+    this.affinity.avoid(cpu);
   }
 
   random(buf: Uint8Array<ArrayBuffer>): void {

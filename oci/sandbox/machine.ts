@@ -4,9 +4,11 @@
  */
 
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
+import { close } from "../../ffi/sys/files.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { DEFAULT_PLATFORMS, type PlatformName } from "../../platform/names.ts";
+import { findBest } from "../../platform/choice.ts";
 import { createPlatform } from "../../platform/registry.ts";
 import type { HostNetwork } from "../../kernel/core/host_network.ts";
 import { RealHostNetwork } from "../net/host_network.ts";
@@ -29,6 +31,8 @@ export interface Machine {
   readonly arena: Arena;
   readonly platform: Platform;
   readonly platformName: PlatformName;
+  /** What measuring said is best; null: nothing was measured. */
+  readonly foundBest: PlatformName | null;
   readonly host: RealHost;
   /** The network namespace that this process is in; null: guests have none of it. */
   readonly network: HostNetwork | null;
@@ -60,13 +64,15 @@ export function createMachine(spec: BootSpec): Machine {
   const cpu = readCpuFacts();
   // Not by the limit, which may be raised.
   const machineBytes = allowedMemory(), arena = createArena(machineBytes);
-  const { platform, name } = choosePlatform(spec.platform, arena, spec.fds.kvm);
+  const best = spec.bestPlatform === null ? findBest(spec.fds.kvm, prepareGuest) : null;
+  const { platform, name } = choosePlatform(spec, best, arena);
   const host = new RealHost(spec.cpus, spec.memoryBytes, machineBytes);
   host.watchDoorbell(platform.doorbellFd);
   const cpuInfo = readCpuInfo();
   const network = hasHostNetwork(spec) ? new RealHostNetwork(spec.network === "auto") : null;
   const witness = hasMemoryLimit(spec) ? new OomWitness(startWitness()) : null;
-  return { arena, platform, platformName: name, host, network, clocks, cpu, cpuInfo, witness };
+  const facts = { host, network, clocks, cpu, cpuInfo, witness };
+  return { arena, platform, platformName: name, foundBest: best, ...facts };
 }
 
 function createArena(memoryBytes: number): Arena {
@@ -80,14 +86,18 @@ function createArena(memoryBytes: number): Arena {
 }
 
 function choosePlatform(
-  asked: PlatformName | null,
+  { platform: asked, bestPlatform, fds }: BootSpec,
+  measured: PlatformName | null,
   arena: Arena,
-  device: number,
 ): { platform: Platform; name: PlatformName } {
+  const best = bestPlatform ?? measured;
+  const others = best === null ? DEFAULT_PLATFORMS : [best, ...DEFAULT_PLATFORMS];
   let last: unknown;
-  for (const name of asked === null ? DEFAULT_PLATFORMS : [asked]) {
+  for (const name of asked === null ? others : [asked]) {
     try {
-      return { platform: createPlatform(name, arena, prepareGuest, device), name };
+      const platform = createPlatform(name, arena, prepareGuest, name === "kvm" ? fds.kvm : -1);
+      if (name !== "kvm" && fds.kvm >= 0) close(fds.kvm);
+      return { platform, name };
     } catch (error) {
       last = error;
     }
