@@ -105,7 +105,7 @@ export class PageTables {
   protect(addr: number, len: number, prot: number, changes: Changes): void {
     const bits = lowBits(prot), nx = highBits(prot);
     this.#walk(addr, len, (words, at) => {
-      const low = words[at]!, high = words[at + 1]!;
+      const low = words[at]!, high = highWord(low, words[at + 1]!);
       if ((low & MAPPED) === 0) return;
       const to = ((low & LOW_MASK) | bits) >>> 0;
       this.#write(words, at, to, ((high & HIGH_MASK) | nx) >>> 0, changes);
@@ -141,7 +141,8 @@ export class PageTables {
     const table = this.#table(addr, false);
     if (table <= 0) return -1;
     const words = this.#memory.words(table), at = this.#entry(table, addr);
-    return (words[at]! & MAPPED) === 0 ? -1 : pageOf(words[at]!, words[at + 1]!);
+    const low = words[at]!;
+    return (low & MAPPED) === 0 ? -1 : pageOf(low, highWord(low, words[at + 1]!));
   }
 
   /** A copy for another space, or null if there is not enough memory. */
@@ -262,7 +263,7 @@ export class PageTables {
     changes: Changes,
   ): void {
     let oldLow = words[at]!;
-    const oldHigh = words[at + 1]!;
+    const oldHigh = highWord(oldLow, words[at + 1]!);
     if (((oldLow ^ low) & ~ACCESSED) === 0 && oldHigh === high) return;
     // What is not present is not looked at: from here on its A bit stays what it is.
     if ((oldLow & PRESENT) !== 0) oldLow = Atomics.exchange(words, at, 0);
@@ -273,11 +274,19 @@ export class PageTables {
     const isKnown = wasPresent && (oldLow & ACCESSED) !== 0;
     if (keeps && isKnown) low = (low | ACCESSED) >>> 0;
     else if (wasPresent && isSame && !isKnown) low = (low & ~ACCESSED) >>> 0;
-    words[at + 1] = high;
+    words[at + 1] = highWord(low, high);
     words[at] = low;
     if ((oldLow & MAPPED) !== 0 && !isSame) changes.dropped(page);
     if (isKnown && !keeps) changes.lost(page);
   }
+}
+
+/**
+ * As it stands in the entry, and back. Of a page without permissions the high bits of its address are inverted: a processor with
+ * L1TF reads ahead through entries that are not present, from what it takes for an address of the host. No host has that one.
+ */
+function highWord(low: number, high: number): number {
+  return (low & (PRESENT | MAPPED)) === MAPPED ? (high ^ HIGH_MASK) >>> 0 : high;
 }
 
 function pageOf(low: number, high: number): number {

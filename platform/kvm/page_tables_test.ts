@@ -26,6 +26,18 @@ function walk(
   return { page: frame << 12n, prot };
 }
 
+/** The entry for one page, whatever it says. */
+function lastEntry(memory: TableMemory, root: number, addr: number): bigint {
+  let entry = BigInt(root) << 12n;
+  for (let level = LEVELS - 1; level >= 0; level--) {
+    const frame = Number((entry & ADDRESS_MASK) >> 12n);
+    const index = Number(BigInt(addr) >> BigInt(12 + 9 * level) & BigInt(ENTRIES - 1));
+    const words = memory.words(frame), at = memory.wordOf(frame) + 2 * index;
+    entry = BigInt(words[at]!) | BigInt(words[at + 1]!) << 32n;
+  }
+  return entry;
+}
+
 function rootOf(tables: PageTables): number {
   return tables.rootFor(0, RING0);
 }
@@ -94,6 +106,27 @@ Deno.test("gains are told to nobody, losses are", () => {
       0x9000,
       0x2000,
     ]]);
+  });
+});
+
+Deno.test("what is there without permissions has an address that no host has memory at", () => {
+  withMemory((memory) => {
+    const tables = new PageTables(memory), heard = new Heard();
+    const at = 0x400000, page = 2 ** 33 + 0x5000;
+    const isHostless = () => {
+      assertEquals(walk(memory, rootOf(tables), at), null);
+      assertEquals(tables.pageAt(at), page);
+      return (lastEntry(memory, rootOf(tables), at) & ADDRESS_MASK) > 2n ** 50n;
+    };
+    tables.map(at, PAGE_BYTES, page, 0, true, heard);
+    assert(isHostless());
+    tables.protect(at, PAGE_BYTES, PROT_READ, heard);
+    assertEquals(walk(memory, rootOf(tables), at)?.page, BigInt(page));
+    assert(tables.mark(at, heard) && isHostless());
+    assert(tables.clone()?.pageAt(at) === page);
+    tables.unmap(at, PAGE_BYTES, heard);
+    assertEquals(lastEntry(memory, rootOf(tables), at), 0n);
+    assertEquals([heard.lostPages, heard.droppedPages], [[page], [page]]);
   });
 });
 
