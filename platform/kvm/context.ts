@@ -152,6 +152,11 @@ export class KvmContext extends Context {
     this.#run(false);
   }
 
+  /** Makes the FPU state that it left acceptable. */
+  mendFpu(): void {
+    acceptFpu(this.#savedFpu, this.#savedFpu.slice(0, this.fpu.length), this.#scheduler.features);
+  }
+
   /** Bases outside of user space are not loaded. */
   keepBases(): void {
     this.#keepBase(FS);

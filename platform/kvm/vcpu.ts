@@ -458,7 +458,10 @@ export class Vcpu {
       elsewhere.saveFpu();
       elsewhere.dropFpu();
     }
-    check(ioctl(this.fd, KVM_SET_XSAVE, context.savedFpuAddress), "KVM_SET_XSAVE");
+    if (ioctl(this.fd, KVM_SET_XSAVE, context.savedFpuAddress) < 0) {
+      context.mendFpu(); // its processor let it have what the host does not
+      check(ioctl(this.fd, KVM_SET_XSAVE, context.savedFpuAddress), "KVM_SET_XSAVE");
+    }
     this.fpuOwner = context;
     context.fpuVcpu = this;
   }
