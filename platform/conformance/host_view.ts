@@ -51,6 +51,6 @@ function readText(path: string): string {
 
 /**
  * The processor is translated by qemu, which differs from processors, outside of machines as well: what reads and then writes
- * a page that is not there is said to read, and invd is not refused.
+ * a page that is not there is said to read; invd and wbinvd are not refused.
  */
 export const isTranslated: boolean = readText("/proc/cpuinfo").includes("QEMU TCG");
