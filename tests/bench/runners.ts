@@ -40,7 +40,7 @@ export function runners(root: string, stateDir: string): Runner[] {
 }
 
 function starts(prefix: readonly string[]): boolean {
-  const argv = ["timeout", "20", ...prefix, "true"];
+  const argv = ["timeout", "-k", "1", "5", ...prefix, "true"];
   const output = { stdin: "null", stdout: "null", stderr: "null" } as const;
   return new Deno.Command(argv[0]!, { args: argv.slice(1), ...output }).outputSync().success;
 }
