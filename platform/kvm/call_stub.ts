@@ -59,10 +59,14 @@ export const Slot = layout("kvm_slot", {
 /** What all stubs see and none can write. */
 export const Bell = layout("kvm_bell", {
   isSentryAsleep: "u32",
-  pad: "u32",
+  /** Where the Sentry runs: who is there as well leaves, so that it can. */
+  loopCpu: "i32",
   /** Time stamp ticks that a stub waits. */
   spinTicks: "u64",
 });
+
+/** Of what rdtscp says besides the time. */
+export const CPU_BITS = 0xfff;
 
 const FLAG_TF = 0x100;
 const G = KvmRegs.at;
@@ -115,7 +119,11 @@ export function callStub(kind: HostKind): CallStub {
   readCounter(a).mov(rbx, rax).add(rbx, rip("bell", Bell.at.spinTicks));
   a.label("wait").mov(ecx, slot(at.state)).cmp(ecx, REPLIED).je("reply");
   a.cmp(ecx, LEAVE).je("leave").pause();
-  readCounter(a).cmp(rax, rbx).jb("wait");
+  if (kind.isCallInUserMode) { // rdtscp tells of the host's core there, not of the machine's
+    a.rdtscp().and(ecx, CPU_BITS).cmp(ecx, rip("bell", Bell.at.loopCpu)).je("leave");
+    a.shl(rdx, 32).or(rax, rdx);
+  } else readCounter(a);
+  a.cmp(rax, rbx).jb("wait");
   // When the answer came on the way out, the processor's thread comes back at once.
   a.label("leave").db(0xe6, CALL_PORT).cmp(slot(at.state), REPLIED, 4).jne("leave");
 

@@ -61,7 +61,7 @@ export class Threads {
     const bellAt = tables.wordOf(ring0.bellFrame);
     this.#bell = tables.words(ring0.bellFrame).subarray(bellAt, bellAt + Bell.size / 4);
     const dv = new DataView(this.#words.buffer);
-    dv.setInt32(VcpuShared.at.loopCpu, NO_CPU, true);
+    this.setLoopCpu(NO_CPU);
     dv.setBigUint64(VcpuShared.at.one, 1n, true);
     dv.setBigUint64(VcpuShared.at.kick, 1n << BigInt(KICK_SIGNAL - 1), true);
     // A signal is enough to leave the machine: its handler returns.
@@ -104,6 +104,7 @@ export class Threads {
 
   setLoopCpu(cpu: number): void {
     Atomics.store(this.#words, VcpuShared.at.loopCpu / 4, cpu);
+    Atomics.store(this.#bell, Bell.at.loopCpu / 4, cpu);
   }
 
   close(): void {

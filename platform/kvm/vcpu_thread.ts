@@ -37,15 +37,12 @@ import {
   rsp,
 } from "../../ffi/asm/registers.ts";
 import { THREAD_BLOCK_BYTES } from "../../ffi/sys/native_thread.ts";
-import { LEFT, REPLIED } from "./call_stub.ts";
+import { CPU_BITS, LEFT, REPLIED } from "./call_stub.ts";
 import { CALL_PORT } from "./ports.ts";
 import { RING0_HIGH } from "./ring0.ts";
 
 /** `state`. STOPPED is the Sentry's turn. */
 export const STOPPED = 0, RUN = 1, EXIT = 2;
-
-/** Of what rdtscp says besides the time. */
-const CPU_BITS = 0xfff;
 
 /** Behind the block of the thread. */
 export const VcpuBlock = layout("vcpu_block", {
