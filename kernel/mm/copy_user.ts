@@ -14,6 +14,8 @@ import type { UserMemory } from "./user_memory.ts";
 import type { FileWindows } from "./windows.ts";
 
 const SLOTS = 256, SLOT_MASK = SLOTS - 1;
+/** A page number that no address has: negative ones come from numbers with a sign, such as file offsets. */
+const NO_PAGE = NaN;
 const TWO32 = 0x100000000;
 
 /** Scalars that cross a page go through here. */
@@ -30,9 +32,9 @@ export abstract class UserAccess implements UserMemory {
   private readonly fileWindows: FileWindows;
   private epoch: number = 0;
   /** Guest page numbers, and the host addresses of those pages: for reading and for writing. */
-  private readonly readTag: Float64Array = new Float64Array(SLOTS).fill(-1);
+  private readonly readTag: Float64Array = new Float64Array(SLOTS).fill(NO_PAGE);
   private readonly readHost: Float64Array = new Float64Array(SLOTS);
-  private readonly writeTag: Float64Array = new Float64Array(SLOTS).fill(-1);
+  private readonly writeTag: Float64Array = new Float64Array(SLOTS).fill(NO_PAGE);
   private readonly writeHost: Float64Array = new Float64Array(SLOTS);
   /** Bytes that follow contiguously in host memory, of the last `reach`. */
   reached: number = 0;
@@ -72,7 +74,7 @@ export abstract class UserAccess implements UserMemory {
       this.writeTag[slot] = page;
       this.writeHost[slot] = host;
     } else if (this.writeTag[slot] === page && this.writeHost[slot] !== host) {
-      this.writeTag[slot] = -1;
+      this.writeTag[slot] = NO_PAGE;
     }
     return host + offset;
   }
@@ -93,13 +95,13 @@ export abstract class UserAccess implements UserMemory {
   /** Page tables changed: forget everything. */
   flushTlb(): void {
     this.epoch = this.fileWindows.epoch;
-    this.readTag.fill(-1);
-    this.writeTag.fill(-1);
+    this.readTag.fill(NO_PAGE);
+    this.writeTag.fill(NO_PAGE);
   }
 
   /** Pages may not be written as before (copy on write). */
   protected flushWrites(): void {
-    this.writeTag.fill(-1);
+    this.writeTag.fill(NO_PAGE);
   }
 
   copyIn(dst: Uint8Array<ArrayBuffer>, dstOffset: number, addr: number, len: number): number {

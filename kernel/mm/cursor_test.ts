@@ -35,7 +35,7 @@ Deno.test("scalars cross pages, and faults are told apart from values", () => {
   assertEquals(mm.store32(a + PAGE, 0), -EFAULT);
   assertEquals(mm.cas32(a + PAGE, 0, 1), -1);
   assertEquals(mm.load32(a + 2 * PAGE - 2), -1);
-  for (const bad of [0, 1, 2 ** 47, 2 ** 63, 2 ** 64 - 8]) {
+  for (const bad of [0, 1, 2 ** 47, 2 ** 63, 2 ** 64 - 8, -8, -4096]) {
     assertEquals(mm.load8(bad), -1);
     assertEquals(mm.load64(bad), -1);
     assertEquals(mm.store32(bad, 1), -EFAULT);
