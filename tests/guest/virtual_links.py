@@ -289,6 +289,42 @@ def routes_through_a_third():
     ip("route add 10.99.0.0/16 via 10.98.0.1", ns=left.pid, code=2)
 
 
+@cases([(k, k, code) for k, code in (("blackhole", EINVAL), ("unreachable", EHOSTUNREACH),
+                                        ("prohibit", EACCES), ("throw", ENETUNREACH))])
+def routes_that_lead_nowhere(kind, code):
+    pair()
+    ip("link set lo up")
+    ip("route add default via 10.1.1.2")
+    ip("route add %s 10.2.0.0/16 metric 7" % kind)
+    ip("-6 route add %s fd02::/16" % kind)
+    ok("exists" in ip("route add %s 10.2.0.0/16 metric 7" % kind, code=2), "twice")
+    ok("can not be" in ip("route add %s 10.3.0.0/16 via 10.1.1.2" % kind, code=2), "by a station")
+    four = next(r for r in shown("-details route") if r["dst"] == "10.2.0.0/16")
+    eq((four["type"], four["metric"], "dev" in four), (kind, 7, False))
+    six = next(r for r in shown("-6 -details route") if r["dst"] == "fd02::/16")
+    eq((six["type"], six["dev"], six["metric"]), (kind, "lo", 1024))
+    row = [l.split() for l in open("/proc/net/route") if l.split()[1] == "0000020A"][0]
+    eq((row[0], row[3]), ("*", "0201" if kind in ("unreachable", "prohibit") else "0001"))
+    for family, address in ((socket.AF_INET, "10.2.5.5"), (socket.AF_INET6, "fd02::5")):
+        for sort in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            fails(code, socket.socket(family, sort).connect, (address, 9))
+        fails(code, socket.socket(family, socket.SOCK_DGRAM).sendto, b"x", (address, 9))
+        ip("route get " + address, code=2)
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"v0")
+    bound.connect(("10.2.5.5", 9))
+    ip("route add 10.2.0.0/24 via 10.1.1.2")
+    eq(shown("route get 10.2.0.9")[0]["gateway"], "10.1.1.2")
+    ip("route add %s 10.5.0.0/16" % kind)
+    ip("route del 10.5.0.0/16")
+    other = "throw" if kind == "prohibit" else "prohibit"
+    ip("route del %s 10.2.0.0/16" % other, code=2)
+    ip("link set v0 down")
+    eq([r["dst"] for r in shown("route")], ["10.2.0.0/16"], "a link's end is not theirs")
+    ip("route del %s 10.2.0.0/16" % kind)
+    eq(shown("route"), [])
+
+
 @test
 def needs_a_capability():
     alone()

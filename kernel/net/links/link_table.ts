@@ -14,7 +14,13 @@ import {
   ESRCH,
 } from "../../../ffi/abi/errno.ts";
 import { IFNAMSIZ } from "../../../ffi/abi/inet.ts";
-import { IFAPROT_KERNEL_LO, IFAPROT_UNSPEC, RT_SCOPE_HOST } from "../../../ffi/abi/netlink.ts";
+import {
+  IFAPROT_KERNEL_LO,
+  IFAPROT_UNSPEC,
+  RT_SCOPE_HOST,
+  RTN_UNICAST,
+  RTPROT_KERNEL,
+} from "../../../ffi/abi/netlink.ts";
 import type { Host } from "../../core/host.ts";
 import { NET_OBJECTS } from "../../core/quota.ts";
 import { isLoopback, isV4, LOOPBACK4, LOOPBACK6 } from "../inet/address.ts";
@@ -28,8 +34,11 @@ import {
   NO_MAC,
 } from "./link.ts";
 import { bitsOf, broadcastOf, isInNetwork } from "./prefix.ts";
+import { refusalOf } from "./refusals.ts";
 
 export interface Route {
+  /** RTN_UNICAST, or one that leads nowhere (refusals.ts): its link is `lo` then. */
+  readonly type: number;
   /** Its network; all addresses with 0 bits. */
   readonly network: string;
   readonly bits: number;
@@ -169,7 +178,9 @@ export class LinkTable {
     }
     link.isUp = isUp;
     if (!isUp) this.forgetNeighbours(link);
-    if (!isUp) this.dropRoutes((route) => route.link === link);
+    if (!isUp) {
+      this.dropRoutes((route) => route.link === link && refusalOf(route.type) === 0);
+    }
   }
 
   addAddress(link: Link, address: LinkAddress): number {
@@ -289,7 +300,18 @@ export class LinkTable {
       for (const { peer, prefix: bits, address: source } of link.addresses) {
         if (bits === bitsOf(peer) && peer === source) continue;
         const scope = isV4(source) ? SCOPE_LINK : 0, metric = isV4(source) ? 0 : METRIC6;
-        routes.push({ network: peer, bits, via: null, link, metric, source, scope, protocol: 2 });
+        const type = RTN_UNICAST, protocol = RTPROT_KERNEL;
+        routes.push({
+          type,
+          network: peer,
+          bits,
+          via: null,
+          link,
+          metric,
+          source,
+          scope,
+          protocol,
+        });
       }
     }
     return routes;
@@ -300,7 +322,8 @@ export class LinkTable {
     let best: Route | null = null;
     for (const route of this.allRoutes()) {
       if (only !== null && route.link !== only) continue;
-      if (!route.link.isUp || !isInNetwork(destination, route.network, route.bits)) continue;
+      const isThere = route.link.isUp || refusalOf(route.type) !== 0;
+      if (!isThere || !isInNetwork(destination, route.network, route.bits)) continue;
       const isBetter = best === null || route.bits > best.bits ||
         (route.bits === best.bits && route.metric < best.metric);
       if (isBetter) best = route;

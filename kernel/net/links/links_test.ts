@@ -62,7 +62,7 @@ Deno.test("a packet goes where its address is, and back out of a ring", () => {
   assertEquals(reach(a, v4("10.0.2.1")), -ENETUNREACH);
   join(b, "10.0.2.1", c, "10.0.2.2");
   const route = { metric: 0, source: null, scope: 0, protocol: 3 };
-  const anywhere = { network: v4("0.0.0.0"), bits: 0, ...route };
+  const anywhere = { type: 1, network: v4("0.0.0.0"), bits: 0, ...route };
   a.links.addRoute({ ...anywhere, via: v4("10.0.1.2"), link }, false, false);
   // Nobody passes packets on.
   assertEquals(reach(a, v4("10.0.2.2")), -EHOSTUNREACH);

@@ -9,13 +9,14 @@ import { EHOSTUNREACH, ENETUNREACH, ENODEV } from "../../../ffi/abi/errno.ts";
 import { isLoopback, isV4 } from "../inet/address.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { Link } from "./link.ts";
+import { refusalOf } from "./refusals.ts";
 
 /** Stations on the way, as many as a packet's TTL allows at first. */
 const STATIONS_MAX = 64;
 
 /**
- * The namespace that a packet from `net` to `destination` arrives in, or -ENETUNREACH, -EHOSTUNREACH. `device`: index of the
- * link that its sender is bound to (-ENODEV), 0 for none.
+ * The namespace that a packet from `net` to `destination` arrives in, or -ENETUNREACH, -EHOSTUNREACH, or what a route that
+ * leads nowhere says. `device`: index of the link that its sender is bound to (-ENODEV), 0 for none.
  */
 export function reach(
   net: NetNamespace,
@@ -39,6 +40,8 @@ export function reach(
     const route = links.routeTo(destination, only);
     // Who is bound to a link looks for all that no route leads to right behind it.
     if (route === null && only === null) return stations === 0 ? -ENETUNREACH : -EHOSTUNREACH;
+    const refusal = route === null ? 0 : refusalOf(route.type);
+    if (refusal < 0) return stations === 0 ? refusal : -EHOSTUNREACH;
     const next = neighbour(route?.link ?? only!, route?.via ?? destination);
     if (next === null) return -EHOSTUNREACH;
     hops?.push(next);

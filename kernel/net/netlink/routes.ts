@@ -7,6 +7,7 @@ import { ANY4, ANY6, isV4 } from "../inet/address.ts";
 import type { Link } from "../links/link.ts";
 import type { Route } from "../links/link_table.ts";
 import { bitsOf, broadcastOf, networkOf } from "../links/prefix.ts";
+import { refusalOf } from "../links/refusals.ts";
 import { fromRaw, rawAddress } from "./addresses.ts";
 import { type Attributes, readAttributes, u32Of } from "./attributes.ts";
 import type { RouteRequest } from "./request.ts";
@@ -45,7 +46,6 @@ function shown(route: Route): Shown {
     ...route,
     network: networkOf(route.network, route.bits),
     table: N.RT_TABLE_MAIN,
-    type: N.RTN_UNICAST,
   };
 }
 
@@ -93,7 +93,8 @@ function putRoute(
   if (route.source !== null && family === AF_INET) {
     out.bytes(N.RTA_PREFSRC, rawAddress(route.source));
   }
-  out.u32(N.RTA_OIF, route.link.index);
+  const isNowhere = family === AF_INET && refusalOf(route.type) < 0;
+  if (!isNowhere) out.u32(N.RTA_OIF, route.link.index);
   out.end();
 }
 
@@ -106,6 +107,8 @@ function getRoute(r: RouteRequest, out: NetlinkWriter): number {
   const isOwn = links.linkOf(destination) !== null;
   const route = isOwn ? null : links.routeTo(destination);
   if (route === null && !isOwn) return -ENETUNREACH;
+  const refusal = route === null ? 0 : refusalOf(route.type);
+  if (refusal < 0) return refusal;
   putRoute(
     r,
     out,
@@ -137,9 +140,10 @@ function read(r: RouteRequest): { route: Omit<Route, "link">; link: Link | null 
   if (bits > bitsOf(network) || networkOf(network, bits) !== network) return -EINVAL;
   const table = u32Of(attributes.get(N.RTA_TABLE)) ?? body.getUint8(at.table);
   const type = body.getUint8(at.type);
-  // DIFFERS: one table, and routes that lead somewhere.
+  // DIFFERS: one table.
   if (table !== N.RT_TABLE_MAIN && table !== N.RT_TABLE_UNSPEC) return -EOPNOTSUPP;
-  if (type !== N.RTN_UNICAST && type !== 0) return -EOPNOTSUPP;
+  const isKnown = type === N.RTN_UNICAST || type === 0 || refusalOf(type) < 0;
+  if (!isKnown) return -EOPNOTSUPP;
   const index = u32Of(attributes.get(N.RTA_OIF)) ?? 0, link = r.net.links.byIndex(index);
   if (index !== 0 && link === null) return -ENODEV;
   return { route: describe(body, attributes, family, network, bits), link };
@@ -157,17 +161,28 @@ function describe(
   const given = u32Of(attributes.get(N.RTA_PRIORITY)) ?? 0;
   const metric = given === 0 && family === AF_INET6 ? METRIC6 : given;
   const scope = family === AF_INET6 ? 0 : body.getUint8(at.scope);
-  return { network, bits, via, source, metric, scope, protocol: body.getUint8(at.protocol) };
+  const type = body.getUint8(at.type), protocol = body.getUint8(at.protocol);
+  return { type, network, bits, via, source, metric, scope, protocol };
 }
 
 export function addRoute(r: RouteRequest): number {
   const wanted = read(r);
   if (typeof wanted === "number") return wanted;
-  const { links } = r.net, { route } = wanted, { flags } = r.request;
+  const { links } = r.net, { flags } = r.request;
+  const route = { ...wanted.route, type: wanted.route.type || N.RTN_UNICAST };
   let { link } = wanted;
+  const replaces = (flags & N.NLM_F_REPLACE) !== 0, appends = (flags & N.NLM_F_APPEND) !== 0;
+  if (refusalOf(route.type) < 0) {
+    if (r.family === AF_INET && (link !== null || route.via !== null)) {
+      const why = "Gateway, device and multipath can not be specified for this route type";
+      return r.refuse(-EINVAL, why);
+    }
+    return links.addRoute({ ...route, via: null, link: links.lo }, replaces, appends);
+  }
   if (route.via !== null) {
     // The next station has to be on a link.
-    const near = links.routeTo(route.via);
+    const found = links.routeTo(route.via);
+    const near = found !== null && refusalOf(found.type) < 0 ? null : found;
     if (link === null) link = near?.via === null ? near.link : null;
     if (link === null || near === null || near.link !== link) {
       return r.refuse(-ENETUNREACH, "Nexthop has invalid gateway");
@@ -176,7 +191,6 @@ export function addRoute(r: RouteRequest): number {
   if (link === null) return -ENODEV;
   if (!link.isUp) return -ENETDOWN;
   if (route.source !== null && links.linkOf(route.source) === null) return -EINVAL;
-  const replaces = (flags & N.NLM_F_REPLACE) !== 0, appends = (flags & N.NLM_F_APPEND) !== 0;
   return links.addRoute({ ...route, link }, replaces, appends);
 }
 
@@ -186,7 +200,8 @@ export function deleteRoute(r: RouteRequest): number {
   const { route, link } = wanted, isFour = r.family === AF_INET;
   return r.net.links.removeRoute((one) =>
     one.network === route.network && one.bits === route.bits && isV4(one.network) === isFour &&
-    (link === null || one.link === link) && (route.via === null || one.via === route.via) &&
+    (route.type === 0 || one.type === route.type) && (link === null || one.link === link) &&
+    (route.via === null || one.via === route.via) &&
     (route.metric === 0 || one.metric === route.metric || !isFour)
   );
 }

@@ -6,7 +6,12 @@
  */
 
 import { IPPROTO_TCP, IPPROTO_UDP, TCP_LISTEN } from "../../../ffi/abi/inet.ts";
-import { RT_SCOPE_HOST, RT_SCOPE_LINK } from "../../../ffi/abi/netlink.ts";
+import {
+  RT_SCOPE_HOST,
+  RT_SCOPE_LINK,
+  RTN_PROHIBIT,
+  RTN_UNREACHABLE,
+} from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import {
   type NetDevice,
@@ -18,6 +23,7 @@ import {
 import { ANY4, type Endpoint, isV4, MAPPED } from "../../net/inet/address.ts";
 import { type InetView, type SocketLister, viewInet } from "../../net/inet_view.ts";
 import { networkOf } from "../../net/links/prefix.ts";
+import { refusalOf } from "../../net/links/refusals.ts";
 import type { NetNamespace } from "../../net/net_namespace.ts";
 import { Socket } from "../../net/socket.ts";
 import { NetlinkSocket } from "../../net/netlink/netlink_socket.ts";
@@ -241,10 +247,14 @@ class Routes implements NetTable {
     for (const route of this.net.links.allRoutes()) {
       if (!isV4(route.network)) continue;
       const isHost = route.bits === 32 ? RTF_HOST : 0;
-      const flags = RTF_UP | (route.via === null ? 0 : RTF_GATEWAY) | isHost;
+      const isRefused = route.type === RTN_UNREACHABLE || route.type === RTN_PROHIBIT;
+      const isNowhere = refusalOf(route.type) < 0;
+      const flags = RTF_UP | (route.via === null ? 0 : RTF_GATEWAY) | isHost |
+        (isRefused ? RTF_REJECT : 0);
       const mask = networkOf(MAPPED + "\xff".repeat(4), route.bits);
       const words = [networkOf(route.network, route.bits), route.via ?? ANY4].map(littleWord);
-      const row = `${route.link.name}\t${words.join("\t")}\t${hex(flags, 4)}\t0\t0\t` +
+      const row =
+        `${isNowhere ? "*" : route.link.name}\t${words.join("\t")}\t${hex(flags, 4)}\t0\t0\t` +
         `${route.metric}\t${littleWord(mask)}\t0\t0\t0`;
       text += row.padEnd(127) + "\n";
     }
@@ -252,7 +262,7 @@ class Routes implements NetTable {
   }
 }
 
-const RTF_UP = 1, RTF_GATEWAY = 2, RTF_HOST = 4;
+const RTF_UP = 1, RTF_GATEWAY = 2, RTF_HOST = 4, RTF_REJECT = 0x200;
 
 function littleWord(address: string): string {
   return [15, 14, 13, 12].map((i) => hex(address.charCodeAt(i), 2)).join("");
