@@ -385,4 +385,51 @@ def items_of_one_queue_are_ready_last_first():
     eq([fd for fd, _ in ep.poll(0)][-1], other)
 
 
+@cases([("a file of the machine", "/proc/meminfo", IN | OUT), ("a setting", "/proc/sys/kernel/hostname", IN | OUT),
+        ("a table of the network", "/proc/self/net/tcp", IN | OUT), ("locks", "/proc/locks", IN | OUT),
+        ("a file of sysfs", "/sys/devices/system/cpu/online", IN | OUT | PRI | ERR),
+        ("mounts", "/proc/self/mounts", IN), ("a process", "/proc/self/status", None),
+        ("statistics of mounts", "/proc/self/mountstats", None), ("areas", "/proc/self/maps", None),
+        ("a directory", "/proc", None)])
+def epoll_of_made_files(path, expected):
+    ep, fd = select.epoll(), os.open(path, os.O_RDONLY)
+    if expected is None:
+        fails(EPERM, ep.register, fd, IN)
+        return
+    ep.register(fd, IN | OUT | PRI | ERR)
+    eq(ep.poll(0), [(fd, expected)])
+    eq(poll(fd, IN | OUT | PRI | ERR), expected)
+    os.read(fd, 4096)
+    eq(ep.poll(0), [(fd, expected & ~(PRI | ERR))])
+
+
+@test
+def epoll_of_files_of_groups():
+    path = [line.split()[1] for line in open("/proc/self/mounts") if line.split()[2] == "cgroup2"][0]
+    ep, fd = select.epoll(), os.open(path + "/cgroup.stat", os.O_RDONLY)
+    ep.register(fd, IN | PRI)
+    eq(ep.poll(0), [(fd, IN | PRI | ERR)])
+    os.read(fd, 4096)
+    eq(ep.poll(0), [(fd, IN)])
+
+
+@test
+def the_kernels_log():
+    if os.geteuid() != 0:
+        skip("needs uid 0")
+    eq(os.stat("/proc/kmsg").st_mode, 0o100400)
+    fd = os.open("/proc/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    ok(poll(fd) & ~IN == 0, "nothing but input")
+    select.epoll().register(fd, IN)
+    child = os.fork()
+    if child == 0:
+        os.setresuid(65534, 65534, 65534)
+        try:
+            os.open("/proc/kmsg", os.O_RDONLY)
+        except PermissionError:
+            os._exit(0)
+        os._exit(1)
+    eq(os.waitpid(child, 0)[1], 0)
+
+
 run()

@@ -17,7 +17,7 @@ import {
 import { bytesToString } from "../../core/bytes.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
-import { TextFile, TextInode } from "../generated/text_inode.ts";
+import { type Polling, TextFile, TextInode } from "../generated/text_inode.ts";
 import type { GroupFile, GroupHandle, GroupNode } from "./group_node.ts";
 
 /** LIMIT: bytes that one write(2) takes. */
@@ -37,6 +37,10 @@ export class GroupFileInode extends TextInode {
     }
   }
 
+  override get polling(): Polling {
+    return "changed";
+  }
+
   /** Only an opened one has a text. */
   override render(): string | number {
     return -EPERM;
@@ -51,7 +55,8 @@ export class GroupFileInode extends TextInode {
 class OpenGroupFile extends TextFile {
   private readonly group: GroupFileInode;
   private readonly handle: GroupHandle;
-  private seen: number = 0;
+  /** Changes up to the last read; -1: there was none. */
+  private seen: number = -1;
 
   constructor(inode: GroupFileInode, flags: number, handle: GroupHandle) {
     super(inode, flags);
@@ -77,9 +82,9 @@ class OpenGroupFile extends TextFile {
 
   override poll(): number {
     const always = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM, { changes } = this.group.file;
-    return changes === null || changes.count === this.seen ? always : always | POLLPRI | POLLERR;
+    return (changes?.count ?? 0) === this.seen ? always : always | POLLPRI | POLLERR;
   }
   override get waitQueue(): WaitQueue | null {
-    return this.group.file.changes?.queue ?? null;
+    return this.group.file.changes?.queue ?? super.waitQueue;
   }
 }

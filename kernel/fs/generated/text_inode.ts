@@ -6,19 +6,30 @@
 import { EINVAL } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import { bytesToString, stringToBytes } from "../../core/bytes.ts";
+import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
+import { OpenFile, POLLERR, POLLPRI } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "./generated_fs.ts";
 import { GeneratedInode } from "./generated_inode.ts";
 
 /** LIMIT: bytes that one write(2) takes; some files take no more than a page without its last byte. */
 const MAX_WRITE = 4096;
 
+/**
+ * What poll(2) says: that it can always be read and written; the same, and epoll(7) takes it too; and with that that it
+ * has changed, until it is read (kernfs of Linux).
+ */
+export type Polling = "never" | "ready" | "changed";
+
 export abstract class TextInode extends GeneratedInode {
   constructor(fs: GeneratedFs, ino: number, permissions: number) {
     super(fs, ino, S_IFREG | permissions);
+  }
+
+  get polling(): Polling {
+    return "never";
   }
 
   /** The text now (a byte string), or -errno. */
@@ -37,6 +48,7 @@ export abstract class TextInode extends GeneratedInode {
 export class TextFile extends OpenFile {
   readonly inode: TextInode;
   private bytes: Uint8Array<ArrayBuffer> | null = null;
+  private queue: WaitQueue | null = null;
 
   constructor(inode: TextInode, flags: number) {
     super(flags);
@@ -61,6 +73,15 @@ export class TextFile extends OpenFile {
     }
     if (offset >= bytes.length || io.remaining === 0) return 0;
     return io.putBytes(bytes, offset, Math.min(io.remaining, bytes.length - offset));
+  }
+
+  override poll(): number {
+    const isNew = this.bytes === null && this.inode.polling === "changed";
+    return isNew ? super.poll() | POLLPRI | POLLERR : super.poll();
+  }
+  /** Nothing is ever told by it. */
+  override get waitQueue(): WaitQueue | null {
+    return this.inode.polling === "never" ? null : this.queue ??= new WaitQueue();
   }
 
   override write(io: IoCursor, offset: number): number {

@@ -86,13 +86,14 @@ class MountsFile extends TextFile {
   }
 
   override poll(): number {
+    if (this.name === "mountstats") return super.poll();
     const bits = POLLIN | POLLRDNORM;
     if (this.seen === this.namespace.generation) return bits;
     this.seen = this.namespace.generation;
     return bits | POLLERR | POLLPRI;
   }
-  override get waitQueue(): WaitQueue {
-    return this.namespace.changes;
+  override get waitQueue(): WaitQueue | null {
+    return this.name === "mountstats" ? null : this.namespace.changes;
   }
 
   protected override release(): void {

@@ -5,7 +5,7 @@ import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
-import { TextInode } from "../generated/text_inode.ts";
+import { type Polling, TextInode } from "../generated/text_inode.ts";
 import type { NetTables } from "./net_tables.ts";
 import { AREA_NET, type TaskRef } from "./task_ref.ts";
 
@@ -69,6 +69,9 @@ class NetText extends TextInode {
     this.name = name;
   }
 
+  override get polling(): Polling {
+    return "ready";
+  }
   override render(): string {
     return this.tables.text(this.name);
   }

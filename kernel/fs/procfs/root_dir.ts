@@ -6,7 +6,8 @@ import type { Inode } from "../../vfs/inode.ts";
 import { FixedDir, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { FixedLink, GeneratedInode } from "../generated/generated_inode.ts";
-import { TextInode } from "../generated/text_inode.ts";
+import { type Polling, TextInode } from "../generated/text_inode.ts";
+import { KmsgInode } from "./kmsg_file.ts";
 import type { ProcFs } from "./procfs.ts";
 import type { ProcSource, ProcViewer } from "./source.ts";
 import { sysctlTree } from "./sysctl_dirs.ts";
@@ -47,6 +48,7 @@ export class ProcRootDir extends GeneratedDir implements ProcViewer {
       }
       dir.put(name, new SystemText(proc, source, path));
     }
+    fixed.put("kmsg", new KmsgInode(proc));
     fixed.put("mounts", new FixedLink(proc, proc.nextIno(), "self/mounts"));
     fixed.put("net", new FixedLink(proc, proc.nextIno(), "self/net"));
     fixed.put("sys", sysctlTree(proc, fixed, source));
@@ -149,6 +151,9 @@ class SystemText extends TextInode {
     this.path = path;
   }
 
+  override get polling(): Polling {
+    return "ready";
+  }
   override render(): string | number {
     return SYSTEM_FILES.get(this.path)?.render(this.source) ?? -EIO;
   }

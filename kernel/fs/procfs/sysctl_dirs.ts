@@ -13,7 +13,7 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { FixedDir } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
-import { TextInode } from "../generated/text_inode.ts";
+import { type Polling, TextInode } from "../generated/text_inode.ts";
 import { parseNumber } from "./format.ts";
 import type { ProcSource } from "./source.ts";
 import { firstLine } from "./sysctl_store.ts";
@@ -142,6 +142,9 @@ class SysctlInode extends TextInode {
     this.path = path;
   }
 
+  override get polling(): Polling {
+    return "ready";
+  }
   protected override get isModeFixed(): boolean {
     return true;
   }

@@ -6,11 +6,15 @@ import type { Credentials } from "../../cred/credentials.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
-import { TextInode } from "../generated/text_inode.ts";
+import { type Polling, TextInode } from "../generated/text_inode.ts";
 
 export abstract class SysText extends TextInode {
   constructor(fs: GeneratedFs, ino: number = fs.nextIno()) {
     super(fs, ino, 0o444);
+  }
+
+  override get polling(): Polling {
+    return "changed";
   }
 
   /** Whoever it is: what cannot be stored cannot be opened for it. */
