@@ -7,6 +7,7 @@ const SCRIPT = `
 tail /dev/zero; echo "tail $?"
 dd if=/dev/zero of=/dev/null bs=200M count=1; echo "dd $?"
 (echo 1000 > /proc/self/oom_score_adj; exec sleep 50) & chosen=$!
+until grep -qx 1000 /proc/$chosen/oom_score_adj; do sleep 0.01; done
 head -c 30M /dev/zero | tail -c 30M | sleep 0.1
 tail /dev/zero; echo "tail $?"
 wait $chosen; echo "chosen $?"

@@ -16,6 +16,8 @@ import sys
 import time
 
 PLACES = ["/tmp", "/var/tmp", "/run", "/dev/shm"]
+# Where it is remembered which platform is best on this host.
+KEPT = {"/run/dvisor", "/run/dvisor/platform.json"}
 CLONE_NEWNS, MS_PRIVATE_REC = 0x20000, (1 << 18) | (1 << 14)
 PR_SET_CHILD_SUBREAPER = 36
 GRACE_S = 3.0
@@ -46,7 +48,7 @@ def files():
             for name in dirs + names:
                 if place in own_places or name.startswith(("dvisor", "deno", ".dvisor")):
                     found.add(os.path.join(directory, name))
-    return found
+    return found - KEPT
 
 
 def mounts():
