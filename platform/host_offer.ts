@@ -21,8 +21,8 @@ import { errnoName } from "../ffi/sys/errors.ts";
 import { close, ioctl, openat } from "../ffi/sys/files.ts";
 import { syscall } from "../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../ffi/sys/spawn.ts";
-import { isHostBusy } from "./busy.ts";
 import { bestOf, meanCallNs } from "./choice.ts";
+import { objectionToKvm } from "./kvm_candidate.ts";
 import { PLATFORM_NAMES, type PlatformName } from "./names.ts";
 import { measurePlatform } from "./registry.ts";
 import type { PlatformCosts } from "./trial.ts";
@@ -61,10 +61,10 @@ export function inspectHost(): HostOffer {
     ...PLATFORM_NAMES.map((name) => platformFinding(name, trials.get(name)!)),
   ];
   const costs = new Map([...trials].map(([name, trial]) => [name, trial.costs]));
-  const isBusy = isHostBusy();
-  if (isBusy) costs.delete("kvm");
+  const objection = objectionToKvm();
+  if (objection !== null) costs.delete("kvm");
   const platform = bestOf(costs);
-  return { findings, platform, reason: reasonFor(platform, trials, isBusy) };
+  return { findings, platform, reason: reasonFor(platform, trials, objection) };
 }
 
 interface Measured {
@@ -85,7 +85,7 @@ function measure(name: PlatformName): Measured {
 function reasonFor(
   platform: PlatformName | null,
   trials: ReadonlyMap<PlatformName, Measured>,
-  isBusy: boolean,
+  objection: string | null,
 ): string {
   const others = [...trials].filter(([name]) => name !== platform);
   const told = others.map(([name, { costs, problem }]) =>
@@ -93,7 +93,7 @@ function reasonFor(
   ).join("; ");
   const own = platform === null ? null : trials.get(platform)!.costs;
   if (own === null) return told;
-  const why = isBusy ? "the host is too busy to compare it with kvm" : "what `do` finds best";
+  const why = objection ?? "what `do` finds best";
   return `${why}; a call with its share of faults and forks costs ${share(own)}; ${told}`;
 }
 

@@ -34,7 +34,7 @@ import {
   type ProcessSpec,
 } from "../sandbox/boot_spec.ts";
 import { type BootMessage, controlPair, type LauncherSocket } from "../sandbox/control.ts";
-import { isHostBusy } from "../../platform/busy.ts";
+import { objectionToKvm } from "../../platform/kvm_candidate.ts";
 import { openDevice } from "../../platform/kvm/device.ts";
 import type { PlatformName } from "../../platform/names.ts";
 import { UserError } from "../user_error.ts";
@@ -142,7 +142,7 @@ function choose({ spec, mayBeOnKvm = false }: SandboxOptions): Choice {
   const kvm = mayBeOnKvm ? tryOpenKvm() : -1;
   if (kvm < 0) return { kvm };
   const memory = PlatformMemory.open(), best = memory?.recall() ?? null;
-  const wantsKvm = best === "kvm" || best === null && memory !== null && !isHostBusy();
+  const wantsKvm = best === "kvm" || best === null && memory !== null && objectionToKvm() === null;
   if (wantsKvm) return { kvm, best, memory };
   close(kvm);
   return { kvm: -1 };
