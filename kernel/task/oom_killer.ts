@@ -156,7 +156,9 @@ export class OomKiller {
     for (const group of groups) {
       const mm = group.tasks[0]?.mm;
       if (mm === undefined || group.isExiting || group.oomScoreAdj === NEVER) continue;
-      const points = residentBytes(mm) + group.oomScoreAdj / STEPS * limitBytes;
+      // Nobody can have more than all: what was taken since the limit was passed decides nothing.
+      const points = Math.min(residentBytes(mm), limitBytes) +
+        group.oomScoreAdj / STEPS * limitBytes;
       if (worst !== null && points <= most) continue;
       worst = group;
       most = points;
