@@ -116,6 +116,7 @@ mkdir /own/upper /own/work
 mount -t overlay -o lowerdir=/host,upperdir=/own/upper,workdir=/own/work root /new
 for d in proc sys dev; do mount --move /$d /new/$d; done
 mkdir -p /new/dev/pts /new/dev/shm
+ln -s /proc/self/fd /new/dev/fd
 mount -t devpts -o ptmxmode=666 devpts /new/dev/pts
 for d in dev/shm tmp run; do mount -t tmpfs -o mode=1777 tmpfs /new/$d; done
 mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
