@@ -40,8 +40,6 @@ const CODE_AT = 0x10000000, DATA_AT = 0x20000000, TRIAL_CALL = 4242;
 const CALL_BYTES = 7, MOV_EAX = 0xb8;
 const FLAGS = 0x202;
 const PATIENCE_MS = 2000;
-/** As the kernel has it while calls come fast. */
-const SPIN_NS = 50_000;
 /** The best of some rounds counts: what else ran made the others longer. */
 const BUDGET_MS = 8;
 const CALLS = 10, CALL_ROUNDS = 60, FAULTS = 4, FAULT_ROUNDS = 10, FORK_ROUNDS = 5;
@@ -71,7 +69,8 @@ export class Trial {
 
   /** @throws Error as `run` */
   measure(): PlatformCosts {
-    this.#platform.setSpinBudget(SPIN_NS);
+    // As the kernel has it while calls come fast.
+    this.#platform.setSpinBudget(this.#platform.sleepCostNs);
     return { callNs: this.#callNs(), faultNs: this.#faultNs(), forkNs: this.#forkNs() };
   }
 
