@@ -6,6 +6,7 @@
 import type { AddressSpace } from "../../platform/platform.ts";
 import type { MountNamespace } from "../vfs/mounts.ts";
 import { alert, resume } from "./alert.ts";
+import { isDelayed } from "./cgroup/delay.ts";
 import { isTaskHeld } from "./cgroup/freezer.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
@@ -99,7 +100,7 @@ export function isFull(container: Container): boolean {
 export function freezeIfAsked(task: Task, result: number): boolean {
   const { container } = task.group;
   const isHeld = container !== null && container.standsStill(task.group);
-  if (!isHeld && !isTaskHeld(task)) return false;
+  if (!isHeld && !isTaskHeld(task) && !isDelayed(task)) return false;
   task.result = result;
   task.state = FROZEN;
   return true;

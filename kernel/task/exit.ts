@@ -5,6 +5,7 @@
  * Neighbours: exit_request.ts asks for it; reap.ts takes zombies away; wait.ts is the parent's side.
  */
 
+import { endDelay } from "./cgroup/delay.ts";
 import { leaveGroups } from "./cgroup/group_set.ts";
 import { endRun } from "./cpu_clock.ts";
 import { alert, mustEnd } from "./alert.ts";
@@ -66,6 +67,7 @@ export function exitTask(task: Task): void {
   group.tasks.splice(group.tasks.indexOf(task), 1);
   dismissTask(task);
   leaveGroups(task);
+  endDelay(task);
   task.ns.drop();
   task.signals.pending.clear();
   if (task === group.leader) {

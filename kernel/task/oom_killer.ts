@@ -124,7 +124,7 @@ export class OomKiller {
       this.isOneNear = true;
       const given = residentIn(arena, runs);
       domain.onMeasured?.(given);
-      roomToGive = Math.min(roomToGive, Math.max(0, memoryMax - given));
+      roomToGive = Math.min(roomToGive, Math.max(0, (given < most ? most : memoryMax) - given));
       if (given > memoryMax && !this.isAwaiting(nowNs)) this.killIn(domain);
     }
     this.lookAtTaken = frames.takenBytes + roomToPromise;

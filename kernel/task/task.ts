@@ -16,6 +16,7 @@ import type { Trace } from "./ptrace/trace.ts";
 import type { SigInfo } from "./signal/pending.ts";
 import type { SeccompFilter } from "./seccomp/filter.ts";
 import type { PiState } from "./futex_pi.ts";
+import type { TaskDelay } from "./cgroup/delay.ts";
 import type { GroupSet } from "./cgroup/group_set.ts";
 import type { FutexWaiter } from "./futex_table.ts";
 import type { Kernel } from "./kernel_services.ts";
@@ -40,7 +41,7 @@ import { Progress } from "./progress.ts";
 import { SchedAttributes } from "./sched_attributes.ts";
 import { TaskTimeout, TaskWaiter } from "./task_wait.ts";
 import { PR_MCE_KILL_DEFAULT } from "../../ffi/abi/prctl.ts";
-import { EINTR } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
 
 /** The context runs guest code. */
 export const RUNNING = 0;
@@ -66,7 +67,7 @@ export const WORKING = 9;
 export const TRACED = 11;
 /** Waits for TRAP_FULL, then it is TRACED. */
 export const AWAIT_TRACED = 12;
-/** Its container is frozen (container.ts); `resume` goes on in returnToUser. */
+/** Its container or group is frozen, or it is delayed (container.ts); `resume` goes on in returnToUser. */
 export const FROZEN = 10;
 
 /** `Task.entryWork`: filters look at each call. */
@@ -113,6 +114,8 @@ export class Task {
   cgroups: GroupSet;
   cgroupUserNs: number = 0;
   cgroupSystemNs: number = 0;
+  /** What it took beyond their limits keeps it from guest code; null for nearly all tasks. */
+  delay: TaskDelay | null = null;
   state: number = HANDLING;
 
   ctx: Context;
@@ -298,6 +301,7 @@ export class Task {
 
   /** Wait for a file, or -EAGAIN when it is O_NONBLOCK. */
   waitForFile(file: OpenFile, events: number): number {
+    if (file.neverBlocks) return -EAGAIN;
     const queue = file.waitQueue;
     return queue === null ? -EINTR : this.waitFor(queue, events);
   }

@@ -197,6 +197,10 @@ export abstract class OpenFile {
   get waitQueue(): WaitQueue | null {
     return null;
   }
+  /** -EAGAIN of its is an answer, and nothing to wait for. */
+  get neverBlocks(): boolean {
+    return false;
+  }
   /** SEEK_SET, SEEK_CUR and SEEK_END are done by the caller through `size`; SEEK_DATA and SEEK_HOLE come here. */
   seek(_offset: number, _whence: number): number {
     return -ESPIPE;

@@ -84,6 +84,12 @@ class OpenGroupFile extends TextFile {
     const always = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM, { changes } = this.group.file;
     return (changes?.count ?? 0) === this.seen ? always : always | POLLPRI | POLLERR;
   }
+  override get neverBlocks(): boolean {
+    return true;
+  }
+  protected override release(): void {
+    this.handle.close();
+  }
   override get waitQueue(): WaitQueue | null {
     return this.group.file.changes?.queue ?? super.waitQueue;
   }

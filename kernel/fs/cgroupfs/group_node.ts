@@ -42,6 +42,7 @@ export interface GroupHandle {
   read(): string | number;
   /** 0 or -errno. */
   write(text: string): number;
+  close(): void;
 }
 
 /** A text changed by itself: poll(2) and inotify(7) tell of it. */

@@ -4,7 +4,7 @@ import { rootCredentials } from "../../cred/credentials.ts";
 import { DATA, LabKernel } from "../../testing/task_lab.ts";
 import { FROZEN, type Task } from "../task.ts";
 import { Cgroup } from "./cgroup.ts";
-import { currentBytes } from "./memory_files.ts";
+import { currentBytes } from "./memory.ts";
 
 interface GroupLab {
   readonly lab: LabKernel;
@@ -152,6 +152,30 @@ Deno.test("who has most in a group over its limit is killed, and nobody else", (
   lab.oom.check(1e9);
   assertEquals([big!.group.isExiting, small!.group.isExiting], [true, false]);
   assertEquals(String(read(a, "memory.events")).includes("oom_kill 1\n"), true);
+  lab.close();
+});
+
+Deno.test("who takes more in a group over memory.high goes back to guest code late", () => {
+  const { lab, task, root, make, write, read } = groupLab();
+  write(root, "cgroup.subtree_control", "+memory");
+  const a = make("a");
+  write(a, "cgroup.procs", "0");
+  write(a, "memory.high", "64K");
+  const flags = MAP_PRIVATE_ANONYMOUS;
+  const at = Number(lab.call(task, "mmap", 0, PAGES * PAGE, PROT_READ_WRITE, flags, -1, 0));
+  const touch = (from: number, to: number) => {
+    for (let i = from; i < to; i++) assertEquals(task.mm.store32(at + i * PAGE, 1), 0);
+  };
+  touch(0, 1);
+  lab.call(task, "getpid");
+  assertEquals(read(a, "memory.events.local"), String(read(a, "memory.events")));
+  touch(1, PAGES);
+  lab.oom.check(1e9);
+  lab.call(task, "getpid");
+  assertEquals(task.state, FROZEN);
+  assert(String(read(a, "memory.events")).includes("high 1\n"));
+  lab.timers.expire(Infinity);
+  assert(task.state !== FROZEN);
   lab.close();
 });
 

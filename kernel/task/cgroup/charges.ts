@@ -8,6 +8,7 @@
 import type { FrameCharger } from "../../mm/frames.ts";
 import type { Kernel } from "../kernel_services.ts";
 import type { FrameRun } from "../oom_killer.ts";
+import type { Task } from "../task.ts";
 
 const TABLE_SHIFT = 16, TABLE_PAGES = 1 << TABLE_SHIFT, TABLE_MASK = TABLE_PAGES - 1;
 /** LIMIT: groups that have the memory controller; more are charged to the one above. */
@@ -16,6 +17,8 @@ const OWNERS_MAX = 0xffff;
 export interface ChargeOwner {
   /** Pages that are charged to it. */
   chargedPages: number;
+  /** The task took so many of them just now. */
+  onTaken(task: Task, pages: number): void;
 }
 
 export class FrameCharges implements FrameCharger {
@@ -53,9 +56,12 @@ export class FrameCharges implements FrameCharger {
   }
 
   charge(page: number, pages: number): void {
-    const id = this.chargedNow(), owner = this.owners[id] ?? null;
+    const { current } = this.kernel;
+    if (current === null) return;
+    const id = chargedTo(current), owner = this.owners[id] ?? null;
     if (owner === null) return;
     owner.chargedPages += pages;
+    owner.onTaken(current, pages);
     for (let p = page; p < page + pages; p++) this.table(p)[p & TABLE_MASK] = id;
   }
 
@@ -86,19 +92,16 @@ export class FrameCharges implements FrameCharger {
     return runs;
   }
 
-  /** The group of whoever the kernel works for. */
-  private chargedNow(): number {
-    const { current } = this.kernel;
-    if (current === null) return 0;
-    const { unified, legacy } = current.cgroups;
-    let id = unified.memory.chargeId;
-    for (let i = 0; i < legacy.length && id === 0; i++) id = legacy[i]!.memory.chargeId;
-    return id;
-  }
-
   private table(page: number): Uint16Array {
     return this.tables[page >>> TABLE_SHIFT] ??= new Uint16Array(TABLE_PAGES);
   }
+}
+
+/** Whose group pays for what the kernel does for the task. */
+function chargedTo({ cgroups: { unified, legacy } }: Task): number {
+  let id = unified.memory.chargeId;
+  for (let i = 0; i < legacy.length && id === 0; i++) id = legacy[i]!.memory.chargeId;
+  return id;
 }
 
 /** Those of a kernel, made at the first question. */

@@ -6,7 +6,7 @@ import { SIGKILL } from "../signal/sigset.ts";
 import type { ThreadGroup } from "../thread_group.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { controlSubtree } from "./control.ts";
-import { controllerNames } from "./controllers.ts";
+import { CONTROLLER_NAMES, controllerNames } from "./controllers.ts";
 import type { FileSpec } from "./file_spec.ts";
 import { freezeGroup, thawGroup } from "./freezer.ts";
 import { tasksIn } from "./group_set.ts";
@@ -15,7 +15,7 @@ import { integer, shown } from "./numbers.ts";
 import { storeType, typeOf } from "./threaded.ts";
 
 export const CORE_FILES: readonly FileSpec[] = [
-  { name: "cgroup.controllers", controller: 0, read: (g) => line(controllerNames(g.controllers)) },
+  { name: "cgroup.controllers", controller: 0, read: (g) => names(g.controllers) },
   { name: "cgroup.events", controller: 0, changes: (g) => g.events, read: events },
   {
     name: "cgroup.freeze",
@@ -43,16 +43,12 @@ export const CORE_FILES: readonly FileSpec[] = [
     read: (g, view) => memberIds(g, view, false),
     write: (g, text, view) => moveByText(g, text, view, false),
   },
-  {
-    name: "cgroup.stat",
-    controller: 0,
-    read: (g) => `nr_descendants ${g.descendants}\nnr_dying_descendants 0\n`,
-  },
+  { name: "cgroup.stat", controller: 0, read: stat },
   {
     name: "cgroup.subtree_control",
     controller: 0,
     isDelegated: true,
-    read: (g) => line(controllerNames(g.subtreeControl)),
+    read: (g) => names(g.subtreeControl),
     write: controlSubtree,
   },
   {
@@ -67,6 +63,24 @@ export const CORE_FILES: readonly FileSpec[] = [
 
 function line(text: string): string {
   return `${text}\n`;
+}
+
+/** Nothing, not even a line, when there are none. */
+function names(controllers: number): string {
+  return controllers === 0 ? "" : line(controllerNames(controllers));
+}
+
+/** Groups below it, and how many of it and them have each controller. One that is removed is gone at once. */
+function stat(group: Cgroup): string {
+  let living = `nr_descendants ${group.descendants}\n`, dying = "nr_dying_descendants 0\n";
+  const groups = group.subtree();
+  for (const [name, bit] of CONTROLLER_NAMES) {
+    if ((group.hierarchy.controllers & bit) === 0) continue;
+    const count = groups.filter(({ controllers }) => (controllers & bit) !== 0).length;
+    living += `nr_subsys_${name} ${count}\n`;
+    dying += `nr_dying_subsys_${name} 0\n`;
+  }
+  return living + dying;
 }
 
 function events(group: Cgroup): string {

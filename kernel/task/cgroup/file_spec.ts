@@ -17,4 +17,6 @@ export interface FileSpec {
   read?(group: Cgroup, view: View): string | number;
   /** 0 or -errno; the text is without blanks around it. */
   write?(group: Cgroup, text: string, view: View): number;
+  /** An opener is gone. */
+  close?(group: Cgroup, view: View): void;
 }

@@ -34,6 +34,7 @@ const MACHINE_NAMES: ReadonlySet<string> = new Set([
   "cpu.stat",
   "cpuset.cpus.effective",
   "cpuset.mems.effective",
+  "memory.numa_stat",
   "memory.reclaim",
   "memory.stat",
 ]);
@@ -93,5 +94,9 @@ class Handle implements GroupHandle {
     const { isUnified } = group.hierarchy;
     if (isUnified && spec.isDelegated !== true && !view.mayLimit(group)) return -EPERM;
     return spec.write(group, text, view);
+  }
+
+  close(): void {
+    this.spec.close?.(this.group, this.view);
   }
 }

@@ -4,7 +4,7 @@ import { EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { MEMORY } from "./controllers.ts";
 import type { FileSpec } from "./file_spec.ts";
-import { currentBytes } from "./memory_files.ts";
+import { currentBytes } from "./memory.ts";
 import { bytesOrMax } from "./numbers.ts";
 
 /** What version 1 shows where there is no limit. */
@@ -56,7 +56,7 @@ function store(group: Cgroup, text: string, set: (bytes: number) => void): numbe
 }
 
 function peak(group: Cgroup): string {
-  group.memory.onMeasured(currentBytes(group));
+  group.memory.notePeak(currentBytes(group));
   return `${group.memory.peakBytes}\n`;
 }
 

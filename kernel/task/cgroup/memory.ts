@@ -2,17 +2,31 @@
  * The memory controller: what a group may have, and what happened for want of memory. Who has what is in charges.ts; who
  * is killed, in oom_killer.ts.
  *
- * DIFFERS: promised memory counts when the host has given it. `memory.high` counts events and slows nobody; there is no
- * swap, and nothing is reclaimed.
+ * DIFFERS: promised memory counts when the host has given it; there is no swap, and nothing is reclaimed.
+ *
+ * Neighbour: memory_high.ts (who is slowed).
  */
 
+import { PAGE_SIZE } from "../../mm/frames.ts";
 import { ChangeSignal } from "../../fs/cgroupfs/group_node.ts";
-import type { FrameRun, MemoryDomain } from "../oom_killer.ts";
+import { type FrameRun, type MemoryDomain, residentIn } from "../oom_killer.ts";
+import type { Task } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
 import { type ChargeOwner, chargesOf } from "./charges.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { MEMORY } from "./controllers.ts";
+import { type Debt, oweLater } from "./delay.ts";
 import { tasksIn } from "./group_set.ts";
+import { HighLimit } from "./memory_high.ts";
+import type { View } from "./view.ts";
+
+/** A look at memory.high that takes long is followed by a pause this many times as long. */
+const SETTLE_SHARE = 4;
+
+/** The most bytes since some time. */
+export interface Peak {
+  bytes: number;
+}
 
 /** Counters of memory.events. */
 export class MemoryEvents {
@@ -23,8 +37,8 @@ export class MemoryEvents {
   groupKills: number = 0;
 }
 
-export class MemoryState implements ChargeOwner, MemoryDomain {
-  high: number = Infinity;
+export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
+  readonly high: HighLimit = new HighLimit();
   low: number = 0;
   min: number = 0;
   /** soft_limit_in_bytes of version 1: kept and shown. */
@@ -32,6 +46,8 @@ export class MemoryState implements ChargeOwner, MemoryDomain {
   swapMax: number = Infinity;
   swapHigh: number = Infinity;
   peakBytes: number = 0;
+  /** Those that openers of memory.peak began themselves. */
+  private readonly peaks: Set<Peak> = new Set();
   isOomGroup: boolean = false;
   /** With those below, and its own alone. */
   readonly counts: MemoryEvents = new MemoryEvents();
@@ -44,6 +60,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain {
   chargeId: number = 0;
   chargedPages: number = 0;
   memoryMax: number = Infinity;
+  private nextSettleNs: number = 0;
   private readonly group: Cgroup;
 
   constructor(group: Cgroup) {
@@ -73,9 +90,10 @@ export class MemoryState implements ChargeOwner, MemoryDomain {
 
   /** The controller is taken away. */
   clear(): void {
-    this.high = this.swapMax = this.swapHigh = Infinity;
+    this.swapMax = this.swapHigh = Infinity;
     this.low = this.min = 0;
     this.isOomGroup = false;
+    this.setHigh(Infinity);
     this.setMax(Infinity);
   }
 
@@ -85,7 +103,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain {
   }
 
   setHigh(bytes: number): void {
-    this.high = bytes;
+    this.high.set(bytes);
     this.watch();
   }
 
@@ -97,7 +115,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain {
 
   /** From where on it is looked at what the host has given. */
   get watchBytes(): number {
-    return Math.min(this.memoryMax, this.high);
+    return Math.min(this.memoryMax, this.high.bytes);
   }
 
   /** Those in it and below it. */
@@ -119,9 +137,45 @@ export class MemoryState implements ChargeOwner, MemoryDomain {
     return chargesOf(this.group.hierarchy.owner.kernel).runsOf(ids);
   }
 
+  onTaken(task: Task, pages: number): void {
+    for (let up: Cgroup | null = this.group; up !== null; up = up.parent) {
+      const { high, promisedPages } = up.memory;
+      if (high.bytes === Infinity || promisedPages * PAGE_SIZE <= high.bytes) continue;
+      high.onTaken(task, pages);
+      oweLater(task, this);
+    }
+  }
+
+  /** The task is asked for what it took beyond memory.high, here and above. */
+  settle(): void {
+    const { host } = this.group.hierarchy.owner.kernel, startNs = host.monotonicNs();
+    if (startNs < this.nextSettleNs) return;
+    for (let up: Cgroup | null = this.group; up !== null; up = up.parent) {
+      if (up.memory.high.bytes !== Infinity) up.memory.onMeasured(currentBytes(up));
+    }
+    const endNs = host.monotonicNs();
+    this.nextSettleNs = endNs + SETTLE_SHARE * (endNs - startNs);
+  }
+
   onMeasured(bytes: number): void {
+    this.notePeak(bytes);
+    if (this.high.onMeasured(bytes)) this.count("high");
+  }
+
+  notePeak(bytes: number): void {
     this.peakBytes = Math.max(this.peakBytes, bytes);
-    if (bytes > this.high) this.count("high");
+    for (const peak of this.peaks) peak.bytes = Math.max(peak.bytes, bytes);
+  }
+
+  /** The opener of memory.peak begins anew. */
+  watchPeak(view: View, bytes: number): void {
+    this.forgetPeak(view);
+    view.peak = { bytes };
+    this.peaks.add(view.peak);
+  }
+
+  forgetPeak(view: View): void {
+    if (view.peak !== null) this.peaks.delete(view.peak);
   }
 
   /** Somebody has to go: who else goes with them. */
@@ -148,6 +202,17 @@ export class MemoryState implements ChargeOwner, MemoryDomain {
       up.memory.events.tell();
     }
   }
+}
+
+/**
+ * Bytes that the host has given for what is charged to the group.
+ *
+ * DIFFERS: at the root, what is reserved in the whole sandbox.
+ */
+export function currentBytes(group: Cgroup): number {
+  const { memory } = group.hierarchy.owner.kernel;
+  if (group.parent === null) return memory.frames.usedBytes;
+  return residentIn(memory.arena, group.memory.frameRuns());
 }
 
 /** memory.oom.group: the topmost group up to `top` that ends as a whole. */

@@ -2,19 +2,13 @@
 
 import { EAGAIN, EINVAL } from "../../../ffi/abi/errno.ts";
 import type { CgroupLimits } from "../../fs/cgroupfs/limits.ts";
-import { residentIn } from "../oom_killer.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { MEMORY } from "./controllers.ts";
 import type { FileSpec } from "./file_spec.ts";
-import type { MemoryEvents } from "./memory.ts";
+import { currentBytes, type MemoryEvents } from "./memory.ts";
+import { memoryStat, numaStat } from "./memory_stat.ts";
 import { bytesOrMax, integer, shown } from "./numbers.ts";
-
-const PAGE = 4096;
-/** What nobody counts: it is shown as 0. */
-const UNCOUNTED =
-  "kernel kernel_stack pagetables percpu sock vmalloc shmem file_mapped file_dirty " +
-  "file_writeback swapcached inactive_file active_file unevictable slab_reclaimable " +
-  "slab_unreclaimable slab";
+import type { View } from "./view.ts";
 
 export const MEMORY_FILES: readonly FileSpec[] = [
   { name: "memory.current", controller: MEMORY, read: (g) => `${currentBytes(g)}\n` },
@@ -30,7 +24,7 @@ export const MEMORY_FILES: readonly FileSpec[] = [
     changes: (g) => g.memory.localEvents,
     read: (g) => eventsText(g.memory.ownCounts),
   },
-  limit("memory.high", (g) => outside(g)?.memoryHigh ?? g.memory.high, (g, n) => {
+  limit("memory.high", (g) => outside(g)?.memoryHigh ?? g.memory.high.bytes, (g, n) => {
     g.memory.setHigh(n);
   }),
   limit("memory.low", (g) => outside(g)?.memoryLow ?? g.memory.low, (g, n) => g.memory.low = n),
@@ -38,6 +32,7 @@ export const MEMORY_FILES: readonly FileSpec[] = [
     g.memory.setMax(n);
   }),
   limit("memory.min", (g) => g.memory.min, (g, n) => g.memory.min = n),
+  { name: "memory.numa_stat", controller: MEMORY, read: numaStat },
   {
     name: "memory.oom.group",
     controller: MEMORY,
@@ -48,10 +43,12 @@ export const MEMORY_FILES: readonly FileSpec[] = [
   {
     name: "memory.peak",
     controller: MEMORY,
-    read: (g) => {
-      g.memory.onMeasured(currentBytes(g));
-      return `${g.memory.peakBytes}\n`;
+    read: (g, view) => {
+      g.memory.notePeak(currentBytes(g));
+      return `${view.peak?.bytes ?? g.memory.peakBytes}\n`;
     },
+    write: resetPeak,
+    close: (g, view) => g.memory.forgetPeak(view),
   },
   { name: "memory.reclaim", controller: MEMORY, isDelegated: true, write: reclaim },
   { name: "memory.stat", controller: MEMORY, read: memoryStat },
@@ -61,7 +58,7 @@ export const MEMORY_FILES: readonly FileSpec[] = [
   limit("memory.swap.max", (g) => outside(g)?.swapMax ?? g.memory.swapMax, (g, n) => {
     g.memory.swapMax = n;
   }),
-  { name: "memory.swap.peak", controller: MEMORY, read: () => "0\n" },
+  { name: "memory.swap.peak", controller: MEMORY, read: () => "0\n", write: checkPeak },
 ];
 
 function limit(
@@ -87,17 +84,6 @@ function outside(group: Cgroup): CgroupLimits | null {
   return group.parent === null ? group.hierarchy.owner.limits : null;
 }
 
-/**
- * Bytes that the host has given for what is charged to the group.
- *
- * DIFFERS: at the root, what is reserved in the whole sandbox.
- */
-export function currentBytes(group: Cgroup): number {
-  const { memory } = group.hierarchy.owner.kernel;
-  if (group.parent === null) return memory.frames.usedBytes;
-  return residentIn(memory.arena, group.memory.frameRuns());
-}
-
 /** What a container is killed for is counted by the kernel. */
 function rootCounts(group: Cgroup): MemoryEvents | null {
   if (group.parent !== null) return null;
@@ -111,17 +97,15 @@ function eventsText(counts: MemoryEvents): string {
     `oom_group_kill ${groupKills}\n`;
 }
 
-/** Frames are not told apart by what they are for. */
-function memoryStat(group: Cgroup): string {
-  const anon = Math.floor(currentBytes(group) / PAGE) * PAGE;
-  let minor = 0, major = 0;
-  for (const { usage } of group.memory.groups) {
-    minor += usage.minorFaults;
-    major += usage.majorFaults;
-  }
-  const zeros = UNCOUNTED.split(" ").map((name) => `${name} 0\n`).join("");
-  return `anon ${anon}\nfile 0\n${zeros}inactive_anon 0\nactive_anon ${anon}\n` +
-    `pgfault ${minor + major}\npgmajfault ${major}\n`;
+/** What this opener reads is the most since now. */
+function resetPeak(group: Cgroup, text: string, view: View): number {
+  const r = checkPeak(group, text);
+  if (r === 0) group.memory.watchPeak(view, currentBytes(group));
+  return r;
+}
+
+function checkPeak(_group: Cgroup, text: string): number {
+  return text === "" ? -EINVAL : 0;
 }
 
 function storeOomGroup(group: Cgroup, text: string): number {
@@ -131,7 +115,13 @@ function storeOomGroup(group: Cgroup, text: string): number {
   return 0;
 }
 
-/** Nothing can be reclaimed. */
+/** "BYTES [swappiness=N]". Nothing can be reclaimed: there is no swap, and no cache of files. */
 function reclaim(_group: Cgroup, text: string): number {
-  return bytesOrMax(text) < 0 ? -EINVAL : -EAGAIN;
+  const [size = "", ...options] = text.split(/[ \t]+/), bytes = bytesOrMax(size);
+  if (bytes < 0) return -EINVAL;
+  for (const option of options) {
+    const swappiness = integer(/^swappiness=(.+)$/.exec(option)?.[1] ?? "");
+    if (swappiness === null || swappiness < 0 || swappiness > 200) return -EINVAL;
+  }
+  return bytes === 0 ? 0 : -EAGAIN;
 }

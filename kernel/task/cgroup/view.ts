@@ -5,6 +5,7 @@ import type { CgroupNamespace } from "../cgroup_namespace.ts";
 import type { PidNamespace } from "../pid_namespace.ts";
 import type { Task } from "../task.ts";
 import type { Cgroup } from "./cgroup.ts";
+import type { Peak } from "./memory.ts";
 
 export class View {
   readonly cred: Credentials;
@@ -12,6 +13,8 @@ export class View {
   readonly task: Task | null;
   readonly pids: PidNamespace;
   readonly ns: CgroupNamespace | null;
+  /** Of memory.peak, once this opener has reset it. */
+  peak: Peak | null = null;
 
   constructor(cred: Credentials, task: Task | null, pids: PidNamespace) {
     this.cred = cred;

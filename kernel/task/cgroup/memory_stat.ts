@@ -1,0 +1,42 @@
+/** memory.stat and memory.numa_stat: what a group's memory is used for, in Linux's order. */
+
+import type { Cgroup } from "./cgroup.ts";
+import { currentBytes } from "./memory.ts";
+
+const PAGE = 4096;
+
+/** Bytes. What is missing below is 0: it is not told apart (all is memory without a file), or there is no such thing. */
+const BYTES = "anon file kernel kernel_stack pagetables sec_pagetables percpu sock vmalloc shmem " +
+  "file_mapped file_dirty file_writeback swapcached anon_thp file_thp shmem_thp inactive_anon " +
+  "active_anon inactive_file active_file unevictable slab_reclaimable slab_unreclaimable slab";
+/** Events. Nothing is reclaimed, swapped or moved between nodes. */
+const COUNTS = "workingset_refault_anon workingset_refault_file workingset_activate_anon " +
+  "workingset_activate_file workingset_restore_anon workingset_restore_file " +
+  "workingset_nodereclaim pgscan pgsteal pgscan_kswapd pgscan_direct pgscan_khugepaged " +
+  "pgsteal_kswapd pgsteal_direct pgsteal_khugepaged pgfault pgmajfault pgrefill pgactivate " +
+  "pgdeactivate pglazyfree pglazyfreed thp_fault_alloc thp_collapse_alloc";
+/** The kernel as a whole is of no node. */
+const OF_NO_NODE: ReadonlySet<string> = new Set(["kernel", "percpu", "sock", "vmalloc", "slab"]);
+
+export function memoryStat(group: Cgroup): string {
+  const values = usedBytes(group);
+  let minor = 0, major = 0;
+  for (const { usage } of group.memory.groups) {
+    minor += usage.minorFaults;
+    major += usage.majorFaults;
+  }
+  values.set("pgfault", minor + major).set("pgmajfault", major);
+  const names = `${BYTES} ${COUNTS}`.split(" ");
+  return names.map((name) => `${name} ${values.get(name) ?? 0}\n`).join("");
+}
+
+/** There is one node. */
+export function numaStat(group: Cgroup): string {
+  const values = usedBytes(group), names = BYTES.split(" ").filter((name) => !OF_NO_NODE.has(name));
+  return names.map((name) => `${name} N0=${values.get(name) ?? 0}\n`).join("");
+}
+
+function usedBytes(group: Cgroup): Map<string, number> {
+  const anon = Math.floor(currentBytes(group) / PAGE) * PAGE;
+  return new Map([["anon", anon], ["active_anon", anon]]);
+}
