@@ -12,7 +12,7 @@ import { VM_GROWSDOWN, VM_SPECIAL, VM_UFFD, type Vma } from "./vma.ts";
 
 const CHUNK = CHUNK_SIZE / PAGE_SIZE;
 /** Pages around a fault that are mapped too when the file has them already. */
-const AROUND = 128;
+const AROUND = CHUNK;
 
 /** First arena page of `pages` frames for guest page `page`: next to its neighbour's if possible. -1: none left. */
 export function allocNear(mm: MemoryManager, page: number, pages: number): number {
