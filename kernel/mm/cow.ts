@@ -91,7 +91,7 @@ function move(mm: MemoryManager, vma: Vma, from: number, to: number): boolean {
   }
   map.set(i, source, -1, map.flags(i));
   const bytes = n * PAGE_SIZE, { arena } = mm.ctx;
-  if (copyTouched(arena, mm.hostOf(target), source * PAGE_SIZE, bytes) !== bytes) {
+  if (copyTouched(arena, target * PAGE_SIZE, source * PAGE_SIZE, bytes) !== bytes) {
     frames.release(target * PAGE_SIZE, n);
     return false;
   }
@@ -165,7 +165,7 @@ function readFile(mm: MemoryManager, vma: Vma, from: number, to: number, frame: 
     const at = backing.frame(offset + done, false), left = Math.ceil((len - done) / PAGE_SIZE);
     const run = at < 0 ? 1 : backing.contiguous(offset + done, at, left);
     const n = Math.min(run * PAGE_SIZE, len - done);
-    if (at >= 0 && copyTouched(arena, host + done, at, n) !== n) return -EFAULT;
+    if (at >= 0 && copyTouched(arena, frame * PAGE_SIZE + done, at, n) !== n) return -EFAULT;
     done += n;
   }
   return 0;

@@ -108,7 +108,7 @@ function copyForChild(mm: MemoryManager, i: number, copies: ForkCopies): boolean
   const off = frames.alloc(n), len = n * PAGE_SIZE;
   if (off < 0) return false;
   const { arena } = mm.ctx;
-  if (copyTouched(arena, arena.base + off, map.frame(i) * PAGE_SIZE, len) !== len) {
+  if (copyTouched(arena, off, map.frame(i) * PAGE_SIZE, len) !== len) {
     frames.release(off, n);
     return false;
   }

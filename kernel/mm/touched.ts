@@ -16,7 +16,10 @@ export function nextTouched(ctx: MemoryContext, page: number, end: number): numb
     const data = ctx.arena.nextData(at * PAGE_SIZE) / PAGE_SIZE;
     if (data >= end) return end;
     if (!isBlank(ctx, data)) return data;
-    at = data + 1;
+    const hole = Math.min(end, ctx.arena.nextHole(data * PAGE_SIZE) / PAGE_SIZE);
+    for (at = data + 1; at < hole; at++) {
+      if (!isBlank(ctx, at)) return at;
+    }
   }
   return end;
 }
