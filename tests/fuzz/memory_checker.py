@@ -230,11 +230,18 @@ def child(body, *args):
 
 
 def threaded(lane, stream):
-    """Threads wait for each other at the end only. Forks of one of them would copy the others' memory in the midst of a write."""
+    """Forks of one of them would copy the others' memory in the midst of a write."""
     threading.excepthook = lambda args: wrong("%s: %s" % (args.exc_type.__name__, args.exc_value))
-    all_threads = [threading.Thread(target=work, args=(lane + i, stream + i, SINGLE, 1 << 60)) for i in range(threads)]
+    all_there = threading.Event()  # who begins before it waits long for threads that work already, and keep the interpreter
+
+    def work_along(i):
+        all_there.wait()
+        work(lane + i, stream + i, SINGLE, 1 << 60)
+
+    all_threads = [threading.Thread(target=work_along, args=(i,)) for i in range(threads)]
     for thread in all_threads:
         thread.start()
+    all_there.set()
     for thread in all_threads:
         thread.join()
 
