@@ -19,6 +19,7 @@ const FOREIGN: ReadonlyMap<string, string> = new Map([
   ["Object.read", "rows of tables in the program (files of cgroupfs): known by their names"],
   ["Object.write", "the same"],
   ["Object.changes", "the same"],
+  ["Object.close", "the same"],
   ["Object.names", "rows of tables in the program (types of keys)"],
   ["Object.detail", "the same"],
 ]);
