@@ -282,9 +282,13 @@ export class Scheduler {
 
   tick(): void {
     for (const vcpu of this.vcpus) {
-      if (vcpu.isRunning && vcpu.isKickDue) vcpu.kick();
+      if (!vcpu.isRunning) continue;
+      if (vcpu.isKickDue) {
+        vcpu.tickMoment();
+        continue;
+      }
       const isWanted = this.#waiting.length > 0;
-      if (!vcpu.isRunning || !vcpu.isTaken && !isWanted) continue;
+      if (!vcpu.isTaken && !isWanted) continue;
       if (isWanted) vcpu.sliceTicks++;
       if (++vcpu.ticks % SLICE_TICKS !== 0 && !this.#mustLeave(vcpu)) continue;
       vcpu.leave();

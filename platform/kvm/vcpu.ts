@@ -68,6 +68,8 @@ const OLD_COUNTER =
 
 /** LIMIT: looks for a thread that is about to stop, if it is not made to wait for a core: longer than the way out takes. */
 const MAX_LOOKS = 4000;
+/** LIMIT: ticks that a thread gets to come to where it can be stopped. */
+const MAX_MOMENT_TICKS = 31;
 
 /** What processors of one machine share. */
 export interface VcpuMaterial {
@@ -100,6 +102,9 @@ export class Vcpu {
   isTaken = false;
   /** It was kicked where it could not be stopped. */
   isKickDue = false;
+  /** Ticks from then on until it is kicked again, and how many of them are left. */
+  #momentTicks = 0;
+  #ticksLeft = 0;
   /** Guest code used the port of calls by itself; the host is finishing that. */
   usedPort = false;
   /** Time stamp ticks of guest code before the last stop. */
@@ -383,6 +388,7 @@ export class Vcpu {
     }
     this.ticks = 0;
     this.sliceTicks = 0;
+    this.#momentTicks = 0;
     this.#slot[Slot.at.resumed / 4] = timeStampCounter() % 2 ** 32;
     this.slotState = IDLE;
     this.proceed(dirty);
@@ -396,10 +402,16 @@ export class Vcpu {
     this.#post(dirty);
   }
 
-  /** Runs on from where a kick stopped it; it is kicked again at the next tick. */
+  /** Runs on from where a kick stopped it. It is kicked again soon, each time later: a slow host may not let it in before. */
   finishMoment(): void {
     this.proceed(0);
     this.isKickDue = true;
+    this.#ticksLeft = this.#momentTicks;
+    this.#momentTicks = Math.min(MAX_MOMENT_TICKS, 2 * this.#momentTicks + 1);
+  }
+
+  tickMoment(): void {
+    if (this.#ticksLeft-- <= 0) this.kick();
   }
 
   /** Lets the host finish an instruction, and no further one. */
