@@ -132,7 +132,7 @@ export class SandboxKernel implements Kernel {
     this.taskStats = new TaskStats(this, net.generic.nextId);
     net.generic.add(this.taskStats);
     net.urgent = new UrgentSignals(this);
-    if (options.network) sysctl.adopt(options.network.settings);
+    if (options.network) net.adopt(options.network.settings);
     this.ipcUser = new TaskIpcUser(this);
     this.namespaces = initialNamespaces({
       hostname: options.hostname,
@@ -171,7 +171,7 @@ export class SandboxKernel implements Kernel {
 
   newNetNamespace(owner: UserNamespace): NetNamespace {
     const net = new NetNamespace(this.memory.frames, this.host, null, owner, false);
-    net.settings = this.sysctl;
+    net.inherit(this.namespaces.net);
     net.timers = this.timers;
     net.lister = this.namespaces.net.lister;
     net.urgent = this.namespaces.net.urgent;

@@ -11,7 +11,7 @@ import { type Credentials, hasCapIn } from "../cred/credentials.ts";
 import { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import type { NetTables } from "../fs/procfs/net_tables.ts";
-import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
+import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import { TimerQueue } from "../time/timer.ts";
 import type { SocketLister } from "./inet_view.ts";
@@ -21,6 +21,7 @@ import type { GenericFamilies } from "./netlink/generic.ts";
 import type { ProcConnector } from "./netlink/proc_connector.ts";
 import { Taps } from "./packet/taps.ts";
 import { type NetlinkProtocol, netlinkProtocols } from "./netlink/protocol.ts";
+import { settingsAt } from "./links/change_setting.ts";
 import { LinkTable } from "./links/link_table.ts";
 import type { Socket } from "./socket.ts";
 import type { Transport } from "./transport.ts";
@@ -54,6 +55,12 @@ export interface OfferedTransport extends Transport {
 
 /** /proc/sys/net/ipv4/ip_unprivileged_port_start. */
 const FIRST_UNPRIVILEGED = 1024;
+/** Settings that a new namespace has from the first one. */
+const INHERITED: readonly string[] = [
+  "net/ipv4/tcp_congestion_control",
+  "net/ipv4/tcp_rmem",
+  "net/ipv4/tcp_wmem",
+];
 /** LIMIT: address families (AF_MAX). */
 const AF_MAX = 46;
 /** LIMIT: socket types (SOCK_MAX). */
@@ -127,6 +134,24 @@ export class NetNamespace extends Namespace {
     this.chosen ??= this.offered.findLast((t) => t.isWanted !== false) ?? null;
     if (this.chosen === null) throw new KernelBug("a network namespace without a transport");
     return this.chosen;
+  }
+
+  /** What a new namespace has of the first one's settings. */
+  inherit(first: NetNamespace): void {
+    this.links.settings.ipv4.inherit(first.links.settings.ipv4);
+    this.settings = new SysctlStore();
+    for (const path of INHERITED) this.settings.set(path, first.setting(path));
+  }
+
+  /** Settings of the host's network, by path below /proc/sys. */
+  adopt(values: ReadonlyMap<string, string>): void {
+    this.settings?.adopt(values);
+    for (const [path, value] of values) {
+      const [, family, where, name] = /^net\/(ipv[46])\/conf\/(\w+)\/(\w+)$/.exec(path) ?? [];
+      if (where === undefined || name === undefined) continue;
+      const at = settingsAt(this.links, family === "ipv4" ? family : "ipv6", where);
+      at?.set(name, Number(value));
+    }
   }
 
   /** Text of a setting of /proc/sys; "" when there is none. */

@@ -40,6 +40,12 @@ const PIECE = 65536;
 const LEAST_DESCRIPTORS = 1024;
 /** All other settings are the sandbox's own. */
 const NET = "net/";
+/** What is the host's of the settings of links. */
+const LINK_SETTINGS: readonly string[] = ["all", "default", "lo"].flatMap((link) => [
+  `net/ipv4/conf/${link}/forwarding`,
+  `net/ipv6/conf/${link}/disable_ipv6`,
+  `net/ipv6/conf/${link}/forwarding`,
+]);
 
 export class RealHostNetwork implements HostNetwork {
   readonly isOptional: boolean;
@@ -129,7 +135,7 @@ function openTables(): Map<string, number> {
 
 function readSettings(): Map<string, string> {
   const settings = new Map<string, string>();
-  for (const { path } of SETTINGS) {
+  for (const path of [...SETTINGS.map((setting) => setting.path), ...LINK_SETTINGS]) {
     if (!path.startsWith(NET)) continue;
     try {
       settings.set(path, Deno.readTextFileSync(`/proc/sys/${path}`).replace(/\n$/, ""));

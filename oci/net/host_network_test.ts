@@ -178,7 +178,7 @@ Deno.test("tables and settings of the namespace are read before its /proc is out
   const network = new RealHostNetwork(true);
   assertStringIncludes(network.table("dev") ?? "", "lo:");
   assertEquals([network.table("tcp"), network.table("../self/environ")], [null, null]);
-  assertEquals(network.settings.get("net/ipv4/ip_forward")?.length, 1);
+  assertEquals(network.settings.get("net/ipv4/conf/all/forwarding")?.length, 1);
 });
 
 Deno.test("guests cannot take all descriptors; what is closed counts no more", () => {

@@ -1,94 +1,12 @@
 """Links between network namespaces: veth pairs, bridges, addresses, routes, and sockets across them."""
 
-import json
 import os
-import shutil
 import socket
-import subprocess
 from errno import *
 from lib.guest import *
+from lib.links import *
 
 FAMILY = "network"
-
-NEWNET = 0x40000000
-
-
-def ip(*words, ns=None, code=0):
-    """Runs ip(8); in a namespace given by a process in it."""
-    enter = ["nsenter", "-t", str(ns), "-n"] if ns else []
-    r = subprocess.run([*enter, "ip", *" ".join(words).split()], capture_output=True, text=True)
-    if (r.returncode == 0) != (code == 0):
-        raise AssertionError("ip %s: %d %s" % (" ".join(words), r.returncode, r.stderr.strip()))
-    return r.stdout if code == 0 else r.stderr
-
-
-def shown(*words, ns=None):
-    return json.loads(ip("-j", *words, ns=ns) or "[]")
-
-
-class Namespace:
-    """A process in a network namespace of its own; functions can be run there."""
-
-    def __init__(self):
-        self.ready, w = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            if sc(NR.unshare, NEWNET) != 0:
-                os._exit(1)
-            os.write(w, b"x")
-            signal.pause()
-        os.close(w)
-        if os.read(self.ready, 1) != b"x":
-            skip("no network namespaces")
-
-    def do(self, fn, *args):
-        """Runs a function there; what it returns, as JSON."""
-        r, w = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            fd = os.open("/proc/%d/ns/net" % self.pid, os.O_RDONLY)
-            works(NR.setns, fd, NEWNET)
-            os.write(w, json.dumps(fn(*args)).encode())
-            os._exit(0)
-        os.close(w)
-        data = b""
-        while chunk := os.read(r, 65536):
-            data += chunk
-        os.waitpid(pid, 0)
-        return json.loads(data) if data else None
-
-    def start(self, fn, *args):
-        pid = os.fork()
-        if pid == 0:
-            fd = os.open("/proc/%d/ns/net" % self.pid, os.O_RDONLY)
-            works(NR.setns, fd, NEWNET)
-            fn(*args)
-            os._exit(0)
-        return pid
-
-
-def alone():
-    if os.geteuid() != 0:
-        skip("needs root")
-    if shutil.which("ip") is None or shutil.which("nsenter") is None:
-        skip("needs ip and nsenter")
-    if sc(NR.unshare, NEWNET) != 0:
-        skip("no network namespaces")
-
-
-def pair():
-    """This namespace with 10.1.1.1 and fd00::1, another with 10.1.1.2 and fd00::2."""
-    alone()
-    other = Namespace()
-    ip("link add v0 type veth peer name v1")
-    ip("link set v1 netns %d" % other.pid)
-    ip("addr add 10.1.1.1/24 dev v0")
-    ip("addr add fd00::1/64 dev v0 nodad")
-    ip("link set v0 up")
-    for line in ("addr add 10.1.1.2/24 dev v1", "addr add fd00::2/64 dev v1 nodad",
-                 "link set v1 up", "link set lo up"):
-        ip(line, ns=other.pid)
-    return other
 
 
 def serve(address, family=socket.AF_INET):

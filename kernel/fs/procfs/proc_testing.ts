@@ -33,6 +33,7 @@ import type {
   TaskLimits,
   TaskStat,
 } from "./source.ts";
+import type { NetSettings } from "./net_settings.ts";
 import { SysctlStore } from "./sysctl_store.ts";
 
 export const PLAIN_STAT: TaskStat = {
@@ -158,6 +159,14 @@ export class FakeSource implements ProcSource {
   readonly cpuInfo: CpuInfo = CpuInfo.fromHost("");
   readonly net: NetTables = new NetTables();
   readonly sysctl: SysctlStore = new SysctlStore();
+  readonly netSettings: NetSettings = {
+    isFirst: true,
+    store: this.sysctl,
+    isAdministrator: () => false,
+    links: () => new Map([[1, "lo"]]),
+    read: () => 0,
+    write: () => 0,
+  };
   hostname: string = "fake";
   domainname: string = "(none)";
   readonly release = "6.1.0";

@@ -17,6 +17,7 @@ import type { Caller } from "../../vfs/caller.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import type { CpuInfo } from "./cpu_info.ts";
+import type { NetSettings } from "./net_settings.ts";
 import type { NetTables } from "./net_tables.ts";
 import type { NsFs } from "./ns_fs.ts";
 import type { SysctlStore } from "./sysctl_store.ts";
@@ -171,6 +172,8 @@ export interface ProcSource extends CallerSource {
   readonly cpuInfo: CpuInfo;
   readonly net: NetTables;
   readonly sysctl: SysctlStore;
+  /** Of the network namespace of whoever makes the call that is served. */
+  readonly netSettings: NetSettings;
   readonly namespaces: NsFs;
   /** As the caller of mount(2) sees it. */
   seenBy(caller: Caller): ProcSource;

@@ -2,21 +2,19 @@
 
 import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EACCES, EINVAL } from "../../../ffi/abi/errno.ts";
-import { O_ACCMODE, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import { OPEN_FILES } from "../../core/quota.ts";
 import { type Credentials, hasOwnCap } from "../../cred/credentials.ts";
 import type { NamespaceKind } from "../../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
-import type { Dentry } from "../../vfs/dentry.ts";
-import type { OpenFile } from "../../vfs/open_file.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { FixedDir } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
-import { type Polling, TextInode } from "../generated/text_inode.ts";
 import { parseNumber } from "./format.ts";
+import { LinksDir, NetDir } from "./net_settings_dirs.ts";
 import type { ProcSource } from "./source.ts";
-import { firstLine } from "./sysctl_store.ts";
+import { NET, StoredInode, SysctlInode } from "./sysctl_inode.ts";
+import { firstLine, numbersOf } from "./sysctl_store.ts";
 
 /** /proc/sys/kernel/pid_max. */
 const PID_MAX = 4194304;
@@ -108,20 +106,36 @@ const LIVE: ReadonlyMap<string, LiveSetting> = new Map<string, LiveSetting>([
   ["kernel/random/boot_id", { permissions: 0o444, read: (s) => bootId(s) }],
   ["kernel/random/uuid", { permissions: 0o444, read: (s) => newUuid(s) }],
   ["kernel/version", { permissions: 0o444, read: (s) => s.version }],
+  ["net/ipv4/ip_forward", {
+    permissions: 0o644,
+    read: (s) => String(s.netSettings.read("ipv4", "all", "forwarding")),
+    write: (s, text) => {
+      const value = numbersOf(text, 1)?.[0];
+      return value === undefined
+        ? -EINVAL
+        : s.netSettings.write("ipv4", "all", "forwarding", value);
+    },
+  }],
   ...COUNTED.map(namespaceLimit),
 ]);
 
 /** /proc/sys, filled. Modes and owners of all of it are fixed. */
 export function sysctlTree(fs: GeneratedFs, parent: FixedDir, source: ProcSource): FixedDir {
   const root = new FixedDir(fs, parent, 0o555, true);
-  const rows = new Map<string, number>();
-  for (const { path, permissions } of source.sysctl.settings) rows.set(path, permissions);
-  for (const [path, { permissions }] of LIVE) rows.set(path, permissions);
-  for (const path of [...rows.keys()].sort()) {
+  const inodes = new Map<string, SysctlInode>();
+  for (const setting of source.sysctl.settings) {
+    inodes.set(setting.path, new StoredInode(fs, source, setting));
+  }
+  for (const [path, live] of LIVE) inodes.set(path, new LiveInode(fs, source, path, live));
+  for (const path of [...inodes.keys()].sort()) {
     const names = path.split("/"), name = names.pop()!;
     let dir = root;
     for (const part of names) dir = subdirectory(fs, dir, part);
-    dir.put(name, new SysctlInode(fs, rows.get(path)!, source, path));
+    dir.put(name, inodes.get(path)!);
+  }
+  for (const family of ["ipv4", "ipv6"] as const) {
+    const dir = subdirectory(fs, subdirectory(fs, root, "net"), family);
+    dir.put("conf", new LinksDir(fs, dir, source, family));
   }
   return root;
 }
@@ -129,55 +143,30 @@ export function sysctlTree(fs: GeneratedFs, parent: FixedDir, source: ProcSource
 function subdirectory(fs: GeneratedFs, dir: FixedDir, name: string): FixedDir {
   const there = dir.lookup(name);
   if (there instanceof FixedDir && (there.mode & S_IFMT) === S_IFDIR) return there;
-  return dir.put(name, new FixedDir(fs, dir, 0o555, true));
+  const isOfNet = name === "net" || dir instanceof NetDir;
+  return dir.put(name, new (isOfNet ? NetDir : FixedDir)(fs, dir, 0o555, true));
 }
 
-class SysctlInode extends TextInode {
-  private readonly source: ProcSource;
-  private readonly path: string;
+/** A setting that lives elsewhere in the kernel. */
+class LiveInode extends SysctlInode {
+  readonly #live: LiveSetting;
 
-  constructor(fs: GeneratedFs, permissions: number, source: ProcSource, path: string) {
-    super(fs, fs.nextIno(), permissions);
-    this.source = source;
-    this.path = path;
-  }
-
-  override get polling(): Polling {
-    return "ready";
-  }
-  protected override get isModeFixed(): boolean {
-    return true;
-  }
-  protected override get isOwnerFixed(): boolean {
-    return true;
+  constructor(fs: GeneratedFs, source: ProcSource, path: string, live: LiveSetting) {
+    super(fs, fs.nextIno(), live.permissions, source, path.startsWith(NET));
+    this.#live = live;
   }
 
   /** Others' bits for everybody, the owner's for who may change limits of its user namespace. */
   override checkMode(mask: number, cred: Credentials): number {
-    if (LIVE.get(this.path)?.isOfUserNamespace !== true) return super.checkMode(mask, cred);
+    if (this.#live.isOfUserNamespace !== true) return super.checkMode(mask, cred);
     const shift = hasOwnCap(cred, CAP_SYS_RESOURCE) ? 6 : 0;
     return (mask & ~(this.mode >> shift) & 7) === 0 ? 0 : -EACCES;
   }
-
-  /** What nobody may write, root cannot open for it either. */
-  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
-    const writes = (flags & O_ACCMODE) !== O_RDONLY;
-    return writes && (this.mode & 0o222) === 0 ? -EACCES : super.open(dentry, flags, cred);
+  override value(): string {
+    return this.#live.read(this.source);
   }
-
-  override render(): string {
-    const live = LIVE.get(this.path);
-    return (live?.read(this.source) ?? this.source.sysctl.get(this.path)) + "\n";
-  }
-
-  /** Values are written at once, from the beginning: later parts of a text are taken and dropped. */
-  override store(text: string, offset: number): number {
-    if (offset > 0) return text.length;
-    const live = LIVE.get(this.path);
-    const r = live === undefined
-      ? this.source.sysctl.set(this.path, text)
-      : live.write?.(this.source, text) ?? -EINVAL;
-    return r < 0 ? r : text.length;
+  override change(text: string): number {
+    return this.#live.write?.(this.source, text) ?? -EINVAL;
   }
 }
 

@@ -18,6 +18,8 @@ export interface Setting {
   readonly value: string;
   /** Bounds of numbers; null: a text. */
   readonly bounds: readonly [number, number] | null;
+  /** The first network namespace's: others do not show it, or show it and cannot write it. */
+  readonly isOfFirst?: "hidden" | "shown";
   /** A text of words, of which these may be given. */
   readonly words?: readonly string[];
 }
@@ -66,12 +68,10 @@ export class SysctlStore {
       this.values.set(path, firstLine(text));
       return 0;
     }
-    const old = this.get(path).split("\t");
-    const words = text.replaceAll("\0", "").trim().split(/[ \t\n]+/);
-    if (words.length > old.length || words[0] === "") return -EINVAL;
-    for (const [i, word] of words.entries()) {
-      const n = parseNumber(word);
-      if (n === null || n < bounds[0] || n > bounds[1]) return -EINVAL;
+    const old = this.get(path).split("\t"), numbers = numbersOf(text, old.length);
+    if (numbers === null) return -EINVAL;
+    for (const [i, n] of numbers.entries()) {
+      if (n < bounds[0] || n > bounds[1]) return -EINVAL;
       old[i] = String(n);
     }
     this.values.set(path, old.join("\t"));
@@ -86,8 +86,22 @@ export class SysctlStore {
   }
 }
 
+const BY_PATH: ReadonlyMap<string, Setting> = new Map(SETTINGS.map((s) => [s.path, s]));
+
 function find(path: string): Setting | null {
-  return SETTINGS.find((s) => s.path === path) ?? null;
+  return BY_PATH.get(path) ?? null;
+}
+
+/** The first numbers of a text, at most `count`; what follows those is not looked at. Null: no number, or something else. */
+export function numbersOf(text: string, count: number): number[] | null {
+  const words = text.replaceAll("\0", "").trim().split(/[ \t\n]+/).slice(0, count);
+  const numbers: number[] = [];
+  for (const word of words) {
+    const n = parseNumber(word);
+    if (n === null) return null;
+    numbers.push(n);
+  }
+  return numbers;
 }
 
 /** What proc_dostring takes of a write. */

@@ -34,6 +34,11 @@ function text(path: string, value: string): Setting {
   return { path, permissions: 0o644, value, bounds: null };
 }
 
+/** Of the first network namespace alone. */
+function ofFirst(isOfFirst: "hidden" | "shown", setting: Setting): Setting {
+  return { ...setting, isOfFirst };
+}
+
 /** Some of these words. */
 function words(path: string, all: readonly string[]): Setting {
   return { path, permissions: 0o644, value: all.join(" "), bounds: null, words: all };
@@ -161,28 +166,24 @@ const VM: readonly Setting[] = [
 ];
 
 const NET: readonly Setting[] = [
-  text("net/core/default_qdisc", "pfifo_fast"),
-  number("net/core/netdev_max_backlog", 1000),
+  ofFirst("hidden", text("net/core/default_qdisc", "pfifo_fast")),
+  ofFirst("hidden", number("net/core/netdev_max_backlog", 1000)),
   number("net/core/optmem_max", 131072),
-  number("net/core/rmem_default", 212992, 2304),
-  number("net/core/rmem_max", 212992, 2304),
+  ofFirst("shown", number("net/core/rmem_default", 212992, 2304)),
+  ofFirst("shown", number("net/core/rmem_max", 212992, 2304)),
   number("net/core/somaxconn", 4096),
-  number("net/core/wmem_default", 212992, 4608),
-  number("net/core/wmem_max", 212992, 4608),
-  number("net/ipv4/conf/all/forwarding", 0, 0, 1),
-  number("net/ipv4/conf/default/forwarding", 0, 0, 1),
-  number("net/ipv4/conf/lo/forwarding", 0, 0, 1),
+  ofFirst("shown", number("net/core/wmem_default", 212992, 4608)),
+  ofFirst("shown", number("net/core/wmem_max", 212992, 4608)),
   number("net/ipv4/icmp_echo_ignore_all", 0, 0, 1),
   number("net/ipv4/igmp_max_memberships", 20),
   number("net/ipv4/igmp_max_msf", 10),
   number("net/ipv4/ip_default_ttl", 64, 1, 255),
-  number("net/ipv4/ip_forward", 0, 0, 1),
   numbers("net/ipv4/ip_local_port_range", 32768, 60999),
   text("net/ipv4/ip_local_reserved_ports", ""),
   number("net/ipv4/ip_nonlocal_bind", 0, 0, 1),
   number("net/ipv4/ip_unprivileged_port_start", 1024, 0, 65535),
   numbers("net/ipv4/ping_group_range", 1, 0),
-  text("net/ipv4/tcp_allowed_congestion_control", "reno cubic"),
+  ofFirst("shown", text("net/ipv4/tcp_allowed_congestion_control", "reno cubic")),
   constant("net/ipv4/tcp_available_congestion_control", "reno cubic"),
   text("net/ipv4/tcp_congestion_control", "cubic"),
   number("net/ipv4/tcp_ecn", 2, 0, 2),
@@ -194,7 +195,7 @@ const NET: readonly Setting[] = [
   number("net/ipv4/tcp_keepalive_time", 7200, 1),
   number("net/ipv4/tcp_max_syn_backlog", 1024),
   number("net/ipv4/tcp_max_tw_buckets", 65536),
-  numbers("net/ipv4/tcp_mem", 94275, 125703, 188550),
+  ofFirst("hidden", numbers("net/ipv4/tcp_mem", 94275, 125703, 188550)),
   number("net/ipv4/tcp_mtu_probing", 0, 0, 2),
   number("net/ipv4/tcp_notsent_lowat", UINT_MAX, 0, UINT_MAX),
   number("net/ipv4/tcp_retries1", 3, 0, 255),
@@ -210,10 +211,6 @@ const NET: readonly Setting[] = [
   number("net/ipv4/tcp_window_scaling", 1, 0, 1),
   numbers("net/ipv4/tcp_wmem", 4096, 16384, 4194304),
   number("net/ipv6/bindv6only", 0, 0, 1),
-  number("net/ipv6/conf/all/disable_ipv6", 0, 0, 1),
-  number("net/ipv6/conf/all/forwarding", 0, 0, 1),
-  number("net/ipv6/conf/default/disable_ipv6", 0, 0, 1),
-  number("net/ipv6/conf/lo/disable_ipv6", 0, 0, 1),
   number("net/unix/max_dgram_qlen", 10),
 ];
 

@@ -60,7 +60,7 @@ Deno.test("settings take numbers within their bounds", () => {
   assertEquals(write(lab, "/proc/sys/vm/swappiness", "10\n"), 3);
   assertEquals(lab.text("/proc/sys/vm/swappiness"), "10\n");
   assertEquals(lab.source.sysctl.number("vm/swappiness"), 10);
-  for (const bad of ["201", "-1", "x", "", "1 2", "1x"]) {
+  for (const bad of ["201", "-1", "x", " ", "1x"]) {
     assertEquals(write(lab, "/proc/sys/vm/swappiness", bad), "EINVAL", bad);
   }
   // What this kernel cannot change can only be confirmed.
@@ -68,7 +68,9 @@ Deno.test("settings take numbers within their bounds", () => {
   assertEquals(write(lab, "/proc/sys/kernel/pid_max", "32768"), "EINVAL");
   assertEquals(write(lab, "/proc/sys/net/ipv4/ip_local_port_range", "1024"), 4);
   assertEquals(lab.text("/proc/sys/net/ipv4/ip_local_port_range"), "1024\t60999\n");
-  assertEquals(write(lab, "/proc/sys/kernel/printk", "1 2 3 4 5"), "EINVAL");
+  // What is behind the last number is not looked at.
+  assertEquals(write(lab, "/proc/sys/kernel/printk", "1 2 3 4 5"), 9);
+  assertEquals(lab.text("/proc/sys/kernel/printk"), "1\t2\t3\t4\n");
   assertEquals(write(lab, "/proc/sys/kernel/ostype", "x"), "EACCES");
   assertEquals(errno(openAt(lab.root.as(9), AT_FDCWD, "/proc/sys/vm/swappiness", 1, 0)), "EACCES");
 });

@@ -56,7 +56,7 @@ import {
 } from "./address.ts";
 import { putPacketControl, takeIpControl } from "./ip_control.ts";
 import { getIpOption, IpOptions, setIpOption } from "./ip_options.ts";
-import { isReachableBack, reach } from "../links/reach.ts";
+import { type Hop, isReachableBack, isTaken, reach } from "../links/reach.ts";
 import { isToMany, linkToMany, sourceToMany } from "./group_route.ts";
 import { getGroupOption, setGroupOption } from "./group_options.ts";
 import { joinReuse, type ReuseGroup, setReuseProgram } from "./reuse_port.ts";
@@ -275,13 +275,20 @@ export abstract class InetSocket extends Socket {
     return this.groups?.allows(group, source, link) ?? this.ip.hearsAll(group);
   }
 
-  /** The sockets where packets from `source` to `destination` arrive; null: they do not, or no answer would come back. */
-  protected arrival(source: string, destination: string): InetPorts | null {
+  /**
+   * The sockets where packets from `source` to `destination` arrive; null: they do not, or no answer would come back to
+   * who `needsAnswers`.
+   */
+  protected arrival(
+    source: string,
+    destination: string,
+    needsAnswers: boolean = true,
+  ): InetPorts | null {
     const { deviceIndex } = this.options;
     if (isLoopback(destination) && deviceIndex === 0) return this.net.inet;
-    const target = reach(this.net, destination, null, deviceIndex);
-    if (typeof target === "number") return null;
-    return isReachableBack(target, source, this.net) ? target.inet : null;
+    const hops: Hop[] = [], target = reach(this.net, destination, hops, deviceIndex);
+    if (typeof target === "number" || !isTaken(hops, source)) return null;
+    return !needsAnswers || isReachableBack(target, source, this.net) ? target.inet : null;
   }
 
   /** Somebody with the right to do so ended it (SOCK_DESTROY): its user hears why. */

@@ -96,7 +96,7 @@ export class RawSocket extends MessageSocket {
     if (isToMany(this.net.links, packet.destination)) {
       return routeToMany(this, packet, message.header);
     }
-    const arrival = this.arrival(packet.source, packet.destination);
+    const arrival = this.arrival(packet.source, packet.destination, false);
     if (arrival === null) return 0;
     stampSent(this, packet);
     showPacket(this.net, packet);

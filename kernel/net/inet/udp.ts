@@ -156,7 +156,7 @@ export class UdpSocket extends InetSocket {
     const from = this.local.address === this.sourceAddress(to.address)
       ? this.local
       : new Endpoint(this.sourceAddress(to.address), this.local.port);
-    const arrival = this.arrival(from.address, to.address);
+    const arrival = this.arrival(from.address, to.address, false);
     if (arrival === null) return length;
     const ports = this.portsIn(arrival);
     let receiver = receiverAt(ports, from, to);

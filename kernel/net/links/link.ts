@@ -10,7 +10,9 @@ import {
   IF_OPER_UNKNOWN,
   IF_OPER_UP,
 } from "../../../ffi/abi/netlink.ts";
+import type { LinkFamily } from "../../fs/procfs/link_fields.ts";
 import { LinkGroups } from "./groups.ts";
+import type { LinkSettings } from "./link_settings.ts";
 import type { LinkTable } from "./link_table.ts";
 
 export type LinkKind = "loopback" | "veth" | "bridge" | "dummy";
@@ -66,6 +68,8 @@ export class Link {
   /** Those that somebody told of, by address. */
   readonly neighbours: Map<string, Neighbour> = new Map();
   readonly groups: LinkGroups = new LinkGroups(this);
+  /** Of /proc/sys/net/ipv4/conf and ipv6/conf. */
+  settings: Readonly<Record<LinkFamily, LinkSettings>>;
   /** The other end of a veth; null for all else. */
   peer: Link | null = null;
   /** The bridge that it is a port of. */
@@ -78,12 +82,16 @@ export class Link {
     this.index = index;
     this.mac = mac;
     this.mtu = kind === "loopback" ? LOOPBACK_MTU : ETHERNET_MTU;
+    this.settings = table.newSettings(this);
   }
 
   /** Something is at the other end. */
   get hasCarrier(): boolean {
     if (this.kind === "veth") return this.peer !== null && this.peer.isUp;
     return this.kind !== "bridge" || this.ports.some((port) => port.isUp && port.hasCarrier);
+  }
+  get hasIpv6(): boolean {
+    return this.settings.ipv6.get("disable_ipv6") === 0;
   }
   /** Ports of a bridge. */
   get ports(): readonly Link[] {
@@ -95,6 +103,7 @@ export class Link {
     const isBounded = this.kind !== "loopback";
     if (mtu < 0 || (isBounded && (mtu < MTU_MIN || mtu > MTU_MAX))) return false;
     this.mtu = mtu;
+    this.settings.ipv6.set("mtu", mtu);
     return true;
   }
 

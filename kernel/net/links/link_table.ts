@@ -4,6 +4,7 @@
  */
 
 import {
+  EACCES,
   EADDRNOTAVAIL,
   EBUSY,
   EEXIST,
@@ -24,6 +25,7 @@ import {
 import type { Host } from "../../core/host.ts";
 import { NET_OBJECTS } from "../../core/quota.ts";
 import { isLoopback, isV4, LOOPBACK4, LOOPBACK6 } from "../inet/address.ts";
+import type { LinkFamily } from "../../fs/procfs/link_fields.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import {
   ADDRESSES_MAX,
@@ -33,6 +35,7 @@ import {
   type Neighbour,
   NO_MAC,
 } from "./link.ts";
+import { FamilySettings, type LinkSettings } from "./link_settings.ts";
 import { bitsOf, broadcastOf, isInNetwork } from "./prefix.ts";
 import { refusalOf } from "./refusals.ts";
 
@@ -63,6 +66,11 @@ export class LinkTable {
   /** Those that somebody made; what follows from addresses is not among them. */
   readonly routes: Route[] = [];
   readonly lo: Link;
+  /** Of /proc/sys/net/ipv4/conf and ipv6/conf. */
+  readonly settings: Readonly<Record<LinkFamily, FamilySettings>> = {
+    ipv4: new FamilySettings("ipv4"),
+    ipv6: new FamilySettings("ipv6"),
+  };
   #lastIndex = 0;
   /** What `allRoutes` has found; null: something has changed since. */
   #known: readonly Route[] | null = null;
@@ -78,6 +86,12 @@ export class LinkTable {
 
   #nextIndex(): number {
     return ++this.#lastIndex;
+  }
+
+  /** What a link has that is new here. */
+  newSettings({ kind, mtu }: Link): Record<LinkFamily, LinkSettings> {
+    const { ipv4, ipv6 } = this.settings, isLoopback = kind === "loopback";
+    return { ipv4: ipv4.ofLink(isLoopback, mtu), ipv6: ipv6.ofLink(isLoopback, mtu) };
   }
 
   byName(name: string): Link | null {
@@ -148,6 +162,7 @@ export class LinkTable {
     link.addresses.length = 0;
     this.forgetNeighbours(link);
     link.table = to;
+    link.settings = to.newSettings(link);
     link.name = chosen;
     if (to.byIndex(link.index) !== null) link.index = to.#nextIndex();
     to.#lastIndex = Math.max(to.#lastIndex, link.index);
@@ -170,11 +185,10 @@ export class LinkTable {
   setUp(link: Link, isUp: boolean): void {
     this.#known = null;
     if (link === this.lo && isUp && link.addresses.length === 0) {
-      link.addresses.push(
-        own(LOOPBACK4, 8, "lo", IFAPROT_UNSPEC),
-        own(LOOPBACK6, 128, "", IFAPROT_KERNEL_LO),
-      );
-      NET_OBJECTS.used += 2;
+      link.settings.ipv4.settle();
+      link.addresses.push(own(LOOPBACK4, 8, "lo", IFAPROT_UNSPEC));
+      NET_OBJECTS.used++;
+      if (link.hasIpv6) this.#addLoopback6();
     }
     link.isUp = isUp;
     if (!isUp) this.forgetNeighbours(link);
@@ -182,9 +196,27 @@ export class LinkTable {
       this.dropRoutes((route) => route.link === link && refusalOf(route.type) === 0);
     }
   }
+  #addLoopback6(): void {
+    this.lo.addresses.push(own(LOOPBACK6, 128, "", IFAPROT_KERNEL_LO));
+    NET_OBJECTS.used++;
+  }
+
+  /** A link has IPv6 from now on, or no more. */
+  onIpv6(link: Link): void {
+    this.#known = null;
+    if (link.hasIpv6) {
+      if (link === this.lo && link.isUp) this.#addLoopback6();
+      return;
+    }
+    for (const { address, prefix } of [...link.addresses]) {
+      if (!isV4(address)) this.removeAddress(link, address, prefix);
+    }
+    this.dropRoutes((route) => route.link === link && !isV4(route.network));
+  }
 
   addAddress(link: Link, address: LinkAddress): number {
     if (link.addresses.length >= ADDRESSES_MAX) return -ENOBUFS;
+    if (!isV4(address.address) && !link.hasIpv6) return -EACCES;
     const isThere = link.addresses.some((a) =>
       a.address === address.address &&
       (a.prefix === address.prefix || !isV4(a.address))
@@ -192,6 +224,7 @@ export class LinkTable {
     if (isThere) return -EEXIST;
     if (!NET_OBJECTS.take(1)) return -ENOBUFS;
     this.#known = null;
+    if (isV4(address.address)) link.settings.ipv4.settle();
     link.addresses.push(address);
     return 0;
   }
@@ -322,7 +355,7 @@ export class LinkTable {
     let best: Route | null = null;
     for (const route of this.allRoutes()) {
       if (only !== null && route.link !== only) continue;
-      const isThere = route.link.isUp || refusalOf(route.type) !== 0;
+      const isThere = refusalOf(route.type) !== 0 || isUsable(route);
       if (!isThere || !isInNetwork(destination, route.network, route.bits)) continue;
       const isBetter = best === null || route.bits > best.bits ||
         (route.bits === best.bits && route.metric < best.metric);
@@ -363,6 +396,13 @@ const SCOPE_LINK = 253, METRIC6 = 256;
 
 function own(address: string, prefix: number, label: string, origin: number): LinkAddress {
   return { address, prefix, scope: RT_SCOPE_HOST, peer: address, broadcast: null, label, origin };
+}
+
+/** Whether packets may be sent by it. */
+function isUsable({ link, network }: Route): boolean {
+  if (!link.isUp || link.hasCarrier) return link.isUp;
+  const family = isV4(network) ? "ipv4" : "ipv6";
+  return link.settings[family].get("ignore_routes_with_linkdown") === 0;
 }
 
 function sourceOf(route: Route, destination: string): string {

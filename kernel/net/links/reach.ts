@@ -8,11 +8,15 @@
 import { EHOSTUNREACH, ENETUNREACH, ENODEV } from "../../../ffi/abi/errno.ts";
 import { isLoopback, isV4 } from "../inet/address.ts";
 import type { NetNamespace } from "../net_namespace.ts";
+import { answers } from "./answers.ts";
 import type { Link } from "./link.ts";
+import { greater } from "./link_settings.ts";
 import { refusalOf } from "./refusals.ts";
 
 /** Stations on the way, as many as a packet's TTL allows at first. */
 const STATIONS_MAX = 64;
+/** What `rp_filter` is when the way back has to be by the same link. */
+const STRICT = 1;
 
 /**
  * The namespace that a packet from `net` to `destination` arrives in, or -ENETUNREACH, -EHOSTUNREACH, or what a route that
@@ -26,7 +30,7 @@ export function reach(
 ): NetNamespace | number {
   const bound = device === 0 ? null : net.links.byIndex(device);
   if (device !== 0 && bound === null) return -ENODEV;
-  let at = net;
+  let at = net, arrived: Link | null = null;
   for (let stations = 0; stations < STATIONS_MAX; stations++) {
     const { links } = at, own = links.linkOf(destination);
     if (own !== null) {
@@ -36,7 +40,7 @@ export function reach(
     }
     const only = stations === 0 ? bound : null;
     if (isLoopback(destination)) return only === null ? -ENETUNREACH : -EHOSTUNREACH;
-    if (stations > 0 && !forwards(at, destination)) return -EHOSTUNREACH;
+    if (arrived !== null && !forwards(arrived, destination)) return -EHOSTUNREACH;
     const route = links.routeTo(destination, only);
     // Who is bound to a link looks for all that no route leads to right behind it.
     if (route === null && only === null) return stations === 0 ? -ENETUNREACH : -EHOSTUNREACH;
@@ -45,7 +49,8 @@ export function reach(
     const next = neighbour(route?.link ?? only!, route?.via ?? destination);
     if (next === null) return -EHOSTUNREACH;
     hops?.push(next);
-    at = next.station.table.net;
+    arrived = next.station;
+    at = arrived.table.net;
   }
   return -EHOSTUNREACH;
 }
@@ -71,9 +76,21 @@ export function isReachableBack(from: NetNamespace, source: string, to: NetNames
   return from === to || reach(from, source) === to;
 }
 
-function forwards(net: NetNamespace, destination: string): boolean {
-  const path = isV4(destination) ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
-  return net.setting(path).trim() === "1";
+/** Whether all stations take a packet from `source`: `rp_filter` of those that it comes by. */
+export function isTaken(hops: readonly Hop[], source: string): boolean {
+  return !isV4(source) || hops.every(({ station }) => {
+    const { table, settings } = station;
+    const filter = greater(table.settings.ipv4.all, settings.ipv4, "rp_filter");
+    if (filter === 0) return true;
+    const back = table.routeTo(source);
+    return back !== null && (filter !== STRICT || back.link === station);
+  });
+}
+
+/** What came by a link goes on. IPv6 asks for all links. */
+function forwards(link: Link, destination: string): boolean {
+  const asked = isV4(destination) ? link.settings.ipv4 : link.table.settings.ipv6.all;
+  return asked.get("forwarding") !== 0;
 }
 
 /** A frame passes a link: it goes out, or comes in. */
@@ -110,7 +127,7 @@ function neighbour(link: Link, address: string): Hop | null {
     seen.add(station);
     const arrived: Trail = { link: far, isIncoming: true, before: trail };
     const there = station === far ? arrived : { link: station, isIncoming: true, before: arrived };
-    if (station.table.linkOf(address) !== null) {
+    if (answers(station, address, link)) {
       return { out: link, station, crossed: inOrder(there) };
     }
     if (station !== far) {

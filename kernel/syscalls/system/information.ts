@@ -80,7 +80,7 @@ export function sysSyslog(t: Task, a: SyscallArgs): number {
   if (!hasCap(t.cred, CAP_SYSLOG) && !hasCap(t.cred, CAP_SYS_ADMIN)) {
     const isHarmless = action === S.SYSLOG_ACTION_READ_ALL ||
       action === S.SYSLOG_ACTION_SIZE_BUFFER;
-    const isRestricted = t.ns.net.settings?.get("kernel/dmesg_restrict") !== "0";
+    const isRestricted = t.kernel.sysctl.get("kernel/dmesg_restrict") !== "0";
     if (!isHarmless || isRestricted) return -EPERM;
   }
   if (action < 0 || action > S.SYSLOG_ACTION_SIZE_BUFFER) return -EINVAL;

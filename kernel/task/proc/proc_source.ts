@@ -8,12 +8,14 @@ import { EPERM } from "../../../ffi/abi/errno.ts";
 import { hasCapIn } from "../../cred/credentials.ts";
 import type { Host } from "../../core/host.ts";
 import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
+import type { NetSettings } from "../../fs/procfs/net_settings.ts";
 import type { NetTables } from "../../fs/procfs/net_tables.ts";
 import type { MachineStat, ProcSource, ProcTask, ProcViewer } from "../../fs/procfs/source.ts";
 import type { NsFs } from "../../fs/procfs/ns_fs.ts";
 import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { msgText, semText, shmText } from "../../ipc/sysv/proc_text.ts";
 import { keysText, keyUsersText } from "../../keys/proc_text.ts";
+import { NetSettingsView } from "../../net/net_settings.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
@@ -61,6 +63,9 @@ export class KernelProcSource implements ProcSource {
   }
   get net(): NetTables {
     return netTablesOf(this.kernel, this.callerNs.net);
+  }
+  get netSettings(): NetSettings {
+    return new NetSettingsView(this.callerNs.net);
   }
   get sysctl(): SysctlStore {
     return this.facts.sysctl;

@@ -1,0 +1,36 @@
+/** /proc/sys/net of one network namespace: NetSettings of fs/procfs. A view, made for one question. */
+
+import { CAP_NET_ADMIN } from "../../ffi/abi/capability.ts";
+import type { Credentials } from "../cred/credentials.ts";
+import type { LinkFamily } from "../fs/procfs/link_fields.ts";
+import type { NetSettings } from "../fs/procfs/net_settings.ts";
+import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
+import { changeSetting, settingsAt } from "./links/change_setting.ts";
+import type { NetNamespace } from "./net_namespace.ts";
+
+export class NetSettingsView implements NetSettings {
+  readonly #net: NetNamespace;
+
+  constructor(net: NetNamespace) {
+    this.#net = net;
+  }
+
+  get isFirst(): boolean {
+    return this.#net.isInitial;
+  }
+  get store(): SysctlStore {
+    return this.#net.settings ??= new SysctlStore();
+  }
+  isAdministrator(cred: Credentials): boolean {
+    return this.#net.isCapable(cred, CAP_NET_ADMIN);
+  }
+  links(): ReadonlyMap<number, string> {
+    return new Map(this.#net.links.links.map(({ index, name }) => [index, name]));
+  }
+  read(family: LinkFamily, where: string, name: string): number | null {
+    return settingsAt(this.#net.links, family, where)?.get(name) ?? null;
+  }
+  write(family: LinkFamily, where: string, name: string, value: number): number {
+    return changeSetting(this.#net.links, family, where, name, value);
+  }
+}

@@ -1,0 +1,318 @@
+"""/proc/sys/net: settings of network namespaces and of their links, and what they change (ip-sysctl of Linux)."""
+
+import os
+import socket
+from errno import *
+from lib.guest import *
+from lib.links import *
+
+FAMILY = "network"
+
+NET = "/proc/sys/net/"
+V4, V6 = NET + "ipv4/conf/", NET + "ipv6/conf/"
+
+
+def read(path):
+    with open(path) as f:
+        return f.read().strip()
+
+
+def put(path, text):
+    with open(path, "w") as f:
+        f.write(str(text))
+
+
+def conf(family, name, *where):
+    return [read("%sipv%d/conf/%s/%s" % (NET, family, link, name)) for link in where]
+
+
+@test
+def links_have_directories():
+    alone()
+    eq(sorted(os.listdir(V4)), ["all", "default", "lo"])
+    ip("link add v0 type veth peer name v1")
+    for top in V4, V6:
+        eq(sorted(os.listdir(top)), ["all", "default", "lo", "v0", "v1"])
+        eq(os.stat(top + "v0").st_mode, 0o40555)
+    eq(os.stat(V4 + "v0/forwarding").st_mode, 0o100644)
+    eq(os.stat(V4 + "v0/mc_forwarding").st_mode, 0o100444)
+    fails(EACCES, open, V4 + "v0/mc_forwarding", "w")
+    put(V4 + "v0/tag", 7)
+    ip("link set v0 name w0")
+    eq(sorted(os.listdir(V4)), ["all", "default", "lo", "v1", "w0"])
+    fails(ENOENT, os.stat, V4 + "v0")
+    eq(conf(4, "tag", "w0", "v1"), ["7", "0"])
+    ip("link del w0")
+    eq(sorted(os.listdir(V6)), ["all", "default", "lo"])
+
+
+@cases([("%s of %s" % (name, where), family, name, where, value) for family, name, where, value in (
+    (4, "accept_source_route", "all", 0), (4, "accept_source_route", "v0", 1), (4, "rp_filter", "v0", 0),
+    (4, "disable_policy", "lo", 1), (4, "disable_policy", "v0", 0), (4, "arp_evict_nocarrier", "v0", 1),
+    (4, "igmpv2_unsolicited_report_interval", "v0", 10000), (4, "secure_redirects", "v0", 1),
+    (6, "accept_dad", "all", 0), (6, "accept_dad", "default", 1), (6, "accept_dad", "lo", -1),
+    (6, "mtu", "default", 1280), (6, "mtu", "lo", 65536), (6, "mtu", "v0", 1500),
+    (6, "hop_limit", "v0", 64), (6, "use_tempaddr", "lo", -1), (6, "ioam6_id_wide", "v0", 4294967295),
+    (6, "router_solicitation_max_interval", "v0", 3600), (6, "temp_valid_lft", "all", 604800))])
+def values_at_first(family, name, where, value):
+    alone()
+    ip("link add v0 type veth peer name v1")
+    eq(conf(family, name, where), [str(value)])
+
+
+@cases([("%s to %r" % (name, text), family, name, text, want) for family, name, text, want in (
+    (4, "rp_filter", "-3", "-3"), (4, "tag", "2147483648", EINVAL), (4, "tag", " 0x11 ", "17"),
+    (4, "tag", "3 4", "3"), (4, "tag", "x", EINVAL), (4, "tag", "6x", EINVAL), (4, "tag", "7\n\n", "7"),
+    (4, "tag", " ", EINVAL), (4, "forwarding", "5", "5"), (6, "hop_limit", "0", EINVAL),
+    (6, "hop_limit", "256", EINVAL), (6, "hop_limit", "9", "9"), (6, "addr_gen_mode", "4", EINVAL),
+    (6, "ndisc_tclass", "256", EINVAL), (6, "ra_honor_pio_life", "2", EINVAL), (6, "mtu", "1279", EINVAL),
+    (6, "mtu", "1501", EINVAL), (6, "mtu", "1400", "1400"), (6, "router_solicitations", "-2", EINVAL),
+    (6, "ra_defrtr_metric", "4294967295", "4294967295"), (6, "accept_untracked_na", "3", EINVAL))])
+def bounds(family, name, text, want):
+    alone()
+    ip("link add v0 type veth peer name v1")
+    path = "%sipv%d/conf/v0/%s" % (NET, family, name)
+    if want == EINVAL:
+        fails(EINVAL, put, path, text)
+    else:
+        put(path, text)
+        eq(read(path), want)
+
+
+@test
+def links_follow_the_default():
+    alone()
+    ip("link add v0 type veth peer name v1")
+    put(V4 + "v1/arp_notify", 1)
+    put(V4 + "default/arp_notify", 2)
+    eq(conf(4, "arp_notify", "v0", "v1", "all"), ["2", "1", "0"])
+    ip("addr add 10.1.1.1/24 dev v0")
+    put(V4 + "default/arp_notify", 3)
+    eq(conf(4, "arp_notify", "v0", "v1", "lo"), ["2", "1", "3"])
+    put(V6 + "default/accept_ra", 2)
+    ip("link add w0 type veth peer name w1")
+    eq(conf(6, "accept_ra", "v0", "w0"), ["1", "2"])
+    eq(conf(4, "arp_notify", "w0"), ["3"])
+
+
+@test
+def forwarding_of_all():
+    alone()
+    ip("link add v0 type veth peer name v1")
+    places = "all", "default", "lo", "v0"
+    put(NET + "ipv4/ip_forward", 5)
+    eq(conf(4, "forwarding", *places), ["5"] * 4)
+    eq(conf(4, "accept_redirects", *places), ["0", "1", "1", "1"])
+    put(V4 + "v0/forwarding", 0)
+    put(V4 + "all/forwarding", 5)
+    eq(conf(4, "forwarding", *places), ["5", "5", "5", "0"], "nothing changed")
+    put(V4 + "all/forwarding", 0)
+    eq(read(NET + "ipv4/ip_forward"), "0")
+    eq(conf(4, "accept_redirects", "all"), ["1"])
+    put(V6 + "all/forwarding", 1)
+    eq(conf(6, "forwarding", *places), ["1"] * 4)
+    put(V6 + "v0/forwarding", 0)
+    eq(conf(6, "forwarding", *places), ["1", "1", "1", "0"])
+
+
+def through():
+    """This namespace between two others, 10.8.1.1 and 10.8.2.1, that send what they do not know to it."""
+    alone()
+    left, right = Namespace(), Namespace()
+    for name, other, net in ("l0", left, 1), ("r0", right, 2):
+        ip("link add %s type veth peer name e0 netns %d" % (name, other.pid))
+        ip("addr add 10.8.%d.254/24 dev %s" % (net, name))
+        ip("link set %s up" % name)
+        for line in ("addr add 10.8.%d.1/24 dev e0" % net, "link set e0 up", "link set lo up",
+                     "route add default via 10.8.%d.254" % net):
+            ip(line, ns=other.pid)
+    return left, right
+
+
+def passes(left, right, source="10.8.1.1", to="10.8.2.1"):
+    """Whether a datagram arrives."""
+    def listen(w):
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        u.bind((to, 7000))
+        u.settimeout(1)
+        os.write(w, b"x")
+        try:
+            u.recv(10)
+        except TimeoutError:
+            os._exit(1)
+
+    def talk():
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        u.bind((source, 0))
+        try:
+            u.sendto(b"x", (to, 7000))
+        except OSError:
+            pass
+
+    r, w = os.pipe()
+    pid = right.start(listen, w)
+    os.read(r, 1)
+    left.do(talk)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+@test
+def forwarding_of_one_link():
+    left, right = through()
+    ok(not passes(left, right), "nobody forwards")
+    put(V4 + "l0/forwarding", 1)
+    ok(passes(left, right), "what came from the left is forwarded")
+    ok(not passes(right, left, "10.8.2.1", "10.8.1.1"), "what came from the right")
+
+
+@test
+def the_way_back():
+    left, right = through()
+    put(NET + "ipv4/ip_forward", 1)
+    ip("addr add 10.8.3.1/32 dev e0", ns=left.pid)
+    ip("route add 10.8.3.1/32 dev r0")
+    put(V4 + "l0/rp_filter", 1)
+    ok(passes(left, right), "the link that leads back")
+    ok(not passes(left, right, "10.8.3.1"), "another link leads back")
+    put(V4 + "l0/rp_filter", 0)
+    put(V4 + "all/rp_filter", 1)
+    ok(not passes(left, right, "10.8.3.1"), "asked of all links")
+    ip("route del 10.8.3.1/32 dev r0")
+    put(V4 + "all/rp_filter", 2)
+    ok(not passes(left, right, "10.8.3.1"), "no link leads back")
+
+
+def knows(other, address):
+    """Whether a neighbour answers for an address."""
+    def ask():
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        s.settimeout(2)
+        try:
+            s.connect((address, 7000))
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return other.do(ask)
+
+
+@cases([("0", 0, [True, True]), ("1", 1, [True, False]), ("2", 2, [True, False]), ("8", 8, [False, False])])
+def arp_ignore(value, answers):
+    other = pair()
+    ip("link set lo up")
+    ip("link add w0 type veth peer name w1")
+    ip("addr add 10.7.7.7/24 dev w0")
+    ip("link set w0 up")
+    ip("route add 10.7.7.0/24 dev v1", ns=other.pid)
+    put(V4 + "v0/arp_ignore", value)
+    eq([knows(other, "10.1.1.1"), knows(other, "10.7.7.7")], answers)
+
+
+@test
+def proxy_arp():
+    left, right = through()
+    put(NET + "ipv4/ip_forward", 1)
+    ip("route del default", ns=left.pid)
+    ip("route add 10.8.2.0/24 dev e0", ns=left.pid)
+    ok(not knows(left, "10.8.2.1"), "nobody has it here")
+    put(V4 + "l0/proxy_arp", 1)
+    ok(knows(left, "10.8.2.1"), "somebody passes it on")
+    ok(not knows(left, "10.8.1.7"), "it would go back by the same link")
+
+
+@test
+def links_that_are_down():
+    alone()
+    other = Namespace()
+    ip("link add v0 type veth peer name v1")
+    ip("link add w0 type veth peer name w1 netns %d" % other.pid)
+    for line in ("addr add 10.1.1.1/24 dev v0", "addr add 10.1.2.1/24 dev w0", "link set v0 up", "link set w0 up",
+                 "link set lo up", "route add 10.5.0.0/16 dev v0", "route add 10.5.0.0/16 dev w0 metric 9"):
+        ip(line)
+    ip("addr add 10.5.0.1/16 dev w1", ns=other.pid)
+    ip("link set w1 up", ns=other.pid)
+
+    def source():
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        u.connect(("10.5.0.1", 7))
+        return u.getsockname()[0]
+
+    put(V4 + "v0/ignore_routes_with_linkdown", 1)
+    eq(source(), "10.1.2.1")
+
+
+@test
+def without_ipv6():
+    other = pair()
+    ip("link set lo up")
+    ok("fd00::1" in [a["local"] for a in shown("-6 addr show dev v0")[0]["addr_info"]], "an address")
+    put(V6 + "v0/disable_ipv6", 1)
+    eq(shown("-6 addr show dev v0"), [])
+    ip("addr add fd00::1/64 dev v0", code=2)
+    put(V6 + "all/disable_ipv6", 1)
+    eq(conf(6, "disable_ipv6", "default", "lo", "v0"), ["1"] * 3)
+    eq(shown("-6 addr show"), [])
+    put(V6 + "all/disable_ipv6", 0)
+    eq([a["local"] for a in shown("-6 addr show dev lo")[0]["addr_info"]], ["::1"])
+    ip("addr add fd00::1/64 dev v0 nodad")
+    put(V6 + "default/disable_ipv6", 1)
+    eq(conf(6, "disable_ipv6", "lo", "v0"), ["0", "0"])
+
+
+@test
+def ipv6_follows_the_mtu():
+    alone()
+    ip("link add v0 type veth peer name v1")
+    ip("link set v0 mtu 1450")
+    eq(conf(6, "mtu", "v0"), ["1450"])
+
+
+@test
+def namespaces_have_their_own():
+    alone()
+    other = Namespace()
+    put(V4 + "default/rp_filter", 2)
+    put(NET + "core/somaxconn", 77)
+    eq(other.do(lambda: [conf(4, "rp_filter", "default")[0], read(NET + "core/somaxconn") == "77"]), ["0", False])
+    ip("link add v0 type veth peer name v1")
+    put(V4 + "v0/tag", 5)
+    ip("link set v0 netns %d" % other.pid)
+    eq(other.do(conf, 4, "tag", "v0"), ["0"])
+
+
+@cases([(name, name) for name in ("core/netdev_max_backlog", "core/default_qdisc", "ipv4/tcp_mem")])
+def the_first_namespace_has(name):
+    if not os.path.exists(NET + name):
+        skip("not the first namespace")
+    alone()
+    fails(ENOENT, os.stat, NET + name)
+    ok(os.path.basename(name) not in os.listdir(os.path.dirname(NET + name)), "listed")
+
+
+@cases([(name, name) for name in ("core/rmem_max", "core/wmem_default", "ipv4/tcp_allowed_congestion_control")])
+def others_may_only_read(name):
+    alone()
+    eq(os.stat(NET + name).st_mode & 0o777, 0o444)
+    fails(EACCES, open, NET + name, "w")
+
+
+@test
+def administrators_may_write():
+    alone()
+    path = V4 + "lo/tag"
+
+    def user():
+        os.setresgid(1000, 1000, 1000)
+        os.setresuid(1000, 1000, 1000)
+        fails(EACCES, open, path, "w")
+        if sc(NR.unshare, 0x10000000) != 0:
+            return
+        fails(EACCES, open, path, "w")
+        works(NR.unshare, NEWNET)
+        put(path, 6)
+        eq(read(path), "6")
+    eq(in_child(user), 0)
+    eq(read(path), "0")
+
+
+run()
