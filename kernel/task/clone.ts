@@ -223,6 +223,7 @@ function makeGroup(task: Task, id: TaskPid, request: CloneRequest): ThreadGroup 
   group.auxv = from.auxv;
   group.dumpable = from.dumpable;
   group.oomScoreAdj = from.oomScoreAdj;
+  group.oomScoreAdjMin = from.oomScoreAdjMin;
   group.isUnkillable = group.isInit;
   group.timers.inheritLimits(group, task.kernel.timers, task.kernel.now());
   return group;

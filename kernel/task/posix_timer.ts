@@ -20,8 +20,12 @@ const IGNORED_NS = 1e6;
 
 /** What an expiry does, decoded from struct sigevent. */
 export interface TimerEvent {
-  /** 0: nothing (SIGEV_NONE). */
+  /** SIGEV_*, as it was given. */
+  readonly notify: number;
+  /** The signal that is sent; 0: none (SIGEV_NONE). */
   readonly signo: number;
+  /** What was given as such. */
+  readonly shownSignal: number;
   readonly valueLo: number;
   readonly valueHi: number;
   /** SIGEV_THREAD_ID's thread; null: the process. */

@@ -4,6 +4,7 @@ import type { TimerQueue } from "../time/timer.ts";
 import { CpuIntervalTimer, CpuLimitTimer, RealTimer } from "./itimers.ts";
 import { RLIMIT_CPU } from "./limits.ts";
 import { PosixTimer, type TimerEvent } from "./posix_timer.ts";
+import { SIGEV_SIGNAL } from "../../ffi/abi/siginfo.ts";
 import { SIGALRM } from "./signal/sigset.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
@@ -45,7 +46,8 @@ export class ProcessTimers {
     while (this.posix.has(this.nextId)) this.nextId = (this.nextId + 1) % 0x7fffffff;
     const id = this.nextId;
     this.nextId = (id + 1) % 0x7fffffff;
-    const what = event ?? { signo: SIGALRM, valueLo: id, valueHi: 0, thread: null };
+    const common = { notify: SIGEV_SIGNAL, shownSignal: SIGALRM, thread: null };
+    const what = event ?? { ...common, signo: SIGALRM, valueLo: id, valueHi: 0 };
     const timer = new PosixTimer(id, task.group, task.kernel.timers, clock, task, what);
     this.posix.set(id, timer);
     return timer;

@@ -3,6 +3,8 @@
  * schedules its threads as it likes.
  */
 
+const DEFAULT_SLACK_NS = 50_000;
+
 export class SchedAttributes {
   /** Nice value, -20..19. */
   nice: number = 0;
@@ -23,7 +25,14 @@ export class SchedAttributes {
   ioprio: number = 0;
   /** CPUs that sched_setaffinity(2) allowed, a bit each, 32 a word; null: all. */
   affinity: Uint32Array<ArrayBuffer> | null = null;
-  timerSlackNs: number = 50_000;
+  timerSlackNs: number = DEFAULT_SLACK_NS;
+  /** What it was made with. */
+  #defaultSlackNs: number = DEFAULT_SLACK_NS;
+
+  /** 0: what it was made with. */
+  setTimerSlack(ns: number): void {
+    this.timerSlackNs = ns === 0 ? this.#defaultSlackNs : ns;
+  }
 
   /** What a child inherits: clone(2), sched(7) on SCHED_RESET_ON_FORK. */
   inherit(from: SchedAttributes): void {
@@ -32,7 +41,7 @@ export class SchedAttributes {
     this.priority = from.priority;
     this.ioprio = from.ioprio;
     this.affinity = from.affinity;
-    this.timerSlackNs = from.timerSlackNs;
+    this.timerSlackNs = this.#defaultSlackNs = from.timerSlackNs;
     this.runtimeNs = from.runtimeNs;
     this.deadlineNs = from.deadlineNs;
     this.periodNs = from.periodNs;

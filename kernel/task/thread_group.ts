@@ -170,6 +170,7 @@ export class ThreadGroup {
   /** It has called execve since it was forked (setpgid(2) EACCES). */
   hasExeced: boolean = false;
   oomScoreAdj: number = 0;
+  oomScoreAdjMin: number = 0;
   /** MEMBARRIER_CMD_REGISTER_* that were made; execve takes them back. */
   membarriers: number = 0;
   /** Real user id of its last task, for SIGCHLD after that is gone. */

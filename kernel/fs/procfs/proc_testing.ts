@@ -105,6 +105,8 @@ export class FakeTask implements ProcTask {
   exe: OpenFile | null = null;
   limits: TaskLimits = { soft: [10, Infinity], hard: [20, Infinity] };
   oomScoreAdj: number = 0;
+  oomScoreAdjMin: number = 0;
+  timerSlackNs: number = 50_000;
   loginUid: number = 0xffffffff;
   coredumpFilter: number = 0x33;
   threads: number[];
@@ -133,6 +135,12 @@ export class FakeTask implements ProcTask {
       default:
         return FAKE_NAMESPACES.get(link) ?? null;
     }
+  }
+  callText(): string {
+    return "running\n";
+  }
+  timersText(): string {
+    return "";
   }
   cgroupText(): string {
     return "0::/\n";

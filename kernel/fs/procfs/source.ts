@@ -109,6 +109,9 @@ export interface ProcTask {
   readonly net?: NetTables | null;
   /** Text of /proc/PID/cgroup and cpuset, as whoever makes the call that is served sees them. */
   cgroupText(): string;
+  /** Text of /proc/PID/syscall and timers. */
+  callText(): string;
+  timersText(): string;
   cpusetText(): string;
   /** Null for zombies. */
   readonly mm: MemoryManager | null;
@@ -118,6 +121,10 @@ export interface ProcTask {
   readonly limits: TaskLimits;
   /** -1000..1000; the caller has checked. */
   oomScoreAdj: number;
+  /** Below it goes only who may (CAP_SYS_RESOURCE). */
+  oomScoreAdjMin: number;
+  /** ns; 0 sets what it had when it was made. */
+  timerSlackNs: number;
   /** Audit's login uid; 2^32 - 1: not set. */
   loginUid: number;
   coredumpFilter: number;

@@ -10,6 +10,7 @@ import { FIRST_OFFSET, type GeneratedDir, type Listed } from "../generated/gener
 import { AttrDir } from "./attr_dir.ts";
 import { FdDir, FdinfoDir } from "./fd_dirs.ts";
 import { PlaceLink } from "./magic_link.ts";
+import { MapFilesDir } from "./map_files_dir.ts";
 import { MemInode } from "./mem_file.ts";
 import { MEMORY_FORMATS } from "./memory_formats.ts";
 import { MountsInode } from "./mounts_files.ts";
@@ -89,6 +90,8 @@ export class TaskDir extends TaskBelow {
         return new ThreadsDir(proc, ref, this, ino);
       case "fd":
         return new FdDir(proc, ref, this, ino);
+      case "map_files":
+        return new MapFilesDir(proc, ref, this, ino, 0o500);
       case "fdinfo":
         return new FdinfoDir(proc, ref, this, ino);
       case "ns":

@@ -25,6 +25,7 @@ function link(name: string): TaskEntry {
 export const TASK_ENTRIES: readonly TaskEntry[] = [
   dir("task", 0o555, IN_PROCESS),
   dir("fd", 0o500),
+  dir("map_files", 0o500, IN_PROCESS),
   dir("fdinfo", 0o555),
   dir("ns", 0o511),
   dir("net", 0o555),
@@ -35,6 +36,7 @@ export const TASK_ENTRIES: readonly TaskEntry[] = [
   file("personality", 0o400),
   file("limits", 0o444),
   file("comm", 0o644),
+  file("syscall", 0o400),
   file("cmdline", 0o444),
   file("stat", 0o444),
   file("statm", 0o444),
@@ -56,6 +58,7 @@ export const TASK_ENTRIES: readonly TaskEntry[] = [
   file("cpuset", 0o444),
   file("cgroup", 0o444),
   file("oom_score", 0o444),
+  file("oom_adj", 0o644),
   file("oom_score_adj", 0o644),
   file("loginuid", 0o644),
   file("sessionid", 0o444),
@@ -66,4 +69,8 @@ export const TASK_ENTRIES: readonly TaskEntry[] = [
   file("projid_map", 0o644),
   file("setgroups", 0o644),
   file("timens_offsets", 0o644, IN_PROCESS),
+  file("timers", 0o444, IN_PROCESS),
+  file("timerslack_ns", 0o666, IN_PROCESS),
+  file("ksm_merging_pages", 0o400),
+  file("ksm_stat", 0o400),
 ];

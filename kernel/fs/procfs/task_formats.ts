@@ -3,9 +3,9 @@
  * memory_formats.ts.
  */
 
-import { CAP_AUDIT_CONTROL, CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
-import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
+import { EACCES, EINVAL, EPERM, ERANGE, ESRCH } from "../../../ffi/abi/errno.ts";
+import { hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { type MapKind, mapText, writeMap, writeSetgroups } from "../../cred/id_map.ts";
 import { TimeNamespace } from "../../cred/time_namespace.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
@@ -18,7 +18,7 @@ import { statLine, statmLine, statusText } from "./task_stat.ts";
 
 export interface TaskFormat {
   /** Whether the caller must be allowed to look into the task when it opens or reads the file. Default: nothing. */
-  readonly needs?: "access to open" | "access to read";
+  readonly needs?: "access to open" | "access to read" | "attachment to read";
   /** The text, or -errno. `whole`: the file is not in task/TID. */
   render(task: ProcTask, source: ProcSource, whole: boolean): string | number;
   /** Bytes taken, or -errno. */
@@ -28,6 +28,9 @@ export interface TaskFormat {
 /** LIMIT: bytes of a thread's name. */
 const COMM_LENGTH = 15;
 const UNSET = 0xffffffff;
+/** Bounds of oom_score_adj and of oom_adj. */
+const OOM_SCORE_MAX = 1000, OOM_DISABLE = -17, OOM_ADJ_MAX = 15;
+const SLACK_MAX = 2n ** 64n - 1n;
 /** Project ids are what they are. */
 const ID_MAP = "         0          0 4294967295\n";
 
@@ -42,9 +45,12 @@ export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, Tas
   ["io", { needs: "access to read", render: ioText }],
   ["limits", { render: limitsText }],
   ["loginuid", { render: (t) => String(t.loginUid), store: storeLoginUid }],
+  ["ksm_merging_pages", { needs: "access to open", render: () => "0\n" }],
+  ["ksm_stat", { needs: "access to open", render: ksmStat }],
+  ["oom_adj", { render: oomAdj, store: storeOomAdj }],
   ["oom_score", { render: oomScore }],
   ["oom_score_adj", { render: (t) => `${t.oomScoreAdj}\n`, store: storeOomScoreAdj }],
-  ["personality", { needs: "access to read", render: personality }],
+  ["personality", { needs: "attachment to read", render: personality }],
   ["projid_map", { render: () => ID_MAP, store: () => -EPERM }],
   ["schedstat", { render: schedstat }],
   ["sessionid", { render: () => String(UNSET) }],
@@ -52,7 +58,10 @@ export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, Tas
   ["stat", { render: statLine }],
   ["statm", { render: statmLine }],
   ["status", { render: statusText }],
+  ["syscall", { needs: "attachment to read", render: (t) => t.callText() }],
   ["timens_offsets", { render: timeOffsets, store: storeTimeOffsets }],
+  ["timers", { render: (t) => t.timersText() }],
+  ["timerslack_ns", { render: timerSlack, store: storeTimerSlack }],
   ["uid_map", idMap("uid")],
   ["wchan", { render: () => "0" }],
 ]);
@@ -119,11 +128,61 @@ function oomScore(task: ProcTask, source: ProcSource): string {
 }
 
 function storeOomScoreAdj(task: ProcTask, source: ProcSource, text: string): number {
-  const value = parseNumber(text), caller = source.current();
+  const value = parseNumber(text);
   if (value === null || value < -1000 || value > 1000) return -EINVAL;
-  const mayLower = caller !== null && hasCap(caller.cred, CAP_SYS_RESOURCE);
-  if (value < task.oomScoreAdj && !mayLower) return -EACCES;
+  return adjust(task, source, value, task.oomScoreAdjMin) ? text.length : -EACCES;
+}
+
+/** What oom_score_adj is on the scale from -17 to 15 that came before it. */
+function oomAdj({ oomScoreAdj }: ProcTask): string {
+  const scaled = Math.trunc(oomScoreAdj * -OOM_DISABLE / OOM_SCORE_MAX);
+  return `${oomScoreAdj === OOM_SCORE_MAX ? OOM_ADJ_MAX : Math.min(scaled, OOM_ADJ_MAX)}\n`;
+}
+
+function storeOomAdj(task: ProcTask, source: ProcSource, text: string): number {
+  const value = parseNumber(text);
+  if (value === null || value < OOM_DISABLE || value > OOM_ADJ_MAX) return -EINVAL;
+  const scaled = Math.trunc(value * OOM_SCORE_MAX / -OOM_DISABLE);
+  const score = value === OOM_ADJ_MAX ? OOM_SCORE_MAX : scaled;
+  return adjust(task, source, score, task.oomScoreAdj) ? text.length : -EACCES;
+}
+
+/** Whether the caller may make it `value`, which it then is; below `least` goes only who may. */
+function adjust(task: ProcTask, source: ProcSource, value: number, least: number): boolean {
+  const caller = source.current();
+  const isFree = caller !== null && hasCap(caller.cred, CAP_SYS_RESOURCE);
+  if (value < least && !isFree) return false;
   task.oomScoreAdj = value;
+  if (isFree) task.oomScoreAdjMin = value;
+  return true;
+}
+
+/** Nobody merges pages. */
+function ksmStat({ mm }: ProcTask): string {
+  if (mm === null) return "";
+  return "ksm_rmap_items 0\nksm_zero_pages 0\nksm_merging_pages 0\nksm_process_profit 0\n";
+}
+
+/** Of others for who may change how they are scheduled. */
+function maySeeSlack(task: ProcTask, source: ProcSource): boolean {
+  const caller = source.current();
+  return caller !== null &&
+    (caller.tid === task.tid || hasCapIn(caller.cred, task.cred.userNs, CAP_SYS_NICE));
+}
+
+function timerSlack(task: ProcTask, source: ProcSource): string | number {
+  if (!maySeeSlack(task, source)) return -EPERM;
+  const ns = task.timerSlackNs;
+  return `${ns >= 2 ** 64 ? SLACK_MAX : BigInt(ns)}\n`;
+}
+
+/** A number without a sign, in digits. */
+function storeTimerSlack(task: ProcTask, source: ProcSource, text: string): number {
+  if (!/^\+?\d{1,40}\n?$/.test(text)) return -EINVAL;
+  const value = BigInt(text.trim().replace("+", ""));
+  if (value > SLACK_MAX) return -ERANGE;
+  if (!maySeeSlack(task, source)) return -EPERM;
+  task.timerSlackNs = Number(value);
   return text.length;
 }
 

@@ -15,6 +15,7 @@ export const AREA_PROCESS = 0, AREA_THREAD = 1, AREA_FD = 2, AREA_FDINFO = 3, AR
 /** The task's directories of fds in task/TID. */
 export const AREA_THREAD_FD = 5, AREA_THREAD_FDINFO = 6;
 export const AREA_ATTR = 7, AREA_THREAD_ATTR = 8;
+export const AREA_MAP_FILES = 9;
 
 /** Inode number of the `index`th entry in an area of a task. */
 export function inoOf(tid: number, area: number, index: number): number {

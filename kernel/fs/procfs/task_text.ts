@@ -3,7 +3,7 @@
  * is how they are opened, read and written.
  */
 
-import { EACCES, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
@@ -47,7 +47,11 @@ export class TaskText extends OwnedText {
   override render(): string | number {
     const task = this.ref.get(), format = TASK_FORMATS.get(this.name);
     if (task === null || format === undefined) return -ESRCH;
-    if (format.needs === "access to read" && !this.ref.mayInspect(task)) return -EACCES;
+    const { needs } = format,
+      isGuarded = needs === "access to read" || needs === "attachment to read";
+    if (isGuarded && !this.ref.mayInspect(task)) {
+      return needs === "access to read" ? -EACCES : -EPERM;
+    }
     return format.render(task, this.ref.source, !this.ref.isThread);
   }
 

@@ -17,7 +17,6 @@ import { setArea } from "./prctl_vma.ts";
 import { setSeccomp } from "./seccomp.ts";
 import { CAP_SYS_RESOURCE, SECBIT_KEEP_CAPS } from "../../../ffi/abi/capability.ts";
 
-const DEFAULT_SLACK_NS = 50_000;
 /** Of saved_auxv, which is longer than what is in it: AT_VECTOR_SIZE. */
 const AUXV_BYTES = 56 * 8;
 
@@ -51,7 +50,7 @@ export function sysPrctl(t: Task, a: SyscallArgs): number {
       // DIFFERS: PR_TSC_SIGSEGV is refused.
       return arg === P.PR_TSC_ENABLE ? 0 : -EINVAL;
     case P.PR_SET_TIMERSLACK:
-      t.sched.timerSlackNs = arg === 0 ? DEFAULT_SLACK_NS : arg;
+      t.sched.setTimerSlack(arg);
       return 0;
     case P.PR_GET_TIMERSLACK:
       return t.sched.timerSlackNs;

@@ -70,7 +70,7 @@ function readEvent(t: Task, addr: number): TimerEvent | number {
   let thread: Task | null = null;
   switch (notify) {
     case SIGEV_NONE:
-      return { signo: 0, valueLo, valueHi, thread };
+      return { notify, signo: 0, shownSignal: signo, valueLo, valueHi, thread };
     case SIGEV_THREAD_ID:
     case SIGEV_THREAD_ID | SIGEV_THREAD: {
       const target = t.pids.tasks.get(dv.getInt32(at.tid, true));
@@ -85,7 +85,7 @@ function readEvent(t: Task, addr: number): TimerEvent | number {
       return -EINVAL;
   }
   if (signo <= 0 || signo > SIGRTMAX) return -EINVAL;
-  return { signo, valueLo, valueHi, thread };
+  return { notify, signo, shownSignal: signo, valueLo, valueHi, thread };
 }
 
 function timerOf(t: Task, a: SyscallArgs): PosixTimer | null {

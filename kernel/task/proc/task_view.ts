@@ -29,7 +29,9 @@ import { SIGRTMAX, SigSet } from "../signal/sigset.ts";
 import type { PidNamespace, TaskPid } from "../pid_namespace.ts";
 import { BLOCKED, DEAD, FROZEN, STOPPED, type Task, TRACED } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
+import { callText } from "./call_text.ts";
 import { netTablesOf } from "./socket_tables.ts";
+import { timersText } from "./timers_text.ts";
 
 const NO_SIGNALS: SignalBits = { lo: 0, hi: 0 };
 const NO_CRED: Credentials = rootCredentials();
@@ -129,6 +131,18 @@ export class TaskView implements ProcTask {
   set oomScoreAdj(value: number) {
     this.group.oomScoreAdj = value;
   }
+  get oomScoreAdjMin(): number {
+    return this.group.oomScoreAdjMin;
+  }
+  set oomScoreAdjMin(value: number) {
+    this.group.oomScoreAdjMin = value;
+  }
+  get timerSlackNs(): number {
+    return this.task?.sched.timerSlackNs ?? 0;
+  }
+  set timerSlackNs(ns: number) {
+    this.task?.sched.setTimerSlack(ns);
+  }
   get loginUid(): number {
     return this.group.loginUid;
   }
@@ -145,6 +159,12 @@ export class TaskView implements ProcTask {
   cgroupText(): string {
     const { task, reader } = this;
     return task === null ? "0::/\n" : groupsText(task, reader);
+  }
+  callText(): string {
+    return callText(this.task);
+  }
+  timersText(): string {
+    return timersText(this.group, this.pids);
   }
   cpusetText(): string {
     const { task, reader } = this;

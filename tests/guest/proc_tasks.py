@@ -1,0 +1,219 @@
+"""Files of /proc/PID about calls, timers, mapped files and the OOM killer's choice."""
+
+import ctypes
+import mmap
+import os
+import re
+import signal
+import struct
+from errno import *
+from lib.guest import *
+
+FAMILY = "processes"
+
+TIMER_CREATE = 222
+SET_SLACK, GET_SLACK = 29, 30
+
+
+def read(path, pid="self"):
+    with open("/proc/%s/%s" % (pid, path)) as f:
+        return f.read()
+
+
+def put(path, text, pid="self"):
+    fd = os.open("/proc/%s/%s" % (pid, path), os.O_WRONLY)
+    try:
+        return os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def as_user(fn, *args):
+    """In a child that is an ordinary user."""
+    def child():
+        os.setgroups([])
+        os.setresgid(1000, 1000, 1000)
+        os.setresuid(1000, 1000, 1000)
+        works(NR.prctl, 4, 1, 0, 0, 0)
+        fn(*args)
+    eq(in_child(child), 0)
+
+
+@cases([(name, name, mode, both) for name, mode, both in (
+    ("timers", 0o444, False), ("timerslack_ns", 0o666, False), ("syscall", 0o400, True), ("oom_adj", 0o644, True),
+    ("ksm_merging_pages", 0o400, True), ("ksm_stat", 0o400, True), ("map_files", 0o500, False),
+    ("coredump_filter", 0o644, False), ("personality", 0o400, True))])
+def modes(name, mode, both):
+    eq(os.stat("/proc/self/" + name).st_mode & 0o777, mode)
+    eq(os.path.exists("/proc/thread-self/" + name), both)
+
+
+@test
+def a_call_that_waits():
+    r, w = os.pipe()
+    pid = spawn(os.read, r, 1)
+    wait_state(pid, "S")
+    words = read("syscall", pid).split()
+    eq((words[0], words[1], words[3]), ("0", hex(r), "0x1"))
+    eq(len(words), 9)
+    maps = [line.split()[:2] for line in read("maps", pid).splitlines()]
+
+    def right_at(address):
+        at = int(address, 16)
+        return next(m[1] for m in maps if int(m[0].split("-")[0], 16) <= at < int(m[0].split("-")[1], 16))
+
+    eq((right_at(words[7])[:2], right_at(words[8])[2]), ("rw", "x"))
+    eq(read("syscall").split()[0], "0", "of oneself: read")
+    os.kill(pid, signal.SIGSTOP)
+    wait_state(pid, "T")
+    os.kill(pid, signal.SIGKILL)
+    wait_state(pid, "Z")
+    eq(read("syscall", pid), "-1 0x0 0x0\n")
+
+
+@test
+def a_program_that_runs():
+    def loop():
+        while True:
+            pass
+    pid = spawn(loop)
+    wait_until(lambda: int(read("stat", pid).split()[13]) > 1, "it computes")
+    eq(read("syscall", pid), "running\n")
+    os.kill(pid, signal.SIGSTOP)
+    wait_state(pid, "T")
+    words = read("syscall", pid).split()
+    eq((words[0], len(words)), ("-1", 3))
+    os.kill(pid, signal.SIGKILL)
+
+
+@test
+def calls_of_others_are_secret():
+    pid = spawn(signal.pause)
+    def look():
+        for name in "syscall", "personality", "ksm_stat":
+            fails(EACCES, read, name, pid)
+        fails(EACCES, os.listdir, "/proc/%d/map_files" % pid)
+    as_user(look)
+
+
+@test
+def timers_are_listed():
+    def create(clock, notify, signo, value, tid=0):
+        event = struct.pack("<QiiI", value, signo, notify, tid) + bytes(44)
+        works(TIMER_CREATE, clock, event, ctypes.byref(ctypes.c_int()))
+
+    eq(read("timers"), "")
+    works(TIMER_CREATE, 0, 0, ctypes.byref(ctypes.c_int()))
+    create(1, 0, 10, 0x1234)
+    create(0, 1, 12, 5)
+    create(1, 2, 34, 7)
+    create(1, 4, 35, 0xDEADBEEF00, os.getpid())
+    rows = re.split("^ID: ", read("timers"), flags=re.M)[1:]
+    eq([row.replace("\n", " ").strip() for row in reversed(rows)], [
+        "0 signal: 14/0000000000000000 notify: signal/pid.%d ClockID: 0" % os.getpid(),
+        "1 signal: 10/0000000000001234 notify: signal/pid.%d ClockID: 1" % os.getpid(),
+        "2 signal: 12/0000000000000005 notify: none/pid.%d ClockID: 0" % os.getpid(),
+        "3 signal: 34/0000000000000007 notify: thread/pid.%d ClockID: 1" % os.getpid(),
+        "4 signal: 35/000000deadbeef00 notify: signal/tid.%d ClockID: 1" % os.getpid()])
+    in_child(lambda: eq(read("timers"), ""))
+
+
+@cases([("text %d" % i, text, want) for i, (text, want) in enumerate((
+    ("123", "123"), ("0", "50000"), ("7\n", "7"), ("+8", "8"), ("18446744073709551615", "18446744073709551615"),
+    ("18446744073709551616", ERANGE), ("-1", EINVAL), ("0x10", EINVAL), ("5 6", EINVAL), (" 8", EINVAL), ("x", EINVAL)))])
+def slack_is_written(text, want):
+    works(NR.prctl, SET_SLACK, 0, 0, 0, 0)
+    if not isinstance(want, str):
+        fails(want, put, "timerslack_ns", text)
+        want = "50000"
+    else:
+        eq(put("timerslack_ns", text), len(text))
+    eq(read("timerslack_ns"), want + "\n")
+
+
+@test
+def slack_is_inherited():
+    works(NR.prctl, SET_SLACK, 777, 0, 0, 0)
+    def child():
+        put("timerslack_ns", "5")
+        eq(sc(NR.prctl, GET_SLACK, 0, 0, 0, 0), 5)
+        put("timerslack_ns", "0")
+        eq(read("timerslack_ns"), "777\n")
+        works(NR.prctl, SET_SLACK, 6, 0, 0, 0)
+        works(NR.prctl, SET_SLACK, 0, 0, 0, 0)
+        eq(read("timerslack_ns"), "777\n")
+    eq(in_child(child), 0)
+    pid = os.getpid()
+    def other():
+        fails(EPERM, read, "timerslack_ns", pid)
+        fails(EPERM, put, "timerslack_ns", "5", pid)
+    as_user(other)
+    put("timerslack_ns", "9", spawn(signal.pause))
+
+
+@test
+def files_that_are_mapped():
+    with open("file", "wb") as f:
+        f.write(b"text" * 1024)
+    fd = os.open("file", os.O_RDWR)
+    m = mmap.mmap(fd, 4096)
+    names = [n for n in os.listdir("/proc/self/map_files")
+             if os.readlink("/proc/self/map_files/" + n) == os.path.realpath("file")]
+    eq(len(names), 1)
+    path = "/proc/self/map_files/" + names[0]
+    low, high = (int(x, 16) for x in names[0].split("-"))
+    eq(high - low, 4096)
+    ok(any(line.startswith(names[0]) for line in read("maps").splitlines()), "in maps")
+    s = os.lstat(path)
+    eq((s.st_mode, s.st_size), (0o120600, 64))
+    os.close(fd)
+    os.unlink("file")
+    ok(os.readlink(path).endswith("file (deleted)"), "its name is gone")
+    with open(path, "rb") as f:
+        eq(f.read(8), b"texttext")
+    eq(os.stat(path).st_nlink, 0)
+    for bad in "1-2", "x", "0" + names[0], names[0] + "0":
+        fails(ENOENT, os.lstat, "/proc/self/map_files/" + bad)
+    m.close()
+    fails(ENOENT, os.lstat, path)
+    pid = spawn(lambda: None)
+    wait_state(pid, "Z")
+    eq(os.listdir("/proc/%d/map_files" % pid), [])
+
+
+@test
+def mapped_files_are_opened_by_few():
+    def look():
+        name = "/proc/self/map_files/" + sorted(os.listdir("/proc/self/map_files"))[0]
+        ok(os.readlink(name).startswith("/"), "its path can be read")
+        fails(EPERM, open, name)
+    as_user(look)
+
+
+@test
+def the_older_scale_of_the_oom_killer():
+    def show():
+        return read("oom_adj").strip(), read("oom_score_adj").strip()
+    eq(show(), ("0", "0"))
+    for text, want in ("3", ("2", "176")), ("15", ("15", "1000")):
+        put("oom_adj", text)
+        eq(show(), want)
+    for text in "16", "-18", "x":
+        fails(EINVAL, put, "oom_adj", text)
+    for score, want in ("999", "15"), ("500", "8"), ("59", "1"), ("58", "0"):
+        put("oom_score_adj", score)
+        eq(show(), (want, score))
+    def user():
+        put("oom_score_adj", "700")
+        fails(EACCES, put, "oom_adj", "5")
+        put("oom_score_adj", "300")
+    as_user(user)
+
+
+@test
+def what_a_dump_holds_is_inherited():
+    put("coredump_filter", "0x7")
+    eq(in_child(lambda: eq(read("coredump_filter"), "00000007\n")), 0)
+
+
+run()
