@@ -125,7 +125,7 @@ export class SandboxKernel implements Kernel {
     const sysctl = new SysctlStore();
     this.sysctl = sysctl;
     this.keys = new KeyStore(sysctl, host, this.timers);
-    net.settings = sysctl;
+    net.settings = net.common = sysctl;
     net.timers = this.timers;
     net.connector = new ProcConnector(net);
     net.generic = new GenericFamilies();

@@ -95,6 +95,8 @@ export class NetNamespace extends Namespace {
   connector: ProcConnector | null = null;
   /** Settings of /proc/sys/net; null: as Linux has them. */
   settings: SysctlStore | null = null;
+  /** Those that all namespaces have from the first one. */
+  common: SysctlStore | null = null;
   /** Who knows which sockets are open, for lists of them. */
   lister: SocketLister | null = null;
   /** What /proc/net shows; null until somebody looks. */
@@ -140,6 +142,7 @@ export class NetNamespace extends Namespace {
   inherit(first: NetNamespace): void {
     this.links.settings.ipv4.inherit(first.links.settings.ipv4);
     this.settings = new SysctlStore();
+    this.common = first.common;
     for (const path of INHERITED) this.settings.set(path, first.setting(path));
   }
 
@@ -159,10 +162,14 @@ export class NetNamespace extends Namespace {
     return this.settings?.get(path) ?? "";
   }
 
+  /** The first number of a setting. */
+  number(path: string, withoutSettings: number): number {
+    return this.settings?.number(path) ?? withoutSettings;
+  }
+
   /** Ports below are for CAP_NET_BIND_SERVICE. */
   get firstUnprivilegedPort(): number {
-    const path = "net/ipv4/ip_unprivileged_port_start";
-    return this.settings?.number(path) ?? FIRST_UNPRIVILEGED;
+    return this.number("net/ipv4/ip_unprivileged_port_start", FIRST_UNPRIVILEGED);
   }
 
   /** The capability in the user namespace that this one belongs to. */

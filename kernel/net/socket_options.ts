@@ -79,12 +79,17 @@ import { SocketAddress, type SocketCaller } from "./message.ts";
 import { getNewerOption, setNewerOption, UNLIMITED_RATE } from "./newer_options.ts";
 import type { Socket } from "./socket.ts";
 
-/** LIMIT: /proc/sys/net/core/{r,w}mem_max and their defaults; a set value counts double, as on Linux. */
+/** net.core.{r,w}mem_max and their defaults where there are no settings; a set value counts double, as on Linux. */
 const MAX_BUFFER = 212992;
 export const DEFAULT_BUFFER = 212992;
 const MIN_SEND = 4608, MIN_RECEIVE = 2304;
 /** LIMIT: of SO_SNDBUFFORCE, SO_RCVBUFFORCE. */
 const MAX_FORCED = 16 << 20;
+
+/** What a buffer may have by a setting of all namespaces. */
+function maxOf({ net }: Socket, path: string): number {
+  return Math.min(net.common?.number(path) ?? MAX_BUFFER, MAX_FORCED);
+}
 
 const name = new SocketAddress();
 
@@ -251,9 +256,9 @@ export function setSocketOption(
       options.broadcast = on;
       return 0;
     case SO_SNDBUF:
-      return setBuffer(socket, false, Math.min(n >>> 0, MAX_BUFFER));
+      return setBuffer(socket, false, Math.min(n >>> 0, maxOf(socket, "net/core/wmem_max")));
     case SO_RCVBUF:
-      return setBuffer(socket, true, Math.min(n >>> 0, MAX_BUFFER));
+      return setBuffer(socket, true, Math.min(n >>> 0, maxOf(socket, "net/core/rmem_max")));
     case SO_SNDBUFFORCE:
     case SO_RCVBUFFORCE:
       if (!socket.net.isCapable(caller.cred, CAP_NET_ADMIN)) return -EPERM;

@@ -296,6 +296,105 @@ def others_may_only_read(name):
     fails(EACCES, open, NET + name, "w")
 
 
+@cases([("range %d" % i, text, want) for i, (text, want) in enumerate((
+    ("5", "5"), ("1,5-7", "1,5-7"), ("3,1,2", "1-3"), ("10-20,15-30", "10-30"), ("\n", ""), ("5,", "5"),
+    ("7-5", EINVAL), ("8080, 9148", EINVAL), ("70000", EINVAL), ("1-2-3", EINVAL), ("x", EINVAL), ("1 2", EINVAL)))])
+def ranges_of_ports(text, want):
+    alone()
+    path = NET + "ipv4/ip_local_reserved_ports"
+    if want == EINVAL:
+        fails(EINVAL, put, path, text)
+    else:
+        put(path, text)
+        eq(read(path), want)
+
+
+@test
+def reserved_ports_are_not_given():
+    alone()
+    ip("link set lo up")
+    put(NET + "ipv4/ip_local_port_range", "40000 40010")
+    put(NET + "ipv4/ip_local_reserved_ports", "40000-40004,40006-40010")
+    for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+        with socket.socket(socket.AF_INET, kind) as s:
+            s.bind(("127.0.0.1", 0))
+            eq(s.getsockname()[1], 40005)
+        with socket.socket(socket.AF_INET, kind) as s:
+            s.bind(("127.0.0.1", 40003))
+
+
+@cases([(path, path, family, level, name, value, shown) for path, family, level, name, value, shown in (
+    ("ipv4/ip_default_ttl", socket.AF_INET, socket.IPPROTO_IP, socket.IP_TTL, 77, 77),
+    ("ipv6/bindv6only", socket.AF_INET6, socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1, 1),
+    ("ipv6/conf/all/hop_limit", socket.AF_INET6, socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 66, 66),
+    ("ipv4/tcp_keepalive_time", socket.AF_INET, socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 100, 100),
+    ("ipv4/tcp_keepalive_intvl", socket.AF_INET, socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 11, 11),
+    ("ipv4/tcp_keepalive_probes", socket.AF_INET, socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4, 4),
+    ("ipv4/tcp_syn_retries", socket.AF_INET, socket.IPPROTO_TCP, socket.TCP_SYNCNT, 3, 3),
+    ("ipv4/tcp_fin_timeout", socket.AF_INET, socket.IPPROTO_TCP, socket.TCP_LINGER2, 33, 33))])
+def options_at_first(path, family, level, name, value, shown):
+    alone()
+    put(NET + path, value)
+    with socket.socket(family, socket.SOCK_STREAM) as s:
+        eq(s.getsockopt(level, name), shown)
+
+
+@test
+def addresses_of_others():
+    alone()
+    ip("link set lo up")
+    for family, kind, address in ("ipv4", socket.AF_INET, "10.9.9.9"), ("ipv6", socket.AF_INET6, "fd09::9"):
+        with socket.socket(kind, socket.SOCK_STREAM) as s:
+            fails(EADDRNOTAVAIL, s.bind, (address, 0))
+            put(NET + family + "/ip_nonlocal_bind", 1)
+            s.bind((address, 0))
+
+
+@test
+def connections_that_wait():
+    alone()
+    ip("link set lo up")
+    put(NET + "core/somaxconn", 1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.bind("listener")
+        s.listen(100)
+        clients = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(3)]
+        for client in clients:
+            client.setblocking(False)
+        clients[0].connect("listener")
+        clients[1].connect("listener")
+        fails(EAGAIN, clients[2].connect, "listener")
+
+
+@test
+def messages_that_wait():
+    alone()
+    put(NET + "unix/max_dgram_qlen", 2)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as c:
+        s.bind("receiver")
+        c.setblocking(False)
+        for _ in range(3):
+            c.sendto(b"x", "receiver")
+        fails(EAGAIN, c.sendto, b"x", "receiver")
+
+
+@test
+def echo_requests_without_answers():
+    other = pair()
+    def ping():
+        s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        s.settimeout(0.5)
+        s.sendto(bytes((8, 0, 0xF7, 0xFD, 0, 1, 0, 1)), ("10.1.1.1", 0))
+        try:
+            return s.recv(100)[20]
+        except TimeoutError:
+            return -1
+    eq(other.do(ping), 0)
+    put(NET + "ipv4/icmp_echo_ignore_all", 1)
+    eq(other.do(ping), -1)
+
+
 @test
 def administrators_may_write():
     alone()

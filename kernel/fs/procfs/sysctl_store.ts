@@ -20,6 +20,8 @@ export interface Setting {
   readonly bounds: readonly [number, number] | null;
   /** The first network namespace's: others do not show it, or show it and cannot write it. */
   readonly isOfFirst?: "hidden" | "shown";
+  /** A text of numbers and ranges of them up to this one: "1,5-7". */
+  readonly ranges?: number;
   /** A text of words, of which these may be given. */
   readonly words?: readonly string[];
 }
@@ -64,6 +66,7 @@ export class SysctlStore {
     if (setting === null) return -EINVAL;
     const { bounds } = setting;
     if (setting.words !== undefined) return this.setWords(setting, setting.words, text);
+    if (setting.ranges !== undefined) return this.setRanges(path, setting.ranges, text);
     if (bounds === null) {
       this.values.set(path, firstLine(text));
       return 0;
@@ -75,6 +78,27 @@ export class SysctlStore {
       old[i] = String(n);
     }
     this.values.set(path, old.join("\t"));
+    return 0;
+  }
+
+  /** Kept in order, and joined where they meet. */
+  private setRanges(path: string, max: number, text: string): number {
+    const ranges: [number, number][] = [];
+    for (const part of firstLine(text).trim().split(",")) {
+      if (part === "") continue;
+      const [, low, high = low] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(part) ?? [];
+      const first = Number(low ?? NaN), last = Number(high);
+      if (!(first <= last && last <= max)) return -EINVAL;
+      ranges.push([first, last]);
+    }
+    const joined: [number, number][] = [];
+    for (const range of ranges.sort(([a], [b]) => a - b)) {
+      const before = joined.at(-1);
+      if (before !== undefined && range[0] <= before[1] + 1) {
+        before[1] = Math.max(before[1], range[1]);
+      } else joined.push(range);
+    }
+    this.values.set(path, joined.map(([a, b]) => a === b ? `${a}` : `${a}-${b}`).join(","));
     return 0;
   }
 

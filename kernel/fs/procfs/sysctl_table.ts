@@ -179,8 +179,11 @@ const NET: readonly Setting[] = [
   number("net/ipv4/igmp_max_msf", 10),
   number("net/ipv4/ip_default_ttl", 64, 1, 255),
   numbers("net/ipv4/ip_local_port_range", 32768, 60999),
-  text("net/ipv4/ip_local_reserved_ports", ""),
-  number("net/ipv4/ip_nonlocal_bind", 0, 0, 1),
+  {
+    ...text("net/ipv4/ip_local_reserved_ports", ""),
+    ranges: 65535,
+  },
+  number("net/ipv4/ip_nonlocal_bind", 0, 0, 255),
   number("net/ipv4/ip_unprivileged_port_start", 1024, 0, 65535),
   numbers("net/ipv4/ping_group_range", 1, 0),
   ofFirst("shown", text("net/ipv4/tcp_allowed_congestion_control", "reno cubic")),
@@ -210,7 +213,8 @@ const NET: readonly Setting[] = [
   number("net/ipv4/tcp_tw_reuse", 2, 0, 2),
   number("net/ipv4/tcp_window_scaling", 1, 0, 1),
   numbers("net/ipv4/tcp_wmem", 4096, 16384, 4194304),
-  number("net/ipv6/bindv6only", 0, 0, 1),
+  number("net/ipv6/bindv6only", 0, 0, 255),
+  number("net/ipv6/ip_nonlocal_bind", 0, 0, 255),
   number("net/unix/max_dgram_qlen", 10),
 ];
 

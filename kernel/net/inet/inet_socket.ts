@@ -55,7 +55,7 @@ import {
   putEndpoint,
 } from "./address.ts";
 import { putPacketControl, takeIpControl } from "./ip_control.ts";
-import { getIpOption, IpOptions, setIpOption } from "./ip_options.ts";
+import { defaultHopLimit, defaultTtl, getIpOption, IpOptions, setIpOption } from "./ip_options.ts";
 import { type Hop, isReachableBack, isTaken, reach } from "../links/reach.ts";
 import { isToMany, linkToMany, sourceToMany } from "./group_route.ts";
 import { getGroupOption, setGroupOption } from "./group_options.ts";
@@ -108,6 +108,9 @@ export abstract class InetSocket extends Socket {
     this.local = new Endpoint(family === AF_INET ? ANY4 : ANY6, 0);
     // As Linux: of IPv6 only members hear groups of IPv4.
     if (family !== AF_INET) this.ip.kept4.set(IP_MULTICAST_ALL, 0);
+    this.ip.v6Only = family !== AF_INET && net.number("net/ipv6/bindv6only", 0) !== 0;
+    this.ip.ttl = defaultTtl(net);
+    this.ip.hopLimit = defaultHopLimit(net);
   }
 
   get isV6Only(): boolean {
@@ -164,6 +167,8 @@ export abstract class InetSocket extends Socket {
   protected mayBind(address: string): boolean {
     if (isAny(address) || isLoopback(address)) return true;
     if (this.ip.freeBind || this.ip.transparent) return true;
+    const family = isV4(address) ? "ipv4" : "ipv6";
+    if (this.net.number(`net/${family}/ip_nonlocal_bind`, 0) !== 0) return true;
     if (this.net.links.linkOf(address) !== null) return true;
     return isToMany(this.net.links, address);
   }

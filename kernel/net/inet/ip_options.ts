@@ -110,6 +110,15 @@ const OF_DATAGRAMS: ReadonlySet<number> = new Set([I.IPV6_MULTICAST_IF, I.IPV6_M
 const HEADERS_4 = 28, HEADERS_6 = 48;
 const MTU_MIN_6 = 1280;
 
+/** What packets of sockets have that did not choose. */
+export function defaultTtl(net: NetNamespace): number {
+  return net.number("net/ipv4/ip_default_ttl", DEFAULT_TTL);
+}
+/** DIFFERS: of all links, whichever it is sent by. */
+export function defaultHopLimit(net: NetNamespace): number {
+  return net.links.settings.ipv6.all.get("hop_limit");
+}
+
 export class IpOptions {
   ttl: number = DEFAULT_TTL;
   hopLimit: number = DEFAULT_TTL;
@@ -256,7 +265,7 @@ function setV4(socket: InetSocket, name: number, value: OptionValue): number {
       return on ? -EADDRNOTAVAIL : 0;
     case I.IP_TTL:
       if (value.length < 1 || (n !== -1 && (n < 1 || n > 255))) return -EINVAL;
-      ip.ttl = n === -1 ? DEFAULT_TTL : n;
+      ip.ttl = n === -1 ? defaultTtl(socket.net) : n;
       return 0;
     case I.IP_PKTINFO:
       ip.packetInfo = on;
@@ -324,7 +333,7 @@ function setV6(socket: InetSocket, name: number, value: OptionValue): number {
       return 0;
     case I.IPV6_UNICAST_HOPS:
       if (n < -1 || n > 255) return -EINVAL;
-      ip.hopLimit = n === -1 ? DEFAULT_TTL : n;
+      ip.hopLimit = n === -1 ? defaultHopLimit(socket.net) : n;
       return 0;
     case I.IPV6_RECVPKTINFO:
       ip.packetInfo6 = on;

@@ -4,6 +4,7 @@
  */
 
 import * as I from "../../../ffi/abi/inet.ts";
+import type { NetNamespace } from "../net_namespace.ts";
 import { isV4 } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { echoReply, isEchoRequest } from "./icmp_packet.ts";
@@ -17,11 +18,18 @@ export function carry(from: InetPorts | null, to: InetPorts, packet: IpPacket): 
   overhear(to.raw, packet);
   const { protocol, destination, payload } = packet;
   if (protocol === (isV4(destination) ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6)) {
-    if (from !== null && isEchoRequest(payload, destination)) pass(to.net, from, answerTo(packet));
+    const isAsked = isEchoRequest(payload, destination) && answersEcho(to.net, destination);
+    if (from !== null && isAsked) pass(to.net, from, answerTo(packet));
   } else if (protocol === I.IPPROTO_UDP) {
     const isTaken = carryDatagram(from?.udp ?? null, to.udp, packet);
     if (!isTaken && from !== null) tellUnreachable(to.net, from, packet);
   }
+}
+
+/** Whether a namespace answers echo requests to one of its addresses. */
+export function answersEcho(net: NetNamespace, destination: string): boolean {
+  const path = "net/ipv4/icmp_echo_ignore_all";
+  return !isV4(destination) || net.number(path, 0) === 0;
 }
 
 /** The answer to an echo request. */

@@ -12,7 +12,7 @@ import type { Endpoint } from "./address.ts";
 import { isToMany } from "./group_route.ts";
 import { isEchoRequest } from "./icmp_packet.ts";
 import { routeToMany } from "./to_many.ts";
-import { answerTo } from "./loopback_ip.ts";
+import { answersEcho, answerTo } from "./loopback_ip.ts";
 import { pass } from "./overhear.ts";
 import { MessageSocket } from "./message_socket.ts";
 import type { PortTable } from "./ports.ts";
@@ -44,6 +44,7 @@ export class PingSocket extends MessageSocket {
     stampSent(this, request);
     const reply = answerTo(request);
     pass(this.net, arrival, request);
+    if (!answersEcho(arrival.net, destination)) return 0;
     if (this.net.inet !== null) pass(arrival.net, this.net.inet, reply);
     this.deliver(reply.payload, reply.source, reply.destination, hops, trafficClass);
     return 0;

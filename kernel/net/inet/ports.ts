@@ -6,6 +6,7 @@
  */
 
 import type { Host } from "../../core/host.ts";
+import type { NetNamespace } from "../net_namespace.ts";
 import { ANY4, ANY6, isV4 } from "./address.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
@@ -58,14 +59,14 @@ export class PortTable<S extends InetSocket = InetSocket> {
   chooseEphemeral(socket: InetSocket): number {
     const [first, last] = rangeOf(socket), count = last - first + 1;
     if (count <= 0) return -1;
-    const start = this.below(count);
+    const start = this.below(count), reserved = reservedIn(socket.net);
     for (let i = 0; i < count; i++) {
       const port = first + (start + i) % count;
-      if (!this.bound.has(port)) return port;
+      if (!this.bound.has(port) && !isWithin(reserved, port)) return port;
     }
     for (let i = 0; i < count; i++) {
       const port = first + (start + i) % count;
-      if (this.isFree(socket, port)) return port;
+      if (!isWithin(reserved, port) && this.isFree(socket, port)) return port;
     }
     return -1;
   }
@@ -85,6 +86,15 @@ function rangeOf({ ip, net }: InetSocket): readonly [first: number, last: number
   if (ip.firstPort >= first && ip.firstPort <= last) first = ip.firstPort;
   if (ip.lastPort >= first && ip.lastPort <= last) last = ip.lastPort;
   return [first, last];
+}
+
+/** Ports that nobody is given unasked, as first and last ones. */
+function reservedIn(net: NetNamespace): readonly (readonly number[])[] {
+  const text = net.setting("net/ipv4/ip_local_reserved_ports");
+  return text === "" ? NOBODY : text.split(",").map((range) => range.split("-").map(Number));
+}
+function isWithin(ranges: readonly (readonly number[])[], port: number): boolean {
+  return ranges.some(([first = 0, last = first]) => port >= first && port <= last);
 }
 
 const NOBODY: readonly never[] = [];

@@ -48,6 +48,20 @@ const NAME_BYTES = 16;
 const KEY_BYTES = 16;
 const MSS_AT_FIRST = 536;
 
+/** Settings that are the values of options which nobody has set. */
+const SETTINGS: ReadonlyMap<number, string> = new Map([
+  [I.TCP_KEEPIDLE, "net/ipv4/tcp_keepalive_time"],
+  [I.TCP_KEEPINTVL, "net/ipv4/tcp_keepalive_intvl"],
+  [I.TCP_KEEPCNT, "net/ipv4/tcp_keepalive_probes"],
+  [I.TCP_SYNCNT, "net/ipv4/tcp_syn_retries"],
+  [I.TCP_LINGER2, "net/ipv4/tcp_fin_timeout"],
+]);
+
+function atFirst({ net }: TcpSocket, name: number, otherwise: number): number {
+  const path = SETTINGS.get(name);
+  return path === undefined ? otherwise : net.number(path, otherwise);
+}
+
 export class TcpOptions {
   readonly kept: Map<number, number> = new Map();
   congestion: string = "cubic";
@@ -100,7 +114,9 @@ export function setTcpOption(socket: TcpSocket, name: number, value: OptionValue
     tcp.kept.delete(name);
     return 0;
   }
-  if (name === I.TCP_LINGER2) n = n < 0 ? -1 : n === 0 ? LINGER2 : Math.min(n, LINGER2_MAX);
+  if (name === I.TCP_LINGER2) {
+    n = n < 0 ? -1 : n === 0 ? atFirst(socket, name, LINGER2) : Math.min(n, LINGER2_MAX);
+  }
   if (name === I.TCP_WINDOW_CLAMP && n !== 0) n = Math.max(n, CLAMP_MIN);
   if (name === I.TCP_DEFER_ACCEPT) n = roundedUp(n);
   if (BOOLEAN.has(name)) n = n !== 0 ? 1 : 0;
@@ -217,7 +233,8 @@ export function getTcpOption(socket: TcpSocket, name: number, value: OptionValue
       return 0;
     default: {
       const bounds = KEPT.get(name);
-      return bounds === undefined ? -ENOPROTOOPT : value.setInt(tcp.kept.get(name) ?? bounds[0]);
+      if (bounds === undefined) return -ENOPROTOOPT;
+      return value.setInt(tcp.kept.get(name) ?? atFirst(socket, name, bounds[0]));
     }
   }
 }

@@ -29,7 +29,9 @@ export class TcpTimer extends Timer {
 
   /** A connection is asked for. */
   startConnecting(): void {
-    const { tcp } = this.socket, tries = tcp.kept.get(TCP_SYNCNT) ?? SYN_TRIES;
+    const { tcp } = this.socket,
+      tries = tcp.kept.get(TCP_SYNCNT) ??
+        this.socket.net.number("net/ipv4/tcp_syn_retries", SYN_TRIES);
     const allMs = secondsOf(tries + 1) * MS_PER_S, { userTimeoutMs } = tcp;
     // It is looked at when the first try fails.
     const ms = userTimeoutMs > 0

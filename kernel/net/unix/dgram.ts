@@ -27,7 +27,7 @@ import { MESSAGE_OVERHEAD } from "./seqpacket.ts";
 import { type AbstractNames, nameBytes, nameOf } from "./unix_names.ts";
 import { callerCredentials, shutsReading, shutsWriting, UnixSocket } from "./unix_socket.ts";
 
-/** LIMIT: messages that wait in one queue (/proc/sys/net/unix/max_dgram_qlen), and one more. */
+/** net.unix.max_dgram_qlen where there are no settings. */
 const MAX_MESSAGES = 10;
 
 export class UnixDgram extends UnixSocket {
@@ -37,10 +37,13 @@ export class UnixDgram extends UnixSocket {
   /** Sockets that are connected to this one. */
   private readonly senders: Set<UnixDgram> = new Set();
   private readonly incoming: DatagramQueue;
+  /** Messages that wait, and one more; as the setting was when it was made. */
+  private readonly maxMessages: number;
 
   constructor(net: NetNamespace, names: AbstractNames) {
     super(net, names, SOCK_DGRAM);
     this.incoming = new DatagramQueue(net.frames);
+    this.maxMessages = net.number("net/unix/max_dgram_qlen", MAX_MESSAGES);
   }
 
   override get peerSocket(): UnixSocket | null {
@@ -99,7 +102,7 @@ export class UnixDgram extends UnixSocket {
     if (typeof to === "number") return to;
     if (this.options.wantsSender) this.autobind();
     if (to.isReadShut) return -EPIPE;
-    if (to.incoming.count > MAX_MESSAGES || to.isOverfull(length, this)) {
+    if (to.incoming.count > to.maxMessages || to.isOverfull(length, this)) {
       this.blockedOn = to.queue;
       return -EAGAIN;
     }
@@ -159,7 +162,7 @@ export class UnixDgram extends UnixSocket {
 
   private get isPeerFull(): boolean {
     const { peer } = this;
-    return peer !== null && !peer.isClosed && peer.incoming.count > MAX_MESSAGES;
+    return peer !== null && !peer.isClosed && peer.incoming.count > peer.maxMessages;
   }
 
   override poll(): number {

@@ -55,9 +55,15 @@ export function sysBind(t: Task, a: SyscallArgs): number {
   return may < 0 ? may : socket.bind(t, address);
 }
 
+/** net.core.somaxconn where there are no settings. */
+const SOMAXCONN = 4096;
+
+/** listen(2) */
 export function sysListen(t: Task, a: SyscallArgs): number {
-  const socket = socketOf(t, a.i32(0));
-  return typeof socket === "number" ? socket : socket.listen(t, a.i32(1));
+  const socket = socketOf(t, a.i32(0)), backlog = a.i32(1);
+  if (typeof socket === "number") return socket;
+  const most = socket.net.number("net/core/somaxconn", SOMAXCONN);
+  return socket.listen(t, backlog < 0 ? most : Math.min(backlog, most));
 }
 
 export function sysAccept(t: Task, a: SyscallArgs): number {
