@@ -142,6 +142,22 @@ test("an exception that is on its way when its thread is stopped comes to nobody
   }
 }, { cpus: 1 });
 
+test("a breakpoint that is on its way when its thread is stopped is not lost", (lab) => {
+  const code = new Assembler().label("again").add(rbx, 1).label("trap").int3().jmp("again");
+  const c = lab.run(code), trap = CODE + code.offsetOf("trap");
+  for (let i = 0, traps = 0; i < 2 * KICKS; i++) {
+    const until = performance.now() + i % 61 / 1000;
+    while (performance.now() < until);
+    c.interrupt();
+    assert(lab.next() === c);
+    c.fetchRegs();
+    if (c.trap === p.TRAP_EXCEPTION) traps++;
+    const passed = Number(reg(c, p.RBX)) - (c.rip === trap ? 1 : 0);
+    assertEquals(traps, passed, `after ${i} stops: ${describe(c)}`);
+    c.resumeAll(false);
+  }
+}, { cpus: 1 });
+
 test("threads that load ss all the time are stopped, and do nothing to who steps", (lab) => {
   const loads = new Assembler().mov(eax, USER_DATA).label("again").db(0x8e, 0xd0).jmp("again");
   const loader = lab.run(loads);

@@ -153,12 +153,14 @@ export class StopReader {
   }
 
   /**
-   * Whether something of this thread would come over whoever is loaded next: an exception that the host was about to raise, or
-   * what a load of ss holds up (with VMX no thread could be run then whose trap flag is another).
+   * Whether something of this thread would be lost, or come over whoever is loaded next: an exception that the host was about to
+   * raise, or what a load of ss holds up (with VMX no thread could be run then whose trap flag is another). Of breakpoints it
+   * only tells that the last exception was one; there was none when the thread was loaded.
    */
   #isUnfinished(run: DataView): boolean {
+    const last = run.getUint8(R.exceptionNr);
     return run.getUint8(R.exceptionInjected) !== 0 || run.getUint8(R.exceptionPending) !== 0 ||
-      run.getUint8(R.interruptShadow) !== 0;
+      run.getUint8(R.interruptShadow) !== 0 || last === X.X86_TRAP_BP || last === X.X86_TRAP_OF;
   }
 
   /** How far behind the entry of the call stub it is; -1 for elsewhere. */

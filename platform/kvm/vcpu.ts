@@ -16,6 +16,7 @@ import {
   KVM_SET_SREGS,
   KVM_SET_XCRS,
   KVM_SET_XSAVE,
+  KVM_SYNC_X86_EVENTS,
   KVM_SYNC_X86_REGS,
   KVM_SYNC_X86_SREGS,
   KVM_VCPU_TSC_CTRL,
@@ -369,7 +370,9 @@ export class Vcpu {
     context.vcpu = this;
     this.#loadFpu(context);
     this.regBytes.set(context.stateBytes);
-    let dirty = KVM_SYNC_X86_REGS;
+    let dirty = KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
+    run.setUint32(R.exceptionInjected, 0, true); // and which it was: stops.ts looks at that
+    run.setUint32(R.interruptInjected, 0, true);
     const isOther = this.space !== space || run.getUint16(CS_AT, true) !== USER_CODE ||
       run.getUint32(FS_BASE_AT, true) !== state.getUint32(KvmRegs.size, true) ||
       run.getUint32(FS_BASE_AT + 4, true) !== state.getUint32(KvmRegs.size + 4, true) ||
