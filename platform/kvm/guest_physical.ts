@@ -86,9 +86,9 @@ export class GuestPhysical {
     return this.#arena.base + page - ARENA_AT;
   }
 
-  /** The host forgets where it saw these pages; what is in them stays. */
+  /** The host forgets where it saw these pages; what is in them stays. Of memory that is locked it refuses that. */
   invalidate(page: number, len: number): void {
-    syscall(SYS_madvise, this.hostAddress(page), len, MADV_DONTNEED);
+    if (syscall(SYS_madvise, this.hostAddress(page), len, MADV_DONTNEED) < 0) this.#forget();
   }
 
   /** When memory of a machine is taken away the host throws away all that it made of page tables. */

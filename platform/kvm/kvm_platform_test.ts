@@ -6,9 +6,12 @@ import { MFD_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
 import { SIGTRAP } from "../../ffi/abi/signal.ts";
+import { SYS_mlock } from "../../ffi/abi/syscall_numbers.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { timeStampCounter } from "../../ffi/sys/clock.ts";
+import { check } from "../../ffi/sys/errors.ts";
 import { close, eventfd, ftruncate, memfdCreate, openat } from "../../ffi/sys/files.ts";
+import { syscall } from "../../ffi/sys/native.ts";
 import { openFiles } from "../conformance/host_view.ts";
 import { caller, CODE, DATA, describe, Lab, PAGE, reg, RW, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
@@ -182,6 +185,25 @@ test("threads that load ss all the time are stopped, and do nothing to who steps
     setReg(walker, p.EFLAGS, 0x302);
   }
 }, { cpus: 1 });
+
+test("memory that is locked is taken away all the same", (lab) => {
+  const code = new Assembler().label("again").inc(mem(null, DATA), 4).jmp("again");
+  for (let round = 0; round < 10; round++) {
+    const space = lab.space();
+    lab.load(space, code);
+    const data = lab.map(space, DATA), count = () => lab.arena.dv.getUint32(data, true);
+    const c = lab.thread(space);
+    c.resumeAll(true);
+    check(syscall(SYS_mlock, lab.arena.base + data, PAGE), "mlock");
+    lab.until(() => count() > 0, "the thread has written");
+    space.unmap(DATA, PAGE);
+    space.flush();
+    const taken = count();
+    lab.expect(c, p.TRAP_FAULT);
+    assertEquals([count(), c.faultAddr], [taken, DATA]);
+    space.destroy();
+  }
+});
 
 test("a file that grows again gives its pages again", (lab) => {
   const fd = memfdCreate("kvm", MFD_CLOEXEC);
