@@ -38,7 +38,14 @@ const HARDWARE: HostKind = {
   tellsProcessor: true,
 };
 
-/** @param cpuInfo text of /proc/cpuinfo */
+/**
+ * A processor must not be taken for PVM: it would be in ring 0 in the stub of calls, which would go on with guest code there.
+ *
+ * @param cpuInfo text of /proc/cpuinfo
+ * @throws Error if it does not say what the processor can
+ */
 export function hostKind(cpuInfo: string): HostKind {
-  return /^flags\s*:.*\b(svm|vmx)\b/m.test(cpuInfo) ? HARDWARE : PVM;
+  const flags = /^flags\s*:.*/m.exec(cpuInfo)?.[0];
+  if (flags === undefined) throw new Error("/proc/cpuinfo does not tell which processor this is");
+  return /\b(svm|vmx)\b/.test(flags) ? HARDWARE : PVM;
 }

@@ -14,7 +14,6 @@ import type { KvmContext } from "./context.ts";
 import { openDevice } from "./device.ts";
 import { FileWindows } from "./file_windows.ts";
 import { GuestPhysical } from "./guest_physical.ts";
-import { hostKind } from "./host_kinds.ts";
 import { MAX_CPUS, writeRing0 } from "./ring0.ts";
 import { Scheduler } from "./scheduler.ts";
 import { KvmSpace, type Machine, USER_END } from "./space.ts";
@@ -64,8 +63,8 @@ class KvmPlatform implements Platform {
   constructor(arena: Arena, options: KvmOptions) {
     const undo: (() => void)[] = [];
     try {
-      const kind = hostKind(readText("/proc/cpuinfo"));
-      const vm = this.#vm = new Vm(options.device ?? openDevice(), kind);
+      const vm = this.#vm = new Vm(options.device ?? openDevice(), readText("/proc/cpuinfo"));
+      const { kind } = vm;
       undo.push(() => vm.close());
       const tables = new TableMemory();
       undo.push(() => tables.close());

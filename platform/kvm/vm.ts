@@ -33,7 +33,7 @@ import { check } from "../../ffi/sys/errors.ts";
 import { close, ioctl } from "../../ffi/sys/files.ts";
 import { XSAVE_HEADER_END } from "../xsave.ts";
 import { DEVICE } from "./device.ts";
-import type { HostKind } from "./host_kinds.ts";
+import { type HostKind, hostKind } from "./host_kinds.ts";
 
 const MAX_CPUID_ENTRIES = 256;
 /** What the host puts into the shared page whenever a processor leaves the machine. */
@@ -75,11 +75,12 @@ export class Vm {
 
   /**
    * @param device what `openDevice` gave; it is not needed any more
+   * @param cpuInfo text of /proc/cpuinfo
    * @throws Error that says in one sentence why there is no machine here
    */
-  constructor(device: number, kind: HostKind) {
-    this.kind = kind;
+  constructor(device: number, cpuInfo: string) {
     try {
+      const kind = this.kind = hostKind(cpuInfo);
       throwIf(deviceProblem((request, argument) => ioctl(device, request, argument)));
       this.runBytes = check(ioctl(device, KVM_GET_VCPU_MMAP_SIZE), "KVM_GET_VCPU_MMAP_SIZE");
       this.cpuid = supportedCpuid(device);

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { ENOTTY } from "../../ffi/abi/errno.ts";
 import {
   KVM_API_VERSION,
@@ -7,6 +7,7 @@ import {
   KVM_CHECK_EXTENSION,
   KVM_SYNC_X86_REGS,
 } from "../../ffi/abi/kvm.ts";
+import { hostKind } from "./host_kinds.ts";
 import { deviceProblem, processorProblem, SYNC } from "./vm.ts";
 
 /** A host that has all; `capability` has this value. */
@@ -36,4 +37,12 @@ Deno.test("what a processor of a machine lacks is said in one sentence", () => {
     processorProblem((leaf) => leaf === 7 ? 0 : 0xffffffff),
     "processors of virtual machines of this host lack FSGSBASE",
   );
+});
+
+Deno.test("a processor that does not say what it can is not taken for PVM", () => {
+  const name = (flags: string) => hostKind(`processor : 0\n${flags}\nbugs : vmx\n`).name;
+  assertEquals(name("flags\t\t: fpu svm sse"), "hardware");
+  assertEquals(name("flags : fpu vmx"), "hardware");
+  assertEquals(name("flags : fpu svmx"), "pvm");
+  for (const text of ["", "Features : fp"]) assertThrows(() => name(text), Error, "/proc/cpuinfo");
 });
