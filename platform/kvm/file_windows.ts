@@ -27,7 +27,10 @@ import { type GuestPhysical, WINDOWS_BYTES } from "./guest_physical.ts";
 import { PAGE_BYTES } from "./table_memory.ts";
 
 export const WINDOW_BYTES: number = 2 * 2 ** 20;
-const WINDOWS = WINDOWS_BYTES / WINDOW_BYTES;
+/** Number of windows. */
+export const MAX_WINDOWS: number = WINDOWS_BYTES / WINDOW_BYTES;
+/** In place of a window: each has users. */
+export const ALL_USED = -2;
 
 interface MappedFile {
   readonly fd: number;
@@ -51,10 +54,12 @@ export class FileWindows {
   readonly #files = new Map<number, MappedFile>();
   readonly #windows: (Window | undefined)[] = [];
   readonly #free: number[] = [];
+  readonly #max: number;
   #nextFile = 1;
 
-  constructor(memory: GuestPhysical) {
+  constructor(memory: GuestPhysical, max: number) {
     this.#memory = memory;
+    this.#max = max;
   }
 
   /** @returns a handle, or `-errno` */
@@ -93,14 +98,14 @@ export class FileWindows {
       ((prot & PROT_EXEC) === 0 || file.isExecutable);
   }
 
-  /** The window of a stretch: its number, which `users` counts; -1 if there is none to be had. */
+  /** The window of a stretch: its number, whose users are counted; ALL_USED, or -1 if the host does not give it. */
   window(handle: number, stretch: number): number {
     const file = this.#files.get(handle);
     if (file === undefined) return -1;
     const known = file.windows.get(stretch);
     if (known !== undefined) return known.index;
     const index = this.#takeIndex();
-    if (index < 0) return -1;
+    if (index < 0) return index;
     const prot = file.isWritable ? PROT_READ | PROT_WRITE : PROT_READ;
     const r = mmap(
       this.#hostAddress(index),
@@ -154,16 +159,16 @@ export class FileWindows {
   #takeIndex(): number {
     const free = this.#free.pop();
     if (free !== undefined) return free;
-    if (this.#windows.length < WINDOWS) {
+    if (this.#windows.length < this.#max) {
       const index = this.#windows.length;
       this.#windows.push(undefined);
       if (this.#memory.use(this.pageOf(index), WINDOW_BYTES)) return index;
       this.#windows.pop();
     }
     const unused = this.#windows.find((window) => window !== undefined && window.users === 0);
-    if (unused === undefined) return -1;
+    if (unused === undefined) return ALL_USED;
     this.#release(unused);
-    return this.#free.pop() ?? -1;
+    return this.#free.pop()!;
   }
 
   /** Its room is free, and the file's pages are nobody's. */

@@ -12,7 +12,7 @@ import { close, eventfd } from "../../ffi/sys/files.ts";
 import type { Platform } from "../platform.ts";
 import type { KvmContext } from "./context.ts";
 import { openDevice } from "./device.ts";
-import { FileWindows } from "./file_windows.ts";
+import { FileWindows, MAX_WINDOWS } from "./file_windows.ts";
 import { GuestPhysical } from "./guest_physical.ts";
 import { MAX_CPUS, writeRing0 } from "./ring0.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -27,6 +27,8 @@ export interface KvmOptions {
   readonly cpus?: number;
   /** /dev/kvm, open; it is the platform's then. Absent: it is opened. */
   readonly device?: number;
+  /** Windows on files, if fewer than there can be. */
+  readonly windows?: number;
 }
 
 /** Twice as many as there are cores: a thread that stopped keeps its own. LIMIT */
@@ -84,7 +86,7 @@ class KvmPlatform implements Platform {
       this.#machine = {
         tables,
         memory,
-        windows: new FileWindows(memory),
+        windows: new FileWindows(memory, options.windows ?? MAX_WINDOWS),
         scheduler: this.#scheduler,
         spaces: new Set(),
         threadCount: 0,

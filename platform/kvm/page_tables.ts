@@ -10,7 +10,7 @@
 
 import { copy } from "../../ffi/mem/native_memory.ts";
 import { PROT_EXEC, PROT_WRITE } from "../platform.ts";
-import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
+import { PAGE_BYTES, TABLE_MEMORY_BYTES, type TableMemory } from "./table_memory.ts";
 
 /** Bits of the low word. */
 export const PRESENT = 1, WRITABLE = 2, USER = 4;
@@ -27,6 +27,8 @@ const HIGH_MASK = 0xfffff, LOW_MASK = 0xfffff000;
 const SPANS = [2 ** 39, 2 ** 30, 2 ** 21] as const;
 const TABLE_SPAN = SPANS[2];
 const ENTRIES = 512;
+/** LIMIT: half of all tables for one space, so that who takes them without end hurts itself first. */
+const MAX_TABLES = TABLE_MEMORY_BYTES / PAGE_BYTES / 2;
 /** A root's last entry: ring 0 as a processor sees it in any space. */
 const RING0_ENTRY = 511;
 
@@ -44,12 +46,23 @@ export class PageTables {
   readonly #root: number;
   /** Of each processor that ran here: a copy, and its own ring 0. */
   readonly #roots: number[] = [];
+  readonly #max: number;
+  #count = 0;
 
   /** @throws RangeError if there is no memory for a root */
-  constructor(memory: TableMemory) {
+  constructor(memory: TableMemory, max = MAX_TABLES) {
     this.#memory = memory;
-    this.#root = memory.take();
+    this.#max = max;
+    this.#root = this.#take();
     if (this.#root < 0) throw new RangeError("no memory for page tables");
+  }
+
+  /** A frame of zeros, or -1. */
+  #take(): number {
+    if (this.#count === this.#max) return -1;
+    const frame = this.#memory.take();
+    if (frame >= 0) this.#count++;
+    return frame;
   }
 
   /**
@@ -60,7 +73,7 @@ export class PageTables {
   rootFor(cpu: number, ring0: number): number {
     const known = this.#roots[cpu];
     if (known !== undefined) return known;
-    const memory = this.#memory, root = memory.take();
+    const memory = this.#memory, root = this.#take();
     if (root < 0) return -1;
     copy(memory.base + root * PAGE_BYTES, memory.base + this.#root * PAGE_BYTES, PAGE_BYTES);
     memory.words(root)[memory.wordOf(root) + 2 * RING0_ENTRY] = ring0;
@@ -145,15 +158,31 @@ export class PageTables {
     return (low & MAPPED) === 0 ? -1 : pageOf(low, highWord(low, words[at + 1]!));
   }
 
+  /** The first page of [addr, end) that is mapped, or `end`. */
+  firstMapped(addr: number, end: number): number {
+    while (addr < end) {
+      const table = this.#table(addr, false);
+      if (table <= 0) {
+        addr = endOfSpan(addr, SPANS[-table]!);
+        continue;
+      }
+      const words = this.#memory.words(table), stop = Math.min(end, endOfSpan(addr, TABLE_SPAN));
+      for (; addr < stop; addr += PAGE_BYTES) {
+        if ((words[this.#entry(table, addr)]! & MAPPED) !== 0) return addr;
+      }
+    }
+    return end;
+  }
+
   /** A copy for another space, or null if there is not enough memory. */
   clone(): PageTables | null {
     let copy: PageTables;
     try {
-      copy = new PageTables(this.#memory);
+      copy = new PageTables(this.#memory, this.#max);
     } catch {
       return null;
     }
-    if (this.#copyTo(this.#root, copy.#root, 0)) return copy;
+    if (copy.#copy(this.#root, copy.#root, 0)) return copy;
     copy.#each(copy.#root, 0, (frame) => this.#memory.giveUnused(frame));
     return null;
   }
@@ -164,7 +193,8 @@ export class PageTables {
     for (const root of this.#roots) if (root !== undefined) this.#memory.retire(root);
   }
 
-  #copyTo(from: number, to: number, level: number): boolean {
+  /** Another's tables become these. */
+  #copy(from: number, to: number, level: number): boolean {
     const memory = this.#memory;
     if (level === SPANS.length) {
       copy(memory.base + to * PAGE_BYTES, memory.base + from * PAGE_BYTES, PAGE_BYTES);
@@ -175,10 +205,10 @@ export class PageTables {
     for (let i = 0; i < ENTRIES; i++) {
       const low = source[sourceAt + 2 * i]!;
       if ((low & PRESENT) === 0) continue;
-      const frame = memory.take();
+      const frame = this.#take();
       if (frame < 0) return false;
       target[targetAt + 2 * i] = (frame * PAGE_BYTES + TABLE_ENTRY) >>> 0;
-      if (!this.#copyTo(low >>> 12, frame, level + 1)) return false;
+      if (!this.#copy(low >>> 12, frame, level + 1)) return false;
     }
     return true;
   }
@@ -205,12 +235,11 @@ export class PageTables {
     while (addr < end) {
       const table = this.#table(addr, false);
       if (table <= 0) {
-        const span = SPANS[-table]!;
-        addr = Math.floor(addr / span) * span + span;
+        addr = endOfSpan(addr, SPANS[-table]!);
         continue;
       }
       const words = this.#memory.words(table), base = this.#memory.wordOf(table);
-      const stop = Math.min(end, Math.floor(addr / TABLE_SPAN) * TABLE_SPAN + TABLE_SPAN);
+      const stop = Math.min(end, endOfSpan(addr, TABLE_SPAN));
       for (; addr < stop; addr += PAGE_BYTES) {
         visit(words, base + 2 * ((addr / PAGE_BYTES) & (ENTRIES - 1)));
       }
@@ -237,7 +266,7 @@ export class PageTables {
         continue;
       }
       if (!make) return -level;
-      const fresh = memory.take();
+      const fresh = this.#take();
       if (fresh < 0) return -1;
       words[at] = (fresh * PAGE_BYTES + TABLE_ENTRY) >>> 0;
       if (level === 0) this.#copyEntry(at - memory.wordOf(frame), words[at]!);
@@ -279,6 +308,11 @@ export class PageTables {
     if ((oldLow & MAPPED) !== 0 && !isSame) changes.dropped(page);
     if (isKnown && !keeps) changes.lost(page);
   }
+}
+
+/** Of what one entry covers that covers addr. */
+function endOfSpan(addr: number, span: number): number {
+  return Math.floor(addr / span) * span + span;
 }
 
 /**

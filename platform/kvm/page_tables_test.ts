@@ -242,3 +242,34 @@ Deno.test("without memory there is no table, no copy and no root; what was there
     assertEquals([tables.pageAt(at), memory.take()], [0x1000, -1]);
   });
 });
+
+Deno.test("who has taken as many tables as one may have gets no more; others do", () => {
+  withMemory((memory) => {
+    const tables = new PageTables(memory, 5), heard = new Heard();
+    const map = (to: PageTables, at: number) =>
+      to.map(at, PAGE_BYTES, 0x1000, PROT_READ, true, heard);
+    assertEquals([0, 1, 2].map((i) => map(tables, i * 2 ** 21)), [true, true, false]);
+    assertEquals(rootOf(tables), -1);
+    const copy = tables.clone();
+    assert(copy !== null && !map(copy, 2 ** 22));
+    assertEquals(map(new PageTables(memory), 0), true);
+  });
+});
+
+Deno.test("the first page that is mapped is found, over tables that are not there", () => {
+  withMemory((memory) => {
+    const tables = new PageTables(memory), heard = new Heard(), end = 2 ** 46;
+    const first = (from: number, to = end) => tables.firstMapped(from, to);
+    assertEquals(first(0), end);
+    for (const at of [0x5000, 2 ** 21 + 0x1000, 2 ** 40]) {
+      tables.map(at, PAGE_BYTES, 0x1000, at === 2 ** 40 ? 0 : PROT_READ, true, heard);
+    }
+    assertEquals([0, 0x5000, 0x6000, 2 ** 22].map((from) => first(from)), [
+      0x5000,
+      0x5000,
+      2 ** 21 + 0x1000,
+      2 ** 40,
+    ]);
+    assertEquals([first(0, 0x5000), first(2 ** 22, 2 ** 40)], [0x5000, 2 ** 40]);
+  });
+});

@@ -10,7 +10,7 @@ import { ARENA, MappingIndex } from "../mapping_index.ts";
 import { AddressSpace } from "../platform.ts";
 import { KvmContext } from "./context.ts";
 import type { FileWindows } from "./file_windows.ts";
-import { WINDOW_BYTES } from "./file_windows.ts";
+import { ALL_USED, WINDOW_BYTES } from "./file_windows.ts";
 import { ARENA_AT, type GuestPhysical } from "./guest_physical.ts";
 import { type Changes, PageTables } from "./page_tables.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -18,6 +18,8 @@ import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
 
 /** Guest addresses end here: `syscall` in the last page of user space would return to where no address is. */
 export const USER_END = 0x7ffffffff000;
+/** Of a file that is mapped at once; more of it is when it is touched, since a window takes some 100 us. */
+const EAGER_BYTES = 8 * WINDOW_BYTES;
 /** LIMIT: ranges that are forgotten one by one; to forget everything costs about as much. */
 const MAX_RANGES = 512;
 /** Ranges for which a thread that waits in the machine does better to leave it. */
@@ -111,27 +113,61 @@ export class KvmSpace extends AddressSpace implements Changes {
 
   override mapFile(addr: number, len: number, file: number, offset: number, prot: number): void {
     if (!this.#begin(addr, len)) return;
-    this.#mappings.map(addr, addr + len, file, offset, prot);
-    const end = addr + len;
+    const end = addr + len, isLate = len > EAGER_BYTES;
+    this.#mappings.map(addr, end, file, offset, prot);
     if (!this.#machine.windows.allows(file, prot)) this.#isBroken = true;
-    while (addr < end && !this.#isBroken) {
+    if (isLate) this.tables.unmap(addr, len, this);
+    while (addr < end && !this.#isBroken && !isLate) {
       const from = offset % WINDOW_BYTES, part = Math.min(end - addr, WINDOW_BYTES - from);
-      if (!this.#mapPart(addr, part, file, offset, prot)) this.#isBroken = true;
+      this.#mapPart(addr, part, file, offset, prot);
       addr += part;
       offset += part;
     }
   }
 
-  #mapPart(addr: number, len: number, file: number, offset: number, prot: number): boolean {
-    const { windows } = this.#machine;
-    const stretch = Math.floor(offset / WINDOW_BYTES), window = windows.window(file, stretch);
-    if (window < 0) return false;
-    const pages = this.#windowPages.get(window) ?? 0;
+  /** Maps what was put off: the stretch of a file around addr. False: nothing was, or it cannot be. */
+  mapLate(addr: number): boolean {
+    const mapping = this.#mappings.find(addr);
+    if (mapping === null || mapping.file === ARENA || this.#isBroken) return false;
+    const { file, delta, prot } = mapping, stretch = addr - (addr + delta) % WINDOW_BYTES;
+    const from = Math.max(mapping.start, stretch);
+    const end = Math.min(mapping.end, stretch + WINDOW_BYTES);
+    this.#mapPart(from, end - from, file, from + delta, prot);
+    return !this.#isBroken;
+  }
+
+  /** Within one stretch of a file. */
+  #mapPart(addr: number, len: number, file: number, offset: number, prot: number): void {
+    const window = this.#window(file, Math.floor(offset / WINDOW_BYTES));
+    if (window < 0) {
+      this.#isBroken = true;
+      return;
+    }
+    const { windows } = this.#machine, pages = this.#windowPages.get(window) ?? 0;
     if (pages === 0) windows.addUser(window);
     this.#windowPages.set(window, pages + len / PAGE_BYTES);
     this.tables.unmap(addr, len, this); // so that each page that is named now is counted once
     const page = windows.pageOf(window) + offset % WINDOW_BYTES;
-    return this.tables.map(addr, len, page, prot, false, this);
+    if (!this.tables.map(addr, len, page, prot, false, this)) this.#isBroken = true;
+  }
+
+  /** When all are in use, who has most gives up its own, and gets them again when it touches them. */
+  #window(file: number, stretch: number): number {
+    const { windows, spaces } = this.#machine;
+    for (;;) {
+      const window = windows.window(file, stretch);
+      if (window !== ALL_USED) return window;
+      const most = [...spaces].reduce((a, b) => b.#windowPages.size > a.#windowPages.size ? b : a);
+      if (most.#windowPages.size === 0) return window;
+      most.#giveUpFiles();
+    }
+  }
+
+  #giveUpFiles(): void {
+    for (const { start, end, file } of this.#mappings.list) {
+      if (file !== ARENA) this.tables.unmap(start, end - start, this);
+    }
+    this.flush();
   }
 
   override unmap(addr: number, len: number): void {
@@ -256,16 +292,15 @@ export class KvmSpace extends AddressSpace implements Changes {
     let isMarked = false;
     for (const mapping of this.#mappings.list) {
       if (mapping.file === ARENA || mapping.prot === 0) continue;
-      let addr = mapping.start;
-      while (addr < mapping.end) {
-        const offset = addr + mapping.delta;
-        const end = Math.min(mapping.end, addr + WINDOW_BYTES - offset % WINDOW_BYTES);
-        const page = this.tables.pageAt(addr);
-        const bytes = page < 0 ? Infinity : windows.bytesOfFile(page);
-        for (let at = addr + Math.max(0, bytes); at < end; at += PAGE_BYTES) {
+      const { end, delta } = mapping;
+      let addr = this.tables.firstMapped(mapping.start, end);
+      while (addr < end) {
+        const stop = Math.min(end, addr + WINDOW_BYTES - (addr + delta) % WINDOW_BYTES);
+        const bytes = windows.bytesOfFile(this.tables.pageAt(addr));
+        for (let at = addr + Math.max(0, bytes); at < stop; at += PAGE_BYTES) {
           if (this.tables.mark(at, this)) isMarked = true;
         }
-        addr = end;
+        addr = this.tables.firstMapped(stop, end);
       }
     }
     this.flush();

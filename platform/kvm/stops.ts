@@ -276,6 +276,7 @@ export class StopReader {
       (access === ACCESS_WRITE ? (flags & WRITABLE) !== 0 : space.tables.isExecutable(addr)));
     if (isAllowed && context.retries++ < MAX_RETRIES) return AGAIN;
     context.retries = 0;
+    if ((flags & MAPPED) === 0 && space.mapLate(addr)) return AGAIN;
     if ((flags & BEYOND_END) !== 0) {
       if (space.isBackInFile(addr)) return AGAIN;
       return fault(context, addr, SIGBUS, I.BUS_ADRERR, access, error);
