@@ -596,6 +596,48 @@ def hostile_rings_harm_nobody_else():
 
 
 @test
+def more_requests_than_are_taken_at_once():
+    """Chains stay whole, the first wrong request ends it, and time-outs count completions meanwhile."""
+    r = Ring(1024)
+    for i in range(3):
+        r.put(TIMEOUT, addr=span(1000), size=1, off=300 * (i + 1), data=5000 + i)
+    for i in range(1000):
+        r.put(NOP, data=i, flags=LINK if i in (254, 255, 256, 257, 600) else 0)
+    eq(r.enter(1003, 1003), 1003)
+    got = [d for d, res, _ in r.take() if res == 0]
+    eq(sorted(got), list(range(1000)) + [5000, 5001, 5002])
+    eq([d for d in got if d >= 5000], [5000, 5001, 5002])
+    for i in range(1000):
+        r.put(NOP, data=i, op_flags=0 if i != 700 else 1 << 30)
+    eq(r.enter(1000), 701)
+    eq(r.enter(1000), 299)
+    eq(sorted(res for _, res, _ in r.take()), [-E.EINVAL] + [0] * 999)
+
+
+@test
+def completions_that_never_all_fit():
+    """One always waits for its place: order and number stay."""
+    r = Ring(8)
+    n = 0
+    for _ in range(40):
+        for _ in range(8):
+            r.put(NOP, data=n)
+            n += 1
+        eq(r.enter(8), 8)
+    seen = []
+    while len(seen) < n:
+        r.enter(0, 1)
+        got = r.take()
+        ok(0 < len(got) <= r.cq, len(got))
+        seen += [d for d, _, _ in got]
+        if len(seen) < 1000:
+            r.put(NOP, data=n)
+            n += 1
+            r.enter(1)
+    eq(seen, list(range(n)))
+
+
+@test
 def rings_are_held_by_nobody_else():
     """A ring that holds itself would never go."""
     r = Ring()

@@ -205,6 +205,18 @@ def a_read_goes_on():
     eq(r.do(READ_MULTI, f, flags=SELECT, buf=1), -E.EBADFD)
 
 
+@test
+def a_read_goes_on_though_there_is_always_more():
+    r = Ring(64)
+    ring = BufferRing(r, 1, 64, 8)
+    fd = sc(NR.eventfd2, 1000, 1)  # EFD_SEMAPHORE: each read takes one
+    r.put(READ_MULTI, fd, flags=SELECT, buf=1, data=5)
+    r.enter(1, 65)
+    got = r.take()
+    eq([(data, n, flags & MORE) for data, n, flags in got], [(5, 8, MORE)] * 64 + [(5, -E.ENOBUFS, 0)])
+    eq(ring.taken(got[63][2], 8), struct.pack("Q", 1))
+
+
 def comes_later(r, act, *args, **named):
     """The result of a request that waits until `act`."""
     r.put(*args, **named)

@@ -45,22 +45,41 @@ function open(t: Task, dirfd: number, pathAddr: number, flags: number, mode: num
 
 /** openat2(2). A larger struct is fine as long as what we do not know of it is zero. */
 export function sysOpenat2(t: Task, a: SyscallArgs): number {
-  const how = a.u64(2), size = a.u64(3);
+  const r = readHow(t, a.u64(2), a.u64(3));
+  return r < 0 ? r : openAsRead(t, a.i32(0), a.u64(1));
+}
+
+/** What `readHow` read. */
+export const how: { flags: number; mode: number; resolve: number } = {
+  flags: 0,
+  mode: 0,
+  resolve: 0,
+};
+
+/** struct open_how of `size` bytes at `addr`: 0 or -errno. */
+export function readHow(t: Task, addr: number, size: number): number {
   if (size < OpenHow.size) return -EINVAL;
   if (size > PAGE) return -E2BIG;
   const u8 = t.kernel.scratch.u8;
-  if (t.mm.copyIn(u8, 0, how, size) < 0) return -EFAULT;
+  if (t.mm.copyIn(u8, 0, addr, size) < 0) return -EFAULT;
   for (let i = OpenHow.size; i < size; i++) if (u8[i] !== 0) return -E2BIG;
-  const flags = u64At(t, OpenHow.at.flags);
-  const mode = u64At(t, OpenHow.at.mode), resolve = u64At(t, OpenHow.at.resolve);
+  how.flags = u64At(t, OpenHow.at.flags);
+  how.mode = u64At(t, OpenHow.at.mode);
+  how.resolve = u64At(t, OpenHow.at.resolve);
+  return 0;
+}
+
+/** Opens the path at `pathAddr` as `how` says. */
+export function openAsRead(t: Task, dirfd: number, pathAddr: number): number {
+  const { flags, mode, resolve } = how;
   if (t.progress.object !== null) {
     const waited = resumeOpen(t);
     if (waited !== null) return install(t, waited, flags);
   }
-  const path = pathArg(t, a.u64(1));
+  const path = pathArg(t, pathAddr);
   if (typeof path === "number") return path;
   if (isFull(t)) return -EMFILE;
-  return install(t, openAt2(t, a.i32(0), path, flags, mode, resolve), flags);
+  return install(t, openAt2(t, dirfd, path, flags, mode, resolve), flags);
 }
 
 function u64At(t: Task, at: number): number {

@@ -6,6 +6,7 @@
 
 import { E2BIG, EEXIST, EFAULT, EINVAL, ENOBUFS, ENOENT, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
+import { Fifo } from "../../core/fifo.ts";
 import { RING_ENTRIES } from "../../core/quota.ts";
 import type { Task } from "../../task/task.ts";
 import type { Uring } from "./ring.ts";
@@ -13,8 +14,6 @@ import type { Worker } from "./worker.ts";
 
 /** LIMIT: buffers of a group, entries of a ring of them (MAX_BIDS_PER_BGID). */
 const MAX_IDS = 1 << 16;
-/** Used buffers that a list keeps before it gives them up. */
-const SPENT_MAX = 1024;
 const PAGE_SIZE = 4096;
 /** Where the tail of a ring stands: in its first entry. */
 const TAIL_AT = U.IoUringBuf.at.resv;
@@ -26,14 +25,13 @@ export interface ProvidedBuffer {
 }
 
 export class BufferGroup {
-  /** Given one by one, the next one at `first`; null: they are in a ring. */
-  readonly list: ProvidedBuffer[] | null;
-  private first: number = 0;
+  /** Given one by one; null: they are in a ring. */
+  readonly list: Fifo<ProvidedBuffer> | null;
   readonly ringAddr: number;
   readonly ringEntries: number;
   head: number = 0;
 
-  constructor(list: ProvidedBuffer[] | null, ringAddr: number, ringEntries: number) {
+  constructor(list: Fifo<ProvidedBuffer> | null, ringAddr: number, ringEntries: number) {
     this.list = list;
     this.ringAddr = ringAddr;
     this.ringEntries = ringEntries;
@@ -41,7 +39,7 @@ export class BufferGroup {
 
   /** The buffer whose turn it is; it stays. -ENOBUFS, -EFAULT. */
   peek(t: Task): ProvidedBuffer | number {
-    if (this.list !== null) return this.list[this.first] ?? -ENOBUFS;
+    if (this.list !== null) return this.list.first ?? -ENOBUFS;
     const tail = t.mm.load16(this.ringAddr + TAIL_AT), { at } = U.IoUringBuf;
     if (tail < 0) return -EFAULT;
     if (tail === this.head) return -ENOBUFS;
@@ -54,18 +52,12 @@ export class BufferGroup {
   /** It was used. */
   advance(): void {
     if (this.list === null) this.head = (this.head + 1) & 0xffff;
-    else if (this.count > 0) {
-      RING_ENTRIES.used--;
-      // What was used would stay for as long as there is always one more.
-      if (++this.first < SPENT_MAX && this.first < this.list.length) return;
-      this.list.splice(0, this.first);
-      this.first = 0;
-    }
+    else if (this.list.shift() !== undefined) RING_ENTRIES.used--;
   }
 
   /** Buffers that were given and not used. */
   get count(): number {
-    return (this.list?.length ?? 0) - this.first;
+    return this.list?.length ?? 0;
   }
 
   release(): void {
@@ -93,7 +85,7 @@ export function provideBuffers({ sqe, ring }: Worker): number {
   if (first < 0 || first > MAX_IDS - 1) return -E2BIG;
   if (first + count > MAX_IDS) return -EINVAL;
   if (addr + count * len > ring.maxAddress) return -EFAULT;
-  const group = ring.bufferGroups.get(id) ?? new BufferGroup([], 0, 0);
+  const group = ring.bufferGroups.get(id) ?? new BufferGroup(new Fifo(), 0, 0);
   if (group.list === null) return -EINVAL;
   if (!RING_ENTRIES.take(count)) return -ENOMEM;
   ring.bufferGroups.set(id, group);

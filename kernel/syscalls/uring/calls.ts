@@ -128,10 +128,7 @@ function describe(t: Task, ring: Uring, flags: number, idle: number): void {
   dv.setUint32(cq + C.flags, RING_AT.cqFlags, true);
 }
 
-/**
- * io_uring_enter(2). What was submitted is in `progress.done` and counts, whatever becomes of the wait; it is taken
- * once (`progress.step`).
- */
+/** io_uring_enter(2). What was submitted is in `progress.done` and counts, whatever becomes of the wait. */
 export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
   const toSubmit = a.u32(1), flags = a.u32(3), { progress } = t;
   if ((flags & ~ENTER_FLAGS) !== 0) return -EINVAL;
@@ -140,23 +137,28 @@ export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
   if (typeof ring === "number") return ring;
   if (ring.isDisabled) return -EBADFD;
   if (progress.step === 0) {
-    progress.step = 1;
     (t.group.rings ??= new Set()).add(ring);
     const isPolled = (ring.setup & U.IORING_SETUP_SQPOLL) !== 0;
-    if (isPolled) {
-      if ((flags & U.IORING_ENTER_SQ_WAKEUP) !== 0) ring.submit(t, ring.sqEntries);
-      progress.done = toSubmit;
-    } else if (toSubmit > 0) {
-      const taken = ring.submit(t, toSubmit);
-      if (taken < 0) return taken;
-      progress.done = taken;
-      // What could not be taken is not waited for.
-      if (progress.done !== toSubmit) return progress.done;
-    }
+    const wakesUp = (flags & U.IORING_ENTER_SQ_WAKEUP) !== 0;
+    const wanted = !isPolled ? toSubmit : wakesUp ? ring.sqEntries : 0;
+    const r = wanted > progress.done ? submit(t, ring, wanted) : 0;
+    if (r === BLOCK) return r;
+    if (isPolled) progress.done = toSubmit;
+    // What could not be taken is not waited for.
+    else if (progress.done !== toSubmit) return progress.done > 0 ? progress.done : r;
+    progress.step = 1;
   }
   if ((flags & U.IORING_ENTER_GETEVENTS) === 0) return progress.done;
   const r = waitForEvents(t, a, ring, flags);
   return r === BLOCK || progress.done === 0 ? r : progress.done;
+}
+
+/** Takes requests until `wanted` are in `progress.done`, or what can be: 0, -errno, or BLOCK to go on next turn. */
+function submit(t: Task, ring: Uring, wanted: number): number {
+  const taken = ring.submit(t, wanted - t.progress.done);
+  if (taken < 0) return taken;
+  t.progress.done += taken;
+  return ring.hasMore ? t.yieldTurn() : 0;
 }
 
 function waitForEvents(t: Task, a: SyscallArgs, ring: Uring, flags: number): number {

@@ -4,6 +4,7 @@ import { EBADF, EFAULT, EINVAL, ENXIO } from "../../../ffi/abi/errno.ts";
 import { O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { SOCK_CLOEXEC } from "../../../ffi/abi/socket.ts";
+import { how, openAsRead, readHow } from "../fs/open.ts";
 import { emptyPlace, fillPlace } from "./resources.ts";
 import { updateFiles } from "./register_resources.ts";
 import type { Sqe } from "./sqe.ts";
@@ -20,11 +21,12 @@ export function checkOpen2({ flags, bufIndex }: Sqe): number {
   return bufIndex !== 0 ? -EINVAL : 0;
 }
 
-/** Whether `open_how` asks for what a place cannot have: 0 or -errno. */
-export function checkHow({ mm, sqe }: Worker): number {
-  if (sqe.spliceFd === 0) return 0;
-  const flags = mm.load32(sqe.off);
-  return flags < 0 ? -EFAULT : (flags & O_CLOEXEC) !== 0 ? -EINVAL : 0;
+/** IORING_OP_OPENAT2. */
+export function openat2(w: Worker): number {
+  const { sqe } = w, r = readHow(w, sqe.off, sqe.len);
+  if (r < 0) return r;
+  if (sqe.spliceFd !== 0 && (how.flags & O_CLOEXEC) !== 0) return -EINVAL;
+  return openAsRead(w, sqe.fd, sqe.addr);
 }
 
 export function checkSocket({ addr, rwFlags, bufIndex, off, spliceFd }: Sqe): number {

@@ -93,7 +93,6 @@ const noPriority = (s: Sqe): number => s.ioprio !== 0 ? -EINVAL : 0;
 const fsync = systemCall("fsync", (s) => [s.fd], true);
 const fdatasync = systemCall("fdatasync", (s) => [s.fd], true);
 const close = systemCall("close", (s) => [s.fd], false);
-const openat2 = systemCall("openat2", (s) => [s.fd, s.addr, s.off, s.len], false);
 
 const send = systemCall("sendto", (s) => [
   s.fd,
@@ -182,7 +181,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
     makesFile: true,
   }],
   [U.IORING_OP_OPENAT2, {
-    ...own((w) => direct.checkHow(w) || openat2.run(w), false, false, direct.checkOpen2),
+    ...own(direct.openat2, false, false, direct.checkOpen2),
     makesFile: true,
   }],
   [

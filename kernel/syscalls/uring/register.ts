@@ -8,10 +8,12 @@ import {
   EEXIST,
   EFAULT,
   EINVAL,
+  ENOMEM,
   ENXIO,
 } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { RING_ENTRIES } from "../../core/quota.ts";
 import { EventFile } from "../../fs/anonfd/eventfd.ts";
 import type { Task } from "../../task/task.ts";
 import { bufferRingStatus, registerBufferRing, unregisterBufferRing } from "./buffers.ts";
@@ -89,7 +91,9 @@ export function sysIoUringRegister(t: Task, a: SyscallArgs): number {
     case U.IORING_REGISTER_PERSONALITY:
       return arg !== 0 || count !== 0 ? -EINVAL : registerPersonality(t, ring);
     case U.IORING_UNREGISTER_PERSONALITY:
-      return arg !== 0 || !ring.personalities.delete(count) ? -EINVAL : 0;
+      if (arg !== 0 || !ring.personalities.delete(count)) return -EINVAL;
+      RING_ENTRIES.used--;
+      return 0;
     case U.IORING_REGISTER_RESTRICTIONS:
       return registerRestrictions(t, ring, arg, count);
     case U.IORING_REGISTER_PBUF_RING:
@@ -121,6 +125,7 @@ function registerEventFile(t: Task, ring: Uring, arg: number): number {
 
 function registerPersonality(t: Task, ring: Uring): number {
   if (ring.lastPersonality >= MAX_PERSONALITY) return -EEXIST;
+  if (!RING_ENTRIES.take(1)) return -ENOMEM;
   ring.personalities.set(++ring.lastPersonality, t.cred);
   return ring.lastPersonality;
 }

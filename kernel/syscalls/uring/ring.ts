@@ -8,7 +8,8 @@
 import { EAGAIN, ECANCELED, EINVAL } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
-import { LATE_COMPLETIONS, RING_REQUESTS } from "../../core/quota.ts";
+import { Fifo } from "../../core/fifo.ts";
+import { LATE_COMPLETIONS, RING_ENTRIES, RING_REQUESTS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { anonFs } from "../../fs/anonfd/anon_inode.ts";
@@ -17,6 +18,7 @@ import type { Backing } from "../../mm/backing.ts";
 import type { Kernel } from "../../task/kernel_services.ts";
 import type { Task } from "../../task/task.ts";
 import type { ThreadGroup } from "../../task/thread_group.ts";
+import { TimerQueue } from "../../time/timer.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
 import { RING_AT, RingMemory } from "./memory.ts";
@@ -33,6 +35,8 @@ const LINKS = U.IOSQE_IO_LINK | U.IOSQE_IO_HARDLINK;
 /** In `cqFlags`: the process wants no eventfd signals for now. */
 const EVENTFD_DISABLED = 1;
 
+/** LIMIT: requests that one turn of the loop takes, and the rest of the last chain among them. */
+const TURN_REQUESTS = 256;
 /** LIMIT: requests are carried out at once for so long, and the clock is looked at for each fourth. */
 const PUMP_NS = 1_000_000, LOOK_EACH = 4;
 
@@ -64,18 +68,18 @@ export class Uring extends OpenFile {
   lastPersonality: number = 0;
   /** Requests that are neither over nor wait for others. */
   readonly inFlight: Set<Worker> = new Set();
-  /** Time-outs that end with a number of completions. */
-  readonly counting: Set<Worker> = new Set();
+  /** Time-outs that end with a number of completions, which is their deadline here. */
+  readonly counting: TimerQueue = new TimerQueue();
+  /** The last `submit` left requests for another turn. */
+  hasMore: boolean = false;
   /** Completions posted ever. */
   posted: number = 0;
   private readonly queue: WaitQueue = new WaitQueue();
   private sqHead: number = 0;
   private cqTail: number = 0;
-  private readonly late: LateCqe[] = [];
-  /** The first of `late` that did not get its place yet. */
-  private lateHead: number = 0;
-  private readonly ready: Worker[] = [];
-  private readonly drained: Worker[] = [];
+  private readonly late: Fifo<LateCqe> = new Fifo();
+  private readonly ready: Fifo<Worker> = new Fifo();
+  private readonly drained: Fifo<Worker> = new Fifo();
   private isPumping: boolean = false;
   /** Of the pumping under way: requests started, and whether that took long. */
   private startedNow: number = 0;
@@ -123,8 +127,7 @@ export class Uring extends OpenFile {
   /** Completions that the process has not taken, as it says. */
   get available(): number {
     const taken = this.memory.word(RING_AT.cqHead);
-    return Math.min((this.cqTail - taken) >>> 0, this.cqEntries) + this.late.length -
-      this.lateHead;
+    return Math.min((this.cqTail - taken) >>> 0, this.cqEntries) + this.late.length;
   }
 
   /** Requests that the process has put down, as it says. */
@@ -136,7 +139,12 @@ export class Uring extends OpenFile {
   submit(task: Task, count: number): number {
     let head: Worker | null = null, tail: Worker | null = null, taken = 0;
     const most = Math.min(count, this.unsubmitted);
+    this.hasMore = false;
     while (taken < most && RING_REQUESTS.hasRoom) {
+      if (taken >= TURN_REQUESTS && head === null) {
+        this.hasMore = true;
+        break;
+      }
       const worker = this.take(task);
       if (worker === null) break;
       taken++;
@@ -234,7 +242,7 @@ export class Uring extends OpenFile {
 
   /** IOSQE_IO_DRAIN: behind all before it, and before all behind it. False: nothing could be started. */
   private startDrained(): boolean {
-    const first = this.drained[0];
+    const { first } = this.drained;
     if (first === undefined || this.inFlight.size > 0) return false;
     this.drained.shift();
     this.start(first);
@@ -247,8 +255,8 @@ export class Uring extends OpenFile {
   }
 
   private get startsWithDrain(): boolean {
-    return this.drained[0] !== undefined &&
-      (this.drained[0].sqe.flags & U.IOSQE_IO_DRAIN) !== 0;
+    const { first } = this.drained;
+    return first !== undefined && (first.sqe.flags & U.IOSQE_IO_DRAIN) !== 0;
   }
 
   private start(worker: Worker): void {
@@ -326,7 +334,7 @@ export class Uring extends OpenFile {
       this.eventFile !== null && (this.memory.word(RING_AT.cqFlags) & EVENTFD_DISABLED) === 0
     ) this.eventFile.signal();
     this.queue.wake(POLLIN);
-    for (const other of this.counting) if (other.target <= this.posted) other.wake();
+    if (this.counting.nextDeadlineNs <= this.posted) this.counting.expire(this.posted);
   }
 
   private put(lo: number, hi: number, result: number, flags: number): boolean {
@@ -345,13 +353,11 @@ export class Uring extends OpenFile {
 
   /** What did not fit before. */
   flushLate(): void {
-    while (this.lateHead < this.late.length) {
-      const { lo, hi, result, flags } = this.late[this.lateHead]!;
-      if (!this.put(lo, hi, result, flags)) return;
-      this.lateHead++;
+    for (let cqe = this.late.first; cqe !== undefined; cqe = this.late.first) {
+      if (!this.put(cqe.lo, cqe.hi, cqe.result, cqe.flags)) return;
+      this.late.shift();
       LATE_COMPLETIONS.used--;
     }
-    this.late.length = this.lateHead = 0;
     this.setOverflow(false);
   }
 
@@ -362,7 +368,7 @@ export class Uring extends OpenFile {
 
   /** Ends requests: all, or those of one process. */
   cancelAll(group: ThreadGroup | null): void {
-    const waiting = [...this.ready.splice(0), ...this.drained.splice(0)];
+    const waiting = [...this.ready.drain(), ...this.drained.drain()];
     for (const w of [...this.inFlight, ...waiting]) {
       if (group === null || w.group === group) this.dropChain(w);
       else if (!this.inFlight.has(w)) this.ready.push(w);
@@ -389,8 +395,8 @@ export class Uring extends OpenFile {
     releaseBuffers(this);
     for (const group of this.bufferGroups.values()) group.release();
     this.bufferGroups.clear();
-    LATE_COMPLETIONS.used -= this.late.length - this.lateHead;
-    this.late.length = this.lateHead = 0;
+    LATE_COMPLETIONS.used -= this.late.drain().length;
+    RING_ENTRIES.used -= this.personalities.size;
     this.eventFile?.drop();
     this.eventFile = null;
     this.memory.drop();

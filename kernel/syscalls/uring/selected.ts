@@ -11,6 +11,8 @@ import { selectBuffer, useBuffer } from "./buffers.ts";
 import { read } from "./transfers.ts";
 import type { Worker } from "./worker.ts";
 
+/** LIMIT: buffers that one turn of the loop fills: there may be always more to read, and another thread that adds buffers. */
+const TURN_BUFFERS = 32;
 const READABLE = POLLIN | POLLERR | POLLHUP;
 
 type Receive = (w: Worker, addr: number, len: number) => number;
@@ -81,7 +83,7 @@ export function receive(w: Worker): number {
 
 /** A completion for each buffer that was filled; the last one, without bytes or with an error, ends it. */
 function receiveMany(w: Worker, into: Receive): number {
-  for (;;) {
+  for (let i = 0; i < TURN_BUFFERS; i++) {
     const buffer = selectBuffer(w);
     if (typeof buffer === "number") return buffer;
     const n = into(w, buffer.addr, buffer.len);
@@ -94,4 +96,5 @@ function receiveMany(w: Worker, into: Receive): number {
       return w.waitFor(queue, READABLE);
     }
   }
+  return w.yieldTurn();
 }

@@ -36,7 +36,7 @@ export function timeout(w: Worker): number {
     if (r < 0) return r;
     if (sqe.off > 0) {
       w.target = ring.posted + sqe.off;
-      ring.counting.add(w);
+      ring.counting.arm(w.counted, w.target);
     }
   }
   if (ring.posted >= w.target) return 0;

@@ -10,6 +10,7 @@ import { RING_REQUESTS } from "../../core/quota.ts";
 import { BLOCK } from "../../core/result.ts";
 import { sendToTask } from "../../task/signal/send.ts";
 import { SIGPIPE } from "../../task/signal/sigset.ts";
+import { TaskTimeout } from "../../task/task_wait.ts";
 import { BLOCKED, DEAD, HANDLING, Task, WORKING } from "../../task/task.ts";
 import { FdTable } from "../../vfs/fd_table.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -92,8 +93,9 @@ export class Worker extends Task {
   isLater: boolean = false;
   /** Bounds this one (IORING_OP_LINK_TIMEOUT); or, of that one, what it bounds. */
   partner: Worker | null = null;
-  /** Completions after which a time-out comes early. */
+  /** Completions after which a time-out comes early, and its place among those that count them. */
   target: number = Infinity;
+  readonly counted: TaskTimeout = new TaskTimeout(this);
   /** Bytes that it was to move. */
   wanted: number = 0;
   /** What was wrong with it already at submission. */
@@ -188,7 +190,7 @@ export class Worker extends Task {
   end(): void {
     if (this.isDone) return;
     RING_REQUESTS.used--;
-    this.ring.counting.delete(this);
+    this.ring.counting.disarm(this.counted);
     this.endWait();
     this.isDone = true;
     this.leaveFutexes();

@@ -1,0 +1,21 @@
+import { assertEquals } from "@std/assert";
+import { Fifo } from "./fifo.ts";
+
+Deno.test("a queue gives what was put in, in order, and forgets what it gave", () => {
+  const queue = new Fifo<number>();
+  assertEquals([queue.shift(), queue.first, queue.length], [undefined, undefined, 0]);
+  let next = 0, expected = 0;
+  for (let round = 0; round < 5000; round++) {
+    for (let i = 0; i < 3; i++) queue.push(next++);
+    // It is never empty.
+    for (let i = 0; i < (round % 2 === 0 ? 2 : 4) && queue.length > 1; i++) {
+      assertEquals(queue.first, expected);
+      assertEquals(queue.shift(), expected++);
+    }
+    assertEquals(queue.length, next - expected);
+  }
+  const places = (queue as unknown as { items: unknown[] }).items.length;
+  assertEquals(places <= queue.length + 1024, true, `${places} places`);
+  assertEquals(queue.drain(), Array.from({ length: next - expected }, (_, i) => expected + i));
+  assertEquals([queue.length, queue.shift()], [0, undefined]);
+});
