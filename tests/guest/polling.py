@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import select
 import signal
 import socket
@@ -238,6 +239,48 @@ def epoll_nests():
     os.write(w, b"x")
     eq(wait(outer), [(IN, 3)])
     eq(poll(inner), IN)
+
+
+def many_descriptors():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < 2048:
+        skip("few descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2048, hard))
+
+
+@cases([("two", 2, 500), ("three", 3, 100), ("four", 4, 50), ("five", 5, 10)])
+def epoll_bounds_chains(sets, most):
+    """So many chains of so many sets may watch one file."""
+    many_descriptors()
+    r, _w = os.pipe()
+    for n in range(most + 1):
+        below = works(NR.epoll_create1, 0)
+        eq(ctl(below, 1, r, IN), 0)
+        for level in range(2, sets + 1):
+            above = works(NR.epoll_create1, 0)
+            last = n == most and level == sets
+            eq(ctl(above, 1, below, IN), -EINVAL if last else 0, "chain %d, set %d" % (n, level))
+            below = above
+
+
+@test
+def epoll_bounds_what_stands_below():
+    """Of each file below the set that is added."""
+    many_descriptors()
+    r, w = os.pipe()
+    top = works(NR.epoll_create1, 0)
+    for _ in range(11):
+        ep = works(NR.epoll_create1, 0)
+        eq(ctl(ep, 1, r, IN), 0)
+        eq(ctl(top, 1, ep, IN, 7), 0)
+    for want in (0, 0, -EINVAL):
+        above = works(NR.epoll_create1, 0)
+        eq(ctl(above, 1, top, IN, 8), want)
+        if want == 0:
+            top = above
+    os.write(w, b"x")
+    eq(wait(top), [(IN, 8)])
+    eq(wait(above), [], "the one that was refused is not in it")
 
 
 @test

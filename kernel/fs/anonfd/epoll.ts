@@ -27,6 +27,11 @@ import { EpollItem } from "./epoll_item.ts";
 const PRIVATE_BITS = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
 /** Told whether asked for or not. */
 const ALWAYS = POLLERR | POLLHUP;
+/**
+ * LIMIT: ways from one file up to sets that nobody watches, by the number of sets on the way but the first: each of them
+ * may be gone at each event (path_limits of fs/eventpoll.c).
+ */
+const PATHS_MAX = [Infinity, 500, 100, 50, 10];
 /** What may stand beside EPOLLEXCLUSIVE. */
 const EXCLUSIVE_OK = POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 
@@ -63,6 +68,10 @@ export class EpollFile extends OpenFile {
     this.items.set(file, item);
     item.nextWatcher = file.watchers;
     file.watchers = item;
+    if ((file instanceof EpollFile || isWatched(this)) && hasTooManyPaths(file)) {
+      this.forget(item);
+      return -EINVAL;
+    }
     item.exclusive = (events & EPOLLEXCLUSIVE) !== 0;
     // As Linux orders them: the item that was added last is ready first.
     if (item.exclusive) queue.add(item, 0);
@@ -142,9 +151,12 @@ export class EpollFile extends OpenFile {
     return above !== null && below.length + above.length - 1 <= EP_MAX_NESTS;
   }
 
-  /** The sets that this one watches. */
-  addWatchedTo(level: Set<EpollFile>): void {
-    for (const file of this.items.keys()) if (file instanceof EpollFile) level.add(file);
+  /** What this one watches: the sets, or all else. */
+  addWatchedTo(sets: Set<EpollFile>): void {
+    for (const file of this.items.keys()) if (file instanceof EpollFile) sets.add(file);
+  }
+  addFilesTo(files: Set<OpenFile>): void {
+    for (const file of this.items.keys()) if (!(file instanceof EpollFile)) files.add(file);
   }
 
   override ioctl(_request: number, _arg: number, _user: UserMemory): number {
@@ -280,4 +292,32 @@ function levels(
     level = next;
   }
   return found;
+}
+
+function isWatched(set: EpollFile): boolean {
+  for (let w = set.watchers; w !== null; w = w.nextWatcher) if (w instanceof EpollItem) return true;
+  return false;
+}
+
+/** Whether the file, or one of those below it if it is a set, has more ways up than PATHS_MAX. */
+function hasTooManyPaths(file: OpenFile): boolean {
+  const files = new Set<OpenFile>();
+  if (!(file instanceof EpollFile)) files.add(file);
+  else {for (const level of levels(file, addWatched) ?? []) {
+      for (const s of level) s.addFilesTo(files);
+    }}
+  for (const bottom of files) if (!countPaths(bottom, 0, [0, 0, 0, 0, 0])) return true;
+  return false;
+}
+
+/** Adds the ways up from `file` to `counts`; false: they are too many. */
+function countPaths(file: OpenFile, nests: number, counts: number[]): boolean {
+  if (nests > EP_MAX_NESTS) return false;
+  for (let w = file.watchers; w !== null; w = w.nextWatcher) {
+    if (!(w instanceof EpollItem)) continue;
+    if (isWatched(w.epoll)) {
+      if (!countPaths(w.epoll, nests + 1, counts)) return false;
+    } else if (++counts[nests]! > PATHS_MAX[nests]!) return false;
+  }
+  return true;
 }
