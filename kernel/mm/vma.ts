@@ -230,15 +230,16 @@ export class VmaList {
 
   /** Merge what continues each other in the neighbourhood of [start, end). */
   mergeAround(start: number, end: number): void {
-    let i = Math.max(1, this.indexOf(start));
-    while (i < this.list.length && this.list[i]!.start <= end) {
-      const before = this.list[i - 1]!, vma = this.list[i]!;
+    const { list } = this;
+    let i = Math.max(1, this.indexOf(start)), last = i - 1;
+    for (; i < list.length && list[i]!.start <= end; i++) {
+      const before = list[last]!, vma = list[i]!;
       if (before.isContinuedBy(vma)) {
         before.end = vma.end;
-        this.remove(i, i + 1);
-      } else {
-        i++;
-      }
+        if (vma.backing !== null) this.user.unlink(vma.backing);
+      } else list[++last] = vma;
     }
+    // Those that went are cut out at once: one by one, many would move as many each.
+    if (++last < i) list.splice(last, i - last);
   }
 }
