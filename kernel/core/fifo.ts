@@ -4,7 +4,7 @@
 const SPENT_MAX = 1024;
 
 export class Fifo<T> {
-  private readonly items: (T | undefined)[] = [];
+  protected readonly items: (T | undefined)[] = [];
   private head: number = 0;
 
   get length(): number {

@@ -15,6 +15,7 @@ export class TmpfsSymlink extends TmpfsInode {
     super(space, S_IFLNK | 0o777, uid, gid);
     this.target = target;
     this.size = target.length;
+    this.storeMore(target.length);
   }
 
   override readlink(): string {

@@ -8,6 +8,7 @@
 import { EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
 import { TMPFS_MAGIC } from "../../../ffi/abi/statfs.ts";
+import { TMPFS_BYTES, TMPFS_INODES } from "../../core/quota.ts";
 import type { Host } from "../../core/host.ts";
 import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
@@ -18,9 +19,6 @@ import { TmpfsDirectory } from "./directory.ts";
 import type { TmpfsSpace } from "./space.ts";
 
 const PAGE = 4096;
-
-/** LIMIT: inodes of one file system, whatever its options say: each takes about 2 KB of the Sentry's own memory. */
-const MAX_INODES = 1 << 20;
 
 const ROOT = rootCredentials();
 
@@ -45,11 +43,12 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     this.host = host;
     const pages = Math.floor(host.memoryBytes / PAGE);
     this.defaultPages = Math.floor(pages / 2);
-    this.defaultInodes = Math.min(MAX_INODES, Math.floor(pages / 2));
+    this.defaultInodes = Math.min(TMPFS_INODES.limit, Math.floor(pages / 2));
     this.maxPages = limitOf(options.pages, this.defaultPages);
     this.maxInodes = limitOf(options.inodes, this.defaultInodes);
     this.source = type;
     this.usedInodes = 1;
+    TMPFS_INODES.used++;
     this.root = new TmpfsDirectory(this, S_IFDIR | (options.mode ?? 0o1777), null);
     this.root.uid = options.uid ?? 0;
     this.root.gid = options.gid ?? 0;
@@ -78,12 +77,14 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
 
   /** Room for one more inode (or one more name): 0 or -ENOSPC. */
   takeInode(): number {
-    if (this.usedInodes >= Math.min(this.maxInodes, MAX_INODES)) return -ENOSPC;
+    if (this.usedInodes >= this.maxInodes || !TMPFS_BYTES.hasRoom) return -ENOSPC;
+    if (!TMPFS_INODES.take(1)) return -ENOSPC;
     this.usedInodes++;
     return 0;
   }
   giveInode(): void {
     this.usedInodes--;
+    TMPFS_INODES.used--;
   }
 
   /** Room for pages of data: how many of `count` there is room for now; they count as used. */
@@ -142,7 +143,15 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   override destroy(): void {
     const left: Inode[] = [this.root];
     for (let inode = left.pop(); inode !== undefined; inode = left.pop()) {
-      if (inode instanceof TmpfsDirectory) left.push(...inode.children());
+      if (inode instanceof TmpfsDirectory) {
+        // As arguments of one call they would not fit on the stack.
+        for (const child of inode.children()) left.push(child);
+      } else if (inode.nlink > 1) {
+        // It comes once for each of its names.
+        inode.nlink--;
+        this.giveInode();
+        continue;
+      }
       inode.evict();
     }
   }

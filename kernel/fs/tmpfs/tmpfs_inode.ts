@@ -24,6 +24,7 @@ import {
   type AttrChange,
   PlainInode,
 } from "../../vfs/inode.ts";
+import { TMPFS_BYTES } from "../../core/quota.ts";
 import {
   aclWithMode,
   decodeAcl,
@@ -36,6 +37,8 @@ import type { TmpfsSpace } from "./space.ts";
 
 /** LIMIT: bytes of extended attributes of one inode, names included. */
 const MAX_XATTR_BYTES = 1 << 20;
+/** What an entry of an ACL takes. */
+const ACL_ENTRY_BYTES = 40;
 const DAY_SEC = 86400;
 const NO_ACL = new Uint8Array(0);
 
@@ -43,6 +46,8 @@ export abstract class TmpfsInode extends PlainInode {
   readonly space: TmpfsSpace;
   private xattrs: Map<string, Uint8Array<ArrayBuffer>> | null = null;
   private xattrBytes: number = 0;
+  /** Its part of TMPFS_BYTES. */
+  private charged: number = 0;
   private isEvicted: boolean = false;
 
   /** The caller has taken room for it (`takeInode`). */
@@ -161,7 +166,7 @@ export abstract class TmpfsInode extends PlainInode {
     if ((flags & XATTR_REPLACE) !== 0 && typeof old === "number") return -ENODATA;
     const before = typeof old === "number" ? 0 : old.length + name.length;
     const bytes = this.xattrBytes - before + value.length + name.length;
-    if (bytes > MAX_XATTR_BYTES) return -ENOSPC;
+    if (bytes > MAX_XATTR_BYTES || !this.mayStore(bytes - this.xattrBytes)) return -ENOSPC;
     this.xattrBytes = bytes;
     (this.xattrs ??= new Map()).set(name, value.slice());
     this.touch(false);
@@ -175,6 +180,7 @@ export abstract class TmpfsInode extends PlainInode {
     if (typeof old === "number") return old;
     this.xattrs?.delete(name);
     this.xattrBytes -= old.length + name.length;
+    this.storeMore(-old.length - name.length);
     this.touch(false);
     return 0;
   }
@@ -183,13 +189,26 @@ export abstract class TmpfsInode extends PlainInode {
     const names: string[] = [];
     if (this.accessAcl !== null) names.push(XATTR_NAME_POSIX_ACL_ACCESS);
     if (this.defaultAcl !== null) names.push(XATTR_NAME_POSIX_ACL_DEFAULT);
-    if (this.xattrs !== null) names.push(...[...this.xattrs.keys()].sort());
-    return names;
+    return this.xattrs === null ? names : names.concat([...this.xattrs.keys()].sort());
   }
 
   override inheritAcls(access: PosixAcl | null, byDefault: PosixAcl | null): void {
+    this.storeMore(aclBytes(access) + aclBytes(byDefault));
     this.accessAcl = access;
     this.defaultAcl = byDefault;
+  }
+
+  /** It stores `more` bytes beside its data. */
+  protected storeMore(more: number): void {
+    TMPFS_BYTES.used += more;
+    this.charged += more;
+  }
+
+  /** The same, if there is room for them. */
+  private mayStore(more: number): boolean {
+    if (more > 0 && TMPFS_BYTES.used + more > TMPFS_BYTES.limit) return false;
+    this.storeMore(more);
+    return true;
   }
 
   /** posix_acl_update_mode: the mode follows the ACL; one that says no more than a mode is not kept. */
@@ -197,8 +216,10 @@ export abstract class TmpfsInode extends PlainInode {
     if (this.isLink) return -EOPNOTSUPP;
     const acl = decodeAcl(value);
     if (typeof acl === "number") return acl;
+    const kept = acl.length === 0 || isMinimal(acl) ? null : acl;
+    if (!this.mayStore(aclBytes(kept) - aclBytes(this.accessAcl))) return -ENOSPC;
     if (acl.length > 0) this.mode = (this.mode & ~0o777) | modeOfAcl(acl);
-    this.accessAcl = acl.length === 0 || isMinimal(acl) ? null : acl;
+    this.accessAcl = kept;
     this.touch(false);
     return 0;
   }
@@ -208,7 +229,9 @@ export abstract class TmpfsInode extends PlainInode {
     const acl = decodeAcl(value);
     if (typeof acl === "number") return acl;
     const isDir = (this.mode & S_IFMT) === S_IFDIR;
-    this.defaultAcl = acl.length === 0 || !isDir ? null : acl;
+    const kept = acl.length === 0 || !isDir ? null : acl;
+    if (!this.mayStore(aclBytes(kept) - aclBytes(this.defaultAcl))) return -ENOSPC;
+    this.defaultAcl = kept;
     this.touch(false);
     return 0;
   }
@@ -217,9 +240,14 @@ export abstract class TmpfsInode extends PlainInode {
     if (this.isEvicted) return;
     this.isEvicted = true;
     this.freeData();
+    this.storeMore(-this.charged);
     this.space.giveInode();
   }
 
   /** Give back what the inode stores besides itself. */
   protected freeData(): void {}
+}
+
+function aclBytes(acl: PosixAcl | null): number {
+  return acl === null ? 0 : acl.length * ACL_ENTRY_BYTES;
 }

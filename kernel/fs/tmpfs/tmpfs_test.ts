@@ -3,12 +3,14 @@ import * as F from "../../../ffi/abi/fcntl.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../../ffi/abi/fs.ts";
 import { load8, store8 } from "../../../ffi/mem/native_memory.ts";
 import type { FileMapping } from "../../mm/backing.ts";
+import { TMPFS_BYTES, TMPFS_INODES } from "../../core/quota.ts";
 import { setTimes } from "../../vfs/attributes.ts";
 import { linkAt, mkdirAt, symlinkAt } from "../../vfs/create.ts";
 import { fallocateFile } from "../../vfs/fallocate.ts";
 import { emptyStatFs } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { rmdirAt, unlinkAt } from "../../vfs/remove.ts";
+import { ACL_USER, ACL_USER_OBJ, encodeAcl } from "../../vfs/posix_acl.ts";
 import { renameAt } from "../../vfs/rename.ts";
 import { findAt } from "../../vfs/status.ts";
 import {
@@ -375,4 +377,33 @@ Deno.test("unmounting gives all frames back", () => {
   assertEquals(fs.usedPages, 26);
   fs.destroy();
   assertEquals([fs.usedPages, t.frames.usedBytes], [0, before]);
+});
+
+Deno.test("what all file systems have is counted, and given back", () => {
+  const t = new TestFiles(), counted = () => [TMPFS_INODES.used, TMPFS_BYTES.used];
+  const before = counted(), fs = new TmpfsFs(t.frames, t.host, { inodes: 0 }), { root } = fs;
+  // As arguments of one call so many would not fit on the stack.
+  for (let i = 0; i < 150_000; i++) {
+    assertEquals(typeof root.mknod(`n${i}`, 0o100644, 0, 0, 0), "object");
+  }
+  const file = root.create("file", 0o100644, 0, 0), dir = root.mkdir("dir", 0o40755, 0, 0);
+  if (!(file instanceof TmpfsRegular) || typeof dir === "number") throw new Error("no file");
+  for (const name of ["second", "third"]) assertEquals(dir.link(name, file), 0);
+  assertEquals(TMPFS_INODES.used - before[0]!, 150_005);
+  root.symlink("link", "t".repeat(100), 0, 0);
+  assertEquals(file.setxattr("user.a", bytes(1000), 0), 0);
+  assertEquals(file.setxattr("user.a", bytes(500), 0), 0);
+  assertEquals(TMPFS_BYTES.used - before[1]!, 606);
+  const acl = [{ tag: ACL_USER_OBJ, perm: 7, id: 0 }, { tag: ACL_USER, perm: 7, id: 5 }];
+  assertEquals(dir.setxattr("system.posix_acl_default", encodeAcl(acl), 0), 0);
+  assertEquals(TMPFS_BYTES.used - before[1]!, 686);
+  assertEquals(dir.removexattr("system.posix_acl_default"), 0);
+  assertEquals(file.removexattr("user.a"), 0);
+  assertEquals(TMPFS_BYTES.used - before[1]!, 100);
+  TMPFS_BYTES.used += TMPFS_BYTES.limit;
+  assertEquals(errno(file.setxattr("user.b", bytes(1), 0)), "ENOSPC");
+  assertEquals(errno(root.symlink("more", "t", 0, 0)), "ENOSPC");
+  TMPFS_BYTES.used -= TMPFS_BYTES.limit;
+  fs.destroy();
+  assertEquals(counted(), before);
 });

@@ -104,7 +104,9 @@ function check(set: number, clear: number, propagation: number): number {
 /** All of the tree or nothing. */
 function change(top: Mount, set: number, clear: number, isRecursive: boolean): number {
   const mounts: Mount[] = [top];
-  for (let i = 0; isRecursive && i < mounts.length; i++) mounts.push(...mounts[i]!.children);
+  for (let i = 0; isRecursive && i < mounts.length; i++) {
+    for (const child of mounts[i]!.children) mounts.push(child);
+  }
   for (const mount of mounts) {
     const flags = changed(mount, set, clear);
     if (!mayChangeFlags(mount, flags)) return -EPERM;
