@@ -3,6 +3,7 @@
  * flags of statfs(2). Bytes as they are in the files; only mounts below the reader's root are shown.
  */
 
+import { ENOMEM } from "../../ffi/abi/errno.ts";
 import {
   MS_NOATIME,
   MS_NODEV,
@@ -24,6 +25,7 @@ import {
   ST_RELATIME,
   ST_VALID,
 } from "../../ffi/abi/statfs.ts";
+import { TEXT_MAX } from "../core/quota.ts";
 import { type Mount, Path } from "./dentry.ts";
 import type { MountNamespace } from "./mounts.ts";
 import type { PeerGroup } from "./propagation.ts";
@@ -99,8 +101,8 @@ export function seenMaster(mount: Mount, root: Path): PeerGroup | null {
   return null;
 }
 
-/** /proc/PID/mountinfo, as a byte string. */
-export function mountInfo(namespace: MountNamespace, root: Path): string {
+/** /proc/PID/mountinfo, as a byte string; -ENOMEM: it is too long. */
+export function mountInfo(namespace: MountNamespace, root: Path): string | number {
   let text = "";
   for (const m of namespace.mounts) {
     const at = mountpointText(m, root);
@@ -111,12 +113,13 @@ export function mountInfo(namespace: MountNamespace, root: Path): string {
       `${propagationText(m, root)} - ${m.fs.type} ${escapeMountText(m.source)} ${
         superOptions(m)
       }\n`;
+    if (text.length > TEXT_MAX) return -ENOMEM;
   }
   return text;
 }
 
-/** /proc/PID/mounts, as a byte string. */
-export function mountsText(namespace: MountNamespace, root: Path): string {
+/** /proc/PID/mounts, as a byte string; -ENOMEM: it is too long. */
+export function mountsText(namespace: MountNamespace, root: Path): string | number {
   let text = "";
   for (const m of namespace.mounts) {
     const at = mountpointText(m, root);
@@ -126,6 +129,7 @@ export function mountsText(namespace: MountNamespace, root: Path): string {
     text += `${escapeMountText(m.source)} ${escapeMountText(at)} ${m.fs.type} ` +
       `${isReadOnly ? "ro" : "rw"}${mountOptions(m).slice(2)}` +
       `${options === "" ? "" : "," + options} 0 0\n`;
+    if (text.length > TEXT_MAX) return -ENOMEM;
   }
   return text;
 }

@@ -42,7 +42,10 @@ export function debugText(kernel: SandboxKernel, container: Container, status: s
   ];
   for (const group of container.groups) lines.push("", ...processLines(group, container));
   const root = container.mounts.rootPath();
-  lines.push("", "mounts:", ...mountInfo(container.mounts, root).trimEnd().split("\n").map(indent));
+  const mounts = mountInfo(container.mounts, root);
+  const shown = typeof mounts === "string" ? mounts.trimEnd().split("\n") : ["too many"];
+  lines.push("", "mounts:");
+  for (const line of shown) lines.push(indent(line));
   lines.push("", "last calls:", ...recentCalls().slice(-CALLS_SHOWN).map(indent));
   const text = `${lines.map(toText).join("\n")}\n`;
   return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX)}...\n`;

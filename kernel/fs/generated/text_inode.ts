@@ -3,9 +3,10 @@
  * beginning (or for the first time), and kept for the reads that follow.
  */
 
-import { EINVAL } from "../../../ffi/abi/errno.ts";
+import { EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import { bytesToString, stringToBytes } from "../../core/bytes.ts";
+import { TEXT_BYTES } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -69,10 +70,24 @@ export class TextFile extends OpenFile {
     if (bytes === null || offset === 0) {
       const text = this.render();
       if (typeof text === "number") return text;
+      if (!this.mayKeep(text.length)) return -ENOMEM;
       bytes = this.bytes = stringToBytes(text);
     }
     if (offset >= bytes.length || io.remaining === 0) return 0;
     return io.putBytes(bytes, offset, Math.min(io.remaining, bytes.length - offset));
+  }
+
+  /** The bytes that are kept become so many. */
+  private mayKeep(length: number): boolean {
+    const more = length - (this.bytes?.length ?? 0);
+    if (more > 0 && TEXT_BYTES.used + more > TEXT_BYTES.limit) return false;
+    TEXT_BYTES.used += more;
+    return true;
+  }
+
+  protected override release(): void {
+    TEXT_BYTES.used -= this.bytes?.length ?? 0;
+    this.bytes = null;
   }
 
   override poll(): number {

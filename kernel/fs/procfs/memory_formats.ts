@@ -3,6 +3,7 @@
  * sisters). All of them may be opened by whoever may look into the process.
  */
 
+import { ENOMEM } from "../../../ffi/abi/errno.ts";
 import { majorOf, minorOf } from "../../../ffi/abi/stat.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../platform/platform.ts";
 import { bytesToString } from "../../core/bytes.ts";
@@ -26,13 +27,15 @@ import {
   VM_WIPEONFORK,
   type Vma,
 } from "../../mm/vma.ts";
+import { TEXT_MAX } from "../../core/quota.ts";
 import { escapeNewlines, right } from "./format.ts";
 import { areaUse, MemoryUse } from "./memory_use.ts";
 
 export interface MemoryFormat {
   /** Without memory (a zombie) it cannot be opened: ESRCH. */
   readonly needsMemory: boolean;
-  render(mm: MemoryManager): string;
+  /** The text, or -ENOMEM: it is too long. */
+  render(mm: MemoryManager): string | number;
 }
 
 export const MEMORY_FORMATS: ReadonlyMap<string, MemoryFormat> = new Map([
@@ -47,9 +50,12 @@ export const MEMORY_FORMATS: ReadonlyMap<string, MemoryFormat> = new Map([
 /** Column in which names begin. */
 const NAME_COLUMN = 73;
 
-function maps(mm: MemoryManager): string {
+function maps(mm: MemoryManager): string | number {
   let text = "";
-  for (const vma of mm.vmas.list) text += areaLine(mm, vma);
+  for (const vma of mm.vmas.list) {
+    text += areaLine(mm, vma);
+    if (text.length > TEXT_MAX) return -ENOMEM;
+  }
   return text;
 }
 
@@ -69,7 +75,7 @@ function areaLine(mm: MemoryManager, vma: Vma): string {
 }
 
 /** As of the machine's only node. */
-function numaMaps(mm: MemoryManager): string {
+function numaMaps(mm: MemoryManager): string | number {
   let text = "";
   for (const vma of mm.vmas.list) {
     const use = areaUse(mm, vma), name = mm.nameOf(vma), pages = use.resident;
@@ -80,6 +86,7 @@ function numaMaps(mm: MemoryManager): string {
     if (pages > use.anonymous) text += ` mapped=${pages}`;
     if (pages > 0) text += ` active=0 N0=${pages} kernelpagesize_kB=4`;
     text += "\n";
+    if (text.length > TEXT_MAX) return -ENOMEM;
   }
   return text;
 }
@@ -88,13 +95,14 @@ function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, "0");
 }
 
-function smaps(mm: MemoryManager): string {
+function smaps(mm: MemoryManager): string | number {
   let text = "";
   for (const vma of mm.vmas.list) {
     text += areaLine(mm, vma);
     text += line("Size", (vma.end - vma.start) / 4096) + line("KernelPageSize", 1) +
       line("MMUPageSize", 1) + useLines(areaUse(mm, vma), false) + "THPeligible:           0\n" +
       `VmFlags: ${flagNames(vma)}\n`;
+    if (text.length > TEXT_MAX) return -ENOMEM;
   }
   return text;
 }

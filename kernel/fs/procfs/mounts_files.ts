@@ -3,7 +3,8 @@
  * namespace and root directory that the task had when they were opened.
  */
 
-import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
+import { EINVAL, ENOENT, ENOMEM } from "../../../ffi/abi/errno.ts";
+import { TEXT_MAX } from "../../core/quota.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { type Dentry, dropPath, holdPath, Path } from "../../vfs/dentry.ts";
@@ -63,7 +64,7 @@ class MountsFile extends TextFile {
     this.seen = namespace.generation;
   }
 
-  protected override render(): string {
+  protected override render(): string | number {
     switch (this.name) {
       case "mountinfo":
         return mountInfo(this.namespace, this.root);
@@ -74,13 +75,14 @@ class MountsFile extends TextFile {
     }
   }
 
-  private statistics(): string {
+  private statistics(): string | number {
     let text = "";
     for (const m of this.namespace.mounts) {
       const at = reachableText(new Path(m, m.root), this.root);
       if (at === null) continue;
       text += `device ${escapeMountText(m.source)} mounted on ${escapeMountText(at)} ` +
         `with fstype ${m.fs.type}\n`;
+      if (text.length > TEXT_MAX) return -ENOMEM;
     }
     return text;
   }
@@ -97,6 +99,7 @@ class MountsFile extends TextFile {
   }
 
   protected override release(): void {
+    super.release();
     dropPath(this.root);
     this.namespace.drop();
   }

@@ -82,7 +82,7 @@ export class MemoryText extends OwnedText {
     return "";
   }
 
-  renderOf(mm: MemoryManager): string {
+  renderOf(mm: MemoryManager): string | number {
     return MEMORY_FORMATS.get(this.name)?.render(mm) ?? "";
   }
 }
