@@ -5,6 +5,7 @@
  * Neighbour: syscalls/io/aio.ts (the calls).
  */
 
+import { AIO_REQUESTS } from "../core/quota.ts";
 import { Waiter, WaitQueue } from "../core/wait.ts";
 import type { EventFile } from "../fs/anonfd/eventfd.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
@@ -26,16 +27,20 @@ export class AioContext {
   readonly bytes: number;
   /** Requests that it takes, those whose events were not fetched among them. */
   readonly capacity: number;
+  /** What it was made for, of AIO_REQUESTS. */
+  private readonly wanted: number;
   /** Woken by events, and by its end. */
   readonly waitQueue: WaitQueue = new WaitQueue();
   isDestroyed: boolean = false;
   private readonly events: AioEvent[] = [];
   private readonly polls: Set<AioPoll> = new Set();
 
-  constructor(id: number, bytes: number, capacity: number) {
+  /** The caller has taken `wanted` of AIO_REQUESTS. */
+  constructor(id: number, bytes: number, capacity: number, wanted: number) {
     this.id = id;
     this.bytes = bytes;
     this.capacity = capacity;
+    this.wanted = wanted;
   }
 
   get hasRoom(): boolean {
@@ -95,6 +100,7 @@ export class AioContext {
 
   destroy(): void {
     this.isDestroyed = true;
+    AIO_REQUESTS.used -= this.wanted;
     for (const poll of this.polls) {
       poll.unlink();
       poll.event.eventFile?.drop();
@@ -129,13 +135,6 @@ class AioPoll extends Waiter {
 /** All contexts of a process. */
 export class AioContexts {
   readonly byId: Map<number, AioContext> = new Map();
-
-  /** Requests that all of them take. */
-  get capacity(): number {
-    let n = 0;
-    for (const context of this.byId.values()) n += context.capacity;
-    return n;
-  }
 
   destroy(): void {
     for (const context of this.byId.values()) context.destroy();

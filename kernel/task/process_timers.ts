@@ -1,5 +1,6 @@
 /** All timers of a process. Each kind is made when it is first used. */
 
+import { QUEUED_SIGNALS } from "../core/quota.ts";
 import type { TimerQueue } from "../time/timer.ts";
 import { CpuIntervalTimer, CpuLimitTimer, RealTimer } from "./itimers.ts";
 import { RLIMIT_CPU } from "./limits.ts";
@@ -42,7 +43,8 @@ export class ProcessTimers {
 
   /** timer_create(2) behind its checks; null: too many. */
   create(task: Task, clock: number, event: TimerEvent | null): PosixTimer | null {
-    if (this.posix.size >= MAX_TIMERS) return null;
+    // Each has a place for its signal.
+    if (this.posix.size >= MAX_TIMERS || !QUEUED_SIGNALS.take(1)) return null;
     while (this.posix.has(this.nextId)) this.nextId = (this.nextId + 1) % 0x7fffffff;
     const id = this.nextId;
     this.nextId = (id + 1) % 0x7fffffff;
@@ -55,15 +57,21 @@ export class ProcessTimers {
 
   /** timer_delete(2): its queued signal goes too. */
   remove(timer: PosixTimer): void {
+    this.end(timer);
+    if (timer.isPending) discard(timer.group, timer);
+  }
+
+  private end(timer: PosixTimer): void {
     timer.start(Infinity, 0);
     this.posix.delete(timer.id);
-    timer.group.pending.discardOf(timer);
-    for (const t of timer.group.tasks) t.signals.pending.discardOf(timer);
+    QUEUED_SIGNALS.used--;
   }
 
   /** execve(2): POSIX timers go, interval timers stay. */
   removePosix(): void {
-    for (const timer of [...this.posix.values()]) this.remove(timer);
+    const timers = [...this.posix.values()];
+    for (const timer of timers) this.end(timer);
+    if (timers.length > 0) discard(timers[0]!.group, null);
   }
 
   /** The process ends. */
@@ -74,4 +82,10 @@ export class ProcessTimers {
     this.prof?.set(Infinity, 0);
     this.cpuLimit?.set(Infinity, 0);
   }
+}
+
+/** The signals that a timer of the process sent, or all did, are not pending any more. */
+function discard(group: ThreadGroup, timer: PosixTimer | null): void {
+  group.pending.discardOf(timer);
+  for (const t of group.tasks) t.signals.pending.discardOf(timer);
 }

@@ -34,6 +34,7 @@ import {
   ERESTARTNOINTR,
   ERESTARTSYS,
 } from "../core/result.ts";
+import { EXTRA_WAITS } from "../core/quota.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import { TaskKeyrings } from "../keys/task_keyrings.ts";
 import type { RingFds } from "./ring_fds.ts";
@@ -279,6 +280,7 @@ export class Task {
     } else {
       const extra = new TaskWaiter(this);
       (this.moreWaiters ??= []).push(extra);
+      EXTRA_WAITS.used++;
       queue.add(extra, events);
     }
     return BLOCK;
@@ -311,6 +313,7 @@ export class Task {
     this.waiter.unlink();
     if (this.moreWaiters !== null) {
       for (const w of this.moreWaiters) w.unlink();
+      EXTRA_WAITS.used -= this.moreWaiters.length;
       this.moreWaiters = null;
     }
     if (this.timeout.isArmed) this.kernel.timers.disarm(this.timeout);

@@ -4,6 +4,7 @@ import { EAGAIN, EBADF, EFAULT, EINPROGRESS, EINVAL } from "../../../ffi/abi/err
 import * as A from "../../../ffi/abi/aio.ts";
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { AIO_REQUESTS } from "../../core/quota.ts";
 import { BLOCK } from "../../core/result.ts";
 import { EventFile } from "../../fs/anonfd/eventfd.ts";
 import { AioContext, AioContexts, AioEvent } from "../../task/aio.ts";
@@ -16,8 +17,8 @@ import { useMask } from "./poll.ts";
 import { SLICE_BYTES, waitReadable, waitWritable, writeFile } from "./transfer.ts";
 
 const PAGE = 4096, RING_HEADER = 32;
-/** LIMIT: requests of all contexts of a process (fs.aio-max-nr, which is for all of them on Linux). */
-const MAX_REQUESTS = 65536;
+/** LIMIT: ns after which the rest of a list of requests lets others go first. */
+const TURN_NS = 1_000_000;
 const I = A.Iocb.at, E = A.IoEvent.at;
 
 /** io_setup(2). DIFFERS: the page at the context's address is empty; events are fetched by calls only. */
@@ -31,15 +32,16 @@ export function sysIoSetup(t: Task, a: SyscallArgs): number {
   const events = Math.max(wanted, t.kernel.host.cpuCount * 4) * 2 + 2;
   const pages = Math.ceil((RING_HEADER + events * A.IoEvent.size) / PAGE);
   const capacity = Math.floor((pages * PAGE - RING_HEADER) / A.IoEvent.size) - 1;
-  if (wanted > MAX_REQUESTS || contexts.capacity + wanted > 2 * MAX_REQUESTS) return -EAGAIN;
+  if (!AIO_REQUESTS.take(wanted)) return -EAGAIN;
   const bytes = pages * PAGE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
   const at = t.mm.mmap(0, bytes, PROT_READ | PROT_WRITE, flags, null, 0);
-  if (at < 0) return at;
-  if (t.mm.store64(addr, at) !== 0) {
+  if (at < 0 || t.mm.store64(addr, at) !== 0) {
+    AIO_REQUESTS.used -= wanted;
+    if (at < 0) return at;
     t.mm.munmap(at, bytes);
     return -EFAULT;
   }
-  contexts.byId.set(at, new AioContext(at, bytes, capacity));
+  contexts.byId.set(at, new AioContext(at, bytes, capacity, wanted));
   return 0;
 }
 
@@ -68,6 +70,9 @@ export function sysIoSubmit(t: Task, a: SyscallArgs): number {
     if (r === BLOCK) return r;
     if (r < 0) return progress.done > 0 ? progress.done : r;
     progress.done++;
+    if (t.kernel.now() > t.kernel.clock.nowNs + TURN_NS) {
+      return t.yieldTurn() === BLOCK ? BLOCK : progress.done;
+    }
   }
   return progress.done;
 }
@@ -123,6 +128,7 @@ function perform(t: Task, file: OpenFile, opcode: number, event: AioEvent): numb
       if (!file.canRead) return -EBADF;
       const r = setCursor(t, buf, count, opcode === A.IOCB_CMD_PREADV);
       if (r < 0 || offset < 0) return r < 0 ? r : -EINVAL;
+      t.io.limit(SLICE_BYTES);
       event.result = file.read(t.io, file.isSeekable ? offset : -1);
       return mustWait(file, event) ? waitReadable(t, file) : 0;
     }

@@ -1,7 +1,8 @@
 /** poll(2), ppoll(2), select(2), pselect6(2): look at each file, then wait on all their queues at once. */
 
-import { EBADF, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EBADF, EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { EXTRA_WAITS } from "../../core/quota.ts";
 import { BLOCK } from "../../core/result.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { isRestartCode } from "../../task/return_to_user.ts";
@@ -60,6 +61,7 @@ function pollFds(t: Task, addr: number, count: number): number {
     if (bits !== 0) ready++;
   }
   if (ready === 0 && t.kernel.now() < t.progress.deadlineNs) {
+    if (EXTRA_WAITS.used + count > EXTRA_WAITS.limit) return -ENOMEM;
     for (let at = 0; at < bytes; at += POLLFD_BYTES) {
       const file = fileOf(t, fdsView.getInt32(at, true));
       if (file !== null) watch(t, file, fdsView.getUint16(at + 4, true) | POLLERR | POLLHUP);
@@ -139,6 +141,7 @@ function select(t: Task, a: SyscallArgs): number {
   const ready = scan(t, n);
   if (ready < 0) return ready;
   if (ready === 0 && t.kernel.now() < t.progress.deadlineNs) {
+    if (EXTRA_WAITS.used + n > EXTRA_WAITS.limit) return -ENOMEM;
     watchAll(t, n);
     const r = t.waitUntil(t.progress.deadlineNs);
     if (r === BLOCK) return BLOCK;

@@ -77,12 +77,7 @@ export class PendingSignals {
   /** Drop every entry of `sig`. */
   discard(sig: number): void {
     if (!this.set.has(sig)) return;
-    this.set.remove(sig);
-    for (let i = this.queue.length - 1; i >= 0; i--) {
-      if (this.queue[i]!.signo !== sig) continue;
-      this.queue.splice(i, 1);
-      QUEUED_SIGNALS.used--;
-    }
+    this.dropThose((info) => info.signo === sig);
   }
 
   /** Nobody is left to take any. */
@@ -92,9 +87,19 @@ export class PendingSignals {
     this.set.set(0, 0);
   }
 
-  /** Drop what `timer` sent. */
-  discardOf(timer: SignalSource): void {
-    const info = this.queue.find((q) => q.timer === timer);
-    if (info !== undefined) this.takeExactly(info);
+  /** Drop what `timer` sent; null: what all of them did. */
+  discardOf(timer: SignalSource | null): void {
+    this.dropThose((info) => timer === null ? info.timer !== null : info.timer === timer);
+  }
+
+  private dropThose(isGone: (info: SigInfo) => boolean): void {
+    let kept = 0;
+    for (const info of this.queue) {
+      if (isGone(info)) this.set.remove(info.signo);
+      else this.queue[kept++] = info;
+    }
+    QUEUED_SIGNALS.used -= this.queue.length - kept;
+    this.queue.length = kept;
+    for (const { signo } of this.queue) this.set.add(signo);
   }
 }
