@@ -1,7 +1,8 @@
 /** Messages with their boundaries: headers in a list, bytes in a ring. Each carries what recvmsg(2) tells beside. */
 
-import { EAGAIN, EFAULT, EMSGSIZE } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EMSGSIZE, ENOMEM } from "../../ffi/abi/errno.ts";
 import { MSG_PEEK, MSG_TRUNC } from "../../ffi/abi/socket.ts";
+import { SOCKET_MESSAGES } from "../core/quota.ts";
 import { ByteRing } from "../ipc/byte_ring.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
@@ -92,6 +93,7 @@ export class DatagramQueue {
   push(io: IoCursor, datagram: Datagram): number {
     const { length } = datagram;
     if (length > this.ring.room) return -EMSGSIZE;
+    if (!SOCKET_MESSAGES.hasRoom) return -ENOMEM;
     const n = length === 0 ? 0 : this.ring.put(io, length);
     if (n < 0) return n;
     if (n < length) {
@@ -99,6 +101,7 @@ export class DatagramQueue {
       return -EFAULT;
     }
     this.messages.push(datagram);
+    SOCKET_MESSAGES.used++;
     return 0;
   }
 
@@ -134,6 +137,7 @@ export class DatagramQueue {
     for (let i = this.taken; i < this.messages.length; i++) {
       this.messages[i]!.rights?.drop();
     }
+    SOCKET_MESSAGES.used -= this.count;
     this.messages = [];
     this.taken = 0;
     this.ring.free();
@@ -147,6 +151,7 @@ export class DatagramQueue {
   private drop(): void {
     this.ring.skip(this.messages[this.taken]!.length);
     this.taken++;
+    SOCKET_MESSAGES.used--;
     if (this.taken === this.messages.length) {
       this.messages = [];
       this.taken = 0;

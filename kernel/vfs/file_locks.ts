@@ -9,6 +9,7 @@
 
 import { EAGAIN, ENOLCK } from "../../ffi/abi/errno.ts";
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH } from "../../ffi/abi/fcntl.ts";
+import { RECORD_LOCKS } from "../core/quota.ts";
 import { WaitQueue } from "../core/wait.ts";
 import type { Inode } from "./inode.ts";
 
@@ -132,7 +133,9 @@ export class FileLocks {
       if (lock.end > end) kept.push(lock.of(end + 1, lock.end));
     }
     if (type !== F_UNLCK) kept.push(request.of(newStart, newEnd));
-    if (kept.length > MAX_RECORDS && kept.length > this.records.length) return -ENOLCK;
+    const more = kept.length - this.records.length;
+    if (more > 0 && (kept.length > MAX_RECORDS || !RECORD_LOCKS.take(more))) return -ENOLCK;
+    if (more < 0) RECORD_LOCKS.used += more;
     kept.sort(byStart);
     this.records = kept;
     this.list();
@@ -164,8 +167,10 @@ export class FileLocks {
 
   /** A process closed any fd of this file: all its POSIX locks go (fcntl(2)). */
   releaseOwner(owner: object): void {
-    if (!this.records.some((l) => l.owner === owner)) return;
-    this.records = this.records.filter((l) => l.owner !== owner);
+    const kept = this.records.filter((l) => l.owner !== owner);
+    if (kept.length === this.records.length) return;
+    RECORD_LOCKS.used -= this.records.length - kept.length;
+    this.records = kept;
     this.list();
     this.released();
   }

@@ -17,7 +17,7 @@ import {
   IN_UNMOUNT,
   InotifyEvent,
 } from "../../../ffi/abi/inotify.ts";
-import { INODE_WATCHES } from "../../core/quota.ts";
+import { INODE_WATCHES, INOTIFY_EVENTS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
@@ -140,11 +140,12 @@ export class InotifyFile extends OpenFile {
   push(event: Event): void {
     const last = this.events.at(-1);
     if (last !== undefined && last.isSame(event)) return;
-    if (this.events.length >= MAX_EVENTS) {
+    if (this.events.length >= MAX_EVENTS || !INOTIFY_EVENTS.hasRoom) {
       if (last !== undefined && last.mask === IN_Q_OVERFLOW) return;
       event = new Event(-1, IN_Q_OVERFLOW, 0, null);
     }
     this.events.push(event);
+    INOTIFY_EVENTS.used++;
     this.bytes += event.size;
     this.queue.wake(POLLIN | POLLRDNORM);
   }
@@ -162,6 +163,7 @@ export class InotifyFile extends OpenFile {
       count++;
     }
     this.events = this.events.slice(count);
+    INOTIFY_EVENTS.used -= count;
     this.bytes -= done;
     return done > 0 ? done : -EINVAL;
   }
@@ -196,6 +198,8 @@ export class InotifyFile extends OpenFile {
   protected override release(): void {
     for (const watch of this.watches.values()) watch.detach();
     this.watches.clear();
+    INOTIFY_EVENTS.used -= this.events.length;
+    this.events = [];
   }
 }
 

@@ -3,7 +3,9 @@
  * (unix(7), "Ancillary messages"). As long as none did, it is a plain ring.
  */
 
+import { ENOMEM } from "../../../ffi/abi/errno.ts";
 import { MSG_PEEK } from "../../../ffi/abi/socket.ts";
+import { SOCKET_MESSAGES } from "../../core/quota.ts";
 import { ByteRing } from "../../ipc/byte_ring.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -59,11 +61,10 @@ export class StreamQueue {
     credentials: PeerCredentials | null,
     rights: readonly OpenFile[] | null,
   ): number {
+    const isNoted = this.segments !== null || credentials !== null || rights !== null;
+    if (isNoted && !SOCKET_MESSAGES.hasRoom) return -ENOMEM;
     const done = this.ring.put(io, n, FAULT_BYTES);
-    if (done <= 0) return done;
-    if (this.segments !== null || credentials !== null || rights !== null) {
-      this.note(done, credentials, rights);
-    }
+    if (done > 0 && isNoted) this.note(done, credentials, rights);
     return done;
   }
 
@@ -82,6 +83,7 @@ export class StreamQueue {
 
   free(): void {
     for (const { rights } of this.segments ?? []) rights?.drop();
+    SOCKET_MESSAGES.used -= this.segments?.length ?? 0;
     this.segments = null;
     this.ring.free();
   }
@@ -94,12 +96,16 @@ export class StreamQueue {
     if (this.segments === null) {
       const before = this.ring.length - n;
       this.segments = before > 0 ? [new Segment(before, null, null)] : [];
+      SOCKET_MESSAGES.used += this.segments.length;
     }
     const last = this.segments.at(-1);
     const glues = last !== undefined && rights === null && last.rights === null &&
       isSame(last.credentials, credentials);
     if (glues) last.length += n;
-    else this.segments.push(new Segment(n, credentials, inFlightOf(rights, this.owner)));
+    else {
+      this.segments.push(new Segment(n, credentials, inFlightOf(rights, this.owner)));
+      SOCKET_MESSAGES.used++;
+    }
   }
 
   private pullSegments(
@@ -110,15 +116,18 @@ export class StreamQueue {
   ): number {
     const first = segments[0]!;
     message.credentials = first.credentials;
-    let total = 0;
-    while (segments.length > 0 && io.remaining > 0) {
-      const segment = segments[0]!;
+    let total = 0, gone = 0;
+    while (gone < segments.length && io.remaining > 0) {
+      const segment = segments[gone]!;
       if (byCredentials && !isSame(segment.credentials, first.credentials)) {
         message.isWhole = true;
         break;
       }
       const n = this.ring.take(io, Math.min(io.remaining, segment.length), FAULT_BYTES);
-      if (n < 0) return total > 0 ? total : n;
+      if (n < 0) {
+        total = total > 0 ? total : n;
+        break;
+      }
       total += n;
       segment.length -= n;
       if (segment.rights !== null) {
@@ -127,9 +136,11 @@ export class StreamQueue {
         segment.rights = null;
       }
       if (segment.length > 0) break;
-      segments.shift();
+      gone++;
       if (message.isWhole) break;
     }
+    segments.splice(0, gone);
+    SOCKET_MESSAGES.used -= gone;
     if (segments.length === 0) this.segments = null;
     return total;
   }
