@@ -205,7 +205,7 @@ Deno.test("the texts of /proc/PID/mountinfo and mounts", () => {
   addMount(c, fs, find(c, "/with space"), M.MS_NOSUID | M.MS_RDONLY, "a#b");
   bindMount(c, find(c, "/a/sub"), find(c, "/m"), false);
   changePropagation(c, find(c, "/m"), M.MS_SHARED);
-  const lines = mountInfo(c.fs.namespace, c.fs.root).trim().split("\n");
+  const lines = String(mountInfo(c.fs.namespace, c.fs.root)).trim().split("\n");
   assertEquals(lines.length, 3);
   assertEquals(
     lines[1]!.replace(/^\d+ \d+ 0:\d+/, "N"),
@@ -213,11 +213,11 @@ Deno.test("the texts of /proc/PID/mountinfo and mounts", () => {
   );
   assertEquals(lines[2]!.replace(/^\d+ \d+ 0:\d+/, "N").split(" - ")[0], "N /a/sub /m rw shared:1");
   assertStringIncludes(
-    mountsText(c.fs.namespace, c.fs.root),
+    String(mountsText(c.fs.namespace, c.fs.root)),
     "a\\043b /with\\040space tmpfs ro,nosuid,relatime,size=64k,mode=755,inode64 0 0\n",
   );
   changeRoot(c, find(c, "/with space"));
-  assertEquals(mountInfo(c.fs.namespace, c.fs.root).split(" ")[4], "/");
+  assertEquals(String(mountInfo(c.fs.namespace, c.fs.root)).split(" ")[4], "/");
 });
 
 Deno.test("propagation types: exactly one, on the root of a mount", () => {
