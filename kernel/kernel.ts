@@ -36,6 +36,7 @@ import { describeCrash } from "./observe/crash.ts";
 import { UrgentSignals } from "./syscalls/io/async.ts";
 import { BpfPrograms } from "./task/cgroup/bpf_programs.ts";
 import { Cgroups } from "./task/cgroup/hierarchy.ts";
+import { IoCharges } from "./task/cgroup/io.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
 import { OomKiller } from "./task/oom_killer.ts";
@@ -51,6 +52,7 @@ import type { Task } from "./task/task.ts";
 import { TaskTerminalHooks } from "./task/terminal_hooks.ts";
 import type { ThreadGroup } from "./task/thread_group.ts";
 import { TimerQueue } from "./time/timer.ts";
+import { TRANSFERS } from "./vfs/transfers.ts";
 import { Vfs } from "./vfs/vfs.ts";
 
 export interface KernelOptions {
@@ -112,6 +114,7 @@ export class SandboxKernel implements Kernel {
     // The machine's uptime, as CLOCK_BOOTTIME has it, and no time of its own.
     this.bootNs = 0;
     this.memory = new MemoryContext(arena, platform, host);
+    TRANSFERS.charger = new IoCharges(this);
     this.oom = new OomKiller(this);
     this.vfs = new Vfs(host);
     const unlimited = { pages: 0, inodes: 0 };

@@ -260,6 +260,11 @@ export class Task {
     ctx.owner = this;
   }
 
+  /** Who waits for what it took too much. */
+  get billed(): Task {
+    return this;
+  }
+
   get pid(): number {
     return this.group.pid;
   }
@@ -294,11 +299,11 @@ export class Task {
   }
 
   /**
-   * Let everybody else go first, for a call that would keep the loop busy: BLOCK and the call runs again at once, or
+   * Let everybody else go first, for a call that would keep the loop busy (or moves more than may be): BLOCK and the call runs again at once, or
    * what the interrupted call returns.
    */
   yieldTurn(): number {
-    return this.waitUntil(this.kernel.now());
+    return this.waitUntil(Math.max(this.kernel.now(), this.delay?.untilNs ?? 0));
   }
 
   /** Wait for a file, or -EAGAIN when it is O_NONBLOCK. */

@@ -139,6 +139,17 @@ def cpusets_must_be_filled(group):
     end(pid)
 
 
+@legacy("blkio")
+def transfers_are_counted(group):
+    eq(group.read("blkio.throttle.io_service_bytes"), "Total 0\n")
+    eq(group.read("blkio.throttle.io_serviced_recursive"), "Total 0\n")
+    for way in ("read_bps", "write_bps", "read_iops", "write_iops"):
+        name = "blkio.throttle.%s_device" % way
+        eq(group.read(name), "")
+        fails(errno.EINVAL, group.put, name, "x")
+        fails(errno.ENODEV, group.put, name, "0:4095 1")
+
+
 @legacy("none,name=dvisor-guest")
 def a_hierarchy_may_have_a_name_alone(group):
     pid = group.spawn(idle)

@@ -83,6 +83,7 @@ export class GoferFs extends FileSystem {
     options: GoferOptions,
   ) {
     super();
+    this.isStored = true;
     this.copiesUp = copiesUp;
     this.client = client;
     this.ctx = ctx;

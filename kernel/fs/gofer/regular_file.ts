@@ -15,6 +15,7 @@ import {
 import type { Backing } from "../../mm/backing.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
+import { noteTransfer } from "../../vfs/transfers.ts";
 import type { DonatedFile } from "./donated_file.ts";
 import type { GoferFs } from "./gofer_fs.ts";
 import type { GoferRegular } from "./regular.ts";
@@ -52,6 +53,18 @@ export class GoferFile extends OpenFile {
   /** HOT */
   override read(io: IoCursor, offset: number): number {
     if (!this.file.canRead) return -EBADF;
+    const n = this.transferIn(io, offset);
+    this.account(n, false);
+    return n;
+  }
+
+  /** An overlay counts what it does with its layers itself. HOT */
+  private account(bytes: number, isWrite: boolean): void {
+    const { fs, path } = this;
+    if (path !== null && path.mount.fs === fs) noteTransfer(fs, bytes, isWrite);
+  }
+
+  private transferIn(io: IoCursor, offset: number): number {
     const fs = this.fs, host = fs.ctx.host, iov = fs.iov;
     let total = 0;
     while (io.remaining > 0) {
@@ -91,6 +104,7 @@ export class GoferFile extends OpenFile {
       total += n;
     }
     if (total === 0) return 0;
+    this.account(total, true);
     this.inode.wrote(this.file, at + total);
     this.inode.keepSetid();
     if (this.isAppending) this.pos = at + total;

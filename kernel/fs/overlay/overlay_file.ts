@@ -13,6 +13,7 @@ import { touchFileAtime } from "../../vfs/atime.ts";
 import type { Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
+import { noteTransfer } from "../../vfs/transfers.ts";
 import { LAYER_CRED, openLayer } from "./layers.ts";
 import type { OverlayNode } from "./node.ts";
 
@@ -68,6 +69,7 @@ export class OverlayFile extends OpenFile {
   override read(io: IoCursor, offset: number): number {
     const n = this.current().read(io, offset);
     if (n > 0 && this.inode.upper !== null) touchFileAtime(this);
+    this.account(n, false);
     return n;
   }
 
@@ -78,7 +80,14 @@ export class OverlayFile extends OpenFile {
     const n = real.write(io, offset);
     if (this.isAppending) this.pos = real.pos;
     this.inode.follow();
+    this.account(n, true);
     return n;
+  }
+
+  /** HOT */
+  private account(bytes: number, isWrite: boolean): void {
+    const { fs } = this.inode;
+    if (fs.isOwned || this.source.fs.isStored) noteTransfer(fs, bytes, isWrite);
   }
 
   override poll(): number {

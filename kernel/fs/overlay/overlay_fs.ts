@@ -62,6 +62,8 @@ export class OverlayFs extends FileSystem {
     this.isOwned = options.owned !== null;
     this.buffer = new CopyBuffer(options.frames);
     this.lowerDev = lower.dev;
+    // One of the sandbox's own is what its programs know as their disk.
+    this.isStored = this.isOwned || lower.fs.isStored || upper?.fs.isStored === true;
     this.upperFs = upper === null ? null : upper.fs;
     this.readOnly = upper === null;
     this.source = "overlay";

@@ -112,7 +112,12 @@ export class Worker extends Task {
     this.table = files;
     this.ownFiles = new RequestFiles(this);
     this.comm = submitter.comm;
+    this.cgroups = submitter.cgroups;
     RING_REQUESTS.used++;
+  }
+
+  override get billed(): Task {
+    return this.submitter;
   }
 
   /** The file that it makes gets a place, not a descriptor. */

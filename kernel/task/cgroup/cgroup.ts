@@ -13,6 +13,7 @@ import { DeviceState } from "./devices.ts";
 import { filesOf } from "./files.ts";
 import { FreezeState, noteThaw } from "./freezer.ts";
 import type { Hierarchy } from "./hierarchy.ts";
+import { IoState } from "./io.ts";
 import { MemoryState } from "./memory.ts";
 import { PidsState } from "./pids.ts";
 
@@ -43,6 +44,7 @@ export class Cgroup implements GroupNode {
   readonly events: ChangeSignal = new ChangeSignal("cgroup.events");
   readonly freeze: FreezeState = new FreezeState(this);
   readonly cpu: CpuState = new CpuState(this);
+  readonly io: IoState = new IoState();
   readonly pids: PidsState = new PidsState(this);
   readonly memory: MemoryState = new MemoryState(this);
   readonly cpuset: CpusetState = new CpusetState();
@@ -156,6 +158,7 @@ export class Cgroup implements GroupNode {
     this.pids.onLoss(lost);
     this.cpu.onLoss(lost);
     this.cpuset.onLoss(lost);
+    this.io.onLoss(lost);
     if ((lost & MEMORY) !== 0) this.memory.clear();
     for (const group of this.subtree()) group.memory.follow();
   }

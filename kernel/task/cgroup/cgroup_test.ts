@@ -1,9 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { EAGAIN, EBUSY, EINVAL, ENOENT, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EBUSY, EINVAL, ENODEV, ENOENT, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
+import { majorOf, minorOf } from "../../../ffi/abi/stat.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { DATA, LabKernel } from "../../testing/task_lab.ts";
 import { FROZEN, type Task } from "../task.ts";
 import { Cgroup } from "./cgroup.ts";
+import { IoCharges } from "./io.ts";
 import { currentBytes } from "./memory.ts";
 
 interface GroupLab {
@@ -68,7 +70,7 @@ Deno.test("controllers: who has them, who may give them, what is forgotten with 
   assertEquals(write(b, "cgroup.procs", "0"), 0);
   assertEquals(write(b, "cgroup.subtree_control", "+pids"), 0);
   assertEquals(write(a, "cgroup.subtree_control", "-pids"), -EBUSY);
-  assertEquals(write(root, "cgroup.subtree_control", "-pids -io"), -EINVAL);
+  assertEquals(write(root, "cgroup.subtree_control", "-pids -rdma"), -EINVAL);
   assertEquals(write(root, "pids.max", "3"), -EPERM);
   assertEquals(write(root, "cgroup.freeze", "1"), -EPERM);
   lab.close();
@@ -176,6 +178,32 @@ Deno.test("who takes more in a group over memory.high goes back to guest code la
   assert(String(read(a, "memory.events")).includes("high 1\n"));
   lab.timers.expire(Infinity);
   assert(task.state !== FROZEN);
+  lab.close();
+});
+
+Deno.test("who moves more than io.max grants pays for it later, and groups above count it too", () => {
+  const { lab, task, root, make, write, read } = groupLab();
+  const { fs } = task.fs.root.mount, { dev } = fs;
+  fs.isStored = true;
+  write(root, "cgroup.subtree_control", "+io");
+  const a = make("a"), name = `${majorOf(dev)}:${minorOf(dev)}`, charges = new IoCharges(lab);
+  write(a, "cgroup.procs", "0");
+  assertEquals(write(a, "io.max", "0:4095 wbps=1"), -ENODEV);
+  assertEquals(write(a, "io.max", `${name} wbps=4096`), 0);
+  charges.charge(dev, 8192, false);
+  lab.call(task, "getpid");
+  assert(task.state !== FROZEN);
+  charges.charge(dev, 4096, true);
+  lab.call(task, "getpid");
+  assertEquals(task.state, FROZEN);
+  const told = `${name} rbytes=8192 wbytes=4096 rios=1 wios=1 dbytes=0 dios=0\n`;
+  assertEquals([read(a, "io.stat"), read(root, "io.stat")], [told, told]);
+  write(root, "cgroup.subtree_control", "-io");
+  write(root, "cgroup.subtree_control", "+io");
+  assertEquals([read(a, "io.stat"), read(a, "io.max")], ["", ""]);
+  // However many file systems there are.
+  for (let i = 0; i < 100; i++) charges.charge(dev + i, 1, false);
+  assertEquals(a.io.devices.length, 64);
   lab.close();
 });
 

@@ -2,7 +2,7 @@
 
 import { EBUSY, EINVAL, ENOENT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { CONTROLLER_NAMES, THREADED, UNIFIED } from "./controllers.ts";
+import { THREADED, UNIFIED_NAMES } from "./controllers.ts";
 import { canBeThreadRoot, isThreadRoot, isValidDomain } from "./threaded.ts";
 
 /** "+pids -memory": 0 or -errno, and nothing has changed then. */
@@ -10,7 +10,7 @@ export function controlSubtree(group: Cgroup, text: string): number {
   let enable = 0, disable = 0;
   for (const word of text.split(/[ \t]+/)) {
     if (word === "") continue;
-    const bit = (CONTROLLER_NAMES.get(word.slice(1)) ?? 0) & UNIFIED;
+    const bit = UNIFIED_NAMES.get(word.slice(1)) ?? 0;
     if (bit === 0) return -EINVAL;
     if (word.startsWith("+")) [enable, disable] = [enable | bit, disable & ~bit];
     else if (word.startsWith("-")) [enable, disable] = [enable & ~bit, disable | bit];

@@ -1,25 +1,40 @@
 /** The controllers of control groups (cgroups(7)): bits of sets of them, and their names. */
 
-export const CPUSET = 1, CPU = 2, CPUACCT = 4, MEMORY = 8, FREEZER = 16, PIDS = 32;
+export const CPUSET = 1, CPU = 2, CPUACCT = 4, MEMORY = 8, FREEZER = 16, PIDS = 32, IO = 64;
 
-/** In the order of /proc/cgroups. */
-export const CONTROLLER_NAMES: ReadonlyMap<string, number> = new Map([
+/** Of version 1, in the order of /proc/cgroups. */
+export const LEGACY_NAMES: ReadonlyMap<string, number> = new Map([
   ["cpuset", CPUSET],
   ["cpu", CPU],
   ["cpuacct", CPUACCT],
+  ["blkio", IO],
   ["memory", MEMORY],
   ["freezer", FREEZER],
   ["pids", PIDS],
 ]);
 
 /** Those that there are in version 2; the others are part of every group there, or only of version 1. */
-export const UNIFIED: number = CPUSET | CPU | MEMORY | PIDS;
+export const UNIFIED_NAMES: ReadonlyMap<string, number> = new Map([
+  ["cpuset", CPUSET],
+  ["cpu", CPU],
+  ["io", IO],
+  ["memory", MEMORY],
+  ["pids", PIDS],
+]);
+export const UNIFIED: number = CPUSET | CPU | IO | MEMORY | PIDS;
 /** Of those, the ones that may be given to children of a group that has processes itself. */
 export const THREADED: number = CPUSET | CPU | PIDS;
 
-/** "cpuset cpu": the names of a set. */
-export function controllerNames(set: number, separator: string = " "): string {
-  const names: string[] = [];
-  for (const [name, bit] of CONTROLLER_NAMES) if ((set & bit) !== 0) names.push(name);
-  return names.join(separator);
+/** "cpuset cpu": the names of a set in version 2. */
+export function unifiedNames(set: number): string {
+  return namesIn(UNIFIED_NAMES, set).join(" ");
+}
+
+/** "cpu,cpuacct": in version 1. */
+export function legacyNames(set: number): string {
+  return namesIn(LEGACY_NAMES, set).join(",");
+}
+
+function namesIn(all: ReadonlyMap<string, number>, set: number): string[] {
+  return [...all].filter(([, bit]) => (set & bit) !== 0).map(([name]) => name);
 }

@@ -6,7 +6,7 @@ import { SIGKILL } from "../signal/sigset.ts";
 import type { ThreadGroup } from "../thread_group.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { controlSubtree } from "./control.ts";
-import { CONTROLLER_NAMES, controllerNames } from "./controllers.ts";
+import { UNIFIED_NAMES, unifiedNames } from "./controllers.ts";
 import type { FileSpec } from "./file_spec.ts";
 import { freezeGroup, thawGroup } from "./freezer.ts";
 import { tasksIn } from "./group_set.ts";
@@ -67,14 +67,14 @@ function line(text: string): string {
 
 /** Nothing, not even a line, when there are none. */
 function names(controllers: number): string {
-  return controllers === 0 ? "" : line(controllerNames(controllers));
+  return controllers === 0 ? "" : line(unifiedNames(controllers));
 }
 
 /** Groups below it, and how many of it and them have each controller. One that is removed is gone at once. */
 function stat(group: Cgroup): string {
   let living = `nr_descendants ${group.descendants}\n`, dying = "nr_dying_descendants 0\n";
   const groups = group.subtree();
-  for (const [name, bit] of CONTROLLER_NAMES) {
+  for (const [name, bit] of UNIFIED_NAMES) {
     if ((group.hierarchy.controllers & bit) === 0) continue;
     const count = groups.filter(({ controllers }) => (controllers & bit) !== 0).length;
     living += `nr_subsys_${name} ${count}\n`;

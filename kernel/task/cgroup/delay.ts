@@ -9,8 +9,8 @@ import { holdTask, letTaskGo } from "./freezer.ts";
 
 /** Who has something to ask of a task before it goes back. */
 export interface Debt {
-  /** Now is the time; it may delay the task. */
-  settle(task: Task): void;
+  /** Now is the time; it may delay tasks. */
+  settle(): void;
 }
 
 export class TaskDelay extends Timer {
@@ -49,7 +49,7 @@ export function isDelayed(task: Task): boolean {
   if (delay === null) return false;
   const { debt } = delay;
   delay.debt = null;
-  debt?.settle(task);
+  debt?.settle();
   if (delay.untilNs > kernel.now()) {
     kernel.timers.arm(delay, delay.untilNs);
     return true;

@@ -7,6 +7,7 @@ import type { Cgroup } from "./cgroup.ts";
 import { CORE_FILES } from "./core_files.ts";
 import { CPU_FILES } from "./cpu_files.ts";
 import type { FileSpec } from "./file_spec.ts";
+import { IO_FILES, LEGACY_IO_FILES } from "./io_files.ts";
 import { LEGACY_FILES } from "./legacy_files.ts";
 import { LEGACY_MEMORY_FILES } from "./legacy_memory_files.ts";
 import { MEMORY_FILES } from "./memory_files.ts";
@@ -16,11 +17,16 @@ import { View } from "./view.ts";
 const UNIFIED_FILES: readonly FileSpec[] = [
   ...CORE_FILES,
   ...CPU_FILES,
+  ...IO_FILES,
   ...MEMORY_FILES,
   ...PIDS_FILES,
 ];
 
-const ALL_LEGACY_FILES: readonly FileSpec[] = [...LEGACY_FILES, ...LEGACY_MEMORY_FILES];
+const ALL_LEGACY_FILES: readonly FileSpec[] = [
+  ...LEGACY_FILES,
+  ...LEGACY_IO_FILES,
+  ...LEGACY_MEMORY_FILES,
+];
 
 /** Of those, the ones of a machine's root: nothing there is limited, frozen or ended. */
 const MACHINE_NAMES: ReadonlySet<string> = new Set([
@@ -34,6 +40,7 @@ const MACHINE_NAMES: ReadonlySet<string> = new Set([
   "cpu.stat",
   "cpuset.cpus.effective",
   "cpuset.mems.effective",
+  "io.stat",
   "memory.numa_stat",
   "memory.reclaim",
   "memory.stat",

@@ -1,7 +1,7 @@
 /**
  * `mount -t cgroup`: a hierarchy of version 1, a new one or the one that has these controllers.
  *
- * DIFFERS: there are no devices, blkio, net_cls, ... controllers; release agents are not run.
+ * DIFFERS: there are no devices, net_cls, ... controllers; release agents are not run.
  */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
@@ -12,7 +12,7 @@ import { FsType } from "../../fs/fs_types.ts";
 import type { Caller } from "../../vfs/caller.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
 import type { Kernel } from "../kernel_services.ts";
-import { CONTROLLER_NAMES, controllerNames } from "./controllers.ts";
+import { LEGACY_NAMES, legacyNames } from "./controllers.ts";
 import type { Cgroups, Hierarchy } from "./hierarchy.ts";
 import { cgroupNamespaceOf } from "./mount_types.ts";
 
@@ -64,7 +64,7 @@ class LegacyView extends CgroupView {
 function parse(options: string): Wanted | number {
   let controllers = 0, name = "", isNone = false, isAll = false;
   for (const option of options.split(",")) {
-    const bit = CONTROLLER_NAMES.get(option);
+    const bit = LEGACY_NAMES.get(option);
     if (bit !== undefined) controllers |= bit;
     else if (option === "none") isNone = true;
     else if (option === "all") isAll = true;
@@ -74,7 +74,7 @@ function parse(options: string): Wanted | number {
   }
   if ((isAll || isNone) && controllers !== 0) return -EINVAL;
   if (isAll || (controllers === 0 && !isNone && name === "")) {
-    for (const bit of CONTROLLER_NAMES.values()) controllers |= bit;
+    for (const bit of LEGACY_NAMES.values()) controllers |= bit;
   }
   return controllers === 0 && name === "" ? -EINVAL : { controllers, name };
 }
@@ -88,6 +88,6 @@ function find(owner: Cgroups, { controllers, name }: Wanted): Hierarchy | number
   }
   // What groups of version 2 have stays there.
   if ((owner.unified.root.subtreeControl & controllers) !== 0) return -EBUSY;
-  const shown = [controllerNames(controllers, ","), name === "" ? "" : `name=${name}`];
+  const shown = [legacyNames(controllers), name === "" ? "" : `name=${name}`];
   return owner.addLegacy(controllers, name, shown.filter((text) => text !== "").join(","));
 }

@@ -3,7 +3,7 @@
 import type { CgroupNamespace } from "../cgroup_namespace.ts";
 import type { Task } from "../task.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { CONTROLLER_NAMES, controllerNames, CPUSET } from "./controllers.ts";
+import { CPUSET, LEGACY_NAMES, legacyNames } from "./controllers.ts";
 import type { Cgroups } from "./hierarchy.ts";
 
 /** A line a hierarchy, those of version 1 first; paths as the reader's namespace has them. */
@@ -12,7 +12,7 @@ export function groupsText(task: Task, reader: CgroupNamespace): string {
   let text = "";
   for (const hierarchy of owner.legacy.toReversed()) {
     const { id, name, controllers } = hierarchy;
-    const names = [controllerNames(controllers, ","), name === "" ? "" : `name=${name}`];
+    const names = [legacyNames(controllers), name === "" ? "" : `name=${name}`];
     const shown = names.filter((n) => n !== "").join(",");
     text += `${id}:${shown}:${pathText(cgroups.in(hierarchy), reader)}\n`;
   }
@@ -31,7 +31,7 @@ export function cpusetText(task: Task, reader: CgroupNamespace): string {
 /** The controllers that there are, where they are, and how many groups have them. */
 export function controllersText(owner: Cgroups): string {
   let text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
-  for (const [name, bit] of CONTROLLER_NAMES) {
+  for (const [name, bit] of LEGACY_NAMES) {
     const hierarchy = owner.of(bit);
     let groups = 0;
     for (const group of hierarchy.root.subtree()) {
