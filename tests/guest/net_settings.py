@@ -42,6 +42,9 @@ def links_have_directories():
     eq(sorted(os.listdir(V4)), ["all", "default", "lo", "v1", "w0"])
     fails(ENOENT, os.stat, V4 + "v0")
     eq(conf(4, "tag", "w0", "v1"), ["7", "0"])
+    for name in "all", "default":
+        ip("link add %s type veth peer name x0" % name, code=2)
+        ip("link set w0 name %s" % name, code=2)
     ip("link del w0")
     eq(sorted(os.listdir(V6)), ["all", "default", "lo"])
 
@@ -252,7 +255,9 @@ def without_ipv6():
     put(V6 + "all/disable_ipv6", 1)
     eq(conf(6, "disable_ipv6", "default", "lo", "v0"), ["1"] * 3)
     eq(shown("-6 addr show"), [])
+    ip("link set lo down")
     put(V6 + "all/disable_ipv6", 0)
+    ip("link set lo up")
     eq([a["local"] for a in shown("-6 addr show dev lo")[0]["addr_info"]], ["::1"])
     ip("addr add fd00::1/64 dev v0 nodad")
     put(V6 + "default/disable_ipv6", 1)

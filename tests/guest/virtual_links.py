@@ -275,4 +275,17 @@ def what_ioctls_tell():
     eq(socket.if_nametoindex("d0"), shown("link show d0")[0]["ifindex"])
 
 
+@test
+def routes_are_listed_in_order():
+    alone()
+    ip("link add v0 type veth peer name v1")
+    for line in ("addr add 10.0.0.1/8 dev v0", "addr add 10.0.0.2/24 dev v0", "link set v0 up", "link set v1 up"):
+        ip(line)
+    for line in ("192.168.0.0/16", "9.1.0.0/16", "9.0.0.0/8 metric 5", "9.0.0.0/8 metric 3", "9.0.0.0/16", "default"):
+        ip("route add via 10.0.0.9 " + line)
+    eq([(r["dst"], r.get("metric", 0)) for r in shown("route")], [
+        ("default", 0), ("9.0.0.0/16", 0), ("9.0.0.0/8", 3), ("9.0.0.0/8", 5), ("9.1.0.0/16", 0),
+        ("10.0.0.0/24", 0), ("10.0.0.0/8", 0), ("192.168.0.0/16", 0)])
+
+
 run()

@@ -36,7 +36,7 @@ import {
   NO_MAC,
 } from "./link.ts";
 import { FamilySettings, type LinkSettings } from "./link_settings.ts";
-import { bitsOf, broadcastOf, isInNetwork } from "./prefix.ts";
+import { bitsOf, broadcastOf, isInNetwork, networkOf } from "./prefix.ts";
 import { refusalOf } from "./refusals.ts";
 
 export interface Route {
@@ -184,20 +184,27 @@ export class LinkTable {
 
   setUp(link: Link, isUp: boolean): void {
     this.#known = null;
-    if (link === this.lo && isUp && link.addresses.length === 0) {
-      link.settings.ipv4.settle();
-      link.addresses.push(own(LOOPBACK4, 8, "lo", IFAPROT_UNSPEC));
-      NET_OBJECTS.used++;
+    link.isUp = isUp;
+    if (link === this.lo && isUp) {
+      this.#addLoopback4();
       if (link.hasIpv6) this.#addLoopback6();
     }
-    link.isUp = isUp;
     if (!isUp) this.forgetNeighbours(link);
     if (!isUp) {
       this.dropRoutes((route) => route.link === link && refusalOf(route.type) === 0);
     }
   }
+  #addLoopback4(): void {
+    const { addresses, settings } = this.lo;
+    if (addresses.some((a) => isV4(a.address))) return;
+    settings.ipv4.settle();
+    addresses.unshift(own(LOOPBACK4, 8, "lo", IFAPROT_UNSPEC));
+    NET_OBJECTS.used++;
+  }
   #addLoopback6(): void {
-    this.lo.addresses.push(own(LOOPBACK6, 128, "", IFAPROT_KERNEL_LO));
+    const { addresses } = this.lo;
+    if (addresses.some((a) => a.address === LOOPBACK6)) return;
+    addresses.push(own(LOOPBACK6, 128, "", IFAPROT_KERNEL_LO));
     NET_OBJECTS.used++;
   }
 
@@ -320,9 +327,9 @@ export class LinkTable {
     return found;
   }
 
-  /** The main table: what follows from addresses, and what somebody made. */
+  /** The main table, as it is listed: what follows from addresses, and what somebody made. */
   allRoutes(): readonly Route[] {
-    return this.#known ??= [...this.#connected(), ...this.routes];
+    return this.#known ??= [...this.#connected(), ...this.routes].sort(inOrder);
   }
 
   /** The networks of the addresses of links that are up, as routes. */
@@ -398,6 +405,15 @@ function own(address: string, prefix: number, label: string, origin: number): Li
   return { address, prefix, scope: RT_SCOPE_HOST, peer: address, broadcast: null, label, origin };
 }
 
+/** IPv4 by network, the narrower first, and metric; behind it IPv6. DIFFERS: that as it was made. */
+function inOrder(a: Route, b: Route): number {
+  const isFour = isV4(a.network);
+  if (isFour !== isV4(b.network)) return isFour ? -1 : 1;
+  if (!isFour) return 0;
+  const one = networkOf(a.network, a.bits), two = networkOf(b.network, b.bits);
+  return one === two ? b.bits - a.bits || a.metric - b.metric : one < two ? -1 : 1;
+}
+
 /** Whether packets may be sent by it. */
 function isUsable({ link, network }: Route): boolean {
   if (!link.isUp || link.hasCarrier) return link.isUp;
@@ -413,10 +429,12 @@ function sourceOf(route: Route, destination: string): string {
   return (near ?? fitting[0])?.address ?? (isV4(destination) ? LOOPBACK4 : LOOPBACK6);
 }
 
+/** Names that mean something else as files of /sys or directories of /proc/sys/net. */
+const NOT_NAMES: readonly string[] = ["", ".", "..", "all", "default"];
+
 /** dev_valid_name of Linux. */
 function isName(name: string): boolean {
-  return name.length > 0 && name.length < IFNAMSIZ && name !== "." && name !== ".." &&
-    !/[\/:\s\0]/.test(name);
+  return !NOT_NAMES.includes(name) && name.length < IFNAMSIZ && !/[\/:\s\0]/.test(name);
 }
 
 /** Locally administered, no group. */
