@@ -69,8 +69,8 @@ const OLD_COUNTER =
 
 /** LIMIT: looks for a thread that is about to stop, if it is not made to wait for a core: longer than the way out takes. */
 const MAX_LOOKS = 4000;
-/** LIMIT: ticks that a thread gets to come to where it can be stopped. */
-const MAX_MOMENT_TICKS = 31;
+/** LIMIT: time stamp ticks for a thread to come to where it can be stopped: some 50 us to some 10 ms. */
+const FIRST_MOMENT = 100_000, LONGEST_MOMENT = 20_000_000;
 
 /** What processors of one machine share. */
 export interface VcpuMaterial {
@@ -101,11 +101,9 @@ export class Vcpu {
   space: KvmSpace | null = null;
   /** The kernel has the call of its thread, which waits for the answer in the machine. */
   isTaken = false;
-  /** It was kicked where it could not be stopped. */
+  /** It was kicked where it could not be stopped, and shall be again after so many time stamp ticks in the machine. */
   isKickDue = false;
-  /** Ticks from then on until it is kicked again, and how many of them are left. */
   #momentTicks = 0;
-  #ticksLeft = 0;
   /** Guest code used the port of calls by itself; the host is finishing that. */
   usedPort = false;
   /** Time stamp ticks of guest code before the last stop. */
@@ -407,14 +405,17 @@ export class Vcpu {
 
   /** Runs on from where a kick stopped it. It is kicked again soon, each time later: a slow host may not let it in before. */
   finishMoment(): void {
+    this.#momentTicks = Math.min(LONGEST_MOMENT, Math.max(FIRST_MOMENT, 2 * this.#momentTicks));
+    Atomics.store(this.#words, VcpuBlock.at.entered / 4, 0);
     this.proceed(0);
     this.isKickDue = true;
-    this.#ticksLeft = this.#momentTicks;
-    this.#momentTicks = Math.min(MAX_MOMENT_TICKS, 2 * this.#momentTicks + 1);
   }
 
+  /** Kicks it again, if that is due. */
   tickMoment(): void {
-    if (this.#ticksLeft-- <= 0) this.kick();
+    const entered = Atomics.load(this.#words, VcpuBlock.at.entered / 4);
+    const ticks = (timeStampCounter() % 2 ** 32 - entered) >>> 0;
+    if (entered !== 0 && ticks >= this.#momentTicks) this.kick();
   }
 
   /** Lets the host finish an instruction, and no further one. */

@@ -181,7 +181,7 @@ Deno.test("who takes more in a group over memory.high goes back to guest code la
   lab.close();
 });
 
-Deno.test("who moves more than io.max grants pays for it later, and groups above count it too", () => {
+Deno.test("who moves more than io.max grants pays later, and groups above count it too", () => {
   const { lab, task, root, make, write, read } = groupLab();
   const { fs } = task.fs.root.mount, { dev } = fs;
   fs.isStored = true;
