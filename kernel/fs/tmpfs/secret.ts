@@ -41,6 +41,10 @@ class SecretInode extends TmpfsRegular {
   override open(): OpenFile | number {
     return -ENXIO;
   }
+  /** fstat(2) shows a link to the end, of which there is none. */
+  override drop(): void {
+    if (--this.refs === 0) this.evict();
+  }
 }
 
 class SecretFile extends TmpfsFile {

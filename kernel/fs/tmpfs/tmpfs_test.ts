@@ -24,6 +24,7 @@ import {
 } from "../../vfs/vfs_testing.ts";
 import { addSeals, getSeals, MemfdStore } from "./memfd.ts";
 import { parseTmpfsOptions } from "./options.ts";
+import { SecretStore } from "./secret.ts";
 import { TmpfsFs } from "./tmpfs.ts";
 import { TmpfsRegular } from "./regular.ts";
 
@@ -406,4 +407,17 @@ Deno.test("what all file systems have is counted, and given back", () => {
   TMPFS_BYTES.used -= TMPFS_BYTES.limit;
   fs.destroy();
   assertEquals(counted(), before);
+});
+
+Deno.test("secret memory is given back with its last descriptor", () => {
+  const t = new TestFiles(), store = new SecretStore(t.vfs, t.frames, t.host);
+  const before = [TMPFS_INODES.used, t.frames.usedBytes];
+  const file = store.create(0, t.root.cred);
+  if (typeof file === "number") throw new Error("no file");
+  assertEquals([file.truncate(2 * PAGE), file.inode!.nlink], [0, 1]);
+  const backing = file.mmap(true, true);
+  if (typeof backing === "number") throw new Error("no mapping");
+  assertEquals(backing.frame(0, true) >= 0, true);
+  file.drop();
+  assertEquals([TMPFS_INODES.used, t.frames.usedBytes], before);
 });
