@@ -137,7 +137,7 @@ def passes(left, right, source="10.8.1.1", to="10.8.2.1"):
     def listen(w):
         u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         u.bind((to, 7000))
-        u.settimeout(1)
+        u.settimeout(0.3)
         os.write(w, b"x")
         try:
             u.recv(10)
