@@ -155,4 +155,25 @@ def a_queue_has_the_size_that_it_was_given():
     judged("0 0 60, 0 5 60, 0 %d 60, EINVAL %d 60" % (last, last), sizes_of_a_queue)
 
 
+def vector(*parts):
+    return (ctypes.c_uint64 * (2 * len(parts)))(*[n for part in parts for n in part])
+
+
+@test
+def process_vm_readv_of_many_megabytes():
+    """The lists are cut in other places, and the last part is nowhere."""
+    one = 1 << 20
+    source = ctypes.create_string_buffer(bytes(range(251)) * (2 * one // 251), 2 * one)
+    target = ctypes.create_string_buffer(one)
+    src, dst = ctypes.addressof(source), ctypes.addressof(target)
+    remote = vector(*[(src + 4 * i, one) for i in range(20)])
+    local = vector((dst, 7), *[(dst, one) for _ in range(19)], (dst + 7, one - 7))
+    gives(20 * one, NR.process_vm_readv, os.getpid(), local, 21, remote, 20, 0)
+    # Its end is that of the last part; its beginning was written by the part before.
+    eq(target[one - 4:], source[4 * 19 + one - 4:4 * 19 + one])
+    eq(target[:4], source[4 * 18 + 7:4 * 18 + 11])
+    remote[2 * 17] = UNMAPPED
+    gives(17 * one, NR.process_vm_readv, os.getpid(), local, 21, remote, 20, 0)
+
+
 run()

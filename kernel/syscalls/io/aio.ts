@@ -63,7 +63,7 @@ export function sysIoDestroy(t: Task, a: SyscallArgs): number {
 export function sysIoSubmit(t: Task, a: SyscallArgs): number {
   const context = contextOf(t, a.u64(0)), count = a.i64(1), list = a.u64(2);
   const { progress } = t;
-  if (count < 0 || context === null) return -EINVAL;
+  if (count < 0 || context === null) return progress.done > 0 ? progress.done : -EINVAL;
   while (progress.done < count && progress.done < context.capacity) {
     const addr = t.mm.load64(list + 8 * progress.done);
     const r = addr < 0 ? -EFAULT : submit(t, context, addr);

@@ -6,6 +6,7 @@
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { copy } from "../../../ffi/mem/native_memory.ts";
 import { ACCESS_READ, ACCESS_WRITE, type SyscallArgs } from "../../../platform/platform.ts";
+import { BLOCK } from "../../core/result.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { Task } from "../../task/task.ts";
 import { mayAttach } from "../process/pidfd.ts";
@@ -13,6 +14,8 @@ import { mayAttach } from "../process/pidfd.ts";
 const IOV_MAX = 1024;
 /** LIMIT: as for read(2). */
 const MAX_RW = 0x7ffff000;
+/** LIMIT: bytes of one turn of the loop: the same memory may stand in many segments. */
+const TURN_BYTES = 8 << 20;
 
 /** Two parallel lists: where and how long. */
 export class Segments {
@@ -34,6 +37,18 @@ export class Segments {
     }
     return 0;
   }
+
+  /** What is left of them behind `done` bytes. */
+  behind(done: number): Segments {
+    const rest = new Segments();
+    for (let i = 0; i < this.addr.length; i++) {
+      const gone = Math.min(done, this.len[i]!);
+      done -= gone;
+      rest.addr.push(this.addr[i]! + gone);
+      rest.len.push(this.len[i]! - gone);
+    }
+    return rest;
+  }
 }
 
 export function sysProcessVmReadv(t: Task, a: SyscallArgs): number {
@@ -44,7 +59,14 @@ export function sysProcessVmWritev(t: Task, a: SyscallArgs): number {
   return transfer(t, a, true);
 }
 
+/** What was moved is in `progress.done`. */
 function transfer(t: Task, a: SyscallArgs, isWrite: boolean): number {
+  const { progress } = t, r = transferMore(t, a, isWrite);
+  return r >= 0 || r === BLOCK || progress.done === 0 ? r : progress.done;
+}
+
+function transferMore(t: Task, a: SyscallArgs, isWrite: boolean): number {
+  const { progress } = t;
   if (a.u64(5) !== 0) return -EINVAL;
   const local = new Segments(), remote = new Segments();
   let r = local.load(t.mm, a.u64(1), a.u64(2));
@@ -55,15 +77,18 @@ function transfer(t: Task, a: SyscallArgs, isWrite: boolean): number {
   const target = t.pids.tasks.get(a.i32(0));
   if (target === undefined) return -ESRCH;
   if (!mayAttach(t, target)) return -EPERM;
+  const here = local.behind(progress.done), there = remote.behind(progress.done);
   const moved = isWrite
-    ? move(target.mm, remote, t.mm, local, true)
-    : move(t.mm, local, target.mm, remote, false);
-  return moved === 0 && remote.total > 0 ? -EFAULT : moved;
+    ? move(target.mm, there, t.mm, here, true)
+    : move(t.mm, here, target.mm, there, false);
+  progress.done += moved;
+  if (moved === TURN_BYTES) return t.yieldTurn();
+  return progress.done === 0 && remote.total > 0 ? -EFAULT : progress.done;
 }
 
 /**
- * Bytes that went from `src` to `dst` before the first fault or the end of either list. The other process, `dst` when
- * `isWrite`, does not show its secrets.
+ * Bytes that went from `src` to `dst` before the first fault, the end of either list, or TURN_BYTES. The other process,
+ * `dst` when `isWrite`, does not show its secrets.
  */
 function move(
   dstMm: MemoryManager,
@@ -73,8 +98,8 @@ function move(
   isWrite: boolean,
 ): number {
   let moved = 0, d = 0, s = 0, dOff = 0, sOff = 0;
-  while (d < dst.addr.length && s < src.addr.length) {
-    const want = Math.min(dst.len[d]! - dOff, src.len[s]! - sOff);
+  while (d < dst.addr.length && s < src.addr.length && moved < TURN_BYTES) {
+    const want = Math.min(dst.len[d]! - dOff, src.len[s]! - sOff, TURN_BYTES - moved);
     if (want > 0) {
       const dstAddr = dst.addr[d]! + dOff, srcAddr = src.addr[s]! + sOff;
       if (isWrite ? dstMm.vmas.find(dstAddr)?.isSecret : srcMm.vmas.find(srcAddr)?.isSecret) break;
