@@ -94,6 +94,11 @@ def memory_is_bounded(group):
     killed(os.waitpid(hog, 0)[1])
     ok("oom_kill 1" in group.read("memory.oom_control"), group.read("memory.oom_control"))
     ok(int(group.read("memory.max_usage_in_bytes")) > 30 << 20, "peak")
+    ok(int(group.read("memory.failcnt")) > 0, "failcnt")
+    group.put("memory.failcnt", "0")
+    group.put("memory.max_usage_in_bytes", "0")
+    eq(group.read("memory.failcnt"), "0\n")
+    ok(int(group.read("memory.max_usage_in_bytes")) < 20 << 20, "own peak")
     group.put("memory.limit_in_bytes", "-1")
     ok(int(group.read("memory.limit_in_bytes")) >= 1 << 62, "no limit")
 

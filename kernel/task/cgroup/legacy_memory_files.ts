@@ -11,7 +11,15 @@ import { bytesOrMax } from "./numbers.ts";
 const UNLIMITED = "9223372036854771712";
 
 export const LEGACY_MEMORY_FILES: readonly FileSpec[] = [
-  { name: "memory.failcnt", controller: MEMORY, read: (g) => `${g.memory.counts.max}\n` },
+  {
+    name: "memory.failcnt",
+    controller: MEMORY,
+    read: (g) => `${g.memory.counts.max}\n`,
+    write: (g) => {
+      g.memory.counts.max = 0;
+      return 0;
+    },
+  },
   {
     name: "memory.limit_in_bytes",
     controller: MEMORY,
