@@ -44,6 +44,7 @@ import { TaskIpcUser } from "./task/ipc_user.ts";
 import { type Kernel, Scratch } from "./task/kernel_services.ts";
 import { initialNamespaces, type Namespaces } from "./task/namespaces.ts";
 import { PidNamespace } from "./task/pid_namespace.ts";
+import type { NsFs } from "./fs/procfs/ns_fs.ts";
 import { ProcFacts } from "./task/proc/proc_facts.ts";
 import { KernelProcSource } from "./task/proc/proc_source.ts";
 import { SI_USER, SigInfo } from "./task/signal/pending.ts";
@@ -153,6 +154,10 @@ export class SandboxKernel implements Kernel {
     const hooks = new TaskTerminalHooks(this);
     this.fsTypes.register(new DevptsType(host, hooks));
     this.terminals = registerTerminals(this.vfs.special, host, hooks);
+  }
+
+  get namespaceFiles(): NsFs {
+    return this.proc.namespaces;
   }
 
   now(): number {

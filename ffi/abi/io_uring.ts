@@ -6,6 +6,7 @@ import { layout } from "./layout.ts";
 
 /** Offsets of mmap(2). */
 export const IORING_OFF_SQ_RING = 0, IORING_OFF_CQ_RING = 0x8000000, IORING_OFF_SQES = 0x10000000;
+export const IORING_OFF_PBUF_RING = 0x80000000, IORING_OFF_PBUF_SHIFT = 16;
 
 /** io_uring_setup(2). */
 export const IORING_SETUP_IOPOLL = 1;
@@ -18,8 +19,12 @@ export const IORING_SETUP_R_DISABLED = 0x40;
 export const IORING_SETUP_SUBMIT_ALL = 0x80;
 export const IORING_SETUP_COOP_TASKRUN = 0x100;
 export const IORING_SETUP_TASKRUN_FLAG = 0x200;
+export const IORING_SETUP_SQE128 = 0x400;
+export const IORING_SETUP_CQE32 = 0x800;
 export const IORING_SETUP_SINGLE_ISSUER = 0x1000;
 export const IORING_SETUP_DEFER_TASKRUN = 0x2000;
+export const IORING_SETUP_NO_MMAP = 0x4000;
+export const IORING_SETUP_REGISTERED_FD_ONLY = 0x8000;
 export const IORING_SETUP_NO_SQARRAY = 0x10000;
 
 /** What the kernel can (io_uring_params.features). */
@@ -37,6 +42,8 @@ export const IORING_FEAT_RSRC_TAGS = 0x400;
 export const IORING_FEAT_CQE_SKIP = 0x800;
 export const IORING_FEAT_LINKED_FILE = 0x1000;
 export const IORING_FEAT_REG_REG_RING = 0x2000;
+export const IORING_FEAT_RECVSEND_BUNDLE = 0x4000;
+export const IORING_FEAT_MIN_TIMEOUT = 0x8000;
 
 /** Words of the ring that the kernel writes. */
 export const IORING_SQ_NEED_WAKEUP = 1;
@@ -62,7 +69,9 @@ export const IOSQE_CQE_SKIP_SUCCESS = 64;
 /** io_uring_cqe.flags. */
 export const IORING_CQE_F_BUFFER = 1;
 export const IORING_CQE_F_MORE = 2;
+export const IORING_CQE_F_SOCK_NONEMPTY = 4;
 export const IORING_CQE_F_NOTIF = 8;
+export const IORING_CQE_F_BUF_MORE = 16;
 export const IORING_CQE_BUFFER_SHIFT = 16;
 
 export const IORING_NOP_INJECT_RESULT = 1;
@@ -74,6 +83,8 @@ export const IORING_TIMEOUT_REALTIME = 8;
 export const IORING_LINK_TIMEOUT_UPDATE = 16;
 export const IORING_TIMEOUT_ETIME_SUCCESS = 32;
 export const IORING_POLL_ADD_MULTI = 1;
+export const IORING_POLL_UPDATE_EVENTS = 2;
+export const IORING_POLL_UPDATE_USER_DATA = 4;
 export const IORING_ASYNC_CANCEL_ALL = 1;
 export const IORING_ASYNC_CANCEL_FD = 2;
 export const IORING_ASYNC_CANCEL_ANY = 4;
@@ -85,6 +96,7 @@ export const IORING_RECVSEND_POLL_FIRST = 1;
 export const IORING_RECV_MULTISHOT = 2;
 export const IORING_RECVSEND_FIXED_BUF = 4;
 export const IORING_SEND_ZC_REPORT_USAGE = 8;
+export const IORING_RECVSEND_BUNDLE = 16;
 export const IORING_NOTIF_USAGE_ZC_COPIED = 0x80000000;
 export const IORING_MSG_DATA = 0;
 export const IORING_MSG_SEND_FD = 1;
@@ -92,6 +104,8 @@ export const IORING_MSG_RING_CQE_SKIP = 1;
 export const IORING_MSG_RING_FLAGS_PASS = 2;
 export const IORING_FIXED_FD_NO_CLOEXEC = 1;
 export const IORING_ACCEPT_MULTISHOT = 1;
+export const IORING_ACCEPT_DONTWAIT = 2;
+export const IORING_ACCEPT_POLL_FIRST = 4;
 /** In io_uring_sqe.file_index: a free place. */
 export const IORING_FILE_INDEX_ALLOC = 0xffffffff;
 /** Instead of a descriptor: the place stays as it is. */
@@ -144,6 +158,7 @@ export const IORING_OP_SETXATTR = 42;
 export const IORING_OP_FGETXATTR = 43;
 export const IORING_OP_GETXATTR = 44;
 export const IORING_OP_SOCKET = 45;
+export const IORING_OP_URING_CMD = 46;
 export const IORING_OP_SEND_ZC = 47;
 export const IORING_OP_SENDMSG_ZC = 48;
 export const IORING_OP_READ_MULTISHOT = 49;
@@ -153,6 +168,15 @@ export const IORING_OP_FUTEX_WAKE = 52;
 export const IORING_OP_FUTEX_WAITV = 53;
 export const IORING_OP_FIXED_FD_INSTALL = 54;
 export const IORING_OP_FTRUNCATE = 55;
+export const IORING_OP_BIND = 56;
+export const IORING_OP_LISTEN = 57;
+
+/** IORING_OP_URING_CMD: flags, and commands of sockets. */
+export const IORING_URING_CMD_FIXED = 1;
+export const SOCKET_URING_OP_SIOCINQ = 0;
+export const SOCKET_URING_OP_SIOCOUTQ = 1;
+export const SOCKET_URING_OP_GETSOCKOPT = 2;
+export const SOCKET_URING_OP_SETSOCKOPT = 3;
 
 /** io_uring_register(2). */
 export const IORING_REGISTER_BUFFERS = 0;
@@ -175,9 +199,21 @@ export const IORING_REGISTER_RING_FDS = 20;
 export const IORING_UNREGISTER_RING_FDS = 21;
 export const IORING_REGISTER_SYNC_CANCEL = 24;
 export const IORING_REGISTER_FILE_ALLOC_RANGE = 25;
+export const IORING_REGISTER_IOWQ_AFF = 17;
+export const IORING_UNREGISTER_IOWQ_AFF = 18;
+export const IORING_REGISTER_IOWQ_MAX_WORKERS = 19;
+export const IORING_REGISTER_NAPI = 27;
+export const IORING_UNREGISTER_NAPI = 28;
+export const IORING_REGISTER_CLOCK = 29;
+export const IORING_REGISTER_CLONE_BUFFERS = 30;
+/** In io_uring_clone_buffers.flags: the source is named by its place, too. */
+export const IORING_REGISTER_SRC_REGISTERED = 1;
 /** In the opcode: the ring is named by its place among those that the task registered. */
 export const IORING_REGISTER_USE_REGISTERED_RING = 0x80000000;
 export const IORING_RSRC_REGISTER_SPARSE = 1;
+/** io_uring_buf_reg.flags. */
+export const IOU_PBUF_RING_MMAP = 1;
+export const IOU_PBUF_RING_INC = 2;
 export const IORING_REGISTER_PBUF_RING = 22;
 export const IORING_UNREGISTER_PBUF_RING = 23;
 export const IORING_REGISTER_PBUF_STATUS = 26;
@@ -326,4 +362,22 @@ export const IoUringRestriction = layout("io_uring_restriction", {
   registerOp: "u8",
   resv: "u8",
   resv2: ["u32", 3],
+});
+
+/** `struct io_uring_clone_buffers`, `io_uring_clock_register`. */
+export const IoUringCloneBuffers = layout("io_uring_clone_buffers", {
+  srcFd: "u32",
+  flags: "u32",
+  pad: ["u32", 6],
+});
+/** `struct io_uring_recvmsg_out`: what a message received again and again begins with. */
+export const IoUringRecvmsgOut = layout("io_uring_recvmsg_out", {
+  namelen: "u32",
+  controllen: "u32",
+  payloadlen: "u32",
+  flags: "u32",
+});
+export const IoUringClockRegister = layout("io_uring_clock_register", {
+  clockid: "u32",
+  resv: ["u32", 3],
 });

@@ -176,6 +176,9 @@ export const LAYOUTS: readonly LayoutProbe[] = [
   probe(ioUring.IoUringRestriction, "struct io_uring_restriction", "", {
     registerOp: "register_op",
   }),
+  probe(ioUring.IoUringCloneBuffers, "struct io_uring_clone_buffers", "", { srcFd: "src_fd" }),
+  probe(ioUring.IoUringRecvmsgOut, "struct io_uring_recvmsg_out"),
+  probe(ioUring.IoUringClockRegister, "struct io_uring_clock_register", "", { resv: "__resv" }),
   probe(ioUring.IoUringSqe, "struct io_uring_sqe", "", {
     rwFlags: "rw_flags",
     userData: "user_data",
@@ -184,15 +187,7 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     pad2: "",
   }),
   probe(ioUring.IoUringCqe, "struct io_uring_cqe", "", { userData: "user_data" }),
-  probe(ioUring.IoUringParams, "struct io_uring_params", "", {
-    sqEntries: "sq_entries",
-    cqEntries: "cq_entries",
-    sqThreadCpu: "sq_thread_cpu",
-    sqThreadIdle: "sq_thread_idle",
-    wqFd: "wq_fd",
-    sqOff: "sq_off",
-    cqOff: "cq_off",
-  }),
+  probe(ioUring.IoUringParams, "struct io_uring_params", "", inC(ioUring.IoUringParams)),
   probe(ioUring.SqOffsets, "struct io_sqring_offsets", "", {
     ringMask: "ring_mask",
     ringEntries: "ring_entries",

@@ -145,6 +145,7 @@ export const SIOCINQ = 0x541b;
 export const SIOCOUTQ = 0x5411;
 export const SIOCATMARK = 0x8905;
 export const SIOCSPGRP = 0x8902;
+export const SIOCGSKNS = 0x894c;
 export const SIOCGPGRP = 0x8904;
 export const FIOSETOWN = 0x8901;
 export const FIOGETOWN = 0x8903;

@@ -42,6 +42,13 @@ export class UserCursor extends IoCursor {
     return 0;
   }
 
+  /** One buffer more, before anything was moved: 0 or -EFAULT. */
+  add(addr: number, len: number): number {
+    if (addr + len > this.mm.layout.maxAddress) return this.fail(-EFAULT);
+    this.push(addr, len);
+    return 0;
+  }
+
   /** `count` struct iovec at user address `iov`: 0, -EINVAL or -EFAULT. */
   setIov(iov: number, count: number): number {
     this.reset();

@@ -10,6 +10,7 @@ import type { MemoryContext } from "../mm/memory_context.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { TimerQueue } from "../time/timer.ts";
 import type { FsTypes } from "../fs/fs_types.ts";
+import type { NsFs } from "../fs/procfs/ns_fs.ts";
 import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import type { SecretStore } from "../fs/tmpfs/secret.ts";
@@ -45,6 +46,8 @@ export interface Kernel {
   readonly vfs: Vfs;
   /** The namespaces that there are from the start. */
   readonly namespaces: Namespaces;
+  /** The files that stand for namespaces. */
+  readonly namespaceFiles: NsFs;
   /** Where memfd_create(2) puts its files. */
   readonly memfds: MemfdStore;
   /** Settings of /proc/sys. */

@@ -119,6 +119,9 @@ export class LabKernel implements Kernel {
   newNetNamespace(owner: UserNamespace): NetNamespace {
     return new NetNamespace(this.memory.frames, this.host, null, owner, false);
   }
+  get namespaceFiles(): never {
+    throw new Error("a lab has no files of namespaces");
+  }
   now(): number {
     return this.host.monotonicNs();
   }

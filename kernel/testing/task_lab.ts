@@ -176,6 +176,9 @@ export class LabKernel implements Kernel {
   get vfs(): Vfs {
     return this.files.vfs;
   }
+  get namespaceFiles(): never {
+    throw new Error("a lab has no files of namespaces");
+  }
   now(): number {
     return this.host.monotonicNs();
   }

@@ -231,7 +231,7 @@ export abstract class OpenFile {
     return 0;
   }
   /** What a mapping of this file is made of; -ENODEV when it cannot be mapped, -EACCES by access mode. */
-  mmap(_writable: boolean, _shared: boolean): Backing | number {
+  mmap(_writable: boolean, _shared: boolean, _offset: number = 0): Backing | number {
     return -ENODEV;
   }
   /** An fd of this description was closed (POSIX locks, flush errors). */

@@ -453,4 +453,25 @@ def hostile_buffer_rings():
     t.join()
 
 
+@test
+def polls_are_changed():
+    r, (a, b) = Ring(), os.pipe()
+    r.put(POLL_ADD, b, op_flags=POLLIN, data=1)
+    eq((r.enter(1), r.take()), (1, []))
+    eq(r.do(POLL_REMOVE, addr=1, size=4, off=2), 0, "another name")
+    eq(r.do(POLL_REMOVE, addr=1, size=2, op_flags=POLLOUT), -E.ENOENT)
+    r.put(POLL_REMOVE, addr=2, size=2, op_flags=POLLOUT, data=3)
+    eq(r.enter(1, 2), 1)
+    eq(sorted(r.take()), [(2, POLLOUT, 0), (3, 0, 0)])
+    eq([r.do(POLL_REMOVE, addr=1, **n) for n in (dict(size=1), dict(size=8), dict(off=1), dict(op_flags=1), dict(buf=1))],
+       [-E.EINVAL] * 5)
+    r.put(POLL_ADD, a, size=1, op_flags=POLLOUT, data=4)
+    eq((r.enter(1), r.take()), (1, []))
+    eq(r.do(POLL_REMOVE, addr=4, size=3, op_flags=POLLIN), 0)
+    for _ in range(2):
+        os.write(b, b"x")
+        r.enter(0, 1)
+        eq(r.take(), [(4, POLLIN, MORE)], "it goes on as before")
+
+
 run()

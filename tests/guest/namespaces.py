@@ -441,5 +441,22 @@ def time_namespaces_shift_the_clocks_of_children():
     fails(errno.EACCES, write, "/proc/self/timens_offsets", "monotonic 1 0")
 
 
+@body
+def a_socket_tells_where_it_is():
+    SIOCGSKNS = 0x894C
+    s, u = socket.socket(), socket.socket(socket.AF_UNIX)
+    here = ns("net")
+    unshare(NEWNET)
+    for one in (s, u):
+        fd = fcntl.ioctl(one, SIOCGSKNS)
+        eq((os.readlink("/proc/self/fd/%d" % fd), fcntl.fcntl(fd, fcntl.F_GETFD)), (here, fcntl.FD_CLOEXEC))
+        eq(fcntl.ioctl(fd, NS_GET_NSTYPE), NEWNET)
+    eq(os.readlink("/proc/self/fd/%d" % fcntl.ioctl(socket.socket(), SIOCGSKNS)), ns("net"))
+    setns(fcntl.ioctl(s, SIOCGSKNS), NEWNET)
+    eq(ns("net"), here)
+    os.setresuid(1000, 1000, 1000)
+    fails(errno.EPERM, fcntl.ioctl, s, SIOCGSKNS)
+
+
 if __name__ == "__main__":
     run()

@@ -1,6 +1,6 @@
 /**
  * What becomes of the packets that raw sockets send: raw sockets hear them, echo requests are
- * answered, and datagrams reach sockets of UDP. DIFFERS: TCP here has no segments, so none are heard and none arrive.
+ * answered, datagrams reach sockets of UDP, and TCP answers what begins no connection (tcp_answer.ts).
  */
 
 import * as I from "../../../ffi/abi/inet.ts";
@@ -10,6 +10,8 @@ import type { InetPorts } from "./create.ts";
 import { echoReply, isEchoRequest } from "./icmp_packet.ts";
 import type { IpPacket } from "./ip_packet.ts";
 import { overhear, pass } from "./overhear.ts";
+import { showPacket } from "../packet/wire.ts";
+import { answerSegment } from "./tcp_answer.ts";
 import { carryDatagram } from "./udp_receivers.ts";
 import { tellUnreachable } from "./unreachable.ts";
 
@@ -23,6 +25,12 @@ export function carry(from: InetPorts | null, to: InetPorts, packet: IpPacket): 
   } else if (protocol === I.IPPROTO_UDP) {
     const isTaken = carryDatagram(from?.udp ?? null, to.udp, packet);
     if (!isTaken && from !== null) tellUnreachable(to.net, from, packet);
+  } else if (protocol === I.IPPROTO_TCP && from !== null) {
+    const answer = answerSegment(to, packet);
+    if (answer === null) return;
+    // That may have an answer too, but RST has none.
+    showPacket(to.net, answer);
+    carry(to, from, answer);
   }
 }
 

@@ -465,7 +465,7 @@ export abstract class TcpSocket extends InetSocket {
     return stops ? this.urgent.at : this.incoming.length;
   }
   override get unsentBytes(): number {
-    return this.peer === null ? 0 : this.peer.incoming.length;
+    return this.heldBytes;
   }
 
   /** Closed: a FIN, or a reset when something was left unread or SO_LINGER says so. */

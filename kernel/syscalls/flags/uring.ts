@@ -1,6 +1,6 @@
 /** Operations, flags and registrations of io_uring: what works, shown by which guest test. See flag_set.ts. */
 
-import { by, type FlagSet, flagSet } from "./flag_set.ts";
+import { by, fails, type FlagSet, flagSet } from "./flag_set.ts";
 
 export const URING_FLAGS: readonly FlagSet[] = [
   flagSet("io_uring_enter", "operation", [
@@ -17,6 +17,10 @@ IORING_OP_FALLOCATE`,
 IORING_OP_UNLINKAT IORING_OP_MKDIRAT IORING_OP_SYMLINKAT IORING_OP_LINKAT`,
     ),
     by("io_uring.polls_come_true_once_or_often", "IORING_OP_POLL_ADD IORING_OP_POLL_REMOVE"),
+    by(
+      "io_uring_more.polls_are_changed",
+      "IORING_POLL_UPDATE_EVENTS IORING_POLL_UPDATE_USER_DATA",
+    ),
     by("io_uring.times_run_out", "IORING_OP_TIMEOUT IORING_OP_TIMEOUT_REMOVE"),
     by("io_uring.requests_are_cancelled", "IORING_OP_ASYNC_CANCEL"),
     by("io_uring.a_linked_timeout_bounds_a_request", "IORING_OP_LINK_TIMEOUT"),
@@ -38,6 +42,7 @@ IORING_OP_UNLINKAT IORING_OP_MKDIRAT IORING_OP_SYMLINKAT IORING_OP_LINKAT`,
         "IORING_OP_PROVIDE_BUFFERS IORING_OP_REMOVE_BUFFERS",
       ),
       by("io_uring_more.a_read_goes_on", "IORING_OP_READ_MULTISHOT"),
+      by("io_uring_bundles.messages_come_into_chosen_buffers", "IORING_OP_RECVMSG"),
       by("io_uring_more.bytes_are_spliced", "IORING_OP_SPLICE IORING_OP_TEE"),
       by(
         "io_uring_more.futexes_are_waited_for_and_woken",
@@ -56,6 +61,20 @@ IORING_OP_UNLINKAT IORING_OP_MKDIRAT IORING_OP_SYMLINKAT IORING_OP_LINKAT`,
     by("io_uring_direct.sockets_get_places", "IORING_OP_SOCKET IORING_OP_ACCEPT"),
     by("io_uring_direct.descriptors_become_places", "IORING_OP_FILES_UPDATE"),
     by("io_uring_direct.free_places_are_found", "IORING_FILE_INDEX_ALLOC"),
+  ]),
+  flagSet("io_uring_enter", "operation on sockets", [
+    by("io_uring_bundles.sockets_are_bound_and_listen", "IORING_OP_BIND IORING_OP_LISTEN"),
+    by("io_uring_bundles.bundles_are_received", "IORING_RECVSEND_BUNDLE"),
+    by("io_uring_bundles.messages_come_again_and_again", "IORING_RECV_MULTISHOT"),
+    by("io_uring_bundles.more_waits_at_a_socket", "IORING_ACCEPT_DONTWAIT"),
+    by("io_uring_bundles.more_waits_at_a_socket", "IORING_CQE_F_SOCK_NONEMPTY"),
+  ]),
+  flagSet("io_uring_enter", "command of a socket (IORING_OP_URING_CMD)", [
+    by(
+      "io_uring_bundles.sockets_take_commands",
+      `SOCKET_URING_OP_SIOCINQ SOCKET_URING_OP_SIOCOUTQ SOCKET_URING_OP_GETSOCKOPT
+SOCKET_URING_OP_SETSOCKOPT`,
+    ),
   ]),
   flagSet("io_uring_enter", "operation that is told of twice", [
     by("io_uring_sends.sends_are_told_twice", "IORING_OP_SEND_ZC IORING_SEND_ZC_REPORT_USAGE"),
@@ -76,6 +95,8 @@ IORING_OP_UNLINKAT IORING_OP_MKDIRAT IORING_OP_SYMLINKAT IORING_OP_LINKAT`,
   ]),
   flagSet("io_uring_enter", "flags", [
     by("io_uring_names.rings_get_places", "IORING_ENTER_REGISTERED_RING"),
+    by("io_uring_shapes.waits_have_a_clock", "IORING_ENTER_EXT_ARG IORING_ENTER_ABS_TIMER"),
+    by("io_uring_shapes.waits_end_with_fewer", "IORING_FEAT_MIN_TIMEOUT"),
   ]),
   flagSet("io_uring_enter", "flags of a request", [
     by("io_uring_more.buffer_rings_are_used_in_turn", "IOSQE_BUFFER_SELECT"),
@@ -87,6 +108,13 @@ IORING_OP_UNLINKAT IORING_OP_MKDIRAT IORING_OP_SYMLINKAT IORING_OP_LINKAT`,
   flagSet("io_uring_setup", "flags", [
     by("io_uring.a_disabled_ring_is_enabled", "IORING_SETUP_R_DISABLED"),
     by("io_uring.a_poller_takes_what_it_is_woken_for", "IORING_SETUP_SQPOLL"),
+    by("io_uring_shapes.shapes_wide_requests", "IORING_SETUP_SQE128"),
+    by("io_uring_shapes.shapes_wide_completions", "IORING_SETUP_CQE32"),
+    by("io_uring_shapes.shapes_without_indices", "IORING_SETUP_NO_SQARRAY"),
+    by("io_uring_shapes.one_task_submits", "IORING_SETUP_SINGLE_ISSUER"),
+    by("io_uring_shapes.who_enables_submits", "IORING_SETUP_DEFER_TASKRUN"),
+    by("io_uring_shapes.a_ring_in_memory_of_ones_own", "IORING_SETUP_NO_MMAP"),
+    by("io_uring_shapes.a_ring_without_a_descriptor", "IORING_SETUP_REGISTERED_FD_ONLY"),
   ]),
   flagSet("io_uring_register", "operation", [
     by(
@@ -103,6 +131,16 @@ IORING_OP_UNLINKAT IORING_OP_MKDIRAT IORING_OP_SYMLINKAT IORING_OP_LINKAT`,
       "IORING_REGISTER_PBUF_RING IORING_UNREGISTER_PBUF_RING",
     ),
     by("io_uring_more.buffer_rings_are_used_in_turn", "IORING_REGISTER_PBUF_STATUS"),
+    by("io_uring_bundles.buffers_of_the_kernel_are_mapped", "IOU_PBUF_RING_MMAP"),
+    by("io_uring_bundles.buffers_are_used_bit_by_bit_own", "IOU_PBUF_RING_INC"),
+    by("io_uring_shapes.waits_have_a_clock", "IORING_REGISTER_CLOCK"),
+    by("io_uring_shapes.registered_buffers_are_cloned", "IORING_REGISTER_CLONE_BUFFERS"),
+    by("io_uring_shapes.workers_are_bounded", "IORING_REGISTER_IOWQ_MAX_WORKERS"),
+    by(
+      "io_uring_shapes.workers_have_processors",
+      "IORING_REGISTER_IOWQ_AFF IORING_UNREGISTER_IOWQ_AFF",
+    ),
+    fails("EOPNOTSUPP", "IORING_REGISTER_NAPI", "as without CONFIG_NET_RX_BUSY_POLL"),
     by(
       "io_uring_direct.tags_tell_when_a_file_is_gone",
       "IORING_REGISTER_FILES2 IORING_REGISTER_FILES_UPDATE2",

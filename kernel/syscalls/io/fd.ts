@@ -1,5 +1,6 @@
 /** Calls on descriptors as such: close(2), dup(2), fcntl(2), ioctl(2), close_range(2), lseek(2). */
 
+import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
 import {
   EACCES,
   EBADF,
@@ -80,7 +81,7 @@ import {
   SEEK_SET,
 } from "../../../ffi/abi/fs.ts";
 import { LANDLOCK_ACCESS_FS_IOCTL_DEV } from "../../../ffi/abi/landlock.ts";
-import { FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCSPGRP } from "../../../ffi/abi/socket.ts";
+import { FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCGSKNS, SIOCSPGRP } from "../../../ffi/abi/socket.ts";
 import { USERFAULTFD_IOC_NEW } from "../../../ffi/abi/userfaultfd.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { ownsOrCapable } from "../../cred/permission.ts";
@@ -287,6 +288,9 @@ function socketIoctl(t: Task, file: Socket, request: number, arg: number): numbe
     case FIOGETOWN:
     case SIOCGPGRP:
       return t.mm.store32(arg, getOwner(file));
+    case SIOCGSKNS:
+      if (!file.net.isCapable(t.cred, CAP_NET_ADMIN)) return -EPERM;
+      return t.kernel.namespaceFiles.openFor(file.net);
     default:
       return -ENOTTY;
   }

@@ -93,7 +93,7 @@ function mapFile(
     if ((prot & PROT_EXEC) !== 0) return -EPERM;
     maxProt &= ~PROT_EXEC;
   }
-  const backing = file.mmap(shared && (prot & PROT_WRITE) !== 0, shared);
+  const backing = file.mmap(shared && (prot & PROT_WRITE) !== 0, shared, offset);
   if (typeof backing === "number") return backing;
   const r = t.mm.mmap(addr, len, prot, flags, backing, offset, maxProt);
   if (r >= 0) touchFileAtime(file);

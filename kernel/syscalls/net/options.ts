@@ -30,12 +30,24 @@ export function sysSetsockopt(t: Task, a: SyscallArgs): number {
 }
 
 export function sysGetsockopt(t: Task, a: SyscallArgs): number {
-  const level = a.i32(1), name = a.i32(2), addr = a.u64(3), lengthAddr = a.u64(4);
-  const socket = socketOf(t, a.i32(0));
+  const lengthAddr = a.u64(4), socket = socketOf(t, a.i32(0));
   if (typeof socket === "number") return socket;
-  const word = t.mm.load32(lengthAddr);
-  if (word < 0) return -EFAULT;
-  const room = word | 0;
+  const room = t.mm.load32(lengthAddr);
+  if (room < 0) return -EFAULT;
+  const told = readOption(t, socket, a.i32(1), a.i32(2), a.u64(3), room | 0);
+  if (told < 0) return told;
+  return t.mm.store32(lengthAddr, told) < 0 ? -EFAULT : 0;
+}
+
+/** An option's value to user address `addr`, where there are `room` bytes: what its length is said to be, or -errno. */
+export function readOption(
+  t: Task,
+  socket: Socket,
+  level: number,
+  name: number,
+  addr: number,
+  room: number,
+): number {
   if (room < 0 && level === SOL_SOCKET) return -EINVAL;
   value.length = Math.min(room, MAX_BYTES);
   value.unit = 1;
@@ -48,8 +60,7 @@ export function sysGetsockopt(t: Task, a: SyscallArgs): number {
   // Some families take a negative length for the greatest.
   const n = room < 0 ? value.length : Math.min(room, value.length), bytes = n * value.unit;
   if (n > 0 && t.mm.copyOut(addr, value.u8, 0, bytes) < 0) return -EFAULT;
-  const told = value.unit === 1 ? n : value.length;
-  return t.mm.store32(lengthAddr, told) < 0 ? -EFAULT : 0;
+  return value.unit === 1 ? n : value.length;
 }
 
 function getOption(t: Task, socket: Socket, level: number, name: number): number {

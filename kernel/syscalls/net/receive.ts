@@ -32,14 +32,49 @@ const message = new Message();
 export function sysRecvfrom(t: Task, a: SyscallArgs): number {
   const r = t.io.set(a.u64(1), a.u64(2));
   if (r < 0) return r;
-  const socket = socketOf(t, a.i32(0));
-  if (typeof socket === "number") return socket;
-  start(t, a.i32(3));
-  const n = collect(t, socket);
-  message.dropRights();
+  const n = receivePrepared(t, a.i32(0), a.i32(3));
   if (n < 0 || a.u64(4) === 0) return n;
   const failed = addressOut(t, a.u64(4), a.u64(5), message.name);
   return failed < 0 ? failed : n;
+}
+
+/** Into what the task's cursor has been set to. */
+export function receivePrepared(t: Task, fd: number, flags: number): number {
+  const socket = socketOf(t, fd);
+  if (typeof socket === "number") return socket;
+  start(t, flags);
+  const n = collect(t, socket);
+  message.dropRights();
+  return n;
+}
+
+/** Where a message's address and control messages go: user addresses and bytes; what of it was used, and flags. */
+export interface MessageRoom {
+  readonly name: number;
+  readonly nameRoom: number;
+  readonly control: number;
+  readonly controlRoom: number;
+  nameBytes: number;
+  controlBytes: number;
+  flags: number;
+}
+
+/** The same of a whole message. */
+export function receiveMessage(t: Task, fd: number, flags: number, room: MessageRoom): number {
+  const socket = socketOf(t, fd);
+  if (typeof socket === "number") return socket;
+  start(t, flags);
+  const n = collect(t, socket);
+  if (n < 0) return n;
+  const used = controlOut(t, socket, message, room.control, room.controlRoom);
+  message.dropRights();
+  if (used < 0) return used;
+  const { name } = message, kept = Math.min(name.length, room.nameRoom);
+  if (kept > 0 && t.mm.copyOut(room.name, name.u8, 0, kept) < 0) return -EFAULT;
+  room.nameBytes = name.length;
+  room.controlBytes = used;
+  room.flags = message.outFlags;
+  return n;
 }
 
 export function sysRecvmsg(t: Task, a: SyscallArgs): number {

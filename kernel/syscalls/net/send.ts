@@ -31,12 +31,22 @@ const message = new Message();
 
 export function sysSendto(t: Task, a: SyscallArgs): number {
   const r = t.io.set(a.u64(1), a.u64(2));
-  if (r < 0) return r;
-  const socket = socketOf(t, a.i32(0));
+  return r < 0 ? r : sendPrepared(t, a.i32(0), a.i32(3), a.u64(4), a.i32(5));
+}
+
+/** What the task's cursor has been set to goes to the peer, or to the address at `name`, if that is not 0. */
+export function sendPrepared(
+  t: Task,
+  fd: number,
+  flags: number,
+  name: number,
+  nameBytes: number,
+): number {
+  const socket = socketOf(t, fd);
   if (typeof socket === "number") return socket;
-  start(t, a.i32(3));
-  if (a.u64(4) !== 0) {
-    const failed = addressIn(t, a.u64(4), a.i32(5), message.name);
+  start(t, flags);
+  if (name !== 0) {
+    const failed = addressIn(t, name, nameBytes, message.name);
     if (failed < 0) return failed;
   }
   return transmit(t, socket);

@@ -63,22 +63,25 @@ function setNice(t: Task, target: Task, nice: number): number {
   return 0;
 }
 
-/** ioprio_set(2). */
-export function sysIoprioSet(t: Task, a: SyscallArgs): number {
-  const ioprio = a.i32(2) & IOPRIO_BITS, level = ioprio & (IOPRIO_LEVELS - 1);
+/** Whether the task may have an I/O priority: 0, -EPERM, or -EINVAL if there is none such. */
+export function checkIoprio(t: Task, ioprio: number): number {
   switch ((ioprio >> R.IOPRIO_CLASS_SHIFT) & (IOPRIO_CLASSES - 1)) {
     case R.IOPRIO_CLASS_RT:
-      if (!hasCap(t.cred, CAP_SYS_ADMIN) && !hasCap(t.cred, CAP_SYS_NICE)) return -EPERM;
-      break;
+      return hasCap(t.cred, CAP_SYS_ADMIN) || hasCap(t.cred, CAP_SYS_NICE) ? 0 : -EPERM;
     case R.IOPRIO_CLASS_BE:
     case R.IOPRIO_CLASS_IDLE:
-      break;
+      return 0;
     case R.IOPRIO_CLASS_NONE:
-      if (level !== 0) return -EINVAL;
-      break;
+      return (ioprio & (IOPRIO_LEVELS - 1)) !== 0 ? -EINVAL : 0;
     default:
       return -EINVAL;
   }
+}
+
+/** ioprio_set(2). */
+export function sysIoprioSet(t: Task, a: SyscallArgs): number {
+  const ioprio = a.i32(2) & IOPRIO_BITS, r = checkIoprio(t, ioprio);
+  if (r < 0) return r;
   // IOPRIO_WHO_* is PRIO_* plus 1.
   const targets = select(t, a.i32(0) - 1, a.i32(1));
   if (targets === null) return -EINVAL;

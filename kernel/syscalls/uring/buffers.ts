@@ -1,22 +1,23 @@
 /**
- * Buffers that a process gives its ring beforehand, of which a request takes one when there is something to read
- * (IOSQE_BUFFER_SELECT): lists of IORING_OP_PROVIDE_BUFFERS, and rings in the process's memory. What stands in such a ring is
- * the guest's: an entry is read once, and its address is an address of the guest's like any other.
+ * Buffers that a process gives its ring beforehand, of which a request takes some when there is something to read or send
+ * (IOSQE_BUFFER_SELECT): lists of IORING_OP_PROVIDE_BUFFERS, and rings in shared memory (buffer_rings.ts).
  */
 
-import { E2BIG, EEXIST, EFAULT, EINVAL, ENOBUFS, ENOENT, ENOMEM } from "../../../ffi/abi/errno.ts";
+import { E2BIG, EFAULT, EINVAL, ENOBUFS, ENOENT, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { Fifo } from "../../core/fifo.ts";
 import { RING_ENTRIES } from "../../core/quota.ts";
 import type { Task } from "../../task/task.ts";
-import type { Uring } from "./ring.ts";
+import type { BufferMemory } from "./buffer_memory.ts";
+import type { Sqe } from "./sqe.ts";
 import type { Worker } from "./worker.ts";
 
-/** LIMIT: buffers of a group, entries of a ring of them (MAX_BIDS_PER_BGID). */
+/** LIMIT: buffers of a group (MAX_BIDS_PER_BGID). */
 const MAX_IDS = 1 << 16;
-const PAGE_SIZE = 4096;
-/** Where the tail of a ring stands: in its first entry. */
-const TAIL_AT = U.IoUringBuf.at.resv;
+/** LIMIT: buffers that one transfer uses (PEEK_MAX_IMPORT). */
+const MAX_AT_ONCE = 256;
+const INT_MAX = 0x7fffffff;
+const BUF = U.IoUringBuf.at;
 
 export interface ProvidedBuffer {
   readonly addr: number;
@@ -24,57 +25,149 @@ export interface ProvidedBuffer {
   readonly id: number;
 }
 
-export class BufferGroup {
-  /** Given one by one; null: they are in a ring. */
-  readonly list: Fifo<ProvidedBuffer> | null;
-  readonly ringAddr: number;
-  readonly ringEntries: number;
-  head: number = 0;
+export abstract class BufferGroup {
+  /** How many one transfer may use. */
+  abstract readonly atOnce: number;
+  /** The buffer whose turn it is, or of a ring one behind it; it stays. -ENOBUFS, -EFAULT. */
+  abstract peek(t: Task, ahead: number): ProvidedBuffer | number;
+  /** `bytes` of the first buffer, which is `buffer`, were used: whether that is over. */
+  abstract use(t: Task, buffer: ProvidedBuffer, bytes: number): boolean;
+  abstract release(): void;
+}
 
-  constructor(list: Fifo<ProvidedBuffer> | null, ringAddr: number, ringEntries: number) {
-    this.list = list;
-    this.ringAddr = ringAddr;
-    this.ringEntries = ringEntries;
-  }
-
-  /** The buffer whose turn it is; it stays. -ENOBUFS, -EFAULT. */
-  peek(t: Task): ProvidedBuffer | number {
-    if (this.list !== null) return this.list.first ?? -ENOBUFS;
-    const tail = t.mm.load16(this.ringAddr + TAIL_AT), { at } = U.IoUringBuf;
-    if (tail < 0) return -EFAULT;
-    if (tail === this.head) return -ENOBUFS;
-    const entry = this.ringAddr + (this.head & (this.ringEntries - 1)) * U.IoUringBuf.size;
-    const addr = t.mm.load64(entry + at.addr), len = t.mm.load32(entry + at.len);
-    const id = t.mm.load16(entry + at.bid);
-    return addr < 0 || len < 0 || id < 0 ? -EFAULT : { addr, len, id };
-  }
-
-  /** It was used. */
-  advance(): void {
-    if (this.list === null) this.head = (this.head + 1) & 0xffff;
-    else if (this.list.shift() !== undefined) RING_ENTRIES.used--;
-  }
+/** Given one by one. */
+export class BufferList extends BufferGroup {
+  override readonly atOnce = 1;
+  private readonly list: Fifo<ProvidedBuffer> = new Fifo();
 
   /** Buffers that were given and not used. */
   get count(): number {
-    return this.list?.length ?? 0;
+    return this.list.length;
   }
 
-  release(): void {
-    RING_ENTRIES.used -= this.list === null ? 1 : this.count;
+  add(buffer: ProvidedBuffer): void {
+    this.list.push(buffer);
   }
+  override peek(): ProvidedBuffer | number {
+    return this.list.first ?? -ENOBUFS;
+  }
+  override use(): boolean {
+    this.drop();
+    return true;
+  }
+
+  /** The first one is gone. */
+  drop(): void {
+    if (this.list.shift() !== undefined) RING_ENTRIES.used--;
+  }
+
+  override release(): void {
+    RING_ENTRIES.used -= this.count;
+  }
+}
+
+/** In a ring that the process fills. */
+export class BufferRing extends BufferGroup {
+  override readonly atOnce = MAX_AT_ONCE;
+  readonly memory: BufferMemory;
+  private readonly entries: number;
+  /** IOU_PBUF_RING_INC: a buffer is used up bit by bit. */
+  private readonly isSliced: boolean;
+  /** What it counts as (RING_ENTRIES). */
+  private readonly cost: number;
+  head: number = 0;
+
+  constructor(memory: BufferMemory, entries: number, isSliced: boolean, cost: number) {
+    super();
+    this.memory = memory;
+    this.entries = entries;
+    this.isSliced = isSliced;
+    this.cost = cost;
+  }
+
+  private entryAt(index: number): number {
+    return (index & (this.entries - 1)) * U.IoUringBuf.size;
+  }
+
+  override peek(t: Task, ahead: number): ProvidedBuffer | number {
+    const { memory, head } = this;
+    // The tail stands in the first entry, behind the number of its buffer.
+    const last = memory.load(t, BUF.bid);
+    if (last < 0) return -EFAULT;
+    if (ahead >= (((last >>> 16) - head) & 0xffff)) return -ENOBUFS;
+    const at = this.entryAt(head + ahead);
+    const low = memory.load(t, at + BUF.addr), high = memory.load(t, at + BUF.addr + 4);
+    const len = memory.load(t, at + BUF.len), id = memory.load(t, at + BUF.bid);
+    if (low < 0 || high < 0 || len < 0 || id < 0) return -EFAULT;
+    return { addr: low + high * 0x100000000, len, id: id & 0xffff };
+  }
+
+  override use(t: Task, { addr, len }: ProvidedBuffer, bytes: number): boolean {
+    if (this.isSliced && bytes < len) {
+      const at = this.entryAt(this.head), { memory } = this, rest = addr + bytes;
+      memory.store(t, at + BUF.addr, rest % 0x100000000);
+      memory.store(t, at + BUF.addr + 4, Math.floor(rest / 0x100000000));
+      memory.store(t, at + BUF.len, len - bytes);
+      return false;
+    }
+    this.head = (this.head + 1) & 0xffff;
+    return true;
+  }
+
+  override release(): void {
+    this.memory.drop();
+    RING_ENTRIES.used -= this.cost;
+  }
+}
+
+/** It takes a buffer that its ring chooses. */
+export function isSelecting({ flags }: Sqe): boolean {
+  return (flags & U.IOSQE_BUFFER_SELECT) !== 0;
+}
+
+/** Points the request's cursor at one buffer, or `isBundle` many, for at most `most` bytes (0: all): how many, or -errno. */
+export function selectBuffers(w: Worker, most: number, isBundle: boolean): number {
+  const group = w.ring.bufferGroups.get(w.sqe.bufIndex);
+  if (group === undefined) return -ENOBUFS;
+  const count = isBundle ? group.atOnce : 1, { io } = w;
+  let left = most === 0 ? INT_MAX : most;
+  for (let i = 0; i < count && left > 0; i++) {
+    const buffer = group.peek(w, i);
+    if (typeof buffer === "number") {
+      if (i === 0) return buffer;
+      break;
+    }
+    const len = Math.min(buffer.len, left);
+    const r = i === 0 ? io.set(buffer.addr, len) : io.add(buffer.addr, len);
+    if (r < 0) return r;
+    left -= len;
+  }
+  return io.remaining;
 }
 
 /** The buffer for a request that asks for one. */
 export function selectBuffer(w: Worker): ProvidedBuffer | number {
-  const group = w.ring.bufferGroups.get(w.sqe.bufIndex);
-  return group === undefined ? -ENOBUFS : group.peek(w);
+  return w.ring.bufferGroups.get(w.sqe.bufIndex)?.peek(w, 0) ?? -ENOBUFS;
 }
 
-/** The request used the buffer: its completion says which. */
-export function useBuffer(w: Worker, { id }: ProvidedBuffer): number {
-  w.ring.bufferGroups.get(w.sqe.bufIndex)?.advance();
-  return (U.IORING_CQE_F_BUFFER | id << U.IORING_CQE_BUFFER_SHIFT) >>> 0;
+/** The request used `bytes` of the buffers in turn: its completion says which was the first. */
+export function useBuffers(w: Worker, bytes: number): number {
+  const group = w.ring.bufferGroups.get(w.sqe.bufIndex);
+  if (group === undefined) return 0;
+  let flags = 0, left = bytes;
+  do {
+    const buffer = group.peek(w, 0);
+    if (typeof buffer === "number") break;
+    if (flags === 0) flags = U.IORING_CQE_F_BUFFER | buffer.id << U.IORING_CQE_BUFFER_SHIFT;
+    if (!group.use(w, buffer, left)) return (flags | U.IORING_CQE_F_BUF_MORE) >>> 0;
+    left -= buffer.len;
+  } while (left > 0);
+  return flags >>> 0;
+}
+
+/** Whether the request's group has nothing to choose from. */
+export function hasNoBuffer(w: Worker): boolean {
+  return typeof selectBuffer(w) === "number";
 }
 
 /** IORING_OP_PROVIDE_BUFFERS. */
@@ -85,11 +178,11 @@ export function provideBuffers({ sqe, ring }: Worker): number {
   if (first < 0 || first > MAX_IDS - 1) return -E2BIG;
   if (first + count > MAX_IDS) return -EINVAL;
   if (addr + count * len > ring.maxAddress) return -EFAULT;
-  const group = ring.bufferGroups.get(id) ?? new BufferGroup(new Fifo(), 0, 0);
-  if (group.list === null) return -EINVAL;
+  const group = ring.bufferGroups.get(id) ?? new BufferList();
+  if (!(group instanceof BufferList)) return -EINVAL;
   if (!RING_ENTRIES.take(count)) return -ENOMEM;
   ring.bufferGroups.set(id, group);
-  for (let i = 0; i < count; i++) group.list.push({ addr: addr + i * len, len, id: first + i });
+  for (let i = 0; i < count; i++) group.add({ addr: addr + i * len, len, id: first + i });
   return 0;
 }
 
@@ -100,65 +193,8 @@ export function removeBuffers({ sqe, ring }: Worker): number {
   if (hasRest || sqe.spliceFd !== 0 || count < 1 || count > MAX_IDS) return -EINVAL;
   const group = ring.bufferGroups.get(id);
   if (group === undefined) return -ENOENT;
-  if (group.list === null) return -EINVAL;
+  if (!(group instanceof BufferList)) return -EINVAL;
   const n = Math.min(count, group.count);
-  for (let i = 0; i < n; i++) group.advance();
+  for (let i = 0; i < n; i++) group.drop();
   return n;
-}
-
-/** struct io_uring_buf_reg into the scratch buffer: 0 or -errno. */
-function readRegistration(t: Task, arg: number, count: number): number {
-  const { u8, dv } = t.kernel.scratch, { at, size } = U.IoUringBufReg;
-  if (arg === 0 || count !== 1) return -EINVAL;
-  if (t.mm.copyIn(u8, 0, arg, size) !== 0) return -EFAULT;
-  for (let i = 0; i < 6; i++) if (dv.getUint32(at.minLeft + 4 * i, true) !== 0) return -EINVAL;
-  return 0;
-}
-
-/**
- * IORING_REGISTER_PBUF_RING. DIFFERS: rings that the kernel allocates (IOU_PBUF_RING_MMAP) and that are used bit by bit
- * (IOU_PBUF_RING_INC) are EINVAL.
- */
-export function registerBufferRing(t: Task, ring: Uring, arg: number, count: number): number {
-  const r = readRegistration(t, arg, count);
-  if (r < 0) return r;
-  const { dv } = t.kernel.scratch, { at } = U.IoUringBufReg;
-  const addr = dv.getUint32(at.ringAddr, true) + dv.getUint32(at.ringAddr + 4, true) * 2 ** 32;
-  const entries = dv.getUint32(at.ringEntries, true), id = dv.getUint16(at.bgid, true);
-  if (dv.getUint16(at.flags, true) !== 0) return -EINVAL;
-  if (addr === 0) return -EFAULT;
-  if (addr % PAGE_SIZE !== 0 || entries === 0 || (entries & (entries - 1)) !== 0) return -EINVAL;
-  if (entries >= MAX_IDS) return -EINVAL;
-  const old = ring.bufferGroups.get(id);
-  if (old !== undefined && (old.list === null || old.count > 0)) return -EEXIST;
-  if (addr + entries * U.IoUringBuf.size > t.mm.layout.maxAddress) return -EFAULT;
-  if (t.mm.load8(addr) < 0) return -EFAULT;
-  if (!RING_ENTRIES.take(1)) return -ENOMEM;
-  ring.bufferGroups.set(id, new BufferGroup(null, addr, entries));
-  return 0;
-}
-
-export function unregisterBufferRing(t: Task, ring: Uring, arg: number, count: number): number {
-  const r = readRegistration(t, arg, count);
-  if (r < 0) return r;
-  const { dv } = t.kernel.scratch, { at } = U.IoUringBufReg, id = dv.getUint16(at.bgid, true);
-  if (dv.getUint16(at.flags, true) !== 0) return -EINVAL;
-  const group = ring.bufferGroups.get(id);
-  if (group === undefined) return -ENOENT;
-  if (group.list !== null) return -EINVAL;
-  group.release();
-  ring.bufferGroups.delete(id);
-  return 0;
-}
-
-/** IORING_REGISTER_PBUF_STATUS: how far a ring of buffers was used. */
-export function bufferRingStatus(t: Task, ring: Uring, arg: number, count: number): number {
-  const { u8, dv } = t.kernel.scratch, { at, size } = U.IoUringBufStatus;
-  if (arg === 0 || count !== 1) return -EINVAL;
-  if (t.mm.copyIn(u8, 0, arg, size) !== 0) return -EFAULT;
-  for (let i = 0; i < 8; i++) if (dv.getUint32(at.resv + 4 * i, true) !== 0) return -EINVAL;
-  const group = ring.bufferGroups.get(dv.getUint32(at.bufGroup, true));
-  if (group === undefined) return -ENOENT;
-  if (group.list !== null) return -EINVAL;
-  return t.mm.store32(arg + at.head, group.head);
 }

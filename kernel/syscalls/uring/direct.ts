@@ -10,6 +10,9 @@ import { updateFiles } from "./register_resources.ts";
 import type { Sqe } from "./sqe.ts";
 import type { Worker } from "./worker.ts";
 
+const ACCEPT_FLAGS = U.IORING_ACCEPT_MULTISHOT | U.IORING_ACCEPT_DONTWAIT |
+  U.IORING_ACCEPT_POLL_FIRST;
+
 /** A place has no flag of its own that exec would look at. */
 export function checkOpen({ flags, bufIndex, spliceFd, rwFlags }: Sqe): number {
   if ((flags & U.IOSQE_FIXED_FILE) !== 0) return -EBADF;
@@ -35,11 +38,11 @@ export function checkSocket({ addr, rwFlags, bufIndex, off, spliceFd }: Sqe): nu
 }
 
 export function checkAccept({ len, bufIndex, ioprio, spliceFd, rwFlags }: Sqe): number {
-  if (len !== 0 || bufIndex !== 0 || (ioprio & ~U.IORING_ACCEPT_MULTISHOT) !== 0) return -EINVAL;
+  if (len !== 0 || bufIndex !== 0 || (ioprio & ~ACCEPT_FLAGS) !== 0) return -EINVAL;
   if (spliceFd !== 0 && (rwFlags & SOCK_CLOEXEC) !== 0) return -EINVAL;
   // Many have no room at one place.
   const isOne = spliceFd !== 0 && spliceFd >>> 0 !== U.IORING_FILE_INDEX_ALLOC;
-  return isOne && ioprio !== 0 ? -EINVAL : 0;
+  return isOne && (ioprio & U.IORING_ACCEPT_MULTISHOT) !== 0 ? -EINVAL : 0;
 }
 
 export function checkClose(s: Sqe): number {

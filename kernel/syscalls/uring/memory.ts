@@ -12,6 +12,14 @@ import { Backing, type FileIdentity } from "../../mm/backing.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
 
+/** How many requests and completions, and bytes of one of each. */
+export interface RingShape {
+  readonly sqEntries: number;
+  readonly cqEntries: number;
+  readonly sqeBytes: number;
+  readonly cqeBytes: number;
+}
+
 /** Byte offsets of words in the ring piece. */
 export const RING_AT = {
   sqHead: 0,
@@ -45,8 +53,8 @@ export class RingMemory extends Backing {
   /** Offset of the array of indices in the ring piece. */
   readonly arrayAt: number;
   private readonly ctx: MemoryContext;
-  private readonly ringPages: number;
-  private readonly sqePages: number;
+  readonly ringPages: number;
+  readonly sqePages: number;
   private refs: number = 1;
 
   private constructor(
@@ -74,12 +82,11 @@ export class RingMemory extends Backing {
   static create(
     ctx: MemoryContext,
     inode: FileIdentity,
-    sqEntries: number,
-    cqEntries: number,
+    { sqEntries, cqEntries, sqeBytes, cqeBytes }: RingShape,
   ): RingMemory | null {
-    const arrayAt = RING_AT.cqes + cqEntries * U.IoUringCqe.size;
+    const arrayAt = RING_AT.cqes + cqEntries * cqeBytes;
     const ringPages = wholePages(arrayAt + 4 * sqEntries);
-    const sqePages = wholePages(sqEntries * U.IoUringSqe.size);
+    const sqePages = wholePages(sqEntries * sqeBytes);
     const rings = ctx.frames.alloc(ringPages);
     if (rings < 0) return null;
     const sqes = ctx.frames.alloc(sqePages);

@@ -12,17 +12,28 @@ import { rows as fsRows } from "../fs/rows.ts";
 import { rows as ioRows } from "../io/rows.ts";
 import { rows as mmRows } from "../mm/rows.ts";
 import { rows as netRows } from "../net/rows.ts";
+import { checkIoprio } from "../sched/priority.ts";
 import type { Handler } from "../table.ts";
 import { setArguments } from "./arguments.ts";
 import { cancel, checkCancel } from "./cancelling.ts";
 import type { Sqe } from "./sqe.ts";
 import { provideBuffers, removeBuffers } from "./buffers.ts";
+import { checkCommand, command } from "./commands.ts";
 import * as direct from "./direct.ts";
 import * as others from "./others.ts";
-import { checkReadMany, checkReceive, readMany, readSelected, receive } from "./selected.ts";
-import { acceptMany, poll, readVector, writeVector } from "./transfers.ts";
+import { receiveMessages } from "./messages.ts";
+import {
+  checkReadMany,
+  checkReceive,
+  checkSend,
+  checkSendMessage,
+  readMany,
+  receive,
+  send,
+} from "./selected.ts";
+import { acceptMany, poll, read, readVector, writeVector } from "./transfers.ts";
 import { readFixed, write, writeFixed } from "./transfers.ts";
-import { linkTimeout, removePoll, removeTimeout, timeout } from "./waits.ts";
+import { checkRemovePoll, linkTimeout, removePoll, removeTimeout, timeout } from "./waits.ts";
 import type { Worker } from "./worker.ts";
 import { checkZeroCopy, sendMessageWith, sendWith } from "./zero_copy.ts";
 
@@ -43,6 +54,8 @@ export interface Operation {
   readonly waitsForFutex?: boolean;
   /** Whoever cancels it gets 1, not 0. */
   readonly countsCancels?: boolean;
+  /** What `ioprio` is: flags of its own, or a priority; without, it must be zero. */
+  readonly ioprio?: "flags" | "priority";
   /** What is wrong with it: 0 or -errno. */
   check(sqe: Sqe): number;
   /** A result, or BLOCK; runs again after a wake-up. */
@@ -88,20 +101,17 @@ function own(
   return { needsFile, isTransfer, check, run };
 }
 
-const noPriority = (s: Sqe): number => s.ioprio !== 0 ? -EINVAL : 0;
+const checkBind = (s: Sqe): number =>
+  s.len !== 0 || s.bufIndex !== 0 || s.rwFlags !== 0 || s.spliceFd !== 0 ? -EINVAL : 0;
+const checkListen = (s: Sqe): number =>
+  s.addr !== 0 || s.bufIndex !== 0 || s.rwFlags !== 0 || s.spliceFd !== 0 || s.off !== 0
+    ? -EINVAL
+    : 0;
 
 const fsync = systemCall("fsync", (s) => [s.fd], true);
 const fdatasync = systemCall("fdatasync", (s) => [s.fd], true);
 const close = systemCall("close", (s) => [s.fd], false);
 
-const send = systemCall("sendto", (s) => [
-  s.fd,
-  s.addr,
-  s.len,
-  s.rwFlags | MSG_NOSIGNAL,
-  s.off,
-  s.spliceFd & 0xffff,
-], true);
 const sendmsg = systemCall("sendmsg", (s) => [s.fd, s.addr, s.rwFlags | MSG_NOSIGNAL], true);
 
 const OPERATIONS: readonly (readonly [number, Operation])[] = [
@@ -114,12 +124,12 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
       (s) => (s.rwFlags & ~U.IORING_NOP_INJECT_RESULT) !== 0 ? -EINVAL : 0,
     ),
   ],
-  [U.IORING_OP_READV, own(readVector, true, true)],
-  [U.IORING_OP_WRITEV, own(writeVector, true, true)],
-  [U.IORING_OP_READ_FIXED, own(readFixed, true, true)],
-  [U.IORING_OP_WRITE_FIXED, own(writeFixed, true, true)],
-  [U.IORING_OP_READ, { ...own(readSelected, true, true), selects: true }],
-  [U.IORING_OP_WRITE, own(write, true, true)],
+  [U.IORING_OP_READV, { ...own(readVector, true, true), selects: true, ioprio: "priority" }],
+  [U.IORING_OP_WRITEV, { ...own(writeVector, true, true), ioprio: "priority" }],
+  [U.IORING_OP_READ_FIXED, { ...own(readFixed, true, true), ioprio: "priority" }],
+  [U.IORING_OP_WRITE_FIXED, { ...own(writeFixed, true, true), ioprio: "priority" }],
+  [U.IORING_OP_READ, { ...own(read, true, true), selects: true, ioprio: "priority" }],
+  [U.IORING_OP_WRITE, { ...own(write, true, true), ioprio: "priority" }],
   [
     U.IORING_OP_FSYNC,
     own(
@@ -145,21 +155,28 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
           : 0,
     ),
   ],
-  [U.IORING_OP_POLL_REMOVE, own(removePoll, false)],
+  [U.IORING_OP_POLL_REMOVE, own(removePoll, false, false, checkRemovePoll)],
   [
     U.IORING_OP_SYNC_FILE_RANGE,
     systemCall("sync_file_range", (s) => [s.fd, s.off, s.len, s.rwFlags], true),
   ],
-  [U.IORING_OP_SENDMSG, { ...sendmsg, waits: true }],
+  [U.IORING_OP_SENDMSG, { ...sendmsg, check: checkSendMessage, waits: true, ioprio: "flags" }],
   [U.IORING_OP_RECVMSG, {
-    ...systemCall("recvmsg", (s) => [s.fd, s.addr, s.rwFlags], true, noPriority),
+    ...own(receiveMessages, true, false, checkReceive),
+    ioprio: "flags",
+    selects: true,
     waits: true,
   }],
   [U.IORING_OP_TIMEOUT, own(timeout, false)],
   [U.IORING_OP_TIMEOUT_REMOVE, own(removeTimeout, false)],
   [
     U.IORING_OP_ACCEPT,
-    { ...own(acceptMany, true, false, direct.checkAccept), makesFile: true, waits: true },
+    {
+      ...own(acceptMany, true, false, direct.checkAccept),
+      ioprio: "flags",
+      makesFile: true,
+      waits: true,
+    },
   ],
   [U.IORING_OP_ASYNC_CANCEL, own(cancel, false, false, checkCancel)],
   [U.IORING_OP_LINK_TIMEOUT, own(linkTimeout, false)],
@@ -203,17 +220,19 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
     U.IORING_OP_MADVISE,
     systemCall("madvise", (s) => [s.addr, s.off !== 0 ? s.off : s.len, s.rwFlags], false),
   ],
-  [U.IORING_OP_SEND, { ...send, isTransfer: true }],
+  [U.IORING_OP_SEND, { ...own(send, true, true, checkSend), ioprio: "flags", selects: true }],
   [U.IORING_OP_SEND_ZC, {
-    ...own(sendWith(send.run), true, true, checkZeroCopy),
+    ...own(sendWith(send), true, true, checkZeroCopy),
+    ioprio: "flags",
     notifies: true,
   }],
   [U.IORING_OP_SENDMSG_ZC, {
     ...own(sendMessageWith(sendmsg.run), true, false, checkZeroCopy),
+    ioprio: "flags",
     waits: true,
     notifies: true,
   }],
-  [U.IORING_OP_RECV, { ...own(receive, true, true, checkReceive), selects: true }],
+  [U.IORING_OP_RECV, { ...own(receive, true, true, checkReceive), ioprio: "flags", selects: true }],
   [U.IORING_OP_EPOLL_CTL, systemCall("epoll_ctl", (s) => [s.fd, s.len, s.off, s.addr], false)],
   [
     U.IORING_OP_SHUTDOWN,
@@ -252,6 +271,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
       makesFile: true,
     },
   ],
+  [U.IORING_OP_URING_CMD, own(command, true, false, checkCommand)],
   [U.IORING_OP_READ_MULTISHOT, {
     ...own(readMany, true, false, checkReadMany),
     selects: true,
@@ -279,6 +299,8 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   }],
   [U.IORING_OP_FIXED_FD_INSTALL, own(others.installFixed, true, false, others.checkInstall)],
   [U.IORING_OP_FTRUNCATE, systemCall("ftruncate", (s) => [s.fd, s.off], true)],
+  [U.IORING_OP_BIND, systemCall("bind", (s) => [s.fd, s.addr, s.off], true, checkBind)],
+  [U.IORING_OP_LISTEN, systemCall("listen", (s) => [s.fd, s.len], true, checkListen)],
 ];
 
 const BY_OPCODE: readonly (Operation | undefined)[] = (() => {
@@ -287,7 +309,7 @@ const BY_OPCODE: readonly (Operation | undefined)[] = (() => {
   return table;
 })();
 
-/** Opcodes below this exist in Linux 6.12. */
+/** The last opcode of Linux 6.12. */
 export const LAST_OPCODE = 57;
 
 export function isSupported(opcode: number): boolean {
@@ -308,7 +330,9 @@ export function prepare(worker: Worker): number {
   }
   if ((sqe.flags & U.IOSQE_BUFFER_SELECT) !== 0 && op.selects !== true) return -EOPNOTSUPP;
   if ((ring.setup & U.IORING_SETUP_IOPOLL) !== 0) return op.isTransfer ? -EOPNOTSUPP : -EINVAL;
-  const r = op.check(sqe);
+  if (sqe.ioprio !== 0 && op.ioprio === undefined) return -EINVAL;
+  const isPriority = op.ioprio === "priority";
+  const r = (isPriority ? checkIoprio(worker, sqe.ioprio) : 0) || op.check(sqe);
   if (r < 0) return r;
   if (sqe.personality !== 0) {
     const cred = ring.personalities.get(sqe.personality);

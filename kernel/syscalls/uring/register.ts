@@ -10,16 +10,19 @@ import {
   EINVAL,
   ENOMEM,
   ENXIO,
+  EOPNOTSUPP,
 } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
+import { CLOCK_BOOTTIME, CLOCK_MONOTONIC } from "../../../ffi/abi/time.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { RING_ENTRIES } from "../../core/quota.ts";
 import { EventFile } from "../../fs/anonfd/eventfd.ts";
 import type { Task } from "../../task/task.ts";
-import { bufferRingStatus, registerBufferRing, unregisterBufferRing } from "./buffers.ts";
+import { bufferRingStatus, registerBufferRing, unregisterBufferRing } from "./buffer_rings.ts";
 import { registerRestrictions } from "./restrictions.ts";
 import { isSupported, LAST_OPCODE } from "./operations.ts";
 import {
+  copyBuffers,
   registerBuffers,
   registerFiles,
   registerFilesUpdate,
@@ -31,6 +34,7 @@ import {
 } from "./register_resources.ts";
 import type { Uring } from "./ring.ts";
 import { syncCancel } from "./cancelling.ts";
+import { registerAffinity, registerMaxWorkers } from "./workers.ts";
 import { registeredRing, registerRingFds, ringOf, unregisterRingFds } from "./ring_fds.ts";
 
 const PROBE_HEAD = 16, MAX_PROBE = 256, MAX_PERSONALITY = 0xffff;
@@ -39,6 +43,7 @@ export function sysIoUringRegister(t: Task, a: SyscallArgs): number {
   const isRegistered = a.u32(1) >= U.IORING_REGISTER_USE_REGISTERED_RING;
   const ring = isRegistered ? registeredRing(t, a.u32(0)) : ringOf(t, a.i32(0));
   if (typeof ring === "number") return ring;
+  if (ring.isAnothers(t)) return -EEXIST;
   const opcode = a.u32(1) % U.IORING_REGISTER_USE_REGISTERED_RING,
     arg = a.u64(2),
     count = a.u32(3),
@@ -102,10 +107,26 @@ export function sysIoUringRegister(t: Task, a: SyscallArgs): number {
       return unregisterBufferRing(t, ring, arg, count);
     case U.IORING_REGISTER_PBUF_STATUS:
       return bufferRingStatus(t, ring, arg, count);
+    case U.IORING_REGISTER_IOWQ_AFF:
+      return registerAffinity(t, arg, count);
+    case U.IORING_UNREGISTER_IOWQ_AFF:
+      return arg !== 0 || count !== 0 ? -EINVAL : 0;
+    case U.IORING_REGISTER_IOWQ_MAX_WORKERS:
+      return registerMaxWorkers(t, ring, arg, count);
+    case U.IORING_REGISTER_NAPI:
+      // As without CONFIG_NET_RX_BUSY_POLL.
+      return arg === 0 || count !== 1 ? -EINVAL : -EOPNOTSUPP;
+    case U.IORING_UNREGISTER_NAPI:
+      return count !== 1 ? -EINVAL : -EOPNOTSUPP;
+    case U.IORING_REGISTER_CLOCK:
+      return arg === 0 || count !== 0 ? -EINVAL : registerClock(t, ring, arg);
+    case U.IORING_REGISTER_CLONE_BUFFERS:
+      return arg === 0 || count !== 1 ? -EINVAL : cloneBuffers(t, ring, arg);
     case U.IORING_REGISTER_ENABLE_RINGS:
       if (arg !== 0 || count !== 0) return -EINVAL;
       if (!ring.isDisabled) return -EBADFD;
       ring.isDisabled = false;
+      ring.chooseIssuer(t);
       return 0;
     default:
       return -EINVAL;
@@ -128,6 +149,30 @@ function registerPersonality(t: Task, ring: Uring): number {
   if (!RING_ENTRIES.take(1)) return -ENOMEM;
   ring.personalities.set(++ring.lastPersonality, t.cred);
   return ring.lastPersonality;
+}
+
+/** The clock of absolute times of waits. */
+function registerClock(t: Task, ring: Uring, arg: number): number {
+  const { u8, dv } = t.kernel.scratch, { at, size } = U.IoUringClockRegister;
+  if (t.mm.copyIn(u8, 0, arg, size) !== 0) return -EFAULT;
+  for (let i = 0; i < 3; i++) if (dv.getUint32(at.resv + 4 * i, true) !== 0) return -EINVAL;
+  const clock = dv.getUint32(at.clockid, true);
+  if (clock !== CLOCK_MONOTONIC && clock !== CLOCK_BOOTTIME) return -EINVAL;
+  ring.usesBoottime = clock === CLOCK_BOOTTIME;
+  return 0;
+}
+
+/** struct io_uring_clone_buffers: the registered buffers of another ring. */
+function cloneBuffers(t: Task, ring: Uring, arg: number): number {
+  const { u8, dv } = t.kernel.scratch, { at, size } = U.IoUringCloneBuffers;
+  if (ring.buffers !== null) return -EBUSY;
+  if (t.mm.copyIn(u8, 0, arg, size) !== 0) return -EFAULT;
+  const fd = dv.getUint32(at.srcFd, true), flags = dv.getUint32(at.flags, true);
+  if ((flags & ~U.IORING_REGISTER_SRC_REGISTERED) !== 0) return -EINVAL;
+  for (let i = at.pad; i < size; i++) if (dv.getUint8(i) !== 0) return -EINVAL;
+  const isPlace = (flags & U.IORING_REGISTER_SRC_REGISTERED) !== 0;
+  const source = isPlace ? registeredRing(t, fd) : ringOf(t, fd | 0);
+  return typeof source === "number" ? source : copyBuffers(source, ring);
 }
 
 /** Which operations there are. */

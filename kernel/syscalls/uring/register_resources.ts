@@ -76,6 +76,15 @@ export function registerBuffers(
   return 0;
 }
 
+/** What one ring has becomes what another one has too; no tag does. */
+export function copyBuffers(from: Uring, to: Uring): number {
+  const { buffers } = from;
+  if (buffers === null) return -ENXIO;
+  if (!RING_ENTRIES.take(buffers.length)) return -ENOMEM;
+  to.buffers = buffers.map((b) => b === null ? null : new FixedBuffer(b.addr, b.len, 0, 0));
+  return 0;
+}
+
 /** What a ring had, if any. */
 export function releaseBuffers(ring: Uring): void {
   const { buffers } = ring;

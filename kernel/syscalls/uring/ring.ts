@@ -2,10 +2,10 @@
  * A ring of io_uring_setup(2): takes requests from shared memory, starts them in order, links and drains, and posts
  * completions.
  *
- * Neighbours: memory.ts (what is shared), worker.ts (one request), operations.ts, calls.ts (the system calls).
+ * Neighbours: memory.ts (what is shared), worker.ts (one request), operations.ts, setup.ts, enter.ts (the system calls).
  */
 
-import { EAGAIN, ECANCELED, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, ECANCELED, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { Fifo } from "../../core/fifo.ts";
@@ -16,13 +16,15 @@ import { anonFs } from "../../fs/anonfd/anon_inode.ts";
 import type { EventFile } from "../../fs/anonfd/eventfd.ts";
 import type { Backing } from "../../mm/backing.ts";
 import type { Kernel } from "../../task/kernel_services.ts";
+import type { TaskPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import type { ThreadGroup } from "../../task/thread_group.ts";
 import { TimerQueue } from "../../time/timer.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
-import { RING_AT, RingMemory } from "./memory.ts";
+import { RING_AT, type RingMemory, type RingShape } from "./memory.ts";
 import { isShort, prepare, takeFile } from "./operations.ts";
+import { bufferMemoryAt } from "./buffer_rings.ts";
 import type { BufferGroup } from "./buffers.ts";
 import { releaseBuffers, releaseFiles } from "./register_resources.ts";
 import type { FileTable, FixedBuffer } from "./resources.ts";
@@ -54,7 +56,11 @@ export class Uring extends OpenFile {
   readonly setup: number;
   readonly sqEntries: number;
   readonly cqEntries: number;
+  private readonly sqeBytes: number;
+  private readonly cqeBytes: number;
   isDisabled: boolean;
+  /** Who alone may use it (IORING_SETUP_SINGLE_ISSUER); null: nobody is chosen. */
+  issuer: TaskPid | null = null;
   /** Where the address space of its maker ends. */
   readonly maxAddress: number;
   files: FileTable | null = null;
@@ -64,6 +70,10 @@ export class Uring extends OpenFile {
   readonly bufferGroups: Map<number, BufferGroup> = new Map();
   /** Kept from when it is enabled on. */
   restrictions: Restrictions | null = null;
+  /** IORING_REGISTER_CLOCK: absolute times of waits are those of CLOCK_BOOTTIME. */
+  usesBoottime: boolean = false;
+  /** IORING_REGISTER_IOWQ_MAX_WORKERS; null: nobody asked. */
+  maxWorkers: readonly [bounded: number, unbounded: number] | null = null;
   readonly personalities: Map<number, Credentials> = new Map();
   lastPersonality: number = 0;
   /** Requests that are neither over nor wait for others. */
@@ -88,8 +98,7 @@ export class Uring extends OpenFile {
   constructor(
     memory: RingMemory,
     setup: number,
-    sqEntries: number,
-    cqEntries: number,
+    { sqEntries, cqEntries, sqeBytes, cqeBytes }: RingShape,
     maxAddress: number,
   ) {
     super(O_RDWR);
@@ -98,7 +107,17 @@ export class Uring extends OpenFile {
     this.setup = setup;
     this.sqEntries = sqEntries;
     this.cqEntries = cqEntries;
+    this.sqeBytes = sqeBytes;
+    this.cqeBytes = cqeBytes;
     this.isDisabled = (setup & U.IORING_SETUP_R_DISABLED) !== 0;
+  }
+
+  /** From now on only this task may use it. */
+  chooseIssuer({ id }: Task): void {
+    if ((this.setup & U.IORING_SETUP_SINGLE_ISSUER) !== 0) this.issuer ??= id;
+  }
+  isAnothers({ id }: Task): boolean {
+    return this.issuer !== null && this.issuer !== id;
   }
 
   override get inode(): Inode {
@@ -120,8 +139,9 @@ export class Uring extends OpenFile {
     return bits;
   }
 
-  override mmap(_writable: boolean, _shared: boolean): Backing | number {
-    return this.memory;
+  override mmap(_writable: boolean, _shared: boolean, offset: number = 0): Backing | number {
+    if (offset >= U.IORING_OFF_PBUF_RING) return bufferMemoryAt(this, offset) ?? -ENOMEM;
+    return (this.setup & U.IORING_SETUP_NO_MMAP) !== 0 ? -ENOMEM : this.memory;
   }
 
   /** Completions that the process has not taken, as it says. */
@@ -183,7 +203,7 @@ export class Uring extends OpenFile {
       return null;
     }
     const worker = new Worker(this, task);
-    worker.sqe.load(memory.dv, memory.sqes + index * U.IoUringSqe.size);
+    worker.sqe.load(memory.dv, memory.sqes + index * this.sqeBytes);
     return worker;
   }
 
@@ -341,11 +361,15 @@ export class Uring extends OpenFile {
     const { memory } = this;
     if (((this.cqTail - memory.word(RING_AT.cqHead)) >>> 0) >= this.cqEntries) return false;
     const slot = this.cqTail & (this.cqEntries - 1);
-    const at = memory.rings + RING_AT.cqes + slot * U.IoUringCqe.size;
+    const at = memory.rings + RING_AT.cqes + slot * this.cqeBytes;
     memory.dv.setUint32(at + CQE.userData, lo, true);
     memory.dv.setUint32(at + CQE.userData + 4, hi, true);
     memory.dv.setInt32(at + CQE.res, result, true);
     memory.dv.setUint32(at + CQE.flags, flags, true);
+    if (this.cqeBytes > U.IoUringCqe.size) {
+      memory.dv.setFloat64(at + U.IoUringCqe.size, 0);
+      memory.dv.setFloat64(at + U.IoUringCqe.size + 8, 0);
+    }
     this.cqTail = (this.cqTail + 1) >>> 0;
     memory.setWord(RING_AT.cqTail, this.cqTail);
     return true;

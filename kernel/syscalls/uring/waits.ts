@@ -3,6 +3,7 @@
 import { ECANCELED, EINVAL, ENOENT, ETIME } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { monotonicDeadline, readTimespec, realtimeDeadline, spanNs } from "../timespec.ts";
+import type { Sqe } from "./sqe.ts";
 import type { Uring } from "./ring.ts";
 import type { Worker } from "./worker.ts";
 
@@ -64,17 +65,35 @@ function find(ring: Uring, self: Worker, wanted: (w: Worker) => boolean): Worker
   return null;
 }
 
-/** IORING_OP_POLL_REMOVE. */
+const UPDATES = U.IORING_POLL_UPDATE_EVENTS | U.IORING_POLL_UPDATE_USER_DATA;
+
+export function checkRemovePoll({ bufIndex, spliceFd, len, off, rwFlags }: Sqe): number {
+  if (bufIndex !== 0 || spliceFd !== 0) return -EINVAL;
+  if ((len & ~(UPDATES | U.IORING_POLL_ADD_MULTI)) !== 0) return -EINVAL;
+  if (len === U.IORING_POLL_ADD_MULTI) return -EINVAL;
+  if ((len & U.IORING_POLL_UPDATE_USER_DATA) === 0 && off !== 0) return -EINVAL;
+  return (len & U.IORING_POLL_UPDATE_EVENTS) === 0 && rwFlags !== 0 ? -EINVAL : 0;
+}
+
+/** IORING_OP_POLL_REMOVE, with IORING_POLL_UPDATE_* other events or another name. */
 export function removePoll(w: Worker): number {
   const { sqe, ring } = w;
-  if (sqe.len !== 0 || sqe.off !== 0 || sqe.rwFlags !== 0) return -EINVAL;
   const found = find(
     ring,
     w,
     (o) => o.sqe.opcode === U.IORING_OP_POLL_ADD && sqe.isAbout(o.sqe),
   );
   if (found === null) return -ENOENT;
-  ring.complete(found, -ECANCELED);
+  if ((sqe.len & UPDATES) === 0) {
+    ring.complete(found, -ECANCELED);
+    return 0;
+  }
+  if ((sqe.len & U.IORING_POLL_UPDATE_EVENTS) !== 0) found.sqe.rwFlags = sqe.rwFlags;
+  if ((sqe.len & U.IORING_POLL_UPDATE_USER_DATA) !== 0) {
+    found.sqe.userLo = sqe.offLo;
+    found.sqe.userHi = sqe.offHi;
+  }
+  found.wake();
   return 0;
 }
 

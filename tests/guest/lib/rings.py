@@ -31,9 +31,13 @@ def pointer(value):
 
 
 class Ring:
-    def __init__(self, entries=8, flags=0, cq=0):
+    def __init__(self, entries=8, flags=0, cq=0, places=None):
+        """`places`: two mappings of its own for rings and requests (IORING_SETUP_NO_MMAP)."""
         p = bytearray(120)
         struct.pack_into("III", p, 0, 0, cq, flags)
+        if places is not None:
+            for at, place in zip((112, 72), places):
+                struct.pack_into("Q", p, at, ctypes.addressof(ctypes.c_char.from_buffer(place)))
         c = (ctypes.c_char * 120).from_buffer(p)
         self.fd = sc(NR.io_uring_setup, entries, c)
         if self.fd in (-E.ENOSYS, -E.EPERM):
@@ -46,10 +50,14 @@ class Ring:
          self.o_array) = struct.unpack_from("7I", p, 40)
         (self.c_head, self.c_tail, self.c_mask, self.c_n, self.c_over, self.c_cqes,
          self.c_flags) = struct.unpack_from("7I", p, 80)
-        size = max(self.o_array + 4 * self.sq, self.c_cqes + 16 * self.cq)
+        self.sqe_bytes, self.cqe_bytes = 128 if flags & 0x400 else 64, 32 if flags & 0x800 else 16
+        if places is not None:
+            self.ring, self.sqes = places
+            return
+        size = max(self.o_array + 4 * self.sq, self.c_cqes + self.cqe_bytes * self.cq)
         rw = mmap.PROT_READ | mmap.PROT_WRITE
         self.ring = mmap.mmap(self.fd, size, mmap.MAP_SHARED, rw, offset=0)
-        self.sqes = mmap.mmap(self.fd, 64 * self.sq, mmap.MAP_SHARED, rw, offset=0x10000000)
+        self.sqes = mmap.mmap(self.fd, self.sqe_bytes * self.sq, mmap.MAP_SHARED, rw, offset=0x10000000)
 
     def word(self, at):
         return struct.unpack_from("I", self.ring, at)[0]
@@ -58,10 +66,11 @@ class Ring:
             file_index=0, personality=0, addr3=0):
         tail = self.word(self.o_tail)
         i = tail & (self.sq - 1)
-        struct.pack_into("<BBHiQQIIQHHiQQ", self.sqes, 64 * i, op, flags, ioprio, fd,
+        struct.pack_into("<BBHiQQIIQHHiQQ", self.sqes, self.sqe_bytes * i, op, flags, ioprio, fd,
                          pointer(off), pointer(addr), size, op_flags, data, buf, personality,
                          file_index, addr3, 0)
-        struct.pack_into("I", self.ring, self.o_array + 4 * i, i)
+        if self.flags & 0x10000 == 0:
+            struct.pack_into("I", self.ring, self.o_array + 4 * i, i)
         struct.pack_into("I", self.ring, self.o_tail, (tail + 1) & 0xFFFFFFFF)
 
     def enter(self, submit, wait=0, flags=None, arg=0, size=0):
@@ -74,7 +83,7 @@ class Ring:
         out, head, tail = [], self.word(self.c_head), self.word(self.c_tail)
         while head != tail:
             out.append(struct.unpack_from("<Qii", self.ring,
-                                          self.c_cqes + 16 * (head & (self.cq - 1))))
+                                          self.c_cqes + self.cqe_bytes * (head & (self.cq - 1))))
             head = (head + 1) & 0xFFFFFFFF
         struct.pack_into("I", self.ring, self.c_head, head)
         return out

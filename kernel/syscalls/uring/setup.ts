@@ -1,20 +1,15 @@
-/** io_uring_setup(2) and io_uring_enter(2). Neighbours: ring.ts, register.ts (io_uring_register(2)). */
+/** io_uring_setup(2). Neighbours: memory.ts (what is shared), ring.ts, enter.ts. */
 
-import { EBADF, EBADFD, EFAULT, EINVAL, ENOMEM, ETIME } from "../../../ffi/abi/errno.ts";
+import { EBADF, EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
-import { POLLIN } from "../../../ffi/abi/poll.ts";
-import type { SyscallArgs } from "../../../platform/platform.ts";
-import { BLOCK } from "../../core/result.ts";
-import { isRestartCode } from "../../task/return_to_user.ts";
-import { restoreMask } from "../../task/signal/mask.ts";
-import { RingFds } from "../../task/ring_fds.ts";
+import { MAP_FIXED, MAP_SHARED } from "../../../ffi/abi/mman.ts";
+import { PROT_READ, PROT_WRITE, type SyscallArgs } from "../../../platform/platform.ts";
+import { PAGE_SIZE } from "../../mm/frames.ts";
+import { MAX_RING_FDS, RingFds } from "../../task/ring_fds.ts";
 import type { Task } from "../../task/task.ts";
 import { installNew } from "../io/install.ts";
-import { useMask } from "../io/poll.ts";
-import { monotonicDeadline, readTimespec, spanNs } from "../timespec.ts";
 import { RING_AT, RingMemory } from "./memory.ts";
 import { Uring } from "./ring.ts";
-import { registeredRing, ringOf } from "./ring_fds.ts";
 
 /** LIMIT: IORING_MAX_ENTRIES, IORING_MAX_CQ_ENTRIES. */
 const MAX_ENTRIES = 32768, MAX_CQ_ENTRIES = 2 * MAX_ENTRIES;
@@ -23,17 +18,16 @@ const SETUP_FLAGS = U.IORING_SETUP_IOPOLL | U.IORING_SETUP_SQPOLL | U.IORING_SET
   U.IORING_SETUP_CQSIZE | U.IORING_SETUP_CLAMP | U.IORING_SETUP_ATTACH_WQ |
   U.IORING_SETUP_R_DISABLED | U.IORING_SETUP_SUBMIT_ALL | U.IORING_SETUP_COOP_TASKRUN |
   U.IORING_SETUP_TASKRUN_FLAG | U.IORING_SETUP_SINGLE_ISSUER | U.IORING_SETUP_DEFER_TASKRUN |
-  U.IORING_SETUP_NO_SQARRAY;
+  U.IORING_SETUP_NO_SQARRAY | U.IORING_SETUP_SQE128 | U.IORING_SETUP_CQE32 |
+  U.IORING_SETUP_NO_MMAP | U.IORING_SETUP_REGISTERED_FD_ONLY;
 const FEATURES = U.IORING_FEAT_SINGLE_MMAP | U.IORING_FEAT_NODROP | U.IORING_FEAT_SUBMIT_STABLE |
   U.IORING_FEAT_RW_CUR_POS | U.IORING_FEAT_CUR_PERSONALITY | U.IORING_FEAT_FAST_POLL |
   U.IORING_FEAT_POLL_32BITS | U.IORING_FEAT_SQPOLL_NONFIXED | U.IORING_FEAT_EXT_ARG |
   U.IORING_FEAT_NATIVE_WORKERS | U.IORING_FEAT_RSRC_TAGS | U.IORING_FEAT_CQE_SKIP |
-  U.IORING_FEAT_LINKED_FILE | U.IORING_FEAT_REG_REG_RING;
-const ENTER_FLAGS = U.IORING_ENTER_GETEVENTS | U.IORING_ENTER_SQ_WAKEUP |
-  U.IORING_ENTER_SQ_WAIT | U.IORING_ENTER_REGISTERED_RING | U.IORING_ENTER_EXT_ARG |
-  U.IORING_ENTER_ABS_TIMER;
+  U.IORING_FEAT_LINKED_FILE | U.IORING_FEAT_REG_REG_RING | U.IORING_FEAT_MIN_TIMEOUT |
+  U.IORING_FEAT_RECVSEND_BUNDLE;
 
-const P = U.IoUringParams.at, ARG = U.IoUringGeteventsArg;
+const P = U.IoUringParams.at;
 
 function powerOfTwo(n: number): number {
   return n <= 1 ? 1 : 2 ** (32 - Math.clz32(n - 1));
@@ -43,6 +37,7 @@ function powerOfTwo(n: number): number {
 function checkFlags(flags: number): number {
   const has = (bits: number): boolean => (flags & bits) !== 0;
   if ((flags & ~SETUP_FLAGS) !== 0) return -EINVAL;
+  if (has(U.IORING_SETUP_REGISTERED_FD_ONLY) && !has(U.IORING_SETUP_NO_MMAP)) return -EINVAL;
   if (has(U.IORING_SETUP_SQ_AFF) && !has(U.IORING_SETUP_SQPOLL)) return -EINVAL;
   const asks = U.IORING_SETUP_COOP_TASKRUN | U.IORING_SETUP_TASKRUN_FLAG |
     U.IORING_SETUP_DEFER_TASKRUN;
@@ -77,17 +72,67 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
     if (other === null) return -EBADF;
     if (!(other instanceof Uring)) return -EINVAL;
   }
-  const memory = RingMemory.create(t.kernel.memory, { dev: 0, ino: 0 }, entries, cqEntries);
+  const sqeBytes = (flags & U.IORING_SETUP_SQE128) !== 0
+    ? 2 * U.IoUringSqe.size
+    : U.IoUringSqe.size;
+  const cqeBytes = (flags & U.IORING_SETUP_CQE32) !== 0 ? 2 * U.IoUringCqe.size : U.IoUringCqe.size;
+  const shape = { sqEntries: entries, cqEntries, sqeBytes, cqeBytes };
+  const memory = RingMemory.create(t.kernel.memory, { dev: 0, ino: 0 }, shape);
   if (memory === null) return -ENOMEM;
-  const ring = new Uring(memory, flags, entries, cqEntries, t.mm.layout.maxAddress);
+  const ring = new Uring(memory, flags, shape, t.mm.layout.maxAddress);
+  if (!ring.isDisabled) ring.chooseIssuer(t);
   fillRing(ring);
+  const rings = pointerAt(dv, P.cqOff + U.CqOffsets.at.userAddr);
+  const sqes = pointerAt(dv, P.sqOff + U.SqOffsets.at.userAddr);
+  const isPlaced = (flags & U.IORING_SETUP_NO_MMAP) !== 0;
+  let result = isPlaced ? placeRing(t, memory, rings, sqes) : 0;
   describe(t, ring, flags, sqpollIdle);
-  if (t.mm.copyOut(addr, u8, 0, U.IoUringParams.size) < 0) {
-    ring.drop();
-    return -EFAULT;
+  if (isPlaced) {
+    setPointer(dv, P.cqOff + U.CqOffsets.at.userAddr, rings);
+    setPointer(dv, P.sqOff + U.SqOffsets.at.userAddr, sqes);
   }
+  if (result === 0 && t.mm.copyOut(addr, u8, 0, U.IoUringParams.size) < 0) result = -EFAULT;
   t.ringFds ??= new RingFds();
-  return installNew(t, ring, true);
+  if (result === 0 && (flags & U.IORING_SETUP_REGISTERED_FD_ONLY) === 0) {
+    return installNew(t, ring, true);
+  }
+  if (result === 0) result = t.ringFds.add(ring, 0, MAX_RING_FDS);
+  ring.drop();
+  return result;
+}
+
+function pointerAt(dv: DataView, at: number): number {
+  return dv.getUint32(at, true) + dv.getUint32(at + 4, true) * 0x100000000;
+}
+function setPointer(dv: DataView, at: number, value: number): void {
+  dv.setUint32(at, value % 0x100000000, true);
+  dv.setUint32(at + 4, Math.floor(value / 0x100000000), true);
+}
+
+/**
+ * IORING_SETUP_NO_MMAP: the ring is in memory of the caller's. DIFFERS: it takes the place of what is mapped there, so that
+ * a child shares it and a file that is mapped there does not see it.
+ */
+function placeRing(t: Task, memory: RingMemory, rings: number, sqes: number): number {
+  const { mm } = t,
+    ringBytes = memory.ringPages * PAGE_SIZE,
+    sqeBytes = memory.sqePages * PAGE_SIZE;
+  if (rings % PAGE_SIZE !== 0 || sqes % PAGE_SIZE !== 0) return -EINVAL;
+  if (!isWritable(t, rings, ringBytes) || !isWritable(t, sqes, sqeBytes)) return -EFAULT;
+  const prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_FIXED;
+  const r = mm.mmap(rings, ringBytes, prot, flags, memory, U.IORING_OFF_SQ_RING);
+  if (r < 0) return r;
+  return Math.min(0, mm.mmap(sqes, sqeBytes, prot, flags, memory, U.IORING_OFF_SQES));
+}
+
+/** Whether all of [start, start + bytes) is memory that its process may write. */
+function isWritable({ mm }: Task, start: number, bytes: number): boolean {
+  for (let at = start; at < start + bytes;) {
+    const area = mm.vmas.find(at);
+    if (area === null || (area.prot & PROT_WRITE) === 0) return false;
+    at = area.end;
+  }
+  return true;
 }
 
 function fillRing({ memory, setup, sqEntries, cqEntries }: Uring): void {
@@ -126,84 +171,4 @@ function describe(t: Task, ring: Uring, flags: number, idle: number): void {
   dv.setUint32(cq + C.overflow, RING_AT.cqOverflow, true);
   dv.setUint32(cq + C.cqes, RING_AT.cqes, true);
   dv.setUint32(cq + C.flags, RING_AT.cqFlags, true);
-}
-
-/** io_uring_enter(2). What was submitted is in `progress.done` and counts, whatever becomes of the wait. */
-export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
-  const toSubmit = a.u32(1), flags = a.u32(3), { progress } = t;
-  if ((flags & ~ENTER_FLAGS) !== 0) return -EINVAL;
-  const isRegistered = (flags & U.IORING_ENTER_REGISTERED_RING) !== 0;
-  const ring = isRegistered ? registeredRing(t, a.u32(0)) : ringOf(t, a.i32(0));
-  if (typeof ring === "number") return ring;
-  if (ring.isDisabled) return -EBADFD;
-  if (progress.step === 0) {
-    (t.group.rings ??= new Set()).add(ring);
-    const isPolled = (ring.setup & U.IORING_SETUP_SQPOLL) !== 0;
-    const wakesUp = (flags & U.IORING_ENTER_SQ_WAKEUP) !== 0;
-    const wanted = !isPolled ? toSubmit : wakesUp ? ring.sqEntries : 0;
-    const r = wanted > progress.done ? submit(t, ring, wanted) : 0;
-    if (r === BLOCK) return r;
-    if (isPolled) progress.done = toSubmit;
-    // What could not be taken is not waited for.
-    else if (progress.done !== toSubmit) return progress.done > 0 ? progress.done : r;
-    progress.step = 1;
-  }
-  if ((flags & U.IORING_ENTER_GETEVENTS) === 0) return progress.done;
-  const r = waitForEvents(t, a, ring, flags);
-  return r === BLOCK || progress.done === 0 ? r : progress.done;
-}
-
-/** Takes requests until `wanted` are in `progress.done`, or what can be: 0, -errno, or BLOCK to go on next turn. */
-function submit(t: Task, ring: Uring, wanted: number): number {
-  const taken = ring.submit(t, wanted - t.progress.done);
-  if (taken < 0) return taken;
-  t.progress.done += taken;
-  return ring.hasMore ? t.yieldTurn() : 0;
-}
-
-function waitForEvents(t: Task, a: SyscallArgs, ring: Uring, flags: number): number {
-  const { progress } = t;
-  ring.flushLate();
-  if (progress.deadlineNs < 0) {
-    const r = readArguments(t, a, flags);
-    if (r < 0) return r;
-  }
-  const wanted = Math.min(a.u32(2), ring.cqEntries);
-  let r = 0;
-  if (ring.available < wanted) {
-    if (t.kernel.now() >= progress.deadlineNs) r = -ETIME;
-    else {
-      r = t.waitFor(ring.waitQueue, POLLIN);
-      if (r === BLOCK) return t.waitUntil(progress.deadlineNs);
-    }
-  }
-  if (!isRestartCode(r) && usesMask(a, flags)) restoreMask(t);
-  return r;
-}
-
-function usesMask(a: SyscallArgs, flags: number): boolean {
-  return a.u64(4) !== 0 && (flags & U.IORING_ENTER_EXT_ARG) === 0;
-}
-
-/** A signal mask, or with IORING_ENTER_EXT_ARG a mask and a time. */
-function readArguments(t: Task, a: SyscallArgs, flags: number): number {
-  const { progress } = t, { u8, dv } = t.kernel.scratch;
-  let mask = a.u64(4), maskBytes = a.u64(5);
-  progress.deadlineNs = Infinity;
-  if ((flags & U.IORING_ENTER_EXT_ARG) !== 0) {
-    if (maskBytes !== ARG.size) return -EINVAL;
-    if (t.mm.copyIn(u8, 0, mask, ARG.size) !== 0) return -EFAULT;
-    const low = dv.getUint32(ARG.at.ts, true), high = dv.getUint32(ARG.at.ts + 4, true);
-    const maskAddr = dv.getUint32(ARG.at.sigmask, true) +
-      dv.getUint32(ARG.at.sigmask + 4, true) * 0x100000000;
-    maskBytes = dv.getUint32(ARG.at.sigmaskSz, true);
-    mask = maskAddr;
-    if (low !== 0 || high !== 0) {
-      const r = readTimespec(t, low + high * 0x100000000);
-      if (r < 0) return r;
-      const isAbsolute = (flags & U.IORING_ENTER_ABS_TIMER) !== 0;
-      progress.deadlineNs = isAbsolute ? monotonicDeadline(t) : t.kernel.now() + spanNs();
-    }
-  }
-  return mask === 0 ? 0 : useMask(t, mask, maskBytes);
 }
