@@ -62,6 +62,8 @@ export const MOUNTS: Quota = new Quota(1 << 18);
 export const FILTER_INSTRUCTIONS: Quota = new Quota(1 << 22);
 /** LIMIT: links, their addresses and routes, of all network namespaces. */
 export const NET_OBJECTS: Quota = new Quota(1 << 16);
+/** LIMIT: packets to neighbours that do not answer, of all sockets. */
+export const UNANSWERED_PACKETS: Quota = new Quota(1 << 12);
 /** LIMIT: keys and links between them, and bytes of their contents and descriptions. */
 export const KEYS: Quota = new Quota(1 << 17);
 export const KEY_BYTES: Quota = new Quota(1 << 26);

@@ -1,7 +1,10 @@
 """Links between network namespaces: veth pairs, bridges, addresses, routes, and sockets across them."""
 
 import os
+import select
 import socket
+import struct
+import time
 from errno import *
 from lib.guest import *
 from lib.links import *
@@ -148,10 +151,71 @@ def what_nobody_has():
 
     eq(attempt("10.1.1.2"), ECONNREFUSED)
     eq(attempt("10.9.9.9"), ENETUNREACH)
-    ok(attempt("10.1.1.77") in (EHOSTUNREACH, None), "nobody answers")
     eq(other.do(attempt, "10.1.1.1"), ECONNREFUSED)
     ok(ip("route get 10.9.9.9", code=2) != "", "no route")
     eq(shown("route get 10.1.1.2")[0]["prefsrc"], "10.1.1.1")
+
+
+def errors_of(s, seconds=8):
+    """What its queue of errors tells in time: bytes, the control message's level, the error, and where it was for."""
+    wait = select.poll()
+    wait.register(s, 0)
+    if not wait.poll(seconds * 1000):
+        return []
+    found = []
+    while True:
+        try:
+            data, [(level, _, error)], _, to = s.recvmsg(99, 300, socket.MSG_ERRQUEUE)
+        except BlockingIOError:
+            return found
+        found.append((data, level, struct.unpack("IBBB", error[:7]), error[20:24] if level == 0 else error[24:40], to[0]))
+
+
+@cases([("four", socket.AF_INET, "10.1.1.77", 0, 11, (EHOSTUNREACH, 2, 3, 1), socket.inet_aton("10.1.1.1")),
+        ("six", socket.AF_INET6, "fd00::77", 41, 25, (EHOSTUNREACH, 3, 1, 3), socket.inet_pton(socket.AF_INET6, "fd00::1"))])
+def neighbours_that_do_not_answer(family, nobody, level, name, error, own):
+    pair()
+    ip("link set lo up")
+    asked, other, linked = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(3))
+    for s in (asked, linked):
+        s.setsockopt(level, name, 1)
+    linked.connect((nobody, 9))
+    for s in (asked, other, linked):
+        s.setblocking(False)
+    start = time.monotonic()
+    eq([asked.sendto(b"one", (nobody, 9)), asked.sendto(b"two", (nobody, 9)), other.sendto(b"x", (nobody, 9)), linked.send(b"y")],
+       [3, 3, 1, 1])
+    eq(errors_of(asked), [(b, level, error, own, nobody) for b in (b"one", b"two")])
+    ok(2.5 < time.monotonic() - start < 7, "after three questions")
+    eq(errors_of(linked), [(b"y", level, error, own, nobody)])
+    eq((errors_of(other, 0.2), other.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)), ([], 0), "who did not ask")
+
+
+@test
+def connections_to_neighbours_that_do_not_answer():
+    pair()
+    ip("link set lo up")
+    s, start = socket.socket(), time.monotonic()
+    s.setblocking(False)
+    eq(s.connect_ex(("10.1.1.77", 9)), EINPROGRESS)
+    wait = select.poll()
+    wait.register(s, select.POLLOUT)
+    ok(wait.poll(9000), "an end")
+    eq(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), EHOSTUNREACH)
+    ok(2.5 < time.monotonic() - start < 7, "after three questions")
+    s = socket.socket()
+    eq(s.connect_ex(("10.1.1.77", 9)), EHOSTUNREACH, "one that waits")
+
+
+@test
+def raw_sockets_hear_that_nobody_answers():
+    pair()
+    ip("link set lo up")
+    heard, raw = (socket.socket(socket.AF_INET, socket.SOCK_RAW, 1) for _ in range(2))
+    heard.settimeout(9)
+    raw.sendto(b"\x08\0\0\0\0\1\0\1hello", ("10.1.1.77", 0))
+    got = heard.recv(999)
+    eq((socket.inet_ntoa(got[12:16]), got[20:22], got[28 + 20:28 + 22], got[-5:]), ("10.1.1.1", b"\3\1", b"\x08\0", b"hello"))
 
 
 @test

@@ -3,7 +3,7 @@
  * were sent, what was too long to be sent, and when packets left (timestamping.ts). recv(2) with MSG_ERRQUEUE takes it out.
  */
 
-import { EAGAIN, ECONNREFUSED } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, ECONNREFUSED, EHOSTUNREACH } from "../../../ffi/abi/errno.ts";
 import * as E from "../../../ffi/abi/errqueue.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import { AF_INET, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC } from "../../../ffi/abi/socket.ts";
@@ -28,14 +28,6 @@ const ICMP_CLASS = 0xc0;
 const NOTHING = new Uint8Array(0);
 const cursor = new BytesCursor();
 const scratch = new SocketAddress();
-
-/** Of messages of ICMP and ICMPv6 that nobody is at a port, the fields of sock_extended_err. */
-const UNREACHABLE_4 = [E.SO_EE_ORIGIN_ICMP, I.ICMP_DEST_UNREACH, I.ICMP_PORT_UNREACH] as const;
-const UNREACHABLE_6 = [
-  E.SO_EE_ORIGIN_ICMP6,
-  I.ICMPV6_DEST_UNREACH,
-  I.ICMPV6_PORT_UNREACH,
-] as const;
 
 /** `source` is an address, or null for none. */
 export function extendedError(
@@ -96,14 +88,44 @@ export function hearUnreachable(
   source: string,
   to: Endpoint,
 ): void {
+  const code = isV4(to.address) ? I.ICMP_PORT_UNREACH : I.ICMPV6_PORT_UNREACH;
   if (wantsErrors(socket, to.address)) {
-    const isFour = isV4(to.address), kind = isFour ? UNREACHABLE_4 : UNREACHABLE_6;
-    const quote = bytes.subarray(0, isFour ? QUOTE_4 - HEADERS_4 : QUOTE_6 - HEADERS_6);
-    const error = extendedError(socket, ECONNREFUSED, kind, 0, 0, to.address);
-    queueError(socket, error, quote, to, source);
+    queueUnreachable(socket, ECONNREFUSED, code, bytes, source, to, to.address);
   } else if (socket.remote === null) return;
   socket.error = ECONNREFUSED;
   socket.queue.wake(POLLERR | POLLIN | POLLOUT);
+}
+
+/** The same of a station that does not answer: only who asked for errors hears that. */
+export function hearUnanswered(
+  socket: InetSocket,
+  bytes: Uint8Array<ArrayBuffer>,
+  source: string,
+  to: Endpoint,
+): void {
+  if (!wantsErrors(socket, to.address)) return;
+  const code = isV4(to.address) ? I.ICMP_HOST_UNREACH : I.ICMPV6_ADDR_UNREACH;
+  queueUnreachable(socket, EHOSTUNREACH, code, bytes, source, to, source);
+  socket.error = EHOSTUNREACH;
+  socket.queue.wake(POLLERR | POLLIN | POLLOUT);
+}
+
+/** `by`: who sent the message of ICMP. */
+function queueUnreachable(
+  socket: InetSocket,
+  errno: number,
+  code: number,
+  bytes: Uint8Array<ArrayBuffer>,
+  source: string,
+  to: Endpoint,
+  by: string,
+): void {
+  const isFour = isV4(to.address);
+  const origin = isFour ? E.SO_EE_ORIGIN_ICMP : E.SO_EE_ORIGIN_ICMP6;
+  const type = isFour ? I.ICMP_DEST_UNREACH : I.ICMPV6_DEST_UNREACH;
+  const quote = bytes.subarray(0, isFour ? QUOTE_4 - HEADERS_4 : QUOTE_6 - HEADERS_6);
+  const error = extendedError(socket, errno, [origin, type, code], 0, 0, by);
+  queueError(socket, error, quote, to, source);
 }
 
 /** A message to `to` was refused with `errno`, as it is longer than a packet can be. */

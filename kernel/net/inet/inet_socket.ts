@@ -56,7 +56,9 @@ import {
 } from "./address.ts";
 import { putPacketControl, takeIpControl } from "./ip_control.ts";
 import { defaultHopLimit, defaultTtl, getIpOption, IpOptions, setIpOption } from "./ip_options.ts";
-import { type Hop, isReachableBack, isTaken, reach } from "../links/reach.ts";
+import { type Hop, isReachableBack, isTaken, reach, UNANSWERED } from "../links/reach.ts";
+import { isUnanswered, Unanswered } from "./unanswered.ts";
+import type { IpPacket } from "./ip_packet.ts";
 import { isToMany, linkToMany, sourceToMany } from "./group_route.ts";
 import { getGroupOption, setGroupOption } from "./group_options.ts";
 import { joinReuse, type ReuseGroup, setReuseProgram } from "./reuse_port.ts";
@@ -81,6 +83,8 @@ export abstract class InetSocket extends Socket {
   isBound: boolean = false;
   /** What MSG_ERRQUEUE receives; null: nothing ever was in it. */
   errors: DatagramQueue | null = null;
+  /** What it sent to neighbours that do not answer. */
+  protected unanswered: Unanswered | null = null;
   /** Groups that it is a member of; null: it never was. */
   groups: SocketGroups | null = null;
   /** Its own address is a group or stands for all stations: it sends with another one. */
@@ -251,7 +255,7 @@ export abstract class InetSocket extends Socket {
     const target = reach(this.net, address, null, deviceIndex);
     // A datagram leaves by the link that its sender is bound to, and is lost if nobody is there.
     const isLost = target === -EHOSTUNREACH && deviceIndex !== 0 && this.type !== SOCK_STREAM;
-    if (typeof target === "number" && !isLost) return target;
+    if (typeof target === "number" && !isLost && target !== UNANSWERED) return target;
     // A socket bound to an address of the other family cannot send there.
     if (!isAny(own) && isV4(own) !== isV4(address)) return isV4(own) ? -ENETUNREACH : -EINVAL;
     return address === to.address ? to : new Endpoint(address, to.port);
@@ -294,6 +298,13 @@ export abstract class InetSocket extends Socket {
     const hops: Hop[] = [], target = reach(this.net, destination, hops, deviceIndex);
     if (typeof target === "number" || !isTaken(hops, source)) return null;
     return !needsAnswers || isReachableBack(target, source, this.net) ? target.inet : null;
+  }
+
+  /** `bytes`, which were sent in this packet, arrive nowhere. */
+  protected lose(bytes: Uint8Array<ArrayBuffer>, to: Endpoint, packet: IpPacket): void {
+    if (!isUnanswered(this, to.address)) return;
+    this.unanswered ??= new Unanswered(this);
+    this.unanswered.add(bytes, to, packet);
   }
 
   /** Somebody with the right to do so ended it (SOCK_DESTROY): its user hears why. */

@@ -147,6 +147,7 @@ export abstract class MessageSocket extends InetSocket {
   protected override release(): void {
     this.incoming.free();
     this.errors?.free();
+    this.unanswered?.forget();
     this.groups?.leaveAll();
     releaseFilter(this);
     this.releasePort();

@@ -40,7 +40,10 @@ export class PingSocket extends MessageSocket {
     const request = { protocol, source, destination, payload, hops, trafficClass, whole: null };
     if (isToMany(this.net.links, destination)) return routeToMany(this, request, message.header);
     const arrival = this.arrival(source, destination);
-    if (arrival === null) return 0;
+    if (arrival === null) {
+      this.lose(payload, to, request);
+      return 0;
+    }
     stampSent(this, request);
     const reply = answerTo(request);
     pass(this.net, arrival, request);

@@ -97,7 +97,10 @@ export class RawSocket extends MessageSocket {
       return routeToMany(this, packet, message.header);
     }
     const arrival = this.arrival(packet.source, packet.destination, false);
-    if (arrival === null) return 0;
+    if (arrival === null) {
+      this.lose(bytes, to, packet);
+      return 0;
+    }
     stampSent(this, packet);
     showPacket(this.net, packet);
     carry(this.inet, arrival, packet);

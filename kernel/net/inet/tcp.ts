@@ -311,9 +311,9 @@ export abstract class TcpSocket extends InetSocket {
   }
 
   /** Nobody answered. */
-  giveUpConnecting(): void {
+  giveUpConnecting(error: number): void {
     this.leaveWaiting();
-    this.fail(ETIMEDOUT);
+    this.fail(error);
   }
 
   /** Data waited for too long: what never left is lost, and the peer is not told. */

@@ -26,6 +26,7 @@ import { Deferral, defers } from "./tcp_defer.ts";
 import { hasCookie, takesFastOpen } from "./tcp_fastopen.ts";
 import { joinReuse } from "./reuse_port.ts";
 import { TcpTimer } from "./tcp_timer.ts";
+import { isUnanswered } from "./unanswered.ts";
 import { showHandshake, showRefusal, synOf } from "./tcp_wire.ts";
 
 /** Value of TCP_SAVE_SYN: the header of Ethernet too. */
@@ -139,7 +140,17 @@ export function connectNow(socket: TcpSocket, nonblocking: boolean): number {
   const route = socket.remote!, { address } = socket.local;
   socket.isConnectDeferred = false;
   socket.state = I.TCP_CLOSE;
-  const listener = listenerAt(socket, route, socket.arrivalOf(address, route.address)?.tcp ?? null);
+  const arrival = socket.arrivalOf(address, route.address);
+  if (arrival === null && isUnanswered(socket, route.address)) {
+    socket.isConnecting = true;
+    socket.blockedOn = socket.queue;
+    socket.state = I.TCP_SYN_SENT;
+    socket.timer ??= new TcpTimer(socket);
+    if (socket.net.links.lo.isUp) socket.timer.startAsking();
+    else socket.timer.startConnecting();
+    return nonblocking ? -EINPROGRESS : -EAGAIN;
+  }
+  const listener = listenerAt(socket, route, arrival?.tcp ?? null);
   if (listener === null) {
     showRefusal(socket);
     if (!nonblocking) {

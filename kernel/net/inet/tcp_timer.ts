@@ -1,11 +1,14 @@
 /**
- * The two times after which a connection is given up: connect(2) that nobody answers, for TCP_SYNCNT tries, and data
+ * The times after which a connection is given up: connect(2) that nobody answers, for TCP_SYNCNT tries or, where there is no
+ * such neighbour, three questions, and data
  * that the other end has no room for, for TCP_USER_TIMEOUT (tcp(7)). One timer a socket, as it has one wait at a time.
  */
 
+import { EHOSTUNREACH, ETIMEDOUT } from "../../../ffi/abi/errno.ts";
 import { TCP_SYN_SENT, TCP_SYNCNT } from "../../../ffi/abi/inet.ts";
 import { Timer } from "../../time/timer.ts";
 import type { TcpSocket } from "./tcp.ts";
+import { ASKING_S } from "./unanswered.ts";
 
 const NS_PER_MS = 1e6, MS_PER_S = 1000;
 /** Seconds: the first time between two tries, and the longest one (TCP_RTO_MAX). */
@@ -21,6 +24,7 @@ export function secondsOf(tries: number): number {
 
 export class TcpTimer extends Timer {
   private readonly socket: TcpSocket;
+  private isUnanswered: boolean = false;
 
   constructor(socket: TcpSocket) {
     super();
@@ -29,6 +33,7 @@ export class TcpTimer extends Timer {
 
   /** A connection is asked for. */
   startConnecting(): void {
+    this.isUnanswered = false;
     const { tcp } = this.socket,
       tries = tcp.kept.get(TCP_SYNCNT) ??
         this.socket.net.number("net/ipv4/tcp_syn_retries", SYN_TRIES);
@@ -38,6 +43,12 @@ export class TcpTimer extends Timer {
       ? Math.min(allMs, Math.max(TRY_S * MS_PER_S, userTimeoutMs))
       : allMs;
     this.arm(ms);
+  }
+
+  /** Nobody answers for the address. */
+  startAsking(): void {
+    this.isUnanswered = true;
+    this.arm(ASKING_S * MS_PER_S);
   }
 
   /** Data were sent, or (`isProgress`) some of them were taken: from now on, or from then on, they wait. */
@@ -57,7 +68,8 @@ export class TcpTimer extends Timer {
   }
 
   override onExpire(): void {
-    if (this.socket.state === TCP_SYN_SENT) this.socket.giveUpConnecting();
-    else this.socket.giveUp();
+    if (this.socket.state === TCP_SYN_SENT) {
+      this.socket.giveUpConnecting(this.isUnanswered ? EHOSTUNREACH : ETIMEDOUT);
+    } else this.socket.giveUp();
   }
 }

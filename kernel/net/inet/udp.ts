@@ -157,7 +157,12 @@ export class UdpSocket extends InetSocket {
       ? this.local
       : new Endpoint(this.sourceAddress(to.address), this.local.port);
     const arrival = this.arrival(from.address, to.address, false);
-    if (arrival === null) return length;
+    if (arrival === null) {
+      const bytes = takeAll(io);
+      if (bytes === null) return -EFAULT;
+      this.lose(bytes, to, this.packetOf(bytes, from, to, header));
+      return length;
+    }
     const ports = this.portsIn(arrival);
     let receiver = receiverAt(ports, from, to);
     if (receiver?.reuse?.hasProgram) {
@@ -422,6 +427,7 @@ export class UdpSocket extends InetSocket {
   protected override release(): void {
     this.incoming.free();
     this.errors?.free();
+    this.unanswered?.forget();
     this.groups?.leaveAll();
     releaseFilter(this);
     this.udp.forget();

@@ -19,8 +19,10 @@ export function isHeard(to: InetPorts): boolean {
 
 /** `by` tells the sockets of a packet's sender that nobody is at its port. */
 export function tellUnreachable(by: NetNamespace, to: InetPorts, packet: IpPacket): void {
-  pass(by, to, unreachable(packet));
-  const { source, destination, protocol } = packet, there = new Endpoint(destination, 0);
+  const { source, destination, protocol } = packet;
+  const code = isV4(source) ? I.ICMP_PORT_UNREACH : I.ICMPV6_PORT_UNREACH;
+  pass(by, to, unreachable(packet, destination, code));
+  const there = new Endpoint(destination, 0);
   for (const socket of to.raw) {
     if (!socket.sends(protocol, source, destination)) continue;
     const bytes = socket.includesHeader && isV4(source) ? headed(packet) : packet.payload;
@@ -28,17 +30,18 @@ export function tellUnreachable(by: NetNamespace, to: InetPorts, packet: IpPacke
   }
 }
 
-function unreachable(packet: IpPacket): IpPacket {
+/** What `by` says to a packet's sender. */
+export function unreachable(packet: IpPacket, by: string, code: number): IpPacket {
   const isFour = isV4(packet.source);
   const quote = isFour ? headed(packet).subarray(0, QUOTE_4) : headed6(packet).subarray(0, QUOTE_6);
   const payload = new Uint8Array(ICMP_HEADER + quote.length);
   payload[0] = isFour ? I.ICMP_DEST_UNREACH : I.ICMPV6_DEST_UNREACH;
-  payload[1] = isFour ? I.ICMP_PORT_UNREACH : I.ICMPV6_PORT_UNREACH;
+  payload[1] = code;
   payload.set(quote, ICMP_HEADER);
-  seal(payload, packet.destination, packet.source);
+  seal(payload, by, packet.source);
   return {
     protocol: isFour ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6,
-    source: packet.destination,
+    source: by,
     destination: packet.source,
     payload,
     hops: HOPS,

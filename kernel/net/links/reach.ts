@@ -5,7 +5,7 @@
  * DIFFERS: a connection does not notice what changes on its way, and nothing is filtered. Neighbour: flood.ts.
  */
 
-import { EHOSTUNREACH, ENETUNREACH, ENODEV } from "../../../ffi/abi/errno.ts";
+import { EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, ENODEV } from "../../../ffi/abi/errno.ts";
 import { isLoopback, isV4 } from "../inet/address.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { answers } from "./answers.ts";
@@ -13,13 +13,16 @@ import type { Link } from "./link.ts";
 import { greater } from "./link_settings.ts";
 import { refusalOf } from "./refusals.ts";
 
+/** Nobody answers for the address where it should be: who sends something there hears so later. */
+export const UNANSWERED = -EHOSTDOWN;
+
 /** Stations on the way, as many as a packet's TTL allows at first. */
 const STATIONS_MAX = 64;
 /** What `rp_filter` is when the way back has to be by the same link. */
 const STRICT = 1;
 
 /**
- * The namespace that a packet from `net` to `destination` arrives in, or -ENETUNREACH, -EHOSTUNREACH, or what a route that
+ * The namespace that a packet from `net` to `destination` arrives in, or -ENETUNREACH, -EHOSTUNREACH, UNANSWERED, or what a route that
  * leads nowhere says. `device`: index of the link that its sender is bound to (-ENODEV), 0 for none.
  */
 export function reach(
@@ -47,7 +50,7 @@ export function reach(
     const refusal = route === null ? 0 : refusalOf(route.type);
     if (refusal < 0) return stations === 0 ? refusal : -EHOSTUNREACH;
     const next = neighbour(route?.link ?? only!, route?.via ?? destination);
-    if (next === null) return -EHOSTUNREACH;
+    if (next === null) return UNANSWERED;
     hops?.push(next);
     arrived = next.station;
     at = arrived.table.net;
