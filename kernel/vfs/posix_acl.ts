@@ -61,7 +61,7 @@ export function encodeAcl(acl: PosixAcl): Uint8Array<ArrayBuffer> {
 /** Each tag where it belongs, the three objects once, ids unique, a mask when ids are named. */
 export function isValidAcl(entries: readonly AclEntry[]): boolean {
   let rank = 0;
-  const seen = new Set<string>();
+  const seen = new Set<string>(), isMasked = entries.some((e) => e.tag === ACL_MASK);
   for (const e of entries) {
     const r = ORDER.indexOf(e.tag);
     if (r < rank || (e.perm & ~7) !== 0) return false;
@@ -70,7 +70,7 @@ export function isValidAcl(entries: readonly AclEntry[]): boolean {
     const key = named ? `${e.tag}:${e.id}` : `${e.tag}`;
     if (seen.has(key)) return false;
     seen.add(key);
-    if (named && !entries.some((m) => m.tag === ACL_MASK)) return false;
+    if (named && !isMasked) return false;
   }
   return [ACL_USER_OBJ, ACL_GROUP_OBJ, ACL_OTHER].every((t) => seen.has(`${t}`));
 }
