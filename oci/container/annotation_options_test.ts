@@ -22,6 +22,13 @@ Deno.test("a pod's annotations stand in place of the runtime's options", () => {
   assertEquals(annotated({ "dev.dvisor.strace": "false" }, "--strace").has("strace"), false);
 });
 
+Deno.test("kvm is the runtime's to choose, not a pod's", () => {
+  const wish = { "dev.dvisor.platform": "kvm" };
+  assertThrows(() => annotated(wish, "--platform=systrap"), UserError, "expected systrap, ptrace");
+  assertThrows(() => annotated(wish), UserError, "expected systrap, ptrace");
+  assertEquals(annotated(wish, "--platform=kvm").string("platform"), "kvm");
+});
+
 Deno.test("nothing changes without annotations of ours", () => {
   const { globals } = splitCommandLine(["create"]);
   assertStrictEquals(annotatedGlobals(globals, new Map([["a", "b"]]), "c1"), globals);
