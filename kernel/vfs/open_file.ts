@@ -197,6 +197,10 @@ export abstract class OpenFile {
   get waitQueue(): WaitQueue | null {
     return null;
   }
+  /** A write does much for each byte: one is enough for a turn of the loop. */
+  get isSlow(): boolean {
+    return false;
+  }
   /** -EAGAIN of its is an answer, and nothing to wait for. */
   get neverBlocks(): boolean {
     return false;

@@ -384,4 +384,16 @@ def locked_settings_stay():
     eq((now[1], now[3] ^ old[3], now[6][:2]), (old[1], termios.ISIG, [old[6][0], b"y"]))
 
 
+@test
+def long_writes_to_a_master_go_on_in_parts():
+    m, s = pty.openpty()
+    os.set_blocking(m, False)
+    n = os.write(m, bytes(1 << 20))
+    eq(0 < n < 65536, True, "one that may not wait took %d" % n)
+    m, s = pty.openpty()
+    eq(os.write(m, bytes(200000)), 200000, "one that may wait")
+    for fd in (m, s):
+        os.close(fd)
+
+
 run()

@@ -39,6 +39,9 @@ export class MasterFile extends TerminalFile {
   override write(io: IoCursor, _offset: number): number {
     return this.terminal.writeInput(io);
   }
+  override get isSlow(): boolean {
+    return true;
+  }
   override get waitQueue(): WaitQueue {
     return this.terminal.masterQueue;
   }

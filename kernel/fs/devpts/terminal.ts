@@ -40,6 +40,8 @@ export const PTS_MAJOR = 136;
 /** LIMIT: input that the line discipline has no room for. */
 const BACKLOG = 8192;
 const CHUNK = 2048;
+/** LIMIT: bytes that a write to the master takes: one ^R among them may echo a line of 4 KB. */
+const INPUT_AT_ONCE = 12_288;
 const CTRL_Q = 17, CTRL_S = 19;
 
 export const READABLE: number = POLLIN | POLLRDNORM;
@@ -149,7 +151,7 @@ export class Terminal implements ControllingTerminal, LineHost {
   /** Bytes from the master: as OpenFile.write. */
   writeInput(io: IoCursor): number {
     let total = 0;
-    while (io.remaining > 0) {
+    while (io.remaining > 0 && total < INPUT_AT_ONCE) {
       const max = Math.min(io.remaining, CHUNK, this.inputRoom);
       if (max === 0) break;
       const n = io.takeBytes(chunk, 0, max);

@@ -172,8 +172,9 @@ function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean
     n = file.write(io, -1);
     if (n < 0) break;
     progress.done += n;
-    if (progress.done >= enough && io.remaining > 0) return endTurn(t, nonblocking);
-  } while (n > 0 && io.remaining > 0 && file.writesAll);
+    if (io.remaining === 0) break;
+    if (progress.done >= enough || n > 0 && file.isSlow) return endTurn(t, nonblocking);
+  } while (n > 0 && file.writesAll);
   if (n >= 0) return progress.done;
   if (n === -EAGAIN && !nonblocking) {
     n = waitWritable(t, file);
