@@ -13,13 +13,6 @@ ICMP_FILTER = 1
 ECHO, REPLY = 8, 0
 
 
-def checksum(data):
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
-    while total >> 16:
-        total = (total >> 16) + (total & 0xFFFF)
-    return ~total & 0xFFFF
-
-
 def request(ident, data, kind=ECHO):
     head = struct.pack("!BBHHH", kind, 0, 0, ident, 1)
     return struct.pack("!BBHHH", kind, 0, checksum(head + data), ident, 1) + data

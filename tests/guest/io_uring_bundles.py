@@ -55,16 +55,6 @@ class Buffers:
         return address - self.data, length
 
 
-def tcp_pair():
-    s = socket.socket()
-    s.bind(("127.0.0.1", 0))
-    s.listen()
-    a = socket.create_connection(s.getsockname())
-    b = s.accept()[0]
-    kept.append((a, b))
-    return a, b
-
-
 def one(r):
     r.enter(0, 1)
     [(data, n, flags)] = r.take()

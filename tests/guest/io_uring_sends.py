@@ -16,16 +16,6 @@ FIXED_BUF, REPORT_USAGE, COPIED = 4, 8, -1 << 31
 MORE, NOTIF = 2, 8
 
 
-def tcp_pair():
-    s = socket.socket()
-    s.bind(("127.0.0.1", 0))
-    s.listen()
-    a = socket.create_connection(s.getsockname())
-    b = s.accept()[0]
-    kept.append((a, b))
-    return a, b
-
-
 def twice(r, n=1):
     """All completions until the last of `n` requests was told of."""
     got = []

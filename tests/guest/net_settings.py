@@ -63,6 +63,15 @@ def values_at_first(family, name, where, value):
     eq(conf(family, name, where), [str(value)])
 
 
+def takes(path, text, want):
+    """What is read behind a write, or EINVAL."""
+    if want == EINVAL:
+        fails(EINVAL, put, path, text)
+    else:
+        put(path, text)
+        eq(read(path), want)
+
+
 @cases([("%s to %r" % (name, text), family, name, text, want) for family, name, text, want in (
     (4, "rp_filter", "-3", "-3"), (4, "tag", "2147483648", EINVAL), (4, "tag", " 0x11 ", "17"),
     (4, "tag", "3 4", "3"), (4, "tag", "x", EINVAL), (4, "tag", "6x", EINVAL), (4, "tag", "7\n\n", "7"),
@@ -75,11 +84,7 @@ def bounds(family, name, text, want):
     alone()
     ip("link add v0 type veth peer name v1")
     path = "%sipv%d/conf/v0/%s" % (NET, family, name)
-    if want == EINVAL:
-        fails(EINVAL, put, path, text)
-    else:
-        put(path, text)
-        eq(read(path), want)
+    takes(path, text, want)
 
 
 @test
@@ -116,20 +121,6 @@ def forwarding_of_all():
     eq(conf(6, "forwarding", *places), ["1"] * 4)
     put(V6 + "v0/forwarding", 0)
     eq(conf(6, "forwarding", *places), ["1", "1", "1", "0"])
-
-
-def through():
-    """This namespace between two others, 10.8.1.1 and 10.8.2.1, that send what they do not know to it."""
-    alone()
-    left, right = Namespace(), Namespace()
-    for name, other, net in ("l0", left, 1), ("r0", right, 2):
-        ip("link add %s type veth peer name e0 netns %d" % (name, other.pid))
-        ip("addr add 10.8.%d.254/24 dev %s" % (net, name))
-        ip("link set %s up" % name)
-        for line in ("addr add 10.8.%d.1/24 dev e0" % net, "link set e0 up", "link set lo up",
-                     "route add default via 10.8.%d.254" % net):
-            ip(line, ns=other.pid)
-    return left, right
 
 
 def passes(left, right, source="10.8.1.1", to="10.8.2.1"):
@@ -307,11 +298,7 @@ def others_may_only_read(name):
 def ranges_of_ports(text, want):
     alone()
     path = NET + "ipv4/ip_local_reserved_ports"
-    if want == EINVAL:
-        fails(EINVAL, put, path, text)
-    else:
-        put(path, text)
-        eq(read(path), want)
+    takes(path, text, want)
 
 
 @test

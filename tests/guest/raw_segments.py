@@ -3,21 +3,13 @@
 import socket
 import struct
 from lib.guest import *
+from lib.packets import checksum
 
 FAMILY = "network"
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 HOME4, HOME6 = b"\x7f\0\0\1", bytes(15) + b"\1"
 OWN = 5555
-
-
-def checksum(data):
-    if len(data) % 2:
-        data += b"\0"
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 class Prober:

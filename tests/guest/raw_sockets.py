@@ -4,6 +4,7 @@ import errno
 import socket
 import struct
 from lib.guest import *
+from lib.packets import checksum
 
 FAMILY = "network"
 
@@ -27,15 +28,6 @@ def fails(code, fn, *args):
         eq(errno.errorcode[e.errno], errno.errorcode[code])
     else:
         raise AssertionError("expected " + errno.errorcode[code])
-
-
-def checksum(data):
-    if len(data) % 2:
-        data += b"\0"
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 def datagram(source, target, data, seal=False):

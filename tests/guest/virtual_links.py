@@ -249,15 +249,7 @@ def a_bridge_joins_three():
 
 @test
 def routes_through_a_third():
-    alone()
-    left, right = Namespace(), Namespace()
-    for name, other, net in ("l0", left, 1), ("r0", right, 2):
-        ip("link add %s type veth peer name e0 netns %d" % (name, other.pid))
-        ip("addr add 10.8.%d.254/24 dev %s" % (net, name))
-        ip("link set %s up" % name)
-        for line in ("addr add 10.8.%d.1/24 dev e0" % net, "link set e0 up",
-                     "route add default via 10.8.%d.254" % net):
-            ip(line, ns=other.pid)
+    left, right = through()
     route = next(r for r in shown("route", ns=left.pid) if r["dst"] == "default")
     eq((route["gateway"], route["dev"]), ("10.8.1.254", "e0"))
     ok("exists" in ip("route add default via 10.8.1.254", ns=left.pid, code=2), "twice")

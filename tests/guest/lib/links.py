@@ -87,3 +87,17 @@ def pair():
                  "link set v1 up", "link set lo up"):
         ip(line, ns=other.pid)
     return other
+
+
+def through():
+    """This namespace between two others, 10.8.1.1 and 10.8.2.1, that send what they do not know to it."""
+    alone()
+    left, right = Namespace(), Namespace()
+    for name, other, net in ("l0", left, 1), ("r0", right, 2):
+        ip("link add %s type veth peer name e0 netns %d" % (name, other.pid))
+        ip("addr add 10.8.%d.254/24 dev %s" % (net, name))
+        ip("link set %s up" % name)
+        for line in ("addr add 10.8.%d.1/24 dev e0" % net, "link set e0 up", "link set lo up",
+                     "route add default via 10.8.%d.254" % net):
+            ip(line, ns=other.pid)
+    return left, right

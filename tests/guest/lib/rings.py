@@ -3,6 +3,7 @@
 import ctypes
 import errno as E
 import mmap
+import socket
 import struct
 
 from lib.guest import NR, SYS, eq, sc, skip
@@ -28,6 +29,16 @@ def pointer(value):
         kept.append(value)
         return ctypes.addressof(value)
     return value
+
+
+def tcp_pair():
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    s.listen()
+    a = socket.create_connection(s.getsockname())
+    b = s.accept()[0]
+    kept.append((a, b))
+    return a, b
 
 
 class Ring:
