@@ -6,6 +6,7 @@ import socket
 import struct
 
 from lib.guest import child_ok, eq, fails, need_root, run, test
+from lib.packets import checksum
 
 FAMILY = "network"
 
