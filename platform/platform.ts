@@ -104,6 +104,8 @@ export abstract class Context {
    * For TRAP_SYSCALL, RAX holds the call number and RCX, R11 what the processor left there.
    */
   readonly regs: DataView = new DataView(new ArrayBuffer(REGS_SIZE));
+  /** The same bytes. */
+  readonly regBytes: Uint8Array<ArrayBuffer> = new Uint8Array(this.regs.buffer as ArrayBuffer);
   /** Private copy of the XSAVE area (standard form, as in a signal frame). Valid after `fetchFpu`. */
   abstract readonly fpu: Uint8Array<ArrayBuffer>;
 

@@ -42,6 +42,8 @@ const DYN_BYTES = 16;
 const GLOBAL_FUNCTION = 0x12; // STB_GLOBAL << 4 | STT_FUNC
 const SOME_SECTION = 1; // anything but SHN_UNDEF: there is no section table to index
 const MOST_PHDRS = 4;
+/** Of the header that says that stacks need not be executable: without it, a loader makes them so, or refuses the object. */
+const STACK_ALIGN = 16;
 
 /**
  * A vDSO (vdso(7)): mapped by the kernel as one segment that is never written; what it calls itself, and the version
@@ -101,7 +103,7 @@ export function writeSharedObject(
 
   const out = new Uint8Array(codeAt + code.length);
   const view = new DataView(out.buffer);
-  writeHeader(view, { type: ET_DYN, entry: 0, phdrCount: vdso === undefined ? MOST_PHDRS : 2 });
+  writeHeader(view, { type: ET_DYN, entry: 0, phdrCount: vdso === undefined ? MOST_PHDRS : 3 });
   const segment = (i: number, type: number, flags: number, at: number, size: number, to: number) =>
     writeProgramHeader(view, i, {
       type,
@@ -115,12 +117,13 @@ export function writeSharedObject(
   if (vdso !== undefined) {
     segment(0, PT_LOAD, PF_R | PF_X, 0, out.length, PAGE_BYTES);
     segment(1, PT_DYNAMIC, PF_R, dynAt, dynamic.length * DYN_BYTES, 8);
+    segment(2, PT_GNU_STACK, PF_R | PF_W, 0, 0, STACK_ALIGN);
   } else {
     // The loader relocates pointers in the dynamic section in place: this page is writable.
     segment(0, PT_LOAD, PF_R | PF_W, 0, tablesEnd, PAGE_BYTES);
     segment(1, PT_LOAD, PF_R | PF_X, codeAt, code.length, PAGE_BYTES);
     segment(2, PT_DYNAMIC, PF_R | PF_W, dynAt, dynamic.length * DYN_BYTES, 8);
-    segment(3, PT_GNU_STACK, PF_R | PF_W, 0, 0, 16); // without it, stacks would become executable
+    segment(3, PT_GNU_STACK, PF_R | PF_W, 0, 0, STACK_ALIGN);
   }
 
   exported.forEach(([, offset], i) => {

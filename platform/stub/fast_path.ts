@@ -86,7 +86,6 @@ const VOLATILE: readonly (readonly [number, Reg64])[] = [
   [R8, r8],
 ];
 const PRESERVED: readonly (readonly [number, Reg64])[] = [
-  [R9, r9],
   [RBX, rbx],
   [RBP, rbp],
   [R12, r12],
@@ -100,11 +99,12 @@ const FLAG_OF = 0x800, OF_SHIFT = 19;
 
 export function emitFastPath(a: Assembler, sites: AllowedSites): void {
   a.align(64).label(LABELS.fast);
-  for (const [at, reg] of VOLATILE) a.mov(gsReg(at), reg);
   for (const [at, reg] of PRESERVED) a.mov(gsReg(at), reg);
-  a.mov(gs(SLOT_AT.nr), eax).mov(gsReg(RCX), rcx).mov(gsReg(RSP), rsp);
-  a.mov(rsp, gs(SLOT_AT.stack)).pushfq().pop(r11);
+  a.mov(gsReg(RCX), rcx).mov(gsReg(RSP), rsp).mov(rsp, gs(SLOT_AT.stack)).pushfq().pop(r11);
   a.mov(gsReg(R11), r11).mov(gsReg(RIP), rcx).mov(gsReg(EFLAGS), r11);
+  // The line that the Sentry looks at comes last, in one go: else it takes the line away in between, and again at the end.
+  for (const [at, reg] of VOLATILE) a.mov(gsReg(at), reg);
+  a.mov(gsReg(R9), r9).mov(gs(SLOT_AT.nr), eax);
   a.mov(eax, POSTED_FAST).xchg(gs(SLOT_AT.state), eax);
   emitWaitReply(a, POSTED_FAST, slot, sites, LABELS.fastWait);
 
@@ -160,7 +160,7 @@ function emitTailLoad(a: Assembler): void {
   a.cmp(gs(SLOT_AT.kick), 0, 4).label(body).jne("fast_save");
   for (const [at, reg] of PRESERVED) a.mov(reg, gsReg(at));
   for (const [at, reg] of VOLATILE) a.mov(reg, gsReg(at));
-  a.push(gsReg(EFLAGS)).popfq();
+  a.mov(r9, gsReg(R9)).push(gsReg(EFLAGS)).popfq();
   a.mov(rax, gsReg(RAX)).mov(r11, gsReg(R11)).mov(rcx, gsReg(RCX));
   a.mov(rsp, gsReg(RSP)).jmp(gsReg(RIP));
   a.label(end);

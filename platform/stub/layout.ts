@@ -114,16 +114,19 @@ export const MARK_FAILED = 1;
 export const MARK_FORKING = 2;
 
 /**
- * Offsets in a slot, RW. The first cache line is all that goes back and forth for a patched call: the other core would have to
- * give up every line that the Sentry looks at.
+ * The cache line of a slot that goes back and forth for a patched call. The other core would have to give up every line that the
+ * Sentry looks at, and the one beside it, which processors fetch with it: bytes 320 to 383 are nobody's.
  */
+const CALL_LINE = 256;
+
+/** Offsets in a slot, RW. */
 export const SLOT_AT = {
   /** i32: number of a call that was posted on the fast path. */
-  nr: 48,
+  nr: CALL_LINE + 48,
   /** u32, the futex word: see the states. */
-  state: 52,
+  state: CALL_LINE + 52,
   /** u64: what rax shall be, for REPLY_RET on the fast path. */
-  result: 56,
+  result: CALL_LINE + 56,
   /** u64: top of the small stack, slot + SLOT_HEADER. */
   stack: 104,
   /** u32: not 0 asks the fast path to stop again instead of going back to the guest. */
@@ -153,8 +156,10 @@ export const SLOT_AT = {
  * REPLY_SAVE; of a posted call it is `nr`.
  */
 export const SLOT_REGS: readonly number[] = [
-  ...[32, 40, 24, 96, 144, 152, 160, 168], // r8 to r15
-  ...[0, 8, 136, 128, 16, 176, 88, 72, 64, 80], // rdi rsi rbp rbx rdx rax rcx rsp rip eflags
+  // r8 to r15
+  ...[CALL_LINE + 32, CALL_LINE + 40, CALL_LINE + 24, 96, 144, 152, 160, 168],
+  // rdi rsi rbp rbx rdx rax rcx rsp rip eflags
+  ...[CALL_LINE, CALL_LINE + 8, 136, 128, CALL_LINE + 16, 176, 88, 72, 64, 80],
 ];
 /** Slot header and small stack; the alternate signal stack is the rest of the slot. */
 export const SLOT_HEADER = 512;

@@ -7,7 +7,7 @@
  */
 
 import { SYS_tgkill } from "../../ffi/abi/syscall_numbers.ts";
-import { copy, copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
+import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import {
   Context,
@@ -47,6 +47,7 @@ import {
   STATE_PARKED,
 } from "../stub/layout.ts";
 import type { Engine } from "./engine.ts";
+import { IN_ORDER, moveWords } from "./registers.ts";
 import type { Slot } from "./slot.ts";
 import type { SystrapSpace } from "./space.ts";
 import { readStop, REPORTED_STOP, SAVED_STOP } from "./stop.ts";
@@ -92,7 +93,7 @@ export class SystrapContext extends Context {
   /** It is in the engine's list of those that have to answer in time. */
   isDue = false;
   readonly #engine: Engine;
-  readonly #regs: Uint8Array<ArrayBuffer>;
+  readonly #regWords: Int32Array<ArrayBuffer>;
   #phase = STOPPED;
   #then = THEN_NOTHING;
   #isReleased = false;
@@ -111,7 +112,7 @@ export class SystrapContext extends Context {
     this.slot = slot;
     this.at = slot.at;
     this.stateAt = slot.at + SLOT_AT.state;
-    this.#regs = new Uint8Array(this.regs.buffer as ArrayBuffer);
+    this.#regWords = new Int32Array(this.regBytes.buffer);
     this.fpu = new Uint8Array(engine.frame.fpuSize);
   }
 
@@ -226,8 +227,7 @@ export class SystrapContext extends Context {
   /** The thread went from the fast path into the handler: its registers are still those in the slot. */
   #frameFromSlot(): void {
     const { control, frame } = this.#engine;
-    const slot = control.base + this.at;
-    SLOT_REGS.forEach((at, i) => copy(slot + frame.regs + 8 * i, slot + at, 8));
+    moveWords(control.i32, this.at, SLOT_REGS, control.i32, this.at + frame.regs, IN_ORDER);
   }
 
   #leaveList(): void {
@@ -261,20 +261,15 @@ export class SystrapContext extends Context {
     const { control, frame } = this.#engine;
     const slot = control.base + this.at;
     if (!this.slot.hasFrame) return this.#fetchSlot();
-    copyToBuffer(this.#regs, 0, slot + frame.regs, FRAME_BYTES);
-    copyToBuffer(this.#regs, FS_BASE, slot + SLOT_AT.fsBase, 16);
+    copyToBuffer(this.regBytes, 0, slot + frame.regs, FRAME_BYTES);
+    copyToBuffer(this.regBytes, FS_BASE, slot + SLOT_AT.fsBase, 16);
     const gsBase = this.regs.getUint32(GS_BASE, true) +
       this.regs.getUint32(GS_BASE + 4, true) * 0x100000000;
     if (gsBase === this.slot.address) this.regs.setFloat64(GS_BASE, 0);
   }
 
   #fetchSlot(): void {
-    const { dv } = this.#engine.control;
-    for (let i = 0; i < SLOT_REGS.length; i++) {
-      const at = this.at + SLOT_REGS[i]!;
-      this.regs.setUint32(8 * i, dv.getUint32(at, true), true);
-      this.regs.setUint32(8 * i + 4, dv.getUint32(at + 4, true), true);
-    }
+    moveWords(this.#engine.control.i32, this.at, SLOT_REGS, this.#regWords, 0, IN_ORDER);
     this.regs.setUint32(RAX, this.nr, true); // as `mov eax` left it
     this.regs.setUint32(RAX + 4, 0, true);
     this.#setSegments();
@@ -282,15 +277,28 @@ export class SystrapContext extends Context {
 
   override fetchFpu(): void {
     if (this.#isLost || !this.slot.hasFrame) return;
-    this.#engine.frame.fetchFpu(this.#engine.control.base + this.at, this.fpu);
+    this.#engine.frame.fetchFpu(this.#engine.control, this.at, this.fpu);
   }
 
   override resumeRet(result: number): void { // HOT
     if (this.#phase !== STOPPED || this.#isLost) return;
-    const { dv } = this.#engine.control;
-    const at = this.slot.hasFrame
-      ? this.at + this.#engine.frame.regs + RAX
-      : this.at + SLOT_AT.result;
+    this.trap = TRAP_NONE;
+    if (this.slot.hasFrame || this.space.ring.isBehind) {
+      this.#storeResult(
+        result,
+        this.slot.hasFrame ? this.#engine.frame.regs + RAX : SLOT_AT.result,
+      );
+      return this.#reply(REPLY_RET, RUNNING);
+    }
+    this.#phase = RUNNING;
+    this.#engine.addRunning(this);
+    // Result and state right behind each other: the thread looks at the line, and takes it away in between.
+    this.#storeResult(result, SLOT_AT.result);
+    this.#answer(REPLY_RET);
+  }
+
+  #storeResult(result: number, field: number): void { // HOT
+    const { dv } = this.#engine.control, at = this.at + field;
     if ((result | 0) === result) {
       dv.setInt32(at, result, true);
       dv.setInt32(at + 4, result >> 31, true);
@@ -298,8 +306,6 @@ export class SystrapContext extends Context {
       dv.setUint32(at, result >>> 0, true);
       dv.setInt32(at + 4, Math.floor(result / 0x100000000) | 0, true);
     }
-    this.trap = TRAP_NONE;
-    this.#reply(REPLY_RET, RUNNING);
   }
 
   override resumeAll(withFpu: boolean): void {
@@ -312,7 +318,7 @@ export class SystrapContext extends Context {
       !(this.slot.isFresh && this.#engine.frame.isInitial(this.fpu));
     if (mustLoadFpu || hasGsBase) return this.#save(withFpu ? THEN_LOAD_FPU : THEN_LOAD);
     const { control } = this.#engine;
-    SLOT_REGS.forEach((at, i) => copyFromBuffer(control.base + this.at + at, this.#regs, 8 * i, 8));
+    moveWords(this.#regWords, 0, IN_ORDER, control.i32, this.at, SLOT_REGS);
     this.#storeBase(SLOT_AT.fsBase, FS_BASE, 0);
     control.dv.setUint32(this.at + SLOT_AT.flags, SLOT_LOAD_FS, true);
     this.#reply(REPLY_LOAD, RUNNING);
@@ -321,7 +327,7 @@ export class SystrapContext extends Context {
   #loadFrame(withFpu: boolean): void {
     const { control, frame } = this.#engine;
     this.#setSegments();
-    copyFromBuffer(control.base + this.at + frame.regs, this.#regs, 0, CSGSFS + 8);
+    copyFromBuffer(control.base + this.at + frame.regs, this.regBytes, 0, CSGSFS + 8);
     this.#storeBase(SLOT_AT.fsBase, FS_BASE, 0);
     this.#storeBase(SLOT_AT.gsBase, GS_BASE, this.slot.address);
     if (withFpu) frame.loadFpu(control, this.at, this.fpu);
@@ -434,6 +440,10 @@ export class SystrapContext extends Context {
     this.#phase = phase;
     if (this.space.ring.isBehind) return this.#replyBehindMapper(code);
     this.#engine.addRunning(this);
+    this.#answer(code);
+  }
+
+  #answer(code: number): void { // HOT
     const { i32 } = this.#engine.control;
     const before = Atomics.exchange(i32, this.stateAt / 4, code);
     if (before !== POSTED_FAST && before !== POSTED_FRAME) this.#wakeThread(before);

@@ -24,6 +24,8 @@ const RETURN_ADDRESS_BYTES = 8;
 /** What the mask means when the processor says 0. */
 const DEFAULT_MXCSR_MASK = 0xffbf;
 const SW = Fpstate.at.swReserved;
+/** x87 and SSE, whose state is before the header. */
+const XSTATE_LEGACY = 3;
 
 /** Offsets from the start of a slot. */
 export class FrameLayout {
@@ -70,17 +72,27 @@ export class FrameLayout {
     return true;
   }
 
-  /** FPU state of the frame in the slot at `slot` (host address) -> fpu. */
-  fetchFpu(slot: number, fpu: Uint8Array<ArrayBuffer>): void {
-    copyToBuffer(fpu, 0, slot + this.fpu, this.fpuSize);
+  /** FPU state of the frame in the slot at `at` (control file offset) -> fpu. */
+  fetchFpu({ dv, base }: ControlMemory, at: number, fpu: Uint8Array<ArrayBuffer>): void {
+    const bytes = this.#bytesOf(dv, at + this.fpu);
+    copyToBuffer(fpu, 0, base + at + this.fpu, bytes);
+    fpu.fill(0, bytes);
     fpu.fill(0, SW, XSAVE_HEADER);
+  }
+
+  /** Bytes that count of the area at `at`: what is not present has no bytes there that anybody looks at. */
+  #bytesOf(dv: DataView, at: number): number {
+    const low = dv.getUint32(at + XSAVE_HEADER, true);
+    const high = dv.getUint32(at + XSAVE_HEADER + 4, true);
+    return (low & ~XSTATE_LEGACY) === 0 && high === 0 ? XSAVE_HEADER_END : this.fpuSize;
   }
 
   /** fpu -> FPU state of the frame, as the host takes it. */
   loadFpu(control: ControlMemory, at: number, fpu: Uint8Array<ArrayBuffer>): void {
     const { dv } = control;
     const to = at + this.fpu;
-    copyFromBuffer(control.base + to, fpu, 0, this.fpuSize);
+    const bytes = this.#bytesOf(new DataView(fpu.buffer, fpu.byteOffset), 0);
+    copyFromBuffer(control.base + to, fpu, 0, bytes);
     acceptXsave(dv, to, this.#support);
     const sw = to + SW;
     dv.setUint32(sw + FpxSwBytes.at.magic1, FP_XSTATE_MAGIC1, true);

@@ -126,10 +126,14 @@ def regset(request, pid, kind, raw, size=None):
     return r if r < 0 else struct.unpack("<QQ", iov.raw)[1]
 
 
+# An XSAVE area with AMX has 11 KB.
+SET_BYTES = 16384
+
+
 @test
 def register_sets_are_read_and_written():
     pid = tracee(lambda: 0)
-    raw = ctypes.create_string_buffer(4096)
+    raw = ctypes.create_string_buffer(SET_BYTES)
     eq(regset(GETREGSET, pid, 1, raw), 216)
     eq(raw.raw[:216], regs(pid).pack())
     eq(regset(GETREGSET, pid, 1, raw, 16), 16)
@@ -143,6 +147,9 @@ def register_sets_are_read_and_written():
     features = struct.unpack_from("<Q", raw.raw, 464)[0]
     ok(features & 7 == 7, "features %#x" % features)
     eq(regset(SETREGSET, pid, 0x202, raw, n), n)
+    eq(regset(SETREGSET, pid, 0x202, raw, n - 8), -E.EFAULT)
+    eq(regset(SETREGSET, pid, 0x202, raw, n - 4), -E.EINVAL)
+    eq(regset(SETREGSET, pid, 2, raw, 504), -E.EINVAL)
     go(CONT, pid)
     ends(pid)
 
@@ -156,7 +163,7 @@ def floating_point_registers_are_read_and_written():
         pid = tracee(lambda: 0 if fn(os.getpid(), USR1, 0x123456789) == 0x777 else 1)
         go(CONT, pid)
         stops(pid, USR1)
-        raw = ctypes.create_string_buffer(4096)
+        raw = ctypes.create_string_buffer(SET_BYTES)
         at = 160 + 16 * 3
         if request == GETFPREGS:
             works(NR.ptrace, GETFPREGS, pid, 0, ctypes.addressof(raw))

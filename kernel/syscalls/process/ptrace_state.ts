@@ -144,7 +144,8 @@ function setRegisterSet(
     return writeUserRegs(task, trace, areaView, 0, 0, n) ? 0 : -EIO;
   }
   // A part of the floating-point state is none.
-  return n < size ? -EINVAL : setFpu(t, task, base, n);
+  if (n < size) return kind === P.NT_X86_XSTATE ? -EFAULT : -EINVAL;
+  return setFpu(t, task, base, n);
 }
 
 function showFpu(task: Task): void {

@@ -117,7 +117,7 @@ function fillFrame(
   fpstate: number,
   hasXsave: boolean,
 ): void {
-  const { signals, ctx } = task, regs = ctx.regs, dv = frameView;
+  const { signals, ctx } = task, dv = frameView;
   const mask = signals.hasSaved ? signals.saved : signals.blocked;
   frame.fill(0);
   setWord(dv, 0, action.restorer);
@@ -125,9 +125,7 @@ function fillFrame(
   setWord(dv, UC + Ucontext.at.stackSp, signals.altBase);
   dv.setUint32(UC + Ucontext.at.stackFlags, signals.altFlags, true);
   setWord(dv, UC + Ucontext.at.stackSize, signals.altSize);
-  for (let i = 0; i < SHARED_SIZE; i += 4) {
-    dv.setUint32(MCONTEXT + i, regs.getUint32(i, true), true);
-  }
+  frame.set(ctx.regBytes.subarray(0, SHARED_SIZE), MCONTEXT);
   dv.setUint32(MCONTEXT + CSGSFS, USER_CS, true);
   dv.setUint32(MCONTEXT + CSGSFS + 4, USER_SS << 16, true);
   setWord(dv, MCONTEXT + Sigcontext.at.err, task.faultError);
@@ -177,9 +175,7 @@ export function sigreturn(task: Task): number {
   task.attention = true;
   const eflags = (regs.getUint32(EFLAGS, true) & ~RESTORABLE_FLAGS) |
     (dv.getUint32(MCONTEXT + EFLAGS, true) & RESTORABLE_FLAGS);
-  for (let i = 0; i < EFLAGS; i += 4) {
-    regs.setUint32(i, dv.getUint32(MCONTEXT + i, true), true);
-  }
+  ctx.regBytes.set(frame.subarray(MCONTEXT, MCONTEXT + EFLAGS));
   regs.setUint32(EFLAGS, eflags, true);
   regs.setUint32(EFLAGS + 4, 0, true);
   setSegments(regs);
