@@ -94,6 +94,8 @@ export abstract class Context {
   sigcode: number = 0;
   trapno: number = 0;
   errorCode: number = 0;
+  /** Valid for TRAP_DEATH: why, for people. */
+  deathCause: string = "";
   /** FPU state can be fetched now; otherwise `requestFull` first. */
   isFull: boolean = false;
   /** The call arrived by signal or ptrace stop, so the site may be worth patching (`Platform.thunk`). */

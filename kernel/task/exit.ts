@@ -83,7 +83,9 @@ export function exitTask(task: Task): void {
 
 /** The host thread behind a context is gone: the process dies as by SIGKILL. */
 export function onContextDeath(task: Task): void {
-  killGroup(task.group, SIGKILL);
+  const { ctx, group, kernel, comm } = task;
+  if (!group.isExiting) kernel.log(`process ${group.pid} (${comm}) is killed: ${ctx.deathCause}`);
+  killGroup(group, SIGKILL);
   // Other states come by themselves: they are in the run queue, or were put there just now.
   if (task.state === RUNNING) endRun(task);
   else if (![AWAIT_FULL, AWAIT_CALL, AWAIT_TRACED].includes(task.state)) return;

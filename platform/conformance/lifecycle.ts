@@ -37,6 +37,7 @@ function expectDeaths(lab: Lab, contexts: p.Context[]): void {
   while (alive.size > 0) {
     const c = lab.next();
     if (c.trap !== p.TRAP_DEATH || !alive.delete(c)) fail(`trap ${c.trap} in place of a death`);
+    assert(c.deathCause !== "", "nobody says why it died");
   }
 }
 

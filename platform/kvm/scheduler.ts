@@ -10,7 +10,7 @@ import { TRAP_DEATH, TRAP_INTERRUPT } from "../platform.ts";
 import { KvmRegs } from "../../ffi/abi/kvm.ts";
 import type { KvmContext } from "./context.ts";
 import type { StopReader } from "./stops.ts";
-import { AGAIN, DEATH, FINISH, PROCEED } from "./stops.ts";
+import { AGAIN, DEATH, FINISH, howItLeft, PROCEED } from "./stops.ts";
 import type { KvmSpace } from "./space.ts";
 import type { Vcpu } from "./vcpu.ts";
 
@@ -110,7 +110,8 @@ export class Scheduler {
       context.space.entered();
       return;
     }
-    context.trap = TRAP_DEATH; // no memory for page tables
+    context.trap = TRAP_DEATH;
+    context.deathCause = "there is no memory for its page tables";
     this.#ended(context);
     this.#ready.push(context);
   }
@@ -208,6 +209,7 @@ export class Scheduler {
     } else {
       if (verdict === DEATH) {
         context.trap = TRAP_DEATH;
+        context.deathCause = howItLeft(vcpu);
         vcpu.dropFpu();
         vcpu.reset();
       }

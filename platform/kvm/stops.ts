@@ -321,3 +321,10 @@ function fault(
   setFault(context, signo, code, addr, access, error | X.X86_PF_USER);
   return REPORT;
 }
+
+/** Of a processor that left the machine as none should, for people. */
+export function howItLeft({ run, result }: Vcpu): string {
+  const hex = (at: number): string => run.getBigUint64(at, true).toString(16);
+  const why = result < 0 ? `with error ${-result}` : `for ${run.getUint32(R.exitReason, true)}`;
+  return `KVM_RUN ended ${why} at ${run.getUint16(CS_AT, true).toString(16)}:${hex(REGS + G.rip)}`;
+}

@@ -103,6 +103,7 @@ export class GuestThread extends Tracee {
     this.space.threadEnded(this);
     if (context === null) return;
     context.trap = TRAP_DEATH;
+    context.deathCause = "its host thread ended";
     this.tracer.enqueue(context);
   }
 }

@@ -61,6 +61,8 @@ const SAVING = 3;
 const LEAVING = 4;
 const GONE = 5;
 
+const NO_THREAD = "the host gave it no thread";
+
 /** What to do when a frame is there: */
 const THEN_NOTHING = 0;
 const THEN_LOAD = 1;
@@ -183,14 +185,14 @@ export class SystrapContext extends Context {
     if (state === STATE_EXITED && this.#phase === LEAVING) {
       this.#leaveList();
       this.#end();
-    } else if (state === STATE_FAILED && this.slot.isFresh) this.lose();
+    } else if (state === STATE_FAILED && this.slot.isFresh) this.lose(NO_THREAD);
     else if (kind === POSTED_FRAME && state < STATE_EXITED && this.#phase !== LEAVING) {
       return this.#stoppedInHandler();
     } else if (kind === POSTED_FAST && state < STATE_EXITED && this.#phase === RUNNING) {
       this.slot.hasFrame = false; // it was released meanwhile
       this.#stop();
       this.#retire();
-    } else this.space.kill(); // no stub of ours does that: guest code wrote to the slot
+    } else this.space.kill("it wrote into its slot what no stub writes");
     return false;
   }
 
@@ -235,7 +237,7 @@ export class SystrapContext extends Context {
   }
 
   /** The host thread or its stub is dead. */
-  lose(): void {
+  lose(cause: string): void {
     if (this.#isLost || this.#phase === GONE) return;
     this.#leaveList();
     this.#isLost = true;
@@ -245,6 +247,7 @@ export class SystrapContext extends Context {
     this.isKicked = false;
     if (this.#isReleased) return this.#end();
     this.trap = TRAP_DEATH;
+    this.deathCause = cause;
     this.#engine.forget(this); // what it would have reported
     this.#engine.report(this);
   }
@@ -450,7 +453,7 @@ export class SystrapContext extends Context {
   }
 
   #wakeThread(before: number): void {
-    if (before === STATE_FAILED && this.slot.isFresh) this.lose();
+    if (before === STATE_FAILED && this.slot.isFresh) this.lose(NO_THREAD);
     else this.#engine.wake(this.stateAt);
   }
 

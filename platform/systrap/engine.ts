@@ -23,6 +23,7 @@ export const KICK_DEADLINE_NS = 10e9;
 /** The same for a space that is going to end anyhow. */
 const DOOMED_DEADLINE_NS = 0.3e9;
 const KICK_AGAIN_NS = 5e6;
+const TOO_LATE = "it did not answer an interrupt in time";
 
 export class Engine {
   readonly control: ControlMemory;
@@ -192,7 +193,7 @@ export class Engine {
         this.due[i] = this.due[this.due.length - 1]!;
         this.due.pop();
       } else if (c.kickedAtNs < 0) c.kickedAtNs = c.kickAgainNs = nowNs;
-      else if (nowNs - c.kickedAtNs > this.#deadlineOf(c)) c.space.kill();
+      else if (nowNs - c.kickedAtNs > this.#deadlineOf(c)) c.space.kill(TOO_LATE);
       else if (c.isKicked && nowNs - c.kickAgainNs > KICK_AGAIN_NS) {
         c.kickAgainNs = nowNs;
         c.sendKick();

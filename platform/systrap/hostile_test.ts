@@ -199,6 +199,7 @@ test("a thread that does not come with the frame it was asked for is killed", (l
   c.requestFull();
   assert(lab.platform.isKicking, "somebody has to watch the time");
   lab.expect(c, p.TRAP_DEATH);
+  assert(c.deathCause.includes("did not answer"), c.deathCause);
 }, { kickDeadlineNs: 200e6 });
 
 test("a guest that blocks all signals is killed when it has to stop", (lab) => {
@@ -233,5 +234,6 @@ test("a guest that blocks all signals is killed when it has to stop", (lab) => {
   c.interrupt();
   const t = performance.now();
   lab.expect(c, p.TRAP_DEATH);
+  assert(c.deathCause.includes("did not answer"), c.deathCause);
   assert(performance.now() - t >= 100);
 }, { kickDeadlineNs: 200e6 });

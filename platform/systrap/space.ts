@@ -54,6 +54,7 @@ const MAX_IDLE = 16;
 const FAILED = MARK_FAILED * 0x100000000, FORKING = MARK_FORKING * 0x100000000;
 /** The arena, where a file handle is expected. */
 const ARENA = -1;
+const NOBODY_LEFT = "nobody needs it any more";
 const ANY_PROT = PROT_READ | PROT_WRITE | PROT_EXEC;
 
 /** What a space needs of the platform besides the engine. */
@@ -90,6 +91,8 @@ export class SystrapSpace extends AddressSpace {
   #nextSlot = 1; // slot 0 is the header
   #isDead = false;
   #mustDie = false;
+  /** Why it is killed, if it is. */
+  #cause: string | null = null;
   /** Forked, but not born: they need this mapper. */
   readonly #unborn = new Set<SystrapSpace>();
   #parent: SystrapSpace | null = null;
@@ -328,16 +331,17 @@ export class SystrapSpace extends AddressSpace {
     this.#parent = null;
     if (parent === null) return;
     parent.#unborn.delete(this);
-    if (parent.isDestroyed && parent.#unborn.size === 0) parent.kill();
+    if (parent.isDestroyed && parent.#unborn.size === 0) parent.kill(NOBODY_LEFT);
   }
 
   get #waitsForBirth(): boolean {
     return this.isDestroyed && this.#unborn.size > 0;
   }
 
-  /** Ends the stub. Its contexts report TRAP_DEATH once it is dead. */
-  kill(): void {
+  /** Ends the stub. Its contexts report TRAP_DEATH, with `cause`, once it is dead. */
+  kill(cause: string): void {
     this.#mustDie = true;
+    this.#cause ??= cause;
     if (this.#isDead) return;
     this.stubIsAlive();
     if (this.pid !== 0) this.#sendKill();
@@ -356,7 +360,8 @@ export class SystrapSpace extends AddressSpace {
     this.pidfd = -1;
     this.#leaveParent();
     for (const child of [...this.#unborn]) child.parentDied();
-    for (const context of [...this.contexts]) context.lose();
+    const cause = this.#cause ?? "its host process ended";
+    for (const context of [...this.contexts]) context.lose(cause);
     this.held.length = 0;
     if (this.isDestroyed) this.#end();
   }
@@ -376,7 +381,7 @@ export class SystrapSpace extends AddressSpace {
   stillborn(): void {
     this.#mustDie = true;
     this.#leaveParent();
-    for (const context of [...this.contexts]) context.lose();
+    for (const context of [...this.contexts]) context.lose("the host gave it no process");
   }
 
   /** True if it waits for its birth: `stubIsAlive` should be called now and then. */
@@ -393,7 +398,7 @@ export class SystrapSpace extends AddressSpace {
     this.held.length = 0;
     if (this.#isDead) this.#end();
     else if (this.#unborn.size > 0) this.#endAfterBirths();
-    else this.kill();
+    else this.kill(NOBODY_LEFT);
   }
 
   #endAfterBirths(): void {

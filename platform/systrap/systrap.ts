@@ -361,7 +361,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     // No program can be started and no file be mapped any more: all end as if each had been killed.
     for (const space of [...this.#spaces.values()]) {
       space.parentDied();
-      space.kill();
+      space.kill("the zygote is dead");
     }
   }
 
