@@ -51,8 +51,8 @@ function strictCaller(): Assembler {
 test("threads whose calls are answered soon take turns by the slice, not by the call", 1, (lab) => {
   const threads = [lab.run(strictCaller()), lab.run(strictCaller())];
   const made = [0, 0], turns = [0, 0];
-  // A thread on the core of the one that answers does not wait for it: then the other has its turn.
-  for (let last = -1, stays = 0, calls = 0; stays < 20 || turns.some((n) => n < 3); calls++) {
+  // A thread on the core of the one that answers does not wait for it: then the other has its turn. By the call, nobody would stay.
+  for (let last = -1, stays = 0, calls = 0; stays < 3 || turns.some((n) => n < 3); calls++) {
     assert(
       calls < 50_000,
       `${stays} of ${calls} calls by the same thread as before; turns: ${turns}`,
