@@ -110,6 +110,8 @@ export const ARCH_SET_CPUID = 0x1012;
 export const ARCH_GET_XCOMP_SUPP = 0x1021;
 export const ARCH_GET_XCOMP_PERM = 0x1022;
 export const ARCH_REQ_XCOMP_PERM = 0x1023;
+export const ARCH_GET_XCOMP_GUEST_PERM = 0x1024;
+export const ARCH_REQ_XCOMP_GUEST_PERM = 0x1025;
 export const ARCH_MAP_VDSO_64 = 0x2003;
 
 /** Second argument of PR_SET_DUMPABLE (include/linux/sched/coredump.h). */

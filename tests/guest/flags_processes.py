@@ -243,6 +243,11 @@ def options(call, expected):
     eq(call(), expected)
 
 
+def vector_state(code):
+    features = ctypes.c_ulong()
+    return sc(158, code, features), features.value & 3 == 3, sc(158, code, 1 << 63)
+
+
 @cases([
     ("ARCH_GET_FS",
      lambda: (lambda v: (sc(158, 0x1003, v), v.value != 0))(ctypes.c_ulong()),
@@ -254,6 +259,12 @@ def options(call, expected):
     ("ARCH_GET_GS",
      lambda: (lambda v: (sc(158, 0x1004, v), v.value, sc(158, 0x1004, 1 << 63)))(ctypes.c_ulong()),
      (0, 0, -EFAULT)),
+    ("ARCH_GET_XCOMP_SUPP", lambda: vector_state(0x1021), (0, True, -EFAULT)),
+    ("ARCH_GET_XCOMP_PERM", lambda: vector_state(0x1022), (0, True, -EFAULT)),
+    ("ARCH_GET_XCOMP_GUEST_PERM", lambda: vector_state(0x1024), (0, True, -EFAULT)),
+    # All that can be asked for is AMX, feature 18, which not every processor has.
+    ("ARCH_REQ_XCOMP_PERM", lambda: (sc(158, 0x1023, 1), sc(158, 0x1023, 63)), (-EOPNOTSUPP, -EINVAL)),
+    ("ARCH_REQ_XCOMP_GUEST_PERM", lambda: (sc(158, 0x1025, 17), sc(158, 0x1025, 63)), (-EOPNOTSUPP, -EINVAL)),
 ])
 def arch_codes(call, expected):
     eq(call(), expected)

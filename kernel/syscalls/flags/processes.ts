@@ -37,6 +37,15 @@ PR_RISCV_V_GET_CONTROL PR_PPC_GET_DEXCR PR_PPC_SET_DEXCR`,
   ]),
   flagSet("arch_prctl", "code", [
     each("flags_processes.arch_codes", "ARCH_GET_FS ARCH_SET_FS ARCH_SET_GS ARCH_GET_GS"),
+    each(
+      "flags_processes.arch_codes",
+      "ARCH_GET_XCOMP_SUPP ARCH_GET_XCOMP_PERM ARCH_GET_XCOMP_GUEST_PERM",
+    ),
+    refused(
+      "EOPNOTSUPP",
+      "flags_processes.arch_codes",
+      "ARCH_REQ_XCOMP_PERM ARCH_REQ_XCOMP_GUEST_PERM",
+    ),
   ]),
   flagSet("clone", "flags", [
     each(

@@ -1,8 +1,10 @@
-/** arch_prctl(2): the FS and GS bases. All registers are at hand (the row says `needsFull`). */
+/**
+ * arch_prctl(2): the FS and GS bases, and which vector state a process may use (arch/x86/xstate.rst of Linux): that which all have,
+ * as on a processor without AMX. All registers are at hand (the row says `needsFull`).
+ */
 
-import { EINVAL, ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
-import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from "../../../ffi/abi/prctl.ts";
-import { ARCH_GET_CPUID, ARCH_SET_CPUID } from "../../../ffi/abi/prctl.ts";
+import { EINVAL, ENODEV, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
+import * as P from "../../../ffi/abi/prctl.ts";
 import { FS_BASE, GS_BASE, RAX, type SyscallArgs } from "../../../platform/platform.ts";
 import { IN_GUEST } from "../../core/result.ts";
 import { getReg, setReg } from "../../task/registers.ts";
@@ -10,26 +12,37 @@ import type { Task } from "../../task/task.ts";
 
 /** Bases may be anywhere in user space (TASK_SIZE_MAX). */
 const USER_END = 0x7ffffffff000;
+/** Features of the platform that does not know. */
+const X87_SSE_AVX = 7;
+/** The last feature that there is a number for. */
+const XTILE_DATA = 18;
 
 export function sysArchPrctl(t: Task, a: SyscallArgs): number {
   const addr = a.u64(1);
   switch (a.i32(0)) {
-    case ARCH_SET_FS:
+    case P.ARCH_SET_FS:
       return setBase(t, FS_BASE, addr);
-    case ARCH_SET_GS:
+    case P.ARCH_SET_GS:
       // DIFFERS: a GS base of 0 is what a thread starts with, and cannot be gone back to.
       if (addr === 0) return 0;
       t.mm.hasOwnGs = true;
       t.mm.setPatching(false); // patched call sites find their slot through the platform's own base
       return setBase(t, GS_BASE, addr);
-    case ARCH_GET_FS:
+    case P.ARCH_GET_FS:
       return getBase(t, FS_BASE, addr);
-    case ARCH_GET_GS:
+    case P.ARCH_GET_GS:
       return getBase(t, GS_BASE, addr);
-    case ARCH_GET_CPUID:
+    case P.ARCH_GET_CPUID:
       return 1;
-    case ARCH_SET_CPUID:
+    case P.ARCH_SET_CPUID:
       return -ENODEV;
+    case P.ARCH_GET_XCOMP_SUPP:
+    case P.ARCH_GET_XCOMP_PERM:
+    case P.ARCH_GET_XCOMP_GUEST_PERM:
+      return t.mm.store64(addr, t.kernel.platform.fpuFeatures ?? X87_SSE_AVX);
+    case P.ARCH_REQ_XCOMP_PERM:
+    case P.ARCH_REQ_XCOMP_GUEST_PERM:
+      return addr > XTILE_DATA ? -EINVAL : -EOPNOTSUPP;
     default:
       return -EINVAL;
   }

@@ -62,7 +62,7 @@ export const rows: readonly Row[] = [
   row("arch_prctl", sysArchPrctl, "int ptr", {
     needsFull: true,
     support: "partial",
-    note: "FS and GS bases; no CPUID faulting, no dynamic XSTATE features",
+    note: "no CPUID faulting; of vector state, AMX is for nobody",
   }),
   row("unshare", sharing.sysUnshare, "cloneflags"),
   row("setns", sharing.sysSetns, "fd cloneflags"),
