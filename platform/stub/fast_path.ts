@@ -2,7 +2,7 @@
  * The way of a patched system call: from the thunk to the slot and back, without a signal.
  *
  * `syscall` clobbers rcx and r11, so both are free: the thunk brings the return address in rcx and the number in eax.
- * The guest's stack is never touched (it has a red zone), its FPU neither. The tails back to the guest
+ * The guest's stack is never touched (it has a red zone), its FPU only when the Sentry asks for its state. The tails back to the guest
  * depend on nothing but the slot, so they can be started again at any instruction. Neighbours:
  * `wait_reply.ts`, `handler.ts`, and `../systrap/thunks.ts` which writes the thunks.
  */
@@ -12,6 +12,7 @@ import {
   eax,
   ecx,
   edi,
+  edx,
   r10,
   r11,
   r12,
@@ -51,16 +52,20 @@ import {
   RSI,
   RSP,
 } from "../platform.ts";
-import { allowedCall, type AllowedSites, gs, gsReg } from "./emit.ts";
+import { allowedCall, type AllowedSites, at, gs, gsReg } from "./emit.ts";
 import { LABELS } from "./labels.ts";
 import {
+  GLOBAL,
+  GLOBAL_AT,
   NR_TRAP,
   POSTED_FAST,
   REPLY_LOAD,
   REPLY_RET,
   REPLY_SAVE,
+  REPLY_XSAVE,
   SLOT_AT,
   SLOT_HEADER,
+  SLOT_LOAD_FPU,
   SLOT_LOAD_FS,
   STATE_EXITED,
 } from "./layout.ts";
@@ -99,17 +104,18 @@ const FLAG_OF = 0x800, OF_SHIFT = 19;
 
 export function emitFastPath(a: Assembler, sites: AllowedSites): void {
   a.align(64).label(LABELS.fast);
-  for (const [at, reg] of PRESERVED) a.mov(gsReg(at), reg);
+  for (const [place, reg] of PRESERVED) a.mov(gsReg(place), reg);
   a.mov(gsReg(RCX), rcx).mov(gsReg(RSP), rsp).mov(rsp, gs(SLOT_AT.stack)).pushfq().pop(r11);
   a.mov(gsReg(R11), r11).mov(gsReg(RIP), rcx).mov(gsReg(EFLAGS), r11);
   // The line that the Sentry looks at comes last, in one go: else it takes the line away in between, and again at the end.
-  for (const [at, reg] of VOLATILE) a.mov(gsReg(at), reg);
+  for (const [place, reg] of VOLATILE) a.mov(gsReg(place), reg);
   a.mov(gsReg(R9), r9).mov(gs(SLOT_AT.nr), eax);
-  a.mov(eax, POSTED_FAST).xchg(gs(SLOT_AT.state), eax);
+  a.label("fast_post").mov(eax, POSTED_FAST).xchg(gs(SLOT_AT.state), eax);
   emitWaitReply(a, POSTED_FAST, slot, sites, LABELS.fastWait);
 
   a.cmp(ecx, REPLY_RET).je("tail_ret");
   a.cmp(ecx, REPLY_LOAD).je("tail_load");
+  a.cmp(ecx, REPLY_XSAVE).je("fast_xsave");
   a.cmp(ecx, REPLY_SAVE).je("fast_save");
   a.mov(gs(SLOT_AT.state), STATE_EXITED, 4);
   a.xor(edi, edi).mov(eax, SYS_exit);
@@ -119,8 +125,17 @@ export function emitFastPath(a: Assembler, sites: AllowedSites): void {
   emitTailRet(a);
   emitTailLoad(a);
 
+  a.label("fast_xsave");
+  emitFeatures(a);
+  a.xsave(gs(SLOT_HEADER)).jmp("fast_post");
+
   a.label("fast_save");
   a.mov(eax, NR_TRAP).syscall().label(LABELS.save).ud2();
+}
+
+/** edx:eax: what XSAVE and XRSTOR are about. */
+function emitFeatures(a: Assembler): void {
+  a.mov(eax, at(GLOBAL + GLOBAL_AT.features)).mov(edx, at(GLOBAL + GLOBAL_AT.features + 4));
 }
 
 /** The call returns: `result` in rax, all else as it was. */
@@ -129,7 +144,7 @@ function emitTailRet(a: Assembler): void {
   a.align(16).label(start);
   a.mov(rsp, gs(SLOT_AT.stack));
   a.cmp(gs(SLOT_AT.kick), 0, 4).label(body).jne("tail_ret_kicked");
-  for (const [at, reg] of VOLATILE) a.mov(reg, gsReg(at));
+  for (const [place, reg] of VOLATILE) a.mov(reg, gsReg(place));
   emitArithmeticFlags(a);
   a.mov(rax, gs(SLOT_AT.result)).mov(r11, gsReg(R11)).mov(rcx, gsReg(RCX));
   a.mov(rsp, gsReg(RSP)).jmp(gsReg(RIP));
@@ -149,17 +164,20 @@ function emitArithmeticFlags(a: Assembler): void {
   a.shl(eax, 8).add(ecx, ecx).sahf();
 }
 
-/** All registers from the slot, and the base of fs when asked. */
+/** All registers from the slot, and the base of fs and the FPU state when asked. */
 function emitTailLoad(a: Assembler): void {
   const [start, body, end] = LABELS.tails[1];
   a.align(16).label(start);
   a.mov(rsp, gs(SLOT_AT.stack));
-  a.test(gs(SLOT_AT.flags), SLOT_LOAD_FS, 4).je("tail_load_check");
+  a.test(gs(SLOT_AT.flags), SLOT_LOAD_FS, 4).je("tail_load_fpu");
   a.mov(rax, gs(SLOT_AT.fsBase)).wrfsbase(rax);
+  a.label("tail_load_fpu").test(gs(SLOT_AT.flags), SLOT_LOAD_FPU, 4).je("tail_load_check");
+  emitFeatures(a);
+  a.xrstor(gs(SLOT_HEADER));
   a.label("tail_load_check");
   a.cmp(gs(SLOT_AT.kick), 0, 4).label(body).jne("fast_save");
-  for (const [at, reg] of PRESERVED) a.mov(reg, gsReg(at));
-  for (const [at, reg] of VOLATILE) a.mov(reg, gsReg(at));
+  for (const [place, reg] of PRESERVED) a.mov(reg, gsReg(place));
+  for (const [place, reg] of VOLATILE) a.mov(reg, gsReg(place));
   a.mov(r9, gsReg(R9)).push(gsReg(EFLAGS)).popfq();
   a.mov(rax, gsReg(RAX)).mov(r11, gsReg(R11)).mov(rcx, gsReg(RCX));
   a.mov(rsp, gsReg(RSP)).jmp(gsReg(RIP));

@@ -54,6 +54,8 @@ export const GLOBAL_AT = {
   spinTicks: 4,
   /** u32: the CPU that the Sentry runs on while threads spin; who is on it too gives it away instead. */
   loopCpu: 8,
+  /** u64: features of the processor's state that a slot's FPU area has. */
+  features: 16,
   /** u32: number of the last message that the zygote is done with. */
   installed: 64,
   /** u64: time stamp counter at that moment. */
@@ -133,7 +135,7 @@ export const SLOT_AT = {
   kick: 112,
   /** u32: commands that must be done before this thread goes on (REPLY_CHAIN). */
   chain: 116,
-  /** u32: SLOT_LOAD_FS. */
+  /** u32: SLOT_LOAD_*, for REPLY_LOAD. */
   flags: 120,
   /** u64 each: bases, stored by the handler, loaded from here with REPLY_LOAD. */
   fsBase: 192,
@@ -161,9 +163,14 @@ export const SLOT_REGS: readonly number[] = [
   // rdi rsi rbp rbx rdx rax rcx rsp rip eflags
   ...[CALL_LINE, CALL_LINE + 8, 136, 128, CALL_LINE + 16, 176, 88, 72, 64, 80],
 ];
-/** Slot header and small stack; the alternate signal stack is the rest of the slot. */
+/** Header and small stack; behind it the XSAVE area (standard form) of a thread on the fast path. */
 export const SLOT_HEADER = 512;
+/** LIMIT: all state but that of AMX, which needs a permission that no stub asks for. */
+export const SLOT_FPU_BYTES = 2816;
+/** The alternate signal stack is the rest of the slot. */
+export const SIGNAL_STACK = SLOT_HEADER + SLOT_FPU_BYTES;
 export const SLOT_LOAD_FS = 1;
+export const SLOT_LOAD_FPU = 2;
 
 /** States of a slot. The two lowest bits say who posted. */
 export const POSTED_FAST = 1;
@@ -182,6 +189,8 @@ export const REPLY_LOAD = 17;
 /** Fast path only: make a signal frame and post again. */
 export const REPLY_SAVE = 18;
 export const REPLY_EXIT = 19;
+/** Fast path only: store the FPU state in the slot and post again. */
+export const REPLY_XSAVE = 20;
 export const REPLY_CODE = 31;
 export const REPLY_CHAIN = 32;
 

@@ -38,8 +38,11 @@ import {
   REPLY_LOAD,
   REPLY_RET,
   REPLY_SAVE,
+  REPLY_XSAVE,
   SIG_KICK,
   SLOT_AT,
+  SLOT_HEADER,
+  SLOT_LOAD_FPU,
   SLOT_LOAD_FS,
   SLOT_REGS,
   STATE_EXITED,
@@ -47,7 +50,7 @@ import {
   STATE_PARKED,
 } from "../stub/layout.ts";
 import type { Engine } from "./engine.ts";
-import { IN_ORDER, moveWords } from "./registers.ts";
+import { IN_ORDER, moveWords, setSegments, storeBase } from "./registers.ts";
 import type { Slot } from "./slot.ts";
 import type { SystrapSpace } from "./space.ts";
 import { readStop, REPORTED_STOP, SAVED_STOP } from "./stop.ts";
@@ -57,13 +60,15 @@ const STOPPED = 1;
 const RUNNING = 2;
 /** Stopped for the kernel, but on its way from the fast path to a signal frame. */
 const SAVING = 3;
+/** The same, but the state of its FPU is all that is wanted, and the slot has room for it. */
+const STORING = 4;
 /** Told to exit. */
-const LEAVING = 4;
-const GONE = 5;
+const LEAVING = 5;
+const GONE = 6;
 
 const NO_THREAD = "the host gave it no thread";
 
-/** What to do when a frame is there: */
+/** What to do when a frame is there, or the FPU state: */
 const THEN_NOTHING = 0;
 const THEN_LOAD = 1;
 const THEN_LOAD_FPU = 2;
@@ -75,10 +80,6 @@ const SLOT_R8 = SLOT_REGS[R8 / 8]!, SLOT_R9 = SLOT_REGS[R9 / 8]!;
 const SLOT_RIP = SLOT_REGS[RIP / 8]!, SLOT_RSP = SLOT_REGS[RSP / 8]!;
 /** Registers up to CR2: what a frame has. */
 const FRAME_BYTES = 184;
-/** cs 0x33, ss 0x2b: 64-bit user code. */
-const USER_CS = 0x33, USER_SS = 0x2b;
-/** High word of the first address that is not one of user space. */
-const ADDRESS_LIMIT_HIGH = 0x8000;
 
 export class SystrapContext extends Context {
   override readonly space: SystrapSpace;
@@ -116,6 +117,7 @@ export class SystrapContext extends Context {
     this.stateAt = slot.at + SLOT_AT.state;
     this.#regWords = new Int32Array(this.regBytes.buffer);
     this.fpu = new Uint8Array(engine.frame.fpuSize);
+    this.isFull = slot.hasFrame;
   }
 
   // Stopping
@@ -188,6 +190,9 @@ export class SystrapContext extends Context {
     } else if (state === STATE_FAILED && this.slot.isFresh) this.lose(NO_THREAD);
     else if (kind === POSTED_FRAME && state < STATE_EXITED && this.#phase !== LEAVING) {
       return this.#stoppedInHandler();
+    } else if (kind === POSTED_FAST && state < STATE_EXITED && this.#phase === STORING) {
+      this.isFull = true;
+      return this.#arrived();
     } else if (kind === POSTED_FAST && state < STATE_EXITED && this.#phase === RUNNING) {
       this.slot.hasFrame = false; // it was released meanwhile
       this.#stop();
@@ -201,7 +206,7 @@ export class SystrapContext extends Context {
     this.slot.hasFrame = true;
     this.isFull = true;
     if (stop === SAVED_STOP) this.#frameFromSlot();
-    if (this.#phase === SAVING) return this.#arrived();
+    if (this.#phase === SAVING || this.#phase === STORING) return this.#arrived();
     const wasKicked = this.isKicked;
     this.#stop();
     if (this.#isReleased) this.#retire();
@@ -275,12 +280,13 @@ export class SystrapContext extends Context {
     moveWords(this.#engine.control.i32, this.at, SLOT_REGS, this.#regWords, 0, IN_ORDER);
     this.regs.setUint32(RAX, this.nr, true); // as `mov eax` left it
     this.regs.setUint32(RAX + 4, 0, true);
-    this.#setSegments();
+    setSegments(this.regs);
   }
 
   override fetchFpu(): void {
-    if (this.#isLost || !this.slot.hasFrame) return;
-    this.#engine.frame.fetchFpu(this.#engine.control, this.at, this.fpu);
+    if (this.#isLost || !this.isFull) return;
+    const { frame, control } = this.#engine;
+    frame.fetchFpu(control, this.at + (this.slot.hasFrame ? frame.fpu : SLOT_HEADER), this.fpu);
   }
 
   override resumeRet(result: number): void { // HOT
@@ -317,44 +323,39 @@ export class SystrapContext extends Context {
     if (this.slot.hasFrame) return this.#loadFrame(withFpu);
     const hasGsBase = (this.regs.getUint32(GS_BASE, true) |
       this.regs.getUint32(GS_BASE + 4, true)) !== 0;
-    const mustLoadFpu = withFpu &&
-      !(this.slot.isFresh && this.#engine.frame.isInitial(this.fpu));
-    if (mustLoadFpu || hasGsBase) return this.#save(withFpu ? THEN_LOAD_FPU : THEN_LOAD);
-    const { control } = this.#engine;
+    const { control, frame } = this.#engine;
+    const mustLoadFpu = withFpu && !(this.slot.isFresh && frame.isInitial(this.fpu));
+    if (hasGsBase || (mustLoadFpu && !frame.fitsIntoSlot)) {
+      return this.#save(withFpu ? THEN_LOAD_FPU : THEN_LOAD);
+    }
     moveWords(this.#regWords, 0, IN_ORDER, control.i32, this.at, SLOT_REGS);
-    this.#storeBase(SLOT_AT.fsBase, FS_BASE, 0);
-    control.dv.setUint32(this.at + SLOT_AT.flags, SLOT_LOAD_FS, true);
+    storeBase(control, this.at + SLOT_AT.fsBase, this.regs, FS_BASE, 0);
+    if (mustLoadFpu) frame.loadFpu(control, this.at + SLOT_HEADER, this.fpu);
+    const flags = mustLoadFpu ? SLOT_LOAD_FS | SLOT_LOAD_FPU : SLOT_LOAD_FS;
+    control.dv.setUint32(this.at + SLOT_AT.flags, flags, true);
     this.#reply(REPLY_LOAD, RUNNING);
   }
 
   #loadFrame(withFpu: boolean): void {
     const { control, frame } = this.#engine;
-    this.#setSegments();
+    setSegments(this.regs);
     copyFromBuffer(control.base + this.at + frame.regs, this.regBytes, 0, CSGSFS + 8);
-    this.#storeBase(SLOT_AT.fsBase, FS_BASE, 0);
-    this.#storeBase(SLOT_AT.gsBase, GS_BASE, this.slot.address);
-    if (withFpu) frame.loadFpu(control, this.at, this.fpu);
+    storeBase(control, this.at + SLOT_AT.fsBase, this.regs, FS_BASE, 0);
+    storeBase(control, this.at + SLOT_AT.gsBase, this.regs, GS_BASE, this.slot.address);
+    if (withFpu) {
+      frame.loadFpu(control, this.at + frame.fpu, this.fpu);
+      frame.markFpu(control, this.at + frame.fpu);
+    }
     this.#reply(REPLY_LOAD, RUNNING);
     if (this.#kickWhenRunning) this.interrupt();
     this.#kickWhenRunning = false;
   }
 
-  /** A base for wrfsbase and wrgsbase, which fault on addresses outside of user space. */
-  #storeBase(field: number, register: number, whenZero: number): void {
-    const high = this.regs.getUint32(register + 4, true);
-    const low = this.regs.getUint32(register, true);
-    const value = high >= ADDRESS_LIMIT_HIGH ? 0 : low + high * 0x100000000;
-    this.#engine.control.setWord(this.at + field, value === 0 ? whenZero : value);
-  }
-
-  #setSegments(): void {
-    this.regs.setUint32(CSGSFS, USER_CS, true);
-    this.regs.setUint32(CSGSFS + 4, USER_SS << 16, true);
-  }
-
   override requestFull(): void {
     if (this.#phase !== STOPPED || this.#isLost) return;
-    if (!this.slot.hasFrame) return this.#save(THEN_FULL);
+    if (!this.isFull) {
+      return this.#engine.frame.fitsIntoSlot ? this.#store() : this.#save(THEN_FULL);
+    }
     this.trap = TRAP_FULL;
     this.#engine.report(this);
   }
@@ -365,6 +366,13 @@ export class SystrapContext extends Context {
     this.#mustAnswer(); // guest code may have broken what it needs for that
     this.#engine.control.setWord(this.at + SLOT_REGS[RAX / 8]!, this.nr >>> 0);
     this.#reply(REPLY_SAVE, SAVING);
+  }
+
+  /** The FPU state into the slot. */
+  #store(): void {
+    this.#then = THEN_FULL;
+    this.#mustAnswer();
+    this.#reply(REPLY_XSAVE, STORING);
   }
 
   override park(): void {
@@ -397,7 +405,7 @@ export class SystrapContext extends Context {
 
   /** It was kicked, or asked for a frame, and has not answered yet. */
   get owesAnswer(): boolean {
-    return this.isKicked || this.#phase === SAVING;
+    return this.isKicked || this.#phase === SAVING || this.#phase === STORING;
   }
 
   /**

@@ -79,6 +79,7 @@ export class Engine {
 
   setFrame(frame: FrameLayout): void {
     this.#frame = frame;
+    this.control.setWord(this.control.global + GLOBAL_AT.features, frame.features);
   }
 
   /** Number of the last message that the zygote is done with. */

@@ -16,7 +16,7 @@ import {
   Ucontext,
 } from "../../ffi/abi/ucontext.ts";
 import { copyFromBuffer, copyToBuffer } from "../../ffi/mem/native_memory.ts";
-import { SLOT_AT, SLOT_HEADER } from "../stub/layout.ts";
+import { SIGNAL_STACK, SLOT_AT, SLOT_FPU_BYTES } from "../stub/layout.ts";
 import { acceptXsave, XSAVE_HEADER, XSAVE_HEADER_END, type XsaveSupport } from "../xsave.ts";
 import type { ControlMemory } from "./control_memory.ts";
 
@@ -55,7 +55,7 @@ export class FrameLayout {
       featuresHigh: dv.getUint32(sw + FpxSwBytes.at.xfeatures + 4, true),
       mxcsrMask: dv.getUint32(at + this.fpu + Fpstate.at.mxcsrMask, true) || DEFAULT_MXCSR_MASK,
     };
-    const isSound = frame >= SLOT_HEADER && this.fpu > this.siginfo &&
+    const isSound = frame >= SIGNAL_STACK && this.fpu > this.siginfo &&
       dv.getUint32(sw, true) === FP_XSTATE_MAGIC1 && this.fpuSize >= XSAVE_HEADER_END &&
       this.fpu + this.fpuSize + FP_XSTATE_MAGIC2_SIZE <= control.slotBytes;
     if (!isSound) throw new Error("the host's signal frames are not as expected (XSAVE missing?)");
@@ -72,10 +72,15 @@ export class FrameLayout {
     return true;
   }
 
-  /** FPU state of the frame in the slot at `at` (control file offset) -> fpu. */
+  /** Whether a slot has room for the FPU state. */
+  get fitsIntoSlot(): boolean {
+    return this.fpuSize <= SLOT_FPU_BYTES;
+  }
+
+  /** FPU state in the area at `at` (control file offset), of a frame or of a slot -> fpu. */
   fetchFpu({ dv, base }: ControlMemory, at: number, fpu: Uint8Array<ArrayBuffer>): void {
-    const bytes = this.#bytesOf(dv, at + this.fpu);
-    copyToBuffer(fpu, 0, base + at + this.fpu, bytes);
+    const bytes = this.#bytesOf(dv, at);
+    copyToBuffer(fpu, 0, base + at, bytes);
     fpu.fill(0, bytes);
     fpu.fill(0, SW, XSAVE_HEADER);
   }
@@ -87,20 +92,22 @@ export class FrameLayout {
     return (low & ~XSTATE_LEGACY) === 0 && high === 0 ? XSAVE_HEADER_END : this.fpuSize;
   }
 
-  /** fpu -> FPU state of the frame, as the host takes it. */
-  loadFpu(control: ControlMemory, at: number, fpu: Uint8Array<ArrayBuffer>): void {
-    const { dv } = control;
-    const to = at + this.fpu;
+  /** fpu -> the area at `at`, as the processor takes it. */
+  loadFpu({ dv, base }: ControlMemory, at: number, fpu: Uint8Array<ArrayBuffer>): void {
     const bytes = this.#bytesOf(new DataView(fpu.buffer, fpu.byteOffset), 0);
-    copyFromBuffer(control.base + to, fpu, 0, bytes);
-    acceptXsave(dv, to, this.#support);
-    const sw = to + SW;
+    copyFromBuffer(base + at, fpu, 0, bytes);
+    acceptXsave(dv, at, this.#support);
+  }
+
+  /** The marks by which the host knows the area at `at` of a frame. */
+  markFpu({ dv }: ControlMemory, at: number): void {
+    const sw = at + SW;
     dv.setUint32(sw + FpxSwBytes.at.magic1, FP_XSTATE_MAGIC1, true);
     const extended = this.fpuSize + FP_XSTATE_MAGIC2_SIZE;
     dv.setUint32(sw + FpxSwBytes.at.extendedSize, extended, true);
     dv.setUint32(sw + FpxSwBytes.at.xfeatures, this.#support.featuresLow, true);
     dv.setUint32(sw + FpxSwBytes.at.xfeatures + 4, this.#support.featuresHigh, true);
     dv.setUint32(sw + FpxSwBytes.at.xstateSize, this.fpuSize, true);
-    dv.setUint32(to + this.fpuSize, FP_XSTATE_MAGIC2, true);
+    dv.setUint32(at + this.fpuSize, FP_XSTATE_MAGIC2, true);
   }
 }

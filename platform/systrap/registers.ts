@@ -1,6 +1,13 @@
 /** Registers on their way between a slot, a signal frame and `Context.regs`. Neighbour: `context.ts`. */
 
+import { CSGSFS } from "../platform.ts";
 import { SLOT_REGS } from "../stub/layout.ts";
+import type { ControlMemory } from "./control_memory.ts";
+
+/** cs 0x33, ss 0x2b: 64-bit user code. */
+const USER_CS = 0x33, USER_SS = 0x2b;
+/** High word of the first address that is not one of user space. */
+const ADDRESS_LIMIT_HIGH = 0x8000;
 
 /** Places, in bytes, of those of `SLOT_REGS` in a frame and in `Context.regs`. */
 export const IN_ORDER: readonly number[] = SLOT_REGS.map((_at, i) => 8 * i);
@@ -19,4 +26,22 @@ export function moveWords(
     to[target] = from[source]!;
     to[target + 1] = from[source + 1]!;
   }
+}
+
+export function setSegments(regs: DataView): void {
+  regs.setUint32(CSGSFS, USER_CS, true);
+  regs.setUint32(CSGSFS + 4, USER_SS << 16, true);
+}
+
+/** A base for wrfsbase and wrgsbase, which fault on addresses outside of user space. */
+export function storeBase(
+  control: ControlMemory,
+  at: number,
+  regs: DataView,
+  register: number,
+  whenZero: number,
+): void {
+  const high = regs.getUint32(register + 4, true), low = regs.getUint32(register, true);
+  const value = high >= ADDRESS_LIMIT_HIGH ? 0 : low + high * 0x100000000;
+  control.setWord(at, value === 0 ? whenZero : value);
 }

@@ -30,6 +30,7 @@ import {
   OP_WAKE,
   PAGE,
   POSTED_FAST,
+  SIGNAL_STACK,
   SLOT_AT,
   SLOT_HEADER,
   SLOTS,
@@ -226,9 +227,9 @@ export class SystrapSpace extends AddressSpace {
     const { control } = this.#engine;
     const stack = COMMANDS_AT.stacks + slot.index * STACK_T_BYTES;
     const stackAt = control.commandsOffset(this.id) + stack;
-    control.setWord(stackAt, slot.address + SLOT_HEADER);
+    control.setWord(stackAt, slot.address + SIGNAL_STACK);
     control.dv.setUint32(stackAt + 8, SS_AUTODISARM, true);
-    control.setWord(stackAt + 16, control.slotBytes - SLOT_HEADER);
+    control.setWord(stackAt + 16, control.slotBytes - SIGNAL_STACK);
     control.setWord(slot.at + SLOT_AT.stack, slot.address + SLOT_HEADER);
     control.dv.setUint32(slot.at + SLOT_AT.tid, 0, true);
     control.dv.setUint32(slot.at + SLOT_AT.kick, 0, true);

@@ -21,8 +21,8 @@ import {
   FIRST_REPLY,
   GLOBAL_AT,
   REPLY_SAVE,
+  SIGNAL_STACK,
   SLOT_AT,
-  SLOT_HEADER,
   STUB_BASE,
   TABLE_BYTES,
   TABLES,
@@ -383,9 +383,9 @@ class SystrapPlatform implements Platform, SpaceOwner {
   }
 }
 
-/** A power of two that holds a slot header and the largest signal frame with something to spare. */
+/** A power of two that holds what is below the signal stack, and the largest frame with something to spare. */
 function slotSize(minSignalStack: number): number {
   let bytes = 8192;
-  while (bytes < SLOT_HEADER + minSignalStack + 1024) bytes *= 2;
+  while (bytes < SIGNAL_STACK + minSignalStack + 1024) bytes *= 2;
   return bytes;
 }

@@ -19,6 +19,7 @@ import {
 import { SYS_ptrace, SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
 import { SIGTRAP } from "../../ffi/abi/signal.ts";
 import { __WALL, wifStopped, wStopSig } from "../../ffi/abi/wait.ts";
+import { Fpstate } from "../../ffi/abi/ucontext.ts";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { r12, rbp } from "../../ffi/asm/registers.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
@@ -29,6 +30,7 @@ import { stubsWithMapping } from "../conformance/host_view.ts";
 import { CODE, describe, Lab, movEax, reg, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
 import { SIG_KICK } from "../stub/layout.ts";
+import { XSAVE_HEADER } from "../xsave.ts";
 import { createSystrapPlatform } from "./systrap.ts";
 
 const NR = 39;
@@ -36,6 +38,9 @@ const TRAP_FLAG = 0x100n;
 const PUSHFQ = 0x9cn, POPFQ = 0x9dn;
 /** More than there are instructions between two posts. */
 const MAX_STEPS = 200;
+const XSTATE_FP_SSE = 3;
+/** Where an XSAVE area has xmm7. */
+const XMM7 = Fpstate.at.xmmSpace + 7 * 16;
 /** Registers that calls do not change. */
 const KEPT = [p.RDI, p.RSI, p.RDX, p.R10, p.R8, p.R9, p.RBX, p.R13, p.R14, p.R15, p.RSP] as const;
 
@@ -178,7 +183,11 @@ function kickAfter(lab: Lab, c: p.Context, steps: number, resume: () => void): n
   return c.trap;
 }
 
-function kickEverywhere(lab: Lab, resume: (c: p.Context, value: number) => void): number {
+function kickEverywhere(
+  lab: Lab,
+  resume: (c: p.Context, value: number) => void,
+  loadsFpu: boolean,
+): number {
   const c = start(lab);
   let interrupts = 0;
   for (let steps = 0; steps < MAX_STEPS; steps++) {
@@ -189,10 +198,17 @@ function kickEverywhere(lab: Lab, resume: (c: p.Context, value: number) => void)
     }
     if (trap !== p.TRAP_INTERRUPT) continue;
     interrupts++;
+    c.fetchFpu();
+    const xmm7 = c.fpu.slice(XMM7, XMM7 + 16);
     c.resumeAll(false);
     lab.expectCall(c, NR);
     assertSound(c, steps, steps);
     assertEquals(c.args.u64(0), 0x1234_5678_9abc);
+    c.requestFull();
+    lab.expect(c, p.TRAP_FULL);
+    c.fetchFpu();
+    assertEquals(c.fpu.slice(XMM7, XMM7 + 16), xmm7);
+    if (loadsFpu) assertEquals(xmm7, new Uint8Array(16).fill(steps));
   }
   throw new Error(`no post after ${MAX_STEPS} instructions`);
 }
@@ -205,6 +221,13 @@ for (
       setReg(c, p.RAX, value);
       c.resumeAll(false);
     }],
+    ["loads registers and FPU", (c: p.Context, value: number) => {
+      c.fetchRegs();
+      setReg(c, p.RAX, value);
+      c.fpu[XSAVE_HEADER] = XSTATE_FP_SSE;
+      c.fpu.fill(value, XMM7, XMM7 + 16);
+      c.resumeAll(true);
+    }],
   ] as const
 ) {
   for (const spin of [0, 1e9]) {
@@ -216,7 +239,7 @@ for (
         const platform = createSystrapPlatform(arena, { poolSize: 1 });
         platform.setSpinBudget(spin);
         try {
-          const interrupts = kickEverywhere(new Lab(arena, platform), resume);
+          const interrupts = kickEverywhere(new Lab(arena, platform), resume, name.includes("FPU"));
           assert(interrupts > 20, `${interrupts} interrupts`);
         } finally {
           platform.destroy();
