@@ -164,7 +164,7 @@ export function hostPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boo
   return mm.hostOf(map.frame(i) + page - map.start(i));
 }
 
-/** A page that the host maps straight from a file, through a window. */
+/** A page that is in no frame: the host maps it straight from a file, and the Sentry sees it through a window. */
 function windowPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
   const backing = vma.backing!, offset = page * PAGE_SIZE - vma.start + vma.offset;
   const left = pageUp(backing.size()) - offset;
@@ -178,11 +178,15 @@ function windowPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean)
   return mm.ctx.arena.base + at;
 }
 
-/** What a patched code page held before. */
+/** What a patched code page held before: that page alone, for the map has one in its place. */
 function originalPage(mm: MemoryManager, vma: Vma, page: number): number {
-  if (vma.isDirect) return windowPage(mm, vma, page, false);
-  const frame = vma.backing!.frame(page * PAGE_SIZE - vma.start + vma.offset, false);
+  const host = vma.isDirect ? windowPage(mm, vma, page, false) : backedPage(mm, vma, page);
   mm.runPages = 1;
+  return host;
+}
+
+function backedPage(mm: MemoryManager, vma: Vma, page: number): number {
+  const frame = vma.backing!.frame(page * PAGE_SIZE - vma.start + vma.offset, false);
   return frame < 0 ? -1 : mm.ctx.arena.base + frame;
 }
 

@@ -265,6 +265,8 @@ export class MemoryManager extends UserAccess {
 
   protected override resolve(page: number, access: number): number {
     const host = resolvePage(this, page, access);
+    // Who copies goes on by so many: with none, for ever.
+    if (host >= 0 && this.runPages < 1) throw new RangeError(`a run of ${this.runPages} pages`);
     this.resolvedPages = this.runPages;
     return host;
   }

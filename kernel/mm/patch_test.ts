@@ -5,6 +5,7 @@ import { GuestSimulator } from "../testing/fake_platform.ts";
 import { FakeContext } from "../testing/call_lab.ts";
 import { FrameFileBacking, HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
 import type { Backing } from "./backing.ts";
+import { UserCursor } from "./cursor.ts";
 import { MemoryManager } from "./memory_manager.ts";
 import { patchSite } from "./patch.ts";
 
@@ -68,6 +69,25 @@ Deno.test("a site becomes a jump for the guest and stays what it was for everybo
     assertEquals(bytesAt(guest, site, 7), SITE);
     assertEquals(patchSite(mm, site + 7, 39), false);
     mm.destroy();
+  });
+});
+
+Deno.test("many bytes around patched pages are those of the file, and come to an end", () => {
+  forBoth((lab, make) => {
+    const mm = lab.newManager(), image = code([[100, 39], [PAGE + 100, 39], [3 * PAGE + 100, 39]]);
+    map(mm, make(image));
+    for (const page of [0, 1, 3]) patchSite(mm, ADDR + page * PAGE + 107, 39);
+    const cursor = new UserCursor(mm), seen = new Uint8Array(4 * PAGE);
+    for (const start of [0, 50, 200, PAGE - 1, PAGE, PAGE + 200, 2 * PAGE + 1]) {
+      const wanted = image.slice(start);
+      assertEquals(mm.copyIn(seen, 0, ADDR + start, wanted.length), 0);
+      assertEquals(seen.slice(0, wanted.length), wanted);
+      // More than there is mapped.
+      assertEquals(cursor.set(ADDR + start, 4 * PAGE), 0);
+      assertEquals(cursor.takeBytes(seen, 0, 4 * PAGE), wanted.length);
+      assertEquals(seen.slice(0, wanted.length), wanted);
+    }
+    mm.put();
   });
 });
 

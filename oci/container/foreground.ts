@@ -17,7 +17,16 @@ import { isIgnored } from "../launch/interrupt.ts";
 import { exitCodeOf } from "../sandbox/exit_code.ts";
 
 /** Those that programs are told things by; the terminal's besides. */
-const FORWARDED = [S.SIGHUP, S.SIGINT, S.SIGQUIT, S.SIGTERM, S.SIGUSR1, S.SIGUSR2, S.SIGALRM];
+const FORWARDED = [
+  S.SIGHUP,
+  S.SIGINT,
+  S.SIGQUIT,
+  S.SIGTERM,
+  S.SIGUSR1,
+  S.SIGUSR2,
+  S.SIGALRM,
+  S.SIGCONT,
+];
 const TERMINAL_SIGNALS = [S.SIGWINCH];
 
 export class Foreground {

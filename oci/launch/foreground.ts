@@ -64,10 +64,11 @@ const FORWARDED = [
   S.SIGUSR1,
   S.SIGUSR2,
   S.SIGALRM,
+  S.SIGCONT,
 ];
 
 /** With a terminal besides: what has to do with it. */
-const TERMINAL_SIGNALS = [S.SIGWINCH, S.SIGCONT];
+const TERMINAL_SIGNALS = [S.SIGWINCH];
 
 /** Does not return: the process exits as the guest does. @throws UserError if it cannot be started */
 export function runForeground(plan: GuestPlan): never {

@@ -107,14 +107,15 @@ function emitSignal(a: Assembler): void {
   a.label("plain").mov(data(at.packet + ControlPacket.at.a), eax);
   a.mov(data(at.packet + ControlPacket.at.kind), PACKET_SIGNAL, 4);
 
-  a.label("send").mov(edi, data(at.control + Pollfd.at.fd)).lea(rsi, data(at.packet));
-  a.mov(edx, ControlPacket.size).mov(r10d, MSG_DONTWAIT | MSG_NOSIGNAL);
-  a.xor(r8d, r8d).xor(r9d, r9d);
-  call(a, N.SYS_sendto);
+  a.label("send");
+  emitSend(a);
   a.jmp("control?");
 
-  // Somebody stopped us and a shell had the terminal meanwhile.
-  a.label("continued").mov(edi, data(at.terminal)).mov(esi, TCSETS).lea(rdx, data(at.raw));
+  // Somebody stopped us, or the command, and a shell had the terminal meanwhile.
+  a.label("continued").mov(data(at.packet + ControlPacket.at.a), eax);
+  a.mov(data(at.packet + ControlPacket.at.kind), PACKET_SIGNAL, 4);
+  emitSend(a);
+  a.mov(edi, data(at.terminal)).mov(esi, TCSETS).lea(rdx, data(at.raw));
   call(a, N.SYS_ioctl);
   a.label("resize").mov(edi, data(at.terminal)).mov(esi, TIOCGWINSZ).lea(rdx, data(at.winsize));
   call(a, N.SYS_ioctl);
@@ -124,6 +125,14 @@ function emitSignal(a: Assembler): void {
   a.mov(data(at.packet + ControlPacket.at.a), eax);
   a.mov(data(at.packet + ControlPacket.at.b), ecx);
   a.mov(data(at.packet + ControlPacket.at.kind), PACKET_RESIZE, 4).jmp("send");
+}
+
+/** The packet goes to the Sentry, unless there is no room: nobody waits for that. */
+function emitSend(a: Assembler): void {
+  a.mov(edi, data(at.control + Pollfd.at.fd)).lea(rsi, data(at.packet));
+  a.mov(edx, ControlPacket.size).mov(r10d, MSG_DONTWAIT | MSG_NOSIGNAL);
+  a.xor(r8d, r8d).xor(r9d, r9d);
+  call(a, N.SYS_sendto);
 }
 
 function emitEnd(a: Assembler): void {

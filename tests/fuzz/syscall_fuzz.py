@@ -49,7 +49,7 @@ RARE = {"exit", "exit_group", "execve", "execveat", "vfork", "fork", "clone", "c
         "tkill", "tgkill", "munmap", "brk", "rt_sigsuspend", "close_range", "reboot"}
 FORKS = {"fork", "vfork", "clone", "clone3"}
 # What a privileged worker must not do to pid 1.
-SPARE_INIT = {"prlimit64", "process_vm_writev", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "kill", "tkill", "tgkill"}
+SPARE_INIT = {"prlimit64", "process_vm_writev", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "kill", "tkill", "tgkill", "ptrace"}
 
 syscall = ctypes.CDLL(None).syscall
 syscall.argtypes = [ctypes.c_long] * 7

@@ -507,4 +507,24 @@ def many_mappings():
     gives(0, NR.munmap, at, 2000 * PAGE)
 
 
+@test
+def code_that_makes_calls_can_be_copied():
+    getppid = ctypes.CDLL(None).getppid
+    for _ in range(100):
+        getppid()
+    at = ctypes.cast(getppid, ctypes.c_void_p).value
+    start, _, _, offset, path = next(m for m in maps() if m[0] <= at < m[1])
+    with open(path, "rb") as library:
+        library.seek(offset)
+        code = library.read(at - start + 100000)
+    fd = works(NR.memfd_create, b"code", 0)
+    for first in (at - at % PAGE, at - at % PAGE + 100, at):
+        for length in (PAGE, 2 * PAGE, 40000):
+            gives(length, NR.pwrite64, fd, first, length, 0)
+            eq(os.pread(fd, length, 0), code[first - start:first - start + length])
+            with open("/proc/self/mem", "rb", 0) as memory:
+                memory.seek(first)
+                eq(memory.read(length), code[first - start:first - start + length])
+
+
 run()
