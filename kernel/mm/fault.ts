@@ -171,10 +171,11 @@ function windowPage(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean)
   if (left <= 0) return -1;
   const at = mm.ctx.windows.offsetOf(backing, offset, isWrite);
   if (at < 0) return -1;
-  const i = mm.pages.indexOf(page);
-  const next = i < mm.pages.length ? mm.pages.start(i) - page : Infinity;
+  const { pages } = mm, i = pages.indexOf(page);
+  // Up to the next pages of the map, or to the end of these, which have a mark there and no frame.
+  const end = i === pages.length ? Infinity : pages.start(i) > page ? pages.start(i) : pages.end(i);
   const inWindow = (WINDOW_SIZE - offset % WINDOW_SIZE) / PAGE_SIZE;
-  mm.runPages = Math.min(next, inWindow, left / PAGE_SIZE, vma.end / PAGE_SIZE - page);
+  mm.runPages = Math.min(end - page, inWindow, left / PAGE_SIZE, vma.end / PAGE_SIZE - page);
   return mm.ctx.arena.base + at;
 }
 
