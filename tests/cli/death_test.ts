@@ -60,6 +60,18 @@ for (const platform of platforms("systrap", "ptrace")) {
       assertEquals((await session.end()).code, 137);
     }));
 
+  Deno.test(`${platform}: a command that has stopped ends by SIGTERM and SIGCONT, as timeout(1) sends them`, async () => {
+    const script = "(while :; do sleep 0.1; done) & echo ready; kill -STOP $$";
+    const session = await Session.start([...doCommand(platform), "sh", "-c", script]);
+    try {
+      session.kill("SIGTERM");
+      session.kill("SIGCONT");
+      assertEquals((await session.end()).code, 143);
+    } finally {
+      await session.destroy();
+    }
+  });
+
   Deno.test(`${platform}: SIGTERM ends the guest and the sandbox`, () =>
     whileRunning(platform, async (session) => {
       session.kill("SIGTERM");
