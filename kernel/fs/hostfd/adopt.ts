@@ -1,5 +1,6 @@
 /** Making files of the descriptors that a sandbox is started with (stdin, stdout, stderr). */
 
+import { O_LARGEFILE } from "../../../ffi/abi/fcntl.ts";
 import { SEEK_CUR } from "../../../ffi/abi/fs.ts";
 import { TCGETS } from "../../../ffi/abi/ioctl.ts";
 import type { Host } from "../../core/host.ts";
@@ -21,7 +22,9 @@ export function adoptHostFd(
   const inode = fs.make(fd, kindOf(fs.host, fs.scratch, fd));
   inode.uid = uid;
   inode.gid = gid;
-  const file = new HostFile(inode, flags, true);
+  // Pipes and sockets were not opened by a name.
+  const opened = inode.kind === STREAM ? 0 : O_LARGEFILE;
+  const file = new HostFile(inode, flags | opened, true);
   if (inode.kind === REGULAR) file.startAt(Math.max(0, fs.host.lseek(fd, 0, SEEK_CUR)));
   return file;
 }

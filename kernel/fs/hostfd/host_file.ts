@@ -140,6 +140,8 @@ export class HostFile extends OpenFile {
   override poll(): number {
     const { inode } = this;
     if (inode.fd < 0) return POLLERR | POLLHUP;
+    // Whatever it was opened for.
+    if (inode.kind === REGULAR) return super.poll();
     let events = POLLPRI;
     if (this.canRead) events |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (this.canWrite) events |= POLLOUT | POLLWRNORM;

@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
+import {
+  AT_FDCWD,
+  O_CREAT,
+  O_LARGEFILE,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+} from "../../../ffi/abi/fcntl.ts";
 import { TCGETS } from "../../../ffi/abi/ioctl.ts";
 import { copyFromBuffer, copyToBuffer } from "../../../ffi/mem/native_memory.ts";
 import { addressOf, allocBuffer } from "../../../ffi/sys/cstring.ts";
@@ -88,6 +95,19 @@ Deno.test("a full host pipe takes what fits and then says EAGAIN", () => {
   close(r);
   assertEquals(errno(file.write(new KernelCursor().set(at, 10), -1)), "EPIPE");
   file.drop();
+});
+
+Deno.test("a host file is ready for both, and large, whatever it was opened for", () => {
+  const { fs } = lab(), path = Deno.makeTempFileSync(), [r, w] = hostPipe();
+  const file = adoptHostFd(fs, openat(AT_FDCWD, path, O_WRONLY), O_WRONLY);
+  assertEquals(file.poll() & (POLLIN | POLLOUT), POLLIN | POLLOUT);
+  assertEquals(file.flags, O_WRONLY | O_LARGEFILE);
+  const stream = adoptHostFd(fs, w, O_WRONLY);
+  assertEquals(stream.flags, O_WRONLY);
+  stream.drop();
+  file.drop();
+  close(r);
+  Deno.removeSync(path);
 });
 
 Deno.test("a host file is used at the position that its starter left, which moves along", () => {
