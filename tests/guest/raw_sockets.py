@@ -67,6 +67,17 @@ def packets_of_a_protocol_are_heard():
 
 
 @test
+def the_protocol_stands_for_a_port():
+    with raw(OTHER) as s, raw(OTHER, socket.AF_INET6) as six:
+        eq(s.getsockname(), ("0.0.0.0", OTHER))
+        s.bind(("127.0.0.1", 7))
+        s.connect(("127.0.0.1", 9))
+        eq((s.getsockname(), s.getpeername()), (("127.0.0.1", OTHER), ("127.0.0.1", 9)))
+        six.bind(("::1", 7))
+        eq(six.getsockname()[:2], ("::1", OTHER))
+
+
+@test
 def addresses_choose_what_is_heard():
     with raw(OTHER) as a, raw(OTHER) as b, raw(OTHER) as c:
         b.bind(("127.0.0.2", 0))

@@ -415,5 +415,42 @@ def a_listener_has_a_key():
     eq(outcome(s.setsockopt, TCP, FO_KEY, b"abc"), "EINVAL")
 
 
+@test
+def what_came_with_a_first_segment():
+    """IP_PKTOPTIONS, whose parts are asked for as those of datagrams are."""
+    ip, pktoptions, home = socket.IPPROTO_IP, 9, b"\x7f\0\0\1"
+    asks = ((8, 1), (12, 1), (13, 1))
+
+    def parts(s, room=200):
+        got, found = s.getsockopt(ip, pktoptions, room), []
+        while len(got) >= 16:
+            length, _, kind = struct.unpack("qii", got[:16])
+            found.append((kind, got[16:length]))
+            got = got[length + 7 & ~7 :]
+        return found
+
+    def expected(link, ttl, tos):
+        info = struct.pack("i", link) + home + home
+        return [(8, info), (2, struct.pack("i", ttl)), (1, struct.pack("i", tos))]
+
+    with listening() as listener, socket.socket() as a:
+        eq(listener.getsockopt(ip, pktoptions, 200), b"")
+        for name, value in asks:
+            listener.setsockopt(ip, name, value)
+            a.setsockopt(ip, name, value)
+        a.setsockopt(ip, socket.IP_TTL, 77)
+        a.setsockopt(ip, socket.IP_TOS, 0x10)
+        a.connect(listener.getsockname())
+        b = listener.accept()[0]
+        eq(parts(b), expected(socket.if_nametoindex("lo"), 77, 0x10))
+        eq(parts(a), expected(0, 1, 0))
+        eq(parts(listener), expected(0, 1, 0))
+        eq(parts(b, 40), expected(socket.if_nametoindex("lo"), 77, 0x10)[:1], "what fits")
+        eq(b.getsockopt(ip, socket.IP_MULTICAST_TTL), 77)
+        eq(a.getsockopt(ip, 14), 65535, "IP_MTU of lo")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        eq(outcome(s.getsockopt, ip, pktoptions, 200), "ENOPROTOOPT")
+
+
 if __name__ == "__main__":
     run()

@@ -1,18 +1,19 @@
 /** Control messages of ip(7) and ipv6(7): what comes with a datagram, and what is said of one that is sent. */
 
-import { EINVAL } from "../../../ffi/abi/errno.ts";
+import { EINVAL, ENOPROTOOPT } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
-import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
+import { AF_INET, AF_INET6, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import { bytesToString, stringToBytes } from "../../core/bytes.ts";
-import type { ControlWriter } from "../control.ts";
+import { ControlWriter } from "../control.ts";
 import { type Message, type PacketHeader, SocketAddress } from "../message.ts";
+import type { OptionValue } from "../socket_options.ts";
 import { Endpoint, endpointOf, isAny, isV4, MAPPED, putEndpoint } from "./address.ts";
 import { isToMany } from "./group_route.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
 /** struct in6_pktinfo. */
 const PKTINFO6_BYTES = 20;
-const scratch = new SocketAddress();
+const scratch = new SocketAddress(), answer = new ControlWriter();
 
 /** IP_ORIGDSTADDR and IPV6_ORIGDSTADDR: a socket address. */
 function putDestination(socket: InetSocket, to: string, out: ControlWriter): void {
@@ -69,6 +70,35 @@ export function putPacketControl(socket: InetSocket, message: Message, out: Cont
   if (ip.oldHopLimit) out.putInt(I.IPPROTO_IPV6, I.IPV6_2292HOPLIMIT, info.hops);
   if (ip.receiveHopLimit) out.putInt(I.IPPROTO_IPV6, I.IPV6_HOPLIMIT, info.hops);
   if (ip.receiveClass) out.putInt(I.IPPROTO_IPV6, I.IPV6_TCLASS, info.trafficClass);
+}
+
+/** What a server knows of the first segment of its client: IP_PKTOPTIONS tells it, and IP_MULTICAST_TTL its TTL. */
+export function noteFirstSegment(server: InetSocket, client: InetSocket): void {
+  const { address } = server.remote!, { links } = server.net;
+  if (!isV4(address)) return;
+  const route = links.linkOf(address) === null ? links.routeTo(address) : null;
+  server.ip.firstLink = (route?.link ?? links.lo).index;
+  server.ip.firstTos = client.ip.tos;
+  server.ip.kept4.set(I.IP_MULTICAST_TTL, client.ip.ttl);
+}
+
+/** IP_PKTOPTIONS, of streams: the control messages that their bytes come without. */
+export function getPacketOptions(socket: InetSocket, value: OptionValue): number {
+  if (socket.type !== SOCK_STREAM) return -ENOPROTOOPT;
+  const { ip } = socket, out = answer;
+  out.start(value.length);
+  if (ip.packetInfo) {
+    const at = out.data, own = stringToBytes(socket.local.address.slice(12));
+    out.dv.setInt32(at + I.InPktinfo.at.ifindex, ip.firstLink, true);
+    out.u8.set(own, at + I.InPktinfo.at.specDst);
+    out.u8.set(own, at + I.InPktinfo.at.addr);
+    out.put(I.IPPROTO_IP, I.IP_PKTINFO, I.InPktinfo.size);
+  }
+  if (ip.receiveTtl) out.putInt(I.IPPROTO_IP, I.IP_TTL, ip.kept4.get(I.IP_MULTICAST_TTL) ?? 1);
+  if (ip.receiveTos) out.putInt(I.IPPROTO_IP, I.IP_TOS, ip.firstTos);
+  value.u8.set(out.u8.subarray(0, out.length));
+  value.length = out.length;
+  return 0;
 }
 
 /**

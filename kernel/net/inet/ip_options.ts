@@ -17,8 +17,10 @@ import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { ANY4, isMulticast, isV4 } from "./address.ts";
 import type { InetSocket } from "./inet_socket.ts";
+import { getPacketOptions } from "./ip_control.ts";
 import {
   getPathMtu,
+  mtu4Of,
   mtuOf,
   mtuTo,
   PREFERENCES_AT_FIRST,
@@ -149,6 +151,9 @@ export class IpOptions {
   groupLink4: number = 0;
   groupAddress4: string = ANY4;
   groupLink6: number = 0;
+  /** Of who was accepted: type of service of the first segment, and the index of the link it came by. */
+  firstTos: number = 0;
+  firstLink: number = 0;
   /** Values of IP_KEPT and IPV6_KEPT that were set. */
   readonly kept4: Map<number, number> = new Map();
   readonly kept6: Map<number, number> = new Map();
@@ -435,7 +440,9 @@ function getV4(socket: InetSocket, name: number, value: OptionValue): number {
     case I.IP_LOCAL_PORT_RANGE:
       return value.setInt(ip.firstPort | ip.lastPort << 16);
     case I.IP_MTU:
-      return socket.remote === null ? -ENOTCONN : value.setInt(mtuOf(socket));
+      return socket.remote === null ? -ENOTCONN : value.setInt(mtu4Of(socket));
+    case I.IP_PKTOPTIONS:
+      return getPacketOptions(socket, value);
     default:
       return shown(IP_KEPT, ip.kept4, name, value);
   }

@@ -8,6 +8,8 @@ import type { IpOptions } from "./ip_options.ts";
 
 /** struct ip6_mtuinfo. */
 const MTUINFO_BYTES = 32;
+/** The longest packet of IPv4. */
+const PACKET_MAX_4 = 65535;
 /** IPV6_PREFER_SRC_*: one of each row at most. */
 const PREFER_TEMPORARY = 1, PREFER_PUBLIC = 2, PREFER_DEFAULT = 0x100;
 const PREFER_CARE_OF = 4, PREFER_HOME = 0x400;
@@ -48,6 +50,11 @@ export function getPathMtu(socket: InetSocket, value: OptionValue): number {
 /** Of the link on which packets to the other end leave. */
 export function mtuOf({ net, remote }: InetSocket): number {
   return remote === null ? net.links.lo.mtu : mtuTo(net, remote.address);
+}
+
+/** IP_MTU: no packet of IPv4 is longer than its header can say. */
+export function mtu4Of(socket: InetSocket): number {
+  return Math.min(mtuOf(socket), PACKET_MAX_4);
 }
 
 /** The same of packets to an address. */

@@ -8,10 +8,10 @@ import * as I from "../../../ffi/abi/inet.ts";
 import { AF_INET, SOCK_RAW, SOL_RAW } from "../../../ffi/abi/socket.ts";
 import type { Link } from "../links/link.ts";
 import { comesByDevice } from "../bound_device.ts";
-import type { Message, SocketCaller } from "../message.ts";
+import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
-import { Endpoint, isAny, isV4 } from "./address.ts";
+import { Endpoint, isAny, isV4, putEndpoint } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { checksum, type IpPacket, pseudoHeader, readPacket4, readPacket6 } from "./ip_packet.ts";
 import { isToMany } from "./group_route.ts";
@@ -79,6 +79,12 @@ export class RawSocket extends MessageSocket {
     if (!this.mayBind(to.address)) return -EADDRNOTAVAIL;
     this.local = new Endpoint(to.address, 0);
     this.isBoundToMany = isToMany(this.net.links, to.address);
+    return 0;
+  }
+
+  /** The number of its protocol stands where others have a port. */
+  override localName(out: SocketAddress): number {
+    putEndpoint(new Endpoint(this.local.address, this.protocol), this.family, out);
     return 0;
   }
 

@@ -20,6 +20,7 @@ import { Backlog } from "../backlog.ts";
 import { comesByDevice } from "../bound_device.ts";
 import type { SocketAddress, SocketCaller } from "../message.ts";
 import { Endpoint, endpointOf } from "./address.ts";
+import { noteFirstSegment } from "./ip_control.ts";
 import { accepts, type PortTable } from "./ports.ts";
 import { TcpSocket } from "./tcp.ts";
 import { Deferral, defers } from "./tcp_defer.ts";
@@ -221,6 +222,7 @@ function connect(client: TcpSocket, listener: TcpSocket): void {
   server.remote = client.local;
   server.ports.add(server, to.port);
   server.isBound = true;
+  noteFirstSegment(server, client);
   server.establish(client);
   client.establish(server);
   showHandshake(client, server);
