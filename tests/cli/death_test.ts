@@ -60,7 +60,7 @@ for (const platform of platforms("systrap", "ptrace")) {
       assertEquals((await session.end()).code, 137);
     }));
 
-  Deno.test(`${platform}: a command that has stopped ends by SIGTERM and SIGCONT, as timeout(1) sends them`, async () => {
+  Deno.test(`${platform}: a stopped command ends by SIGTERM and SIGCONT`, async () => {
     const script = "(while :; do sleep 0.1; done) & echo ready; kill -STOP $$";
     const session = await Session.start([...doCommand(platform), "sh", "-c", script]);
     try {
