@@ -106,6 +106,7 @@ export const RTA_GATEWAY = 5;
 export const RTA_PRIORITY = 6;
 export const RTA_PREFSRC = 7;
 export const RTA_METRICS = 8;
+export const RTA_CACHEINFO = 12;
 export const RTA_TABLE = 15;
 export const RT_TABLE_MAIN = 254;
 export const RT_TABLE_LOCAL = 255;

@@ -83,6 +83,15 @@ def the_carrier_of_the_other_end_is_told():
 
 
 @test
+def counts_of_a_link_have_their_sizes():
+    n = Netlink(0)
+    n.send(GETLINK, 1, struct.pack("=BxHiII", 0, 0, 1, 0, 0))
+    [(_, _, _, _, body)] = messages(n.s.recv(8192))
+    found = attributes(body[16:])
+    eq((len(found[7]), len(found[23])), (96, 200))
+
+
+@test
 def the_end_of_a_link_is_told():
     own_network(*PAIR)
     n, both = listener(LINK), {socket.if_nametoindex("v0"), socket.if_nametoindex("v1")}
@@ -322,6 +331,29 @@ def a_hardware_address_is_told():
     eq([hardware_address("none9", flags=flags) for flags in (0x20, 0x40, 0x48)], [EINVAL, EINVAL, ENODEV])
     eq(hardware_address("v0", kind=5, flags=2), EINVAL)
     eq([hardware_address("v0", on=on) for on in (socket.AF_INET6, socket.AF_UNIX)], [ENOTTY] * 2)
+
+
+@cases([
+    ("oneself", "127.0.0.1", (32, 254, 2, 0x80000200), [15, 1, 4, 7, 12], {4: 1, 7: "127.0.0.1"}),
+    ("a neighbour", "10.1.1.7", (32, 254, 1, 0x200), [15, 1, 4, 7, 12], {7: "10.1.1.1"}),
+    ("one behind a gateway", "10.2.2.2", (32, 254, 1, 0x200), [15, 1, 4, 7, 5, 12], {5: "10.1.1.9", 7: "10.1.1.1"}),
+    ("oneself in IPv6", "::1", (128, 255, 2, 0), [15, 1, 7, 4, 12], {4: 1, 7: "::1"}),
+])
+def the_way_to(address, head, order, values):
+    own_network(*PAIR, "addr add 10.1.1.1/24 dev v0", "link set v1 up", "route add 10.2.2.0/24 via 10.1.1.9")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    raw = socket.inet_pton(family, address)
+    n = Netlink(0)
+    n.send(26, 1, struct.pack("=4B8x", family, 8 * len(raw), 0, 0) + attribute(1, raw))
+    [(kind, _, _, _, body)] = messages(n.s.recv(8192))
+    dst_len, table, kind_of_route, flags = struct.unpack_from("=xB2xBxxBI", body)
+    eq((kind, (dst_len, table, kind_of_route, flags)), (NEWROUTE, head))
+    found = attributes(body[12:])
+    # RTA_SRC, RTA_PRIORITY, RTA_UID and RTA_PREF may be there too.
+    eq([one for one in found if one not in (2, 6, 20, 25)], order)
+    eq(len(found[12]), 32)
+    for one, value in values.items():
+        eq(found[one], struct.pack("=I", value) if one == 4 else socket.inet_pton(family, value))
 
 
 @cases([

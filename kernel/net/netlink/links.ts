@@ -67,7 +67,7 @@ function putLink(r: RouteRequest, link: Link, out: NetlinkWriter, flags: number)
   out.bytes(N.IFLA_BROADCAST, link.broadcastMac);
   // struct rtnl_link_stats64 and rtnl_link_stats: nothing is counted.
   out.attribute(N.IFLA_STATS64, 200);
-  out.attribute(N.IFLA_STATS, 100);
+  out.attribute(N.IFLA_STATS, 96);
   if (link.kind !== "loopback") {
     const end = out.nest(N.IFLA_LINKINFO);
     out.text(N.IFLA_INFO_KIND, link.kind);

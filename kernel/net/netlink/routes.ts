@@ -16,6 +16,8 @@ import type { NetlinkWriter } from "./writer.ts";
 const { at } = N.Rtmsg;
 /** Metric that IPv6 routes have if none is said. */
 const METRIC6 = 1024;
+/** Of linux/in_route.h: a way that ends here. struct rta_cacheinfo is all zero, as nothing is cached. */
+const RTCF_LOCAL = 0x80000000, CACHEINFO_BYTES = 32;
 
 interface Shown {
   readonly network: string;
@@ -109,25 +111,32 @@ function getRoute(r: RouteRequest, out: NetlinkWriter): number {
   if (route === null && !isOwn) return -ENETUNREACH;
   const refusal = route === null ? 0 : refusalOf(route.type);
   if (refusal < 0) return refusal;
-  putRoute(
-    r,
-    out,
-    {
-      network: destination,
-      bits: bitsOf(destination),
-      table: isOwn ? N.RT_TABLE_LOCAL : N.RT_TABLE_MAIN,
-      type: isOwn ? N.RTN_LOCAL : N.RTN_UNICAST,
-      scope: 0,
-      protocol: 0,
-      link: route?.link ?? links.lo,
-      via: route?.via ?? null,
-      source: links.sourceFor(destination),
-      metric: 0,
-    },
-    family,
-    0,
-  );
+  putWay(r, out, destination, route);
   return 0;
+}
+
+/** What rt_fill_info and rt6_fill_node say, in their order: libraries look for some of it by place. */
+function putWay(r: RouteRequest, out: NetlinkWriter, to: string, route: Route | null): void {
+  const { family, net: { links } } = r, isFour = family === AF_INET;
+  // IPv4's tables are one to who looks, as long as there are no rules.
+  const table = route === null && !isFour ? N.RT_TABLE_LOCAL : N.RT_TABLE_MAIN;
+  const body = out.begin(r.request, N.RTM_NEWROUTE, 0, N.Rtmsg.size);
+  out.u8[body + at.family] = family;
+  out.u8[body + at.dstLen] = bitsOf(to);
+  out.u8[body + at.table] = table;
+  out.u8[body + at.type] = route === null ? N.RTN_LOCAL : N.RTN_UNICAST;
+  const flags = isFour ? N.RTM_F_CLONED | (route === null ? RTCF_LOCAL : 0) : 0;
+  out.dv.setUint32(body + at.flags, flags, true);
+  out.u32(N.RTA_TABLE, table);
+  out.bytes(N.RTA_DST, rawAddress(to));
+  const link = (route?.link ?? links.lo).index, source = links.sourceFor(to);
+  const via = route?.via ?? null;
+  if (isFour) out.u32(N.RTA_OIF, link);
+  if (source !== null) out.bytes(N.RTA_PREFSRC, rawAddress(source));
+  if (via !== null) out.bytes(N.RTA_GATEWAY, rawAddress(via));
+  if (!isFour) out.u32(N.RTA_OIF, link);
+  out.attribute(N.RTA_CACHEINFO, CACHEINFO_BYTES);
+  out.end();
 }
 
 /** What a request says, or -errno. */
