@@ -38,13 +38,15 @@ export const VERB_CASES: readonly LifecycleCase[] = [
     name: "what exec started in a created container goes on behind start",
     async run(t) {
       await t.script("until [ -e /done ]; do sleep 0.05; done; exit 4").created();
-      const script = "until [ -e /go ]; do sleep 0.05; done; touch /done; exit 6";
+      const script = "until [ -e /go ]; do sleep 0.05; done; exit 6";
       const detach = ["exec", "--detach", "--pid-file", t.file("exec.pid"), t.id];
       assertEquals((await t.detached([...detach, "sh", "-c", script])).code, 0);
       await t.must("start", t.id);
       assertEquals(await t.status(), "running");
       await t.must("exec", t.id, "touch", "/go");
       assertEquals(await t.reap(Number(t.text("exec.pid"))), 6);
+      // The end of the first process is the end of all: it has to be the last.
+      await t.must("exec", t.id, "touch", "/done");
       assertEquals(await t.reap(), 4);
     },
   },
