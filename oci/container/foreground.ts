@@ -4,7 +4,6 @@
  */
 
 import { Pollfd, POLLIN } from "../../ffi/abi/poll.ts";
-import * as S from "../../ffi/abi/signal.ts";
 import { SYS_kill, SYS_poll, SYS_wait4 } from "../../ffi/abi/syscall_numbers.ts";
 import { __WALL } from "../../ffi/abi/wait.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
@@ -13,21 +12,8 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { signalToEventfd } from "../../ffi/sys/signals.ts";
 import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { RawTerminal } from "../console/terminal.ts";
-import { isIgnored } from "../launch/interrupt.ts";
+import { forwardedSignals } from "../launch/forwarded.ts";
 import { exitCodeOf } from "../sandbox/exit_code.ts";
-
-/** Those that programs are told things by; the terminal's besides. */
-const FORWARDED = [
-  S.SIGHUP,
-  S.SIGINT,
-  S.SIGQUIT,
-  S.SIGTERM,
-  S.SIGUSR1,
-  S.SIGUSR2,
-  S.SIGALRM,
-  S.SIGCONT,
-];
-const TERMINAL_SIGNALS = [S.SIGWINCH];
 
 export class Foreground {
   readonly #terminal: RawTerminal | null;
@@ -37,8 +23,8 @@ export class Foreground {
   /** From now on signals are kept for the process. The terminal, if it has one of this process's, changes to raw mode. */
   constructor(hasTerminal: boolean) {
     this.#terminal = hasTerminal ? new RawTerminal(0) : null;
-    for (const signo of hasTerminal ? [...FORWARDED, ...TERMINAL_SIGNALS] : FORWARDED) {
-      if (!isIgnored(signo)) this.#signals.set(signo, signalToEventfd(signo));
+    for (const signo of forwardedSignals(hasTerminal)) {
+      this.#signals.set(signo, signalToEventfd(signo));
     }
     this.#terminal?.enter();
   }

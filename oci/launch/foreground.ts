@@ -4,7 +4,6 @@
  */
 
 import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
-import * as S from "../../ffi/abi/signal.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { openat } from "../../ffi/sys/files.ts";
 import type { PlatformName } from "../../platform/names.ts";
@@ -17,9 +16,9 @@ import type {
   RootSpec,
 } from "../sandbox/boot_spec.ts";
 import { usageError, UserError } from "../user_error.ts";
+import { forwardedSignals } from "./forwarded.ts";
 import type { GoferRoot } from "./gofer_process.ts";
 import { allowedCpus, allowedMemory } from "./host_limits.ts";
-import { isIgnored } from "./interrupt.ts";
 import { type StartedSandbox, startSandbox } from "./sandbox.ts";
 import { releaseStdio, stdioFor } from "./stdio.ts";
 import { WaiterProgram } from "./waiter.ts";
@@ -55,21 +54,6 @@ export interface SandboxSettings {
   readonly network: NetworkMode;
 }
 
-/** Signals that are passed on to the guest, unless the caller has them ignored. */
-const FORWARDED = [
-  S.SIGHUP,
-  S.SIGINT,
-  S.SIGQUIT,
-  S.SIGTERM,
-  S.SIGUSR1,
-  S.SIGUSR2,
-  S.SIGALRM,
-  S.SIGCONT,
-];
-
-/** With a terminal besides: what has to do with it. */
-const TERMINAL_SIGNALS = [S.SIGWINCH];
-
 /** Does not return: the process exits as the guest does. @throws UserError if it cannot be started */
 export function runForeground(plan: GuestPlan): never {
   const hasTerminal = wantsTerminal(plan.sandbox.tty);
@@ -91,12 +75,11 @@ export function runForeground(plan: GuestPlan): never {
 }
 
 function waiterFor(sandbox: StartedSandbox, terminal: RawTerminal | null): WaiterProgram {
-  const forwarded = FORWARDED.filter((signo) => !isIgnored(signo));
   return new WaiterProgram({
     control: sandbox.control.fd,
     sentryPid: sandbox.sentry.pid,
     goferPid: sandbox.gofer.pid,
-    signals: terminal === null ? forwarded : [...forwarded, ...TERMINAL_SIGNALS],
+    signals: forwardedSignals(terminal !== null),
     terminal,
   }, ["dvisor", ...Deno.args]);
 }
