@@ -31,6 +31,14 @@ export function stubsWithMapping(addr: number): number[] {
   return [...descendants()].filter(isThere);
 }
 
+/** Whether a signal has stopped all threads of a process: kill(2) returns before they have come to it. */
+export function isStopped(pid: number): boolean {
+  const threads = [...Deno.readDirSync(`/proc/${pid}/task`)];
+  return threads.every(({ name }) =>
+    readText(`/proc/${pid}/task/${name}/status`).includes("T (stopped)")
+  );
+}
+
 export function openFiles(): number {
   return [...Deno.readDirSync("/proc/self/fd")].length;
 }

@@ -10,7 +10,7 @@ import * as nr from "../../ffi/abi/syscall_numbers.ts";
 import { SIGSEGV } from "../../ffi/abi/signal.ts";
 import { Sigcontext, Ucontext } from "../../ffi/abi/ucontext.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
-import { stubsWithMapping } from "../conformance/host_view.ts";
+import { isStopped, stubsWithMapping } from "../conformance/host_view.ts";
 import { caller, CODE, DATA, describe, Lab, movEax, PAGE, setReg } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
 import {
@@ -196,6 +196,7 @@ test("a thread that does not come with the frame it was asked for is killed", (l
   // In its place a guest would break what the thread waits for on the way.
   const [pid] = stubsWithMapping(CODE);
   Deno.kill(pid!, "SIGSTOP");
+  lab.until(() => isStopped(pid!), "the host has stopped it");
   c.requestFull();
   assert(lab.platform.isKicking, "somebody has to watch the time");
   lab.expect(c, p.TRAP_DEATH);
