@@ -1,7 +1,6 @@
 /** The transport that is always there: `lo`, and links between the guest's own namespaces, wholly in this kernel (inet/). */
 
 import { IFF_RUNNING } from "../../ffi/abi/inet.ts";
-import { NO_COUNTERS } from "../core/link_counters.ts";
 import type { NetDevice } from "../fs/procfs/net_tables.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import { createLoopbackSocket, InetPorts } from "./inet/create.ts";
@@ -12,6 +11,7 @@ import type { RouteRequest } from "./netlink/request.ts";
 import { answerRoute } from "./netlink/route.ts";
 import type { NetlinkWriter } from "./netlink/writer.ts";
 import type { Socket } from "./socket.ts";
+import { countersOf, trafficTable } from "./traffic/tables.ts";
 import type { Transport } from "./transport.ts";
 
 export class LoopbackTransport implements Transport {
@@ -54,11 +54,11 @@ export class LoopbackTransport implements Transport {
       type: link.type,
       flags: link.flags & ~IFF_RUNNING,
       txQueueLen: link.txQueueLength,
-      counters: NO_COUNTERS,
+      counters: countersOf(link),
     }));
   }
-  table(_name: string): string | null {
-    return null;
+  table(name: string): string | null {
+    return trafficTable(this.net, name);
   }
 }
 

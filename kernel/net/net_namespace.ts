@@ -24,6 +24,7 @@ import { type NetlinkProtocol, netlinkProtocols } from "./netlink/protocol.ts";
 import { settingsAt } from "./links/change_setting.ts";
 import { LinkTable } from "./links/link_table.ts";
 import type { Socket } from "./socket.ts";
+import { Traffic } from "./traffic/counters.ts";
 import type { Transport } from "./transport.ts";
 
 /** An address family: makes sockets, alone and in pairs. */
@@ -87,6 +88,8 @@ export class NetNamespace extends Namespace {
   readonly network: HostNetwork | null;
   /** Who watches what passes its links. */
   readonly taps: Taps = new Taps();
+  /** What its sockets sent and received. */
+  readonly traffic: Traffic = new Traffic();
   /** The protocols of AF_NETLINK by number. */
   readonly netlink: ReadonlyMap<number, NetlinkProtocol> = netlinkProtocols();
   /** Who answers generic netlink; null: only its own controller. */

@@ -67,6 +67,8 @@ const HEADERS: Readonly<Record<string, string>> = {
     " face |bytes    packets errs drop fifo frame compressed multicast" +
     "|bytes    packets errs drop fifo colls carrier compressed\n",
   dev_mcast: "",
+  icmp: `  sl  ${INET4} inode ref pointer drops`.padEnd(127) + "\n",
+  icmp6: `  sl  ${INET6} ref pointer drops\n`,
   if_inet6: "",
   igmp: "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n",
   igmp6: "",
@@ -87,15 +89,9 @@ const HEADERS: Readonly<Record<string, string>> = {
   tcp6: `  sl  ${INET6}\n`,
   udp: `   sl  ${INET4} inode ref pointer drops`.padEnd(127) + "\n",
   udp6: `  sl  ${INET6} ref pointer drops\n`,
+  udplite: `   sl  ${INET4} inode ref pointer drops`.padEnd(127) + "\n",
+  udplite6: `  sl  ${INET6} ref pointer drops\n`,
   unix: "Num       RefCount Protocol Flags    Type St Inode Path\n",
-};
-
-/** Tables that are not empty although nobody fills them. */
-const DEFAULT_ROWS: Readonly<Record<string, string>> = {
-  sockstat: "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n" +
-    "UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n",
-  sockstat6: "TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\n" +
-    "FRAG6: inuse 0 memory 0\n",
 };
 
 /** Tables that there are only if somebody else has their texts. */
@@ -121,9 +117,7 @@ export class NetTables {
   text(name: string): string {
     const text = this.texts?.table(name) ?? null;
     if (text !== null) return text;
-    const rows = name === "dev"
-      ? this.deviceRows()
-      : this.tables.get(name)?.rows() ?? DEFAULT_ROWS[name] ?? "";
+    const rows = name === "dev" ? this.deviceRows() : this.tables.get(name)?.rows() ?? "";
     return (HEADERS[name] ?? "") + rows;
   }
 

@@ -3,7 +3,7 @@
 import { isV4, MAPPED, v4Number } from "./address.ts";
 
 export const IP_HEADER = 20;
-const IP6_HEADER = 40;
+export const IP6_HEADER = 40;
 export const UDP_HEADER = 8;
 
 export interface IpPacket {

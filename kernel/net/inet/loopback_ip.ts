@@ -11,6 +11,7 @@ import { echoReply, isEchoRequest } from "./icmp_packet.ts";
 import type { IpPacket } from "./ip_packet.ts";
 import { overhear, pass } from "./overhear.ts";
 import { showPacket } from "../packet/wire.ts";
+import { countPacket } from "../traffic/travel.ts";
 import { answerSegment } from "./tcp_answer.ts";
 import { carryDatagram } from "./udp_receivers.ts";
 import { tellUnreachable } from "./unreachable.ts";
@@ -21,14 +22,19 @@ export function carry(from: InetPorts | null, to: InetPorts, packet: IpPacket): 
   const { protocol, destination, payload } = packet;
   if (protocol === (isV4(destination) ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6)) {
     const isAsked = isEchoRequest(payload, destination) && answersEcho(to.net, destination);
-    if (from !== null && isAsked) pass(to.net, from, answerTo(packet));
+    if (from === null || !isAsked) return;
+    const answer = answerTo(packet);
+    countPacket(to.net, from.net, answer);
+    pass(to.net, from, answer);
   } else if (protocol === I.IPPROTO_UDP) {
     const isTaken = carryDatagram(from?.udp ?? null, to.udp, packet);
+    if (!isTaken) to.net.traffic.of(destination).udp.refused++;
     if (!isTaken && from !== null) tellUnreachable(to.net, from, packet);
   } else if (protocol === I.IPPROTO_TCP && from !== null) {
     const answer = answerSegment(to, packet);
     if (answer === null) return;
     // That may have an answer too, but RST has none.
+    countPacket(to.net, from.net, answer);
     showPacket(to.net, answer);
     carry(to, from, answer);
   }

@@ -8,6 +8,7 @@ import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from "../../../ffi/abi/inet.ts";
 import { AF_INET, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
 import type { Message } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
+import { countPacket } from "../traffic/travel.ts";
 import type { Endpoint } from "./address.ts";
 import { isToMany } from "./group_route.ts";
 import { isEchoRequest } from "./icmp_packet.ts";
@@ -46,8 +47,10 @@ export class PingSocket extends MessageSocket {
     }
     stampSent(this, request);
     const reply = answerTo(request);
+    countPacket(this.net, arrival.net, request);
     pass(this.net, arrival, request);
     if (!answersEcho(arrival.net, destination)) return 0;
+    countPacket(arrival.net, this.net, reply);
     if (this.net.inet !== null) pass(arrival.net, this.net.inet, reply);
     this.deliver(reply.payload, reply.source, reply.destination, hops, trafficClass);
     return 0;

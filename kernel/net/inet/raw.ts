@@ -17,6 +17,7 @@ import { checksum, type IpPacket, pseudoHeader, readPacket4, readPacket6 } from 
 import { isToMany } from "./group_route.ts";
 import { carry } from "./loopback_ip.ts";
 import { showPacket } from "../packet/wire.ts";
+import { countPacket } from "../traffic/travel.ts";
 import { watch } from "../packet/taps.ts";
 import { stampSent } from "./timestamping.ts";
 import { routeToMany } from "./to_many.ts";
@@ -108,6 +109,7 @@ export class RawSocket extends MessageSocket {
       return 0;
     }
     stampSent(this, packet);
+    countPacket(this.net, arrival.net, packet);
     showPacket(this.net, packet);
     carry(this.inet, arrival, packet);
     return 0;

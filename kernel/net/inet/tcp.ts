@@ -48,6 +48,7 @@ import { getTcpOption, setTcpOption, TcpOptions } from "./tcp_options.ts";
 import type { Deferral } from "./tcp_defer.ts";
 import { FastOpen } from "./tcp_fastopen.ts";
 import { TcpTally } from "./tcp_info.ts";
+import { isEstablished, resets } from "./tcp_states.ts";
 import { TcpTimer } from "./tcp_timer.ts";
 import { showData, showEnd, showReset, TcpSequence } from "./tcp_wire.ts";
 import { UrgentMark } from "./urgent.ts";
@@ -405,10 +406,17 @@ export abstract class TcpSocket extends InetSocket {
     this.fail(error);
   }
 
+  /** At once: where ends were still to come, that is a reset. */
+  private close(): void {
+    if (isEstablished(this.state)) this.net.traffic.tcp.reset++;
+    this.state = I.TCP_CLOSE;
+  }
+
   /** The connection (or the attempt) ends with an error. */
   fail(error: number): void {
+    if (this.state === I.TCP_SYN_SENT) this.net.traffic.tcp.failed++;
     this.error = error;
-    this.state = I.TCP_CLOSE;
+    this.close();
     this.isReadShut = this.isWriteShut = true;
     this.isConnectDeferred = false;
     this.timer?.stop();
@@ -422,7 +430,7 @@ export abstract class TcpSocket extends InetSocket {
     this.peer = null;
     if (resets(this.state)) this.error = ECONNRESET;
     this.leaveWaiting();
-    this.state = I.TCP_CLOSE;
+    this.close();
     this.gotFin =
       this.hasVanished =
       this.isReadShut =
@@ -481,16 +489,10 @@ export abstract class TcpSocket extends InetSocket {
       if (isAborted) this.peer.reset();
       else this.sendFin();
     }
-    this.state = I.TCP_CLOSE;
+    this.close();
     this.timer?.stop();
     this.incoming.free();
     this.errors?.free();
     this.releasePort();
   }
-}
-
-/** States in which letting go is a reset, of which the socket itself hears too (tcp_need_reset). */
-function resets(state: number): boolean {
-  return state === I.TCP_ESTABLISHED || state === I.TCP_CLOSE_WAIT || state === I.TCP_FIN_WAIT1 ||
-    state === I.TCP_FIN_WAIT2 || state === I.TCP_SYN_SENT || state === I.TCP_SYN_RECV;
 }

@@ -141,6 +141,7 @@ export function connectNow(socket: TcpSocket, nonblocking: boolean): number {
   const route = socket.remote!, { address } = socket.local;
   socket.isConnectDeferred = false;
   socket.state = I.TCP_CLOSE;
+  socket.net.traffic.tcp.opened++;
   const arrival = socket.arrivalOf(address, route.address);
   if (arrival === null && isUnanswered(socket, route.address)) {
     socket.isConnecting = true;
@@ -168,6 +169,7 @@ export function connectNow(socket: TcpSocket, nonblocking: boolean): number {
     socket.state = I.TCP_SYN_SENT;
     socket.connectingTo = listener;
     listener.waiting.push(socket);
+    listener.net.traffic.tcp.overflows++;
     socket.timer ??= new TcpTimer(socket);
     socket.timer.startConnecting();
     return nonblocking ? -EINPROGRESS : -EAGAIN;
@@ -181,6 +183,7 @@ export function connectNow(socket: TcpSocket, nonblocking: boolean): number {
 /** Both ends are one socket: a simultaneous open (RFC 9293, 3.5), the only one that a loopback has. */
 function connectToItself(socket: TcpSocket, nonblocking: boolean): number {
   socket.isConnecting = nonblocking;
+  socket.net.traffic.tcp.opened++;
   socket.establish(socket);
   showHandshake(socket, socket);
   return nonblocking ? -EINPROGRESS : 0;

@@ -11,6 +11,7 @@ import { PacketHeader } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { putHeader } from "../packet/ethernet.ts";
 import { isWatched } from "../packet/taps.ts";
+import { countSegments } from "../traffic/travel.ts";
 import { type Endpoint, isV4 } from "./address.ts";
 import { checksum, headed, headed6, pseudoHeader } from "./ip_packet.ts";
 import { pass } from "./overhear.ts";
@@ -18,6 +19,8 @@ import type { TcpSocket } from "./tcp.ts";
 
 const FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16;
 const HEADER = 20, MSS_OPTION = 4;
+/** Bytes of a header with a timestamp, and of one that begins a connection with all options. */
+const STAMPED = 32, SYN_BYTES = 40;
 /** Data of one segment, as large as a sender that leaves the cutting to its card makes them. */
 const SEGMENT_BYTES = 65483;
 const WINDOW = 512;
@@ -49,6 +52,9 @@ export function showHandshake(client: TcpSocket, server: TcpSocket): void {
   const now = client.net.host.monotonicNs();
   server.tally.begin(false, now);
   client.tally.begin(true, now);
+  count(client, server, 2, SYN_BYTES - STAMPED);
+  count(server, client, 1, SYN_BYTES - STAMPED);
+  server.net.traffic.tcp.accepted++;
   if (!isWatched()) return;
   const from = client.sequence.first >>> 0, to = server.sequence.first >>> 0;
   show(client, server, SYN, from, 0, NOTHING);
@@ -59,30 +65,39 @@ export function showHandshake(client: TcpSocket, server: TcpSocket): void {
 /** Nobody listens: the attempt and its refusal. */
 export function showRefusal(client: TcpSocket): void {
   const { local, remote, net, sequence: { first } } = client;
-  if (!isWatched() || remote === null) return;
+  net.traffic.tcp.failed++;
+  if (remote === null) return;
   const there = client.arrivalOf(local.address, remote.address)?.net;
   if (there === undefined) return;
+  countSegments(net, there, remote.address, 1, SYN_BYTES);
+  countSegments(there, net, local.address, 1, HEADER);
+  there.traffic.tcp.resetsOut++;
+  if (!isWatched()) return;
   segment(net, there, local, remote, SYN, first >>> 0, 0, NOTHING);
   segment(there, net, remote, local, RST | ACK, 0, first + 1, NOTHING);
 }
 
-/** `count` bytes went into the peer's queue, whose last they are. */
-export function showData(from: TcpSocket, to: TcpSocket, count: number): void {
+/** `length` bytes went into the peer's queue, whose last they are. */
+export function showData(from: TcpSocket, to: TcpSocket, length: number): void {
   const { sequence } = from, queue = to.incoming;
   if (isWatched()) {
-    for (let done = 0; done < count;) {
-      const n = Math.min(count - done, SEGMENT_BYTES), bytes = new Uint8Array(n);
-      queue.peek(cursor.set(bytes, n), queue.length - count + done, n);
+    for (let done = 0; done < length;) {
+      const n = Math.min(length - done, SEGMENT_BYTES), bytes = new Uint8Array(n);
+      queue.peek(cursor.set(bytes, n), queue.length - length + done, n);
       done += n;
-      const flags = done === count ? PSH | ACK : ACK;
+      const flags = done === length ? PSH | ACK : ACK;
       show(from, to, flags, sequence.next + done - n, to.sequence.next, bytes);
     }
-    show(to, from, ACK, to.sequence.next, sequence.next + count, NOTHING);
+    show(to, from, ACK, to.sequence.next, sequence.next + length, NOTHING);
   }
-  sequence.sent += count;
-  const segments = Math.ceil(count / SEGMENT_BYTES), now = from.net.host.monotonicNs();
+  sequence.sent += length;
+  const segments = Math.ceil(length / SEGMENT_BYTES), now = from.net.host.monotonicNs();
   from.tally.send(segments, now);
-  to.tally.receive(segments, count, now);
+  to.tally.receive(segments, length, now);
+  count(from, to, segments, length);
+  count(to, from, 1, 0);
+  from.net.traffic.tcp.dataOut += segments;
+  from.net.traffic.tcp.acksIn++;
 }
 
 export function showEnd(from: TcpSocket, to: TcpSocket): void {
@@ -90,6 +105,8 @@ export function showEnd(from: TcpSocket, to: TcpSocket): void {
     show(from, to, FIN | ACK, from.sequence.next, to.sequence.next, NOTHING);
     show(to, from, ACK, to.sequence.next, from.sequence.next + 1, NOTHING);
   }
+  count(from, to, 1, 0);
+  count(to, from, 1, 0);
   from.sequence.sent++;
   from.sequence.ends++;
   from.tally.sendEnd(from.net.host.monotonicNs());
@@ -97,6 +114,8 @@ export function showEnd(from: TcpSocket, to: TcpSocket): void {
 }
 
 export function showReset(from: TcpSocket, to: TcpSocket): void {
+  count(from, to, 1, 0);
+  from.net.traffic.tcp.resetsOut++;
   if (!isWatched()) return;
   show(from, to, RST | ACK, from.sequence.next, to.sequence.next, NOTHING);
 }
@@ -135,6 +154,13 @@ export function synOf(client: TcpSocket, withFrame: boolean): Uint8Array<ArrayBu
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** Segments with timestamps, and `bytes` more in all. */
+function count(from: TcpSocket, to: TcpSocket, segments: number, bytes: number): void { // HOT
+  const { remote } = from;
+  if (remote === null) return;
+  countSegments(from.net, to.net, remote.address, segments, bytes + segments * STAMPED);
+}
 
 function show(
   from: TcpSocket,

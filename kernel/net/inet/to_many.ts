@@ -9,6 +9,7 @@ import { IPPROTO_UDP, IPPROTO_UDPLITE } from "../../../ffi/abi/inet.ts";
 import { flood } from "../links/flood.ts";
 import type { Link } from "../links/link.ts";
 import { showToMany } from "../packet/wire.ts";
+import { countFromMany, countToMany } from "../traffic/travel.ts";
 import type { PacketHeader } from "../message.ts";
 import { BROADCAST4, Endpoint, isMulticast, isV4 } from "./address.ts";
 import { linkToMany } from "./group_route.ts";
@@ -34,6 +35,7 @@ export function sendToMany(socket: InetSocket, link: Link, packet: IpPacket): vo
   if (comesBack && !isLoopback) hear(link, packet);
   if (hops === 0 && !isLoopback) return;
   const { crossed, stations } = flood(link);
+  countToMany(socket.net, packet, crossed);
   showToMany(link, crossed, packet);
   for (const station of stations) {
     if (isLoopback) hear(station, packet);
@@ -53,6 +55,7 @@ export function arriveToMany(link: Link, packet: IpPacket): void {
 function hear(link: Link, packet: IpPacket): void {
   const { net } = link.table, { inet } = net, { source, destination, protocol } = packet;
   if (inet === null) return;
+  countFromMany(net, packet);
   const isWanted = isMulticast(destination)
     ? link.groups.takes(destination, source)
     : destination === BROADCAST4 || net.links.broadcastLink(destination) !== null;

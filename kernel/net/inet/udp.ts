@@ -16,11 +16,18 @@ import {
   EPIPE,
 } from "../../../ffi/abi/errno.ts";
 import { ETH_P_IP, ETH_P_IPV6 } from "../../../ffi/abi/packet.ts";
-import { IPPROTO_UDP, IPPROTO_UDPLITE, UDP_GRO, UDP_SEGMENT } from "../../../ffi/abi/inet.ts";
+import {
+  IPPROTO_UDP,
+  IPPROTO_UDPLITE,
+  SockaddrIn6,
+  UDP_GRO,
+  UDP_SEGMENT,
+} from "../../../ffi/abi/inet.ts";
 import {
   AF_INET,
   MSG_MORE,
   MSG_OOB,
+  MSG_PEEK,
   SHUT_RD,
   SHUT_WR,
   SOCK_DGRAM,
@@ -43,16 +50,18 @@ import { releaseFilter } from "../filter_options.ts";
 import { type IpPacket, UDP_HEADER } from "./ip_packet.ts";
 import { type Message, PacketHeader, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
-import { Endpoint, endpointOf, isV4, putEndpoint } from "./address.ts";
+import { Endpoint, endpointOf, isV4, MAPPED, putEndpoint } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { isWatched } from "../packet/taps.ts";
+import type { UdpCounters } from "../traffic/counters.ts";
+import { countPackets } from "../traffic/travel.ts";
 import type { ControlWriter } from "../control.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { getUdpOption, SEGMENTS_MAX, setUdpOption, UdpOptions } from "./udp_options.ts";
 import { hearUnreachable, tellTooLong } from "./error_queue.ts";
 import { InetSocket } from "./inet_socket.ts";
 import { stampSent, stampsSent } from "./timestamping.ts";
-import { isHeard, tellUnreachable } from "./unreachable.ts";
+import { countUnreachable, isHeard, tellUnreachable } from "./unreachable.ts";
 import { datagramPacket, pass } from "./overhear.ts";
 import type { PortTable } from "./ports.ts";
 import { isToMany, linkToMany, sourceToMany } from "./group_route.ts";
@@ -197,6 +206,7 @@ export class UdpSocket extends InetSocket {
     if (bytes === null) return -EFAULT;
     const from = new Endpoint(sourceToMany(this, link, to.address, header), this.local.port);
     for (let at = 0; at === 0 || at < bytes.length; at += step) {
+      this.countersIn(this.net, to.address).sent++;
       sendToMany(this, link, this.packetOf(bytes.subarray(at, at + step), from, to, header));
     }
     return bytes.length;
@@ -211,7 +221,9 @@ export class UdpSocket extends InetSocket {
     receiver: UdpSocket | null,
     segment: number,
   ): number {
-    const length = io.remaining;
+    const length = io.remaining, { net } = arrival;
+    countPackets(this.net, net, to.address, 1, UDP_HEADER + length);
+    this.countersIn(this.net, to.address).sent++;
     if (arrival.raw.size > 0 || isWatched() || stampsSent(this)) {
       const bytes = this.overheard(io, from, to, header, arrival);
       if (bytes === null) return -EFAULT;
@@ -220,6 +232,7 @@ export class UdpSocket extends InetSocket {
     if (receiver === null) {
       const bytes = takeAll(io);
       if (bytes === null) return -EFAULT;
+      this.countersIn(net, to.address).refused++;
       this.refuse(bytes, from, to, header, arrival);
       return length;
     }
@@ -230,6 +243,12 @@ export class UdpSocket extends InetSocket {
   /** The ports of its protocol among all. */
   protected portsIn(all: InetPorts): UdpPorts {
     return all.udp;
+  }
+
+  /** What a namespace counts of its protocol. */
+  private countersIn({ traffic }: NetNamespace, address: string): UdpCounters {
+    const { udp, udpLite } = traffic.of(address);
+    return this.protocol === IPPROTO_UDPLITE ? udpLite : udp;
   }
 
   /** Raw sockets hear what is sent. @returns its bytes, or null at a fault */
@@ -271,7 +290,11 @@ export class UdpSocket extends InetSocket {
     if (this.remote === null || this.remote.isSame(to)) {
       hearUnreachable(this, bytes, from.address, to);
     }
-    if (inet === null || !isHeard(inet)) return;
+    if (inet === null) return;
+    if (!isHeard(inet)) {
+      countUnreachable(arrival.net, this.net, from.address, UDP_HEADER + bytes.length);
+      return;
+    }
     tellUnreachable(arrival.net, inet, this.packetOf(bytes, from, to, header));
   }
 
@@ -283,7 +306,10 @@ export class UdpSocket extends InetSocket {
     header: PacketHeader,
     segment: number,
   ): number {
-    if (!this.takesFrom(sender, io.remaining)) return 0;
+    if (!this.takesFrom(sender, io.remaining)) {
+      this.countersIn(this.net, to.address).dropped++;
+      return 0;
+    }
     const joined = this.udp.joins && io.remaining > segment ? segment : 0;
     if (!this.wantsPacketInfo) return this.enqueue(io, from, null, 0, 0, joined);
     const hops = sender.ip.hopsOf(to.address, header);
@@ -306,10 +332,12 @@ export class UdpSocket extends InetSocket {
   ): number {
     let length = io.remaining;
     if (this.incoming.count > 0 && this.incoming.charge + length > this.options.receiveBytes) {
+      this.countersIn(this.net, from.address).overflows++;
       return 0;
     }
     if (this.options.filter !== null) {
       const bytes = this.filtered(io, from);
+      if (bytes === 0) this.countersIn(this.net, from.address).dropped++;
       if (typeof bytes === "number") return bytes;
       length = bytes.length;
       io = cursor.set(bytes, length);
@@ -372,8 +400,14 @@ export class UdpSocket extends InetSocket {
   override receive(io: IoCursor, message: Message): number {
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (this.error !== 0) return this.takeError();
-    if (this.incoming.count === 0) return this.isReadShut ? 0 : -EAGAIN;
-    return this.incoming.pull(io, message);
+    const { incoming } = this, { first } = incoming;
+    if (first === null) return this.isReadShut ? 0 : -EAGAIN;
+    const r = incoming.pull(io, message);
+    if (r >= 0 && (message.flags & MSG_PEEK) === 0) {
+      const { v4, v6 } = this.net.traffic, { udp, udpLite } = isFrom4(first.from) ? v4 : v6;
+      (this.protocol === IPPROTO_UDPLITE ? udpLite : udp).received++;
+    }
+    return r;
   }
 
   override poll(): number {
@@ -437,6 +471,15 @@ export class UdpSocket extends InetSocket {
 
 function protocolOf({ address }: Endpoint): number {
   return isV4(address) ? ETH_P_IP : ETH_P_IPV6;
+}
+
+/** Whether a socket address is one of IPv4, in the form of either family. */
+function isFrom4(from: Uint8Array): boolean {
+  if (from.length < SockaddrIn6.size) return true;
+  for (let i = 0; i < MAPPED.length; i++) {
+    if (from[SockaddrIn6.at.addr + i] !== MAPPED.charCodeAt(i)) return false;
+  }
+  return true;
 }
 
 /** UDP and UDP-Lite have their options at both levels. */

@@ -8,6 +8,7 @@
 import * as I from "../../../ffi/abi/inet.ts";
 import { UNANSWERED_PACKETS } from "../../core/quota.ts";
 import { reach, UNANSWERED } from "../links/reach.ts";
+import { countPacket } from "../traffic/travel.ts";
 import { Timer } from "../../time/timer.ts";
 import { type Endpoint, isV4 } from "./address.ts";
 import { hearUnanswered, QUOTE_6 } from "./error_queue.ts";
@@ -65,6 +66,7 @@ export class Unanswered extends Timer {
       UNANSWERED_PACKETS.used--;
       // Such a message comes by lo.
       if (!net.links.lo.isUp) continue;
+      countPacket(net, net, message);
       if (net.inet !== null) pass(net, net.inet, message);
       hearUnanswered(socket, bytes, source, to);
     }

@@ -3,11 +3,12 @@
 import * as I from "../../../ffi/abi/inet.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { isWatched } from "../packet/taps.ts";
+import { countMessage, countPacket, countPackets } from "../traffic/travel.ts";
 import { Endpoint, isV4 } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { hearUnreachable, QUOTE_4, QUOTE_6 } from "./error_queue.ts";
 import { ICMP_HEADER, seal } from "./icmp_packet.ts";
-import { headed, headed6, type IpPacket } from "./ip_packet.ts";
+import { headed, headed6, IP6_HEADER, IP_HEADER, type IpPacket } from "./ip_packet.ts";
 import { pass } from "./overhear.ts";
 
 const HOPS = 64, CLASS_4 = 0xc0;
@@ -21,13 +22,30 @@ export function isHeard(to: InetPorts): boolean {
 export function tellUnreachable(by: NetNamespace, to: InetPorts, packet: IpPacket): void {
   const { source, destination, protocol } = packet;
   const code = isV4(source) ? I.ICMP_PORT_UNREACH : I.ICMPV6_PORT_UNREACH;
-  pass(by, to, unreachable(packet, destination, code));
+  const message = unreachable(packet, destination, code);
+  countPacket(by, to.net, message);
+  pass(by, to, message);
   const there = new Endpoint(destination, 0);
   for (const socket of to.raw) {
     if (!socket.sends(protocol, source, destination)) continue;
     const bytes = socket.includesHeader && isV4(source) ? headed(packet) : packet.payload;
     hearUnreachable(socket, bytes, source, there);
   }
+}
+
+/** The same, where nobody else hears of it: `by` tells `to` of a packet from `source` with so many bytes in it. */
+export function countUnreachable(
+  by: NetNamespace,
+  to: NetNamespace,
+  source: string,
+  bytes: number,
+): void {
+  const isFour = isV4(source);
+  const quote = isFour
+    ? Math.min(IP_HEADER + bytes, QUOTE_4)
+    : Math.min(IP6_HEADER + bytes, QUOTE_6);
+  countPackets(by, to, source, 1, ICMP_HEADER + quote);
+  countMessage(by, to, source, isFour ? I.ICMP_DEST_UNREACH : I.ICMPV6_DEST_UNREACH);
 }
 
 /** What `by` says to a packet's sender. */

@@ -11,6 +11,7 @@ import {
   IF_OPER_UP,
 } from "../../../ffi/abi/netlink.ts";
 import type { LinkFamily } from "../../fs/procfs/link_fields.ts";
+import { PacketCounter } from "../traffic/counters.ts";
 import { LinkGroups } from "./groups.ts";
 import type { LinkSettings } from "./link_settings.ts";
 import type { LinkTable } from "./link_table.ts";
@@ -68,6 +69,8 @@ export class Link {
   /** Those that somebody told of, by address. */
   readonly neighbours: Map<string, Neighbour> = new Map();
   readonly groups: LinkGroups = new LinkGroups(this);
+  readonly received: PacketCounter = new PacketCounter();
+  readonly sent: PacketCounter = new PacketCounter();
   /** Of /proc/sys/net/ipv4/conf and ipv6/conf. */
   settings: Readonly<Record<LinkFamily, LinkSettings>>;
   /** The other end of a veth; null for all else. */

@@ -4,8 +4,10 @@ import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM, ESRCH } from "../../../ffi/a
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
+import { COUNTER_NAMES } from "../../core/link_counters.ts";
 import type { Link } from "../links/link.ts";
 import type { NetNamespace } from "../net_namespace.ts";
+import { countersOf } from "../traffic/tables.ts";
 import { type Attributes, nestedAttributes, readAttributes, textOf, u32Of } from "./attributes.ts";
 import type { RouteRequest } from "./request.ts";
 import type { NetlinkWriter } from "./writer.ts";
@@ -65,15 +67,24 @@ function putLink(r: RouteRequest, link: Link, out: NetlinkWriter, flags: number)
   out.text(N.IFLA_QDISC, "noqueue");
   out.bytes(N.IFLA_ADDRESS, link.mac);
   out.bytes(N.IFLA_BROADCAST, link.broadcastMac);
-  // struct rtnl_link_stats64 and rtnl_link_stats: nothing is counted.
-  out.attribute(N.IFLA_STATS64, 200);
-  out.attribute(N.IFLA_STATS, 96);
+  putCounters(link, out);
   if (link.kind !== "loopback") {
     const end = out.nest(N.IFLA_LINKINFO);
     out.text(N.IFLA_INFO_KIND, link.kind);
     end();
   }
   out.end();
+}
+
+/** struct rtnl_link_stats64, and rtnl_link_stats, which has no place for the last of them. */
+function putCounters(link: Link, out: NetlinkWriter): void {
+  const counters = countersOf(link), count = COUNTER_NAMES.length;
+  const long = out.attribute(N.IFLA_STATS64, 8 * (count + 1));
+  const short = out.attribute(N.IFLA_STATS, 4 * count);
+  COUNTER_NAMES.forEach((name, i) => {
+    out.dv.setBigUint64(long + 8 * i, BigInt(counters[name]), true);
+    out.dv.setUint32(short + 4 * i, counters[name] % 2 ** 32, true);
+  });
 }
 
 /** RTM_NEWLINK makes what is not there if it is told to; RTM_SETLINK changes. */

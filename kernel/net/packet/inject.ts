@@ -15,6 +15,7 @@ import { carry } from "../inet/loopback_ip.ts";
 import { CROSSINGS_MAX, openPorts } from "../links/flood.ts";
 import type { Link } from "../links/link.ts";
 import { reach } from "../links/reach.ts";
+import { countArrival, countCrossing } from "../traffic/travel.ts";
 import { putHeader, typeFor } from "./ethernet.ts";
 import type { PacketSocket } from "./packet_socket.ts";
 import type { Frame } from "./taps.ts";
@@ -29,7 +30,7 @@ export function inject(link: Link, frame: Frame, sender: PacketSocket | null): v
   for (let out = outgoing.pop(); out !== undefined; out = outgoing.pop()) {
     if (seen.has(out) || seen.size > CROSSINGS_MAX) continue;
     seen.add(out);
-    out.table.net.taps.show(out, frame, P.PACKET_OUTGOING, by);
+    pass(out, frame, P.PACKET_OUTGOING, by);
     by = null;
     if (out.kind === "loopback") arrive(out, frame);
     else if (out.kind === "bridge") outgoing.push(...openPorts(out, null));
@@ -40,7 +41,7 @@ export function inject(link: Link, frame: Frame, sender: PacketSocket | null): v
 /** It comes in by a link that is up: the links that it goes on by. */
 function arrive(link: Link, frame: Frame): readonly Link[] {
   const type = typeFor(frame.bytes, link.mac), bridge = link.master;
-  link.table.net.taps.show(link, frame, type, null);
+  pass(link, frame, type, null);
   if (bridge === null) {
     if (type !== P.PACKET_OTHERHOST) deliver(link, frame);
     return [];
@@ -48,10 +49,17 @@ function arrive(link: Link, frame: Frame): readonly Link[] {
   if (!bridge.isUp) return [];
   const forBridge = typeFor(frame.bytes, bridge.mac);
   if (forBridge !== P.PACKET_OTHERHOST) {
-    bridge.table.net.taps.show(bridge, frame, forBridge, null);
+    pass(bridge, frame, forBridge, null);
     deliver(bridge, frame);
   }
   return forBridge === P.PACKET_HOST ? [] : openPorts(bridge, link);
+}
+
+/** It passes a link, and is seen there. */
+function pass(link: Link, frame: Frame, type: number, sender: PacketSocket | null): void {
+  const isIncoming = type !== P.PACKET_OUTGOING;
+  countCrossing({ link, isIncoming }, 1, frame.bytes.length - P.ETH_HLEN);
+  link.table.net.taps.show(link, frame, type, sender);
 }
 
 /** What is in a frame, for the station that `link` belongs to. */
@@ -69,6 +77,7 @@ function deliver(link: Link, { bytes, protocol }: Frame): void {
   if (isOwn && (isV4(destination) || link.kind !== "loopback")) return;
   if (isToMany(links, destination)) return arriveToMany(link, packet);
   if (links.linkOf(destination) === null) return;
+  countArrival(net, packet);
   const back = reach(net, packet.source);
   carry(typeof back === "number" ? null : back.inet, net.inet, packet);
 }

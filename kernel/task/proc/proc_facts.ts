@@ -6,7 +6,7 @@ import type { CallerSource, ProcTask } from "../../fs/procfs/source.ts";
 import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { TaskNetworks } from "../net_finder.ts";
 import type { Kernel } from "../kernel_services.ts";
-import { OpenSockets } from "./socket_tables.ts";
+import { OpenSockets } from "./socket_table.ts";
 import { TaskView } from "./task_view.ts";
 
 export class ProcFacts implements CallerSource {

@@ -1,18 +1,16 @@
 /**
- * The rows of /proc/net/tcp, udp, unix and their sisters: the sockets that some process has a descriptor of
- * (proc_pid_net(5), proc_net(5)), and the loopback device.
+ * The tables of /proc/net (proc_pid_net(5)), and the rows of those that are about sockets of other families than the internet's, addresses and
+ * routes. Neighbours: socket_table.ts, inet_tables.ts, group_tables.ts.
  *
  * DIFFERS: sockets without a descriptor (not accepted yet, on their way in a message) are not shown.
  */
 
-import { IPPROTO_TCP, IPPROTO_UDP, TCP_LISTEN } from "../../../ffi/abi/inet.ts";
 import {
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,
   RTN_PROHIBIT,
   RTN_UNREACHABLE,
 } from "../../../ffi/abi/netlink.ts";
-import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import {
   type NetDevice,
   type NetDevices,
@@ -20,130 +18,31 @@ import {
   NetTables,
   type NetTexts,
 } from "../../fs/procfs/net_tables.ts";
-import { ANY4, type Endpoint, isV4, MAPPED } from "../../net/inet/address.ts";
-import { type InetView, type SocketLister, viewInet } from "../../net/inet_view.ts";
+import { ANY4, isV4, MAPPED } from "../../net/inet/address.ts";
 import { networkOf } from "../../net/links/prefix.ts";
 import { refusalOf } from "../../net/links/refusals.ts";
 import type { NetNamespace } from "../../net/net_namespace.ts";
-import { Socket } from "../../net/socket.ts";
 import { NetlinkSocket } from "../../net/netlink/netlink_socket.ts";
 import { PacketSocket } from "../../net/packet/packet_socket.ts";
 import { UnixSocket } from "../../net/unix/unix_socket.ts";
-import type { FdTable } from "../../vfs/fd_table.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { setGroupTables } from "./group_tables.ts";
+import { setInetTables } from "./inet_tables.ts";
+import { hex, pointer, SocketTable } from "./socket_table.ts";
 
 /** The tables of a network namespace, filled from its sockets. */
 export function netTablesOf(kernel: Kernel, net: NetNamespace): NetTables {
   if (net.tables !== null) return net.tables;
   const tables = net.tables = new NetTables();
   tables.devices = tables.texts = new TransportTables(net);
-  tables.set("tcp", new InetTable(kernel, net, AF_INET, IPPROTO_TCP));
-  tables.set("tcp6", new InetTable(kernel, net, AF_INET6, IPPROTO_TCP));
-  tables.set("udp", new InetTable(kernel, net, AF_INET, IPPROTO_UDP));
-  tables.set("udp6", new InetTable(kernel, net, AF_INET6, IPPROTO_UDP));
+  setInetTables(tables, kernel, net);
   tables.set("unix", new UnixTable(kernel, net));
   tables.set("packet", new PacketTable(kernel, net));
   tables.set("netlink", new NetlinkTable(kernel, net));
-  tables.set("sockstat", new SocketCounts(kernel, net));
   tables.set("if_inet6", new Inet6Addresses(net));
   tables.set("route", new Routes(net));
   setGroupTables(tables, net);
   return tables;
-}
-
-/** All sockets of a namespace that are open somewhere, by inode number. */
-export function openSockets(kernel: Kernel, net: NetNamespace): Socket[] {
-  const found = new Map<number, Socket>(), seen = new Set<FdTable>();
-  for (const { files } of kernel.pids.tasks.values()) {
-    if (seen.has(files)) continue;
-    seen.add(files);
-    for (const fd of files.openFds()) {
-      const file = files.getAny(fd);
-      if (file instanceof Socket && file.net === net) found.set(file.inode.ino, file);
-    }
-  }
-  return [...found.values()].sort((a, b) => a.inode.ino - b.inode.ino);
-}
-
-export class OpenSockets implements SocketLister {
-  private readonly kernel: Kernel;
-
-  constructor(kernel: Kernel) {
-    this.kernel = kernel;
-  }
-
-  sockets(net: NetNamespace): readonly Socket[] {
-    return openSockets(this.kernel, net);
-  }
-}
-
-function hex(value: number, digits: number): string {
-  return value.toString(16).toUpperCase().padStart(digits, "0");
-}
-
-/** What Linux prints of an address in memory; here a number that tells sockets apart. */
-function pointer(socket: Socket): string {
-  return socket.inode.ino.toString(16).padStart(16, "0");
-}
-
-/** Rows made of the sockets of a namespace. */
-abstract class SocketTable implements NetTable {
-  private readonly kernel: Kernel;
-  private readonly net: NetNamespace;
-
-  constructor(kernel: Kernel, net: NetNamespace) {
-    this.kernel = kernel;
-    this.net = net;
-  }
-
-  protected sockets(): Socket[] {
-    return openSockets(this.kernel, this.net);
-  }
-  abstract rows(): string;
-}
-
-class InetTable extends SocketTable {
-  private readonly family: number;
-  private readonly protocol: number;
-
-  constructor(kernel: Kernel, net: NetNamespace, family: number, protocol: number) {
-    super(kernel, net);
-    this.family = family;
-    this.protocol = protocol;
-  }
-
-  override rows(): string {
-    let text = "", n = 0;
-    for (const socket of this.sockets()) {
-      if (socket.family !== this.family || socket.protocol !== this.protocol) continue;
-      const view = viewInet(socket);
-      if (view !== null) text += this.row(view, n++) + "\n";
-    }
-    return text;
-  }
-
-  private row(view: InetView, index: number): string {
-    const isTcp = this.protocol === IPPROTO_TCP, isV6 = this.family === AF_INET6;
-    const isListening = isTcp && view.state === TCP_LISTEN, { socket } = view;
-    const timers = isTcp ? isListening ? "100 0 0 10 0" : "20 4 0 10 -1" : "0";
-    const line = `${String(index).padStart(isTcp ? 4 : 5)}: ` +
-      `${endpointText(view.local, isV6)} ${endpointText(view.remote, isV6)} ` +
-      `${hex(view.state, 2)} ${hex(isListening ? 0 : view.unsent, 8)}:${hex(view.received, 8)} ` +
-      `00:00000000 00000000 ${String(view.uid).padStart(5)}        0 ` +
-      `${socket.inode.ino} ${isTcp ? 1 : 2} ${pointer(socket)} ${timers}`;
-    return isV6 ? line : line.padEnd(isTcp ? 149 : 127);
-  }
-}
-
-/** Each 32-bit word of the address as a little-endian processor reads it, and the port. */
-function endpointText(endpoint: Endpoint, isV6: boolean): string {
-  const { address } = endpoint;
-  let text = "";
-  for (let word = isV6 ? 0 : 12; word < 16; word += 4) {
-    for (let i = 3; i >= 0; i--) text += hex(address.charCodeAt(word + i), 2);
-  }
-  return `${text}:${hex(endpoint.port, 4)}`;
 }
 
 class UnixTable extends SocketTable {
@@ -195,17 +94,6 @@ function unixRow(socket: UnixSocket): string {
     `${hex(socket.isListening ? ACCEPTS : 0, 8)} ${hex(socket.type, 4)} ` +
     `${hex(isConnected ? CONNECTED : UNCONNECTED, 2)} ${String(socket.inode.ino).padStart(5)}` +
     `${name}\n`;
-}
-
-class SocketCounts extends SocketTable {
-  override rows(): string {
-    const sockets = this.sockets();
-    const count = (protocol: number): number =>
-      sockets.filter((s) => s.family === AF_INET && s.protocol === protocol).length;
-    const tcp = count(IPPROTO_TCP), udp = count(IPPROTO_UDP);
-    return `sockets: used ${sockets.length}\nTCP: inuse ${tcp} orphan 0 tw 0 alloc ${tcp} mem 0\n` +
-      `UDP: inuse ${udp} mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n`;
-  }
 }
 
 /** Addresses of IPv6: index, prefix length, scope, flags (permanent). */
