@@ -20,6 +20,8 @@ const GRACE_NS = 3_000_000_000;
 const CONTAINER_LOOK_NS = 10_000_000;
 /** A look that takes long is followed by a pause this many times as long, within reason; at the least the second. */
 const LOOK_SHARE = 20, LOOK_MOST_NS = 250_000_000, HURRY_SHARE = 4;
+/** Whoever is watched is looked at again when it has got a part of what it is watched from. */
+const WATCH_STEPS = 32;
 /** oom_score_adj of who is never chosen; a thousandth of the limit for each step else. */
 const NEVER = -1000, STEPS = 1000;
 
@@ -124,7 +126,8 @@ export class OomKiller {
       this.isOneNear = true;
       const given = residentIn(arena, runs);
       domain.onMeasured?.(given);
-      roomToGive = Math.min(roomToGive, Math.max(0, (given < most ? most : memoryMax) - given));
+      const next = given < most ? most : Math.min(memoryMax, given + most / WATCH_STEPS);
+      roomToGive = Math.min(roomToGive, Math.max(0, next - given));
       if (given > memoryMax && !this.isAwaiting(nowNs)) this.killIn(domain);
     }
     this.lookAtTaken = frames.takenBytes + roomToPromise;

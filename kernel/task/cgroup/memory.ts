@@ -103,7 +103,7 @@ export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
   }
 
   setHigh(bytes: number): void {
-    this.high.set(bytes);
+    this.high.set(bytes, bytes === Infinity ? 0 : currentBytes(this.group));
     this.watch();
   }
 

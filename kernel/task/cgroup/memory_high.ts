@@ -14,18 +14,18 @@ const LEAST_NS = 10e6, MOST_NS = 2e9;
 
 export class HighLimit {
   bytes: number = Infinity;
-  /** What the host had given at the last look; -1: nobody has looked since there are takers. */
-  private givenBytes: number = -1;
+  /** What the host had given at the last look, of which the first is when the limit is set. */
+  private givenBytes: number = 0;
   /** Pages that tasks were promised while more was promised than the limit, and have not touched yet. */
   private readonly takers: Map<Task, number> = new Map();
 
-  set(bytes: number): void {
+  set(bytes: number, givenBytes: number): void {
     this.bytes = bytes;
+    this.givenBytes = givenBytes;
     this.takers.clear();
   }
 
   onTaken(task: Task, pages: number): void {
-    if (this.takers.size === 0) this.givenBytes = -1;
     this.takers.set(task, (this.takers.get(task) ?? 0) + pages);
   }
 
@@ -33,7 +33,7 @@ export class HighLimit {
   onMeasured(bytes: number): boolean {
     const { takers, givenBytes } = this, grown = Math.floor((bytes - givenBytes) / PAGE);
     this.givenBytes = bytes;
-    if (givenBytes < 0 || grown <= 0 || takers.size === 0) return false;
+    if (grown <= 0 || takers.size === 0) return false;
     const over = (bytes - this.bytes) / Math.max(this.bytes, PAGE);
     for (const [task, promised] of takers) {
       const pages = Math.min(promised, grown);
