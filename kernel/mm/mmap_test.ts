@@ -57,6 +57,37 @@ Deno.test("a terabyte of PROT_NONE costs nothing, and parts of it can be granted
   lab.close();
 });
 
+for (const [name, kind] of [["private", M.MAP_PRIVATE], ["shared", M.MAP_SHARED]] as const) {
+  Deno.test(`large ${name} memory used from front to back takes ever fewer faults`, () => {
+    const lab = new MemoryLab(512 * MIB), mm = lab.newManager(), guest = new GuestSimulator(mm);
+    const used = lab.ctx.frames.usedBytes, { frames } = lab.ctx;
+    const a = mm.mmap(0x10000000000, 160 * MIB, RW, kind | M.MAP_ANONYMOUS, null, 0);
+    const reserved: number[] = [];
+    for (let at = 0; at < 160 * MIB; at += MIB) {
+      const { faults } = guest;
+      assertEquals(guest.write(a + at, at / MIB), 0);
+      if (guest.faults > faults) reserved.push((frames.usedBytes - used) / MIB);
+    }
+    assertEquals(reserved, [2, 4, 8, 16, 32, 64, 96, 128, 160]);
+    for (let at = 0; at < 160 * MIB; at += MIB) assertEquals(guest.read(a + at), at / MIB);
+    assertEquals(mm.munmap(a, 160 * MIB), 0);
+    lab.close();
+  });
+
+  Deno.test(`large ${name} memory used here and there is given by chunks`, () => {
+    const lab = new MemoryLab(512 * MIB), mm = lab.newManager(), guest = new GuestSimulator(mm);
+    const used = lab.ctx.frames.usedBytes, { frames } = lab.ctx;
+    const a = mm.mmap(0x10000000000, 160 * MIB, RW, kind | M.MAP_ANONYMOUS, null, 0);
+    for (let at = 150 * MIB; at >= 0; at -= 10 * MIB) assertEquals(guest.write(a + at, 1), 0);
+    assertEquals(frames.usedBytes - used, 32 * MIB);
+    // What is there stays as it is when the memory before it grows to it.
+    for (let at = 0; at < 20 * MIB; at += MIB) {
+      assertEquals(guest.read(a + at), at % (10 * MIB) === 0 ? 1 : 0);
+    }
+    lab.close();
+  });
+}
+
 Deno.test("growing into a populated chunk needs no more faults", () => {
   const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
   const a = mm.mmap(0x10000000000, 8 * MIB, PROT_NONE, ANON, null, 0);

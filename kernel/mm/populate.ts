@@ -11,6 +11,8 @@ import { mapFrames, pageUp } from "./region.ts";
 import { VM_GROWSDOWN, VM_SPECIAL, VM_UFFD, type Vma } from "./vma.ts";
 
 const CHUNK = CHUNK_SIZE / PAGE_SIZE;
+/** LIMIT: pages that one fault maps, where memory is used from front to back. */
+export const AHEAD_MAX: number = 16 * CHUNK;
 /** Pages around a fault that are mapped too when the file has them already. */
 const AROUND = CHUNK;
 
@@ -48,9 +50,15 @@ export function populateAnonymous(
   return 0;
 }
 
+/** How much is given at once behind `pages` pages that have frames: about as much again, in chunks. */
+export function aheadOf(pages: number): number {
+  return Math.min(AHEAD_MAX, Math.max(CHUNK, Math.floor(pages / CHUNK) * CHUNK));
+}
+
 /**
  * Frames for the hole around `page`, up to the aligned 2 MiB chunk, across neighbouring anonymous areas: a part
- * that is PROT_NONE now and granted later then needs no more faults. 0 or -ENOMEM.
+ * that is PROT_NONE now and granted later then needs no more faults. Behind pages that have frames it may be more of
+ * its own area. 0 or -ENOMEM.
  */
 export function populateChunk(mm: MemoryManager, vma: Vma, page: number): number {
   const map = mm.pages;
@@ -60,11 +68,19 @@ export function populateChunk(mm: MemoryManager, vma: Vma, page: number): number
   while (first > 0 && mm.vmas.at(first).start > from * PAGE_SIZE && joins(mm, first - 1)) first--;
   while (mm.vmas.at(last).end < to * PAGE_SIZE && joins(mm, last)) last++;
   const i = map.indexOf(page);
+  const chunk = from, before = i > 0 && map.frame(i - 1) >= 0 ? map.end(i - 1) : -1;
   if (i > 0) from = Math.max(from, map.end(i - 1));
-  if (i < map.length) to = Math.min(to, map.start(i));
   from = Math.max(from, mm.vmas.at(first).start / PAGE_SIZE);
   to = Math.min(to, mm.vmas.at(last).end / PAGE_SIZE);
+  if (before === from) {
+    to = Math.max(to, Math.min(vma.end / PAGE_SIZE, chunk + aheadOf(map.count(i - 1))));
+  }
+  if (i < map.length) to = Math.min(to, map.start(i));
   let frame = allocNear(mm, from, to - from);
+  if (frame < 0 && to > chunk + CHUNK) {
+    to = chunk + CHUNK;
+    frame = allocNear(mm, from, to - from);
+  }
   if (frame < 0) {
     // The arena is nearly full: one page will do.
     from = page;
@@ -108,7 +124,9 @@ export function populateBacked(mm: MemoryManager, vma: Vma, page: number): numbe
   }
   const window = Math.floor(page / AROUND) * AROUND, last = (end + shift) / PAGE_SIZE;
   const from = Math.max(window, vma.start / PAGE_SIZE);
-  mapBackedRange(mm, vma, from, Math.min(window + AROUND, vma.end / PAGE_SIZE, last));
+  const ahead = page + backing.contiguous(page * PAGE_SIZE - shift, frame, AHEAD_MAX);
+  const to = Math.max(window + AROUND, ahead);
+  mapBackedRange(mm, vma, from, Math.min(to, vma.end / PAGE_SIZE, last));
   return mm.pages.present(page) < 0 ? -EFAULT : 0;
 }
 

@@ -8,6 +8,7 @@ import { copy } from "../../ffi/mem/native_memory.ts";
 import { Backing, type FileIdentity } from "./backing.ts";
 import { CHUNK_SIZE, PAGE_SIZE } from "./frames.ts";
 import type { MemoryContext } from "./memory_context.ts";
+import { AHEAD_MAX } from "./populate.ts";
 import { isTouched } from "./touched.ts";
 
 /** LIMIT: larger ones get their frames by 2 MiB at the first touch. */
@@ -61,11 +62,33 @@ export class SharedAnon extends Backing {
     let at = this.pieces.get(piece);
     if (at === undefined) {
       if (!write) return -1;
-      at = this.ctx.frames.alloc(this.pagesOf(piece));
+      at = this.give(piece);
       if (at < 0) return -ENOMEM;
-      this.pieces.set(piece, at);
     }
     return at + (page - piece * this.piecePages) * PAGE_SIZE;
+  }
+
+  /** Frames for a piece; behind others for about as many again. Arena offset, or -1. */
+  private give(piece: number): number {
+    const { pieces, piecePages, ctx: { frames } } = this;
+    const most = Math.min(
+      Math.ceil(this.bytes / PAGE_SIZE / piecePages) - piece,
+      AHEAD_MAX / piecePages,
+    );
+    let before = 0, count = 1;
+    while (before < most && pieces.has(piece - before - 1)) before++;
+    while (count < before && !pieces.has(piece + count)) count++;
+    const pages = (count - 1) * piecePages + this.pagesOf(piece + count - 1);
+    let at = frames.alloc(pages);
+    if (at < 0 && count > 1) {
+      count = 1;
+      at = frames.alloc(this.pagesOf(piece));
+    }
+    if (at < 0) return -1;
+    for (let k = 0; k < count; k++) {
+      this.pieces.set(piece + k, at + k * this.piecePages * PAGE_SIZE);
+    }
+    return at;
   }
 
   /** Frames are reserved ahead: what was never touched is a hole. */
@@ -76,8 +99,17 @@ export class SharedAnon extends Backing {
 
   override contiguous(offset: number, _frame: number, maxPages: number): number {
     const page = offset / PAGE_SIZE, piece = Math.floor(page / this.piecePages);
-    const end = piece * this.piecePages + this.pagesOf(piece);
+    let end = piece * this.piecePages + this.pagesOf(piece);
+    for (let next = piece + 1; end - page < maxPages && this.follows(next); next++) {
+      end += this.pagesOf(next);
+    }
     return Math.max(1, Math.min(maxPages, end - page));
+  }
+
+  /** The frames of a piece are right behind those of the one before. */
+  private follows(piece: number): boolean {
+    const before = this.pieces.get(piece - 1), at = this.pieces.get(piece);
+    return at !== undefined && at === (before ?? -1) + this.piecePages * PAGE_SIZE;
   }
 
   readInto(hostAddr: number, offset: number, len: number): number {
