@@ -10,6 +10,7 @@ import type { NetNamespace } from "../net_namespace.ts";
 import { ANY4, ANY6, isV4 } from "./address.ts";
 import type { InetSocket } from "./inet_socket.ts";
 
+const MAX_PORT = 65535;
 /** /proc/sys/net/ipv4/ip_local_port_range. */
 const FIRST_EPHEMERAL = 32768, LAST_EPHEMERAL = 60999;
 
@@ -18,6 +19,7 @@ export class PortTable<S extends InetSocket = InetSocket> {
   private readonly host: Host;
   private readonly bound: Map<number, S[]> = new Map();
   private readonly random: Uint8Array<ArrayBuffer> = new Uint8Array(4);
+  private readonly reserved: ReservedPorts = new ReservedPorts();
 
   constructor(host: Host) {
     this.host = host;
@@ -59,14 +61,15 @@ export class PortTable<S extends InetSocket = InetSocket> {
   chooseEphemeral(socket: InetSocket): number {
     const [first, last] = rangeOf(socket), count = last - first + 1;
     if (count <= 0) return -1;
-    const start = this.below(count), reserved = reservedIn(socket.net);
+    const start = this.below(count), { reserved } = this;
+    reserved.read(socket.net);
     for (let i = 0; i < count; i++) {
       const port = first + (start + i) % count;
-      if (!this.bound.has(port) && !isWithin(reserved, port)) return port;
+      if (!this.bound.has(port) && !reserved.has(port)) return port;
     }
     for (let i = 0; i < count; i++) {
       const port = first + (start + i) % count;
-      if (!isWithin(reserved, port) && this.isFree(socket, port)) return port;
+      if (!reserved.has(port) && this.isFree(socket, port)) return port;
     }
     return -1;
   }
@@ -88,13 +91,30 @@ function rangeOf({ ip, net }: InetSocket): readonly [first: number, last: number
   return [first, last];
 }
 
-/** Ports that nobody is given unasked, as first and last ones. */
-function reservedIn(net: NetNamespace): readonly (readonly number[])[] {
-  const text = net.setting("net/ipv4/ip_local_reserved_ports");
-  return text === "" ? NOBODY : text.split(",").map((range) => range.split("-").map(Number));
-}
-function isWithin(ranges: readonly (readonly number[])[], port: number): boolean {
-  return ranges.some(([first = 0, last = first]) => port >= first && port <= last);
+/** Ports that nobody is given unasked: the setting is a list of ports and ranges. */
+class ReservedPorts {
+  private text: string = "";
+  /** A bit for each port; null: none is. */
+  private bits: Uint8Array<ArrayBuffer> | null = null;
+
+  /** Takes over what the setting says now. */
+  read(net: NetNamespace): void {
+    const text = net.setting("net/ipv4/ip_local_reserved_ports");
+    if (text === this.text) return;
+    this.text = text;
+    const bits = this.bits = text === "" ? null : new Uint8Array((MAX_PORT + 1) / 8);
+    if (bits === null) return;
+    for (const range of text.split(",")) {
+      const [first = 0, last = first] = range.split("-").map(Number);
+      for (let port = first; port <= Math.min(last, MAX_PORT); port++) {
+        bits[port >> 3]! |= 1 << (port & 7);
+      }
+    }
+  }
+
+  has(port: number): boolean {
+    return this.bits !== null && (this.bits[port >> 3]! & 1 << (port & 7)) !== 0;
+  }
 }
 
 const NOBODY: readonly never[] = [];
