@@ -7,6 +7,20 @@
 
 import type { Waiter } from "./wait.ts";
 
+/** What fstat(2) says of a file of the host's. */
+export interface HostFileStatus {
+  size: number;
+  /** Of 512 bytes. */
+  blocks: number;
+  nlink: number;
+  atimeSec: number;
+  atimeNsec: number;
+  mtimeSec: number;
+  mtimeNsec: number;
+  ctimeSec: number;
+  ctimeNsec: number;
+}
+
 export interface Host {
   /** CLOCK_MONOTONIC in ns; exact below 2^53 (104 days of uptime), which is what timers use. */
   monotonicNs(): number;
@@ -33,6 +47,8 @@ export interface Host {
   lseek(fd: number, offset: number, whence: number): number;
   /** fstat of a donated fd: size, or -errno. */
   fileSize(fd: number): number;
+  /** The same, and more of it: 0 or -errno. */
+  fileStatus(fd: number, out: HostFileStatus): number;
   /** The watch of a descriptor that nobody else has ends with it. */
   close(fd: number): void;
   /** shutdown(2) of a socket that was given; where it is missing the other end does not hear of it. */

@@ -1,7 +1,7 @@
 /** A host for unit tests: a clock that moves by itself, seeded randomness, and no descriptors. */
 
 import { EBADF } from "../../ffi/abi/errno.ts";
-import type { Host } from "../core/host.ts";
+import type { Host, HostFileStatus } from "../core/host.ts";
 import type { Waiter } from "../core/wait.ts";
 
 export class FakeHost implements Host {
@@ -62,6 +62,9 @@ export class FakeHost implements Host {
     return -EBADF;
   }
   fileSize(_fd: number): number {
+    return -EBADF;
+  }
+  fileStatus(_fd: number, _out: HostFileStatus): number {
     return -EBADF;
   }
   close(_fd: number): void {}

@@ -20,6 +20,7 @@ import { POLLERR, POLLHUP } from "../../ffi/abi/poll.ts";
 import { poll } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { Waiter } from "../core/wait.ts";
+import type { HostFileStatus } from "../core/host.ts";
 import { FakeHost } from "./fake_host.ts";
 
 export class IoHost extends FakeHost {
@@ -60,6 +61,13 @@ export class IoHost extends FakeHost {
   }
   override fileSize(fd: number): number {
     return syscall(SYS_lseek, fd, 0, SEEK_END);
+  }
+  override fileStatus(fd: number, out: HostFileStatus): number {
+    const size = this.fileSize(fd);
+    if (size < 0) return size;
+    out.size = size;
+    out.blocks = Math.ceil(size / 512);
+    return 0;
   }
   override ioctl(fd: number, request: number, addr: number): number {
     return syscall(SYS_ioctl, fd, request, addr);

@@ -87,6 +87,9 @@ export class TestHost implements Host {
   fileSize(): number {
     return -1;
   }
+  fileStatus(): number {
+    return -1;
+  }
   close(): void {}
   ioctl(): number {
     return -1;

@@ -37,7 +37,7 @@ import {
   write,
 } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import type { Host } from "../../kernel/core/host.ts";
+import type { Host, HostFileStatus } from "../../kernel/core/host.ts";
 import type { Waiter } from "../../kernel/core/wait.ts";
 import type { HostEvents } from "../../kernel/loop.ts";
 import type { GuestClock } from "./guest_clock.ts";
@@ -159,6 +159,21 @@ export class RealHost implements Host, HostEvents {
   fileSize(fd: number): number {
     const r = fstat(fd, this.statAddr);
     return r < 0 ? r : Number(this.statDv.getBigInt64(Stat.at.size, true));
+  }
+  fileStatus(fd: number, out: HostFileStatus): number {
+    const r = fstat(fd, this.statAddr);
+    if (r < 0) return r;
+    const { at } = Stat, word = (field: number) => Number(this.statDv.getBigInt64(field, true));
+    out.size = word(at.size);
+    out.blocks = word(at.blocks);
+    out.nlink = word(at.nlink);
+    out.atimeSec = word(at.atime);
+    out.atimeNsec = word(at.atimeNsec);
+    out.mtimeSec = word(at.mtime);
+    out.mtimeNsec = word(at.mtimeNsec);
+    out.ctimeSec = word(at.ctime);
+    out.ctimeNsec = word(at.ctimeNsec);
+    return 0;
   }
   close(fd: number): void {
     if (fd < this.watches.length) this.watches[fd] = null;

@@ -111,6 +111,22 @@ Deno.test("standard files may be files, also for appending", async () => {
   });
 });
 
+Deno.test("a standard file has the size and the times that it has outside", async () => {
+  await withDirectory(async (dir) => {
+    const path = `${dir}/in`;
+    await Deno.writeTextFile(path, "12345");
+    await Deno.utime(path, 1_500_000_000, 1_600_000_000);
+    const shown = await run([
+      "sh",
+      "-c",
+      `"$@" < ${path}`,
+      "sh",
+      ...inSandbox([], "stat -L -c '%s %X %Y %h' /dev/stdin"),
+    ], { timeoutS: 30 });
+    assertEquals(shown.stdout, "5 1500000000 1600000000 1\n", describe(shown));
+  });
+});
+
 Deno.test("standard files may be closed, or /dev/null, or /dev/full", async () => {
   const shell = (redirect: string, inner: string) =>
     run(["sh", "-c", `"$@" ${redirect}`, "sh", ...inSandbox([], inner)], { timeoutS: 30 });

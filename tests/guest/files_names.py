@@ -380,6 +380,20 @@ def chdir_and_chroot():
 
 
 @test
+def who_keeps_no_time_of_birth_says_so():
+    def shown(fd):
+        buf = ctypes.create_string_buffer(256)
+        works(NR.statx, fd, b"", AT_EMPTY_PATH, 0xFFF, buf)
+        mask, seconds = struct.unpack_from("I", buf, 0)[0], struct.unpack_from("q", buf, 0x50)[0]
+        return mask & 0x800 != 0, seconds != 0
+    r, w = os.pipe()
+    kept = os.memfd_create("kept")
+    none = [r, w, os.eventfd(0), os.open("/proc/version", os.O_RDONLY), os.open("/sys/kernel", os.O_RDONLY)]
+    eq([shown(fd) for fd in none], [(False, False)] * 5)
+    eq(shown(kept), (True, True))
+
+
+@test
 def statx_and_empty_paths():
     touch("f", "12345")
     buf = ctypes.create_string_buffer(256)

@@ -83,12 +83,8 @@ export class HostFdInode extends PlainInode {
   }
 
   override refresh(): number {
-    if (this.kind !== REGULAR || this.fd < 0) return 0;
-    const size = this.fs.host.fileSize(this.fd);
-    if (size < 0) return size;
-    this.size = size;
-    this.blocks = Math.ceil(size / 512);
-    return 0;
+    if (this.fd < 0) return 0;
+    return this.fs.host.fileStatus(this.fd, this);
   }
 
   /** Pipes and terminals are given to users by whoever starts programs; a file is the host's, but may be cut. */

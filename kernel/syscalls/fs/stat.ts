@@ -158,7 +158,8 @@ function putStatx(
   const s = t.kernel.scratch, dv = s.dv, at = Statx.at, { userNs } = t.cred;
   s.clear(Statx.size);
   const unique = (mask & STATX_MNT_ID_UNIQUE) !== 0 ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
-  dv.setUint32(at.mask, STATX_BASIC_STATS | STATX_BTIME | unique, true);
+  const birth = inode.btimeSec !== 0 || inode.btimeNsec !== 0 ? STATX_BTIME : 0;
+  dv.setUint32(at.mask, STATX_BASIC_STATS | birth | unique, true);
   dv.setUint32(at.blksize, inode.blockSize, true);
   const known = inode.hasFileFlags ? FILE_FLAGS : 0, flags = inode.fileFlags & known;
   dv.setUint32(at.attributes, isMountRoot ? flags | STATX_ATTR_MOUNT_ROOT : flags, true);
