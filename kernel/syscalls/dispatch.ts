@@ -24,6 +24,7 @@ import {
 } from "../task/ptrace/calls.ts";
 import { standStill } from "../task/ptrace/stops.ts";
 import { awaitVerdict } from "../task/seccomp/await_verdict.ts";
+import { countTransfer } from "../task/transfer_counts.ts";
 import { isDispatched } from "../task/user_dispatch.ts";
 import { secureCall } from "../task/seccomp/secure_call.ts";
 import {
@@ -190,6 +191,7 @@ function finish(task: Task, row: Row, result: number): void {
     task.endWait();
   }
   if (observer !== null) observer.onExit(task, row, result);
+  if (row.moves !== 0) countTransfer(task, row.moves, result);
   if (task.attention || result < BLOCK) {
     if (result !== NO_REPLY) leaveCall(task, result);
     return;

@@ -4,6 +4,8 @@ import { Rusage } from "../../ffi/abi/resource.ts";
 import type { Scratch } from "../task/kernel_services.ts";
 import type { Usage } from "../task/thread_group.ts";
 
+const BLOCK = 512;
+
 /** Fill the start of the scratch buffer. */
 export function fillRusage(scratch: Scratch, usage: Usage): void {
   const at = Rusage.at;
@@ -13,6 +15,8 @@ export function fillRusage(scratch: Scratch, usage: Usage): void {
   scratch.setU53(at.maxrss, usage.maxRssKiB);
   scratch.setU53(at.minflt, usage.minorFaults);
   scratch.setU53(at.majflt, usage.majorFaults);
+  scratch.setU53(at.inblock, Math.floor(usage.transfers.fetchedBytes / BLOCK));
+  scratch.setU53(at.oublock, Math.floor(usage.transfers.storedBytes / BLOCK));
   scratch.setU53(at.nvcsw, usage.voluntarySwitches);
   scratch.setU53(at.nivcsw, usage.involuntarySwitches);
 }

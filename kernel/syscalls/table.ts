@@ -26,6 +26,8 @@ export interface Row {
   readonly restart: number;
   /** The handler needs all registers (FPU state, FS base): they are asked for before it runs. */
   readonly needsFull: boolean;
+  /** READS and WRITES, of calls whose bytes /proc/PID/io counts. */
+  readonly moves: number;
   readonly support: Support;
   readonly note: string;
 }
@@ -34,6 +36,7 @@ export interface RowOptions {
   /** What a signal does to a wait: "sys" (default), "nohand", "block", "eintr". */
   restart?: "sys" | "nohand" | "block" | "eintr";
   needsFull?: boolean;
+  moves?: number;
   support?: Support;
   note?: string;
 }
@@ -56,6 +59,7 @@ export function row(name: string, handler: Handler, args: string, o: RowOptions 
     args,
     restart: RESTARTS[o.restart ?? "sys"],
     needsFull: o.needsFull ?? false,
+    moves: o.moves ?? 0,
     support: o.support ?? "full",
     note: o.note ?? "",
   };

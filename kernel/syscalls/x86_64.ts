@@ -68,6 +68,7 @@ export function unknownCall(task: Task): Row {
     args: "hex hex hex hex hex hex",
     restart: RESTART_SYS,
     needsFull: false,
+    moves: 0,
     support: "refused",
     note: "ENOSYS",
   };

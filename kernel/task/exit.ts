@@ -130,6 +130,7 @@ function chargeUsage(task: Task): void {
   usage.userNs += task.userNs;
   usage.systemNs += task.systemNs;
   usage.voluntarySwitches += task.blockCount;
+  usage.transfers.add(task.transfers);
   const { group, kernel: { clock } } = task;
   group.lastUid = task.cred.uid;
   clock.endedUserNs += task.userNs;

@@ -41,6 +41,7 @@ import type { RingFds } from "./ring_fds.ts";
 import { Progress } from "./progress.ts";
 import { SchedAttributes } from "./sched_attributes.ts";
 import { TaskTimeout, TaskWaiter } from "./task_wait.ts";
+import { TransferCounts } from "./transfer_counts.ts";
 import { PR_MCE_KILL_DEFAULT } from "../../ffi/abi/prctl.ts";
 import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
 
@@ -214,6 +215,7 @@ export class Task {
   stopCount: number = 0;
   callCount: number = 0;
   blockCount: number = 0;
+  readonly transfers: TransferCounts = new TransferCounts();
   next: Task | null = null;
 
   constructor(

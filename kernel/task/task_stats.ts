@@ -20,6 +20,7 @@ import { groupSystemNs, groupUserNs, threadUserNs } from "./cpu_clock.ts";
 import type { Kernel } from "./kernel_services.ts";
 import { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
+import type { TransferCounts } from "./transfer_counts.ts";
 
 const { at } = G.Taskstats;
 const writer = new NetlinkWriter();
@@ -170,6 +171,7 @@ function putTask(out: NetlinkWriter, id: number, task: Task, isEnd: boolean): vo
     put64(dv, to + at.hiwaterRss, Math.max(group.usage.maxRssKiB, task.mm.residentPages * 4));
     put64(dv, to + at.hiwaterVm, task.mm.counters.peak * 4);
     put64(dv, to + at.nvcsw, task.blockCount);
+    putTransfers(dv, to, task.transfers);
     const exe = group.exe?.inode;
     if (exe !== undefined) put64(dv, to + at.exeInode, exe.ino);
   });
@@ -189,6 +191,15 @@ function putProcess(out: NetlinkWriter, id: number, group: ThreadGroup): void {
     put64(dv, to + at.cpuCount, runs);
     put64(dv, to + at.nvcsw, waits);
   });
+}
+
+function putTransfers(dv: DataView, to: number, transfers: TransferCounts): void {
+  put64(dv, to + at.readChar, transfers.readBytes);
+  put64(dv, to + at.writeChar, transfers.writtenBytes);
+  put64(dv, to + at.readSyscalls, transfers.reads);
+  put64(dv, to + at.writeSyscalls, transfers.writes);
+  put64(dv, to + at.readBytes, transfers.fetchedBytes);
+  put64(dv, to + at.writeBytes, transfers.storedBytes);
 }
 
 function putTimes(dv: DataView, to: number, userNs: number, systemNs: number): void {

@@ -15,6 +15,7 @@ import { ProcessTimers } from "./process_timers.ts";
 import { PendingSignals } from "./signal/pending.ts";
 import type { DeadTracee } from "./ptrace/trace.ts";
 import type { Task } from "./task.ts";
+import { TransferCounts } from "./transfer_counts.ts";
 
 export class Session implements TtySession {
   /** Its leader's; null: it comes from outside of all namespaces and is seen as 0. */
@@ -56,6 +57,7 @@ export class Usage {
   majorFaults: number = 0;
   voluntarySwitches: number = 0;
   involuntarySwitches: number = 0;
+  readonly transfers: TransferCounts = new TransferCounts();
 
   clear(): void {
     this.userNs = 0;
@@ -65,6 +67,7 @@ export class Usage {
     this.majorFaults = 0;
     this.voluntarySwitches = 0;
     this.involuntarySwitches = 0;
+    this.transfers.clear();
   }
 
   add(o: Usage): void {
@@ -75,6 +78,7 @@ export class Usage {
     this.majorFaults += o.majorFaults;
     this.voluntarySwitches += o.voluntarySwitches;
     this.involuntarySwitches += o.involuntarySwitches;
+    this.transfers.add(o.transfers);
   }
 }
 

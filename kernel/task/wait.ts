@@ -185,7 +185,10 @@ export function ownUsage(group: ThreadGroup, out: Usage): void {
   out.add(group.usage);
   out.userNs = groupUserNs(group);
   out.systemNs = groupSystemNs(group);
-  for (const t of group.tasks) out.voluntarySwitches += t.blockCount;
+  for (const t of group.tasks) {
+    out.voluntarySwitches += t.blockCount;
+    out.transfers.add(t.transfers);
+  }
   const mm = group.tasks[0]?.mm;
   if (mm !== undefined) out.maxRssKiB = Math.max(out.maxRssKiB, mm.residentPages * 4);
 }

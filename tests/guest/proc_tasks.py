@@ -5,7 +5,9 @@ import mmap
 import os
 import re
 import signal
+import socket
 import struct
+import threading
 from errno import *
 from lib.guest import *
 
@@ -214,6 +216,85 @@ def the_older_scale_of_the_oom_killer():
 def what_a_dump_holds_is_inherited():
     put("coredump_filter", "0x7")
     eq(in_child(lambda: eq(read("coredump_filter"), "00000007\n")), 0)
+
+
+def io(path="/proc/self/io"):
+    fd = os.open(path, os.O_RDONLY)
+    text = os.read(fd, 4096).decode()
+    os.close(fd)
+    return len(text), {k: int(v) for k, v in (line.split(": ") for line in text.splitlines())}
+
+
+def moved(fn):
+    """What grew while something was done: bytes and calls, reading and writing."""
+    length, before = io()
+    fn()
+    after = io()[1]
+    grown = [after[k] - before[k] for k in ("rchar", "wchar", "syscr", "syscw")]
+    return grown[0] - length, grown[1], grown[2] - 1, grown[3]
+
+
+@test
+def what_is_read_and_written_is_counted():
+    f = os.open("transfers", os.O_RDWR | os.O_CREAT, 0o600)
+    r, w = os.pipe()
+    os.set_blocking(r, False)
+    a, b = socket.socketpair()
+    zero, null = os.open("/dev/zero", os.O_RDONLY), os.open("/dev/null", os.O_WRONLY)
+    data, buf = b"x" * 1000, ctypes.create_string_buffer(100)
+    eq(moved(lambda: None), (0, 0, 0, 0))
+    eq(moved(lambda: os.write(f, data)), (0, 1000, 0, 1))
+    eq(moved(lambda: os.pwrite(f, data, 0)), (0, 1000, 0, 1))
+    eq(moved(lambda: os.pread(f, 500, 0)), (500, 0, 1, 0))
+    eq(moved(lambda: os.read(f, 100)), (0, 0, 1, 0))
+    eq(moved(lambda: os.readv(zero, [bytearray(10), bytearray(20)])), (30, 0, 1, 0))
+    eq(moved(lambda: os.writev(null, [b"0" * 10, b"1" * 20])), (0, 30, 0, 1))
+    # What fails counts as a call, if there was something to read.
+    eq(moved(lambda: gives(-EBADF, NR.read, 99, buf, 1)), (0, 0, 0, 0))
+    eq(moved(lambda: gives(-EBADF, NR.read, null, buf, 1)), (0, 0, 0, 0))
+    eq(moved(lambda: gives(-EAGAIN, NR.read, r, buf, 1)), (0, 0, 1, 0))
+    eq(moved(lambda: gives(-EFAULT, NR.read, zero, 1, 5)), (0, 0, 1, 0))
+    eq(moved(lambda: gives(-ESPIPE, NR.pread64, r, buf, 1, 0)), (0, 0, 0, 0))
+    eq(moved(lambda: gives(0, NR.write, f, buf, 0)), (0, 0, 0, 1))
+    eq(moved(lambda: os.sendfile(null, f, 0, 300)), (300, 300, 1, 1))
+    eq(moved(lambda: os.copy_file_range(f, f, 200, 0, 2000)), (200, 200, 1, 1))
+    eq(moved(lambda: a.send(data)), (0, 0, 0, 0))
+    eq(moved(lambda: b.recv(100)), (0, 0, 0, 0))
+    eq(moved(lambda: os.read(b.fileno(), 900)), (900, 0, 1, 0))
+    eq(moved(lambda: os.splice(f, w, 300, 0)), (0, 0, 0, 0))
+    eq(moved(lambda: os.read(r, 300)), (300, 0, 1, 0))
+
+
+@test
+def children_are_counted_when_they_are_waited_for():
+    null, zero = os.open("/dev/null", os.O_WRONLY), os.open("/dev/zero", os.O_RDONLY)
+    r, w = os.pipe()
+
+    def child():
+        pid = os.fork()
+        if pid == 0:
+            os.write(null, b"y" * 5000)
+            os.write(w, b"z")
+            os._exit(0)
+        os.read(r, 1)
+        return pid
+
+    pid = child()
+    eq(moved(lambda: os.waitpid(pid, 0)), (0, 5001, 0, 2))
+
+    def thread():
+        os.read(zero, 7000)
+        own = io("/proc/thread-self/io")[1]
+        between(7000, own["rchar"], 7999)
+        eq(own["wchar"], 0)
+
+    def run_thread():
+        t = threading.Thread(target=thread)
+        t.start()
+        t.join()
+
+    grown = moved(run_thread)
+    between(7000, grown[0], 8999)
 
 
 run()

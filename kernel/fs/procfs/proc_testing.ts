@@ -29,6 +29,7 @@ import type {
   MachineStat,
   ProcSource,
   ProcTask,
+  ProcTransfers,
   ProcViewer,
   TaskLimits,
   TaskStat,
@@ -156,6 +157,9 @@ export class FakeTask implements ProcTask {
   }
   stat(_whole: boolean): TaskStat {
     return this.numbers;
+  }
+  transfers(_whole: boolean): ProcTransfers {
+    return { readBytes: 1, writtenBytes: 2, reads: 3, writes: 4, fetchedBytes: 5, storedBytes: 6 };
   }
 }
 

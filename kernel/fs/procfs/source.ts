@@ -96,6 +96,17 @@ export const NAMESPACE_LINKS = [
 export type NamespaceLink = typeof NAMESPACE_LINKS[number];
 
 /** A thread; with the id of its process it stands for the process. Ids are those of the PID namespace of the source. */
+/** Bytes and calls. */
+export interface ProcTransfers {
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+  readonly reads: number;
+  readonly writes: number;
+  /** Of file systems that are stored somewhere. */
+  readonly fetchedBytes: number;
+  readonly storedBytes: number;
+}
+
 export interface ProcTask {
   readonly tid: number;
   readonly tgid: number;
@@ -138,6 +149,8 @@ export interface ProcTask {
   threadIds(): number[];
   /** Children that this thread made (all of the process for its leader), ascending. */
   childIds(): number[];
+  /** What it read and wrote; of the whole process with the children that it waited for. */
+  transfers(whole: boolean): ProcTransfers;
   /** With `whole` times are those of the whole process. */
   stat(whole: boolean): TaskStat;
 }

@@ -12,22 +12,25 @@ import * as pipe from "./pipe.ts";
 import * as poll from "./poll.ts";
 import * as readWrite from "./read_write.ts";
 import * as signalfd from "./signalfd.ts";
+import { READS, WRITES } from "../../task/transfer_counts.ts";
 import * as storage from "./storage.ts";
 import * as timerfd from "./timerfd.ts";
 
 const AIO = "requests are carried out while io_submit runs; only polls are waited for";
+const READING = { moves: READS }, WRITING = { moves: WRITES };
+const COPYING = { moves: READS | WRITES };
 
 export const rows: readonly Row[] = [
-  row("read", readWrite.sysRead, "fd out size"),
-  row("write", readWrite.sysWrite, "fd buf size"),
-  row("readv", readWrite.sysReadv, "fd iov int"),
-  row("writev", readWrite.sysWritev, "fd iov int"),
-  row("pread64", readWrite.sysPread64, "fd out size off"),
-  row("pwrite64", readWrite.sysPwrite64, "fd buf size off"),
-  row("preadv", readWrite.sysPreadv, "fd iov int off"),
-  row("pwritev", readWrite.sysPwritev, "fd iov int off"),
-  row("preadv2", readWrite.sysPreadv2, "fd iov int off long hex"),
-  row("pwritev2", readWrite.sysPwritev2, "fd iov int off long hex"),
+  row("read", readWrite.sysRead, "fd out size", READING),
+  row("write", readWrite.sysWrite, "fd buf size", WRITING),
+  row("readv", readWrite.sysReadv, "fd iov int", READING),
+  row("writev", readWrite.sysWritev, "fd iov int", WRITING),
+  row("pread64", readWrite.sysPread64, "fd out size off", READING),
+  row("pwrite64", readWrite.sysPwrite64, "fd buf size off", WRITING),
+  row("preadv", readWrite.sysPreadv, "fd iov int off", READING),
+  row("pwritev", readWrite.sysPwritev, "fd iov int off", WRITING),
+  row("preadv2", readWrite.sysPreadv2, "fd iov int off long hex", READING),
+  row("pwritev2", readWrite.sysPwritev2, "fd iov int off long hex", WRITING),
 
   row("close", fd.sysClose, "fd"),
   row("close_range", fd.sysCloseRange, "uint uint hex"),
@@ -47,8 +50,8 @@ export const rows: readonly Row[] = [
   row("fadvise64", storage.sysFadvise64, "fd off size int"),
   row("readahead", storage.sysReadahead, "fd off size"),
 
-  row("sendfile", copy.sysSendfile, "fd fd ptr size"),
-  row("copy_file_range", copy.sysCopyFileRange, "fd ptr fd ptr size hex"),
+  row("sendfile", copy.sysSendfile, "fd fd ptr size", COPYING),
+  row("copy_file_range", copy.sysCopyFileRange, "fd ptr fd ptr size hex", COPYING),
   row("splice", copy.sysSplice, "fd ptr fd ptr size hex"),
   row("tee", copy.sysTee, "fd fd size hex"),
   row("vmsplice", copy.sysVmsplice, "fd iov int hex"),

@@ -118,6 +118,8 @@ export function sysGetrusage(t: Task, a: SyscallArgs): number {
       usage.userNs = threadUserNs(t);
       usage.systemNs = t.systemNs;
       usage.voluntarySwitches = t.blockCount;
+      usage.transfers.clear();
+      usage.transfers.add(t.transfers);
       break;
     default:
       return -EINVAL;

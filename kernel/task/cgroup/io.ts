@@ -94,6 +94,9 @@ export class IoCharges implements TransferCharger {
   charge(dev: number, bytes: number, isWrite: boolean): void {
     const { kernel } = this, task = kernel.current;
     if (task === null) return;
+    const { transfers } = task.billed;
+    if (isWrite) transfers.storedBytes += bytes;
+    else transfers.fetchedBytes += bytes;
     const { unified, legacy } = task.cgroups;
     let untilNs = 0;
     for (let up: Cgroup | null = unified; up !== null; up = up.parent) {

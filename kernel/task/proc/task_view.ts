@@ -29,6 +29,7 @@ import { SIGRTMAX, SigSet } from "../signal/sigset.ts";
 import type { PidNamespace, TaskPid } from "../pid_namespace.ts";
 import { BLOCKED, DEAD, FROZEN, STOPPED, type Task, TRACED } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
+import { TransferCounts } from "../transfer_counts.ts";
 import { callText } from "./call_text.ts";
 import { netTablesOf } from "./socket_tables.ts";
 import { timersText } from "./timers_text.ts";
@@ -187,6 +188,15 @@ export class TaskView implements ProcTask {
     return [...this.group.children].map((g) => g.id.numberIn(this.pids)).sort(ascending);
   }
 
+  transfers(whole: boolean): TransferCounts {
+    const { group, task } = this;
+    if (task !== null && !whole) return task.transfers;
+    const all = new TransferCounts();
+    all.add(group.usage.transfers);
+    all.add(group.childUsage.transfers);
+    for (const { transfers } of group.tasks) all.add(transfers);
+    return all;
+  }
   stat(whole: boolean): TaskStat {
     const { group, task } = this, { usage, childUsage, session } = group;
     const terminal = group.hasLeftTerminal ? null : session.terminal;

@@ -1,0 +1,49 @@
+/** What tasks read and wrote (/proc/PID/io of proc_pid_io(5)), by the calls that Linux counts: not those of sockets and splice(2). */
+
+import { EBADF, ESPIPE } from "../../ffi/abi/errno.ts";
+import type { Task } from "./task.ts";
+
+/** What a call does, bits: it reads a file, it writes one. */
+export const READS = 1, WRITES = 2;
+
+export class TransferCounts {
+  readBytes: number = 0;
+  writtenBytes: number = 0;
+  /** Calls. */
+  reads: number = 0;
+  writes: number = 0;
+  /**
+   * Bytes of file systems that are stored somewhere. DIFFERS: counted when they are read and written, for want of a cache
+   * of files.
+   */
+  fetchedBytes: number = 0;
+  storedBytes: number = 0;
+
+  clear(): void {
+    this.readBytes = this.writtenBytes = 0;
+    this.reads = this.writes = 0;
+    this.fetchedBytes = this.storedBytes = 0;
+  }
+
+  add(o: TransferCounts): void {
+    this.readBytes += o.readBytes;
+    this.writtenBytes += o.writtenBytes;
+    this.reads += o.reads;
+    this.writes += o.writes;
+    this.fetchedBytes += o.fetchedBytes;
+    this.storedBytes += o.storedBytes;
+  }
+}
+
+/** A call that moves bytes has its result. One that found no file, or none with places, came to nothing. HOT */
+export function countTransfer({ transfers }: Task, moves: number, result: number): void {
+  if (result === -EBADF || result === -ESPIPE) return;
+  if ((moves & READS) !== 0) {
+    transfers.reads++;
+    if (result > 0) transfers.readBytes += result;
+  }
+  if ((moves & WRITES) !== 0) {
+    transfers.writes++;
+    if (result > 0) transfers.writtenBytes += result;
+  }
+}
