@@ -37,7 +37,7 @@ const LINKS = U.IOSQE_IO_LINK | U.IOSQE_IO_HARDLINK;
 /** In `cqFlags`: the process wants no eventfd signals for now. */
 const EVENTFD_DISABLED = 1;
 
-/** LIMIT: requests that one turn of the loop takes, and the rest of the last chain among them. */
+/** LIMIT: requests that one turn of the loop takes, if they do not take long, and the rest of the last chain among them. */
 const TURN_REQUESTS = 256;
 /** LIMIT: requests are carried out at once for so long, and the clock is looked at for each fourth. */
 const PUMP_NS = 1_000_000, LOOK_EACH = 4;
@@ -91,8 +91,8 @@ export class Uring extends OpenFile {
   private readonly ready: Fifo<Worker> = new Fifo();
   private readonly drained: Fifo<Worker> = new Fifo();
   private isPumping: boolean = false;
-  /** Of the pumping under way: requests started, and whether that took long. */
-  private startedNow: number = 0;
+  /** Whether what was started in this turn took long, and how often somebody asked. */
+  private looks: number = 0;
   private isLong: boolean = false;
 
   constructor(
@@ -159,9 +159,10 @@ export class Uring extends OpenFile {
   submit(task: Task, count: number): number {
     let head: Worker | null = null, tail: Worker | null = null, taken = 0;
     const most = Math.min(count, this.unsubmitted);
-    this.hasMore = false;
+    this.hasMore = this.isLong = false;
     while (taken < most && RING_REQUESTS.hasRoom) {
-      if (taken >= TURN_REQUESTS && head === null) {
+      const mayStop = head === null && taken > 0;
+      if (mayStop && (taken >= TURN_REQUESTS || this.hasWorkedLong(task.kernel))) {
         this.hasMore = true;
         break;
       }
@@ -181,12 +182,13 @@ export class Uring extends OpenFile {
       const hasFailed = worker.initError !== 0;
       if ((sqe.flags & LINKS) === 0) {
         this.startChain(head);
+        this.startReady();
         head = tail = null;
       }
       if (hasFailed && (this.setup & U.IORING_SETUP_SUBMIT_ALL) === 0) break;
     }
     if (head !== null) this.startChain(head);
-    this.pump();
+    this.startReady();
     return taken === 0 && most > 0 && !RING_REQUESTS.hasRoom ? -EAGAIN : taken;
   }
 
@@ -240,15 +242,19 @@ export class Uring extends OpenFile {
   /** Starts what can start; what is behind much work runs in turn with other tasks. */
   pump(): void {
     if (this.isPumping) return;
-    this.isPumping = true;
-    this.startedNow = 0;
     this.isLong = false;
+    this.startReady();
+  }
+
+  private startReady(): void {
+    if (this.isPumping) return;
+    this.isPumping = true;
     for (;;) {
       const worker = this.ready.shift();
       if (worker === undefined) {
         if (!this.startDrained()) break;
       } else if (this.mustDrain(worker)) this.drained.push(worker);
-      else this.start(worker);
+      else this.start(worker, worker.isLater);
     }
     this.isPumping = false;
   }
@@ -265,11 +271,11 @@ export class Uring extends OpenFile {
     const { first } = this.drained;
     if (first === undefined || this.inFlight.size > 0) return false;
     this.drained.shift();
-    this.start(first);
+    this.start(first, true);
     while (this.inFlight.size === 0 || !this.startsWithDrain) {
       const next = this.drained.shift();
       if (next === undefined) break;
-      this.start(next);
+      this.start(next, true);
     }
     return true;
   }
@@ -279,11 +285,12 @@ export class Uring extends OpenFile {
     return first !== undefined && (first.sqe.flags & U.IOSQE_IO_DRAIN) !== 0;
   }
 
-  private start(worker: Worker): void {
+  /** `mayWait`: there may be many that nobody has counted, so one may be left to another turn. */
+  private start(worker: Worker, mayWait: boolean): void {
     this.inFlight.add(worker);
     takeFile(worker);
     const bound = worker.partner;
-    if (this.hasWorkedLong(worker.kernel)) {
+    if (mayWait && this.hasWorkedLong(worker.kernel)) {
       worker.attemptLater();
       if (bound === null) return;
       this.inFlight.add(bound);
@@ -296,9 +303,9 @@ export class Uring extends OpenFile {
     bound.attempt();
   }
 
-  /** Whether this turn of the loop has been long; looks at the clock once in a few requests. */
+  /** Whether this turn of the loop has been long; looks at the clock once in a few times. */
   private hasWorkedLong(kernel: Kernel): boolean {
-    if (++this.startedNow % LOOK_EACH === 0) {
+    if (++this.looks % LOOK_EACH === 0) {
       this.isLong ||= kernel.now() > kernel.clock.nowNs + PUMP_NS;
     }
     return this.isLong;
