@@ -8,13 +8,13 @@ import { becomeSubreaper, endAll, Lifecycle } from "./lifecycle.ts";
 const SOON_MS = 15_000;
 const FOREVER = "while :; do sleep 0.05; done";
 
-/** With a hook of that kind that tells its pid and stays. */
-function withHook(kind: string): Lifecycle {
+/** With a hook of that kind that tells its pid and stays, with a process that it started or alone. */
+function withHook(kind: string, stays: "sleep 1000" | "exec sleep 1000"): Lifecycle {
   becomeSubreaper();
   const t = new Lifecycle("dvisor");
   const script = `echo $$ >${t.file("hook.new")}; mv ${t.file("hook.new")} ${
     t.file("hook")
-  }; sleep 1000`;
+  }; ${stays}`;
   t.script(FOREVER).config["hooks"] = { [kind]: [{ path: "/bin/sh", args: ["sh", "-c", script] }] };
   t.bundle.write(t.config);
   return t;
@@ -43,7 +43,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   Deno.test({
     ...named(`${signal} ends a create that waits for a hook, and takes all back`, noContainers),
     fn: async () => {
-      const t = withHook("createRuntime");
+      const t = withHook("createRuntime", "sleep 1000");
       try {
         const create = await begin(t, ["create", "--bundle", t.bundle.dir, t.id]);
         assertEquals(await t.status(), "creating");
@@ -65,7 +65,7 @@ Deno.test({
     noContainers,
   ),
   fn: async () => {
-    const t = withHook("createRuntime");
+    const t = withHook("createRuntime", "exec sleep 1000");
     try {
       const create = await begin(t, ["create", "--bundle", t.bundle.dir, t.id]);
       create.kill("SIGKILL");
@@ -86,7 +86,7 @@ for (const kind of ["createRuntime", "startContainer", "poststart"]) {
       noContainers,
     ),
     fn: async () => {
-      const t = withHook(kind);
+      const t = withHook(kind, "exec sleep 1000");
       const isInside = kind === "startContainer";
       if (isInside) {
         t.config["hooks"] = { [kind]: [{ path: "/bin/sh", args: ["sh", "-c", "sleep 1000"] }] };
