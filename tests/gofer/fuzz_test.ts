@@ -138,7 +138,7 @@ async function refill(top: string): Promise<void> {
     args: [
       "-c",
       `rm -rf root/* root/.[!.]*; mkdir -p root/d/e && echo text > root/d/f &&
-      ln -sf ../../outside root/d/up && chmod 755 root root/d`,
+      ln -sfn ../../outside root/d/up && chmod 755 root root/d`,
     ],
     cwd: top,
     stderr: "null",
