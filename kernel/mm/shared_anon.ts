@@ -8,7 +8,7 @@ import { copy } from "../../ffi/mem/native_memory.ts";
 import { Backing, type FileIdentity } from "./backing.ts";
 import { CHUNK_SIZE, PAGE_SIZE } from "./frames.ts";
 import type { MemoryContext } from "./memory_context.ts";
-import { AHEAD_MAX } from "./populate.ts";
+import { AHEAD_MAX, aheadOf } from "./populate.ts";
 import { isTouched } from "./touched.ts";
 
 /** LIMIT: larger ones get their frames by 2 MiB at the first touch. */
@@ -71,13 +71,11 @@ export class SharedAnon extends Backing {
   /** Frames for a piece; behind others for about as many again. Arena offset, or -1. */
   private give(piece: number): number {
     const { pieces, piecePages, ctx: { frames } } = this;
-    const most = Math.min(
-      Math.ceil(this.bytes / PAGE_SIZE / piecePages) - piece,
-      AHEAD_MAX / piecePages,
-    );
+    const left = Math.ceil(this.bytes / PAGE_SIZE / piecePages) - piece;
     let before = 0, count = 1;
-    while (before < most && pieces.has(piece - before - 1)) before++;
-    while (count < before && !pieces.has(piece + count)) count++;
+    while (before < AHEAD_MAX / piecePages && pieces.has(piece - before - 1)) before++;
+    const most = Math.min(left, aheadOf(before * piecePages) / piecePages);
+    while (count < most && !pieces.has(piece + count)) count++;
     const pages = (count - 1) * piecePages + this.pagesOf(piece + count - 1);
     let at = frames.alloc(pages);
     if (at < 0 && count > 1) {
@@ -86,7 +84,7 @@ export class SharedAnon extends Backing {
     }
     if (at < 0) return -1;
     for (let k = 0; k < count; k++) {
-      this.pieces.set(piece + k, at + k * this.piecePages * PAGE_SIZE);
+      pieces.set(piece + k, at + k * piecePages * PAGE_SIZE);
     }
     return at;
   }

@@ -53,7 +53,7 @@ import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, isV4, MAPPED, putEndpoint } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { isWatched } from "../packet/taps.ts";
-import type { UdpCounters } from "../traffic/counters.ts";
+import type { IpCounters, UdpCounters } from "../traffic/counters.ts";
 import { countPackets } from "../traffic/travel.ts";
 import type { ControlWriter } from "../control.ts";
 import type { OptionValue } from "../socket_options.ts";
@@ -247,7 +247,9 @@ export class UdpSocket extends InetSocket {
 
   /** What a namespace counts of its protocol. */
   private countersIn({ traffic }: NetNamespace, address: string): UdpCounters {
-    const { udp, udpLite } = traffic.of(address);
+    return this.countersOf(traffic.of(address));
+  }
+  private countersOf({ udp, udpLite }: IpCounters): UdpCounters {
     return this.protocol === IPPROTO_UDPLITE ? udpLite : udp;
   }
 
@@ -404,8 +406,8 @@ export class UdpSocket extends InetSocket {
     if (first === null) return this.isReadShut ? 0 : -EAGAIN;
     const r = incoming.pull(io, message);
     if (r >= 0 && (message.flags & MSG_PEEK) === 0) {
-      const { v4, v6 } = this.net.traffic, { udp, udpLite } = isFrom4(first.from) ? v4 : v6;
-      (this.protocol === IPPROTO_UDPLITE ? udpLite : udp).received++;
+      const { v4, v6 } = this.net.traffic;
+      this.countersOf(isFrom4(first.from) ? v4 : v6).received++;
     }
     return r;
   }
