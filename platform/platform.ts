@@ -232,8 +232,9 @@ export interface Platform {
   /**
    * For a `syscall` behind instructions of five or six bytes (`before`, little-endian: `mov eax, nr` as a rule; six are 2^40 and
    * more), whose next instruction is at `returnAddr`: the 32-bit absolute address for the 7-byte `jmp [disp32]` that replaces
-   * all, or 0 when this platform does not patch. They must mean the same at any address; if the first faults, the site is
-   * reported as its place. The two high bytes of the address are invalid opcodes, since they stand where `syscall` was.
+   * all, negative in the upper half, or 0 when this platform does not patch. They must mean the same at any address; if the first
+   * faults, the site is reported as its place. The two high bytes of the 32 bits are invalid opcodes, since they stand where
+   * `syscall` was.
    */
   thunk(before: number, returnAddr: number): number;
 

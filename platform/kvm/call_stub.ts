@@ -2,6 +2,9 @@
  * Where `syscall` goes: the stub makes the call without leaving the machine. It writes the thread's registers to the slot of its
  * processor, says so, and waits awake for the answer; if there is none in time, or the Sentry sleeps, it leaves.
  *
+ * Where calls are patched, the thunk of a site comes to it by a jump, as if the processor had been there: a `syscall` is
+ * something that such a host may have to emulate.
+ *
  * Where it runs in ring 3, a slot is seen by whoever runs on its processor and by nobody else: what stands there is what that
  * thread says of itself. In ring 0 no guest code sees it. Everything behind the post depends on the slot only.
  * Neighbours: `ring0.ts` has it mapped, `stops.ts` reads it, `host_kinds.ts`.
@@ -47,7 +50,8 @@ export const Slot = layout("kvm_slot", {
   /** Low words of time stamps: of the last reply, of the last post. */
   resumed: "u32",
   posted: "u32",
-  pad: "u32",
+  /** Came from a thunk. */
+  isPatched: "u32",
   regs: KvmRegs,
   fsBase: "u64",
   gsBase: "u64",
@@ -97,6 +101,8 @@ export interface CallStub {
   readonly behindPost: number;
   /** Offset from which on it is answered. */
   readonly behindReply: number;
+  /** Offset where thunks come to, with the return address in rcx; -1 if there are none. */
+  readonly patchedEntry: number;
 }
 
 function slot(at: number): Mem {
@@ -109,6 +115,12 @@ function register(at: number): Mem {
 
 export function callStub(kind: HostKind): CallStub {
   const { at } = Slot, a = new Assembler();
+  if (kind.isCallInUserMode) {
+    a.mov(slot(at.isPatched), 0, 4).jmp("save");
+    a.label("patched").mov(slot(at.isPatched), 1, 4).mov(register(G.rsp), rsp);
+    a.lea(rsp, slot(Slot.size)).pushfq().pop(r11).mov(rsp, register(G.rsp));
+  }
+  a.label("save");
   for (const [from, to] of SAVED) a.mov(register(to), from);
   a.rdfsbase(rax).mov(slot(at.fsBase), rax).rdgsbase(rax).mov(slot(at.gsBase), rax);
   a.rdtsc().mov(slot(at.posted), eax).mov(eax, POSTED).xchg(slot(at.state), eax);
@@ -140,6 +152,7 @@ export function callStub(kind: HostKind): CallStub {
     code: a.assemble().slice(0, length),
     behindPost: a.offsetOf("posted"),
     behindReply: a.offsetOf("reply"),
+    patchedEntry: kind.isCallInUserMode ? a.offsetOf("patched") : -1,
   };
 }
 

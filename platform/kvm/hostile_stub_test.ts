@@ -3,7 +3,7 @@
  * are none, exceptions at the same time, windows in which a processor holds something back, signals from outside.
  *
  * These are the counterparts of what guests try against their stub on systrap and ptrace. None have: the secret of the mapper,
- * frames of signals and signal masks, patched call sites, stubs that outlive their tracer; there is nothing like it here.
+ * frames of signals and signal masks, stubs that outlive their tracer; there is nothing like it here.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -14,14 +14,29 @@ import { SIGILL, SIGSEGV, SIGTRAP } from "../../ffi/abi/signal.ts";
 import { SYS_tgkill } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { isFull } from "../../tests/harness/machine.ts";
-import { caller, CODE, describe, type Lab, PAGE, reg, setReg, STACK } from "../conformance/lab.ts";
+import {
+  caller,
+  CODE,
+  describe,
+  type Lab,
+  movEax,
+  PAGE,
+  reg,
+  setReg,
+  STACK,
+} from "../conformance/lab.ts";
 import * as p from "../platform.ts";
+import { THUNK_BYTES } from "../thunks.ts";
 import { callStub, LEFT, REPLIED, Slot, TAKEN } from "./call_stub.ts";
 import { hostKind } from "./host_kinds.ts";
+import { THUNKS_AT } from "./ring0.ts";
 import { KICK_SIGNAL } from "./threads.ts";
 import { assertSound, attack, RING0_BASE, STUB_AT, test } from "./hostile_testing.ts";
 
 const STUB = RING0_BASE + BigInt(STUB_AT), SLOT = STUB + BigInt(PAGE);
+const THUNKS = RING0_BASE + BigInt(THUNKS_AT);
+/** Where a patched site is in its code. */
+const SITE = 64, SITE_BYTES = 7;
 const kind = hostKind(Deno.readTextFileSync("/proc/cpuinfo"));
 const noStub = kind.isCallInUserMode ? null : "guest code cannot reach the stub on this host";
 const STOPS = isFull ? 1_000_000 : 30_000;
@@ -83,6 +98,38 @@ test("every instruction of the call stub can be jumped to, whatever the slot say
     for (const flags of [0x202, 0x202 | FLAG_TF]) enterStub(lab, state, flags);
     assertSound(lab);
   }
+}, noStub);
+
+test("every byte of a thunk can be jumped to", (lab) => {
+  const entry = lab.platform.thunk(movEax(7), CODE + SITE + SITE_BYTES);
+  const space = lab.space();
+  lab.load(space, new Assembler().jmp(rsi).zero(SITE - 2).jmp(mem(null, entry)).ud2());
+  lab.map(space, STACK, 16);
+  for (const flags of [0x202, 0x202 | FLAG_TF]) {
+    const c = lab.thread(space);
+    for (let offset = -THUNK_BYTES; offset < 2 * THUNK_BYTES; offset++) {
+      setReg(c, p.RIP, CODE);
+      setReg(c, p.RSP, STACK + PAGE);
+      setReg(c, p.EFLAGS, flags);
+      setReg(c, p.RSI, THUNKS + BigInt(offset));
+      c.resumeAll(false);
+      const stop = lab.nextWithin(3) ?? (c.interrupt(), lab.next());
+      assertEquals(stop, c);
+      assert(c.trap !== p.TRAP_DEATH, describe(c));
+    }
+  }
+  assertSound(lab);
+}, noStub);
+
+test("tables and thunks of patched sites cannot be written, and tables not executed", (lab) => {
+  const entry = BigInt(lab.platform.thunk(movEax(7), CODE + SITE_BYTES));
+  for (const at of [entry, THUNKS]) {
+    const c = attack(lab, `write to ${at}`, (a) => a.movabs(rbx, at).mov(mem(rbx), rax));
+    assertEquals([c.trap, c.faultAccess], [p.TRAP_FAULT, p.ACCESS_WRITE], describe(c));
+  }
+  const c = attack(lab, "jump to a table", (a) => a.movabs(rbx, entry).jmp(rbx));
+  assertEquals([c.trap, c.faultAccess], [p.TRAP_FAULT, p.ACCESS_EXEC], describe(c));
+  assertSound(lab);
 }, noStub);
 
 test("who waits in the call stub for ever is kicked", (lab) => {

@@ -14,7 +14,7 @@ import * as p from "../platform.ts";
 import { assertSound, attack, RING0_BASE, STUB_AT, test } from "./hostile_testing.ts";
 import { CALL_PORT, EXCEPTION_PORT } from "./ports.ts";
 import { cpuPages, MAX_CPUS } from "./ring0.ts";
-import { USER_END } from "./space.ts";
+import { USER_END } from "./page_tables.ts";
 
 /** `int n` that PVM answers as cpuid, which any thread may ask. */
 const ANSWERED_AS_CPUID = 26;

@@ -10,13 +10,15 @@ import { timeStampCounter } from "../../ffi/sys/clock.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, eventfd } from "../../ffi/sys/files.ts";
 import type { Platform } from "../platform.ts";
+import { ThunkTable } from "../thunks.ts";
 import type { KvmContext } from "./context.ts";
 import { openDevice } from "./device.ts";
 import { FileWindows, MAX_WINDOWS } from "./file_windows.ts";
 import { GuestPhysical } from "./guest_physical.ts";
+import { USER_END } from "./page_tables.ts";
 import { MAX_CPUS, writeRing0 } from "./ring0.ts";
 import { Scheduler } from "./scheduler.ts";
-import { KvmSpace, type Machine, USER_END } from "./space.ts";
+import { KvmSpace, type Machine } from "./space.ts";
 import { StopReader } from "./stops.ts";
 import { TableMemory } from "./table_memory.ts";
 import { Threads } from "./threads.ts";
@@ -59,6 +61,8 @@ class KvmPlatform implements Platform {
   readonly #machine: Machine;
   readonly #threads: Threads;
   readonly #scheduler: Scheduler;
+  /** Null: a `syscall` costs no more than a jump to the stub. */
+  readonly #thunks: ThunkTable | null;
   readonly #startTicks = timeStampCounter();
   readonly #startNs = performance.now() * 1e6;
 
@@ -80,7 +84,9 @@ class KvmPlatform implements Platform {
       this.#threads = new Threads(vm, ring0, tables, doorbellFd, count);
       this.fpuSize = vm.fpuBytes;
       this.fpuFeatures = vm.features;
-      const stops = new StopReader(tables, ring0);
+      const { thunkPlace } = ring0;
+      const thunks = this.#thunks = thunkPlace === null ? null : new ThunkTable(thunkPlace);
+      const stops = new StopReader(tables, ring0, thunks);
       const { vcpus } = this.#threads;
       this.#scheduler = new Scheduler(vcpus, stops, this.fpuFeatures, this.fpuSize);
       this.#machine = {
@@ -157,9 +163,8 @@ class KvmPlatform implements Platform {
     this.#machine.windows.unregister(file);
   }
 
-  /** Nothing is patched. */
-  thunk(_before: number, _returnAddr: number): number {
-    return 0;
+  thunk(before: number, returnAddr: number): number {
+    return this.#thunks?.get(before, returnAddr) ?? 0;
   }
 
   get isKicking(): boolean {

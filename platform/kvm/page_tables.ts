@@ -12,6 +12,8 @@ import { copy } from "../../ffi/mem/native_memory.ts";
 import { PROT_EXEC, PROT_WRITE } from "../platform.ts";
 import { PAGE_BYTES, TABLE_MEMORY_BYTES, type TableMemory } from "./table_memory.ts";
 
+/** Guest addresses end here: `syscall` in the last page of user space would return to where no address is. */
+export const USER_END = 0x7ffffffff000;
 /** Bits of the low word. */
 export const PRESENT = 1, WRITABLE = 2, USER = 4;
 const ACCESSED = 0x20, DIRTY = 0x40;

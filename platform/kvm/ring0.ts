@@ -10,8 +10,16 @@ import { Assembler } from "../../ffi/asm/assembler.ts";
 import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
 import { type CallStub, callStub } from "./call_stub.ts";
 import type { HostKind } from "./host_kinds.ts";
+import {
+  TABLE_BYTES,
+  TABLE_COUNT,
+  TABLE_OPCODES,
+  type ThunkPlace,
+  THUNKS_BYTES,
+} from "../thunks.ts";
+import { USER_END } from "./page_tables.ts";
 import { CALL_PORT, EXCEPTION_PORT } from "./ports.ts";
-import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
+import { PAGE_BYTES, RING0_FRAMES, type TableMemory } from "./table_memory.ts";
 
 /** Where ring 0 sees frame 0 of the tables' memory. */
 const RING0_BASE = 0xffffffff80000000n;
@@ -34,6 +42,18 @@ const TASK = 0, STACK = 1, SLOT = 2, CALL_TABLE = 3, DIRECTORY = 4, DIRECTORY_PO
 /** Where calls are made: behind the page of code the processor's slot, then the words that all see. */
 const CALL_BASE = RING0_BASE + 0x200000n;
 
+/**
+ * Where calls are patched: the tables and thunks of sites, behind the tables for the way to them. All processors see the same.
+ */
+const THUNK_WAY = FIRST_CPU + CPU_FRAMES * MAX_CPUS, THUNK_WAYS = 3;
+const JUMP_TABLES = THUNK_WAY + THUNK_WAYS;
+const THUNKS = JUMP_TABLES + TABLE_COUNT * TABLE_BYTES / PAGE_BYTES;
+/** Offsets from ring 0's base: the highest byte of these addresses is an invalid opcode, too. */
+const JUMP_TABLES_AT = 0x2000000;
+export const THUNKS_AT = 0x2400000;
+/** What one table maps. */
+const WAY_BYTES = 0x200000, WAY_ENTRIES = 512;
+
 const TSS_BYTES = 104, PORT_MAP_BYTES = 65;
 const TSS_STACK = 4, TSS_PORT_MAP = 102;
 const HANDLER_BYTES = 16, GATE_BYTES = 16;
@@ -52,6 +72,8 @@ export interface Ring0 {
   /** What stands there, and the selector of cs that it runs with. */
   readonly callStub: CallStub;
   readonly callSelector: number;
+  /** Where sites are patched to go; null: nothing is patched. */
+  readonly thunkPlace: ThunkPlace | null;
   /** Frame number of the words that all guest threads see (`call_stub.ts`). */
   readonly bellFrame: number;
   /** MSR_STAR: selectors of `syscall` and `sysret`. */
@@ -95,6 +117,7 @@ export function writeRing0(memory: TableMemory, kind: HostKind): Ring0 {
   writer.segments(kind);
   for (let cpu = 0; cpu < MAX_CPUS; cpu++) writer.task(cpu, kind);
   writer.tables(kind);
+  const stub = callStub(kind);
   return {
     gdt: {
       base: ring0Address(GDT),
@@ -103,9 +126,28 @@ export function writeRing0(memory: TableMemory, kind: HostKind): Ring0 {
     idt: { base: ring0Address(IDT), limit: EXCEPTIONS * GATE_BYTES - 1 },
     callEntry: CALL_BASE,
     bellFrame: BELL,
-    callStub: callStub(kind),
+    callStub: stub,
+    thunkPlace: kind.isCallInUserMode ? thunkPlace(memory, stub.patchedEntry) : null,
     callSelector: kind.isCallInUserMode ? USER_CODE : KERNEL_CODE,
     star: BigInt(COMPATIBLE_CODE | 3) << 48n | BigInt(KERNEL_CODE) << 32n,
+  };
+}
+
+/** Addresses of ring 0 as guests' instructions extend them: negative. */
+function thunkPlace(memory: TableMemory, patchedEntry: number): ThunkPlace {
+  const base = Number(BigInt.asIntN(64, RING0_BASE)), host = memory.base;
+  return {
+    tables: TABLE_OPCODES.map((byte) => base + JUMP_TABLES_AT + byte * TABLE_BYTES),
+    thunks: base + THUNKS_AT,
+    target: base + Number(CALL_BASE - RING0_BASE) + patchedEntry,
+    userEnd: USER_END,
+    writeThunk: (at, code) => copyFromBuffer(host + THUNKS * PAGE_BYTES + at, code, 0, code.length),
+    writeEntry: (at, address) => {
+      const frame = JUMP_TABLES + Math.floor(at / PAGE_BYTES);
+      const words = memory.words(frame), i = memory.wordOf(frame) + at % PAGE_BYTES / 4;
+      words[i + 1] = RING0_HIGH;
+      words[i] = address >>> 0;
+    },
   };
 }
 
@@ -171,6 +213,27 @@ class Writer {
       this.#entry(stackFrame, DATA_BITS, NO_EXECUTE_HIGH);
       this.#processorTables(first, kind);
     }
+    if (kind.isCallInUserMode) this.#thunks();
+  }
+
+  /** Guest code reads the tables and executes the thunks. */
+  #thunks(): void {
+    if (THUNKS + THUNKS_BYTES / PAGE_BYTES > RING0_FRAMES) throw new RangeError("RING0_FRAMES");
+    const data = BigInt(NO_EXECUTE_HIGH) << 32n, bits = CODE_BITS | USER_BIT;
+    const map = (at: number, frame: number, high: bigint) => {
+      const page = (at - JUMP_TABLES_AT) / PAGE_BYTES;
+      const way = THUNK_WAY + Math.floor(page / WAY_ENTRIES);
+      this.#quad(way, page % WAY_ENTRIES * 8, high | BigInt(frame * PAGE_BYTES + bits));
+    };
+    TABLE_OPCODES.forEach((byte, table) => {
+      for (let at = 0; at < TABLE_BYTES; at += PAGE_BYTES) {
+        const frame = JUMP_TABLES + (table * TABLE_BYTES + at) / PAGE_BYTES;
+        map(JUMP_TABLES_AT + byte * TABLE_BYTES + at, frame, data);
+      }
+    });
+    for (let at = 0; at < THUNKS_BYTES; at += PAGE_BYTES) {
+      map(THUNKS_AT + at, THUNKS + at / PAGE_BYTES, 0n);
+    }
   }
 
   /** A processor's own way to ring 0: the same for all, and its slot. */
@@ -181,6 +244,12 @@ class Writer {
     this.#quad(first + DIRECTORY_POINTERS, 510 * 8, table(first + DIRECTORY));
     this.#quad(first + DIRECTORY, 0, table(TABLE));
     this.#quad(first + DIRECTORY, 8, table(first + CALL_TABLE));
+    if (kind.isCallInUserMode) {
+      for (let way = 0; way < THUNK_WAYS; way++) {
+        const entry = JUMP_TABLES_AT / WAY_BYTES + way;
+        this.#quad(first + DIRECTORY, entry * 8, table(THUNK_WAY + way));
+      }
+    }
     this.#quad(first + CALL_TABLE, 0, page(CALL_CODE, CODE_BITS));
     this.#quad(first + CALL_TABLE, 8, data | page(first + SLOT, DATA_BITS));
     this.#quad(first + CALL_TABLE, 16, data | page(BELL, CODE_BITS));

@@ -4,10 +4,10 @@ import { assert, assertEquals } from "@std/assert";
 import { Assembler } from "../../ffi/asm/assembler.ts";
 import { mem } from "../../ffi/asm/operands.ts";
 import { eax, ecx, r12, rax, rbx, rcx, rdi } from "../../ffi/asm/registers.ts";
-import { SIGSEGV } from "../../ffi/abi/signal.ts";
+import { SIGILL, SIGSEGV } from "../../ffi/abi/signal.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { Affinity } from "../../ffi/sys/affinity.ts";
-import { CODE, fail, Lab, reg, setReg, STACK } from "../conformance/lab.ts";
+import { CODE, fail, Lab, movEax, reg, setReg, STACK } from "../conformance/lab.ts";
 import * as p from "../platform.ts";
 import { tryPlatform } from "../registry.ts";
 import { named } from "../../tests/harness/machine.ts";
@@ -167,6 +167,32 @@ test("calls with the trap flag, and stops in the midst of calls, lose nothing", 
   lab.expect(c, p.TRAP_EXCEPTION);
   assertEquals([c.trapno, c.rip], [1, CODE + code.offsetOf("behind") + 1]);
 });
+
+test(
+  "a patched call with the trap flag, and invalid opcodes where other code has a site",
+  1,
+  (lab) => {
+    const space = lab.space();
+    const entry = lab.platform.thunk(movEax(5), CODE + 7);
+    const code = new Assembler().jmp(mem(null, entry)).nop(1).ud2();
+    lab.load(space, code);
+    lab.map(space, STACK, 16);
+    const c = lab.thread(space);
+    setReg(c, p.EFLAGS, 0x302);
+    c.resumeAll(true);
+    lab.expectCall(c, 5);
+    c.fetchRegs();
+    assertEquals([c.rip, reg(c, p.EFLAGS) & 0x100n, c.viaSignal], [CODE + 7, 0x100n, false]);
+    c.resumeRet(0);
+    lab.expect(c, p.TRAP_EXCEPTION);
+    assertEquals([c.trapno, c.rip], [1, CODE + 8]);
+
+    const other = lab.run(new Assembler().nop(5).ud2());
+    lab.expect(other, p.TRAP_EXCEPTION);
+    assertEquals([other.signo, other.rip], [SIGILL, CODE + 5]);
+  },
+  noSlot,
+);
 
 test("answers that come late, threads that are released in the machine", 2, (lab) => {
   lab.platform.setSpinBudget(20_000);

@@ -12,12 +12,10 @@ import { KvmContext } from "./context.ts";
 import type { FileWindows } from "./file_windows.ts";
 import { ALL_USED, WINDOW_BYTES } from "./file_windows.ts";
 import { ARENA_AT, type GuestPhysical } from "./guest_physical.ts";
-import { type Changes, PageTables } from "./page_tables.ts";
+import { type Changes, PageTables, USER_END } from "./page_tables.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { PAGE_BYTES, type TableMemory } from "./table_memory.ts";
 
-/** Guest addresses end here: `syscall` in the last page of user space would return to where no address is. */
-export const USER_END = 0x7ffffffff000;
 /** Of a file that is mapped at once; more of it is when it is touched, since a window takes some 100 us. */
 const EAGER_BYTES = 8 * WINDOW_BYTES;
 /** LIMIT: ranges that are forgotten one by one; to forget everything costs about as much. */

@@ -11,6 +11,7 @@ import * as I from "../../ffi/abi/siginfo.ts";
 import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../ffi/abi/signal.ts";
 import * as X from "../../ffi/abi/ucontext.ts";
 import { ACCESS_EXEC, ACCESS_READ, ACCESS_WRITE } from "../platform.ts";
+import type { ThunkTable } from "../thunks.ts";
 import { setCall, setException, setFault } from "../traps.ts";
 import { REPLIED, Slot } from "./call_stub.ts";
 import type { KvmContext } from "./context.ts";
@@ -41,6 +42,8 @@ const ARGUMENTS = new Int32Array([G.rdi, G.rsi, G.rdx, G.r10, G.r8, G.r9]);
 const ERROR_WORD = 12, RIP_WORD = 10, CS_WORD = 8, FLAGS_WORD = 6, RSP_WORD = 4;
 /** Faults in a row at which the thread's entry allows the access: the host is slow to see it, but not so slow. */
 const MAX_RETRIES = 64;
+/** In front of a `syscall` that is patched, and what replaces both. */
+const CALL_BYTES = 2, MOV_BYTES = 5, MOVES_BYTES = 6, JUMP = [0xff, 0x24, 0x25] as const;
 const INT_BYTES = 2, INT_OPCODE = 0xcd, FLAG_TF = 0x100;
 /** The page of the kernel's old calls, their place in it, and numbers. */
 const VSYSCALL_PAGE_LOW = 0xff600000, VSYSCALL_BYTES = 0x400;
@@ -52,8 +55,11 @@ export class StopReader {
   readonly #callSelector: number;
   readonly #behindPost: number;
   readonly #behindReply: number;
+  /** Null: no calls are patched. */
+  readonly #thunks: ThunkTable | null;
 
-  constructor(tables: TableMemory, ring0: Ring0) {
+  constructor(tables: TableMemory, ring0: Ring0, thunks: ThunkTable | null) {
+    this.#thunks = thunks;
     this.#tables = tables;
     this.#callLow = Number(ring0.callEntry & 0xffffffffn);
     this.#callSelector = ring0.callSelector;
@@ -92,6 +98,7 @@ export class StopReader {
   readSlot(vcpu: Vcpu, context: KvmContext): number {
     this.#takeSlot(vcpu, context);
     vcpu.readCallGap();
+    context.viaSignal = this.#thunks !== null && vcpu.slotWord(Slot.at.isPatched) === 0;
     return this.#call(context, context.state.getInt32(G.rax, true));
   }
 
@@ -140,12 +147,59 @@ export class StopReader {
     if (offset >= this.#behindPost) return this.#leftStub(vcpu, context, offset);
     if (offset >= 0 || !this.#isInUserMode(run)) return PROCEED;
     if (run.getUint16(CS_AT, true) !== USER_CODE) return DEATH;
+    if (errno !== EFAULT && this.#isInThunk(run)) return PROCEED;
     this.#take(vcpu, context);
+    this.#leaveThunk(context);
     if (errno !== EFAULT) return AGAIN;
     if (context.space.markBehindEnds()) return AGAIN;
     // The host cannot give the page, and nobody can say which: not enough memory, or a disk that fails.
     this.#place(context);
     return fault(context, context.rip, SIGBUS, I.BUS_ADRERR, ACCESS_READ, 0);
+  }
+
+  /** On its way from a patched site to the stub. */
+  #isInThunk(run: DataView): boolean {
+    return this.#thunks !== null && this.#thunks.has(ring0Place(run, REGS));
+  }
+
+  /** The first instruction of a thunk is the site's, and has not happened: there is where the thread is. */
+  #leaveThunk(context: KvmContext): void {
+    const site = this.#thunks?.siteOf(ring0Place(context.state, 0)) ?? -1;
+    if (site >= 0) context.setWord(G.rip, site);
+  }
+
+  /** A trap behind the jump of a patched site: what follows are the steps of a call. -1: it is not there. */
+  #stepInThunk(context: KvmContext): number {
+    const thunks = this.#thunks, { state } = context, thunk = ring0Place(state, 0);
+    const site = thunks?.siteOf(thunk) ?? -1;
+    if (site < 0) return -1;
+    const nr = thunks!.callOf(thunk);
+    if (nr >= 0) {
+      context.setWord(G.rax, nr);
+      return this.#enterCall(context, site + MOV_BYTES + CALL_BYTES, nr);
+    }
+    // DIFFERS: other instructions cannot be made here. The thread goes on without the flag.
+    context.setWord(G.rip, site);
+    context.keepFlags(state.getUint32(G.rflags, true) & ~FLAG_TF);
+    return AGAIN;
+  }
+
+  /** At the `syscall` of a site that has been patched, an invalid opcode meanwhile: the call it wanted to make. -1: it is not. */
+  #callInSite(context: KvmContext): number {
+    const { space, rip, state } = context;
+    if (this.#thunks === null || !this.#thunks.returnsTo(rip + CALL_BYTES)) return -1;
+    const isJump = (at: number) => JUMP.every((byte, i) => space.codeByte(at + i) === byte);
+    if (!isJump(rip - MOV_BYTES) && !isJump(rip - MOVES_BYTES)) return -1;
+    return this.#enterCall(context, rip + CALL_BYTES, state.getInt32(G.rax, true));
+  }
+
+  /** As `syscall` in front of `back` does. */
+  #enterCall(context: KvmContext, back: number, nr: number): number {
+    context.setWord(G.rip, back);
+    context.setWord(G.rcx, back);
+    context.setWord(G.r11, context.state.getUint32(G.rflags, true));
+    context.viaSignal = false;
+    return this.#call(context, nr);
   }
 
   #isInUserMode(run: DataView): boolean {
@@ -202,6 +256,11 @@ export class StopReader {
     context.keepFlags(words[top - FLAGS_WORD]!);
     state.setUint32(G.rsp, words[top - RSP_WORD]!, true);
     state.setUint32(G.rsp + 4, words[top - RSP_WORD + 1]!, true);
+    if (vector === X.X86_TRAP_DB) {
+      const step = this.#stepInThunk(context);
+      if (step >= 0) return step;
+    }
+    this.#leaveThunk(context);
     this.#place(context);
     const error = words[top - ERROR_WORD]!;
     if (vector === X.X86_TRAP_PF) {
@@ -224,6 +283,8 @@ export class StopReader {
       case X.X86_TRAP_BP:
         return exception(context, SIGTRAP, I.SI_KERNEL, 0, vector, 0);
       case X.X86_TRAP_UD: {
+        const call = this.#callInSite(context);
+        if (call >= 0) return call;
         const gate = this.#refusedGate(context);
         if (gate >= 0) return this.#protection(context, gate * 8 + 2);
         return exception(context, SIGILL, I.ILL_ILLOPN, rip, vector, 0);
@@ -267,7 +328,10 @@ export class StopReader {
     if (high >= 0x8000) {
       if (access === ACCESS_EXEC && high === RING0_HIGH) {
         const call = this.#oldCall(context, low);
-        if (call >= 0) return this.#call(context, call);
+        if (call >= 0) {
+          context.viaSignal = false;
+          return this.#call(context, call);
+        }
       }
       return fault(context, addr, SIGSEGV, I.SEGV_MAPERR, access, error | X.X86_PF_PROT);
     }
@@ -296,6 +360,12 @@ export class StopReader {
     context.setWord(G.rsp, context.rsp + 8);
     return nr;
   }
+}
+
+/** rip of registers, if that is in the upper half's last part: negative. 0: elsewhere. */
+function ring0Place(dv: DataView, registers: number): number {
+  if (dv.getUint32(registers + G.rip + 4, true) !== RING0_HIGH) return 0;
+  return dv.getUint32(registers + G.rip, true) - GIB_4;
 }
 
 function exception(

@@ -17,7 +17,7 @@ export const PAGE_BYTES = 4096;
 /** LIMIT: 262,144 tables, of which a process has some forty. */
 export const TABLE_MEMORY_BYTES = 2 ** 30;
 /** Frames in front of those that tables are made of. */
-export const RING0_FRAMES = 128;
+export const RING0_FRAMES = 768;
 /** Words of 32 bits in a frame. */
 export const FRAME_WORDS = PAGE_BYTES / 4;
 

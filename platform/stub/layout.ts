@@ -7,6 +7,8 @@
  * emit the code, `../systrap/` is the Sentry's side.
  */
 
+import { TABLE_BYTES, TABLE_OPCODES } from "../thunks.ts";
+
 export const PAGE = 4096;
 
 /** First address that belongs to the stub: guest addresses end here. */
@@ -23,7 +25,6 @@ export const GLOBAL = STUB_BASE + 0x20000;
 export const COMMANDS = STUB_BASE + 0x40000;
 /** Code that the Sentry writes: one thunk a patched call site. Executable, not writable. */
 export const THUNKS = STUB_BASE + 0x100000;
-export const THUNK_BYTES = 32;
 /** Slots, RW; slot 0 is no thread's: it holds the header of the space. */
 export const SLOTS = STUB_BASE + 0x4000000;
 /** LIMIT: 4095 host threads in one space. */
@@ -33,18 +34,9 @@ export const STUB_END = STUB_BASE + 0x10000000;
 /** End of user addresses with 4-level page tables. */
 export const TASK_SIZE = 0x7ffffffff000;
 
-/**
- * Windows in low memory that hold the pointers for `jmp [disp32]`. The two high bytes of their addresses are invalid
- * opcodes: a thread that stands at, or jumps to, the `syscall` that a jump replaced stops there.
- */
-export const TABLES: readonly number[] = [0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27]
-  .map((byte) => 0x60000000 + byte * 0x10000);
-export const TABLE_COUNT = TABLES.length;
-export const TABLE_BYTES = 0x10000;
-export const THUNKS_IN_TABLE = TABLE_BYTES / 8;
-/** LIMIT: patched call sites (number and address) of one platform. */
-export const MAX_THUNKS = TABLE_COUNT * THUNKS_IN_TABLE;
-export const THUNKS_BYTES = MAX_THUNKS * THUNK_BYTES;
+/** Windows in low memory that hold the pointers for `jmp [disp32]`. */
+export const TABLES: readonly number[] = TABLE_OPCODES
+  .map((byte) => 0x60000000 + byte * TABLE_BYTES);
 
 /** Offsets in the global page. The two halves have different writers. */
 export const GLOBAL_AT = {

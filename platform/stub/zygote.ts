@@ -81,12 +81,11 @@ import {
   SCRATCH_BYTES,
   STUB_BASE,
   STUB_END,
-  TABLE_BYTES,
   TABLES,
   TASK_SIZE,
   THUNKS,
-  THUNKS_BYTES,
 } from "./layout.ts";
+import { TABLE_BYTES, THUNKS_BYTES } from "../thunks.ts";
 import { STUB_FLAGS } from "./mapper.ts";
 
 /** Where in the control file the global page, the jump tables and the thunks begin. */

@@ -10,11 +10,12 @@ import {
   ACK_BYTES,
   COMMANDS_BYTES,
   SLOTS_IN_CHUNK,
-  TABLE_BYTES,
-  TABLE_COUNT,
-  THUNKS_BYTES,
+  STUB_BASE,
+  TABLES as TABLE_ADDRESSES,
+  THUNKS as THUNKS_ADDRESS,
 } from "../stub/layout.ts";
 import type { SharedOffsets } from "../stub/zygote.ts";
+import { TABLE_BYTES, TABLE_COUNT, type ThunkPlace, THUNKS_BYTES } from "../thunks.ts";
 
 /** LIMIT: stubs of one platform at one time. */
 export const MAX_SPACES = 4096;
@@ -39,8 +40,6 @@ export class ControlMemory {
   readonly slotBytes: number;
   readonly chunkBytes: number;
   readonly global = GLOBAL;
-  readonly tables = TABLES;
-  readonly thunks = THUNKS;
   readonly #file: Arena;
   readonly #chunks: number;
   readonly #chunkLimit: number;
@@ -113,6 +112,18 @@ export class ControlMemory {
   /** Loads a u64; from 2^53 on low bits are lost. */
   word(at: number): number {
     return this.dv.getUint32(at, true) + this.dv.getUint32(at + 4, true) * 0x100000000;
+  }
+
+  /** @param target where thunks go in a stub */
+  thunkPlace(target: number): ThunkPlace {
+    return {
+      tables: TABLE_ADDRESSES,
+      thunks: THUNKS_ADDRESS,
+      target,
+      userEnd: STUB_BASE,
+      writeThunk: (at, code) => code.forEach((byte, i) => this.dv.setUint8(THUNKS + at + i, byte)),
+      writeEntry: (at, address) => this.setWord(TABLES + at, address),
+    };
   }
 
   close(): void {

@@ -15,7 +15,7 @@ import type { SystrapContext } from "./context.ts";
 import type { ControlMemory } from "./control_memory.ts";
 import type { FrameLayout } from "./frame.ts";
 import type { SystrapSpace } from "./space.ts";
-import type { ThunkTable } from "./thunks.ts";
+import type { ThunkTable } from "../thunks.ts";
 import type { ZygoteLink } from "./zygote_link.ts";
 
 /** How long a guest may not answer a kick before its stub is killed. It may be starved of a core meanwhile. */

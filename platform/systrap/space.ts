@@ -37,10 +37,9 @@ import {
   SLOTS_IN_CHUNK,
   STACK_T_BYTES,
   STUB_BASE,
-  TABLE_BYTES,
-  TABLE_COUNT,
   TABLES,
 } from "../stub/layout.ts";
+import { TABLE_BYTES, TABLE_COUNT } from "../thunks.ts";
 import { CommandRing } from "./command_ring.ts";
 import { SystrapContext } from "./context.ts";
 import type { Engine } from "./engine.ts";

@@ -24,9 +24,9 @@ import {
   SIGNAL_STACK,
   SLOT_AT,
   STUB_BASE,
-  TABLE_BYTES,
   TABLES,
 } from "../stub/layout.ts";
+import { TABLE_BYTES, ThunkTable } from "../thunks.ts";
 import type { SystrapContext } from "./context.ts";
 import { ControlMemory, SHARED_OFFSETS } from "./control_memory.ts";
 import { Engine, KICK_DEADLINE_NS } from "./engine.ts";
@@ -34,7 +34,6 @@ import { FileTable } from "./files.ts";
 import { FrameLayout } from "./frame.ts";
 import { hasFsGsBase, minSignalStackBytes } from "./host_facts.ts";
 import { type SpaceOwner, SystrapSpace } from "./space.ts";
-import { ThunkTable } from "./thunks.ts";
 import { ZygoteLink } from "./zygote_link.ts";
 
 export interface SystrapOptions {
@@ -108,7 +107,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     const doorbell = Engine.newDoorbell();
     const fds = { control: this.#control.fd, arena: arena.fd, doorbell };
     this.#link = ZygoteLink.start(image.elf, fds, options.prepare ?? null);
-    const thunks = new ThunkTable(this.#control, image.fast);
+    const thunks = new ThunkTable(this.#control.thunkPlace(image.fast));
     this.engine = new Engine(this.#control, image, this.#link, thunks, doorbell);
     this.engine.kickDeadlineNs = options.kickDeadlineNs ?? KICK_DEADLINE_NS;
     this.#files = new FileTable(this.engine);

@@ -18,7 +18,7 @@ import * as l from "../../conformance/lab.ts";
 import * as p from "../../platform.ts";
 import { tryPlatform } from "../../registry.ts";
 import { createKvmPlatform } from "../kvm_platform.ts";
-import { USER_END } from "../space.ts";
+import { USER_END } from "../page_tables.ts";
 import { fuzzSeed, Random } from "./random.ts";
 
 const STEPS = Number(Deno.env.get("DVISOR_STEPS") ?? (isFull ? 500_000 : 5000));
