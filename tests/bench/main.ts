@@ -8,6 +8,7 @@
 
 import { parseArgs } from "@std/cli";
 import { dirname, fromFileUrl, join } from "@std/path";
+import { refuseOthers } from "../../tools/options.ts";
 import { timeStampCounter } from "../../ffi/sys/clock.ts";
 import { idleMemoryKiB } from "./idle_memory.ts";
 import type { BenchProgram } from "./assembled.ts";
@@ -140,6 +141,9 @@ function line(name: string, cells: readonly string[]): string {
 const args = parseArgs(Deno.args, {
   string: ["repeats", "scale", "systems"],
   default: { repeats: "5", scale: "1" },
+  unknown: refuseOthers(
+    "deno task bench [--repeats N] [--scale X] [--systems NAME,...] [NAME...]",
+  ),
 });
 const dir = await Deno.makeTempDir({ prefix: "dvisor-bench-" });
 try {
@@ -149,6 +153,7 @@ try {
   const names = args._.map(String);
   const all = (await benchmarks(dir, Number(args.scale)))
     .filter((b) => names.length === 0 || names.some((n) => b.name.startsWith(n)));
+  if (all.length === 0) throw new Error(`no measurement begins with ${names.join(" or ")}`);
   const heads = [...systems.map((s) => s.name), "systrap/native", "systrap/runsc", "kvm/systrap"];
   console.log(line(`${args.repeats} repeats`, heads));
   await measureAll(all, systems, Number(args.repeats));

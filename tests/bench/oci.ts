@@ -7,6 +7,7 @@
 
 import { parseArgs } from "@std/cli";
 import { dirname, fromFileUrl, join } from "@std/path";
+import { refuseOthers } from "../../tools/options.ts";
 import { Dockerd } from "./dockerd.ts";
 import { treePssKiB } from "./idle_memory.ts";
 import {
@@ -248,6 +249,7 @@ async function measure(work: Measure, runtime: Runtime, places: Places): Promise
 const args = parseArgs(Deno.args, {
   string: ["repeats", "runtimes"],
   default: { repeats: "5" },
+  unknown: refuseOthers("deno task bench:oci [--repeats N] [--runtimes NAME,...] [NAME...]"),
 });
 const dir = await Deno.makeTempDir({ prefix: "dvisor-bench-" });
 const places = { dir, rootfs: join(dir, "rootfs"), network: `dvb${Deno.pid % 100000}` };

@@ -7,6 +7,7 @@
 
 import { parseArgs } from "@std/cli";
 import { ensureBuilt } from "../../tools/build/ensure.ts";
+import { refuseOthers } from "../../tools/options.ts";
 import { doCommand, type PlatformName, platforms, ROOT } from "../harness/dvisor.ts";
 import { noKvm } from "../harness/machine.ts";
 import { FAMILIES, familyOf, isQuick, runScript, type ScriptResult, scripts } from "./scripts.ts";
@@ -108,7 +109,11 @@ function printList(title: string, lines: readonly string[]): void {
 }
 
 async function main(): Promise<number> {
-  const args = parseArgs(Deno.args, { boolean: ["full"], string: ["_"] });
+  const args = parseArgs(Deno.args, {
+    boolean: ["full"],
+    string: ["_"],
+    unknown: refuseOthers("deno task test:guest [--full] [SCRIPT...]"),
+  });
   const wanted = args._.map(String), all = scripts();
   const unknown = wanted.filter((name) => !all.includes(name));
   if (unknown.length > 0) throw new Error(`no such script in tests/guest: ${unknown.join(", ")}`);

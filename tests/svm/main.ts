@@ -12,6 +12,7 @@
 import { parseArgs } from "@std/cli";
 import { ensureBuilt } from "../../tools/build/ensure.ts";
 import { requireHost, ROOT } from "../../tools/host_check.ts";
+import { refuseOthers } from "../../tools/options.ts";
 import { findKernel, type Kernel } from "../gofer/linux_kernel.ts";
 import { qemuProblem, runMachine } from "./machine.ts";
 
@@ -55,7 +56,10 @@ async function runOnce(kernel: Kernel, npt: string, script: string): Promise<num
 
 async function main(): Promise<number> {
   requireHost();
-  const args = parseArgs(Deno.args, { string: ["npt", "sh", "_"] });
+  const args = parseArgs(Deno.args, {
+    string: ["npt", "sh", "_"],
+    unknown: refuseOthers("deno task test:svm [--npt 0|1] [--sh COMMAND] [NAME...]"),
+  });
   const runs = args.npt === undefined ? ["1", "0"] : [args.npt];
   const kernel = await kernelOrReason();
   const totals = [0, 0, 0];

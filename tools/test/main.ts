@@ -13,6 +13,7 @@
 import { parseArgs } from "@std/cli";
 import { ensureBuilt } from "../build/ensure.ts";
 import { requireHost, ROOT } from "../host_check.ts";
+import { refuseOthers } from "../options.ts";
 import { isUnitTest, selectFiles, testFiles } from "./files.ts";
 import { installNeeds } from "./packages.ts";
 import { type FileResult, runFile, type RunOptions } from "./run_file.ts";
@@ -69,7 +70,11 @@ function printList(title: string, names: readonly string[]): void {
 
 async function main(): Promise<number> {
   requireHost();
-  const args = parseArgs(Deno.args, { boolean: ["native", "full"], string: ["_"] });
+  const args = parseArgs(Deno.args, {
+    boolean: ["native", "full"],
+    string: ["_"],
+    unknown: refuseOthers("deno task test [--native] [--full] [PREFIX...]"),
+  });
   const prefixes = args.native ? ["tests/guest/"] : args._.map(String);
   await installNeeds();
   const isBuilt = args.native || await ensureBuilt(ROOT);
