@@ -292,8 +292,8 @@ def timer_descriptors():
 @test
 def blocking_timer_descriptor():
     fd = works(NR.timerfd_create, REALTIME, 0)
-    gives(0, NR.timerfd_settime, fd, 1, its(clock(REALTIME) + 0.03), None)
     start = time.monotonic()
+    gives(0, NR.timerfd_settime, fd, 1, its(clock(REALTIME) + 0.03), None)
     eq(struct.unpack("<Q", os.read(fd, 8))[0], 1)
     between(0.025, time.monotonic() - start, 2)
 

@@ -39,13 +39,15 @@ interface Held {
   /** Of the kernel: descriptors but for those of files, and those that it keeps in case they are opened again. */
   readonly fds: number;
   readonly files: number;
-  /** Of the kernel, in kB. */
-  readonly pss: number;
+  /** Of the kernel, in kB: all that is resident, whoever shares it, and what it has written. */
+  readonly rss: number;
+  readonly anonymous: number;
 }
 
-function pssKb(pid: number): number {
+function memoryKb(pid: number): { rss: number; anonymous: number } {
   const text = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
-  return Number(/^Pss:\s+(\d+)/m.exec(text)?.[1]);
+  const kb = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1]);
+  return { rss: kb("Rss"), anonymous: kb("Anonymous") };
 }
 
 function delay(ms: number): Promise<void> {
@@ -94,7 +96,7 @@ class Soak {
       }, REST_MS);
     }
     if (SECONDS > 0) await delay(SETTLE_MS);
-    held = { ...held, pss: pssKb(this.#sentry) };
+    held = { ...held, ...memoryKb(this.#sentry) };
     console.log(JSON.stringify(held));
     return held;
   }
@@ -105,7 +107,7 @@ class Soak {
       guest,
       processes: this.#session.processes().length,
       ...openFiles(this.#sentry),
-      pss: pssKb(this.#sentry),
+      ...memoryKb(this.#sentry),
     };
   }
 }
@@ -117,9 +119,9 @@ function median(values: readonly number[]): number {
 
 /** The kernel's memory in the last third of the time that counts, as a multiple of the first's. */
 function growth(rounds: readonly Held[]): number {
-  const pss = rounds.filter((held) => held.atS >= SECONDS * WARM).map((held) => held.pss);
-  const third = Math.ceil(pss.length / 3);
-  return median(pss.slice(-third)) / median(pss.slice(0, third));
+  const sizes = rounds.filter((held) => held.atS >= SECONDS * WARM).map((held) => held.rss);
+  const third = Math.ceil(sizes.length / 3);
+  return median(sizes.slice(-third)) / median(sizes.slice(0, third));
 }
 
 async function soak(session: Session, scripts: number): Promise<void> {
