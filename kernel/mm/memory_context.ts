@@ -32,6 +32,8 @@ export class MemoryContext {
   /** What monitors are to hear of the call that is running, in this order. */
   readonly told: MonitorEvent[] = [];
   vdso: VdsoPages | null = null;
+  /** Faults of guests that ended with a page. */
+  faults: number = 0;
   /** A page for copies that must not touch guest memory: its host address. */
   readonly bounce: number;
 

@@ -71,6 +71,7 @@ function onFault(task: Task): boolean {
   const sig = mm.handleFault(ctx.faultAddr, ctx.faultAccess, ctx.signo);
   if (sig === 0) {
     task.group.usage.minorFaults++;
+    mm.ctx.faults++;
     return true;
   }
   if (sig === FAULT_AWAITED) {

@@ -1,6 +1,7 @@
 """/proc, /sys and /dev: what programs read there."""
 
 import ctypes
+import mmap
 import os
 import sys
 import re
@@ -51,6 +52,17 @@ def stat_file():
     eq([int(x) for x in f[3:6]], [os.getppid(), os.getpgrp(), os.getsid(0)])
     eq(int(f[19]), 1)
     ok(int(f[22]) > 1 << 20 and int(f[23]) > 100, "sizes in bytes and pages")
+
+
+@test
+def faults_of_all_are_counted():
+    def count():
+        return int(re.search(r"^pgfault (\d+)$", read("/proc/vmstat"), re.M).group(1))
+    before = count()
+    for _ in range(3):
+        with mmap.mmap(-1, 256 << 20) as area:
+            area[200 << 20] = 1
+    ok(count() >= before + 3, "three areas were touched")
 
 
 @test

@@ -196,6 +196,7 @@ export class FakeSource implements ProcSource {
     tasks: 2,
     loads: [0.5, 0.25, 0.125],
     usedBytes: 1 << 20,
+    faults: 5,
     oomKills: 0,
   };
 

@@ -170,6 +170,7 @@ export interface MachineStat {
   readonly loads: readonly [number, number, number];
   /** Memory that is reserved; what there is in all is `host.memoryBytes`. */
   readonly usedBytes: number;
+  readonly faults: number;
   /** Processes that were killed for want of memory. */
   readonly oomKills: number;
 }

@@ -174,11 +174,11 @@ function meminfo(source: ProcSource): string {
 }
 
 function vmstat(source: ProcSource): string {
-  const { memoryBytes } = source.host, { usedBytes, oomKills } = source.machine();
+  const { memoryBytes } = source.host, { usedBytes, faults, oomKills } = source.machine();
   const free = Math.floor(Math.max(0, memoryBytes - usedBytes) / 4096);
   const used = Math.floor(usedBytes / 4096);
   return `nr_free_pages ${free}\nnr_zone_active_anon ${used}\nnr_active_anon ${used}\n` +
     `nr_anon_pages ${used}\nnr_mapped 0\nnr_file_pages 0\nnr_dirty 0\nnr_writeback 0\n` +
-    "nr_shmem 0\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault 0\npgmajfault 0\n" +
-    `oom_kill ${oomKills}\n`;
+    "nr_shmem 0\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n" +
+    `pgfault ${faults}\npgmajfault 0\noom_kill ${oomKills}\n`;
 }

@@ -147,6 +147,7 @@ export class KernelProcSource implements ProcSource {
       tasks: pids.tasks.size,
       loads: loadsOf(this.kernel),
       usedBytes: memory.frames.usedBytes,
+      faults: memory.faults,
       oomKills: this.kernel.oom.kills,
     };
   }
