@@ -15,6 +15,8 @@ import { environment, programs } from "../real/programs.ts";
 const FILE_TIMEOUT_S = 600, PROGRAM_TIMEOUT_S = 300;
 /** Of the fuzzers: less than elsewhere. */
 const SAMPLE = { DVISOR_PROGRAMS: "1500", DVISOR_STEPS: "500" };
+/** Of what the kernel logs of a program that fails, the last. */
+const LOG_LINES = 40;
 /** Against a machine that is not translated. */
 const SLOWNESS = 3;
 
@@ -66,16 +68,22 @@ async function testProgram(name: string): Promise<void> {
   const missing = lacks(program.needs);
   if (missing !== null) return tell("skipped", what, missing);
   const work = await Deno.makeTempDir({ prefix: "dvisor-real-" });
+  const log = await Deno.makeTempFile({ prefix: "dvisor-log-" });
   const env = { ...environment(work), HOME: Deno.env.get("HOME") ?? "/" };
   const options = { timeoutS: PROGRAM_TIMEOUT_S, env, clearEnv: true };
   const command = ["env", `HOME=${work}`, "bash", program.path];
-  const inside = await run([...doCommand("kvm"), ...command], options);
+  const inside = await run([...doCommand("kvm", "--debug-log", log), ...command], options);
   const native = await run(command, options);
   const isSame = inside.code === native.code && inside.stdout === native.stdout;
   if (native.isOverdue) tell("skipped", what, "takes too long without dvisor too");
   else if (isSame) tell("ok", what);
-  else tell("FAILED", what, `${describe(inside)}\n--- native\n${describe(native)}`);
+  else {
+    const logged = (await Deno.readTextFile(log)).split("\n").slice(-LOG_LINES).join("\n");
+    const parts = [describe(inside), "--- log", logged, "--- native", describe(native)];
+    tell("FAILED", what, parts.join("\n"));
+  }
   await Deno.remove(work, { recursive: true });
+  await Deno.remove(log);
   console.log(`(${what}: ${Math.round(performance.now() - start)} ms)`);
 }
 
