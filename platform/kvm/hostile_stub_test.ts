@@ -69,6 +69,16 @@ function strictCaller(): Assembler {
     .sub(rax, rbx).cmp(rax, rbx).jne("wrong").add(rbx, 1).jmp("again").label("wrong").int3();
 }
 
+/** Has the code at CODE jump there, by rsi, and waits until the thread stops. */
+function jumpTo(lab: Lab, c: p.Context, to: bigint): void {
+  setReg(c, p.RIP, CODE);
+  setReg(c, p.RSP, STACK + PAGE);
+  setReg(c, p.RSI, to);
+  c.resumeAll(false);
+  const stop = lab.nextWithin(3) ?? (c.interrupt(), lab.next());
+  assertEquals(stop, c);
+}
+
 /** Jumps to every instruction of the stub, and into the midst of them. */
 function enterStub(lab: Lab, state: number, flags: number): void {
   const space = lab.space(), back = BigInt(CODE);
@@ -79,13 +89,8 @@ function enterStub(lab: Lab, state: number, flags: number): void {
   const end = callStub(kind).code.length;
   let c = lab.thread(space);
   for (let offset = 0; offset <= end; offset++) {
-    setReg(c, p.RIP, CODE);
-    setReg(c, p.RSP, STACK + PAGE);
     setReg(c, p.RCX, back);
-    setReg(c, p.RSI, STUB + BigInt(offset));
-    c.resumeAll(false);
-    const stop = lab.nextWithin(3) ?? (c.interrupt(), lab.next());
-    assertEquals(stop, c);
+    jumpTo(lab, c, STUB + BigInt(offset));
     if (c.trap !== p.TRAP_DEATH) continue;
     c.release();
     c = lab.thread(space);
@@ -108,13 +113,8 @@ test("every byte of a thunk can be jumped to", (lab) => {
   for (const flags of [0x202, 0x202 | FLAG_TF]) {
     const c = lab.thread(space);
     for (let offset = -THUNK_BYTES; offset < 2 * THUNK_BYTES; offset++) {
-      setReg(c, p.RIP, CODE);
-      setReg(c, p.RSP, STACK + PAGE);
       setReg(c, p.EFLAGS, flags);
-      setReg(c, p.RSI, THUNKS + BigInt(offset));
-      c.resumeAll(false);
-      const stop = lab.nextWithin(3) ?? (c.interrupt(), lab.next());
-      assertEquals(stop, c);
+      jumpTo(lab, c, THUNKS + BigInt(offset));
       assert(c.trap !== p.TRAP_DEATH, describe(c));
     }
   }

@@ -112,12 +112,12 @@ export function cpuPages(cpu: number): CpuPages {
 /** Fills the frames. */
 export function writeRing0(memory: TableMemory, kind: HostKind): Ring0 {
   const writer = new Writer(memory);
-  writer.codes(kind);
+  const stub = callStub(kind);
+  writer.codes(stub);
   writer.gates();
   writer.segments(kind);
   for (let cpu = 0; cpu < MAX_CPUS; cpu++) writer.task(cpu, kind);
   writer.tables(kind);
-  const stub = callStub(kind);
   return {
     gdt: {
       base: ring0Address(GDT),
@@ -158,9 +158,9 @@ class Writer {
     this.#memory = memory;
   }
 
-  codes(kind: HostKind): void {
+  codes(stub: CallStub): void {
     const call = new Uint8Array(PAGE_BYTES).fill(INT3);
-    call.set(callStub(kind).code);
+    call.set(stub.code);
     this.#bytes(CALL_CODE, call);
     const handlers = new Uint8Array(PAGE_BYTES).fill(INT3);
     for (let vector = 0; vector < EXCEPTIONS; vector++) {
