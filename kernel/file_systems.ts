@@ -13,6 +13,7 @@ import type { MqueueFs } from "./ipc/mqueue/mqueue_fs.ts";
 import { ProcFsType } from "./fs/procfs/procfs.ts";
 import type { ProcSource } from "./fs/procfs/source.ts";
 import { SysFsType } from "./fs/sysfs/sysfs.ts";
+import { RamFs } from "./fs/tmpfs/ramfs.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
 import { CgroupType } from "./task/cgroup/legacy_mount.ts";
 import { Cgroup2Type } from "./task/cgroup/mount_types.ts";
@@ -27,6 +28,7 @@ export function registerFileSystems(
 ): void {
   const types = kernel.fsTypes;
   types.register(new TmpfsType(kernel));
+  types.register(new RamFsType(kernel));
   types.register(new OverlayType(kernel));
   types.register(new DevtmpfsType(kernel.memory.frames, kernel.host, loops));
   types.register(new ProcFsType(source));
@@ -49,6 +51,22 @@ class TmpfsType extends FsType {
   override create(caller: Caller, _source: string, options: string): FileSystem | number {
     const { memory, host } = this.kernel;
     return TmpfsFs.fromOptions(memory.frames, host, options, caller.cred);
+  }
+}
+
+class RamFsType extends FsType {
+  override readonly name = "ramfs";
+  override readonly isForUsers = true;
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    super();
+    this.kernel = kernel;
+  }
+
+  override create(caller: Caller, _source: string, options: string): FileSystem | number {
+    const { memory, host } = this.kernel;
+    return RamFs.ofOptions(memory.frames, host, options, caller.cred);
   }
 }
 

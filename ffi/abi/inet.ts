@@ -8,6 +8,7 @@ import { layout } from "./layout.ts";
 /** Protocols; also option levels. */
 export const IPPROTO_IP = 0;
 export const IPPROTO_ICMP = 1;
+export const IPPROTO_IGMP = 2;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
 export const IPPROTO_UDPLITE = 136;
@@ -166,6 +167,7 @@ export const ICMP_ECHOREPLY = 0;
 export const ICMP_ECHO = 8;
 export const ICMP_DEST_UNREACH = 3;
 export const ICMP_HOST_UNREACH = 1;
+export const ICMP_PROT_UNREACH = 2;
 export const ICMP_PORT_UNREACH = 3;
 export const ICMPV6_DEST_UNREACH = 1;
 export const ICMPV6_ADDR_UNREACH = 3;

@@ -1,6 +1,7 @@
-/** Structures of bpf.ts and io_uring.ts with their C types and the names that C has for their fields: a part of probe_registry_testing.ts. */
+/** Structures of bpf.ts, io_uring.ts and epoll.ts with their C types and the names that C has for their fields: a part of probe_registry_testing.ts. */
 
 import * as bpf from "./bpf.ts";
+import * as epoll from "./epoll.ts";
 import * as ioUring from "./io_uring.ts";
 import type { Fields, Layout } from "./layout.ts";
 
@@ -45,5 +46,11 @@ export const MORE_LAYOUTS: readonly (readonly [Layout<Fields>, string, Renames])
     ringAddr: "ring_addr",
     ringEntries: "ring_entries",
     minLeft: "",
+  }],
+  [epoll.EpollParams, "struct epoll_params", {
+    busyPollUsecs: "busy_poll_usecs",
+    busyPollBudget: "busy_poll_budget",
+    preferBusyPoll: "prefer_busy_poll",
+    pad: "__pad",
   }],
 ];

@@ -133,7 +133,7 @@ export const NOT_IN_C: ReadonlySet<string> = new Set(
   SYSLOG_ACTION_CONSOLE_LEVEL SYSLOG_ACTION_SIZE_UNREAD SYSLOG_ACTION_SIZE_BUFFER
   SIGEV_THREAD_ID ICMP_FILTER ICMPV6_FILTER ICMP_ECHOREPLY ICMP_ECHO ICMPV6_ECHO_REQUEST
   ICMPV6_ECHO_REPLY ICMP_DEST_UNREACH ICMP_HOST_UNREACH ICMP_PORT_UNREACH ICMPV6_DEST_UNREACH
-  ICMPV6_ADDR_UNREACH ICMPV6_PORT_UNREACH
+  ICMPV6_ADDR_UNREACH ICMPV6_PORT_UNREACH ICMP_PROT_UNREACH
   FS_IOC_RESVSP FS_IOC_RESVSP64`.split(/\s+/),
 );
 
@@ -306,6 +306,7 @@ export const LAYOUTS: readonly LayoutProbe[] = [
     fsBase: "fs_base",
     gsBase: "gs_base",
   }, "libc"),
+  probe(ptrace.PtraceSudConfig, "struct ptrace_sud_config"),
   probe(ptrace.PtracePeeksiginfoArgs, "struct ptrace_peeksiginfo_args"),
   probe(ptrace.PtraceSyscallInfo, "struct ptrace_syscall_info", "", {
     pad: "",

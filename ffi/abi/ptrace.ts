@@ -38,9 +38,11 @@ export const PTRACE_PEEKSIGINFO = 0x4209;
 export const PTRACE_GETSIGMASK = 0x420a;
 export const PTRACE_SETSIGMASK = 0x420b;
 export const PTRACE_SECCOMP_GET_FILTER = 0x420c;
+export const PTRACE_SECCOMP_GET_METADATA = 0x420d;
 export const PTRACE_GET_SYSCALL_INFO = 0x420e;
 export const PTRACE_GET_RSEQ_CONFIGURATION = 0x420f;
 export const PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG = 0x4210;
+export const PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG = 0x4211;
 
 /** Options and events. */
 export const PTRACE_O_TRACESYSGOOD = 1;
@@ -120,6 +122,13 @@ export const PtraceSyscallInfo = layout("ptrace_syscall_info", {
 export const USER_DEBUGREG_OFFSET = 848;
 
 /** `struct ptrace_peeksiginfo_args`. */
+export const PtraceSudConfig = layout("ptrace_sud_config", {
+  mode: "u64",
+  selector: "u64",
+  offset: "u64",
+  len: "u64",
+});
+
 export const PtracePeeksiginfoArgs = layout("ptrace_peeksiginfo_args", {
   off: "u64",
   flags: "u32",

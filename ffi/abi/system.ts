@@ -50,6 +50,17 @@ export const KCMP_SYSVSEM = 6;
 export const KCMP_EPOLL_TFD = 7;
 export const PIDFD_NONBLOCK = 0x800;
 export const PIDFD_THREAD = 0x80;
+/** Requests of ioctl(2). */
+export const PIDFD_GET_CGROUP_NAMESPACE = 0xff01;
+export const PIDFD_GET_IPC_NAMESPACE = 0xff02;
+export const PIDFD_GET_MNT_NAMESPACE = 0xff03;
+export const PIDFD_GET_NET_NAMESPACE = 0xff04;
+export const PIDFD_GET_PID_NAMESPACE = 0xff05;
+export const PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE = 0xff06;
+export const PIDFD_GET_TIME_NAMESPACE = 0xff07;
+export const PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE = 0xff08;
+export const PIDFD_GET_USER_NAMESPACE = 0xff09;
+export const PIDFD_GET_UTS_NAMESPACE = 0xff0a;
 export const PIDFD_SIGNAL_THREAD = 1;
 export const PIDFD_SIGNAL_THREAD_GROUP = 2;
 export const PIDFD_SIGNAL_PROCESS_GROUP = 4;

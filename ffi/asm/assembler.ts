@@ -62,6 +62,11 @@ export class Assembler extends BranchInstructions {
   readonly movdqu = this.#vectorMove(0x0f6f, 0x0f7f, 0xf3);
   readonly movdqa = this.#vectorMove(0x0f6f, 0x0f7f, 0x66);
 
+  /** The limit of the segment that a selector names; ZF: there is one that may be asked for. */
+  lsl(dst: Reg32, selector: Reg32): this {
+    return this.modrm(0x0f03, dst, selector);
+  }
+
   /** 8 bytes between an SSE register and another one, a general one, or memory. */
   movq(dst: Xmm | Reg64 | Mem, src: Xmm | Reg64 | Mem): this {
     if (dst.kind === "xmm") {

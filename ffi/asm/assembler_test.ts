@@ -2,7 +2,7 @@ import { assertThrows } from "@std/assert";
 import { Assembler } from "./assembler.ts";
 import { type Case, gnuTest, gprs, REGS64, text, XMMS } from "./gnu_as_testing.ts";
 import { mem, memSeg, rip } from "./operands.ts";
-import { type Gpr, r12, r9, rax, rbp, rdi, xmm0 } from "./registers.ts";
+import { eax, ecx, type Gpr, r10d, r12, r9, r9d, rax, rbp, rdi, xmm0 } from "./registers.ts";
 
 const MEMS = [mem(rbp), mem(r12, 16), mem(r9, 0x400, rdi, 8), memSeg("gs", mem(null, 64))];
 
@@ -23,6 +23,11 @@ gnuTest("segment bases", function* () {
   for (const name of ["rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase"] as const) {
     for (const r of REGS64) yield [`${name} ${r.name}`, (a) => a[name](r)];
   }
+});
+
+gnuTest("limits of segments", function* () {
+  yield ["lsl eax, ecx", (a) => a.lsl(eax, ecx)];
+  yield ["lsl r9d, r10d", (a) => a.lsl(r9d, r10d)];
 });
 
 gnuTest("saved processor state", function* () {

@@ -14,6 +14,8 @@ const libc = Deno.dlopen("libc.so.6", {
 });
 const buffer = allocBuffer(128);
 const dv = new DataView(buffer.buffer);
+/** Kind of a clock that counts CPU time: what the scheduler gave, and not samples of it. */
+const SCHEDULED_TIME = 2;
 const NS_PER_SEC = 1_000_000_000;
 
 /** CLOCK_MONOTONIC in ns. HOT */
@@ -23,9 +25,15 @@ export function monotonicNs(): number {
 }
 
 /** CPU time of this process in ns. */
-export function processCpuNs(): number {
+export function ownCpuNs(): number {
   libc.symbols.clock_gettime(CLOCK_PROCESS_CPUTIME_ID, buffer);
   return nanoseconds();
+}
+
+/** CPU time of another process in ns (clock_getcpuclockid(3)); negative if there is no such process. */
+export function processCpuNs(pid: number): number {
+  const clock = (~pid << 3) | SCHEDULED_TIME;
+  return libc.symbols.clock_gettime(clock, buffer) === 0 ? nanoseconds() : -1;
 }
 
 /** CLOCK_REALTIME: the seconds; `realtimeNsec` has the rest of the same reading. */

@@ -2,7 +2,7 @@
  * Thin typed calls on files, memory and descriptors. Each is one system call and returns its raw
  * result: `-errno` on error.
  *
- * Paths are strings or bytes; buffers are host addresses. Nothing retries, nothing is kept.
+ * Paths are strings or bytes; buffers are host addresses. Nothing retries (but `poll`), nothing is kept.
  * Neighbours: cstring.ts for scratch memory, epoll.ts, fdpass.ts, spawn.ts. Sources: the man pages
  * of the same names.
  *
@@ -12,6 +12,7 @@
 import * as nr from "../abi/syscall_numbers.ts";
 import { AT_EMPTY_PATH, F_DUPFD_CLOEXEC } from "../abi/fcntl.ts";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "../abi/epoll.ts";
+import { EINTR } from "../abi/errno.ts";
 import { Pollfd } from "../abi/poll.ts";
 import { scratch } from "./cstring.ts";
 import { syscall } from "./native.ts";
@@ -202,13 +203,20 @@ function pairInScratch(): [number, number] {
 }
 
 /**
- * poll(2) of one descriptor: its `revents`, 0 after `timeoutMs` (-1: never), or a negative errno.
+ * poll(2) of one descriptor; a signal does not end it.
+ *
+ * @param timeoutMs 0 looks only, -1 waits for ever
+ * @returns its `revents`, 0 after the timeout, or a negative errno
  */
 export function poll(fd: number, events: number, timeoutMs: number): number {
-  const at = scratch.areaOffset(0);
-  scratch.dv.setInt32(at + Pollfd.at.fd, fd, true);
-  scratch.dv.setInt16(at + Pollfd.at.events, events, true);
-  scratch.dv.setInt16(at + Pollfd.at.revents, 0, true);
-  const r = syscall(nr.SYS_poll, scratch.area(0), 1, timeoutMs);
-  return r <= 0 ? r : scratch.dv.getUint16(at + Pollfd.at.revents, true);
+  const end = timeoutMs > 0 ? performance.now() + timeoutMs : 0;
+  for (let leftMs = timeoutMs;;) {
+    const at = scratch.areaOffset(0);
+    scratch.dv.setInt32(at + Pollfd.at.fd, fd, true);
+    scratch.dv.setInt16(at + Pollfd.at.events, events, true);
+    scratch.dv.setInt16(at + Pollfd.at.revents, 0, true);
+    const r = syscall(nr.SYS_poll, scratch.area(0), 1, leftMs);
+    if (r !== -EINTR) return r <= 0 ? r : scratch.dv.getUint16(at + Pollfd.at.revents, true);
+    if (timeoutMs > 0) leftMs = Math.max(0, Math.ceil(end - performance.now()));
+  }
 }

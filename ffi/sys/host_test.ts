@@ -6,10 +6,19 @@ import { EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../abi/epoll.ts";
 import { AT_FDCWD, F_GETFD, FD_CLOEXEC, O_CLOEXEC, O_NONBLOCK, O_RDONLY } from "../abi/fcntl.ts";
 import { POLLHUP, POLLIN } from "../abi/poll.ts";
 import { Rlimit, RLIMIT_NOFILE } from "../abi/resource.ts";
-import { SIGBUS, SIGKILL, SIGSEGV, SIGUSR2, SIGWINCH } from "../abi/signal.ts";
+import { SIGALRM, SIGBUS, SIGKILL, SIGSEGV, SIGUSR2, SIGWINCH } from "../abi/signal.ts";
+import { SIGEV_THREAD_ID, Sigevent } from "../abi/siginfo.ts";
 import { AF_UNIX, MSG_DONTWAIT, SCM_MAX_FD, SOCK_CLOEXEC, SOCK_STREAM } from "../abi/socket.ts";
 import { S_IFMT, S_IFREG, Stat, Statx, STATX_BASIC_STATS } from "../abi/stat.ts";
-import { SYS_getpid, SYS_prlimit64 } from "../abi/syscall_numbers.ts";
+import {
+  SYS_getpid,
+  SYS_gettid,
+  SYS_prlimit64,
+  SYS_timer_create,
+  SYS_timer_delete,
+  SYS_timer_settime,
+} from "../abi/syscall_numbers.ts";
+import { CLOCK_MONOTONIC, Itimerspec, Timespec } from "../abi/time.ts";
 import { addressOf, allocBuffer, scratch } from "./cstring.ts";
 import { Epoll } from "./epoll.ts";
 import { check, errnoName, isErr, SyscallError } from "./errors.ts";
@@ -213,6 +222,28 @@ Deno.test("a signal adds to its eventfd while JS keeps running", () => {
   Deno.kill(Deno.pid, "SIGUSR2");
   assertEquals(files.read(fd, scratch.area(0), 8), -EAGAIN);
   epoll.close();
+});
+
+Deno.test("a signal does not end a poll", () => {
+  const came = signalToEventfd(SIGALRM), [reader, writer] = makePipe();
+  const event = new DataView(allocBuffer(Sigevent.size).buffer);
+  event.setInt32(Sigevent.at.signo, SIGALRM, true);
+  event.setInt32(Sigevent.at.notify, SIGEV_THREAD_ID, true);
+  event.setInt32(Sigevent.at.tid, syscall(SYS_gettid), true);
+  const address = addressOf(new Uint8Array(event.buffer));
+  assertEquals(syscall(SYS_timer_create, CLOCK_MONOTONIC, address, scratch.area(0)), 0);
+  const timer = scratch.dv.getInt32(scratch.areaOffset(0), true);
+  const every = new DataView(allocBuffer(Itimerspec.size).buffer), periodNs = 20e6;
+  for (const at of [Itimerspec.at.interval, Itimerspec.at.value]) {
+    every.setInt32(at + Timespec.at.nsec, periodNs, true);
+  }
+  const spec = addressOf(new Uint8Array(every.buffer));
+  assertEquals(syscall(SYS_timer_settime, timer, 0, spec, 0), 0);
+  assertEquals(files.poll(reader, POLLIN, 200), 0);
+  assertEquals(syscall(SYS_timer_delete, timer), 0);
+  assertEquals(files.read(came, scratch.area(0), 8), 8);
+  ignoreSignal(SIGALRM);
+  closeAll(reader, writer);
 });
 
 Deno.test("signals that cannot be had are refused", () => {

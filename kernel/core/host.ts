@@ -27,8 +27,8 @@ export interface Host {
   /** CLOCK_REALTIME: seconds, and nanoseconds in [0, 1e9) by `realtimeNsec` of the same reading. */
   realtimeSec(): number;
   realtimeNsec(): number;
-  /** CPU time that this process has used, ns. */
-  cpuNs(): number;
+  /** CPU time that a process has used, ns; negative when the host does not tell. */
+  processCpuNs(pid: number): number;
   /** CPU that the calling thread runs on, -1 when the host does not say. */
   currentCpu(): number;
   /** Keep the calling thread off this CPU from now on; -1: it may run on all. */
@@ -57,7 +57,7 @@ export interface Host {
   accept?(fd: number): number;
   /** ioctl with a pointer argument to host memory (terminals only). */
   ioctl(fd: number, request: number, addr: number): number;
-  /** poll(2) bits that are set now. */
+  /** poll(2) bits that are set now, or -errno. */
   pollNow(fd: number, events: number): number;
 
   /** Wake `waiter` (events = poll bits) whenever the fd reports any of `events`, level-triggered once:

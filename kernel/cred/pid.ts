@@ -13,12 +13,20 @@ export class PidSpace extends Namespace {
   readonly outer: PidSpace | null;
   /** How far from the initial one, which is 0. */
   readonly level: number;
+  /** /proc/sys/vm/memfd_noexec as it was set here, or inherited. */
+  memfdNoexec: number;
 
   constructor(outer: PidSpace | null, owner: UserNamespace) {
     super(owner, outer === null);
     this.outer = outer;
+    this.memfdNoexec = outer?.memfdScope ?? 0;
     this.level = outer === null ? 0 : outer.level + 1;
     outer?.hold();
+  }
+
+  /** What memfds may be (MEMFD_NOEXEC_SCOPE_*): the strictest of this one and those around it. */
+  get memfdScope(): number {
+    return Math.max(this.memfdNoexec, this.outer?.memfdScope ?? 0);
   }
 
   override get parentNamespace(): Namespace | null {

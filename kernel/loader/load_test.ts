@@ -127,6 +127,7 @@ Deno.test("the vDSO and its data page are mapped and announced", () => {
     vvarBytes: PAGE,
     imageFrame: frame + PAGE,
     imageBytes: PAGE + 10,
+    cpusAt: frame,
   };
   const file = new BytesFile(lab, program(), true);
   const r = loaded(load(mm, file, new Opener(), request("p", ["p"])));

@@ -52,9 +52,9 @@ function skipBlanks(head: Uint8Array, from: number, to: number): number {
   return -1;
 }
 
-/** Index of the first blank or NUL in [from, to), or -1. */
+/** Index of the first blank or NUL in [from, to], or -1. */
 function terminator(head: Uint8Array, from: number, to: number): number {
-  for (let i = from; i < to; i++) if (isBlank(head[i]) || head[i] === 0) return i;
+  for (let i = from; i <= to; i++) if (isBlank(head[i]) || head[i] === 0) return i;
   return -1;
 }
 

@@ -39,6 +39,10 @@ export abstract class Backing {
   /** Same file for the Sentry's own reads of mapped pages (copy on write, copyIn), or -1. */
   abstract readonly hostFd: number;
 
+  /** Shared mappings of it are never granted writing (F_SEAL_WRITE). */
+  get isWriteSealed(): boolean {
+    return false;
+  }
   /** memfd_secret(2): only who maps it may reach its pages, not the kernel for somebody else. */
   readonly isSecret: boolean = false;
 

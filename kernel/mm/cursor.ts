@@ -67,6 +67,24 @@ export class UserCursor extends IoCursor {
     return 0;
   }
 
+  /** Cut to what comes before secret memory (memfd_secret(2)): 0, or -EFAULT when nothing does. */
+  stopAtSecrets(): number {
+    let clear = 0;
+    for (let i = 0; i < this.count; i++) {
+      const end = this.addrs[i]! + this.lens[i]!;
+      for (let at = this.addrs[i]!; at < end;) {
+        const vma = this.mm.vmas.find(at), next = Math.min(end, vma?.end ?? end);
+        if (vma?.isSecret) {
+          this.limit(clear);
+          return clear === 0 ? -EFAULT : 0;
+        }
+        clear += next - at;
+        at = next;
+      }
+    }
+    return 0;
+  }
+
   private fail(error: number): number {
     this.reset();
     return error;

@@ -94,6 +94,7 @@ function adviseArea(
     case M.MADV_RANDOM:
       return changeFlags(mm, start, end, V.VM_SEQUENTIAL, V.VM_RANDOM);
     case M.MADV_KEEPONFORK:
+      if ((vma.flags & V.VM_DROPPABLE) !== 0) return -EINVAL;
       return changeFlags(mm, start, end, V.VM_WIPEONFORK, 0);
     case M.MADV_DONTFORK:
       return changeFlags(mm, start, end, 0, V.VM_DONTFORK);
@@ -103,6 +104,7 @@ function adviseArea(
     case M.MADV_DONTDUMP:
       return changeFlags(mm, start, end, 0, V.VM_DONTDUMP);
     case M.MADV_DODUMP:
+      if ((vma.flags & V.VM_DROPPABLE) !== 0) return -EINVAL;
       return changeFlags(mm, start, end, V.VM_DONTDUMP, 0);
     case M.MADV_MERGEABLE:
       return changeFlags(mm, start, end, 0, V.VM_MERGEABLE);
@@ -113,8 +115,12 @@ function adviseArea(
     case M.MADV_NOHUGEPAGE:
       return changeFlags(mm, start, end, V.VM_HUGEPAGE, V.VM_NOHUGEPAGE);
     case M.MADV_COLD:
-    case M.MADV_PAGEOUT:
-      return (vma.flags & V.VM_LOCKED) !== 0 ? -EINVAL : 0; // there is nothing to swap
+    case M.MADV_PAGEOUT: {
+      if ((vma.flags & V.VM_LOCKED) !== 0) return -EINVAL;
+      // There is nothing to swap to: what need not be kept goes.
+      const isDropped = advice === M.MADV_PAGEOUT && (vma.flags & V.VM_DROPPABLE) !== 0;
+      return isDropped && vma.userfault === null ? discard(mm, vma, start, end) : 0;
+    }
     default:
       return 0; // MADV_WILLNEED: there is nothing to read ahead
   }
@@ -207,7 +213,7 @@ function populate(
       return mm.vmas.find(page * PAGE_SIZE) ? -EFAULT : -ENOMEM;
     }
     const n = Math.min(mm.runPages, end / PAGE_SIZE - page);
-    if (isWrite && vma.isAnonymous) touchPages(mm, host, n);
+    if (vma.isAnonymous) touchPages(mm, host, n);
     page += n;
   }
   return 0;

@@ -15,6 +15,8 @@ export interface VdsoPages {
   readonly imageBytes: number;
   readonly vvarFrame: number;
   readonly vvarBytes: number;
+  /** The word of the data page that makes getcpu ask the kernel when it is 0. */
+  readonly cpusAt: number;
 }
 
 export class MemoryContext {
@@ -47,6 +49,11 @@ export class MemoryContext {
     this.layout = new AddressLayout(platform.maxUserAddress, host);
     this.plainLayout = new AddressLayout(platform.maxUserAddress, null);
     this.bounce = arena.base + this.frames.alloc(1);
+  }
+
+  /** Threads are kept to some processors, or said to be: the vDSO's getcpu, which tells where they are, asks from now on. */
+  hideProcessors(): void {
+    if (this.vdso !== null) this.arena.words[this.vdso.cpusAt / 4] = 0;
   }
 
   /** Give freed memory back to the host, a slice a call: true when more is left (the loop calls it). */

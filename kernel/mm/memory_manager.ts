@@ -19,6 +19,7 @@ import { copyMemory, ForkCopies, forkSpace } from "./fork.ts";
 import { forcedCopyIn, forcedCopyOut } from "./forced_access.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import { FutexKey, futexKey, type SharedWord } from "./futex_key.ts";
+import { HostUse } from "./host_use.ts";
 import { madvise } from "./madvise.ts";
 import type { MemoryContext } from "./memory_context.ts";
 import { mlock, mlockall, munlockall } from "./mlock.ts";
@@ -57,6 +58,7 @@ export class MemoryManager extends UserAccess {
   readonly pages: PageMap = new PageMap();
   readonly files: FileMappings;
   readonly limits: MemoryLimits = new MemoryLimits();
+  readonly hostUse: HostUse = new HostUse();
   readonly counters: MemoryCounters = new MemoryCounters();
   readonly program: ProgramAddresses = new ProgramAddresses();
   readonly break: ProgramBreak = new ProgramBreak();

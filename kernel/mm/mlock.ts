@@ -57,7 +57,7 @@ function setBits(mm: MemoryManager, start: number, end: number, bits: number): n
     const vma = mm.vmas.at(i), pages = (vma.end - vma.start) / PAGE_SIZE;
     if (vma.start !== at) break;
     at = vma.end;
-    if (vma.isSecret) continue;
+    if (vma.isNeverLocked) continue;
     mm.counters.charge(vma, pages, -1);
     vma.flags = vma.flags & ~LOCK_BITS | bits;
     mm.counters.charge(vma, pages, 1);
@@ -135,7 +135,7 @@ export function munlockall(mm: MemoryManager): number {
 
 function setAll(mm: MemoryManager, bits: number): void {
   for (const vma of mm.vmas.list) {
-    if (vma.isSecret) continue;
+    if (vma.isNeverLocked) continue;
     const pages = (vma.end - vma.start) / PAGE_SIZE;
     mm.counters.charge(vma, pages, -1);
     vma.flags = vma.flags & ~LOCK_BITS | bits;

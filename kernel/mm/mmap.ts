@@ -131,7 +131,8 @@ function checkType(flags: number, backing: Backing | null, prot: number, maxProt
   const type = flags & M.MAP_TYPE;
   if (backing === null) {
     if (type !== M.MAP_SHARED && type !== M.MAP_PRIVATE && type !== M.MAP_DROPPABLE) return -EINVAL;
-    if (type === M.MAP_SHARED && (flags & M.MAP_GROWSDOWN) !== 0) return -EINVAL;
+    if (type !== M.MAP_PRIVATE && (flags & M.MAP_GROWSDOWN) !== 0) return -EINVAL;
+    if (type === M.MAP_DROPPABLE && (flags & M.MAP_LOCKED) !== 0) return -EINVAL;
     return type;
   }
   if (type === M.MAP_SHARED_VALIDATE && (flags & ~KNOWN_FLAGS) !== 0) return -EOPNOTSUPP;
@@ -147,7 +148,10 @@ function checkType(flags: number, backing: Backing | null, prot: number, maxProt
 function areaFlags(mm: MemoryManager, flags: number, type: number): number {
   let vm = mm.futureFlags;
   if (type === M.MAP_SHARED) vm |= V.VM_SHARED;
-  if (type === M.MAP_DROPPABLE) vm |= V.VM_NORESERVE | V.VM_WIPEONFORK | V.VM_DONTDUMP;
+  if (type === M.MAP_DROPPABLE) {
+    vm &= ~(V.VM_LOCKED | V.VM_LOCKONFAULT);
+    vm |= V.VM_DROPPABLE | V.VM_NORESERVE | V.VM_WIPEONFORK | V.VM_DONTDUMP;
+  }
   if ((flags & M.MAP_GROWSDOWN) !== 0) vm |= V.VM_GROWSDOWN;
   if ((flags & M.MAP_NORESERVE) !== 0) vm |= V.VM_NORESERVE;
   if ((flags & M.MAP_LOCKED) !== 0) vm |= V.VM_LOCKED;

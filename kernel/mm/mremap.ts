@@ -4,6 +4,7 @@ import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from "../../ffi/abi/mman.ts";
 import { PROT_NONE } from "../../platform/platform.ts";
 import { MAX_AREAS, mayExpand, mayLock } from "./accounting.ts";
+import { MIN_ADDRESS } from "./address_layout.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW } from "./pages.ts";
@@ -73,6 +74,7 @@ function moveTo(
   if (!isPageAligned(newAddr) || newLen > max || newAddr > max - newLen) return -EINVAL;
   if (addr < newAddr + newLen && newAddr < addr + oldLen) return -EINVAL;
   if (mm.vmas.length >= MAX_AREAS - 2) return -ENOMEM;
+  if (isFixed && newAddr < MIN_ADDRESS) return -EPERM;
   if (isFixed) {
     if (isReserved(mm, newAddr, newAddr + newLen)) return -ENOMEM;
     const error = unmapRange(mm, newAddr, newAddr + newLen);
@@ -95,7 +97,7 @@ function moveTo(
   }
   let target = newAddr;
   if (!isFixed) {
-    const isHintFree = newAddr > 0 && isUnmapped(mm, newAddr, newLen);
+    const isHintFree = newAddr >= MIN_ADDRESS && isUnmapped(mm, newAddr, newLen);
     target = isHintFree ? newAddr : findUnmapped(mm, newLen, false);
   }
   if (target < 0) return -ENOMEM;

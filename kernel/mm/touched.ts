@@ -2,7 +2,7 @@
  * Which frames hold something: a frame is given ahead of the first touch, and what Linux would call present is only
  * what was touched. The host knows, but for frames that were zeroed for reuse: of those the ones that are not zero.
  *
- * DIFFERS: a page in such a frame into which only zeros were written counts as never touched.
+ * DIFFERS: a page in such a frame that holds nothing but zeros whenever somebody looks counts as never touched.
  */
 
 import { load64 } from "../../ffi/mem/native_memory.ts";
@@ -88,7 +88,10 @@ function isBlank(ctx: MemoryContext, page: number): boolean {
   if (!ctx.frames.isRecycled(page)) return false;
   const at = ctx.arena.base + page * PAGE_SIZE;
   for (let i = 0; i < PAGE_SIZE; i += 8) {
-    if (load64(at + i) !== 0) return false;
+    if (load64(at + i) === 0) continue;
+    // Whatever is written to it later, it was touched.
+    ctx.frames.markRecycled(page, false);
+    return false;
   }
   return true;
 }

@@ -107,5 +107,10 @@ export function writeWatched(mm: MemoryManager, vma: Vma, page: number): number 
     return askHandler(mm, vma, page, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
   }
   unwatch(mm, vma, page, page + 1);
-  return vma.isShared ? 0 : breakCow(mm, vma, page);
+  const r = vma.isShared ? 0 : breakCow(mm, vma, page), map = mm.pages, i = map.indexOf(page);
+  // Whatever is written, the page is there from now on.
+  if (r === 0 && map.frame(i) >= 0) {
+    mm.ctx.frames.markRecycled(map.frame(i) + page - map.start(i), false);
+  }
+  return r;
 }

@@ -33,6 +33,8 @@ export const VM_SHARED = 1,
   VM_UFFD_MINOR = 0x20000,
   /** Private memory that could be written at some time: it counts as committed. */
   VM_ACCOUNT = 0x40000,
+  /** MAP_DROPPABLE: its contents may be taken away, and it cannot be locked. */
+  VM_DROPPABLE = 0x80000,
   VM_UFFD = VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR;
 
 export const PROT_MASK: number = PROT_READ | PROT_WRITE | PROT_EXEC;
@@ -93,6 +95,10 @@ export class Vma {
   /** Only guest code and copies for its own calls reach it (memfd_secret(2)). */
   get isSecret(): boolean {
     return this.backing !== null && this.backing.isSecret;
+  }
+  /** mlock(2) passes it over. */
+  get isNeverLocked(): boolean {
+    return this.isSecret || (this.flags & VM_DROPPABLE) !== 0;
   }
   /** Its faults are its handler's no longer (a child's copy, a place that it moved to). */
   dropHandler(): void {

@@ -43,6 +43,8 @@ export class Datagram {
   /** TTL or hop limit, and TOS or traffic class, of its packet. */
   hops: number = 0;
   trafficClass: number = 0;
+  /** Options of its header (IPv4); null: it had none. */
+  options: Uint8Array<ArrayBuffer> | null = null;
   /** What a packet socket tells of it beside (struct tpacket_auxdata); null: nothing. */
   aux: Uint8Array<ArrayBuffer> | null = null;
   /** Bytes of the segments that it is joined of; 0: it is not. */
@@ -177,6 +179,7 @@ function describe(from: Datagram, message: Message, isPeek: boolean): void {
     message.packetInfo.interfaceIndex = from.link;
     message.packetInfo.hops = from.hops;
     message.packetInfo.trafficClass = from.trafficClass;
+    message.packetInfo.options = from.options;
     message.packetInfo.isValid = true;
   }
   if (from.rights === null) return;

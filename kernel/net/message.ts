@@ -112,6 +112,8 @@ export class PacketInfo {
   /** TTL or hop limit; TOS or traffic class. */
   hops: number = 0;
   trafficClass: number = 0;
+  /** Options of an IPv4 header; null: it had none. */
+  options: Uint8Array<ArrayBuffer> | null = null;
   isValid: boolean = false;
 }
 

@@ -11,12 +11,18 @@ import {
   SOCK_RAW,
   SOCK_STREAM,
 } from "../../ffi/abi/socket.ts";
-import type { Socket } from "./socket.ts";
+
+/** What the name depends on: a socket. */
+interface Protocol {
+  readonly family: number;
+  readonly type: number;
+  readonly protocol: number;
+}
 
 /** sockfs's only attribute: the name with a zero behind it. */
 export const XATTR_SOCKPROTONAME = "system.sockprotoname";
 
-export function protocolName(socket: Socket): string {
+export function protocolName(socket: Protocol): string {
   switch (socket.family) {
     case AF_UNIX:
       return socket.type === SOCK_STREAM ? "UNIX-STREAM" : "UNIX";
@@ -33,7 +39,7 @@ export function protocolName(socket: Socket): string {
   }
 }
 
-function internetName(socket: Socket): string {
+function internetName(socket: Protocol): string {
   if (socket.type === SOCK_STREAM) return "TCP";
   if (socket.type === SOCK_RAW) return "RAW";
   if (socket.type !== SOCK_DGRAM) return "";

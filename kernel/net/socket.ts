@@ -19,6 +19,7 @@ import { OpenFile } from "../vfs/open_file.ts";
 import type { ControlWriter } from "./control.ts";
 import { Message, type SocketAddress, type SocketCaller } from "./message.ts";
 import type { NetNamespace } from "./net_namespace.ts";
+import { protocolName } from "./protocol_name.ts";
 import {
   getSocketOption,
   type OptionValue,
@@ -60,7 +61,9 @@ export abstract class Socket extends OpenFile {
     this.family = family;
     this.type = type;
     this.protocol = protocol;
-    this.inode = socketFs.make(S_IFSOCK | 0o777);
+    const inode = socketFs.make(S_IFSOCK | 0o777);
+    inode.protocolName = protocolName(this);
+    this.inode = inode;
   }
 
   override get readsNow(): boolean {
@@ -164,9 +167,9 @@ export abstract class Socket extends OpenFile {
   get urgentReceiver(): Socket | null {
     return null;
   }
-  /** For SIOCATMARK: the next byte is urgent, or lies behind the urgent one. */
-  get isAtMark(): boolean {
-    return false;
+  /** For SIOCATMARK: 1 if the next byte is urgent, or lies behind the urgent one, else 0; -errno: there are none. */
+  get atMark(): number {
+    return -ENOTTY;
   }
 
   /** Control messages that this family adds to a received message. */
@@ -211,8 +214,10 @@ export abstract class Socket extends OpenFile {
         return this.isListening ? -EINVAL : user.store32(arg, this.pendingBytes);
       case SIOCOUTQ:
         return this.isListening ? -EINVAL : user.store32(arg, this.unsentBytes);
-      case SIOCATMARK:
-        return user.store32(arg, this.isAtMark ? 1 : 0);
+      case SIOCATMARK: {
+        const { atMark } = this;
+        return atMark < 0 ? atMark : user.store32(arg, atMark);
+      }
       default: {
         const r = this.net.transport.interfaceIoctl(request, arg, user, writer);
         return r === -ENOTTY ? super.ioctl(request, arg, user) : r;

@@ -2,13 +2,14 @@
  * Contexts of asynchronous I/O (io_setup(2)): events that a process has not fetched yet, and polls that have not come
  * true. Reads, writes and syncs are over when io_submit(2) returns, as those of most files are on Linux.
  *
- * Neighbour: syscalls/io/aio.ts (the calls).
+ * Neighbours: aio_ring.ts (where the events are), syscalls/io/aio.ts (the calls).
  */
 
 import { AIO_REQUESTS } from "../core/quota.ts";
 import { Waiter, WaitQueue } from "../core/wait.ts";
 import type { EventFile } from "../fs/anonfd/eventfd.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
+import type { AioRing } from "./aio_ring.ts";
 
 /** struct io_event. `data` and `obj` are 64-bit values of the caller, as two words. */
 export class AioEvent {
@@ -22,48 +23,44 @@ export class AioEvent {
 }
 
 export class AioContext {
-  /** The caller's name for it: an address at which it has a page. */
-  readonly id: number;
-  readonly bytes: number;
-  /** Requests that it takes, those whose events were not fetched among them. */
-  readonly capacity: number;
+  /** The caller's name for it: the address of its ring. */
+  id: number;
+  /** The context holds it, and so does what maps it. */
+  readonly ring: AioRing;
   /** What it was made for, of AIO_REQUESTS. */
   private readonly wanted: number;
   /** Woken by events, and by its end. */
   readonly waitQueue: WaitQueue = new WaitQueue();
   isDestroyed: boolean = false;
-  private readonly events: AioEvent[] = [];
   private readonly polls: Set<AioPoll> = new Set();
 
-  /** The caller has taken `wanted` of AIO_REQUESTS. */
-  constructor(id: number, bytes: number, capacity: number, wanted: number) {
+  /** The caller has taken `wanted` of AIO_REQUESTS, and gives its hold on `ring`. */
+  constructor(id: number, ring: AioRing, wanted: number) {
     this.id = id;
-    this.bytes = bytes;
-    this.capacity = capacity;
+    this.ring = ring;
     this.wanted = wanted;
   }
 
+  /** Requests that it takes, those whose events were not fetched among them. */
+  get capacity(): number {
+    return this.ring.places - 1;
+  }
+
   get hasRoom(): boolean {
-    return this.events.length + this.polls.size < this.capacity;
+    return this.ring.length + this.polls.size < this.capacity;
   }
 
   complete(event: AioEvent): void {
-    this.events.push(event);
+    // Who moves the head back loses events, as there.
+    if (this.ring.length < this.capacity) {
+      this.ring.push(event.dataLo, event.dataHi, event.obj, event.result);
+    }
     if (event.eventFile !== null) {
       event.eventFile.signal();
       event.eventFile.drop();
       event.eventFile = null;
     }
     this.waitQueue.wake(0);
-  }
-
-  /** The oldest event, or null. */
-  next(): AioEvent | null {
-    return this.events.shift() ?? null;
-  }
-  /** An event could not be handed out: it is the oldest again. */
-  putBack(event: AioEvent): void {
-    this.events.unshift(event);
   }
 
   /** Wait for a file (IOCB_CMD_POLL); the event comes when one of `mask` holds. */
@@ -107,7 +104,7 @@ export class AioContext {
       poll.file.drop();
     }
     this.polls.clear();
-    this.events.length = 0;
+    this.ring.drop();
     this.waitQueue.wake(0);
   }
 }
@@ -135,6 +132,15 @@ class AioPoll extends Waiter {
 /** All contexts of a process. */
 export class AioContexts {
   readonly byId: Map<number, AioContext> = new Map();
+
+  /** mremap(2) moved what was at `from`: a context goes with its ring. */
+  moved(from: number, to: number): void {
+    const context = this.byId.get(from);
+    if (context === undefined || from === to) return;
+    this.byId.delete(from);
+    context.id = to;
+    this.byId.set(to, context);
+  }
 
   destroy(): void {
     for (const context of this.byId.values()) context.destroy();

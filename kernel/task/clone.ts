@@ -25,7 +25,7 @@ import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../ffi/abi/capability.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS } from "../../ffi/abi/errno.ts";
 import { type Context, EFLAGS, FS_BASE, RAX, RSP } from "../../platform/platform.ts";
 import { BLOCK, IN_GUEST, IN_STOP } from "../core/result.ts";
-import { hasCap } from "../cred/credentials.ts";
+import { type Credentials, hasCap } from "../cred/credentials.ts";
 import { SemUndoList } from "../ipc/sysv/sem_undo.ts";
 import { blankClock } from "../loader/vdso.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
@@ -88,7 +88,7 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return -ENOMEM;
   const world = worldForChild(task, flags);
   if (typeof world === "number") return world;
-  const id = chooseId(world.ns.pidForChildren, request.tids);
+  const id = chooseId(world.ns.pidForChildren, request.tids, task.cred);
   if (typeof id === "number") {
     world.drop();
     return id;
@@ -181,9 +181,13 @@ function checkFlags(task: Task, flags: number): number {
 }
 
 /** An identity for a child of `pids`: -ENOMEM when the namespace ends, -EAGAIN without a free number. */
-function chooseId(pids: PidNamespace, wanted: readonly number[]): TaskPid | number {
+function chooseId(
+  pids: PidNamespace,
+  wanted: readonly number[],
+  cred: Credentials,
+): TaskPid | number {
   if (pids.isEnding) return -ENOMEM;
-  return wanted.length > 0 ? pids.allocateAs(wanted) : pids.allocate() ?? -EAGAIN;
+  return wanted.length > 0 ? pids.allocateAs(wanted, cred) : pids.allocate() ?? -EAGAIN;
 }
 
 /** RLIMIT_NPROC counts the tasks of a real user. */

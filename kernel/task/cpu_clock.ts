@@ -1,15 +1,20 @@
 /**
  * CPU time of tasks, cheaply. The loop reads the clock once a turn; a task is charged the time from its resume to its
  * trap as user time (its share of a CPU when more threads run than there are CPUs), and the mean cost of handling a
- * trap as system time.
+ * trap as system time. Who ran for long is charged no more than the host's processors spent on its process.
  *
- * DIFFERS: CPU clocks and getrusage(2) are estimates from wall time: the host's scheduler is not asked.
+ * DIFFERS: CPU clocks and getrusage(2) are estimates; where spaces have no host process, they are from wall time alone.
  */
 
 import type { Kernel } from "./kernel_services.ts";
 import { LoadAverage } from "./proc/load_average.ts";
 import { RUNNING, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
+
+/** Runs that are worth asking the host about, ns: it looks at each thread of the process. */
+const LONG_RUN_NS = 100_000, LONG_RUN_NS_A_THREAD = 10_000;
+/** How far one turn may exceed the mean of handling a trap, ns: the host may have given the kernel's processor away. */
+const LONGEST_TRAP_NS = 20_000, LONGEST_TRAP_FACTOR = 4;
 
 export class CpuClock {
   /** CLOCK_MONOTONIC as of the start of the loop's turn, ns. */
@@ -26,7 +31,8 @@ export class CpuClock {
 
   /** The loop handled `traps` traps in `elapsedNs`. */
   account(elapsedNs: number, traps: number): void {
-    this.trapNs += (elapsedNs / traps - this.trapNs) * 0.25;
+    const mostNs = LONGEST_TRAP_FACTOR * this.trapNs + LONGEST_TRAP_NS;
+    this.trapNs += (Math.min(elapsedNs / traps, mostNs) - this.trapNs) * 0.25;
   }
 }
 
@@ -39,22 +45,46 @@ export function startRun(task: Task): void {
 export function endRun(task: Task): void {
   task.stopCount++;
   const clock = task.kernel.clock;
+  task.owedNs += clock.trapNs;
+  charge(task, clock.nowNs);
+}
+
+/** HOT */
+function charge(task: Task, nowNs: number): void {
+  const wallNs = nowNs - task.ranSinceNs;
+  if (wallNs <= 0) return;
+  task.ranSinceNs = nowNs;
   // The turn that resumed it counts from its start: what the kernel did in it is no user time. A mean may be more than
   // the time that went by: nobody uses more than that. Traps of one turn are paid for by the next one's time.
-  const usedNs = (clock.nowNs - task.ranSinceNs) * clock.share;
-  task.owedNs += clock.trapNs;
-  if (usedNs <= 0) return;
-  const systemNs = Math.min(task.owedNs, usedNs);
+  const usedNs = usedIn(wallNs, task, nowNs), systemNs = Math.min(task.owedNs, usedNs);
   task.systemNs += systemNs;
   task.userNs += usedNs - systemNs;
   task.owedNs = 0;
 }
 
+/** What it used in the time that went by, ns, with what the kernel did for it. HOT */
+function usedIn(wallNs: number, task: Task, nowNs: number): number {
+  const { kernel, group, mm: { hostUse, space } } = task;
+  const longNs = LONG_RUN_NS + LONG_RUN_NS_A_THREAD * group.tasks.length;
+  if (wallNs < longNs || !hostUse.look(kernel.host, space, nowNs, longNs)) {
+    const usedNs = wallNs * kernel.clock.share;
+    hostUse.leftNs -= usedNs;
+    return usedNs;
+  }
+  let othersNs = 0;
+  for (const t of group.tasks) {
+    if (t !== task && t.state === RUNNING) othersNs += Math.max(0, nowNs - t.ranSinceNs);
+  }
+  const mostNs = Math.max(0, hostUse.leftNs) * wallNs / (wallNs + othersNs);
+  // Alone, it has waited awake in what is left.
+  hostUse.leftNs = othersNs === 0 ? 0 : hostUse.leftNs - Math.min(wallNs, mostNs);
+  return Math.min(wallNs, mostNs + task.owedNs);
+}
+
 /** User time of a thread up to now, ns. */
 export function threadUserNs(task: Task): number {
-  if (task.state !== RUNNING) return task.userNs;
-  const clock = task.kernel.clock;
-  return task.userNs + Math.max(0, task.kernel.now() - task.ranSinceNs) * clock.share;
+  if (task.state === RUNNING) charge(task, task.kernel.now());
+  return task.userNs;
 }
 
 export function threadCpuNs(task: Task): number {

@@ -44,11 +44,13 @@ export abstract class CpuTimer extends Timer {
   /** Fire at `targetNs` of the CPU clock; Infinity disarms. */
   set(targetNs: number, nowNs: number): void {
     this.targetNs = targetNs;
+    // Who sets it again and again does not put off the next look.
+    const nextNs = this.isArmed ? this.deadlineNs : Infinity;
     this.queue.disarm(this);
     if (targetNs === Infinity) return;
     this.seenNs = this.read();
     this.idleLooks = 0;
-    this.lookAgain(nowNs);
+    this.lookAgain(nowNs, nextNs);
   }
 
   /** CPU time left, ns; 0 when not set. */
@@ -69,9 +71,11 @@ export abstract class CpuTimer extends Timer {
     this.lookAgain(nowNs);
   }
 
-  private lookAgain(nowNs: number): void {
+  /** @param latestNs when it is time at the latest */
+  private lookAgain(nowNs: number, latestNs: number = Infinity): void {
     const soonest = (this.targetNs - this.seenNs) / Math.max(1, this.threads());
     const patient = MIN_LOOK_NS * 2 ** Math.min(this.idleLooks, 7);
-    this.queue.arm(this, nowNs + Math.min(Math.max(soonest, patient), MAX_LOOK_NS));
+    const nextNs = nowNs + Math.min(Math.max(soonest, patient), MAX_LOOK_NS);
+    this.queue.arm(this, Math.min(nextNs, latestNs));
   }
 }

@@ -79,7 +79,7 @@ export class CpuLimitTimer extends CpuTimer {
   refresh(nowNs: number): void {
     const { limits } = this.group;
     const seconds = Math.min(limits.get(RLIMIT_CPU), limits.hard[RLIMIT_CPU] ?? Infinity);
-    this.set(seconds === Infinity ? Infinity : Math.max(1, seconds) * 1e9, nowNs);
+    this.set(seconds === Infinity ? Infinity : seconds * 1e9, nowNs);
   }
 
   protected override read(): number {
@@ -91,9 +91,12 @@ export class CpuLimitTimer extends CpuTimer {
   }
 
   protected override onReached(nowNs: number, dueNs: number): void {
-    const hard = (this.group.limits.hard[RLIMIT_CPU] ?? Infinity) * 1e9;
-    if (this.read() >= hard) return killGroup(this.group, SIGKILL);
-    this.set(Math.min(hard, dueNs + 1e9), nowNs);
+    const { soft, hard } = this.group.limits;
+    const hardNs = (hard[RLIMIT_CPU] ?? Infinity) * 1e9;
+    if (this.read() >= hardNs) return killGroup(this.group, SIGKILL);
+    // The soft limit moves along, for everybody to see.
+    soft[RLIMIT_CPU] = soft[RLIMIT_CPU]! + 1;
+    this.set(Math.min(hardNs, dueNs + 1e9), nowNs);
     const thread = runningThread(this.group, this.turn);
     sendToGroup(this.group, new SigInfo(SIGXCPU, SI_KERNEL), thread);
   }

@@ -3,7 +3,9 @@
  * each, and everybody has a number in each namespace around its own too.
  */
 
-import { EEXIST, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
+import { EEXIST, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
+import { type Credentials, hasCapIn } from "../cred/credentials.ts";
 import { Pid, PidSpace } from "../cred/pid.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import type { ProcViewer } from "../fs/procfs/source.ts";
@@ -49,16 +51,17 @@ export class PidNamespace extends PidSpace {
 
   /** An identity that nothing uses, or null: no number is free. */
   allocate(): TaskPid | null {
-    const id = allocateIn(this, []);
+    const id = allocateIn(this, [], null);
     return typeof id === "number" ? null : id;
   }
 
   /**
    * clone3(2)'s set_tid: the wanted numbers, of the innermost namespace first; further out any will do. -EEXIST,
-   * -EINVAL (more numbers than namespaces, or one that is no number; the first in a namespace is 1), -ENOMEM.
+   * -EINVAL (more numbers than namespaces, or one that is no number; the first in a namespace is 1), -EPERM where
+   * `cred` may not choose in a namespace, -ENOMEM.
    */
-  allocateAs(wanted: readonly number[]): TaskPid | number {
-    return wanted.length > this.level + 1 ? -EINVAL : allocateIn(this, wanted);
+  allocateAs(wanted: readonly number[], cred: Credentials): TaskPid | number {
+    return wanted.length > this.level + 1 ? -EINVAL : allocateIn(this, wanted, cred);
   }
 
   /** The next free number, or -1. */
@@ -82,19 +85,29 @@ export class PidNamespace extends PidSpace {
   }
 }
 
-function allocateIn(pids: PidNamespace, wanted: readonly number[]): TaskPid | number {
+function allocateIn(
+  pids: PidNamespace,
+  wanted: readonly number[],
+  cred: Credentials | null,
+): TaskPid | number {
   const numbers = new Array<number>(pids.level + 1);
   let i = 0;
   for (let ns: PidNamespace | null = pids; ns !== null; ns = ns.outer, i++) {
     const nr = wanted[i] ?? ns.next();
     if (i < wanted.length) {
       if (nr < 1 || nr >= PID_MAX || (nr !== 1 && ns.init === null)) return -EINVAL;
+      if (cred !== null && !mayChooseIn(ns, cred)) return -EPERM;
       if (!ns.isFree(nr)) return -EEXIST;
     }
     if (nr < 0) return -ENOMEM;
     numbers[ns.level] = nr;
   }
   return new Pid(pids, numbers);
+}
+
+function mayChooseIn(ns: PidNamespace, cred: Credentials): boolean {
+  const owner = ns.owner ?? INITIAL_USER_NAMESPACE;
+  return hasCapIn(cred, owner, CAP_CHECKPOINT_RESTORE) || hasCapIn(cred, owner, CAP_SYS_ADMIN);
 }
 
 /** The task can be found by its numbers from now on. */

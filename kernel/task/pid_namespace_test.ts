@@ -94,10 +94,10 @@ Deno.test("wrong flags and wanted ids fail as on Linux", () => {
   const lab = new LabKernel(), task = lab.start();
   assertEquals(lab.call(task, "unshare", 1), -EINVAL);
   assertEquals(lab.call(task, "clone", CLONE_NEWNS | 0x200 | SIGCHLD, 0, 0, 0, 0), -EINVAL);
-  const id = lab.pids.allocateAs([1]);
+  const id = lab.pids.allocateAs([1], task.cred);
   assertEquals(id, -EEXIST);
-  assertEquals(lab.pids.allocateAs([5, 6]), -EINVAL);
-  assertEquals(lab.pids.allocateAs([0]), -EINVAL);
+  assertEquals(lab.pids.allocateAs([5, 6], task.cred), -EINVAL);
+  assertEquals(lab.pids.allocateAs([0], task.cred), -EINVAL);
   task.cred = { ...task.cred, effective: { lo: 0, hi: 0 } };
   assertEquals(lab.call(task, "unshare", CLONE_NEWUTS), -EPERM);
   assertEquals(lab.call(task, "clone", CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0), -EPERM);

@@ -1,7 +1,8 @@
 /** Descriptors that refer to a process or, with PIDFD_THREAD, to a thread: pidfd_open(2). */
 
-import { anonFs } from "../fs/anonfd/anon_inode.ts";
+import { pidFs } from "../fs/anonfd/anon_inode.ts";
 import type { WaitQueue } from "../core/wait.ts";
+import type { Pid, PidSpace } from "../cred/pid.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { OpenFile, POLLHUP, POLLIN, POLLRDNORM } from "../vfs/open_file.ts";
 import { DEAD, type Task } from "./task.ts";
@@ -9,20 +10,34 @@ import type { ThreadGroup } from "./thread_group.ts";
 
 const O_RDWR = 2;
 
+/** The inodes of pidfs, by whom they stand for: one for all descriptors of it. */
+const inodes: WeakMap<Pid, Inode> = new WeakMap();
+
+function inodeOf(id: Pid): Inode {
+  let inode = inodes.get(id);
+  if (inode === undefined) {
+    inode = pidFs.make(0o700);
+    inodes.set(id, inode);
+  }
+  return inode;
+}
+
 export class PidFd extends OpenFile {
   readonly group: ThreadGroup;
   /** The thread that is meant; null: the process. */
   readonly thread: Task | null;
+  readonly #inode: Inode;
 
   /** `flags`: O_NONBLOCK or 0. */
   constructor(group: ThreadGroup, thread: Task | null, flags: number) {
     super(O_RDWR | flags);
     this.group = group;
     this.thread = thread;
+    this.#inode = inodeOf((thread ?? group).id);
   }
 
   override get inode(): Inode {
-    return anonFs.root;
+    return this.#inode;
   }
 
   override poll(): number {
@@ -39,8 +54,10 @@ export class PidFd extends OpenFile {
     return "anon_inode:[pidfd]";
   }
 
-  override fdinfo(): string {
-    const pid = this.group.isReaped ? -1 : this.thread?.tid ?? this.group.pid;
-    return `Pid:\t${pid}\nNSpid:\t${pid}\n`;
+  override fdinfo(pids: PidSpace): string {
+    if (this.group.isReaped) return "Pid:\t-1\nNSpid:\t-1\n";
+    const { id } = this.thread ?? this.group, nr = id.numberIn(pids);
+    const inner = nr === 0 ? [] : id.numbers.slice(pids.level + 1);
+    return `Pid:\t${nr}\nNSpid:\t${[nr, ...inner].join("\t")}\n`;
   }
 }

@@ -180,6 +180,8 @@ Deno.test("RLIMIT_CPU: SIGXCPU every second, SIGKILL at the hard limit", () =>
     assertEquals(kernel.call(task, "setrlimit", RLIMIT_CPU, SPEC), 0);
     compute(kernel, task, 1.2e9);
     assertEquals(task.group.pending.set.has(SIGXCPU), true);
+    // With the second at which the lab's clock begins it is beyond 2.
+    assertEquals(task.group.limits.get(RLIMIT_CPU), 3);
     compute(kernel, task, 2.5e9);
     kernel.settle();
     assertEquals(task.state, DEAD);

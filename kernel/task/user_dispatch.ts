@@ -5,6 +5,8 @@
 
 import { EFAULT, EINVAL } from "../../ffi/abi/errno.ts";
 import {
+  PR_SYS_DISPATCH_OFF,
+  PR_SYS_DISPATCH_ON,
   SYSCALL_DISPATCH_FILTER_ALLOW as ALLOW,
   SYSCALL_DISPATCH_FILTER_BLOCK as BLOCK,
 } from "../../ffi/abi/prctl.ts";
@@ -21,6 +23,19 @@ export interface UserDispatch {
   readonly length: number;
   /** Address of the byte; 0: all others are the program's affair. */
   readonly selector: number;
+}
+
+/** PR_SYS_DISPATCH_ON or OFF, by the task itself or its tracer: 0 or -errno. */
+export function changeUserDispatch(
+  task: Task,
+  mode: number,
+  start: number,
+  length: number,
+  selector: number,
+): number {
+  if (mode === PR_SYS_DISPATCH_ON) return setUserDispatch(task, { start, length, selector });
+  if (mode !== PR_SYS_DISPATCH_OFF || start + length + selector !== 0) return -EINVAL;
+  return setUserDispatch(task, null);
 }
 
 /** 0, -EINVAL for a range that wraps, -EFAULT for a byte outside of user memory. */

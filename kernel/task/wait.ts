@@ -61,13 +61,18 @@ export function waitForChild(task: Task, which: Selection, out: Waited): number 
   let hasCandidate = hasTracees && waitForTracee(task, which, out);
   if (hasCandidate && out.isTold) return 1;
   for (const child of task.group.children) {
-    if (!isSelected(task, child, which)) continue;
+    if (!isSelected(task, child, which) || isSilent(child, which.options)) continue;
     hasCandidate = true;
     if (report(task, child, which.options, out)) return 1;
   }
   if (!hasCandidate) return -ECHILD;
   if ((which.options & WNOHANG) !== 0) return 0;
   return task.waitFor(task.group.childEvents, 0);
+}
+
+/** A zombie will not stop or go on any more: a wait for nothing else does not wait for it. */
+function isSilent(child: ThreadGroup, options: number): boolean {
+  return child.isZombie && child.leaderTracer === null && (options & WEXITED) === 0;
 }
 
 /** Is there a tracee that is meant? `out.isTold`: it had something to tell. */
@@ -77,8 +82,11 @@ function waitForTracee(task: Task, which: Selection, out: Waited): boolean {
   out.isTold = false;
   for (const child of group.deadLeaders ?? []) {
     if (!isMeant(task, child, child.id, which)) continue;
+    // A dead leader does not stop; its process may go on while other threads live.
+    const events = child.isZombie ? WEXITED : WEXITED | WCONTINUED;
+    if ((which.options & events) === 0) continue;
     isThere = true;
-    if (!child.isZombie || (which.options & WEXITED) === 0) continue;
+    if (!child.isZombie) continue;
     const status = child.exitStatus;
     fill(out, task, child, status, exitCode(status), exitValue(status));
     out.isTold = true;
@@ -125,7 +133,7 @@ function isSelected(task: Task, child: ThreadGroup, which: Selection): boolean {
 function report(task: Task, child: ThreadGroup, options: number, out: Waited): boolean {
   const keeps = (options & WNOWAIT) !== 0;
   if (child.isZombie) {
-    if ((options & WEXITED) === 0 || child.leaderTracer !== null) return false;
+    if (child.leaderTracer !== null) return false;
     fill(
       out,
       task,

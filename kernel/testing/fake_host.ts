@@ -5,6 +5,8 @@ import type { Host, HostFileStatus } from "../core/host.ts";
 import type { Waiter } from "../core/wait.ts";
 
 export class FakeHost implements Host {
+  /** By process: what its processors are said to have spent on it, ns. */
+  readonly cpuNsOf: Map<number, number> = new Map();
   nowNs: number = 1_000_000_000;
   readonly cpuCount = 1;
   memoryBytes: number = 8 * 2 ** 30;
@@ -24,8 +26,8 @@ export class FakeHost implements Host {
   realtimeNsec(): number {
     return this.nowNs % 1e9;
   }
-  cpuNs(): number {
-    return this.nowNs;
+  processCpuNs(pid: number): number {
+    return this.cpuNsOf.get(pid) ?? -1;
   }
   currentCpu(): number {
     return -1;

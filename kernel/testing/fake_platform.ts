@@ -167,7 +167,7 @@ export class FakeSpace extends AddressSpace {
     return this.log.length > 0 ? 1 : 0;
   }
 
-  readonly hostPid = 0;
+  hostPid = 0;
 }
 
 export class FakePlatform implements Platform {

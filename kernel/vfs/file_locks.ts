@@ -19,6 +19,12 @@ export const MAX_RECORDS = 8192;
 /** As /proc/locks has them; "LEASE": who waits for one. */
 export type LockKind = "POSIX" | "OFDLCK" | "FLOCK" | "LEASE";
 
+let lastAge = 0;
+/** Numbers locks and leases in the order in which they were made. */
+export function nextAge(): number {
+  return ++lastAge;
+}
+
 /** A lock that is held, or that is waited for. */
 export class FileLock {
   readonly kind: LockKind;
@@ -29,6 +35,8 @@ export class FileLock {
   readonly end: number;
   /** The process that took it, as the first PID namespace has it; -1 for OFD locks. */
   readonly pid: number;
+  /** Larger than that of all that were there before. */
+  readonly age: number = nextAge();
 
   constructor(
     kind: LockKind,
@@ -103,6 +111,14 @@ export class FileLocks {
   /** The first record lock of somebody else that is in the way, or null (F_GETLK). */
   conflict(request: FileLock): FileLock | null {
     for (const lock of this.records) if (lock.conflictsWith(request)) return lock;
+    return null;
+  }
+
+  /** The first record lock of the asker's own there (F_OFD_GETLK with F_UNLCK), or null. */
+  heldBy({ owner, start, end }: FileLock): FileLock | null {
+    for (const lock of this.records) {
+      if (lock.owner === owner && lock.start <= end && lock.end >= start) return lock;
+    }
     return null;
   }
 

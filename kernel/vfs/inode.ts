@@ -70,6 +70,10 @@ export abstract class FileSystem {
   superOptions(): string {
     return "";
   }
+  /** What mountinfo says of the root of a mount; null: its path in the file system. */
+  rootText(_root: Dentry): string | null {
+    return null;
+  }
   abstract statfs(out: StatFs): number;
   /** sync(2), syncfs(2): 0 or -errno. */
   sync(): number {

@@ -21,7 +21,7 @@ import { type Waiter, WaitQueue } from "../core/wait.ts";
 import { hasCap } from "../cred/credentials.ts";
 import { isRegular } from "./access.ts";
 import type { Caller } from "./caller.ts";
-import { FileLock } from "./file_locks.ts";
+import { FileLock, nextAge } from "./file_locks.ts";
 import type { Inode } from "./inode.ts";
 import type { OpenFile } from "./open_file.ts";
 
@@ -32,10 +32,12 @@ export interface LeaseHolder {
   onBreak(file: OpenFile): void;
 }
 
-class Lease {
+export class Lease {
   readonly file: OpenFile;
   type: number;
   readonly holder: LeaseHolder;
+  /** Among locks and leases (FileLock.age). */
+  readonly age: number = nextAge();
   /** What it must become, F_UNLCK or F_RDLCK; -1: nobody breaks it. */
   breakTo: number = -1;
   /** When it becomes that by itself. */
@@ -68,6 +70,11 @@ export class Leases {
 
   get all(): readonly Lease[] {
     return this.list;
+  }
+
+  /** The lease of this description, or null. */
+  of(file: OpenFile): Lease | null {
+    return this.list.find((lease) => lease.file === file) ?? null;
   }
 
   get isEmpty(): boolean {
@@ -138,10 +145,6 @@ export class Leases {
     } else {
       this.remove(lease.file);
     }
-  }
-
-  private of(file: OpenFile): Lease | null {
-    return this.list.find((lease) => lease.file === file) ?? null;
   }
 }
 

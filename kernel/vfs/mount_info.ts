@@ -101,6 +101,11 @@ export function seenMaster(mount: Mount, root: Path): PeerGroup | null {
   return null;
 }
 
+/** What of its file system a mount shows. */
+export function mountRootText({ fs, root }: Mount): string {
+  return fs.rootText(root) ?? dentryText(root);
+}
+
 /** /proc/PID/mountinfo, as a byte string; -ENOMEM: it is too long. */
 export function mountInfo(namespace: MountNamespace, root: Path): string | number {
   let text = "";
@@ -109,7 +114,7 @@ export function mountInfo(namespace: MountNamespace, root: Path): string | numbe
     if (at === null) continue;
     const dev = m.fs.root.dev;
     text += `${m.id} ${m.parent?.id ?? m.id} ${majorOf(dev)}:${minorOf(dev)} ` +
-      `${escapeMountText(dentryText(m.root))} ${escapeMountText(at)} ${mountOptions(m)}` +
+      `${escapeMountText(mountRootText(m))} ${escapeMountText(at)} ${mountOptions(m)}` +
       `${propagationText(m, root)} - ${m.fs.type} ${escapeMountText(m.source)} ${
         superOptions(m)
       }\n`;

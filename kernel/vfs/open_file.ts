@@ -9,6 +9,7 @@ import { EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../ffi/abi/errno.ts"
 import { OPEN_FILES } from "../core/quota.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import type { Credentials } from "../cred/credentials.ts";
+import type { PidSpace } from "../cred/pid.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import type { Backing } from "../mm/backing.ts";
@@ -248,8 +249,8 @@ export abstract class OpenFile {
   describe(): string {
     return "anon_inode:[file]";
   }
-  /** Extra lines of /proc/PID/fdinfo/N. */
-  fdinfo(): string {
+  /** Extra lines of /proc/PID/fdinfo/N; ids in them are those of a PID namespace. */
+  fdinfo(_pids: PidSpace): string {
     return "";
   }
 }

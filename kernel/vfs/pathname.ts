@@ -3,7 +3,8 @@
  * Not here: the way from a text to a Path (walk.ts).
  */
 
-import { ENOENT } from "../../ffi/abi/errno.ts";
+import { ENAMETOOLONG, ENOENT } from "../../ffi/abi/errno.ts";
+import { PATH_MAX } from "../../ffi/abi/fs.ts";
 import type { Path } from "./dentry.ts";
 import type { FsContext } from "./fs_context.ts";
 
@@ -50,10 +51,15 @@ export function mountedText(path: Path): string {
   }
 }
 
+/** A call's answer, with its NUL, fits a page: -ENAMETOOLONG for a path that was built by steps and is longer. */
+function bounded(text: string): string | number {
+  return text.length < PATH_MAX ? text : -ENAMETOOLONG;
+}
+
 /** As readlink of /proc/PID/fd/N shows it: with " (deleted)" when the name is gone. */
-export function pathText(path: Path, root: Path): string {
+export function pathText(path: Path, root: Path): string | number {
   const { text } = climb(path, root);
-  return path.dentry.isUnlinked ? text + " (deleted)" : text;
+  return bounded(path.dentry.isUnlinked ? text + " (deleted)" : text);
 }
 
 /** The text when `path` lies below `root`, else null. */
@@ -66,7 +72,7 @@ export function reachableText(path: Path, root: Path): string | null {
 export function cwdText(fs: FsContext): string | number {
   if (fs.cwd.dentry.isUnlinked) return -ENOENT;
   const { text, isReachable } = climb(fs.cwd, fs.root);
-  return isReachable ? text : "(unreachable)" + text;
+  return bounded(isReachable ? text : "(unreachable)" + text);
 }
 
 /** Path of a dentry within its file system. */

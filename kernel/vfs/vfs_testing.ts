@@ -50,8 +50,8 @@ export class TestHost implements Host {
   realtimeNsec(): number {
     return this.nsec;
   }
-  cpuNs(): number {
-    return 0;
+  processCpuNs(): number {
+    return -1;
   }
   currentCpu(): number {
     return -1;

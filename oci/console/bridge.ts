@@ -95,7 +95,7 @@ class Input extends Waiter {
   override onWake(_events: number): void {
     while (this.left === 0) {
       const ready = this.host.pollNow(this.fd, POLLIN);
-      if (ready === 0) break;
+      if (ready <= 0) break;
       let n = (ready & POLLIN) === 0 ? 0 : this.host.read(this.fd, this.address, BUFFER_BYTES);
       if (n === -EAGAIN || n === -EINTR) break;
       if (n === 0 && (ready & (POLLHUP | POLLERR)) === 0) {
@@ -189,7 +189,7 @@ class Output extends Waiter {
   private flush(): boolean {
     while (this.at < this.end) {
       const ready = this.host.pollNow(this.fd, POLLOUT);
-      if (ready === 0) return false;
+      if (ready <= 0) return false;
       const n = this.host.write(
         this.fd,
         this.address + this.at,

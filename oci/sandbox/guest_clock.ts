@@ -3,10 +3,10 @@
  * is awake. An idle sandbox is never woken for it; the time stamp counter goes on alone.
  */
 
-import { copyFromBuffer } from "../../ffi/mem/native_memory.ts";
+import { copyFromBuffer, store32 } from "../../ffi/mem/native_memory.ts";
 import { monotonicNs, realtimeNsec, realtimeSec, timeStampCounter } from "../../ffi/sys/clock.ts";
 import { ClockPage, type ClockReading } from "../../platform/vdso/clock_page.ts";
-import { buildVdso, DATA_PAGE_BYTES } from "../../platform/vdso/vdso.ts";
+import { buildVdso, CLOCK, DATA_PAGE_BYTES } from "../../platform/vdso/vdso.ts";
 import type { MemoryContext } from "../../kernel/mm/memory_context.ts";
 
 const UPDATE_NS = 1_000_000_000;
@@ -25,8 +25,11 @@ export class GuestClock {
     this.nextNs = first.monotonicNs + FIRST_UPDATE_NS;
   }
 
-  /** @param first a reading as old as can be: the rate is measured from there */
-  static install(memory: MemoryContext, first: ClockReading): GuestClock | null {
+  /**
+   * @param first a reading as old as can be: the rate is measured from there
+   * @param cpus processors of the machine
+   */
+  static install(memory: MemoryContext, first: ClockReading, cpus: number): GuestClock | null {
     const image = buildVdso();
     const pages = (DATA_PAGE_BYTES + image.length) / PAGE_BYTES;
     const frame = memory.frames.alloc(pages);
@@ -38,7 +41,9 @@ export class GuestClock {
       vvarBytes: DATA_PAGE_BYTES,
       imageFrame: frame + DATA_PAGE_BYTES,
       imageBytes: image.length,
+      cpusAt: frame + CLOCK.cpus,
     };
+    store32(data + CLOCK.cpus, cpus);
     return new GuestClock(data, first);
   }
 

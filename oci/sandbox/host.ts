@@ -95,8 +95,8 @@ export class RealHost implements Host, HostEvents {
   realtimeNsec(): number {
     return realtimeNsec();
   }
-  cpuNs(): number {
-    return processCpuNs();
+  processCpuNs(pid: number): number {
+    return processCpuNs(pid);
   }
 
   currentCpu(): number {

@@ -6,7 +6,7 @@
  * Not here: memory of guests (kernel/mm, which gives freed frames back).
  */
 
-import { processCpuNs } from "../../ffi/sys/clock.ts";
+import { ownCpuNs } from "../../ffi/sys/clock.ts";
 import { trimHeap } from "../../ffi/sys/native.ts";
 
 /** A sleep of this long is a rest. */
@@ -25,14 +25,14 @@ export class Rest {
 
   /** Whether there is garbage enough to look out for a rest. */
   get isDue(): boolean {
-    return processCpuNs() - this.#cpuNs >= this.#workNs;
+    return ownCpuNs() - this.#cpuNs >= this.#workNs;
   }
 
   /** The sandbox has rested for `REST_NS`. */
   take(): void {
     collectGarbage();
     trimHeap();
-    this.#cpuNs = processCpuNs();
+    this.#cpuNs = ownCpuNs();
   }
 }
 

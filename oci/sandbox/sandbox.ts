@@ -68,7 +68,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
     if (spec.strace) observeCalls(new Strace((line) => log.line(line)));
     if (machine.clocks !== null) {
-      host.guestClock = GuestClock.install(this.kernel.memory, machine.clocks);
+      host.guestClock = GuestClock.install(this.kernel.memory, machine.clocks, host.cpuCount);
     }
     this.#first = spec.id === "" ? new PlainGuest(this.kernel, spec, waiter, this) : this.#make();
   }

@@ -81,6 +81,7 @@ export class KvmContext extends Context {
   /** Runs, or waits for a processor. */
   isRunning = false;
   isQueued = false;
+  hadTicks: number;
   /** The kernel wants this run to end. */
   wantsInterrupt = false;
   isReleased = false;
@@ -93,6 +94,7 @@ export class KvmContext extends Context {
     super();
     this.space = space;
     this.#scheduler = scheduler;
+    this.hadTicks = scheduler.birthTicks;
     this.fpu = new Uint8Array(scheduler.fpuBytes);
     this.stateBytes = new Uint8Array(this.state.buffer, 0, KvmRegs.size);
     this.#savedFpu = allocBuffer(KvmXsave.size);

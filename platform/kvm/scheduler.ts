@@ -1,6 +1,6 @@
 /**
- * Which thread runs on which processor. There are few processors, so that threads wait for one in order, and whoever runs
- * while others wait is stopped after a while.
+ * Which thread runs on which processor. There are few processors, so that threads wait for one (`turns.ts`), and whoever
+ * runs while others wait is stopped after a while.
  *
  * A stopped thread keeps its processor as long as nobody else wants it: its FPU state is in there. Neighbours: `vcpu.ts`,
  * `stops.ts`; `kvm_platform.ts` drives it.
@@ -12,6 +12,7 @@ import type { KvmContext } from "./context.ts";
 import type { StopReader } from "./stops.ts";
 import { AGAIN, DEATH, FINISH, howItLeft, PROCEED } from "./stops.ts";
 import type { KvmSpace } from "./space.ts";
+import { Turns } from "./turns.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** Ticks (about a millisecond each) that a thread may run while others wait. */
@@ -27,8 +28,8 @@ export class Scheduler {
   /** The processor whose thread stopped last. */
   last: Vcpu | null = null;
   readonly #stops: StopReader;
-  /** Threads that wait for a processor, in order. */
-  readonly #waiting: KvmContext[] = [];
+  /** Threads that wait for a processor. */
+  readonly #waiting: Turns<KvmContext> = new Turns();
   /** Threads that stopped and have not been handed out. */
   readonly #ready: KvmContext[] = [];
   #next = 0;
@@ -45,7 +46,7 @@ export class Scheduler {
 
   /** Somebody has to be stopped soon: threads wait for a processor, or one is to leave that was let go on. */
   get isKicking(): boolean {
-    if (this.#waiting.length > 0) return true;
+    if (!this.#waiting.isEmpty) return true;
     for (const vcpu of this.vcpus) {
       if (vcpu.isRunning && (vcpu.isKickDue || vcpu.context!.isReleased)) return true;
     }
@@ -75,14 +76,14 @@ export class Scheduler {
       vcpu.leave();
       if (vcpu.hasStopped) this.#stopped(vcpu);
     }
-    const idle = this.#waiting.length === 0 ? this.#idleFor(context) : null;
+    const idle = this.#waiting.isEmpty ? this.#idleFor(context) : null;
     if (idle === null) this.#enqueue(context);
     else this.#enter(idle, context);
   }
 
   /** Others wait, and its thread has had its slice. HOT */
   #mustLeave(vcpu: Vcpu): boolean {
-    return this.#waiting.length > 0 && vcpu.sliceTicks >= SLICE_TICKS;
+    return !this.#waiting.isEmpty && vcpu.sliceTicks >= SLICE_TICKS;
   }
 
   /** Where its call waits for the answer. False: it does not any more. HOT */
@@ -98,7 +99,6 @@ export class Scheduler {
   }
 
   #enqueue(context: KvmContext): void {
-    context.isQueued = true;
     this.#waiting.push(context);
     for (const vcpu of this.vcpus) if (vcpu.isTaken && this.#mustLeave(vcpu)) vcpu.leave();
   }
@@ -145,6 +145,11 @@ export class Scheduler {
     return this.#ready.shift() ?? null;
   }
 
+  /** `hadTicks` of a new thread. */
+  get birthTicks(): number {
+    return this.#waiting.birthTicks;
+  }
+
   get hasReady(): boolean {
     if (this.#ready.length > 0) return true;
     for (const vcpu of this.vcpus) if (vcpu.hasStopped || vcpu.hasPosted) return true;
@@ -157,6 +162,7 @@ export class Scheduler {
     if (context.isReleased) return; // it was kicked
     if (!vcpu.take()) return; // it is leaving
     this.#stops.readSlot(vcpu, context);
+    context.hadTicks += vcpu.gapTicks;
     if (this.#mustLeave(vcpu)) vcpu.leave();
     this.#handOut(vcpu, context);
   }
@@ -180,8 +186,7 @@ export class Scheduler {
       if (vcpu.isRunning) return;
     }
     const next = this.#waiting.shift();
-    if (next === undefined) return;
-    next.isQueued = false;
+    if (next === null) return;
     next.space.flush();
     this.#enter(vcpu, next);
   }
@@ -205,6 +210,7 @@ export class Scheduler {
     } else if (verdict === FINISH) {
       vcpu.finish();
     } else if (verdict === AGAIN) {
+      context.hadTicks += vcpu.gapTicks;
       this.#goesOn = true;
     } else {
       if (verdict === DEATH) {
@@ -213,6 +219,7 @@ export class Scheduler {
         vcpu.dropFpu();
         vcpu.reset();
       }
+      context.hadTicks += vcpu.gapTicks;
       this.#handOut(vcpu, context);
     }
   }
@@ -221,7 +228,7 @@ export class Scheduler {
   #again(vcpu: Vcpu, context: KvmContext): void {
     if (context.wantsInterrupt) {
       this.#interrupted(context);
-    } else if (this.#waiting.length > 0) {
+    } else if (!this.#waiting.isEmpty) {
       this.#enqueue(context);
     } else {
       context.space.flush();
@@ -247,17 +254,12 @@ export class Scheduler {
   interrupt(context: KvmContext): void {
     if (!context.isRunning) return;
     if (context.isQueued) {
-      this.#unqueue(context);
+      this.#waiting.remove(context);
       this.#interrupted(context);
     } else if (!context.wantsInterrupt) {
       context.wantsInterrupt = true;
       context.vcpu!.kick();
     }
-  }
-
-  #unqueue(context: KvmContext): void {
-    context.isQueued = false;
-    this.#waiting.splice(this.#waiting.indexOf(context), 1);
   }
 
   /** The answer to its call is going to take long: somebody else can have its processor. */
@@ -272,7 +274,7 @@ export class Scheduler {
     if (at >= 0) this.#ready.splice(at, 1);
     context.space.forgetThread(context);
     if (context.isQueued) {
-      this.#unqueue(context);
+      this.#waiting.remove(context);
       this.#ended(context);
     }
     const { vcpu } = context;
@@ -289,7 +291,7 @@ export class Scheduler {
         vcpu.tickMoment();
         continue;
       }
-      const isWanted = this.#waiting.length > 0;
+      const isWanted = !this.#waiting.isEmpty;
       if (!vcpu.isTaken && !isWanted) continue;
       if (isWanted) vcpu.sliceTicks++;
       if (++vcpu.ticks % SLICE_TICKS !== 0 && !this.#mustLeave(vcpu)) continue;

@@ -117,6 +117,7 @@ export class StopReader {
   #leftStub(vcpu: Vcpu, context: KvmContext, offset: number): number {
     const isAnswered = vcpu.slotState === REPLIED || offset >= this.#behindReply;
     if (!isAnswered) return this.readSlot(vcpu, context);
+    vcpu.gapTicks = 0;
     this.#takeSlot(vcpu, context);
     context.state.setUint32(G.rax, vcpu.slotWord(Slot.at.result), true);
     context.state.setUint32(G.rax + 4, vcpu.slotWord(Slot.at.result + 4), true);

@@ -353,10 +353,11 @@ export class Vcpu {
     this.gapTicks = (this.slotWord(Slot.at.posted) - this.slotWord(Slot.at.resumed)) >>> 0;
   }
 
-  /** Of the last run. */
+  /** Of the last run, behind its last call. */
   readRunGap(): void {
-    const words = this.#words, { at } = VcpuBlock;
-    this.gapTicks = (words[at.left / 4]! - words[at.entered / 4]!) >>> 0;
+    const words = this.#words, { at } = VcpuBlock, left = words[at.left / 4]!;
+    const resumed = this.slotWord(Slot.at.resumed);
+    this.gapTicks = Math.min((left - words[at.entered / 4]!) >>> 0, (left - resumed) >>> 0);
   }
 
   /** Loads what differs of this thread, and runs it. False: there is no memory for its page tables. HOT */
@@ -442,10 +443,9 @@ export class Vcpu {
   /** Makes it leave the machine soon. */
   kick(): void {
     if (this.#isKicked) return;
-    const { pid, kickSignal } = this.#material;
     this.#isKicked = true;
     this.run.setUint8(R.immediateExit, 1);
-    syscall(SYS_tgkill, pid, this.#tid, kickSignal);
+    syscall(SYS_tgkill, this.#material.pid, this.#tid, this.#material.kickSignal);
   }
 
   /** Takes the FPU state out of the stopped processor, for its owner to have it elsewhere. */

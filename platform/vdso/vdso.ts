@@ -40,10 +40,20 @@ export const CLOCK = {
   /** u64 seconds and nanoseconds of CLOCK_MONOTONIC at the base, then of CLOCK_REALTIME. */
   monotonic: 24,
   realtime: 40,
+  /** u32: numbers of processors below it are told without a call; 0: the kernel is asked. */
+  cpus: 56,
 } as const;
 
-const SYS_gettimeofday = 96, SYS_time = 201, SYS_clock_gettime = 228;
+const SYS_gettimeofday = 96, SYS_time = 201, SYS_clock_gettime = 228, SYS_clock_getres = 229;
+const SYS_getcpu = 309;
+/**
+ * Linux keeps the number of a processor, and above it that of its node, in the limit of a segment that is there for this
+ * (__CPUNODE_SEG, arch/x86/include/asm/segment.h).
+ */
+const CPUNODE_SELECTOR = 0x7b, CPU_BITS = 0xfff;
 const NS_PER_SEC = 1_000_000_000;
+/** What the coarse clocks tick in, as the system calls say; a part of a second. */
+const COARSE_NS = 4_000_000;
 
 /** As Linux's: glibc finds the tables only if there is one segment, Go's runtime wants this version. */
 const VDSO = { vdso: { soname: "linux-vdso.so.1", version: "LINUX_2.6" } };
@@ -78,16 +88,34 @@ function emit(codeAt: number): { code: Uint8Array; symbols: Record<string, numbe
   a.label("clock_gettime");
   a.lea(r8, data(CLOCK.monotonic));
   a.cmp(edi, 1).je("gettime_known");
-  a.cmp(edi, 6).je("gettime_known"); // CLOCK_MONOTONIC_COARSE
+  // CLOCK_MONOTONIC_RAW, _COARSE and CLOCK_BOOTTIME: the kernel's calls tell the same of them.
+  for (const like of [4, 6, 7]) a.cmp(edi, like).je("gettime_known");
   a.lea(r8, data(CLOCK.realtime));
   a.test(edi, edi).je("gettime_known");
-  a.cmp(edi, 5).jne("gettime_call"); // CLOCK_REALTIME_COARSE
+  a.cmp(edi, 5).je("gettime_known"); // CLOCK_REALTIME_COARSE
+  a.cmp(edi, 11).jne("gettime_call"); // CLOCK_TAI
   a.label("gettime_known");
   readClock(a, data, "gettime_call", "gettime");
+  a.cmp(edi, 5).jb("gettime_store");
+  a.cmp(edi, 7).jae("gettime_store"); // only 5 and 6 are coarse
+  a.mov(r8, rdx).mov(rax, rdx).xor(edx, edx).mov(ecx, COARSE_NS).div(rcx);
+  a.sub(r8, rdx).mov(rdx, r8);
+  a.label("gettime_store");
   a.mov(mem(rsi), r11).mov(mem(rsi, 8), rdx);
   a.xor(eax, eax).ret();
   a.label("gettime_call");
   a.mov(eax, SYS_clock_gettime).syscall().ret();
+
+  // int clock_getres(clockid_t edi, struct timespec *rsi)
+  a.label("clock_getres").mov(ecx, 1);
+  for (const fine of [0, 1, 4, 7, 11]) a.cmp(edi, fine).je("getres_known");
+  a.mov(ecx, COARSE_NS);
+  for (const coarse of [5, 6]) a.cmp(edi, coarse).je("getres_known");
+  a.mov(eax, SYS_clock_getres).syscall().ret();
+  a.label("getres_known").xor(eax, eax);
+  a.test(rsi, rsi).je("getres_end");
+  a.mov(mem(rsi), rax).mov(mem(rsi, 8), rcx);
+  a.label("getres_end").ret();
 
   // int gettimeofday(struct timeval *rdi, struct timezone *rsi)
   a.label("gettimeofday");
@@ -113,16 +141,34 @@ function emit(codeAt: number): { code: Uint8Array; symbols: Record<string, numbe
   a.label("time_call");
   a.mov(eax, SYS_time).syscall().ret();
 
+  // int getcpu(unsigned *rdi, unsigned *rsi, void *rdx): there is one node
+  a.label("getcpu");
+  a.mov(ecx, CPUNODE_SELECTOR).lsl(eax, ecx).jne("getcpu_call");
+  a.and(eax, CPU_BITS).lea(r8, data(CLOCK.cpus));
+  a.cmp(eax, mem(r8)).jae("getcpu_call");
+  a.test(rdi, rdi).je("getcpu_node");
+  a.mov(mem(rdi), eax);
+  a.label("getcpu_node").xor(eax, eax);
+  a.test(rsi, rsi).je("getcpu_end");
+  a.mov(mem(rsi), eax);
+  a.label("getcpu_end").ret();
+  a.label("getcpu_call");
+  a.mov(eax, SYS_getcpu).syscall().ret();
+
   const code = a.assemble();
   return {
     code,
     symbols: {
       __vdso_clock_gettime: a.offsetOf("clock_gettime"),
+      __vdso_clock_getres: a.offsetOf("clock_getres"),
       __vdso_gettimeofday: a.offsetOf("gettimeofday"),
       __vdso_time: a.offsetOf("time"),
+      __vdso_getcpu: a.offsetOf("getcpu"),
       clock_gettime: a.offsetOf("clock_gettime"),
+      clock_getres: a.offsetOf("clock_getres"),
       gettimeofday: a.offsetOf("gettimeofday"),
       time: a.offsetOf("time"),
+      getcpu: a.offsetOf("getcpu"),
     },
   };
 }

@@ -10,7 +10,16 @@ Deno.test("the vDSO image is a shared object with the clock functions", () => {
   assertEquals(image.length % 4096, 0);
   assertEquals([...image.subarray(0, 4)], [0x7f, 0x45, 0x4c, 0x46]);
   const text = new TextDecoder("latin1").decode(image);
-  for (const name of ["__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time", "LINUX_2.6"]) {
+  for (
+    const name of [
+      "__vdso_clock_gettime",
+      "__vdso_clock_getres",
+      "__vdso_gettimeofday",
+      "__vdso_time",
+      "__vdso_getcpu",
+      "LINUX_2.6",
+    ]
+  ) {
     assert(text.includes(name), name);
   }
 });

@@ -22,12 +22,12 @@ def setup(n=8):
     return ctx.value
 
 
-def iocb(op, fd, data=0, memory=None, size=0, offset=0, flags=0, resfd=0, reserved=0):
+def iocb(op, fd, data=0, memory=None, size=0, offset=0, flags=0, resfd=0, reserved=0, rw=0):
     """The address of a request; `memory` is a buffer, or a number for aio_buf."""
     at = memory or 0
     if not isinstance(at, int):
         at = ctypes.addressof(memory)
-    raw = struct.pack("QIiHhIQQqQII", data, 7, 0, op, 0, fd, at, size, offset, reserved, flags,
+    raw = struct.pack("QIiHhIQQqQII", data, 7, rw, op, 0, fd, at, size, offset, reserved, flags,
                       resfd)
     b = ctypes.create_string_buffer(raw, 64)
     kept.append((b, memory))
@@ -156,6 +156,88 @@ def waiting_ends_by_a_signal_and_by_destruction():
         gives(-E.EINVAL, NR.io_destroy, ctx)
     child_ok(alone)
     gives(0, NR.io_destroy, ctx)
+
+
+def ring(ctx):
+    """nr, head, tail, magic, compatible and incompatible features, bytes of the header."""
+    return struct.unpack("4x7I", ctypes.string_at(ctx, 32))
+
+
+@test
+def events_are_in_the_ring():
+    ctx = setup(32)
+    places = ring(ctx)[0]
+    eq(ring(ctx), (places, 0, 0, 0xa10a10a1, 1, 0, 32))
+    ok(places > 65 and (32 + places * 32 + 32) > 4096, "the page is full")
+    with open("/proc/self/maps") as f:
+        area = [line.split() for line in f if line.startswith("%x-" % ctx)][0]
+    eq((area[1], " ".join(area[5:])), ("rw-s", "/[aio] (deleted)"))
+    fd = os.open("file", os.O_RDWR | os.O_CREAT)
+    b = ctypes.create_string_buffer(b"x" * 8, 8)
+    w, bad = iocb(WRITE, fd, (1 << 63) + 9, b, 8), iocb(WRITE, fd, 10, 16, 8)
+    eq(submit(ctx, w, bad), 2)
+    eq(ring(ctx)[1:3], (0, 2))
+    eq(struct.unpack("QQqq", ctypes.string_at(ctx + 32, 32)), ((1 << 63) + 9, w, 8, 0))
+    ctypes.c_uint.from_address(ctx + 8).value = 1
+    eq(events(ctx, 0, 5, NOW), [(10, bad, -E.EFAULT, 0)], "the first was taken from the ring")
+    eq(ring(ctx)[1:3], (2, 2))
+    for i in range(places):
+        eq(submit(ctx, iocb(WRITE, fd, i, b, 8)), 1)
+        ctypes.c_uint.from_address(ctx + 8).value = ring(ctx)[2]
+    eq(ring(ctx)[1:3], (2, 2), "round once")
+
+
+@test
+def a_ring_that_moves_takes_its_context_along():
+    ctx = setup(1)
+    fd = os.open("file", os.O_RDWR | os.O_CREAT)
+    b = ctypes.create_string_buffer(b"x" * 8, 8)
+    eq(submit(ctx, iocb(WRITE, fd, 5, b, 8)), 1)
+    gives(-E.EFAULT, NR.mremap, ctx, 4096, 8192, 1, 0)
+    place = works(NR.mmap, 0, 4096, 0, 0x22, -1, 0)
+    eq(works(NR.mremap, ctx, 4096, 4096, 3, place), place)
+    gives(-E.EINVAL, NR.io_submit, ctx, 0, 0)
+    eq(submit(place, iocb(WRITE, fd, 6, b, 8)), 1)
+    eq([e[0] for e in events(place, 2, 3)], [5, 6])
+    gives(0, NR.io_destroy, place)
+    gives(-E.EFAULT, NR.mremap, place, 4096, 8192, 1, 0)
+
+
+@test
+def too_many_requests_are_refused():
+    # The number is doubled in 32 bits, then compared with 0x800000, then with fs.aio-max-nr.
+    most = int(open("/proc/sys/fs/aio-max-nr").read())
+    for n, error in ((-1, E.EINVAL), (-1000, E.EINVAL), (0x400001, E.EINVAL), (0x7fffffff, E.EINVAL),
+                     (1 << 31, E.EAGAIN), (most + 1, E.EAGAIN)):
+        gives(-error, NR.io_setup, n, ctypes.c_ulong(0))
+
+
+@test
+def long_transfers_come_in_one_event():
+    ctx = setup()
+    fd = os.open("file", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    size = 20_000_000
+    out, back = (ctypes.create_string_buffer(size) for _ in range(2))
+    ctypes.memset(out, 66, size)
+    eq(submit(ctx, iocb(WRITE, fd, 1, out, size, 3), iocb(WRITE, fd, 2, out, 5)), 2)
+    eq(sorted(e[::2] for e in events(ctx, 2, 2)), [(1, size), (2, 5)])
+    eq(os.fstat(fd).st_size, size + 3)
+    eq(submit(ctx, iocb(READ, fd, 3, back, size, 100)), 1)
+    eq([e[::2] for e in events(ctx, 1, 2)], [(3, size - 97)], "up to the end")
+    eq(back.raw[:size - 97], out.raw[:size - 97])
+
+
+@test
+def flags_of_transfers():
+    ctx = setup()
+    fd = os.open("file", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    b = ctypes.create_string_buffer(b"abcd", 4)
+    eq(submit(ctx, iocb(WRITE, fd, 0, b, 4), iocb(WRITE, fd, 0, b, 4, rw=2)), 2)
+    eq(submit(ctx, iocb(WRITE, fd, 0, b, 4, rw=16)), 1, "RWF_APPEND")
+    eq(os.pread(fd, 20, 0), b"abcdabcd")
+    eq(submit(ctx, iocb(WRITE, fd, 0, b, 4, rw=1 << 20)), -E.EOPNOTSUPP)
+    eq(submit(ctx, iocb(FSYNC, fd, rw=2)), -E.EINVAL)
+    eq(len(events(ctx, 3, 5)), 3)
 
 
 run()

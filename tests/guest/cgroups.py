@@ -1,5 +1,6 @@
 """Control groups of version 2 (cgroups(7), cgroup-v2.rst of Linux): the tree, who is in it, what controllers do."""
 
+import ctypes
 import errno
 import os
 import select
@@ -59,6 +60,28 @@ def a_hierarchy_is_mounted_where_programs_look():
     with open("/proc/self/mounts") as f:
         kinds = [line.split()[2] for line in f if line.split()[1].startswith("/sys/fs/cgroup")]
     ok("cgroup2" in kinds, "mounts: %s" % kinds)
+
+
+@grouped
+def attributes_of_groups_and_files(group):
+    for path in group.path, group.file("cgroup.procs"):
+        for name in "user.note", "trusted.note":
+            fails(errno.ENODATA, os.getxattr, path, name)
+            fails(errno.ENODATA, os.removexattr, path, name)
+            os.setxattr(path, name, b"value")
+            eq(os.getxattr(path, name), b"value")
+            fails(errno.EEXIST, os.setxattr, path, name, b"", os.XATTR_CREATE)
+        eq(sorted(os.listxattr(path)), ["trusted.note", "user.note"])
+        fails(errno.EOPNOTSUPP, os.setxattr, path, "system.note", b"")
+        os.removexattr(path, "trusted.note")
+    for i in range(127):
+        os.setxattr(group.path, "user.%d" % i, b"")
+    for name in "user.one_more", "user.note":
+        fails(errno.ENOSPC, os.setxattr, group.path, name, b"")
+    for i in range(127):
+        os.removexattr(group.path, "user.%d" % i)
+    os.setxattr(group.path, "user.1", bytes(65536))
+    fails(errno.ENOSPC, os.setxattr, group.path, "user.2", bytes(65536))
 
 
 @grouped
@@ -189,7 +212,6 @@ def events_can_be_polled(group):
 
 @grouped
 def events_reach_inotify(group):
-    import ctypes
     libc = ctypes.CDLL(None)
     fd = libc.inotify_init1(os.O_NONBLOCK)
     ok(libc.inotify_add_watch(fd, group.file("cgroup.events").encode(), 2) >= 0, "watch")
@@ -245,6 +267,50 @@ def freezing_reaches_what_is_below_and_what_comes(group):
     killed(end(late))
     killed(end(pid))
     eq(group.is_populated(), False)
+
+
+@grouped
+def a_state_that_another_group_decides_is_told(group):
+    """Whoever asks for it waits for an event, and there is no change."""
+    child = group.make("a")
+    pid = child.spawn(idle)
+    entered(child, pid)
+    group.put("cgroup.freeze", "1")
+    wait_until(child.is_frozen, "frozen")
+    libc = ctypes.CDLL(None)
+    fd = libc.inotify_init1(os.O_NONBLOCK)
+    ok(libc.inotify_add_watch(fd, child.file("cgroup.events").encode(), 2) >= 0, "watch")
+    for text in ("1", "0"):
+        child.put("cgroup.freeze", text)
+        ok(select.select([fd], [], [], 5)[0], "no event")
+        os.read(fd, 1000)
+        eq(child.is_frozen(), True)
+    # It is what it was.
+    child.put("cgroup.freeze", "0")
+    eq(select.select([fd], [], [], 0)[0], [])
+    killed(end(pid))
+
+
+@grouped
+def a_new_group_below_a_frozen_one_is_frozen(group):
+    group.put("cgroup.freeze", "1")
+    child = group.make("a")
+    eq((child.is_frozen(), child.read("cgroup.freeze")), (True, "0\n"))
+    group.put("cgroup.freeze", "0")
+    eq(child.is_frozen(), False)
+
+
+@grouped
+def nobody_is_whoever_writes(group):
+    """The "0" of a file that another process opened."""
+    child = group.make("a")
+
+    def body():
+        own = spawn(lambda: os.write(fd, b"0") - 1 or child.procs() != [os.getpid()])
+        eq(os.waitpid(own, 0)[1], 0)
+    fd = os.open(child.file("cgroup.procs"), os.O_WRONLY)
+    body()
+    eq(child.procs(), [])
 
 
 @grouped

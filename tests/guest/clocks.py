@@ -7,11 +7,13 @@ import signal
 import struct
 import threading
 from errno import *
+from lib.bpf import ERRNO, install, no_new_privs, on_call
 from lib.guest import *
 
 FAMILY = "time"
 
 REALTIME, MONOTONIC, PROCESS, THREAD, RAW, RT_COARSE, MONO_COARSE, BOOT = range(8)
+TAI = 11
 ABSTIME = 1
 
 
@@ -70,6 +72,23 @@ def resolutions():
     between(1, r[1], 10**7, "coarse resolution")
     gives(0, NR.clock_getres, 0, None)
     gives(-EINVAL, NR.clock_getres, 77, r)
+
+
+@test
+def coarse_clocks_tick_alike_with_and_without_a_call():
+    t = (ctypes.c_int64 * 2)()
+
+    def by_library(which):
+        eq(libc.clock_gettime(which, t), 0)
+        return t[0] * 10**9 + t[1]
+
+    def by_call(which):
+        eq(sc(NR.clock_gettime, which, t), 0)
+        return t[0] * 10**9 + t[1]
+    for which in (RT_COARSE, MONO_COARSE):
+        times = [read(which) for _ in range(300) for read in (by_library, by_call)]
+        back = sum(b < a for a, b in zip(times, times[1:]))
+        ok(back < 30, "clock %d went back %d times" % (which, back))
 
 
 @test
@@ -324,11 +343,62 @@ def times_and_uptime():
 
 
 @test
+def clocks_without_a_call():
+    t = (ctypes.c_int64 * 2)()
+    alike = {RAW: RAW, BOOT: BOOT, TAI: TAI, RT_COARSE: REALTIME, MONO_COARSE: MONOTONIC}
+    time.sleep(0.2)
+    for which, other in alike.items():
+        eq(libc.clock_gettime(which, t), 0)
+        between(-0.2, clock(other) - t[0] - t[1] / 1e9, 0.2, "clock %d and a call" % which)
+
+    def without():
+        no_new_privs()
+        eq(install(on_call(NR.clock_gettime, ERRNO | EPERM)), 0)
+        if libc.clock_gettime(MONOTONIC, t) != 0:
+            return 77
+        for which in alike:
+            eq(libc.clock_gettime(which, t), 0, which)
+        return 0
+    status = os.waitstatus_to_exitcode(in_child(without))
+    if status == 77:
+        skip("here all clocks are calls")
+    eq(status, 0)
+
+
+@test
+def resolutions_without_a_call():
+    getres = ctypes.CDLL("linux-vdso.so.1").__vdso_clock_getres
+    t, u = (ctypes.c_int64 * 2)(), (ctypes.c_int64 * 2)()
+    for which in range(12):
+        r = sc(NR.clock_getres, which, u)
+        eq((getres(which, t), t[:]), (r, u[:]) if r == 0 else (r, t[:]), "clock %d" % which)
+        eq(getres(which, None), r)
+
+
+@test
+def a_processor_without_a_call():
+    vdso = ctypes.CDLL("linux-vdso.so.1")
+    cpu, node = ctypes.c_uint(77), ctypes.c_uint(77)
+    eq(vdso.__vdso_getcpu(ctypes.byref(cpu), ctypes.byref(node), None), 0)
+    ok(cpu.value in os.sched_getaffinity(0) and node.value < 64, (cpu.value, node.value))
+    eq(vdso.__vdso_getcpu(None, None, None), 0)
+    for wanted in sorted(os.sched_getaffinity(0)):
+        if os.fork() == 0:
+            os.sched_setaffinity(0, {wanted})
+            for _ in range(100):
+                vdso.__vdso_getcpu(ctypes.byref(cpu), None, None)
+                if cpu.value != wanted:
+                    os._exit(1)
+            os._exit(0)
+        eq(os.wait()[1], 0, wanted)
+
+
+@test
 def the_vdso_has_linux_versions():
     vdso = ctypes.CDLL("linux-vdso.so.1")
     libc.dlvsym.restype = ctypes.c_void_p
     find = lambda name, version: libc.dlvsym(ctypes.c_void_p(vdso._handle), name, version)
-    for name in b"__vdso_clock_gettime", b"__vdso_gettimeofday", b"__vdso_time":
+    for name in b"__vdso_clock_gettime", b"__vdso_gettimeofday", b"__vdso_time", b"__vdso_getcpu":
         ok(find(name, b"LINUX_2.6"), "%r is there" % name)
     ok(not find(b"__vdso_time", b"LINUX_9.9"), "another version")
 

@@ -238,6 +238,28 @@ def cpu_limit():
 
 
 @test
+def cpu_limits_that_are_reached_already():
+    """A limit of 0 is one: SIGXCPU comes at once, however often it is set again, and the soft limit moves on."""
+    def child():
+        came = []
+        signal.signal(signal.SIGXCPU, lambda *_: came.append(1))
+        deadline = time.monotonic() + 10
+        while len(came) < 3 and time.monotonic() < deadline:
+            resource.setrlimit(resource.RLIMIT_CPU, (0, resource.RLIM_INFINITY))
+        eq(len(came), 3)
+        while resource.getrlimit(resource.RLIMIT_CPU)[0] < 1 and time.monotonic() < deadline:
+            pass
+        ok(resource.getrlimit(resource.RLIMIT_CPU)[0] >= 1, "soft limit")
+    child_ok(child)
+
+    def ended():
+        resource.setrlimit(resource.RLIMIT_CPU, (0, 0))
+        while True:
+            pass
+    eq(in_child(ended) & 0x7F, signal.SIGKILL)
+
+
+@test
 def machine_names():
     u = os.uname()
     eq((u.sysname, u.machine), ("Linux", "x86_64"))

@@ -5,8 +5,9 @@ import ctypes
 import os
 import resource
 import socket
+from errno import ENAMETOOLONG, ERANGE
 
-from lib.guest import SYS, NR, eq, run, sc, skip, test
+from lib.guest import SYS, NR, eq, gives, run, sc, skip, test
 
 FAMILY = "files"
 
@@ -46,6 +47,36 @@ def a_mount_with_a_deep_tree_goes():
     eq(os.stat("deep/b/a").st_nlink, 3)
     eq(libc.umount2(b"deep", 2), 0)
     eq(os.listdir("deep"), [])
+
+
+@test
+def paths_longer_than_a_page():
+    home = os.getcwd()
+    name, depth = "n" * 120, (4095 - len(home)) // 121 - 1
+    nest(depth, name)
+    left = 4095 - len(os.getcwd()) - 1
+    nest(1, "m" * left)
+    buf = ctypes.create_string_buffer(8192)
+    eq(sc(NR.getcwd, buf, 8192), 4096)
+    eq(len(os.readlink("/proc/self/cwd")), 4095)
+    gives(-ERANGE, NR.getcwd, buf, 4095)
+    fd = os.open(".", os.O_RDONLY)
+    os.rename("../" + "m" * left, "../" + "m" * (left + 1))
+    # Whatever the size of the buffer.
+    for size in 8192, 4096, 10, 0:
+        gives(-ENAMETOOLONG, NR.getcwd, buf, size)
+    gives(-ENAMETOOLONG, NR.readlink, b"/proc/self/cwd", buf, 8192)
+    gives(-ENAMETOOLONG, NR.readlink, b"/proc/self/fd/%d" % fd, buf, 8192)
+    os.rename("../" + "m" * (left + 1), "../" + "m" * (left - 5))
+    os.rmdir("../" + "m" * (left - 5))
+    # " (deleted)" is ten bytes more.
+    gives(-ENAMETOOLONG, NR.readlink, b"/proc/self/fd/%d" % fd, buf, 8192)
+    os.close(fd)
+    os.chdir("..")
+    for _ in range(depth):
+        os.chdir("..")
+        os.rmdir(name)
+    eq(os.getcwd(), home)
 
 
 @test

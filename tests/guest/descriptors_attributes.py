@@ -1,6 +1,8 @@
 """Sizes, times, owners, directories and attributes, tried on descriptors of every kind."""
 
 import os
+import socket
+from errno import EOPNOTSUPP
 
 from lib.guest import *
 from lib.things import *
@@ -89,6 +91,36 @@ exec_itself: EBADF none closed; ENOEXEC memfd; EACCES *
 @cases(spread(TABLE, DESCRIPTORS), shared=True)
 def answers(call, result, kinds):
     on_descriptors(CALLS[call], result, kinds)
+
+
+@test
+def the_protocol_of_a_socket_has_a_name():
+    for family, kind, protocol, name in ((1, 1, 0, b"UNIX-STREAM"), (1, 2, 0, b"UNIX"), (2, 1, 0, b"TCP"),
+                                         (2, 2, 0, b"UDP"), (10, 2, 136, b"UDPLITEv6"), (16, 3, 0, b"NETLINK")):
+        s = socket.socket(family, kind, protocol)
+        link = "/proc/self/fd/%d" % s.fileno()
+        for target in (s.fileno(), link):
+            eq(os.getxattr(target, "system.sockprotoname"), name + b"\0", target)
+            eq(os.listxattr(target), ["system.sockprotoname"])
+    fails(EOPNOTSUPP, os.getxattr, "/proc/self/fd/%d" % os.pipe()[0], "system.sockprotoname")
+
+
+@test
+def fdinfo_of_a_terminals_master():
+    master, slave = os.openpty()
+    with open("/proc/self/fdinfo/%d" % master) as f:
+        eq(f.readlines()[4:], ["tty-index:\t%s\n" % os.ttyname(slave).split("/")[-1]])
+
+
+@test
+def fdinfo_of_watches_has_the_newest_first():
+    fd = sc(NR.inotify_init1, 0)
+    for i, name in enumerate(b"abc"):
+        os.mkdir(bytes([name]))
+        eq(sc(NR.inotify_add_watch, fd, bytes([name]), 0x100), i + 1)
+    with open("/proc/self/fdinfo/%d" % fd) as f:
+        eq([line.split()[1] for line in f if line.startswith("inotify")], ["wd:3", "wd:2", "wd:1"])
+
 
 
 run()

@@ -93,6 +93,12 @@ def long_interpreter_lines():
     write("long", b"#!/bin/echo " + b"a" * 300 + b"\n")
     code, out = output_of("./long", ["x"])
     ok(code == 0 and len(out) < 300, "the line is cut at 256 bytes: %d" % len(out))
+    # A name that a blank ends, which is the last of the 256 bytes that are looked at.
+    name = b"/" * (255 - len(b"#!bin/echo")) + b"bin/echo"
+    write("fits", b"#!" + name + b" x")
+    eq(output_of("./fits", ["x"]), (0, b"./fits\n"))
+    write("ends", b"#!" + name)
+    eq(output_of("./ends", ["x"]), (0, b"./ends\n"))
     write("longpath", b"#!/" + b"b/" * 150 + b"sh\n")
     eq(output_of("./longpath", ["x"]), (126, b"ENOEXEC"))
 

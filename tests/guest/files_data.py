@@ -387,6 +387,8 @@ def memory_files_and_seals():
     fails(EPERM, os.pwrite, fd, b"x", 0)
     fails(EPERM, fcntl.fcntl, fd, F_ADD_SEALS, 1)
     eq(os.pread(fd, 10, 0), b"Data")
+    at = works(NR.mmap, 0, 4096, 1, 1, fd, 0)
+    gives(-EACCES, NR.mprotect, at, 4096, 3)
     plain = works(NR.memfd_create, b"p", 0)
     eq(fcntl.fcntl(plain, F_GET_SEALS), 1)
     gives(-EINVAL, NR.memfd_create, b"x", 0x8000)
@@ -431,6 +433,25 @@ def memory_devices_have_no_position():
         gives(-EINVAL, NR.lseek, fd, 0, 9)
         os.read(fd, 10)
         eq(os.lseek(fd, 0, 1), 0, name)
+
+
+@test
+def a_write_ends_at_the_largest_size():
+    fd = os.open("largest", os.O_RDWR | os.O_CREAT)
+    good, bad = 1 << 20, 1 << 63
+    while bad - good > 1:
+        size = (good + bad) // 2
+        if sc(NR.ftruncate, fd, size) == 0:
+            good = size
+        else:
+            bad = size
+    os.ftruncate(fd, 0)
+    if good == (1 << 63) - 1:  # No write gets there.
+        return
+    eq(os.pwrite(fd, b"12345", good - 3), 3)
+    eq(os.pread(fd, 9, good - 3), b"123")
+    fails(EFBIG, os.pwrite, fd, b"12345", good)
+    os.ftruncate(fd, 0)
 
 
 run()

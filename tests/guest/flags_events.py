@@ -85,6 +85,35 @@ def add(mask, path=b"."):
     return sc(NR.inotify_add_watch, i, path, mask), sc(NR.inotify_add_watch, i, path, mask)
 
 
+@test
+def busy_polling_of_epoll():
+    put, get = 0x40088a01, 0x80088a02
+    e = select.epoll()
+    room = ctypes.create_string_buffer(8)
+
+    def kept():
+        gives(0, NR.ioctl, e.fileno(), get, room)
+        return struct.unpack("IHBB", room.raw)
+
+    def asks(expected, *words):
+        gives(expected, NR.ioctl, e.fileno(), put, struct.pack("IHBB", *words))
+    if sc(NR.ioctl, e.fileno(), get, room) == -EINVAL:
+        skip("Linux before 6.9")
+    eq(kept(), (0, 0, 0, 0))
+    asks(0, 0x7fffffff, 64, 1, 0)
+    for words in ((1, 1, 1, 1), (0x80000000, 1, 1, 0), (1, 1, 2, 0)):
+        asks(-EINVAL, *words)
+    eq(kept(), (0x7fffffff, 64, 1, 0))
+    for request in (put, get):
+        gives(-EFAULT, NR.ioctl, e.fileno(), request, 8)
+    gives(-EINVAL, NR.ioctl, e.fileno(), put + 2, room)
+    if is_root():
+        asks(0, 5, 65, 0, 0)
+        eq(kept(), (5, 65, 0, 0))
+        os.setresuid(1234, 1234, 1234)
+    asks(-EPERM, 5, 65, 0, 0)
+
+
 @cases([
     ("POLLIN", lambda: polled(full_pipe()[0], 1), (1, 1)),
     ("POLLPRI", lambda: polled(full_pipe()[0], 2), (0, 0)),

@@ -11,7 +11,7 @@ from lib.packets import checksum
 FAMILY = "network"
 
 ICMP_FILTER = 1
-ECHO, REPLY = 8, 0
+ECHO, REPLY, UNREACHABLE = 8, 0, 3
 
 
 def request(ident, data, kind=ECHO):
@@ -43,6 +43,34 @@ def requests_and_replies_are_heard():
         eq(checksum(packet[:20]), 0)
         eq((checksum(packet[20:]), packet[28:]), (0, b"data"))
         eq(seen[ECHO][0][20:], request(0x1234, b"data"))
+
+
+@test
+def a_request_with_a_code_is_answered_with_it():
+    with raw() as s:
+        body = struct.pack("!HH", 0x1235, 1) + b"data"
+        s.sendto(struct.pack("!BBH", ECHO, 9, checksum(bytes((ECHO, 9, 0, 0)) + body)) + body,
+                 ("127.0.0.1", 0))
+        while True:
+            packet, _ = s.recvfrom(1000)
+            if packet[20] == REPLY and packet[24:26] == b"\x12\x35":
+                break
+        eq((packet[21], packet[28:]), (9, b"data"))
+
+
+@test
+def nobody_is_there_for_a_protocol():
+    with raw() as hears, raw(protocol=200) as sends:
+        sends.bind(("127.0.0.1", 0))
+        sends.connect(("127.0.0.2", 0))
+        for data, error in (b"7 bytes", 0), (b"8 bytes.", errno.ENOPROTOOPT):
+            sends.send(data)
+            while True:
+                packet, (who, _) = hears.recvfrom(1000)
+                if packet[20] == UNREACHABLE and packet[37] == 200:
+                    break
+            eq((who, packet[21], packet[48:]), ("127.0.0.2", 2, data))
+            eq(sends.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), error)
 
 
 @test

@@ -239,4 +239,68 @@ def priorities_are_checked():
     eq((r.do(NOP, ioprio=1), r.do(CLOSE, 99, ioprio=1)), (-E.EINVAL, -E.EINVAL))
 
 
+@test
+def a_chain_is_taken_whole():
+    r = Ring(8)
+    for i in range(4):
+        r.put(NOP, data=i, flags=LINK, op_flags=1 << 30 if i == 1 else 0)
+    r.put(NOP, data=4)
+    r.put(NOP, data=5)
+    eq(r.enter(6, 6), 6, "what is linked goes on behind a wrong one")
+    eq(sorted(r.take()), [(i, -E.EINVAL if i == 1 else 0 if i == 5 else -E.ECANCELED, 0) for i in range(6)])
+    r.put(NOP, data=1, op_flags=1 << 30)
+    r.put(NOP, data=2)
+    eq(r.enter(2), 1, "a wrong one alone ends it")
+    eq(r.take(), [(1, -E.EINVAL, 0)])
+
+
+@test
+def two_bounds_of_one_request_are_wrong():
+    r = Ring(8)
+    second = struct.pack("qq", 1, 0)
+    kept.append(second)
+    r.put(NOP, data=1, flags=LINK)
+    r.put(LINK_TIMEOUT, addr=ctypes.create_string_buffer(second), size=1, data=2, flags=LINK)
+    r.put(LINK_TIMEOUT, addr=ctypes.create_string_buffer(second), size=1, data=3)
+    eq(r.enter(3, 3), 3)
+    eq(sorted(r.take()), [(1, -E.ECANCELED, 0), (2, -E.ECANCELED, 0), (3, -E.EINVAL, 0)])
+
+
+@test
+def what_falls_with_a_silent_one_is_silent():
+    r = Ring(8)
+    b = ctypes.create_string_buffer(8)
+    for flags in (LINK | SKIP, LINK):
+        r.put(NOP, data=1, flags=flags)
+        r.put(READ, 999, b, 8, data=2, flags=flags)
+        r.put(NOP, data=3, flags=flags)
+        r.put(NOP, data=4)
+        eq(r.enter(4, 1), 4)
+        failed = (2, -E.EBADF, 0)
+        eq(sorted(r.take()), [failed] if flags & SKIP else
+           [(1, 0, 0), failed, (3, -E.ECANCELED, 0), (4, -E.ECANCELED, 0)])
+    r.put(NOP, data=1, flags=LINK | SKIP)
+    r.put(NOP, data=2, flags=LINK, op_flags=1 << 30)
+    r.put(NOP, data=3)
+    eq(r.enter(3, 1), 3)
+    eq(r.take(), [(1, -E.ECANCELED, 0)], "so it is with one that is wrong")
+
+
+@test
+def truncation_has_no_other_fields():
+    r = Ring(4)
+    fd = os.open("file", os.O_RDWR | os.O_CREAT)
+    eq(r.do(FTRUNCATE, fd, off=100), 0)
+    for wrong in (dict(addr=4096), dict(size=4), dict(op_flags=1), dict(buf=1), dict(file_index=1)):
+        eq(r.do(FTRUNCATE, fd, off=5, **wrong), -E.EINVAL, wrong)
+    eq(os.fstat(fd).st_size, 100)
+
+
+@test
+def a_thread_for_a_processor_that_is_not_there():
+    p = bytearray(120)
+    struct.pack_into("II", p, 8, 2 | 4, 10000)
+    gives(-E.EINVAL, NR.io_uring_setup, 4, ctypes.create_string_buffer(bytes(p), 120))
+
+
 run()

@@ -183,8 +183,7 @@ def leader_exit_hangs_up_the_foreground():
         def child():
             signal.signal(signal.SIGHUP, lambda *_: (out.post(b"h"), os._exit(0)))
             p.post()
-            while True:
-                signal.pause()
+            serve_signals()
         fg = group_child(child)
         foreground(fd, fg)
         p.take()

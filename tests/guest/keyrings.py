@@ -90,6 +90,8 @@ def keys_are_read_and_described():
     eq(buf.raw[:2], b"\0\0" if buf.raw[:2] == b"\0\0" else b"zz")
     eq(ctl(READ, k, None, 100), 5)
     eq(ctl(READ, k, BAD, 100), -EFAULT)
+    for wrong in (0, -9, NONE):
+        eq(ctl(READ, wrong, None, 0), -ENOKEY, wrong)
     eq(ctl(DESCRIBE, k, None, 0), len("user;%d;%d;3f010000;a" % (os.getuid(), os.getgid())) + 1)
     eq(ctl(DESCRIBE, k, BAD, 4096), -EFAULT)
 

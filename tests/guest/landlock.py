@@ -9,7 +9,7 @@ import struct
 import threading
 
 from lib import landlock as ll
-from lib.guest import NR, Pipe, child_ok, eq, fails, gives, need_root, ok, run, sc, spawn, test
+from lib.guest import NR, Pipe, child_ok, eq, fails, gives, need_root, ok, run, sc, skip, spawn, test
 
 FAMILY = "processes"
 
@@ -213,6 +213,27 @@ def addresses_of_restricted_sockets():
     gives(-errno.EACCES, NR.bind, s.fileno(), any_, 16)
     gives(-errno.EINVAL, NR.bind, s.fileno(), any_, 15)
     gives(0, NR.connect, s.fileno(), unspec, 16)
+    gives(0, NR.connect, s.fileno(), unspec, 2)
+    s = socket.socket(socket.AF_INET6)
+    none = struct.pack("=H26s", 0, b"")
+    gives(-errno.EAFNOSUPPORT, NR.bind, s.fileno(), none, 24)
+    gives(-errno.EINVAL, NR.bind, s.fileno(), none, 23)
+    gives(0, NR.connect, s.fileno(), none, 2)
+
+
+@test
+def sends_that_connect():
+    if not os.uname().release.startswith("6.12."):
+        skip("not every kernel judges MSG_FASTOPEN as it does connect(2)")
+    server = socket.create_server(("127.0.0.1", 0))
+    other = socket.socket()
+    other.bind(("127.0.0.1", 0))
+    host, port = server.getsockname()
+    ll.restrict(net=ll.CONNECT, ports=[(port, ll.CONNECT)])
+    s = socket.socket()
+    fails(errno.EACCES, s.sendto, b"x", socket.MSG_FASTOPEN, other.getsockname())
+    fails(errno.EACCES, s.sendmsg, [b"x"], [], socket.MSG_FASTOPEN, other.getsockname())
+    eq(s.sendto(b"x", socket.MSG_FASTOPEN, (host, port)), 1)
 
 
 @test

@@ -6,14 +6,15 @@ import signal
 import struct
 import shutil
 import subprocess
+from errno import EINVAL, EOVERFLOW
 
-from lib.guest import child_ok, eq, need_root, ok, run, skip, spawn, test, wait_until
+from lib.guest import cases, child_ok, eq, fails, need_root, ok, run, skip, spawn, test, wait_until
 from lib.namespaces import MS_PRIVATE, MS_REC, NEWNS, NEWPID, mount, unshare
 
 FAMILY = "files"
 
 R, W, U = fcntl.F_RDLCK, fcntl.F_WRLCK, fcntl.F_UNLCK
-OFD_SETLK, OFD_SETLKW = 37, 38
+OFD_GETLK, OFD_SETLK, OFD_SETLKW = 36, 37, 38
 
 
 def lock(fd, kind, start, length, command=fcntl.F_SETLK):
@@ -181,6 +182,21 @@ def fdinfo_has_those_of_the_descriptor():
 
 
 @test
+def a_description_asks_what_it_holds_itself():
+    mine, other = new(), new()
+    lock(mine, R, 5, 3, OFD_SETLK)
+
+    def asked(fd, start, length):
+        query = struct.pack("hhqqi4x", U, 0, start, length, 0)
+        return struct.unpack("hhqqi4x", fcntl.fcntl(fd, OFD_GETLK, query))
+    eq(asked(mine, 6, 1), (R, 0, 5, 3, -1))
+    eq(asked(mine, 0, 0), (R, 0, 5, 3, -1))
+    eq(asked(mine, 0, 5), (U, 0, 0, 5, 0))
+    eq(asked(other, 0, 0), (U, 0, 0, 0, 0))
+    fails(EINVAL, lock, mine, U, 0, 0, fcntl.F_GETLK)
+
+
+@test
 def lslocks_finds_the_file():
     if shutil.which("lslocks") is None:
         skip("no lslocks")
@@ -189,6 +205,72 @@ def lslocks_finds_the_file():
     args = ["lslocks", "-n", "-r", "-p", str(os.getpid()), "-o", "TYPE,MODE,START,END,PATH"]
     text = subprocess.run(args, stdout=subprocess.PIPE, check=True, text=True).stdout
     ok("POSIX WRITE 7 8 %s\n" % os.path.realpath("file") in text, text)
+
+
+@test
+def the_newest_comes_first():
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])  # Linux has a list for each processor.
+    fd = new()
+    lock(fd, R, 10, 1)
+    lock(fd, W, 0, 1)
+    lock(fd, R, 5, 1)
+    with open("/proc/locks") as f:
+        found = [line.split()[6] for line in f if " %s " % place("file") in line]
+    eq(found, ["5", "0", "10"])
+
+
+@test
+def fdinfo_has_the_lease():
+    os.close(new("leased"))
+    fd = os.open("leased", os.O_RDONLY)
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, R)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    where = "%d %s" % (os.getpid(), place("leased"))
+    with open("/proc/self/fdinfo/%d" % fd) as f:
+        eq([line for line in f if line.startswith("lock:")],
+           ["lock:\t1: FLOCK  ADVISORY  READ %s 0 EOF\n" % where,
+            "lock:\t2: LEASE  ACTIVE    READ %s 0 EOF\n" % where])
+
+
+
+LONGEST = 2 ** 63 - 1
+
+
+@cases([
+    ("the largest length", 0, LONGEST, 0, None),
+    ("the largest length from 1", 1, LONGEST, 0, "1 EOF"),
+    ("what a double cannot print", 1 << 62, 1, 0, "%d %d" % (1 << 62, 1 << 62)),
+    ("one too many", 2, LONGEST, EOVERFLOW, None),
+    ("the largest offset alone", LONGEST, 1, 0, None),
+    ("two bytes there", LONGEST, 2, EOVERFLOW, None),
+    ("back from it", LONGEST, -LONGEST, 0, None),
+    ("too far back", 10, -11, EINVAL, None),
+    ("back by the smallest number", 1, -LONGEST - 1, EINVAL, None),
+    ("before the beginning", -1, 0, EINVAL, None),
+])
+def range_at_the_edge(start, length, error, shown):
+    fd = new()
+    if error:
+        fails(error, lock, fd, W, start, length)
+        eq(listed(), [])
+        return
+    lock(fd, W, start, length)
+    if shown:
+        expect(("POSIX  ADVISORY  WRITE %d" % os.getpid(), shown))
+    lock(fd, U, start, length)
+    eq(listed(), [])
+
+
+@test
+def range_at_the_edge_is_told():
+    fd = new()
+    lock(fd, W, 5, LONGEST - 4)
+
+    def other():
+        asked = struct.pack("hhqqi4x", W, 0, 0, 0, 0)
+        got = struct.unpack("hhqqi4x", fcntl.fcntl(os.open("file", os.O_RDWR), fcntl.F_GETLK, asked))
+        eq(got, (W, 0, 5, 0, os.getppid()), "the lock")
+    child_ok(other)
 
 
 run()

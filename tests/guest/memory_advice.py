@@ -1,6 +1,7 @@
 """madvise(2), msync(2), mincore(2), mlock(2), brk(2) and others, an error or flag a case."""
 
 import ctypes
+import errno
 import os
 import resource
 import struct
@@ -272,6 +273,37 @@ def advice(expected, fn):
 @cases(OTHERS, shared=True)
 def memory(expected, fn):
     judged(expected, fn)
+
+
+@test
+def populated_pages_are_there():
+    for kind in ("populate_read", "populate_write"):
+        at, vec = works(NR.mmap, 0, 4 * PAGE, RW, PRIVATE | ANON, -1, 0), ctypes.create_string_buffer(4)
+        eq((sc(NR.mincore, at, 4 * PAGE, vec), vec.raw), (0, bytes(4)), "before " + kind)
+        eq(advised(kind, at + PAGE, 2 * PAGE), 0)
+        eq((sc(NR.mincore, at, 4 * PAGE, vec), vec.raw), (0, b"\0\1\1\0"), "after " + kind)
+        eq(get(at, 4 * PAGE), bytes(4 * PAGE))
+
+
+@test
+def droppable_memory():
+    DROPPABLE, LOCKED, GROWSDOWN = 8, 0x2000, 0x100
+    at = works(NR.mmap, 0, 2 * PAGE, RW, DROPPABLE | ANON, -1, 0)
+    put(at, b"text")
+    for kind in ("dodump", "keeponfork"):
+        eq(advised(kind, at), -errno.EINVAL, kind)
+    eq((advised("cold", at), text(at)), (0, "text"))
+    works(NR.mlock, at, 2 * PAGE)
+    # A page may be in use for a moment.
+    wait_until(lambda: advised("pageout", at) == 0 and get(at, 4) == bytes(4), "dropped")
+    with open("/proc/self/smaps") as f:
+        lines = iter(f)
+        while not next(lines).startswith("%x-" % at):
+            pass
+        flags = next(line for line in lines if line.startswith("VmFlags")).split()
+    ok("dp" in flags and "lo" not in flags, flags)
+    for other in (LOCKED, GROWSDOWN):
+        gives(-errno.EINVAL, NR.mmap, 0, PAGE, RW, DROPPABLE | ANON | other, -1, 0)
 
 
 run()

@@ -1,5 +1,6 @@
 """mmap(2), munmap(2), mprotect(2), mremap(2), one error, flag or limit a case."""
 
+import errno
 import resource
 
 from lib.areas import *
@@ -211,6 +212,16 @@ def munmaps(expected, fn):
 @cases(MPROTECT, shared=True)
 def mprotects(expected, fn):
     judged(expected, fn)
+
+
+@test
+def the_null_page_takes_no_moved_area():
+    if os.getuid() == 0:
+        os.setresuid(1, 1, 1)
+    at = area()
+    put(at, b"text")
+    gives(-errno.EPERM, NR.mremap, at, PAGE, PAGE, MREMAP_FIXED | MAYMOVE, 0)
+    eq(text(at), "text")
 
 
 @cases(MREMAP, shared=True)

@@ -336,7 +336,11 @@ def a_namespace_bound_to_a_file_can_be_entered_later():
     before = ns("uts")
     child_ok(later)
     child_ok(enter)
-    ok(os.stat("place").st_ino != os.stat("/proc/self/ns/uts").st_ino, "another one")
+    number = os.stat("place").st_ino
+    ok(number != os.stat("/proc/self/ns/uts").st_ino, "another one")
+    with open("/proc/self/mountinfo") as f:
+        roots = [line.split()[3] for line in f if line.split()[4] == os.path.realpath("place")]
+    eq(roots, ["uts:[%d]" % number])
     umount("place")
 
 

@@ -125,11 +125,14 @@ def forwarding_of_all():
 
 def passes(left, right, source="10.8.1.1", to="10.8.2.1"):
     """Whether a datagram arrives."""
-    def listen(w):
+    ready, sent = Pipe(), Pipe()
+
+    def listen():
         u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         u.bind((to, 7000))
+        ready.post()
+        sent.take()
         u.settimeout(0.3)
-        os.write(w, b"x")
         try:
             u.recv(10)
         except TimeoutError:
@@ -143,10 +146,10 @@ def passes(left, right, source="10.8.1.1", to="10.8.2.1"):
         except OSError:
             pass
 
-    r, w = os.pipe()
-    pid = right.start(listen, w)
-    os.read(r, 1)
+    pid = right.start(listen)
+    ready.take()
     left.do(talk)
+    sent.post()
     return os.waitpid(pid, 0)[1] == 0
 
 

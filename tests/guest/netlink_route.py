@@ -13,6 +13,7 @@ FAMILY = "network"
 
 LINK, NEIGH, ADDR4, ROUTE4, ADDR6, ROUTE6 = 1, 3, 5, 7, 9, 11
 NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, GETADDR, NEWROUTE, DELROUTE = 16, 17, 18, 20, 21, 22, 24, 25
+GETROUTE = 26
 NEWNEIGH, DELNEIGH, GETNEIGH, NEWRULE, GETRULE = 28, 29, 30, 32, 34
 
 
@@ -270,6 +271,16 @@ def an_error_can_have_words():
     one = error_of(n, NEWLINK, CREATE | EXCL, struct.pack("=BxHiII", 0, 0, 0, 0, 0) + info)
     eq((one[1], struct.unpack_from("=i", one[4])[0]), (0x300, -EOPNOTSUPP))
     eq(attributes(one[4][20:])[1], b"Unknown device type\0")
+
+
+@cases([("addresses", GETADDR, 3), ("routes", GETROUTE, 4), ("neighbours", GETNEIGH, 1)])
+def families_are_listed_one_behind_the_other(kind, least):
+    own_network(*PAIR, "addr add fd01::1/64 dev v0", "addr add 10.1.1.1/24 dev v0", "addr add 10.1.2.1/24 dev v1",
+                "neigh add fd01::9 lladdr 02:00:00:00:00:09 dev v0",
+                "neigh add 10.1.1.9 lladdr 02:00:00:00:00:09 dev v0")
+    found = [one[4][0] for one in Netlink(0).ask(kind, DUMP, bytes(12))]
+    ok(found.count(2) >= least and found.count(10) >= 1, "both families: %r" % found)
+    eq(found, sorted(found))
 
 
 @test

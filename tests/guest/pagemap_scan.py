@@ -66,6 +66,31 @@ def pages_that_are_there():
 
 
 @test
+def zeros_are_something_too():
+    import ctypes
+    # So that the memory that follows had an owner before.
+    fd, used = new(WP_ASYNC), memory(2000)
+    eq(register(fd, used, 2000 * PAGE, WP)[0], 0)
+    eq(protect(fd, used, 2000 * PAGE), 0)
+    for i in range(0, 2000, 2):
+        store(used + i * PAGE, 7)
+    works(NR.munmap, used, 2000 * PAGE)
+    at = memory(1000)
+    eq(register(fd, at, 1000 * PAGE, WP)[0], 0)
+    eq(protect(fd, at, 1000 * PAGE), 0)
+
+    def written(flags=PROTECTS):
+        return scan(at, 1000, WRITTEN, shown=WRITTEN, flags=flags)[0]
+    ctypes.memset(at, 7, 1000 * PAGE)
+    eq(written(0), [(0, 1000, WRITTEN)])
+    ctypes.memset(at, 0, 500 * PAGE)
+    eq(written(), [(0, 1000, WRITTEN)])
+    ctypes.memset(at + PAGE, 0, 998 * PAGE)
+    eq(written(), [(1, 998, WRITTEN)])
+    eq(written(), [])
+
+
+@test
 def pages_of_files():
     mem = os.memfd_create("x")
     os.ftruncate(mem, 4 * PAGE)

@@ -100,6 +100,20 @@ def state_letters():
 
 
 @test
+def counters_show_what_they_are():
+    shown = []
+    for flags in (0, 1):
+        fd = works(NR.eventfd2, 0, flags)
+        os.eventfd_write(fd, 2 ** 53 + 1)
+        lines = [l for l in read("/proc/self/fdinfo/%d" % fd).splitlines() if "eventfd" in l]
+        eq([l.split(":")[0] for l in lines], ["eventfd-count", "eventfd-id", "eventfd-semaphore"])
+        eq(lines[0], "eventfd-count:   20000000000001")
+        eq(lines[2], "eventfd-semaphore: %d" % flags)
+        shown.append(int(lines[1].split()[1]))
+    ok(0 <= shown[0] != shown[1], "each has a number: %r" % shown)
+
+
+@test
 def descriptors():
     fd = os.open("f", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(fd, b"12345")

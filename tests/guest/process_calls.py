@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import struct
+import time
 
 from lib.guest import *
 from lib.things import *
@@ -128,6 +129,12 @@ WAITS = [
         os.kill(p, signal.SIGCONT), done(p, waited(PID, p, CONTINUED)))[1])(stopped())),
     ("waitid leaves it", "17 1 7 17 1 7 ECHILD", lambda: (lambda p: then(
         waited(PID, p, EXITED | NOWAIT), waited(PID, p, EXITED), waited(PID, p, EXITED)))(child())),
+    ("waitid for a stop of a zombie", "ECHILD ECHILD 17 1 7", lambda: (lambda p: then(
+        waited(PID, p, STOPPED), waited(PID, p, STOPPED | NOHANG), waited(PID, p, EXITED)))(
+            zombie())),
+    ("waitid for a continuation of a zombie", "ECHILD", lambda: waited(PID, zombie(), CONTINUED)),
+    ("waitid for a stop of one that ends", "ECHILD", lambda: waited(
+        PID, spawn(lambda: time.sleep(0.2) or 0), STOPPED | CONTINUED)),
     ("waitid of a pidfd", "17 1 9",
      lambda: waited(PIDFD, works(NR.pidfd_open, child(9), 0), EXITED)),
     ("waitid of a pidfd that does not block", "EAGAIN", lambda: (lambda p: done(p, waited(

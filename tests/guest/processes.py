@@ -341,8 +341,7 @@ def parent_death_signal():
             signal.signal(signal.SIGUSR1, lambda *_: (p.post(b"d"), os._exit(0)))
             works(NR.prctl, 1, signal.SIGUSR1, 0, 0, 0)
             ready.post()
-            while True:
-                signal.pause()
+            serve_signals()
         spawn(grandchild)
         ready.take()
     in_child(middle)

@@ -547,6 +547,7 @@ def threads_are_told_and_traced():
     stops(tid, STOP)
     go(CONT, tid)
     go(CONT, pid)
+    gives(-E.ECHILD, NR.waitid, os.P_PID, tid, None, os.WSTOPPED | WALL, None)
     eq(wait(tid), ("exit", 0))
     ends(pid)
 
@@ -666,6 +667,32 @@ def filters_can_be_read():
 
 
 @test
+def filters_tell_of_their_flags():
+    need_root()
+
+    def body():
+        no_new_privs()
+        eq(install(ret(ALLOW)), 0)
+        eq(install(ret(ALLOW), 2), 0)
+        os.kill(os.getpid(), USR1)
+        return 0
+    pid = tracee(body)
+    go(CONT, pid)
+    stops(pid, USR1)
+    for i, flags in enumerate((0, 2)):
+        raw = ctypes.create_string_buffer(struct.pack("QQ", i, 7), 16)
+        eq(pt(GET_METADATA, pid, 12, ctypes.addressof(raw)), 12)
+        eq(struct.unpack("QII", raw.raw), (i, flags, 0))
+        eq(pt(GET_METADATA, pid, 99, ctypes.addressof(raw)), 16)
+    raw.value = b"\2"
+    eq(pt(GET_METADATA, pid, 16, ctypes.addressof(raw)), -E.ENOENT)
+    eq(pt(GET_METADATA, pid, 7, ctypes.addressof(raw)), -E.EINVAL)
+    eq(pt(GET_METADATA, pid, 16, 0), -E.EFAULT)
+    go(CONT, pid)
+    ends(pid)
+
+
+@test
 def waitid_tells_of_stops():
     pid = tracee(lambda: os.kill(os.getpid(), USR1) or 0, 0)
     go(CONT, pid)
@@ -674,6 +701,7 @@ def waitid_tells_of_stops():
     stops(pid, USR1)
     eq(wait(pid, WALL | os.WNOHANG), None, "only once")
     go(CONT, pid)
+    gives(-E.ECHILD, NR.waitid, os.P_PID, pid, None, os.WSTOPPED | WALL, None)
     ends(pid)
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import select
 import socket
 import struct
 from errno import *
@@ -206,6 +207,26 @@ def random_numbers_of_programs_are_not_the_same():
     eq(attach(g[0], [op(0x20, -0x1000 + 56), op(0x54, 1), op(0x16)]), 0)
     via = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     eq({hears(g, b"x", via) for _ in range(64)}, {0, 1})
+
+
+@cases([("datagrams", socket.SOCK_DGRAM), ("connections", socket.SOCK_STREAM)])
+def ipv4_before_ipv6(kind):
+    """Of wildcard sockets of both families that of IPv4 gets what comes by IPv4, whichever was bound first."""
+    for families in ((socket.AF_INET, socket.AF_INET6), (socket.AF_INET6, socket.AF_INET)):
+        first = sharing(kind, 0, "", families[0])
+        port = first.getsockname()[1]
+        both = {families[0]: first, families[1]: sharing(kind, port, "", families[1])}
+        for family, host in ((socket.AF_INET, HOST), (socket.AF_INET6, "::1")):
+            sender = socket.socket(family, kind)
+            sender.connect((host, port))
+            if kind == socket.SOCK_DGRAM:
+                sender.send(b"x")
+            ready = select.select(list(both.values()), [], [], 5)[0]
+            eq(ready, [both[family]], "of %s" % family)
+            if kind == socket.SOCK_DGRAM:
+                ready[0].recv(9)
+            else:
+                ready[0].accept()
 
 
 run()

@@ -279,6 +279,10 @@ def a_wait_can_be_for_killing_only():
     os.kill(s.pid, signal.SIGKILL)
     s.ends(-signal.SIGKILL)
     eq(s.send(9), -E.ENOENT)
+    s = Supervised(body, flags=WAIT_KILLABLE)
+    s.receive()
+    os.kill(s.pid, signal.SIGTERM)
+    s.ends(-signal.SIGTERM)
 
 
 @test

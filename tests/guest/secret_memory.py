@@ -134,6 +134,18 @@ def nobody_else_reaches_it():
 
 
 @test
+def a_pipe_does_not_take_its_pages():
+    _, at = mapped()
+    r, w = os.pipe()
+    plain = ctypes.create_string_buffer(b"plain")
+    gives(-EFAULT, NR.vmsplice, w, struct.pack("QQ", at, 4), 1, 0)
+    gives(5, NR.vmsplice, w, struct.pack("QQQQ", ctypes.addressof(plain), 5, at, 4), 2, 0)
+    eq(os.read(r, 100), b"plain")
+    gives(4, NR.write, w, at, 4)
+    gives(4, NR.vmsplice, r, struct.pack("QQ", at, 4), 1, 0)
+
+
+@test
 def a_tracer_does_not_see_it():
     _, at = mapped()
 

@@ -566,4 +566,22 @@ def exit_status_of_a_group_killed_in_a_syscall():
     eq(os.waitpid(pid, 0)[1], 9)
 
 
+@test
+def a_fatal_signal_ends_the_wait_of_vfork():
+    CLONE_VFORK, child = 0x4000, mmap.mmap(-1, 4096)
+
+    def parent():
+        if sc(NR.clone, CLONE_VFORK | 17, 0, 0, 0, 0) == 0:
+            child[:4] = os.getpid().to_bytes(4, "little")
+            sc(NR.pause)
+        return 1
+    pid = spawn(parent)
+    wait_state(pid, "D")
+    while child[:4] == bytes(4):
+        time.sleep(0.001)
+    os.kill(pid, signal.SIGTERM)
+    eq(os.waitpid(pid, 0)[1], signal.SIGTERM)
+    os.kill(int.from_bytes(child[:4], "little"), signal.SIGKILL)
+
+
 run()

@@ -218,6 +218,7 @@ def unix_sockets_are_listed_as_asked_for():
         found[struct.unpack_from("=I", one[4], 4)[0]] = one[4][1], one[4][2], attributes(one[4][16:])
     kind, state, more = found[inode(a)]
     eq((kind, state, more[2], more[6], len(more[5])), (1, ESTABLISHED, struct.pack("=I", inode(b)), b"\0", 36))
+    eq(more[7], struct.pack("=I", os.fstat(a.fileno()).st_uid))
     kind, state, more = found[inode(listener)]
     eq((state, more[0]), (LISTEN, b"\0diag-%d" % os.getpid()))
     one, = Netlink(SOCK_DIAG).ask(BY_FAMILY, 0, unix(show=0, number=inode(a)))

@@ -235,8 +235,7 @@ def window_size():
         fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
         signal.signal(signal.SIGWINCH, lambda *_: got.post(b"w"))
         got.post(b"r")
-        while True:
-            signal.pause()
+        serve_signals()
     pid = spawn(leader)
     eq(got.take(), b"r")
     fcntl.ioctl(m, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 132, 1, 2))

@@ -355,6 +355,18 @@ def numbers(table):
 
 
 @test
+def protocols_and_their_sockets():
+    lines = lambda: {line.split()[0]: line.split() for line in open("/proc/self/net/protocols")}
+    before = lines()
+    eq(before["protocol"][:7], ["protocol", "size", "sockets", "memory", "press", "maxhdr", "slab"])
+    eq(before["UDP"][4:], "NI 0 yes kernel y y y n y y y n y y y y n n y y y n".split())
+    made = [socket.socketpair(), socket.socketpair(type=socket.SOCK_DGRAM), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)]
+    after = lines()
+    eq({name: int(after[name][2]) - int(row[2]) for name, row in before.items()
+        if name != "protocol" and after[name][2] != row[2]}, {"UNIX-STREAM": 2, "UNIX": 2, "NETLINK": 1})
+
+
+@test
 def sockets_are_counted():
     on_loopback()
     before = int(numbers("sockstat")["sockets:"]["used"])

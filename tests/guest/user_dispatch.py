@@ -7,11 +7,13 @@ import struct
 from errno import *
 from lib.guest import *
 from lib.native import action
+from lib.trace import CONT, ends, go, pt, stops, tracee
 
 FAMILY = "processes"
 
 SET, OFF, ON = 59, 0, 1
 ALLOW, BLOCK = 0, 1
+SET_DISPATCH, GET_DISPATCH = 0x4210, 0x4211
 TOP = 1 << 47
 RAX, RIP = 144, 168
 
@@ -134,6 +136,44 @@ def children_begin_without():
     byte.value = BLOCK
     eq(os.waitpid(spawn(lambda: 0 if fn() == os.getpid() else 1), 0)[1], 0)
     eq(fn(), 777)
+
+
+@test
+def a_tracer_reads_and_sets_it():
+    area = ctypes.create_string_buffer(32)
+    at = ctypes.addressof(area)
+
+    def config(pid):
+        eq(pt(GET_DISPATCH, pid, 32, at), 0)
+        return struct.unpack("4Q", area.raw)
+
+    def change(pid, *words):
+        area.raw = struct.pack("4Q", *words)
+        return pt(SET_DISPATCH, pid, 32, at)
+    fn, where = code(GETPID)
+    byte, seen = selector()[0], []
+
+    def body():
+        catch(seen)
+        byte.value = BLOCK
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return 0 if fn() == 777 and len(seen) == 1 else 1
+    pid = tracee(body)
+    go(CONT, pid)
+    stops(pid, signal.SIGUSR1)
+    eq(config(pid), (0, 0, 0, 0))
+    start = where + 4096
+    words = (ON, ctypes.addressof(byte), start, TOP - start)
+    eq(change(pid, *words), 0)
+    eq(config(pid), words)
+    eq(change(pid, OFF, 1, 0, 0), -EINVAL)
+    eq(change(pid, 2, 0, 0, 0), -EINVAL)
+    eq(pt(GET_DISPATCH, pid, 24, at), -EINVAL)
+    eq(pt(SET_DISPATCH, pid, 32, 0), -EFAULT)
+    go(CONT, pid)
+    stops(pid, signal.SIGSYS)
+    go(CONT, pid, signal.SIGSYS)
+    ends(pid)
 
 
 @test

@@ -1,9 +1,9 @@
 /**
- * Inodes of files that have no name: pipes, sockets, eventfds, epoll sets (anon_inodefs, pipefs, sockfs). They have
- * stat data and nothing else.
+ * Inodes of files that have no name: pipes, sockets, eventfds, epoll sets, pidfds (anon_inodefs, pipefs, sockfs, pidfs).
+ * They have stat data and nothing else.
  */
 
-import { EINVAL, ENXIO, EPERM } from "../../../ffi/abi/errno.ts";
+import { EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import {
@@ -23,6 +23,7 @@ const MAGIC: Record<string, number> = {
   pipefs: 0x50495045,
   sockfs: 0x534f434b,
   anon_inodefs: 0x09041934,
+  pidfs: 0x50494446,
 };
 
 export class AnonFs extends FileSystem {
@@ -32,7 +33,7 @@ export class AnonFs extends FileSystem {
   /** Numbers of some digits: netstat(8) takes shorter ones for nonsense. */
   private lastIno: number = 1000;
 
-  constructor(type: "pipefs" | "sockfs" | "anon_inodefs") {
+  constructor(type: "pipefs" | "sockfs" | "anon_inodefs" | "pidfs") {
     super();
     this.type = type;
     this.root = new AnonInode(this, 1, 0o600);
@@ -52,8 +53,12 @@ export class AnonFs extends FileSystem {
 }
 
 export class AnonInode extends PlainInode {
+  /** Of a socket: what its protocol is called. */
+  protocolName: string = "";
+
   override setattr(change: AttrChange, _cred: Credentials): number {
     if (this.fs.type === "anon_inodefs") return -EPERM;
+    if (this.fs.type === "pidfs") return -EOPNOTSUPP;
     if (change.valid & ATTR_MODE) this.mode = (this.mode & ~0o7777) | (change.mode & 0o7777);
     if (change.valid & ATTR_UID) this.uid = change.uid;
     if (change.valid & ATTR_GID) this.gid = change.gid;
@@ -73,3 +78,5 @@ export const pipeFs: AnonFs = new AnonFs("pipefs");
 export const socketFs: AnonFs = new AnonFs("sockfs");
 /** One inode stands for every eventfd, epoll set, timerfd, ..., as on Linux. */
 export const anonFs: AnonFs = new AnonFs("anon_inodefs");
+/** An inode for each process or thread that a pidfd was made of: its number tells whether two are the same. */
+export const pidFs: AnonFs = new AnonFs("pidfs");

@@ -12,6 +12,7 @@ import {
   EPOLLET,
   EPOLLEXCLUSIVE,
   EPOLLONESHOT,
+  EpollParams,
   EPOLLWAKEUP,
 } from "../../../ffi/abi/epoll.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
@@ -41,6 +42,8 @@ export class EpollFile extends OpenFile {
   private readonly items: Map<OpenFile, EpollItem> = new Map();
   private firstReady: EpollItem | null = null;
   private lastReady: EpollItem | null = null;
+  /** struct epoll_params. DIFFERS: kept, and no link here is polled. */
+  readonly busyPoll: Uint8Array<ArrayBuffer> = new Uint8Array(EpollParams.size);
 
   constructor() {
     super(O_RDWR);

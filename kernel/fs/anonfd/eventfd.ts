@@ -12,8 +12,12 @@ const WORD = 0x100000000;
 const buffer = new Uint8Array(128);
 const view = new DataView(buffer.buffer);
 
+/** What /proc/PID/fdinfo calls the next one. */
+let nextId = 0;
+
 export class EventFile extends OpenFile {
   private readonly isSemaphore: boolean;
+  private readonly id: number = nextId++;
   private lo: number;
   private hi: number = 0;
   private readonly queue: WaitQueue = new WaitQueue();
@@ -89,6 +93,9 @@ export class EventFile extends OpenFile {
     return "anon_inode:[eventfd]";
   }
   override fdinfo(): string {
-    return `eventfd-count: ${(this.hi * WORD + this.lo).toString(16).padStart(16)}\n`;
+    const low = this.lo.toString(16);
+    const count = this.hi === 0 ? low : this.hi.toString(16) + low.padStart(8, "0");
+    return `eventfd-count: ${count.padStart(16)}\neventfd-id: ${this.id}\n` +
+      `eventfd-semaphore: ${Number(this.isSemaphore)}\n`;
   }
 }

@@ -185,9 +185,10 @@ export class InotifyFile extends OpenFile {
     return "anon_inode:inotify";
   }
 
+  /** The newest watch first. */
   override fdinfo(): string {
     let text = "";
-    for (const { wd, inode, mask } of this.watches.values()) {
+    for (const { wd, inode, mask } of [...this.watches.values()].reverse()) {
       text += `inotify wd:${wd.toString(16)} ino:${inode.ino.toString(16)} ` +
         `sdev:${inode.dev.toString(16)} mask:${(mask & IN_ALL_EVENTS).toString(16)} ` +
         `ignored_mask:0 \n`;

@@ -10,8 +10,10 @@ import type { Host } from "../../core/host.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import { GeneratedFs } from "../generated/generated_fs.ts";
+import type { Quota } from "../../core/quota.ts";
 import { GroupFileInode } from "./group_file.ts";
 import type { GroupNode } from "./group_node.ts";
+import { GroupXattrs } from "./group_xattrs.ts";
 
 export class CgroupFs extends GeneratedFs {
   override readonly type: "cgroup" | "cgroup2";
@@ -19,13 +21,21 @@ export class CgroupFs extends GeneratedFs {
   override readonly createError = -EACCES;
   override readonly makeError = -EPERM;
   override readonly fileBlockSize = 4096;
-  override readonly root: Inode;
+  override readonly root: GroupDir;
+  readonly xattrBytes: Quota;
   private readonly options: string;
 
   /** @param options what mountinfo shows behind `rw,` */
-  constructor(host: Host, type: "cgroup" | "cgroup2", top: GroupNode, options: string) {
+  constructor(
+    host: Host,
+    type: "cgroup" | "cgroup2",
+    top: GroupNode,
+    options: string,
+    xattrBytes: Quota,
+  ) {
     super(host);
     this.type = type;
+    this.xattrBytes = xattrBytes;
     this.magic = type === "cgroup2" ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
     this.source = type;
     this.options = options;
@@ -34,6 +44,11 @@ export class CgroupFs extends GeneratedFs {
 
   override superOptions(): string {
     return this.options;
+  }
+
+  /** The hierarchy is gone. */
+  end(): void {
+    this.root.end();
   }
 
   /** A file of a group, or -ENOENT. */
@@ -76,6 +91,7 @@ export function groupNodeOf(inode: Inode): GroupNode | null {
 class GroupDir extends GeneratedDir {
   readonly node: GroupNode;
   private readonly cgroups: CgroupFs;
+  private readonly attributes: GroupXattrs;
   private readonly files: Map<string, GroupFileInode> = new Map();
   /** Whoever made it: its files are theirs, whoever the directory is given to later. */
   private makerUid: number = 0;
@@ -84,6 +100,7 @@ class GroupDir extends GeneratedDir {
   constructor(fs: CgroupFs, node: GroupNode) {
     super(fs, fs.nextIno(), 0o755);
     this.cgroups = fs;
+    this.attributes = new GroupXattrs(fs.xattrBytes);
     this.node = node;
     node.inode = this;
     // A file that is never looked at is told of all the same, by its directory.
@@ -109,11 +126,12 @@ class GroupDir extends GeneratedDir {
   private fileNamed(name: string): Inode | number {
     const file = this.node.listFiles().find((f) => f.name === name);
     const known = this.files.get(name);
+    if (known !== undefined && known.file === file) return known;
+    known?.end();
     if (file === undefined) {
       this.files.delete(name);
       return -ENOENT;
     }
-    if (known !== undefined && known.file === file) return known;
     const inode = new GroupFileInode(this.cgroups, this.node, file, this);
     inode.uid = this.makerUid;
     inode.gid = this.makerGid;
@@ -155,8 +173,19 @@ class GroupDir extends GeneratedDir {
     const r = target.node.remove();
     if (r < 0) return r;
     target.nlink = 0;
+    target.end();
     this.nlink--;
     return 0;
+  }
+
+  protected override get xattrs(): GroupXattrs {
+    return this.attributes;
+  }
+
+  /** The group is gone. */
+  end(): void {
+    this.attributes.close();
+    for (const file of this.files.values()) file.end();
   }
 
   override rename(

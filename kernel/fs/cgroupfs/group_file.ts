@@ -16,8 +16,9 @@ import {
 } from "../../vfs/open_file.ts";
 import { bytesToString } from "../../core/bytes.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { type Polling, TextFile, TextInode } from "../generated/text_inode.ts";
+import type { CgroupFs } from "./cgroup_fs.ts";
+import { GroupXattrs } from "./group_xattrs.ts";
 import type { GroupFile, GroupHandle, GroupNode } from "./group_node.ts";
 
 /** LIMIT: bytes that one write(2) takes. */
@@ -26,9 +27,11 @@ const MAX_WRITE = 4095;
 export class GroupFileInode extends TextInode {
   readonly file: GroupFile;
   readonly node: GroupNode;
+  private readonly attributes: GroupXattrs;
 
-  constructor(fs: GeneratedFs, node: GroupNode, file: GroupFile, dir: Inode) {
+  constructor(fs: CgroupFs, node: GroupNode, file: GroupFile, dir: Inode) {
     super(fs, fs.nextIno(), file.permissions);
+    this.attributes = new GroupXattrs(fs.xattrBytes);
     this.node = node;
     this.file = file;
     if (file.changes !== null) {
@@ -49,6 +52,15 @@ export class GroupFileInode extends TextInode {
   override open(_dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
     if (this.node.isGone) return -ENODEV;
     return new OpenGroupFile(this, flags, this.file.open(cred));
+  }
+
+  protected override get xattrs(): GroupXattrs {
+    return this.attributes;
+  }
+
+  /** The group is gone, or has it no more. */
+  end(): void {
+    this.attributes.close();
   }
 }
 

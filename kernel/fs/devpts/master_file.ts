@@ -33,6 +33,10 @@ export class MasterFile extends TerminalFile {
     this.mount = mount;
   }
 
+  override fdinfo(): string {
+    return `tty-index:\t${this.slave.terminal.index}\n`;
+  }
+
   override read(io: IoCursor, _offset: number): number {
     return this.terminal.readOutput(io);
   }

@@ -16,6 +16,14 @@ import {
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "./generated_fs.ts";
 
+/** Extended attributes that are kept in memory; results are those of the inode's operations. */
+export interface Xattrs {
+  get(name: string): Uint8Array<ArrayBuffer> | number;
+  set(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number;
+  remove(name: string): number;
+  list(): string[];
+}
+
 export abstract class GeneratedInode extends PlainInode {
   /** The same object as `fs`. */
   readonly generated: GeneratedFs;
@@ -53,6 +61,23 @@ export abstract class GeneratedInode extends PlainInode {
       this.mtimeNsec = change.mtimeNsec;
     }
     return 0;
+  }
+
+  /** Null: it can have none. */
+  protected get xattrs(): Xattrs | null {
+    return null;
+  }
+  override getxattr(name: string): Uint8Array<ArrayBuffer> | number {
+    return this.xattrs?.get(name) ?? super.getxattr(name);
+  }
+  override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
+    return this.xattrs?.set(name, value, flags) ?? super.setxattr(name, value, flags);
+  }
+  override removexattr(name: string): number {
+    return this.xattrs?.remove(name) ?? super.removexattr(name);
+  }
+  override listxattr(): string[] | number {
+    return this.xattrs?.list() ?? super.listxattr();
   }
 
   override open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {

@@ -6,6 +6,7 @@
 import { O_NOATIME } from "../../../ffi/abi/fcntl.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
+import type { PidSpace } from "../../cred/pid.ts";
 import type { Backing } from "../../mm/backing.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
@@ -133,7 +134,7 @@ export class OverlayFile extends OpenFile {
   protected override release(): void {
     this.real.drop();
   }
-  override fdinfo(): string {
-    return this.real.fdinfo();
+  override fdinfo(pids: PidSpace): string {
+    return this.real.fdinfo(pids);
   }
 }

@@ -11,7 +11,7 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import { FIRST_OFFSET, type GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { TextInode } from "../generated/text_inode.ts";
-import { lockLine } from "./lock_text.ts";
+import { leaseLine, lockLine } from "./lock_text.ts";
 import { FdLink } from "./magic_link.ts";
 import type { ProcTask } from "./source.ts";
 import { TaskBelow } from "./task_below.ts";
@@ -170,16 +170,18 @@ class FdinfoFile extends TextInode {
     const flags = file.flags | (task.files.isCloexec(this.fd) ? O_CLOEXEC : 0);
     return `pos:\t${file.pos}\nflags:\t0${flags.toString(8)}\n` +
       `mnt_id:\t${file.path?.mount.id ?? INTERNAL_MOUNT}\nino:\t${file.inode.ino}\n` +
-      lockLines(task, file) + file.fdinfo();
+      lockLines(task, file) + file.fdinfo(this.ref.source.pids);
   }
 }
 
-/** Locks that belong to the descriptor: flock(2), and record locks of its table or its description. */
+/** Locks that belong to the descriptor: flock(2), record locks of its table or its description, and its lease. */
 function lockLines(task: ProcTask, file: OpenFile): string {
-  const { inode } = file, { locks } = inode;
-  if (locks === null) return "";
-  const own = locks.all.filter(({ owner }) => owner === task.files || owner === file);
-  return own.map((lock, i) =>
-    `lock:\t${i + 1}: ${lockLine(lock, lock.kind === "OFDLCK" ? -1 : task.tgid, inode)}`
-  ).join("");
+  const { inode } = file, { locks, leases } = inode, lines: string[] = [];
+  for (const lock of locks?.all ?? []) {
+    if (lock.owner !== task.files && lock.owner !== file) continue;
+    lines.push(lockLine(lock, lock.kind === "OFDLCK" ? -1 : task.tgid, inode));
+  }
+  const lease = leases?.of(file) ?? null;
+  if (lease !== null) lines.push(leaseLine(lease, task.tgid, inode));
+  return lines.map((line, i) => `lock:\t${i + 1}: ${line}`).join("");
 }

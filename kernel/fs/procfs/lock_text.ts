@@ -4,7 +4,7 @@ import { F_RDLCK, F_WRLCK } from "../../../ffi/abi/fcntl.ts";
 import { majorOf, minorOf } from "../../../ffi/abi/stat.ts";
 import type { FileLock, FileLocks, LockKind } from "../../vfs/file_locks.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import type { Leases } from "../../vfs/leases.ts";
+import type { Lease, Leases } from "../../vfs/leases.ts";
 import type { ProcSource } from "./source.ts";
 
 /** LIMIT: lines of /proc/locks. */
@@ -20,7 +20,13 @@ export function locksText(source: ProcSource): string {
   const list = new LockList(source), { vfs } = source;
   for (const leases of vfs.leasedFiles) list.addLeases(leases);
   for (const locks of vfs.lockedFiles) list.addLocks(locks);
-  return list.text;
+  return list.text();
+}
+
+/** The same of a lease. */
+export function leaseLine(lease: Lease, pid: number, inode: Inode): string {
+  const state = lease.breakTo >= 0 ? "BREAKING" : "ACTIVE";
+  return line("LEASE", state, lease.nextType, `${pid} ${placeOf(inode)}`, WHOLE);
 }
 
 /** "POSIX  ADVISORY  WRITE 17 fe:00:128 10 14", of a lock whose owner is shown as `pid`. */
@@ -39,7 +45,7 @@ function line(
 ): string {
   const name = type === F_WRLCK ? "WRITE" : type === F_RDLCK ? "READ" : "UNLCK";
   return `${kind.padEnd(6)} ${state.padEnd(9)} ${name} ${whose} ` +
-    `${start} ${end === Infinity ? "EOF" : end}\n`;
+    `${BigInt(start)} ${end === Infinity ? "EOF" : BigInt(end)}\n`;
 }
 
 function placeOf({ dev, ino }: Inode): string {
@@ -47,11 +53,16 @@ function placeOf({ dev, ino }: Inode): string {
   return `${hex(majorOf(dev))}:${hex(minorOf(dev))}:${ino}`;
 }
 
+/** A lock or a lease with the lines of who waits for it. */
+interface Entry {
+  readonly age: number;
+  /** What stands behind its number. */
+  readonly lines: readonly string[];
+}
+
 class LockList {
-  text: string = "";
   private readonly source: ProcSource;
-  private lines: number = 0;
-  private id: number = 0;
+  private readonly entries: Entry[] = [];
 
   constructor(source: ProcSource) {
     this.source = source;
@@ -60,28 +71,26 @@ class LockList {
   addLocks({ all, inode, waiters }: FileLocks): void {
     const queue = this.source.vfs.lockWaits.on(waiters);
     for (const lock of all) {
-      this.id++;
       const pid = this.shown(lock.pid);
       const behind = takeWaits(queue, (request) => waitsFor(request, lock));
-      if (pid === 0) continue;
-      this.put(0, lockLine(lock, pid, inode));
-      this.putWaits(behind, 1, (request) => lockLine(request, this.shown(request.pid), inode));
+      const text = (request: FileLock) => lockLine(request, this.shown(request.pid), inode);
+      this.put(
+        lock.age,
+        pid === 0 ? [] : [lockLine(lock, pid, inode), ...waitLines(behind, 1, text)],
+      );
     }
   }
 
   addLeases({ all, inode, waiters }: Leases): void {
     const queue = this.source.vfs.lockWaits.on(waiters);
     for (const lease of all) {
-      this.id++;
-      const pid = this.shown(lease.holder.pid), isBreaking = lease.breakTo >= 0;
-      const behind = isBreaking ? takeWaits(queue, () => true) : [];
-      if (pid === 0) continue;
-      const state = isBreaking ? "BREAKING" : "ACTIVE";
-      this.put(0, line("LEASE", state, lease.nextType, `${pid} ${placeOf(inode)}`, WHOLE));
-      this.putWaits(
-        behind,
-        1,
-        ({ type, pid }) => line("LEASE", "BREAKER", type, `${this.shown(pid)} <none>:0`, WHOLE),
+      const pid = this.shown(lease.holder.pid);
+      const behind = lease.breakTo >= 0 ? takeWaits(queue, () => true) : [];
+      const text = ({ type, pid }: FileLock) =>
+        line("LEASE", "BREAKER", type, `${this.shown(pid)} <none>:0`, WHOLE);
+      this.put(
+        lease.age,
+        pid === 0 ? [] : [leaseLine(lease, pid, inode), ...waitLines(behind, 1, text)],
       );
     }
   }
@@ -91,17 +100,27 @@ class LockList {
     return pid < 0 ? pid : this.source.processNumber(pid);
   }
 
-  private putWaits(waits: Waiting[], level: number, text: (request: FileLock) => string): void {
-    for (const { lock, behind } of waits) {
-      this.put(level, text(lock));
-      this.putWaits(behind, level + 1, text);
-    }
+  private put(age: number, lines: readonly string[]): void {
+    this.entries.push({ age, lines });
   }
 
-  private put(level: number, text: string): void {
-    if (++this.lines > MAX_LINES) return;
-    this.text += `${this.id}: ${level === 0 ? "" : " ".repeat(level - 1) + "-> "}${text}`;
+  /** The newest first. Those of processes that are not shown have numbers all the same. */
+  text(): string {
+    const newest = this.entries.sort((a, b) => b.age - a.age);
+    const lines = newest.flatMap((entry, i) => entry.lines.map((text) => `${i + 1}: ${text}`));
+    return lines.slice(0, MAX_LINES).join("");
   }
+}
+
+function waitLines(
+  waits: readonly Waiting[],
+  level: number,
+  text: (request: FileLock) => string,
+): string[] {
+  return waits.flatMap(({ lock, behind }) => [
+    " ".repeat(level - 1) + "-> " + text(lock),
+    ...waitLines(behind, level + 1, text),
+  ]);
 }
 
 function waitsFor(request: FileLock, lock: FileLock): boolean {

@@ -69,7 +69,7 @@ export class PlaceLink extends MagicLink {
 }
 
 /** The text of a path for whoever reads the link. */
-function textFor(ref: TaskRef, path: Path): string {
+function textFor(ref: TaskRef, path: Path): string | number {
   const { dentry, mount } = path;
   // Not in any tree: a pipe that was opened again, a namespace.
   if (dentry.isRoot && dentry !== mount.root) return dentry.name;

@@ -79,6 +79,8 @@ const HEADERS: Readonly<Record<string, string>> = {
   netlink: "sk               Eth Pid        Groups   " +
     "Rmem     Wmem     Dump  Locks    Drops    Inode\n",
   packet: "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n",
+  protocols: "protocol  size sockets  memory press maxhdr  slab module     " +
+    "cl co di ac io in de sh ss gs se re bi br ha uh gp em\n",
   raw: `  sl  ${INET4} inode ref pointer drops\n`,
   raw6: `  sl  ${INET6} ref pointer drops\n`,
   route: "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"

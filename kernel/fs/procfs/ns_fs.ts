@@ -102,6 +102,11 @@ export class NsFs extends GeneratedFs {
     return new Path(this.mount, dentry);
   }
 
+  /** "net:[4026532200]": lsns finds the namespaces that are mounted somewhere by it. */
+  override rootText(root: Dentry): string {
+    return root.name;
+  }
+
   private numberFor(namespace: Namespace): number {
     const { kind } = namespace;
     if (!namespace.isInitial || this.numbered.has(kind)) return ++this.lastNumber;

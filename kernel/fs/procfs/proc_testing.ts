@@ -201,6 +201,7 @@ export class FakeSource implements ProcSource {
   };
 
   readonly namespaces: NsFs;
+  readonly pids: PidSpace = new PidSpace(null, INITIAL_USER_NAMESPACE);
 
   constructor(host: Host) {
     this.host = host;

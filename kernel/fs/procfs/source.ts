@@ -196,6 +196,8 @@ export interface ProcSource extends CallerSource {
   /** Of the network namespace of whoever makes the call that is served. */
   readonly netSettings: NetSettings;
   readonly namespaces: NsFs;
+  /** The namespace whose ids are shown. */
+  readonly pids: PidSpace;
   /** As the caller of mount(2) sees it. */
   seenBy(caller: Caller): ProcSource;
   /** A thread that lives, or a process that nobody has waited for. */

@@ -1,11 +1,12 @@
 /** The tree of /proc/sys (sysctl(8)): plain settings of sysctl_table.ts, and those that live elsewhere in the kernel. */
 
-import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
-import { EACCES, EINVAL } from "../../../ffi/abi/errno.ts";
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
+import { EACCES, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
-import { OPEN_FILES } from "../../core/quota.ts";
-import { type Credentials, hasOwnCap } from "../../cred/credentials.ts";
+import { AIO_REQUESTS, OPEN_FILES } from "../../core/quota.ts";
+import { type Credentials, hasCapIn, hasOwnCap } from "../../cred/credentials.ts";
 import type { NamespaceKind } from "../../cred/namespace.ts";
+import type { PidSpace } from "../../cred/pid.ts";
 import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { FixedDir } from "../generated/generated_dir.ts";
@@ -18,6 +19,8 @@ import { firstLine, numbersOf } from "./sysctl_store.ts";
 
 /** /proc/sys/kernel/pid_max. */
 const PID_MAX = 4194304;
+/** Of vm/memfd_noexec: memfds that could be executed are refused. */
+const MEMFD_NOEXEC_ENFORCED = 2;
 /** LIMIT: bytes of a host name. */
 const UTS_NAME_LENGTH = 64;
 
@@ -47,6 +50,7 @@ const COUNTED: readonly NamespaceKind[] = [
 type Protection = "protectedRegular" | "protectedFifos";
 
 const LIVE: ReadonlyMap<string, LiveSetting> = new Map<string, LiveSetting>([
+  ["fs/aio-nr", { permissions: 0o444, read: () => String(AIO_REQUESTS.used) }],
   ["fs/dentry-state", { permissions: 0o444, read: dentryState }],
   ["fs/file-nr", {
     permissions: 0o444,
@@ -116,8 +120,28 @@ const LIVE: ReadonlyMap<string, LiveSetting> = new Map<string, LiveSetting>([
         : s.netSettings.write("ipv4", "all", "forwarding", value);
     },
   }],
+  ["vm/memfd_noexec", {
+    permissions: 0o644,
+    read: (s) => String(callersPids(s).memfdScope),
+    write: setMemfdScope,
+  }],
   ...COUNTED.map(namespaceLimit),
 ]);
+
+function callersPids(source: ProcSource): PidSpace {
+  return source.current()?.pidSpace ?? source.pids;
+}
+
+/** A namespace cannot be laxer than those around it. */
+function setMemfdScope(source: ProcSource, text: string): number {
+  const pids = callersPids(source), cred = source.current()?.cred;
+  const owner = pids.owner ?? INITIAL_USER_NAMESPACE;
+  if (cred === undefined || !hasCapIn(cred, owner, CAP_SYS_ADMIN)) return -EPERM;
+  const value = numbersOf(text, 1)?.[0], least = pids.outer?.memfdScope ?? 0;
+  if (value === undefined || value < least || value > MEMFD_NOEXEC_ENFORCED) return -EINVAL;
+  pids.memfdNoexec = value;
+  return 0;
+}
 
 /** /proc/sys, filled. Modes and owners of all of it are fixed. */
 export function sysctlTree(fs: GeneratedFs, parent: FixedDir, source: ProcSource): FixedDir {

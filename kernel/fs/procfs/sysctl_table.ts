@@ -57,7 +57,6 @@ const LOGGED_ACTIONS = [
 
 const FS: readonly Setting[] = [
   number("fs/aio-max-nr", 65536),
-  constant("fs/aio-nr", 0),
   number("fs/dir-notify-enable", 1, 0, 1),
   limit("fs/epoll/max_user_watches", EPOLL_ITEMS.limit),
   limit("fs/fanotify/max_queued_events", 16384),

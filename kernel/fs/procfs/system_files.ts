@@ -25,7 +25,7 @@ export const SYSTEM_FILES: ReadonlyMap<string, SystemFile> = new Map([
     "devices",
     text(
       "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n" +
-        " 10 misc\n128 ptm\n136 pts\n\nBlock devices:\n",
+        " 10 misc\n128 ptm\n136 pts\n\nBlock devices:\n  7 loop\n",
     ),
   ],
   ["diskstats", text("")],

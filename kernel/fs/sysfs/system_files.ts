@@ -37,6 +37,7 @@ export const SYS_FILES: ReadonlyMap<string, Render> = new Map<string, Render>([
     () => "always within_size advise [never] deny force",
   ],
   ["kernel/mm/transparent_hugepage/use_zero_page", () => "1"],
+  ["kernel/profiling", () => "0"],
   ["kernel/uevent_seqnum", () => "0"],
 ]);
 

@@ -17,7 +17,7 @@ import { TmpfsRegular } from "./regular.ts";
 import type { TmpfsSpace } from "./space.ts";
 import { TmpfsInode } from "./tmpfs_inode.ts";
 
-/** Linux counts so many bytes for an entry (BOGO_DIRENT_SIZE). */
+/** Linux counts so many bytes for an entry of a tmpfs (BOGO_DIRENT_SIZE). */
 const ENTRY_SIZE = 20;
 
 export class TmpfsDirectory extends TmpfsInode {
@@ -29,7 +29,11 @@ export class TmpfsDirectory extends TmpfsInode {
     super(space, mode, 0, 0);
     this.parent = parent ?? this;
     this.nlink = 2;
-    this.size = 2 * ENTRY_SIZE;
+    this.size = 2 * this.entrySize;
+  }
+
+  private get entrySize(): number {
+    return this.space.isRam ? 0 : ENTRY_SIZE;
   }
 
   children(): Inode[] {
@@ -186,13 +190,13 @@ export class TmpfsDirectory extends TmpfsInode {
 
   private enter(name: string, inode: Inode): void {
     this.entries.add(name, inode);
-    this.size += ENTRY_SIZE;
+    this.size += this.entrySize;
     this.touch(true);
   }
 
   private leave(name: string): void {
     this.entries.remove(name);
-    this.size -= ENTRY_SIZE;
+    this.size -= this.entrySize;
     this.touch(true);
   }
 

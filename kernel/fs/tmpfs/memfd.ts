@@ -9,7 +9,6 @@ import {
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
   MFD_EXEC,
-  MFD_HUGETLB,
   MFD_NOEXEC_SEAL,
   O_LARGEFILE,
   O_RDWR,
@@ -25,7 +24,13 @@ import type { TmpfsFs } from "./tmpfs.ts";
 
 /** Longest name: NAME_MAX without "memfd:". */
 export const MFD_NAME_MAX = 249;
+const EITHER = MFD_EXEC | MFD_NOEXEC_SEAL;
 const KNOWN = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC;
+
+/** Known ones that do not contradict each other. */
+export function areMemfdFlags(flags: number): boolean {
+  return (flags & ~KNOWN) === 0 && (flags & EITHER) !== EITHER;
+}
 
 /** Where memfds live; one a kernel. */
 export class MemfdStore {
@@ -44,8 +49,7 @@ export class MemfdStore {
    * MFD_HUGETLB is -EINVAL, as on a kernel without hugetlbfs.
    */
   create(name: string, flags: number, cred: Credentials): OpenFile | number {
-    if ((flags & ~(KNOWN | MFD_HUGETLB)) !== 0 || (flags & MFD_HUGETLB) !== 0) return -EINVAL;
-    if ((flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0) return -EINVAL;
+    if (!areMemfdFlags(flags)) return -EINVAL;
     if (name.length > MFD_NAME_MAX) return -EINVAL;
     const noExec = (flags & MFD_NOEXEC_SEAL) !== 0;
     const inode = this.fs.root.tmpfile(noExec ? 0o666 : 0o777, cred.fsuid, cred.fsgid, false);

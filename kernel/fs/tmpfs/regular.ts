@@ -64,11 +64,15 @@ export class TmpfsRegular extends TmpfsInode {
     this.blocks = this.data.pages.count * (PAGE / 512);
   }
 
-  /** May bytes be written up to `end`? 0, -EPERM, -EFBIG. */
+  /** Bytes that may be behind `at`. */
+  roomAt(at: number): number {
+    return MAX_FILE_BYTES - at;
+  }
+
+  /** May bytes be written up to `end`? 0 or -EPERM. */
   checkWrite(end: number): number {
     if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
-    if ((this.seals & F_SEAL_GROW) !== 0 && end > this.size) return -EPERM;
-    return end > MAX_FILE_BYTES ? -EFBIG : 0;
+    return (this.seals & F_SEAL_GROW) !== 0 && end > this.size ? -EPERM : 0;
   }
 
   protected override mayChangeMode(mode: number): number {
@@ -98,6 +102,7 @@ export class TmpfsRegular extends TmpfsInode {
 
   /** fallocate(2) behind the VFS's checks. */
   fallocate(mode: number, offset: number, len: number): number {
+    if (this.space.isRam) return -EOPNOTSUPP;
     const end = offset + len;
     if (end > MAX_FILE_BYTES) return -EFBIG;
     let r: number;
@@ -186,6 +191,7 @@ export class TmpfsRegular extends TmpfsInode {
   /** lseek(2) SEEK_DATA and SEEK_HOLE: the offset, or -ENXIO. */
   seekDataHole(offset: number, whence: number): number {
     if (offset < 0 || offset >= this.size) return -ENXIO;
+    if (this.space.isRam) return whence === SEEK_DATA ? offset : this.size;
     const pages = this.data.pages;
     let page = Math.floor(offset / PAGE);
     if (whence === SEEK_DATA) {

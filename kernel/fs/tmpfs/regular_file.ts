@@ -1,6 +1,6 @@
 /** An open regular file of a tmpfs, and what maps it. */
 
-import { EFAULT, EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
+import { EFAULT, EFBIG, EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import {
   F_SEAL_FUTURE_WRITE,
   F_SEAL_WRITE,
@@ -45,9 +45,13 @@ export class TmpfsFile extends OpenFile {
 
   /** HOT */
   override write(io: IoCursor, offset: number): number {
-    const inode = this.inode, len = io.remaining;
-    if (len === 0) return 0;
+    const inode = this.inode;
+    if (io.remaining === 0) return 0;
     const at = this.isAppending ? inode.size : offset;
+    const room = inode.roomAt(at);
+    if (room <= 0) return -EFBIG;
+    io.limit(room);
+    const len = io.remaining;
     const r = inode.checkWrite(at + len);
     if (r < 0) return r;
     const before = inode.data.pages.count;
@@ -100,6 +104,10 @@ export class TmpfsBacking extends Backing {
     this.file = file;
     this.inode = file.inode;
     this.mayWrite = mayWrite;
+  }
+
+  override get isWriteSealed(): boolean {
+    return !this.mayWrite;
   }
 
   override describe(): string {

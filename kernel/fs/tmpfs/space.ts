@@ -7,6 +7,8 @@ import type { FileSystem } from "../../vfs/inode.ts";
 export interface TmpfsSpace extends FileSystem {
   readonly frames: FrameAllocator;
   readonly host: Host;
+  /** A ramfs: no attributes but those of stat(2), no fallocate(2), directories without a size. */
+  readonly isRam: boolean;
   nextIno(): number;
   takeInode(): number;
   giveInode(): void;

@@ -27,6 +27,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   override readonly root: TmpfsDirectory;
   readonly frames: FrameAllocator;
   readonly host: Host;
+  readonly isRam: boolean;
   /** Limits: pages of data and number of inodes; Infinity for none. */
   maxPages: number;
   maxInodes: number;
@@ -36,8 +37,15 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   private readonly defaultPages: number;
   private readonly defaultInodes: number;
 
-  constructor(frames: FrameAllocator, host: Host, options: TmpfsOptions, type: string = "tmpfs") {
+  constructor(
+    frames: FrameAllocator,
+    host: Host,
+    options: TmpfsOptions,
+    type: string = "tmpfs",
+    isRam: boolean = false,
+  ) {
     super();
+    this.isRam = isRam;
     this.type = type;
     this.frames = frames;
     this.host = host;

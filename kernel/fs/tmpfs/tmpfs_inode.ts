@@ -149,6 +149,7 @@ export abstract class TmpfsInode extends PlainInode {
   }
 
   override getxattr(name: string): Uint8Array<ArrayBuffer> | number {
+    if (this.space.isRam) return -EOPNOTSUPP;
     if (name === XATTR_NAME_POSIX_ACL_ACCESS || name === XATTR_NAME_POSIX_ACL_DEFAULT) {
       if (this.isLink) return -EOPNOTSUPP;
       const acl = name === XATTR_NAME_POSIX_ACL_ACCESS ? this.accessAcl : this.defaultAcl;
@@ -158,6 +159,7 @@ export abstract class TmpfsInode extends PlainInode {
   }
 
   override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
+    if (this.space.isRam) return -EOPNOTSUPP;
     // ACLs come and go whatever the flags say.
     if (name === XATTR_NAME_POSIX_ACL_ACCESS) return this.setAccessAcl(value);
     if (name === XATTR_NAME_POSIX_ACL_DEFAULT) return this.setDefaultAcl(value);
@@ -174,6 +176,7 @@ export abstract class TmpfsInode extends PlainInode {
   }
 
   override removexattr(name: string): number {
+    if (this.space.isRam) return -EOPNOTSUPP;
     if (name === XATTR_NAME_POSIX_ACL_ACCESS) return this.setAccessAcl(NO_ACL);
     if (name === XATTR_NAME_POSIX_ACL_DEFAULT) return this.setDefaultAcl(NO_ACL);
     const old = this.getxattr(name);

@@ -38,6 +38,7 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
   override readonly root: MqueueDirectory;
   readonly frames: FrameAllocator;
   readonly host: Host;
+  readonly isRam: boolean = false;
   /** What mq_open(3) asks for; null: the default. Set around the call that creates. */
   wanted: QueueSizes | null = null;
   private readonly limits: IpcLimits;

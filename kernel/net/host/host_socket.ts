@@ -282,7 +282,7 @@ export class HostSocket extends Socket {
   private endsEarly(flags: number): boolean {
     if ((flags & S.MSG_OOB) !== 0) return true;
     const goesOn = (flags & S.MSG_WAITALL) !== 0 || this.options.receiveLowWater > 1;
-    return goesOn && this.isAtMark;
+    return goesOn && this.atMark > 0;
   }
 
   /** One recvmsg(2) of the host into the iovec array: its result. */
@@ -392,8 +392,9 @@ export class HostSocket extends Socket {
   override get unsentBytes(): number {
     return this.ask(S.SIOCOUTQ);
   }
-  override get isAtMark(): boolean {
-    return this.ask(S.SIOCATMARK) !== 0;
+  override get atMark(): number {
+    if (this.type !== S.SOCK_STREAM) return super.atMark;
+    return this.ask(S.SIOCATMARK) !== 0 ? 1 : 0;
   }
   /** An ioctl that answers with an int; 0 when the host refuses. */
   private ask(request: number): number {

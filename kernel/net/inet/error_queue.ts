@@ -3,7 +3,7 @@
  * were sent, what was too long to be sent, and when packets left (timestamping.ts). recv(2) with MSG_ERRQUEUE takes it out.
  */
 
-import { EAGAIN, ECONNREFUSED, EHOSTUNREACH } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, ECONNREFUSED, EHOSTUNREACH, ENOPROTOOPT } from "../../../ffi/abi/errno.ts";
 import * as E from "../../../ffi/abi/errqueue.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import { AF_INET, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC } from "../../../ffi/abi/socket.ts";
@@ -81,18 +81,25 @@ function wantsErrors({ ip }: InetSocket, address: string): boolean {
   return (kept ?? 0) !== 0;
 }
 
-/** ICMP said that nobody was there for a packet from `source` to `to`, which began with `bytes`. */
+/** ICMP's code for a port at which nobody is, in the family of `address`. */
+export function portUnreachable(address: string): number {
+  return isV4(address) ? I.ICMP_PORT_UNREACH : I.ICMPV6_PORT_UNREACH;
+}
+
+/** ICMP said that nobody was there for a packet from `source` to `to`, which began with `bytes`; `code`: what for. */
 export function hearUnreachable(
   socket: InetSocket,
   bytes: Uint8Array<ArrayBuffer>,
   source: string,
   to: Endpoint,
+  code: number = portUnreachable(to.address),
 ): void {
-  const code = isV4(to.address) ? I.ICMP_PORT_UNREACH : I.ICMPV6_PORT_UNREACH;
+  const isProtocol = isV4(to.address) && code === I.ICMP_PROT_UNREACH;
+  const errno = isProtocol ? ENOPROTOOPT : ECONNREFUSED;
   if (wantsErrors(socket, to.address)) {
-    queueUnreachable(socket, ECONNREFUSED, code, bytes, source, to, to.address);
+    queueUnreachable(socket, errno, code, bytes, source, to, to.address);
   } else if (socket.remote === null) return;
-  socket.error = ECONNREFUSED;
+  socket.error = errno;
   socket.queue.wake(POLLERR | POLLIN | POLLOUT);
 }
 

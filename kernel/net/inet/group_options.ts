@@ -235,6 +235,16 @@ function setFilter(
   return one === null ? -EINVAL : groups.setSources(one, sources, mode === I.MCAST_INCLUDE);
 }
 
+/** IPV6_MULTICAST_IF. */
+export function setGroupLink6(socket: InetSocket, n: number): number {
+  const { ip, net: { links }, options: { deviceIndex } } = socket;
+  const link = links.byIndex(n);
+  if (n !== 0 && link === null) return -ENODEV;
+  if (deviceIndex !== 0 && link !== null && link.index !== deviceIndex) return -EINVAL;
+  ip.groupLink6 = n;
+  return 0;
+}
+
 /** IP_MULTICAST_IF: by address, struct ip_mreq or struct ip_mreqn. */
 function setLink(socket: InetSocket, value: OptionValue): number {
   const { ip, net: { links }, options: { deviceIndex } } = socket, { length } = value;

@@ -10,7 +10,7 @@ export const ICMP_HEADER = 8;
 /** A message is an echo request of the family of `address`. */
 export function isEchoRequest(message: Uint8Array, address: string): boolean {
   const type = isV4(address) ? I.ICMP_ECHO : I.ICMPV6_ECHO_REQUEST;
-  return message.length >= ICMP_HEADER && message[0] === type && message[1] === 0;
+  return message.length >= ICMP_HEADER && message[0] === type;
 }
 
 /** The answer to an echo request, from `source` to `destination`. */

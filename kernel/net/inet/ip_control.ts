@@ -9,7 +9,9 @@ import { type Message, type PacketHeader, SocketAddress } from "../message.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { Endpoint, endpointOf, isAny, isV4, MAPPED, putEndpoint } from "./address.ts";
 import { isToMany } from "./group_route.ts";
+import { hearsOptions, putHeaderOptions } from "./header_options.ts";
 import type { InetSocket } from "./inet_socket.ts";
+import type { IpOptions } from "./ip_options.ts";
 
 /** struct in6_pktinfo. */
 const PKTINFO6_BYTES = 20;
@@ -38,6 +40,13 @@ function senderOf({ family }: InetSocket, { name }: Message): string | null {
   return from instanceof Endpoint ? from.address : null;
 }
 
+/** Whether a receiver asks what the packets were like. */
+export function wantsPacketInfo(ip: IpOptions): boolean {
+  return ip.originalDestination || ip.packetInfo || ip.packetInfo6 || ip.receiveTtl ||
+    ip.receiveTos || ip.receiveHopLimit || ip.receiveClass || ip.oldPacketInfo6 ||
+    ip.oldHopLimit || hearsOptions(ip);
+}
+
 /** The control messages of a received datagram. */
 export function putPacketControl(socket: InetSocket, message: Message, out: ControlWriter): void {
   const { ip } = socket, info = message.packetInfo;
@@ -61,6 +70,7 @@ export function putPacketControl(socket: InetSocket, message: Message, out: Cont
     out.u8[out.data] = info.trafficClass;
     out.put(I.IPPROTO_IP, I.IP_TOS, 1);
   }
+  putHeaderOptions(ip, info.options, out);
   if (socket.family === AF_INET6) {
     if (ip.packetInfo6) putPacketInfo6(info.to, index, I.IPV6_PKTINFO, out);
     if (ip.oldPacketInfo6) putPacketInfo6(info.to, index, I.IPV6_2292PKTINFO, out);

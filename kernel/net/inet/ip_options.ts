@@ -4,7 +4,6 @@ import { CAP_NET_ADMIN, CAP_NET_RAW } from "../../../ffi/abi/capability.ts";
 import {
   EADDRNOTAVAIL,
   EINVAL,
-  ENODEV,
   ENOPROTOOPT,
   ENOTCONN,
   EOPNOTSUPP,
@@ -16,6 +15,8 @@ import type { PacketHeader } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { ANY4, isMulticast, isV4 } from "./address.ts";
+import { setGroupLink6 } from "./group_options.ts";
+import { getHeaderOptions, type HeaderOptions, setHeaderOptions } from "./header_options.ts";
 import type { InetSocket } from "./inet_socket.ts";
 import { getPacketOptions } from "./ip_control.ts";
 import {
@@ -143,6 +144,8 @@ export class IpOptions {
   /** IP_LOCAL_PORT_RANGE; 0: as the setting has it. */
   firstPort: number = 0;
   lastPort: number = 0;
+  /** IP_OPTIONS; null: none. */
+  headerOptions: HeaderOptions = null;
   receiveTtl: boolean = false;
   receiveTos: boolean = false;
   receiveHopLimit: boolean = false;
@@ -206,12 +209,13 @@ export class IpOptions {
     const isCut = discover < I.IP_PMTUDISC_DO || discover === I.IP_PMTUDISC_OMIT;
     if (isCut && (isFour || (this.kept6.get(I.IPV6_DONTFRAG) ?? 0) === 0)) return false;
     const mtu = mtuTo(net, destination), most = isFour ? 0 : this.packetBytes6;
-    return bytes + (isFour ? HEADERS_4 : HEADERS_6) > (most === 0 ? mtu : Math.min(most, mtu));
+    const headers = isFour ? HEADERS_4 + (this.headerOptions?.length ?? 0) : HEADERS_6;
+    return bytes + headers > (most === 0 ? mtu : Math.min(most, mtu));
   }
 
   inherit(from: IpOptions): void {
     const { kept4, kept6 } = this;
-    Object.assign(this, from, { kept4, kept6 });
+    Object.assign(this, from, { kept4, kept6, headerOptions: null });
     for (const [name, value] of from.kept4) kept4.set(name, value);
     for (const [name, value] of from.kept6) kept6.set(name, value);
   }
@@ -244,6 +248,8 @@ function setV4(socket: InetSocket, name: number, value: OptionValue): number {
       return 0;
     case I.IP_TRANSPARENT:
       return setTransparent(socket, value, on);
+    case I.IP_OPTIONS:
+      return setHeaderOptions(socket, value);
     case I.IP_RECVORIGDSTADDR:
       ip.originalDestination = on;
       return 0;
@@ -365,15 +371,6 @@ function setV6(socket: InetSocket, name: number, value: OptionValue): number {
   return keep(IPV6_KEPT, ip.kept6, name, ON_OFF6.has(name) ? +(number !== 0) : number);
 }
 
-function setGroupLink6(socket: InetSocket, n: number): number {
-  const { ip, net: { links }, options: { deviceIndex } } = socket;
-  const link = links.byIndex(n);
-  if (n !== 0 && link === null) return -ENODEV;
-  if (deviceIndex !== 0 && link !== null && link.index !== deviceIndex) return -EINVAL;
-  ip.groupLink6 = n;
-  return 0;
-}
-
 function keep(
   known: ReadonlyMap<number, Kept>,
   kept: Map<number, number>,
@@ -400,7 +397,7 @@ export function getIpOption(
     const r = getV4(socket, name, value);
     // As of old: who has room for less than an int gets a byte.
     const isByte = room > 0 && room < 4 && value.length === 4 && value.int >= 0 && value.int <= 255;
-    if (r === 0 && isByte) value.length = 1;
+    if (r === 0 && isByte && name !== I.IP_OPTIONS) value.length = 1;
     return r;
   }
   if (isFour) return -EOPNOTSUPP;
@@ -429,8 +426,7 @@ function getV4(socket: InetSocket, name: number, value: OptionValue): number {
     case I.IP_UNICAST_IF:
       return value.setInt(0);
     case I.IP_OPTIONS:
-      value.length = 0;
-      return 0;
+      return getHeaderOptions(ip, value);
     case I.IP_HDRINCL:
     case I.IP_ROUTER_ALERT:
       return value.setInt(0);

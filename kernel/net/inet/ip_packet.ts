@@ -13,6 +13,8 @@ export interface IpPacket {
   readonly payload: Uint8Array<ArrayBuffer>;
   readonly hops: number;
   readonly trafficClass: number;
+  /** Options of its header, of IPv4, in whole words. */
+  readonly options?: Uint8Array<ArrayBuffer> | null;
   /** The whole packet, of IPv4, if somebody made it himself; null: `headed` makes it. */
   readonly whole: Uint8Array<ArrayBuffer> | null;
 }
@@ -46,15 +48,17 @@ export function pseudoHeader(
 /** The packet of IPv4 as raw sockets receive it: with its header. */
 export function headed(p: IpPacket): Uint8Array<ArrayBuffer> {
   if (p.whole !== null) return p.whole;
-  const packet = new Uint8Array(IP_HEADER + p.payload.length), dv = new DataView(packet.buffer);
-  packet[0] = 0x45;
+  const header = IP_HEADER + (p.options?.length ?? 0);
+  const packet = new Uint8Array(header + p.payload.length), dv = new DataView(packet.buffer);
+  packet[0] = 0x40 | header >> 2;
   packet[1] = p.trafficClass;
   packet[8] = p.hops;
   packet[9] = p.protocol;
   dv.setUint32(12, v4Number(p.source));
   dv.setUint32(16, v4Number(p.destination));
-  packet.set(p.payload, IP_HEADER);
-  finishHeader(packet, IP_HEADER);
+  if (p.options) packet.set(p.options, IP_HEADER);
+  packet.set(p.payload, header);
+  finishHeader(packet, header);
   return packet;
 }
 

@@ -5,7 +5,7 @@
 
 import * as I from "../../../ffi/abi/inet.ts";
 import type { NetNamespace } from "../net_namespace.ts";
-import { isV4 } from "./address.ts";
+import { isMulticast, isV4 } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { echoReply, isEchoRequest } from "./icmp_packet.ts";
 import type { IpPacket } from "./ip_packet.ts";
@@ -16,9 +16,18 @@ import { answerSegment } from "./tcp_answer.ts";
 import { carryDatagram } from "./udp_receivers.ts";
 import { tellUnreachable } from "./unreachable.ts";
 
+/** What there is something for in the network, so that ICMP does not tell that there is not. */
+const PROTOCOLS = new Set([
+  I.IPPROTO_ICMP,
+  I.IPPROTO_IGMP,
+  I.IPPROTO_TCP,
+  I.IPPROTO_UDP,
+  I.IPPROTO_UDPLITE,
+]);
+
 /** What a raw or a packet socket sends, from the sockets of its own namespace to those of another, or the same. */
 export function carry(from: InetPorts | null, to: InetPorts, packet: IpPacket): void {
-  overhear(to.raw, packet);
+  const isHeard = overhear(to.raw, packet);
   const { protocol, destination, payload } = packet;
   if (protocol === (isV4(destination) ? I.IPPROTO_ICMP : I.IPPROTO_ICMPV6)) {
     const isAsked = isEchoRequest(payload, destination) && answersEcho(to.net, destination);
@@ -37,6 +46,8 @@ export function carry(from: InetPorts | null, to: InetPorts, packet: IpPacket): 
     countPacket(to.net, from.net, answer);
     showPacket(to.net, answer);
     carry(to, from, answer);
+  } else if (!isHeard && from !== null && isV4(destination) && !PROTOCOLS.has(protocol)) {
+    if (!isMulticast(destination)) tellUnreachable(to.net, from, packet, I.ICMP_PROT_UNREACH);
   }
 }
 
@@ -54,6 +65,7 @@ export function answerTo(request: IpPacket): IpPacket {
     source: destination,
     destination: source,
     payload: echoReply(request.payload, destination, source),
+    options: null,
     whole: null,
   };
 }

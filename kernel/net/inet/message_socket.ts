@@ -23,6 +23,7 @@ import type { Link } from "../links/link.ts";
 import { type Message, SocketAddress, type SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, putEndpoint } from "./address.ts";
+import type { HeaderOptions } from "./header_options.ts";
 import { InetSocket } from "./inet_socket.ts";
 import type { PortTable } from "./ports.ts";
 
@@ -101,6 +102,7 @@ export abstract class MessageSocket extends InetSocket {
     hops: number,
     trafficClass: number,
     link: Link | null = null,
+    headerOptions: HeaderOptions = null,
   ): void {
     const { incoming, options } = this;
     if (options.filter !== null) {
@@ -115,6 +117,7 @@ export abstract class MessageSocket extends InetSocket {
     datagram.link = index;
     datagram.hops = hops;
     datagram.trafficClass = trafficClass;
+    datagram.options = headerOptions;
     this.stamp(datagram);
     const r = incoming.push(cursor.set(bytes, bytes.length), datagram);
     if (r === 0) this.queue.wake(POLLIN | POLLRDNORM);

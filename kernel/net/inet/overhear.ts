@@ -1,6 +1,7 @@
 /** Raw sockets and packet sockets hear what others send. Neighbours: raw.ts, loopback_ip.ts. */
 
 import { type Endpoint, isV4 } from "./address.ts";
+import { optionsOf } from "./header_options.ts";
 import { checksum, headed, type IpPacket, pseudoHeader, UDP_HEADER } from "./ip_packet.ts";
 import type { Link } from "../links/link.ts";
 import type { NetNamespace } from "../net_namespace.ts";
@@ -17,15 +18,19 @@ export function pass(from: NetNamespace, to: InetPorts, packet: IpPacket): void 
   overhear(to.raw, packet);
 }
 
-/** Only raw sockets hear it: its receiver has it already. `link`: what one for many stations came by. */
-export function overhear(sockets: RawSockets, packet: IpPacket, link: Link | null = null): void {
+/**
+ * Only raw sockets hear it: its receiver has it already. Whether one does. `link`: what one for many stations came by.
+ */
+export function overhear(sockets: RawSockets, packet: IpPacket, link: Link | null = null): boolean {
   let bytes: Uint8Array<ArrayBuffer> | null = null;
   for (const socket of sockets) {
     if (!socket.hears(packet, link)) continue;
     bytes ??= isV4(packet.destination) ? headed(packet) : packet.payload;
     const { source, destination, hops, trafficClass } = packet;
-    socket.deliver(bytes, source, destination, hops, trafficClass, link);
+    const options = optionsOf(packet);
+    socket.deliver(bytes, source, destination, hops, trafficClass, link, options);
   }
+  return bytes !== null;
 }
 
 /** The packet in which a datagram of UDP travels: raw sockets hear it. */
@@ -33,7 +38,7 @@ export function datagramPacket(
   bytes: Uint8Array<ArrayBuffer>,
   from: Endpoint,
   to: Endpoint,
-  around: Pick<IpPacket, "protocol" | "hops" | "trafficClass">,
+  around: Pick<IpPacket, "protocol" | "hops" | "trafficClass" | "options">,
 ): IpPacket {
   const payload = new Uint8Array(UDP_HEADER + bytes.length), dv = new DataView(payload.buffer);
   dv.setUint16(0, from.port);

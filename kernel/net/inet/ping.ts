@@ -16,6 +16,7 @@ import { routeToMany } from "./to_many.ts";
 import { answersEcho, answerTo } from "./loopback_ip.ts";
 import { pass } from "./overhear.ts";
 import { MessageSocket } from "./message_socket.ts";
+import { optionsTo } from "./header_options.ts";
 import type { PortTable } from "./ports.ts";
 import { stampSent } from "./timestamping.ts";
 
@@ -38,7 +39,8 @@ export class PingSocket extends MessageSocket {
     const hops = this.ip.hopsOf(to.address, message.header);
     const trafficClass = this.ip.classOf(to.address, message.header);
     const { protocol } = this, destination = to.address;
-    const request = { protocol, source, destination, payload, hops, trafficClass, whole: null };
+    const options = optionsTo(this.ip, destination), whole = null;
+    const request = { protocol, source, destination, payload, hops, trafficClass, options, whole };
     if (isToMany(this.net.links, destination)) return routeToMany(this, request, message.header);
     const arrival = this.arrival(source, destination);
     if (arrival === null) {

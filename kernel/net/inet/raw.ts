@@ -14,6 +14,7 @@ import type { OptionValue } from "../socket_options.ts";
 import { Endpoint, isAny, isV4, putEndpoint } from "./address.ts";
 import type { InetPorts } from "./create.ts";
 import { checksum, type IpPacket, pseudoHeader, readPacket4, readPacket6 } from "./ip_packet.ts";
+import { optionsTo } from "./header_options.ts";
 import { isToMany } from "./group_route.ts";
 import { carry } from "./loopback_ip.ts";
 import { showPacket } from "../packet/wire.ts";
@@ -134,7 +135,8 @@ export class RawSocket extends MessageSocket {
     }
     const hops = this.ip.hopsOf(destination, message.header);
     const trafficClass = this.ip.classOf(destination, message.header);
-    return { protocol, source, destination, payload, hops, trafficClass, whole: null };
+    const options = optionsTo(this.ip, destination);
+    return { protocol, source, destination, payload, hops, trafficClass, options, whole: null };
   }
 
   override setProtocolOption(level: number, name: number, value: OptionValue): number {

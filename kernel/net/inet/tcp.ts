@@ -224,8 +224,8 @@ export abstract class TcpSocket extends InetSocket {
   override get urgentReceiver(): TcpSocket | null {
     return this.peer;
   }
-  override get isAtMark(): boolean {
-    return this.urgent.at === 0;
+  override get atMark(): number {
+    return this.urgent.at === 0 ? 1 : 0;
   }
 
   override receive(io: IoCursor, message: Message): number {

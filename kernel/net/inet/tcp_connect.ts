@@ -15,6 +15,7 @@ import {
   EISCONN,
 } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/inet.ts";
+import { AF_INET } from "../../../ffi/abi/socket.ts";
 import { POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
 import { Backlog } from "../backlog.ts";
 import { comesByDevice } from "../bound_device.ts";
@@ -198,7 +199,7 @@ function isTaken(socket: TcpSocket, source: string, to: Endpoint): boolean {
   return false;
 }
 
-/** Who listens for connections to `to`: an exact address or link before any; several (SO_REUSEPORT) share. */
+/** Who listens for connections to `to`: an exact address or link before any, IPv4 before IPv6; several (SO_REUSEPORT) share. */
 function listenerAt(client: TcpSocket, to: Endpoint, ports: PortTable | null): TcpSocket | null {
   if (ports === null) return null;
   const found: TcpSocket[] = [];
@@ -206,7 +207,8 @@ function listenerAt(client: TcpSocket, to: Endpoint, ports: PortTable | null): T
   for (const s of ports.at(to.port)) {
     if (!(s instanceof TcpSocket) || !s.isListening || !accepts(s, to.address)) continue;
     if (!comesByDevice(s, client.local.address, to.address)) continue;
-    const score = +(s.local.address === to.address) + +(s.options.deviceIndex !== 0);
+    const score = (s.local.address === to.address ? 4 : 0) +
+      (s.options.deviceIndex !== 0 ? 2 : 0) + (s.family === AF_INET ? 1 : 0);
     if (score < best) continue;
     if (score > best) found.length = 0;
     best = score;

@@ -59,7 +59,9 @@ import type { ControlWriter } from "../control.ts";
 import type { OptionValue } from "../socket_options.ts";
 import { getUdpOption, SEGMENTS_MAX, setUdpOption, UdpOptions } from "./udp_options.ts";
 import { hearUnreachable, tellTooLong } from "./error_queue.ts";
+import { type HeaderOptions, optionsTo } from "./header_options.ts";
 import { InetSocket } from "./inet_socket.ts";
+import { wantsPacketInfo } from "./ip_control.ts";
 import { stampSent, stampsSent } from "./timestamping.ts";
 import { countUnreachable, isHeard, tellUnreachable } from "./unreachable.ts";
 import { datagramPacket, pass } from "./overhear.ts";
@@ -277,7 +279,8 @@ export class UdpSocket extends InetSocket {
   ): IpPacket {
     const hops = this.ip.hopsOf(to.address, header);
     const trafficClass = this.ip.classOf(to.address, header), { protocol } = this;
-    return datagramPacket(bytes, from, to, { protocol, hops, trafficClass });
+    const options = optionsTo(this.ip, to.address);
+    return datagramPacket(bytes, from, to, { protocol, hops, trafficClass, options });
   }
 
   /** ICMP says that nobody is at the port. */
@@ -313,10 +316,11 @@ export class UdpSocket extends InetSocket {
       return 0;
     }
     const joined = this.udp.joins && io.remaining > segment ? segment : 0;
-    if (!this.wantsPacketInfo) return this.enqueue(io, from, null, 0, 0, joined);
+    if (!wantsPacketInfo(this.ip)) return this.enqueue(io, from, null, 0, 0, joined);
     const hops = sender.ip.hopsOf(to.address, header);
     const trafficClass = sender.ip.classOf(to.address, header);
-    return this.enqueue(io, from, to, hops, trafficClass, joined);
+    const options = optionsTo(sender.ip, to.address);
+    return this.enqueue(io, from, to, hops, trafficClass, joined, 0, options);
   }
 
   /**
@@ -331,6 +335,7 @@ export class UdpSocket extends InetSocket {
     trafficClass: number,
     segment: number = 0,
     link: number = 0,
+    options: HeaderOptions = null,
   ): number {
     let length = io.remaining;
     if (this.incoming.count > 0 && this.incoming.charge + length > this.options.receiveBytes) {
@@ -351,6 +356,7 @@ export class UdpSocket extends InetSocket {
       datagram.link = link;
       datagram.hops = hops;
       datagram.trafficClass = trafficClass;
+      datagram.options = options;
     }
     this.stamp(datagram);
     const r = this.incoming.push(io, datagram);
@@ -381,12 +387,6 @@ export class UdpSocket extends InetSocket {
   }
   override get takesFilters(): boolean {
     return true;
-  }
-
-  private get wantsPacketInfo(): boolean {
-    const { ip } = this;
-    return ip.originalDestination || ip.packetInfo || ip.packetInfo6 || ip.receiveTtl ||
-      ip.receiveTos || ip.receiveHopLimit || ip.receiveClass || ip.oldPacketInfo6 || ip.oldHopLimit;
   }
 
   /** The sender's address as this socket shows it; kept, as most datagrams come from the same place. */

@@ -1,10 +1,12 @@
 /** Which sockets get a datagram (udp(7)), and datagrams that came as packets. Neighbour: udp.ts. */
 
+import { AF_INET } from "../../../ffi/abi/socket.ts";
 import { comesByDevice } from "../bound_device.ts";
 import { BytesCursor } from "../bytes_cursor.ts";
 import type { Link } from "../links/link.ts";
 import { Endpoint, isV4 } from "./address.ts";
 import { hearUnreachable } from "./error_queue.ts";
+import { optionsOf } from "./header_options.ts";
 import { checksum, type IpPacket, pseudoHeader, UDP_HEADER } from "./ip_packet.ts";
 import { accepts, type PortTable } from "./ports.ts";
 import type { UdpSocket } from "./udp.ts";
@@ -14,8 +16,9 @@ export type UdpPorts = PortTable<UdpSocket>;
 const cursor = new BytesCursor();
 
 /**
- * Who gets a datagram: a socket connected to the sender before others, an exact address before a wildcard. Of equal ones the
- * last that was bound, or with SO_REUSEPORT one that is always the same for a sender.
+ * Who gets a datagram: a socket connected to the sender before others, an exact address before a wildcard, one of IPv4
+ * before one of IPv6 that hears it too. Of equal ones the last that was bound, or with SO_REUSEPORT one that is always the
+ * same for a sender.
  */
 export function receiverAt(ports: UdpPorts, from: Endpoint, to: Endpoint): UdpSocket | null {
   let best: UdpSocket | null = null, bestScore = -1;
@@ -45,8 +48,8 @@ function scoreOf(s: UdpSocket, from: Endpoint, to: Endpoint): number {
   if (!accepts(s, to.address)) return -1;
   if (s.remote !== null && !s.remote.isSame(from)) return -1;
   if (!comesByDevice(s, from.address, to.address)) return -1;
-  return (s.remote !== null ? 4 : 0) + (s.local.address === to.address ? 2 : 0) +
-    (s.options.deviceIndex !== 0 ? 2 : 0);
+  return (s.local.address === to.address ? 8 : 0) + (s.remote !== null ? 4 : 0) +
+    (s.options.deviceIndex !== 0 ? 2 : 0) + (s.family === AF_INET ? 1 : 0);
 }
 
 function spread({ address, port }: Endpoint): number {
@@ -82,9 +85,9 @@ export function carryDatagram(sender: UdpPorts | null, ports: UdpPorts, packet: 
   if (arrived === null) return true;
   const { bytes, from, to } = arrived, receiver = receiverAt(ports, from, to);
   if (receiver !== null) {
-    const { hops, trafficClass } = packet;
+    const { hops, trafficClass } = packet, options = optionsOf(packet);
     programmed(ports, receiver, packet)
-      .enqueue(cursor.set(bytes, bytes.length), from, to, hops, trafficClass);
+      .enqueue(cursor.set(bytes, bytes.length), from, to, hops, trafficClass, 0, 0, options);
     return true;
   }
   const origin = sender === null ? null : receiverAt(sender, to, from);
@@ -97,10 +100,11 @@ export function hearDatagram(ports: UdpPorts, link: Link, packet: IpPacket): voi
   const arrived = datagramIn(packet);
   if (arrived === null) return;
   const { bytes, to } = arrived, { hops, trafficClass } = packet;
-  const from = arrived.from.on(link.index);
+  const from = arrived.from.on(link.index), options = optionsOf(packet);
   for (const socket of [...ports.at(to.port)]) {
     if (!accepts(socket, to.address) || !socket.hearsMany(link, from.address, to.address)) continue;
     if (socket.remote !== null && !socket.remote.isSame(from)) continue;
-    socket.enqueue(cursor.set(bytes, bytes.length), from, to, hops, trafficClass, 0, link.index);
+    const io = cursor.set(bytes, bytes.length);
+    socket.enqueue(io, from, to, hops, trafficClass, 0, link.index, options);
   }
 }

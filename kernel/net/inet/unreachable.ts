@@ -6,30 +6,37 @@ import { isWatched } from "../packet/taps.ts";
 import { countMessage, countPacket, countPackets } from "../traffic/travel.ts";
 import { Endpoint, isV4 } from "./address.ts";
 import type { InetPorts } from "./create.ts";
-import { hearUnreachable, QUOTE_4, QUOTE_6 } from "./error_queue.ts";
+import { hearUnreachable, portUnreachable, QUOTE_4, QUOTE_6 } from "./error_queue.ts";
 import { ICMP_HEADER, seal } from "./icmp_packet.ts";
 import { headed, headed6, IP6_HEADER, IP_HEADER, type IpPacket } from "./ip_packet.ts";
 import { pass } from "./overhear.ts";
 
 const HOPS = 64, CLASS_4 = 0xc0;
+/** A message that quotes less than this behind the header reaches no protocol. */
+const LEAST_QUOTED = 8;
 
 /** Somebody hears more of what is refused than who sent it. */
 export function isHeard(to: InetPorts): boolean {
   return to.raw.size > 0 || isWatched();
 }
 
-/** `by` tells the sockets of a packet's sender that nobody is at its port. */
-export function tellUnreachable(by: NetNamespace, to: InetPorts, packet: IpPacket): void {
+/** `by` tells the sockets of a packet's sender that nobody is at its port, or what else `code` says. */
+export function tellUnreachable(
+  by: NetNamespace,
+  to: InetPorts,
+  packet: IpPacket,
+  code: number = portUnreachable(packet.source),
+): void {
   const { source, destination, protocol } = packet;
-  const code = isV4(source) ? I.ICMP_PORT_UNREACH : I.ICMPV6_PORT_UNREACH;
   const message = unreachable(packet, destination, code);
   countPacket(by, to.net, message);
   pass(by, to, message);
+  if (packet.payload.length < LEAST_QUOTED) return;
   const there = new Endpoint(destination, 0);
   for (const socket of to.raw) {
     if (!socket.sends(protocol, source, destination)) continue;
     const bytes = socket.includesHeader && isV4(source) ? headed(packet) : packet.payload;
-    hearUnreachable(socket, bytes, source, there);
+    hearUnreachable(socket, bytes, source, there, code);
   }
 }
 

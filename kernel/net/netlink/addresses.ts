@@ -29,11 +29,15 @@ export function fromRaw(bytes: string | undefined, family: number): string | und
 export function getAddresses(r: RouteRequest, out: NetlinkWriter): number {
   const isFull = r.body.byteLength >= N.Ifaddrmsg.size;
   const index = isFull ? r.body.getUint32(at.index, true) : 0;
-  for (const link of r.net.links.links) {
-    if (index !== 0 && index !== link.index) continue;
-    for (const address of link.addresses) {
-      const family = isV4(address.address) ? AF_INET : AF_INET6;
-      if (r.wantsFamily(family)) putAddress(r, out, link, address, family);
+  // One family behind the other: getifaddrs(3) hands them on as they come.
+  for (const family of [AF_INET, AF_INET6]) {
+    if (!r.wantsFamily(family)) continue;
+    for (const link of r.net.links.links) {
+      if (index !== 0 && index !== link.index) continue;
+      for (const address of link.addresses) {
+        const own = isV4(address.address) ? AF_INET : AF_INET6;
+        if (own === family) putAddress(r, out, link, address, family);
+      }
     }
   }
   return 0;

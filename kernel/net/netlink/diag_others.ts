@@ -66,6 +66,10 @@ function putUnix(
     putMemory(out, D.UNIX_DIAG_MEMINFO, socket, received, socket.unsentBytes);
   }
   out.u8Value(D.UNIX_DIAG_SHUTDOWN, +socket.isReadShut | +socket.isWriteShut << 1);
+  if ((show & D.UDIAG_SHOW_UID) !== 0) {
+    const { uid } = socket.inode;
+    out.u32(D.UNIX_DIAG_UID, r.caller?.cred.userNs.shownUid(uid) ?? uid);
+  }
   out.end();
 }
 

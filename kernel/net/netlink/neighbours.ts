@@ -27,11 +27,14 @@ export function getNeighbours(r: RouteRequest, out: NetlinkWriter): number {
     return 0;
   }
   const index = isFull && r.isStrict ? r.body.getInt32(at.ifindex, true) : 0;
-  for (const link of r.net.links.links) {
-    if (index !== 0 && index !== link.index) continue;
-    for (const [address, neighbour] of link.neighbours) {
-      const family = isV4(address) ? AF_INET : AF_INET6;
-      if (r.wantsFamily(family)) put(r, out, link, address, neighbour, N.NLM_F_MULTI);
+  for (const family of [AF_INET, AF_INET6]) {
+    if (!r.wantsFamily(family)) continue;
+    for (const link of r.net.links.links) {
+      if (index !== 0 && index !== link.index) continue;
+      for (const [address, neighbour] of link.neighbours) {
+        const own = isV4(address) ? AF_INET : AF_INET6;
+        if (own === family) put(r, out, link, address, neighbour, N.NLM_F_MULTI);
+      }
     }
   }
   return 0;

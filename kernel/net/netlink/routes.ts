@@ -36,9 +36,12 @@ export function getRoutes(r: RouteRequest, out: NetlinkWriter): number {
   if (!r.isDump) return getRoute(r, out);
   const { links } = r.net;
   const all = [...localRoutes(links.links), ...links.allRoutes().map(shown)];
-  for (const one of all) {
-    const family = isV4(one.network) ? AF_INET : AF_INET6;
-    if (r.wantsFamily(family)) putRoute(r, out, one, family, N.NLM_F_MULTI);
+  for (const family of [AF_INET, AF_INET6]) {
+    if (!r.wantsFamily(family)) continue;
+    for (const one of all) {
+      const own = isV4(one.network) ? AF_INET : AF_INET6;
+      if (own === family) putRoute(r, out, one, family, N.NLM_F_MULTI);
+    }
   }
   return 0;
 }

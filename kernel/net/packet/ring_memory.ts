@@ -1,10 +1,8 @@
 /** The memory that a packet socket shares with its process (packet(7)). All of it is the guest's to write. */
 
-import { EFAULT } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/packet.ts";
-import { copy, copyFromBuffer, copyToBuffer } from "../../../ffi/mem/native_memory.ts";
-import { Backing, type FileIdentity } from "../../mm/backing.ts";
-import { type FrameAllocator, PAGE_SIZE } from "../../mm/frames.ts";
+import { copyFromBuffer, copyToBuffer } from "../../../ffi/mem/native_memory.ts";
+import { KernelPages } from "../../mm/kernel_pages.ts";
 
 /** Link headers have at least so many bytes of room. */
 const LINK_ROOM = 16;
@@ -22,24 +20,7 @@ export interface RingPacket {
   readonly nsec: number;
 }
 
-export abstract class RingMemory extends Backing {
-  override readonly inode: FileIdentity;
-  override readonly platformFile = -1;
-  override readonly hostFd = -1;
-  protected readonly bytes: number;
-  private readonly frames: FrameAllocator;
-  private readonly base: number;
-  /** Mappings and the socket. */
-  private refs: number = 1;
-
-  constructor(frames: FrameAllocator, inode: FileIdentity, base: number, bytes: number) {
-    super();
-    this.frames = frames;
-    this.inode = inode;
-    this.base = base;
-    this.bytes = bytes;
-  }
-
+export abstract class RingMemory extends KernelPages {
   /** Something is there that the process has not given back yet. */
   abstract get isReadable(): boolean;
   abstract get hasRoom(): boolean;
@@ -49,10 +30,6 @@ export abstract class RingMemory extends Backing {
   abstract put(packet: RingPacket, hasLink: boolean, isLosing: boolean): boolean;
   /** The socket lets go. */
   abstract stop(): void;
-
-  get isMapped(): boolean {
-    return this.refs > 1;
-  }
 
   /** A status word of the process's and ours. */
   protected status(at: number): number {
@@ -65,26 +42,6 @@ export abstract class RingMemory extends Backing {
 
   override describe(): string {
     return `socket:[${this.inode.ino}]`;
-  }
-  override size(): number {
-    return this.bytes;
-  }
-  override frame(offset: number, _write: boolean): number {
-    return offset < this.bytes ? this.base + offset : -EFAULT;
-  }
-  override contiguous(offset: number, _frame: number, maxPages: number): number {
-    return Math.max(1, Math.min(maxPages, (this.bytes - offset) / PAGE_SIZE));
-  }
-  override readInto(hostAddr: number, offset: number, len: number): number {
-    const n = Math.max(0, Math.min(len, this.bytes - offset));
-    copy(hostAddr, this.frames.arena.base + this.base + offset, n);
-    return n;
-  }
-  override hold(): void {
-    this.refs++;
-  }
-  override drop(): void {
-    if (--this.refs === 0) this.frames.release(this.base, this.bytes / PAGE_SIZE);
   }
 }
 

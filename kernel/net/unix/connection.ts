@@ -11,18 +11,17 @@ import {
   EINVAL,
   EISCONN,
   ENOTCONN,
-  EOPNOTSUPP,
   EPERM,
   EPIPE,
   EPROTOTYPE,
 } from "../../../ffi/abi/errno.ts";
-import { MSG_OOB } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import {
   POLLERR,
   POLLHUP,
   POLLIN,
   POLLOUT,
+  POLLPRI,
   POLLRDHUP,
   POLLRDNORM,
   POLLWRBAND,
@@ -56,6 +55,14 @@ export abstract class ConnectionSocket extends UnixSocket {
   abstract get incomingBytes(): number;
   /** Messages or bytes wait to be received. */
   protected abstract get hasIncoming(): boolean;
+  /** Closing now would lose something, of which the other end hears. */
+  protected get hasUnread(): boolean {
+    return this.hasIncoming;
+  }
+  /** An urgent byte waits. */
+  protected get hasUrgent(): boolean {
+    return false;
+  }
   protected abstract freeIncoming(): void;
   /** Put into this socket's queue what `from` sends, at most `room` bytes: bytes taken, or -errno. */
   protected abstract deliver(
@@ -149,13 +156,11 @@ export abstract class ConnectionSocket extends UnixSocket {
   }
 
   override send(io: IoCursor, message: Message): number {
-    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     const { peer } = this;
-    if (message.name.length > 0) return peer === null ? -EOPNOTSUPP : -EISCONN;
     if (peer === null) return -ENOTCONN;
     if (this.isWriteShut || peer.isReadShut) return -EPIPE;
     const done = peer.deliver(this, io, this.options.sendBytes - peer.incomingBytes, message);
-    if (done >= 0) peer.queue.wake(READABLE);
+    if (done >= 0) peer.queue.wake(peer.hasUrgent ? READABLE | POLLPRI : READABLE);
     return done;
   }
 
@@ -187,6 +192,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     if (this.isReadShut && this.isWriteShut) bits |= POLLHUP;
     if (this.isReadShut) bits |= POLLRDHUP | READABLE;
     if (this.hasIncoming) bits |= READABLE;
+    if (this.hasUrgent) bits |= POLLPRI;
     if (this.peer === null) bits |= POLLHUP;
     if (this.isWritable) bits |= WRITABLE;
     return bits;
@@ -224,7 +230,7 @@ export abstract class ConnectionSocket extends UnixSocket {
     const { peer, backlog } = this;
     this.isReadShut = this.isWriteShut = true;
     if (peer !== null) {
-      if (this.hasIncoming) peer.error = ECONNRESET;
+      if (this.hasUnread) peer.error = ECONNRESET;
       peer.close(true, true);
     }
     this.freeIncoming();

@@ -3,12 +3,12 @@
  * connected host descriptor, and what comes from there is delivered to it. To the guest's socket it is a peer like any
  * other; nobody has it in a descriptor table.
  *
- * DIFFERS: descriptors cannot be sent (EOPNOTSUPP), and SO_PEERCRED tells of nobody.
+ * DIFFERS: descriptors and urgent bytes cannot be sent (EOPNOTSUPP), and SO_PEERCRED tells of nobody.
  */
 
 import { EAGAIN, ECONNRESET, EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { EPOLLET } from "../../../ffi/abi/epoll.ts";
-import { SHUT_WR, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
+import { MSG_OOB, SHUT_WR, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import { Waiter } from "../../core/wait.ts";
 import { ByteRing } from "../../ipc/byte_ring.ts";
 import { KernelCursor } from "../../mm/cursor.ts";
@@ -77,7 +77,7 @@ export class HostEnd extends ConnectionSocket {
     room: number,
     message: Message,
   ): number {
-    if (message.rights !== null) return -EOPNOTSUPP;
+    if (message.rights !== null || (message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (io.remaining === 0) return 0;
     const fits = Math.min(io.remaining, room, this.outgoing.room);
     if (fits <= 0) return -EAGAIN;

@@ -43,6 +43,7 @@ export class UnixSeqpacket extends ConnectionSocket {
     room: number,
     message: Message,
   ): number {
+    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     const length = io.remaining;
     if (length > from.options.sendBytes - MESSAGE_OVERHEAD) return -EMSGSIZE;
     if (room < length || room <= 0) return -EAGAIN;
@@ -57,9 +58,9 @@ export class UnixSeqpacket extends ConnectionSocket {
   }
 
   override receive(io: IoCursor, message: Message): number {
-    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     const { peer, incoming } = this, before = incoming.charge;
     if (peer === null) return -ENOTCONN;
+    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (this.error !== 0) return this.takeError();
     if (incoming.count === 0) return this.nothing();
     const { firstLength } = incoming, n = incoming.pull(io, message);

@@ -1,4 +1,4 @@
-/** SOCK_STREAM of unix(7). DIFFERS: no out-of-band bytes (MSG_OOB). */
+/** SOCK_STREAM of unix(7), with urgent bytes (MSG_OOB, SO_OOBINLINE, SIOCATMARK). */
 
 import { EAGAIN, EINVAL, EISCONN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { MSG_OOB, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
@@ -92,7 +92,20 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
     return this.incoming.length;
   }
   protected override get hasIncoming(): boolean {
-    return this.incoming.length > 0;
+    return !this.incoming.isEmpty;
+  }
+  protected override get hasUnread(): boolean {
+    return this.incoming.isUnread;
+  }
+  protected override get hasUrgent(): boolean {
+    return this.incoming.hasUrgent;
+  }
+  override get urgentReceiver(): UnixStream | null {
+    const { peer } = this;
+    return peer instanceof UnixStream && peer.incoming.endsUrgent ? peer : null;
+  }
+  override get atMark(): number {
+    return this.incoming.isAtMark ? 1 : 0;
   }
   protected override freeIncoming(): void {
     this.incoming.free();
@@ -107,18 +120,30 @@ export class UnixStream extends ConnectionSocket implements HostAcceptor {
     if (io.remaining === 0) return 0;
     if (room <= 0) return -EAGAIN;
     const credentials = from.credentialsFor(message, this);
-    const done = this.incoming.put(io, Math.min(io.remaining, room), credentials, message.rights);
+    // The last byte is beside the others.
+    const ordinary = io.remaining - ((message.flags & MSG_OOB) !== 0 ? 1 : 0);
+    const done = ordinary > 0
+      ? this.incoming.put(io, Math.min(ordinary, room), credentials, message.rights)
+      : this.incoming.putUrgent(io, credentials, message.rights);
     if (done > 0) message.rights = null;
     return done;
   }
 
+  override send(io: IoCursor, message: Message): number {
+    if ((message.flags & MSG_OOB) !== 0 && io.remaining === 0) return -EOPNOTSUPP;
+    if (message.name.length > 0) return this.peer === null ? -EOPNOTSUPP : -EISCONN;
+    return super.send(io, message);
+  }
+
   override receive(io: IoCursor, message: Message): number {
-    if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
-    const { peer, incoming } = this, before = incoming.length;
+    const { peer, incoming, options } = this, before = incoming.length;
     if (peer === null) return -EINVAL;
-    if (before <= message.skipped) return this.nothing();
-    if (message.caller !== null && peer.name !== "") putName(peer.name, message.name);
-    const n = incoming.pull(io, message, this.options.wantsSender);
+    let n: number;
+    if ((message.flags & MSG_OOB) === 0) {
+      n = incoming.pull(io, message, options.wantsSender, options.outOfBandInline);
+      if (n === -EAGAIN) return this.nothing();
+      if (message.caller !== null && peer.name !== "") putName(peer.name, message.name);
+    } else n = options.outOfBandInline ? -EINVAL : incoming.pullUrgent(io, message);
     if (incoming.length !== before) peer.onPeerRead(before, incoming.length);
     return n;
   }

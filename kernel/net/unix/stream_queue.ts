@@ -1,10 +1,10 @@
 /**
  * The bytes that wait in a SOCK_STREAM UNIX socket, with the credentials and descriptors that came with some of them
- * (unix(7), "Ancillary messages"). As long as none did, it is a plain ring.
+ * (unix(7), "Ancillary messages"), and those sent with MSG_OOB. As long as there are none of these, it is a plain ring.
  */
 
-import { ENOMEM } from "../../../ffi/abi/errno.ts";
-import { MSG_PEEK } from "../../../ffi/abi/socket.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
+import { MSG_OOB, MSG_PEEK } from "../../../ffi/abi/socket.ts";
 import { SOCKET_MESSAGES } from "../../core/quota.ts";
 import { ByteRing } from "../../ipc/byte_ring.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
@@ -21,9 +21,12 @@ const MAX_BYTES = 64 << 20;
  */
 const FAULT_BYTES = 32768;
 
-/** Neighbouring bytes of one origin. */
+/** Neighbouring bytes of one origin; or a byte sent with MSG_OOB, which is here and not in the ring. */
 class Segment {
+  /** 0: an urgent byte that was received, and marks the place still. */
   length: number;
+  /** The urgent byte; -1: the bytes are in the ring. */
+  byte: number = -1;
   readonly credentials: PeerCredentials | null;
   rights: RightsInFlight | null;
 
@@ -36,13 +39,25 @@ class Segment {
     this.credentials = credentials;
     this.rights = rights;
   }
+
+  get ringBytes(): number {
+    return this.byte < 0 ? this.length : 0;
+  }
 }
+
+const one = new Uint8Array(1);
 
 export class StreamQueue {
   private readonly ring: ByteRing;
   private readonly owner: OpenFile;
   /** Null: all bytes are without anything. */
   private segments: Segment[] | null = null;
+  /** How many of them a read that goes on has passed; afterwards they are taken out at once. */
+  private passed: number = 0;
+  /** The urgent byte that recv(2) with MSG_OOB gives: the last one sent, until it is received or passed. */
+  private urgent: Segment | null = null;
+  /** Urgent bytes, that one and earlier ones, which have become ordinary. */
+  private urgentBytes: number = 0;
 
   /** `owner` is the socket that receives. */
   constructor(frames: FrameAllocator, owner: OpenFile) {
@@ -51,7 +66,29 @@ export class StreamQueue {
   }
 
   get length(): number {
-    return this.ring.length;
+    return this.ring.length + this.urgentBytes;
+  }
+  /** There is something to read, or the place of an urgent byte to pass. */
+  get isEmpty(): boolean {
+    return this.ring.length === 0 && this.segments === null;
+  }
+  /** Bytes wait, or there is more than the place of one urgent byte. */
+  get isUnread(): boolean {
+    return this.length > 0 || (this.segments?.length ?? 0) > 1;
+  }
+  get hasUrgent(): boolean {
+    return this.urgent !== null;
+  }
+  /** The urgent byte is the last one. */
+  get endsUrgent(): boolean {
+    return this.urgent !== null && this.segments?.at(-1) === this.urgent;
+  }
+  /** SIOCATMARK: the next byte is urgent, or was and is received. */
+  get isAtMark(): boolean {
+    const first = this.segments?.[0], { urgent } = this;
+    if (first === undefined) return false;
+    if (first === urgent) return true;
+    return first.length === 0 && (urgent === null || this.segments![1] === urgent);
   }
 
   /** Append `n` bytes of the cursor: bytes moved, or -errno. The rights are taken over when the result is > 0. HOT */
@@ -68,24 +105,75 @@ export class StreamQueue {
     return done;
   }
 
+  /** Append one byte of the cursor that is urgent: 1 or -errno. The rights are taken over then. */
+  putUrgent(
+    io: IoCursor,
+    credentials: PeerCredentials | null,
+    rights: readonly OpenFile[] | null,
+  ): number {
+    if (!SOCKET_MESSAGES.hasRoom) return -ENOMEM;
+    if (io.takeBytes(one, 0, 1) !== 1) return -EFAULT;
+    const segment = new Segment(1, credentials, inFlightOf(rights, this.owner));
+    segment.byte = one[0]!;
+    this.noted(0).push(segment);
+    SOCKET_MESSAGES.used++;
+    this.urgent = segment;
+    this.urgentBytes++;
+    return 1;
+  }
+
+  /** recv(2) with MSG_OOB: the urgent byte, once; its place stays. 1 or -errno. */
+  pullUrgent(io: IoCursor, message: Message): number {
+    const { urgent, segments } = this;
+    if (urgent === null || segments === null) return -EINVAL;
+    if ((message.flags & MSG_PEEK) === 0) {
+      this.urgent = null;
+      const at = segments.indexOf(urgent);
+      if (at > 0 && segments[at - 1]!.length === 0) {
+        this.finish(segments[at - 1]!);
+        segments.splice(at - 1, 1);
+      }
+      urgent.length = 0;
+      this.urgentBytes--;
+    }
+    if (putByte(io, urgent.byte, Math.min(io.remaining, 1)) < 0) return -EFAULT;
+    message.outFlags |= MSG_OOB;
+    message.isWhole = true;
+    return 1;
+  }
+
   /**
-   * Deliver bytes, at most up to where other credentials begin (if `byCredentials`) or behind the first descriptors;
-   * `message.isWhole` says that it ended so. HOT
+   * Deliver bytes, at most up to where other credentials begin (if `byCredentials`) or behind the first descriptors, or
+   * up to an urgent byte; `message.isWhole` says that it ended so. -EAGAIN: there are none. `isInline`: urgent bytes are
+   * delivered too (SO_OOBINLINE). HOT
    */
-  pull(io: IoCursor, message: Message, byCredentials: boolean): number {
-    if ((message.flags & MSG_PEEK) !== 0) return this.look(io, message, byCredentials);
+  pull(io: IoCursor, message: Message, byCredentials: boolean, isInline: boolean): number {
+    if ((message.flags & MSG_PEEK) !== 0) return this.look(io, message, byCredentials, isInline);
     if (this.segments === null) {
       message.credentials = null;
+      if (this.ring.length === 0) return -EAGAIN;
       return this.ring.take(io, Math.min(io.remaining, this.ring.length), FAULT_BYTES);
     }
-    return this.pullSegments(io, message, byCredentials, this.segments);
+    const n = this.pullSegments(io, message, byCredentials, isInline);
+    this.takeOutPassed();
+    return n;
   }
 
   free(): void {
     for (const { rights } of this.segments ?? []) rights?.drop();
     SOCKET_MESSAGES.used -= this.segments?.length ?? 0;
-    this.segments = null;
+    this.segments = this.urgent = null;
+    this.urgentBytes = 0;
     this.ring.free();
+  }
+
+  /** The segments, which from now on there are; the last `n` bytes of the ring are in none yet. */
+  private noted(n: number): Segment[] {
+    if (this.segments !== null) return this.segments;
+    const before = this.ring.length - n;
+    this.segments = before > 0 ? [new Segment(before, null, null)] : [];
+    SOCKET_MESSAGES.used += this.segments.length;
+    return this.segments;
   }
 
   private note(
@@ -93,80 +181,162 @@ export class StreamQueue {
     credentials: PeerCredentials | null,
     rights: readonly OpenFile[] | null,
   ): void {
-    if (this.segments === null) {
-      const before = this.ring.length - n;
-      this.segments = before > 0 ? [new Segment(before, null, null)] : [];
-      SOCKET_MESSAGES.used += this.segments.length;
-    }
-    const last = this.segments.at(-1);
-    const glues = last !== undefined && rights === null && last.rights === null &&
+    const segments = this.noted(n), last = segments.at(-1);
+    const glues = last !== undefined && last.byte < 0 && rights === null && last.rights === null &&
       isSame(last.credentials, credentials);
     if (glues) last.length += n;
     else {
-      this.segments.push(new Segment(n, credentials, inFlightOf(rights, this.owner)));
+      segments.push(new Segment(n, credentials, inFlightOf(rights, this.owner)));
       SOCKET_MESSAGES.used++;
     }
+  }
+
+  /** A segment of which nothing is left in the ring is done with, and what is left of it. */
+  private finish(segment: Segment): void {
+    if (segment.byte >= 0) this.urgentBytes -= segment.length;
+    if (segment === this.urgent) this.urgent = null;
+    segment.rights?.drop();
+    SOCKET_MESSAGES.used--;
+  }
+
+  /** The first that a read has not passed. */
+  private get firstSegment(): Segment | undefined {
+    return this.segments?.[this.passed];
+  }
+  private passFirst(): void {
+    this.finish(this.segments![this.passed++]!);
+  }
+  private takeOutPassed(): void {
+    const { segments, passed } = this;
+    this.passed = 0;
+    if (passed === segments?.length) this.segments = null;
+    else if (passed > 0) segments?.splice(0, passed);
   }
 
   private pullSegments(
     io: IoCursor,
     message: Message,
     byCredentials: boolean,
-    segments: Segment[],
+    isInline: boolean,
   ): number {
-    const first = segments[0]!;
-    message.credentials = first.credentials;
-    let total = 0, gone = 0;
-    while (gone < segments.length && io.remaining > 0) {
-      const segment = segments[gone]!;
+    let first: Segment | null = null, total = 0;
+    while (io.remaining > 0 || first === null) {
+      const segment = this.front(first !== null, isInline);
+      if (segment === null) {
+        if (first === null && io.remaining > 0) return -EAGAIN;
+        message.isWhole = this.firstSegment !== undefined;
+        break;
+      }
+      first ??= segment;
+      message.credentials = first.credentials;
       if (byCredentials && !isSame(segment.credentials, first.credentials)) {
         message.isWhole = true;
         break;
       }
-      const n = this.ring.take(io, Math.min(io.remaining, segment.length), FAULT_BYTES);
+      const wanted = Math.min(io.remaining, segment.length);
+      const n = segment.byte < 0
+        ? this.ring.take(io, wanted, FAULT_BYTES)
+        : putByte(io, segment.byte, wanted);
       if (n < 0) {
         total = total > 0 ? total : n;
         break;
       }
       total += n;
       segment.length -= n;
+      if (segment.byte >= 0) this.urgentBytes -= n;
       if (segment.rights !== null) {
         message.rights = segment.rights.take();
         message.isWhole = true;
         segment.rights = null;
       }
       if (segment.length > 0) break;
-      gone++;
+      this.passFirst();
       if (message.isWhole) break;
     }
-    segments.splice(0, gone);
-    SOCKET_MESSAGES.used -= gone;
-    if (segments.length === 0) this.segments = null;
     return total;
   }
 
-  /** MSG_PEEK: from `message.skipped` on; descriptors stay in the queue and copies are handed out. */
-  private look(io: IoCursor, message: Message, byCredentials: boolean): number {
-    let end = this.ring.length, at = 0;
-    message.credentials = this.segments?.[0]?.credentials ?? null;
-    for (const segment of this.segments ?? []) {
-      if (byCredentials && !isSame(segment.credentials, message.credentials)) {
-        end = at;
-        break;
-      }
-      const reached = at + segment.length;
-      const isWanted = segment.rights !== null && at < message.skipped + io.remaining;
-      if (isWanted && reached > message.skipped) {
-        message.rights = segment.rights!.copy();
-        end = reached;
-        break;
-      }
-      at = reached;
+  /**
+   * The segment to read from; null: there is none, or the read that has bytes already (`isBehind`) ends at the place of
+   * the urgent byte. A read that begins there passes it.
+   */
+  private front(isBehind: boolean, isInline: boolean): Segment | null {
+    let first = this.firstSegment;
+    if (first !== undefined && first.length === 0) {
+      if (isBehind && this.urgent === null) return null;
+      this.passFirst();
+      first = this.firstSegment;
     }
-    message.isWhole = end < this.ring.length || message.rights !== null;
-    const n = Math.min(io.remaining, end - message.skipped);
-    return n <= 0 ? 0 : this.ring.peek(io, message.skipped, n);
+    if (first === undefined || first !== this.urgent) return first ?? null;
+    if (isBehind) return null;
+    this.urgent = null;
+    if (isInline) return first;
+    this.passFirst();
+    return this.firstSegment ?? null;
   }
+
+  /** MSG_PEEK: from `message.skipped` on; descriptors stay in the queue and copies are handed out. */
+  private look(
+    io: IoCursor,
+    message: Message,
+    byCredentials: boolean,
+    isInline: boolean,
+  ): number {
+    const segments = this.segments ?? [new Segment(this.ring.length, null, null)];
+    let skip = message.skipped, at = 0, i = 0, total = 0, first: Segment | null = null;
+    while (io.remaining > 0 || first === null) {
+      i = this.lookedAt(segments, i, first !== null, isInline);
+      while (i < segments.length && skip >= segments[i]!.length) {
+        skip -= segments[i]!.length;
+        at += segments[i]!.ringBytes;
+        i++;
+      }
+      const segment = segments[i];
+      if (segment === undefined) break;
+      first ??= segment;
+      message.credentials = first.credentials;
+      if (byCredentials && !isSame(segment.credentials, first.credentials)) break;
+      const wanted = Math.min(io.remaining, segment.length - skip);
+      const n = segment.byte < 0
+        ? this.ring.peek(io, at + skip, wanted)
+        : putByte(io, segment.byte, wanted);
+      if (n < 0) return total > 0 ? total : n;
+      total += n;
+      if (segment.rights !== null) {
+        message.rights = segment.rights.copy();
+        break;
+      }
+      skip = 0;
+      at += segment.ringBytes;
+      i++;
+    }
+    message.isWhole = true;
+    return first === null && (io.remaining > 0 || this.isEmpty) ? -EAGAIN : total;
+  }
+
+  /** As `front`, from segment `i` on and without a change: its number, or behind the last one. */
+  private lookedAt(
+    segments: readonly Segment[],
+    i: number,
+    isBehind: boolean,
+    isInline: boolean,
+  ): number {
+    const { urgent } = this, end = segments.length;
+    if (i < end && segments[i]!.length === 0) {
+      if (isBehind && urgent === null) return end;
+      i++;
+    }
+    if (i >= end || segments[i] !== urgent) return i;
+    if (isBehind) return end;
+    return isInline ? i : i + 1;
+  }
+}
+
+/** The byte to the cursor if `n` is 1, nothing if it is 0: that, or -EFAULT. */
+function putByte(io: IoCursor, byte: number, n: number): number {
+  if (n === 0) return 0;
+  one[0] = byte;
+  return io.putBytes(one, 0, 1) === 1 ? 1 : -EFAULT;
 }
 
 function isSame(a: PeerCredentials | null, b: PeerCredentials | null): boolean {

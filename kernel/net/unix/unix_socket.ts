@@ -133,6 +133,11 @@ export abstract class UnixSocket extends Socket {
     return new PeerCredentials(pid, cred.uid, cred.gid, [], processId ?? null);
   }
 
+  /** SOCK_STREAM alone has urgent bytes. */
+  override get atMark(): number {
+    return -EOPNOTSUPP;
+  }
+
   override setProtocolOption(): number {
     return -EOPNOTSUPP;
   }

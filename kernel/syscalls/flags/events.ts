@@ -1,6 +1,6 @@
 /** Flags, commands and options of poll, epoll, inotify, eventfd and signalfd: what works, shown by which guest test. See flag_set.ts. */
 
-import { each, type FlagSet, flagSet } from "./flag_set.ts";
+import { by, each, type FlagSet, flagSet } from "./flag_set.ts";
 
 export const EVENTS_FLAGS: readonly FlagSet[] = [
   flagSet("poll ppoll", "events", [
@@ -22,6 +22,9 @@ EPOLLWRBAND EPOLLMSG EPOLLRDHUP EPOLLEXCLUSIVE EPOLLWAKEUP EPOLLONESHOT EPOLLET`
   ]),
   flagSet("epoll_create1", "flags", [
     each("flags_events.epoll_flags", "EPOLL_CLOEXEC"),
+  ]),
+  flagSet("ioctl (epoll)", "request", [
+    by("flags_events.busy_polling_of_epoll", "EPIOCSPARAMS EPIOCGPARAMS"),
   ]),
   flagSet("eventfd2", "flags", [
     each("flags_events.eventfds", "EFD_SEMAPHORE EFD_NONBLOCK EFD_CLOEXEC"),

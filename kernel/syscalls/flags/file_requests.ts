@@ -43,6 +43,15 @@ export const FILE_REQUESTS: readonly FlagSet[] = [
       `NS_GET_PID_FROM_PIDNS NS_GET_TGID_FROM_PIDNS NS_GET_PID_IN_PIDNS NS_GET_TGID_IN_PIDNS`,
     ),
   ]),
+  flagSet("ioctl (pidfd)", "request", [
+    by(
+      "pidfds.namespaces_of_a_process",
+      `PIDFD_GET_CGROUP_NAMESPACE PIDFD_GET_IPC_NAMESPACE PIDFD_GET_MNT_NAMESPACE
+PIDFD_GET_NET_NAMESPACE PIDFD_GET_PID_NAMESPACE PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE
+PIDFD_GET_TIME_NAMESPACE PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE PIDFD_GET_USER_NAMESPACE
+PIDFD_GET_UTS_NAMESPACE`,
+    ),
+  ]),
   flagSet("ioctl (loop devices)", "request", [
     by("loop_devices.a_device_is_added_and_removed", "LOOP_CTL_ADD LOOP_CTL_REMOVE"),
     by("loop_devices.bytes_of_the_file", "LOOP_CTL_GET_FREE LOOP_SET_FD BLKGETSIZE64 BLKGETSIZE"),

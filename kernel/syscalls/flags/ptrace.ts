@@ -25,6 +25,11 @@ export const PTRACE_FLAGS: readonly FlagSet[] = [
     by("ptrace.seized_tracees_stop_when_asked", "PTRACE_SEIZE PTRACE_INTERRUPT"),
     by("ptrace.seized_tracees_can_be_left_in_a_group_stop", "PTRACE_LISTEN"),
     by("ptrace.filters_can_be_read", "PTRACE_SECCOMP_GET_FILTER"),
+    by("ptrace.filters_tell_of_their_flags", "PTRACE_SECCOMP_GET_METADATA"),
+    by(
+      "user_dispatch.a_tracer_reads_and_sets_it",
+      "PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG",
+    ),
     by("ptrace.a_kill_is_not_seen", "PTRACE_KILL"),
     fails("EIO", "PTRACE_SYSEMU_SINGLESTEP"),
   ]),

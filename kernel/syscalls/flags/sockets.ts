@@ -103,11 +103,12 @@ IP_RECVTOS IP_MTU IP_FREEBIND IP_PASSSEC IP_TRANSPARENT IP_RECVORIGDSTADDR IP_MI
 IP_BIND_ADDRESS_NO_PORT IP_RECVFRAGSIZE IP_MULTICAST_TTL IP_MULTICAST_LOOP
 IP_MULTICAST_ALL IP_UNICAST_IF IP_PROTOCOL IP_CHECKSUM IP_NODEFRAG`,
     ),
+    by("header_options.datagrams_tell_them", "IP_OPTIONS"),
     by("socket_sends.a_range_of_ports", "IP_LOCAL_PORT_RANGE"),
     by("tcp_options.what_came_with_a_first_segment", "IP_PKTOPTIONS"),
     fails(
       "ENOPROTOOPT",
-      `IP_HDRINCL IP_OPTIONS IP_XFRM_POLICY IP_IPSEC_POLICY
+      `IP_HDRINCL IP_XFRM_POLICY IP_IPSEC_POLICY
 IP_ROUTER_ALERT`,
     ),
     by("error_queue.takes_any_number_one_byte", "IP_RECVERR_RFC4884"),

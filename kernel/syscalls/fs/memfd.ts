@@ -1,18 +1,31 @@
 /** memfd_create(2), memfd_secret(2). The files are tmpfs's (fs/tmpfs/memfd.ts, secret.ts). */
 
-import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
-import { MFD_CLOEXEC, O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
+import { EACCES, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import { MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL, O_CLOEXEC } from "../../../ffi/abi/fcntl.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { MFD_NAME_MAX } from "../../fs/tmpfs/memfd.ts";
+import { areMemfdFlags, MFD_NAME_MAX } from "../../fs/tmpfs/memfd.ts";
 import type { Task } from "../../task/task.ts";
 import { installNew } from "../io/install.ts";
 
 export function sysMemfdCreate(t: Task, a: SyscallArgs): number {
-  const flags = a.u32(1);
+  const flags = flagsFor(t, a.u32(1));
+  if (flags < 0) return flags;
   const name = t.mm.cstring(a.u64(0), MFD_NAME_MAX + 1);
   if (typeof name === "number") return name === -EFAULT ? -EFAULT : -EINVAL;
   const file = t.kernel.memfds.create(name, flags, t.cred);
   return typeof file === "number" ? file : installNew(t, file, (flags & MFD_CLOEXEC) !== 0);
+}
+
+/**
+ * The flags as the PID namespace's vm.memfd_noexec wants them: 1 makes what nobody asked to be executable a file that
+ * cannot be; with 2 nothing else is made (EACCES).
+ */
+function flagsFor(t: Task, asked: number): number {
+  const scope = t.pids.memfdScope;
+  if (!areMemfdFlags(asked)) return -EINVAL;
+  const isOpen = (asked & (MFD_EXEC | MFD_NOEXEC_SEAL)) === 0;
+  const flags = isOpen && scope > 0 ? asked | MFD_NOEXEC_SEAL : asked;
+  return scope > 1 && (flags & MFD_NOEXEC_SEAL) === 0 ? -EACCES : flags;
 }
 
 export function sysMemfdSecret(t: Task, a: SyscallArgs): number {

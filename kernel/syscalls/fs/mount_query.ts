@@ -14,9 +14,9 @@ import { hasCapIn } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
 import { type Mount, Path } from "../../vfs/dentry.ts";
 import { emptyStatFs } from "../../vfs/inode.ts";
-import { seenMaster } from "../../vfs/mount_info.ts";
+import { mountRootText, seenMaster } from "../../vfs/mount_info.ts";
 import type { MountNamespace } from "../../vfs/mounts.ts";
-import { dentryText, reachableText } from "../../vfs/pathname.ts";
+import { reachableText } from "../../vfs/pathname.ts";
 import { copyInStruct } from "../copy_struct.ts";
 import { attributesOfFlags } from "./mount_attributes.ts";
 
@@ -153,7 +153,7 @@ const PARTS: readonly (readonly [number, Part])[] = [
     return 0;
   }],
   [S.STATMOUNT_MNT_ROOT, (_, mount, answer) => {
-    answer.string(S.StatmountHeader.at.mntRoot, dentryText(mount.root));
+    answer.string(S.StatmountHeader.at.mntRoot, mountRootText(mount));
     return 0;
   }],
   [S.STATMOUNT_MNT_POINT, ({ root }, mount, answer) => {

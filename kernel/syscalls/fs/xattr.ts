@@ -5,8 +5,8 @@ import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
 import { XATTR_LIST_MAX, XATTR_NAME_MAX } from "../../../ffi/abi/fs.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { stringToBytes } from "../../core/bytes.ts";
-import { protocolName, XATTR_SOCKPROTONAME } from "../../net/protocol_name.ts";
-import { Socket } from "../../net/socket.ts";
+import { AnonInode } from "../../fs/anonfd/anon_inode.ts";
+import { XATTR_SOCKPROTONAME } from "../../net/protocol_name.ts";
 import type { Task } from "../../task/task.ts";
 import type { Path } from "../../vfs/dentry.ts";
 import { Inode } from "../../vfs/inode.ts";
@@ -74,9 +74,9 @@ export function sysFsetxattr(t: Task, a: SyscallArgs): number {
 }
 
 /** What a socket's protocol is called, with the zero behind it; "" for other files. */
-function socketText(t: Task, a: SyscallArgs, how: number): string {
-  const file = how === BY_FD ? t.files.get(a.i32(0)) : null;
-  return file instanceof Socket ? protocolName(file) + "\0" : "";
+function socketText(inode: Inode): string {
+  const name = inode instanceof AnonInode ? inode.protocolName : "";
+  return name === "" ? "" : name + "\0";
 }
 
 /** For reading, files without a path do too. */
@@ -94,7 +94,7 @@ function get(t: Task, a: SyscallArgs, how: number): number {
   if (typeof inode === "number") return inode;
   const name = nameArg(t, a.u64(1));
   if (typeof name === "number") return name;
-  const text = name === XATTR_SOCKPROTONAME ? socketText(t, a, how) : "";
+  const text = name === XATTR_SOCKPROTONAME ? socketText(inode) : "";
   const value = text === "" ? getXattr(t, inode, name) : stringToBytes(text);
   if (typeof value === "number") return value;
   const size = a.u64(3);
@@ -118,7 +118,7 @@ function list(t: Task, a: SyscallArgs, how: number): number {
   if (typeof inode === "number") return inode;
   const names = listXattr(t, inode);
   if (typeof names === "number") return names;
-  let text = socketText(t, a, how) === "" ? "" : XATTR_SOCKPROTONAME + "\0";
+  let text = socketText(inode) === "" ? "" : XATTR_SOCKPROTONAME + "\0";
   for (const name of names) text += name + "\0";
   const size = Math.min(a.u64(2), XATTR_LIST_MAX);
   if (size === 0) return text.length;

@@ -1,48 +1,66 @@
 /** io_setup(2), io_destroy(2), io_submit(2), io_cancel(2), io_getevents(2), io_pgetevents(2). Contexts: task/aio.ts. */
 
-import { EAGAIN, EBADF, EFAULT, EINPROGRESS, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EBADF, EFAULT, EINPROGRESS, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as A from "../../../ffi/abi/aio.ts";
-import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
+import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { AIO_REQUESTS } from "../../core/quota.ts";
 import { BLOCK } from "../../core/result.ts";
 import { EventFile } from "../../fs/anonfd/eventfd.ts";
+import { VM_SPECIAL } from "../../mm/vma.ts";
 import { AioContext, AioContexts, AioEvent } from "../../task/aio.ts";
+import { AioRing } from "../../task/aio_ring.ts";
 import { isRestartCode } from "../../task/return_to_user.ts";
 import { restoreMask } from "../../task/signal/mask.ts";
 import type { Task } from "../../task/task.ts";
 import { type OpenFile, POLLERR, POLLHUP } from "../../vfs/open_file.ts";
 import { readTimeout } from "../timespec.ts";
 import { useMask } from "./poll.ts";
-import { SLICE_BYTES, waitReadable, waitWritable, writeFile } from "./transfer.ts";
+import {
+  checkFlags,
+  isImmediate,
+  RWF_APPEND,
+  RWF_NOWAIT,
+  synced,
+  writeWith,
+} from "./read_write.ts";
+import { SLICE_BYTES, waitReadable, waitWritable } from "./transfer.ts";
 
-const PAGE = 4096, RING_HEADER = 32;
+/** Linux's bound: a ring is 256 MiB at most. */
+const EVENTS_MAX = 0x10000000 / A.IoEvent.size;
 /** LIMIT: ns after which the rest of a list of requests lets others go first. */
 const TURN_NS = 1_000_000;
-const I = A.Iocb.at, E = A.IoEvent.at;
+const I = A.Iocb.at;
 
-/** io_setup(2). DIFFERS: the page at the context's address is empty; events are fetched by calls only. */
+/** io_setup(2). */
 export function sysIoSetup(t: Task, a: SyscallArgs): number {
   const wanted = a.u32(0), addr = a.u64(1);
   const old = t.mm.load64(addr);
   if (old < 0) return -EFAULT;
   if (old !== 0 || wanted === 0) return -EINVAL;
   const contexts = t.group.aio ??= new AioContexts();
-  // Linux doubles the number and fills up the last page of the ring.
-  const events = Math.max(wanted, t.kernel.host.cpuCount * 4) * 2 + 2;
-  const pages = Math.ceil((RING_HEADER + events * A.IoEvent.size) / PAGE);
-  const capacity = Math.floor((pages * PAGE - RING_HEADER) / A.IoEvent.size) - 1;
-  if (!AIO_REQUESTS.take(wanted)) return -EAGAIN;
-  const bytes = pages * PAGE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
-  const at = t.mm.mmap(0, bytes, PROT_READ | PROT_WRITE, flags, null, 0);
-  if (at < 0 || t.mm.store64(addr, at) !== 0) {
+  // Linux doubles the number, in 32 bits, and fills up the last page of the ring.
+  const events = (Math.max(wanted, t.kernel.host.cpuCount * 4) * 2) >>> 0;
+  if (events > EVENTS_MAX) return -EINVAL;
+  if (events === 0 || !AIO_REQUESTS.take(wanted)) return -EAGAIN;
+  const ring = AioRing.create(t.kernel.memory, events + 2);
+  const at = ring === null ? -ENOMEM : mapRing(t, ring);
+  if (ring === null || at < 0 || t.mm.store64(addr, at) !== 0) {
     AIO_REQUESTS.used -= wanted;
+    ring?.drop();
     if (at < 0) return at;
-    t.mm.munmap(at, bytes);
+    t.mm.munmap(at, ring!.bytes);
     return -EFAULT;
   }
-  contexts.byId.set(at, new AioContext(at, bytes, capacity, wanted));
+  contexts.byId.set(at, new AioContext(at, ring, wanted));
   return 0;
+}
+
+/** The address, or -errno. The area cannot grow. */
+function mapRing(t: Task, ring: AioRing): number {
+  const at = t.mm.mmap(0, ring.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring, 0);
+  if (at >= 0) t.mm.vmas.find(at)!.flags |= VM_SPECIAL;
+  return at;
 }
 
 function contextOf(t: Task, id: number): AioContext | null {
@@ -54,8 +72,8 @@ export function sysIoDestroy(t: Task, a: SyscallArgs): number {
   const context = contextOf(t, a.u64(0));
   if (context === null) return -EINVAL;
   t.group.aio?.byId.delete(context.id);
+  t.mm.munmap(context.id, context.ring.bytes);
   context.destroy();
-  t.mm.munmap(context.id, context.bytes);
   return 0;
 }
 
@@ -121,31 +139,19 @@ function checkPoll(dv: DataView): number {
  */
 function perform(t: Task, file: OpenFile, opcode: number, event: AioEvent): number {
   const { dv } = t.kernel.scratch;
-  const buf = word(dv, I.buf), count = word(dv, I.nbytes), offset = offsetOf(dv);
   switch (opcode) {
     case A.IOCB_CMD_PREAD:
-    case A.IOCB_CMD_PREADV: {
-      if (!file.canRead) return -EBADF;
-      const r = setCursor(t, buf, count, opcode === A.IOCB_CMD_PREADV);
-      if (r < 0 || offset < 0) return r < 0 ? r : -EINVAL;
-      t.io.limit(SLICE_BYTES);
-      event.result = file.read(t.io, file.isSeekable ? offset : -1);
-      return mustWait(file, event) ? waitReadable(t, file) : 0;
-    }
+    case A.IOCB_CMD_PREADV:
+      return transfer(t, file, opcode === A.IOCB_CMD_PREADV, false, event);
     case A.IOCB_CMD_PWRITE:
-    case A.IOCB_CMD_PWRITEV: {
-      if (!file.canWrite) return -EBADF;
-      const r = setCursor(t, buf, count, opcode === A.IOCB_CMD_PWRITEV);
-      if (r < 0 || offset < 0) return r < 0 ? r : -EINVAL;
-      t.io.limit(SLICE_BYTES);
-      event.result = file.isSeekable
-        ? writeFile(t, file, t.io, offset, true)
-        : file.write(t.io, -1);
-      return mustWait(file, event) ? waitWritable(t, file) : 0;
-    }
+    case A.IOCB_CMD_PWRITEV:
+      return transfer(t, file, opcode === A.IOCB_CMD_PWRITEV, true, event);
     case A.IOCB_CMD_FSYNC:
     case A.IOCB_CMD_FDSYNC:
-      if (buf !== 0 || count !== 0 || word(dv, I.offset) !== 0) return -EINVAL;
+      if (word(dv, I.buf) !== 0 || word(dv, I.nbytes) !== 0 || word(dv, I.offset) !== 0) {
+        return -EINVAL;
+      }
+      if (dv.getInt32(I.rwFlags, true) !== 0) return -EINVAL;
       event.result = file.fsync(opcode === A.IOCB_CMD_FDSYNC);
       return 0;
     default:
@@ -153,17 +159,51 @@ function perform(t: Task, file: OpenFile, opcode: number, event: AioEvent): numb
   }
 }
 
-function mustWait(file: OpenFile, event: AioEvent): boolean {
-  return event.result === -EAGAIN && !file.isNonblocking;
+/**
+ * A read or a write, as `perform`. Of a file with positions long ones go in slices, each in a turn of its own; what was
+ * moved is in `progress.value`.
+ */
+function transfer(
+  t: Task,
+  file: OpenFile,
+  isVector: boolean,
+  isWrite: boolean,
+  event: AioEvent,
+): number {
+  const { progress, io } = t, { dv } = t.kernel.scratch;
+  const buf = word(dv, I.buf), count = word(dv, I.nbytes), offset = offsetOf(dv);
+  const flags = dv.getUint32(I.rwFlags, true), wrong = checkFlags(file, flags, isWrite);
+  if (wrong < 0) return wrong;
+  if (!(isWrite ? file.canWrite : file.canRead)) return -EBADF;
+  const r = isVector ? io.setIov(buf, count) : io.set(buf, count);
+  if (r < 0 || offset < 0) return r < 0 ? r : -EINVAL;
+  if (progress.value > 0) io.advance(Math.min(progress.value, io.remaining));
+  const isLast = io.remaining <= SLICE_BYTES;
+  io.limit(SLICE_BYTES);
+  const wanted = io.remaining, at = file.isSeekable ? offset + progress.value : -1;
+  const n = isWrite ? write(t, file, at, flags) : file.read(io, at);
+  if (n === -EAGAIN && progress.value === 0 && !isImmediate(file, flags)) {
+    return isWrite ? waitWritable(t, file) : waitReadable(t, file);
+  }
+  if (n > 0) progress.value += n;
+  if (n === wanted && !isLast && file.isSeekable) {
+    return t.yieldTurn() === BLOCK ? BLOCK : transfer(t, file, isVector, isWrite, event);
+  }
+  event.result = n < 0 && progress.value === 0 ? n : progress.value;
+  progress.value = 0;
+  return 0;
+}
+
+/** A piece of a write. */
+function write(t: Task, file: OpenFile, at: number, flags: number): number {
+  if (at < 0) return file.write(t.io, -1);
+  const end = (flags & RWF_APPEND) !== 0 ? file.inode.size : at;
+  return synced(file, writeWith(t, file, end, flags | RWF_NOWAIT), flags);
 }
 
 /** -1 when it is negative. */
 function offsetOf(dv: DataView): number {
   return dv.getInt32(I.offset + 4, true) < 0 ? -1 : word(dv, I.offset);
-}
-
-function setCursor(t: Task, addr: number, count: number, isVector: boolean): number {
-  return isVector ? t.io.setIov(addr, count) : t.io.set(addr, count);
 }
 
 /** io_cancel(2): only polls are ever on their way. The event comes as all others. */
@@ -207,12 +247,12 @@ function getEvents(t: Task, a: SyscallArgs): number {
   if (context === null) return progress.done > 0 ? progress.done : -EINVAL;
   if (min > most || min < 0) return -EINVAL;
   while (progress.done < most) {
-    const event = context.next();
-    if (event === null) break;
+    const event = context.ring.first();
+    if (event < 0) break;
     if (storeEvent(t, out + progress.done * A.IoEvent.size, event) !== 0) {
-      context.putBack(event);
       return progress.done > 0 ? progress.done : -EFAULT;
     }
+    context.ring.shift();
     progress.done++;
   }
   if (progress.done >= min || t.kernel.now() >= progress.deadlineNs) return progress.done;
@@ -221,12 +261,9 @@ function getEvents(t: Task, a: SyscallArgs): number {
   return progress.done > 0 ? progress.done : r;
 }
 
-function storeEvent(t: Task, addr: number, event: AioEvent): number {
-  const { dv, u8 } = t.kernel.scratch;
-  dv.setUint32(E.data, event.dataLo, true);
-  dv.setUint32(E.data + 4, event.dataHi, true);
-  t.kernel.scratch.setU53(E.obj, event.obj);
-  t.kernel.scratch.setU53(E.res, event.result);
-  t.kernel.scratch.setU53(E.res2, 0);
+/** `event`: its arena offset. It is copied once, as it can change meanwhile. */
+function storeEvent(t: Task, addr: number, event: number): number {
+  const { dv, u8 } = t.kernel.scratch, { words } = t.kernel.memory.arena;
+  for (let i = 0; i < A.IoEvent.size; i += 4) dv.setInt32(i, words[(event + i) / 4]!, true);
   return t.mm.copyOut(addr, u8, 0, A.IoEvent.size);
 }

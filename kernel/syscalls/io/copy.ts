@@ -26,7 +26,7 @@ import { askBeforeAccess } from "../../vfs/permission_events.ts";
 import { betweenPipes, isTargetBlocked, isUnfinished, moveBytes, stopReason } from "./move.ts";
 import { readFile, waitReadable, waitWritable, writeFile } from "./transfer.ts";
 
-const SPLICE_F_KNOWN = 15;
+export const SPLICE_F_KNOWN = 15;
 
 /** What `offsetArg` found. */
 const NONE = -1, FAULTY = -2, NEGATIVE = -3;
@@ -165,7 +165,17 @@ export function sysTee(t: Task, a: SyscallArgs): number {
   const len = Math.min(a.u64(2), MAX_RW_COUNT), flags = a.u32(3);
   if (flags & ~SPLICE_F_KNOWN) return -EINVAL;
   if (len === 0) return 0;
-  const from = t.files.get(a.i32(0)), to = t.files.get(a.i32(1));
+  return teeFiles(t, t.files.get(a.i32(0)), t.files.get(a.i32(1)), len, flags);
+}
+
+/** The same of files that the caller has found; `len` is not 0. */
+export function teeFiles(
+  t: Task,
+  from: OpenFile | null,
+  to: OpenFile | null,
+  len: number,
+  flags: number,
+): number {
   if (from === null || to === null || !from.canRead || !to.canWrite) return -EBADF;
   if (!(from instanceof PipeFile) || !(to instanceof PipeFile) || from.pipe === to.pipe) {
     return -EINVAL;
@@ -183,6 +193,8 @@ export function sysVmsplice(t: Task, a: SyscallArgs): number {
   const r = t.io.setIov(a.u64(1), a.u64(2));
   if (r < 0 || t.io.remaining === 0) return r;
   if (!(file instanceof PipeFile)) return -EBADF;
+  const reachable = file.canWrite ? t.io.stopAtSecrets() : 0;
+  if (reachable < 0) return reachable;
   const nonblocking = file.isNonblocking || (flags & SPLICE_F_NONBLOCK) !== 0;
   return file.canWrite
     ? writeFile(t, file, t.io, -1, nonblocking)

@@ -1,17 +1,22 @@
-/** epoll_create(2), epoll_ctl(2), epoll_wait(2), epoll_pwait(2), epoll_pwait2(2). */
+/** epoll_create(2), epoll_ctl(2), epoll_wait(2), epoll_pwait(2), epoll_pwait2(2), ioctl_eventpoll(2). */
 
-import { EBADF, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
+import { EBADF, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import {
   EP_MAX_EVENTS,
+  EPIOCGPARAMS,
+  EPIOCSPARAMS,
   EPOLL_CLOEXEC,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
   EpollEvent,
+  EpollParams,
   EPOLLWAKEUP,
 } from "../../../ffi/abi/epoll.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
+import { hasCap } from "../../cred/credentials.ts";
 import { EpollFile } from "../../fs/anonfd/epoll.ts";
 import { isRestartCode } from "../../task/return_to_user.ts";
 import { restoreMask } from "../../task/signal/mask.ts";
@@ -129,4 +134,24 @@ function report(t: Task, set: EpollFile, addr: number, max: number): number {
     if (item === end) break;
   }
   return n;
+}
+
+/** Packets of one poll of a device that anybody may ask for. */
+const NAPI_POLL_WEIGHT = 64;
+
+const params = new Uint8Array(EpollParams.size), paramsView = new DataView(params.buffer);
+
+/** ioctl_eventpoll(2): how long and how much the links of sockets are polled by who waits here. */
+export function epollRequest(t: Task, set: EpollFile, request: number, arg: number): number {
+  const { size, at } = EpollParams;
+  if (request === EPIOCGPARAMS) return t.mm.copyOut(arg, set.busyPoll, 0, size) < 0 ? -EFAULT : 0;
+  if (request !== EPIOCSPARAMS) return -EINVAL;
+  if (t.mm.copyIn(params, 0, arg, size) < 0) return -EFAULT;
+  if (params[at.pad] !== 0) return -EINVAL;
+  if (paramsView.getInt32(at.busyPollUsecs, true) < 0) return -EINVAL;
+  if (params[at.preferBusyPoll]! > 1) return -EINVAL;
+  const isMuch = paramsView.getUint16(at.busyPollBudget, true) > NAPI_POLL_WEIGHT;
+  if (isMuch && !hasCap(t.cred, CAP_NET_ADMIN)) return -EPERM;
+  set.busyPoll.set(params);
+  return 0;
 }

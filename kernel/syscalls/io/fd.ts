@@ -91,11 +91,15 @@ import { addSeals, getSeals } from "../../fs/tmpfs/memfd.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
 import { actFor, Socket } from "../../net/socket.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
+import { EpollFile } from "../../fs/anonfd/epoll.ts";
+import { PidFd } from "../../task/pidfd.ts";
 import { SeccompListener } from "../../task/seccomp/listener_file.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { newUserfaultfd } from "../mm/userfault.ts";
+import { pidfdRequest } from "../process/pidfd.ts";
 import { listenerIoctl } from "../process/seccomp_listener.ts";
+import { epollRequest } from "./epoll.ts";
 import { fileRequest, PASSED } from "../fs/file_requests.ts";
 import { setAsync } from "./async.ts";
 import { notifyOfDirectory } from "./dnotify.ts";
@@ -339,6 +343,8 @@ export function sysIoctl(t: Task, a: SyscallArgs): number {
         return request === USERFAULTFD_IOC_NEW ? newUserfaultfd(t, arg) : -EINVAL;
       }
       if (file instanceof SeccompListener) return listenerIoctl(t, file, request, arg);
+      if (file instanceof EpollFile) return epollRequest(t, file, request, arg);
+      if (file instanceof PidFd) return pidfdRequest(t, file, request, arg);
       return file.ioctl(request, arg, t.mm);
     }
   }

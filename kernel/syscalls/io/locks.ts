@@ -22,15 +22,18 @@ const FLOCK_BYTES = 32;
 const LOCK_MAND = 32;
 const buf = new Uint8Array(FLOCK_BYTES);
 const dv = new DataView(buf.buffer);
-const MAX_OFFSET = 2 ** 63;
+const OFFSET_MAX = 2n ** 63n - 1n;
 
-/** The range that a struct flock means. */
+/**
+ * The range that a struct flock means. DIFFERS: beyond 2^53 the ends of ranges are rounded, to 1 KiB at most, and what ends
+ * so near the largest offset goes to the end of the file, as on Linux what ends there.
+ */
 const range = { type: 0, start: 0, end: 0 };
 
 /** Read and check the struct: 0 or -errno; `range` is set. */
 function readFlock(t: Task, file: OpenFile, addr: number, isOfd: boolean): number {
   if (t.mm.copyIn(buf, 0, addr, FLOCK_BYTES) < 0) return -EFAULT;
-  const start = Number(dv.getBigInt64(8, true)), len = Number(dv.getBigInt64(16, true));
+  const start = dv.getBigInt64(8, true), len = dv.getBigInt64(16, true);
   let base: number;
   switch (dv.getInt16(2, true)) {
     case 0:
@@ -45,19 +48,26 @@ function readFlock(t: Task, file: OpenFile, addr: number, isOfd: boolean): numbe
     default:
       return -EINVAL;
   }
-  let from = base + start, end = len === 0 ? Infinity : from + len - 1;
-  if (len < 0) {
-    end = from - 1;
+  let from = BigInt(base) + start, end = len === 0n ? OFFSET_MAX : from + len - 1n;
+  if (from > OFFSET_MAX) return -EOVERFLOW;
+  if (from < 0n) return -EINVAL;
+  if (end > OFFSET_MAX) return -EOVERFLOW;
+  if (len < 0n) {
+    end = from - 1n;
     from += len;
+    if (from < 0n) return -EINVAL;
   }
-  if (from < 0) return -EINVAL;
-  if (from >= MAX_OFFSET || (end !== Infinity && end >= MAX_OFFSET)) return -EOVERFLOW;
   range.type = dv.getInt16(0, true);
-  range.start = from;
-  range.end = end;
+  range.start = Number(from);
+  range.end = Number(end) < 2 ** 63 ? Number(end) : Infinity;
   if (!isLockType(range.type)) return -EINVAL;
   if (isOfd && dv.getInt32(24, true) !== 0) return -EINVAL;
   return 0;
+}
+
+/** As l_start and l_len have it: 2^63 is what the largest ones were rounded to. */
+function offsetOf(value: number): bigint {
+  return value < 2 ** 63 ? BigInt(value) : OFFSET_MAX;
 }
 
 /** What was read, of this caller. */
@@ -75,15 +85,17 @@ function locksOf(t: Task, inode: Inode): FileLocks {
 export function getLock(t: Task, file: OpenFile, addr: number, isOfd: boolean): number {
   const r = readFlock(t, file, addr, isOfd);
   if (r < 0) return r;
-  if (range.type === F_UNLCK) return -EINVAL;
-  const lock = file.inode.locks?.conflict(requestOf(t, file, isOfd)) ?? null;
+  const asksOwn = range.type === F_UNLCK;
+  if (asksOwn && !isOfd) return -EINVAL;
+  const request = requestOf(t, file, isOfd), { locks } = file.inode;
+  const lock = (asksOwn ? locks?.heldBy(request) : locks?.conflict(request)) ?? null;
   if (lock === null) {
     dv.setInt16(0, F_UNLCK, true);
   } else {
     dv.setInt16(0, lock.type, true);
     dv.setInt16(2, 0, true);
-    dv.setBigInt64(8, BigInt(lock.start), true);
-    dv.setBigInt64(16, lock.end === Infinity ? 0n : BigInt(lock.end - lock.start + 1), true);
+    dv.setBigInt64(8, offsetOf(lock.start), true);
+    dv.setBigInt64(16, lock.end === Infinity ? 0n : offsetOf(lock.end - lock.start + 1), true);
     dv.setInt32(24, lock.pid < 0 ? -1 : shownPid(t, lock.pid), true);
   }
   return t.mm.copyOut(addr, buf, 0, FLOCK_BYTES) < 0 ? -EFAULT : 0;

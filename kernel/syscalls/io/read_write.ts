@@ -7,7 +7,8 @@ import type { Task } from "../../task/task.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { readFile, readFileAt, writeFile } from "./transfer.ts";
 
-const RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4, RWF_NOWAIT = 8, RWF_APPEND = 16;
+export const RWF_NOWAIT = 8, RWF_APPEND = 16;
+const RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4;
 const RWF_NOAPPEND = 32;
 const RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;
 
@@ -125,7 +126,7 @@ function vectorAt(
 }
 
 /** RWF_NOAPPEND: O_APPEND of the description does not count for this call. */
-function writeWith(t: Task, file: OpenFile, at: number, flags: number): number {
+export function writeWith(t: Task, file: OpenFile, at: number, flags: number): number {
   const shown = file.flags;
   if ((flags & RWF_NOAPPEND) !== 0) file.flags &= ~O_APPEND;
   const n = writeFile(t, file, t.io, at, isImmediate(file, flags));
@@ -153,6 +154,11 @@ function setVector(
 ): number {
   const r = t.io.setIov(a.u64(1), a.u64(2));
   if (r < 0 || t.io.remaining === 0) return r;
+  return checkFlags(file, flags, isWrite);
+}
+
+/** RWF_* of a transfer: 0 or -errno. */
+export function checkFlags(file: OpenFile, flags: number, isWrite: boolean): number {
   if (flags & ~RWF_KNOWN) return -EOPNOTSUPP;
   if ((flags & RWF_NOWAIT) !== 0) {
     const none = nothing(file, isWrite);
@@ -162,12 +168,13 @@ function setVector(
   return (flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0 ? -EINVAL : 0;
 }
 
-function isImmediate(file: OpenFile, flags: number): boolean {
+/** What is not there at once is -EAGAIN. */
+export function isImmediate(file: OpenFile, flags: number): boolean {
   return file.isNonblocking || (flags & RWF_NOWAIT) !== 0;
 }
 
 /** RWF_DSYNC and RWF_SYNC. */
-function synced(file: OpenFile, result: number, flags: number): number {
+export function synced(file: OpenFile, result: number, flags: number): number {
   if (result <= 0 || (flags & (RWF_DSYNC | RWF_SYNC)) === 0 || !file.isSeekable) return result;
   const r = file.fsync((flags & RWF_SYNC) === 0);
   return r < 0 ? r : result;

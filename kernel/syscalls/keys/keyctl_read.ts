@@ -1,6 +1,6 @@
 /** Operations of keyctl(2) that tell of a key: KEYCTL_DESCRIBE, KEYCTL_READ and their sisters. */
 
-import { EACCES, EFAULT, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { EACCES, EFAULT, ENOKEY, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as K from "../../../ffi/abi/keyctl.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import type { Key } from "../../keys/key.ts";
@@ -26,10 +26,10 @@ function give(t: Task, addr: number, size: number, bytes: Uint8Array<ArrayBuffer
   return t.mm.copyOut(addr, bytes, 0, bytes.length) === 0 ? bytes.length : -EFAULT;
 }
 
-/** Who possesses a key may read it whatever the rights say. */
+/** Who possesses a key may read it whatever the rights say. A number that names none is ENOKEY, whatever is wrong with it. */
 export function read(t: Task, id: number, addr: number, size: number): number {
   const ref = lookupKey(t, id, 0);
-  if (typeof ref === "number") return ref;
+  if (typeof ref === "number") return -ENOKEY;
   const { key, isPossessed } = ref;
   if (key.rejectError !== 0) return key.rejectError;
   if (!P.mayUseKey(key, isPossessed, t.cred, P.KEY_READ) && !isPossessed) return -EACCES;

@@ -95,6 +95,7 @@ function mapFile(
   }
   const backing = file.mmap(shared && (prot & PROT_WRITE) !== 0, shared, offset);
   if (typeof backing === "number") return backing;
+  if (shared && backing.isWriteSealed) maxProt &= ~PROT_WRITE;
   const r = t.mm.mmap(addr, len, prot, flags, backing, offset, maxProt);
   if (r >= 0) touchFileAtime(file);
   return r;
@@ -123,7 +124,9 @@ function protect(t: Task, addr: number, len: number, prot: number): number {
 
 /** mremap(2). */
 export function sysMremap(t: Task, a: SyscallArgs): number {
-  return t.mm.mremap(a.u64(0), a.u64(1), a.u64(2), a.i32(3), a.u64(4));
+  const from = a.u64(0), to = t.mm.mremap(from, a.u64(1), a.u64(2), a.i32(3), a.u64(4));
+  if (to >= 0) t.group.aio?.moved(from, to);
+  return to;
 }
 
 /** brk(2): the break, changed or not; never an error. */

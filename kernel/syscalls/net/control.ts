@@ -17,6 +17,7 @@ import {
   Cmsghdr,
   MSG_CMSG_CLOEXEC,
   MSG_CTRUNC,
+  MSG_OOB,
   SCM_CREDENTIALS,
   SCM_MAX_FD,
   SCM_PIDFD,
@@ -147,6 +148,8 @@ export function controlOut(
   addr: number,
   capacity: number,
 ): number {
+  // An urgent byte comes alone.
+  if ((message.outFlags & MSG_OOB) !== 0) return 0;
   writer.start(addr === 0 ? 0 : capacity);
   if (message.timeSec >= 0) {
     if (socket.options.timestamp !== 0) putTime(socket, message);

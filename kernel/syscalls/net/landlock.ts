@@ -1,4 +1,4 @@
-/** What domains of landlock(7) say about bind(2) and connect(2) of TCP sockets (security/landlock/net.c). */
+/** What domains of landlock(7) say about bind(2), connect(2) and MSG_FASTOPEN of TCP sockets (security/landlock/net.c). */
 
 import { EACCES, EAFNOSUPPORT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { SockaddrIn } from "../../../ffi/abi/inet.ts";
@@ -24,12 +24,14 @@ export function mayUsePort(
   const { family, length, dv } = address;
   if (length < 2) return -EINVAL;
   if (family !== AF_UNSPEC && family !== AF_INET && family !== AF_INET6) return 0;
-  if (length < (family === AF_INET6 ? SIN6_LEN_RFC2133 : SockaddrIn.size)) return -EINVAL;
+  // Ending an association is no access.
+  if (family === AF_UNSPEC && right !== LANDLOCK_ACCESS_NET_BIND_TCP) return 0;
+  const kind = family === AF_UNSPEC ? socket.family : family;
+  if (length < (kind === AF_INET6 ? SIN6_LEN_RFC2133 : SockaddrIn.size)) return -EINVAL;
   if (family === AF_UNSPEC) {
-    // Ending an association is no access.
-    if (right !== LANDLOCK_ACCESS_NET_BIND_TCP) return 0;
-    if (socket.family !== AF_INET) return -EINVAL;
-    if (dv.getUint32(SockaddrIn.at.addr, true) !== 0) return -EAFNOSUPPORT;
+    // Of IPv4 it is any address, of IPv6 none.
+    const isAny = kind === AF_INET && dv.getUint32(SockaddrIn.at.addr, true) === 0;
+    if (!isAny) return -EAFNOSUPPORT;
   } else if (family !== socket.family) return -EINVAL;
   const port = dv.getUint16(SockaddrIn.at.port, false);
   for (let at: Domain | null = domain; at !== null; at = at.parent) {

@@ -1,6 +1,7 @@
 /** sendto(2), sendmsg(2), sendmmsg(2). */
 
 import { EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPIPE } from "../../../ffi/abi/errno.ts";
+import { LANDLOCK_ACCESS_NET_CONNECT_TCP } from "../../../ffi/abi/landlock.ts";
 import {
   Mmsghdr,
   MSG_DONTWAIT,
@@ -25,6 +26,7 @@ import { endTurn, SLICE_BYTES, WRITABLE } from "../io/transfer.ts";
 import { addressIn, socketOf } from "./arguments.ts";
 import { controlIn } from "./control.ts";
 import { header, headerView } from "./header.ts";
+import { mayUsePort } from "./landlock.ts";
 import { waitForSocket } from "./wait.ts";
 
 const message = new Message();
@@ -115,6 +117,11 @@ function pointer(at: number): number {
 /** Send what the cursor has; streams go on until all is taken. */
 function transmit(t: Task, socket: Socket): number {
   const { io, progress } = t, length = io.remaining;
+  if ((message.flags & MSG_FASTOPEN) !== 0 && message.name.length > 0 && progress.done === 0) {
+    const right = LANDLOCK_ACCESS_NET_CONNECT_TCP;
+    const may = mayUsePort(t.cred.domain, socket, message.name, right);
+    if (may < 0) return may;
+  }
   if (progress.done > 0) {
     io.advance(progress.done);
     // The connection is made.

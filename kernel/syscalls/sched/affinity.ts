@@ -24,13 +24,17 @@ export function sysSchedSetaffinity(t: Task, a: SyscallArgs): number {
   if (target === null) return -ESRCH;
   if (!maySchedule(t, target)) return -EPERM;
   const mask = new Uint32Array((cpuCount + 31) >> 5), allowed = allowedCpus(target);
-  let isEmpty = true;
+  let isEmpty = true, isPart = false;
   for (let cpu = 0; cpu < cpuCount; cpu++) {
-    if (((u8[cpu >> 3]! >> (cpu & 7)) & 1) === 0 || !isIn(allowed, cpu)) continue;
+    if (((u8[cpu >> 3]! >> (cpu & 7)) & 1) === 0 || !isIn(allowed, cpu)) {
+      isPart = true;
+      continue;
+    }
     mask[cpu >> 5]! |= 1 << (cpu & 31);
     isEmpty = false;
   }
   if (isEmpty) return -EINVAL;
+  if (isPart) t.kernel.memory.hideProcessors();
   target.sched.affinity = mask;
   return 0;
 }
@@ -59,7 +63,7 @@ function maskBytes(cpus: number): number {
   return Math.ceil(cpus / 64) * BYTES_A_WORD;
 }
 
-/** The first CPU that the thread may use: the sandbox does not know which one it is on. */
+/** The first CPU that the thread may use: the kernel does not know which one it is on (the vDSO does). */
 function cpuOf(t: Task): number {
   const affinity = affinityOf(t);
   if (affinity === null) return t.tid % t.kernel.host.cpuCount;

@@ -31,7 +31,7 @@ export const rows: readonly Row[] = [
   }),
   row("getcpu", affinity.sysGetcpu, "ptr ptr ptr", {
     support: "partial",
-    note: "a CPU that the thread may use",
+    note: "a CPU that the thread may use; the vDSO's says which one it is on",
   }),
   row("sched_setaffinity", affinity.sysSchedSetaffinity, "pid size ptr", {
     support: "partial",

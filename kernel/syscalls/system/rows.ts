@@ -10,7 +10,7 @@ import * as mounted from "./mounted.ts";
 import * as limits from "./limits.ts";
 
 const NO_ATTRIBUTES = "EOPNOTSUPP: no module here has attributes";
-const CPU_NOTE = "CPU times are estimates from wall time";
+const CPU_NOTE = "CPU times are estimates, bounded by what the host used";
 
 export const rows: readonly Row[] = [
   row("uname", identity.sysUname, "ptr"),

@@ -7,7 +7,7 @@ import * as timers from "./posix_timers.ts";
 import * as sleep from "./sleep.ts";
 
 const HOST_CLOCK = "the clock is the host's: EPERM";
-const CPU_NOTE = "CPU clocks are estimates from wall time";
+const CPU_NOTE = "CPU clocks are estimates, bounded by what the host used";
 
 export const rows: readonly Row[] = [
   row("clock_gettime", clocks.sysClockGettime, "clock ptr", {

@@ -3,11 +3,9 @@
  * stands in it is the guest's: a word is read once, and an address in it is an address of the guest's like any other.
  */
 
-import { EFAULT } from "../../../ffi/abi/errno.ts";
 import { IORING_OFF_PBUF_RING, IORING_OFF_PBUF_SHIFT } from "../../../ffi/abi/io_uring.ts";
-import { copy } from "../../../ffi/mem/native_memory.ts";
-import { Backing, type FileIdentity } from "../../mm/backing.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
+import { KernelPages } from "../../mm/kernel_pages.ts";
 import type { MemoryContext } from "../../mm/memory_context.ts";
 import type { Task } from "../../task/task.ts";
 
@@ -35,23 +33,13 @@ export class OwnMemory implements BufferMemory {
 }
 
 /** IOU_PBUF_RING_MMAP: it is mapped at an offset that its group has. */
-export class MappedMemory extends Backing implements BufferMemory {
-  override readonly inode: FileIdentity = { dev: 0, ino: 0 };
-  override readonly platformFile = -1;
-  override readonly hostFd = -1;
-  private readonly ctx: MemoryContext;
-  private readonly base: number;
-  private readonly pages: number;
-  private readonly start: number;
-  /** Mappings and the group. */
-  private refs: number = 1;
+export class MappedMemory extends KernelPages implements BufferMemory {
+  private readonly words: Int32Array<SharedArrayBuffer>;
 
   private constructor(ctx: MemoryContext, base: number, pages: number, group: number) {
-    super();
-    this.ctx = ctx;
-    this.base = base;
-    this.pages = pages;
-    this.start = IORING_OFF_PBUF_RING + group * 2 ** IORING_OFF_PBUF_SHIFT;
+    const fileStart = IORING_OFF_PBUF_RING + group * 2 ** IORING_OFF_PBUF_SHIFT;
+    super(ctx.frames, { dev: 0, ino: 0 }, base, pages * PAGE_SIZE, fileStart);
+    this.words = ctx.arena.words;
   }
 
   /** null: there is no memory. */
@@ -61,35 +49,14 @@ export class MappedMemory extends Backing implements BufferMemory {
   }
 
   load(_t: Task, at: number): number {
-    return Atomics.load(this.ctx.arena.words, (this.base + at) / 4) >>> 0;
+    return Atomics.load(this.words, (this.base + at) / 4) >>> 0;
   }
   store(_t: Task, at: number, value: number): number {
-    Atomics.store(this.ctx.arena.words, (this.base + at) / 4, value);
+    Atomics.store(this.words, (this.base + at) / 4, value);
     return 0;
   }
 
   override describe(): string {
     return "anon_inode:[io_uring]";
-  }
-  override size(): number {
-    return this.start + this.pages * PAGE_SIZE;
-  }
-  override frame(offset: number, _write: boolean): number {
-    const at = offset - this.start;
-    return at >= 0 && at < this.pages * PAGE_SIZE ? this.base + at : -EFAULT;
-  }
-  override contiguous(offset: number, _frame: number, maxPages: number): number {
-    return Math.max(1, Math.min(maxPages, this.pages - (offset - this.start) / PAGE_SIZE));
-  }
-  override readInto(hostAddr: number, offset: number, len: number): number {
-    const n = Math.max(0, Math.min(len, this.size() - offset));
-    copy(hostAddr, this.ctx.arena.base + this.base + offset - this.start, n);
-    return n;
-  }
-  override hold(): void {
-    this.refs++;
-  }
-  override drop(): void {
-    if (--this.refs === 0) this.ctx.frames.release(this.base, this.pages);
   }
 }

@@ -103,6 +103,10 @@ function own(
 
 const checkBind = (s: Sqe): number =>
   s.len !== 0 || s.bufIndex !== 0 || s.rwFlags !== 0 || s.spliceFd !== 0 ? -EINVAL : 0;
+const checkTruncate = (s: Sqe): number =>
+  s.rwFlags !== 0 || s.addr !== 0 || s.len !== 0 || s.bufIndex !== 0 || s.spliceFd !== 0
+    ? -EINVAL
+    : 0;
 const checkListen = (s: Sqe): number =>
   s.addr !== 0 || s.bufIndex !== 0 || s.rwFlags !== 0 || s.spliceFd !== 0 || s.off !== 0
     ? -EINVAL
@@ -298,7 +302,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
     countsCancels: true,
   }],
   [U.IORING_OP_FIXED_FD_INSTALL, own(others.installFixed, true, false, others.checkInstall)],
-  [U.IORING_OP_FTRUNCATE, systemCall("ftruncate", (s) => [s.fd, s.off], true)],
+  [U.IORING_OP_FTRUNCATE, systemCall("ftruncate", (s) => [s.fd, s.off], true, checkTruncate)],
   [U.IORING_OP_BIND, systemCall("bind", (s) => [s.fd, s.addr, s.off], true, checkBind)],
   [U.IORING_OP_LISTEN, systemCall("listen", (s) => [s.fd, s.len], true, checkListen)],
 ];

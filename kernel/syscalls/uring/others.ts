@@ -5,7 +5,7 @@ import * as U from "../../../ffi/abi/io_uring.ts";
 import { MAX_RW_COUNT } from "../../mm/cursor.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
-import { spliceFiles, sysTee } from "../io/copy.ts";
+import { SPLICE_F_KNOWN, spliceFiles, teeFiles } from "../io/copy.ts";
 import { sysWaitid } from "../process/wait.ts";
 import { sysFutexWait, sysFutexWaitv, sysFutexWake } from "../sched/futex2.ts";
 import { setArguments } from "./arguments.ts";
@@ -30,14 +30,16 @@ export function splice(w: Worker): number {
 }
 
 export function checkTee({ off, addr, rwFlags }: Sqe): number {
-  // DIFFERS: a source among the registered files is EINVAL.
-  return off !== 0 || addr !== 0 || (rwFlags & SPLICE_F_FD_IN_FIXED) !== 0 ? -EINVAL : 0;
+  const unknown = rwFlags & ~(SPLICE_F_KNOWN | SPLICE_F_FD_IN_FIXED);
+  return off !== 0 || addr !== 0 || unknown !== 0 ? -EINVAL : 0;
 }
 
 export function tee(w: Worker): number {
-  const { sqe } = w;
-  setArguments(w, [sqe.spliceFd, sqe.fd, sqe.len, sqe.rwFlags]);
-  return sysTee(w, w.args);
+  const { sqe, file } = w, from = sourceOf(w);
+  if (from === null) return -EBADF;
+  if (sqe.len === 0) return 0;
+  const flags = sqe.rwFlags & SPLICE_F_KNOWN, len = Math.min(sqe.len, MAX_RW_COUNT);
+  return teeFiles(w, from, file, len, flags);
 }
 
 /** The futex's flags are in `fd`, value and mask in `off` and `addr3`. */

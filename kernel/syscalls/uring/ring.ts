@@ -172,14 +172,17 @@ export class Uring extends OpenFile {
       const { sqe } = worker;
       worker.initError = prepare(worker);
       const isBound = sqe.opcode === U.IORING_OP_LINK_TIMEOUT;
-      if (isBound && tail === null && worker.initError === 0) worker.initError = -EINVAL;
-      if (head === null || tail === null) head = worker;
-      else if (isBound && tail.partner === null) {
+      if (tail !== null && isBound && tail.partner === null) {
         tail.partner = worker;
         worker.partner = tail;
-      } else tail.linked = worker;
-      if (!isBound || tail === null) tail = worker;
-      const hasFailed = worker.initError !== 0;
+      } else {
+        if (isBound && worker.initError === 0) worker.initError = -EINVAL;
+        if (tail !== null) tail.linked = worker;
+        tail = worker;
+      }
+      head ??= worker;
+      // A chain is taken whole, whatever is wrong in it.
+      const hasFailed = worker.initError !== 0 && (sqe.flags & LINKS) === 0;
       if ((sqe.flags & LINKS) === 0) {
         this.startChain(head);
         this.startReady();
@@ -219,17 +222,22 @@ export class Uring extends OpenFile {
       this.ready.push(head);
       return;
     }
+    const isSilent = (head.sqe.flags & U.IOSQE_CQE_SKIP_SUCCESS) !== 0;
     for (let w: Worker | null = head; w !== null;) {
       const next: Worker | null = w.linked, bound = w.partner;
       w.linked = w.partner = null;
+      w.isSilent = isSilent && w !== head;
       this.spoil(w);
-      if (bound !== null) this.spoil(bound);
+      if (bound !== null) {
+        bound.isSilent = isSilent;
+        this.spoil(bound);
+      }
       w = next;
     }
   }
 
   private spoil(w: Worker): void {
-    this.post(w, w.initError !== 0 ? w.initError : -ECANCELED, 0);
+    if (!w.isSilent) this.post(w, w.initError !== 0 ? w.initError : -ECANCELED, 0);
     this.notify(w);
     w.end();
   }
@@ -318,7 +326,8 @@ export class Uring extends OpenFile {
     worker.linked = worker.partner = null;
     const hasBegun = this.inFlight.delete(worker);
     if (hasBegun && worker.op?.notifies === true) worker.cqeFlags |= U.IORING_CQE_F_MORE;
-    if (result < 0 || (sqe.flags & U.IOSQE_CQE_SKIP_SUCCESS) === 0) {
+    const skips = (sqe.flags & U.IOSQE_CQE_SKIP_SUCCESS) !== 0;
+    if (!worker.isSilent && (result < 0 || !skips)) {
       this.post(worker, result, worker.cqeFlags);
     }
     this.notify(worker);
@@ -329,15 +338,19 @@ export class Uring extends OpenFile {
     }
     if (linked === null) return;
     const hasFailed = result < 0 || isShort(worker, result);
-    if (hasFailed && (sqe.flags & U.IOSQE_IO_HARDLINK) === 0) return this.cancelChain(linked);
+    if (hasFailed && (sqe.flags & U.IOSQE_IO_HARDLINK) === 0) {
+      return this.cancelChain(linked, skips);
+    }
     linked.isLater = true;
     this.ready.push(linked);
   }
 
-  private cancelChain(first: Worker): void {
+  /** `isSilent`: who wants no completion of a success hears of his failure, not of what fell with it. */
+  private cancelChain(first: Worker, isSilent: boolean): void {
     for (let w: Worker | null = first; w !== null;) {
       const next: Worker | null = w.linked;
       w.linked = null;
+      w.isSilent = isSilent;
       this.complete(w, -ECANCELED);
       w = next;
     }

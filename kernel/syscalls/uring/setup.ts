@@ -56,6 +56,8 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
   const flags = dv.getUint32(P.flags, true), sqpollIdle = dv.getUint32(P.sqThreadIdle, true);
   const r = checkFlags(flags);
   if (r < 0) return r;
+  const cpu = dv.getUint32(P.sqThreadCpu, true);
+  if ((flags & U.IORING_SETUP_SQ_AFF) !== 0 && cpu >= t.kernel.host.cpuCount) return -EINVAL;
   let entries = a.u32(0), cqEntries = 2 * powerOfTwo(Math.min(entries, MAX_ENTRIES));
   const clamps = (flags & U.IORING_SETUP_CLAMP) !== 0;
   if (entries === 0 || (entries > MAX_ENTRIES && !clamps)) return -EINVAL;

@@ -91,6 +91,8 @@ export class Worker extends Task {
   linked: Worker | null = null;
   /** It was linked to another one, which has ended. */
   isLater: boolean = false;
+  /** Its completion is nobody's business. */
+  isSilent: boolean = false;
   /** Bounds this one (IORING_OP_LINK_TIMEOUT); or, of that one, what it bounds. */
   partner: Worker | null = null;
   /** Completions after which a time-out comes early, and its place among those that count them. */

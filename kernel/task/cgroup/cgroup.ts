@@ -11,7 +11,7 @@ import { CpuState } from "./cpu.ts";
 import { CpusetState } from "./cpuset.ts";
 import { DeviceState } from "./devices.ts";
 import { filesOf } from "./files.ts";
-import { FreezeState, noteThaw } from "./freezer.ts";
+import { FreezeState, isFreezing, noteThaw } from "./freezer.ts";
 import type { Hierarchy } from "./hierarchy.ts";
 import { IoState } from "./io.ts";
 import { MemoryState } from "./memory.ts";
@@ -125,6 +125,8 @@ export class Cgroup implements GroupNode {
     this.children.set(name, child);
     countBelow(this, 1);
     child.memory.follow();
+    // It is empty, so there is nothing to wait for.
+    child.freeze.isFrozen = isFreezing(this);
     return child;
   }
 

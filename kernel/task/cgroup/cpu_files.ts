@@ -113,8 +113,9 @@ function cpus(group: Cgroup): string {
 }
 
 export function storeCpus(group: Cgroup, text: string): number {
-  const { cpuCount } = group.hierarchy.owner.kernel.host, mask = parseCpus(text, cpuCount);
+  const { host, memory } = group.hierarchy.owner.kernel, mask = parseCpus(text, host.cpuCount);
   if (mask === undefined) return /^[\d,-]*$/.test(text) ? -ERANGE : -EINVAL;
+  if (mask !== null) memory.hideProcessors();
   group.cpuset.cpus = mask;
   return 0;
 }

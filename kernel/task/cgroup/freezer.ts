@@ -56,6 +56,7 @@ export function freezeGroup(group: Cgroup): void {
   group.hierarchy.owner.stillGroups++;
   hold(group);
   group.freeze.watch.begin();
+  tellUnchanged(group);
 }
 
 export function thawGroup(group: Cgroup): void {
@@ -63,6 +64,12 @@ export function thawGroup(group: Cgroup): void {
   noteThaw(group);
   for (const below of group.subtree()) noteFrozen(below);
   letGo(group);
+  tellUnchanged(group);
+}
+
+/** A group above decides: whoever waits for the change hears that there is none to wait for. */
+function tellUnchanged({ parent, events }: Cgroup): void {
+  if (parent !== null && isFreezing(parent)) events.tell();
 }
 
 /** It does not hold its tasks any more. */

@@ -34,7 +34,8 @@ export class Hierarchy {
     this.name = name;
     this.root = new Cgroup(this, null, "");
     const { host } = owner.kernel;
-    this.fs = new CgroupFs(host, id === 0 ? "cgroup2" : "cgroup", this.root, options);
+    const type = id === 0 ? "cgroup2" : "cgroup";
+    this.fs = new CgroupFs(host, type, this.root, options, owner.xattrBytes);
   }
 
   get isUnified(): boolean {
@@ -54,6 +55,8 @@ export class Cgroups {
   stillGroups: number = 0;
   /** LIMIT: groups of all hierarchies, roots of version 1 among them; as many as Linux has ids for. */
   readonly count: Quota = new Quota(65535);
+  /** LIMIT: bytes of extended attributes of groups and their files. */
+  readonly xattrBytes: Quota = new Quota(1 << 24);
   /** Its root is that of a machine: nobody limits it from outside, and it has the files that Linux's root has. */
   isMachine: boolean = false;
   private lastId: number = 0;
@@ -81,6 +84,7 @@ export class Cgroups {
   dropLegacy(hierarchy: Hierarchy): void {
     this.legacy.splice(this.legacy.indexOf(hierarchy), 1);
     this.count.used--;
+    hierarchy.fs.end();
     this.unified.controllers |= hierarchy.controllers & UNIFIED;
   }
 

@@ -34,7 +34,8 @@ export function memberIds(group: Cgroup, view: View, threads: boolean): string |
 export function moveByText(group: Cgroup, text: string, view: View, threads: boolean): number {
   const id = integer(text);
   if (id === null || id < 0) return -EINVAL;
-  const task = id === 0 ? view.task : view.pids.taskOf(id);
+  const writer = group.hierarchy.owner.kernel.current;
+  const task = id === 0 ? writer ?? view.task : view.pids.taskOf(id);
   if (task === null) return view.pids.groups.has(id) ? 0 : -ESRCH;
   const from = task.cgroups.in(group.hierarchy);
   const r = mayMove(from, group, view, task);

@@ -78,10 +78,10 @@ export class GroupMarks {
     MARKS.wide++;
   }
 
-  /** Lines of fdinfo. */
+  /** Lines of fdinfo: the newest mark first. */
   text(): string {
     let text = "";
-    for (const mark of this.marks.values()) {
+    for (const mark of [...this.marks.values()].reverse()) {
       const flags = (mark.survivesModify ? FAN_MARK_IGNORED_SURV_MODIFY : 0) |
         (mark.hasIgnoreFlags ? FAN_MARK_IGNORE : 0) | (mark.isEvictable ? FAN_MARK_EVICTABLE : 0);
       text += `fanotify ${placeOf(mark.target)} mflags:${flags.toString(16)} ` +

@@ -38,7 +38,7 @@ export class KernelProcSource implements ProcSource {
   readonly version = UTS_VERSION;
   private readonly kernel: Kernel;
   private readonly facts: ProcFacts;
-  private readonly pids: PidNamespace;
+  readonly pids: PidNamespace;
 
   constructor(kernel: Kernel, facts: ProcFacts, pids: PidNamespace) {
     this.kernel = kernel;

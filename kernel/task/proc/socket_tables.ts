@@ -28,6 +28,7 @@ import { UnixSocket } from "../../net/unix/unix_socket.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { setGroupTables } from "./group_tables.ts";
 import { setInetTables } from "./inet_tables.ts";
+import { ProtocolTable } from "./protocol_table.ts";
 import { hex, pointer, SocketTable } from "./socket_table.ts";
 
 /** The tables of a network namespace, filled from its sockets. */
@@ -36,6 +37,7 @@ export function netTablesOf(kernel: Kernel, net: NetNamespace): NetTables {
   const tables = net.tables = new NetTables();
   tables.devices = tables.texts = new TransportTables(net);
   setInetTables(tables, kernel, net);
+  tables.set("protocols", new ProtocolTable(kernel, net));
   tables.set("unix", new UnixTable(kernel, net));
   tables.set("packet", new PacketTable(kernel, net));
   tables.set("netlink", new NetlinkTable(kernel, net));

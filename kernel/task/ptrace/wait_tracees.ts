@@ -1,7 +1,7 @@
 /** A tracer's wait: stops and ends of its tracees (wait(2), ptrace(2) "Stopped states"). */
 
 import { CLD_STOPPED, CLD_TRAPPED } from "../../../ffi/abi/siginfo.ts";
-import { WNOWAIT } from "../../../ffi/abi/wait.ts";
+import { WEXITED, WNOWAIT } from "../../../ffi/abi/wait.ts";
 import type { TaskPid } from "../pid_namespace.ts";
 import { type Task, TRACED } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
@@ -20,7 +20,9 @@ export interface TraceeReport {
 
 /** 1: something was told; 0: nothing yet; -1: there are no tracees that the wait is for. */
 export function reportTracee(group: ThreadGroup, options: number, out: TraceeReport): number {
-  const dead = group.deadTracees?.find((d) => out.isSelected(d.group, d.id));
+  const dead = (options & WEXITED) === 0
+    ? undefined
+    : group.deadTracees?.find((d) => out.isSelected(d.group, d.id));
   if (dead !== undefined) {
     out.fillEnd(dead);
     if ((options & WNOWAIT) === 0) forget(group, dead);

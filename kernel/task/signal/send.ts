@@ -21,6 +21,7 @@ import { type PendingSignals, SI_USER, SigInfo } from "./pending.ts";
 import {
   ACTION_IGNORE,
   ACTION_STOP,
+  ACTION_TERMINATE,
   defaultActionOf,
   SIGCHLD,
   SIGCONT,
@@ -97,9 +98,18 @@ export function forceSignal(task: Task, info: SigInfo): void {
     action.handler = SIG_DFL;
     task.signals.blocked.remove(info.signo);
   }
-  if (action.handler === SIG_DFL) task.group.isUnkillable = false;
+  if (action.handler === SIG_DFL) {
+    task.group.isUnkillable = false;
+    if (task.trace === null) logUnhandled(task, info);
+  }
   task.signals.pending.push(info);
   task.attention = true;
+}
+
+/** For whoever looks why a program died (as with debug.exception-trace, core(5)). */
+function logUnhandled({ kernel, group, comm, ctx }: Task, { signo, addr }: SigInfo): void {
+  const [ip, sp, at] = [ctx.rip, ctx.rsp, addr].map((word) => word.toString(16));
+  kernel.log(`process ${group.pid} (${comm}) ends by signal ${signo}: ip ${ip} sp ${sp} at ${at}`);
 }
 
 /** Would `sig` do nothing at all to this process? */
@@ -185,9 +195,19 @@ function wants(task: Task, sig: number): boolean {
   return !task.signals.blocked.has(sig) || task.signals.waiting.has(sig);
 }
 
+/**
+ * Does `sig`, which the task takes now, end the process at once, out of waits that only death ends? What writes a core
+ * file does not, and a stopped or traced task is asked later (complete_signal).
+ */
+function isFatal(task: Task, sig: number): boolean {
+  return task.sighand.of(sig).handler === SIG_DFL && defaultActionOf(sig) === ACTION_TERMINATE &&
+    !task.signals.waiting.has(sig) && task.trace === null && task.state !== STOPPED &&
+    !task.group.isUnkillable;
+}
+
 /** A thread that has the signal unblocked, or waits for it, looks at it as soon as it can. */
 function notify(task: Task, sig: number): void {
-  if (sig === SIGKILL) killGroup(task.group, sig);
+  if (sig === SIGKILL || isFatal(task, sig)) killGroup(task.group, sig);
   else if (task.signals.waiting.has(sig)) task.wake();
   else alert(task);
 }

@@ -174,6 +174,15 @@ def spawn(fn, *args):
     return pid
 
 
+def serve_signals():
+    """
+    Sleeps while handlers run, until one ends the process. In short sleeps: a signal that comes between
+    Python's last look and pause(2) runs its handler when pause ends, which is never.
+    """
+    while True:
+        time.sleep(0.01)
+
+
 def wait_until(condition, what, timeout=10.0):
     end = time.monotonic() + timeout
     while not condition():

@@ -7,7 +7,7 @@
 serve() {
   redis-server --port "$1" --bind 127.0.0.1 --save '' --dir "$WORK/$1" --logfile log "${@:2}" &
   server=$!; pids="$pids $server"
-  until_ok redis-cli -p "$1" ping
+  until_ok redis-cli -e -p "$1" ping # which is an error while the data are read
 }
 ask() { redis-cli -p 6400 "$@"; }
 info() { ask info persistence | tr -d '\r' | grep "^$1:"; }

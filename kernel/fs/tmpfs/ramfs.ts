@@ -1,0 +1,66 @@
+/**
+ * ramfs: a tmpfs without limits and without what Linux's ramfs never learned, which are extended attributes,
+ * fallocate(2) and sizes of directories. Options that it does not know are ignored, as Linux does.
+ */
+
+import { EINVAL } from "../../../ffi/abi/errno.ts";
+import { RAMFS_MAGIC } from "../../../ffi/abi/statfs.ts";
+import type { Host } from "../../core/host.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { FrameAllocator } from "../../mm/frames.ts";
+import type { StatFs } from "../../vfs/inode.ts";
+import { TmpfsFs } from "./tmpfs.ts";
+
+const PAGE = 4096;
+const DEFAULT_MODE = 0o755;
+
+export class RamFs extends TmpfsFs {
+  /** The option, which is shown whatever became of the root's mode. */
+  private readonly mode: number;
+
+  private constructor(frames: FrameAllocator, host: Host, mode: number, cred: Credentials) {
+    const { fsuid, fsgid } = cred;
+    super(frames, host, { pages: 0, inodes: 0, mode, uid: fsuid, gid: fsgid }, "ramfs", true);
+    this.mode = mode;
+  }
+
+  /** As mount(2) makes one for `cred`, or -EINVAL. */
+  static ofOptions(
+    frames: FrameAllocator,
+    host: Host,
+    text: string,
+    cred: Credentials,
+  ): RamFs | number {
+    const mode = modeOption(text);
+    return mode < 0 ? mode : new RamFs(frames, host, mode, cred);
+  }
+
+  override statfs(out: StatFs): number {
+    out.type = RAMFS_MAGIC;
+    out.blockSize = PAGE;
+    out.nameMax = 255;
+    out.fsid = this.dev;
+    return 0;
+  }
+
+  override superOptions(): string {
+    return this.mode === DEFAULT_MODE ? "" : `mode=${this.mode.toString(8)}`;
+  }
+
+  /** Nothing can be changed; options are looked at all the same. */
+  override remount(text: string): number {
+    return Math.min(0, modeOption(text));
+  }
+}
+
+/** The mode that options ask for, or -EINVAL for one that is no octal number. */
+function modeOption(text: string): number {
+  let mode = DEFAULT_MODE;
+  for (const part of text.split(",")) {
+    const [key, value = ""] = part.split("=", 2);
+    if (key !== "mode") continue;
+    if (!/^[0-7]{1,10}$/.test(value)) return -EINVAL;
+    mode = parseInt(value, 8) & 0o7777;
+  }
+  return mode;
+}

@@ -1,0 +1,87 @@
+/**
+ * The ring of events of one context of asynchronous I/O, as its process has it mapped: some programs take events from
+ * there without a call (QEMU, fio, libaio when it looks whether there are any). All of it is theirs to write: the head
+ * is read once and bounded, the tail is kept here.
+ *
+ * Neighbour: aio.ts.
+ */
+
+import { IoEvent } from "../../ffi/abi/aio.ts";
+import { PAGE_SIZE } from "../mm/frames.ts";
+import { KernelPages } from "../mm/kernel_pages.ts";
+import type { MemoryContext } from "../mm/memory_context.ts";
+
+/** Byte offsets of the words of struct aio_ring (fs/aio.c), in 32-bit words; events follow them. */
+const AT = { id: 0, nr: 1, head: 2, tail: 3, magic: 4, compat: 5, incompat: 6, headerBytes: 7 };
+const HEADER_BYTES = 32, EVENT_WORDS = IoEvent.size / 4, MAGIC = 0xa10a10a1 | 0;
+const E = IoEvent.at;
+let nextIno = 1;
+
+export class AioRing extends KernelPages {
+  /** Places for events, of which one stays empty. */
+  readonly places: number;
+  private readonly words: Int32Array<SharedArrayBuffer>;
+  private tail: number = 0;
+
+  private constructor(ctx: MemoryContext, base: number, pages: number) {
+    super(ctx.frames, { dev: 0, ino: nextIno++ }, base, pages * PAGE_SIZE);
+    this.words = ctx.arena.words;
+    this.places = Math.floor((this.bytes - HEADER_BYTES) / IoEvent.size);
+    const header = base / 4;
+    this.words[header + AT.nr] = this.places;
+    this.words[header + AT.magic] = MAGIC;
+    this.words[header + AT.compat] = 1;
+    this.words[header + AT.headerBytes] = HEADER_BYTES;
+  }
+
+  /** With places for `events` at least, as many as fit its pages. null: there is no memory. */
+  static create(ctx: MemoryContext, events: number): AioRing | null {
+    const pages = Math.ceil((HEADER_BYTES + events * IoEvent.size) / PAGE_SIZE);
+    const base = ctx.frames.alloc(pages);
+    return base < 0 ? null : new AioRing(ctx, base, pages);
+  }
+
+  private head(): number {
+    return (Atomics.load(this.words, this.base / 4 + AT.head) >>> 0) % this.places;
+  }
+
+  /** Events in it. */
+  get length(): number {
+    return (this.tail - this.head() + this.places) % this.places;
+  }
+
+  /** Word index of place `n`. */
+  private place(n: number): number {
+    return (this.base + HEADER_BYTES) / 4 + n * EVENT_WORDS;
+  }
+
+  /** An event behind the others: there is a place (the context counts them). */
+  push(dataLo: number, dataHi: number, obj: number, result: number): void {
+    const { words } = this, at = this.place(this.tail);
+    words[at + E.data / 4] = dataLo;
+    words[at + E.data / 4 + 1] = dataHi;
+    words[at + E.obj / 4] = obj;
+    words[at + E.obj / 4 + 1] = Math.floor(obj / 2 ** 32);
+    words[at + E.res / 4] = result;
+    words[at + E.res / 4 + 1] = Math.floor(result / 2 ** 32);
+    words[at + E.res2 / 4] = 0;
+    words[at + E.res2 / 4 + 1] = 0;
+    this.tail = (this.tail + 1) % this.places;
+    Atomics.store(words, this.base / 4 + AT.tail, this.tail);
+  }
+
+  /** Arena offset of the oldest event, or -1. */
+  first(): number {
+    const head = this.head();
+    return head === this.tail ? -1 : this.place(head) * 4;
+  }
+
+  /** The oldest was fetched. */
+  shift(): void {
+    Atomics.store(this.words, this.base / 4 + AT.head, (this.head() + 1) % this.places);
+  }
+
+  override describe(): string {
+    return "/[aio] (deleted)";
+  }
+}

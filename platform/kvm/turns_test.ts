@@ -1,0 +1,78 @@
+// Whose turn it is: who had least, whoever slept, and nobody waits for ever.
+
+import { assert, assertEquals } from "@std/assert";
+import { type Turn, Turns } from "./turns.ts";
+
+const SLICE = 10_000_000;
+
+interface Thread extends Turn {
+  readonly name: string;
+}
+
+function thread(name: string, hadTicks = 0): Thread {
+  return { name, hadTicks, isQueued: false };
+}
+
+function filled(...threads: Thread[]): Turns<Thread> {
+  const turns = new Turns<Thread>();
+  for (const t of threads) turns.push(t);
+  return turns;
+}
+
+/** Takes the next, lets it run so long, and puts it back. */
+function runNext(turns: Turns<Thread>, ticks: number): Thread {
+  const next = turns.shift();
+  assert(next !== null && !next.isQueued);
+  next.hadTicks += ticks;
+  turns.push(next);
+  return next;
+}
+
+Deno.test("who had least is next; of equals, who came first", () => {
+  const turns = filled(thread("b", 2), thread("a", 1), thread("c", 2));
+  assertEquals([1, 2, 3].map(() => turns.shift()?.name), ["a", "b", "c"]);
+  assertEquals(turns.shift(), null);
+  assert(turns.isEmpty);
+});
+
+Deno.test("who computes gets the same as the others", () => {
+  const all = Array.from({ length: 7 }, (_, i) => thread(String(i))), turns = filled(...all);
+  for (let i = 0; i < 700; i++) runNext(turns, SLICE);
+  for (const { hadTicks } of all) assertEquals(hadTicks, 100 * SLICE);
+});
+
+Deno.test("who slept goes before those who compute, but not for long", () => {
+  const sleeper = thread("sleeper"), turns = filled(thread("a"), thread("b"));
+  for (let i = 0; i < 100; i++) runNext(turns, SLICE);
+  turns.push(sleeper);
+  assertEquals(runNext(turns, 0), sleeper);
+  let own = 0;
+  for (let i = 0; i < 90; i++) own += Number(runNext(turns, SLICE) === sleeper);
+  assert(own >= 30 && own <= 32, String(own));
+});
+
+Deno.test("new threads without end do not keep one from its turn", () => {
+  const old = thread("old"), turns = filled(old);
+  runNext(turns, SLICE);
+  for (let i = 0; i < 10; i++) turns.push(thread(`new ${i}`, turns.birthTicks));
+  let hadOthers = 0;
+  while (turns.shift() !== old) {
+    turns.push(thread("another", turns.birthTicks));
+    assert(++hadOthers < 50);
+  }
+});
+
+Deno.test("what one ran while nobody waited is not held against it", () => {
+  const alone = thread("alone", 1e15), turns = filled(thread("new"), alone);
+  for (let i = 0; i < 10; i++) runNext(turns, SLICE);
+  const own = alone.hadTicks;
+  for (let i = 0; i < 10; i++) runNext(turns, SLICE);
+  assertEquals(alone.hadTicks - own, 5 * SLICE);
+});
+
+Deno.test("who is removed has no turn", () => {
+  const gone = thread("gone"), stays = thread("stays", 1), turns = filled(gone, stays);
+  turns.remove(gone);
+  turns.remove(gone);
+  assertEquals([gone.isQueued, turns.shift(), turns.shift()], [false, stays, null]);
+});
