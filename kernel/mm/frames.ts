@@ -128,6 +128,7 @@ export class FrameAllocator {
   release(off: number, pages: number, space: AckSource | null = null): void {
     const page = off / PAGE_SIZE;
     if (space !== null && space.ackedSeq < space.seq) {
+      if (this.charger !== null) this.unchargeLast(this.charger, page, pages);
       this.quarantine.add(space, page, pages);
     } else {
       this.dropNow(page, pages);
@@ -196,6 +197,13 @@ export class FrameAllocator {
       list.length = 0;
     }
     this.reclaim(Infinity);
+  }
+
+  /** Frames whose last reference goes into quarantine are nobody's from now on: who asks after a process has ended sees so. */
+  private unchargeLast(charger: FrameCharger, page: number, pages: number): void {
+    for (let p = page; p < page + pages; p++) {
+      if (this.refs(p * PAGE_SIZE) === 1) charger.uncharge(p, 1);
+    }
   }
 
   /** Called by the quarantine: one reference less of each page, now. */

@@ -81,6 +81,32 @@ Deno.test("a released frame waits until its space has acknowledged", () => {
   arena.close();
 });
 
+Deno.test("who released a frame is no longer charged for it, though it waits", () => {
+  const arena = Arena.create(4 * MIB, 0),
+    frames = new FrameAllocator(arena),
+    charged = new Set<number>();
+  frames.charger = {
+    charge: (page, pages) => {
+      for (let p = page; p < page + pages; p++) charged.add(p);
+    },
+    uncharge: (page, pages) => {
+      for (let p = page; p < page + pages; p++) charged.delete(p);
+    },
+  };
+  const space = new FakeSpace();
+  space.seq = 1;
+  const off = frames.alloc(3), page = off / PAGE_SIZE;
+  frames.retain(off + PAGE_SIZE, 1);
+  frames.release(off, 3, space);
+  assertEquals([...charged], [page + 1]);
+  frames.release(off + PAGE_SIZE, 1);
+  space.ackedSeq = 1;
+  frames.reclaim(64 * MIB);
+  assertEquals([...charged], []);
+  assertEquals(frames.usedBytes, 0);
+  arena.close();
+});
+
 Deno.test("who finds nothing waits for frames that are on their way back, for some time", () => {
   const arena = Arena.create(4 * MIB, 0), space = new FakeSpace();
   let looks = 0;
