@@ -56,6 +56,8 @@ export class RealHost implements Host, HostEvents {
   guestClock: GuestClock | null = null;
   /** Called when there is nothing to do for now. */
   beforeSleep: (() => void) | null = null;
+  /** Called when there has been nothing to do for a while, behind work: caches may go. */
+  onRest: (() => void) | null = null;
   private readonly epoll: Epoll = new Epoll();
   private readonly rest: Rest = new Rest();
   /** By fd. */
@@ -212,6 +214,7 @@ export class RealHost implements Host, HostEvents {
     if (left > REST_NS && this.rest.isDue) {
       const n = this.epoll.waitNs(REST_NS);
       if (n > 0) return n;
+      if (this.onRest !== null) this.onRest();
       this.rest.take();
       left -= REST_NS;
     }
