@@ -14,8 +14,6 @@ import { killGroup } from "./exit_request.ts";
 import { futexWake } from "./futex.ts";
 import { releaseOwnedPi } from "./futex_pi.ts";
 import type { Kernel } from "./kernel_services.ts";
-import { CLD_DUMPED, CLD_EXITED, CLD_KILLED } from "../../ffi/abi/siginfo.ts";
-import { wExitStatus, wifExited, wTermSig } from "../../ffi/abi/wait.ts";
 import { POLLIN } from "../vfs/open_file.ts";
 import { hangUpOrphans } from "./orphans.ts";
 import { dismissTask, kernelPid, type PidNamespace } from "./pid_namespace.ts";
@@ -23,14 +21,14 @@ import { tellExit } from "./process_events.ts";
 import { reapGroup } from "./reap.ts";
 import { walkRobustList } from "./robust_list.ts";
 import { releaseSeccomp } from "./seccomp/task_seccomp.ts";
-import { childSignal } from "./signal/child_signal.ts";
+import { childSignal, exitCode, exitValue } from "./signal/child_signal.ts";
 import { hasDeliverable } from "./signal/dequeue.ts";
 import { SA_NOCLDWAIT, SIG_IGN } from "./signal/handlers.ts";
 import { noteStopped } from "./signal/job_control.ts";
 import { SI_USER, SigInfo } from "./signal/pending.ts";
 import { sendToGroup } from "./signal/send.ts";
 import { SIGCHLD, SIGKILL, SIGRTMAX } from "./signal/sigset.ts";
-import { freeTracees, traceExit } from "./ptrace/attach.ts";
+import { freeTracees, tellTracerOfEnd, traceExit } from "./ptrace/attach.ts";
 import {
   AWAIT_CALL,
   AWAIT_FULL,
@@ -213,7 +211,7 @@ function notifyParent(group: ThreadGroup): boolean {
   const { parent, leaderTracer } = group;
   if (leaderTracer !== null) {
     // The parent hears of it when the tracer has waited for it.
-    leaderTracer.childEvents.wake(0);
+    tellTracerOfEnd(leaderTracer, group, group.id, group.exitStatus);
     return false;
   }
   // Nobody in the sandbox waits for it.
@@ -225,7 +223,7 @@ function notifyParent(group: ThreadGroup): boolean {
   // clone(2) takes any byte for a signal; what is none is not sent.
   const isSignal = sig > 0 && sig <= SIGRTMAX;
   if (isSignal && action !== undefined && !(isIgnored && action.handler === SIG_IGN)) {
-    sendToGroup(parent, childSignal(group, sig, exitCode(status), exitValue(status)));
+    sendToGroup(parent, childSignal(group, parent, sig, exitCode(status), exitValue(status)));
   }
   parent.childEvents.wake(0);
   return isIgnored;
@@ -243,17 +241,6 @@ function endTracing(group: ThreadGroup, kernel: Kernel): void {
   freeTracees(group, null);
   group.deadTracees = null;
   for (const dead of [...group.deadLeaders ?? []]) endForParent(dead, kernel);
-}
-
-/** CLD_* of a wait status. */
-export function exitCode(status: number): number {
-  if (wifExited(status)) return CLD_EXITED;
-  return (status & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED;
-}
-
-/** si_status of a wait status: exit code or signal number. */
-export function exitValue(status: number): number {
-  return wifExited(status) ? wExitStatus(status) : wTermSig(status);
 }
 
 /** Children go to the next subreaper above, or to init (prctl(2), PR_SET_CHILD_SUBREAPER). */

@@ -21,7 +21,8 @@ import {
   WUNTRACED,
 } from "../../ffi/abi/wait.ts";
 import { groupSystemNs, groupUserNs } from "./cpu_clock.ts";
-import { endForParent, exitCode, exitValue, reap } from "./exit.ts";
+import { endForParent, reap } from "./exit.ts";
+import { exitCode, exitValue } from "./signal/child_signal.ts";
 import type { TaskPid } from "./pid_namespace.ts";
 import { reportTracee } from "./ptrace/wait_tracees.ts";
 import { SIGCHLD, SIGCONT } from "./signal/sigset.ts";

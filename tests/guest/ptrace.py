@@ -460,6 +460,56 @@ def a_parent_hears_of_the_end_after_the_tracer():
 
 
 @test
+def a_tracer_hears_of_the_end_of_another_s_child():
+    need_root()
+    r, w = os.pipe()
+
+    def middle():
+        """Its child ends when told to; it is told of that behind the tracer."""
+        pid = spawn(lambda: os.read(r, 1))
+        with open("pid", "w") as f:
+            f.write("%d\n" % pid)
+        os.waitpid(pid, 0)
+    parent = spawn(middle)
+    wait_until(lambda: os.path.exists("pid") and open("pid").read().endswith("\n"), "the number")
+    pid = int(open("pid").read())
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    eq(pt(SEIZE, pid), 0)
+    os.write(w, b"x")
+    info = signal.sigtimedwait([signal.SIGCHLD], 10)
+    ok(info is not None, "no SIGCHLD")
+    eq((info.si_pid, info.si_code, info.si_status), (pid, os.CLD_EXITED, 0))
+    eq(os.waitpid(pid, 0), (pid, 0))
+    eq(os.waitpid(parent, 0), (parent, 0))
+
+
+@test
+def a_tracer_hears_of_the_end_of_a_thread():
+    need_root()
+    r, w = os.pipe()
+
+    def body():
+        thread = threading.Thread(target=lambda: os.read(r, 1))
+        thread.start()
+        with open("tid", "w") as f:
+            f.write("%d\n" % thread.native_id)
+        thread.join()
+        signal.pause()
+    pid = spawn(body)
+    wait_until(lambda: os.path.exists("tid") and open("tid").read().endswith("\n"), "the number")
+    tid = int(open("tid").read())
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    eq(pt(SEIZE, tid), 0)
+    os.write(w, b"x")
+    info = signal.sigtimedwait([signal.SIGCHLD], 10)
+    ok(info is not None, "no SIGCHLD")
+    eq((info.si_pid, info.si_code, info.si_status), (tid, os.CLD_EXITED, 0))
+    eq(os.waitpid(tid, 0x40000000), (tid, 0))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+@test
 def forks_are_told_and_children_traced():
     def body():
         kid = os.fork()

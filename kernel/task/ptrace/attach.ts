@@ -11,12 +11,13 @@ import {
 import { CLONE_UNTRACED, CLONE_VFORK } from "../../../ffi/abi/sched.ts";
 import { isWithin } from "../../cred/landlock.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
-import type { PidNamespace } from "../pid_namespace.ts";
+import type { PidNamespace, TaskPid } from "../pid_namespace.ts";
 import { alert, resume } from "../alert.ts";
 import { killGroup } from "../exit_request.ts";
 import { tellTracing } from "../process_events.ts";
 import { SI_KERNEL, SI_USER, SigInfo } from "../signal/pending.ts";
-import { sendToTask } from "../signal/send.ts";
+import { childSignal, exitCode, exitValue } from "../signal/child_signal.ts";
+import { sendToGroup, sendToTask } from "../signal/send.ts";
 import { SIGCHLD, SIGKILL, SIGSTOP, SIGTRAP } from "../signal/sigset.ts";
 import { DEAD, ENTRY_TRACED, STOPPED, type Task, THEN_DELIVER, TRACED } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
@@ -168,17 +169,33 @@ export function traceExit(task: Task): void {
   const { trace, group } = task;
   if (trace === null) return;
   unlink(task, trace);
+  const status = group.isExiting ? group.exitStatus : task.exitStatus;
   if (task === group.leader) {
+    // As of any thread; when the last one has gone it is told once more, as of the process.
+    if (group.tasks.length > 1) tellTracerOfEnd(trace.group, group, task.id, status);
     if (trace.group === group.parent || trace.group.isExiting) return;
     group.leaderTracer = trace.group;
     (trace.group.deadLeaders ??= new Set()).add(group);
     return;
   }
-  const status = group.isExiting ? group.exitStatus : task.exitStatus;
   const dead = trace.group.deadTracees ??= [];
   if (dead.length >= DEAD_MAX) dead.shift();
   dead.push({ id: task.id, group, status });
-  trace.group.childEvents.wake(0);
+  tellTracerOfEnd(trace.group, group, task.id, status);
+}
+
+/** SIGCHLD to a tracer for the end of a thread, or of a process that is another's child; `status` as wait(2) has it. */
+export function tellTracerOfEnd(
+  tracer: ThreadGroup,
+  group: ThreadGroup,
+  id: TaskPid,
+  status: number,
+): void {
+  if (tracer.isExiting) return;
+  const info = childSignal(group, tracer, SIGCHLD, exitCode(status), exitValue(status));
+  info.pid = id.numberIn(tracer.pids);
+  sendToGroup(tracer, info);
+  tracer.childEvents.wake(0);
 }
 
 /** `tracer` null: all of the process. */

@@ -146,7 +146,7 @@ export function tellParent(group: ThreadGroup, code: number, status: number): vo
   const action = (parent.leader ?? parent.tasks[0])?.sighand.of(SIGCHLD);
   if (
     action !== undefined && action.handler !== SIG_IGN && (action.flags & SA_NOCLDSTOP) === 0
-  ) sendToGroup(parent, childSignal(group, SIGCHLD, code, status));
+  ) sendToGroup(parent, childSignal(group, parent, SIGCHLD, code, status));
   parent.childEvents.wake(0);
 }
 

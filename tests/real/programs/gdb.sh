@@ -34,13 +34,14 @@ tell() {
   HOME="$WORK" gdb -q -nx -batch -ex 'set debuginfod enabled off' -ex 'set startup-with-shell off' \
     -ex 'set disable-randomization off' "${list[@]}" --args ./t $arguments 2>&1 |
     grep -vE '^(warning|\[|Using host|Temporary|$)' |
-    sed -E 's/ +/ /g; s/0x[0-9a-f]+/ADDR/g; s/(process|LWP|Thread ADDR) \(?(LWP )?[0-9]+\)?/\1/g'
+    sed -E 's/ +/ /g; s/^( 1 Thread ).*/\1/; s/0x[0-9a-f]+/ADDR/g; s/(process|LWP|Thread ADDR) \(?(LWP )?[0-9]+\)?/\1/g'
 }
 tell "" 'break fact if n == 1' run bt 'up 4' 'print x' 'print total' delete 'frame 0' finish 'print fact(5)' continue
 tell "" 'break 15' run 'watch total' continue continue 'info watchpoints' delete continue
 tell "1 2" run bt 'print $_siginfo.si_signo' 'print total' 'generate-core-file core' kill
 HOME="$WORK" gdb -q -nx -batch -ex bt -ex 'print total' ./t core 2>&1 | grep -E '^\$1|main \(' | sed -E 's/0x[0-9a-f]+/ADDR/g'
 [ "$FULL" = 1 ] || exit 0
-tell "" 'break body' run 'info threads' 'thread apply all -q bt 1' 'print *(int *)p' 'set var *(int *)p = 1000' delete continue
+# The first thread is still at clone, or has come to join.
+tell "" 'break body' run 'info threads' 'thread apply 2 -q bt 1' 'print *(int *)p' 'set var *(int *)p = 1000' delete continue
 tell "1" 'set follow-fork-mode child' 'catch fork' run 'continue'
 tell "" 'break main' run stepi stepi 'next' 'next' 'info registers rip' kill | sed -E 's/ADDR +ADDR.*/ADDR/'
