@@ -39,9 +39,9 @@ export function registerFileSystems(
 }
 
 class TmpfsType extends FsType {
-  override readonly name = "tmpfs";
+  override readonly name: string = "tmpfs";
   override readonly isForUsers = true;
-  private readonly kernel: Kernel;
+  protected readonly kernel: Kernel;
 
   constructor(kernel: Kernel) {
     super();
@@ -54,15 +54,8 @@ class TmpfsType extends FsType {
   }
 }
 
-class RamFsType extends FsType {
+class RamFsType extends TmpfsType {
   override readonly name = "ramfs";
-  override readonly isForUsers = true;
-  private readonly kernel: Kernel;
-
-  constructor(kernel: Kernel) {
-    super();
-    this.kernel = kernel;
-  }
 
   override create(caller: Caller, _source: string, options: string): FileSystem | number {
     const { memory, host } = this.kernel;

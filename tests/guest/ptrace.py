@@ -459,28 +459,40 @@ def a_parent_hears_of_the_end_after_the_tracer():
     ends(t)
 
 
+def tell(number):
+    with open("number", "w") as f:
+        f.write("%d\n" % number)
+
+
+def told():
+    """The number that another process tells."""
+    wait_until(lambda: os.path.exists("number") and open("number").read().endswith("\n"), "the number")
+    return int(open("number").read())
+
+
+def hears_of_the_end(tid, w):
+    """Traces a thread that ends when something is written to `w`: SIGCHLD comes, then wait has it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    eq(pt(SEIZE, tid), 0)
+    os.write(w, b"x")
+    info = signal.sigtimedwait([signal.SIGCHLD], 10)
+    ok(info is not None, "no SIGCHLD")
+    eq((info.si_pid, info.si_code, info.si_status), (tid, os.CLD_EXITED, 0))
+    eq(os.waitpid(tid, WALL), (tid, 0))
+
+
 @test
 def a_tracer_hears_of_the_end_of_another_s_child():
     need_root()
     r, w = os.pipe()
 
-    def middle():
-        """Its child ends when told to; it is told of that behind the tracer."""
+    def parent():
         pid = spawn(lambda: os.read(r, 1))
-        with open("pid", "w") as f:
-            f.write("%d\n" % pid)
+        tell(pid)
         os.waitpid(pid, 0)
-    parent = spawn(middle)
-    wait_until(lambda: os.path.exists("pid") and open("pid").read().endswith("\n"), "the number")
-    pid = int(open("pid").read())
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-    eq(pt(SEIZE, pid), 0)
-    os.write(w, b"x")
-    info = signal.sigtimedwait([signal.SIGCHLD], 10)
-    ok(info is not None, "no SIGCHLD")
-    eq((info.si_pid, info.si_code, info.si_status), (pid, os.CLD_EXITED, 0))
-    eq(os.waitpid(pid, 0), (pid, 0))
-    eq(os.waitpid(parent, 0), (parent, 0))
+    pid = spawn(parent)
+    hears_of_the_end(told(), w)
+    ends(pid)
 
 
 @test
@@ -491,20 +503,11 @@ def a_tracer_hears_of_the_end_of_a_thread():
     def body():
         thread = threading.Thread(target=lambda: os.read(r, 1))
         thread.start()
-        with open("tid", "w") as f:
-            f.write("%d\n" % thread.native_id)
+        tell(thread.native_id)
         thread.join()
         signal.pause()
     pid = spawn(body)
-    wait_until(lambda: os.path.exists("tid") and open("tid").read().endswith("\n"), "the number")
-    tid = int(open("tid").read())
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-    eq(pt(SEIZE, tid), 0)
-    os.write(w, b"x")
-    info = signal.sigtimedwait([signal.SIGCHLD], 10)
-    ok(info is not None, "no SIGCHLD")
-    eq((info.si_pid, info.si_code, info.si_status), (tid, os.CLD_EXITED, 0))
-    eq(os.waitpid(tid, 0x40000000), (tid, 0))
+    hears_of_the_end(told(), w)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 
