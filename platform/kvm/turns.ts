@@ -11,6 +11,9 @@ const SLICE = 10_000_000;
 /** How far behind those whose turn it is one can be for having slept, or ahead of them for having run when nobody waited. */
 const MOST_BEHIND = SLICE, MOST_AHEAD = 2 * SLICE;
 
+/** LIMIT: how many times as many turns as there are threads waiting one waits, whatever it was charged with. */
+const PASSES = 2;
+
 /** Of a thread. */
 export interface Turn {
   /** Time stamp ticks. */
@@ -19,7 +22,10 @@ export interface Turn {
 }
 
 export class Turns<T extends Turn> {
+  /** By when they came, and which turn that was. */
   readonly #waiting: T[] = [];
+  readonly #since: number[] = [];
+  #turn = 0;
   /** `hadTicks` of the one that had least when it was chosen; it only grows. */
   #least = 0;
 
@@ -37,13 +43,18 @@ export class Turns<T extends Turn> {
     thread.hadTicks = Math.min(Math.max(thread.hadTicks, least - MOST_BEHIND), least + MOST_AHEAD);
     thread.isQueued = true;
     this.#waiting.push(thread);
+    this.#since.push(this.#turn);
   }
 
-  /** Whose turn it is; of equals, who came first. */
+  /**
+   * Whose turn it is; of equals, who came first. Time that the host took is charged as well: who had much of that is not
+   * passed over for as long as others take to have as much.
+   */
   shift(): T | null {
-    const waiting = this.#waiting;
+    const waiting = this.#waiting,
+      isPassed = this.#turn++ - this.#since[0]! >= PASSES * waiting.length;
     let best = 0;
-    for (let i = 1; i < waiting.length; i++) {
+    for (let i = 1; i < waiting.length && !isPassed; i++) {
       if (waiting[i]!.hadTicks < waiting[best]!.hadTicks) best = i;
     }
     const thread = waiting[best] ?? null;
@@ -63,5 +74,6 @@ export class Turns<T extends Turn> {
 
   #remove(at: number): void {
     this.#waiting.splice(at, 1);
+    this.#since.splice(at, 1);
   }
 }

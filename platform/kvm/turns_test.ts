@@ -76,3 +76,17 @@ Deno.test("who is removed has no turn", () => {
   turns.remove(gone);
   assertEquals([gone.isQueued, turns.shift(), turns.shift()], [false, stays, null]);
 });
+
+Deno.test("who was charged with much is passed over for some turns only", () => {
+  const turns = new Turns<Turn>();
+  const late = { hadTicks: 20_000_000, isQueued: false },
+    others = [0, 0, 0].map((hadTicks) => ({ hadTicks, isQueued: false }));
+  turns.push(late);
+  for (const other of others) turns.push(other);
+  let passes = 0;
+  for (let next = turns.shift(); next !== late && next !== null; next = turns.shift()) {
+    passes++;
+    turns.push(next);
+  }
+  assertEquals(passes, 8);
+});
