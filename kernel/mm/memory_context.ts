@@ -60,6 +60,12 @@ export class MemoryContext {
   reclaim(): boolean {
     return this.frames.reclaim(RECLAIM_SLICE);
   }
+
+  /** Nothing is to be done for a while: what is kept to be used again goes back to the host. */
+  rest(): void {
+    this.patches.age();
+    this.frames.trim();
+  }
 }
 
 /** LIMIT: bytes that are given back in one turn of the loop (about 2 ms). */

@@ -20,6 +20,8 @@ export class PatchedPage {
   readonly fileOffset: number;
   /** Arena page. */
   frame: number;
+  /** Whether anybody mapped it since the last `age`. */
+  isUsed: boolean = true;
   /** Offset in the page of each site's end, and the instruction in front of its `syscall`: pairs. */
   readonly sites: number[] = [];
 
@@ -100,6 +102,15 @@ export class PatchCache {
     this.frames.release(entry.frame * PAGE_SIZE, 1);
   }
 
+  /** Lets go of the pages that nobody has mapped now nor mapped since the last time: often those of a file that is gone. */
+  age(): void {
+    for (const entry of this.order) {
+      const isMapped = this.frames.refs(entry.frame * PAGE_SIZE) > 1;
+      if (!entry.isUsed && !isMapped) this.remove(entry);
+      entry.isUsed = false;
+    }
+  }
+
   /**
    * True when the file still holds what was patched; otherwise the entry is removed. `bounce` is a page of host
    * memory that may be overwritten.
@@ -113,7 +124,10 @@ export class PatchCache {
       same = instructionAt(bounce, end) === before;
       copy(bounce + end - bytes, frame + end - bytes, bytes);
     }
-    if (same && compare(bounce, frame, len) === 0) return true;
+    if (same && compare(bounce, frame, len) === 0) {
+      entry.isUsed = true;
+      return true;
+    }
     this.remove(entry);
     return false;
   }

@@ -204,6 +204,30 @@ Deno.test("the call site of Go's runtime becomes a jump and an invalid opcode", 
   });
 });
 
+Deno.test("pages that nobody mapped between two rests are let go", () => {
+  forBoth((lab, make) => {
+    const { patches, frames } = lab.ctx, file = make(code([[100, 39]]));
+    const rests = (sizes: number[]) => {
+      for (const size of sizes) {
+        patches.age();
+        assertEquals(patches.size, size);
+      }
+    };
+    const one = lab.newManager();
+    map(one, file);
+    assert(patchSite(one, ADDR + 107, 39));
+    rests([1, 1, 1]);
+    one.destroy();
+    const two = lab.newManager();
+    map(two, file);
+    assertEquals(bytesAt(new GuestSimulator(two), ADDR + 100, 7), JUMP);
+    two.destroy();
+    const used = frames.usedBytes;
+    rests([1, 0, 0]);
+    assertEquals(used - frames.usedBytes, PAGE);
+  });
+});
+
 Deno.test("the cache is bounded", () => {
   const lab = new MemoryLab();
   lab.platform.thunkAddress = TABLE;

@@ -3,7 +3,7 @@
  * work goes back to the host. The loop is one task of V8 that never ends, so V8 has no idle time of
  * its own to shrink its heap in; malloc keeps holes whatever happens.
  *
- * Not here: memory of guests (kernel/mm gives freed frames back, the last of them at `RealHost.onRest`).
+ * Not here: memory of guests (kernel/mm gives it back, the last of it at `RealHost.onRest`).
  */
 
 import { ownCpuNs } from "../../ffi/sys/clock.ts";

@@ -62,8 +62,8 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
       cpuInfo: machine.cpuInfo,
       network: machine.network,
     });
-    const { frames } = this.kernel.memory;
-    host.onRest = () => frames.trim();
+    const { memory } = this.kernel;
+    host.onRest = () => memory.rest();
     this.places = new Places(this.kernel);
     this.#witness = machine.witness;
     this.kernel.oom.listener = this;

@@ -26,7 +26,8 @@ exec 5> out; echo five >&5; exec 5>&-; cat out
 exec 6< out; read -r line <&6; exec 6<&-; echo "read $line"
 { echo to stderr >&2; } 2>&1 | cat
 diff <(seq 3) <(seq 4); echo "diff $?"
-tee >(cat > copy) <<< "process substitution" > /dev/null; sleep 0.1; cat copy
+tee >(cat > copy) <<< "process substitution" > /dev/null
+until [ -s copy ]; do sleep 0.01; done; cat copy
 coproc C { while read -r x; do echo "co $x"; done; }
 echo hi >&"${C[1]}"; read -r r <&"${C[0]}"; echo "$r"; exec {C[1]}>&-; wait "$C_PID"
 false | true; echo "pipe ${PIPESTATUS[*]}"
