@@ -1,5 +1,5 @@
 /**
- * User memory by guest address: scalars, copies and strings, each page found through a small direct-mapped TLB.
+ * User memory by guest address: scalars, copies and strings, each page found through a small direct-mapped TLB (tlb.ts).
  *
  * Not here: what a page that is not in the TLB needs (`resolve`: memory_manager.ts and fault.ts).
  */
@@ -10,12 +10,11 @@ import * as native from "../../ffi/mem/native_memory.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "../../platform/platform.ts";
 import { bytesToString } from "../core/bytes.ts";
 import { PAGE_SIZE } from "./frames.ts";
+import { NO_PAGE, NO_TLB, type Tlb, TLB_SLOTS } from "./tlb.ts";
 import type { UserMemory } from "./user_memory.ts";
 import type { FileWindows } from "./windows.ts";
 
-const SLOTS = 256, SLOT_MASK = SLOTS - 1;
-/** A page number that no address has: negative ones come from numbers with a sign, such as file offsets. */
-const NO_PAGE = NaN;
+const SLOT_MASK = TLB_SLOTS - 1;
 const TWO32 = 0x100000000;
 
 /** Scalars that cross a page go through here. */
@@ -31,17 +30,14 @@ export abstract class UserAccess implements UserMemory {
   private readonly words: Int32Array<SharedArrayBuffer>;
   private readonly fileWindows: FileWindows;
   private epoch: number = 0;
-  /** Guest page numbers, and the host addresses of those pages: for reading and for writing. */
-  private readonly readTag: Float64Array = new Float64Array(SLOTS).fill(NO_PAGE);
-  private readonly readHost: Float64Array = new Float64Array(SLOTS);
-  private readonly writeTag: Float64Array = new Float64Array(SLOTS).fill(NO_PAGE);
-  private readonly writeHost: Float64Array = new Float64Array(SLOTS);
+  private tlb: Tlb;
   /** Bytes that follow contiguously in host memory, of the last `reach`. */
   reached: number = 0;
   /** Pages that follow contiguously, this one included, of the last `resolve`. */
   protected resolvedPages: number = 1;
 
-  constructor(arena: Arena, windows: FileWindows) {
+  constructor(arena: Arena, windows: FileWindows, tlb: Tlb) {
+    this.tlb = tlb;
     this.base = arena.base;
     this.arenaSize = arena.size;
     this.dv = arena.dv;
@@ -60,21 +56,23 @@ export abstract class UserAccess implements UserMemory {
     if (this.epoch !== this.fileWindows.epoch) this.flushTlb();
     const page = Math.floor(addr / PAGE_SIZE), slot = page & SLOT_MASK;
     const offset = addr - page * PAGE_SIZE;
+    let tlb = this.tlb;
     if (access === ACCESS_WRITE) {
-      if (this.writeTag[slot] === page) return this.writeHost[slot]! + offset;
-    } else if (this.readTag[slot] === page) {
-      return this.readHost[slot]! + offset;
+      if (tlb.writeTag[slot] === page) return tlb.writeHost[slot]! + offset;
+    } else if (tlb.readTag[slot] === page) {
+      return tlb.readHost[slot]! + offset;
     }
     const host = this.resolve(page, access);
     if (host < 0) return -1;
     this.epoch = this.fileWindows.epoch;
-    this.readTag[slot] = page;
-    this.readHost[slot] = host;
+    tlb = this.tlb;
+    tlb.readTag[slot] = page;
+    tlb.readHost[slot] = host;
     if (access === ACCESS_WRITE) {
-      this.writeTag[slot] = page;
-      this.writeHost[slot] = host;
-    } else if (this.writeTag[slot] === page && this.writeHost[slot] !== host) {
-      this.writeTag[slot] = NO_PAGE;
+      tlb.writeTag[slot] = page;
+      tlb.writeHost[slot] = host;
+    } else if (tlb.writeTag[slot] === page && tlb.writeHost[slot] !== host) {
+      tlb.writeTag[slot] = NO_PAGE;
     }
     return host + offset;
   }
@@ -95,13 +93,19 @@ export abstract class UserAccess implements UserMemory {
   /** Page tables changed: forget everything. */
   flushTlb(): void {
     this.epoch = this.fileWindows.epoch;
-    this.readTag.fill(NO_PAGE);
-    this.writeTag.fill(NO_PAGE);
+    this.tlb.flush();
+  }
+
+  /** This memory has ended: nothing resolves any more, and its TLB is another's. */
+  protected leaveTlb(): Tlb {
+    const { tlb } = this;
+    this.tlb = NO_TLB;
+    return tlb;
   }
 
   /** Pages may not be written as before (copy on write). */
   protected flushWrites(): void {
-    this.writeTag.fill(NO_PAGE);
+    this.tlb.writeTag.fill(NO_PAGE);
   }
 
   copyIn(dst: Uint8Array<ArrayBuffer>, dstOffset: number, addr: number, len: number): number {

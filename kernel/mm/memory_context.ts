@@ -6,6 +6,7 @@ import type { Host } from "../core/host.ts";
 import { AddressLayout } from "./address_layout.ts";
 import { FrameAllocator, type FrameWaiter } from "./frames.ts";
 import { PatchCache } from "./patch_cache.ts";
+import { TlbPool } from "./tlb.ts";
 import { AwaitedFault, type MonitorEvent } from "./userfault.ts";
 import { FileWindows } from "./windows.ts";
 
@@ -26,6 +27,7 @@ export class MemoryContext {
   readonly frames: FrameAllocator;
   readonly windows: FileWindows;
   readonly patches: PatchCache;
+  readonly tlbs: TlbPool = new TlbPool();
   readonly layout: AddressLayout;
   /** The layout of programs that asked for no randomization. */
   readonly plainLayout: AddressLayout;
@@ -64,6 +66,7 @@ export class MemoryContext {
   /** Nothing is to be done for a while: what is kept to be used again goes back to the host. */
   rest(): void {
     this.patches.age();
+    this.tlbs.clear();
     this.frames.trim();
   }
 }

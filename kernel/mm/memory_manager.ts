@@ -27,7 +27,7 @@ import { mmap } from "./mmap.ts";
 import { mprotect } from "./mprotect.ts";
 import { mremap } from "./mremap.ts";
 import { PageMap } from "./pages.ts";
-import { noRefusedSites, setPatching } from "./patch.ts";
+import { setPatching } from "./patch.ts";
 import { dropPages, munmap } from "./region.ts";
 import { PR_MDWE_NO_INHERIT } from "../../ffi/abi/prctl.ts";
 import { mseal } from "./mseal.ts";
@@ -88,7 +88,8 @@ export class MemoryManager extends UserAccess {
   isPatching: boolean = true;
   /** A thread has a GS base of its own, which patched call sites would need: they cannot come back. */
   hasOwnGs: boolean = false;
-  readonly refusedSites: Float64Array = noRefusedSites();
+  /** By address; most memories have none. */
+  refusedSites: Float64Array | null = null;
   /** Host changes up to here write-protect pages for a fork. */
   forkSeq: number = 0;
   /** Frames reserved below the stack: first page and count. */
@@ -103,7 +104,7 @@ export class MemoryManager extends UserAccess {
   private readonly leaving: number[] = [];
 
   constructor(ctx: MemoryContext, space: AddressSpace) {
-    super(ctx.arena, ctx.windows);
+    super(ctx.arena, ctx.windows, ctx.tlbs.take());
     this.ctx = ctx;
     this.space = space;
     this.files = new FileMappings(this);
@@ -234,6 +235,7 @@ export class MemoryManager extends UserAccess {
     this.vmas.remove(0, this.vmas.length);
     this.counters.copyFrom(new MemoryCounters());
     this.settle();
+    this.ctx.tlbs.give(this.leaveTlb());
   }
 
   /** Frames that the next queued host change unmaps. */
@@ -266,6 +268,7 @@ export class MemoryManager extends UserAccess {
   }
 
   protected override resolve(page: number, access: number): number {
+    if (this.isDestroyed) return -1;
     const host = resolvePage(this, page, access);
     // Who copies goes on by so many: with none, for ever.
     if (host >= 0 && this.runPages < 1) throw new RangeError(`a run of ${this.runPages} pages`);

@@ -29,15 +29,11 @@ export function patchSite(
   nr: number,
   ctx: Context | null = null,
 ): boolean {
-  if (!mm.isPatching || mm.refusedSites[rip % REFUSED] === rip) return false;
+  if (!mm.isPatching || mm.refusedSites?.[rip % REFUSED] === rip) return false;
   if (tryPatch(mm, rip, nr, ctx)) return true;
+  mm.refusedSites ??= new Float64Array(REFUSED);
   mm.refusedSites[rip % REFUSED] = rip;
   return false;
-}
-
-/** Addresses of sites that `patchSite` refused, for a quick no. */
-export function noRefusedSites(): Float64Array {
-  return new Float64Array(REFUSED);
 }
 
 function tryPatch(mm: MemoryManager, rip: number, nr: number, ctx: Context | null): boolean {

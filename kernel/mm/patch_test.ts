@@ -190,7 +190,7 @@ Deno.test("the call site of Go's runtime becomes a jump and an invalid opcode", 
     const mm = lab.newManager(), guest = new GuestSimulator(mm), ctx = new FakeContext(mm.space);
     map(mm, make(image));
     assertEquals(patchSite(mm, ADDR + 114, 0, null), false, "without registers");
-    mm.refusedSites.fill(0);
+    mm.refusedSites = null;
     assertEquals(patchSite(mm, ADDR + 114, 0, ctx), true);
     assertEquals(bytesAt(guest, ADDR + 100, 6), go.slice(0, 6));
     assertEquals(bytesAt(guest, ADDR + 106, 8), [...JUMP, 0x06]);
