@@ -36,7 +36,7 @@ import {
   rsp,
 } from "../../ffi/asm/registers.ts";
 import type { HostKind } from "./host_kinds.ts";
-import { CALL_PORT } from "./ports.ts";
+import { CALL_PORT, RING0_CALL_PORT } from "./ports.ts";
 import { PAGE_BYTES } from "./table_memory.ts";
 
 /** `state`: nothing is wanted; a call is there; the Sentry has it; its result is there; leave the machine. */
@@ -73,6 +73,7 @@ export const Bell = layout("kvm_bell", {
 export const CPU_BITS = 0xfff;
 
 const FLAG_TF = 0x100;
+const OUT = 0xe6, MOV_EAX_CS = [0x8c, 0xc8] as const;
 const G = KvmRegs.at;
 const SAVED: readonly (readonly [Reg64, number])[] = [
   [rax, G.rax],
@@ -116,6 +117,7 @@ function register(at: number): Mem {
 export function callStub(kind: HostKind): CallStub {
   const { at } = Slot, a = new Assembler();
   if (kind.isCallInUserMode) {
+    leaveRing0(a);
     a.mov(slot(at.isPatched), 0, 4).jmp("save");
     a.label("patched").mov(slot(at.isPatched), 1, 4).mov(register(G.rsp), rsp);
     a.lea(rsp, slot(Slot.size)).pushfq().pop(r11).mov(rsp, register(G.rsp));
@@ -137,7 +139,7 @@ export function callStub(kind: HostKind): CallStub {
   } else readCounter(a);
   a.cmp(rax, rbx).jb("wait");
   // When the answer came on the way out, the processor's thread comes back at once.
-  a.label("leave").db(0xe6, CALL_PORT).cmp(slot(at.state), REPLIED, 4).jne("leave");
+  a.label("leave").db(OUT, CALL_PORT).cmp(slot(at.state), REPLIED, 4).jne("leave");
 
   a.label("reply").mov(slot(at.state), IDLE, 4).rdtsc().mov(slot(at.resumed), eax);
   a.mov(rax, slot(at.result)).mov(rbx, register(G.rbx)).mov(rcx, register(G.rcx));
@@ -154,6 +156,15 @@ export function callStub(kind: HostKind): CallStub {
     behindReply: a.offsetOf("reply"),
     patchedEntry: kind.isCallInUserMode ? a.offsetOf("patched") : -1,
   };
+}
+
+/**
+ * A host that emulates ring 0 also emulates instructions of ring 3 that it cannot go back to, those of a thread whose rsp is no
+ * address, and then `syscall` is what it is on hardware: the thread would go on in ring 0. Changes flags only.
+ */
+function leaveRing0(a: Assembler): void {
+  a.mov(register(G.rax), rax).db(...MOV_EAX_CS).and(eax, 3).mov(rax, register(G.rax)).jne("user");
+  a.db(OUT, RING0_CALL_PORT).hlt().label("user");
 }
 
 /** rax = time stamp counter; changes rdx. */

@@ -29,7 +29,7 @@ import * as p from "../platform.ts";
 import { THUNK_BYTES } from "../thunks.ts";
 import { callStub, LEFT, REPLIED, Slot, TAKEN } from "./call_stub.ts";
 import { hostKind } from "./host_kinds.ts";
-import { THUNKS_AT } from "./ring0.ts";
+import { THUNKS_AT, USER_CODE } from "./ring0.ts";
 import { KICK_SIGNAL } from "./threads.ts";
 import { assertSound, attack, RING0_BASE, STUB_AT, test } from "./hostile_testing.ts";
 
@@ -41,6 +41,7 @@ const kind = hostKind(Deno.readTextFileSync("/proc/cpuinfo"));
 const noStub = kind.isCallInUserMode ? null : "guest code cannot reach the stub on this host";
 const STOPS = isFull ? 1_000_000 : 30_000;
 const FLAG_TF = 0x100;
+const MOV_EDI_CS = [0x8c, 0xcf], RING3_KICKS = isFull ? 100_000 : 3000;
 /** Addresses at which there is no stack of a guest. */
 const NO_STACKS = [
   0n,
@@ -169,6 +170,30 @@ test("stacks that are none do not matter to exceptions and calls", (lab) => {
     }
     assertSound(lab);
   }
+});
+
+test("who has no stack makes calls and loops in ring 3, wherever it is kicked", (lab) => {
+  for (const at of NO_STACKS) {
+    const code = new Assembler().label("again").db(...MOV_EDI_CS).mov(eax, 7).syscall();
+    const c = lab.run(code.mov(ecx, 50).label("on").sub(ecx, 1).jne("on").jmp("again"));
+    for (let kicks = 0; kicks < RING3_KICKS; kicks++) {
+      c.interrupt();
+      lab.next();
+      const what = `rsp ${at}: ${describe(c)}`;
+      if (c.trap === p.TRAP_SYSCALL) {
+        assertEquals([c.nr, c.args.u64(0)], [7, USER_CODE], what);
+        c.resumeRet(0);
+      } else {
+        assert(c.trap === p.TRAP_INTERRUPT || isRefusedStack(c, at), what);
+        c.fetchRegs();
+        if (c.trap !== p.TRAP_INTERRUPT) setReg(c, p.RIP, CODE);
+        setReg(c, p.RSP, at);
+        c.resumeAll(false);
+      }
+    }
+    c.space.destroy();
+  }
+  assertSound(lab);
 });
 
 test("exceptions on two processors at the same time do not mix", (lab) => {

@@ -17,7 +17,7 @@ import { REPLIED, Slot } from "./call_stub.ts";
 import type { KvmContext } from "./context.ts";
 import { floatingCode } from "./fpu_state.ts";
 import { BEYOND_END, MAPPED, PRESENT, WRITABLE } from "./page_tables.ts";
-import { CALL_PORT, EXCEPTION_PORT } from "./ports.ts";
+import { CALL_PORT, EXCEPTION_PORT, RING0_CALL_PORT } from "./ports.ts";
 import { EXCEPTIONS, type Ring0, RING0_HIGH, USER_CODE } from "./ring0.ts";
 import { FRAME_WORDS, PAGE_BYTES, type TableMemory } from "./table_memory.ts";
 import { CS_AT, FS_BASE_AT, GS_BASE_AT, REGS, type Vcpu } from "./vcpu.ts";
@@ -75,6 +75,10 @@ export class StopReader {
     const port = run.getUint16(R.ioPort, true);
     if (port === CALL_PORT) {
       return this.#usesPort(vcpu) ? FINISH : this.#leftStub(vcpu, context, 0);
+    }
+    if (port === RING0_CALL_PORT && !this.#isInUserMode(run)) {
+      this.#take(vcpu, context);
+      return this.#callAtEntry(context);
     }
     const vector = port - EXCEPTION_PORT;
     if (vector < 0 || vector >= EXCEPTIONS || this.#isInUserMode(run)) return DEATH;
@@ -146,7 +150,8 @@ export class StopReader {
     if (this.#isUnfinished(run)) return PROCEED;
     const offset = this.#stubOffset(run);
     if (offset >= this.#behindPost) return this.#leftStub(vcpu, context, offset);
-    if (offset >= 0 || !this.#isInUserMode(run)) return PROCEED;
+    if (offset >= 0) return PROCEED;
+    if (!this.#isInUserMode(run)) return ring0Place(run, REGS) < 0 ? PROCEED : DEATH;
     if (run.getUint16(CS_AT, true) !== USER_CODE) return DEATH;
     if (errno !== EFAULT && this.#isInThunk(run)) return PROCEED;
     this.#take(vcpu, context);
@@ -156,6 +161,16 @@ export class StopReader {
     // The host cannot give the page, and nobody can say which: not enough memory, or a disk that fails.
     this.#place(context);
     return fault(context, context.rip, SIGBUS, I.BUS_ADRERR, ACCESS_READ, 0);
+  }
+
+  /** At the first instruction of the stub, which has not happened: all that `syscall` changed are rcx and r11. */
+  #callAtEntry(context: KvmContext): number {
+    const { state } = context;
+    state.setUint32(G.rip, state.getUint32(G.rcx, true), true);
+    state.setUint32(G.rip + 4, state.getUint32(G.rcx + 4, true), true);
+    context.keepFlags(state.getUint32(G.r11, true));
+    context.viaSignal = this.#thunks !== null;
+    return this.#call(context, state.getInt32(G.rax, true));
   }
 
   /** On its way from a patched site to the stub. */
