@@ -65,7 +65,7 @@ export abstract class UserAccess implements UserMemory {
     const host = this.resolve(page, access);
     if (host < 0) return -1;
     this.epoch = this.fileWindows.epoch;
-    tlb = this.tlb;
+    tlb = this.tlb; // not that of before: it is another's if this memory ended meanwhile
     tlb.readTag[slot] = page;
     tlb.readHost[slot] = host;
     if (access === ACCESS_WRITE) {

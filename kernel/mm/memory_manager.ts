@@ -88,7 +88,7 @@ export class MemoryManager extends UserAccess {
   isPatching: boolean = true;
   /** A thread has a GS base of its own, which patched call sites would need: they cannot come back. */
   hasOwnGs: boolean = false;
-  /** By address; most memories have none. */
+  /** Addresses of sites that `patchSite` refused, for a quick no; most memories have none. */
   refusedSites: Float64Array | null = null;
   /** Host changes up to here write-protect pages for a fork. */
   forkSeq: number = 0;

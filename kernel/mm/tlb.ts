@@ -1,6 +1,6 @@
 /**
  * Where `UserAccess` remembers host addresses of guest pages. Each memory has one as long as it lives; the next memory gets
- * it then: as blocks of malloc's that come and go with each fork and exec these arrays were a third of the kernel's heap.
+ * it then: as blocks of malloc's that come and go with each fork and exec these arrays were a quarter of the kernel's heap.
  */
 
 /** Entries of each kind. */

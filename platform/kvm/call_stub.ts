@@ -160,7 +160,7 @@ export function callStub(kind: HostKind): CallStub {
 
 /**
  * A host that emulates ring 0 also emulates instructions of ring 3 that it cannot go back to, those of a thread whose rsp is no
- * address, and then `syscall` is what it is on hardware: the thread would go on in ring 0. Changes flags only.
+ * address, and then `syscall` is what it is on hardware: the thread would go on in ring 0. Who is in ring 3 has only its flags changed.
  */
 function leaveRing0(a: Assembler): void {
   a.mov(register(G.rax), rax).db(...MOV_EAX_CS).and(eax, 3).mov(rax, register(G.rax)).jne("user");

@@ -163,7 +163,7 @@ export class StopReader {
     return fault(context, context.rip, SIGBUS, I.BUS_ADRERR, ACCESS_READ, 0);
   }
 
-  /** At the first instruction of the stub, which has not happened: all that `syscall` changed are rcx and r11. */
+  /** The stub found itself in ring 0 and left: all that `syscall` changed are rcx and r11. */
   #callAtEntry(context: KvmContext): number {
     const { state } = context;
     state.setUint32(G.rip, state.getUint32(G.rcx, true), true);
