@@ -13,6 +13,7 @@ FAMILY = "ipc"
 WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI, TRYLOCK_PI, WAIT_BITSET, WAKE_BITSET = (
     0, 1, 3, 4, 5, 6, 7, 8, 9, 10)
 PRIVATE, CLOCK_REALTIME = 128, 256
+WAITERS = 0x80000000
 
 
 def word(value=0):
@@ -171,7 +172,7 @@ def priority_inheritance_locks():
         eq(w.value & 0x3FFFFFFF, os.getpid())
         eq(futex(w, UNLOCK_PI), 0)
     pid = spawn(child)
-    wait_until(lambda: w.value & 0x80000000, "the waiters bit")
+    wait_until(lambda: w.value & WAITERS, "the waiters bit")
     eq(futex(w, UNLOCK_PI), 0)
     eq(os.waitpid(pid, 0)[1], 0)
     eq(w.value, 0)
@@ -191,11 +192,12 @@ def robust_locks():
         struct_at(head, entry, 64 - 128, 0)
         works(NR.set_robust_list, head, 24)
         lock.value = sc(NR.gettid)
+        wait_until(lambda: lock.value & WAITERS, "a waiter")
         time.sleep(0.05)
     pid = spawn(owner)
     wait_until(lambda: lock.value == pid, "the owner")
-    lock.value |= 0x80000000
-    r = sc(NR.futex, lock, WAIT, lock.value, ts(10), None, 0)
+    lock.value = pid | WAITERS
+    r = sc(NR.futex, lock, WAIT, pid | WAITERS, ts(10), None, 0)
     ok(r in (0, -EAGAIN), "woken: " + name_of(r))
     os.waitpid(pid, 0)
     eq(lock.value & 0x7FFFFFFF, 0x40000000)
