@@ -11,7 +11,7 @@ import * as p from "../platform.ts";
 import { assertTrap, CODE, DATA, type Lab, PAGE, reg, RW, setReg } from "./lab.ts";
 
 /** What is fair among four threads: turns that one waits for; and for how long the host may keep one from its core. */
-const TURNS_OF_FOUR = 12, HOST_MS = 100;
+const TURNS_OF_FOUR = 12, HOST_MS = 50;
 
 export function testThreads(define: Define): void {
   define("one thread makes many calls", oneThread);
@@ -113,7 +113,7 @@ function fairTurns(lab: Lab): void {
     );
   };
   let turn = 0;
-  while (++turn <= 100 || performance.now() - start < 4 * HOST_MS) {
+  while (++turn <= 100 || performance.now() - start < 8 * HOST_MS) {
     const i = contexts.indexOf(lab.next());
     expectTurn(i, turn);
     served[i]!++;
