@@ -8,6 +8,7 @@ import { type FrameAllocator, PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { allocNear } from "./populate.ts";
 import { mapFrames, pageUp, unmapRange } from "./region.ts";
+import { isReserved } from "./unmapped_area.ts";
 import { PROT_MASK, STACK_GUARD, VM_GROWSDOWN, VM_LOCKED, Vma } from "./vma.ts";
 
 /** Pages reserved ahead: at least, and at most. In between as many as the heap has. */
@@ -76,6 +77,7 @@ function grow(mm: MemoryManager, from: number, to: number): boolean {
     const gap = (next.flags & VM_GROWSDOWN) !== 0 ? STACK_GUARD : 0;
     if (next.start - gap < to + PAGE_SIZE) return false;
   }
+  if (isReserved(mm, from, to)) return false;
   const prot = PROT_READ | PROT_WRITE, pages = (to - from) / PAGE_SIZE;
   const flags = mm.futureFlags;
   if ((flags & VM_LOCKED) !== 0 && !mayLock(mm.counters, mm.limits, pages)) return false;

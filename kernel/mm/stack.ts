@@ -10,6 +10,7 @@ import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { populateAnonymous } from "./populate.ts";
 import { mapFrames } from "./region.ts";
+import { growthFloor } from "./unmapped_area.ts";
 import { PROT_MASK, STACK_GUARD, VM_GROWSDOWN, Vma } from "./vma.ts";
 
 /** A fault grows the stack by this much at least, where there is room: fewer faults than Linux's page by page. */
@@ -33,13 +34,14 @@ export function setUpStack(mm: MemoryManager, bytes: number, prot: number): numb
   return 0;
 }
 
-/** Grow the area above `addr`, if it is a stack and may: the area, or null. */
+/** Grow the area above `addr`, if it is a stack and may: the area, or null (expand_downwards of mm/mmap.c). */
 export function growStack(mm: MemoryManager, addr: number): Vma | null {
   const i = mm.vmas.indexOf(addr);
   if (i === mm.vmas.length || addr < 0) return null;
   const vma = mm.vmas.at(i);
   if ((vma.flags & VM_GROWSDOWN) === 0) return null;
-  let floor = vma.end - Math.min(mm.limits.stack, vma.end);
+  const least = vma.end - Math.min(mm.limits.stack, vma.end);
+  let floor = Math.max(least, growthFloor(mm, vma.start));
   if (i > 0) {
     const below = mm.vmas.at(i - 1);
     const isOpen = below.prot !== PROT_NONE && (below.flags & VM_GROWSDOWN) === 0;

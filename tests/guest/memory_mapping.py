@@ -2,6 +2,7 @@
 
 import errno
 import resource
+import signal
 
 from lib.areas import *
 from lib.guest import *
@@ -222,6 +223,32 @@ def the_null_page_takes_no_moved_area():
     put(at, b"text")
     gives(-errno.EPERM, NR.mremap, at, PAGE, PAGE, MREMAP_FIXED | MAYMOVE, 0)
     eq(text(at), "text")
+
+
+def grown_down(top, to):
+    """Writes to each page from a growing area at `top` down to `to`."""
+    works(NR.mmap, top, PAGE, RW, PA | FIXED | GROWSDOWN, -1, 0)
+    for at in range(top, to - 1, -PAGE):
+        put(at, b"x")
+
+
+@test
+def a_stack_that_grows_over_what_it_may_not_ends_its_process_alone():
+    resource.setrlimit(resource.RLIMIT_STACK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    killer = killed(lambda: grown_down(0x600a0000, 0x60010000))
+    ok(killer in (0, signal.SIGSEGV), killer)
+    # Below vm.mmap_min_addr, which is a page at least.
+    eq(killed(lambda: grown_down(0x20000, 0)), signal.SIGSEGV)
+
+
+@test
+def a_heap_grows_as_far_as_it_may():
+    start = works(NR.brk, 0)
+    for end in 0x60060000, 0x60060001, 0x60080000, 0x70000000, 2**46, ADDRESS_END, KERNEL, 2**64 - 1:
+        now = works(NR.brk, end)
+        ok(now in (start, end), hex(now))
+        works(NR.brk, start)
+    eq(works(NR.brk, 0), start)
 
 
 @cases(MREMAP, shared=True)
