@@ -19,8 +19,9 @@ import { mustEnd } from "./alert.ts";
 import { changeCredentials } from "./change_credentials.ts";
 import { endOtherThreads } from "./exit_request.ts";
 import { releaseMemory } from "./exit.ts";
+import { discardPendingExec, PendingExec } from "./pending_exec.ts";
 import { RLIMIT_STACK } from "./limits.ts";
-import { discardProgram, makeProgram, type Program, type ProgramRequest } from "./program.ts";
+import { makeProgram, type Program, type ProgramRequest } from "./program.ts";
 import { dismissTask, enrollTask } from "./pid_namespace.ts";
 import { tellExec } from "./process_events.ts";
 import { traceExec } from "./ptrace/attach.ts";
@@ -35,15 +36,6 @@ const PER_CLEAR_ON_SETID = READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_L
   MMAP_PAGE_ZERO;
 /** LIMIT: stack limit of a program that gains privilege. */
 const SECURE_STACK = 8 << 20;
-
-/** Kept in `progress.object` while the other threads end. */
-class PendingExec {
-  readonly program: Program;
-
-  constructor(program: Program) {
-    this.program = program;
-  }
-}
 
 /** Is the call in its second part? Then `continueExec` goes on. */
 export function isExecPending(task: Task): boolean {
@@ -64,10 +56,8 @@ export function continueExec(task: Task): number {
   const pending = task.progress.object, { group } = task;
   if (!(pending instanceof PendingExec)) return -EINTR;
   if (mustEnd(task)) {
-    discardProgram(pending.program);
-    task.progress.object = null;
     task.uninterruptible = false;
-    if (group.execTask === task) group.execTask = null;
+    discardPendingExec(task);
     return -EINTR;
   }
   if (group.tasks.length > 1) {
@@ -79,7 +69,6 @@ export function continueExec(task: Task): number {
   }
   task.uninterruptible = false;
   group.execTask = null;
-  task.progress.object = null;
   become(task, pending.program);
   return IN_GUEST;
 }
@@ -90,8 +79,10 @@ function become(task: Task, program: Program): void {
   const oldTid = trace === null ? 0 : task.id.numberIn(trace.group.pids);
   program.mm.inheritPolicies(task.mm);
   releaseMemory(task);
-  takeOverLeader(task);
   task.rebind(program.ctx, program.mm);
+  // From here on the task's end gives the program back.
+  task.progress.object = null;
+  takeOverLeader(task);
   task.regsFetched = true;
   task.hasTrapFlag = false;
   if (task.files.refs > 1) {

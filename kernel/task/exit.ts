@@ -18,6 +18,7 @@ import { POLLIN } from "../vfs/open_file.ts";
 import { hangUpOrphans } from "./orphans.ts";
 import { dismissTask, kernelPid, type PidNamespace } from "./pid_namespace.ts";
 import { tellExit } from "./process_events.ts";
+import { discardPendingExec } from "./pending_exec.ts";
 import { reapGroup } from "./reap.ts";
 import { walkRobustList } from "./robust_list.ts";
 import { releaseSeccomp } from "./seccomp/task_seccomp.ts";
@@ -41,42 +42,121 @@ import {
 import { leaveSession } from "./terminal_hooks.ts";
 import { cancelRequests, type ThreadGroup } from "./thread_group.ts";
 
-/** The current task ends. Its context, memory, files go; with the last task the process becomes a zombie. */
+/**
+ * A part of an end. A part that fails is skipped: the end goes on behind it (kernel/containment.ts). Those that take one
+ * thing after the other away, each before it can fail, are `isRepeated`: they go on with the next thing.
+ */
+interface EndStep {
+  readonly run: (task: Task) => void;
+  readonly isRepeated: boolean;
+}
+
+const once = (run: EndStep["run"]): EndStep => ({ run, isRepeated: false });
+const repeated = (run: EndStep["run"]): EndStep => ({ run, isRepeated: true });
+
+/** In this order; `Task.endStep` says which comes next. */
+const TASK_END: readonly EndStep[] = [
+  once((task) => task.endWait()),
+  once(discardPendingExec),
+  once(traceExit),
+  once((task) => task.kernel.taskStats.tellExit(task)),
+  once((task) => tellExit(task, task.group.isExiting ? task.group.exitStatus : task.exitStatus)),
+  once((task) => task.state = DEAD),
+  once(leaveLocks),
+  once(releaseVforkParent),
+  once(noteResident),
+  once((task) => task.ctx.release()),
+  once((task) => task.mm.put()),
+  once((task) => task.ringFds?.release()),
+  once((task) => task.files.drop()),
+  repeated((task) => task.files.closeUnused()),
+  once((task) => task.fs.drop()),
+  once((task) => task.sighand.refs--),
+  once(releaseSeccomp),
+  once((task) => task.keyrings.release()),
+  once((task) => task.cred.domain?.drop()),
+  // The namespace of a zombie is there until its parent has waited for it.
+  once((task) => task !== task.group.leader && task.cred.userNs.drop()),
+  once(dropSemUndo),
+  once(chargeUsage),
+  once(leaveGroup),
+  once(dismissTask),
+  once(leaveGroups),
+  once(endDelay),
+  once((task) => task.ns.drop()),
+  once((task) => task.signals.pending.clear()),
+  once(tellSiblings),
+];
+
+/** Behind TASK_END of the last task; `ThreadGroup.endStep` says which comes next. */
+const PROCESS_END: readonly EndStep[] = [
+  once(({ group }) => group.stopSignal = 0),
+  once((task) => endTracing(task.group, task.kernel)),
+  once(dropAio),
+  once(({ group }) => cancelRequests(group)),
+  once(({ group }) => group.pending.clear()),
+  once(({ group }) => group.timers.destroy()),
+  once(dropExecutable),
+  once(({ group }) => leaveSession(group)),
+  once(({ group }) => group.isInit && endNamespace(group)),
+  repeated((task) => reparentChildren(task.group, task)),
+  once(({ group }) => hangUpOrphans(group, group.parent, group)),
+];
+
+/** Behind PROCESS_END: the process is a zombie. An init comes to it when the others of its namespace are gone. */
+const ZOMBIE: readonly ((group: ThreadGroup, kernel: Kernel) => void)[] = [
+  (group) => group.isZombie = true,
+  (group) => group.isReapedAtOnce = notifyParent(group),
+  (group) => group.exitEvents.wake(POLLIN),
+  (group) => group.threadExits.wake(POLLIN),
+  (group) => endContainer(group),
+  (group) => group.exitListener?.onProcessEnd(group),
+  (group, kernel) => group.isRootInit && kernel.onInitExit(group),
+  (group, kernel) => group.isReapedAtOnce && !group.isRootInit && reap(group, kernel),
+];
+
+/**
+ * The current task ends. Its context, memory, files go; with the last task the process becomes a zombie. Called again
+ * after a fault, it goes on behind the step that failed.
+ */
 export function exitTask(task: Task): void {
-  if (task.state === DEAD) return;
-  const { group } = task;
-  task.endWait();
-  traceExit(task);
-  task.kernel.taskStats.tellExit(task);
-  tellExit(task, group.isExiting ? group.exitStatus : task.exitStatus);
-  task.state = DEAD;
-  releaseMemory(task);
-  task.ringFds?.release();
-  task.files.drop();
-  task.fs.drop();
-  task.sighand.refs--;
-  releaseSeccomp(task);
-  task.keyrings.release();
-  task.cred.domain?.drop();
-  // The namespace of a zombie is there until somebody has waited for it.
-  if (task !== group.leader) task.cred.userNs.drop();
-  dropSemUndo(task);
-  chargeUsage(task);
-  group.tasks.splice(group.tasks.indexOf(task), 1);
-  dismissTask(task);
-  leaveGroups(task);
-  endDelay(task);
-  task.ns.drop();
-  task.signals.pending.clear();
-  if (task === group.leader) {
-    group.leader = null;
-    if (!group.isExiting) group.exitStatus = task.exitStatus;
+  while (task.endStep < TASK_END.length) {
+    const { run, isRepeated } = TASK_END[task.endStep]!;
+    if (!isRepeated) task.endStep++;
+    run(task);
+    if (isRepeated) task.endStep++;
   }
-  if (group.tasks.length === 0) return endProcess(task);
-  // Somebody else may be able to take the process's signals now.
-  for (const t of group.tasks) if (hasDeliverable(t)) alert(t);
-  noteStopped(group);
-  group.threadExits.wake(0);
+  const { group } = task;
+  if (group.tasks.length > 0) return;
+  group.isExiting = true;
+  while (group.endStep < PROCESS_END.length) {
+    const { run, isRepeated } = PROCESS_END[group.endStep]!;
+    if (!isRepeated) group.endStep++;
+    run(task);
+    if (isRepeated) group.endStep++;
+  }
+  // The end of a namespace's init is told when all the others are gone (zap_pid_ns_processes).
+  if (group.isInit && !group.isRootInit && group.pids.groups.size > 1) return;
+  becomeZombie(group, task.kernel);
+}
+
+/** The end of the task has begun and is not over: a step of it failed. */
+export function isEndingHalfway(task: Task): boolean {
+  if (task.endStep === 0) return false;
+  const { group } = task, total = PROCESS_END.length + ZOMBIE.length;
+  if (task.endStep < TASK_END.length) return true;
+  return group.tasks.length === 0 && group.endStep < total && !isWaitingInit(group);
+}
+
+/** Goes on with a process whose tasks are gone and whose becoming a zombie failed half-way. */
+export function finishZombie(group: ThreadGroup, kernel: Kernel): void {
+  if (group.endStep > PROCESS_END.length) becomeZombie(group, kernel);
+}
+
+/** The step of an end that fails again and again is given up. */
+export function skipEndStep(task: Task): void {
+  if (task.endStep < TASK_END.length) task.endStep++;
+  else task.group.endStep++;
 }
 
 /** The host thread behind a context is gone: the process dies as by SIGKILL. */
@@ -93,20 +173,27 @@ export function onContextDeath(task: Task): void {
 
 /** Locks and ids in user memory, the parent of a vfork, and the memory itself (mm_release of Linux). */
 export function releaseMemory(task: Task): void {
-  const mm = task.mm;
+  leaveLocks(task);
+  releaseVforkParent(task);
+  noteResident(task);
+  task.ctx.release();
+  task.mm.put();
+}
+
+function leaveLocks(task: Task): void {
+  const { mm, clearChildTid } = task;
   releaseOwnedPi(task);
   walkRobustList(task);
   task.robustList = 0;
-  if (task.clearChildTid !== 0 && mm.users > 1) {
-    mm.store32(task.clearChildTid, 0);
-    futexWake(task, task.clearChildTid, false, 1, 0xffffffff);
-  }
   task.clearChildTid = 0;
-  releaseVforkParent(task);
-  const rssKiB = mm.residentPages * 4;
-  if (rssKiB > task.group.usage.maxRssKiB) task.group.usage.maxRssKiB = rssKiB;
-  task.ctx.release();
-  mm.put();
+  if (clearChildTid === 0 || mm.users <= 1) return;
+  mm.store32(clearChildTid, 0);
+  futexWake(task, clearChildTid, false, 1, 0xffffffff);
+}
+
+function noteResident(task: Task): void {
+  const { usage } = task.group, rssKiB = task.mm.residentPages * 4;
+  if (rssKiB > usage.maxRssKiB) usage.maxRssKiB = rssKiB;
 }
 
 /** Another task that shares the list goes on with it; the last one takes back what was done to semaphores. */
@@ -142,43 +229,48 @@ function chargeUsage(task: Task): void {
   group.lastNice = task.sched.nice;
 }
 
-/** The last task is gone. */
-function endProcess(task: Task): void {
-  const { group } = task;
-  group.isExiting = true;
-  group.stopSignal = 0;
-  endTracing(group, task.kernel);
-  group.aio?.destroy();
+function leaveGroup(task: Task): void {
+  const { group } = task, i = group.tasks.indexOf(task);
+  if (i >= 0) group.tasks.splice(i, 1);
+  if (task !== group.leader) return;
+  group.leader = null;
+  if (!group.isExiting) group.exitStatus = task.exitStatus;
+}
+
+function tellSiblings({ group }: Task): void {
+  if (group.tasks.length === 0) return;
+  // Another thread may be able to take the process's signals now.
+  for (const t of group.tasks) if (hasDeliverable(t)) alert(t);
+  noteStopped(group);
+  group.threadExits.wake(0);
+}
+
+function dropAio({ group }: Task): void {
+  const { aio } = group;
   group.aio = null;
-  cancelRequests(group);
-  group.pending.clear();
-  group.timers.destroy();
-  group.exe?.drop();
+  aio?.destroy();
+}
+
+function dropExecutable({ group }: Task): void {
+  const { exe } = group;
   group.exe = null;
-  leaveSession(group);
-  if (group.isInit) endNamespace(group);
-  reparentChildren(group, task);
-  hangUpOrphans(group, group.parent, group);
-  // The end of a namespace's init is told when all the others are gone (zap_pid_ns_processes).
-  if (group.isInit && !group.isRootInit && group.pids.groups.size > 1) return;
-  becomeZombie(group, task.kernel);
+  exe?.drop();
 }
 
-/** Nothing of it runs any more: whoever wants to know is told. */
+/** Nothing of it runs any more: its parent, pidfds and its container are told. */
 function becomeZombie(group: ThreadGroup, kernel: Kernel): void {
-  group.isZombie = true;
-  const isReaped = notifyParent(group);
-  group.exitEvents.wake(POLLIN);
-  group.threadExits.wake(POLLIN);
-  const { container } = group;
-  if (container !== null && container.init === group) endContainer(container, group);
-  group.exitListener?.onProcessEnd(group);
-  if (group.isRootInit) kernel.onInitExit(group);
-  else if (isReaped) reap(group, kernel);
+  for (;;) {
+    const run = ZOMBIE[group.endStep - PROCESS_END.length];
+    if (run === undefined) return;
+    group.endStep++;
+    run(group, kernel);
+  }
 }
 
-/** Its first process is gone, and so are the others, where they share their PID namespace with strangers too. */
-function endContainer(container: Container, init: ThreadGroup): void {
+/** With a container's first process end the others, where they share their PID namespace with strangers too. */
+function endContainer(init: ThreadGroup): void {
+  const { container } = init;
+  if (container === null || container.init !== init) return;
   container.init = null;
   for (const g of [...container.groups]) if (g !== init) killGroup(g, SIGKILL);
 }
@@ -197,10 +289,16 @@ export function reap(group: ThreadGroup, kernel: Kernel): void {
     const { init } = ns;
     if (init === null) continue;
     if (init === group) ns.init = null;
-    else if (ns.isEnding && ns.groups.size === 1 && init.tasks.length === 0 && !init.isZombie) {
+    else if (ns.isEnding && ns.groups.size === 1 && isWaitingInit(init)) {
       becomeZombie(init, kernel);
     }
   }
+}
+
+/** All its tasks are gone, and it waits for the others of its namespace. */
+function isWaitingInit(group: ThreadGroup): boolean {
+  return group.isInit && group.tasks.length === 0 && !group.isZombie &&
+    group.endStep === PROCESS_END.length;
 }
 
 /**

@@ -119,6 +119,8 @@ export class Task {
   /** What it took beyond their limits keeps it from guest code; null for nearly all tasks. */
   delay: TaskDelay | null = null;
   state: number = HANDLING;
+  /** How far its end has come: a step of exit.ts. */
+  endStep: number = 0;
 
   ctx: Context;
   mm: MemoryManager;

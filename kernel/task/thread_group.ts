@@ -129,6 +129,9 @@ export class ThreadGroup {
   /** All tasks are gone and the parent has not waited yet. */
   isZombie: boolean = false;
   isReaped: boolean = false;
+  /** How far its end has come: a step of exit.ts; and whether it is reaped at once, as its parent does not wait. */
+  endStep: number = 0;
+  isReapedAtOnce: boolean = false;
   /** Wait status (wait(2) encoding). */
   exitStatus: number = 0;
 

@@ -168,7 +168,12 @@ export class FdTable {
 
   /** One task less; the last one closes everything. */
   drop(): void {
-    if (--this.refs > 0) return;
+    if (--this.refs === 0) this.closeUnused();
+  }
+
+  /** Close everything if no task has the table any more. Called again after a fault, it goes on with the next file. */
+  closeUnused(): void {
+    if (this.refs > 0) return;
     for (let fd = 0; fd < this.files.length; fd++) {
       if (this.files[fd] !== null) this.close(fd);
     }
