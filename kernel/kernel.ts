@@ -7,7 +7,7 @@ import type { Arena } from "../ffi/mem/arena.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Host } from "./core/host.ts";
 import type { HostNetwork } from "./core/host_network.ts";
-import { KernelBug } from "./core/kernel_bug.ts";
+import { Containment, type ContainmentOptions } from "./containment.ts";
 import { registerFileSystems } from "./file_systems.ts";
 import { registerMemoryDevices } from "./fs/devfs/devices.ts";
 import { LoopDevices, registerLoopDevices } from "./fs/devfs/loop.ts";
@@ -32,7 +32,6 @@ import { GenericFamilies } from "./net/netlink/generic.ts";
 import { ProcConnector } from "./net/netlink/proc_connector.ts";
 import { TaskStats } from "./task/task_stats.ts";
 import { NetNamespace } from "./net/net_namespace.ts";
-import { describeCrash } from "./observe/crash.ts";
 import { UrgentSignals } from "./syscalls/io/async.ts";
 import { BpfPrograms } from "./task/cgroup/bpf_programs.ts";
 import { Cgroups } from "./task/cgroup/hierarchy.ts";
@@ -56,7 +55,7 @@ import { TimerQueue } from "./time/timer.ts";
 import { TRANSFERS } from "./vfs/transfers.ts";
 import { Vfs } from "./vfs/vfs.ts";
 
-export interface KernelOptions {
+export interface KernelOptions extends ContainmentOptions {
   readonly hostname: string;
   /** Receives the lines of the debug log. */
   readonly log: (line: string) => void;
@@ -96,6 +95,7 @@ export class SandboxKernel implements Kernel {
   /** What /proc and /sys show. */
   readonly proc: KernelProcSource;
   readonly loop: Loop;
+  readonly containment: Containment;
   readonly bootNs: number;
   /** Wait status of the first process, -1 while it lives. */
   initStatus: number = -1;
@@ -112,6 +112,7 @@ export class SandboxKernel implements Kernel {
     this.host = host;
     this.platform = platform;
     this.write = options.log;
+    this.containment = new Containment(this, options);
     // The machine's uptime, as CLOCK_BOOTTIME has it, and no time of its own.
     this.bootNs = 0;
     this.memory = new MemoryContext(arena, platform, host);
@@ -208,16 +209,20 @@ export class SandboxKernel implements Kernel {
   }
 
   /**
-   * Run until the first process ends: its wait status.
+   * Run until the first process ends: its wait status. The one fence around the work for guests: what is thrown ends the
+   * process that is to blame, and the loop goes on.
    *
-   * @throws KernelBug whatever a handler threw: the one fence around guests' calls. The sandbox cannot go on.
+   * @throws KernelBug if the sandbox cannot go on
    */
   run(): number {
-    try {
-      this.loop.run();
-    } catch (cause) {
-      throw new KernelBug(describeCrash(this.current), { cause });
+    for (;;) {
+      try {
+        this.containment.endCondemned();
+        this.loop.run();
+        return this.initStatus;
+      } catch (cause) {
+        this.containment.contain(cause);
+      }
     }
-    return this.initStatus;
   }
 }

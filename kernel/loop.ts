@@ -76,6 +76,8 @@ export interface LoopKernel {
   readonly clock: CpuClock;
   readonly pids: PidNamespace;
   readonly oom: OomKiller;
+  /** The task that is being served: what is thrown is to be blamed on it. Null between two. */
+  current: Task | null;
   log(line: string): void;
 }
 
@@ -93,6 +95,8 @@ export class Loop {
   /** What platform and host were told: `spin.isApart`. */
   private isApart: boolean = false;
   private stopped: boolean = false;
+  /** The platform was told that the loop sleeps. */
+  private isAsleep: boolean = false;
   private nextTickNs: number = 0;
   private nextHostPollNs: number = 0;
   private ticks: number = 0;
@@ -114,8 +118,10 @@ export class Loop {
     this.stopped = true;
   }
 
-  /** Runs until `stop`. */
+  /** Runs until `stop`. Called again after a fault, it goes on with what is next. */
   run(): void {
+    this.kernel.current = null;
+    if (this.isAsleep) this.wakeUp();
     const clock = this.clock, cpus = this.host.cpuCount, spin = this.spin;
     let idleSinceNs = -1, handled = 0;
     while (!this.stopped) {
@@ -149,7 +155,7 @@ export class Loop {
 
   /** One batch: how many traps and queued tasks were handled. HOT */
   private turn(): number {
-    const platform = this.platform;
+    const { platform, kernel } = this;
     let n = 0;
     for (let looks = 0; n < BATCH;) {
       const ctx = platform.poll();
@@ -160,6 +166,7 @@ export class Loop {
       looks = 0;
       n++;
       if (ctx.owner !== null) handleTrap(ctx, ctx.owner as Task);
+      kernel.current = null;
     }
     // Only what is queued now: a task that wakes itself again must not starve the others.
     for (let left = this.runQueue.length; left > 0 && !this.stopped; left--) {
@@ -167,6 +174,7 @@ export class Loop {
       if (task !== null) runQueued(task);
       n++;
     }
+    kernel.current = null;
     return n;
   }
 
@@ -202,18 +210,25 @@ export class Loop {
   /** @param running guest threads that could end the sleep */
   private sleep(running: number): void {
     if (!this.platform.prepareSleep()) return;
+    this.isAsleep = true;
     let left = this.timers.nextDeadlineNs - this.host.monotonicNs();
     // A guest that hides from its interrupt would be let off by a kernel that sleeps.
     if (this.platform.isKicking) left = Math.min(left, TICK_NS);
     if (running > 0 && this.kernel.oom.isNear) left = Math.min(left, OOM_LOOK_NS);
     if (left > 0) this.events.poll(left);
-    this.platform.finishSleep();
+    this.wakeUp();
     const ctx = this.platform.poll();
     if (ctx === null) return;
     this.spin.slept(this.platform.guestGapNs, running);
     // The guest ran while the loop slept.
     this.clock.nowNs = this.host.monotonicNs();
     if (ctx.owner !== null) handleTrap(ctx, ctx.owner as Task);
+    this.kernel.current = null;
+  }
+
+  private wakeUp(): void {
+    this.isAsleep = false;
+    this.platform.finishSleep();
   }
 }
 

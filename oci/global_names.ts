@@ -13,7 +13,7 @@ export const GLOBAL_NAMES = {
     "overlay",
     "host-uds",
   ],
-  booleans: ["debug", "systemd-cgroup", "strace", "require-sandbox"],
+  booleans: ["debug", "systemd-cgroup", "strace", "require-sandbox", "panic-on-bug"],
   go: {},
 } as const;
 

@@ -23,10 +23,10 @@ export const GLOBALS_HELP =
   --systemd-cgroup    let systemd make cgroups
   --rootless X        true, false or auto
   --platform NAME, --strace, --debug-log FILE, --network MODE, --overlay MODE, --host-uds MODE,
-  --require-sandbox   about the sandbox: see the verbs`;
+  --require-sandbox, --panic-on-bug   about the sandbox: see the verbs`;
 
 export type StringOption = "platform" | "debug-log" | "network" | "overlay" | "host-uds";
-export type BooleanOption = "strace" | "require-sandbox";
+export type BooleanOption = "strace" | "require-sandbox" | "panic-on-bug";
 export type OptionName = StringOption | BooleanOption;
 
 /** What stands in front of the verb. */

@@ -79,9 +79,11 @@ export function load(
   request: LoadRequest,
 ): LoadedProgram | number {
   const reader = new FileReader(mm.ctx);
-  const result = loadWith(reader, mm, file.hold(), opener, request);
-  reader.close();
-  return result;
+  try {
+    return loadWith(reader, mm, file.hold(), opener, request);
+  } finally {
+    reader.close();
+  }
 }
 
 /** A binary that was found behind any scripts. */

@@ -182,7 +182,12 @@ export class MemoryManager extends UserAccess {
     const space = forkSpace(this, copies, stackPointer);
     if (space === null) return -ENOMEM;
     const child = new MemoryManager(this.ctx, space);
-    copyMemory(this, child, copies);
+    try {
+      copyMemory(this, child, copies);
+    } catch (cause) {
+      child.destroy();
+      throw cause;
+    }
     return child;
   }
 

@@ -1,8 +1,8 @@
 /**
- * What the kernel was doing when it failed, in one line for the report of a KernelBug. It looks at the kernel's own
- * fields only: user memory and everything that could throw again stay out of it.
+ * What the kernel was doing when it failed, for the report of a bug. It looks at the kernel's own fields only: user memory
+ * and everything that could throw again stay out of it.
  *
- * Neighbour: kernel.ts, which has the fence.
+ * Neighbours: kernel.ts, which has the fence; containment.ts.
  */
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
@@ -18,20 +18,35 @@ const STATES = [
   "in the kernel",
   "waiting for its registers",
   "going on",
+  "a worker of a ring",
+  "frozen",
+  "standing still for its tracer",
+  "waiting for its registers",
 ];
 
-/** The task whose call ran last, and that call with its arguments. */
+/** The task that is being served, and its call with the arguments. */
 export function describeCrash(task: Task | null): string {
-  if (task === null) return "no task has made a call";
-  const who = `thread ${task.tid} of process ${task.group.pid} (${printable(task.comm)})`;
+  if (task === null) return "while no task was served";
+  const comm = printable(task.comm).replaceAll("\n", "?");
+  const who = `thread ${task.tid} of process ${task.group.pid} (${comm})`;
   if (task.state !== HANDLING && task.state !== DEAD) {
-    return `between calls; the last one was that of ${who}, which is ${STATES[task.state]}`;
+    return `for ${who}, which is ${STATES[task.state]}`;
   }
   if (task.nr < 0) return `in no call of ${who}`;
   const args: string[] = [];
   for (let i = 0; i < 6; i++) args.push(hex(task.args.words, i));
   const name = NAMES[task.nr] || `call ${task.nr}`;
   return `in ${name}(${args.join(", ")}) of ${who}, uid ${task.cred.euid}`;
+}
+
+/**
+ * What was thrown, with its stack if the runtime can make the text of one here (without /proc it may not, where it
+ * translates positions). Names in it may be a guest's.
+ */
+export function describeFault(cause: unknown, hasStacks: boolean): string {
+  if (!(cause instanceof Error)) return printable(String(cause));
+  const text = hasStacks ? cause.stack ?? "" : "";
+  return printable(text === "" ? `${cause.name}: ${cause.message}` : text);
 }
 
 /** Argument `i` from its two halves, exactly. */
@@ -43,5 +58,5 @@ function hex(words: Uint32Array, i: number): string {
 
 /** Names are the guest's: nothing of them may reach a terminal as a control sequence. */
 function printable(name: string): string {
-  return name.replace(/[^\x20-\x7e]/g, "?");
+  return name.replace(/[^\x20-\x7e\n]/g, "?");
 }

@@ -97,6 +97,7 @@ function begin(task: Task, row: Row): void {
 
 /** A task of the run queue goes on: its call runs again from its saved arguments, or it leaves a stop. HOT */
 export function runQueued(task: Task): void {
+  task.kernel.current = task;
   if (task.state === READY) {
     task.endWait();
     task.uninterruptible = false;
@@ -115,6 +116,7 @@ export function runQueued(task: Task): void {
 
 /** TRAP_FULL: the call that needs all registers runs now, or the way back to guest code goes on. */
 export function onFull(task: Task): void {
+  task.kernel.current = task;
   if (task.state === AWAIT_CALL) call(task);
   else if (task.state === AWAIT_TRACED) standStill(task);
   else if (continueToUser(task)) restartCall(task);
@@ -150,7 +152,6 @@ function entered(task: Task, row: Row, r: number): void {
 function continueCall(task: Task): void {
   const then = task.afterStop;
   task.afterStop = THEN_LEAVE;
-  task.kernel.current = task;
   if (then === THEN_CALL) return call(task);
   if (then === THEN_FINISH) return leaveCall(task, task.result);
   const isMade = takeCall(task), row = ROWS[task.nr] ?? unknownCall(task);
@@ -165,7 +166,6 @@ function leaveCall(task: Task, result: number): void {
 
 function call(task: Task): void {
   task.state = HANDLING;
-  task.kernel.current = task;
   const row = ROWS[task.nr] ?? unknownCall(task);
   if (task.entryStep !== ENTRY_DONE) return enter(task, row, task.nr);
   if (task.progress.told !== null) return finish(task, row, awaitNextReader(task));
@@ -210,7 +210,6 @@ function restartCall(task: Task): void {
   task.interrupted = false;
   if (task.entryWork === 0) return call(task);
   task.state = HANDLING;
-  task.kernel.current = task;
   const row = ROWS[task.nr] ?? unknownCall(task);
   enter(task, row, task.restart === RESTART_BLOCK ? SYS_restart_syscall : task.nr);
 }

@@ -77,6 +77,15 @@ interface Parts {
   readonly ctx: Context;
 }
 
+/** A child that is being made: what there is of it. */
+interface Birth {
+  readonly world: ChildWorld;
+  parts: Parts | null;
+  group: ThreadGroup | null;
+  /** It has a world and parts from now on, and ends by itself as soon as it can be found by its number. */
+  child: Task | null;
+}
+
 /** The child's id, -errno, or BLOCK while a vfork child runs. */
 export function cloneTask(task: Task, request: CloneRequest): number {
   if (task.progress.step === 1) return awaitVfork(task);
@@ -88,6 +97,17 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return -ENOMEM;
   const world = worldForChild(task, flags);
   if (typeof world === "number") return world;
+  const birth: Birth = { world, parts: null, group: null, child: null };
+  try {
+    return bear(task, request, birth);
+  } catch (cause) {
+    abort(task, birth);
+    throw cause;
+  }
+}
+
+function bear(task: Task, request: CloneRequest, birth: Birth): number {
+  const { flags } = request, { world } = birth;
   const id = chooseId(world.ns.pidForChildren, request.tids, task.cred);
   if (typeof id === "number") {
     world.drop();
@@ -98,8 +118,11 @@ export function cloneTask(task: Task, request: CloneRequest): number {
     world.drop();
     return parts;
   }
+  birth.parts = parts;
   const group = (flags & CLONE_THREAD) !== 0 ? task.group : makeGroup(task, id, request);
+  birth.group = group;
   const child = makeTask(task, id, group, parts, request, world);
+  birth.child = child;
   if (world.ns !== task.ns && world.ns.time.isShifted) blankClock(child.mm);
   if ((flags & CLONE_PIDFD) !== 0) {
     const r = installPidfd(task, child, request);
@@ -311,6 +334,19 @@ function installPidfd(task: Task, child: Task, request: CloneRequest): number {
   return -EFAULT;
 }
 
+/** A fault while a child was made. One that has its number already is ended as its parent is. */
+function abort(task: Task, birth: Birth): void {
+  const { world, parts, group, child } = birth;
+  if (child !== null) {
+    if (task.kernel.pids.tasks.get(child.id.numbers[0]!) !== child) undo(task, child, 0);
+    return;
+  }
+  if (group !== null && group !== task.group) forgetGroup(group);
+  parts?.ctx.release();
+  parts?.mm.put();
+  world.drop();
+}
+
 /** The child never ran: take everything back. */
 function undo(task: Task, child: Task, error: number): number {
   child.files.drop();
@@ -324,12 +360,14 @@ function undo(task: Task, child: Task, error: number): number {
   dropSemUndo(child);
   child.ctx.release();
   child.mm.put();
-  const group = child.group;
-  if (group !== task.group) {
-    group.exe?.drop();
-    group.timers.destroy();
-    group.parent?.children.delete(group);
-    group.pgrp.members.delete(group);
-  }
+  if (child.group !== task.group) forgetGroup(child.group);
   return error;
+}
+
+/** A process without a task and a number. */
+function forgetGroup(group: ThreadGroup): void {
+  group.exe?.drop();
+  group.timers.destroy();
+  group.parent?.children.delete(group);
+  group.pgrp.members.delete(group);
 }

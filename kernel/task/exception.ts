@@ -20,6 +20,7 @@ import { BLOCKED, HANDLING, RUNNING, type Task } from "./task.ts";
 /** A running task stopped, and not for a call. HOT */
 export function onException(task: Task): void {
   if (task.state !== RUNNING) return;
+  task.kernel.current = task;
   endRun(task);
   task.state = HANDLING;
   task.nr = -1;
@@ -66,8 +67,6 @@ function goOn(task: Task): void {
 /** True: the page is there now. Without it the task has a signal, or is BLOCKED. */
 function onFault(task: Task): boolean {
   const ctx = task.ctx, mm = task.mm;
-  // Whom frames are charged to.
-  task.kernel.current = task;
   const sig = mm.handleFault(ctx.faultAddr, ctx.faultAccess, ctx.signo);
   if (sig === 0) {
     task.group.usage.minorFaults++;

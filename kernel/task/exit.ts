@@ -162,6 +162,7 @@ export function skipEndStep(task: Task): void {
 /** The host thread behind a context is gone: the process dies as by SIGKILL. */
 export function onContextDeath(task: Task): void {
   const { ctx, group, kernel, comm } = task;
+  kernel.current = task;
   if (!group.isExiting) kernel.log(`process ${group.pid} (${comm}) is killed: ${ctx.deathCause}`);
   killGroup(group, SIGKILL);
   // Other states come by themselves: they are in the run queue, or were put there just now.

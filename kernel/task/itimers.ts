@@ -31,6 +31,10 @@ export class RealTimer extends Timer {
     this.queue = queue;
   }
 
+  override get culprit(): ThreadGroup {
+    return this.group;
+  }
+
   override onExpire(nowNs: number): void {
     if (this.intervalNs > 0) {
       this.queue.arm(this, nextExpiry(this.deadlineNs, this.intervalNs, nowNs));
@@ -49,6 +53,10 @@ export class CpuIntervalTimer extends CpuTimer {
     super(queue);
     this.group = group;
     this.isVirtual = isVirtual;
+  }
+
+  override get culprit(): ThreadGroup {
+    return this.group;
   }
 
   override read(): number {

@@ -68,6 +68,10 @@ export class PosixTimer extends CpuTimer implements SignalSource {
     this.event = event;
   }
 
+  override get culprit(): ThreadGroup {
+    return this.group;
+  }
+
   get countsCpu(): boolean {
     return this.clock === CLOCK_PROCESS_CPUTIME_ID || this.clock === CLOCK_THREAD_CPUTIME_ID;
   }

@@ -108,6 +108,21 @@ export function makeProgram(
   if (space === null) return -EAGAIN;
   const mm = new MemoryManager(kernel.memory, space);
   applyMemoryLimits(mm, limits);
+  try {
+    return loadInto(mm, kernel, caller, request);
+  } catch (cause) {
+    mm.put();
+    throw cause;
+  }
+}
+
+/** The program in `mm`, or -errno and BLOCK, without the memory then. */
+function loadInto(
+  mm: MemoryManager,
+  kernel: Kernel,
+  caller: Caller,
+  request: ProgramRequest,
+): Program | number {
   if ((request.personality & ADDR_NO_RANDOMIZE) !== 0) mm.layout = kernel.memory.plainLayout;
   const opener = new Opener(caller, request.isShared);
   const loaded = load(mm, request.file, opener, { ...request, cpu: cpuFacts(kernel) });
@@ -116,7 +131,7 @@ export function makeProgram(
     : typeof opener.result === "number"
     ? opener.result
     : 0;
-  const ctx = error === 0 ? space.newContext() : null;
+  const ctx = error === 0 ? mm.space.newContext() : null;
   if (ctx === null || typeof loaded === "number" || typeof opener.result === "number") {
     if (typeof loaded !== "number") loaded.file.drop();
     mm.put();

@@ -29,6 +29,10 @@ export class TaskTimeout extends Timer {
     this.task = task;
   }
 
+  override get culprit(): object {
+    return this.task;
+  }
+
   override onExpire(_nowNs: number): void {
     this.task.wake();
   }

@@ -12,12 +12,18 @@ export abstract class Timer {
   get isArmed(): boolean {
     return this.index >= 0;
   }
+  /** The task or thread group that a fault in `onExpire` is to be blamed on; null: none. */
+  get culprit(): object | null {
+    return null;
+  }
   /** Called once, after the timer left the heap. It may arm itself again. */
   abstract onExpire(nowNs: number): void;
 }
 
 export class TimerQueue {
   private readonly heap: Timer[] = [];
+  /** The timer whose `onExpire` runs, or failed; null: none. */
+  firing: Timer | null = null;
 
   /** Deadline of the earliest timer, or Infinity. */
   get nextDeadlineNs(): number {
@@ -54,7 +60,9 @@ export class TimerQueue {
     while (budget-- > 0 && this.heap.length > 0 && this.heap[0]!.deadlineNs <= nowNs) {
       const timer = this.heap[0]!;
       this.disarm(timer);
+      this.firing = timer;
       timer.onExpire(nowNs);
+      this.firing = null;
     }
   }
 

@@ -17,7 +17,14 @@ Deno.test("events: durations as Go writes them", () => {
 });
 
 Deno.test("events: the guest's own numbers where the host has none", () => {
-  const guest = { processes: 2, threads: 5, cpuNs: 7, memoryBytes: 4096, syscalls: 9 };
+  const guest = {
+    processes: 2,
+    threads: 5,
+    cpuNs: 7,
+    memoryBytes: 4096,
+    syscalls: 9,
+    containedBugs: 0,
+  };
   const without = withGuest(readStatsV1({}), guest);
   assertEquals(without.pids.current, 5);
   assertEquals(without.cpu.usage.total, 7);

@@ -60,6 +60,12 @@ const METRICS: readonly Metric[] = [
     value: ({ stats }) => stats?.syscalls ?? null,
   },
   {
+    name: "dvisor_sandbox_contained_bugs_total",
+    help: "Bugs in the kernel of the container's sandbox that ended one process each.",
+    kind: "counter",
+    value: ({ stats }) => stats?.containedBugs ?? null,
+  },
+  {
     name: "dvisor_container_host_memory_bytes",
     help: "What the host counts against the memory limit of the container's control group.",
     kind: "gauge",

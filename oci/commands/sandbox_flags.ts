@@ -9,7 +9,7 @@ import type { SandboxSettings } from "../launch/foreground.ts";
 
 export const SANDBOX_FLAGS = {
   strings: ["tty", "platform", "debug-log", "network"],
-  booleans: ["strace", "require-sandbox"],
+  booleans: ["strace", "require-sandbox", "panic-on-bug"],
 } as const satisfies FlagNames;
 
 export const SANDBOX_HELP =
@@ -18,7 +18,8 @@ export const SANDBOX_HELP =
   --network none|host    what the guest has of this machine's network; the default is none of it
   --strace               write every system call to the debug log
   --debug-log FILE       append the debug log to FILE
-  --require-sandbox      fail if this host does not permit every part of the confinement`;
+  --require-sandbox      fail if this host does not permit every part of the confinement
+  --panic-on-bug         a bug in the kernel ends the sandbox, not just the process that met it`;
 
 /**
  * What the verb says, or else what stands in front of it.
@@ -42,6 +43,7 @@ export function sandboxSettings(
     strace,
     debugLog,
     requireSandbox: flags.has("require-sandbox") || globals.has("require-sandbox"),
+    panicOnBug: flags.has("panic-on-bug") || globals.has("panic-on-bug"),
   };
 }
 

@@ -72,6 +72,7 @@ export function bootSpec({ id, bundle, settings, streams, proxy }: Making): Omit
     waitsForStart: true,
     strace: settings.strace,
     requireSandbox: settings.requireSandbox,
+    panicOnBug: settings.panicOnBug,
     memoryBytes: Math.min(allowedMemory(), config.memoryLimit ?? Infinity),
     cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(config.cpuLimit ?? Infinity))),
   };

@@ -51,6 +51,8 @@ export interface SandboxSettings {
   /** Host path, or null. */
   readonly debugLog: string | null;
   readonly requireSandbox: boolean;
+  /** A bug in the kernel ends the sandbox. */
+  readonly panicOnBug: boolean;
   readonly network: NetworkMode;
 }
 
@@ -85,7 +87,7 @@ function waiterFor(sandbox: StartedSandbox, terminal: RawTerminal | null): Waite
 }
 
 function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
-  const { platform, strace, requireSandbox, debugLog, network } = plan.sandbox;
+  const { platform, strace, requireSandbox, panicOnBug, debugLog, network } = plan.sandbox;
   return startSandbox({
     spec: {
       id: "",
@@ -106,6 +108,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
       waitsForStart: false,
       strace,
       requireSandbox,
+      panicOnBug,
       memoryBytes: Math.min(allowedMemory(), plan.memoryLimit ?? Infinity),
       cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(plan.cpuLimit ?? Infinity))),
     },

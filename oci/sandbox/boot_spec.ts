@@ -184,6 +184,8 @@ export interface BootSpec {
   readonly strace: boolean;
   /** Whether a missing seccomp filter is an error. */
   readonly requireSandbox: boolean;
+  /** A bug in the kernel ends the sandbox; otherwise it ends the process that met it. */
+  readonly panicOnBug: boolean;
   /** What the sandbox believes to have. */
   readonly memoryBytes: number;
   readonly cpus: number;

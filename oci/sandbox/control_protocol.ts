@@ -134,6 +134,8 @@ export interface ContainerStats {
   readonly memoryBytes: number;
   /** Calls served by the whole sandbox. */
   readonly syscalls: number;
+  /** Bugs of the sandbox's kernel that ended one process each. */
+  readonly containedBugs: number;
 }
 
 export type Op = keyof Answers;

@@ -341,11 +341,11 @@ export class GuestContainer implements GuestOwner, GoferListener {
       // Of children that have ended, as their parents have heard of it.
       cpuNs += groupCpuNs(group) + group.childUsage.userNs + group.childUsage.systemNs;
     }
-    const { memory } = this.kernel;
+    const { memory, containment: { count: containedBugs } } = this.kernel;
     const memoryBytes = this.#container.template === null
       ? memory.frames.usedBytes
       : residentBytesOf(memory.arena, this.#container.groups);
-    return { processes, threads, cpuNs, memoryBytes, syscalls: callCount() };
+    return { processes, threads, cpuNs, memoryBytes, syscalls: callCount(), containedBugs };
   }
 
   debug(): string {

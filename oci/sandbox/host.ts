@@ -67,6 +67,9 @@ export class RealHost implements Host, HostEvents {
   private readonly statAddr: number = addressOf(this.statBuf);
   private readonly entropy: Uint8Array<ArrayBuffer> = allocBuffer(RANDOM_BYTES);
   private entropyLeft: number = 0;
+  /** Events of the last wait, and those that were dispatched: a fault at one of them must not lose the others. */
+  private found: number = 0;
+  private dispatched: number = 0;
   private readonly affinity: Affinity = new Affinity();
 
   constructor(cpuCount: number, memoryBytes: number, machineBytes: number) {
@@ -224,10 +227,13 @@ export class RealHost implements Host, HostEvents {
   /** Dispatch what is ready; wait at most `timeoutNs` for the first event. */
   poll(timeoutNs: number): void {
     if (timeoutNs > 0 && this.beforeSleep !== null) this.beforeSleep();
-    const n = this.wait(timeoutNs);
+    if (this.dispatched === this.found) {
+      this.dispatched = 0;
+      this.found = Math.max(0, this.wait(timeoutNs));
+    }
     if (this.guestClock !== null) this.guestClock.tick(monotonicNs());
-    for (let i = 0; i < n; i++) {
-      const token = this.epoll.token(i);
+    while (this.dispatched < this.found) {
+      const i = this.dispatched++, token = this.epoll.token(i);
       if (token === DOORBELL) continue;
       this.watches[token]?.onWake(this.epoll.events(i));
     }

@@ -61,6 +61,10 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
       log: (line) => log.line(line),
       cpuInfo: machine.cpuInfo,
       network: machine.network,
+      panicOnBug: spec.panicOnBug,
+      report: (text) => text.split("\n").forEach(say),
+      // Sources have positions to translate, for which the runtime looks into /proc: it would abort.
+      hasStacks: !Deno.mainModule.endsWith(".ts"),
     });
     const { memory } = this.kernel;
     host.onRest = () => memory.rest();

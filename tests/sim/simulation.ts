@@ -82,6 +82,7 @@ export class Simulation {
     this.kernel = new SandboxKernel(this.host, this.platform, this.arena, {
       hostname: "sim",
       log: () => {},
+      panicOnBug: true,
     });
     this.usedAtStart = this.used();
     this.host.isGuestRunning = () => {

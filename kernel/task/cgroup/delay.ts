@@ -23,6 +23,10 @@ export class TaskDelay extends Timer {
     this.task = task;
   }
 
+  override get culprit(): Task {
+    return this.task;
+  }
+
   override onExpire(_nowNs: number): void {
     letTaskGo(this.task);
   }
