@@ -81,11 +81,8 @@ export class KeyStore {
     if (description === "" || !type.names(description)) return -EINVAL;
     const user = this.users.get(uid) ?? new KeyUser(uid), bytes = description.length + 1;
     if (quota === "in" && !this.hasRoom(user, 1, bytes)) return -EDQUOT;
-    if (!KEYS.take(1)) return -EDQUOT;
-    if (!KEY_BYTES.take(bytes)) {
-      KEYS.used--;
-      return -EDQUOT;
-    }
+    if (!KEYS.hasRoom || !KEY_BYTES.take(bytes)) return -EDQUOT;
+    KEYS.used++;
     const key = new Key(
       this.newSerial(),
       type,
@@ -200,12 +197,10 @@ export class KeyStore {
     const old = ring.links!.get(key.index);
     if (old === key) return 0;
     if (old === undefined) {
-      if (!KEYS.take(1)) return -EDQUOT;
+      if (!KEYS.hasRoom) return -EDQUOT;
       const r = this.recharge(ring, ring.contentBytes + LINK_BYTES, 0);
-      if (r < 0) {
-        KEYS.used--;
-        return r;
-      }
+      if (r < 0) return r;
+      KEYS.used++;
     }
     ring.links!.set(key.index, key);
     if (key.rings !== null) ring.rings!.add(key);

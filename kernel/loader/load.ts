@@ -78,11 +78,28 @@ export function load(
   opener: ProgramOpener,
   request: LoadRequest,
 ): LoadedProgram | number {
-  const reader = new FileReader(mm.ctx);
+  const reader = new FileReader(mm.ctx), held = new HeldFile(file.hold());
   try {
-    return loadWith(reader, mm, file.hold(), opener, request);
+    return loadWith(reader, mm, held, opener, request);
   } finally {
+    held.file?.drop();
     reader.close();
+  }
+}
+
+/** The file that is looked at, with a reference; null: the reference is its caller's. */
+class HeldFile {
+  file: OpenFile | null;
+
+  constructor(file: OpenFile) {
+    this.file = file;
+  }
+
+  /** Another file, whose reference comes along, takes its place. */
+  replace(next: OpenFile): void {
+    const before = this.file;
+    this.file = next;
+    before?.drop();
   }
 }
 
@@ -96,48 +113,42 @@ interface Found {
 function loadWith(
   reader: FileReader,
   mm: MemoryManager,
-  file: OpenFile,
+  held: HeldFile,
   opener: ProgramOpener,
   request: LoadRequest,
 ): LoadedProgram | number {
-  const found = followScripts(reader, file, opener, request);
+  const found = followScripts(reader, held, opener, request);
   if (typeof found === "number") return found;
   const result = loadElf(reader, mm, found, opener, request);
-  if (typeof result !== "number") return { ...result, file: found.file };
-  found.file.drop();
-  return result;
+  if (typeof result === "number") return result;
+  held.file = null;
+  return { ...result, file: found.file };
 }
 
-/** Takes over a reference of `file`; the file that is found carries one. */
+/** The file that is found is the one that is held then. */
 function followScripts(
   reader: FileReader,
-  file: OpenFile,
+  held: HeldFile,
   opener: ProgramOpener,
   request: LoadRequest,
 ): Found | number {
   let argv: readonly string[] = request.argv.length === 0 ? [""] : request.argv;
   let path = request.path;
   for (let depth = 0;; depth++) {
-    const head = new Uint8Array(HEAD_BYTES);
+    const file = held.file!, head = new Uint8Array(HEAD_BYTES);
     const n = depth > MAX_DEPTH ? -ELOOP : reader.read(file, 0, head, HEAD_BYTES);
-    if (n < 0) return dropped(file, n);
+    if (n < 0) return n;
     if (!isScript(head)) return { file, head, argv };
     const line = parseScript(head);
-    if (typeof line === "number") return dropped(file, line);
-    if (request.isPathGone) return dropped(file, -ENOENT);
+    if (typeof line === "number") return line;
+    if (request.isPathGone) return -ENOENT;
     const given = line.argument === null ? [] : [line.argument];
     argv = [line.interpreter, ...given, path, ...argv.slice(1)];
     path = line.interpreter;
     const next = opener.openExec(path);
-    file.drop();
     if (typeof next === "number") return next;
-    file = next;
+    held.replace(next);
   }
-}
-
-function dropped(file: OpenFile, result: number): number {
-  file.drop();
-  return result;
 }
 
 interface Started {
@@ -163,12 +174,13 @@ function loadElf(
   }
   const loader = opener.openExec(image.interpreter);
   if (typeof loader === "number") return loader;
-  const loaderImage = parseInterpreter(reader, loader);
-  const result = typeof loaderImage === "number"
-    ? loaderImage
-    : start(mm, found.file, image, loader, loaderImage, opener, contents, request.cpu);
-  loader.drop();
-  return result;
+  try {
+    const loaderImage = parseInterpreter(reader, loader);
+    if (typeof loaderImage === "number") return loaderImage;
+    return start(mm, found.file, image, loader, loaderImage, opener, contents, request.cpu);
+  } finally {
+    loader.drop();
+  }
 }
 
 /** The image of PT_INTERP: whatever is wrong with it is -ELIBBAD. */

@@ -10,7 +10,7 @@
 import type { AddressSpace } from "../../platform/platform.ts";
 import { PROT_WRITE } from "../../platform/platform.ts";
 import { copyTouched } from "./copy_frames.ts";
-import { PAGE_SIZE } from "./frames.ts";
+import { type FrameAllocator, PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
 import type { Userfault } from "./userfault.ts";
@@ -23,12 +23,20 @@ const COPY_PAGES = 16, COPY_TOTAL = 128;
 /** Pages below and above the stack pointer that are copied. */
 const STACK_BELOW = 3, STACK_ABOVE = 5;
 
-/** Frames that the child gets as copies: guest page -> arena page, and how many. */
+/** Frames that the child gets as copies: guest page -> arena page, and how many; 0 when it has them. */
 export class ForkCopies {
   readonly pages: number[] = [];
   readonly frames: number[] = [];
   readonly counts: number[] = [];
   total: number = 0;
+
+  /** Those that no child has got are given back. */
+  release(frames: FrameAllocator): void {
+    for (let i = 0; i < this.frames.length; i++) {
+      const pages = this.counts[i]!;
+      if (pages > 0) frames.release(this.frames[i]! * PAGE_SIZE, pages);
+    }
+  }
 }
 
 /**
@@ -40,18 +48,18 @@ export function forkSpace(
   copies: ForkCopies,
   stackPointer: number,
 ): AddressSpace | null {
-  if (mm.users === 1 && stackPointer > 0) isolateStack(mm, stackPointer);
-  for (let k = mm.vmas.length - 1; k >= 0; k--) protectOwnPages(mm, mm.vmas.at(k), copies);
-  mm.pages.coalesce(0, mm.pages.length);
-  const space = mm.space.fork();
-  mm.forkSeq = mm.space.seq;
-  mm.flushTlb();
-  if (space === null) {
-    for (let i = 0; i < copies.frames.length; i++) {
-      mm.ctx.frames.release(copies.frames[i]! * PAGE_SIZE, copies.counts[i]!);
-    }
+  let space: AddressSpace | null = null;
+  try {
+    if (mm.users === 1 && stackPointer > 0) isolateStack(mm, stackPointer);
+    for (let k = mm.vmas.length - 1; k >= 0; k--) protectOwnPages(mm, mm.vmas.at(k), copies);
+    mm.pages.coalesce(0, mm.pages.length);
+    space = mm.space.fork();
+    mm.forkSeq = mm.space.seq;
+    mm.flushTlb();
+    return space;
+  } finally {
+    if (space === null) copies.release(mm.ctx.frames);
   }
-  return space;
 }
 
 /** Make `child` (fresh, in the space that `forkSpace` gave) a copy of `mm`. */
@@ -131,6 +139,7 @@ function giveCopies(child: MemoryManager, copies: ForkCopies): void {
     map.splitAt(page + n);
     child.leave(map.frame(i), n);
     map.set(i, frame, -1, 0);
+    copies.counts[k] = 0;
     map.coalesce(i - 1, i + 2);
     const prot = child.vmas.find(page * PAGE_SIZE)!.prot;
     child.space.mapArena(page * PAGE_SIZE, n * PAGE_SIZE, frame * PAGE_SIZE, prot);

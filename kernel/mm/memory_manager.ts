@@ -185,6 +185,7 @@ export class MemoryManager extends UserAccess {
     try {
       copyMemory(this, child, copies);
     } catch (cause) {
+      copies.release(this.ctx.frames);
       child.destroy();
       throw cause;
     }

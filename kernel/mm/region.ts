@@ -102,7 +102,6 @@ export function mapFrames(
   isBlank = false,
 ): void {
   const map = mm.pages, end = page + pages;
-  mm.space.mapArena(page * PAGE_SIZE, pages * PAGE_SIZE, frame * PAGE_SIZE, prot, isBlank);
   for (let at = page; at < end;) {
     const i = map.indexOf(at), next = i < map.length ? map.start(i) : Infinity;
     const to = Math.min(end, next > at ? next : map.end(i));
@@ -116,4 +115,5 @@ export function mapFrames(
     }
     at = to;
   }
+  mm.space.mapArena(page * PAGE_SIZE, pages * PAGE_SIZE, frame * PAGE_SIZE, prot, isBlank);
 }

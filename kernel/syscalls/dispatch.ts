@@ -99,6 +99,7 @@ function begin(task: Task, row: Row): void {
 export function runQueued(task: Task): void {
   task.kernel.current = task;
   if (task.state === READY) {
+    task.state = HANDLING;
     task.endWait();
     task.uninterruptible = false;
     if (task.nr < 0) tryAgain(task);

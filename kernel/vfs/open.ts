@@ -341,11 +341,13 @@ function openFound(
   const file = openInode(caller, path, inode, flags);
   if (typeof file === "number" || !truncates) return file;
   const isDenied = (file.deniedLater & LANDLOCK_ACCESS_FS_TRUNCATE) !== 0;
-  const t = isDenied ? -EACCES : truncateInode(caller, inode, 0);
-  if (t < 0) {
-    file.drop();
-    return t;
+  let t = -EACCES;
+  try {
+    if (!isDenied) t = truncateInode(caller, inode, 0);
+  } finally {
+    if (t < 0) file.drop();
   }
+  if (t < 0) return t;
   notify(null, path.dentry, IN_MODIFY);
   return file;
 }

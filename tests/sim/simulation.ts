@@ -12,6 +12,7 @@ import type { GoferClient } from "../../gofer/client/gofer_client.ts";
 import { GoferFs } from "../../kernel/fs/gofer/gofer_fs.ts";
 import { TmpfsFs } from "../../kernel/fs/tmpfs/tmpfs.ts";
 import { InitCaller, startInit } from "../../kernel/init.ts";
+import type { ContainmentOptions } from "../../kernel/containment.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
 import { Limits } from "../../kernel/task/limits.ts";
 import type { Container } from "../../kernel/task/container.ts";
@@ -71,7 +72,12 @@ export class Simulation {
   onStep: () => void = () => {};
 
   /** @param maxSteps stops of guests, then all is killed @param gofer whose root "0" is at /host */
-  constructor(seed: number, maxSteps: number, gofer: GoferClient | null = null) {
+  constructor(
+    seed: number,
+    maxSteps: number,
+    gofer: GoferClient | null = null,
+    options: ContainmentOptions = { panicOnBug: true },
+  ) {
     const chance = new Random(seed);
     this.seed = seed;
     this.maxSteps = maxSteps;
@@ -82,7 +88,7 @@ export class Simulation {
     this.kernel = new SandboxKernel(this.host, this.platform, this.arena, {
       hostname: "sim",
       log: () => {},
-      panicOnBug: true,
+      ...options,
     });
     this.usedAtStart = this.used();
     this.host.isGuestRunning = () => {

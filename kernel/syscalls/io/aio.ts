@@ -43,17 +43,24 @@ export function sysIoSetup(t: Task, a: SyscallArgs): number {
   const events = (Math.max(wanted, t.kernel.host.cpuCount * 4) * 2) >>> 0;
   if (events > EVENTS_MAX) return -EINVAL;
   if (events === 0 || !AIO_REQUESTS.take(wanted)) return -EAGAIN;
-  const ring = AioRing.create(t.kernel.memory, events + 2);
-  const at = ring === null ? -ENOMEM : mapRing(t, ring);
-  if (ring === null || at < 0 || t.mm.store64(addr, at) !== 0) {
-    AIO_REQUESTS.used -= wanted;
-    ring?.drop();
-    if (at < 0) return at;
-    t.mm.munmap(at, ring!.bytes);
-    return -EFAULT;
+  let ring: AioRing | null = null, isKept = false;
+  try {
+    ring = AioRing.create(t.kernel.memory, events + 2);
+    const at = ring === null ? -ENOMEM : mapRing(t, ring);
+    if (ring === null || at < 0) return at;
+    if (t.mm.store64(addr, at) !== 0) {
+      t.mm.munmap(at, ring.bytes);
+      return -EFAULT;
+    }
+    contexts.byId.set(at, new AioContext(at, ring, wanted));
+    isKept = true;
+    return 0;
+  } finally {
+    if (!isKept) {
+      AIO_REQUESTS.used -= wanted;
+      ring?.drop();
+    }
   }
-  contexts.byId.set(at, new AioContext(at, ring, wanted));
-  return 0;
 }
 
 /** The address, or -errno. The area cannot grow. */

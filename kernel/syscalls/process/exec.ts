@@ -8,6 +8,7 @@ import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
 import { hasCapIn } from "../../cred/credentials.ts";
 import { continueExec, execProgram, isExecPending } from "../../task/exec.ts";
 import type { Task } from "../../task/task.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { openExec } from "../../vfs/open.ts";
 
 /** LIMIT of Linux: bytes of one string with its NUL (MAX_ARG_STRLEN). */
@@ -38,14 +39,27 @@ function exec(
   const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
   const file = openExec(t, dirfd, text, follow, (flags & AT_EMPTY_PATH) !== 0);
   if (typeof file === "number") return file;
-  const argv = strings(t, argvAddr);
-  const envp = typeof argv === "number" ? argv : strings(t, envpAddr);
-  if (typeof argv === "number" || typeof envp === "number") {
+  try {
+    return execFile(t, file, dirfd, text, argvAddr, envpAddr);
+  } finally {
     file.drop();
-    return typeof argv === "number" ? argv : Number(envp);
   }
+}
+
+function execFile(
+  t: Task,
+  file: OpenFile,
+  dirfd: number,
+  text: string,
+  argvAddr: number,
+  envpAddr: number,
+): number {
+  const argv = strings(t, argvAddr);
+  if (typeof argv === "number") return argv;
+  const envp = strings(t, envpAddr);
+  if (typeof envp === "number") return envp;
   const isByFd = dirfd !== AT_FDCWD && !text.startsWith("/");
-  const r = execProgram(t, {
+  return execProgram(t, {
     file,
     path: isByFd ? `/dev/fd/${dirfd}${text === "" ? "" : `/${text}`}` : text,
     argv,
@@ -54,8 +68,6 @@ function exec(
     personality: t.personality,
     isShared: t.fs.refs > t.group.tasks.length || isTracedByWeaker(t),
   });
-  file.drop();
-  return r;
 }
 
 /** Who traces a program could use its privilege (LSM_UNSAFE_PTRACE). */

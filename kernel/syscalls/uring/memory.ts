@@ -89,11 +89,13 @@ export class RingMemory extends Backing {
     const sqePages = wholePages(sqEntries * sqeBytes);
     const rings = ctx.frames.alloc(ringPages);
     if (rings < 0) return null;
-    const sqes = ctx.frames.alloc(sqePages);
-    if (sqes < 0) {
-      ctx.frames.release(rings, ringPages);
-      return null;
+    let sqes = -1;
+    try {
+      sqes = ctx.frames.alloc(sqePages);
+    } finally {
+      if (sqes < 0) ctx.frames.release(rings, ringPages);
     }
+    if (sqes < 0) return null;
     return new RingMemory(ctx, inode, rings, ringPages, sqes, sqePages, arrayAt);
   }
 

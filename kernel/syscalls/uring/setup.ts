@@ -82,6 +82,17 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
   const memory = RingMemory.create(t.kernel.memory, { dev: 0, ino: 0 }, shape);
   if (memory === null) return -ENOMEM;
   const ring = new Uring(memory, flags, shape, t.mm.layout.maxAddress);
+  try {
+    return finishSetup(t, ring, addr, sqpollIdle);
+  } catch (cause) {
+    ring.drop();
+    throw cause;
+  }
+}
+
+/** Shows the ring to its maker: its descriptor, 0 or -errno; then it is gone. */
+function finishSetup(t: Task, ring: Uring, addr: number, sqpollIdle: number): number {
+  const { u8, dv } = t.kernel.scratch, { memory, setup: flags } = ring;
   if (!ring.isDisabled) ring.chooseIssuer(t);
   fillRing(ring);
   const rings = pointerAt(dv, P.cqOff + U.CqOffsets.at.userAddr);
