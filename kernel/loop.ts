@@ -60,6 +60,10 @@ export class RunQueue {
     task.next = null;
     return task;
   }
+  /** In their order, for checks. */
+  *tasks(): Iterable<Task> {
+    for (let task = this.head; task !== null; task = task.next) yield task;
+  }
 }
 
 /** Host side of sleeping: one epoll set that holds the doorbell and every watched host fd. */

@@ -67,6 +67,13 @@ export class WaitQueue {
     waiter.queue = null;
   }
 
+  /** For checks: it takes as long as the queue. */
+  has(waiter: Waiter): boolean {
+    let w = this.head;
+    while (w !== null && w !== waiter) w = w.next;
+    return w !== null;
+  }
+
   /** Tell everybody interested in any of `events` (all when 0), in order. HOT */
   wake(events: number): void {
     let w = this.head, isTaken = false;

@@ -143,7 +143,7 @@ export class LabKernel implements Kernel {
   readonly logged: string[] = [];
   /** Status of the first process once it ended. */
   initStatus: number = -1;
-  private readonly queue: RunQueue = new RunQueue();
+  readonly loop: { readonly runQueue: RunQueue } = { runQueue: new RunQueue() };
   private readonly full: FakeContext[] = [];
 
   constructor() {
@@ -183,7 +183,7 @@ export class LabKernel implements Kernel {
     return this.host.monotonicNs();
   }
   enqueue(task: Task): void {
-    this.queue.push(task);
+    this.loop.runQueue.push(task);
   }
   onInitExit(init: ThreadGroup): void {
     this.initStatus = init.exitStatus;
@@ -283,7 +283,7 @@ export class LabKernel implements Kernel {
         if (ctx.owner instanceof Task) onFull(ctx.owner);
         continue;
       }
-      const task = this.queue.shift();
+      const task = this.loop.runQueue.shift();
       if (task !== null) {
         runQueued(task);
         continue;

@@ -34,6 +34,11 @@ export class TimerQueue {
     return this.heap.length;
   }
 
+  /** All that are armed, the next one first, for checks. */
+  all(): readonly Timer[] {
+    return this.heap;
+  }
+
   arm(timer: Timer, deadlineNs: number): void {
     if (timer.index >= 0) this.disarm(timer);
     timer.deadlineNs = deadlineNs;

@@ -16,6 +16,8 @@ import {
 import { Simulation } from "./simulation.ts";
 
 const SEEDS = isFull ? 4_000 : 120, STEPS = 250;
+/** Stops of guests between two walks through the kernel's structures. */
+const CHECK_EVERY = 10;
 /** Seeds with files of a Gofer. */
 const SERVED_SEEDS = 20;
 
@@ -39,6 +41,9 @@ function withFaults(seed: number, plan: Plan, gofer: GoferClient | null = null):
     if (!(cause instanceof InjectedFault)) throw cause;
     contain(cause);
   };
+  simulation.onStep = () => {
+    if (simulation.platform.steps % CHECK_EVERY === 0) assertEquals(simulation.violations(), []);
+  };
   try {
     injecting(injector, points, () => simulation.run());
     for (const { where, group, wasExiting } of injector.faults) {
@@ -46,6 +51,7 @@ function withFaults(seed: number, plan: Plan, gofer: GoferClient | null = null):
       if (!wasExiting) assertEquals([where, group.isReaped, signo], [where, true, 9]);
     }
     assert(containment.count >= injector.faults.length);
+    assertEquals(simulation.violations(), []);
     // An end that fails gives back what it can.
     const left = simulation.leftovers().filter((line) => !hitsEnds || !line.includes(" more of "));
     assertEquals(left, []);

@@ -11,7 +11,7 @@ import { Simulation } from "./simulation.ts";
 
 const SEEDS = isFull ? 20_000 : 2_000, STEPS = 250;
 /** Seeds whose kernels are walked through, and at how many stops' distance. */
-const WALKED_SEEDS = 20, WALK_EVERY = 50;
+const CHECKED_SEEDS = 40, WALKED_SEEDS = 20, WALK_EVERY = 50;
 
 /** What is no plain data, and why it may be there. */
 const FOREIGN: ReadonlyMap<string, string> = new Map([
@@ -107,6 +107,16 @@ Deno.test("a seed is the same run again, call by call", () => {
     return trace;
   });
   assertEquals(traces[0], traces[1]);
+});
+
+Deno.test("the kernel's structures agree with each other at all times", () => {
+  for (let seed = 1; seed <= CHECKED_SEEDS; seed++) {
+    withSeed(seed, (simulation) => {
+      simulation.onStep = () => assertEquals(simulation.violations(), []);
+      simulation.run();
+      assertEquals(simulation.violations(), []);
+    });
+  }
 });
 
 Deno.test("what a kernel holds in the middle of its work is plain data", () => {

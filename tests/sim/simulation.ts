@@ -14,6 +14,7 @@ import { TmpfsFs } from "../../kernel/fs/tmpfs/tmpfs.ts";
 import { InitCaller, startInit } from "../../kernel/init.ts";
 import type { ContainmentOptions } from "../../kernel/containment.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
+import { violations } from "../../kernel/observe/invariants.ts";
 import { Limits } from "../../kernel/task/limits.ts";
 import type { Container } from "../../kernel/task/container.ts";
 import { collectRights } from "../../kernel/net/rights.ts";
@@ -132,6 +133,11 @@ export class Simulation {
     kernel.run();
     this.platform.reap();
     return { steps: this.platform.steps, isStuck: this.isStuck };
+  }
+
+  /** Of the kernel's structures, at a stop of a guest or at the end. */
+  violations(): string[] {
+    return violations(this.kernel);
   }
 
   close(): void {

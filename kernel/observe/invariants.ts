@@ -1,0 +1,241 @@
+/**
+ * What must hold of the kernel's structures between two services, as named checks: for debug builds, the simulator and
+ * fuzzers. Each check walks what it is about and gives a line for everything that is wrong; it changes nothing, and takes
+ * time with the size of what it walks.
+ *
+ * Neighbours: memory_invariants.ts; docs/internals/faults.md says which handler families rely on which order.
+ */
+
+import * as quotas from "../core/quota.ts";
+import type { RunQueue } from "../loop.ts";
+import type { Cgroup } from "../task/cgroup/cgroup.ts";
+import type { Kernel } from "../task/kernel_services.ts";
+import { BLOCKED, DEAD, HANDLING, READY, RESUMING, RUNNING, Task, WORKING } from "../task/task.ts";
+import { TaskTimeout } from "../task/task_wait.ts";
+import type { ThreadGroup } from "../task/thread_group.ts";
+import type { OpenFile } from "../vfs/open_file.ts";
+import { MEMORY_CHECKS } from "./memory_invariants.ts";
+
+/** The kernel object, as far as checks look at it. */
+export interface CheckedKernel extends Kernel {
+  readonly loop: { readonly runQueue: RunQueue };
+}
+
+export interface Invariant {
+  readonly name: string;
+  /** A line for each violation. */
+  check(kernel: CheckedKernel): Iterable<string>;
+}
+
+/** A new check is a row here. */
+export const INVARIANTS: readonly Invariant[] = [
+  { name: "tasks", check: checkTasks },
+  { name: "processes", check: checkProcesses },
+  { name: "process groups", check: checkProcessGroups },
+  { name: "shared structures", check: checkShares },
+  { name: "open files", check: checkOpenFiles },
+  { name: "run queue", check: checkRunQueue },
+  { name: "waits", check: checkWaits },
+  { name: "timers", check: checkTimers },
+  { name: "quotas", check: checkQuotas },
+  { name: "control groups", check: checkCgroups },
+  ...MEMORY_CHECKS,
+];
+
+/** LIMIT: lines of one walk. */
+const MAX_LINES = 50;
+
+/** Every violation as "check: what is wrong"; empty when all is well. Not inside of a service. */
+export function violations(kernel: CheckedKernel): string[] {
+  const found: string[] = [];
+  for (const { name, check } of INVARIANTS) {
+    for (const line of check(kernel)) {
+      found.push(`${name}: ${line}`);
+      if (found.length === MAX_LINES) return found;
+    }
+  }
+  return found;
+}
+
+function* checkTasks({ pids }: CheckedKernel): Iterable<string> {
+  for (const [nr, task] of pids.tasks) {
+    const { group, state } = task;
+    if (task.id.numbers[0] !== nr) yield `task ${task.tid} is found as ${nr}`;
+    if (!group.tasks.includes(task)) yield `task ${nr} is not among those of its process`;
+    if (pids.groups.get(group.id.numbers[0]!) !== group) {
+      yield `task ${nr} has a process without a number`;
+    }
+    if (state === DEAD) yield `task ${nr} is dead and has its number`;
+    if (state === HANDLING) yield `task ${nr} is being served, and nothing serves it`;
+    if (task.endStep > 0) yield `task ${nr} ends since step ${task.endStep}`;
+    if (state !== DEAD && task.ctx.owner !== task) yield `task ${nr} has another's context`;
+    for (let ns: typeof pids | null = task.pids; ns !== null; ns = ns.outer) {
+      if (ns.tasks.get(task.id.numbers[ns.level]!) !== task) {
+        yield `task ${nr} at level ${ns.level}`;
+      }
+    }
+  }
+}
+
+function* checkProcesses({ pids }: CheckedKernel): Iterable<string> {
+  for (const [nr, group] of pids.groups) {
+    const { parent, leader, container } = group;
+    if (group.id.numbers[0] !== nr) yield `process ${group.pid} is found as ${nr}`;
+    if (group.isReaped) yield `process ${nr} is reaped and has its number`;
+    if (group.isZombie && group.tasks.length > 0) yield `zombie ${nr} has tasks`;
+    if (!group.isZombie && group.tasks.length === 0 && !isWaitingInit(group)) {
+      yield `process ${nr} has no tasks and is no zombie`;
+    }
+    if (leader !== null && leader.group !== group) yield `process ${nr} has another's leader`;
+    for (const task of group.tasks) {
+      if (pids.tasks.get(task.id.numbers[0]!) !== task) {
+        yield `thread ${task.tid} of ${nr} has no number`;
+      }
+    }
+    if (parent !== null && !parent.children.has(group)) {
+      yield `process ${nr} is no child of its parent`;
+    }
+    for (const child of group.children) {
+      if (child.parent !== group) yield `child ${child.pid} of ${nr} has another parent`;
+      if (pids.groups.get(child.id.numbers[0]!) !== child) {
+        yield `child ${child.pid} of ${nr} is gone`;
+      }
+    }
+    if (container !== null && !container.groups.has(group)) {
+      yield `process ${nr} is in no container`;
+    }
+  }
+}
+
+/** An init whose tasks are gone waits for the others of its namespace. */
+function isWaitingInit(group: ThreadGroup): boolean {
+  return group.isInit && group.pids.groups.size > 1;
+}
+
+function* checkProcessGroups({ pids }: CheckedKernel): Iterable<string> {
+  for (const group of pids.groups.values()) {
+    const { pgrp } = group;
+    if (!pgrp.members.has(group)) yield `process ${group.pid} is not in its process group`;
+    if (pids.processGroups.get(pgrp.id.numbers[0]!) !== pgrp) {
+      yield `group of ${group.pid} has no number`;
+    }
+  }
+  for (const [nr, pgrp] of pids.processGroups) {
+    if (pgrp.members.size === 0) yield `process group ${nr} is empty`;
+    if (!pgrp.session.groups.has(pgrp)) yield `process group ${nr} is not in its session`;
+    for (const group of pgrp.members) {
+      if (group.pgrp !== pgrp) yield `member ${group.pid} of ${nr} is in another process group`;
+      if (pids.groups.get(group.id.numbers[0]!) !== group) {
+        yield `member ${group.pid} of ${nr} is gone`;
+      }
+    }
+  }
+  for (const [nr, session] of pids.sessions) {
+    if (session.groups.size === 0) yield `session ${nr} is empty`;
+  }
+}
+
+/** Reference counts of what tasks share: each task has one. */
+function* checkShares({ pids }: CheckedKernel): Iterable<string> {
+  const users = new Map<object, number>();
+  for (const { files, fs, sighand, mm } of pids.tasks.values()) {
+    for (const shared of [files, fs, sighand, mm]) users.set(shared, (users.get(shared) ?? 0) + 1);
+  }
+  for (const { tid, files, fs, sighand, mm } of pids.tasks.values()) {
+    if (files.refs !== users.get(files)) {
+      yield `fd table of ${tid}: ${files.refs} for ${users.get(files)}`;
+    }
+    if (fs.refs !== users.get(fs)) yield `fs struct of ${tid}: ${fs.refs} for ${users.get(fs)}`;
+    if (sighand.refs !== users.get(sighand)) {
+      yield `handlers of ${tid}: ${sighand.refs} for ${users.get(sighand)}`;
+    }
+    if (mm.users !== users.get(mm)) yield `memory of ${tid}: ${mm.users} for ${users.get(mm)}`;
+    if (mm.isDestroyed) yield `memory of ${tid} has ended`;
+  }
+}
+
+/** An open file has a reference for each descriptor at least; others are those of calls, mappings and messages. */
+function* checkOpenFiles({ pids }: CheckedKernel): Iterable<string> {
+  const tables = new Set<Task["files"]>(), users = new Map<OpenFile, number>();
+  const use = (file: OpenFile) => users.set(file, (users.get(file) ?? 0) + 1);
+  for (const task of pids.tasks.values()) tables.add(task.files);
+  for (const files of tables) {
+    const fds = files.openFds();
+    if (fds.length !== files.count) {
+      yield `a table counts ${files.count} of ${fds.length} descriptors`;
+    }
+    for (const fd of fds) use(files.getAny(fd)!);
+  }
+  for (const { exe } of pids.groups.values()) if (exe !== null) use(exe);
+  for (const [file, count] of users) {
+    if (file.refs < count) yield `an open file has ${file.refs} references for ${count} users`;
+  }
+}
+
+function* checkRunQueue({ pids, loop: { runQueue } }: CheckedKernel): Iterable<string> {
+  const queued = new Set<Task>();
+  for (const task of runQueue.tasks()) {
+    if (queued.has(task)) return yield `task ${task.tid} is queued twice`;
+    queued.add(task);
+    if (![READY, RESUMING, WORKING, DEAD].includes(task.state)) {
+      yield `task ${task.tid} is queued in state ${task.state}`;
+    }
+  }
+  if (queued.size !== runQueue.length) yield `length ${runQueue.length} of ${queued.size} tasks`;
+  for (const task of pids.tasks.values()) {
+    const isDue = task.state === READY || task.state === RESUMING;
+    if (isDue && !queued.has(task)) yield `task ${task.tid} is due and not queued`;
+  }
+}
+
+function* checkWaits({ pids }: CheckedKernel): Iterable<string> {
+  for (const { tid, state, waiter, moreWaiters, timeout } of pids.tasks.values()) {
+    const isWaiting = state === BLOCKED || state === READY;
+    if (waiter.queue !== null) {
+      if (!isWaiting) yield `task ${tid} is in a wait queue in state ${state}`;
+      if (!waiter.queue.has(waiter)) yield `task ${tid} is not in its wait queue`;
+    }
+    for (const more of moreWaiters ?? []) {
+      if (more.queue !== null && !more.queue.has(more)) {
+        yield `task ${tid} is not in its wait queues`;
+      }
+    }
+    if (timeout.isArmed && !isWaiting) yield `task ${tid} has a time-out in state ${state}`;
+    if (state === RUNNING && moreWaiters !== null) yield `task ${tid} runs and waits`;
+  }
+}
+
+function* checkTimers({ pids, timers }: CheckedKernel): Iterable<string> {
+  let before = 0;
+  for (const timer of timers.all()) {
+    if (timer.index !== before++) yield `the timer at ${before - 1} says ${timer.index}`;
+    if (timer.deadlineNs < timers.nextDeadlineNs) yield `a timer is due before the first one`;
+    const task = timer instanceof TaskTimeout ? timer.task : null;
+    if (!(task instanceof Task) || task.billed !== task) continue;
+    if (pids.tasks.get(task.id.numbers[0]!) !== task) {
+      yield `a time-out of task ${task.tid}, which is gone`;
+    }
+  }
+}
+
+function* checkQuotas({ pids }: CheckedKernel): Iterable<string> {
+  for (const [name, quota] of Object.entries(quotas)) {
+    if (quota instanceof quotas.Quota && quota.used < 0) yield `${name} is ${quota.used}`;
+  }
+  let extra = 0;
+  for (const { moreWaiters } of pids.tasks.values()) extra += moreWaiters?.length ?? 0;
+  if (extra > quotas.EXTRA_WAITS.used) {
+    yield `EXTRA_WAITS is ${quotas.EXTRA_WAITS.used} for ${extra}`;
+  }
+}
+
+function* checkCgroups({ pids }: CheckedKernel): Iterable<string> {
+  const own = new Map<Cgroup, number>();
+  for (const { cgroups: { unified, legacy } } of pids.tasks.values()) {
+    for (const group of [unified, ...legacy]) own.set(group, (own.get(group) ?? 0) + 1);
+  }
+  for (const [group, tasks] of own) {
+    if (group.ownTasks !== tasks) yield `${group.name}: ${group.ownTasks} for ${tasks} tasks`;
+    if (group.isGone) yield `${group.name} is gone and has ${tasks} tasks`;
+  }
+}
