@@ -66,7 +66,7 @@ export function newContainer(kernel: SandboxKernel, spec: ContainerSpec): Contai
   const cgroups = new Cgroups(kernel), roots = new GroupSet(cgroups.unified.root, []);
   const cgroup = new CgroupNamespace(owner, false, roots);
   const ns = base.with({ uts, ipc, cgroup, pidForChildren: pids, time, timeForChildren: time });
-  return new Container(spec.id, pids, spec.mounts.hold(), ns);
+  return new Container(spec.id, pids, spec.mounts.hold(), ns, kernel.accounts.open());
 }
 
 /** Its processes, init first. */
@@ -113,4 +113,5 @@ export function dropContainer(container: Container): void {
   container.ns.cgroup.roots.unified.hierarchy.owner.release();
   container.ns.drop();
   container.mounts.drop();
+  container.accounts.close();
 }

@@ -79,7 +79,13 @@ export function startInit(
   namespace: MountNamespace,
   spec: InitSpec,
 ): Task | InitFailure {
-  const container = new Container("", kernel.pids, namespace.hold(), kernel.namespaces.hold());
+  const container = new Container(
+    "",
+    kernel.pids,
+    namespace.hold(),
+    kernel.namespaces.hold(),
+    kernel.accounts.open(),
+  );
   return startIn(kernel, container, spec, null);
 }
 

@@ -34,6 +34,7 @@ import { TaskStats } from "./task/task_stats.ts";
 import { NetNamespace } from "./net/net_namespace.ts";
 import { UrgentSignals } from "./syscalls/io/async.ts";
 import { BpfPrograms } from "./task/cgroup/bpf_programs.ts";
+import { SandboxAccounts } from "./task/accounts.ts";
 import { Cgroups } from "./task/cgroup/hierarchy.ts";
 import { IoCharges } from "./task/cgroup/io.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
@@ -69,6 +70,8 @@ export interface KernelOptions extends ContainmentOptions {
 const BASELINE_HWCAP = 0x178bfbff;
 
 export class SandboxKernel implements Kernel {
+  /** Of the kernel objects that the guests have. First: what is made after it is charged. */
+  readonly accounts: SandboxAccounts = new SandboxAccounts();
   readonly host: Host;
   readonly platform: Platform;
   readonly cpu: { readonly hwcap: number; readonly hwcap2: number } = {

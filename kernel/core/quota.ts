@@ -1,69 +1,106 @@
 /**
- * How much of one kind of object all guests of a sandbox may have together. Each costs memory of the Sentry, which other
- * limits (of a process, of a descriptor) do not bound.
+ * How many objects of one kind all guests of a sandbox may have together, and what one costs. Each costs memory of the
+ * Sentry, which other limits (of a process, of a descriptor) do not bound. A container and a user may have a part of
+ * each (account.ts).
  */
 
+import { type Account, ACCOUNTING, charge, hasRoom } from "./account.ts";
+
+let kinds = 0;
+
 export class Quota {
+  readonly kind: number = kinds++;
   readonly limit: number;
+  /** About what one takes of the Sentry's heap, in bytes: quota_test.ts compares it with the heap. */
+  readonly bytesEach: number;
   used: number = 0;
 
-  constructor(limit: number) {
+  constructor(limit: number, bytesEach: number) {
     this.limit = limit;
+    this.bytesEach = bytesEach;
   }
 
-  get hasRoom(): boolean {
-    return this.used < this.limit;
-  }
-
-  /** False: `count` more would be too many. */
-  take(count: number): boolean {
+  /** May there be `count` more, for this account? */
+  hasRoom(count: number = 1, account: Account = ACCOUNTING.current): boolean {
     if (this.used + count > this.limit) return false;
-    this.used += count;
+    return hasRoom(account, this.kind, this.limit, count, count * this.bytesEach);
+  }
+
+  /** Charges `count` more; false: they would be too many. */
+  take(count: number, account: Account = ACCOUNTING.current): boolean {
+    if (!this.hasRoom(count, account)) return false;
+    this.add(count, account);
     return true;
+  }
+
+  /** Charges `count` more without a question: what was asked before, or cannot fail. */
+  add(count: number, account: Account = ACCOUNTING.current): void {
+    this.used += count;
+    charge(account, this.kind, count, count * this.bytesEach);
+  }
+
+  /** Gives `count` back to the account that they were charged to. */
+  give(count: number, account: Account): void {
+    if (count === 0) return;
+    this.used -= count;
+    charge(account, this.kind, -count, -count * this.bytesEach);
   }
 }
 
 /** LIMIT: open file descriptions (fs.file-max). */
-export const OPEN_FILES: Quota = new Quota(1 << 20);
-/** LIMIT: signals that wait with their siginfo. */
-export const QUEUED_SIGNALS: Quota = new Quota(1 << 19);
+export const OPEN_FILES: Quota = new Quota(1 << 20, 400);
+/** LIMIT: what sockets take beside an open file; OPEN_FILES bounds them. */
+export const SOCKETS: Quota = new Quota(1 << 20, 1500);
+/** LIMIT: signals that wait with their siginfo, and POSIX timers. */
+export const QUEUED_SIGNALS: Quota = new Quota(1 << 19, 500);
 /** LIMIT: watches of inotify and directories (fs.inotify.max_user_watches). */
-export const INODE_WATCHES: Quota = new Quota(1 << 19);
+export const INODE_WATCHES: Quota = new Quota(1 << 19, 400);
 /** LIMIT: groups of fanotify (fs.fanotify.max_user_groups), and events that wait in all of them. */
-export const FANOTIFY_GROUPS: Quota = new Quota(128);
-export const FANOTIFY_EVENTS: Quota = new Quota(1 << 18);
+export const FANOTIFY_GROUPS: Quota = new Quota(128, 1000);
+export const FANOTIFY_EVENTS: Quota = new Quota(1 << 18, 500);
 /** LIMIT: events that wait in all inotify queues. */
-export const INOTIFY_EVENTS: Quota = new Quota(1 << 19);
+export const INOTIFY_EVENTS: Quota = new Quota(1 << 19, 100);
 /** LIMIT: rules of landlock, in rulesets and domains. */
-export const LANDLOCK_RULES: Quota = new Quota(1 << 18);
+export const LANDLOCK_RULES: Quota = new Quota(1 << 18, 100);
 /** LIMIT: descriptors in epoll sets (fs.epoll.max_user_watches). */
-export const EPOLL_ITEMS: Quota = new Quota(1 << 20);
+export const EPOLL_ITEMS: Quota = new Quota(1 << 20, 250);
 /** LIMIT: requests of rings (io_uring) that are not over, completions that did not fit, and what is registered. */
-export const RING_REQUESTS: Quota = new Quota(1 << 16);
-export const LATE_COMPLETIONS: Quota = new Quota(1 << 20);
-export const RING_ENTRIES: Quota = new Quota(1 << 22);
+export const RING_REQUESTS: Quota = new Quota(1 << 16, 4000);
+export const LATE_COMPLETIONS: Quota = new Quota(1 << 20, 100);
+export const RING_ENTRIES: Quota = new Quota(1 << 22, 50);
 /** LIMIT: requests that all contexts of io_setup(2) take (fs.aio-max-nr). */
-export const AIO_REQUESTS: Quota = new Quota(65536);
+export const AIO_REQUESTS: Quota = new Quota(65536, 500);
 /** LIMIT: queues that tasks wait in beside the first one: each descriptor of a poll(2) is one. */
-export const EXTRA_WAITS: Quota = new Quota(1 << 22);
+export const EXTRA_WAITS: Quota = new Quota(1 << 22, 100);
 /** LIMIT: record locks of all files. */
-export const RECORD_LOCKS: Quota = new Quota(1 << 20);
-/** LIMIT: inodes of all tmpfs, each some 1 KB; and bytes of their attributes, ACLs and targets of links. */
-export const TMPFS_INODES: Quota = new Quota(1 << 20);
-export const TMPFS_BYTES: Quota = new Quota(1 << 28);
+export const RECORD_LOCKS: Quota = new Quota(1 << 20, 150);
+/** LIMIT: inodes of all tmpfs; and bytes of their attributes, ACLs and targets of links. */
+export const TMPFS_INODES: Quota = new Quota(1 << 20, 1000);
+export const TMPFS_BYTES: Quota = new Quota(1 << 28, 1);
 /** LIMIT: messages that wait in sockets, and parts of streams with credentials or descriptors of their own. */
-export const SOCKET_MESSAGES: Quota = new Quota(1 << 20);
+export const SOCKET_MESSAGES: Quota = new Quota(1 << 20, 200);
+/** LIMIT: descriptors that are under way in messages of all sockets. */
+export const RIGHTS_IN_FLIGHT: Quota = new Quota(1 << 16, 50);
 /** LIMIT: bytes of one text of /proc that grows with what guests have, and of all that open files keep. */
 export const TEXT_MAX: number = 1 << 26;
-export const TEXT_BYTES: Quota = new Quota(1 << 28);
+export const TEXT_BYTES: Quota = new Quota(1 << 28, 1);
 /** LIMIT: mounts, those that are nowhere too. */
-export const MOUNTS: Quota = new Quota(1 << 18);
+export const MOUNTS: Quota = new Quota(1 << 18, 600);
 /** LIMIT: instructions of all filters of sockets. */
-export const FILTER_INSTRUCTIONS: Quota = new Quota(1 << 22);
+export const FILTER_INSTRUCTIONS: Quota = new Quota(1 << 22, 40);
 /** LIMIT: links, their addresses and routes, of all network namespaces. */
-export const NET_OBJECTS: Quota = new Quota(1 << 16);
+export const NET_OBJECTS: Quota = new Quota(1 << 16, 300);
 /** LIMIT: packets to neighbours that do not answer, of all sockets. */
-export const UNANSWERED_PACKETS: Quota = new Quota(1 << 12);
+export const UNANSWERED_PACKETS: Quota = new Quota(1 << 12, 2000);
 /** LIMIT: keys and links between them, and bytes of their contents and descriptions. */
-export const KEYS: Quota = new Quota(1 << 17);
-export const KEY_BYTES: Quota = new Quota(1 << 26);
+export const KEYS: Quota = new Quota(1 << 17, 500);
+export const KEY_BYTES: Quota = new Quota(1 << 26, 1);
+/** LIMIT: control groups of all hierarchies, roots of version 1 among them; and bytes of their extended attributes. */
+export const CGROUPS: Quota = new Quota(65535, 8000);
+export const CGROUP_XATTR_BYTES: Quota = new Quota(1 << 24, 1);
+/** LIMIT: tasks: threads of all processes. */
+export const TASKS: Quota = new Quota(1 << 16, 8000);
+/** LIMIT: areas of all address spaces. */
+export const AREAS: Quota = new Quota(1 << 23, 250);
+/** LIMIT: places in descriptor tables, used or not (256 MB). */
+export const FD_SLOTS: Quota = new Quota(32 << 20, 8);

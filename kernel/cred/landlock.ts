@@ -3,6 +3,7 @@
  * it; it never changes. What stands in rules is looked at by vfs/landlock.ts (files) and syscalls/net/landlock.ts (ports).
  */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
 import { LANDLOCK_RULES } from "../core/quota.ts";
 
 /** LIMIT of Linux: domains within each other. */
@@ -15,6 +16,8 @@ export interface Ruled {
 
 /** Rules by what they are about: LANDLOCK_ACCESS_* bits. They are counted. */
 export class RuleTable {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   readonly files: Map<Ruled, number> = new Map();
   /** By port, in host order. */
   readonly ports: Map<number, number> = new Map();
@@ -27,7 +30,7 @@ export class RuleTable {
   allowFile(file: Ruled, access: number): boolean {
     const old = this.files.get(file);
     if (old === undefined) {
-      if (!LANDLOCK_RULES.take(1)) return false;
+      if (!LANDLOCK_RULES.take(1, this.account)) return false;
       file.ruleCount++;
     }
     this.files.set(file, (old ?? 0) | access);
@@ -36,14 +39,14 @@ export class RuleTable {
 
   allowPort(port: number, access: number): boolean {
     const old = this.ports.get(port);
-    if (old === undefined && !LANDLOCK_RULES.take(1)) return false;
+    if (old === undefined && !LANDLOCK_RULES.take(1, this.account)) return false;
     this.ports.set(port, (old ?? 0) | access);
     return true;
   }
 
   /** A copy that is counted too, or null. */
   copy(): RuleTable | null {
-    if (!LANDLOCK_RULES.take(this.size)) return null;
+    if (!LANDLOCK_RULES.take(this.size, this.account)) return null;
     const copy = new RuleTable();
     for (const [file, access] of this.files) {
       file.ruleCount++;
@@ -54,7 +57,7 @@ export class RuleTable {
   }
 
   clear(): void {
-    LANDLOCK_RULES.used -= this.size;
+    LANDLOCK_RULES.give(this.size, this.account);
     for (const file of this.files.keys()) file.ruleCount--;
     this.files.clear();
     this.ports.clear();

@@ -3,6 +3,7 @@
  * key_store.ts (making, changing, quotas), keyring.ts (links) and permission.ts.
  */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import type { KeyType } from "./key_types.ts";
 import type { KeyHolder } from "./task_keyrings.ts";
@@ -33,6 +34,8 @@ export interface KeyRequest {
 }
 
 export class Key {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   /** Its number, in all namespaces; 0: it is gone. */
   serial: number;
   readonly type: KeyType;

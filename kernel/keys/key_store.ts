@@ -81,8 +81,8 @@ export class KeyStore {
     if (description === "" || !type.names(description)) return -EINVAL;
     const user = this.users.get(uid) ?? new KeyUser(uid), bytes = description.length + 1;
     if (quota === "in" && !this.hasRoom(user, 1, bytes)) return -EDQUOT;
-    if (!KEYS.hasRoom || !KEY_BYTES.take(bytes)) return -EDQUOT;
-    KEYS.used++;
+    if (!KEYS.hasRoom() || !KEY_BYTES.take(bytes)) return -EDQUOT;
+    KEYS.add(1);
     const key = new Key(
       this.newSerial(),
       type,
@@ -138,7 +138,8 @@ export class KeyStore {
     const delta = contentBytes - key.contentBytes, held = heldBytes - key.heldBytes, { user } = key;
     const isTooMuch = delta > 0 && key.isInQuota &&
       user.quotaBytes + delta > this.maxBytes(user.uid);
-    if (isTooMuch || !KEY_BYTES.take(held)) return -EDQUOT;
+    if (isTooMuch || (held > 0 && !KEY_BYTES.hasRoom(held, key.account))) return -EDQUOT;
+    KEY_BYTES.add(held, key.account);
     if (key.isInQuota) user.quotaBytes += delta;
     key.chargedBytes += delta;
     key.contentBytes = contentBytes;
@@ -197,10 +198,10 @@ export class KeyStore {
     const old = ring.links!.get(key.index);
     if (old === key) return 0;
     if (old === undefined) {
-      if (!KEYS.hasRoom) return -EDQUOT;
+      if (!KEYS.hasRoom(1, ring.account)) return -EDQUOT;
       const r = this.recharge(ring, ring.contentBytes + LINK_BYTES, 0);
       if (r < 0) return r;
-      KEYS.used++;
+      KEYS.add(1, ring.account);
     }
     ring.links!.set(key.index, key);
     if (key.rings !== null) ring.rings!.add(key);
@@ -227,7 +228,7 @@ export class KeyStore {
     ring.links.delete(key.index);
     ring.rings!.delete(key);
     key.holders.delete(ring);
-    KEYS.used--;
+    KEYS.give(1, ring.account);
     this.recharge(ring, ring.contentBytes - LINK_BYTES, 0);
     this.release(key);
     return 0;
@@ -288,7 +289,7 @@ export class KeyStore {
       if (at.pins > 0 || at.holders.size > 0 || at.serial === 0) continue;
       for (const inner of at.links?.values() ?? []) {
         inner.holders.delete(at);
-        KEYS.used--;
+        KEYS.give(1, at.account);
         doomed.push(inner);
       }
       this.destroy(at);
@@ -303,8 +304,8 @@ export class KeyStore {
     key.request = null;
     key.links?.clear();
     key.rings?.clear();
-    KEYS.used--;
-    KEY_BYTES.used -= key.description.length + 1 + key.heldBytes;
+    KEYS.give(1, key.account);
+    KEY_BYTES.give(key.description.length + 1 + key.heldBytes, key.account);
     user.keys--;
     if (key.isInstantiated) user.instantiated--;
     if (key.isInQuota) this.count(user, -1, -key.chargedBytes);

@@ -1,5 +1,6 @@
 /** Messages with their boundaries: headers in a list, bytes in a ring. Each carries what recvmsg(2) tells beside. */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
 import { EAGAIN, EFAULT, EMSGSIZE, ENOMEM } from "../../ffi/abi/errno.ts";
 import { MSG_PEEK, MSG_TRUNC } from "../../ffi/abi/socket.ts";
 import { SOCKET_MESSAGES } from "../core/quota.ts";
@@ -61,6 +62,8 @@ export class Datagram {
 }
 
 export class DatagramQueue {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   private readonly ring: ByteRing;
   private messages: Datagram[] = [];
   /** Messages taken off the front of `messages`. */
@@ -95,7 +98,7 @@ export class DatagramQueue {
   push(io: IoCursor, datagram: Datagram): number {
     const { length } = datagram;
     if (length > this.ring.room) return -EMSGSIZE;
-    if (!SOCKET_MESSAGES.hasRoom) return -ENOMEM;
+    if (!SOCKET_MESSAGES.hasRoom(1, this.account)) return -ENOMEM;
     const n = length === 0 ? 0 : this.ring.put(io, length);
     if (n < 0) return n;
     if (n < length) {
@@ -103,7 +106,7 @@ export class DatagramQueue {
       return -EFAULT;
     }
     this.messages.push(datagram);
-    SOCKET_MESSAGES.used++;
+    SOCKET_MESSAGES.add(1, this.account);
     return 0;
   }
 
@@ -139,7 +142,7 @@ export class DatagramQueue {
     for (let i = this.taken; i < this.messages.length; i++) {
       this.messages[i]!.rights?.drop();
     }
-    SOCKET_MESSAGES.used -= this.count;
+    SOCKET_MESSAGES.give(this.count, this.account);
     this.messages = [];
     this.taken = 0;
     this.ring.free();
@@ -153,7 +156,7 @@ export class DatagramQueue {
   private drop(): void {
     this.ring.skip(this.messages[this.taken]!.length);
     this.taken++;
-    SOCKET_MESSAGES.used--;
+    SOCKET_MESSAGES.give(1, this.account);
     if (this.taken === this.messages.length) {
       this.messages = [];
       this.taken = 0;

@@ -56,16 +56,17 @@ function attach(socket: Socket, value: OptionValue): number {
   if (options.isFilterLocked) return -EPERM;
   const program = readProgram(value);
   if (typeof program === "number") return program;
-  if (!FILTER_INSTRUCTIONS.take(program.length)) return -ENOMEM;
+  if (!FILTER_INSTRUCTIONS.take(program.length, socket.account)) return -ENOMEM;
   releaseFilter(socket);
   options.filter = program;
   return 0;
 }
 
 /** It has none any more. */
-export function releaseFilter({ options }: Socket): void {
+export function releaseFilter(socket: Socket): void {
+  const { options } = socket;
   if (options.filter === null) return;
-  FILTER_INSTRUCTIONS.used -= options.filter.length;
+  FILTER_INSTRUCTIONS.give(options.filter.length, socket.account);
   options.filter = null;
 }
 

@@ -3,26 +3,26 @@
  * and collected when nothing but such messages refers to each other any more.
  */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
+import { RIGHTS_IN_FLIGHT } from "../core/quota.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
-
-/** LIMIT: descriptors under way in the whole sandbox; sending more is ETOOMANYREFS. */
-const MAX_IN_FLIGHT = 65536;
 
 /** Messages that wait with descriptors. */
 const waiting: Set<RightsInFlight> = new Set();
-let inFlight = 0;
 let isCollecting = false;
 /** With this many waiting messages a look is worth one close; with more it takes more, so that closing stays cheap. */
 const CLOSES_A_LOOK = 64;
 /** Sockets closed since the last look. */
 let closed = 0;
 
-/** Whether `count` more may be sent. */
+/** Whether the caller may send `count` more. */
 export function maySendRights(count: number): boolean {
-  return inFlight + count <= MAX_IN_FLIGHT;
+  return RIGHTS_IN_FLIGHT.hasRoom(count);
 }
 
 export class RightsInFlight {
+  /** What its descriptors are charged to: the sender. */
+  private readonly account: Account = ACCOUNTING.current;
   readonly files: readonly OpenFile[];
   /** The socket in whose queue the message waits. */
   readonly owner: OpenFile;
@@ -31,14 +31,14 @@ export class RightsInFlight {
   constructor(files: readonly OpenFile[], owner: OpenFile) {
     this.files = files;
     this.owner = owner;
-    inFlight += files.length;
+    RIGHTS_IN_FLIGHT.add(files.length, this.account);
     waiting.add(this);
   }
 
   /** Delivered: the references are the caller's. */
   take(): readonly OpenFile[] {
     if (!waiting.delete(this)) return [];
-    inFlight -= this.files.length;
+    RIGHTS_IN_FLIGHT.give(this.files.length, this.account);
     return this.files;
   }
   /** MSG_PEEK: more references to the same files. */

@@ -5,6 +5,7 @@
  * Neighbours: socket_options.ts (SOL_SOCKET), message.ts (addresses, messages), net_namespace.ts (families).
  */
 
+import { SOCKETS } from "../core/quota.ts";
 import { EAGAIN, EINVAL, ENOPROTOOPT, ENOTCONN, ENOTTY, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
 import { O_RDWR } from "../../ffi/abi/fcntl.ts";
 import { FIONREAD } from "../../ffi/abi/ioctl.ts";
@@ -57,6 +58,7 @@ export abstract class Socket extends OpenFile {
 
   constructor(net: NetNamespace, family: number, type: number, protocol: number) {
     super(O_RDWR);
+    SOCKETS.add(1, this.account);
     this.net = net;
     this.family = family;
     this.type = type;
@@ -64,6 +66,11 @@ export abstract class Socket extends OpenFile {
     const inode = socketFs.make(S_IFSOCK | 0o777);
     inode.protocolName = protocolName(this);
     this.inode = inode;
+  }
+
+  protected override uncharge(): void {
+    super.uncharge();
+    SOCKETS.give(1, this.account);
   }
 
   override get readsNow(): boolean {

@@ -12,6 +12,7 @@ import { patchSite } from "../mm/patch.ts";
 import { noteCall } from "./recent_calls.ts";
 import { interruptIfNeeded, mustEnd } from "../task/alert.ts";
 import { awaitInCall, awaitNextReader, awaitReaders } from "../task/await_fault.ts";
+import { serve } from "../task/current.ts";
 import { endRun, startRun } from "../task/cpu_clock.ts";
 import { tryAgain } from "../task/exception.ts";
 import { continueToUser, returnToUser } from "../task/return_to_user.ts";
@@ -74,7 +75,7 @@ export function dispatch(task: Task): void {
   task.state = HANDLING;
   task.interrupted = false;
   task.regsFetched = false;
-  task.kernel.current = task;
+  serve(task);
   task.progress.reset();
   if (ctx.viaSignal && observer === null) patchSite(task.mm, ctx.rip, ctx.nr, ctx);
   const row = ROWS[ctx.nr] ?? unknownCall(task);
@@ -97,7 +98,7 @@ function begin(task: Task, row: Row): void {
 
 /** A task of the run queue goes on: its call runs again from its saved arguments, or it leaves a stop. HOT */
 export function runQueued(task: Task): void {
-  task.kernel.current = task;
+  serve(task);
   if (task.state === READY) {
     task.state = HANDLING;
     task.endWait();
@@ -117,7 +118,7 @@ export function runQueued(task: Task): void {
 
 /** TRAP_FULL: the call that needs all registers runs now, or the way back to guest code goes on. */
 export function onFull(task: Task): void {
-  task.kernel.current = task;
+  serve(task);
   if (task.state === AWAIT_CALL) call(task);
   else if (task.state === AWAIT_TRACED) standStill(task);
   else if (continueToUser(task)) restartCall(task);

@@ -5,6 +5,7 @@
  * Neighbours: aio_ring.ts (where the events are), syscalls/io/aio.ts (the calls).
  */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
 import { AIO_REQUESTS } from "../core/quota.ts";
 import { Waiter, WaitQueue } from "../core/wait.ts";
 import type { EventFile } from "../fs/anonfd/eventfd.ts";
@@ -23,6 +24,8 @@ export class AioEvent {
 }
 
 export class AioContext {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   /** The caller's name for it: the address of its ring. */
   id: number;
   /** The context holds it, and so does what maps it. */
@@ -97,7 +100,7 @@ export class AioContext {
 
   destroy(): void {
     this.isDestroyed = true;
-    AIO_REQUESTS.used -= this.wanted;
+    AIO_REQUESTS.give(this.wanted, this.account);
     for (const poll of this.polls) {
       poll.unlink();
       poll.event.eventFile?.drop();

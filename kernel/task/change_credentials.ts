@@ -5,12 +5,14 @@ import { isSubset } from "../cred/cap_set.ts";
 import { type Credentials, hasCap } from "../cred/credentials.ts";
 import { tellIds } from "./process_events.ts";
 import type { Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
 
 /** The current task goes on with `cred`; a program that changed who it is can no longer be inspected. */
 export function changeCredentials(task: Task, cred: Credentials): void {
   const old = task.cred;
   if (old === cred) return;
   task.cred = cred;
+  if (old.uid !== cred.uid) chargeTo(task.group, cred.uid);
   tellIds(task, old);
   if (old.userNs !== cred.userNs) {
     cred.userNs.hold();
@@ -23,6 +25,11 @@ export function changeCredentials(task: Task, cred: Credentials): void {
   if (isSame) return;
   task.group.dumpable = false;
   task.parentDeathSignal = 0;
+}
+
+/** The process has another real user: what it holds counts as that one's. */
+function chargeTo(group: ThreadGroup, uid: number): void {
+  if (group.container !== null) group.account.moveTo(group.container.accounts.ofUser(uid));
 }
 
 /** No capability more than before: those in a user namespace of one's own one had anyway. */

@@ -3,6 +3,7 @@
  * The calling context is full: registers and FPU state can be copied.
  */
 
+import { TASKS } from "../core/quota.ts";
 import {
   CLONE_CHILD_CLEARTID,
   CLONE_CHILD_SETTID,
@@ -176,7 +177,7 @@ function awaitVfork(task: Task): number {
 /** Is there room for another task, wherever they are counted? */
 function checkCount(task: Task, { cgroup, flags }: CloneRequest): number {
   const { container } = task.group;
-  if (exceedsProcessLimit(task)) return -EAGAIN;
+  if (exceedsProcessLimit(task) || !TASKS.hasRoom()) return -EAGAIN;
   if (container !== null && isFull(container)) {
     noteFullContainer(task);
     return -EAGAIN;
@@ -275,7 +276,7 @@ function makeTask(
     group,
     parts.ctx,
     parts.mm,
-    (flags & CLONE_FILES) !== 0 ? task.files.hold() : task.files.copy(),
+    (flags & CLONE_FILES) !== 0 ? task.files.hold() : task.files.copy(group.account),
     world.fs,
     world.cred,
     sighand,

@@ -6,6 +6,7 @@
 import type { AddressSpace } from "../../platform/platform.ts";
 import type { MountNamespace } from "../vfs/mounts.ts";
 import { alert, resume } from "./alert.ts";
+import type { ContainerAccounts } from "./accounts.ts";
 import { isDelayed } from "./cgroup/delay.ts";
 import { isTaskHeld } from "./cgroup/freezer.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -20,6 +21,8 @@ export class Container {
   readonly pids: PidNamespace;
   readonly mounts: MountNamespace;
   readonly ns: Namespaces;
+  /** What its kernel objects are charged to. */
+  readonly accounts: ContainerAccounts;
   /** Its first process, until that has ended. */
   init: ThreadGroup | null = null;
   /** Processes that were started in it, and their descendants; zombies included. */
@@ -40,11 +43,23 @@ export class Container {
   /** The same for what they take of the host: a thread for each task and one more for each process. */
   hostThreadsMax: number = Infinity;
 
-  constructor(id: string, pids: PidNamespace, mounts: MountNamespace, ns: Namespaces) {
+  constructor(
+    id: string,
+    pids: PidNamespace,
+    mounts: MountNamespace,
+    ns: Namespaces,
+    accounts: ContainerAccounts,
+  ) {
     this.id = id;
+    this.accounts = accounts;
     this.pids = pids;
     this.mounts = mounts;
     this.ns = ns;
+  }
+
+  /** Of kernel objects that are charged to it. */
+  get kernelBytes(): number {
+    return this.accounts.all.bytes;
   }
 
   /** From now on its tasks stop before they go back to guest code; those that run are interrupted. */

@@ -9,7 +9,7 @@ const MAP_PRIVATE_ANONYMOUS = 0x22, PROT_READ_WRITE = 3, PAGE = 4096, PAGES = 64
 
 function contained(): { lab: LabKernel; task: Task; container: Container } {
   const lab = new LabKernel(), task = lab.start();
-  const container = new Container("c", lab.pids, task.fs.namespace, task.ns);
+  const container = new Container("c", lab.pids, task.fs.namespace, task.ns, lab.accounts.open());
   task.group.container = container;
   container.groups.add(task.group);
   return { lab, task, container };

@@ -3,6 +3,7 @@
  * exceptions of the processor, interrupts that the kernel asked for.
  */
 
+import { serve } from "./current.ts";
 import { TRAP_FAULT, TRAP_INTERRUPT } from "../../platform/platform.ts";
 import { BLOCK, IN_GUEST } from "../core/result.ts";
 import { FAULT_AWAITED } from "../mm/fault.ts";
@@ -20,7 +21,7 @@ import { BLOCKED, HANDLING, RUNNING, type Task } from "./task.ts";
 /** A running task stopped, and not for a call. HOT */
 export function onException(task: Task): void {
   if (task.state !== RUNNING) return;
-  task.kernel.current = task;
+  serve(task);
   endRun(task);
   task.state = HANDLING;
   task.nr = -1;

@@ -63,6 +63,7 @@ export function startProcess(kernel: Kernel, spec: FirstProcess): Task | number 
   const { group } = task, { container } = spec;
   group.container = container;
   container.groups.add(group);
+  group.account.moveTo(container.accounts.ofUser(task.cred.uid));
   container.init ??= group;
   group.exitListener = spec.exitListener;
   enrollTask(task);

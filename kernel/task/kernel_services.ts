@@ -17,6 +17,7 @@ import type { SecretStore } from "../fs/tmpfs/secret.ts";
 import type { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
 import type { KeyStore } from "../keys/key_store.ts";
+import type { SandboxAccounts } from "./accounts.ts";
 import type { BpfPrograms } from "./cgroup/bpf_programs.ts";
 import type { CpuClock } from "./cpu_clock.ts";
 import type { FutexTable } from "./futex_table.ts";
@@ -28,6 +29,8 @@ import type { TaskStats } from "./task_stats.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 export interface Kernel {
+  /** Of the kernel objects that the guests have. */
+  readonly accounts: SandboxAccounts;
   readonly host: Host;
   readonly platform: Platform;
   /** CPUID 1 EDX and AT_HWCAP2, for auxiliary vectors. */

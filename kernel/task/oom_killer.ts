@@ -9,6 +9,8 @@
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
+import { KERNEL_SHARE } from "./accounts.ts";
+import type { Container } from "./container.ts";
 import { killGroup } from "./exit_request.ts";
 import type { Kernel } from "./kernel_services.ts";
 import { SIGKILL } from "./signal/sigset.ts";
@@ -38,6 +40,8 @@ export interface MemoryDomain {
   readonly watchBytes?: number;
   /** What is promised to it, where that is known without looking for its frames. */
   readonly promisedPages?: number;
+  /** What kernel objects take that are charged to it. */
+  readonly kernelBytes?: number;
   /** Its frames; absent: all that its processes have. */
   frameRuns?(): FrameRun[];
   /** It was looked at: so much the host has given. */
@@ -68,12 +72,25 @@ export class OomKiller {
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
-    this.limitBytes = kernel.host.memoryBytes;
+    this.limitBytes = 0;
+    this.setLimit(kernel.host.memoryBytes);
+  }
+
+  /** What the guests may have from now on, kernel objects included, in bytes. */
+  setLimit(bytes: number): void {
+    this.limitBytes = bytes;
+    this.kernel.accounts.setLimit(bytes, this.kernel.host.machineBytes);
+  }
+
+  /** Bytes that the kernel's objects take. */
+  private get kernelBytes(): number {
+    return this.kernel.accounts.root.bytes;
   }
 
   /** More is promised than there may be: `check` must be called often while guests run. HOT */
   get isNear(): boolean {
-    return this.isOneNear || this.kernel.memory.frames.usedBytes > this.limitBytes;
+    return this.isOneNear ||
+      this.kernel.memory.frames.usedBytes + this.kernelBytes > this.limitBytes;
   }
 
   /** Kills somebody if the guests have too much. */
@@ -81,17 +98,19 @@ export class OomKiller {
     if (this.limited.size > 0 && this.mustLook(nowNs)) this.checkContainers(nowNs);
     if (!this.isNear || this.isAwaiting(nowNs)) return;
     const { arena, frames } = this.kernel.memory;
-    if (arena.residentBytes() <= this.limitBytes) return;
+    const room = this.limitBytes - this.kernelBytes;
+    if (arena.residentBytes() <= room) return;
     // Memory of those that ended goes back now, or once their host processes are gone.
     frames.trim();
-    if (arena.residentBytes() - frames.pendingBytes <= this.limitBytes) return;
+    if (arena.residentBytes() - frames.pendingBytes <= room) return;
     const victim = this.choose(this.kernel.pids.groups.values(), this.limitBytes);
     if (victim !== null) this.kill(victim);
   }
 
   /** From now on a container may have that many bytes. */
-  limit(container: { memoryMax: number; groups: Iterable<ThreadGroup> }, bytes: number): void {
+  limit(container: Container, bytes: number): void {
     container.memoryMax = bytes;
+    container.accounts.all.bytesMax = bytes * KERNEL_SHARE;
     this.watch(container);
   }
 
@@ -115,7 +134,8 @@ export class OomKiller {
     this.isOneNear = false;
     let roomToPromise = Infinity, roomToGive = Infinity;
     for (const domain of this.limited) {
-      const { memoryMax } = domain, most = domain.watchBytes ?? memoryMax;
+      const { memoryMax, kernelBytes = 0 } = domain;
+      const most = (domain.watchBytes ?? memoryMax) - kernelBytes;
       const known = domain.promisedPages ?? -1;
       const runs = known * PAGE_SIZE > most || known < 0 ? runsOf(domain) : [];
       const promised = (known < 0 ? countPages(runs) : known) * PAGE_SIZE;
@@ -125,10 +145,11 @@ export class OomKiller {
       }
       this.isOneNear = true;
       const given = residentIn(arena, runs);
-      domain.onMeasured?.(given);
-      const next = given < most ? most : Math.min(memoryMax, given + most / WATCH_STEPS);
+      domain.onMeasured?.(given + kernelBytes);
+      const limit = memoryMax - kernelBytes;
+      const next = given < most ? most : Math.min(limit, given + most / WATCH_STEPS);
       roomToGive = Math.min(roomToGive, Math.max(0, next - given));
-      if (given > memoryMax && !this.isAwaiting(nowNs)) this.killIn(domain);
+      if (given > limit && !this.isAwaiting(nowNs)) this.killIn(domain);
     }
     this.lookAtTaken = frames.takenBytes + roomToPromise;
     this.lookAtResident = arena.residentBytes() + roomToGive;
@@ -160,7 +181,7 @@ export class OomKiller {
       const mm = group.tasks[0]?.mm;
       if (mm === undefined || group.isExiting || group.oomScoreAdj === NEVER) continue;
       // Nobody can have more than all: what was taken since the limit was passed decides nothing.
-      const points = Math.min(residentBytes(mm), limitBytes) +
+      const points = Math.min(residentBytes(mm) + group.account.bytes, limitBytes) +
         group.oomScoreAdj / STEPS * limitBytes;
       if (worst !== null && points <= most) continue;
       worst = group;

@@ -3,6 +3,7 @@
  * each, and everybody has a number in each namespace around its own too.
  */
 
+import { TASKS } from "../core/quota.ts";
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
 import { EEXIST, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { type Credentials, hasCapIn } from "../cred/credentials.ts";
@@ -116,6 +117,7 @@ export function enrollTask(task: Task): void {
   for (let ns: PidNamespace | null = task.pids; ns !== null; ns = ns.outer) {
     ns.tasks.set(numbers[ns.level]!, task);
   }
+  TASKS.add(1, task.group.account);
 }
 
 export function dismissTask(task: Task): void {
@@ -123,6 +125,7 @@ export function dismissTask(task: Task): void {
   for (let ns: PidNamespace | null = task.pids; ns !== null; ns = ns.outer) {
     ns.tasks.delete(numbers[ns.level]!);
   }
+  TASKS.give(1, task.group.account);
 }
 
 /** As `enrollTask` for a process; the first one of a namespace is its init. */

@@ -106,7 +106,7 @@ Deno.test("wrong flags and wanted ids fail as on Linux", () => {
 
 Deno.test("a frozen container does not run; what it waits for goes on", () => {
   const lab = new LabKernel(), task = lab.start();
-  const container = new Container("c", lab.pids, task.fs.namespace, task.ns);
+  const container = new Container("c", lab.pids, task.fs.namespace, task.ns, lab.accounts.open());
   task.group.container = container;
   container.groups.add(task.group);
   const child = fork(lab, task);

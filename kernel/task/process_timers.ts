@@ -44,7 +44,7 @@ export class ProcessTimers {
   /** timer_create(2) behind its checks; null: too many. */
   create(task: Task, clock: number, event: TimerEvent | null): PosixTimer | null {
     // Each has a place for its signal.
-    if (this.posix.size >= MAX_TIMERS || !QUEUED_SIGNALS.take(1)) return null;
+    if (this.posix.size >= MAX_TIMERS || !QUEUED_SIGNALS.take(1, task.group.account)) return null;
     while (this.posix.has(this.nextId)) this.nextId = (this.nextId + 1) % 0x7fffffff;
     const id = this.nextId;
     this.nextId = (id + 1) % 0x7fffffff;
@@ -64,7 +64,7 @@ export class ProcessTimers {
   private end(timer: PosixTimer): void {
     timer.start(Infinity, 0);
     this.posix.delete(timer.id);
-    QUEUED_SIGNALS.used--;
+    QUEUED_SIGNALS.give(1, timer.group.account);
   }
 
   /** execve(2): POSIX timers go, interval timers stay. */

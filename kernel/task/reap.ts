@@ -12,6 +12,7 @@ export function reapGroup(group: ThreadGroup): void {
   dismissGroup(group);
   leaveProcessGroup(group);
   group.container?.groups.delete(group);
+  group.account.close();
 }
 
 /** Take a process out of its process group; empty groups and sessions go. */

@@ -129,7 +129,7 @@ export class Task {
   cred: Credentials;
   sighand: SignalHandlers;
   readonly keyrings: TaskKeyrings;
-  readonly signals: TaskSignals = new TaskSignals();
+  readonly signals: TaskSignals;
 
   /** The call in progress: number, arguments (private copy), how its wait restarts. -1: none. */
   nr: number = -1;
@@ -238,6 +238,7 @@ export class Task {
     this.pids = id.space;
     this.ns = ns;
     this.group = group;
+    this.signals = new TaskSignals(group.account);
     this.cgroups = ns.cgroup.roots;
     this.ctx = ctx;
     this.args = ctx.args;
@@ -289,7 +290,7 @@ export class Task {
     } else {
       const extra = new TaskWaiter(this);
       (this.moreWaiters ??= []).push(extra);
-      EXTRA_WAITS.used++;
+      EXTRA_WAITS.add(1, this.group.account);
       queue.add(extra, events);
     }
     return BLOCK;
@@ -322,7 +323,7 @@ export class Task {
     this.waiter.unlink();
     if (this.moreWaiters !== null) {
       for (const w of this.moreWaiters) w.unlink();
-      EXTRA_WAITS.used -= this.moreWaiters.length;
+      EXTRA_WAITS.give(this.moreWaiters.length, this.group.account);
       this.moreWaiters = null;
     }
     if (this.timeout.isArmed) this.kernel.timers.disarm(this.timeout);

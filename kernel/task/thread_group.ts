@@ -3,6 +3,7 @@
  * with the members that signals and terminals need (credentials(7), setpgid(2)).
  */
 
+import { Account } from "../core/account.ts";
 import { WaitQueue } from "../core/wait.ts";
 import type { ControllingTerminal, TtyGroup, TtySession } from "../fs/devpts/hooks.ts";
 import type { Credentials } from "../cred/credentials.ts";
@@ -100,6 +101,8 @@ export interface ExitListener {
 }
 
 export class ThreadGroup {
+  /** What the kernel objects that it makes are charged to. */
+  readonly account: Account;
   readonly id: TaskPid;
   /** Its number in its own PID namespace. */
   readonly pid: number;
@@ -112,7 +115,7 @@ export class ThreadGroup {
   /** Signal sent to the parent at exit (SIGCHLD, or that of clone). */
   exitSignal: number;
   limits: Limits;
-  readonly pending: PendingSignals = new PendingSignals();
+  readonly pending: PendingSignals;
   readonly usage: Usage = new Usage();
   /** It has had more than one thread. */
   hadThreads: boolean = false;
@@ -202,6 +205,8 @@ export class ThreadGroup {
   ) {
     this.id = id;
     this.pid = id.nr;
+    this.account = new Account(parent?.account.parent ?? null, 1);
+    this.pending = new PendingSignals(this.account);
     this.parent = parent;
     this.container = parent === null ? null : parent.container;
     this.pgrp = pgrp;

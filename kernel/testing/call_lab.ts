@@ -1,5 +1,6 @@
 /** One task in a kernel of fakes, for tests of system call handlers: a tmpfs at "/", user memory, arguments. */
 
+import { SandboxAccounts } from "../task/accounts.ts";
 import { BpfPrograms } from "../task/cgroup/bpf_programs.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { MAP_ANONYMOUS, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
@@ -67,6 +68,7 @@ export class FakeContext extends Context {
 }
 
 export class LabKernel implements Kernel {
+  readonly accounts: SandboxAccounts = new SandboxAccounts();
   readonly host: IoHost = new IoHost();
   readonly platform: FakePlatform;
   readonly cpu: { readonly hwcap: number; readonly hwcap2: number } = { hwcap: 0, hwcap2: 0 };

@@ -30,6 +30,7 @@ import { KeyStore } from "../keys/key_store.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import { dispatch, onFull, runQueued } from "../syscalls/dispatch.ts";
 import { joinGroups } from "../task/cgroup/group_set.ts";
+import { SandboxAccounts } from "../task/accounts.ts";
 import { Cgroups } from "../task/cgroup/hierarchy.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { onException } from "../task/exception.ts";
@@ -118,6 +119,7 @@ export class FakeContext extends Context {
 }
 
 export class LabKernel implements Kernel {
+  readonly accounts: SandboxAccounts = new SandboxAccounts();
   readonly lab: MemoryLab = new MemoryLab(64 << 20);
   readonly files: FileLab;
   readonly host: FakeHost;

@@ -8,6 +8,7 @@
  * Not here: how the tree is filled and pruned (dentry_cache.ts), how mounts are attached (mounts.ts).
  */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
 import { MOUNTS } from "../core/quota.ts";
 import type { DentryCache } from "./dentry_cache.ts";
 import type { FileSystem, Inode } from "./inode.ts";
@@ -90,6 +91,8 @@ export class Dentry {
 
 /** MS_* bits that live on the mount: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, ... */
 export class Mount {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   readonly id: number;
   readonly fs: FileSystem;
   /** The dentry of `fs` that is shown here (not always its root: bind mounts). */
@@ -146,12 +149,12 @@ export class Mount {
     root.pin();
     root.inode?.onMounted();
     fs.mounts++;
-    MOUNTS.used++;
+    MOUNTS.add(1, this.account);
   }
 
   /** Detached and unpinned: let the file system go. */
   retire(): void {
-    MOUNTS.used--;
+    MOUNTS.give(1, this.account);
     this.root.inode?.onUnmounted();
     this.root.unpin();
     endMarks(this.marks);

@@ -6,7 +6,8 @@
  */
 
 import { EBADF, EINVAL, EMFILE, ENFILE } from "../../ffi/abi/errno.ts";
-import { OPEN_FILES } from "../core/quota.ts";
+import { type Account, ACCOUNTING } from "../core/account.ts";
+import { FD_SLOTS, OPEN_FILES } from "../core/quota.ts";
 import type { OpenFile } from "./open_file.ts";
 
 const O_PATH = 0o10000000;
@@ -14,17 +15,9 @@ const O_PATH = 0o10000000;
 /** LIMIT: /proc/sys/fs/nr_open. */
 export const NR_OPEN = 1048576;
 
-/**
- * LIMIT: entries of all tables of the sandbox together (256 MB of the Sentry's own memory). A table is as long as its
- * highest fd, and forks copy it: without a bound, one dup2(2) to fd 1048575 and 500 forks would be the Sentry's end.
- */
-const MAX_ENTRIES = 32 << 20;
-/** Tables up to this length are not counted: RLIMIT_NPROC bounds them. */
-const SMALL = 4096;
-
-let largeEntries = 0;
-
 export class FdTable {
+  /** What its places are charged to: a table is as long as its highest fd, and forks copy it. */
+  private readonly account: Account;
   /** Tasks that share the table. */
   refs: number = 1;
   private files: (OpenFile | null)[] = [];
@@ -35,6 +28,10 @@ export class FdTable {
   private firstFree: number = 0;
   /** Open fds. */
   count: number = 0;
+
+  constructor(account: Account = ACCOUNTING.current) {
+    this.account = account;
+  }
 
   /** The file behind an fd that I/O may use; null: EBADF (closed, or O_PATH). HOT */
   get(fd: number): OpenFile | null {
@@ -55,7 +52,7 @@ export class FdTable {
   install(file: OpenFile, cloexec: boolean, limit: number, from: number = 0): number {
     const fd = this.lowestFree(from);
     if (fd >= limit || fd >= NR_OPEN) return -EMFILE;
-    if (!OPEN_FILES.hasRoom) return -ENFILE;
+    if (!OPEN_FILES.hasRoom()) return -ENFILE;
     if (fd >= this.files.length && !this.mayGrow(fd + 1)) return -ENFILE;
     this.put(fd, file, cloexec);
     return fd;
@@ -136,27 +133,22 @@ export class FdTable {
 
   /** False: a copy would be one too many for the sandbox. */
   get mayCopy(): boolean {
-    return this.files.length <= SMALL || largeEntries + this.files.length <= MAX_ENTRIES;
+    return FD_SLOTS.hasRoom(this.files.length);
   }
 
   private mayGrow(size: number): boolean {
-    return size <= SMALL || largeEntries + size - this.counted <= MAX_ENTRIES;
-  }
-
-  /** The part of `largeEntries` that is this table's. */
-  private get counted(): number {
-    return this.files.length > SMALL ? this.files.length : 0;
+    return FD_SLOTS.hasRoom(size - this.files.length, this.account);
   }
 
   /** A copy for fork, or to unshare: same files, own table. `mayCopy` was asked. */
-  copy(): FdTable {
-    const t = new FdTable();
+  copy(account: Account = ACCOUNTING.current): FdTable {
+    const t = new FdTable(account);
     t.files = this.files.slice();
     t.used = this.used.slice();
     t.cloexec = this.cloexec.slice();
     t.firstFree = this.firstFree;
     t.count = this.count;
-    largeEntries += t.counted;
+    FD_SLOTS.add(t.files.length, t.account);
     for (let fd = 0; fd < t.files.length; fd++) t.files[fd]?.hold();
     return t;
   }
@@ -177,7 +169,7 @@ export class FdTable {
     for (let fd = 0; fd < this.files.length; fd++) {
       if (this.files[fd] !== null) this.close(fd);
     }
-    largeEntries -= this.counted;
+    FD_SLOTS.give(this.files.length, this.account);
     this.files = [];
   }
 
@@ -232,9 +224,8 @@ export class FdTable {
   }
 
   private grow(size: number): void {
-    largeEntries -= this.counted;
+    FD_SLOTS.add(size - this.files.length, this.account);
     while (this.files.length < size) this.files.push(null);
-    largeEntries += this.counted;
     if (size <= this.used.length * 32) return;
     const words = Math.max(this.used.length * 2, (size + 31) >> 5);
     const used = new Uint32Array(words), cloexec = new Uint32Array(words);

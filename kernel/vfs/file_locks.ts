@@ -7,6 +7,7 @@
  * to an OpenFile. Deadlocks are found by `lock_waits.ts`. Ranges are inclusive; `end` Infinity: to the end of file.
  */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
 import { EAGAIN, ENOLCK } from "../../ffi/abi/errno.ts";
 import { F_RDLCK, F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH } from "../../ffi/abi/fcntl.ts";
 import { RECORD_LOCKS } from "../core/quota.ts";
@@ -35,6 +36,8 @@ export class FileLock {
   readonly end: number;
   /** The process that took it, as the first PID namespace has it; -1 for OFD locks. */
   readonly pid: number;
+  /** What it is charged to. */
+  readonly account: Account;
   /** Larger than that of all that were there before. */
   readonly age: number = nextAge();
 
@@ -45,8 +48,10 @@ export class FileLock {
     start: number,
     end: number,
     pid: number,
+    account: Account = ACCOUNTING.current,
   ) {
     this.kind = kind;
+    this.account = account;
     this.owner = owner;
     this.type = type;
     this.start = start;
@@ -56,7 +61,7 @@ export class FileLock {
 
   /** The same for another range. */
   of(start: number, end: number): FileLock {
-    return new FileLock(this.kind, this.owner, this.type, start, end, this.pid);
+    return new FileLock(this.kind, this.owner, this.type, start, end, this.pid, this.account);
   }
 
   /** Of two locks of the same family: they cannot be held together. */
@@ -150,8 +155,10 @@ export class FileLocks {
     }
     if (type !== F_UNLCK) kept.push(request.of(newStart, newEnd));
     const more = kept.length - this.records.length;
-    if (more > 0 && (kept.length > MAX_RECORDS || !RECORD_LOCKS.take(more))) return -ENOLCK;
-    if (more < 0) RECORD_LOCKS.used += more;
+    const mayAdd = kept.length <= MAX_RECORDS && RECORD_LOCKS.hasRoom(more, request.account);
+    if (more > 0 && !mayAdd) return -ENOLCK;
+    for (const lock of this.records) if (lock.owner === owner) RECORD_LOCKS.give(1, lock.account);
+    for (const lock of kept) if (lock.owner === owner) RECORD_LOCKS.add(1, lock.account);
     kept.sort(byStart);
     this.records = kept;
     this.list();
@@ -185,7 +192,7 @@ export class FileLocks {
   releaseOwner(owner: object): void {
     const kept = this.records.filter((l) => l.owner !== owner);
     if (kept.length === this.records.length) return;
-    RECORD_LOCKS.used -= this.records.length - kept.length;
+    for (const lock of this.records) if (lock.owner === owner) RECORD_LOCKS.give(1, lock.account);
     this.records = kept;
     this.list();
     this.released();

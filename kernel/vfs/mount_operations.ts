@@ -111,7 +111,7 @@ export function cloneDetached(caller: Caller, from: Path, recursive: boolean): M
   const isNamespaceFile = from.mount.namespace === null && from.mount.fs.type === "nsfs";
   if (!isNamespaceFile && !namespace.owns(from.mount)) return -EINVAL;
   if (!recursive && hasLockedChild(from.mount, from.dentry)) return -EINVAL;
-  if (!MOUNTS.hasRoom) return -ENOSPC;
+  if (!MOUNTS.hasRoom()) return -ENOSPC;
   return namespace.cloneTree(from.mount, from.dentry, recursive);
 }
 

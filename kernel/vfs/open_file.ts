@@ -5,6 +5,7 @@
  * Defaults are those of a file that cannot do it. Neighbours: fd_table.ts, io_cursor.ts, inode.ts.
  */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
 import { EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../ffi/abi/errno.ts";
 import { OPEN_FILES } from "../core/quota.ts";
 import type { WaitQueue } from "../core/wait.ts";
@@ -39,6 +40,8 @@ export interface FileWatcher {
 }
 
 export abstract class OpenFile {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   /** O_* status flags and access mode, as F_GETFL shows them (without O_CLOEXEC and creation flags). */
   flags: number;
   /** File position, kept by read/write/lseek of the syscall layer for seekable files. */
@@ -64,7 +67,7 @@ export abstract class OpenFile {
 
   constructor(flags: number) {
     this.flags = flags;
-    OPEN_FILES.used++;
+    OPEN_FILES.add(1, this.account);
   }
 
   abstract readonly inode: Inode;
@@ -140,8 +143,13 @@ export abstract class OpenFile {
     if (--this.refs === 0) this.finish();
   }
 
+  /** Gives back what it is charged as. */
+  protected uncharge(): void {
+    OPEN_FILES.give(1, this.account);
+  }
+
   private finish(): void {
-    OPEN_FILES.used--;
+    this.uncharge();
     while (this.watchers !== null) this.watchers.onFileGone();
     const inode = this.inode;
     if (inode.locks !== null) inode.locks.releaseFile(this);

@@ -3,6 +3,7 @@
  * here is which of them an event concerns. Told by notify.ts.
  */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
 import {
   IN_ALL_EVENTS,
   IN_DELETE_SELF,
@@ -17,6 +18,8 @@ import { InodeWatches } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
 
 export abstract class Watch {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   readonly inode: Inode;
   /** IN_* that it is about, and IN_EXCL_UNLINK. */
   mask: number;
@@ -37,7 +40,7 @@ export abstract class Watch {
   attach(): void {
     const { inode } = this;
     listOf(inode).watches.push(this);
-    INODE_WATCHES.used++;
+    INODE_WATCHES.add(1, this.account);
   }
 
   /** No more; the last one leaves no list behind. */
@@ -47,7 +50,7 @@ export abstract class Watch {
     const at = list.watches.indexOf(this);
     if (at >= 0) {
       list.watches.splice(at, 1);
-      INODE_WATCHES.used--;
+      INODE_WATCHES.give(1, this.account);
     }
     list.leaveIfEmpty(this.inode);
   }

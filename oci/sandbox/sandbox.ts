@@ -95,7 +95,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     if (change.memoryMax === undefined) return;
     if (container === this.#first) {
       const { host, oom } = this.kernel;
-      oom.limitBytes = Math.min(host.machineBytes, memoryMax);
+      oom.setLimit(Math.min(host.machineBytes, memoryMax));
     } else if (memoryMax !== Infinity) container.keepMemoryLimit(null);
   }
 

@@ -45,8 +45,8 @@ export class StartHooks implements ExitListener {
     owner: HookOwner,
   ) {
     this.#kernel = kernel;
-    const { id, pids, mounts, ns } = container;
-    this.#place = new Container(`${id} hooks`, pids, mounts.hold(), ns.hold());
+    const { id, pids, mounts, ns, accounts } = container;
+    this.#place = new Container(`${id} hooks`, pids, mounts.hold(), ns.hold(), accounts);
     this.#process = process;
     this.#hooks = hooks;
     this.#streams = streams;

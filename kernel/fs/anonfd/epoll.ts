@@ -64,8 +64,8 @@ export class EpollFile extends OpenFile {
     if (file instanceof EpollFile && !file.mayBeWatchedBy(this)) return -ELOOP;
     const queue = file.waitQueue;
     if (queue === null) return -EPERM;
-    if (!EPOLL_ITEMS.hasRoom) return -ENOSPC;
-    EPOLL_ITEMS.used++;
+    if (!EPOLL_ITEMS.hasRoom(1, this.account)) return -ENOSPC;
+    EPOLL_ITEMS.add(1, this.account);
     const item = new EpollItem(this, file, fd, (events | ALWAYS) >>> 0, dataLo, dataHi);
     item.sameFile = this.items.get(file) ?? null;
     this.items.set(file, item);
@@ -225,7 +225,7 @@ export class EpollFile extends OpenFile {
 
   /** The item is over: its file is closed, or it was deleted. */
   forget(item: EpollItem): void {
-    EPOLL_ITEMS.used--;
+    EPOLL_ITEMS.give(1, this.account);
     item.unlink();
     this.dropReady(item);
     item.leaveFile();
@@ -243,7 +243,7 @@ export class EpollFile extends OpenFile {
   protected override release(): void {
     for (const first of [...this.items.values()]) {
       for (let item: EpollItem | null = first; item !== null; item = item.sameFile) {
-        EPOLL_ITEMS.used--;
+        EPOLL_ITEMS.give(1, this.account);
         item.unlink();
         item.leaveFile();
       }

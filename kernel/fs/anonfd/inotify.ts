@@ -115,7 +115,7 @@ export class InotifyFile extends OpenFile {
       old.mask = (mask & IN_MASK_ADD) !== 0 ? old.mask | kept : kept;
       return old.wd;
     }
-    if (this.watches.size >= MAX_WATCHES || !INODE_WATCHES.hasRoom) return -ENOSPC;
+    if (this.watches.size >= MAX_WATCHES || !INODE_WATCHES.hasRoom(1, this.account)) return -ENOSPC;
     const watch = new InotifyWatch(this, ++this.lastWd, inode, kept);
     this.watches.set(watch.wd, watch);
     watch.attach();
@@ -140,12 +140,12 @@ export class InotifyFile extends OpenFile {
   push(event: Event): void {
     const last = this.events.at(-1);
     if (last !== undefined && last.isSame(event)) return;
-    if (this.events.length >= MAX_EVENTS || !INOTIFY_EVENTS.hasRoom) {
+    if (this.events.length >= MAX_EVENTS || !INOTIFY_EVENTS.hasRoom(1, this.account)) {
       if (last !== undefined && last.mask === IN_Q_OVERFLOW) return;
       event = new Event(-1, IN_Q_OVERFLOW, 0, null);
     }
     this.events.push(event);
-    INOTIFY_EVENTS.used++;
+    INOTIFY_EVENTS.add(1, this.account);
     this.bytes += event.size;
     this.queue.wake(POLLIN | POLLRDNORM);
   }
@@ -163,7 +163,7 @@ export class InotifyFile extends OpenFile {
       count++;
     }
     this.events = this.events.slice(count);
-    INOTIFY_EVENTS.used -= count;
+    INOTIFY_EVENTS.give(count, this.account);
     this.bytes -= done;
     return done > 0 ? done : -EINVAL;
   }
@@ -199,7 +199,7 @@ export class InotifyFile extends OpenFile {
   protected override release(): void {
     for (const watch of this.watches.values()) watch.detach();
     this.watches.clear();
-    INOTIFY_EVENTS.used -= this.events.length;
+    INOTIFY_EVENTS.give(this.events.length, this.account);
     this.events = [];
   }
 }

@@ -10,7 +10,6 @@ import type { Host } from "../../core/host.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import { GeneratedFs } from "../generated/generated_fs.ts";
-import type { Quota } from "../../core/quota.ts";
 import { GroupFileInode } from "./group_file.ts";
 import type { GroupNode } from "./group_node.ts";
 import { GroupXattrs } from "./group_xattrs.ts";
@@ -22,7 +21,6 @@ export class CgroupFs extends GeneratedFs {
   override readonly makeError = -EPERM;
   override readonly fileBlockSize = 4096;
   override readonly root: GroupDir;
-  readonly xattrBytes: Quota;
   private readonly options: string;
 
   /** @param options what mountinfo shows behind `rw,` */
@@ -31,11 +29,9 @@ export class CgroupFs extends GeneratedFs {
     type: "cgroup" | "cgroup2",
     top: GroupNode,
     options: string,
-    xattrBytes: Quota,
   ) {
     super(host);
     this.type = type;
-    this.xattrBytes = xattrBytes;
     this.magic = type === "cgroup2" ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
     this.source = type;
     this.options = options;
@@ -100,7 +96,7 @@ class GroupDir extends GeneratedDir {
   constructor(fs: CgroupFs, node: GroupNode) {
     super(fs, fs.nextIno(), 0o755);
     this.cgroups = fs;
-    this.attributes = new GroupXattrs(fs.xattrBytes);
+    this.attributes = new GroupXattrs();
     this.node = node;
     node.inode = this;
     // A file that is never looked at is told of all the same, by its directory.

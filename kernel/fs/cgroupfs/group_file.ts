@@ -31,7 +31,7 @@ export class GroupFileInode extends TextInode {
 
   constructor(fs: CgroupFs, node: GroupNode, file: GroupFile, dir: Inode) {
     super(fs, fs.nextIno(), file.permissions);
-    this.attributes = new GroupXattrs(fs.xattrBytes);
+    this.attributes = new GroupXattrs();
     this.node = node;
     this.file = file;
     if (file.changes !== null) {

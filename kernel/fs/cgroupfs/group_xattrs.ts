@@ -8,7 +8,8 @@ import {
   XATTR_TRUSTED_PREFIX,
   XATTR_USER_PREFIX,
 } from "../../../ffi/abi/xattr.ts";
-import type { Quota } from "../../core/quota.ts";
+import { type Account, ACCOUNTING } from "../../core/account.ts";
+import { CGROUP_XATTR_BYTES } from "../../core/quota.ts";
 import type { Xattrs } from "../generated/generated_inode.ts";
 
 /** What users may have at one file: attributes, and bytes of values. */
@@ -17,16 +18,12 @@ const MAX_USER = 128, MAX_USER_BYTES = 128 << 10;
 const OVERHEAD = 64;
 
 export class GroupXattrs implements Xattrs {
-  /** Bytes of all of them in the sandbox's container. */
-  private readonly quota: Quota;
+  /** What they are charged to. */
+  private readonly account: Account = ACCOUNTING.current;
   private readonly values: Map<string, Uint8Array<ArrayBuffer>> = new Map();
   private userCount: number = 0;
   private userBytes: number = 0;
   private isClosed: boolean = false;
-
-  constructor(quota: Quota) {
-    this.quota = quota;
-  }
 
   get(name: string): Uint8Array<ArrayBuffer> | number {
     if (!isKnown(name)) return -EOPNOTSUPP;
@@ -41,7 +38,10 @@ export class GroupXattrs implements Xattrs {
     if (isUser && this.userBytes + value.length > MAX_USER_BYTES) return -ENOSPC;
     if ((flags & XATTR_CREATE) !== 0 && old !== undefined) return -EEXIST;
     if ((flags & XATTR_REPLACE) !== 0 && old === undefined) return -ENODATA;
-    if (this.isClosed || !this.quota.take(costOf(name, value) - costOf(name, old))) return -ENOSPC;
+    const more = costOf(name, value) - costOf(name, old);
+    const isTooMuch = more > 0 && !CGROUP_XATTR_BYTES.hasRoom(more, this.account);
+    if (this.isClosed || isTooMuch) return -ENOSPC;
+    CGROUP_XATTR_BYTES.add(more, this.account);
     if (isUser) {
       this.userCount += old === undefined ? 1 : 0;
       this.userBytes += value.length - (old?.length ?? 0);
@@ -54,7 +54,7 @@ export class GroupXattrs implements Xattrs {
     const old = this.get(name);
     if (typeof old === "number") return old;
     this.values.delete(name);
-    this.quota.used -= costOf(name, old);
+    CGROUP_XATTR_BYTES.give(costOf(name, old), this.account);
     if (name.startsWith(XATTR_USER_PREFIX)) {
       this.userCount--;
       this.userBytes -= old.length;

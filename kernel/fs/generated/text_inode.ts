@@ -80,13 +80,13 @@ export class TextFile extends OpenFile {
   /** The bytes that are kept become so many. */
   private mayKeep(length: number): boolean {
     const more = length - (this.bytes?.length ?? 0);
-    if (more > 0 && TEXT_BYTES.used + more > TEXT_BYTES.limit) return false;
-    TEXT_BYTES.used += more;
+    if (more > 0 && !TEXT_BYTES.hasRoom(more, this.account)) return false;
+    TEXT_BYTES.add(more, this.account);
     return true;
   }
 
   protected override release(): void {
-    TEXT_BYTES.used -= this.bytes?.length ?? 0;
+    TEXT_BYTES.give(this.bytes?.length ?? 0, this.account);
     this.bytes = null;
   }
 

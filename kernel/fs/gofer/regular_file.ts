@@ -54,12 +54,12 @@ export class GoferFile extends OpenFile {
   override read(io: IoCursor, offset: number): number {
     if (!this.file.canRead) return -EBADF;
     const n = this.transferIn(io, offset);
-    this.account(n, false);
+    this.accountFor(n, false);
     return n;
   }
 
   /** An overlay counts what it does with its layers itself. HOT */
-  private account(bytes: number, isWrite: boolean): void {
+  private accountFor(bytes: number, isWrite: boolean): void {
     const { fs, path } = this;
     if (path !== null && path.mount.fs === fs) noteTransfer(fs, bytes, isWrite);
   }
@@ -104,7 +104,7 @@ export class GoferFile extends OpenFile {
       total += n;
     }
     if (total === 0) return 0;
-    this.account(total, true);
+    this.accountFor(total, true);
     this.inode.wrote(this.file, at + total);
     this.inode.keepSetid();
     if (this.isAppending) this.pos = at + total;

@@ -70,7 +70,7 @@ export class OverlayFile extends OpenFile {
   override read(io: IoCursor, offset: number): number {
     const n = this.current().read(io, offset);
     if (n > 0 && this.inode.upper !== null) touchFileAtime(this);
-    this.account(n, false);
+    this.accountFor(n, false);
     return n;
   }
 
@@ -81,12 +81,12 @@ export class OverlayFile extends OpenFile {
     const n = real.write(io, offset);
     if (this.isAppending) this.pos = real.pos;
     this.inode.follow();
-    this.account(n, true);
+    this.accountFor(n, true);
     return n;
   }
 
   /** HOT */
-  private account(bytes: number, isWrite: boolean): void {
+  private accountFor(bytes: number, isWrite: boolean): void {
     const { fs } = this.inode;
     if (fs.isOwned || this.source.fs.isStored) noteTransfer(fs, bytes, isWrite);
   }

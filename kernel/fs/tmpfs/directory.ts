@@ -3,6 +3,7 @@
  * meets every entry that was there all the time exactly once, whatever comes and goes meanwhile.
  */
 
+import type { Account } from "../../core/account.ts";
 import { EEXIST, ENOENT, ENOSPC, ENOTEMPTY } from "../../../ffi/abi/errno.ts";
 import { RENAME_EXCHANGE, RENAME_WHITEOUT } from "../../../ffi/abi/fcntl.ts";
 import { S_IFCHR, S_IFDIR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
@@ -93,7 +94,7 @@ export class TmpfsDirectory extends TmpfsInode {
     if (this.entries.get(name) !== null) return -EEXIST;
     // A second name counts as an inode, as in Linux.
     if (target.nlink > 0) {
-      const r = this.space.takeInode();
+      const r = this.space.takeInode(this.accountOf(target));
       if (r < 0) return r;
     }
     target.nlink++;
@@ -200,11 +201,16 @@ export class TmpfsDirectory extends TmpfsInode {
     this.touch(true);
   }
 
+  /** What further names of `target` are charged to. */
+  private accountOf(target: Inode): Account {
+    return target instanceof TmpfsInode ? target.account : this.account;
+  }
+
   /** One name of `target` is gone; its last takes the inode with it unless it is in use. */
   private unname(target: Inode): void {
     touchChanged(target);
     if (target instanceof TmpfsDirectory) target.nlink = 0;
-    else if (--target.nlink > 0) this.space.giveInode();
+    else if (--target.nlink > 0) this.space.giveInode(this.accountOf(target));
     if (target.nlink === 0 && target.refs === 0) target.evict();
   }
 }

@@ -1,5 +1,6 @@
 /** What the inodes of a tmpfs need of their file system; tmpfs.ts implements it. */
 
+import type { Account } from "../../core/account.ts";
 import type { Host } from "../../core/host.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
@@ -10,8 +11,9 @@ export interface TmpfsSpace extends FileSystem {
   /** A ramfs: no attributes but those of stat(2), no fallocate(2), directories without a size. */
   readonly isRam: boolean;
   nextIno(): number;
-  takeInode(): number;
-  giveInode(): void;
+  /** Room for an inode of the account: 0 or -ENOSPC. */
+  takeInode(account?: Account): number;
+  giveInode(account: Account): void;
   takePages(count: number): number;
   givePages(count: number): void;
 }

@@ -5,6 +5,8 @@
  * Neighbours: directory.ts, regular.ts, nodes.ts (inodes), file_data.ts (pages), memfd.ts.
  */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
+import { TmpfsInode } from "./tmpfs_inode.ts";
 import { EINVAL, ENOSPC } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
 import { TMPFS_MAGIC } from "../../../ffi/abi/statfs.ts";
@@ -56,7 +58,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     this.maxInodes = limitOf(options.inodes, this.defaultInodes);
     this.source = type;
     this.usedInodes = 1;
-    TMPFS_INODES.used++;
+    TMPFS_INODES.add(1);
     this.root = new TmpfsDirectory(this, S_IFDIR | (options.mode ?? 0o1777), null);
     this.root.uid = options.uid ?? 0;
     this.root.gid = options.gid ?? 0;
@@ -84,15 +86,15 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   }
 
   /** Room for one more inode (or one more name): 0 or -ENOSPC. */
-  takeInode(): number {
-    if (this.usedInodes >= this.maxInodes || !TMPFS_BYTES.hasRoom) return -ENOSPC;
-    if (!TMPFS_INODES.take(1)) return -ENOSPC;
+  takeInode(account: Account = ACCOUNTING.current): number {
+    if (this.usedInodes >= this.maxInodes || !TMPFS_BYTES.hasRoom(1, account)) return -ENOSPC;
+    if (!TMPFS_INODES.take(1, account)) return -ENOSPC;
     this.usedInodes++;
     return 0;
   }
-  giveInode(): void {
+  giveInode(account: Account): void {
     this.usedInodes--;
-    TMPFS_INODES.used--;
+    TMPFS_INODES.give(1, account);
   }
 
   /** Room for pages of data: how many of `count` there is room for now; they count as used. */
@@ -157,7 +159,7 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
       } else if (inode.nlink > 1) {
         // It comes once for each of its names.
         inode.nlink--;
-        this.giveInode();
+        this.giveInode(inode instanceof TmpfsInode ? inode.account : this.root.account);
         continue;
       }
       inode.evict();

@@ -3,6 +3,7 @@
  * Neighbours: directory.ts, regular.ts, nodes.ts (symbolic links and special files).
  */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
 import { EEXIST, EINVAL, ENODATA, ENOSPC, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import {
@@ -43,6 +44,8 @@ const DAY_SEC = 86400;
 const NO_ACL = new Uint8Array(0);
 
 export abstract class TmpfsInode extends PlainInode {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   readonly space: TmpfsSpace;
   private xattrs: Map<string, Uint8Array<ArrayBuffer>> | null = null;
   private xattrBytes: number = 0;
@@ -203,13 +206,13 @@ export abstract class TmpfsInode extends PlainInode {
 
   /** It stores `more` bytes beside its data. */
   protected storeMore(more: number): void {
-    TMPFS_BYTES.used += more;
+    TMPFS_BYTES.add(more, this.account);
     this.charged += more;
   }
 
   /** The same, if there is room for them. */
   private mayStore(more: number): boolean {
-    if (more > 0 && TMPFS_BYTES.used + more > TMPFS_BYTES.limit) return false;
+    if (more > 0 && !TMPFS_BYTES.hasRoom(more, this.account)) return false;
     this.storeMore(more);
     return true;
   }
@@ -244,7 +247,7 @@ export abstract class TmpfsInode extends PlainInode {
     this.isEvicted = true;
     this.freeData();
     this.storeMore(-this.charged);
-    this.space.giveInode();
+    this.space.giveInode(this.account);
   }
 
   /** Give back what the inode stores besides itself. */

@@ -3,6 +3,7 @@
  * packet (SO_ATTACH_REUSEPORT_CBPF).
  */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
 import { EINVAL, ENOENT, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import { ETH_P_IP, ETH_P_IPV6 } from "../../../ffi/abi/packet.ts";
 import { SO_ATTACH_REUSEPORT_CBPF, SOCK_RAW, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
@@ -20,6 +21,8 @@ const NOTHING = new Uint8Array(0);
 const view = new PacketView();
 
 export class ReuseGroup {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   /** A program knows them by their places. */
   private readonly sockets: InetSocket[] = [];
   private program: BpfProgram | null = null;
@@ -67,8 +70,8 @@ export class ReuseGroup {
 
   /** False: the instructions of all programs would be too many. */
   setProgram(program: BpfProgram | null): boolean {
-    if (program !== null && !FILTER_INSTRUCTIONS.take(program.length)) return false;
-    FILTER_INSTRUCTIONS.used -= this.program?.length ?? 0;
+    if (program !== null && !FILTER_INSTRUCTIONS.take(program.length, this.account)) return false;
+    FILTER_INSTRUCTIONS.give(this.program?.length ?? 0, this.account);
     this.program = program;
     return true;
   }

@@ -3,6 +3,7 @@
  * all members of a link: links/groups.ts.
  */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
 import { EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENOMEM } from "../../../ffi/abi/errno.ts";
 import { NET_OBJECTS } from "../../core/quota.ts";
 import type { Link } from "../links/link.ts";
@@ -16,6 +17,8 @@ const MEMBERSHIPS6_MAX = 2340, SOURCES6_MAX = 64;
 const MEMBERSHIPS4 = 20, SOURCES4 = 10;
 
 export class SocketGroups {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   private readonly net: NetNamespace;
   private readonly all: Membership[] = [];
 
@@ -35,7 +38,7 @@ export class SocketGroups {
     const most = isFour
       ? net.settings?.number("net/ipv4/igmp_max_memberships") ?? MEMBERSHIPS4
       : MEMBERSHIPS6_MAX;
-    if (count >= most || !NET_OBJECTS.take(1)) return isFour ? -ENOBUFS : -ENOMEM;
+    if (count >= most || !NET_OBJECTS.take(1, this.account)) return isFour ? -ENOBUFS : -ENOMEM;
     const one = new Membership(group, link, address, isInclude);
     all.push(one);
     link.groups.add(one);
@@ -45,7 +48,7 @@ export class SocketGroups {
   leave(one: Membership): void {
     this.all.splice(this.all.indexOf(one), 1);
     one.link.groups.remove(one);
-    NET_OBJECTS.used -= 1 + (one.sources?.length ?? 0);
+    NET_OBJECTS.give(1 + (one.sources?.length ?? 0), this.account);
   }
 
   /** How many sources a group may have. */
@@ -67,20 +70,20 @@ export class SocketGroups {
         return 0;
       }
       one.sources.splice(at, 1);
-      NET_OBJECTS.used--;
+      NET_OBJECTS.give(1, this.account);
       return 0;
     }
     if ((one.sources?.length ?? 0) >= this.sourcesMax(one.group)) return -ENOBUFS;
     if (at >= 0) return -EADDRNOTAVAIL;
-    if (!NET_OBJECTS.take(1)) return -ENOBUFS;
+    if (!NET_OBJECTS.take(1, this.account)) return -ENOBUFS;
     (one.sources ??= []).push(source);
     return 0;
   }
 
   /** Other sources in place of all before. -ENOBUFS */
   setSources(one: Membership, sources: string[], isInclude: boolean): number {
-    if (!NET_OBJECTS.take(sources.length)) return -ENOBUFS;
-    NET_OBJECTS.used -= one.sources?.length ?? 0;
+    if (!NET_OBJECTS.take(sources.length, this.account)) return -ENOBUFS;
+    NET_OBJECTS.give(one.sources?.length ?? 0, this.account);
     one.isInclude = isInclude;
     one.sources = sources.length > 0 ? sources : null;
     return 0;

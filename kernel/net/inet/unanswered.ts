@@ -47,7 +47,9 @@ export class Unanswered extends Timer {
 
   /** `bytes` are what the sender gave. */
   add(bytes: Uint8Array<ArrayBuffer>, to: Endpoint, packet: IpPacket): void {
-    if (this.waiting.length >= WAITING_MAX || !UNANSWERED_PACKETS.take(1)) return;
+    if (this.waiting.length >= WAITING_MAX || !UNANSWERED_PACKETS.take(1, this.socket.account)) {
+      return;
+    }
     const { net } = this.socket, now = net.host.monotonicNs();
     // The questions are asked once for all packets to a neighbour.
     const asked = this.waiting.find((one) => one.to.address === to.address);
@@ -63,7 +65,7 @@ export class Unanswered extends Timer {
     this.waiting = waiting.filter((one) => one.dueNs > now);
     for (const { bytes, to, source, message, dueNs } of waiting) {
       if (dueNs > now) continue;
-      UNANSWERED_PACKETS.used--;
+      UNANSWERED_PACKETS.give(1, this.socket.account);
       // Such a message comes by lo.
       if (!net.links.lo.isUp) continue;
       countPacket(net, net, message);
@@ -76,7 +78,7 @@ export class Unanswered extends Timer {
 
   /** Its socket is gone. */
   forget(): void {
-    UNANSWERED_PACKETS.used -= this.waiting.length;
+    UNANSWERED_PACKETS.give(this.waiting.length, this.socket.account);
     this.waiting = [];
     this.socket.net.timers.disarm(this);
   }

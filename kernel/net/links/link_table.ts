@@ -3,6 +3,7 @@
  * ask: netlink/, interfaces.ts.
  */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
 import {
   EACCES,
   EADDRNOTAVAIL,
@@ -61,6 +62,8 @@ const NEIGHBOURS_MAX = 1024;
 const LINKS_MAX = 1024, ROUTES_MAX = 4096;
 
 export class LinkTable {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   readonly net: NetNamespace;
   readonly links: Link[] = [];
   /** Those that somebody made; what follows from addresses is not among them. */
@@ -107,7 +110,7 @@ export class LinkTable {
     const chosen = this.freeName(name === "" ? `${kind}%d` : name);
     if (typeof chosen === "number") return chosen;
     const link = new Link(this, kind, chosen, this.#nextIndex(), mac);
-    if (!NET_OBJECTS.take(1)) return -ENOBUFS;
+    if (!NET_OBJECTS.take(1, this.account)) return -ENOBUFS;
     this.links.push(link);
     return link;
   }
@@ -136,7 +139,7 @@ export class LinkTable {
   /** It is nowhere any more. */
   #forget(link: Link): void {
     this.#takeOut(link);
-    NET_OBJECTS.used -= 1 + link.addresses.length;
+    NET_OBJECTS.give(1 + link.addresses.length, this.account);
     link.addresses.length = 0;
     this.forgetNeighbours(link);
   }
@@ -158,7 +161,7 @@ export class LinkTable {
     const chosen = to.freeName(name);
     if (typeof chosen === "number") return chosen;
     this.#takeOut(link);
-    NET_OBJECTS.used -= link.addresses.length;
+    NET_OBJECTS.give(link.addresses.length, this.account);
     link.addresses.length = 0;
     this.forgetNeighbours(link);
     link.table = to;
@@ -199,13 +202,13 @@ export class LinkTable {
     if (addresses.some((a) => isV4(a.address))) return;
     settings.ipv4.settle();
     addresses.unshift(own(LOOPBACK4, 8, "lo", IFAPROT_UNSPEC));
-    NET_OBJECTS.used++;
+    NET_OBJECTS.add(1, this.account);
   }
   #addLoopback6(): void {
     const { addresses } = this.lo;
     if (addresses.some((a) => a.address === LOOPBACK6)) return;
     addresses.push(own(LOOPBACK6, 128, "", IFAPROT_KERNEL_LO));
-    NET_OBJECTS.used++;
+    NET_OBJECTS.add(1, this.account);
   }
 
   /** A link has IPv6 from now on, or no more. */
@@ -229,7 +232,7 @@ export class LinkTable {
       (a.prefix === address.prefix || !isV4(a.address))
     );
     if (isThere) return -EEXIST;
-    if (!NET_OBJECTS.take(1)) return -ENOBUFS;
+    if (!NET_OBJECTS.take(1, this.account)) return -ENOBUFS;
     this.#known = null;
     if (isV4(address.address)) link.settings.ipv4.settle();
     link.addresses.push(address);
@@ -241,7 +244,7 @@ export class LinkTable {
     if (at < 0) return -EADDRNOTAVAIL;
     this.#known = null;
     link.addresses.splice(at, 1);
-    NET_OBJECTS.used--;
+    NET_OBJECTS.give(1, this.account);
     this.dropRoutes((route) => route.source === address);
     return 0;
   }
@@ -249,17 +252,19 @@ export class LinkTable {
   /** A neighbour, in place of what was known of it. -ENOBUFS */
   setNeighbour(link: Link, address: string, neighbour: Neighbour): number {
     const isNew = !link.neighbours.has(address);
-    if (isNew && (link.neighbours.size >= NEIGHBOURS_MAX || !NET_OBJECTS.take(1))) return -ENOBUFS;
+    if (isNew && (link.neighbours.size >= NEIGHBOURS_MAX || !NET_OBJECTS.take(1, this.account))) {
+      return -ENOBUFS;
+    }
     link.neighbours.set(address, neighbour);
     return 0;
   }
   dropNeighbour(link: Link, address: string): boolean {
     if (!link.neighbours.delete(address)) return false;
-    NET_OBJECTS.used--;
+    NET_OBJECTS.give(1, this.account);
     return true;
   }
   forgetNeighbours(link: Link): void {
-    NET_OBJECTS.used -= link.neighbours.size;
+    NET_OBJECTS.give(link.neighbours.size, this.account);
     link.neighbours.clear();
   }
 
@@ -269,7 +274,7 @@ export class LinkTable {
     );
     if (same >= 0 && replace) this.#dropRoute(same);
     else if (same >= 0 && !append) return -EEXIST;
-    if (this.routes.length >= ROUTES_MAX || !NET_OBJECTS.take(1)) return -ENOBUFS;
+    if (this.routes.length >= ROUTES_MAX || !NET_OBJECTS.take(1, this.account)) return -ENOBUFS;
     this.#known = null;
     this.routes.push(route);
     return 0;
@@ -286,7 +291,7 @@ export class LinkTable {
   #dropRoute(at: number): void {
     this.#known = null;
     this.routes.splice(at, 1);
-    NET_OBJECTS.used--;
+    NET_OBJECTS.give(1, this.account);
   }
 
   dropRoutes(is: (route: Route) => boolean): void {
@@ -392,7 +397,7 @@ export class LinkTable {
   release(): void {
     for (const link of [...this.links]) this.remove(link);
     this.dropRoutes(() => true);
-    NET_OBJECTS.used -= this.lo.addresses.length;
+    NET_OBJECTS.give(this.lo.addresses.length, this.account);
     this.lo.addresses.length = 0;
   }
 }

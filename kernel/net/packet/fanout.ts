@@ -4,6 +4,7 @@
  * DIFFERS: all frames are of one processor and one queue; there are no fragments to put together.
  */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
 import { EALREADY, EINVAL, ENOMEM, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/packet.ts";
 import type { BpfProgram } from "../../core/bpf_program.ts";
@@ -20,6 +21,8 @@ const MEMBERS_MAX = 0x10000, MEMBERS = 256;
 const IDS = 0x10000;
 
 export class Fanout {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   readonly id: number;
   readonly type: number;
   /** PACKET_FANOUT_FLAG_*. */
@@ -57,8 +60,8 @@ export class Fanout {
 
   /** False: the instructions of all programs would be too many. */
   setProgram(program: BpfProgram | null): boolean {
-    if (program !== null && !FILTER_INSTRUCTIONS.take(program.length)) return false;
-    FILTER_INSTRUCTIONS.used -= this.program?.length ?? 0;
+    if (program !== null && !FILTER_INSTRUCTIONS.take(program.length, this.account)) return false;
+    FILTER_INSTRUCTIONS.give(this.program?.length ?? 0, this.account);
     this.program = program;
     return true;
   }

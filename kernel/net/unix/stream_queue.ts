@@ -3,6 +3,7 @@
  * (unix(7), "Ancillary messages"), and those sent with MSG_OOB. As long as there are none of these, it is a plain ring.
  */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import { MSG_OOB, MSG_PEEK } from "../../../ffi/abi/socket.ts";
 import { SOCKET_MESSAGES } from "../../core/quota.ts";
@@ -48,6 +49,8 @@ class Segment {
 const one = new Uint8Array(1);
 
 export class StreamQueue {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   private readonly ring: ByteRing;
   private readonly owner: OpenFile;
   /** Null: all bytes are without anything. */
@@ -99,7 +102,7 @@ export class StreamQueue {
     rights: readonly OpenFile[] | null,
   ): number {
     const isNoted = this.segments !== null || credentials !== null || rights !== null;
-    if (isNoted && !SOCKET_MESSAGES.hasRoom) return -ENOMEM;
+    if (isNoted && !SOCKET_MESSAGES.hasRoom(1, this.account)) return -ENOMEM;
     const done = this.ring.put(io, n, FAULT_BYTES);
     if (done > 0 && isNoted) this.note(done, credentials, rights);
     return done;
@@ -111,12 +114,12 @@ export class StreamQueue {
     credentials: PeerCredentials | null,
     rights: readonly OpenFile[] | null,
   ): number {
-    if (!SOCKET_MESSAGES.hasRoom) return -ENOMEM;
+    if (!SOCKET_MESSAGES.hasRoom(1, this.account)) return -ENOMEM;
     if (io.takeBytes(one, 0, 1) !== 1) return -EFAULT;
     const segment = new Segment(1, credentials, inFlightOf(rights, this.owner));
     segment.byte = one[0]!;
     this.noted(0).push(segment);
-    SOCKET_MESSAGES.used++;
+    SOCKET_MESSAGES.add(1, this.account);
     this.urgent = segment;
     this.urgentBytes++;
     return 1;
@@ -161,7 +164,7 @@ export class StreamQueue {
 
   free(): void {
     for (const { rights } of this.segments ?? []) rights?.drop();
-    SOCKET_MESSAGES.used -= this.segments?.length ?? 0;
+    SOCKET_MESSAGES.give(this.segments?.length ?? 0, this.account);
     this.segments = this.urgent = null;
     this.urgentBytes = 0;
     this.ring.free();
@@ -172,7 +175,7 @@ export class StreamQueue {
     if (this.segments !== null) return this.segments;
     const before = this.ring.length - n;
     this.segments = before > 0 ? [new Segment(before, null, null)] : [];
-    SOCKET_MESSAGES.used += this.segments.length;
+    SOCKET_MESSAGES.add(this.segments.length, this.account);
     return this.segments;
   }
 
@@ -187,7 +190,7 @@ export class StreamQueue {
     if (glues) last.length += n;
     else {
       segments.push(new Segment(n, credentials, inFlightOf(rights, this.owner)));
-      SOCKET_MESSAGES.used++;
+      SOCKET_MESSAGES.add(1, this.account);
     }
   }
 
@@ -196,7 +199,7 @@ export class StreamQueue {
     if (segment.byte >= 0) this.urgentBytes -= segment.length;
     if (segment === this.urgent) this.urgent = null;
     segment.rights?.drop();
-    SOCKET_MESSAGES.used--;
+    SOCKET_MESSAGES.give(1, this.account);
   }
 
   /** The first that a read has not passed. */

@@ -42,7 +42,7 @@ export function sysIoSetup(t: Task, a: SyscallArgs): number {
   // Linux doubles the number, in 32 bits, and fills up the last page of the ring.
   const events = (Math.max(wanted, t.kernel.host.cpuCount * 4) * 2) >>> 0;
   if (events > EVENTS_MAX) return -EINVAL;
-  if (events === 0 || !AIO_REQUESTS.take(wanted)) return -EAGAIN;
+  if (events === 0 || !AIO_REQUESTS.take(wanted, t.group.account)) return -EAGAIN;
   let ring: AioRing | null = null, isKept = false;
   try {
     ring = AioRing.create(t.kernel.memory, events + 2);
@@ -57,7 +57,7 @@ export function sysIoSetup(t: Task, a: SyscallArgs): number {
     return 0;
   } finally {
     if (!isKept) {
-      AIO_REQUESTS.used -= wanted;
+      AIO_REQUESTS.give(wanted, t.group.account);
       ring?.drop();
     }
   }

@@ -37,10 +37,10 @@ export function registerBufferRing(t: Task, ring: Uring, arg: number, count: num
   if (old !== undefined && !(old instanceof BufferList && old.count === 0)) return -EEXIST;
   const bytes = entries * U.IoUringBuf.size, cost = isOwn ? 1 : entries;
   if (isOwn && (addr + bytes > t.mm.layout.maxAddress || t.mm.load8(addr) < 0)) return -EFAULT;
-  if (!RING_ENTRIES.take(cost)) return -ENOMEM;
+  if (!RING_ENTRIES.take(cost, t.group.account)) return -ENOMEM;
   const memory = isOwn ? new OwnMemory(addr) : MappedMemory.create(t.kernel.memory, bytes, id);
   if (memory === null) {
-    RING_ENTRIES.used -= cost;
+    RING_ENTRIES.give(cost, t.group.account);
     return -ENOMEM;
   }
   const isSliced = (flags & U.IOU_PBUF_RING_INC) !== 0;

@@ -3,6 +3,7 @@
  * (IOSQE_BUFFER_SELECT): lists of IORING_OP_PROVIDE_BUFFERS, and rings in shared memory (buffer_rings.ts).
  */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
 import { E2BIG, EFAULT, EINVAL, ENOBUFS, ENOENT, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { Fifo } from "../../core/fifo.ts";
@@ -26,6 +27,8 @@ export interface ProvidedBuffer {
 }
 
 export abstract class BufferGroup {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   /** How many one transfer may use. */
   abstract readonly atOnce: number;
   /** The buffer whose turn it is, or of a ring one behind it; it stays. -ENOBUFS, -EFAULT. */
@@ -58,11 +61,11 @@ export class BufferList extends BufferGroup {
 
   /** The first one is gone. */
   drop(): void {
-    if (this.list.shift() !== undefined) RING_ENTRIES.used--;
+    if (this.list.shift() !== undefined) RING_ENTRIES.give(1, this.account);
   }
 
   override release(): void {
-    RING_ENTRIES.used -= this.count;
+    RING_ENTRIES.give(this.count, this.account);
   }
 }
 
@@ -116,7 +119,7 @@ export class BufferRing extends BufferGroup {
 
   override release(): void {
     this.memory.drop();
-    RING_ENTRIES.used -= this.cost;
+    RING_ENTRIES.give(this.cost, this.account);
   }
 }
 
@@ -180,7 +183,7 @@ export function provideBuffers({ sqe, ring }: Worker): number {
   if (addr + count * len > ring.maxAddress) return -EFAULT;
   const group = ring.bufferGroups.get(id) ?? new BufferList();
   if (!(group instanceof BufferList)) return -EINVAL;
-  if (!RING_ENTRIES.take(count)) return -ENOMEM;
+  if (!RING_ENTRIES.take(count, group.account)) return -ENOMEM;
   ring.bufferGroups.set(id, group);
   for (let i = 0; i < count; i++) group.add({ addr: addr + i * len, len, id: first + i });
   return 0;

@@ -97,7 +97,7 @@ export function sysIoUringRegister(t: Task, a: SyscallArgs): number {
       return arg !== 0 || count !== 0 ? -EINVAL : registerPersonality(t, ring);
     case U.IORING_UNREGISTER_PERSONALITY:
       if (arg !== 0 || !ring.personalities.delete(count)) return -EINVAL;
-      RING_ENTRIES.used--;
+      RING_ENTRIES.give(1, ring.account);
       return 0;
     case U.IORING_REGISTER_RESTRICTIONS:
       return registerRestrictions(t, ring, arg, count);
@@ -146,7 +146,7 @@ function registerEventFile(t: Task, ring: Uring, arg: number): number {
 
 function registerPersonality(t: Task, ring: Uring): number {
   if (ring.lastPersonality >= MAX_PERSONALITY) return -EEXIST;
-  if (!RING_ENTRIES.take(1)) return -ENOMEM;
+  if (!RING_ENTRIES.take(1, ring.account)) return -ENOMEM;
   ring.personalities.set(++ring.lastPersonality, t.cred);
   return ring.lastPersonality;
 }

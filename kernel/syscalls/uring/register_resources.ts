@@ -71,7 +71,7 @@ export function registerBuffers(
     if (typeof buffer === "number") return buffer;
     buffers.push(buffer);
   }
-  if (!RING_ENTRIES.take(count)) return -ENOMEM;
+  if (!RING_ENTRIES.take(count, ring.account)) return -ENOMEM;
   ring.buffers = buffers;
   return 0;
 }
@@ -80,7 +80,7 @@ export function registerBuffers(
 export function copyBuffers(from: Uring, to: Uring): number {
   const { buffers } = from;
   if (buffers === null) return -ENXIO;
-  if (!RING_ENTRIES.take(buffers.length)) return -ENOMEM;
+  if (!RING_ENTRIES.take(buffers.length, to.account)) return -ENOMEM;
   to.buffers = buffers.map((b) => b === null ? null : new FixedBuffer(b.addr, b.len, 0, 0));
   return 0;
 }
@@ -90,7 +90,7 @@ export function releaseBuffers(ring: Uring): void {
   const { buffers } = ring;
   if (buffers === null) return;
   ring.buffers = null;
-  RING_ENTRIES.used -= buffers.length;
+  RING_ENTRIES.give(buffers.length, ring.account);
   for (const buffer of buffers) discard(ring, buffer);
 }
 
@@ -140,13 +140,13 @@ export function registerFiles(
   if (ring.files !== null) return -EBUSY;
   if (count === 0) return -EINVAL;
   if (count > MAX_FILES || count > t.group.limits.get(RLIMIT_NOFILE)) return -EMFILE;
-  if (!RING_ENTRIES.take(count)) return -ENOMEM;
+  if (!RING_ENTRIES.take(count, ring.account)) return -ENOMEM;
   const places: (FixedFile | null)[] = [];
   for (let i = 0; i < count; i++) {
     const place = placeAt(t, fds, tags, i);
     if (typeof place === "number") {
       for (const held of places) held?.file.drop();
-      RING_ENTRIES.used -= count;
+      RING_ENTRIES.give(count, ring.account);
       return place;
     }
     places.push(place);
@@ -160,7 +160,7 @@ export function releaseFiles(ring: Uring): void {
   const { files } = ring;
   if (files === null) return;
   ring.files = null;
-  RING_ENTRIES.used -= files.places.length;
+  RING_ENTRIES.give(files.places.length, ring.account);
   for (const place of files.places) discard(ring, place);
 }
 

@@ -160,7 +160,7 @@ export class Uring extends OpenFile {
     let head: Worker | null = null, tail: Worker | null = null, taken = 0;
     const most = Math.min(count, this.unsubmitted);
     this.hasMore = this.isLong = false;
-    while (taken < most && RING_REQUESTS.hasRoom) {
+    while (taken < most && RING_REQUESTS.hasRoom()) {
       const mayStop = head === null && taken > 0;
       if (mayStop && (taken >= TURN_REQUESTS || this.hasWorkedLong(task.kernel))) {
         this.hasMore = true;
@@ -192,7 +192,7 @@ export class Uring extends OpenFile {
     }
     if (head !== null) this.startChain(head);
     this.startReady();
-    return taken === 0 && most > 0 && !RING_REQUESTS.hasRoom ? -EAGAIN : taken;
+    return taken === 0 && most > 0 && !RING_REQUESTS.hasRoom() ? -EAGAIN : taken;
   }
 
   /** The next request, or null for an index that makes no sense. */
@@ -366,7 +366,7 @@ export class Uring extends OpenFile {
   postFor(lo: number, hi: number, result: number, flags: number): void {
     this.posted++;
     if (this.late.length > 0 || !this.put(lo, hi, result, flags)) {
-      if (LATE_COMPLETIONS.take(1)) this.late.push({ lo, hi, result, flags });
+      if (LATE_COMPLETIONS.take(1, this.account)) this.late.push({ lo, hi, result, flags });
       else this.memory.setWord(RING_AT.cqOverflow, this.memory.word(RING_AT.cqOverflow) + 1);
       this.setOverflow(true);
     }
@@ -400,7 +400,7 @@ export class Uring extends OpenFile {
     for (let cqe = this.late.first; cqe !== undefined; cqe = this.late.first) {
       if (!this.put(cqe.lo, cqe.hi, cqe.result, cqe.flags)) return;
       this.late.shift();
-      LATE_COMPLETIONS.used--;
+      LATE_COMPLETIONS.give(1, this.account);
     }
     this.setOverflow(false);
   }
@@ -439,8 +439,8 @@ export class Uring extends OpenFile {
     releaseBuffers(this);
     for (const group of this.bufferGroups.values()) group.release();
     this.bufferGroups.clear();
-    LATE_COMPLETIONS.used -= this.late.drain().length;
-    RING_ENTRIES.used -= this.personalities.size;
+    LATE_COMPLETIONS.give(this.late.drain().length, this.account);
+    RING_ENTRIES.give(this.personalities.size, this.account);
     this.eventFile?.drop();
     this.eventFile = null;
     this.memory.drop();

@@ -5,6 +5,8 @@
  * Neighbours: operations.ts (what is done), ring.ts (who starts it and takes the result).
  */
 
+import { ACCOUNTING } from "../../core/account.ts";
+import { serve } from "../../task/current.ts";
 import { O_NONBLOCK } from "../../../ffi/abi/fcntl.ts";
 import { RING_REQUESTS } from "../../core/quota.ts";
 import { BLOCK } from "../../core/result.ts";
@@ -115,7 +117,7 @@ export class Worker extends Task {
     this.ownFiles = new RequestFiles(this);
     this.comm = submitter.comm;
     this.cgroups = submitter.cgroups;
-    RING_REQUESTS.used++;
+    RING_REQUESTS.add(1, this.group.account);
   }
 
   override get billed(): Task {
@@ -129,13 +131,14 @@ export class Worker extends Task {
 
   /** Carries it out, as far as it goes now. */
   attempt(): void {
-    const { op, kernel } = this, before = kernel.current;
+    const { op, kernel } = this, before = kernel.current, account = ACCOUNTING.current;
     if (op === null) return;
     this.state = HANDLING;
     this.files = op.needsFile || this.isDirect ? this.ownFiles : this.table;
-    kernel.current = this;
+    serve(this);
     const result = this.run(op);
     kernel.current = before;
+    ACCOUNTING.current = account;
     if (this.attention) this.passSignalsOn();
     if (this.isDone) return;
     if (result === BLOCK) {
@@ -196,7 +199,7 @@ export class Worker extends Task {
   /** Its result is posted: it holds nothing any more, and a wake-up under way is in vain. */
   end(): void {
     if (this.isDone) return;
-    RING_REQUESTS.used--;
+    RING_REQUESTS.give(1, this.group.account);
     this.ring.counting.disarm(this.counted);
     this.endWait();
     this.isDone = true;

@@ -1,5 +1,6 @@
 /** Programs that bpf(2) has loaded, by their ids: they live as long as a descriptor or a group has them. */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
 import { EBPF_INSTRUCTIONS, type EbpfProgram } from "../../core/ebpf/program.ts";
 
 /** struct bpf_cgroup_dev_ctx: access_type, major, minor. */
@@ -12,6 +13,8 @@ export function mayLoadContext(offset: number, bytes: number): boolean {
 }
 
 export class BpfProgram {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   readonly id: number;
   /** BPF_PROG_TYPE_*. */
   readonly type: number;
@@ -33,7 +36,7 @@ export class BpfProgram {
 
   drop(): void {
     if (--this.refs > 0) return;
-    EBPF_INSTRUCTIONS.used -= this.code.length;
+    EBPF_INSTRUCTIONS.give(this.code.length, this.account);
     this.all.delete(this.id);
   }
 }

@@ -3,6 +3,8 @@
  * say is in files.ts; who is in it, in membership.ts.
  */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
+import { CGROUPS } from "../../core/quota.ts";
 import { EAGAIN, EBUSY, EEXIST, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import { ChangeSignal, type GroupFile, type GroupNode } from "../../fs/cgroupfs/group_node.ts";
 import type { Inode } from "../../vfs/inode.ts";
@@ -21,6 +23,8 @@ import { PidsState } from "./pids.ts";
 const DEPTH_MAX = 256;
 
 export class Cgroup implements GroupNode {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   readonly hierarchy: Hierarchy;
   readonly parent: Cgroup | null;
   name: string;
@@ -120,7 +124,7 @@ export class Cgroup implements GroupNode {
   makeChild(name: string): Cgroup | number {
     if (this.children.has(name) || this.listFiles().some((f) => f.name === name)) return -EEXIST;
     if (!hasRoom(this, 1) || this.depth >= DEPTH_MAX) return -EAGAIN;
-    if (!this.hierarchy.owner.count.take(1)) return -ENOMEM;
+    if (!CGROUPS.take(1)) return -ENOMEM;
     const child = new Cgroup(this.hierarchy, this, name);
     this.children.set(name, child);
     countBelow(this, 1);
@@ -137,7 +141,7 @@ export class Cgroup implements GroupNode {
     parent.children.delete(this.name);
     if (this.threadedIn !== null) parent.threadedChildren--;
     countBelow(parent, -1);
-    this.hierarchy.owner.count.used--;
+    CGROUPS.give(1, this.account);
     noteThaw(this);
     this.cpu.endInto(parent.cpu);
     this.memory.end();

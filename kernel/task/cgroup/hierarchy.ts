@@ -7,7 +7,7 @@
  */
 
 import { ENOMEM } from "../../../ffi/abi/errno.ts";
-import { Quota } from "../../core/quota.ts";
+import { CGROUPS } from "../../core/quota.ts";
 import { CgroupFs } from "../../fs/cgroupfs/cgroup_fs.ts";
 import { type CgroupLimits, noLimits } from "../../fs/cgroupfs/limits.ts";
 import type { Kernel } from "../kernel_services.ts";
@@ -35,7 +35,7 @@ export class Hierarchy {
     this.root = new Cgroup(this, null, "");
     const { host } = owner.kernel;
     const type = id === 0 ? "cgroup2" : "cgroup";
-    this.fs = new CgroupFs(host, type, this.root, options, owner.xattrBytes);
+    this.fs = new CgroupFs(host, type, this.root, options);
   }
 
   get isUnified(): boolean {
@@ -53,10 +53,6 @@ export class Cgroups {
   limits: CgroupLimits = noLimits();
   /** Groups whose tasks stand still: frozen, or without processor time left. */
   stillGroups: number = 0;
-  /** LIMIT: groups of all hierarchies, roots of version 1 among them; as many as Linux has ids for. */
-  readonly count: Quota = new Quota(65535);
-  /** LIMIT: bytes of extended attributes of groups and their files. */
-  readonly xattrBytes: Quota = new Quota(1 << 24);
   /** Its root is that of a machine: nobody limits it from outside, and it has the files that Linux's root has. */
   isMachine: boolean = false;
   private lastId: number = 0;
@@ -73,7 +69,7 @@ export class Cgroups {
 
   /** A hierarchy of version 1, whose controllers are not another one's; -ENOMEM. */
   addLegacy(controllers: number, name: string, options: string): Hierarchy | number {
-    if (!this.count.take(1)) return -ENOMEM;
+    if (!CGROUPS.take(1)) return -ENOMEM;
     this.unified.controllers &= ~controllers;
     const hierarchy = new Hierarchy(this, ++this.lastId, controllers, name, options);
     this.legacy.push(hierarchy);
@@ -83,7 +79,7 @@ export class Cgroups {
   /** Nobody mounts it any more, and it has no groups. */
   dropLegacy(hierarchy: Hierarchy): void {
     this.legacy.splice(this.legacy.indexOf(hierarchy), 1);
-    this.count.used--;
+    CGROUPS.give(1, hierarchy.root.account);
     hierarchy.fs.end();
     this.unified.controllers |= hierarchy.controllers & UNIFIED;
   }

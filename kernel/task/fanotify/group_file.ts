@@ -89,7 +89,7 @@ export class FanotifyFile extends OpenFile implements Asker {
     this.eventFlags = eventFlags;
     this.isUnprivileged = isUnprivileged;
     this.isUnlimited = isUnlimited;
-    FANOTIFY_GROUPS.used++;
+    FANOTIFY_GROUPS.add(1, this.account);
     if (this.asks) MARKS.asking++;
   }
 
@@ -153,7 +153,7 @@ export class FanotifyFile extends OpenFile implements Asker {
 
   private push(event: FanEvent): boolean {
     const isFull = this.events.length >= MAX_EVENTS && !this.isUnlimited;
-    if (isFull || !FANOTIFY_EVENTS.hasRoom) {
+    if (isFull || !FANOTIFY_EVENTS.hasRoom(1, this.account)) {
       if (!this.isOverflown) this.enqueue(new FanEvent(FAN_Q_OVERFLOW, null, [], null, null, null));
       this.isOverflown = true;
       return false;
@@ -171,13 +171,13 @@ export class FanotifyFile extends OpenFile implements Asker {
 
   private enqueue(event: FanEvent): void {
     this.events.push(event);
-    FANOTIFY_EVENTS.used++;
+    FANOTIFY_EVENTS.add(1, this.account);
     this.queue.wake(POLLIN | POLLRDNORM);
   }
 
   /** It is not in the queue any more. */
   private leave(event: FanEvent): void {
-    FANOTIFY_EVENTS.used--;
+    FANOTIFY_EVENTS.give(1, this.account);
     if (this.byKey.get(event.key) === event) this.byKey.delete(event.key);
     if (event.mask === FAN_Q_OVERFLOW) this.isOverflown = false;
     if (event.path !== null) dropPath(event.path);
@@ -237,7 +237,7 @@ export class FanotifyFile extends OpenFile implements Asker {
     if (question !== null) {
       question.fd = fd;
       this.asked.push(question);
-      FANOTIFY_EVENTS.used++;
+      FANOTIFY_EVENTS.add(1, this.account);
     }
     return size;
   }
@@ -267,7 +267,7 @@ export class FanotifyFile extends OpenFile implements Asker {
     const question = this.asked.find((one) => one.fd === fd);
     if (question === undefined) return -ENOENT;
     this.asked = this.asked.filter((one) => one !== question);
-    FANOTIFY_EVENTS.used--;
+    FANOTIFY_EVENTS.give(1, this.account);
     question.answer(answer === FAN_ALLOW);
     return size;
   }
@@ -297,10 +297,10 @@ export class FanotifyFile extends OpenFile implements Asker {
 
   /** Whoever waits may go on. */
   protected override release(): void {
-    FANOTIFY_GROUPS.used--;
+    FANOTIFY_GROUPS.give(1, this.account);
     if (this.asks) MARKS.asking--;
     this.marks.flush(null);
-    FANOTIFY_EVENTS.used -= this.asked.length;
+    FANOTIFY_EVENTS.give(this.asked.length, this.account);
     for (const question of this.asked.splice(0)) question.answer(true);
     const events = this.events;
     this.events = [];

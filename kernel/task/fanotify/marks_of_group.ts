@@ -1,5 +1,6 @@
 /** The marks of one group of fanotify(7): put on files, mounts and file systems, changed, taken away, and shown. */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
 import { EEXIST, ENOENT, ENOSPC } from "../../../ffi/abi/errno.ts";
 import {
   FAN_MARK_EVICTABLE,
@@ -14,6 +15,8 @@ import { attachMark, detachMark } from "../../vfs/watch_list.ts";
 const IGNORES = FAN_MARK_IGNORE | FAN_MARK_IGNORED_MASK;
 
 export class GroupMarks {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
   private readonly group: MarkGroup;
   private readonly marks: Map<object, Mark> = new Map();
 
@@ -24,7 +27,7 @@ export class GroupMarks {
   /** FAN_MARK_ADD: 0, -EEXIST, -ENOSPC. `flags` are those of fanotify_mark(2). */
   add(target: MarkTarget, mask: number, flags: number): number {
     const old = this.marks.get(objectOf(target));
-    if (old === undefined && !INODE_WATCHES.hasRoom) return -ENOSPC;
+    if (old === undefined && !INODE_WATCHES.hasRoom(1, this.account)) return -ENOSPC;
     const mark = old ?? new Mark(this.group, target);
     if (old === undefined) mark.isEvictable = (flags & FAN_MARK_EVICTABLE) !== 0;
     else if (!mayUpdate(old, flags)) return -EEXIST;
@@ -57,7 +60,7 @@ export class GroupMarks {
 
   detach(mark: Mark): void {
     if (!this.marks.delete(objectOf(mark.target))) return;
-    INODE_WATCHES.used--;
+    INODE_WATCHES.give(1, this.account);
     if (mark.target.kind === "inode") {
       detachMark(mark.target.inode, mark);
       return;
@@ -69,7 +72,7 @@ export class GroupMarks {
 
   private attach(mark: Mark): void {
     this.marks.set(objectOf(mark.target), mark);
-    INODE_WATCHES.used++;
+    INODE_WATCHES.add(1, this.account);
     if (mark.target.kind === "inode") {
       attachMark(mark.target.inode, mark);
       return;

@@ -3,6 +3,7 @@
  * (signal(7)); each carries what siginfo_t will show.
  */
 
+import type { Account } from "../../core/account.ts";
 import { QUEUED_SIGNALS } from "../../core/quota.ts";
 import type { SignalSource } from "./dequeue.ts";
 import { SigSet } from "./sigset.ts";
@@ -47,16 +48,22 @@ export class SigInfo {
 }
 
 export class PendingSignals {
+  /** What it is charged to. */
+  readonly account: Account;
   /** Which signals are in `queue`. */
   readonly set: SigSet = new SigSet();
   readonly queue: SigInfo[] = [];
+
+  constructor(account: Account) {
+    this.account = account;
+  }
 
   /** False when a standard signal is pending already (each POSIX timer has a place of its own). */
   push(info: SigInfo): boolean {
     if (info.signo < 32 && info.timer === null && this.set.has(info.signo)) return false;
     this.set.add(info.signo);
     this.queue.push(info);
-    QUEUED_SIGNALS.used++;
+    QUEUED_SIGNALS.add(1, this.account);
     return true;
   }
 
@@ -69,7 +76,7 @@ export class PendingSignals {
   /** Take this entry, which is in the queue. */
   takeExactly(info: SigInfo): SigInfo {
     this.queue.splice(this.queue.indexOf(info), 1);
-    QUEUED_SIGNALS.used--;
+    QUEUED_SIGNALS.give(1, this.account);
     if (!this.queue.some((q) => q.signo === info.signo)) this.set.remove(info.signo);
     return info;
   }
@@ -82,7 +89,7 @@ export class PendingSignals {
 
   /** Nobody is left to take any. */
   clear(): void {
-    QUEUED_SIGNALS.used -= this.queue.length;
+    QUEUED_SIGNALS.give(this.queue.length, this.account);
     this.queue.length = 0;
     this.set.set(0, 0);
   }
@@ -98,7 +105,7 @@ export class PendingSignals {
       if (isGone(info)) this.set.remove(info.signo);
       else this.queue[kept++] = info;
     }
-    QUEUED_SIGNALS.used -= this.queue.length - kept;
+    QUEUED_SIGNALS.give(this.queue.length - kept, this.account);
     this.queue.length = kept;
     for (const { signo } of this.queue) this.set.add(signo);
   }

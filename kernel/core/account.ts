@@ -1,0 +1,89 @@
+/**
+ * Accounts of kernel objects: how many objects of each kind, and about how many bytes of the Sentry's heap, a process, a
+ * user, a container and the whole sandbox hold. An object is charged to the process that makes it, and through its chain
+ * of parents to that process's user, container and sandbox; it keeps its account and is given back there, whoever
+ * releases it. So a user or a container that takes all that it may have leaves the shares of the others alone.
+ *
+ *     process 12 -> user 1000 -> container "web" -> sandbox
+ *
+ * Neighbours: quota.ts (the kinds and their limits), task/accounts.ts (which account a process has).
+ * The whole mechanism: docs/internals/accounts.md.
+ */
+
+/** LIMIT: kinds of objects; quota.ts numbers them. */
+export const KINDS_MAX = 48;
+
+export class Account {
+  parent: Account | null;
+  /** Objects by kind. */
+  readonly counts: Float64Array<ArrayBuffer> = new Float64Array(KINDS_MAX);
+  /** Estimated bytes of the Sentry's heap. */
+  bytes: number = 0;
+  bytesMax: number = Infinity;
+  /** The part of its parent's part of each quota that it may have, 0 to 1. */
+  share: number;
+  /** Living accounts below it. */
+  members: number = 0;
+
+  constructor(parent: Account | null, share: number) {
+    this.parent = parent;
+    this.share = share;
+    if (parent !== null) parent.members++;
+  }
+
+  /** What is charged to it is charged to another parent from now on: a process has another user or container. */
+  moveTo(parent: Account): void {
+    const { counts, bytes } = this;
+    for (let a = this.parent; a !== null; a = a.parent) a.subtract(counts, bytes);
+    for (let a: Account | null = parent; a !== null; a = a.parent) a.subtract(counts, bytes, -1);
+    this.close();
+    this.parent = parent;
+    parent.members++;
+  }
+
+  private subtract(counts: Float64Array<ArrayBuffer>, bytes: number, sign: number = 1): void {
+    this.bytes -= sign * bytes;
+    for (let kind = 0; kind < KINDS_MAX; kind++) this.counts[kind]! -= sign * counts[kind]!;
+  }
+
+  /** Nothing will be charged to it any more; what is charged stays until it is given back. */
+  close(): void {
+    if (this.parent !== null) this.parent.members--;
+  }
+
+  /** Nothing refers to it: the owner of the table that it stands in may forget it. */
+  get isIdle(): boolean {
+    return this.members === 0 && this.bytes === 0;
+  }
+}
+
+/** May `count` more objects of a kind be charged to an account and all of its parents? HOT */
+export function hasRoom(
+  account: Account,
+  kind: number,
+  limit: number,
+  count: number,
+  bytes: number,
+): boolean {
+  for (let a: Account | null = account; a !== null; a = a.parent) {
+    if (a.bytes + bytes > a.bytesMax) return false;
+    const share = a.parent === null ? a.share : a.share * a.parent.share;
+    if (a.counts[kind]! + count > limit * share) return false;
+  }
+  return true;
+}
+
+/** Charges an account and all of its parents without asking; negative numbers give back. HOT */
+export function charge(account: Account, kind: number, count: number, bytes: number): void {
+  for (let a: Account | null = account; a !== null; a = a.parent) {
+    a.bytes += bytes;
+    a.counts[kind]! += count;
+  }
+}
+
+/** What objects are charged to that are made now: the process whose call is served, as Linux's `current`. */
+class Accounting {
+  current: Account = new Account(null, 1);
+}
+
+export const ACCOUNTING: Accounting = new Accounting();

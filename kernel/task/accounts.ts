@@ -1,0 +1,88 @@
+/**
+ * The accounts of a sandbox, of its containers and of their users (core/account.ts). Containers have equal parts of each
+ * quota; an ordinary user may have half of its container's part, so that several users cannot be kept from working by
+ * one, and root by none.
+ *
+ * Neighbours: thread_group.ts (a process's account), change_credentials.ts (a process has another user).
+ */
+
+import { Account, ACCOUNTING } from "../core/account.ts";
+
+/** The part of its container's quotas that an ordinary user may have. */
+const USER_SHARE = 0.5;
+/** The part of the memory limit that kernel objects may take; the rest is for programs. */
+export const KERNEL_SHARE = 0.5;
+/** LIMIT: bytes of kernel objects, and the part of the machine's memory: V8's heap ends at a fourth of it, or at 4 GiB. */
+const KERNEL_MAX = 1.5 * 2 ** 30, MACHINE_SHARE = 1 / 8;
+/** Accounts of users that are kept before those without objects are looked for. */
+const USERS_KEPT = 64;
+
+export class SandboxAccounts {
+  readonly root: Account = new Account(null, 1);
+  private readonly containers: Set<ContainerAccounts> = new Set();
+
+  /** Objects that are made before any process runs are the sandbox's own. */
+  constructor() {
+    ACCOUNTING.current = this.root;
+  }
+
+  /** The guests may have so much memory on this machine, in bytes. */
+  setLimit(bytes: number, machineBytes: number): void {
+    this.root.bytesMax = Math.min(bytes * KERNEL_SHARE, machineBytes * MACHINE_SHARE, KERNEL_MAX);
+  }
+
+  open(): ContainerAccounts {
+    const accounts = new ContainerAccounts(this);
+    this.containers.add(accounts);
+    this.divide();
+    return accounts;
+  }
+
+  close(accounts: ContainerAccounts): void {
+    if (!this.containers.delete(accounts)) return;
+    accounts.all.close();
+    this.divide();
+  }
+
+  private divide(): void {
+    for (const { all } of this.containers) all.share = 1 / this.containers.size;
+  }
+}
+
+export class ContainerAccounts {
+  /** The container's own. */
+  readonly all: Account;
+  private readonly sandbox: SandboxAccounts;
+  private readonly users: Map<number, Account> = new Map();
+  private sweepAt: number = USERS_KEPT;
+
+  constructor(sandbox: SandboxAccounts) {
+    this.sandbox = sandbox;
+    this.all = new Account(sandbox.root, 1);
+  }
+
+  /** The account of a user by its kernel id. */
+  ofUser(uid: number): Account {
+    const known = this.users.get(uid);
+    if (known !== undefined) return known;
+    if (this.users.size >= this.sweepAt) this.sweep();
+    const user = new Account(this.all, uid === 0 ? 1 : USER_SHARE);
+    this.users.set(uid, user);
+    return user;
+  }
+
+  /** Users that have neither processes nor objects are forgotten. */
+  private sweep(): void {
+    for (const [uid, user] of this.users) {
+      if (!user.isIdle) continue;
+      user.close();
+      this.users.delete(uid);
+    }
+    this.sweepAt = Math.max(USERS_KEPT, 2 * this.users.size);
+  }
+
+  /** The container is gone; what is left of its objects stays charged. */
+  close(): void {
+    this.sandbox.close(this);
+  }
+}
