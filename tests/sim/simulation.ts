@@ -42,6 +42,8 @@ const KEPT_BYTES = 65536;
 const QUOTAS: readonly (readonly [string, quotas.Quota])[] = Object.entries(quotas).flatMap((
   [name, value],
 ) => value instanceof quotas.Quota ? [[name, value] as const] : []);
+/** What is counted before and behind all guests. */
+const COUNTED: readonly string[] = ["memory", "bytes charged", ...QUOTAS.map(([name]) => name)];
 const MOUNTS: readonly (readonly [string, string])[] = [
   ["/proc", "proc"],
   ["/dev", "devtmpfs"],
@@ -192,7 +194,9 @@ export class Simulation {
   }
 
   private used(): number[] {
-    return [this.kernel.memory.frames.usedBytes, ...QUOTAS.map(([, quota]) => quota.used)];
+    const { memory, accounts } = this.kernel;
+    const bytes = [memory.frames.usedBytes, accounts.root.bytes];
+    return [...bytes, ...QUOTAS.map(([, quota]) => quota.used)];
   }
 
   /** What must hold when all guests ended: lines about what does not. Nothing can be run any more. */
@@ -214,7 +218,7 @@ export class Simulation {
     for (const [i, now] of this.used().entries()) {
       const more = now - this.usedAtStart[i]!;
       if (more !== 0 && (i > 0 || more !== KEPT_BYTES)) {
-        found.push(`${more} more of ${i === 0 ? "memory" : QUOTAS[i - 1]![0]}`);
+        found.push(`${more} more of ${COUNTED[i]}`);
       }
     }
     return found;
