@@ -14,6 +14,12 @@ export function seeds(full: readonly number[]): number[] {
   return isFull ? [...full, Math.floor(Math.random() * 2 ** 31)] : [1];
 }
 
+/** How long one seed runs: what `deno task fuzz` says, ten minutes for two seeds in the full run, else some seconds. */
+export function secondsOf(full: number, short: number): number {
+  const wanted = Deno.env.get("DVISOR_FUZZ_SECONDS");
+  return wanted !== undefined ? Number(wanted) : isFull ? full : short;
+}
+
 export interface Fuzzer {
   /** Of tests/fuzz. */
   readonly script: string;
@@ -46,7 +52,7 @@ export function testFuzzer(name: string, fuzzer: Fuzzer): void {
     ...named(name, PYTHON === null ? "no python3 on this machine" : null),
     fn: async (t) => {
       for (const seed of seeds([1])) {
-        await t.step(`seed ${seed}`, () => fuzz("systrap", fuzzer, seed, isFull ? 300 : 4));
+        await t.step(`seed ${seed}`, () => fuzz("systrap", fuzzer, seed, secondsOf(300, 4)));
       }
     },
   });

@@ -5,8 +5,8 @@
  */
 
 import { ALL_ROWS } from "../../kernel/syscalls/x86_64.ts";
-import { isFull, named, PYTHON } from "../harness/machine.ts";
-import { fuzz, seeds } from "./guest_fuzz.ts";
+import { named, PYTHON } from "../harness/machine.ts";
+import { fuzz, secondsOf, seeds } from "./guest_fuzz.ts";
 
 const stdin = ALL_ROWS.map((row) => `${row.nr} ${row.name} ${row.args}`).join("\n");
 
@@ -17,7 +17,7 @@ for (const platform of ["systrap", "ptrace"] as const) {
       PYTHON === null ? "no python3 on this machine" : null,
     ),
     fn: async (t) => {
-      const fuzzer = { script: "syscall_fuzz.py", stdin, least: 1000 }, seconds = isFull ? 60 : 6;
+      const fuzzer = { script: "syscall_fuzz.py", stdin, least: 1000 }, seconds = secondsOf(60, 6);
       const all = seeds([1, 2, 3, 4, 5, 6, 7, 8]);
       for (const seed of platform === "ptrace" ? all.slice(-1) : all) {
         await t.step(`seed ${seed}`, () => fuzz(platform, fuzzer, seed, seconds));

@@ -84,7 +84,7 @@ export function groupNodeOf(inode: Inode): GroupNode | null {
   return inode instanceof GroupDir ? inode.node : null;
 }
 
-class GroupDir extends GeneratedDir {
+export class GroupDir extends GeneratedDir {
   readonly node: GroupNode;
   private readonly cgroups: CgroupFs;
   private readonly attributes: GroupXattrs;

@@ -8,7 +8,7 @@
 
 import { ENOMEM } from "../../../ffi/abi/errno.ts";
 import { CGROUPS } from "../../core/quota.ts";
-import { CgroupFs } from "../../fs/cgroupfs/cgroup_fs.ts";
+import { CgroupFs, GroupDir } from "../../fs/cgroupfs/cgroup_fs.ts";
 import { type CgroupLimits, noLimits } from "../../fs/cgroupfs/limits.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { Cgroup } from "./cgroup.ts";
@@ -87,8 +87,13 @@ export class Cgroups {
   /** The container is gone: no group of it is looked at any more. */
   release(): void {
     for (const { root } of [this.unified, ...this.legacy]) {
-      for (const group of root.subtree().reverse()) if (group !== root) group.remove();
+      for (const group of root.subtree().reverse()) {
+        if (group.inode instanceof GroupDir) group.inode.end();
+        if (group !== root) group.remove();
+      }
     }
+    for (const { root } of this.legacy) CGROUPS.give(1, root.account);
+    this.legacy.length = 0;
   }
 
   /** The hierarchy that a controller is in. */
