@@ -54,6 +54,7 @@ export class IpcNamespace extends Namespace {
     for (const queue of this.msg.table.all()) this.msg.remove(queue);
     const { mount } = this.mq;
     mount.isDetached = true;
-    if (--mount.pins === 0) mount.retire();
+    mount.pins--;
+    mount.retireIfUnused();
   }
 }

@@ -135,6 +135,7 @@ interface NewNamespaces {
 function newNamespaces(task: Task, flags: number, owner: UserNamespace): NewNamespaces | number {
   const { euid } = task.cred;
   const mounts = (flags & CLONE_NEWNS) === 0 ? null : task.fs.namespace.copy(owner);
+  if (typeof mounts === "number") return mounts;
   const changes = newSet(task, flags, owner);
   if (typeof changes === "number") {
     mounts?.namespace.discard();

@@ -97,14 +97,14 @@ export class Mount {
   readonly fs: FileSystem;
   /** The dentry of `fs` that is shown here (not always its root: bind mounts). */
   readonly root: Dentry;
-  /** Null for the root of a namespace, and for a detached mount. */
+  /** Null for the root of a namespace, and for a detached mount that is not connected to another one. */
   parent: Mount | null;
   /** Where it is attached, in `parent`. */
   mountpoint: Dentry | null;
   flags: number;
   source: string;
-  /** Mounts whose parent is this one. */
-  readonly children: Mount[] = [];
+  /** Mounts whose parent is this one, by where they are; at each place there is at most one. */
+  readonly children: Map<Dentry, Mount> = new Map();
   /** Null for mounts that no path leads to: kernel-internal ones, detached ones. */
   namespace: MountNamespace | null = null;
   /** Users that outlive a call: open files, working directories; EBUSY of umount(2). */
@@ -115,6 +115,7 @@ export class Mount {
   readonly marks: Mark[] = [];
   /** Not attached any more: gone with the last pin. */
   isDetached: boolean = false;
+  private isRetired: boolean = false;
   /** Cache whose dentries of `fs` go with the last mount. */
   cache: DentryCache | null = null;
   /** umount2(2) MNT_EXPIRE was called and nobody used the mount since. */
@@ -124,7 +125,7 @@ export class Mount {
   master: PeerGroup | null = null;
   /** Cannot be bound elsewhere (MS_UNBINDABLE). */
   isUnbindable: boolean = false;
-  /** It came from a more privileged namespace: it cannot be taken away alone, nor show what is below. */
+  /** It came from a more privileged namespace: it is not taken away alone, and what it covers stays hidden. */
   isLocked: boolean = false;
   /** MS_* of that namespace that stay, and its way with access times. */
   lockedFlags: number = 0;
@@ -152,8 +153,36 @@ export class Mount {
     MOUNTS.add(1, this.account);
   }
 
-  /** Detached and unpinned: let the file system go. */
-  retire(): void {
+  /** Off its parent. */
+  unlink(): void {
+    const { parent, mountpoint } = this;
+    this.parent = null;
+    this.mountpoint = null;
+    if (parent === null || mountpoint === null) return;
+    parent.children.delete(mountpoint);
+    mountpoint.mountCount--;
+    mountpoint.unpin();
+  }
+
+  /**
+   * A detached mount without users is retired, unless it stays connected to a parent that has users. What stayed
+   * connected to this one is alone then.
+   */
+  retireIfUnused(): void {
+    const left: Mount[] = [this];
+    for (let m = left.pop(); m !== undefined; m = left.pop()) {
+      if (!m.isDetached || m.pins > 0 || m.parent !== null || m.isRetired) continue;
+      m.isRetired = true;
+      for (const child of [...m.children.values()]) {
+        child.unlink();
+        left.push(child);
+      }
+      m.retire();
+    }
+  }
+
+  /** Let the file system go. */
+  private retire(): void {
     MOUNTS.give(1, this.account);
     this.root.inode?.onUnmounted();
     this.root.unpin();
@@ -188,5 +217,5 @@ export function holdPath(path: Path): Path {
 export function dropPath(path: Path): void {
   path.dentry.unpin();
   path.mount.isExpiring = false;
-  if (--path.mount.pins === 0 && path.mount.isDetached) path.mount.retire();
+  if (--path.mount.pins === 0 && path.mount.isDetached) path.mount.retireIfUnused();
 }

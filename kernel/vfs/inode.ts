@@ -7,6 +7,7 @@
  */
 
 import { ECONNREFUSED, EINVAL, ENOTDIR, EOPNOTSUPP } from "../../ffi/abi/errno.ts";
+import type { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { IN_DELETE_SELF } from "../../ffi/abi/inotify.ts";
 import { makedev } from "../../ffi/abi/stat.ts";
@@ -233,6 +234,14 @@ export abstract class Inode {
   /** Just created in a directory with a default ACL: what it inherits. */
   inheritAcls(_access: PosixAcl | null, _default: PosixAcl | null): void {}
 
+  /** The namespace that it is a file of (nsfs). */
+  get standsFor(): Namespace | null {
+    return null;
+  }
+  /** The directory is there to be mounted on, and never has entries: a mount on it hides nothing. */
+  get isForMountsOnly(): boolean {
+    return false;
+  }
   /** A mount shows it as its root, and does so no more. */
   onMounted(): void {}
   onUnmounted(): void {}

@@ -9,7 +9,8 @@ import { hasCapIn } from "../cred/credentials.ts";
 import { isDirectory } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import type { Dentry, Mount, Path } from "./dentry.ts";
-import { hasLockedChild, hasUnbindable } from "./mount_operations.ts";
+import { hasLockedChild } from "./mount_operations.ts";
+import { hasUnbindable } from "./mount_trees.ts";
 import { listenersOf, setMaster } from "./propagation.ts";
 
 /** `from` is attached, or the root of what is nowhere yet. What is on top of `to` stays there. */

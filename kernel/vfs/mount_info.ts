@@ -26,10 +26,10 @@ import {
   ST_VALID,
 } from "../../ffi/abi/statfs.ts";
 import { TEXT_MAX } from "../core/quota.ts";
-import { type Mount, Path } from "./dentry.ts";
+import type { Mount, Path } from "./dentry.ts";
+import { MountPlaces } from "./mount_places.ts";
 import type { MountNamespace } from "./mounts.ts";
-import type { PeerGroup } from "./propagation.ts";
-import { dentryText, escapeMountText, reachableText } from "./pathname.ts";
+import { dentryText, escapeMountText } from "./pathname.ts";
 
 const OPTIONS: readonly (readonly [number, string])[] = [
   [MS_NOSUID, ",nosuid"],
@@ -71,34 +71,16 @@ function superOptions(mount: Mount): string {
   return (mount.fs.readOnly ? "ro" : "rw") + (options === "" ? "" : "," + options);
 }
 
-/** Where a mount is attached, seen from `root`; null when it cannot be seen. */
-function mountpointText(mount: Mount, root: Path): string | null {
-  return reachableText(new Path(mount, mount.root), root);
-}
-
-/** The optional fields. `root`: the reader's. */
-function propagationText(mount: Mount, root: Path): string {
+/** The optional fields. */
+function propagationText(mount: Mount, places: MountPlaces): string {
   let text = mount.peers !== null ? ` shared:${mount.peers.id}` : "";
   if (mount.master !== null) {
     text += ` master:${mount.master.id}`;
-    const seen = seenMaster(mount, root);
+    const seen = places.masterOf(mount);
     if (seen !== null && seen !== mount.master) text += ` propagate_from:${seen.id}`;
   }
   if (mount.isUnbindable) text += " unbindable";
   return text;
-}
-
-/** The nearest group that the mount hears from, of which the reader sees a member. */
-export function seenMaster(mount: Mount, root: Path): PeerGroup | null {
-  for (let group = mount.master; group !== null;) {
-    let next: PeerGroup | null = null;
-    for (const m of group.members) {
-      if (m.namespace === mount.namespace && mountpointText(m, root) !== null) return group;
-      next = m.master;
-    }
-    group = next;
-  }
-  return null;
 }
 
 /** What of its file system a mount shows. */
@@ -108,14 +90,15 @@ export function mountRootText({ fs, root }: Mount): string {
 
 /** /proc/PID/mountinfo, as a byte string; -ENOMEM: it is too long. */
 export function mountInfo(namespace: MountNamespace, root: Path): string | number {
+  const places = new MountPlaces(root);
   let text = "";
   for (const m of namespace.mounts) {
-    const at = mountpointText(m, root);
+    const at = places.of(m);
     if (at === null) continue;
     const dev = m.fs.root.dev;
     text += `${m.id} ${m.parent?.id ?? m.id} ${majorOf(dev)}:${minorOf(dev)} ` +
       `${escapeMountText(mountRootText(m))} ${escapeMountText(at)} ${mountOptions(m)}` +
-      `${propagationText(m, root)} - ${m.fs.type} ${escapeMountText(m.source)} ${
+      `${propagationText(m, places)} - ${m.fs.type} ${escapeMountText(m.source)} ${
         superOptions(m)
       }\n`;
     if (text.length > TEXT_MAX) return -ENOMEM;
@@ -125,9 +108,10 @@ export function mountInfo(namespace: MountNamespace, root: Path): string | numbe
 
 /** /proc/PID/mounts, as a byte string; -ENOMEM: it is too long. */
 export function mountsText(namespace: MountNamespace, root: Path): string | number {
+  const places = new MountPlaces(root);
   let text = "";
   for (const m of namespace.mounts) {
-    const at = mountpointText(m, root);
+    const at = places.of(m);
     if (at === null) continue;
     const isReadOnly = m.fs.readOnly || (m.flags & MS_RDONLY) !== 0;
     const options = m.fs.superOptions();

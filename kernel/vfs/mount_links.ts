@@ -1,5 +1,6 @@
-/** Single steps on the tree of mounts: making one, copying it, putting it somewhere, taking it away (mounts.ts). */
+/** Single steps on the tree of mounts: making one, copying it, putting it somewhere (mounts.ts). */
 
+import { KernelBug } from "../core/kernel_bug.ts";
 import type { Dentry } from "./dentry.ts";
 import { Mount } from "./dentry.ts";
 import { rootDentryOf } from "./dentry_cache.ts";
@@ -38,30 +39,24 @@ export function duplicate(vfs: Vfs, from: Mount, root: Dentry): Mount {
   return copy;
 }
 
+/** Puts a mount that has no parent at a place where nothing is mounted. */
 export function linkMount(mount: Mount, parent: Mount, at: Dentry): void {
+  if (parent.children.has(at)) throw new KernelBug("two mounts at one place");
   mount.parent = parent;
   mount.mountpoint = at;
-  parent.children.push(mount);
+  parent.children.set(at, mount);
   at.mountCount++;
   at.pin();
 }
 
-export function unlinkMount(mount: Mount): void {
-  const parent = mount.parent, at = mount.mountpoint;
-  mount.parent = null;
-  mount.mountpoint = null;
-  if (parent === null || at === null) return;
-  parent.children.splice(parent.children.indexOf(mount), 1);
-  at.mountCount--;
-  at.unpin();
-}
-
 /** The mount that hangs on (mount, dentry), or null. HOT: asked only when `dentry.mountCount` > 0. */
 export function childAt(mount: Mount, dentry: Dentry): Mount | null {
-  const children = mount.children;
-  for (let i = children.length - 1; i >= 0; i--) {
-    const child = children[i]!;
-    if (child.mountpoint === dentry) return child;
-  }
-  return null;
+  return mount.children.get(dentry) ?? null;
+}
+
+/** The topmost of the mounts that cover each other from `mount` on. */
+export function topmost(mount: Mount): Mount {
+  let top = mount;
+  for (let m = childAt(top, top.root); m !== null; m = childAt(top, top.root)) top = m;
+  return top;
 }

@@ -45,7 +45,9 @@ import type { Dentry, Mount, Path } from "./dentry.ts";
 import { rootDentryOf } from "./dentry_cache.ts";
 import type { FileSystem } from "./inode.ts";
 import { newMount } from "./mount_links.ts";
+import { hasUnbindable, treeOf } from "./mount_trees.ts";
 import { makePrivate, makeShared, makeSlave } from "./propagation.ts";
+import { isBusyElsewhere } from "./umount_propagation.ts";
 
 const ATIME_FLAGS = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
 const MOUNT_FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME |
@@ -85,7 +87,8 @@ export function addMount(
   if (fs.mounts === 1) fs.owner = caller.cred.userNs;
   const top = namespace.topOf(at);
   let r = 0;
-  if (top.mount.fs === fs && top.dentry === top.mount.root) r = -EBUSY;
+  if (MOUNTS.used > MOUNTS.limit) r = -ENOSPC;
+  else if (top.mount.fs === fs && top.dentry === top.mount.root) r = -EBUSY;
   else if (root.inode !== null && (root.inode.mode & S_IFMT) === S_IFLNK) r = -EINVAL;
   else r = namespace.attach(mount, at);
   if (r < 0) discard(mount);
@@ -111,7 +114,6 @@ export function cloneDetached(caller: Caller, from: Path, recursive: boolean): M
   const isNamespaceFile = from.mount.namespace === null && from.mount.fs.type === "nsfs";
   if (!isNamespaceFile && !namespace.owns(from.mount)) return -EINVAL;
   if (!recursive && hasLockedChild(from.mount, from.dentry)) return -EINVAL;
-  if (!MOUNTS.hasRoom()) return -ENOSPC;
   return namespace.cloneTree(from.mount, from.dentry, recursive);
 }
 
@@ -163,13 +165,10 @@ export function mayChangeFlags(mount: Mount, flags: number): boolean {
 }
 
 export function hasLockedChild(mount: Mount, within: Dentry): boolean {
-  return mount.children.some((c) =>
-    c.isLocked && c.mountpoint !== null && within.isAncestorOf(c.mountpoint)
-  );
-}
-
-export function hasUnbindable(mount: Mount): boolean {
-  return mount.isUnbindable || mount.children.some(hasUnbindable);
+  for (const [at, child] of mount.children) {
+    if (child.isLocked && within.isAncestorOf(at)) return true;
+  }
+  return false;
 }
 
 /** MS_SHARED, MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE, each with or without MS_REC: 0 or -EINVAL. */
@@ -184,11 +183,10 @@ export function changePropagation(caller: Caller, path: Path, flags: number): nu
 }
 
 function setPropagation(caller: Caller, mount: Mount, type: number, recursive: boolean): void {
-  if (type === MS_SHARED) makeShared(mount, caller.fs.namespace.vfs);
-  else if (type === MS_SLAVE) makeSlave(mount);
-  else makePrivate(mount, type === MS_UNBINDABLE);
-  if (!recursive) return;
-  for (const child of mount.children) setPropagation(caller, child, type, true);
+  const mounts = recursive ? treeOf(mount) : [mount];
+  if (type === MS_SHARED) { for (const m of mounts) makeShared(m, caller.fs.namespace.vfs); }
+  else if (type === MS_SLAVE) makeSlave(mounts);
+  else makePrivate(mounts, type === MS_UNBINDABLE);
 }
 
 /** umount2(2): what is on top of `at` (a working directory may have been mounted on). */
@@ -198,7 +196,7 @@ export function unmount(caller: Caller, at: Path, flags: number): number {
   if (path.dentry !== mount.root || !namespace.owns(mount) || mount.isLocked) return -EINVAL;
   if ((flags & MNT_EXPIRE) !== 0) {
     if (mount === caller.fs.root.mount || (flags & (MNT_FORCE | MNT_DETACH)) !== 0) return -EINVAL;
-    if (mount.pins > 0 || mount.children.length > 0) return -EBUSY;
+    if (mount.pins > 0 || mount.children.size > 0) return -EBUSY;
     if (!mount.isExpiring) {
       mount.isExpiring = true;
       return -EAGAIN;
@@ -206,8 +204,8 @@ export function unmount(caller: Caller, at: Path, flags: number): number {
   }
   if (mount === namespace.root) return mount.parent === null ? -EINVAL : -EBUSY;
   if ((flags & MNT_DETACH) === 0) {
-    if (mount.pins > 0 || mount.children.length > 0) return -EBUSY;
-    if (namespace.isBusyElsewhere(mount)) return -EBUSY;
+    if (mount.pins > 0 || mount.children.size > 0) return -EBUSY;
+    if (isBusyElsewhere(mount)) return -EBUSY;
   }
   namespace.takeAway(mount);
   return 0;
@@ -272,5 +270,5 @@ function isDirectory(path: Path): boolean {
 
 function discard(mount: Mount): void {
   mount.isDetached = true;
-  mount.retire();
+  mount.retireIfUnused();
 }

@@ -1,27 +1,37 @@
 /**
  * Mount namespaces: the tree of mounts, crossing from one to the next, attaching and detaching (mount(2),
- * umount2(2), mount_namespaces(7)), and what of that other mounts are told (propagation.ts). Checks of who may do it, and
- * texts, are elsewhere: mount_operations.ts, mount_info.ts.
+ * umount2(2), mount_namespaces(7)), and what peers and slaves get of that (propagation.ts). Permissions and texts are
+ * elsewhere: mount_operations.ts, mount_info.ts.
  */
 
 import { EINVAL, ELOOP, ENOSPC, ENOTDIR } from "../../ffi/abi/errno.ts";
-import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../ffi/abi/mount.ts";
 import { S_IFDIR, S_IFMT } from "../../ffi/abi/stat.ts";
 import { Namespace } from "../cred/namespace.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
+import { KernelBug } from "../core/kernel_bug.ts";
+import { MOUNTS } from "../core/quota.ts";
 import { WaitQueue } from "../core/wait.ts";
 import { type Dentry, type Mount, Path } from "./dentry.ts";
 import { rootDentryOf } from "./dentry_cache.ts";
 import type { FileSystem } from "./inode.ts";
-import { childAt, duplicate, linkMount, newMount, unlinkMount } from "./mount_links.ts";
+import { childAt, duplicate, linkMount, newMount } from "./mount_links.ts";
+import {
+  type CopiedPairs,
+  type CopyRule,
+  copyTree,
+  lockTree,
+  shareTree,
+  sizeOfCopy,
+  treeOf,
+} from "./mount_trees.ts";
 import {
   copyAsSlave,
   copyPropagation,
   type Listener,
   listenersOf,
   makePrivate,
-  makeShared,
 } from "./propagation.ts";
+import { coverWith, Leaving } from "./umount_propagation.ts";
 import type { Vfs } from "./vfs.ts";
 
 /** LIMIT: /proc/sys/fs/mount-max. */
@@ -33,7 +43,7 @@ export class MountNamespace extends Namespace {
   /** For statmount(2) and ioctl_ns(2). */
   readonly id: number;
   /** All attached mounts, oldest first. */
-  readonly mounts: Mount[] = [];
+  readonly mounts: Set<Mount> = new Set();
   /** Poll of /proc/PID/mounts; `generation` counts changes. */
   readonly changes: WaitQueue = new WaitQueue();
   generation: number = 0;
@@ -59,13 +69,17 @@ export class MountNamespace extends Namespace {
     return new MountNamespace(vfs, mount, INITIAL_USER_NAMESPACE, true);
   }
 
-  /** The last user went: all mounts go. */
+  /** The last user went: all mounts go. One that shows another namespace's file may end that one too. */
   protected override release(): void {
-    this.vfs.namespaces.delete(this.id);
-    const all = this.mounts.slice().reverse();
-    // None of them has to be looked for. One that was moved may have gone with what it is on.
-    this.mounts.length = 0;
-    for (const m of all) if (!m.isDetached) this.detach(m);
+    const { vfs } = this;
+    vfs.namespaces.delete(this.id);
+    vfs.endingNamespaces.push(this);
+    if (vfs.endingNamespaces.length > 1) return;
+    try {
+      for (const namespace of vfs.endingNamespaces) letGo([...namespace.mounts]);
+    } finally {
+      vfs.endingNamespaces.length = 0;
+    }
   }
 
   get root(): Mount {
@@ -94,31 +108,57 @@ export class MountNamespace extends Namespace {
     return mount === path.mount ? path : new Path(mount, dentry);
   }
 
-  /** Put a detached mount (with what hangs on it) on top of `at`: 0, -EINVAL, -ENOTDIR, -ENOSPC. */
+  /** Put a detached mount (with what hangs on it) on top of `at`: 0, -EINVAL, -ENOTDIR, -ENOSPC, -EPERM. */
   attach(mount: Mount, at: Path): number {
     if (!this.owns(at.mount)) return -EINVAL;
     if (isDir(at.dentry) !== isDir(mount.root)) return -ENOTDIR;
     // Before the mount is here: it may be a peer of where it goes.
     const top = this.topOf(at), listeners = listenersOf(top.mount, top.dentry);
-    if (this.mounts.length + sizeOf(mount) * (1 + listeners.length) > MOUNT_MAX) return -ENOSPC;
+    const r = this.checkRoom(mount, true, listeners);
+    if (r < 0) return r;
     linkMount(mount, top.mount, top.dentry);
     this.adopt(mount);
-    this.tell(mount, top, listeners);
+    this.propagate(mount, top, listeners);
     return 0;
   }
 
-  /** A copy of `from` (recursive: and of what is mounted below it) that shows `root`; not attached. */
-  cloneTree(from: Mount, root: Dentry, recursive: boolean): Mount {
-    const copy = duplicate(this.vfs, from, root);
-    copyPropagation(copy, from);
-    copy.isLocked = false;
-    if (recursive) {
-      copyChildren(this.vfs, from, copy, (child) => !child.isUnbindable, copyPropagation);
+  /**
+   * Whether there is room for a tree, which is new in this namespace or not, and for its copies at the listeners: 0,
+   * -ENOSPC, or -EPERM for a tree that cannot be copied. Nothing has changed yet.
+   */
+  private checkRoom(mount: Mount, isNew: boolean, listeners: readonly Listener[]): number {
+    const added = new Map<MountNamespace, number>();
+    if (isNew) added.set(this, treeOf(mount).length);
+    if (listeners.length > 0) {
+      const size = sizeOfCopy(mount, mount.root, AS_PEER);
+      if (size < 0) return size;
+      if (MOUNTS.used + size * listeners.length > MOUNTS.limit) return -ENOSPC;
+      for (const { mount: { namespace } } of listeners) {
+        if (namespace !== null) added.set(namespace, (added.get(namespace) ?? 0) + size);
+      }
     }
+    for (const [namespace, count] of added) {
+      if (namespace.mounts.size + count > MOUNT_MAX) return -ENOSPC;
+    }
+    return 0;
+  }
+
+  /** A copy of `from` that shows `root` (recursive: and of what is mounted below it), not attached; -ENOSPC, -EPERM. */
+  cloneTree(from: Mount, root: Dentry, recursive: boolean): Mount | number {
+    const size = recursive ? sizeOfCopy(from, root, BOUND) : 1;
+    if (size < 0) return size;
+    if (!hasRoomFor(size)) return -ENOSPC;
+    let copy: Mount;
+    if (recursive) copy = firstCopy(copyTree(this.vfs, from, root, BOUND));
+    else {
+      copy = duplicate(this.vfs, from, root);
+      copyPropagation(copy, from);
+    }
+    copy.isLocked = false;
     return copy;
   }
 
-  /** Take an attached mount and put it elsewhere. */
+  /** Take an attached mount and put it elsewhere: 0, -EINVAL, -ELOOP, -ENOSPC, -EPERM. */
   move(mount: Mount, to: Path): number {
     const parent = mount.parent;
     if (parent === null || !this.owns(mount)) return -EINVAL;
@@ -127,32 +167,34 @@ export class MountNamespace extends Namespace {
       if (m === mount) return -ELOOP;
     }
     const top = this.topOf(to), listeners = listenersOf(top.mount, top.dentry);
-    unlinkMount(mount);
+    const r = this.checkRoom(mount, false, listeners);
+    if (r < 0) return r;
+    mount.unlink();
     linkMount(mount, top.mount, top.dentry);
     this.changed();
-    this.tell(mount, top, listeners);
+    this.propagate(mount, top, listeners);
     return 0;
   }
 
-  /** Put a mount, from elsewhere or nowhere, where `top` is, which then covers it: 0 or -ENOSPC. */
+  /** Put a mount, from elsewhere or nowhere, where `top` is, which then covers it: 0, -ENOSPC or -EPERM. */
   insertBeneath(mount: Mount, top: Mount): number {
     const { parent, mountpoint } = top;
     if (parent === null || mountpoint === null) return -EINVAL;
     const listeners = listenersOf(parent, mountpoint), isNew = mount.namespace === null;
-    const added = sizeOf(mount) * ((isNew ? 1 : 0) + listeners.length);
-    if (this.mounts.length + added > MOUNT_MAX) return -ENOSPC;
-    unlinkMount(mount);
+    const r = this.checkRoom(mount, isNew, listeners);
+    if (r < 0) return r;
+    mount.unlink();
+    top.unlink();
     linkMount(mount, parent, mountpoint);
-    unlinkMount(top);
     if (isNew) this.adopt(mount);
-    this.tell(mount, new Path(parent, mountpoint), listeners);
-    linkMount(top, mount, mount.root);
+    this.propagate(mount, new Path(parent, mountpoint), listeners);
+    coverWith(top, mount);
     this.changed();
     return 0;
   }
 
-  /** A mount came to `at`: if that is shared, it and all on it are too, and whoever listens gets a copy. */
-  private tell(mount: Mount, at: Path, listeners: readonly Listener[]): void {
+  /** A mount came to `at`: if that is shared, the mount and all on it become so, and each listener gets a copy. */
+  private propagate(mount: Mount, at: Path, listeners: readonly Listener[]): void {
     if (at.mount.peers === null) return;
     shareTree(mount, this.vfs);
     const copies = new Map<Mount, Mount>();
@@ -160,96 +202,50 @@ export class MountNamespace extends Namespace {
       const namespace = listener.namespace;
       if (namespace === null) continue;
       const from = source === null ? mount : copies.get(source) ?? mount;
-      const copy = copyOfNews(this.vfs, from, isSlave);
+      const rule = isSlave ? AS_SLAVE : AS_PEER;
+      const copy = firstCopy(copyTree(this.vfs, from, from.root, rule));
       if (isSlave && listener.peers !== null) shareTree(copy, this.vfs);
       copies.set(listener, copy);
-      if (namespace.owner !== this.owner) lockTree(copy, false);
+      if (namespace.owner !== this.owner) lockTree(copy);
+      copy.isLocked = false;
       // What was mounted there before is seen as before, on top.
       const covered = childAt(listener, at.dentry);
+      covered?.unlink();
       linkMount(copy, listener, at.dentry);
       namespace.adopt(copy);
-      if (covered !== null) {
-        unlinkMount(covered);
-        linkMount(covered, copy, copy.root);
-      }
+      if (covered !== null) coverWith(covered, copy);
     }
   }
 
-  /**
-   * umount2(2): `mount` and what is below it go, and with them what is alone at the same places of mounts that are
-   * told.
-   */
+  /** umount2(2): `mount` and what is below it go, and their copies at peers and slaves of their parents. */
   takeAway(mount: Mount): void {
-    const doomed: Mount[] = [];
-    gather(mount, doomed);
-    const all = new Set(doomed), copies = new Set<Mount>();
-    for (const { parent, mountpoint } of doomed) {
-      if (parent === null || mountpoint === null) continue;
-      for (const { mount: listener } of listenersOf(parent, mountpoint)) {
-        const there = childAt(listener, mountpoint);
-        if (there !== null && !there.isLocked && !all.has(there)) copies.add(there);
-      }
-    }
-    // Which of them can go depends on others of them.
-    for (let before = -1; before !== all.size;) {
-      before = all.size;
-      for (const copy of copies) {
-        if (all.has(copy) || !copy.children.every((c) => all.has(c) || isOnTop(c, copy))) continue;
-        all.add(copy);
-        doomed.push(copy);
-      }
-    }
-    const namespaces = new Set<MountNamespace>();
-    for (const m of doomed) if (m.namespace !== null) namespaces.add(m.namespace);
-    for (const namespace of namespaces) namespace.forget(all);
-    for (const m of doomed) {
-      if (copies.has(m)) keepTop(m, all);
-      m.namespace?.detach(m);
-    }
+    const named = treeOf(mount), leaving = new Leaving(named);
+    leaving.moveCovering();
+    letGo([...named, ...leaving.copies]);
   }
 
-  /** Take many mounts off the list at once: looking for each of them would take long. */
-  private forget(some: ReadonlySet<Mount>): void {
-    const { mounts } = this;
-    let n = 0;
-    for (const m of mounts) if (!some.has(m)) mounts[n++] = m;
-    mounts.length = n;
-  }
-
-  /** A copy of the mount, where others are told of it, is in use. */
-  isBusyElsewhere(mount: Mount): boolean {
-    const { parent, mountpoint } = mount;
-    if (parent === null || mountpoint === null) return false;
-    return listenersOf(parent, mountpoint).some(({ mount: listener }) => {
-      const there = childAt(listener, mountpoint);
-      return there !== null && there.children.length === 0 && there.pins > 0;
-    });
-  }
-
-  /** Detach a mount and all below it, whoever uses them; nobody is told. */
+  /** Detach a mount and all below it, whether in use or not. Peers and slaves keep theirs. */
   detach(mount: Mount): void {
-    for (const child of mount.children.slice()) this.detach(child);
-    unlinkMount(mount);
-    const i = this.mounts.indexOf(mount);
-    if (i >= 0) this.mounts.splice(i, 1);
-    makePrivate(mount, false);
-    mount.namespace = null;
-    mount.isDetached = true;
-    this.changed();
-    if (mount.pins === 0) mount.retire();
+    letGo(treeOf(mount));
+  }
+
+  /** The same for a tree that was never attached: it stays together for its users. */
+  abandon(mount: Mount): void {
+    letGo(treeOf(mount), true);
   }
 
   /** pivot_root(2): `newRoot` takes the place of `root`, which moves to `putOld`. */
   swapRoot(root: Mount, newRoot: Mount, putOld: Path): void {
     const parent = root.parent, at = root.mountpoint;
-    unlinkMount(newRoot);
+    newRoot.unlink();
     if (parent === null || at === null) {
       this.rootMount = newRoot;
     } else {
-      unlinkMount(root);
+      root.unlink();
       linkMount(newRoot, parent, at);
     }
-    linkMount(root, putOld.mount, putOld.dentry);
+    const top = this.topOf(putOld);
+    linkMount(root, top.mount, top.dentry);
     this.changed();
   }
 
@@ -257,27 +253,27 @@ export class MountNamespace extends Namespace {
    * unshare(CLONE_NEWNS): a copy of the whole tree. `translate` finds a path of the old tree in the new. For another user
    * namespace it only listens to the old one, and keeps its mounts and their flags.
    */
-  copy(owner: UserNamespace): NamespaceCopy {
-    const isLess = owner !== this.owner, inherit = isLess ? copyAsSlave : copyPropagation;
-    const pairs = new Map<Mount, Mount>([]);
-    const root = duplicate(this.vfs, this.rootMount, this.rootMount.root);
-    inherit(root, this.rootMount);
-    pairs.set(this.rootMount, root);
-    copyChildren(this.vfs, this.rootMount, root, () => true, inherit, pairs);
-    if (isLess) lockTree(root, false);
+  copy(owner: UserNamespace): NamespaceCopy | number {
+    const isLess = owner !== this.owner, rule = isLess ? TO_LESS : TO_EQUAL;
+    if (!hasRoomFor(sizeOfCopy(this.rootMount, this.rootMount.root, rule))) return -ENOSPC;
+    const copied = copyTree(this.vfs, this.rootMount, this.rootMount.root, rule);
+    const root = firstCopy(copied), pairs = new Map(copied);
+    if (isLess) lockTree(root);
     const copy = new MountNamespace(this.vfs, root, owner);
     // In the order in which they were mounted.
-    copy.mounts.length = 0;
+    copy.mounts.clear();
     for (const m of this.mounts) {
       const pair = pairs.get(m);
-      if (pair !== undefined) copy.mounts.push(pair);
+      if (pair !== undefined) copy.mounts.add(pair);
     }
     return new NamespaceCopy(copy, pairs);
   }
 
   /** Something is mounted on `dentry` in this namespace: it cannot be removed or renamed (EBUSY). */
   isMountpoint(dentry: Dentry): boolean {
-    return dentry.mountCount > 0 && this.mounts.some((m) => m.mountpoint === dentry);
+    if (dentry.mountCount === 0) return false;
+    for (const m of this.mounts) if (m.mountpoint === dentry) return true;
+    return false;
   }
 
   /** True for mounts of this namespace. */
@@ -290,10 +286,12 @@ export class MountNamespace extends Namespace {
     this.changes.wake(0);
   }
 
-  adopt(mount: Mount): void {
-    mount.namespace = this;
-    this.mounts.push(mount);
-    for (const child of mount.children) this.adopt(child);
+  /** The tree is attached here now. */
+  private adopt(mount: Mount): void {
+    for (const m of treeOf(mount)) {
+      m.namespace = this;
+      this.mounts.add(m);
+    }
     this.changed();
   }
 }
@@ -314,78 +312,45 @@ export class NamespaceCopy {
   }
 }
 
-type Inherit = (copy: Mount, from: Mount) => void;
+/** What is bound elsewhere, what peers and slaves get, and what a copy of a namespace has. */
+const BOUND: CopyRule = { unbindable: false, namespaceFiles: true, inherit: copyPropagation };
+const AS_PEER: CopyRule = { unbindable: false, namespaceFiles: false, inherit: copyPropagation };
+const AS_SLAVE: CopyRule = { unbindable: false, namespaceFiles: false, inherit: copyAsSlave };
+const TO_EQUAL: CopyRule = { unbindable: true, namespaceFiles: false, inherit: copyPropagation };
+const TO_LESS: CopyRule = { unbindable: true, namespaceFiles: false, inherit: copyAsSlave };
 
-/** Copy what is mounted below `from`, within what `copy` shows. */
-function copyChildren(
-  vfs: Vfs,
-  from: Mount,
-  copy: Mount,
-  takes: (child: Mount) => boolean,
-  inherit: Inherit,
-  pairs: Map<Mount, Mount> | null = null,
-): void {
-  for (const child of from.children) {
-    const at = child.mountpoint;
-    if (at === null || !copy.root.isAncestorOf(at) || !takes(child)) continue;
-    const c = duplicate(vfs, child, child.root);
-    inherit(c, child);
-    linkMount(c, copy, at);
-    pairs?.set(child, c);
-    copyChildren(vfs, child, c, takes, inherit, pairs);
+function firstCopy(copied: CopiedPairs): Mount {
+  const first = copied[0];
+  if (first === undefined) throw new KernelBug("a copy of a tree has a first mount");
+  return first[1];
+}
+
+/** For so many mounts more, of all namespaces and of none. */
+function hasRoomFor(count: number): boolean {
+  return MOUNTS.used + count <= MOUNTS.limit;
+}
+
+/**
+ * These mounts are nowhere any more. Locked ones stay connected to a parent that goes too, so that its users do not see
+ * what they cover; with `isTogether` all do.
+ */
+function letGo(mounts: readonly Mount[], isTogether: boolean = false): void {
+  const all = new Set(mounts), namespaces = new Set<MountNamespace>();
+  for (const mount of mounts) {
+    const { namespace } = mount;
+    if (namespace !== null) {
+      namespace.mounts.delete(mount);
+      namespaces.add(namespace);
+    }
+    if (mount.parent === null || !(mount.isLocked || isTogether) || !all.has(mount.parent)) {
+      mount.unlink();
+    }
+    mount.namespace = null;
+    mount.isDetached = true;
   }
-}
-
-/** What a listener gets: peers of what came, or slaves of it. */
-function copyOfNews(vfs: Vfs, from: Mount, isSlave: boolean): Mount {
-  const inherit = isSlave ? copyAsSlave : copyPropagation;
-  const copy = duplicate(vfs, from, from.root);
-  inherit(copy, from);
-  copy.isLocked = false;
-  copyChildren(vfs, from, copy, (child) => !child.isUnbindable, inherit);
-  return copy;
-}
-
-function shareTree(mount: Mount, vfs: Vfs): void {
-  makeShared(mount, vfs);
-  for (const child of mount.children) shareTree(child, vfs);
-}
-
-/** A less privileged namespace can neither loosen the flags nor take single mounts away (`self`: nor this one). */
-function lockTree(mount: Mount, self: boolean): void {
-  mount.isLocked = self;
-  mount.lockedFlags = mount.flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
-  mount.hasLockedAtime = true;
-  for (const child of mount.children) lockTree(child, true);
-}
-
-/** `child` covers all of `mount`. */
-function isOnTop(child: Mount, mount: Mount): boolean {
-  return child.mountpoint === mount.root;
-}
-
-/** `mount` goes, and what covers it takes its place. */
-function keepTop(mount: Mount, doomed: ReadonlySet<Mount>): void {
-  const { parent, mountpoint } = mount;
-  if (parent === null || mountpoint === null) return;
-  for (const child of mount.children.slice()) {
-    if (doomed.has(child) || !isOnTop(child, mount)) continue;
-    unlinkMount(child);
-    linkMount(child, parent, mountpoint);
-  }
-}
-
-/** The mount and what hangs on it. */
-function sizeOf(mount: Mount): number {
-  let n = 1;
-  for (const child of mount.children) n += sizeOf(child);
-  return n;
-}
-
-/** Children first. */
-function gather(mount: Mount, out: Mount[]): void {
-  for (const child of mount.children) gather(child, out);
-  out.push(mount);
+  makePrivate(mounts, false);
+  for (const mount of mounts) mount.retireIfUnused();
+  for (const namespace of namespaces) namespace.changed();
 }
 
 function isDir(dentry: Dentry): boolean {

@@ -32,24 +32,61 @@ export function makeShared(mount: Mount, numbers: GroupNumbers): void {
   mount.peers.members.add(mount);
 }
 
-/** MS_SLAVE: of the group that it leaves. One that was alone there goes on as what it was besides. */
-export function makeSlave(mount: Mount): void {
-  const group = mount.peers;
-  if (group === null) return;
-  group.members.delete(mount);
-  mount.peers = null;
-  if (group.members.size > 0) {
-    setMaster(mount, group);
-    return;
+/** MS_SLAVE: each of the group that it leaves. One that was alone there goes on as what it was besides. */
+export function makeSlave(mounts: Iterable<Mount>): void {
+  const left: [Mount, PeerGroup][] = [], ended = new EndedGroups();
+  for (const mount of mounts) {
+    const { peers } = mount;
+    if (peers === null) continue;
+    ended.leave(mount);
+    left.push([mount, peers]);
   }
-  for (const slave of [...group.slaves]) setMaster(slave, mount.master);
+  for (const [mount, group] of left) if (group.members.size > 0) setMaster(mount, group);
+  ended.passSlavesOn();
 }
 
 /** MS_PRIVATE and MS_UNBINDABLE. */
-export function makePrivate(mount: Mount, isUnbindable: boolean): void {
-  makeSlave(mount);
-  setMaster(mount, null);
-  mount.isUnbindable = isUnbindable;
+export function makePrivate(mounts: Iterable<Mount>, isUnbindable: boolean): void {
+  const ended = new EndedGroups();
+  for (const mount of mounts) {
+    ended.leave(mount);
+    setMaster(mount, null);
+    mount.isUnbindable = isUnbindable;
+  }
+  ended.passSlavesOn();
+}
+
+/** Groups whose last members leave together. Slaves move once, however long the chain of groups that end is. */
+class EndedGroups {
+  /** What the last member of each was a slave of. */
+  private readonly masters: Map<PeerGroup, PeerGroup | null> = new Map();
+
+  leave(mount: Mount): void {
+    const group = mount.peers;
+    if (group === null) return;
+    mount.peers = null;
+    group.members.delete(mount);
+    if (group.members.size === 0) this.masters.set(group, mount.master);
+  }
+
+  /** To the nearest master that is still there. */
+  passSlavesOn(): void {
+    for (const group of this.masters.keys()) {
+      if (group.slaves.size === 0) continue;
+      const heir = this.heirOf(group);
+      for (const slave of [...group.slaves]) setMaster(slave, heir);
+    }
+  }
+
+  private heirOf(group: PeerGroup): PeerGroup | null {
+    const way: PeerGroup[] = [];
+    let heir: PeerGroup | null = group;
+    for (let next; heir !== null && (next = this.masters.get(heir)) !== undefined; heir = next) {
+      way.push(heir);
+    }
+    for (const passed of way) this.masters.set(passed, heir);
+    return heir;
+  }
 }
 
 export function setMaster(mount: Mount, master: PeerGroup | null): void {
@@ -84,40 +121,74 @@ export interface Listener {
 }
 
 /**
- * Whoever is told of what happens below `origin` at `at`, in an order in which each source stands in front of those that
- * copy it: peers, slaves, their peers and slaves.
+ * The mounts that an event below `origin` at `at` reaches, in an order in which each source stands in front of those
+ * that copy it: peers, slaves, their peers and slaves. Guests make chains of slaves as long as they like.
  */
 export function listenersOf(origin: Mount, at: Dentry): Listener[] {
-  const found: Listener[] = [];
-  if (origin.peers !== null) collect(origin.peers, origin, null, at, found, new Set([origin]));
-  return found;
+  const walk = new ListenerWalk(origin, at);
+  if (origin.peers !== null) walk.run(origin.peers);
+  return walk.found;
 }
 
-function collect(
-  group: PeerGroup,
-  first: Mount,
-  source: Mount | null,
-  at: Dentry,
-  found: Listener[],
-  seen: Set<Mount>,
-): void {
-  for (const peer of group.members) {
-    if (peer === first || seen.has(peer)) continue;
-    seen.add(peer);
-    if (shows(peer, at)) found.push({ mount: peer, source, isSlave: false });
+/** Slaves of a group that are still to be looked at. */
+interface SlavesLeft {
+  readonly slaves: Iterator<Mount>;
+  /** What their copies are copies of. */
+  readonly source: Mount | null;
+}
+
+class ListenerWalk {
+  readonly found: Listener[] = [];
+  private readonly at: Dentry;
+  private readonly seen: Set<Mount>;
+  private readonly left: SlavesLeft[] = [];
+  /** Whether the place is within what a mount of this root shows. */
+  private readonly shownBelow: Map<Dentry, boolean> = new Map();
+
+  constructor(origin: Mount, at: Dentry) {
+    this.at = at;
+    this.seen = new Set([origin]);
   }
-  for (const slave of group.slaves) {
-    if (seen.has(slave)) continue;
-    seen.add(slave);
-    const listens = shows(slave, at);
-    if (listens) found.push({ mount: slave, source, isSlave: true });
-    if (slave.peers !== null) {
-      collect(slave.peers, slave, listens ? slave : source, at, found, seen);
+
+  run(group: PeerGroup): void {
+    this.enter(group, null, false);
+    for (let top = this.left.at(-1); top !== undefined; top = this.left.at(-1)) {
+      const next = top.slaves.next();
+      if (next.done === true) this.left.pop();
+      else this.visitSlave(next.value, top.source);
     }
   }
-}
 
-/** The place is within what the mount shows, and the mount is somewhere. */
-function shows(mount: Mount, at: Dentry): boolean {
-  return mount.namespace !== null && mount.root.isAncestorOf(at);
+  private visitSlave(slave: Mount, source: Mount | null): void {
+    if (this.seen.has(slave)) return;
+    this.seen.add(slave);
+    const listens = this.shows(slave);
+    if (listens) this.found.push({ mount: slave, source, isSlave: true });
+    if (slave.peers !== null) this.enter(slave.peers, listens ? slave : source, !listens);
+  }
+
+  /** @param isSlave the first copy in the group is a slave of the source's, not a peer */
+  private enter(group: PeerGroup, source: Mount | null, isSlave: boolean): void {
+    let from = source, isFirstSlave = isSlave;
+    for (const mount of group.members) {
+      if (this.seen.has(mount)) continue;
+      this.seen.add(mount);
+      if (!this.shows(mount)) continue;
+      this.found.push({ mount, source: from, isSlave: isFirstSlave });
+      if (isFirstSlave) from = mount;
+      isFirstSlave = false;
+    }
+    if (group.slaves.size > 0) this.left.push({ slaves: group.slaves.values(), source: from });
+  }
+
+  /** The place is within what the mount shows, and the mount is somewhere. */
+  private shows({ namespace, root }: Mount): boolean {
+    if (namespace === null) return false;
+    let isShown = this.shownBelow.get(root);
+    if (isShown === undefined) {
+      isShown = root.isAncestorOf(this.at);
+      this.shownBelow.set(root, isShown);
+    }
+    return isShown;
+  }
 }

@@ -40,6 +40,8 @@ export class Vfs {
   walk2: Walk | null = null;
   /** Mount namespaces by their ids, in the order of their birth. */
   readonly namespaces: Map<number, MountNamespace> = new Map();
+  /** Namespaces whose last user went and whose mounts are going, in this order. */
+  readonly endingNamespaces: MountNamespace[] = [];
   private lastNamespaceId: number = 0;
   private lastMountId: number = 20;
   private lastPeerGroup: number = 0;

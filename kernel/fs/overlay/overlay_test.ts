@@ -321,7 +321,7 @@ Deno.test("the last unmount gives the upper layer's memory back", () => {
   addMount(c, fs, at, 0, "overlay");
   writeText(c, "/m/x", "bytes");
   assertEquals(t.frames.usedBytes > before, true);
-  c.fs.namespace.detach(at.mount.children[0]!);
+  c.fs.namespace.detach(at.mount.children.get(at.dentry)!);
   assertEquals(t.frames.usedBytes, before);
   assertEquals(new TmpfsFs(t.frames, t.host, {}).usedPages, 0);
 });

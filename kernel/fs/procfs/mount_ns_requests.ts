@@ -43,7 +43,7 @@ export function namespaceRequest(
 
 function tell(namespace: MountNamespace, arg: number, user: UserMemory): number {
   view.setUint32(0, INFO_BYTES, true);
-  view.setUint32(4, namespace.mounts.length, true);
+  view.setUint32(4, namespace.mounts.size, true);
   view.setBigUint64(8, BigInt(namespace.id), true);
   return user.copyOut(arg, info, 0, INFO_BYTES) < 0 ? -EFAULT : 0;
 }

@@ -8,10 +8,11 @@ import { TEXT_MAX } from "../../core/quota.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { type Dentry, dropPath, holdPath, Path } from "../../vfs/dentry.ts";
+import { MountPlaces } from "../../vfs/mount_places.ts";
 import { mountInfo, mountsText } from "../../vfs/mount_info.ts";
 import type { MountNamespace } from "../../vfs/mounts.ts";
 import { type OpenFile, POLLERR, POLLIN, POLLPRI, POLLRDNORM } from "../../vfs/open_file.ts";
-import { escapeMountText, reachableText } from "../../vfs/pathname.ts";
+import { escapeMountText } from "../../vfs/pathname.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { TextFile, TextInode } from "../generated/text_inode.ts";
 import type { TaskRef } from "./task_ref.ts";
@@ -77,8 +78,9 @@ class MountsFile extends TextFile {
 
   private statistics(): string | number {
     let text = "";
+    const places = new MountPlaces(this.root);
     for (const m of this.namespace.mounts) {
-      const at = reachableText(new Path(m, m.root), this.root);
+      const at = places.of(m);
       if (at === null) continue;
       text += `device ${escapeMountText(m.source)} mounted on ${escapeMountText(at)} ` +
         `with fstype ${m.fs.type}\n`;

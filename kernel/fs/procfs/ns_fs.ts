@@ -146,6 +146,9 @@ export class NsInode extends GeneratedInode {
   override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
     return new NsFile(this, flags, this.files);
   }
+  override get standsFor(): Namespace {
+    return this.namespace;
+  }
   /** What is mounted somewhere lives on. */
   override onMounted(): void {
     this.namespace.hold();

@@ -114,7 +114,7 @@ export function sysUmount2(t: Task, a: SyscallArgs): number {
   if (typeof text === "number") return text;
   const { mounts } = t.fs.namespace;
   // The way there is a use of the mount like any other, but does not count as one here.
-  const expiring = (flags & MNT_EXPIRE) === 0 ? [] : mounts.filter((m) => m.isExpiring);
+  const expiring = (flags & MNT_EXPIRE) === 0 ? [] : [...mounts].filter((m) => m.isExpiring);
   const path = find(t, text, (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW);
   if (typeof path === "number") return path;
   for (const mount of expiring) if (mount === path.mount) mount.isExpiring = true;

@@ -12,6 +12,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
 import type { Mount } from "../../vfs/dentry.ts";
 import { changePropagation, mayChangeFlags, mayMount } from "../../vfs/mount_operations.ts";
+import { treeOf } from "../../vfs/mount_trees.ts";
 import { findAt } from "./arguments.ts";
 import { isNowhere } from "./mount_file.ts";
 
@@ -103,10 +104,7 @@ function check(set: number, clear: number, propagation: number): number {
 
 /** All of the tree or nothing. */
 function change(top: Mount, set: number, clear: number, isRecursive: boolean): number {
-  const mounts: Mount[] = [top];
-  for (let i = 0; isRecursive && i < mounts.length; i++) {
-    for (const child of mounts[i]!.children) mounts.push(child);
-  }
+  const mounts = isRecursive ? treeOf(top) : [top];
   for (const mount of mounts) {
     const flags = changed(mount, set, clear);
     if (!mayChangeFlags(mount, flags)) return -EPERM;

@@ -25,7 +25,7 @@ export class MountFile extends PathFile {
   }
 
   protected override release(): void {
-    if (isNowhere(this.mount)) this.home.detach(this.mount);
+    if (isNowhere(this.mount)) this.home.abandon(this.mount);
   }
 }
 

@@ -14,7 +14,8 @@ import { hasCapIn } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
 import { type Mount, Path } from "../../vfs/dentry.ts";
 import { emptyStatFs } from "../../vfs/inode.ts";
-import { mountRootText, seenMaster } from "../../vfs/mount_info.ts";
+import { mountRootText } from "../../vfs/mount_info.ts";
+import { MountPlaces } from "../../vfs/mount_places.ts";
 import type { MountNamespace } from "../../vfs/mounts.ts";
 import { reachableText } from "../../vfs/pathname.ts";
 import { copyInStruct } from "../copy_struct.ts";
@@ -63,7 +64,8 @@ function uniqueId(mount: Mount): number {
 }
 
 function findMount({ namespace }: Request, id: number): Mount | null {
-  return namespace.mounts.find((m) => uniqueId(m) === id) ?? null;
+  for (const mount of namespace.mounts) if (uniqueId(mount) === id) return mount;
+  return null;
 }
 
 function isBelow(mount: Mount, root: Path): boolean {
@@ -144,7 +146,7 @@ const PARTS: readonly (readonly [number, Part])[] = [
   [S.STATMOUNT_SB_BASIC, putSuperBlock],
   [S.STATMOUNT_MNT_BASIC, putMount],
   [S.STATMOUNT_PROPAGATE_FROM, ({ root }, mount, answer) => {
-    const seen = mount.master === null ? null : seenMaster(mount, root);
+    const seen = new MountPlaces(root).masterOf(mount);
     answer.put64(S.StatmountHeader.at.propagateFrom, seen?.id ?? 0);
     return 0;
   }],
@@ -221,8 +223,9 @@ export function sysListmount(t: Task, a: SyscallArgs): number {
 /** Of all that can be seen the root is one; of a mount it is not. */
 function idsBelow(request: Request, top: Mount | null): number[] {
   const root = top === null ? request.root : new Path(top, top.root);
-  return request.namespace.mounts.filter((m) => m !== top && isBelow(m, root)).map(uniqueId)
-    .sort((x, y) => x - y);
+  const places = new MountPlaces(root);
+  return [...request.namespace.mounts].filter((m) => m !== top && places.of(m) !== null)
+    .map(uniqueId).sort((x, y) => x - y);
 }
 
 function putIds(t: Task, addr: number, ids: readonly number[]): number {

@@ -118,6 +118,8 @@ function add(group: Cgroup, dev: number, bytes: number, isWrite: boolean, kernel
 
 /** Is there something to count and to limit: a file system that the task sees, and that is stored somewhere? */
 export function isStored(task: Task | null, dev: number): boolean {
-  const mounts = task?.fs.namespace.mounts ?? [];
-  return mounts.some(({ fs }) => fs.dev === dev && fs.isStored);
+  for (const { fs } of task?.fs.namespace.mounts ?? []) {
+    if (fs.dev === dev && fs.isStored) return true;
+  }
+  return false;
 }

@@ -1,0 +1,92 @@
+/**
+ * What umount2(2) takes away besides the mounts that were named: the mounts at the same places of their parents' peers
+ * and slaves (mount_namespaces(7)). A mount stays when another one that stays would move or show what it covers: one
+ * that hangs somewhere inside, or one that is locked to it.
+ */
+
+import type { Mount } from "./dentry.ts";
+import { childAt, linkMount, topmost } from "./mount_links.ts";
+import { listenersOf } from "./propagation.ts";
+
+/** Mounts that go together. */
+export class Leaving {
+  /** Those that were named, and what is below them. */
+  readonly named: ReadonlySet<Mount>;
+  /** Those of peers and slaves that go too. */
+  readonly copies: Set<Mount> = new Set();
+
+  constructor(named: readonly Mount[]) {
+    this.named = new Set(named);
+    for (const { parent, mountpoint } of named) {
+      if (parent === null || mountpoint === null) continue;
+      for (const { mount: listener } of listenersOf(parent, mountpoint)) {
+        const there = childAt(listener, mountpoint);
+        if (there !== null && !this.named.has(there)) this.copies.add(there);
+      }
+    }
+    this.trim();
+  }
+
+  has(mount: Mount): boolean {
+    return this.named.has(mount) || this.copies.has(mount);
+  }
+
+  /** Takes out what must stay. Each mount is looked at once as one that stays. */
+  private trim(): void {
+    const staying: Mount[] = [];
+    for (const copy of this.copies) {
+      if (copy.isLocked && (copy.parent === null || !this.has(copy.parent))) staying.push(copy);
+      for (const child of copy.children.values()) if (!this.has(child)) staying.push(child);
+    }
+    for (const mount of staying) this.copies.delete(mount);
+    for (let mount = staying.pop(); mount !== undefined; mount = staying.pop()) {
+      const kept = this.keptBelow(mount);
+      if (kept !== null && this.copies.delete(kept)) staying.push(kept);
+      for (const child of mount.children.values()) {
+        if (child.isLocked && this.copies.delete(child)) staying.push(child);
+      }
+    }
+  }
+
+  /** The mount that must stay as `mount` stays: it cannot take that one's place, which is inside of it. */
+  private keptBelow(mount: Mount): Mount | null {
+    let above = mount, below = mount.parent;
+    while (below !== null && this.copies.has(below)) {
+      const isHeld = above === mount && mount.isLocked;
+      if (isHeld || above.mountpoint !== below.root) return below;
+      above = below;
+      below = below.parent;
+    }
+    return null;
+  }
+
+  /** What covers a copy that goes, and stays itself, takes the place of the lowest one that goes. */
+  moveCovering(): void {
+    for (const copy of this.copies) {
+      const child = childAt(copy, copy.root);
+      if (child === null || this.has(child)) continue;
+      let lowest = copy;
+      while (lowest.parent !== null && this.copies.has(lowest.parent)) lowest = lowest.parent;
+      const { parent, mountpoint } = lowest;
+      if (parent === null || mountpoint === null) continue;
+      child.unlink();
+      lowest.unlink();
+      linkMount(child, parent, mountpoint);
+    }
+  }
+}
+
+/** A copy of the mount at a peer or slave of its parent is in use. */
+export function isBusyElsewhere({ parent, mountpoint }: Mount): boolean {
+  if (parent === null || mountpoint === null) return false;
+  return listenersOf(parent, mountpoint).some(({ mount: listener }) => {
+    const there = childAt(listener, mountpoint);
+    return there !== null && there.children.size === 0 && there.pins > 0;
+  });
+}
+
+/** Puts what was at a place, and is off it now, on top of what came there. */
+export function coverWith(covering: Mount, came: Mount): void {
+  const top = topmost(came);
+  linkMount(covering, top, top.root);
+}
