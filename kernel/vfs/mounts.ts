@@ -198,14 +198,17 @@ export class MountNamespace extends Namespace {
     if (at.mount.peers === null) return;
     shareTree(mount, this.vfs);
     const copies = new Map<Mount, Mount>();
-    for (const { mount: listener, source, isSlave } of listeners) {
-      const namespace = listener.namespace;
-      if (namespace === null) continue;
+    // All copies before one is attached: a listener may be in the tree that came.
+    for (const { mount: listener, source, isSlave, isShared } of listeners) {
       const from = source === null ? mount : copies.get(source) ?? mount;
       const rule = isSlave ? AS_SLAVE : AS_PEER;
       const copy = firstCopy(copyTree(this.vfs, from, from.root, rule));
-      if (isSlave && listener.peers !== null) shareTree(copy, this.vfs);
+      if (isSlave && isShared) shareTree(copy, this.vfs);
       copies.set(listener, copy);
+    }
+    for (const [listener, copy] of copies) {
+      const { namespace } = listener;
+      if (namespace === null) throw new KernelBug("a listener is attached");
       if (namespace.owner !== this.owner) lockTree(copy);
       copy.isLocked = false;
       // What was mounted there before is seen as before, on top.

@@ -118,6 +118,8 @@ export interface Listener {
   readonly source: Mount | null;
   /** Its copy is a slave of the source's, not a peer. */
   readonly isSlave: boolean;
+  /** The mount is shared, so its copy is too: as it was before the event, which may make more mounts shared. */
+  readonly isShared: boolean;
 }
 
 /**
@@ -163,7 +165,9 @@ class ListenerWalk {
     if (this.seen.has(slave)) return;
     this.seen.add(slave);
     const listens = this.shows(slave);
-    if (listens) this.found.push({ mount: slave, source, isSlave: true });
+    if (listens) {
+      this.found.push({ mount: slave, source, isSlave: true, isShared: slave.peers !== null });
+    }
     if (slave.peers !== null) this.enter(slave.peers, listens ? slave : source, !listens);
   }
 
@@ -174,7 +178,7 @@ class ListenerWalk {
       if (this.seen.has(mount)) continue;
       this.seen.add(mount);
       if (!this.shows(mount)) continue;
-      this.found.push({ mount, source: from, isSlave: isFirstSlave });
+      this.found.push({ mount, source: from, isSlave: isFirstSlave, isShared: true });
       if (isFirstSlave) from = mount;
       isFirstSlave = false;
     }
