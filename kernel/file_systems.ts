@@ -82,6 +82,7 @@ class OverlayType extends FsType {
 class MqueueType extends FsType {
   override readonly name = "mqueue";
   override readonly isForUsers = true;
+  override readonly shows = "ipc";
   private readonly kernel: Kernel;
 
   constructor(kernel: Kernel) {

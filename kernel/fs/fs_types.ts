@@ -3,6 +3,7 @@
  * built; /proc/filesystems shows them.
  */
 
+import type { NamespaceKind } from "../cred/namespace.ts";
 import type { Caller } from "../vfs/caller.ts";
 import type { FileSystem } from "../vfs/inode.ts";
 
@@ -13,6 +14,8 @@ export abstract class FsType {
   readonly isNoDev: boolean = true;
   /** Root of a user namespace may mount it (FS_USERNS_MOUNT). */
   readonly isForUsers: boolean = false;
+  /** Of which of its maker's namespaces it shows something; null: of none. */
+  readonly shows: NamespaceKind | null = null;
   /** A new file system (or the one there is), or -errno. `options` are mount(2)'s data: a byte string. */
   abstract create(caller: Caller, source: string, options: string): FileSystem | number;
 }

@@ -153,6 +153,12 @@ export class Mount {
     MOUNTS.add(1, this.account);
   }
 
+  /** These flags stay, and the way with access times if `withAtime`. */
+  lock(flags: number, withAtime: boolean): void {
+    this.lockedFlags |= flags;
+    this.hasLockedAtime ||= withAtime;
+  }
+
   /** Off its parent. */
   unlink(): void {
     const { parent, mountpoint } = this;

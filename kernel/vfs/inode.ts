@@ -65,6 +65,8 @@ export abstract class FileSystem {
   readOnly: boolean = false;
   /** Of whoever mounted it: device nodes of any but the first mean nothing. */
   owner: UserNamespace = INITIAL_USER_NAMESPACE;
+  /** A mount of it shows what other mounts of the type may hide (revealing.ts). */
+  readonly isRevealing: boolean = false;
   /** Its bytes are somewhere outside: what is read and written is a transfer for the io controller. */
   isStored: boolean = false;
   /** Options behind `rw,` in mountinfo. */

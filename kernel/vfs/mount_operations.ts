@@ -9,6 +9,7 @@ import {
   EAGAIN,
   EBUSY,
   EINVAL,
+  ELOOP,
   ENOENT,
   ENOSPC,
   ENOTDIR,
@@ -46,7 +47,9 @@ import { rootDentryOf } from "./dentry_cache.ts";
 import type { FileSystem } from "./inode.ts";
 import { newMount } from "./mount_links.ts";
 import { hasUnbindable, treeOf } from "./mount_trees.ts";
+import { MountNamespace } from "./mounts.ts";
 import { makePrivate, makeShared, makeSlave } from "./propagation.ts";
+import { locksOfNew } from "./revealing.ts";
 import { isBusyElsewhere } from "./umount_propagation.ts";
 
 const ATIME_FLAGS = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
@@ -82,15 +85,19 @@ export function addMount(
   source: string,
 ): number {
   const namespace = caller.fs.namespace;
-  const root = rootDentryOf(fs);
-  const mount = newMount(namespace.vfs, fs, root, mountFlags(flags), source);
-  if (fs.mounts === 1) fs.owner = caller.cred.userNs;
+  const root = rootDentryOf(fs), ownFlags = mountFlags(flags);
+  const locks = locksOfNew(namespace, fs, ownFlags);
+  const mount = newMount(namespace.vfs, fs, root, ownFlags, source);
   const top = namespace.topOf(at);
   let r = 0;
-  if (MOUNTS.used > MOUNTS.limit) r = -ENOSPC;
+  if (typeof locks === "number") r = locks;
+  else if (MOUNTS.used > MOUNTS.limit) r = -ENOSPC;
   else if (top.mount.fs === fs && top.dentry === top.mount.root) r = -EBUSY;
   else if (root.inode !== null && (root.inode.mode & S_IFMT) === S_IFLNK) r = -EINVAL;
-  else r = namespace.attach(mount, at);
+  else {
+    mount.lock(locks.flags, locks.hasAtime);
+    r = namespace.attach(mount, at);
+  }
   if (r < 0) discard(mount);
   return r;
 }
@@ -98,7 +105,7 @@ export function addMount(
 /** MS_BIND: show `from` at `at` too; with MS_REC what is mounted below it as well. */
 export function bindMount(caller: Caller, from: Path, at: Path, recursive: boolean): number {
   const namespace = caller.fs.namespace;
-  if (!namespace.owns(at.mount)) return -EINVAL;
+  if (!namespace.owns(at.mount) || isOlder(from.dentry, namespace)) return -EINVAL;
   const tree = cloneDetached(caller, from, recursive);
   if (typeof tree === "number") return tree;
   const r = namespace.attach(tree, at);
@@ -127,10 +134,13 @@ export function remount(
 ): number {
   const mount = path.mount;
   if (!caller.fs.namespace.owns(mount) || path.dentry !== mount.root) return -EINVAL;
-  if (!mayChangeFlags(mount, flags)) return -EPERM;
+  const keepsAtime = (flags & ATIME_FLAGS) === 0;
+  const changed = keepsAtime
+    ? (flags & MOUNT_FLAGS & ~ATIME_FLAGS) | (mount.flags & ATIME_FLAGS)
+    : mountFlags(flags);
+  if (!mayChangeFlags(mount, changed)) return -EPERM;
   if (!onlyMount) {
-    const { userNs } = caller.cred;
-    if (!userNs.isInitial && mount.fs.owner !== userNs) return -EPERM;
+    if (!hasCapIn(caller.cred, mount.fs.owner, CAP_SYS_ADMIN)) return -EPERM;
     const r = mount.fs.remount(options);
     if (r < 0) return r;
     const readOnly = (flags & MS_RDONLY) !== 0;
@@ -139,10 +149,7 @@ export function remount(
   } else if ((flags & MS_RDONLY) !== 0 && (mount.flags & MS_RDONLY) === 0 && mount.writers > 0) {
     return -EBUSY;
   }
-  const keepsAtime = (flags & ATIME_FLAGS) === 0;
-  mount.flags = keepsAtime
-    ? (flags & MOUNT_FLAGS & ~ATIME_FLAGS) | (mount.flags & ATIME_FLAGS)
-    : mountFlags(flags);
+  mount.flags = changed;
   caller.fs.namespace.changed();
   return 0;
 }
@@ -154,14 +161,24 @@ export function moveMount(caller: Caller, from: Path, to: Path): number {
   if (from.dentry !== from.mount.root || from.mount.parent === null) return -EINVAL;
   if (from.mount.isLocked || from.mount.parent.peers !== null) return -EINVAL;
   if (to.mount.peers !== null && hasUnbindable(from.mount)) return -EINVAL;
-  return namespace.move(from.mount, to);
+  return showsOlder(from.mount, namespace) ? -ELOOP : namespace.move(from.mount, to);
 }
 
-/** Flags of a more privileged namespace stay. */
+/** The file of this mount namespace or an older one, which may hold this one: it cannot be mounted here. */
+function isOlder({ inode }: Dentry, namespace: MountNamespace): boolean {
+  const shown = inode?.standsFor ?? null;
+  return shown instanceof MountNamespace && shown.id <= namespace.id;
+}
+
+/** A tree has such a file somewhere. */
+export function showsOlder(tree: Mount, namespace: MountNamespace): boolean {
+  return treeOf(tree).some((mount) => isOlder(mount.root, namespace));
+}
+
+/** Whether a mount may have these flags from now on: those of a more privileged namespace stay. */
 export function mayChangeFlags(mount: Mount, flags: number): boolean {
   if ((mount.lockedFlags & ~flags) !== 0) return false;
-  if (!mount.hasLockedAtime || (flags & ATIME_FLAGS) === 0) return true;
-  return (mountFlags(flags) & ATIME_FLAGS) === (mount.flags & ATIME_FLAGS);
+  return !mount.hasLockedAtime || ((flags ^ mount.flags) & ATIME_FLAGS) === 0;
 }
 
 export function hasLockedChild(mount: Mount, within: Dentry): boolean {
@@ -176,7 +193,9 @@ export function changePropagation(caller: Caller, path: Path, flags: number): nu
   const type = flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE);
   if (type === 0 || (type & (type - 1)) !== 0) return -EINVAL;
   if ((flags & 0xffff & ~(MS_REC | MS_SILENT)) !== 0) return -EINVAL;
-  if (path.dentry !== path.mount.root) return -EINVAL;
+  const { mount } = path, isNowhere = mount.namespace === null && !mount.isDetached;
+  if (path.dentry !== mount.root) return -EINVAL;
+  if (!caller.fs.namespace.owns(mount) && !isNowhere) return -EINVAL;
   setPropagation(caller, path.mount, type, (flags & MS_REC) !== 0);
   caller.fs.namespace.changed();
   return 0;
@@ -194,6 +213,8 @@ export function unmount(caller: Caller, at: Path, flags: number): number {
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
   const namespace = caller.fs.namespace, path = namespace.topOf(at), mount = path.mount;
   if (path.dentry !== mount.root || !namespace.owns(mount) || mount.isLocked) return -EINVAL;
+  const forces = (flags & MNT_FORCE) !== 0;
+  if (forces && !hasCapIn(caller.cred, mount.fs.owner, CAP_SYS_ADMIN)) return -EPERM;
   if ((flags & MNT_EXPIRE) !== 0) {
     if (mount === caller.fs.root.mount || (flags & (MNT_FORCE | MNT_DETACH)) !== 0) return -EINVAL;
     if (mount.pins > 0 || mount.children.size > 0) return -EBUSY;

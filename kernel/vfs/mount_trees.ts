@@ -106,8 +106,7 @@ export function shareTree(top: Mount, vfs: Vfs): void {
 export function lockTree(top: Mount): void {
   for (const mount of treeOf(top)) {
     mount.isLocked = mount !== top;
-    mount.lockedFlags |= mount.flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
-    mount.hasLockedAtime = true;
+    mount.lock(mount.flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC), true);
   }
 }
 

@@ -102,7 +102,7 @@ Deno.test("a chain of slaves longer than a stack gets a mount and loses it", () 
 });
 
 Deno.test("the limit of a namespace: a mount that exceeds it changes nothing", () => {
-  const { t, c, end } = setUp(), { namespace } = c.fs;
+  const { c, end } = setUp(), { namespace } = c.fs;
   nest(c, 1);
   // Each time there are twice as many.
   let r = 0, before = 0;

@@ -97,7 +97,6 @@ export function setMaster(mount: Mount, master: PeerGroup | null): void {
 
 /** A copy that is what its original is: a peer of its peers, a slave of its master. */
 export function copyPropagation(copy: Mount, from: Mount): void {
-  copy.isUnbindable = from.isUnbindable;
   if (from.peers !== null) {
     copy.peers = from.peers;
     from.peers.members.add(copy);
@@ -107,7 +106,6 @@ export function copyPropagation(copy: Mount, from: Mount): void {
 
 /** A copy in a less privileged mount namespace: a slave where the original is shared. */
 export function copyAsSlave(copy: Mount, from: Mount): void {
-  copy.isUnbindable = from.isUnbindable;
   setMaster(copy, from.peers ?? from.master);
 }
 

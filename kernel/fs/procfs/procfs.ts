@@ -29,6 +29,7 @@ import type { ProcSource, ProcTask } from "./source.ts";
 export class ProcFs extends GeneratedFs {
   override readonly type = "proc";
   override readonly magic = PROC_SUPER_MAGIC;
+  override readonly isRevealing = true;
   /** A name that is missing stays missing. */
   override readonly createError = -ENOENT;
   override readonly makeError = -ENOENT;
@@ -84,6 +85,7 @@ export class ProcFs extends GeneratedFs {
 export class ProcFsType extends FsType {
   override readonly name = "proc";
   override readonly isForUsers = true;
+  override readonly shows = "pid";
   private readonly source: ProcSource;
 
   constructor(source: ProcSource) {

@@ -15,13 +15,14 @@ import { FixedLink } from "../generated/generated_inode.ts";
 import type { ProcSource } from "../procfs/source.ts";
 import { DevicesDir } from "./net_devices.ts";
 import { SysText } from "./sys_text.ts";
-import { CPU_FILES, SYS_DIRECTORIES, SYS_FILES } from "./system_files.ts";
+import { CPU_FILES, SYS_DIRECTORIES, SYS_FILES, SYS_MOUNT_PLACES } from "./system_files.ts";
 
 const ROOT_INO = 1;
 
 export class SysFs extends GeneratedFs {
   override readonly type = "sysfs";
   override readonly magic = SYSFS_MAGIC;
+  override readonly isRevealing = true;
   override readonly createError = -EACCES;
   override readonly makeError = -EPERM;
   override readonly fileSize = 4096;
@@ -37,6 +38,10 @@ export class SysFs extends GeneratedFs {
 
   private fill(source: ProcSource): void {
     for (const path of SYS_DIRECTORIES) this.directory(path);
+    for (const path of SYS_MOUNT_PLACES) {
+      const [dir, name] = this.parentOf(path);
+      dir.put(name, new MountPlace(this, dir, 0o755));
+    }
     for (const path of SYS_FILES.keys()) {
       const [dir, name] = this.parentOf(path);
       dir.put(name, new SystemText(this, source, path));
@@ -81,6 +86,13 @@ export class SysFs extends GeneratedFs {
   }
 }
 
+/** An empty directory, which others mount on. */
+class MountPlace extends FixedDir {
+  override get isForMountsOnly(): boolean {
+    return true;
+  }
+}
+
 class SystemText extends SysText {
   private readonly source: ProcSource;
   private readonly path: string;
@@ -119,6 +131,7 @@ class CpuText extends SysText {
 export class SysFsType extends FsType {
   override readonly name = "sysfs";
   override readonly isForUsers = true;
+  override readonly shows = "net";
   private readonly source: ProcSource;
 
   constructor(source: ProcSource) {

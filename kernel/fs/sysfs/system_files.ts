@@ -52,14 +52,18 @@ export const SYS_DIRECTORIES: readonly string[] = [
   "dev/block",
   "dev/char",
   "firmware",
+  "kernel/mm/hugepages",
+  "module",
+  "power",
+];
+
+/** Directories that are empty for good. */
+export const SYS_MOUNT_PLACES: readonly string[] = [
   "fs/bpf",
   "fs/cgroup",
   "kernel/debug",
-  "kernel/mm/hugepages",
   "kernel/security",
   "kernel/tracing",
-  "module",
-  "power",
 ];
 
 function allCpus(source: ProcSource): string {

@@ -1,7 +1,6 @@
 /** mount(2), umount2(2), pivot_root(2), sync(2), syncfs(2). vfs/mount_operations.ts has the rules. */
 
-import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
-import { EBADF, EINVAL, ENAMETOOLONG, ENODEV, EPERM } from "../../../ffi/abi/errno.ts";
+import { EBADF, EINVAL, ENAMETOOLONG, ENODEV } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import {
   MNT_DETACH,
@@ -21,7 +20,6 @@ import {
   UMOUNT_NOFOLLOW,
 } from "../../../ffi/abi/mount.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { hasCap } from "../../cred/credentials.ts";
 import type { Task } from "../../task/task.ts";
 import type { Path } from "../../vfs/dentry.ts";
 import type { FsContext } from "../../vfs/fs_context.ts";
@@ -38,6 +36,7 @@ import {
 } from "../../vfs/mount_operations.ts";
 import { firstWalk, LOOKUP_DIRECTORY, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 import { pathArg } from "./arguments.ts";
+import { makeFileSystem } from "./new_file_system.ts";
 
 /** Kernel-internal superblock flag that no caller may give. */
 const MS_NOUSER = 0x80000000;
@@ -99,10 +98,8 @@ function mountNew(
   if (typeName === "") return -EINVAL;
   const type = t.kernel.fsTypes.find(typeName);
   if (type === null) return -ENODEV;
-  if (!type.isForUsers && !hasCap(t.cred, CAP_SYS_ADMIN)) return -EPERM;
-  const fs = type.create(t, source, options);
+  const fs = makeFileSystem(t, type, source === "" ? "none" : source, options);
   if (typeof fs === "number") return fs;
-  fs.source = source === "" ? "none" : source;
   if ((flags & MS_RDONLY) !== 0) fs.readOnly = true;
   return addMount(t, fs, at, flags, fs.source);
 }

@@ -5,7 +5,6 @@
  * DIFFERS: Linux refuses an unknown parameter when it is set. Neighbours: mount_tree.ts (placing mounts), mount.ts.
  */
 
-import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import {
   EBADF,
   EBUSY,
@@ -13,13 +12,13 @@ import {
   EINVAL,
   ENODATA,
   ENODEV,
+  ENOSPC,
   EOPNOTSUPP,
-  EPERM,
 } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD, O_PATH, O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import * as M from "../../../ffi/abi/mount.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { MOUNTS } from "../../core/quota.ts";
 import { anonFs } from "../../fs/anonfd/anon_inode.ts";
 import type { FsType } from "../../fs/fs_types.ts";
 import type { Task } from "../../task/task.ts";
@@ -30,9 +29,11 @@ import type { FileSystem, Inode } from "../../vfs/inode.ts";
 import { newMount } from "../../vfs/mount_links.ts";
 import { mayMount, remount } from "../../vfs/mount_operations.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
+import { locksOfNew } from "../../vfs/revealing.ts";
 import { installNew } from "../io/install.ts";
 import { findAt } from "./arguments.ts";
 import { MountFile } from "./mount_file.ts";
+import { makeFileSystem } from "./new_file_system.ts";
 import { flagsOfAttributes } from "./mount_attributes.ts";
 
 /** LIMIT: bytes of a parameter's name and value. */
@@ -187,11 +188,8 @@ function create(t: Task, file: ContextFile): number {
   file.phase = FAILED;
   const may = mayMount(t);
   if (may < 0) return may;
-  if (!type.isForUsers && !hasCap(t.cred, CAP_SYS_ADMIN)) return -EPERM;
-  const source = file.source ?? "none";
-  const fs = type.create(t, source, file.options.join(","));
+  const fs = makeFileSystem(t, type, file.source ?? "none", file.options.join(","));
   if (typeof fs === "number") return fs;
-  fs.source = source;
   if (file.isReadOnly === true) fs.readOnly = true;
   file.made = fs;
   file.phase = MADE;
@@ -228,8 +226,11 @@ export function sysFsmount(t: Task, a: SyscallArgs): number {
   const fs = file.made;
   if (file.phase !== MADE || fs === null) return -EBUSY;
   const { namespace } = t.fs;
+  const locks = locksOfNew(namespace, fs, mountFlags);
+  if (typeof locks === "number") return locks;
+  if (!MOUNTS.hasRoom) return -ENOSPC;
   const mount = newMount(namespace.vfs, fs, rootDentryOf(fs), mountFlags, fs.source);
-  if (fs.mounts === 1) fs.owner = t.cred.userNs;
+  mount.lock(locks.flags, locks.hasAtime);
   file.made = null;
   file.phase = FAILED;
   const root = MountFile.open(mount, O_PATH, namespace, t.cred);

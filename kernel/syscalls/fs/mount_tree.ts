@@ -14,7 +14,13 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
 import type { Mount } from "../../vfs/dentry.ts";
 import { joinGroupOf, moveBeneath } from "../../vfs/mount_beneath.ts";
-import { cloneDetached, mayMount, mayRearrange, moveMount } from "../../vfs/mount_operations.ts";
+import {
+  cloneDetached,
+  mayMount,
+  mayRearrange,
+  moveMount,
+  showsOlder,
+} from "../../vfs/mount_operations.ts";
 import { PathFile } from "../../vfs/path_file.ts";
 import { installNew } from "../io/install.ts";
 import { findAt } from "./arguments.ts";
@@ -77,6 +83,7 @@ export function sysMoveMount(t: Task, a: SyscallArgs): number {
   for (let m: Mount | null = to.mount; m !== null; m = m.parent) {
     if (m === from.mount) return -ELOOP;
   }
+  if (showsOlder(from.mount, t.fs.namespace)) return -ELOOP;
   const r = t.fs.namespace.attach(from.mount, to);
   return r === -ENOTDIR ? -EINVAL : r;
 }

@@ -37,6 +37,7 @@ export function containerView(kernel: Kernel, caller: Caller, limits: CgroupLimi
 export class Cgroup2Type extends FsType {
   override readonly name = "cgroup2";
   override readonly isForUsers = true;
+  override readonly shows = "cgroup";
   private readonly kernel: Kernel;
 
   constructor(kernel: Kernel) {

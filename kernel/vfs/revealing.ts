@@ -1,0 +1,46 @@
+/**
+ * Whether a new proc or sysfs shows what its namespace has hidden (mount_too_revealing() of Linux). Root of a user
+ * namespace may mount these only where an old mount of the type is seen whole: no mount of a more privileged namespace
+ * covers any of it. The new one is as read-only as the old one, and stays so.
+ */
+
+import { EPERM } from "../../ffi/abi/errno.ts";
+import { MS_NOATIME, MS_NODIRATIME, MS_RDONLY, MS_RELATIME } from "../../ffi/abi/mount.ts";
+import type { Mount } from "./dentry.ts";
+import type { FileSystem } from "./inode.ts";
+import type { MountNamespace } from "./mounts.ts";
+
+const ATIME = MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
+
+/** What cannot be changed of a mount. */
+export interface MountLocks {
+  readonly flags: number;
+  readonly hasAtime: boolean;
+}
+
+const NO_LOCKS: MountLocks = { flags: 0, hasAtime: false };
+
+/** Of a new mount of `fs` with these MS_* flags in `namespace`; -EPERM: it would reveal too much. */
+export function locksOfNew(
+  namespace: MountNamespace,
+  fs: FileSystem,
+  flags: number,
+): MountLocks | number {
+  if (namespace.owner?.isInitial === true || !fs.isRevealing) return NO_LOCKS;
+  for (const old of namespace.mounts) {
+    if (old.fs.type !== fs.type || !old.root.isRoot || !isSeenWhole(old)) continue;
+    const locked = (old.lockedFlags & MS_RDONLY) | (old.fs.readOnly ? MS_RDONLY : 0);
+    if ((locked & ~flags) !== 0) continue;
+    if (old.hasLockedAtime && ((old.flags ^ flags) & ATIME) !== 0) continue;
+    return { flags: locked, hasAtime: old.hasLockedAtime };
+  }
+  return -EPERM;
+}
+
+/** Mounts that the namespace can take away itself hide nothing from it. */
+function isSeenWhole(mount: Mount): boolean {
+  for (const [at, child] of mount.children) {
+    if (child.isLocked && at.inode?.isForMountsOnly !== true) return false;
+  }
+  return true;
+}
