@@ -91,7 +91,7 @@ export function addMount(
   const top = namespace.topOf(at);
   let r = 0;
   if (typeof locks === "number") r = locks;
-  else if (MOUNTS.used > MOUNTS.limit) r = -ENOSPC;
+  else if (!MOUNTS.hasRoom(0)) r = -ENOSPC;
   else if (top.mount.fs === fs && top.dentry === top.mount.root) r = -EBUSY;
   else if (root.inode !== null && (root.inode.mode & S_IFMT) === S_IFLNK) r = -EINVAL;
   else {

@@ -132,7 +132,7 @@ export class MountNamespace extends Namespace {
     if (listeners.length > 0) {
       const size = sizeOfCopy(mount, mount.root, AS_PEER);
       if (size < 0) return size;
-      if (MOUNTS.used + size * listeners.length > MOUNTS.limit) return -ENOSPC;
+      if (!MOUNTS.hasRoom(size * listeners.length)) return -ENOSPC;
       for (const { mount: { namespace } } of listeners) {
         if (namespace !== null) added.set(namespace, (added.get(namespace) ?? 0) + size);
       }
@@ -330,7 +330,7 @@ function firstCopy(copied: CopiedPairs): Mount {
 
 /** For so many mounts more, of all namespaces and of none. */
 function hasRoomFor(count: number): boolean {
-  return MOUNTS.used + count <= MOUNTS.limit;
+  return MOUNTS.hasRoom(count);
 }
 
 /**

@@ -228,7 +228,7 @@ export function sysFsmount(t: Task, a: SyscallArgs): number {
   const { namespace } = t.fs;
   const locks = locksOfNew(namespace, fs, mountFlags);
   if (typeof locks === "number") return locks;
-  if (!MOUNTS.hasRoom) return -ENOSPC;
+  if (!MOUNTS.hasRoom()) return -ENOSPC;
   const mount = newMount(namespace.vfs, fs, rootDentryOf(fs), mountFlags, fs.source);
   mount.lock(locks.flags, locks.hasAtime);
   file.made = null;
