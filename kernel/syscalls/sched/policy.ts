@@ -8,7 +8,7 @@ import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
 import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import * as S from "../../../ffi/abi/sched.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { hasCap } from "../../cred/credentials.ts";
+import { hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { RLIMIT_NICE, RLIMIT_RTPRIO } from "../../task/limits.ts";
 import { getReg } from "../../task/registers.ts";
 import type { Task } from "../../task/task.ts";
@@ -52,10 +52,20 @@ export function threadOf(t: Task, tid: number): Task | null {
   return tid === 0 ? t : t.pids.taskOf(tid);
 }
 
-/** Same effective user id as the thread's real or effective one, or CAP_SYS_NICE. */
-export function maySchedule(t: Task, target: Task): boolean {
+/** Same effective user id as the thread's real or effective one (check_same_owner of Linux). */
+function ownsThread(t: Task, target: Task): boolean {
   const { euid } = t.cred;
-  return euid === target.cred.euid || euid === target.cred.uid || hasCap(t.cred, CAP_SYS_NICE);
+  return euid === target.cred.euid || euid === target.cred.uid;
+}
+
+/** The owner, or CAP_SYS_NICE where the thread is: nice values and affinity. */
+export function maySetNice(t: Task, target: Task): boolean {
+  return ownsThread(t, target) || hasCapIn(t.cred, target.cred.userNs, CAP_SYS_NICE);
+}
+
+/** The owner, or CAP_SYS_NICE over the whole machine: policies, which take the processor from all others. */
+function maySchedule(t: Task, target: Task): boolean {
+  return ownsThread(t, target) || hasCap(t.cred, CAP_SYS_NICE);
 }
 
 export function sysSchedSetscheduler(t: Task, a: SyscallArgs): number {

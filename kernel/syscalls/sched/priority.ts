@@ -7,7 +7,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { RLIMIT_NICE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
-import { clampNice, maySchedule, threadOf } from "./policy.ts";
+import { clampNice, maySetNice, threadOf } from "./policy.ts";
 
 const IOPRIO_LEVELS = 8, IOPRIO_CLASSES = 8, IOPRIO_BITS = 0xffff;
 
@@ -54,9 +54,8 @@ export function sysSetpriority(t: Task, a: SyscallArgs): number {
 }
 
 function setNice(t: Task, target: Task, nice: number): number {
+  if (!maySetNice(t, target)) return -EPERM;
   const mayRaise = hasCap(t.cred, CAP_SYS_NICE);
-  const isOwner = t.cred.euid === target.cred.uid || t.cred.euid === target.cred.euid;
-  if (!isOwner && !mayRaise) return -EPERM;
   const isRaise = nice < target.sched.nice;
   if (isRaise && !mayRaise && 20 - nice > target.group.limits.get(RLIMIT_NICE)) return -EACCES;
   target.sched.nice = nice;
@@ -78,6 +77,12 @@ export function checkIoprio(t: Task, ioprio: number): number {
   }
 }
 
+/** The target's real user id counts alone (set_task_ioprio of Linux). */
+function maySetIoprio(t: Task, target: Task): boolean {
+  const { uid } = target.cred;
+  return uid === t.cred.euid || uid === t.cred.uid || hasCap(t.cred, CAP_SYS_NICE);
+}
+
 /** ioprio_set(2). */
 export function sysIoprioSet(t: Task, a: SyscallArgs): number {
   const ioprio = a.i32(2) & IOPRIO_BITS, r = checkIoprio(t, ioprio);
@@ -87,7 +92,7 @@ export function sysIoprioSet(t: Task, a: SyscallArgs): number {
   if (targets === null) return -EINVAL;
   let result = -ESRCH;
   for (const x of targets) {
-    if (!maySchedule(t, x)) return -EPERM;
+    if (!maySetIoprio(t, x)) return -EPERM;
     x.sched.ioprio = ioprio;
     result = 0;
   }

@@ -60,7 +60,7 @@ export function sysPrlimit64(t: Task, a: SyscallArgs): number {
 
 /** Real ids equal to all of the target's, or CAP_SYS_RESOURCE. */
 function mayLimit(t: Task, target: Task): boolean {
-  if (t.group === target.group || hasCapIn(t.cred, target.cred.userNs, CAP_SYS_RESOURCE)) {
+  if (t === target || hasCapIn(t.cred, target.cred.userNs, CAP_SYS_RESOURCE)) {
     return true;
   }
   const { uid, gid } = t.cred, to = target.cred;
