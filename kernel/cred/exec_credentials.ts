@@ -34,6 +34,8 @@ export interface ExecResult {
   readonly cred: Credentials;
   /** AT_SECURE: the program must not trust its environment. */
   readonly isSecure: boolean;
+  /** Set-ID bits counted, or the file has capabilities that the caller lacks: dangerous personality bits go. */
+  readonly clearsPersonality: boolean;
 }
 
 interface FileCaps {
@@ -43,22 +45,23 @@ interface FileCaps {
 }
 
 /**
- * The new credentials, or -EPERM when the file wants capabilities that cannot be had. `isShared`: other processes share
- * the file system context, so that nobody may gain privilege (LSM_UNSAFE_SHARE).
+ * The new credentials, or -EPERM when the file wants capabilities that cannot be had. `isUnsafe`: another task could use
+ * the privilege of the program, so that there is none to gain (LSM_UNSAFE_SHARE, LSM_UNSAFE_PTRACE).
  */
 export function execCredentials(
   old: Credentials,
   file: Executable,
-  isShared: boolean,
+  isUnsafe: boolean,
 ): ExecResult | number {
   const { userNs } = old, root = userNs.kernelUid(0);
   let { euid, egid } = old;
   // Ids without a name where the program runs are nobody that it could become.
   const isMapped = userNs.hasUid(file.uid) && userNs.hasGid(file.gid);
-  if (!file.isNosuid && !old.noNewPrivs && isMapped) {
-    if ((file.mode & S_ISUID) !== 0) euid = file.uid;
-    if ((file.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) egid = file.gid;
-  }
+  const mayBeSetid = !file.isNosuid && !old.noNewPrivs && isMapped;
+  const isSetuid = mayBeSetid && (file.mode & S_ISUID) !== 0;
+  const isSetgid = mayBeSetid && (file.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP);
+  if (isSetuid) euid = file.uid;
+  if (isSetgid) egid = file.gid;
   const caps = file.isNosuid ? null : parseFileCaps(file.capabilities, userNs);
   let permitted = NO_CAPS, isEffective = false;
   if (caps !== null) {
@@ -76,8 +79,8 @@ export function execCredentials(
     if (euid === root) isEffective = true;
   }
   const isSetid = euid !== old.uid || egid !== old.gid;
-  const mayGain = !old.noNewPrivs && !isShared;
-  if ((isSetid || !isSubset(permitted, old.permitted)) && !mayGain) {
+  const mayGain = !old.noNewPrivs && !isUnsafe, gainsCaps = !isSubset(permitted, old.permitted);
+  if ((isSetid || gainsCaps) && !mayGain) {
     if (old.noNewPrivs || !hasOwnCap(old, CAP_SETUID)) {
       euid = old.uid;
       egid = old.gid;
@@ -100,7 +103,11 @@ export function execCredentials(
     ambient,
     securebits: old.securebits & ~SECBIT_KEEP_CAPS,
   };
-  return { cred, isSecure: isSetid || (old.uid !== root && (isEffective || gainsBeyondAmbient)) };
+  return {
+    cred,
+    isSecure: isSetid || (old.uid !== root && (isEffective || gainsBeyondAmbient)),
+    clearsPersonality: isSetuid || isSetgid || gainsCaps,
+  };
 }
 
 /** The kernel id is root of `userNs`, or of one around it. */

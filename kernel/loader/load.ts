@@ -47,8 +47,11 @@ export interface ProgramIds {
 export interface ProgramOpener {
   /** Open for execution with all permission checks: a file with one reference, or -errno. */
   openExec(path: string): OpenFile | number;
-  /** Called once, with the binary that is going to run (not a script). */
-  identify(file: OpenFile): ProgramIds;
+  /**
+   * Called once, before anything is mapped, with the binary that is going to run (not a script) and its PT_INTERP: may
+   * change layout and limits of the memory.
+   */
+  identify(file: OpenFile, loader: OpenFile | null): ProgramIds;
 }
 
 export interface LoadRequest {
@@ -203,6 +206,7 @@ function start(
   contents: { argv: readonly string[]; envp: readonly string[]; path: string },
   cpu: CpuFacts,
 ): Started | number {
+  const ids = opener.identify(file, loaderFile);
   mm.mmapBase = mm.layout.mmapBase(mm.limits.stack);
   const stack = new StackImage(mm, contents, AUX_ENTRIES + (mm.ctx.vdso === null ? 0 : 1));
   const stackProt = PROT_READ | PROT_WRITE | (image.hasExecStack ? PROT_EXEC : 0);
@@ -225,7 +229,6 @@ function start(
   }
   const random = new Uint8Array(16);
   mm.ctx.host.random(random);
-  const ids = opener.identify(file);
   const aux = auxiliary(vdso, mm.ctx.vdso !== null, cpu, image, program, loaderBias, ids, stack);
   const written = stack.write(aux, random);
   return written < 0 ? written : { entry, stackPointer: stack.pointer };

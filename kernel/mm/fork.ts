@@ -217,6 +217,8 @@ function wipe(mm: MemoryManager, child: MemoryManager): void {
 
 function copyState(mm: MemoryManager, child: MemoryManager): void {
   child.hasSeals = mm.hasSeals;
+  child.isDumpable = mm.isDumpable;
+  child.ownerNs = mm.ownerNs;
   child.inheritPolicies(mm);
   Object.assign(child.limits, mm.limits);
   Object.assign(child.program, mm.program);

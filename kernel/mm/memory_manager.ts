@@ -8,6 +8,7 @@
 
 import { ENOMEM } from "../../ffi/abi/errno.ts";
 import type { AddressSpace } from "../../platform/platform.ts";
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { MemoryCounters, MemoryLimits } from "./accounting.ts";
 import type { AddressLayout } from "./address_layout.ts";
 import type { Backing } from "./backing.ts";
@@ -74,6 +75,10 @@ export class MemoryManager extends UserAccess {
   users: number = 1;
   /** VM_LOCKED bits that new areas get (mlockall MCL_FUTURE). */
   futureFlags: number = 0;
+  /** Its own user may look into it (PR_SET_DUMPABLE). */
+  isDumpable: boolean = true;
+  /** Whose CAP_SYS_PTRACE counts when it is not dumpable: where the program was executed, or further out. */
+  ownerNs: UserNamespace = INITIAL_USER_NAMESPACE;
   /** PR_MDWE_*: nothing that can be written becomes code. */
   writeOrExec: number = 0;
   /** PR_SET_THP_DISABLE. There are no huge pages anyway. */

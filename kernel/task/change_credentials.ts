@@ -23,7 +23,7 @@ export function changeCredentials(task: Task, cred: Credentials): void {
   const isSame = old.euid === cred.euid && old.egid === cred.egid && old.fsuid === cred.fsuid &&
     old.fsgid === cred.fsgid && gainsNothing(old, cred);
   if (isSame) return;
-  task.group.dumpable = false;
+  task.mm.isDumpable = false;
   task.parentDeathSignal = 0;
 }
 

@@ -96,6 +96,7 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   const full = checkCount(task, request);
   if (full !== 0) return full;
   if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return -ENOMEM;
+  if ((flags & CLONE_FS) !== 0 && task.fs.isInExec) return -EAGAIN;
   const world = worldForChild(task, flags);
   if (typeof world === "number") return world;
   const birth: Birth = { world, parts: null, group: null, child: null };
@@ -249,7 +250,7 @@ function makeGroup(task: Task, id: TaskPid, request: CloneRequest): ThreadGroup 
   group.envStart = from.envStart;
   group.envEnd = from.envEnd;
   group.auxv = from.auxv;
-  group.dumpable = from.dumpable;
+  group.parentExecSerial = sharesParent ? from.parentExecSerial : from.execSerial;
   group.oomScoreAdj = from.oomScoreAdj;
   group.oomScoreAdjMin = from.oomScoreAdjMin;
   group.isUnkillable = group.isInit;

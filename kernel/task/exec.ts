@@ -6,22 +6,19 @@
  */
 
 import { setUserDispatch } from "./user_dispatch.ts";
+import { CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
 import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
-import {
-  ADDR_COMPAT_LAYOUT,
-  ADDR_NO_RANDOMIZE,
-  MMAP_PAGE_ZERO,
-  READ_IMPLIES_EXEC,
-} from "../../ffi/abi/system.ts";
 import { BLOCK, IN_GUEST } from "../core/result.ts";
+import { hasCapIn } from "../cred/credentials.ts";
 import { blankClock } from "../loader/vdso.ts";
 import { mustEnd } from "./alert.ts";
 import { changeCredentials } from "./change_credentials.ts";
 import { endOtherThreads } from "./exit_request.ts";
 import { releaseMemory } from "./exit.ts";
-import { discardPendingExec, PendingExec } from "./pending_exec.ts";
+import { discardPendingExec, endExec, PendingExec } from "./pending_exec.ts";
 import { RLIMIT_STACK } from "./limits.ts";
-import { makeProgram, type Program, type ProgramRequest } from "./program.ts";
+import { applyMemoryLimits } from "./memory_limits.ts";
+import { makeProgram, type Program, type ProgramRequest, SECURE_STACK } from "./program.ts";
 import { dismissTask, enrollTask } from "./pid_namespace.ts";
 import { tellExec } from "./process_events.ts";
 import { traceExec } from "./ptrace/attach.ts";
@@ -31,24 +28,37 @@ import type { Task } from "./task.ts";
 import { cancelRequests } from "./thread_group.ts";
 import { enterTimeForChildren } from "./unshare.ts";
 
-/** Personality bits that a program with more privilege does not inherit. */
-const PER_CLEAR_ON_SETID = READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT |
-  MMAP_PAGE_ZERO;
-/** LIMIT: stack limit of a program that gains privilege. */
-const SECURE_STACK = 8 << 20;
-
 /** Is the call in its second part? Then `continueExec` goes on. */
 export function isExecPending(task: Task): boolean {
   return task.progress.object instanceof PendingExec;
 }
 
+export type ExecRequest = Omit<ProgramRequest, "isUnsafe">;
+
+/** Another process has the same root and working directory, and could change them (LSM_UNSAFE_SHARE). */
+function sharesFs({ fs, group }: Task): boolean {
+  let own = 0;
+  for (const t of group.tasks) if (t.fs === fs) own++;
+  return fs.refs > own;
+}
+
+/** Its tracer could not have attached to a program with more privilege when it did attach (LSM_UNSAFE_PTRACE). */
+function isTracedByWeaker({ trace, cred }: Task): boolean {
+  return trace !== null && !hasCapIn(trace.cred, cred.userNs, CAP_SYS_PTRACE);
+}
+
 /** Load the program and, once the task is alone in its process, become it: IN_GUEST, -errno or BLOCK. */
-export function execProgram(task: Task, request: ProgramRequest): number {
-  const { group } = task;
+export function execProgram(task: Task, request: ExecRequest): number {
+  const { group } = task, isShared = sharesFs(task);
   if (group.execTask !== null) return -EAGAIN;
-  const program = makeProgram(task.kernel, task, group.container, group.limits, request);
+  const program = makeProgram(task.kernel, task, group.container, group.limits, {
+    ...request,
+    isUnsafe: isShared || isTracedByWeaker(task),
+  });
   if (typeof program === "number") return program;
   task.progress.object = new PendingExec(program);
+  // What made the program safe stays so while the call waits: nothing can attach (ptrace/access.ts) or share `fs`.
+  if (!isShared) task.fs.isInExec = true;
   return continueExec(task);
 }
 
@@ -56,7 +66,6 @@ export function continueExec(task: Task): number {
   const pending = task.progress.object, { group } = task;
   if (!(pending instanceof PendingExec)) return -EINTR;
   if (mustEnd(task)) {
-    task.uninterruptible = false;
     discardPendingExec(task);
     return -EINTR;
   }
@@ -67,9 +76,8 @@ export function continueExec(task: Task): number {
     group.threadExits.add(task.waiter, 0);
     return BLOCK;
   }
-  task.uninterruptible = false;
-  group.execTask = null;
   become(task, pending.program);
+  endExec(task);
   return IN_GUEST;
 }
 
@@ -111,21 +119,25 @@ function become(task: Task, program: Program): void {
   group.timers.removePosix();
   group.membarriers = 0;
   group.hasExeced = true;
+  group.execSerial++;
   group.exe?.drop();
   group.exe = program.exe;
   task.comm = program.comm;
   task.faultTrapno = 0;
   task.faultError = 0;
   task.faultAddress = 0;
+  task.personality &= ~program.clearedPersonality;
   if (program.isSecure) {
-    task.personality &= ~PER_CLEAR_ON_SETID;
     task.parentDeathSignal = 0;
     const { limits } = group;
     if (limits.get(RLIMIT_STACK) > SECURE_STACK) limits.soft[RLIMIT_STACK] = SECURE_STACK;
   }
-  changeCredentials(task, program.cred);
+  // They may have been changed while the call waited.
+  applyMemoryLimits(task.mm, group.limits);
+  // The ids before count; what the new ones do to it is the affair of `changeCredentials`.
   const { cred } = task;
-  group.dumpable = cred.euid === cred.uid && cred.egid === cred.gid && !program.isSecure;
+  task.mm.isDumpable = cred.euid === cred.uid && cred.egid === cred.gid && !program.isUnreadable;
+  changeCredentials(task, program.cred);
   task.attention = true;
   tellExec(task);
   traceExec(task, oldTid);

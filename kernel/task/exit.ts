@@ -28,6 +28,7 @@ import { SA_NOCLDWAIT, SIG_IGN } from "./signal/handlers.ts";
 import { noteStopped } from "./signal/job_control.ts";
 import { SI_USER, SigInfo } from "./signal/pending.ts";
 import { sendToGroup } from "./signal/send.ts";
+import { mayKill } from "./signal/permission.ts";
 import { SIGCHLD, SIGKILL, SIGRTMAX } from "./signal/sigset.ts";
 import { freeTracees, tellTracerOfEnd, traceExit } from "./ptrace/attach.ts";
 import {
@@ -315,7 +316,9 @@ function notifyParent(group: ThreadGroup): boolean {
   }
   // Nobody in the sandbox waits for it.
   if (parent === null) return true;
-  const status = group.exitStatus, sig = group.exitSignal;
+  // The signal was chosen by a program that the parent has left: the new one may be more privileged.
+  const isChosen = group.parentExecSerial === parent.execSerial;
+  const status = group.exitStatus, sig = isChosen ? group.exitSignal : SIGCHLD;
   const action = (parent.leader ?? parent.tasks[0])?.sighand.of(SIGCHLD);
   const isIgnored = sig === SIGCHLD && action !== undefined &&
     (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0);
@@ -353,10 +356,10 @@ function reparentChildren(group: ThreadGroup, task: Task): void {
     if (parent !== null) parent.children.add(child);
     child.exitSignal = SIGCHLD;
     for (const t of child.tasks) {
-      if (t.parentDeathSignal === 0) continue;
+      if (t.parentDeathSignal === 0 || !mayKill(task, t, t.parentDeathSignal)) continue;
       const info = new SigInfo(t.parentDeathSignal, SI_USER);
       info.pid = group.id.numberIn(child.pids);
-      info.uid = task.cred.uid;
+      info.uid = t.cred.userNs.shownUid(task.cred.uid);
       sendToGroup(child, info);
     }
     if (child.isZombie && notifyParent(child)) reap(child, kernel);

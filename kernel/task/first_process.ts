@@ -86,7 +86,7 @@ function makeTask(kernel: Kernel, spec: FirstProcess, id: TaskPid | null): Task 
     envp: spec.envp,
     isPathGone: false,
     personality: 0,
-    isShared: false,
+    isUnsafe: false,
   });
   file.drop();
   if (typeof program === "number") return program;

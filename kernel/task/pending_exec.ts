@@ -14,9 +14,19 @@ export class PendingExec {
 
 /** The task ends before it came to run the program. */
 export function discardPendingExec(task: Task): void {
-  const { progress, group } = task, pending = progress.object;
+  const pending = task.progress.object;
   if (!(pending instanceof PendingExec)) return;
-  progress.object = null;
-  if (group.execTask === task) group.execTask = null;
+  endExec(task);
   discardProgram(pending.program);
+}
+
+/** The task runs the program, or is going to end: calls that waited for that go on. */
+export function endExec(task: Task): void {
+  const { group } = task;
+  task.progress.object = null;
+  task.uninterruptible = false;
+  task.fs.isInExec = false;
+  if (group.execTask !== task) return;
+  group.execTask = null;
+  group.threadExits.wake(0);
 }

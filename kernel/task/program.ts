@@ -9,12 +9,19 @@ import { EAGAIN, EPERM } from "../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { MS_NOSUID } from "../../ffi/abi/mount.ts";
 import { Ucontext } from "../../ffi/abi/ucontext.ts";
-import { ADDR_NO_RANDOMIZE } from "../../ffi/abi/system.ts";
+import {
+  ADDR_COMPAT_LAYOUT,
+  ADDR_NO_RANDOMIZE,
+  MMAP_PAGE_ZERO,
+  READ_IMPLIES_EXEC,
+} from "../../ffi/abi/system.ts";
 import { type Context, CSGSFS, EFLAGS, RIP, RSP } from "../../platform/platform.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import { execCredentials, type ExecResult } from "../cred/exec_credentials.ts";
 import { type CpuFacts, load, type LoadedProgram, type ProgramIds } from "../loader/load.ts";
+import { MAY_READ } from "../cred/permission.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
+import { inodePermission } from "../vfs/access.ts";
 import type { Caller } from "../vfs/caller.ts";
 import { openExec } from "../vfs/open.ts";
 import type { Mount } from "../vfs/dentry.ts";
@@ -31,6 +38,11 @@ const INITIAL_FLAGS = 0x202;
 const USER_CS = 0x33, USER_SS = 0x2b;
 /** Return address and siginfo of a signal frame; red zone and alignment around it. */
 const FRAME_REST = 8 + 128 + 128 + 80;
+/** Personality bits that a program with more privilege does not inherit. */
+const PER_CLEAR_ON_SETID = READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT |
+  MMAP_PAGE_ZERO;
+/** LIMIT: stack limit of a program that gains privilege. */
+export const SECURE_STACK = 8 << 20;
 /** LIMIT: bytes of /proc/PID/comm. */
 const COMM_LENGTH = 15;
 
@@ -43,8 +55,8 @@ export interface ProgramRequest {
   /** The path means nothing after a close-on-exec fd was closed. */
   readonly isPathGone: boolean;
   readonly personality: number;
-  /** Other processes share the caller's file system context: no privilege is gained. */
-  readonly isShared: boolean;
+  /** Another task could use the privilege of the program: it gains none. */
+  readonly isUnsafe: boolean;
 }
 
 export interface Program {
@@ -52,6 +64,10 @@ export interface Program {
   readonly ctx: Context;
   readonly cred: Credentials;
   readonly isSecure: boolean;
+  /** Personality bits that a caller must not choose for the program. */
+  readonly clearedPersonality: number;
+  /** The caller may not read the file that it executes. */
+  readonly isUnreadable: boolean;
   /** The binary, with one reference. */
   readonly exe: OpenFile;
   readonly comm: string;
@@ -60,13 +76,16 @@ export interface Program {
 /** Asks the VFS and the credential rules on behalf of the loader. */
 class Opener {
   private readonly caller: Caller;
-  private readonly isShared: boolean;
+  private readonly mm: MemoryManager;
+  private readonly request: ProgramRequest;
   /** What `identify` decided, or -EPERM. */
   result: ExecResult | number = -EPERM;
+  isUnreadable: boolean = false;
 
-  constructor(caller: Caller, isShared: boolean) {
+  constructor(caller: Caller, mm: MemoryManager, request: ProgramRequest) {
     this.caller = caller;
-    this.isShared = isShared;
+    this.mm = mm;
+    this.request = request;
   }
 
   openExec(path: string): OpenFile | number {
@@ -80,8 +99,9 @@ class Opener {
       !mount.fs.owner.encloses(cred.userNs);
   }
 
-  identify(file: OpenFile): ProgramIds {
-    const { inode, path } = file;
+  /** Before anything is mapped: what a caller chose for its programs does not count for one with more privilege. */
+  identify(file: OpenFile, loader: OpenFile | null): ProgramIds {
+    const { inode, path } = file, { mm, request } = this;
     const capabilities = inode.getxattr("security.capability");
     this.result = execCredentials(this.caller.cred, {
       uid: inode.uid,
@@ -89,9 +109,26 @@ class Opener {
       mode: inode.mode,
       isNosuid: path !== null && this.isUntrusted(path.mount),
       capabilities: typeof capabilities === "number" ? null : capabilities,
-    }, this.isShared);
+    }, request.isUnsafe);
     if (typeof this.result === "number") return { ...this.caller.cred, isSecure: true };
-    return { ...this.result.cred, isSecure: this.result.isSecure };
+    const { cred, isSecure, clearsPersonality } = this.result;
+    if (!clearsPersonality && (request.personality & ADDR_NO_RANDOMIZE) !== 0) {
+      mm.layout = mm.ctx.plainLayout;
+    }
+    if (isSecure) mm.limits.stack = Math.min(mm.limits.stack, SECURE_STACK);
+    mm.ownerNs = this.caller.cred.userNs;
+    this.hide(file);
+    if (loader !== null) this.hide(loader);
+    return { ...cred, isSecure };
+  }
+
+  /** Memory that holds a file which the caller may not read: only root of where the file's ids have names sees it. */
+  private hide({ inode }: OpenFile): void {
+    if (inodePermission(inode, MAY_READ, this.caller.cred) === 0) return;
+    this.isUnreadable = true;
+    let ns = this.mm.ownerNs;
+    while (ns.parent !== null && !(ns.hasUid(inode.uid) && ns.hasGid(inode.gid))) ns = ns.parent;
+    this.mm.ownerNs = ns;
   }
 }
 
@@ -123,8 +160,7 @@ function loadInto(
   caller: Caller,
   request: ProgramRequest,
 ): Program | number {
-  if ((request.personality & ADDR_NO_RANDOMIZE) !== 0) mm.layout = kernel.memory.plainLayout;
-  const opener = new Opener(caller, request.isShared);
+  const opener = new Opener(caller, mm, request);
   const loaded = load(mm, request.file, opener, { ...request, cpu: cpuFacts(kernel) });
   const error = typeof loaded === "number"
     ? loaded
@@ -143,6 +179,8 @@ function loadInto(
     ctx,
     cred: opener.result.cred,
     isSecure: opener.result.isSecure,
+    clearedPersonality: opener.result.clearsPersonality ? PER_CLEAR_ON_SETID : 0,
+    isUnreadable: opener.isUnreadable,
     exe: loaded.file,
     comm: request.path.slice(request.path.lastIndexOf("/") + 1).slice(0, COMM_LENGTH),
   };

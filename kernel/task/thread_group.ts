@@ -158,8 +158,9 @@ export class ThreadGroup {
   exitListener: ExitListener | null = null;
   /** Signals whose action is the default one do not reach it (init of a PID namespace, pid_namespaces(7)). */
   isUnkillable: boolean = false;
-  /** A thread is in execve and waits, with its task as owner, until it is the only one left. */
+  /** The thread that is in execve(2), its new credentials decided, and waits until it is the only one left. */
   execTask: Task | null = null;
+  /** Woken when a thread ends, and when `execTask` becomes null. */
   readonly threadExits: WaitQueue = new WaitQueue();
 
   /** Executable (exe link) and what /proc/PID/cmdline, environ show: ranges in its memory. */
@@ -169,7 +170,6 @@ export class ThreadGroup {
   envStart: number = 0;
   envEnd: number = 0;
   auxv: Uint8Array<ArrayBuffer> | null = null;
-  dumpable: boolean = true;
   isSubreaper: boolean = false;
   /** Asynchronous I/O (io_setup(2)); null until the first context. */
   aio: AioContexts | null = null;
@@ -179,6 +179,9 @@ export class ThreadGroup {
   hasLeftTerminal: boolean;
   /** It has called execve since it was forked (setpgid(2) EACCES). */
   hasExeced: boolean = false;
+  /** Counts its programs, and what that of its parent was when it was born: a later one chose no `exitSignal`. */
+  execSerial: number = 0;
+  parentExecSerial: number = 0;
   oomScoreAdj: number = 0;
   oomScoreAdjMin: number = 0;
   /** MEMBARRIER_CMD_REGISTER_* that were made; execve takes them back. */

@@ -139,7 +139,8 @@ Deno.test("a mount whose copies at peers exceed the limit changes nothing", () =
 });
 
 Deno.test("mount namespaces whose files are mounted in one another go with the first", () => {
-  const { t, c, end } = setUp(), files = new NsFs(t.host, { current: () => null });
+  const { t, c, end } = setUp(),
+    files = new NsFs(t.host, { current: () => null, caller: () => null });
   let outer = c.fs.namespace;
   t.tmpfs.root.create("f", 0o644, 0, 0);
   for (let i = 0; i < 3000; i++) {

@@ -1,34 +1,44 @@
 /**
- * Who may look into a process, and who owns its files in /proc (proc(5), ptrace(2) "Ptrace access mode checking").
+ * Who may look into a process, and who owns its files in /proc (proc(5), ptrace(2) "Ptrace access mode checking"). The
+ * caller is judged by its file system ids, wherever it is: a PID namespace that does not show it hides nothing from the
+ * check.
  */
 
-import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
-import { isSubset } from "../../cred/cap_set.ts";
-import { hasCapIn } from "../../cred/credentials.ts";
-import { isWithin } from "../../cred/landlock.ts";
+import { BY_FS_IDS, mayAccess } from "../../cred/task_access.ts";
+import { INITIAL_USER_NAMESPACE, NO_ID } from "../../cred/user_namespace.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { ProcSource, ProcTask } from "./source.ts";
 
-/** PTRACE_MODE_READ_FSCREDS (and ATTACH: there is no security module that tells them apart). */
+/** PTRACE_MODE_READ_FSCREDS and PTRACE_MODE_ATTACH_FSCREDS. */
 export function mayInspect(source: ProcSource, target: ProcTask): boolean {
-  const caller = source.current();
-  if (caller === null || caller.tgid === target.tgid) return true;
-  const { cred } = caller, to = target.cred;
-  if (!isWithin(to.domain, cred.domain)) return false;
-  if (hasCapIn(cred, to.userNs, CAP_SYS_PTRACE)) return true;
-  const isSameUser = cred.fsuid === to.euid && cred.fsuid === to.suid && cred.fsuid === to.uid &&
-    cred.fsgid === to.egid && cred.fsgid === to.sgid && cred.fsgid === to.gid;
-  if (!isSameUser || (target.mm !== null && !target.isDumpable)) return false;
-  return cred.userNs === to.userNs && isSubset(to.permitted, cred.effective);
+  const caller = source.caller();
+  if (caller === null) return false;
+  return caller.isOf(target) || mayAccess(caller.cred, BY_FS_IDS, target.cred, target.mm);
+}
+
+/** The same for the memory of the target: what the caller runs in itself is open to it (mm_access of Linux). */
+export function mayInspectMemory(source: ProcSource, target: ProcTask): boolean {
+  const isOwn = target.mm !== null && source.caller()?.mm === target.mm;
+  return isOwn || mayInspect(source, target);
 }
 
 /** The directory whose owner always is the process's effective user (`ps` looks there). */
 const OPEN_DIR = S_IFDIR | 0o555;
 
-/** Give `inode`, one of `task`'s, its owner: root when the process must not be inspected. */
+/**
+ * Give `inode`, one of `task`'s, its owner: root of where its memory belongs when the process must not be inspected by
+ * its own user.
+ */
 export function takeOwner(inode: Inode, task: ProcTask): void {
-  const isRoots = inode.mode !== OPEN_DIR && (task.mm === null || !task.isDumpable);
-  inode.uid = isRoots ? 0 : task.cred.euid;
-  inode.gid = isRoots ? 0 : task.cred.egid;
+  const { mm } = task;
+  if (inode.mode === OPEN_DIR || (mm !== null && mm.isDumpable)) {
+    inode.uid = task.cred.euid;
+    inode.gid = task.cred.egid;
+    return;
+  }
+  const ns = mm === null ? INITIAL_USER_NAMESPACE : mm.ownerNs;
+  const uid = ns.kernelUid(0), gid = ns.kernelGid(0);
+  inode.uid = uid === NO_ID ? 0 : uid;
+  inode.gid = gid === NO_ID ? 0 : gid;
 }

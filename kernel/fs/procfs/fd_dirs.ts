@@ -83,17 +83,18 @@ export class FdDir extends DescriptorDir {
     this.refresh();
   }
 
-  /**
-   * The size is the number of descriptors. A process that may not be inspected may still look at its own: where Linux
-   * makes an exception of the permission check, here the directory belongs to whoever of the process asks.
-   */
+  /** A process that may not be inspected may still look at its own. */
+  override checkMode(mask: number, cred: Credentials): number {
+    const task = this.ref.get(), r = super.checkMode(mask, cred);
+    return r < 0 && task !== null && this.ref.source.caller()?.isOf(task) === true ? 0 : r;
+  }
+
+  /** The size is the number of descriptors. */
   override refresh(): number {
     const task = this.ref.get();
     if (task === null) return 0;
     this.ref.own(this);
     this.size = task.files?.count ?? 0;
-    const caller = this.ref.source.current();
-    if (caller !== null && caller.tgid === task.tgid) this.uid = caller.cred.fsuid;
     return 0;
   }
 
@@ -122,7 +123,9 @@ export class FdinfoDir extends DescriptorDir {
   }
 
   override checkMode(mask: number, cred: Credentials): number {
-    return this.ref.get() === null ? -ESRCH : super.checkMode(mask, cred);
+    const task = this.ref.get();
+    if (task === null) return -ESRCH;
+    return this.ref.mayInspect(task) ? super.checkMode(mask, cred) : -EACCES;
   }
 
   override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {

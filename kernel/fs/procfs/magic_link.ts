@@ -73,7 +73,7 @@ function textFor(ref: TaskRef, path: Path): string | number {
   const { dentry, mount } = path;
   // Not in any tree: a pipe that was opened again, a namespace.
   if (dentry.isRoot && dentry !== mount.root) return dentry.name;
-  return pathText(path, ref.source.current()?.fs?.root ?? path);
+  return pathText(path, ref.source.caller()?.fs?.root ?? path);
 }
 
 /** fd/N. */
@@ -118,7 +118,7 @@ export class FdLink extends MagicLink {
 
   /** A place for a file without a name (pipe, socket), for the walk that is going on. */
   private nameless(file: OpenFile, task: ProcTask): Path | number {
-    const around = this.ref.source.current()?.fs ?? task.fs;
+    const around = this.ref.source.caller()?.fs ?? task.fs;
     if (around === null) return -ENOENT;
     const dentry = new Dentry(file.inode.fs, null, file.describe(), file.inode);
     dentry.isUnlinked = true;

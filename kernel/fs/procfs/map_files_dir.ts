@@ -28,7 +28,7 @@ export class MapFilesDir extends TaskBelow {
   #areas(): readonly Vma[] | number {
     const task = this.ref.get();
     if (task === null) return -ESRCH;
-    if (!this.ref.mayInspect(task)) return -EACCES;
+    if (!this.ref.mayInspectMemory(task)) return -EACCES;
     return task.mm?.vmas.list.filter((vma) => vma.backing !== null) ?? [];
   }
   #ino(vma: Vma): number {
@@ -79,7 +79,7 @@ class MapFileLink extends MagicLink {
   }
 
   override followMagic(): Path | number {
-    const { source } = this.ref, caller = source.current();
+    const { source } = this.ref, caller = source.caller();
     if (caller === null || !hasCap(caller.cred, CAP_CHECKPOINT_RESTORE)) {
       if (caller === null || !hasCap(caller.cred, CAP_SYS_ADMIN)) return -EPERM;
     }

@@ -112,7 +112,7 @@ Deno.test("whoever has a file about memory open sees the memory of then", () => 
   assertEquals(readBytes(maps, 0, 99).length, 0);
   assert(lab.text("/proc/self/maps").startsWith("20000000-"));
   lab.as(lab.init, 1000);
-  lab.init.isDumpable = false;
+  young.isDumpable = false;
   // Its own user, but it became one that must not be looked at: itself it may.
   assertEquals(typeof openAt(lab.root, AT_FDCWD, "/proc/self/maps", 0, 0), "object");
   maps.drop();

@@ -33,6 +33,6 @@ export abstract class MemoryInode extends GeneratedInode {
   override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
     const task = this.ref.get();
     if (task === null) return -ESRCH;
-    return this.ref.mayInspect(task) ? this.show(flags, task.mm) : -EACCES;
+    return this.ref.mayInspectMemory(task) ? this.show(flags, task.mm) : -EACCES;
   }
 }

@@ -29,7 +29,7 @@ class NsLink extends MagicLink {
     const task = this.inspected();
     if (typeof task === "number") return task;
     const { source } = this.ref, namespace = task.namespaceOf(this.name);
-    const fs = task.fs ?? source.current()?.fs;
+    const fs = task.fs ?? source.caller()?.fs;
     if (namespace === null || fs === null || fs === undefined) return -ENOENT;
     return source.namespaces.pathOf(namespace, fs.namespace.vfs);
   }

@@ -27,6 +27,7 @@ import { NetTables } from "./net_tables.ts";
 import { ProcFsType } from "./procfs.ts";
 import type {
   MachineStat,
+  ProcCaller,
   ProcSource,
   ProcTask,
   ProcTransfers,
@@ -93,13 +94,12 @@ const FAKE_NAMESPACES: ReadonlyMap<NamespaceLink, Namespace> = new Map([
   ["uts", new FakeNamespace("uts")],
 ]);
 
-export class FakeTask implements ProcTask {
+export class FakeTask implements ProcTask, ProcCaller {
   readonly tid: number;
   readonly tgid: number;
   startNs: number;
   comm: string = "fake";
   cred: Credentials = rootCredentials();
-  isDumpable: boolean = true;
   mm: MemoryManager | null = null;
   files: FdTable | null = null;
   fs: FsContext | null = null;
@@ -136,6 +136,9 @@ export class FakeTask implements ProcTask {
       default:
         return FAKE_NAMESPACES.get(link) ?? null;
     }
+  }
+  isOf(task: ProcTask): boolean {
+    return task.tgid === this.tgid;
   }
   callText(): string {
     return "running\n";
@@ -184,7 +187,10 @@ export class FakeSource implements ProcSource {
   readonly release = "6.1.0";
   readonly version = "#1 SMP";
   readonly tasks: Map<number, FakeTask> = new Map();
-  caller: FakeTask | null = null;
+  /** Whose call is served. */
+  acting: FakeTask | null = null;
+  /** It is in another PID namespace. */
+  hidesCaller: boolean = false;
   totals: MachineStat = {
     uptimeNs: 100e9,
     userNs: 12e9,
@@ -215,8 +221,11 @@ export class FakeSource implements ProcSource {
     this.tasks.set(task.tid, task);
     return task;
   }
+  caller(): ProcCaller | null {
+    return this.acting;
+  }
   current(): ProcTask | null {
-    return this.caller;
+    return this.hidesCaller ? null : this.acting;
   }
   task(id: number): ProcTask | null {
     return this.tasks.get(id) ?? null;
@@ -263,7 +272,7 @@ export class ProcLab {
     this.init = this.source.add(new FakeTask(1));
     this.init.fs = this.root.fs;
     this.init.files = this.root.files;
-    this.source.caller = this.init;
+    this.source.acting = this.init;
     this.mount(type, "/proc", options);
   }
 
@@ -280,7 +289,7 @@ export class ProcLab {
   /** Act as a process with these ids and no capabilities. */
   as(task: FakeTask, uid: number): TestCaller {
     task.cred = userCredentials(uid, uid, [], { lo: 0, hi: 0 });
-    this.source.caller = task;
+    this.source.acting = task;
     return this.root.as(uid);
   }
 

@@ -74,8 +74,8 @@ export class ProcFs extends GeneratedFs {
   }
 
   private isOpenTo(task: ProcTask): boolean {
-    const caller = this.procSource.current(), { hidepid, gid } = this.options;
-    if (caller === null) return true;
+    const caller = this.procSource.caller(), { hidepid, gid } = this.options;
+    if (caller === null) return false;
     if (hidepid !== HIDEPID_NOT_PTRACEABLE && inGroup(caller.cred, gid)) return true;
     return mayInspect(this.procSource, task);
   }

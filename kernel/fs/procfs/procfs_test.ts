@@ -256,9 +256,31 @@ Deno.test("files belong to the effective user, or to root when nobody may look",
   assertEquals(owner("/proc/50/task"), [1000, 1001]);
   task.cred = userCredentials(7, 8, [], { lo: 0, hi: 0 });
   assertEquals(owner("/proc/50"), [7, 8]);
-  // Its own fds it may always see.
-  lab.source.caller = task;
-  assertEquals(owner("/proc/50/fd")[0], 7);
+  // Its own descriptors it may always see, whoever owns the directory.
+  const other = lab.source.add(new FakeTask(51));
+  other.cred = task.cred;
+  lab.source.acting = other;
+  assertEquals(open(lab.root.as(7), "/proc/50/fd"), "EACCES");
+  lab.source.acting = task;
+  assertEquals([owner("/proc/50/fd")[0], typeof open(lab.root.as(7), "/proc/50/fd")], [
+    0,
+    "object",
+  ]);
+});
+
+Deno.test("a caller outside the PID namespace of a mount is judged like any other", () => {
+  const lab = new ProcLab(), outside = new FakeTask(0);
+  lab.source.hidesCaller = true;
+  const other = lab.as(outside, 1000);
+  for (const path of ["/proc/1/cwd", "/proc/1/ns/mnt"]) {
+    assertEquals(link(other, path), "EACCES");
+  }
+  assertEquals(open(other, "/proc/1/fdinfo"), "EACCES");
+  outside.cred = rootCredentials();
+  assertEquals(link(lab.root, "/proc/1/cwd"), "/");
+  // No caller at all is none that may.
+  lab.source.acting = null;
+  assertEquals(link(lab.root, "/proc/1/cwd"), "EACCES");
 });
 
 Deno.test("comm can be written by threads of the process only", () => {

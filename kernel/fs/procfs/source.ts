@@ -114,8 +114,6 @@ export interface ProcTask {
   readonly startNs: number;
   comm: string;
   readonly cred: Credentials;
-  /** May be inspected by its own user (PR_SET_DUMPABLE). */
-  readonly isDumpable: boolean;
   /** Tables of its network; absent where there is one network. */
   readonly net?: NetTables | null;
   /** Text of /proc/PID/cgroup and cpuset, as whoever makes the call that is served sees them. */
@@ -175,7 +173,18 @@ export interface MachineStat {
   readonly oomKills: number;
 }
 
+/** The task that makes the call which is being served, whether a PID namespace shows it or not. */
+export interface ProcCaller {
+  readonly cred: Credentials;
+  readonly mm: MemoryManager | null;
+  readonly fs: FsContext | null;
+  /** `task` is of its process. */
+  isOf(task: ProcTask): boolean;
+}
+
 export interface CallerSource {
+  /** Null while the sandbox is set up. */
+  caller(): ProcCaller | null;
   /** Who makes the call that is being served; null while the sandbox is set up, and for whom the source does not see. */
   current(): ProcTask | null;
 }

@@ -150,7 +150,7 @@ function storeOomAdj(task: ProcTask, source: ProcSource, text: string): number {
 
 /** Whether the caller may make it `value`, which it then is; below `least` goes only who may. */
 function adjust(task: ProcTask, source: ProcSource, value: number, least: number): boolean {
-  const caller = source.current();
+  const caller = source.caller();
   const isFree = caller !== null && hasCap(caller.cred, CAP_SYS_RESOURCE);
   if (value < least && !isFree) return false;
   task.oomScoreAdj = value;

@@ -4,7 +4,7 @@
  */
 
 import type { Inode } from "../../vfs/inode.ts";
-import { mayInspect, takeOwner } from "./access.ts";
+import { mayInspect, mayInspectMemory, takeOwner } from "./access.ts";
 import type { ProcSource, ProcTask } from "./source.ts";
 
 /** Inode numbers: a task has 2^26 of them, in areas of 2^21 (as many as there can be fds). */
@@ -45,6 +45,11 @@ export class TaskRef {
   /** The task, when the caller may look into it; -EACCES is the caller's to return. */
   mayInspect(task: ProcTask): boolean {
     return mayInspect(this.source, task);
+  }
+
+  /** The same for its memory. */
+  mayInspectMemory(task: ProcTask): boolean {
+    return mayInspectMemory(this.source, task);
   }
 
   /** Owner of one of its inodes, now. False: the task is gone. */

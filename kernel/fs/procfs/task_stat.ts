@@ -113,7 +113,7 @@ export function statmLine(task: ProcTask, source: ProcSource): string {
 
 export function statusText(task: ProcTask, source: ProcSource, whole: boolean): string {
   const s = task.stat(whole), { cred, fs, mm, files } = task;
-  const cpus = source.host.cpuCount, reader = source.current()?.cred.userNs ?? cred.userNs;
+  const cpus = source.host.cpuCount, reader = source.caller()?.cred.userNs ?? cred.userNs;
   const umask = fs === null ? "" : `Umask:\t${fs.umask.toString(8).padStart(4, "0")}\n`;
   return `Name:\t${escapeName(task.comm)}\n${umask}` +
     `State:\t${STATE_NAMES[s.state] ?? s.state}\n` +

@@ -9,7 +9,7 @@ import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { isTouched } from "../../mm/touched.ts";
 import type { Task } from "../../task/task.ts";
-import { mayAttach } from "../process/pidfd.ts";
+import { mayAccessByReal } from "../../task/ptrace/access.ts";
 
 /** LIMIT: pages that one turn of the loop looks at. */
 const TURN_PAGES = 4096;
@@ -21,7 +21,7 @@ export function sysMovePages(t: Task, a: SyscallArgs): number {
   if ((flags & MPOL_MF_MOVE_ALL) !== 0 && !hasCap(t.cred, CAP_SYS_NICE)) return -EPERM;
   const target = pid === 0 ? t : t.pids.tasks.get(pid);
   if (target === undefined) return -ESRCH;
-  if (target !== t && !mayAttach(t, target)) return -EPERM;
+  if (target !== t && !mayAccessByReal(t, target)) return -EPERM;
   const turn = Math.min(count, progress.done + TURN_PAGES);
   for (; progress.done < turn; progress.done++) {
     const i = progress.done, addr = t.mm.load64(pages + 8 * i);

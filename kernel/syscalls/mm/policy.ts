@@ -20,8 +20,8 @@ import { PAGE_SIZE } from "../../mm/frames.ts";
 import { checkMode, makePolicy, MemPolicy } from "../../mm/mem_policy.ts";
 import { pageUp } from "../../mm/region.ts";
 import type { Task } from "../../task/task.ts";
-import { mayAttach } from "../process/pidfd.ts";
 import { nodesIn, nodesOut } from "./node_mask.ts";
+import { mayAccessByReal } from "../../task/ptrace/access.ts";
 
 const TWO64 = 2 ** 64;
 
@@ -136,7 +136,7 @@ export function sysMigratePages(t: Task, a: SyscallArgs): number {
   if (typeof to === "number") return to;
   const target = pid === 0 ? t : t.pids.tasks.get(pid);
   if (target === undefined) return -ESRCH;
-  if (target !== t && !mayAttach(t, target)) return -EPERM;
+  if (target !== t && !mayAccessByReal(t, target)) return -EPERM;
   if (to >> 1n !== 0n && !hasCap(t.cred, CAP_SYS_NICE)) return -EPERM;
   return (to & 1n) === 0n || target.group.isZombie ? -EINVAL : 0;
 }

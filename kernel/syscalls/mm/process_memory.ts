@@ -7,7 +7,8 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import type { Task } from "../../task/task.ts";
-import { mayAttach } from "../process/pidfd.ts";
+import { BY_FS_IDS } from "../../cred/task_access.ts";
+import { mayAccessMemory } from "../../task/ptrace/access.ts";
 import { Segments } from "./process_vm.ts";
 
 /** What a process may be told by another: nothing that changes what it reads. */
@@ -31,7 +32,7 @@ export function sysProcessMadvise(t: Task, a: SyscallArgs): number {
   if (typeof target === "number") return target;
   const advice = a.i32(3);
   if (!HARMLESS.includes(advice)) return -EINVAL;
-  if (!mayAttach(t, target) || !hasCap(t.cred, CAP_SYS_NICE)) return -EPERM;
+  if (!mayAccessMemory(t, target, BY_FS_IDS) || !hasCap(t.cred, CAP_SYS_NICE)) return -EPERM;
   let done = 0;
   for (let i = 0; i < ranges.addr.length; i++) {
     const error = target.mm.madvise(ranges.addr[i]!, ranges.len[i]!, advice);

@@ -4,8 +4,6 @@ import { E2BIG, EFAULT, EINVAL, ENAMETOOLONG } from "../../../ffi/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
 import { PATH_MAX } from "../../../ffi/abi/fs.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
-import { hasCapIn } from "../../cred/credentials.ts";
 import { continueExec, execProgram, isExecPending } from "../../task/exec.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -66,15 +64,7 @@ function execFile(
     envp,
     isPathGone: isByFd && t.files.isCloexec(dirfd),
     personality: t.personality,
-    isShared: t.fs.refs > t.group.tasks.length || isTracedByWeaker(t),
   });
-}
-
-/** Who traces a program could use its privilege (LSM_UNSAFE_PTRACE). */
-function isTracedByWeaker(t: Task): boolean {
-  if (t.trace === null) return false;
-  const { tracer, group } = t.trace, by = tracer ?? group.leader ?? group.tasks[0];
-  return by === undefined || !hasCapIn(by.cred, t.cred.userNs, CAP_SYS_PTRACE);
 }
 
 /** A vector of strings that ends with a null pointer; a null vector is an empty one. */

@@ -1,6 +1,5 @@
 /** pidfd_open(2), pidfd_getfd(2), ioctl(2) on their descriptors. */
 
-import { CAP_SYS_PTRACE } from "../../../ffi/abi/capability.ts";
 import { EACCES, EBADF, EINVAL, ENOTTY, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import {
   PIDFD_GET_CGROUP_NAMESPACE,
@@ -17,12 +16,10 @@ import {
   PIDFD_THREAD,
 } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { isSubset } from "../../cred/cap_set.ts";
-import { type CapSet, hasCapIn } from "../../cred/credentials.ts";
-import { isWithin } from "../../cred/landlock.ts";
 import type { Namespace } from "../../cred/namespace.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { PidFd } from "../../task/pidfd.ts";
+import { mayAccessByFs, mayAccessByReal } from "../../task/ptrace/access.ts";
 import { DEAD, type Task } from "../../task/task.ts";
 
 /** pidfd_open(2). */
@@ -46,30 +43,12 @@ export function sysPidfdGetfd(t: Task, a: SyscallArgs): number {
   if (!(pidfd instanceof PidFd)) return -EBADF;
   const target = pidfd.thread ?? pidfd.group.leader ?? pidfd.group.tasks[0];
   if (target === undefined || pidfd.group.isZombie) return -ESRCH;
-  if (!mayAttach(t, target)) return -EPERM;
+  if (!mayAccessByReal(t, target)) return -EPERM;
   const file = target.files.getAny(a.i32(1));
   if (file === null) return -EBADF;
   const fd = t.files.install(file, true, t.group.limits.get(RLIMIT_NOFILE));
   if (fd >= 0) file.hold();
   return fd;
-}
-
-/**
- * PTRACE_MODE_ATTACH_REALCREDS of ptrace(2): same ids all over, dumpable, and no capability that the caller lacks; or
- * CAP_SYS_PTRACE.
- */
-export function mayAttach(t: Task, target: Task): boolean {
-  return mayAccess(t, target, t.cred.uid, t.cred.gid, t.cred.permitted);
-}
-
-function mayAccess(t: Task, target: Task, uid: number, gid: number, caps: CapSet): boolean {
-  if (t.group === target.group) return true;
-  if (!isWithin(target.cred.domain, t.cred.domain)) return false;
-  if (hasCapIn(t.cred, target.cred.userNs, CAP_SYS_PTRACE)) return true;
-  const to = target.cred;
-  return uid === to.uid && uid === to.euid && uid === to.suid && gid === to.gid &&
-    gid === to.egid && gid === to.sgid && target.group.dumpable &&
-    to.userNs === t.cred.userNs && isSubset(to.permitted, caps);
 }
 
 /**
@@ -82,8 +61,7 @@ export function pidfdRequest(t: Task, file: PidFd, request: number, arg: number)
   if (arg !== 0) return -EINVAL;
   const target = file.thread ?? file.group.leader ?? file.group.tasks[0];
   if (target === undefined || file.group.isZombie || target.state === DEAD) return -ESRCH;
-  const { fsuid, fsgid, effective } = t.cred;
-  if (!mayAccess(t, target, fsuid, fsgid, effective)) return -EACCES;
+  if (!mayAccessByFs(t, target)) return -EACCES;
   const namespace = namespaceOf(target, request);
   return namespace === null ? -ENOTTY : t.kernel.namespaceFiles.openFor(namespace);
 }

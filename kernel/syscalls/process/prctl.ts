@@ -31,10 +31,10 @@ export function sysPrctl(t: Task, a: SyscallArgs): number {
     case P.PR_GET_PDEATHSIG:
       return t.mm.store32(arg, t.parentDeathSignal);
     case P.PR_GET_DUMPABLE:
-      return t.group.dumpable ? P.SUID_DUMP_USER : P.SUID_DUMP_DISABLE;
+      return t.mm.isDumpable ? P.SUID_DUMP_USER : P.SUID_DUMP_DISABLE;
     case P.PR_SET_DUMPABLE:
       if (arg !== P.SUID_DUMP_DISABLE && arg !== P.SUID_DUMP_USER) return -EINVAL;
-      t.group.dumpable = arg === P.SUID_DUMP_USER;
+      t.mm.isDumpable = arg === P.SUID_DUMP_USER;
       return 0;
     case P.PR_SET_NAME:
       return setName(t, arg);

@@ -11,6 +11,7 @@ import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { alert } from "../../task/alert.ts";
+import { awaitExec, mayAccessByReal } from "../../task/ptrace/access.ts";
 import { attach, detach, release, traceMe } from "../../task/ptrace/attach.ts";
 import {
   RUN_EMULATED,
@@ -22,8 +23,7 @@ import {
 import { SI_KERNEL, SigInfo } from "../../task/signal/pending.ts";
 import { sendToTask } from "../../task/signal/send.ts";
 import { SIGKILL } from "../../task/signal/sigset.ts";
-import { type Task, TRACED } from "../../task/task.ts";
-import { mayAttach } from "./pidfd.ts";
+import { DEAD, Task, TRACED } from "../../task/task.ts";
 import { stateRequest } from "./ptrace_state.ts";
 import { stopRequest } from "./ptrace_stop.ts";
 
@@ -31,7 +31,9 @@ import { stopRequest } from "./ptrace_stop.ts";
 export function sysPtrace(t: Task, a: SyscallArgs): number {
   const request = a.i64(0), pid = a.i64(1), addr = a.u64(2), data = a.u64(3);
   if (request === P.PTRACE_TRACEME) return traceMe(t);
-  const task = t.pids.tasks.get(pid) ?? null;
+  const { object } = t.progress;
+  // A call that waited for an execve goes on with its thread, whatever id that has now.
+  const task = object instanceof Task ? object : t.pids.tasks.get(pid) ?? null;
   if (task === null) return -ESRCH;
   if (request === P.PTRACE_ATTACH) return attachTo(t, task, false, 0);
   if (request === P.PTRACE_SEIZE) return seize(t, task, addr, data);
@@ -58,7 +60,12 @@ function traceOf(t: Task, task: Task): Trace | null {
 
 function attachTo(t: Task, task: Task, isSeize: boolean, options: number): number {
   if (task.group === t.group || task.group.isZombie) return -EPERM;
-  if (!mayAttach(t, task) || task.trace !== null) return -EPERM;
+  const r = awaitExec(t, task.group);
+  if (r !== 0) {
+    t.progress.object = task;
+    return r;
+  }
+  if (!mayAccessByReal(t, task) || task.trace !== null || task.state === DEAD) return -EPERM;
   return attach(t, task, isSeize, options);
 }
 

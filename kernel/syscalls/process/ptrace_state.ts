@@ -4,6 +4,7 @@ import { EFAULT, EINVAL, EIO, ENODEV } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/ptrace.ts";
 import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from "../../../ffi/abi/prctl.ts";
 import { FS_BASE, GS_BASE, type SyscallArgs } from "../../../platform/platform.ts";
+import { mayUseMemory } from "../../cred/task_access.ts";
 import { DebugRegisters } from "../../task/ptrace/debug_registers.ts";
 import { readUserRegs, writeUserRegs } from "../../task/ptrace/user_regs.ts";
 import type { Trace } from "../../task/ptrace/trace.ts";
@@ -37,10 +38,12 @@ export function stateRequest(
   switch (request) {
     case P.PTRACE_PEEKTEXT:
     case P.PTRACE_PEEKDATA:
+      if (!mayUseMemory(trace.cred, task.mm)) return -EIO;
       if (task.mm.readForced(word, 0, addr, 8) !== 8) return -EIO;
       return t.mm.copyOut(data, word, 0, 8);
     case P.PTRACE_POKETEXT:
     case P.PTRACE_POKEDATA:
+      if (!mayUseMemory(trace.cred, task.mm)) return -EIO;
       takeWord(a);
       return task.mm.writeForced(addr, word, 0, 8) === 8 ? 0 : -EIO;
     case P.PTRACE_PEEKUSR:

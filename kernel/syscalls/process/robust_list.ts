@@ -4,7 +4,7 @@ import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { RobustListHead } from "../../../ffi/abi/futex.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Task } from "../../task/task.ts";
-import { mayAttach } from "./pidfd.ts";
+import { mayAccessByReal } from "../../task/ptrace/access.ts";
 
 export function sysSetRobustList(t: Task, a: SyscallArgs): number {
   if (a.u64(1) !== RobustListHead.size) return -EINVAL;
@@ -16,7 +16,7 @@ export function sysGetRobustList(t: Task, a: SyscallArgs): number {
   const pid = a.i32(0);
   const target = pid === 0 ? t : t.pids.tasks.get(pid);
   if (target === undefined) return -ESRCH;
-  if (!mayAttach(t, target)) return -EPERM;
+  if (!mayAccessByReal(t, target)) return -EPERM;
   if (t.mm.store64(a.u64(2), RobustListHead.size) !== 0) return -EFAULT;
   return t.mm.store64(a.u64(1), target.robustList) === 0 ? 0 : -EFAULT;
 }

@@ -32,7 +32,7 @@ import { PidFd } from "../../task/pidfd.ts";
 import { enterNamespaces } from "../../task/setns.ts";
 import type { Task } from "../../task/task.ts";
 import { NAMESPACE_FLAGS, unshareNamespaces } from "../../task/unshare.ts";
-import { mayAttach } from "./pidfd.ts";
+import { mayAccessByReal } from "../../task/ptrace/access.ts";
 
 /** `struct kcmp_epoll_slot`: the set, the descriptor, which of several. */
 const EPOLL_SLOT_BYTES = 12;
@@ -94,7 +94,7 @@ export function sysSetns(t: Task, a: SyscallArgs): number {
   if (!(file instanceof PidFd) || kinds === 0 || (kinds & ~NAMESPACE_FLAGS) !== 0) return -EINVAL;
   const target = file.thread ?? file.group.leader ?? file.group.tasks[0];
   if (target === undefined || file.group.isZombie) return -ESRCH;
-  if (!mayAttach(t, target)) return -EPERM;
+  if (!mayAccessByReal(t, target)) return -EPERM;
   return enterNamespaces(t, namespacesOf(target, kinds));
 }
 
@@ -119,7 +119,7 @@ export function sysKcmp(t: Task, a: SyscallArgs): number {
   const { pids } = t;
   const one = pids.tasks.get(a.i32(0)), two = pids.tasks.get(a.i32(1));
   if (one === undefined || two === undefined) return -ESRCH;
-  if (!mayAttach(t, one) || !mayAttach(t, two)) return -EPERM;
+  if (!mayAccessByReal(t, one) || !mayAccessByReal(t, two)) return -EPERM;
   switch (a.i32(2)) {
     case KCMP_FILE: {
       const x = one.files.getAny(a.i32(3)), y = two.files.getAny(a.i32(4));

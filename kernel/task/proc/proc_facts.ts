@@ -2,7 +2,7 @@
 
 import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
 import { NsFs } from "../../fs/procfs/ns_fs.ts";
-import type { CallerSource, ProcTask } from "../../fs/procfs/source.ts";
+import type { CallerSource, ProcCaller, ProcTask } from "../../fs/procfs/source.ts";
 import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { TaskNetworks } from "../net_finder.ts";
 import type { Kernel } from "../kernel_services.ts";
@@ -25,7 +25,13 @@ export class ProcFacts implements CallerSource {
     kernel.namespaces.net.finder = new TaskNetworks();
   }
 
+  caller(): ProcCaller | null {
+    return this.#view();
+  }
   current(): ProcTask | null {
+    return this.#view();
+  }
+  #view(): TaskView | null {
     const { current: task, pids } = this.kernel;
     return task === null ? null : new TaskView(this.kernel, pids, task.group, task);
   }

@@ -10,7 +10,13 @@ import type { Host } from "../../core/host.ts";
 import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
 import type { NetSettings } from "../../fs/procfs/net_settings.ts";
 import type { NetTables } from "../../fs/procfs/net_tables.ts";
-import type { MachineStat, ProcSource, ProcTask, ProcViewer } from "../../fs/procfs/source.ts";
+import type {
+  MachineStat,
+  ProcCaller,
+  ProcSource,
+  ProcTask,
+  ProcViewer,
+} from "../../fs/procfs/source.ts";
 import type { NsFs } from "../../fs/procfs/ns_fs.ts";
 import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { msgText, semText, shmText } from "../../ipc/sysv/proc_text.ts";
@@ -94,6 +100,11 @@ export class KernelProcSource implements ProcSource {
   }
   set domainname(name: string) {
     this.callerNs.uts.domainname = name;
+  }
+
+  caller(): ProcCaller | null {
+    const task = this.kernel.current;
+    return task === null ? null : new TaskView(this.kernel, this.pids, task.group, task);
   }
 
   current(): ProcTask | null {

@@ -8,6 +8,7 @@ import type { Namespace } from "../../cred/namespace.ts";
 import type { PidSpace } from "../../cred/pid.ts";
 import type {
   NamespaceLink,
+  ProcCaller,
   ProcTask,
   SignalBits,
   TaskLimits,
@@ -37,7 +38,7 @@ import { timersText } from "./timers_text.ts";
 const NO_SIGNALS: SignalBits = { lo: 0, hi: 0 };
 const NO_CRED: Credentials = rootCredentials();
 
-export class TaskView implements ProcTask {
+export class TaskView implements ProcTask, ProcCaller {
   private readonly kernel: Kernel;
   /** Whose numbers are shown. */
   private readonly pids: PidNamespace;
@@ -108,8 +109,8 @@ export class TaskView implements ProcTask {
   get cred(): Credentials {
     return this.task?.cred ?? this.group.lastCred ?? NO_CRED;
   }
-  get isDumpable(): boolean {
-    return this.group.dumpable;
+  isOf(task: ProcTask): boolean {
+    return task instanceof TaskView && task.group === this.group;
   }
   get mm(): MemoryManager | null {
     return this.task?.mm ?? null;

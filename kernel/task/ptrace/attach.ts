@@ -9,7 +9,7 @@ import {
   PTRACE_O_EXITKILL,
 } from "../../../ffi/abi/ptrace.ts";
 import { CLONE_UNTRACED, CLONE_VFORK } from "../../../ffi/abi/sched.ts";
-import { isWithin } from "../../cred/landlock.ts";
+import { mayTraceChild } from "../../cred/task_access.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { PidNamespace, TaskPid } from "../pid_namespace.ts";
 import { alert, resume } from "../alert.ts";
@@ -35,13 +35,13 @@ function link(task: Task, trace: Trace): void {
   (trace.group.tracees ??= new Set()).add(task);
 }
 
-/** PTRACE_TRACEME: 0, or -EPERM when it has a tracer, or no parent. */
+/** PTRACE_TRACEME: 0, or -EPERM when it has a tracer, or a parent that may not be one, or none. */
 export function traceMe(task: Task): number {
   const { parent } = task.group;
   if (task.trace !== null || parent === null || parent.tasks.length === 0) return -EPERM;
   const by = parent.leader ?? parent.tasks[0];
-  if (by !== undefined && !isWithin(task.cred.domain, by.cred.domain)) return -EPERM;
-  link(task, new Trace(parent, null, false));
+  if (by === undefined || !mayTraceChild(by.cred, task.cred)) return -EPERM;
+  link(task, new Trace(parent, null, task.cred, false));
   tellTracing(task, parent);
   return 0;
 }
@@ -50,7 +50,7 @@ export function traceMe(task: Task): number {
 export function attach(tracer: Task, task: Task, isSeize: boolean, options: number): number {
   if (task.trace !== null || task.group === tracer.group) return -EPERM;
   if (task.state === DEAD || task.group.isExiting) return -ESRCH;
-  const trace = new Trace(tracer.group, tracer, isSeize);
+  const trace = new Trace(tracer.group, tracer, tracer.cred, isSeize);
   trace.options = options;
   link(task, trace);
   tellTracing(task, tracer.group);
@@ -137,7 +137,7 @@ export function traceChild(task: Task, child: Task, flags: number, exitSignal: n
     ? PTRACE_EVENT_CLONE
     : PTRACE_EVENT_FORK;
   if (!trace.wants(event)) return 0;
-  const own = new Trace(trace.group, trace.tracer, trace.isSeized);
+  const own = new Trace(trace.group, trace.tracer, trace.cred, trace.isSeized);
   own.options = trace.options;
   link(child, own);
   child.attention = true;

@@ -3,6 +3,7 @@
  * wait_tracees.ts (the tracer's wait), syscalls/process/ptrace.ts (the requests).
  */
 
+import type { Credentials } from "../../cred/credentials.ts";
 import type { DebugRegisters } from "./debug_registers.ts";
 import type { SigInfo } from "../signal/pending.ts";
 import type { TaskPid } from "../pid_namespace.ts";
@@ -20,6 +21,8 @@ export class Trace {
   readonly group: ThreadGroup;
   tracer: Task | null;
   readonly isSeized: boolean;
+  /** The caller's of the call that began it (ptracer_cred of Linux): the tracer's, or its own of PTRACE_TRACEME. */
+  readonly cred: Credentials;
   /** PTRACE_O_* */
   options: number = 0;
   mode: number = RUN_FREE;
@@ -53,9 +56,10 @@ export class Trace {
   /** null until one is set. */
   debug: DebugRegisters | null = null;
 
-  constructor(group: ThreadGroup, tracer: Task | null, isSeized: boolean) {
+  constructor(group: ThreadGroup, tracer: Task | null, cred: Credentials, isSeized: boolean) {
     this.group = group;
     this.tracer = tracer;
+    this.cred = cred;
     this.isSeized = isSeized;
   }
 

@@ -1,6 +1,6 @@
 /** The filters of a task: attaching one, inheriting them, giving them up (seccomp(2)). */
 
-import { EBUSY, EINVAL, ENOMEM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EBUSY, EINTR, EINVAL, ENOMEM, ESRCH } from "../../../ffi/abi/errno.ts";
 import {
   SECCOMP_FILTER_FLAG_LOG,
   SECCOMP_FILTER_FLAG_TSYNC,
@@ -25,6 +25,8 @@ export function setStrict(task: Task): number {
  * a thread that has filters of its own.
  */
 export function attachFilter(task: Task, filter: SeccompFilter, flags: number): number {
+  // Another thread is in execve(2), and this one about to end: no filter comes between (cred_guard_mutex of Linux).
+  if ((flags & SECCOMP_FILTER_FLAG_TSYNC) !== 0 && task.group.execTask !== null) return -EINTR;
   if (task.seccompMode === SECCOMP_MODE_STRICT) return -EINVAL;
   if (filter.notifier !== null && hasListener(task.seccomp)) return -EBUSY;
   if (!filter.follow(task.seccomp)) return -ENOMEM;

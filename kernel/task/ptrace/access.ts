@@ -1,0 +1,40 @@
+/**
+ * Which task may look into which, for system calls; files of /proc ask fs/procfs/access.ts. Both decide by
+ * cred/task_access.ts. Attaching also waits for an execve(2) that is under way (cred_guard_mutex of Linux): between its
+ * decision about the new credentials and the new program a tracer would be judged by the old ones.
+ */
+
+import { ERESTARTNOINTR } from "../../core/result.ts";
+import { BY_FS_IDS, BY_REAL_IDS, mayAccess } from "../../cred/task_access.ts";
+import { DEAD, type Task } from "../task.ts";
+import type { ThreadGroup } from "../thread_group.ts";
+
+/** By the caller's real ids: PTRACE_MODE_READ_REALCREDS and ATTACH_REALCREDS. */
+export function mayAccessByReal(t: Task, target: Task): boolean {
+  return may(t, target, BY_REAL_IDS);
+}
+
+/** By the caller's file system ids: PTRACE_MODE_READ_FSCREDS. */
+export function mayAccessByFs(t: Task, target: Task): boolean {
+  return may(t, target, BY_FS_IDS);
+}
+
+function may(t: Task, target: Task, by: typeof BY_FS_IDS | typeof BY_REAL_IDS): boolean {
+  if (t.group === target.group) return true;
+  return mayAccess(t.cred, by, target.cred, target.state === DEAD ? null : target.mm);
+}
+
+/** Memory of another process (mm_access of Linux): one's own is open, whichever process shares it. */
+export function mayAccessMemory(
+  t: Task,
+  target: Task,
+  by: typeof BY_FS_IDS | typeof BY_REAL_IDS,
+): boolean {
+  return t.mm === target.mm || may(t, target, by);
+}
+
+/** 0, or what the call returns while a thread of `group` is in execve(2); it runs again behind that. */
+export function awaitExec(t: Task, group: ThreadGroup): number {
+  if (group.execTask === null) return 0;
+  return t.interrupted ? -ERESTARTNOINTR : t.waitFor(group.threadExits, 0);
+}
