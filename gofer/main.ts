@@ -20,7 +20,7 @@ import { signalToEventfd } from "../ffi/sys/signals.ts";
 import { openConfined } from "./backend/confined_tree.ts";
 import { followHost, openRoot } from "./backend/export_root.ts";
 import { type GoferCommand, parseCommandLine, USAGE, UsageError } from "./command_line.ts";
-import { confine, raiseFileLimit } from "./server/confine.ts";
+import { confine, type Kept, raiseFileLimit } from "./server/confine.ts";
 import { listenOn } from "./server/listen.ts";
 import { GoferServer } from "./server/server.ts";
 import { Service } from "./server/service.ts";
@@ -65,14 +65,9 @@ function familyOf(fd: number): number {
   return scratch.dv.getInt32(at, true);
 }
 
-function confineOrFail(
-  service: Service,
-  kept: readonly number[],
-  command: GoferCommand,
-  removing = -1,
-): void {
+function confineOrFail(service: Service, kept: Kept, command: GoferCommand): void {
   if (command.confinement === "none") return;
-  const problems = confine(service, kept, removing);
+  const problems = confine(service, kept);
   if (problems.length === 0) return;
   if (command.confinement === "require") {
     throw new Error(`the host does not permit the whole confinement: ${problems.join("; ")}`);
@@ -92,7 +87,7 @@ function serve(command: GoferCommand): void {
   syscall(SYS_fcntl, command.fd, F_SETFD, FD_CLOEXEC);
   const service = makeService(command);
   const image = OwnImage.find();
-  confineOrFail(service, [command.fd], command);
+  confineOrFail(service, { fds: [command.fd] }, command);
   const server = new GoferServer(service, say);
   server.spins = command.spins;
   server.addConnection(command.fd, isUnix);
@@ -119,7 +114,8 @@ function listen(command: GoferCommand): void {
   server.spins = command.spins;
   server.listen(socket, isUnix, stops);
   try {
-    confineOrFail(service, [socket, home, ...stops], command, home);
+    const fds = [socket, home, ...stops];
+    confineOrFail(service, { fds, removing: home, listens: true }, command);
     say(`serving ${service.roots.map((r) => r.label).join(", ")} on ${addressText}`);
     server.run();
   } finally {

@@ -53,6 +53,16 @@ export function openBeneath(dirFd: number, nameAddr: number, flags: number, mode
   return fd;
 }
 
+/** Whether the host has openat2(2) and no filter of a container around forbids it. `dirFd`: any directory. */
+export function probeOpenat2(dirFd: number): boolean {
+  view.setUint32(OPEN_HOW_AT, F.O_PATH | F.O_CLOEXEC, true);
+  for (let at = 4; at < 24; at += 4) view.setUint32(OPEN_HOW_AT + at, 0, true);
+  const fd = syscall(N.SYS_openat2, dirFd, EMPTY_PATH, base + OPEN_HOW_AT, 24);
+  // The empty path is ENOENT.
+  hasOpenat2 = fd !== -ENOSYS && fd !== -EPERM;
+  return hasOpenat2;
+}
+
 /** An O_PATH descriptor of a staged component: of every file type, a symlink is itself. */
 export function openPath(dirFd: number, nameAddr: number): number {
   return openBeneath(dirFd, nameAddr, F.O_PATH, 0);

@@ -44,9 +44,9 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { callOnOtherThreads } from "../../ffi/sys/thread_calls.ts";
-import { restrictFiles } from "./landlock.ts";
+import { probeOpenat2 } from "../backend/host_calls.ts";
+import { landlockVersion, restrictFiles, VERSION_MIN } from "./landlock.ts";
 import { installFilter } from "./seccomp.ts";
-import { socketRules } from "./seccomp_rules.ts";
 import type { Service } from "./service.ts";
 
 const KEPT_CAPABILITIES = [
@@ -187,16 +187,19 @@ function dropCapabilities(taskFd: number): string[] {
   return callOnOtherThreads(taskFd, N.SYS_capset, args).map((line) => `capset: ${line}`);
 }
 
-/**
- * Confines this process for good. `keptFds`: sockets and eventfds that are needed, besides the service's own
- * descriptors; `removing`: one of them, a directory in which a name is removed at the end. Returns what the host did not
- * permit, one line each; empty means that everything holds.
- */
-export function confine(
-  service: Service,
-  keptFds: readonly number[],
-  removing = -1,
-): string[] {
+/** What is needed behind the confinement besides the service's own descriptors. */
+export interface Kept {
+  /** Sockets and eventfds. */
+  readonly fds: readonly number[];
+  /** One of them, a directory in which a name is removed at the end; -1: none. */
+  readonly removing?: number;
+  /** One of them is a socket that takes clients. */
+  readonly listens?: boolean;
+}
+
+/** Confines this process for good. Returns what the host did not permit, one line each; empty means that everything holds. */
+export function confine(service: Service, kept: Kept): string[] {
+  const { fds, removing = -1, listens = false } = kept;
   const problems: string[] = [];
   const note = (problem: string): void => {
     if (problem !== "") problems.push(problem);
@@ -205,21 +208,29 @@ export function confine(
     if (!root.isClone) note(`${root.label} is served without a mount of its own`);
   }
   syscall(N.SYS_umask, 0);
-  const kept = new Set([...keptFds, ...service.roots.map((r) => r.fd), service.proc.fd]);
-  dropDescriptors(kept);
+  dropDescriptors(new Set([...fds, ...service.roots.map((r) => r.fd), service.proc.fd]));
   const flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   const task = syscall(N.SYS_openat, AT_FDCWD, scratch.cstr("/proc/self/task"), flags, 0);
   note(moveRoot(service));
   if (task < 0) note(`/proc/self/task: ${errnoName(task)}`);
   else {
-    // Without clones or an empty root: by another door.
-    if (problems.length > 0) problems.push(...restrictFiles(service.roots, removing, task));
+    const version = landlockVersion();
+    if (version >= VERSION_MIN) problems.push(...restrictFiles(service.roots, removing, task));
+    // Behind clones and an empty root it is a second lock, which older hosts do not have.
+    else if (problems.length > 0) note(`landlock: version ${version}, not ${VERSION_MIN}`);
     problems.push(...boundCapabilities(task), ...dropCapabilities(task));
   }
   if (task >= 0) syscall(N.SYS_close, task);
   // nobody of the same uid may trace it
   const dumpable = syscall(N.SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (dumpable < 0) note(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);
-  note(installFilter(socketRules(service.roots)));
+  note(installFilter({
+    procFd: service.proc.fd,
+    pid: syscall(N.SYS_getpid),
+    hasOpenat2: probeOpenat2(service.proc.fd),
+    listens,
+    makesDevices: service.policy.devices,
+    roots: service.roots,
+  }));
   return problems;
 }

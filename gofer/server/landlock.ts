@@ -1,10 +1,14 @@
-// Landlock for the Gofer of an ordinary user: the host closes every file to it that is not below a root.
+// Landlock: the host closes every file to the Gofer that is not below a root, whatever descriptor the Gofer comes by.
 //
-// It stands in where there may be no private clone of the roots and no empty root directory (confine.ts): the same is then
-// asked of the host by another door. It does not cover looking at attributes, so it is less. landlock(7).
+// Behind private clones of the roots and an empty root directory (confine.ts) it is a second lock. Where an ordinary user may
+// have neither it is the only one; it does not cover looking at attributes, so it is less. landlock(7).
+//
+// A rule is about an inode: what is mounted below a root, also later, belongs to it, since the way up from a file leads
+// through mounts. Connecting to a UNIX socket by its name asks for no right.
 
 import {
   LANDLOCK_ACCESS_FS_EXECUTE,
+  LANDLOCK_ACCESS_FS_IOCTL_DEV,
   LANDLOCK_ACCESS_FS_MAKE_BLOCK,
   LANDLOCK_ACCESS_FS_MAKE_CHAR,
   LANDLOCK_ACCESS_FS_MAKE_DIR,
@@ -40,7 +44,7 @@ import type { ExportRoot } from "../backend/export_root.ts";
 import { statxFd } from "../backend/host_calls.ts";
 
 /** The first version that lets files move between directories at all. */
-const VERSION_MIN = 2;
+export const VERSION_MIN = 2;
 
 const READ = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 const WRITE = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
@@ -52,10 +56,16 @@ const WRITE = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
 const OF_FILES = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
   LANDLOCK_ACCESS_FS_TRUNCATE;
 
-/** What it gives up: all that this version knows of the above, running programs, TCP, signals to others. */
+/** The host's version; below 0 where it has no Landlock or does not use it. */
+export function landlockVersion(): number {
+  return syscall(N.SYS_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+/** What it gives up: all that this version knows of the above, programs, requests to devices, TCP, signals to others. */
 function createRuleset(version: number): number {
   const at = scratch.areaOffset(0), { dv } = scratch, fields = LandlockRulesetAttr.at;
-  const files = (READ | WRITE | LANDLOCK_ACCESS_FS_EXECUTE) & known(version);
+  const never = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_IOCTL_DEV;
+  const files = (READ | WRITE | never) & known(version);
   const net = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP;
   dv.setBigUint64(at + fields.handledAccessFs, BigInt(files), true);
   dv.setBigUint64(at + fields.handledAccessNet, BigInt(net), true);
@@ -69,8 +79,11 @@ function createRuleset(version: number): number {
   return syscall(N.SYS_landlock_create_ruleset, scratch.area(0), size, 0);
 }
 
+/** Mask of the rights that this version has. */
 function known(version: number): number {
-  return version >= 3 ? -1 : ~LANDLOCK_ACCESS_FS_TRUNCATE;
+  const unknown = (version >= 3 ? 0 : LANDLOCK_ACCESS_FS_TRUNCATE) |
+    (version >= 5 ? 0 : LANDLOCK_ACCESS_FS_IOCTL_DEV);
+  return ~unknown;
 }
 
 function allow(ruleset: number, fd: number, rights: number): number {
@@ -92,17 +105,14 @@ function allow(ruleset: number, fd: number, rights: number): number {
 
 /**
  * Leaves this process, on all threads, only the files below the roots; in `removing` (a directory's descriptor or -1) names
- * can still be removed. `taskFd`: /proc/self/task, open. Returns what the host refused, a line each.
+ * can still be removed. `taskFd`: /proc/self/task, open. Needs version VERSION_MIN. Returns what the host refused, a line each.
  */
 export function restrictFiles(
   roots: readonly ExportRoot[],
   removing: number,
   taskFd: number,
 ): string[] {
-  const ask = LANDLOCK_CREATE_RULESET_VERSION;
-  const version = syscall(N.SYS_landlock_create_ruleset, 0, 0, ask);
-  if (version < 0) return [`landlock: ${errnoName(version)}`];
-  if (version < VERSION_MIN) return [`landlock: its version is ${version}`];
+  const version = landlockVersion();
   const ruleset = createRuleset(version);
   if (ruleset < 0) return [`landlock: ${errnoName(ruleset)}`];
   const problems: string[] = [];

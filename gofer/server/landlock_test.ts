@@ -1,4 +1,4 @@
-// Landlock, in a process of an ordinary user: what is below its roots opens, nothing else does, on no thread.
+// Landlock, in a process of an ordinary user and in one of root's: what is below its roots opens, nothing else does.
 
 import { assert, assertEquals } from "@std/assert";
 import { EACCES } from "../../ffi/abi/errno.ts";
@@ -11,17 +11,27 @@ const USER = 1000;
 const version = syscall(SYS_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
 const lacking = !isRoot ? "needs root" : version < 2 ? "no Landlock on this host" : null;
 
-/** The program: tries opens (and a rename) as the confined process, on its own thread and on another. */
+/**
+ * The program: tries opens (and a rename) as the confined process, on its own thread and on another. It goes by a descriptor
+ * of the directory around its roots, such as it must never come by: so root's empty root directory is not in the way.
+ */
 const PROGRAM = `
 const [dir] = Deno.args;
+const c = scratch.cstr.bind(scratch);
+const around = syscall(257, -100, c(dir), 0x200000 | 0x80000, 0);
 const roots = [openRoot(dir + "/rw", false), openRoot(dir + "/ro", true)];
 const service = new Service({ roots });
-const c = scratch.cstr.bind(scratch);
-const open = (path, flags) => Math.min(syscall(257, -100, c(dir + path), flags, 0o600), 0);
-const move = (from, to) => syscall(316, -100, c(dir + from), -100, c(dir + to, 1), 0);
+const how = scratch.area(3), words = scratch.areaOffset(3);
+const open = (path, flags) => {
+  for (let at = 0; at < 24; at += 4) scratch.dv.setUint32(words + at, 0, true);
+  scratch.dv.setUint32(words, flags | 0x80000, true);
+  scratch.dv.setUint32(words + 8, flags & 0o100 ? 0o600 : 0, true);
+  return Math.min(syscall(437, -100, c(around + path), how, 24), 0);
+};
+const move = (from, to) => syscall(316, -100, c(around + from), -100, c(around + to, 1), 0);
 const other = Deno.readTextFile; // runs on a thread of Deno's
 await other(dir + "/secret");
-const problems = confine(service, []);
+const problems = confine(service, { fds: [around] });
 const results = {
   secret: open("/secret", 0),
   rw: open("/rw/f", 2),
@@ -32,54 +42,70 @@ const results = {
   madeBeside: open("/new", 0o102),
   moved: move("/rw/new", "/rw/d/new"),
   movedOut: move("/rw/d/new", "/new"),
-  threads: await other(dir + "/secret").then(() => "read", (e) => e.name),
+  reopened: Math.min(service.proc.reopen(around, 0), 0),
 };
 console.error(JSON.stringify({ problems, results }));
 syscall(231, 0);
 `;
 
-Deno.test(
-  named("an ordinary user's Gofer opens only what is below its roots", lacking),
-  async () => {
-    const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
-    try {
-      const here = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
-      const imports = `import { confine } from ${here("./confine.ts")};
+/** Runs the program as a user, in a directory of files of that user's. */
+async function runAs(user: number): Promise<{ problems: string[]; results: unknown }> {
+  const dir = Deno.makeTempDirSync({ prefix: "dvisor-gofer-test-" });
+  try {
+    const here = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+    const imports = `import { confine } from ${here("./confine.ts")};
       import { Service } from ${here("./service.ts")};
       import { openRoot } from ${here("../backend/export_root.ts")};
       import { syscall } from ${here("../../ffi/sys/native.ts")};
       import { scratch } from ${here("../../ffi/sys/cstring.ts")};`;
-      Deno.writeTextFileSync(`${dir}/program.js`, imports + PROGRAM);
-      for (const d of ["rw", "rw/d", "ro", "cache"]) Deno.mkdirSync(`${dir}/${d}`);
-      for (const f of ["secret", "rw/f", "ro/f"]) Deno.writeTextFileSync(`${dir}/${f}`, "text");
-      await new Deno.Command("chown", { args: ["-R", `${USER}:${USER}`, dir] }).output();
-      const config = new URL("../../deno.json", import.meta.url).pathname;
-      const { stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--no-check", "-q", "--config", config, `${dir}/program.js`, dir],
-        env: { HOME: dir, DENO_DIR: `${dir}/cache` },
-        uid: USER,
-        gid: USER,
-        stdin: "null",
-      }).output();
-      const text = new TextDecoder().decode(stderr);
-      const said = text.split("\n").find((line) => line.startsWith('{"problems"'));
-      assert(said !== undefined, text);
-      const { problems, results } = JSON.parse(said);
-      assertEquals(problems.filter((p: string) => p.startsWith("landlock")), []);
-      assertEquals(results, {
-        secret: -EACCES,
-        rw: 0,
-        ro: 0,
-        written: -EACCES,
-        cut: -EACCES,
-        made: 0,
-        madeBeside: -EACCES,
-        moved: 0,
-        movedOut: -EACCES,
-        threads: "PermissionDenied",
-      });
-    } finally {
-      Deno.removeSync(dir, { recursive: true });
-    }
+    Deno.writeTextFileSync(`${dir}/program.js`, imports + PROGRAM);
+    for (const d of ["rw", "rw/d", "ro", "cache"]) Deno.mkdirSync(`${dir}/${d}`);
+    for (const f of ["secret", "rw/f", "ro/f"]) Deno.writeTextFileSync(`${dir}/${f}`, "text");
+    await new Deno.Command("chown", { args: ["-R", `${user}:${user}`, dir] }).output();
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const { stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", "-q", "--config", config, `${dir}/program.js`, dir],
+      env: { HOME: dir, DENO_DIR: `${dir}/cache` },
+      uid: user,
+      gid: user,
+      stdin: "null",
+    }).output();
+    const text = new TextDecoder().decode(stderr);
+    const said = text.split("\n").find((line) => line.startsWith('{"problems"'));
+    assert(said !== undefined, text);
+    return JSON.parse(said);
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+}
+
+const EXPECTED = {
+  secret: -EACCES,
+  rw: 0,
+  ro: 0,
+  written: -EACCES,
+  cut: -EACCES,
+  made: 0,
+  madeBeside: -EACCES,
+  moved: 0,
+  movedOut: -EACCES,
+  reopened: -EACCES,
+};
+
+Deno.test(
+  named("an ordinary user's Gofer opens only what is below its roots", lacking),
+  async () => {
+    const { problems, results } = await runAs(USER);
+    assertEquals(problems.filter((p) => p.startsWith("landlock")), []);
+    assertEquals(results, EXPECTED);
+  },
+);
+
+Deno.test(
+  named("root's Gofer opens only what is below its roots, even by a descriptor of others", lacking),
+  async () => {
+    const { problems, results } = await runAs(0);
+    assertEquals(problems, []);
+    assertEquals(results, EXPECTED);
   },
 );

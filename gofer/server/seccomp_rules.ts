@@ -1,34 +1,49 @@
-// What the confined Gofer may still ask of its host: data, each line with its reason. Everything else is EPERM.
+// What the confined Gofer may still ask of its host: data, each line with its reason and what its arguments may be. Everything
+// else is EPERM.
 //
-// seccomp.ts turns it into a filter. The first group is the Gofer's own work; the second is what Deno's threads need to
-// stay alive. There is no execve, no fork, no socket, no mount, no ptrace, no kill, no ioctl.
+// seccomp.ts turns it into a filter. What Deno's threads need to stay alive is in ffi/sys/runtime_calls.ts. There is no execve,
+// no fork, no socket, no mount, no ptrace, no kill, no ioctl. Frequent calls stand in front; a rule without tests is for a call
+// whose arguments are a descriptor, a name, a length or an address.
 
+import * as F from "../../ffi/abi/fcntl.ts";
+import * as S from "../../ffi/abi/socket.ts";
+import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../ffi/abi/stat.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from "../../ffi/abi/epoll.ts";
+import {
+  IPPROTO_TCP,
+  TCP_KEEPCNT,
+  TCP_KEEPIDLE,
+  TCP_KEEPINTVL,
+  TCP_NODELAY,
+} from "../../ffi/abi/inet.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
+import { XATTR_CREATE, XATTR_REPLACE } from "../../ffi/abi/xattr.ts";
+import {
+  allFlagsOf,
+  type ArgumentTest,
+  type CallRule,
+  noFlagsBut,
+  oneOf,
+} from "../../ffi/asm/call_filter.ts";
+import {
+  ANONYMOUS_MEMORY,
+  FUTEX_OPERATIONS,
+  OWN_SIGNALS,
+  RUNTIME_CALLS,
+} from "../../ffi/sys/runtime_calls.ts";
 
-export interface SeccompRule {
-  readonly nr: number;
-  readonly reason: string;
-}
-
-function rule(nr: number, reason: string): SeccompRule {
-  return { nr, reason };
-}
-
-const SOCKET = rule(N.SYS_socket, "a socket to connect or to bind");
-
-/**
- * Besides, where clients may connect to sockets or make some. The network namespace is the Gofer's own and empty.
- */
-export function socketRules(roots: readonly SocketUse[]): readonly SeccompRule[] {
-  const rules: SeccompRule[] = [];
-  if (roots.some((root) => root.connects)) {
-    rules.push(SOCKET, rule(N.SYS_connect, "to a UNIX socket that a descriptor holds"));
-  }
-  if (roots.some((root) => root.binds)) {
-    rules.push(SOCKET, rule(N.SYS_bind, "a name in a directory that a descriptor holds"));
-    rules.push(rule(N.SYS_listen, "clients accept what connects"));
-  }
-  return [...new Set(rules)];
+/** What decides about the rules besides this list. */
+export interface Confined {
+  /** Descriptor of /proc/self/fd, by which files are opened. */
+  readonly procFd: number;
+  readonly pid: number;
+  /** Whether openat2(2) works here; without it names are walked with openat(2), in any directory. */
+  readonly hasOpenat2: boolean;
+  /** Takes clients. */
+  readonly listens: boolean;
+  /** Clients may make device nodes. */
+  readonly makesDevices: boolean;
+  readonly roots: readonly SocketUse[];
 }
 
 /** Of an exported directory. */
@@ -37,80 +52,204 @@ interface SocketUse {
   readonly binds: boolean;
 }
 
-export const SECCOMP_RULES: readonly SeccompRule[] = [
-  // Talking to clients.
-  rule(N.SYS_recvfrom, "requests come in"),
-  rule(N.SYS_recvmsg, "a client and a server in one process, in tests"),
-  rule(N.SYS_sendto, "replies go out"),
-  rule(N.SYS_sendmsg, "replies with donated descriptors go out"),
-  rule(N.SYS_poll, "wait for the only client"),
-  rule(N.SYS_epoll_wait, "wait for several clients; Deno's runtime waits so too"),
-  rule(N.SYS_epoll_pwait, "the same on other builds of Deno"),
-  rule(N.SYS_epoll_ctl, "watch a new client"),
-  rule(N.SYS_accept4, "take a new client; the listening socket was made before"),
-  rule(N.SYS_setsockopt, "TCP_NODELAY and keep-alive of a new client"),
-  // Files beneath the roots, all through descriptors held open.
-  rule(N.SYS_openat, "open what a descriptor holds, through /proc/self/fd"),
-  rule(N.SYS_openat2, "walk one name with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS"),
-  rule(N.SYS_close, "a fid ends"),
-  rule(N.SYS_fcntl, "copy a descriptor; record locks"),
-  rule(N.SYS_statx, "attributes"),
-  rule(N.SYS_fstatfs, "Tstatfs"),
-  rule(N.SYS_readlinkat, "targets of symlinks"),
-  rule(N.SYS_getdents64, "Treaddir"),
-  rule(N.SYS_lseek, "Treaddir from a cookie"),
-  rule(N.SYS_pread64, "Tread; Deno reads its own files so"),
-  rule(N.SYS_pwrite64, "Twrite"),
-  rule(N.SYS_fsync, "Tfsync"),
-  rule(N.SYS_fdatasync, "Tfsync of the data alone"),
-  rule(N.SYS_ftruncate, "Tsetattr of the size"),
-  rule(N.SYS_fchmodat, "Tsetattr of the mode; modes of new files"),
-  rule(N.SYS_fchownat, "Tsetattr of the owner; owners of new files"),
-  rule(N.SYS_utimensat, "Tsetattr of times"),
-  rule(N.SYS_mkdirat, "Tmkdir"),
-  rule(N.SYS_mknodat, "Tmknod"),
-  rule(N.SYS_symlinkat, "Tsymlink"),
-  rule(N.SYS_linkat, "Tlink"),
-  rule(N.SYS_unlinkat, "Tunlinkat, Tremove; the listening socket's name at the end"),
-  rule(N.SYS_renameat2, "Trenameat, Trename"),
-  rule(N.SYS_getxattr, "extended attributes, by a path in /proc/self/fd"),
-  rule(N.SYS_setxattr, "extended attributes"),
-  rule(N.SYS_listxattr, "extended attributes"),
-  rule(N.SYS_llistxattr, "extended attributes of what is in a directory, for Tscan"),
-  rule(N.SYS_removexattr, "extended attributes"),
-  // Deno, V8, libc.
-  rule(N.SYS_read, "eventfds of signals and of Deno's runtime"),
-  rule(N.SYS_write, "messages on stderr; wake-ups by eventfd"),
-  rule(N.SYS_writev, "messages on stderr from Rust"),
-  rule(N.SYS_futex, "locks between Deno's threads"),
-  rule(N.SYS_mmap, "V8's heap and code"),
-  rule(N.SYS_munmap, "V8's heap"),
-  rule(N.SYS_mprotect, "V8 makes code executable"),
-  rule(N.SYS_pkey_mprotect, "the same where V8 uses protection keys"),
-  rule(N.SYS_mremap, "realloc"),
-  rule(N.SYS_madvise, "V8 and malloc give memory back"),
-  rule(N.SYS_brk, "malloc"),
-  rule(N.SYS_membarrier, "V8 between its threads"),
-  rule(N.SYS_rt_sigaction, "abort restores SIGABRT"),
-  rule(N.SYS_rt_sigprocmask, "libc around thread work"),
-  rule(N.SYS_rt_sigreturn, "return from the fault and signal handlers"),
-  rule(N.SYS_sigaltstack, "Rust when a thread ends"),
-  // A thread that Deno made before the filter may begin behind it: without these two libc ends the process.
-  rule(N.SYS_rseq, "libc when a thread begins"),
-  rule(N.SYS_set_robust_list, "libc when a thread begins"),
-  rule(N.SYS_gettid, "libc's abort, V8's thread ids"),
-  rule(N.SYS_getpid, "libc's abort"),
-  rule(N.SYS_tgkill, "libc's abort signals its own thread"),
-  rule(N.SYS_getrandom, "hash seeds"),
-  rule(N.SYS_clock_gettime, "where the vDSO cannot answer"),
-  rule(N.SYS_gettimeofday, "the same"),
-  rule(N.SYS_clock_nanosleep, "V8's and tokio's timed waits"),
-  rule(N.SYS_nanosleep, "the same"),
-  rule(N.SYS_sched_yield, "spin locks"),
-  rule(N.SYS_sched_getaffinity, "V8 counts CPUs"),
-  rule(N.SYS_sched_getparam, "V8's locks ask for a thread's priority"),
-  rule(N.SYS_sched_getscheduler, "the same"),
-  rule(N.SYS_restart_syscall, "a stopped and continued wait"),
-  rule(N.SYS_exit, "a thread ends"),
-  rule(N.SYS_exit_group, "the Gofer ends"),
+/** Size of `struct open_how`, the first version of it. */
+const OPEN_HOW_BYTES = 24;
+
+function rule(nr: number, reason: string, ...tests: ArgumentTest[]): CallRule {
+  return { nr, reason, tests };
+}
+
+/** sendto(2), recvfrom(2): the connection's own other end. */
+const NO_ADDRESS = oneOf(4, 0);
+const SENT = [
+  allFlagsOf(3, S.MSG_NOSIGNAL),
+  noFlagsBut(3, S.MSG_NOSIGNAL | S.MSG_DONTWAIT),
 ];
+const NOT_FOLLOWED = F.AT_SYMLINK_NOFOLLOW | F.AT_NO_AUTOMOUNT;
+const OPENED = F.O_ACCMODE | F.O_TRUNC | F.O_APPEND | F.O_SYNC | F.O_DIRECT | F.O_NOATIME |
+  F.O_DIRECTORY | F.O_CLOEXEC | F.O_NONBLOCK | F.O_PATH;
+/** Opened by the descriptor that holds it, or made without a name. */
+const REOPENED = OPENED | F.O_TMPFILE | F.O_EXCL;
+
+/** All rules of one Gofer. */
+export function seccompRules(own: Confined): readonly CallRule[] {
+  return [
+    ...fileRules(own),
+    ...clientRules(own.listens),
+    ...socketRules(own.roots),
+    rule(
+      N.SYS_mmap,
+      "V8's heap; malloc",
+      ...ANONYMOUS_MEMORY,
+    ),
+    rule(N.SYS_futex, "locks between Deno's threads", FUTEX_OPERATIONS),
+    rule(N.SYS_read, "eventfds of signals and of Deno's runtime"),
+    rule(N.SYS_write, "messages on stderr; wake-ups by eventfd"),
+    rule(N.SYS_writev, "messages on stderr from Rust"),
+    rule(N.SYS_epoll_wait, "Deno's runtime waits"),
+    rule(
+      N.SYS_tgkill,
+      "libc's abort; a fault that ends the process",
+      oneOf(0, own.pid),
+      oneOf(2, ...OWN_SIGNALS),
+    ),
+    rule(N.SYS_clock_gettime, "where the vDSO cannot answer"),
+    ...RUNTIME_CALLS,
+  ];
+}
+
+/** Files beneath the roots, all through descriptors held open. */
+function fileRules({ procFd, hasOpenat2, makesDevices }: Confined): readonly CallRule[] {
+  const byProc = oneOf(0, procFd);
+  return [
+    rule(
+      N.SYS_statx,
+      "attributes of what a descriptor or a name holds",
+      allFlagsOf(2, NOT_FOLLOWED),
+      noFlagsBut(2, NOT_FOLLOWED | F.AT_EMPTY_PATH),
+    ),
+    rule(N.SYS_close, "a fid ends"),
+    rule(
+      N.SYS_openat2,
+      "walk one name with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS",
+      oneOf(3, OPEN_HOW_BYTES),
+    ),
+    rule(
+      N.SYS_openat,
+      "open what a descriptor holds, through /proc/self/fd",
+      byProc,
+      allFlagsOf(2, F.O_CLOEXEC),
+      noFlagsBut(2, REOPENED),
+    ),
+    ...(hasOpenat2 ? [] : [rule(
+      N.SYS_openat,
+      "walk one name where the host has no openat2",
+      allFlagsOf(2, F.O_CLOEXEC | F.O_NOFOLLOW),
+      noFlagsBut(2, OPENED | F.O_NOFOLLOW | F.O_CREAT | F.O_EXCL),
+    )]),
+    rule(N.SYS_getdents64, "Treaddir"),
+    rule(N.SYS_readlinkat, "targets of symlinks"),
+    rule(N.SYS_llistxattr, "extended attributes of what is in a directory, for Tscan"),
+    rule(N.SYS_listxattr, "extended attributes, by a path in /proc/self/fd"),
+    rule(N.SYS_getxattr, "extended attributes"),
+    rule(
+      N.SYS_setxattr,
+      "extended attributes",
+      noFlagsBut(4, XATTR_CREATE | XATTR_REPLACE),
+    ),
+    rule(N.SYS_removexattr, "extended attributes"),
+    rule(N.SYS_pread64, "Tread"),
+    rule(N.SYS_pwrite64, "Twrite"),
+    rule(
+      N.SYS_fcntl,
+      "copy a descriptor; record locks",
+      oneOf(1, F.F_DUPFD_CLOEXEC, F.F_OFD_SETLK, F.F_OFD_GETLK),
+    ),
+    rule(N.SYS_lseek, "Treaddir from a cookie", oneOf(2, 0, 1)),
+    rule(N.SYS_fstatfs, "Tstatfs"),
+    rule(N.SYS_fsync, "Tfsync"),
+    rule(N.SYS_fdatasync, "Tfsync of the data alone"),
+    rule(N.SYS_ftruncate, "Tsetattr of the size"),
+    rule(N.SYS_fchmodat, "Tsetattr of the mode; modes of new files", byProc),
+    rule(
+      N.SYS_fchownat,
+      "Tsetattr of the owner; owners of new files",
+      oneOf(4, F.AT_EMPTY_PATH),
+    ),
+    rule(N.SYS_utimensat, "Tsetattr of times", byProc, oneOf(3, 0)),
+    rule(N.SYS_mkdirat, "Tmkdir"),
+    rule(
+      N.SYS_mknodat,
+      "Tmknod of what is no device",
+      { index: 2, mask: S_IFMT, values: [S_IFREG, S_IFIFO, S_IFSOCK, 0] },
+    ),
+    rule(
+      N.SYS_mknodat,
+      "the mark of overlayfs for a removed file",
+      { index: 2, mask: S_IFMT, values: [S_IFCHR] },
+      oneOf(3, 0),
+    ),
+    ...(makesDevices
+      ? [rule(
+        N.SYS_mknodat,
+        "devices, by --allow-devices",
+        { index: 2, mask: S_IFMT, values: [S_IFCHR, S_IFBLK] },
+      )]
+      : []),
+    rule(N.SYS_symlinkat, "Tsymlink"),
+    rule(N.SYS_linkat, "Tlink, of what a descriptor holds", byProc, oneOf(4, F.AT_SYMLINK_FOLLOW)),
+    rule(
+      N.SYS_unlinkat,
+      "Tunlinkat, Tremove; the listening socket's name at the end",
+      noFlagsBut(2, F.AT_REMOVEDIR),
+    ),
+    rule(
+      N.SYS_renameat2,
+      "Trenameat, Trename",
+      noFlagsBut(4, F.RENAME_NOREPLACE | F.RENAME_EXCHANGE | F.RENAME_WHITEOUT),
+    ),
+  ];
+}
+
+/** Talking to clients. */
+function clientRules(listens: boolean): readonly CallRule[] {
+  const rules = [
+    rule(N.SYS_recvfrom, "requests come in", NO_ADDRESS, noFlagsBut(3, S.MSG_DONTWAIT)),
+    rule(N.SYS_sendto, "replies go out", NO_ADDRESS, ...SENT),
+    rule(
+      N.SYS_sendmsg,
+      "replies with donated descriptors go out",
+      allFlagsOf(2, S.MSG_NOSIGNAL),
+      noFlagsBut(2, S.MSG_NOSIGNAL | S.MSG_DONTWAIT),
+    ),
+    rule(N.SYS_poll, "wait for the only client", oneOf(1, 1)),
+  ];
+  if (!listens) return rules;
+  return [
+    ...rules,
+    rule(
+      N.SYS_epoll_ctl,
+      "watch a new client",
+      oneOf(1, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL),
+    ),
+    rule(
+      N.SYS_accept4,
+      "take a new client; the listening socket was made before",
+      oneOf(1, 0),
+      oneOf(3, S.SOCK_CLOEXEC),
+    ),
+    rule(
+      N.SYS_setsockopt,
+      "a new client over TCP is answered at once, and found gone",
+      oneOf(1, IPPROTO_TCP),
+      oneOf(2, TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT),
+    ),
+    rule(
+      N.SYS_setsockopt,
+      "the same",
+      oneOf(1, S.SOL_SOCKET),
+      oneOf(2, S.SO_KEEPALIVE),
+    ),
+  ];
+}
+
+/** Where clients may connect to sockets or make some. The network namespace is the Gofer's own and empty. */
+function socketRules(roots: readonly SocketUse[]): readonly CallRule[] {
+  const rules: CallRule[] = [];
+  const connects = roots.some((root) => root.connects), binds = roots.some((root) => root.binds);
+  if (connects || binds) {
+    rules.push(rule(
+      N.SYS_socket,
+      "a socket to connect or to bind",
+      oneOf(0, S.AF_UNIX),
+      oneOf(1, S.SOCK_STREAM | S.SOCK_CLOEXEC | S.SOCK_NONBLOCK),
+      oneOf(2, 0),
+    ));
+  }
+  if (connects) rules.push(rule(N.SYS_connect, "to a UNIX socket that a descriptor holds"));
+  if (binds) {
+    rules.push(rule(N.SYS_bind, "a name in a directory that a descriptor holds"));
+    rules.push(rule(N.SYS_listen, "clients accept what connects"));
+  }
+  return rules;
+}

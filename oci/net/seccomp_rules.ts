@@ -18,17 +18,17 @@ const TYPES = [S.SOCK_STREAM, S.SOCK_DGRAM, S.SOCK_RAW].map((type) => type | FLA
 function optionRules(nr: number, reason: string, options: OptionNames): SeccompRule[] {
   return [...options].map(([level, names]) =>
     rule(nr, reason, {
-      arguments: [{ index: 1, values: [level] }, { index: 2, values: names }],
+      tests: [{ index: 1, values: [level] }, { index: 2, values: names }],
     })
   );
 }
 
 export const NETWORK_RULES: readonly SeccompRule[] = [
   rule(N.SYS_socket, "internet sockets of guests", {
-    arguments: [{ index: 0, values: [S.AF_INET, S.AF_INET6] }, { index: 1, values: TYPES }],
+    tests: [{ index: 0, values: [S.AF_INET, S.AF_INET6] }, { index: 1, values: TYPES }],
   }),
   rule(N.SYS_socket, "questions about links, addresses and routes", {
-    arguments: [
+    tests: [
       { index: 0, values: [S.AF_NETLINK] },
       { index: 1, values: [S.SOCK_RAW | FLAGS] },
       { index: 2, values: [NETLINK_ROUTE] },
@@ -37,12 +37,12 @@ export const NETWORK_RULES: readonly SeccompRule[] = [
   rule(N.SYS_bind, "a guest's socket"),
   rule(N.SYS_connect, "a guest's socket"),
   rule(N.SYS_listen, "a guest's socket"),
-  rule(N.SYS_accept4, "a guest's socket", { argument: { index: 3, values: [FLAGS] } }),
+  rule(N.SYS_accept4, "a guest's socket", { tests: [{ index: 3, values: [FLAGS] }] }),
   rule(N.SYS_getsockname, "a guest's socket"),
   rule(N.SYS_getpeername, "a guest's socket"),
   ...optionRules(N.SYS_setsockopt, "listed options of a guest's socket", SET_OPTIONS),
   ...optionRules(N.SYS_getsockopt, "listed options of a guest's socket", GET_OPTIONS),
   rule(N.SYS_ioctl, "the urgent mark; questions about interfaces", {
-    argument: { index: 1, values: [S.SIOCATMARK, SIOCGIFCONF, ...INTERFACE_QUESTIONS] },
+    tests: [{ index: 1, values: [S.SIOCATMARK, SIOCGIFCONF, ...INTERFACE_QUESTIONS] }],
   }),
 ];

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import * as I from "../../ffi/abi/inet.ts";
 import * as S from "../../ffi/abi/socket.ts";
 import * as N from "../../ffi/abi/syscall_numbers.ts";
-import { verdict } from "../sandbox/filter_verdict_testing.ts";
+import { verdict } from "../../ffi/asm/call_filter_testing.ts";
 import { assembleFilter, rulesFor } from "../sandbox/seccomp_filter.ts";
 import { NETWORK_RULES } from "./seccomp_rules.ts";
 

@@ -10,10 +10,12 @@
 import { BpfAssembler, SECCOMP_DATA } from "../../ffi/asm/bpf.ts";
 import { FUTEX_WAIT, FUTEX_WAKE } from "../../ffi/abi/futex.ts";
 import { MAP_FIXED, MAP_SHARED } from "../../ffi/abi/mman.ts";
+import { PR_SET_PDEATHSIG } from "../../ffi/abi/prctl.ts";
 import { AUDIT_ARCH_X86_64, SECCOMP_RET_ALLOW, SECCOMP_RET_TRAP } from "../../ffi/abi/seccomp.ts";
 import * as nr from "../../ffi/abi/syscall_numbers.ts";
 import type { AllowedSites } from "./emit.ts";
-import { FD_DOORBELL, STUB_BASE } from "./layout.ts";
+import { FD_CONTROL, FD_DOORBELL, FD_MESSAGES, STUB_BASE } from "./layout.ts";
+import { STUB_FLAGS, THREAD_FLAGS } from "./mapper.ts";
 import { ONE } from "./wait_reply.ts";
 
 /** Four random words. */
@@ -21,21 +23,47 @@ export type Secret = Uint32Array;
 
 const IP_HIGH = Math.floor(STUB_BASE / 2 ** 32);
 
-/** Arguments r8 and r9 of these must be the secret. */
-const PRIVILEGED: readonly number[] = [
-  nr.SYS_munmap,
-  nr.SYS_mprotect,
-  nr.SYS_clone,
-  nr.SYS_pwrite64,
-  nr.SYS_prctl,
-  nr.SYS_getpid,
-  nr.SYS_gettid,
-  nr.SYS_sigaltstack,
-  nr.SYS_exit_group,
-  // of the zygote
-  nr.SYS_recvmsg,
-  nr.SYS_dup3,
-  nr.SYS_close,
+interface PrivilegedCall {
+  readonly nr: number;
+  readonly reason: string;
+  /** The first argument is one of these, where it is known beforehand. */
+  readonly first?: readonly number[];
+}
+
+/** Calls of the mapper and of the zygote: arguments r8 and r9 must be the secret. */
+export const PRIVILEGED: readonly PrivilegedCall[] = [
+  { nr: nr.SYS_munmap, reason: "a command of the mapper's; what a new stub does not need" },
+  { nr: nr.SYS_mprotect, reason: "a command of the mapper's; the zygote's page becomes read-only" },
+  {
+    nr: nr.SYS_clone,
+    reason: "a thread of the guest's, or a stub; nothing else, and no namespaces",
+    first: [THREAD_FLAGS, STUB_FLAGS],
+  },
+  { nr: nr.SYS_pwrite64, reason: "acknowledgements to the Sentry", first: [FD_CONTROL] },
+  {
+    nr: nr.SYS_prctl,
+    reason: "a stub ends with the process that it was cloned from",
+    first: [PR_SET_PDEATHSIG],
+  },
+  { nr: nr.SYS_getpid, reason: "a new stub tells its number" },
+  { nr: nr.SYS_gettid, reason: "a new thread tells its number" },
+  { nr: nr.SYS_sigaltstack, reason: "a new thread's, in its slot" },
+  { nr: nr.SYS_exit_group, reason: "a stub that cannot go on" },
+  { nr: nr.SYS_recvmsg, reason: "messages to the zygote", first: [FD_MESSAGES] },
+  { nr: nr.SYS_dup3, reason: "the zygote puts a descriptor in its place" },
+  { nr: nr.SYS_close, reason: "the zygote lets go of a descriptor" },
+];
+
+/**
+ * Calls that guest threads make, each at its own instructions: waiting and waking, the way back from a signal, the mask of
+ * signals around a handler, the doorbell, a thread's end.
+ */
+export const AT_OWN_PLACES: readonly number[] = [
+  nr.SYS_futex,
+  nr.SYS_rt_sigreturn,
+  nr.SYS_rt_sigprocmask,
+  nr.SYS_write,
+  nr.SYS_exit,
 ];
 
 /** @param addressOf the address of a label; the labels stand behind the `syscall` instructions */
@@ -59,7 +87,9 @@ export function stubFilter(
   b.ldAbs(SECCOMP_DATA.arch).jeq(AUDIT_ARCH_X86_64, undefined, "trap").ldAbs(SECCOMP_DATA.nr);
   b.jeq(nr.SYS_futex, "futex").jeq(nr.SYS_rt_sigreturn, "sigreturn").jeq(nr.SYS_write, "write");
   b.jeq(nr.SYS_rt_sigprocmask, "sigprocmask").jeq(nr.SYS_exit, "exit").jeq(nr.SYS_mmap, "mmap");
-  for (const n of PRIVILEGED) b.jeq(n, "privileged");
+  for (const { nr, first } of PRIVILEGED) {
+    b.jeq(nr, first === undefined ? "privileged" : `first ${nr}`);
+  }
   b.ja("trap");
 
   b.label("futex").ldAbs(argLo(1)).jeq(FUTEX_WAIT, "futex_ip");
@@ -83,6 +113,12 @@ export function stubFilter(
   only(argHi(3), secret[1]);
   only(argHi(4), secret[2]);
   b.ja("allow");
+  for (const { nr, first = [] } of PRIVILEGED) {
+    if (first.length === 0) continue;
+    b.label(`first ${nr}`).ldAbs(argLo(0));
+    for (const value of first) b.jeq(value, "privileged");
+    b.ja("trap");
+  }
   b.label("privileged");
   only(argLo(4), secret[0]);
   only(argHi(4), secret[1]);

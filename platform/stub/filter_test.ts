@@ -5,10 +5,13 @@ import {
   SECCOMP_RET_ALLOW,
   SECCOMP_RET_TRAP,
 } from "../../ffi/abi/seccomp.ts";
+import { PR_SET_PDEATHSIG } from "../../ffi/abi/prctl.ts";
+import { CLONE_NEWNS, CLONE_NEWUSER, CLONE_PTRACE, CLONE_VFORK } from "../../ffi/abi/sched.ts";
 import * as nr from "../../ffi/abi/syscall_numbers.ts";
 import { AllowedSites } from "./emit.ts";
-import { stubFilter } from "./filter.ts";
-import { FD_DOORBELL, STUB_BASE } from "./layout.ts";
+import { PRIVILEGED, stubFilter } from "./filter.ts";
+import { FD_CONTROL, FD_DOORBELL, FD_MESSAGES, STUB_BASE } from "./layout.ts";
+import { STUB_FLAGS } from "./mapper.ts";
 import { ONE } from "./wait_reply.ts";
 
 const SECRET = new Uint32Array([0x11111111, 0x22222222, 0x83333333, 0x44444444]);
@@ -84,17 +87,45 @@ Deno.test("what waits and wakes passes at its own place only", () => {
   }
 });
 
-Deno.test("the secret opens the mapper's calls, and nothing less does", () => {
-  const args = (low: bigint, high: bigint) => [0x1000n, 0x1000n, 0n, 0n, low, high];
-  for (const call of [nr.SYS_munmap, nr.SYS_mprotect, nr.SYS_clone, nr.SYS_pwrite64]) {
-    assert(isAllowed(call, args(LOW, HIGH)));
-    for (let bit = 0n; bit < 64n; bit++) {
-      assert(!isAllowed(call, args(LOW ^ 1n << bit, HIGH)));
-      assert(!isAllowed(call, args(LOW, HIGH ^ 1n << bit)));
+Deno.test("the secret opens the calls of mapper and zygote, and nothing less does", () => {
+  const args = (first: number, low: bigint, high: bigint) => [
+    BigInt(first),
+    0x1000n,
+    0n,
+    0n,
+    low,
+    high,
+  ];
+  for (const { nr: call, reason, first = [0x1000] } of PRIVILEGED) {
+    assert(reason.length > 10);
+    for (const value of first) {
+      assert(isAllowed(call, args(value, LOW, HIGH)), reason);
+      for (let bit = 0n; bit < 64n; bit++) {
+        assert(!isAllowed(call, args(value, LOW ^ 1n << bit, HIGH)));
+        assert(!isAllowed(call, args(value, LOW, HIGH ^ 1n << bit)));
+      }
     }
   }
-  for (const call of [nr.SYS_getpid, nr.SYS_execve, nr.SYS_ptrace, nr.SYS_openat]) {
-    assertEquals(isAllowed(call, args(LOW, HIGH)), call === nr.SYS_getpid);
+  const calls: readonly number[] = PRIVILEGED.map((call) => call.nr);
+  for (let call = 0; call < 600; call++) {
+    if (calls.includes(call)) continue;
+    assert(!isAllowed(call, args(0x1000, LOW, HIGH)), `call ${call}`);
+  }
+});
+
+Deno.test("with the secret too clone makes threads and stubs, and prctl only one thing", () => {
+  const rest = [0n, 0n, 0n, LOW, HIGH];
+  const may = (call: number, first: number) => isAllowed(call, [BigInt(first), ...rest]);
+  for (const more of [CLONE_NEWUSER, CLONE_NEWNS, CLONE_PTRACE, CLONE_VFORK]) {
+    assert(!may(nr.SYS_clone, STUB_FLAGS | more));
+  }
+  assert(!may(nr.SYS_clone, 0));
+  for (let option = 0; option < 100; option++) {
+    assertEquals(may(nr.SYS_prctl, option), option === PR_SET_PDEATHSIG, `prctl ${option}`);
+  }
+  for (let fd = 0; fd < 100; fd++) {
+    assertEquals(may(nr.SYS_pwrite64, fd), fd === FD_CONTROL);
+    assertEquals(may(nr.SYS_recvmsg, fd), fd === FD_MESSAGES);
   }
 });
 

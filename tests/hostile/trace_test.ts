@@ -1,12 +1,14 @@
 /**
  * What the host sees of a sandbox, recorded by strace(1) while guests do ordinary and hostile work: stubs make no call
- * but those of their filter, and the Sentry none but those of its allow-list. A call that seccomp turned into a
- * signal, or refused, was not served, and does not count.
+ * but those of their filter, and the Sentry and the Gofer none but those of their allow-lists. A call that seccomp turned
+ * into a signal, or refused, was not served, and does not count. Nor do the filters refuse what those two really need.
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
+import { NAMES, SYS_mmap } from "../../ffi/abi/syscall_numbers.ts";
+import { seccompRules } from "../../gofer/server/seccomp_rules.ts";
 import { SECCOMP_RULES } from "../../oci/sandbox/seccomp_rules.ts";
+import { AT_OWN_PLACES, PRIVILEGED } from "../../platform/stub/filter.ts";
 import { doCommand, ROOT } from "../harness/dvisor.ts";
 import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
 import { Session } from "../harness/session.ts";
@@ -14,29 +16,20 @@ import { trampoline } from "./trampoline.ts";
 
 /** Calls that platform/stub/filter.ts lets pass somewhere in a stub or in the zygote. */
 const STUB_CALLS: readonly string[] = [
-  "futex",
-  "rt_sigreturn",
-  "write",
-  "rt_sigprocmask",
-  "exit",
-  "mmap",
-  "munmap",
-  "mprotect",
-  "clone",
-  "pwrite64",
-  "prctl",
-  "getpid",
-  "gettid",
-  "sigaltstack",
-  "exit_group",
-  "recvmsg",
-  "dup3",
-  "close",
+  ...[...AT_OWN_PLACES, SYS_mmap, ...PRIVILEGED.map((call) => call.nr)].map((n) => NAMES[n] ?? ""),
   // What a restarted wait is called; the kernel makes it, not the program.
   "restart_syscall",
 ];
 
 const SENTRY_CALLS: readonly string[] = SECCOMP_RULES.map((rule) => NAMES[rule.nr] ?? "");
+const GOFER_CALLS: readonly string[] = seccompRules({
+  procFd: -1,
+  pid: -1,
+  hasOpenat2: true,
+  listens: false,
+  makesDevices: false,
+  roots: [],
+}).map((rule) => NAMES[rule.nr] ?? "");
 
 /** One call that the host served: who, what. */
 interface Served {
@@ -145,10 +138,11 @@ Deno.test({
     ]);
     try {
       const sentry = session.pids("sentry"), stubs = session.pids("stub");
-      assert(sentry.length === 1 && stubs.length > 0);
+      const gofer = session.pids("gofer");
+      assert(sentry.length === 1 && gofer.length === 1 && stubs.length > 0);
       // Some of Deno's threads end after a while.
-      const threads = new Set(threadsOf(sentry[0]!));
-      const attach = [...sentry, ...stubs].flatMap((pid) => ["-p", String(pid)]);
+      const threads = new Set(threadsOf(sentry[0]!)), goferThreads = new Set(threadsOf(gofer[0]!));
+      const attach = [...sentry, ...gofer, ...stubs].flatMap((pid) => ["-p", String(pid)]);
       const tracer = new Deno.Command("strace", {
         args: ["-f", "-q", "-o", log, ...attach],
         stdout: "null",
@@ -157,12 +151,19 @@ Deno.test({
       assert(await session.saw(/^over$/m, 120_000), session.stdout);
       tracer.kill("SIGINT");
       await tracer.status;
-      const served = servedCalls(await Deno.readTextFile(log));
+      const text = await Deno.readTextFile(log), served = servedCalls(text);
       for (const tid of threadsOf(sentry[0]!)) threads.add(tid);
-      const outside = served.filter(({ tid, name }) =>
-        !(threads.has(tid) ? SENTRY_CALLS : STUB_CALLS).includes(name)
-      );
+      for (const tid of threadsOf(gofer[0]!)) goferThreads.add(tid);
+      const callsOf = (tid: number) =>
+        threads.has(tid) ? SENTRY_CALLS : goferThreads.has(tid) ? GOFER_CALLS : STUB_CALLS;
+      const outside = served.filter(({ tid, name }) => !callsOf(tid).includes(name));
       assertEquals(outside.map((s) => s.line), []);
+      const refused = text.split("\n").filter((line) => {
+        const tid = Number(/^\d+/.exec(line)?.[0]);
+        return / = -1 EPERM /.test(line) && (threads.has(tid) || goferThreads.has(tid));
+      });
+      assertEquals(refused, [], "a filter is in the way of its own process");
+      assert(served.some((s) => goferThreads.has(s.tid)), "the Gofer was traced");
       const bySentry = served.filter((s) => threads.has(s.tid)).length;
       console.log(`${served.length} calls, ${bySentry} of them the Sentry's`);
       assert(bySentry > 100 && served.length - bySentry > 100, "both were traced");

@@ -1,11 +1,11 @@
-/** What the filter of the boot process says to a call. For tests. */
+/** What a filter of call_filter.ts says to a call, computed without running it. For tests. */
 
-import { AUDIT_ARCH_X86_64, SECCOMP_RET_ALLOW } from "../../ffi/abi/seccomp.ts";
-import { SECCOMP_DATA } from "../../ffi/asm/bpf.ts";
+import { AUDIT_ARCH_X86_64, SECCOMP_RET_ALLOW } from "../abi/seccomp.ts";
+import { SECCOMP_DATA } from "./bpf.ts";
 
-const LD = 0x20, JA = 0x05, JEQ = 0x15, RET = 0x06;
+const LD = 0x20, JA = 0x05, JEQ = 0x15, AND = 0x54, RET = 0x06;
 
-/** Runs a filter of the four instructions that it is made of. True: the call passes. */
+/** Runs a filter of the five instructions that it is made of. True: the call passes. */
 export function verdict(program: Uint8Array<ArrayBuffer>, nr: number, ...args: number[]): boolean {
   const dv = new DataView(program.buffer), words = new Map<number, number>();
   words.set(SECCOMP_DATA.nr, nr).set(SECCOMP_DATA.arch, AUDIT_ARCH_X86_64);
@@ -15,6 +15,9 @@ export function verdict(program: Uint8Array<ArrayBuffer>, nr: number, ...args: n
     switch (dv.getUint16(pc * 8, true)) {
       case LD:
         a = words.get(k) ?? 0;
+        break;
+      case AND:
+        a = (a & k) >>> 0;
         break;
       case JA:
         pc += k;
