@@ -67,11 +67,12 @@ function familyOf(fd: number): number {
 
 function confineOrFail(service: Service, kept: Kept, command: GoferCommand): void {
   if (command.confinement === "none") return;
-  const problems = confine(service, kept);
-  if (problems.length === 0) return;
-  if (command.confinement === "require") {
-    throw new Error(`the host does not permit the whole confinement: ${problems.join("; ")}`);
+  const { problems, replaced } = confine(service, kept);
+  if (command.confinement === "require" && problems.length + replaced.length > 0) {
+    const lines = [...replaced, ...problems].join("; ");
+    throw new Error(`the host does not permit the whole confinement: ${lines}`);
   }
+  if (problems.length === 0) return;
   say(`running with less confinement than usual: ${problems.join("; ")}`);
 }
 

@@ -28,10 +28,11 @@ function inShell(script: string): string[] {
   return ["do", "--", "bash", "-c", script];
 }
 
-/** A file that the sandbox writes, and that must not appear on the host. */
-const LEAK = "/usr/dvisor-demo";
+/** Where the sandbox writes a file that must not appear on the host; every user may write there. */
+const PLACE = "/var/tmp";
 
-const SCENES: readonly Scene[] = [
+/** @param leak the file that the sandbox writes */
+const scenes = (leak: string): readonly Scene[] => [
   scene("The version", ["--version"], "dvisor"),
   scene("What this host offers", ["doctor"], ""),
   scene(
@@ -45,7 +46,7 @@ const SCENES: readonly Scene[] = [
   }),
   scene(
     "What is written stays inside",
-    inShell(`echo "only in here" > ${LEAK}; cat ${LEAK}`),
+    inShell(`echo "only in here" > ${leak}; cat ${leak}`),
     "only in here",
     { needs: ["bash"] },
   ),
@@ -101,22 +102,10 @@ async function show(dvisor: string, { title, args, expects, code }: Scene): Prom
   return isGood;
 }
 
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-async function main(): Promise<number> {
-  requireHost();
-  if (!await ensureBuilt(ROOT)) return 1;
-  let good = 0;
-  let bad = 0;
-  for (const item of SCENES) {
+/** Shows all scenes; how many worked, and how many did not. */
+async function showAll(leak: string): Promise<{ good: number; bad: number }> {
+  let good = 0, bad = 0;
+  for (const item of scenes(leak)) {
     const missing = item.needs.filter((command) => !hasCommand(command));
     if (missing.length > 0) {
       console.log(`\n# ${item.title}: left out, this machine has no ${missing.join(", ")}`);
@@ -125,10 +114,23 @@ async function main(): Promise<number> {
     if (await show(`${ROOT}/dist/dvisor`, item)) good++;
     else bad++;
   }
-  const leaked = exists(LEAK);
-  console.log(`\n${LEAK} on the host: ${leaked ? "IT IS THERE" : "not there, as it should be"}`);
-  console.log(`${good} scenes worked, ${bad} did not`);
-  return bad > 0 || leaked ? 1 : 0;
+  return { good, bad };
+}
+
+async function main(): Promise<number> {
+  requireHost();
+  if (!await ensureBuilt(ROOT)) return 1;
+  const place = Deno.makeTempDirSync({ dir: PLACE, prefix: "dvisor-demo-" });
+  try {
+    const { good, bad } = await showAll(`${place}/written`);
+    const isLeaked = [...Deno.readDirSync(place)].length > 0;
+    const verdict = isLeaked ? "IT IS THERE" : "not there, as it should be";
+    console.log(`\n${place}/written on the host: ${verdict}`);
+    console.log(`${good} scenes worked, ${bad} did not`);
+    return bad > 0 || isLeaked ? 1 : 0;
+  } finally {
+    Deno.removeSync(place, { recursive: true });
+  }
 }
 
 Deno.exit(await main());

@@ -4,18 +4,23 @@ import { assert, assertEquals } from "@std/assert";
 import { EINVAL } from "../abi/errno.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../abi/fcntl.ts";
 import { RLIMIT_SIGPENDING } from "../abi/resource.ts";
-import { SYS_prctl, SYS_prlimit64 } from "../abi/syscall_numbers.ts";
+import { SYS_prctl, SYS_prlimit64, SYS_sched_setscheduler } from "../abi/syscall_numbers.ts";
 import { scratch } from "./cstring.ts";
 import { close, openat } from "./files.ts";
 import { syscall } from "./native.ts";
 import { callOnOtherThreads } from "./thread_calls.ts";
 
 const PR_SET_TIMERSLACK = 29;
+const SCHED_OTHER = 0, SCHED_BATCH = 3;
+/** Of a thread's stat file, behind the name: proc_pid_stat(5). */
+const POLICY = 38;
 
-function slacks(): Map<string, number> {
+/** The scheduling policy of each thread: every user may change its own, and see those of all. */
+function policies(): Map<string, number> {
   const out = new Map<string, number>();
   for (const { name } of Deno.readDirSync("/proc/self/task")) {
-    out.set(name, Number(Deno.readTextFileSync(`/proc/${name}/timerslack_ns`)));
+    const stat = Deno.readTextFileSync(`/proc/self/task/${name}/stat`);
+    out.set(name, Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[POLICY]));
   }
   return out;
 }
@@ -23,16 +28,18 @@ function slacks(): Map<string, number> {
 Deno.test("a call is made on all threads but this one, and its errors are told", () => {
   const task = openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   try {
-    const before = slacks();
-    assert(before.size > 2, "Deno has several threads");
-    const problems = callOnOtherThreads(task, SYS_prctl, [PR_SET_TIMERSLACK, 54_321]);
-    assertEquals(problems, []);
-    const after = [...slacks()].filter(([, slack]) => slack !== 54_321);
-    assertEquals(after.length, 1, "only this thread has its old value");
+    assert(policies().size > 2, "Deno has several threads");
+    const setPolicy = (policy: number) => {
+      scratch.dv.setInt32(scratch.areaOffset(0), 0, true);
+      return callOnOtherThreads(task, SYS_sched_setscheduler, [0, policy, scratch.area(0)]);
+    };
+    assertEquals(setPolicy(SCHED_BATCH), []);
+    const after = [...policies()].filter(([, policy]) => policy !== SCHED_BATCH);
+    assertEquals(after.length, 1, "only this thread has its old policy");
     const failed = callOnOtherThreads(task, SYS_prctl, [-1]);
-    assertEquals(failed.length, slacks().size - 1);
+    assertEquals(failed.length, policies().size - 1);
     for (const line of failed) assert(line.endsWith(`: errno ${EINVAL}`), line);
-    assertEquals(callOnOtherThreads(task, SYS_prctl, [PR_SET_TIMERSLACK, 50_000]), []);
+    assertEquals(setPolicy(SCHED_OTHER), []);
   } finally {
     close(task);
   }

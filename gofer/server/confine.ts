@@ -187,6 +187,14 @@ function dropCapabilities(taskFd: number): string[] {
   return callOnOtherThreads(taskFd, N.SYS_capset, args).map((line) => `capset: ${line}`);
 }
 
+/** What the host did not permit, one line each; both lists are empty where everything holds. */
+export interface Confinement {
+  /** What nothing stands in for. */
+  readonly problems: readonly string[];
+  /** What Landlock stands in for, as in every process of an ordinary user (landlock.ts says what it does not cover). */
+  readonly replaced: readonly string[];
+}
+
 /** What is needed behind the confinement besides the service's own descriptors. */
 export interface Kept {
   /** Sockets and eventfds. */
@@ -197,31 +205,35 @@ export interface Kept {
   readonly listens?: boolean;
 }
 
-/** Confines this process for good. Returns what the host did not permit, one line each; empty means that everything holds. */
-export function confine(service: Service, kept: Kept): string[] {
+/** Confines this process for good. */
+export function confine(service: Service, kept: Kept): Confinement {
   const { fds, removing = -1, listens = false } = kept;
-  const problems: string[] = [];
-  const note = (problem: string): void => {
-    if (problem !== "") problems.push(problem);
+  const problems: string[] = [], refused: string[] = [];
+  const note = (problem: string, list = problems): void => {
+    if (problem !== "") list.push(problem);
   };
   for (const root of service.roots) {
-    if (!root.isClone) note(`${root.label} is served without a mount of its own`);
+    if (!root.isClone) note(`${root.label} is served without a mount of its own`, refused);
   }
   syscall(N.SYS_umask, 0);
   dropDescriptors(new Set([...fds, ...service.roots.map((r) => r.fd), service.proc.fd]));
   const flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   const task = syscall(N.SYS_openat, AT_FDCWD, scratch.cstr("/proc/self/task"), flags, 0);
-  note(moveRoot(service));
+  note(moveRoot(service), refused);
+  let hasLandlock = false;
   if (task < 0) note(`/proc/self/task: ${errnoName(task)}`);
   else {
     const version = landlockVersion();
-    if (version >= VERSION_MIN) problems.push(...restrictFiles(service.roots, removing, task));
-    // Behind clones and an empty root it is a second lock, which older hosts do not have.
-    else if (problems.length > 0) note(`landlock: version ${version}, not ${VERSION_MIN}`);
+    if (version >= VERSION_MIN) {
+      const failed = restrictFiles(service.roots, removing, task);
+      hasLandlock = failed.length === 0;
+      problems.push(...failed);
+      // Behind clones and an empty root it is a second lock, which older hosts do not have.
+    } else if (refused.length > 0) note(`landlock: version ${version}, not ${VERSION_MIN}`);
     problems.push(...boundCapabilities(task), ...dropCapabilities(task));
   }
   if (task >= 0) syscall(N.SYS_close, task);
-  // nobody of the same uid may trace it
+  // Another process of the same user may not trace it.
   const dumpable = syscall(N.SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (dumpable < 0) note(`PR_SET_DUMPABLE: ${errnoName(dumpable)}`);
   note(installFilter({
@@ -232,5 +244,7 @@ export function confine(service: Service, kept: Kept): string[] {
     makesDevices: service.policy.devices,
     roots: service.roots,
   }));
-  return problems;
+  return hasLandlock
+    ? { problems, replaced: refused }
+    : { problems: [...refused, ...problems], replaced: [] };
 }

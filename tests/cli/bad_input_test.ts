@@ -12,8 +12,7 @@ const noPython = PYTHON === null ? "no python3 on this machine" : null;
 
 /** A directory of things that cannot be run, and of bundles; gone at the end. */
 async function withPit(fn: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir({ dir: "/var", prefix: "dvisor-bad-input-" })
-    .catch(() => Deno.makeTempDir({ prefix: "dvisor-bad-input-" }));
+  const dir = await Deno.makeTempDir({ prefix: "dvisor-bad-input-" });
   try {
     const truth = await Deno.readFile("/bin/true");
     const elf32 = new Uint8Array(200);
@@ -40,8 +39,13 @@ async function withPit(fn: (dir: string) => Promise<void>): Promise<void> {
 }
 
 /** Runs it, and expects this exit code and one line on stderr that matches. */
-async function refuses(argv: readonly string[], code: number, line: RegExp): Promise<void> {
-  const result = await runClean(argv, { timeoutS: 30 });
+async function refuses(
+  argv: readonly string[],
+  code: number,
+  line: RegExp,
+  ...keeps: string[]
+): Promise<void> {
+  const result = await runClean(argv, { timeoutS: 30, keeps });
   const lines = result.stderr.trimEnd().split("\n");
   assertEquals(result.code, code, describe(result));
   assertEquals(lines.length, 1, describe(result));
@@ -146,6 +150,7 @@ for (const [name, { args, code, line }] of Object.entries(COMMANDS)) {
           [...doCommand(PLATFORM), ...args.map((a) => inPit(dir, a))],
           code,
           new RegExp(inPit(dir, line.source)),
+          dir,
         )
       ),
   });
@@ -160,6 +165,7 @@ for (const [name, { args, code, line }] of Object.entries(OPTIONS)) {
           [...dvisorCommand(), "do", ...args.map((a) => inPit(dir, a))],
           code,
           new RegExp(inPit(dir, line.source)),
+          dir,
         )
       ),
   });
@@ -170,7 +176,10 @@ Deno.test({
   fn: () =>
     withPit(async (dir) => {
       // The headers are whole, so the kernel begins; what comes of it is a signal or ENOEXEC.
-      const result = await runClean([...doCommand(PLATFORM), `${dir}/half`], { timeoutS: 30 });
+      const result = await runClean([...doCommand(PLATFORM), `${dir}/half`], {
+        timeoutS: 30,
+        keeps: [dir],
+      });
       assertEquals(result.code > 0, true, describe(result));
     }),
 });
@@ -234,6 +243,7 @@ for (const [name, { text, line }] of Object.entries(CONFIGS)) {
         if (text !== null) Deno.writeTextFileSync(`${bundle}/config.json`, text);
         const result = await runClean([...dvisorCommand(), "run", "--bundle", bundle, "test-id"], {
           timeoutS: 30,
+          keeps: [dir],
         });
         assertEquals(result.code === 1 || result.code === 2, true, describe(result));
         assertEquals(result.stderr.trimEnd().split("\n").length, 1, describe(result));

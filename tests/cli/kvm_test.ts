@@ -3,13 +3,14 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe, doCommand, run } from "../harness/dvisor.ts";
 import { isRoot, lacks, named } from "../harness/machine.ts";
+import { asUser } from "../harness/own_host.ts";
 
-const notRoot = isRoot ? lacks(["unshare", "mount"]) : "needs root";
+const notRoot = isRoot ? lacks(["unshare", "mount", "setpriv"]) : "needs root";
 const COMMAND = [...doCommand("kvm"), "/bin/true"];
 const NOBODY = 65534;
 
-async function refuses(argv: readonly string[], why: RegExp, uid?: number): Promise<void> {
-  const result = await run(argv, { timeoutS: 30, ...(uid === undefined ? {} : { uid }) });
+async function refuses(argv: readonly string[], why: RegExp): Promise<void> {
+  const result = await run(argv, { timeoutS: 30 });
   assertEquals([result.code, result.stdout], [1, ""], describe(result));
   assertEquals(result.stderr.trimEnd().split("\n").length, 1, describe(result));
   assertMatch(result.stderr, /^dvisor: the platform kvm does not work on this host/);
@@ -44,7 +45,10 @@ Deno.test({
 
 Deno.test({
   ...named("a /dev/kvm that is not for this user", notRoot ?? noDevice() ?? forAll()),
-  fn: () => refuses(COMMAND, /may not be opened by this user \(is it in the group kvm\?\)/, NOBODY),
+  fn: () => {
+    const argv = asUser(NOBODY, COMMAND);
+    return refuses(argv, /may not be opened by this user \(is it in the group kvm\?\)/);
+  },
 });
 
 function mode(): number | null {

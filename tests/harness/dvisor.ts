@@ -57,8 +57,6 @@ export interface RunOptions {
   readonly clearEnv?: boolean;
   /** What is written to its standard input; nothing at all by default. */
   readonly stdin?: string | Uint8Array;
-  /** Run as this user; needs privilege. */
-  readonly uid?: number;
 }
 
 export interface Finished {
@@ -88,7 +86,6 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     stdin: options.stdin === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
-    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
   }).spawn();
   if (options.stdin !== undefined) await feed(child.stdin, options.stdin);
   const { code, stdout, stderr } = await child.output();

@@ -5,7 +5,8 @@
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { CAP_NET_BIND_SERVICE } from "../../ffi/abi/capability.ts";
-import { hasCommand, isRoot, named } from "../harness/machine.ts";
+import { isRoot, named } from "../harness/machine.ts";
+import { asUser, noOwnHost } from "../harness/own_host.ts";
 import { eventually, processesOf } from "../harness/processes.ts";
 import { BUSYBOX } from "../oci/bundle.ts";
 import { becomeSubreaper, endAll, Lifecycle } from "../oci/lifecycle.ts";
@@ -17,7 +18,7 @@ const noContainer = !isRoot
   : BUSYBOX === null
   ? "no static busybox on this machine"
   : null;
-const noUser = noContainer ?? (hasCommand("setpriv") ? null : "no setpriv on this machine");
+const noUser = noContainer ?? noOwnHost();
 
 /** Of a container's processes, and of those that run guests of its sandbox. */
 interface Pids {
@@ -210,8 +211,7 @@ class Rootless extends Lifecycle {
   }
 
   override argv(...args: string[]): string[] {
-    const become = ["setpriv", `--reuid=${P.USER}`, `--regid=${P.USER}`, "--clear-groups"];
-    return [...become, ...super.argv(...args)];
+    return asUser(P.USER, super.argv(...args));
   }
 
   override create(...options: string[]) {

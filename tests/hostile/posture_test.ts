@@ -6,7 +6,8 @@
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { doCommand } from "../harness/dvisor.ts";
-import { hasCommand, isRoot, named } from "../harness/machine.ts";
+import { isRoot, named } from "../harness/machine.ts";
+import { asUser, noOwnHost } from "../harness/own_host.ts";
 import type { SandboxProcess } from "../harness/processes.ts";
 import { Session } from "../harness/session.ts";
 import * as P from "./posture.ts";
@@ -30,19 +31,18 @@ function ownPipes(): string[] {
   });
 }
 
-/** Starts a sandbox that waits, shows its processes to `body`, and ends it. */
+/**
+ * Starts a sandbox that waits, shows its processes to `body`, and ends it.
+ *
+ * @param user runs it; null: this process's
+ */
 async function inSandbox(
-  prefix: readonly string[],
+  user: number | null,
   body: (session: Session, stdio: ReadonlySet<string>) => void,
 ): Promise<void> {
   const guest = ["sh", "-c", "echo ready; read line"];
-  const session = await Session.start([
-    ...prefix,
-    "env",
-    P.SECRET,
-    ...doCommand("systrap"),
-    ...guest,
-  ]);
+  const command = ["env", P.SECRET, ...doCommand("systrap"), ...guest];
+  const session = await Session.start(user === null ? command : asUser(user, command));
   try {
     // What the caller gave it are pipes whose other ends are here; the waiter lets go of them.
     body(session, new Set(ownPipes()));
@@ -56,7 +56,7 @@ const noRoot = isRoot ? null : "not root";
 Deno.test({
   ...named("root's sandbox: the Sentry has nothing, the Gofer what serving files takes", noRoot),
   fn: async () => {
-    await inSandbox([], (session, stdio) => {
+    await inSandbox(null, (session, stdio) => {
       const sentry = one(session, "sentry"), gofer = one(session, "gofer");
       P.assertNamespaces(sentry, P.FRESH, "Sentry");
       P.assertNamespaces(gofer, P.FRESH, "Gofer");
@@ -80,7 +80,7 @@ Deno.test({
 Deno.test({
   ...named("root's sandbox: stubs, which run the guest, have even less", noRoot),
   fn: async () => {
-    await inSandbox([], (session, stdio) => {
+    await inSandbox(null, (session, stdio) => {
       const sentry = P.namespaces(one(session, "sentry"));
       for (const { pid, role } of session.processes()) {
         if (role !== "stub") continue;
@@ -98,13 +98,12 @@ Deno.test({
   },
 });
 
-const noUser = noRoot ?? (hasCommand("setpriv") ? null : "no setpriv on this machine");
+const noUser = noRoot ?? noOwnHost();
 
 Deno.test({
   ...named("an ordinary user's sandbox has no capability and lives in user namespaces", noUser),
   fn: async () => {
-    const become = ["setpriv", `--reuid=${P.USER}`, `--regid=${P.USER}`, "--clear-groups"];
-    await inSandbox(become, (session, stdio) => {
+    await inSandbox(P.USER, (session, stdio) => {
       const sentry = one(session, "sentry"), gofer = one(session, "gofer");
       P.assertNamespaces(sentry, P.FRESH, "Sentry");
       P.assertThreads(sentry, P.USER, [], "Sentry");

@@ -1,7 +1,7 @@
 /**
- * A small world in which containers are made and killed: its own PID and mount namespace, empty places for temporary
- * files, and a control group above all others. This program is its first process, so that whatever is left comes to it.
- * Runs in unshare(1), as `inWorld` says. Not a test. Neighbours: crash_case.ts, crash_main.ts.
+ * A small world in which containers are made and killed: a host of its own (harness/own_host.ts) with its own processes,
+ * and a control group above those of its containers. This program is its first process, so that every process whose
+ * parent has ended becomes its child. Not a test. Neighbours: crash_case.ts, crash_main.ts.
  */
 
 import { PR_SET_CHILD_SUBREAPER } from "../../ffi/abi/prctl.ts";
@@ -14,6 +14,7 @@ import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
 import { exitCodeOf } from "../../oci/sandbox/exit_code.ts";
 import { dvisorCommand, ROOT } from "../harness/dvisor.ts";
+import { inOwnHost, PLACES } from "../harness/own_host.ts";
 
 const WNOHANG = 1;
 const SIGKILL = 9;
@@ -21,17 +22,12 @@ const SIGKILL = 9;
 const COMMAND_MS = 20_000;
 /** How often somebody is waited for. */
 const REAP_MS = 20;
-const PLACES = ["/tmp", "/var/tmp", "/run", "/dev/shm"];
 const CGROUPS = "/sys/fs/cgroup";
 
 /** The command line that runs a program of ours in a world. */
 export function inWorld(program: string, ...args: string[]): string[] {
-  const own = PLACES.filter((place) => !`${ROOT}/`.startsWith(`${place}/`));
-  const mounts = own.map((place) => `mount -t tmpfs -o mode=1777 tmpfs ${place}`);
-  const script = [...mounts, 'exec "$@"'].join(" && ");
-  const world = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"];
   const deno = [Deno.execPath(), "run", "-A", "--no-check", `${ROOT}/${program}`];
-  return [...world, "sh", "-c", script, "sh", ...deno, ...args];
+  return inOwnHost([...deno, ...args], { processes: true });
 }
 
 export interface Process {

@@ -110,7 +110,9 @@ export async function withGofer(
 ): Promise<void> {
   const roots = [{ path: dir, isReadOnly: options.isReadOnly ?? false }];
   const { fidsMax } = options;
-  const order = { roots, devices: true, ...(fidsMax === undefined ? {} : { fidsMax }) };
+  // The lab's user is root, whose files only root may make.
+  const squash = Deno.uid() !== 0;
+  const order = { roots, devices: true, squash, ...(fidsMax === undefined ? {} : { fidsMax }) };
   const log = await withServer(order, {}, (client) => {
     countCalls(client);
     body(new GoferLab(client, options));

@@ -1,31 +1,31 @@
 /**
- * Runs the checks of an engine in namespaces of their own: network, mounts, processes, IPC, with an empty /run. When
- * they end nothing can be left: no process, mount, link or socket. Not a test. Neighbour: `inside.ts`, which is what
- * runs there and prints a line a check.
+ * Runs the checks of an engine on a host of their own (harness/own_host.ts): network, mounts, processes, IPC, empty
+ * places for temporary files. When they end nothing can be left: no process, mount, link or socket. Not a test.
+ * Neighbour: `inside.ts`, which is what runs there and prints a line a check.
  */
 
 import { assertEquals } from "@std/assert";
 import { describe, ROOT, run } from "../../harness/dvisor.ts";
 import { isFull, lacks, named, noContainers } from "../../harness/machine.ts";
+import { inOwnHost } from "../../harness/own_host.ts";
 import type { PeerName } from "./engine_case.ts";
 
 /** LIMIT: seconds of all checks of one engine with one runtime. */
 const TIMEOUT_S = 2400;
 
-/** The first process there is a shell, which reaps what nobody else does. */
+/** The first process there is a shell, which waits for processes whose parent has ended. */
 const PRELUDE = `
-mount -t tmpfs -o mode=755 run /run && mount -t tmpfs shm /dev/shm && ip link set lo up || exit 99
+ip link set lo up || exit 99
 mkdir -p /run/lock /run/netns
 export DVISOR_APART=1
 "$@"
 exit $?`;
 
-const APART = ["unshare", "--net", "--mount", "--pid", "--ipc", "--fork", "--kill-child"];
-
 function commandLine(client: string, peer: PeerName, dir: string): string[] {
   const deno = [Deno.execPath(), "run", "-A", "--no-lock", "--no-check"];
   const inside = [...deno, `${ROOT}/tests/clients/engines/inside.ts`, client, peer, dir];
-  return [...APART, "--mount-proc", "sh", "-c", PRELUDE, "sh", ...inside];
+  const shell = ["sh", "-c", PRELUDE, "sh", ...inside];
+  return inOwnHost(shell, { processes: true, network: true, keeps: [dir], isOpen: true });
 }
 
 async function judge(t: Deno.TestContext, client: string, peer: PeerName): Promise<void> {
