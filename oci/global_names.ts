@@ -13,7 +13,14 @@ export const GLOBAL_NAMES = {
     "overlay",
     "host-uds",
   ],
-  booleans: ["debug", "systemd-cgroup", "strace", "require-sandbox", "panic-on-bug"],
+  booleans: [
+    "debug",
+    "systemd-cgroup",
+    "strace",
+    "require-sandbox",
+    "panic-on-bug",
+    "allow-annotated-logs",
+  ],
   go: {},
 } as const;
 

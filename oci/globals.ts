@@ -22,6 +22,9 @@ export const GLOBALS_HELP =
   --debug             say more
   --systemd-cgroup    let systemd make cgroups
   --rootless X        true, false or auto
+  --allow-annotated-logs
+                      containers may ask for debug logs, by annotations dev.dvisor.strace and
+                      dev.dvisor.debug-log
   --platform NAME, --strace, --debug-log FILE, --network MODE, --overlay MODE, --host-uds MODE,
   --require-sandbox, --panic-on-bug   about the sandbox: see the verbs`;
 
@@ -59,6 +62,10 @@ export class Globals {
   }
   get systemdCgroup(): boolean {
     return this.#flags.has("systemd-cgroup");
+  }
+  /** Annotations may switch debug logs on and off. */
+  get allowsAnnotatedLogs(): boolean {
+    return this.#flags.has("allow-annotated-logs");
   }
   get rootless(): boolean | "auto" {
     const text = this.#flags.choice("rootless", ["auto", "true", "false"]);

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { splitCommandLine } from "./globals.ts";
-import { logLine } from "./log_file.ts";
+import { logLine, MESSAGE_CHARS } from "./log_file.ts";
 import { UserError } from "./user_error.ts";
 
 Deno.test("options in front of the verb are runc's, in Go's style", () => {
@@ -32,4 +32,6 @@ Deno.test("log lines are in runc's shape", () => {
     logLine("text", "info", "started", at, "c1"),
     'time="2024-05-06T07:08:09Z" level=info msg="started" id=c1',
   );
+  const long = logLine("json", "error", "\n".repeat(3 * MESSAGE_CHARS), at, null);
+  assertEquals(JSON.parse(long).msg, "\n".repeat(MESSAGE_CHARS), "one line, which has a limit");
 });

@@ -5,16 +5,20 @@
 
 import type { Globals } from "./globals.ts";
 
+/** LIMIT: characters of a message: some quote what a client, a guest or its kernel has written. */
+export const MESSAGE_CHARS = 4096;
+
 export type LogLevel = "error" | "warning" | "info" | "debug";
 
 /** One line of the log. */
 export function logLine(
   format: "text" | "json",
   level: LogLevel,
-  msg: string,
+  message: string,
   time: Date,
   id: string | null,
 ): string {
+  const msg = message.slice(0, MESSAGE_CHARS);
   const stamp = time.toISOString().replace(/\.\d+Z$/, "Z");
   if (format === "json") {
     return JSON.stringify({ ...(id === null ? {} : { id }), level, msg, time: stamp });

@@ -1,14 +1,17 @@
 /**
  * Options of a sandbox that a pod asks for by annotations, `dev.dvisor.NAME`: what a cluster's users may choose. They
- * stand in place of the options that whoever configured the runtime gave it; what weakens the host is not among them.
+ * stand in place of the options in the runtime's configuration; what weakens the host is not among them. Debug logs take
+ * room on the host: annotations switch them only with --allow-annotated-logs (annotated_log.ts).
  */
 
 import { DEFAULT_PLATFORMS } from "../../platform/names.ts";
 import type { Globals, OptionName } from "../globals.ts";
 import { EXIT_USAGE, UserError } from "../user_error.ts";
+import { makeAnnotatedLog } from "./annotated_log.ts";
 
 const PREFIX = "dev.dvisor.";
-const LOG_DIRECTORY = "/var/log/dvisor";
+/** Options of debug logs. */
+const LOGS: readonly string[] = ["strace", "debug-log"];
 
 /** Values by option. */
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
@@ -22,8 +25,8 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * @param id of the container: names its debug log, which is in a directory that only root can look into
- * @throws UserError for options that there are not
+ * @param id of the container: names its debug log
+ * @throws UserError for options that there are not, and that the runtime's configuration does not allow
  */
 export function annotatedGlobals(
   globals: Globals,
@@ -43,6 +46,9 @@ export function annotatedGlobals(
     if (!choices.includes(value) && !isConfigured) {
       fail(key, `is ${JSON.stringify(value)}, expected ${choices.join(", ")}`);
     }
+    if (LOGS.includes(name) && !globals.allowsAnnotatedLogs) {
+      fail(key, "is not allowed: the runtime is configured without --allow-annotated-logs");
+    }
     if (name === "debug-log") wantsLog ||= value === "true";
     else if (name === "strace") {
       chosen.set("strace", value);
@@ -54,21 +60,12 @@ export function annotatedGlobals(
       chosen.set(name, value);
     }
   }
-  if (wantsLog) chosen.set("debug-log", logOf(id));
+  if (wantsLog) chosen.set("debug-log", makeAnnotatedLog(id));
   return chosen.size === 0 ? globals : globals.with(chosen);
 }
 
 function hasDirectory(globals: Globals): boolean {
   return globals.string("overlay")?.startsWith("file") ?? false;
-}
-
-function logOf(id: string): string {
-  try {
-    Deno.mkdirSync(LOG_DIRECTORY, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new UserError(`cannot make ${LOG_DIRECTORY} for debug logs`, undefined, error);
-  }
-  return `${LOG_DIRECTORY}/${id}.log`;
 }
 
 function fail(key: string, problem: string): never {

@@ -19,7 +19,16 @@ Deno.test("a pod's annotations stand in place of the runtime's options", () => {
   assertEquals(globals.string("overlay"), "memory");
   assertEquals(globals.string("network"), "none");
   assertEquals(globals.has("strace"), true);
-  assertEquals(annotated({ "dev.dvisor.strace": "false" }, "--strace").has("strace"), false);
+});
+
+Deno.test("annotations switch debug logs only where the runtime's configuration allows it", () => {
+  const off = { "dev.dvisor.strace": "false" };
+  for (const wish of [{ "dev.dvisor.strace": "true" }, { "dev.dvisor.debug-log": "true" }, off]) {
+    assertThrows(() => annotated(wish), UserError, "without --allow-annotated-logs");
+    assertThrows(() => annotated(wish, "--strace", "--debug"), UserError, "is not allowed");
+  }
+  const configured = ["--strace", "--allow-annotated-logs"];
+  assertEquals(annotated(off, ...configured).has("strace"), false);
 });
 
 Deno.test("kvm is the runtime's to choose, not a pod's", () => {

@@ -13,6 +13,7 @@ import { UserError } from "../user_error.ts";
 import type { BootSpec, NetworkMode } from "../sandbox/boot_spec.ts";
 import type { ContainerRecord } from "../state/record.ts";
 import type { ContainerDir, StateStore } from "../state/store.ts";
+import { sizeOfLog } from "./annotated_log.ts";
 import type { Bundle } from "./bundle.ts";
 import { hasOwnUsers } from "./host_namespaces.ts";
 import type { PidChoice } from "./pid_file.ts";
@@ -71,6 +72,7 @@ export function bootSpec({ id, bundle, settings, streams, proxy }: Making): Omit
     network: networkOf(bundle, settings),
     waitsForStart: true,
     strace: settings.strace,
+    debugLogBytes: sizeOfLog(settings.debugLog),
     requireSandbox: settings.requireSandbox,
     panicOnBug: settings.panicOnBug,
     memoryBytes: Math.min(allowedMemory(), config.memoryLimit ?? Infinity),

@@ -15,6 +15,7 @@ import type {
   ProcessSpec,
   RootSpec,
 } from "../sandbox/boot_spec.ts";
+import { NAMED_LOG_BYTES } from "../sandbox/log_sizes.ts";
 import { usageError, UserError } from "../user_error.ts";
 import { forwardedSignals } from "./forwarded.ts";
 import type { GoferRoot } from "./gofer_process.ts";
@@ -107,6 +108,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
       network,
       waitsForStart: false,
       strace,
+      debugLogBytes: NAMED_LOG_BYTES,
       requireSandbox,
       panicOnBug,
       memoryBytes: Math.min(allowedMemory(), plan.memoryLimit ?? Infinity),

@@ -182,6 +182,8 @@ export interface BootSpec {
   readonly waitsForStart: boolean;
   /** Every call to the debug log. */
   readonly strace: boolean;
+  /** The largest size of the debug log, if that is a file. */
+  readonly debugLogBytes: number;
   /** Whether a missing seccomp filter is an error. */
   readonly requireSandbox: boolean;
   /** A bug in the kernel ends the sandbox; otherwise it ends the process that met it. */

@@ -52,7 +52,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
   /** @throws UserError */
   constructor(machine: Machine, spec: BootSpec, waiter: BootSocket) {
     const { host, platform, arena } = machine;
-    const log = this.log = new DebugLog(spec.fds.debugLog);
+    const log = this.log = new DebugLog(spec.fds.debugLog, spec.debugLogBytes);
     host.beforeSleep = () => log.flush();
     this.#spec = spec;
     this.#waiter = waiter;

@@ -29,8 +29,12 @@ import { usageError, UserError } from "../user_error.ts";
 import { type ContainerRecord, parseRecord, serializeRecord } from "./record.ts";
 
 const STATE = "state.json";
+/** A record on its way: one at most, since its writer holds the lock. */
+const NEW_STATE = `${STATE}.new`;
 const LOCK = "lock";
 const SOCKET = "control.sock";
+/** Of files in a container's directory that has no record: crash_report.ts makes the log. */
+const OWN_NAMES = /^(?:lock|control\.sock|sandbox\.log|state\.json\.new)$/;
 /** LIMIT: characters of an id. */
 const ID_MAX = 1024;
 
@@ -73,6 +77,13 @@ export class ContainerDir {
     }
   }
 
+  /** No record, and nothing but what commands that were killed leave: the root may have directories of other programs. */
+  get isLeftover(): boolean {
+    if (this.hasRecord) return false;
+    const names = this.#names();
+    return names.includes(LOCK) && names.every((name) => OWN_NAMES.test(name));
+  }
+
   /** null if there is none: never written, or removed. @throws UserError for a damaged one */
   read(): ContainerRecord | null {
     const path = join(this.path, STATE);
@@ -85,9 +96,9 @@ export class ContainerDir {
     }
   }
 
-  /** Replaces the record. @throws UserError */
+  /** Replaces the record; the caller holds the lock. @throws UserError */
   write(record: ContainerRecord): void {
-    const path = join(this.path, STATE), temporary = `${path}.${Deno.pid}`;
+    const path = join(this.path, STATE), temporary = join(this.path, NEW_STATE);
     try {
       Deno.writeTextFileSync(temporary, serializeRecord(record), { mode: 0o600 });
       Deno.renameSync(temporary, path);
@@ -215,12 +226,13 @@ export class StateStore {
 
   /**
    * Makes the directory of a new container, and locks it. One without a record is what a command that was killed has left:
-   * it is taken over.
+   * it is taken over. Those of other ids are removed: no command about them may ever come.
    *
    * @throws UserError if there is such a container
    */
   create(id: string): { readonly dir: ContainerDir; readonly lock: Lock } {
     const dir = this.dir(id);
+    this.#removeLeftovers(id);
     for (;;) {
       const isNew = this.#make(dir);
       const lock = lockNew(dir, isNew);
@@ -233,6 +245,24 @@ export class StateStore {
       }
       dir.clear();
       return { dir, lock };
+    }
+  }
+
+  /** Removes what killed commands left of other containers than `id`. */
+  #removeLeftovers(id: string): void {
+    for (const other of this.ids()) {
+      const dir = new ContainerDir(this.root, other);
+      if (other === id || !dir.isLeftover) continue;
+      try {
+        const lock = dir.tryLock();
+        if (lock === null || lock === "busy") continue;
+        // A command may have written a record meanwhile, and have ended.
+        if (dir.isLeftover) dir.remove();
+        lock.release();
+      } catch (error) {
+        // It is in the way of no container; a later command tries again.
+        if (!(error instanceof UserError)) throw error;
+      }
     }
   }
 

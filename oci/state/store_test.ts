@@ -82,14 +82,14 @@ Deno.test("a lock is had by one, and by nobody when the container goes meanwhile
 Deno.test("a directory without a record, which a killed command has left, is taken over", () => {
   withStore((store) => {
     const first = store.create("c");
-    Deno.writeTextFileSync(`${first.dir.path}/state.json.77`, "{");
+    Deno.writeTextFileSync(`${first.dir.path}/state.json.new`, "{");
     first.lock.release();
     const second = store.create("c");
     assertEquals([...Deno.readDirSync(second.dir.path)].map((e) => e.name), ["lock"]);
     second.dir.write(recordOf("c"));
     second.lock.release();
     // What is removed late is not the new container's.
-    Deno.writeTextFileSync(`${second.dir.path}/state.json.77`, "{");
+    Deno.writeTextFileSync(`${second.dir.path}/state.json.new`, "{");
     second.dir.remove();
     assertEquals(store.ids(), []);
   });
@@ -150,4 +150,44 @@ Deno.test("a process's name in /proc/PID/stat may hold anything", () => {
   assertEquals(parseStat(`7 (a) Z 1 (b)) ${rest}`), { state: "S", start: 4711 });
   assertEquals(parseStat(""), null);
   assertStringIncludes(Deno.readTextFileSync("/proc/self/stat"), String(Deno.pid));
+});
+
+Deno.test("a create removes what killed commands left of others, and nothing else", () => {
+  withStore((store) => {
+    const killed = store.create("killed"),
+      busy = store.create("busy"),
+      whole = store.create("whole");
+    Deno.writeTextFileSync(`${killed.dir.path}/state.json.new`, "{");
+    Deno.writeTextFileSync(`${killed.dir.path}/sandbox.log`, "said");
+    whole.dir.write(recordOf("whole"));
+    for (const { lock } of [killed, whole]) lock.release();
+    for (const name of ["empty", "foreign"]) Deno.mkdirSync(`${store.root}/${name}`);
+    for (const name of ["lock", "data"]) {
+      Deno.writeTextFileSync(`${store.root}/foreign/${name}`, "another program's");
+    }
+    store.create("new").lock.release();
+    assertEquals(store.ids(), ["busy", "empty", "foreign", "new", "whole"]);
+    assertEquals([...Deno.readDirSync(`${store.root}/foreign`)].length, 2);
+    assertEquals([...Deno.readDirSync(`${store.root}/empty`)].length, 0);
+    busy.lock.release();
+  });
+});
+
+Deno.test("a hundred commands that are killed leave no more than one", () => {
+  withStore((store) => {
+    for (let i = 0; i < 100; i++) store.create(`c${i}`).lock.release();
+    assertEquals(store.ids(), ["c99"]);
+  });
+});
+
+Deno.test("a command that is killed while it writes a record leaves no more than one file", () => {
+  withStore((store) => {
+    const { dir, lock } = store.create("c");
+    Deno.writeTextFileSync(`${dir.path}/state.json.new`, "{".repeat(10_000));
+    dir.write(recordOf("c"));
+    assertEquals(store.load("c").record.status, "created");
+    const names = [...Deno.readDirSync(dir.path)].map((entry) => entry.name).sort();
+    assertEquals(names, ["lock", "state.json"]);
+    lock.release();
+  });
 });
