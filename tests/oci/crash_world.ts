@@ -61,10 +61,13 @@ export class World {
   readonly cgroup: string;
   readonly #codes = new Map<number, number>();
   readonly #mounts: readonly string[];
+  /** What stays visible in the places: the sources may be there. */
+  readonly #kept: readonly string[];
 
   constructor(cgroup: string) {
     this.cgroup = cgroup;
     this.#mounts = mounts();
+    this.#kept = temporaryFiles();
   }
 
   argv(...args: string[]): string[] {
@@ -185,12 +188,7 @@ export class World {
   /** Those of containers, and new ones in the places for temporary files. */
   files(): string[] {
     const found = names(this.root).map((name) => `${this.root}/${name}`);
-    for (const place of PLACES) {
-      for (const name of names(place)) {
-        if (/^\.?(dvisor|deno)/.test(name)) found.push(`${place}/${name}`);
-      }
-    }
-    return found;
+    return [...found, ...temporaryFiles().filter((path) => !this.#kept.includes(path))];
   }
 
   close(): void {
@@ -253,6 +251,13 @@ function linkOf(path: string): string {
 function mounts(): string[] {
   const lines = Deno.readTextFileSync("/proc/self/mountinfo").split("\n");
   return lines.filter((line) => line !== "").map((line) => line.split(" ").slice(0, 5).join(" "));
+}
+
+/** Of dvisor and Deno, by their names. */
+function temporaryFiles(): string[] {
+  return PLACES.flatMap((place) =>
+    names(place).filter((name) => /^\.?(dvisor|deno)/.test(name)).map((name) => `${place}/${name}`)
+  );
 }
 
 function names(dir: string): string[] {
