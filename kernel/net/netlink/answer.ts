@@ -3,7 +3,7 @@
  * socket's protocol is of. Neighbours: route.ts (by way of the transport), sock_diag.ts, generic.ts, proc_connector.ts.
  */
 
-import { EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { ENOBUFS, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
 import type { SocketCaller } from "../message.ts";
 import { answerGeneric } from "./generic.ts";
@@ -61,7 +61,8 @@ function answerOne(
   const mayDump = socket.protocol !== N.NETLINK_ROUTE || isQuestion(request.type);
   const isStrict = socket.isOn(N.NETLINK_GET_STRICT_CHK);
   const r = new RouteRequest(socket.net, caller, request, body, mayDump, isStrict);
-  const error = isRequest ? answer(socket, r) : 0;
+  let error = isRequest ? answer(socket, r) : 0;
+  if (writer.isOverfull) error = -ENOBUFS;
   const isAsked = (request.flags & N.NLM_F_ACK) !== 0;
   if (error < 0) writer.reset();
   if (error >= 0 && isRequest && r.isDump) writer.done(request);

@@ -92,6 +92,13 @@ Deno.test("a failed pipe2 leaves no descriptors", () => {
   assertEquals([lab.task.files.count, lab.kernel.memory.frames.refs(0) >= 0], [0, true]);
 });
 
+Deno.test("poll takes no more descriptors than there can be, whatever the limit says", () => {
+  const lab = new Lab();
+  lab.task.group.limits.soft[RLIMIT_NOFILE] = Infinity;
+  assertEquals(lab.call(poll.sysPoll, lab.memory, (1 << 20) + 1, 0), "EINVAL");
+  assertEquals(lab.call(poll.sysPoll, lab.memory, 2 ** 32 - 1, 0), "EINVAL");
+});
+
 Deno.test("poll waits on all files at once, for as long as it is told", () => {
   const lab = new Lab(), [r1] = lab.pipe(), [r2, w2] = lab.pipe();
   const fds = new Uint8Array(24), dv = new DataView(fds.buffer);

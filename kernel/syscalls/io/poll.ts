@@ -7,6 +7,7 @@ import { BLOCK } from "../../core/result.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { isRestartCode } from "../../task/return_to_user.ts";
 import { restoreMask, useTemporaryMask } from "../../task/signal/mask.ts";
+import { NR_OPEN } from "../../vfs/fd_table.ts";
 import type { Task } from "../../task/task.ts";
 import {
   type OpenFile,
@@ -47,7 +48,7 @@ export function sysPpoll(t: Task, a: SyscallArgs): number {
 }
 
 function pollFds(t: Task, addr: number, count: number): number {
-  if (count > t.group.limits.get(RLIMIT_NOFILE)) return -EINVAL;
+  if (count > Math.min(t.group.limits.get(RLIMIT_NOFILE), NR_OPEN)) return -EINVAL;
   const bytes = count * POLLFD_BYTES;
   if (bytes > fds.length) {
     fds = new Uint8Array(bytes * 2);
