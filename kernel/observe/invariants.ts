@@ -23,8 +23,8 @@ export interface CheckedKernel extends Kernel {
 
 export interface Invariant {
   readonly name: string;
-  /** A line for each violation. */
-  check(kernel: CheckedKernel): Iterable<string>;
+  /** Adds a line to `found` for each violation. */
+  check(kernel: CheckedKernel, found: string[]): void;
 }
 
 /** A new check is a row here. */
@@ -42,67 +42,66 @@ export const INVARIANTS: readonly Invariant[] = [
   ...MEMORY_CHECKS,
 ];
 
-/** LIMIT: lines of one walk. */
+/** LIMIT: lines of one check. */
 const MAX_LINES = 50;
 
 /** Every violation as "check: what is wrong"; empty when all is well. Not inside of a service. */
 export function violations(kernel: CheckedKernel): string[] {
-  const found: string[] = [];
+  const all: string[] = [];
   for (const { name, check } of INVARIANTS) {
-    for (const line of check(kernel)) {
-      found.push(`${name}: ${line}`);
-      if (found.length === MAX_LINES) return found;
-    }
+    const found: string[] = [];
+    check(kernel, found);
+    for (const line of found.slice(0, MAX_LINES)) all.push(`${name}: ${line}`);
   }
-  return found;
+  return all;
 }
 
-function* checkTasks({ pids }: CheckedKernel): Iterable<string> {
+function checkTasks({ pids }: CheckedKernel, found: string[]): void {
   for (const [nr, task] of pids.tasks) {
     const { group, state } = task;
-    if (task.id.numbers[0] !== nr) yield `task ${task.tid} is found as ${nr}`;
-    if (!group.tasks.includes(task)) yield `task ${nr} is not among those of its process`;
+    if (task.id.numbers[0] !== nr) found.push(`task ${task.tid} is found as ${nr}`);
+    if (!group.tasks.includes(task)) found.push(`task ${nr} is not among those of its process`);
     if (pids.groups.get(group.id.numbers[0]!) !== group) {
-      yield `task ${nr} has a process without a number`;
+      found.push(`task ${nr} has a process without a number`);
     }
-    if (state === DEAD) yield `task ${nr} is dead and has its number`;
-    if (state === HANDLING) yield `task ${nr} is being served, and nothing serves it`;
-    if (task.endStep > 0) yield `task ${nr} ends since step ${task.endStep}`;
-    if (state !== DEAD && task.ctx.owner !== task) yield `task ${nr} has another's context`;
+    if (state === DEAD) found.push(`task ${nr} is dead and has its number`);
+    if (state === HANDLING) found.push(`task ${nr} is being served, and nothing serves it`);
+    if (task.endStep > 0) found.push(`task ${nr} ends since step ${task.endStep}`);
+    if (state !== DEAD && task.ctx.owner !== task) found.push(`task ${nr} has another's context`);
     for (let ns: typeof pids | null = task.pids; ns !== null; ns = ns.outer) {
       if (ns.tasks.get(task.id.numbers[ns.level]!) !== task) {
-        yield `task ${nr} at level ${ns.level}`;
+        found.push(`task ${nr} at level ${ns.level}`);
       }
     }
   }
 }
 
-function* checkProcesses({ pids }: CheckedKernel): Iterable<string> {
+function checkProcesses({ pids }: CheckedKernel, found: string[]): void {
   for (const [nr, group] of pids.groups) {
     const { parent, leader, container } = group;
-    if (group.id.numbers[0] !== nr) yield `process ${group.pid} is found as ${nr}`;
-    if (group.isReaped) yield `process ${nr} is reaped and has its number`;
-    if (group.isZombie && group.tasks.length > 0) yield `zombie ${nr} has tasks`;
+    if (group.id.numbers[0] !== nr) found.push(`process ${group.pid} is found as ${nr}`);
+    if (group.isReaped) found.push(`process ${nr} is reaped and has its number`);
+    if (group.isZombie && group.tasks.length > 0) found.push(`zombie ${nr} has tasks`);
     if (!group.isZombie && group.tasks.length === 0 && !isWaitingInit(group)) {
-      yield `process ${nr} has no tasks and is no zombie`;
+      found.push(`process ${nr} has no tasks and is no zombie`);
     }
-    if (leader !== null && leader.group !== group) yield `process ${nr} has another's leader`;
+    if (leader !== null && leader.group !== group) found.push(`process ${nr} has another's leader`);
     for (const task of group.tasks) {
       if (pids.tasks.get(task.id.numbers[0]!) !== task) {
-        yield `thread ${task.tid} of ${nr} has no number`;
+        found.push(`thread ${task.tid} of ${nr} has no number`);
       }
     }
     if (parent !== null && !parent.children.has(group)) {
-      yield `process ${nr} is no child of its parent`;
+      found.push(`process ${nr} is no child of its parent`);
     }
     for (const child of group.children) {
-      if (child.parent !== group) yield `child ${child.pid} of ${nr} has another parent`;
+      if (child.parent !== group) found.push(`child ${child.pid} of ${nr} has another parent`);
       if (pids.groups.get(child.id.numbers[0]!) !== child) {
-        yield `child ${child.pid} of ${nr} is gone`;
+        found.push(`child ${child.pid} of ${nr} is gone`);
       }
     }
     if (container !== null && !container.groups.has(group)) {
-      yield `process ${nr} is in no container`;
+      found.push(`process ${nr} is in no container`);
     }
   }
 }
@@ -112,130 +111,140 @@ function isWaitingInit(group: ThreadGroup): boolean {
   return group.isInit && group.pids.groups.size > 1;
 }
 
-function* checkProcessGroups({ pids }: CheckedKernel): Iterable<string> {
+function checkProcessGroups({ pids }: CheckedKernel, found: string[]): void {
   for (const group of pids.groups.values()) {
     const { pgrp } = group;
-    if (!pgrp.members.has(group)) yield `process ${group.pid} is not in its process group`;
+    if (!pgrp.members.has(group)) found.push(`process ${group.pid} is not in its process group`);
     if (pids.processGroups.get(pgrp.id.numbers[0]!) !== pgrp) {
-      yield `group of ${group.pid} has no number`;
+      found.push(`group of ${group.pid} has no number`);
     }
   }
   for (const [nr, pgrp] of pids.processGroups) {
-    if (pgrp.members.size === 0) yield `process group ${nr} is empty`;
-    if (!pgrp.session.groups.has(pgrp)) yield `process group ${nr} is not in its session`;
+    if (pgrp.members.size === 0) found.push(`process group ${nr} is empty`);
+    if (!pgrp.session.groups.has(pgrp)) found.push(`process group ${nr} is not in its session`);
     for (const group of pgrp.members) {
-      if (group.pgrp !== pgrp) yield `member ${group.pid} of ${nr} is in another process group`;
+      if (group.pgrp !== pgrp) {
+        found.push(`member ${group.pid} of ${nr} is in another process group`);
+      }
       if (pids.groups.get(group.id.numbers[0]!) !== group) {
-        yield `member ${group.pid} of ${nr} is gone`;
+        found.push(`member ${group.pid} of ${nr} is gone`);
       }
     }
   }
   for (const [nr, session] of pids.sessions) {
-    if (session.groups.size === 0) yield `session ${nr} is empty`;
+    if (session.groups.size === 0) found.push(`session ${nr} is empty`);
   }
 }
 
 /** Reference counts of what tasks share: each task has one. */
-function* checkShares({ pids }: CheckedKernel): Iterable<string> {
+function checkShares({ pids }: CheckedKernel, found: string[]): void {
   const users = new Map<object, number>();
   for (const { files, fs, sighand, mm } of pids.tasks.values()) {
     for (const shared of [files, fs, sighand, mm]) users.set(shared, (users.get(shared) ?? 0) + 1);
   }
   for (const { tid, files, fs, sighand, mm } of pids.tasks.values()) {
     if (files.refs !== users.get(files)) {
-      yield `fd table of ${tid}: ${files.refs} for ${users.get(files)}`;
+      found.push(`fd table of ${tid}: ${files.refs} for ${users.get(files)}`);
     }
-    if (fs.refs !== users.get(fs)) yield `fs struct of ${tid}: ${fs.refs} for ${users.get(fs)}`;
+    if (fs.refs !== users.get(fs)) {
+      found.push(`fs struct of ${tid}: ${fs.refs} for ${users.get(fs)}`);
+    }
     if (sighand.refs !== users.get(sighand)) {
-      yield `handlers of ${tid}: ${sighand.refs} for ${users.get(sighand)}`;
+      found.push(`handlers of ${tid}: ${sighand.refs} for ${users.get(sighand)}`);
     }
-    if (mm.users !== users.get(mm)) yield `memory of ${tid}: ${mm.users} for ${users.get(mm)}`;
-    if (mm.isDestroyed) yield `memory of ${tid} has ended`;
+    if (mm.users !== users.get(mm)) {
+      found.push(`memory of ${tid}: ${mm.users} for ${users.get(mm)}`);
+    }
+    if (mm.isDestroyed) found.push(`memory of ${tid} has ended`);
   }
 }
 
 /** An open file has a reference for each descriptor at least; others are those of calls, mappings and messages. */
-function* checkOpenFiles({ pids }: CheckedKernel): Iterable<string> {
+function checkOpenFiles({ pids }: CheckedKernel, found: string[]): void {
   const tables = new Set<Task["files"]>(), users = new Map<OpenFile, number>();
   const use = (file: OpenFile) => users.set(file, (users.get(file) ?? 0) + 1);
   for (const task of pids.tasks.values()) tables.add(task.files);
   for (const files of tables) {
     const fds = files.openFds();
     if (fds.length !== files.count) {
-      yield `a table counts ${files.count} of ${fds.length} descriptors`;
+      found.push(`a table counts ${files.count} of ${fds.length} descriptors`);
     }
     for (const fd of fds) use(files.getAny(fd)!);
   }
   for (const { exe } of pids.groups.values()) if (exe !== null) use(exe);
   for (const [file, count] of users) {
-    if (file.refs < count) yield `an open file has ${file.refs} references for ${count} users`;
-  }
-}
-
-function* checkRunQueue({ pids, loop: { runQueue } }: CheckedKernel): Iterable<string> {
-  const queued = new Set<Task>();
-  for (const task of runQueue.tasks()) {
-    if (queued.has(task)) return yield `task ${task.tid} is queued twice`;
-    queued.add(task);
-    if (![READY, RESUMING, WORKING, DEAD].includes(task.state)) {
-      yield `task ${task.tid} is queued in state ${task.state}`;
+    if (file.refs < count) {
+      found.push(`an open file has ${file.refs} references for ${count} users`);
     }
   }
-  if (queued.size !== runQueue.length) yield `length ${runQueue.length} of ${queued.size} tasks`;
+}
+
+function checkRunQueue({ pids, loop: { runQueue } }: CheckedKernel, found: string[]): void {
+  const queued = new Set<Task>();
+  for (let task = runQueue.first; task !== null; task = task.next) {
+    if (queued.has(task)) return void found.push(`task ${task.tid} is queued twice`);
+    queued.add(task);
+    if (![READY, RESUMING, WORKING, DEAD].includes(task.state)) {
+      found.push(`task ${task.tid} is queued in state ${task.state}`);
+    }
+  }
+  if (queued.size !== runQueue.length) {
+    found.push(`length ${runQueue.length} of ${queued.size} tasks`);
+  }
   for (const task of pids.tasks.values()) {
     const isDue = task.state === READY || task.state === RESUMING;
-    if (isDue && !queued.has(task)) yield `task ${task.tid} is due and not queued`;
+    if (isDue && !queued.has(task)) found.push(`task ${task.tid} is due and not queued`);
   }
 }
 
-function* checkWaits({ pids }: CheckedKernel): Iterable<string> {
+function checkWaits({ pids }: CheckedKernel, found: string[]): void {
   for (const { tid, state, waiter, moreWaiters, timeout } of pids.tasks.values()) {
     const isWaiting = state === BLOCKED || state === READY;
     if (waiter.queue !== null) {
-      if (!isWaiting) yield `task ${tid} is in a wait queue in state ${state}`;
-      if (!waiter.queue.has(waiter)) yield `task ${tid} is not in its wait queue`;
+      if (!isWaiting) found.push(`task ${tid} is in a wait queue in state ${state}`);
+      if (!waiter.queue.has(waiter)) found.push(`task ${tid} is not in its wait queue`);
     }
     for (const more of moreWaiters ?? []) {
       if (more.queue !== null && !more.queue.has(more)) {
-        yield `task ${tid} is not in its wait queues`;
+        found.push(`task ${tid} is not in its wait queues`);
       }
     }
-    if (timeout.isArmed && !isWaiting) yield `task ${tid} has a time-out in state ${state}`;
-    if (state === RUNNING && moreWaiters !== null) yield `task ${tid} runs and waits`;
+    if (timeout.isArmed && !isWaiting) found.push(`task ${tid} has a time-out in state ${state}`);
+    if (state === RUNNING && moreWaiters !== null) found.push(`task ${tid} runs and waits`);
   }
 }
 
-function* checkTimers({ pids, timers }: CheckedKernel): Iterable<string> {
+function checkTimers({ pids, timers }: CheckedKernel, found: string[]): void {
   let before = 0;
   for (const timer of timers.all()) {
-    if (timer.index !== before++) yield `the timer at ${before - 1} says ${timer.index}`;
-    if (timer.deadlineNs < timers.nextDeadlineNs) yield `a timer is due before the first one`;
+    if (timer.index !== before++) found.push(`the timer at ${before - 1} says ${timer.index}`);
+    if (timer.deadlineNs < timers.nextDeadlineNs) found.push(`a timer is due before the first one`);
     const task = timer instanceof TaskTimeout ? timer.task : null;
     if (!(task instanceof Task) || task.billed !== task) continue;
     if (pids.tasks.get(task.id.numbers[0]!) !== task) {
-      yield `a time-out of task ${task.tid}, which is gone`;
+      found.push(`a time-out of task ${task.tid}, which is gone`);
     }
   }
 }
 
-function* checkQuotas({ pids }: CheckedKernel): Iterable<string> {
+function checkQuotas({ pids }: CheckedKernel, found: string[]): void {
   for (const [name, quota] of Object.entries(quotas)) {
-    if (quota instanceof quotas.Quota && quota.used < 0) yield `${name} is ${quota.used}`;
+    if (quota instanceof quotas.Quota && quota.used < 0) found.push(`${name} is ${quota.used}`);
   }
   let extra = 0;
   for (const { moreWaiters } of pids.tasks.values()) extra += moreWaiters?.length ?? 0;
   if (extra > quotas.EXTRA_WAITS.used) {
-    yield `EXTRA_WAITS is ${quotas.EXTRA_WAITS.used} for ${extra}`;
+    found.push(`EXTRA_WAITS is ${quotas.EXTRA_WAITS.used} for ${extra}`);
   }
 }
 
-function* checkCgroups({ pids }: CheckedKernel): Iterable<string> {
+function checkCgroups({ pids }: CheckedKernel, found: string[]): void {
   const own = new Map<Cgroup, number>();
   for (const { cgroups: { unified, legacy } } of pids.tasks.values()) {
     for (const group of [unified, ...legacy]) own.set(group, (own.get(group) ?? 0) + 1);
   }
   for (const [group, tasks] of own) {
-    if (group.ownTasks !== tasks) yield `${group.name}: ${group.ownTasks} for ${tasks} tasks`;
-    if (group.isGone) yield `${group.name} is gone and has ${tasks} tasks`;
+    if (group.ownTasks !== tasks) found.push(`${group.name}: ${group.ownTasks} for ${tasks} tasks`);
+    if (group.isGone) found.push(`${group.name} is gone and has ${tasks} tasks`);
   }
 }

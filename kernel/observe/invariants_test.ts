@@ -119,7 +119,9 @@ for (const { check, what, make } of DAMAGES) {
   Deno.test(`the check of ${check} finds ${what}`, () => {
     const { lab, parent, child } = family();
     make(lab, parent, child);
-    assert([...INVARIANTS.find(({ name }) => name === check)!.check(lab)].length > 0);
+    const found: string[] = [];
+    INVARIANTS.find(({ name }) => name === check)!.check(lab, found);
+    assert(found.length > 0);
     lab.close();
   });
 }

@@ -20,37 +20,41 @@ function memories({ pids }: CheckedKernel): Map<MemoryManager, number> {
 }
 
 /** Areas are in order, apart, in user memory, outside of the platform's range, and counted. */
-function* checkAreas(kernel: CheckedKernel): Iterable<string> {
+function checkAreas(kernel: CheckedKernel, found: string[]): void {
   for (const [mm, tid] of memories(kernel)) {
     let end = 0, pages = 0;
     for (const vma of mm.vmas.list) {
       const range = `${vma.start.toString(16)}-${vma.end.toString(16)} of ${tid}`;
-      if (vma.start < end || vma.end <= vma.start) yield `${range} overlaps or is empty`;
-      if (vma.start % PAGE_SIZE !== 0 || vma.end % PAGE_SIZE !== 0) yield `${range} is not aligned`;
-      if (vma.start < MIN_ADDRESS || vma.end > mm.layout.maxAddress) {
-        yield `${range} is out of bounds`;
+      if (vma.start < end || vma.end <= vma.start) found.push(`${range} overlaps or is empty`);
+      if (vma.start % PAGE_SIZE !== 0 || vma.end % PAGE_SIZE !== 0) {
+        found.push(`${range} is not aligned`);
       }
-      if (isReserved(mm, vma.start, vma.end)) yield `${range} is the platform's`;
+      if (vma.start < MIN_ADDRESS || vma.end > mm.layout.maxAddress) {
+        found.push(`${range} is out of bounds`);
+      }
+      if (isReserved(mm, vma.start, vma.end)) found.push(`${range} is the platform's`);
       end = vma.end;
       pages += (vma.end - vma.start) / PAGE_SIZE;
     }
-    if (mm.counters.total !== pages) yield `${tid} counts ${mm.counters.total} of ${pages} pages`;
+    if (mm.counters.total !== pages) {
+      found.push(`${tid} counts ${mm.counters.total} of ${pages} pages`);
+    }
   }
 }
 
 /** Pages are in order and apart, and each lies in an area. */
-function* checkPages(kernel: CheckedKernel): Iterable<string> {
+function checkPages(kernel: CheckedKernel, found: string[]): void {
   for (const [mm, tid] of memories(kernel)) {
     const map = mm.pages;
     let end = 0;
     for (let i = 0; i < map.length; i++) {
       const from = map.start(i), to = map.end(i);
-      if (from < end || to <= from) yield `extent ${i} of ${tid} overlaps or is empty`;
+      if (from < end || to <= from) found.push(`extent ${i} of ${tid} overlaps or is empty`);
       end = to;
       for (let at = from; at < to;) {
         const vma = mm.vmas.find(at * PAGE_SIZE);
         if (vma === null) {
-          yield `page ${at.toString(16)} of ${tid} is in no area`;
+          found.push(`page ${at.toString(16)} of ${tid} is in no area`);
           break;
         }
         at = vma.end / PAGE_SIZE;
@@ -60,7 +64,7 @@ function* checkPages(kernel: CheckedKernel): Iterable<string> {
 }
 
 /** A frame has a reference for each page that shows it at least: with fewer it would be given to another process. */
-function* checkFrames(kernel: CheckedKernel): Iterable<string> {
+function checkFrames(kernel: CheckedKernel, found: string[]): void {
   const { frames } = kernel.memory, users = new Map<number, number>();
   for (const mm of memories(kernel).keys()) {
     for (let i = 0; i < mm.pages.length; i++) {
@@ -73,6 +77,6 @@ function* checkFrames(kernel: CheckedKernel): Iterable<string> {
   }
   for (const [page, count] of users) {
     const refs = frames.refs(page * PAGE_SIZE);
-    if (refs < count) yield `frame ${page} has ${refs} references for ${count} pages`;
+    if (refs < count) found.push(`frame ${page} has ${refs} references for ${count} pages`);
   }
 }

@@ -9,7 +9,6 @@ import { endDelay } from "./cgroup/delay.ts";
 import { leaveGroups } from "./cgroup/group_set.ts";
 import { endRun } from "./cpu_clock.ts";
 import { alert, mustEnd } from "./alert.ts";
-import type { Container } from "./container.ts";
 import { killGroup } from "./exit_request.ts";
 import { futexWake } from "./futex.ts";
 import { releaseOwnedPi } from "./futex_pi.ts";

@@ -43,9 +43,9 @@ function program(): string[] {
   return [Deno.execPath(), "run", ...flags, `${ROOT}/mod.ts`];
 }
 
-/** `dvisor do` in front of a command. */
+/** `dvisor do` in front of a command. A bug in the kernel ends the sandbox, so that no test overlooks it. */
 export function doCommand(platform: PlatformName, ...options: string[]): string[] {
-  return [...dvisorCommand(), "do", `--platform=${platform}`, ...options, "--"];
+  return [...dvisorCommand(), "do", `--platform=${platform}`, "--panic-on-bug", ...options, "--"];
 }
 
 export interface RunOptions {
