@@ -107,6 +107,7 @@ function makeTask(kernel: Kernel, spec: FirstProcess, id: TaskPid | null): Task 
     spec.ns,
   );
   program.cred.userNs.hold();
+  program.mm.isDumpable = !program.isUnreadable;
   group.tasks.push(task);
   group.leader = task;
   task.comm = program.comm;
