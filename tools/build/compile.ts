@@ -30,6 +30,7 @@ interface CompileResult {
 async function denoCompile(
   program: string,
   output: string,
+  v8Flags: readonly string[],
   options: { flags?: string[]; base?: string; timeoutMs?: number },
 ): Promise<CompileResult> {
   const abort = new AbortController();
@@ -43,7 +44,7 @@ async function denoCompile(
       "--no-config",
       "--no-check",
       "-A",
-      `--v8-flags=${V8_FLAGS.join(",")}`,
+      `--v8-flags=${v8Flags.join(",")}`,
       ...(options.flags ?? []),
       "-o",
       output,
@@ -64,7 +65,15 @@ export interface BaseChoice {
   readonly kind: Base;
   /** The file to pass as DENORT_BIN; null: Deno has its own. */
   readonly path: string | null;
+  /** V8's flags in binaries of it. */
+  readonly v8Flags: readonly string[];
 }
+
+/**
+ * When programs were last changed, as their binaries say: always the same, in s since the epoch. Deno writes it into what it
+ * compiles, and two builds of one tree are to be the same to the byte.
+ */
+const PROGRAM_TIME_S = 1;
 
 /**
  * Finds out whether Deno can get its genuine base by compiling a trivial program, and makes the
@@ -75,12 +84,11 @@ export interface BaseChoice {
 export async function chooseBase(workDir: string): Promise<BaseChoice> {
   const trial = `${workDir}/trial.js`;
   await Deno.writeTextFile(trial, "0;\n");
-  const genuine = await denoCompile(trial, `${workDir}/trial`, { timeoutMs: GENUINE_TIMEOUT_MS });
-  if (genuine.success) return { kind: "genuine", path: null };
-  const path = `${workDir}/base`;
+  const options = { timeoutMs: GENUINE_TIMEOUT_MS }, v8Flags = V8_FLAGS;
+  const genuine = await denoCompile(trial, `${workDir}/trial`, v8Flags, options);
+  if (genuine.success) return { kind: "genuine", path: null, v8Flags };
   try {
-    const base = makeBase(await Deno.readFile(Deno.execPath()), V8_FLAGS);
-    await Deno.writeFile(path, base, { mode: 0o755 });
+    return await homeMade(workDir, v8Flags);
   } catch (cause) {
     throw new Error(
       `no base for a binary: deno compile cannot get its own (${lastLine(genuine.stderr)}), and ` +
@@ -88,7 +96,23 @@ export async function chooseBase(workDir: string): Promise<BaseChoice> {
       { cause },
     );
   }
-  return { kind: "home-made", path };
+}
+
+async function homeMade(workDir: string, v8Flags: readonly string[]): Promise<BaseChoice> {
+  const path = `${workDir}/base`;
+  const base = makeBase(await Deno.readFile(Deno.execPath()), v8Flags);
+  await Deno.writeFile(path, base, { mode: 0o755 });
+  return { kind: "home-made", path, v8Flags };
+}
+
+/** The same kind of base with flags of V8 besides. What it needs is in `workDir`. */
+export async function withFlags(
+  base: BaseChoice,
+  more: readonly string[],
+  workDir: string,
+): Promise<BaseChoice> {
+  const v8Flags = [...base.v8Flags, ...more];
+  return base.path === null ? { ...base, v8Flags } : await homeMade(workDir, v8Flags);
 }
 
 function lastLine(text: string): string {
@@ -111,9 +135,10 @@ export async function compileProgram(
 ): Promise<void> {
   const program = `${workDir}/${name}.js`;
   await Deno.writeTextFile(program, script);
+  await Deno.utime(program, PROGRAM_TIME_S, PROGRAM_TIME_S);
   // The genuine base would keep its code cache in a folder that others can write to.
   const options = base.path === null ? { flags: ["--no-code-cache"] } : { base: base.path };
-  const { success, stderr } = await denoCompile(program, output, options);
+  const { success, stderr } = await denoCompile(program, output, base.v8Flags, options);
   if (!success) throw new Error(`deno compile failed:\n${stderr}`);
   if (base.path === null) return;
   const binary = await Deno.readFile(output);

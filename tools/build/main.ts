@@ -1,11 +1,14 @@
 /**
- * `deno task build`: makes `dist/dvisor` and `dist/dvisor-gofer`.
+ * `deno task build`: makes `dist/dvisor` and `dist/dvisor-gofer`. With `--reproducible` the same tree makes the same bytes on
+ * every machine, and they start somewhat slower (whole_code.ts); with `--out DIR` they are made there.
  *
  * They are two names of one executable that needs neither Deno nor Node.
  * Outputs appear atomically, after all of them were made. Neighbours: `program.ts`, `compile.ts`.
  */
 
+import { parseArgs } from "@std/cli";
 import { requireHost, ROOT } from "../host_check.ts";
+import { refuseOthers } from "../options.ts";
 import { chooseBase, compileProgram } from "./compile.ts";
 import { bundleOutput } from "./program.ts";
 import { addParts, secondName } from "./rehearsal.ts";
@@ -17,7 +20,7 @@ function describe(error: unknown): string {
   return error.message + cause;
 }
 
-async function build(dist: string, workDir: string): Promise<void> {
+async function build(dist: string, workDir: string, isReproducible: boolean): Promise<void> {
   const base = await chooseBase(workDir);
   console.log(`Base: ${base.kind}`);
   const output = await bundleOutput(ROOT, workDir), binary = `${workDir}/${NAME}`;
@@ -25,15 +28,21 @@ async function build(dist: string, workDir: string): Promise<void> {
   const texts = [output.script, ...output.parts.values()];
   const kilobytes = Math.round(texts.reduce((n, text) => n + text.length, 0) / 1024);
   console.log(`${NAME}: ${kilobytes} KB of script`);
-  await addParts(binary, output, base, workDir);
+  await addParts(binary, output, base, workDir, isReproducible);
   await secondName(binary, `${workDir}/${GOFER_NAME}`);
   for (const name of [NAME, GOFER_NAME]) await Deno.rename(`${workDir}/${name}`, `${dist}/${name}`);
 }
 
 async function main(): Promise<number> {
   requireHost();
-  const dist = `${ROOT}/dist`;
-  await Deno.mkdir(dist, { recursive: true });
+  const options = parseArgs(Deno.args, {
+    boolean: ["reproducible"],
+    string: ["out"],
+    unknown: refuseOthers("deno task build [--reproducible] [--out DIR]"),
+  });
+  const out = options.out ?? `${ROOT}/dist`;
+  await Deno.mkdir(out, { recursive: true });
+  const dist = await Deno.realPath(out);
   // Beside the outputs, so that a rename puts them in place.
   const workDir = await Deno.makeTempDir({ dir: dist, prefix: ".build-" });
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -43,7 +52,7 @@ async function main(): Promise<number> {
     });
   }
   try {
-    await build(dist, workDir);
+    await build(dist, workDir, options.reproducible);
     return 0;
   } catch (error) {
     console.error(`build failed: ${describe(error)}`);

@@ -10,9 +10,10 @@ import { encodeAppendix } from "../../ffi/sys/appendix.ts";
 import { type BaseChoice, compileProgram } from "./compile.ts";
 import type { BundledOutput } from "./program.ts";
 import { GOFER_NAME, NAME } from "./staleness.ts";
+import { wholeCode } from "./whole_code.ts";
 
 /** The entry with compiled code, of the part `kernel`: as oci/parts.ts has it. */
-const KERNEL_CODE = "kernel code";
+const KERNEL = "kernel", KERNEL_CODE = "kernel code";
 
 /** LIMIT: the rehearsal takes half a second, and on a machine that works for others as well up to a minute. */
 const TIMEOUT_S = 120;
@@ -31,7 +32,8 @@ rm -rf a
 `;
 
 /**
- * Puts the parts behind the file `binary`, and the compiled code of one.
+ * Puts the parts behind the file `binary`, and the compiled code of one: what a rehearsal needed, or all of it, if the same tree
+ * is to make the same bytes everywhere.
  *
  * @throws Error if a binary cannot be made
  */
@@ -40,9 +42,27 @@ export async function addParts(
   output: BundledOutput,
   base: BaseChoice,
   workDir: string,
+  isReproducible: boolean,
 ): Promise<void> {
   const entries = new Map<string, Uint8Array>();
   for (const [part, text] of output.parts) entries.set(part, new TextEncoder().encode(text));
+  const code = isReproducible
+    ? await wholeCode(output.parts.get(KERNEL) ?? "", base, workDir)
+    : await rehearsedCode(output, entries, base, workDir);
+  if (code !== null) {
+    entries.set(KERNEL_CODE, code);
+    console.log(`${NAME}: ${Math.round(code.length / 1024)} KB of compiled code`);
+  }
+  await Deno.writeFile(binary, encodeAppendix(entries), { append: true });
+}
+
+/** Null where this machine cannot run a sandbox. */
+async function rehearsedCode(
+  output: BundledOutput,
+  entries: ReadonlyMap<string, Uint8Array>,
+  base: BaseChoice,
+  workDir: string,
+): Promise<Uint8Array | null> {
   const folder = `${workDir}/rehearsal`, rehearsing = `${folder}/${NAME}`, code = `${folder}/code`;
   await Deno.mkdir(folder);
   const marked = `globalThis.dvisorRehearsal={script:null};${output.script}`;
@@ -50,12 +70,9 @@ export async function addParts(
   await Deno.writeFile(rehearsing, encodeAppendix(entries), { append: true });
   await secondName(rehearsing, `${folder}/${GOFER_NAME}`);
   const problem = await rehearse(rehearsing, code);
-  if (problem === null) {
-    const bytes = await Deno.readFile(code);
-    entries.set(KERNEL_CODE, bytes);
-    console.log(`${NAME}: ${Math.round(bytes.length / 1024)} KB of compiled code`);
-  } else console.log(`${NAME}: no compiled code, it will start slower: ${problem}`);
-  await Deno.writeFile(binary, encodeAppendix(entries), { append: true });
+  if (problem === null) return await Deno.readFile(code);
+  console.log(`${NAME}: no compiled code, it will start slower: ${problem}`);
+  return null;
 }
 
 /** Another name for a file, or a copy where the file system has no links. */

@@ -1,0 +1,68 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { lacks, named } from "../tests/harness/machine.ts";
+import { sign, SIGNATURE, SUMS, sumsOf, verify } from "./release.ts";
+
+const WHO = "releases@example.org";
+
+/** A directory with a "release" in it, and two keys. */
+async function inRelease(body: (dir: string, signers: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir({ prefix: "dvisor-release-test-" });
+  try {
+    for (const key of ["key", "other"]) {
+      const args = ["-q", "-t", "ed25519", "-N", "", "-f", `${dir}/${key}`];
+      await new Deno.Command("ssh-keygen", { args, stdin: "null" }).output();
+    }
+    await Deno.writeTextFile(`${dir}/dvisor`, "a binary");
+    await Deno.writeTextFile(`${dir}/${SUMS}`, await sumsOf(dir, ["dvisor"]));
+    const signers = `${dir}/signers`;
+    await Deno.writeTextFile(signers, `${WHO} ${await Deno.readTextFile(`${dir}/key.pub`)}`);
+    await body(dir, signers);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+const noTool = lacks(["ssh-keygen"]);
+
+Deno.test({
+  ...named("a signed release is verified; a changed file, list or signer is not", noTool),
+  fn: () =>
+    inRelease(async (dir, signers) => {
+      await sign(dir, `${dir}/key`);
+      await verify(dir, signers, WHO);
+      await assertRejects(() => verify(dir, signers, "somebody@example.org"), Error, "ssh-keygen");
+
+      await Deno.writeTextFile(`${dir}/dvisor`, "another binary");
+      await assertRejects(() => verify(dir, signers, WHO), Error, "is not the one in SHA256SUMS");
+      await Deno.writeTextFile(`${dir}/${SUMS}`, await sumsOf(dir, ["dvisor"]));
+      await assertRejects(() => verify(dir, signers, WHO), Error, "ssh-keygen");
+
+      await sign(dir, `${dir}/other`);
+      await assertRejects(() => verify(dir, signers, WHO), Error, "ssh-keygen");
+      await Deno.remove(`${dir}/${SIGNATURE}`);
+      await assertRejects(() => verify(dir, signers, WHO), Error, "ssh-keygen");
+    }),
+});
+
+Deno.test({
+  ...named("a signed list that names other files, or none, is no release", noTool),
+  fn: () =>
+    inRelease(async (dir, signers) => {
+      for (const names of [["dvisor", "key.pub"], []]) {
+        await Deno.writeTextFile(`${dir}/${SUMS}`, await sumsOf(dir, names));
+        await sign(dir, `${dir}/key`);
+        await assertRejects(() => verify(dir, signers, WHO), Error, "SHA256SUMS");
+      }
+    }),
+});
+
+Deno.test("SHA256SUMS is what sha256sum writes", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "dvisor-release-test-" });
+  try {
+    await Deno.writeTextFile(`${dir}/f`, "text");
+    const { stdout } = await new Deno.Command("sha256sum", { args: ["f"], cwd: dir }).output();
+    assertEquals(await sumsOf(dir, ["f"]), new TextDecoder().decode(stdout));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
