@@ -12,6 +12,8 @@ export const GLOBAL_NAMES = {
     "network",
     "overlay",
     "host-uds",
+    "speculation",
+    "core-scheduling",
   ],
   booleans: [
     "debug",

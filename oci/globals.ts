@@ -26,9 +26,17 @@ export const GLOBALS_HELP =
                       containers may ask for debug logs, by annotations dev.dvisor.strace and
                       dev.dvisor.debug-log
   --platform NAME, --strace, --debug-log FILE, --network MODE, --overlay MODE, --host-uds MODE,
-  --require-sandbox, --panic-on-bug   about the sandbox: see the verbs`;
+  --speculation MODE, --core-scheduling MODE, --require-sandbox, --panic-on-bug
+                      about the sandbox: see the verbs`;
 
-export type StringOption = "platform" | "debug-log" | "network" | "overlay" | "host-uds";
+export type StringOption =
+  | "platform"
+  | "debug-log"
+  | "network"
+  | "overlay"
+  | "host-uds"
+  | "speculation"
+  | "core-scheduling";
 export type BooleanOption = "strace" | "require-sandbox" | "panic-on-bug";
 export type OptionName = StringOption | BooleanOption;
 

@@ -7,10 +7,12 @@
 
 import { O_CLOEXEC, O_RDWR } from "../ffi/abi/fcntl.ts";
 import { AT_FDCWD } from "../ffi/abi/fcntl.ts";
+import { LANDLOCK_CREATE_RULESET_VERSION } from "../ffi/abi/landlock.ts";
 import { CLONE_NEWUSER } from "../ffi/abi/sched.ts";
 import { SECCOMP_GET_ACTION_AVAIL, SECCOMP_RET_TRAP } from "../ffi/abi/seccomp.ts";
 import {
   SYS_exit_group,
+  SYS_landlock_create_ruleset,
   SYS_sched_getaffinity,
   SYS_seccomp,
   SYS_wait4,
@@ -29,7 +31,7 @@ import type { PlatformCosts } from "./trial.ts";
 
 /** One line of the report. */
 export interface Finding {
-  /** `seccomp`, `ptrace`, `/dev/kvm`, `user namespaces`, `cgroups`, `cores`, or `platform NAME`. */
+  /** `seccomp`, `ptrace`, `/dev/kvm`, `user namespaces`, `landlock`, `cgroups`, `cores`, or `platform NAME`. */
   readonly name: string;
   /** False: the sandbox does without, or cannot run at all if it is every platform. */
   readonly isThere: boolean;
@@ -46,6 +48,8 @@ export interface HostOffer {
 }
 
 const KVM_GET_API_VERSION = 0xae00;
+/** The version that lets files move between directories: as gofer/server/landlock.ts has it. */
+const LANDLOCK_MIN = 2;
 const CPU_MASK_BYTES = 1024;
 
 /** Asks the host; takes some 100 milliseconds, as it measures each platform. */
@@ -56,6 +60,7 @@ export function inspectHost(): HostOffer {
     ptraceFinding(trials.get("ptrace")!),
     kvm(),
     userNamespaces(),
+    landlock(),
     cgroups(),
     cores(),
     ...PLATFORM_NAMES.map((name) => platformFinding(name, trials.get(name)!)),
@@ -145,6 +150,17 @@ function userNamespaces(): Finding {
   } catch (error) {
     return { name, isThere: false, detail: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** A second lock of the file server. */
+function landlock(): Finding {
+  const r = syscall(SYS_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  const detail = r >= LANDLOCK_MIN
+    ? `version ${r}`
+    : r < 0
+    ? errnoName(r)
+    : `version ${r} is too old`;
+  return { name: "landlock", isThere: r >= LANDLOCK_MIN, detail };
 }
 
 function cgroups(): Finding {

@@ -52,6 +52,16 @@ export const PR_GET_FP_MODE = 46;
 export const PR_CAP_AMBIENT = 47;
 export const PR_GET_SPECULATION_CTRL = 52;
 export const PR_SET_SPECULATION_CTRL = 53;
+/** What PR_*_SPECULATION_CTRL is about. */
+export const PR_SPEC_STORE_BYPASS = 0;
+export const PR_SPEC_INDIRECT_BRANCH = 1;
+export const PR_SPEC_L1D_FLUSH = 2;
+/** Its states. */
+export const PR_SPEC_NOT_AFFECTED = 0;
+export const PR_SPEC_PRCTL = 1;
+export const PR_SPEC_ENABLE = 2;
+export const PR_SPEC_DISABLE = 4;
+export const PR_SPEC_FORCE_DISABLE = 8;
 export const PR_SET_IO_FLUSHER = 57;
 export const PR_GET_IO_FLUSHER = 58;
 export const PR_SET_SYSCALL_USER_DISPATCH = 59;
@@ -61,6 +71,9 @@ export const PR_SYS_DISPATCH_ON = 1;
 export const SYSCALL_DISPATCH_FILTER_ALLOW = 0;
 export const SYSCALL_DISPATCH_FILTER_BLOCK = 1;
 export const PR_SCHED_CORE = 62;
+/** Commands of PR_SCHED_CORE. */
+export const PR_SCHED_CORE_GET = 0;
+export const PR_SCHED_CORE_CREATE = 1;
 export const PR_SET_MDWE = 65;
 export const PR_GET_MDWE = 66;
 export const PR_SET_VMA = 1398164801;

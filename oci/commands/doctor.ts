@@ -1,7 +1,8 @@
 /** `dvisor doctor`: what this host offers to a sandbox. */
 
-import { type HostOffer, inspectHost } from "../../platform/host_offer.ts";
+import { type Finding, type HostOffer, inspectHost } from "../../platform/host_offer.ts";
 import { readFlags, refuseRest } from "../flags.ts";
+import { processorLacks } from "../launch/processor_isolation.ts";
 import { EXIT_FAILURE } from "../user_error.ts";
 import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
@@ -12,11 +13,24 @@ export const command: Command = {
   run(args) {
     const flags = readFlags(args, { booleans: ["json"] });
     refuseRest(flags);
-    const offer = inspectHost();
+    const platforms = inspectHost();
+    const offer = { ...platforms, findings: [...platforms.findings, ...processorFindings()] };
     console.log(flags.has("json") ? JSON.stringify(offer, null, 2) : report(offer));
     return offer.platform === null ? EXIT_FAILURE : 0;
   },
 };
+
+/** What `--speculation` and `--core-scheduling` can have here. */
+function processorFindings(): Finding[] {
+  const { speculation, coreScheduling } = processorLacks();
+  const finding = (name: string, lack: string, has: string): Finding => (
+    { name, isThere: lack === "", detail: lack === "" ? has : lack }
+  );
+  return [
+    finding("speculation", speculation, "--speculation=strict has every control that it needs"),
+    finding("core scheduling", coreScheduling, "sandboxes have a cookie each"),
+  ];
+}
 
 function report(offer: HostOffer): string {
   const rows = [

@@ -4,11 +4,16 @@ import { PLATFORM_CHOICES, platformOf } from "../../platform/names.ts";
 import type { FlagNames, Flags } from "../flags.ts";
 import { choose, type Globals } from "../globals.ts";
 import type { NetworkMode } from "../sandbox/boot_spec.ts";
+import {
+  CORE_SCHEDULING_MODES,
+  processorIsolation,
+  SPECULATION_MODES,
+} from "../launch/processor_isolation.ts";
 import { usageError } from "../user_error.ts";
 import type { SandboxSettings } from "../launch/foreground.ts";
 
 export const SANDBOX_FLAGS = {
-  strings: ["tty", "platform", "debug-log", "network"],
+  strings: ["tty", "platform", "debug-log", "network", "speculation", "core-scheduling"],
   booleans: ["strace", "require-sandbox", "panic-on-bug"],
 } as const satisfies FlagNames;
 
@@ -18,6 +23,10 @@ export const SANDBOX_HELP =
   --network none|host    what the guest has of this machine's network; the default is none of it
   --strace               write every system call to the debug log
   --debug-log FILE       append the debug log to FILE
+  --speculation host|strict       strict: every control that processes have of the processor's
+                         speculation; host, the default: as this host has it for all processes
+  --core-scheduling auto|on|off   nothing else runs beside the sandbox on the threads of a core;
+                         auto, the default: where this host has it
   --require-sandbox      fail if this host does not permit every part of the confinement
   --panic-on-bug         a bug in the kernel ends the sandbox, not just the process that met it`;
 
@@ -32,6 +41,8 @@ export function sandboxSettings(
   globals: Globals,
   networks: readonly [NetworkMode, ...NetworkMode[]] = ["none", "host"],
 ): SandboxSettings {
+  const stringOf = (name: "speculation" | "core-scheduling") =>
+    flags.string(name) ?? globals.string(name);
   const platform = flags.string("platform") ?? globals.string("platform");
   const debugLog = flags.string("debug-log") ?? globals.string("debug-log");
   const strace = flags.has("strace") || globals.has("strace");
@@ -42,6 +53,10 @@ export function sandboxSettings(
     network: choose("network", flags.string("network") ?? globals.string("network"), networks),
     strace,
     debugLog,
+    processor: processorIsolation(
+      choose("speculation", stringOf("speculation"), SPECULATION_MODES),
+      choose("core-scheduling", stringOf("core-scheduling"), CORE_SCHEDULING_MODES),
+    ),
     requireSandbox: flags.has("require-sandbox") || globals.has("require-sandbox"),
     panicOnBug: flags.has("panic-on-bug") || globals.has("panic-on-bug"),
   };

@@ -272,7 +272,7 @@ function startOwnSandbox(making: Making): Made {
     users,
     waiter: making.waiter,
     server,
-    join: hostSteps(making.cgroup, making.bundle),
+    join: hostSteps(making),
   });
   for (const fd of [namespace, users]) if (fd >= 0) close(fd);
   try {

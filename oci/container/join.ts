@@ -31,7 +31,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
   const program = goferProgram();
   const [socket, peer] = check2(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), "socketpair");
   const users = openUsers(making);
-  const join = hostSteps(making.cgroup, making.bundle);
+  const join = hostSteps(making);
   const gofer = startGofer(program, {
     roots: bundle.files.goferRoots,
     socket: peer,

@@ -1,5 +1,6 @@
 /** A container while it is made: what create.ts and join.ts both need. */
 
+import { isolateProcessor } from "../launch/processor_isolation.ts";
 import { check, SyscallError } from "../../ffi/sys/errors.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import type { ContainerCgroup } from "../cgroup/container_cgroup.ts";
@@ -103,11 +104,14 @@ export function openUsers({ bundle, proxy }: Making): number {
   return isOwn ? openNamespace(`/proc/${proxy.pid}/ns/user`) : -1;
 }
 
-/** Steps of every process of a container: its control groups, and what the host's OOM killer thinks of it. */
-export function hostSteps(cgroup: ContainerCgroup, bundle: Bundle): (script: SpawnScript) => void {
+/** Steps of every process of a container: its control groups, what the host's OOM killer thinks of it, the processor. */
+export function hostSteps(
+  { cgroup, bundle, settings }: Pick<Making, "cgroup" | "bundle" | "settings">,
+): (script: SpawnScript) => void {
   const { oomScoreAdj: value } = bundle.config.process;
   return (script) => {
     cgroup.join(script);
+    isolateProcessor(script, settings.processor);
     if (value !== null) oomScoreAdj(script, value, cgroup.record.isRootless);
   };
 }

@@ -3,6 +3,7 @@
  * becomes the waiter, which exits as the guest does.
  */
 
+import { isolateProcessor, type ProcessorIsolation } from "./processor_isolation.ts";
 import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { openat } from "../../ffi/sys/files.ts";
@@ -55,6 +56,7 @@ export interface SandboxSettings {
   /** A bug in the kernel ends the sandbox. */
   readonly panicOnBug: boolean;
   readonly network: NetworkMode;
+  readonly processor: ProcessorIsolation;
 }
 
 /** Does not return: the process exits as the guest does. @throws UserError if it cannot be started */
@@ -88,7 +90,8 @@ function waiterFor(sandbox: StartedSandbox, terminal: RawTerminal | null): Waite
 }
 
 function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
-  const { platform, strace, requireSandbox, panicOnBug, debugLog, network } = plan.sandbox;
+  const { platform, strace, requireSandbox, panicOnBug, debugLog, network, processor } =
+    plan.sandbox;
   return startSandbox({
     spec: {
       id: "",
@@ -122,6 +125,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
     namespace: -1,
     waiter: -1,
     server: -1,
+    join: (script) => isolateProcessor(script, processor),
   });
 }
 

@@ -67,7 +67,7 @@ export interface SandboxOptions {
   readonly users?: number;
   /** If no platform is named, kvm is one of those to choose from. Not so for containers: limits of a pod's are weaker there. */
   readonly mayBeOnKvm?: boolean;
-  /** Steps that put a process into the container's control groups. */
+  /** First steps of each process: control groups, the processor. */
   readonly join?: (script: SpawnScript) => void;
 }
 
