@@ -23,9 +23,12 @@ export type Secret = Uint32Array;
 
 const IP_HIGH = Math.floor(STUB_BASE / 2 ** 32);
 
-interface PrivilegedCall {
+interface StubCall {
   readonly nr: number;
   readonly reason: string;
+}
+
+interface PrivilegedCall extends StubCall {
   /** The first argument is one of these, where it is known beforehand. */
   readonly first?: readonly number[];
 }
@@ -54,17 +57,20 @@ export const PRIVILEGED: readonly PrivilegedCall[] = [
   { nr: nr.SYS_close, reason: "the zygote lets go of a descriptor" },
 ];
 
-/**
- * Calls that guest threads make, each at its own instructions: waiting and waking, the way back from a signal, the mask of
- * signals around a handler, the doorbell, a thread's end.
- */
-export const AT_OWN_PLACES: readonly number[] = [
-  nr.SYS_futex,
-  nr.SYS_rt_sigreturn,
-  nr.SYS_rt_sigprocmask,
-  nr.SYS_write,
-  nr.SYS_exit,
+/** Calls that guest threads make, each at its own instructions. */
+const AT_OWN_PLACES: readonly StubCall[] = [
+  { nr: nr.SYS_futex, reason: "wait for the Sentry or the mapper, wake the mapper; nothing else" },
+  { nr: nr.SYS_rt_sigreturn, reason: "back from the handler to the guest's registers" },
+  { nr: nr.SYS_rt_sigprocmask, reason: "signals are let in when a new thread has its slot" },
+  { nr: nr.SYS_write, reason: "ring the doorbell: always the number 1, to one descriptor" },
+  { nr: nr.SYS_exit, reason: "a guest thread ends" },
 ];
+
+/** The mapper's most frequent call, which uses all arguments: the secret is in their high halves. */
+const MAP: StubCall = { nr: nr.SYS_mmap, reason: "a command of the mapper's: shared, and fixed" };
+
+/** All calls that the host serves to zygote and stubs. */
+export const STUB_CALLS: readonly StubCall[] = [...AT_OWN_PLACES, MAP, ...PRIVILEGED];
 
 /** @param addressOf the address of a label; the labels stand behind the `syscall` instructions */
 export function stubFilter(

@@ -5,18 +5,17 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { NAMES, SYS_mmap } from "../../ffi/abi/syscall_numbers.ts";
+import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { seccompRules } from "../../gofer/server/seccomp_rules.ts";
 import { SECCOMP_RULES } from "../../oci/sandbox/seccomp_rules.ts";
-import { AT_OWN_PLACES, PRIVILEGED } from "../../platform/stub/filter.ts";
+import { STUB_CALLS } from "../../platform/stub/filter.ts";
 import { doCommand, ROOT } from "../harness/dvisor.ts";
 import { isRoot, lacks, named, PYTHON } from "../harness/machine.ts";
 import { Session } from "../harness/session.ts";
 import { trampoline } from "./trampoline.ts";
 
-/** Calls that platform/stub/filter.ts lets pass somewhere in a stub or in the zygote. */
-const STUB_CALLS: readonly string[] = [
-  ...[...AT_OWN_PLACES, SYS_mmap, ...PRIVILEGED.map((call) => call.nr)].map((n) => NAMES[n] ?? ""),
+const SERVED_STUBS: readonly string[] = [
+  ...STUB_CALLS.map((call) => NAMES[call.nr] ?? ""),
   // What a restarted wait is called; the kernel makes it, not the program.
   "restart_syscall",
 ];
@@ -155,7 +154,7 @@ Deno.test({
       for (const tid of threadsOf(sentry[0]!)) threads.add(tid);
       for (const tid of threadsOf(gofer[0]!)) goferThreads.add(tid);
       const callsOf = (tid: number) =>
-        threads.has(tid) ? SENTRY_CALLS : goferThreads.has(tid) ? GOFER_CALLS : STUB_CALLS;
+        threads.has(tid) ? SENTRY_CALLS : goferThreads.has(tid) ? GOFER_CALLS : SERVED_STUBS;
       const outside = served.filter(({ tid, name }) => !callsOf(tid).includes(name));
       assertEquals(outside.map((s) => s.line), []);
       const refused = text.split("\n").filter((line) => {
