@@ -1,5 +1,7 @@
 /**
- * The text of /proc/PID/uid_map and gid_map (user_namespaces(7)): what it says to whom, and who may write which map.
+ * The text of /proc/PID/uid_map, gid_map and projid_map (user_namespaces(7)): what a reader sees, and which credentials
+ * permit which map. The opener of the file counts, and for ids other than its own the writer too: either alone could be
+ * a privileged program that an ordinary user led there (CVE-2013-1959).
  */
 
 import { CAP_SETFCAP, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
@@ -12,38 +14,51 @@ const MAX_EXTENTS = 340, MAX_TEXT = 4095;
 /** Of setgroups. */
 const MAX_WORD = 7;
 
-export type MapKind = "uid" | "gid";
+export type MapKind = "uid" | "gid" | "projid";
 
-/** The map of `ns` as somebody of `reader` sees it: ids outside are those of the reader, or of the parent. */
+/** The map of `ns` as `reader`, the opener's namespace, sees it: ids outside are those of the reader, or of the parent. */
 export function mapText(ns: UserNamespace, kind: MapKind, reader: UserNamespace): string {
   const outside = reader === ns ? ns.parent ?? ns : reader;
   let text = "";
   for (const { first, lower, count } of mapOf(ns, kind)) {
-    const shown = kind === "uid" ? outside.uidOf(lower) : outside.gidOf(lower);
-    text += [first, shown, count].map((n) => String(n).padStart(10)).join(" ") + "\n";
+    text += [first, shownIn(outside, kind, lower), count].map((n) =>
+      String(n).padStart(10)
+    ).join(" ") + "\n";
   }
   return text;
 }
 
 function mapOf(ns: UserNamespace, kind: MapKind): readonly IdExtent[] {
-  return kind === "uid" ? ns.uidMap : ns.gidMap;
+  return kind === "uid" ? ns.uidMap : kind === "gid" ? ns.gidMap : ns.projidMap;
 }
 
-/** Somebody writes a map: bytes taken, or -errno. A map is written once, and all of it, from the start. */
+function shownIn(ns: UserNamespace, kind: MapKind, kernelId: number): number {
+  if (kind === "projid") return ns.projidOf(kernelId);
+  return kind === "uid" ? ns.uidOf(kernelId) : ns.gidOf(kernelId);
+}
+
+/** Credentials of a write to a map: of the task that opened the file, and of the one that writes. */
+export interface MapUsers {
+  readonly opener: Credentials;
+  readonly writer: Credentials;
+}
+
+/** A write to a map: bytes taken, or -errno. A map is written once, and all of it, from the start. */
 export function writeMap(
   ns: UserNamespace,
   kind: MapKind,
-  writer: Credentials,
+  users: MapUsers,
   text: string,
   offset: number,
 ): number {
-  const { parent } = ns, from = writer.userNs;
-  if (parent === null || (from !== ns && from !== parent)) return -EPERM;
+  const { parent } = ns, { opener } = users;
+  if (parent === null || (opener.userNs !== ns && opener.userNs !== parent)) return -EPERM;
   if (offset !== 0 || text.length > MAX_TEXT) return -EINVAL;
-  if (mapOf(ns, kind).length > 0 || !hasCapIn(writer, ns, CAP_SYS_ADMIN)) return -EPERM;
+  if (mapOf(ns, kind).length > 0) return -EPERM;
+  if (kind !== "projid" && !hasCapIn(opener, ns, CAP_SYS_ADMIN)) return -EPERM;
   const wanted = parseMap(text);
   if (wanted === null) return -EINVAL;
-  if (!isPermitted(ns, parent, kind, writer, wanted)) return -EPERM;
+  if (!isPermitted(ns, parent, kind, users, wanted)) return -EPERM;
   const map: IdExtent[] = [];
   for (const { first, lower, count } of wanted) {
     const kernelId = kernelRange(mapOf(parent, kind), lower, count);
@@ -51,7 +66,8 @@ export function writeMap(
     map.push({ first, lower: kernelId, count });
   }
   if (kind === "uid") ns.uidMap = map;
-  else ns.gidMap = map;
+  else if (kind === "gid") ns.gidMap = map;
+  else ns.projidMap = map;
   return text.length;
 }
 
@@ -85,30 +101,36 @@ function overlaps(a: number, aCount: number, b: number, bCount: number): boolean
   return a < b + bCount && b < a + aCount;
 }
 
-/** Whoever may act for all ids of the parent, or maps nobody but itself (new_idmap_permitted). */
+/**
+ * new_idmap_permitted of Linux. A map of the opener's own id needs no privilege; any other needs CAP_SETUID or CAP_SETGID
+ * in the parent, of opener and writer.
+ */
 function isPermitted(
   ns: UserNamespace,
   parent: UserNamespace,
   kind: MapKind,
-  writer: Credentials,
+  { opener, writer }: MapUsers,
   wanted: readonly IdExtent[],
 ): boolean {
+  // Project ids give no privilege.
+  if (kind === "projid") return true;
   if (kind === "uid" && wanted.some((e) => e.lower === 0)) {
     // Root of the parent: its file capabilities could be given away.
-    const may = writer.userNs === ns
+    const may = opener.userNs === ns
       ? ns.parentCouldSetfcap
-      : hasCapIn(writer, parent, CAP_SETFCAP);
+      : hasCapIn(opener, parent, CAP_SETFCAP);
     if (!may) return false;
   }
   const [only] = wanted;
   if (wanted.length === 1 && only !== undefined && only.count === 1) {
-    if (ns.ownerUid === writer.euid) {
-      if (kind === "uid" && parent.kernelUid(only.lower) === writer.euid) return true;
-      const isOwnGid = kind === "gid" && parent.kernelGid(only.lower) === writer.egid;
+    if (ns.ownerUid === opener.euid) {
+      if (kind === "uid" && parent.kernelUid(only.lower) === opener.euid) return true;
+      const isOwnGid = kind === "gid" && parent.kernelGid(only.lower) === opener.egid;
       if (isOwnGid && !ns.allowsSetgroups) return true;
     }
   }
-  return hasCapIn(writer, parent, kind === "uid" ? CAP_SETUID : CAP_SETGID);
+  const capability = kind === "uid" ? CAP_SETUID : CAP_SETGID;
+  return hasCapIn(writer, parent, capability) && hasCapIn(opener, parent, capability);
 }
 
 /** Kernel id of a range that lies in one range of the parent's map. */
@@ -119,19 +141,16 @@ function kernelRange(map: readonly IdExtent[], first: number, count: number): nu
   return NO_ID;
 }
 
-/** /proc/PID/setgroups: "deny" holds for good, and only before there is a map of groups. Bytes taken, or -errno. */
-export function writeSetgroups(
-  ns: UserNamespace,
-  writer: Credentials,
-  text: string,
-  offset: number,
-): number {
-  if (!hasCapIn(writer, ns, CAP_SYS_ADMIN)) return -EPERM;
+/**
+ * /proc/PID/setgroups: "deny" holds for good, and only before there is a map of groups. Bytes taken, or -errno. Whether
+ * the file may be written was decided when it was opened.
+ */
+export function writeSetgroups(ns: UserNamespace, text: string, offset: number): number {
   if (offset !== 0 || text.length > MAX_WORD) return -EINVAL;
   const word = text.replace(/\s*(\0[^]*)?$/, "");
   if (word === "allow") return ns.allowsSetgroups ? text.length : -EPERM;
   if (word !== "deny") return -EINVAL;
-  if (ns.isInitial || ns.gidMap.length > 0) return -EPERM;
+  if (ns.gidMap.length > 0) return -EPERM;
   ns.allowsSetgroups = false;
   return text.length;
 }

@@ -29,6 +29,11 @@ export abstract class Namespace {
     this.isInitial = isInitial;
   }
 
+  /** Nothing needs it any more, and nothing in it is there. */
+  get isGone(): boolean {
+    return this.isReleased;
+  }
+
   hold(): this {
     this.refs++;
     return this;

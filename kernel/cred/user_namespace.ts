@@ -42,6 +42,8 @@ export class UserNamespace extends Namespace {
   /** Empty until they are written. */
   uidMap: readonly IdExtent[];
   gidMap: readonly IdExtent[];
+  /** Of project ids, which no file system here has. */
+  projidMap: readonly IdExtent[];
   /** setgroups(2) may be used: /proc/PID/setgroups. */
   allowsSetgroups: boolean;
   /** Its maker had CAP_SETFCAP in the parent: it may map id 0 of the parent. */
@@ -64,6 +66,7 @@ export class UserNamespace extends Namespace {
     this.ownerGid = ownerGid;
     this.uidMap = parent === null ? IDENTITY : [];
     this.gidMap = parent === null ? IDENTITY : [];
+    this.projidMap = parent === null ? IDENTITY : [];
     this.allowsSetgroups = parent === null || parent.allowsSetgroups;
     this.parentCouldSetfcap = parentCouldSetfcap;
     this.counts = new NamespaceCounts(parent === null);
@@ -99,6 +102,9 @@ export class UserNamespace extends Namespace {
   }
   gidOf(kernelId: number): number {
     return this.isInitial ? kernelId : up(this.gidMap, kernelId);
+  }
+  projidOf(kernelId: number): number {
+    return this.isInitial ? kernelId : up(this.projidMap, kernelId);
   }
 
   /** As `uidOf`, with the overflow id for what has no name here. HOT */

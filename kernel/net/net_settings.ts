@@ -15,6 +15,9 @@ export class NetSettingsView implements NetSettings {
     this.#net = net;
   }
 
+  get isGone(): boolean {
+    return this.#net.isGone;
+  }
   get isFirst(): boolean {
     return this.#net.isInitial;
   }

@@ -36,7 +36,7 @@ export abstract class TextInode extends GeneratedInode {
   /** The text now (a byte string), or -errno. */
   abstract render(): string | number;
 
-  /** Somebody wrote `text` at `offset`: bytes taken, or -errno. */
+  /** The current task writes `text` at `offset`: bytes taken, or -errno. Where the opener counts: TextFile.store. */
   store(_text: string, _offset: number): number {
     return -EINVAL;
   }
@@ -63,6 +63,14 @@ export class TextFile extends OpenFile {
   /** What this reader gets; subclasses may have remembered something when they were opened. */
   protected render(): string | number {
     return this.inode.render();
+  }
+
+  /**
+   * The current task writes: bytes taken, or -errno. `this.cred` is the opener's: a file whose opener counts overrides
+   * this, since the writer may be a privileged program whose output was led here.
+   */
+  protected store(text: string, offset: number): number {
+    return this.inode.store(text, offset);
   }
 
   override read(io: IoCursor, offset: number): number {
@@ -102,7 +110,7 @@ export class TextFile extends OpenFile {
   override write(io: IoCursor, offset: number): number {
     const buf = new Uint8Array(Math.min(io.remaining, MAX_WRITE));
     const n = io.takeBytes(buf, 0, buf.length);
-    return n < 0 ? n : this.inode.store(bytesToString(buf, 0, n), offset);
+    return n < 0 ? n : this.store(bytesToString(buf, 0, n), offset);
   }
 
   /** As by the path: pam_loginuid(8) cuts the file before it writes. */

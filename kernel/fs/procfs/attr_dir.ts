@@ -3,12 +3,16 @@
  * reading and writing is EINVAL.
  */
 
-import { EACCES, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedDir } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
-import { TextInode } from "../generated/text_inode.ts";
+import { TextFile, TextInode } from "../generated/text_inode.ts";
 import { TaskNames } from "./task_names.ts";
 import { AREA_ATTR, AREA_THREAD_ATTR, type TaskRef } from "./task_ref.ts";
 
@@ -51,14 +55,37 @@ class AttrFile extends TextInode {
     ref.own(this);
   }
 
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile {
+    const task = this.ref.get();
+    const mm = task !== null && this.ref.mayInspect(task) ? task.mm : null;
+    return new OpenAttr(this, flags, mm);
+  }
+
   override render(): number {
     return this.ref.get() === null ? -ESRCH : -EINVAL;
   }
 
-  /** Of oneself alone. */
-  override store(_text: string, _offset: number): number {
-    const task = this.ref.get();
+  /** Of oneself alone, opened by oneself. */
+  storeThrough(mm: MemoryManager | null): number {
+    const task = this.ref.get(), caller = this.ref.source.current();
+    if (mm === null || caller?.mm !== mm) return -EPERM;
     if (task === null) return -ESRCH;
-    return this.ref.source.current()?.tgid === task.tgid ? -EINVAL : -EACCES;
+    return caller.tgid === task.tgid ? -EINVAL : -EACCES;
+  }
+}
+
+/** It stays with the program that the process ran when it was opened: no other one writes by way of it. */
+class OpenAttr extends TextFile {
+  private readonly attr: AttrFile;
+  private readonly mm: MemoryManager | null;
+
+  constructor(attr: AttrFile, flags: number, mm: MemoryManager | null) {
+    super(attr, flags);
+    this.attr = attr;
+    this.mm = mm;
+  }
+
+  protected override store(_text: string, _offset: number): number {
+    return this.attr.storeThrough(this.mm);
   }
 }

@@ -5,6 +5,8 @@ import type { LinkFamily } from "./link_fields.ts";
 import type { SysctlStore } from "./sysctl_store.ts";
 
 export interface NetSettings {
+  /** The namespace is gone: an open file outlived it. */
+  readonly isGone: boolean;
   /** It is the sandbox's first one. */
   readonly isFirst: boolean;
   readonly store: SysctlStore;

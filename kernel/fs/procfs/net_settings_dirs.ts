@@ -7,7 +7,7 @@ import { FIRST_OFFSET, FixedDir, GeneratedDir, type Listed } from "../generated/
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { LINK_FIELDS, type LinkFamily } from "./link_fields.ts";
 import type { ProcSource } from "./source.ts";
-import { StoredInode, SysctlInode } from "./sysctl_inode.ts";
+import { StoredInode, SysctlInode, type SysctlScope } from "./sysctl_inode.ts";
 import { numbersOf } from "./sysctl_store.ts";
 
 /** Inode numbers behind those of tasks: a link has 2^8 of them, a family 2^40. */
@@ -146,13 +146,13 @@ class LinkInode extends SysctlInode {
     this.#name = name;
   }
 
-  protected override value(): string | number {
-    const value = this.source.netSettings.read(this.#family, this.#where, this.#name);
+  protected override value({ net }: SysctlScope): string | number {
+    const value = net.read(this.#family, this.#where, this.#name);
     return value === null ? -ENOENT : String(value);
   }
-  protected override change(text: string): number {
+  protected override change(text: string, { net }: SysctlScope): number {
     const value = numbersOf(text, 1)?.[0];
     if (value === undefined) return -EINVAL;
-    return this.source.netSettings.write(this.#family, this.#where, this.#name, value);
+    return net.write(this.#family, this.#where, this.#name, value);
   }
 }

@@ -175,6 +175,7 @@ export class FakeSource implements ProcSource {
   readonly net: NetTables = new NetTables();
   readonly sysctl: SysctlStore = new SysctlStore();
   readonly netSettings: NetSettings = {
+    isGone: false,
     isFirst: true,
     store: this.sysctl,
     isAdministrator: () => false,
@@ -226,6 +227,9 @@ export class FakeSource implements ProcSource {
   }
   current(): ProcTask | null {
     return this.hidesCaller ? null : this.acting;
+  }
+  currentCred(): Credentials | null {
+    return this.caller?.cred ?? null;
   }
   task(id: number): ProcTask | null {
     return this.tasks.get(id) ?? null;

@@ -205,6 +205,8 @@ export interface ProcSource extends CallerSource {
   /** Of the network namespace of whoever makes the call that is served. */
   readonly netSettings: NetSettings;
   readonly namespaces: NsFs;
+  /** Credentials of the task whose call is being served, seen or not; null: there is none. */
+  currentCred(): Credentials | null;
   /** The namespace whose ids are shown. */
   readonly pids: PidSpace;
   /** As the caller of mount(2) sees it. */

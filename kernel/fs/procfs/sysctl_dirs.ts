@@ -14,7 +14,7 @@ import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { parseNumber } from "./format.ts";
 import { LinksDir, NetDir } from "./net_settings_dirs.ts";
 import type { ProcSource } from "./source.ts";
-import { NET, StoredInode, SysctlInode } from "./sysctl_inode.ts";
+import { NET, StoredInode, SysctlInode, type SysctlScope } from "./sysctl_inode.ts";
 import { firstLine, numbersOf } from "./sysctl_store.ts";
 
 /** /proc/sys/kernel/pid_max. */
@@ -26,12 +26,12 @@ const UTS_NAME_LENGTH = 64;
 
 interface LiveSetting {
   readonly permissions: number;
-  /** It belongs to the user namespace of whoever asks, and CAP_SYS_RESOURCE there decides. */
+  /** It belongs to the user namespace of the opener, and CAP_SYS_RESOURCE there decides. */
   readonly isOfUserNamespace?: boolean;
   /** Without its newline. */
-  read(source: ProcSource): string;
-  /** 0 or -errno. */
-  write?(source: ProcSource, text: string): number;
+  read(source: ProcSource, scope: SysctlScope): string;
+  /** The current task writes: 0 or -errno. */
+  write?(source: ProcSource, text: string, scope: SysctlScope): number;
 }
 
 /** Kinds of namespaces that have a limit. */
@@ -112,12 +112,10 @@ const LIVE: ReadonlyMap<string, LiveSetting> = new Map<string, LiveSetting>([
   ["kernel/version", { permissions: 0o444, read: (s) => s.version }],
   ["net/ipv4/ip_forward", {
     permissions: 0o644,
-    read: (s) => String(s.netSettings.read("ipv4", "all", "forwarding")),
-    write: (s, text) => {
+    read: (_s, { net }) => String(net.read("ipv4", "all", "forwarding")),
+    write: (_s, text, { net }) => {
       const value = numbersOf(text, 1)?.[0];
-      return value === undefined
-        ? -EINVAL
-        : s.netSettings.write("ipv4", "all", "forwarding", value);
+      return value === undefined ? -EINVAL : net.write("ipv4", "all", "forwarding", value);
     },
   }],
   ["vm/memfd_noexec", {
@@ -186,26 +184,24 @@ class LiveInode extends SysctlInode {
     const shift = hasOwnCap(cred, CAP_SYS_RESOURCE) ? 6 : 0;
     return (mask & ~(this.mode >> shift) & 7) === 0 ? 0 : -EACCES;
   }
-  override value(): string {
-    return this.#live.read(this.source);
+  override value(scope: SysctlScope): string {
+    return this.#live.read(this.source, scope);
   }
-  override change(text: string): number {
-    return this.#live.write?.(this.source, text) ?? -EINVAL;
+  override change(text: string, scope: SysctlScope): number {
+    return this.#live.write?.(this.source, text, scope) ?? -EINVAL;
   }
 }
 
-/** A row of /proc/sys/user. DIFFERS: a limit of whoever asks, in Linux of whoever looked the file up. */
+/** A row of /proc/sys/user: a limit of the opener's user namespace. */
 function namespaceLimit(kind: NamespaceKind): [string, LiveSetting] {
-  const counts = (source: ProcSource) =>
-    (source.current()?.cred.userNs ?? INITIAL_USER_NAMESPACE).counts;
   return [`user/max_${kind}_namespaces`, {
     permissions: 0o644,
     isOfUserNamespace: true,
-    read: (s) => String(counts(s).limit(kind)),
-    write: (s, text) => {
+    read: (_s, { userNs }) => String(userNs.counts.limit(kind)),
+    write: (_s, text, { userNs }) => {
       const value = parseNumber(text);
       if (value === null || value < 0 || value > 0x7fffffff) return -EINVAL;
-      counts(s).setLimit(kind, value);
+      userNs.counts.setLimit(kind, value);
       return 0;
     },
   }];

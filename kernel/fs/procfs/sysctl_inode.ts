@@ -1,18 +1,30 @@
-/** A file of /proc/sys (sysctl(8)): who may read and write it, and that it is written at once. */
+/**
+ * A file of /proc/sys (sysctl(8)): who may read and write it, and that it is written at once. An open file stays with the
+ * namespaces that its opener was in: whoever it is passed to changes the opener's settings, which the opener was allowed
+ * to change, and not its own. DIFFERS: Linux looks at the namespaces when the path is walked, not when it is opened.
+ */
 
-import { EACCES } from "../../../ffi/abi/errno.ts";
+import { EACCES, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
 import { O_ACCMODE, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
+import type { UserNamespace } from "../../cred/user_namespace.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
-import { type Polling, TextInode } from "../generated/text_inode.ts";
+import { type Polling, TextFile, TextInode } from "../generated/text_inode.ts";
+import type { NetSettings } from "./net_settings.ts";
 import type { ProcSource } from "./source.ts";
 import type { Setting, SysctlStore } from "./sysctl_store.ts";
 
 /** Where settings of network namespaces are. */
 export const NET = "net/";
+
+/** Of the opener of a file: what settings of network and user namespaces are about. */
+export interface SysctlScope {
+  readonly net: NetSettings;
+  readonly userNs: UserNamespace;
+}
 
 export abstract class SysctlInode extends TextInode {
   protected readonly source: ProcSource;
@@ -32,9 +44,9 @@ export abstract class SysctlInode extends TextInode {
   }
 
   /** Without its newline; or -errno. */
-  protected abstract value(): string | number;
+  protected abstract value(scope: SysctlScope): string | number;
   /** 0 or -errno. */
-  protected abstract change(text: string): number;
+  protected abstract change(text: string, scope: SysctlScope): number;
 
   override get polling(): Polling {
     return "ready";
@@ -46,29 +58,65 @@ export abstract class SysctlInode extends TextInode {
     return true;
   }
 
-  /** Who administers a network may do what its owner may. */
+  /**
+   * Root's bits for the first namespace's user 0, whichever capabilities it has, and for who administers a network; the
+   * group's for its group 0 (test_perm of Linux).
+   */
   override checkMode(mask: number, cred: Credentials): number {
-    const isOwners = this.#isOfNet && this.source.netSettings.isAdministrator(cred);
-    if (!isOwners) return super.checkMode(mask, cred);
-    return (mask & ~(this.mode >> 6) & 7) === 0 ? 0 : -EACCES;
+    const isOwners = cred.euid === 0 ||
+      (this.#isOfNet && this.source.netSettings.isAdministrator(cred));
+    const isGroups = cred.egid === 0 || cred.groups.includes(0);
+    const shift = isOwners ? 6 : isGroups ? 3 : 0;
+    return (mask & ~(this.mode >> shift) & 7) === 0 ? 0 : -EACCES;
   }
 
   /** What nobody may write, root cannot open for it either. */
-  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+  override open(_dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
     const writes = (flags & O_ACCMODE) !== O_RDONLY;
-    return writes && (this.mode & 0o222) === 0 ? -EACCES : super.open(dentry, flags, cred);
+    if (writes && (this.mode & 0o222) === 0) return -EACCES;
+    return new SysctlFile(this, flags, { net: this.source.netSettings, userNs: cred.userNs });
   }
 
-  override render(): string | number {
-    const value = this.value();
+  /** Only an opened one has a text. */
+  override render(): number {
+    return -EPERM;
+  }
+
+  renderFor(scope: SysctlScope): string | number {
+    if (this.#isOfNet && scope.net.isGone) return -ENOENT;
+    const value = this.value(scope);
     return typeof value === "string" ? value + "\n" : value;
   }
 
   /** Values are written at once, from the beginning: later parts of a text are taken and dropped. */
-  override store(text: string, offset: number): number {
+  storeFor(text: string, offset: number, scope: SysctlScope): number {
+    if (this.#isOfNet && scope.net.isGone) return -ENOENT;
     if (offset > 0 || text === "") return text.length;
-    const r = this.change(text);
+    const r = this.change(text, scope);
     return r < 0 ? r : text.length;
+  }
+}
+
+class SysctlFile extends TextFile {
+  readonly #sysctl: SysctlInode;
+  readonly #scope: SysctlScope;
+
+  constructor(inode: SysctlInode, flags: number, scope: SysctlScope) {
+    super(inode, flags);
+    this.#sysctl = inode;
+    this.#scope = scope;
+    scope.userNs.hold();
+  }
+
+  protected override render(): string | number {
+    return this.#sysctl.renderFor(this.#scope);
+  }
+  protected override store(text: string, offset: number): number {
+    return this.#sysctl.storeFor(text, offset, this.#scope);
+  }
+  protected override release(): void {
+    super.release();
+    this.#scope.userNs.drop();
   }
 }
 
@@ -89,10 +137,9 @@ export class StoredInode extends SysctlInode {
   get #isForeign(): boolean {
     return this.#setting.isOfFirst === "shown" && !this.source.netSettings.isFirst;
   }
-  get #store(): SysctlStore {
+  #store({ net }: SysctlScope): SysctlStore {
     const { path, isOfFirst } = this.#setting;
-    const isOfCaller = path.startsWith(NET) && isOfFirst === undefined;
-    return isOfCaller ? this.source.netSettings.store : this.source.sysctl;
+    return path.startsWith(NET) && isOfFirst === undefined ? net.store : this.source.sysctl;
   }
 
   override refresh(): number {
@@ -104,10 +151,10 @@ export class StoredInode extends SysctlInode {
     this.refresh();
     return super.open(dentry, flags, cred);
   }
-  protected override value(): string {
-    return this.#store.get(this.#setting.path);
+  protected override value(scope: SysctlScope): string {
+    return this.#store(scope).get(this.#setting.path);
   }
-  protected override change(text: string): number {
-    return this.#store.set(this.#setting.path, text);
+  protected override change(text: string, scope: SysctlScope): number {
+    return this.#store(scope).set(this.#setting.path, text);
   }
 }

@@ -9,6 +9,7 @@ import type { OpenFile } from "../../vfs/open_file.ts";
 import { FIRST_OFFSET, type GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import { AttrDir } from "./attr_dir.ts";
 import { FdDir, FdinfoDir } from "./fd_dirs.ts";
+import { IdMapText, isIdMapFile } from "./id_map_files.ts";
 import { PlaceLink } from "./magic_link.ts";
 import { MapFilesDir } from "./map_files_dir.ts";
 import { MemInode } from "./mem_file.ts";
@@ -113,6 +114,7 @@ export class TaskDir extends TaskBelow {
       case "mountstats":
         return new MountsInode(proc, ref, ino, mode & 0o777, name);
       default:
+        if (isIdMapFile(name)) return new IdMapText(proc, ref, ino, mode & 0o777, name);
         return MEMORY_FORMATS.has(name)
           ? new MemoryText(proc, ref, ino, mode & 0o777, name)
           : new TaskText(proc, ref, ino, mode & 0o777, name);

@@ -5,8 +5,7 @@
 
 import { CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EACCES, EINVAL, EPERM, ERANGE, ESRCH } from "../../../ffi/abi/errno.ts";
-import { hasCap, hasCapIn } from "../../cred/credentials.ts";
-import { type MapKind, mapText, writeMap, writeSetgroups } from "../../cred/id_map.ts";
+import { type Credentials, hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { TimeNamespace } from "../../cred/time_namespace.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { parseNumber } from "./format.ts";
@@ -19,10 +18,15 @@ import { statLine, statmLine, statusText } from "./task_stat.ts";
 export interface TaskFormat {
   /** Whether the caller must be allowed to look into the task when it opens or reads the file. Default: nothing. */
   readonly needs?: "access to open" | "access to read" | "attachment to read";
-  /** The text, or -errno. `whole`: the file is not in task/TID. */
-  render(task: ProcTask, source: ProcSource, whole: boolean): string | number;
-  /** Bytes taken, or -errno. */
-  store?(task: ProcTask, source: ProcSource, text: string, offset: number): number;
+  /** The text, or -errno. `whole`: the file is not in task/TID. `opener`: credentials of the task that opened it. */
+  render(
+    task: ProcTask,
+    source: ProcSource,
+    whole: boolean,
+    opener: Credentials,
+  ): string | number;
+  /** The current task writes: bytes taken, or -errno. */
+  store?(task: ProcTask, source: ProcSource, text: string, opener: Credentials): number;
 }
 
 /** LIMIT: bytes of a thread's name. */
@@ -31,8 +35,6 @@ const UNSET = 0xffffffff;
 /** Bounds of oom_score_adj and of oom_adj. */
 const OOM_SCORE_MAX = 1000, OOM_DISABLE = -17, OOM_ADJ_MAX = 15;
 const SLACK_MAX = 2n ** 64n - 1n;
-/** Project ids are what they are. */
-const ID_MAP = "         0          0 4294967295\n";
 
 export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, TaskFormat>([
   ["cgroup", { render: (t) => t.cgroupText() }],
@@ -41,20 +43,17 @@ export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, Tas
   ["comm", { render: (t) => `${t.comm}\n`, store: storeComm }],
   ["coredump_filter", { render: coredumpFilter, store: storeCoredumpFilter }],
   ["cpuset", { render: (t) => t.cpusetText() }],
-  ["gid_map", idMap("gid")],
   ["io", { needs: "access to read", render: ioText }],
   ["limits", { render: limitsText }],
-  ["loginuid", { render: (t) => String(t.loginUid), store: storeLoginUid }],
+  ["loginuid", { render: loginUid, store: storeLoginUid }],
   ["ksm_merging_pages", { needs: "access to open", render: () => "0\n" }],
   ["ksm_stat", { needs: "access to open", render: ksmStat }],
   ["oom_adj", { render: oomAdj, store: storeOomAdj }],
   ["oom_score", { render: oomScore }],
   ["oom_score_adj", { render: (t) => `${t.oomScoreAdj}\n`, store: storeOomScoreAdj }],
   ["personality", { needs: "attachment to read", render: personality }],
-  ["projid_map", { render: () => ID_MAP, store: () => -EPERM }],
   ["schedstat", { render: schedstat }],
   ["sessionid", { render: () => String(UNSET) }],
-  ["setgroups", { render: setgroups, store: storeSetgroups }],
   ["stat", { render: statLine }],
   ["statm", { render: statmLine }],
   ["status", { render: statusText }],
@@ -62,7 +61,6 @@ export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, Tas
   ["timens_offsets", { render: timeOffsets, store: storeTimeOffsets }],
   ["timers", { render: (t) => t.timersText() }],
   ["timerslack_ns", { render: timerSlack, store: storeTimerSlack }],
-  ["uid_map", idMap("uid")],
   ["wchan", { render: () => "0" }],
 ]);
 
@@ -109,13 +107,30 @@ function ioText(task: ProcTask, _source: ProcSource, whole: boolean): string {
     `read_bytes: ${t.fetchedBytes}\nwrite_bytes: ${t.storedBytes}\ncancelled_write_bytes: 0\n`;
 }
 
+/** Numbers are those of the opener's user namespace. */
+function loginUid(
+  task: ProcTask,
+  _source: ProcSource,
+  _whole: boolean,
+  { userNs }: Credentials,
+): string {
+  return String(userNs.uidOf(task.loginUid));
+}
+
 /** As audit has it: once, by the thread itself, unless CAP_AUDIT_CONTROL allows more. */
-function storeLoginUid(task: ProcTask, source: ProcSource, text: string): number {
+function storeLoginUid(
+  task: ProcTask,
+  source: ProcSource,
+  text: string,
+  { userNs }: Credentials,
+): number {
   const caller = source.current(), uid = parseNumber(text);
   if (caller === null || caller.tid !== task.tid) return -EPERM;
   if (uid === null || uid < 0 || uid > UNSET) return -EINVAL;
+  const kernelUid = uid === UNSET ? UNSET : userNs.kernelUid(uid);
+  if (uid !== UNSET && kernelUid === UNSET) return -EINVAL;
   if (task.loginUid !== UNSET && !hasCap(caller.cred, CAP_AUDIT_CONTROL)) return -EPERM;
-  task.loginUid = uid;
+  task.loginUid = kernelUid;
   return text.length;
 }
 
@@ -198,41 +213,19 @@ function schedstat(task: ProcTask, _source: ProcSource, whole: boolean): string 
   return `${ran} 0 ${s.voluntarySwitches + s.involuntarySwitches}\n`;
 }
 
-function setgroups(task: ProcTask): string {
-  return task.cred.userNs.allowsSetgroups ? "allow\n" : "deny\n";
-}
-
-function storeSetgroups(
-  task: ProcTask,
-  source: ProcSource,
-  text: string,
-  offset: number,
-): number {
-  const caller = source.current();
-  return caller === null ? -EPERM : writeSetgroups(task.cred.userNs, caller.cred, text, offset);
-}
-
 function timeOffsets(task: ProcTask): string {
   const time = task.namespaceOf("time_for_children");
   return time instanceof TimeNamespace ? time.offsetsText() : "";
 }
 
-function storeTimeOffsets(task: ProcTask, source: ProcSource, text: string): number {
-  const time = task.namespaceOf("time_for_children"), caller = source.current();
-  if (!(time instanceof TimeNamespace) || caller === null) return -ESRCH;
-  return time.writeOffsets(text, caller.cred, source.host.monotonicNs());
-}
-
-/** DIFFERS: who writes counts, where Linux looks at who opened the file too. */
-function idMap(kind: MapKind): TaskFormat {
-  return {
-    render: (task, source) => {
-      const { userNs } = task.cred;
-      return mapText(userNs, kind, source.current()?.cred.userNs ?? userNs);
-    },
-    store: (task, source, text, offset) => {
-      const caller = source.current();
-      return caller === null ? -EPERM : writeMap(task.cred.userNs, kind, caller.cred, text, offset);
-    },
-  };
+/** The opener's capability counts: what it opens may be the output of a privileged program. */
+function storeTimeOffsets(
+  task: ProcTask,
+  source: ProcSource,
+  text: string,
+  opener: Credentials,
+): number {
+  const time = task.namespaceOf("time_for_children");
+  if (!(time instanceof TimeNamespace)) return -ESRCH;
+  return time.writeOffsets(text, opener, source.host.monotonicNs());
 }

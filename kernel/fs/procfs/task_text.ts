@@ -14,7 +14,7 @@ import { MEMORY_FORMATS } from "./memory_formats.ts";
 import { TASK_FORMATS } from "./task_formats.ts";
 import type { TaskRef } from "./task_ref.ts";
 
-abstract class OwnedText extends TextInode {
+export abstract class OwnedText extends TextInode {
   readonly ref: TaskRef;
   protected readonly name: string;
 
@@ -37,14 +37,19 @@ abstract class OwnedText extends TextInode {
 
 /** `name` is one of TASK_FORMATS. */
 export class TaskText extends OwnedText {
-  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
     const task = this.ref.get();
     if (task === null) return -ESRCH;
     const isGuarded = TASK_FORMATS.get(this.name)?.needs === "access to open";
-    return isGuarded && !this.ref.mayInspect(task) ? -EACCES : super.open(dentry, flags, cred);
+    return isGuarded && !this.ref.mayInspect(task) ? -EACCES : new TaskTextFile(this, flags);
   }
 
-  override render(): string | number {
+  /** Only an opened one has a text. */
+  override render(): number {
+    return -EPERM;
+  }
+
+  renderFor(opener: Credentials): string | number {
     const task = this.ref.get(), format = TASK_FORMATS.get(this.name);
     if (task === null || format === undefined) return -ESRCH;
     const { needs } = format,
@@ -52,15 +57,29 @@ export class TaskText extends OwnedText {
     if (isGuarded && !this.ref.mayInspect(task)) {
       return needs === "access to read" ? -EACCES : -EPERM;
     }
-    return format.render(task, this.ref.source, !this.ref.isThread);
+    return format.render(task, this.ref.source, !this.ref.isThread, opener);
   }
 
-  override store(text: string, offset: number): number {
+  storeFor(text: string, opener: Credentials): number {
     const task = this.ref.get(), format = TASK_FORMATS.get(this.name);
     if (task === null) return -ESRCH;
-    return format?.store === undefined
-      ? -EINVAL
-      : format.store(task, this.ref.source, text, offset);
+    return format?.store?.(task, this.ref.source, text, opener) ?? -EINVAL;
+  }
+}
+
+class TaskTextFile extends TextFile {
+  private readonly text: TaskText;
+
+  constructor(inode: TaskText, flags: number) {
+    super(inode, flags);
+    this.text = inode;
+  }
+
+  protected override render(): string | number {
+    return this.cred === null ? -EPERM : this.text.renderFor(this.cred);
+  }
+  protected override store(text: string, _offset: number): number {
+    return this.cred === null ? -EPERM : this.text.storeFor(text, this.cred);
   }
 }
 

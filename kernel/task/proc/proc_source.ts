@@ -5,7 +5,7 @@
 
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EPERM } from "../../../ffi/abi/errno.ts";
-import { hasCapIn } from "../../cred/credentials.ts";
+import { type Credentials, hasCapIn } from "../../cred/credentials.ts";
 import type { Host } from "../../core/host.ts";
 import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
 import type { NetSettings } from "../../fs/procfs/net_settings.ts";
@@ -111,6 +111,10 @@ export class KernelProcSource implements ProcSource {
     const task = this.kernel.current;
     if (task === null || task.state === DEAD || !this.pids.encloses(task.pids)) return null;
     return new TaskView(this.kernel, this.pids, task.group, task);
+  }
+
+  currentCred(): Credentials | null {
+    return this.kernel.current?.cred ?? null;
   }
 
   task(id: number): ProcTask | null {

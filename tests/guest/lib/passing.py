@@ -1,0 +1,52 @@
+"""Tests whose subject is a descriptor that one user opens and another uses (docs/internals/credentials.md)."""
+
+import array
+import contextlib
+import os
+import socket
+
+from lib.guest import libc, need_root, test
+from lib.namespaces import contained
+
+
+def body(fn):
+    """The body runs as root, in a child in a directory that everybody may enter."""
+    def outer():
+        need_root()
+        os.chmod(".", 0o755)
+        contained(fn)
+    outer.__name__ = fn.__name__
+    return test(outer)
+
+
+@contextlib.contextmanager
+def acting_as(uid):
+    """Effective ids of another user, without capabilities; root's again behind it."""
+    os.setegid(uid)
+    os.seteuid(uid)
+    libc.prctl(4, 1, 0, 0, 0)  # its files in /proc are its own
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def become(uid):
+    """This user for good, who may be looked into."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    libc.prctl(4, 1, 0, 0, 0)
+
+
+def give(to, *fds):
+    to.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+
+
+def take(source):
+    _, control, _, _ = source.recvmsg(1, socket.CMSG_SPACE(64))
+    found = array.array("i")
+    for _, _, data in control:
+        found.frombytes(data[:len(data) - len(data) % 4])
+    return list(found)
