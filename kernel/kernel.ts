@@ -135,6 +135,7 @@ export class SandboxKernel implements Kernel {
     this.keys = new KeyStore(sysctl, host, this.timers);
     net.settings = net.common = sysctl;
     net.timers = this.timers;
+    net.calls = this;
     net.connector = new ProcConnector(net);
     net.generic = new GenericFamilies();
     this.taskStats = new TaskStats(this, net.generic.nextId);
@@ -185,6 +186,7 @@ export class SandboxKernel implements Kernel {
     const net = new NetNamespace(this.memory.frames, this.host, null, owner, false);
     net.inherit(this.namespaces.net);
     net.timers = this.timers;
+    net.calls = this;
     net.lister = this.namespaces.net.lister;
     net.urgent = this.namespaces.net.urgent;
     net.generic = this.namespaces.net.generic;

@@ -45,6 +45,11 @@ export interface NamespaceFinder {
   ofFile(caller: SocketCaller, fd: number): NetNamespace | null;
 }
 
+/** The kernel, as the one that knows whose call is being served. */
+export interface CurrentCaller {
+  readonly current: SocketCaller | null;
+}
+
 export interface UrgentListener {
   onUrgent(socket: Socket): void;
 }
@@ -82,6 +87,8 @@ export class NetNamespace extends Namespace {
   readonly links: LinkTable;
   /** The ports of those sockets; null: none can be reached from other namespaces. */
   inet: InetPorts | null = null;
+  /** For writes and requests that carry no caller: splice(2), sendfile(2) and io_submit(2) write as write(2) does. */
+  calls: CurrentCaller | null = null;
   /** Who knows other namespaces by what stands for them. */
   finder: NamespaceFinder | null = null;
   /** Of the process that the kernel runs in; null: this namespace has only its own loopback. */
@@ -163,6 +170,11 @@ export class NetNamespace extends Namespace {
   /** Text of a setting of /proc/sys; "" when there is none. */
   setting(path: string): string {
     return this.settings?.get(path) ?? "";
+  }
+
+  /** The task whose call is being served; null: none is, or a test has none. */
+  get caller(): SocketCaller | null {
+    return this.calls?.current ?? null;
   }
 
   /** The first number of a setting. */

@@ -30,12 +30,6 @@ import {
 
 /** The message of read(2) and write(2). */
 const plain = new Message();
-let writer: SocketCaller | null = null;
-
-/** The next `write` or `ioctl` of a socket is on behalf of `caller` (whose credentials may count). */
-export function actFor(caller: SocketCaller): void {
-  writer = caller;
-}
 
 export abstract class Socket extends OpenFile {
   override readonly inode: Inode;
@@ -211,7 +205,7 @@ export abstract class Socket extends OpenFile {
   }
   override write(io: IoCursor, _offset: number): number {
     plain.reset(0);
-    plain.caller = writer;
+    plain.caller = this.net.caller;
     return this.send(io, plain);
   }
 
@@ -226,7 +220,7 @@ export abstract class Socket extends OpenFile {
         return atMark < 0 ? atMark : user.store32(arg, atMark);
       }
       default: {
-        const r = this.net.transport.interfaceIoctl(request, arg, user, writer);
+        const r = this.net.transport.interfaceIoctl(request, arg, user, this.net.caller);
         return r === -ENOTTY ? super.ioctl(request, arg, user) : r;
       }
     }

@@ -5,6 +5,7 @@
 
 import { ENOBUFS, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
+import type { Credentials } from "../../cred/credentials.ts";
 import type { SocketCaller } from "../message.ts";
 import { answerGeneric } from "./generic.ts";
 import type { NetlinkSocket } from "./netlink_socket.ts";
@@ -24,30 +25,37 @@ export function hasKernelSide({ net, protocol }: NetlinkSocket): boolean {
   return protocol !== N.NETLINK_USERSOCK;
 }
 
+/** On whose behalf a message is answered. */
+export interface NetlinkAsker {
+  readonly caller: SocketCaller | null;
+  /** Credentials of the task that made the socket; null: they do not count. */
+  readonly opener: Credentials | null;
+}
+
 /** Every message of one send; `u8` has at least as many bytes as `length` says. */
 export function answerAll(
   socket: NetlinkSocket,
   u8: Uint8Array<ArrayBuffer>,
   length: number,
-  caller: SocketCaller | null,
+  asker: NetlinkAsker,
 ): void {
   const dv = new DataView(u8.buffer);
   if (socket.protocol === N.NETLINK_CONNECTOR) {
-    return socket.net.connector?.receive(socket, caller, dv, length);
+    return socket.net.connector?.receive(socket, asker.caller, dv, length);
   }
   // Nobody reads what programs say of devices.
   if (socket.protocol === N.NETLINK_KOBJECT_UEVENT) return;
   for (let at = 0; at + HEADER <= length;) {
     const size = dv.getUint32(at + N.Nlmsghdr.at.len, true);
     if (size < HEADER || at + size > length) return;
-    answerOne(socket, caller, u8.subarray(at, at + size));
+    answerOne(socket, asker, u8.subarray(at, at + size));
     at += (size + 3) & ~3;
   }
 }
 
 function answerOne(
   socket: NetlinkSocket,
-  caller: SocketCaller | null,
+  { caller, opener }: NetlinkAsker,
   message: Uint8Array<ArrayBuffer>,
 ): void {
   const dv = new DataView(message.buffer, message.byteOffset, message.length), { at } = N.Nlmsghdr;
@@ -60,7 +68,7 @@ function answerOne(
   const body = new DataView(dv.buffer, dv.byteOffset + HEADER, message.length - HEADER);
   const mayDump = socket.protocol !== N.NETLINK_ROUTE || isQuestion(request.type);
   const isStrict = socket.isOn(N.NETLINK_GET_STRICT_CHK);
-  const r = new RouteRequest(socket.net, caller, request, body, mayDump, isStrict);
+  const r = new RouteRequest(socket.net, caller, opener, request, body, mayDump, isStrict);
   let error = isRequest ? answer(socket, r) : 0;
   if (writer.isOverfull) error = -ENOBUFS;
   const isAsked = (request.flags & N.NLM_F_ACK) !== 0;

@@ -145,8 +145,7 @@ function putMore(r: RouteRequest, view: InetView, out: NetlinkWriter): void {
       out.u8Value(D.INET_DIAG_SKV6ONLY, +(ip?.v6Only ?? false));
     }
   }
-  const isAdmin = r.caller !== null && r.net.isCapable(r.caller.cred, CAP_NET_ADMIN);
-  if (isAdmin) out.u32(D.INET_DIAG_MARK, options.mark);
+  if (r.isCapableOver(r.net, CAP_NET_ADMIN)) out.u32(D.INET_DIAG_MARK, options.mark);
   if (wants(D.INET_DIAG_TCLASS)) out.u32(D.INET_DIAG_CLASS_ID, options.priority);
   const flags = out.attribute(D.INET_DIAG_SOCKOPT, 2);
   out.u8[flags] = +(options.broadcast) << 5 | +(ip?.freeBind ?? false) << 2;

@@ -7,7 +7,6 @@ import { EINVAL, ENOENT, EOPNOTSUPP, EPERM, ERANGE } from "../../../ffi/abi/errn
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
 import * as G from "../../../ffi/abi/genetlink.ts";
 import { NLM_F_MULTI } from "../../../ffi/abi/netlink.ts";
-import { hasCap } from "../../cred/credentials.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { type Attributes, readAttributes, textOf } from "./attributes.ts";
 import type { RouteRequest } from "./request.ts";
@@ -86,8 +85,8 @@ export function answerGeneric(net: NetNamespace, r: RouteRequest, out: NetlinkWr
   const operation = family.operations.find((one) => one.command === command);
   const needed = r.isDump ? G.GENL_CMD_CAP_DUMP : G.GENL_CMD_CAP_DO;
   if (operation === undefined || (operation.flags & needed) === 0) return -EOPNOTSUPP;
-  const isAdmin = r.caller !== null && hasCap(r.caller.cred, CAP_NET_ADMIN);
-  if ((operation.flags & G.GENL_ADMIN_PERM) !== 0 && !isAdmin) return -EPERM;
+  const isForAdmin = (operation.flags & G.GENL_ADMIN_PERM) !== 0;
+  if (isForAdmin && !r.isCapable(CAP_NET_ADMIN)) return -EPERM;
   return family.answer(command, readAttributes(r.body, G.Genlmsghdr.size), r, out);
 }
 

@@ -164,7 +164,7 @@ function namespaceOf(r: RouteRequest, attributes: Attributes): NetNamespace | nu
   if (finder === null || caller === null) return -EOPNOTSUPP;
   const found = pid !== undefined ? finder.ofProcess(caller, pid) : finder.ofFile(caller, fd ?? -1);
   if (found === null) return pid !== undefined ? -ESRCH : -EINVAL;
-  return found.isCapable(caller.cred, CAP_NET_ADMIN) ? found : -EPERM;
+  return r.isCapableOver(found, CAP_NET_ADMIN) ? found : -EPERM;
 }
 
 function changeLink(r: RouteRequest, link: Link, attributes: Attributes): number {

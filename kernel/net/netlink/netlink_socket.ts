@@ -39,7 +39,7 @@ import { type Message, PeerCredentials, SocketAddress, type SocketCaller } from 
 import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
-import { answerAll, hasKernelSide } from "./answer.ts";
+import { answerAll, hasKernelSide, type NetlinkAsker } from "./answer.ts";
 import type { ProcFilter } from "./proc_connector.ts";
 import type { NetlinkProtocol } from "./protocol.ts";
 
@@ -196,7 +196,9 @@ export class NetlinkSocket extends Socket {
     const u8 = new Uint8Array(Math.max(length, 128));
     const n = io.takeBytes(u8, 0, length);
     if (n < 0) return n;
-    return this.carry(u8, length, receiver, group, caller) ?? length;
+    // A message with an address was sent on purpose: write(2) gives none (NETLINK_SKB_DST of Linux).
+    const opener = name.length > 0 ? null : this.cred;
+    return this.carry(u8, length, receiver, group, { caller, opener }) ?? length;
   }
 
   /** To a group and to one socket, or to the kernel if `receiver` is null: -errno, or nothing. */
@@ -205,19 +207,19 @@ export class NetlinkSocket extends Socket {
     length: number,
     receiver: NetlinkSocket | null | undefined,
     group: number,
-    caller: SocketCaller | null,
+    asker: NetlinkAsker,
   ): number | undefined {
     const bytes = u8.subarray(0, length);
     if (group !== 0) this.bus.broadcast(group, bytes, this);
     if (receiver === undefined) return -ECONNREFUSED;
     if (receiver === null) {
       if (!hasKernelSide(this)) return -ECONNREFUSED;
-      answerAll(this, u8, length, caller);
+      answerAll(this, u8, length, asker);
       return undefined;
     }
     const isForOther = receiver.peerId !== 0 && receiver.peerId !== this.portId;
     if (isForOther) return -ECONNREFUSED;
-    receiver.queueMessage(bytes, this, 0, credentialsOf(caller));
+    receiver.queueMessage(bytes, this, 0, credentialsOf(asker.caller));
     return undefined;
   }
 

@@ -90,7 +90,7 @@ function listOf(net: NetNamespace): Listing {
   request.flags = N.NLM_F_DUMP;
   for (const [type, list] of LISTS) {
     request.type = type;
-    list(new RouteRequest(net, null, request, nothing, true), out);
+    list(new RouteRequest(net, null, null, request, nothing, true), out);
   }
   for (let from = 0; from < out.length;) {
     const length = out.dv.getUint32(from, true), message = out.u8.slice(from, from + length);

@@ -2,6 +2,7 @@
 
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_UNSPEC } from "../../../ffi/abi/socket.ts";
+import { type Credentials, hasCap } from "../../cred/credentials.ts";
 import type { SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
@@ -9,6 +10,8 @@ import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 export class RouteRequest {
   readonly net: NetNamespace;
   readonly caller: SocketCaller | null;
+  /** Credentials of the task that made the socket; null: they do not count. */
+  private readonly opener: Credentials | null;
   readonly request: NetlinkRequest;
   readonly body: DataView;
   private readonly mayDump: boolean;
@@ -20,6 +23,7 @@ export class RouteRequest {
   constructor(
     net: NetNamespace,
     caller: SocketCaller | null,
+    opener: Credentials | null,
     request: NetlinkRequest,
     body: DataView,
     mayDump: boolean,
@@ -27,6 +31,7 @@ export class RouteRequest {
   ) {
     this.net = net;
     this.caller = caller;
+    this.opener = opener;
     this.request = request;
     this.body = body;
     this.mayDump = mayDump;
@@ -37,6 +42,22 @@ export class RouteRequest {
   get isDump(): boolean {
     return this.mayDump && (this.request.flags & N.NLM_F_DUMP) !== 0;
   }
+  /**
+   * The capability over `net`, of the sender and of the task that made the socket: a privileged program whose output was
+   * led into a socket does not act for its user (netlink_ns_capable of Linux, CVE-2014-0181).
+   */
+  isCapableOver(net: NetNamespace, capability: number): boolean {
+    const { caller, opener } = this;
+    return caller !== null && net.isCapable(caller.cred, capability) &&
+      (opener === null || net.isCapable(opener, capability));
+  }
+  /** The same over the whole system (netlink_capable). */
+  isCapable(capability: number): boolean {
+    const { caller, opener } = this;
+    return caller !== null && hasCap(caller.cred, capability) &&
+      (opener === null || hasCap(opener, capability));
+  }
+
   /** The error with words for it. */
   refuse(error: number, why: string): number {
     this.why = why;

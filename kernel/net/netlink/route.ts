@@ -31,12 +31,8 @@ export function answerRoute(r: RouteRequest, out: NetlinkWriter): number {
     case N.RTM_GETNSID:
       return answerNoNsid(r, out);
     default:
-      return mayChange(r) ? changeAndTell(r) : -EPERM;
+      return r.isCapableOver(r.net, CAP_NET_ADMIN) ? changeAndTell(r) : -EPERM;
   }
-}
-
-function mayChange({ net, caller }: RouteRequest): boolean {
-  return caller !== null && net.isCapable(caller.cred, CAP_NET_ADMIN);
 }
 
 function changeAndTell(r: RouteRequest): number {

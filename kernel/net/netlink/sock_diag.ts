@@ -28,8 +28,7 @@ export function answerSockDiag(net: NetNamespace, r: RouteRequest, out: NetlinkW
   const sockets = net.lister?.sockets(net) ?? [],
     isInet = family === AF_INET || family === AF_INET6;
   if (type === D.SOCK_DESTROY) {
-    const mayDestroy = r.caller !== null && net.isCapable(r.caller.cred, CAP_NET_ADMIN);
-    if (!mayDestroy) return -EPERM;
+    if (!r.isCapableOver(net, CAP_NET_ADMIN)) return -EPERM;
     return isInet ? destroyInet(r, sockets) : -EOPNOTSUPP;
   }
   switch (family) {

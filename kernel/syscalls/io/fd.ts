@@ -89,7 +89,7 @@ import { UserfaultDevice } from "../../fs/devfs/memory_devices.ts";
 import { LoopControlFile, LoopFile } from "../../fs/devfs/loop.ts";
 import { addSeals, getSeals } from "../../fs/tmpfs/memfd.ts";
 import { PipeFile } from "../../ipc/pipe.ts";
-import { actFor, Socket } from "../../net/socket.ts";
+import { Socket } from "../../net/socket.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { EpollFile } from "../../fs/anonfd/epoll.ts";
 import { PidFd } from "../../task/pidfd.ts";
@@ -282,7 +282,6 @@ function setWriteHint(t: Task, file: OpenFile, addr: number): number {
 
 /** Who gets the signals of a socket, by the ioctls of old; -ENOTTY for all others. */
 function socketIoctl(t: Task, file: Socket, request: number, arg: number): number {
-  actFor(t);
   switch (request) {
     case FIOSETOWN:
     case SIOCSPGRP: {

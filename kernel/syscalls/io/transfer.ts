@@ -12,7 +12,7 @@ import { IN_ACCESS, IN_MODIFY } from "../../../ffi/abi/inotify.ts";
 import { BLOCK } from "../../core/result.ts";
 import { SlaveFile } from "../../fs/devpts/slave_file.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import { actFor, Socket } from "../../net/socket.ts";
+import { Socket } from "../../net/socket.ts";
 import { RLIMIT_FSIZE } from "../../task/limits.ts";
 import { sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGPIPE, SIGXFSZ } from "../../task/signal/sigset.ts";
@@ -165,7 +165,6 @@ function writeSlice(
 function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean): number {
   const progress = t.progress;
   if (progress.done > 0) io.advance(progress.done);
-  if (file instanceof Socket) actFor(t);
   const enough = progress.done + SLICE_BYTES;
   let n: number;
   do {

@@ -43,6 +43,7 @@ export function sysSocketpair(t: Task, a: SyscallArgs): number {
   if (typeof pair === "number") return pair;
   pair[0].flags |= flags & SOCK_NONBLOCK;
   pair[1].flags |= flags & SOCK_NONBLOCK;
+  pair[0].cred = pair[1].cred = t.cred;
   return installPair(t, addr, pair[0], pair[1], (flags & SOCK_CLOEXEC) !== 0);
 }
 
@@ -85,6 +86,7 @@ function accept(t: Task, a: SyscallArgs, flags: number): number {
     return waitForSocket(t, listener, READABLE, listener.options.receiveTimeoutNs);
   }
   socket.flags |= flags & SOCK_NONBLOCK;
+  socket.cred = t.cred;
   if (a.u64(1) !== 0) {
     // Linux gives the name of a peer that is gone as unnamed.
     if (socket.peerName(address) < 0) address.start(socket.family, 2);
