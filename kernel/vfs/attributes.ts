@@ -8,7 +8,7 @@ import { O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../ffi/abi/fs.ts";
 import { IN_ACCESS, IN_ATTRIB, IN_MODIFY } from "../../ffi/abi/inotify.ts";
 import { LANDLOCK_ACCESS_FS_TRUNCATE } from "../../ffi/abi/landlock.ts";
-import { S_ISGID, UTIME_NOW, UTIME_OMIT } from "../../ffi/abi/stat.ts";
+import { S_ISGID, S_ISUID, UTIME_NOW, UTIME_OMIT } from "../../ffi/abi/stat.ts";
 import {
   MAY_WRITE,
   mayChangeGid,
@@ -113,16 +113,24 @@ export function truncateInode(caller: Caller, inode: Inode, size: number): numbe
     change.valid |= ATTR_MODE;
     change.mode = mode;
   }
-  return inode.setattr(change, caller.cred);
+  const r = inode.setattr(change, caller.cred);
+  if (r === 0 && inode.hasCapabilities) inode.dropCapabilities();
+  return r;
+}
+
+/** A write to the inode takes something away: `removePrivileges` is due. HOT */
+export function hasPrivileges(inode: Inode): boolean {
+  return (inode.mode & (S_ISUID | S_ISGID)) !== 0 || inode.hasCapabilities;
 }
 
 /**
- * file_remove_privs: a caller without CAP_FSETID is about to write to `file`, so its set-ID bits go. The writing calls
- * run it first, when `inode.mode & 0o6000`.
+ * file_remove_privs: `caller` writes to `file`, so its capabilities go, and its set-ID bits unless the caller, not the
+ * opener, has CAP_FSETID. Every call that writes runs it when `hasPrivileges`.
  */
-export function dropSetid(caller: Caller, file: OpenFile): number {
+export function removePrivileges(caller: Caller, file: OpenFile): number {
   const inode = file.inode;
   if (!isRegular(inode)) return 0;
+  if (inode.hasCapabilities) inode.dropCapabilities();
   const change = emptyAttrChange();
   change.mode = modeAfterWrite(inode, caller.cred);
   if (change.mode === inode.mode) return 0;
@@ -157,7 +165,7 @@ export function truncateFile(caller: Caller, file: OpenFile, size: number): numb
   if ((file.inode.fileFlags & FS_APPEND_FL) !== 0) return -EPERM;
   if ((file.deniedLater & LANDLOCK_ACCESS_FS_TRUNCATE) !== 0) return -EACCES;
   const mode = modeAfterWrite(file.inode, caller.cred);
-  const r = mode === file.inode.mode
+  const r = mode === file.inode.mode && !file.inode.hasCapabilities
     ? file.truncate(size)
     : truncateInode(caller, file.inode, size);
   if (r === 0 && file.path !== null) notify(null, file.path.dentry, IN_MODIFY);

@@ -21,7 +21,7 @@ import {
 import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../ffi/abi/fs.ts";
 import { IN_MODIFY } from "../../ffi/abi/inotify.ts";
 import { S_IFBLK, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG } from "../../ffi/abi/stat.ts";
-import { dropSetid } from "./attributes.ts";
+import { hasPrivileges, removePrivileges } from "./attributes.ts";
 import type { Caller } from "./caller.ts";
 import { notifyFile } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";
@@ -69,7 +69,7 @@ export function fallocateFile(
 ): number {
   let r = checkFallocate(file, mode, offset, len);
   if (r < 0) return r;
-  if ((file.inode.mode & 0o6000) !== 0) dropSetid(caller, file);
+  if (hasPrivileges(file.inode)) removePrivileges(caller, file);
   r = file.fallocate(mode, offset, len);
   if (r === 0) notifyFile(file, IN_MODIFY);
   return r;

@@ -10,7 +10,14 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { bytesToString, stringToBytes } from "../core/bytes.ts";
 import { userCredentials } from "../cred/credentials.ts";
-import { chmodAt, chownAt, dropSetid, truncateAt, truncateFile, utimensAt } from "./attributes.ts";
+import {
+  chmodAt,
+  chownAt,
+  removePrivileges,
+  truncateAt,
+  truncateFile,
+  utimensAt,
+} from "./attributes.ts";
 import { linkAt, mkdirAt, mknodAt, symlinkAt } from "./create.ts";
 import { fallocateFile } from "./fallocate.ts";
 import type { Inode } from "./inode.ts";
@@ -220,7 +227,7 @@ export class VfsDriver implements FileDriver {
   pwrite(handle: number, offset: number, text: string): Answer {
     const file = this.file(handle);
     if (!file.canWrite) return "EBADF";
-    if (text !== "") dropSetid(this.caller, file);
+    if (text !== "") removePrivileges(this.caller, file);
     return errno(file.write(new BufferCursor(stringToBytes(text)), offset));
   }
   ftruncate(handle: number, size: number): Answer {

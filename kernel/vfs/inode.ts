@@ -67,6 +67,8 @@ export abstract class FileSystem {
   owner: UserNamespace = INITIAL_USER_NAMESPACE;
   /** A mount of it shows what other mounts of the type may hide (revealing.ts). */
   readonly isRevealing: boolean = false;
+  /** It is there without mounts, and belongs to what it shows: who mounts it first does not own it. */
+  hasFixedOwner: boolean = false;
   /** Its bytes are somewhere outside: what is read and written is a transfer for the io controller. */
   isStored: boolean = false;
   /** Options behind `rw,` in mountinfo. */
@@ -199,6 +201,8 @@ export abstract class Inode {
   writeCount: number = 0;
   /** Open file descriptions of it, those of O_PATH aside. */
   openCount: number = 0;
+  /** It may have capabilities (capabilities(7)), which a write takes away. */
+  hasCapabilities: boolean = false;
   /** F_SET_RW_HINT of fcntl(2): RWH_WRITE_LIFE_*. */
   writeHint: number = 0;
   /** Access ACL that says more than the mode does (posix_acl.ts), or null. */
@@ -340,7 +344,7 @@ export abstract class Inode {
   abstract getxattr(name: string): Uint8Array<ArrayBuffer> | number;
   abstract setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number;
   abstract removexattr(name: string): number;
-  /** It got another owner: its capabilities go (those of a remote file went with that). */
+  /** It got another owner, or other contents: its capabilities go (those of a remote file went with that). */
   dropCapabilities(): void {
     this.removexattr(XATTR_NAME_CAPS);
   }

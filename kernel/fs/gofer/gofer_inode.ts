@@ -301,6 +301,8 @@ export abstract class GoferInode extends PlainInode {
     const xattrs = (this.xattrs ??= new Map());
     if (xattrs.size >= MAX_XATTRS) xattrs.clear();
     xattrs.set(name, typeof value === "number" ? value : value.slice());
+    // A write to the host's file takes them away there: what is known of them must not stay.
+    if (name === XATTR_NAME_CAPS) this.hasCapabilities = typeof value !== "number";
   }
 
   override setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
@@ -331,6 +333,7 @@ export abstract class GoferInode extends PlainInode {
 
   override dropCapabilities(): void {
     this.xattrs?.delete(XATTR_NAME_CAPS);
+    this.hasCapabilities = false;
   }
 
   override listxattr(): string[] | number {

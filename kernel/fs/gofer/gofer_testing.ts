@@ -10,7 +10,7 @@ import { KernelCursor } from "../../mm/cursor.ts";
 import { MemoryContext } from "../../mm/memory_context.ts";
 import { FakePlatform } from "../../testing/fake_platform.ts";
 import { IoHost } from "../../testing/io_host.ts";
-import { dropSetid } from "../../vfs/attributes.ts";
+import { removePrivileges } from "../../vfs/attributes.ts";
 import { FdTable } from "../../vfs/fd_table.ts";
 import { type Answer, digest, HostDriver, VfsDriver } from "../../vfs/file_driver_testing.ts";
 import { FsContext } from "../../vfs/fs_context.ts";
@@ -149,7 +149,7 @@ export class GoferDriver extends VfsDriver {
     const file = this.opened(handle);
     if (!file.canWrite) return "EBADF";
     const caller = this.uid === 0 ? this.lab.root : this.lab.root.as(this.uid);
-    if (text !== "") dropSetid(caller, file);
+    if (text !== "") removePrivileges(caller, file);
     return errno(this.lab.write(file, offset, stringToBytes(text)));
   }
   override getxattr(path: string, name: string): Answer {

@@ -76,6 +76,7 @@ export abstract class OverlayInode extends PlainInode {
     this.btimeSec = real.btimeSec;
     this.btimeNsec = real.btimeNsec;
     this.fileFlags = real.fileFlags;
+    this.hasCapabilities = real.hasCapabilities;
     this.accessAcl = real.accessAcl;
     this.defaultAcl = real.defaultAcl;
   }

@@ -8,6 +8,7 @@ import { EEXIST, EINVAL, ENODATA, ENOSPC, EOPNOTSUPP } from "../../../ffi/abi/er
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import {
   XATTR_CREATE,
+  XATTR_NAME_CAPS,
   XATTR_NAME_POSIX_ACL_ACCESS,
   XATTR_NAME_POSIX_ACL_DEFAULT,
   XATTR_REPLACE,
@@ -174,6 +175,7 @@ export abstract class TmpfsInode extends PlainInode {
     if (bytes > MAX_XATTR_BYTES || !this.mayStore(bytes - this.xattrBytes)) return -ENOSPC;
     this.xattrBytes = bytes;
     (this.xattrs ??= new Map()).set(name, value.slice());
+    if (name === XATTR_NAME_CAPS) this.hasCapabilities = true;
     this.touch(false);
     return 0;
   }
@@ -185,6 +187,7 @@ export abstract class TmpfsInode extends PlainInode {
     const old = this.getxattr(name);
     if (typeof old === "number") return old;
     this.xattrs?.delete(name);
+    if (name === XATTR_NAME_CAPS) this.hasCapabilities = false;
     this.xattrBytes -= old.length + name.length;
     this.storeMore(-old.length - name.length);
     this.touch(false);

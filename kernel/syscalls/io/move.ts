@@ -15,6 +15,7 @@ import { sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGXFSZ } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { notifyFile } from "../../vfs/notify.ts";
+import { hasPrivileges, removePrivileges } from "../../vfs/attributes.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
 const PIECE = 65536, PAGE = 4096;
@@ -85,6 +86,7 @@ export function moveBytes(
       reason = n;
       break;
     }
+    if (hasPrivileges(to.inode)) removePrivileges(t, to);
     if (fromAt < 0 && source >= 0) from.pos = source + n;
     if (toAt < 0 && target >= 0 && !to.isAppending) to.pos = target + n;
     moved += n;

@@ -17,7 +17,7 @@ import { RLIMIT_FSIZE } from "../../task/limits.ts";
 import { sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGPIPE, SIGXFSZ } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
-import { dropSetid } from "../../vfs/attributes.ts";
+import { hasPrivileges, removePrivileges } from "../../vfs/attributes.ts";
 import { MARKS } from "../../vfs/marks.ts";
 import { notifyFile } from "../../vfs/notify.ts";
 import {
@@ -153,7 +153,7 @@ function writeSlice(
     const refused = limitSize(t, file, io, at, limit);
     if (refused !== 0) return refused;
   }
-  if ((file.inode.mode & 0o6000) !== 0 && io.remaining > 0) dropSetid(t, file);
+  if (hasPrivileges(file.inode) && io.remaining > 0) removePrivileges(t, file);
   const n = file.write(io, at);
   if (n < 0) return n === -EAGAIN && !nonblocking ? waitWritable(t, file) : n;
   if (offset < 0 && !file.isAppending) file.pos = at + n;
