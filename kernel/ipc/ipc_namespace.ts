@@ -43,8 +43,7 @@ export class IpcNamespace extends Namespace {
     this.sem = new Semaphores(user, this.limits);
     this.msg = new IpcMessages(user, this.limits);
     this.shm.table.userNs = this.sem.table.userNs = this.msg.table.userNs = owner;
-    const fs = new MqueueFs(memory.frames, memory.host, this.limits, user);
-    fs.owner = owner;
+    const fs = new MqueueFs(memory.frames, memory.host, this.limits, user, owner);
     this.mq = { fs, mount: internalMount(vfs, fs) };
   }
 

@@ -5,7 +5,7 @@
  * Neighbours: cred/permission.ts (pure rules), walk.ts (search permission on the way).
  */
 
-import { EACCES, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from "../../ffi/abi/errno.ts";
+import { EACCES, EISDIR, ENOENT, ENOTDIR, EOVERFLOW, EPERM, EROFS } from "../../ffi/abi/errno.ts";
 import { FS_APPEND_FL, FS_IMMUTABLE_FL } from "../../ffi/abi/fs.ts";
 import { MS_NOEXEC, MS_RDONLY } from "../../ffi/abi/mount.ts";
 import {
@@ -73,10 +73,14 @@ export function isNoExec(mount: Mount): boolean {
   return (mount.flags & MS_NOEXEC) !== 0;
 }
 
-/** may_create: may a name be added to `dir`? */
+/** may_create: may a name be added to `dir`? Of a user namespace's file system every owner has a name there. */
 export function mayCreate(dir: Dentry, cred: Credentials): number {
   const inode = dir.inode;
   if (inode === null || dir.isUnlinked) return -ENOENT;
+  const { owner } = inode.fs;
+  if (!owner.isInitial && !(owner.hasUid(cred.fsuid) && owner.hasGid(cred.fsgid))) {
+    return -EOVERFLOW;
+  }
   return inodePermission(inode, MAY_WRITE | MAY_EXEC, cred);
 }
 

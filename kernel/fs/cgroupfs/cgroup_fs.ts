@@ -34,6 +34,7 @@ export class CgroupFs extends GeneratedFs {
     this.type = type;
     this.magic = type === "cgroup2" ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
     this.source = type;
+    this.hasFixedOwner = true;
     this.options = options;
     this.root = new GroupDir(this, top);
   }

@@ -33,12 +33,14 @@ export function copyUp(inode: OverlayInode, how: number): number {
   const lower = inode.lower!;
   let r = lower.refresh();
   if (r < 0) return r;
+  const isFile = (lower.mode & S_IFMT) === S_IFREG;
+  r = inode.fs.mayCopyUp(lower, isFile && how !== COPY_NOTHING);
+  if (r < 0) return r;
   const names = lower.listxattr();
   if (typeof names === "number" && names !== -EOPNOTSUPP) return names;
   const upper = makeUpper(inode, lower);
   if (typeof upper === "number") return upper;
   upper.hold();
-  const isFile = (lower.mode & S_IFMT) === S_IFREG;
   const metaOnly = isFile && how === COPY_META && !inode.fs.isPersistent;
   if (metaOnly) r = setSize(upper, lower.size);
   else if (isFile && how !== COPY_NOTHING) {

@@ -5,9 +5,10 @@
 
 import { EISDIR } from "../../../ffi/abi/errno.ts";
 import { DT_CHR, DT_DIR, DT_UNKNOWN } from "../../../ffi/abi/dirent.ts";
+import { MAY_READ } from "../../cred/permission.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { touchFileAtime } from "../../vfs/atime.ts";
-import type { DirSink } from "../../vfs/inode.ts";
+import type { DirSink, Inode } from "../../vfs/inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { OverlayDirectory } from "./directory.ts";
 import { isWhiteout, type LayerEntry, listLayer } from "./layers.ts";
@@ -60,11 +61,16 @@ export class OverlayDirFile extends OpenFile {
   }
 }
 
+function listAsMounter({ fs }: OverlayDirectory, layer: Inode): LayerEntry[] | number {
+  const may = fs.mayUse(layer, MAY_READ);
+  return may < 0 ? may : listLayer(layer);
+}
+
 /** Names of the upper layer, then those of the lower one that it does not cover. */
 function mergedList(dir: OverlayDirectory): LayerEntry[] | number {
   const list: LayerEntry[] = [], covered = new Set<string>();
   if (dir.upper !== null) {
-    const entries = listLayer(dir.upper);
+    const entries = listAsMounter(dir, dir.upper);
     if (typeof entries === "number") return entries;
     for (const e of entries) {
       covered.add(e.name);
@@ -78,7 +84,7 @@ function mergedList(dir: OverlayDirectory): LayerEntry[] | number {
   }
   const lower = dir.lower;
   if (lower === null) return list;
-  const entries = listLayer(lower);
+  const entries = listAsMounter(dir, lower);
   if (typeof entries === "number") return entries;
   for (const e of entries) {
     if (covered.has(e.name)) continue;

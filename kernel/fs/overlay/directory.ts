@@ -8,6 +8,7 @@
 import { EEXIST, EINVAL, ENOENT, ENOTEMPTY, EPERM, EROFS } from "../../../ffi/abi/errno.ts";
 import { S_IFCHR, S_IFMT, S_IFREG } from "../../../ffi/abi/stat.ts";
 import type { Credentials } from "../../cred/credentials.ts";
+import { MAY_EXEC } from "../../cred/permission.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -78,13 +79,18 @@ export class OverlayDirectory extends OverlayInode {
 
   /** What the upper layer has as `name`, whiteouts too; null for nothing. */
   upperEntry(name: string): Inode | null | number {
-    return this.upper === null ? null : entryOf(this.upper, name);
+    return this.upper === null ? null : this.entryIn(this.upper, name);
+  }
+
+  private entryIn(layer: Inode, name: string): Inode | null | number {
+    const may = this.fs.mayUse(layer, MAY_EXEC);
+    return may < 0 ? may : entryOf(layer, name);
   }
 
   /** What the lower layer shows as `name`, or null. */
   lowerEntry(name: string): Inode | null | number {
     if (this.lower === null) return null;
-    const found = entryOf(this.lower, name);
+    const found = this.entryIn(this.lower, name);
     return found !== null && typeof found !== "number" && isWhiteout(found) ? null : found;
   }
 

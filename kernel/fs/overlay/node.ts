@@ -1,7 +1,8 @@
 /** Inodes of an overlay that are no directories: regular files, symbolic links, devices, FIFOs, sockets. */
 
-import { O_ACCMODE, O_NOATIME, O_RDONLY, O_TRUNC } from "../../../ffi/abi/fcntl.ts";
+import { O_ACCMODE, O_NOATIME, O_RDONLY, O_TRUNC, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import type { Credentials } from "../../cred/credentials.ts";
+import { MAY_READ, MAY_WRITE } from "../../cred/permission.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -28,7 +29,12 @@ export class OverlayNode extends OverlayInode {
       const r = this.copyUp((flags & O_TRUNC) !== 0 ? COPY_NOTHING : COPY_DATA);
       if (r < 0) return r;
     }
-    const data = this.data;
+    const data = this.data, mode = flags & O_ACCMODE;
+    const may = this.fs.mayUse(
+      data,
+      (mode === O_WRONLY ? 0 : MAY_READ) | (mode === O_RDONLY ? 0 : MAY_WRITE),
+    );
+    if (may < 0) return may;
     const real = data.open(dentry, (flags & ~O_TRUNC) | O_NOATIME, cred);
     return typeof real === "number" ? real : new OverlayFile(this, data, real, flags);
   }

@@ -101,7 +101,7 @@ export function overlayFromOptions(
   const top = upper === null ? null : realUpper(upper.dentry.inode!);
   if (typeof top === "number") return top;
   const pinned = [...lowers, ...(upper === null ? [] : [upper])].map(holdPath);
-  const options = { isPersistent: true, text, frames, owned: null };
+  const options = { isPersistent: true, text, frames, owned: null, mounter: caller.cred };
   let lower: Inode = lowers[lowers.length - 1]!.dentry.inode!;
   for (let i = lowers.length - 2; i >= 0; i--) {
     const top = lowers[i]!.dentry.inode!;

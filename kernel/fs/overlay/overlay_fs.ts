@@ -9,7 +9,11 @@
  * Neighbours: directory.ts, node.ts (inodes), copy_up.ts, layers.ts (marks in the upper layer).
  */
 
+import { EOVERFLOW } from "../../../ffi/abi/errno.ts";
 import { OVERLAYFS_SUPER_MAGIC } from "../../../ffi/abi/statfs.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import { MAY_READ } from "../../cred/permission.ts";
+import { inodePermission } from "../../vfs/access.ts";
 import { type Dentry, dropPath, type Path } from "../../vfs/dentry.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
@@ -34,6 +38,8 @@ export interface OverlayOptions {
   readonly owned: FileSystem | null;
   /** For the bytes that are copied up. */
   readonly frames: FrameAllocator;
+  /** Credentials of the task that mounted it, which the layers are used with; null: the sandbox's own mount. */
+  readonly mounter?: Credentials | null;
   /** Paths of the layers, which stay pinned as long as the overlay lives. */
   readonly pinned: readonly Path[];
 }
@@ -71,6 +77,27 @@ export class OverlayFs extends FileSystem {
     const ino = this.lowerIno(lower.ino, lower.dev);
     this.root = new OverlayDirectory(this, ino, upper, lower, null, "");
     if (upper !== null) this.byUpper.set(upper, this.root);
+  }
+
+  /**
+   * May the mounter do this (MAY_*) with an inode of a layer? 0 or -errno. An inode of the overlay has the owner and mode
+   * of its topmost layer, which its user may have made: those below have to be open to the mounter themselves.
+   */
+  mayUse(layer: Inode, mask: number): number {
+    const mounter = this.options.mounter ?? null;
+    return mounter === null ? 0 : inodePermission(layer, mask, mounter);
+  }
+
+  /**
+   * May a file of a lower layer be made in the upper one? 0 or -errno. The copy has the owner of the original, who has to
+   * be one of the mounter's users: else a set-ID file would come to where its bits count (CVE-2023-0386).
+   */
+  mayCopyUp(lower: Inode, readsData: boolean): number {
+    const mounter = this.options.mounter ?? null;
+    if (mounter === null) return 0;
+    const { userNs } = mounter;
+    if (!userNs.hasUid(lower.uid) || !userNs.hasGid(lower.gid)) return -EOVERFLOW;
+    return readsData ? this.mayUse(lower, MAY_READ) : 0;
   }
 
   /** Inode number here of a file of the lower layer. */

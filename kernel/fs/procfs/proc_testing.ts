@@ -229,7 +229,7 @@ export class FakeSource implements ProcSource {
     return this.hidesCaller ? null : this.acting;
   }
   currentCred(): Credentials | null {
-    return this.caller?.cred ?? null;
+    return this.acting?.cred ?? null;
   }
   task(id: number): ProcTask | null {
     return this.tasks.get(id) ?? null;

@@ -9,6 +9,7 @@ import { MQUEUE_MAGIC } from "../../../ffi/abi/statfs.ts";
 import type { Host } from "../../core/host.ts";
 import { TmpfsDirectory } from "../../fs/tmpfs/directory.ts";
 import type { TmpfsSpace } from "../../fs/tmpfs/space.ts";
+import type { UserNamespace } from "../../cred/user_namespace.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import type { IpcLimits } from "../ipc_limits.ts";
@@ -48,8 +49,16 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
   private queues: number = 0;
   private lastIno: number = 0;
 
-  constructor(frames: FrameAllocator, host: Host, limits: IpcLimits, makers: MakerSource) {
+  constructor(
+    frames: FrameAllocator,
+    host: Host,
+    limits: IpcLimits,
+    makers: MakerSource,
+    owner: UserNamespace,
+  ) {
     super();
+    this.owner = owner;
+    this.hasFixedOwner = true;
     this.frames = frames;
     this.host = host;
     this.limits = limits;

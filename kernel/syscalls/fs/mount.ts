@@ -36,7 +36,7 @@ import {
 } from "../../vfs/mount_operations.ts";
 import { firstWalk, LOOKUP_DIRECTORY, LOOKUP_FOLLOW } from "../../vfs/walk.ts";
 import { pathArg } from "./arguments.ts";
-import { makeFileSystem } from "./new_file_system.ts";
+import { makeFileSystem, ownerOf } from "./new_file_system.ts";
 
 /** Kernel-internal superblock flag that no caller may give. */
 const MS_NOUSER = 0x80000000;
@@ -98,7 +98,7 @@ function mountNew(
   if (typeName === "") return -EINVAL;
   const type = t.kernel.fsTypes.find(typeName);
   if (type === null) return -ENODEV;
-  const fs = makeFileSystem(t, type, source === "" ? "none" : source, options);
+  const fs = makeFileSystem(t, type, ownerOf(t, type), source === "" ? "none" : source, options);
   if (typeof fs === "number") return fs;
   if ((flags & MS_RDONLY) !== 0) fs.readOnly = true;
   return addMount(t, fs, at, flags, fs.source);

@@ -19,6 +19,7 @@ import { AT_FDCWD, O_PATH, O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import * as M from "../../../ffi/abi/mount.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { MOUNTS } from "../../core/quota.ts";
+import type { UserNamespace } from "../../cred/user_namespace.ts";
 import { anonFs } from "../../fs/anonfd/anon_inode.ts";
 import type { FsType } from "../../fs/fs_types.ts";
 import type { Task } from "../../task/task.ts";
@@ -33,7 +34,7 @@ import { locksOfNew } from "../../vfs/revealing.ts";
 import { installNew } from "../io/install.ts";
 import { findAt } from "./arguments.ts";
 import { MountFile } from "./mount_file.ts";
-import { makeFileSystem } from "./new_file_system.ts";
+import { makeFileSystem, ownerOf } from "./new_file_system.ts";
 import { flagsOfAttributes } from "./mount_attributes.ts";
 
 /** LIMIT: bytes of a parameter's name and value. */
@@ -46,6 +47,8 @@ const PARAMETERS = 0, MADE = 1, CHANGES = 2, FAILED = 3;
 
 class ContextFile extends OpenFile {
   readonly type: FsType | null;
+  /** Of the task that opened it: what is made belongs there, whoever goes on with it. */
+  readonly userNs: UserNamespace;
   /** What is changed (fspick); held. */
   readonly picked: Path | null;
   phase: number;
@@ -55,9 +58,10 @@ class ContextFile extends OpenFile {
   made: FileSystem | null = null;
   private optionBytes: number = 0;
 
-  constructor(type: FsType | null, picked: Path | null) {
+  constructor(type: FsType | null, picked: Path | null, userNs: UserNamespace) {
     super(O_RDWR);
     this.type = type;
+    this.userNs = userNs.hold();
     this.picked = picked === null ? null : holdPath(picked);
     this.phase = picked === null ? PARAMETERS : CHANGES;
   }
@@ -76,6 +80,7 @@ class ContextFile extends OpenFile {
   protected override release(): void {
     if (this.picked !== null) dropPath(this.picked);
     this.discard();
+    this.userNs.drop();
   }
 
   /** One more parameter: 0, or -EINVAL when they are too long. */
@@ -103,7 +108,11 @@ export function sysFsopen(t: Task, a: SyscallArgs): number {
   if (typeof name === "number") return name;
   const type = t.kernel.fsTypes.find(name);
   if (type === null) return -ENODEV;
-  return installNew(t, new ContextFile(type, null), (flags & M.FSOPEN_CLOEXEC) !== 0);
+  return installNew(
+    t,
+    new ContextFile(type, null, ownerOf(t, type)),
+    (flags & M.FSOPEN_CLOEXEC) !== 0,
+  );
 }
 
 export function sysFspick(t: Task, a: SyscallArgs): number {
@@ -118,7 +127,11 @@ export function sysFspick(t: Task, a: SyscallArgs): number {
   });
   if (typeof path === "number") return path;
   if (path.dentry !== path.mount.root) return -EINVAL;
-  return installNew(t, new ContextFile(null, path), (flags & M.FSPICK_CLOEXEC) !== 0);
+  return installNew(
+    t,
+    new ContextFile(null, path, t.cred.userNs),
+    (flags & M.FSPICK_CLOEXEC) !== 0,
+  );
 }
 
 export function sysFsconfig(t: Task, a: SyscallArgs): number {
@@ -188,7 +201,8 @@ function create(t: Task, file: ContextFile): number {
   file.phase = FAILED;
   const may = mayMount(t);
   if (may < 0) return may;
-  const fs = makeFileSystem(t, type, file.source ?? "none", file.options.join(","));
+  const source = file.source ?? "none", options = file.options.join(",");
+  const fs = makeFileSystem(t, type, file.userNs, source, options);
   if (typeof fs === "number") return fs;
   if (file.isReadOnly === true) fs.readOnly = true;
   file.made = fs;

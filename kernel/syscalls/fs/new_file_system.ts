@@ -3,33 +3,36 @@
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EPERM } from "../../../ffi/abi/errno.ts";
 import { hasCap, hasCapIn } from "../../cred/credentials.ts";
-import type { UserNamespace } from "../../cred/user_namespace.ts";
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../../cred/user_namespace.ts";
 import type { FsType } from "../../fs/fs_types.ts";
 import type { Task } from "../../task/task.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
 
-/** One of this type, or -errno. An old one that is shown again keeps its owner. */
+/** One of this type that belongs to `owner`, or -errno. An old one that is shown again keeps its owner. */
 export function makeFileSystem(
   t: Task,
   type: FsType,
+  owner: UserNamespace,
   source: string,
   options: string,
 ): FileSystem | number {
-  const owner = ownerOf(t, type);
-  if (owner === null) return -EPERM;
   const may = type.isForUsers
     ? hasCapIn(t.cred, owner, CAP_SYS_ADMIN)
     : hasCap(t.cred, CAP_SYS_ADMIN);
   if (!may) return -EPERM;
   const fs = type.create(t, source, options);
   if (typeof fs === "number") return fs;
-  if (fs.mounts === 0) fs.owner = owner;
+  if (fs.mounts === 0 && !fs.hasFixedOwner) fs.owner = owner;
   fs.source = source;
   return fs;
 }
 
 /** The user namespace whose capabilities count for it: that of the namespace which it shows. */
-function ownerOf(t: Task, type: FsType): UserNamespace | null {
+export function ownerOf(t: Task, type: FsType): UserNamespace {
+  return shownOwner(t, type) ?? INITIAL_USER_NAMESPACE;
+}
+
+function shownOwner(t: Task, type: FsType): UserNamespace | null {
   switch (type.shows) {
     case "pid":
       return t.pids.owner;
