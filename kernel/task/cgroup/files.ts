@@ -75,8 +75,8 @@ class FileOfGroup implements GroupFile {
   }
 
   open(cred: Credentials): GroupHandle {
-    const { kernel } = this.group.hierarchy.owner, { current } = kernel;
-    return new Handle(this.group, this.spec, new View(cred, current, current?.pids ?? kernel.pids));
+    const { current } = this.group.hierarchy.owner.kernel;
+    return new Handle(this.group, this.spec, new View(cred, current));
   }
 }
 

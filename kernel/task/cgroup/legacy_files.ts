@@ -21,13 +21,13 @@ export const LEGACY_FILES: readonly FileSpec[] = [
   {
     name: "cgroup.procs",
     controller: 0,
-    read: (g, view) => memberIds(g, view, false),
+    read: (g) => memberIds(g, false),
     write: (g, text, view) => moveByText(g, text, view, false),
   },
   {
     name: "tasks",
     controller: 0,
-    read: (g, view) => memberIds(g, view, true),
+    read: (g) => memberIds(g, true),
     write: (g, text, view) => moveByText(g, text, view, true),
   },
   { name: "cgroup.clone_children", controller: 0, read: () => "0\n" },

@@ -11,6 +11,7 @@ import {
 } from "../../../ffi/abi/errno.ts";
 import { MAY_WRITE } from "../../cred/permission.ts";
 import { inodePermission } from "../../vfs/access.ts";
+import type { PidNamespace } from "../pid_namespace.ts";
 import type { Task } from "../task.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { CPUSET } from "./controllers.ts";
@@ -20,12 +21,18 @@ import { integer } from "./numbers.ts";
 import { canBeThreadRoot, isValidDomain } from "./threaded.ts";
 import { View } from "./view.ts";
 
+/** The PID namespace of the task that reads or writes. */
+function callersPids({ hierarchy }: Cgroup): PidNamespace {
+  const { kernel } = hierarchy.owner;
+  return kernel.current?.pids ?? kernel.pids;
+}
+
 /** Ids of its processes, or of its threads, as the reader has them. A threaded group has no processes of its own. */
-export function memberIds(group: Cgroup, view: View, threads: boolean): string | number {
+export function memberIds(group: Cgroup, threads: boolean): string | number {
   if (!threads && group.threadedIn !== null) return -EOPNOTSUPP;
-  const ids = new Set<number>();
+  const ids = new Set<number>(), pids = callersPids(group);
   for (const task of threads ? ownTasks(group) : domainTasks(group)) {
-    ids.add((threads ? task.id : task.group.id).numberIn(view.pids));
+    ids.add((threads ? task.id : task.group.id).numberIn(pids));
   }
   return [...ids].sort((a, b) => a - b).map((id) => `${id}\n`).join("");
 }
@@ -34,9 +41,9 @@ export function memberIds(group: Cgroup, view: View, threads: boolean): string |
 export function moveByText(group: Cgroup, text: string, view: View, threads: boolean): number {
   const id = integer(text);
   if (id === null || id < 0) return -EINVAL;
-  const writer = group.hierarchy.owner.kernel.current;
-  const task = id === 0 ? writer ?? view.task : view.pids.taskOf(id);
-  if (task === null) return view.pids.groups.has(id) ? 0 : -ESRCH;
+  const writer = group.hierarchy.owner.kernel.current, pids = callersPids(group);
+  const task = id === 0 ? writer ?? view.task : pids.taskOf(id);
+  if (task === null) return pids.groups.has(id) ? 0 : -ESRCH;
   const from = task.cgroups.in(group.hierarchy);
   const r = mayMove(from, group, view, task);
   if (r < 0) return r;
@@ -101,5 +108,5 @@ export function mayPlaceChild(task: Task, to: Cgroup, isThread: boolean): number
   if (to.isGone) return -ENOENT;
   const from = task.cgroups.in(to.hierarchy);
   if (isThread && from.domain !== to.domain) return -EOPNOTSUPP;
-  return mayMove(from, to, new View(task.cred, task, task.pids), task);
+  return mayMove(from, to, new View(task.cred, task), task);
 }

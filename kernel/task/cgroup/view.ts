@@ -1,8 +1,10 @@
-/** Who reads and writes a file of a control group: the task that opened it, as it was then. */
+/**
+ * Who opened a file of a control group, as it was then: its credentials and its cgroup namespace decide what may be
+ * written (CVE-2021-4197). Process ids in the text are those of the task that reads or writes, as everywhere.
+ */
 
 import type { Credentials } from "../../cred/credentials.ts";
 import type { CgroupNamespace } from "../cgroup_namespace.ts";
-import type { PidNamespace } from "../pid_namespace.ts";
 import type { Task } from "../task.ts";
 import type { Cgroup } from "./cgroup.ts";
 import type { Peak } from "./memory.ts";
@@ -11,15 +13,13 @@ export class View {
   readonly cred: Credentials;
   /** Null: the kernel itself. */
   readonly task: Task | null;
-  readonly pids: PidNamespace;
   readonly ns: CgroupNamespace | null;
   /** Of memory.peak, once this opener has reset it. */
   peak: Peak | null = null;
 
-  constructor(cred: Credentials, task: Task | null, pids: PidNamespace) {
+  constructor(cred: Credentials, task: Task | null) {
     this.cred = cred;
     this.task = task;
-    this.pids = pids;
     this.ns = task?.ns.cgroup ?? null;
   }
 
