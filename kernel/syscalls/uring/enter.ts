@@ -1,6 +1,6 @@
 /** io_uring_enter(2). Neighbours: ring.ts, setup.ts, register.ts (io_uring_register(2)). */
 
-import { EBADFD, EEXIST, EFAULT, EINVAL, ETIME } from "../../../ffi/abi/errno.ts";
+import { EBADFD, EEXIST, EFAULT, EINVAL, EOWNERDEAD, ETIME } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { POLLIN } from "../../../ffi/abi/poll.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -27,12 +27,13 @@ export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
   if (typeof ring === "number") return ring;
   if (ring.isDisabled) return -EBADFD;
   if (progress.step === 0) {
-    (t.group.rings ??= new Set()).add(ring);
-    const isPolled = (ring.setup & U.IORING_SETUP_SQPOLL) !== 0;
+    const isPolled = ring.poller !== null, submitter = isPolled ? ring.poller?.task ?? null : t;
+    if (submitter === null) return -EOWNERDEAD;
+    (submitter.group.rings ??= new Set()).add(ring);
     const wakesUp = (flags & U.IORING_ENTER_SQ_WAKEUP) !== 0;
     if (!isPolled && toSubmit > 0 && ring.isAnothers(t)) return -EEXIST;
     const wanted = !isPolled ? toSubmit : wakesUp ? ring.sqEntries : 0;
-    const r = wanted > progress.done ? submit(t, ring, wanted) : 0;
+    const r = wanted > progress.done ? submit(t, ring, submitter, wanted) : 0;
     if (r === BLOCK) return r;
     if (isPolled) progress.done = toSubmit;
     // What could not be taken is not waited for.
@@ -46,8 +47,8 @@ export function sysIoUringEnter(t: Task, a: SyscallArgs): number {
 }
 
 /** Takes requests until `wanted` are in `progress.done`, or what can be: 0, -errno, or BLOCK to go on next turn. */
-function submit(t: Task, ring: Uring, wanted: number): number {
-  const taken = ring.submit(t, wanted - t.progress.done);
+function submit(t: Task, ring: Uring, submitter: Task, wanted: number): number {
+  const taken = ring.submit(submitter, wanted - t.progress.done);
   if (taken < 0) return taken;
   t.progress.done += taken;
   return ring.hasMore ? t.yieldTurn() : 0;

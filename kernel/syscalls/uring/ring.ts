@@ -29,6 +29,7 @@ import type { BufferGroup } from "./buffers.ts";
 import { releaseBuffers, releaseFiles } from "./register_resources.ts";
 import type { FileTable, FixedBuffer } from "./resources.ts";
 import type { Restrictions } from "./restrictions.ts";
+import type { SqPoller } from "./sq_poller.ts";
 import { Worker } from "./worker.ts";
 import { usageOf } from "./zero_copy.ts";
 
@@ -61,6 +62,8 @@ export class Uring extends OpenFile {
   isDisabled: boolean;
   /** Who alone may use it (IORING_SETUP_SINGLE_ISSUER); null: nobody is chosen. */
   issuer: TaskPid | null = null;
+  /** IORING_SETUP_SQPOLL: on whose behalf requests are taken, whoever wakes the ring; null: of who submits them. */
+  poller: SqPoller | null = null;
   /** Where the address space of its maker ends. */
   readonly maxAddress: number;
   files: FileTable | null = null;
@@ -208,6 +211,7 @@ export class Uring extends OpenFile {
       return null;
     }
     const worker = new Worker(this, task);
+    if (this.poller !== null) worker.cred = this.poller.cred;
     worker.sqe.load(memory.dv, memory.sqes + index * this.sqeBytes);
     return worker;
   }

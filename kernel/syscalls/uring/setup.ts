@@ -10,6 +10,7 @@ import type { Task } from "../../task/task.ts";
 import { installNew } from "../io/install.ts";
 import { RING_AT, RingMemory } from "./memory.ts";
 import { Uring } from "./ring.ts";
+import { SqPoller } from "./sq_poller.ts";
 
 /** LIMIT: IORING_MAX_ENTRIES, IORING_MAX_CQ_ENTRIES. */
 const MAX_ENTRIES = 32768, MAX_CQ_ENTRIES = 2 * MAX_ENTRIES;
@@ -94,6 +95,7 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
 function finishSetup(t: Task, ring: Uring, addr: number, sqpollIdle: number): number {
   const { u8, dv } = t.kernel.scratch, { memory, setup: flags } = ring;
   if (!ring.isDisabled) ring.chooseIssuer(t);
+  if ((flags & U.IORING_SETUP_SQPOLL) !== 0) ring.poller = new SqPoller(t);
   fillRing(ring);
   const rings = pointerAt(dv, P.cqOff + U.CqOffsets.at.userAddr);
   const sqes = pointerAt(dv, P.sqOff + U.SqOffsets.at.userAddr);
