@@ -140,7 +140,7 @@ export class SandboxKernel implements Kernel {
     net.generic = new GenericFamilies();
     this.taskStats = new TaskStats(this, net.generic.nextId);
     net.generic.add(this.taskStats);
-    net.urgent = new UrgentSignals(this);
+    net.urgent = new UrgentSignals();
     if (options.network) net.adopt(options.network.settings);
     this.ipcUser = new TaskIpcUser(this);
     this.namespaces = initialNamespaces({

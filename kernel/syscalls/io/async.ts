@@ -20,7 +20,6 @@ import type { Socket } from "../../net/socket.ts";
 import { SI_KERNEL, SigInfo } from "../../task/signal/pending.ts";
 import { sendToGroup, sendToTask } from "../../task/signal/send.ts";
 import { SIGIO, SIGRTMIN, SIGURG } from "../../task/signal/sigset.ts";
-import type { Kernel } from "../../task/kernel_services.ts";
 import type { Task } from "../../task/task.ts";
 import type { ThreadGroup } from "../../task/thread_group.ts";
 import {
@@ -53,21 +52,19 @@ const BANDS: readonly number[] = [
 class AsyncListener extends Waiter implements FileWatcher {
   nextWatcher: FileWatcher | null = null;
   readonly file: OpenFile;
-  private readonly kernel: Kernel;
   private readonly fd: number;
 
-  constructor(file: OpenFile, kernel: Kernel, fd: number) {
+  constructor(file: OpenFile, fd: number) {
     super();
     this.file = file;
-    this.kernel = kernel;
     this.fd = fd;
   }
 
   override onWake(events: number): void {
     const { owner } = this.file;
-    if (!(owner instanceof FileOwner) || owner.id === 0) return;
+    if (!(owner instanceof FileOwner) || owner.target === null) return;
     const bits = events & (POLLIN | POLLOUT | POLLPRI | POLLERR | POLLHUP);
-    if (bits !== 0) signal(this.kernel, owner, bits, this.fd);
+    if (bits !== 0) signal(owner, bits, this.fd);
   }
 
   onFileGone(): void {
@@ -97,9 +94,9 @@ function setListener(file: OpenFile, listener: AsyncListener | null): void {
   file.waitQueue.add(listener, 0);
 }
 
-/** O_ASYNC was set or cleared by `t` through `fd` (which siginfo shows). */
-export function setAsync(t: Task, file: OpenFile, on: boolean, fd: number = -1): void {
-  setListener(file, on ? new AsyncListener(file, t.kernel, fd) : null);
+/** O_ASYNC was set or cleared through `fd` (which siginfo shows). */
+export function setAsync(file: OpenFile, on: boolean, fd: number = -1): void {
+  setListener(file, on ? new AsyncListener(file, fd) : null);
 }
 
 function infoOf(owner: FileOwner, bits: number, fd: number): SigInfo {
@@ -120,54 +117,54 @@ function codeOf(bits: number): number {
 }
 
 /** The owner of `file` gets a message (POLL_MSG): a lease is being broken, something happened in a directory. */
-export function signalMessage(kernel: Kernel, file: OpenFile, fd: number): void {
+export function signalMessage(file: OpenFile, fd: number): void {
   const { owner } = file;
-  if (owner instanceof FileOwner && owner.id !== 0) signal(kernel, owner, POLLMSG, fd);
+  if (owner instanceof FileOwner && owner.target !== null) signal(owner, POLLMSG, fd);
 }
 
 /** Urgent data came to a socket: whoever F_SETOWN named hears of it, with O_ASYNC or without. */
-export function signalUrgent(kernel: Kernel, file: OpenFile | null): void {
+export function signalUrgent(file: OpenFile | null): void {
   const owner = file?.owner;
-  if (!(owner instanceof FileOwner) || owner.id === 0) return;
-  deliver(kernel, owner, new SigInfo(SIGURG, SI_KERNEL));
+  if (!(owner instanceof FileOwner) || owner.target === null) return;
+  deliver(owner, new SigInfo(SIGURG, SI_KERNEL));
 }
 
 /** The same for sockets of the host, which tell of it. */
 export class UrgentSignals implements UrgentListener {
-  private readonly kernel: Kernel;
-
-  constructor(kernel: Kernel) {
-    this.kernel = kernel;
-  }
-
   onUrgent(socket: Socket): void {
-    signalUrgent(this.kernel, socket);
+    signalUrgent(socket);
   }
 }
 
 /** A full queue of a real-time signal falls back to SIGIO (fcntl(2), F_SETSIG). */
-function signal(kernel: Kernel, owner: FileOwner, bits: number, fd: number): void {
+function signal(owner: FileOwner, bits: number, fd: number): void {
   const info = infoOf(owner, bits, fd);
-  if (deliver(kernel, owner, info) < 0 && info.signo >= SIGRTMIN) {
-    deliver(kernel, owner, new SigInfo(SIGIO, SI_KERNEL));
+  if (deliver(owner, info) < 0 && info.signo >= SIGRTMIN) {
+    deliver(owner, new SigInfo(SIGIO, SI_KERNEL));
   }
 }
 
-function deliver(kernel: Kernel, owner: FileOwner, info: SigInfo): number {
-  const pids = owner.pids ?? kernel.pids;
-  if (owner.type === F_OWNER_TID) {
-    const task = pids.tasks.get(owner.id);
-    return task === undefined || !mayReach(owner, task) ? 0 : sendToTask(task, info);
+/** To the bearer of the owner's id, if it is still that one. */
+function deliver(owner: FileOwner, info: SigInfo): number {
+  const { type, target } = owner;
+  if (target === null) return 0;
+  const { space, nr } = target;
+  if (type === F_OWNER_TID) {
+    const task = space.tasks.get(nr);
+    return task?.id !== target || !mayReach(owner, task) ? 0 : sendToTask(task, info);
   }
-  if (owner.type === F_OWNER_PID) return toGroup(owner, pids.groups.get(owner.id), info);
-  const members = pids.processGroups.get(owner.id)?.members;
-  if (members !== undefined) { for (const group of [...members]) toGroup(owner, group, info); }
+  if (type === F_OWNER_PID) {
+    const group = space.groups.get(nr);
+    return group?.id !== target ? 0 : toGroup(owner, group, info);
+  }
+  const led = space.processGroups.get(nr);
+  if (led?.id === target) { for (const group of [...led.members]) toGroup(owner, group, info); }
   return 0;
 }
 
-function toGroup(owner: FileOwner, group: ThreadGroup | undefined, info: SigInfo): number {
-  const task = group?.tasks[0];
-  if (group === undefined || task === undefined || !mayReach(owner, task)) return 0;
+function toGroup(owner: FileOwner, group: ThreadGroup, info: SigInfo): number {
+  const task = group.leader ?? group.tasks[0];
+  if (task === undefined || !mayReach(owner, task)) return 0;
   return sendToGroup(group, info);
 }
 

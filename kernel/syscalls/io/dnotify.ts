@@ -22,7 +22,6 @@ import {
   IN_MOVED_TO,
 } from "../../../ffi/abi/inotify.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
-import type { Kernel } from "../../task/kernel_services.ts";
 import type { Task } from "../../task/task.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
 import type { Inode } from "../../vfs/inode.ts";
@@ -47,11 +46,9 @@ class DirectorySignal extends Watch {
   /** As siginfo shows it. */
   fd: number;
   isRepeated: boolean = false;
-  private readonly kernel: Kernel;
 
-  constructor(kernel: Kernel, inode: Inode, file: OpenFile, files: FdTable, fd: number) {
+  constructor(inode: Inode, file: OpenFile, files: FdTable, fd: number) {
     super(inode, 0);
-    this.kernel = kernel;
     this.file = file;
     this.files = files;
     this.fd = fd;
@@ -60,7 +57,7 @@ class DirectorySignal extends Watch {
   override onEvent(mask: number, _cookie: number, name: string | null): void {
     // Not of the directory's own name.
     if (name === null && (mask & IN_ISDIR) === 0) return;
-    signalMessage(this.kernel, this.file, this.fd);
+    signalMessage(this.file, this.fd);
     if (!this.isRepeated) this.detach();
   }
   override end(): void {
@@ -80,7 +77,7 @@ export function notifyOfDirectory(t: Task, file: OpenFile, wanted: number, fd: n
     return 0;
   }
   if ((inode.mode & S_IFMT) !== S_IFDIR) return -ENOTDIR;
-  const watch = old ?? new DirectorySignal(t.kernel, inode, file, t.files, fd);
+  const watch = old ?? new DirectorySignal(inode, file, t.files, fd);
   watch.fd = fd;
   for (const [flag, events] of EVENTS) if ((wanted & flag) !== 0) watch.mask |= events;
   if ((wanted & DN_MULTISHOT) !== 0) watch.isRepeated = true;

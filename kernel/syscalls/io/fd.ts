@@ -219,7 +219,7 @@ function control(t: Task, file: OpenFile, command: number, a: SyscallArgs): numb
     case F_SETOWN:
       return setOwner(t, file, arg);
     case F_GETOWN:
-      return getOwner(file);
+      return getOwner(t, file);
     case F_SETOWN_EX:
       return setOwnerEx(t, file, addr);
     case F_GETOWN_EX:
@@ -264,7 +264,7 @@ function setFlags(t: Task, file: OpenFile, flags: number, fd: number): number {
   if ((flags & O_DIRECT) !== 0 && !isPipe && !file.canDirect) return -EINVAL;
   const kept = file.flags & ~SETFL_MASK;
   if ((flags & FASYNC) !== (file.flags & FASYNC) && file.canSignal) {
-    setAsync(t, file, (flags & FASYNC) !== 0, fd);
+    setAsync(file, (flags & FASYNC) !== 0, fd);
   }
   file.flags = kept | (flags & SETFL_MASK);
   return 0;
@@ -290,7 +290,7 @@ function socketIoctl(t: Task, file: Socket, request: number, arg: number): numbe
     }
     case FIOGETOWN:
     case SIOCGPGRP:
-      return t.mm.store32(arg, getOwner(file));
+      return t.mm.store32(arg, getOwner(t, file));
     case SIOCGSKNS:
       if (!file.net.isCapable(t.cred, CAP_NET_ADMIN)) return -EPERM;
       return t.kernel.namespaceFiles.openFor(file.net);

@@ -1,7 +1,6 @@
 /** F_SETLEASE and F_GETLEASE of fcntl(2). The leases: vfs/leases.ts. */
 
 import { F_OWNER_PID, F_UNLCK } from "../../../ffi/abi/fcntl.ts";
-import type { Kernel } from "../../task/kernel_services.ts";
 import { kernelPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import { type LeaseHolder, setLease } from "../../vfs/leases.ts";
@@ -12,17 +11,15 @@ import { dropOwner, ownerByDefault } from "./owner.ts";
 /** Whoever F_SETOWN names gets SIGIO. */
 class SignalledHolder implements LeaseHolder {
   readonly pid: number;
-  private readonly kernel: Kernel;
   private readonly fd: number;
 
   constructor(t: Task, fd: number) {
     this.pid = kernelPid(t);
-    this.kernel = t.kernel;
     this.fd = fd;
   }
 
   onBreak(file: OpenFile): void {
-    signalMessage(this.kernel, file, this.fd);
+    signalMessage(file, this.fd);
   }
 }
 

@@ -1,18 +1,23 @@
-/** Who gets SIGIO of a file: fcntl(2) F_SETOWN, F_SETOWN_EX, F_SETSIG. Kept on the description as a FileOwner. */
+/**
+ * Who gets SIGIO of a file: fcntl(2) F_SETOWN, F_SETOWN_EX, F_SETSIG. Kept on the description as a FileOwner. The owner is
+ * an identity, not a number that may be another process's by the time of the signal; whether it may be signalled is
+ * judged by the ids of the task that named it, as they were then.
+ */
 
 import { EFAULT, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID } from "../../../ffi/abi/fcntl.ts";
 import type { Domain } from "../../cred/landlock.ts";
 import { SIGRTMAX } from "../../task/signal/sigset.ts";
-import type { PidNamespace } from "../../task/pid_namespace.ts";
+import type { PidNamespace, TaskPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
+import type { ProcessGroup, ThreadGroup } from "../../task/thread_group.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
 export class FileOwner {
-  /** F_OWNER_*, and the id as in `pids`; id 0: nobody. */
+  /** F_OWNER_*: what `target` is the id of. */
   type: number = F_OWNER_PID;
-  id: number = 0;
-  pids: PidNamespace | null = null;
+  /** Null: no process, thread or process group is named. */
+  target: TaskPid | null = null;
   /** 0: SIGIO without details. */
   signal: number = 0;
   uid: number = 0;
@@ -28,18 +33,28 @@ function ownerOf(file: OpenFile): FileOwner {
   return owner;
 }
 
-function exists(t: Task, type: number, id: number): boolean {
-  const pids = t.pids;
-  if (type === F_OWNER_TID) return pids.tasks.has(id);
-  return type === F_OWNER_PID ? pids.groups.has(id) : pids.processGroups.has(id);
+/** The bearer of such an id in `pids`; undefined: there is none. */
+function bearerOf(
+  pids: PidNamespace,
+  type: number,
+  id: number,
+): Task | ThreadGroup | ProcessGroup | undefined {
+  if (type === F_OWNER_TID) return pids.tasks.get(id);
+  return type === F_OWNER_PID ? pids.groups.get(id) : pids.processGroups.get(id);
+}
+
+/** Its number as the caller sees it; 0: there is no owner, it is gone, or it is not seen. */
+function numberOf(t: Task, { type, target }: FileOwner): number {
+  const isThere = target !== null && bearerOf(target.space, type, target.nr)?.id === target;
+  return isThere ? target.numberIn(t.pids) : 0;
 }
 
 function set(t: Task, file: OpenFile, type: number, id: number): number {
-  if (id !== 0 && !exists(t, type, id)) return -ESRCH;
+  const bearer = id === 0 ? undefined : bearerOf(t.pids, type, id);
+  if (id !== 0 && bearer === undefined) return -ESRCH;
   const owner = ownerOf(file);
   owner.type = type;
-  owner.id = id;
-  owner.pids = t.pids;
+  owner.target = bearer?.id ?? null;
   owner.uid = t.cred.uid;
   owner.euid = t.cred.euid;
   const isOwn = type === F_OWNER_TID ? t.pids.tasks.get(id)?.group === t.group : id === t.pid;
@@ -51,13 +66,13 @@ function set(t: Task, file: OpenFile, type: number, id: number): number {
 
 /** Who is signalled if nobody was named yet. */
 export function ownerByDefault(t: Task, file: OpenFile, type: number, id: number): void {
-  if (ownerOf(file).id === 0) set(t, file, type, id);
+  if (ownerOf(file).target === null) set(t, file, type, id);
 }
 
 /** Nobody is signalled any more. */
 export function dropOwner(file: OpenFile): void {
   const owner = ownerOf(file);
-  owner.id = 0;
+  owner.target = null;
   owner.signal = 0;
 }
 
@@ -67,10 +82,10 @@ export function setOwner(t: Task, file: OpenFile, id: number): number {
   return id < 0 ? set(t, file, F_OWNER_PGRP, -id) : set(t, file, F_OWNER_PID, id);
 }
 
-export function getOwner(file: OpenFile): number {
+export function getOwner(t: Task, file: OpenFile): number {
   if (!(file.owner instanceof FileOwner)) return 0;
-  const { type, id } = file.owner;
-  if (type !== F_OWNER_PGRP) return id;
+  const { type } = file.owner, id = numberOf(t, file.owner);
+  if (type !== F_OWNER_PGRP || id === 0) return id;
   // A process group is a negative int; beyond the range of errors as the 32 bits that the caller looks at.
   return id < 4096 ? -id : 0x100000000 - id;
 }
@@ -86,7 +101,7 @@ export function setOwnerEx(t: Task, file: OpenFile, addr: number): number {
 export function getOwnerEx(t: Task, file: OpenFile, addr: number): number {
   const owner = file.owner instanceof FileOwner ? file.owner : null;
   const failed = t.mm.store32(addr, owner?.type ?? F_OWNER_PID) < 0 ||
-    t.mm.store32(addr + 4, owner?.id ?? 0) < 0;
+    t.mm.store32(addr + 4, owner === null ? 0 : numberOf(t, owner)) < 0;
   return failed ? -EFAULT : 0;
 }
 

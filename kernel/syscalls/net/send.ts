@@ -135,7 +135,7 @@ function transmit(t: Task, socket: Socket): number {
     if (n < 0) break;
     progress.done += n;
     message.flags &= ~MSG_FASTOPEN;
-    if ((message.flags & MSG_OOB) !== 0 && n > 0) signalUrgent(t.kernel, socket.urgentReceiver);
+    if ((message.flags & MSG_OOB) !== 0 && n > 0) signalUrgent(socket.urgentReceiver);
     if (progress.done >= enough && io.remaining > 0) return endTurn(t, nonblocking);
   } while (n > 0 && io.remaining > 0 && socket.writesAll);
   if (n >= 0) return sent(socket, progress.done, length);
