@@ -38,8 +38,8 @@ export class QueuedMessage {
 
 /** Whom mq_notify(3) told to watch the queue. */
 export interface MqueueNotifier {
-  /** The descriptors of its process: closing one of the queue takes it away. */
-  readonly files: object;
+  /** Whether this is the table of descriptors of its process: closing one of the queue takes it away. */
+  hasTable(files: object): boolean;
   readonly pid: number;
   /** SIGEV_*, and the signal of SIGEV_SIGNAL. */
   readonly kind: number;

@@ -38,7 +38,7 @@ export class MqueueFile extends OpenFile {
   }
 
   override onFdClose(ownerFiles: object): number {
-    if (this.inode.notifier?.files === ownerFiles) this.inode.dropNotifier();
+    if (this.inode.notifier?.hasTable(ownerFiles) === true) this.inode.dropNotifier();
     return 0;
   }
 }

@@ -7,9 +7,12 @@ import { EBADF, EBUSY, EFAULT, EINVAL, ENOTSOCK } from "../../../ffi/abi/errno.t
 import { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, Sigevent } from "../../../ffi/abi/siginfo.ts";
 import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import type { UserNamespace } from "../../cred/user_namespace.ts";
 import type { MessageQueue, MqueueNotifier } from "../../ipc/mqueue/message_queue.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { NetlinkSocket } from "../../net/netlink/netlink_socket.ts";
 import { Socket } from "../../net/socket.ts";
+import type { Kernel } from "../../task/kernel_services.ts";
 import { SI_MESGQ, SigInfo } from "../../task/signal/pending.ts";
 import { sendToGroup } from "../../task/signal/send.ts";
 import type { Task } from "../../task/task.ts";
@@ -21,7 +24,7 @@ const COOKIE_LENGTH = 32;
 const WOKENUP = 1, REMOVED = 2;
 
 abstract class Notifier implements MqueueNotifier {
-  readonly files: object;
+  private readonly files: object;
   readonly group: ThreadGroup;
   abstract readonly kind: number;
   readonly signo: number = 0;
@@ -31,6 +34,10 @@ abstract class Notifier implements MqueueNotifier {
     this.group = t.group;
   }
 
+  /** Its own table, or the one that it has behind execve(2) or close_range(2). */
+  hasTable(files: object): boolean {
+    return files === this.files || this.group.tasks.some((task) => task.files === files);
+  }
   get pid(): number {
     return this.group.pid;
   }
@@ -43,26 +50,35 @@ class SilentNotifier extends Notifier {
   override readonly kind = SIGEV_NONE;
 }
 
+/**
+ * No permission to signal is asked for: the process wanted it. So it is no signal for a program that the process became
+ * since then, which may have other rights.
+ */
 class SignalNotifier extends Notifier {
   override readonly kind = SIGEV_SIGNAL;
   override readonly signo: number;
   private readonly valueLo: number;
   private readonly valueHi: number;
-  private readonly owner: Task;
+  private readonly kernel: Kernel;
+  private readonly mm: MemoryManager;
+  private readonly userNs: UserNamespace;
 
   constructor(t: Task, signo: number, valueLo: number, valueHi: number) {
     super(t);
-    this.owner = t;
+    this.kernel = t.kernel;
+    this.mm = t.mm;
+    this.userNs = t.cred.userNs;
     this.signo = signo;
     this.valueLo = valueLo;
     this.valueHi = valueHi;
   }
 
   override notify(): void {
-    if (this.signo === 0) return;
-    const info = new SigInfo(this.signo, SI_MESGQ), sender = this.owner.kernel.current;
+    // execve(2) always brings other memory.
+    if (this.signo === 0 || this.group.tasks[0]?.mm !== this.mm) return;
+    const info = new SigInfo(this.signo, SI_MESGQ), sender = this.kernel.current;
     info.pid = sender?.group.id.numberIn(this.group.pids) ?? 0;
-    info.uid = sender?.cred.uid ?? 0;
+    info.uid = this.userNs.shownUid(sender?.cred.uid ?? 0);
     info.valueLo = this.valueLo;
     info.valueHi = this.valueHi;
     sendToGroup(this.group, info);
