@@ -7,6 +7,7 @@ import { EBADF, EBUSY, EFAULT, EINVAL, ENOTSOCK } from "../../../ffi/abi/errno.t
 import { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, Sigevent } from "../../../ffi/abi/siginfo.ts";
 import { SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import type { Credentials } from "../../cred/credentials.ts";
 import type { UserNamespace } from "../../cred/user_namespace.ts";
 import type { MessageQueue, MqueueNotifier } from "../../ipc/mqueue/message_queue.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
@@ -74,14 +75,24 @@ class SignalNotifier extends Notifier {
   }
 
   override notify(): void {
+    const target = this.group.tasks[0];
     // execve(2) always brings other memory.
-    if (this.signo === 0 || this.group.tasks[0]?.mm !== this.mm) return;
+    if (this.signo === 0 || target?.mm !== this.mm) return;
     const info = new SigInfo(this.signo, SI_MESGQ), sender = this.kernel.current;
     info.pid = sender?.group.id.numberIn(this.group.pids) ?? 0;
-    info.uid = this.userNs.shownUid(sender?.cred.uid ?? 0);
+    if (sender !== null) info.uid = this.uidOf(sender.cred, target.cred.userNs);
     info.valueLo = this.valueLo;
     info.valueHi = this.valueHi;
     sendToGroup(this.group, info);
+  }
+
+  /**
+   * The sender's real user. Linux translates it twice: for the namespace that asked, and as a number of the sender's
+   * namespace for the target's (send_signal_locked).
+   */
+  private uidOf({ uid, userNs }: Credentials, to: UserNamespace): number {
+    const shown = this.userNs.shownUid(uid);
+    return userNs === to ? shown : to.shownUid(userNs.kernelUid(shown));
   }
 }
 
