@@ -39,7 +39,6 @@ import {
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../ffi/abi/stat.ts";
 import { MOUNTS } from "../core/quota.ts";
 import { hasCapIn, hasOwnCap } from "../cred/credentials.ts";
-import type { UserNamespace } from "../cred/user_namespace.ts";
 import { MAY_EXEC } from "../cred/permission.ts";
 import { inodePermission } from "./access.ts";
 import type { Caller } from "./caller.ts";
