@@ -100,6 +100,7 @@ class OpenGroupFile extends TextFile {
     return true;
   }
   protected override release(): void {
+    super.release();
     this.handle.close();
   }
   override get waitQueue(): WaitQueue | null {

@@ -5,6 +5,7 @@
  * Neighbours: world.ts, program.ts, oracles.ts, coverage.ts; main.ts is its command line.
  */
 
+import { violations } from "../../../kernel/observe/invariants.ts";
 import { Random } from "../../harness/seeded.ts";
 import { Coverage } from "./coverage.ts";
 import { Before, leftovers } from "./oracles.ts";
@@ -40,6 +41,7 @@ export function runProgram(program: Program): string | null {
     const before = new Before(world);
     for (const step of program) runStep(world, step);
     const found = before.findings(program);
+    found.push(...violations(world.kernel));
     world.end();
     found.push(...leftovers(world));
     return found.length === 0 ? null : found.join("\n");
