@@ -69,6 +69,8 @@ export abstract class FileSystem {
   readonly isRevealing: boolean = false;
   /** It is there without mounts, and belongs to what it shows: who mounts it first does not own it. */
   hasFixedOwner: boolean = false;
+  /** How many stacked file systems lead to the lowest one below: 0 for one that is not stacked. */
+  readonly stackDepth: number = 0;
   /** Its bytes are somewhere outside: what is read and written is a transfer for the io controller. */
   isStored: boolean = false;
   /** Options behind `rw,` in mountinfo. */

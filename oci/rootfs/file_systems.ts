@@ -78,7 +78,7 @@ export class FileSystems {
     const pinned = trees.map((fs) => this.pin(fs));
     const roots = trees.map((fs) => fs.root);
     const upper = layers.upper === null ? null : roots.pop() ?? null;
-    const options = { isPersistent: true, text, frames, owned: null };
+    const options = { isPersistent: true, stackDepth: 1, text, frames, owned: null };
     const last = roots.pop();
     if (last === undefined) return -ENODEV;
     let lower: Inode = last;

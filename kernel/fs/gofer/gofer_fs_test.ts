@@ -321,6 +321,7 @@ Deno.test("below an overlay the same round trips are enough", async () => {
     const overlay = new OverlayFs(lab.fs.root, upper.root, {
       frames: lab.ctx.frames,
       isPersistent: false,
+      stackDepth: 0,
       text: "",
       owned: upper,
       pinned: [],

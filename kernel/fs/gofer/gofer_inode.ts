@@ -376,19 +376,23 @@ export abstract class GoferInode extends PlainInode {
 }
 
 function findRoute(start: GoferInode, names: string[]): number {
+  const way: GoferInode[] = [];
   let inode = start;
   while (inode.fid < 0) {
     const above = inode.parent;
     if (above === null) return -ESTALE;
-    if (names.length >= MAX_ROUTE) {
-      const r = inode.bind();
-      if (r < 0) return r;
-      break;
-    }
-    names.push(inode.entryName);
+    way.push(inode);
     inode = above;
   }
-  names.reverse();
+  // A long way goes in parts, from above: each part is a walk of its own.
+  let left = way.length;
+  while (left > MAX_ROUTE) {
+    left -= MAX_ROUTE;
+    inode = way[left]!;
+    const r = inode.bind();
+    if (r < 0) return r;
+  }
+  while (left > 0) names.push(way[--left]!.entryName);
   inode.wasFidUsed = true;
   return inode.fid;
 }

@@ -92,19 +92,32 @@ export class TreeScan {
   /** What was scanned of a directory, and of those in it; null: nothing. */
   scannedOf(dir: GoferDirectory): ScannedDir | null {
     if (this.tree.changes !== this.fs.changes) this.clear();
-    if (dir.scanned !== null && dir.scanned.tree === this.tree) return dir.scanned;
-    const { parent } = dir;
-    const above = parent === null ? null : this.scannedOf(parent);
-    return dir.scanned = above === null ? null : above.child(dir.entryName);
+    // Directories that are not known to be in this tree, up to one that is.
+    const way: GoferDirectory[] = [];
+    let above: GoferDirectory | null = dir;
+    while (above !== null && above.scanned?.tree !== this.tree) {
+      way.push(above);
+      above = above.parent;
+    }
+    let scanned = above?.scanned ?? null;
+    for (let d = way.pop(); d !== undefined; d = way.pop()) {
+      scanned = d.scanned = scanned?.child(d.entryName) ?? null;
+    }
+    return scanned;
   }
 
   private placeOf(dir: GoferDirectory): ScannedDir {
-    const there = this.scannedOf(dir);
-    if (there !== null) return there;
-    const { parent } = dir;
-    return dir.scanned = parent === null
-      ? new ScannedDir(this.tree)
-      : this.placeOf(parent).addChild(dir.entryName);
+    const way: GoferDirectory[] = [];
+    let above: GoferDirectory | null = dir, scanned = this.scannedOf(dir);
+    while (scanned === null && above !== null) {
+      way.push(above);
+      above = above.parent;
+      scanned = above === null ? null : this.scannedOf(above);
+    }
+    for (let d = way.pop(); d !== undefined; d = way.pop()) {
+      scanned = d.scanned = scanned?.addChild(d.entryName) ?? new ScannedDir(this.tree);
+    }
+    return scanned ?? new ScannedDir(this.tree);
   }
 
   /** A file that a list had was looked up. */

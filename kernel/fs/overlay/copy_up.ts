@@ -108,7 +108,7 @@ export function copyUpData(inode: OverlayInode): number {
 function makeUpper(inode: OverlayInode, lower: Inode): Inode | number {
   const { parent, name } = inode;
   if (parent === null) return makeUnnamed(inode, lower);
-  const r = parent.copyUp(COPY_META);
+  const r = copyUpAll(parent);
   if (r < 0) return r;
   const dir = parent.upper!;
   const times = timesOf(dir);
@@ -116,6 +116,17 @@ function makeUpper(inode: OverlayInode, lower: Inode): Inode | number {
   // To the users of the directory nothing has happened.
   dir.setattr(times, LAYER_CRED);
   return upper;
+}
+
+/** The directory and those above it, the uppermost first: 0 or -errno. */
+function copyUpAll(dir: OverlayInode): number {
+  const way: OverlayInode[] = [];
+  for (let d: OverlayInode | null = dir; d !== null && d.upper === null; d = d.parent) way.push(d);
+  for (let d = way.pop(); d !== undefined; d = way.pop()) {
+    const r = d.copyUp(COPY_META);
+    if (r < 0) return r;
+  }
+  return 0;
 }
 
 /** An inode as `lower`, but for its bytes, as `name` in `dir`. */

@@ -30,6 +30,7 @@ export function memoryOverlay(
   upper.setattr(timesOf(lower), LAYER_CRED);
   return new OverlayFs(lower, upper, {
     isPersistent: false,
+    stackDepth: 0,
     text,
     frames,
     owned: tmpfs,

@@ -3,11 +3,11 @@
  * overlays of overlays, read-only ones.
  */
 
-import { EINVAL, ENOTDIR, EROFS } from "../../../ffi/abi/errno.ts";
+import { EINVAL, ELOOP, ENOTDIR, EROFS } from "../../../ffi/abi/errno.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import { isDirectory, wantWrite } from "../../vfs/access.ts";
 import type { Caller } from "../../vfs/caller.ts";
-import { holdPath, type Path } from "../../vfs/dentry.ts";
+import { type Dentry, holdPath, type Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { findAt } from "../../vfs/status.ts";
 import { OverlayDirectory } from "./directory.ts";
@@ -16,6 +16,8 @@ import { OverlayFs } from "./overlay_fs.ts";
 const AT_FDCWD = -100;
 /** LIMIT: lower directories of one overlay (Linux: 500). */
 const MAX_LOWER = 128;
+/** How many file systems may be stacked on one another (FILESYSTEM_MAX_STACK_DEPTH of Linux). */
+const STACK_DEPTH_MAX = 2;
 /** Options that choose between behaviours which are the same here. */
 const INERT = new Set([
   "index",
@@ -88,20 +90,30 @@ export function overlayFromOptions(
     if (typeof path === "number") return path;
     lowers.push(path);
   }
-  let upper: Path | null = null;
+  let upper: Path | null = null, work: Path | null = null;
   if (parsed.upper !== null && parsed.work !== null) {
     const found = findDirectory(caller, parsed.upper);
     if (typeof found === "number") return found;
-    const work = findDirectory(caller, parsed.work);
-    if (typeof work === "number") return work;
-    if (found.mount !== work.mount || found.dentry === work.dentry) return -EINVAL;
+    const there = findDirectory(caller, parsed.work);
+    if (typeof there === "number") return there;
+    const isWithin = found.dentry.isAncestorOf(there.dentry) ||
+      there.dentry.isAncestorOf(found.dentry);
+    if (found.mount !== there.mount || isWithin) return -EINVAL;
     if (wantWrite(found.mount) < 0) return -EROFS;
     upper = found;
+    work = there;
   }
+  if (overlap(lowers, upper === null || work === null ? [] : [upper, work])) return -ELOOP;
+  const stackDepth = 1 + Math.max(
+    upper?.dentry.fs.stackDepth ?? 0,
+    ...lowers.map((path) => path.dentry.fs.stackDepth),
+  );
+  if (stackDepth > STACK_DEPTH_MAX) return -EINVAL;
   const top = upper === null ? null : realUpper(upper.dentry.inode!);
   if (typeof top === "number") return top;
   const pinned = [...lowers, ...(upper === null ? [] : [upper])].map(holdPath);
-  const options = { isPersistent: true, text, frames, owned: null, mounter: caller.cred };
+  const mounter = caller.cred;
+  const options = { isPersistent: true, text, frames, owned: null, mounter, stackDepth };
   let lower: Inode = lowers[lowers.length - 1]!.dentry.inode!;
   for (let i = lowers.length - 2; i >= 0; i--) {
     const top = lowers[i]!.dentry.inode!;
@@ -110,6 +122,19 @@ export function overlayFromOptions(
     lower = stack.root;
   }
   return new OverlayFs(lower, top, { ...options, pinned });
+}
+
+/** A lower layer is, or is within, another layer. */
+function overlap(lowers: readonly Path[], others: readonly Path[]): boolean {
+  const layers = new Set<Dentry>();
+  for (const { dentry } of [...others, ...lowers]) {
+    if (layers.has(dentry)) return true;
+    layers.add(dentry);
+  }
+  return lowers.some(({ dentry }) => {
+    for (let d = dentry; !d.isRoot; d = d.parent) if (layers.has(d.parent)) return true;
+    return false;
+  });
 }
 
 /**

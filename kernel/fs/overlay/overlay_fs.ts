@@ -34,6 +34,8 @@ export interface OverlayOptions {
   readonly isPersistent: boolean;
   /** Part of the mount options that names the layers, for mountinfo. */
   readonly text: string;
+  /** As FileSystem has it; 0 for the sandbox's own, which its programs know as their disk. */
+  readonly stackDepth: number;
   /** A file system that goes with the overlay (its own tmpfs). */
   readonly owned: FileSystem | null;
   /** For the bytes that are copied up. */
@@ -47,6 +49,7 @@ export interface OverlayOptions {
 export class OverlayFs extends FileSystem {
   override readonly type = "overlay";
   override readonly root: OverlayDirectory;
+  override readonly stackDepth: number;
   readonly isPersistent: boolean;
   readonly buffer: CopyBuffer;
   /** Its upper layer is nobody else's. */
@@ -65,6 +68,7 @@ export class OverlayFs extends FileSystem {
     super();
     this.options = options;
     this.isPersistent = options.isPersistent;
+    this.stackDepth = options.stackDepth;
     this.isOwned = options.owned !== null;
     this.buffer = new CopyBuffer(options.frames);
     this.lowerDev = lower.dev;

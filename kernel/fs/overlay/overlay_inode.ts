@@ -201,11 +201,15 @@ export abstract class OverlayInode extends PlainInode {
   }
 
   override drop(): void {
-    if (--this.refs > 0) return;
+    if (this.loseUser()) this.evict();
+  }
+
+  /** One user less. True: nothing needs the inode any more. */
+  private loseUser(): boolean {
+    if (--this.refs > 0) return false;
     if (this.nlink === 0) notifySelf(this, IN_DELETE_SELF, null);
     // What lives in the upper layer, or lost some of its names, is remembered as long as it has one.
-    if (this.nlink > 0 && (this.upper !== null || this.extraLinks !== 0)) return;
-    this.evict();
+    return this.nlink === 0 || (this.upper === null && this.extraLinks === 0);
   }
 
   override evict(): void {
@@ -213,13 +217,20 @@ export abstract class OverlayInode extends PlainInode {
     this.releaseLayers();
   }
 
+  /** With the last file below a directory the directory goes, and so on upwards: a tree is as deep as a guest likes. */
   releaseLayers(): void {
-    if (!this.areLayersHeld) return;
-    this.areLayersHeld = false;
-    const parent = this.parent;
-    this.parent = null;
-    if (parent !== null) parent.drop();
-    if (this.upper !== null) this.upper.drop();
-    if (this.lower !== null) this.lower.drop();
+    OverlayInode.#releaseUpwards(this);
+  }
+
+  static #releaseUpwards(first: OverlayInode): void {
+    for (let inode: OverlayInode | null = first; inode !== null && inode.areLayersHeld;) {
+      inode.areLayersHeld = false;
+      const parent: OverlayInode | null = inode.parent;
+      inode.parent = null;
+      inode.upper?.drop();
+      inode.lower?.drop();
+      inode = parent?.loseUser() === true ? parent : null;
+      if (inode !== null) inode.fs.forget(inode);
+    }
   }
 }

@@ -305,7 +305,8 @@ function mountTwice(t: TestFiles, c: TestCaller): void {
 Deno.test("without an upper layer nothing can be changed", () => {
   const t = new TestFiles(), c0 = t.root;
   writeText(c0, "/f", "x");
-  const options = { isPersistent: true, text: "", frames: t.frames, owned: null, pinned: [] };
+  const text = "", { frames } = t;
+  const options = { isPersistent: true, stackDepth: 1, text, frames, owned: null, pinned: [] };
   const c = on(t, new OverlayFs(t.tmpfs.root, null, options));
   assertEquals(readText(c, "/f"), "x");
   assertEquals(errno(mkdirAt(c, CWD, "/d", 0o755)), "EROFS");

@@ -17,6 +17,13 @@ export function ownOverlay(
 ): OverlayFs | number {
   const r = copyAttributes(lower, upper.root);
   if (r < 0) return r;
-  const options = { isPersistent: false, text, frames, owned: upper, pinned: [] };
+  const options = {
+    isPersistent: false,
+    stackDepth: 0,
+    text,
+    frames,
+    owned: upper,
+    pinned: [],
+  };
   return new OverlayFs(lower, upper.root, options);
 }

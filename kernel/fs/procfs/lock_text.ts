@@ -9,9 +9,11 @@ import type { ProcSource } from "./source.ts";
 
 /** LIMIT: lines of /proc/locks. */
 const MAX_LINES = 65536;
+/** LIMIT: bytes of the lines of requests that wait for one lock. */
+const MAX_BYTES = 1 << 22;
 
-/** Who waits, and who waits for them. */
-interface Waiting {
+/** A request that waits, and those that wait behind it. */
+export interface Waiting {
   readonly lock: FileLock;
   readonly behind: Waiting[];
 }
@@ -76,7 +78,7 @@ class LockList {
       const text = (request: FileLock) => lockLine(request, this.shown(request.pid), inode);
       this.put(
         lock.age,
-        pid === 0 ? [] : [lockLine(lock, pid, inode), ...waitLines(behind, 1, text)],
+        pid === 0 ? [] : [lockLine(lock, pid, inode), ...waitLines(behind, text)],
       );
     }
   }
@@ -90,7 +92,7 @@ class LockList {
         line("LEASE", "BREAKER", type, `${this.shown(pid)} <none>:0`, WHOLE);
       this.put(
         lease.age,
-        pid === 0 ? [] : [leaseLine(lease, pid, inode), ...waitLines(behind, 1, text)],
+        pid === 0 ? [] : [leaseLine(lease, pid, inode), ...waitLines(behind, text)],
       );
     }
   }
@@ -112,15 +114,24 @@ class LockList {
   }
 }
 
-function waitLines(
+/** Those that wait, each with those behind it; guests make such chains as long as they have threads. */
+export function waitLines(
   waits: readonly Waiting[],
-  level: number,
   text: (request: FileLock) => string,
 ): string[] {
-  return waits.flatMap(({ lock, behind }) => [
-    " ".repeat(level - 1) + "-> " + text(lock),
-    ...waitLines(behind, level + 1, text),
-  ]);
+  const lines: string[] = [], left: { waiting: Waiting; level: number }[] = [];
+  const push = (some: readonly Waiting[], level: number): void => {
+    for (let i = some.length - 1; i >= 0; i--) left.push({ waiting: some[i]!, level });
+  };
+  push(waits, 0);
+  let bytes = 0;
+  for (let next = left.pop(); next !== undefined && bytes < MAX_BYTES; next = left.pop()) {
+    const { waiting, level } = next, line = `${" ".repeat(level)}-> ${text(waiting.lock)}`;
+    lines.push(line);
+    bytes += line.length;
+    push(waiting.behind, level + 1);
+  }
+  return lines;
 }
 
 function waitsFor(request: FileLock, lock: FileLock): boolean {

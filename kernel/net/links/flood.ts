@@ -20,7 +20,7 @@ export function flood(link: Link): Flood {
     if (seen.has(out) || seen.size > CROSSINGS_MAX) continue;
     seen.add(out);
     crossed.push({ link: out, isIncoming: false });
-    if (out.kind === "bridge") outgoing.push(...openPorts(out, null));
+    if (out.kind === "bridge") { for (const port of openPorts(out, null)) outgoing.push(port); }
     const far = out.kind === "loopback" ? out : out.peer;
     if (far === null || !far.isUp) continue;
     crossed.push({ link: far, isIncoming: true });
@@ -29,7 +29,7 @@ export function flood(link: Link): Flood {
     else if (bridge.isUp) {
       crossed.push({ link: bridge, isIncoming: true });
       stations.push(bridge);
-      outgoing.push(...openPorts(bridge, far));
+      for (const port of openPorts(bridge, far)) outgoing.push(port);
     }
   }
   return { crossed, stations };

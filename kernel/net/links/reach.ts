@@ -118,7 +118,7 @@ interface Trail extends Crossing {
 function neighbour(link: Link, address: string): Hop | null {
   const start: Trail = { link, isIncoming: false, before: null }, seen = new Set<Link>([link]);
   const queue: Trail[] = [];
-  if (link.kind === "bridge") queue.push(...portsBehind(link, start));
+  if (link.kind === "bridge") { for (const port of portsBehind(link, start)) queue.push(port); }
   else queue.push(start);
   for (let trail = queue.pop(); trail !== undefined; trail = queue.pop()) {
     const port = trail.link, far = port.peer;
@@ -134,7 +134,7 @@ function neighbour(link: Link, address: string): Hop | null {
       return { out: link, station, crossed: inOrder(there) };
     }
     if (station !== far) {
-      queue.push(...portsBehind(station, arrived).filter(({ link }) => !seen.has(link)));
+      for (const port of portsBehind(station, arrived)) if (!seen.has(port.link)) queue.push(port);
     }
   }
   return null;

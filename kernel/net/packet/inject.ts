@@ -33,8 +33,11 @@ export function inject(link: Link, frame: Frame, sender: PacketSocket | null): v
     pass(out, frame, P.PACKET_OUTGOING, by);
     by = null;
     if (out.kind === "loopback") arrive(out, frame);
-    else if (out.kind === "bridge") outgoing.push(...openPorts(out, null));
-    else if (out.peer?.isUp) outgoing.push(...arrive(out.peer, frame));
+    else if (out.kind === "bridge") {
+      for (const port of openPorts(out, null)) outgoing.push(port);
+    } else if (out.peer?.isUp) {
+      for (const port of arrive(out.peer, frame)) outgoing.push(port);
+    }
   }
 }
 

@@ -94,8 +94,11 @@ export class Cgroup implements GroupNode {
 
   /** It and all groups below it. */
   subtree(): Cgroup[] {
-    if (this.children.size === 0) return [this];
-    return [this, ...[...this.children.values()].flatMap((child) => child.subtree())];
+    const groups: Cgroup[] = [this];
+    for (let i = 0; i < groups.length; i++) {
+      for (const child of groups[i]!.children.values()) groups.push(child);
+    }
+    return groups;
   }
 
   listFiles(): readonly GroupFile[] {
