@@ -127,7 +127,7 @@ Deno.test("flock: shared, exclusive, conversions, release with the description",
   assertEquals(flock(l, B, LOCK_EX), 0);
 });
 
-Deno.test("deadlock: found in a circle of any length, not after a wait has ended", () => {
+Deno.test("deadlock: found in a circle, not after a wait has ended", () => {
   const waits = new LockWaits(), x = noLocks(), y = noLocks(), z = noLocks();
   const a = new CountingWaiter(), b = new CountingWaiter();
   set(x, A, F_WRLCK, 0, 9);
@@ -147,6 +147,18 @@ Deno.test("deadlock: found in a circle of any length, not after a wait has ended
   // B gave its lock up: A is about to run again, and waits for nobody in the meantime.
   set(y, B, F_UNLCK, 0, 9);
   assertEquals(waits.wouldDeadlock(B, A), false);
+});
+
+Deno.test("deadlock: a circle is followed as far as Linux follows it", () => {
+  const waits = new LockWaits(), owners = Array.from({ length: 14 }, () => ({}));
+  owners.slice(1).forEach((blocker, i) => {
+    const locks = noLocks(), waiter = new CountingWaiter();
+    set(locks, blocker, F_WRLCK, 0, 9);
+    locks.waiters.add(waiter, 0);
+    waits.addRecord(record(owners[i]!, F_WRLCK, 0, 9), blocker, locks, waiter);
+  });
+  const last = owners[13]!;
+  assertEquals([2, 1].map((i) => waits.wouldDeadlock(last, owners[i]!)), [true, false]);
 });
 
 Deno.test("record locks of a file are bounded; unlocking and merging work at the bound", () => {

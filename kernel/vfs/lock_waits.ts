@@ -8,6 +8,8 @@
 import type { Waiter, WaitQueue } from "../core/wait.ts";
 import type { FileLock, FileLocks } from "./file_locks.ts";
 
+/** From one waiting owner to the next, as Linux (MAX_DEADLK_ITERATIONS): each step looks through all that wait. */
+const STEPS_MAX = 11;
 /** Entries that are kept before those out of date are looked for. */
 const ENTRIES_MIN = 64;
 
@@ -49,13 +51,13 @@ export class LockWaits {
   private waits: LockWait[] = [];
   private sweepAt: number = ENTRIES_MIN;
 
-  /** Whether `owner`, waiting for `blocker`, would wait for itself. */
+  /** Whether `owner`, waiting for `blocker`, would wait for itself. A longer circle is not looked for. */
   wouldDeadlock(owner: object, blocker: object): boolean {
     this.sweep();
     let next: object | null = blocker;
-    for (let steps = this.waits.length; next !== null; steps--) {
+    for (let steps = 0; next !== null; steps++) {
       if (next === owner) return true;
-      if (steps < 0) return false;
+      if (steps === STEPS_MAX) return false;
       next = this.blockerOf(next);
     }
     return false;
