@@ -63,8 +63,10 @@ export abstract class FileSystem {
   /** What mountinfo shows as mount source. */
   source: string = "none";
   readOnly: boolean = false;
-  /** Of whoever mounted it: device nodes of any but the first mean nothing. */
+  /** Whose capabilities count for it: device nodes mean nothing where that is not the first one. */
   owner: UserNamespace = INITIAL_USER_NAMESPACE;
+  /** Its device nodes are its own work, and mean something whoever mounts it. */
+  readonly hasOwnDevices: boolean = false;
   /** A mount of it shows what other mounts of the type may hide (revealing.ts). */
   readonly isRevealing: boolean = false;
   /** It is there without mounts, and belongs to what it shows: who mounts it first does not own it. */

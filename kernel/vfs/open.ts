@@ -369,8 +369,8 @@ function mayOpen(
     case S_IFBLK:
     case S_IFCHR:
       if (
-        (path.mount.flags & MS_NODEV) !== 0 || !path.mount.fs.owner.isInitial ||
-        (access & MAY_EXEC) !== 0
+        (path.mount.flags & MS_NODEV) !== 0 || (access & MAY_EXEC) !== 0 ||
+        !(path.mount.fs.owner.isInitial || path.mount.fs.hasOwnDevices)
       ) return -EACCES;
       break;
     case S_IFIFO:

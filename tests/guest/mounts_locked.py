@@ -168,7 +168,8 @@ def types_that_root_of_a_user_namespace_mounts():
     def less():
         mount("t", "q", "tmpfs")
         mount("t", "q", "ramfs")
-        mount("t", "q", "devpts")
+        mount("t", "q", "devpts", 0, "newinstance,ptmxmode=0666")
+        os.close(os.open("q/ptmx", os.O_RDWR | os.O_NOCTTY))
         mount("t", "q", "overlay", 0, "lowerdir=l,upperdir=u,workdir=w")
         fails(E.EPERM, mount, "t", "q", "devtmpfs")
         fails(E.EPERM, mount, "t", "q", "mqueue")

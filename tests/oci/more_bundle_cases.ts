@@ -1,5 +1,6 @@
 /** Further containers and what they print, as bundle_cases.ts: members of config.json one by one. Not a test. */
 
+import type { BundleConfig } from "./bundle.ts";
 import { bind, type BundleCase, mount } from "./bundle_cases.ts";
 
 /** What a mount in /proc/mounts has: type and options, without what file systems and hosts add. */
@@ -145,6 +146,17 @@ export const MORE_PROCESS_CASES: readonly BundleCase[] = [
   },
 ];
 
+/** A script as root of user, PID and mount namespaces below the container's; /n is there to mount on. */
+function less(script: string): string {
+  return `mkdir -p /n; busybox unshare -U -r -m -p -f sh -c '${script}' 2>/dev/null;`;
+}
+
+/** Root of the container may be root of a user namespace too: with Docker's defaults it has this capability. */
+function mapsRoot(config: BundleConfig): void {
+  const all = ["CAP_SETFCAP", "CAP_DAC_OVERRIDE", "CAP_SYS_CHROOT"];
+  config.process.capabilities = { bounding: all, effective: all, permitted: all };
+}
+
 export const MORE_MOUNT_CASES: readonly BundleCase[] = [
   {
     name: "flags of a bind mount are shown",
@@ -267,6 +279,32 @@ export const MORE_MOUNT_CASES: readonly BundleCase[] = [
     script: "cat /proc/cpuinfo; ls /sys/kernel; echo end",
     prints: "end\n",
     prepare: (c) => c.linux.maskedPaths = ["/proc/cpuinfo", "/sys/kernel"],
+  },
+  {
+    name: "a user namespace reveals nothing that is hidden in /proc",
+    script: less("mount -t proc p /n && echo new; umount -l /proc/cpuinfo && echo gone") +
+      less("cat /proc/cpuinfo; echo end"),
+    prints: "end\n",
+    prepare: (c) => {
+      mapsRoot(c);
+      c.linux.maskedPaths = ["/proc/cpuinfo"];
+    },
+  },
+  {
+    name: "a user namespace writes nothing that is read-only in /proc",
+    script: less("mount -t proc p /n && echo new; mount -o remount,bind,rw /proc/sys && echo rw") +
+      less("echo x 2>/dev/null >/proc/sys/kernel/hostname && echo written; echo end"),
+    prints: "end\n",
+    prepare: (c) => {
+      mapsRoot(c);
+      c.linux.readonlyPaths = ["/proc/sys"];
+    },
+  },
+  {
+    name: "a user namespace may mount a /proc of which nothing is hidden",
+    script: less("mount -t proc p /n && test -e /n/cpuinfo && echo new"),
+    prints: "new\n",
+    prepare: mapsRoot,
   },
   {
     name: "an overlay of lower layers alone is read-only",

@@ -19,6 +19,7 @@ import { type DevptsOptions, parseDevptsOptions, showDevptsOptions } from "./opt
 import { Terminal, type TerminalHome } from "./terminal.ts";
 
 export class DevptsFs extends FileSystem implements TerminalHome {
+  override readonly hasOwnDevices = true;
   override readonly type = "devpts";
   override readonly root: DevptsRoot;
   readonly host: Host;
