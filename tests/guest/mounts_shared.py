@@ -399,6 +399,53 @@ def another_user_namespace_only_listens_and_cannot_loosen():
 
 
 @body
+def a_tree_moves_below_a_peer_of_its_own():
+    dirs("a", "b", "c", "d")
+    tmpfs("a")
+    change("a", MS_SHARED)
+    dirs("a/x")
+    bind("a", "b")
+    bind("a", "c")
+    mount("a", "b/x", None, MS_MOVE)
+    here = os.getcwd()
+    below = [p[len(here):] for p in mounts_below(here)]
+    # The tree that came gets a copy of itself, as it was.
+    eq(sorted(below), ["", "/b", "/b/x", "/b/x/x", "/c", "/c/x"])
+
+
+@body
+def a_slave_that_came_to_be_shared_gets_a_copy_that_is_not():
+    dirs("t", "s")
+    tmpfs("s")
+    change("s", MS_SHARED)
+    dirs("s/x")
+    tmpfs("t")
+    dirs("t/in")
+    bind("s", "t/in")
+    change("t/in", MS_SLAVE)
+    mount("t", "s/x", None, MS_MOVE)
+    eq(propagation("s/x"), "shared")
+    eq(propagation("s/x/in"), "shared master")
+    eq(propagation("s/x/in/x"), "master")
+
+
+@body
+def what_covers_a_copy_takes_its_place():
+    dirs("a", "b")
+    tmpfs("a")
+    change("a", MS_SHARED)
+    dirs("a/x")
+    bind("a", "b")
+    change("b", MS_SLAVE)
+    tmpfs("a/x", "first")
+    tmpfs("b/x", "second")
+    umount("a/x")
+    eq(seen("b/x"), ["second"])
+    umount("b/x")
+    eq(seen("b/x"), [])
+
+
+@body
 def the_caller_of_clone_keeps_its_mounts():
     eq(ns("mnt"), ns("mnt", os.getpid()))
     before = ns("mnt")
