@@ -8,7 +8,7 @@ import { INITIAL_USER_NAMESPACE, UserNamespace } from "../cred/user_namespace.ts
 import { NsFs } from "../fs/procfs/ns_fs.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import { mkdirAt } from "./create.ts";
-import { type Mount, Path } from "./dentry.ts";
+import { dropPath, holdPath, type Mount, Path } from "./dentry.ts";
 import { mountInfo } from "./mount_info.ts";
 import {
   addMount,
@@ -135,6 +135,35 @@ Deno.test("a mount whose copies at peers exceed the limit changes nothing", () =
   assertEquals([namespace.mounts.size, MOUNTS.used], [before, used]);
   assertEquals(addMount(c, new TmpfsFs(t.frames, t.host, {}), find(c, "/m/d"), 0, "t"), 0);
   assertEquals(namespace.mounts.size, before + 401);
+  end();
+});
+
+Deno.test("a tree that was never attached stays together for its users", () => {
+  const { c, end } = setUp(), { namespace } = c.fs;
+  nest(c, 3);
+  const used = MOUNTS.used, tree = cloneDetached(c, find(c, "/m"), true);
+  if (typeof tree === "number") throw new Error("no clone");
+  assertEquals(MOUNTS.used, used + 3);
+  const top = holdPath(new Path(tree, tree.root)), inner = [...tree.children.values()][0]!;
+  const below = holdPath(new Path(inner, inner.root));
+  namespace.abandon(tree);
+  assertEquals([tree.children.size, inner.parent, MOUNTS.used], [1, tree, used + 3]);
+  // The upper one goes; what is below stays with its user, alone.
+  dropPath(top);
+  assertEquals([inner.parent, inner.children.size, MOUNTS.used], [null, 1, used + 2]);
+  dropPath(below);
+  assertEquals(MOUNTS.used, used);
+  end();
+});
+
+Deno.test("copies of mounts are counted before a namespace is copied", () => {
+  const { c, end } = setUp(), { namespace } = c.fs;
+  nest(c, 10);
+  MOUNTS.used += MOUNTS.limit - 10;
+  const refused = namespace.copy(INITIAL_USER_NAMESPACE),
+    tree = cloneDetached(c, find(c, "/m"), true);
+  MOUNTS.used -= MOUNTS.limit - 10;
+  assertEquals([errno(refused), errno(tree)], ["ENOSPC", "ENOSPC"]);
   end();
 });
 
