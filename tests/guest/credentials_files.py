@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import fcntl
 import os
 import signal
 import socket
@@ -331,6 +332,48 @@ def a_writer_with_cap_fsetid_keeps_set_id_bits():
         change(fd)
         # Capabilities of the file are lost all the same.
         eq(left(name), (0o6777, False), name)
+
+
+# Descriptors of root's in the hands of a user
+
+FS_IOC_SETFLAGS, FS_IMMUTABLE = 0x40086602, 0x10
+SIOCSIFFLAGS, SIOCGIFFLAGS = 0x8914, 0x8913
+AT_EMPTY_PATH = 0x1000
+
+
+@body
+def requests_ask_the_caller_not_the_opener():
+    fd = os.open("file", os.O_CREAT | os.O_RDWR, 0o600)
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    request = struct.pack("16sh14x", b"lo", 0)
+    flags = struct.unpack_from("h", fcntl.ioctl(s, SIOCGIFFLAGS, request), 16)[0]
+    with acting_as(USER):
+        # Reading and writing was decided at the open.
+        eq(os.pwrite(fd, b"x", 0), 1)
+        fails(errno.EPERM, os.fchmod, fd, 0o666)
+        fails(errno.EPERM, os.fchown, fd, USER, USER)
+        fails(errno.EPERM, fcntl.fcntl, fd, fcntl.F_SETFL, os.O_NOATIME)
+        fails(errno.EPERM, fcntl.ioctl, s, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags))
+        try:
+            fcntl.ioctl(fd, FS_IOC_SETFLAGS, struct.pack("i", FS_IMMUTABLE))
+        except OSError as e:
+            ok(e.errno in (errno.EPERM, errno.ENOTTY, errno.EOPNOTSUPP), str(e))
+        else:
+            raise AssertionError("a user made root's file immutable")
+
+
+@body
+def a_descriptor_is_opened_again_with_the_caller_s_rights():
+    fd = os.open("file", os.O_CREAT | os.O_RDWR, 0o600)
+    path = os.open("file", os.O_PATH)
+    def user():
+        become(USER)
+        for one in (fd, path):
+            fails(errno.EACCES, os.open, "/proc/self/fd/%d" % one, os.O_RDONLY)
+            fails(errno.EPERM, os.chmod, "/proc/self/fd/%d" % one, 0o666)
+            # A name for it is for who opened it.
+            eq(sc(NR.linkat, one, b"", -100, b"name", AT_EMPTY_PATH), -errno.ENOENT)
+    child_ok(user)
 
 
 # Overlays

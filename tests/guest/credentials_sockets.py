@@ -313,6 +313,20 @@ def raw_sockets_ask_their_maker():
         packets.getsockname()
 
 
+@body
+def a_port_is_shared_by_sockets_of_one_user():
+    def shared(port):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        s.bind(("127.0.0.1", port))
+        return s
+    first = shared(0)
+    port = first.getsockname()[1]
+    kept = shared(port)
+    with acting_as(USER):
+        fails(errno.EADDRINUSE, shared, port)
+
+
 if __name__ == "__main__":
     from lib.guest import run
     run()

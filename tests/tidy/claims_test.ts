@@ -3,7 +3,7 @@
  * the page made of them against the one in docs/. Handlers are looked at in handlers_test.ts.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { FLAG_SETS } from "../../kernel/syscalls/flags/flag_sets.ts";
 import { ALL_ROWS, LAST_CALL, ROWS } from "../../kernel/syscalls/x86_64.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
@@ -21,6 +21,18 @@ Deno.test("each flag that works or is refused as on Linux names a guest case tha
   assertEquals(bad, []);
   const unshown = flags.filter((f) => f.support === "works" && f.shown === "");
   assertEquals(unshown.map((f) => f.name), []);
+});
+
+Deno.test("each row of the page about credentials names a guest case that there is", () => {
+  const page = Deno.readTextFileSync(
+    new URL("../../docs/internals/credentials.md", import.meta.url),
+  );
+  const rows = page.split("\n").filter((line) =>
+    /^\| (?!-)/.test(line) && !/ test +\|$/.test(line)
+  );
+  const shown = rows.map((row) => /`(\w+\.\w+)` +\|$/.exec(row)?.[1] ?? `no case: ${row}`);
+  assertEquals(shown.filter((name) => !cases.has(name)), []);
+  assert(rows.length > 50);
 });
 
 Deno.test("each flag that does not work says why, or what it fails with", () => {

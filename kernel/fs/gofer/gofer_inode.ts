@@ -256,7 +256,10 @@ export abstract class GoferInode extends PlainInode {
     if ((valid & ATTR_MODE) !== 0) this.mode = (this.mode & S_IFMT) | (change.mode & 0o7777);
     if ((valid & ATTR_UID) !== 0) this.uid = change.uid;
     if ((valid & ATTR_GID) !== 0) this.gid = change.gid;
-    if ((valid & ATTR_SIZE) !== 0) this.resized(change.size);
+    if ((valid & ATTR_SIZE) !== 0) {
+      this.resized(change.size);
+      this.dropCapabilities();
+    }
     if ((valid & ATTR_ATIME_SET) !== 0) {
       this.atimeSec = change.atimeSec;
       this.atimeNsec = change.atimeNsec;

@@ -107,6 +107,7 @@ export class GoferFile extends OpenFile {
     this.accountFor(total, true);
     this.inode.wrote(this.file, at + total);
     this.inode.keepSetid();
+    if (this.inode.hasCapabilities) this.inode.dropCapabilities();
     if (this.isAppending) this.pos = at + total;
     if ((this.flags & O_DSYNC) !== 0) {
       const r = fs.idle.sync(this.file, true);
