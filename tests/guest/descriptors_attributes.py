@@ -8,6 +8,10 @@ from lib.guest import *
 from lib.things import *
 
 FAMILY = "files"
+needs_root(
+    "answers_fchmod_gives_0", "answers_faccess_itself_gives_0", "answers_fchmod_itself_gives_0",
+    "answers_fsetxattr_gives_ENOTSUP",
+)
 
 SYS.update(readahead=187, fsetxattr=190, fgetxattr=193, flistxattr=196)
 

@@ -7,6 +7,9 @@ from lib.guest import *
 from lib.things import *
 
 FAMILY = "files"
+needs_root(
+    "answers_read_lease_gives_0", "answers_read_lease_gives_EINVAL",
+)
 
 
 def lock(kind):

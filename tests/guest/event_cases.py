@@ -10,6 +10,7 @@ from lib.guest import *
 from lib.things import *
 
 FAMILY = "events"
+needs_root("descriptors_timer_at_an_alarm_clock")
 
 IN, PRI, OUT, ERR, HUP, RDHUP = 1, 2, 4, 8, 16, 0x2000
 EXCLUSIVE, WAKEUP, ONESHOT, EDGE = 1 << 28, 1 << 29, 1 << 30, 1 << 31

@@ -7,6 +7,10 @@ from errno import *
 from lib.guest import *
 
 FAMILY = "files"
+needs_root(
+    "a_file_is_found_again", "names_may_change", "another_file_is_not_it",
+    "directories_and_links", "bad_arguments", "below_very_many_directories",
+)
 
 EMPTY, FOLLOW, FID, UNIQUE = 0x1000, 0x400, 0x200, 1
 AT_FDCWD, O_PATH, O_DIRECTORY = -100, os.O_PATH, os.O_DIRECTORY

@@ -9,6 +9,7 @@ from errno import *
 from lib.guest import *
 
 FAMILY = "files"
+needs_root("links_AT_EMPTY_PATH")
 
 CWD = -100 & 0xFFFFFFFF
 R, W, RW, CREAT = os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_CREAT

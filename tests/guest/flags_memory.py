@@ -8,6 +8,9 @@ from errno import *
 from lib.guest import *
 
 FAMILY = "memory"
+needs_root(
+    "locks_all_MCL_CURRENT", "attaches_SHM_EXEC", "advises_others_*",
+)
 
 PAGE = 4096
 RW, ANON = 3, 0x22

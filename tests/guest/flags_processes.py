@@ -8,6 +8,9 @@ from errno import *
 from lib.guest import *
 
 FAMILY = "processes"
+needs_root(
+    "policies_SCHED_FIFO", "policies_SCHED_RR",
+)
 
 SYS.update(sched_get_priority_max=146, sched_get_priority_min=147, sched_rr_get_interval=148, kcmp=312,
            keyctl=250)

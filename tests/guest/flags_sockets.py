@@ -8,6 +8,9 @@ from errno import *
 from lib.guest import *
 
 FAMILY = "network"
+needs_root(
+    "socket_level_SO_BINDTODEVICE", "socket_level_SO_SNDBUFFORCE", "socket_level_SO_RCVBUFFORCE",
+)
 
 SOL, IP, IPV6, TCP, UDP = 1, 0, 41, 6, 17
 INT = struct.Struct("i")

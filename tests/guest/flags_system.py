@@ -8,6 +8,9 @@ from errno import *
 from lib.guest import *
 
 FAMILY = "system"
+needs_root(
+    "logs_SYSLOG_ACTION_READ_ALL", "logs_SYSLOG_UNKNOWN",
+)
 
 SYS.update(fsopen=430, fsconfig=431, fsmount=432, fspick=433, open_tree=428, move_mount=429,
            mount_setattr=442, syslog=103)

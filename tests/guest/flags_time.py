@@ -7,6 +7,9 @@ from errno import *
 from lib.guest import *
 
 FAMILY = "time"
+needs_root(
+    "clocks_CLOCK_REALTIME_ALARM", "clocks_CLOCK_BOOTTIME_ALARM",
+)
 
 
 def ts(seconds=0, ns=0):

@@ -7,6 +7,7 @@ from errno import *
 from lib.guest import *
 
 FAMILY = "memory"
+needs_root("pages_migrate_to_where_they_are")
 
 PAGE = 4096
 DEFAULT, PREFERRED, BIND, INTERLEAVE, LOCAL, PREFERRED_MANY, WEIGHTED = range(7)

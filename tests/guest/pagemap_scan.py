@@ -7,6 +7,9 @@ from lib.guest import *
 from lib.userfault import *
 
 FAMILY = "memory"
+needs_root(
+    "zeros_are_something_too", "what_was_written_since",
+)
 
 SCAN = 0xC0606610
 ALLOWED, WRITTEN, FILE, PRESENT, SWAPPED, ZERO = 1, 2, 4, 8, 16, 32

@@ -67,6 +67,7 @@ def each_process_has_a_number_of_its_own():
     gives(0, NR.fstatfs, ours, about)
     eq(int.from_bytes(about.raw[:8], "little"), 0x50494446, "the file system's type")
     fails(errno.EOPNOTSUPP, os.fchmod, ours, 0o600)
+    fails(errno.EOPNOTSUPP, os.fchown, ours, -1, 5)
     end(other)
 
 

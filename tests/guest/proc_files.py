@@ -14,6 +14,7 @@ from errno import *
 from lib.guest import *
 
 FAMILY = "system"
+needs_root("a_size_given_changes_nothing")
 
 
 def read(path):

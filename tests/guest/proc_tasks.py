@@ -12,6 +12,11 @@ from errno import *
 from lib.guest import *
 
 FAMILY = "processes"
+needs_root(
+    "a_call_that_waits", "calls_of_others_are_secret", "slack_is_inherited",
+    "files_that_are_mapped", "mapped_files_are_opened_by_few",
+    "the_older_scale_of_the_oom_killer",
+)
 
 TIMER_CREATE = 222
 SET_SLACK, GET_SLACK = 29, 30

@@ -11,6 +11,10 @@ from lib.guest import *
 from lib.things import *
 
 FAMILY = "terminals"
+needs_root(
+    "nowhere_TIOCSLCKTRMIOS", "requests_TIOCVHANGUP", "states_exclusive_to_root",
+    "states_vhangup_signals", "states_after_vhangup",
+)
 
 TCGETS, TCSETS, TCGETS2, TIOCSCTTY, TIOCGPGRP, TIOCSPGRP = (
     0x5401, 0x5402, 0x802C542A, 0x540E, 0x540F, 0x5410)

@@ -8,6 +8,9 @@ from errno import *
 from lib.guest import *
 
 FAMILY = "system"
+needs_root(
+    "undefined_fsopen_*", "undefined_fspick_*", "undefined_userfaultfd_*",
+)
 
 SYS.update(futex_waitv=449, mount_setattr=442, open_tree=428, move_mount=429, fsopen=430, fsmount=432, fspick=433,
            io_uring_setup=425, io_uring_register=427, mq_open=240, setxattr=188, kcmp=312, shmget=29, shmat=30,

@@ -10,6 +10,15 @@ from lib.guest import *
 from lib.userfault import *
 
 FAMILY = "memory"
+needs_root(
+    "pages_move", "holes_are_moved_when_asked_for", "pages_that_do_not_move",
+    "only_ones_own_pages_move", "poisoned_pages", "poisoned_shared_memory",
+    "memory_goes_unmapped", "memory_goes_mapped_over", "memory_goes_shrunk",
+    "memory_goes_not_needed", "memory_goes_freed", "nothing_is_told_unasked",
+    "holes_of_shared_memory", "moved_memory_keeps_its_handler",
+    "a_move_is_told_with_what_it_unmaps", "the_end_of_the_descriptor_ends_waits_for_readers",
+    "a_process_that_waits_for_a_reader_can_be_killed",
+)
 
 HOLES, EHWPOISON = 2, 133
 DONTNEED, FREE, REMOVE = 4, 8, 9

@@ -9,6 +9,11 @@ from lib.guest import *
 from lib.userfault import *
 
 FAMILY = "memory"
+needs_root(
+    "writes_to_shared_memory_memfd", "writes_to_shared_memory_anonymous",
+    "shared_pages_come_protected", "pages_of_the_file_come_protected", "pages_that_are_not_there",
+    "without_the_feature_they_are_not_protected", "protection_that_ends_by_itself",
+)
 
 SHARED_ANON, DONTNEED = 0x21, 4
 WP_SHMEM, UNPOPULATED, WP_ASYNC = 0x1000, 0x2000, 0x8000

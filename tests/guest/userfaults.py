@@ -12,6 +12,20 @@ from lib.guest import *
 from lib.userfault import *
 
 FAMILY = "memory"
+needs_root(
+    "flags_and_privilege", "nothing_works_before_the_handshake",
+    "a_blocking_descriptor_cannot_be_polled", "ranges_that_cannot_be_registered",
+    "copies_fill_what_is_missing", "a_thread_waits_for_its_page",
+    "exact_addresses_and_threads_are_told_when_asked_for", "several_threads_wait_for_one_page",
+    "a_wake_without_a_page_is_another_fault", "a_call_waits_for_its_pages", "faults_as_signals",
+    "touched_memory_is_not_missing", "protection_counts_before_the_handler",
+    "writes_to_protected_pages", "protected_pages_and_fork", "shared_memory_has_missing_pages",
+    "pages_of_the_file_shown_one_by_one", "children_and_moved_memory_have_no_handler",
+    "the_end_of_the_descriptor_ends_all_waits", "another_process_handles_the_faults",
+    "memory_that_is_gone", "a_signal_is_handled_while_a_thread_waits",
+    "a_process_that_waits_can_be_killed", "several_messages_in_one_read",
+    "a_blocking_read_waits_for_a_fault", "epoll_tells_of_faults", "two_threads_race_to_put_pages",
+)
 
 SHARED_ANON = 0x21
 

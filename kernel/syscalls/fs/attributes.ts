@@ -3,12 +3,13 @@
  * their sisters. Arguments only; vfs/attributes.ts has the rules.
  */
 
-import { EBADF, EFAULT, EFBIG, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
+import { EBADF, EFAULT, EFBIG, EINVAL, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/fcntl.ts";
 import { UTIME_OMIT } from "../../../ffi/abi/stat.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
 import { mayChangeGid, mayChangeUid, ownsOrCapable } from "../../cred/permission.ts";
+import { pidFs } from "../../fs/anonfd/anon_inode.ts";
 import { RLIMIT_FSIZE } from "../../task/limits.ts";
 import { SI_USER, SigInfo } from "../../task/signal/pending.ts";
 import { sendToTask } from "../../task/signal/send.ts";
@@ -71,8 +72,9 @@ export function sysFchmod(t: Task, a: SyscallArgs): number {
   return chmodUnnamed(t, file.inode, a.u32(1));
 }
 
-/** Pipes and sockets have an owner and a mode too. */
+/** Pipes and sockets have an owner and a mode too. What stands for a process refuses every caller, also one without rights. */
 function chmodUnnamed(t: Task, inode: Inode, mode: number): number {
+  if (inode.fs === pidFs) return -EOPNOTSUPP;
   if (!ownsOrCapable(inode, t.cred)) return -EPERM;
   const change = emptyAttrChange();
   change.valid = ATTR_MODE;
@@ -113,6 +115,7 @@ export function sysFchown(t: Task, a: SyscallArgs): number {
     return -EINVAL;
   }
   const change = emptyAttrChange(), inode = file.inode;
+  if (inode.fs === pidFs) return -EOPNOTSUPP;
   if (uid !== NO_ID) {
     if (!mayChangeUid(inode, uid, t.cred)) return -EPERM;
     change.valid |= ATTR_UID;

@@ -9,6 +9,7 @@ costs that test only. One line a test goes to stdout: "ok NAME", "FAIL NAME: why
 
 import ctypes
 import errno
+import fnmatch
 import functools
 import gc
 import os
@@ -28,6 +29,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 _syscall = libc.syscall
 _syscall.restype = ctypes.c_long
 _tests = []
+_needing_root = []
 
 
 class Skip(Exception):
@@ -41,6 +43,14 @@ def skip(why):
 def test(fn):
     _tests.append(fn)
     return fn
+
+
+def needs_root(*patterns):
+    """
+    Tests that fail natively for other users than root are skipped there: names as they are printed, each * any part.
+    For a test that is about privilege there is need_root.
+    """
+    _needing_root.extend(patterns)
 
 
 def cases(rows, shared=False):
@@ -243,6 +253,8 @@ def _describe(e):
 
 def _run_here(fn):
     try:
+        if any(fnmatch.fnmatchcase(fn.__name__, pattern) for pattern in _needing_root):
+            need_root()
         fn()
         return "ok"
     except Skip as e:
@@ -335,6 +347,9 @@ def run():
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         sys.exit("tests of one name: " + " ".join(twice))
+    unknown = [pattern for pattern in _needing_root if not fnmatch.filter(names, pattern)]
+    if unknown:
+        sys.exit("needs_root names no test: " + " ".join(unknown))
     gc.freeze()  # children need not copy what a collection would touch
     sc(NR.prctl, 36, 1, 0, 0, 0)
     base = tempfile.mkdtemp(prefix="guest-")
