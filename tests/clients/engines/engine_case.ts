@@ -102,18 +102,23 @@ export interface EngineCase<E extends Engine> {
 
 const GROUPS = "/sys/fs/cgroup";
 
-/** Takes empty control groups away that clients leave: parents of their containers' groups. */
+/** Takes control groups away that clients leave: parents of their containers' groups, with those of pods in them. */
 export function removeGroups(...names: string[]): void {
   const places = [...Deno.readDirSync(GROUPS)].filter((entry) => entry.isDirectory);
   for (const place of [GROUPS, ...places.map((entry) => `${GROUPS}/${entry.name}`)]) {
-    for (const name of names) {
-      try {
-        Deno.removeSync(`${place}/${name}`);
-      } catch (error) {
-        const isBusy = /os error (?:16|39)\b/.test(String(error));
-        if (!isBusy && !(error instanceof Deno.errors.NotFound)) throw error;
-      }
-    }
+    for (const name of names) removeGroup(`${place}/${name}`);
+  }
+}
+
+/** One that a process is in stays, and so do those above it: another client runs beside. */
+function removeGroup(path: string): void {
+  try {
+    const entries = [...Deno.readDirSync(path)];
+    for (const { name, isDirectory } of entries) if (isDirectory) removeGroup(`${path}/${name}`);
+    Deno.removeSync(path);
+  } catch (error) {
+    const isBusy = /os error (?:16|39)\b/.test(String(error));
+    if (!isBusy && !(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

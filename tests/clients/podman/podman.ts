@@ -99,6 +99,6 @@ export class Podman extends Engine {
 
   async close(): Promise<void> {
     await this.must("system", "reset", "-f");
-    removeGroups("libpod_parent/conmon", "libpod_parent", "dvisor-podman-test");
+    removeGroups("libpod_parent", "dvisor-podman-test");
   }
 }
