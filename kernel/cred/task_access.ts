@@ -6,9 +6,9 @@
  * Neighbours: task/ptrace/access.ts and fs/procfs/access.ts say whose credentials are asked.
  */
 
-import { CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
+import { CAP_PERFMON, CAP_SYS_ADMIN, CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
 import { isSubset } from "./cap_set.ts";
-import { type Credentials, hasCapIn } from "./credentials.ts";
+import { type Credentials, hasCap, hasCapIn } from "./credentials.ts";
 import { isWithin } from "./landlock.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
@@ -47,6 +47,11 @@ export function mayAccess(
   const caps = isByFs ? caller.effective : caller.permitted;
   const hasAllCaps = caller.userNs === target.userNs && isSubset(target.permitted, caps);
   return (hasAllCaps || mayTrace) && isWithin(target.domain, caller.domain);
+}
+
+/** It may read what any process has in memory where a file shows it, not change it (perfmon_capable). */
+export function isPerformanceMonitor(cred: Credentials): boolean {
+  return hasCap(cred, CAP_PERFMON) || hasCap(cred, CAP_SYS_ADMIN);
 }
 
 /** May `parent` become the tracer of a child that asks for it? PTRACE_TRACEME (cap_ptrace_traceme). */

@@ -1,11 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
+import { CAP_PERFMON, CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
 import { only } from "./cap_set.ts";
 import { type Credentials, NO_CAPS, rootCredentials, userCredentials } from "./credentials.ts";
 import {
   BY_FS_IDS,
   BY_REAL_IDS,
   type GuardedMemory,
+  isPerformanceMonitor,
   mayAccess,
   mayTraceChild,
   mayUseMemory,
@@ -59,6 +60,16 @@ Deno.test("CAP_SYS_PTRACE counts where the target is, and where its secret memor
   assertEquals(may(user, plain, fromOutside), NEITHER);
   assertEquals(may(inside, user, open), NEITHER);
   assertEquals(may(rootCredentials(), plain, fromOutside), BOTH);
+});
+
+Deno.test("CAP_PERFMON of the initial namespace reads memory where a file shows it", () => {
+  const monitor = { ...other, effective: only(CAP_PERFMON) };
+  const ns = new UserNamespace(INITIAL_USER_NAMESPACE, 1000, 1000, false);
+  assertEquals([user, monitor, credentialsIn(user, ns)].map(isPerformanceMonitor), [
+    false,
+    true,
+    false,
+  ]);
 });
 
 Deno.test("a parent traces a child that can do no more than it", () => {

@@ -24,7 +24,7 @@ NO_RANDOMIZE = 0x40000
 PTRACE = 101
 PIDFD_GET_UTS = 0xFF0A
 SYS.update(process_vm_readv=310, kcmp=312, prlimit64=302, ioprio_set=251, get_robust_list=274, setpriority=141,
-           personality=135, pidfd_open=434, pidfd_getfd=438, sched_setaffinity=203)
+           personality=135, sched_setscheduler=144, setns=308, pidfd_open=434, pidfd_getfd=438, sched_setaffinity=203)
 
 
 def answers(fn):
@@ -533,7 +533,7 @@ def root_of_a_namespace_is_none_over_memory_from_outside():
 
 # /proc/PID
 
-SECRETS = ["environ", "auxv", "maps", "smaps", "smaps_rollup", "numa_maps", "pagemap", "io", "syscall", "personality"]
+SECRETS = ["environ", "auxv", "maps", "smaps", "smaps_rollup", "numa_maps", "pagemap", "io", "syscall", "personality", "timers"]
 LINKS = ["exe", "cwd", "root", "ns/net", "fd/0"]
 
 
@@ -556,6 +556,7 @@ def refused(directory):
     fails(E.EACCES, os.listdir, directory + "/map_files")
     fails(E.EACCES, os.listdir, directory + "/fdinfo")
     fails(E.EACCES, os.open, directory + "/fdinfo/0", os.O_RDONLY)
+    fails(E.EACCES, os.stat, directory + "/fdinfo/0")
     with open(directory + "/stat") as f:
         fields = f.read().rsplit(")", 1)[1].split()
     # startcode, endcode: 1 for strangers; startstack, start_data: 0.
@@ -739,6 +740,7 @@ def other_call(call, pid):
         "prlimit": lambda: sc(NR.prlimit64, pid, resource.RLIMIT_CORE, None, buf),
         "nice": lambda: sc(NR.setpriority, 0, pid, 5),
         "affinity": lambda: sc(NR.sched_setaffinity, pid, 8, struct.pack("<Q", 1)),
+        "batch": lambda: sc(NR.sched_setscheduler, pid, 3, struct.pack("<i", 0)),
         "ioprio": lambda: sc(NR.ioprio_set, 1, pid, 2 << 13 | 4),
     }[call]()
 
@@ -783,6 +785,53 @@ VFORK_READ = """
     00bee8030000bae80300000f05b8360100004c89e74c89eeba010000004d89f241b8010000004531c90f0589c7b83c000000
     0f05415e415d415cc3
 """
+
+
+@cases([
+    ("setpriority", "nice"), ("sched_setaffinity", "affinity"), ("sched_setscheduler", "batch"),
+    ("ioprio_set", "ioprio"),
+])
+def a_set_id_program_is_not_slowed_down_by_its_user_with(call):
+    need_root()
+    run, path = Run(), program()
+
+    def body():
+        become()
+        run.exec(path)
+    pid = spawn(body)
+    eq(run.report().euid, 0)
+
+    def user():
+        become()
+        return other_call(call, pid)
+    eq(answer(*answers(user)), -E.EPERM)
+    run.end(pid)
+
+
+@test
+def a_leader_that_ended_has_nothing_to_take():
+    need_root()
+    ready, leave = Pipe(), Pipe()
+
+    def body():
+        def last():
+            ready.post()
+            leave.take()
+            os._exit(0)
+        threading.Thread(target=last).start()
+        sc(NR.exit, 0)
+    pid = spawn(body)
+    ready.take()
+    wait_state(pid, "Z")
+    eq(pt(SEIZE, pid), -E.EPERM)
+    for name in ("environ", "mem", "pagemap"):
+        fails(E.ESRCH, os.open, "/proc/%d/%s" % (pid, name), os.O_RDONLY)
+    fd = works(NR.pidfd_open, pid, 0)
+    eq(sc(NR.pidfd_getfd, fd, 0, 0), -E.ESRCH)
+    eq(sc(NR.ioctl, fd, PIDFD_GET_UTS, 0), -E.ESRCH)
+    eq(sc(NR.setns, fd, 0x4000000), -E.ESRCH)
+    leave.post()
+    os.waitpid(pid, 0)
 
 
 @test

@@ -5,7 +5,7 @@
  */
 
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
-import { BY_FS_IDS, mayAccess } from "../../cred/task_access.ts";
+import { BY_FS_IDS, isPerformanceMonitor, mayAccess } from "../../cred/task_access.ts";
 import { INITIAL_USER_NAMESPACE, NO_ID } from "../../cred/user_namespace.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { ProcSource, ProcTask } from "./source.ts";
@@ -17,10 +17,16 @@ export function mayInspect(source: ProcSource, target: ProcTask): boolean {
   return caller.isOf(target) || mayAccess(caller.cred, BY_FS_IDS, target.cred, target.mm);
 }
 
-/** The same for the memory of the target: what the caller runs in itself is open to it (mm_access of Linux). */
-export function mayInspectMemory(source: ProcSource, target: ProcTask): boolean {
+/** The same for all of its memory (mm_access with ATTACH): what the caller runs in itself is open to it. */
+export function mayAttachMemory(source: ProcSource, target: ProcTask): boolean {
   const isOwn = target.mm !== null && source.caller()?.mm === target.mm;
   return isOwn || mayInspect(source, target);
+}
+
+/** What files tell of its memory (mm_access with READ), also to who may look at all of the machine's performance. */
+export function mayReadMemory(source: ProcSource, target: ProcTask): boolean {
+  const caller = source.caller();
+  return (caller !== null && isPerformanceMonitor(caller.cred)) || mayAttachMemory(source, target);
 }
 
 /** The directory whose owner always is the process's effective user (`ps` looks there). */

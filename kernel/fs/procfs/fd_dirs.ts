@@ -123,9 +123,13 @@ export class FdinfoDir extends DescriptorDir {
   }
 
   override checkMode(mask: number, cred: Credentials): number {
+    return this.ref.get() === null ? -ESRCH : super.checkMode(mask, cred);
+  }
+
+  /** Searching it takes more than its mode says (proc_fdinfo_permission). */
+  override lookup(name: string): Inode | number {
     const task = this.ref.get();
-    if (task === null) return -ESRCH;
-    return this.ref.mayInspect(task) ? super.checkMode(mask, cred) : -EACCES;
+    return task !== null && !this.ref.mayInspect(task) ? -EACCES : super.lookup(name);
   }
 
   override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {

@@ -28,8 +28,9 @@ export class MapFilesDir extends TaskBelow {
   #areas(): readonly Vma[] | number {
     const task = this.ref.get();
     if (task === null) return -ESRCH;
-    if (!this.ref.mayInspectMemory(task)) return -EACCES;
-    return task.mm?.vmas.list.filter((vma) => vma.backing !== null) ?? [];
+    if (task.mm === null) return [];
+    if (!this.ref.mayReadMemory(task)) return -EACCES;
+    return task.mm.vmas.list.filter((vma) => vma.backing !== null);
   }
   #ino(vma: Vma): number {
     return this.ref.ino(AREA_MAP_FILES, vma.start / PAGE_SIZE % NUMBERS);

@@ -3,13 +3,14 @@
  * that of the moment of opening: a later program is not seen.
  */
 
-import { EIO, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EIO } from "../../../ffi/abi/errno.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { MemoryInode } from "./memory_inode.ts";
+import type { ProcTask } from "./source.ts";
 import type { TaskRef } from "./task_ref.ts";
 
 export class MemInode extends MemoryInode {
@@ -17,8 +18,11 @@ export class MemInode extends MemoryInode {
     super(fs, ref, ino, 0o600);
   }
 
-  protected override show(flags: number, mm: MemoryManager | null): OpenFile | number {
-    return mm === null ? -ESRCH : new MemFile(this, flags, mm);
+  protected override show(flags: number, mm: MemoryManager): OpenFile {
+    return new MemFile(this, flags, mm);
+  }
+  protected override mayShow(task: ProcTask): boolean {
+    return this.ref.mayAttachMemory(task);
   }
 }
 

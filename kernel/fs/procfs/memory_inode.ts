@@ -8,10 +8,11 @@ import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { GeneratedInode } from "../generated/generated_inode.ts";
+import type { ProcTask } from "./source.ts";
 import type { TaskRef } from "./task_ref.ts";
 
 export abstract class MemoryInode extends GeneratedInode {
-  private readonly ref: TaskRef;
+  protected readonly ref: TaskRef;
 
   constructor(fs: GeneratedFs, ref: TaskRef, ino: number, permissions: number) {
     super(fs, ino, S_IFREG | permissions);
@@ -19,8 +20,12 @@ export abstract class MemoryInode extends GeneratedInode {
     ref.own(this);
   }
 
-  /** A description of the memory; null: the task has none. */
-  protected abstract show(flags: number, mm: MemoryManager | null): OpenFile | number;
+  /** A description of the memory. */
+  protected abstract show(flags: number, mm: MemoryManager): OpenFile;
+
+  protected mayShow(task: ProcTask): boolean {
+    return this.ref.mayReadMemory(task);
+  }
 
   protected override get isModeFixed(): boolean {
     return true;
@@ -32,7 +37,7 @@ export abstract class MemoryInode extends GeneratedInode {
 
   override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
     const task = this.ref.get();
-    if (task === null) return -ESRCH;
-    return this.ref.mayInspectMemory(task) ? this.show(flags, task.mm) : -EACCES;
+    if (task === null || task.mm === null) return -ESRCH;
+    return this.mayShow(task) ? this.show(flags, task.mm) : -EACCES;
   }
 }

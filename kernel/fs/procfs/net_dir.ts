@@ -17,6 +17,12 @@ export class NetDir extends GeneratedDir {
     super(fs, ino, 0o555);
     this.ref = ref;
     this.parent = parent;
+    ref.own(this);
+  }
+
+  override refresh(): number {
+    this.ref.own(this);
+    return 0;
   }
 
   override get parentIno(): number {

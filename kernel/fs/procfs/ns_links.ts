@@ -3,11 +3,11 @@
  * the namespace.
  */
 
-import { EACCES, ENOENT } from "../../../ffi/abi/errno.ts";
+import { ENOENT } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK } from "../../../ffi/abi/stat.ts";
 import type { Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import type { GeneratedDir, Listed } from "../generated/generated_dir.ts";
+import type { GeneratedDir } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { MagicLink } from "./magic_link.ts";
 import { NAMESPACE_LINKS, type NamespaceLink } from "./source.ts";
@@ -56,10 +56,5 @@ export class NsDir extends TaskNames {
   }
   protected override make(index: number): Inode {
     return new NsLink(this.generated, this.ref, this.inoOf(index), NAMESPACE_LINKS[index]!);
-  }
-
-  override list(): readonly Listed[] | number {
-    const task = this.ref.get();
-    return task !== null && !this.ref.mayInspect(task) ? -EACCES : super.list();
   }
 }

@@ -31,16 +31,16 @@ export class PagemapInode extends MemoryInode {
     super(fs, ref, ino, 0o400);
   }
 
-  protected override show(flags: number, mm: MemoryManager | null): OpenFile | number {
+  protected override show(flags: number, mm: MemoryManager): OpenFile {
     return new PagemapFile(this, flags, mm);
   }
 }
 
 class PagemapFile extends OpenFile {
   readonly inode: PagemapInode;
-  private readonly mm: MemoryManager | null;
+  private readonly mm: MemoryManager;
 
-  constructor(inode: PagemapInode, flags: number, mm: MemoryManager | null) {
+  constructor(inode: PagemapInode, flags: number, mm: MemoryManager) {
     super(flags);
     this.inode = inode;
     this.mm = mm;
@@ -52,13 +52,13 @@ class PagemapFile extends OpenFile {
 
   override ioctl(request: number, arg: number, user: UserMemory): number {
     if (request !== PAGEMAP_SCAN) return -EINVAL;
-    return this.mm === null || this.mm.isDestroyed ? -EINVAL : scanPages(this.mm, arg, user);
+    return this.mm.isDestroyed ? -EINVAL : scanPages(this.mm, arg, user);
   }
 
   /** Whole entries only; nothing behind the last page that a process can have. */
   override read(io: IoCursor, offset: number): number {
     const { mm } = this;
-    if (mm === null || mm.isDestroyed) return 0;
+    if (mm.isDestroyed) return 0;
     if (offset % ENTRY_BYTES !== 0 || io.remaining % ENTRY_BYTES !== 0) return -EINVAL;
     const end = mm.layout.maxAddress / PAGE_SIZE;
     let page = offset / ENTRY_BYTES, done = 0;

@@ -29,6 +29,7 @@ import {
   writeText,
 } from "../../vfs/vfs_testing.ts";
 import { CallLab } from "../../testing/call_lab.ts";
+import { MemoryLab } from "../../testing/memory_lab.ts";
 import { FakeTask, NamelessFile, PLAIN_STAT, ProcLab } from "./proc_testing.ts";
 
 function write(caller: Caller, path: string, text: string): string | number {
@@ -226,7 +227,8 @@ Deno.test("cwd, root and exe lead to places, and to nothing for a zombie", () =>
 });
 
 Deno.test("strangers may look at what is public and at nothing else", () => {
-  const lab = new ProcLab();
+  const memory = new MemoryLab(), lab = new ProcLab();
+  lab.init.mm = memory.newManager();
   lab.init.files!.install(new NamelessFile(0), false, 10);
   const other = lab.as(lab.source.add(new FakeTask(50)), 1000);
   assertMatch(lab.text("/proc/1/stat", other), /^1 /);
@@ -238,6 +240,8 @@ Deno.test("strangers may look at what is public and at nothing else", () => {
   assertEquals(link(other, "/proc/1/ns/mnt"), "EACCES");
   const io = mustOpen(lab.root, "/proc/1/io", 0);
   assertEquals(errno(io.read(new BufferCursor(new Uint8Array(9)), 0)), "EACCES");
+  lab.init.mm.put();
+  memory.close();
 });
 
 Deno.test("files belong to the effective user, or to root when nobody may look", () => {

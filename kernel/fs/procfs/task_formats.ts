@@ -59,7 +59,7 @@ export const TASK_FORMATS: ReadonlyMap<string, TaskFormat> = new Map<string, Tas
   ["status", { render: statusText }],
   ["syscall", { needs: "attachment to read", render: (t) => t.callText() }],
   ["timens_offsets", { render: timeOffsets, store: storeTimeOffsets }],
-  ["timers", { render: (t) => t.timersText() }],
+  ["timers", { needs: "access to open", render: (t) => t.timersText() }],
   ["timerslack_ns", { render: timerSlack, store: storeTimerSlack }],
   ["wchan", { render: () => "0" }],
 ]);

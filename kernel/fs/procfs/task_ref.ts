@@ -4,7 +4,7 @@
  */
 
 import type { Inode } from "../../vfs/inode.ts";
-import { mayInspect, mayInspectMemory, takeOwner } from "./access.ts";
+import { mayAttachMemory, mayInspect, mayReadMemory, takeOwner } from "./access.ts";
 import type { ProcSource, ProcTask } from "./source.ts";
 
 /** Inode numbers: a task has 2^26 of them, in areas of 2^21 (as many as there can be fds). */
@@ -48,8 +48,11 @@ export class TaskRef {
   }
 
   /** The same for its memory. */
-  mayInspectMemory(task: ProcTask): boolean {
-    return mayInspectMemory(this.source, task);
+  mayAttachMemory(task: ProcTask): boolean {
+    return mayAttachMemory(this.source, task);
+  }
+  mayReadMemory(task: ProcTask): boolean {
+    return mayReadMemory(this.source, task);
   }
 
   /** Owner of one of its inodes, now. False: the task is gone. */

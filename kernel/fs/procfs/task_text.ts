@@ -91,9 +91,9 @@ export class MemoryText extends OwnedText {
   override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
     const task = this.ref.get();
     if (task === null) return -ESRCH;
-    if (!this.ref.mayInspectMemory(task)) return -EACCES;
     const needsMemory = MEMORY_FORMATS.get(this.name)?.needsMemory === true;
     if (task.mm === null && needsMemory) return -ESRCH;
+    if (task.mm !== null && !this.ref.mayReadMemory(task)) return -EACCES;
     return new MemoryTextFile(this, flags, task.mm);
   }
 

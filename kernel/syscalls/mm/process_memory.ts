@@ -1,14 +1,13 @@
 /** process_madvise(2), process_mrelease(2): memory of a process that a pidfd names. */
 
 import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
-import { EBADF, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EACCES, EBADF, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { MADV_COLD, MADV_COLLAPSE, MADV_PAGEOUT, MADV_WILLNEED } from "../../../ffi/abi/mman.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import type { Task } from "../../task/task.ts";
-import { BY_FS_IDS } from "../../cred/task_access.ts";
-import { mayAccessMemory } from "../../task/ptrace/access.ts";
+import { mayReadMemory } from "../../task/ptrace/access.ts";
 import { Segments } from "./process_vm.ts";
 
 /** What a process may be told by another: nothing that changes what it reads. */
@@ -18,8 +17,8 @@ const HARMLESS = [MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE];
 function targetOf(t: Task, fd: number): Task | number {
   const pidfd = t.files.get(fd);
   if (!(pidfd instanceof PidFd)) return -EBADF;
-  const target = pidfd.thread ?? pidfd.group.leader ?? pidfd.group.tasks[0];
-  return target === undefined || pidfd.group.isZombie ? -ESRCH : target;
+  const target = pidfd.thread ?? pidfd.group.leader;
+  return target === null || pidfd.group.isZombie ? -ESRCH : target;
 }
 
 /** Bytes that were advised of before the first error. */
@@ -32,7 +31,8 @@ export function sysProcessMadvise(t: Task, a: SyscallArgs): number {
   if (typeof target === "number") return target;
   const advice = a.i32(3);
   if (!HARMLESS.includes(advice)) return -EINVAL;
-  if (!mayAccessMemory(t, target, BY_FS_IDS) || !hasCap(t.cred, CAP_SYS_NICE)) return -EPERM;
+  if (!mayReadMemory(t, target)) return -EACCES;
+  if (!hasCap(t.cred, CAP_SYS_NICE)) return -EPERM;
   let done = 0;
   for (let i = 0; i < ranges.addr.length; i++) {
     const error = target.mm.madvise(ranges.addr[i]!, ranges.len[i]!, advice);

@@ -9,8 +9,7 @@ import { ACCESS_READ, ACCESS_WRITE, type SyscallArgs } from "../../../platform/p
 import { BLOCK } from "../../core/result.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { Task } from "../../task/task.ts";
-import { BY_REAL_IDS } from "../../cred/task_access.ts";
-import { mayAccessMemory } from "../../task/ptrace/access.ts";
+import { mayAttachMemory } from "../../task/ptrace/access.ts";
 
 const IOV_MAX = 1024;
 /** LIMIT: as for read(2). */
@@ -77,7 +76,7 @@ function transferMore(t: Task, a: SyscallArgs, isWrite: boolean): number {
   if (r < 0) return r;
   const target = t.pids.tasks.get(a.i32(0));
   if (target === undefined) return -ESRCH;
-  if (!mayAccessMemory(t, target, BY_REAL_IDS)) return -EPERM;
+  if (!mayAttachMemory(t, target)) return -EPERM;
   const here = local.behind(progress.done), there = remote.behind(progress.done);
   const moved = isWrite
     ? move(target.mm, there, t.mm, here, true)

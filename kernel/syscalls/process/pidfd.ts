@@ -41,8 +41,8 @@ export function sysPidfdGetfd(t: Task, a: SyscallArgs): number {
   if (a.u32(2) !== 0) return -EINVAL;
   const pidfd = t.files.get(a.i32(0));
   if (!(pidfd instanceof PidFd)) return -EBADF;
-  const target = pidfd.thread ?? pidfd.group.leader ?? pidfd.group.tasks[0];
-  if (target === undefined || pidfd.group.isZombie) return -ESRCH;
+  const target = pidfd.thread ?? pidfd.group.leader;
+  if (target === null || pidfd.group.isZombie) return -ESRCH;
   if (!mayAccessByReal(t, target)) return -EPERM;
   const file = target.files.getAny(a.i32(1));
   if (file === null) return -EBADF;
@@ -59,8 +59,8 @@ export function sysPidfdGetfd(t: Task, a: SyscallArgs): number {
 export function pidfdRequest(t: Task, file: PidFd, request: number, arg: number): number {
   if (request < PIDFD_GET_CGROUP_NAMESPACE || request > PIDFD_GET_UTS_NAMESPACE) return -ENOTTY;
   if (arg !== 0) return -EINVAL;
-  const target = file.thread ?? file.group.leader ?? file.group.tasks[0];
-  if (target === undefined || file.group.isZombie || target.state === DEAD) return -ESRCH;
+  const target = file.thread ?? file.group.leader;
+  if (target === null || file.group.isZombie || target.state === DEAD) return -ESRCH;
   if (!mayAccessByFs(t, target)) return -EACCES;
   const namespace = namespaceOf(target, request);
   return namespace === null ? -ENOTTY : t.kernel.namespaceFiles.openFor(namespace);

@@ -34,7 +34,11 @@ export function sysPtrace(t: Task, a: SyscallArgs): number {
   const { object } = t.progress;
   // A call that waited for an execve goes on with its thread, whatever id that has now.
   const task = object instanceof Task ? object : t.pids.tasks.get(pid) ?? null;
-  if (task === null) return -ESRCH;
+  if (task === null) {
+    // A leader that ended before its process is there, and nothing can trace it.
+    const isAttach = request === P.PTRACE_ATTACH || request === P.PTRACE_SEIZE;
+    return isAttach && t.pids.groups.has(pid) ? -EPERM : -ESRCH;
+  }
   if (request === P.PTRACE_ATTACH) return attachTo(t, task, false, 0);
   if (request === P.PTRACE_SEIZE) return seize(t, task, addr, data);
   const trace = traceOf(t, task);

@@ -92,8 +92,8 @@ export function sysSetns(t: Task, a: SyscallArgs): number {
     return enterNamespaces(t, [namespace]);
   }
   if (!(file instanceof PidFd) || kinds === 0 || (kinds & ~NAMESPACE_FLAGS) !== 0) return -EINVAL;
-  const target = file.thread ?? file.group.leader ?? file.group.tasks[0];
-  if (target === undefined || file.group.isZombie) return -ESRCH;
+  const target = file.thread ?? file.group.leader;
+  if (target === null || file.group.isZombie) return -ESRCH;
   if (!mayAccessByReal(t, target)) return -EPERM;
   return enterNamespaces(t, namespacesOf(target, kinds));
 }

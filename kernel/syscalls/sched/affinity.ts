@@ -4,7 +4,7 @@ import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { affinityOf, allowedCpus } from "../../task/cgroup/cpuset.ts";
 import type { Task } from "../../task/task.ts";
-import { maySetNice, threadOf } from "./policy.ts";
+import { isNoStronger, maySetNice, threadOf } from "./policy.ts";
 
 const BYTES_A_WORD = 8;
 /** LIMIT: bytes of a mask that are looked at. */
@@ -22,7 +22,7 @@ export function sysSchedSetaffinity(t: Task, a: SyscallArgs): number {
   if (t.mm.copyIn(u8, 0, a.u64(2), len) !== 0) return -EFAULT;
   const target = threadOf(t, a.i32(0));
   if (target === null) return -ESRCH;
-  if (!maySetNice(t, target)) return -EPERM;
+  if (!maySetNice(t, target) || !isNoStronger(t, target)) return -EPERM;
   const mask = new Uint32Array((cpuCount + 31) >> 5), allowed = allowedCpus(target);
   let isEmpty = true, isPart = false;
   for (let cpu = 0; cpu < cpuCount; cpu++) {

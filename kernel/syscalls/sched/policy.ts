@@ -8,6 +8,7 @@ import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
 import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import * as S from "../../../ffi/abi/sched.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import { isSubset } from "../../cred/cap_set.ts";
 import { hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { RLIMIT_NICE, RLIMIT_RTPRIO } from "../../task/limits.ts";
 import { getReg } from "../../task/registers.ts";
@@ -61,6 +62,12 @@ function ownsThread(t: Task, target: Task): boolean {
 /** The owner, or CAP_SYS_NICE where the thread is: nice values and affinity. */
 export function maySetNice(t: Task, target: Task): boolean {
   return ownsThread(t, target) || hasCapIn(t.cred, target.cred.userNs, CAP_SYS_NICE);
+}
+
+/** A thread that can do more than the caller is not the caller's to slow down (cap_safe_nice of Linux). */
+export function isNoStronger(t: Task, target: Task): boolean {
+  return isSubset(target.cred.permitted, t.cred.permitted) ||
+    hasCapIn(t.cred, target.cred.userNs, CAP_SYS_NICE);
 }
 
 /** The owner, or CAP_SYS_NICE over the whole machine: policies, which take the processor from all others. */
@@ -191,6 +198,7 @@ function apply(t: Task, target: Task, want: Wanted): number {
     const refused = checkUnprivileged(t, target, want);
     if (refused !== 0) return refused;
   }
+  if (!isNoStronger(t, target)) return -EPERM;
   sched.policy = policy;
   sched.priority = priority;
   sched.resetOnFork = want.resetOnFork;

@@ -7,7 +7,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { RLIMIT_NICE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
-import { clampNice, maySetNice, threadOf } from "./policy.ts";
+import { clampNice, isNoStronger, maySetNice, threadOf } from "./policy.ts";
 
 const IOPRIO_LEVELS = 8, IOPRIO_CLASSES = 8, IOPRIO_BITS = 0xffff;
 
@@ -58,6 +58,7 @@ function setNice(t: Task, target: Task, nice: number): number {
   const mayRaise = hasCap(t.cred, CAP_SYS_NICE);
   const isRaise = nice < target.sched.nice;
   if (isRaise && !mayRaise && 20 - nice > target.group.limits.get(RLIMIT_NICE)) return -EACCES;
+  if (!isNoStronger(t, target)) return -EPERM;
   target.sched.nice = nice;
   return 0;
 }
@@ -92,7 +93,7 @@ export function sysIoprioSet(t: Task, a: SyscallArgs): number {
   if (targets === null) return -EINVAL;
   let result = -ESRCH;
   for (const x of targets) {
-    if (!maySetIoprio(t, x)) return -EPERM;
+    if (!maySetIoprio(t, x) || !isNoStronger(t, x)) return -EPERM;
     x.sched.ioprio = ioprio;
     result = 0;
   }

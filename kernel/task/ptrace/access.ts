@@ -5,7 +5,7 @@
  */
 
 import { ERESTARTNOINTR } from "../../core/result.ts";
-import { BY_FS_IDS, BY_REAL_IDS, mayAccess } from "../../cred/task_access.ts";
+import { BY_FS_IDS, BY_REAL_IDS, isPerformanceMonitor, mayAccess } from "../../cred/task_access.ts";
 import { DEAD, type Task } from "../task.ts";
 import type { ThreadGroup } from "../thread_group.ts";
 
@@ -24,13 +24,14 @@ function may(t: Task, target: Task, by: typeof BY_FS_IDS | typeof BY_REAL_IDS): 
   return mayAccess(t.cred, by, target.cred, target.state === DEAD ? null : target.mm);
 }
 
-/** Memory of another process (mm_access of Linux): one's own is open, whichever process shares it. */
-export function mayAccessMemory(
-  t: Task,
-  target: Task,
-  by: typeof BY_FS_IDS | typeof BY_REAL_IDS,
-): boolean {
-  return t.mm === target.mm || may(t, target, by);
+/** Reading and writing of memory (mm_access with ATTACH_REALCREDS): one's own is open, whichever process shares it. */
+export function mayAttachMemory(t: Task, target: Task): boolean {
+  return t.mm === target.mm || mayAccessByReal(t, target);
+}
+
+/** Looking at it (mm_access with READ_FSCREDS), also for who may look at all of the machine's performance. */
+export function mayReadMemory(t: Task, target: Task): boolean {
+  return t.mm === target.mm || isPerformanceMonitor(t.cred) || mayAccessByFs(t, target);
 }
 
 /** 0, or what the call returns while a thread of `group` is in execve(2); it runs again behind that. */
