@@ -125,6 +125,16 @@ const OPTIONS: Record<string, Case> = {
     code: 2,
     line: /auto.*on.*off/,
   },
+  "a word about speculation that is none": {
+    args: ["--speculation=loose", "--", "true"],
+    code: 2,
+    line: /loose.*host, strict/,
+  },
+  "a word about core scheduling that is none": {
+    args: ["--core-scheduling=maybe", "--", "true"],
+    code: 2,
+    line: /maybe.*auto, on, off/,
+  },
   "a host name that is too long": {
     args: ["--hostname", "h".repeat(65), "--", "true"],
     code: 2,

@@ -256,6 +256,17 @@ Deno.test("help, version, syscalls and doctor say what they should", async () =>
   const doctor = await dvisor(["doctor"]);
   assertMatch(doctor.stdout, /systrap/);
   assertMatch(doctor.stdout, /seccomp/);
+  // What it says that the host lacks is an error where it is asked for, with its name.
+  const asked = [
+    ["speculation", "--speculation=strict"],
+    ["core scheduling", "--core-scheduling=on"],
+  ] as const;
+  for (const [name, option] of asked) {
+    const isThere = new RegExp(`^${name} +yes`, "m").test(doctor.stdout);
+    const result = await dvisor(["do", option, "--", "true"]);
+    assertEquals(result.code, isThere ? 0 : 1, describe(result));
+    if (!isThere) assertMatch(result.stderr, new RegExp(`^dvisor: ${option}: the host has no`));
+  }
 });
 
 Deno.test({
