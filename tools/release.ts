@@ -2,8 +2,8 @@
  * `deno task release`: builds what is published, writes SHA256SUMS and signs it; `--verify DIR` checks a directory of such files.
  * The build is reproducible, so `--unsigned` on another machine makes the same SHA256SUMS. Neighbour: docs/releases.md.
  *
- * Signatures are OpenSSH's (`ssh-keygen -Y`): most machines have it, keys may be in an agent or on a token, and who verifies
- * needs nothing of ours.
+ * Signatures are OpenSSH's (`ssh-keygen -Y`): most machines have it, keys may be in an agent or on a token, and verifying takes
+ * no program of dvisor's.
  */
 
 import { parseArgs } from "@std/cli";

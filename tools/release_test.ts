@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { lacks, named } from "../tests/harness/machine.ts";
 import { sign, SIGNATURE, SUMS, sumsOf, verify } from "./release.ts";
 
-const WHO = "releases@example.org";
+const IDENTITY = "releases@example.org";
 
 /** A directory with a "release" in it, and two keys. */
 async function inRelease(body: (dir: string, signers: string) => Promise<void>): Promise<void> {
@@ -15,7 +15,7 @@ async function inRelease(body: (dir: string, signers: string) => Promise<void>):
     await Deno.writeTextFile(`${dir}/dvisor`, "a binary");
     await Deno.writeTextFile(`${dir}/${SUMS}`, await sumsOf(dir, ["dvisor"]));
     const signers = `${dir}/signers`;
-    await Deno.writeTextFile(signers, `${WHO} ${await Deno.readTextFile(`${dir}/key.pub`)}`);
+    await Deno.writeTextFile(signers, `${IDENTITY} ${await Deno.readTextFile(`${dir}/key.pub`)}`);
     await body(dir, signers);
   } finally {
     await Deno.remove(dir, { recursive: true });
@@ -29,18 +29,22 @@ Deno.test({
   fn: () =>
     inRelease(async (dir, signers) => {
       await sign(dir, `${dir}/key`);
-      await verify(dir, signers, WHO);
-      await assertRejects(() => verify(dir, signers, "somebody@example.org"), Error, "ssh-keygen");
+      await verify(dir, signers, IDENTITY);
+      await assertRejects(() => verify(dir, signers, "other@example.org"), Error, "ssh-keygen");
 
       await Deno.writeTextFile(`${dir}/dvisor`, "another binary");
-      await assertRejects(() => verify(dir, signers, WHO), Error, "is not the one in SHA256SUMS");
+      await assertRejects(
+        () => verify(dir, signers, IDENTITY),
+        Error,
+        "is not the one in SHA256SUMS",
+      );
       await Deno.writeTextFile(`${dir}/${SUMS}`, await sumsOf(dir, ["dvisor"]));
-      await assertRejects(() => verify(dir, signers, WHO), Error, "ssh-keygen");
+      await assertRejects(() => verify(dir, signers, IDENTITY), Error, "ssh-keygen");
 
       await sign(dir, `${dir}/other`);
-      await assertRejects(() => verify(dir, signers, WHO), Error, "ssh-keygen");
+      await assertRejects(() => verify(dir, signers, IDENTITY), Error, "ssh-keygen");
       await Deno.remove(`${dir}/${SIGNATURE}`);
-      await assertRejects(() => verify(dir, signers, WHO), Error, "ssh-keygen");
+      await assertRejects(() => verify(dir, signers, IDENTITY), Error, "ssh-keygen");
     }),
 });
 
@@ -51,7 +55,7 @@ Deno.test({
       for (const names of [["dvisor", "key.pub"], []]) {
         await Deno.writeTextFile(`${dir}/${SUMS}`, await sumsOf(dir, names));
         await sign(dir, `${dir}/key`);
-        await assertRejects(() => verify(dir, signers, WHO), Error, "SHA256SUMS");
+        await assertRejects(() => verify(dir, signers, IDENTITY), Error, "SHA256SUMS");
       }
     }),
 });

@@ -2,7 +2,7 @@
  * The seccomp program of zygote and stubs, installed once: every stub and thread inherits it.
  *
  * What guest threads need (wait, wake, ring, return from a signal) is allowed at its own instructions in the stub's text, and is
- * of no use to guest code that jumps there. What the mapper and the zygote need is allowed to who shows a secret in arguments that the
+ * of no use to guest code that jumps there. The calls of the mapper and of the zygote pass if they show a secret in arguments that the
  * call does not use: 128 random bits that exist only in their registers. Everything else becomes SIGSYS and a
  * post. A filter on top for each guest thread would do the same, and costs 100 us a thread. Source: seccomp(2).
  */

@@ -88,7 +88,7 @@ export async function chooseBase(workDir: string): Promise<BaseChoice> {
   const genuine = await denoCompile(trial, `${workDir}/trial`, v8Flags, options);
   if (genuine.success) return { kind: "genuine", path: null, v8Flags };
   try {
-    return await homeMade(workDir, v8Flags);
+    return await homeMadeBase(workDir, v8Flags);
   } catch (cause) {
     throw new Error(
       `no base for a binary: deno compile cannot get its own (${lastLine(genuine.stderr)}), and ` +
@@ -98,7 +98,15 @@ export async function chooseBase(workDir: string): Promise<BaseChoice> {
   }
 }
 
-async function homeMade(workDir: string, v8Flags: readonly string[]): Promise<BaseChoice> {
+/**
+ * The base that is made of the running Deno, the same on every machine, whether Deno can get the genuine one there or not.
+ *
+ * @throws Error if this is not the official Deno
+ */
+export async function homeMadeBase(
+  workDir: string,
+  v8Flags: readonly string[] = V8_FLAGS,
+): Promise<BaseChoice> {
   const path = `${workDir}/base`;
   const base = makeBase(await Deno.readFile(Deno.execPath()), v8Flags);
   await Deno.writeFile(path, base, { mode: 0o755 });
@@ -112,7 +120,7 @@ export async function withFlags(
   workDir: string,
 ): Promise<BaseChoice> {
   const v8Flags = [...base.v8Flags, ...more];
-  return base.path === null ? { ...base, v8Flags } : await homeMade(workDir, v8Flags);
+  return base.path === null ? { ...base, v8Flags } : await homeMadeBase(workDir, v8Flags);
 }
 
 function lastLine(text: string): string {

@@ -9,7 +9,7 @@
 import { parseArgs } from "@std/cli";
 import { requireHost, ROOT } from "../host_check.ts";
 import { refuseOthers } from "../options.ts";
-import { chooseBase, compileProgram } from "./compile.ts";
+import { chooseBase, compileProgram, homeMadeBase } from "./compile.ts";
 import { bundleOutput } from "./program.ts";
 import { addParts, secondName } from "./rehearsal.ts";
 import { GOFER_NAME, NAME } from "./staleness.ts";
@@ -21,7 +21,7 @@ function describe(error: unknown): string {
 }
 
 async function build(dist: string, workDir: string, isReproducible: boolean): Promise<void> {
-  const base = await chooseBase(workDir);
+  const base = isReproducible ? await homeMadeBase(workDir) : await chooseBase(workDir);
   console.log(`Base: ${base.kind}`);
   const output = await bundleOutput(ROOT, workDir), binary = `${workDir}/${NAME}`;
   await compileProgram(output.script, binary, NAME, base, workDir);
