@@ -1,9 +1,10 @@
 /**
- * `deno task release`: builds what is published, writes SHA256SUMS and signs it; `--verify DIR` checks a directory of such files.
- * The build is reproducible, so `--unsigned` on another machine makes the same SHA256SUMS. Neighbour: docs/releases.md.
+ * `deno task release`: builds what is published, writes SHA256SUMS and signs it; `--verify DIR`
+ * checks a directory of such files. The build is reproducible, so `--unsigned` on another machine
+ * makes the same SHA256SUMS. Neighbour: docs/releases.md.
  *
- * Signatures are OpenSSH's (`ssh-keygen -Y`): most machines have it, keys may be in an agent or on a token, and verifying takes
- * no program of dvisor's.
+ * Signatures are OpenSSH's (`ssh-keygen -Y`): most machines have it, keys may be in an agent or on
+ * a token, and verifying takes no program of dvisor's.
  */
 
 import { parseArgs } from "@std/cli";
@@ -28,7 +29,10 @@ export async function sumsOf(dir: string, names: readonly string[]): Promise<str
   return out;
 }
 
-/** `key`: a private key, or a public one whose private half an agent has. @throws Error if ssh-keygen cannot sign */
+/**
+ * `key`: a private key, or a public one whose private half an agent has. @throws Error if
+ * ssh-keygen cannot sign
+ */
 export async function sign(dir: string, key: string): Promise<void> {
   await Deno.remove(`${dir}/${SIGNATURE}`).catch(() => {}); // ssh-keygen would ask
   const args = ["-Y", "sign", "-f", key, "-n", NAMESPACE, `${dir}/${SUMS}`];
@@ -36,7 +40,8 @@ export async function sign(dir: string, key: string): Promise<void> {
 }
 
 /**
- * Checks the signature of SHA256SUMS, then each file that it lists. `signers`: the form of ssh-keygen(1), ALLOWED SIGNERS.
+ * Checks the signature of SHA256SUMS, then each file that it lists. `signers`: the form of
+ * ssh-keygen(1), ALLOWED SIGNERS.
  *
  * @throws Error that says what is wrong
  */

@@ -1,6 +1,7 @@
 /**
- * A seccomp filter made of rules: data, a call with a reason and tests of its arguments a line. Each process of a sandbox has
- * its own list; here is how a list becomes a program. Neighbours: bpf.ts, ../sys/seccomp.ts (puts it on), call_filter_testing.ts.
+ * A seccomp filter made of rules: data, a call with a reason and tests of its arguments a line.
+ * Each process of a sandbox has its own list; here is how a list becomes a program. Neighbours:
+ * bpf.ts, ../sys/seccomp.ts (puts it on), call_filter_testing.ts.
  */
 
 import { AUDIT_ARCH_X86_64 } from "../abi/seccomp.ts";
@@ -9,8 +10,8 @@ import { EPERM } from "../abi/errno.ts";
 import { BpfAssembler, SECCOMP_DATA } from "./bpf.ts";
 
 /**
- * The low half of argument `index`, with only the bits of `mask` if there is one, must be one of `values`. For arguments of
- * 32 bits, and for flags of which the kernel knows none above.
+ * The low half of argument `index`, with only the bits of `mask` if there is one, must be one of
+ * `values`. For arguments of 32 bits, and for flags of which the kernel knows none above.
  */
 export interface ArgumentTest {
   readonly index: number;
@@ -44,8 +45,9 @@ export interface CallRule {
 }
 
 /**
- * The program: calls of another architecture kill, those that a rule lets pass pass, all others are EPERM. x32 calls have a
- * bit in their number that no rule has. Rules are tried in order: frequent calls belong in front.
+ * The program: calls of another architecture kill, those that a rule lets pass pass, all others are
+ * EPERM. x32 calls have a bit in their number that no rule has. Rules are tried in order: frequent
+ * calls belong in front.
  */
 export function assembleCallFilter(rules: readonly CallRule[]): Uint8Array<ArrayBuffer> {
   const a = new BpfAssembler()
@@ -60,7 +62,10 @@ export function assembleCallFilter(rules: readonly CallRule[]): Uint8Array<Array
   return a.ret(SECCOMP_RET_ERRNO | EPERM).assemble();
 }
 
-/** What happens to a call whose number fits. With arguments that do not fit, later rules may have it. */
+/**
+ * What happens to a call whose number fits. With arguments that do not fit, later rules may have
+ * it.
+ */
 function emitVerdict(a: BpfAssembler, rule: CallRule, i: number): void {
   if (rule.errno !== undefined) {
     a.ret(SECCOMP_RET_ERRNO | rule.errno);

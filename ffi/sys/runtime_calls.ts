@@ -1,9 +1,10 @@
 /**
- * What Deno's threads, V8 and libc ask of the host to stay alive in a process that has locked itself up: rules that the lists
- * of the Sentry and of the Gofer share. Nothing here reaches a file, a socket or another process.
+ * What Deno's threads, V8 and libc ask of the host to stay alive in a process that has locked
+ * itself up: rules that the lists of the Sentry and of the Gofer share. Nothing here reaches a
+ * file, a socket or another process.
  *
- * No memory becomes executable any more: V8 makes its whole range of code executable when it starts, and the trampolines of
- * foreign functions are made before the filter is.
+ * No memory becomes executable any more: V8 makes its whole range of code executable when it
+ * starts, and the trampolines of foreign functions are made before the filter is.
  */
 
 import * as F from "../abi/futex.ts";
@@ -35,7 +36,10 @@ export const FUTEX_OPERATIONS: ArgumentTest = {
   values: [F.FUTEX_WAKE, F.FUTEX_WAIT, F.FUTEX_WAIT_BITSET, F.FUTEX_WAKE_BITSET],
 };
 
-/** Signals that a process sends to itself to end: libc's abort, and faults that nothing mends (fault_code.ts). */
+/**
+ * Signals that a process sends to itself to end: libc's abort, and faults that nothing mends
+ * (fault_code.ts).
+ */
 export const OWN_SIGNALS = [SIGABRT, SIGSEGV, SIGBUS];
 
 /** Of no file. */
@@ -101,7 +105,8 @@ export const RUNTIME_CALLS: readonly CallRule[] = [
   { nr: N.SYS_rt_sigreturn, reason: "return from the fault and signal handlers" },
   { nr: N.SYS_sigaltstack, reason: "Rust when a thread ends" },
   { nr: N.SYS_restart_syscall, reason: "a wait that a stop signal interrupted" },
-  // A thread that Deno made before the filter may begin behind it: without these two libc ends the process.
+  // A thread that Deno made before the filter may begin behind it: without these two libc ends the
+  // process.
   { nr: N.SYS_set_robust_list, reason: "libc when a thread starts" },
   { nr: N.SYS_rseq, reason: "libc when a thread starts or ends" },
   { nr: N.SYS_exit, reason: "a thread of Deno's ends" },

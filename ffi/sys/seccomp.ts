@@ -1,5 +1,6 @@
 /**
- * Puts a seccomp filter on all threads of this process, for good. See seccomp(2). Neighbour: ../asm/call_filter.ts makes it.
+ * Puts a seccomp filter on all threads of this process, for good. See seccomp(2). Neighbour:
+ * ../asm/call_filter.ts makes it.
  */
 
 import { SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_SET_MODE_FILTER, SockFprog } from "../abi/seccomp.ts";
@@ -9,8 +10,8 @@ import { errnoName } from "./errors.ts";
 import { syscall } from "./native.ts";
 
 /**
- * SAFETY: whatever the program refuses is refused to all code of this process, the runtime's too. The caller has
- * no_new_privs set, or CAP_SYS_ADMIN.
+ * SAFETY: whatever the program refuses is refused to all code of this process, the runtime's too.
+ * The caller has no_new_privs set, or CAP_SYS_ADMIN.
  *
  * @returns null, or why the host refused
  */

@@ -1,8 +1,9 @@
 // The Gofer locks itself up, before it serves the first byte.
 //
-// What acts on the whole process is done here: descriptors, the root directory, umask, limits, no_new_privs and the
-// seccomp filter. Namespaces are the launcher's; where it made none the filter forbids the calls that they would
-// tame. Capabilities are a thread's own: they are dropped on each, although this one does all the work.
+// What acts on the whole process is done here: descriptors, the root directory, umask, limits,
+// no_new_privs and the seccomp filter. Namespaces are the launcher's; where it made none the filter
+// forbids the calls that they would tame. Capabilities are a thread's own: they are dropped on
+// each, although this one does all the work.
 
 import {
   _LINUX_CAPABILITY_VERSION_3 as CAPABILITY_VERSION,
@@ -87,8 +88,9 @@ function targetOf(fd: number): string {
 }
 
 /**
- * Closes what was inherited by accident, and takes Deno's cache files away from it. Those numbers must not be used
- * again, since Deno would write its cache to whatever file came to have them: they become /dev/null. stderr stays.
+ * Closes what was inherited by accident, and takes Deno's cache files away from it. Those numbers
+ * must not be used again, since Deno would write its cache to whatever file came to have them: they
+ * become /dev/null. stderr stays.
  */
 function dropDescriptors(kept: ReadonlySet<number>): void {
   const numbers = [...Deno.readDirSync("/proc/self/fd")].map((e) => Number(e.name));
@@ -105,8 +107,9 @@ function dropDescriptors(kept: ReadonlySet<number>): void {
 }
 
 /**
- * Moves the process into an empty directory that no longer has a name, so that nobody can put anything there. Its
- * working directory becomes /proc/self/fd, from where the extended attributes' calls find files.
+ * Moves the process into an empty directory that no longer has a name, so that nobody can put
+ * anything there. Its working directory becomes /proc/self/fd, from where the extended attributes'
+ * calls find files.
  */
 function moveRoot(service: Service): string {
   let fd = namelessDirectory();
@@ -122,8 +125,8 @@ function moveRoot(service: Service): string {
 }
 
 /**
- * A file system of its own that is mounted nowhere: nothing stays behind, wherever this process ends. -errno where that is
- * forbidden.
+ * A file system of its own that is mounted nowhere: nothing stays behind, wherever this process
+ * ends. -errno where that is forbidden.
  */
 function namelessDirectory(): number {
   const context = syscall(N.SYS_fsopen, scratch.cstr("tmpfs"), FSOPEN_CLOEXEC);
@@ -151,7 +154,10 @@ function removedDirectory(): number {
   return fd;
 }
 
-/** What can never be had again, on all threads; nothing where this may not be changed, as behind the launcher, which did it. */
+/**
+ * What can never be had again, on all threads; nothing where this may not be changed, as behind the
+ * launcher, which did it.
+ */
 function boundCapabilities(taskFd: number): string[] {
   for (let cap = 0; cap <= CAP_LAST_CAP; cap++) {
     if (KEPT_CAPABILITIES.includes(cap)) continue;
@@ -163,7 +169,10 @@ function boundCapabilities(taskFd: number): string[] {
   return [];
 }
 
-/** Keeps only the capabilities that serving files takes, of those that this thread has, on all threads. */
+/**
+ * Keeps only the capabilities that serving files takes, of those that this thread has, on all
+ * threads.
+ */
 function dropCapabilities(taskFd: number): string[] {
   const at = scratch.areaOffset(0);
   const data = at + 16;

@@ -1,10 +1,12 @@
-// Landlock: the host closes every file to the Gofer that is not below a root, whatever descriptor the Gofer comes by.
+// Landlock: the host closes every file to the Gofer that is not below a root, whatever descriptor
+// the Gofer comes by.
 //
-// Behind private clones of the roots and an empty root directory (confine.ts) it is a second lock. Where an ordinary user may
-// have neither it is the only one; it does not cover looking at attributes, so it is less. landlock(7).
+// Behind private clones of the roots and an empty root directory (confine.ts) it is a second lock.
+// Where an ordinary user may have neither it is the only one; it does not cover looking at
+// attributes, so it is less. landlock(7).
 //
-// A rule is about an inode: what is mounted below a root, also later, belongs to it, since the way up from a file leads
-// through mounts. Connecting to a UNIX socket by its name asks for no right.
+// A rule is about an inode: what is mounted below a root, also later, belongs to it, since the way
+// up from a file leads through mounts. Connecting to a UNIX socket by its name asks for no right.
 
 import {
   LANDLOCK_ACCESS_FS_EXECUTE,
@@ -61,7 +63,10 @@ export function landlockVersion(): number {
   return syscall(N.SYS_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
-/** What it gives up: all that this version knows of the above, programs, requests to devices, TCP, signals to others. */
+/**
+ * What it gives up: all that this version knows of the above, programs, requests to devices, TCP,
+ * signals to others.
+ */
 function createRuleset(version: number): number {
   const at = scratch.areaOffset(0), { dv } = scratch, fields = LandlockRulesetAttr.at;
   const never = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_IOCTL_DEV;
@@ -104,8 +109,9 @@ function allow(ruleset: number, fd: number, rights: number): number {
 }
 
 /**
- * Leaves this process, on all threads, only the files below the roots; in `removing` (a directory's descriptor or -1) names
- * can still be removed. `taskFd`: /proc/self/task, open. Needs version VERSION_MIN. Returns what the host refused, a line each.
+ * Leaves this process, on all threads, only the files below the roots; in `removing` (a directory's
+ * descriptor or -1) names can still be removed. `taskFd`: /proc/self/task, open. Needs version
+ * VERSION_MIN. Returns what the host refused, a line each.
  */
 export function restrictFiles(
   roots: readonly ExportRoot[],

@@ -1,4 +1,5 @@
-// Landlock, in a process of an ordinary user and in one of root's: what is below its roots opens, nothing else does.
+// Landlock, in a process of an ordinary user and in one of root's: what is below its roots opens,
+// nothing else does.
 
 import { assert, assertEquals } from "@std/assert";
 import { EACCES } from "../../ffi/abi/errno.ts";
@@ -13,8 +14,9 @@ const version = syscall(SYS_landlock_create_ruleset, 0, 0, LANDLOCK_CREATE_RULES
 const lacking = !isRoot ? "needs root" : version < 2 ? "no Landlock on this host" : noOwnHost();
 
 /**
- * The program: tries opens (and a rename) as the confined process, on its own thread and on another. It goes by a descriptor
- * of the directory around its roots, such as it must never come by: so root's empty root directory is not in the way.
+ * The program: tries opens (and a rename) as the confined process, on its own thread and on
+ * another. It goes by a descriptor of the directory around its roots, such as it must never come
+ * by: so root's empty root directory is not in the way.
  */
 const PROGRAM = `
 const [dir] = Deno.args;

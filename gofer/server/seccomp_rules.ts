@@ -1,9 +1,10 @@
-// What the confined Gofer may still ask of its host: data, each line with its reason and what its arguments may be. Everything
-// else is EPERM.
+// What the confined Gofer may still ask of its host: data, each line with its reason and what its
+// arguments may be. Everything else is EPERM.
 //
-// seccomp.ts turns it into a filter. What Deno's threads need to stay alive is in ffi/sys/runtime_calls.ts. There is no execve,
-// no fork, no socket, no mount, no ptrace, no kill, no ioctl. Frequent calls stand in front; a rule without tests is for a call
-// whose arguments are a descriptor, a name, a length or an address.
+// seccomp.ts turns it into a filter. What Deno's threads need to stay alive is in
+// ffi/sys/runtime_calls.ts. There is no execve, no fork, no socket, no mount, no ptrace, no kill,
+// no ioctl. Frequent calls stand in front; a rule without tests is for a call whose arguments are a
+// descriptor, a name, a length or an address.
 
 import * as F from "../../ffi/abi/fcntl.ts";
 import * as S from "../../ffi/abi/socket.ts";
@@ -37,7 +38,9 @@ export interface Confined {
   /** Descriptor of /proc/self/fd, by which files are opened. */
   readonly procFd: number;
   readonly pid: number;
-  /** Whether openat2(2) works here; without it names are walked with openat(2), in any directory. */
+  /**
+   * Whether openat2(2) works here; without it names are walked with openat(2), in any directory.
+   */
   readonly hasOpenat2: boolean;
   /** Takes clients. */
   readonly listens: boolean;
@@ -233,7 +236,10 @@ function clientRules(listens: boolean): readonly CallRule[] {
   ];
 }
 
-/** Where clients may connect to sockets or make some. The network namespace is the Gofer's own and empty. */
+/**
+ * Where clients may connect to sockets or make some. The network namespace is the Gofer's own and
+ * empty.
+ */
 function socketRules(roots: readonly SocketUse[]): readonly CallRule[] {
   const rules: CallRule[] = [];
   const connects = roots.some((root) => root.connects), binds = roots.some((root) => root.binds);

@@ -1,10 +1,12 @@
 /**
- * What processes of a sandbox ask of the host against leaks by the processor: controls of speculation, and a cookie of core
- * scheduling, so that no other task runs beside them on the same core's threads. Both are inherited by all that a process
- * starts: they are steps of the launch scripts of the boot process, whose stubs inherit them, and of the Gofer.
+ * What processes of a sandbox ask of the host against leaks by the processor: controls of
+ * speculation, and a cookie of core scheduling, so that no other task runs beside them on the same
+ * core's threads. Both are inherited by all that a process starts: they are steps of the launch
+ * scripts of the boot process, whose stubs inherit them, and of the Gofer.
  *
- * The host is asked before, so that what was asked for and cannot be had is an error with its name. See prctl(2),
- * PR_SET_SPECULATION_CTRL, and the kernel's Documentation: spec_ctrl, l1d_flush, core-scheduling.
+ * The host is asked before, so that what was asked for and cannot be had is an error with its name.
+ * See prctl(2), PR_SET_SPECULATION_CTRL, and the kernel's Documentation: spec_ctrl, l1d_flush,
+ * core-scheduling.
  */
 
 import * as P from "../../ffi/abi/prctl.ts";
@@ -15,7 +17,10 @@ import { syscall } from "../../ffi/sys/native.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
 import { UserError } from "../user_error.ts";
 
-/** `host`: as the host has it for every process. `strict`: every control that there is for a process. */
+/**
+ * `host`: as the host has it for every process. `strict`: every control that there is for a
+ * process.
+ */
 export const SPECULATION_MODES = ["host", "strict"] as const;
 export type SpeculationMode = typeof SPECULATION_MODES[number];
 /** `auto`: where the host has it. */
@@ -37,7 +42,9 @@ export interface ProcessorHost {
   speculation(control: number): number;
   /** PR_SCHED_CORE_GET: 0, or -errno. */
   coreScheduling(): number;
-  /** Whether the processor leaks what was in its L1 data cache, or nothing says that it does not. */
+  /**
+   * Whether the processor leaks what was in its L1 data cache, or nothing says that it does not.
+   */
   leaksL1d(): boolean;
 }
 
@@ -62,7 +69,10 @@ export const REAL_HOST: ProcessorHost = {
     }),
 };
 
-/** What to ask of the host. @throws UserError that names what was asked for and the host does not have */
+/**
+ * What to ask of the host. @throws UserError that names what was asked for and the host does not
+ * have
+ */
 export function processorIsolation(
   speculation: SpeculationMode,
   coreScheduling: CoreSchedulingMode,
@@ -115,7 +125,9 @@ export function isolateProcessor(script: SpawnScript, calls: ProcessorIsolation)
   for (const args of calls) script.call(SYS_prctl, ...args);
 }
 
-/** For `dvisor doctor`: why the host lacks what is strict, or core scheduling; "" where it has it. */
+/**
+ * For `dvisor doctor`: why the host lacks what is strict, or core scheduling; "" where it has it.
+ */
 export function processorLacks(host: ProcessorHost = REAL_HOST): {
   readonly speculation: string;
   readonly coreScheduling: string;

@@ -1,9 +1,11 @@
 /**
- * What the kernel of a sandbox may ask of its host once guests run: data, each line with its reason.
+ * What the kernel of a sandbox may ask of its host once guests run: data, each line with its
+ * reason.
  *
- * What Deno's threads need to stay alive is in ffi/sys/runtime_calls.ts; all else fails with EPERM. There is no open, no exec,
- * no fork, no socket, no mount. A rule without tests is for a call whose arguments are a descriptor, a length or an address.
- * Neighbours: seccomp_filter.ts makes a filter of it; net/seccomp_rules.ts has what host networking takes besides.
+ * What Deno's threads need to stay alive is in ffi/sys/runtime_calls.ts; all else fails with EPERM.
+ * There is no open, no exec, no fork, no socket, no mount. A rule without tests is for a call whose
+ * arguments are a descriptor, a length or an address. Neighbours: seccomp_filter.ts makes a filter
+ * of it; net/seccomp_rules.ts has what host networking takes besides.
  */
 
 import { EACCES, ENOSYS } from "../../ffi/abi/errno.ts";
@@ -45,7 +47,10 @@ const MACHINE_CALLS = [
   K.KVM_SET_MSRS,
   K.KVM_SET_XCRS,
 ];
-/** What a stopped thread is asked, and how it goes on. No attaching: the stub's threads come by PTRACE_O_TRACECLONE. */
+/**
+ * What a stopped thread is asked, and how it goes on. No attaching: the stub's threads come by
+ * PTRACE_O_TRACECLONE.
+ */
 const TRACE_CALLS = [
   P.PTRACE_SYSEMU,
   P.PTRACE_CONT,

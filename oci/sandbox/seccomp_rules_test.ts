@@ -20,7 +20,10 @@ function filterOf(platform: PlatformName): (nr: number, ...args: number[]) => bo
 const passes = filterOf("systrap");
 const ANY = 0x1234;
 
-/** Calls of which any argument passes: descriptors, lengths, addresses, or what the guest may ask of its own files. */
+/**
+ * Calls of which any argument passes: descriptors, lengths, addresses, or what the guest may ask of
+ * its own files.
+ */
 const UNTESTED = `
 brk clock_gettime clock_nanosleep close epoll_ctl epoll_pwait2 epoll_wait exit
 exit_group fallocate fdatasync fstat fsync ftruncate getcpu getpid getrandom

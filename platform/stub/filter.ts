@@ -1,10 +1,12 @@
 /**
  * The seccomp program of zygote and stubs, installed once: every stub and thread inherits it.
  *
- * What guest threads need (wait, wake, ring, return from a signal) is allowed at its own instructions in the stub's text, and is
- * of no use to guest code that jumps there. The calls of the mapper and of the zygote pass if they show a secret in arguments that the
- * call does not use: 128 random bits that exist only in their registers. Everything else becomes SIGSYS and a
- * post. A filter on top for each guest thread would do the same, and costs 100 us a thread. Source: seccomp(2).
+ * What guest threads need (wait, wake, ring, return from a signal) is allowed at its own
+ * instructions in the stub's text, and is of no use to guest code that jumps there. The calls of
+ * the mapper and of the zygote pass if they show a secret in arguments that the call does not use:
+ * 128 random bits that exist only in their registers. Everything else becomes SIGSYS and a post. A
+ * filter on top for each guest thread would do the same, and costs 100 us a thread. Source:
+ * seccomp(2).
  */
 
 import { BpfAssembler, SECCOMP_DATA } from "../../ffi/asm/bpf.ts";
@@ -66,7 +68,9 @@ const AT_OWN_PLACES: readonly StubCall[] = [
   { nr: nr.SYS_exit, reason: "a guest thread ends" },
 ];
 
-/** The mapper's most frequent call, which uses all arguments: the secret is in their high halves. */
+/**
+ * The mapper's most frequent call, which uses all arguments: the secret is in their high halves.
+ */
 const MAP: StubCall = { nr: nr.SYS_mmap, reason: "a command of the mapper's: shared, and fixed" };
 
 /** All calls that the host serves to zygote and stubs. */
@@ -103,7 +107,8 @@ export function stubFilter(
   onlyAt(sites.futex);
   b.label("sigreturn");
   onlyAt(sites.sigreturn);
-  // The doorbell's counter only ever grows by 1: nobody takes what is in it, and it must never be full.
+  // The doorbell's counter only ever grows by 1: nobody takes what is in it, and it must never be
+  // full.
   b.label("write").ldAbs(argLo(0)).jeq(FD_DOORBELL, undefined, "trap");
   b.ldAbs(argLo(1)).jeq(addressOf(ONE) % 2 ** 32, undefined, "trap");
   b.ldAbs(argHi(1)).jeq(Math.floor(addressOf(ONE) / 2 ** 32), undefined, "trap");

@@ -1,7 +1,8 @@
 /**
- * What the host sees of a sandbox, recorded by strace(1) while guests do ordinary and hostile work: stubs make no call
- * but those of their filter, and the Sentry and the Gofer none but those of their allow-lists. A call that seccomp turned
- * into a signal, or refused, was not served, and does not count. Nor do the filters refuse what those two really need.
+ * What the host sees of a sandbox, recorded by strace(1) while guests do ordinary and hostile work:
+ * stubs make no call but those of their filter, and the Sentry and the Gofer none but those of
+ * their allow-lists. A call that seccomp turned into a signal, or refused, was not served, and does
+ * not count. Nor do the filters refuse what those two really need.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -61,8 +62,9 @@ export function servedCalls(log: string): Served[] {
 }
 
 /**
- * Whether a thread died in the call, or it returned its own number: that is what a call looks like that became a signal
- * (seccomp(2), SECCOMP_RET_TRAP), in a log that ends, or a thread that dies, before the signal is told.
+ * Whether a thread died in the call, or it returned its own number: that is what a call looks like
+ * that became a signal (seccomp(2), SECCOMP_RET_TRAP), in a log that ends, or a thread that dies,
+ * before the signal is told.
  */
 function isUnclear({ name, line }: Served): boolean {
   const unknown = /^syscall_(0x[0-9a-f]+)$/.exec(name)?.[1];

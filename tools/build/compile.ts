@@ -70,8 +70,8 @@ export interface BaseChoice {
 }
 
 /**
- * When programs were last changed, as their binaries say: always the same, in s since the epoch. Deno writes it into what it
- * compiles, and two builds of one tree are to be the same to the byte.
+ * When programs were last changed, as their binaries say: always the same, in s since the epoch.
+ * Deno writes it into what it compiles, and two builds of one tree are to be the same to the byte.
  */
 const PROGRAM_TIME_S = 1;
 
@@ -99,7 +99,8 @@ export async function chooseBase(workDir: string): Promise<BaseChoice> {
 }
 
 /**
- * The base that is made of the running Deno, the same on every machine, whether Deno can get the genuine one there or not.
+ * The base that is made of the running Deno, the same on every machine, whether Deno can get the
+ * genuine one there or not.
  *
  * @throws Error if this is not the official Deno
  */

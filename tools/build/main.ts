@@ -1,6 +1,7 @@
 /**
- * `deno task build`: makes `dist/dvisor` and `dist/dvisor-gofer`. With `--reproducible` the same tree makes the same bytes on
- * every machine, and they start somewhat slower (whole_code.ts); with `--out DIR` they are made there.
+ * `deno task build`: makes `dist/dvisor` and `dist/dvisor-gofer`. With `--reproducible` the same
+ * tree makes the same bytes on every machine, and they start somewhat slower (whole_code.ts); with
+ * `--out DIR` they are made there.
  *
  * They are two names of one executable that needs neither Deno nor Node.
  * Outputs appear atomically, after all of them were made. Neighbours: `program.ts`, `compile.ts`.

@@ -1,9 +1,11 @@
 /**
- * The rehearsal: runs a sandbox once, so that V8 compiles what most sandboxes need, and puts the compiled code behind the
- * binary. Where the machine that builds cannot run a sandbox, the binary goes without, and starts slower.
+ * The rehearsal: runs a sandbox once, so that V8 compiles what most sandboxes need, and puts the
+ * compiled code behind the binary. Where the machine that builds cannot run a sandbox, the binary
+ * goes without, and starts slower.
  *
- * The binary that rehearses is the real one, with a mark in front of the program; the part whose code is kept is the same in both
- * to the byte. Neighbour: oci/compiled_part.ts, which is what runs inside.
+ * The binary that rehearses is the real one, with a mark in front of the program; the part whose
+ * code is kept is the same in both to the byte. Neighbour: oci/compiled_part.ts, which is what runs
+ * inside.
  */
 
 import { encodeAppendix } from "../../ffi/sys/appendix.ts";
@@ -15,7 +17,10 @@ import { wholeCode } from "./whole_code.ts";
 /** The entry with compiled code, of the part `kernel`: as oci/parts.ts has it. */
 const KERNEL = "kernel", KERNEL_CODE = "kernel code";
 
-/** LIMIT: the rehearsal takes half a second, and on a machine that works for others as well up to a minute. */
+/**
+ * LIMIT: the rehearsal takes half a second, and on a machine that works for others as well up to a
+ * minute.
+ */
 const TIMEOUT_S = 120;
 
 /** What shells and small tools ask of a kernel. Which there are, and what they say, is all one. */
@@ -32,8 +37,8 @@ rm -rf a
 `;
 
 /**
- * Puts the parts behind the file `binary`, and the compiled code of one: what a rehearsal needed, or all of it, if the same tree
- * is to make the same bytes everywhere.
+ * Puts the parts behind the file `binary`, and the compiled code of one: what a rehearsal needed,
+ * or all of it, if the same tree is to make the same bytes everywhere.
  *
  * @throws Error if a binary cannot be made
  */

@@ -1,4 +1,7 @@
-/** Two builds of one tree, at different places, with other settings of the user's, have the same bytes. In `test:full`. */
+/**
+ * Two builds of one tree, at different places, with other settings of the user's, have the same
+ * bytes. In `test:full`.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { isFull, named } from "../../tests/harness/machine.ts";

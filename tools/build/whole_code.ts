@@ -1,7 +1,7 @@
 /**
- * Compiled code of every function of a part, made without running any: the same bytes on each machine. A rehearsal
- * (rehearsal.ts) keeps only the functions that it met, which depends on the machine's timing: smaller, and starts sooner, but
- * no two builds have the same.
+ * Compiled code of every function of a part, made without running any: the same bytes on each
+ * machine. A rehearsal (rehearsal.ts) keeps only the functions that it met, which depends on the
+ * machine's timing: smaller, and starts sooner, but no two builds have the same.
  */
 
 import { type BaseChoice, compileProgram, withFlags } from "./compile.ts";
@@ -10,8 +10,9 @@ import { type BaseChoice, compileProgram, withFlags } from "./compile.ts";
 const EAGER = "--no-lazy";
 
 /**
- * Where V8's cached data has the hash of the flags that it was made with, 4 bytes. What EAGER changes is when code is made, not
- * what code: with the hash of a runtime without it, V8 takes the data there. `check` of the program below says whether it does.
+ * Where V8's cached data has the hash of the flags that it was made with, 4 bytes. What EAGER
+ * changes is when code is made, not what code: with the hash of a runtime without it, V8 takes the
+ * data there. `check` of the program below says whether it does.
  */
 const FLAG_HASH_AT = 12, FLAG_HASH_BYTES = 4;
 
