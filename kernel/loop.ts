@@ -11,8 +11,9 @@ import { TRAP_DEATH, TRAP_FULL, TRAP_SYSCALL } from "../platform/platform.ts";
 import { POLLIN } from "../ffi/abi/poll.ts";
 import type { Host } from "./core/host.ts";
 import { Waiter } from "./core/wait.ts";
+import { FairTurns } from "./fair_turns.ts";
 import { dispatch, onFull, runQueued } from "./syscalls/dispatch.ts";
-import type { CpuClock } from "./task/cpu_clock.ts";
+import { chargeKernel, type CpuClock } from "./task/cpu_clock.ts";
 import { onException } from "./task/exception.ts";
 import { onContextDeath } from "./task/exit.ts";
 import { killGroup } from "./task/exit_request.ts";
@@ -20,6 +21,7 @@ import type { OomKiller } from "./task/oom_killer.ts";
 import type { PidNamespace } from "./task/pid_namespace.ts";
 import { SIGKILL } from "./task/signal/sigset.ts";
 import type { Task } from "./task/task.ts";
+import type { TurnAccount } from "./task/turn_account.ts";
 import { SpinPolicy } from "./spin_policy.ts";
 import type { TimerQueue } from "./time/timer.ts";
 
@@ -34,6 +36,19 @@ const OOM_LOOK_NS = 4_000_000;
 const EAGER_LOOKS = 16;
 /** Ticks between looks for address spaces that the host refused a mapping. */
 const BROKEN_TICKS = 8;
+
+/** A batch that took longer, in ns, makes the next one small: its cost is known, and the others are looked at soon. */
+const SLOW_NS = 100_000;
+/** So many quick ones behind it are small as well: a task that is slow again is the one that is charged. */
+const QUICK = 16;
+/** LIMIT: traps between looks at the clock while several accounts have tasks: those beside it wait that long at worst. */
+const SHARED_BATCH = 8;
+/** Accounts are served in turn for so long after they competed, in ns; and after a slow batch. */
+const FAIR_NS = 100_000_000, FAIR_AFTER_SLOW_NS = 2_000_000_000;
+/** LIMIT: pieces of one account's work between looks at the clock and at the others, while accounts compete. */
+const FAIR_BATCH = 4;
+/** Accounts are served in turn for so long, in ns, before timers and the host are looked at. */
+const ROUND_NS = 50_000;
 
 /** FIFO of READY and RESUMING tasks, linked through `Task.next`. */
 export class RunQueue {
@@ -104,6 +119,19 @@ export class Loop {
   private nextTickNs: number = 0;
   private nextHostPollNs: number = 0;
   private ticks: number = 0;
+  private readonly fair: FairTurns;
+  /** Until when accounts are served in turn, ns. */
+  private fairUntilNs: number = 0;
+  /** Traps that the next batch handles without a look at the clock. */
+  private blind: number = BATCH;
+  /** Batches since the last slow one, while `blind` is small. */
+  private quick: number = 0;
+  /** The batch served more than one account. */
+  private isMixed: boolean = false;
+  /** The task that was served last. */
+  private last: Task | null = null;
+  /** CPU time of the kernel's thread at the last tick, or behind the last slow batch, ns. */
+  private cpuNs: number = 0;
 
   constructor(kernel: LoopKernel, events: HostEvents, reclaim: () => boolean) {
     this.kernel = kernel;
@@ -112,6 +140,7 @@ export class Loop {
     this.events = events;
     this.timers = kernel.timers;
     this.clock = kernel.clock;
+    this.fair = new FairTurns(kernel.clock.accounts);
     this.reclaim = reclaim;
     this.spin = new SpinPolicy(this.host.cpuCount, this.platform.sleepCostNs);
     this.platform.setSpinBudget(this.spin.guestNs);
@@ -127,21 +156,22 @@ export class Loop {
     this.kernel.current = null;
     if (this.isAsleep) this.wakeUp();
     const clock = this.clock, cpus = this.host.cpuCount, spin = this.spin;
-    let idleSinceNs = -1, handled = 0;
+    let idleSinceNs = -1, handled = 0, isFair = false;
     while (!this.stopped) {
       const now = this.host.monotonicNs();
-      if (handled > 0) clock.account(now - clock.nowNs, handled);
+      if (handled > 0 && !isFair) this.account(now, handled);
       clock.nowNs = now;
       const running = this.platform.runningCount;
       clock.share = running > cpus ? cpus / running : 1;
-      handled = this.turn();
+      isFair = now < this.fairUntilNs || this.fair.pending > 0;
+      handled = isFair ? this.fairTurn() : this.turn();
       this.timers.expire(now);
       if (now >= this.nextTickNs) this.tick(now);
       if (now >= this.nextHostPollNs) {
         this.nextHostPollNs = now + HOST_POLL_NS;
         this.events.poll(0);
       }
-      if (handled > 0 || !this.runQueue.isEmpty) {
+      if (handled > 0 || !this.runQueue.isEmpty || this.fair.pending > 0) {
         spin.found(handled);
         if (spin.isApart !== this.isApart) this.changeSpin();
         idleSinceNs = -1;
@@ -160,8 +190,9 @@ export class Loop {
   /** One batch: how many traps and queued tasks were handled. HOT */
   private turn(): number {
     const { platform, kernel } = this;
-    let n = 0;
-    for (let looks = 0; n < BATCH;) {
+    const most = this.blind, isShared = this.clock.accounts.count > 1;
+    let n = 0, first: Task | null = null;
+    for (let looks = 0; n < most;) {
       const ctx = platform.poll();
       if (ctx === null) {
         if (n === 0 || ++looks > EAGER_LOOKS || !this.runQueue.isEmpty) break;
@@ -169,21 +200,128 @@ export class Loop {
       }
       looks = 0;
       n++;
-      if (ctx.owner !== null) handleTrap(ctx, ctx.owner as Task);
+      const task = ctx.owner as Task | null;
+      if (task === null) continue;
+      if (isShared) {
+        if (first === null) first = task;
+        else if (task.account !== first.account) this.isMixed = true;
+      }
+      this.last = task;
+      handleTrap(ctx, task);
       kernel.current = null;
     }
     // Only what is queued now: a task that wakes itself again must not starve the others.
     for (let left = this.runQueue.length; left > 0 && !this.stopped; left--) {
       const task = this.runQueue.shift();
-      if (task !== null) runQueued(task);
       n++;
+      if (task === null) break;
+      this.last = task;
+      runQueued(task);
+      // What it did is not known to be quick: the rest is for the next turn, in which timers come first.
+      if (this.blind < BATCH && n >= most) break;
     }
     kernel.current = null;
     return n;
   }
 
+  /** What the batch that ended `now` cost: whom it is charged to, and how the next ones are made. HOT */
+  private account(now: number, handled: number): void {
+    const { clock } = this, elapsedNs = now - clock.nowNs;
+    const excessNs = clock.account(elapsedNs, handled);
+    const isShared = clock.accounts.count > 1, isSlow = elapsedNs > SLOW_NS;
+    if (isSlow) {
+      this.blind = 1;
+      this.quick = 0;
+    } else if (isShared && this.blind > SHARED_BATCH) this.blind = SHARED_BATCH;
+    else if (this.blind < (isShared ? SHARED_BATCH : BATCH) && ++this.quick > QUICK) {
+      this.blind *= 2;
+    }
+    if (excessNs > 0 && isSlow) this.chargeExcess(excessNs);
+    if (!isShared) return;
+    if (isSlow) this.fairUntilNs = Math.max(this.fairUntilNs, now + FAIR_AFTER_SLOW_NS);
+    else if (this.isMixed) this.fairUntilNs = Math.max(this.fairUntilNs, now + FAIR_NS);
+    this.isMixed = false;
+  }
+
+  /** A long turn is charged to the task that it was for: not what the host took from the kernel's thread meanwhile. */
+  private chargeExcess(excessNs: number): void {
+    const cpuNs = this.host.kernelCpuNs(), { last } = this;
+    const usedNs = cpuNs < 0 ? excessNs : Math.min(excessNs, cpuNs - this.cpuNs);
+    this.cpuNs = cpuNs;
+    if (last !== null && usedNs > 0) chargeKernel(last.billed, usedNs);
+  }
+
+  /** One round among the accounts that have work: how many traps and queued tasks were handled. */
+  private fairTurn(): number {
+    const { clock, fair } = this, endNs = clock.nowNs + ROUND_NS;
+    let handled = this.collect();
+    while (fair.pending > 0 && !this.stopped) {
+      const account = fair.next(), startNs = clock.nowNs, n = this.serve(account);
+      const now = this.host.monotonicNs();
+      fair.served(account, n, now - startNs);
+      handled += n;
+      if (now - startNs > SLOW_NS) account.blind = 1;
+      else if (account.blind < FAIR_BATCH) account.blind *= 2;
+      this.account(now, n);
+      clock.nowNs = now;
+      if (now >= endNs) break;
+      handled += this.collect();
+    }
+    this.isMixed = fair.takeMixed();
+    return handled;
+  }
+
+  /** What trapped and what is queued goes to its accounts. What has none is handled now. */
+  private collect(): number {
+    const { platform, fair, runQueue } = this;
+    let n = 0;
+    for (let ctx = platform.poll(); ctx !== null; ctx = platform.poll()) {
+      const task = ctx.owner as Task | null;
+      if (task === null) continue;
+      const { account } = task.billed;
+      if (account !== null) fair.addTrap(ctx, account);
+      else {
+        handleTrap(ctx, task);
+        n++;
+      }
+    }
+    for (let left = runQueue.length; left > 0; left--) {
+      const task = runQueue.shift();
+      if (task === null) break;
+      const { account } = task.billed;
+      if (account !== null) fair.addQueued(task, account);
+      else {
+        runQueued(task);
+        n++;
+      }
+    }
+    this.kernel.current = null;
+    return n;
+  }
+
+  /** Some of the work of an account, as much as need not be timed one by one: how many pieces. */
+  private serve(account: TurnAccount): number {
+    let n = 0;
+    while (n < account.blind && !this.stopped) {
+      const task = account.queued.shift();
+      if (task !== undefined) {
+        n++;
+        this.last = task;
+        runQueued(task);
+      }
+      const ctx = account.traps.shift();
+      if (ctx !== undefined) {
+        n++;
+        if (ctx.owner !== null) handleTrap(ctx, this.last = ctx.owner as Task);
+      } else if (task === undefined) break;
+    }
+    this.kernel.current = null;
+    return n;
+  }
+
   private tick(now: number): void {
     this.nextTickNs = now + TICK_NS;
+    this.cpuNs = this.host.kernelCpuNs();
     this.platform.tick(now);
     this.kernel.oom.check(now);
     if (this.isApart) this.lookAround();

@@ -5,7 +5,12 @@
  * Readings are kept in fields until the next call, so that nothing is allocated.
  */
 
-import { CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME } from "../abi/time.ts";
+import {
+  CLOCK_MONOTONIC,
+  CLOCK_PROCESS_CPUTIME_ID,
+  CLOCK_REALTIME,
+  CLOCK_THREAD_CPUTIME_ID,
+} from "../abi/time.ts";
 import { allocBuffer } from "./cstring.ts";
 import { native } from "./native.ts";
 
@@ -27,6 +32,12 @@ export function monotonicNs(): number {
 /** CPU time of this process in ns. */
 export function ownCpuNs(): number {
   libc.symbols.clock_gettime(CLOCK_PROCESS_CPUTIME_ID, buffer);
+  return nanoseconds();
+}
+
+/** CPU time of the calling thread in ns. */
+export function threadCpuNs(): number {
+  libc.symbols.clock_gettime(CLOCK_THREAD_CPUTIME_ID, buffer);
   return nanoseconds();
 }
 

@@ -29,6 +29,8 @@ export interface Host {
   realtimeNsec(): number;
   /** CPU time that a process has used, ns; negative when the host does not tell. */
   processCpuNs(pid: number): number;
+  /** CPU time of the kernel's own thread, ns; negative when the host does not tell. */
+  kernelCpuNs(): number;
   /** CPU that the calling thread runs on, -1 when the host does not say. */
   currentCpu(): number;
   /** Keep the calling thread off this CPU from now on; -1: it may run on all. */

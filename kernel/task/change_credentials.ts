@@ -14,6 +14,7 @@ export function changeCredentials(task: Task, cred: Credentials): void {
   task.cred = cred;
   if (old.uid !== cred.uid) chargeTo(task.group, cred.uid);
   tellIds(task, old);
+  if (old.uid !== cred.uid || old.userNs !== cred.userNs) task.kernel.clock.accounts.join(task);
   if (old.userNs !== cred.userNs) {
     cred.userNs.hold();
     old.userNs.drop();

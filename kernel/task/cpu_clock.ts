@@ -8,13 +8,16 @@
 
 import type { Kernel } from "./kernel_services.ts";
 import { LoadAverage } from "./proc/load_average.ts";
-import { RUNNING, type Task } from "./task.ts";
+import { DEAD, RUNNING, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
+import { TurnAccounts } from "./turn_account.ts";
 
 /** Runs that are worth asking the host about, ns: it looks at each thread of the process. */
 const LONG_RUN_NS = 100_000, LONG_RUN_NS_A_THREAD = 10_000;
 /** How far one turn may exceed the mean of handling a trap, ns: the host may have given the kernel's processor away. */
 const LONGEST_TRAP_NS = 20_000, LONGEST_TRAP_FACTOR = 4;
+/** And how far anyway: what is longer is no usual trap, and its task alone is charged for it. */
+const USUAL_TRAP_NS = 50_000;
 
 export class CpuClock {
   /** CLOCK_MONOTONIC as of the start of the loop's turn, ns. */
@@ -28,11 +31,30 @@ export class CpuClock {
   endedSystemNs: number = 0;
   endedSwitches: number = 0;
   readonly loadAverage: LoadAverage = new LoadAverage();
+  /** Whose turns of the loop are whose. */
+  readonly accounts: TurnAccounts = new TurnAccounts();
 
-  /** The loop handled `traps` traps in `elapsedNs`. */
-  account(elapsedNs: number, traps: number): void {
-    const mostNs = LONGEST_TRAP_FACTOR * this.trapNs + LONGEST_TRAP_NS;
+  /**
+   * The loop handled `traps` traps in `elapsedNs`: by how much that is more than such traps cost, ns. Not more when
+   * it is negative.
+   */
+  account(elapsedNs: number, traps: number): number {
+    const mostNs = Math.min(LONGEST_TRAP_FACTOR * this.trapNs + LONGEST_TRAP_NS, USUAL_TRAP_NS);
     this.trapNs += (Math.min(elapsedNs / traps, mostNs) - this.trapNs) * 0.25;
+    return elapsedNs - mostNs * traps;
+  }
+}
+
+/** What the kernel did for a task, beyond the mean of a trap. It may have ended. */
+export function chargeKernel(task: Task, ns: number): void {
+  // What goes by from its resume on includes it: `charge` takes it out of that.
+  if (task.state === RUNNING) task.owedNs += ns;
+  else if (task.state !== DEAD) task.systemNs += ns;
+  else {
+    const { unified, legacy } = task.cgroups;
+    task.kernel.clock.endedSystemNs += ns;
+    unified.cpu.charge(0, ns);
+    for (const group of legacy) group.cpu.charge(0, ns);
   }
 }
 

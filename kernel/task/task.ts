@@ -23,6 +23,7 @@ import type { Kernel } from "./kernel_services.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { PidNamespace, TaskPid } from "./pid_namespace.ts";
 import type { ThreadGroup } from "./thread_group.ts";
+import type { TurnAccount } from "./turn_account.ts";
 import type { UserDispatch } from "./user_dispatch.ts";
 import type { SignalHandlers } from "./signal/handlers.ts";
 import { TaskSignals } from "./signal/task_signals.ts";
@@ -121,6 +122,8 @@ export class Task {
   state: number = HANDLING;
   /** How far its end has come: a step of exit.ts. */
   endStep: number = 0;
+  /** Whose turns of the loop its turns are (turn_account.ts); null before it is counted in its groups, and at its end. */
+  account: TurnAccount | null = null;
 
   ctx: Context;
   mm: MemoryManager;

@@ -29,6 +29,9 @@ export class FakeHost implements Host {
   processCpuNs(pid: number): number {
     return this.cpuNsOf.get(pid) ?? -1;
   }
+  kernelCpuNs(): number {
+    return this.nowNs;
+  }
   currentCpu(): number {
     return -1;
   }

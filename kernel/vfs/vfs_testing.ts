@@ -53,6 +53,9 @@ export class TestHost implements Host {
   processCpuNs(): number {
     return -1;
   }
+  kernelCpuNs(): number {
+    return -1;
+  }
   currentCpu(): number {
     return -1;
   }

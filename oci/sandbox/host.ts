@@ -18,7 +18,13 @@ import {
   SYS_writev,
 } from "../../ffi/abi/syscall_numbers.ts";
 import { Affinity } from "../../ffi/sys/affinity.ts";
-import { monotonicNs, processCpuNs, realtimeNsec, realtimeSec } from "../../ffi/sys/clock.ts";
+import {
+  monotonicNs,
+  processCpuNs,
+  realtimeNsec,
+  realtimeSec,
+  threadCpuNs,
+} from "../../ffi/sys/clock.ts";
 import { addressOf, allocBuffer } from "../../ffi/sys/cstring.ts";
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../ffi/abi/socket.ts";
 import { EPOLLET, EPOLLIN, EPOLLONESHOT } from "../../ffi/abi/epoll.ts";
@@ -102,6 +108,10 @@ export class RealHost implements Host, HostEvents {
   }
   processCpuNs(pid: number): number {
     return processCpuNs(pid);
+  }
+
+  kernelCpuNs(): number {
+    return threadCpuNs();
   }
 
   currentCpu(): number {

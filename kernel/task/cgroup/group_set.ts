@@ -44,6 +44,7 @@ export function joinGroups(task: Task): void {
   for (let i = 0; i < legacy.length; i++) enter(legacy[i]!, legacy[i]!.hierarchy.root);
   task.cgroupUserNs = task.userNs;
   task.cgroupSystemNs = task.systemNs;
+  task.kernel.clock.accounts.join(task);
 }
 
 /** It is not any more: it ends. What it used stays with them. */
@@ -52,6 +53,7 @@ export function leaveGroups(task: Task): void {
   chargeUse(task);
   leave(unified, null);
   for (let i = 0; i < legacy.length; i++) leave(legacy[i]!, legacy[i]!.hierarchy.root);
+  task.kernel.clock.accounts.leave(task);
 }
 
 /** Into another group of a hierarchy. What both are in does not notice. */
@@ -63,6 +65,7 @@ export function moveTask(task: Task, to: Cgroup): void {
   leave(from, common);
   task.cgroups = task.cgroups.with(to);
   enter(to, common);
+  task.kernel.clock.accounts.join(task);
 }
 
 function chargeUse(task: Task): void {

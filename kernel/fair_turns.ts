@@ -1,0 +1,85 @@
+/**
+ * Serves accounts (task/turn_account.ts) in turn by weight, while several of them have work for the loop: what trapped and
+ * what is queued waits in its account, and the account that was served least, for its weight, is served next.
+ *
+ * The design, and the attacks on it: docs/internals/turns.md.
+ */
+
+import type { Context } from "../platform/platform.ts";
+import type { Task } from "./task/task.ts";
+import type { TurnAccount, TurnAccounts, TurnNode } from "./task/turn_account.ts";
+
+export class FairTurns {
+  /** Traps and queued tasks that wait. */
+  pending: number = 0;
+  /** More than one account had work at a time since `takeMixed`. */
+  private isMixed: boolean = false;
+  private readonly root: TurnNode;
+
+  constructor(accounts: TurnAccounts) {
+    this.root = accounts.root;
+  }
+
+  takeMixed(): boolean {
+    const was = this.isMixed;
+    this.isMixed = false;
+    return was;
+  }
+
+  addTrap(ctx: Context, account: TurnAccount): void {
+    if (account.isEmpty) this.begin(account);
+    account.traps.push(ctx);
+    this.pending++;
+  }
+
+  addQueued(task: Task, account: TurnAccount): void {
+    if (account.isEmpty) this.begin(account);
+    account.queued.push(task);
+    this.pending++;
+  }
+
+  /** The account that is to be served; `pending` is not 0. */
+  next(): TurnAccount {
+    let node = this.root;
+    while (node.active.length > 0) {
+      if (node.active.length > 1) this.isMixed = true;
+      const least = leastServed(node.active);
+      node.levelNs = least.timeNs;
+      node = least;
+    }
+    return node as TurnAccount;
+  }
+
+  /** `account` was served `count` of its pieces of work, for so long. */
+  served(account: TurnAccount, count: number, ns: number): void {
+    this.pending -= count;
+    let isOver = account.isEmpty;
+    for (let node: TurnNode = account; node.parent !== null; node = node.parent) {
+      node.timeNs += ns * 100 / node.weight;
+      if (!isOver) continue;
+      const { active } = node.parent;
+      active[active.indexOf(node)] = active[active.length - 1]!;
+      active.pop();
+      isOver = active.length === 0;
+    }
+  }
+
+  /** It has work: so have those that it is in. */
+  private begin(account: TurnAccount): void {
+    for (let node: TurnNode = account; node.parent !== null; node = node.parent) {
+      const { parent } = node;
+      if (node.timeNs < parent.levelNs) node.timeNs = parent.levelNs;
+      parent.active.push(node);
+      if (parent.active.length > 1) break;
+    }
+  }
+}
+
+function leastServed(nodes: readonly TurnNode[]): TurnNode {
+  let least = nodes[0]!;
+  for (let i = 1; i < nodes.length; i++) {
+    const node = nodes[i]!;
+    if (node.timeNs < least.timeNs) least = node;
+  }
+  return least;
+}

@@ -1,0 +1,94 @@
+// The loop among several users: whom it serves next, and whom long turns are charged to.
+
+import { assert, assertEquals } from "@std/assert";
+import { SYS_getppid } from "../ffi/abi/syscall_numbers.ts";
+import { type Context, TRAP_SYSCALL } from "../platform/platform.ts";
+import { Loop } from "./loop.ts";
+import { changeCredentials } from "./task/change_credentials.ts";
+import { cpuUse } from "./task/cgroup/cpu.ts";
+import { RUNNING, type Task } from "./task/task.ts";
+import { LabKernel } from "./testing/task_lab.ts";
+
+const MS = 1e6;
+
+/** Threads that make one call after the other. A call costs its maker what `costNs` says. */
+class Crowd {
+  readonly kernel: LabKernel = new LabKernel();
+  readonly loop: Loop;
+  readonly posted: Context[] = [];
+  /** Who was served, in order. */
+  readonly served: Task[] = [];
+  private readonly limit: number;
+
+  constructor(limit: number) {
+    this.limit = limit;
+    this.kernel.platform.poll = () => this.posted.shift() ?? null;
+    this.loop = new Loop(this.kernel, { poll: () => {} }, () => false);
+  }
+
+  /** @param isEager its next call comes at once */
+  thread(uid: number, costNs: number, isEager: boolean): Task {
+    const { kernel } = this, task = kernel.start(), { ctx } = task;
+    changeCredentials(task, { ...task.cred, uid });
+    ctx.resumeRet = () => {
+      kernel.host.nowNs += costNs;
+      this.served.push(task);
+      if (isEager) this.post(task);
+      if (this.served.length >= this.limit) this.loop.stop();
+    };
+    this.post(task);
+    return task;
+  }
+
+  post(task: Task): void {
+    assertEquals(task.state, RUNNING);
+    task.ctx.trap = TRAP_SYSCALL;
+    task.ctx.nr = SYS_getppid;
+    this.posted.push(task.ctx);
+  }
+
+  /** Runs to the limit. */
+  run(): void {
+    this.loop.run();
+    this.kernel.close();
+  }
+}
+
+Deno.test("a user's rare calls wait for one long turn of another user's 64 threads, and not for all", () => {
+  const crowd = new Crowd(2000);
+  for (let i = 0; i < 64; i++) crowd.thread(1, 2 * MS, true);
+  const victim = crowd.thread(2, 1000, false), { ctx } = victim, { served } = crowd;
+  const waits: number[] = [], resume = ctx.resumeRet;
+  let since = 0;
+  ctx.resumeRet = (result) => {
+    resume(result);
+    waits.push(served.length - 1 - since);
+    since = served.length;
+    crowd.post(victim);
+  };
+  crowd.run();
+  // Only before the loop knows that turns are long does it serve a few without a look at the clock.
+  assert(Math.max(...waits.slice(0, 1)) <= 64 && Math.max(...waits.slice(1)) <= 1, `${waits}`);
+  assert(waits.length >= 900, `${waits.length}`);
+});
+
+Deno.test("short calls of 64 threads do not keep those of another user waiting for all", () => {
+  const crowd = new Crowd(20_000);
+  for (let i = 0; i < 64; i++) crowd.thread(1, 500, true);
+  const other = crowd.thread(2, 500, true);
+  crowd.run();
+  const share = crowd.served.filter((task) => task === other).length / crowd.served.length;
+  assert(share > 0.15, `${share}`);
+});
+
+Deno.test("a long turn is charged to the task that it was for, and to its control group", () => {
+  const crowd = new Crowd(400), quick = crowd.thread(0, 1000, true);
+  const slow = crowd.thread(0, 5 * MS, true), group = slow.cgroups.unified;
+  const startNs = crowd.kernel.host.nowNs;
+  crowd.loop.run();
+  // The last turns of all are not charged yet.
+  const wallNs = crowd.kernel.host.nowNs - startNs, { systemNs } = cpuUse(group);
+  assert(systemNs > 0.8 * wallNs && systemNs <= wallNs, `${systemNs} of ${wallNs}`);
+  assert(slow.systemNs > 10 * quick.systemNs, `${slow.systemNs} and ${quick.systemNs}`);
+  crowd.kernel.close();
+});

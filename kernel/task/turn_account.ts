@@ -1,0 +1,145 @@
+/**
+ * Whose turns of the kernel's loop are whose. Tasks that share a container, a top control group of it and a user share an
+ * account; the loop (fair_turns.ts) serves accounts in turn by weight once they compete for it.
+ *
+ * Accounts are the leaves of a tree: containers, their top control groups, users. Each level shares its part among those
+ * that have work, so that more users, threads or groups in one container take nothing from another container. The user is
+ * the real one, as RLIMIT_NPROC has it; in a user namespace below the container's it is the outermost owner, as a mapping
+ * gives nobody a further share.
+ *
+ * Virtual time is start-time fair queueing: a node's time goes forward by what it was served, divided by its weight; a
+ * node that had no work begins where its level stands, so that it can neither save up turns nor lose them.
+ */
+
+import type { Context } from "../../platform/platform.ts";
+import { Fifo } from "../core/fifo.ts";
+import type { Cgroup } from "./cgroup/cgroup.ts";
+import type { Container } from "./container.ts";
+import type { Task } from "./task.ts";
+
+/** Weight of what has none of its own: the default of cpu.weight. */
+const WEIGHT = 100;
+
+/** A container, a control group or a user among those of its level. */
+export class TurnNode {
+  readonly parent: TurnNode | null;
+  /** Those below it that have work. */
+  readonly active: TurnNode[] = [];
+  /** Virtual time of the node, and where the level below it stands, ns at the default weight. */
+  timeNs: number = 0;
+  levelNs: number = 0;
+  /** Live tasks below it. */
+  tasks: number = 0;
+
+  constructor(parent: TurnNode | null) {
+    this.parent = parent;
+  }
+
+  get weight(): number {
+    return WEIGHT;
+  }
+}
+
+class ContainerNode extends TurnNode {
+  readonly groups: Map<Cgroup, GroupNode> = new Map();
+}
+
+class GroupNode extends TurnNode {
+  readonly users: Map<number, TurnAccount> = new Map();
+  private readonly group: Cgroup;
+
+  constructor(parent: TurnNode, group: Cgroup) {
+    super(parent);
+    this.group = group;
+  }
+
+  /** A container's root stands for the tasks that are in no group below it. */
+  override get weight(): number {
+    const { parent, cpu } = this.group;
+    if (parent === null) return WEIGHT;
+    return cpu.isIdle ? 1 : cpu.weight;
+  }
+}
+
+/** A user of a control group, and what of its tasks waits for the loop. */
+export class TurnAccount extends TurnNode {
+  readonly traps: Fifo<Context> = new Fifo();
+  readonly queued: Fifo<Task> = new Fifo();
+  readonly container: Container | null;
+  readonly group: Cgroup;
+  readonly uid: number;
+  /** So much of its work is quick enough not to be timed one by one. */
+  blind: number = 1;
+
+  constructor(parent: TurnNode, container: Container | null, group: Cgroup, uid: number) {
+    super(parent);
+    this.container = container;
+    this.group = group;
+    this.uid = uid;
+  }
+
+  get isEmpty(): boolean {
+    return this.traps.length === 0 && this.queued.length === 0;
+  }
+}
+
+export class TurnAccounts {
+  readonly root: TurnNode = new TurnNode(null);
+  /** Accounts with live tasks. */
+  count: number = 0;
+  private readonly containers: Map<Container | null, ContainerNode> = new Map();
+
+  /** The task is one of its account's from now on; again after what decides about that has changed. */
+  join(task: Task): void {
+    const { container } = task.group, group = topGroup(task), uid = userOf(task);
+    const old = task.account;
+    if (old !== null) {
+      if (old.container === container && old.group === group && old.uid === uid) return;
+      this.leave(task);
+    }
+    let top = this.containers.get(container);
+    if (top === undefined) this.containers.set(container, top = new ContainerNode(this.root));
+    let middle = top.groups.get(group);
+    if (middle === undefined) top.groups.set(group, middle = new GroupNode(top, group));
+    let account = middle.users.get(uid);
+    if (account === undefined) {
+      account = new TurnAccount(middle, container, group, uid);
+      middle.users.set(uid, account);
+      this.count++;
+    }
+    for (let up: TurnNode | null = account; up !== null; up = up.parent) up.tasks++;
+    task.account = account;
+  }
+
+  /** It ends, or goes elsewhere. An account that still has work is served to its end. */
+  leave(task: Task): void {
+    const { account } = task;
+    if (account === null) return;
+    task.account = null;
+    for (let up: TurnNode | null = account; up !== null; up = up.parent) up.tasks--;
+    if (account.tasks > 0) return;
+    const top = this.containers.get(account.container), middle = top?.groups.get(account.group);
+    if (top === undefined || middle === undefined) return;
+    middle.users.delete(account.uid);
+    this.count--;
+    if (middle.tasks === 0) top.groups.delete(account.group);
+    if (top.tasks === 0) this.containers.delete(account.container);
+  }
+}
+
+/** The group below the root of the container's hierarchy. */
+function topGroup(task: Task): Cgroup {
+  let group = task.cgroups.unified;
+  while (group.parent !== null && group.parent.parent !== null) group = group.parent;
+  return group;
+}
+
+function userOf(task: Task): number {
+  const base = task.group.container?.init?.leader?.cred.userNs.level ?? 0;
+  let { userNs, uid } = task.cred;
+  while (userNs.level > base && userNs.parent !== null) {
+    uid = userNs.ownerUid;
+    userNs = userNs.parent;
+  }
+  return uid;
+}
