@@ -16,7 +16,7 @@ import {
   ERESTARTSYS,
   IN_GUEST,
 } from "../core/result.ts";
-import { mustEnd } from "./alert.ts";
+import { mustEnd, resume } from "./alert.ts";
 import { freezeIfAsked } from "./container.ts";
 import { startRun } from "./cpu_clock.ts";
 import { exitTask } from "./exit.ts";
@@ -59,7 +59,11 @@ export function returnToUser(task: Task, result: number): boolean {
   for (;;) {
     task.attention = false;
     if (mustEnd(task)) {
-      if (!stopForExit(task)) exitTask(task);
+      if (!stopForExit(task) && !closesMore(task, true)) exitTask(task);
+      return false;
+    }
+    if (task.files.closesFrom >= 0 && closesMore(task, false)) {
+      task.result = result;
       return false;
     }
     let info = traced;
@@ -109,6 +113,19 @@ export function returnToUser(task: Task, result: number): boolean {
     resumeGuest(task);
   } else task.ctx.resumeRet(result);
   return false;
+}
+
+/**
+ * Many descriptors are closed in several turns, at the task's end (`isAtEnd`) and behind an execve. True: another turn
+ * is to go on in `returnToUser`.
+ */
+function closesMore(task: Task, isAtEnd: boolean): boolean {
+  const { files } = task;
+  if (isAtEnd) files.closeBeforeDrop();
+  else files.closeOnExec();
+  if (files.closesFrom < 0) return false;
+  resume(task);
+  return true;
 }
 
 /** A step ends at the first instruction of a handler. */

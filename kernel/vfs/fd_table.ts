@@ -15,6 +15,9 @@ const O_PATH = 0o10000000;
 /** LIMIT: /proc/sys/fs/nr_open. */
 export const NR_OPEN = 1048576;
 
+/** LIMIT: descriptors that are closed in one turn of the loop: a last reference to a pipe or socket takes some us. */
+export const CLOSES_A_TURN = 512;
+
 export class FdTable {
   /** What its places are charged to: a table is as long as its highest fd, and forks copy it. */
   private readonly account: Account;
@@ -28,6 +31,9 @@ export class FdTable {
   private firstFree: number = 0;
   /** Open fds. */
   count: number = 0;
+  /** Closing all that execve(2) or exit(2) closes goes on here in another turn; -1: nothing is left to close. */
+  closesFrom: number = -1;
+  private isEnding: boolean = false;
 
   constructor(account: Account = ACCOUNTING.current) {
     this.account = account;
@@ -104,14 +110,21 @@ export class FdTable {
     return this.closeFile(file);
   }
 
-  /** close_range(2) behind its checks: close, or with `onlyMark` set close-on-exec, all of [first, last]. */
-  closeRange(first: number, last: number, onlyMark: boolean): void {
+  /**
+   * close_range(2) behind its checks: close, or with `onlyMark` set close-on-exec, what is open of [first, last], at most
+   * `most`. The fd at which it is to go on, or -1: that was all.
+   */
+  closeRange(first: number, last: number, onlyMark: boolean, most: number): number {
     const end = Math.min(last, this.files.length - 1);
     for (let fd = first; fd <= end; fd++) {
-      if (this.files[fd] === null) continue;
-      if (onlyMark) this.setCloexec(fd, true);
-      else this.close(fd);
+      if (this.used[fd >> 5] === 0) fd |= 31;
+      else if (this.files[fd] !== null) {
+        if (most-- <= 0) return fd;
+        if (onlyMark) this.setCloexec(fd, true);
+        else this.close(fd);
+      }
     }
+    return -1;
   }
 
   isCloexec(fd: number): boolean {
@@ -124,11 +137,28 @@ export class FdTable {
     this.cloexec[i] = on ? this.cloexec[i]! | bit : this.cloexec[i]! & ~bit;
   }
 
-  /** execve: close what is marked. */
+  /** execve: close what is marked, as much as one turn may; `closesFrom` says whether that was all. */
   closeOnExec(): void {
-    for (let fd = 0; fd < this.files.length; fd++) {
-      if (this.files[fd] !== null && this.isCloexec(fd)) this.close(fd);
+    let most = CLOSES_A_TURN;
+    for (let fd = Math.max(0, this.closesFrom); fd < this.files.length; fd++) {
+      if (this.cloexec[fd >> 5] === 0) fd |= 31;
+      else if (this.files[fd] !== null && this.isCloexec(fd)) {
+        if (most-- <= 0) {
+          this.closesFrom = fd;
+          return;
+        }
+        this.close(fd);
+      }
     }
+    this.closesFrom = -1;
+  }
+
+  /** The only task that has the table ends: the same with all that is open, so that `drop` has little left. */
+  closeBeforeDrop(): void {
+    if (this.refs > 1) return;
+    const from = this.isEnding ? Math.max(0, this.closesFrom) : 0;
+    this.isEnding = true;
+    this.closesFrom = this.closeRange(from, NR_OPEN, false, CLOSES_A_TURN);
   }
 
   /** False: a copy would be one too many for the sandbox. */

@@ -2,7 +2,7 @@ import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/as
 import { F_WRLCK, O_PATH, O_RDWR } from "../../ffi/abi/fcntl.ts";
 import { OPEN_FILES } from "../core/quota.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
-import { FdTable, NR_OPEN } from "./fd_table.ts";
+import { CLOSES_A_TURN, FdTable, NR_OPEN } from "./fd_table.ts";
 import { FileLock, FileLocks } from "./file_locks.ts";
 import type { Inode } from "./inode.ts";
 import { OpenFile } from "./open_file.ts";
@@ -135,6 +135,35 @@ Deno.test("close-on-exec: execve closes what is marked, and a reused fd starts u
   assertEquals(t.isCloexec(0), false);
 });
 
+Deno.test("a full table is closed in pieces: by close_range, execve and at the end", () => {
+  const t = new FdTable(), count = 2 * CLOSES_A_TURN + 10, file = new TestFile();
+  const fill = () => {
+    for (let fd = 0; fd < count; fd++) {
+      if (t.getAny(fd) !== null) continue;
+      t.install(file.hold(), true, count);
+    }
+  };
+  fill();
+  assertEquals(t.closeRange(5, NR_OPEN, false, 100), 105);
+  assertEquals(t.count, count - 100);
+  fill();
+  t.setCloexec(0, false);
+  const left: number[] = [];
+  do {
+    t.closeOnExec();
+    left.push(t.count);
+  } while (t.closesFrom >= 0);
+  assertEquals(left, [count - CLOSES_A_TURN, count - 2 * CLOSES_A_TURN, 1]);
+  fill();
+  left.length = 0;
+  do {
+    t.closeBeforeDrop();
+    left.push(t.count);
+  } while (t.closesFrom >= 0);
+  assertEquals(left, [count - CLOSES_A_TURN, count - 2 * CLOSES_A_TURN, 0]);
+  t.drop();
+});
+
 Deno.test("a copy has the same files; the last drop of a shared table closes them", () => {
   const t = new FdTable(), file = new TestFile();
   t.install(file, true, LIMIT);
@@ -153,11 +182,11 @@ Deno.test("a copy has the same files; the last drop of a shared table closes the
 Deno.test("close_range closes or marks, with bounds beyond the table", () => {
   const t = new FdTable();
   for (let i = 0; i < 10; i++) t.install(new TestFile(), false, LIMIT);
-  t.closeRange(3, 5, true);
+  assertEquals(t.closeRange(3, 5, true, 3), -1);
   assertEquals([2, 3, 5, 6].map((fd) => t.isCloexec(fd)), [false, true, true, false]);
-  t.closeRange(8, 0xffffffff, false);
+  assertEquals(t.closeRange(8, 0xffffffff, false, 100), -1);
   assertEquals(t.openFds(), [0, 1, 2, 3, 4, 5, 6, 7]);
-  t.closeRange(0, 2, false);
+  assertEquals(t.closeRange(0, 2, false, 100), -1);
   assertEquals(t.install(new TestFile(), false, LIMIT), 0);
 });
 

@@ -94,6 +94,7 @@ import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { EpollFile } from "../../fs/anonfd/epoll.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import { SeccompListener } from "../../task/seccomp/listener_file.ts";
+import { CLOSES_A_TURN } from "../../vfs/fd_table.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { newUserfaultfd } from "../mm/userfault.ts";
@@ -145,18 +146,27 @@ export function sysClose(t: Task, a: SyscallArgs): number {
   return t.files.close(a.i32(0));
 }
 
-/** close_range(2). */
+/**
+ * close_range(2), so many descriptors a turn. Only a fatal signal keeps it from its end, as on Linux.
+ *
+ * DIFFERS: between the turns other threads see a part closed.
+ */
 export function sysCloseRange(t: Task, a: SyscallArgs): number {
   const first = a.u32(0), last = a.u32(1), flags = a.u32(2);
   if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || first > last) return -EINVAL;
-  if (flags & CLOSE_RANGE_UNSHARE && t.files.refs > 1) {
+  const { progress } = t;
+  if (flags & CLOSE_RANGE_UNSHARE && t.files.refs > 1 && progress.step === 0) {
     if (!t.files.mayCopy) return -ENOMEM;
     const own = t.files.copy();
     t.files.drop();
     t.files = own;
   }
-  t.files.closeRange(first, last, (flags & CLOSE_RANGE_CLOEXEC) !== 0);
-  return 0;
+  const from = progress.step === 0 ? first : progress.value, onlyMark = flags & CLOSE_RANGE_CLOEXEC;
+  progress.step = 1;
+  progress.value = t.files.closeRange(from, last, onlyMark !== 0, CLOSES_A_TURN);
+  if (progress.value < 0) return 0;
+  t.uninterruptible = true;
+  return t.yieldTurn();
 }
 
 export function sysDup(t: Task, a: SyscallArgs): number {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../../ffi/abi/mman.ts";
-import { DATA, LabKernel, WAITS } from "../../testing/task_lab.ts";
+import { DATA, GONE, LabKernel, WAITS } from "../../testing/task_lab.ts";
 import { BLOCKED, type Task } from "../../task/task.ts";
 import { SLICE_BYTES } from "./transfer.ts";
 
@@ -68,4 +68,21 @@ Deno.test("getrandom of megabytes takes several turns", () =>
     task.mm.mmap(BUFFER, bytes, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, null, 0);
     assertEquals(kernel.call(task, "getrandom", BUFFER, bytes, 0), WAITS);
     assertEquals([turns(kernel, task), kernel.outcome(task)], [2, bytes]);
+  }));
+
+Deno.test("close_range of a full table takes several turns, and closes all", () =>
+  withFile((kernel, task, fd) => {
+    for (let i = 0; i < 1000; i++) kernel.call(task, "dup", fd);
+    assertEquals(kernel.call(task, "close_range", 0, 0xffffffff, 0), WAITS);
+    assertEquals([turns(kernel, task), kernel.outcome(task), task.files.count], [1, 0, 0]);
+  }));
+
+Deno.test("a process that ends with a full table closes it before its parent hears of the end", () =>
+  withFile((kernel, task, fd) => {
+    const child = kernel.pids.tasks.get(Number(kernel.call(task, "fork")));
+    if (child === undefined) throw new Error("no child");
+    for (let i = 0; i < 3000; i++) kernel.call(child, "dup", fd);
+    assertEquals(kernel.call(child, "exit_group", 3), GONE);
+    assertEquals(child.files.count, 0);
+    assertEquals(kernel.call(task, "wait4", -1, 0, 1, 0), child.pid);
   }));
