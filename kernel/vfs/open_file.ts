@@ -32,8 +32,9 @@ const O_ACCMODE = 3,
   O_NONBLOCK = 0o4000,
   O_PATH = 0o10000000;
 
-/** An entry of `OpenFile.watchers`, linked through `nextWatcher`. */
+/** An entry of `OpenFile.watchers`, linked both ways: there may be 10^6, and each leaves by itself. */
 export interface FileWatcher {
+  prevWatcher: FileWatcher | null;
   nextWatcher: FileWatcher | null;
   /** The description is going away: unlink this from its `watchers`. */
   onFileGone(): void;
@@ -146,6 +147,22 @@ export abstract class OpenFile {
   /** Gives back what it is charged as. */
   protected uncharge(): void {
     OPEN_FILES.give(1, this.account);
+  }
+
+  addWatcher(watcher: FileWatcher): void {
+    watcher.prevWatcher = null;
+    watcher.nextWatcher = this.watchers;
+    if (this.watchers !== null) this.watchers.prevWatcher = watcher;
+    this.watchers = watcher;
+  }
+
+  /** It must be among them. */
+  removeWatcher(watcher: FileWatcher): void {
+    const { prevWatcher, nextWatcher } = watcher;
+    if (prevWatcher === null) this.watchers = nextWatcher;
+    else prevWatcher.nextWatcher = nextWatcher;
+    if (nextWatcher !== null) nextWatcher.prevWatcher = prevWatcher;
+    watcher.prevWatcher = watcher.nextWatcher = null;
   }
 
   private finish(): void {

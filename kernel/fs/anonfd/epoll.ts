@@ -40,6 +40,8 @@ export class EpollFile extends OpenFile {
   private readonly queue: WaitQueue = new WaitQueue();
   /** Items by file; those of one file under several descriptors are linked through `sameFile`. */
   private readonly items: Map<OpenFile, EpollItem> = new Map();
+  /** The same by descriptor, for files with more than one: there may be 10^6 of one file. */
+  private readonly byFd: Map<OpenFile, Map<number, EpollItem>> = new Map();
   private firstReady: EpollItem | null = null;
   private lastReady: EpollItem | null = null;
   /** struct epoll_params. DIFFERS: kept, and no link here is polled. */
@@ -67,10 +69,8 @@ export class EpollFile extends OpenFile {
     if (!EPOLL_ITEMS.hasRoom(1, this.account)) return -ENOSPC;
     EPOLL_ITEMS.add(1, this.account);
     const item = new EpollItem(this, file, fd, (events | ALWAYS) >>> 0, dataLo, dataHi);
-    item.sameFile = this.items.get(file) ?? null;
-    this.items.set(file, item);
-    item.nextWatcher = file.watchers;
-    file.watchers = item;
+    this.enter(item);
+    file.addWatcher(item);
     if ((file instanceof EpollFile || isWatched(this)) && hasTooManyPaths(file)) {
       this.forget(item);
       return -EINVAL;
@@ -127,9 +127,32 @@ export class EpollFile extends OpenFile {
   }
 
   private find(file: OpenFile, fd: number): EpollItem | null {
-    let item = this.items.get(file) ?? null;
-    while (item !== null && item.fd !== fd) item = item.sameFile;
-    return item;
+    const first = this.items.get(file) ?? null;
+    if (first === null || first.fd === fd) return first;
+    return this.byFd.get(file)?.get(fd) ?? null;
+  }
+
+  private enter(item: EpollItem): void {
+    const { file } = item, other = this.items.get(file) ?? null;
+    this.items.set(file, item);
+    if (other === null) return;
+    item.sameFile = other;
+    other.sameFileBefore = item;
+    let fds = this.byFd.get(file);
+    if (fds === undefined) this.byFd.set(file, fds = new Map([[other.fd, other]]));
+    fds.set(item.fd, item);
+  }
+
+  private leave(item: EpollItem): void {
+    const { file, sameFile, sameFileBefore } = item;
+    if (sameFile !== null) sameFile.sameFileBefore = sameFileBefore;
+    if (sameFileBefore !== null) sameFileBefore.sameFile = sameFile;
+    else if (sameFile !== null) this.items.set(file, sameFile);
+    else this.items.delete(file);
+    const fds = this.byFd.get(file);
+    if (fds === undefined) return;
+    fds.delete(item.fd);
+    if (fds.size === 0) this.byFd.delete(file);
   }
 
   /** A changed item may be ready already. */
@@ -229,15 +252,7 @@ export class EpollFile extends OpenFile {
     item.unlink();
     this.dropReady(item);
     item.leaveFile();
-    const first = this.items.get(item.file) ?? null;
-    if (first === item) {
-      if (item.sameFile === null) this.items.delete(item.file);
-      else this.items.set(item.file, item.sameFile);
-      return;
-    }
-    for (let i = first; i !== null; i = i.sameFile) {
-      if (i.sameFile === item) i.sameFile = item.sameFile;
-    }
+    this.leave(item);
   }
 
   protected override release(): void {
@@ -249,6 +264,7 @@ export class EpollFile extends OpenFile {
       }
     }
     this.items.clear();
+    this.byFd.clear();
     this.firstReady = this.lastReady = null;
   }
 

@@ -15,12 +15,14 @@ export class EpollItem extends Waiter implements FileWatcher {
   events: number;
   dataLo: number;
   dataHi: number;
-  /** Another item of this set on the same file. */
+  /** Other items of this set on the same file: the one before this, and the one behind. */
+  sameFileBefore: EpollItem | null = null;
   sameFile: EpollItem | null = null;
   /** On the ready list, and its neighbours there. */
   isReady: boolean = false;
   readyPrev: EpollItem | null = null;
   readyNext: EpollItem | null = null;
+  prevWatcher: FileWatcher | null = null;
   nextWatcher: FileWatcher | null = null;
 
   constructor(
@@ -60,15 +62,7 @@ export class EpollItem extends Waiter implements FileWatcher {
 
   /** Out of the file's list of watchers. */
   leaveFile(): void {
-    const { file } = this;
-    if (file.watchers === this) {
-      file.watchers = this.nextWatcher;
-    } else {
-      for (let w = file.watchers; w !== null; w = w.nextWatcher) {
-        if (w.nextWatcher === this) w.nextWatcher = this.nextWatcher;
-      }
-    }
-    this.nextWatcher = null;
+    this.file.removeWatcher(this);
   }
 
   /** A line of /proc/PID/fdinfo. */

@@ -164,3 +164,25 @@ Deno.test("what cannot be polled cannot be watched", () => {
     -EPERM,
   ]);
 });
+
+Deno.test("many descriptors of one file come and go in any order", () => {
+  const set = new EpollFile(), other = new EpollFile(), file = new Fake();
+  const count = 200, fdAt = (i: number) => 1 + (i * 77) % count;
+  file.bits = EPOLLIN;
+  for (let i = 0; i < count; i++) assertEquals(set.add(file, fdAt(i), EPOLLIN, 0, 0), 0);
+  assertEquals(other.add(file, 1, EPOLLIN, 0, 0), 0);
+  assertEquals(set.add(file, fdAt(7), EPOLLIN, 0, 0), -EEXIST);
+  for (let i = 0; i < count; i += 2) {
+    const fd = fdAt(i * 3 % count);
+    assertEquals([set.delete(file, fd), set.delete(file, fd)], [0, -ENOENT]);
+  }
+  assertEquals(collect(set, count).length, count / 2);
+  for (let i = 0; i < count; i += 2) {
+    assertEquals(set.add(file, fdAt(i * 3 % count), EPOLLIN, 0, 0), 0);
+  }
+  assertEquals(collect(set, count).length, count);
+  set.drop();
+  assertEquals(collect(other), [[1, EPOLLIN]]);
+  file.drop();
+  assertEquals([file.watchers, file.queue.isEmpty, collect(other)], [null, true, []]);
+});

@@ -50,6 +50,7 @@ const BANDS: readonly number[] = [
 ];
 
 class AsyncListener extends Waiter implements FileWatcher {
+  prevWatcher: FileWatcher | null = null;
   nextWatcher: FileWatcher | null = null;
   readonly file: OpenFile;
   private readonly fd: number;
@@ -83,14 +84,10 @@ function setListener(file: OpenFile, listener: AsyncListener | null): void {
   const old = find(file);
   if (old !== null) {
     old.unlink();
-    if (file.watchers === old) file.watchers = old.nextWatcher;
-    for (let w = file.watchers; w !== null; w = w.nextWatcher) {
-      if (w.nextWatcher === old) w.nextWatcher = old.nextWatcher;
-    }
+    file.removeWatcher(old);
   }
   if (listener === null || file.waitQueue === null) return;
-  listener.nextWatcher = file.watchers;
-  file.watchers = listener;
+  file.addWatcher(listener);
   file.waitQueue.add(listener, 0);
 }
 

@@ -62,6 +62,9 @@ export function sysEpollCtl(t: Task, a: SyscallArgs): number {
   }
 }
 
+/** LIMIT: items that one call looks at in one turn of the loop: it may give fewer events than there are. */
+export const ITEMS_A_TURN = 4096;
+
 /** HOT */
 export function sysEpollWait(t: Task, a: SyscallArgs): number {
   setDeadlineMs(t, a.i32(3));
@@ -105,6 +108,8 @@ function wait(t: Task, a: SyscallArgs): number {
   if (!(set instanceof EpollFile)) return -EINVAL;
   const n = report(t, set, addr, max);
   if (n !== 0) return n;
+  // More were ready once than one turn looks at, and those that it looked at are not any more.
+  if (set.scanEnd !== null) return t.yieldTurn();
   const { deadlineNs } = t.progress;
   if (deadlineNs !== Infinity && (deadlineNs === 0 || t.kernel.now() >= deadlineNs)) return 0;
   const r = t.waitFor(set.waitQueue, 0);
@@ -116,7 +121,7 @@ function report(t: Task, set: EpollFile, addr: number, max: number): number {
   const { mm } = t, end = set.scanEnd;
   if (end === null) return 0;
   let n = 0;
-  while (n < max) {
+  for (let left = ITEMS_A_TURN; n < max && left > 0; left--) {
     const item = set.shiftReady();
     if (item === null) break;
     const bits = item.readyBits();
