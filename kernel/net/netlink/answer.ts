@@ -64,6 +64,7 @@ function answerOne(
   request.seq = dv.getUint32(at.seq, true);
   request.pid = socket.portId;
   writer.reset();
+  writer.reader = socket;
   const isRequest = (request.flags & N.NLM_F_REQUEST) !== 0 && request.type >= N.NLMSG_MIN_TYPE;
   const body = new DataView(dv.buffer, dv.byteOffset + HEADER, message.length - HEADER);
   const mayDump = socket.protocol !== N.NETLINK_ROUTE || isQuestion(request.type);
@@ -78,7 +79,8 @@ function answerOne(
     const why = socket.isOn(N.NETLINK_EXT_ACK) ? r.why : "";
     writer.error(request, message, error, socket.isOn(N.NETLINK_CAP_ACK), why);
   }
-  deliver(socket);
+  deliver(socket, writer);
+  writer.reader = null;
 }
 
 function answer({ net, protocol }: NetlinkSocket, r: RouteRequest): number {
@@ -95,7 +97,7 @@ function answer({ net, protocol }: NetlinkSocket, r: RouteRequest): number {
 }
 
 /** What the writer has, in datagrams that the small buffers of programs have room for. */
-function deliver(socket: NetlinkSocket): void {
+export function deliver(socket: NetlinkSocket, writer: NetlinkWriter): void {
   const { u8, dv, length } = writer;
   for (let from = 0, at = 0; at < length;) {
     const next = at + ((dv.getUint32(at + N.Nlmsghdr.at.len, true) + 3) & ~3);

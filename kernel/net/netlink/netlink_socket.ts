@@ -39,7 +39,8 @@ import { type Message, PeerCredentials, SocketAddress, type SocketCaller } from 
 import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
-import { answerAll, hasKernelSide, type NetlinkAsker } from "./answer.ts";
+import { answerAll, deliver, hasKernelSide, type NetlinkAsker } from "./answer.ts";
+import type { NetlinkWriter } from "./writer.ts";
 import type { ProcFilter } from "./proc_connector.ts";
 import type { NetlinkProtocol } from "./protocol.ts";
 
@@ -243,6 +244,10 @@ export class NetlinkSocket extends Socket {
     if (this.isOn(N.NETLINK_NO_ENOBUFS)) return;
     this.error = ENOBUFS;
     this.queue.wake(POLLERR);
+  }
+
+  takeAnswer(writer: NetlinkWriter): void {
+    deliver(this, writer);
   }
 
   /** What was asked for may be more than SO_RCVBUF. */

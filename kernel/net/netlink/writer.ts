@@ -13,8 +13,11 @@ import {
   Rtattr,
 } from "../../../ffi/abi/netlink.ts";
 
-/** Bytes at first; it grows. LIMIT: up to MAX_BYTES; a dump of more than some 100,000 sockets fails. */
-const BUFFER_BYTES = 16384, MAX_BYTES = 16 << 20;
+/**
+ * Bytes at first; it grows. LIMIT: up to MAX_BYTES, then the answer is overfull; a dump for a reader goes to it whenever
+ * there are SPILL_BYTES.
+ */
+const BUFFER_BYTES = 16384, MAX_BYTES = 16 << 20, SPILL_BYTES = 64 << 10;
 
 /** The request that is answered. */
 export class NetlinkRequest {
@@ -24,7 +27,14 @@ export class NetlinkRequest {
   pid: number = 0;
 }
 
+/** Where the messages of a long answer go before it is complete. */
+export interface AnswerReader {
+  takeAnswer(writer: NetlinkWriter): void;
+}
+
 export class NetlinkWriter {
+  /** Null: the answer stays here as a whole. */
+  reader: AnswerReader | null = null;
   /** Ask for them again behind each `begin` or attribute, which may make them anew. */
   u8: Uint8Array<ArrayBuffer> = new Uint8Array(BUFFER_BYTES);
   dv: DataView = new DataView(this.u8.buffer);
@@ -54,6 +64,10 @@ export class NetlinkWriter {
 
   /** Begin a message with `bytes` of fixed content, which is zeroed; where that content is. */
   begin(request: NetlinkRequest, type: number, flags: number, bytes: number): number {
+    if (this.length > SPILL_BYTES && this.reader !== null) {
+      this.reader.takeAnswer(this);
+      this.length = 0;
+    }
     this.reserve(Nlmsghdr.size + align(bytes));
     const at = this.message = this.length;
     this.u8.fill(0, at, at + Nlmsghdr.size + align(bytes));
@@ -81,10 +95,12 @@ export class NetlinkWriter {
     return at + Rtattr.size;
   }
   u32(type: number, value: number): void {
-    this.dv.setUint32(this.attribute(type, 4), value, true);
+    const at = this.attribute(type, 4);
+    this.dv.setUint32(at, value, true);
   }
   u8Value(type: number, value: number): void {
-    this.dv.setUint8(this.attribute(type, 1), value);
+    const at = this.attribute(type, 1);
+    this.dv.setUint8(at, value);
   }
   bytes(type: number, text: string): void {
     const at = this.attribute(type, text.length);
@@ -104,7 +120,8 @@ export class NetlinkWriter {
     this.bytes(type, text + "\0");
   }
   u16(type: number, value: number): void {
-    this.dv.setUint16(this.attribute(type, 2), value, true);
+    const at = this.attribute(type, 2);
+    this.dv.setUint16(at, value, true);
   }
 
   /**
