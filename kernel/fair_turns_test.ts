@@ -27,7 +27,8 @@ class Contest {
 
   container(id: string): Container {
     const { kernel } = this, { namespaces } = kernel;
-    return new Container(id, kernel.pids, this.task(0).fs.namespace, namespaces);
+    const { fs } = this.task(0);
+    return new Container(id, kernel.pids, fs.namespace, namespaces, kernel.accounts.open());
   }
 
   want(task: Task): void {

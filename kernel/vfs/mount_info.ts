@@ -88,37 +88,36 @@ export function mountRootText({ fs, root }: Mount): string {
   return fs.rootText(root) ?? dentryText(root);
 }
 
-/** /proc/PID/mountinfo, as a byte string; -ENOMEM: it is too long. */
+/** All of /proc/PID/mountinfo, for reports; -ENOMEM: it is too long. */
 export function mountInfo(namespace: MountNamespace, root: Path): string | number {
   const places = new MountPlaces(root);
   let text = "";
   for (const m of namespace.mounts) {
-    const at = places.of(m);
-    if (at === null) continue;
-    const dev = m.fs.root.dev;
-    text += `${m.id} ${m.parent?.id ?? m.id} ${majorOf(dev)}:${minorOf(dev)} ` +
-      `${escapeMountText(mountRootText(m))} ${escapeMountText(at)} ${mountOptions(m)}` +
-      `${propagationText(m, places)} - ${m.fs.type} ${escapeMountText(m.source)} ${
-        superOptions(m)
-      }\n`;
+    text += mountInfoRow(m, places);
     if (text.length > TEXT_MAX) return -ENOMEM;
   }
   return text;
 }
 
-/** /proc/PID/mounts, as a byte string; -ENOMEM: it is too long. */
-export function mountsText(namespace: MountNamespace, root: Path): string | number {
-  const places = new MountPlaces(root);
-  let text = "";
-  for (const m of namespace.mounts) {
-    const at = places.of(m);
-    if (at === null) continue;
-    const isReadOnly = m.fs.readOnly || (m.flags & MS_RDONLY) !== 0;
-    const options = m.fs.superOptions();
-    text += `${escapeMountText(m.source)} ${escapeMountText(at)} ${m.fs.type} ` +
-      `${isReadOnly ? "ro" : "rw"}${mountOptions(m).slice(2)}` +
-      `${options === "" ? "" : "," + options} 0 0\n`;
-    if (text.length > TEXT_MAX) return -ENOMEM;
-  }
-  return text;
+/** The row of a mount in /proc/PID/mountinfo, a byte string; "": the reader cannot see it. */
+export function mountInfoRow(m: Mount, places: MountPlaces): string {
+  const at = places.of(m);
+  if (at === null) return "";
+  const dev = m.fs.root.dev;
+  return `${m.id} ${m.parent?.id ?? m.id} ${majorOf(dev)}:${minorOf(dev)} ` +
+    `${escapeMountText(mountRootText(m))} ${escapeMountText(at)} ${mountOptions(m)}` +
+    `${propagationText(m, places)} - ${m.fs.type} ${escapeMountText(m.source)} ${
+      superOptions(m)
+    }\n`;
+}
+
+/** The same in /proc/PID/mounts. */
+export function mountRow(m: Mount, places: MountPlaces): string {
+  const at = places.of(m);
+  if (at === null) return "";
+  const isReadOnly = m.fs.readOnly || (m.flags & MS_RDONLY) !== 0;
+  const options = m.fs.superOptions();
+  return `${escapeMountText(m.source)} ${escapeMountText(at)} ${m.fs.type} ` +
+    `${isReadOnly ? "ro" : "rw"}${mountOptions(m).slice(2)}` +
+    `${options === "" ? "" : "," + options} 0 0\n`;
 }

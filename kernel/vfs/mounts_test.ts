@@ -7,7 +7,8 @@ import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import { chmodAt, truncateAt } from "./attributes.ts";
 import { mkdirAt, symlinkAt } from "./create.ts";
 import { Mount, type Path } from "./dentry.ts";
-import { mountInfo, mountsText } from "./mount_info.ts";
+import { mountInfoRow, mountRow } from "./mount_info.ts";
+import { MountPlaces } from "./mount_places.ts";
 import {
   addMount,
   bindMount,
@@ -50,6 +51,14 @@ function setUp(): { t: TestFiles; c: TestCaller; fs: TmpfsFs } {
 
 function mount(c: TestCaller, fs: TmpfsFs, at: string, flags = 0): string | number {
   return errno(addMount(c, fs, find(c, at), flags, "tmpfs"));
+}
+
+/** The text of a caller's mounts. */
+function rows({ fs }: TestCaller, row: (mount: Mount, places: MountPlaces) => string): string {
+  const places = new MountPlaces(fs.root);
+  let text = "";
+  for (const mount of fs.namespace.mounts) text += row(mount, places);
+  return text;
 }
 
 Deno.test("a mount covers, stacks, and comes off again", () => {
@@ -205,7 +214,7 @@ Deno.test("the texts of /proc/PID/mountinfo and mounts", () => {
   addMount(c, fs, find(c, "/with space"), M.MS_NOSUID | M.MS_RDONLY, "a#b");
   bindMount(c, find(c, "/a/sub"), find(c, "/m"), false);
   changePropagation(c, find(c, "/m"), M.MS_SHARED);
-  const lines = String(mountInfo(c.fs.namespace, c.fs.root)).trim().split("\n");
+  const lines = rows(c, mountInfoRow).trim().split("\n");
   assertEquals(lines.length, 3);
   assertEquals(
     lines[1]!.replace(/^\d+ \d+ 0:\d+/, "N"),
@@ -213,11 +222,11 @@ Deno.test("the texts of /proc/PID/mountinfo and mounts", () => {
   );
   assertEquals(lines[2]!.replace(/^\d+ \d+ 0:\d+/, "N").split(" - ")[0], "N /a/sub /m rw shared:1");
   assertStringIncludes(
-    String(mountsText(c.fs.namespace, c.fs.root)),
+    rows(c, mountRow),
     "a\\043b /with\\040space tmpfs ro,nosuid,relatime,size=64k,mode=755,inode64 0 0\n",
   );
   changeRoot(c, find(c, "/with space"));
-  assertEquals(String(mountInfo(c.fs.namespace, c.fs.root)).split(" ")[4], "/");
+  assertEquals(rows(c, mountInfoRow).split(" ")[4], "/");
 });
 
 Deno.test("propagation types: exactly one, on the root of a mount", () => {

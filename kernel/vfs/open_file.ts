@@ -57,6 +57,8 @@ export abstract class OpenFile {
   isQuiet: boolean = false;
   /** The open made the file (F_CREATED_QUERY). */
   isCreated: boolean = false;
+  /** The last read gave -EAGAIN for the sake of other tasks: it goes on in another turn of the loop, O_NONBLOCK or not. */
+  needsTurn: boolean = false;
   /** F_SETOWN, F_SETSIG, O_ASYNC: kept by fcntl. */
   owner: object | null = null;
   /** What landlock(7) denied when it was opened and is not asked for yet: LANDLOCK_ACCESS_FS_TRUNCATE, _IOCTL_DEV. */

@@ -3,7 +3,7 @@
  * beginning (or for the first time), and kept for the reads that follow.
  */
 
-import { EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
 import { bytesToString, stringToBytes } from "../../core/bytes.ts";
 import { TEXT_BYTES } from "../../core/quota.ts";
@@ -33,7 +33,7 @@ export abstract class TextInode extends GeneratedInode {
     return "never";
   }
 
-  /** The text now (a byte string), or -errno. */
+  /** The text now (a byte string), or -errno; -EAGAIN: it takes another turn of the loop. */
   abstract render(): string | number;
 
   /** The current task writes `text` at `offset`: bytes taken, or -errno. Where the opener counts: TextFile.store. */
@@ -77,6 +77,7 @@ export class TextFile extends OpenFile {
     let bytes = this.bytes;
     if (bytes === null || offset === 0) {
       const text = this.render();
+      this.needsTurn = text === -EAGAIN;
       if (typeof text === "number") return text;
       if (!this.mayKeep(text.length)) return -ENOMEM;
       bytes = this.bytes = stringToBytes(text);

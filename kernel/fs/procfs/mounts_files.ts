@@ -3,19 +3,22 @@
  * namespace and root directory that the task had when they were opened.
  */
 
-import { EINVAL, ENOENT, ENOMEM } from "../../../ffi/abi/errno.ts";
-import { TEXT_MAX } from "../../core/quota.ts";
+import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
 import type { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import { type Dentry, dropPath, holdPath, Path } from "../../vfs/dentry.ts";
+import { type Dentry, dropPath, holdPath, type Mount, Path } from "../../vfs/dentry.ts";
 import { MountPlaces } from "../../vfs/mount_places.ts";
-import { mountInfo, mountsText } from "../../vfs/mount_info.ts";
+import { mountInfoRow, mountRow } from "../../vfs/mount_info.ts";
 import type { MountNamespace } from "../../vfs/mounts.ts";
 import { type OpenFile, POLLERR, POLLIN, POLLPRI, POLLRDNORM } from "../../vfs/open_file.ts";
 import { escapeMountText } from "../../vfs/pathname.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
-import { TextFile, TextInode } from "../generated/text_inode.ts";
+import { SteppedTextFile, type TextSteps } from "../generated/stepped_text.ts";
+import { TextInode } from "../generated/text_inode.ts";
 import type { TaskRef } from "./task_ref.ts";
+
+/** LIMIT: rows that one turn of the loop makes. */
+const MOUNTS_A_TURN = 128;
 
 export class MountsInode extends TextInode {
   private readonly ref: TaskRef;
@@ -50,7 +53,42 @@ export class MountsInode extends TextInode {
   }
 }
 
-class MountsFile extends TextFile {
+/** A row for each mount that was there at the beginning and still is, below the reader's root. */
+class MountSteps implements TextSteps {
+  text: string = "";
+  private readonly name: string;
+  private readonly namespace: MountNamespace;
+  private readonly places: MountPlaces;
+  private readonly mounts: readonly Mount[];
+  private at: number = 0;
+
+  constructor(name: string, namespace: MountNamespace, root: Path) {
+    this.name = name;
+    this.namespace = namespace;
+    this.places = new MountPlaces(root);
+    this.mounts = [...namespace.mounts];
+  }
+
+  step(): boolean {
+    const end = Math.min(this.mounts.length, this.at + MOUNTS_A_TURN);
+    for (; this.at < end; this.at++) {
+      const mount = this.mounts[this.at]!;
+      if (mount.namespace === this.namespace) this.text += this.row(mount);
+    }
+    return end < this.mounts.length;
+  }
+
+  private row(mount: Mount): string {
+    if (this.name === "mountinfo") return mountInfoRow(mount, this.places);
+    if (this.name === "mounts") return mountRow(mount, this.places);
+    const at = this.places.of(mount);
+    if (at === null) return "";
+    return `device ${escapeMountText(mount.source)} mounted on ${escapeMountText(at)} ` +
+      `with fstype ${mount.fs.type}\n`;
+  }
+}
+
+class MountsFile extends SteppedTextFile {
   private readonly name: string;
   private readonly namespace: MountNamespace;
   private readonly root: Path;
@@ -65,28 +103,8 @@ class MountsFile extends TextFile {
     this.seen = namespace.generation;
   }
 
-  protected override render(): string | number {
-    switch (this.name) {
-      case "mountinfo":
-        return mountInfo(this.namespace, this.root);
-      case "mounts":
-        return mountsText(this.namespace, this.root);
-      default:
-        return this.statistics();
-    }
-  }
-
-  private statistics(): string | number {
-    let text = "";
-    const places = new MountPlaces(this.root);
-    for (const m of this.namespace.mounts) {
-      const at = places.of(m);
-      if (at === null) continue;
-      text += `device ${escapeMountText(m.source)} mounted on ${escapeMountText(at)} ` +
-        `with fstype ${m.fs.type}\n`;
-      if (text.length > TEXT_MAX) return -ENOMEM;
-    }
-    return text;
+  protected override begin(): TextSteps {
+    return new MountSteps(this.name, this.namespace, this.root);
   }
 
   override poll(): number {

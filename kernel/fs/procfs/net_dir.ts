@@ -2,9 +2,13 @@
 
 import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
+import { SteppedTextFile, type TextSteps } from "../generated/stepped_text.ts";
 import { type Polling, TextInode } from "../generated/text_inode.ts";
 import type { NetTables } from "./net_tables.ts";
 import { AREA_NET, type TaskRef } from "./task_ref.ts";
@@ -67,7 +71,7 @@ export class NetDir extends GeneratedDir {
 
 class NetText extends TextInode {
   readonly tables: NetTables;
-  private readonly name: string;
+  readonly name: string;
 
   constructor(fs: GeneratedFs, ino: number, tables: NetTables, name: string) {
     super(fs, ino, 0o444);
@@ -78,7 +82,26 @@ class NetText extends TextInode {
   override get polling(): Polling {
     return "ready";
   }
+  /** Through an open file alone, which keeps what is begun. */
   override render(): string {
+    return "";
+  }
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile {
+    return new NetTextFile(this, flags);
+  }
+}
+
+class NetTextFile extends SteppedTextFile {
+  private readonly tables: NetTables;
+  private readonly name: string;
+
+  constructor(inode: NetText, flags: number) {
+    super(inode, flags);
+    this.tables = inode.tables;
+    this.name = inode.name;
+  }
+
+  protected override begin(): string | TextSteps {
     return this.tables.text(this.name);
   }
 }

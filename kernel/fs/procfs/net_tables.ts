@@ -4,11 +4,14 @@
  */
 
 import { type LinkCounters, NO_COUNTERS } from "../../core/link_counters.ts";
+import type { TextSteps } from "../generated/stepped_text.ts";
 import { counterColumns } from "./link_columns.ts";
 
 /** The rows of one table, each with its newline. */
 export interface NetTable {
   rows(): string;
+  /** The same for tables that may be long, header first. */
+  begin?(header: string): TextSteps;
 }
 
 export interface NetDevice {
@@ -115,10 +118,12 @@ export class NetTables {
     return texts === null ? names : [...names, ...OTHERS.filter((n) => texts.table(n) !== null)];
   }
 
-  /** The whole text of a table. */
-  text(name: string): string {
+  /** The whole text of a table, or its beginning. */
+  text(name: string): string | TextSteps {
     const text = this.texts?.table(name) ?? null;
     if (text !== null) return text;
+    const table = this.tables.get(name);
+    if (table?.begin !== undefined) return table.begin(HEADERS[name] ?? "");
     const rows = name === "dev" ? this.deviceRows() : this.tables.get(name)?.rows() ?? "";
     return (HEADERS[name] ?? "") + rows;
   }

@@ -54,7 +54,7 @@ export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boo
     if (n > 0) notifyFile(file, IN_ACCESS);
     return n;
   }
-  if (n !== -EAGAIN || nonblocking) return n;
+  if (n !== -EAGAIN || nonblocking && !file.needsTurn) return n;
   return file instanceof SlaveFile ? waitForInput(t, file, io) : waitReadable(t, file);
 }
 
@@ -73,7 +73,7 @@ export function readFileAt(
   }
   const n = file.read(io, offset);
   if (n > 0) notifyFile(file, IN_ACCESS);
-  return n === -EAGAIN && !nonblocking ? waitReadable(t, file) : n;
+  return n === -EAGAIN && (!nonblocking || file.needsTurn) ? waitReadable(t, file) : n;
 }
 
 /**
@@ -101,7 +101,7 @@ function readSliced(
   const n = file.read(io, at);
   if (n < 0) {
     if (progress.done > 0) return progress.done;
-    return n === -EAGAIN && !nonblocking ? waitReadable(t, file) : n;
+    return n === -EAGAIN && (!nonblocking || file.needsTurn) ? waitReadable(t, file) : n;
   }
   if (offset < 0) file.pos = at + n;
   if (n > 0) notifyFile(file, IN_ACCESS);
@@ -192,6 +192,7 @@ export function endTurn(t: Task, nonblocking: boolean): number {
 
 /** Wait until a read may succeed: BLOCK or -errno. */
 export function waitReadable(t: Task, file: OpenFile): number {
+  if (file.needsTurn) return t.yieldTurn();
   if (file instanceof Socket) {
     return waitForSocket(t, file, READABLE, file.options.receiveTimeoutNs);
   }

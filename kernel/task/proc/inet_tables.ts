@@ -15,7 +15,7 @@ import { type InetView, viewInet, viewRaw } from "../../net/inet_view.ts";
 import type { NetNamespace } from "../../net/net_namespace.ts";
 import type { Socket } from "../../net/socket.ts";
 import type { Kernel } from "../kernel_services.ts";
-import { hex, pointer, SocketTable } from "./socket_table.ts";
+import { hex, pointer, SocketRows, SocketTable } from "./socket_table.ts";
 
 /** What stands in place of a protocol for all raw sockets. */
 const RAW = -1;
@@ -44,7 +44,7 @@ function viewOf(socket: Socket, protocol: number): InetView | null {
   return !isRaw && socket.protocol === protocol ? viewInet(socket) : null;
 }
 
-class InetTable extends SocketTable {
+class InetTable extends SocketRows {
   private readonly family: number;
   private readonly protocol: number;
 
@@ -54,16 +54,12 @@ class InetTable extends SocketTable {
     this.protocol = protocol;
   }
 
-  override rows(): string {
-    let text = "", n = 0;
-    for (const socket of this.sockets()) {
-      const view = socket.family === this.family ? viewOf(socket, this.protocol) : null;
-      if (view !== null) text += this.row(view, n++) + "\n";
-    }
-    return text;
+  override row(socket: Socket, shown: number): string {
+    const view = socket.family === this.family ? viewOf(socket, this.protocol) : null;
+    return view === null ? "" : this.line(view, shown) + "\n";
   }
 
-  private row(view: InetView, index: number): string {
+  private line(view: InetView, index: number): string {
     const isTcp = this.protocol === IPPROTO_TCP, isV6 = this.family === AF_INET6;
     const isRaw4 = this.protocol === RAW && !isV6, width = isTcp ? 149 : 127;
     const isListening = isTcp && view.state === TCP_LISTEN, { socket } = view;

@@ -24,12 +24,13 @@ import { refusalOf } from "../../net/links/refusals.ts";
 import type { NetNamespace } from "../../net/net_namespace.ts";
 import { NetlinkSocket } from "../../net/netlink/netlink_socket.ts";
 import { PacketSocket } from "../../net/packet/packet_socket.ts";
+import type { Socket } from "../../net/socket.ts";
 import { UnixSocket } from "../../net/unix/unix_socket.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { setGroupTables } from "./group_tables.ts";
 import { setInetTables } from "./inet_tables.ts";
 import { ProtocolTable } from "./protocol_table.ts";
-import { hex, pointer, SocketTable } from "./socket_table.ts";
+import { hex, pointer, SocketRows } from "./socket_table.ts";
 
 /** The tables of a network namespace, filled from its sockets. */
 export function netTablesOf(kernel: Kernel, net: NetNamespace): NetTables {
@@ -47,42 +48,30 @@ export function netTablesOf(kernel: Kernel, net: NetNamespace): NetTables {
   return tables;
 }
 
-class UnixTable extends SocketTable {
-  override rows(): string {
-    let text = "";
-    for (const socket of this.sockets()) {
-      if (socket instanceof UnixSocket) text += unixRow(socket);
-    }
-    return text;
+class UnixTable extends SocketRows {
+  override row(socket: Socket, _shown: number): string {
+    return socket instanceof UnixSocket ? unixRow(socket) : "";
   }
 }
 
-class PacketTable extends SocketTable {
-  override rows(): string {
-    let text = "";
-    for (const socket of this.sockets()) {
-      if (!(socket instanceof PacketSocket)) continue;
-      const { heardProtocol, linkIndex, queuedBytes, uid, inode, type } = socket;
-      const columns = [String(type).padEnd(6), hex(heardProtocol, 4).toLowerCase().padEnd(5)];
-      const numbers = [String(linkIndex).padEnd(5), +(heardProtocol !== 0)];
-      text += `${pointer(socket)} 3      ${columns.join(" ")}  ${numbers.join(" ")} ` +
-        `${String(queuedBytes).padEnd(6)} ${String(uid).padEnd(6)} ${inode.ino}\n`;
-    }
-    return text;
+class PacketTable extends SocketRows {
+  override row(socket: Socket, _shown: number): string {
+    if (!(socket instanceof PacketSocket)) return "";
+    const { heardProtocol, linkIndex, queuedBytes, uid, inode, type } = socket;
+    const columns = [String(type).padEnd(6), hex(heardProtocol, 4).toLowerCase().padEnd(5)];
+    const numbers = [String(linkIndex).padEnd(5), +(heardProtocol !== 0)];
+    return `${pointer(socket)} 3      ${columns.join(" ")}  ${numbers.join(" ")} ` +
+      `${String(queuedBytes).padEnd(6)} ${String(uid).padEnd(6)} ${inode.ino}\n`;
   }
 }
 
-class NetlinkTable extends SocketTable {
-  override rows(): string {
-    let text = "";
-    for (const socket of this.sockets()) {
-      if (!(socket instanceof NetlinkSocket)) continue;
-      const { protocol, portId, groupMask, queuedBytes, drops, inode } = socket;
-      text += `${pointer(socket)} ${String(protocol).padEnd(3)} ${String(portId).padEnd(10)} ` +
-        `${hex(groupMask, 8).toLowerCase()} ${String(queuedBytes).padEnd(8)} 0        0     ` +
-        `2        ${String(drops).padEnd(8)} ${inode.ino}\n`;
-    }
-    return text;
+class NetlinkTable extends SocketRows {
+  override row(socket: Socket, _shown: number): string {
+    if (!(socket instanceof NetlinkSocket)) return "";
+    const { protocol, portId, groupMask, queuedBytes, drops, inode } = socket;
+    return `${pointer(socket)} ${String(protocol).padEnd(3)} ${String(portId).padEnd(10)} ` +
+      `${hex(groupMask, 8).toLowerCase()} ${String(queuedBytes).padEnd(8)} 0        0     ` +
+      `2        ${String(drops).padEnd(8)} ${inode.ino}\n`;
   }
 }
 
