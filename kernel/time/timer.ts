@@ -3,6 +3,9 @@
  * is an object with a method, never a closure.
  */
 
+/** LIMIT: timers that fire in one turn of the loop. */
+export const FIRED_A_TURN = 512;
+
 export abstract class Timer {
   /** CLOCK_MONOTONIC ns; meaningful while armed. */
   deadlineNs: number = 0;
@@ -59,9 +62,12 @@ export class TimerQueue {
     this.down(last.index);
   }
 
-  /** Fire everything due at `nowNs`. A timer that a firing one arms for now or earlier fires next time. */
+  /**
+   * Fire what is due at `nowNs`, the earliest first, and the rest next time if it is much. A timer that a firing one arms
+   * for now or earlier fires next time.
+   */
   expire(nowNs: number): void {
-    let budget = this.heap.length;
+    let budget = Math.min(this.heap.length, FIRED_A_TURN);
     while (budget-- > 0 && this.heap.length > 0 && this.heap[0]!.deadlineNs <= nowNs) {
       const timer = this.heap[0]!;
       this.disarm(timer);
