@@ -3,7 +3,7 @@
  * places in that list, so they stay valid while entries come and go. A new reading from the start makes a new list.
  */
 
-import { EISDIR } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EISDIR } from "../../../ffi/abi/errno.ts";
 import { DT_CHR, DT_DIR, DT_UNKNOWN } from "../../../ffi/abi/dirent.ts";
 import { MAY_READ } from "../../cred/permission.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -11,11 +11,16 @@ import { touchFileAtime } from "../../vfs/atime.ts";
 import type { DirSink, Inode } from "../../vfs/inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import type { OverlayDirectory } from "./directory.ts";
-import { isWhiteout, type LayerEntry, listLayer } from "./layers.ts";
+import { isWhiteout, type LayerEntry, LayerListing } from "./layers.ts";
+
+/** LIMIT: entries of layers that one turn of the loop looks at. */
+export const ENTRIES_A_TURN = 1024;
 
 export class OverlayDirFile extends OpenFile {
   readonly inode: OverlayDirectory;
   private list: LayerEntry[] | null = null;
+  /** The list in the making. */
+  private merge: Merge | null = null;
 
   constructor(dir: OverlayDirectory, flags: number) {
     super(flags);
@@ -35,11 +40,26 @@ export class OverlayDirFile extends OpenFile {
     return 0;
   }
 
+  protected override release(): void {
+    this.endMerge();
+  }
+
+  private endMerge(): void {
+    this.merge?.close();
+    this.merge = null;
+  }
+
   override readdir(sink: DirSink): number {
     const dir = this.inode;
+    this.needsTurn = false;
     if (this.list === null || this.pos === 0) {
-      const list = mergedList(dir);
-      if (typeof list === "number") return list;
+      this.merge ??= new Merge(dir);
+      const r = this.merge.step();
+      this.needsTurn = r === -EAGAIN;
+      if (r === -EAGAIN) return r;
+      const { list } = this.merge;
+      this.endMerge();
+      if (r < 0) return r;
       this.list = list;
       touchFileAtime(this);
     }
@@ -61,38 +81,71 @@ export class OverlayDirFile extends OpenFile {
   }
 }
 
-function listAsMounter({ fs }: OverlayDirectory, layer: Inode): LayerEntry[] | number {
-  const may = fs.mayUse(layer, MAY_READ);
-  return may < 0 ? may : listLayer(layer);
-}
+/** Names of the upper layer, then those of the lower one that it does not cover: a list that is made in several turns. */
+class Merge {
+  readonly list: LayerEntry[] = [];
+  private readonly dir: OverlayDirectory;
+  private readonly covered: Set<string> = new Set();
+  /** The layers that are still to be read, and the reading of the first of them. */
+  private readonly layers: Inode[] = [];
+  private listing: LayerListing | null = null;
 
-/** Names of the upper layer, then those of the lower one that it does not cover. */
-function mergedList(dir: OverlayDirectory): LayerEntry[] | number {
-  const list: LayerEntry[] = [], covered = new Set<string>();
-  if (dir.upper !== null) {
-    const entries = listAsMounter(dir, dir.upper);
-    if (typeof entries === "number") return entries;
-    for (const e of entries) {
-      covered.add(e.name);
-      const upper = dir.upper.lookup(e.name);
-      if (typeof upper === "number" || isWhiteout(upper)) continue;
-      // Directories may be merged with what is below: their number is the lower one's.
-      const known = e.type === DT_DIR ? dir.lookup(e.name) : null;
-      const ino = known === null || typeof known === "number" ? dir.fs.upperIno(upper) : known.ino;
-      list.push({ name: e.name, ino, type: e.type });
-    }
+  constructor(dir: OverlayDirectory) {
+    this.dir = dir;
+    if (dir.upper !== null) this.layers.push(dir.upper);
+    if (dir.lower !== null) this.layers.push(dir.lower);
   }
-  const lower = dir.lower;
-  if (lower === null) return list;
-  const entries = listAsMounter(dir, lower);
-  if (typeof entries === "number") return entries;
-  for (const e of entries) {
-    if (covered.has(e.name)) continue;
+
+  /** So many entries more: 0 when the list is complete, -EAGAIN before, or another -errno. */
+  step(): number {
+    for (let left = ENTRIES_A_TURN; this.layers.length > 0;) {
+      if (left <= 0) return -EAGAIN;
+      const layer = this.layers[0]!;
+      if (this.listing === null) {
+        const may = this.dir.fs.mayUse(layer, MAY_READ);
+        if (may < 0) return may;
+        const listing = LayerListing.open(layer);
+        if (typeof listing === "number") return listing;
+        this.listing = listing;
+      }
+      const entries = this.listing.next(left);
+      if (typeof entries === "number") return entries;
+      for (const entry of entries) {
+        if (layer === this.dir.upper) this.addUpper(layer, entry);
+        else this.addLower(layer, entry);
+      }
+      if (entries.length < left) {
+        this.close();
+        this.layers.shift();
+      }
+      left -= entries.length;
+    }
+    return 0;
+  }
+
+  close(): void {
+    this.listing?.close();
+    this.listing = null;
+  }
+
+  private addUpper(layer: Inode, e: LayerEntry): void {
+    const { dir } = this;
+    this.covered.add(e.name);
+    const upper = layer.lookup(e.name);
+    if (typeof upper === "number" || isWhiteout(upper)) return;
+    // Directories may be merged with what is below: their number is the lower one's.
+    const known = e.type === DT_DIR ? dir.lookup(e.name) : null;
+    const ino = known === null || typeof known === "number" ? dir.fs.upperIno(upper) : known.ino;
+    this.list.push({ name: e.name, ino, type: e.type });
+  }
+
+  private addLower(layer: Inode, e: LayerEntry): void {
+    const { dir } = this;
+    if (this.covered.has(e.name)) return;
     if (e.type === DT_CHR || e.type === DT_UNKNOWN) {
       const below = dir.lowerEntry(e.name);
-      if (below === null || typeof below === "number") continue;
+      if (below === null || typeof below === "number") return;
     }
-    list.push({ name: e.name, ino: dir.fs.lowerIno(e.ino, lower.dev), type: e.type });
+    this.list.push({ name: e.name, ino: dir.fs.lowerIno(e.ino, layer.dev), type: e.type });
   }
-  return list;
 }

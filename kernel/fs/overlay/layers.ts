@@ -4,7 +4,7 @@
  * looks into a layer without a path.
  */
 
-import { EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFCHR, S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import { type Credentials, rootCredentials } from "../../cred/credentials.ts";
 import { Dentry } from "../../vfs/dentry.ts";
@@ -64,21 +64,49 @@ export interface LayerEntry {
   readonly type: number;
 }
 
-/** All entries of a layer's directory but "." and "..", or -errno. */
-export function listLayer(dir: Inode): LayerEntry[] | number {
-  const file = openLayer(dir, O_RDONLY | O_DIRECTORY);
-  if (typeof file === "number") return file;
-  const entries: LayerEntry[] = [];
-  let before = -1, r = 0;
-  // A remote directory may come in pieces.
-  while (r === 0 && entries.length !== before) {
-    before = entries.length;
-    r = file.readdir((name, ino, type, offset) => {
+/** The entries of a layer's directory but "." and "..", so many at a time. To be closed. */
+export class LayerListing {
+  private readonly file: OpenFile;
+
+  constructor(file: OpenFile) {
+    this.file = file;
+  }
+
+  static open(dir: Inode): LayerListing | number {
+    const file = openLayer(dir, O_RDONLY | O_DIRECTORY);
+    return typeof file === "number" ? file : new LayerListing(file);
+  }
+
+  /** The next ones, `most` at most; none: that was all. Or -errno. */
+  next(most: number): LayerEntry[] | number {
+    const { file } = this, entries: LayerEntry[] = [];
+    let isNew = true, r = 0;
+    const sink = (name: string, ino: number, type: number, offset: number): boolean => {
+      if (entries.length >= most) return false;
+      isNew = true;
       file.pos = offset;
       if (name !== "." && name !== "..") entries.push({ name, ino, type });
       return true;
-    });
+    };
+    // A remote directory may come in pieces, and one that is an overlay itself in turns.
+    while (isNew && (r === 0 || r === -EAGAIN) && entries.length < most) {
+      isNew = false;
+      r = file.readdir(sink);
+      if (r === -EAGAIN && file.needsTurn) isNew = true;
+    }
+    return r < 0 ? r : entries;
   }
-  file.drop();
-  return r < 0 ? r : entries;
+
+  close(): void {
+    this.file.drop();
+  }
+}
+
+/** All entries of a layer's directory but "." and "..", or -errno. */
+export function listLayer(dir: Inode): LayerEntry[] | number {
+  const listing = LayerListing.open(dir);
+  if (typeof listing === "number") return listing;
+  const entries = listing.next(Infinity);
+  listing.close();
+  return entries;
 }

@@ -1,6 +1,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC } from "../../../ffi/abi/fcntl.ts";
 import { S_IFCHR } from "../../../ffi/abi/stat.ts";
+import { EAGAIN } from "../../../ffi/abi/errno.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { chmodAt, chownAt, truncateAt, utimensAt } from "../../vfs/attributes.ts";
 import { linkAt, mkdirAt, mknodAt, symlinkAt } from "../../vfs/create.ts";
@@ -25,6 +26,7 @@ import {
 } from "../../vfs/vfs_testing.ts";
 import { getXattr, listXattr, setXattr } from "../../vfs/xattr.ts";
 import { TmpfsFs } from "../tmpfs/tmpfs.ts";
+import { ENTRIES_A_TURN } from "./dir_file.ts";
 import { memoryOverlay } from "./memory_overlay.ts";
 import { overlayFromOptions } from "./options.ts";
 import { OverlayFs } from "./overlay_fs.ts";
@@ -325,4 +327,25 @@ Deno.test("the last unmount gives the upper layer's memory back", () => {
   c.fs.namespace.detach(at.mount.children.get(at.dentry)!);
   assertEquals(t.frames.usedBytes, before);
   assertEquals(new TmpfsFs(t.frames, t.host, {}).usedPages, 0);
+});
+
+Deno.test("long directories of both layers are put together in pieces, each name once", () => {
+  const { c, lower } = setUp(), expected: string[] = [];
+  for (let i = 0; i < ENTRIES_A_TURN + 100; i++) {
+    writeText(lower, `/dir/lower${i}`, "");
+    writeText(c, `/dir/upper${i}`, "");
+    if (i % 2 === 0) unlinkAt(c, CWD, `/dir/lower${i}`);
+    else expected.push(`lower${i}`);
+    expected.push(`upper${i}`);
+  }
+  const file = mustOpen(c, "/dir", O_RDONLY), names: string[] = [];
+  let turns = 0, r = 0;
+  do {
+    r = file.readdir((name) => names.push(name) > 0);
+    turns++;
+  } while (r === -EAGAIN && file.needsTurn);
+  assertEquals([r, turns], [0, 3]);
+  const own = new Set([".", "..", "sub", "file", "toplink"]);
+  assertEquals(names.filter((name) => !own.has(name)).sort(), expected.sort());
+  file.drop();
 });

@@ -1,6 +1,6 @@
 /** getdents64(2), getdents(2), chdir(2), fchdir(2), chroot(2), getcwd(2), umask(2), readlink(2). */
 
-import { EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, ERANGE } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, ERANGE } from "../../../ffi/abi/errno.ts";
 import { LinuxDirent, LinuxDirent64 } from "../../../ffi/abi/dirent.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { FAN_ACCESS_PERM } from "../../../ffi/abi/fanotify.ts";
@@ -83,11 +83,18 @@ function getdents(t: Task, fd: number, addr: number, count: number, isOld: boole
   if (file === null) return -EBADF;
   if (!isDirectory(file.inode)) return -ENOTDIR;
   if (file.path !== null && file.path.dentry.isUnlinked) return -ENOENT;
-  const may = askBeforeAccess(t, file, FAN_ACCESS_PERM);
-  if (may < 0) return may;
+  const { progress } = t;
+  if (progress.step === 0) {
+    const may = askBeforeAccess(t, file, FAN_ACCESS_PERM);
+    if (may < 0) return may;
+  }
   entries.start(Math.min(count, entries.u8.length), isOld);
   const before = file.pos;
   const r = file.readdir(entries.sink);
+  if (r === -EAGAIN && file.needsTurn) {
+    progress.step = 1;
+    return t.yieldTurn();
+  }
   if (r < 0 && entries.at === 0) return r;
   notifyFile(file, IN_ACCESS);
   const len = entries.at;
