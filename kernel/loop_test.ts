@@ -54,7 +54,7 @@ class Crowd {
   }
 }
 
-Deno.test("a user's rare calls wait for one long turn of another user's 64 threads, and not for all", () => {
+Deno.test("a user's rare call waits for one long turn of another user's 64 threads", () => {
   const crowd = new Crowd(2000);
   for (let i = 0; i < 64; i++) crowd.thread(1, 2 * MS, true);
   const victim = crowd.thread(2, 1000, false), { ctx } = victim, { served } = crowd;

@@ -77,7 +77,7 @@ Deno.test("close_range of a full table takes several turns, and closes all", () 
     assertEquals([turns(kernel, task), kernel.outcome(task), task.files.count], [1, 0, 0]);
   }));
 
-Deno.test("a process that ends with a full table closes it before its parent hears of the end", () =>
+Deno.test("a process that ends with a full table closes it before its parent gets its status", () =>
   withFile((kernel, task, fd) => {
     const child = kernel.pids.tasks.get(Number(kernel.call(task, "fork")));
     if (child === undefined) throw new Error("no child");
