@@ -64,7 +64,7 @@ function contest(test: (c: Contest) => void): void {
   c.kernel.close();
 }
 
-Deno.test("two users get as much time each, whatever their turns take and how many tasks they have", () =>
+Deno.test("two users get as much time each, whatever their turns and tasks are", () =>
   contest((c) => {
     const quick = c.task(1), slow = c.task(2);
     c.want(quick);
