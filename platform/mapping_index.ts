@@ -3,6 +3,9 @@
  *
  * It answers what mprotect(2) may be called on (a hole in its range is an error), which accesses a page allows, and how
  * many mappings the host keeps. It changes nothing on the host. Neighbours: `space.ts` of the platforms.
+ *
+ * The list is cut in chunks: a change among 60,000 ranges moves the ranges of one chunk. A clone shares all chunks until one
+ * side changes them.
  */
 
 /** The arena, where a file handle is expected. */
@@ -17,28 +20,54 @@ export interface Mapping {
   readonly delta: number;
 }
 
-export class MappingIndex {
-  #list: Mapping[] = [];
+/** Ranges that move, at most, when one is added or removed. */
+const CHUNK = 128;
 
-  /** In the order of addresses. */
+class Chunk {
+  readonly items: Mapping[];
+  /** A clone has it too: it is copied before it is changed. */
+  isShared: boolean = false;
+
+  constructor(items: Mapping[]) {
+    this.items = items;
+  }
+}
+
+export class MappingIndex {
+  /** None is empty. */
+  #chunks: Chunk[] = [];
+  #count: number = 0;
+  readonly #chunkItems: number;
+  /** What `#seek` found: a chunk, and a place in it. */
+  #chunk: number = 0;
+  #place: number = 0;
+
+  /** `chunkItems`: ranges of a chunk; a larger one is cut in two. */
+  constructor(chunkItems: number = CHUNK) {
+    this.#chunkItems = chunkItems;
+  }
+
+  /** In the order of addresses: a copy of the list. */
   get list(): readonly Mapping[] {
-    return this.#list;
+    return this.#chunks.flatMap((chunk) => chunk.items);
   }
 
   get count(): number {
-    return this.#list.length;
+    return this.#count;
   }
 
   clone(): MappingIndex {
-    const copy = new MappingIndex();
-    copy.#list = this.#list.map((m) => ({ ...m }));
+    const copy = new MappingIndex(this.#chunkItems);
+    copy.#chunks = this.#chunks.slice();
+    copy.#count = this.#count;
+    for (const chunk of copy.#chunks) chunk.isShared = true;
     return copy;
   }
 
   /** The mapping that covers addr. */
   find(addr: number): Mapping | null {
-    const m = this.#list[this.#firstEndingAfter(addr)];
-    return m !== undefined && m.start <= addr ? m : null;
+    const m = this.#seek(addr);
+    return m !== null && m.start <= addr ? m : null;
   }
 
   /** Permissions of the page at addr, or -1 if nothing is mapped. */
@@ -47,14 +76,18 @@ export class MappingIndex {
   }
 
   map(start: number, end: number, file: number, offset: number, prot: number): void {
-    const at = this.#cut(start, end);
-    this.#list.splice(at, 0, { start, end, prot, file, delta: offset - start });
-    this.#join(at + 1);
-    this.#join(at);
+    this.unmap(start, end);
+    this.#seek(start);
+    this.#insert({ start, end, prot, file, delta: offset - start });
+    this.#join(start, end);
   }
 
   unmap(start: number, end: number): void {
-    this.#cut(start, end);
+    this.#splitAt(start);
+    this.#splitAt(end);
+    for (let m = this.#seek(start); m !== null && m.start < end; m = this.#seek(start)) {
+      this.#removeRun(end);
+    }
   }
 
   /**
@@ -66,57 +99,145 @@ export class MappingIndex {
     this.#splitAt(start);
     this.#splitAt(end);
     const changed: number[] = [];
-    const first = this.#firstEndingAfter(start);
-    let i = first;
-    for (; i < this.#list.length && this.#list[i]!.start < end; i++) {
-      const m = this.#list[i]!;
-      if (m.prot === prot) continue;
-      m.prot = prot;
-      const last = changed.length - 1;
-      if (last > 0 && changed[last] === m.start) changed[last] = m.end;
-      else changed.push(m.start, m.end);
+    this.#seek(start);
+    for (let c = this.#chunk, i = this.#place; c < this.#chunks.length; c++, i = 0) {
+      for (let { items } = this.#chunks[c]!; i < items.length; i++) {
+        if (items[i]!.start >= end) return this.#joined(changed, start, end);
+        if (items[i]!.prot === prot) continue;
+        items = this.#own(c).items;
+        const m = items[i]!, last = changed.length - 1;
+        m.prot = prot;
+        if (last > 0 && changed[last] === m.start) changed[last] = m.end;
+        else changed.push(m.start, m.end);
+      }
     }
-    for (; i >= first; i--) this.#join(i);
+    return this.#joined(changed, start, end);
+  }
+
+  #joined(changed: number[], start: number, end: number): number[] {
+    this.#join(start, end);
     return changed;
   }
 
-  /** Index of the first mapping whose end is above addr. */
-  #firstEndingAfter(addr: number): number {
-    let low = 0, high = this.#list.length;
+  /** Goes to the first mapping whose end is above addr, or behind all. */
+  #seek(addr: number): Mapping | null {
+    const chunks = this.#chunks;
+    let low = 0, high = chunks.length;
     while (low < high) {
-      const mid = (low + high) >>> 1;
-      if (this.#list[mid]!.end > addr) high = mid;
+      const mid = (low + high) >>> 1, { items } = chunks[mid]!;
+      if (items[items.length - 1]!.end > addr) high = mid;
       else low = mid + 1;
     }
-    return low;
+    this.#chunk = low;
+    this.#place = 0;
+    if (low === chunks.length) return null;
+    const { items } = chunks[low]!;
+    let from = 0, to = items.length;
+    while (from < to) {
+      const mid = (from + to) >>> 1;
+      if (items[mid]!.end > addr) to = mid;
+      else from = mid + 1;
+    }
+    this.#place = from;
+    return items[from]!;
+  }
+
+  /** Chunk `c`, which may be changed. */
+  #own(c: number): Chunk {
+    const chunk = this.#chunks[c]!;
+    if (!chunk.isShared) return chunk;
+    return this.#chunks[c] = new Chunk(chunk.items.map((m) => ({ ...m })));
+  }
+
+  /** Adds a mapping where `#seek` went. */
+  #insert(mapping: Mapping): void {
+    const chunks = this.#chunks;
+    this.#count++;
+    if (chunks.length === 0) {
+      chunks.push(new Chunk([mapping]));
+      return;
+    }
+    const isBehind = this.#chunk === chunks.length, c = isBehind ? this.#chunk - 1 : this.#chunk;
+    const { items } = this.#own(c);
+    items.splice(isBehind ? items.length : this.#place, 0, mapping);
+    if (items.length <= this.#chunkItems) return;
+    chunks.splice(c + 1, 0, new Chunk(items.splice(items.length >> 1)));
   }
 
   #splitAt(addr: number): void {
-    const i = this.#firstEndingAfter(addr);
-    const m = this.#list[i];
-    if (m === undefined || m.start >= addr) return;
-    this.#list.splice(i + 1, 0, { ...m, start: addr });
+    const found = this.#seek(addr);
+    if (found === null || found.start >= addr) return;
+    const m = this.#own(this.#chunk).items[this.#place]!;
+    const rest = { ...m, start: addr };
     m.end = addr;
+    this.#place++;
+    this.#insert(rest);
   }
 
-  /** Removes the range. @returns the index at which it would stand */
-  #cut(start: number, end: number): number {
-    this.#splitAt(start);
-    this.#splitAt(end);
-    const first = this.#firstEndingAfter(start);
-    let last = first;
-    while (last < this.#list.length && this.#list[last]!.start < end) last++;
-    this.#list.splice(first, last - first);
-    return first;
+  /** Removes what begins below `end`, from where `#seek` went: all that is in one chunk, or whole chunks. */
+  #removeRun(end: number): void {
+    const chunks = this.#chunks, c = this.#chunk;
+    let last = c;
+    if (this.#place === 0) {
+      while (last < chunks.length && lastOf(chunks[last]!).start < end) {
+        this.#count -= chunks[last++]!.items.length;
+      }
+    }
+    if (last > c) {
+      chunks.splice(c, last - c);
+      return;
+    }
+    const { items } = this.#own(c);
+    let to = this.#place;
+    while (to < items.length && items[to]!.start < end) to++;
+    this.#count -= to - this.#place;
+    items.splice(this.#place, to - this.#place);
   }
 
-  /** Joins mapping i with the one before it, if one continues the other. */
-  #join(i: number): void {
-    const left = this.#list[i - 1], right = this.#list[i];
-    if (left === undefined || right === undefined) return;
-    if (left.end !== right.start || left.prot !== right.prot) return;
-    if (left.file !== right.file || left.delta !== right.delta) return;
-    left.end = right.end;
-    this.#list.splice(i, 1);
+  /** Joins mappings that continue each other at places in [start, end]. */
+  #join(start: number, end: number): void {
+    this.#seek(start);
+    let c = this.#chunk, i = this.#place;
+    // The one before the first may be continued by it.
+    if (i > 0) i--;
+    else if (c > 0) i = this.#chunks[--c]!.items.length - 1;
+    let before: Mapping | null = null, beforeAt = c;
+    for (let isDone = false; c < this.#chunks.length && !isDone; i = 0) {
+      let { items } = this.#chunks[c]!, kept = i, k = i;
+      for (; k < items.length; k++) {
+        const m = items[k]!;
+        if (m.start > end) {
+          isDone = true;
+          break;
+        }
+        if (before !== null && continues(before, m)) {
+          items = this.#own(c).items;
+          if (beforeAt < c) before = lastOf(this.#own(beforeAt));
+          else before = items[kept - 1]!;
+          before.end = m.end;
+        } else {
+          if (kept < k) items[kept] = m;
+          kept++;
+          before = m;
+          beforeAt = c;
+        }
+      }
+      if (kept < k) {
+        items.splice(kept, k - kept);
+        this.#count -= k - kept;
+      }
+      if (items.length === 0) this.#chunks.splice(c, 1);
+      else c++;
+    }
   }
+}
+
+function lastOf(chunk: Chunk): Mapping {
+  return chunk.items[chunk.items.length - 1]!;
+}
+
+/** Would the host have one mapping for both? */
+function continues(left: Mapping, right: Mapping): boolean {
+  return left.end === right.start && left.prot === right.prot && left.file === right.file &&
+    left.delta === right.delta;
 }

@@ -29,11 +29,14 @@ Deno.test("MappingIndex agrees with a model of single pages", () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return (state >>> 8) % n;
   };
-  for (let round = 0; round < 40; round++) {
-    const index = new MappingIndex();
+  for (let round = 0; round < 60; round++) {
+    // With chunks of any size, and now and then with all of them shared with a clone.
+    let index = round < 20 ? new MappingIndex() : new MappingIndex(2 + round % 5);
     const model = new Model();
     for (let step = 0; step < 100; step++) {
       const first = below(PAGES), last = first + 1 + below(Math.min(8, PAGES - first));
+      const clone = index.clone();
+      if (below(4) === 0) index = clone;
       const kind = below(4), prot = below(3), file = below(2) - 1, offset = below(3) * PAGE;
       const [start, end] = [first * PAGE, last * PAGE];
       if (kind === 0) index.unmap(start, end);

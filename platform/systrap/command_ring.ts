@@ -20,6 +20,8 @@ import type { ControlMemory } from "./control_memory.ts";
 
 /** Numbers a queued command: op, wait, change number, six arguments. */
 const FIELDS = 9;
+/** LIMIT: fields of commands that are in the ring before their place in the queue is used again. */
+const KEPT_FIELDS = 1 << 16;
 const OP = 0, WAIT = 1, SEQ = 2, ARGS = 3;
 
 export class CommandRing {
@@ -34,6 +36,8 @@ export class CommandRing {
   readonly #ackSeqIndex: number;
   readonly #ackHeadIndex: number;
   readonly #queue: number[] = [];
+  /** Where the commands begin that are not in the ring yet. */
+  #queued = 0;
   /** Change number of the last command in the ring. */
   #publishedSeq = 0;
   #ackedHead = 0;
@@ -49,13 +53,13 @@ export class CommandRing {
 
   /** Whether the mapper has something to do before guest code may go on. HOT */
   get isBehind(): boolean {
-    if (this.#queue.length > 0) return true;
+    if (this.hasQueued) return true;
     return this.head !== this.#ackedHead && this.head !== this.#readAck();
   }
 
   /** Whether commands wait here, outside of the ring. */
   get hasQueued(): boolean {
-    return this.#queue.length > 0;
+    return this.#queue.length > this.#queued;
   }
 
   /** Number of the last change that is done. */
@@ -82,7 +86,9 @@ export class CommandRing {
   ): void {
     this.seq++;
     const q = this.#queue;
-    if (q.length > 0 && this.#join(q.length - FIELDS, op, wait, a0, a1, a2, a4, a5)) return;
+    if (q.length > this.#queued && this.#join(q.length - FIELDS, op, wait, a0, a1, a2, a4, a5)) {
+      return;
+    }
     q.push(op, wait, this.seq, a0, a1, a2, a3, a4, a5);
   }
 
@@ -123,16 +129,16 @@ export class CommandRing {
    */
   stage(): boolean {
     const q = this.#queue;
-    const waiting = q.length / FIELDS;
+    const waiting = (q.length - this.#queued) / FIELDS;
     if (waiting === 0) return true;
     const room = RING_ENTRIES - ((this.head - this.#readAck()) | 0);
     const count = Math.min(waiting, room - 1);
     if (count <= 0) return false;
-    for (let i = 0; i < count; i++) this.#write(i * FIELDS);
-    const seq = q[(count - 1) * FIELDS + SEQ]!;
+    for (let i = 0; i < count; i++) this.#write(this.#queued + i * FIELDS);
+    const seq = q[this.#queued + (count - 1) * FIELDS + SEQ]!;
     this.#publishedSeq = seq;
-    if (count === waiting) q.length = 0;
-    else q.splice(0, count * FIELDS);
+    this.#queued += count * FIELDS;
+    if (count === waiting || this.#queued > KEPT_FIELDS) this.#forget();
     const at = this.#entry();
     this.head = (this.head + 1) | 0;
     const { dv } = this.#control;
@@ -142,6 +148,14 @@ export class CommandRing {
     dv.setInt32(at + COMMAND_AT.args + ACK_AT.head, this.head, true);
     this.#control.setWord(at + COMMAND_AT.args + 8, this.#ack);
     return count === waiting;
+  }
+
+  /** Takes what is in the ring out of the queue: seldom, as all that is behind it moves. */
+  #forget(): void {
+    const q = this.#queue;
+    if (this.#queued === q.length) q.length = 0;
+    else q.splice(0, this.#queued);
+    this.#queued = 0;
   }
 
   /** Lets the mapper see what was staged. Wakes nobody. */
