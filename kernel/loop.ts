@@ -12,6 +12,7 @@ import { POLLIN } from "../ffi/abi/poll.ts";
 import type { Host } from "./core/host.ts";
 import { Waiter } from "./core/wait.ts";
 import { FairTurns } from "./fair_turns.ts";
+import type { TurnKind, TurnLog } from "./observe/turns.ts";
 import { dispatch, onFull, runQueued } from "./syscalls/dispatch.ts";
 import { chargeKernel, type CpuClock } from "./task/cpu_clock.ts";
 import { onException } from "./task/exception.ts";
@@ -20,7 +21,7 @@ import { killGroup } from "./task/exit_request.ts";
 import type { OomKiller } from "./task/oom_killer.ts";
 import type { PidNamespace } from "./task/pid_namespace.ts";
 import { SIGKILL } from "./task/signal/sigset.ts";
-import type { Task } from "./task/task.ts";
+import { READY, RESUMING, type Task } from "./task/task.ts";
 import type { TurnAccount } from "./task/turn_account.ts";
 import { SpinPolicy } from "./spin_policy.ts";
 import type { TimerQueue } from "./time/timer.ts";
@@ -102,6 +103,8 @@ export interface LoopKernel {
 
 export class Loop {
   readonly runQueue: RunQueue = new RunQueue();
+  /** --turns; null: turns are not measured. */
+  turns: TurnLog | null = null;
   private readonly kernel: LoopKernel;
   private readonly platform: Platform;
   private readonly host: Host;
@@ -164,12 +167,16 @@ export class Loop {
       const running = this.platform.runningCount;
       clock.share = running > cpus ? cpus / running : 1;
       isFair = now < this.fairUntilNs || this.fair.pending > 0;
+      this.turns?.begin();
       handled = isFair ? this.fairTurn() : this.turn();
       this.timers.expire(now);
+      this.turns?.end("timers", -1);
       if (now >= this.nextTickNs) this.tick(now);
+      this.turns?.end("tick", -1);
       if (now >= this.nextHostPollNs) {
         this.nextHostPollNs = now + HOST_POLL_NS;
         this.events.poll(0);
+        this.turns?.end("events", -1);
       }
       if (handled > 0 || !this.runQueue.isEmpty || this.fair.pending > 0) {
         spin.found(handled);
@@ -180,7 +187,10 @@ export class Loop {
       if (idleSinceNs < 0) idleSinceNs = now;
       if (now - idleSinceNs < spin.loopBudgetNs(running)) continue;
       // A timer may have stopped us just now.
-      if (this.stopped || this.reclaim()) continue;
+      if (this.stopped || this.reclaim()) {
+        this.turns?.end("reclaim", -1);
+        continue;
+      }
       this.sleep(running);
       if (spin.isApart !== this.isApart) this.changeSpin();
       idleSinceNs = -1;
@@ -206,8 +216,7 @@ export class Loop {
         if (first === null) first = task;
         else if (task.account !== first.account) this.isMixed = true;
       }
-      this.last = task;
-      handleTrap(ctx, task);
+      this.serveTrap(ctx, task);
       kernel.current = null;
     }
     // Only what is queued now: a task that wakes itself again must not starve the others.
@@ -215,8 +224,7 @@ export class Loop {
       const task = this.runQueue.shift();
       n++;
       if (task === null) break;
-      this.last = task;
-      runQueued(task);
+      this.serveQueued(task);
       // What it did is not known to be quick: the rest is for the next turn, in which timers come first.
       if (this.blind < BATCH && n >= most) break;
     }
@@ -281,7 +289,7 @@ export class Loop {
       const { account } = task.billed;
       if (account !== null) fair.addTrap(ctx, account);
       else {
-        handleTrap(ctx, task);
+        this.serveTrap(ctx, task);
         n++;
       }
     }
@@ -291,12 +299,26 @@ export class Loop {
       const { account } = task.billed;
       if (account !== null) fair.addQueued(task, account);
       else {
-        runQueued(task);
+        this.serveQueued(task);
         n++;
       }
     }
     this.kernel.current = null;
     return n;
+  }
+
+  /** HOT */
+  private serveTrap(ctx: Context, task: Task): void {
+    this.last = task;
+    if (this.turns === null) handleTrap(ctx, task);
+    else handleMeasured(this.turns, ctx, task);
+  }
+
+  /** HOT */
+  private serveQueued(task: Task): void {
+    this.last = task;
+    if (this.turns === null) runQueued(task);
+    else runMeasured(this.turns, task);
   }
 
   /** Some of the work of an account, as much as need not be timed one by one: how many pieces. */
@@ -306,13 +328,12 @@ export class Loop {
       const task = account.queued.shift();
       if (task !== undefined) {
         n++;
-        this.last = task;
-        runQueued(task);
+        this.serveQueued(task);
       }
       const ctx = account.traps.shift();
       if (ctx !== undefined) {
         n++;
-        if (ctx.owner !== null) handleTrap(ctx, this.last = ctx.owner as Task);
+        if (ctx.owner !== null) this.serveTrap(ctx, ctx.owner as Task);
       } else if (task === undefined) break;
     }
     this.kernel.current = null;
@@ -364,7 +385,7 @@ export class Loop {
     this.spin.slept(this.platform.guestGapNs, running);
     // The guest ran while the loop slept.
     this.clock.nowNs = this.host.monotonicNs();
-    if (ctx.owner !== null) handleTrap(ctx, ctx.owner as Task);
+    if (ctx.owner !== null) this.serveTrap(ctx, ctx.owner as Task);
     this.kernel.current = null;
   }
 
@@ -412,4 +433,23 @@ function handleTrap(ctx: Context, task: Task): void {
   else if (trap === TRAP_FULL) onFull(task);
   else if (trap === TRAP_DEATH) onContextDeath(task);
   else onException(task);
+}
+
+/** The same with --turns. */
+function handleMeasured(turns: TurnLog, ctx: Context, task: Task): void {
+  const { trap, nr } = ctx;
+  turns.begin();
+  handleTrap(ctx, task);
+  turns.end(kindOf(trap), trap === TRAP_SYSCALL ? nr : -1);
+}
+
+function kindOf(trap: number): TurnKind {
+  return trap === TRAP_FULL ? "registers" : trap === TRAP_DEATH ? "death" : "fault";
+}
+
+function runMeasured(turns: TurnLog, task: Task): void {
+  const { state, nr } = task;
+  turns.begin();
+  runQueued(task);
+  turns.end(state === RESUMING ? "resume" : state === READY ? "fault" : "worker", nr);
 }

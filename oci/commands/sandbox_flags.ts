@@ -14,7 +14,7 @@ import type { SandboxSettings } from "../launch/foreground.ts";
 
 export const SANDBOX_FLAGS = {
   strings: ["tty", "platform", "debug-log", "network", "speculation", "core-scheduling"],
-  booleans: ["strace", "require-sandbox", "panic-on-bug"],
+  booleans: ["strace", "turns", "require-sandbox", "panic-on-bug"],
 } as const satisfies FlagNames;
 
 export const SANDBOX_HELP =
@@ -22,6 +22,7 @@ export const SANDBOX_HELP =
   --platform NAME        ${PLATFORM_CHOICES.join(" or ")}: the best that works here, and the default
   --network none|host    what the guest has of this machine's network; the default is none of it
   --strace               write every system call to the debug log
+  --turns                write the longest turns of the kernel to the debug log at the end
   --debug-log FILE       append the debug log to FILE
   --speculation host|strict       strict: every control that processes have of the processor's
                          speculation; host, the default: as this host has it for all processes
@@ -47,11 +48,14 @@ export function sandboxSettings(
   const debugLog = flags.string("debug-log") ?? globals.string("debug-log");
   const strace = flags.has("strace") || globals.has("strace");
   if (strace && debugLog === null) throw usageError("--strace needs --debug-log FILE");
+  const turns = flags.has("turns");
+  if (turns && debugLog === null) throw usageError("--turns needs --debug-log FILE");
   return {
     platform: platform === null ? null : platformOf(choose("platform", platform, PLATFORM_CHOICES)),
     tty: flags.choice("tty", ["auto", "on", "off"]),
     network: choose("network", flags.string("network") ?? globals.string("network"), networks),
     strace,
+    turns,
     debugLog,
     processor: processorIsolation(
       choose("speculation", stringOf("speculation"), SPECULATION_MODES),

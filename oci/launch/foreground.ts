@@ -50,6 +50,7 @@ export interface SandboxSettings {
   readonly platform: PlatformName | null;
   readonly tty: "auto" | "on" | "off";
   readonly strace: boolean;
+  readonly turns: boolean;
   /** Host path, or null. */
   readonly debugLog: string | null;
   readonly requireSandbox: boolean;
@@ -90,7 +91,7 @@ function waiterFor(sandbox: StartedSandbox, terminal: RawTerminal | null): Waite
 }
 
 function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
-  const { platform, strace, requireSandbox, panicOnBug, debugLog, network, processor } =
+  const { platform, strace, turns, requireSandbox, panicOnBug, debugLog, network, processor } =
     plan.sandbox;
   return startSandbox({
     spec: {
@@ -112,6 +113,7 @@ function start(plan: GuestPlan, hasTerminal: boolean): StartedSandbox {
       waitsForStart: false,
       strace,
       debugLogBytes: NAMED_LOG_BYTES,
+      turns,
       requireSandbox,
       panicOnBug,
       memoryBytes: Math.min(allowedMemory(), plan.memoryLimit ?? Infinity),

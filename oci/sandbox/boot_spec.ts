@@ -184,6 +184,8 @@ export interface BootSpec {
   readonly strace: boolean;
   /** The largest size of the debug log, if that is a file. */
   readonly debugLogBytes: number;
+  /** The longest turns of the kernel go to the debug log, at the end. */
+  readonly turns?: boolean;
   /** Whether a missing seccomp filter is an error. */
   readonly requireSandbox: boolean;
   /** A bug in the kernel ends the sandbox; otherwise it ends the process that met it. */

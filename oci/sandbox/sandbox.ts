@@ -7,7 +7,9 @@
 
 import type { OwnImage } from "../../ffi/sys/own_image.ts";
 import { SandboxKernel } from "../../kernel/kernel.ts";
+import { threadCpuNs } from "../../ffi/sys/clock.ts";
 import { Strace } from "../../kernel/observe/strace.ts";
+import { TurnLog } from "../../kernel/observe/turns.ts";
 import { observeCalls } from "../../kernel/syscalls/dispatch.ts";
 import type { OomListener } from "../../kernel/task/oom_killer.ts";
 import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
@@ -72,6 +74,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     this.#witness = machine.witness;
     this.kernel.oom.listener = this;
     if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
+    if (spec.turns) this.kernel.loop.turns = new TurnLog(threadCpuNs);
     if (spec.strace) observeCalls(new Strace((line) => log.line(line)));
     if (machine.clocks !== null) {
       host.guestClock = GuestClock.install(this.kernel.memory, machine.clocks, host.cpuCount);
@@ -134,7 +137,8 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
 
   /** Runs the guests to their end, and tells it. */
   run(): void {
-    const status = this.kernel.run();
+    const status = this.kernel.run(), { turns } = this.kernel.loop;
+    for (const line of turns?.report() ?? []) this.log.line(line);
     this.log.flush();
     // In a rehearsal of the build the compiled code goes where the debug log does.
     const code = rehearsedCode();
