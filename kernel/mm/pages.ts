@@ -22,6 +22,10 @@ export const PAGE_WATCHED = 16;
 /** Without a frame: a touch is SIGBUS (UFFDIO_POISON). */
 export const PAGE_POISONED = 32;
 
+/**
+ * The extents are in arrays with a gap, which is where the last one was added or removed: the next change near by moves few of
+ * them, however many there are.
+ */
 export class PageMap {
   /** Number of extents. */
   length: number = 0;
@@ -30,25 +34,35 @@ export class PageMap {
   private frames: Int32Array = new Int32Array(32);
   private shadows: Int32Array = new Int32Array(32);
   private bits: Uint8Array = new Uint8Array(32);
+  /** The gap is before extent `gap`, and `room` places long: all that are not used. */
+  private gap: number = 0;
+  private room: number = 32;
   private hint: number = 0;
+  /** Pages whose frame or flags changed, as page, count pairs, while somebody wants to know; else null. */
+  changed: number[] | null = null;
 
+  /** Place of extent `i` in the arrays. HOT */
+  private at(i: number): number {
+    return i < this.gap ? i : i + this.room;
+  }
   start(i: number): number {
-    return this.starts[i]!;
+    return this.starts[this.at(i)]!;
   }
   count(i: number): number {
-    return this.counts[i]!;
+    return this.counts[this.at(i)]!;
   }
   end(i: number): number {
-    return this.starts[i]! + this.counts[i]!;
+    const at = this.at(i);
+    return this.starts[at]! + this.counts[at]!;
   }
   frame(i: number): number {
-    return this.frames[i]!;
+    return this.frames[this.at(i)]!;
   }
   shadow(i: number): number {
-    return this.shadows[i]!;
+    return this.shadows[this.at(i)]!;
   }
   flags(i: number): number {
-    return this.bits[i]!;
+    return this.bits[this.at(i)]!;
   }
 
   /** Index of the first extent that ends behind `page`. HOT */
@@ -68,66 +82,70 @@ export class PageMap {
   /** Index of the extent with a frame at `page`, or -1. HOT */
   present(page: number): number {
     const i = this.indexOf(page);
-    return i < this.length && this.starts[i]! <= page && this.frames[i]! >= 0 ? i : -1;
+    return i < this.length && this.start(i) <= page && this.frame(i) >= 0 ? i : -1;
   }
 
   /** The page is poisoned. */
   isPoisoned(page: number): boolean {
     const i = this.indexOf(page);
-    return i < this.length && this.starts[i]! <= page && (this.bits[i]! & PAGE_POISONED) !== 0;
+    return i < this.length && this.start(i) <= page && (this.flags(i) & PAGE_POISONED) !== 0;
   }
 
   /** The page is not there, and poisoned or watched. */
   isMarked(page: number): boolean {
     const i = this.indexOf(page), marks = PAGE_POISONED | PAGE_WATCHED;
-    return i < this.length && this.starts[i]! <= page && this.frames[i]! < 0 &&
-      (this.bits[i]! & marks) !== 0;
+    return i < this.length && this.start(i) <= page && this.frame(i) < 0 &&
+      (this.flags(i) & marks) !== 0;
   }
 
   /** Make `page` a boundary: index of the first extent at or behind it. */
   splitAt(page: number): number {
     const i = this.indexOf(page);
-    if (i === this.length || this.starts[i]! >= page) return i;
-    const n = page - this.starts[i]!;
-    this.open(i + 1, 1);
-    this.starts[i + 1] = page;
-    this.counts[i + 1] = this.counts[i]! - n;
-    this.frames[i + 1] = this.frames[i]! < 0 ? -1 : this.frames[i]! + n;
-    this.shadows[i + 1] = this.shadows[i]! < 0 ? -1 : this.shadows[i]! + n;
-    this.bits[i + 1] = this.bits[i]!;
-    this.counts[i] = n;
+    if (i === this.length || this.start(i) >= page) return i;
+    const n = page - this.start(i), rest = this.count(i) - n;
+    const frame = this.frame(i), shadow = this.shadow(i);
+    this.open(i + 1);
+    this.counts[this.at(i)] = n;
+    this.fill(i + 1, page, rest);
+    this.set(i + 1, frame < 0 ? -1 : frame + n, shadow < 0 ? -1 : shadow + n, this.flags(i));
     return i + 1;
   }
 
   /** Add an extent where there is none; merges with its neighbours. */
   insert(page: number, pages: number, frame: number, shadow: number, flags: number): void {
     const i = this.indexOf(page);
-    this.open(i, 1);
-    this.starts[i] = page;
-    this.counts[i] = pages;
+    this.open(i);
+    this.fill(i, page, pages);
     this.set(i, frame, shadow, flags);
     this.coalesce(i - 1, i + 2);
   }
 
   set(i: number, frame: number, shadow: number, flags: number): void {
-    this.frames[i] = frame;
-    this.shadows[i] = shadow;
-    this.bits[i] = flags;
+    if (this.changed !== null) this.changed.push(this.start(i), this.count(i));
+    const at = this.at(i);
+    this.frames[at] = frame;
+    this.shadows[at] = shadow;
+    this.bits[at] = flags;
   }
 
   setFlags(i: number, flags: number): void {
-    this.bits[i] = flags;
+    if (this.changed !== null) this.changed.push(this.start(i), this.count(i));
+    this.bits[this.at(i)] = flags;
   }
 
   /** Forget extents [from, to). */
   remove(from: number, to: number): void {
     if (from === to) return;
-    this.starts.copyWithin(from, to, this.length);
-    this.counts.copyWithin(from, to, this.length);
-    this.frames.copyWithin(from, to, this.length);
-    this.shadows.copyWithin(from, to, this.length);
-    this.bits.copyWithin(from, to, this.length);
+    if (this.changed !== null) {
+      const page = this.start(from);
+      this.changed.push(page, this.end(to - 1) - page);
+    }
+    if (this.gap < from) this.moveGap(from);
+    else if (this.gap > to) this.moveGap(to);
+    // Now it reaches one of them at least: it takes in all.
+    this.gap = from;
     this.length -= to - from;
+    this.room += to - from;
   }
 
   /** Merge neighbours within extents [from, to). */
@@ -136,49 +154,64 @@ export class PageMap {
     let kept = first;
     for (let i = first + 1; i < last; i++) {
       if (this.continues(kept, i)) {
-        this.counts[kept]! += this.counts[i]!;
+        this.counts[this.at(kept)]! += this.count(i);
       } else if (++kept !== i) {
-        this.starts[kept] = this.starts[i]!;
-        this.counts[kept] = this.counts[i]!;
-        this.set(kept, this.frames[i]!, this.shadows[i]!, this.bits[i]!);
+        this.fill(kept, this.start(i), this.count(i));
+        this.set(kept, this.frame(i), this.shadow(i), this.flags(i));
       }
     }
     if (kept + 1 < last) this.remove(kept + 1, last);
   }
 
   private continues(i: number, j: number): boolean {
-    const n = this.counts[i]!;
-    return this.starts[i]! + n === this.starts[j]! && this.bits[i] === this.bits[j] &&
-      follows(this.frames[i]!, n, this.frames[j]!) &&
-      follows(this.shadows[i]!, n, this.shadows[j]!);
+    const n = this.count(i);
+    return this.start(i) + n === this.start(j) && this.flags(i) === this.flags(j) &&
+      follows(this.frame(i), n, this.frame(j)) && follows(this.shadow(i), n, this.shadow(j));
   }
 
-  private open(at: number, n: number): void {
-    if (this.length + n > this.starts.length) this.grow();
-    this.starts.copyWithin(at + n, at, this.length);
-    this.counts.copyWithin(at + n, at, this.length);
-    this.frames.copyWithin(at + n, at, this.length);
-    this.shadows.copyWithin(at + n, at, this.length);
-    this.bits.copyWithin(at + n, at, this.length);
-    this.length += n;
+  private fill(i: number, page: number, pages: number): void {
+    const at = this.at(i);
+    this.starts[at] = page;
+    this.counts[at] = pages;
+  }
+
+  /** Make a place for one at index `i`. */
+  private open(i: number): void {
+    if (this.room === 0) this.grow();
+    this.moveGap(i);
+    this.gap++;
+    this.length++;
+    this.room--;
+  }
+
+  private moveGap(to: number): void {
+    const { gap, room } = this;
+    this.gap = to;
+    if (to === gap) return;
+    const target = to < gap ? to + room : gap, from = to < gap ? to : gap + room;
+    const end = to < gap ? gap : to + room;
+    this.starts.copyWithin(target, from, end);
+    this.counts.copyWithin(target, from, end);
+    this.frames.copyWithin(target, from, end);
+    this.shadows.copyWithin(target, from, end);
+    this.bits.copyWithin(target, from, end);
   }
 
   private grow(): void {
-    const size = this.starts.length * 2;
-    const starts = new Float64Array(size), counts = new Float64Array(size);
-    const frames = new Int32Array(size), shadows = new Int32Array(size);
-    const bits = new Uint8Array(size);
-    starts.set(this.starts);
-    counts.set(this.counts);
-    frames.set(this.frames);
-    shadows.set(this.shadows);
-    bits.set(this.bits);
-    this.starts = starts;
-    this.counts = counts;
-    this.frames = frames;
-    this.shadows = shadows;
-    this.bits = bits;
+    const size = this.length * 2;
+    this.moveGap(this.length);
+    this.starts = larger(this.starts, new Float64Array(size));
+    this.counts = larger(this.counts, new Float64Array(size));
+    this.frames = larger(this.frames, new Int32Array(size));
+    this.shadows = larger(this.shadows, new Int32Array(size));
+    this.bits = larger(this.bits, new Uint8Array(size));
+    this.room = size - this.length;
   }
+}
+
+function larger<T extends Float64Array | Int32Array | Uint8Array>(old: T, list: T): T {
+  list.set(old);
+  return list;
 }
 
 function follows(a: number, n: number, b: number): boolean {
