@@ -5,6 +5,9 @@
  * Not here: what happens to a frame without references (frames.ts).
  */
 
+/** LIMIT: extents and pages that one look drops. */
+const TURN_EXTENTS = 4096, TURN_PAGES = 1 << 16;
+
 /** What the quarantine asks of an address space (platform.ts, AddressSpace). */
 export interface AckSource {
   readonly seq: number;
@@ -62,17 +65,32 @@ export class FrameQuarantine {
     this.pages += pages;
   }
 
-  /** Give acknowledged extents to the sink. A space whose change waits since the last look is flushed. */
-  drain(sink: QuarantineSink): void {
-    if (this.pages === 0) return;
+  /**
+   * Give acknowledged extents to the sink. A space whose change waits since the last look is flushed. True: there are more
+   * than one turn drops.
+   */
+  drain(sink: QuarantineSink): boolean {
+    if (this.pages === 0) return false;
+    let extents = TURN_EXTENTS, pages = TURN_PAGES;
     for (const waiting of this.bySpace.values()) {
       const acked = waiting.space.ackedSeq;
       let i = waiting.head;
-      for (; i < waiting.seq.length && waiting.seq[i]! <= acked; i++) {
-        this.pages -= waiting.count[i]!;
-        sink.dropNow(waiting.page[i]!, waiting.count[i]!);
+      for (; i < waiting.seq.length && waiting.seq[i]! <= acked && extents > 0 && pages > 0; i++) {
+        const count = Math.min(pages, waiting.count[i]!);
+        this.pages -= count;
+        sink.dropNow(waiting.page[i]!, count);
+        pages -= count;
+        extents--;
+        if (count === waiting.count[i]!) continue;
+        waiting.page[i]! += count;
+        waiting.count[i]! -= count;
+        break;
       }
       waiting.head = i;
+      if (extents === 0 || pages === 0) {
+        if (i > 1024) this.compact(waiting);
+        return true;
+      }
       if (i === waiting.seq.length) {
         this.bySpace.delete(waiting.space);
         continue;
@@ -81,6 +99,7 @@ export class FrameQuarantine {
       waiting.seenSeq = waiting.seq[i]!;
       if (i > 1024) this.compact(waiting);
     }
+    return false;
   }
 
   private compact(waiting: Waiting): void {

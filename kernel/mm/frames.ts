@@ -20,6 +20,8 @@ export const CHUNK_SIZE: number = CHUNK_PAGES * PAGE_SIZE;
 /** LIMIT: extents up to this many pages are kept dirty for reuse, in all at most DIRTY_PAGES. */
 const DIRTY_EXTENT = 16;
 const DIRTY_PAGES = 2048;
+/** Pages that are given back at once, at least, when there are no free ones. */
+const LATE_PAGES = 512;
 /** Reference counts come in tables of this many pages, made when first used. */
 const TABLE_SHIFT = 16, TABLE_MASK = 0xffff;
 
@@ -83,13 +85,19 @@ export class FrameAllocator {
       if (off >= 0) return off;
     }
     let page = this.free.take(pages);
-    if (page < 0) {
-      this.trim();
-      page = this.free.take(pages);
-      if (page < 0) page = this.takeLate(pages);
-      if (page < 0) return -1;
+    if (page < 0) page = this.takeFreed(pages);
+    if (page < 0) page = this.takeLate(pages);
+    return page < 0 ? -1 : this.handOut(page, pages, false);
+  }
+
+  /** Of what waits to be given back, as much as it takes: the rest is left to `reclaim`. */
+  private takeFreed(pages: number): number {
+    this.retireDirty();
+    for (;;) {
+      const isMore = this.reclaim(Math.max(pages, LATE_PAGES) * PAGE_SIZE);
+      const page = this.free.take(pages);
+      if (page >= 0 || !isMore) return page;
     }
-    return this.handOut(page, pages, false);
   }
 
   /** Memory of a process that has just ended is there for the next one, as Linux has it: waits for what is in quarantine. */
@@ -98,8 +106,7 @@ export class FrameAllocator {
     let page = -1, isFirst = true;
     while (page < 0 && !this.quarantine.isEmpty && this.waiter.waitForFrames(isFirst)) {
       isFirst = false;
-      this.trim();
-      page = this.free.take(pages);
+      page = this.takeFreed(pages);
     }
     return page;
   }
@@ -175,7 +182,7 @@ export class FrameAllocator {
 
   /** Give back up to `budgetBytes`: true when more is left that could be done now. */
   reclaim(budgetBytes: number): boolean {
-    this.quarantine.drain(this);
+    const isMore = this.quarantine.drain(this);
     let budget = Math.max(1, Math.floor(budgetBytes / PAGE_SIZE));
     const runs = this.toPunch;
     while (runs.length > 0 && budget > 0) {
@@ -185,18 +192,23 @@ export class FrameAllocator {
       this.punch(page + count - n, n);
       budget -= n;
     }
-    return runs.length > 0;
+    return isMore || runs.length > 0;
   }
 
   /** Give back everything that can be given back now, dirty extents too. */
   trim(): void {
+    this.retireDirty();
+    while (this.reclaim(Infinity));
+  }
+
+  /** Dirty extents wait to be given back, too. */
+  private retireDirty(): void {
     for (let n = 1; n <= DIRTY_EXTENT; n++) {
       const list = this.dirty[n]!;
       for (const page of list) this.toPunch.push(page, n);
       this.dirtyPages -= n * list.length;
       list.length = 0;
     }
-    this.reclaim(Infinity);
   }
 
   /** Frames whose last reference goes into quarantine are nobody's from now on: who asks after a process has ended sees so. */

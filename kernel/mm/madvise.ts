@@ -13,24 +13,39 @@ import { tellRemoved } from "./userfault_events.ts";
 import { watchedRuns, watchHoles } from "./userfault_watch.ts";
 import * as V from "./vma.ts";
 
-/** LIMIT: more pages than this are unmapped and given back in slices, instead of punched at once. */
-const PUNCH_PAGES = 4096;
+/** LIMIT: more pages than this (1 to 2 ms) are unmapped and given back in slices, instead of punched at once. */
+const PUNCH_PAGES = 1024;
 
-/** Unmapped parts are skipped, and make the result -ENOMEM. */
+/** madvise(2) in one turn. Unmapped parts are skipped, and make the result -ENOMEM. */
 export function madvise(mm: MemoryManager, addr: number, len: number, advice: number): number {
+  const end = adviseEnd(mm, addr, len, advice);
+  if (end < 0) return end;
+  const r = adviseRange(mm, addr, end, advice);
+  return r === HOLE ? -ENOMEM : r;
+}
+
+/** Where the range ends that is advised of, or -EINVAL. */
+export function adviseEnd(mm: MemoryManager, addr: number, len: number, advice: number): number {
   if (!isKnown(advice) || !isPageAligned(addr)) return -EINVAL;
   const end = addr + pageUp(len);
-  if (end > mm.layout.maxAddress) return -EINVAL;
+  return end > mm.layout.maxAddress ? -EINVAL : end;
+}
+
+/** `adviseRange` did all, but a part of the range is not mapped. */
+export const HOLE = 1;
+
+/** Apply the advice to what is mapped of [addr, end): 0, HOLE, or the error that ended it. */
+export function adviseRange(mm: MemoryManager, addr: number, end: number, advice: number): number {
   let result = 0, at = addr;
   while (at < end) {
     const i = mm.vmas.indexOf(at);
     if (i === mm.vmas.length || mm.vmas.at(i).start >= end) {
-      result = -ENOMEM;
+      result = HOLE;
       break;
     }
     const vma = mm.vmas.at(i);
     if (vma.start > at) {
-      result = -ENOMEM;
+      result = HOLE;
       at = vma.start;
     }
     const to = Math.min(end, vma.end);
@@ -55,6 +70,11 @@ const DISCARDS: readonly number[] = [
   M.MADV_DONTFORK,
   M.MADV_WIPEONFORK,
 ];
+
+/** Advice that gives pages back: the host is asked for each run of them. */
+export function isDiscard(advice: number): boolean {
+  return DISCARDS.includes(advice);
+}
 
 function isKnown(advice: number): boolean {
   return advice >= M.MADV_NORMAL && advice <= M.MADV_DONTNEED ||

@@ -71,8 +71,8 @@ export class MemoryContext {
   }
 }
 
-/** LIMIT: bytes that are given back in one turn of the loop (about 2 ms). */
-const RECLAIM_SLICE = 16 << 20;
+/** LIMIT: bytes that are given back in one turn of the loop (about 1 ms). */
+const RECLAIM_SLICE = 4 << 20;
 
 /** LIMIT: how long everybody waits when a guest has taken all memory and gives it back, ns. */
 const SHORTAGE_NS = 100e6, SHORTAGE_LOOKS = 1e6;

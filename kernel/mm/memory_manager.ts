@@ -16,6 +16,7 @@ import { brk, ProgramBreak } from "./brk.ts";
 import { UserAccess } from "./copy_user.ts";
 import { Fault, handleFault, resolvePage } from "./fault.ts";
 import { FileMappings } from "./file_mappings.ts";
+import { ChangeLock } from "./change_lock.ts";
 import { copyMemory, ForkCopies, forkSpace } from "./fork.ts";
 import { forcedCopyIn, forcedCopyOut } from "./forced_access.ts";
 import { PAGE_SIZE } from "./frames.ts";
@@ -23,7 +24,7 @@ import { FutexKey, futexKey, type SharedWord } from "./futex_key.ts";
 import { HostUse } from "./host_use.ts";
 import { madvise } from "./madvise.ts";
 import type { MemoryContext } from "./memory_context.ts";
-import { mlock, mlockall, munlockall } from "./mlock.ts";
+import { mlock } from "./mlock.ts";
 import { mmap } from "./mmap.ts";
 import { mprotect } from "./mprotect.ts";
 import { mremap } from "./mremap.ts";
@@ -32,7 +33,6 @@ import { setPatching } from "./patch.ts";
 import { dropPages, munmap } from "./region.ts";
 import { PR_MDWE_NO_INHERIT } from "../../ffi/abi/prctl.ts";
 import { mseal } from "./mseal.ts";
-import { mincore, msync } from "./residency.ts";
 import { SearchState } from "./unmapped_area.ts";
 import { PROT_MASK, type Vma, VmaList } from "./vma.ts";
 import { WriteRun } from "./write_run.ts";
@@ -56,7 +56,7 @@ export class MemoryManager extends UserAccess {
   readonly ctx: MemoryContext;
   readonly space: AddressSpace;
   readonly vmas: VmaList;
-  readonly pages: PageMap = new PageMap();
+  readonly pages: PageMap;
   readonly files: FileMappings;
   readonly limits: MemoryLimits = new MemoryLimits();
   readonly hostUse: HostUse = new HostUse();
@@ -67,6 +67,10 @@ export class MemoryManager extends UserAccess {
   readonly fault: Fault = new Fault();
   /** What `futexKey` found. */
   readonly key: FutexKey = new FutexKey();
+  /** What /proc found of its size last. */
+  measured: object | null = null;
+  /** Who changes areas in several turns. */
+  readonly changes: ChangeLock = new ChangeLock();
   layout: AddressLayout;
   /** Mappings are placed below this address. */
   mmapBase: number;
@@ -108,9 +112,11 @@ export class MemoryManager extends UserAccess {
   /** Frames whose unmapping is about to be queued: page, count pairs. */
   private readonly leaving: number[] = [];
 
-  constructor(ctx: MemoryContext, space: AddressSpace) {
+  /** `pages`: what is there already (a fork). */
+  constructor(ctx: MemoryContext, space: AddressSpace, pages: PageMap = new PageMap()) {
     super(ctx.arena, ctx.windows, ctx.tlbs.take());
     this.ctx = ctx;
+    this.pages = pages;
     this.space = space;
     this.files = new FileMappings(this);
     this.vmas = new VmaList(this.files);
@@ -120,7 +126,8 @@ export class MemoryManager extends UserAccess {
 
   /**
    * mmap(2): the address, or -errno. `backing` is null for MAP_ANONYMOUS; `maxProt` is what mprotect may grant later
-   * (no PROT_WRITE for a shared mapping of a file that was opened read-only, no PROT_EXEC on noexec mounts).
+   * (no PROT_WRITE for a shared mapping of a file that was opened read-only, no PROT_EXEC on noexec mounts). `mayWait`:
+   * IN_SLICES is a result. Pages that are to be filled (MAP_POPULATE) are the caller's to fill.
    */
   mmap(
     addr: number,
@@ -130,8 +137,9 @@ export class MemoryManager extends UserAccess {
     backing: Backing | null,
     offset: number,
     maxProt: number = PROT_MASK,
+    mayWait: boolean = false,
   ): number {
-    return mmap(this, addr, len, prot, flags, backing, offset, maxProt);
+    return mmap(this, addr, len, prot, flags, backing, offset, maxProt, mayWait);
   }
   munmap(addr: number, len: number): number {
     return munmap(this, addr, len);
@@ -148,22 +156,9 @@ export class MemoryManager extends UserAccess {
   mseal(addr: number, len: number): number {
     return mseal(this, addr, len);
   }
-  msync(addr: number, len: number, flags: number): number {
-    return msync(this, addr, len, flags);
-  }
-  /** One byte a page into `vec` (user memory). */
-  mincore(addr: number, len: number, vec: number): number {
-    return mincore(this, addr, len, vec);
-  }
   /** mlock2(2) flags MLOCK_ONFAULT; `lock` false is munlock(2). */
   mlock(addr: number, len: number, flags: number, lock: boolean): number {
     return mlock(this, addr, len, flags, lock);
-  }
-  mlockall(flags: number): number {
-    return mlockall(this, flags);
-  }
-  munlockall(): number {
-    return munlockall(this);
   }
   /** brk(2): the break afterwards, changed or not. */
   brk(addr: number): number {
@@ -197,13 +192,13 @@ export class MemoryManager extends UserAccess {
     return child;
   }
 
-  /** Identity of a futex word in `key`: 0, -EINVAL or -EFAULT. */
   /** What prctl(2) set for the memory of a process goes on in its children and its next programs. */
   inheritPolicies(from: MemoryManager): void {
     this.isHugeDisabled = from.isHugeDisabled;
     if ((from.writeOrExec & PR_MDWE_NO_INHERIT) === 0) this.writeOrExec = from.writeOrExec;
   }
 
+  /** Identity of a futex word in `key`: 0, -EINVAL or -EFAULT. */
   futexKey(addr: number, isPrivate: boolean): number {
     return futexKey(this, addr, isPrivate);
   }

@@ -11,12 +11,13 @@ import { resolvePage } from "./fault.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isPageAligned, pageUp } from "./region.ts";
+import { TURN_TOUCHED } from "./slices.ts";
 import { VM_LOCKED, VM_LOCKONFAULT, type Vma } from "./vma.ts";
 
 const LOCK_BITS = VM_LOCKED | VM_LOCKONFAULT;
 
-/** mlock2(2) and munlock(2). An address that is not aligned is rounded down. */
-export function mlock(
+/** What mlock2(2) and munlock(2) fail with, before anything is changed, or where the range ends: `lockStart` if it is empty. */
+export function checkLock(
   mm: MemoryManager,
   addr: number,
   len: number,
@@ -25,15 +26,38 @@ export function mlock(
 ): number {
   if ((flags & ~MLOCK_ONFAULT) !== 0) return -EINVAL;
   if (lock && !mm.limits.mayLockAll && mm.limits.memlock === 0) return -EPERM;
-  const start = isPageAligned(addr) ? addr : Math.floor(addr / PAGE_SIZE) * PAGE_SIZE;
+  const start = lockStart(addr), end = lockEnd(mm, addr, len);
+  return end > start && lock && !fits(mm, start, end) ? -ENOMEM : end;
+}
+
+/** mlock2(2) and munlock(2) in one turn. */
+export function mlock(
+  mm: MemoryManager,
+  addr: number,
+  len: number,
+  flags: number,
+  lock: boolean,
+): number {
+  const start = lockStart(addr), end = checkLock(mm, addr, len, flags, lock);
+  return end <= start ? Math.min(0, end) : markLocked(mm, start, end, lockBits(flags, lock), false);
+}
+
+/** An address that is not aligned is rounded down. */
+export function lockStart(addr: number): number {
+  return isPageAligned(addr) ? addr : Math.floor(addr / PAGE_SIZE) * PAGE_SIZE;
+}
+
+export function lockBits(flags: number, lock: boolean): number {
+  return lock ? VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0) : 0;
+}
+
+/** Where the range ends, or -errno. A length that wraps to nothing is accepted. */
+function lockEnd(mm: MemoryManager, addr: number, len: number): number {
+  const start = lockStart(addr);
   const span = pageUp(len + (addr - start));
   const end = start + (span < 2 ** 64 ? span : span - 2 ** 64);
   if (end < start || end > 2 ** 64) return -EINVAL;
-  if (end > mm.layout.maxAddress) return -ENOMEM;
-  if (start === end) return 0;
-  const bits = lock ? VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0) : 0;
-  if (lock && !fits(mm, start, end)) return -ENOMEM;
-  return setBits(mm, start, end, bits);
+  return end > mm.layout.maxAddress ? -ENOMEM : end;
 }
 
 /** The limit counts what is not locked already. */
@@ -49,13 +73,19 @@ function fits(mm: MemoryManager, start: number, end: number): boolean {
   return (mm.counters.locked + pages) * PAGE_SIZE <= mm.limits.memlock;
 }
 
-/** -ENOMEM when a part is not mapped; what comes before it is changed. */
-function setBits(mm: MemoryManager, start: number, end: number, bits: number): number {
+/** Mark areas: -ENOMEM when a part is not mapped (unless `isAll`); what comes before it is changed. */
+export function markLocked(
+  mm: MemoryManager,
+  start: number,
+  end: number,
+  bits: number,
+  isAll: boolean,
+): number {
   let at = start;
   const first = mm.vmas.splitAt(start), last = mm.vmas.splitAt(end);
   for (let i = first; i < last; i++) {
     const vma = mm.vmas.at(i), pages = (vma.end - vma.start) / PAGE_SIZE;
-    if (vma.start !== at) break;
+    if (vma.start !== at && !isAll) break;
     at = vma.end;
     if (vma.isNeverLocked) continue;
     mm.counters.charge(vma, pages, -1);
@@ -63,18 +93,15 @@ function setBits(mm: MemoryManager, start: number, end: number, bits: number): n
     mm.counters.charge(vma, pages, 1);
   }
   mm.vmas.mergeAround(start, end);
-  return at < end ? -ENOMEM : 0;
+  return at < end && !isAll ? -ENOMEM : 0;
 }
-
-/** LIMIT: pages that one turn of the loop gives memory to (about 4 ms). */
-const TURN_PAGES = 4096;
 
 /**
  * Give the pages of [page, end) memory, some of them: the page to go on with, or -ENOMEM where one cannot be had. With
  * `isAll`, what cannot be had and what is not mapped is passed over.
  */
 export function fillPages(mm: MemoryManager, page: number, end: number, isAll: boolean): number {
-  let left = TURN_PAGES, at = page;
+  let left = TURN_TOUCHED, at = page;
   while (at < end && left > 0) {
     const i = mm.vmas.indexOf(at * PAGE_SIZE);
     if (i === mm.vmas.length) return isAll ? end : -ENOMEM;
@@ -113,6 +140,7 @@ export function touchPages(mm: MemoryManager, host: number, pages: number): void
   }
 }
 
+/** mlockall(2) without the areas that there are: `markLocked` changes those, with the bits that are returned; or -errno. */
 export function mlockall(mm: MemoryManager, flags: number): number {
   if (flags === 0 || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0) return -EINVAL;
   if (flags === MCL_ONFAULT) return -EINVAL;
@@ -123,23 +151,5 @@ export function mlockall(mm: MemoryManager, flags: number): number {
   }
   const bits = VM_LOCKED | (flags & MCL_ONFAULT ? VM_LOCKONFAULT : 0);
   mm.futureFlags = (flags & MCL_FUTURE) !== 0 ? bits : 0;
-  if (isCurrent) setAll(mm, bits);
-  return 0;
-}
-
-export function munlockall(mm: MemoryManager): number {
-  mm.futureFlags = 0;
-  setAll(mm, 0);
-  return 0;
-}
-
-function setAll(mm: MemoryManager, bits: number): void {
-  for (const vma of mm.vmas.list) {
-    if (vma.isNeverLocked) continue;
-    const pages = (vma.end - vma.start) / PAGE_SIZE;
-    mm.counters.charge(vma, pages, -1);
-    vma.flags = vma.flags & ~LOCK_BITS | bits;
-    mm.counters.charge(vma, pages, 1);
-  }
-  mm.vmas.mergeAround(0, mm.layout.maxAddress);
+  return bits;
 }

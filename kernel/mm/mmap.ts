@@ -24,7 +24,7 @@ import type { Backing } from "./backing.ts";
 import { copyIntoNew } from "./cow.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { fillPages } from "./mlock.ts";
+import { IN_SLICES, isOneSlice } from "./slices.ts";
 import { applyCachedPatches } from "./patch.ts";
 import { isSealed } from "./sealed.ts";
 import { mapBackedRange, populateAnonymous } from "./populate.ts";
@@ -59,6 +59,7 @@ export function mmap(
   backing: Backing | null,
   offset: number,
   maxProt: number,
+  mayWait: boolean,
 ): number {
   if (len === 0 || !isPageAligned(offset)) return -EINVAL;
   if ((flags & M.MAP_FIXED_NOREPLACE) !== 0) flags |= M.MAP_FIXED;
@@ -85,6 +86,7 @@ export function mmap(
   const extra = size / PAGE_SIZE - replaced;
   if (!mayExpand(mm.counters, mm.limits, vmFlags, prot, extra)) return -ENOMEM;
   if (isHopeless(mm, size, prot, vmFlags)) return -ENOMEM;
+  if (mayWait && replaced > 0 && !isOneSlice(mm, at, at + size)) return IN_SLICES;
   if (backing === null && type === M.MAP_SHARED) {
     const shared = new SharedAnon(mm.ctx, size);
     if (prot !== PROT_NONE && shared.reserve() < 0) return -ENOMEM;
@@ -98,9 +100,8 @@ export function mmap(
     clearRange(mm, at, at + size);
   }
   const populates = (flags & M.MAP_POPULATE) !== 0 || isLocked && !isSecret;
-  mapArea(mm, vma, populates, replaced > 0);
-  // The first pages; of a very large mapping the others come as they are touched.
-  if (populates && prot !== PROT_NONE) fillPages(mm, at / PAGE_SIZE, (at + size) / PAGE_SIZE, true);
+  // Frames for all of a very large mapping would take too long: its pages get them as they are filled.
+  mapArea(mm, vma, populates && size <= EAGER_BYTES, replaced > 0);
   return at;
 }
 

@@ -21,9 +21,16 @@ import {
 } from "./vma.ts";
 
 export function mprotect(mm: MemoryManager, addr: number, len: number, prot: number): number {
+  const start = protectStart(mm, addr, len, prot);
+  if (start < 0 || len === 0) return Math.min(0, start);
+  return protectRange(mm, start, addr + pageUp(len), prot & PROT_MASK, new ProtectState());
+}
+
+/** Where the change of mprotect(2) begins, or -errno; a length of 0 is no error. */
+export function protectStart(mm: MemoryManager, addr: number, len: number, prot: number): number {
   const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
   if (grows === (PROT_GROWSDOWN | PROT_GROWSUP) || !isPageAligned(addr)) return -EINVAL;
-  if (len === 0) return 0;
+  if (len === 0) return addr;
   const end = addr + pageUp(len);
   if (end > mm.layout.maxAddress) return -ENOMEM;
   if ((prot & ~(PROT_MASK | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP)) !== 0) return -EINVAL;
@@ -39,14 +46,38 @@ export function mprotect(mm: MemoryManager, addr: number, len: number, prot: num
     if (first.start > addr) return -ENOMEM;
     if (grows === PROT_GROWSUP) return -EINVAL;
   }
-  const error = changeRange(mm, start, end, prot & PROT_MASK);
+  return start;
+}
+
+/** What one slice of a change leaves to the next. */
+export class ProtectState {
+  /** Up to here is an area of which a part is changed; its other parts count as committed no longer. */
+  areaEnd: number = 0;
+  isFreed: boolean = false;
+}
+
+/** Change [start, end), or a part of an area: 0 or -errno. */
+export function protectRange(
+  mm: MemoryManager,
+  start: number,
+  end: number,
+  prot: number,
+  state: ProtectState,
+): number {
+  const error = changeRange(mm, start, end, prot, state);
   mm.settle();
   mm.vmas.mergeAround(start, end);
   return error;
 }
 
 /** Areas before the one that fails stay changed. */
-function changeRange(mm: MemoryManager, start: number, end: number, prot: number): number {
+function changeRange(
+  mm: MemoryManager,
+  start: number,
+  end: number,
+  prot: number,
+  state: ProtectState,
+): number {
   for (let at = start; at < end;) {
     const vma = mm.vmas.find(at);
     if (vma === null) return -ENOMEM;
@@ -55,14 +86,17 @@ function changeRange(mm: MemoryManager, start: number, end: number, prot: number
     if (mm.writeOrExec !== 0 && gainsExec(vma.prot, prot)) return -EACCES;
     const to = Math.min(end, vma.end);
     if (vma.prot !== prot) {
-      const isFreed = isUnused(mm, vma, prot);
+      if (at >= state.areaEnd) {
+        state.isFreed = isUnused(mm, vma, prot);
+        state.areaEnd = vma.end;
+      }
       const pages = (to - at) / PAGE_SIZE;
       if (isData(vma.flags, prot) && !isData(vma.flags, vma.prot)) {
         if ((mm.counters.data + pages) * PAGE_SIZE > mm.limits.data) return -ENOMEM;
       }
       mm.vmas.splitAt(to);
       const part = mm.vmas.at(mm.vmas.splitAt(at));
-      if (isFreed) part.flags &= ~VM_ACCOUNT;
+      if (state.isFreed) part.flags &= ~VM_ACCOUNT;
       changeArea(mm, part, prot);
     }
     at = to;

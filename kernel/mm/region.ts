@@ -22,21 +22,38 @@ export function isPageAligned(addr: number): boolean {
 
 /** munmap(2). */
 export function munmap(mm: MemoryManager, addr: number, len: number): number {
+  const end = unmapEnd(mm, addr, len);
+  return end < 0 ? end : unmapRange(mm, addr, end);
+}
+
+/** Where the range ends that munmap(2) is called on, or -EINVAL. */
+export function unmapEnd(mm: MemoryManager, addr: number, len: number): number {
   const size = pageUp(len);
-  if (!isPageAligned(addr) || size === 0 || addr + size > mm.layout.maxAddress) return -EINVAL;
-  return unmapRange(mm, addr, addr + size);
+  return !isPageAligned(addr) || size === 0 || addr + size > mm.layout.maxAddress
+    ? -EINVAL
+    : addr + size;
 }
 
 /** Remove everything in [start, end): 0, -ENOMEM when that would make too many areas, -EPERM when some is sealed. */
 export function unmapRange(mm: MemoryManager, start: number, end: number): number {
   if (!mm.vmas.overlaps(start, end)) return 0;
-  if (isSealed(mm, start, end)) return -EPERM;
-  if (wouldSplitTooMuch(mm, start, end)) return -ENOMEM;
+  const error = checkUnmap(mm, start, end);
+  if (error === 0) removeRange(mm, start, end);
+  return error;
+}
+
+/** Remove everything in [start, end); whether that is allowed was looked at. */
+export function removeRange(mm: MemoryManager, start: number, end: number): void {
   tellUnmapped(mm, start, end);
   unmapHost(mm, start, end);
   clearRange(mm, start, end);
   mm.settle();
-  return 0;
+}
+
+/** What `unmapRange` fails with, before it changes anything; or 0. */
+export function checkUnmap(mm: MemoryManager, start: number, end: number): number {
+  if (isSealed(mm, start, end)) return -EPERM;
+  return wouldSplitTooMuch(mm, start, end) ? -ENOMEM : 0;
 }
 
 /** Queue the unmapping of what the host has there: never more than the areas, as the platform may live in between. */

@@ -5,51 +5,90 @@ import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from "../../ffi/abi/mman.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isPageAligned, pageUp } from "./region.ts";
+import { TURN_AREAS } from "./slices.ts";
 import { nextTouched, nextUntouched } from "./touched.ts";
 import { VM_LOCKED } from "./vma.ts";
 
-/** Shared mappings and file calls use the same pages: only MS_SYNC has something to do, once for each area. */
-export function msync(mm: MemoryManager, addr: number, len: number, flags: number): number {
+/** LIMIT: pages that mincore(2) answers for in one turn, and those that it looks at one by one. */
+const TURN_ANSWERS = 65536;
+
+/** How far `msync` came. */
+export class SyncRun {
+  next: number = 0;
+  hasHole: boolean = false;
+}
+
+/** Where the range of msync(2) ends, or -errno. */
+export function msyncEnd(mm: MemoryManager, addr: number, len: number, flags: number): number {
   if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0 || !isPageAligned(addr)) return -EINVAL;
   if ((flags & MS_ASYNC) !== 0 && (flags & MS_SYNC) !== 0) return -EINVAL;
   const end = addr + pageUp(len);
-  if (end > mm.layout.maxAddress) return -ENOMEM;
-  let at = addr, hasHole = false;
-  while (at < end) {
+  return end > mm.layout.maxAddress ? -ENOMEM : end;
+}
+
+/**
+ * Shared mappings and file calls use the same pages: only MS_SYNC has something to do, once for each area. 0, with the
+ * place to go on from in `run`, or -errno.
+ */
+export function msync(
+  mm: MemoryManager,
+  start: number,
+  end: number,
+  flags: number,
+  run: SyncRun,
+): number {
+  let at = start;
+  for (let left = TURN_AREAS; at < end && left > 0; left--) {
     const i = mm.vmas.indexOf(at);
     if (i === mm.vmas.length) return -ENOMEM;
     const vma = mm.vmas.at(i);
-    if (vma.start > at) hasHole = true;
-    if (vma.start >= end) break;
+    if (vma.start > at) run.hasHole = true;
+    if (vma.start >= end) {
+      at = end;
+      break;
+    }
     if ((flags & MS_INVALIDATE) !== 0 && (vma.flags & VM_LOCKED) !== 0) return -EBUSY;
     if ((flags & MS_SYNC) !== 0 && vma.isShared) {
       const r = vma.backing!.sync();
       if (r < 0) return r;
+      // The host may have had something to write.
+      if (vma.isDirect) left = 0;
     }
     at = vma.end;
   }
-  return hasHole ? -ENOMEM : 0;
+  run.next = at;
+  return 0;
 }
 
 const vector = new Uint8Array(4096);
 
-/** Private and shared pages are resident once something touched them; pages of host files always. */
-export function mincore(mm: MemoryManager, addr: number, len: number, vec: number): number {
+/**
+ * Private and shared pages are resident once something touched them; pages of host files always. `done` pages have their
+ * answer: 0, -errno, or how many have it now.
+ */
+export function mincore(
+  mm: MemoryManager,
+  addr: number,
+  len: number,
+  vec: number,
+  done: number,
+): number {
   if (!isPageAligned(addr)) return -EINVAL;
   const size = pageUp(len), max = mm.layout.maxAddress;
   if (addr + size > max) return -ENOMEM;
   if (vec + size / PAGE_SIZE > max) return -EFAULT;
   const from = addr / PAGE_SIZE, to = from + size / PAGE_SIZE;
-  for (let page = from; page < to;) {
+  const stop = Math.min(to, from + done + TURN_ANSWERS);
+  for (let page = from + done; page < stop;) {
     const vma = mm.vmas.find(page * PAGE_SIZE);
     if (vma === null) return -ENOMEM;
-    const n = Math.min(to, vma.end / PAGE_SIZE, page + vector.length) - page;
+    const n = Math.min(stop, vma.end / PAGE_SIZE, page + vector.length) - page;
     vector.fill(vma.isDirect ? 1 : 0, 0, n);
     fillVector(mm, page, page + n);
     if (mm.copyOut(vec + page - from, vector, 0, n) < 0) return -EFAULT;
     page += n;
   }
-  return 0;
+  return stop < to ? stop - from : 0;
 }
 
 /** Answer for the pages in [from, to) that have frames. */

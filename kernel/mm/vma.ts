@@ -173,6 +173,10 @@ export class VmaList {
   indexOf(addr: number): number {
     const list = this.list, h = this.hint;
     if (h < list.length && list[h]!.end > addr && (h === 0 || list[h - 1]!.end <= addr)) return h;
+    // The next one: areas are gone through in their order.
+    if (h + 1 < list.length && list[h]!.end <= addr && list[h + 1]!.end > addr) {
+      return this.hint = h + 1;
+    }
     let lo = 0, hi = list.length;
     while (lo < hi) {
       const mid = (lo + hi) >> 1;

@@ -13,7 +13,7 @@ import { endRun, startRun } from "./cpu_clock.ts";
 import { returnToUser } from "./return_to_user.ts";
 import { SigInfo } from "./signal/pending.ts";
 import { forceSignal } from "./signal/send.ts";
-import { SIGKILL, SIGTRAP } from "./signal/sigset.ts";
+import { SIGKILL, SIGSEGV, SIGTRAP } from "./signal/sigset.ts";
 import { TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
 import { onStep } from "./ptrace/debug_registers.ts";
 import { BLOCKED, HANDLING, RUNNING, type Task } from "./task.ts";
@@ -76,11 +76,13 @@ function onFault(task: Task): boolean {
   }
   if (sig === FAULT_AWAITED) {
     task.interrupted = false;
-    if (awaitFault(task) !== BLOCK) return false;
-    task.state = BLOCKED;
-    task.blockCount++;
-    ctx.park();
-    interruptIfNeeded(task);
+    if (awaitFault(task) === BLOCK) stayBlocked(task);
+    return false;
+  }
+  if (sig === SIGSEGV && mm.changes.covers(ctx.faultAddr)) {
+    task.interrupted = false;
+    task.waitFor(mm.changes.queue, 0);
+    stayBlocked(task);
     return false;
   }
   if (sig === SIGKILL) {
@@ -92,6 +94,14 @@ function onFault(task: Task): boolean {
   info.addr = mm.fault.addr;
   forceSignal(task, info);
   return false;
+}
+
+/** A fault waits: its instruction runs again (`tryAgain`). */
+function stayBlocked(task: Task): void {
+  task.state = BLOCKED;
+  task.blockCount++;
+  task.ctx.park();
+  interruptIfNeeded(task);
 }
 
 /** For the signal frame: sigcontext's trapno, err and cr2. */

@@ -66,6 +66,7 @@ const TASK_END: readonly EndStep[] = [
   once(releaseVforkParent),
   once(noteResident),
   once((task) => task.ctx.release()),
+  once((task) => task.mm.changes.leave(task)),
   once((task) => task.mm.put()),
   once((task) => task.ringFds?.release()),
   once((task) => task.files.drop()),
@@ -178,6 +179,7 @@ export function releaseMemory(task: Task): void {
   releaseVforkParent(task);
   noteResident(task);
   task.ctx.release();
+  task.mm.changes.leave(task);
   task.mm.put();
 }
 

@@ -8,6 +8,7 @@ import { IPC_EXEC, IPC_READ, IPC_WRITE } from "../../ipc/sysv/ipc_object.ts";
 import { ShmMemory, type ShmSegment } from "../../ipc/sysv/shm.ts";
 import { RLIMIT_MEMLOCK } from "../../task/limits.ts";
 import { shownPid } from "../../task/pid_namespace.ts";
+import { awaitChange } from "../../task/await_change.ts";
 import type { Task } from "../../task/task.ts";
 import { copyScratchOut, ownerInScratch, putPerm } from "./ipc_structs.ts";
 
@@ -36,6 +37,8 @@ export function sysShmat(t: Task, a: SyscallArgs): number {
   } else if ((flags & I.SHM_REMAP) !== 0) {
     return -EINVAL;
   }
+  const wait = awaitChange(t);
+  if (wait !== 0) return wait;
   const isReadOnly = (flags & I.SHM_RDONLY) !== 0;
   if (!isReadOnly) {
     prot |= PROT_WRITE;
@@ -69,6 +72,8 @@ function attach(
 
 /** shmdt(2): everything that one shmat mapped and that is still in its place. */
 export function sysShmdt(t: Task, a: SyscallArgs): number {
+  const wait = awaitChange(t);
+  if (wait !== 0) return wait;
   const addr = a.u64(0), { mm } = t;
   if (addr % PAGE !== 0) return -EINVAL;
   let memory: ShmMemory | null = null, end = Infinity;

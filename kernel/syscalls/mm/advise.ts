@@ -1,31 +1,73 @@
 /** madvise(2), mseal(2), msync(2), mincore(2), mlock(2) and their sisters. Thin: kernel/mm does it. */
 
 import { EFAULT, EINVAL, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
-import { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT } from "../../../ffi/abi/mman.ts";
+import {
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MCL_CURRENT,
+  MCL_FUTURE,
+  MCL_ONFAULT,
+  MLOCK_ONFAULT,
+} from "../../../ffi/abi/mman.ts";
 import { CAP_IPC_LOCK } from "../../../ffi/abi/capability.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { RLIMIT_MEMLOCK } from "../../task/limits.ts";
-import { fillPages } from "../../mm/mlock.ts";
+import { adviseEnd } from "../../mm/madvise.ts";
+import { checkLock, fillPages, lockBits, lockStart, markLocked, mlockall } from "../../mm/mlock.ts";
+import { mincore, msync, msyncEnd, SyncRun } from "../../mm/residency.ts";
+import { isOneSlice, sliceEnd, TURN_TOUCHED } from "../../mm/slices.ts";
+import { awaitChange } from "../../task/await_change.ts";
 import type { Task } from "../../task/task.ts";
+import { adviseSlices, RangeWork, rangeWork } from "./ranges.ts";
 
 const PAGE = 4096;
 
 /** madvise(2). HOT */
 export function sysMadvise(t: Task, a: SyscallArgs): number {
-  return t.mm.madvise(a.u64(0), a.u64(1), a.i32(2));
+  const { mm } = t, start = a.u64(0), len = a.u64(1), advice = a.i32(2);
+  const isShort = advice !== MADV_POPULATE_READ && advice !== MADV_POPULATE_WRITE ||
+    len <= TURN_TOUCHED * PAGE;
+  if (isShort && t.progress.object === null && isOneSlice(mm, start, start + len)) {
+    return mm.madvise(start, len, advice);
+  }
+  let work = rangeWork(t);
+  if (work === null) {
+    const end = adviseEnd(mm, start, len, advice);
+    if (end < 0) return end;
+    work = new RangeWork(start, end);
+  }
+  return adviseSlices(t, mm, work, advice);
 }
 
+/** msync(2), some areas a turn: `progress.value` is the next address, `progress.done` 1 behind a hole. */
 export function sysMsync(t: Task, a: SyscallArgs): number {
-  return t.mm.msync(a.u64(0), a.u64(1), a.i32(2));
+  const { progress, mm } = t, start = a.u64(0), flags = a.i32(2);
+  const end = msyncEnd(mm, start, a.u64(1), flags);
+  if (end < 0) return end;
+  if (progress.step === 0) progress.value = start;
+  progress.step = 1;
+  const found = new SyncRun();
+  const r = msync(mm, progress.value, end, flags, found);
+  if (found.hasHole) progress.done = 1;
+  if (r < 0) return r;
+  if (found.next >= end) return progress.done === 0 ? 0 : -ENOMEM;
+  progress.value = found.next;
+  return goOn(t);
 }
 
 export function sysMseal(t: Task, a: SyscallArgs): number {
+  const wait = awaitChange(t);
+  if (wait !== 0) return wait;
   return a.u64(2) !== 0 ? -EINVAL : t.mm.mseal(a.u64(0), a.u64(1));
 }
 
+/** mincore(2), some pages a turn: `progress.done` have their byte. */
 export function sysMincore(t: Task, a: SyscallArgs): number {
-  return t.mm.mincore(a.u64(0), a.u64(1), a.u64(2));
+  const { progress, mm } = t, r = mincore(mm, a.u64(0), a.u64(1), a.u64(2), progress.done);
+  if (r <= 0) return r;
+  progress.done = r;
+  return goOn(t);
 }
 
 /** Linux asks first whether this process may lock anything at all. */
@@ -36,24 +78,46 @@ function mayLock(t: Task): boolean {
   return mayLockAll || t.mm.limits.memlock > 0;
 }
 
-/** Mark, then give memory to the pages, some of them a turn: `progress.value` is the next one. */
+/** Steps of a lock: areas are marked, then their pages get memory. `progress.value` is the address or the page to go on with. */
+const MARKING = 1, FILLING = 2;
+
 function lock(t: Task, addr: number, len: number, flags: number): number {
-  const { progress } = t, first = Math.floor(addr / PAGE);
+  const { progress, mm } = t;
+  if (progress.step === FILLING) return fill(t, Math.ceil((addr + len) / PAGE), false);
   if (progress.step === 0) {
-    const r = mayLock(t) ? t.mm.mlock(addr, len, flags, true) : -EPERM;
-    if (r < 0) return r;
-    progress.step = 1;
-    progress.value = first;
+    const end = mayLock(t) ? checkLock(mm, addr, len, flags, true) : -EPERM;
+    if (end <= lockStart(addr)) return Math.min(0, end);
+    progress.object = new RangeWork(lockStart(addr), end);
+    progress.step = MARKING;
   }
+  const r = mark(t, lockBits(flags, true), false);
+  if (r !== 0) return r;
+  progress.step = FILLING;
+  progress.value = Math.floor(addr / PAGE);
   // A length that wraps to nothing was accepted, and locks nothing.
   return addr + len >= 2 ** 64 ? 0 : fill(t, Math.ceil((addr + len) / PAGE), false);
+}
+
+/** Mark the areas of the range in `progress.object`: 0, -errno or BLOCK. */
+function mark(t: Task, bits: number, isAll: boolean): number {
+  const work = rangeWork(t)!, { mm } = t;
+  const to = sliceEnd(mm, work.next, work.end);
+  const r = markLocked(mm, work.next, to, bits, isAll);
+  work.next = to;
+  return r < 0 || to === work.end ? r : goOn(t);
 }
 
 function fill(t: Task, end: number, isAll: boolean): number {
   const { progress } = t, next = fillPages(t.mm, progress.value, end, isAll);
   if (next < 0) return t.kernel.memory.awaited.handler === null ? next : -EFAULT;
   progress.value = next;
-  return next < end ? t.yieldTurn() : 0;
+  return next < end ? goOn(t) : 0;
+}
+
+/** The rest in another turn. A signal does not interrupt it: the call would begin again, and perhaps never end. */
+function goOn(t: Task): number {
+  t.uninterruptible = true;
+  return t.yieldTurn();
 }
 
 export function sysMlock(t: Task, a: SyscallArgs): number {
@@ -67,25 +131,42 @@ export function sysMlock2(t: Task, a: SyscallArgs): number {
 }
 
 export function sysMunlock(t: Task, a: SyscallArgs): number {
-  return t.mm.mlock(a.u64(0), a.u64(1), 0, false);
+  const { progress, mm } = t, start = lockStart(a.u64(0));
+  if (progress.step === 0) {
+    const end = checkLock(mm, a.u64(0), a.u64(1), 0, false);
+    if (end <= start) return Math.min(0, end);
+    progress.object = new RangeWork(start, end);
+    progress.step = MARKING;
+  }
+  return mark(t, 0, false);
 }
 
 export function sysMlockall(t: Task, a: SyscallArgs): number {
-  const flags = a.i32(0);
+  const flags = a.i32(0), { mm, progress } = t;
   if (flags === 0 || flags === MCL_ONFAULT) return -EINVAL;
   if ((flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0) return -EINVAL;
-  const end = t.mm.layout.maxAddress / PAGE;
-  if (t.progress.step === 1) return fill(t, end, true);
-  if (!mayLock(t)) return -EPERM;
-  const limits = t.mm.limits;
-  const tooMuch = t.mm.counters.total * 4096 > limits.memlock;
-  if ((flags & MCL_CURRENT) !== 0 && !limits.mayLockAll && tooMuch) return -ENOMEM;
-  const r = t.mm.mlockall(flags);
-  if (r < 0 || (flags & MCL_CURRENT) === 0) return r;
-  t.progress.step = 1;
-  return fill(t, end, true);
+  const end = mm.layout.maxAddress;
+  if (progress.step === FILLING) return fill(t, end / PAGE, true);
+  if (progress.step === 0) {
+    if (!mayLock(t)) return -EPERM;
+    const bits = mlockall(mm, flags);
+    if (bits < 0 || (flags & MCL_CURRENT) === 0) return Math.min(0, bits);
+    progress.done = bits;
+    progress.object = new RangeWork(0, end);
+    progress.step = MARKING;
+  }
+  const r = mark(t, progress.done, true);
+  if (r !== 0) return r;
+  progress.step = FILLING;
+  return fill(t, end / PAGE, true);
 }
 
 export function sysMunlockall(t: Task, _a: SyscallArgs): number {
-  return t.mm.munlockall();
+  const { progress, mm } = t;
+  if (progress.step === 0) {
+    mm.futureFlags = 0;
+    progress.object = new RangeWork(0, mm.layout.maxAddress);
+    progress.step = MARKING;
+  }
+  return mark(t, 0, true);
 }

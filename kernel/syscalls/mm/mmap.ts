@@ -17,6 +17,7 @@ import {
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_HUGETLB,
+  MAP_LOCKED,
   MAP_NONBLOCK,
   MAP_POPULATE,
   MAP_PRIVATE,
@@ -29,11 +30,16 @@ import {
   PROT_WRITE,
 } from "../../../ffi/abi/mman.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { VM_SHARED } from "../../mm/vma.ts";
+import { checkUnmap, pageUp, unmapEnd } from "../../mm/region.ts";
+import { protectStart } from "../../mm/mprotect.ts";
+import { IN_SLICES, isOneSlice } from "../../mm/slices.ts";
+import { VM_LOCKED, VM_SHARED } from "../../mm/vma.ts";
+import { awaitChange } from "../../task/await_change.ts";
 import type { Task } from "../../task/task.ts";
 import { isNoExec } from "../../vfs/access.ts";
 import { touchFileAtime } from "../../vfs/atime.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
+import { fillSlices, protectSlices, RangeWork, rangeWork, unmapSlices } from "./ranges.ts";
 
 const RWX = PROT_READ | PROT_WRITE | PROT_EXEC;
 /** Flags that MAP_SHARED_VALIDATE may not be given for files that do not know MAP_SYNC (mman-common.h). */
@@ -42,9 +48,49 @@ const PERSONALITY_READ_IMPLIES_EXEC = 0x0400000;
 /** LIMIT: file offsets and lengths are below 2^63; beyond 2^53 nothing is exact, and no file is that long. */
 const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
 
+/** Steps of an mmap(2) that takes several turns: the place of a fixed mapping is cleared, its pages are filled. */
+const CLEARING = 1, FILLING = 2;
+
+/** LIMIT: of a new mapping so much is filled (MAP_POPULATE, MAP_LOCKED); other pages come as they are touched. */
+const FILLED_BYTES = 16 << 20;
+
 /** mmap(2). HOT */
 export function sysMmap(t: Task, a: SyscallArgs): number {
   if ((a.words[10]! & 4095) !== 0) return -EINVAL;
+  if (t.mm.changes.owner !== null || t.progress.step !== 0) return mapLater(t, a);
+  return mapped(t, a, mapMemory(t, a));
+}
+
+/** A mapping that waited, or that goes on. */
+function mapLater(t: Task, a: SyscallArgs): number {
+  const wait = awaitChange(t), work = rangeWork(t);
+  if (wait !== 0) return wait;
+  if (work !== null && t.progress.step === FILLING) return fillSlices(t, work);
+  const r = work !== null && work.next < work.end ? unmapSlices(t, work) : 0;
+  return r !== 0 ? r : mapped(t, a, mapMemory(t, a));
+}
+
+/** The mapping is made, with this result. HOT */
+function mapped(t: Task, a: SyscallArgs, r: number): number {
+  const flags = a.i32(3);
+  if (r === IN_SLICES) return clearPlace(t, a);
+  if (r < 0 || (flags & (MAP_POPULATE | MAP_LOCKED)) === 0 && t.mm.futureFlags === 0) return r;
+  const vma = t.mm.vmas.find(r);
+  const isLocked = vma !== null && (vma.flags & VM_LOCKED) !== 0 && !vma.isSecret;
+  if (vma === null || vma.prot === 0 || !isLocked && (flags & MAP_POPULATE) === 0) return r;
+  t.progress.step = FILLING;
+  return fillSlices(t, new RangeWork(r, r + Math.min(FILLED_BYTES, pageUp(a.u64(1)))));
+}
+
+/** The place of a fixed mapping takes several turns to clear. */
+function clearPlace(t: Task, a: SyscallArgs): number {
+  const start = a.u64(0);
+  t.progress.step = CLEARING;
+  const r = unmapSlices(t, new RangeWork(start, start + pageUp(a.u64(1))));
+  return r !== 0 ? r : mapped(t, a, mapMemory(t, a));
+}
+
+function mapMemory(t: Task, a: SyscallArgs): number {
   const flags = a.i32(3), addr = a.u64(0), len = a.u64(1);
   let prot = a.i32(2) & RWX;
   if ((flags & MAP_ANONYMOUS) === 0) {
@@ -56,7 +102,7 @@ export function sysMmap(t: Task, a: SyscallArgs): number {
   if ((prot & PROT_READ) !== 0 && (t.personality & PERSONALITY_READ_IMPLIES_EXEC) !== 0) {
     prot |= PROT_EXEC;
   }
-  return t.mm.mmap(addr, len, prot, flags, null, a.u64(5));
+  return t.mm.mmap(addr, len, prot, flags, null, a.u64(5), RWX, true);
 }
 
 /** The part of mmap(2) for files: access mode, noexec mounts, in the order of do_mmap. */
@@ -96,13 +142,26 @@ function mapFile(
   const backing = file.mmap(shared && (prot & PROT_WRITE) !== 0, shared, offset);
   if (typeof backing === "number") return backing;
   if (shared && backing.isWriteSealed) maxProt &= ~PROT_WRITE;
-  const r = t.mm.mmap(addr, len, prot, flags, backing, offset, maxProt);
+  const r = t.mm.mmap(addr, len, prot, flags, backing, offset, maxProt, true);
   if (r >= 0) touchFileAtime(file);
   return r;
 }
 
+/** munmap(2). HOT */
 export function sysMunmap(t: Task, a: SyscallArgs): number {
-  return t.mm.munmap(a.u64(0), a.u64(1));
+  const { mm } = t, start = a.u64(0), len = a.u64(1);
+  if (mm.changes.owner === null && isOneSlice(mm, start, start + len)) {
+    return mm.munmap(start, len);
+  }
+  const wait = awaitChange(t);
+  if (wait !== 0) return wait;
+  let work = rangeWork(t);
+  if (work === null) {
+    const end = unmapEnd(mm, start, len), r = end < 0 ? end : checkUnmap(mm, start, end);
+    if (r < 0) return r;
+    work = new RangeWork(start, end);
+  }
+  return unmapSlices(t, work);
 }
 
 /** mprotect(2). HOT */
@@ -119,11 +178,26 @@ export function sysPkeyMprotect(t: Task, a: SyscallArgs): number {
 function protect(t: Task, addr: number, len: number, prot: number): number {
   const implied = (prot & PROT_READ) !== 0 &&
     (t.personality & PERSONALITY_READ_IMPLIES_EXEC) !== 0;
-  return t.mm.mprotect(addr, len, implied ? prot | PROT_EXEC : prot);
+  if (implied) prot |= PROT_EXEC;
+  const { mm } = t;
+  if (mm.changes.owner === null && isOneSlice(mm, addr, addr + len)) {
+    return mm.mprotect(addr, len, prot);
+  }
+  const wait = awaitChange(t);
+  if (wait !== 0) return wait;
+  let work = rangeWork(t);
+  if (work === null) {
+    const start = protectStart(mm, addr, len, prot);
+    if (start < 0 || len === 0) return Math.min(0, start);
+    work = new RangeWork(start, addr + pageUp(len));
+  }
+  return protectSlices(t, work, prot & RWX);
 }
 
 /** mremap(2). */
 export function sysMremap(t: Task, a: SyscallArgs): number {
+  const wait = awaitChange(t);
+  if (wait !== 0) return wait;
   const from = a.u64(0), to = t.mm.mremap(from, a.u64(1), a.u64(2), a.i32(3), a.u64(4));
   if (to >= 0) t.group.aio?.moved(from, to);
   return to;
@@ -131,7 +205,15 @@ export function sysMremap(t: Task, a: SyscallArgs): number {
 
 /** brk(2): the break, changed or not; never an error. */
 export function sysBrk(t: Task, a: SyscallArgs): number {
-  return t.mm.brk(a.u64(0));
+  const { mm } = t, wait = awaitChange(t);
+  if (wait !== 0) return wait;
+  const to = pageUp(a.u64(0)), end = pageUp(mm.break.end);
+  let work = rangeWork(t);
+  if (work === null && to >= mm.break.start && to < end && !isOneSlice(mm, to, end)) {
+    if (checkUnmap(mm, to, end) === 0) work = new RangeWork(to, end);
+  }
+  const r = work !== null && work.next < work.end ? unmapSlices(t, work) : 0;
+  return r === 0 ? mm.brk(a.u64(0)) : r;
 }
 
 /** remap_file_pages(2), as Linux emulates it since 4.0: a new mapping of another part of the same file. */
@@ -139,6 +221,8 @@ export function sysRemapFilePages(t: Task, a: SyscallArgs): number {
   const start = a.u64(0) - (a.u64(0) & 4095), size = a.u64(1) - (a.u64(1) & 4095);
   const pgoff = a.u64(3), flags = a.i32(4);
   if (a.u64(2) !== 0 || size === 0) return -EINVAL;
+  const wait = awaitChange(t);
+  if (wait !== 0) return wait;
   const vma = t.mm.vmas.find(start);
   if (vma === null || (vma.flags & VM_SHARED) === 0 || vma.backing === null) return -EINVAL;
   if (start + size > vma.end || pgoff * 4096 + size > MAX_OFFSET) return -EINVAL;

@@ -6,12 +6,19 @@ import { MADV_COLD, MADV_COLLAPSE, MADV_PAGEOUT, MADV_WILLNEED } from "../../../
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { PidFd } from "../../task/pidfd.ts";
+import { BLOCK } from "../../core/result.ts";
+import { adviseEnd } from "../../mm/madvise.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { Task } from "../../task/task.ts";
 import { mayReadMemory } from "../../task/ptrace/access.ts";
 import { Segments } from "./process_vm.ts";
+import { adviseSlices, RangeWork, rangeWork } from "./ranges.ts";
 
 /** What a process may be told by another: nothing that changes what it reads. */
 const HARMLESS = [MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE];
+
+/** LIMIT: ranges that are advised of in one turn. */
+const TURN_RANGES = 64;
 
 /** A thread of the process that has its memory still, or -errno. */
 function targetOf(t: Task, fd: number): Task | number {
@@ -33,13 +40,25 @@ export function sysProcessMadvise(t: Task, a: SyscallArgs): number {
   if (!HARMLESS.includes(advice)) return -EINVAL;
   if (!mayReadMemory(t, target)) return -EACCES;
   if (!hasCap(t.cred, CAP_SYS_NICE)) return -EPERM;
-  let done = 0;
-  for (let i = 0; i < ranges.addr.length; i++) {
-    const error = target.mm.madvise(ranges.addr[i]!, ranges.len[i]!, advice);
-    if (error < 0) return done === 0 ? error : done;
-    done += ranges.len[i]!;
+  return adviseAll(t, target.mm, ranges, advice);
+}
+
+/** `progress.value` ranges, of `progress.done` bytes, are done. */
+function adviseAll(t: Task, mm: MemoryManager, ranges: Segments, advice: number): number {
+  const { progress } = t;
+  for (let k = 0; progress.value < ranges.addr.length; k++) {
+    if (k === TURN_RANGES) return t.yieldTurn() === BLOCK ? BLOCK : progress.done;
+    const start = ranges.addr[progress.value]!, len = ranges.len[progress.value]!;
+    const end = adviseEnd(mm, start, len, advice);
+    const work = rangeWork(t) ?? new RangeWork(start, end);
+    const r = end < 0 ? end : adviseSlices(t, mm, work, advice);
+    if (r === BLOCK) return r;
+    if (r < 0) return progress.done === 0 ? r : progress.done;
+    progress.object = null;
+    progress.done += len;
+    progress.value++;
   }
-  return done;
+  return progress.done;
 }
 
 /** Memory of a dying process is given back as it dies: there is nothing to hasten. */

@@ -15,7 +15,7 @@ const IOV_MAX = 1024;
 /** LIMIT: as for read(2). */
 const MAX_RW = 0x7ffff000;
 /** LIMIT: bytes of one turn of the loop: the same memory may stand in many segments. */
-const TURN_BYTES = 8 << 20;
+const TURN_BYTES = 1 << 20;
 
 /** Two parallel lists: where and how long. */
 export class Segments {

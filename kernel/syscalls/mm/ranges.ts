@@ -1,0 +1,100 @@
+/**
+ * Calls over a range of addresses that take more than one turn of the loop: munmap(2), mprotect(2), madvise(2), and clearing
+ * the place of a fixed mapping. Each slice is a change of its own (mm/slices.ts), in the order of addresses, so that
+ * nothing but the next address has to be remembered.
+ *
+ * Calls that remove or rearrange areas hold the memory's change lock between slices. Only the end of the task
+ * interrupts them: it leaves a part of the range as it was, as Linux does.
+ */
+
+import { BLOCK } from "../../core/result.ts";
+import { adviseRange, HOLE, isDiscard } from "../../mm/madvise.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import { fillPages } from "../../mm/mlock.ts";
+import { protectRange, ProtectState } from "../../mm/mprotect.ts";
+import { removeRange } from "../../mm/region.ts";
+import { sliceEnd, TURN_AREAS, TURN_DISCARDED, TURN_TOUCHED } from "../../mm/slices.ts";
+import type { MonitorEvent } from "../../mm/userfault.ts";
+import { ENOMEM } from "../../../ffi/abi/errno.ts";
+import { MADV_POPULATE_READ, MADV_POPULATE_WRITE } from "../../../ffi/abi/mman.ts";
+import type { Task } from "../../task/task.ts";
+
+const PAGE = 4096;
+
+/** Kept in `progress.object` between slices. */
+export class RangeWork extends ProtectState {
+  /** Address that the next slice begins at, and the end of the range. */
+  next: number;
+  readonly start: number;
+  readonly end: number;
+  hasHole: boolean = false;
+  /** What monitors are to hear (userfaultfd(2)) when the call ends. */
+  readonly told: MonitorEvent[] = [];
+
+  constructor(start: number, end: number) {
+    super();
+    this.start = this.next = start;
+    this.end = end;
+  }
+}
+
+/** The work that an earlier run of the call began, or null. */
+export function rangeWork(t: Task): RangeWork | null {
+  const { object } = t.progress;
+  return object instanceof RangeWork ? object : null;
+}
+
+/** The call goes on in another turn: BLOCK, or what a task gets that must end. `locks`: it holds the change lock. */
+function goOn(t: Task, work: RangeWork, locks: boolean): number {
+  t.progress.object = work;
+  work.told.push(...t.kernel.memory.told.splice(0));
+  if (locks) t.mm.changes.take(t, work.start, work.end);
+  t.uninterruptible = true;
+  const r = t.yieldTurn();
+  if (r !== BLOCK) t.mm.changes.leave(t);
+  return r;
+}
+
+/** The call ends with `result`. */
+function over(t: Task, work: RangeWork, result: number): number {
+  t.kernel.memory.told.unshift(...work.told.splice(0));
+  t.mm.changes.leave(t);
+  return result;
+}
+
+/** Remove all in the range; what may be refused was looked at before. 0, or BLOCK. */
+export function unmapSlices(t: Task, work: RangeWork): number {
+  const to = sliceEnd(t.mm, work.next, work.end);
+  removeRange(t.mm, work.next, to);
+  work.next = to;
+  return to === work.end ? over(t, work, 0) : goOn(t, work, true);
+}
+
+export function protectSlices(t: Task, work: RangeWork, prot: number): number {
+  const to = sliceEnd(t.mm, work.next, work.end);
+  const r = protectRange(t.mm, work.next, to, prot, work);
+  if (r < 0 || to === work.end) return over(t, work, r);
+  work.next = to;
+  return goOn(t, work, true);
+}
+
+/** Advice needs no lock: it changes one area after the other on Linux too. `mm`: a process's that `t` may advise. */
+export function adviseSlices(t: Task, mm: MemoryManager, work: RangeWork, advice: number): number {
+  let to = sliceEnd(mm, work.next, work.end, isDiscard(advice) ? TURN_DISCARDED : TURN_AREAS);
+  if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE) {
+    to = Math.min(to, work.next + TURN_TOUCHED * PAGE);
+  }
+  const r = adviseRange(mm, work.next, to, advice);
+  if (r === HOLE) work.hasHole = true;
+  if (r < 0 || to === work.end) return over(t, work, r >= 0 && work.hasHole ? -ENOMEM : r);
+  work.next = to;
+  return goOn(t, work, false);
+}
+
+/** A new mapping's pages get memory (MAP_POPULATE, MAP_LOCKED): the address, or BLOCK. */
+export function fillSlices(t: Task, work: RangeWork): number {
+  const next = fillPages(t.mm, work.next / PAGE, work.end / PAGE, true) * PAGE;
+  if (next >= work.end) return over(t, work, work.start);
+  work.next = next;
+  return goOn(t, work, false);
+}

@@ -1,0 +1,14 @@
+/** Waiting for the change of a memory that another task makes in several turns (mm/change_lock.ts). */
+
+import type { Task } from "./task.ts";
+
+/**
+ * To be asked before a call makes, removes or rearranges areas: 0, BLOCK until the other task's change is over, or what a
+ * task gets that must end.
+ */
+export function awaitChange(t: Task): number {
+  const { changes } = t.mm;
+  if (changes.owner === null || changes.owner === t) return 0;
+  t.uninterruptible = true;
+  return t.waitFor(changes.queue, 0);
+}
