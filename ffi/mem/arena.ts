@@ -22,17 +22,21 @@ import {
   PROT_WRITE,
 } from "../abi/mman.ts";
 import { EINVAL } from "../abi/errno.ts";
-import { SEEK_DATA, SEEK_HOLE } from "../abi/fs.ts";
+import { SEEK_DATA } from "../abi/fs.ts";
 import { Stat } from "../abi/stat.ts";
 import { check } from "../sys/errors.ts";
 import { close, fallocate, fstat, lseek, mmap, pwrite } from "../sys/files.ts";
 import { addressOf, scratch } from "../sys/cstring.ts";
+import { syscall } from "../sys/native.ts";
+import { SYS_mincore } from "../abi/syscall_numbers.ts";
 import { sealedMemfd } from "./shared_region.ts";
 
 /** Size and alignment of a window, in bytes. */
 export const WINDOW_BYTES = 2 * 1024 * 1024;
 
 const FIRST_BYTES = 65536;
+/** LIMIT: pages that one search for a hole looks at. */
+const MINCORE_PAGES = 4096;
 /** Unit of st_blocks. */
 const BLOCK_BYTES = 512;
 
@@ -115,7 +119,7 @@ export class Arena {
     for (let at = offset; at < end;) {
       const data = this.nextData(at);
       if (data >= end) break;
-      at = Math.min(this.nextHole(data), end);
+      at = Math.min(this.nextHole(data, end), end);
       bytes += at - data;
     }
     return bytes / PAGE_SIZE;
@@ -126,10 +130,17 @@ export class Arena {
     const at = lseek(this.fd, offset, SEEK_DATA);
     return at < 0 ? Infinity : at;
   }
-  /** The first page at or behind `offset` that the host has given nothing to, or Infinity. */
-  nextHole(offset: number): number {
-    const at = lseek(this.fd, offset, SEEK_HOLE);
-    return at < 0 ? Infinity : at;
+  /**
+   * The first page in [offset, end) that the host has given nothing to, or where the search stopped: at `end`, or sooner. SEEK_HOLE
+   * would go on to the end of what is there, 45 ns a page.
+   */
+  nextHole(offset: number, end: number): number {
+    const pages = Math.min(MINCORE_PAGES, Math.ceil((end - offset) / PAGE_SIZE));
+    const vector = scratch.areaOffset(0), { u8 } = scratch;
+    const r = syscall(SYS_mincore, this.base + offset, pages * PAGE_SIZE, scratch.area(0));
+    u8[vector + pages] = 0;
+    const present = r < 0 ? pages : u8.indexOf(0, vector) - vector;
+    return Math.min(end, offset + present * PAGE_SIZE);
   }
 
   /** Bytes that the host has given for guest memory. */

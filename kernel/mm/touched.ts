@@ -16,7 +16,7 @@ export function nextTouched(ctx: MemoryContext, page: number, end: number): numb
     const data = ctx.arena.nextData(at * PAGE_SIZE) / PAGE_SIZE;
     if (data >= end) return end;
     if (!isBlank(ctx, data)) return data;
-    const hole = Math.min(end, ctx.arena.nextHole(data * PAGE_SIZE) / PAGE_SIZE);
+    const hole = Math.min(end, ctx.arena.nextHole(data * PAGE_SIZE, end * PAGE_SIZE) / PAGE_SIZE);
     for (at = data + 1; at < hole; at++) {
       if (!isBlank(ctx, at)) return at;
     }
@@ -24,9 +24,9 @@ export function nextTouched(ctx: MemoryContext, page: number, end: number): numb
   return end;
 }
 
-/** The first untouched one of frames [page, end), in arena pages, or `end`. */
+/** The first untouched one of frames [page, end), in arena pages, or where the search stopped. */
 export function nextUntouched(ctx: MemoryContext, page: number, end: number): number {
-  const hole = Math.min(end, ctx.arena.nextHole(page * PAGE_SIZE) / PAGE_SIZE);
+  const hole = Math.min(end, ctx.arena.nextHole(page * PAGE_SIZE, end * PAGE_SIZE) / PAGE_SIZE);
   for (let at = page; at < hole; at++) {
     if (isBlank(ctx, at)) return at;
   }

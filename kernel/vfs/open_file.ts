@@ -40,6 +40,9 @@ export interface FileWatcher {
   onFileGone(): void;
 }
 
+/** LIMIT: bytes of a transfer that takes one turn, for most files (1 to 2 ms). */
+export const SLICE_BYTES: number = 2 << 20;
+
 export abstract class OpenFile {
   /** What it is charged to. */
   readonly account: Account = ACCOUNTING.current;
@@ -59,6 +62,8 @@ export abstract class OpenFile {
   isCreated: boolean = false;
   /** The last read gave -EAGAIN for the sake of other tasks: it goes on in another turn of the loop, O_NONBLOCK or not. */
   needsTurn: boolean = false;
+  /** LIMIT: bytes that are read or written in one turn of the loop; the rest of a longer transfer lets others go first. */
+  sliceBytes: number = SLICE_BYTES;
   /** F_SETOWN, F_SETSIG, O_ASYNC: kept by fcntl. */
   owner: object | null = null;
   /** What landlock(7) denied when it was opened and is not asked for yet: LANDLOCK_ACCESS_FS_TRUNCATE, _IOCTL_DEV. */

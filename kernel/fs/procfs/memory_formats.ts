@@ -3,7 +3,6 @@
  * sisters). All of them may be opened by whoever may look into the process.
  */
 
-import { ENOMEM } from "../../../ffi/abi/errno.ts";
 import { majorOf, minorOf } from "../../../ffi/abi/stat.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../platform/platform.ts";
 import { bytesToString } from "../../core/bytes.ts";
@@ -28,37 +27,29 @@ import {
   VM_WIPEONFORK,
   type Vma,
 } from "../../mm/vma.ts";
-import { TEXT_MAX } from "../../core/quota.ts";
 import { escapeNewlines, right } from "./format.ts";
-import { areaUse, MemoryUse } from "./memory_use.ts";
+import type { AreaFormat } from "./area_text.ts";
+import type { MemoryUse } from "./memory_use.ts";
 
 export interface MemoryFormat {
-  /** Without memory (a zombie) it cannot be opened: ESRCH. */
-  readonly needsMemory: boolean;
-  /** The text, or -ENOMEM: it is too long. */
-  render(mm: MemoryManager): string | number;
+  render(mm: MemoryManager): string;
 }
 
 export const MEMORY_FORMATS: ReadonlyMap<string, MemoryFormat> = new Map([
-  ["maps", { needsMemory: false, render: maps }],
-  ["smaps", { needsMemory: false, render: smaps }],
-  ["numa_maps", { needsMemory: false, render: numaMaps }],
-  ["smaps_rollup", { needsMemory: true, render: rollup }],
-  ["environ", { needsMemory: true, render: environ }],
-  ["auxv", { needsMemory: true, render: auxv }],
+  ["environ", { render: environ }],
+  ["auxv", { render: auxv }],
+]);
+
+/** Files with a record for each area (area_text.ts). */
+export const AREA_FORMATS: ReadonlyMap<string, AreaFormat> = new Map<string, AreaFormat>([
+  ["maps", { units: 1, counts: false, record: areaLine, total: null }],
+  ["smaps", { units: 8, counts: true, record: smapsRecord, total: null }],
+  ["numa_maps", { units: 2, counts: true, record: numaLine, total: null }],
+  ["smaps_rollup", { units: 0.1, counts: true, record: null, total: rollup }],
 ]);
 
 /** Column in which names begin. */
 const NAME_COLUMN = 73;
-
-function maps(mm: MemoryManager): string | number {
-  let text = "";
-  for (const vma of mm.vmas.list) {
-    text += areaLine(mm, vma);
-    if (text.length > TEXT_MAX) return -ENOMEM;
-  }
-  return text;
-}
 
 function areaLine(mm: MemoryManager, vma: Vma): string {
   const { backing, prot } = vma;
@@ -76,43 +67,30 @@ function areaLine(mm: MemoryManager, vma: Vma): string {
 }
 
 /** As of the machine's only node. */
-function numaMaps(mm: MemoryManager): string | number {
-  let text = "";
-  for (const vma of mm.vmas.list) {
-    const use = areaUse(mm, vma), name = mm.nameOf(vma), pages = use.resident;
-    text += `${hex(vma.start, 8)} ${vma.policy === null ? "default" : vma.policy.describe()}`;
-    if (vma.backing !== null) text += ` file=${escapeNewlines(name).replaceAll(" ", "\\040")}`;
-    else if (name === "[heap]" || name === "[stack]") text += ` ${name.slice(1, -1)}`;
-    if (use.anonymous > 0) text += ` anon=${use.anonymous} dirty=${use.anonymous}`;
-    if (pages > use.anonymous) text += ` mapped=${pages}`;
-    if (pages > 0) text += ` active=0 N0=${pages} kernelpagesize_kB=4`;
-    text += "\n";
-    if (text.length > TEXT_MAX) return -ENOMEM;
-  }
-  return text;
+function numaLine(mm: MemoryManager, vma: Vma, use: MemoryUse): string {
+  const name = mm.nameOf(vma), pages = use.resident;
+  let text = `${hex(vma.start, 8)} ${vma.policy === null ? "default" : vma.policy.describe()}`;
+  if (vma.backing !== null) text += ` file=${escapeNewlines(name).replaceAll(" ", "\\040")}`;
+  else if (name === "[heap]" || name === "[stack]") text += ` ${name.slice(1, -1)}`;
+  if (use.anonymous > 0) text += ` anon=${use.anonymous} dirty=${use.anonymous}`;
+  if (pages > use.anonymous) text += ` mapped=${pages}`;
+  if (pages > 0) text += ` active=0 N0=${pages} kernelpagesize_kB=4`;
+  return text + "\n";
 }
 
 function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, "0");
 }
 
-function smaps(mm: MemoryManager): string | number {
-  let text = "";
-  for (const vma of mm.vmas.list) {
-    text += areaLine(mm, vma);
-    text += line("Size", (vma.end - vma.start) / 4096) + line("KernelPageSize", 1) +
-      line("MMUPageSize", 1) + useLines(areaUse(mm, vma), false) + "THPeligible:           0\n" +
-      `VmFlags: ${flagNames(vma)}\n`;
-    if (text.length > TEXT_MAX) return -ENOMEM;
-  }
-  return text;
+function smapsRecord(mm: MemoryManager, vma: Vma, use: MemoryUse): string {
+  return areaLine(mm, vma) + line("Size", (vma.end - vma.start) / 4096) +
+    line("KernelPageSize", 1) + line("MMUPageSize", 1) + useLines(use, false) +
+    `THPeligible:           0\nVmFlags: ${flagNames(vma)}\n`;
 }
 
-function rollup(mm: MemoryManager): string {
+function rollup(mm: MemoryManager, use: MemoryUse): string {
   const { list } = mm.vmas, first = list[0], last = list[list.length - 1];
   if (first === undefined || last === undefined) return "";
-  const use = new MemoryUse();
-  for (const vma of list) use.add(areaUse(mm, vma));
   const head = `${hex(first.start, 8)}-${hex(last.end, 8)} ---p 00000000 00:00 0 `;
   return `${head.padEnd(NAME_COLUMN - 1)} [rollup]\n` + useLines(use, true);
 }

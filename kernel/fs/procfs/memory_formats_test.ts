@@ -3,6 +3,7 @@ import { AT_FDCWD, O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED } from "../../../ffi/abi/mman.ts";
 import { stringToBytes } from "../../core/bytes.ts";
 import { HostFileBacking, MemoryLab } from "../../testing/memory_lab.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
 import { openAt } from "../../vfs/open.ts";
 import { BufferCursor, errno, mustOpen, readBytes } from "../../vfs/vfs_testing.ts";
 import { ProcLab } from "./proc_testing.ts";
@@ -118,3 +119,41 @@ Deno.test("whoever has a file about memory open sees the memory of then", () => 
   maps.drop();
   memory.close();
 });
+
+Deno.test("maps of many areas come some a read, smaps_rollup takes turns", () => {
+  const memory = new MemoryLab(), lab = new ProcLab(), areas = 1200;
+  const mm = put(memory, BASE, "x");
+  for (let k = 0; k < areas; k++) {
+    mm.mmap(BASE + (2 * k + 8) * PAGE, PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS | 0x10, null, 0);
+    mm.store8(BASE + (2 * k + 8) * PAGE, 1);
+  }
+  lab.init.mm = mm;
+  const maps = mustOpen(lab.root, "/proc/self/maps", 0);
+  let text = "", reads = 0;
+  for (let n = 1; n > 0; reads++) {
+    const part = new Uint8Array(1 << 16);
+    n = maps.read(new BufferCursor(part), text.length);
+    text += new TextDecoder().decode(part.subarray(0, n));
+    assert(n < 1 << 14);
+  }
+  assertEquals(text.split("\n").length, areas + 2);
+  assert(reads > 2);
+  // A reader at another place goes over what is before it.
+  assertEquals(readBytes(maps, 0, 8).length, 8);
+  assertEquals(readInTurns(maps, text.length - 20).slice(1), [text.slice(-20)]);
+  const rollup = mustOpen(lab.root, "/proc/self/smaps_rollup", 0);
+  const [turns, total] = readInTurns(rollup, 0);
+  assert(Number(turns) > 0);
+  assertMatch(String(total), /\nRss: +4804 kB\n/);
+  maps.drop();
+  rollup.drop();
+  memory.close();
+});
+
+/** Turns that a read took beside its last one, and what it gave. */
+function readInTurns(file: OpenFile, offset: number): [number, string] {
+  const bytes = new Uint8Array(4096);
+  let n = 0, turns = 0;
+  do n = file.read(new BufferCursor(bytes), offset); while (file.needsTurn && ++turns < 100);
+  return [turns, new TextDecoder().decode(bytes.subarray(0, Math.max(0, n)))];
+}

@@ -8,7 +8,7 @@ import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { PAGE_FILE, PAGE_SHARED } from "../../mm/pages.ts";
 import { touchedPages } from "../../mm/touched.ts";
-import { VM_LOCKED, type Vma } from "../../mm/vma.ts";
+import type { Vma } from "../../mm/vma.ts";
 import type { ProcSource } from "./source.ts";
 
 /** In pages. */
@@ -36,44 +36,77 @@ export class MemoryUse {
   }
 }
 
+/** LIMIT: what is looked at in one turn of the loop: about so many microseconds. */
+export const TURN_UNITS = 1000;
+/** Pages that are looked at together, and extents that cost one unit; a page that was zeroed for reuse costs some. */
+const STEP_PAGES = 512, RECYCLED_UNITS = 3, PAGES_A_UNIT = 16;
+
+/**
+ * Counts the memory of a range of pages, some of it a turn. What changes behind the place where it stands is not seen, as with
+ * Linux's walk.
+ */
+export class UseCount {
+  readonly use: MemoryUse = new MemoryUse();
+  private page: number;
+  private readonly end: number;
+
+  constructor(from: number, to: number) {
+    this.page = from;
+    this.end = to;
+  }
+
+  /** Units that are left of `units`; 0: it is not over. `vma`: that all pages are in, or null. */
+  advance(mm: MemoryManager, vma: Vma | null, units: number): number {
+    const { pages } = mm;
+    let left = units;
+    for (let i = pages.indexOf(this.page); i < pages.length && left > 0;) {
+      const from = Math.max(this.page, pages.start(i));
+      if (from >= this.end) break;
+      const to = Math.min(this.end, pages.end(i), from + STEP_PAGES);
+      if (pages.frame(i) >= 0) {
+        const area = vma ?? mm.vmas.find(from * PAGE_SIZE);
+        left -= cost(mm, pages.frame(i) + from - pages.start(i), to - from);
+        count(mm, this.use, area, i, from, to);
+      } else left -= 0.1;
+      this.page = to;
+      if (to === pages.end(i)) i++;
+      if (left <= 0) return 0;
+    }
+    return left;
+  }
+}
+
+function cost(mm: MemoryManager, frame: number, pages: number): number {
+  let recycled = 0;
+  for (let k = 0; k < pages; k++) if (mm.ctx.frames.isRecycled(frame + k)) recycled++;
+  return 1 + recycled * RECYCLED_UNITS + pages / PAGES_A_UNIT;
+}
+
 /** How long what was found of another process's memory counts: one look of top(1) reads several files. */
 const FRESH_NS = 2_000_000;
-let lastMm: MemoryManager | null = null;
-let lastUse: MemoryUse = new MemoryUse();
-let lastNs: number = 0;
 
-/** What a process has, all areas together; for others than itself up to 2 ms old. */
-export function memoryUse(mm: MemoryManager, source: ProcSource): MemoryUse {
-  if (source.current()?.mm === mm) return measure(mm);
-  const now = source.host.monotonicNs();
-  if (mm !== lastMm || mm.isDestroyed || now - lastNs >= FRESH_NS || now < lastNs) {
-    lastUse = measure(mm);
-    lastNs = now;
-    lastMm = mm;
-  }
-  return lastUse;
+/** What was found of a process's memory: kept with it (`mm.measured`). */
+class Measured {
+  /** All areas together, as of `ns`; null: never. */
+  use: MemoryUse | null = null;
+  ns: number = 0;
+  /** Under way. */
+  count: UseCount | null = null;
 }
 
-function measure(mm: MemoryManager): MemoryUse {
-  const use = new MemoryUse();
-  const { pages, vmas } = mm;
-  for (let i = 0; i < pages.length; i++) {
-    if (pages.frame(i) < 0) continue;
-    const vma = vmas.find(pages.start(i) * PAGE_SIZE);
-    count(mm, use, vma, i, pages.start(i), pages.end(i));
-  }
-  return use;
-}
-
-export function areaUse(mm: MemoryManager, vma: Vma): MemoryUse {
-  const use = new MemoryUse(), { pages } = mm;
-  const from = vma.start / PAGE_SIZE, to = vma.end / PAGE_SIZE;
-  for (let i = pages.indexOf(from); i < pages.length && pages.start(i) < to; i++) {
-    if (pages.frame(i) < 0) continue;
-    count(mm, use, vma, i, Math.max(from, pages.start(i)), Math.min(to, pages.end(i)));
-  }
-  if ((vma.flags & VM_LOCKED) !== 0) use.locked = use.resident;
-  return use;
+/** What a process has, all areas together; for others than itself up to 2 ms old. Null: it takes another turn. */
+export function memoryUse(mm: MemoryManager, source: ProcSource): MemoryUse | null {
+  const measured = mm.measured instanceof Measured ? mm.measured : new Measured();
+  mm.measured = measured;
+  const now = source.host.monotonicNs(), { use } = measured;
+  const isOwn = source.current()?.mm === mm;
+  const isFresh = now >= measured.ns && now - measured.ns < FRESH_NS;
+  if (use !== null && measured.count === null && isFresh && !isOwn) return use;
+  const count = measured.count ??= new UseCount(0, Infinity);
+  if (count.advance(mm, null, TURN_UNITS) === 0) return null;
+  measured.count = null;
+  measured.ns = now;
+  return measured.use = count.use;
 }
 
 /** Pages [from, to) of extent `i`, which has frames. */

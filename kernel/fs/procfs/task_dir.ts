@@ -13,7 +13,7 @@ import { IdMapText, isIdMapFile } from "./id_map_files.ts";
 import { PlaceLink } from "./magic_link.ts";
 import { MapFilesDir } from "./map_files_dir.ts";
 import { MemInode } from "./mem_file.ts";
-import { MEMORY_FORMATS } from "./memory_formats.ts";
+import { AREA_FORMATS, MEMORY_FORMATS } from "./memory_formats.ts";
 import { MountsInode } from "./mounts_files.ts";
 import { NetDir } from "./net_dir.ts";
 import { NsDir } from "./ns_links.ts";
@@ -115,7 +115,7 @@ export class TaskDir extends TaskBelow {
         return new MountsInode(proc, ref, ino, mode & 0o777, name);
       default:
         if (isIdMapFile(name)) return new IdMapText(proc, ref, ino, mode & 0o777, name);
-        return MEMORY_FORMATS.has(name)
+        return MEMORY_FORMATS.has(name) || AREA_FORMATS.has(name)
           ? new MemoryText(proc, ref, ino, mode & 0o777, name)
           : new TaskText(proc, ref, ino, mode & 0o777, name);
     }

@@ -4,7 +4,7 @@
  */
 
 import { CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
-import { EACCES, EINVAL, EPERM, ERANGE, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EACCES, EAGAIN, EINVAL, EPERM, ERANGE, ESRCH } from "../../../ffi/abi/errno.ts";
 import { type Credentials, hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { TimeNamespace } from "../../cred/time_namespace.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
@@ -135,11 +135,13 @@ function storeLoginUid(
 }
 
 /** Badness of Linux's OOM killer: share of memory in tenths of a percent, shifted by the adjustment. */
-function oomScore(task: ProcTask, source: ProcSource): string {
+function oomScore(task: ProcTask, source: ProcSource): string | number {
   const { mm, oomScoreAdj } = task;
   if (mm === null || oomScoreAdj === -1000) return "0\n";
   const total = source.host.memoryBytes / 4096;
-  const badness = memoryUse(mm, source).resident * 1000 / total + oomScoreAdj;
+  const use = memoryUse(mm, source);
+  if (use === null) return -EAGAIN;
+  const badness = use.resident * 1000 / total + oomScoreAdj;
   return `${Math.max(0, Math.trunc((1000 + badness) * 2 / 3))}\n`;
 }
 

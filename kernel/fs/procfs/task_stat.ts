@@ -1,5 +1,6 @@
 /** /proc/PID/stat, statm and status: proc_pid_stat(5), proc_pid_statm(5), proc_pid_status(5). */
 
+import { EAGAIN } from "../../../ffi/abi/errno.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { UserNamespace } from "../../cred/user_namespace.ts";
 import type { CapSet } from "../../cred/credentials.ts";
@@ -36,10 +37,13 @@ function lowBits(set: SignalBits): number {
   return set.lo & 0x7fffffff;
 }
 
-export function statLine(task: ProcTask, source: ProcSource, whole: boolean): string {
-  const s = task.stat(whole), { mm } = task;
+/** -EAGAIN, here and below: the memory is so large that it takes another turn. */
+export function statLine(task: ProcTask, source: ProcSource, whole: boolean): string | number {
+  const { mm } = task, use = mm === null ? null : memoryUse(mm, source);
+  if (mm !== null && use === null) return -EAGAIN;
+  const s = task.stat(whole);
   const isPermitted = mayInspect(source, task);
-  const rss = mm === null ? 0 : memoryUse(mm, source).resident;
+  const rss = use?.resident ?? 0;
   const rssLimit = task.limits.soft[RLIMIT_RSS] ?? Infinity;
   const program = mm?.program;
   const own = isPermitted && program !== undefined;
@@ -103,16 +107,19 @@ function textPages(mm: MemoryManager): number {
   return Math.ceil(codeEnd / PAGE_SIZE) - Math.floor(codeStart / PAGE_SIZE);
 }
 
-export function statmLine(task: ProcTask, source: ProcSource): string {
+export function statmLine(task: ProcTask, source: ProcSource): string | number {
   const { mm } = task;
   if (mm === null) return "0 0 0 0 0 0 0\n";
   const use = memoryUse(mm, source), { counters } = mm;
+  if (use === null) return -EAGAIN;
   return `${counters.total} ${use.resident} ${use.file + use.shared} ${textPages(mm)} 0 ` +
     `${counters.data + counters.stack} 0\n`;
 }
 
-export function statusText(task: ProcTask, source: ProcSource, whole: boolean): string {
-  const s = task.stat(whole), { cred, fs, mm, files } = task;
+export function statusText(task: ProcTask, source: ProcSource, whole: boolean): string | number {
+  const memory = task.mm === null ? "" : memoryLines(task.mm, source);
+  if (memory === null) return -EAGAIN;
+  const s = task.stat(whole), { cred, fs, files } = task;
   const cpus = source.host.cpuCount, reader = source.caller()?.cred.userNs ?? cred.userNs;
   const umask = fs === null ? "" : `Umask:\t${fs.umask.toString(8).padStart(4, "0")}\n`;
   return `Name:\t${escapeName(task.comm)}\n${umask}` +
@@ -121,7 +128,7 @@ export function statusText(task: ProcTask, source: ProcSource, whole: boolean): 
     `TracerPid:\t${s.tracer}\n` +
     idLines(cred, reader, files === null ? 0 : files.size) +
     nestedIdLines(task) +
-    "Kthread:\t0\n" + (mm === null ? "" : memoryLines(mm, source)) +
+    "Kthread:\t0\n" + memory +
     `Threads:\t${s.threads}\n` + signalLines(s, task) + capabilityLines(task) +
     `NoNewPrivs:\t${cred.noNewPrivs ? 1 : 0}\n` +
     `Seccomp:\t${s.seccompMode}\nSeccomp_filters:\t${s.seccompFilters}\n` +
@@ -152,8 +159,9 @@ function escapeName(name: string): string {
   return name.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
 
-function memoryLines(mm: MemoryManager, source: ProcSource): string {
+function memoryLines(mm: MemoryManager, source: ProcSource): string | null {
   const use = memoryUse(mm, source), { counters } = mm, text = textPages(mm);
+  if (use === null) return null;
   // Page tables: a page for 512 pages, and four above them.
   const tables = Math.ceil(counters.total / 512) + 4;
   return size("VmPeak", counters.peak) + size("VmSize", counters.total) +

@@ -10,7 +10,8 @@ import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { TextFile, TextInode } from "../generated/text_inode.ts";
-import { MEMORY_FORMATS } from "./memory_formats.ts";
+import { AreaTextFile } from "./area_text.ts";
+import { AREA_FORMATS, MEMORY_FORMATS } from "./memory_formats.ts";
 import { TASK_FORMATS } from "./task_formats.ts";
 import type { TaskRef } from "./task_ref.ts";
 
@@ -84,16 +85,18 @@ class TaskTextFile extends TextFile {
 }
 
 /**
- * A file about memory; `name` is one of MEMORY_FORMATS. Whoever opened it sees the memory that was there then, not that
+ * A file about memory; `name` is one of MEMORY_FORMATS or AREA_FORMATS. Whoever opened it sees the memory that was there then, not that
  * of a program that was started later.
  */
 export class MemoryText extends OwnedText {
   override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
     const task = this.ref.get();
     if (task === null) return -ESRCH;
-    const needsMemory = MEMORY_FORMATS.get(this.name)?.needsMemory === true;
+    const needsMemory = MEMORY_FORMATS.has(this.name) || this.name === "smaps_rollup";
     if (task.mm === null && needsMemory) return -ESRCH;
     if (task.mm !== null && !this.ref.mayReadMemory(task)) return -EACCES;
+    const areas = AREA_FORMATS.get(this.name);
+    if (areas !== undefined) return new AreaTextFile(this, flags, this.ref, task.mm, areas);
     return new MemoryTextFile(this, flags, task.mm);
   }
 

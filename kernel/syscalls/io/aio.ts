@@ -24,7 +24,7 @@ import {
   synced,
   writeWith,
 } from "./read_write.ts";
-import { SLICE_BYTES, waitReadable, waitWritable } from "./transfer.ts";
+import { waitReadable, waitWritable } from "./transfer.ts";
 
 /** Linux's bound: a ring is 256 MiB at most. */
 const EVENTS_MAX = 0x10000000 / A.IoEvent.size;
@@ -185,8 +185,8 @@ function transfer(
   const r = isVector ? io.setIov(buf, count) : io.set(buf, count);
   if (r < 0 || offset < 0) return r < 0 ? r : -EINVAL;
   if (progress.value > 0) io.advance(Math.min(progress.value, io.remaining));
-  const isLast = io.remaining <= SLICE_BYTES;
-  io.limit(SLICE_BYTES);
+  const isLast = io.remaining <= file.sliceBytes;
+  io.limit(file.sliceBytes);
   const wanted = io.remaining, at = file.isSeekable ? offset + progress.value : -1;
   const n = isWrite ? write(t, file, at, flags) : file.read(io, at);
   if (n === -EAGAIN && progress.value === 0 && !isImmediate(file, flags)) {

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../../ffi/abi/mman.ts";
 import { DATA, GONE, LabKernel, WAITS } from "../../testing/task_lab.ts";
 import { BLOCKED, type Task } from "../../task/task.ts";
-import { SLICE_BYTES } from "./transfer.ts";
+import { SLICE_BYTES } from "../../vfs/open_file.ts";
 
 const BUFFER = 0x100000000, O_RDWR_CREAT = 0o102;
 

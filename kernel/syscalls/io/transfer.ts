@@ -36,13 +36,12 @@ import { waitForInput } from "./terminal.ts";
 export const READABLE: number = POLLIN | POLLRDNORM | POLLHUP | POLLERR;
 export const WRITABLE: number = POLLOUT | POLLWRNORM | POLLHUP | POLLERR;
 
-/** LIMIT: bytes that are moved in one turn of the loop; the rest of a longer transfer lets others go first. */
-export const SLICE_BYTES: number = 8 << 20;
-
 /** Read at the file's position (or where pipes and sockets are). HOT */
 export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean): number {
   const offset = file.isSeekable ? file.pos : -1;
-  if (offset >= 0 && io.remaining > SLICE_BYTES) return readSliced(t, file, io, -1, nonblocking);
+  if (offset >= 0 && io.remaining > file.sliceBytes) {
+    return readSliced(t, file, io, -1, nonblocking);
+  }
   if (offset >= 0 && MARKS.asking > 0) {
     const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
     if (r < 0) return r;
@@ -66,7 +65,7 @@ export function readFileAt(
   offset: number,
   nonblocking: boolean,
 ): number {
-  if (io.remaining > SLICE_BYTES) return readSliced(t, file, io, offset, nonblocking);
+  if (io.remaining > file.sliceBytes) return readSliced(t, file, io, offset, nonblocking);
   if (MARKS.asking > 0) {
     const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
     if (r < 0) return r;
@@ -91,8 +90,8 @@ function readSliced(
 ): number {
   const { progress } = t;
   if (progress.done > 0) io.advance(progress.done);
-  const isLast = io.remaining <= SLICE_BYTES;
-  io.limit(SLICE_BYTES);
+  const isLast = io.remaining <= file.sliceBytes;
+  io.limit(file.sliceBytes);
   const wanted = io.remaining, at = offset < 0 ? file.pos : offset + progress.done;
   if (MARKS.asking > 0) {
     const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
@@ -127,11 +126,11 @@ export function writeFile(
 ): number {
   if (io.isAwaited) return -EFAULT;
   if (!file.isSeekable) return writeStream(t, file, io, nonblocking);
-  if (io.remaining <= SLICE_BYTES) return writeSlice(t, file, io, offset, nonblocking);
+  if (io.remaining <= file.sliceBytes) return writeSlice(t, file, io, offset, nonblocking);
   const { progress } = t;
   if (progress.done > 0) io.advance(progress.done);
-  const isLast = io.remaining <= SLICE_BYTES;
-  io.limit(SLICE_BYTES);
+  const isLast = io.remaining <= file.sliceBytes;
+  io.limit(file.sliceBytes);
   const wanted = io.remaining, at = offset < 0 ? -1 : offset + progress.done;
   const n = writeSlice(t, file, io, at, nonblocking);
   if (n === BLOCK) return n;
@@ -165,7 +164,7 @@ function writeSlice(
 function writeStream(t: Task, file: OpenFile, io: IoCursor, nonblocking: boolean): number {
   const progress = t.progress;
   if (progress.done > 0) io.advance(progress.done);
-  const enough = progress.done + SLICE_BYTES;
+  const enough = progress.done + file.sliceBytes;
   let n: number;
   do {
     n = file.write(io, -1);
