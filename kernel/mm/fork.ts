@@ -215,7 +215,7 @@ function wipe(mm: MemoryManager, child: MemoryManager): void {
   }
 }
 
-function copyState(mm: MemoryManager, child: MemoryManager): void {
+export function copyState(mm: MemoryManager, child: MemoryManager): void {
   child.hasSeals = mm.hasSeals;
   child.isDumpable = mm.isDumpable;
   child.ownerNs = mm.ownerNs;

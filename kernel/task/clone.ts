@@ -23,18 +23,20 @@ import {
   CLONE_VM,
 } from "../../ffi/abi/sched.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../ffi/abi/capability.ts";
-import { EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS } from "../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, ENOSYS } from "../../ffi/abi/errno.ts";
 import { type Context, EFLAGS, FS_BASE, RAX, RSP } from "../../platform/platform.ts";
 import { BLOCK, IN_GUEST, IN_STOP } from "../core/result.ts";
 import { type Credentials, hasCap } from "../cred/credentials.ts";
 import { SemUndoList } from "../ipc/sysv/sem_undo.ts";
 import { blankClock } from "../loader/vdso.ts";
+import { ForkWork, isQuickFork } from "../mm/fork_slices.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import type { Cgroup } from "./cgroup/cgroup.ts";
 import { joinGroups } from "./cgroup/group_set.ts";
 import { mayPlaceChild } from "./cgroup/membership.ts";
 import { fullGroup, noteFullContainer } from "./cgroup/pids.ts";
 import { isFull } from "./container.ts";
+import { awaitChange } from "./await_change.ts";
 import { resume } from "./alert.ts";
 import { dropSemUndo } from "./exit.ts";
 import { Limits, RLIMIT_NOFILE, RLIMIT_NPROC } from "./limits.ts";
@@ -93,12 +95,16 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   const { flags } = request;
   const invalid = checkFlags(task, flags);
   if (invalid !== 0) return invalid;
+  const wait = (flags & CLONE_VM) !== 0 ? 0 : awaitChange(task);
+  if (wait !== 0) return wait;
   const full = checkCount(task, request);
-  if (full !== 0) return full;
-  if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return -ENOMEM;
-  if ((flags & CLONE_FS) !== 0 && task.fs.isInExec) return -EAGAIN;
+  if (full !== 0) return undoFork(task, full);
+  if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return undoFork(task, -ENOMEM);
+  if ((flags & CLONE_FS) !== 0 && task.fs.isInExec) return undoFork(task, -EAGAIN);
+  const copy = (flags & CLONE_VM) !== 0 ? 0 : copyInSlices(task);
+  if (copy !== 0) return copy;
   const world = worldForChild(task, flags);
-  if (typeof world === "number") return world;
+  if (typeof world === "number") return undoFork(task, world);
   const birth: Birth = { world, parts: null, group: null, child: null };
   try {
     return bear(task, request, birth);
@@ -113,7 +119,7 @@ function bear(task: Task, request: CloneRequest, birth: Birth): number {
   const id = chooseId(world.ns.pidForChildren, request.tids, task.cred);
   if (typeof id === "number") {
     world.drop();
-    return id;
+    return undoFork(task, id);
   }
   const parts = makeParts(task, flags);
   if (typeof parts === "number") {
@@ -154,6 +160,36 @@ function bear(task: Task, request: CloneRequest, birth: Birth): number {
   task.progress.object = child;
   task.progress.value = tid;
   return awaitVfork(task);
+}
+
+/**
+ * The copy of a large memory takes several turns (mm/fork_slices.ts): it is in `progress.object`. 0: it is there, or takes no turn
+ * of its own; else -errno or BLOCK. Only the end of the task interrupts it.
+ */
+function copyInSlices(task: Task): number {
+  const { progress, mm } = task;
+  if (progress.object === null && isQuickFork(mm)) return 0;
+  const work = progress.object instanceof ForkWork ? progress.object : new ForkWork(mm);
+  if (work.isOver) return 0;
+  progress.object = work;
+  if (task.interrupted) return undoFork(task, -EINTR);
+  if (work.run()) {
+    mm.changes.leave(task);
+    return work.child === null ? undoFork(task, -ENOMEM) : 0;
+  }
+  mm.changes.take(task, 0, 0);
+  task.uninterruptible = true;
+  return task.yieldTurn() === BLOCK ? BLOCK : undoFork(task, -EINTR);
+}
+
+/** There is no child: its memory goes, if it was copied. */
+function undoFork(task: Task, error: number): number {
+  const { progress, mm } = task;
+  if (!(progress.object instanceof ForkWork)) return error;
+  progress.object.discard();
+  progress.object = null;
+  mm.changes.leave(task);
+  return error;
 }
 
 /** vfork(2): only death ends this wait before the child has called exec or exit. */
@@ -226,7 +262,9 @@ function exceedsProcessLimit(task: Task): boolean {
 }
 
 function makeParts(task: Task, flags: number): Parts | number {
-  const mm = (flags & CLONE_VM) !== 0 ? task.mm.share() : task.mm.fork(task.ctx.rsp);
+  const { object } = task.progress, copy = object instanceof ForkWork ? object.child : null;
+  const mm = (flags & CLONE_VM) !== 0 ? task.mm.share() : copy ?? task.mm.fork(task.ctx.rsp);
+  task.progress.object = null;
   if (typeof mm === "number") return mm;
   const ctx = mm.space.newContext();
   if (ctx !== null) return { mm, ctx };

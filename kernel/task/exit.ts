@@ -5,6 +5,7 @@
  * Neighbours: exit_request.ts asks for it; reap.ts takes zombies away; wait.ts is the parent's side.
  */
 
+import { ForkWork } from "../mm/fork_slices.ts";
 import { endDelay } from "./cgroup/delay.ts";
 import { leaveGroups } from "./cgroup/group_set.ts";
 import { endRun } from "./cpu_clock.ts";
@@ -58,6 +59,7 @@ const repeated = (run: EndStep["run"]): EndStep => ({ run, isRepeated: true });
 const TASK_END: readonly EndStep[] = [
   once((task) => task.endWait()),
   once(discardPendingExec),
+  once(discardFork),
   once(traceExit),
   once((task) => task.kernel.taskStats.tellExit(task)),
   once((task) => tellExit(task, task.group.isExiting ? task.group.exitStatus : task.exitStatus)),
@@ -171,6 +173,12 @@ export function onContextDeath(task: Task): void {
   else if (![AWAIT_FULL, AWAIT_CALL, AWAIT_TRACED].includes(task.state)) return;
   task.state = HANDLING;
   exitTask(task);
+}
+
+/** A fork that was under way: the copy of the memory goes. */
+function discardFork({ progress }: Task): void {
+  if (progress.object instanceof ForkWork) progress.object.discard();
+  progress.object = null;
 }
 
 /** Locks and ids in user memory, the parent of a vfork, and the memory itself (mm_release of Linux). */

@@ -1,0 +1,199 @@
+/**
+ * fork(2) of a large memory, in several turns of the loop: what fork.ts does at once, some areas and pages a turn, in the order
+ * of addresses. Calls that would rearrange areas wait for it (change_lock.ts); other threads run on.
+ *
+ * First the parent's pages are shared with the child's page map: write-protected, with a second reference to their frames.
+ * Then the space is cloned, and the child gets its areas. Pages that another thread changed on the way are mapped anew
+ * in the child, which has the frames of the turn in which they were shared: a thread that writes during a fork cannot know
+ * what the child sees of that, on Linux either.
+ */
+
+import { PROT_WRITE } from "../../platform/platform.ts";
+import { UFFD_FEATURE_EVENT_FORK } from "../../ffi/abi/userfaultfd.ts";
+import { copyState } from "./fork.ts";
+import { PAGE_SIZE } from "./frames.ts";
+import { MemoryManager } from "./memory_manager.ts";
+import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED, PageMap } from "./pages.ts";
+import { sliceEnd, TURN_AREAS, TURN_EXTENTS, TURN_PAGES } from "./slices.ts";
+import type { MonitorEvent, Userfault } from "./userfault.ts";
+import { inheritHandler } from "./userfault_events.ts";
+import { unwatchedFlags } from "./userfault_watch.ts";
+import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK, type Vma } from "./vma.ts";
+
+/** LIMIT: areas that are shared in one turn: the protection of each is a change for the host. */
+const FORK_AREAS = TURN_AREAS / 2;
+
+/** True when a fork of this memory takes one turn. */
+export function isQuickFork(mm: MemoryManager): boolean {
+  if (mm.vmas.length > FORK_AREAS || mm.pages.length > TURN_EXTENTS) return false;
+  return mm.counters.total <= TURN_PAGES || sliceEnd(mm, 0, Infinity) === Infinity;
+}
+
+export class ForkWork {
+  /** The child, once its space is there. */
+  child: MemoryManager | null = null;
+  isOver: boolean = false;
+  private readonly mm: MemoryManager;
+  private readonly pages: PageMap = new PageMap();
+  private readonly areas: Vma[] = [];
+  private readonly handlers: Map<Userfault, Userfault> = new Map();
+  /** Pages of the parent that changed between turns, or are not mapped in the child as in the parent: page, count pairs. */
+  private readonly changed: number[] = [];
+  private readonly told: MonitorEvent[] = [];
+  /** Address that the next slice begins at. */
+  private next: number = 0;
+  private isShared: boolean = false;
+  /** Areas and changed pages that the child has. */
+  private given: number = 0;
+  private mended: number = 0;
+
+  constructor(mm: MemoryManager) {
+    this.mm = mm;
+  }
+
+  /** One turn: true when it was the last. Then `child` is null if the host has no space for it. */
+  run(): boolean {
+    if (!this.isShared) return this.isOver = this.share();
+    if (this.given < this.areas.length) this.giveAreas();
+    else this.mend();
+    if (this.given < this.areas.length || this.mended < this.changed.length) return false;
+    this.mm.ctx.told.unshift(...this.told);
+    return this.isOver = true;
+  }
+
+  /** The fork is not going to be. */
+  discard(): void {
+    this.mm.pages.changed = null;
+    if (this.child !== null) this.child.put();
+    else {
+      const { pages } = this, { frames } = this.mm.ctx;
+      for (let i = 0; i < pages.length; i++) {
+        if (pages.frame(i) >= 0) frames.release(pages.frame(i) * PAGE_SIZE, pages.count(i));
+      }
+    }
+  }
+
+  /** True: there is no space for the child. */
+  private share(): boolean {
+    const { mm } = this, { vmas } = mm;
+    mm.pages.changed = null;
+    const to = sliceEnd(mm, this.next, Infinity, FORK_AREAS);
+    for (let i = vmas.indexOf(this.next); i < vmas.length && vmas.at(i).start < to; i++) {
+      const vma = vmas.at(i);
+      if (vma.start >= this.next) this.areas.push(vma.clone());
+      const from = Math.max(vma.start, this.next), end = Math.min(vma.end, to);
+      this.sharePages(vma, from / PAGE_SIZE, end / PAGE_SIZE);
+    }
+    this.next = to;
+    // The Sentry, and who copies a page, waits for these.
+    mm.forkSeq = mm.space.seq;
+    mm.flushTlb();
+    mm.pages.changed = this.changed;
+    if (to !== Infinity) return false;
+    mm.pages.changed = null;
+    this.isShared = true;
+    return !this.cloneSpace();
+  }
+
+  private cloneSpace(): boolean {
+    const { mm } = this, space = mm.space.fork();
+    if (space === null) return false;
+    mm.forkSeq = mm.space.seq;
+    this.child = new MemoryManager(mm.ctx, space, this.pages);
+    copyState(mm, this.child);
+    return true;
+  }
+
+  /** Pages [from, to) of one area. */
+  private sharePages(vma: Vma, from: number, to: number): void {
+    if ((vma.flags & (VM_DONTFORK | VM_WIPEONFORK)) !== 0) return;
+    const map = this.mm.pages, isWritable = (vma.prot & PROT_WRITE) !== 0;
+    const handler = vma.userfault;
+    const isHandled = handler !== null && (handler.features & UFFD_FEATURE_EVENT_FORK) !== 0;
+    const first = map.splitAt(from), last = map.splitAt(to);
+    let runStart = from, runEnd = from;
+    for (let i = first; i < last; i++) {
+      const isOwn = map.frame(i) >= 0 && (map.flags(i) & (PAGE_COW | PAGE_SHARED)) === 0;
+      if (isOwn && !vma.isShared) {
+        map.setFlags(i, map.flags(i) | PAGE_COW);
+        if (isWritable) {
+          if (map.start(i) !== runEnd) {
+            this.protect(runStart, runEnd, vma.sharedProt);
+            runStart = map.start(i);
+          }
+          runEnd = map.end(i);
+        }
+      }
+      this.inherit(vma, i, isHandled);
+    }
+    this.protect(runStart, runEnd, vma.sharedProt);
+    map.coalesce(first - 1, last + 1);
+  }
+
+  private protect(from: number, to: number, prot: number): void {
+    if (from < to) this.mm.space.protect(from * PAGE_SIZE, (to - from) * PAGE_SIZE, prot);
+  }
+
+  /** The child gets extent `i`. Shadows stay with the parent. */
+  private inherit(vma: Vma, i: number, isHandled: boolean): void {
+    const map = this.mm.pages, page = map.start(i), count = map.count(i), frame = map.frame(i);
+    const marks = map.flags(i), flags = isHandled ? marks : unwatchedFlags(vma, marks);
+    if (frame >= 0) this.mm.ctx.frames.retain(frame * PAGE_SIZE, count);
+    else if ((flags & (PAGE_POISONED | PAGE_WATCHED)) === 0) return;
+    this.pages.insert(page, count, frame, -1, flags);
+    // Only a handler's watch keeps the host from letting anybody write to shared memory.
+    if (frame >= 0 && flags !== marks && vma.isShared) this.changed.push(page, count);
+  }
+
+  private giveAreas(): void {
+    const child = this.child!, { ctx } = this.mm;
+    const end = Math.min(this.areas.length, this.given + TURN_AREAS);
+    for (; this.given < end; this.given++) {
+      const vma = this.areas[this.given]!;
+      const isLeft = (vma.flags & VM_DONTFORK) !== 0;
+      if (isLeft || (vma.flags & VM_WIPEONFORK) !== 0) {
+        child.space.unmap(vma.start, vma.end - vma.start);
+      }
+      if (isLeft) continue;
+      vma.flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+      inheritHandler(vma, child, this.handlers);
+      child.vmas.insert(vma);
+    }
+    this.told.push(...ctx.told.splice(0));
+  }
+
+  /** Map what changed, or was mapped otherwise in the parent, as the child has it. */
+  private mend(): void {
+    const { changed } = this, end = Math.min(changed.length, this.mended + TURN_EXTENTS);
+    for (; this.mended < end; this.mended += 2) {
+      const page = changed[this.mended]!;
+      mapAnew(this.child!, page, page + changed[this.mended + 1]!);
+    }
+  }
+}
+
+/** Bring the host's mappings of pages [from, to) to what areas and page map say. */
+function mapAnew(mm: MemoryManager, from: number, to: number): void {
+  const map = mm.pages;
+  for (let page = from; page < to;) {
+    const vma = mm.vmas.find(page * PAGE_SIZE), i = map.indexOf(page);
+    const isThere = i < map.length && map.start(i) <= page;
+    let end = Math.min(to, isThere ? map.end(i) : i < map.length ? map.start(i) : to);
+    if (vma !== null) end = Math.min(end, vma.end / PAGE_SIZE);
+    else {
+      const k = mm.vmas.indexOf(page * PAGE_SIZE);
+      if (k < mm.vmas.length) end = Math.min(end, mm.vmas.at(k).start / PAGE_SIZE);
+    }
+    const at = page * PAGE_SIZE, len = (end - page) * PAGE_SIZE;
+    if (vma !== null && isThere && map.frame(i) >= 0) {
+      const prot = (map.flags(i) & PAGE_COW) !== 0 ? vma.sharedProt : vma.prot;
+      mm.space.mapArena(at, len, (map.frame(i) + page - map.start(i)) * PAGE_SIZE, prot);
+    } else if (vma !== null && vma.isDirect) {
+      const file = vma.backing!.platformFile;
+      mm.space.mapFile(at, len, file, at - vma.start + vma.offset, vma.directProt);
+    } else {
+      mm.space.unmap(at, len);
+    }
+    page = end;
+  }
+}
