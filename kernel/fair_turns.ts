@@ -7,7 +7,7 @@
 
 import type { Context } from "../platform/platform.ts";
 import type { Task } from "./task/task.ts";
-import type { TurnAccount, TurnAccounts, TurnNode } from "./task/turn_account.ts";
+import { TurnAccount, type TurnAccounts, type TurnNode } from "./task/turn_account.ts";
 
 export class FairTurns {
   /** Traps and queued tasks that wait. */
@@ -15,6 +15,8 @@ export class FairTurns {
   /** More than one account had work at a time since `takeMixed`. */
   private isMixed: boolean = false;
   private readonly root: TurnNode;
+  /** The account that is being served. */
+  private serving: TurnAccount | null = null;
 
   constructor(accounts: TurnAccounts) {
     this.root = accounts.root;
@@ -47,12 +49,42 @@ export class FairTurns {
       node.levelNs = least.timeNs;
       node = least;
     }
-    return node as TurnAccount;
+    this.serving = node as TurnAccount;
+    return this.serving;
   }
 
-  /** `account` was served `count` of its pieces of work, for so long. */
-  served(account: TurnAccount, count: number, ns: number): void {
-    this.pending -= count;
+  /** The next queued task of an account. */
+  takeQueued(account: TurnAccount): Task | undefined {
+    const task = account.queued.shift();
+    if (task !== undefined) this.pending--;
+    return task;
+  }
+
+  /** Its next trap. */
+  takeTrap(account: TurnAccount): Context | undefined {
+    const ctx = account.traps.shift();
+    if (ctx !== undefined) this.pending--;
+    return ctx;
+  }
+
+  /** A fault cut the service of an account short. */
+  recover(): void {
+    if (this.serving !== null) this.served(this.serving, 0);
+  }
+
+  /** Queued tasks of all accounts. */
+  waitingTasks(): Task[] {
+    const found: Task[] = [], left: TurnNode[] = [this.root];
+    for (let node = left.pop(); node !== undefined; node = left.pop()) {
+      for (const below of node.active) left.push(below);
+      if (node instanceof TurnAccount) { for (const task of node.queued.all()) found.push(task); }
+    }
+    return found;
+  }
+
+  /** `account` was served for so long. */
+  served(account: TurnAccount, ns: number): void {
+    this.serving = null;
     let isOver = account.isEmpty;
     for (let node: TurnNode = account; node.parent !== null; node = node.parent) {
       node.timeNs += ns * 100 / node.weight;

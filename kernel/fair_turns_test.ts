@@ -37,11 +37,11 @@ class Contest {
 
   /** Serves one piece of whose turn it is; that account wants another one at once. */
   serve(nsOf: (account: TurnAccount) => number, wantsMore: boolean = true): TurnAccount {
-    const account = this.fair.next(), task = account.queued.shift();
+    const account = this.fair.next(), task = this.fair.takeQueued(account);
     assert(task !== undefined);
     const ns = nsOf(account);
     this.servedNs.set(account, (this.servedNs.get(account) ?? 0) + ns);
-    this.fair.served(account, 1, ns);
+    this.fair.served(account, ns);
     if (wantsMore) this.want(task);
     return account;
   }

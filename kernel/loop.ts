@@ -122,7 +122,7 @@ export class Loop {
   private nextTickNs: number = 0;
   private nextHostPollNs: number = 0;
   private ticks: number = 0;
-  private readonly fair: FairTurns;
+  readonly fair: FairTurns;
   /** Until when accounts are served in turn, ns. */
   private fairUntilNs: number = 0;
   /** Traps that the next batch handles without a look at the clock. */
@@ -157,6 +157,7 @@ export class Loop {
   /** Runs until `stop`. Called again after a fault, it goes on with what is next. */
   run(): void {
     this.kernel.current = null;
+    this.fair.recover();
     if (this.isAsleep) this.wakeUp();
     const clock = this.clock, cpus = this.host.cpuCount, spin = this.spin;
     let idleSinceNs = -1, handled = 0, isFair = false;
@@ -266,7 +267,7 @@ export class Loop {
     while (fair.pending > 0 && !this.stopped) {
       const account = fair.next(), startNs = clock.nowNs, n = this.serve(account);
       const now = this.host.monotonicNs();
-      fair.served(account, n, now - startNs);
+      fair.served(account, now - startNs);
       handled += n;
       if (now - startNs > SLOW_NS) account.blind = 1;
       else if (account.blind < FAIR_BATCH) account.blind *= 2;
@@ -323,14 +324,15 @@ export class Loop {
 
   /** Some of the work of an account, as much as need not be timed one by one: how many pieces. */
   private serve(account: TurnAccount): number {
+    const { fair } = this;
     let n = 0;
     while (n < account.blind && !this.stopped) {
-      const task = account.queued.shift();
+      const task = fair.takeQueued(account);
       if (task !== undefined) {
         n++;
         this.serveQueued(task);
       }
-      const ctx = account.traps.shift();
+      const ctx = fair.takeTrap(account);
       if (ctx !== undefined) {
         n++;
         if (ctx.owner !== null) this.serveTrap(ctx, ctx.owner as Task);

@@ -34,6 +34,11 @@ export class Fifo<T> {
     return item;
   }
 
+  /** What is in it, the first one first. */
+  all(): T[] {
+    return this.items.slice(this.head) as T[];
+  }
+
   /** Takes all. */
   drain(): T[] {
     const all = this.items.slice(this.head) as T[];

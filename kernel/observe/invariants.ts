@@ -7,6 +7,7 @@
  */
 
 import * as quotas from "../core/quota.ts";
+import type { FairTurns } from "../fair_turns.ts";
 import type { RunQueue } from "../loop.ts";
 import type { Cgroup } from "../task/cgroup/cgroup.ts";
 import type { Kernel } from "../task/kernel_services.ts";
@@ -18,7 +19,7 @@ import { MEMORY_CHECKS } from "./memory_invariants.ts";
 
 /** The kernel object, as far as checks look at it. */
 export interface CheckedKernel extends Kernel {
-  readonly loop: { readonly runQueue: RunQueue };
+  readonly loop: { readonly runQueue: RunQueue; readonly fair: FairTurns };
 }
 
 export interface Invariant {
@@ -179,7 +180,8 @@ function checkOpenFiles({ pids }: CheckedKernel, found: string[]): void {
   }
 }
 
-function checkRunQueue({ pids, loop: { runQueue } }: CheckedKernel, found: string[]): void {
+function checkRunQueue({ pids, loop }: CheckedKernel, found: string[]): void {
+  const { runQueue } = loop;
   const queued = new Set<Task>();
   for (let task = runQueue.first; task !== null; task = task.next) {
     if (queued.has(task)) return void found.push(`task ${task.tid} is queued twice`);
@@ -190,6 +192,10 @@ function checkRunQueue({ pids, loop: { runQueue } }: CheckedKernel, found: strin
   }
   if (queued.size !== runQueue.length) {
     found.push(`length ${runQueue.length} of ${queued.size} tasks`);
+  }
+  for (const task of loop.fair.waitingTasks()) {
+    if (queued.has(task)) found.push(`task ${task.tid} is queued twice`);
+    queued.add(task);
   }
   for (const task of pids.tasks.values()) {
     const isDue = task.state === READY || task.state === RESUMING;

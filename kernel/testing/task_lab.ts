@@ -28,6 +28,7 @@ import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import { KeyStore } from "../keys/key_store.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
+import { FairTurns } from "../fair_turns.ts";
 import { dispatch, onFull, runQueued } from "../syscalls/dispatch.ts";
 import { joinGroups } from "../task/cgroup/group_set.ts";
 import { SandboxAccounts } from "../task/accounts.ts";
@@ -145,7 +146,10 @@ export class LabKernel implements Kernel {
   readonly logged: string[] = [];
   /** Status of the first process once it ended. */
   initStatus: number = -1;
-  readonly loop: { readonly runQueue: RunQueue } = { runQueue: new RunQueue() };
+  readonly loop: { readonly runQueue: RunQueue; readonly fair: FairTurns } = {
+    runQueue: new RunQueue(),
+    fair: new FairTurns(this.clock.accounts),
+  };
   private readonly full: FakeContext[] = [];
 
   constructor() {
