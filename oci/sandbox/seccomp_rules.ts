@@ -100,6 +100,7 @@ export const SECCOMP_RULES: readonly SeccompRule[] = [
   rule(N.SYS_preadv, "donated files into guest memory"),
   rule(N.SYS_pwritev, "donated files from guest memory"),
   rule(N.SYS_lseek, "holes of donated files; positions of stdin and stdout"),
+  rule(N.SYS_mincore, "which pages of guest memory are there"),
   rule(N.SYS_ftruncate, "donated files"),
   rule(N.SYS_fallocate, "donated files; guest memory is given back"),
   rule(N.SYS_fsync, "donated files"),
