@@ -4,6 +4,7 @@
  */
 
 import type { Globals } from "./globals.ts";
+import { shownJson } from "./shown_text.ts";
 
 /** LIMIT: characters of a message: some quote what a client, a guest or its kernel has written. */
 export const MESSAGE_CHARS = 4096;
@@ -21,10 +22,10 @@ export function logLine(
   const msg = message.slice(0, MESSAGE_CHARS);
   const stamp = time.toISOString().replace(/\.\d+Z$/, "Z");
   if (format === "json") {
-    return JSON.stringify({ ...(id === null ? {} : { id }), level, msg, time: stamp });
+    return shownJson(JSON.stringify({ ...(id === null ? {} : { id }), level, msg, time: stamp }));
   }
   const about = id === null ? "" : ` id=${id}`;
-  return `time="${stamp}" level=${level} msg=${JSON.stringify(msg)}${about}`;
+  return `time="${stamp}" level=${level} msg=${shownJson(JSON.stringify(msg))}${about}`;
 }
 
 /** Appends to `--log`. What cannot be written is lost: the command must not fail for it. */

@@ -7,6 +7,7 @@ import { SyscallError } from "../ffi/sys/errors.ts";
 import type { Command } from "./commands/command.ts";
 import { type Globals, noGlobals } from "./globals.ts";
 import { writeLog } from "./log_file.ts";
+import { shownLines } from "./shown_text.ts";
 import { EXIT_FAILURE, explain, UserError } from "./user_error.ts";
 
 /** LIMIT: characters of a command line that the log shows. */
@@ -24,14 +25,14 @@ export async function runCommand(
   } catch (error) {
     writeLog(globals, "error", explain(error));
     if (error instanceof UserError) {
-      console.error(`dvisor: ${explain(error)}`);
+      console.error(shownLines(`dvisor: ${explain(error)}`));
       return command.failureCode ?? error.exitCode;
     }
     if (error instanceof SyscallError) {
-      console.error(`dvisor: the host refuses ${error.message}`);
+      console.error(shownLines(`dvisor: the host refuses ${error.message}`));
       return command.failureCode ?? EXIT_FAILURE;
     }
-    console.error("dvisor: this is a bug in dvisor:", error);
+    console.error(shownLines(`dvisor: this is a bug in dvisor: ${Deno.inspect(error)}`));
     return command.failureCode ?? EXIT_FAILURE;
   }
 }

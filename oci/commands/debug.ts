@@ -2,6 +2,7 @@
 
 import { findContainer, onlyId } from "../container/find.ts";
 import { readFlags } from "../flags.ts";
+import { shownLines } from "../shown_text.ts";
 import type { Command } from "./command.ts";
 
 export const command: Command = {
@@ -12,7 +13,7 @@ open files, memory, mounts, and the last system calls.`,
   run(args, globals) {
     const id = onlyId(readFlags(args, { go: {} }).rest, "debug");
     const { text } = findContainer(globals.store, id).ask({ op: "debug", id });
-    Deno.stdout.writeSync(new TextEncoder().encode(text));
+    Deno.stdout.writeSync(new TextEncoder().encode(shownLines(text)));
     return 0;
   },
 };

@@ -4,6 +4,7 @@ import { type ListedState, listedState } from "../container/oci_state.ts";
 import { statusNow } from "../container/find.ts";
 import { explain } from "../user_error.ts";
 import { readFlags, refuseRest } from "../flags.ts";
+import { shownJson, shownLines, shownWord } from "../shown_text.ts";
 import { EXIT_FAILURE } from "../user_error.ts";
 import type { Command } from "./command.ts";
 
@@ -25,10 +26,10 @@ Options:
     refuseRest(flags);
     const format = flags.choice("format", ["table", "json"]);
     const { store } = globals;
-    const records = store.list((damage) => console.error(`dvisor: ${explain(damage)}`));
+    const records = store.list((damage) => console.error(shownLines(`dvisor: ${explain(damage)}`)));
     const states = records.map((record) => listedState(record, statusNow(store, record)));
     if (flags.has("quiet")) states.forEach((state) => console.log(state.id));
-    else console.log(format === "json" ? JSON.stringify(states) : table(states));
+    else console.log(format === "json" ? shownJson(JSON.stringify(states)) : table(states));
     return 0;
   },
 };
@@ -41,8 +42,9 @@ function table(states: readonly ListedState[]): string {
   return formatTable(rows);
 }
 
-/** Columns as wide as they need to be. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+/** Columns as wide as they need to be; cells hold what guests have named. */
+export function formatTable(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(shownWord));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, i) => widths[i] = Math.max(widths[i] ?? 0, cell.length));

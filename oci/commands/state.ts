@@ -3,6 +3,7 @@
 import { findContainer, onlyId } from "../container/find.ts";
 import { listedState } from "../container/oci_state.ts";
 import { readFlags } from "../flags.ts";
+import { shownJson } from "../shown_text.ts";
 import { EXIT_FAILURE } from "../user_error.ts";
 import type { Command } from "./command.ts";
 
@@ -14,7 +15,7 @@ Prints the state of a container as JSON (OCI runtime specification, runtime.md).
   run(args, globals) {
     const id = onlyId(readFlags(args, { go: {} }).rest, "state");
     const { record, status } = findContainer(globals.store, id);
-    console.log(JSON.stringify(listedState(record, status), null, 2));
+    console.log(shownJson(JSON.stringify(listedState(record, status), null, 2)));
     return 0;
   },
 };

@@ -11,6 +11,7 @@ import { writeLog } from "../log_file.ts";
 import { parseOverlay } from "../rootfs/overlay_mode.ts";
 import { HOST_UDS, planRootfs, type RootfsPlan } from "../rootfs/plan.ts";
 import { type Config, readConfig } from "../spec/config.ts";
+import { shownLines } from "../shown_text.ts";
 import { CONFIG, readConfigFile } from "./config_file.ts";
 
 export interface Bundle {
@@ -30,7 +31,7 @@ export function readBundle(directory: string, given: Globals, id: string): Bundl
   const config = readConfig(readConfigFile(path));
   const globals = annotatedGlobals(given, config.annotations, id);
   for (const warning of config.warnings) {
-    console.error(`dvisor: ${CONFIG}: ${warning}`);
+    console.error(shownLines(`dvisor: ${CONFIG}: ${warning}`));
     writeLog(globals, "warning", `${CONFIG}: ${warning}`);
   }
   const overlay = parseOverlay(globals.string("overlay"));

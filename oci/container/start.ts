@@ -12,6 +12,7 @@ import type { Globals } from "../globals.ts";
 import { tryHooks } from "../hooks/run_hooks.ts";
 import { writeLog } from "../log_file.ts";
 import type { ContainerRecord } from "../state/record.ts";
+import { shownLines } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 import { findContainer, type Found } from "./find.ts";
 import { ociState } from "./oci_state.ts";
@@ -82,7 +83,7 @@ function poststart(record: ContainerRecord): string[] {
 /** Says what went wrong without harm. */
 export function warnOf(warnings: readonly string[], globals: Globals): void {
   for (const warning of warnings) {
-    console.error(`dvisor: ${warning}`);
+    console.error(shownLines(`dvisor: ${warning}`));
     writeLog(globals, "warning", warning);
   }
 }

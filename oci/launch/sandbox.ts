@@ -37,6 +37,7 @@ import { type BootMessage, controlPair, type LauncherSocket } from "../sandbox/c
 import { objectionToKvm } from "../../platform/kvm_candidate.ts";
 import { openDevice } from "../../platform/kvm/device.ts";
 import type { PlatformName } from "../../platform/names.ts";
+import { shownLines } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";
 import { waitReadable } from "./interrupt.ts";
@@ -270,7 +271,7 @@ export class StartedSandbox {
       throw new UserError(`the host does not permit the whole confinement: ${text}`);
     }
     if (sentry.level === "none" || weaker !== null || refused !== null) {
-      console.error(`dvisor: running with less confinement than usual: ${text}`);
+      console.error(shownLines(`dvisor: running with less confinement than usual: ${text}`));
     }
   }
 }

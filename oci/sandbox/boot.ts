@@ -11,6 +11,7 @@ import { close, read } from "../../ffi/sys/files.ts";
 import { OwnImage } from "../../ffi/sys/own_image.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { recentCalls } from "../../kernel/syscalls/recent_calls.ts";
+import { shownLines } from "../shown_text.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
 import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "./boot_spec.ts";
 import { confineSelf, dropDescriptors } from "./confine_self.ts";
@@ -85,7 +86,7 @@ function fail(
   if (isBug) {
     // The line first: the runtime may not get through with the stacks, having lost /proc.
     say(`this is a bug in dvisor: ${explain(error)}`);
-    console.error(error);
+    console.error(shownLines(Deno.inspect(error)));
     // A container's messages are in a file that becomes a report.
     if (hasReport) console.error(`the last calls:\n${recentCalls().join("\n")}`);
   }

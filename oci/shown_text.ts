@@ -1,0 +1,30 @@
+/**
+ * Text for the operator's terminal that may quote a guest, an image, a hook or a broken Sentry: names of programs, paths,
+ * error messages. What a terminal takes for a command is written as an escape. A guest's own output is another matter:
+ * it does not come this way.
+ */
+
+/** Control characters without tab and newline, and what changes the direction of text or ends a line. */
+const IN_LINES = /(?![\t\n])\p{Cc}|[\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+/** What of these JSON.stringify leaves as it is. */
+const IN_JSON = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Lines of text: newlines and tabs stay. */
+export function shownLines(text: string): string {
+  return text.replace(IN_LINES, escaped);
+}
+
+/** A part of one line, as a column of a table. */
+export function shownWord(text: string): string {
+  return shownLines(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+}
+
+/** @param json that JSON.stringify wrote: it means the same afterwards */
+export function shownJson(json: string): string {
+  return json.replace(IN_JSON, escaped);
+}
+
+/** As JSON writes a character by its number. */
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
