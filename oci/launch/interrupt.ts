@@ -16,6 +16,8 @@ import { UserError } from "../user_error.ts";
 
 const SIGNALS = [SIGHUP, SIGINT, SIGTERM];
 const SIGNAL_BASE = 128;
+/** LIMIT: one wait; a longer one goes on. */
+const POLL_MAX_MS = 1 << 30;
 
 /** signal -> its eventfd. */
 const held = new Map<number, number>();
@@ -40,7 +42,7 @@ export function throwIfInterrupted(): void {
 /**
  * poll(2) for reading.
  *
- * @param timeoutMs -1: none
+ * @param timeoutMs -1 and Infinity: none
  * @returns false if it is not ready in time
  * @throws UserError if a signal comes before it is ready
  */
@@ -55,11 +57,11 @@ export function waitReadable(fd: number, timeoutMs: number): boolean {
       scratch.dv.setInt16(at + Pollfd.at.revents, 0, true);
     });
     const left = end === Infinity ? -1 : Math.max(0, Math.ceil(end - performance.now()));
-    const r = syscall(SYS_poll, scratch.area(0), fds.length, left);
+    const r = syscall(SYS_poll, scratch.area(0), fds.length, Math.min(left, POLL_MAX_MS));
     if (r > 0 && scratch.dv.getInt16(base + Pollfd.at.revents, true) !== 0) return true;
     throwIfInterrupted();
     if (r < 0 && r !== -EINTR) check(r, "poll");
-    if (r === 0) return false;
+    if (r === 0 && performance.now() >= end) return false;
   }
 }
 

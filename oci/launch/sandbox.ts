@@ -72,6 +72,9 @@ export interface SandboxOptions {
   readonly join?: (script: SpawnScript) => void;
 }
 
+/** LIMIT: how long the kernel may take for each step of its start, ms. */
+const START_MS = 600_000;
+
 /** Starts the processes; the descriptors of `options` are not needed here any more but `stderr`. @throws UserError */
 export function startSandbox(options: SandboxOptions): StartedSandbox {
   const gofer = goferProgram(), boot = sentryProgram();
@@ -237,13 +240,17 @@ export class StartedSandbox {
   }
 
   #expect(type: BootMessage["type"]): BootMessage {
-    waitReadable(this.control.fd, -1);
+    if (!waitReadable(this.control.fd, START_MS)) {
+      throw new UserError(`the kernel of the sandbox does not start: "${type}" does not come`);
+    }
     const message = this.control.receive();
     if (message === "end") {
       throw new UserError(`the kernel of the sandbox ${describeEnd(end(this.sentry))}`);
     }
     if (message.type === "failed") throw new UserError(message.message, message.exitCode);
-    if (message.type !== type) throw new Error(`${message.type} came before ${type}`);
+    if (message.type !== type) {
+      throw new UserError(`the kernel of the sandbox says ${message.type} in place of ${type}`);
+    }
     return message;
   }
 

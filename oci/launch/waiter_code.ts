@@ -137,6 +137,10 @@ function emitSend(a: Assembler): void {
 
 function emitEnd(a: Assembler): void {
   a.label("ended").mov(edi, data(at.sentryPid)).test(edi, edi).js("alone");
+  // One that ends keeps the status that it has; a broken one may live on without its socket.
+  a.mov(esi, SIGKILL);
+  call(a, N.SYS_kill);
+  a.mov(edi, data(at.sentryPid));
   a.lea(rsi, data(at.status)).mov(edx, __WALL).xor(r10d, r10d);
   call(a, N.SYS_wait4);
   a.label("alone").mov(edi, data(at.goferPid)).test(edi, edi).js("terminal");

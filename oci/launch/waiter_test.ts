@@ -6,24 +6,29 @@ import * as N from "../../ffi/abi/syscall_numbers.ts";
 import { __WALL, wExitStatus } from "../../ffi/abi/wait.ts";
 import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { check } from "../../ffi/sys/errors.ts";
+import { sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, memfdCreate, pipe, pwrite, read } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { Random } from "../../tests/harness/seeded.ts";
 import { controlPair, PACKET_EXIT, PACKET_RESIZE, PACKET_SIGNAL } from "../sandbox/control.ts";
 import { WaiterData } from "./waiter_data.ts";
 import { putSignals, waiterImage } from "./waiter_image.ts";
 
 const CONTROL = 100, STDERR = 2;
 
-/** A waiter as a child of the test, with nobody to wait for; `signal` is the one that it passes on. */
-function startWaiter(signal: number) {
+/** A pid that no process has. */
+const NO_PID = 0x7ffffff0;
+
+/** A waiter as a child of the test; `signal` is the one that it passes on. */
+function startWaiter(signal: number, sentryPid = NO_PID) {
   const { launcher: boot, bootFd } = controlPair();
   const { at } = WaiterData;
   const image = waiterImage((data, bytes) => {
     data.setInt32(at.control + Pollfd.at.fd, CONTROL, true);
     putSignals(bytes, [signal]);
-    data.setInt32(at.sentryPid, 0x7ffffff0, true);
-    data.setInt32(at.goferPid, 0x7ffffff0, true);
+    data.setInt32(at.sentryPid, sentryPid, true);
+    data.setInt32(at.goferPid, NO_PID, true);
     data.setInt32(at.terminal, -1, true);
     data.setInt32(at.exitCode, -1, true);
   });
@@ -73,6 +78,41 @@ Deno.test("the waiter passes a signal on and exits with the code that the sandbo
 
 Deno.test("the waiter says that the kernel ended without a result", () => {
   const { boot, pid, messages } = startWaiter(SIGUSR1);
+  boot.close();
+  assertEquals(exitOf(pid), 1);
+  assertStringIncludes(textOf(messages), "ended unexpectedly\n");
+});
+
+Deno.test("a Sentry that closes its socket and lives on is killed", async () => {
+  const sentry = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  const { boot, pid, messages } = startWaiter(SIGUSR1, sentry.pid);
+  boot.sendPacket(PACKET_EXIT, 7, 0);
+  boot.close();
+  assertEquals(exitOf(pid), 7);
+  assertEquals((await sentry.status).signal, "SIGKILL");
+  close(messages);
+});
+
+Deno.test("packets of any size and descriptors mean nothing to the waiter", () => {
+  const { boot, pid, messages } = startWaiter(SIGUSR1);
+  const before = [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+  const random = new Random(1);
+  for (let i = 0; i < 2000; i++) {
+    const packet = allocBuffer(1 + random.below(5000));
+    packet.forEach((_, at) => packet[at] = at === 0 ? 1 + 4 * random.below(60) : random.below(256));
+    assertEquals(sendFds(boot.fd, packet, [messages, messages]), packet.length);
+  }
+  assertEquals([...Deno.readDirSync(`/proc/${pid}/fd`)].length, before);
+  // One code of 32 bits; Linux keeps eight of them.
+  boot.sendPacket(PACKET_EXIT, 0x7fffff05, 0);
+  boot.close();
+  assertEquals(exitOf(pid), 5);
+  assertEquals(textOf(messages), "");
+});
+
+Deno.test("a code that cannot be one is the end without a result", () => {
+  const { boot, pid, messages } = startWaiter(SIGUSR1);
+  boot.sendPacket(PACKET_EXIT, 0x80000000, 0);
   boot.close();
   assertEquals(exitOf(pid), 1);
   assertStringIncludes(textOf(messages), "ended unexpectedly\n");

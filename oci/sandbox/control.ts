@@ -14,6 +14,7 @@ import { allocBuffer } from "../../ffi/sys/cstring.ts";
 import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, socketpair } from "../../ffi/sys/files.ts";
 import type { PlatformName } from "../../platform/names.ts";
+import { readBootMessage } from "./control_answers.ts";
 
 /** From boot, before the guest runs. */
 export type BootMessage =
@@ -56,11 +57,14 @@ export type Received<M> = M | null | "end";
 /** One end. `In` is what arrives here, `Out` what is sent. */
 export class ControlSocket<In extends { type: string }, Out extends { type: string }> {
   readonly fd: number;
+  readonly #parse: (json: string) => In;
   readonly #buffer = allocBuffer(MESSAGE_MAX);
   readonly #view = new DataView(this.#buffer.buffer);
 
-  constructor(fd: number) {
+  /** @param parse of a message that arrives; by default the other side is trusted */
+  constructor(fd: number, parse: (json: string) => In = JSON.parse) {
     this.fd = fd;
+    this.#parse = parse;
   }
 
   /** False when the other side is gone. */
@@ -79,12 +83,11 @@ export class ControlSocket<In extends { type: string }, Out extends { type: stri
     return sendFds(this.fd, data, []) === data.length;
   }
 
-  /** The next message; waits for it. */
+  /** The next message; waits for it. @throws UserError for one that makes no sense */
   receive(): In | "end" {
     for (;;) {
       const n = this.#receive(0);
-      // Both ends are this program, of the same version: the shape is not checked again.
-      if (n > 0) return JSON.parse(new TextDecoder().decode(this.#buffer.subarray(0, n)));
+      if (n > 0) return this.#parse(new TextDecoder().decode(this.#buffer.subarray(0, n)));
       if (n === 0) return "end";
     }
   }
@@ -124,7 +127,7 @@ export type LauncherSocket = ControlSocket<BootMessage, LaunchMessage>;
 /** A connected pair: the launcher's end, and the number of boot's. */
 export function controlPair(): { launcher: LauncherSocket; bootFd: number } {
   const [launcher, bootFd] = packetPair();
-  return { launcher: new ControlSocket(launcher), bootFd };
+  return { launcher: new ControlSocket(launcher, readBootMessage), bootFd };
 }
 
 /** A connected pair of descriptors: for a waiter, and for the sandbox. */

@@ -12,20 +12,17 @@ import { recvFds, sendFds } from "../../ffi/sys/fdpass.ts";
 import { close, memfdCreate, pwrite } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { waitReadable } from "../launch/interrupt.ts";
-import {
-  type Answer,
-  type Answers,
-  type Op,
-  PACKET_MAX,
-  type Request,
-} from "../sandbox/control_protocol.ts";
+import { readAnswer } from "../sandbox/control_answers.ts";
+import { type Answers, type Op, PACKET_MAX, type Request } from "../sandbox/control_protocol.ts";
 import { UserError } from "../user_error.ts";
 import type { ContainerDir } from "./store.ts";
 import { putUnixAddress } from "./unix_address.ts";
 
 const BACKLOG = 128;
-/** LIMIT: how long a sandbox may take for an answer, ms. */
+/** LIMIT: how long a sandbox may take for an answer, ms; hooks come on top. */
 const ANSWER_MS = 60_000;
+/** LIMIT: descriptors that come with an answer. */
+const ANSWER_FDS = 1;
 
 /** The sandbox's socket, listening; the boot process gets the descriptor. @throws SyscallError */
 export function listenForControl(dir: ContainerDir): number {
@@ -79,14 +76,19 @@ export function askForFds<R extends Request>(
   if (sock < 0) throw new UserError(`cannot reach the sandbox: ${errnoName(sock)}`);
   try {
     send(sock, request, fds);
-    // Hooks have time-outs of their own.
-    if (!waitReadable(sock, request.op === "start" ? -1 : timeoutMs)) {
+    if (!waitReadable(sock, hooksMs(request) + timeoutMs)) {
       throw new UserError(`the sandbox does not answer (${request.op})`);
     }
-    return receive<R["op"]>(sock);
+    return receive<R["op"]>(sock, request.op);
   } finally {
     close(sock);
   }
+}
+
+/** How long the hooks of a request may run; without a time-out of their own they may for ever. */
+function hooksMs(request: Request): number {
+  if (request.op !== "start") return 0;
+  return request.hooks.reduce((ms, { timeoutSeconds: s }) => ms + (s ?? Infinity) * 1000, 0);
 }
 
 function notRunning(): UserError {
@@ -113,14 +115,22 @@ function bufferOf(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** @throws UserError for an answer that makes no sense: a broken Sentry may say anything */
 function receive<O extends Op>(
   sock: number,
+  op: O,
 ): { answer: Answers[O]; fds: readonly number[] } {
   const buffer = allocBuffer(4 * PACKET_MAX);
   const r = recvFds(sock, buffer);
-  if (typeof r === "number" || r.len === 0) throw notRunning();
-  const answer: Answer<O> = JSON.parse(new TextDecoder().decode(buffer.subarray(0, r.len)));
-  if (answer.ok) return { answer, fds: r.fds };
-  for (const fd of r.fds) close(fd);
-  throw new UserError(answer.message, answer.code);
+  if (typeof r === "number") throw notRunning();
+  let kept: readonly number[] = [];
+  try {
+    if (r.len === 0) throw notRunning();
+    const answer = readAnswer(op, new TextDecoder().decode(buffer.subarray(0, r.len)));
+    if (!answer.ok) throw new UserError(answer.message, answer.code);
+    kept = r.fds.slice(0, ANSWER_FDS);
+    return { answer, fds: kept };
+  } finally {
+    for (const fd of r.fds) if (!kept.includes(fd)) close(fd);
+  }
 }

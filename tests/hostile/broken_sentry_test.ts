@@ -1,0 +1,146 @@
+/**
+ * What the host's side makes of a broken Sentry: commands that ask it, the command that starts it, and the processes that
+ * stand for guests. Errors are messages, waits are bounded, no descriptor stays, and nothing is believed that makes no
+ * sense. The seed is printed with a failure; DVISOR_SEED sets it. The Gofer's side is tests/gofer/fuzz_test.ts.
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { close } from "../../ffi/sys/files.ts";
+import { StartedSandbox } from "../../oci/launch/sandbox.ts";
+import { type BootSocket, controlPair, ControlSocket } from "../../oci/sandbox/control.ts";
+import type { Op, Request } from "../../oci/sandbox/control_protocol.ts";
+import { askForFds } from "../../oci/state/control_client.ts";
+import { ContainerDir } from "../../oci/state/store.ts";
+import { UserError } from "../../oci/user_error.ts";
+import { Random } from "../harness/seeded.ts";
+import { sayBroken } from "./broken_sentry.ts";
+
+const seed = Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 2 ** 31));
+const ROUNDS = 2000;
+/** Of this process, however many lies it is told. */
+const GROWTH_MAX = 400 * 2 ** 20;
+
+const REQUESTS: readonly Request[] = [
+  { op: "state", id: "c" },
+  { op: "ps", id: "c" },
+  { op: "stats", id: "c" },
+  { op: "debug", id: "c" },
+  { op: "reserve", id: "c" },
+  { op: "pause", id: "c" },
+  { op: "resume", id: "c" },
+  { op: "start", id: "c", hooks: [] },
+  { op: "update", id: "c", limits: {} },
+];
+
+function openFiles(): string[] {
+  return [...Deno.readDirSync("/proc/self/fd")].map((entry) => entry.name);
+}
+
+/** Throws what is no message for people. */
+function result<T>(act: () => T): T | null {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw new Error(`seed ${seed}`, { cause: error });
+  }
+}
+
+/** What a command goes by is of the kind that it takes it for. */
+function assertSound(op: Op, answer: Record<string, unknown>): void {
+  const { status, processes, stats, text } = answer, where = `seed ${seed}: ${op}`;
+  if (op === "state" || op === "resume") {
+    assert(["created", "running", "paused", "stopped"].includes(String(status)), where);
+  }
+  if (op === "ps") {
+    assert(Array.isArray(processes), where);
+    for (const { pid, hostPid, command } of processes) {
+      assert(Number.isInteger(pid) && Number.isInteger(hostPid), where);
+      assertEquals(typeof command, "string", where);
+    }
+  }
+  if (op === "stats") {
+    assert(typeof stats === "object" && stats !== null, where);
+    for (const value of Object.values(stats)) assert(Number.isFinite(value), where);
+  }
+  if (op === "debug") assertEquals(typeof text, "string", where);
+}
+
+/** A process that answers so many requests, when it listens. */
+async function startBroken(root: string): Promise<Deno.ChildProcess> {
+  const program = fromFileUrl(new URL("broken_sentry.ts", import.meta.url));
+  const args = ["run", "-A", "--no-lock", "--no-check", program, root, ROUNDS, seed].map(String);
+  const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
+  const lines = child.stdout.getReader();
+  await lines.read();
+  await lines.cancel();
+  return child;
+}
+
+Deno.test("asking a broken Sentry fails with a message, and keeps nothing", async () => {
+  const root = Deno.makeTempDirSync(), dir = new ContainerDir(root, "c");
+  Deno.mkdirSync(dir.path);
+  const sentry = await startBroken(root);
+  try {
+    const random = new Random(seed ^ 1), memory = Deno.memoryUsage().rss, files = openFiles();
+    let answered = 0;
+    for (let i = 0; i < ROUNDS; i++) {
+      const request = random.pick(REQUESTS);
+      const got = result(() => askForFds(dir, request, [], 10_000));
+      if (got === null) continue;
+      answered++;
+      assert(got.fds.length <= 1, `seed ${seed}: ${got.fds.length} descriptors`);
+      got.fds.forEach(close);
+      assertSound(request.op, { ...got.answer });
+    }
+    assert(answered > ROUNDS / 100, `seed ${seed}: ${answered} answers made sense`);
+    assertEquals(openFiles(), files, `seed ${seed}`);
+    const grown = Deno.memoryUsage().rss - memory;
+    assert(grown < GROWTH_MAX, `seed ${seed}: ${grown} bytes more`);
+    assertEquals((await sentry.status).code, 0);
+  } finally {
+    if (await Promise.race([sentry.status, null]) === null) sentry.kill("SIGKILL");
+    await sentry.status;
+    Deno.removeSync(root, { recursive: true });
+  }
+});
+
+/** A process that never was. */
+const NO_CHILD = { pid: 0x3fffffff, pidfd: -1, level: "none", problems: [], weaker: null } as const;
+const GOOD_STEPS = [
+  { type: "ready", bestPlatform: "systrap" },
+  { type: "loaded" },
+  { type: "running" },
+  { type: "failed", message: "no such file", exitCode: 127 },
+] as const;
+
+Deno.test("starting a broken Sentry fails with a message, and keeps nothing", () => {
+  const random = new Random(seed ^ 2), files = openFiles();
+  for (let i = 0; i < ROUNDS / 4; i++) {
+    const { launcher, bootFd } = controlPair();
+    const sandbox = new StartedSandbox(launcher, NO_CHILD, NO_CHILD, true, null);
+    for (let step = random.below(3); step >= 0; step--) {
+      sayBroken(bootFd, random.pick(GOOD_STEPS), random);
+    }
+    close(bootFd);
+    for (const act of [() => sandbox.load(), () => sandbox.release(), () => sandbox.confine()]) {
+      result(act);
+    }
+    launcher.close();
+  }
+  assertEquals(openFiles(), files, `seed ${seed}`);
+});
+
+Deno.test("a kernel's message is an error's text, however long it is", () => {
+  const { launcher, bootFd } = controlPair();
+  const boot: BootSocket = new ControlSocket(bootFd);
+  boot.send({ type: "failed", message: "x".repeat(50_000), exitCode: 3 });
+  boot.send({ type: "loaded" });
+  const sandbox = new StartedSandbox(launcher, NO_CHILD, NO_CHILD, true, null);
+  const error = assertThrows(() => sandbox.load(), UserError, "xxx");
+  assertEquals([error.message.length, error.exitCode], [4096, 3]);
+  assertThrows(() => sandbox.release(), UserError, "says loaded in place of running");
+  boot.close();
+  launcher.close();
+});
