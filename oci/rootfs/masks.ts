@@ -1,8 +1,9 @@
 /** Paths that are hidden from a container, and paths that it may not change (config-linux.md). */
 
 import { ENOENT, ENOTDIR } from "../../ffi/abi/errno.ts";
-import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../ffi/abi/fcntl.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../ffi/abi/mount.ts";
+import { makedev, S_IFCHR, S_IFMT } from "../../ffi/abi/stat.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import { TmpfsFs } from "../../kernel/fs/tmpfs/tmpfs.ts";
 import { isDirectory } from "../../kernel/vfs/access.ts";
@@ -10,7 +11,10 @@ import type { Caller } from "../../kernel/vfs/caller.ts";
 import { dropPath, holdPath, type Path } from "../../kernel/vfs/dentry.ts";
 import { addMount, bindMount, remount } from "../../kernel/vfs/mount_operations.ts";
 import { findAt } from "../../kernel/vfs/status.ts";
+import { UserError } from "../user_error.ts";
 import { cannot } from "./failure.ts";
+
+const NULL_PATH = "/dev/null", NULL_DEVICE = makedev(1, 3);
 
 /** Shows a path once more, over itself, without the right to write; one that is not there does not matter. */
 export function makeReadOnly(caller: Caller, path: string, jsonPath: string): void {
@@ -36,12 +40,15 @@ export function mask(
   const at = existing(caller, path, jsonPath);
   if (at === null) return;
   holdPath(at);
-  const { inode } = at.dentry;
-  const r = inode !== null && isDirectory(inode)
-    ? coverDirectory(kernel, caller, at)
-    : coverFile(caller, at);
-  dropPath(at);
-  if (r < 0) throw cannot("cannot hide", path, r, jsonPath);
+  try {
+    const { inode } = at.dentry;
+    const r = inode !== null && isDirectory(inode)
+      ? coverDirectory(kernel, caller, at)
+      : coverFile(caller, at, jsonPath);
+    if (r < 0) throw cannot("cannot hide", path, r, jsonPath);
+  } finally {
+    dropPath(at);
+  }
 }
 
 function coverDirectory(kernel: SandboxKernel, caller: Caller, at: Path): number {
@@ -52,9 +59,14 @@ function coverDirectory(kernel: SandboxKernel, caller: Caller, at: Path): number
   return addMount(caller, empty, at, flags, "tmpfs");
 }
 
-function coverFile(caller: Caller, at: Path): number {
-  const none = findAt(caller, AT_FDCWD, "/dev/null", 0);
-  return typeof none === "number" ? none : bindMount(caller, none, at, false);
+/** An image's /dev/null may be anything, a link to what is to be hidden too: that hides nothing (CVE-2025-31133). */
+function coverFile(caller: Caller, at: Path, jsonPath: string): number {
+  const none = findAt(caller, AT_FDCWD, NULL_PATH, AT_SYMLINK_NOFOLLOW);
+  if (typeof none === "number") return none;
+  const { inode } = none.dentry;
+  const isNull = inode !== null && (inode.mode & S_IFMT) === S_IFCHR && inode.rdev === NULL_DEVICE;
+  if (isNull) return bindMount(caller, none, at, false);
+  throw new UserError(`config.json: ${jsonPath}: ${NULL_PATH} is not the null device`);
 }
 
 /** A path that is there, or null. */

@@ -5,8 +5,9 @@
  */
 
 import { ENOTDIR } from "../../ffi/abi/errno.ts";
-import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../ffi/abi/fcntl.ts";
 import { MS_BIND, MS_RDONLY, MS_REMOUNT } from "../../ffi/abi/mount.ts";
+import { toText } from "../../kernel/core/bytes.ts";
 import type { GoferClient } from "../../gofer/client/gofer_client.ts";
 import { rootCredentials } from "../../kernel/cred/credentials.ts";
 import { type CgroupLimits, noLimits } from "../../kernel/fs/cgroupfs/limits.ts";
@@ -31,6 +32,7 @@ import { FileSystems } from "../rootfs/file_systems.ts";
 import { makeReadOnly, mask } from "../rootfs/masks.ts";
 import { makePlace } from "../rootfs/mountpoint.ts";
 import { setSysctls } from "../rootfs/sysctl.ts";
+import { UserError } from "../user_error.ts";
 import type { BootSpec, MountSpec } from "./boot_spec.ts";
 import { parseMountOptions } from "./mount_options.ts";
 
@@ -135,6 +137,7 @@ export class MountTree {
       if (r < 0) throw fail(r);
       return;
     }
+    requireOrdinaryPlace(caller, spec);
     const fs = this.types.of(caller, spec, data);
     if (typeof fs === "number") throw fail(fs);
     const isFromHost = spec.goferAttach !== null;
@@ -158,6 +161,20 @@ export class MountTree {
     if ((flags & MS_RDONLY) !== 0 && !isFromHost) this.readOnly.push(top.mount);
     for (const change of propagation) changePropagation(caller, top, change);
   }
+}
+
+/** File systems that programs take for the kernel's word: they lie where config.json says, or nowhere, as with runc. */
+const KERNEL_TYPES = ["proc", "sysfs"];
+
+/** @throws UserError if something else than a directory is there, as a link of the image's */
+function requireOrdinaryPlace(caller: Caller, { type, destination, jsonPath }: MountSpec): void {
+  if (!KERNEL_TYPES.includes(type)) return;
+  const found = findAt(caller, AT_FDCWD, destination, AT_SYMLINK_NOFOLLOW);
+  const inode = typeof found === "number" ? null : found.dentry.inode;
+  if (inode === null || isDirectory(inode)) return;
+  const where = jsonPath === undefined ? "" : `config.json: ${jsonPath}: `,
+    at = toText(destination);
+  throw new UserError(`${where}${type} must be mounted on an ordinary directory, not at ${at}`);
 }
 
 function makeDirectory(caller: Caller, path: string): void {

@@ -4,7 +4,8 @@
  * changes. So with runc too, which has met most of these before.
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { dirname } from "@std/path";
 import { describe } from "../harness/dvisor.ts";
 import { named, noContainers } from "../harness/machine.ts";
 import { Bundle, type BundleConfig, shellConfig } from "./bundle.ts";
@@ -16,6 +17,10 @@ interface HostileRoot {
   /** Links in the root directory, `OUT` being a directory beside it. */
   readonly links: Readonly<Record<string, string>>;
   readonly change?: (config: BundleConfig) => void;
+  /** Files in the root directory, with their directories. */
+  readonly files?: readonly string[];
+  /** What dvisor says: it cannot be made. */
+  readonly refused?: RegExp;
   /** Why runc is not asked. */
   readonly notRunc?: string;
 }
@@ -28,11 +33,73 @@ const bind = (destination: string, source = "src"): object => ({
 });
 const withMount = (mount: object) => (c: BundleConfig) => void c.mounts.push(mount);
 const withLinux = (more: object) => (c: BundleConfig) => void Object.assign(c.linux, more);
+const ORDINARY = /must be mounted on an ordinary directory/;
+const withoutDev = (c: BundleConfig): void => {
+  c.mounts = c.mounts.filter((mount) => !JSON.stringify(mount).includes('"/dev'));
+};
 const device = (path: string) =>
   withLinux({ devices: [{ path, type: "c", major: 1, minor: 3, fileMode: 0o666 }] });
 
 const ROOTS: readonly HostileRoot[] = [
   { name: "/proc is a link out", links: { proc: "OUT/dir" } },
+  { name: "/proc is a link to a directory inside", links: { proc: "bin" }, refused: ORDINARY },
+  { name: "/sys is a link to a directory inside", links: { sys: "bin" }, refused: ORDINARY },
+  {
+    name: "/proc and /sys hold what looks like settings",
+    links: {},
+    files: ["proc/sys/net/ipv4/ip_forward", "proc/self/attr/exec", "sys/fs/cgroup/cgroup.procs"],
+    change: withLinux({ sysctl: { "net.ipv4.ip_forward": "1" } }),
+  },
+  {
+    name: "settings without a /proc, and a link in its place",
+    links: { proc: "OUT" },
+    change: (c) => {
+      c.mounts = c.mounts.filter((mount) => !JSON.stringify(mount).includes('"/proc"'));
+      Object.assign(c.linux, { sysctl: { "net.ipv4.ip_forward": "1" } });
+    },
+  },
+  {
+    name: "/dev/null is a link to what is to be hidden",
+    notRunc: "version 1.1.15 takes any /dev/null",
+    links: { "dev/null": "/proc/meminfo" },
+    change: (c) => {
+      withoutDev(c);
+      Object.assign(c.linux, { maskedPaths: ["/proc/meminfo"] });
+    },
+    refused: /maskedPaths\[0\]: \/dev\/null is not the null device/,
+  },
+  {
+    name: "/dev/console, /dev/ptmx and /dev/stdin are links out",
+    notRunc,
+    links: { "dev/console": "OUT/new", "dev/ptmx": "OUT/file", "dev/stdin": "OUT/dir" },
+    change: withoutDev,
+  },
+  {
+    name: "/etc/passwd and /etc/resolv.conf are links out",
+    links: { "etc/passwd": "OUT/file", "etc/resolv.conf": "../../outside/new", e: "OUT" },
+    change: (c) => {
+      for (const at of ["/etc/passwd", "/etc/resolv.conf", "/e/hosts"]) {
+        c.mounts.push(bind(at, "src/file"));
+      }
+    },
+  },
+  {
+    name: "a mount by way of a descriptor of the runtime",
+    links: { m: "/proc/self/fd/7", n: "/proc/self/cwd", o: "/proc/1/root/tmp" },
+    change: (c) => c.mounts.push(tmpfs("/m/new"), tmpfs("/n/new"), bind("/o/new")),
+  },
+  {
+    name: "a working directory that is a descriptor of the runtime",
+    links: {},
+    change: (c) => c.process["cwd"] = "/proc/self/fd/7",
+    refused: /./,
+  },
+  {
+    name: "a working directory by a link to a descriptor of the runtime",
+    links: { m: "/proc/self/fd/8/../../.." },
+    change: (c) => c.process["cwd"] = "/m",
+    refused: /./,
+  },
   { name: "/sys is a link out", links: { sys: "OUT/dir" } },
   { name: "/dev is a link out", links: { dev: "OUT/dir" }, notRunc },
   { name: "/dev is a link to what is not there", links: { dev: "OUT/new" } },
@@ -41,9 +108,7 @@ const ROOTS: readonly HostileRoot[] = [
     name: "/dev is a link, without a mount on it",
     notRunc,
     links: { dev: "OUT/dir" },
-    change: (c) => {
-      c.mounts = c.mounts.filter((mount) => !JSON.stringify(mount).includes('"/dev'));
-    },
+    change: withoutDev,
   },
   { name: "a tmpfs on a link out", links: { m: "OUT/dir" }, change: withMount(tmpfs("/m")) },
   { name: "a tmpfs below a link out", links: { m: "OUT" }, change: withMount(tmpfs("/m/new/a")) },
@@ -104,7 +169,7 @@ const ROOTS: readonly HostileRoot[] = [
   },
 ];
 
-function prepare(bundle: Bundle, links: Readonly<Record<string, string>>): void {
+function prepare(bundle: Bundle, { links, files = [] }: HostileRoot): void {
   const { dir, root } = bundle;
   Deno.mkdirSync(`${dir}/outside/dir`, { recursive: true });
   Deno.writeTextFileSync(`${dir}/outside/file`, "outside");
@@ -112,18 +177,25 @@ function prepare(bundle: Bundle, links: Readonly<Record<string, string>>): void 
   Deno.mkdirSync(`${dir}/state`);
   Deno.writeTextFileSync(`${dir}/src/file`, "source");
   for (const [name, target] of Object.entries(links)) {
-    Deno.symlinkSync(target.replace("OUT", `${dir}/outside`), `${root}/${name}`);
+    const path = `${root}/${name}`;
+    Deno.mkdirSync(dirname(path), { recursive: true });
+    Deno.symlinkSync(target.replace("OUT", `${dir}/outside`), path);
+  }
+  for (const name of files) {
+    Deno.mkdirSync(dirname(`${root}/${name}`), { recursive: true });
+    Deno.writeTextFileSync(`${root}/${name}`, "");
   }
 }
 
-for (const { name, links, change, ...runtimes } of ROOTS) {
+for (const hostile of ROOTS) {
+  const { name, change, refused, ...runtimes } = hostile;
   Deno.test({
     ...named(`hostile root: ${name}`, noContainers),
     fn: () =>
       withEach(runtimesOf(runtimes), async (runtime) => {
         const bundle = new Bundle(), { dir } = bundle;
         try {
-          prepare(bundle, links);
+          prepare(bundle, hostile);
           const config = shellConfig("");
           config.process["args"] = ["/bin/busybox", "true"];
           change?.(config);
@@ -133,7 +205,9 @@ for (const { name, links, change, ...runtimes } of ROOTS) {
           const before = facts();
           const result = await bundle.run(runtime);
           assertEquals(facts(), before, describe(result));
+          if (refused !== undefined) assertNotEquals(result.code, 0, describe(result));
           if (result.code === 0 || runtime !== "dvisor") return;
+          assertMatch(result.stderr, refused ?? /./, describe(result));
           assertMatch(result.stderr, /^dvisor: config\.json: \S+: .*\n$/, describe(result));
         } finally {
           bundle.remove();
