@@ -3,6 +3,7 @@
  * it is made, so that it goes with the container wherever a command is killed.
  */
 
+import { removeTree } from "./remove_tree.ts";
 import { UserError } from "../user_error.ts";
 
 /**
@@ -23,24 +24,9 @@ export function makeOverlayDirectory(path: string, pid: number): void {
 /** With all that is in it; fine if it is not there. @throws UserError */
 export function removeOverlayDirectory(path: string): void {
   try {
-    try {
-      Deno.removeSync(path, { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-      openAll(path);
-      Deno.removeSync(path, { recursive: true });
-    }
+    removeTree(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
     throw new UserError(`cannot remove what the container wrote, ${path}`, undefined, error);
-  }
-}
-
-/** Directories that their owner may not look into: only of ordinary users, whose they are then. */
-function openAll(directory: string): void {
-  Deno.chmodSync(directory, 0o700);
-  for (const entry of Deno.readDirSync(directory)) {
-    if (entry.isDirectory) openAll(`${directory}/${entry.name}`);
   }
 }
 
