@@ -1,9 +1,8 @@
 /** Paths that are hidden from a container, and paths that it may not change (config-linux.md). */
 
-import { ENOENT, ENOTDIR } from "../../ffi/abi/errno.ts";
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../ffi/abi/fcntl.ts";
+import { ENOENT, ENOTDIR, ENXIO } from "../../ffi/abi/errno.ts";
+import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../ffi/abi/mount.ts";
-import { makedev, S_IFCHR, S_IFMT } from "../../ffi/abi/stat.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import { TmpfsFs } from "../../kernel/fs/tmpfs/tmpfs.ts";
 import { isDirectory } from "../../kernel/vfs/access.ts";
@@ -13,8 +12,7 @@ import { addMount, bindMount, remount } from "../../kernel/vfs/mount_operations.
 import { findAt } from "../../kernel/vfs/status.ts";
 import { UserError } from "../user_error.ts";
 import { cannot } from "./failure.ts";
-
-const NULL_PATH = "/dev/null", NULL_DEVICE = makedev(1, 3);
+import { findNull, NULL_PATH } from "./null_device.ts";
 
 /** Shows a path once more, over itself, without the right to write; one that is not there does not matter. */
 export function makeReadOnly(caller: Caller, path: string, jsonPath: string): void {
@@ -61,11 +59,9 @@ function coverDirectory(kernel: SandboxKernel, caller: Caller, at: Path): number
 
 /** An image's /dev/null may be anything, a link to what is to be hidden too: that hides nothing (CVE-2025-31133). */
 function coverFile(caller: Caller, at: Path, jsonPath: string): number {
-  const none = findAt(caller, AT_FDCWD, NULL_PATH, AT_SYMLINK_NOFOLLOW);
-  if (typeof none === "number") return none;
-  const { inode } = none.dentry;
-  const isNull = inode !== null && (inode.mode & S_IFMT) === S_IFCHR && inode.rdev === NULL_DEVICE;
-  if (isNull) return bindMount(caller, none, at, false);
+  const none = findNull(caller);
+  if (typeof none !== "number") return bindMount(caller, none, at, false);
+  if (none !== -ENXIO) return none;
   throw new UserError(`config.json: ${jsonPath}: ${NULL_PATH} is not the null device`);
 }
 

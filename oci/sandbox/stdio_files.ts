@@ -3,8 +3,16 @@
  * (console/).
  */
 
-import { AT_FDCWD, F_GETFL, O_ACCMODE, O_APPEND, O_NOCTTY } from "../../ffi/abi/fcntl.ts";
-import { makedev, S_IFCHR, S_IFMT, Stat } from "../../ffi/abi/stat.ts";
+import { ENXIO } from "../../ffi/abi/errno.ts";
+import {
+  AT_FDCWD,
+  F_GETFL,
+  O_ACCMODE,
+  O_APPEND,
+  O_NOCTTY,
+  O_NOFOLLOW,
+} from "../../ffi/abi/fcntl.ts";
+import { S_IFCHR, S_IFMT, Stat } from "../../ffi/abi/stat.ts";
 import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, fcntl, fstat } from "../../ffi/sys/files.ts";
 import { adoptHostFd } from "../../kernel/fs/hostfd/adopt.ts";
@@ -15,10 +23,8 @@ import { rootCredentials } from "../../kernel/cred/credentials.ts";
 import type { MountNamespace } from "../../kernel/vfs/mounts.ts";
 import { openAt } from "../../kernel/vfs/open.ts";
 import type { OpenFile } from "../../kernel/vfs/open_file.ts";
+import { findNull, NULL_DEVICE, NULL_PATH } from "../rootfs/null_device.ts";
 import type { GuestFds, ProcessSpec } from "./boot_spec.ts";
-
-/** Device number of /dev/null, on every Linux. */
-const NULL_DEVICE = makedev(1, 3);
 
 export class StdioFiles {
   private readonly fs: HostFdFs;
@@ -64,10 +70,12 @@ export class StdioFiles {
     });
   }
 
-  /** The sandbox has a /dev/null of its own, if it has a /dev. */
+  /** The sandbox has a /dev/null of its own, if it has a /dev; a link in its place would be opened with root's rights. */
   private openNull(flags: number): OpenFile | null {
     const caller = new InitCaller(this.namespace, rootCredentials(), 0);
-    const file = openAt(caller, AT_FDCWD, "/dev/null", flags | O_NOCTTY, 0);
+    const file = typeof findNull(caller) === "number"
+      ? -ENXIO
+      : openAt(caller, AT_FDCWD, NULL_PATH, flags | O_NOCTTY | O_NOFOLLOW, 0);
     caller.fs.drop();
     return typeof file === "number" ? null : file;
   }

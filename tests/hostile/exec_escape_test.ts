@@ -89,3 +89,35 @@ Deno.test({
     }
   },
 });
+
+/** What may lie in the place of /dev/null, which standard streams that are the host's null device become inside. */
+const NULLS: readonly (readonly [what: string, make: string])[] = [
+  ["a link to a file of root's", "ln -s /secret /dev/null"],
+  ["a FIFO", "mkfifo /dev/null"],
+  ["a terminal's master", "ln -s /dev/ptmx /dev/null"],
+  ["a directory", "mkdir /dev/null"],
+];
+
+Deno.test({
+  ...named("exec into a container without a /dev/null opens nothing in its place", noContainers),
+  fn: async () => {
+    becomeSubreaper();
+    const t = new Lifecycle("dvisor");
+    try {
+      const secret = "umask 077; echo secret >/secret; echo up; sleep 60";
+      await t.running(secret);
+      await t.until("up");
+      for (const [what, make] of NULLS) {
+        const made = await t.call("exec", t.id, "sh", "-c", `rm -rf /dev/null; ${make}`);
+        assertEquals(made.code, 0, describe(made));
+        const script = "readlink /proc/self/fd/0; cat; test ! -e /dev/null/ || ls /proc/self/fd/0/";
+        const ran = await t.call("exec", "--user", "1000", t.id, "sh", "-c", script);
+        const { stdout } = ran;
+        assert(!/secret|ptmx|\/dev\/null/.test(stdout), `${what}: ${describe(ran)}`);
+        assertEquals(ran.isOverdue, false, what);
+      }
+    } finally {
+      await endAll([t]);
+    }
+  },
+});
