@@ -11,9 +11,13 @@ import { CaseNames } from "../guest/case_names.ts";
 import { familyOf, scripts } from "../guest/scripts.ts";
 import { BEYOND_GVISOR } from "./beyond_gvisor.ts";
 import { compatibilityPage, PAGE } from "./compatibility_page.ts";
+import { isThere, ROOT } from "./source_files.ts";
 import { calledWithoutNumber } from "./wrapped_calls.ts";
 
 const cases = new CaseNames();
+const SECURITY_PAGES: readonly string[] = ["SECURITY.md", "docs/threat-model.md"];
+/** The path of a file of the project, and where a link leads to that is relative to its page. */
+const PATH = /\b(?:[a-z]\w*\/)+\w+\.(?:ts|py|md)\b/g, LINK = /\]\(([^)#:]+)\)/g;
 const flags = FLAG_SETS.flatMap((set) => set.flags);
 
 Deno.test("each flag that works or is refused as on Linux names a guest case that there is", () => {
@@ -23,17 +27,34 @@ Deno.test("each flag that works or is refused as on Linux names a guest case tha
   assertEquals(unshown.map((f) => f.name), []);
 });
 
-Deno.test("each row of the page about credentials names a guest case that there is", () => {
-  const page = Deno.readTextFileSync(
-    new URL("../../docs/internals/credentials.md", import.meta.url),
-  );
+Deno.test("each row of the page about credentials names tests that there are", () => {
+  const page = Deno.readTextFileSync(`${ROOT}/docs/internals/credentials.md`);
   const rows = page.split("\n").filter((line) =>
-    /^\| (?!-)/.test(line) && !/ test +\|$/.test(line)
+    line.startsWith("| ") && !line.startsWith("| -") && !/ test +\|$/.test(line)
   );
-  const shown = rows.map((row) => /`(\w+\.\w+)` +\|$/.exec(row)?.[1] ?? `no case: ${row}`);
-  assertEquals(shown.filter((name) => !cases.has(name)), []);
-  assert(rows.length > 50);
+  const bad = rows.filter((row) => {
+    const names = row.split("|").at(-2)?.split(",") ?? [];
+    return !names.every((name) => isTest(/^ *`(.+)` *$/.exec(name)?.[1] ?? ""));
+  });
+  assertEquals(bad, []);
+  assert(rows.length > 100, `${rows.length} rows`);
 });
+
+Deno.test("the pages about security name files that there are", () => {
+  const bad = SECURITY_PAGES.flatMap((page) => {
+    const text = Deno.readTextFileSync(`${ROOT}/${page}`), dir = page.replace(/[^/]*$/, "");
+    const paths = [...text.replaceAll(LINK, "").matchAll(PATH)].map(([path]) => path);
+    const links = [...text.matchAll(LINK)].map(([, path]) => `${dir}${path}`);
+    assert(paths.length > 10, page);
+    return [...paths, ...links].filter((path) => !isThere(path)).map((path) => `${page}: ${path}`);
+  });
+  assertEquals(bad, []);
+});
+
+/** A guest case, or the file of a unit test. */
+function isTest(name: string): boolean {
+  return name.includes("/") ? isThere(name) : cases.has(name);
+}
 
 Deno.test("each flag that does not work says why, or what it fails with", () => {
   const bad = flags.filter((f) => f.support === "refused" ? f.error === "" : f.error !== "");

@@ -5,6 +5,15 @@ import { fromFileUrl } from "@std/path";
 /** The root folder of the project, without a trailing separator. */
 export const ROOT: string = fromFileUrl(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
+/** Whether the project has a file of that path, relative to the root. */
+export function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(`${ROOT}/${path}`).isFile;
+  } catch {
+    return false;
+  }
+}
+
 /** Folders that no person wrote, and those that belong to other tools. */
 const SKIPPED = new Set([".git", "dist", "node_modules", ".cache", ".deno", "coverage"]);
 
