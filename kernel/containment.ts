@@ -1,9 +1,10 @@
 /**
- * What becomes of an exception in the kernel: a bug. The process that was being served dies by SIGKILL, what it has is
- * taken away as at any end, and the loop goes on for all others. docs/internals/faults.md has the whole account.
+ * What becomes of an exception in the kernel: a bug. The process that was being served dies by
+ * SIGKILL, what it has is taken away as at any end, and the loop goes on for all others.
+ * docs/internals/faults.md has the whole account.
  *
- * Neighbours: kernel.ts (the fence around the loop), task/exit.ts (ends in steps that a fault cannot repeat),
- * observe/crash.ts (the report).
+ * Neighbours: kernel.ts (the fence around the loop), task/exit.ts (ends in steps that a fault
+ * cannot repeat), observe/crash.ts (the report).
  */
 
 import { KernelBug } from "./core/kernel_bug.ts";
@@ -17,11 +18,20 @@ import { SIGKILL } from "./task/signal/sigset.ts";
 import { BLOCKED, HANDLING, RUNNING, Task } from "./task/task.ts";
 import { ThreadGroup } from "./task/thread_group.ts";
 
-/** LIMIT: reports that are written in all, and characters of each: a guest may know how to make more. */
+/**
+ * LIMIT: reports that are written in all, and characters of each: a guest may know how to make
+ * more.
+ */
 const MAX_REPORTS = 16, MAX_REPORT_CHARS = 2000;
-/** LIMIT: faults for which no process is to blame (or with no memory left) within a second that the sandbox survives. */
+/**
+ * LIMIT: faults for which no process is to blame (or with no memory left) within a second that the
+ * sandbox survives.
+ */
 const MAX_UNBLAMED = 16, WINDOW_NS = 1_000_000_000;
-/** LIMIT: faults in the end of one task before a step that goes on with the next thing is given up as well. */
+/**
+ * LIMIT: faults in the end of one task before a step that goes on with the next thing is given up
+ * as well.
+ */
 const MAX_FAULTS_OF_END = 100;
 
 export interface ContainmentOptions {
@@ -79,7 +89,10 @@ export class Containment {
     this.condemn(current, culprit);
   }
 
-  /** Ends what a fault condemned. Called inside of the fence: a fault here goes on behind the step that failed. */
+  /**
+   * Ends what a fault condemned. Called inside of the fence: a fault here goes on behind the step
+   * that failed.
+   */
   endCondemned(): void {
     const { condemned, kernel } = this;
     if (!this.isDue) return;
@@ -121,11 +134,12 @@ export class Containment {
   }
 
   /**
-   * The culprit is killed. The task that was being served must be brought to its end here, as nothing else comes back
-   * to it; so must a child that it was making.
+   * The culprit is killed. The task that was being served must be brought to its end here, as
+   * nothing else comes back to it; so must a child that it was making.
    *
-   * A wake-up under way may have been lost, and so may the alert of a task that must end: everything that waits looks
-   * again. That is always permitted: a blocked call tests its condition anew.
+   * A wake-up under way may have been lost, and so may the alert of a task that must end:
+   * everything that waits looks again. That is always permitted: a blocked call tests its condition
+   * anew.
    */
   private condemn(current: Task | null, culprit: ThreadGroup | null): void {
     const { kernel, condemned } = this;
@@ -159,8 +173,8 @@ export class Containment {
 }
 
 /**
- * The engine could not have memory for a buffer. Of a wrong size ("Invalid array length") the message differs: that is a
- * bug of the caller.
+ * The engine could not have memory for a buffer. Of a wrong size ("Invalid array length") the
+ * message differs: that is a bug of the caller.
  */
 function isOutOfMemory(cause: unknown): boolean {
   return cause instanceof RangeError && cause.message.includes("allocation failed");

@@ -1,6 +1,7 @@
 /**
- * Serves accounts (task/turn_account.ts) in turn by weight, while several of them have work for the loop: what trapped and
- * what is queued waits in its account, and the account that was served least, for its weight, is served next.
+ * Serves accounts (task/turn_account.ts) in turn by weight, while several of them have work for the
+ * loop: what trapped and what is queued waits in its account, and the account that was served
+ * least, for its weight, is served next.
  *
  * The design, and the attacks on it: docs/internals/turns.md.
  */

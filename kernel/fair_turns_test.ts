@@ -1,4 +1,5 @@
-// Which account is served next: by container, control group and user, by weight, and by what each was served.
+// Which account is served next: by container, control group and user, by weight, and by what each
+// was served.
 
 import { assert, assertEquals } from "@std/assert";
 import { FairTurns } from "./fair_turns.ts";

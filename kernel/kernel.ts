@@ -214,8 +214,8 @@ export class SandboxKernel implements Kernel {
   }
 
   /**
-   * Run until the first process ends: its wait status. The one fence around the work for guests: what is thrown ends the
-   * process that is to blame, and the loop goes on.
+   * Run until the first process ends: its wait status. The one fence around the work for guests:
+   * what is thrown ends the process that is to blame, and the loop goes on.
    *
    * @throws KernelBug if the sandbox cannot go on
    */

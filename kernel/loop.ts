@@ -38,15 +38,27 @@ const EAGER_LOOKS = 16;
 /** Ticks between looks for address spaces that the host refused a mapping. */
 const BROKEN_TICKS = 8;
 
-/** A batch that took longer, in ns, makes the next one small: its cost is known, and the others are looked at soon. */
+/**
+ * A batch that took longer, in ns, makes the next one small: its cost is known, and the others are
+ * looked at soon.
+ */
 const SLOW_NS = 100_000;
-/** So many quick ones behind it are small as well: a task that is slow again is the one that is charged. */
+/**
+ * So many quick ones behind it are small as well: a task that is slow again is the one that is
+ * charged.
+ */
 const QUICK = 16;
-/** LIMIT: traps between looks at the clock while several accounts have tasks: those beside it wait that long at worst. */
+/**
+ * LIMIT: traps between looks at the clock while several accounts have tasks: those beside it wait
+ * that long at worst.
+ */
 const SHARED_BATCH = 8;
 /** Accounts are served in turn for so long after they competed, in ns; and after a slow batch. */
 const FAIR_NS = 100_000_000, FAIR_AFTER_SLOW_NS = 2_000_000_000;
-/** LIMIT: pieces of one account's work between looks at the clock and at the others, while accounts compete. */
+/**
+ * LIMIT: pieces of one account's work between looks at the clock and at the others, while accounts
+ * compete.
+ */
 const FAIR_BATCH = 4;
 /** Accounts are served in turn for so long, in ns, before timers and the host are looked at. */
 const ROUND_NS = 50_000;
@@ -114,10 +126,10 @@ export class Loop {
   /** Housekeeping of the memory manager: gives freed frames back, a slice at a time; true when more is left. */
   private readonly reclaim: () => boolean;
   private readonly spin: SpinPolicy;
-  /** What platform and host were told: `spin.isApart`. */
+  /** The value of `spin.isApart` that platform and host have. */
   private isApart: boolean = false;
   private stopped: boolean = false;
-  /** The platform was told that the loop sleeps. */
+  /** `prepareSleep` has published that the loop sleeps. */
   private isAsleep: boolean = false;
   private nextTickNs: number = 0;
   private nextHostPollNs: number = 0;
@@ -226,14 +238,15 @@ export class Loop {
       n++;
       if (task === null) break;
       this.serveQueued(task);
-      // What it did is not known to be quick: the rest is for the next turn, in which timers come first.
+      // What it did is not known to be quick: the rest is for the next turn, in which timers come
+      // first.
       if (this.blind < BATCH && n >= most) break;
     }
     kernel.current = null;
     return n;
   }
 
-  /** What the batch that ended `now` cost: whom it is charged to, and how the next ones are made. HOT */
+  /** Charges the cost of the batch that ended `now`, and decides how the next ones are made. HOT */
   private account(now: number, handled: number): void {
     const { clock } = this, elapsedNs = now - clock.nowNs;
     const excessNs = clock.account(elapsedNs, handled);
@@ -252,7 +265,10 @@ export class Loop {
     this.isMixed = false;
   }
 
-  /** A long turn is charged to the task that it was for: not what the host took from the kernel's thread meanwhile. */
+  /**
+   * A long turn is charged to the task that it was for: not what the host took from the kernel's
+   * thread meanwhile.
+   */
   private chargeExcess(excessNs: number): void {
     const cpuNs = this.host.kernelCpuNs(), { last } = this;
     const usedNs = cpuNs < 0 ? excessNs : Math.min(excessNs, cpuNs - this.cpuNs);

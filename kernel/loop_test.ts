@@ -1,4 +1,4 @@
-// The loop among several users: whom it serves next, and whom long turns are charged to.
+// The loop among several users: which it serves next, and which task long turns are charged to.
 
 import { assert, assertEquals } from "@std/assert";
 import { SYS_getppid } from "../ffi/abi/syscall_numbers.ts";
@@ -16,7 +16,7 @@ class Crowd {
   readonly kernel: LabKernel = new LabKernel();
   readonly loop: Loop;
   readonly posted: Context[] = [];
-  /** Who was served, in order. */
+  /** Tasks that were served, in order. */
   readonly served: Task[] = [];
   private readonly limit: number;
 

@@ -31,7 +31,10 @@ import type { PlatformCosts } from "./trial.ts";
 
 /** One line of the report. */
 export interface Finding {
-  /** `seccomp`, `ptrace`, `/dev/kvm`, `user namespaces`, `landlock`, `cgroups`, `cores`, or `platform NAME`. */
+  /**
+   * `seccomp`, `ptrace`, `/dev/kvm`, `user namespaces`, `landlock`, `cgroups`, `cores`, or
+   * `platform NAME`.
+   */
   readonly name: string;
   /** False: the sandbox does without, or cannot run at all if it is every platform. */
   readonly isThere: boolean;

@@ -4,8 +4,8 @@
  * It answers what mprotect(2) may be called on (a hole in its range is an error), which accesses a page allows, and how
  * many mappings the host keeps. It changes nothing on the host. Neighbours: `space.ts` of the platforms.
  *
- * The list is cut in chunks: a change among 60,000 ranges moves the ranges of one chunk. A clone shares all chunks until one
- * side changes them.
+ * The list is cut in chunks: a change among 60,000 ranges moves the ranges of one chunk. A clone
+ * shares all chunks until one side changes them.
  */
 
 /** The arena, where a file handle is expected. */
@@ -174,7 +174,10 @@ export class MappingIndex {
     this.#insert(rest);
   }
 
-  /** Removes what begins below `end`, from where `#seek` went: all that is in one chunk, or whole chunks. */
+  /**
+   * Removes what begins below `end`, from where `#seek` went: all that is in one chunk, or whole
+   * chunks.
+   */
   #removeRun(end: number): void {
     const chunks = this.#chunks, c = this.#chunk;
     let last = c;

@@ -131,8 +131,8 @@ export class Arena {
     return at < 0 ? Infinity : at;
   }
   /**
-   * The first page in [offset, end) that the host has given nothing to, or where the search stopped: at `end`, or sooner. SEEK_HOLE
-   * would go on to the end of what is there, 45 ns a page.
+   * The first page in [offset, end) that the host has given nothing to, or where the search
+   * stopped: at `end`, or sooner. SEEK_HOLE would go on to the end of what is there, 45 ns a page.
    */
   nextHole(offset: number, end: number): number {
     const pages = Math.min(MINCORE_PAGES, Math.ceil((end - offset) / PAGE_SIZE));

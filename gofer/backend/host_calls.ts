@@ -53,7 +53,10 @@ export function openBeneath(dirFd: number, nameAddr: number, flags: number, mode
   return fd;
 }
 
-/** Whether the host has openat2(2) and no filter of a container around forbids it. `dirFd`: any directory. */
+/**
+ * Whether the host has openat2(2) and no filter of a container around forbids it. `dirFd`: any
+ * directory.
+ */
 export function probeOpenat2(dirFd: number): boolean {
   view.setUint32(OPEN_HOW_AT, F.O_PATH | F.O_CLOEXEC, true);
   for (let at = 4; at < 24; at += 4) view.setUint32(OPEN_HOW_AT + at, 0, true);

@@ -107,9 +107,9 @@ function dropDescriptors(kept: ReadonlySet<number>): void {
 }
 
 /**
- * Moves the process into an empty directory that no longer has a name, so that nobody can put
- * anything there. Its working directory becomes /proc/self/fd, from where the extended attributes'
- * calls find files.
+ * Moves the process into an empty directory that no longer has a name, so that no process can
+ * put anything there. Its working directory becomes /proc/self/fd, from where the extended
+ * attributes' calls find files.
  */
 function moveRoot(service: Service): string {
   let fd = namelessDirectory();
@@ -200,7 +200,10 @@ function dropCapabilities(taskFd: number): string[] {
 export interface Confinement {
   /** What nothing stands in for. */
   readonly problems: readonly string[];
-  /** What Landlock stands in for, as in every process of an ordinary user (landlock.ts says what it does not cover). */
+  /**
+   * What Landlock stands in for, as in every process of an ordinary user (landlock.ts says what it
+   * does not cover).
+   */
   readonly replaced: readonly string[];
 }
 

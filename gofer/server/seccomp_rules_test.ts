@@ -28,7 +28,10 @@ function filterOf(more: Partial<Confined> = {}): (nr: number, ...args: number[])
 
 const passes = filterOf();
 
-/** Calls of which any argument passes: descriptors, names, lengths, addresses; nothing else could be tested. */
+/**
+ * Calls of which any argument passes: descriptors, names, lengths, addresses; nothing else could be
+ * tested.
+ */
 const UNTESTED = `
 brk clock_gettime clock_nanosleep close epoll_wait exit exit_group fdatasync
 fstatfs fsync ftruncate getdents64 getpid getrandom gettid gettimeofday getxattr

@@ -1,13 +1,14 @@
 /**
- * Accounts of kernel objects: how many objects of each kind, and about how many bytes of the Sentry's heap, a process, a
- * user, a container and the whole sandbox hold. An object is charged to the process that makes it, and through its chain
- * of parents to that process's user, container and sandbox; it keeps its account and is given back there, whoever
- * releases it. So a user or a container that takes all that it may have leaves the shares of the others alone.
+ * Accounts of kernel objects: how many objects of each kind, and about how many bytes of the
+ * Sentry's heap, a process, a user, a container and the whole sandbox hold. An object is charged to
+ * the process that makes it, and through its chain of parents to that process's user, container and
+ * sandbox; it keeps its account and is given back there, whichever process releases it. So a user
+ * or a container that takes all that it may have leaves the shares of the others alone.
  *
  *     process 12 -> user 1000 -> container "web" -> sandbox
  *
- * Neighbours: quota.ts (the kinds and their limits), task/accounts.ts (which account a process has).
- * The whole mechanism: docs/internals/accounts.md.
+ * Neighbours: quota.ts (the kinds and their limits), task/accounts.ts (which account a process
+ * has). The whole mechanism: docs/internals/accounts.md.
  */
 
 /** LIMIT: kinds of objects; quota.ts numbers them. */
@@ -31,7 +32,10 @@ export class Account {
     if (parent !== null) parent.members++;
   }
 
-  /** What is charged to it is charged to another parent from now on: a process has another user or container. */
+  /**
+   * What is charged to it is charged to another parent from now on: a process has another user or
+   * container.
+   */
   moveTo(parent: Account): void {
     const { counts, bytes } = this;
     for (let a = this.parent; a !== null; a = a.parent) a.subtract(counts, bytes);
@@ -81,7 +85,10 @@ export function charge(account: Account, kind: number, count: number, bytes: num
   }
 }
 
-/** What objects are charged to that are made now: the process whose call is served, as Linux's `current`. */
+/**
+ * What objects are charged to that are made now: the process whose call is served, as Linux's
+ * `current`.
+ */
 class Accounting {
   current: Account = new Account(null, 1);
 }

@@ -11,7 +11,8 @@ const PIECE = 4096;
 /** Bytes [from, to) of `u8` as a byte string. Eight characters a call is the fastest for paths. HOT */
 export function bytesToString(u8: Uint8Array, from: number, to: number): string {
   let s = "", i = from;
-  // Long ones in pieces that are flat: V8 would copy a tree of eight characters a leaf when they are read.
+  // Long ones in pieces that are flat: V8 would copy a tree of eight characters a leaf when they
+  // are read.
   for (; i + PIECE <= to; i += PIECE) {
     s += Reflect.apply(String.fromCharCode, null, u8.subarray(i, i + PIECE));
   }

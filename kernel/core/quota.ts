@@ -1,7 +1,7 @@
 /**
- * How many objects of one kind all guests of a sandbox may have together, and what one costs. Each costs memory of the
- * Sentry, which other limits (of a process, of a descriptor) do not bound. A container and a user may have a part of
- * each (account.ts).
+ * How many objects of one kind all guests of a sandbox may have together, and what one costs. Each
+ * costs memory of the Sentry, which other limits (of a process, of a descriptor) do not bound. A
+ * container and a user may have a part of each (account.ts).
  */
 
 import { type Account, ACCOUNTING, charge, hasRoom } from "./account.ts";
@@ -11,7 +11,9 @@ let kinds = 0;
 export class Quota {
   readonly kind: number = kinds++;
   readonly limit: number;
-  /** About what one takes of the Sentry's heap, in bytes: quota_test.ts compares it with the heap. */
+  /**
+   * About what one takes of the Sentry's heap, in bytes: quota_test.ts compares it with the heap.
+   */
   readonly bytesEach: number;
   used: number = 0;
 
@@ -95,7 +97,10 @@ export const UNANSWERED_PACKETS: Quota = new Quota(1 << 12, 2000);
 /** LIMIT: keys and links between them, and bytes of their contents and descriptions. */
 export const KEYS: Quota = new Quota(1 << 17, 500);
 export const KEY_BYTES: Quota = new Quota(1 << 26, 1);
-/** LIMIT: control groups of all hierarchies, roots of version 1 among them; and bytes of their extended attributes. */
+/**
+ * LIMIT: control groups of all hierarchies, roots of version 1 among them; and bytes of their
+ * extended attributes.
+ */
 export const CGROUPS: Quota = new Quota(65535, 8000);
 export const CGROUP_XATTR_BYTES: Quota = new Quota(1 << 24, 1);
 /** LIMIT: tasks: threads of all processes. */

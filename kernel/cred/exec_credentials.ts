@@ -34,7 +34,10 @@ export interface ExecResult {
   readonly cred: Credentials;
   /** AT_SECURE: the program must not trust its environment. */
   readonly isSecure: boolean;
-  /** Set-ID bits counted, or the file has capabilities that the caller lacks: dangerous personality bits go. */
+  /**
+   * Set-ID bits counted, or the file has capabilities that the caller lacks: dangerous personality
+   * bits go.
+   */
   readonly clearsPersonality: boolean;
 }
 
@@ -45,8 +48,9 @@ interface FileCaps {
 }
 
 /**
- * The new credentials, or -EPERM when the file wants capabilities that cannot be had. `isUnsafe`: another task could use
- * the privilege of the program, so that there is none to gain (LSM_UNSAFE_SHARE, LSM_UNSAFE_PTRACE).
+ * The new credentials, or -EPERM when the file wants capabilities that cannot be had. `isUnsafe`:
+ * another task could use the privilege of the program, so that there is none to gain
+ * (LSM_UNSAFE_SHARE, LSM_UNSAFE_PTRACE).
  */
 export function execCredentials(
   old: Credentials,

@@ -1,7 +1,8 @@
 /**
- * The text of /proc/PID/uid_map, gid_map and projid_map (user_namespaces(7)): what a reader sees, and which credentials
- * permit which map. The opener of the file counts, and for ids other than its own the writer too: either alone could be
- * a privileged program that an ordinary user led there (CVE-2013-1959).
+ * The text of /proc/PID/uid_map, gid_map and projid_map (user_namespaces(7)): what a reader sees,
+ * and which credentials permit which map. The opener of the file counts, and for ids other than its
+ * own the writer too: either alone could be a privileged program that an ordinary user led there
+ * (CVE-2013-1959).
  */
 
 import { CAP_SETFCAP, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from "../../ffi/abi/capability.ts";
@@ -16,7 +17,10 @@ const MAX_WORD = 7;
 
 export type MapKind = "uid" | "gid" | "projid";
 
-/** The map of `ns` as `reader`, the opener's namespace, sees it: ids outside are those of the reader, or of the parent. */
+/**
+ * The map of `ns` as `reader`, the opener's namespace, sees it: ids outside are those of the
+ * reader, or of the parent.
+ */
 export function mapText(ns: UserNamespace, kind: MapKind, reader: UserNamespace): string {
   const outside = reader === ns ? ns.parent ?? ns : reader;
   let text = "";
@@ -37,13 +41,17 @@ function shownIn(ns: UserNamespace, kind: MapKind, kernelId: number): number {
   return kind === "uid" ? ns.uidOf(kernelId) : ns.gidOf(kernelId);
 }
 
-/** Credentials of a write to a map: of the task that opened the file, and of the one that writes. */
+/**
+ * Credentials of a write to a map: of the task that opened the file, and of the one that writes.
+ */
 export interface MapUsers {
   readonly opener: Credentials;
   readonly writer: Credentials;
 }
 
-/** A write to a map: bytes taken, or -errno. A map is written once, and all of it, from the start. */
+/**
+ * A write to a map: bytes taken, or -errno. A map is written once, and all of it, from the start.
+ */
 export function writeMap(
   ns: UserNamespace,
   kind: MapKind,
@@ -102,8 +110,8 @@ function overlaps(a: number, aCount: number, b: number, bCount: number): boolean
 }
 
 /**
- * new_idmap_permitted of Linux. A map of the opener's own id needs no privilege; any other needs CAP_SETUID or CAP_SETGID
- * in the parent, of opener and writer.
+ * new_idmap_permitted of Linux. A map of the opener's own id needs no privilege; any other needs
+ * CAP_SETUID or CAP_SETGID in the parent, of opener and writer.
  */
 function isPermitted(
   ns: UserNamespace,
@@ -142,8 +150,8 @@ function kernelRange(map: readonly IdExtent[], first: number, count: number): nu
 }
 
 /**
- * /proc/PID/setgroups: "deny" holds for good, and only before there is a map of groups. Bytes taken, or -errno. Whether
- * the file may be written was decided when it was opened.
+ * /proc/PID/setgroups: "deny" holds for good, and only before there is a map of groups. Bytes
+ * taken, or -errno. Whether the file may be written was decided when it was opened.
  */
 export function writeSetgroups(ns: UserNamespace, text: string, offset: number): number {
   if (offset !== 0 || text.length > MAX_WORD) return -EINVAL;

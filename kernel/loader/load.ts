@@ -48,8 +48,8 @@ export interface ProgramOpener {
   /** Open for execution with all permission checks: a file with one reference, or -errno. */
   openExec(path: string): OpenFile | number;
   /**
-   * Called once, before anything is mapped, with the binary that is going to run (not a script) and its PT_INTERP: may
-   * change layout and limits of the memory.
+   * Called once, before anything is mapped, with the binary that is going to run (not a script) and
+   * its PT_INTERP: may change layout and limits of the memory.
    */
   identify(file: OpenFile, loader: OpenFile | null): ProgramIds;
 }

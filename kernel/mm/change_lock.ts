@@ -1,7 +1,7 @@
 /**
- * Who changes the areas of a memory in several turns of the loop. Until that change is over, other calls that make, remove or
- * rearrange areas of the same memory wait, as they do for Linux's mmap_lock; a page in its range that cannot be reached
- * is looked at again behind it.
+ * The call that changes the areas of a memory in several turns of the loop. Until that change is
+ * over, other calls that make, remove or rearrange areas of the same memory wait, as they do for
+ * Linux's mmap_lock; a page in its range that cannot be reached is looked at again behind it.
  *
  * A change that is over in one turn does not take the lock: it needs none, and tests one field.
  */

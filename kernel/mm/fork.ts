@@ -23,7 +23,9 @@ const COPY_PAGES = 16, COPY_TOTAL = 128;
 /** Pages below and above the stack pointer that are copied. */
 const STACK_BELOW = 3, STACK_ABOVE = 5;
 
-/** Frames that the child gets as copies: guest page -> arena page, and how many; 0 when it has them. */
+/**
+ * Frames that the child gets as copies: guest page -> arena page, and how many; 0 when it has them.
+ */
 export class ForkCopies {
   readonly pages: number[] = [];
   readonly frames: number[] = [];

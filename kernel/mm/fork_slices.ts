@@ -1,11 +1,13 @@
 /**
- * fork(2) of a large memory, in several turns of the loop: what fork.ts does at once, some areas and pages a turn, in the order
- * of addresses. Calls that would rearrange areas wait for it (change_lock.ts); other threads run on.
+ * fork(2) of a large memory, in several turns of the loop: what fork.ts does at once, some areas
+ * and pages a turn, in the order of addresses. Calls that would rearrange areas wait for it
+ * (change_lock.ts); other threads run on.
  *
- * First the parent's pages are shared with the child's page map: write-protected, with a second reference to their frames.
- * Then the space is cloned, and the child gets its areas. Pages that another thread changed on the way are mapped anew
- * in the child, which has the frames of the turn in which they were shared: a thread that writes during a fork cannot know
- * what the child sees of that, on Linux either.
+ * First the parent's pages are shared with the child's page map: write-protected, with a second
+ * reference to their frames. Then the space is cloned, and the child gets its areas. Pages that
+ * another thread changed on the way are mapped anew in the child, which has the frames of the turn
+ * in which they were shared: a thread that writes during a fork cannot know what the child sees of
+ * that, on Linux either.
  */
 
 import { PROT_WRITE } from "../../platform/platform.ts";
@@ -37,7 +39,10 @@ export class ForkWork {
   private readonly pages: PageMap = new PageMap();
   private readonly areas: Vma[] = [];
   private readonly handlers: Map<Userfault, Userfault> = new Map();
-  /** Pages of the parent that changed between turns, or are not mapped in the child as in the parent: page, count pairs. */
+  /**
+   * Pages of the parent that changed between turns, or are not mapped in the child as in the
+   * parent: page, count pairs.
+   */
   private readonly changed: number[] = [];
   private readonly told: MonitorEvent[] = [];
   /** Address that the next slice begins at. */
@@ -85,7 +90,7 @@ export class ForkWork {
       this.sharePages(vma, from / PAGE_SIZE, end / PAGE_SIZE);
     }
     this.next = to;
-    // The Sentry, and who copies a page, waits for these.
+    // The Sentry, and a task that copies a page, waits for these.
     mm.forkSeq = mm.space.seq;
     mm.flushTlb();
     mm.pages.changed = this.changed;
@@ -141,7 +146,7 @@ export class ForkWork {
     if (frame >= 0) this.mm.ctx.frames.retain(frame * PAGE_SIZE, count);
     else if ((flags & (PAGE_POISONED | PAGE_WATCHED)) === 0) return;
     this.pages.insert(page, count, frame, -1, flags);
-    // Only a handler's watch keeps the host from letting anybody write to shared memory.
+    // Only a handler's watch keeps the host from letting threads write to shared memory.
     if (frame >= 0 && flags !== marks && vma.isShared) this.changed.push(page, count);
   }
 

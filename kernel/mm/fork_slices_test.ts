@@ -43,7 +43,8 @@ Deno.test("a large memory is forked in turns, and each side then sees its own wr
       assertEquals(other.read(BASE + k * PAGE), k & 255);
       assertEquals(child.load32(BASE + k * PAGE) & 255, k & 255);
     }
-    // The page as it was in the turn in which it was shared, in the host's table and in the kernel's.
+    // The page as it was in the turn in which it was shared, in the host's table and in the
+    // kernel's.
     assertEquals([other.read(BASE + 3 * PAGE + 1), child.load8(BASE + 3 * PAGE + 1)], [0, 0]);
     assertEquals(guest.read(BASE + 3 * PAGE + 1), 101);
     const last = BASE + (AREAS - 1) * PAGE + 1;

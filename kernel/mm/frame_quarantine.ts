@@ -66,8 +66,8 @@ export class FrameQuarantine {
   }
 
   /**
-   * Give acknowledged extents to the sink. A space whose change waits since the last look is flushed. True: there are more
-   * than one turn drops.
+   * Give acknowledged extents to the sink. A space whose change waits since the last look is
+   * flushed. True: there are more than one turn drops.
    */
   drain(sink: QuarantineSink): boolean {
     if (this.pages === 0) return false;

@@ -1,4 +1,7 @@
-/** Areas that grow, against what the platform keeps for itself and the lowest address that may be mapped. */
+/**
+ * Areas that grow, against what the platform keeps for itself and the lowest address that may be
+ * mapped.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { ENOMEM } from "../../ffi/abi/errno.ts";

@@ -13,7 +13,10 @@ import { tellRemoved } from "./userfault_events.ts";
 import { watchedRuns, watchHoles } from "./userfault_watch.ts";
 import * as V from "./vma.ts";
 
-/** LIMIT: more pages than this (1 to 2 ms) are unmapped and given back in slices, instead of punched at once. */
+/**
+ * LIMIT: more pages than this (1 to 2 ms) are unmapped and given back in slices, instead of punched
+ * at once.
+ */
 const PUNCH_PAGES = 1024;
 
 /** madvise(2) in one turn. Unmapped parts are skipped, and make the result -ENOMEM. */

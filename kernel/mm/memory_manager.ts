@@ -69,7 +69,7 @@ export class MemoryManager extends UserAccess {
   readonly key: FutexKey = new FutexKey();
   /** What /proc found of its size last. */
   measured: object | null = null;
-  /** Who changes areas in several turns. */
+  /** Held by a call that changes areas in several turns. */
   readonly changes: ChangeLock = new ChangeLock();
   layout: AddressLayout;
   /** Mappings are placed below this address. */
@@ -81,7 +81,10 @@ export class MemoryManager extends UserAccess {
   futureFlags: number = 0;
   /** Its own user may look into it (PR_SET_DUMPABLE). */
   isDumpable: boolean = true;
-  /** Whose CAP_SYS_PTRACE counts when it is not dumpable: where the program was executed, or further out. */
+  /**
+   * Whose CAP_SYS_PTRACE counts when it is not dumpable: where the program was executed, or further
+   * out.
+   */
   ownerNs: UserNamespace = INITIAL_USER_NAMESPACE;
   /** PR_MDWE_*: nothing that can be written becomes code. */
   writeOrExec: number = 0;
@@ -126,8 +129,9 @@ export class MemoryManager extends UserAccess {
 
   /**
    * mmap(2): the address, or -errno. `backing` is null for MAP_ANONYMOUS; `maxProt` is what mprotect may grant later
-   * (no PROT_WRITE for a shared mapping of a file that was opened read-only, no PROT_EXEC on noexec mounts). `mayWait`:
-   * IN_SLICES is a result. Pages that are to be filled (MAP_POPULATE) are the caller's to fill.
+   * (no PROT_WRITE for a shared mapping of a file that was opened read-only, no PROT_EXEC on noexec
+   * mounts). `mayWait`: IN_SLICES is a result. Pages that are to be filled (MAP_POPULATE) are the
+   * caller's to fill.
    */
   mmap(
     addr: number,

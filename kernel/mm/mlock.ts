@@ -16,7 +16,10 @@ import { VM_LOCKED, VM_LOCKONFAULT, type Vma } from "./vma.ts";
 
 const LOCK_BITS = VM_LOCKED | VM_LOCKONFAULT;
 
-/** What mlock2(2) and munlock(2) fail with, before anything is changed, or where the range ends: `lockStart` if it is empty. */
+/**
+ * What mlock2(2) and munlock(2) fail with, before anything is changed, or where the range ends:
+ * `lockStart` if it is empty.
+ */
 export function checkLock(
   mm: MemoryManager,
   addr: number,
@@ -73,7 +76,9 @@ function fits(mm: MemoryManager, start: number, end: number): boolean {
   return (mm.counters.locked + pages) * PAGE_SIZE <= mm.limits.memlock;
 }
 
-/** Mark areas: -ENOMEM when a part is not mapped (unless `isAll`); what comes before it is changed. */
+/**
+ * Mark areas: -ENOMEM when a part is not mapped (unless `isAll`); what comes before it is changed.
+ */
 export function markLocked(
   mm: MemoryManager,
   start: number,
@@ -140,7 +145,10 @@ export function touchPages(mm: MemoryManager, host: number, pages: number): void
   }
 }
 
-/** mlockall(2) without the areas that there are: `markLocked` changes those, with the bits that are returned; or -errno. */
+/**
+ * mlockall(2) without the areas that there are: `markLocked` changes those, with the bits that are
+ * returned; or -errno.
+ */
 export function mlockall(mm: MemoryManager, flags: number): number {
   if (flags === 0 || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0) return -EINVAL;
   if (flags === MCL_ONFAULT) return -EINVAL;

@@ -100,7 +100,8 @@ export function mmap(
     clearRange(mm, at, at + size);
   }
   const populates = (flags & M.MAP_POPULATE) !== 0 || isLocked && !isSecret;
-  // Frames for all of a very large mapping would take too long: its pages get them as they are filled.
+  // Frames for all of a very large mapping would take too long: its pages get them as they are
+  // filled.
   mapArea(mm, vma, populates && size <= EAGER_BYTES, replaced > 0);
   return at;
 }

@@ -51,7 +51,9 @@ export function protectStart(mm: MemoryManager, addr: number, len: number, prot:
 
 /** What one slice of a change leaves to the next. */
 export class ProtectState {
-  /** Up to here is an area of which a part is changed; its other parts count as committed no longer. */
+  /**
+   * Up to here is an area of which a part is changed; its other parts count as committed no longer.
+   */
   areaEnd: number = 0;
   isFreed: boolean = false;
 }

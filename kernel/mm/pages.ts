@@ -23,8 +23,8 @@ export const PAGE_WATCHED = 16;
 export const PAGE_POISONED = 32;
 
 /**
- * The extents are in arrays with a gap, which is where the last one was added or removed: the next change near by moves few of
- * them, however many there are.
+ * The extents are in arrays with a gap, which is where the last one was added or removed: the next
+ * change near by moves few of them, however many there are.
  */
 export class PageMap {
   /** Number of extents. */
@@ -38,7 +38,10 @@ export class PageMap {
   private gap: number = 0;
   private room: number = 32;
   private hint: number = 0;
-  /** Pages whose frame or flags changed, as page, count pairs, while somebody wants to know; else null. */
+  /**
+   * Pages whose frame or flags changed, as page, count pairs, while a fork copies the map in
+   * several turns; else null.
+   */
   changed: number[] | null = null;
 
   /** Place of extent `i` in the arrays. HOT */

@@ -27,8 +27,8 @@ export function msyncEnd(mm: MemoryManager, addr: number, len: number, flags: nu
 }
 
 /**
- * Shared mappings and file calls use the same pages: only MS_SYNC has something to do, once for each area. 0, with the
- * place to go on from in `run`, or -errno.
+ * Shared mappings and file calls use the same pages: only MS_SYNC has something to do, once for
+ * each area. 0, with the place to go on from in `run`, or -errno.
  */
 export function msync(
   mm: MemoryManager,
@@ -63,8 +63,8 @@ export function msync(
 const vector = new Uint8Array(4096);
 
 /**
- * Private and shared pages are resident once something touched them; pages of host files always. `done` pages have their
- * answer: 0, -errno, or how many have it now.
+ * Private and shared pages are resident once something touched them; pages of host files always.
+ * `done` pages have their answer: 0, -errno, or how many have it now.
  */
 export function mincore(
   mm: MemoryManager,

@@ -1,7 +1,7 @@
 /**
- * How much of a memory is changed in one turn of the loop. A call whose range is larger goes on with the rest in another
- * turn (syscalls/mm/ranges.ts): it works through the range in the order of addresses, and each slice is a whole change of its
- * own.
+ * How much of a memory is changed in one turn of the loop. A call whose range is larger goes on
+ * with the rest in another turn (syscalls/mm/ranges.ts): it works through the range in the order of
+ * addresses, and each slice is a whole change of its own.
  */
 
 import { PAGE_SIZE } from "./frames.ts";
@@ -9,10 +9,15 @@ import type { MemoryManager } from "./memory_manager.ts";
 
 /** LIMIT: areas, extents of the page map and pages that are changed in one turn: 0.5 to 1.5 ms. */
 export const TURN_AREAS = 512, TURN_EXTENTS = 1024, TURN_PAGES = 65536;
-/** LIMIT: pages that one turn touches (the host makes each, 2 to 8 us), and areas whose pages it gives back one by one. */
+/**
+ * LIMIT: pages that one turn touches (the host makes each, 2 to 8 us), and areas whose pages it
+ * gives back one by one.
+ */
 export const TURN_TOUCHED = 128, TURN_DISCARDED = 128;
 
-/** `mmap` with MAP_FIXED: what is in its place takes several turns to remove. Nothing was changed. */
+/**
+ * `mmap` with MAP_FIXED: what is in its place takes several turns to remove. Nothing was changed.
+ */
 export const IN_SLICES = -5000;
 
 /** True when [start, end), or all that there is, is changed in one turn. HOT */
@@ -22,7 +27,10 @@ export function isOneSlice(mm: MemoryManager, start: number, end: number): boole
       end - start <= TURN_PAGES * PAGE_SIZE;
 }
 
-/** Where the slice of [start, end) ends that begins at `start`: a multiple of the page size, if `end` is one. */
+/**
+ * Where the slice of [start, end) ends that begins at `start`: a multiple of the page size, if
+ * `end` is one.
+ */
 export function sliceEnd(
   mm: MemoryManager,
   start: number,

@@ -34,7 +34,10 @@ export function setUpStack(mm: MemoryManager, bytes: number, prot: number): numb
   return 0;
 }
 
-/** Grow the area above `addr`, if it is a stack and may: the area, or null (expand_downwards of mm/mmap.c). */
+/**
+ * Grow the area above `addr`, if it is a stack and may: the area, or null (expand_downwards of
+ * mm/mmap.c).
+ */
 export function growStack(mm: MemoryManager, addr: number): Vma | null {
   const i = mm.vmas.indexOf(addr);
   if (i === mm.vmas.length || addr < 0) return null;

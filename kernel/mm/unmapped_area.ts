@@ -57,7 +57,10 @@ export function isReserved(mm: MemoryManager, start: number, end: number): boole
   return false;
 }
 
-/** The lowest address that an area which begins at `start` may grow down to: below is the platform's range or vm.mmap_min_addr. */
+/**
+ * The lowest address that an area which begins at `start` may grow down to: below is the platform's
+ * range or vm.mmap_min_addr.
+ */
 export function growthFloor(mm: MemoryManager, start: number): number {
   let floor = MIN_ADDRESS;
   for (const [, to] of mm.ctx.platform.reserved) if (to <= start && to > floor) floor = to;

@@ -87,7 +87,10 @@ export class NetNamespace extends Namespace {
   readonly links: LinkTable;
   /** The ports of those sockets; null: none can be reached from other namespaces. */
   inet: InetPorts | null = null;
-  /** For writes and requests that carry no caller: splice(2), sendfile(2) and io_submit(2) write as write(2) does. */
+  /**
+   * For writes and requests that carry no caller: splice(2), sendfile(2) and io_submit(2) write as
+   * write(2) does.
+   */
   calls: CurrentCaller | null = null;
   /** Who knows other namespaces by what stands for them. */
   finder: NamespaceFinder | null = null;

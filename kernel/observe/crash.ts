@@ -1,6 +1,6 @@
 /**
- * What the kernel was doing when it failed, for the report of a bug. It looks at the kernel's own fields only: user memory
- * and everything that could throw again stay out of it.
+ * What the kernel was doing when it failed, for the report of a bug. It looks at the kernel's own
+ * fields only: user memory and everything that could throw again stay out of it.
  *
  * Neighbours: kernel.ts, which has the fence; containment.ts.
  */
@@ -40,8 +40,8 @@ export function describeCrash(task: Task | null): string {
 }
 
 /**
- * What was thrown, with its stack if the runtime can make the text of one here (without /proc it may not, where it
- * translates positions). Names in it may be a guest's.
+ * What was thrown, with its stack if the runtime can make the text of one here (without /proc it
+ * may not, where it translates positions). Names in it may be a guest's.
  */
 export function describeFault(cause: unknown, hasStacks: boolean): string {
   if (!(cause instanceof Error)) return printable(String(cause));

@@ -1,9 +1,10 @@
 /**
- * What must hold of the kernel's structures between two services, as named checks: for debug builds, the simulator and
- * fuzzers. Each check walks what it is about and gives a line for everything that is wrong; it changes nothing, and takes
- * time with the size of what it walks.
+ * What must hold of the kernel's structures between two services, as named checks: for debug
+ * builds, the simulator and fuzzers. Each check walks what it is about and gives a line for
+ * everything that is wrong; it changes nothing, and takes time with the size of what it walks.
  *
- * Neighbours: memory_invariants.ts; docs/internals/faults.md says which handler families rely on which order.
+ * Neighbours: memory_invariants.ts; docs/internals/faults.md says which handler families rely on
+ * which order.
  */
 
 import * as quotas from "../core/quota.ts";
@@ -160,7 +161,10 @@ function checkShares({ pids }: CheckedKernel, found: string[]): void {
   }
 }
 
-/** An open file has a reference for each descriptor at least; others are those of calls, mappings and messages. */
+/**
+ * An open file has a reference for each descriptor at least; others are those of calls, mappings
+ * and messages.
+ */
 function checkOpenFiles({ pids }: CheckedKernel, found: string[]): void {
   const tables = new Set<Task["files"]>(), users = new Map<OpenFile, number>();
   const use = (file: OpenFile) => users.set(file, (users.get(file) ?? 0) + 1);

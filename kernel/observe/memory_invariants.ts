@@ -63,7 +63,10 @@ function checkPages(kernel: CheckedKernel, found: string[]): void {
   }
 }
 
-/** A frame has a reference for each page that shows it at least: with fewer it would be given to another process. */
+/**
+ * A frame has a reference for each page that shows it at least: with fewer it would be given to
+ * another process.
+ */
 function checkFrames(kernel: CheckedKernel, found: string[]): void {
   const { frames } = kernel.memory, users = new Map<number, number>();
   for (const mm of memories(kernel).keys()) {

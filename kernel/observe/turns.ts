@@ -1,6 +1,7 @@
 /**
- * --turns: the longest turns of the kernel's loop, by what they did. A turn is what the only thread does without letting
- * another task go first: one run of a call's handler, one fault, the timers that are due, a slice of housekeeping.
+ * --turns: the longest turns of the kernel's loop, by what they did. A turn is what the only thread
+ * does without letting another task go first: one run of a call's handler, one fault, the timers
+ * that are due, a slice of housekeeping.
  *
  * The clock is read once a turn, and only with this option: without it the loop tests one field.
  */
@@ -45,7 +46,10 @@ export class TurnLog {
   private readonly now: () => number;
   private sinceNs: number = 0;
 
-  /** `now`: a clock in ns; CPU time of the loop's thread, so that what else the host runs does not count. */
+  /**
+   * `now`: a clock in ns; CPU time of the loop's thread, so that what else the host runs does not
+   * count.
+   */
   constructor(now: () => number) {
     this.now = now;
   }

@@ -1,9 +1,10 @@
 /**
- * The accounts of a sandbox, of its containers and of their users (core/account.ts). Containers have equal parts of each
- * quota; an ordinary user may have half of its container's part, so that several users cannot be kept from working by
- * one, and root by none.
+ * The accounts of a sandbox, of its containers and of their users (core/account.ts). Containers
+ * have equal parts of each quota; an ordinary user may have half of its container's part, so that
+ * several users cannot be kept from working by one, and root by none.
  *
- * Neighbours: thread_group.ts (a process's account), change_credentials.ts (a process has another user).
+ * Neighbours: thread_group.ts (a process's account), change_credentials.ts (a process has another
+ * user).
  */
 
 import { Account, ACCOUNTING } from "../core/account.ts";
@@ -12,7 +13,10 @@ import { Account, ACCOUNTING } from "../core/account.ts";
 const USER_SHARE = 0.5;
 /** The part of the memory limit that kernel objects may take; the rest is for programs. */
 export const KERNEL_SHARE = 0.5;
-/** LIMIT: bytes of kernel objects, and the part of the machine's memory: V8's heap ends at a fourth of it, or at 4 GiB. */
+/**
+ * LIMIT: bytes of kernel objects, and the part of the machine's memory: V8's heap ends at a fourth
+ * of it, or at 4 GiB.
+ */
 const KERNEL_MAX = 1.5 * 2 ** 30, MACHINE_SHARE = 1 / 8;
 /** Accounts of users that are kept before those without objects are looked for. */
 const USERS_KEPT = 64;

@@ -1,10 +1,12 @@
-/** Waiting for the change of a memory that another task makes in several turns (mm/change_lock.ts). */
+/**
+ * Waiting for the change of a memory that another task makes in several turns (mm/change_lock.ts).
+ */
 
 import type { Task } from "./task.ts";
 
 /**
- * To be asked before a call makes, removes or rearranges areas: 0, BLOCK until the other task's change is over, or what a
- * task gets that must end.
+ * To be asked before a call makes, removes or rearranges areas: 0, BLOCK until the other task's
+ * change is over, or what a task gets that must end.
  */
 export function awaitChange(t: Task): number {
   const { changes } = t.mm;

@@ -85,7 +85,10 @@ interface Birth {
   readonly world: ChildWorld;
   parts: Parts | null;
   group: ThreadGroup | null;
-  /** It has a world and parts from now on, and ends by itself as soon as it can be found by its number. */
+  /**
+   * It has a world and parts from now on, and ends by itself as soon as it can be found by its
+   * number.
+   */
   child: Task | null;
 }
 
@@ -163,8 +166,9 @@ function bear(task: Task, request: CloneRequest, birth: Birth): number {
 }
 
 /**
- * The copy of a large memory takes several turns (mm/fork_slices.ts): it is in `progress.object`. 0: it is there, or takes no turn
- * of its own; else -errno or BLOCK. Only the end of the task interrupts it.
+ * The copy of a large memory takes several turns (mm/fork_slices.ts): it is in `progress.object`.
+ * 0: it is there, or takes no turn of its own; else -errno or BLOCK. Only the end of the task
+ * interrupts it.
  */
 function copyInSlices(task: Task): number {
   const { progress, mm } = task;

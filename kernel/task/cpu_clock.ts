@@ -35,8 +35,8 @@ export class CpuClock {
   readonly accounts: TurnAccounts = new TurnAccounts();
 
   /**
-   * The loop handled `traps` traps in `elapsedNs`: by how much that is more than such traps cost, ns. Not more when
-   * it is negative.
+   * The loop handled `traps` traps in `elapsedNs`: by how much that is more than such traps cost,
+   * ns. Not more when it is negative.
    */
   account(elapsedNs: number, traps: number): number {
     const mostNs = Math.min(LONGEST_TRAP_FACTOR * this.trapNs + LONGEST_TRAP_NS, USUAL_TRAP_NS);

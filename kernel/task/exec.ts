@@ -35,14 +35,20 @@ export function isExecPending(task: Task): boolean {
 
 export type ExecRequest = Omit<ProgramRequest, "isUnsafe">;
 
-/** Another process has the same root and working directory, and could change them (LSM_UNSAFE_SHARE). */
+/**
+ * Another process has the same root and working directory, and could change them
+ * (LSM_UNSAFE_SHARE).
+ */
 function sharesFs({ fs, group }: Task): boolean {
   let own = 0;
   for (const t of group.tasks) if (t.fs === fs) own++;
   return fs.refs > own;
 }
 
-/** Its tracer could not have attached to a program with more privilege when it did attach (LSM_UNSAFE_PTRACE). */
+/**
+ * Its tracer could not have attached to a program with more privilege when it did attach
+ * (LSM_UNSAFE_PTRACE).
+ */
 function isTracedByWeaker({ trace, cred }: Task): boolean {
   return trace !== null && !hasCapIn(trace.cred, cred.userNs, CAP_SYS_PTRACE);
 }
@@ -57,7 +63,8 @@ export function execProgram(task: Task, request: ExecRequest): number {
   });
   if (typeof program === "number") return program;
   task.progress.object = new PendingExec(program);
-  // What made the program safe stays so while the call waits: nothing can attach (ptrace/access.ts) or share `fs`.
+  // What made the program safe stays so while the call waits: nothing can attach (ptrace/access.ts)
+  // or share `fs`.
   if (!isShared) task.fs.isInExec = true;
   return continueExec(task);
 }

@@ -44,8 +44,9 @@ import { leaveSession } from "./terminal_hooks.ts";
 import { cancelRequests, type ThreadGroup } from "./thread_group.ts";
 
 /**
- * A part of an end. A part that fails is skipped: the end goes on behind it (kernel/containment.ts). Those that take one
- * thing after the other away, each before it can fail, are `isRepeated`: they go on with the next thing.
+ * A part of an end. A part that fails is skipped: the end goes on behind it
+ * (kernel/containment.ts). Those that take one thing after the other away, each before it can fail,
+ * are `isRepeated`: they go on with the next thing.
  */
 interface EndStep {
   readonly run: (task: Task) => void;
@@ -106,7 +107,10 @@ const PROCESS_END: readonly EndStep[] = [
   once(({ group }) => hangUpOrphans(group, group.parent, group)),
 ];
 
-/** Behind PROCESS_END: the process is a zombie. An init comes to it when the others of its namespace are gone. */
+/**
+ * Behind PROCESS_END: the process is a zombie. An init comes to it when the others of its namespace
+ * are gone.
+ */
 const ZOMBIE: readonly ((group: ThreadGroup, kernel: Kernel) => void)[] = [
   (group) => group.isZombie = true,
   (group) => group.isReapedAtOnce = notifyParent(group),
@@ -119,8 +123,8 @@ const ZOMBIE: readonly ((group: ThreadGroup, kernel: Kernel) => void)[] = [
 ];
 
 /**
- * The current task ends. Its context, memory, files go; with the last task the process becomes a zombie. Called again
- * after a fault, it goes on behind the step that failed.
+ * The current task ends. Its context, memory, files go; with the last task the process becomes a
+ * zombie. Called again after a fault, it goes on behind the step that failed.
  */
 export function exitTask(task: Task): void {
   while (task.endStep < TASK_END.length) {
@@ -138,7 +142,7 @@ export function exitTask(task: Task): void {
     run(task);
     if (isRepeated) group.endStep++;
   }
-  // The end of a namespace's init is told when all the others are gone (zap_pid_ns_processes).
+  // A namespace's init becomes a zombie when all the others are gone (zap_pid_ns_processes).
   if (group.isInit && !group.isRootInit && group.pids.groups.size > 1) return;
   becomeZombie(group, task.kernel);
 }
@@ -268,7 +272,7 @@ function dropExecutable({ group }: Task): void {
   exe?.drop();
 }
 
-/** Nothing of it runs any more: its parent, pidfds and its container are told. */
+/** Nothing of it runs any more: wakes its parent, pidfds and its container. */
 function becomeZombie(group: ThreadGroup, kernel: Kernel): void {
   for (;;) {
     const run = ZOMBIE[group.endStep - PROCESS_END.length];
@@ -278,7 +282,10 @@ function becomeZombie(group: ThreadGroup, kernel: Kernel): void {
   }
 }
 
-/** With a container's first process end the others, where they share their PID namespace with strangers too. */
+/**
+ * With a container's first process end the others, where they share their PID namespace with
+ * strangers too.
+ */
 function endContainer(init: ThreadGroup): void {
   const { container } = init;
   if (container === null || container.init !== init) return;
@@ -325,7 +332,8 @@ function notifyParent(group: ThreadGroup): boolean {
   }
   // Nobody in the sandbox waits for it.
   if (parent === null) return true;
-  // The signal was chosen by a program that the parent has left: the new one may be more privileged.
+  // The signal was chosen by a program that the parent has left: the new one may be more
+  // privileged.
   const isChosen = group.parentExecSerial === parent.execSerial;
   const status = group.exitStatus, sig = isChosen ? group.exitSignal : SIGCHLD;
   const action = (parent.leader ?? parent.tasks[0])?.sighand.of(SIGCHLD);

@@ -57,7 +57,10 @@ export interface Kernel {
   readonly sysctl: SysctlStore;
   /** And memfd_secret(2). */
   readonly secrets: SecretStore;
-  /** The task that is being served; null while timers, host events and the kernel's own affairs are looked at. */
+  /**
+   * The task that is being served; null while timers, host events and the kernel's own affairs are
+   * looked at.
+   */
   current: Task | null;
   /** CPU time accounting; the loop keeps it going. */
   readonly clock: CpuClock;

@@ -1,4 +1,7 @@
-/** The program of an execve(2) that waits until the other threads of its process have ended (exec.ts). */
+/**
+ * The program of an execve(2) that waits until the other threads of its process have ended
+ * (exec.ts).
+ */
 
 import { discardProgram, type Program } from "./program.ts";
 import type { Task } from "./task.ts";

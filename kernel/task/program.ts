@@ -99,7 +99,10 @@ class Opener {
       !mount.fs.owner.encloses(cred.userNs);
   }
 
-  /** Before anything is mapped: what a caller chose for its programs does not count for one with more privilege. */
+  /**
+   * Before anything is mapped: what a caller chose for its programs does not count for one with
+   * more privilege.
+   */
   identify(file: OpenFile, loader: OpenFile | null): ProgramIds {
     const { inode, path } = file, { mm, request } = this;
     const capabilities = inode.getxattr("security.capability");
@@ -122,7 +125,10 @@ class Opener {
     return { ...cred, isSecure };
   }
 
-  /** Memory that holds a file which the caller may not read: only root of where the file's ids have names sees it. */
+  /**
+   * Memory that holds a file which the caller may not read: only root of where the file's ids have
+   * names sees it.
+   */
   private hide({ inode }: OpenFile): void {
     if (inodePermission(inode, MAY_READ, this.caller.cred) === 0) return;
     this.isUnreadable = true;

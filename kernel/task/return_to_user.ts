@@ -116,8 +116,8 @@ export function returnToUser(task: Task, result: number): boolean {
 }
 
 /**
- * Many descriptors are closed in several turns, at the task's end (`isAtEnd`) and behind an execve. True: another turn
- * is to go on in `returnToUser`.
+ * Many descriptors are closed in several turns, at the task's end (`isAtEnd`) and behind an execve.
+ * True: another turn is to go on in `returnToUser`.
  */
 function closesMore(task: Task, isAtEnd: boolean): boolean {
   const { files } = task;

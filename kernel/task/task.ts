@@ -122,7 +122,10 @@ export class Task {
   state: number = HANDLING;
   /** How far its end has come: a step of exit.ts. */
   endStep: number = 0;
-  /** Whose turns of the loop its turns are (turn_account.ts); null before it is counted in its groups, and at its end. */
+  /**
+   * Whose turns of the loop its turns are (turn_account.ts); null before it is counted in its
+   * groups, and at its end.
+   */
   account: TurnAccount | null = null;
 
   ctx: Context;

@@ -132,7 +132,10 @@ export class ThreadGroup {
   /** All tasks are gone and the parent has not waited yet. */
   isZombie: boolean = false;
   isReaped: boolean = false;
-  /** How far its end has come: a step of exit.ts; and whether it is reaped at once, as its parent does not wait. */
+  /**
+   * How far its end has come: a step of exit.ts; and whether it is reaped at once, as its parent
+   * does not wait.
+   */
   endStep: number = 0;
   isReapedAtOnce: boolean = false;
   /** Wait status (wait(2) encoding). */
@@ -158,7 +161,10 @@ export class ThreadGroup {
   exitListener: ExitListener | null = null;
   /** Signals whose action is the default one do not reach it (init of a PID namespace, pid_namespaces(7)). */
   isUnkillable: boolean = false;
-  /** The thread that is in execve(2), its new credentials decided, and waits until it is the only one left. */
+  /**
+   * The thread that is in execve(2), its new credentials decided, and waits until it is the only
+   * one left.
+   */
   execTask: Task | null = null;
   /** Woken when a thread ends, and when `execTask` becomes null. */
   readonly threadExits: WaitQueue = new WaitQueue();
@@ -179,7 +185,10 @@ export class ThreadGroup {
   hasLeftTerminal: boolean;
   /** It has called execve since it was forked (setpgid(2) EACCES). */
   hasExeced: boolean = false;
-  /** Counts its programs, and what that of its parent was when it was born: a later one chose no `exitSignal`. */
+  /**
+   * Counts its programs, and what that of its parent was when it was born: a later one chose no
+   * `exitSignal`.
+   */
   execSerial: number = 0;
   parentExecSerial: number = 0;
   oomScoreAdj: number = 0;

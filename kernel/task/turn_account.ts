@@ -1,14 +1,16 @@
 /**
- * Whose turns of the kernel's loop are whose. Tasks that share a container, a top control group of it and a user share an
- * account; the loop (fair_turns.ts) serves accounts in turn by weight once they compete for it.
+ * Accounts of turns of the kernel's loop. Tasks that share a container, a top control group of it
+ * and a user share an account; the loop (fair_turns.ts) serves accounts in turn by weight once they
+ * compete for it.
  *
- * Accounts are the leaves of a tree: containers, their top control groups, users. Each level shares its part among those
- * that have work, so that more users, threads or groups in one container take nothing from another container. The user is
- * the real one, as RLIMIT_NPROC has it; in a user namespace below the container's it is the outermost owner, as a mapping
- * gives nobody a further share.
+ * Accounts are the leaves of a tree: containers, their top control groups, users. Each level shares
+ * its part among those that have work, so that more users, threads or groups in one container take
+ * nothing from another container. The user is the real one, as RLIMIT_NPROC has it; in a user
+ * namespace below the container's it is the outermost owner, as a mapping gives no further share.
  *
- * Virtual time is start-time fair queueing: a node's time goes forward by what it was served, divided by its weight; a
- * node that had no work begins where its level stands, so that it can neither save up turns nor lose them.
+ * Virtual time is start-time fair queueing: a node's time goes forward by what it was served,
+ * divided by its weight; a node that had no work begins where its level stands, so that it can
+ * neither save up turns nor lose them.
  */
 
 import type { Context } from "../../platform/platform.ts";
@@ -89,7 +91,9 @@ export class TurnAccounts {
   count: number = 0;
   private readonly containers: Map<Container | null, ContainerNode> = new Map();
 
-  /** The task is one of its account's from now on; again after what decides about that has changed. */
+  /**
+   * The task is one of its account's from now on; again after what decides about that has changed.
+   */
   join(task: Task): void {
     const { container } = task.group, group = topGroup(task), uid = userOf(task);
     const old = task.account;

@@ -63,8 +63,8 @@ export class TimerQueue {
   }
 
   /**
-   * Fire what is due at `nowNs`, the earliest first, and the rest next time if it is much. A timer that a firing one arms
-   * for now or earlier fires next time.
+   * Fire what is due at `nowNs`, the earliest first, and the rest next time if it is much. A timer
+   * that a firing one arms for now or earlier fires next time.
    */
   expire(nowNs: number): void {
     let budget = Math.min(this.heap.length, FIRED_A_TURN);

@@ -73,7 +73,10 @@ export function isNoExec(mount: Mount): boolean {
   return (mount.flags & MS_NOEXEC) !== 0;
 }
 
-/** may_create: may a name be added to `dir`? Of a user namespace's file system every owner has a name there. */
+/**
+ * may_create: may a name be added to `dir`? Of a user namespace's file system every owner has a
+ * name there.
+ */
 export function mayCreate(dir: Dentry, cred: Credentials): number {
   const inode = dir.inode;
   if (inode === null || dir.isUnlinked) return -ENOENT;

@@ -124,8 +124,8 @@ export function hasPrivileges(inode: Inode): boolean {
 }
 
 /**
- * file_remove_privs: `caller` writes to `file`, so its capabilities go, and its set-ID bits unless the caller, not the
- * opener, has CAP_FSETID. Every call that writes runs it when `hasPrivileges`.
+ * file_remove_privs: `caller` writes to `file`, so its capabilities go, and its set-ID bits unless
+ * the caller, not the opener, has CAP_FSETID. Every call that writes runs it when `hasPrivileges`.
  */
 export function removePrivileges(caller: Caller, file: OpenFile): number {
   const inode = file.inode;

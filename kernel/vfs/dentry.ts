@@ -97,7 +97,10 @@ export class Mount {
   readonly fs: FileSystem;
   /** The dentry of `fs` that is shown here (not always its root: bind mounts). */
   readonly root: Dentry;
-  /** Null for the root of a namespace, and for a detached mount that is not connected to another one. */
+  /**
+   * Null for the root of a namespace, and for a detached mount that is not connected to another
+   * one.
+   */
   parent: Mount | null;
   /** Where it is attached, in `parent`. */
   mountpoint: Dentry | null;
@@ -125,7 +128,10 @@ export class Mount {
   master: PeerGroup | null = null;
   /** Cannot be bound elsewhere (MS_UNBINDABLE). */
   isUnbindable: boolean = false;
-  /** It came from a more privileged namespace: it is not taken away alone, and what it covers stays hidden. */
+  /**
+   * It came from a more privileged namespace: it is not taken away alone, and what it covers stays
+   * hidden.
+   */
   isLocked: boolean = false;
   /** MS_* of that namespace that stay, and its way with access times. */
   lockedFlags: number = 0;
@@ -171,8 +177,8 @@ export class Mount {
   }
 
   /**
-   * A detached mount without users is retired, unless it stays connected to a parent that has users. What stayed
-   * connected to this one is alone then.
+   * A detached mount without users is retired, unless it stays connected to a parent that has
+   * users. What stayed connected to this one is alone then.
    */
   retireIfUnused(): void {
     const left: Mount[] = [this];

@@ -15,7 +15,10 @@ const O_PATH = 0o10000000;
 /** LIMIT: /proc/sys/fs/nr_open. */
 export const NR_OPEN = 1048576;
 
-/** LIMIT: descriptors that are closed in one turn of the loop: a last reference to a pipe or socket takes some us. */
+/**
+ * LIMIT: descriptors that are closed in one turn of the loop: a last reference to a pipe or socket
+ * takes some us.
+ */
 export const CLOSES_A_TURN = 512;
 
 export class FdTable {
@@ -31,7 +34,10 @@ export class FdTable {
   private firstFree: number = 0;
   /** Open fds. */
   count: number = 0;
-  /** Closing all that execve(2) or exit(2) closes goes on here in another turn; -1: nothing is left to close. */
+  /**
+   * Closing all that execve(2) or exit(2) closes goes on here in another turn; -1: nothing is left
+   * to close.
+   */
   closesFrom: number = -1;
   private isEnding: boolean = false;
 
@@ -111,8 +117,8 @@ export class FdTable {
   }
 
   /**
-   * close_range(2) behind its checks: close, or with `onlyMark` set close-on-exec, what is open of [first, last], at most
-   * `most`. The fd at which it is to go on, or -1: that was all.
+   * close_range(2) behind its checks: close, or with `onlyMark` set close-on-exec, what is open of
+   * [first, last], at most `most`. The fd at which it is to go on, or -1: that was all.
    */
   closeRange(first: number, last: number, onlyMark: boolean, most: number): number {
     const end = Math.min(last, this.files.length - 1);
@@ -137,7 +143,9 @@ export class FdTable {
     this.cloexec[i] = on ? this.cloexec[i]! | bit : this.cloexec[i]! & ~bit;
   }
 
-  /** execve: close what is marked, as much as one turn may; `closesFrom` says whether that was all. */
+  /**
+   * execve: close what is marked, as much as one turn may; `closesFrom` says whether that was all.
+   */
   closeOnExec(): void {
     let most = CLOSES_A_TURN;
     for (let fd = Math.max(0, this.closesFrom); fd < this.files.length; fd++) {
@@ -153,7 +161,10 @@ export class FdTable {
     this.closesFrom = -1;
   }
 
-  /** The only task that has the table ends: the same with all that is open, so that `drop` has little left. */
+  /**
+   * The only task that has the table ends: the same with all that is open, so that `drop` has
+   * little left.
+   */
   closeBeforeDrop(): void {
     if (this.refs > 1) return;
     const from = this.isEnding ? Math.max(0, this.closesFrom) : 0;
@@ -193,7 +204,10 @@ export class FdTable {
     if (--this.refs === 0) this.closeUnused();
   }
 
-  /** Close everything if no task has the table any more. Called again after a fault, it goes on with the next file. */
+  /**
+   * Close everything if no task has the table any more. Called again after a fault, it goes on with
+   * the next file.
+   */
   closeUnused(): void {
     if (this.refs > 0) return;
     for (let fd = 0; fd < this.files.length; fd++) {

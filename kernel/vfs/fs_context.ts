@@ -9,7 +9,10 @@ import type { MountNamespace } from "./mounts.ts";
 export class FsContext {
   /** Tasks that share it. */
   refs: number = 1;
-  /** A task that alone uses it is in execve(2) (check_unsafe_exec of Linux): no further process may share it. */
+  /**
+   * A task that alone uses it is in execve(2) (check_unsafe_exec of Linux): no further process may
+   * share it.
+   */
   isInExec: boolean = false;
   umask: number;
   namespace: MountNamespace;

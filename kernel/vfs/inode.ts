@@ -65,11 +65,13 @@ export abstract class FileSystem {
   readOnly: boolean = false;
   /** Whose capabilities count for it: device nodes mean nothing where that is not the first one. */
   owner: UserNamespace = INITIAL_USER_NAMESPACE;
-  /** Its device nodes are its own work, and mean something whoever mounts it. */
+  /** Its device nodes are its own work, and mean something whichever user mounts it. */
   readonly hasOwnDevices: boolean = false;
   /** A mount of it shows what other mounts of the type may hide (revealing.ts). */
   readonly isRevealing: boolean = false;
-  /** It is there without mounts, and belongs to what it shows: who mounts it first does not own it. */
+  /**
+   * It is there without mounts, and belongs to what it shows: its first mounter does not own it.
+   */
   hasFixedOwner: boolean = false;
   /** How many stacked file systems lead to the lowest one below: 0 for one that is not stacked. */
   readonly stackDepth: number = 0;
@@ -248,7 +250,9 @@ export abstract class Inode {
   get standsFor(): Namespace | null {
     return null;
   }
-  /** The directory is there to be mounted on, and never has entries: a mount on it hides nothing. */
+  /**
+   * The directory is there to be mounted on, and never has entries: a mount on it hides nothing.
+   */
   get isForMountsOnly(): boolean {
     return false;
   }
@@ -348,7 +352,10 @@ export abstract class Inode {
   abstract getxattr(name: string): Uint8Array<ArrayBuffer> | number;
   abstract setxattr(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number;
   abstract removexattr(name: string): number;
-  /** It got another owner, or other contents: its capabilities go (those of a remote file went with that). */
+  /**
+   * It got another owner, or other contents: its capabilities go (those of a remote file went with
+   * that).
+   */
   dropCapabilities(): void {
     this.removexattr(XATTR_NAME_CAPS);
   }

@@ -8,7 +8,10 @@
 import type { Waiter, WaitQueue } from "../core/wait.ts";
 import type { FileLock, FileLocks } from "./file_locks.ts";
 
-/** From one waiting owner to the next, as Linux (MAX_DEADLK_ITERATIONS): each step looks through all that wait. */
+/**
+ * From one waiting owner to the next, as Linux (MAX_DEADLK_ITERATIONS): each step looks through all
+ * that wait.
+ */
 const STEPS_MAX = 11;
 /** Entries that are kept before those out of date are looked for. */
 const ENTRIES_MIN = 64;
@@ -51,7 +54,10 @@ export class LockWaits {
   private waits: LockWait[] = [];
   private sweepAt: number = ENTRIES_MIN;
 
-  /** Whether `owner`, waiting for `blocker`, would wait for itself. A longer circle is not looked for. */
+  /**
+   * Whether `owner`, waiting for `blocker`, would wait for itself. A longer circle is not looked
+   * for.
+   */
   wouldDeadlock(owner: object, blocker: object): boolean {
     this.sweep();
     let next: object | null = blocker;

@@ -164,7 +164,10 @@ export function moveMount(caller: Caller, from: Path, to: Path): number {
   return showsOlder(from.mount, namespace) ? -ELOOP : namespace.move(from.mount, to);
 }
 
-/** The file of this mount namespace or an older one, which may hold this one: it cannot be mounted here. */
+/**
+ * The file of this mount namespace or an older one, which may hold this one: it cannot be mounted
+ * here.
+ */
 function isOlder({ inode }: Dentry, namespace: MountNamespace): boolean {
   const shown = inode?.standsFor ?? null;
   return shown instanceof MountNamespace && shown.id <= namespace.id;

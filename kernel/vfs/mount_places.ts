@@ -1,6 +1,7 @@
 /**
- * Where the mounts of a namespace are, as the reader of a list of them sees it (proc_pid_mountinfo(5)). A list asks for
- * each mount: what was found for a parent or a peer group is kept, so that a list costs its own length.
+ * Where the mounts of a namespace are, as the reader of a list of them sees it
+ * (proc_pid_mountinfo(5)). A list asks for each mount: what was found for a parent or a peer group
+ * is kept, so that a list costs its own length.
  */
 
 import type { Mount, Path } from "./dentry.ts";
@@ -51,7 +52,10 @@ export class MountPlaces {
     return above === null ? null : above + text;
   }
 
-  /** The nearest group that the mount is a slave of, directly or not, of which the reader sees a member. */
+  /**
+   * The nearest group that the mount is a slave of, directly or not, of which the reader sees a
+   * member.
+   */
   masterOf(mount: Mount): PeerGroup | null {
     const way: PeerGroup[] = [];
     let group = mount.master, seen: PeerGroup | null = null;

@@ -1,6 +1,7 @@
 /**
- * Whole trees of mounts: going through one, copying it, locking it. A guest nests mounts as deep as the limit of a
- * namespace lets it, so nothing here recurses. Single steps: mount_links.ts; what is attached where: mounts.ts.
+ * Whole trees of mounts: going through one, copying it, locking it. A guest nests mounts as deep as
+ * the limit of a namespace lets it, so nothing here recurses. Single steps: mount_links.ts; what is
+ * attached where: mounts.ts.
  */
 
 import { EPERM } from "../../ffi/abi/errno.ts";
@@ -42,7 +43,10 @@ export interface CopyRule {
   readonly inherit: (copy: Mount, from: Mount) => void;
 }
 
-/** A pair is what was copied, and its copy, each behind its parent's. The first one's copy shows `root`. */
+/**
+ * A pair is what was copied, and its copy, each behind its parent's. The first one's copy shows
+ * `root`.
+ */
 export type CopiedPairs = readonly (readonly [Mount, Mount])[];
 
 export function copyTree(vfs: Vfs, from: Mount, root: Dentry, rule: CopyRule): CopiedPairs {
@@ -77,7 +81,10 @@ function copiedOf(from: Mount, root: Dentry, rule: CopyRule): Mount[] {
   return tree;
 }
 
-/** How many mounts a copy has; -EPERM: it would show what an unbindable mount of another namespace covers. */
+/**
+ * How many mounts a copy has; -EPERM: it would show what an unbindable mount of another namespace
+ * covers.
+ */
 export function sizeOfCopy(from: Mount, root: Dentry, rule: CopyRule): number {
   const copied = copiedOf(from, root, rule);
   if (rule.unbindable) return copied.length;
@@ -102,7 +109,10 @@ export function shareTree(top: Mount, vfs: Vfs): void {
   for (const mount of treeOf(top)) makeShared(mount, vfs);
 }
 
-/** A less privileged namespace neither loosens flags nor takes single mounts away; the first one may go. */
+/**
+ * A less privileged namespace neither loosens flags nor takes single mounts away; the first one may
+ * go.
+ */
 export function lockTree(top: Mount): void {
   for (const mount of treeOf(top)) {
     mount.isLocked = mount !== top;

@@ -1,7 +1,7 @@
 /**
  * Mount namespaces: the tree of mounts, crossing from one to the next, attaching and detaching (mount(2),
- * umount2(2), mount_namespaces(7)), and what peers and slaves get of that (propagation.ts). Permissions and texts are
- * elsewhere: mount_operations.ts, mount_info.ts.
+ * umount2(2), mount_namespaces(7)), and what peers and slaves get of that (propagation.ts).
+ * Permissions and texts are elsewhere: mount_operations.ts, mount_info.ts.
  */
 
 import { EINVAL, ELOOP, ENOSPC, ENOTDIR } from "../../ffi/abi/errno.ts";
@@ -69,7 +69,10 @@ export class MountNamespace extends Namespace {
     return new MountNamespace(vfs, mount, INITIAL_USER_NAMESPACE, true);
   }
 
-  /** The last user went: all mounts go. One that shows another namespace's file may end that one too. */
+  /**
+   * The last user went: all mounts go. One that shows another namespace's file may end that one
+   * too.
+   */
   protected override release(): void {
     const { vfs } = this;
     vfs.namespaces.delete(this.id);
@@ -108,7 +111,10 @@ export class MountNamespace extends Namespace {
     return mount === path.mount ? path : new Path(mount, dentry);
   }
 
-  /** Put a detached mount (with what hangs on it) on top of `at`: 0, -EINVAL, -ENOTDIR, -ENOSPC, -EPERM. */
+  /**
+   * Put a detached mount (with what hangs on it) on top of `at`: 0, -EINVAL, -ENOTDIR, -ENOSPC,
+   * -EPERM.
+   */
   attach(mount: Mount, at: Path): number {
     if (!this.owns(at.mount)) return -EINVAL;
     if (isDir(at.dentry) !== isDir(mount.root)) return -ENOTDIR;
@@ -123,8 +129,8 @@ export class MountNamespace extends Namespace {
   }
 
   /**
-   * Whether there is room for a tree, which is new in this namespace or not, and for its copies at the listeners: 0,
-   * -ENOSPC, or -EPERM for a tree that cannot be copied. Nothing has changed yet.
+   * Whether there is room for a tree, which is new in this namespace or not, and for its copies at
+   * the listeners: 0, -ENOSPC, or -EPERM for a tree that cannot be copied. Nothing has changed yet.
    */
   private checkRoom(mount: Mount, isNew: boolean, listeners: readonly Listener[]): number {
     const added = new Map<MountNamespace, number>();
@@ -143,7 +149,10 @@ export class MountNamespace extends Namespace {
     return 0;
   }
 
-  /** A copy of `from` that shows `root` (recursive: and of what is mounted below it), not attached; -ENOSPC, -EPERM. */
+  /**
+   * A copy of `from` that shows `root` (recursive: and of what is mounted below it), not attached;
+   * -ENOSPC, -EPERM.
+   */
   cloneTree(from: Mount, root: Dentry, recursive: boolean): Mount | number {
     const size = recursive ? sizeOfCopy(from, root, BOUND) : 1;
     if (size < 0) return size;
@@ -176,7 +185,10 @@ export class MountNamespace extends Namespace {
     return 0;
   }
 
-  /** Put a mount, from elsewhere or nowhere, where `top` is, which then covers it: 0, -ENOSPC or -EPERM. */
+  /**
+   * Put a mount, from elsewhere or nowhere, where `top` is, which then covers it: 0, -ENOSPC or
+   * -EPERM.
+   */
   insertBeneath(mount: Mount, top: Mount): number {
     const { parent, mountpoint } = top;
     if (parent === null || mountpoint === null) return -EINVAL;
@@ -193,7 +205,10 @@ export class MountNamespace extends Namespace {
     return 0;
   }
 
-  /** A mount came to `at`: if that is shared, the mount and all on it become so, and each listener gets a copy. */
+  /**
+   * A mount came to `at`: if that is shared, the mount and all on it become so, and each listener
+   * gets a copy.
+   */
   private propagate(mount: Mount, at: Path, listeners: readonly Listener[]): void {
     if (at.mount.peers === null) return;
     shareTree(mount, this.vfs);
@@ -220,7 +235,10 @@ export class MountNamespace extends Namespace {
     }
   }
 
-  /** umount2(2): `mount` and what is below it go, and their copies at peers and slaves of their parents. */
+  /**
+   * umount2(2): `mount` and what is below it go, and their copies at peers and slaves of their
+   * parents.
+   */
   takeAway(mount: Mount): void {
     const named = treeOf(mount), leaving = new Leaving(named);
     leaving.moveCovering();
@@ -334,8 +352,8 @@ function hasRoomFor(count: number): boolean {
 }
 
 /**
- * These mounts are nowhere any more. Locked ones stay connected to a parent that goes too, so that its users do not see
- * what they cover; with `isTogether` all do.
+ * These mounts are nowhere any more. Locked ones stay connected to a parent that goes too, so that
+ * its users do not see what they cover; with `isTogether` all do.
  */
 function letGo(mounts: readonly Mount[], isTogether: boolean = false): void {
   const all = new Set(mounts), namespaces = new Set<MountNamespace>();

@@ -32,7 +32,9 @@ const O_ACCMODE = 3,
   O_NONBLOCK = 0o4000,
   O_PATH = 0o10000000;
 
-/** An entry of `OpenFile.watchers`, linked both ways: there may be 10^6, and each leaves by itself. */
+/**
+ * An entry of `OpenFile.watchers`, linked both ways: there may be 10^6, and each leaves by itself.
+ */
 export interface FileWatcher {
   prevWatcher: FileWatcher | null;
   nextWatcher: FileWatcher | null;
@@ -60,9 +62,15 @@ export abstract class OpenFile {
   isQuiet: boolean = false;
   /** The open made the file (F_CREATED_QUERY). */
   isCreated: boolean = false;
-  /** The last read gave -EAGAIN for the sake of other tasks: it goes on in another turn of the loop, O_NONBLOCK or not. */
+  /**
+   * The last read gave -EAGAIN for the sake of other tasks: it goes on in another turn of the loop,
+   * O_NONBLOCK or not.
+   */
   needsTurn: boolean = false;
-  /** LIMIT: bytes that are read or written in one turn of the loop; the rest of a longer transfer lets others go first. */
+  /**
+   * LIMIT: bytes that are read or written in one turn of the loop; the rest of a longer transfer
+   * lets others go first.
+   */
   sliceBytes: number = SLICE_BYTES;
   /** F_SETOWN, F_SETSIG, O_ASYNC: kept by fcntl. */
   owner: object | null = null;

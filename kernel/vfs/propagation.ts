@@ -32,7 +32,10 @@ export function makeShared(mount: Mount, numbers: GroupNumbers): void {
   mount.peers.members.add(mount);
 }
 
-/** MS_SLAVE: each of the group that it leaves. One that was alone there goes on as what it was besides. */
+/**
+ * MS_SLAVE: each of the group that it leaves. One that was alone there goes on as what it was
+ * besides.
+ */
 export function makeSlave(mounts: Iterable<Mount>): void {
   const left: [Mount, PeerGroup][] = [], ended = new EndedGroups();
   for (const mount of mounts) {
@@ -56,7 +59,10 @@ export function makePrivate(mounts: Iterable<Mount>, isUnbindable: boolean): voi
   ended.passSlavesOn();
 }
 
-/** Groups whose last members leave together. Slaves move once, however long the chain of groups that end is. */
+/**
+ * Groups whose last members leave together. Slaves move once, however long the chain of groups that
+ * end is.
+ */
 class EndedGroups {
   /** What the last member of each was a slave of. */
   private readonly masters: Map<PeerGroup, PeerGroup | null> = new Map();
@@ -116,13 +122,17 @@ export interface Listener {
   readonly source: Mount | null;
   /** Its copy is a slave of the source's, not a peer. */
   readonly isSlave: boolean;
-  /** The mount is shared, so its copy is too: as it was before the event, which may make more mounts shared. */
+  /**
+   * The mount is shared, so its copy is too: as it was before the event, which may make more mounts
+   * shared.
+   */
   readonly isShared: boolean;
 }
 
 /**
- * The mounts that an event below `origin` at `at` reaches, in an order in which each source stands in front of those
- * that copy it: peers, slaves, their peers and slaves. Guests make chains of slaves as long as they like.
+ * The mounts that an event below `origin` at `at` reaches, in an order in which each source stands
+ * in front of those that copy it: peers, slaves, their peers and slaves. Guests make chains of
+ * slaves as long as they like.
  */
 export function listenersOf(origin: Mount, at: Dentry): Listener[] {
   const walk = new ListenerWalk(origin, at);

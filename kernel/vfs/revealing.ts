@@ -1,7 +1,8 @@
 /**
- * Whether a new proc or sysfs shows what its namespace has hidden (mount_too_revealing() of Linux). Root of a user
- * namespace may mount these only where an old mount of the type is seen whole: no mount of a more privileged namespace
- * covers any of it. The new one is as read-only as the old one, and stays so.
+ * Whether a new proc or sysfs shows what its namespace has hidden (mount_too_revealing() of Linux).
+ * Root of a user namespace may mount these only where an old mount of the type is seen whole: no
+ * mount of a more privileged namespace covers any of it. The new one is as read-only as the old
+ * one, and stays so.
  */
 
 import { EPERM } from "../../ffi/abi/errno.ts";
@@ -20,7 +21,9 @@ export interface MountLocks {
 
 const NO_LOCKS: MountLocks = { flags: 0, hasAtime: false };
 
-/** Of a new mount of `fs` with these MS_* flags in `namespace`; -EPERM: it would reveal too much. */
+/**
+ * Of a new mount of `fs` with these MS_* flags in `namespace`; -EPERM: it would reveal too much.
+ */
 export function locksOfNew(
   namespace: MountNamespace,
   fs: FileSystem,

@@ -1,7 +1,7 @@
 /**
- * What umount2(2) takes away besides the mounts that were named: the mounts at the same places of their parents' peers
- * and slaves (mount_namespaces(7)). A mount stays when another one that stays would move or show what it covers: one
- * that hangs somewhere inside, or one that is locked to it.
+ * What umount2(2) takes away besides the mounts that were named: the mounts at the same places of
+ * their parents' peers and slaves (mount_namespaces(7)). A mount stays when another one that stays
+ * would move or show what it covers: one that hangs somewhere inside, or one that is locked to it.
  */
 
 import type { Mount } from "./dentry.ts";
@@ -48,7 +48,10 @@ export class Leaving {
     }
   }
 
-  /** The mount that must stay as `mount` stays: it cannot take that one's place, which is inside of it. */
+  /**
+   * The mount that must stay as `mount` stays: it cannot take that one's place, which is inside of
+   * it.
+   */
   private keptBelow(mount: Mount): Mount | null {
     let above = mount, below = mount.parent;
     while (below !== null && this.copies.has(below)) {
@@ -60,7 +63,9 @@ export class Leaving {
     return null;
   }
 
-  /** What covers a copy that goes, and stays itself, takes the place of the lowest one that goes. */
+  /**
+   * What covers a copy that goes, and stays itself, takes the place of the lowest one that goes.
+   */
   moveCovering(): void {
     for (const copy of this.copies) {
       const child = childAt(copy, copy.root);

@@ -1,6 +1,7 @@
 /**
- * Debug logs that annotations of containers ask for: files in a directory that only its owner can look into. They stay when
- * their containers go, so there are only so many: the oldest make room. Their size is sandbox/log_sizes.ts's.
+ * Debug logs that annotations of containers ask for: files in a directory that only its owner can
+ * look into. They stay when their containers go, so there are only so many: the oldest make room.
+ * Their size is sandbox/log_sizes.ts's.
  *
  * Neighbours: annotation_options.ts, which decides whether there is one.
  */

@@ -1,7 +1,8 @@
 /**
  * Options of a sandbox that a pod asks for by annotations, `dev.dvisor.NAME`: what a cluster's users may choose. They
- * stand in place of the options in the runtime's configuration; what weakens the host is not among them. Debug logs take
- * room on the host: annotations switch them only with --allow-annotated-logs (annotated_log.ts).
+ * stand in place of the options in the runtime's configuration; what weakens the host is not among
+ * them. Debug logs take room on the host: annotations switch them only with --allow-annotated-logs
+ * (annotated_log.ts).
  */
 
 import { DEFAULT_PLATFORMS } from "../../platform/names.ts";
@@ -26,7 +27,8 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * @param id of the container: names its debug log
- * @throws UserError for options that there are not, and that the runtime's configuration does not allow
+ * @throws UserError for options that there are not, and that the runtime's configuration does not
+ * allow
  */
 export function annotatedGlobals(
   globals: Globals,

@@ -1,7 +1,7 @@
 /**
- * Messages of a container's processes go to a file in its state directory. When its kernel has failed that file is the
- * report, with the reason and the last calls of its guests, and stays when the container goes: its beginning does, and
- * only the newest reports do.
+ * Messages of a container's processes go to a file in its state directory. When its kernel has
+ * failed that file is the report, with the reason and the last calls of its guests, and stays when
+ * the container goes: its beginning does, and only the newest reports do.
  */
 
 import { dirname, join } from "@std/path";

@@ -104,7 +104,10 @@ export function openUsers({ bundle, proxy }: Making): number {
   return isOwn ? openNamespace(`/proc/${proxy.pid}/ns/user`) : -1;
 }
 
-/** Steps of every process of a container: its control groups, what the host's OOM killer thinks of it, the processor. */
+/**
+ * Steps of every process of a container: its control groups, what the host's OOM killer thinks of
+ * it, the processor.
+ */
 export function hostSteps(
   { cgroup, bundle, settings }: Pick<Making, "cgroup" | "bundle" | "settings">,
 ): (script: SpawnScript) => void {

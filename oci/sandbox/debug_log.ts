@@ -2,9 +2,10 @@
  * The debug log: lines with the seconds since the start of the sandbox, to a host descriptor or to nowhere.
  *
  * Lines are collected while the sandbox is busy and written before it sleeps. What a broken host file does not take is
- * lost: the guest must not suffer from it. A guest makes as many lines as it likes, so a file has a largest size: when the
- * next lines would exceed it, the file is emptied and begins with the last lines of before, which this process keeps: it
- * cannot read the file. Several sandboxes may share a file; each asks the host for its length.
+ * lost: the guest must not suffer from it. A guest makes as many lines as it likes, so a file has a
+ * largest size: when the next lines would exceed it, the file is emptied and begins with the last
+ * lines of before, which this process keeps: it cannot read the file. Several sandboxes may share a
+ * file; each asks the host for its length.
  */
 
 import { S_IFMT, S_IFREG, Stat } from "../../ffi/abi/stat.ts";
@@ -28,13 +29,17 @@ export class DebugLog {
   readonly #buffer: Uint8Array<ArrayBuffer> | null;
   #used = 0;
   readonly #stat: Uint8Array<ArrayBuffer> = allocBuffer(Stat.size);
-  /** Lines that were written last: first those of `#older`, then those of `#newer`. Both grow when there are lines. */
+  /**
+   * Lines that were written last: first those of `#older`, then those of `#newer`. Both grow when
+   * there are lines.
+   */
   #older: Tail = new Tail();
   #newer: Tail = new Tail();
 
   /**
    * @param fd open for appending; -1: lines are dropped
-   * @param maxBytes of a regular file, at least 512 KiB; of what is none there is no bound, as it stores nothing
+   * @param maxBytes of a regular file, at least 512 KiB; of what is none there is no bound, as it
+   * stores nothing
    */
   constructor(fd: number, maxBytes: number = NAMED_LOG_BYTES) {
     this.#fd = fd;

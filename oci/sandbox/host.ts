@@ -73,7 +73,10 @@ export class RealHost implements Host, HostEvents {
   private readonly statAddr: number = addressOf(this.statBuf);
   private readonly entropy: Uint8Array<ArrayBuffer> = allocBuffer(RANDOM_BYTES);
   private entropyLeft: number = 0;
-  /** Events of the last wait, and those that were dispatched: a fault at one of them must not lose the others. */
+  /**
+   * Events of the last wait, and those that were dispatched: a fault at one of them must not lose
+   * the others.
+   */
   private found: number = 0;
   private dispatched: number = 0;
   private readonly affinity: Affinity = new Affinity();

@@ -1,4 +1,7 @@
-/** How large debug logs get: for the processes that open them and the one that writes (debug_log.ts). */
+/**
+ * How large debug logs get: for the processes that open them and the one that writes
+ * (debug_log.ts).
+ */
 
 /** LIMIT: bytes of a file that the command line names. */
 export const NAMED_LOG_BYTES = 2 ** 30;

@@ -65,7 +65,8 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
       network: machine.network,
       panicOnBug: spec.panicOnBug,
       report: (text) => text.split("\n").forEach(say),
-      // Sources have positions to translate, for which the runtime looks into /proc: it would abort.
+      // Sources have positions to translate, for which the runtime looks into /proc: it would
+      // abort.
       hasStacks: !Deno.mainModule.endsWith(".ts"),
     });
     const { memory } = this.kernel;

@@ -1,4 +1,7 @@
-/** Files that outlive what wrote them, in a directory of their own kind: there are never more than so many. */
+/**
+ * Files that outlive what wrote them, in a directory of their own kind: there are never more than
+ * so many.
+ */
 
 import { join } from "@std/path";
 
@@ -8,7 +11,8 @@ interface KeptFile {
 }
 
 /**
- * Removes the files that were changed first until `count` are left. Another process may do the same meanwhile.
+ * Removes the files that were changed first until `count` are left. Another process may do the same
+ * meanwhile.
  *
  * @param suffix of the names that count; directories never do
  * @param spared a path that neither counts nor is removed

@@ -77,7 +77,10 @@ export class ContainerDir {
     }
   }
 
-  /** No record, and nothing but what commands that were killed leave: the root may have directories of other programs. */
+  /**
+   * No record, and nothing but what commands that were killed leave: the root may have directories
+   * of other programs.
+   */
   get isLeftover(): boolean {
     if (this.hasRecord) return false;
     const names = this.#names();

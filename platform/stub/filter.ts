@@ -107,7 +107,7 @@ export function stubFilter(
   onlyAt(sites.futex);
   b.label("sigreturn");
   onlyAt(sites.sigreturn);
-  // The doorbell's counter only ever grows by 1: nobody takes what is in it, and it must never be
+  // The doorbell's counter only ever grows by 1: nothing reads it, and it must never be
   // full.
   b.label("write").ldAbs(argLo(0)).jeq(FD_DOORBELL, undefined, "trap");
   b.ldAbs(argLo(1)).jeq(addressOf(ONE) % 2 ** 32, undefined, "trap");

@@ -1,7 +1,7 @@
 /**
- * `deno task bench:victim`: each attack of `victim/*_attacks.py` by one user beside a victim that is another, in one
- * sandbox. The victim makes a call every millisecond; a line says how much longer than that it waited: mean and worst,
- * before the attack (quiet) and during it.
+ * `deno task bench:victim`: each attack of `victim/*_attacks.py` by one user beside a victim that
+ * is another, in one sandbox. The victim makes a call every millisecond; a line says how much
+ * longer than that it waited: mean and worst, before the attack (quiet) and during it.
  *
  *     deno task bench:victim [--runner=systrap|kvm|ptrace|native] [--seconds=N] [--list] [NAME...]
  */

@@ -1,9 +1,13 @@
-// The attacks of bench:victim still work: small rounds of a sample, of every family, as a user of a sandbox.
+// The attacks of bench:victim still work: small rounds of a sample, of every family, as a user of a
+// sandbox.
 
 import { assert, assertEquals } from "@std/assert";
 import { doCommand, PLATFORM, ROOT, run } from "../harness/dvisor.ts";
 
-/** One or two quick ones of each family; those that need several turns of the loop for a call among them. */
+/**
+ * One or two quick ones of each family; those that need several turns of the loop for a call among
+ * them.
+ */
 const SAMPLE = [
   "unmap_of_60000_areas",
   "record_locks_on_one_file",

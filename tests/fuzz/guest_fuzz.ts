@@ -14,7 +14,10 @@ export function seeds(full: readonly number[]): number[] {
   return isFull ? [...full, Math.floor(Math.random() * 2 ** 31)] : [1];
 }
 
-/** How long one seed runs: what `deno task fuzz` says, ten minutes for two seeds in the full run, else some seconds. */
+/**
+ * How long one seed runs: what `deno task fuzz` says, ten minutes for two seeds in the full run,
+ * else some seconds.
+ */
 export function secondsOf(full: number, short: number): number {
   const wanted = Deno.env.get("DVISOR_FUZZ_SECONDS");
   return wanted !== undefined ? Number(wanted) : isFull ? full : short;

@@ -1,6 +1,6 @@
 /**
- * A sample of the kernel's fuzzer (kernel/): the same programs each time. `deno task fuzz` looks for new ones. What once
- * failed is kept in corpus/kernel/regressions/ and run here.
+ * A sample of the kernel's fuzzer (kernel/): the same programs each time. `deno task fuzz` looks
+ * for new ones. What once failed is kept in corpus/kernel/regressions/ and run here.
  */
 
 import { assertEquals } from "@std/assert";

@@ -178,7 +178,7 @@ def a_notification_names_its_sender():
 
 @body
 def a_sender_s_number_is_translated_for_who_is_told():
-    """Twice, as Linux does it: from outside of a user namespace a sender is nobody."""
+    """Twice, as Linux does it: from outside of a user namespace a sender is the overflow user."""
     fd = new_queue()
     ready, got = Pipe(), Pipe()
     def inside():
@@ -320,7 +320,7 @@ def a_polled_ring_is_its_maker_s():
 
 @body
 def a_polled_ring_ends_with_its_maker_s_program():
-    """Else what a set-ID program may do is to be had by its caller, who shares the ring."""
+    """Else the caller of a set-ID program, which shares the ring, could do what that program may do."""
     WAKEUP, SQPOLL = 2, 2
     r = Ring(flags=SQPOLL)
     rest, go = Pipe(), Pipe()

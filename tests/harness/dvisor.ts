@@ -43,7 +43,10 @@ function program(): string[] {
   return [Deno.execPath(), "run", ...flags, `${ROOT}/mod.ts`];
 }
 
-/** `dvisor do` in front of a command. A bug in the kernel ends the sandbox, so that no test overlooks it. */
+/**
+ * `dvisor do` in front of a command. A bug in the kernel ends the sandbox, so that no test
+ * overlooks it.
+ */
 export function doCommand(platform: PlatformName, ...options: string[]): string[] {
   return [...dvisorCommand(), "do", `--platform=${platform}`, "--panic-on-bug", ...options, "--"];
 }

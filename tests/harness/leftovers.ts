@@ -1,4 +1,7 @@
-/** Runs a command and checks that nothing of it stays behind. Not a test. See `leftovers.py` and `own_host.ts`. */
+/**
+ * Runs a command and checks that nothing of it stays behind. Not a test. See `leftovers.py` and
+ * `own_host.ts`.
+ */
 
 import { assertEquals } from "@std/assert";
 import { describe, type Finished, ROOT, run, type RunOptions } from "./dvisor.ts";
@@ -13,8 +16,9 @@ export interface CleanOptions extends RunOptions {
 }
 
 /**
- * Runs the command; fails if a process, mount or temporary file of it is left afterwards. Where this machine has no
- * namespaces for that, only processes count: files and mounts may be of anything that runs beside.
+ * Runs the command; fails if a process, mount or temporary file of it is left afterwards. Where
+ * this machine has no namespaces for that, only processes count: files and mounts may be of
+ * anything that runs beside.
  */
 export async function runClean(
   argv: readonly string[],

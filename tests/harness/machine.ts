@@ -13,7 +13,10 @@ export const PYTHON: string | null = existing("/usr/bin/python3") ??
 
 export const isRoot: boolean = Deno.uid() === 0;
 
-/** Why /proc does not show what a Sentry has open: it is not dumpable, so even its own user may not look. */
+/**
+ * Why /proc does not show what a Sentry has open: it is not dumpable, so even its own user may not
+ * look.
+ */
 export const notShown: string | null = isRoot ? null : "needs root: a Sentry hides its /proc";
 
 /** `deno task test:full`. */

@@ -1,8 +1,9 @@
 /**
- * A host of a test's own, for tests that look for leftovers: a mount namespace with empty places for temporary files, and
- * PID, network and IPC namespaces where they are asked for. Such a test sees only what is its own, whatever runs beside
- * it. Root has the privilege for it; an ordinary user gets a user namespace in which it has its own id. A test of root's
- * that runs something as another user has there the sources and Deno, wherever they are. Not a test.
+ * A host of a test's own, for tests that look for leftovers: a mount namespace with empty places
+ * for temporary files, and PID, network and IPC namespaces where they are asked for. Such a test
+ * sees only what is its own, whatever runs beside it. Root has the privilege for it; an ordinary
+ * user gets a user namespace in which it has its own id. A test of root's that runs something as
+ * another user has there the sources and Deno, wherever they are. Not a test.
  *
  * Neighbours: `leftovers.ts`, `../oci/crash_world.ts`, `../clients/engines/apart.ts`.
  */
@@ -29,7 +30,10 @@ export interface OwnHost {
   readonly places?: readonly string[];
   /** Paths that stay what they are, besides the sources and Deno. */
   readonly keeps?: readonly string[];
-  /** Every user may pass the directories above those paths: a home of mode 0700 shows nothing but them. */
+  /**
+   * Every user may pass the directories above those paths: a home of mode 0700 shows nothing but
+   * them.
+   */
   readonly isOpen?: boolean;
   /** A file that the command finds open for writing as `REPORT_FD`. */
   readonly report?: string;

@@ -1,4 +1,7 @@
-/** What a guest leaves on the host however much it prints, fails and asks for: docs/internals/host_traces.md. */
+/**
+ * What a guest leaves on the host however much it prints, fails and asks for:
+ * docs/internals/host_traces.md.
+ */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, run } from "../harness/dvisor.ts";

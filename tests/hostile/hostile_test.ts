@@ -37,7 +37,10 @@ interface Attack {
   readonly options: Readonly<Record<string, string>>;
   readonly timeoutS: number;
   readonly platforms: readonly PlatformName[];
-  /** What it breaks in becomes another user, so that no call that it happens to make reaches what watches it. */
+  /**
+   * What it breaks in becomes another user, so that no call that it happens to make reaches what
+   * watches it.
+   */
   readonly needsRoot?: boolean;
 }
 

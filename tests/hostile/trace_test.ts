@@ -64,7 +64,7 @@ export function servedCalls(log: string): Served[] {
 /**
  * Whether a thread died in the call, or it returned its own number: that is what a call looks like
  * that became a signal (seccomp(2), SECCOMP_RET_TRAP), in a log that ends, or a thread that dies,
- * before the signal is told.
+ * before the trace shows the signal.
  */
 function isUnclear({ name, line }: Served): boolean {
   const unknown = /^syscall_(0x[0-9a-f]+)$/.exec(name)?.[1];

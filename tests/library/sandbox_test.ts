@@ -10,7 +10,8 @@ const why = isRoot ? lacks([]) : "containers of other users than root are tested
 const binary = join(ROOT, "dist/dvisor");
 
 /**
- * Runs it with a place for temporary files that is this test's alone: what is made there has to be gone.
+ * Runs it with a place for temporary files that is this test's alone: what is made there has to be
+ * gone.
  *
  * Only Deno's functions look at the variable, and the tests of a file run one after the other.
  */

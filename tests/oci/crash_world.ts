@@ -1,7 +1,8 @@
 /**
- * A small world in which containers are made and killed: a host of its own (harness/own_host.ts) with its own processes,
- * and a control group above those of its containers. This program is its first process, so that every process whose
- * parent has ended becomes its child. Not a test. Neighbours: crash_case.ts, crash_main.ts.
+ * A small world in which containers are made and killed: a host of its own (harness/own_host.ts)
+ * with its own processes, and a control group above those of its containers. This program is its
+ * first process, so that every process whose parent has ended becomes its child. Not a test.
+ * Neighbours: crash_case.ts, crash_main.ts.
  */
 
 import { PR_SET_CHILD_SUBREAPER } from "../../ffi/abi/prctl.ts";

@@ -146,12 +146,18 @@ export const MORE_PROCESS_CASES: readonly BundleCase[] = [
   },
 ];
 
-/** A script as root of user, PID and mount namespaces below the container's; /n is there to mount on. */
+/**
+ * A script as root of user, PID and mount namespaces below the container's; /n is there to mount
+ * on.
+ */
 function less(script: string): string {
   return `mkdir -p /n; busybox unshare -U -r -m -p -f sh -c '${script}' 2>/dev/null;`;
 }
 
-/** Root of the container may be root of a user namespace too: with Docker's defaults it has this capability. */
+/**
+ * Root of the container may be root of a user namespace too: with Docker's defaults it has this
+ * capability.
+ */
 function mapsRoot(config: BundleConfig): void {
   const all = ["CAP_SETFCAP", "CAP_DAC_OVERRIDE", "CAP_SYS_CHROOT"];
   config.process.capabilities = { bounding: all, effective: all, permitted: all };

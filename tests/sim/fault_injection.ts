@@ -1,7 +1,7 @@
 /**
- * Faults in the middle of the kernel's work: exceptions at points that a seed draws, thrown where handlers reach for user
- * memory, frames, quotas, timers, descriptors, waits and the platform. The classes are wrapped from outside, so the kernel
- * knows nothing of it.
+ * Faults in the middle of the kernel's work: exceptions at points that a seed draws, thrown where
+ * handlers reach for user memory, frames, quotas, timers, descriptors, waits and the platform. The
+ * classes are wrapped from outside, so the kernel knows nothing of it.
  *
  * Neighbour: fault_test.ts.
  */
@@ -42,7 +42,9 @@ export const HANDLERS: readonly Point[] = [
   { of: ClientConnection, names: ["call"], isBehind: true },
 ];
 
-/** The same, and in the midst of wake-ups, timers and descriptor tables, which no handler undoes. */
+/**
+ * The same, and in the midst of wake-ups, timers and descriptor tables, which no handler undoes.
+ */
 export const EVERYWHERE: readonly Point[] = [
   ...HANDLERS,
   { of: Task, names: ["endWait"] },

@@ -1,4 +1,7 @@
-/** Seeds of sandboxes whose kernel fails again and again. One that failed is run alone: FAULT_SEED=N deno test -A tests/sim. */
+/**
+ * Seeds of sandboxes whose kernel fails again and again. One that failed is run alone: FAULT_SEED=N
+ * deno test -A tests/sim.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import type { GoferClient } from "../../gofer/client/gofer_client.ts";

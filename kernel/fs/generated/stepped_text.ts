@@ -1,9 +1,9 @@
 /**
- * Text files whose text may be long: it is made in several turns of the loop, so many rows a turn, and read once it is
- * complete. A reader that begins again gets a new text.
+ * Text files whose text may be long: it is made in several turns of the loop, so many rows a turn,
+ * and read once it is complete. A reader that begins again gets a new text.
  *
- * DIFFERS: rows are of the moment at which they are made, as with Linux's seq_file; a reader that a signal interrupted
- * goes on with the text that was begun.
+ * DIFFERS: rows are of the moment at which they are made, as with Linux's seq_file; a reader that a
+ * signal interrupted goes on with the text that was begun.
  */
 
 import { EAGAIN, ENOMEM } from "../../../ffi/abi/errno.ts";

@@ -36,7 +36,10 @@ export abstract class TextInode extends GeneratedInode {
   /** The text now (a byte string), or -errno; -EAGAIN: it takes another turn of the loop. */
   abstract render(): string | number;
 
-  /** The current task writes `text` at `offset`: bytes taken, or -errno. Where the opener counts: TextFile.store. */
+  /**
+   * The current task writes `text` at `offset`: bytes taken, or -errno. Where the opener counts:
+   * TextFile.store.
+   */
   store(_text: string, _offset: number): number {
     return -EINVAL;
   }
@@ -66,8 +69,9 @@ export class TextFile extends OpenFile {
   }
 
   /**
-   * The current task writes: bytes taken, or -errno. `this.cred` is the opener's: a file whose opener counts overrides
-   * this, since the writer may be a privileged program whose output was led here.
+   * The current task writes: bytes taken, or -errno. `this.cred` is the opener's: a file whose
+   * opener counts overrides this, since the writer may be a privileged program whose output was led
+   * here.
    */
   protected store(text: string, offset: number): number {
     return this.inode.store(text, offset);

@@ -81,7 +81,10 @@ export class OverlayDirFile extends OpenFile {
   }
 }
 
-/** Names of the upper layer, then those of the lower one that it does not cover: a list that is made in several turns. */
+/**
+ * Names of the upper layer, then those of the lower one that it does not cover: a list that is made
+ * in several turns.
+ */
 class Merge {
   readonly list: LayerEntry[] = [];
   private readonly dir: OverlayDirectory;

@@ -40,7 +40,10 @@ export interface OverlayOptions {
   readonly owned: FileSystem | null;
   /** For the bytes that are copied up. */
   readonly frames: FrameAllocator;
-  /** Credentials of the task that mounted it, which the layers are used with; null: the sandbox's own mount. */
+  /**
+   * Credentials of the task that mounted it, which the layers are used with; null: the sandbox's
+   * own mount.
+   */
   readonly mounter?: Credentials | null;
   /** Paths of the layers, which stay pinned as long as the overlay lives. */
   readonly pinned: readonly Path[];
@@ -84,8 +87,9 @@ export class OverlayFs extends FileSystem {
   }
 
   /**
-   * May the mounter do this (MAY_*) with an inode of a layer? 0 or -errno. An inode of the overlay has the owner and mode
-   * of its topmost layer, which its user may have made: those below have to be open to the mounter themselves.
+   * May the mounter do this (MAY_*) with an inode of a layer? 0 or -errno. An inode of the overlay
+   * has the owner and mode of its topmost layer, which its user may have made: those below have to
+   * be open to the mounter themselves.
    */
   mayUse(layer: Inode, mask: number): number {
     const mounter = this.options.mounter ?? null;
@@ -93,8 +97,9 @@ export class OverlayFs extends FileSystem {
   }
 
   /**
-   * May a file of a lower layer be made in the upper one? 0 or -errno. The copy has the owner of the original, who has to
-   * be one of the mounter's users: else a set-ID file would come to where its bits count (CVE-2023-0386).
+   * May a file of a lower layer be made in the upper one? 0 or -errno. The copy has the owner of
+   * the original, which has to be one of the mounter's users: else a set-ID file would come to
+   * where its bits count (CVE-2023-0386).
    */
   mayCopyUp(lower: Inode, readsData: boolean): number {
     const mounter = this.options.mounter ?? null;

@@ -217,7 +217,10 @@ export abstract class OverlayInode extends PlainInode {
     this.releaseLayers();
   }
 
-  /** With the last file below a directory the directory goes, and so on upwards: a tree is as deep as a guest likes. */
+  /**
+   * With the last file below a directory the directory goes, and so on upwards: a tree is as deep
+   * as a guest likes.
+   */
   releaseLayers(): void {
     OverlayInode.#releaseUpwards(this);
   }

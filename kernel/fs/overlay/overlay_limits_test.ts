@@ -1,4 +1,6 @@
-/** Overlays on overlays, layers within layers, and trees that are deeper than a JavaScript stack. */
+/**
+ * Overlays on overlays, layers within layers, and trees that are deeper than a JavaScript stack.
+ */
 
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD, O_RDWR } from "../../../ffi/abi/fcntl.ts";

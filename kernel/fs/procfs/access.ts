@@ -1,7 +1,7 @@
 /**
- * Who may look into a process, and who owns its files in /proc (proc(5), ptrace(2) "Ptrace access mode checking"). The
- * caller is judged by its file system ids, wherever it is: a PID namespace that does not show it hides nothing from the
- * check.
+ * Which callers may look into a process, and which user owns its files in /proc (proc(5), ptrace(2)
+ * "Ptrace access mode checking"). The caller is judged by its file system ids, wherever it is: a
+ * PID namespace that does not show it hides nothing from the check.
  */
 
 import { S_IFDIR } from "../../../ffi/abi/stat.ts";
@@ -17,13 +17,16 @@ export function mayInspect(source: ProcSource, target: ProcTask): boolean {
   return caller.isOf(target) || mayAccess(caller.cred, BY_FS_IDS, target.cred, target.mm);
 }
 
-/** The same for all of its memory (mm_access with ATTACH): what the caller runs in itself is open to it. */
+/**
+ * The same for all of its memory (mm_access with ATTACH): what the caller runs in itself is open to
+ * it.
+ */
 export function mayAttachMemory(source: ProcSource, target: ProcTask): boolean {
   const isOwn = target.mm !== null && source.caller()?.mm === target.mm;
   return isOwn || mayInspect(source, target);
 }
 
-/** What files tell of its memory (mm_access with READ), also to who may look at all of the machine's performance. */
+/** What files tell of its memory (mm_access with READ), also to callers with CAP_PERFMON. */
 export function mayReadMemory(source: ProcSource, target: ProcTask): boolean {
   const caller = source.caller();
   return (caller !== null && isPerformanceMonitor(caller.cred)) || mayAttachMemory(source, target);
@@ -33,8 +36,8 @@ export function mayReadMemory(source: ProcSource, target: ProcTask): boolean {
 const OPEN_DIR = S_IFDIR | 0o555;
 
 /**
- * Give `inode`, one of `task`'s, its owner: root of where its memory belongs when the process must not be inspected by
- * its own user.
+ * Give `inode`, one of `task`'s, its owner: root of where its memory belongs when the process must
+ * not be inspected by its own user.
  */
 export function takeOwner(inode: Inode, task: ProcTask): void {
   const { mm } = task;

@@ -1,7 +1,8 @@
 /**
- * Files of /proc/PID that have a record for each area of a memory: maps, smaps, numa_maps; and smaps_rollup, which has one for
- * all. The text is made as it is read, from the area behind the last record on, as Linux's seq_file does it: a read gives
- * some records, and what a reader at another place has to be passed over takes several turns of the loop.
+ * Files of /proc/PID that have a record for each area of a memory: maps, smaps, numa_maps; and
+ * smaps_rollup, which has one for all. The text is made as it is read, from the area behind the
+ * last record on, as Linux's seq_file does it: a read gives some records, and what a reader at
+ * another place has to be passed over takes several turns of the loop.
  */
 
 import { EAGAIN, ENOMEM, ESRCH } from "../../../ffi/abi/errno.ts";
@@ -71,7 +72,7 @@ export class AreaTextFile extends OpenFile {
     this.needsTurn = false;
     if (this.ref.get() === null) return -ESRCH;
     if (mm === null || mm.isDestroyed) return 0;
-    // Who begins again sees the memory as it is now.
+    // A reader that begins again sees the memory as it is now.
     const isFirst = offset === 0 && this.chunkAt === 0 && this.chunk.length > 0;
     if (offset < this.chunkAt || isFirst) this.rewind();
     for (let units = TURN_UNITS; offset >= this.chunkAt + this.chunk.length;) {

@@ -74,7 +74,10 @@ class AttrFile extends TextInode {
   }
 }
 
-/** It stays with the program that the process ran when it was opened: no other one writes by way of it. */
+/**
+ * It stays with the program that the process ran when it was opened: no other one writes by way of
+ * it.
+ */
 class OpenAttr extends TextFile {
   private readonly attr: AttrFile;
   private readonly mm: MemoryManager | null;

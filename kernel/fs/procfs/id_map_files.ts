@@ -1,6 +1,7 @@
 /**
- * /proc/PID/uid_map, gid_map, projid_map and setgroups (user_namespaces(7)). A file is about the user namespace that the
- * process was in when the file was opened, and its opener's credentials count for what is written to it.
+ * /proc/PID/uid_map, gid_map, projid_map and setgroups (user_namespaces(7)). A file is about the
+ * user namespace that the process was in when the file was opened, and its opener's credentials
+ * count for what is written to it.
  *
  * Neighbours: cred/id_map.ts (the rules).
  */

@@ -114,7 +114,9 @@ class LockList {
   }
 }
 
-/** Those that wait, each with those behind it; guests make such chains as long as they have threads. */
+/**
+ * Those that wait, each with those behind it; guests make such chains as long as they have threads.
+ */
 export function waitLines(
   waits: readonly Waiting[],
   text: (request: FileLock) => string,

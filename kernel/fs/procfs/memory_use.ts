@@ -38,12 +38,15 @@ export class MemoryUse {
 
 /** LIMIT: what is looked at in one turn of the loop: about so many microseconds. */
 export const TURN_UNITS = 1000;
-/** Pages that are looked at together, and extents that cost one unit; a page that was zeroed for reuse costs some. */
+/**
+ * Pages that are looked at together, and extents that cost one unit; a page that was zeroed for
+ * reuse costs some.
+ */
 const STEP_PAGES = 512, RECYCLED_UNITS = 3, PAGES_A_UNIT = 16;
 
 /**
- * Counts the memory of a range of pages, some of it a turn. What changes behind the place where it stands is not seen, as with
- * Linux's walk.
+ * Counts the memory of a range of pages, some of it a turn. What changes behind the place where it
+ * stands is not seen, as with Linux's walk.
  */
 export class UseCount {
   readonly use: MemoryUse = new MemoryUse();
@@ -82,7 +85,10 @@ function cost(mm: MemoryManager, frame: number, pages: number): number {
   return 1 + recycled * RECYCLED_UNITS + pages / PAGES_A_UNIT;
 }
 
-/** How long what was found of another process's memory counts: one look of top(1) reads several files. */
+/**
+ * How long what was found of another process's memory counts: one look of top(1) reads several
+ * files.
+ */
 const FRESH_NS = 2_000_000;
 
 /** What was found of a process's memory: kept with it (`mm.measured`). */
@@ -94,7 +100,10 @@ class Measured {
   count: UseCount | null = null;
 }
 
-/** What a process has, all areas together; for others than itself up to 2 ms old. Null: it takes another turn. */
+/**
+ * What a process has, all areas together; for others than itself up to 2 ms old. Null: it takes
+ * another turn.
+ */
 export function memoryUse(mm: MemoryManager, source: ProcSource): MemoryUse | null {
   const measured = mm.measured instanceof Measured ? mm.measured : new Measured();
   mm.measured = measured;

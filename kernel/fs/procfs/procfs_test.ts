@@ -260,7 +260,7 @@ Deno.test("files belong to the effective user, or to root when nobody may look",
   assertEquals(owner("/proc/50/task"), [1000, 1001]);
   task.cred = userCredentials(7, 8, [], { lo: 0, hi: 0 });
   assertEquals(owner("/proc/50"), [7, 8]);
-  // Its own descriptors it may always see, whoever owns the directory.
+  // A process may always see its own descriptors, whichever user owns the directory.
   const other = lab.source.add(new FakeTask(51));
   other.cred = task.cred;
   lab.source.acting = other;

@@ -1,7 +1,8 @@
 /**
- * A file of /proc/sys (sysctl(8)): who may read and write it, and that it is written at once. An open file stays with the
- * namespaces that its opener was in: whoever it is passed to changes the opener's settings, which the opener was allowed
- * to change, and not its own. DIFFERS: Linux looks at the namespaces when the path is walked, not when it is opened.
+ * A file of /proc/sys (sysctl(8)): which callers may read and write it, and that it is written at
+ * once. An open file stays with the namespaces that its opener was in: a process that it is passed
+ * to changes the opener's settings, which the opener was allowed to change, and not its own.
+ * DIFFERS: Linux looks at the namespaces when the path is walked, not when it is opened.
  */
 
 import { EACCES, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
@@ -59,8 +60,8 @@ export abstract class SysctlInode extends TextInode {
   }
 
   /**
-   * Root's bits for the first namespace's user 0, whichever capabilities it has, and for who administers a network; the
-   * group's for its group 0 (test_perm of Linux).
+   * Root's bits for the first namespace's user 0, whichever capabilities it has, and for an
+   * administrator of a network; the group's for its group 0 (test_perm of Linux).
    */
   override checkMode(mask: number, cred: Credentials): number {
     const isOwners = cred.euid === 0 ||

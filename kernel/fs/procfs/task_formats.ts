@@ -18,7 +18,10 @@ import { statLine, statmLine, statusText } from "./task_stat.ts";
 export interface TaskFormat {
   /** Whether the caller must be allowed to look into the task when it opens or reads the file. Default: nothing. */
   readonly needs?: "access to open" | "access to read" | "attachment to read";
-  /** The text, or -errno. `whole`: the file is not in task/TID. `opener`: credentials of the task that opened it. */
+  /**
+   * The text, or -errno. `whole`: the file is not in task/TID. `opener`: credentials of the task
+   * that opened it.
+   */
   render(
     task: ProcTask,
     source: ProcSource,

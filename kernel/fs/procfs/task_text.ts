@@ -85,8 +85,8 @@ class TaskTextFile extends TextFile {
 }
 
 /**
- * A file about memory; `name` is one of MEMORY_FORMATS or AREA_FORMATS. Whoever opened it sees the memory that was there then, not that
- * of a program that was started later.
+ * A file about memory; `name` is one of MEMORY_FORMATS or AREA_FORMATS. A descriptor shows the
+ * memory of the time of its open, not that of a program that was started later.
  */
 export class MemoryText extends OwnedText {
   override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {

@@ -38,7 +38,10 @@ export class QueuedMessage {
 
 /** Whom mq_notify(3) told to watch the queue. */
 export interface MqueueNotifier {
-  /** Whether this is the table of descriptors of its process: closing one of the queue takes it away. */
+  /**
+   * Whether this is the table of descriptors of its process: closing one of the queue takes it
+   * away.
+   */
   hasTable(files: object): boolean;
   readonly pid: number;
   /** SIGEV_*, and the signal of SIGEV_SIGNAL. */

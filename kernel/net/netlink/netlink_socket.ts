@@ -197,7 +197,8 @@ export class NetlinkSocket extends Socket {
     const u8 = new Uint8Array(Math.max(length, 128));
     const n = io.takeBytes(u8, 0, length);
     if (n < 0) return n;
-    // A message with an address was sent on purpose: write(2) gives none (NETLINK_SKB_DST of Linux).
+    // A message with an address was sent on purpose: write(2) gives none (NETLINK_SKB_DST of
+    // Linux).
     const opener = name.length > 0 ? null : this.cred;
     return this.carry(u8, length, receiver, group, { caller, opener }) ?? length;
   }

@@ -43,8 +43,9 @@ export class RouteRequest {
     return this.mayDump && (this.request.flags & N.NLM_F_DUMP) !== 0;
   }
   /**
-   * The capability over `net`, of the sender and of the task that made the socket: a privileged program whose output was
-   * led into a socket does not act for its user (netlink_ns_capable of Linux, CVE-2014-0181).
+   * The capability over `net`, of the sender and of the task that made the socket: a privileged
+   * program whose output was led into a socket does not act for its user (netlink_ns_capable of
+   * Linux, CVE-2014-0181).
    */
   isCapableOver(net: NetNamespace, capability: number): boolean {
     const { caller, opener } = this;

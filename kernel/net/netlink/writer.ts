@@ -14,8 +14,8 @@ import {
 } from "../../../ffi/abi/netlink.ts";
 
 /**
- * Bytes at first; it grows. LIMIT: up to MAX_BYTES, then the answer is overfull; a dump for a reader goes to it whenever
- * there are SPILL_BYTES.
+ * Bytes at first; it grows. LIMIT: up to MAX_BYTES, then the answer is overfull; a dump for a
+ * reader goes to it whenever there are SPILL_BYTES.
  */
 const BUFFER_BYTES = 16384, MAX_BYTES = 16 << 20, SPILL_BYTES = 64 << 10;
 

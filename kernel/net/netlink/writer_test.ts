@@ -1,4 +1,5 @@
-// Long answers: the buffer grows at any attribute, and what is for a reader does not wait for the end.
+// Long answers: the buffer grows at any attribute, and what is for a reader does not wait for the
+// end.
 
 import { assert, assertEquals } from "@std/assert";
 import { Nlmsghdr } from "../../../ffi/abi/netlink.ts";

@@ -72,7 +72,10 @@ export function sysFchmod(t: Task, a: SyscallArgs): number {
   return chmodUnnamed(t, file.inode, a.u32(1));
 }
 
-/** Pipes and sockets have an owner and a mode too. What stands for a process refuses every caller, also one without rights. */
+/**
+ * Pipes and sockets have an owner and a mode too. What stands for a process refuses every caller,
+ * also one without rights.
+ */
 function chmodUnnamed(t: Task, inode: Inode, mode: number): number {
   if (inode.fs === pidFs) return -EOPNOTSUPP;
   if (!ownsOrCapable(inode, t.cred)) return -EPERM;

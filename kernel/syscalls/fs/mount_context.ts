@@ -47,7 +47,7 @@ const PARAMETERS = 0, MADE = 1, CHANGES = 2, FAILED = 3;
 
 class ContextFile extends OpenFile {
   readonly type: FsType | null;
-  /** Of the task that opened it: what is made belongs there, whoever goes on with it. */
+  /** Of the task that opened it: what is made belongs there, whichever task goes on with it. */
   readonly userNs: UserNamespace;
   /** What is changed (fspick); held. */
   readonly picked: Path | null;

@@ -1,4 +1,7 @@
-/** New file systems for mount(2) and fsconfig(2): who may make one, and whose it is. */
+/**
+ * New file systems for mount(2) and fsconfig(2): which callers may make one, and which user
+ * namespace owns it.
+ */
 
 import { CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EPERM } from "../../../ffi/abi/errno.ts";
@@ -8,7 +11,10 @@ import type { FsType } from "../../fs/fs_types.ts";
 import type { Task } from "../../task/task.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
 
-/** One of this type that belongs to `owner`, or -errno. An old one that is shown again keeps its owner. */
+/**
+ * One of this type that belongs to `owner`, or -errno. An old one that is shown again keeps its
+ * owner.
+ */
 export function makeFileSystem(
   t: Task,
   type: FsType,

@@ -147,7 +147,8 @@ export function sysClose(t: Task, a: SyscallArgs): number {
 }
 
 /**
- * close_range(2), so many descriptors a turn. Only a fatal signal keeps it from its end, as on Linux.
+ * close_range(2), so many descriptors a turn. Only a fatal signal keeps it from its end, as on
+ * Linux.
  *
  * DIFFERS: between the turns other threads see a part closed.
  */

@@ -1,7 +1,8 @@
 /**
- * Who gets SIGIO of a file: fcntl(2) F_SETOWN, F_SETOWN_EX, F_SETSIG. Kept on the description as a FileOwner. The owner is
- * an identity, not a number that may be another process's by the time of the signal; whether it may be signalled is
- * judged by the ids of the task that named it, as they were then.
+ * The owner of a file, which gets its SIGIO: fcntl(2) F_SETOWN, F_SETOWN_EX, F_SETSIG. Kept on the
+ * description as a FileOwner. The owner is an identity, not a number that may be another process's
+ * by the time of the signal; whether it may be signalled is judged by the ids of the task that
+ * named it, as they were then.
  */
 
 import { EFAULT, EINVAL, ESRCH } from "../../../ffi/abi/errno.ts";

@@ -52,8 +52,8 @@ class SilentNotifier extends Notifier {
 }
 
 /**
- * No permission to signal is asked for: the process wanted it. So it is no signal for a program that the process became
- * since then, which may have other rights.
+ * No permission to signal is asked for: the process wanted it. So it is no signal for a program
+ * that the process became since then, which may have other rights.
  */
 class SignalNotifier extends Notifier {
   override readonly kind = SIGEV_SIGNAL;
@@ -87,8 +87,8 @@ class SignalNotifier extends Notifier {
   }
 
   /**
-   * The sender's real user. Linux translates it twice: for the namespace that asked, and as a number of the sender's
-   * namespace for the target's (send_signal_locked).
+   * The sender's real user. Linux translates it twice: for the namespace that asked, and as a
+   * number of the sender's namespace for the target's (send_signal_locked).
    */
   private uidOf({ uid, userNs }: Credentials, to: UserNamespace): number {
     const shown = this.userNs.shownUid(uid);

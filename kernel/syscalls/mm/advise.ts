@@ -40,7 +40,10 @@ export function sysMadvise(t: Task, a: SyscallArgs): number {
   return adviseSlices(t, mm, work, advice);
 }
 
-/** msync(2), some areas a turn: `progress.value` is the next address, `progress.done` 1 behind a hole. */
+/**
+ * msync(2), some areas a turn: `progress.value` is the next address, `progress.done` 1 behind a
+ * hole.
+ */
 export function sysMsync(t: Task, a: SyscallArgs): number {
   const { progress, mm } = t, start = a.u64(0), flags = a.i32(2);
   const end = msyncEnd(mm, start, a.u64(1), flags);
@@ -78,7 +81,10 @@ function mayLock(t: Task): boolean {
   return mayLockAll || t.mm.limits.memlock > 0;
 }
 
-/** Steps of a lock: areas are marked, then their pages get memory. `progress.value` is the address or the page to go on with. */
+/**
+ * Steps of a lock: areas are marked, then their pages get memory. `progress.value` is the address
+ * or the page to go on with.
+ */
 const MARKING = 1, FILLING = 2;
 
 function lock(t: Task, addr: number, len: number, flags: number): number {
@@ -114,7 +120,10 @@ function fill(t: Task, end: number, isAll: boolean): number {
   return next < end ? goOn(t) : 0;
 }
 
-/** The rest in another turn. A signal does not interrupt it: the call would begin again, and perhaps never end. */
+/**
+ * The rest in another turn. A signal does not interrupt it: the call would begin again, and perhaps
+ * never end.
+ */
 function goOn(t: Task): number {
   t.uninterruptible = true;
   return t.yieldTurn();

@@ -48,10 +48,16 @@ const PERSONALITY_READ_IMPLIES_EXEC = 0x0400000;
 /** LIMIT: file offsets and lengths are below 2^63; beyond 2^53 nothing is exact, and no file is that long. */
 const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
 
-/** Steps of an mmap(2) that takes several turns: the place of a fixed mapping is cleared, its pages are filled. */
+/**
+ * Steps of an mmap(2) that takes several turns: the place of a fixed mapping is cleared, its pages
+ * are filled.
+ */
 const CLEARING = 1, FILLING = 2;
 
-/** LIMIT: of a new mapping so much is filled (MAP_POPULATE, MAP_LOCKED); other pages come as they are touched. */
+/**
+ * LIMIT: of a new mapping so much is filled (MAP_POPULATE, MAP_LOCKED); other pages come as they
+ * are touched.
+ */
 const FILLED_BYTES = 16 << 20;
 
 /** mmap(2). HOT */

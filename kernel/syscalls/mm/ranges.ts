@@ -1,10 +1,11 @@
 /**
- * Calls over a range of addresses that take more than one turn of the loop: munmap(2), mprotect(2), madvise(2), and clearing
- * the place of a fixed mapping. Each slice is a change of its own (mm/slices.ts), in the order of addresses, so that
- * nothing but the next address has to be remembered.
+ * Calls over a range of addresses that take more than one turn of the loop: munmap(2), mprotect(2),
+ * madvise(2), and clearing the place of a fixed mapping. Each slice is a change of its own
+ * (mm/slices.ts), in the order of addresses, so that nothing but the next address has to be
+ * remembered.
  *
- * Calls that remove or rearrange areas hold the memory's change lock between slices. Only the end of the task
- * interrupts them: it leaves a part of the range as it was, as Linux does.
+ * Calls that remove or rearrange areas hold the memory's change lock between slices. Only the end
+ * of the task interrupts them: it leaves a part of the range as it was, as Linux does.
  */
 
 import { BLOCK } from "../../core/result.ts";
@@ -28,7 +29,7 @@ export class RangeWork extends ProtectState {
   readonly start: number;
   readonly end: number;
   hasHole: boolean = false;
-  /** What monitors are to hear (userfaultfd(2)) when the call ends. */
+  /** Events that monitors get (userfaultfd(2)) when the call ends. */
   readonly told: MonitorEvent[] = [];
 
   constructor(start: number, end: number) {
@@ -44,7 +45,10 @@ export function rangeWork(t: Task): RangeWork | null {
   return object instanceof RangeWork ? object : null;
 }
 
-/** The call goes on in another turn: BLOCK, or what a task gets that must end. `locks`: it holds the change lock. */
+/**
+ * The call goes on in another turn: BLOCK, or what a task gets that must end. `locks`: it holds the
+ * change lock.
+ */
 function goOn(t: Task, work: RangeWork, locks: boolean): number {
   t.progress.object = work;
   work.told.push(...t.kernel.memory.told.splice(0));
@@ -78,7 +82,10 @@ export function protectSlices(t: Task, work: RangeWork, prot: number): number {
   return goOn(t, work, true);
 }
 
-/** Advice needs no lock: it changes one area after the other on Linux too. `mm`: a process's that `t` may advise. */
+/**
+ * Advice needs no lock: it changes one area after the other on Linux too. `mm`: a process's that
+ * `t` may advise.
+ */
 export function adviseSlices(t: Task, mm: MemoryManager, work: RangeWork, advice: number): number {
   let to = sliceEnd(mm, work.next, work.end, isDiscard(advice) ? TURN_DISCARDED : TURN_AREAS);
   if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE) {

@@ -82,7 +82,10 @@ function readOn(t: Task, lists: StringLists): number {
 /** LIMIT: strings and bytes of them that are read in one turn of the loop. */
 const TURN_STRINGS = 2048, TURN_BYTES = 1 << 17;
 
-/** The arguments and the environment: vectors of strings that end with a null pointer. A null vector is an empty one. */
+/**
+ * The arguments and the environment: vectors of strings that end with a null pointer. A null vector
+ * is an empty one.
+ */
 class StringLists {
   readonly argv: string[] = [];
   readonly envp: string[] = [];

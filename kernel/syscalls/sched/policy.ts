@@ -64,13 +64,19 @@ export function maySetNice(t: Task, target: Task): boolean {
   return ownsThread(t, target) || hasCapIn(t.cred, target.cred.userNs, CAP_SYS_NICE);
 }
 
-/** A thread that can do more than the caller is not the caller's to slow down (cap_safe_nice of Linux). */
+/**
+ * A thread that can do more than the caller is not the caller's to slow down (cap_safe_nice of
+ * Linux).
+ */
 export function isNoStronger(t: Task, target: Task): boolean {
   return isSubset(target.cred.permitted, t.cred.permitted) ||
     hasCapIn(t.cred, target.cred.userNs, CAP_SYS_NICE);
 }
 
-/** The owner, or CAP_SYS_NICE over the whole machine: policies, which take the processor from all others. */
+/**
+ * The owner, or CAP_SYS_NICE over the whole machine: policies, which take the processor from all
+ * others.
+ */
 function maySchedule(t: Task, target: Task): boolean {
   return ownsThread(t, target) || hasCap(t.cred, CAP_SYS_NICE);
 }

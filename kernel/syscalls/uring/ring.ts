@@ -62,7 +62,10 @@ export class Uring extends OpenFile {
   isDisabled: boolean;
   /** Who alone may use it (IORING_SETUP_SINGLE_ISSUER); null: nobody is chosen. */
   issuer: TaskPid | null = null;
-  /** IORING_SETUP_SQPOLL: on whose behalf requests are taken, whoever wakes the ring; null: of who submits them. */
+  /**
+   * IORING_SETUP_SQPOLL: the process that requests are taken for, whichever task wakes the ring;
+   * null: their submitter.
+   */
   poller: SqPoller | null = null;
   /** Where the address space of its maker ends. */
   readonly maxAddress: number;

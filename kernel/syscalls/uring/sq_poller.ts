@@ -1,7 +1,8 @@
 /**
- * The thread that takes a ring's requests with IORING_SETUP_SQPOLL, as far as it is seen: whose memory, descriptors and
- * credentials they have. It is a thread of the process that made the ring, with the credentials that the maker had then,
- * and ends when that process does or becomes another program.
+ * The thread that takes a ring's requests with IORING_SETUP_SQPOLL, as far as it is seen: whose
+ * memory, descriptors and credentials they have. It is a thread of the process that made the ring,
+ * with the credentials that the maker had then, and ends when that process does or becomes another
+ * program.
  */
 
 import type { Credentials } from "../../cred/credentials.ts";
@@ -20,7 +21,10 @@ export class SqPoller {
     this.mm = mm;
   }
 
-  /** A task that requests can be taken for; null: the thread has ended. execve(2) always brings other memory. */
+  /**
+   * A task that requests can be taken for; null: the thread has ended. execve(2) always brings
+   * other memory.
+   */
   get task(): Task | null {
     const task = this.group.leader ?? this.group.tasks[0];
     return task !== undefined && task.mm === this.mm ? task : null;

@@ -1,6 +1,7 @@
 /**
- * Who opened a file of a control group, as it was then: its credentials and its cgroup namespace decide what may be
- * written (CVE-2021-4197). Process ids in the text are those of the task that reads or writes, as everywhere.
+ * The opener of a file of a control group, as it was then: its credentials and its cgroup namespace
+ * decide what may be written (CVE-2021-4197). Process ids in the text are those of the task that
+ * reads or writes, as everywhere.
  */
 
 import type { Credentials } from "../../cred/credentials.ts";

@@ -8,7 +8,9 @@ import { Socket } from "../../net/socket.ts";
 import type { FdTable } from "../../vfs/fd_table.ts";
 import type { Kernel } from "../kernel_services.ts";
 
-/** LIMIT: places of descriptor tables that one turn of the loop looks at, and rows that it makes. */
+/**
+ * LIMIT: places of descriptor tables that one turn of the loop looks at, and rows that it makes.
+ */
 const FDS_A_TURN = 8192, ROWS_A_TURN = 256;
 
 /** A look for the sockets of a namespace that are open somewhere, so many descriptors at a time. */

@@ -21,7 +21,10 @@ export class Trace {
   readonly group: ThreadGroup;
   tracer: Task | null;
   readonly isSeized: boolean;
-  /** The caller's of the call that began it (ptracer_cred of Linux): the tracer's, or its own of PTRACE_TRACEME. */
+  /**
+   * The caller's of the call that began it (ptracer_cred of Linux): the tracer's, or its own of
+   * PTRACE_TRACEME.
+   */
   readonly cred: Credentials;
   /** PTRACE_O_* */
   options: number = 0;

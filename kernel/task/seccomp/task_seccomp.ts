@@ -25,7 +25,8 @@ export function setStrict(task: Task): number {
  * a thread that has filters of its own.
  */
 export function attachFilter(task: Task, filter: SeccompFilter, flags: number): number {
-  // Another thread is in execve(2), and this one about to end: no filter comes between (cred_guard_mutex of Linux).
+  // Another thread is in execve(2), and this one about to end: no filter comes between
+  // (cred_guard_mutex of Linux).
   if ((flags & SECCOMP_FILTER_FLAG_TSYNC) !== 0 && task.group.execTask !== null) return -EINTR;
   if (task.seccompMode === SECCOMP_MODE_STRICT) return -EINVAL;
   if (filter.notifier !== null && hasListener(task.seccomp)) return -EBUSY;

@@ -1,7 +1,8 @@
 /**
- * Runs the checks of an engine on a host of their own (harness/own_host.ts): network, mounts, processes, IPC, empty
- * places for temporary files. When they end nothing can be left: no process, mount, link or socket. Not a test.
- * Neighbour: `inside.ts`, which is what runs there and prints a line a check.
+ * Runs the checks of an engine on a host of their own (harness/own_host.ts): network, mounts,
+ * processes, IPC, empty places for temporary files. When they end nothing can be left: no process,
+ * mount, link or socket. Not a test. Neighbour: `inside.ts`, which is what runs there and prints a
+ * line a check.
  */
 
 import { assertEquals } from "@std/assert";

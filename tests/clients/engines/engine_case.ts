@@ -102,7 +102,10 @@ export interface EngineCase<E extends Engine> {
 
 const GROUPS = "/sys/fs/cgroup";
 
-/** Takes control groups away that clients leave: parents of their containers' groups, with those of pods in them. */
+/**
+ * Takes control groups away that clients leave: parents of their containers' groups, with those of
+ * pods in them.
+ */
 export function removeGroups(...names: string[]): void {
   const places = [...Deno.readDirSync(GROUPS)].filter((entry) => entry.isDirectory);
   for (const place of [GROUPS, ...places.map((entry) => `${GROUPS}/${entry.name}`)]) {

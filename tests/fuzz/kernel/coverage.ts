@@ -1,7 +1,7 @@
 /**
- * Which blocks of the kernel's source have run, asked of V8's own profiler in this process (the inspector's
- * `Profiler.takePreciseCoverage`). A question costs some 10 ms, so it is asked for a batch of programs, and for each
- * program of a batch that ran something new.
+ * Which blocks of the kernel's source have run, asked of V8's own profiler in this process (the
+ * inspector's `Profiler.takePreciseCoverage`). A question costs some 10 ms, so it is asked for a
+ * batch of programs, and for each program of a batch that ran something new.
  */
 
 import { Session } from "node:inspector";
@@ -36,7 +36,10 @@ export class Coverage {
     await this.take();
   }
 
-  /** How many blocks ran since the last question that never ran before; they are known from now on if `keep`. */
+  /**
+   * How many blocks ran since the last question that never ran before; they are known from now on
+   * if `keep`.
+   */
   async news(keep: boolean): Promise<number> {
     let count = 0;
     for (const { url, functions } of await this.take()) {

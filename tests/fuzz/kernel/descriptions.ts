@@ -1,7 +1,7 @@
 /**
- * Calls for attacks on the borders between users and containers: files of /proc and /sys that change something, control
- * groups, mounts, namespaces, credentials, keys, set-ID programs. One line a call: its name and how its arguments are
- * drawn, by the words of WORDS.
+ * Calls for attacks on the borders between users and containers: files of /proc and /sys that
+ * change something, control groups, mounts, namespaces, credentials, keys, set-ID programs. One
+ * line a call: its name and how its arguments are drawn, by the words of WORDS.
  *
  * Neighbour: ../../sim/calls.ts has the calls for all else.
  */

@@ -1,6 +1,6 @@
 /**
- * The fuzzer of the kernel: draws programs, runs each in a world of its own, keeps those that run something new, and
- * makes the next ones from them. A failure is made small before it is reported.
+ * The fuzzer of the kernel: draws programs, runs each in a world of its own, keeps those that run
+ * something new, and makes the next ones from them. A failure is made small before it is reported.
  *
  * Neighbours: world.ts, program.ts, oracles.ts, coverage.ts; main.ts is its command line.
  */
@@ -72,7 +72,9 @@ export class KernelFuzzer {
   private programs: number = 0;
   private calls: number = 0;
 
-  /** @param seeds programs to begin with @param isGuided without, programs are drawn and not kept */
+  /**
+   * @param seeds programs to begin with @param isGuided without, programs are drawn and not kept
+   */
   constructor(seed: number, seeds: readonly Program[], isGuided: boolean) {
     this.chance = new Random(seed);
     this.coverage = isGuided ? new Coverage() : null;
@@ -109,7 +111,10 @@ export class KernelFuzzer {
     return mutate(chance, chance.pick(corpus), chance.pick(corpus));
   }
 
-  /** Half of them have the actors of one container, or one ordinary user, alone: the others must not notice. */
+  /**
+   * Half of them have the actors of one container, or one ordinary user, alone: the others must not
+   * notice.
+   */
   private draw(): Program {
     const { chance } = this, program = drawProgram(chance);
     const kind = chance.below(4);

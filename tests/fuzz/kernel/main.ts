@@ -4,8 +4,8 @@
  *     deno run -A tests/fuzz/kernel/main.ts --seconds N [--seed N] [--corpus DIR] [--unguided]
  *     deno run -A tests/fuzz/kernel/main.ts --replay FILE
  *
- * A failure is written to `failure-SEED.jsonl` in the corpus's folder (or the current one), and ends the run with code 1.
- * Everything else about it: docs/fuzzing.md.
+ * A failure is written to `failure-SEED.jsonl` in the corpus's folder (or the current one), and
+ * ends the run with code 1. Everything else about it: docs/fuzzing.md.
  */
 
 import { parseArgs } from "@std/cli";

@@ -1,6 +1,7 @@
 /**
- * What must hold after a program, whatever it did: a container that made no call is as before, an ordinary user has
- * gained nothing, the kernel's own structures agree, and at the end of all processes everything is given back.
+ * What must hold after a program, whatever it did: a container that made no call is as before, an
+ * ordinary user has gained nothing, the kernel's own structures agree, and at the end of all
+ * processes everything is given back.
  *
  * Neighbour: world.ts.
  */
@@ -50,7 +51,10 @@ export class Before {
   }
 }
 
-/** Processes that the ordinary user's descend from have its ids and no capability of the first user namespace. */
+/**
+ * Processes that the ordinary user's descend from have its ids and no capability of the first user
+ * namespace.
+ */
 function gains(container: Container, uid: number): string[] {
   const found: string[] = [];
   for (const group of container.groups) {

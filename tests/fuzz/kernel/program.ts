@@ -1,9 +1,9 @@
 /**
- * Programs of calls, as data: a seed draws them, mutations change them, a file keeps them. What a call needs in memory is
- * part of it, so that a program can lose any of its calls and still be run.
+ * Programs of calls, as data: a seed draws them, mutations change them, a file keeps them. What a
+ * call needs in memory is part of it, so that a program can lose any of its calls and still be run.
  *
- * Neighbours: ../../sim/calls.ts has the descriptions of the calls that work together; descriptions.ts those for this
- * fuzzer alone.
+ * Neighbours: ../../sim/calls.ts has the descriptions of the calls that work together;
+ * descriptions.ts those for this fuzzer alone.
  */
 
 import { decodeBase64, encodeBase64 } from "@std/encoding";
@@ -75,7 +75,9 @@ export function drawProgram(chance: Random): Program {
   return steps;
 }
 
-/** A changed copy: calls inserted, left out, doubled, with another argument, or taken from `other`. */
+/**
+ * A changed copy: calls inserted, left out, doubled, with another argument, or taken from `other`.
+ */
 export function mutate(chance: Random, program: Program, other: Program): Program {
   const steps = [...program];
   for (let n = 1 + chance.below(4); n > 0; n--) {

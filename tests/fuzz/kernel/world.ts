@@ -1,7 +1,7 @@
 /**
- * The world that fuzzed programs run in: a whole kernel without guests, with two containers, and in each a process of
- * root and one of an ordinary user. The fuzzer plays the guests: a call is made, what became ready runs, and time passes
- * when nothing is ready.
+ * The world that fuzzed programs run in: a whole kernel without guests, with two containers, and in
+ * each a process of root and one of an ordinary user. The fuzzer plays the guests: a call is made,
+ * what became ready runs, and time passes when nothing is ready.
  *
  * Neighbours: program.ts (what is run), oracles.ts (what must hold afterwards).
  */
@@ -68,7 +68,7 @@ class WorldHost extends IoHost {
 /** The name of the set-ID program. */
 export const SET_ID = "suid";
 
-/** Who can make a call: container 0 or 1, root or its user. */
+/** Makes calls: container 0 or 1, root or its user. */
 export type Actor = 0 | 1 | 2 | 3;
 export const ACTORS: readonly Actor[] = [0, 1, 2, 3];
 export const containerOf = (actor: Actor): 0 | 1 => actor < 2 ? 0 : 1;
@@ -175,7 +175,10 @@ export class World {
     return task ?? null;
   }
 
-  /** The task makes a call; what became ready has run then. The result, or null if there is none yet. */
+  /**
+   * The task makes a call; what became ready has run then. The result, or null if there is none
+   * yet.
+   */
   call(task: Task, nr: number, args: readonly number[]): number | null {
     const ctx = contextOf(task);
     ctx.isRunning = false;

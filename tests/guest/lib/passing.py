@@ -10,7 +10,7 @@ from lib.namespaces import contained
 
 
 def body(fn):
-    """The body runs as root, in a child in a directory that everybody may enter."""
+    """The body runs as root, in a child in a directory that all users may enter."""
     def outer():
         need_root()
         os.chmod(".", 0o755)
@@ -33,7 +33,7 @@ def acting_as(uid):
 
 
 def become(uid):
-    """This user for good, who may be looked into."""
+    """This user for good, in a process that others of the user may inspect."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
