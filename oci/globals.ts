@@ -9,26 +9,6 @@ import { defaultRoot } from "./state/root_dir.ts";
 import { StateStore } from "./state/store.ts";
 import { usageError } from "./user_error.ts";
 
-export const NETWORKS = ["auto", "none", "host", "loopback"] as const;
-export type NetworkMode = typeof NETWORKS[number];
-export const OVERLAYS = ["none", "memory", "file"] as const;
-export type OverlayMode = typeof OVERLAYS[number];
-
-export const GLOBALS_HELP =
-  `  --root DIR          where containers are kept; the default is /run/dvisor, or
-                      $XDG_RUNTIME_DIR/dvisor for other users than root
-  --log FILE          write messages to FILE too
-  --log-format F      text or json
-  --debug             say more
-  --systemd-cgroup    let systemd make cgroups
-  --rootless X        true, false or auto
-  --allow-annotated-logs
-                      containers may ask for debug logs, by annotations dev.dvisor.strace and
-                      dev.dvisor.debug-log
-  --platform NAME, --strace, --debug-log FILE, --network MODE, --overlay MODE, --host-uds MODE,
-  --speculation MODE, --core-scheduling MODE, --require-sandbox, --panic-on-bug
-                      about the sandbox: see the verbs`;
-
 export type StringOption =
   | "platform"
   | "debug-log"

@@ -179,7 +179,7 @@ function isHopeless(mm: MemoryManager, size: number, prot: number, flags: number
  * Insert an area where nothing is, and queue its mapping. `unmaps`: the host may still have something there. Frames
  * that cannot be had now are asked for again at the fault.
  */
-export function mapArea(
+function mapArea(
   mm: MemoryManager,
   vma: V.Vma,
   populate: boolean,

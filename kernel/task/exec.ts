@@ -150,7 +150,7 @@ function become(task: Task, program: Program): void {
   traceExec(task, oldTid);
 }
 
-/** The process keeps its id: whichever thread called execve has it now. */
+/** The process keeps its id: the thread that called execve has it now. */
 function takeOverLeader(task: Task): void {
   const { group } = task;
   group.exitSignal = SIGCHLD;

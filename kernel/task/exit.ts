@@ -211,14 +211,17 @@ function noteResident(task: Task): void {
   if (rssKiB > usage.maxRssKiB) usage.maxRssKiB = rssKiB;
 }
 
-/** Another task that shares the list goes on with it; the last one takes back what was done to semaphores. */
+/**
+ * Another task that shares the list goes on with it; the last one takes back what was done to
+ * semaphores.
+ */
 export function dropSemUndo(task: Task): void {
   task.semUndo?.drop(kernelPid(task));
   task.semUndo = null;
 }
 
 /** vfork(2): the parent goes on. */
-export function releaseVforkParent(task: Task): void {
+function releaseVforkParent(task: Task): void {
   const parent = task.vforkParent;
   if (parent === null) return;
   task.vforkParent = null;
@@ -293,14 +296,14 @@ function endContainer(init: ThreadGroup): void {
   for (const g of [...container.groups]) if (g !== init) killGroup(g, SIGKILL);
 }
 
-/** Init is gone: everybody else in its PID namespace is killed (pid_namespaces(7)). */
+/** Init is gone: all other processes of its PID namespace are killed (pid_namespaces(7)). */
 function endNamespace(init: ThreadGroup): void {
   const { pids } = init;
   pids.isEnding = true;
   for (const g of [...pids.groups.values()]) if (g !== init) killGroup(g, SIGKILL);
 }
 
-/** `group` is a zombie that nobody needs to see any more; an init may have waited for that. */
+/** `group` is a zombie that no process waits for any more; an init may have waited for that. */
 export function reap(group: ThreadGroup, kernel: Kernel): void {
   reapGroup(group);
   for (let ns: PidNamespace | null = group.pids; ns !== null; ns = ns.outer) {
@@ -320,17 +323,17 @@ function isWaitingInit(group: ThreadGroup): boolean {
 }
 
 /**
- * SIGCHLD (or whatever clone(2) asked for), and whoever waits looks again. True: the parent does not want to know, so
- * the child is reaped at once (sigaction(2), SA_NOCLDWAIT).
+ * Sends SIGCHLD (or the signal that clone(2) asked for) and wakes the parent's waiters. True: the
+ * parent ignores the signal, so the child is reaped at once (sigaction(2), SA_NOCLDWAIT).
  */
 function notifyParent(group: ThreadGroup): boolean {
   const { parent, leaderTracer } = group;
   if (leaderTracer !== null) {
-    // The parent hears of it when the tracer has waited for it.
+    // The parent gets its signal when the tracer has waited for the child.
     tellTracerOfEnd(leaderTracer, group, group.id, group.exitStatus);
     return false;
   }
-  // Nobody in the sandbox waits for it.
+  // No process of the sandbox waits for it.
   if (parent === null) return true;
   // The signal was chosen by a program that the parent has left: the new one may be more
   // privileged.
@@ -365,7 +368,7 @@ function endTracing(group: ThreadGroup, kernel: Kernel): void {
 /** Children go to the next subreaper above, or to init (prctl(2), PR_SET_CHILD_SUBREAPER). */
 function reparentChildren(group: ThreadGroup, task: Task): void {
   const { init } = group.pids, { kernel } = task;
-  // Everybody in a namespace that ends is killed already, and goes without a parent.
+  // Processes of a namespace that ends are killed already, and have no new parent.
   const parent = group.pids.isEnding ? null : findReaper(group) ?? init;
   for (const child of [...group.children]) {
     group.children.delete(child);

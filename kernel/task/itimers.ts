@@ -14,7 +14,7 @@ import type { ThreadGroup } from "./thread_group.ts";
 const MIN_INTERVAL_NS = 20_000;
 
 /** The next expiry after `nowNs` of a timer that was due at `dueNs`. */
-export function nextExpiry(dueNs: number, intervalNs: number, nowNs: number): number {
+function nextExpiry(dueNs: number, intervalNs: number, nowNs: number): number {
   const step = Math.max(intervalNs, MIN_INTERVAL_NS);
   return dueNs + (Math.floor((nowNs - dueNs) / step) + 1) * step;
 }

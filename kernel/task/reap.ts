@@ -16,7 +16,7 @@ export function reapGroup(group: ThreadGroup): void {
 }
 
 /** Take a process out of its process group; empty groups and sessions go. */
-export function leaveProcessGroup(group: ThreadGroup): void {
+function leaveProcessGroup(group: ThreadGroup): void {
   const pgrp = group.pgrp;
   pgrp.members.delete(group);
   if (pgrp.members.size > 0) return;

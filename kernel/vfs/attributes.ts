@@ -139,7 +139,7 @@ export function removePrivileges(caller: Caller, file: OpenFile): number {
 }
 
 /** truncate(2). RLIMIT_FSIZE is the caller's affair. */
-export function truncatePath(caller: Caller, path: Path, size: number): number {
+function truncatePath(caller: Caller, path: Path, size: number): number {
   const inode = path.dentry.inode!;
   if (size < 0) return -EINVAL;
   if (isDirectory(inode)) return -EISDIR;

@@ -1,6 +1,6 @@
 /**
  * What mount(2), umount2(2), pivot_root(2) and chroot(2) may do: checks in Linux's order, then the namespace does it
- * (mounts.ts). File system types are made by whoever calls (`kernel/fs` knows them); paths are resolved already.
+ * (mounts.ts). File systems are made by the caller (`kernel/fs` knows the types); paths are resolved already.
  */
 
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from "../../ffi/abi/capability.ts";
@@ -244,7 +244,7 @@ export function pivotRoot(
 ): number {
   const namespace = caller.fs.namespace, root = caller.fs.root;
   if (!isDirectory(newRoot) || !isDirectory(putOld)) return -ENOTDIR;
-  // Nobody else is to be told of the new arrangement.
+  // The new arrangement must not propagate.
   const shared = [putOld.mount, newRoot.mount.parent, root.mount.parent];
   if (shared.some((m) => m !== null && m.peers !== null)) return -EINVAL;
   if (!namespace.owns(newRoot.mount) || !namespace.owns(root.mount)) return -EINVAL;

@@ -58,7 +58,7 @@ export abstract class OpenFile {
   refs: number = 1;
   /** Opener's credentials. */
   cred: Credentials | null = null;
-  /** Nobody hears of what is done with it: inside of another description, or a descriptor of fanotify's own. */
+  /** Its use makes no events: inside of another description, or a descriptor of fanotify's own. */
   isQuiet: boolean = false;
   /** The open made the file (F_CREATED_QUERY). */
   isCreated: boolean = false;
@@ -74,9 +74,9 @@ export abstract class OpenFile {
   sliceBytes: number = SLICE_BYTES;
   /** F_SETOWN, F_SETSIG, O_ASYNC: kept by fcntl. */
   owner: object | null = null;
-  /** What landlock(7) denied when it was opened and is not asked for yet: LANDLOCK_ACCESS_FS_TRUNCATE, _IOCTL_DEV. */
+  /** What landlock(7) denied when it was opened, for later calls: LANDLOCK_ACCESS_FS_*. */
   deniedLater: number = 0;
-  /** Who wants to know when the last reference goes: epoll items. */
+  /** Called when the last reference goes: epoll items. */
   watchers: FileWatcher | null = null;
   /** 1: counted as a writer of its inode, mount and file system; -1: keeps writers out (exec); 0: neither. */
   private writeAccess: number = 0;
@@ -139,12 +139,12 @@ export abstract class OpenFile {
     return false;
   }
 
-  /** Whoever F_SETOWN names gets a signal at its events, with O_ASYNC. */
+  /** The owner that F_SETOWN names gets a signal at its events, with O_ASYNC. */
   get canSignal(): boolean {
     return false;
   }
 
-  /** Bind to the path that it was opened by (pins it) and to its opener. Once, by whoever opened it. */
+  /** Bind to the path that it was opened by (pins it) and to its opener. Once, by the open. */
   attach(path: Path, cred: Credentials): void {
     this.path = holdPath(path);
     if ((this.flags & O_PATH) === 0) this.inode.openCount++;
@@ -210,7 +210,7 @@ export abstract class OpenFile {
     this.path.mount.fs.writers++;
   }
 
-  /** Opened to be executed: as long as it lives, opening for writing is ETXTBSY. False: somebody writes. */
+  /** Opened to be executed: while it is open, opening for writing is ETXTBSY. False: there is a writer. */
   denyWriters(): boolean {
     if (this.writeAccess < 0) return true;
     if (this.writeAccess > 0 || this.inode.writeCount > 0) return false;
@@ -242,7 +242,7 @@ export abstract class OpenFile {
   get isSlow(): boolean {
     return false;
   }
-  /** -EAGAIN of its is an answer, and nothing to wait for. */
+  /** Its -EAGAIN is an answer: no caller waits. */
   get neverBlocks(): boolean {
     return false;
   }

@@ -176,7 +176,6 @@ function idsOf(flags: Flags): Ids {
   return { uid, gid, groups: [] };
 }
 
-/** The caller's by default: it is the name that /etc/hosts, which the sandbox sees too, has an address for. */
 /** LIMIT: less than this is no place for a program. */
 const MEMORY_MIN = 4 << 20;
 const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
@@ -192,6 +191,10 @@ function memoryOf(flags: Flags): number | null {
   return bytes;
 }
 
+/**
+ * The caller's by default: it is the name that /etc/hosts, which the sandbox sees too, has an
+ * address for.
+ */
 function hostnameOf(flags: Flags): string {
   const name = flags.string("hostname") ?? Deno.hostname();
   const bytes = fromText(name);

@@ -32,7 +32,7 @@ export const SANDBOX_HELP =
   --panic-on-bug         a bug in the kernel ends the sandbox, not just the process that met it`;
 
 /**
- * What the verb says, or else what stands in front of it.
+ * Settings by the options behind the verb, or else in front of it.
  *
  * @param networks that there are, the default first
  * @throws UserError

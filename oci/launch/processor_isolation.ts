@@ -48,7 +48,7 @@ export interface ProcessorHost {
   leaksL1d(): boolean;
 }
 
-export const REAL_HOST: ProcessorHost = {
+const REAL_HOST: ProcessorHost = {
   speculation: (control) => syscall(SYS_prctl, P.PR_GET_SPECULATION_CTRL, control, 0, 0, 0),
   coreScheduling: () =>
     syscall(

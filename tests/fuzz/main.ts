@@ -26,7 +26,7 @@ function testOf(name: string, about: string, file: string): Target {
   return { name, about, command: () => ["test", "-A", "--no-check", `${ROOT}/${file}`] };
 }
 
-export const TARGETS: readonly Target[] = [
+const TARGETS: readonly Target[] = [
   {
     name: "kernel",
     about: "programs of calls of two users in two containers, guided by coverage",

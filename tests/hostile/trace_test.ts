@@ -39,7 +39,7 @@ interface Served {
 }
 
 /** The calls of a log of `strace -f -o` that were served. */
-export function servedCalls(log: string): Served[] {
+function servedCalls(log: string): Served[] {
   const out: Served[] = [];
   /** By thread: its last call, until it is known what became of it. */
   const last = new Map<number, Served>();

@@ -62,6 +62,17 @@ Deno.test("every source file but a unit test opens with a comment", () => {
   assertEquals(bad.map((f) => f.path), []);
 });
 
+Deno.test("no comment about a declaration stands above another one", () => {
+  const doubled = code.flatMap(({ path, lines }) =>
+    lines.flatMap((line, i) =>
+      /^\s*(\/\*\*.*)?\*\/$/.test(line) && /^\s*\/\*\*/.test(lines[i + 1] ?? "")
+        ? [`${path}:${i + 1}`]
+        : []
+    )
+  );
+  assertEquals(doubled, []);
+});
+
 Deno.test("no file carries a mark of unfinished work or silences a checker", () => {
   // Spelled in two halves, or this file would find itself.
   const marks = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"].join("|");

@@ -11,7 +11,7 @@ import { embedProgram } from "./embed.ts";
  * makes it parse the whole program again, which doubles the start-up time of a large one. And the
  * program may say when garbage is collected (oci/sandbox/rest.ts).
  */
-export const V8_FLAGS = ["--no-enable-lazy-source-positions", "--expose-gc"];
+const V8_FLAGS = ["--no-enable-lazy-source-positions", "--expose-gc"];
 
 /** How the base of a binary came to be. */
 export type Base = "genuine" | "home-made";

@@ -2,7 +2,7 @@
  * What /proc and /sys want to know of the rest of the kernel. File systems may not import tasks, so the task side
  * implements these (kernel/task/proc/).
  *
- * Objects are views: made for one question, kept by nobody. An inode remembers id and start time and asks again.
+ * Objects are views: made for one question, and not kept. An inode remembers id and start time and asks again.
  */
 
 import type { Host } from "../../core/host.ts";
@@ -95,7 +95,6 @@ export const NAMESPACE_LINKS = [
 ] as const;
 export type NamespaceLink = typeof NAMESPACE_LINKS[number];
 
-/** A thread; with the id of its process it stands for the process. Ids are those of the PID namespace of the source. */
 /** Bytes and calls. */
 export interface ProcTransfers {
   readonly readBytes: number;
@@ -107,6 +106,10 @@ export interface ProcTransfers {
   readonly storedBytes: number;
 }
 
+/**
+ * A thread; with the id of its process it stands for the process. Ids are those of the PID
+ * namespace of the source.
+ */
 export interface ProcTask {
   readonly tid: number;
   readonly tgid: number;
@@ -116,7 +119,7 @@ export interface ProcTask {
   readonly cred: Credentials;
   /** Tables of its network; absent where there is one network. */
   readonly net?: NetTables | null;
-  /** Text of /proc/PID/cgroup and cpuset, as whoever makes the call that is served sees them. */
+  /** Text of /proc/PID/cgroup and cpuset, as the caller sees them. */
   cgroupText(): string;
   /** Text of /proc/PID/syscall and timers. */
   callText(): string;
@@ -130,7 +133,7 @@ export interface ProcTask {
   readonly limits: TaskLimits;
   /** -1000..1000; the caller has checked. */
   oomScoreAdj: number;
-  /** Below it goes only who may (CAP_SYS_RESOURCE). */
+  /** Only a caller with CAP_SYS_RESOURCE goes below it. */
   oomScoreAdjMin: number;
   /** ns; 0 sets what it had when it was made. */
   timerSlackNs: number;
@@ -185,24 +188,27 @@ export interface ProcCaller {
 export interface CallerSource {
   /** Null while the sandbox is set up. */
   caller(): ProcCaller | null;
-  /** Who makes the call that is being served; null while the sandbox is set up, and for whom the source does not see. */
+  /**
+   * The caller of the call that is being served; null while the sandbox is set up, and for a caller
+   * that the source does not see.
+   */
   current(): ProcTask | null;
 }
 
-/** /proc as somebody of one PID namespace sees it. */
-/** Somebody who shows processes. */
+/** A /proc that shows processes. */
 export interface ProcViewer {
-  /** Nobody needs to see the process any more. */
+  /** The process was reaped. */
   onGone(id: number): void;
 }
 
+/** /proc as a task of one PID namespace sees it. */
 export interface ProcSource extends CallerSource {
   readonly host: Host;
   readonly vfs: Vfs;
   readonly cpuInfo: CpuInfo;
   readonly net: NetTables;
   readonly sysctl: SysctlStore;
-  /** Of the network namespace of whoever makes the call that is served. */
+  /** Of the caller's network namespace. */
   readonly netSettings: NetSettings;
   readonly namespaces: NsFs;
   /** Credentials of the task whose call is being served, seen or not; null: there is none. */
@@ -211,7 +217,7 @@ export interface ProcSource extends CallerSource {
   readonly pids: PidSpace;
   /** As the caller of mount(2) sees it. */
   seenBy(caller: Caller): ProcSource;
-  /** A thread that lives, or a process that nobody has waited for. */
+  /** A thread that lives, or a process that was not reaped. */
   task(id: number): ProcTask | null;
   /** The next id of the caller's PID namespace is looked for behind this one: 0 or -EPERM. */
   chooseLastPid(pid: number): number;
@@ -219,7 +225,7 @@ export interface ProcSource extends CallerSource {
   processNumber(kernelPid: number): number;
   /** Ids of processes, zombies included, ascending. */
   processIds(): number[];
-  /** Who hears of the ends of those processes. */
+  /** Called at the ends of those processes. */
   readonly viewers: Set<ProcViewer>;
   /** A name in the root of `fs` is not going to be asked for any more. */
   forgetName(fs: FileSystem, name: string): void;
@@ -228,7 +234,7 @@ export interface ProcSource extends CallerSource {
   filesystems(): string;
   /** Text of /proc/cgroups. */
   cgroups(): string;
-  /** Text of /proc/keys and /proc/key-users, as whoever makes the call that is served sees them. */
+  /** Text of /proc/keys and /proc/key-users, as the caller sees them. */
   keys(): string;
   keyUsers(): string;
   /** Text of a file of /proc/sysvipc. */

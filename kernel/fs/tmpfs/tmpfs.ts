@@ -64,8 +64,10 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     this.root.gid = options.gid ?? 0;
   }
 
-  /** A tmpfs from the data string of mount(2), or -EINVAL. Sizes in percent are of the sandbox's memory. */
-  /** As mount(2) makes one for `cred`: the root is its mounter's unless options say otherwise. */
+  /**
+   * A tmpfs from the data string of mount(2), or -EINVAL. Sizes in percent are of the sandbox's
+   * memory; the root belongs to `cred`, the mounter, unless options say otherwise.
+   */
   static fromOptions(
     frames: FrameAllocator,
     host: Host,

@@ -443,7 +443,7 @@ function isName(name: string): boolean {
 }
 
 /** Locally administered, no group. */
-export function randomMac(host: Host): string {
+function randomMac(host: Host): string {
   const bytes = new Uint8Array(6);
   host.random(bytes);
   bytes[0] = (bytes[0]! & 0xfe) | 2;

@@ -82,7 +82,7 @@ const INODE_EVENTS = ENTRY_EVENTS | fan.FAN_ATTRIB | fan.FAN_MOVE_SELF | fan.FAN
 const EVENT_FLAGS = fan.FAN_ONDIR | fan.FAN_EVENT_ON_CHILD;
 const VALID = PATH_EVENTS | INODE_EVENTS | fan.FAN_FS_ERROR | EVENT_FLAGS;
 const DIRECTORY_ONLY = ENTRY_EVENTS | EVENT_FLAGS;
-/** File systems that wait for programs at odd places: nobody is asked about their files. */
+/** File systems that wait for programs at odd places: their files make no permission events. */
 const NEVER_ASKED: readonly string[] = ["proc"];
 
 /** fanotify_mark(2): checks in Linux's order. */
@@ -127,7 +127,7 @@ export function sysFanotifyMark(t: Task, a: SyscallArgs): number {
   }
   const target = targetOf(path, kind);
   if (command === fan.FAN_MARK_REMOVE) return group.marks.remove(target, mask, flags, kept);
-  // What somebody writes to at the moment would lose the mask at once.
+  // A file with a writer would lose the mask at once.
   const isLost = !isWide && ignore === fan.FAN_MARK_IGNORED_MASK && inode.writeCount > 0 &&
     (flags & fan.FAN_MARK_IGNORED_SURV_MODIFY) === 0;
   return isLost ? 0 : group.marks.add(target, mask, flags);

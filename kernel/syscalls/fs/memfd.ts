@@ -17,8 +17,8 @@ export function sysMemfdCreate(t: Task, a: SyscallArgs): number {
 }
 
 /**
- * The flags as the PID namespace's vm.memfd_noexec wants them: 1 makes what nobody asked to be executable a file that
- * cannot be; with 2 nothing else is made (EACCES).
+ * The flags as the PID namespace's vm.memfd_noexec wants them: with 1 a file without MFD_EXEC is
+ * sealed against execution; with 2 no other file is made (EACCES).
  */
 function flagsFor(t: Task, asked: number): number {
   const scope = t.pids.memfdScope;

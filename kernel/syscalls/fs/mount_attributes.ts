@@ -1,4 +1,4 @@
-/** Attributes of mounts: MOUNT_ATTR_* of fsmount(2) and mount_setattr(2) as the MS_* that a mount has. */
+/** mount_setattr(2), and the attributes of it and of fsmount(2): MOUNT_ATTR_* as MS_* of a mount. */
 
 import { E2BIG, EBUSY, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import {

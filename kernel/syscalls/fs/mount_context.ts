@@ -72,7 +72,7 @@ class ContextFile extends OpenFile {
   override describe(): string {
     return "anon_inode:[fscontext]";
   }
-  /** Messages about what was wrong: there never are any. */
+  /** Messages about errors: there are none. */
   override read(): number {
     return -ENODATA;
   }
@@ -91,7 +91,7 @@ class ContextFile extends OpenFile {
     return 0;
   }
 
-  /** What nobody mounted. */
+  /** Destroys a file system that was made and not mounted. */
   discard(): void {
     const fs = this.made;
     this.made = null;

@@ -36,7 +36,7 @@ interface Request {
   readonly mask: number;
 }
 
-/** The mount that a request names; the root of the namespace, or -errno. */
+/** The request at `addr`, checked; or -errno. */
 function readRequest(t: Task, addr: number): Request | number {
   const { dv } = t.kernel.scratch, { at } = S.MntIdReq;
   if (t.mm.copyIn(t.kernel.scratch.u8, 0, addr, 4) !== 0) return -EFAULT;
@@ -72,7 +72,7 @@ function isBelow(mount: Mount, root: Path): boolean {
   return reachableText(new Path(mount, mount.root), root) !== null;
 }
 
-/** Who sees all mounts of the namespace, wherever their root directory is. */
+/** The caller sees all mounts of the namespace, wherever its root directory is. */
 function seesAll(t: Task, { owner }: MountNamespace): boolean {
   return owner !== null && hasCapIn(t.cred, owner, CAP_SYS_ADMIN);
 }
@@ -220,7 +220,7 @@ export function sysListmount(t: Task, a: SyscallArgs): number {
   return putIds(t, a.u64(1), from.slice(0, count));
 }
 
-/** Of all that can be seen the root is one; of a mount it is not. */
+/** With `top` null the root mount is among them; else the mount itself is not. */
 function idsBelow(request: Request, top: Mount | null): number[] {
   const root = top === null ? request.root : new Path(top, top.root);
   const places = new MountPlaces(root);

@@ -66,7 +66,7 @@ export function sysEpollCtl(t: Task, a: SyscallArgs): number {
  * LIMIT: items that one call looks at in one turn of the loop: it may give fewer events than there
  * are.
  */
-export const ITEMS_A_TURN = 1024;
+const ITEMS_A_TURN = 1024;
 
 /** HOT */
 export function sysEpollWait(t: Task, a: SyscallArgs): number {

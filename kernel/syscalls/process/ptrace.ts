@@ -80,7 +80,7 @@ function seize(t: Task, task: Task, addr: number, options: number): number {
 }
 
 /** The options can be set: 0 or -errno. */
-export function checkOptions(t: Task, options: number): number {
+function checkOptions(t: Task, options: number): number {
   if (options > P.PTRACE_O_MASK || (options & ~P.PTRACE_O_MASK) !== 0) return -EINVAL;
   if ((options & P.PTRACE_O_SUSPEND_SECCOMP) === 0) return 0;
   return hasCap(t.cred, CAP_SYS_ADMIN) && t.seccompMode === SECCOMP_MODE_DISABLED ? 0 : -EPERM;

@@ -39,7 +39,7 @@ interface Wanted {
   readonly periodNs: number;
 }
 
-export function isRealtime(policy: number): boolean {
+function isRealtime(policy: number): boolean {
   return policy === S.SCHED_FIFO || policy === S.SCHED_RR;
 }
 

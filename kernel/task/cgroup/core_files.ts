@@ -106,7 +106,7 @@ function storeKill(group: Cgroup, text: string): number {
   return 0;
 }
 
-export function processesIn(group: Cgroup): Set<ThreadGroup> {
+function processesIn(group: Cgroup): Set<ThreadGroup> {
   const processes = new Set<ThreadGroup>();
   for (const task of tasksIn(group)) processes.add(task.group);
   return processes;

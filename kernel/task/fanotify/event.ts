@@ -27,10 +27,10 @@ import type { TaskPid } from "../pid_namespace.ts";
 import type { ThreadGroup } from "../thread_group.ts";
 import type { PermissionQuestion } from "./question.ts";
 
-/** A file, or a directory with the name of an entry, without a descriptor. */
 /** The kind of an event's only record: it depends on what all events say that became this one. */
 export const SINGLE = 0;
 
+/** A file, or a directory with the name of an entry, without a descriptor. */
 export class InfoRecord {
   readonly type: number;
   /** Of the file system, and of the handle. */

@@ -46,7 +46,7 @@ class SocketScan {
 }
 
 /** All sockets of a namespace that are open somewhere, by inode number. */
-export function openSockets(kernel: Kernel, net: NetNamespace): Socket[] {
+function openSockets(kernel: Kernel, net: NetNamespace): Socket[] {
   return new SocketScan(kernel, net).step(Infinity)!;
 }
 

@@ -121,7 +121,7 @@ export function isIgnored(task: Task, sig: number): boolean {
 }
 
 /** SIGCONT, or the end of a stopped process: whoever stands still goes on. */
-export function continueGroup(group: ThreadGroup): void {
+function continueGroup(group: ThreadGroup): void {
   if (group.stopSignal === 0) return;
   const wasStopped = group.isStopped;
   group.stopSignal = 0;

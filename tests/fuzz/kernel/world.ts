@@ -21,7 +21,7 @@ import type { Container } from "../../../kernel/task/container.ts";
 import { onException } from "../../../kernel/task/exception.ts";
 import { killGroup } from "../../../kernel/task/exit_request.ts";
 import { Limits } from "../../../kernel/task/limits.ts";
-import { getReg, setReg } from "../../../kernel/task/registers.ts";
+import { getReg } from "../../../kernel/task/registers.ts";
 import { BLOCKED, DEAD, Task } from "../../../kernel/task/task.ts";
 import { FakePlatform } from "../../../kernel/testing/fake_platform.ts";
 import { FakeContext } from "../../../kernel/testing/task_lab.ts";
@@ -280,9 +280,4 @@ function isRunning(task: Task): boolean {
 function contextOf(task: Task): FakeContext {
   if (!(task.ctx instanceof FakeContext)) throw new Error("not a fake context");
   return task.ctx;
-}
-
-/** The register of the stack: tests give it a place in the data. */
-export function placeStack(task: Task): void {
-  setReg(contextOf(task).regs, RSP, DATA + DATA_BYTES - 0x1000);
 }
