@@ -2,7 +2,7 @@
 
 import { ENOENT } from "../../ffi/abi/errno.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
-import { TextInode } from "../../kernel/fs/generated/text_inode.ts";
+import { SysctlInode } from "../../kernel/fs/procfs/sysctl_inode.ts";
 import { hasNamespaces } from "../../kernel/task/namespaces.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
 import type { Inode } from "../../kernel/vfs/inode.ts";
@@ -23,7 +23,7 @@ export function setSysctls(
   if (typeof proc === "number") throw cannot("cannot use", "/proc/sys", proc);
   for (const [name, value] of settings) {
     if (setName(kernel, caller, name, value)) continue;
-    const r = store(proc.root, ["sys", ...name.split(/[./]/)], value);
+    const r = store(proc.root, ["sys", ...name.split(/[./]/)], value, caller);
     // Of the host's network there is more than this kernel shows (net/host_settings.ts).
     if (r === -ENOENT && isHostNetwork(kernel) && isNetworkSetting(name)) continue;
     if (r < 0) {
@@ -53,14 +53,17 @@ function setName(kernel: SandboxKernel, caller: Caller, name: string, value: str
   }
 }
 
-function store(root: Inode, names: readonly string[], value: string): number {
+function store(
+  root: Inode,
+  names: readonly string[],
+  value: string,
+  { cred }: Caller,
+): number {
   let at = root;
   for (const name of names) {
     const next = at.lookup(name);
     if (typeof next === "number") return next;
     at = next;
   }
-  if (!(at instanceof TextInode)) return -ENOENT;
-  const r = at.store(value, 0);
-  return r < 0 ? r : 0;
+  return at instanceof SysctlInode ? at.set(value, cred) : -ENOENT;
 }

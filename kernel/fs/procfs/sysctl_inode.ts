@@ -75,7 +75,18 @@ export abstract class SysctlInode extends TextInode {
   override open(_dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
     const writes = (flags & O_ACCMODE) !== O_RDONLY;
     if (writes && (this.mode & 0o222) === 0) return -EACCES;
-    return new SysctlFile(this, flags, { net: this.source.netSettings, userNs: cred.userNs });
+    return new SysctlFile(this, flags, this.scopeFor(cred));
+  }
+
+  /** What a value that an opener with these credentials writes is about. */
+  private scopeFor(cred: Credentials): SysctlScope {
+    return { net: this.source.netSettings, userNs: cred.userNs };
+  }
+
+  /** A runtime sets it for a container, without an open file. 0 or -errno. */
+  set(value: string, cred: Credentials): number {
+    const r = this.storeFor(value, 0, this.scopeFor(cred));
+    return r < 0 ? r : 0;
   }
 
   /** Only an opened one has a text. */
