@@ -113,5 +113,6 @@ export function dropContainer(container: Container): void {
   container.ns.cgroup.roots.unified.hierarchy.owner.release();
   container.ns.drop();
   container.mounts.drop();
+  container.layouts.close();
   container.accounts.close();
 }

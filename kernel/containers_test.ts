@@ -5,7 +5,7 @@ import { Assembler } from "../ffi/asm/assembler.ts";
 import { writeExecutable } from "../ffi/asm/elf_executable.ts";
 import { TRAP_INTERRUPT } from "../platform/platform.ts";
 import { dropContainer, newContainer, processesOf, signalContainer } from "./containers.ts";
-import { rootCredentials } from "./cred/credentials.ts";
+import { NO_CAPS, rootCredentials, userCredentials } from "./cred/credentials.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
 import { ContainerCaller, type InitSpec, startIn, startInit } from "./init.ts";
 import { SandboxKernel } from "./kernel.ts";
@@ -16,6 +16,7 @@ import { onException } from "./task/exception.ts";
 import { Limits } from "./task/limits.ts";
 import { FROZEN, RUNNING, Task } from "./task/task.ts";
 import type { ExitListener, ThreadGroup } from "./task/thread_group.ts";
+import { MemoryManager } from "./mm/memory_manager.ts";
 import { IoHost } from "./testing/io_host.ts";
 import { LabKernel } from "./testing/task_lab.ts";
 import { mkdirAt } from "./vfs/create.ts";
@@ -71,10 +72,7 @@ class Lab {
   }
 
   fill(caller: ContainerCaller): void {
-    const file = openAt(caller, AT_FDCWD, "/prog", O_WRONLY | O_CREAT, 0o755);
-    if (typeof file === "number") throw new Error(`no /prog: ${file}`);
-    assertEquals(file.write(new BufferCursor(image), 0), image.length);
-    file.drop();
+    this.addProgram(caller, "/prog", 0o755);
     mkdirAt(caller, AT_FDCWD, "/proc", 0o755);
     const fs = this.kernel.fsTypes.find("proc")?.create(caller, "proc", "");
     const at = findAt(caller, AT_FDCWD, "/proc", 0);
@@ -82,8 +80,16 @@ class Lab {
     assertEquals(addMount(caller, fs, at, 0, "proc"), 0);
   }
 
-  start(container: Container, ends: Ends | null = null, args = ["/prog"]): Task {
-    const task = startIn(this.kernel, container, spec(args), ends);
+  addProgram(caller: ContainerCaller, path: string, mode: number): void {
+    const file = openAt(caller, AT_FDCWD, path, O_WRONLY | O_CREAT, mode);
+    if (typeof file === "number") throw new Error(`no ${path}: ${file}`);
+    assertEquals(file.write(new BufferCursor(image), 0), image.length);
+    file.drop();
+  }
+
+  start(container: Container, ends: Ends | null = null, args = ["/prog"], uid = 0): Task {
+    const cred = uid === 0 ? rootCredentials() : userCredentials(uid, uid, [], NO_CAPS);
+    const task = startIn(this.kernel, container, { ...spec(args), cred }, ends);
     if (!(task instanceof Task)) throw new Error(`not started: ${task.errno} ${task.what}`);
     this.settle();
     return task;
@@ -261,3 +267,32 @@ function interrupt(lab: Lab, task: Task): void {
   }
   lab.settle();
 }
+
+Deno.test("programs of a user have one layout, and those with more privilege none of that", () => {
+  const lab = new Lab(), a = lab.container("a"), b = lab.container("b");
+  const start = (container: Container, uid: number, path = "/prog") =>
+    lab.start(container, null, [path], uid).mm;
+  const root = start(a, 0), user = start(a, 1000), again = start(a, 1000), other = start(b, 1000);
+  lab.addProgram(new ContainerCaller(a, rootCredentials(), 0), "/su", 0o4755);
+  const secure = start(a, 1000, "/su"), secureAgain = start(a, 1000, "/su");
+  assertEquals([again.layout, again.sites], [user.layout, user.sites]);
+  const apart = [root, user, other, secure, secureAgain];
+  assertEquals(new Set(apart.map((mm) => mm.layout.stackTop)).size, apart.length);
+  assertEquals(new Set(apart.map((mm) => mm.mmapBase)).size, apart.length);
+  assertEquals(new Set(apart.slice(0, 3).map((mm) => mm.sites)).size, 3);
+  assertEquals([secure.sites, secureAgain.sites], [null, null]);
+  // A child has its parent's, and what is patched outlives the container's own interest in it.
+  const child = user.fork();
+  assert(child instanceof MemoryManager);
+  assertEquals([child.layout, child.sites], [user.layout, user.sites]);
+  child.put();
+  const { memory } = lab.kernel;
+  assertEquals(memory.sites.size, 3);
+  lab.kernel.signalInit(SIGKILL);
+  signalContainer(b, SIGKILL, true);
+  interruptAll(lab, b);
+  assertEquals(memory.sites.size, 3);
+  dropContainer(b);
+  assertEquals(memory.sites.size, 2);
+  lab.close();
+});

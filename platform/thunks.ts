@@ -1,14 +1,17 @@
 /**
- * Thunks: for each patched call site the instruction that stood in front of `syscall`, the return address, then the way to the
- * platform's stub, which makes the call.
+ * Thunks: for each patched call site the instruction that stood in front of `syscall`, a load of the return address, then the way
+ * to the platform's stub, which makes the call.
  *
- * The site is `jmp [table entry]`; the entry points to the thunk. Tables and thunks are shared by all that a platform runs, and
- * written here only. A thunk is never changed once its entry is set.
- * Neighbours: `stub/fast_path.ts`, `kvm/call_stub.ts`.
+ * The site is `jmp [table entry]`; the entry has the thunk's address, and behind it the return address, which is data: a
+ * guest chooses no more than the moved instruction of what can be executed here. Tables and thunks are written here only. A
+ * thunk is never changed once its entry is set.
+ * Neighbours: `stub/fast_path.ts`, `systrap/site_memory.ts`, `kvm/call_stub.ts`.
  */
 
 import { Assembler } from "../ffi/asm/assembler.ts";
+import { mem } from "../ffi/asm/operands.ts";
 import { rcx } from "../ffi/asm/registers.ts";
+import type { Thunks } from "./platform.ts";
 
 export const THUNK_BYTES = 32;
 /**
@@ -18,9 +21,13 @@ export const THUNK_BYTES = 32;
 export const TABLE_OPCODES: readonly number[] = [0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27];
 export const TABLE_COUNT = TABLE_OPCODES.length;
 export const TABLE_BYTES = 0x10000;
-const THUNKS_IN_TABLE = TABLE_BYTES / 8;
-/** LIMIT: patched call sites (number and address) of one platform. */
-const MAX_THUNKS = TABLE_COUNT * THUNKS_IN_TABLE;
+/** u64 each: address of the thunk, return address. */
+const ENTRY_BYTES = 16, ENTRY_RETURN = 8;
+export const SITES_IN_TABLE = TABLE_BYTES / ENTRY_BYTES;
+/** Thunks of one table. */
+export const TABLE_THUNKS_BYTES = SITES_IN_TABLE * THUNK_BYTES;
+/** LIMIT: patched call sites (number and address) of one set of thunks. */
+const MAX_THUNKS = TABLE_COUNT * SITES_IN_TABLE;
 export const THUNKS_BYTES = MAX_THUNKS * THUNK_BYTES;
 
 /** From this number on there are six bytes in front of the `syscall`. */
@@ -28,7 +35,7 @@ const SIX_BYTES = 2 ** 40;
 const MAX_SITE_BYTES = 8;
 const MOV_EAX = 0xb8;
 
-/** Where a platform has its tables and thunks. Guest addresses in the upper half are negative. */
+/** Where a set of thunks has its tables and thunks. Guest addresses in the upper half are negative. */
 export interface ThunkPlace {
   readonly tables: readonly number[];
   readonly thunks: number;
@@ -36,13 +43,15 @@ export interface ThunkPlace {
   readonly target: number;
   /** Code of guests is below. */
   readonly userEnd: number;
+  /** Memory for table `index` and its thunks is there from now on; false: there is none. */
+  addTable(index: number): boolean;
   /** @param at offset in the thunks */
   writeThunk(at: number, code: Uint8Array<ArrayBuffer>): void;
   /** @param at offset in the tables, which stand there one behind the other */
-  writeEntry(at: number, address: number): void;
+  writeEntry(at: number, address: number, returnAddr: number): void;
 }
 
-export class ThunkTable {
+export class ThunkTable implements Thunks {
   readonly #place: ThunkPlace;
   /** Table entry by return address, by the instruction in front. */
   readonly #entries = new Map<number, Map<number, number>>();
@@ -50,10 +59,25 @@ export class ThunkTable {
   /** By index: where the site is, and what its thunk executes. */
   readonly #sites: number[] = [];
   readonly #instructions: number[] = [];
+  #tableCount = 0;
 
   constructor(place: ThunkPlace) {
     this.#place = place;
   }
+
+  get count(): number {
+    return this.#sites.length;
+  }
+
+  get tableCount(): number {
+    return this.#tableCount;
+  }
+
+  get isTableFull(): boolean {
+    return this.count === this.#tableCount * SITES_IN_TABLE;
+  }
+
+  release(): void {}
 
   /** Whether some thunk returns to `addr`. */
   returnsTo(addr: number): boolean {
@@ -81,37 +105,48 @@ export class ThunkTable {
     return (addr - this.#place.thunks) / THUNK_BYTES;
   }
 
-  /** Address of the table entry for a site, 0 when there are no more. */
+  find(before: number, returnAddr: number): number {
+    return this.#entries.get(before)?.get(returnAddr) ?? 0;
+  }
+
   get(before: number, returnAddr: number): number {
-    const { tables, userEnd } = this.#place;
+    const { userEnd } = this.#place;
     if (!Number.isInteger(returnAddr) || returnAddr < MAX_SITE_BYTES || returnAddr >= userEnd) {
       return 0;
     }
-    let byAddr = this.#entries.get(before);
-    if (byAddr === undefined) this.#entries.set(before, byAddr = new Map());
-    const known = byAddr.get(returnAddr);
-    if (known !== undefined) return known;
-    const index = this.#sites.length;
-    if (index === MAX_THUNKS) return 0;
+    const known = this.find(before, returnAddr);
+    if (known !== 0) return known;
+    if (this.isTableFull && !this.#addTable()) return 0;
+    const entry = this.#write(this.count, before, returnAddr);
     this.#sites.push(returnAddr - (before < SIX_BYTES ? 7 : 8));
     this.#instructions.push(before);
-    this.#write(index, before, returnAddr);
-    const entry = tables[Math.floor(index / THUNKS_IN_TABLE)]! + 8 * (index % THUNKS_IN_TABLE);
+    let byAddr = this.#entries.get(before);
+    if (byAddr === undefined) this.#entries.set(before, byAddr = new Map());
     byAddr.set(returnAddr, entry);
     this.#returnAddrs.add(returnAddr);
     return entry;
   }
 
-  #write(index: number, before: number, returnAddr: number): void {
+  #addTable(): boolean {
+    if (this.#tableCount === TABLE_COUNT || !this.#place.addTable(this.#tableCount)) return false;
+    this.#tableCount++;
+    return true;
+  }
+
+  /** Address of the table entry. */
+  #write(index: number, before: number, returnAddr: number): number {
     const place = this.#place, address = place.thunks + index * THUNK_BYTES;
+    const table = place.tables[Math.floor(index / SITES_IN_TABLE)]!;
+    const entry = table + ENTRY_BYTES * (index % SITES_IN_TABLE);
     const a = new Assembler().dd(before % 0x100000000);
     const rest = Math.floor(before / 0x100000000);
     if (before < SIX_BYTES) a.db(rest);
     else a.db(rest % 0x100, rest >>> 8);
-    a.movabs(rcx, returnAddr);
+    a.mov(rcx, mem(null, entry + ENTRY_RETURN));
     const jump = a.length;
     a.db(0xe9).dd(place.target - (address + jump + 5)); // jmp
     place.writeThunk(index * THUNK_BYTES, a.assemble());
-    place.writeEntry(8 * index, address);
+    place.writeEntry(ENTRY_BYTES * index, address, returnAddr);
+    return entry;
   }
 }

@@ -21,6 +21,7 @@ import {
   PROT_WRITE,
   RBX,
   RIP,
+  type Thunks,
   TRAP_FAULT,
   TRAP_SYSCALL,
 } from "./platform.ts";
@@ -55,7 +56,10 @@ export class Trial {
     const space = platform.newAddressSpace();
     if (space === null) throw new Error("the host gives no process to run a guest in");
     this.#space = space;
-    this.#code = trialCode(platform);
+    const thunks = platform.newThunks();
+    this.#code = trialCode(thunks);
+    if (thunks !== null) space.useThunks(thunks);
+    thunks?.release();
     const bytes = this.#code.assemble(CODE_AT);
     copyFromBuffer(arena.base, bytes, 0, bytes.length);
     space.mapArena(CODE_AT, PAGE_BYTES, 0, PROT_READ | PROT_EXEC);
@@ -150,9 +154,9 @@ export class Trial {
 }
 
 /** Calls again and again, at a site that is patched where the platform does that; writes to one page after the other. */
-function trialCode(platform: Platform): Assembler {
+function trialCode(thunks: Thunks | null): Assembler {
   const code = new Assembler().label("call");
-  const thunk = platform.thunk(MOV_EAX + TRIAL_CALL * 0x100, CODE_AT + CALL_BYTES);
+  const thunk = thunks?.get(MOV_EAX + TRIAL_CALL * 0x100, CODE_AT + CALL_BYTES) ?? 0;
   if (thunk === 0) code.mov(eax, TRIAL_CALL).syscall();
   else code.jmp(mem(null, thunk));
   code.jmp("call");

@@ -109,3 +109,10 @@ export const TASKS: Quota = new Quota(1 << 16, 8000);
 export const AREAS: Quota = new Quota(1 << 23, 250);
 /** LIMIT: places in descriptor tables, used or not (256 MB). */
 export const FD_SLOTS: Quota = new Quota(32 << 20, 8);
+/**
+ * LIMIT: what is patched of the system call sites of programs: sites, tables of the platform that they jump through, and pages
+ * that are kept with them.
+ */
+export const PATCHED_SITES: Quota = new Quota(1 << 17, 200);
+export const SITE_TABLES: Quota = new Quota(1 << 10, 300);
+export const PATCHED_PAGES: Quota = new Quota(1 << 14, 300);

@@ -1,9 +1,6 @@
 /**
  * Where things lie in a process: the stack at the top, mappings below it growing down, position-independent programs
- * at two thirds, the heap behind the program. Random once a sandbox, so that the same program gets the same layout
- * each time and patched code pages can be shared (patch.ts).
- *
- * DIFFERS: Linux draws new addresses at every execve.
+ * at two thirds, the heap behind the program. Neighbour: layouts.ts, which programs have the same.
  */
 
 import type { Host } from "../core/host.ts";

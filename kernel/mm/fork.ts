@@ -232,6 +232,7 @@ export function copyState(mm: MemoryManager, child: MemoryManager): void {
   }
   child.counters.locked = 0;
   child.layout = mm.layout;
+  child.sites = mm.sites?.hold() ?? null;
   child.mmapBase = mm.mmapBase;
   child.break.start = mm.break.start;
   child.break.end = mm.break.end;

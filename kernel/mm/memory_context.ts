@@ -1,11 +1,11 @@
-/** What all processes of a sandbox share for their memory: the arena, its frames, windows, patched pages, the layout. */
+/** What all processes of a sandbox share for their memory: the arena, its frames, windows. */
 
 import type { Arena } from "../../ffi/mem/arena.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Host } from "../core/host.ts";
 import { AddressLayout } from "./address_layout.ts";
 import { FrameAllocator, type FrameWaiter } from "./frames.ts";
-import { PatchCache } from "./patch_cache.ts";
+import type { PatchedSites } from "./patched_sites.ts";
 import { TlbPool } from "./tlb.ts";
 import { AwaitedFault, type MonitorEvent } from "./userfault.ts";
 import { FileWindows } from "./windows.ts";
@@ -26,10 +26,10 @@ export class MemoryContext {
   readonly host: Host;
   readonly frames: FrameAllocator;
   readonly windows: FileWindows;
-  readonly patches: PatchCache;
   readonly tlbs: TlbPool = new TlbPool();
-  readonly layout: AddressLayout;
-  /** The layout of programs that asked for no randomization. */
+  /** What is patched for the users of all containers. */
+  readonly sites: Set<PatchedSites> = new Set();
+  /** The layout of programs that asked for no randomization, and of memory that has no program yet. */
   readonly plainLayout: AddressLayout;
   /** The fault for a handler (userfaultfd(2)) that an access met last. */
   readonly awaited: AwaitedFault = new AwaitedFault();
@@ -47,10 +47,13 @@ export class MemoryContext {
     this.host = host;
     this.frames = new FrameAllocator(arena, new EndsOfSpaces(platform, host));
     this.windows = new FileWindows(arena);
-    this.patches = new PatchCache(arena, this.frames);
-    this.layout = new AddressLayout(platform.maxUserAddress, host);
     this.plainLayout = new AddressLayout(platform.maxUserAddress, null);
     this.bounce = arena.base + this.frames.alloc(1);
+  }
+
+  /** A random one. */
+  newLayout(): AddressLayout {
+    return new AddressLayout(this.platform.maxUserAddress, this.host);
   }
 
   /** Threads are kept to some processors, or said to be: the vDSO's getcpu, which tells where they are, asks from now on. */
@@ -65,7 +68,7 @@ export class MemoryContext {
 
   /** Nothing is to be done for a while: what is kept to be used again goes back to the host. */
   rest(): void {
-    this.patches.age();
+    for (const sites of this.sites) sites.pages.age();
     this.tlbs.clear();
     this.frames.trim();
   }

@@ -30,6 +30,7 @@ import { mprotect } from "./mprotect.ts";
 import { mremap } from "./mremap.ts";
 import { PageMap } from "./pages.ts";
 import { setPatching } from "./patch.ts";
+import type { PatchedSites } from "./patched_sites.ts";
 import { dropPages, munmap } from "./region.ts";
 import { PR_MDWE_NO_INHERIT } from "../../ffi/abi/prctl.ts";
 import { mseal } from "./mseal.ts";
@@ -96,6 +97,8 @@ export class MemoryManager extends UserAccess {
   hasHandlers: boolean = false;
   /** pkey_alloc(2) was called. */
   hasAskedForKey: boolean = false;
+  /** What may be patched for it, with one reference; null: nothing. */
+  sites: PatchedSites | null = null;
   /** System call sites may be patched (patch.ts). */
   isPatching: boolean = true;
   /** A thread has a GS base of its own, which patched call sites would need: they cannot come back. */
@@ -123,7 +126,7 @@ export class MemoryManager extends UserAccess {
     this.space = space;
     this.files = new FileMappings(this);
     this.vmas = new VmaList(this.files);
-    this.layout = ctx.layout;
+    this.layout = ctx.plainLayout;
     this.mmapBase = this.layout.mmapBase(this.limits.stack);
   }
 
@@ -245,6 +248,8 @@ export class MemoryManager extends UserAccess {
     this.vmas.remove(0, this.vmas.length);
     this.counters.copyFrom(new MemoryCounters());
     this.settle();
+    this.sites?.drop();
+    this.sites = null;
     this.ctx.tlbs.give(this.leaveTlb());
   }
 

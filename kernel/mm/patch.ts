@@ -1,17 +1,19 @@
 /**
- * Patching of system call sites: seven or eight bytes (call_site.ts) in a private, executable, read-only file mapping become a jump through the platform's table, which posts the call without a signal. What the program computes is the
- * same. Debuggers see the original bytes (forced_access.ts), and so do the Sentry's own reads.
+ * Patching of system call sites: seven or eight bytes (call_site.ts) in a private, executable, read-only file mapping become a jump
+ * through a table of the platform, which posts the call without a signal. What the program computes is the same. Debuggers see the original bytes (forced_access.ts), and so do the Sentry's own reads.
  *
  * LIMIT: a site that lies across two pages stays as it is: two pages cannot be replaced at one instant in general.
  */
 
 import { copy, store16, store32, store8 } from "../../ffi/mem/native_memory.ts";
 import { type Context, PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
+import { KernelBug } from "../core/kernel_bug.ts";
 import { instructionAt, isMovable, siteBytes } from "./call_site.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_FILE, PAGE_PATCHED } from "./pages.ts";
 import { PatchCache } from "./patch_cache.ts";
+import type { PatchedSites } from "./patched_sites.ts";
 import { dropPages, mapFrames } from "./region.ts";
 import type { Vma } from "./vma.ts";
 
@@ -29,20 +31,26 @@ export function patchSite(
   nr: number,
   ctx: Context | null = null,
 ): boolean {
-  if (!mm.isPatching || mm.refusedSites?.[rip % REFUSED] === rip) return false;
-  if (tryPatch(mm, rip, nr, ctx)) return true;
+  if (!mm.isPatching || mm.sites === null || mm.refusedSites?.[rip % REFUSED] === rip) return false;
+  if (tryPatch(mm, mm.sites, rip, nr, ctx)) return true;
   mm.refusedSites ??= new Float64Array(REFUSED);
   mm.refusedSites[rip % REFUSED] = rip;
   return false;
 }
 
-function tryPatch(mm: MemoryManager, rip: number, nr: number, ctx: Context | null): boolean {
+function tryPatch(
+  mm: MemoryManager,
+  sites: PatchedSites,
+  rip: number,
+  nr: number,
+  ctx: Context | null,
+): boolean {
   const last = rip - 1, page = Math.floor(last / PAGE_SIZE), end = rip - page * PAGE_SIZE;
   const vma = last < 0 ? null : mm.vmas.find(last);
   if (vma === null || !mayPatch(vma)) return false;
   const i = mm.pages.present(page);
   if (i >= 0 && (mm.pages.flags(i) & (PAGE_FILE | PAGE_PATCHED)) === 0) return false;
-  const backing = vma.backing!, { patches, frames, arena, bounce } = mm.ctx;
+  const backing = vma.backing!, { frames, arena, bounce } = mm.ctx, patches = sites.pages;
   const file = PatchCache.keyOf(backing), offset = page * PAGE_SIZE - vma.start + vma.offset;
   let entry = patches.find(file, page, offset);
   if (entry !== null && !patches.isCurrent(entry, backing, bounce)) entry = null;
@@ -53,7 +61,7 @@ function tryPatch(mm: MemoryManager, rip: number, nr: number, ctx: Context | nul
     if (entry !== null) copy(host, mm.hostOf(entry.frame), PAGE_SIZE);
     else backing.readInto(host, offset, Math.min(PAGE_SIZE, backing.size() - offset));
     const before = instructionAt(host, end);
-    const thunk = isMovable(before, nr, ctx, mm) ? mm.ctx.platform.thunk(before, rip) : 0;
+    const thunk = isMovable(before, nr, ctx, mm) ? sites.thunk(before, rip) : 0;
     if (thunk === 0) {
       frames.release(off, 1);
       return false;
@@ -83,14 +91,17 @@ function mayPatch(vma: Vma): boolean {
 }
 
 function mapPatched(mm: MemoryManager, vma: Vma, page: number, frame: number): void {
+  const thunks = mm.sites?.all ?? null;
+  if (thunks === null) throw new KernelBug("a patched page without thunks");
+  mm.space.useThunks(thunks);
   mm.ctx.frames.retain(frame * PAGE_SIZE, 1);
   mapFrames(mm, page, 1, frame, PAGE_COW | PAGE_FILE | PAGE_PATCHED, vma.sharedProt);
 }
 
 /** A new mapping of a file: put the pages that were patched before at these addresses over it. */
 export function applyCachedPatches(mm: MemoryManager, vma: Vma): void {
-  if (!mm.isPatching || !mayPatch(vma)) return;
-  const backing = vma.backing!, { patches, bounce } = mm.ctx;
+  if (!mm.isPatching || mm.sites === null || !mayPatch(vma)) return;
+  const backing = vma.backing!, { bounce } = mm.ctx, patches = mm.sites.pages;
   const entries = patches.pagesOf(PatchCache.keyOf(backing));
   for (let i = entries.length - 1; i >= 0; i--) {
     const entry = entries[i]!, addr = entry.page * PAGE_SIZE;

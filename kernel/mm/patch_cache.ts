@@ -1,16 +1,18 @@
 /**
- * Code pages with patched system call sites, shared by all processes that have the same page of the same file at the
- * same address. A page with one more site is a new frame: code that runs is never changed in place.
+ * Code pages with patched system call sites, shared by those processes of a user that have the same page of the same file at
+ * the same address. A page with one more site is a new frame: code that runs is never changed in place.
  *
- * Neighbour: patch.ts decides what is patched and maps the pages.
+ * Neighbours: patch.ts decides what is patched and maps the pages, patched_sites.ts has the cache of each user.
  */
 
 import { compare, copy } from "../../ffi/mem/native_memory.ts";
+import type { Account } from "../core/account.ts";
+import { PATCHED_PAGES } from "../core/quota.ts";
 import type { Backing } from "./backing.ts";
 import { instructionAt, siteBytes } from "./call_site.ts";
 import { type FrameAllocator, type FrameStore, PAGE_SIZE } from "./frames.ts";
 
-/** LIMIT: pages that are kept (8 MiB); the oldest goes first. */
+/** LIMIT: pages that are kept for a user (8 MiB), if there is room for so many; the oldest goes first. */
 const MAX_PAGES = 2048;
 
 export class PatchedPage {
@@ -20,7 +22,7 @@ export class PatchedPage {
   readonly fileOffset: number;
   /** Arena page. */
   frame: number;
-  /** Whether anybody mapped it since the last `age`. */
+  /** Whether a process mapped it since the last `age`. */
   isUsed: boolean = true;
   /** Offset in the page of each site's end, and the instruction in front of its `syscall`: pairs. */
   readonly sites: number[] = [];
@@ -43,13 +45,16 @@ const NONE: readonly PatchedPage[] = [];
 export class PatchCache {
   private readonly arena: FrameStore;
   private readonly frames: FrameAllocator;
+  private readonly account: Account;
   private readonly byFile: Map<string, PatchedPage[]> = new Map();
   /** Oldest first. */
   private readonly order: Set<PatchedPage> = new Set();
 
-  constructor(arena: FrameStore, frames: FrameAllocator) {
+  /** @param account what the pages are charged to */
+  constructor(arena: FrameStore, frames: FrameAllocator, account: Account) {
     this.arena = arena;
     this.frames = frames;
+    this.account = account;
   }
 
   get size(): number {
@@ -74,12 +79,13 @@ export class PatchCache {
 
   /** Takes over one reference of `frame`. */
   add(file: string, page: number, fileOffset: number, frame: number): PatchedPage {
-    if (this.order.size >= MAX_PAGES) {
+    if (this.order.size >= MAX_PAGES || !PATCHED_PAGES.hasRoom(1, this.account)) {
       for (const oldest of this.order) {
         this.remove(oldest);
         break;
       }
     }
+    PATCHED_PAGES.add(1, this.account);
     const entry = new PatchedPage(file, page, fileOffset, frame);
     const list = this.byFile.get(file);
     if (list === undefined) this.byFile.set(file, [entry]);
@@ -100,9 +106,15 @@ export class PatchCache {
     list.splice(list.indexOf(entry), 1);
     if (list.length === 0) this.byFile.delete(entry.file);
     this.frames.release(entry.frame * PAGE_SIZE, 1);
+    PATCHED_PAGES.give(1, this.account);
   }
 
-  /** Lets go of the pages that nobody has mapped now nor mapped since the last time: often those of a file that is gone. */
+  /** Forgets all pages. */
+  clear(): void {
+    for (const entry of this.order) this.remove(entry);
+  }
+
+  /** Lets go of the pages that no process has mapped now or mapped since the last time: often those of a file that is gone. */
   age(): void {
     for (const entry of this.order) {
       const isMapped = this.frames.refs(entry.frame * PAGE_SIZE) > 1;

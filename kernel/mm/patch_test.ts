@@ -62,7 +62,7 @@ Deno.test("a site becomes a jump for the guest and stays what it was for everybo
     assertEquals(patchSite(mm, site + 207, 39), true);
     assertEquals(bytesAt(guest, site, 7), JUMP);
     assertEquals(bytesAt(guest, site + 200, 7), JUMP);
-    assertEquals(lab.ctx.patches.size, 1);
+    assertEquals(lab.sites.pages.size, 1);
     // A thread that was on its way in the old page asks again.
     assertEquals(patchSite(mm, site + 7, 39), true);
     mm.setPatching(false);
@@ -125,7 +125,7 @@ Deno.test("a file that changed is not given old code", () => {
     map(two, file);
     assertEquals(bytesAt(guest, ADDR + 100, 7), SITE);
     assertEquals(guest.read(ADDR + 500), 0xcc);
-    assertEquals(lab.ctx.patches.size, 0);
+    assertEquals(lab.sites.pages.size, 0);
     for (const mm of [one, two, writer]) mm.destroy();
   });
 });
@@ -206,7 +206,7 @@ Deno.test("the call site of Go's runtime becomes a jump and an invalid opcode", 
 
 Deno.test("pages that nobody mapped between two rests are let go", () => {
   forBoth((lab, make) => {
-    const { patches, frames } = lab.ctx, file = make(code([[100, 39]]));
+    const { frames } = lab.ctx, patches = lab.sites.pages, file = make(code([[100, 39]]));
     const rests = (sizes: number[]) => {
       for (const size of sizes) {
         patches.age();
@@ -237,7 +237,7 @@ Deno.test("the cache is bounded", () => {
   const mm = lab.newManager();
   mm.mmap(ADDR, pages * PAGE, RX, M.MAP_PRIVATE | M.MAP_FIXED, file, 0);
   for (let i = 0; i < pages; i++) assert(patchSite(mm, ADDR + i * PAGE + 15, 1));
-  assertEquals(lab.ctx.patches.size, 2048);
+  assertEquals(lab.sites.pages.size, 2048);
   mm.destroy();
   assertEquals(lab.ctx.frames.usedBytes, 2049 * PAGE);
   file.close();

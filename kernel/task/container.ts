@@ -4,6 +4,7 @@
  */
 
 import type { AddressSpace } from "../../platform/platform.ts";
+import { Layouts } from "../mm/layouts.ts";
 import type { MountNamespace } from "../vfs/mounts.ts";
 import { alert, resume } from "./alert.ts";
 import type { ContainerAccounts } from "./accounts.ts";
@@ -23,6 +24,8 @@ export class Container {
   readonly ns: Namespaces;
   /** What its kernel objects are charged to. */
   readonly accounts: ContainerAccounts;
+  /** Those of its programs. */
+  readonly layouts: Layouts = new Layouts();
   /** Its first process, until that has ended. */
   init: ThreadGroup | null = null;
   /** Processes that were started in it, and their descendants; zombies included. */

@@ -77,13 +77,20 @@ export interface Program {
 class Opener {
   private readonly caller: Caller;
   private readonly mm: MemoryManager;
+  private readonly container: Container | null;
   private readonly request: ProgramRequest;
   /** What `identify` decided, or -EPERM. */
   result: ExecResult | number = -EPERM;
   isUnreadable: boolean = false;
 
-  constructor(caller: Caller, mm: MemoryManager, request: ProgramRequest) {
+  constructor(
+    caller: Caller,
+    container: Container | null,
+    mm: MemoryManager,
+    request: ProgramRequest,
+  ) {
     this.caller = caller;
+    this.container = container;
     this.mm = mm;
     this.request = request;
   }
@@ -115,6 +122,7 @@ class Opener {
     }, request.isUnsafe);
     if (typeof this.result === "number") return { ...this.caller.cred, isSecure: true };
     const { cred, isSecure, clearsPersonality } = this.result;
+    this.place(cred.uid, isSecure);
     if (!clearsPersonality && (request.personality & ADDR_NO_RANDOMIZE) !== 0) {
       mm.layout = mm.ctx.plainLayout;
     }
@@ -123,6 +131,21 @@ class Opener {
     this.hide(file);
     if (loader !== null) this.hide(loader);
     return { ...cred, isSecure };
+  }
+
+  /**
+   * Where the program lies. Its caller knows the layout of its own programs, but not that of one
+   * with more privilege.
+   */
+  private place(uid: number, isSecure: boolean): void {
+    const { container, mm } = this, { ctx } = mm;
+    if (container === null || isSecure) {
+      mm.layout = ctx.newLayout();
+      return;
+    }
+    const { addresses, sites } = container.layouts.of(ctx, uid, container.accounts.ofUser(uid));
+    mm.layout = addresses;
+    mm.sites = sites.hold();
   }
 
   /**
@@ -152,7 +175,7 @@ export function makeProgram(
   const mm = new MemoryManager(kernel.memory, space);
   applyMemoryLimits(mm, limits);
   try {
-    return loadInto(mm, kernel, caller, request);
+    return loadInto(mm, kernel, caller, container, request);
   } catch (cause) {
     mm.put();
     throw cause;
@@ -164,9 +187,10 @@ function loadInto(
   mm: MemoryManager,
   kernel: Kernel,
   caller: Caller,
+  container: Container | null,
   request: ProgramRequest,
 ): Program | number {
-  const opener = new Opener(caller, mm, request);
+  const opener = new Opener(caller, container, mm, request);
   const loaded = load(mm, request.file, opener, { ...request, cpu: cpuFacts(kernel) });
   const error = typeof loaded === "number"
     ? loaded

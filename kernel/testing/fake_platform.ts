@@ -17,6 +17,7 @@ import {
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
+  type Thunks,
 } from "../../platform/platform.ts";
 import { load8, store8 } from "../../ffi/mem/native_memory.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
@@ -75,6 +76,7 @@ export class FakeSpace extends AddressSpace {
     }
   }
 
+  useThunks(_thunks: Thunks): void {}
   unmap(addr: number, len: number): void {
     this.change("unmap", addr, len);
     this.clear(addr, len);
@@ -170,6 +172,34 @@ export class FakeSpace extends AddressSpace {
   hostPid = 0;
 }
 
+/** All sites have the same entry. */
+export class FakeThunks implements Thunks {
+  count: number = 0;
+  tableCount: number = 0;
+  isTableFull: boolean = true;
+  isReleased: boolean = false;
+  private readonly platform: FakePlatform;
+
+  constructor(platform: FakePlatform) {
+    this.platform = platform;
+  }
+
+  find(_before: number, _returnAddr: number): number {
+    return 0;
+  }
+  get(_before: number, _returnAddr: number): number {
+    const { thunkAddress } = this.platform;
+    if (thunkAddress === 0) return 0;
+    this.count++;
+    this.tableCount = 1;
+    this.isTableFull = false;
+    return thunkAddress;
+  }
+  release(): void {
+    this.isReleased = true;
+  }
+}
+
 export class FakePlatform implements Platform {
   readonly name = "fake";
   readonly isInProcess = false;
@@ -193,7 +223,7 @@ export class FakePlatform implements Platform {
   acksOnFlush: boolean = false;
   /** Changes are made at `flush` only, as by a mapper that comes later. */
   isLazy: boolean = false;
-  /** What `thunk` returns; 0 means that nothing is patched. */
+  /** The table entry of all sites; 0 means that nothing is patched. */
   thunkAddress: number = 0;
   private nextFile: number = 1;
 
@@ -224,8 +254,8 @@ export class FakePlatform implements Platform {
   unregisterFile(file: number): void {
     this.files.delete(file);
   }
-  thunk(_before: number, _returnAddr: number): number {
-    return this.thunkAddress;
+  newThunks(): FakeThunks {
+    return new FakeThunks(this);
   }
   isKicking: boolean = false;
   tick(_nowNs: number): void {}

@@ -9,7 +9,10 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { pwrite } from "../../ffi/sys/files.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { Backing, type FileIdentity } from "../mm/backing.ts";
+import type { AddressLayout } from "../mm/address_layout.ts";
 import { MemoryContext } from "../mm/memory_context.ts";
+import { PatchedSites } from "../mm/patched_sites.ts";
+import { ACCOUNTING } from "../core/account.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
 import { FakeHost } from "./fake_host.ts";
 import { FakePlatform, type FakeSpace } from "./fake_platform.ts";
@@ -23,17 +26,26 @@ export class Lab<P extends Platform> {
   readonly platform: P;
   readonly host: FakeHost = new FakeHost();
   readonly ctx: MemoryContext;
+  readonly layout: AddressLayout;
+  readonly sites: PatchedSites;
 
   constructor(arena: Arena, platform: P) {
     this.arena = arena;
     this.platform = platform;
     this.ctx = new MemoryContext(arena, platform, this.host);
+    this.layout = this.ctx.newLayout();
+    this.sites = new PatchedSites(this.ctx, ACCOUNTING.current);
   }
 
+  /** Memory of the one user of this lab. */
   newManager(): MemoryManager {
     const space = this.platform.newAddressSpace();
     if (space === null) throw new Error("no address space");
-    return new MemoryManager(this.ctx, space);
+    const mm = new MemoryManager(this.ctx, space);
+    mm.layout = this.layout;
+    mm.mmapBase = mm.layout.mmapBase(mm.limits.stack);
+    mm.sites = this.sites.hold();
+    return mm;
   }
 
   close(): void {

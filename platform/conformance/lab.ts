@@ -20,6 +20,7 @@ import {
   PROT_WRITE,
   RIP,
   RSP,
+  type Thunks,
   TRAP_DEATH,
   TRAP_EXCEPTION,
   TRAP_FAULT,
@@ -53,6 +54,7 @@ const TRAP_NAMES = new Map([
 export class Lab {
   readonly arena: Arena;
   readonly platform: Platform;
+  #thunks: Thunks | null = null;
   readonly #sleep = new Epoll();
   /** The arena is used from here on. */
   #free = 0;
@@ -62,6 +64,11 @@ export class Lab {
     this.platform = platform;
     this.#sleep.add(platform.doorbellFd, EPOLLIN | EPOLLET, 0);
     if (platform.endsFd >= 0) this.#sleep.add(platform.endsFd, EPOLLIN, 1);
+  }
+
+  /** What patched sites of all spaces of this lab go through. */
+  get thunks(): Thunks | null {
+    return this.#thunks ??= this.platform.newThunks();
   }
 
   /** Arena offset of zeroed pages of this test. */

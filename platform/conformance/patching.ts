@@ -1,12 +1,13 @@
 /**
  * The fast path of platforms that patch: `mov eax, nr; syscall` replaced by `jmp [thunk]` changes nothing that the guest can see.
  *
- * Platforms, or hosts, whose `thunk` gives 0 pass by not having it.
+ * Platforms, or hosts, whose `newThunks` gives null pass by not having it.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import { Assembler } from "../../ffi/asm/assembler.ts";
-import { r11, rbx, rcx, rdi } from "../../ffi/asm/registers.ts";
+import { mem } from "../../ffi/asm/operands.ts";
+import { r11, rax, rbx, rcx, rdi, rdx, rsi } from "../../ffi/asm/registers.ts";
 import type { Define } from "../conformance.ts";
 import * as p from "../platform.ts";
 import { Dice } from "./interrupts.ts";
@@ -27,6 +28,8 @@ export function testPatching(define: Define): void {
   define("patched sites that fetch the number from the stack, or store to it", byStack);
   define("a patched site behind two moves of registers", twoMoves);
   define("an instruction that faults in a thunk faults at its site", faultInThunk);
+  define("what a thunk executes is the instruction of its site and nothing else", constants);
+  define("a space sees its own thunks, and its forks see them", ownThunks);
   define("a patched site keeps FPU state and loads all registers", patchedLoad);
 }
 
@@ -40,8 +43,11 @@ function patch(
   bytes = SITE_BYTES,
 ): boolean {
   const returnAddr = CODE + site + bytes;
-  const thunk = lab.platform.thunk(before, returnAddr);
-  if (thunk === 0) return false;
+  const { thunks } = lab;
+  if (thunks === null) return false;
+  const thunk = thunks.get(before, returnAddr);
+  assert(thunk !== 0, "a set of thunks has room");
+  space.useThunks(thunks);
   assertEquals(thunk, thunk | 0, "an absolute address that sign extension keeps");
   const { dv } = lab.arena;
   dv.setUint8(code + site, 0xff);
@@ -262,4 +268,70 @@ function twoMoves(lab: Lab): void {
   c.resumeAll(false);
   lab.expectCall(c, 348);
   assertEquals([c.args.u64(0), c.rip], [5, CODE + 72]);
+}
+
+/** Bytes that a guest would have executable: the return address, as far as it chooses it. */
+function constants(lab: Lab): void {
+  const { thunks } = lab;
+  if (thunks === null) return;
+  const space = lab.space(), returnAddr = 0x1234_5678_9abc;
+  const entry = thunks.get(movEax(7), returnAddr);
+  space.useThunks(thunks);
+  // rax = the thunk's address, rbx and rcx = its first words; then what is behind the entry's first word.
+  const a = new Assembler().mov(rax, mem(null, entry)).mov(rdx, mem(null, entry + 8));
+  for (const [i, to] of [rbx, rcx, rsi, rdi].entries()) a.mov(to, mem(rax, 8 * i));
+  lab.load(space, a.ud2());
+  const c = lab.thread(space);
+  c.resumeAll(true);
+  lab.expect(c, p.TRAP_EXCEPTION);
+  c.fetchRegs();
+  assertEquals(reg(c, p.RDX), BigInt(returnAddr));
+  const code = new Uint8Array(32), dv = new DataView(code.buffer);
+  [p.RBX, p.RCX, p.RSI, p.RDI].forEach((at, i) => dv.setBigUint64(8 * i, reg(c, at), true));
+  assertEquals([...code.subarray(0, 5)], [0xb8, 7, 0, 0, 0]);
+  for (let at = 0; at + 3 <= code.length; at++) {
+    const isThere = code[at] === 0xbc && code[at + 1] === 0x9a && code[at + 2] === 0x78;
+    assert(!isThere, `the return address at ${at} of ${code}`);
+  }
+}
+
+/** Reads the return address of an entry at rdi. */
+function readEntry(lab: Lab, c: p.Context, entry: number): bigint | null {
+  setReg(c, p.RIP, CODE);
+  setReg(c, p.RDI, entry);
+  c.resumeAll(false);
+  const { trap } = lab.next();
+  c.fetchRegs();
+  return trap === p.TRAP_EXCEPTION ? reg(c, p.RDX) : null;
+}
+
+function ownThunks(lab: Lab): void {
+  const { thunks } = lab, others = lab.platform.newThunks();
+  if (thunks === null || others === null) return;
+  const back = [0x1111_2222_3333, 0x4444_5555_6666];
+  const entry = thunks.get(movEax(8), back[0]!), other = others.get(movEax(8), back[1]!);
+  const code = lab.pages(),
+    start = (space: p.AddressSpace, set: p.Thunks | null) => {
+      if (set !== null) space.useThunks(set);
+      space.mapArena(CODE, PAGE, code, p.PROT_READ | p.PROT_EXEC);
+      return lab.thread(space);
+    };
+  const bytes = new Assembler().mov(rdx, mem(rdi, 8)).ud2().assemble();
+  bytes.forEach((byte, i) => lab.arena.dv.setUint8(code + i, byte));
+  const space = lab.space(), c = start(space, thunks);
+  assertEquals(readEntry(lab, c, entry), BigInt(back[0]!));
+  const child = start(space.fork()!, null);
+  assertEquals(readEntry(lab, child, entry), BigInt(back[0]!));
+  if (others === thunks) return; // on this platform all spaces have the same
+  const stranger = start(lab.space(), others), blank = start(lab.space(), null);
+  assertEquals(readEntry(lab, stranger, other), BigInt(back[1]!));
+  for (const one of [c, child]) assert(readEntry(lab, one, other) !== BigInt(back[1]!));
+  assert(readEntry(lab, stranger, entry) !== BigInt(back[0]!));
+  assert(readEntry(lab, blank, entry) !== BigInt(back[0]!));
+  // A further table comes when a site needs it.
+  for (let i = 0; !others.isTableFull; i++) others.get(movEax(9), 0x10000 + i);
+  const late = others.get(movEax(8), back[0]!);
+  stranger.space.useThunks(others);
+  assertEquals(readEntry(lab, stranger, late), BigInt(back[0]!));
+  others.release();
 }

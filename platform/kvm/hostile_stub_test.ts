@@ -107,7 +107,7 @@ test("every instruction of the call stub can be jumped to, whatever the slot say
 }, noStub);
 
 test("every byte of a thunk can be jumped to", (lab) => {
-  const entry = lab.platform.thunk(movEax(7), CODE + SITE + SITE_BYTES);
+  const entry = lab.thunks!.get(movEax(7), CODE + SITE + SITE_BYTES);
   const space = lab.space();
   lab.load(space, new Assembler().jmp(rsi).zero(SITE - 2).jmp(mem(null, entry)).ud2());
   lab.map(space, STACK, 16);
@@ -123,7 +123,7 @@ test("every byte of a thunk can be jumped to", (lab) => {
 }, noStub);
 
 test("tables and thunks of patched sites cannot be written, and tables not executed", (lab) => {
-  const entry = BigInt(lab.platform.thunk(movEax(7), CODE + SITE_BYTES));
+  const entry = BigInt(lab.thunks!.get(movEax(7), CODE + SITE_BYTES));
   for (const at of [entry, THUNKS]) {
     const c = attack(lab, `write to ${at}`, (a) => a.movabs(rbx, at).mov(mem(rbx), rax));
     assertEquals([c.trap, c.faultAccess], [p.TRAP_FAULT, p.ACCESS_WRITE], describe(c));

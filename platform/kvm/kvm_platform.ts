@@ -9,7 +9,7 @@ import type { Arena } from "../../ffi/mem/arena.ts";
 import { timeStampCounter } from "../../ffi/sys/clock.ts";
 import { check } from "../../ffi/sys/errors.ts";
 import { close, eventfd } from "../../ffi/sys/files.ts";
-import type { Platform } from "../platform.ts";
+import type { Platform, Thunks } from "../platform.ts";
 import { ThunkTable } from "../thunks.ts";
 import type { KvmContext } from "./context.ts";
 import { openDevice } from "./device.ts";
@@ -163,8 +163,9 @@ class KvmPlatform implements Platform {
     this.#machine.windows.unregister(file);
   }
 
-  thunk(before: number, returnAddr: number): number {
-    return this.#thunks?.get(before, returnAddr) ?? 0;
+  /** One set for all: what ring 0 maps is the same in all spaces. */
+  newThunks(): Thunks | null {
+    return this.#thunks;
   }
 
   get isKicking(): boolean {

@@ -142,9 +142,12 @@ function thunkPlace(memory: TableMemory, patchedEntry: number): ThunkPlace {
     target: base + Number(CALL_BASE - RING0_BASE) + patchedEntry,
     userEnd: USER_END,
     writeThunk: (at, code) => copyFromBuffer(host + THUNKS * PAGE_BYTES + at, code, 0, code.length),
-    writeEntry: (at, address) => {
+    addTable: () => true, // all are mapped from the start
+    writeEntry: (at, address, returnAddr) => {
       const frame = JUMP_TABLES + Math.floor(at / PAGE_BYTES);
       const words = memory.words(frame), i = memory.wordOf(frame) + at % PAGE_BYTES / 4;
+      words[i + 2] = returnAddr >>> 0;
+      words[i + 3] = Math.floor(returnAddr / 0x100000000);
       words[i + 1] = RING0_HIGH;
       words[i] = address >>> 0;
     },

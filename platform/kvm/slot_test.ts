@@ -173,7 +173,7 @@ test(
   1,
   (lab) => {
     const space = lab.space();
-    const entry = lab.platform.thunk(movEax(5), CODE + 7);
+    const entry = lab.thunks!.get(movEax(5), CODE + 7);
     const code = new Assembler().jmp(mem(null, entry)).nop(1).ud2();
     lab.load(space, code);
     lab.map(space, STACK, 16);

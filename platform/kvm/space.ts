@@ -7,7 +7,7 @@
 
 import { load64, load8 } from "../../ffi/mem/native_memory.ts";
 import { ARENA, MappingIndex } from "../mapping_index.ts";
-import { AddressSpace } from "../platform.ts";
+import { AddressSpace, type Thunks } from "../platform.ts";
 import { KvmContext } from "./context.ts";
 import type { FileWindows } from "./file_windows.ts";
 import { ALL_USED, WINDOW_BYTES } from "./file_windows.ts";
@@ -167,6 +167,9 @@ export class KvmSpace extends AddressSpace implements Changes {
     }
     this.flush();
   }
+
+  /** All processors see the same thunks, in all spaces. */
+  override useThunks(_thunks: Thunks): void {}
 
   override unmap(addr: number, len: number): void {
     if (!this.#begin(addr, len)) return;

@@ -139,8 +139,8 @@ class PtracePlatform implements Platform, StubOwner {
   }
 
   /** Every call stops its thread: there is nothing to patch. */
-  thunk(_before: number, _returnAddr: number): number {
-    return 0;
+  newThunks(): null {
+    return null;
   }
 
   readonly isKicking = false;

@@ -25,7 +25,7 @@ import {
   SYS_munmap,
 } from "../../ffi/abi/syscall_numbers.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { AddressSpace, PROT_READ } from "../platform.ts";
+import { AddressSpace, PROT_READ, type Thunks } from "../platform.ts";
 import { PAGE_BYTES } from "./command_pages.ts";
 import { PtraceContext } from "./context.ts";
 import { GuestThread } from "./guest_thread.ts";
@@ -92,6 +92,9 @@ export class PtraceSpace extends AddressSpace {
     this.#queue(SYS_mmap, addr, len, prot, MAP_SHARED | MAP_FIXED, file, offset);
     this.#seq++;
   }
+
+  /** There are none. */
+  override useThunks(_thunks: Thunks): void {}
 
   override unmap(addr: number, len: number): void {
     this.mappings.unmap(addr, addr + len);

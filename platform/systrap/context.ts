@@ -202,7 +202,7 @@ export class SystrapContext extends Context {
   }
 
   #stoppedInHandler(): boolean {
-    const stop = readStop(this, this.#engine, this.at);
+    const stop = readStop(this, this.#engine, this.at, this.space.thunks);
     this.slot.hasFrame = true;
     this.isFull = true;
     if (stop === SAVED_STOP) this.#frameFromSlot();

@@ -6,27 +6,25 @@
  */
 
 import { Arena, WINDOW_BYTES } from "../../ffi/mem/arena.ts";
-import {
-  ACK_BYTES,
-  COMMANDS_BYTES,
-  SLOTS_IN_CHUNK,
-  STUB_BASE,
-  TABLES as TABLE_ADDRESSES,
-  THUNKS as THUNKS_ADDRESS,
-} from "../stub/layout.ts";
+import { ACK_BYTES, COMMANDS_BYTES, SLOTS_IN_CHUNK } from "../stub/layout.ts";
 import type { SharedOffsets } from "../stub/zygote.ts";
-import { TABLE_BYTES, TABLE_COUNT, type ThunkPlace, THUNKS_BYTES } from "../thunks.ts";
+import { TABLE_BYTES, TABLE_COUNT, TABLE_THUNKS_BYTES, THUNKS_BYTES } from "../thunks.ts";
 
 /** LIMIT: stubs of one platform at one time. */
 export const MAX_SPACES = 4096;
 /** Chunks of slots beyond the first of each space. */
 const EXTRA_CHUNKS = 2048;
+/** LIMIT: tables of patched call sites, each with its thunks, of all sets. */
+export const MAX_SITE_BLOCKS = 1024;
 
 const GLOBAL = 0;
+/** Empty for ever: what a stub has where its tables and thunks would be, until it maps those of its set. */
 const TABLES = 0x10000;
 const ACKS = 0x100000;
 const THUNKS = 0x200000;
-const BLOCKS = 0x400000;
+const SITES = 0x400000;
+const SITES_BYTES = TABLE_BYTES + TABLE_THUNKS_BYTES;
+const BLOCKS = SITES + MAX_SITE_BLOCKS * SITES_BYTES;
 const COMMANDS_STRIDE = 0x20000;
 
 export const SHARED_OFFSETS: SharedOffsets = { global: GLOBAL, tables: TABLES, thunks: THUNKS };
@@ -45,6 +43,8 @@ export class ControlMemory {
   readonly #chunkLimit: number;
   readonly #freeSpaces: number[] = [];
   readonly #freeChunks: number[] = [];
+  readonly #freeSites: number[] = [];
+  #nextSites = 0;
   #nextSpace = 0;
   #nextChunk = 0;
 
@@ -63,7 +63,7 @@ export class ControlMemory {
     if (TABLES + TABLE_COUNT * TABLE_BYTES > ACKS || ACKS + MAX_SPACES * ACK_BYTES > THUNKS) {
       throw new RangeError("parts of the control file overlap");
     }
-    if (THUNKS + THUNKS_BYTES > BLOCKS || COMMANDS_BYTES > COMMANDS_STRIDE) {
+    if (THUNKS + THUNKS_BYTES > SITES || COMMANDS_BYTES > COMMANDS_STRIDE) {
       throw new RangeError("parts of the control file overlap");
     }
   }
@@ -103,6 +103,18 @@ export class ControlMemory {
     this.#freeChunks.push(offset);
   }
 
+  /** Control file offset of an empty table and its thunks, or -1. */
+  takeSites(): number {
+    const free = this.#freeSites.pop();
+    if (free !== undefined) return free;
+    return this.#nextSites < MAX_SITE_BLOCKS ? SITES + this.#nextSites++ * SITES_BYTES : -1;
+  }
+
+  giveSites(offset: number): void {
+    this.#file.punch(offset, SITES_BYTES);
+    this.#freeSites.push(offset);
+  }
+
   /** Stores a u64; `value` is a natural number up to 2^53. */
   setWord(at: number, value: number): void {
     this.dv.setUint32(at, value >>> 0, true);
@@ -112,18 +124,6 @@ export class ControlMemory {
   /** Loads a u64; from 2^53 on low bits are lost. */
   word(at: number): number {
     return this.dv.getUint32(at, true) + this.dv.getUint32(at + 4, true) * 0x100000000;
-  }
-
-  /** @param target where thunks go in a stub */
-  thunkPlace(target: number): ThunkPlace {
-    return {
-      tables: TABLE_ADDRESSES,
-      thunks: THUNKS_ADDRESS,
-      target,
-      userEnd: STUB_BASE,
-      writeThunk: (at, code) => code.forEach((byte, i) => this.dv.setUint8(THUNKS + at + i, byte)),
-      writeEntry: (at, address) => this.setWord(TABLES + at, address),
-    };
   }
 
   close(): void {

@@ -15,7 +15,6 @@ import type { SystrapContext } from "./context.ts";
 import type { ControlMemory } from "./control_memory.ts";
 import type { FrameLayout } from "./frame.ts";
 import type { SystrapSpace } from "./space.ts";
-import type { ThunkTable } from "../thunks.ts";
 import type { ZygoteLink } from "./zygote_link.ts";
 
 /** How long a guest may not answer a kick before its stub is killed. It may be starved of a core meanwhile. */
@@ -29,7 +28,6 @@ export class Engine {
   readonly control: ControlMemory;
   readonly image: StubImage;
   readonly link: ZygoteLink;
-  readonly thunks: ThunkTable;
   readonly doorbell: number;
   /** Threads whose slot may change; order does not matter. */
   readonly running: SystrapContext[] = [];
@@ -55,13 +53,11 @@ export class Engine {
     control: ControlMemory,
     image: StubImage,
     link: ZygoteLink,
-    thunks: ThunkTable,
     doorbell: number,
   ) {
     this.control = control;
     this.image = image;
     this.link = link;
-    this.thunks = thunks;
     this.doorbell = doorbell;
     this.#sleepingIndex = (control.global + GLOBAL_AT.sleeping) / 4;
     this.#spinIndex = (control.global + GLOBAL_AT.spinTicks) / 4;

@@ -188,7 +188,8 @@ test("a guest that overwrites its slots hurts only itself", (lab) => {
 test("a thread that does not come with the frame it was asked for is killed", (lab) => {
   const space = lab.space();
   // A patched call has no frame: the thread goes from the fast path into the handler to make one.
-  const thunk = lab.platform.thunk(movEax(7), CODE + 7);
+  const thunk = lab.thunks!.get(movEax(7), CODE + 7);
+  space.useThunks(lab.thunks!);
   lab.load(space, new Assembler().jmp(mem(null, thunk)));
   const c = lab.thread(space);
   c.resumeAll(true);

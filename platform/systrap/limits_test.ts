@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { MAX_SITE_BLOCKS } from "./control_memory.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { caller, CODE, Lab, movEax, PAGE, RX } from "../conformance/lab.ts";
 import type { Context } from "../platform.ts";
@@ -43,25 +44,58 @@ Deno.test("a space has 1,200 threads at once, and they end with it", () =>
 
 Deno.test("the same call site has one thunk, others have their own", () =>
   withLab((lab) => {
-    const { platform } = lab;
-    const first = platform.thunk(movEax(39), 0x401007);
-    assertEquals(platform.thunk(movEax(39), 0x401007), first);
-    assert(platform.thunk(movEax(40), 0x401007) !== first);
-    assert(platform.thunk(movEax(39), 0x7f0000001007) !== first);
+    const { platform } = lab, thunks = lab.thunks!;
+    const first = thunks.get(movEax(39), 0x401007);
+    assertEquals(thunks.get(movEax(39), 0x401007), first);
+    assertEquals(thunks.find(movEax(39), 0x401007), first);
+    assert(thunks.get(movEax(40), 0x401007) !== first);
+    assert(thunks.get(movEax(39), 0x7f0000001007) !== first);
+    assertEquals([thunks.count, thunks.tableCount], [3, 1]);
     assertEquals((first >>> 16) & 0xff, 0x06, "an invalid opcode");
     const inside = platform.reserved.some(([start, end]) => first >= start && first < end);
     assert(inside, "the table is in a reserved range");
     for (const addr of [0, 6, -1, NaN, platform.maxUserAddress]) {
-      assertEquals(platform.thunk(movEax(39), addr), 0);
+      assertEquals(thunks.get(movEax(39), addr), 0);
     }
   }));
 
 Deno.test("thunks come to an end", () =>
   withLab((lab) => {
+    const thunks = lab.thunks!;
     let made = 0;
-    while (lab.platform.thunk(movEax(1), 0x10000 + 16 * made) !== 0) made++;
-    assertEquals(made, 65536);
-    assert(lab.platform.thunk(movEax(1), 0x10000) !== 0, "known ones stay");
+    while (thunks.get(movEax(1), 0x10000 + 16 * made) !== 0) made++;
+    assertEquals([made, thunks.tableCount, thunks.isTableFull], [32768, 8, true]);
+    assert(thunks.get(movEax(1), 0x10000) !== 0, "known ones stay");
+    assert(lab.platform.newThunks()!.get(movEax(1), 0x10000) !== 0, "other sets have room");
+  }));
+
+Deno.test("memory of thunks is used again when neither an owner nor a space has them", () =>
+  withLab((lab) => {
+    const { platform } = lab, space = lab.space(), sets = [];
+    const first = platform.newThunks()!;
+    const entry = first.get(movEax(1), 0x10000);
+    space.useThunks(first);
+    first.release();
+    for (;;) {
+      const set = platform.newThunks()!;
+      if (set.get(movEax(1), 0x10000) !== entry) break;
+      sets.push(set);
+    }
+    assertEquals(sets.length, MAX_SITE_BLOCKS - 1);
+    const hasRoom = () => {
+      const set = platform.newThunks()!, is = set.get(movEax(2), 0x20000) !== 0;
+      set.release();
+      return is;
+    };
+    assert(!hasRoom());
+    sets.pop()!.release();
+    assert(hasRoom());
+    sets.push(platform.newThunks()!);
+    assert(sets.at(-1)!.get(movEax(1), 0x10000) !== 0);
+    assert(!hasRoom());
+    space.destroy();
+    lab.until(() => space.ackedSeq === space.seq, "the stub is gone");
+    assert(hasRoom());
   }));
 
 Deno.test("ranges of the stub cannot be mapped", () =>

@@ -11,7 +11,7 @@ import { ESRCH } from "../../ffi/abi/errno.ts";
 import { SYS_pidfd_open, SYS_pidfd_send_signal } from "../../ffi/abi/syscall_numbers.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
-import { AddressSpace, PROT_EXEC, PROT_READ, PROT_WRITE } from "../platform.ts";
+import { AddressSpace, PROT_EXEC, PROT_READ, PROT_WRITE, type Thunks } from "../platform.ts";
 import { MappingIndex } from "../mapping_index.ts";
 import {
   ACK_AT,
@@ -38,11 +38,13 @@ import {
   STACK_T_BYTES,
   STUB_BASE,
   TABLES,
+  THUNKS,
 } from "../stub/layout.ts";
-import { TABLE_BYTES, TABLE_COUNT } from "../thunks.ts";
+import { TABLE_BYTES, TABLE_COUNT, TABLE_THUNKS_BYTES } from "../thunks.ts";
 import { CommandRing } from "./command_ring.ts";
 import { SystrapContext } from "./context.ts";
 import type { Engine } from "./engine.ts";
+import { SystrapThunks } from "./site_memory.ts";
 import { Slot } from "./slot.ts";
 
 const SHARED_FIXED = MAP_SHARED | MAP_FIXED;
@@ -83,6 +85,9 @@ export class SystrapSpace extends AddressSpace {
   pid = 0;
   pidfd = -1;
   mappings = new MappingIndex();
+  /** Those that its patched call sites go through, and how many tables of them the stub has or is going to have. */
+  thunks: SystrapThunks | null = null;
+  #tables = 0;
   readonly #owner: SpaceOwner;
   readonly #engine: Engine;
   readonly #chunks: number[];
@@ -154,6 +159,22 @@ export class SystrapSpace extends AddressSpace {
       const start = changed[i]!;
       this.ring.push(OP_MPROTECT, 0, start, changed[i + 1]! - start, prot & ANY_PROT, 0, 0, 0);
     }
+  }
+
+  override useThunks(thunks: Thunks): void {
+    if (this.thunks === null && thunks instanceof SystrapThunks) this.thunks = thunks.hold();
+    if (this.thunks !== thunks) throw new Error("a space has one set of thunks, of its platform");
+    for (; this.#tables < thunks.tableCount; this.#tables++) {
+      const i = this.#tables,
+        block = this.thunks.blockAt(i),
+        code = THUNKS + i * TABLE_THUNKS_BYTES;
+      this.#mapControl(TABLES[i]!, TABLE_BYTES, PROT_READ, block);
+      this.#mapControl(code, TABLE_THUNKS_BYTES, PROT_READ | PROT_EXEC, block + TABLE_BYTES);
+    }
+  }
+
+  #mapControl(address: number, bytes: number, prot: number, offset: number): void {
+    this.ring.push(OP_MMAP, 0, address, bytes, prot, SHARED_FIXED, FD_CONTROL, offset);
   }
 
   override flush(): void {
@@ -262,8 +283,7 @@ export class SystrapSpace extends AddressSpace {
     const offset = control.takeChunk();
     if (offset < 0) return false;
     const address = SLOTS + this.#chunks.length * control.chunkBytes;
-    const prot = PROT_READ | PROT_WRITE;
-    this.ring.push(OP_MMAP, 0, address, control.chunkBytes, prot, SHARED_FIXED, FD_CONTROL, offset);
+    this.#mapControl(address, control.chunkBytes, PROT_READ | PROT_WRITE, offset);
     this.#chunks.push(offset);
     return true;
   }
@@ -286,6 +306,8 @@ export class SystrapSpace extends AddressSpace {
     const child = this.#owner.childOf(this);
     if (child === null) return null;
     child.mappings = this.mappings.clone();
+    child.thunks = this.thunks?.hold() ?? null;
+    child.#tables = this.#tables;
     child.#parent = this;
     this.#unborn.add(child);
     const { control } = this.#engine;
@@ -420,6 +442,7 @@ export class SystrapSpace extends AddressSpace {
     const { control } = this.#engine;
     for (const chunk of this.#chunks) control.giveChunk(chunk);
     control.giveSpace(this.id);
+    this.thunks?.release();
     this.#owner.ended(this);
   }
 }

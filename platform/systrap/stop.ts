@@ -30,6 +30,7 @@ import {
   TRAPNO,
 } from "../platform.ts";
 import { INT80_ERROR, setCall, setException, setFault } from "../traps.ts";
+import type { ThunkTable } from "../thunks.ts";
 import type { ControlMemory } from "./control_memory.ts";
 import type { Engine } from "./engine.ts";
 import { SIG_KICK } from "../stub/layout.ts";
@@ -48,8 +49,13 @@ const CALL_BYTES = 2;
 const EXCEPTIONS: readonly number[] = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP];
 const ARGUMENTS = new Int32Array([RDI, RSI, RDX, R10, R8, R9]);
 
-/** Reads the frame of the slot at `slotAt` into `c`. Returns the kind of stop. */
-export function readStop(c: Context, engine: Engine, slotAt: number): number {
+/** Reads the frame of the slot at `slotAt` into `c`; `thunks` are those of its space. Returns the kind of stop. */
+export function readStop(
+  c: Context,
+  engine: Engine,
+  slotAt: number,
+  thunks: ThunkTable | null,
+): number {
   const { control, frame } = engine;
   const regs = slotAt + frame.regs;
   const info = slotAt + frame.siginfo;
@@ -69,12 +75,12 @@ export function readStop(c: Context, engine: Engine, slotAt: number): number {
     return REPORTED_STOP;
   }
   if (signo === SIG_KICK || code <= 0) return SPURIOUS_STOP;
-  if (signo === SIGILL && engine.thunks.returnsTo(rip + CALL_BYTES)) {
+  if (signo === SIGILL && thunks?.returnsTo(rip + CALL_BYTES) === true) {
     enterPatchedCall(c, control, regs, rip + CALL_BYTES);
     return REPORTED_STOP;
   }
   // The instruction of a site faulted in its thunk, which had done nothing yet.
-  const site = engine.thunks.siteOf(rip);
+  const site = thunks?.siteOf(rip) ?? -1;
   if (site >= 0) {
     control.setWord(regs + RIP, site);
     c.rip = site;

@@ -15,7 +15,7 @@ import { Epoll } from "../../ffi/sys/epoll.ts";
 import { poll } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { SpawnScript } from "../../ffi/sys/spawn.ts";
-import type { Platform } from "../platform.ts";
+import type { Platform, Thunks } from "../platform.ts";
 import { assembleStub } from "../stub/image.ts";
 import {
   FIRST_REPLY,
@@ -26,13 +26,14 @@ import {
   STUB_BASE,
   TABLES,
 } from "../stub/layout.ts";
-import { TABLE_BYTES, ThunkTable } from "../thunks.ts";
+import { TABLE_BYTES } from "../thunks.ts";
 import type { SystrapContext } from "./context.ts";
 import { ControlMemory, SHARED_OFFSETS } from "./control_memory.ts";
 import { Engine, KICK_DEADLINE_NS } from "./engine.ts";
 import { FileTable } from "./files.ts";
 import { FrameLayout } from "./frame.ts";
 import { hasFsGsBase, minSignalStackBytes } from "./host_facts.ts";
+import { SystrapThunks } from "./site_memory.ts";
 import { type SpaceOwner, SystrapSpace } from "./space.ts";
 import { ZygoteLink } from "./zygote_link.ts";
 
@@ -107,8 +108,7 @@ class SystrapPlatform implements Platform, SpaceOwner {
     const doorbell = Engine.newDoorbell();
     const fds = { control: this.#control.fd, arena: arena.fd, doorbell };
     this.#link = ZygoteLink.start(image.elf, fds, options.prepare ?? null);
-    const thunks = new ThunkTable(this.#control.thunkPlace(image.fast));
-    this.engine = new Engine(this.#control, image, this.#link, thunks, doorbell);
+    this.engine = new Engine(this.#control, image, this.#link, doorbell);
     this.engine.kickDeadlineNs = options.kickDeadlineNs ?? KICK_DEADLINE_NS;
     this.#files = new FileTable(this.engine);
     this.#epoll.add(this.#link.pidfd, EPOLLIN, TOKEN_ZYGOTE);
@@ -274,8 +274,8 @@ class SystrapPlatform implements Platform, SpaceOwner {
     this.#files.unregister(file, this.#spaces.values());
   }
 
-  thunk(before: number, returnAddr: number): number {
-    return this.engine.thunks.get(before, returnAddr);
+  newThunks(): Thunks {
+    return new SystrapThunks(this.#control, this.engine.image.fast);
   }
 
   // Time and death

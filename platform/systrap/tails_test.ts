@@ -137,10 +137,11 @@ function guestTid(): number {
 
 /** A patched call in a loop; r12 counts rounds, rbp is what the call returned. */
 function start(lab: Lab): p.Context {
-  const entry = lab.platform.thunk(movEax(NR), CODE + 7);
+  const entry = lab.thunks!.get(movEax(NR), CODE + 7);
   const code = new Assembler().label("again").db(0xff, 0x24, 0x25).dd(entry);
   code.mov(rbp, 0).inc(r12).jmp("again");
   const space = lab.space();
+  space.useThunks(lab.thunks!);
   lab.load(space, code);
   const c = lab.thread(space);
   KEPT.forEach((at, i) => setReg(c, at, 0x1234_5678_9abcn * BigInt(i + 1)));
