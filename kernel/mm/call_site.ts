@@ -3,7 +3,8 @@
  * with the call. The thunk executes it in its own place, so it must mean the same everywhere.
  *
  * C libraries have `mov eax, nr` there; where one function makes all calls that can be cancelled (glibc from 2.41 on), it fetches
- * the number from the stack; Go's runtime has two moves between registers. Neighbour: patch.ts. Not here: pages.
+ * the number from the stack; Go's runtime has two moves between registers. A thunk is code that a guest can jump to: of what it
+ * executes the program has chosen a register, and a byte as constant or distance. Neighbour: patch.ts. Not here: pages.
  */
 
 import { load16, load32, load8 } from "../../ffi/mem/native_memory.ts";
@@ -34,6 +35,10 @@ const MIN_BYTES = 7, MAX_BYTES = 8;
 
 const SYSCALL = 0x050f;
 const MOV_EAX = 0xb8;
+/** Numbers of calls are below; the higher ones are of no call. */
+const CALLS_END = 512;
+/** Constants that are one byte, zero or sign extended. */
+const CONSTANT_MIN = -0x80, CONSTANT_MAX = 0xff;
 /** Registers by their number in an instruction. */
 const BY_NUMBER: readonly number[] = [
   ...[RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI],
@@ -79,20 +84,21 @@ function isGo(at: number): boolean {
 export function isMovable(bytes: number, nr: number, ctx: Context | null, mm: MemoryManager) {
   if (bytes < 0) return false;
   const first = bytes % 0x100;
-  if (first === MOV_EAX) return Math.floor(bytes / 0x100) === nr >>> 0;
+  if (first === MOV_EAX) return nr >>> 0 < CALLS_END && Math.floor(bytes / 0x100) === nr;
   if (ctx === null) return false;
   if (bytes === GO_MOVES) return true;
   if (first >= MOV_EAX && first < MOV_EAX + 8) return isMoveOfConstant(bytes, ctx);
   return isMoveByStack(bytes, ctx, mm);
 }
 
-/** `mov r32, imm32`. */
+/** `mov r32, imm32` of a small number. */
 function isMoveOfConstant(bytes: number, ctx: Context): boolean {
-  const number = bytes % 8;
+  const number = bytes % 8, constant = Math.floor(bytes / 0x100) | 0;
+  if (constant < CONSTANT_MIN || constant > CONSTANT_MAX) return false;
   if (number === NUMBER_RSP || BY_NUMBER[number] === RCX) return false;
   ctx.fetchRegs();
   const at = BY_NUMBER[number]!;
-  return ctx.regs.getUint32(at, true) === Math.floor(bytes / 0x100) &&
+  return ctx.regs.getInt32(at, true) === constant &&
     ctx.regs.getUint32(at + 4, true) === 0;
 }
 

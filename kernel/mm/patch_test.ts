@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import * as M from "../../ffi/abi/mman.ts";
-import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import { PROT_EXEC, PROT_READ, PROT_WRITE, RDI } from "../../platform/platform.ts";
 import { GuestSimulator } from "../testing/fake_platform.ts";
 import { FakeContext } from "../testing/call_lab.ts";
 import { FrameFileBacking, HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
@@ -242,4 +242,25 @@ Deno.test("the cache is bounded", () => {
   assertEquals(lab.ctx.frames.usedBytes, 2049 * PAGE);
   file.close();
   lab.close();
+});
+
+Deno.test("constants of a site are numbers of calls, or one byte", () => {
+  forBoth((lab, make) => {
+    const numbers = [511, 512, 0x40000027, -1], image = code(numbers.map((nr, i) => [i * 16, nr]));
+    const constants = [0x7f, 0xff, 0x100, -0x80, -0x81, 0x909090];
+    constants.forEach((value, i) => {
+      image.set([0xbf, 0, 0, 0, 0, 0x0f, 0x05], 256 + i * 16); // mov edi
+      new DataView(image.buffer).setInt32(257 + i * 16, value, true);
+    });
+    const mm = lab.newManager(), ctx = new FakeContext(mm.space);
+    map(mm, make(image));
+    const isPatched = numbers.map((nr, i) => patchSite(mm, ADDR + i * 16 + 7, nr, ctx));
+    assertEquals(isPatched, [true, false, false, false]);
+    const areConstants = constants.map((value, i) => {
+      ctx.regs.setInt32(RDI, value, true);
+      return patchSite(mm, ADDR + 256 + i * 16 + 7, 39, ctx);
+    });
+    assertEquals(areConstants, [true, true, false, true, false, false]);
+    mm.destroy();
+  });
 });
