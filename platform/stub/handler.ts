@@ -37,12 +37,12 @@ import { Sigcontext, Ucontext } from "../../ffi/abi/ucontext.ts";
 import { allowedCall, type AllowedSites } from "./emit.ts";
 import { LABELS } from "./labels.ts";
 import {
+  HEADER,
   POSTED_FRAME,
   REPLY_EXIT,
   REPLY_LOAD,
   SIG_KICK,
   SLOT_AT,
-  SLOTS,
   STATE_EXITED,
   STUB_BASE,
 } from "./layout.ts";
@@ -129,7 +129,7 @@ function emitKick(a: Assembler): void {
   a.label("handler_step");
   a.mov(rax, mem(rdx, UC_RIP));
   jumpIfBelow(a, STUB_BASE, "handler_post");
-  jumpIfBelow(a, SLOTS, "handler_return");
+  jumpIfBelow(a, HEADER, "handler_return");
   a.jmp("handler_post");
 }
 

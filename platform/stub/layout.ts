@@ -1,7 +1,7 @@
 /**
  * What the Sentry and the assembled stub agree on: addresses in a stub, the control memory, states, commands.
  *
- * Every stub maps the same things at the same addresses, all at or above `STUB_BASE`, but for the jump tables. What a
+ * Every stub maps the same things at the same addresses, all at or above `STUB_BASE`, but for the jump tables and the slots. What a
  * field means for trust stands beside it: "RO" is read-only in a stub, "RW" can be written by guest code
  * at any moment and is only ever a hint or the guest's own loss. Neighbours: the other files of this folder
  * emit the code, `../systrap/` is the Sentry's side.
@@ -25,12 +25,15 @@ export const GLOBAL = STUB_BASE + 0x20000;
 export const COMMANDS = STUB_BASE + 0x40000;
 /** Code that the Sentry writes: one thunk a patched call site. Executable, not writable. */
 export const THUNKS = STUB_BASE + 0x100000;
-/** Slots, RW; slot 0 is no thread's: it holds the header of the space. */
-export const SLOTS = STUB_BASE + 0x4000000;
+/** The first page of slot 0, which is no thread's: the header of the space, RW. */
+export const HEADER = STUB_BASE + 0x4000000;
 /** LIMIT: 4095 host threads in one space. */
 export const MAX_SLOTS = 4096;
 export const SLOTS_IN_CHUNK = 32;
 export const STUB_END = STUB_BASE + 0x10000000;
+/** The slots of a stub, RW, are somewhere in here: the Sentry draws the place for each stub. */
+export const SLOTS_FROM = STUB_BASE + 0x20000000;
+export const SLOTS_END = STUB_BASE + 0xd0000000;
 /** End of user addresses with 4-level page tables. */
 export const TASK_SIZE = 0x7ffffffff000;
 
@@ -81,7 +84,10 @@ export const OP_MUNMAP = 4;
 export const OP_THREAD = 5;
 /** futex(args 0, FUTEX_WAKE): a guest thread that slept when it was resumed. */
 export const OP_WAKE = 7;
-/** A copy of the process: args are control file offsets of commands, slots and ack, then the two marks as u64. */
+/**
+ * A copy of the process: args are control file offsets of commands, slots and ack, then the two marks as u64, and where the
+ * slots of this process are, which the copy gives away.
+ */
 export const OP_FORK = 6;
 
 /** Offsets in slot 0. RW, hints only. */

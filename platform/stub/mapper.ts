@@ -86,6 +86,7 @@ import {
   FD_DOORBELL,
   GLOBAL,
   GLOBAL_AT,
+  HEADER,
   HEADER_AT,
   OP_ACK,
   OP_FORK,
@@ -99,8 +100,6 @@ import {
   SCRATCH,
   SCRATCH_BYTES,
   SLOT_AT,
-  SLOTS,
-  SLOTS_IN_CHUNK,
   STATE_FAILED,
 } from "./layout.ts";
 import { ONE } from "./wait_reply.ts";
@@ -111,8 +110,8 @@ export const THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | 
 export const STUB_FLAGS = CLONE_FILES | CLONE_PARENT | SIGCHLD;
 
 const HEAD = COMMANDS + COMMANDS_AT.head;
-const DONE = SLOTS + HEADER_AT.done;
-const PID = SLOTS + HEADER_AT.pid;
+const DONE = HEADER + HEADER_AT.done;
+const PID = HEADER + HEADER_AT.pid;
 const EVERYBODY = 0x7fffffff;
 
 /** Argument `i` of the command at rbx. */
@@ -232,7 +231,8 @@ function emitFork(a: Assembler): void {
   a.label("op_fork");
   a.mov(r12, arg(0)).mov(r14, arg(1)).mov(r15, arg(2));
   emitTell(a, 4);
-  a.mov(edi, STUB_FLAGS).xor(esi, esi).xor(edx, edx).xor(r10d, r10d);
+  // With these flags clone(2) does not look at rdx: it brings the parent's slots to the child.
+  a.mov(edi, STUB_FLAGS).xor(esi, esi).mov(rdx, arg(5)).xor(r10d, r10d);
   privilegedCall(a, SYS_clone);
   a.test(eax, eax).jns("fork_done");
   emitTell(a, 3);
@@ -254,11 +254,11 @@ function emitTell(a: Assembler, i: number): void {
  */
 function emitBirth(a: Assembler, sites: AllowedSites): void {
   const check = () => void a.test(eax, eax).jne("birth_fail");
-  const map = (address: number, bytes: string | number, prot: number, offset: Reg64) => {
-    a.mov(rdi, address);
-    if (typeof bytes === "number") a.mov(esi, bytes);
-    else a.mov(rsi, rip(bytes));
-    a.mov(edx, prot).mov(r10d, MAP_SHARED | MAP_FIXED).mov(r8d, FD_CONTROL).mov(r9, offset);
+  const map = (address: number, bytes: number, prot: number, offset: Reg64) => {
+    a.mov(rdi, address).mov(esi, bytes).mov(edx, prot).mov(r10d, MAP_SHARED | MAP_FIXED).mov(
+      r8d,
+      FD_CONTROL,
+    ).mov(r9, offset);
     privilegedMmap(a);
     a.cmp(rax, rdi).jne("birth_fail");
   };
@@ -271,7 +271,7 @@ function emitBirth(a: Assembler, sites: AllowedSites): void {
   check();
   a.jmp("birth_common");
   a.label("birth_child");
-  a.mov(rdi, SLOTS).mov(rsi, rip("all_slots_bytes"));
+  a.mov(rdi, rdx).mov(rsi, rip("all_slots_bytes"));
   privilegedCall(a, SYS_munmap);
   check();
   a.label("birth_common");
@@ -279,7 +279,7 @@ function emitBirth(a: Assembler, sites: AllowedSites): void {
   privilegedCall(a, SYS_prctl);
   check();
   map(COMMANDS, COMMANDS_BYTES, PROT_READ, r12);
-  map(SLOTS, "chunk_bytes", PROT_READ | PROT_WRITE, r14);
+  map(HEADER, PAGE, PROT_READ | PROT_WRITE, r14);
   privilegedCall(a, SYS_getpid);
   a.mov(at(PID), rax);
   a.mov(edi, FD_CONTROL).lea(rsi, at(PID)).mov(edx, 8).lea(r10, mem(r15, ACK_AT.pid));
@@ -294,8 +294,7 @@ function emitBirth(a: Assembler, sites: AllowedSites): void {
 
 /** Constants that depend on the size of a slot. */
 export function emitMapperData(a: Assembler, slotBytes: number, maxSlots: number): void {
-  a.align(8).label("chunk_bytes").dq(SLOTS_IN_CHUNK * slotBytes);
-  a.label("all_slots_bytes").dq(maxSlots * slotBytes);
+  a.align(8).label("all_slots_bytes").dq(maxSlots * slotBytes);
   a.label("zero").dq(0);
   a.label(ONE).dq(1);
 }

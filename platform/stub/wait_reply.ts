@@ -19,10 +19,10 @@ import {
   FIRST_REPLY,
   GLOBAL,
   GLOBAL_AT,
+  HEADER,
   HEADER_AT,
   REPLY_CHAIN,
   REPLY_CODE,
-  SLOTS,
   STATE_SLEEPING,
 } from "./layout.ts";
 
@@ -108,7 +108,7 @@ function emitChain(a: Assembler, slot: SlotAccess, sites: AllowedSites): void {
   const isDone = a.fresh("chain_done"),
     again = a.fresh("chain_again"),
     none = a.fresh("chain_none");
-  const done = at(SLOTS + HEADER_AT.done);
+  const done = at(HEADER + HEADER_AT.done);
   a.test(ecx, REPLY_CHAIN).je(none);
   a.mov(r8d, slot.chain);
   a.mov(eax, done).sub(eax, r8d).jns(isDone);

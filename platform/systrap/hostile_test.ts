@@ -18,7 +18,8 @@ import {
   GLOBAL,
   NR_TRAP,
   SCRATCH,
-  SLOTS,
+  SLOTS_END,
+  SLOTS_FROM,
   STUB_BASE,
   TABLES,
   TEXT,
@@ -153,12 +154,40 @@ test("memory of the stub that is not the guest's can be written by nobody there"
   }
 });
 
+/** Where the slots of a stub are mapped: chunks of writable memory above the header. */
+function slotRanges(pid: number): string[] {
+  return Deno.readTextFileSync(`/proc/${pid}/maps`).trim().split("\n").filter((line) => {
+    const [, from] = line.match(/^([0-9a-f]+)-/)!, address = parseInt(from!, 16);
+    return address >= SLOTS_FROM && address < SLOTS_END && line.includes(" rw-s ");
+  }).map((line) => line.split(" ")[0]!);
+}
+
+test("slots are elsewhere in each stub, and a child does not have its parent's", (lab) => {
+  const code = new Assembler().label("again").rdgsbase(rdi).mov(eax, 1).syscall().jmp("again");
+  const c = lab.run(code);
+  lab.expectCall(c, 1);
+  const child = lab.thread(c.space.fork()!), other = lab.run(code);
+  child.resumeAll(true);
+  const places = new Set([c.args.u64(0)]);
+  for (let i = 0; i < 2; i++) places.add(lab.next().args.u64(0));
+  assertEquals([places.size, other.trap, child.trap], [3, p.TRAP_SYSCALL, p.TRAP_SYSCALL]);
+  const stubs = stubsWithMapping(CODE), ranges = stubs.map(slotRanges);
+  assertEquals(ranges.map((list) => list.length), [1, 1, 1]);
+  for (const place of places) {
+    const isIn = ranges.filter(([range]) => {
+      const [from, to] = range!.split("-").map((text) => parseInt(text, 16));
+      return place >= from! && place < to!;
+    });
+    assertEquals(isIn.length, 1);
+  }
+});
+
 test("a guest that overwrites its slots hurts only itself", (lab) => {
   const other = lab.run(caller(2));
   lab.expectCall(other, 2);
   for (const value of [0, 1, 2, 5, 6, 9, 12, 15, 16, 17, 18, 19, 48, 0x41, 0x7f, 0xff]) {
     const code = new Assembler().label("again");
-    code.movabs(rdi, SLOTS + 64).mov(rcx, 16 * 1024 - 128).mov(eax, value).cld().repStosb();
+    code.rdgsbase(rdi).add(rdi, 64).mov(rcx, 16 * 1024 - 128).mov(eax, value).cld().repStosb();
     code.mov(eax, 3).syscall().jmp("again");
     const c = lab.run(code);
     const sibling = lab.thread(c.space);

@@ -33,7 +33,8 @@ import {
   SIGNAL_STACK,
   SLOT_AT,
   SLOT_HEADER,
-  SLOTS,
+  SLOTS_END,
+  SLOTS_FROM,
   SLOTS_IN_CHUNK,
   STACK_T_BYTES,
   STUB_BASE,
@@ -90,6 +91,9 @@ export class SystrapSpace extends AddressSpace {
   #tables = 0;
   readonly #owner: SpaceOwner;
   readonly #engine: Engine;
+  /** Where the slots are in the stub, and how many chunks of them it has or is going to have there. */
+  readonly #slots: number;
+  #mappedChunks = 0;
   readonly #chunks: number[];
   readonly #idle: Slot[] = [];
   readonly #free: Slot[] = [];
@@ -109,6 +113,7 @@ export class SystrapSpace extends AddressSpace {
     this.#engine = owner.engine;
     this.id = id;
     this.#chunks = [chunk];
+    this.#slots = drawSlots(owner.engine.control.slotBytes);
     this.ring = new CommandRing(owner.engine.control, id);
   }
 
@@ -272,19 +277,22 @@ export class SystrapSpace extends AddressSpace {
     const { control } = this.#engine;
     const index = this.#nextSlot;
     const chunk = Math.floor(index / SLOTS_IN_CHUNK);
-    if (chunk === this.#chunks.length && !this.#newChunk()) return null;
+    if (chunk === this.#mappedChunks && !this.#mapChunk(chunk)) return null;
     this.#nextSlot++;
     const within = index % SLOTS_IN_CHUNK * control.slotBytes;
-    return new Slot(index, this.#chunks[chunk]! + within, SLOTS + index * control.slotBytes);
+    return new Slot(index, this.#chunks[chunk]! + within, this.#slots + index * control.slotBytes);
   }
 
-  #newChunk(): boolean {
-    const { control } = this.#engine;
-    const offset = control.takeChunk();
-    if (offset < 0) return false;
-    const address = SLOTS + this.#chunks.length * control.chunkBytes;
-    this.#mapControl(address, control.chunkBytes, PROT_READ | PROT_WRITE, offset);
-    this.#chunks.push(offset);
+  #mapChunk(index: number): boolean {
+    const { control } = this.#engine, address = this.#slots + index * control.chunkBytes;
+    if (index === this.#chunks.length) {
+      const offset = control.takeChunk();
+      if (offset < 0) return false;
+      this.#chunks.push(offset);
+    }
+    const prot = PROT_READ | PROT_WRITE;
+    this.#mapControl(address, control.chunkBytes, prot, this.#chunks[index]!);
+    this.#mappedChunks++;
     return true;
   }
 
@@ -313,7 +321,7 @@ export class SystrapSpace extends AddressSpace {
     const { control } = this.#engine;
     const commands = control.commandsOffset(child.id);
     const ack = control.ackOffset(child.id);
-    this.ring.push(OP_FORK, 0, commands, child.firstChunk, ack, FAILED, FORKING, 0);
+    this.ring.push(OP_FORK, 0, commands, child.firstChunk, ack, FAILED, FORKING, this.#slots);
     this.#wakeSoon();
     return child;
   }
@@ -445,6 +453,13 @@ export class SystrapSpace extends AddressSpace {
     this.thunks?.release();
     this.#owner.ended(this);
   }
+}
+
+/** A place for the slots of a stub: saved registers are in them, whose addresses no other process shall know. */
+function drawSlots(slotBytes: number): number {
+  const places = (SLOTS_END - SLOTS_FROM) / slotBytes - MAX_SLOTS;
+  const [random] = crypto.getRandomValues(new Uint32Array(1));
+  return SLOTS_FROM + random! % places * slotBytes;
 }
 
 /** SAFETY: a mapping over the stub's own pages would hand the guest the mapper. */
