@@ -233,6 +233,7 @@ export function copyState(mm: MemoryManager, child: MemoryManager): void {
   child.counters.locked = 0;
   child.layout = mm.layout;
   child.sites = mm.sites?.hold() ?? null;
+  child.unpatchedCalls = mm.unpatchedCalls;
   child.mmapBase = mm.mmapBase;
   child.break.start = mm.break.start;
   child.break.end = mm.break.end;

@@ -1,6 +1,7 @@
 /**
  * Which programs of a container have the same address layout, and so the same patched pages: those of one real user. A
- * program that gains privilege has a layout of its own, which its caller cannot know, and no patched sites.
+ * program that gains privilege has a layout of its own, which its caller cannot know, and patched sites of its own, which end
+ * with it (task/program.ts).
  *
  * DIFFERS: Linux draws new addresses at every execve. Here that would leave each program without the pages that were
  * patched for the one before, and a user's processes can look into each other anyway (ptrace(2)).

@@ -99,6 +99,8 @@ export class MemoryManager extends UserAccess {
   hasAskedForKey: boolean = false;
   /** What may be patched for it, with one reference; null: nothing. */
   sites: PatchedSites | null = null;
+  /** So many calls that come by signal pass before one has its site patched. */
+  unpatchedCalls: number = 0;
   /** System call sites may be patched (patch.ts). */
   isPatching: boolean = true;
   /** A thread has a GS base of its own, which patched call sites would need: they cannot come back. */

@@ -32,6 +32,10 @@ export function patchSite(
   ctx: Context | null = null,
 ): boolean {
   if (!mm.isPatching || mm.sites === null || mm.refusedSites?.[rip % REFUSED] === rip) return false;
+  if (mm.unpatchedCalls > 0) {
+    mm.unpatchedCalls--;
+    return false;
+  }
   if (tryPatch(mm, mm.sites, rip, nr, ctx)) return true;
   mm.refusedSites ??= new Float64Array(REFUSED);
   mm.refusedSites[rip % REFUSED] = rip;

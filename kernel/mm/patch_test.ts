@@ -244,6 +244,21 @@ Deno.test("the cache is bounded", () => {
   lab.close();
 });
 
+Deno.test("a program that may end soon is patched after some calls", () => {
+  forBoth((lab, make) => {
+    const mm = lab.newManager();
+    mm.unpatchedCalls = 2;
+    map(mm, make(code([[100, 39]])));
+    assertEquals(patchSite(mm, ADDR + 107, 39), false);
+    const child = mm.fork();
+    assert(child instanceof MemoryManager);
+    for (const one of [mm, child]) {
+      assertEquals([1, 2].map(() => patchSite(one, ADDR + 107, 39)), [false, true]);
+      one.destroy();
+    }
+  });
+});
+
 Deno.test("constants of a site are numbers of calls, or one byte", () => {
   forBoth((lab, make) => {
     const numbers = [511, 512, 0x40000027, -1], image = code(numbers.map((nr, i) => [i * 16, nr]));

@@ -21,6 +21,7 @@ import { execCredentials, type ExecResult } from "../cred/exec_credentials.ts";
 import { type CpuFacts, load, type LoadedProgram, type ProgramIds } from "../loader/load.ts";
 import { MAY_READ } from "../cred/permission.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
+import { PatchedSites } from "../mm/patched_sites.ts";
 import { inodePermission } from "../vfs/access.ts";
 import type { Caller } from "../vfs/caller.ts";
 import { openExec } from "../vfs/open.ts";
@@ -41,6 +42,8 @@ const FRAME_REST = 8 + 128 + 128 + 80;
 /** Personality bits that a program with more privilege does not inherit. */
 const PER_CLEAR_ON_SETID = READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT |
   MMAP_PAGE_ZERO;
+/** Calls of a program with patched sites of its own before one is patched: most such programs end before that. */
+const CALLS_BEFORE_OWN_SITES = 1000;
 /** LIMIT: stack limit of a program that gains privilege. */
 export const SECURE_STACK = 8 << 20;
 /** LIMIT: bytes of /proc/PID/comm. */
@@ -139,11 +142,14 @@ class Opener {
    */
   private place(uid: number, isSecure: boolean): void {
     const { container, mm } = this, { ctx } = mm;
-    if (container === null || isSecure) {
+    const account = container?.accounts.ofUser(uid) ?? null;
+    if (container === null || account === null || isSecure) {
       mm.layout = ctx.newLayout();
+      mm.sites = account === null ? null : new PatchedSites(ctx, account);
+      mm.unpatchedCalls = CALLS_BEFORE_OWN_SITES;
       return;
     }
-    const { addresses, sites } = container.layouts.of(ctx, uid, container.accounts.ofUser(uid));
+    const { addresses, sites } = container.layouts.of(ctx, uid, account);
     mm.layout = addresses;
     mm.sites = sites.hold();
   }
