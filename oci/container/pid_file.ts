@@ -40,14 +40,23 @@ export function tellPid({ pidFile, pidfdSocket }: PidChoice, { pid, pidfd }: Spa
   if (pidFile !== null) writePidFile(pidFile, pid);
 }
 
-/** Appears with its whole content. @throws UserError */
+/** Appears with its whole content, in a new file: others may write in that directory. @throws UserError */
 function writePidFile(path: string, pid: number): void {
-  const temporary = `${path}.${Deno.pid}`;
+  const temporary = `${path}.${crypto.randomUUID()}`;
   try {
-    Deno.writeTextFileSync(temporary, String(pid), { mode: 0o644 });
+    Deno.writeTextFileSync(temporary, String(pid), { createNew: true, mode: 0o644 });
     Deno.renameSync(temporary, path);
   } catch (error) {
+    removeIfThere(temporary);
     throw new UserError(`--pid-file: ${path} cannot be written`, undefined, error);
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // What could not be written says so.
   }
 }
 
