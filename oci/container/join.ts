@@ -16,7 +16,7 @@ import type { ContainerRecord } from "../state/record.ts";
 import type { ContainerDir } from "../state/store.ts";
 import { UserError } from "../user_error.ts";
 import { runCreateHooks } from "./create_hooks.ts";
-import { sharedNamespaces } from "./host_namespaces.ts";
+import { namespaceInode, sharedNamespaces } from "./host_namespaces.ts";
 import { bootSpec, check2, hostSteps, type Made, type Making, openUsers } from "./making.ts";
 
 /** @throws UserError */
@@ -26,7 +26,7 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
   if (statusOf(record) === "stopped") {
     throw new UserError(`the sandbox ${sandboxId}, which the container belongs to, has ended`);
   }
-  reservePlace(making, dir);
+  reservePlace(making, dir, record.sentry.pid);
   const { bundle, streams, settings } = making;
   const program = goferProgram();
   const [socket, peer] = check2(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), "socketpair");
@@ -79,18 +79,36 @@ export function joinSandbox(making: Making, other: ContainerRecord): Made {
  * The process of which those of the container's guests are going to be copies is put where they belong. On a platform that
  * has none they run in the groups of the sandbox, whose kernel keeps the container's limits (sandbox/guest_container.ts).
  */
-function reservePlace(making: Making, sandbox: ContainerDir): void {
+function reservePlace(making: Making, sandbox: ContainerDir, sentry: number): void {
   const { id, waiter, cgroup, bundle } = making;
   const { fds: [pidfd = -1] } = askForFds(sandbox, { op: "reserve", id }, [waiter]);
   close(waiter);
   if (pidfd < 0) return;
-  const pid = pidOf(pidfd);
-  cgroup.addProcess(pid);
-  setGuestOomScoreAdj(pid, bundle.config.process.oomScoreAdj ?? undefined);
-  close(pidfd);
+  try {
+    const pid = ownProcess(pidfd, sentry);
+    cgroup.addProcess(pid);
+    setGuestOomScoreAdj(pid, bundle.config.process.oomScoreAdj ?? undefined);
+    // Its number has not gone to another process meanwhile.
+    pidOf(pidfd);
+  } finally {
+    close(pidfd);
+  }
 }
 
-/** Its number here, which is another one than in the sandbox. @throws UserError if it has ended */
+/**
+ * A broken Sentry may send the pidfd of any process that it has one of, such as a command's (SO_PEERPIDFD): what is put
+ * into control groups is one of its own.
+ *
+ * @param sentry pid of the sandbox's kernel, whose processes are in its PID namespace
+ * @returns its pid @throws UserError
+ */
+export function ownProcess(pidfd: number, sentry: number): number {
+  const pid = pidOf(pidfd), namespaceOf = (of: number) => namespaceInode(`/proc/${of}/ns/pid`);
+  if (namespaceOf(pid) === namespaceOf(sentry)) return pid;
+  throw new UserError("the sandbox sends a process that is not its own");
+}
+
+/** Its number here, which is another one than in the sandbox. @throws UserError if it has ended, or is no process */
 function pidOf(pidfd: number): number {
   const text = Deno.readTextFileSync(`/proc/self/fdinfo/${pidfd}`);
   const pid = Number(/^Pid:\s*(-?\d+)$/m.exec(text)?.[1] ?? 0);
