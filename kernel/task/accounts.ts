@@ -1,7 +1,8 @@
 /**
- * The accounts of a sandbox, of its containers and of their users (core/account.ts). Containers
- * have equal parts of each quota; an ordinary user may have half of its container's part, so that
- * several users cannot be kept from working by one, and root by none.
+ * The accounts of a sandbox, of its containers and of their users (core/account.ts). Containers have
+ * equal parts of each
+ * quota and of the bytes of all kernel objects; an ordinary user may have half of its container's part, so that several
+ * users cannot be kept from working by one, and root by none.
  *
  * Neighbours: thread_group.ts (a process's account), change_credentials.ts (a process has another
  * user).
@@ -33,6 +34,7 @@ export class SandboxAccounts {
   /** The guests may have so much memory on this machine, in bytes. */
   setLimit(bytes: number, machineBytes: number): void {
     this.root.bytesMax = Math.min(bytes * KERNEL_SHARE, machineBytes * MACHINE_SHARE, KERNEL_MAX);
+    this.divide();
   }
 
   open(): ContainerAccounts {
@@ -49,7 +51,8 @@ export class SandboxAccounts {
   }
 
   private divide(): void {
-    for (const { all } of this.containers) all.share = 1 / this.containers.size;
+    const share = 1 / this.containers.size;
+    for (const accounts of this.containers) accounts.setShare(share);
   }
 }
 
@@ -59,10 +62,26 @@ export class ContainerAccounts {
   private readonly sandbox: SandboxAccounts;
   private readonly users: Map<number, Account> = new Map();
   private sweepAt: number = USERS_KEPT;
+  /** Bytes of kernel objects that its own memory limit permits. */
+  private ownBytesMax: number = Infinity;
 
   constructor(sandbox: SandboxAccounts) {
     this.sandbox = sandbox;
     this.all = new Account(sandbox.root, 1);
+  }
+
+  /** The container may have so much memory, in bytes. */
+  setLimit(bytes: number): void {
+    this.ownBytesMax = bytes * KERNEL_SHARE;
+    this.setShare(this.all.share);
+  }
+
+  /** Its part of the sandbox's quotas, and of the bytes that kernel objects may take. */
+  setShare(share: number): void {
+    const { all } = this;
+    all.share = share;
+    all.bytesMax = Math.min(this.sandbox.root.bytesMax * share, this.ownBytesMax);
+    for (const user of this.users.values()) user.bytesMax = all.bytesMax * user.share;
   }
 
   /** The account of a user by its kernel id. */
@@ -71,6 +90,7 @@ export class ContainerAccounts {
     if (known !== undefined) return known;
     if (this.users.size >= this.sweepAt) this.sweep();
     const user = new Account(this.all, uid === 0 ? 1 : USER_SHARE);
+    user.bytesMax = this.all.bytesMax * user.share;
     this.users.set(uid, user);
     return user;
   }

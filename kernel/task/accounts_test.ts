@@ -62,9 +62,23 @@ Deno.test("bytes are bounded by the limits of memory, at each level", () => {
   sandbox.setLimit(400, 2 ** 40);
   assertEquals(takeAll(account), 20);
   THINGS.give(20, account);
-  container.all.bytesMax = 95;
+  container.setLimit(190);
   assertEquals(takeAll(account), 9);
   THINGS.give(9, account);
+});
+
+Deno.test("neither a container nor an ordinary user takes the bytes of the others", () => {
+  const sandbox = new SandboxAccounts(), one = sandbox.open(), other = sandbox.open();
+  sandbox.setLimit(800, 2 ** 40);
+  const user = process(one, 1000), root = process(one, 0), victim = process(other, 0);
+  assertEquals([takeAll(user), takeAll(root)], [10, 10], "a half of the container's half each");
+  assertEquals(takeAll(victim), 20);
+  THINGS.give(10, user);
+  THINGS.give(10, root);
+  other.close();
+  assertEquals(takeAll(user), 20, "half of all, though the other's objects are still there");
+  THINGS.give(20, user);
+  THINGS.give(20, victim);
 });
 
 Deno.test("users without processes and objects are forgotten", () => {

@@ -9,7 +9,6 @@
 import type { Arena } from "../../ffi/mem/arena.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
-import { KERNEL_SHARE } from "./accounts.ts";
 import type { Container } from "./container.ts";
 import { killGroup } from "./exit_request.ts";
 import type { Kernel } from "./kernel_services.ts";
@@ -110,7 +109,7 @@ export class OomKiller {
   /** From now on a container may have that many bytes. */
   limit(container: Container, bytes: number): void {
     container.memoryMax = bytes;
-    container.accounts.all.bytesMax = bytes * KERNEL_SHARE;
+    container.accounts.setLimit(bytes);
     this.watch(container);
   }
 
