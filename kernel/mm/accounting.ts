@@ -7,9 +7,6 @@ import { PROT_EXEC, PROT_WRITE } from "../../platform/platform.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import { VM_GROWSDOWN, VM_LOCKED, VM_SHARED, type Vma } from "./vma.ts";
 
-/** LIMIT: areas a process may have (vm.max_map_count). */
-export const MAX_AREAS = 65530;
-
 /** Soft limits in bytes; the owner of the rlimits keeps them current. */
 export class MemoryLimits {
   as: number = Infinity;

@@ -1,7 +1,6 @@
 /** Names that a program gives to its memory, for /proc/PID/maps: PR_SET_VMA_ANON_NAME of prctl(2). */
 
 import { EAGAIN, EBADF, EINVAL, ENOMEM } from "../../ffi/abi/errno.ts";
-import { MAX_AREAS } from "./accounting.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isPageAligned, pageUp } from "./region.ts";
 import { SharedAnon } from "./shared_anon.ts";
@@ -19,7 +18,7 @@ export function nameAreas(mm: MemoryManager, addr: number, len: number, name: st
       result = -EBADF;
       break;
     }
-    if (mm.vmas.length >= MAX_AREAS - 2) {
+    if (!mm.vmas.hasRoom(3)) {
       result = -EAGAIN;
       break;
     }

@@ -77,6 +77,7 @@ export function copyMemory(mm: MemoryManager, child: MemoryManager, copies: Fork
     inheritHandler(copy, child, handlers);
     child.vmas.insert(copy);
   }
+  child.vmas.charge();
   copyPages(mm, child);
   giveCopies(child, copies);
   if (isWiped) wipe(mm, child);

@@ -164,6 +164,7 @@ export class ForkWork {
       inheritHandler(vma, child, this.handlers);
       child.vmas.insert(vma);
     }
+    child.vmas.charge();
     this.told.push(...ctx.told.splice(0));
   }
 

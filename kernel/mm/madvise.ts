@@ -1,6 +1,6 @@
 /** madvise(2), and giving memory back in place. */
 
-import { EACCES, EFAULT, EHWPOISON, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
+import { EACCES, EAGAIN, EFAULT, EHWPOISON, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { ACCESS_READ, ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { resolvePage } from "./fault.ts";
@@ -156,6 +156,7 @@ function changeFlags(
   clear: number,
   set: number,
 ): number {
+  if (!mm.vmas.maySplit(start, end)) return -EAGAIN;
   const first = mm.vmas.splitAt(start), last = mm.vmas.splitAt(end);
   for (let i = first; i < last; i++) {
     const vma = mm.vmas.at(i);

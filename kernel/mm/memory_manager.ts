@@ -248,6 +248,7 @@ export class MemoryManager extends UserAccess {
     dropPages(this, 0, Infinity);
     this.releaseReserves();
     this.vmas.remove(0, this.vmas.length);
+    this.vmas.uncharge();
     this.counters.copyFrom(new MemoryCounters());
     this.settle();
     this.sites?.drop();

@@ -86,6 +86,7 @@ export function markLocked(
   bits: number,
   isAll: boolean,
 ): number {
+  if (!mm.vmas.maySplit(start, end)) return -ENOMEM;
   let at = start;
   const first = mm.vmas.splitAt(start), last = mm.vmas.splitAt(end);
   for (let i = first; i < last; i++) {

@@ -18,7 +18,7 @@ import {
 } from "../../ffi/abi/errno.ts";
 import * as M from "../../ffi/abi/mman.ts";
 import { PROT_EXEC, PROT_NONE, PROT_WRITE } from "../../platform/platform.ts";
-import { MAX_AREAS, mayExpand, mayLock } from "./accounting.ts";
+import { mayExpand, mayLock } from "./accounting.ts";
 import { MIN_ADDRESS } from "./address_layout.ts";
 import type { Backing } from "./backing.ts";
 import { copyIntoNew } from "./cow.ts";
@@ -66,7 +66,7 @@ export function mmap(
   const size = pageUp(len);
   if (size > mm.layout.maxAddress) return -ENOMEM;
   if (offset + size > 2 ** 63) return -EOVERFLOW;
-  if (mm.vmas.length >= MAX_AREAS || mm.space.mappingCount > HOST_MAPPINGS) return -ENOMEM;
+  if (!mm.vmas.hasRoom(1) || mm.space.mappingCount > HOST_MAPPINGS) return -ENOMEM;
   if ((flags & M.MAP_HUGETLB) !== 0) return -ENOMEM;
   const isSecret = backing !== null && backing.isSecret;
   const isLocked = isSecret || (flags & M.MAP_LOCKED) !== 0 || (mm.futureFlags & V.VM_LOCKED) !== 0;

@@ -96,6 +96,7 @@ function changeRange(
       if (isData(vma.flags, prot) && !isData(vma.flags, vma.prot)) {
         if ((mm.counters.data + pages) * PAGE_SIZE > mm.limits.data) return -ENOMEM;
       }
+      if (!mm.vmas.maySplit(at, to)) return -ENOMEM;
       mm.vmas.splitAt(to);
       const part = mm.vmas.at(mm.vmas.splitAt(at));
       if (state.isFreed) part.flags &= ~VM_ACCOUNT;

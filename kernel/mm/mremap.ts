@@ -3,7 +3,7 @@
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from "../../ffi/abi/mman.ts";
 import { PROT_NONE } from "../../platform/platform.ts";
-import { MAX_AREAS, mayExpand, mayLock } from "./accounting.ts";
+import { mayExpand, mayLock } from "./accounting.ts";
 import { MIN_ADDRESS } from "./address_layout.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
@@ -73,7 +73,7 @@ function moveTo(
   const max = mm.layout.maxAddress, isFixed = (flags & MREMAP_FIXED) !== 0;
   if (!isPageAligned(newAddr) || newLen > max || newAddr > max - newLen) return -EINVAL;
   if (addr < newAddr + newLen && newAddr < addr + oldLen) return -EINVAL;
-  if (mm.vmas.length >= MAX_AREAS - 2) return -ENOMEM;
+  if (!mm.vmas.hasRoom(3)) return -ENOMEM;
   if (isFixed && newAddr < MIN_ADDRESS) return -EPERM;
   if (isFixed) {
     if (isReserved(mm, newAddr, newAddr + newLen)) return -ENOMEM;

@@ -15,6 +15,7 @@ export function mseal(mm: MemoryManager, addr: number, len: number): number {
     if (vma === null) return -ENOMEM;
     at = vma.end;
   }
+  if (!mm.vmas.maySplit(addr, end)) return -ENOMEM;
   const first = mm.vmas.splitAt(addr), last = mm.vmas.splitAt(end);
   for (let i = first; i < last; i++) mm.vmas.at(i).flags |= VM_SEALED;
   mm.hasSeals = true;

@@ -4,7 +4,6 @@
  */
 
 import { EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
-import { MAX_AREAS } from "./accounting.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isSealed } from "./sealed.ts";
@@ -75,9 +74,8 @@ function unmapHost(mm: MemoryManager, start: number, end: number): void {
 
 /** A hole in the middle of an area makes one more. */
 function wouldSplitTooMuch(mm: MemoryManager, start: number, end: number): boolean {
-  if (mm.vmas.length < MAX_AREAS) return false;
   const vma = mm.vmas.find(start);
-  return vma !== null && vma.start < start && vma.end > end;
+  return vma !== null && vma.start < start && vma.end > end && !mm.vmas.hasRoom(1);
 }
 
 /**

@@ -45,6 +45,7 @@ export function registerAreas(
     if ((vma.maxProt & PROT_WRITE) === 0) return -EPERM;
     if (vma.userfault !== null && vma.userfault !== handler) return -EBUSY;
   }
+  if (!mm.vmas.maySplit(start, end)) return -ENOMEM;
   mm.hasHandlers = true;
   const first = mm.vmas.splitAt(start), last = mm.vmas.splitAt(end);
   for (let i = first; i < last; i++) {
@@ -71,6 +72,7 @@ export function unregisterAreas(mm: MemoryManager, start: number, end: number): 
     const vma = mm.vmas.at(i);
     if (vma.userfault === null && !mayHandle(vma, 0)) return -EINVAL;
   }
+  if (!mm.vmas.maySplit(start, end)) return -ENOMEM;
   const first = mm.vmas.splitAt(start), last = mm.vmas.splitAt(end);
   for (let i = first; i < last; i++) giveBack(mm, mm.vmas.at(i));
   mm.vmas.mergeAround(start, end);

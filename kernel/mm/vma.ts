@@ -4,8 +4,10 @@
  */
 
 import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
-import type { Backing } from "./backing.ts";
+import { type Account, ACCOUNTING } from "../core/account.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
+import { AREAS } from "../core/quota.ts";
+import type { Backing } from "./backing.ts";
 import { isSamePolicy, type MemPolicy } from "./mem_policy.ts";
 import type { Userfault } from "./userfault.ts";
 
@@ -155,11 +157,20 @@ export interface BackingUser {
   unlink(backing: Backing): void;
 }
 
+/** LIMIT: areas a process may have (vm.max_map_count). */
+export const MAX_AREAS = 65530;
+/** Areas that each memory has without a charge (its tasks' charge has room for them), and that are charged at once. */
+const FREE_AREAS = 64, CHARGED_AT_ONCE = 64;
+
 /** All areas of a process, by address. */
 export class VmaList {
   readonly list: Vma[] = [];
   private readonly user: BackingUser;
   private hint: number = 0;
+  /** What made the memory is charged for its areas. */
+  private readonly account: Account = ACCOUNTING.current;
+  /** So many there may be without another charge. */
+  private charged: number = FREE_AREAS;
 
   constructor(user: BackingUser) {
     this.user = user;
@@ -167,6 +178,58 @@ export class VmaList {
 
   get length(): number {
     return this.list.length;
+  }
+
+  /** May there be `count` more (vm.max_map_count, and what the account may have)? HOT */
+  hasRoom(count: number): boolean {
+    const n = this.list.length + count;
+    if (n > MAX_AREAS) return false;
+    return n <= this.charged || this.chargeFor(n, false);
+  }
+
+  /** May the areas at `start` and at `end` be split there? */
+  maySplit(start: number, end: number): boolean {
+    const count = (this.isInside(start) ? 1 : 0) + (this.isInside(end) ? 1 : 0);
+    return count === 0 || this.hasRoom(count);
+  }
+
+  /** May another memory have a copy of each area? */
+  get mayCopy(): boolean {
+    const n = this.list.length - FREE_AREAS;
+    return n <= 0 || AREAS.hasRoom(n);
+  }
+
+  /** Charge what was inserted without a question: a copy, for which `mayCopy` asked. */
+  charge(): void {
+    if (this.list.length > this.charged) this.chargeFor(this.list.length, true);
+  }
+
+  /** All areas are gone. */
+  uncharge(): void {
+    AREAS.give(this.charged - FREE_AREAS, this.account);
+    this.charged = FREE_AREAS;
+  }
+
+  private chargeFor(length: number, isCertain: boolean): boolean {
+    const count = Math.ceil((length - this.charged) / CHARGED_AT_ONCE) * CHARGED_AT_ONCE;
+    if (isCertain) AREAS.add(count, this.account);
+    else if (!AREAS.take(count, this.account)) return false;
+    this.charged += count;
+    return true;
+  }
+
+  /** Many areas went: those beyond what may soon be needed again are given back. */
+  private giveBack(): void {
+    const least = Math.max(FREE_AREAS, this.list.length + CHARGED_AT_ONCE);
+    if (this.charged - least < 4 * CHARGED_AT_ONCE) return;
+    AREAS.give(this.charged - least, this.account);
+    this.charged = least;
+  }
+
+  /** `addr` is in an area and not its start. */
+  private isInside(addr: number): boolean {
+    const i = this.indexOf(addr);
+    return i < this.list.length && this.list[i]!.start < addr;
   }
 
   /** Index of the first area that ends behind `addr` (length when none). HOT */
@@ -236,6 +299,7 @@ export class VmaList {
       if (backing !== null) this.user.unlink(backing);
     }
     this.list.splice(from, to - from);
+    this.giveBack();
   }
 
   /** Merge what continues each other in the neighbourhood of [start, end). */
@@ -250,6 +314,8 @@ export class VmaList {
       } else list[++last] = vma;
     }
     // Those that went are cut out at once: one by one, many would move as many each.
-    if (++last < i) list.splice(last, i - last);
+    if (++last >= i) return;
+    list.splice(last, i - last);
+    this.giveBack();
   }
 }

@@ -103,6 +103,7 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   const full = checkCount(task, request);
   if (full !== 0) return undoFork(task, full);
   if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return undoFork(task, -ENOMEM);
+  if ((flags & CLONE_VM) === 0 && !task.mm.vmas.mayCopy) return undoFork(task, -ENOMEM);
   if ((flags & CLONE_FS) !== 0 && task.fs.isInExec) return undoFork(task, -EAGAIN);
   const copy = (flags & CLONE_VM) !== 0 ? 0 : copyInSlices(task);
   if (copy !== 0) return copy;

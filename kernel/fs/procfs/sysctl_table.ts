@@ -2,7 +2,7 @@
 
 import { EPOLL_ITEMS, FANOTIFY_GROUPS, INODE_WATCHES, OPEN_FILES } from "../../core/quota.ts";
 import { CAP_LAST_CAP } from "../../cred/credentials.ts";
-import { MAX_AREAS } from "../../mm/accounting.ts";
+import { MAX_AREAS } from "../../mm/vma.ts";
 import { MIN_ADDRESS } from "../../mm/address_layout.ts";
 import { NR_OPEN } from "../../vfs/fd_table.ts";
 import { MOUNT_MAX } from "../../vfs/mounts.ts";

@@ -4,7 +4,15 @@
  */
 
 import { CAP_SYS_NICE } from "../../../ffi/abi/capability.ts";
-import { EFAULT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import {
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  ENOMEM,
+  EOPNOTSUPP,
+  EPERM,
+  ESRCH,
+} from "../../../ffi/abi/errno.ts";
 import {
   MPOL_DEFAULT,
   MPOL_F_ADDR,
@@ -104,7 +112,9 @@ export function sysMbind(t: Task, a: SyscallArgs): number {
   const policy = makePolicy(mode, nodes);
   if (typeof policy === "number") return policy;
   if (!isMapped(t, start, end)) return -EFAULT;
-  const { vmas } = t.mm, first = vmas.splitAt(start), last = vmas.splitAt(end);
+  const { vmas } = t.mm;
+  if (!vmas.maySplit(start, end)) return -ENOMEM;
+  const first = vmas.splitAt(start), last = vmas.splitAt(end);
   for (let i = first; i < last; i++) vmas.at(i).policy = policy;
   vmas.mergeAround(start, end);
   return 0;

@@ -1,0 +1,60 @@
+/** The bound of a memory's areas, and whom they are charged to. */
+
+import { assert, assertEquals } from "@std/assert";
+import { EAGAIN, ENOMEM } from "../../ffi/abi/errno.ts";
+import * as M from "../../ffi/abi/mman.ts";
+import { PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import { Account, ACCOUNTING } from "../core/account.ts";
+import { AREAS } from "../core/quota.ts";
+import { MemoryLab } from "../testing/memory_lab.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { MAX_AREAS } from "./vma.ts";
+
+const PAGE = 4096, BASE = 0x100000000000, RW = PROT_READ | PROT_WRITE;
+const FLAGS = M.MAP_PRIVATE | M.MAP_ANONYMOUS | M.MAP_NORESERVE | M.MAP_FIXED;
+
+/** Makes areas of one page each: how many there are when no more can be made. */
+function fill(mm: MemoryManager): number {
+  assertEquals(mm.mmap(BASE, 2 ** 30, RW, FLAGS, null, 0), BASE);
+  for (let i = 1;; i += 2) {
+    const r = mm.mprotect(BASE + i * PAGE, PAGE, PROT_READ);
+    if (r === 0) continue;
+    assertEquals(r, -ENOMEM);
+    mm.mprotect(BASE + 2 ** 30 - PAGE, PAGE, PROT_READ); // room for one, maybe
+    return mm.vmas.length;
+  }
+}
+
+Deno.test("no call makes more areas than vm.max_map_count", () => {
+  const lab = new MemoryLab(), used = AREAS.used, mm = lab.newManager();
+  mm.limits.mayLockAll = true;
+  const count = fill(mm), middle = BASE + 2 ** 29;
+  assertEquals(count, MAX_AREAS);
+  assertEquals(mm.mlock(middle, PAGE, 0, true), -ENOMEM);
+  assertEquals(mm.madvise(middle, PAGE, M.MADV_DONTFORK), -EAGAIN);
+  assertEquals(mm.mseal(middle, PAGE), -ENOMEM);
+  assertEquals(mm.munmap(middle, PAGE), -ENOMEM);
+  assertEquals(mm.vmas.length, count);
+  assert(AREAS.used - used >= count - 64, "they are charged");
+  assertEquals(mm.munmap(BASE, 2 ** 29), 0);
+  assert(AREAS.used - used < 1000, "given back");
+  mm.destroy();
+  assertEquals(AREAS.used, used);
+  lab.close();
+});
+
+Deno.test("areas are charged to the account that the memory was made for", () => {
+  const lab = new MemoryLab(), before = ACCOUNTING.current, account = new Account(null, 1);
+  account.bytesMax = 1000 * AREAS.bytesEach;
+  ACCOUNTING.current = account;
+  try {
+    const mm = lab.newManager(), count = fill(mm);
+    assert(count > 900 && count < 1100, `${count} areas`);
+    assert(!mm.vmas.mayCopy, "a fork would take as many again");
+    mm.destroy();
+    assertEquals(account.bytes, 0);
+  } finally {
+    ACCOUNTING.current = before;
+    lab.close();
+  }
+});
