@@ -103,6 +103,10 @@ export const KEY_BYTES: Quota = new Quota(1 << 26, 1);
  */
 export const CGROUPS: Quota = new Quota(65535, 8000);
 export const CGROUP_XATTR_BYTES: Quota = new Quota(1 << 24, 1);
+/** LIMIT: bytes of System V objects, of the messages in their queues, and of what is to be undone at semaphores. */
+export const IPC_BYTES: Quota = new Quota(1 << 28, 1);
+/** LIMIT: bytes of seccomp filters with their tables. */
+export const SECCOMP_BYTES: Quota = new Quota(1 << 28, 1);
 /** LIMIT: tasks: threads of all processes. */
 export const TASKS: Quota = new Quota(1 << 16, 8000);
 /** LIMIT: areas of all address spaces. */

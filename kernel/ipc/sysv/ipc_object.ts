@@ -4,8 +4,10 @@
  */
 
 import { CAP_IPC_OWNER, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
-import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
+import { EACCES, EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE } from "../../../ffi/abi/ipc.ts";
+import { type Account, ACCOUNTING } from "../../core/account.ts";
+import { IPC_BYTES } from "../../core/quota.ts";
 import { type Credentials, hasCapIn, inGroup } from "../../cred/credentials.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../../cred/user_namespace.ts";
 
@@ -16,6 +18,8 @@ export const IPC_READ = 0o444, IPC_WRITE = 0o222, IPC_EXEC = 0o111;
 const INDEX_BITS = 15;
 const MAX_INDEXES = 1 << INDEX_BITS;
 const MAX_SEQ = 0xffff;
+/** What an object takes of the kernel's heap without its contents. */
+const OBJECT_BYTES = 700;
 /** Indexes are reused late: new objects take the next one of at least this many in turn. */
 const MIN_CYCLE = 64;
 
@@ -44,6 +48,8 @@ export abstract class IpcObject {
   userNs: UserNamespace = INITIAL_USER_NAMESPACE;
   /** IPC_RMID: whoever sleeps in a call on it gets EIDRM. */
   isRemoved: boolean = false;
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
 
   constructor(key: number, flags: number, cred: Credentials, nowSec: number) {
     this.key = key;
@@ -51,6 +57,11 @@ export abstract class IpcObject {
     this.gid = this.cgid = cred.egid;
     this.mode = flags & 0o777;
     this.ctimeSec = nowSec;
+  }
+
+  /** About what it takes of the kernel's heap; never changes. */
+  get kernelBytes(): number {
+    return OBJECT_BYTES;
   }
 
   /** ipcperms(): may `cred` do what `wanted` (IPC_READ | ...; the mode bits of a get call) says? 0 or -EACCES. */
@@ -138,6 +149,7 @@ export class IpcTable<T extends IpcObject> {
   remove(object: T): void {
     if (this.find(object.id) !== object) return;
     object.isRemoved = true;
+    IPC_BYTES.give(object.kernelBytes, object.account);
     this.forgetKey(object);
     this.slots[object.id & (MAX_INDEXES - 1)] = undefined;
     while (this.slots.length > 0 && this.slots[this.slots.length - 1] === undefined) {
@@ -156,6 +168,7 @@ export class IpcTable<T extends IpcObject> {
     const most = Math.min(limit, MAX_INDEXES);
     const index = this.count >= most ? -1 : this.freeIndex(most);
     if (index < 0) return -ENOSPC;
+    if (!IPC_BYTES.take(object.kernelBytes, object.account)) return -ENOMEM;
     if (index <= this.lastIndex) this.seq = this.seq === MAX_SEQ ? 0 : this.seq + 1;
     this.lastIndex = index;
     object.seq = this.seq;

@@ -7,6 +7,8 @@
 
 import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";
 import { EPERM } from "../../../ffi/abi/errno.ts";
+import { type Account, ACCOUNTING } from "../../core/account.ts";
+import { IPC_BYTES } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import { type Credentials, hasCap } from "../../cred/credentials.ts";
 import { POLLIN, POLLOUT } from "../../vfs/open_file.ts";
@@ -14,9 +16,8 @@ import type { IpcClock } from "./ipc_clock.ts";
 import type { IpcLimits } from "../ipc_limits.ts";
 import { type IpcMaker, IpcObject, type IpcOwner, IpcTable } from "./ipc_object.ts";
 
-/** LIMIT: what the messages of all queues may take, and what a message counts beside its bytes. */
-const MAX_TOTAL_BYTES = 256 << 20;
-const MESSAGE_CHARGE = 128;
+/** What a message takes of the kernel's heap beside its bytes. */
+const MESSAGE_BYTES = 350;
 
 /** Which message a reader wants (convert_mode of ipc/msg.c). */
 export const ANY = 0, EQUAL = 1, NOT_EQUAL = 2, LOWEST = 3, AT_NUMBER = 4;
@@ -28,6 +29,8 @@ export interface MessageType {
 }
 
 export class IpcMessage {
+  /** What it is charged to: its sender. */
+  readonly account: Account = ACCOUNTING.current;
   readonly type: MessageType;
   readonly data: Uint8Array<ArrayBuffer>;
 
@@ -37,7 +40,7 @@ export class IpcMessage {
   }
 
   get charge(): number {
-    return this.data.length + MESSAGE_CHARGE;
+    return this.data.length + MESSAGE_BYTES;
   }
 }
 
@@ -80,7 +83,7 @@ export class IpcMessageQueue extends IpcObject {
   put(message: IpcMessage): void {
     this.messages.push(message);
     this.bytes += message.data.length;
-    this.owner.heldBytes += message.charge;
+    IPC_BYTES.add(message.charge, message.account);
     this.lastSender = this.owner.clock.currentPid();
     this.stimeSec = this.owner.clock.nowSec();
     this.waitQueue.wake(POLLIN);
@@ -106,7 +109,7 @@ export class IpcMessageQueue extends IpcObject {
   take(message: IpcMessage): void {
     this.messages.splice(this.messages.indexOf(message), 1);
     this.bytes -= message.data.length;
-    this.owner.heldBytes -= message.charge;
+    IPC_BYTES.give(message.charge, message.account);
     this.lastReceiver = this.owner.clock.currentPid();
     this.rtimeSec = this.owner.clock.nowSec();
     this.waitQueue.wake(POLLOUT);
@@ -123,7 +126,7 @@ export class IpcMessageQueue extends IpcObject {
   }
 
   release(): void {
-    for (const message of this.messages) this.owner.heldBytes -= message.charge;
+    for (const message of this.messages) IPC_BYTES.give(message.charge, message.account);
     this.messages.length = 0;
     this.bytes = 0;
     this.waitQueue.wake(0);
@@ -162,8 +165,6 @@ export class IpcMessages {
   readonly table: IpcTable<IpcMessageQueue> = new IpcTable();
   readonly clock: IpcClock;
   readonly limits: IpcLimits;
-  /** What all messages count. */
-  heldBytes: number = 0;
 
   constructor(clock: IpcClock, limits: IpcLimits) {
     this.clock = clock;
@@ -172,7 +173,7 @@ export class IpcMessages {
 
   /** There is memory for a message of so many bytes. */
   hasRoom(bytes: number): boolean {
-    return this.heldBytes + bytes + MESSAGE_CHARGE <= MAX_TOTAL_BYTES;
+    return IPC_BYTES.hasRoom(bytes + MESSAGE_BYTES);
   }
 
   /** msgget(2). */

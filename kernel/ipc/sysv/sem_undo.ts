@@ -3,10 +3,17 @@
  * (the threads of a process) share a list; other children have none.
  */
 
+import { type Account, ACCOUNTING } from "../../core/account.ts";
+import { IPC_BYTES } from "../../core/quota.ts";
 import type { SemaphoreSet } from "./semaphores.ts";
+
+/** What the adjustments for a set take of the kernel's heap, beside 4 bytes for each semaphore. */
+const LIST_BYTES = 400;
 
 export class SemUndoList {
   refs: number = 1;
+  /** What it is charged to. */
+  private readonly account: Account = ACCOUNTING.current;
   /** What is to be added to each semaphore of a set. */
   private readonly adjustments: Map<SemaphoreSet, Int32Array> = new Map();
 
@@ -19,6 +26,7 @@ export class SemUndoList {
   drop(pid: number): void {
     if (--this.refs > 0) return;
     for (const [set, by] of this.adjustments) {
+      IPC_BYTES.give(bytesFor(set), this.account);
       set.undos.delete(this);
       for (let num = 0; num < by.length; num++) if (by[num] !== 0) set.adjust(num, by[num]!, pid);
       set.changed();
@@ -26,11 +34,17 @@ export class SemUndoList {
     this.adjustments.clear();
   }
 
+  /** Is there memory for adjustments of `set`? */
+  mayUndo(set: SemaphoreSet): boolean {
+    return this.adjustments.has(set) || IPC_BYTES.hasRoom(bytesFor(set), this.account);
+  }
+
   /** The adjustments for `set`, by semaphore. */
   of(set: SemaphoreSet): Int32Array {
     let by = this.adjustments.get(set);
     if (by === undefined) {
       by = new Int32Array(set.count);
+      IPC_BYTES.add(bytesFor(set), this.account);
       this.adjustments.set(set, by);
       set.undos.add(this);
     }
@@ -44,6 +58,10 @@ export class SemUndoList {
   }
 
   forgetSet(set: SemaphoreSet): void {
-    this.adjustments.delete(set);
+    if (this.adjustments.delete(set)) IPC_BYTES.give(bytesFor(set), this.account);
   }
+}
+
+function bytesFor(set: SemaphoreSet): number {
+  return LIST_BYTES + 4 * set.count;
 }

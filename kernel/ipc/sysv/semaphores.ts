@@ -16,6 +16,8 @@ import type { SemUndoList } from "./sem_undo.ts";
 
 /** LIMIT: semaphores of all sets together, whatever /proc/sys/kernel/sem says. */
 const MAX_SEMAPHORES = 1 << 22;
+/** Bytes that a semaphore takes: value and pid. */
+const SEMAPHORE_BYTES = 8;
 /** Bounds of what one process may have to undo. */
 const UNDO_MIN = -SEMVMX - 1, UNDO_MAX = SEMVMX;
 
@@ -76,6 +78,10 @@ export class SemaphoreSet extends IpcObject {
 
   get count(): number {
     return this.values.length;
+  }
+
+  override get kernelBytes(): number {
+    return super.kernelBytes + this.count * SEMAPHORE_BYTES;
   }
 
   /** semop(2): 0, -EAGAIN (IPC_NOWAIT), -ERANGE, or PENDING: then it stands in the queue. */

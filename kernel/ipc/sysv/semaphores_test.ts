@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { EAGAIN, EIDRM, ERANGE } from "../../../ffi/abi/errno.ts";
 import { IPC_NOWAIT, SEM_UNDO } from "../../../ffi/abi/ipc.ts";
+import { IPC_BYTES } from "../../core/quota.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { SemUndoList } from "./sem_undo.ts";
 import { PENDING, SemaphoreSet, SemOperations } from "./semaphores.ts";
@@ -80,4 +81,19 @@ Deno.test("adjustments are forgotten by SETVAL, bounded, and clipped", () => {
   assertEquals(set.operate(ops([[0, 30000, SEM_UNDO]], greedy)), -ERANGE);
   greedy.drop(7);
   assertEquals(set.values[0], 0);
+});
+
+Deno.test("adjustments are charged to the process that made them, until they are undone or their set goes", () => {
+  const set = newSet(5, 5), other = newSet(5), before = IPC_BYTES.used, undo = new SemUndoList();
+  assertEquals(undo.mayUndo(set), true);
+  set.operate(ops([[0, -3, SEM_UNDO]], undo));
+  set.operate(ops([[1, -3, SEM_UNDO]], undo));
+  const one = IPC_BYTES.used - before;
+  assertEquals(one > 8, true);
+  other.operate(ops([[0, -3, SEM_UNDO]], undo));
+  assertEquals(IPC_BYTES.used - before > one, true);
+  other.release();
+  assertEquals(IPC_BYTES.used - before, one);
+  undo.drop(7);
+  assertEquals(IPC_BYTES.used, before);
 });

@@ -1,6 +1,6 @@
 /** semget(2), semop(2), semtimedop(2), semctl(2). The sets: kernel/ipc/sysv/semaphores.ts. */
 
-import { E2BIG, EAGAIN, EFAULT, EFBIG, EINVAL, ERANGE } from "../../../ffi/abi/errno.ts";
+import { E2BIG, EAGAIN, EFAULT, EFBIG, EINVAL, ENOMEM, ERANGE } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/ipc.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
@@ -71,7 +71,10 @@ function operate(t: Task, a: SyscallArgs): number {
   if (set === null) return -EINVAL;
   if (list.some((o) => o.num >= set.count)) return -EFBIG;
   const hasUndo = list.some((o) => (o.flags & I.SEM_UNDO) !== 0);
-  if (hasUndo) t.semUndo ??= new SemUndoList();
+  if (hasUndo) {
+    t.semUndo ??= new SemUndoList();
+    if (!t.semUndo.mayUndo(set)) return -ENOMEM;
+  }
   const ops = new SemOperations(list, hasUndo ? t.semUndo : null, kernelPid(t));
   const allowed = set.permission(ops.alters ? IPC_WRITE : IPC_READ, t.cred);
   if (allowed < 0) return allowed;

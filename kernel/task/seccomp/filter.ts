@@ -11,6 +11,8 @@ import {
   SECCOMP_RET_ALLOW,
   SeccompData,
 } from "../../../ffi/abi/seccomp.ts";
+import { type Account, ACCOUNTING } from "../../core/account.ts";
+import { SECCOMP_BYTES } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Notifier } from "./notifier.ts";
 
@@ -19,10 +21,8 @@ export const CACHED_CALLS = 512;
 /** Linux's bound for the filters of a task together, in its own instructions, 4 more a filter. */
 const MAX_PATH = 32768, PATH_PENALTY = 4;
 
-/** LIMIT: bytes that the filters of a sandbox take; beyond it none can be attached (ENOMEM). */
-const BYTES_MAX = 256 << 20;
+/** What a filter takes of the kernel's heap (SECCOMP_BYTES). */
 const FILTER_BYTES = 4096, INSTRUCTION_BYTES = 16;
-let bytesInUse = 0;
 
 const UNKNOWN = 0, ALLOWED = 1, DECIDE = 2;
 
@@ -31,6 +31,8 @@ export const DATA_WORDS: number = SeccompData.size / 4;
 
 export abstract class SeccompFilter {
   prev: SeccompFilter | null = null;
+  /** What it is charged to. */
+  private readonly account: Account = ACCOUNTING.current;
   /** Filters of the chain from here on. */
   count: number = 1;
   /** Of the chain, in Linux's instructions. */
@@ -107,15 +109,13 @@ export abstract class SeccompFilter {
   }
 
   private retire(): void {
-    bytesInUse -= this.bytes;
+    SECCOMP_BYTES.give(this.bytes, this.account);
     this.events.wake(0);
   }
 
-  /** False: all filters of the sandbox together would take too much of the kernel's memory. */
+  /** Charges it; false: the filters of its account would take too much of the kernel's memory. */
   claim(): boolean {
-    if (bytesInUse + this.bytes > BYTES_MAX) return false;
-    bytesInUse += this.bytes;
-    return true;
+    return SECCOMP_BYTES.take(this.bytes, this.account);
   }
 
   /** About what it takes of memory, tables included. */
