@@ -4,6 +4,7 @@
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
+import { flatString } from "../core/bytes.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import type { KeyType } from "./key_types.ts";
 import type { KeyHolder } from "./task_keyrings.ts";
@@ -93,8 +94,8 @@ export class Key {
   ) {
     this.serial = serial;
     this.type = type;
-    this.description = description;
-    this.index = keyIndex(type, description);
+    this.description = flatString(description);
+    this.index = keyIndex(type, this.description);
     this.user = user;
     this.uid = user.uid;
     this.gid = gid;

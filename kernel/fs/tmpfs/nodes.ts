@@ -2,6 +2,7 @@
 
 import { ENXIO } from "../../../ffi/abi/errno.ts";
 import { S_IFLNK } from "../../../ffi/abi/stat.ts";
+import { flatString } from "../../core/bytes.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
@@ -13,7 +14,7 @@ export class TmpfsSymlink extends TmpfsInode {
 
   constructor(space: TmpfsSpace, target: string, uid: number, gid: number) {
     super(space, S_IFLNK | 0o777, uid, gid);
-    this.target = target;
+    this.target = flatString(target);
     this.size = target.length;
     this.storeMore(target.length);
   }
