@@ -4,7 +4,8 @@
  * container and a user may have a part of each (account.ts).
  */
 
-import { type Account, ACCOUNTING, charge, hasRoom } from "./account.ts";
+import { type Account, ACCOUNTING, charge, hasRoom, KINDS_MAX } from "./account.ts";
+import { KernelBug } from "./kernel_bug.ts";
 
 let kinds = 0;
 
@@ -18,6 +19,9 @@ export class Quota {
   used: number = 0;
 
   constructor(limit: number, bytesEach: number) {
+    if (this.kind >= KINDS_MAX) {
+      throw new KernelBug("more kinds of quotas than accounts have room for");
+    }
     this.limit = limit;
     this.bytesEach = bytesEach;
   }
@@ -103,10 +107,14 @@ export const KEY_BYTES: Quota = new Quota(1 << 26, 1);
  */
 export const CGROUPS: Quota = new Quota(65535, 8000);
 export const CGROUP_XATTR_BYTES: Quota = new Quota(1 << 24, 1);
-/** LIMIT: bytes of System V objects, of the messages in their queues, and of what is to be undone at semaphores. */
+/** LIMIT: bytes of System V objects, of messages in their and in POSIX queues, and of what is to be undone at semaphores. */
 export const IPC_BYTES: Quota = new Quota(1 << 28, 1);
 /** LIMIT: bytes of seccomp filters with their tables. */
 export const SECCOMP_BYTES: Quota = new Quota(1 << 28, 1);
+/** LIMIT: rings (io_uring) beside their open files; their shared memory is that of guests. */
+export const RINGS: Quota = new Quota(1 << 18, 2500);
+/** LIMIT: bytes of namespaces, without the mounts, links and objects in them. */
+export const NAMESPACE_BYTES: Quota = new Quota(1 << 28, 1);
 /** LIMIT: tasks: threads of all processes. */
 export const TASKS: Quota = new Quota(1 << 16, 8000);
 /** LIMIT: areas of all address spaces. */

@@ -4,11 +4,25 @@
  * host names with what they hold.
  */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
+import { NAMESPACE_BYTES } from "../core/quota.ts";
 import { giveCounts, takeCounts } from "./namespace_counts.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
 /** As in the names of /proc/PID/ns and of nsfs. */
 export type NamespaceKind = "cgroup" | "ipc" | "mnt" | "net" | "pid" | "time" | "user" | "uts";
+
+/** What one takes of the kernel's heap, without what is charged for itself (mounts, links, IPC objects). */
+const BYTES: Readonly<Record<NamespaceKind, number>> = {
+  cgroup: 1500,
+  ipc: 6500,
+  mnt: 2000,
+  net: 25_000,
+  pid: 2000,
+  time: 1500,
+  user: 2500,
+  uts: 1500,
+};
 
 export abstract class Namespace {
   abstract readonly kind: NamespaceKind;
@@ -22,6 +36,8 @@ export abstract class Namespace {
   refs: number = 0;
   /** Kernel id of whoever it is counted for; -1: nobody. */
   private countedUid: number = -1;
+  /** What it is charged to; null: to nothing. */
+  private account: Account | null = null;
   private isReleased: boolean = false;
 
   constructor(owner: UserNamespace | null, isInitial: boolean) {
@@ -45,6 +61,7 @@ export abstract class Namespace {
     if (this.owner !== null && this.countedUid >= 0) {
       giveCounts(this.owner, this.countedUid, this.kind);
     }
+    if (this.account !== null) NAMESPACE_BYTES.give(BYTES[this.kind], this.account);
     this.release();
   }
 
@@ -53,10 +70,14 @@ export abstract class Namespace {
     this.hold().drop();
   }
 
-  /** Counts it for its maker, once: false when that has too many of its kind (-ENOSPC). */
+  /** Counts it for its maker and charges it, once: false when that has too many of its kind (-ENOSPC). */
   countFor(uid: number): boolean {
-    if (this.owner === null || !takeCounts(this.owner, uid, this.kind)) return false;
+    const account = ACCOUNTING.current, bytes = BYTES[this.kind];
+    if (this.owner === null || !NAMESPACE_BYTES.hasRoom(bytes, account)) return false;
+    if (!takeCounts(this.owner, uid, this.kind)) return false;
     this.countedUid = uid;
+    NAMESPACE_BYTES.add(bytes, account);
+    this.account = account;
     return true;
   }
 

@@ -1,10 +1,11 @@
-/** System V objects and messages are charged to those that make them. */
+/** What calls make is charged to their callers, ends with an error when there is no room, and is given back. */
 
 import { assert, assertEquals } from "@std/assert";
-import { ENOMEM } from "../../../ffi/abi/errno.ts";
-import { IPC_PRIVATE, IPC_RMID } from "../../../ffi/abi/ipc.ts";
-import { IPC_BYTES } from "../../core/quota.ts";
-import { DATA, LabKernel } from "../../testing/task_lab.ts";
+import { ENOMEM, ENOSPC } from "../../ffi/abi/errno.ts";
+import { IPC_PRIVATE, IPC_RMID } from "../../ffi/abi/ipc.ts";
+import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUTS } from "../../ffi/abi/sched.ts";
+import { IPC_BYTES, NAMESPACE_BYTES, RINGS } from "../core/quota.ts";
+import { DATA, LabKernel } from "../testing/task_lab.ts";
 
 Deno.test("sets, queues and messages take bytes of the maker's account, and end with ENOMEM", () => {
   const kernel = new LabKernel(), task = kernel.start(), { account } = task.group;
@@ -23,5 +24,37 @@ Deno.test("sets, queues and messages take bytes of the maker's account, and end 
   assertEquals(kernel.call(task, "msgctl", queue, IPC_RMID, 0), 0);
   assertEquals(kernel.call(task, "semctl", set, 0, IPC_RMID, 0), 0);
   assertEquals([IPC_BYTES.used, account.bytes], [used, bytes]);
+  kernel.close();
+});
+
+Deno.test("a ring is charged and given back", () => {
+  const kernel = new LabKernel(), task = kernel.start(), { account } = task.group;
+  const used = RINGS.used, setup = () => Number(kernel.call(task, "io_uring_setup", 1, DATA));
+  const fd = setup();
+  assertEquals(RINGS.used - used, 1);
+  account.bytesMax = account.bytes + RINGS.bytesEach - 1;
+  task.mm.copyOut(DATA, new Uint8Array(120), 0, 120);
+  assertEquals(setup(), -ENOMEM);
+  assertEquals(kernel.call(task, "close", fd), 0);
+  assertEquals(RINGS.used, used);
+  kernel.close();
+});
+
+Deno.test("namespaces are charged to their makers and given back with the last user", () => {
+  const kernel = new LabKernel(), task = kernel.start(), { account } = task.group;
+  const used = NAMESPACE_BYTES.used;
+  for (const flag of [CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET]) {
+    const before = NAMESPACE_BYTES.used;
+    assertEquals(kernel.call(task, "unshare", flag), 0);
+    const after = NAMESPACE_BYTES.used;
+    assert(after > before);
+    assertEquals(kernel.call(task, "unshare", flag), 0);
+    assertEquals(NAMESPACE_BYTES.used, after, "the one before is gone");
+  }
+  account.bytesMax = account.bytes;
+  assertEquals(kernel.call(task, "unshare", CLONE_NEWNET), -ENOSPC);
+  account.bytesMax = Infinity;
+  kernel.call(task, "exit_group", 0);
+  assertEquals(NAMESPACE_BYTES.used, used);
   kernel.close();
 });

@@ -7,6 +7,8 @@
 
 import { EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import { S_IFREG } from "../../../ffi/abi/stat.ts";
+import { type Account, ACCOUNTING } from "../../core/account.ts";
+import { IPC_BYTES } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { TmpfsInode } from "../../fs/tmpfs/tmpfs_inode.ts";
@@ -26,13 +28,30 @@ export interface QueueSizes {
   readonly maxBytes: number;
 }
 
+/** What a message takes of the kernel's heap beside its bytes. */
+const MESSAGE_BYTES = 350;
+
+/** Is there memory for a message of so many bytes? */
+export function hasRoomForMessage(bytes: number): boolean {
+  return IPC_BYTES.hasRoom(bytes + MESSAGE_BYTES);
+}
+
 export class QueuedMessage {
+  /** What it is charged to while it is in a queue: its sender. */
+  private readonly account: Account = ACCOUNTING.current;
   readonly priority: number;
   readonly data: Uint8Array<ArrayBuffer>;
 
   constructor(priority: number, data: Uint8Array<ArrayBuffer>) {
     this.priority = priority;
     this.data = data;
+  }
+
+  charge(): void {
+    IPC_BYTES.add(this.data.length + MESSAGE_BYTES, this.account);
+  }
+  uncharge(): void {
+    IPC_BYTES.give(this.data.length + MESSAGE_BYTES, this.account);
   }
 }
 
@@ -129,6 +148,7 @@ export class MessageQueue extends TmpfsInode {
       else hi = mid;
     }
     list.splice(lo, 0, message);
+    message.charge();
     this.bytes += message.data.length;
     this.touch(true);
     const { notifier } = this;
@@ -143,6 +163,7 @@ export class MessageQueue extends TmpfsInode {
   take(): QueuedMessage | null {
     const message = this.messages.shift() ?? null;
     if (message === null) return null;
+    message.uncharge();
     this.bytes -= message.data.length;
     this.touch(false);
     this.waitQueue.wake(POLLOUT | POLLWRNORM);
@@ -169,7 +190,7 @@ export class MessageQueue extends TmpfsInode {
   }
 
   protected override freeData(): void {
-    this.messages.length = 0;
+    for (const message of this.messages.splice(0)) message.uncharge();
     this.bytes = 0;
     this.owner.release(this.creator, this.charge);
   }

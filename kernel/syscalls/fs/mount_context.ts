@@ -12,13 +12,15 @@ import {
   EINVAL,
   ENODATA,
   ENODEV,
+  ENOMEM,
   ENOSPC,
   EOPNOTSUPP,
 } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD, O_PATH, O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import * as M from "../../../ffi/abi/mount.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { MOUNTS } from "../../core/quota.ts";
+import { flatString } from "../../core/bytes.ts";
+import { MOUNTS, TEXT_BYTES } from "../../core/quota.ts";
 import type { UserNamespace } from "../../cred/user_namespace.ts";
 import { anonFs } from "../../fs/anonfd/anon_inode.ts";
 import type { FsType } from "../../fs/fs_types.ts";
@@ -41,6 +43,8 @@ import { flagsOfAttributes } from "./mount_attributes.ts";
 const TEXT_MAX = 256, BLOB_MAX = 1 << 20;
 /** LIMIT: bytes of all parameters together: those of mount(2). */
 const OPTIONS_MAX = 4096;
+/** What an option takes of the kernel's heap beside its characters. */
+const OPTION_BYTES = 100;
 
 /** Where the making of a file system stands. */
 const PARAMETERS = 0, MADE = 1, CHANGES = 2, FAILED = 3;
@@ -57,6 +61,8 @@ class ContextFile extends OpenFile {
   readonly options: string[] = [];
   made: FileSystem | null = null;
   private optionBytes: number = 0;
+  /** Its part of TEXT_BYTES. */
+  private charged: number = 0;
 
   constructor(type: FsType | null, picked: Path | null, userNs: UserNamespace) {
     super(O_RDWR);
@@ -81,13 +87,16 @@ class ContextFile extends OpenFile {
     if (this.picked !== null) dropPath(this.picked);
     this.discard();
     this.userNs.drop();
+    TEXT_BYTES.give(this.charged, this.account);
   }
 
-  /** One more parameter: 0, or -EINVAL when they are too long. */
+  /** One more parameter: 0, -EINVAL when they are too long, or -ENOMEM. */
   add(option: string): number {
     this.optionBytes += option.length + 1;
     if (this.optionBytes > OPTIONS_MAX) return -EINVAL;
-    this.options.push(option);
+    if (!TEXT_BYTES.take(option.length + OPTION_BYTES, this.account)) return -ENOMEM;
+    this.charged += option.length + OPTION_BYTES;
+    this.options.push(flatString(option));
     return 0;
   }
 
@@ -188,7 +197,7 @@ function setParameter(t: Task, file: ContextFile, key: number, value: number): n
   if (file.phase !== PARAMETERS && file.phase !== CHANGES) return -EBUSY;
   if (name === "source") {
     if (text === null || file.source !== null) return -EINVAL;
-    file.source = text;
+    file.source = flatString(text);
   } else if (text === null && (name === "ro" || name === "rw")) file.isReadOnly = name === "ro";
   else if (name === "" || name.includes(",") || (text ?? "").includes(",")) return -EINVAL;
   else return file.add(text === null ? name : `${name}=${text}`);

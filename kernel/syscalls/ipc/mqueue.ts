@@ -13,6 +13,7 @@ import {
   EMSGSIZE,
   ENAMETOOLONG,
   ENOENT,
+  ENOMEM,
   ETIMEDOUT,
 } from "../../../ffi/abi/errno.ts";
 import {
@@ -27,7 +28,11 @@ import { MQ_PRIO_MAX, MqAttr } from "../../../ffi/abi/ipc.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { BLOCK } from "../../core/result.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import { QueuedMessage, type QueueSizes } from "../../ipc/mqueue/message_queue.ts";
+import {
+  hasRoomForMessage,
+  QueuedMessage,
+  type QueueSizes,
+} from "../../ipc/mqueue/message_queue.ts";
 import { MqueueFile } from "../../ipc/mqueue/mqueue_file.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
@@ -160,6 +165,7 @@ export function sysMqTimedsend(t: Task, a: SyscallArgs): number {
   if (file === null || !file.canWrite) return -EBADF;
   const queue = file.inode;
   if (size > queue.sizes.maxBytes) return -EMSGSIZE;
+  if (!hasRoomForMessage(size)) return -ENOMEM;
   const data = new Uint8Array(size);
   if (t.mm.copyIn(data, 0, a.u64(1), size) !== 0) return -EFAULT;
   if (queue.isFull) return wait(t, file, POLLOUT);

@@ -9,7 +9,7 @@ import { EAGAIN, ECANCELED, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import { Fifo } from "../../core/fifo.ts";
-import { LATE_COMPLETIONS, RING_ENTRIES, RING_REQUESTS } from "../../core/quota.ts";
+import { LATE_COMPLETIONS, RING_ENTRIES, RING_REQUESTS, RINGS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import { anonFs } from "../../fs/anonfd/anon_inode.ts";
@@ -109,6 +109,7 @@ export class Uring extends OpenFile {
   ) {
     super(O_RDWR);
     this.maxAddress = maxAddress;
+    RINGS.add(1, this.account);
     this.memory = memory;
     this.setup = setup;
     this.sqEntries = sqEntries;
@@ -451,5 +452,6 @@ export class Uring extends OpenFile {
     this.eventFile?.drop();
     this.eventFile = null;
     this.memory.drop();
+    RINGS.give(1, this.account);
   }
 }

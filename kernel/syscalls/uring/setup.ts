@@ -4,6 +4,7 @@ import { EBADF, EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { MAP_FIXED, MAP_SHARED } from "../../../ffi/abi/mman.ts";
 import { PROT_READ, PROT_WRITE, type SyscallArgs } from "../../../platform/platform.ts";
+import { RINGS } from "../../core/quota.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import { MAX_RING_FDS, RingFds } from "../../task/ring_fds.ts";
 import type { Task } from "../../task/task.ts";
@@ -80,6 +81,7 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
     : U.IoUringSqe.size;
   const cqeBytes = (flags & U.IORING_SETUP_CQE32) !== 0 ? 2 * U.IoUringCqe.size : U.IoUringCqe.size;
   const shape = { sqEntries: entries, cqEntries, sqeBytes, cqeBytes };
+  if (!RINGS.hasRoom()) return -ENOMEM;
   const memory = RingMemory.create(t.kernel.memory, { dev: 0, ino: 0 }, shape);
   if (memory === null) return -ENOMEM;
   const ring = new Uring(memory, flags, shape, t.mm.layout.maxAddress);
