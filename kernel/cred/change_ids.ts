@@ -107,12 +107,13 @@ export function setfsgid(cred: Credentials, gid: number): Credentials {
   return { ...cred, fsgid: gid };
 }
 
+/** setgroups(2): `groups` are sorted, and are the credentials' own. */
 export function setgroups(cred: Credentials, groups: readonly number[]): Credentials | number {
   const { userNs } = cred;
   if (!hasOwnCap(cred, CAP_SETGID) || !userNs.allowsSetgroups) return -EPERM;
   // Before there is a map a process could only lose what denies it something.
   if (userNs.gidMap.length === 0) return -EPERM;
-  return { ...cred, groups: [...groups].sort((a, b) => a - b) };
+  return { ...cred, groups };
 }
 
 function isOwnUid(cred: Credentials, id: number): boolean {

@@ -8,6 +8,7 @@
  */
 
 import { Account, ACCOUNTING } from "../core/account.ts";
+import { GroupLists } from "../cred/group_lists.ts";
 
 /** The part of its container's quotas that an ordinary user may have. */
 const USER_SHARE = 0.5;
@@ -23,6 +24,8 @@ const USERS_KEPT = 64;
 
 export class SandboxAccounts {
   readonly root: Account = new Account(null, 1);
+  /** Lists of groups that credentials of all containers have. */
+  readonly groupLists: GroupLists = new GroupLists();
   private readonly containers: Set<ContainerAccounts> = new Set();
 
   /** Objects that are made before any process runs are the sandbox's own. */

@@ -1,6 +1,6 @@
 /** User and group ids: getuid(2), setuid(2), setresuid(2), setgroups(2) and their families. Rules: cred/change_ids.ts. */
 
-import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import { EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import * as change from "../../cred/change_ids.ts";
 import type { Credentials } from "../../cred/credentials.ts";
@@ -121,5 +121,6 @@ export function sysSetgroups(t: Task, a: SyscallArgs): number {
   if (size > 0 && t.mm.copyIn(bytes, 0, a.u64(1), bytes.length) !== 0) return -EFAULT;
   const kernelIds = [...groups].map((gid) => t.cred.userNs.kernelGid(gid));
   if (kernelIds.includes(NO_ID)) return -EINVAL;
-  return apply(t, change.setgroups(t.cred, kernelIds));
+  const kept = t.kernel.accounts.groupLists.keep(kernelIds.sort((x, y) => x - y));
+  return kept === null ? -ENOMEM : apply(t, change.setgroups(t.cred, kept));
 }

@@ -1,0 +1,31 @@
+import { assert, assertEquals } from "@std/assert";
+import { Account, ACCOUNTING } from "../core/account.ts";
+import { GROUP_LIST_BYTES } from "../core/quota.ts";
+import { GroupLists } from "./group_lists.ts";
+
+/** `length` groups, all other than those of another `first`. */
+function groups(first: number, length: number): number[] {
+  return Array.from({ length }, (_, i) => first + i);
+}
+
+Deno.test("equal long lists are one list, and each list is charged once", () => {
+  const before = ACCOUNTING.current, account = new Account(null, 1), lists = new GroupLists();
+  ACCOUNTING.current = account;
+  try {
+    const first = lists.keep(groups(1, 1000));
+    assertEquals(first, groups(1, 1000));
+    assert(lists.keep(groups(1, 1000)) === first);
+    const { bytes } = account;
+    assert(bytes >= 8000 && bytes < 9000, `${bytes}`);
+    assert(lists.keep(groups(2, 1000)) !== first);
+    assertEquals(account.bytes, 2 * bytes);
+    lists.keep(groups(3, 32));
+    assertEquals(account.bytes, 2 * bytes, "short lists are not kept");
+    account.bytesMax = account.bytes + 100;
+    assertEquals(lists.keep(groups(4, 1000)), null);
+    assert(lists.keep(groups(1, 1000)) === first, "what is there needs no room");
+  } finally {
+    ACCOUNTING.current = before;
+    GROUP_LIST_BYTES.give(account.bytes, account);
+  }
+});
