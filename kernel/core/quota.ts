@@ -81,7 +81,7 @@ export const EXTRA_WAITS: Quota = new Quota(1 << 22, 100);
 /** LIMIT: record locks of all files. */
 export const RECORD_LOCKS: Quota = new Quota(1 << 20, 150);
 /** LIMIT: inodes of all tmpfs; and bytes of their attributes, ACLs and targets of links. */
-export const TMPFS_INODES: Quota = new Quota(1 << 20, 1000);
+export const TMPFS_INODES: Quota = new Quota(1 << 20, 1400);
 export const TMPFS_BYTES: Quota = new Quota(1 << 28, 1);
 /** LIMIT: messages that wait in sockets, and parts of streams with credentials or descriptors of their own. */
 export const SOCKET_MESSAGES: Quota = new Quota(1 << 20, 200);
@@ -91,7 +91,7 @@ export const RIGHTS_IN_FLIGHT: Quota = new Quota(1 << 16, 50);
 export const TEXT_MAX: number = 1 << 26;
 export const TEXT_BYTES: Quota = new Quota(1 << 28, 1);
 /** LIMIT: mounts, those that are nowhere too. */
-export const MOUNTS: Quota = new Quota(1 << 18, 600);
+export const MOUNTS: Quota = new Quota(1 << 18, 1200);
 /** LIMIT: instructions of all filters of sockets. */
 export const FILTER_INSTRUCTIONS: Quota = new Quota(1 << 22, 40);
 /** LIMIT: links, their addresses and routes, of all network namespaces. */
