@@ -12,7 +12,7 @@
  */
 
 /** LIMIT: kinds of objects; quota.ts numbers them. */
-const KINDS_MAX = 64;
+export const KINDS_MAX = 64;
 
 export class Account {
   parent: Account | null;
