@@ -7,7 +7,7 @@ import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUTS } from "../../ffi/abi/sched.ts
 import { IPC_BYTES, NAMESPACE_BYTES, RINGS } from "../core/quota.ts";
 import { DATA, LabKernel } from "../testing/task_lab.ts";
 
-Deno.test("sets, queues and messages take bytes of the maker's account, and end with ENOMEM", () => {
+Deno.test("sets, queues and messages take the maker's bytes, and end with ENOMEM", () => {
   const kernel = new LabKernel(), task = kernel.start(), { account } = task.group;
   const used = IPC_BYTES.used, bytes = account.bytes;
   const set = Number(kernel.call(task, "semget", IPC_PRIVATE, 1000, 0o600));
