@@ -1,6 +1,6 @@
 /**
- * What is patched for the processes of one user in one container: thunks of the platform, and the pages that jump to them.
- * Other users and containers have their own, so that none reads in the thunks where another's code lies.
+ * What is patched for the processes of one user in one container, or for one program that gained privilege: thunks of the
+ * platform, and the pages that jump to them. Others have their own, so that none reads in the thunks where another's code lies.
  *
  * All of it is charged to the user while any process may go through it. Without room a site stays as it is, which costs a
  * signal a call. Neighbours: layouts.ts (who gets which), patch.ts, patch_cache.ts.
