@@ -211,8 +211,11 @@ export class Simulation {
     if (spaces.length > 0) found.push(`${spaces.length} address spaces`);
     if (this.container !== null) dropContainer(this.container);
     // These outlive processes.
-    const { shm } = kernel.namespaces.ipc;
+    const { shm, sem, msg, mq } = kernel.namespaces.ipc;
     for (const segment of shm.table.all()) shm.remove(segment);
+    for (const set of sem.table.all()) sem.remove(set);
+    for (const queue of msg.table.all()) msg.remove(queue);
+    mq.fs.destroy();
     collectRights();
     while (kernel.memory.reclaim());
     for (const [i, now] of this.used().entries()) {

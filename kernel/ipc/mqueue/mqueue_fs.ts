@@ -111,6 +111,11 @@ export class MqueueFs extends FileSystem implements TmpfsSpace {
     else this.charges.delete(uid);
   }
 
+  /** Its namespace ends: so do the queues, and the messages in them. */
+  override destroy(): void {
+    for (const queue of this.root.children()) queue.evict();
+  }
+
   override statfs(out: StatFs): number {
     out.type = MQUEUE_MAGIC;
     out.blockSize = 4096;
