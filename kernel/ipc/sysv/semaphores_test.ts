@@ -83,7 +83,7 @@ Deno.test("adjustments are forgotten by SETVAL, bounded, and clipped", () => {
   assertEquals(set.values[0], 0);
 });
 
-Deno.test("adjustments are charged to their process until they are undone or their set goes", () => {
+Deno.test("adjustments are charged to their process until they are undone", () => {
   const set = newSet(5, 5), other = newSet(5), before = IPC_BYTES.used, undo = new SemUndoList();
   assertEquals(undo.mayUndo(set), true);
   set.operate(ops([[0, -3, SEM_UNDO]], undo));
