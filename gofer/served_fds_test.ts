@@ -1,4 +1,5 @@
-// What a broken Sentry sends beside its messages to a Gofer that serves one socket: nothing of it stays open.
+// What a broken Sentry sends beside its messages to a Gofer that serves one socket: nothing of it
+// stays open.
 
 import { assert, assertEquals } from "@std/assert";
 import { SIGKILL } from "../ffi/abi/signal.ts";

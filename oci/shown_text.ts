@@ -1,10 +1,13 @@
 /**
- * Text for the operator's terminal that may quote a guest, an image, a hook or a broken Sentry: names of programs, paths,
- * error messages. What a terminal takes for a command is written as an escape. A guest's own output is another matter:
- * it does not come this way.
+ * Text for the operator's terminal that may quote a guest, an image, a hook or a broken Sentry:
+ * names of programs, paths, error messages. What a terminal takes for a command is written as an
+ * escape. A guest's own output is another matter: it does not come this way.
  */
 
-/** Control characters without tab and newline, and what changes the direction of text or ends a line. */
+/**
+ * Control characters without tab and newline, and what changes the direction of text or ends a
+ * line.
+ */
 const IN_LINES = /(?![\t\n])\p{Cc}|[\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 /** What of these JSON.stringify leaves as it is. */
 const IN_JSON = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;

@@ -98,7 +98,10 @@ export abstract class Context {
   deathCause: string = "";
   /** FPU state can be fetched now; otherwise `requestFull` first. */
   isFull: boolean = false;
-  /** The call arrived by signal or ptrace stop, so the site may be worth patching (`Platform.newThunks`). */
+  /**
+   * The call arrived by signal or ptrace stop, so the site may be worth patching
+   * (`Platform.newThunks`).
+   */
   viaSignal: boolean = false;
 
   /**
@@ -138,15 +141,16 @@ export interface Thunks {
   /** The next new site takes a further table. */
   readonly isTableFull: boolean;
   /**
-   * For a `syscall` behind instructions of five or six bytes (`before`, little-endian: `mov eax, nr` as a rule; six are 2^40 and
-   * more), whose next instruction is at `returnAddr`: the 32-bit absolute address for the 7-byte `jmp [disp32]` that replaces
-   * all, negative in the upper half; 0: the site has no thunk. The two high bytes of the 32 bits are invalid opcodes, since they
+   * For a `syscall` behind instructions of five or six bytes (`before`, little-endian: `mov eax,
+   * nr` as a rule; six are 2^40 and more), whose next instruction is at `returnAddr`: the 32-bit
+   * absolute address for the 7-byte `jmp [disp32]` that replaces all, negative in the upper half;
+   * 0: the site has no thunk. The two high bytes of the 32 bits are invalid opcodes, since they
    * stand where `syscall` was.
    */
   find(before: number, returnAddr: number): number;
   /**
-   * The same, and makes the thunk where there is none; 0 when there is no room. The instructions must mean the same at any
-   * address; if the first faults, the site is reported as its place.
+   * The same, and makes the thunk where there is none; 0 when there is no room. The instructions
+   * must mean the same at any address; if the first faults, the site is reported as its place.
    */
   get(before: number, returnAddr: number): number;
   /** The owner is done with it. The memory is free when no address space uses it any more. */
@@ -173,8 +177,8 @@ export abstract class AddressSpace {
   abstract mapFile(addr: number, len: number, file: number, offset: number, prot: number): void;
   abstract unmap(addr: number, len: number): void;
   /**
-   * Guest code may go through all thunks that the set has now: to be called before a page with a patched site is mapped.
-   * A space uses one set, and its forks use the same.
+   * Guest code may go through all thunks that the set has now: to be called before a page with a
+   * patched site is mapped. A space uses one set, and its forks use the same.
    */
   abstract useThunks(thunks: Thunks): void;
   /** Pages of the range at which nothing is mapped are passed over. */
@@ -259,8 +263,8 @@ export interface Platform {
   unregisterFile(file: number): void;
 
   /**
-   * An empty set of thunks, for call sites that are patched; null when this platform does not patch. One set belongs to
-   * address spaces that may know each other's code addresses.
+   * An empty set of thunks, for call sites that are patched; null when this platform does not
+   * patch. One set belongs to address spaces that may know each other's code addresses.
    */
   newThunks(): Thunks | null;
 

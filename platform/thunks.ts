@@ -1,11 +1,11 @@
 /**
- * Thunks: for each patched call site the instruction that stood in front of `syscall`, a load of the return address, then the way
- * to the platform's stub, which makes the call.
+ * Thunks: for each patched call site the instruction that stood in front of `syscall`, a load of
+ * the return address, then the way to the platform's stub, which makes the call.
  *
- * The site is `jmp [table entry]`; the entry has the thunk's address, and behind it the return address, which is data: a
- * guest chooses no more than the moved instruction of what can be executed here. Tables and thunks are written here only. A
- * thunk is never changed once its entry is set.
- * Neighbours: `stub/fast_path.ts`, `systrap/site_memory.ts`, `kvm/call_stub.ts`.
+ * The site is `jmp [table entry]`; the entry has the thunk's address, and behind it the return
+ * address, which is data: a guest chooses no more than the moved instruction of what can be
+ * executed here. Tables and thunks are written here only. A thunk is never changed once its entry
+ * is set. Neighbours: `stub/fast_path.ts`, `systrap/site_memory.ts`, `kvm/call_stub.ts`.
  */
 
 import { Assembler } from "../ffi/asm/assembler.ts";
@@ -35,7 +35,9 @@ const SIX_BYTES = 2 ** 40;
 const MAX_SITE_BYTES = 8;
 const MOV_EAX = 0xb8;
 
-/** Where a set of thunks has its tables and thunks. Guest addresses in the upper half are negative. */
+/**
+ * Where a set of thunks has its tables and thunks. Guest addresses in the upper half are negative.
+ */
 export interface ThunkPlace {
   readonly tables: readonly number[];
   readonly thunks: number;

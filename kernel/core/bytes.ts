@@ -35,8 +35,8 @@ export function bytesToString(u8: Uint8Array, from: number, to: number): string 
 }
 
 /**
- * The same byte string, for an object that keeps it: without the tree of small pieces that `bytesToString` makes, which
- * takes eight times the memory.
+ * The same byte string, for an object that keeps it: without the tree of small pieces that
+ * `bytesToString` makes, which takes eight times the memory.
  */
 export function flatString(s: string): string {
   if (s.length < FLAT_LENGTH) return s;

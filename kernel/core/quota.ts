@@ -107,7 +107,10 @@ export const KEY_BYTES: Quota = new Quota(1 << 26, 1);
  */
 export const CGROUPS: Quota = new Quota(65535, 8000);
 export const CGROUP_XATTR_BYTES: Quota = new Quota(1 << 24, 1);
-/** LIMIT: bytes of System V objects, of messages in their and in POSIX queues, and of what is to be undone at semaphores. */
+/**
+ * LIMIT: bytes of System V objects, of messages in their and in POSIX queues, and of what is to be
+ * undone at semaphores.
+ */
 export const IPC_BYTES: Quota = new Quota(1 << 28, 1);
 /** LIMIT: bytes of seccomp filters with their tables. */
 export const SECCOMP_BYTES: Quota = new Quota(1 << 28, 1);
@@ -124,8 +127,8 @@ export const AREAS: Quota = new Quota(1 << 23, 250);
 /** LIMIT: places in descriptor tables, used or not (256 MB). */
 export const FD_SLOTS: Quota = new Quota(32 << 20, 8);
 /**
- * LIMIT: what is patched of the system call sites of programs: sites, tables of the platform that they jump through, and pages
- * that are kept with them.
+ * LIMIT: what is patched of the system call sites of programs: sites, tables of the platform that
+ * they jump through, and pages that are kept with them.
  */
 export const PATCHED_SITES: Quota = new Quota(1 << 17, 200);
 export const SITE_TABLES: Quota = new Quota(1 << 10, 300);

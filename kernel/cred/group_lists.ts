@@ -1,7 +1,8 @@
 /**
- * Long lists of supplementary groups (setgroups(2)). Credentials are shared by tasks, open files, keys and messages, and
- * nothing counts their users. So a long list is kept once for all credentials that have the same groups, until the
- * sandbox ends, and stays charged: otherwise a root of a container takes 512 KB of the kernel's heap for each open file.
+ * Long lists of supplementary groups (setgroups(2)). Credentials are shared by tasks, open files,
+ * keys and messages, and nothing counts their users. So a long list is kept once for all
+ * credentials that have the same groups, until the sandbox ends, and stays charged: otherwise a
+ * root of a container takes 512 KB of the kernel's heap for each open file.
  */
 
 import { GROUP_LIST_BYTES } from "../core/quota.ts";
@@ -16,7 +17,9 @@ const HASH_START = 0x811c9dc5, HASH_FACTOR = 0x01000193;
 export class GroupLists {
   private readonly byHash: Map<number, (readonly number[])[]> = new Map();
 
-  /** The list to keep for these groups, which are sorted; null: there is no memory for another one. */
+  /**
+   * The list to keep for these groups, which are sorted; null: there is no memory for another one.
+   */
   keep(groups: readonly number[]): readonly number[] | null {
     if (groups.length <= SHORT) return groups;
     const hash = hashOf(groups), lists = this.byHash.get(hash);

@@ -12,7 +12,10 @@ import type { UserNamespace } from "./user_namespace.ts";
 /** As in the names of /proc/PID/ns and of nsfs. */
 export type NamespaceKind = "cgroup" | "ipc" | "mnt" | "net" | "pid" | "time" | "user" | "uts";
 
-/** What one takes of the kernel's heap, without what is charged for itself (mounts, links, IPC objects). */
+/**
+ * What one takes of the kernel's heap, without what is charged for itself (mounts, links, IPC
+ * objects).
+ */
 const BYTES: Readonly<Record<NamespaceKind, number>> = {
   cgroup: 1500,
   ipc: 6500,
@@ -70,7 +73,10 @@ export abstract class Namespace {
     this.hold().drop();
   }
 
-  /** Counts it for its maker and charges it, once: false when that has too many of its kind (-ENOSPC). */
+  /**
+   * Counts it for its maker and charges it, once: false when that has too many of its kind
+   * (-ENOSPC).
+   */
   countFor(uid: number): boolean {
     const account = ACCOUNTING.current, bytes = BYTES[this.kind];
     if (this.owner === null || !NAMESPACE_BYTES.hasRoom(bytes, account)) return false;

@@ -2,9 +2,10 @@
  * What may stand in front of a `syscall` that is patched: an instruction of five bytes, or two of six, which the jump replaces together
  * with the call. The thunk executes it in its own place, so it must mean the same everywhere.
  *
- * C libraries have `mov eax, nr` there; where one function makes all calls that can be cancelled (glibc from 2.41 on), it fetches
- * the number from the stack; Go's runtime has two moves between registers. A thunk is code that a guest can jump to: of what it
- * executes the program has chosen a register, and a byte as constant or distance. Neighbour: patch.ts. Not here: pages.
+ * C libraries have `mov eax, nr` there; where one function makes all calls that can be cancelled
+ * (glibc from 2.41 on), it fetches the number from the stack; Go's runtime has two moves between
+ * registers. A thunk is code that a guest can jump to: of what it executes the program has chosen a
+ * register, and a byte as constant or distance. Neighbour: patch.ts. Not here: pages.
  */
 
 import { load16, load32, load8 } from "../../ffi/mem/native_memory.ts";

@@ -1,10 +1,11 @@
 /**
- * Which programs of a container have the same address layout, and so the same patched pages: those of one real user. A
- * program that gains privilege has a layout of its own, which its caller cannot know, and patched sites of its own, which end
- * with it (task/program.ts).
+ * Which programs of a container have the same address layout, and so the same patched pages: those
+ * of one real user. A program that gains privilege has a layout of its own, which its caller cannot
+ * know, and patched sites of its own, which end with it (task/program.ts).
  *
- * DIFFERS: Linux draws new addresses at every execve. Here that would leave each program without the pages that were
- * patched for the one before, and a user's processes can look into each other anyway (ptrace(2)).
+ * DIFFERS: Linux draws new addresses at every execve. Here that would leave each program without
+ * the pages that were patched for the one before, and a user's processes can look into each other
+ * anyway (ptrace(2)).
  */
 
 import type { Account } from "../core/account.ts";
@@ -12,7 +13,10 @@ import { AddressLayout } from "./address_layout.ts";
 import type { MemoryContext } from "./memory_context.ts";
 import { PatchedSites } from "./patched_sites.ts";
 
-/** LIMIT: users of a container that have a layout while none of their programs runs; the one that ran longest ago loses it. */
+/**
+ * LIMIT: users of a container that have a layout while none of their programs runs; the one that
+ * ran longest ago loses it.
+ */
 const KEPT = 16;
 
 class SharedLayout {

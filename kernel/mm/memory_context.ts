@@ -29,7 +29,9 @@ export class MemoryContext {
   readonly tlbs: TlbPool = new TlbPool();
   /** What is patched for the users of all containers. */
   readonly sites: Set<PatchedSites> = new Set();
-  /** The layout of programs that asked for no randomization, and of memory that has no program yet. */
+  /**
+   * The layout of programs that asked for no randomization, and of memory that has no program yet.
+   */
   readonly plainLayout: AddressLayout;
   /** The fault for a handler (userfaultfd(2)) that an access met last. */
   readonly awaited: AwaitedFault = new AwaitedFault();

@@ -1,6 +1,8 @@
 /**
- * Patching of system call sites: seven or eight bytes (call_site.ts) in a private, executable, read-only file mapping become a jump
- * through a table of the platform, which posts the call without a signal. What the program computes is the same. Debuggers see the original bytes (forced_access.ts), and so do the Sentry's own reads.
+ * Patching of system call sites: seven or eight bytes (call_site.ts) in a private, executable,
+ * read-only file mapping become a jump through a table of the platform, which posts the call
+ * without a signal. What the program computes is the same. Debuggers see the original bytes
+ * (forced_access.ts), and so do the Sentry's own reads.
  *
  * LIMIT: a site that lies across two pages stays as it is: two pages cannot be replaced at one instant in general.
  */

@@ -1,8 +1,10 @@
 /**
- * Code pages with patched system call sites, shared by those processes of a user that have the same page of the same file at
- * the same address. A page with one more site is a new frame: code that runs is never changed in place.
+ * Code pages with patched system call sites, shared by those processes of a user that have the same
+ * page of the same file at the same address. A page with one more site is a new frame: code that
+ * runs is never changed in place.
  *
- * Neighbours: patch.ts decides what is patched and maps the pages, patched_sites.ts has the cache of each user.
+ * Neighbours: patch.ts decides what is patched and maps the pages, patched_sites.ts has the cache
+ * of each user.
  */
 
 import { compare, copy } from "../../ffi/mem/native_memory.ts";
@@ -12,7 +14,10 @@ import type { Backing } from "./backing.ts";
 import { instructionAt, siteBytes } from "./call_site.ts";
 import { type FrameAllocator, type FrameStore, PAGE_SIZE } from "./frames.ts";
 
-/** LIMIT: pages that are kept for a user (8 MiB), if there is room for so many; the oldest goes first. */
+/**
+ * LIMIT: pages that are kept for a user (8 MiB), if there is room for so many; the oldest goes
+ * first.
+ */
 const MAX_PAGES = 2048;
 
 export class PatchedPage {
@@ -114,7 +119,10 @@ export class PatchCache {
     for (const entry of this.order) this.remove(entry);
   }
 
-  /** Lets go of the pages that no process has mapped now or mapped since the last time: often those of a file that is gone. */
+  /**
+   * Lets go of the pages that no process has mapped now or mapped since the last time: often those
+   * of a file that is gone.
+   */
   age(): void {
     for (const entry of this.order) {
       const isMapped = this.frames.refs(entry.frame * PAGE_SIZE) > 1;

@@ -1,9 +1,11 @@
 /**
- * What is patched for the processes of one user in one container, or for one program that gained privilege: thunks of the
- * platform, and the pages that jump to them. Others have their own, so that none reads in the thunks where another's code lies.
+ * What is patched for the processes of one user in one container, or for one program that gained
+ * privilege: thunks of the platform, and the pages that jump to them. Others have their own, so
+ * that none reads in the thunks where another's code lies.
  *
- * All of it is charged to the user while any process may go through it. Without room a site stays as it is, which costs a
- * signal a call. Neighbours: layouts.ts (who gets which), patch.ts, patch_cache.ts.
+ * All of it is charged to the user while any process may go through it. Without room a site stays
+ * as it is, which costs a signal a call. Neighbours: layouts.ts (which program gets which), patch.ts,
+ * patch_cache.ts.
  */
 
 import type { Platform, Thunks } from "../../platform/platform.ts";
@@ -40,7 +42,10 @@ export class PatchedSites {
     owner.sites.add(this);
   }
 
-  /** The address for the jump of a site, or 0: it cannot be patched, or the user has as many as there may be. */
+  /**
+   * The address for the jump of a site, or 0: it cannot be patched, or the user has as many as
+   * there may be.
+   */
   thunk(before: number, returnAddr: number): number {
     const { account } = this, thunks = this.thunks ??= this.owner.platform.newThunks();
     if (thunks === null) return 0;

@@ -159,7 +159,10 @@ export interface BackingUser {
 
 /** LIMIT: areas a process may have (vm.max_map_count). */
 export const MAX_AREAS = 65530;
-/** Areas that each memory has without a charge (its tasks' charge has room for them), and that are charged at once. */
+/**
+ * Areas that each memory has without a charge (its tasks' charge has room for them), and that are
+ * charged at once.
+ */
 const FREE_AREAS = 64, CHARGED_AT_ONCE = 64;
 
 /** All areas of a process, by address. */

@@ -1,4 +1,7 @@
-/** What calls make is charged to their callers, ends with an error when there is no room, and is given back. */
+/**
+ * What calls make is charged to their callers, ends with an error when there is no room, and is
+ * given back.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { ENOMEM, ENOSPC } from "../../ffi/abi/errno.ts";

@@ -1,7 +1,8 @@
 /**
- * The accounts of a sandbox, of its containers and of their users (core/account.ts). Containers have
- * equal parts of each quota and of the bytes of all kernel objects; an ordinary user may have half of
- * its container's part, so that several users cannot be kept from working by one, and root by none.
+ * The accounts of a sandbox, of its containers and of their users (core/account.ts). Containers
+ * have equal parts of each quota and of the bytes of all kernel objects; an ordinary user may have
+ * half of its container's part, so that several users cannot be kept from working by one, and root
+ * by none.
  *
  * Neighbours: thread_group.ts (a process's account), change_credentials.ts (a process has another
  * user).

@@ -42,7 +42,10 @@ const FRAME_REST = 8 + 128 + 128 + 80;
 /** Personality bits that a program with more privilege does not inherit. */
 const PER_CLEAR_ON_SETID = READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT |
   MMAP_PAGE_ZERO;
-/** Calls of a program with patched sites of its own before one is patched: most such programs end before that. */
+/**
+ * Calls of a program with patched sites of its own before one is patched: most such programs end
+ * before that.
+ */
 const CALLS_BEFORE_OWN_SITES = 1000;
 /** LIMIT: stack limit of a program that gains privilege. */
 export const SECURE_STACK = 8 << 20;

@@ -1,6 +1,7 @@
 /**
- * What mount(2), umount2(2), pivot_root(2) and chroot(2) may do: checks in Linux's order, then the namespace does it
- * (mounts.ts). File systems are made by the caller (`kernel/fs` knows the types); paths are resolved already.
+ * What mount(2), umount2(2), pivot_root(2) and chroot(2) may do: checks in Linux's order, then the
+ * namespace does it (mounts.ts). File systems are made by the caller (`kernel/fs` knows the types);
+ * paths are resolved already.
  */
 
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from "../../ffi/abi/capability.ts";

@@ -210,7 +210,10 @@ export abstract class OpenFile {
     this.path.mount.fs.writers++;
   }
 
-  /** Opened to be executed: while it is open, opening for writing is ETXTBSY. False: there is a writer. */
+  /**
+   * Opened to be executed: while it is open, opening for writing is ETXTBSY. False: there is a
+   * writer.
+   */
   denyWriters(): boolean {
     if (this.writeAccess < 0) return true;
     if (this.writeAccess > 0 || this.inode.writeCount > 0) return false;

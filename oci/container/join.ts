@@ -96,8 +96,8 @@ function reservePlace(making: Making, sandbox: ContainerDir, sentry: number): vo
 }
 
 /**
- * A broken Sentry may send the pidfd of any process that it has one of, such as a command's (SO_PEERPIDFD): what is put
- * into control groups is one of its own.
+ * A broken Sentry may send the pidfd of any process that it has one of, such as a command's
+ * (SO_PEERPIDFD): what is put into control groups is one of its own.
  *
  * @param sentry pid of the sandbox's kernel, whose processes are in its PID namespace
  * @returns its pid @throws UserError
@@ -108,7 +108,10 @@ export function ownProcess(pidfd: number, sentry: number): number {
   throw new UserError("the sandbox sends a process that is not its own");
 }
 
-/** Its number here, which is another one than in the sandbox. @throws UserError if it has ended, or is no process */
+/**
+ * Its number here, which is another one than in the sandbox. @throws UserError if it has ended, or
+ * is no process
+ */
 function pidOf(pidfd: number): number {
   const text = Deno.readTextFileSync(`/proc/self/fdinfo/${pidfd}`);
   const pid = Number(/^Pid:\s*(-?\d+)$/m.exec(text)?.[1] ?? 0);

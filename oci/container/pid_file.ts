@@ -40,7 +40,10 @@ export function tellPid({ pidFile, pidfdSocket }: PidChoice, { pid, pidfd }: Spa
   if (pidFile !== null) writePidFile(pidFile, pid);
 }
 
-/** Appears with its whole content, in a new file: others may write in that directory. @throws UserError */
+/**
+ * Appears with its whole content, in a new file: others may write in that directory. @throws
+ * UserError
+ */
 function writePidFile(path: string, pid: number): void {
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {

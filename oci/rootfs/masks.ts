@@ -57,7 +57,10 @@ function coverDirectory(kernel: SandboxKernel, caller: Caller, at: Path): number
   return addMount(caller, empty, at, flags, "tmpfs");
 }
 
-/** An image's /dev/null may be anything, a link to what is to be hidden too: that hides nothing (CVE-2025-31133). */
+/**
+ * An image's /dev/null may be anything, a link to what is to be hidden too: that hides nothing
+ * (CVE-2025-31133).
+ */
 function coverFile(caller: Caller, at: Path, jsonPath: string): number {
   const none = findNull(caller);
   if (typeof none !== "number") return bindMount(caller, none, at, false);

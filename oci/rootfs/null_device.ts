@@ -1,6 +1,6 @@
 /**
- * The null device of a container, as it has it at /dev/null: whatever else an image or a guest has put there, a link or
- * a FIFO, is none.
+ * The null device of a container, as it has it at /dev/null: whatever else an image or a guest has
+ * put there, a link or a FIFO, is none.
  */
 
 import { ENXIO } from "../../ffi/abi/errno.ts";

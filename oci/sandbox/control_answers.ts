@@ -1,7 +1,7 @@
 /**
- * Reads what a sandbox says to commands: messages of its start (control.ts) and answers (control_protocol.ts). The
- * commands have the host's privileges and the sandbox runs guests: what makes no sense is an error that says so, and
- * nothing of it is used. Neighbour: spec/json_node.ts.
+ * Reads what a sandbox says to commands: messages of its start (control.ts) and answers
+ * (control_protocol.ts). The commands have the host's privileges and the sandbox runs guests: what
+ * makes no sense is an error that says so, and nothing of it is used. Neighbour: spec/json_node.ts.
  */
 
 import { PLATFORM_NAMES } from "../../platform/names.ts";

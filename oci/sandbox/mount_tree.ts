@@ -163,7 +163,10 @@ export class MountTree {
   }
 }
 
-/** File systems that programs take for the kernel's word: they lie where config.json says, or nowhere, as with runc. */
+/**
+ * File systems that programs take for the kernel's word: they lie where config.json says, or
+ * nowhere, as with runc.
+ */
 const KERNEL_TYPES = ["proc", "sysfs"];
 
 /** @throws UserError if something else than a directory is there, as a link of the image's */

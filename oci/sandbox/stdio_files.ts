@@ -70,7 +70,10 @@ export class StdioFiles {
     });
   }
 
-  /** The sandbox has a /dev/null of its own, if it has a /dev; a link in its place would be opened with root's rights. */
+  /**
+   * The sandbox has a /dev/null of its own, if it has a /dev; a link in its place would be opened
+   * with root's rights.
+   */
   private openNull(flags: number): OpenFile | null {
     const caller = new InitCaller(this.namespace, rootCredentials(), 0);
     const file = typeof findNull(caller) === "number"

@@ -277,7 +277,8 @@ function constants(lab: Lab): void {
   const space = lab.space(), returnAddr = 0x1234_5678_9abc;
   const entry = thunks.get(movEax(7), returnAddr);
   space.useThunks(thunks);
-  // rax = the thunk's address, rbx and rcx = its first words; then what is behind the entry's first word.
+  // rax = the thunk's address, rbx and rcx = its first words; then what is behind the entry's first
+  // word.
   const a = new Assembler().mov(rax, mem(null, entry)).mov(rdx, mem(null, entry + 8));
   for (const [i, to] of [rbx, rcx, rsi, rdi].entries()) a.mov(to, mem(rax, 8 * i));
   lab.load(space, a.ud2());

@@ -1,10 +1,11 @@
 /**
  * What the Sentry and the assembled stub agree on: addresses in a stub, the control memory, states, commands.
  *
- * Every stub maps the same things at the same addresses, all at or above `STUB_BASE`, but for the jump tables and the slots. What a
- * field means for trust stands beside it: "RO" is read-only in a stub, "RW" can be written by guest code
- * at any moment and is only ever a hint or the guest's own loss. Neighbours: the other files of this folder
- * emit the code, `../systrap/` is the Sentry's side.
+ * Every stub maps the same things at the same addresses, all at or above `STUB_BASE`, but for the
+ * jump tables and the slots. What a field means for trust stands beside it: "RO" is read-only in a
+ * stub, "RW" can be written by guest code at any moment and is only ever a hint or the guest's own
+ * loss. Neighbours: the other files of this folder emit the code, `../systrap/` is the Sentry's
+ * side.
  */
 
 import { TABLE_BYTES, TABLE_OPCODES } from "../thunks.ts";
@@ -85,8 +86,8 @@ export const OP_THREAD = 5;
 /** futex(args 0, FUTEX_WAKE): a guest thread that slept when it was resumed. */
 export const OP_WAKE = 7;
 /**
- * A copy of the process: args are control file offsets of commands, slots and ack, then the two marks as u64, and where the
- * slots of this process are, which the copy gives away.
+ * A copy of the process: args are control file offsets of commands, slots and ack, then the two
+ * marks as u64, and where the slots of this process are, which the copy gives away.
  */
 export const OP_FORK = 6;
 

@@ -18,7 +18,10 @@ const EXTRA_CHUNKS = 2048;
 export const MAX_SITE_BLOCKS = 1024;
 
 const GLOBAL = 0;
-/** Empty for ever: what a stub has where its tables and thunks would be, until it maps those of its set. */
+/**
+ * Empty for ever: what a stub has where its tables and thunks would be, until it maps those of its
+ * set.
+ */
 const TABLES = 0x10000;
 const ACKS = 0x100000;
 const THUNKS = 0x200000;

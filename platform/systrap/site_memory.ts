@@ -1,6 +1,7 @@
 /**
- * Sets of thunks in the control file: each has blocks of its own, a table and the thunks of its entries, which only the
- * stubs of its address spaces map. So no guest can read where others have their code, nor jump to bytes that others chose.
+ * Sets of thunks in the control file: each has blocks of its own, a table and the thunks of its
+ * entries, which only the stubs of its address spaces map. So no guest can read where others have
+ * their code, nor jump to bytes that others chose.
  *
  * Neighbours: `../thunks.ts` (what is in there), `space.ts` maps the blocks.
  */

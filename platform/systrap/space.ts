@@ -86,12 +86,17 @@ export class SystrapSpace extends AddressSpace {
   pid = 0;
   pidfd = -1;
   mappings = new MappingIndex();
-  /** Those that its patched call sites go through, and how many tables of them the stub has or is going to have. */
+  /**
+   * Those that its patched call sites go through, and how many tables of them the stub has or is
+   * going to have.
+   */
   thunks: SystrapThunks | null = null;
   #tables = 0;
   readonly #owner: SpaceOwner;
   readonly #engine: Engine;
-  /** Where the slots are in the stub, and how many chunks of them it has or is going to have there. */
+  /**
+   * Where the slots are in the stub, and how many chunks of them it has or is going to have there.
+   */
   readonly #slots: number;
   #mappedChunks = 0;
   readonly #chunks: number[];
@@ -455,7 +460,10 @@ export class SystrapSpace extends AddressSpace {
   }
 }
 
-/** A place for the slots of a stub: saved registers are in them, whose addresses no other process shall know. */
+/**
+ * A place for the slots of a stub: saved registers are in them, whose addresses no other process
+ * shall know.
+ */
 function drawSlots(slotBytes: number): number {
   const places = (SLOTS_END - SLOTS_FROM) / slotBytes - MAX_SLOTS;
   const [random] = crypto.getRandomValues(new Uint32Array(1));

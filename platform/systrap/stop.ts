@@ -49,7 +49,10 @@ const CALL_BYTES = 2;
 const EXCEPTIONS: readonly number[] = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP];
 const ARGUMENTS = new Int32Array([RDI, RSI, RDX, R10, R8, R9]);
 
-/** Reads the frame of the slot at `slotAt` into `c`; `thunks` are those of its space. Returns the kind of stop. */
+/**
+ * Reads the frame of the slot at `slotAt` into `c`; `thunks` are those of its space. Returns the
+ * kind of stop.
+ */
 export function readStop(
   c: Context,
   engine: Engine,

@@ -371,7 +371,7 @@ def a_descriptor_is_opened_again_with_the_caller_s_rights():
         for one in (fd, path):
             fails(errno.EACCES, os.open, "/proc/self/fd/%d" % one, os.O_RDONLY)
             fails(errno.EPERM, os.chmod, "/proc/self/fd/%d" % one, 0o666)
-            # A name for it is for who opened it.
+            # A name for it is the opener's to make.
             eq(sc(NR.linkat, one, b"", -100, b"name", AT_EMPTY_PATH), -errno.ENOENT)
     child_ok(user)
 

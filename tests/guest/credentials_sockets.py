@@ -60,7 +60,7 @@ def a_connected_socket_gives_no_address():
         s.connect((0, 0))
     os.write(s.fileno(), LINK_UP)
     eq(verdict(s), errno.EPERM)
-    # Nobody's output has an address: root means it.
+    # The output of a program that was tricked has no address: with one, root means it.
     s.sendto(LINK_UP, (0, 0))
     eq(verdict(s), 0)
     with acting_as(USER):
@@ -224,7 +224,7 @@ def a_peer_is_a_process_not_a_number():
         go = Pipe()
         other = spawn(go.take)
         eq(other, pid, "the number again")
-        # The number is nobody's to the socket: its process is gone.
+        # The number names no process to the socket: the old one is gone.
         fd = ctypes_getsockopt(s, SO_PEERPIDFD)
         if fd == -errno.ENOPROTOOPT:
             go.post()

@@ -837,7 +837,7 @@ def a_leader_that_ended_has_nothing_to_take():
 @test
 def what_runs_in_the_same_memory_is_open():
     need_root()
-    # A child in its parent's memory became somebody else: it still reads that memory, by whatever name.
+    # A child in its parent's memory has other ids: it still reads that memory, by any name.
     buf, got = ctypes.create_string_buffer(b"shared", 8), ctypes.create_string_buffer(8)
     mine = struct.pack("<QQ", ctypes.addressof(got), 8)
     theirs = struct.pack("<QQ", ctypes.addressof(buf), 8)

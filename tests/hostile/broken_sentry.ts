@@ -1,7 +1,7 @@
 /**
- * A Sentry that an attacker runs, as far as commands of the host meet it on the control socket: a program that takes
- * some connections and answers each with what a seed makes of a good answer. Not a test.
- * Neighbour: broken_sentry_test.ts.
+ * A Sentry that an attacker runs, as far as commands of the host meet it on the control socket: a
+ * program that takes some connections and answers each with what a seed makes of a good answer. Not
+ * a test. Neighbour: broken_sentry_test.ts.
  */
 
 import { MSG_DONTWAIT } from "../../ffi/abi/socket.ts";

@@ -1,7 +1,8 @@
 /**
- * What the host's side makes of a broken Sentry: commands that ask it, the command that starts it, and the processes that
- * stand for guests. Errors are messages, waits are bounded, no descriptor stays, and nothing is believed that makes no
- * sense. The seed is printed with a failure; DVISOR_SEED sets it. The Gofer's side is tests/gofer/fuzz_test.ts.
+ * What the host's side makes of a broken Sentry: commands that ask it, the command that starts it,
+ * and the processes that stand for guests. Errors are messages, waits are bounded, no descriptor
+ * stays, and nothing is believed that makes no sense. The seed is printed with a failure;
+ * DVISOR_SEED sets it. The Gofer's side is tests/gofer/fuzz_test.ts.
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
@@ -18,7 +19,7 @@ import { sayBroken } from "./broken_sentry.ts";
 
 const seed = Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 2 ** 31));
 const ROUNDS = 2000;
-/** Of this process, however many lies it is told. */
+/** Of this process, whatever a broken Sentry sends. */
 const GROWTH_MAX = 400 * 2 ** 20;
 
 const REQUESTS: readonly Request[] = [

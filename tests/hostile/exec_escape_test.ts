@@ -1,6 +1,7 @@
 /**
- * Ways out by way of the runtime's own descriptors, program and console: the forms of CVE-2019-5736, CVE-2022-29162,
- * CVE-2024-21626 and CVE-2025-52565, in a container and for what `exec` adds to it.
+ * Ways out by way of the runtime's own descriptors, program and console: the forms of
+ * CVE-2019-5736, CVE-2022-29162, CVE-2024-21626 and CVE-2025-52565, in a container and for what
+ * `exec` adds to it.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -19,7 +20,10 @@ function programs(): unknown[] {
   });
 }
 
-/** Opens what runs for writing, by each way that /proc has; goes through each descriptor; says what it found. */
+/**
+ * Opens what runs for writing, by each way that /proc has; goes through each descriptor; says what
+ * it found.
+ */
 const LOOK = `
 for file in /proc/self/exe /proc/1/exe /proc/$PPID/exe /link; do
   (echo evil >"$file") 2>/dev/null && echo "wrote $file"
@@ -90,7 +94,10 @@ Deno.test({
   },
 });
 
-/** What may lie in the place of /dev/null, which standard streams that are the host's null device become inside. */
+/**
+ * What may lie in the place of /dev/null, which standard streams that are the host's null device
+ * become inside.
+ */
 const NULLS: readonly (readonly [what: string, make: string])[] = [
   ["a link to a file of root's", "ln -s /secret /dev/null"],
   ["a FIFO", "mkfifo /dev/null"],

@@ -1,6 +1,7 @@
 /**
- * Hooks that do what no hook should: they do not read, leave children, write control sequences, and look for what the
- * runtime has open. Commands go on, and hooks get nothing but what is theirs. Neighbour: `tests/oci/hook_cases.ts`.
+ * Hooks that do what no hook should: they do not read, leave children, write control sequences, and
+ * look for what the runtime has open. Commands go on, and hooks get nothing but what is theirs.
+ * Neighbour: `tests/oci/hook_cases.ts`.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -1,6 +1,7 @@
 /**
- * What commands print about a container whose names are commands to a terminal: programs, arguments, files, mounts,
- * annotations, errors. A guest's own output, which is its terminal's, does not come this way.
+ * What commands print about a container whose names are commands to a terminal: programs,
+ * arguments, files, mounts, annotations, errors. A guest's own output, which is its terminal's,
+ * does not come this way.
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";

@@ -1,7 +1,8 @@
 /**
- * A root directory in which another process of the host exchanges directories and links that lead out, without end,
- * while commands make, start, enter and remove a container in it (the form of CVE-2021-30465). Commands may fail with a
- * message; nothing outside changes. Neighbours: swap_main.ts, root_trace_test.ts.
+ * A root directory in which another process of the host exchanges directories and links that lead
+ * out, without end, while commands make, start, enter and remove a container in it (the form of
+ * CVE-2021-30465). Commands may fail with a message; nothing outside changes. Neighbours:
+ * swap_main.ts, root_trace_test.ts.
  */
 
 import { assert, assertEquals } from "@std/assert";

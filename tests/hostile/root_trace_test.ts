@@ -1,7 +1,8 @@
 /**
- * Which host calls a hostile root directory gets out of create, start, exec and delete, recorded by strace(1): the
- * host's side names the directory itself and nothing below it, but for the Gofer, which goes name by name and follows
- * no link. Neighbours: `tests/oci/hostile_root_test.ts` has more roots, and what is left outside of them.
+ * Which host calls a hostile root directory gets out of create, start, exec and delete, recorded by
+ * strace(1): the host's side names the directory itself and nothing below it, but for the Gofer,
+ * which goes name by name and follows no link. Neighbours: `tests/oci/hostile_root_test.ts` has
+ * more roots, and what is left outside of them.
  */
 
 import { assert, assertEquals } from "@std/assert";

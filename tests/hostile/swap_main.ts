@@ -1,6 +1,6 @@
 /**
- * A second writer of a root directory: exchanges each pair of names in it, again and again, until it is killed. Not a test.
- * Neighbour: root_race_test.ts.
+ * A second writer of a root directory: exchanges each pair of names in it, again and again, until
+ * it is killed. Not a test. Neighbour: root_race_test.ts.
  */
 
 import { AT_FDCWD, RENAME_EXCHANGE } from "../../ffi/abi/fcntl.ts";

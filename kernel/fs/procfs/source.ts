@@ -2,7 +2,8 @@
  * What /proc and /sys want to know of the rest of the kernel. File systems may not import tasks, so the task side
  * implements these (kernel/task/proc/).
  *
- * Objects are views: made for one question, and not kept. An inode remembers id and start time and asks again.
+ * Objects are views: made for one question, and not kept. An inode remembers id and start time and
+ * asks again.
  */
 
 import type { Host } from "../../core/host.ts";

@@ -1,4 +1,6 @@
-/** mount_setattr(2), and the attributes of it and of fsmount(2): MOUNT_ATTR_* as MS_* of a mount. */
+/**
+ * mount_setattr(2), and the attributes of it and of fsmount(2): MOUNT_ATTR_* as MS_* of a mount.
+ */
 
 import { E2BIG, EBUSY, EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
 import {
