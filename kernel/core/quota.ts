@@ -4,13 +4,11 @@
  * container and a user may have a part of each (account.ts).
  */
 
-import { type Account, ACCOUNTING, charge, hasRoom, KINDS_MAX } from "./account.ts";
-import { KernelBug } from "./kernel_bug.ts";
-
-let kinds = 0;
+import { type Account, ACCOUNTING, charge, hasRoom } from "./account.ts";
 
 export class Quota {
-  readonly kind: number = kinds++;
+  /** Its place in the counts of accounts. */
+  readonly kind: number;
   readonly limit: number;
   /**
    * About what one takes of the Sentry's heap, in bytes: quota_test.ts compares it with the heap.
@@ -18,10 +16,9 @@ export class Quota {
   readonly bytesEach: number;
   used: number = 0;
 
-  constructor(limit: number, bytesEach: number) {
-    if (this.kind >= KINDS_MAX) {
-      throw new KernelBug("more kinds of quotas than accounts have room for");
-    }
+  /** @param kind of no other quota (quota_test.ts), below KINDS_MAX */
+  constructor(kind: number, limit: number, bytesEach: number) {
+    this.kind = kind;
     this.limit = limit;
     this.bytesEach = bytesEach;
   }
@@ -54,82 +51,82 @@ export class Quota {
 }
 
 /** LIMIT: open file descriptions (fs.file-max). */
-export const OPEN_FILES: Quota = new Quota(1 << 20, 400);
+export const OPEN_FILES: Quota = new Quota(0, 1 << 20, 400);
 /** LIMIT: what sockets take beside an open file; OPEN_FILES bounds them. */
-export const SOCKETS: Quota = new Quota(1 << 20, 1500);
+export const SOCKETS: Quota = new Quota(1, 1 << 20, 1500);
 /** LIMIT: signals that wait with their siginfo, and POSIX timers. */
-export const QUEUED_SIGNALS: Quota = new Quota(1 << 19, 500);
+export const QUEUED_SIGNALS: Quota = new Quota(2, 1 << 19, 500);
 /** LIMIT: watches of inotify and directories (fs.inotify.max_user_watches). */
-export const INODE_WATCHES: Quota = new Quota(1 << 19, 400);
+export const INODE_WATCHES: Quota = new Quota(3, 1 << 19, 400);
 /** LIMIT: groups of fanotify (fs.fanotify.max_user_groups), and events that wait in all of them. */
-export const FANOTIFY_GROUPS: Quota = new Quota(128, 1000);
-export const FANOTIFY_EVENTS: Quota = new Quota(1 << 18, 500);
+export const FANOTIFY_GROUPS: Quota = new Quota(4, 128, 1000);
+export const FANOTIFY_EVENTS: Quota = new Quota(5, 1 << 18, 500);
 /** LIMIT: events that wait in all inotify queues. */
-export const INOTIFY_EVENTS: Quota = new Quota(1 << 19, 100);
+export const INOTIFY_EVENTS: Quota = new Quota(6, 1 << 19, 100);
 /** LIMIT: rules of landlock, in rulesets and domains. */
-export const LANDLOCK_RULES: Quota = new Quota(1 << 18, 100);
+export const LANDLOCK_RULES: Quota = new Quota(7, 1 << 18, 100);
 /** LIMIT: descriptors in epoll sets (fs.epoll.max_user_watches). */
-export const EPOLL_ITEMS: Quota = new Quota(1 << 20, 250);
+export const EPOLL_ITEMS: Quota = new Quota(8, 1 << 20, 250);
 /** LIMIT: requests of rings (io_uring) that are not over, completions that did not fit, and what is registered. */
-export const RING_REQUESTS: Quota = new Quota(1 << 16, 4000);
-export const LATE_COMPLETIONS: Quota = new Quota(1 << 20, 100);
-export const RING_ENTRIES: Quota = new Quota(1 << 22, 50);
+export const RING_REQUESTS: Quota = new Quota(9, 1 << 16, 4000);
+export const LATE_COMPLETIONS: Quota = new Quota(10, 1 << 20, 100);
+export const RING_ENTRIES: Quota = new Quota(11, 1 << 22, 50);
 /** LIMIT: requests that all contexts of io_setup(2) take (fs.aio-max-nr). */
-export const AIO_REQUESTS: Quota = new Quota(65536, 500);
+export const AIO_REQUESTS: Quota = new Quota(12, 65536, 500);
 /** LIMIT: queues that tasks wait in beside the first one: each descriptor of a poll(2) is one. */
-export const EXTRA_WAITS: Quota = new Quota(1 << 22, 100);
+export const EXTRA_WAITS: Quota = new Quota(13, 1 << 22, 100);
 /** LIMIT: record locks of all files. */
-export const RECORD_LOCKS: Quota = new Quota(1 << 20, 150);
+export const RECORD_LOCKS: Quota = new Quota(14, 1 << 20, 150);
 /** LIMIT: inodes of all tmpfs; and bytes of their attributes, ACLs and targets of links. */
-export const TMPFS_INODES: Quota = new Quota(1 << 20, 1400);
-export const TMPFS_BYTES: Quota = new Quota(1 << 28, 1);
+export const TMPFS_INODES: Quota = new Quota(15, 1 << 20, 1400);
+export const TMPFS_BYTES: Quota = new Quota(16, 1 << 28, 1);
 /** LIMIT: messages that wait in sockets, and parts of streams with credentials or descriptors of their own. */
-export const SOCKET_MESSAGES: Quota = new Quota(1 << 20, 200);
+export const SOCKET_MESSAGES: Quota = new Quota(17, 1 << 20, 200);
 /** LIMIT: descriptors that are under way in messages of all sockets. */
-export const RIGHTS_IN_FLIGHT: Quota = new Quota(1 << 16, 50);
+export const RIGHTS_IN_FLIGHT: Quota = new Quota(18, 1 << 16, 50);
 /** LIMIT: bytes of one text of /proc that grows with what guests have, and of all that open files keep. */
 export const TEXT_MAX: number = 1 << 26;
-export const TEXT_BYTES: Quota = new Quota(1 << 28, 1);
+export const TEXT_BYTES: Quota = new Quota(19, 1 << 28, 1);
 /** LIMIT: mounts, those that are nowhere too. */
-export const MOUNTS: Quota = new Quota(1 << 18, 1200);
+export const MOUNTS: Quota = new Quota(20, 1 << 18, 1200);
 /** LIMIT: instructions of all filters of sockets. */
-export const FILTER_INSTRUCTIONS: Quota = new Quota(1 << 22, 40);
+export const FILTER_INSTRUCTIONS: Quota = new Quota(21, 1 << 22, 40);
 /** LIMIT: links, their addresses and routes, of all network namespaces. */
-export const NET_OBJECTS: Quota = new Quota(1 << 16, 300);
+export const NET_OBJECTS: Quota = new Quota(22, 1 << 16, 300);
 /** LIMIT: packets to neighbours that do not answer, of all sockets. */
-export const UNANSWERED_PACKETS: Quota = new Quota(1 << 12, 2000);
+export const UNANSWERED_PACKETS: Quota = new Quota(23, 1 << 12, 2000);
 /** LIMIT: keys and links between them, and bytes of their contents and descriptions. */
-export const KEYS: Quota = new Quota(1 << 17, 500);
-export const KEY_BYTES: Quota = new Quota(1 << 26, 1);
+export const KEYS: Quota = new Quota(24, 1 << 17, 500);
+export const KEY_BYTES: Quota = new Quota(25, 1 << 26, 1);
 /**
  * LIMIT: control groups of all hierarchies, roots of version 1 among them; and bytes of their
  * extended attributes.
  */
-export const CGROUPS: Quota = new Quota(65535, 8000);
-export const CGROUP_XATTR_BYTES: Quota = new Quota(1 << 24, 1);
+export const CGROUPS: Quota = new Quota(26, 65535, 8000);
+export const CGROUP_XATTR_BYTES: Quota = new Quota(27, 1 << 24, 1);
 /**
  * LIMIT: bytes of System V objects, of messages in their and in POSIX queues, and of what is to be
  * undone at semaphores.
  */
-export const IPC_BYTES: Quota = new Quota(1 << 28, 1);
+export const IPC_BYTES: Quota = new Quota(28, 1 << 28, 1);
 /** LIMIT: bytes of seccomp filters with their tables. */
-export const SECCOMP_BYTES: Quota = new Quota(1 << 28, 1);
+export const SECCOMP_BYTES: Quota = new Quota(29, 1 << 28, 1);
 /** LIMIT: rings (io_uring) beside their open files; their shared memory is that of guests. */
-export const RINGS: Quota = new Quota(1 << 18, 2500);
+export const RINGS: Quota = new Quota(30, 1 << 18, 2500);
 /** LIMIT: bytes of namespaces, without the mounts, links and objects in them. */
-export const NAMESPACE_BYTES: Quota = new Quota(1 << 28, 1);
+export const NAMESPACE_BYTES: Quota = new Quota(31, 1 << 28, 1);
 /** LIMIT: bytes of all long lists of supplementary groups; never given back. */
-export const GROUP_LIST_BYTES: Quota = new Quota(1 << 26, 1);
+export const GROUP_LIST_BYTES: Quota = new Quota(32, 1 << 26, 1);
 /** LIMIT: tasks: threads of all processes. */
-export const TASKS: Quota = new Quota(1 << 16, 8000);
+export const TASKS: Quota = new Quota(33, 1 << 16, 8000);
 /** LIMIT: areas of all address spaces. */
-export const AREAS: Quota = new Quota(1 << 23, 250);
+export const AREAS: Quota = new Quota(34, 1 << 23, 250);
 /** LIMIT: places in descriptor tables, used or not (256 MB). */
-export const FD_SLOTS: Quota = new Quota(32 << 20, 8);
+export const FD_SLOTS: Quota = new Quota(35, 32 << 20, 8);
 /**
  * LIMIT: what is patched of the system call sites of programs: sites, tables of the platform that
  * they jump through, and pages that are kept with them.
  */
-export const PATCHED_SITES: Quota = new Quota(1 << 17, 200);
-export const SITE_TABLES: Quota = new Quota(1 << 10, 300);
-export const PATCHED_PAGES: Quota = new Quota(1 << 14, 300);
+export const PATCHED_SITES: Quota = new Quota(36, 1 << 17, 200);
+export const SITE_TABLES: Quota = new Quota(37, 1 << 10, 300);
+export const PATCHED_PAGES: Quota = new Quota(38, 1 << 14, 300);

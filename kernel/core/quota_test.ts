@@ -1,10 +1,12 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { DATA, LabKernel } from "../testing/task_lab.ts";
 import { registerFamilies } from "../net/families.ts";
 import type { Task } from "../task/task.ts";
-import { ACCOUNTING } from "./account.ts";
+import { ACCOUNTING, KINDS_MAX } from "./account.ts";
+import { EBPF_INSTRUCTIONS } from "./ebpf/program.ts";
+import * as quotas from "./quota.ts";
 
 setFlagsFromString("--expose-gc");
 const gc: unknown = runInNewContext("gc");
@@ -95,3 +97,12 @@ for (const [what, count, make] of MAKERS) {
     assert(charged > bytes / FACTOR && charged < bytes * FACTOR, `${charged} for ${bytes} bytes`);
   });
 }
+
+Deno.test("each quota has a kind of its own, for which accounts have room", () => {
+  const all = [...Object.values(quotas), EBPF_INSTRUCTIONS].filter((q) =>
+    q instanceof quotas.Quota
+  );
+  const kinds = new Set(all.map((quota) => quota.kind));
+  assertEquals(kinds.size, all.length);
+  assertEquals(Math.max(...kinds) < KINDS_MAX, true);
+});

@@ -4,7 +4,7 @@ import { MOUNTS, Quota } from "../core/quota.ts";
 import { ContainerAccounts, SandboxAccounts } from "./accounts.ts";
 
 /** A kind of its own: what other tests of the process hold does not count. */
-const THINGS = new Quota(100, 10);
+const THINGS = new Quota(63, 100, 10);
 
 /** Takes one after the other until there is no room: how many. */
 function takeAll(account: Account): number {

@@ -21,7 +21,7 @@ export const SIZE_MASK = 0x18, SIZE_W = 0, SIZE_H = 8, SIZE_B = 0x10;
 export const INSTRUCTION_BYTES = 8;
 /** LIMIT: instructions of one program, and of all that are loaded: each may be run at each opening of a device. */
 export const MAX_INSTRUCTIONS = 4096;
-export const EBPF_INSTRUCTIONS: Quota = new Quota(1 << 16, 50);
+export const EBPF_INSTRUCTIONS: Quota = new Quota(39, 1 << 16, 50);
 
 export class EbpfProgram {
   readonly length: number;
