@@ -53,6 +53,8 @@ const QUICK = 16;
  * that long at worst.
  */
 const SHARED_BATCH = 8;
+/** What the host takes of the kernel's thread at a time is seldom less, in ns. */
+const PREEMPTED_NS = 500_000;
 /** Accounts are served in turn for so long after they competed, in ns; and after a slow batch. */
 const FAIR_NS = 100_000_000, FAIR_AFTER_SLOW_NS = 2_000_000_000;
 /**
@@ -270,9 +272,13 @@ export class Loop {
    * thread meanwhile.
    */
   private chargeExcess(excessNs: number): void {
-    const cpuNs = this.host.kernelCpuNs(), { last } = this;
-    const usedNs = cpuNs < 0 ? excessNs : Math.min(excessNs, cpuNs - this.cpuNs);
-    this.cpuNs = cpuNs;
+    const { last } = this;
+    let usedNs = excessNs;
+    if (excessNs > PREEMPTED_NS) {
+      const cpuNs = this.host.kernelCpuNs();
+      if (cpuNs >= 0) usedNs = Math.min(excessNs, cpuNs - this.cpuNs);
+      this.cpuNs = cpuNs;
+    }
     if (last !== null && usedNs > 0) chargeKernel(last.billed, usedNs);
   }
 

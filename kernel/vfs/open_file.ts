@@ -47,7 +47,7 @@ export const SLICE_BYTES: number = 2 << 20;
 
 export abstract class OpenFile {
   /** What it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   /** O_* status flags and access mode, as F_GETFL shows them (without O_CLOEXEC and creation flags). */
   flags: number;
   /** File position, kept by read/write/lseek of the syscall layer for seekable files. */
@@ -81,9 +81,13 @@ export abstract class OpenFile {
   /** 1: counted as a writer of its inode, mount and file system; -1: keeps writers out (exec); 0: neither. */
   private writeAccess: number = 0;
 
-  constructor(flags: number) {
+  /** @param isCharged false: it wraps another description, which is charged in its place */
+  constructor(flags: number, isCharged: boolean = true) {
     this.flags = flags;
-    OPEN_FILES.add(1, this.account);
+    // Assigned here, not where the field is declared: an initial value that is no literal makes
+    // V8's constructor 0.25 us slower.
+    this.account = ACCOUNTING.current;
+    if (isCharged) OPEN_FILES.add(1, this.account);
   }
 
   abstract readonly inode: Inode;

@@ -1,6 +1,7 @@
 /**
- * `deno task bench [--repeats N] [--scale X] [NAME...]`: one table, native / dvisor on systrap, ptrace, kvm / runsc, all in
- * this run: medians over interleaved repeats. Lower is better everywhere; "-" means that it did not work there.
+ * `deno task bench [--repeats N] [--scale X] [--before BINARY] [NAME...]`: one table of native,
+ * dvisor on systrap, ptrace and kvm, runsc, and another build of dvisor, all in this run: medians
+ * over interleaved repeats. Lower is better everywhere; "-" means that it did not work there.
  *
  * The programs are in programs.ts. Some are measured again beside two CPU hogs: there getpid, which spins, must not cost
  * more than three times of what a call costs that finds everybody asleep.
@@ -123,7 +124,7 @@ function cell(v: number): string {
   return v >= 100 ? v.toFixed(0) : v >= 1 ? v.toFixed(2) : v.toFixed(3);
 }
 
-/** systrap against native and against runsc, kvm against systrap. */
+/** systrap against native, against runsc and against the build before, kvm against systrap. */
 function ratios(row: readonly number[], systems: readonly Runner[]): string[] {
   const of = (name: string) => row[systems.findIndex((s) => s.name === name)] ?? NaN;
   const ratio = (a: number, b: number) => Number.isNaN(a / b) ? "-" : (a / b).toFixed(2);
@@ -131,6 +132,7 @@ function ratios(row: readonly number[], systems: readonly Runner[]): string[] {
     ratio(of("systrap"), of("native")),
     ratio(of("systrap"), of("runsc")),
     ratio(of("kvm"), of("systrap")),
+    ratio(of("systrap"), of("before")),
   ];
 }
 
@@ -139,22 +141,29 @@ function line(name: string, cells: readonly string[]): string {
 }
 
 const args = parseArgs(Deno.args, {
-  string: ["repeats", "scale", "systems"],
+  string: ["repeats", "scale", "systems", "before"],
   default: { repeats: "5", scale: "1" },
   unknown: refuseOthers(
-    "deno task bench [--repeats N] [--scale X] [--systems NAME,...] [NAME...]",
+    "deno task bench [--repeats N] [--scale X] [--systems NAME,...] [--before BINARY] " +
+      "[NAME...]",
   ),
 });
 const dir = await Deno.makeTempDir({ prefix: "dvisor-bench-" });
 try {
   const wanted = args.systems?.split(",");
-  const systems = runners(ROOT, join(dir, "runsc-state"))
+  const systems = runners(ROOT, join(dir, "runsc-state"), args.before)
     .filter((s) => wanted === undefined || wanted.includes(s.name));
   const names = args._.map(String);
   const all = (await benchmarks(dir, Number(args.scale)))
     .filter((b) => names.length === 0 || names.some((n) => b.name.startsWith(n)));
   if (all.length === 0) throw new Error(`no measurement begins with ${names.join(" or ")}`);
-  const heads = [...systems.map((s) => s.name), "systrap/native", "systrap/runsc", "kvm/systrap"];
+  const heads = [
+    ...systems.map((s) => s.name),
+    "systrap/native",
+    "systrap/runsc",
+    "kvm/systrap",
+    "systrap/before",
+  ];
   console.log(line(`${args.repeats} repeats`, heads));
   await measureAll(all, systems, Number(args.repeats));
   const beside = all.filter((b) => ["getpid", SLEEPING, "pipe ping-pong"].includes(b.name));

@@ -14,14 +14,20 @@ export interface Finished {
   readonly ms: number;
 }
 
-/** Native, dvisor on its platforms, and runsc where it is installed: on kvm only where the host has it. */
-export function runners(root: string, stateDir: string): Runner[] {
+/**
+ * Native, dvisor on its platforms, and runsc where it is installed: on kvm only where the host has
+ * it. `before` is another build's binary, which is measured on systrap.
+ */
+export function runners(root: string, stateDir: string, before?: string): Runner[] {
   const dvisor = join(root, "dist", "dvisor");
-  const all: Runner[] = [
-    { name: "native", prefix: [] },
+  const all: Runner[] = [{ name: "native", prefix: [] }];
+  if (before !== undefined) {
+    all.push({ name: "before", prefix: [before, "do", "--platform=systrap", "--"] });
+  }
+  all.push(
     { name: "systrap", prefix: [dvisor, "do", "--platform=systrap", "--"] },
     { name: "ptrace", prefix: [dvisor, "do", "--platform=ptrace", "--"] },
-  ];
+  );
   const hasKvm = exists("/dev/kvm");
   if (hasKvm) all.push({ name: "kvm", prefix: [dvisor, "do", "--platform=kvm", "--"] });
   if (!hasCommand("runsc")) return all;

@@ -25,12 +25,15 @@ export class OverlayFile extends OpenFile {
   private real: OpenFile;
 
   constructor(inode: OverlayNode, source: Inode, real: OpenFile, flags: number) {
-    super(flags);
+    super(flags, false);
     this.inode = inode;
     this.source = source;
     this.real = real;
     real.isQuiet = true;
   }
+
+  /** The layer's file is charged: as on Linux, file-nr counts the two as one. */
+  protected override uncharge(): void {}
 
   override get canDirect(): boolean {
     return true;
