@@ -23,7 +23,7 @@ import { rootCredentials } from "../cred/credentials.ts";
 import { FsTypes } from "../fs/fs_types.ts";
 import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
-import { RunQueue } from "../loop.ts";
+import { RunQueue } from "../run_queue.ts";
 import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import { KeyStore } from "../keys/key_store.ts";

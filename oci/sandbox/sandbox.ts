@@ -75,7 +75,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     this.#witness = machine.witness;
     this.kernel.oom.listener = this;
     if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
-    if (spec.turns) this.kernel.loop.turns = new TurnLog(threadCpuNs);
+    if (spec.turns) this.kernel.loop.server.turns = new TurnLog(threadCpuNs);
     if (spec.strace) observeCalls(new Strace((line) => log.line(line)));
     if (machine.clocks !== null) {
       host.guestClock = GuestClock.install(this.kernel.memory, machine.clocks, host.cpuCount);
@@ -138,7 +138,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
 
   /** Runs the guests to their end, and tells it. */
   run(): void {
-    const status = this.kernel.run(), { turns } = this.kernel.loop;
+    const status = this.kernel.run(), { turns } = this.kernel.loop.server;
     for (const line of turns?.report() ?? []) this.log.line(line);
     this.log.flush();
     // In a rehearsal of the build the compiled code goes where the debug log does.

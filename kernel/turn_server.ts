@@ -1,0 +1,315 @@
+/**
+ * Serves what trapped and what is queued, a batch at a time: in order of arrival, or in turn by
+ * account while several compete (fair_turns.ts). Charges what a batch cost to the task that it was
+ * for, and makes the next batch small when this one was slow.
+ *
+ * Neighbours: loop.ts (when a batch is served), syscalls/dispatch.ts (what a call does). The design,
+ * and the attacks on it: docs/internals/turns.md.
+ */
+
+import {
+  type Context,
+  type Platform,
+  TRAP_DEATH,
+  TRAP_FULL,
+  TRAP_SYSCALL,
+} from "../platform/platform.ts";
+import type { Host } from "./core/host.ts";
+import { FairTurns } from "./fair_turns.ts";
+import type { TurnKind, TurnLog } from "./observe/turns.ts";
+import { RunQueue } from "./run_queue.ts";
+import { dispatch, onFull, runQueued } from "./syscalls/dispatch.ts";
+import { chargeKernel, type CpuClock } from "./task/cpu_clock.ts";
+import { onException } from "./task/exception.ts";
+import { onContextDeath } from "./task/exit.ts";
+import { READY, RESUMING, type Task } from "./task/task.ts";
+import type { TurnAccount } from "./task/turn_account.ts";
+
+/** LIMIT: traps handled before timers and host fds are looked at again. */
+const BATCH = 64;
+/** LIMIT: looks for the next trap right behind one, without a look at the clock. */
+const EAGER_LOOKS = 16;
+/**
+ * A batch that took longer, in ns, makes the next one small: its cost is known, and the others are
+ * looked at soon.
+ */
+const SLOW_NS = 100_000;
+/**
+ * So many quick ones behind it are small as well: a task that is slow again is the one that is
+ * charged.
+ */
+const QUICK = 16;
+/**
+ * LIMIT: traps between looks at the clock while several accounts have tasks: those beside it wait
+ * that long at worst.
+ */
+const SHARED_BATCH = 8;
+/** What the host takes of the kernel's thread at a time is seldom less, in ns. */
+const PREEMPTED_NS = 500_000;
+/** Accounts are served in turn for so long after they competed, in ns; and after a slow batch. */
+const FAIR_NS = 100_000_000, FAIR_AFTER_SLOW_NS = 2_000_000_000;
+/**
+ * LIMIT: pieces of one account's work between looks at the clock and at the others, while accounts
+ * compete.
+ */
+const FAIR_BATCH = 4;
+/** Accounts are served in turn for so long, in ns, before timers and the host are looked at. */
+const ROUND_NS = 50_000;
+
+/** What is served. */
+export interface ServedKernel {
+  readonly platform: Platform;
+  readonly host: Host;
+  readonly clock: CpuClock;
+  /** The task that is being served: what is thrown is to be blamed on it. Null between two. */
+  current: Task | null;
+}
+
+export class TurnServer {
+  readonly runQueue: RunQueue = new RunQueue();
+  readonly fair: FairTurns;
+  /** --turns; null: turns are not measured. */
+  turns: TurnLog | null = null;
+  isStopped: boolean = false;
+  private readonly kernel: ServedKernel;
+  private readonly platform: Platform;
+  private readonly host: Host;
+  private readonly clock: CpuClock;
+  /** Until when accounts are served in turn, ns. */
+  private fairUntilNs: number = 0;
+  /** Traps that the next batch handles without a look at the clock. */
+  private blind: number = BATCH;
+  /** Batches since the last slow one, while `blind` is small. */
+  private quick: number = 0;
+  /** The batch served more than one account. */
+  private isMixed: boolean = false;
+  /** The last batch: how many traps and tasks it served, whether by account. */
+  private handled: number = 0;
+  private isFair: boolean = false;
+  /** The task that was served last. */
+  private last: Task | null = null;
+  /** CPU time of the kernel's thread at the last tick, or behind the last slow batch, ns. */
+  private cpuNs: number = 0;
+
+  constructor(kernel: ServedKernel) {
+    this.kernel = kernel;
+    this.platform = kernel.platform;
+    this.host = kernel.host;
+    this.clock = kernel.clock;
+    this.fair = new FairTurns(kernel.clock.accounts);
+  }
+
+  get hasWork(): boolean {
+    return !this.runQueue.isEmpty || this.fair.pending > 0;
+  }
+
+  /** A fault ended the batch: the next one begins with what is left. */
+  recover(): void {
+    this.kernel.current = null;
+    this.handled = 0;
+    this.fair.recover();
+  }
+
+  /** The last batch has ended by `now`; serves another: how many traps and queued tasks. HOT */
+  serve(now: number): number {
+    if (this.handled > 0 && !this.isFair) this.account(now, this.handled);
+    this.clock.nowNs = now;
+    this.isFair = now < this.fairUntilNs || this.fair.pending > 0;
+    this.turns?.begin();
+    this.handled = this.isFair ? this.fairTurn() : this.turn();
+    return this.handled;
+  }
+
+  /** The first trap behind a sleep of the loop. */
+  serveAlone(ctx: Context): void {
+    // The guest ran while the loop slept.
+    this.clock.nowNs = this.host.monotonicNs();
+    if (ctx.owner !== null) this.serveTrap(ctx, ctx.owner as Task);
+    this.kernel.current = null;
+  }
+
+  /** From now on the kernel's thread uses its processor for the next batches. */
+  readCpuTime(): void {
+    this.cpuNs = this.host.kernelCpuNs();
+  }
+
+  /** One batch: how many traps and queued tasks were handled. HOT */
+  private turn(): number {
+    const { platform, kernel } = this;
+    const most = this.blind, isShared = this.clock.accounts.count > 1;
+    let n = 0, first: Task | null = null;
+    for (let looks = 0; n < most;) {
+      const ctx = platform.poll();
+      if (ctx === null) {
+        if (n === 0 || ++looks > EAGER_LOOKS || !this.runQueue.isEmpty) break;
+        continue;
+      }
+      looks = 0;
+      n++;
+      const task = ctx.owner as Task | null;
+      if (task === null) continue;
+      if (isShared) {
+        if (first === null) first = task;
+        else if (task.account !== first.account) this.isMixed = true;
+      }
+      this.serveTrap(ctx, task);
+      kernel.current = null;
+    }
+    // Only what is queued now: a task that wakes itself again must not starve the others.
+    for (let left = this.runQueue.length; left > 0 && !this.isStopped; left--) {
+      const task = this.runQueue.shift();
+      n++;
+      if (task === null) break;
+      this.serveQueued(task);
+      // What it did is not known to be quick: the rest is for the next turn, in which timers come
+      // first.
+      if (this.blind < BATCH && n >= most) break;
+    }
+    kernel.current = null;
+    return n;
+  }
+
+  /** Charges the cost of the batch that ended `now`, and decides how the next ones are made. HOT */
+  private account(now: number, handled: number): void {
+    const { clock } = this, elapsedNs = now - clock.nowNs;
+    const excessNs = clock.account(elapsedNs, handled);
+    const isShared = clock.accounts.count > 1, isSlow = elapsedNs > SLOW_NS;
+    if (isSlow) {
+      this.blind = 1;
+      this.quick = 0;
+    } else if (isShared && this.blind > SHARED_BATCH) this.blind = SHARED_BATCH;
+    else if (this.blind < (isShared ? SHARED_BATCH : BATCH) && ++this.quick > QUICK) {
+      this.blind *= 2;
+    }
+    if (excessNs > 0 && isSlow) this.chargeExcess(excessNs);
+    if (!isShared) return;
+    if (isSlow) this.fairUntilNs = Math.max(this.fairUntilNs, now + FAIR_AFTER_SLOW_NS);
+    else if (this.isMixed) this.fairUntilNs = Math.max(this.fairUntilNs, now + FAIR_NS);
+    this.isMixed = false;
+  }
+
+  /**
+   * A long turn is charged to the task that it was for: not what the host took from the kernel's
+   * thread meanwhile.
+   */
+  private chargeExcess(excessNs: number): void {
+    const { last } = this;
+    let usedNs = excessNs;
+    if (excessNs > PREEMPTED_NS) {
+      const cpuNs = this.host.kernelCpuNs();
+      if (cpuNs >= 0) usedNs = Math.min(excessNs, cpuNs - this.cpuNs);
+      this.cpuNs = cpuNs;
+    }
+    if (last !== null && usedNs > 0) chargeKernel(last.billed, usedNs);
+  }
+
+  /** One round among the accounts that have work: how many traps and queued tasks were handled. */
+  private fairTurn(): number {
+    const { clock, fair } = this, endNs = clock.nowNs + ROUND_NS;
+    let handled = this.collect();
+    while (fair.pending > 0 && !this.isStopped) {
+      const account = fair.next(), startNs = clock.nowNs, n = this.serveAccount(account);
+      const now = this.host.monotonicNs();
+      fair.served(account, now - startNs);
+      handled += n;
+      if (now - startNs > SLOW_NS) account.blind = 1;
+      else if (account.blind < FAIR_BATCH) account.blind *= 2;
+      this.account(now, n);
+      clock.nowNs = now;
+      if (now >= endNs) break;
+      handled += this.collect();
+    }
+    this.isMixed = fair.takeMixed();
+    return handled;
+  }
+
+  /** What trapped and what is queued goes to its accounts. What has none is handled now. */
+  private collect(): number {
+    const { platform, fair, runQueue } = this;
+    let n = 0;
+    for (let ctx = platform.poll(); ctx !== null; ctx = platform.poll()) {
+      const task = ctx.owner as Task | null;
+      if (task === null) continue;
+      const { account } = task.billed;
+      if (account !== null) fair.addTrap(ctx, account);
+      else {
+        this.serveTrap(ctx, task);
+        n++;
+      }
+    }
+    for (let left = runQueue.length; left > 0; left--) {
+      const task = runQueue.shift();
+      if (task === null) break;
+      const { account } = task.billed;
+      if (account !== null) fair.addQueued(task, account);
+      else {
+        this.serveQueued(task);
+        n++;
+      }
+    }
+    this.kernel.current = null;
+    return n;
+  }
+
+  /** HOT */
+  private serveTrap(ctx: Context, task: Task): void {
+    this.last = task;
+    if (this.turns === null) handleTrap(ctx, task);
+    else handleMeasured(this.turns, ctx, task);
+  }
+
+  /** HOT */
+  private serveQueued(task: Task): void {
+    this.last = task;
+    if (this.turns === null) runQueued(task);
+    else runMeasured(this.turns, task);
+  }
+
+  /** Some of the work of an account, as much as need not be timed one by one: how many pieces. */
+  private serveAccount(account: TurnAccount): number {
+    const { fair } = this;
+    let n = 0;
+    while (n < account.blind && !this.isStopped) {
+      const task = fair.takeQueued(account);
+      if (task !== undefined) {
+        n++;
+        this.serveQueued(task);
+      }
+      const ctx = fair.takeTrap(account);
+      if (ctx !== undefined) {
+        n++;
+        if (ctx.owner !== null) this.serveTrap(ctx, ctx.owner as Task);
+      } else if (task === undefined) break;
+    }
+    this.kernel.current = null;
+    return n;
+  }
+}
+
+/** One context stopped. HOT */
+function handleTrap(ctx: Context, task: Task): void {
+  const trap = ctx.trap;
+  if (trap === TRAP_SYSCALL) dispatch(task);
+  else if (trap === TRAP_FULL) onFull(task);
+  else if (trap === TRAP_DEATH) onContextDeath(task);
+  else onException(task);
+}
+
+/** The same with --turns. */
+function handleMeasured(turns: TurnLog, ctx: Context, task: Task): void {
+  const { trap, nr } = ctx;
+  turns.begin();
+  handleTrap(ctx, task);
+  turns.end(kindOf(trap), trap === TRAP_SYSCALL ? nr : -1);
+}
+
+function kindOf(trap: number): TurnKind {
+  return trap === TRAP_FULL ? "registers" : trap === TRAP_DEATH ? "death" : "fault";
+}
+
+function runMeasured(turns: TurnLog, task: Task): void {
+  const { state, nr } = task;
+  turns.begin();
+  runQueued(task);
+  turns.end(state === RESUMING ? "resume" : state === READY ? "fault" : "worker", nr);
+}
