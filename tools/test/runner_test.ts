@@ -42,9 +42,9 @@ Deno.test("a process that fails without a failed test counts as one failure", ()
 Deno.test("runFile counts a file that crashes, hangs, does not load, or is fine", async () => {
   const root = await Deno.makeTempDir({ prefix: "dvisor-runner-" });
   try {
-    const run = async (source: string): Promise<string[]> => {
+    const run = async (source: string, timeoutS: number = 120): Promise<string[]> => {
       await Deno.writeTextFile(`${root}/a_test.ts`, source);
-      const result = await runFile("a_test.ts", { root, timeoutS: 3, env: { FROM_RUNNER: "1" } });
+      const result = await runFile("a_test.ts", { root, timeoutS, env: { FROM_RUNNER: "1" } });
       return result.outcomes.map((o) => `${o.status} ${o.name}`);
     };
     assertEquals(
@@ -59,7 +59,7 @@ Deno.test("runFile counts a file that crashes, hangs, does not load, or is fine"
     assertEquals(await run(`Deno.test("x", () => Deno.kill(Deno.pid, "SIGKILL"));`), [
       "failed (the test process died of signal 9)",
     ]);
-    assertEquals(await run(`Deno.test("x", () => { for (;;); });`), [
+    assertEquals(await run(`Deno.test("x", () => { for (;;); });`, 3), [
       "failed (did not end in time)",
     ]);
   } finally {
