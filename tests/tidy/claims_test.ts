@@ -19,6 +19,7 @@ const cases = new CaseNames();
 const PAGES: readonly string[] = [
   "SECURITY.md",
   "docs/fuzzing.md",
+  "docs/glossary.md",
   "docs/releases.md",
   "docs/threat-model.md",
   ...["accounts", "credentials", "faults", "host_traces", "turns"].map((name) =>
