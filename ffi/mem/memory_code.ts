@@ -34,7 +34,7 @@ import {
 } from "../asm/registers.ts";
 import type { FaultTable } from "../sys/fault_code.ts";
 
-/** From this length on `rep movsb` beats a loop of 16-byte moves (measured: see ffi/README.md). */
+/** From this length on `rep movsb` beats a loop of 16-byte moves (docs/performance.md). */
 const REP_BYTES = 1024;
 
 /** Writes all primitives; the labels are the names of the symbols. */

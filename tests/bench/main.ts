@@ -1,10 +1,13 @@
 /**
- * `deno task bench [--repeats N] [--scale X] [--before BINARY] [NAME...]`: one table of native,
- * dvisor on systrap, ptrace and kvm, runsc, and another build of dvisor, all in this run: medians
- * over interleaved repeats. Lower is better everywhere; "-" means that it did not work there.
+ * `deno task bench [--repeats N] [--scale X] [--before BINARY] [--write] [NAME...]`: one table of
+ * native, dvisor on systrap, ptrace and kvm, runsc, and another build of dvisor, all in this run:
+ * medians over interleaved repeats. Lower is better everywhere; "-" means that it did not work
+ * there. `--write` puts the table into docs/performance.md (page.ts): use it on a machine that does
+ * nothing else.
  *
- * The programs are in programs.ts. Some are measured again beside two CPU hogs: there getpid, which spins, must not cost
- * more than three times of what a call costs that finds everybody asleep.
+ * The programs are in programs.ts. Some are measured again beside two CPU hogs: there getpid, which
+ * spins, must not cost more than three times of what a call costs that arrives while the Sentry
+ * sleeps.
  */
 
 import { parseArgs } from "@std/cli";
@@ -16,6 +19,7 @@ import type { BenchProgram } from "./assembled.ts";
 import { benchPrograms, SLEEPING } from "./programs.ts";
 import { serverBenchmarks } from "./servers.ts";
 import { transferPrograms } from "./transfers.ts";
+import { cell, type MeasuredRow, ratio, writePage } from "./page.ts";
 import { median, run, type Runner, runners } from "./runners.ts";
 
 const ROOT = dirname(dirname(dirname(fromFileUrl(import.meta.url))));
@@ -105,29 +109,23 @@ async function measureAll(
   list: readonly Benchmark[],
   systems: readonly Runner[],
   repeats: number,
-): Promise<Map<string, number[]>> {
-  const medians = new Map<string, number[]>();
+): Promise<MeasuredRow[]> {
+  const rows: MeasuredRow[] = [];
   for (const b of list) {
     const values: number[][] = systems.map(() => []);
     for (let r = 0; r < repeats; r++) {
       for (const [i, s] of systems.entries()) values[i]!.push(await b.measure(s));
     }
     const row = values.map(median);
-    medians.set(b.name, row);
+    rows.push({ name: b.name, unit: b.unit, values: row });
     console.log(line(`${b.name} (${b.unit})`, row.map(cell).concat(ratios(row, systems))));
   }
-  return medians;
-}
-
-function cell(v: number): string {
-  if (Number.isNaN(v)) return "-";
-  return v >= 100 ? v.toFixed(0) : v >= 1 ? v.toFixed(2) : v.toFixed(3);
+  return rows;
 }
 
 /** systrap against native, against runsc and against the build before, kvm against systrap. */
 function ratios(row: readonly number[], systems: readonly Runner[]): string[] {
   const of = (name: string) => row[systems.findIndex((s) => s.name === name)] ?? NaN;
-  const ratio = (a: number, b: number) => Number.isNaN(a / b) ? "-" : (a / b).toFixed(2);
   return [
     ratio(of("systrap"), of("native")),
     ratio(of("systrap"), of("runsc")),
@@ -142,12 +140,18 @@ function line(name: string, cells: readonly string[]): string {
 
 const args = parseArgs(Deno.args, {
   string: ["repeats", "scale", "systems", "before"],
+  boolean: ["write"],
   default: { repeats: "5", scale: "1" },
   unknown: refuseOthers(
     "deno task bench [--repeats N] [--scale X] [--systems NAME,...] [--before BINARY] " +
-      "[NAME...]",
+      "[--write] [NAME...]",
   ),
 });
+const isPart = args._.length > 0 || args.systems !== undefined ||
+  args.before !== undefined || args.scale !== "1";
+if (args.write && isPart) {
+  throw new Error("--write takes the whole table: no NAME, system, build or scale");
+}
 const dir = await Deno.makeTempDir({ prefix: "dvisor-bench-" });
 try {
   const wanted = args.systems?.split(",");
@@ -165,15 +169,24 @@ try {
     "systrap/before",
   ];
   console.log(line(`${args.repeats} repeats`, heads));
-  await measureAll(all, systems, Number(args.repeats));
+  const rows = await measureAll(all, systems, Number(args.repeats));
   const beside = all.filter((b) => ["getpid", SLEEPING, "pipe ping-pong"].includes(b.name));
   const children = beside.length > 0 ? hogs(2) : [];
   try {
     const busy = beside.map((b) => ({ ...b, name: `${b.name}, 2 hogs` }));
-    await measureAll(busy, systems, Number(args.repeats));
+    rows.push(...await measureAll(busy, systems, Number(args.repeats)));
   } finally {
     for (const c of children) c.kill("SIGKILL");
     await Promise.all(children.map((c) => c.status));
+  }
+  if (args.write) {
+    await writePage({
+      date: new Date().toISOString().slice(0, 10),
+      host: `${navigator.hardwareConcurrency} processors, Linux ${Deno.osRelease()}`,
+      repeats: Number(args.repeats),
+      systems: systems.map((s) => s.name),
+      rows,
+    });
   }
 } finally {
   await Deno.remove(dir, { recursive: true });

@@ -1,6 +1,6 @@
 /**
  * `deno task docs`: docs/compatibility.md, from the system call table, its flags, and the list of what gVisor lacks.
- * tidy_claims_test.ts fails when the page is not what this makes.
+ * claims_test.ts fails when the page is not what this makes.
  */
 
 import { syscallEntries } from "../../oci/commands/syscalls.ts";
@@ -10,6 +10,7 @@ import type { Flag, FlagSet } from "../../kernel/syscalls/flags/flag_set.ts";
 import { FLAG_SETS } from "../../kernel/syscalls/flags/flag_sets.ts";
 import { ROWS } from "../../kernel/syscalls/x86_64.ts";
 import { BEYOND_GVISOR } from "./beyond_gvisor.ts";
+import { formatMarkdown } from "./format_markdown.ts";
 import { ROOT } from "./source_files.ts";
 
 export const PAGE = `${ROOT}/docs/compatibility.md`;
@@ -23,7 +24,7 @@ first; \`--flags\` names it.`;
 
 /** The page, formatted. */
 export async function compatibilityPage(): Promise<string> {
-  return await formatted([
+  return await formatMarkdown([
     INTRODUCTION,
     callsSection(),
     flagsSection(),
@@ -89,19 +90,6 @@ Found by running 77 programs, CPython's own tests and stress-ng in Debian's runs
 newer one may do more. Each with the guest cases that show it.
 
 ${lines.join("\n")}`;
-}
-
-async function formatted(text: string): Promise<string> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--ext", "md", "--line-width", "100", "-"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(text));
-  await writer.close();
-  return new TextDecoder().decode((await child.output()).stdout);
 }
 
 if (import.meta.main) Deno.writeTextFileSync(PAGE, await compatibilityPage());
