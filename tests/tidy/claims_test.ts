@@ -17,14 +17,23 @@ import { calledWithoutNumber } from "./wrapped_calls.ts";
 const cases = new CaseNames();
 /** Pages about the code, whose paths are from the root of the project. */
 const PAGES: readonly string[] = [
+  "ARCHITECTURE.md",
   "SECURITY.md",
   "docs/fuzzing.md",
   "docs/glossary.md",
   "docs/releases.md",
   "docs/threat-model.md",
-  ...["accounts", "credentials", "faults", "host_traces", "turns"].map((name) =>
-    `docs/internals/${name}.md`
-  ),
+  ...[
+    "accounts",
+    "credentials",
+    "faults",
+    "host_traces",
+    "memory",
+    "read",
+    "start",
+    "tasks",
+    "turns",
+  ].map((name) => `docs/internals/${name}.md`),
 ];
 /** The path of a file of the project, and where a link leads to that is relative to its page. */
 const PATH = /\b(?:[a-z]\w*\/)+\w+\.(?:ts|py|md)\b/g, LINK = /\]\(([^)#:]+)\)/g;
