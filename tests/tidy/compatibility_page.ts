@@ -17,10 +17,10 @@ export const PAGE = `${ROOT}/docs/compatibility.md`;
 
 const INTRODUCTION = `# What the kernel does as Linux does it
 
-This page is made by \`deno task docs\` from the tables that the kernel is compiled with.
+\`deno task docs\` makes this page from the tables that the kernel is compiled with.
 \`dvisor syscalls\` and \`dvisor syscalls --flags\` print the same, with \`--json\` for programs.
-Each flag that is said to work is shown by a case of \`tests/guest\`, which passes on native Linux
-first; \`--flags\` names it.`;
+Each flag that works has a case in \`tests/guest\` that shows it and passes on native Linux too;
+\`--flags\` names the case.`;
 
 /** The page, formatted. */
 export async function compatibilityPage(): Promise<string> {
@@ -44,9 +44,9 @@ function callsSection(): string {
   const list = (part: typeof entries) => part.map((e) => `- \`${e.name}\`: ${e.note}`).join("\n");
   return `## System calls
 
-Of the calls of x86-64 Linux 6.12, ${full.length} work, ${partial.length} work with what the list
-says missing, and ${refused.length} fail, each with the error that Linux gives without the needed
-capability or option of its configuration.
+x86-64 Linux 6.12 has these calls. ${full.length} of them work. ${partial.length} work in part; the
+list says what is missing. ${refused.length} fail, each with the error that Linux gives without the
+needed capability or option of its configuration.
 
 ### In part
 
@@ -86,8 +86,8 @@ function beyondSection(): string {
   const lines = BEYOND_GVISOR.map(([what, shown]) => `- ${what}: ${code(shown.split(" "))}`);
   return `## What gVisor lacks and works here
 
-Found by running 77 programs, CPython's own tests and stress-ng in Debian's runsc of July 2024, a
-newer one may do more. Each with the guest cases that show it.
+The list comes from running 77 programs, CPython's own tests and stress-ng in Debian's runsc of
+July 2024. A newer runsc may do more. Each entry names the guest cases that show it.
 
 ${lines.join("\n")}`;
 }

@@ -5,6 +5,7 @@
 
 import { assertEquals } from "@std/assert";
 import { findCycles, importGraph } from "./import_cycles.ts";
+import { bannedWords } from "./page_words.ts";
 import { ROOT, type SourceFile, sourceFiles } from "./source_files.ts";
 
 const MAX_LINES = 500;
@@ -87,6 +88,33 @@ Deno.test("no file names a path of one machine or the host of a registry", () =>
   const hosts = ["registry\\.npm" + "js\\.org", "dl\\.deno" + "\\.land"].join("|");
   const pattern = new RegExp(`(?:^|[^\\w/.])(?:${paths})|${hosts}`);
   assertEquals(findings(text, (line) => pattern.exec(line)?.[0] ?? null), []);
+});
+
+Deno.test("pages name the caller, the waiter, the owner: no somebody, and no task hears", () => {
+  const pages = text.filter((file) => file.path.endsWith(".md"));
+  assertEquals(pages.flatMap((page) => bannedWords(page)), []);
+});
+
+Deno.test("bannedWords looks at prose, and not at code, quotations and names of files", () => {
+  const lines = [
+    'The waiter hears of it. `who` and [who](who.md) say "nobody".',
+    "",
+    "    who | wc",
+    "",
+    "```ts",
+    "const whoever = 1;",
+    "```",
+    "A task whose owner IS TOLD of",
+    "the end; Nobody waits.",
+  ];
+  const page = { path: "p.md", text: lines.join("\n"), lines };
+  assertEquals(bannedWords(page), [
+    "p.md:1: hears",
+    "p.md:1: who",
+    "p.md:8: IS TOLD",
+    "p.md:9: Nobody",
+  ]);
+  assertEquals(bannedWords(page, [`p.md: ${lines[0]}`, `p.md: ${lines[7]}`]), ["p.md:9: Nobody"]);
 });
 
 Deno.test("modules do not import each other in circles", () => {
