@@ -150,7 +150,8 @@ const args = parseArgs(Deno.args, {
 const isPart = args._.length > 0 || args.systems !== undefined ||
   args.before !== undefined || args.scale !== "1";
 if (args.write && isPart) {
-  throw new Error("--write takes the whole table: no NAME, system, build or scale");
+  console.error("--write takes the whole table: no NAME, --systems, --before or --scale");
+  Deno.exit(2);
 }
 const dir = await Deno.makeTempDir({ prefix: "dvisor-bench-" });
 try {

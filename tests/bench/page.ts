@@ -55,9 +55,11 @@ export function generatedPart({ date, host, repeats, systems, rows }: Measured):
   const parts = [
     `Measured on ${date}: ${host}; medians of ${repeats} interleaved repeats. Lower is better.`,
     table(["native", "systrap", "ptrace", "runsc"], ["systrap", "runsc"]),
-    `Rows that are slower than runsc (${slower.length} of ${rows.length}): ` +
-    `${slower.map((row) => row.name).join("; ") || "none"}.`,
   ];
+  if (systems.includes("runsc")) {
+    const names = slower.map((row) => row.name).join("; ") || "none";
+    parts.push(`Rows that are slower than runsc (${slower.length} of ${rows.length}): ${names}.`);
+  }
   if (onKvm.length > 0) {
     parts.push("### The kvm platform", "From the same run:");
     parts.push(table(["native", "systrap", "kvm"], ["kvm", "systrap"], onKvm));
