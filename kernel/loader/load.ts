@@ -17,7 +17,8 @@ import { type ElfImage, isElf, parseElf } from "./elf_image.ts";
 import { FileReader } from "./file_reader.ts";
 import { mapImage, type MappedImage, placeImage } from "./map_image.ts";
 import { HEAD_BYTES, isScript, parseScript } from "./script.ts";
-import { type AuxEntry, checkStrings, StackImage } from "./stack_image.ts";
+import { type AuxEntry, checkStrings, type StackContents, StackImage } from "./stack_image.ts";
+import { StringList } from "./string_list.ts";
 import { mapVdso } from "./vdso.ts";
 
 /** Interpreters of interpreters that Linux follows. */
@@ -57,8 +58,8 @@ export interface ProgramOpener {
 export interface LoadRequest {
   /** As it was given to execve: AT_EXECFN, and what scripts are told. */
   readonly path: string;
-  readonly argv: readonly string[];
-  readonly envp: readonly string[];
+  readonly argv: StringList;
+  readonly envp: StringList;
   readonly cpu: CpuFacts;
   /** The script would not be reachable by `path` (close-on-exec fd of execveat): -ENOENT for scripts. */
   readonly isPathGone: boolean;
@@ -66,7 +67,8 @@ export interface LoadRequest {
 
 export interface LoadedProgram {
   readonly entry: number;
-  readonly stackPointer: number;
+  /** Its strings are not written yet: `writeStrings`. */
+  readonly stack: StackImage;
   /** The binary that runs, with one reference for the caller. */
   readonly file: OpenFile;
 }
@@ -110,7 +112,7 @@ class HeldFile {
 interface Found {
   readonly file: OpenFile;
   readonly head: Uint8Array<ArrayBuffer>;
-  readonly argv: readonly string[];
+  readonly argv: StringList;
 }
 
 function loadWith(
@@ -135,7 +137,7 @@ function followScripts(
   opener: ProgramOpener,
   request: LoadRequest,
 ): Found | number {
-  let argv: readonly string[] = request.argv.length === 0 ? [""] : request.argv;
+  let argv = request.argv.count === 0 ? StringList.of([""]) : request.argv;
   let path = request.path;
   for (let depth = 0;; depth++) {
     const file = held.file!, head = new Uint8Array(HEAD_BYTES);
@@ -146,7 +148,7 @@ function followScripts(
     if (typeof line === "number") return line;
     if (request.isPathGone) return -ENOENT;
     const given = line.argument === null ? [] : [line.argument];
-    argv = [line.interpreter, ...given, path, ...argv.slice(1)];
+    argv = argv.withHead([line.interpreter, ...given, path]);
     path = line.interpreter;
     const next = opener.openExec(path);
     if (typeof next === "number") return next;
@@ -154,10 +156,7 @@ function followScripts(
   }
 }
 
-interface Started {
-  readonly entry: number;
-  readonly stackPointer: number;
-}
+type Started = Omit<LoadedProgram, "file">;
 
 function loadElf(
   reader: FileReader,
@@ -203,7 +202,7 @@ function start(
   loaderFile: OpenFile | null,
   loader: ElfImage | null,
   opener: ProgramOpener,
-  contents: { argv: readonly string[]; envp: readonly string[]; path: string },
+  contents: StackContents,
   cpu: CpuFacts,
 ): Started | number {
   const ids = opener.identify(file, loaderFile);
@@ -231,7 +230,7 @@ function start(
   mm.ctx.host.random(random);
   const aux = auxiliary(vdso, mm.ctx.vdso !== null, cpu, image, program, loaderBias, ids, stack);
   const written = stack.write(aux, random);
-  return written < 0 ? written : { entry, stackPointer: stack.pointer };
+  return written < 0 ? written : { entry, stack };
 }
 
 /** Entries of `auxiliary` without AT_SYSINFO_EHDR. */

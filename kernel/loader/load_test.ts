@@ -12,6 +12,7 @@ import type { Inode } from "../vfs/inode.ts";
 import { OpenFile } from "../vfs/open_file.ts";
 import { load, type LoadedProgram, type LoadRequest, type ProgramOpener } from "./load.ts";
 import { parseScript } from "./script.ts";
+import { StringList } from "./string_list.ts";
 
 const PAGE = 4096;
 const cpu = { hwcap: 0xbfebfbff, hwcap2: 0, minSignalStack: 2048 };
@@ -47,7 +48,8 @@ class Opener implements ProgramOpener {
 }
 
 function request(path: string, argv: string[], envp: string[] = []): LoadRequest {
-  return { path, argv, envp, cpu, isPathGone: false };
+  const lists = { argv: StringList.of(argv), envp: StringList.of(envp) };
+  return { path, ...lists, cpu, isPathGone: false };
 }
 
 function text(s: string): Uint8Array<ArrayBuffer> {
@@ -65,6 +67,7 @@ function program(options: { pie?: boolean; interp?: string } = {}): Uint8Array<A
 
 function loaded(r: LoadedProgram | number): LoadedProgram {
   if (typeof r === "number") throw new Error(`load failed: ${r}`);
+  while (r.stack.writeStrings() > 0);
   return r;
 }
 
@@ -96,8 +99,8 @@ Deno.test("a static program is mapped, its bss is zero, its stack is complete", 
       assertEquals(guest.read(bias + 0x4000 + 99), 7);
       for (let i = 100; i < 20000; i += 123) assertEquals(guest.read(bias + 0x4000 + i), 0);
       assertEquals(guest.write(bias + 0x4000 + 19999, 1), 0);
-      assertEquals(r.stackPointer % 16, 0);
-      const { argv: args, envp, aux } = readStack(mm, r.stackPointer);
+      assertEquals(r.stack.pointer % 16, 0);
+      const { argv: args, envp, aux } = readStack(mm, r.stack.pointer);
       assertEquals(args, argv);
       assertEquals(envp, env);
       assertEquals(aux.get(E.AT_ENTRY), r.entry);
@@ -131,7 +134,7 @@ Deno.test("the vDSO and its data page are mapped and announced", () => {
   };
   const file = new BytesFile(lab, program(), true);
   const r = loaded(load(mm, file, new Opener(), request("p", ["p"])));
-  const at = readStack(mm, r.stackPointer).aux.get(E.AT_SYSINFO_EHDR)!;
+  const at = readStack(mm, r.stack.pointer).aux.get(E.AT_SYSINFO_EHDR)!;
   assertEquals(guest.execute(at), 0);
   assertEquals(guest.read(at - PAGE), 0);
   assertEquals(guest.write(at, 1), -11);
@@ -153,7 +156,7 @@ Deno.test("a dynamic program starts in its interpreter", () => {
   opener.files.set("/lib/ld.so", loader);
   const file = new BytesFile(lab, program({ pie: true, interp: "/lib/ld.so" }), true);
   const r = loaded(load(mm, file, opener, request("p", ["p"])));
-  const { aux } = readStack(mm, r.stackPointer);
+  const { aux } = readStack(mm, r.stack.pointer);
   const base = aux.get(E.AT_BASE)!;
   assertEquals(r.entry, base + 0x1010);
   assert(base > mm.layout.pieBase);
@@ -177,7 +180,7 @@ Deno.test("the host's own programs load", () => {
     const file = new BytesFile(lab, Deno.readFileSync(path), true);
     const r = loaded(load(mm, file, opener, request(path, [path], ["PATH=/bin"])));
     assertEquals(guest.execute(r.entry), 0, path);
-    const { argv, aux } = readStack(mm, r.stackPointer);
+    const { argv, aux } = readStack(mm, r.stack.pointer);
     assertEquals(argv, [path]);
     const types = [E.PT_PHDR, E.PT_LOAD];
     assert(types.includes(mm.load32(aux.get(E.AT_PHDR)!)), "program headers are in memory");
@@ -192,7 +195,7 @@ Deno.test("scripts lead to their interpreter", () => {
   opener.files.set("/bin/mid", new BytesFile(lab, text("#!/bin/i  -x y \n"), true));
   const file = new BytesFile(lab, text("#! /bin/mid arg\necho"), true);
   const r = loaded(load(mm, file, opener, request("/s", ["s0", "one"])));
-  const { argv, aux } = readStack(mm, r.stackPointer);
+  const { argv, aux } = readStack(mm, r.stack.pointer);
   assertEquals(argv, ["/bin/i", "-x y", "/bin/mid", "arg", "/s", "one"]);
   assertEquals(mm.cstring(aux.get(E.AT_EXECFN)!, 10), "/s");
   assert(r.file === interpreter);
@@ -297,7 +300,7 @@ Deno.test("an executable stack is made only when asked for", () => {
     const mm = lab.newManager();
     const file = new BytesFile(lab, elf(stackExec), true);
     const r = loaded(load(mm, file, opener, request("p", ["p"])));
-    const prot = mm.vmas.find(r.stackPointer)!.prot;
+    const prot = mm.vmas.find(r.stack.pointer)!.prot;
     assertEquals((prot & PROT_EXEC) !== 0, stackExec);
   }
   lab.close();

@@ -1,6 +1,8 @@
 /**
  * The first stack of a program: strings at the top, then the auxiliary vector, the environment and argument pointers
  * and argc, as create_elf_tables (fs/binfmt_elf.c) lays them out. getauxval(3), execve(2).
+ *
+ * The strings are written in pieces: a program may have 6 MB of them.
  */
 
 import { E2BIG, EFAULT, ENOMEM } from "../../ffi/abi/errno.ts";
@@ -8,9 +10,8 @@ import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import { pageUp } from "../mm/region.ts";
 import { setUpStack } from "../mm/stack.ts";
+import { MAX_STRING, type StringList, type StringPiece } from "./string_list.ts";
 
-/** LIMIT of Linux: bytes of one string with its NUL (MAX_ARG_STRLEN). */
-const MAX_STRING = 131072;
 /** ARG_MAX, and three quarters of the default stack: bounds of all strings and pointers together. */
 const MIN_SPACE = 131072, MAX_SPACE = 6 << 20;
 /** A new stack has this much room below what is on it. */
@@ -18,13 +19,13 @@ const EXTRA_BYTES = 131072;
 const TWO32 = 0x100000000;
 
 export interface StackContents {
-  readonly argv: readonly string[];
-  readonly envp: readonly string[];
+  readonly argv: StringList;
+  readonly envp: StringList;
   /** AT_EXECFN. */
   readonly path: string;
 }
 
-/** Pairs of type and value; addresses of strings are given by `addressOf...`, see `writeStack`. */
+/** Pairs of type and value. */
 export interface AuxEntry {
   readonly type: number;
   readonly value: number;
@@ -39,16 +40,11 @@ export interface StackAddresses {
 
 /** 0, or -E2BIG when the strings are too long for this stack limit. */
 export function checkStrings(contents: StackContents, stackLimit: number): number {
-  const { argv, envp } = contents;
-  let space = Math.max(MIN_SPACE, Math.min(MAX_SPACE, Math.floor(stackLimit / 4)));
-  space -= (Math.max(argv.length, 1) + envp.length) * 8;
-  for (const list of [argv, envp, [contents.path]]) {
-    for (const s of list) {
-      if (s.length + 1 > MAX_STRING) return -E2BIG;
-      space -= s.length + 1;
-    }
-  }
-  return space < 0 ? -E2BIG : 0;
+  const { argv, envp, path } = contents;
+  const space = Math.max(MIN_SPACE, Math.min(MAX_SPACE, Math.floor(stackLimit / 4)));
+  if (Math.max(argv.longest, envp.longest, path.length + 1) > MAX_STRING) return -E2BIG;
+  const pointers = (Math.max(argv.count, 1) + envp.count) * 8;
+  return pointers + argv.bytes + envp.bytes + path.length + 1 > space ? -E2BIG : 0;
 }
 
 const PLATFORM = "x86_64";
@@ -63,6 +59,12 @@ export class StackImage {
   private readonly strings: number;
   private readonly top: number;
   readonly addresses: StackAddresses;
+  /** What is written next: of the environment behind the arguments. */
+  private readonly pieces: readonly StringPiece[];
+  private next: number = 0;
+  /** Where it goes, and the pointers to it. */
+  private text: number;
+  private word: number;
 
   /** `auxCount`: entries that are going to be written, without AT_NULL. */
   constructor(mm: MemoryManager, contents: StackContents, auxCount: number) {
@@ -71,16 +73,18 @@ export class StackImage {
     this.contents = contents;
     this.auxCount = auxCount;
     this.top = mm.layout.stackTop;
-    let at = this.top - 8 - (path.length + 1);
-    const pathAt = at;
-    for (const list of [envp, argv]) for (const s of list) at -= s.length + 1;
-    this.strings = at;
-    at = Math.floor(at / 16) * 16 - (PLATFORM.length + 1);
-    const platform = at;
-    const random = at - 16;
-    const words = 1 + argv.length + 1 + envp.length + 1 + (auxCount + 1) * 2;
-    this.pointer = Math.floor((random - words * 8) / 16) * 16;
+    const pathAt = this.top - 8 - (path.length + 1);
+    const { program } = mm;
+    program.envEnd = pathAt;
+    program.argEnd = program.envStart = program.envEnd - envp.bytes;
+    this.strings = this.text = program.argStart = program.argEnd - argv.bytes;
+    const platform = Math.floor(this.strings / 16) * 16 - (PLATFORM.length + 1);
+    const random = platform - 16;
+    const words = 1 + argv.count + 1 + envp.count + 1 + (auxCount + 1) * 2;
+    this.pointer = program.stackStart = Math.floor((random - words * 8) / 16) * 16;
     this.addresses = { path: pathAt, platform, random };
+    this.pieces = [...argv.pieces, ...envp.pieces];
+    this.word = this.pointer + 8;
   }
 
   /** Map the stack: 0 or -ENOMEM. */
@@ -92,49 +96,60 @@ export class StackImage {
     return setUpStack(this.mm, bytes, prot);
   }
 
-  /** Fill it in: 0 or -EFAULT. `random`: 16 bytes for AT_RANDOM. */
+  /**
+   * All but arguments, environment and their pointers: 0 or -EFAULT. `random`: 16 bytes for
+   * AT_RANDOM.
+   */
   write(aux: readonly AuxEntry[], random: Uint8Array<ArrayBuffer>): number {
-    const { mm, contents, pointer } = this;
+    const { mm, contents: { argv, envp, path }, addresses } = this;
     if (aux.length !== this.auxCount) throw new RangeError("auxiliary vector of another length");
-    const block = new Uint8Array(this.top - pointer), dv = new DataView(block.buffer);
-    let word = 0;
-    const put = (value: number): void => {
-      dv.setUint32(word, value % TWO32, true);
-      dv.setUint32(word + 4, Math.floor(value / TWO32), true);
-      word += 8;
-    };
-    let text = this.strings;
-    put(contents.argv.length);
-    mm.program.argStart = text;
-    for (const s of contents.argv) {
-      put(text);
-      text = this.putString(block, text, s);
+    const auxAt = this.pointer + (1 + argv.count + 1 + envp.count + 1) * 8;
+    const block = new Uint8Array(this.strings - auxAt), view = new DataView(block.buffer);
+    for (let i = 0; i < aux.length; i++) {
+      putWord(view, 16 * i, aux[i]!.type);
+      putWord(view, 16 * i + 8, aux[i]!.value);
     }
-    put(0);
-    mm.program.argEnd = mm.program.envStart = text;
-    for (const s of contents.envp) {
-      put(text);
-      text = this.putString(block, text, s);
-    }
-    put(0);
-    mm.program.envEnd = text;
-    this.putString(block, this.addresses.path, contents.path);
-    this.putString(block, this.addresses.platform, PLATFORM);
-    block.set(random, this.addresses.random - pointer);
-    const auxAt = word;
-    for (const entry of aux) {
-      put(entry.type);
-      put(entry.value);
-    }
-    word += 16; // AT_NULL
-    mm.program.auxv = block.slice(auxAt, word);
-    mm.program.stackStart = pointer;
-    return mm.copyOut(pointer, block, 0, block.length) < 0 ? -EFAULT : 0;
+    mm.program.auxv = block.slice(0, (aux.length + 1) * 16);
+    block.set(random, addresses.random - auxAt);
+    putString(block, addresses.platform - auxAt, PLATFORM);
+    const name = new Uint8Array(path.length + 1), argc = new Uint8Array(8);
+    putString(name, 0, path);
+    putWord(new DataView(argc.buffer), 0, argv.count);
+    const isWritten = mm.copyOut(this.pointer, argc, 0, 8) >= 0 &&
+      mm.copyOut(auxAt, block, 0, block.length) >= 0 &&
+      mm.copyOut(addresses.path, name, 0, name.length) >= 0;
+    return isWritten ? 0 : -EFAULT;
   }
 
-  private putString(block: Uint8Array, at: number, s: string): number {
-    const from = at - this.pointer;
-    for (let i = 0; i < s.length; i++) block[from + i] = s.charCodeAt(i);
-    return at + s.length + 1;
+  /**
+   * One piece of the strings with their pointers: 0 when all are written, else 1, or -EFAULT. The
+   * null pointers behind the lists are what new memory has.
+   */
+  writeStrings(): number {
+    const { mm, contents: { argv }, pieces, next } = this, piece = pieces[next];
+    if (piece === undefined) return 0;
+    if (next === argv.pieces.length) this.word += 8;
+    const { bytes, count } = piece, pointers = new Uint8Array(8 * count);
+    const view = new DataView(pointers.buffer);
+    for (let i = 0, at = 0; i < count; i++) {
+      putWord(view, 8 * i, this.text + at);
+      at = bytes.indexOf(0, at) + 1;
+    }
+    if (mm.copyOut(this.text, bytes, 0, bytes.length) < 0) return -EFAULT;
+    if (mm.copyOut(this.word, pointers, 0, pointers.length) < 0) return -EFAULT;
+    this.text += bytes.length;
+    this.word += pointers.length;
+    this.next++;
+    return this.next < pieces.length ? 1 : 0;
   }
+}
+
+function putWord(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value % TWO32, true);
+  view.setUint32(at + 4, Math.floor(value / TWO32), true);
+}
+
+/** The NUL behind it is there. */
+function putString(block: Uint8Array, at: number, s: string): void {
+  for (let i = 0; i < s.length; i++) block[at + i] = s.charCodeAt(i);
 }

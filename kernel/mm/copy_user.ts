@@ -251,4 +251,16 @@ export abstract class UserAccess implements UserMemory {
     }
     return -ENAMETOOLONG;
   }
+  /** Bytes of the string at `addr` without its NUL, below `max`; -EFAULT or -ENAMETOOLONG. */
+  stringLength(addr: number, max: number): number {
+    for (let length = 0; length < max;) {
+      const at = addr + length, host = this.translate(at, ACCESS_READ);
+      if (host < 0) return -EFAULT;
+      const room = Math.min(PAGE_SIZE - (at & 4095), max - length), n = native.findZero(host, room);
+      if (n < 0) return -EFAULT;
+      length += n;
+      if (n < room) return length;
+    }
+    return -ENAMETOOLONG;
+  }
 }

@@ -1,13 +1,13 @@
 /**
- * execve(2): a task goes on in another program. Everything that can fail is done first; then the other threads end, and
- * from there on nothing fails.
+ * execve(2): a task goes on in another program. Everything that can fail is done first, in several turns of the loop if
+ * the arguments are long; then the other threads end, and from there on nothing fails.
  *
  * DIFFERS: a program whose file turns out broken leaves the caller alive with an error, where Linux may kill it.
  */
 
 import { setUserDispatch } from "./user_dispatch.ts";
 import { CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
-import { EAGAIN, EINTR } from "../../ffi/abi/errno.ts";
+import { EINTR } from "../../ffi/abi/errno.ts";
 import { BLOCK, IN_GUEST } from "../core/result.ts";
 import { hasCapIn } from "../cred/credentials.ts";
 import { blankClock } from "../loader/vdso.ts";
@@ -53,10 +53,12 @@ function isTracedByWeaker({ trace, cred }: Task): boolean {
   return trace !== null && !hasCapIn(trace.cred, cred.userNs, CAP_SYS_PTRACE);
 }
 
-/** Load the program and, once the task is alone in its process, become it: IN_GUEST, -errno or BLOCK. */
+/**
+ * Load the program and, once the task is alone in its process, become it: IN_GUEST, -errno or BLOCK.
+ * No other thread of the process is in execve (`awaitExec`).
+ */
 export function execProgram(task: Task, request: ExecRequest): number {
   const { group } = task, isShared = sharesFs(task);
-  if (group.execTask !== null) return -EAGAIN;
   const program = makeProgram(task.kernel, task, group.container, group.limits, {
     ...request,
     isUnsafe: isShared || isTracedByWeaker(task),
@@ -65,6 +67,7 @@ export function execProgram(task: Task, request: ExecRequest): number {
   task.progress.object = new PendingExec(program);
   // What made the program safe stays so while the call waits: nothing can attach (ptrace/access.ts)
   // or share `fs`.
+  group.execTask = task;
   if (!isShared) task.fs.isInExec = true;
   return continueExec(task);
 }
@@ -76,9 +79,14 @@ export function continueExec(task: Task): number {
     discardPendingExec(task);
     return -EINTR;
   }
+  const written = pending.program.stack.writeStrings();
+  if (written < 0) {
+    discardPendingExec(task);
+    return written;
+  }
+  task.uninterruptible = true;
+  if (written > 0) return task.yieldTurn();
   if (group.tasks.length > 1) {
-    group.execTask = task;
-    task.uninterruptible = true;
     endOtherThreads(task);
     group.threadExits.add(task.waiter, 0);
     return BLOCK;

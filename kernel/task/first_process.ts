@@ -9,6 +9,7 @@ import { EAGAIN } from "../../ffi/abi/errno.ts";
 import { CAP_IPC_LOCK } from "../../ffi/abi/capability.ts";
 import { IN_GUEST } from "../core/result.ts";
 import { type Credentials, hasCap } from "../cred/credentials.ts";
+import { StringList } from "../loader/string_list.ts";
 import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import { openExec } from "../vfs/open.ts";
@@ -26,7 +27,7 @@ import {
   type PidNamespace,
   type TaskPid,
 } from "./pid_namespace.ts";
-import { makeProgram } from "./program.ts";
+import { discardProgram, makeProgram, type Program } from "./program.ts";
 import { SignalHandlers } from "./signal/handlers.ts";
 import { Task } from "./task.ts";
 import { type ExitListener, ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
@@ -82,14 +83,16 @@ function makeTask(kernel: Kernel, spec: FirstProcess, id: TaskPid | null): Task 
   const program = makeProgram(kernel, spec, spec.container, spec.limits, {
     file,
     path: spec.path,
-    argv: spec.argv,
-    envp: spec.envp,
+    argv: StringList.of(spec.argv),
+    envp: StringList.of(spec.envp),
     isPathGone: false,
     personality: 0,
     isUnsafe: false,
   });
   file.drop();
   if (typeof program === "number") return program;
+  const error = writeStrings(program);
+  if (error < 0) return error;
   const pgrp = new ProcessGroup(id, new Session(spec.leadsSession ? id : null));
   const group = new ThreadGroup(id, null, pgrp, 0, spec.limits, kernel.now());
   group.exe = program.exe;
@@ -116,4 +119,12 @@ function makeTask(kernel: Kernel, spec: FirstProcess, id: TaskPid | null): Task 
   task.regsFetched = true;
   task.result = IN_GUEST;
   return task;
+}
+
+/** All at once: no guest chose them. 0 or -errno, without the program then. */
+function writeStrings(program: Program): number {
+  let r = 1;
+  while (r > 0) r = program.stack.writeStrings();
+  if (r < 0) discardProgram(program);
+  return r;
 }

@@ -1,12 +1,12 @@
 /**
- * The program of an execve(2) that waits until the other threads of its process have ended
- * (exec.ts).
+ * The program of an execve(2) that writes its arguments, or waits until the other threads of its
+ * process have ended (exec.ts).
  */
 
 import { discardProgram, type Program } from "./program.ts";
 import type { Task } from "./task.ts";
 
-/** Kept in `progress.object` while the other threads end. */
+/** Kept in `progress.object` between the turns of the call. */
 export class PendingExec {
   readonly program: Program;
 

@@ -19,6 +19,8 @@ import { type Context, CSGSFS, EFLAGS, RIP, RSP } from "../../platform/platform.
 import type { Credentials } from "../cred/credentials.ts";
 import { execCredentials, type ExecResult } from "../cred/exec_credentials.ts";
 import { type CpuFacts, load, type LoadedProgram, type ProgramIds } from "../loader/load.ts";
+import type { StackImage } from "../loader/stack_image.ts";
+import type { StringList } from "../loader/string_list.ts";
 import { MAY_READ } from "../cred/permission.ts";
 import { MemoryManager } from "../mm/memory_manager.ts";
 import { PatchedSites } from "../mm/patched_sites.ts";
@@ -56,8 +58,8 @@ export interface ProgramRequest {
   /** Opened for execution; the reference stays the caller's. */
   readonly file: OpenFile;
   readonly path: string;
-  readonly argv: readonly string[];
-  readonly envp: readonly string[];
+  readonly argv: StringList;
+  readonly envp: StringList;
   /** The path means nothing after a close-on-exec fd was closed. */
   readonly isPathGone: boolean;
   readonly personality: number;
@@ -77,6 +79,8 @@ export interface Program {
   /** The binary, with one reference. */
   readonly exe: OpenFile;
   readonly comm: string;
+  /** Its strings are written before the program runs. */
+  readonly stack: StackImage;
 }
 
 /** Asks the VFS and the credential rules on behalf of the loader. */
@@ -222,6 +226,7 @@ function loadInto(
     isUnreadable: opener.isUnreadable,
     exe: loaded.file,
     comm: request.path.slice(request.path.lastIndexOf("/") + 1).slice(0, COMM_LENGTH),
+    stack: loaded.stack,
   };
 }
 
@@ -236,7 +241,7 @@ function setInitialRegs(ctx: Context, loaded: LoadedProgram): void {
   const { regs } = ctx;
   for (let i = 0; i < regs.byteLength; i += 4) regs.setUint32(i, 0, true);
   setReg(regs, RIP, loaded.entry);
-  setReg(regs, RSP, loaded.stackPointer);
+  setReg(regs, RSP, loaded.stack.pointer);
   setReg(regs, EFLAGS, INITIAL_FLAGS);
   regs.setUint32(CSGSFS, USER_CS, true);
   regs.setUint32(CSGSFS + 4, USER_SS << 16, true);

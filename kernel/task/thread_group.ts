@@ -162,8 +162,8 @@ export class ThreadGroup {
   /** Signals whose action is the default one do not reach it (init of a PID namespace, pid_namespaces(7)). */
   isUnkillable: boolean = false;
   /**
-   * The thread that is in execve(2), its new credentials decided, and waits until it is the only
-   * one left.
+   * The thread that is in execve(2), its new credentials decided, and writes its arguments or waits
+   * until it is the only one left.
    */
   execTask: Task | null = null;
   /** Woken when a thread ends, and when `execTask` becomes null. */

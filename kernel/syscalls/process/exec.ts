@@ -5,13 +5,18 @@ import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../ffi/abi/f
 import { PATH_MAX } from "../../../ffi/abi/fs.ts";
 import { BLOCK } from "../../core/result.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
+import {
+  MAX_STRING,
+  PieceBuilder,
+  StringList,
+  type StringPiece,
+} from "../../loader/string_list.ts";
 import { continueExec, execProgram, isExecPending } from "../../task/exec.ts";
+import { awaitExec } from "../../task/ptrace/access.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { openExec } from "../../vfs/open.ts";
 
-/** LIMIT of Linux: bytes of one string with its NUL (MAX_ARG_STRLEN). */
-const MAX_STRING = 131072;
 /** LIMIT: bytes of all strings and pointers that are read before the loader counts them (ARG_MAX at most). */
 const MAX_BYTES = 8 << 20;
 
@@ -59,14 +64,15 @@ function execFile(
   const error = lists.read(t);
   // Whatever the path means when all strings are there is what runs.
   if (error !== 0) return error === BLOCK ? readOn(t, lists) : error;
-  const { argv, envp } = lists;
-  t.progress.object = null;
+  const other = awaitExec(t, t.group);
+  t.progress.object = lists;
+  if (other !== 0) return other;
   const isByFd = dirfd !== AT_FDCWD && !text.startsWith("/");
   return execProgram(t, {
     file,
     path: isByFd ? `/dev/fd/${dirfd}${text === "" ? "" : `/${text}`}` : text,
-    argv,
-    envp,
+    argv: new StringList(lists.argv.pieces),
+    envp: new StringList(lists.envp.pieces),
     isPathGone: isByFd && t.files.isCloexec(dirfd),
     personality: t.personality,
   });
@@ -79,57 +85,69 @@ function readOn(t: Task, lists: StringLists): number {
   return t.yieldTurn();
 }
 
-/** LIMIT: strings and bytes of them that are read in one turn of the loop. */
-const TURN_STRINGS = 2048, TURN_BYTES = 1 << 17;
-
-/**
- * The arguments and the environment: vectors of strings that end with a null pointer. A null vector
- * is an empty one.
- */
+/** The arguments and the environment of the new program. */
 class StringLists {
-  readonly argv: string[] = [];
-  readonly envp: string[] = [];
-  /** Where the next pointers are; 0: there are no more. */
-  private argvAt: number;
-  private envpAt: number;
-  /** Bytes that each list may have still. */
-  private argvLeft: number = MAX_BYTES;
-  private envpLeft: number = MAX_BYTES;
+  readonly argv: ListReader;
+  readonly envp: ListReader;
 
   constructor(argvAddr: number, envpAddr: number) {
-    this.argvAt = argvAddr;
-    this.envpAt = envpAddr;
+    this.argv = new ListReader(argvAddr);
+    this.envp = new ListReader(envpAddr);
   }
 
-  /** Some of them: 0 when all are there, BLOCK, or -errno. */
+  /** A piece of them: 0 when all are there, BLOCK, or -errno. */
   read(t: Task): number {
-    let bytes = TURN_BYTES;
-    for (let n = TURN_STRINGS; n > 0 && bytes > 0; n--) {
-      const isArgument = this.argvAt !== 0, at = isArgument ? this.argvAt : this.envpAt;
-      if (at === 0) return 0;
-      const s = readString(t, at);
-      if (typeof s === "number") return s;
-      this.step(isArgument, s === null ? 0 : at + 8);
-      if (s === null) continue;
-      bytes -= s.length;
-      const left = isArgument ? (this.argvLeft -= s.length + 9) : (this.envpLeft -= s.length + 9);
-      if (left < 0) return -E2BIG;
-      (isArgument ? this.argv : this.envp).push(s);
-    }
-    return this.argvAt === 0 && this.envpAt === 0 ? 0 : BLOCK;
-  }
-
-  private step(isArgument: boolean, next: number): void {
-    if (isArgument) this.argvAt = next;
-    else this.envpAt = next;
+    const r = this.argv.isRead ? 0 : this.argv.read(t);
+    return r !== 0 || this.envp.isRead ? r : this.envp.read(t);
   }
 }
 
-/** The string that the pointer at `at` points to, null for a null pointer, or -errno. */
-function readString(t: Task, at: number): string | number | null {
-  const pointer = t.mm.load64(at);
-  if (pointer < 0) return -EFAULT;
-  if (pointer === 0) return null;
-  const s = t.mm.cstring(pointer, MAX_STRING);
-  return s === -ENAMETOOLONG ? -E2BIG : s;
+/** A vector of strings that ends with a null pointer. A null vector is an empty one. */
+class ListReader {
+  readonly pieces: StringPiece[] = [];
+  /** Where the next pointer is; 0: there are no more. */
+  private at: number;
+  /** Bytes that the list may have still. */
+  private left: number = MAX_BYTES;
+
+  constructor(at: number) {
+    this.at = at;
+  }
+
+  get isRead(): boolean {
+    return this.at === 0;
+  }
+
+  /** A piece: 0 when all are there, BLOCK, or -errno. */
+  read(t: Task): number {
+    const piece = new PieceBuilder();
+    while (!piece.isFull) {
+      const pointer = t.mm.load64(this.at);
+      if (pointer < 0) return -EFAULT;
+      if (pointer === 0) {
+        this.at = 0;
+        break;
+      }
+      const bytes = readString(t, pointer, piece);
+      if (bytes < 0) return bytes;
+      this.left -= bytes + 8;
+      if (this.left < 0) return -E2BIG;
+      this.at += 8;
+    }
+    this.pieces.push(piece.take());
+    return this.isRead ? 0 : BLOCK;
+  }
+}
+
+/** Adds the string at `pointer`: its bytes with the NUL, or -errno. */
+function readString(t: Task, pointer: number, piece: PieceBuilder): number {
+  const length = t.mm.stringLength(pointer, MAX_STRING);
+  if (length < 0) return length === -ENAMETOOLONG ? -E2BIG : length;
+  const from = piece.reserve(length + 1), { room } = piece;
+  if (t.mm.copyIn(room, from, pointer, length) < 0) return -EFAULT;
+  room[from + length] = 0;
+  // Another thread may have shortened it just now.
+  const bytes = room.indexOf(0, from) + 1 - from;
+  piece.add(bytes);
+  return bytes;
 }
