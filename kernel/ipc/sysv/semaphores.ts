@@ -39,10 +39,15 @@ export class SemOperations {
   readonly pid: number;
   /** It changes values: more than waiting for zero. */
   readonly alters: boolean;
+  /** Some value grows by it, and some must be zero. */
+  readonly raises: boolean;
+  readonly needsZero: boolean;
   /** PENDING, then 0 or -errno. */
   status: number = PENDING;
   /** The operation that it waits for. */
   blocking: SemOperation | null = null;
+  /** What the operations before that one add to the same semaphore. */
+  before: number = 0;
   /** The caller sleeps here. */
   readonly done: WaitQueue = new WaitQueue();
 
@@ -51,6 +56,8 @@ export class SemOperations {
     this.undo = undo;
     this.pid = pid;
     this.alters = list.some((o) => o.op !== 0);
+    this.raises = list.some((o) => o.op > 0);
+    this.needsZero = list.some((o) => o.op === 0);
   }
 
   end(status: number): void {
@@ -67,7 +74,11 @@ export class SemaphoreSet extends IpcObject {
   /** Undo lists that have something for this set. */
   readonly undos: Set<SemUndoList> = new Set();
   private readonly clock: IpcClock;
-  private readonly pending: SemOperations[] = [];
+  /** Those that wait, in their order: the ones that change nothing, and the others. */
+  private readonly zeroWaiters: Set<SemOperations> = new Set();
+  private readonly alterers: Set<SemOperations> = new Set();
+  /** Of the latter, how many need a zero as well. */
+  private mixed: number = 0;
 
   constructor(clock: IpcClock, key: number, count: number, flags: number, cred: Credentials) {
     super(key, flags, cred, clock.nowSec());
@@ -87,15 +98,20 @@ export class SemaphoreSet extends IpcObject {
   /** semop(2): 0, -EAGAIN (IPC_NOWAIT), -ERANGE, or PENDING: then it stands in the queue. */
   operate(ops: SemOperations): number {
     const r = this.attempt(ops);
-    if (r === PENDING) this.pending.push(ops);
+    if (r === PENDING) this.enqueue(ops);
     else if (r === 0) this.succeeded(ops);
     return r;
   }
 
   /** The caller does not wait any longer. */
   cancel(ops: SemOperations): void {
-    const i = this.pending.indexOf(ops);
-    if (i >= 0) this.pending.splice(i, 1);
+    if (this.zeroWaiters.delete(ops) || !this.alterers.delete(ops)) return;
+    if (ops.needsZero) this.mixed--;
+  }
+
+  private enqueue(ops: SemOperations): void {
+    (ops.alters ? this.alterers : this.zeroWaiters).add(ops);
+    if (ops.alters && ops.needsZero) this.mixed++;
   }
 
   /** SETVAL and SETALL: what was to be undone for this semaphore is forgotten. Call `changed` behind the last one. */
@@ -112,30 +128,33 @@ export class SemaphoreSet extends IpcObject {
     this.pids[num] = pid;
   }
 
-  /** Values changed: carry out what has become possible. */
+  /** Values changed: carry out what has become possible, those first that wait for a zero. */
   changed(): void {
-    for (let i = 0; i < this.pending.length;) {
-      const ops = this.pending[i]!, r = this.attempt(ops);
-      if (r === PENDING) {
-        i++;
-        continue;
-      }
-      this.pending.splice(i, 1);
-      if (r === 0) this.otimeSec = this.clock.nowSec();
-      ops.end(r);
-      // Who waits for zero comes before who would change it again: look from the start.
-      if (r === 0 && ops.alters) {
-        this.wakeZeroWaiters();
-        i = 0;
-      }
+    this.wakeZeroWaiters();
+    while (this.wakeAlterers());
+  }
+
+  /** True: those before the last one may be possible now. */
+  private wakeAlterers(): boolean {
+    for (const ops of this.alterers) {
+      const r = this.isBlocked(ops) ? PENDING : this.attempt(ops);
+      if (r === PENDING) continue;
+      this.finish(ops, r);
+      if (r !== 0) continue;
+      if (this.hasZero(ops)) this.wakeZeroWaiters();
+      // What only takes leaves nothing for those that wait for more.
+      if (ops.raises || this.mixed > 0) return true;
     }
+    return false;
   }
 
   /** How many wait for this semaphore to grow, or with `zero` to become zero (GETNCNT, GETZCNT). */
   waiting(num: number, zero: boolean): number {
     let n = 0;
-    for (const { blocking } of this.pending) {
-      if (blocking !== null && blocking.num === num && (blocking.op === 0) === zero) n++;
+    for (const list of [this.zeroWaiters, this.alterers]) {
+      for (const { blocking } of list) {
+        if (blocking !== null && blocking.num === num && (blocking.op === 0) === zero) n++;
+      }
     }
     return n;
   }
@@ -144,27 +163,42 @@ export class SemaphoreSet extends IpcObject {
   release(): void {
     for (const undo of this.undos) undo.forgetSet(this);
     this.undos.clear();
-    for (const ops of this.pending.splice(0)) ops.end(-EIDRM);
+    for (const list of [this.zeroWaiters, this.alterers]) {
+      for (const ops of list) {
+        this.cancel(ops);
+        ops.end(-EIDRM);
+      }
+    }
   }
 
   private succeeded(ops: SemOperations): void {
     this.otimeSec = this.clock.nowSec();
-    if (!ops.alters || this.pending.length === 0) return;
-    this.wakeZeroWaiters();
-    this.changed();
+    if (ops.alters) this.changed();
   }
 
   private wakeZeroWaiters(): void {
-    for (let i = 0; i < this.pending.length;) {
-      const ops = this.pending[i]!, r = ops.alters ? PENDING : this.attempt(ops);
-      if (r === PENDING) {
-        i++;
-        continue;
-      }
-      this.pending.splice(i, 1);
-      if (r === 0) this.otimeSec = this.clock.nowSec();
-      ops.end(r);
+    for (const ops of this.zeroWaiters) {
+      const r = this.isBlocked(ops) ? PENDING : this.attempt(ops);
+      if (r !== PENDING) this.finish(ops, r);
     }
+  }
+
+  private finish(ops: SemOperations, r: number): void {
+    this.cancel(ops);
+    if (r === 0) this.otimeSec = this.clock.nowSec();
+    ops.end(r);
+  }
+
+  private hasZero({ list }: SemOperations): boolean {
+    return this.zeroWaiters.size > 0 && list.some((o) => this.values[o.num] === 0);
+  }
+
+  /** The operation that it waited for is not possible yet: a look at one value. */
+  private isBlocked({ blocking, before, raises, undo }: SemOperations): boolean {
+    // What grows or is undone may be out of range by now.
+    if (blocking === null || raises || undo !== null) return false;
+    const value = this.values[blocking.num]! + before;
+    return blocking.op === 0 ? value !== 0 : value + blocking.op < 0;
   }
 
   /** All operations, or none: 0, PENDING or -errno. */
@@ -180,6 +214,7 @@ export class SemaphoreSet extends IpcObject {
       return 0;
     }
     ops.blocking = r === PENDING ? list[done]! : null;
+    if (ops.blocking !== null) ops.before = addedBefore(list, done);
     if (r === PENDING && (list[done]!.flags & IPC_NOWAIT) !== 0) r = -EAGAIN;
     while (--done >= 0) this.takeBack(list[done]!, ops.undo);
     return r;
@@ -203,6 +238,14 @@ export class SemaphoreSet extends IpcObject {
     this.values[o.num]! -= o.op;
     if ((o.flags & SEM_UNDO) !== 0 && undo !== null) undo.of(this)[o.num]! += o.op;
   }
+}
+
+/** What the operations before `list[end]` add to its semaphore. */
+function addedBefore(list: readonly SemOperation[], end: number): number {
+  const { num } = list[end]!;
+  let sum = 0;
+  for (let i = 0; i < end; i++) if (list[i]!.num === num) sum += list[i]!.op;
+  return sum;
 }
 
 /** semget(2)'s arguments. */

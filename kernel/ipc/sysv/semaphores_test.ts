@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, EIDRM, ERANGE } from "../../../ffi/abi/errno.ts";
 import { IPC_NOWAIT, SEM_UNDO } from "../../../ffi/abi/ipc.ts";
 import { IPC_BYTES } from "../../core/quota.ts";
@@ -42,6 +42,50 @@ Deno.test("what became possible is done in order, waits for zero first", () => {
   assertEquals([two.status, one.status, zero.status, back.status], [PENDING, 0, 0, PENDING]);
   assertEquals(set.operate(ops([[0, 3]])), 0);
   assertEquals([two.status, back.status, [...set.values]], [0, 0, [0, 1]]);
+});
+
+/** Counts how often the set begins to go through its operations. */
+class CountedOperations extends SemOperations {
+  attempts: number = 0;
+
+  constructor(list: [number, number][]) {
+    super(list.map(([num, op]) => ({ num, op, flags: 0 })), null, 9);
+    const { list: given } = this;
+    Object.defineProperty(this, "list", {
+      get: () => {
+        this.attempts++;
+        return given;
+      },
+    });
+  }
+}
+
+Deno.test("each waiter is attempted a few times, however many there are", () => {
+  const count = 2000, set = newSet(0, 0);
+  const stuck = Array.from({ length: count }, () => new CountedOperations([[0, -1], [1, -1]]));
+  const takers = Array.from({ length: count }, () => new CountedOperations([[0, -1]]));
+  for (const o of [...stuck, ...takers]) assertEquals(set.operate(o), PENDING);
+  assertEquals(set.operate(ops([[0, count]])), 0);
+  assertEquals(takers.every(({ status }) => status === 0), true);
+  assertEquals(stuck.every(({ status }) => status === PENDING), true);
+  assertEquals([set.values[0], set.waiting(0, false), set.waiting(1, false)], [0, 0, count]);
+  // Now they wait for the other one: what the first one is does not matter.
+  assertEquals(set.operate(ops([[0, 1]])), 0);
+  assert(Math.max(...[...stuck, ...takers].map(({ attempts }) => attempts)) < 5);
+});
+
+Deno.test("an earlier one that needs a zero is done when a later one makes it", () => {
+  const set = newSet(1, 0), lock = ops([[0, 0], [0, 5]]), taker = ops([[1, -1], [0, -1]]);
+  for (const o of [lock, taker]) assertEquals(set.operate(o), PENDING);
+  assertEquals(set.operate(ops([[1, 1]])), 0);
+  assertEquals([lock.status, taker.status, [...set.values]], [0, 0, [5, 0]]);
+});
+
+Deno.test("what waited and has got out of range fails", () => {
+  const set = newSet(0, 0), waiter = ops([[0, 1], [1, -1]]);
+  assertEquals(set.operate(waiter), PENDING);
+  assertEquals(set.operate(ops([[0, 32767]])), 0);
+  assertEquals(waiter.status, -ERANGE);
 });
 
 Deno.test("a cancelled operation is never done, a removed set ends all", () => {
