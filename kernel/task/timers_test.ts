@@ -72,7 +72,7 @@ Deno.test("an interval timer goes on, and a blocked signal is pending once", () 
     pair(task, SPEC + 16, 1, 0);
     assertEquals(kernel.call(task, "setitimer", 0, SPEC, 0), 0);
     for (let i = 0; i < 5; i++) kernel.pass(1e9);
-    assertEquals(task.group.pending.queue.length, 1);
+    assertEquals(task.group.pending.count, 1);
     pair(task, SPEC + 16, 0, 0);
     assertEquals(kernel.call(task, "setitimer", 0, SPEC, OLD), 0);
     assertEquals(task.mm.load64(OLD), 1);
@@ -126,7 +126,7 @@ Deno.test("a POSIX timer counts what was missed as overruns", () =>
     assertEquals(kernel.call(task, "timer_delete", id), 0);
     assertEquals(kernel.call(task, "timer_gettime", id, OLD), -EINVAL);
     kernel.pass(1e9);
-    assertEquals(task.group.pending.queue.length, 0);
+    assertEquals(task.group.pending.count, 0);
   }));
 
 Deno.test("deleting a timer takes its queued signal away", () =>

@@ -89,10 +89,11 @@ function peekInfo(t: Task, task: Task, argsAddr: number, data: number): number {
   const off = dv.getUint32(at.off, true) + dv.getUint32(at.off + 4, true) * 0x100000000;
   const flags = dv.getUint32(at.flags, true), count = dv.getInt32(at.nr, true);
   if ((flags & ~P.PTRACE_PEEKSIGINFO_SHARED) !== 0 || count < 0) return -EINVAL;
-  const { queue } = flags !== 0 ? task.group.pending : task.signals.pending;
+  const pending = flags !== 0 ? task.group.pending : task.signals.pending;
+  const found = pending.peek(off, count);
   let n = 0;
-  for (; n < count && off + n < queue.length; n++) {
-    if (storeInfo(t, data + n * SI_MAX_SIZE, queue[off + n]!) !== 0) return n > 0 ? n : -EFAULT;
+  for (; n < found.length; n++) {
+    if (storeInfo(t, data + n * SI_MAX_SIZE, found[n]!) !== 0) return n > 0 ? n : -EFAULT;
   }
   return n;
 }

@@ -229,7 +229,7 @@ export class TaskView implements ProcTask, ProcCaller {
       blocked: task?.signals.blocked ?? NO_SIGNALS,
       ignored: task === null ? NO_SIGNALS : actionSet(task.sighand, true),
       caught: task === null ? NO_SIGNALS : actionSet(task.sighand, false),
-      queuedSignals: (task?.signals.pending.queue.length ?? 0) + group.pending.queue.length,
+      queuedSignals: (task?.signals.pending.count ?? 0) + group.pending.count,
       voluntarySwitches: task?.blockCount ?? usage.voluntarySwitches,
       involuntarySwitches: usage.involuntarySwitches,
       affinity: task === null ? null : affinityOf(task),

@@ -41,10 +41,14 @@ function dequeue(task: Task, lo: number, hi: number): SigInfo | null {
   return info;
 }
 
-/** A processor's signal goes first, even before an older one that somebody sent. */
+/**
+ * A processor's signal goes first, even before another one that somebody sent. It is the oldest of
+ * its number: while one is pending, none is forced.
+ */
 function takeForced(from: PendingSignals, lo: number): SigInfo | null {
-  for (const q of from.queue) {
-    if (q.isForced && ((lo >>> (q.signo - 1)) & 1) === 1) return from.takeExactly(q);
+  for (let left = lo; left !== 0; left &= left - 1) {
+    const sig = 32 - Math.clz32(left & -left);
+    if (from.first(sig)?.isForced === true) return from.take(sig);
   }
   return null;
 }

@@ -6,11 +6,14 @@
 import type { Account } from "../../core/account.ts";
 import { QUEUED_SIGNALS } from "../../core/quota.ts";
 import type { SignalSource } from "./dequeue.ts";
-import { SigSet } from "./sigset.ts";
+import { SIGRTMAX, SigSet } from "./sigset.ts";
 
 /** What si_code says of the sender, and so which union members of siginfo_t are meant. */
 export const SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3;
 export const SI_ASYNCIO = -4, SI_SIGIO = -5, SI_TKILL = -6;
+
+/** Numbers of signals, with 0. */
+const NSIG = SIGRTMAX + 1;
 
 export class SigInfo {
   signo: number;
@@ -47,12 +50,36 @@ export class SigInfo {
   }
 }
 
+/** A signal that is pending; several processes may have the same `info`. */
+class Entry {
+  readonly info: SigInfo;
+  /** The next one of the same number. */
+  next: Entry | null = null;
+  /** In the order in which they came. */
+  before: Entry | null = null;
+  after: Entry | null = null;
+
+  constructor(info: SigInfo) {
+    this.info = info;
+  }
+}
+
+/**
+ * A list for each number, and one of all: a signal is taken without a look at the others, of which
+ * there may be 20,000.
+ */
 export class PendingSignals {
   /** What it is charged to. */
   readonly account: Account;
-  /** Which signals are in `queue`. */
+  /** Which signals are pending. */
   readonly set: SigSet = new SigSet();
-  readonly queue: SigInfo[] = [];
+  /** How many there are. */
+  count: number = 0;
+  private oldest: Entry | null = null;
+  private latest: Entry | null = null;
+  /** By number; made with the first signal. */
+  private heads: (Entry | null)[] = [];
+  private tails: (Entry | null)[] = [];
 
   constructor(account: Account) {
     this.account = account;
@@ -60,53 +87,89 @@ export class PendingSignals {
 
   /** False when a standard signal is pending already (each POSIX timer has a place of its own). */
   push(info: SigInfo): boolean {
-    if (info.signo < 32 && info.timer === null && this.set.has(info.signo)) return false;
-    this.set.add(info.signo);
-    this.queue.push(info);
+    const { signo } = info;
+    if (signo < 32 && info.timer === null && this.set.has(signo)) return false;
+    if (this.heads.length === 0) {
+      this.heads = new Array<Entry | null>(NSIG).fill(null);
+      this.tails = this.heads.slice();
+    }
+    const entry = new Entry(info), last = this.tails[signo]!;
+    if (last === null) this.heads[signo] = entry;
+    else last.next = entry;
+    this.tails[signo] = entry;
+    entry.before = this.latest;
+    if (this.latest === null) this.oldest = entry;
+    else this.latest.after = entry;
+    this.latest = entry;
+    this.set.add(signo);
+    this.count++;
     QUEUED_SIGNALS.add(1, this.account);
     return true;
   }
 
-  /** Take the first entry of `sig`. */
+  /** The oldest one of `sig`, which stays. */
+  first(sig: number): SigInfo | null {
+    return this.heads[sig]?.info ?? null;
+  }
+
+  /** Take the oldest one of `sig`. */
   take(sig: number): SigInfo | null {
-    const info = this.queue.find((q) => q.signo === sig);
-    return info === undefined ? null : this.takeExactly(info);
+    const entry = this.heads[sig] ?? null;
+    if (entry === null) return null;
+    this.remove(entry, null);
+    return entry.info;
   }
 
-  /** Take this entry, which is in the queue. */
-  takeExactly(info: SigInfo): SigInfo {
-    this.queue.splice(this.queue.indexOf(info), 1);
-    QUEUED_SIGNALS.give(1, this.account);
-    if (!this.queue.some((q) => q.signo === info.signo)) this.set.remove(info.signo);
-    return info;
+  /** Up to `most` in the order in which they came, behind the first `from`; they stay. */
+  peek(from: number, most: number): SigInfo[] {
+    const found: SigInfo[] = [];
+    let entry = this.oldest;
+    for (let i = 0; entry !== null && i < from; i++) entry = entry.after;
+    for (; entry !== null && found.length < most; entry = entry.after) found.push(entry.info);
+    return found;
   }
 
-  /** Drop every entry of `sig`. */
+  /** Drop all of `sig`. */
   discard(sig: number): void {
-    if (!this.set.has(sig)) return;
-    this.dropThose((info) => info.signo === sig);
+    this.dropThose(sig, () => true);
   }
 
-  /** Nobody is left to take any. */
+  /** No task is left to take any. */
   clear(): void {
-    QUEUED_SIGNALS.give(this.queue.length, this.account);
-    this.queue.length = 0;
+    QUEUED_SIGNALS.give(this.count, this.account);
+    this.count = 0;
+    this.oldest = this.latest = null;
+    this.heads = this.tails = [];
     this.set.set(0, 0);
   }
 
   /** Drop what `timer` sent; null: what all of them did. */
   discardOf(timer: SignalSource | null): void {
-    this.dropThose((info) => timer === null ? info.timer !== null : info.timer === timer);
+    const isGone = (info: SigInfo): boolean =>
+      timer === null ? info.timer !== null : info.timer === timer;
+    for (let sig = 1; sig < this.heads.length; sig++) this.dropThose(sig, isGone);
   }
 
-  private dropThose(isGone: (info: SigInfo) => boolean): void {
-    let kept = 0;
-    for (const info of this.queue) {
-      if (isGone(info)) this.set.remove(info.signo);
-      else this.queue[kept++] = info;
+  private dropThose(sig: number, isGone: (info: SigInfo) => boolean): void {
+    let previous: Entry | null = null;
+    for (let entry = this.heads[sig] ?? null; entry !== null; entry = entry.next) {
+      if (isGone(entry.info)) this.remove(entry, previous);
+      else previous = entry;
     }
-    QUEUED_SIGNALS.give(this.queue.length - kept, this.account);
-    this.queue.length = kept;
-    for (const { signo } of this.queue) this.set.add(signo);
+  }
+
+  /** `previous`: the one of the same number before it. */
+  private remove(entry: Entry, previous: Entry | null): void {
+    const { info: { signo }, next, before, after } = entry;
+    if (previous === null) this.heads[signo] = next;
+    else previous.next = next;
+    if (next === null) this.tails[signo] = previous;
+    if (before === null) this.oldest = after;
+    else before.after = after;
+    if (after === null) this.latest = before;
+    else after.before = before;
+    if (this.heads[signo] === null) this.set.remove(signo);
+    this.count--;
+    QUEUED_SIGNALS.give(1, this.account);
   }
 }

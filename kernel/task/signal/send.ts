@@ -178,7 +178,7 @@ export function discardAll(group: ThreadGroup, sig: number): void {
 function enqueue(group: ThreadGroup, pending: PendingSignals, info: SigInfo): number {
   if (info.signo >= SIGRTMIN && info.timer === null) {
     const most = group.limits.get(RLIMIT_SIGPENDING);
-    if (pending.queue.length >= most || !QUEUED_SIGNALS.hasRoom(1, pending.account)) {
+    if (pending.count >= most || !QUEUED_SIGNALS.hasRoom(1, pending.account)) {
       // kill(2) has no way to fail: the signal is pending once, without its siginfo.
       if (info.code !== SI_USER) return -EAGAIN;
       if (pending.set.has(info.signo)) return 0;
