@@ -5,7 +5,7 @@ import { load64 } from "../../ffi/mem/native_memory.ts";
 import { PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import { FrameFileBacking, HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
 import { KernelCursor, UserCursor } from "./cursor.ts";
-import { mincore, msync, msyncEnd, SyncRun } from "./residency.ts";
+import { mincore, msync, msyncEnd, SyncRun, TURN_LOOKS } from "./residency.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 
 const PAGE = 4096, RW = PROT_READ | PROT_WRITE, ANON = M.MAP_PRIVATE | M.MAP_ANONYMOUS;
@@ -160,6 +160,19 @@ Deno.test("many windows on a file of many megabytes", () => {
     if (file instanceof HostFileBacking) file.close();
   }
   mm.destroy();
+  lab.close();
+});
+
+Deno.test("a turn of mincore looks at so many areas", () => {
+  const lab = new MemoryLab(), mm = lab.newManager(), count = 3 * TURN_LOOKS;
+  const size = count * PAGE;
+  const a = mm.mmap(0, size, RW, ANON, null, 0);
+  for (let i = 0; i < count; i += 2) mm.mprotect(a + i * PAGE, PAGE, PROT_READ);
+  const vec = mm.mmap(0, size, RW, ANON, null, 0), turns: number[] = [];
+  let done = 0;
+  do turns.push(done = mincore(mm, a, size, vec, done)); while (done > 0);
+  assertEquals(turns.pop(), 0);
+  assert(turns.length >= 2 && turns.every((to, i) => to - (turns[i - 1] ?? 0) <= TURN_LOOKS));
   lab.close();
 });
 

@@ -173,6 +173,20 @@ export class FrameAllocator {
     else if (table !== null) table[i]! &= ~bit;
   }
 
+  /** The same for [page, end) of one table: whole bytes at once. */
+  private markAll(page: number, end: number, is: boolean): void {
+    const table = this.recycled[page >>> TABLE_SHIFT]!;
+    if (table === null && !is) return;
+    let p = page;
+    for (; p < end && (p & 7) !== 0; p++) this.markRecycled(p, is);
+    const from = (p & TABLE_MASK) >>> 3, bytes = (end - p) >>> 3;
+    if (table !== null && bytes > 0) {
+      table.fill(is ? 0xff : 0, from, from + bytes);
+      p += 8 * bytes;
+    }
+    for (; p < end; p++) this.markRecycled(p, is);
+  }
+
   /** Bytes that wait to be given back to the host. */
   get pendingBytes(): number {
     let pages = this.quarantine.pages;
@@ -240,9 +254,12 @@ export class FrameAllocator {
     this.usedBytes += pages * PAGE_SIZE;
     this.takenBytes += pages * PAGE_SIZE;
     if (this.charger !== null) this.charger.charge(page, pages);
-    for (let p = page; p < page + pages; p++) {
-      this.table(p)[p & TABLE_MASK] = 1;
-      this.markRecycled(p, isRecycled);
+    const end = page + pages;
+    for (let p = page; p < end;) {
+      const next = Math.min(end, (p | TABLE_MASK) + 1), at = p & TABLE_MASK;
+      this.table(p).fill(1, at, at + next - p);
+      this.markAll(p, next, isRecycled);
+      p = next;
     }
     return page * PAGE_SIZE;
   }

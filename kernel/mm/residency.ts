@@ -9,8 +9,8 @@ import { TURN_AREAS } from "./slices.ts";
 import { nextTouched, nextUntouched } from "./touched.ts";
 import { VM_LOCKED } from "./vma.ts";
 
-/** LIMIT: pages that mincore(2) answers for in one turn, and those that it looks at one by one. */
-const TURN_ANSWERS = 65536;
+/** LIMIT: pages that mincore(2) answers for in one turn, and areas and extents that it looks at. */
+export const TURN_ANSWERS = 65536, TURN_LOOKS = 2048;
 
 /** How far `msync` came. */
 export class SyncRun {
@@ -79,22 +79,24 @@ export function mincore(
   if (vec + size / PAGE_SIZE > max) return -EFAULT;
   const from = addr / PAGE_SIZE, to = from + size / PAGE_SIZE;
   const stop = Math.min(to, from + done + TURN_ANSWERS);
-  for (let page = from + done; page < stop;) {
+  let page = from + done;
+  for (let looks = 0; page < stop && looks < TURN_LOOKS; looks++) {
     const vma = mm.vmas.find(page * PAGE_SIZE);
     if (vma === null) return -ENOMEM;
     const n = Math.min(stop, vma.end / PAGE_SIZE, page + vector.length) - page;
     vector.fill(vma.isDirect ? 1 : 0, 0, n);
-    fillVector(mm, page, page + n);
+    looks += fillVector(mm, page, page + n);
     if (mm.copyOut(vec + page - from, vector, 0, n) < 0) return -EFAULT;
     page += n;
   }
-  return stop < to ? stop - from : 0;
+  return page < to ? page - from : 0;
 }
 
-/** Answer for the pages in [from, to) that have frames. */
-function fillVector(mm: MemoryManager, from: number, to: number): void {
-  const map = mm.pages, { ctx } = mm;
-  for (let i = map.indexOf(from); i < map.length && map.start(i) < to; i++) {
+/** Answer for the pages in [from, to) that have frames: how many extents there are. */
+function fillVector(mm: MemoryManager, from: number, to: number): number {
+  const map = mm.pages, { ctx } = mm, start = map.indexOf(from);
+  let i = start;
+  for (; i < map.length && map.start(i) < to; i++) {
     if (map.frame(i) < 0) continue;
     const a = Math.max(from, map.start(i)), n = Math.min(to, map.end(i)) - a;
     const first = map.frame(i) + a - map.start(i), end = first + n;
@@ -104,4 +106,5 @@ function fillVector(mm: MemoryManager, from: number, to: number): void {
       at = next;
     }
   }
+  return i - start;
 }

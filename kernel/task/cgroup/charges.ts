@@ -62,7 +62,12 @@ export class FrameCharges implements FrameCharger {
     if (owner === null) return;
     owner.chargedPages += pages;
     owner.onTaken(current, pages);
-    for (let p = page; p < page + pages; p++) this.table(p)[p & TABLE_MASK] = id;
+    const end = page + pages;
+    for (let p = page; p < end;) {
+      const next = Math.min(end, (p | TABLE_MASK) + 1), at = p & TABLE_MASK;
+      this.table(p).fill(id, at, at + next - p);
+      p = next;
+    }
   }
 
   uncharge(page: number, pages: number): void {
