@@ -9,6 +9,7 @@ import {
 } from "../../../ffi/abi/system.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { TaskDir } from "../../fs/procfs/task_dir.ts";
+import { mustEnd } from "../../task/alert.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import { TaskView } from "../../task/proc/task_view.ts";
 import { readGivenInfo } from "../../task/signal/given_info.ts";
@@ -17,20 +18,22 @@ import { mayKill } from "../../task/signal/permission.ts";
 import { sendToGroup, sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGRTMAX } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
-import type { ThreadGroup } from "../../task/thread_group.ts";
+import type { ProcessGroup, ThreadGroup } from "../../task/thread_group.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 
 /** kill(2). */
 export function sysKill(t: Task, a: SyscallArgs): number {
+  const { object } = t.progress;
+  if (object instanceof ManyKills) return killSome(t, object);
   const pid = a.i32(0), sig = a.i32(1), { pids } = t;
   if (pid === -0x80000000) return -ESRCH;
   if (pid > 0) {
     const group = pids.groups.get(pid) ?? pids.tasks.get(pid)?.group;
     return group === undefined ? -ESRCH : killOne(t, group, sig, userSignal(sig, t));
   }
-  if (pid === -1) return killEverybody(t, sig);
+  if (pid === -1) return killSome(t, new ManyKills(pids.groups.values(), sig, true));
   const pgrp = pid === 0 ? t.group.pgrp : pids.processGroups.get(-pid);
-  return pgrp === undefined ? -ESRCH : killAll(t, pgrp.members, sig);
+  return pgrp === undefined ? -ESRCH : killMembers(t, pgrp, sig);
 }
 
 /** Signal number 0 only asks whether one may. */
@@ -56,27 +59,61 @@ function comeFrom(t: Task, group: ThreadGroup, info: SigInfo): void {
   info.isFromOutside = true;
 }
 
-/** Success when any of them got it. */
-function killAll(t: Task, groups: Iterable<ThreadGroup>, sig: number): number {
-  let result = -ESRCH, isSent = false;
-  for (const group of [...groups]) {
-    const r = killOne(t, group, sig, userSignal(sig, t));
-    if (r === 0) isSent = true;
-    else result = r;
+/** LIMIT: processes that are signalled in one turn of the loop. */
+export const TURN_KILLS = 256;
+
+/** A signal for many processes, kept in `progress.object` between turns. */
+class ManyKills {
+  /** Those that are to come: a process that is made meanwhile is behind them, and gets it too. */
+  readonly groups: Iterator<ThreadGroup>;
+  readonly sig: number;
+  /** kill(-1): init and the caller's own process are left out. */
+  readonly isForAll: boolean;
+  private isSent: boolean = false;
+  private error: number;
+
+  constructor(groups: Iterator<ThreadGroup>, sig: number, isForAll: boolean) {
+    this.groups = groups;
+    this.sig = sig;
+    this.isForAll = isForAll;
+    this.error = isForAll ? 0 : -ESRCH;
   }
-  return isSent ? 0 : result;
+
+  /** Success when any of them got it; of all processes, those that may not be signalled do not count. */
+  note(r: number): void {
+    if (this.isForAll) {
+      this.isSent = true;
+      if (r !== -EPERM) this.error = r;
+    } else if (r === 0) this.isSent = true;
+    else this.error = r;
+  }
+
+  get result(): number {
+    if (this.isForAll) return this.isSent ? this.error : -ESRCH;
+    return this.isSent ? 0 : this.error;
+  }
 }
 
-/** kill(-1): all processes but init and the caller's own; those that may not be signalled do not count. */
-function killEverybody(t: Task, sig: number): number {
-  let count = 0, result = 0;
-  for (const group of [...t.pids.groups.values()]) {
-    if (group === t.pids.init || group === t.group) continue;
-    count++;
-    const r = killOne(t, group, sig, userSignal(sig, t));
-    if (r !== -EPERM) result = r;
+function killMembers(t: Task, { members }: ProcessGroup, sig: number): number {
+  return killSome(t, new ManyKills(members.values(), sig, false));
+}
+
+/**
+ * Some of them: BLOCK, or the result when all have it. No signal interrupts it, and a caller that
+ * is killed, perhaps by itself, finishes at once: all get the signal, as on Linux.
+ */
+function killSome(t: Task, work: ManyKills): number {
+  for (let n = 0;; n++) {
+    if (n >= TURN_KILLS && !mustEnd(t)) break;
+    const next = work.groups.next();
+    if (next.done === true) return work.result;
+    const group = next.value;
+    if (work.isForAll && (group === t.pids.init || group === t.group)) continue;
+    work.note(killOne(t, group, work.sig, userSignal(work.sig, t)));
   }
-  return count > 0 ? result : -ESRCH;
+  t.progress.object = work;
+  t.uninterruptible = true;
+  return t.yieldTurn();
 }
 
 /** tkill(2). */
@@ -164,6 +201,8 @@ function groupOf(file: OpenFile | null): ThreadGroup | number {
 
 /** pidfd_send_signal(2). */
 export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
+  const { object } = t.progress;
+  if (object instanceof ManyKills) return killSome(t, object);
   const sig = a.i32(1), addr = a.u64(2), flags = a.u32(3);
   const known = PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP | PIDFD_SIGNAL_PROCESS_GROUP;
   // One target at a time.
@@ -186,7 +225,7 @@ export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
   if (flags === PIDFD_SIGNAL_PROCESS_GROUP) {
     // The group that it leads, if it does.
     const led = t.pids.processGroups.get(group.id.numberIn(t.pids));
-    return led === undefined ? -ESRCH : killAll(t, led.members, sig);
+    return led === undefined ? -ESRCH : killMembers(t, led, sig);
   }
   const thread = file instanceof PidFd ? file.thread : null;
   const toThread = flags === PIDFD_SIGNAL_THREAD || (flags === 0 && thread !== null);
