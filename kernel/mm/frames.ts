@@ -194,12 +194,15 @@ export class FrameAllocator {
     return pages * PAGE_SIZE;
   }
 
-  /** Give back up to `budgetBytes`: true when more is left that could be done now. */
-  reclaim(budgetBytes: number): boolean {
+  /**
+   * Give back up to `budgetBytes` in up to `most` runs, a call of the host each: true when more is
+   * left that could be done now.
+   */
+  reclaim(budgetBytes: number, most: number = Infinity): boolean {
     const isMore = this.quarantine.drain(this);
     let budget = Math.max(1, Math.floor(budgetBytes / PAGE_SIZE));
     const runs = this.toPunch;
-    while (runs.length > 0 && budget > 0) {
+    for (let left = most; left > 0 && runs.length > 0 && budget > 0; left--) {
       const count = runs.pop()!, page = runs.pop()!;
       const n = Math.min(count, budget);
       if (n < count) runs.push(page, count - n);

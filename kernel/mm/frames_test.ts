@@ -144,6 +144,49 @@ Deno.test("reclaim works in slices", () => {
   arena.close();
 });
 
+Deno.test("reclaim gives so many runs back in one turn", () => {
+  const arena = Arena.create(32 * MIB, 0), pages = 4096, punches: number[] = [];
+  const store = {
+    base: arena.base,
+    size: arena.size,
+    punch(off: number, len: number): number {
+      punches.push(len);
+      return arena.punch(off, len);
+    },
+  };
+  const frames = new FrameAllocator(store), off = frames.alloc(pages);
+  for (let i = 0; i < pages; i += 2) frames.release(off + i * PAGE_SIZE, 1);
+  for (let i = 1; i < pages; i += 2) frames.release(off + i * PAGE_SIZE, 1);
+  let most = 0;
+  for (let isMore = true; isMore;) {
+    punches.length = 0;
+    isMore = frames.reclaim(4 * MIB, 100);
+    most = Math.max(most, punches.length);
+  }
+  assertEquals(most, 100);
+  arena.close();
+});
+
+Deno.test("references of an extent are those of each page, in all tables", () => {
+  const arena = Arena.create(600 * MIB, 0), frames = new FrameAllocator(arena);
+  const pages = 100_000, off = frames.alloc(pages);
+  for (const at of [0, 1, 7, 65_535, 65_536, pages - 1]) {
+    assertEquals(frames.refs(off + at * PAGE_SIZE), 1);
+    assertEquals(frames.isRecycled(off / PAGE_SIZE + at), false);
+  }
+  assertEquals(frames.refs(off + pages * PAGE_SIZE), 0);
+  frames.release(off, pages);
+  assertEquals([frames.usedBytes, frames.refs(off + 65_536 * PAGE_SIZE)], [0, 0]);
+  const some = frames.alloc(13) / PAGE_SIZE;
+  fill(arena.base + some * PAGE_SIZE, 1, 13 * PAGE_SIZE);
+  frames.release(some * PAGE_SIZE, 13);
+  const again = frames.alloc(13) / PAGE_SIZE, last = frames.alloc(1) / PAGE_SIZE;
+  assertEquals(again, some);
+  for (let i = 0; i < 13; i++) assertEquals(frames.isRecycled(again + i), true);
+  assertEquals(frames.isRecycled(last), false);
+  arena.close();
+});
+
 Deno.test("the free map survives random use without overlap or loss", () => {
   const free = new FreePages(16 * 512);
   const owner = new Uint32Array(16 * 512);

@@ -65,7 +65,7 @@ export class MemoryContext {
 
   /** Give freed memory back to the host, a slice a call: true when more is left (the loop calls it). */
   reclaim(): boolean {
-    return this.frames.reclaim(RECLAIM_SLICE);
+    return this.frames.reclaim(RECLAIM_SLICE, RECLAIM_RUNS);
   }
 
   /** Nothing is to be done for a while: what is kept to be used again goes back to the host. */
@@ -78,6 +78,8 @@ export class MemoryContext {
 
 /** LIMIT: bytes that are given back in one turn of the loop (about 1 ms). */
 const RECLAIM_SLICE = 4 << 20;
+/** LIMIT: runs of pages that are given back in one turn: single ones take 2 us each. */
+const RECLAIM_RUNS = 256;
 
 /** LIMIT: how long everybody waits when a guest has taken all memory and gives it back, ns. */
 const SHORTAGE_NS = 100e6, SHORTAGE_LOOKS = 1e6;

@@ -13,7 +13,7 @@ export const TURN_AREAS = 512, TURN_EXTENTS = 1024, TURN_PAGES = 65536;
  * LIMIT: pages that one turn touches (the host makes each, 2 to 8 us), and areas whose pages it
  * gives back one by one.
  */
-export const TURN_TOUCHED = 128, TURN_DISCARDED = 128;
+export const TURN_TOUCHED = 64, TURN_DISCARDED = 128;
 
 /**
  * `mmap` with MAP_FIXED: what is in its place takes several turns to remove. Nothing was changed.
