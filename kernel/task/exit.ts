@@ -41,7 +41,7 @@ import {
   type Task,
 } from "./task.ts";
 import { leaveSession } from "./terminal_hooks.ts";
-import { cancelRequests, type ThreadGroup } from "./thread_group.ts";
+import { cancelRequests, type ProcessGroup, type ThreadGroup } from "./thread_group.ts";
 
 /**
  * A part of an end. A part that fails is skipped: the end goes on behind it
@@ -370,6 +370,8 @@ function reparentChildren(group: ThreadGroup, task: Task): void {
   const { init } = group.pids, { kernel } = task;
   // Processes of a namespace that ends are killed already, and have no new parent.
   const parent = group.pids.isEnding ? null : findReaper(group) ?? init;
+  // One look at each process group, when all its members have their new parent.
+  const tied: Map<ProcessGroup, ThreadGroup> = new Map();
   for (const child of [...group.children]) {
     group.children.delete(child);
     child.parent = parent;
@@ -383,8 +385,9 @@ function reparentChildren(group: ThreadGroup, task: Task): void {
       sendToGroup(child, info);
     }
     if (child.isZombie && notifyParent(child)) reap(child, kernel);
-    else hangUpOrphans(child, group, null);
+    else tied.set(child.pgrp, child);
   }
+  for (const child of tied.values()) hangUpOrphans(child, group, null);
 }
 
 function findReaper(group: ThreadGroup): ThreadGroup | null {

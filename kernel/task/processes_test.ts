@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { EACCES, EAGAIN, ECHILD, EINVAL, EPERM, ESRCH } from "../../ffi/abi/errno.ts";
 import { CLD_EXITED, SiginfoChld } from "../../ffi/abi/siginfo.ts";
 import {
@@ -251,6 +251,28 @@ Deno.test("a process group orphaned with a stopped member gets SIGHUP and SIGCON
     kernel.call(shell, "exit_group", 0);
     assertEquals(job.group.isStopped, false);
     assertEquals(job.group.pending.set.has(SIGHUP), true);
+  }));
+
+Deno.test("the end of a parent looks once at a process group of its children", () =>
+  withTask((kernel, init) => {
+    const parent = taskOf(kernel, kernel.call(init, "fork")), count = 100;
+    const children = Array.from(
+      { length: count },
+      () => taskOf(kernel, kernel.call(parent, "fork")),
+    );
+    const [first] = children;
+    for (const child of children) {
+      assertEquals(kernel.call(parent, "setpgid", child.tid, first!.tid), 0);
+    }
+    const { members } = first!.group.pgrp, visit = members.values.bind(members);
+    let visits = 0;
+    members[Symbol.iterator] = () => {
+      visits++;
+      return visit();
+    };
+    kernel.call(parent, "exit_group", 0);
+    assertEquals(children.every(({ group }) => group.parent === init.group), true);
+    assert(visits <= 2, `${visits} looks`);
   }));
 
 Deno.test("the end of init kills everybody", () =>
