@@ -62,6 +62,10 @@ export abstract class Backing {
   contiguous(_offset: number, _frame: number, _maxPages: number): number {
     return 1;
   }
+  /** How many pages from `offset` on, where a hole is, are known to be one. */
+  holePages(_offset: number, _maxPages: number): number {
+    return 1;
+  }
   /** MADV_REMOVE: a hole in the file. 0 or -errno. */
   punch(_offset: number, _len: number): number {
     return -EOPNOTSUPP;

@@ -5,6 +5,7 @@ import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from "../../platform/plat
 import { GuestSimulator } from "../testing/fake_platform.ts";
 import { FrameFileBacking, HostFileBacking, MemoryLab } from "../testing/memory_lab.ts";
 import type { MemoryManager } from "./memory_manager.ts";
+import { mapBackedRange } from "./populate.ts";
 
 const PAGE = 4096, MIB = 1 << 20;
 const RW = PROT_READ | PROT_WRITE, ANON = M.MAP_PRIVATE | M.MAP_ANONYMOUS;
@@ -287,5 +288,21 @@ Deno.test("munmap of everything leaves the platform's pages alone", () => {
   assertEquals(mm.vmas.length, 0);
   assertEquals(lab.spaceOf(mm).table.size, 0);
   file.close();
+  lab.close();
+});
+
+Deno.test("a large shared mapping is looked through by pieces", () => {
+  const lab = new MemoryLab(64 << 20), mm = lab.newManager(), size = 256 << 20;
+  const at = mm.mmap(0, size, RW, M.MAP_SHARED | M.MAP_ANONYMOUS, null, 0);
+  const vma = mm.vmas.find(at)!, backing = vma.backing!, frame = backing.frame.bind(backing);
+  assertEquals(mm.store8(at + (100 << 20), 7), 0);
+  let looks = 0;
+  backing.frame = (offset, write) => {
+    looks++;
+    return frame(offset, write);
+  };
+  mapBackedRange(mm, vma, at / PAGE, (at + size) / PAGE);
+  assert(looks < 200, `${looks} looks`);
+  assertEquals(mm.load8(at + (100 << 20)), 7);
   lab.close();
 });

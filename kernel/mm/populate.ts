@@ -145,7 +145,7 @@ export function mapBackedRange(mm: MemoryManager, vma: Vma, from: number, to: nu
       run = 0;
     }
     if (at < 0) {
-      page++;
+      page += isAbsent ? backing.holePages(page * PAGE_SIZE - shift, to - page) : 1;
       continue;
     }
     const most = absentRun(mm, page, to);

@@ -104,6 +104,13 @@ export class SharedAnon extends Backing {
     return Math.max(1, Math.min(maxPages, end - page));
   }
 
+  /** By pieces: a new mapping of any size is one hole. */
+  override holePages(offset: number, maxPages: number): number {
+    if (this.pieces.size === 0) return maxPages;
+    const page = offset / PAGE_SIZE, piece = Math.floor(page / this.piecePages);
+    return Math.min(maxPages, (piece + 1) * this.piecePages - page);
+  }
+
   /** The frames of a piece are right behind those of the one before. */
   private follows(piece: number): boolean {
     const before = this.pieces.get(piece - 1), at = this.pieces.get(piece);
