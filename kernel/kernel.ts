@@ -187,7 +187,6 @@ export class SandboxKernel implements Kernel {
     net.inherit(this.namespaces.net);
     net.timers = this.timers;
     net.calls = this;
-    net.lister = this.namespaces.net.lister;
     net.urgent = this.namespaces.net.urgent;
     net.generic = this.namespaces.net.generic;
     net.finder = this.namespaces.net.finder;

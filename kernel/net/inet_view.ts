@@ -16,7 +16,6 @@ import { ANY4, ANY6, Endpoint, endpointOf } from "./inet/address.ts";
 import { InetSocket } from "./inet/inet_socket.ts";
 import { TcpSocket } from "./inet/tcp.ts";
 import { SocketAddress } from "./message.ts";
-import type { NetNamespace } from "./net_namespace.ts";
 import type { Socket } from "./socket.ts";
 import { OptionValue } from "./socket_options.ts";
 
@@ -30,11 +29,6 @@ export interface InetView {
   readonly received: number;
   readonly unsent: number;
   readonly uid: number;
-}
-
-/** Who knows the sockets of a namespace that are open. */
-export interface SocketLister {
-  sockets(net: NetNamespace): readonly Socket[];
 }
 
 /** Null for what is no internet socket, and for those in no table: not connected (TCP), without a port (UDP). */

@@ -14,7 +14,6 @@ import type { NetTables } from "../fs/procfs/net_tables.ts";
 import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import { TimerQueue } from "../time/timer.ts";
-import type { SocketLister } from "./inet_view.ts";
 import type { SocketCaller } from "./message.ts";
 import type { InetPorts } from "./inet/create.ts";
 import type { GenericFamilies } from "./netlink/generic.ts";
@@ -24,6 +23,7 @@ import { type NetlinkProtocol, netlinkProtocols } from "./netlink/protocol.ts";
 import { settingsAt } from "./links/change_setting.ts";
 import { LinkTable } from "./links/link_table.ts";
 import type { Socket } from "./socket.ts";
+import { SocketIndex } from "./socket_index.ts";
 import { Traffic } from "./traffic/counters.ts";
 import type { Transport } from "./transport.ts";
 
@@ -110,8 +110,8 @@ export class NetNamespace extends Namespace {
   settings: SysctlStore | null = null;
   /** Those that all namespaces have from the first one. */
   common: SysctlStore | null = null;
-  /** Who knows which sockets are open, for lists of them. */
-  lister: SocketLister | null = null;
+  /** All that are open. */
+  readonly sockets: SocketIndex = new SocketIndex();
   /** What /proc/net shows; null until somebody looks. */
   tables: NetTables | null = null;
   /** Addresses that gave a cookie for TCP_FASTOPEN. */

@@ -34,6 +34,7 @@ export class NetLab implements SocketCaller {
     if (typeof maker === "number") throw new Error(`family: ${errno(maker)}`);
     const socket = maker.create(this, type, protocol);
     if (!(socket instanceof Socket)) throw new Error(`socket: ${errno(socket)}`);
+    socket.cred = this.cred;
     return socket;
   }
 
@@ -41,6 +42,7 @@ export class NetLab implements SocketCaller {
     const maker = this.net.familyOf(AF_UNIX, type);
     const pair = typeof maker === "number" ? maker : maker.createPair(this, type, 0);
     if (typeof pair === "number") throw new Error(`pair: ${errno(pair)}`);
+    pair[0].cred = pair[1].cred = this.cred;
     return pair;
   }
 
@@ -53,6 +55,7 @@ export class NetLab implements SocketCaller {
   accept(socket: Socket): Socket {
     const server = socket.accept();
     if (typeof server === "number") throw new Error(`accept: ${errno(server)}`);
+    server.cred = this.cred;
     return server;
   }
 

@@ -60,10 +60,12 @@ export abstract class Socket extends OpenFile {
     const inode = socketFs.make(S_IFSOCK | 0o777);
     inode.protocolName = protocolName(this);
     this.inode = inode;
+    net.sockets.add(this);
   }
 
   protected override uncharge(): void {
     super.uncharge();
+    this.net.sockets.remove(this);
     SOCKETS.give(1, this.account);
   }
 

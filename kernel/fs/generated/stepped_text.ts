@@ -12,8 +12,8 @@ import { TextFile } from "./text_inode.ts";
 
 /** A text in the making: plain data, which a file keeps from turn to turn. */
 export interface TextSteps {
-  /** What there is of it. */
-  readonly text: string;
+  /** What there is of it; a file of rows takes it out. */
+  text: string;
   /** Adds so much of it as one turn may take. False: that was the last of it. */
   step(): boolean;
 }

@@ -8,7 +8,8 @@ import type { Inode } from "../../vfs/inode.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { FIRST_OFFSET, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
-import { SteppedTextFile, type TextSteps } from "../generated/stepped_text.ts";
+import { RowFile } from "../generated/row_file.ts";
+import type { TextSteps } from "../generated/stepped_text.ts";
 import { type Polling, TextInode } from "../generated/text_inode.ts";
 import type { NetTables } from "./net_tables.ts";
 import { AREA_NET, type TaskRef } from "./task_ref.ts";
@@ -91,7 +92,7 @@ class NetText extends TextInode {
   }
 }
 
-class NetTextFile extends SteppedTextFile {
+class NetTextFile extends RowFile {
   private readonly tables: NetTables;
   private readonly name: string;
 

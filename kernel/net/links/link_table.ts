@@ -74,6 +74,9 @@ export class LinkTable {
     ipv4: new FamilySettings("ipv4"),
     ipv6: new FamilySettings("ipv6"),
   };
+  /** How often links came or went, and addresses: a dump that spans a change is marked. */
+  linkChanges: number = 0;
+  addressChanges: number = 0;
   #lastIndex = 0;
   /** What `allRoutes` has found; null: something has changed since. */
   #known: readonly Route[] | null = null;
@@ -112,6 +115,7 @@ export class LinkTable {
     const link = new Link(this, kind, chosen, this.#nextIndex(), mac);
     if (!NET_OBJECTS.take(1, this.account)) return -ENOBUFS;
     this.links.push(link);
+    this.linkChanges++;
     return link;
   }
 
@@ -146,6 +150,7 @@ export class LinkTable {
 
   #takeOut(link: Link): void {
     this.#known = null;
+    this.linkChanges++;
     link.groups.clear();
     for (const port of link.ports) port.master = null;
     link.master = null;
@@ -170,6 +175,7 @@ export class LinkTable {
     if (to.byIndex(link.index) !== null) link.index = to.#nextIndex();
     to.#lastIndex = Math.max(to.#lastIndex, link.index);
     to.links.push(link);
+    to.linkChanges++;
     return 0;
   }
 
@@ -202,12 +208,14 @@ export class LinkTable {
     if (addresses.some((a) => isV4(a.address))) return;
     settings.ipv4.settle();
     addresses.unshift(own(LOOPBACK4, 8, "lo", IFAPROT_UNSPEC));
+    this.addressChanges++;
     NET_OBJECTS.add(1, this.account);
   }
   #addLoopback6(): void {
     const { addresses } = this.lo;
     if (addresses.some((a) => a.address === LOOPBACK6)) return;
     addresses.push(own(LOOPBACK6, 128, "", IFAPROT_KERNEL_LO));
+    this.addressChanges++;
     NET_OBJECTS.add(1, this.account);
   }
 
@@ -236,6 +244,7 @@ export class LinkTable {
     this.#known = null;
     if (isV4(address.address)) link.settings.ipv4.settle();
     link.addresses.push(address);
+    this.addressChanges++;
     return 0;
   }
 
@@ -244,6 +253,7 @@ export class LinkTable {
     if (at < 0) return -EADDRNOTAVAIL;
     this.#known = null;
     link.addresses.splice(at, 1);
+    this.addressChanges++;
     NET_OBJECTS.give(1, this.account);
     this.dropRoutes((route) => route.source === address);
     return 0;

@@ -6,10 +6,12 @@ import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import { isV4, MAPPED } from "../inet/address.ts";
 import type { Link, LinkAddress } from "../links/link.ts";
+import type { LinkTable } from "../links/link_table.ts";
 import { bitsOf } from "../links/prefix.ts";
 import { readAttributes, textOf } from "./attributes.ts";
+import { familiesOf, LinkDump } from "./dump.ts";
 import type { RouteRequest } from "./request.ts";
-import type { NetlinkWriter } from "./writer.ts";
+import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 const { at } = N.Ifaddrmsg;
 const FOR_EVER = 0xffffffff;
@@ -26,31 +28,55 @@ export function fromRaw(bytes: string | undefined, family: number): string | und
   return bytes.length === 16 ? bytes : undefined;
 }
 
-export function getAddresses(r: RouteRequest, out: NetlinkWriter): number {
+/** One family behind the other: getifaddrs(3) hands them on as they come. */
+export function dumpAddresses(r: RouteRequest): number {
   const isFull = r.body.byteLength >= N.Ifaddrmsg.size;
   const index = isFull ? r.body.getUint32(at.index, true) : 0;
-  // One family behind the other: getifaddrs(3) hands them on as they come.
-  for (const family of [AF_INET, AF_INET6]) {
-    if (!r.wantsFamily(family)) continue;
-    for (const link of r.net.links.links) {
-      if (index !== 0 && index !== link.index) continue;
-      for (const address of link.addresses) {
-        const own = isV4(address.address) ? AF_INET : AF_INET6;
-        if (own === family) putAddress(r, out, link, address, family);
-      }
-    }
+  return r.answerBy(new AddressDump(r.request, r.net.links, familiesOf(r), index));
+}
+
+const NONE: readonly LinkAddress[] = [];
+
+class AddressDump extends LinkDump<LinkAddress> {
+  /** The only link, or 0. */
+  private readonly index: number;
+
+  constructor(
+    request: NetlinkRequest,
+    table: LinkTable,
+    families: readonly number[],
+    index: number,
+  ) {
+    super(request, table, families);
+    this.index = index;
   }
-  return 0;
+
+  override get version(): number {
+    return this.table.linkChanges + this.table.addressChanges;
+  }
+  protected override itemsOf(link: Link): readonly LinkAddress[] {
+    return this.index === 0 || this.index === link.index ? link.addresses : NONE;
+  }
+  protected override put(
+    out: NetlinkWriter,
+    link: Link,
+    own: LinkAddress,
+    family: number,
+  ): boolean {
+    if (isV4(own.address) !== (family === AF_INET)) return false;
+    putAddress(this.request, out, link, own, family);
+    return true;
+  }
 }
 
 function putAddress(
-  r: RouteRequest,
+  request: NetlinkRequest,
   out: NetlinkWriter,
   link: Link,
   own: LinkAddress,
   family: number,
 ): void {
-  const body = out.begin(r.request, N.RTM_NEWADDR, N.NLM_F_MULTI, N.Ifaddrmsg.size);
+  const body = out.begin(request, N.RTM_NEWADDR, N.NLM_F_MULTI, N.Ifaddrmsg.size);
   out.u8[body + at.family] = family;
   out.u8[body + at.prefixlen] = own.prefix;
   out.u8[body + at.flags] = N.IFA_F_PERMANENT;

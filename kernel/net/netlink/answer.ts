@@ -3,10 +3,11 @@
  * socket's protocol is of. Neighbours: route.ts (by way of the transport), sock_diag.ts, generic.ts, proc_connector.ts.
  */
 
-import { ENOBUFS, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import { EBUSY, ENOBUFS, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { SocketCaller } from "../message.ts";
+import type { Dump } from "./dump.ts";
 import { answerGeneric } from "./generic.ts";
 import type { NetlinkSocket } from "./netlink_socket.ts";
 import { RouteRequest } from "./request.ts";
@@ -17,7 +18,6 @@ const HEADER = N.Nlmsghdr.size;
 /** What Linux puts into one datagram of a dump (NLMSG_GOODSIZE); glibc has room for a page. */
 const DATAGRAM_BYTES = 3776;
 const writer = new NetlinkWriter();
-const request = new NetlinkRequest();
 
 /** Somebody is there who reads. */
 export function hasKernelSide({ net, protocol }: NetlinkSocket): boolean {
@@ -59,6 +59,7 @@ function answerOne(
   message: Uint8Array<ArrayBuffer>,
 ): void {
   const dv = new DataView(message.buffer, message.byteOffset, message.length), { at } = N.Nlmsghdr;
+  const request = new NetlinkRequest();
   request.type = dv.getUint16(at.type, true);
   request.flags = dv.getUint16(at.flags, true);
   request.seq = dv.getUint32(at.seq, true);
@@ -70,7 +71,9 @@ function answerOne(
   const mayDump = socket.protocol !== N.NETLINK_ROUTE || isQuestion(request.type);
   const isStrict = socket.isOn(N.NETLINK_GET_STRICT_CHK);
   const r = new RouteRequest(socket.net, caller, opener, request, body, mayDump, isStrict);
-  let error = isRequest ? answer(socket, r) : 0;
+  const isBusy = isRequest && r.isDump && socket.dump !== null;
+  let error = isBusy ? -EBUSY : isRequest ? answer(socket, r) : 0;
+  if (error >= 0 && r.dump !== null) return socket.startDump(r.dump);
   if (writer.isOverfull) error = -ENOBUFS;
   const isAsked = (request.flags & N.NLM_F_ACK) !== 0;
   if (error < 0) writer.reset();
@@ -94,6 +97,16 @@ function answer({ net, protocol }: NetlinkSocket, r: RouteRequest): number {
     default:
       return -EOPNOTSUPP;
   }
+}
+
+/** The next part of a dump. False: it was the last, with NLMSG_DONE at its end. */
+export function sendPart(socket: NetlinkSocket, dump: Dump, hasChanged: boolean): boolean {
+  writer.reset();
+  writer.mark = hasChanged ? N.NLM_F_DUMP_INTR : 0;
+  const hasMore = dump.step(writer);
+  if (!hasMore) writer.done(dump.request);
+  deliver(socket, writer);
+  return hasMore;
 }
 
 /** What the writer has, in datagrams that the small buffers of programs have room for. */

@@ -26,6 +26,10 @@ export class DiagFilter {
     return filter.isGood() ? filter : null;
   }
 
+  /** The most operations that it may have. */
+  get steps(): number {
+    return Math.ceil(this.length / OP);
+  }
   private get length(): number {
     return this.dv.byteLength;
   }

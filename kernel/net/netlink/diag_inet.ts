@@ -21,54 +21,103 @@ import { OptionValue } from "../socket_options.ts";
 import { readAttributes, u32Of } from "./attributes.ts";
 import { DiagFilter } from "./diag_filter.ts";
 import { putMemory } from "./diag_memory.ts";
+import { LOOKS, SocketDump } from "./dump.ts";
 import type { RouteRequest } from "./request.ts";
-import type { NetlinkWriter } from "./writer.ts";
+import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 const { at } = D.InetDiagMsg, REQUEST = D.InetDiagReq.at;
 /** In the id of a request: ports, addresses, link, cookie. */
 const ID_SPORT = 0, ID_DPORT = 2, ID_SRC = 4, ID_DST = 20, ID_COOKIE = 40;
 const NO_COOKIE = 0xffffffff;
+/** LIMIT: operations of filters that one part of a dump runs. */
+const FILTER_STEPS = 32768;
 const value = new OptionValue();
 
-/** Views of the sockets of a request's family and protocol, or -errno. */
-function viewsOf(r: RouteRequest, sockets: readonly Socket[]): InetView[] | number {
-  if (r.body.byteLength < D.InetDiagReq.size) return -EINVAL;
-  const attributes = readAttributes(r.body, D.InetDiagReq.size);
-  const given = attributes.get(D.INET_DIAG_REQ_PROTOCOL);
-  const protocol = u32Of(given) ?? r.body.getUint8(REQUEST.protocol), { family } = r;
-  const views: InetView[] = [];
-  for (const socket of sockets) {
-    const isRaw = socket.type === SOCK_RAW;
-    if (socket.family !== family || (!isRaw && socket.protocol !== protocol)) continue;
-    if (isRaw !== (protocol === IPPROTO_RAW)) continue;
-    const view = isRaw ? viewRaw(socket) : viewInet(socket);
-    if (view !== null) views.push(view);
-  }
-  return views;
+/** What the messages about sockets are made by. */
+interface Shown {
+  readonly request: NetlinkRequest;
+  /** What is asked for beside: bits of INET_DIAG_*. */
+  readonly ext: number;
+  readonly isAdmin: boolean;
 }
 
-export function answerInet(
-  r: RouteRequest,
-  sockets: readonly Socket[],
-  out: NetlinkWriter,
-): number {
-  const views = viewsOf(r, sockets);
-  if (typeof views === "number") return views;
+/** Which sockets a request is about: a family and a protocol; -EINVAL. */
+function protocolOf(r: RouteRequest): number {
+  if (r.body.byteLength < D.InetDiagReq.size) return -EINVAL;
+  const given = readAttributes(r.body, D.InetDiagReq.size).get(D.INET_DIAG_REQ_PROTOCOL);
+  return u32Of(given) ?? r.body.getUint8(REQUEST.protocol);
+}
+
+function viewOf(socket: Socket, family: number, protocol: number): InetView | null {
+  const isRaw = socket.type === SOCK_RAW;
+  if (socket.family !== family || (!isRaw && socket.protocol !== protocol)) return null;
+  if (isRaw !== (protocol === IPPROTO_RAW)) return null;
+  return isRaw ? viewRaw(socket) : viewInet(socket);
+}
+
+function shownTo(r: RouteRequest): Shown {
+  const ext = r.body.getUint8(REQUEST.ext), isAdmin = r.isCapableOver(r.net, CAP_NET_ADMIN);
+  return { request: r.request, ext, isAdmin };
+}
+
+export function answerInet(r: RouteRequest, out: NetlinkWriter): number {
+  const protocol = protocolOf(r);
+  if (protocol < 0) return protocol;
   if (!r.isDump) {
-    const found = views.find((view) => isNamed(r, view));
-    if (found === undefined) return -ENOENT;
-    putInet(r, found, out, 0);
+    const found = findNamed(r, protocol);
+    if (found === null) return -ENOENT;
+    putInet(shownTo(r), found, out, 0);
     return 0;
   }
-  const states = r.body.getUint32(REQUEST.states, true);
   const code = readAttributes(r.body, D.InetDiagReq.size).get(D.INET_DIAG_REQ_BYTECODE);
   const filter = code === undefined ? null : DiagFilter.parse(code);
   if (code !== undefined && filter === null) return -EINVAL;
-  for (const view of views) {
-    if ((states & (1 << view.state)) === 0) continue;
-    if (filter === null || filter.accepts(view)) putInet(r, view, out, NLM_F_MULTI);
+  return r.answerBy(new InetDump(r, protocol, filter));
+}
+
+class InetDump extends SocketDump {
+  private readonly shown: Shown;
+  private readonly family: number;
+  private readonly protocol: number;
+  private readonly states: number;
+  private readonly filter: DiagFilter | null;
+
+  constructor(r: RouteRequest, protocol: number, filter: DiagFilter | null) {
+    super(r.request, r.net.sockets);
+    this.shown = shownTo(r);
+    this.family = r.family;
+    this.protocol = protocol;
+    this.states = r.body.getUint32(REQUEST.states, true);
+    this.filter = filter;
   }
-  return 0;
+
+  /** A long filter takes long for each socket. */
+  protected override get looks(): number {
+    const { filter } = this;
+    return filter === null ? LOOKS : Math.max(1, Math.min(LOOKS, FILTER_STEPS / filter.steps | 0));
+  }
+  protected override put(out: NetlinkWriter, socket: Socket): boolean {
+    const view = viewOf(socket, this.family, this.protocol);
+    if (view === null || (this.states & (1 << view.state)) === 0) return false;
+    if (this.filter !== null && !this.filter.accepts(view)) return false;
+    putInet(this.shown, view, out, NLM_F_MULTI);
+    return true;
+  }
+}
+
+function findNamed(r: RouteRequest, protocol: number): InetView | null {
+  const { sockets } = r.net, port = r.body.getUint16(REQUEST.id + ID_SPORT);
+  for (let place = 0; place < sockets.length; place++) {
+    const socket = sockets.at(place);
+    if (socket === null || socket.cred === null) continue;
+    // Most have another port, and need no view.
+    if (socket instanceof InetSocket && socket.type !== SOCK_RAW && socket.local.port !== port) {
+      continue;
+    }
+    const view = viewOf(socket, r.family, protocol);
+    if (view !== null && isNamed(r, view)) return view;
+  }
+  return null;
 }
 
 /** A connection is found by both its ends, a listener or a socket without one by its own port and address. */
@@ -102,11 +151,11 @@ function isAddress(body: DataView, from: number, family: number, { address }: En
 }
 
 /** SOCK_DESTROY: its user hears that the connection was aborted. */
-export function destroyInet(r: RouteRequest, sockets: readonly Socket[]): number {
-  const views = viewsOf(r, sockets);
-  if (typeof views === "number") return views;
-  const found = views.find((view) => isNamed(r, view));
-  if (found === undefined) return -ENOENT;
+export function destroyInet(r: RouteRequest): number {
+  const protocol = protocolOf(r);
+  if (protocol < 0) return protocol;
+  const found = findNamed(r, protocol);
+  if (found === null) return -ENOENT;
   const { socket } = found;
   // DIFFERS: sockets of the host stay.
   if (!(socket instanceof InetSocket)) return -EOPNOTSUPP;
@@ -114,9 +163,9 @@ export function destroyInet(r: RouteRequest, sockets: readonly Socket[]): number
   return 0;
 }
 
-function putInet(r: RouteRequest, view: InetView, out: NetlinkWriter, flags: number): void {
+function putInet(shown: Shown, view: InetView, out: NetlinkWriter, flags: number): void {
   const { socket, local, remote } = view;
-  const body = out.begin(r.request, D.SOCK_DIAG_BY_FAMILY, flags, D.InetDiagMsg.size);
+  const body = out.begin(shown.request, D.SOCK_DIAG_BY_FAMILY, flags, D.InetDiagMsg.size);
   out.u8[body + at.family] = socket.family;
   out.u8[body + at.state] = view.state;
   out.dv.setUint16(body + at.sport, local.port);
@@ -128,13 +177,13 @@ function putInet(r: RouteRequest, view: InetView, out: NetlinkWriter, flags: num
   out.dv.setUint32(body + at.wqueue, view.unsent, true);
   out.dv.setUint32(body + at.uid, view.uid, true);
   out.dv.setUint32(body + at.inode, socket.inode.ino, true);
-  putMore(r, view, out);
+  putMore(shown, view, out);
   out.end();
 }
 
 /** What a request asks for beside. */
-function putMore(r: RouteRequest, view: InetView, out: NetlinkWriter): void {
-  const { socket } = view, ext = r.body.getUint8(REQUEST.ext), { options } = socket;
+function putMore({ ext, isAdmin }: Shown, view: InetView, out: NetlinkWriter): void {
+  const { socket } = view, { options } = socket;
   const wants = (what: number) => (ext & (1 << (what - 1))) !== 0;
   out.u8Value(D.INET_DIAG_SHUTDOWN, +socket.isReadShut | +socket.isWriteShut << 1);
   const ip = socket instanceof InetSocket ? socket.ip : null;
@@ -145,7 +194,7 @@ function putMore(r: RouteRequest, view: InetView, out: NetlinkWriter): void {
       out.u8Value(D.INET_DIAG_SKV6ONLY, +(ip?.v6Only ?? false));
     }
   }
-  if (r.isCapableOver(r.net, CAP_NET_ADMIN)) out.u32(D.INET_DIAG_MARK, options.mark);
+  if (isAdmin) out.u32(D.INET_DIAG_MARK, options.mark);
   if (wants(D.INET_DIAG_TCLASS)) out.u32(D.INET_DIAG_CLASS_ID, options.priority);
   const flags = out.attribute(D.INET_DIAG_SOCKOPT, 2);
   out.u8[flags] = +(options.broadcast) << 5 | +(ip?.freeBind ?? false) << 2;

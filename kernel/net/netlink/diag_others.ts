@@ -5,31 +5,57 @@ import { TCP_CLOSE, TCP_ESTABLISHED, TCP_LISTEN } from "../../../ffi/abi/inet.ts
 import { NLM_F_MULTI } from "../../../ffi/abi/netlink.ts";
 import * as D from "../../../ffi/abi/sock_diag.ts";
 import { AF_NETLINK, AF_PACKET, AF_UNIX } from "../../../ffi/abi/socket.ts";
+import type { UserNamespace } from "../../cred/user_namespace.ts";
 import { PacketSocket } from "../packet/packet_socket.ts";
 import type { Socket } from "../socket.ts";
 import { UnixSocket } from "../unix/unix_socket.ts";
 import { putMemory } from "./diag_memory.ts";
 import type { NetlinkSocket } from "./netlink_socket.ts";
+import { SocketDump } from "./dump.ts";
 import type { RouteRequest } from "./request.ts";
-import type { NetlinkWriter } from "./writer.ts";
+import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
-export function listUnix(r: RouteRequest, sockets: readonly Socket[], out: NetlinkWriter): number {
+/** What the messages about sockets are made by. */
+interface Shown {
+  readonly request: NetlinkRequest;
+  /** Bits of UDIAG_SHOW_* and the like. */
+  readonly show: number;
+  /** For whom ids of users are translated. */
+  readonly userNs: UserNamespace | null;
+}
+
+export function listUnix(r: RouteRequest, out: NetlinkWriter): number {
   const { body } = r, REQUEST = D.UnixDiagReq.at;
   if (body.byteLength < D.UnixDiagReq.size) return -EINVAL;
-  const ino = body.getUint32(REQUEST.ino, true), states = body.getUint32(REQUEST.states, true);
-  if (!r.isDump) {
-    if (ino === 0) return -EINVAL;
-    const one = sockets.find((s) => s instanceof UnixSocket && s.inode.ino === ino);
-    if (!(one instanceof UnixSocket)) return -ENOENT;
-    putUnix(r, one, stateOf(one), out, 0);
-    return 0;
-  }
-  for (const socket of sockets) {
-    if (!(socket instanceof UnixSocket)) continue;
-    const state = stateOf(socket);
-    if ((states & (1 << state)) !== 0) putUnix(r, socket, state, out, NLM_F_MULTI);
-  }
+  const show = body.getUint32(REQUEST.show, true), userNs = r.caller?.cred.userNs ?? null;
+  const shown = { request: r.request, show, userNs };
+  const states = body.getUint32(REQUEST.states, true);
+  if (r.isDump) return r.answerBy(new UnixDump(r, shown, states));
+  const ino = body.getUint32(REQUEST.ino, true);
+  if (ino === 0) return -EINVAL;
+  const one = r.net.sockets.byNumber(ino);
+  if (!(one instanceof UnixSocket)) return -ENOENT;
+  putUnix(shown, one, stateOf(one), out, 0);
   return 0;
+}
+
+class UnixDump extends SocketDump {
+  private readonly shown: Shown;
+  private readonly states: number;
+
+  constructor(r: RouteRequest, shown: Shown, states: number) {
+    super(r.request, r.net.sockets);
+    this.shown = shown;
+    this.states = states;
+  }
+
+  protected override put(out: NetlinkWriter, socket: Socket): boolean {
+    if (!(socket instanceof UnixSocket)) return false;
+    const state = stateOf(socket);
+    if ((this.states & (1 << state)) === 0) return false;
+    putUnix(this.shown, socket, state, out, NLM_F_MULTI);
+    return true;
+  }
 }
 
 function stateOf(socket: UnixSocket): number {
@@ -38,15 +64,14 @@ function stateOf(socket: UnixSocket): number {
 }
 
 function putUnix(
-  r: RouteRequest,
+  { request, show, userNs }: Shown,
   socket: UnixSocket,
   state: number,
   out: NetlinkWriter,
   flags: number,
 ): void {
-  const body = out.begin(r.request, D.SOCK_DIAG_BY_FAMILY, flags, D.UnixDiagMsg.size);
+  const body = out.begin(request, D.SOCK_DIAG_BY_FAMILY, flags, D.UnixDiagMsg.size);
   const { at } = D.UnixDiagMsg, { name, peerSocket, pendingBytes } = socket;
-  const show = r.body.getUint32(D.UnixDiagReq.at.show, true);
   out.u8[body + at.family] = AF_UNIX;
   out.u8[body + at.type] = socket.type;
   out.u8[body + at.state] = state;
@@ -68,24 +93,31 @@ function putUnix(
   out.u8Value(D.UNIX_DIAG_SHUTDOWN, +socket.isReadShut | +socket.isWriteShut << 1);
   if ((show & D.UDIAG_SHOW_UID) !== 0) {
     const { uid } = socket.inode;
-    out.u32(D.UNIX_DIAG_UID, r.caller?.cred.userNs.shownUid(uid) ?? uid);
+    out.u32(D.UNIX_DIAG_UID, userNs?.shownUid(uid) ?? uid);
   }
   out.end();
 }
 
-export function listPackets(
-  r: RouteRequest,
-  sockets: readonly Socket[],
-  out: NetlinkWriter,
-): number {
+export function listPackets(r: RouteRequest): number {
   if (r.body.byteLength < D.OtherDiagReq.size) return -EINVAL;
   if (!r.isDump) return -EOPNOTSUPP;
   // Made for others to come: it must be 0.
   if (r.body.getUint8(D.OtherDiagReq.at.protocol) !== 0) return -EINVAL;
-  const show = r.body.getUint32(D.OtherDiagReq.at.show, true), { at } = D.PacketDiagMsg;
-  for (const socket of sockets) {
-    if (!(socket instanceof PacketSocket)) continue;
-    const body = out.begin(r.request, D.SOCK_DIAG_BY_FAMILY, NLM_F_MULTI, D.PacketDiagMsg.size);
+  return r.answerBy(new PacketDump(r, r.body.getUint32(D.OtherDiagReq.at.show, true)));
+}
+
+class PacketDump extends SocketDump {
+  private readonly show: number;
+
+  constructor(r: RouteRequest, show: number) {
+    super(r.request, r.net.sockets);
+    this.show = show;
+  }
+
+  protected override put(out: NetlinkWriter, socket: Socket): boolean {
+    if (!(socket instanceof PacketSocket)) return false;
+    const { request, show } = this, { at } = D.PacketDiagMsg;
+    const body = out.begin(request, D.SOCK_DIAG_BY_FAMILY, NLM_F_MULTI, D.PacketDiagMsg.size);
     out.u8[body + at.family] = AF_PACKET;
     out.u8[body + at.type] = socket.type;
     out.dv.setUint16(body + at.num, socket.heardProtocol, true);
@@ -101,34 +133,47 @@ export function listPackets(
       putMemory(out, D.PACKET_DIAG_MEMINFO, socket, socket.queuedBytes, 0);
     }
     out.end();
+    return true;
   }
-  return 0;
 }
 
 /** NETLINK_CONNECTED and NETLINK_UNCONNECTED of Linux. */
 const CONNECTED = 1, UNCONNECTED = 0;
 
 /** DIFFERS: the kernel's own ends are no sockets here. */
-export function listNetlink(r: RouteRequest, out: NetlinkWriter): number {
+export function listNetlink(r: RouteRequest): number {
   if (r.body.byteLength < D.OtherDiagReq.size) return -EINVAL;
   if (!r.isDump) return -EOPNOTSUPP;
   const show = r.body.getUint32(D.OtherDiagReq.at.show, true);
-  const protocol = r.body.getUint8(D.OtherDiagReq.at.protocol);
-  for (const { number, sockets } of r.net.netlink.values()) {
-    if (protocol !== D.NDIAG_PROTO_ALL && protocol !== number) continue;
-    for (const socket of sockets) putNetlink(r, out, socket, show);
+  return r.answerBy(new NetlinkDump(r, show, r.body.getUint8(D.OtherDiagReq.at.protocol)));
+}
+
+class NetlinkDump extends SocketDump {
+  private readonly show: number;
+  private readonly protocol: number;
+
+  constructor(r: RouteRequest, show: number, protocol: number) {
+    super(r.request, r.net.sockets);
+    this.show = show;
+    this.protocol = protocol;
   }
-  return 0;
+
+  protected override put(out: NetlinkWriter, socket: Socket): boolean {
+    if (socket.family !== AF_NETLINK) return false;
+    if (this.protocol !== D.NDIAG_PROTO_ALL && this.protocol !== socket.protocol) return false;
+    putNetlink(this.request, out, socket as NetlinkSocket, this.show);
+    return true;
+  }
 }
 
 function putNetlink(
-  r: RouteRequest,
+  request: NetlinkRequest,
   out: NetlinkWriter,
   socket: NetlinkSocket,
   show: number,
 ): void {
   const { at } = D.NetlinkDiagMsg;
-  const body = out.begin(r.request, D.SOCK_DIAG_BY_FAMILY, NLM_F_MULTI, D.NetlinkDiagMsg.size);
+  const body = out.begin(request, D.SOCK_DIAG_BY_FAMILY, NLM_F_MULTI, D.NetlinkDiagMsg.size);
   out.u8[body + at.family] = AF_NETLINK;
   out.u8[body + at.type] = socket.type;
   out.u8[body + at.protocol] = socket.protocol;

@@ -4,13 +4,15 @@ import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, EPERM, ESRCH } from "../../../ffi/a
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
 import * as I from "../../../ffi/abi/inet.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
+import { AF_UNSPEC } from "../../../ffi/abi/socket.ts";
 import { COUNTER_NAMES } from "../../core/link_counters.ts";
 import type { Link } from "../links/link.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { countersOf } from "../traffic/tables.ts";
 import { type Attributes, nestedAttributes, readAttributes, textOf, u32Of } from "./attributes.ts";
+import { LinkDump } from "./dump.ts";
 import type { RouteRequest } from "./request.ts";
-import type { NetlinkWriter } from "./writer.ts";
+import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 /** IFF_LOWER_UP, which goes with the carrier. */
 const LOWER_UP = 0x10000;
@@ -21,15 +23,25 @@ const ALIAS_BYTES = 256;
 const { at } = N.Ifinfomsg;
 
 export function getLinks(r: RouteRequest, out: NetlinkWriter): number {
-  if (r.isDump) {
-    for (const link of r.net.links.links) putLink(r, link, out, N.NLM_F_MULTI);
-    return 0;
-  }
+  if (r.isDump) return r.answerBy(new LinksDump(r.request, r.net.links, [AF_UNSPEC]));
   if (r.body.byteLength < N.Ifinfomsg.size) return -EINVAL;
   const link = findLink(r, readAttributes(r.body, N.Ifinfomsg.size));
   if (link === null) return -ENODEV;
-  putLink(r, link, out, 0);
+  putLink(r.request, link, out, 0);
   return 0;
+}
+
+class LinksDump extends LinkDump<Link> {
+  override get version(): number {
+    return this.table.linkChanges;
+  }
+  protected override itemsOf(link: Link): readonly Link[] {
+    return [link];
+  }
+  protected override put(out: NetlinkWriter, link: Link): boolean {
+    putLink(this.request, link, out, N.NLM_F_MULTI);
+    return true;
+  }
 }
 
 /** By its index or its name. */
@@ -40,8 +52,8 @@ function findLink({ net, body }: RouteRequest, attributes: Attributes): Link | n
   return name === "" ? null : net.links.byName(name);
 }
 
-function putLink(r: RouteRequest, link: Link, out: NetlinkWriter, flags: number): void {
-  const body = out.begin(r.request, N.RTM_NEWLINK, flags, N.Ifinfomsg.size);
+function putLink(request: NetlinkRequest, link: Link, out: NetlinkWriter, flags: number): void {
+  const body = out.begin(request, N.RTM_NEWLINK, flags, N.Ifinfomsg.size);
   const carrier = link.hasCarrier;
   out.dv.setUint16(body + at.type, link.type, true);
   out.dv.setInt32(body + at.index, link.index, true);

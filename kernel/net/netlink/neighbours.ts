@@ -9,10 +9,12 @@ import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import { isV4 } from "../inet/address.ts";
 import type { Link, Neighbour } from "../links/link.ts";
+import type { LinkTable } from "../links/link_table.ts";
 import { fromRaw, rawAddress } from "./addresses.ts";
 import { type Attributes, readAttributes } from "./attributes.ts";
+import { familiesOf, LinkDump } from "./dump.ts";
 import type { RouteRequest } from "./request.ts";
-import type { NetlinkWriter } from "./writer.ts";
+import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 const { at } = N.Ndmsg;
 
@@ -23,32 +25,55 @@ export function getNeighbours(r: RouteRequest, out: NetlinkWriter): number {
     if (typeof wanted === "number") return wanted;
     const { link, address } = wanted, found = link.neighbours.get(address);
     if (found === undefined) return -ENOENT;
-    put(r, out, link, address, found, 0);
+    put(r.request, out, link, address, found, 0);
     return 0;
   }
   const index = isFull && r.isStrict ? r.body.getInt32(at.ifindex, true) : 0;
-  for (const family of [AF_INET, AF_INET6]) {
-    if (!r.wantsFamily(family)) continue;
-    for (const link of r.net.links.links) {
-      if (index !== 0 && index !== link.index) continue;
-      for (const [address, neighbour] of link.neighbours) {
-        const own = isV4(address) ? AF_INET : AF_INET6;
-        if (own === family) put(r, out, link, address, neighbour, N.NLM_F_MULTI);
-      }
-    }
+  return r.answerBy(new NeighbourDump(r.request, r.net.links, familiesOf(r), index));
+}
+
+type Entry = readonly [address: string, neighbour: Neighbour];
+const NONE: readonly Entry[] = [];
+
+class NeighbourDump extends LinkDump<Entry> {
+  /** The only link, or 0. */
+  private readonly index: number;
+
+  constructor(
+    request: NetlinkRequest,
+    table: LinkTable,
+    families: readonly number[],
+    index: number,
+  ) {
+    super(request, table, families);
+    this.index = index;
   }
-  return 0;
+
+  protected override itemsOf(link: Link): readonly Entry[] {
+    const isWanted = this.index === 0 || this.index === link.index;
+    return isWanted && link.neighbours.size > 0 ? [...link.neighbours] : NONE;
+  }
+  protected override put(
+    out: NetlinkWriter,
+    link: Link,
+    [address, neighbour]: Entry,
+    family: number,
+  ): boolean {
+    if (isV4(address) !== (family === AF_INET)) return false;
+    put(this.request, out, link, address, neighbour, N.NLM_F_MULTI);
+    return true;
+  }
 }
 
 function put(
-  r: RouteRequest,
+  request: NetlinkRequest,
   out: NetlinkWriter,
   link: Link,
   address: string,
   { mac, state, flags }: Neighbour,
   messageFlags: number,
 ): void {
-  const body = out.begin(r.request, N.RTM_NEWNEIGH, messageFlags, N.Ndmsg.size);
+  const body = out.begin(request, N.RTM_NEWNEIGH, messageFlags, N.Ndmsg.size);
   out.u8[body + at.family] = isV4(address) ? AF_INET : AF_INET6;
   out.dv.setInt32(body + at.ifindex, link.index, true);
   out.dv.setUint16(body + at.state, state, true);

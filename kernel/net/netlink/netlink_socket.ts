@@ -39,7 +39,8 @@ import { type Message, PeerCredentials, SocketAddress, type SocketCaller } from 
 import type { NetNamespace } from "../net_namespace.ts";
 import { Socket } from "../socket.ts";
 import type { OptionValue } from "../socket_options.ts";
-import { answerAll, deliver, hasKernelSide, type NetlinkAsker } from "./answer.ts";
+import { answerAll, deliver, hasKernelSide, type NetlinkAsker, sendPart } from "./answer.ts";
+import type { Dump } from "./dump.ts";
 import type { NetlinkWriter } from "./writer.ts";
 import type { ProcFilter } from "./proc_connector.ts";
 import type { NetlinkProtocol } from "./protocol.ts";
@@ -76,6 +77,10 @@ export class NetlinkSocket extends Socket {
   private readonly incoming: DatagramQueue;
   /** connect(2) was called. */
   isConnected: boolean = false;
+  /** The list that is being sent to it; null: none is. */
+  dump: Dump | null = null;
+  /** The dump's version at its last message. */
+  private dumpVersion: number = 0;
   /** Which processes' events it wants; null: it never said. */
   processes: ProcFilter | null = null;
 
@@ -275,12 +280,33 @@ export class NetlinkSocket extends Socket {
   }
 
   override receive(io: IoCursor, message: Message): number {
+    this.needsTurn = false;
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (this.error !== 0) return this.takeError();
-    if (this.incoming.count === 0) return -EAGAIN;
+    if (this.incoming.count === 0) this.goOn();
+    if (this.incoming.count === 0) {
+      // A part without a message: there was none among so many objects.
+      this.needsTurn = this.dump !== null;
+      return -EAGAIN;
+    }
     const n = this.incoming.pull(io, message);
+    if (this.incoming.count === 0) this.goOn();
     if (this.bus.isForUsers) this.queue.wake(POLLOUT);
     return n;
+  }
+
+  /** Its first part is sent at once, each further one behind the receive of the one before. */
+  startDump(dump: Dump): void {
+    this.dump = dump;
+    this.dumpVersion = dump.version;
+    this.goOn();
+  }
+
+  private goOn(): void {
+    const { dump } = this;
+    if (dump === null) return;
+    if (!sendPart(this, dump, dump.version !== this.dumpVersion)) this.dump = null;
+    if (this.incoming.count > 0) this.dumpVersion = dump.version;
   }
 
   override describeMessage(message: Message, out: ControlWriter): void {
@@ -295,7 +321,7 @@ export class NetlinkSocket extends Socket {
 
   override poll(): number {
     let bits = POLLOUT | POLLWRNORM | POLLWRBAND;
-    if (this.incoming.count > 0) bits |= POLLIN | POLLRDNORM;
+    if (this.incoming.count > 0 || this.dump !== null) bits |= POLLIN | POLLRDNORM;
     if (this.error !== 0) bits |= POLLERR;
     return bits;
   }
@@ -352,6 +378,7 @@ export class NetlinkSocket extends Socket {
 
   protected override release(): void {
     this.incoming.free();
+    this.dump = null;
     releaseFilter(this);
     if (this.portId !== 0) this.bus.ids.release(this.portId);
     for (const group of this.groups) this.bus.leave(this, group);

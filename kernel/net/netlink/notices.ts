@@ -10,7 +10,7 @@ import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET } from "../../../ffi/abi/socket.ts";
 import { bytesToString } from "../../core/bytes.ts";
 import type { NetNamespace } from "../net_namespace.ts";
-import { getAddresses } from "./addresses.ts";
+import { dumpAddresses } from "./addresses.ts";
 import { readAttributes } from "./attributes.ts";
 import { getLinks } from "./links.ts";
 import { getNeighbours } from "./neighbours.ts";
@@ -21,7 +21,7 @@ import { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 const HEADER = N.Nlmsghdr.size;
 const LISTS: readonly [type: number, list: (r: RouteRequest, out: NetlinkWriter) => number][] = [
   [N.RTM_GETLINK, getLinks],
-  [N.RTM_GETADDR, getAddresses],
+  [N.RTM_GETADDR, dumpAddresses],
   [N.RTM_GETROUTE, getRoutes],
   [N.RTM_GETNEIGH, getNeighbours],
 ];
@@ -90,7 +90,9 @@ function listOf(net: NetNamespace): Listing {
   request.flags = N.NLM_F_DUMP;
   for (const [type, list] of LISTS) {
     request.type = type;
-    list(new RouteRequest(net, null, null, request, nothing, true), out);
+    const r = new RouteRequest(net, null, null, request, nothing, true);
+    list(r, out);
+    while (r.dump?.step(out));
   }
   for (let from = 0; from < out.length;) {
     const length = out.dv.getUint32(from, true), message = out.u8.slice(from, from + length);

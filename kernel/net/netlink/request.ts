@@ -5,6 +5,7 @@ import { AF_UNSPEC } from "../../../ffi/abi/socket.ts";
 import { type Credentials, hasCap } from "../../cred/credentials.ts";
 import type { SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
+import type { Dump } from "./dump.ts";
 import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 export class RouteRequest {
@@ -17,6 +18,8 @@ export class RouteRequest {
   private readonly mayDump: boolean;
   /** NETLINK_GET_STRICT_CHK: what a dump is asked for counts. */
   readonly isStrict: boolean;
+  /** The list that it is answered with; null: the answer is what was written. */
+  dump: Dump | null = null;
   /** What is wrong, for NETLINK_EXT_ACK. */
   why: string = "";
 
@@ -57,6 +60,12 @@ export class RouteRequest {
     const { caller, opener } = this;
     return caller !== null && hasCap(caller.cred, capability) &&
       (opener === null || hasCap(opener, capability));
+  }
+
+  /** The answer is a list, sent in parts. */
+  answerBy(dump: Dump): number {
+    this.dump = dump;
+    return 0;
   }
 
   /** The error with words for it. */

@@ -6,7 +6,7 @@
 import { CAP_NET_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
 import * as N from "../../../ffi/abi/netlink.ts";
-import { addAddress, deleteAddress, getAddresses } from "./addresses.ts";
+import { addAddress, deleteAddress, dumpAddresses } from "./addresses.ts";
 import { deleteLink, getLinks, setLink } from "./links.ts";
 import { addNeighbour, deleteNeighbour, getNeighbours } from "./neighbours.ts";
 import { Notices } from "./notices.ts";
@@ -21,7 +21,7 @@ export function answerRoute(r: RouteRequest, out: NetlinkWriter): number {
     case N.RTM_GETLINK:
       return getLinks(r, out);
     case N.RTM_GETADDR:
-      return r.isDump ? getAddresses(r, out) : -EOPNOTSUPP;
+      return r.isDump ? dumpAddresses(r) : -EOPNOTSUPP;
     case N.RTM_GETROUTE:
       return getRoutes(r, out);
     case N.RTM_GETNEIGH:

@@ -4,14 +4,15 @@ import { EINVAL, ENETDOWN, ENETUNREACH, ENODEV, EOPNOTSUPP } from "../../../ffi/
 import * as N from "../../../ffi/abi/netlink.ts";
 import { AF_INET, AF_INET6 } from "../../../ffi/abi/socket.ts";
 import { ANY4, ANY6, isV4 } from "../inet/address.ts";
-import type { Link } from "../links/link.ts";
-import type { Route } from "../links/link_table.ts";
+import type { Link, LinkAddress } from "../links/link.ts";
+import type { LinkTable, Route } from "../links/link_table.ts";
 import { bitsOf, broadcastOf, networkOf } from "../links/prefix.ts";
 import { refusalOf } from "../links/refusals.ts";
 import { fromRaw, rawAddress } from "./addresses.ts";
 import { type Attributes, readAttributes, u32Of } from "./attributes.ts";
+import { Dump, DumpSequence, familiesOf, LinkDump, LOOKS, MESSAGES } from "./dump.ts";
 import type { RouteRequest } from "./request.ts";
-import type { NetlinkWriter } from "./writer.ts";
+import type { NetlinkRequest, NetlinkWriter } from "./writer.ts";
 
 const { at } = N.Rtmsg;
 /** Metric that IPv6 routes have if none is said. */
@@ -34,16 +35,69 @@ interface Shown {
 
 export function getRoutes(r: RouteRequest, out: NetlinkWriter): number {
   if (!r.isDump) return getRoute(r, out);
-  const { links } = r.net;
-  const all = [...localRoutes(links.links), ...links.allRoutes().map(shown)];
-  for (const family of [AF_INET, AF_INET6]) {
-    if (!r.wantsFamily(family)) continue;
-    for (const one of all) {
-      const own = isV4(one.network) ? AF_INET : AF_INET6;
-      if (own === family) putRoute(r, out, one, family, N.NLM_F_MULTI);
-    }
+  const { request, net: { links } } = r;
+  const parts = familiesOf(r).flatMap((family) => [
+    new LocalRouteDump(request, links, [family]),
+    new MainRouteDump(request, links, family),
+  ]);
+  return r.answerBy(new DumpSequence(request, parts));
+}
+
+/** What of the local table follows from the addresses of links. */
+class LocalRouteDump extends LinkDump<LinkAddress> {
+  protected override itemsOf(link: Link): readonly LinkAddress[] {
+    return link.isUp ? link.addresses : NONE;
   }
-  return 0;
+  protected override put(
+    out: NetlinkWriter,
+    link: Link,
+    address: LinkAddress,
+    family: number,
+  ): boolean {
+    if (isV4(address.address) !== (family === AF_INET)) return false;
+    for (const route of localRoutes(link, address)) {
+      putRoute(this.request, out, route, family, N.NLM_F_MULTI);
+    }
+    return true;
+  }
+}
+
+const NONE: readonly LinkAddress[] = [];
+
+/** The main table, by the place behind the last route. */
+class MainRouteDump extends Dump {
+  private readonly table: LinkTable;
+  private readonly family: number;
+  private last: Route | null = null;
+  private place: number = 0;
+
+  constructor(request: NetlinkRequest, table: LinkTable, family: number) {
+    super(request);
+    this.table = table;
+    this.family = family;
+  }
+
+  override step(out: NetlinkWriter): boolean {
+    const all = this.table.allRoutes();
+    let looks = LOOKS, messages = MESSAGES;
+    for (this.place = this.placeIn(all); this.place < all.length; this.place++) {
+      if (looks-- <= 0 || messages <= 0) return true;
+      const route = this.last = all[this.place]!;
+      if (isV4(route.network) !== (this.family === AF_INET)) continue;
+      putRoute(this.request, out, shown(route), this.family, N.NLM_F_MULTI);
+      messages--;
+    }
+    this.last = null;
+    return false;
+  }
+
+  /** Behind the last one, if it is still there; else where it was. */
+  private placeIn(all: readonly Route[]): number {
+    const { last, place } = this;
+    if (last === null || all[place - 1] === last) return place;
+    const found = all.indexOf(last);
+    return found < 0 ? place - 1 : found + 1;
+  }
 }
 
 function shown(route: Route): Shown {
@@ -54,37 +108,32 @@ function shown(route: Route): Shown {
   };
 }
 
-/** What of the local table follows from addresses: themselves, their network on lo, and broadcast. */
-function localRoutes(links: readonly Link[]): Shown[] {
-  const all: Shown[] = [];
+/** What follows from an address: itself, its network on lo, and broadcast. */
+function localRoutes(link: Link, { address, prefix, broadcast }: LinkAddress): Shown[] {
+  const all: Shown[] = [], isFour = isV4(address);
   const table = N.RT_TABLE_LOCAL, protocol = N.RTPROT_KERNEL, via = null;
-  for (const link of links) {
-    if (!link.isUp) continue;
-    for (const { address, prefix, broadcast } of link.addresses) {
-      const isFour = isV4(address), source = isFour ? address : null, metric = 0;
-      const common = { table, protocol, via, source, metric, link };
-      const type = N.RTN_LOCAL, scope = isFour ? N.RT_SCOPE_HOST : N.RT_SCOPE_UNIVERSE;
-      if (link.kind === "loopback" && isFour && prefix < 32) {
-        all.push({ ...common, network: networkOf(address, prefix), bits: prefix, type, scope });
-      }
-      all.push({ ...common, network: address, bits: bitsOf(address), type, scope });
-      const last = link.kind === "loopback" && isFour ? broadcastOf(address, prefix) : broadcast;
-      if (last === null) continue;
-      const kind = { type: N.RTN_BROADCAST, scope: N.RT_SCOPE_LINK };
-      all.push({ ...common, network: last, bits: 32, ...kind });
-    }
+  const source = isFour ? address : null, metric = 0;
+  const common = { table, protocol, via, source, metric, link };
+  const type = N.RTN_LOCAL, scope = isFour ? N.RT_SCOPE_HOST : N.RT_SCOPE_UNIVERSE;
+  if (link.kind === "loopback" && isFour && prefix < 32) {
+    all.push({ ...common, network: networkOf(address, prefix), bits: prefix, type, scope });
   }
+  all.push({ ...common, network: address, bits: bitsOf(address), type, scope });
+  const last = link.kind === "loopback" && isFour ? broadcastOf(address, prefix) : broadcast;
+  if (last === null) return all;
+  const kind = { type: N.RTN_BROADCAST, scope: N.RT_SCOPE_LINK };
+  all.push({ ...common, network: last, bits: 32, ...kind });
   return all;
 }
 
 function putRoute(
-  r: RouteRequest,
+  request: NetlinkRequest,
   out: NetlinkWriter,
   route: Shown,
   family: number,
   flags: number,
 ): void {
-  const body = out.begin(r.request, N.RTM_NEWROUTE, flags, N.Rtmsg.size);
+  const body = out.begin(request, N.RTM_NEWROUTE, flags, N.Rtmsg.size);
   out.u8[body + at.family] = family;
   out.u8[body + at.dstLen] = route.bits;
   out.u8[body + at.table] = route.table;

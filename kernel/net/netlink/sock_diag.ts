@@ -25,22 +25,21 @@ export function answerSockDiag(net: NetNamespace, r: RouteRequest, out: NetlinkW
   const { type } = r.request, { family } = r;
   if (type !== D.SOCK_DIAG_BY_FAMILY && type !== D.SOCK_DESTROY) return -EINVAL;
   if (r.body.byteLength < 2 || family >= AF_MAX) return -EINVAL;
-  const sockets = net.lister?.sockets(net) ?? [],
-    isInet = family === AF_INET || family === AF_INET6;
+  const isInet = family === AF_INET || family === AF_INET6;
   if (type === D.SOCK_DESTROY) {
     if (!r.isCapableOver(net, CAP_NET_ADMIN)) return -EPERM;
-    return isInet ? destroyInet(r, sockets) : -EOPNOTSUPP;
+    return isInet ? destroyInet(r) : -EOPNOTSUPP;
   }
   switch (family) {
     case AF_INET:
     case AF_INET6:
-      return answerInet(r, sockets, out);
+      return answerInet(r, out);
     case AF_UNIX:
-      return listUnix(r, sockets, out);
+      return listUnix(r, out);
     case AF_PACKET:
-      return listPackets(r, sockets, out);
+      return listPackets(r);
     case AF_NETLINK:
-      return listNetlink(r, out);
+      return listNetlink(r);
     default:
       return -ENOENT;
   }

@@ -40,12 +40,15 @@ export class NetlinkWriter {
   dv: DataView = new DataView(this.u8.buffer);
   /** Bytes written. */
   length: number = 0;
+  /** Flags that the next message has beside its own. */
+  mark: number = 0;
   private message: number = 0;
   /** The answer had more than MAX_BYTES: what is written is a part of it, and to be thrown away. */
   isOverfull: boolean = false;
 
   reset(): void {
     this.length = 0;
+    this.mark = 0;
     this.isOverfull = false;
   }
 
@@ -72,7 +75,8 @@ export class NetlinkWriter {
     const at = this.message = this.length;
     this.u8.fill(0, at, at + Nlmsghdr.size + align(bytes));
     this.dv.setUint16(at + Nlmsghdr.at.type, type, true);
-    this.dv.setUint16(at + Nlmsghdr.at.flags, flags, true);
+    this.dv.setUint16(at + Nlmsghdr.at.flags, flags | this.mark, true);
+    this.mark = 0;
     this.dv.setUint32(at + Nlmsghdr.at.seq, request.seq, true);
     this.dv.setUint32(at + Nlmsghdr.at.pid, request.pid, true);
     this.length += Nlmsghdr.size + align(bytes);

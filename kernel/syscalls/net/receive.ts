@@ -189,6 +189,7 @@ function collect(t: Task, socket: Socket): number {
     if (isPeek) socket.movePeekOffset(true, total);
     return total;
   }
+  if (n === -EAGAIN && socket.needsTurn) return t.yieldTurn();
   if (n === -EAGAIN && !nonblocking) {
     if (!isPeek) progress.done = total;
     n = waitForSocket(t, socket, READABLE, socket.options.receiveTimeoutNs);

@@ -14,19 +14,18 @@ import type { Endpoint } from "../../net/inet/address.ts";
 import { type InetView, viewInet, viewRaw } from "../../net/inet_view.ts";
 import type { NetNamespace } from "../../net/net_namespace.ts";
 import type { Socket } from "../../net/socket.ts";
-import type { Kernel } from "../kernel_services.ts";
-import { hex, pointer, SocketRows, SocketTable } from "./socket_table.ts";
+import { hex, pointer, SocketNumbers, SocketRows } from "./socket_table.ts";
 
 /** What stands in place of a protocol for all raw sockets. */
 const RAW = -1;
 
-export function setInetTables(tables: NetTables, kernel: Kernel, net: NetNamespace): void {
+export function setInetTables(tables: NetTables, net: NetNamespace): void {
   for (const [name, protocol, protocol6 = protocol] of TABLES) {
-    tables.set(name, new InetTable(kernel, net, AF_INET, protocol));
-    tables.set(`${name}6`, new InetTable(kernel, net, AF_INET6, protocol6));
+    tables.set(name, new InetTable(net, AF_INET, protocol));
+    tables.set(`${name}6`, new InetTable(net, AF_INET6, protocol6));
   }
-  tables.set("sockstat", new SocketCounts(kernel, net, AF_INET));
-  tables.set("sockstat6", new SocketCounts(kernel, net, AF_INET6));
+  tables.set("sockstat", new SocketCounts(net, AF_INET));
+  tables.set("sockstat6", new SocketCounts(net, AF_INET6));
 }
 
 const TABLES: readonly (readonly [name: string, protocol: number, ofIpv6?: number])[] = [
@@ -48,8 +47,8 @@ class InetTable extends SocketRows {
   private readonly family: number;
   private readonly protocol: number;
 
-  constructor(kernel: Kernel, net: NetNamespace, family: number, protocol: number) {
-    super(kernel, net);
+  constructor(net: NetNamespace, family: number, protocol: number) {
+    super(net);
     this.family = family;
     this.protocol = protocol;
   }
@@ -73,37 +72,60 @@ class InetTable extends SocketRows {
   }
 }
 
+const HEX_BYTES: readonly string[] = Array.from({ length: 256 }, (_, byte) => hex(byte, 2));
+
 /** Each 32-bit word of the address as a little-endian processor reads it, and the port. */
 function endpointText(endpoint: Endpoint, isV6: boolean): string {
   const { address } = endpoint;
   let text = "";
   for (let word = isV6 ? 0 : 12; word < 16; word += 4) {
-    for (let i = 3; i >= 0; i--) text += hex(address.charCodeAt(word + i), 2);
+    for (let i = 3; i >= 0; i--) text += HEX_BYTES[address.charCodeAt(word + i)]!;
   }
   return `${text}:${hex(endpoint.port, 4)}`;
 }
 
-class SocketCounts extends SocketTable {
+/** What /proc/net/sockstat counts. */
+const ALL = 0, TCP = 1, UDP = 2, LITE = 3, RAWS = 4, MADE = 5;
+
+class SocketCounts extends SocketNumbers {
+  protected override readonly kinds = 6;
   private readonly family: number;
 
-  constructor(kernel: Kernel, net: NetNamespace, family: number) {
-    super(kernel, net);
+  constructor(net: NetNamespace, family: number) {
+    super(net);
     this.family = family;
   }
 
-  override rows(): string {
-    const all = this.sockets(), sockets = all.filter((s) => s.family === this.family);
-    const used = (protocol: number): number =>
-      sockets.filter((s) => viewOf(s, protocol) !== null).length;
-    const udp = used(IPPROTO_UDP), lite = used(IPPROTO_UDPLITE);
-    const tcp = used(IPPROTO_TCP), raw = used(RAW);
+  override count(socket: Socket, numbers: number[]): void {
+    numbers[ALL]!++;
+    if (socket.protocol === IPPROTO_TCP && socket.type === SOCK_STREAM) numbers[MADE]!++;
+    if (socket.family !== this.family) return;
+    const kind = kindOf(socket);
+    if (kind >= 0 && viewOf(socket, kind === RAWS ? RAW : socket.protocol) !== null) {
+      numbers[kind]!++;
+    }
+  }
+
+  override format(numbers: readonly number[]): string {
+    const tcp = numbers[TCP], udp = numbers[UDP], lite = numbers[LITE], raw = numbers[RAWS];
     if (this.family === AF_INET6) {
       return `TCP6: inuse ${tcp}\nUDP6: inuse ${udp}\nUDPLITE6: inuse ${lite}\n` +
         `RAW6: inuse ${raw}\nFRAG6: inuse 0 memory 0\n`;
     }
-    const made = all.filter((s) => s.protocol === IPPROTO_TCP && s.type === SOCK_STREAM).length;
-    return `sockets: used ${all.length}\n` +
-      `TCP: inuse ${tcp} orphan 0 tw 0 alloc ${made} mem 0\nUDP: inuse ${udp} mem 0\n` +
+    return `sockets: used ${numbers[ALL]}\n` +
+      `TCP: inuse ${tcp} orphan 0 tw 0 alloc ${numbers[MADE]} mem 0\n` +
+      `UDP: inuse ${udp} mem 0\n` +
       `UDPLITE: inuse ${lite}\nRAW: inuse ${raw}\nFRAG: inuse 0 memory 0\n`;
   }
+}
+
+function kindOf({ type, protocol }: Socket): number {
+  if (type === SOCK_RAW) return RAWS;
+  return protocol === IPPROTO_TCP
+    ? TCP
+    : protocol === IPPROTO_UDP
+    ? UDP
+    : protocol === IPPROTO_UDPLITE
+    ? LITE
+    : -1;
 }

@@ -6,7 +6,6 @@ import type { CallerSource, ProcCaller, ProcTask } from "../../fs/procfs/source.
 import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
 import { TaskNetworks } from "../net_finder.ts";
 import type { Kernel } from "../kernel_services.ts";
-import { OpenSockets } from "./socket_table.ts";
 import { TaskView } from "./task_view.ts";
 
 export class ProcFacts implements CallerSource {
@@ -21,7 +20,6 @@ export class ProcFacts implements CallerSource {
     this.cpuInfo = cpuInfo;
     this.sysctl = sysctl;
     this.namespaces = new NsFs(kernel.host, this);
-    kernel.namespaces.net.lister = new OpenSockets(kernel);
     kernel.namespaces.net.finder = new TaskNetworks();
   }
 

@@ -68,7 +68,7 @@ export class KernelProcSource implements ProcSource {
     return this.facts.cpuInfo;
   }
   get net(): NetTables {
-    return netTablesOf(this.kernel, this.callerNs.net);
+    return netTablesOf(this.callerNs.net);
   }
   get netSettings(): NetSettings {
     return new NetSettingsView(this.callerNs.net);

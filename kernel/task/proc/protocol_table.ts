@@ -17,7 +17,7 @@ import {
   SOCK_STREAM,
 } from "../../../ffi/abi/socket.ts";
 import type { Socket } from "../../net/socket.ts";
-import { SocketTable } from "./socket_table.ts";
+import { SocketNumbers } from "./socket_table.ts";
 
 interface Protocol {
   readonly name: string;
@@ -102,10 +102,14 @@ const PROTOCOLS: readonly Protocol[] = [
   plain("NETLINK", 1096, (s) => s.family === AF_NETLINK, false, NOTHING),
 ];
 
-export class ProtocolTable extends SocketTable {
-  override rows(): string {
-    const sockets = this.sockets();
-    return PROTOCOLS.map((p) => row(p, sockets.filter(p.takes).length)).join("");
+export class ProtocolTable extends SocketNumbers {
+  protected override readonly kinds = PROTOCOLS.length;
+
+  override count(socket: Socket, numbers: number[]): void {
+    for (let i = 0; i < PROTOCOLS.length; i++) if (PROTOCOLS[i]!.takes(socket)) numbers[i]!++;
+  }
+  override format(numbers: readonly number[]): string {
+    return PROTOCOLS.map((p, i) => row(p, numbers[i] ?? 0)).join("");
   }
 }
 

@@ -2,7 +2,7 @@
  * The tables of /proc/net (proc_pid_net(5)), and the rows of those that are about sockets of other families than the internet's, addresses and
  * routes. Neighbours: socket_table.ts, inet_tables.ts, group_tables.ts.
  *
- * DIFFERS: sockets without a descriptor (not accepted yet, on their way in a message) are not shown.
+ * DIFFERS: connections that wait for accept(2) are not shown.
  */
 
 import {
@@ -26,22 +26,21 @@ import { NetlinkSocket } from "../../net/netlink/netlink_socket.ts";
 import { PacketSocket } from "../../net/packet/packet_socket.ts";
 import type { Socket } from "../../net/socket.ts";
 import { UnixSocket } from "../../net/unix/unix_socket.ts";
-import type { Kernel } from "../kernel_services.ts";
 import { setGroupTables } from "./group_tables.ts";
 import { setInetTables } from "./inet_tables.ts";
 import { ProtocolTable } from "./protocol_table.ts";
 import { hex, pointer, SocketRows } from "./socket_table.ts";
 
 /** The tables of a network namespace, filled from its sockets. */
-export function netTablesOf(kernel: Kernel, net: NetNamespace): NetTables {
+export function netTablesOf(net: NetNamespace): NetTables {
   if (net.tables !== null) return net.tables;
   const tables = net.tables = new NetTables();
   tables.devices = tables.texts = new TransportTables(net);
-  setInetTables(tables, kernel, net);
-  tables.set("protocols", new ProtocolTable(kernel, net));
-  tables.set("unix", new UnixTable(kernel, net));
-  tables.set("packet", new PacketTable(kernel, net));
-  tables.set("netlink", new NetlinkTable(kernel, net));
+  setInetTables(tables, net);
+  tables.set("protocols", new ProtocolTable(net));
+  tables.set("unix", new UnixTable(net));
+  tables.set("packet", new PacketTable(net));
+  tables.set("netlink", new NetlinkTable(net));
   tables.set("if_inet6", new Inet6Addresses(net));
   tables.set("route", new Routes(net));
   setGroupTables(tables, net);

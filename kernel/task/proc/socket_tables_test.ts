@@ -1,5 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { wholeText } from "../../fs/generated/stepped_text.ts";
+import { EAGAIN, EPERM } from "../../../ffi/abi/errno.ts";
+import { GeneratedFs } from "../../fs/generated/generated_fs.ts";
+import { RowFile } from "../../fs/generated/row_file.ts";
+import { type TextSteps, wholeText } from "../../fs/generated/stepped_text.ts";
+import { TextInode } from "../../fs/generated/text_inode.ts";
 import { AF_INET, AF_INET6, AF_UNIX, SOCK_DGRAM, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import type { NetTables } from "../../fs/procfs/net_tables.ts";
 import { registerFamilies } from "../../net/families.ts";
@@ -7,6 +11,9 @@ import { Endpoint, LOOPBACK4 } from "../../net/inet/address.ts";
 import { InetSocket } from "../../net/inet/inet_socket.ts";
 import type { Socket } from "../../net/socket.ts";
 import { UnixSocket } from "../../net/unix/unix_socket.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import { FakeHost } from "../../testing/fake_host.ts";
+import { BufferCursor } from "../../vfs/vfs_testing.ts";
 import { CallLab } from "../../testing/call_lab.ts";
 import { netTablesOf } from "./socket_tables.ts";
 
@@ -16,7 +23,7 @@ class Lab extends CallLab {
   constructor() {
     super();
     registerFamilies(this.kernel.namespaces.net);
-    this.tables = netTablesOf(this.kernel, this.kernel.namespaces.net);
+    this.tables = netTablesOf(this.kernel.namespaces.net);
   }
 
   open(family: number, type: number): Socket {
@@ -24,7 +31,8 @@ class Lab extends CallLab {
     if (typeof maker === "number") throw new Error("no family");
     const socket = maker.create(this.task, type, 0);
     if (typeof socket === "number") throw new Error("no socket");
-    this.task.files.install(socket, false, 100);
+    socket.cred = this.task.cred;
+    this.task.files.install(socket, false, 10_000);
     return socket;
   }
 
@@ -69,3 +77,73 @@ Deno.test("the loopback device is as its state says", () => {
   const [lo] = lab.tables.devices.list();
   assertEquals([lo?.name, lo?.mtu, lo?.flags], ["lo", 1500, 8]);
 });
+
+Deno.test("a step of a table makes some rows, whatever there are of sockets", () => {
+  const lab = new Lab();
+  for (let i = 0; i < 3000; i++) lab.open(AF_UNIX, SOCK_DGRAM);
+  const steps = lab.tables.text("unix");
+  if (typeof steps === "string") throw new Error("made at once");
+  let rows = -1, turns = 0;
+  for (let hasMore = true; hasMore; turns++) {
+    hasMore = steps.step();
+    const made = steps.text.split("\n").length - 1;
+    assertEquals(made <= 129, true);
+    rows += made;
+    steps.text = "";
+  }
+  assertEquals([rows, turns], [3000, 24]);
+  const counts = lab.tables.text("protocols");
+  if (typeof counts === "string") throw new Error("made at once");
+  assertEquals([counts.step(), counts.step()], [true, false]);
+  assertMatch(counts.text, /\nUNIX +\d+ +3000 /);
+});
+
+Deno.test("a file of rows gives them as it is read, and the rows of now from the beginning", () => {
+  const lab = new Lab(), seen: string[] = [];
+  for (let i = 0; i < 1000; i++) lab.open(AF_UNIX, SOCK_DGRAM);
+  const file = new UnixRows(lab.tables), all = wholeText(lab.tables.text("unix"));
+  const read = (offset: number): string => {
+    const io = new BufferCursor(new Uint8Array(65536));
+    for (let n = file.read(io, offset); n < 0; n = file.read(io, offset)) {
+      assertEquals([n, file.needsTurn], [-EAGAIN, true]);
+      seen.push("turn");
+    }
+    return String.fromCharCode(...io.buffer.subarray(0, io.done));
+  };
+  let text = "";
+  for (let part = read(0); part !== ""; part = read(text.length)) text += part;
+  assertEquals([text === all, seen.length], [true, 0]);
+  assertEquals(all.substring(40_000).startsWith(read(40_000)), true);
+  assertEquals(seen.length > 1, true);
+  lab.open(AF_UNIX, SOCK_DGRAM);
+  assertEquals(read(0), all.substring(0, read(0).length));
+  assertEquals(read(all.length).split("\n").length, 2);
+  file.drop();
+});
+
+/** /proc/net/unix as it is open. */
+class UnixRows extends RowFile {
+  private readonly tables: NetTables;
+
+  constructor(tables: NetTables) {
+    super(new NoText(new NoFs(new FakeHost()), 5, 0o444), 0);
+    this.tables = tables;
+  }
+  protected override begin(): string | TextSteps {
+    return this.tables.text("unix");
+  }
+}
+
+class NoText extends TextInode {
+  override render(): string {
+    return "";
+  }
+}
+
+class NoFs extends GeneratedFs {
+  override readonly type = "proc";
+  override readonly magic = 0;
+  override readonly createError = -EPERM;
+  override readonly makeError = -EPERM;
+  override readonly root: Inode = new NoText(this, 1, 0o444);
+}

@@ -54,8 +54,8 @@ export class TaskView implements ProcTask, ProcCaller {
   }
 
   get net(): NetTables | null {
-    const { task, kernel } = this;
-    return task === null || task.state === DEAD ? null : netTablesOf(kernel, task.ns.net);
+    const { task } = this;
+    return task === null || task.state === DEAD ? null : netTablesOf(task.ns.net);
   }
   get tid(): number {
     return (this.task ?? this.group).id.numberIn(this.pids);

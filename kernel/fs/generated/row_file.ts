@@ -1,0 +1,79 @@
+/**
+ * Text files of many rows, which are made as they are read: a read gives the rows of one turn of
+ * the loop, as a read of Linux's seq_file gives those of a page. What a reader at another place has
+ * to pass over takes several turns. A reader that begins again gets the rows of then.
+ */
+
+import { EAGAIN, ENOMEM } from "../../../ffi/abi/errno.ts";
+import { stringToBytes } from "../../core/bytes.ts";
+import { TEXT_BYTES } from "../../core/quota.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { TextSteps } from "./stepped_text.ts";
+import { TextFile } from "./text_inode.ts";
+
+const NOTHING = new Uint8Array(0);
+
+export abstract class RowFile extends TextFile {
+  private steps: TextSteps | null = null;
+  /** The bytes from `chunkAt` on. */
+  private chunk: Uint8Array<ArrayBuffer> = NOTHING;
+  private chunkAt: number = 0;
+  private isAtEnd: boolean = false;
+
+  /** A text from its beginning, or all of it. */
+  protected abstract begin(): TextSteps | string;
+
+  override read(io: IoCursor, offset: number): number {
+    this.needsTurn = false;
+    const isAgain = offset === 0 && this.chunkAt === 0 && this.chunk.length > 0;
+    if (offset < this.chunkAt || isAgain) this.rewind();
+    if (offset >= this.chunkAt + this.chunk.length) {
+      if (this.isAtEnd) return 0;
+      if (!this.makeChunk()) return -ENOMEM;
+    }
+    const from = offset - this.chunkAt, left = this.chunk.length - from;
+    if (left > 0) return io.putBytes(this.chunk, from, Math.min(io.remaining, left));
+    if (this.isAtEnd) return 0;
+    this.needsTurn = true;
+    return -EAGAIN;
+  }
+
+  private rewind(): void {
+    this.keep(NOTHING);
+    this.chunkAt = 0;
+    this.steps = null;
+    this.isAtEnd = false;
+  }
+
+  /** What one step makes; false: there is no memory for it. */
+  private makeChunk(): boolean {
+    const made = this.steps ?? this.begin();
+    let text = "";
+    if (typeof made === "string") {
+      text = made;
+      this.isAtEnd = true;
+    } else {
+      this.steps = made;
+      this.isAtEnd = !made.step();
+      text = made.text;
+      made.text = "";
+    }
+    this.chunkAt += this.chunk.length;
+    if (this.keep(stringToBytes(text))) return true;
+    this.rewind();
+    return false;
+  }
+
+  private keep(bytes: Uint8Array<ArrayBuffer>): boolean {
+    const more = bytes.length - this.chunk.length;
+    if (more > 0 && !TEXT_BYTES.hasRoom(more, this.account)) return false;
+    TEXT_BYTES.add(more, this.account);
+    this.chunk = bytes;
+    return true;
+  }
+
+  protected override release(): void {
+    this.keep(NOTHING);
+    this.steps = null;
+  }
+}
