@@ -55,6 +55,12 @@ export function keptBytes(program: B.BpfProgram | null, view: PacketView): numbe
   return program === null ? view.length : Math.min(runBpf(program, 0, view), view.length);
 }
 
+/** Bytes that are kept, which may be none of none; -1: the packet is dropped. */
+export function keptOrDropped(program: B.BpfProgram, view: PacketView): number {
+  const kept = runBpf(program, 0, view);
+  return kept === 0 ? -1 : Math.min(kept, view.length);
+}
+
 /** A number of the packet, big endian, or OUTSIDE. */
 function load(view: PacketView, op: number, offset: number, x: number): number {
   switch (op) {

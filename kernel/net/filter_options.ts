@@ -2,12 +2,7 @@
 
 import { EFAULT, EINVAL, ENOENT, ENOMEM, ENOPROTOOPT, EPERM } from "../../ffi/abi/errno.ts";
 import { BPF_MAXINSNS, SockFilter } from "../../ffi/abi/seccomp.ts";
-import {
-  SO_ATTACH_FILTER,
-  SO_DETACH_FILTER,
-  SO_LOCK_FILTER,
-  SOCK_STREAM,
-} from "../../ffi/abi/socket.ts";
+import { SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER } from "../../ffi/abi/socket.ts";
 import { BpfProgram } from "../core/bpf_program.ts";
 import { FILTER_INSTRUCTIONS } from "../core/quota.ts";
 import type { Socket } from "./socket.ts";
@@ -16,12 +11,12 @@ import type { OptionValue } from "./socket_options.ts";
 /** struct sock_fprog: how many instructions, and where they are. */
 const FPROG_BYTES = 16, FPROG_POINTER = 8;
 
-/** One of the three: 0 or -errno. DIFFERS: streams, which have no packets here, take none. */
+/** One of the three: 0 or -errno. DIFFERS: TCP, which has no packets here, takes none. */
 export function setFilterOption(socket: Socket, name: number, value: OptionValue): number {
   const { options } = socket;
   switch (name) {
     case SO_ATTACH_FILTER:
-      if (socket.type === SOCK_STREAM || !socket.takesFilters) return -ENOPROTOOPT;
+      if (!socket.takesFilters) return -ENOPROTOOPT;
       return attach(socket, value);
     case SO_DETACH_FILTER:
       if (!value.isInt) return -EINVAL;

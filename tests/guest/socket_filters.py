@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import select
 import socket
 import struct
 from errno import *
@@ -206,6 +207,73 @@ def packet_sockets_filter_by_link_and_type():
     eq(s.recvfrom(1000)[1][2], 0)
     s.setblocking(False)
     fails(EAGAIN, s.recv, 100)
+
+
+KINDS = [("dgram", socket.SOCK_DGRAM), ("seqpacket", socket.SOCK_SEQPACKET)]
+
+
+def unix_kept(kind, data, *ops):
+    """What of a message to a UNIX socket a program keeps; None if it drops it. The sender hears of nothing."""
+    a, b = socket.socketpair(socket.AF_UNIX, kind)
+    eq(attach(b, *ops), 0)
+    eq(a.send(data), len(data))
+    sc(NR.setsockopt, b.fileno(), socket.SOL_SOCKET, DETACH, struct.pack("i", 0), 4)
+    eq(a.send(b"the end"), 7)
+    got = b.recv(1000)
+    return None if got == b"the end" else got
+
+
+@cases([(f"{what} of {name}", kind, ops, data, expected) for name, kind in KINDS for what, ops, data, expected in [
+    ("all", [KEEP], b"0123456789", b"0123456789"), ("nothing", [op(RET, 0)], b"0123456789", None),
+    ("a part", [op(RET, 4)], b"0123456789", b"0123"), ("more than there is", [op(RET, 40)], b"0123", b"0123"),
+    ("its length", [op(LD | LEN), op(ALU | 0x10, 3), op(RET | 0x10)], b"0123456789", b"0123456"),
+    ("a byte", [op(LD | B | ABS, 2), op(RET | 0x10)], b"\x09\x09\x03abcdef", b"\x09\x09\x03"),
+    ("a byte outside", [op(LD | B | ABS, 20), KEEP], b"0123456789", None),
+    ("a protocol", [op(LD | W | ABS, AD + 0), op(ALU, 2), op(RET | 0x10)], b"0123456789", b"01"),
+    ("a message of nothing", [KEEP], b"", b""), ("a message of nothing, dropped", [op(RET, 0)], b"", None),
+]], shared=True)
+def unix_messages(kind, ops, data, expected):
+    eq(unix_kept(kind, data, *ops), expected)
+
+
+@test
+def a_unix_sender_of_what_is_dropped_does_not_wait():
+    a, b, c = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(3))
+    b.bind("")
+    for s in (a, c):
+        s.connect(b.getsockname())
+    for s in (a, b, c):
+        s.setblocking(False)
+    eq(attach(b, op(LD | B | ABS, 0), op(JMP | 0x10, ord("x"), 0, 1), op(RET, 0), KEEP), 0)
+    try:
+        while True:
+            a.send(b"kept")
+    except BlockingIOError:
+        pass
+    for _ in range(100):
+        eq(c.send(b"x is dropped"), 12)
+    while b.recv(100) == b"kept":
+        if not select.select([b], [], [], 0)[0]:
+            break
+    fails(EAGAIN, b.recv, 100)
+
+
+@test
+def unix_streams_take_filters_that_see_nothing():
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    eq(attach(b, op(RET, 0)), 0)
+    eq(a.send(b"all of it"), 9)
+    eq(b.recv(100), b"all of it")
+
+
+@test
+def descriptors_in_a_dropped_unix_message_are_closed():
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    r, w = os.pipe()
+    eq(attach(b, op(RET, 0)), 0)
+    eq(socket.send_fds(a, [b"x"], [w]), 1)
+    os.close(w)
+    eq(os.read(r, 1), b"")
 
 
 run()

@@ -28,6 +28,7 @@ import {
   POLLWRNORM,
 } from "../../vfs/open_file.ts";
 import { Backlog } from "../backlog.ts";
+import { releaseFilter } from "../filter_options.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import { collectRights } from "../rights.ts";
 import type { Socket } from "../socket.ts";
@@ -227,6 +228,7 @@ export abstract class ConnectionSocket extends UnixSocket {
   /** Closed: the other end reads what is left, then the end; unread bytes here are an error there. */
   protected override release(): void {
     this.unbind();
+    releaseFilter(this);
     const { peer, backlog } = this;
     this.isReadShut = this.isWriteShut = true;
     if (peer !== null) {

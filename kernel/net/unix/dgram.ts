@@ -17,6 +17,7 @@ import { AF_UNSPEC, MSG_OOB, SOCK_DGRAM } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { POLLERR, POLLHUP, POLLRDHUP } from "../../vfs/open_file.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
+import { releaseFilter } from "../filter_options.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
 import { collectRights, inFlightOf } from "../rights.ts";
 import type { NetNamespace } from "../net_namespace.ts";
@@ -101,14 +102,17 @@ export class UnixDgram extends UnixSocket {
     const to = this.destination(message);
     if (typeof to === "number") return to;
     if (this.options.wantsSender) this.autobind();
+    const kept = to.passFilter(io);
+    if (kept === null) return length;
+    if (typeof kept === "number") return kept;
     if (to.isReadShut) return -EPIPE;
     if (to.incoming.count > to.maxMessages || to.isOverfull(length, this)) {
       this.blockedOn = to.queue;
       return -EAGAIN;
     }
-    const datagram = new Datagram(length, nameBytes(this.name));
+    const datagram = new Datagram(kept.remaining, nameBytes(this.name));
     datagram.credentials = this.credentialsFor(message, to);
-    const r = to.incoming.push(io, datagram);
+    const r = to.incoming.push(kept, datagram);
     if (r < 0) return r;
     datagram.rights = inFlightOf(message.rights, to);
     message.rights = null;
@@ -189,6 +193,7 @@ export class UnixDgram extends UnixSocket {
 
   protected override release(): void {
     this.unbind();
+    releaseFilter(this);
     this.isClosed = true;
     this.incoming.free();
     for (const sender of this.senders) sender.queue.wake(WRITABLE);

@@ -46,11 +46,14 @@ export class UnixSeqpacket extends ConnectionSocket {
     if ((message.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     const length = io.remaining;
     if (length > from.options.sendBytes - MESSAGE_OVERHEAD) return -EMSGSIZE;
+    const kept = this.passFilter(io);
+    if (kept === null) return length;
+    if (typeof kept === "number") return kept;
     if (room < length || room <= 0) return -EAGAIN;
     if (from.options.wantsSender) from.autobind();
-    const datagram = new Datagram(length, nameBytes(from.name));
+    const datagram = new Datagram(kept.remaining, nameBytes(from.name));
     datagram.credentials = from.credentialsFor(message, this);
-    const r = this.incoming.push(io, datagram);
+    const r = this.incoming.push(kept, datagram);
     if (r < 0) return r;
     datagram.rights = inFlightOf(message.rights, this);
     message.rights = null;

@@ -6,6 +6,7 @@
 import {
   EADDRINUSE,
   EEXIST,
+  EFAULT,
   EINVAL,
   ENODATA,
   ENOPROTOOPT,
@@ -24,9 +25,12 @@ import {
   Ucred,
 } from "../../../ffi/abi/socket.ts";
 import { S_IFSOCK } from "../../../ffi/abi/stat.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
 import { createNode } from "../../vfs/create.ts";
 import { dropPath, holdPath, type Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
+import { BytesCursor } from "../bytes_cursor.ts";
+import { keptOrDropped, PacketView } from "../filter.ts";
 import { type Message, PeerCredentials, type SocketAddress } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import type { SocketCaller } from "../message.ts";
@@ -57,6 +61,21 @@ export abstract class UnixSocket extends Socket {
   override get takesPeekOffset(): boolean {
     return true;
   }
+  /** Streams take filters as well, which see nothing (unix_stream_sendmsg). */
+  override get takesFilters(): boolean {
+    return true;
+  }
+
+  /** What this socket's filter keeps of a message to it: null if nothing, or -errno. */
+  protected passFilter(io: IoCursor): IoCursor | null | number {
+    const { filter } = this.options, length = io.remaining;
+    if (filter === null) return io;
+    const bytes = new Uint8Array(length), n = io.takeBytes(bytes, 0, length);
+    if (n < length) return n < 0 ? n : -EFAULT;
+    const kept = keptOrDropped(filter, new PacketView().plain(this.net.host, bytes));
+    return kept < 0 ? null : new BytesCursor().set(bytes, kept);
+  }
+
   /** Programs of the host could connect to it, if they may. */
   protected get mayListen(): boolean {
     return false;

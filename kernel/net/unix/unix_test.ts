@@ -12,6 +12,7 @@ import {
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { unlinkAt } from "../../vfs/remove.ts";
+import { BpfProgram } from "../../core/bpf_program.ts";
 import { BufferCursor, errno } from "../../vfs/vfs_testing.ts";
 import { Message, PeerCredentials, SocketAddress } from "../message.ts";
 import { NetLab, unixAddress } from "../net_testing.ts";
@@ -222,4 +223,20 @@ Deno.test("types do not mix, and plain files are no sockets", () => {
   assertEquals(lab.connect(lab.socket(AF_UNIX, SOCK_SEQPACKET), unixAddress("/s")), "EPROTOTYPE");
   assertEquals(lab.connect(lab.socket(AF_UNIX, SOCK_STREAM), unixAddress("/")), "ECONNREFUSED");
   assert(lab.connect(lab.socket(AF_UNIX, SOCK_STREAM), unixAddress("/none")) === "ENOENT");
+});
+
+Deno.test("a filter cuts and drops messages, of which the sender hears nothing", () => {
+  for (const type of [SOCK_DGRAM, SOCK_SEQPACKET]) {
+    const lab = new NetLab(), [a, b] = lab.pair(type);
+    // LD the first byte; RET it.
+    const source = Uint8Array.of(0x30, 0, 0, 0, 0, 0, 0, 0, 0x16, 0, 0, 0, 0, 0, 0, 0);
+    b.options.filter = BpfProgram.parse(source, "socket");
+    const sent = ["\x04cut", "\x03cut", "\x00gone", "", "\x63all"].map((text) => lab.send(a, text));
+    assertEquals(sent, [4, 4, 5, 0, 4]);
+    const got = Array.from({ length: 4 }, () => lab.receive(b));
+    assertEquals(got, ["\x04cut", "\x03cu", "\x63all", "EAGAIN"]);
+    b.options.filter = null;
+    a.drop();
+    b.drop();
+  }
 });

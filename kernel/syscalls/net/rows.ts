@@ -23,7 +23,7 @@ export const rows: readonly Row[] = [
   row("getpeername", socket.sysGetpeername, "fd ptr ptr"),
   row("setsockopt", options.sysSetsockopt, "fd int int ptr int", {
     support: "partial",
-    note: "SO_ATTACH_FILTER on datagrams, packets and netlink; no SO_ATTACH_BPF; " +
+    note: "SO_ATTACH_FILTER on all but TCP; no SO_ATTACH_BPF; " +
       "SO_TIMESTAMPING of datagrams; no UDP_ENCAP, TCP_REPAIR, TCP_AO, TCP_ULP, TCP_MD5SIG; " +
       "of PACKET_* no ring for sending",
   }),

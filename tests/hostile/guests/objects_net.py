@@ -176,6 +176,7 @@ def socket_filters():
     code = struct.pack("<HBBI", 0, 0, 0, 0) * 4095 + struct.pack("<HBBI", 6, 0, 0, 0)
     text = ctypes.create_string_buffer(code)
     program = struct.pack("<HxxxxxxQ", 4096, ctypes.addressof(text))
+    KEPT.append(text)
 
     def one(i):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
