@@ -101,7 +101,7 @@ export function runQueued(task: Task): void {
   serve(task);
   if (task.state === READY) {
     task.state = HANDLING;
-    task.endWait();
+    task.pauseWait();
     task.uninterruptible = false;
     if (task.nr < 0) tryAgain(task);
     else call(task);

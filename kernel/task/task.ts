@@ -177,6 +177,8 @@ export class Task {
   /** Registrations of the wait; `waiter` serves the common case of one queue. */
   readonly waiter: TaskWaiter = new TaskWaiter(this);
   moreWaiters: TaskWaiter[] | null = null;
+  /** Those stay while the call runs again (poll(2) of many descriptors). */
+  keepsWaits: boolean = false;
   readonly timeout: TaskTimeout = new TaskTimeout(this);
 
   /** Reusable cursors over this task's memory. */
@@ -324,8 +326,16 @@ export class Task {
     return queue === null ? -EINTR : this.waitFor(queue, events);
   }
 
-  /** Forget all registrations of the wait (before the call runs again, or at exit). */
+  /** The call runs again: its registrations go, unless it keeps them. */
+  pauseWait(): void {
+    if (!this.keepsWaits) return this.endWait();
+    this.waiter.unlink();
+    if (this.timeout.isArmed) this.kernel.timers.disarm(this.timeout);
+  }
+
+  /** Forget all registrations of the wait (the call is over, or at exit). */
   endWait(): void {
+    this.keepsWaits = false;
     this.waiter.unlink();
     if (this.moreWaiters !== null) {
       for (const w of this.moreWaiters) w.unlink();

@@ -9,6 +9,7 @@ import { isRestartCode } from "../../task/return_to_user.ts";
 import { restoreMask, useTemporaryMask } from "../../task/signal/mask.ts";
 import { NR_OPEN } from "../../vfs/fd_table.ts";
 import type { Task } from "../../task/task.ts";
+import { FDS_A_TURN, passOf, PollPasses, runPasses } from "./poll_passes.ts";
 import {
   type OpenFile,
   POLLERR,
@@ -28,6 +29,10 @@ const POLLFD_BYTES = 8;
 /** The array of the running call; grows to the largest that was asked for. */
 let fds: Uint8Array<ArrayBuffer> = new Uint8Array(64 * POLLFD_BYTES);
 let fdsView = new DataView(fds.buffer);
+
+/** A slice of the array of a call that takes several turns. */
+const slice = new Uint8Array(FDS_A_TURN * POLLFD_BYTES);
+const sliceView = new DataView(slice.buffer);
 
 /** poll(2): `timeout` in ms, negative for ever. */
 export function sysPoll(t: Task, a: SyscallArgs): number {
@@ -49,6 +54,7 @@ export function sysPpoll(t: Task, a: SyscallArgs): number {
 
 function pollFds(t: Task, addr: number, count: number): number {
   if (count > Math.min(t.group.limits.get(RLIMIT_NOFILE), NR_OPEN)) return -EINVAL;
+  if (count > FDS_A_TURN) return runPasses(t, passOf(t) ?? new ArrayPasses(t, addr, count));
   const bytes = count * POLLFD_BYTES;
   if (bytes > fds.length) {
     fds = new Uint8Array(bytes * 2);
@@ -83,6 +89,32 @@ function pollOne(t: Task, fd: number, events: number): number {
   const file = t.files.get(fd);
   if (file === null) return POLLNVAL;
   return file.poll() & (events | POLLERR | POLLHUP);
+}
+
+/** poll(2) of more descriptors than one turn looks at. */
+class ArrayPasses extends PollPasses {
+  private readonly addr: number;
+
+  constructor(t: Task, addr: number, count: number) {
+    super(t, count);
+    this.addr = addr;
+  }
+
+  override look(t: Task, from: number, to: number): number {
+    const addr = this.addr + from * POLLFD_BYTES, bytes = (to - from) * POLLFD_BYTES;
+    if (t.mm.copyIn(slice, 0, addr, bytes) < 0) return -EFAULT;
+    let ready = 0;
+    for (let at = 0; at < bytes; at += POLLFD_BYTES) {
+      const fd = sliceView.getInt32(at, true), events = sliceView.getInt16(at + 4, true);
+      const bits = pollOne(t, fd, events);
+      if (bits !== 0) ready++;
+      if (t.mm.store16(addr + at + 6, bits) < 0) return -EFAULT;
+      if (ready > 0 || this.isWatched) continue;
+      const file = fileOf(t, fd);
+      if (file !== null) this.watch(t, file, events & 0xffff | POLLERR | POLLHUP);
+    }
+    return ready;
+  }
 }
 
 function fileOf(t: Task, fd: number): OpenFile | null {

@@ -1,0 +1,144 @@
+/**
+ * poll(2) of many descriptors: passes over all of them, some a turn of the loop. The first pass
+ * registers with their wait queues and stays registered, as in do_poll of Linux: what happens
+ * behind the place of a pass makes another one, so that no event is lost between turns.
+ */
+
+import { ENOMEM } from "../../../ffi/abi/errno.ts";
+import { EXTRA_WAITS } from "../../core/quota.ts";
+import type { WaitQueue } from "../../core/wait.ts";
+import { mustEnd } from "../../task/alert.ts";
+import type { Task } from "../../task/task.ts";
+import { TaskWaiter } from "../../task/task_wait.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+
+/** LIMIT: descriptors that one turn looks at, and registrations that it gives up. */
+export const FDS_A_TURN = 4096;
+
+/** Where a call stands: plain data in its task's progress. */
+export abstract class PollPasses {
+  readonly count: number;
+  /** Those before were looked at in this pass; what was ready of them. */
+  at: number = 0;
+  ready: number = 0;
+  /** All are registered, or none need be, as there is no time to wait. */
+  isWatched: boolean;
+  /** Something happened since this pass began. */
+  isWoken: boolean = false;
+  isAsleep: boolean = false;
+  isInterrupted: boolean = false;
+  /** The time is over, and what happened before is looked at. */
+  isLast: boolean = false;
+  /** What the call gives once it is registered nowhere; null: not known yet. */
+  result: number | null = null;
+  private lastQueue: WaitQueue | null = null;
+  private lastMask: number = 0;
+
+  constructor(t: Task, count: number) {
+    this.count = count;
+    this.isWatched = t.kernel.now() >= t.progress.deadlineNs;
+    t.progress.object = this;
+  }
+
+  /** Looks at some, registers with them unless `isWatched`: how many are ready, or -errno. */
+  abstract look(t: Task, from: number, to: number): number;
+
+  /** Descriptors of one file that follow each other are one registration. */
+  protected watch(t: Task, file: OpenFile, mask: number): void {
+    const queue = file.waitQueue;
+    if (queue === null || queue === this.lastQueue && (mask & ~this.lastMask) === 0) return;
+    this.lastQueue = queue;
+    this.lastMask = mask;
+    const waiter = new PassWaiter(t, this);
+    (t.moreWaiters ??= []).push(waiter);
+    EXTRA_WAITS.add(1, t.group.account);
+    queue.add(waiter, mask);
+  }
+
+  begin(): void {
+    this.at = this.ready = 0;
+    this.isWoken = this.isAsleep = false;
+  }
+}
+
+class PassWaiter extends TaskWaiter {
+  private readonly passes: PollPasses;
+
+  constructor(task: Task, passes: PollPasses) {
+    super(task);
+    this.passes = passes;
+  }
+
+  override onWake(events: number): void {
+    this.passes.isWoken = true;
+    if (this.passes.isAsleep) super.onWake(events);
+  }
+}
+
+/** What an earlier turn of the call began, or null. */
+export function passOf(t: Task): PollPasses | null {
+  const { object } = t.progress;
+  return object instanceof PollPasses ? object : null;
+}
+
+/** One turn: BLOCK, or what the call gives. */
+export function runPasses(t: Task, p: PollPasses): number {
+  if (t.interrupted) {
+    if (mustEnd(t)) return t.waitUntil(Infinity);
+    // A pass goes to its end, as what is ready comes before a signal.
+    p.isInterrupted = true;
+    t.interrupted = false;
+  }
+  if (p.result !== null) return leave(t, p);
+  if (p.isAsleep) p.begin();
+  const to = Math.min(p.count, p.at + FDS_A_TURN);
+  if (!p.isWatched && !EXTRA_WAITS.hasRoom(to - p.at)) return end(t, p, -ENOMEM);
+  const ready = p.look(t, p.at, to);
+  if (ready < 0) return end(t, p, ready);
+  p.ready += ready;
+  p.at = to;
+  return to < p.count ? goOn(t) : endPass(t, p);
+}
+
+function endPass(t: Task, p: PollPasses): number {
+  const { deadlineNs } = t.progress;
+  p.isWatched = true;
+  if (p.ready > 0) return end(t, p, p.ready);
+  if (p.isInterrupted) {
+    t.interrupted = true;
+    return end(t, p, t.waitUntil(Infinity));
+  }
+  if (t.kernel.now() >= deadlineNs) {
+    if (p.isLast || !p.isWoken) return end(t, p, 0);
+    p.isLast = true;
+  }
+  if (p.isWoken) {
+    p.begin();
+    return goOn(t);
+  }
+  p.isAsleep = t.keepsWaits = true;
+  return t.waitUntil(deadlineNs);
+}
+
+/** The next turn, which no signal but a fatal one takes. */
+function goOn(t: Task): number {
+  t.interrupted = false;
+  t.keepsWaits = t.uninterruptible = true;
+  return t.yieldTurn();
+}
+
+function end(t: Task, p: PollPasses, result: number): number {
+  p.result = result;
+  return leave(t, p);
+}
+
+/** Gives registrations up, some a turn. */
+function leave(t: Task, p: PollPasses): number {
+  const { moreWaiters } = t, n = Math.min(FDS_A_TURN, moreWaiters?.length ?? 0);
+  for (let i = 0; i < n; i++) moreWaiters!.pop()!.unlink();
+  EXTRA_WAITS.give(n, t.group.account);
+  if (moreWaiters !== null && moreWaiters.length > 0) return goOn(t);
+  t.moreWaiters = null;
+  t.keepsWaits = false;
+  return p.result ?? 0;
+}

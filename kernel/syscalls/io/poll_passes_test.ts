@@ -1,0 +1,115 @@
+// poll(2) of more descriptors than a turn looks at: turns are counted, events between them are not
+// lost, signals and the end of the process leave nothing behind.
+
+import { assert, assertEquals } from "@std/assert";
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../../ffi/abi/mman.ts";
+import { EXTRA_WAITS } from "../../core/quota.ts";
+import { RLIMIT_NOFILE } from "../../task/limits.ts";
+import { BLOCKED, type Task } from "../../task/task.ts";
+import { DATA, LabKernel, WAITS } from "../../testing/task_lab.ts";
+import { FDS_A_TURN } from "./poll_passes.ts";
+
+const ARRAY = 0x100000000, COUNT = 3 * FDS_A_TURN, SIGKILL = 9;
+
+interface Pipe {
+  readonly r: number;
+  readonly w: number;
+}
+
+class Polling {
+  readonly kernel: LabKernel = new LabKernel();
+  readonly parent: Task = this.kernel.start();
+  /** A child of the first process, which can be killed. */
+  readonly task: Task = childOf(this.kernel, this.parent);
+  readonly first: Pipe = this.pipe();
+  readonly second: Pipe = this.pipe();
+
+  /** Entries of the first slice are of one pipe, all others of two by turns. */
+  constructor() {
+    const { task, first, second } = this;
+    task.group.limits.soft[RLIMIT_NOFILE] = Infinity;
+    task.mm.mmap(ARRAY, 8 * COUNT, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, null, 0);
+    const other = this.pipe();
+    for (let i = 0; i < COUNT; i++) {
+      const { r } = i < FDS_A_TURN ? first : i % 2 === 0 ? second : other;
+      task.mm.store64(ARRAY + 8 * i, r + 2 ** 32);
+    }
+  }
+
+  private pipe(): Pipe {
+    assertEquals(this.kernel.call(this.task, "pipe", DATA), 0);
+    return { r: this.task.mm.load32(DATA), w: this.task.mm.load32(DATA + 4) };
+  }
+  poll(timeoutMs: number): void {
+    assertEquals(this.kernel.call(this.task, "poll", ARRAY, COUNT, timeoutMs), WAITS);
+  }
+  /** Turns until the call sleeps or is over. */
+  turns(): number {
+    let n = 0;
+    const isUnderWay = () =>
+      this.task.state !== BLOCKED ? false : this.task.uninterruptible || n === 0;
+    for (; isUnderWay() && n < 100; n++) this.kernel.pass(1);
+    return n;
+  }
+  write({ w }: Pipe): void {
+    const { files, mm } = this.task, file = files.get(w);
+    if (file === null) throw new Error("no pipe");
+    const io = this.task.io;
+    assertEquals(mm.store32(DATA + 64, 1), 0);
+    io.set(DATA + 64, 1);
+    assertEquals(file.write(io, -1), 1);
+  }
+}
+
+function childOf(kernel: LabKernel, parent: Task): Task {
+  const child = kernel.pids.tasks.get(Number(kernel.call(parent, "fork")));
+  if (child === undefined) throw new Error("no child");
+  return child;
+}
+
+function polling(test: (p: Polling) => void): void {
+  const before = EXTRA_WAITS.used, p = new Polling();
+  test(p);
+  assertEquals([p.task.moreWaiters, EXTRA_WAITS.used], [null, before]);
+  p.kernel.close();
+}
+
+Deno.test("a look without time to wait registers nowhere", () =>
+  polling((p) => {
+    p.poll(0);
+    assertEquals([p.task.moreWaiters, p.turns(), p.kernel.outcome(p.task)], [null, 2, 0]);
+  }));
+
+Deno.test("what happens behind the place of a pass makes another pass", () =>
+  polling((p) => {
+    p.poll(-1);
+    assertEquals(p.task.moreWaiters?.length, 1);
+    p.kernel.pass(1);
+    p.write(p.first);
+    // The third slice, a pass of three, and what is registered in three parts.
+    p.turns();
+    assertEquals(p.kernel.outcome(p.task), FDS_A_TURN);
+  }));
+
+Deno.test("a sleeper is woken, and looks at all again", () =>
+  polling((p) => {
+    p.poll(-1);
+    p.turns();
+    assertEquals([p.task.state, p.task.uninterruptible], [BLOCKED, false]);
+    assert(p.task.moreWaiters!.length === 2 * FDS_A_TURN + 1);
+    p.write(p.second);
+    p.kernel.pass(1);
+    p.turns();
+    assertEquals(p.kernel.outcome(p.task), FDS_A_TURN);
+  }));
+
+Deno.test("a process that is killed between two turns, or asleep, is registered nowhere", () => {
+  for (const turns of [0, 1, 10]) {
+    polling((p) => {
+      p.poll(-1);
+      for (let n = 0; n < turns; n++) p.kernel.pass(1);
+      assert(p.task.moreWaiters!.length > 0);
+      assertEquals(p.kernel.call(p.parent, "kill", p.task.group.pid, SIGKILL), 0);
+    });
+  }
+});
