@@ -20,7 +20,7 @@ import { BLOCK } from "../core/result.ts";
 import type { WaitQueue } from "../core/wait.ts";
 import { pipeFs } from "../fs/anonfd/anon_inode.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
-import type { Caller } from "../vfs/caller.ts";
+import type { Caller, CallProgress } from "../vfs/caller.ts";
 import type { Path } from "../vfs/dentry.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { notifyOpen } from "../vfs/notify.ts";
@@ -32,7 +32,7 @@ const KEPT_FLAGS = O_ACCMODE | O_NONBLOCK | O_APPEND | O_DIRECT | O_NOATIME;
 
 /** A caller that can wait: a task. */
 export interface WaitingCaller extends Caller {
-  readonly progress: { object: object | null };
+  readonly progress: CallProgress & { object: object | null };
   waitFor(queue: WaitQueue, events: number): number;
 }
 

@@ -8,6 +8,7 @@ import { mknodAt } from "../vfs/create.ts";
 import { openAt } from "../vfs/open.ts";
 import { OpenFile, POLLHUP } from "../vfs/open_file.ts";
 import { unlinkAt } from "../vfs/remove.ts";
+import { Progress } from "../task/progress.ts";
 import { TestCaller, TestFiles } from "../vfs/vfs_testing.ts";
 import { FifoOpener, resumeOpen } from "./fifo.ts";
 
@@ -20,7 +21,7 @@ class Wakes extends Waiter {
 
 /** A caller that can wait, as a task can. */
 class Waiting extends TestCaller {
-  readonly progress: { object: object | null } = { object: null };
+  readonly progress: Progress = new Progress();
   readonly waiter: Wakes = new Wakes();
   isInterrupted: boolean = false;
 

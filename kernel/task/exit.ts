@@ -59,6 +59,7 @@ const repeated = (run: EndStep["run"]): EndStep => ({ run, isRepeated: true });
 /** In this order; `Task.endStep` says which comes next. */
 const TASK_END: readonly EndStep[] = [
   once((task) => task.endWait()),
+  once((task) => task.progress.endWalks()),
   once(discardPendingExec),
   once(discardFork),
   once(traceExit),

@@ -1,6 +1,7 @@
 /** What a blocked call remembers between its runs. */
 
 import type { MonitorEvent } from "../mm/userfault.ts";
+import type { LongWalk } from "../vfs/long_walk.ts";
 import type { Asked } from "../vfs/permission_events.ts";
 
 /**
@@ -23,6 +24,8 @@ export class Progress {
   result: number = 0;
   /** Who was asked whether the call may go on (fanotify). */
   asked: Asked | null = null;
+  /** Walks of paths that needed more than one turn. */
+  walks: LongWalk[] | null = null;
 
   reset(): void {
     this.done = 0;
@@ -33,5 +36,12 @@ export class Progress {
     this.text = null;
     this.told = null;
     this.asked = null;
+    if (this.walks !== null) this.endWalks();
+  }
+
+  /** The call is over, or made anew: its walks let go of where they stood. */
+  endWalks(): void {
+    for (const walk of this.walks ?? []) walk.end();
+    this.walks = null;
   }
 }

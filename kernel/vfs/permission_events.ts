@@ -8,9 +8,8 @@
 import { EPERM } from "../../ffi/abi/errno.ts";
 import { FAN_ONDIR } from "../../ffi/abi/fanotify.ts";
 import { BLOCK } from "../core/result.ts";
-import type { WaitQueue } from "../core/wait.ts";
 import { isDirectory, isRegular } from "./access.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, canWait, type WaitingCaller } from "./caller.ts";
 import type { Dentry, Path } from "./dentry.ts";
 import { concernsOf, FileEvent, MARKS, type Question } from "./marks.ts";
 import type { OpenFile } from "./open_file.ts";
@@ -21,21 +20,10 @@ export class Asked {
   created: Dentry | null = null;
 }
 
-/** A caller that can wait for some time: a task. */
-interface WaitingCaller extends Caller {
-  readonly progress: { asked: Asked | null };
-  uninterruptible: boolean;
-  waitFor(queue: WaitQueue, events: number): number;
-}
-
-function isWaiting(caller: Caller): caller is WaitingCaller {
-  return "waitFor" in caller && "progress" in caller;
-}
-
 /** `mask`, one FAN_*_PERM, for the file at `path`: 0, -EPERM, BLOCK, or -errno of an interrupted wait. */
 export function askToGoOn(caller: Caller, path: Path, mask: number): number {
   const { mount, dentry } = path, { inode } = dentry;
-  if (MARKS.asking === 0 || inode === null || !isWaiting(caller)) return 0;
+  if (MARKS.asking === 0 || inode === null || !canWait(caller)) return 0;
   const isDir = isDirectory(inode);
   if (!isDir && !isRegular(inode)) return 0;
   const dir = dentry.isRoot ? null : dentry.parent;
@@ -80,12 +68,12 @@ export function askBeforeAccess(caller: Caller, file: OpenFile, mask: number): n
 
 /** Something was created for a call that may have to wait before it is opened. */
 export function rememberCreated(caller: Caller, dentry: Dentry): void {
-  if (MARKS.asking > 0 && isWaiting(caller)) {
+  if (MARKS.asking > 0 && canWait(caller)) {
     (caller.progress.asked ??= new Asked()).created = dentry;
   }
 }
 
 /** What the call created before it waited. */
 export function createdBefore(caller: Caller): Dentry | null {
-  return isWaiting(caller) && caller.progress.asked !== null ? caller.progress.asked.created : null;
+  return canWait(caller) && caller.progress.asked !== null ? caller.progress.asked.created : null;
 }

@@ -56,16 +56,14 @@ export function accessAt(
   flags: number,
 ): number {
   if ((mode & ~7) !== 0 || (flags & ~ACCESS_FLAGS) !== 0) return -EINVAL;
-  const judged: Caller = (flags & AT_EACCESS) !== 0
-    ? caller
-    : { files: caller.files, fs: caller.fs, cred: realCredentials(caller.cred) };
+  const cred = (flags & AT_EACCESS) !== 0 ? caller.cred : realCredentials(caller.cred);
   const walk = firstWalk(caller);
-  let r = walk.run(judged, dirfd, text, lookupFlags(flags));
+  let r = walk.run(caller, dirfd, text, lookupFlags(flags), 0, cred);
   if (r < 0) return r;
   const inode = walk.inode, mount = walk.mount;
   if (mode === 0) return 0;
   if ((mode & X_OK) !== 0 && isRegular(inode) && checkNoExec(mount) < 0) return -EACCES;
-  r = inodePermission(inode, mode, judged.cred);
+  r = inodePermission(inode, mode, cred);
   if (r === 0) r = mayUseDevice(caller, inode, mode);
   if (r < 0 || (mode & W_OK) === 0) return r;
   const type = inode.mode & S_IFMT;

@@ -21,9 +21,12 @@ import { MAXSYMLINKS, NAME_MAX, PATH_MAX } from "../../ffi/abi/fs.ts";
 import { MS_NOSYMFOLLOW } from "../../ffi/abi/mount.ts";
 import { isDirectory, isSymlink, mayFollow, maySearch } from "./access.ts";
 import { touchAtime } from "./atime.ts";
-import type { Caller } from "./caller.ts";
+import type { Credentials } from "../cred/credentials.ts";
+import { KernelBug } from "../core/kernel_bug.ts";
+import { type Caller, canWait } from "./caller.ts";
 import { Dentry, type Mount, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
+import { LongWalk, type WalkPlace } from "./long_walk.ts";
 import type { MountNamespace } from "./mounts.ts";
 
 /** Follow a symbolic link in the last component. */
@@ -40,6 +43,13 @@ export const LOOKUP_OPEN = 16;
 /** What the last component is: a name, "/" alone, ".", "..". */
 export const LAST_NORM = 0, LAST_ROOT = 1, LAST_DOT = 2, LAST_DOTDOT = 3;
 
+/**
+ * LIMIT: components that one turn of the loop walks; a path without links never has so many. A link
+ * counts as several, and so does its text, as long as the texts behind it make that.
+ */
+export const STEPS_A_TURN = 4096;
+const LINK_STEPS = 16, TEXT_STEP = 512;
+
 const SLASH = 47, DOT = 46;
 const SCOPED = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
 
@@ -53,6 +63,8 @@ export class Walk {
   hasTrailingSlash: boolean = false;
 
   private caller: Caller;
+  /** Whose permission to search counts: not always the caller's own. */
+  private cred: Credentials;
   private namespace: MountNamespace;
   private root: Path;
   private flags: number = 0;
@@ -62,10 +74,18 @@ export class Walk {
   private text: string = "";
   private at: number = 0;
   private mustBeDirectory: boolean = false;
+  /** What the walk began with. */
+  private dirfd: number = AT_FDCWD;
+  private given: string = "";
+  /** Components that this turn has walked. */
+  private steps: number = 0;
+  /** What is left of the walk is in the caller's progress. */
+  private long: LongWalk | null = null;
 
   /** Use `firstWalk` or `secondWalk`. */
   constructor(caller: Caller) {
     this.caller = caller;
+    this.cred = caller.cred;
     this.namespace = caller.fs.namespace;
     this.root = caller.fs.root;
     this.mount = this.root.mount;
@@ -85,25 +105,38 @@ export class Walk {
   /**
    * Resolve `text` relative to `dirfd` (AT_FDCWD: the working directory). 0, -errno, or BLOCK. HOT
    *
-   * `resolve`: RESOLVE_* of openat2(2), already checked.
+   * `resolve`: RESOLVE_* of openat2(2), already checked. A long walk of a task needs several turns
+   * of the loop: BLOCK, or what a task gets that must end.
    */
-  run(caller: Caller, dirfd: number, text: string, flags: number, resolve: number = 0): number {
+  run(
+    caller: Caller,
+    dirfd: number,
+    text: string,
+    flags: number,
+    resolve: number = 0,
+    cred: Credentials = caller.cred,
+  ): number {
     if (text.length === 0 && (flags & LOOKUP_EMPTY) === 0) return -ENOENT;
     if (text.length >= PATH_MAX) return -ENAMETOOLONG;
     this.caller = caller;
     this.namespace = caller.fs.namespace;
     this.root = caller.fs.root;
+    this.cred = cred;
+    this.flags = flags;
     this.resolve = resolve;
+    this.dirfd = dirfd;
+    this.given = text;
+    this.steps = 0;
+    this.long = null;
+    const { progress } = caller;
+    if (progress !== undefined && progress.walks !== null && this.find(progress.walks)) {
+      return this.goOn();
+    }
     const isAbsolute = text.charCodeAt(0) === SLASH;
     const r = isAbsolute && (resolve & RESOLVE_IN_ROOT) === 0
       ? this.startAtRoot()
       : this.startAt(dirfd, text.length === 0);
     if (r < 0) return r;
-    return this.begin(text, flags);
-  }
-
-  private begin(text: string, flags: number): number {
-    this.flags = flags;
     this.links = 0;
     this.text = text;
     this.at = 0;
@@ -150,11 +183,12 @@ export class Walk {
   /** The loop over components, through links too. */
   private components(): number {
     for (;;) {
+      if (++this.steps > STEPS_A_TURN && canWait(this.caller)) return this.pause();
       const text = this.text, length = text.length;
       let at = this.at;
       while (at < length && text.charCodeAt(at) === SLASH) at++;
       if (at >= length) return this.finishWithoutName();
-      const searchable = maySearch(this.inode, this.caller.cred);
+      const searchable = maySearch(this.inode, this.cred);
       if (searchable < 0) return searchable;
       let end = text.indexOf("/", at);
       if (end < 0) end = length;
@@ -274,7 +308,7 @@ export class Walk {
     if ((this.resolve & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
     if ((this.mount.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
     if (isLast && this.namespace.vfs.protectedSymlinks) {
-      const may = mayFollow(this.inode, inode, this.caller.cred);
+      const may = mayFollow(this.inode, inode, this.cred);
       if (may < 0) return may;
     }
     touchAtime(this.mount, inode, false);
@@ -308,7 +342,51 @@ export class Walk {
     }
     this.text = isLast ? target : target + "/" + this.text.substring(this.at);
     this.at = 0;
+    this.steps += LINK_STEPS + this.text.length / TEXT_STEP;
     return 0;
+  }
+
+  private get place(): WalkPlace {
+    const { path: here, root, text, at, links, mustBeDirectory } = this;
+    return { here, root, text, at, links, mustBeDirectory };
+  }
+
+  /** The rest is for another turn of the loop. */
+  private pause(): number {
+    const { caller, dirfd, given: path, flags, resolve } = this;
+    if ((resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
+    if (!canWait(caller)) throw new KernelBug("a caller with one turn");
+    if (this.long !== null) this.long.moveTo(this.place);
+    else {
+      this.long = new LongWalk(this, { dirfd, path, flags, resolve }, this.place);
+      (caller.progress.walks ??= []).push(this.long);
+    }
+    caller.uninterruptible = true;
+    return caller.yieldTurn();
+  }
+
+  /** Whether an earlier turn of the call began this walk. */
+  private find(walks: readonly LongWalk[]): boolean {
+    const { dirfd, given, flags, resolve } = this;
+    this.long = walks.find((w) => w.is(this, dirfd, given, flags, resolve)) ?? null;
+    return this.long !== null;
+  }
+
+  /** Goes on where an earlier turn stopped. The end is a place too: the call may run once more. */
+  private goOn(): number {
+    const long = this.long;
+    if (long === null) throw new KernelBug("a walk that was found");
+    const { here, root, text, at, links, mustBeDirectory } = long.place;
+    this.mount = here.mount;
+    this.dentry = here.dentry;
+    this.root = root;
+    this.text = text;
+    this.at = at;
+    this.links = links;
+    this.mustBeDirectory = mustBeDirectory;
+    const r = this.components();
+    if (r >= 0) long.moveTo(this.place);
+    return r;
   }
 
   /** After LOOKUP_PARENT: the dentry of the last component, negative too; -errno or BLOCK. */

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import {
   AT_FDCWD,
+  O_CREAT,
   O_DIRECTORY,
   O_PATH,
   O_RDONLY,
@@ -11,6 +12,8 @@ import {
   RESOLVE_NO_SYMLINKS,
   RESOLVE_NO_XDEV,
 } from "../../ffi/abi/fcntl.ts";
+import { BLOCK } from "../core/result.ts";
+import { Progress } from "../task/progress.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import { mkdirAt, symlinkAt } from "./create.ts";
 import { addMount, bindMount, unmount } from "./mount_operations.ts";
@@ -19,8 +22,15 @@ import { cwdText, pathText } from "./pathname.ts";
 import { renameAt } from "./rename.ts";
 import { rmdirAt } from "./remove.ts";
 import { findAt, statAt } from "./status.ts";
-import { errno, mustOpen, type TestCaller, TestFiles, writeText } from "./vfs_testing.ts";
-import { firstWalk, LOOKUP_DIRECTORY, LOOKUP_FOLLOW, LOOKUP_PARENT, Walk } from "./walk.ts";
+import { errno, mustOpen, TestCaller, TestFiles, writeText } from "./vfs_testing.ts";
+import {
+  firstWalk,
+  LOOKUP_DIRECTORY,
+  LOOKUP_FOLLOW,
+  LOOKUP_PARENT,
+  STEPS_A_TURN,
+  Walk,
+} from "./walk.ts";
 import type { Path } from "./dentry.ts";
 
 function setUp(): TestFiles {
@@ -277,4 +287,93 @@ Deno.test("the cache forgets unused names beyond its bound and keeps those in us
   }
   assertEquals(find(c, "/a/b/c").dentry, dentry);
   pinned.drop();
+});
+
+/** A caller that has turns of the loop, as a task has. */
+class Walker extends TestCaller {
+  readonly progress = new Progress();
+  uninterruptible = false;
+  /** Turns that it gave up. */
+  yielded = 0;
+
+  waitFor(): number {
+    return BLOCK;
+  }
+  yieldTurn(): number {
+    this.yielded++;
+    return BLOCK;
+  }
+  /** Runs a call as often as it gives up its turn. */
+  call(run: () => number): number {
+    this.yielded = 0;
+    for (;;) {
+      const r = run();
+      if (r !== BLOCK) return r;
+    }
+  }
+}
+
+/** `count` links, each with a page of components; the first leads to /d. The name of the last. */
+function chain(t: TestFiles, count: number): string {
+  mkdirAt(t.root, AT_FDCWD, "/d", 0o755);
+  for (let i = 0; i < count; i++) {
+    symlinkAt(t.root, "d/../".repeat(800) + (i === 0 ? "d" : `l${i - 1}`), AT_FDCWD, `/l${i}`);
+  }
+  return `/l${count - 1}`;
+}
+
+function walkerOf({ root: { files, fs, cred } }: TestFiles): Walker {
+  return new Walker(files, fs, cred);
+}
+
+Deno.test("a path of 40 long links is walked in several turns, to the same end", () => {
+  const t = new TestFiles(), last = chain(t, 39), c = walkerOf(t), walk = firstWalk(c);
+  assertEquals(c.call(() => walk.run(c, AT_FDCWD, last, LOOKUP_FOLLOW)), 0);
+  assertEquals(pathText(walk.path, c.fs.root), "/d");
+  const steps = 39 * (1601 + 16);
+  assertEquals(c.yielded >= Math.floor(steps / STEPS_A_TURN), true);
+  assertEquals(c.uninterruptible, true);
+});
+
+Deno.test("the longest path without links is walked in one turn", () => {
+  const t = new TestFiles(), c = walkerOf(t), walk = firstWalk(c);
+  assertEquals(c.call(() => walk.run(c, AT_FDCWD, "./".repeat(2047), LOOKUP_FOLLOW)), 0);
+  assertEquals([c.yielded, c.progress.walks], [0, null]);
+});
+
+Deno.test("a call with two long paths comes to its end", () => {
+  const t = new TestFiles(), last = chain(t, 20), c = walkerOf(t);
+  mkdirAt(t.root, AT_FDCWD, "/d/from", 0o755);
+  assertEquals(c.call(() => renameAt(c, AT_FDCWD, `${last}/from`, AT_FDCWD, `${last}/to`, 0)), 0);
+  assertEquals(c.yielded >= 2 * Math.floor(20 * 1600 / STEPS_A_TURN), true);
+  assertEquals(go(t.root, "/d/to"), "/d/to");
+});
+
+Deno.test("O_CREAT through links that need several turns", () => {
+  const t = new TestFiles(), last = chain(t, 20), c = walkerOf(t);
+  symlinkAt(t.root, `${last}/new`, AT_FDCWD, "/made");
+  const open = () => {
+    const file = openAt2(c, AT_FDCWD, "/made", O_RDONLY | O_CREAT, 0o644, 0);
+    return typeof file === "number" ? file : 0;
+  };
+  assertEquals(c.call(open), 0);
+  assertEquals([c.yielded > 0, go(t.root, "/made")], [true, "/d/new"]);
+});
+
+Deno.test("what a long walk stands on is held until the call is over", () => {
+  const t = new TestFiles(), last = chain(t, 20), c = walkerOf(t), walk = firstWalk(c);
+  const { mount } = t.namespace.rootPath(), pins = mount.pins;
+  assertEquals(walk.run(c, AT_FDCWD, last, LOOKUP_FOLLOW), BLOCK);
+  assertEquals(mount.pins > pins, true);
+  c.call(() => walk.run(c, AT_FDCWD, last, LOOKUP_FOLLOW));
+  c.progress.reset();
+  assertEquals(mount.pins, pins);
+});
+
+Deno.test("a walk of cached names alone gives up instead of its turn", () => {
+  const t = new TestFiles(), last = chain(t, 20), c = walkerOf(t), walk = firstWalk(c);
+  c.call(() => walk.run(c, AT_FDCWD, last, LOOKUP_FOLLOW));
+  c.progress.reset();
+  const r = c.call(() => walk.run(c, AT_FDCWD, last, LOOKUP_FOLLOW, RESOLVE_CACHED));
+  assertEquals([errno(r), c.yielded], ["EAGAIN", 0]);
 });

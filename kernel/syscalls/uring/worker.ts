@@ -202,6 +202,7 @@ export class Worker extends Task {
     RING_REQUESTS.give(1, this.group.account);
     this.ring.counting.disarm(this.counted);
     this.endWait();
+    this.progress.endWalks();
     this.isDone = true;
     this.leaveFutexes();
     this.state = DEAD;
