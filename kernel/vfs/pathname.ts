@@ -14,10 +14,11 @@ interface Climb {
   isReachable: boolean;
 }
 
-function climb(path: Path, root: Path): Climb {
+/** @param limit a longer text need not be whole: its caller refuses it */
+function climb(path: Path, root: Path, limit: number = Infinity): Climb {
   let mount = path.mount, dentry = path.dentry;
   let text = "";
-  for (;;) {
+  while (text.length < limit) {
     if (mount === root.mount && dentry === root.dentry) {
       return { text: text === "" ? "/" : text, isReachable: true };
     }
@@ -58,7 +59,7 @@ function bounded(text: string): string | number {
 
 /** As readlink of /proc/PID/fd/N shows it: with " (deleted)" when the name is gone. */
 export function pathText(path: Path, root: Path): string | number {
-  const { text } = climb(path, root);
+  const { text } = climb(path, root, PATH_MAX);
   return bounded(path.dentry.isUnlinked ? text + " (deleted)" : text);
 }
 
@@ -71,7 +72,7 @@ export function reachableText(path: Path, root: Path): string | null {
 /** getcwd(2): -ENOENT for a removed directory, "(unreachable)" in front of one outside of the root. */
 export function cwdText(fs: FsContext): string | number {
   if (fs.cwd.dentry.isUnlinked) return -ENOENT;
-  const { text, isReachable } = climb(fs.cwd, fs.root);
+  const { text, isReachable } = climb(fs.cwd, fs.root, PATH_MAX);
   return bounded(isReachable ? text : "(unreachable)" + text);
 }
 

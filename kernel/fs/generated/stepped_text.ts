@@ -7,12 +7,13 @@
  */
 
 import { EAGAIN, ENOMEM } from "../../../ffi/abi/errno.ts";
+import { stringToBytes } from "../../core/bytes.ts";
 import { TEXT_MAX } from "../../core/quota.ts";
 import { TextFile } from "./text_inode.ts";
 
 /** A text in the making: plain data, which a file keeps from turn to turn. */
 export interface TextSteps {
-  /** What there is of it; a file of rows takes it out. */
+  /** What there is of it, but what a file took already. */
   text: string;
   /** Adds so much of it as one turn may take. False: that was the last of it. */
   step(): boolean;
@@ -20,28 +21,56 @@ export interface TextSteps {
 
 export abstract class SteppedTextFile extends TextFile {
   private steps: TextSteps | null = null;
+  /** The bytes so far, as a turn that made them all from a long text would be long. */
+  private made: Uint8Array<ArrayBuffer> = NOTHING;
+  private length: number = 0;
 
   /** A text from its beginning, or all of it, or -errno. */
   protected abstract begin(): TextSteps | string | number;
 
-  protected override render(): string | number {
+  protected override make(): Uint8Array<ArrayBuffer> | number {
     if (this.steps === null) {
       const text = this.begin();
-      if (typeof text !== "object") return text;
+      if (typeof text === "number") return text;
+      if (typeof text === "string") return stringToBytes(text);
       this.steps = text;
     }
-    const { steps } = this, hasMore = steps.step();
-    const isTooLong = steps.text.length > TEXT_MAX;
-    if (hasMore && !isTooLong) return -EAGAIN;
+    const { steps } = this, hasMore = steps.step(), { text } = steps;
+    const isTooLong = this.length + text.length > TEXT_MAX;
+    if (!isTooLong) {
+      this.append(stringToBytes(text));
+      steps.text = "";
+      if (hasMore) return -EAGAIN;
+    }
+    const bytes = this.made.subarray(0, this.length);
+    this.forget();
+    return isTooLong ? -ENOMEM : bytes;
+  }
+
+  private append(bytes: Uint8Array<ArrayBuffer>): void {
+    const end = this.length + bytes.length;
+    if (end > this.made.length) {
+      const larger = new Uint8Array(Math.max(end, 2 * this.made.length));
+      larger.set(this.made.subarray(0, this.length));
+      this.made = larger;
+    }
+    this.made.set(bytes, this.length);
+    this.length = end;
+  }
+
+  private forget(): void {
     this.steps = null;
-    return isTooLong ? -ENOMEM : steps.text;
+    this.made = NOTHING;
+    this.length = 0;
   }
 
   protected override release(): void {
     super.release();
-    this.steps = null;
+    this.forget();
   }
 }
+
+const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 /** All of a text at once, for texts that are known to be short. */
 export function wholeText(text: TextSteps | string): string {

@@ -63,6 +63,12 @@ export class TextFile extends OpenFile {
     return true;
   }
 
+  /** The bytes that this reader gets, or -errno; -EAGAIN: it takes another turn of the loop. */
+  protected make(): Uint8Array<ArrayBuffer> | number {
+    const text = this.render();
+    return typeof text === "number" ? text : stringToBytes(text);
+  }
+
   /** What this reader gets; subclasses may have remembered something when they were opened. */
   protected render(): string | number {
     return this.inode.render();
@@ -80,11 +86,11 @@ export class TextFile extends OpenFile {
   override read(io: IoCursor, offset: number): number {
     let bytes = this.bytes;
     if (bytes === null || offset === 0) {
-      const text = this.render();
-      this.needsTurn = text === -EAGAIN;
-      if (typeof text === "number") return text;
-      if (!this.mayKeep(text.length)) return -ENOMEM;
-      bytes = this.bytes = stringToBytes(text);
+      const made = this.make();
+      this.needsTurn = made === -EAGAIN;
+      if (typeof made === "number") return made;
+      if (!this.mayKeep(made.length)) return -ENOMEM;
+      bytes = this.bytes = made;
     }
     if (offset >= bytes.length || io.remaining === 0) return 0;
     return io.putBytes(bytes, offset, Math.min(io.remaining, bytes.length - offset));
