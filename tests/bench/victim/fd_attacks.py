@@ -6,6 +6,7 @@ import os
 import resource
 import select
 import socket
+import struct
 
 from calls import call, in_child, libc, table
 
@@ -96,23 +97,25 @@ def epoll_edges_of_100000(scale):
 
 @attack
 def epoll_nested(scale):
-    count = int(300 * scale) + 1
-    r, w = os.pipe()
-    layers = [[r]]
-    for _ in range(3):
-        layer = []
-        for _ in range(count):
-            ep = select.epoll()
+    """As many ways from each file up to the last set as may be: 100 of three sets."""
+    files = [libc.eventfd(0, os.O_NONBLOCK) for _ in range(int(2000 * scale) + 1)]
+    layers = [files]
+    for width in (10, 10, 1):
+        layer = [select.epoll() for _ in range(width)]
+        for ep in layer:
             for fd in layers[-1]:
                 ep.register(fd, select.EPOLLIN)
-            layer.append(ep)
         layers.append(layer)
+    one = struct.pack("Q", 1)
 
     def go():
-        os.write(w, b"x")
-        for ep in layers[-1][:3]:
-            ep.poll(0, 10)
-        os.read(r, 1)
+        for fd in files[:100]:
+            os.write(fd, one)
+        layers[-1][0].poll(0, 10)
+        for fd in files[:100]:
+            os.read(fd, 8)
+        layers[-1][0].unregister(layers[-2][0])
+        layers[-1][0].register(layers[-2][0], select.EPOLLIN)
     return go
 
 
