@@ -97,6 +97,13 @@ export class FairTurns {
     }
   }
 
+  /** The loop worked for `account`, which need not have work of its own. */
+  charge(account: TurnAccount, ns: number): void {
+    for (let node: TurnNode = account; node.parent !== null; node = node.parent) {
+      node.timeNs = Math.max(node.timeNs, node.parent.levelNs) + ns * 100 / node.weight;
+    }
+  }
+
   /** It has work: so have those that it is in. */
   private begin(account: TurnAccount): void {
     for (let node: TurnNode = account; node.parent !== null; node = node.parent) {

@@ -135,6 +135,7 @@ export class SandboxKernel implements Kernel {
     this.keys = new KeyStore(sysctl, host, this.timers);
     net.settings = net.common = sysctl;
     net.timers = this.timers;
+    net.deferred = this.vfs.deferred;
     net.calls = this;
     net.connector = new ProcConnector(net);
     net.generic = new GenericFamilies();
@@ -186,6 +187,7 @@ export class SandboxKernel implements Kernel {
     const net = new NetNamespace(this.memory.frames, this.host, null, owner, false);
     net.inherit(this.namespaces.net);
     net.timers = this.timers;
+    net.deferred = this.vfs.deferred;
     net.calls = this;
     net.urgent = this.namespaces.net.urgent;
     net.generic = this.namespaces.net.generic;

@@ -9,6 +9,7 @@
 
 import type { Platform } from "../platform/platform.ts";
 import { POLLIN } from "../ffi/abi/poll.ts";
+import type { DeferredWork } from "./core/deferred_work.ts";
 import type { Host } from "./core/host.ts";
 import { Waiter } from "./core/wait.ts";
 import type { FairTurns } from "./fair_turns.ts";
@@ -17,6 +18,7 @@ import { killGroup } from "./task/exit_request.ts";
 import type { OomKiller } from "./task/oom_killer.ts";
 import type { PidNamespace } from "./task/pid_namespace.ts";
 import { SIGKILL } from "./task/signal/sigset.ts";
+import { TurnAccount } from "./task/turn_account.ts";
 import { SpinPolicy } from "./spin_policy.ts";
 import type { TimerQueue } from "./time/timer.ts";
 import { type ServedKernel, TurnServer } from "./turn_server.ts";
@@ -26,6 +28,8 @@ const HOST_POLL_NS = 100_000;
 const TICK_NS = 1_000_000;
 /** How often a sleeping kernel looks at guests that may take too much memory, in ns: they touch some MB meanwhile. */
 const OOM_LOOK_NS = 4_000_000;
+/** Slices of deferred work take one part of so many more of the loop's time while tasks wait. */
+const SLICE_REST = 2;
 /** Ticks between looks for address spaces that the host refused a mapping. */
 const BROKEN_TICKS = 8;
 
@@ -40,6 +44,7 @@ export interface LoopKernel extends ServedKernel {
   readonly timers: TimerQueue;
   readonly pids: PidNamespace;
   readonly oom: OomKiller;
+  readonly vfs: { readonly deferred: DeferredWork };
   log(line: string): void;
 }
 
@@ -52,6 +57,9 @@ export class Loop {
   private readonly timers: TimerQueue;
   /** Housekeeping of the memory manager: gives freed frames back, a slice at a time; true when more is left. */
   private readonly reclaim: () => boolean;
+  /** What calls left to do, and when the next slice may be done though tasks wait. */
+  private readonly deferred: DeferredWork;
+  private nextSliceNs: number = 0;
   private readonly spin: SpinPolicy;
   /** The value of `spin.isApart` that platform and host have. */
   private isApart: boolean = false;
@@ -69,6 +77,8 @@ export class Loop {
     this.timers = kernel.timers;
     this.server = new TurnServer(kernel);
     this.reclaim = reclaim;
+    this.deferred = kernel.vfs.deferred;
+    this.deferred.server = kernel;
     this.spin = new SpinPolicy(this.host.cpuCount, this.platform.sleepCostNs);
     this.platform.setSpinBudget(this.spin.guestNs);
     watchEnds(this.platform, this.host);
@@ -106,12 +116,15 @@ export class Loop {
         this.events.poll(0);
         server.turns?.end("events", -1);
       }
-      if (handled > 0 || server.hasWork) {
+      const isBusy = handled > 0 || server.hasWork;
+      if (!this.deferred.isEmpty && (!isBusy || now >= this.nextSliceNs)) this.runSlice();
+      if (isBusy) {
         spin.found(handled);
         if (spin.isApart !== this.isApart) this.changeSpin();
         idleSinceNs = -1;
         continue;
       }
+      if (!this.deferred.isEmpty) continue;
       if (idleSinceNs < 0) idleSinceNs = now;
       if (now - idleSinceNs < spin.loopBudgetNs(running)) continue;
       // A timer may have stopped the loop just now.
@@ -123,6 +136,15 @@ export class Loop {
       if (spin.isApart !== this.isApart) this.changeSpin();
       idleSinceNs = -1;
     }
+  }
+
+  /** A slice of deferred work, which counts as a turn of the account that left it. */
+  private runSlice(): void {
+    const startNs = this.host.monotonicNs(), payer = this.deferred.step();
+    const endNs = this.host.monotonicNs(), tookNs = endNs - startNs;
+    if (payer instanceof TurnAccount) this.fair.charge(payer, tookNs);
+    this.nextSliceNs = endNs + SLICE_REST * tookNs;
+    this.server.turns?.end("deferred", -1);
   }
 
   private tick(now: number): void {

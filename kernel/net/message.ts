@@ -4,7 +4,6 @@ import { SOCKADDR_STORAGE_SIZE } from "../../ffi/abi/socket.ts";
 import type { Pid, PidSpace } from "../cred/pid.ts";
 import type { Caller } from "../vfs/caller.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
-import { dropUndelivered } from "./rights.ts";
 
 /** On whose behalf a socket acts: a task. */
 export interface SocketCaller extends Caller {
@@ -186,6 +185,6 @@ export class Message {
     const { rights } = this;
     if (rights === null) return;
     this.rights = null;
-    dropUndelivered(rights);
+    for (const file of rights) file.drop();
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import { EAFNOSUPPORT, EINVAL } from "../../ffi/abi/errno.ts";
+import { DeferredWork } from "../core/deferred_work.ts";
 import type { Host } from "../core/host.ts";
 import type { HostNetwork } from "../core/host_network.ts";
 import { KernelBug } from "../core/kernel_bug.ts";
@@ -83,6 +84,8 @@ export class NetNamespace extends Namespace {
   readonly host: Host;
   /** What ends waits that no program waits in: the kernel's, or one of its own (tests). */
   timers: TimerQueue = new TimerQueue();
+  /** What its sockets leave to do: the kernel's, or of its own (tests). */
+  deferred: DeferredWork = new DeferredWork();
   /** Its interfaces, while the kernel carries the packets itself. */
   readonly links: LinkTable;
   /** The ports of those sockets; null: none can be reached from other namespaces. */

@@ -4,6 +4,7 @@
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
+import { type DeferredWork, type Job, ListJob } from "../core/deferred_work.ts";
 import { RIGHTS_IN_FLIGHT } from "../core/quota.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
 
@@ -15,6 +16,14 @@ const CLOSES_A_LOOK = 64;
 /** Sockets closed since the last look. */
 let closed = 0;
 
+/** What it takes to give a descriptor up, and a message, in units of a job. */
+const DROP_UNITS = 4, MESSAGE_UNITS = 16;
+
+/** A socket, in whose queue messages wait. */
+export interface RightsOwner extends OpenFile {
+  readonly net: { readonly deferred: DeferredWork };
+}
+
 /** Whether the caller may send `count` more. */
 export function maySendRights(count: number): boolean {
   return RIGHTS_IN_FLIGHT.hasRoom(count);
@@ -25,10 +34,10 @@ export class RightsInFlight {
   private readonly account: Account = ACCOUNTING.current;
   readonly files: readonly OpenFile[];
   /** The socket in whose queue the message waits. */
-  readonly owner: OpenFile;
+  readonly owner: RightsOwner;
 
   /** Takes over the references. */
-  constructor(files: readonly OpenFile[], owner: OpenFile) {
+  constructor(files: readonly OpenFile[], owner: RightsOwner) {
     this.files = files;
     this.owner = owner;
     RIGHTS_IN_FLIGHT.add(files.length, this.account);
@@ -47,29 +56,33 @@ export class RightsInFlight {
   }
   /** Never to be delivered. */
   drop(): void {
-    dropUndelivered(this.take());
+    for (const file of this.take()) dropped.push(file);
+    if (isDropping) return;
+    isDropping = true;
+    this.owner.net.deferred.begin(new Dropping());
   }
 }
 
 const dropped: OpenFile[] = [];
+/** A job for them has begun. */
 let isDropping = false;
 
 /**
- * Gives references up. A socket may hold a message with a socket that holds a message, and so on: one after the other,
- * as that chain is longer than the stack is deep.
+ * The job that gives references up. A socket may hold a message with a socket that holds a message, and so on: one
+ * after the other, as that chain is longer than the stack is deep, and than a turn.
  */
-export function dropUndelivered(files: readonly OpenFile[]): void {
-  for (const file of files) dropped.push(file);
-  if (isDropping) return;
-  isDropping = true;
-  for (let file = dropped.pop(); file !== undefined; file = dropped.pop()) file.drop();
-  isDropping = false;
+class Dropping implements Job {
+  step(units: number): number {
+    for (; units > 0 && dropped.length > 0; units -= DROP_UNITS) dropped.pop()?.drop();
+    isDropping = dropped.length > 0;
+    return isDropping ? 0 : Math.max(units, 1);
+  }
 }
 
 /** The same for a message that may have none. */
 export function inFlightOf(
   files: readonly OpenFile[] | null,
-  owner: OpenFile,
+  owner: RightsOwner,
 ): RightsInFlight | null {
   return files === null ? null : new RightsInFlight(files, owner);
 }
@@ -78,15 +91,29 @@ export function inFlightOf(
  * Drop the messages that wait in sockets which only messages refer to, and those only each other: nobody can ever
  * receive them. Called when a socket that could have been the last way to them was closed.
  */
-export function collectRights(): void {
+export function collectRights(deferred: DeferredWork): void {
   if (waiting.size === 0 || isCollecting) return;
   if (++closed < waiting.size / CLOSES_A_LOOK) return;
   closed = 0;
   const lost = lostOwners();
   if (lost.size === 0) return;
   isCollecting = true;
-  for (const message of [...waiting]) if (lost.has(message.owner)) message.drop();
-  isCollecting = false;
+  deferred.begin(new Collection([...waiting].filter(({ owner }) => lost.has(owner))));
+}
+
+/** The job that drops messages; meanwhile no other ones are looked for. */
+class Collection extends ListJob<RightsInFlight> {
+  constructor(messages: readonly RightsInFlight[]) {
+    super(messages, MESSAGE_UNITS);
+  }
+  protected override each(message: RightsInFlight): void {
+    message.drop();
+  }
+  override step(units: number): number {
+    const left = super.step(units);
+    isCollecting = left <= 0;
+    return left;
+  }
 }
 
 /** Owners of messages whose every reference is in a message of such an owner. */

@@ -23,6 +23,7 @@ export type TurnKind =
   | "timers"
   | "tick"
   | "events"
+  | "deferred"
   | "reclaim";
 
 /** All turns of one name. */

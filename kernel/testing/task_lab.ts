@@ -164,7 +164,7 @@ export class LabKernel implements Kernel {
     this.namespaces = initialNamespaces({
       hostname: "lab",
       ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE),
-      net: new NetNamespace(this.memory.frames, this.host),
+      net: this.newNetNamespace(INITIAL_USER_NAMESPACE, true),
       pids: this.pids,
       cgroups: new Cgroups(this),
     });
@@ -176,8 +176,10 @@ export class LabKernel implements Kernel {
     const user = new TaskIpcUser(this);
     return new IpcNamespace(this.memory, this.files.vfs, user, this.sysctl, owner);
   }
-  newNetNamespace(owner: UserNamespace): NetNamespace {
-    return new NetNamespace(this.memory.frames, this.host, null, owner, false);
+  newNetNamespace(owner: UserNamespace, isInitial: boolean = false): NetNamespace {
+    const net = new NetNamespace(this.memory.frames, this.host, null, owner, isInitial);
+    net.deferred = this.vfs.deferred;
+    return net;
   }
   get vfs(): Vfs {
     return this.files.vfs;

@@ -9,12 +9,13 @@
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
+import { ListJob } from "../core/deferred_work.ts";
 import { MOUNTS } from "../core/quota.ts";
-import type { DentryCache } from "./dentry_cache.ts";
 import type { FileSystem, Inode } from "./inode.ts";
 import { endMarks, type Mark } from "./marks.ts";
 import type { MountNamespace } from "./mounts.ts";
 import type { PeerGroup } from "./propagation.ts";
+import type { Vfs } from "./vfs.ts";
 
 export class Dentry {
   name: string;
@@ -119,8 +120,8 @@ export class Mount {
   /** Not attached any more: gone with the last pin. */
   isDetached: boolean = false;
   private isRetired: boolean = false;
-  /** Cache whose dentries of `fs` go with the last mount. */
-  cache: DentryCache | null = null;
+  /** Whose dentries of `fs` go with the last mount; null: no path leads to it or to mounts on it. */
+  vfs: Vfs | null = null;
   /** umount2(2) MNT_EXPIRE was called and nobody used the mount since. */
   isExpiring: boolean = false;
   /** Mounts that share what is mounted on them; null: it is not shared. And those that tell it (propagation.ts). */
@@ -181,16 +182,13 @@ export class Mount {
    * users. What stayed connected to this one is alone then.
    */
   retireIfUnused(): void {
-    const left: Mount[] = [this];
-    for (let m = left.pop(); m !== undefined; m = left.pop()) {
-      if (!m.isDetached || m.pins > 0 || m.parent !== null || m.isRetired) continue;
-      m.isRetired = true;
-      for (const child of [...m.children.values()]) {
-        child.unlink();
-        left.push(child);
-      }
-      m.retire();
-    }
+    const { vfs } = this;
+    if (!this.isDetached || this.pins > 0 || this.parent !== null || this.isRetired) return;
+    this.isRetired = true;
+    const children = [...this.children.values()];
+    for (const child of children) child.unlink();
+    this.retire();
+    if (vfs !== null && children.length > 0) vfs.deferred.begin(new Retirement(children));
   }
 
   /** Let the file system go. */
@@ -201,8 +199,21 @@ export class Mount {
     endMarks(this.marks);
     if (--this.fs.mounts > 0) return;
     endMarks(this.fs.marks);
-    if (this.cache !== null) this.cache.forget(this.fs);
-    this.fs.destroy();
+    if (this.vfs !== null) this.vfs.dentries.end(this.fs);
+    else this.fs.destroy();
+  }
+}
+
+/** What a mount takes that is given back, in units of a job. */
+const RETIREMENT_UNITS = 8;
+
+/** The job that gives detached mounts back. */
+export class Retirement extends ListJob<Mount> {
+  constructor(mounts: readonly Mount[]) {
+    super(mounts, RETIREMENT_UNITS);
+  }
+  protected override each(mount: Mount): void {
+    mount.retireIfUnused();
   }
 }
 

@@ -7,6 +7,7 @@
  */
 
 import { ENAMETOOLONG, ENOENT } from "../../ffi/abi/errno.ts";
+import type { DeferredWork, Job } from "../core/deferred_work.ts";
 import { Dentry } from "./dentry.ts";
 import type { FileSystem, Inode } from "./inode.ts";
 
@@ -41,7 +42,71 @@ function treeOf(dentry: Dentry): readonly Dentry[] {
   return tree;
 }
 
+function hasChildren({ children }: Dentry): boolean {
+  return children !== null && children.size > 0;
+}
+
+/** A directory on the way of a job, and those of its children that are still to be visited. */
+interface Level {
+  readonly dentry: Dentry;
+  readonly children: Iterator<Dentry>;
+}
+
+/** The job that takes what is below a dentry out of the tree, leaves first. */
+class Forgetting implements Job {
+  private readonly cache: DentryCache;
+  private readonly root: Dentry;
+  /** The root goes too, as it is that of a file system: no walk comes to it any more. */
+  private readonly isWhole: boolean;
+  private readonly levels: Level[] = [];
+
+  constructor(cache: DentryCache, root: Dentry, isWhole: boolean) {
+    this.cache = cache;
+    this.root = root;
+    this.isWhole = isWhole;
+    this.enter(root);
+  }
+
+  private enter(dentry: Dentry): void {
+    if (dentry.children !== null) this.levels.push({ dentry, children: dentry.children.values() });
+  }
+
+  step(units: number): number {
+    const { levels, cache, root } = this;
+    for (; units > 0 && levels.length > 0; units--) {
+      const level = levels[levels.length - 1]!, next = level.children.next();
+      if (next.done !== true) {
+        if (hasChildren(next.value)) this.enter(next.value);
+        else cache.remove(next.value, this.isWhole);
+        continue;
+      }
+      levels.pop();
+      if (this.isWhole) level.dentry.children = null;
+      if (level.dentry !== root) cache.remove(level.dentry, this.isWhole);
+    }
+    if (units > 0 && this.isWhole && root.pins === 0) root.releaseInode();
+    return units;
+  }
+}
+
+/** The job that ends a file system without mounts: its dentries, then its files. */
+class FileSystemEnd implements Job {
+  private readonly fs: FileSystem;
+  private readonly dentries: Job | null;
+
+  constructor(cache: DentryCache, fs: FileSystem) {
+    this.fs = fs;
+    this.dentries = cache.forget(fs);
+  }
+
+  step(units: number): number {
+    const left = this.dentries === null ? units : this.dentries.step(units);
+    return left > 0 ? this.fs.free(left) : left;
+  }
+}
+
 export class DentryCache {
+  private readonly deferred: DeferredWork;
   /** Bound of `count`; tests make it small. */
   maxUnused: number = MAX_UNUSED;
   /** Dentries in the tree, roots aside. */
@@ -49,6 +114,10 @@ export class DentryCache {
   /** Circular order of age: `newest.lruNext` is older. */
   private newest: Dentry | null = null;
   private oldest: Dentry | null = null;
+
+  constructor(deferred: DeferredWork) {
+    this.deferred = deferred;
+  }
 
   /** The dentry of `name` in `dir`, negative when there is no such name; or -errno, BLOCK. HOT */
   lookup(dir: Dentry, name: string): Dentry | number {
@@ -81,7 +150,7 @@ export class DentryCache {
       return new Dentry(dir.fs, dir, cached.name, null);
     }
     if (found === cached.inode || (cached.inode !== null && holdsMounts(cached))) return cached;
-    this.forgetBelow(cached);
+    new Forgetting(this, cached, false).step(Infinity);
     this.drop(cached);
     return this.enter(dir, cached.name, found);
   }
@@ -102,7 +171,8 @@ export class DentryCache {
   /** The name is gone (unlink, rmdir, replaced by rename): users keep the dentry, the tree does not. */
   unlinked(dentry: Dentry): void {
     dentry.isUnlinked = true;
-    this.forgetBelow(dentry);
+    // Names that were missing in a directory.
+    if (hasChildren(dentry)) this.deferred.begin(new Forgetting(this, dentry, false));
     this.drop(dentry);
   }
 
@@ -137,26 +207,28 @@ export class DentryCache {
     (b.parent.children ??= new Map()).set(b.name, b);
   }
 
-  /** The last mount of `fs` is gone: so is its tree. */
-  forget(fs: FileSystem): void {
+  /** The last mount of `fs` is gone: so are its tree and its files. */
+  end(fs: FileSystem): void {
+    if (fs.isFreedInSlices) this.deferred.begin(new FileSystemEnd(this, fs));
+    else {
+      this.forget(fs)?.step(Infinity);
+      fs.destroy();
+    }
+  }
+
+  /** The dentries of `fs` are for nobody any more: the job that takes them out of the tree. */
+  forget(fs: FileSystem): Job | null {
     const root = fs.rootDentry;
-    if (root === null) return;
+    if (root === null) return null;
     fs.rootDentry = null;
-    this.forgetBelow(root);
     root.isHashed = false;
-    if (root.pins === 0) root.releaseInode();
+    return new Forgetting(this, root, true);
   }
 
   /** What had `name` in the root of `fs` is no more, and nobody is going to ask for it again. */
   gone(fs: FileSystem, name: string): void {
     const dentry = fs.rootDentry?.children?.get(name);
     if (dentry !== undefined && !holdsMounts(dentry)) this.unlinked(dentry);
-  }
-
-  private forgetBelow(dentry: Dentry): void {
-    if (dentry.children === null || dentry.children.size === 0) return;
-    const tree = treeOf(dentry);
-    for (let i = tree.length - 1; i > 0; i--) this.remove(tree[i]!);
   }
 
   private add(dentry: Dentry): void {
@@ -175,13 +247,20 @@ export class DentryCache {
     this.remove(dentry);
   }
 
-  private remove(dentry: Dentry): void {
+  /**
+   * Out of the tree. Those below it must be out already.
+   *
+   * @param withParent its parent goes too, and all names in it
+   */
+  remove(dentry: Dentry, withParent: boolean = false): void {
     if (!dentry.isHashed) {
       if (dentry.pins === 0) dentry.releaseInode();
       return;
     }
     const siblings = dentry.parent.children;
-    if (siblings !== null && siblings.get(dentry.name) === dentry) siblings.delete(dentry.name);
+    if (!withParent && siblings !== null && siblings.get(dentry.name) === dentry) {
+      siblings.delete(dentry.name);
+    }
     this.unlinkLru(dentry);
     dentry.isHashed = false;
     this.count--;

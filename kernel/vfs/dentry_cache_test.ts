@@ -1,15 +1,18 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { AT_FDCWD, O_RDONLY } from "../../ffi/abi/fcntl.ts";
+import { SLICE_UNITS } from "../core/deferred_work.ts";
+import { TMPFS_INODES } from "../core/quota.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import { mkdirAt } from "./create.ts";
-import type { Dentry } from "./dentry.ts";
+import type { Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
-import { addMount } from "./mount_operations.ts";
+import { addMount, unmount } from "./mount_operations.ts";
 import { pathText } from "./pathname.ts";
 import { rmdirAt, unlinkAt } from "./remove.ts";
 import { renameAt } from "./rename.ts";
 import { findAt, statAt } from "./status.ts";
 import { errno, mustOpen, readText, type TestCaller, TestFiles, writeText } from "./vfs_testing.ts";
+import type { Vfs } from "./vfs.ts";
 
 /** A tmpfs whose tree is changed behind the VFS: names must be asked for again. */
 function unstable(): { t: TestFiles; c: TestCaller; root: Inode } {
@@ -24,6 +27,12 @@ function dentry(c: TestCaller, path: string): Dentry {
   const found = findAt(c, AT_FDCWD, path, 0);
   if (typeof found === "number") throw new Error(`${path}: ${errno(found)}`);
   return found.dentry;
+}
+
+function place(c: TestCaller, path: string): Path {
+  const found = findAt(c, AT_FDCWD, path, 0);
+  if (typeof found === "number") throw new Error(`${path}: ${errno(found)}`);
+  return found;
 }
 
 function child(dir: Inode, name: string): Inode {
@@ -119,7 +128,7 @@ Deno.test("inodes are let go with their names, their users and the last mount", 
   assertEquals(errno(rmdirAt(c, AT_FDCWD, "/d")), 0);
   assertEquals([t.tmpfs.usedInodes, t.tmpfs.usedPages], [1, 0]);
   const before = t.vfs.dentries.count;
-  t.vfs.dentries.forget(t.tmpfs);
+  t.vfs.dentries.forget(t.tmpfs)?.step(Infinity);
   assertEquals([before > 0, t.vfs.dentries.count], [true, 0]);
 });
 
@@ -139,4 +148,53 @@ Deno.test("pruning keeps what is in use, and happens only at the start of a call
   assertEquals(errno(renameAt(c, AT_FDCWD, "/d2", AT_FDCWD, "/d3/x", 0)), 0);
   assertEquals(errno(renameAt(c, AT_FDCWD, "/d3", AT_FDCWD, "/d3/x/y", 0)), "EINVAL");
   open.drop();
+});
+
+/** Runs what is left to do, and gives the most that `count` fell by in one slice. */
+function largestSlice({ deferred }: Vfs, count: () => number): number {
+  let most = 0;
+  for (let before = count(); !deferred.isEmpty; before = count()) {
+    deferred.step();
+    most = Math.max(most, before - count());
+  }
+  return most;
+}
+
+Deno.test("names that were missing in a removed directory are forgotten in slices", () => {
+  const t = new TestFiles(), c = t.root, { dentries } = t.vfs;
+  mkdirAt(c, AT_FDCWD, "/d", 0o755);
+  const before = dentries.count, missing = 3 * SLICE_UNITS;
+  for (let i = 0; i < missing; i++) findAt(c, AT_FDCWD, `/d/${i}`, 0);
+  assertEquals(dentries.count, before + missing);
+  assertEquals(errno(rmdirAt(c, AT_FDCWD, "/d")), 0);
+  assertEquals(dentries.count > before + missing / 2, true);
+  assertEquals(largestSlice(t.vfs, () => dentries.count) <= SLICE_UNITS, true);
+  // The directory's own dentry may be a negative one now.
+  assertEquals(dentries.count <= before, true);
+});
+
+Deno.test("the tree and the files of a tmpfs without mounts go in slices", () => {
+  const t = new TestFiles(), c = t.root, { dentries } = t.vfs, used = TMPFS_INODES.used;
+  mkdirAt(c, AT_FDCWD, "/m", 0o755);
+  const before = dentries.count, fs = new TmpfsFs(t.frames, t.host, {});
+  assertEquals(addMount(c, fs, place(c, "/m"), 0, "t"), 0);
+  mkdirAt(c, AT_FDCWD, "/m/d", 0o755);
+  for (let i = 0; i < 3 * SLICE_UNITS; i++) writeText(c, `/m/${i % 2 === 0 ? "d" : "."}/${i}`, "");
+  assertEquals(errno(unmount(c, place(c, "/m"), 0)), 0);
+  const left = () => dentries.count + TMPFS_INODES.used;
+  assertEquals(largestSlice(t.vfs, left) <= SLICE_UNITS, true);
+  assertEquals([dentries.count, TMPFS_INODES.used, fs.usedInodes], [before, used + 1, 0]);
+});
+
+Deno.test("a small tmpfs is gone when the call is over", () => {
+  const t = new TestFiles(), c = t.root, used = TMPFS_INODES.used, bytes = t.frames.usedBytes;
+  mkdirAt(c, AT_FDCWD, "/m", 0o755);
+  assertEquals(addMount(c, new TmpfsFs(t.frames, t.host, {}), place(c, "/m"), 0, "t"), 0);
+  writeText(c, "/m/f", "text");
+  assertEquals(errno(unmount(c, place(c, "/m"), 0)), 0);
+  assertEquals([t.vfs.deferred.isEmpty, TMPFS_INODES.used, t.frames.usedBytes], [
+    true,
+    used + 1,
+    bytes,
+  ]);
 });

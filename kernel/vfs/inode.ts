@@ -98,6 +98,17 @@ export abstract class FileSystem {
   expire(): void {}
   /** The last mount is gone. */
   destroy(): void {}
+  /**
+   * It may have many files, and nothing outside of it notices when they are freed: `free` does
+   * that, instead of `destroy`.
+   */
+  get isFreedInSlices(): boolean {
+    return false;
+  }
+  /** A slice of that, as a job does one (core/deferred_work.ts). */
+  free(units: number): number {
+    return units;
+  }
   /** Somebody changes the tree behind the VFS's back (an overlay that has it as its upper layer). */
   isChangedBehind: boolean = false;
   /** No path leads to its files: pipes, sockets, namespaces, memfds. */

@@ -16,7 +16,7 @@ export function newMount(
   source: string,
 ): Mount {
   const mount = new Mount(vfs.nextMountId(), fs, root, null, null, flags, source);
-  mount.cache = vfs.dentries;
+  mount.vfs = vfs;
   return mount;
 }
 

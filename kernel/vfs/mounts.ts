@@ -11,7 +11,7 @@ import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespa
 import { KernelBug } from "../core/kernel_bug.ts";
 import { MOUNTS } from "../core/quota.ts";
 import { WaitQueue } from "../core/wait.ts";
-import { type Dentry, type Mount, Path } from "./dentry.ts";
+import { type Dentry, type Mount, Path, Retirement } from "./dentry.ts";
 import { rootDentryOf } from "./dentry_cache.ts";
 import type { FileSystem } from "./inode.ts";
 import { childAt, duplicate, linkMount, newMount } from "./mount_links.ts";
@@ -76,13 +76,7 @@ export class MountNamespace extends Namespace {
   protected override release(): void {
     const { vfs } = this;
     vfs.namespaces.delete(this.id);
-    vfs.endingNamespaces.push(this);
-    if (vfs.endingNamespaces.length > 1) return;
-    try {
-      for (const namespace of vfs.endingNamespaces) letGo([...namespace.mounts]);
-    } finally {
-      vfs.endingNamespaces.length = 0;
-    }
+    letGo(vfs, [...this.mounts]);
   }
 
   get root(): Mount {
@@ -242,17 +236,17 @@ export class MountNamespace extends Namespace {
   takeAway(mount: Mount): void {
     const named = treeOf(mount), leaving = new Leaving(named);
     leaving.moveCovering();
-    letGo([...named, ...leaving.copies]);
+    letGo(this.vfs, [...named, ...leaving.copies]);
   }
 
   /** Detach a mount and all below it, whether in use or not. Peers and slaves keep theirs. */
   detach(mount: Mount): void {
-    letGo(treeOf(mount));
+    letGo(this.vfs, treeOf(mount));
   }
 
   /** The same for a tree that was never attached: it stays together for its users. */
   abandon(mount: Mount): void {
-    letGo(treeOf(mount), true);
+    letGo(this.vfs, treeOf(mount), true);
   }
 
   /** pivot_root(2): `newRoot` takes the place of `root`, which moves to `putOld`. */
@@ -355,7 +349,7 @@ function hasRoomFor(count: number): boolean {
  * These mounts are nowhere any more. Locked ones stay connected to a parent that goes too, so that
  * its users do not see what they cover; with `isTogether` all do.
  */
-function letGo(mounts: readonly Mount[], isTogether: boolean = false): void {
+function letGo(vfs: Vfs, mounts: readonly Mount[], isTogether: boolean = false): void {
   const all = new Set(mounts), namespaces = new Set<MountNamespace>();
   for (const mount of mounts) {
     const { namespace } = mount;
@@ -370,8 +364,8 @@ function letGo(mounts: readonly Mount[], isTogether: boolean = false): void {
     mount.isDetached = true;
   }
   makePrivate(mounts, false);
-  for (const mount of mounts) mount.retireIfUnused();
   for (const namespace of namespaces) namespace.changed();
+  vfs.deferred.begin(new Retirement(mounts));
 }
 
 function isDir(dentry: Dentry): boolean {

@@ -5,6 +5,7 @@
  * Defaults are those of a file that cannot do it. Neighbours: fd_table.ts, io_cursor.ts, inode.ts.
  */
 
+import type { DeferredWork, Job } from "../core/deferred_work.ts";
 import { type Account, ACCOUNTING } from "../core/account.ts";
 import { EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../ffi/abi/errno.ts";
 import { OPEN_FILES } from "../core/quota.ts";
@@ -38,8 +39,21 @@ const O_ACCMODE = 3,
 export interface FileWatcher {
   prevWatcher: FileWatcher | null;
   nextWatcher: FileWatcher | null;
+  /** Who ends many of them; null: there are never many. */
+  readonly deferred: DeferredWork | null;
   /** The description is going away: unlink this from its `watchers`. */
   onFileGone(): void;
+}
+
+class WatchersEnd implements Job {
+  private readonly file: OpenFile;
+
+  constructor(file: OpenFile) {
+    this.file = file;
+  }
+  step(units: number): number {
+    return this.file.endWatchers(units);
+  }
 }
 
 /** LIMIT: bytes of a transfer that takes one turn, for most files (1 to 2 ms). */
@@ -184,9 +198,19 @@ export abstract class OpenFile {
     watcher.prevWatcher = watcher.nextWatcher = null;
   }
 
+  /** A slice of the end of its watchers. Those that are left find `refs` to be 0. */
+  endWatchers(units: number): number {
+    for (; this.watchers !== null; units--) {
+      if (units <= 0) return 0;
+      this.watchers.onFileGone();
+    }
+    return units;
+  }
+
   private finish(): void {
     this.uncharge();
-    while (this.watchers !== null) this.watchers.onFileGone();
+    while (this.watchers !== null && this.watchers.deferred === null) this.watchers.onFileGone();
+    this.watchers?.deferred?.begin(new WatchersEnd(this));
     const inode = this.inode;
     if (inode.locks !== null) inode.locks.releaseFile(this);
     if (inode.leases !== null) inode.leases.remove(this);

@@ -3,6 +3,7 @@
  * Reached through `FsContext.namespace.vfs`.
  */
 
+import { DeferredWork } from "../core/deferred_work.ts";
 import type { Host } from "../core/host.ts";
 import { DentryCache } from "./dentry_cache.ts";
 import type { DevicePolicy } from "./device_policy.ts";
@@ -16,7 +17,9 @@ import type { Walk } from "./walk.ts";
 
 export class Vfs {
   readonly host: Host;
-  readonly dentries: DentryCache = new DentryCache();
+  /** What goes on behind the calls: the loop runs it. */
+  readonly deferred: DeferredWork = new DeferredWork();
+  readonly dentries: DentryCache = new DentryCache(this.deferred);
   readonly special: SpecialFiles = new SpecialFiles();
   readonly handles: FileHandles = new FileHandles();
   readonly lockWaits: LockWaits = new LockWaits();
@@ -40,8 +43,6 @@ export class Vfs {
   walk2: Walk | null = null;
   /** Mount namespaces by their ids, in the order of their birth. */
   readonly namespaces: Map<number, MountNamespace> = new Map();
-  /** Namespaces whose last user went and whose mounts are going, in this order. */
-  readonly endingNamespaces: MountNamespace[] = [];
   private lastNamespaceId: number = 0;
   private lastMountId: number = 20;
   private lastPeerGroup: number = 0;

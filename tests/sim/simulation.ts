@@ -216,7 +216,9 @@ export class Simulation {
     for (const set of sem.table.all()) sem.remove(set);
     for (const queue of msg.table.all()) msg.remove(queue);
     mq.fs.destroy();
-    collectRights();
+    const { deferred } = kernel.vfs;
+    collectRights(deferred);
+    while (!deferred.isEmpty) deferred.step();
     while (kernel.memory.reclaim());
     for (const [i, now] of this.used().entries()) {
       const more = now - this.usedAtStart[i]!;

@@ -16,6 +16,7 @@ import {
   EPOLLWAKEUP,
 } from "../../../ffi/abi/epoll.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
+import type { DeferredWork, Job } from "../../core/deferred_work.ts";
 import { EPOLL_ITEMS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
@@ -47,8 +48,12 @@ export class EpollFile extends OpenFile {
   /** struct epoll_params. DIFFERS: kept, and no link here is polled. */
   readonly busyPoll: Uint8Array<ArrayBuffer> = new Uint8Array(EpollParams.size);
 
-  constructor() {
+  /** Ends many items in slices. */
+  readonly deferred: DeferredWork;
+
+  constructor(deferred: DeferredWork) {
     super(O_RDWR);
+    this.deferred = deferred;
   }
 
   override get inode(): Inode {
@@ -256,16 +261,18 @@ export class EpollFile extends OpenFile {
   }
 
   protected override release(): void {
-    for (const first of [...this.items.values()]) {
-      for (let item: EpollItem | null = first; item !== null; item = item.sameFile) {
-        EPOLL_ITEMS.give(1, this.account);
-        item.unlink();
-        item.leaveFile();
+    this.deferred.begin(new ItemsEnd(this));
+  }
+
+  /** A slice of the end of all items; those whose files are closed meanwhile end by themselves. */
+  endItems(units: number): number {
+    for (const file of this.items.keys()) {
+      for (let item = this.items.get(file); item !== undefined; item = this.items.get(file)) {
+        if (units-- <= 0) return 0;
+        this.forget(item);
       }
     }
-    this.items.clear();
-    this.byFd.clear();
-    this.firstReady = this.lastReady = null;
+    return units;
   }
 
   /** There is no position; asking for one is no error. */
@@ -284,6 +291,17 @@ export class EpollFile extends OpenFile {
       }
     }
     return text;
+  }
+}
+
+class ItemsEnd implements Job {
+  private readonly set: EpollFile;
+
+  constructor(set: EpollFile) {
+    this.set = set;
+  }
+  step(units: number): number {
+    return this.set.endItems(units);
   }
 }
 

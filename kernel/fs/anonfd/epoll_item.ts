@@ -1,5 +1,6 @@
 /** One entry of an epoll interest list: a waiter on its file's queue. */
 
+import type { DeferredWork } from "../../core/deferred_work.ts";
 import { Waiter } from "../../core/wait.ts";
 import type { FileWatcher, OpenFile } from "../../vfs/open_file.ts";
 import type { EpollFile } from "./epoll.ts";
@@ -42,10 +43,14 @@ export class EpollItem extends Waiter implements FileWatcher {
     this.dataHi = dataHi;
   }
 
-  /** Events that it asks for and that hold now. HOT */
+  get deferred(): DeferredWork {
+    return this.epoll.deferred;
+  }
+
+  /** Events that it asks for and that hold now; none of a file that is gone. HOT */
   readyBits(): number {
     const wanted = this.events & EVENT_BITS;
-    return wanted === 0 ? 0 : this.file.poll() & wanted;
+    return wanted === 0 || this.file.refs === 0 ? 0 : this.file.poll() & wanted;
   }
 
   /** HOT */

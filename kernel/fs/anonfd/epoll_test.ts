@@ -9,6 +9,8 @@ import {
   EPOLLONESHOT,
   EPOLLOUT,
 } from "../../../ffi/abi/epoll.ts";
+import { DeferredWork, SLICE_UNITS } from "../../core/deferred_work.ts";
+import { EPOLL_ITEMS } from "../../core/quota.ts";
 import { Waiter, WaitQueue } from "../../core/wait.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
@@ -37,6 +39,12 @@ class Fake extends OpenFile {
   }
 }
 
+const deferred = new DeferredWork();
+
+function newSet(): EpollFile {
+  return new EpollFile(deferred);
+}
+
 class Counter extends Waiter {
   count: number = 0;
   override onWake(): void {
@@ -62,7 +70,7 @@ function collect(set: EpollFile, max = 100): [number, number][] {
 }
 
 Deno.test("level-triggered items are reported as long as they are ready", () => {
-  const set = new EpollFile(), file = new Fake();
+  const set = newSet(), file = new Fake();
   assertEquals(set.add(file, 3, EPOLLIN, 0, 0), 0);
   assertEquals(collect(set), []);
   file.set(EPOLLIN | EPOLLOUT);
@@ -74,7 +82,7 @@ Deno.test("level-triggered items are reported as long as they are ready", () => 
 });
 
 Deno.test("edge-triggered items are reported once an event, one-shot ones once", () => {
-  const set = new EpollFile(), edge = new Fake(), once = new Fake();
+  const set = newSet(), edge = new Fake(), once = new Fake();
   set.add(edge, 3, EPOLLIN | EPOLLET, 0, 0);
   set.add(once, 4, EPOLLIN | EPOLLONESHOT, 0, 0);
   edge.set(EPOLLIN);
@@ -89,7 +97,7 @@ Deno.test("edge-triggered items are reported once an event, one-shot ones once",
 });
 
 Deno.test("several ready items take turns", () => {
-  const set = new EpollFile(), files = [0, 1, 2, 3, 4].map(() => new Fake());
+  const set = newSet(), files = [0, 1, 2, 3, 4].map(() => new Fake());
   files.forEach((file, fd) => set.add(file, fd, EPOLLIN, 0, 0));
   for (const file of files) file.set(EPOLLIN);
   const fds = (n: number) => collect(set, n).map(([fd]) => fd);
@@ -97,7 +105,7 @@ Deno.test("several ready items take turns", () => {
 });
 
 Deno.test("an item is the pair of file and descriptor, and goes with its file", () => {
-  const set = new EpollFile(), file = new Fake();
+  const set = newSet(), file = new Fake();
   assertEquals(set.add(file, 3, EPOLLIN, 0, 0), 0);
   assertEquals([set.add(file, 3, EPOLLIN, 0, 0), set.add(file, 4, EPOLLIN, 0, 0)], [-EEXIST, 0]);
   assertEquals([set.delete(file, 5), set.modify(file, 5, 0, 0, 0)], [-ENOENT, -ENOENT]);
@@ -109,7 +117,7 @@ Deno.test("an item is the pair of file and descriptor, and goes with its file", 
 });
 
 Deno.test("a closed set leaves nothing on its files", () => {
-  const set = new EpollFile(), file = new Fake();
+  const set = newSet(), file = new Fake();
   set.add(file, 3, EPOLLIN, 0, 0);
   set.add(file, 4, EPOLLIN, 0, 0);
   set.drop();
@@ -117,7 +125,7 @@ Deno.test("a closed set leaves nothing on its files", () => {
 });
 
 Deno.test("sets may watch sets: ready through the chain, but no loops and no deep chains", () => {
-  const sets = [0, 1, 2, 3, 4, 5].map(() => new EpollFile()), file = new Fake();
+  const sets = [0, 1, 2, 3, 4, 5].map(() => newSet()), file = new Fake();
   assertEquals(sets[0]!.add(sets[0]!, 9, EPOLLIN, 0, 0), -EINVAL);
   for (let i = 0; i < 4; i++) assertEquals(sets[i]!.add(sets[i + 1]!, i, EPOLLIN, 0, 0), 0);
   assertEquals(sets[4]!.add(sets[5]!, 4, EPOLLIN, 0, 0), -ELOOP, "six in a row");
@@ -132,7 +140,7 @@ Deno.test("sets may watch sets: ready through the chain, but no loops and no dee
 });
 
 Deno.test("of exclusive watchers one is woken, and one that nobody waits for passes it on", () => {
-  const a = new EpollFile(), b = new EpollFile(), plain = new EpollFile(), file = new Fake();
+  const a = newSet(), b = newSet(), plain = newSet(), file = new Fake();
   const waiters = [a, b, plain].map((set) => {
     const waiter = new Counter();
     set.waitQueue.add(waiter, 0);
@@ -158,7 +166,7 @@ Deno.test("what cannot be polled cannot be watched", () => {
       return null;
     }
   }
-  const set = new EpollFile();
+  const set = newSet();
   assertEquals([set.add(new Plain(), 3, EPOLLIN, 0, 0), set.delete(new Plain(), 3)], [
     -EPERM,
     -EPERM,
@@ -166,7 +174,7 @@ Deno.test("what cannot be polled cannot be watched", () => {
 });
 
 Deno.test("many descriptors of one file come and go in any order", () => {
-  const set = new EpollFile(), other = new EpollFile(), file = new Fake();
+  const set = newSet(), other = newSet(), file = new Fake();
   const count = 200, fdAt = (i: number) => 1 + (i * 77) % count;
   file.bits = EPOLLIN;
   for (let i = 0; i < count; i++) assertEquals(set.add(file, fdAt(i), EPOLLIN, 0, 0), 0);
@@ -185,4 +193,32 @@ Deno.test("many descriptors of one file come and go in any order", () => {
   assertEquals(collect(other), [[1, EPOLLIN]]);
   file.drop();
   assertEquals([file.watchers, file.queue.isEmpty, collect(other)], [null, true, []]);
+});
+
+Deno.test("a set of many items ends in slices, also those of one file", () => {
+  const before = EPOLL_ITEMS.used, set = newSet(), shared = new Fake();
+  const files = Array.from({ length: SLICE_UNITS }, () => new Fake());
+  for (let fd = 0; fd < 2 * SLICE_UNITS; fd++) set.add(shared, fd, EPOLLIN, 0, 0);
+  files.forEach((file, fd) => set.add(file, fd, EPOLLIN, 0, 0));
+  set.drop();
+  assertEquals(EPOLL_ITEMS.used - before, 2 * SLICE_UNITS);
+  // A file that is closed meanwhile takes its items along.
+  files[7]!.set(EPOLLIN);
+  files[7]!.drop();
+  let slices = 0;
+  for (; !deferred.isEmpty; slices++) deferred.step();
+  assertEquals([EPOLL_ITEMS.used - before, slices >= 2, slices <= 3], [0, true, true]);
+  shared.drop();
+});
+
+Deno.test("a closed file with many items ends them in slices, and is not reported", () => {
+  const before = EPOLL_ITEMS.used, set = newSet(), file = new Fake(), count = 3 * SLICE_UNITS;
+  file.bits = EPOLLIN;
+  for (let fd = 0; fd < count; fd++) set.add(file, fd, EPOLLIN, 0, 0);
+  file.drop();
+  assertEquals(EPOLL_ITEMS.used - before, count - SLICE_UNITS);
+  assertEquals([set.poll(), collect(set)], [0, []]);
+  while (!deferred.isEmpty) deferred.step();
+  assertEquals(EPOLL_ITEMS.used, before);
+  set.drop();
 });

@@ -17,6 +17,7 @@ import {
   IN_UNMOUNT,
   InotifyEvent,
 } from "../../../ffi/abi/inotify.ts";
+import type { DeferredWork, Job } from "../../core/deferred_work.ts";
 import { INODE_WATCHES, INOTIFY_EVENTS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
@@ -90,10 +91,14 @@ export class InotifyFile extends OpenFile {
   private readonly watches: Map<number, InotifyWatch> = new Map();
   private lastWd: number = 0;
   private readonly queue: WaitQueue = new WaitQueue();
+  private readonly deferred: DeferredWork;
+  /** The last descriptor is closed, and watches may still be going. */
+  private isClosed: boolean = false;
 
   /** `flags`: O_NONBLOCK or 0. */
-  constructor(flags: number) {
+  constructor(flags: number, deferred: DeferredWork) {
     super(O_RDONLY | flags);
+    this.deferred = deferred;
   }
 
   override get canSignal(): boolean {
@@ -138,6 +143,7 @@ export class InotifyFile extends OpenFile {
   }
 
   push(event: Event): void {
+    if (this.isClosed) return;
     const last = this.events.at(-1);
     if (last !== undefined && last.isSame(event)) return;
     if (this.events.length >= MAX_EVENTS || !INOTIFY_EVENTS.hasRoom(1, this.account)) {
@@ -197,10 +203,31 @@ export class InotifyFile extends OpenFile {
   }
 
   protected override release(): void {
-    for (const watch of this.watches.values()) watch.detach();
-    this.watches.clear();
+    this.isClosed = true;
+    this.deferred.begin(new WatchesEnd(this));
     INOTIFY_EVENTS.give(this.events.length, this.account);
     this.events = [];
+  }
+
+  /** A slice of the end of all watches; those whose inodes go meanwhile end by themselves. */
+  endWatches(units: number): number {
+    for (const watch of this.watches.values()) {
+      if (units-- <= 0) return 0;
+      this.watches.delete(watch.wd);
+      watch.detach();
+    }
+    return units;
+  }
+}
+
+class WatchesEnd implements Job {
+  private readonly file: InotifyFile;
+
+  constructor(file: InotifyFile) {
+    this.file = file;
+  }
+  step(units: number): number {
+    return this.file.endWatches(units);
   }
 }
 

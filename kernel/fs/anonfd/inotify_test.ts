@@ -2,10 +2,12 @@ import { assertEquals } from "@std/assert";
 import { EAGAIN, EEXIST, EINVAL } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import * as N from "../../../ffi/abi/inotify.ts";
+import { SLICE_UNITS } from "../../core/deferred_work.ts";
+import { INODE_WATCHES, INOTIFY_EVENTS } from "../../core/quota.ts";
 import { mkdirAt } from "../../vfs/create.ts";
 import { unlinkAt } from "../../vfs/remove.ts";
 import { renameAt } from "../../vfs/rename.ts";
-import { BufferCursor, mustOpen, TestFiles, writeText } from "../../vfs/vfs_testing.ts";
+import { BufferCursor, errno, mustOpen, TestFiles, writeText } from "../../vfs/vfs_testing.ts";
 import { InotifyFile } from "./inotify.ts";
 
 type Found = readonly [wd: number, mask: number, name: string];
@@ -32,7 +34,7 @@ function lab(): {
   file: InotifyFile;
   watch: (path: string, mask?: number) => number;
 } {
-  const files = new TestFiles(), file = new InotifyFile(0);
+  const files = new TestFiles(), file = new InotifyFile(0, files.vfs.deferred);
   const watch = (path: string, mask: number = N.IN_ALL_EVENTS) => {
     const opened = mustOpen(files.root, path, O_RDONLY);
     const wd = file.watch(opened.inode, mask);
@@ -130,4 +132,22 @@ Deno.test("a closed descriptor leaves no watches", () => {
   file.drop();
   assertEquals(open.inode.watches, null);
   open.drop();
+});
+
+Deno.test("many watches end in slices, and tell of nothing any more", () => {
+  const { files, file, watch } = lab(), before = INODE_WATCHES.used, count = SLICE_UNITS + 100;
+  const events = INOTIFY_EVENTS.used;
+  for (let i = 0; i < count; i++) {
+    writeText(files.root, `/f${i}`, "x");
+    watch(`/f${i}`);
+  }
+  file.drop();
+  assertEquals(INODE_WATCHES.used - before, 100);
+  writeText(files.root, `/f${count - 1}`, "y");
+  assertEquals(errno(unlinkAt(files.root, AT_FDCWD, `/f${count - 2}`)), 0);
+  assertEquals(INODE_WATCHES.used - before, 99);
+  const { deferred } = files.vfs;
+  deferred.step();
+  assertEquals([INODE_WATCHES.used - before, deferred.isEmpty], [0, true]);
+  assertEquals(INOTIFY_EVENTS.used, events);
 });

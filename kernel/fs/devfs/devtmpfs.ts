@@ -84,6 +84,10 @@ function errorOf(made: Inode | number): number {
 class DevtmpfsFs extends TmpfsFs {
   loops: LoopDevices | null = null;
 
+  /** Loop devices notice. */
+  override get isFreedInSlices(): boolean {
+    return false;
+  }
   override destroy(): void {
     this.loops?.leave(this.root);
     super.destroy();

@@ -33,6 +33,11 @@ export class DirEntries {
     return this.byName.get(name)?.inode ?? null;
   }
 
+  /** One after the other, as they are when their turn comes. */
+  all(): Iterator<DirEntry> {
+    return this.byName.values();
+  }
+
   inodes(): Inode[] {
     const list: Inode[] = [];
     for (const e of this.byName.values()) if (e.inode !== null) list.push(e.inode);

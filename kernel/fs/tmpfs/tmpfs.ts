@@ -17,6 +17,7 @@ import { NO_ID } from "../../cred/user_namespace.ts";
 import type { FrameAllocator } from "../../mm/frames.ts";
 import { FileSystem, type Inode, type StatFs } from "../../vfs/inode.ts";
 import { parseTmpfsOptions, type TmpfsOptions } from "./options.ts";
+import type { DirEntry } from "./dir_entries.ts";
 import { TmpfsDirectory } from "./directory.ts";
 import type { TmpfsSpace } from "./space.ts";
 
@@ -38,6 +39,8 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
   private lastIno: number = 0;
   private readonly defaultPages: number;
   private readonly defaultInodes: number;
+  /** While its tree is freed: on each level what is left. */
+  private ending: Iterator<DirEntry>[] | null = null;
 
   constructor(
     frames: FrameAllocator,
@@ -151,21 +154,34 @@ export class TmpfsFs extends FileSystem implements TmpfsSpace {
     return 0;
   }
 
-  /** Nobody can reach the tree any more: give all pages back. */
   override destroy(): void {
-    const left: Inode[] = [this.root];
-    for (let inode = left.pop(); inode !== undefined; inode = left.pop()) {
-      if (inode instanceof TmpfsDirectory) {
-        // As arguments of one call they would not fit on the stack.
-        for (const child of inode.children()) left.push(child);
-      } else if (inode.nlink > 1) {
-        // It comes once for each of its names.
-        inode.nlink--;
-        this.giveInode(inode instanceof TmpfsInode ? inode.account : this.root.account);
-        continue;
-      }
-      inode.evict();
+    this.free(Infinity);
+  }
+  override get isFreedInSlices(): boolean {
+    return true;
+  }
+
+  /** No path leads to the tree any more: it gives all pages back. */
+  override free(units: number): number {
+    if (this.ending === null) this.freeOne(this.root, this.ending = []);
+    const { ending } = this;
+    for (; units > 0 && ending.length > 0; units--) {
+      const next = ending[ending.length - 1]!.next();
+      if (next.done === true) ending.pop();
+      else if (next.value.inode !== null) this.freeOne(next.value.inode, ending);
     }
+    return units;
+  }
+
+  private freeOne(inode: Inode, ending: Iterator<DirEntry>[]): void {
+    if (inode instanceof TmpfsDirectory) ending.push(inode.entries.all());
+    else if (inode.nlink > 1) {
+      // It comes once for each of its names.
+      inode.nlink--;
+      this.giveInode(inode instanceof TmpfsInode ? inode.account : this.root.account);
+      return;
+    }
+    inode.evict();
   }
 }
 

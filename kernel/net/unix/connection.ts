@@ -242,6 +242,6 @@ export abstract class ConnectionSocket extends UnixSocket {
       if (server.peer !== null) server.peer.error = ECONNRESET;
       server.drop();
     }
-    collectRights();
+    collectRights(this.net.deferred);
   }
 }

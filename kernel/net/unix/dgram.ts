@@ -199,6 +199,6 @@ export class UnixDgram extends UnixSocket {
     for (const sender of this.senders) sender.queue.wake(WRITABLE);
     this.setPeer(null);
     this.queue.wake(WRITABLE);
-    collectRights();
+    collectRights(this.net.deferred);
   }
 }

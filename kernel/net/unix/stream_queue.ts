@@ -12,7 +12,7 @@ import type { FrameAllocator } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { Message, PeerCredentials } from "../message.ts";
-import { inFlightOf, type RightsInFlight } from "../rights.ts";
+import { inFlightOf, type RightsInFlight, type RightsOwner } from "../rights.ts";
 
 /** LIMIT: bytes in one direction; the sender's SO_SNDBUF is what counts. */
 const MAX_BYTES = 64 << 20;
@@ -52,7 +52,7 @@ export class StreamQueue {
   /** What it is charged to. */
   readonly account: Account = ACCOUNTING.current;
   private readonly ring: ByteRing;
-  private readonly owner: OpenFile;
+  private readonly owner: RightsOwner;
   /** Null: all bytes are without anything. */
   private segments: Segment[] | null = null;
   /** How many of them a read that goes on has passed; afterwards they are taken out at once. */
@@ -63,7 +63,7 @@ export class StreamQueue {
   private urgentBytes: number = 0;
 
   /** `owner` is the socket that receives. */
-  constructor(frames: FrameAllocator, owner: OpenFile) {
+  constructor(frames: FrameAllocator, owner: RightsOwner) {
     this.owner = owner;
     this.ring = new ByteRing(frames, MAX_BYTES);
   }

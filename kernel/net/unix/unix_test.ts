@@ -74,6 +74,8 @@ Deno.test("a chain of sockets under way in each other is closed, however long", 
     last = b;
   }
   last.drop();
+  const { deferred } = lab.net;
+  while (!deferred.isEmpty) deferred.step();
   assertEquals(lab.net.frames.usedBytes, 0);
 });
 

@@ -52,6 +52,7 @@ const BANDS: readonly number[] = [
 class AsyncListener extends Waiter implements FileWatcher {
   prevWatcher: FileWatcher | null = null;
   nextWatcher: FileWatcher | null = null;
+  readonly deferred = null;
   readonly file: OpenFile;
   private readonly fd: number;
 

@@ -28,12 +28,16 @@ import { useMask } from "./poll.ts";
 const DATA_AT = EpollEvent.at.data, EVENT_BYTES = EpollEvent.size;
 
 export function sysEpollCreate(t: Task, a: SyscallArgs): number {
-  return a.i32(0) <= 0 ? -EINVAL : installNew(t, new EpollFile(), false);
+  return a.i32(0) <= 0 ? -EINVAL : installNew(t, newSet(t), false);
 }
 
 export function sysEpollCreate1(t: Task, a: SyscallArgs): number {
   const flags = a.i32(0);
-  return flags & ~EPOLL_CLOEXEC ? -EINVAL : installNew(t, new EpollFile(), flags !== 0);
+  return flags & ~EPOLL_CLOEXEC ? -EINVAL : installNew(t, newSet(t), flags !== 0);
+}
+
+function newSet(t: Task): EpollFile {
+  return new EpollFile(t.fs.namespace.vfs.deferred);
 }
 
 export function sysEpollCtl(t: Task, a: SyscallArgs): number {

@@ -31,13 +31,14 @@ const KNOWN = IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYD
   IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_MASK_ADD | IN_MASK_CREATE | IN_ISDIR | IN_ONESHOT;
 
 export function sysInotifyInit(t: Task, _a: SyscallArgs): number {
-  return installNew(t, new InotifyFile(0), false);
+  return installNew(t, new InotifyFile(0, t.fs.namespace.vfs.deferred), false);
 }
 
 export function sysInotifyInit1(t: Task, a: SyscallArgs): number {
   const flags = a.i32(0);
   if (flags & ~(IN_CLOEXEC | IN_NONBLOCK)) return -EINVAL;
-  return installNew(t, new InotifyFile(flags & IN_NONBLOCK), (flags & IN_CLOEXEC) !== 0);
+  const file = new InotifyFile(flags & IN_NONBLOCK, t.fs.namespace.vfs.deferred);
+  return installNew(t, file, (flags & IN_CLOEXEC) !== 0);
 }
 
 export function sysInotifyAddWatch(t: Task, a: SyscallArgs): number {

@@ -227,6 +227,10 @@ export class World {
         runQueued(task);
         continue;
       }
+      if (!this.kernel.vfs.deferred.isEmpty) {
+        this.kernel.vfs.deferred.step();
+        continue;
+      }
       // A call that only let the others go first is due at once.
       if (this.kernel.timers.nextDeadlineNs <= this.host.nowNs) {
         this.kernel.timers.expire(this.host.nowNs);
@@ -263,7 +267,9 @@ export class World {
       this.pass();
     }
     for (const container of [...this.containers, this.init]) dropContainer(container);
-    collectRights();
+    const { deferred } = this.kernel.vfs;
+    collectRights(deferred);
+    while (!deferred.isEmpty) deferred.step();
     while (this.kernel.memory.reclaim());
   }
 

@@ -1,0 +1,107 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { Account, ACCOUNTING } from "./account.ts";
+import { DeferredWork, type Job, ListJob, SLICE_UNITS } from "./deferred_work.ts";
+
+class Each extends ListJob<number> {
+  private readonly run: (n: number) => void;
+
+  constructor(items: readonly number[], units: number, run: (n: number) => void) {
+    super(items, units);
+    this.run = run;
+  }
+  protected override each(n: number): void {
+    this.run(n);
+  }
+}
+
+/** Numbers from 0, as a job has seen them. */
+function listOf(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+Deno.test("a small job is over when it was begun", () => {
+  const work = new DeferredWork(), seen: number[] = [];
+  work.begin(new Each(listOf(SLICE_UNITS - 1), 1, (n) => seen.push(n)));
+  assertEquals([seen.length, work.isEmpty], [SLICE_UNITS - 1, true]);
+});
+
+Deno.test("of a large one a slice is done at once, and one more with each step", () => {
+  const work = new DeferredWork(), seen: number[] = [], all = listOf(SLICE_UNITS);
+  work.begin(new Each(all, 4, (n) => seen.push(n)));
+  assertEquals(seen.length, SLICE_UNITS / 4);
+  work.step();
+  assertEquals(seen.length, SLICE_UNITS / 2);
+  while (!work.isEmpty) work.step();
+  assertEquals(seen, all);
+});
+
+Deno.test("jobs take turns", () => {
+  const work = new DeferredWork(), seen: string[] = [];
+  for (const name of ["a", "b"]) {
+    work.begin(new Each(listOf(3), SLICE_UNITS, () => seen.push(name)));
+  }
+  while (!work.isEmpty) work.step();
+  assertEquals(seen.join(""), "ababab");
+});
+
+/** Begins the next one of a chain. */
+class Link implements Job {
+  private readonly work: DeferredWork;
+  private readonly length: number;
+  private readonly ends: number[];
+  private isDone: boolean = false;
+
+  constructor(work: DeferredWork, length: number, ends: number[]) {
+    this.work = work;
+    this.length = length;
+    this.ends = ends;
+  }
+  step(units: number): number {
+    if (this.isDone) return units;
+    this.isDone = true;
+    if (this.length > 0) this.work.begin(new Link(this.work, this.length - 1, this.ends));
+    this.ends.push(this.length);
+    return units - 1;
+  }
+}
+
+Deno.test("a job that begins others is not nested, and all have one slice together", () => {
+  const work = new DeferredWork(), ends: number[] = [];
+  work.begin(new Link(work, 10, ends));
+  assertEquals([ends, work.isEmpty], [listOf(11).reverse(), true]);
+  ends.length = 0;
+  work.begin(new Link(work, 20_000, ends));
+  assertEquals(ends.length, SLICE_UNITS);
+  while (!work.isEmpty) work.step();
+  assertEquals(ends.length, 20_001);
+});
+
+Deno.test("a job is charged as the call that began it, and so are its turns", () => {
+  const work = new DeferredWork(), before = ACCOUNTING.current, own = new Account(null, 1);
+  const seen: Account[] = [], payer = {};
+  try {
+    ACCOUNTING.current = own;
+    work.server = { current: { billed: { account: payer } } };
+    work.begin(new Each(listOf(2), SLICE_UNITS, () => seen.push(ACCOUNTING.current)));
+  } finally {
+    ACCOUNTING.current = before;
+  }
+  assertEquals(work.step() === payer, true);
+  assertEquals([seen[0] === own, seen[1] === own, ACCOUNTING.current === before], [
+    true,
+    true,
+    true,
+  ]);
+});
+
+Deno.test("a job that fails is not run again", () => {
+  const work = new DeferredWork(), seen: number[] = [];
+  const job = new Each(listOf(4), SLICE_UNITS, (n) => {
+    if (n === 1) throw new Error("bug");
+  });
+  work.begin(job);
+  assertThrows(() => work.step(), Error, "bug");
+  assertEquals(work.isEmpty, true);
+  work.begin(new Each(listOf(2), 1, (n) => seen.push(n)));
+  assertEquals(seen, [0, 1]);
+});
