@@ -134,11 +134,13 @@ export interface Listener {
  * in front of those that copy it: peers, slaves, their peers and slaves. Guests make chains of
  * slaves as long as they like.
  */
-export function listenersOf(origin: Mount, at: Dentry): Listener[] {
+export function listenersOf(origin: Mount, at: Dentry): readonly Listener[] {
+  if (origin.peers === null) return NO_LISTENERS;
   const walk = new ListenerWalk(origin, at);
-  if (origin.peers !== null) walk.run(origin.peers);
+  walk.run(origin.peers);
   return walk.found;
 }
+const NO_LISTENERS: readonly Listener[] = [];
 
 /** Slaves of a group that are still to be looked at. */
 interface SlavesLeft {
