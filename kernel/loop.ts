@@ -144,6 +144,8 @@ export class Loop {
     const endNs = this.host.monotonicNs(), tookNs = endNs - startNs;
     if (payer instanceof TurnAccount) this.fair.charge(payer, tookNs);
     this.nextSliceNs = endNs + SLICE_REST * tookNs;
+    // Not a part of the batch, whose cost is charged to the task that was served last.
+    this.kernel.clock.nowNs += tookNs;
     this.server.turns?.end("deferred", -1);
   }
 
