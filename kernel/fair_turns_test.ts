@@ -85,6 +85,22 @@ Deno.test("a container of many users takes nothing from a container of one", () 
     assertEquals(c.shareOf(victim), 50);
   }));
 
+Deno.test("containers share turns by weight, from the moment that it changes", () =>
+  contest((c) => {
+    const a = c.container("a"), b = c.container("b"), one = c.task(0, a), other = c.task(0, b);
+    a.turnWeight = 300;
+    c.want(one);
+    // Tasks and users of its own gain a container nothing.
+    c.want(other);
+    for (let uid = 1; uid <= 20; uid++) c.want(c.task(uid, b));
+    for (let i = 0; i < 4000; i++) c.serve(() => 1000);
+    assertEquals(c.shareOf(one), 75);
+    b.turnWeight = 300;
+    c.servedNs.clear();
+    for (let i = 0; i < 4000; i++) c.serve(() => 1000);
+    assertEquals(c.shareOf(one), 50);
+  }));
+
 Deno.test("a group's weight counts, by its top group", () =>
   contest((c) => {
     const one = c.task(1), other = c.task(2), { root } = one.cgroups.unified.hierarchy;

@@ -41,6 +41,8 @@ export class Container {
    * platform gives them, in those of the sandbox.
    */
   template: AddressSpace | null = null;
+  /** Its part of the turns of the kernel's loop, as `cpu.weight` has it: turn_account.ts. */
+  turnWeight: number = 100;
   /** Tasks that there may be in it (pids.max of cgroups(7)). */
   tasksMax: number = Infinity;
   /** The same for what they take of the host: a thread for each task and one more for each process. */

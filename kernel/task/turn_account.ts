@@ -44,6 +44,16 @@ export class TurnNode {
 
 class ContainerNode extends TurnNode {
   readonly groups: Map<Cgroup, GroupNode> = new Map();
+  private readonly container: Container | null;
+
+  constructor(parent: TurnNode, container: Container | null) {
+    super(parent);
+    this.container = container;
+  }
+
+  override get weight(): number {
+    return this.container === null ? WEIGHT : this.container.turnWeight;
+  }
 }
 
 class GroupNode extends TurnNode {
@@ -102,7 +112,9 @@ export class TurnAccounts {
       this.leave(task);
     }
     let top = this.containers.get(container);
-    if (top === undefined) this.containers.set(container, top = new ContainerNode(this.root));
+    if (top === undefined) {
+      this.containers.set(container, top = new ContainerNode(this.root, container));
+    }
     let middle = top.groups.get(group);
     if (middle === undefined) top.groups.set(group, middle = new GroupNode(top, group));
     let account = middle.users.get(uid);

@@ -5,6 +5,7 @@
 
 import { join, resolve } from "@std/path";
 import { fromText, toText } from "../../kernel/core/bytes.ts";
+import { cpuWeight } from "../cgroup/convert.ts";
 import type { GoferRoot } from "../launch/gofer_process.ts";
 import type { FilesSpec, MountSpec, OverlayLayers, RootSpec } from "../sandbox/boot_spec.ts";
 import type { Config } from "../spec/config.ts";
@@ -199,9 +200,9 @@ function requirePath(path: string, jsonPath: string, isDirectory: boolean): void
 
 /** What the container is told of its control group, as cgroup v2 says it. */
 export function limitsOf(resources: Resources): FilesSpec["cgroup"] {
-  const { memory, cpu, pidsLimit } = resources;
+  const { memory, cpu, pidsLimit } = resources, weight = weightOf(resources);
   const limit = positive(memory?.limit), both = positive(memory?.swap);
-  const quota = positive(cpu?.quota), shares = positive(cpu?.shares);
+  const quota = positive(cpu?.quota);
   const pids = positive(pidsLimit), low = positive(memory?.reservation);
   return {
     ...(limit === null ? {} : { memoryMax: limit }),
@@ -209,7 +210,7 @@ export function limitsOf(resources: Resources): FilesSpec["cgroup"] {
     ...(both === null ? {} : { swapMax: Math.max(0, both - (limit ?? 0)) }),
     ...(quota === null ? {} : { cpuQuotaUs: quota }),
     ...(quota === null ? {} : { cpuPeriodUs: positive(cpu?.period) ?? 100_000 }),
-    ...(shares === null ? {} : { cpuWeight: weightOf(shares) }),
+    ...(weight === null ? {} : { cpuWeight: weight }),
     ...(cpu === null || cpu.cpus === null ? {} : { cpus: fromText(cpu.cpus) }),
     ...(cpu === null || cpu.mems === null ? {} : { mems: fromText(cpu.mems) }),
     ...(pids === null ? {} : { pidsMax: pids }),
@@ -221,8 +222,11 @@ function positive(value: number | null | undefined): number | null {
   return value === null || value === undefined || value <= 0 ? null : value;
 }
 
-/** cpu.shares (2..262144) as cpu.weight (1..10000), as runc and systemd convert it. */
-function weightOf(shares: number): number {
-  const bounded = Math.min(262_144, Math.max(2, shares));
-  return 1 + Math.floor(((bounded - 2) * 9999) / 262_142);
+/** cpu.weight (1..10000), as the host's group gets it: what `unified` says counts. */
+function weightOf({ cpu, unified }: Resources): number | null {
+  const given = unified.find(([file]) => file === "cpu.weight")?.[1] ?? "";
+  if (/^\d+$/.test(given)) return Math.min(10_000, Math.max(1, Number(given)));
+  if (cpu?.idle === 1) return 1;
+  const shares = positive(cpu?.shares);
+  return shares === null ? null : cpuWeight(shares);
 }

@@ -110,8 +110,21 @@ Deno.test("limits of a control group become those that cgroup v2 has", () => {
     assertEquals(limits({ memory: { limit: -1, swap: -1 }, pids: { limit: 0 } }), {});
     const cpu = { shares: 1024, quota: 5000, cpus: "0-1" };
     assertEquals(limits({ cpu, pids: { limit: 9 } }), {
-      ...{ cpuWeight: 39, cpuQuotaUs: 5000, cpuPeriodUs: 100000, cpus: "0-1", pidsMax: 9 },
+      ...{ cpuWeight: 100, cpuQuotaUs: 5000, cpuPeriodUs: 100000, cpus: "0-1", pidsMax: 9 },
     });
+  });
+});
+
+Deno.test("a weight is that of the host's group: by unified, idle or shares", () => {
+  inBundle((dir) => {
+    const weight = (resources: object) =>
+      plan({ linux: { resources } }, dir).files.cgroup.cpuWeight;
+    assertEquals(weight({ cpu: { quota: 5000 } }), undefined);
+    assertEquals(weight({ cpu: { shares: 2 } }), 1);
+    assertEquals(weight({ cpu: { shares: 262_144 } }), 10_000);
+    assertEquals(weight({ cpu: { shares: 1024, idle: 1 } }), 1);
+    assertEquals(weight({ cpu: { shares: 1024 }, unified: { "cpu.weight": "300" } }), 300);
+    assertEquals(weight({ unified: { "cpu.weight": "99999" } }), 10_000);
   });
 });
 

@@ -39,6 +39,7 @@ import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
 import type { LimitsChange } from "./control_protocol.ts";
 import type { OomWitness } from "./oom_witness.ts";
 import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
+import { keepLimits } from "./container_limits.ts";
 import { MountTree } from "./mount_tree.ts";
 import { type GoferListener, GoferWatch } from "./outside.ts";
 
@@ -71,9 +72,6 @@ export interface ContainerPlaces {
 
 /** LIMIT: processes in an answer, which is one packet. */
 const PROCESSES_MAX = 800;
-
-/** Host threads that the group of a container has at least, and that its sandbox takes of them: container/create.ts. */
-const HOST_PIDS_MIN = 64, HOST_THREADS = 24;
 
 /** How often it is looked whether all are gone, in ns. */
 const END_CHECK_NS = 10_000_000;
@@ -124,7 +122,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
       this.#gofer.close();
       throw error;
     }
-    this.#keepTaskLimits();
+    this.#keepLimits();
     // Until `start`.
     this.#container.isInitHeld = true;
     try {
@@ -192,7 +190,7 @@ export class GuestContainer implements GuestOwner, GoferListener {
       return [name, value === -1 ? Infinity : value];
     });
     Object.assign(this.limits, Object.fromEntries(named));
-    this.#keepTaskLimits();
+    this.#keepLimits();
     this.#keepCpuLimit();
     const isLimited = this.kernel.oom.limited.has(this.#container);
     if (isLimited) this.keepMemoryLimit(null);
@@ -226,11 +224,8 @@ export class GuestContainer implements GuestOwner, GoferListener {
     this.#witness = null;
   }
 
-  #keepTaskLimits(): void {
-    const { pidsMax } = this.limits;
-    this.#container.tasksMax = pidsMax;
-    if (this.kernel.platform.isInProcess) return;
-    this.#container.hostThreadsMax = Math.max(pidsMax, HOST_PIDS_MIN) - HOST_THREADS;
+  #keepLimits(): void {
+    keepLimits(this.#container, this.limits, !this.kernel.platform.isInProcess);
   }
 
   /** The host keeps it, but for a further container whose guests it counts in the groups of the sandbox. */
