@@ -313,10 +313,13 @@ export class Task {
 
   /**
    * Let everybody else go first, for a call that would keep the loop busy (or moves more than may be): BLOCK and the call runs again at once, or
-   * what the interrupted call returns.
+   * what the interrupted call returns. A task whose group has used up its quota (cpu.max) gets no further turn before
+   * its period is over, unless its call holds the lock of its memory, which tasks of other groups may wait for.
    */
   yieldTurn(): number {
-    return this.waitUntil(Math.max(this.kernel.now(), this.delay?.untilNs ?? 0));
+    const soonestNs = Math.max(this.kernel.now(), this.delay?.untilNs ?? 0);
+    if (this.mm.changes.owner === this) return this.waitUntil(soonestNs);
+    return this.waitUntil(Math.max(soonestNs, this.cgroups.throttledUntilNs));
   }
 
   /** Wait for a file, or -EAGAIN when it is O_NONBLOCK. */

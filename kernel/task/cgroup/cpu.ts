@@ -161,6 +161,9 @@ class Bandwidth extends Timer {
   private throttle(now: number): void {
     const { group } = this;
     group.freeze.isThrottled = true;
+    const { quotaUs, periodUs } = group.cpu;
+    const debtPeriods = Math.floor(-this.leftNs / (quotaUs * NS_A_US));
+    group.freeze.throttledUntilNs = this.periodEndNs + debtPeriods * periodUs * NS_A_US;
     group.hierarchy.owner.stillGroups++;
     this.throttledSinceNs = now;
     hold(group);

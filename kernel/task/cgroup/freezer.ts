@@ -19,6 +19,8 @@ export class FreezeState {
   isAsked: boolean = false;
   /** It may run no guest code until its period is over (cpu.ts). */
   isThrottled: boolean = false;
+  /** When it may go on, ns, as far as is known. */
+  throttledUntilNs: number = 0;
   /** All its tasks stand still, and that was told. */
   isFrozen: boolean = false;
   readonly watch: FreezeWatch;

@@ -22,6 +22,15 @@ export class GroupSet {
     return this.legacy.find((group) => group.hierarchy === hierarchy) ?? hierarchy.root;
   }
 
+  /** When all of its groups may use a processor again, ns; 0: they may. */
+  get throttledUntilNs(): number {
+    const { unified, legacy } = this;
+    if (unified.hierarchy.owner.stillGroups === 0) return 0;
+    let untilNs = throttledUntilNs(unified);
+    for (const group of legacy) untilNs = Math.max(untilNs, throttledUntilNs(group));
+    return untilNs;
+  }
+
   equals(other: GroupSet): boolean {
     const { legacy } = this;
     return this.unified === other.unified && legacy.length === other.legacy.length &&
@@ -35,6 +44,15 @@ export class GroupSet {
     const others = this.legacy.filter((g) => g.hierarchy !== hierarchy);
     return new GroupSet(this.unified, group.parent === null ? others : [...others, group]);
   }
+}
+
+function throttledUntilNs(group: Cgroup): number {
+  let untilNs = 0;
+  for (let up: Cgroup | null = group; up !== null; up = up.parent) {
+    const { freeze } = up;
+    if (freeze.isThrottled) untilNs = Math.max(untilNs, freeze.throttledUntilNs);
+  }
+  return untilNs;
 }
 
 /** The task is counted in its groups from now on. */
