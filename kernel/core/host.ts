@@ -5,6 +5,7 @@
  * Every call returns at once with a result or -errno. Addresses are absolute host addresses (numbers).
  */
 
+import type { KernelHeap } from "./kernel_heap.ts";
 import type { Waiter } from "./wait.ts";
 
 /** What fstat(2) says of a file of the host's. */
@@ -75,4 +76,6 @@ export interface Host {
   readonly memoryBytes: number;
   /** Bytes of memory of the machine: what a mapping cannot be larger than. */
   readonly machineBytes: number;
+  /** V8's heap; null: it is not measured. */
+  readonly heap: KernelHeap | null;
 }

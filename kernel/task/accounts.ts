@@ -9,17 +9,11 @@
  */
 
 import { Account, ACCOUNTING } from "../core/account.ts";
+import { KERNEL_SHARE } from "../core/kernel_heap.ts";
 import { GroupLists } from "../cred/group_lists.ts";
 
 /** The part of its container's quotas that an ordinary user may have. */
 const USER_SHARE = 0.5;
-/** The part of the memory limit that kernel objects may take; the rest is for programs. */
-export const KERNEL_SHARE = 0.5;
-/**
- * LIMIT: bytes of kernel objects, and the part of the machine's memory: V8's heap ends at a fourth
- * of it, or at 4 GiB.
- */
-const KERNEL_MAX = 1.5 * 2 ** 30, MACHINE_SHARE = 1 / 8;
 /** Accounts of users that are kept before those without objects are looked for. */
 const USERS_KEPT = 64;
 
@@ -28,15 +22,29 @@ export class SandboxAccounts {
   /** Lists of groups that credentials of all containers have. */
   readonly groupLists: GroupLists = new GroupLists();
   private readonly containers: Set<ContainerAccounts> = new Set();
+  /** Bytes that kernel objects may take by the limit of memory, and by what V8's heap holds. */
+  private limitBytes: number = Infinity;
+  private heapBytes: number = Infinity;
 
   /** Objects that are made before any process runs are the sandbox's own. */
   constructor() {
     ACCOUNTING.current = this.root;
   }
 
-  /** The guests may have so much memory on this machine, in bytes. */
-  setLimit(bytes: number, machineBytes: number): void {
-    this.root.bytesMax = Math.min(bytes * KERNEL_SHARE, machineBytes * MACHINE_SHARE, KERNEL_MAX);
+  /** Kernel objects may take so many bytes by the limit of memory. */
+  setLimit(bytes: number): void {
+    this.limitBytes = bytes;
+    this.limitRoot();
+  }
+
+  /** V8's heap holds so many bytes of objects, in the estimate's terms. */
+  setHeapLimit(bytes: number): void {
+    this.heapBytes = bytes;
+    this.limitRoot();
+  }
+
+  private limitRoot(): void {
+    this.root.bytesMax = Math.min(this.limitBytes, this.heapBytes);
     this.divide();
   }
 

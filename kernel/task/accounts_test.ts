@@ -59,7 +59,7 @@ Deno.test("a process takes its charges along to another user, and gives them bac
 Deno.test("bytes are bounded by the limits of memory, at each level", () => {
   const sandbox = new SandboxAccounts(), container = sandbox.open();
   const account = process(container, 0);
-  sandbox.setLimit(400, 2 ** 40);
+  sandbox.setLimit(200);
   assertEquals(takeAll(account), 20);
   THINGS.give(20, account);
   container.setLimit(190);
@@ -69,7 +69,7 @@ Deno.test("bytes are bounded by the limits of memory, at each level", () => {
 
 Deno.test("neither a container nor an ordinary user takes the bytes of the others", () => {
   const sandbox = new SandboxAccounts(), one = sandbox.open(), other = sandbox.open();
-  sandbox.setLimit(800, 2 ** 40);
+  sandbox.setLimit(400);
   const user = process(one, 1000), root = process(one, 0), victim = process(other, 0);
   assertEquals([takeAll(user), takeAll(root)], [10, 10], "a half of the container's half each");
   assertEquals(takeAll(victim), 20);

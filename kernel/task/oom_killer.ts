@@ -7,9 +7,11 @@
  */
 
 import type { Arena } from "../../ffi/mem/arena.ts";
+import { objectBytesMax } from "../core/kernel_heap.ts";
 import { PAGE_SIZE } from "../mm/frames.ts";
 import type { MemoryManager } from "../mm/memory_manager.ts";
 import type { Container } from "./container.ts";
+import { HeapWatch } from "./heap_watch.ts";
 import { killGroup } from "./exit_request.ts";
 import type { Kernel } from "./kernel_services.ts";
 import { SIGKILL } from "./signal/sigset.ts";
@@ -66,19 +68,22 @@ export class OomKiller {
   private lookAtTaken: number = 0;
   private lookAtResident: number = Infinity;
   private readonly kernel: Kernel;
+  private readonly heap: HeapWatch | null;
   private victim: ThreadGroup | null = null;
   private untilNs: number = 0;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
     this.limitBytes = 0;
+    const { heap } = kernel.host;
+    this.heap = heap === null ? null : new HeapWatch(heap, kernel.accounts);
     this.setLimit(kernel.host.memoryBytes);
   }
 
   /** What the guests may have from now on, kernel objects included, in bytes. */
   setLimit(bytes: number): void {
     this.limitBytes = bytes;
-    this.kernel.accounts.setLimit(bytes, this.kernel.host.machineBytes);
+    this.kernel.accounts.setLimit(objectBytesMax(bytes, this.kernel.host.machineBytes));
   }
 
   /** Bytes that the kernel's objects take. */
@@ -95,6 +100,7 @@ export class OomKiller {
   /** Kills somebody if the guests have too much. */
   check(nowNs: number): void {
     if (this.limited.size > 0 && this.mustLook(nowNs)) this.checkContainers(nowNs);
+    if (this.heap !== null) this.checkHeap(this.heap, nowNs);
     if (!this.isNear || this.isAwaiting(nowNs)) return;
     const { arena, frames } = this.kernel.memory;
     const room = this.limitBytes - this.kernelBytes;
@@ -103,6 +109,15 @@ export class OomKiller {
     frames.trim();
     if (arena.residentBytes() - frames.pendingBytes <= room) return;
     const victim = this.choose(this.kernel.pids.groups.values(), this.limitBytes);
+    if (victim !== null) this.kill(victim);
+  }
+
+  /** Kills the process whose objects take most, if V8's heap is about to be full. */
+  private checkHeap(heap: HeapWatch, nowNs: number): void {
+    if (this.isAwaiting(nowNs) || !heap.isTooFull(nowNs, () => this.kernel.host.monotonicNs())) {
+      return;
+    }
+    const victim = this.choose(this.kernel.pids.groups.values(), this.limitBytes, kernelBytesOf);
     if (victim !== null) this.kill(victim);
   }
 
@@ -174,13 +189,17 @@ export class OomKiller {
   }
 
   /** Who has most, as weighted by oom_score_adj (proc(5)). */
-  private choose(groups: Iterable<ThreadGroup>, limitBytes: number): ThreadGroup | null {
+  private choose(
+    groups: Iterable<ThreadGroup>,
+    limitBytes: number,
+    bytesOf: (group: ThreadGroup, mm: MemoryManager) => number = allBytesOf,
+  ): ThreadGroup | null {
     let worst: ThreadGroup | null = null, most = 0;
     for (const group of groups) {
       const mm = group.tasks[0]?.mm;
       if (mm === undefined || group.isExiting || group.oomScoreAdj === NEVER) continue;
       // Nobody can have more than all: what was taken since the limit was passed decides nothing.
-      const points = Math.min(residentBytes(mm) + group.account.bytes, limitBytes) +
+      const points = Math.min(bytesOf(group, mm), limitBytes) +
         group.oomScoreAdj / STEPS * limitBytes;
       if (worst !== null && points <= most) continue;
       worst = group;
@@ -237,6 +256,14 @@ function framesOf(groups: Iterable<ThreadGroup>): FrameRun[] {
 
 function countPages(runs: readonly FrameRun[]): number {
   return runs.reduce((pages, { start, end }) => pages + end - start, 0);
+}
+
+function kernelBytesOf(group: ThreadGroup): number {
+  return group.account.bytes;
+}
+
+function allBytesOf(group: ThreadGroup, mm: MemoryManager): number {
+  return residentBytes(mm) + group.account.bytes;
 }
 
 /** What the host has given for a process. */

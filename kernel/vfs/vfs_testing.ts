@@ -36,6 +36,7 @@ export class TestHost implements Host {
   readonly cpuCount = 1;
   memoryBytes: number = 1 << 30;
   machineBytes: number = 1 << 30;
+  readonly heap = null;
 
   /** One microsecond later. */
   tick(): void {

@@ -45,28 +45,35 @@ function openProgram(path: string, argv: readonly string[], env: readonly string
   return { fd, argv, env, isPublic };
 }
 
-function sourceProgram(root: string, entry: string): Program {
+/**
+ * The runtime takes further flags of V8 from this variable. A binary on the home-made base drops it
+ * from its caller's environment, and has what stands behind PASSED (tools/build/entry_stub.ts).
+ */
+const V8_VARIABLE = "DENO_V8_FLAGS", PASSED = "DVISOR__";
+
+function sourceProgram(root: string, entry: string, v8Flags: readonly string[]): Program {
   const env: string[] = [];
   for (const name of DENO_VARIABLES) {
     const value = Deno.env.get(name);
     if (value !== undefined) env.push(`${name}=${value}`);
   }
-  const flags = ["-A", "--no-lock", "--v8-flags=--no-enable-lazy-source-positions,--expose-gc"];
-  const argv = ["deno", "run", ...flags, root + entry];
+  const v8 = ["--no-enable-lazy-source-positions", "--expose-gc", ...v8Flags];
+  const argv = ["deno", "run", "-A", "--no-lock", `--v8-flags=${v8.join(",")}`, root + entry];
   // Sources and the runtime's cache may be in places that only this user reads.
   return { ...openProgram(Deno.execPath(), argv, env), isPublic: false };
 }
 
-/** This program. */
-export function sentryProgram(): Program {
-  const root = sourceRoot();
-  if (root !== null) return sourceProgram(root, "mod.ts");
-  return openProgram("/proc/self/exe", ["dvisor"], ENVIRONMENT);
+/** This program, with a flag of V8 for the size of its heap. */
+export function sentryProgram(heapFlag: string): Program {
+  const root = sourceRoot(), variable = `${V8_VARIABLE}=${heapFlag}`;
+  if (root !== null) return sourceProgram(root, "mod.ts", [heapFlag]);
+  const env = [...ENVIRONMENT, variable, PASSED + variable];
+  return openProgram("/proc/self/exe", ["dvisor"], env);
 }
 
 /** The file server. Throws a UserError if it is not beside this program. */
 export function goferProgram(): Program {
   const root = sourceRoot();
-  if (root !== null) return sourceProgram(root, "gofer/main.ts");
+  if (root !== null) return sourceProgram(root, "gofer/main.ts", []);
   return openProgram(`${dirname(Deno.execPath())}/dvisor-gofer`, ["dvisor-gofer"], ENVIRONMENT);
 }

@@ -40,7 +40,9 @@ import type { PlatformName } from "../../platform/names.ts";
 import { shownLines } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 import { emptyRoot } from "./empty_root.ts";
+import { allowedMemory } from "./host_limits.ts";
 import { waitReadable } from "./interrupt.ts";
+import { heapFlag } from "./kernel_heap.ts";
 import { type GoferRoot, startGofer } from "./gofer_process.ts";
 import type { Launched } from "./levels.ts";
 import { PlatformMemory } from "./platform_memory.ts";
@@ -77,7 +79,8 @@ const START_MS = 600_000;
 
 /** Starts the processes; the descriptors of `options` are not needed here any more but `stderr`. @throws UserError */
 export function startSandbox(options: SandboxOptions): StartedSandbox {
-  const gofer = goferProgram(), boot = sentryProgram();
+  const { memoryBytes } = options.spec, flag = heapFlag(memoryBytes, allowedMemory());
+  const gofer = goferProgram(), boot = sentryProgram(flag);
   const control = controlPair();
   const pair = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC);
   if (typeof pair === "number") throw new UserError(`socketpair: errno ${-pair}`);

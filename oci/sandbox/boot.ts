@@ -10,6 +10,7 @@ import { scratch } from "../../ffi/sys/cstring.ts";
 import { close, read } from "../../ffi/sys/files.ts";
 import { OwnImage } from "../../ffi/sys/own_image.ts";
 import { syscall } from "../../ffi/sys/native.ts";
+import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
 import { recentCalls } from "../../kernel/syscalls/recent_calls.ts";
 import { shownLines } from "../shown_text.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
@@ -21,14 +22,14 @@ import { say } from "./messages.ts";
 import { Sandbox } from "./sandbox.ts";
 
 /** Runs a sandbox; ends the process. */
-export function boot(): never {
+export function boot(heap: KernelHeap): never {
   const control: BootSocket = new ControlSocket(BOOT_FDS.control);
   let waiter = control, isRunning = false;
   try {
     const spec = readSpec();
     // Whoever hears the end: the launcher itself, or a process that it leaves behind.
     if (spec.fds.waiter >= 0) waiter = new ControlSocket(spec.fds.waiter);
-    const { machine, sandbox } = prepare(spec, control, waiter);
+    const { machine, sandbox } = prepare(spec, heap, control, waiter);
     isRunning = waiter === control;
     confine(machine, spec);
     if (waiter !== control) {
@@ -47,13 +48,14 @@ export function boot(): never {
 
 function prepare(
   spec: BootSpec,
+  heap: KernelHeap,
   control: BootSocket,
   waiter: BootSocket,
 ): { machine: Machine; sandbox: Sandbox } {
   dropDescriptors(FIRST_FREE_FD + spec.fds.stdio.length - BOOT_FDS.stdio.length);
   readyReports();
   const image = OwnImage.find();
-  const machine = createMachine(spec);
+  const machine = createMachine(spec, heap);
   const { foundBest } = machine;
   control.send(foundBest === null ? { type: "ready" } : { type: "ready", bestPlatform: foundBest });
   // The launcher takes the root directory away while this goes on.

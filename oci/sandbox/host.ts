@@ -44,6 +44,7 @@ import {
 } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { Host, HostFileStatus } from "../../kernel/core/host.ts";
+import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
 import type { Waiter } from "../../kernel/core/wait.ts";
 import type { HostEvents } from "../../kernel/loop.ts";
 import type { GuestClock } from "./guest_clock.ts";
@@ -58,6 +59,7 @@ export class RealHost implements Host, HostEvents {
   readonly cpuCount: number;
   readonly memoryBytes: number;
   readonly machineBytes: number;
+  readonly heap: KernelHeap | null;
   /** Kept true by `poll`, which the loop calls often while it is awake. */
   guestClock: GuestClock | null = null;
   /** Called when there is nothing to do for now. */
@@ -81,7 +83,13 @@ export class RealHost implements Host, HostEvents {
   private dispatched: number = 0;
   private readonly affinity: Affinity = new Affinity();
 
-  constructor(cpuCount: number, memoryBytes: number, machineBytes: number) {
+  constructor(
+    cpuCount: number,
+    memoryBytes: number,
+    machineBytes: number,
+    heap: KernelHeap | null = null,
+  ) {
+    this.heap = heap;
     this.cpuCount = cpuCount;
     this.memoryBytes = memoryBytes;
     this.machineBytes = machineBytes;

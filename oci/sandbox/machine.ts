@@ -11,6 +11,7 @@ import { DEFAULT_PLATFORMS, type PlatformName } from "../../platform/names.ts";
 import { findBest } from "../../platform/choice.ts";
 import { createPlatform } from "../../platform/registry.ts";
 import type { HostNetwork } from "../../kernel/core/host_network.ts";
+import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
 import { RealHostNetwork } from "../net/host_network.ts";
 import { guestOomScoreAdj } from "../launch/oom_score.ts";
 import { dropCapabilities } from "../launch/steps.ts";
@@ -59,14 +60,14 @@ const AT_HWCAP = 16, AT_HWCAP2 = 26, AT_MINSIGSTKSZ = 51;
 const MINSIGSTKSZ = 2048;
 
 /** @throws UserError when no platform works */
-export function createMachine(spec: BootSpec): Machine {
+export function createMachine(spec: BootSpec, heap: KernelHeap): Machine {
   const clocks = hasSteadyCounter() ? newReading() : null;
   const cpu = readCpuFacts();
   // Not by the limit, which may be raised.
   const machineBytes = allowedMemory(), arena = createArena(machineBytes);
   const best = spec.bestPlatform === null ? findBest(spec.fds.kvm, prepareGuest) : null;
   const { platform, name } = choosePlatform(spec, best, arena);
-  const host = new RealHost(spec.cpus, spec.memoryBytes, machineBytes);
+  const host = new RealHost(spec.cpus, spec.memoryBytes, machineBytes, heap);
   host.watchDoorbell(platform.doorbellFd);
   const cpuInfo = readCpuInfo();
   const network = hasHostNetwork(spec) ? new RealHostNetwork(spec.network === "auto") : null;

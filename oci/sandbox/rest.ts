@@ -8,6 +8,7 @@
 
 import { ownCpuNs } from "../../ffi/sys/clock.ts";
 import { trimHeap } from "../../ffi/sys/native.ts";
+import { collectGarbage } from "./heap.ts";
 
 /** A sleep of this long is a rest. */
 export const REST_NS = 1_000_000_000;
@@ -30,15 +31,8 @@ export class Rest {
 
   /** The sandbox has rested for `REST_NS`. */
   take(): void {
-    collectGarbage();
+    collectGarbage("last-resort");
     trimHeap();
     this.#cpuNs = ownCpuNs();
   }
-}
-
-/** V8 has this function with --expose-gc; without, nothing is collected. */
-function collectGarbage(): void {
-  const gc: unknown = Reflect.get(globalThis, "gc");
-  if (typeof gc !== "function") return;
-  Reflect.apply(gc, undefined, [{ type: "major", execution: "sync", flavor: "last-resort" }]);
 }

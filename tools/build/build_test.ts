@@ -38,6 +38,10 @@ const verbs: Record<string, () => unknown> = {
       return [];
     }
   }),
+  heap: async () => {
+    const name = "node:v8";
+    return (await import(name)).getHeapStatistics().heap_size_limit / 2 ** 20;
+  },
   fail: () => { throw new Error("boom"); },
 };
 if (verb === "exit") Deno.exit(Number(rest[0]));
@@ -46,7 +50,7 @@ else if (verb === "stdin") console.log((await new Response(Deno.stdin.readable).
 else if (verb === "again") {
   const { code } = await new Deno.Command("/proc/self/exe", { args: ["exit", "7"] }).output();
   console.log(code);
-} else console.log(JSON.stringify(verbs[verb]!()));
+} else console.log(JSON.stringify(await verbs[verb]!()));
 `;
 
 interface Result {
@@ -163,6 +167,14 @@ async function startInEveryWay(
         ],
       );
     },
+  });
+  await t.step("the launcher's variables give V8's heap its size", async () => {
+    const flags = (mib: number): string => `DENO_V8_FLAGS=--max-old-space-size=${mib}`;
+    const heap = async (mib: number): Promise<number> =>
+      Number(
+        await output("/usr/bin/env", "-i", flags(mib), "DVISOR__" + flags(mib), sample, "heap"),
+      );
+    assertEquals(await heap(700) - await heap(300), 400);
   });
   await t.step("few open files are enough", async () => {
     assertEquals(await output("/bin/sh", "-c", `ulimit -n 64; exec ${sample} args y`), ["y"]);

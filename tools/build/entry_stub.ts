@@ -64,6 +64,8 @@ export function programUrl(offset: number, lengthBytes: number): string {
 /** The new vector has at most this many entries more than the old one. */
 const EXTRA_ENTRIES = 32;
 
+/** What stands behind this in a variable is passed on as one: the launcher's own (oci/launch). */
+const PASSED = ["DVIS", "OR__"];
 /** Variables with these beginnings are for other programs: they must not steer this `deno`. */
 const FOREIGN = ["DENO_", "NODE_", "OTEL_"];
 
@@ -127,6 +129,8 @@ function emitEnvironment(a: Assembler, place: StubPlace): void {
     a.cmp(mem(rsi), littleEndian(prefix), 4).jne(next);
     a.cmp(mem(rsi, 4), prefix.charCodeAt(4), 1).je("copy variable").label(next);
   }
+  PASSED.forEach((part, i) => a.cmp(mem(rsi, 4 * i), littleEndian(part), 4).jne("pass"));
+  a.add(rsi, 4 * PASSED.length).label("pass");
   a.mov(mem(rdi), rsi).add(rdi, 8).jmp("copy variable");
   a.label("end of variables").mov(mem(rdi), 0, 8).add(rdi, 8);
   // libc took the old environment before this code ran: it must be told of the new one
