@@ -121,6 +121,8 @@ export const GROUP_LIST_BYTES: Quota = new Quota(32, 1 << 26, 1);
 export const TASKS: Quota = new Quota(33, 1 << 16, 8000);
 /** LIMIT: areas of all address spaces. */
 export const AREAS: Quota = new Quota(34, 1 << 23, 250);
+/** LIMIT: places for extents in the page maps of all memories, used or not (512 MB). */
+export const PAGE_EXTENTS: Quota = new Quota(40, 1 << 24, 32);
 /** LIMIT: places in descriptor tables, used or not (256 MB). */
 export const FD_SLOTS: Quota = new Quota(35, 32 << 20, 8);
 /**

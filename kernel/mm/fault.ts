@@ -10,7 +10,7 @@ import { ACCESS_WRITE, PROT_WRITE } from "../../platform/platform.ts";
 import { breakCow, copyFilePages } from "./cow.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { PAGE_COW, PAGE_PATCHED, PAGE_WATCHED } from "./pages.ts";
+import { CHANGE_EXTENTS, PAGE_COW, PAGE_PATCHED, PAGE_WATCHED } from "./pages.ts";
 import { populateBacked, populateChunk } from "./populate.ts";
 import { pageUp } from "./region.ts";
 import { growStack } from "./stack.ts";
@@ -110,6 +110,7 @@ function spurious(mm: MemoryManager, vma: Vma, page: number, addr: number): numb
  * -ENOMEM.
  */
 export function makePresent(mm: MemoryManager, vma: Vma, page: number, isWrite: boolean): number {
+  if (!mm.pages.hasRoom(CHANGE_EXTENTS)) return -ENOMEM;
   const i = mm.pages.present(page);
   if (i >= 0) {
     const flags = mm.pages.flags(i);

@@ -75,6 +75,7 @@ export class ForkWork {
       for (let i = 0; i < pages.length; i++) {
         if (pages.frame(i) >= 0) frames.release(pages.frame(i) * PAGE_SIZE, pages.count(i));
       }
+      pages.remove(0, pages.length);
     }
   }
 

@@ -8,6 +8,7 @@ import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { touchPages } from "./mlock.ts";
 import { mayDiscard } from "./sealed.ts";
+import { CHANGE_EXTENTS } from "./pages.ts";
 import { dropPages, isPageAligned, pageUp } from "./region.ts";
 import { tellRemoved } from "./userfault_events.ts";
 import { watchedRuns, watchHoles } from "./userfault_watch.ts";
@@ -91,7 +92,10 @@ function adviseArea(
   end: number,
   advice: number,
 ): number {
-  if (DISCARDS.includes(advice) && !mayDiscard(vma)) return -EPERM;
+  if (DISCARDS.includes(advice)) {
+    if (!mayDiscard(vma)) return -EPERM;
+    if (!mm.pages.hasRoom(CHANGE_EXTENTS)) return -ENOMEM;
+  }
   switch (advice) {
     case M.MADV_DONTNEED:
     case M.MADV_DONTNEED_LOCKED:

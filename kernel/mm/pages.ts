@@ -9,6 +9,9 @@
  * Invariant: a page with a frame is mapped in the host, with the protection that its area and its flags give.
  */
 
+import { type Account, ACCOUNTING } from "../core/account.ts";
+import { PAGE_EXTENTS } from "../core/quota.ts";
+
 /** Bits of an extent's flags. COW: the frame may be shared, so the host must not let the guest write. */
 export const PAGE_COW = 1;
 /** The frame is a page of the file itself, not this process's copy. */
@@ -23,26 +26,56 @@ export const PAGE_WATCHED = 16;
 export const PAGE_POISONED = 32;
 
 /**
+ * Places for extents that a map begins with, and those that it has without a charge: the charge of
+ * a task has room for them.
+ */
+const FIRST_PLACES = 32, FREE_PLACES = 256;
+/** A change of one range makes so many extents more, at most: its own, and parts on both sides. */
+export const CHANGE_EXTENTS = 2;
+/** Arrays that are used to less than this part are made smaller. */
+const LEAST_USED = 1 / 8;
+
+/**
  * The extents are in arrays with a gap, which is where the last one was added or removed: the next
  * change near by moves few of them, however many there are.
  */
 export class PageMap {
   /** Number of extents. */
   length: number = 0;
-  private starts: Float64Array = new Float64Array(32);
-  private counts: Float64Array = new Float64Array(32);
-  private frames: Int32Array = new Int32Array(32);
-  private shadows: Int32Array = new Int32Array(32);
-  private bits: Uint8Array = new Uint8Array(32);
+  private starts: Float64Array = new Float64Array(FIRST_PLACES);
+  private counts: Float64Array = new Float64Array(FIRST_PLACES);
+  private frames: Int32Array = new Int32Array(FIRST_PLACES);
+  private shadows: Int32Array = new Int32Array(FIRST_PLACES);
+  private bits: Uint8Array = new Uint8Array(FIRST_PLACES);
   /** The gap is before extent `gap`, and `room` places long: all that are not used. */
   private gap: number = 0;
-  private room: number = 32;
+  private room: number = FIRST_PLACES;
   private hint: number = 0;
   /**
    * Pages whose frame or flags changed, as page, count pairs, while a fork copies the map in
    * several turns; else null.
    */
   changed: number[] | null = null;
+  /** What made the map is charged for its places, until all extents are gone. */
+  private readonly account: Account = ACCOUNTING.current;
+
+  /**
+   * May `count` extents more be made? A change that goes on without asking is charged as well. HOT
+   */
+  hasRoom(count: number): boolean {
+    return count <= this.room || this.mayGrow;
+  }
+
+  private get mayGrow(): boolean {
+    const more = chargedFor(2 * this.starts.length) - chargedFor(this.starts.length);
+    return PAGE_EXTENTS.hasRoom(more, this.account);
+  }
+
+  /** May another memory have a copy of the map? */
+  get mayCopy(): boolean {
+    const count = chargedFor(2 * this.length);
+    return count === 0 || PAGE_EXTENTS.hasRoom(count);
+  }
 
   /** Place of extent `i` in the arrays. HOT */
   private at(i: number): number {
@@ -149,6 +182,10 @@ export class PageMap {
     this.gap = from;
     this.length -= to - from;
     this.room += to - from;
+    const { starts: { length: places } } = this;
+    if (places > FREE_PLACES && this.length < places * LEAST_USED) {
+      this.resize(Math.max(FIRST_PLACES, 2 * this.length));
+    }
   }
 
   /** Merge neighbours within extents [from, to). */
@@ -180,7 +217,7 @@ export class PageMap {
 
   /** Make a place for one at index `i`. */
   private open(i: number): void {
-    if (this.room === 0) this.grow();
+    if (this.room === 0) this.resize(2 * this.length);
     this.moveGap(i);
     this.gap++;
     this.length++;
@@ -200,21 +237,29 @@ export class PageMap {
     this.bits.copyWithin(target, from, end);
   }
 
-  private grow(): void {
-    const size = this.length * 2;
-    this.moveGap(this.length);
-    this.starts = larger(this.starts, new Float64Array(size));
-    this.counts = larger(this.counts, new Float64Array(size));
-    this.frames = larger(this.frames, new Int32Array(size));
-    this.shadows = larger(this.shadows, new Int32Array(size));
-    this.bits = larger(this.bits, new Uint8Array(size));
-    this.room = size - this.length;
+  /** @param places of the arrays from now on, at least as many as there are extents */
+  private resize(places: number): void {
+    const { length, account } = this;
+    const more = chargedFor(places) - chargedFor(this.starts.length);
+    if (more > 0) PAGE_EXTENTS.add(more, account);
+    else PAGE_EXTENTS.give(-more, account);
+    this.moveGap(length);
+    this.starts = copied(this.starts, new Float64Array(places), length);
+    this.counts = copied(this.counts, new Float64Array(places), length);
+    this.frames = copied(this.frames, new Int32Array(places), length);
+    this.shadows = copied(this.shadows, new Int32Array(places), length);
+    this.bits = copied(this.bits, new Uint8Array(places), length);
+    this.room = places - length;
   }
 }
 
-function larger<T extends Float64Array | Int32Array | Uint8Array>(old: T, list: T): T {
-  list.set(old);
-  return list;
+function chargedFor(places: number): number {
+  return places <= FREE_PLACES ? 0 : places;
+}
+
+function copied<T extends Float64Array | Int32Array | Uint8Array>(from: T, to: T, n: number): T {
+  to.set(from.subarray(0, n));
+  return to;
 }
 
 function follows(a: number, n: number, b: number): boolean {

@@ -15,7 +15,7 @@ import { PROT_WRITE } from "../../platform/platform.ts";
 import { waitForHost } from "./fault.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
-import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
+import { CHANGE_EXTENTS, PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
 import { allocNear, populateBacked } from "./populate.ts";
 import { dropPages, mapFrames, pageUp } from "./region.ts";
 import { isTouched, touchedRuns } from "./touched.ts";
@@ -167,8 +167,9 @@ export function showPage(mm: MemoryManager, vma: Vma, page: number): number {
   return populateBacked(mm, vma, page);
 }
 
-/** UFFDIO_POISON of one page: 0 or -EEXIST. The caller settles. */
+/** UFFDIO_POISON of one page: 0, -EEXIST or -ENOMEM. The caller settles. */
 export function poisonPage(mm: MemoryManager, page: number): number {
+  if (!mm.pages.hasRoom(CHANGE_EXTENTS)) return -ENOMEM;
   if (!clearWay(mm, page)) return -EEXIST;
   mm.pages.insert(page, 1, -1, -1, PAGE_POISONED);
   return 0;

@@ -103,7 +103,8 @@ export function cloneTask(task: Task, request: CloneRequest): number {
   const full = checkCount(task, request);
   if (full !== 0) return undoFork(task, full);
   if ((flags & CLONE_FILES) === 0 && !task.files.mayCopy) return undoFork(task, -ENOMEM);
-  if ((flags & CLONE_VM) === 0 && !task.mm.vmas.mayCopy) return undoFork(task, -ENOMEM);
+  const { vmas, pages } = task.mm;
+  if ((flags & CLONE_VM) === 0 && !(vmas.mayCopy && pages.mayCopy)) return undoFork(task, -ENOMEM);
   if ((flags & CLONE_FS) !== 0 && task.fs.isInExec) return undoFork(task, -EAGAIN);
   const copy = (flags & CLONE_VM) !== 0 ? 0 : copyInSlices(task);
   if (copy !== 0) return copy;

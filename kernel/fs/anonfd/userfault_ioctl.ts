@@ -3,11 +3,12 @@
  * What is done to pages is in mm/userfault_pages.ts and mm/userfault_move.ts.
  */
 
-import { EAGAIN, EFAULT, EINVAL, ENOENT, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOENT, ENOMEM, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/userfaultfd.ts";
 import { MIN_ADDRESS } from "../../mm/address_layout.ts";
 import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
+import { CHANGE_EXTENTS } from "../../mm/pages.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import type { Userfault } from "../../mm/userfault.ts";
 import { movableArea, movePage } from "../../mm/userfault_move.ts";
@@ -265,6 +266,7 @@ function writeProtect(handler: Userfault, arg: number, user: UserMemory): number
   if (!isRange(mm, start, len) || mode > 2) return -EINVAL;
   if (mm.isDestroyed) return -ESRCH;
   const on = mode === U.UFFDIO_WRITEPROTECT_MODE_WP;
+  if (!mm.pages.hasRoom(CHANGE_EXTENTS)) return -ENOMEM;
   const r = watchPages(mm, start, start + len, on);
   if (r < 0) return r;
   if (mode === 0) handler.wake(start, start + len);
