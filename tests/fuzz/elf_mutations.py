@@ -1,6 +1,6 @@
 """Runs mutations of a real ELF, one after the other, and says how each ended. The kernel must outlive all of them.
 
-    python3 elf_mutations.py SEED COUNT FILE
+    python3 elf_mutations.py SEED COUNT FILE [SECONDS]
 
 Mutations are of the headers mostly: a byte, a bit, a word, a field to an edge value, a cut, two swapped blocks. The
 loader may refuse any (ENOEXEC, ENOMEM, ...), a program that runs may die of any signal; one that hangs is killed. Run
@@ -110,8 +110,11 @@ def main():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
     become_nobody()
+    end = time.monotonic() + float(sys.argv[4]) if len(sys.argv) > 4 else float("inf")
     ends = collections.Counter()
     for i in range(count):
+        if time.monotonic() > end:
+            break
         rng = random.Random(seed * 1000003 + i)
         name = "m%d" % (i % 16)
         if os.path.exists(name):
@@ -132,7 +135,7 @@ def main():
             ends["exit"] += 1
         if i % 100 == 99:
             healthy()
-    print("seed %d: %d mutants: %s" % (seed, count, ", ".join("%s %d" % e for e in sorted(ends.items()))))
+    print("seed %d: %d mutants: %s" % (seed, sum(ends.values()), ", ".join("%s %d" % e for e in sorted(ends.items()))))
     print("done")
 
 

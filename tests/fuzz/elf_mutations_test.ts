@@ -5,32 +5,41 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { describe, type PlatformName, ROOT, runIn } from "../harness/dvisor.ts";
+import { fuzzSeconds, fuzzSeed } from "../harness/fuzz_run.ts";
 import { isFull, named, PYTHON } from "../harness/machine.ts";
 
-const SEED = Number(Deno.env.get("DVISOR_SEED") ?? 2024);
+const SEED = fuzzSeed(2024);
+const PLATFORMS = ["systrap", "ptrace"] as const;
 const COUNTS = { systrap: 2000, ptrace: 200 } as const;
-/** LIMIT: seconds for all of them. */
+/** Of each platform; null: a number of mutants. */
+const SECONDS = fuzzSeconds(PLATFORMS.length);
+/** More than there will be in any time. */
+const NO_COUNT = 1e9;
+/** LIMIT: seconds for all of them, or beyond their time. */
 const TIMEOUT_S = 240;
 
 async function surviveMutants(platform: PlatformName, seed: number, count: number): Promise<void> {
   const driver = `${ROOT}/tests/fuzz/elf_mutations.py`;
-  const argv = [PYTHON ?? "", "-B", driver, String(seed), String(count), "/bin/true"];
-  const result = await runIn(platform, argv, { timeoutS: TIMEOUT_S });
+  const argv = [PYTHON ?? "", "-B", driver, `${seed}`, `${count}`, "/bin/true"];
+  if (SECONDS !== null) argv.push(`${SECONDS}`);
+  const result = await runIn(platform, argv, { timeoutS: TIMEOUT_S + (SECONDS ?? 0) });
   assertEquals(result.code, 0, `seed ${seed}: ${describe(result)}`);
   assert(/^done$/m.test(result.stdout), `seed ${seed}: ${describe(result)}`);
   assert(!/bug in dvisor/.test(result.stderr), `seed ${seed}: ${describe(result)}`);
   console.log(result.stdout.trimEnd());
 }
 
-for (const platform of ["systrap", "ptrace"] as const) {
-  const count = COUNTS[platform];
+for (const platform of PLATFORMS) {
+  const count = SECONDS === null ? COUNTS[platform] : NO_COUNT;
   Deno.test({
     ...named(
-      `${platform}: the sandbox survives ${count} mutations of an ELF`,
+      `${platform}: the sandbox survives mutations of an ELF`,
       PYTHON === null ? "no python3 on this machine" : null,
     ),
     fn: async (t) => {
-      const seeds = isFull ? [SEED, SEED + 1, SEED + 2, SEED + 3, SEED + 4] : [SEED];
+      const seeds = isFull && SECONDS === null
+        ? [SEED, SEED + 1, SEED + 2, SEED + 3, SEED + 4]
+        : [SEED];
       for (const seed of seeds) {
         await t.step(`seed ${seed}`, () => surviveMutants(platform, seed, count));
       }

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { describe, type PlatformName, ROOT, runIn } from "../harness/dvisor.ts";
+import { fuzzSeconds, fuzzSeed } from "../harness/fuzz_run.ts";
 import { isFull, named, PYTHON } from "../harness/machine.ts";
 
 /** LIMIT: seconds beyond the fuzzer's own until it counts as hung. */
@@ -9,18 +10,16 @@ const PATIENCE_S = 40;
 
 /** Any seed as `DVISOR_SEED`; else one that repeats, and in the full run one that nobody has tried. */
 export function seeds(full: readonly number[]): number[] {
-  const wanted = Deno.env.get("DVISOR_SEED");
-  if (wanted !== undefined) return [Number(wanted)];
+  if (Deno.env.has("DVISOR_SEED")) return [fuzzSeed()];
   return isFull ? [...full, Math.floor(Math.random() * 2 ** 31)] : [1];
 }
 
 /**
- * How long one seed runs: what `deno task fuzz` says, ten minutes for two seeds in the full run,
- * else some seconds.
+ * How long one seed runs: what `deno task fuzz` says, shared by `parts` tests of the file, ten
+ * minutes for two seeds in the full run, else some seconds.
  */
-export function secondsOf(full: number, short: number): number {
-  const wanted = Deno.env.get("DVISOR_FUZZ_SECONDS");
-  return wanted !== undefined ? Number(wanted) : isFull ? full : short;
+export function secondsOf(full: number, short: number, parts: number = 1): number {
+  return Math.ceil(fuzzSeconds(parts) ?? (isFull ? full : short));
 }
 
 export interface Fuzzer {

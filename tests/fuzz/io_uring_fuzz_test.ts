@@ -6,14 +6,13 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { describe, ROOT, runIn } from "../harness/dvisor.ts";
-import { isFull, named, PYTHON } from "../harness/machine.ts";
+import { named, PYTHON } from "../harness/machine.ts";
+import { secondsOf, seeds } from "./guest_fuzz.ts";
 
-const SECONDS = isFull ? 600 : 6;
+const SECONDS = secondsOf(600, 6);
 /** LIMIT: seconds beyond the fuzzer's own until it counts as hung. */
 const PATIENCE_S = 40;
-const seed = Number(
-  Deno.env.get("DVISOR_SEED") ?? (isFull ? Math.floor(Math.random() * 2 ** 31) : 1),
-);
+const [seed = 1] = seeds([]);
 
 Deno.test({
   ...named(

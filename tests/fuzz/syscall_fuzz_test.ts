@@ -10,14 +10,17 @@ import { fuzz, secondsOf, seeds } from "./guest_fuzz.ts";
 
 const stdin = ALL_ROWS.map((row) => `${row.nr} ${row.name} ${row.args}`).join("\n");
 
-for (const platform of ["systrap", "ptrace"] as const) {
+const PLATFORMS = ["systrap", "ptrace"] as const;
+
+for (const platform of PLATFORMS) {
   Deno.test({
     ...named(
       `${platform}: the kernel outlives random calls`,
       PYTHON === null ? "no python3 on this machine" : null,
     ),
     fn: async (t) => {
-      const fuzzer = { script: "syscall_fuzz.py", stdin, least: 1000 }, seconds = secondsOf(60, 6);
+      const fuzzer = { script: "syscall_fuzz.py", stdin, least: 1000 };
+      const seconds = secondsOf(60, 6, PLATFORMS.length);
       const all = seeds([1, 2, 3, 4, 5, 6, 7, 8]);
       for (const seed of platform === "ptrace" ? all.slice(-1) : all) {
         await t.step(`seed ${seed}`, () => fuzz(platform, fuzzer, seed, seconds));

@@ -6,14 +6,14 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, run } from "../harness/dvisor.ts";
-import { isFull, named, noContainers } from "../harness/machine.ts";
+import { named, noContainers } from "../harness/machine.ts";
+import { runCases } from "../harness/fuzz_run.ts";
 import { Bundle, type BundleConfig, shellConfig } from "./bundle.ts";
 import { runtimesOf, withEach } from "./lifecycle.ts";
 import { namesOf, snapshot } from "./outside.ts";
 import { Random } from "../harness/seeded.ts";
 
-const SEEDS = isFull ? 300 : 6, MUTATIONS = 5;
-const FIRST_SEED = 20261201;
+const CASES = { ci: 6, full: 300 }, MUTATIONS = 5;
 /** LIMIT: one container, whatever its config.json says. */
 const TIMEOUT_S = 60;
 /** LIMIT: characters of a message. */
@@ -176,37 +176,38 @@ Deno.test({
     }),
 });
 
-for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-  Deno.test({
-    ...named(`a config.json that was changed does no harm (seed ${seed})`, noContainers),
-    async fn() {
-      const bundle = new Bundle(), random = new Random(seed);
-      try {
-        prepare(bundle);
-        bundle.write(shellConfig(""));
-        const before = hostFacts(bundle);
-        for (let i = 0; i < MUTATIONS; i++) {
-          const config = everything(bundle);
-          const changed: string[] = [];
-          // A large one is enough: whatever is in it could be changed next.
-          for (let n = 1 + random.below(3); n > 0 && sizeOf(config) < LONG; n--) {
-            changed.push(mutate(random, config, bundle));
-          }
-          bundle.write(config);
-          const argv = bundle.commandLine("dvisor", ["--root", `${bundle.dir}/state`]);
-          const result = await run(argv, { timeoutS: TIMEOUT_S });
-          const what = `${changed.join(", ")}: ${describe(result)}`;
-          assertEquals(hostFacts(bundle), before, what);
-          assertEquals(namesOf(`${bundle.dir}/state`), [], what);
-          const isOwn = result.stderr.endsWith("applet not found\n");
-          if (result.code !== 0 && !isOwn) assertRefused(result.stderr, what);
-        }
-      } finally {
-        bundle.remove();
+/** Some changed files, one after the other, in one bundle. */
+async function runChanged(random: Random): Promise<void> {
+  const bundle = new Bundle();
+  try {
+    prepare(bundle);
+    bundle.write(shellConfig(""));
+    const before = hostFacts(bundle);
+    for (let i = 0; i < MUTATIONS; i++) {
+      const config = everything(bundle);
+      const changed: string[] = [];
+      // A large one is enough: whatever is in it could be changed next.
+      for (let n = 1 + random.below(3); n > 0 && sizeOf(config) < LONG; n--) {
+        changed.push(mutate(random, config, bundle));
       }
-    },
-  });
+      bundle.write(config);
+      const argv = bundle.commandLine("dvisor", ["--root", `${bundle.dir}/state`]);
+      const result = await run(argv, { timeoutS: TIMEOUT_S });
+      const what = `${changed.join(", ")}: ${describe(result)}`;
+      assertEquals(hostFacts(bundle), before, what);
+      assertEquals(namesOf(`${bundle.dir}/state`), [], what);
+      const isOwn = result.stderr.endsWith("applet not found\n");
+      if (result.code !== 0 && !isOwn) assertRefused(result.stderr, what);
+    }
+  } finally {
+    bundle.remove();
+  }
 }
+
+Deno.test({
+  ...named("a config.json that was changed does no harm", noContainers),
+  fn: () => runCases("config", CASES, runChanged),
+});
 
 /** One line that says where, or which program it is that does not run. */
 function assertRefused(message: string, what: string): void {

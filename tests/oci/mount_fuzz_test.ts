@@ -5,13 +5,13 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe } from "../harness/dvisor.ts";
-import { isFull, named, noContainers } from "../harness/machine.ts";
+import { runCases } from "../harness/fuzz_run.ts";
+import { named, noContainers } from "../harness/machine.ts";
 import { Random } from "../harness/seeded.ts";
 import { Bundle, shellConfig } from "./bundle.ts";
 import { namesOf, snapshot } from "./outside.ts";
 
-const SEEDS = isFull ? 200 : 8;
-const FIRST_SEED = 20261125;
+const CASES = { ci: 8, full: 200 };
 const LINKS = 12, MOUNTS = 6;
 
 const NAMES = ["a", "b", "c", "d", "e", "bin", "etc"] as const;
@@ -74,35 +74,35 @@ function mountsOf(random: Random, bundle: Bundle): object[] {
   });
 }
 
-for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-  Deno.test({
-    ...named(`mounts through hostile links stay inside (seed ${seed})`, noContainers),
-    async fn() {
-      const bundle = new Bundle(), random = new Random(seed);
-      try {
-        prepare(random, bundle);
-        const config = shellConfig("echo it runs");
-        config.mounts.push(...mountsOf(random, bundle));
-        config.linux.maskedPaths = [pathOf(random, true), pathOf(random, true)];
-        config.linux.readonlyPaths = [pathOf(random, true)];
-        config.linux.devices = [{ path: pathOf(random, true), type: "c", major: 1, minor: 3 }];
-        config.process.args = ["/bin/busybox", "true"];
-        config.process.cwd = pathOf(random, true);
-        bundle.write(config);
-        // The sources may change: a mount inside of one that can be written makes its place there.
-        const before = [...snapshot(`${bundle.dir}/outside`), ...namesOf(bundle.dir)];
-        const result = await bundle.run("dvisor");
-        const after = [...snapshot(`${bundle.dir}/outside`), ...namesOf(bundle.dir)];
-        assertEquals(after, before, describe(result));
-        if (result.code === 0) return;
-        assertEquals(result.stderr.includes("bug"), false, describe(result));
-        assertMatch(result.stderr, EXPECTED, describe(result));
-      } finally {
-        bundle.remove();
-      }
-    },
-  });
+async function runMounts(random: Random): Promise<void> {
+  const bundle = new Bundle();
+  try {
+    prepare(random, bundle);
+    const config = shellConfig("echo it runs");
+    config.mounts.push(...mountsOf(random, bundle));
+    config.linux.maskedPaths = [pathOf(random, true), pathOf(random, true)];
+    config.linux.readonlyPaths = [pathOf(random, true)];
+    config.linux.devices = [{ path: pathOf(random, true), type: "c", major: 1, minor: 3 }];
+    config.process.args = ["/bin/busybox", "true"];
+    config.process.cwd = pathOf(random, true);
+    bundle.write(config);
+    // The sources may change: a mount inside of one that can be written makes its place there.
+    const before = [...snapshot(`${bundle.dir}/outside`), ...namesOf(bundle.dir)];
+    const result = await bundle.run("dvisor");
+    const after = [...snapshot(`${bundle.dir}/outside`), ...namesOf(bundle.dir)];
+    assertEquals(after, before, describe(result));
+    if (result.code === 0) return;
+    assertEquals(result.stderr.includes("bug"), false, describe(result));
+    assertMatch(result.stderr, EXPECTED, describe(result));
+  } finally {
+    bundle.remove();
+  }
 }
+
+Deno.test({
+  ...named("mounts through hostile links stay inside", noContainers),
+  fn: () => runCases("mounts", CASES, runMounts),
+});
 
 /** The place in config.json, or what stands in the way of the program itself. */
 const EXPECTED = /config\.json: (mounts|linux|root|process)|exec: "[^"]*busybox"/;
