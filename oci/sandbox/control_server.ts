@@ -14,7 +14,8 @@ import { syscall } from "../../ffi/sys/native.ts";
 import type { Host } from "../../kernel/core/host.ts";
 import { Waiter } from "../../kernel/core/wait.ts";
 import { explain, UserError } from "../user_error.ts";
-import { PACKET_MAX, type Request, type RequestInMemfd } from "./control_protocol.ts";
+import { PACKET_MAX, type Request } from "./control_protocol.ts";
+import { readRequest } from "./control_requests.ts";
 
 /** LIMIT: commands that are connected at a time. */
 const CONNECTIONS_MAX = 256;
@@ -71,6 +72,12 @@ export class RequestFds {
     this.#fds = [...fds];
   }
 
+  /** To be called before the first of several is taken. @throws UserError if there are fewer */
+  require(count: number): void {
+    if (this.#fds.length >= count) return;
+    throw new UserError(`the request came with ${this.#fds.length} descriptors, not ${count}`);
+  }
+
   /** @throws UserError if there are not that many */
   take(index: number): number {
     const fd = this.#fds[index] ?? null;
@@ -79,9 +86,18 @@ export class RequestFds {
     return fd;
   }
 
-  /** All from there on. */
+  /** The first one; those behind it move up. @throws UserError if there is none */
+  takeFirst(): number {
+    const fd = this.take(0);
+    this.#fds.shift();
+    return fd;
+  }
+
+  /** All from there on that are not taken. */
   takeFrom(index: number): number[] {
-    return this.#fds.slice(index).map((_, i) => this.take(index + i));
+    const taken = this.#fds.slice(index).filter((fd) => fd !== null);
+    this.#fds.fill(null, index);
+    return taken;
   }
 
   closeRest(): void {
@@ -142,10 +158,25 @@ class Connection extends Waiter {
       return;
     }
     this.server.host.unwatch(this.fd);
-    if (typeof r === "number" || r.len === 0) return this.close();
-    const answer = answerTo(this.server.handler, buffer.subarray(0, r.len), r.fds);
+    if (typeof r === "number") return this.close();
+    // An empty packet may bring descriptors too.
+    const answer = this.answerTo(buffer.subarray(0, r.len), new RequestFds(r.fds));
     if (answer instanceof Later) answer.awaitBy(this);
+    else if (r.len === 0) this.close();
     else this.finish(answer);
+  }
+
+  private answerTo(packet: Uint8Array, fds: RequestFds): object | Later {
+    let isAnswered = false;
+    try {
+      const answer = answerTo(this.server.handler, packet, fds);
+      isAnswered = true;
+      return answer;
+    } finally {
+      fds.closeRest();
+      // A bug ends what it met: the client hears its end, and the server has the place again.
+      if (!isAnswered) this.close();
+    }
   }
 
   /** The answer, and the end. */
@@ -167,38 +198,31 @@ class Connection extends Waiter {
   }
 }
 
-function answerTo(
-  handler: RequestHandler,
-  packet: Uint8Array,
-  fds: readonly number[],
-): object | Later {
-  const { request, rest } = decode(packet, fds);
-  const given = new RequestFds(rest);
+/** The answer to a packet; its descriptors are the caller's, but for those that are taken. */
+function answerTo(handler: RequestHandler, packet: Uint8Array, fds: RequestFds): object | Later {
   try {
-    const result = handler.onRequest(request, given);
+    const result = handler.onRequest(decode(packet, fds), fds);
     return result instanceof Later ? result : { ok: true, ...result };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return refusal(error);
-  } finally {
-    given.closeRest();
   }
 }
 
-/** Both ends are this program, of the same version: the shape is not checked again. */
-function decode(
-  packet: Uint8Array,
-  fds: readonly number[],
-): { request: Request; rest: readonly number[] } {
-  const message: Request | RequestInMemfd = JSON.parse(new TextDecoder().decode(packet));
-  if (message.op !== "memfd") return { request: message, rest: fds };
-  const [memfd, ...rest] = fds;
-  if (memfd === undefined || !(message.bytes > 0 && message.bytes <= REQUEST_MAX)) {
-    throw new Error("a request without its memfd");
+/** @throws UserError for what is no request */
+function decode(packet: Uint8Array, fds: RequestFds): Request {
+  const message = readRequest(new TextDecoder().decode(packet));
+  if (message.op !== "memfd") return message;
+  const length = message.bytes, memfd = fds.takeFirst();
+  try {
+    if (length > REQUEST_MAX) throw new UserError(`a request of ${length} bytes is too long`);
+    const bytes = allocBuffer(length);
+    const n = pread(memfd, addressOf(bytes), length, 0);
+    if (n !== length) throw new UserError(`a request of ${length} bytes has ${n}`);
+    const request = readRequest(new TextDecoder().decode(bytes));
+    if (request.op === "memfd") throw new UserError("a request in a memfd is in a memfd");
+    return request;
+  } finally {
+    close(memfd);
   }
-  const bytes = allocBuffer(message.bytes);
-  const n = pread(memfd, addressOf(bytes), bytes.length, 0);
-  close(memfd);
-  if (n !== bytes.length) throw new Error(`a request of ${bytes.length} bytes has ${n}`);
-  return { request: JSON.parse(new TextDecoder().decode(bytes)), rest };
 }

@@ -6,7 +6,7 @@
 import { EPOLLIN, EPOLLRDHUP } from "../../ffi/abi/epoll.ts";
 import type { Host } from "../../kernel/core/host.ts";
 import { Waiter } from "../../kernel/core/wait.ts";
-import { type BootSocket, PACKET_RESIZE, PACKET_SIGNAL } from "./control.ts";
+import { type BootSocket, type Packet, PACKET_RESIZE, PACKET_SIGNAL } from "./control.ts";
 
 export interface WaiterListener {
   onSignal(signo: number): void;
@@ -18,7 +18,12 @@ export interface GoferListener {
   onGoferGone(): void;
 }
 
-/** Reads the control socket. */
+/** LIMIT: packets that are read in one go; what is left reports again. */
+const PACKETS_A_TURN = 64;
+/** Signals are 1 to 64, sizes of a terminal 16 bits (ioctl_tty(2)). */
+const SIGNAL_MAX = 64, SIZE_MAX = 0xffff;
+
+/** Reads the control socket. What makes no sense there is passed over. */
 export class LauncherLink extends Waiter {
   private readonly host: Host;
   private readonly control: BootSocket;
@@ -33,17 +38,21 @@ export class LauncherLink extends Waiter {
   }
 
   override onWake(_events: number): void {
-    for (;;) {
+    for (let i = 0; i < PACKETS_A_TURN; i++) {
       const packet = this.control.receivePacket();
       if (packet === null) break;
       if (packet === "end") {
         this.listener.onWaiterGone();
         return;
       }
-      if (packet.kind === PACKET_SIGNAL) this.listener.onSignal(packet.a);
-      else if (packet.kind === PACKET_RESIZE) this.listener.onResize(packet.a, packet.b);
+      this.hear(packet);
     }
     this.host.arm(this.control.fd, EPOLLIN);
+  }
+
+  private hear({ kind, a, b }: Packet): void {
+    if (kind === PACKET_SIGNAL && a > 0 && a <= SIGNAL_MAX) this.listener.onSignal(a);
+    else if (kind === PACKET_RESIZE && a <= SIZE_MAX && b <= SIZE_MAX) this.listener.onResize(a, b);
   }
 }
 

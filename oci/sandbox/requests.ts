@@ -76,6 +76,7 @@ export class SandboxRequests implements RequestHandler {
 
   #create(request: RequestOf<"createContainer">, fds: RequestFds): object {
     const { containers, kernel, places } = this.#sandbox, { id, shares } = request;
+    fds.require(hasMemoryLimit(request.spec) ? 5 : 4);
     const place = places.take(id);
     let container: GuestContainer;
     try {
@@ -105,6 +106,7 @@ export class SandboxRequests implements RequestHandler {
 
 function start(container: GuestContainer, request: RequestOf<"start">, fds: RequestFds): Later {
   const later = new Later();
+  fds.require(3 * request.hooks.length);
   const streams = request.hooks.map((_, i) => takeStdio(fds, 3 * i));
   container.start(request.hooks, streams, (error) => later.settle(error ?? {}));
   return later;
@@ -117,6 +119,7 @@ function exec(container: GuestContainer, request: RequestOf<"exec">, fds: Reques
   if (container.status === "stopped") {
     throw new UserError("cannot exec in a container that is not running");
   }
+  fds.require(4);
   const waiter = waiterOf(fds.take(3));
   const stdio: GuestFds = [...takeStdio(fds, 0), ...fds.takeFrom(4)];
   return { pid: container.exec(request.process, stdio, waiter, request.hostPid) };

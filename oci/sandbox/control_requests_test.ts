@@ -1,0 +1,29 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { UserError } from "../user_error.ts";
+import { readRequest } from "./control_requests.ts";
+
+Deno.test("a request that makes no sense is an error that says where", () => {
+  for (
+    const [text, where] of [
+      ["", "not valid JSON"],
+      ["null", "op is missing"],
+      ['{"op":"format","id":"c"}', 'op is "format"'],
+      ['{"op":"state"}', "id is missing"],
+      ['{"op":"signal","id":"c","signo":65,"all":true}', "signo is 65"],
+      ['{"op":"start","id":"c","hooks":[{"args":[]}]}', "hooks[0].args"],
+      ['{"op":"update","id":"c","limits":{"pidsMax":"2"}}', "limits.pidsMax"],
+      ['{"op":"update","id":"c","limits":{"__proto__":{}}}', "limits"],
+      ['{"op":"memfd","bytes":0}', "bytes is 0"],
+      ['{"op":"exec","id":"c","process":{"args":["a"],"env":[1]}}', "process.env[0]"],
+    ] as const
+  ) assertThrows(() => readRequest(text), UserError, where);
+});
+
+Deno.test("what a request has besides its members is not taken over", () => {
+  const text = '{"op":"update","id":"c","limits":{"cpus":"0","pidsMax":-1,"memoryMax":null},"x":1}';
+  assertEquals(readRequest(text), {
+    op: "update",
+    id: "c",
+    limits: { cpus: "0", pidsMax: -1 },
+  });
+});
