@@ -11,7 +11,7 @@ import type { Link } from "../links/link.ts";
 import { showToMany } from "../packet/wire.ts";
 import { countFromMany, countToMany } from "../traffic/travel.ts";
 import type { PacketHeader } from "../message.ts";
-import { BROADCAST4, Endpoint, isMulticast, isV4 } from "./address.ts";
+import { ANY4, BROADCAST4, Endpoint, isMulticast, isV4 } from "./address.ts";
 import { linkToMany } from "./group_route.ts";
 import type { InetSocket } from "./inet_socket.ts";
 import type { IpPacket } from "./ip_packet.ts";
@@ -45,10 +45,18 @@ export function sendToMany(socket: InetSocket, link: Link, packet: IpPacket): vo
 
 /** One has come to a link from outside. */
 export function arriveToMany(link: Link, packet: IpPacket): void {
-  const { source } = packet;
-  // As Linux: nobody else may have an IPv4 address of ours.
-  const isForged = isV4(source) && (isMulticast(source) || link.table.linkOf(source) !== null);
-  if (!isForged) hear(link, packet);
+  // A station that asks for its address has none.
+  if (packet.source === ANY4 || !isForged(link, packet.source)) hear(link, packet);
+}
+
+/**
+ * As Linux judges where a packet says that it comes from: no other station may have an IPv4 address
+ * of this one, and none is a group, all stations, or 0.0.0.0.
+ */
+export function isForged({ table }: Link, source: string): boolean {
+  if (isMulticast(source)) return true;
+  return isV4(source) &&
+    (source === ANY4 || source === BROADCAST4 || table.linkOf(source) !== null);
 }
 
 /** To the sockets of a link's station, if they want it. */

@@ -10,7 +10,7 @@ import { bytesToString } from "../../core/bytes.ts";
 import { isLoopback, isV4, MAPPED } from "../inet/address.ts";
 import { parse4, parse6 } from "../inet/ip_packet.ts";
 import { isToMany } from "../inet/group_route.ts";
-import { arriveToMany } from "../inet/to_many.ts";
+import { arriveToMany, isForged } from "../inet/to_many.ts";
 import { carry } from "../inet/loopback_ip.ts";
 import { CROSSINGS_MAX, openPorts } from "../links/flood.ts";
 import type { Link } from "../links/link.ts";
@@ -79,7 +79,7 @@ function deliver(link: Link, { bytes, protocol }: Frame): void {
   const { source, destination } = packet, isOwn = isLoopback(source) || isLoopback(destination);
   if (isOwn && (isV4(destination) || link.kind !== "loopback")) return;
   if (isToMany(links, destination)) return arriveToMany(link, packet);
-  if (links.linkOf(destination) === null) return;
+  if (links.linkOf(destination) === null || isForged(link, source)) return;
   countArrival(net, packet);
   const back = reach(net, packet.source);
   carry(typeof back === "number" ? null : back.inet, net.inet, packet);
