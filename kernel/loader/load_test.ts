@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import * as E from "../../ffi/abi/elf.ts";
-import { E2BIG, EIO, ELIBBAD, ELOOP, ENOENT, ENOEXEC } from "../../ffi/abi/errno.ts";
+import { E2BIG, EINVAL, EIO, ELIBBAD, ELOOP, ENOENT, ENOEXEC } from "../../ffi/abi/errno.ts";
 import { writeExecutable } from "../../ffi/asm/elf_executable.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
 import type { Backing } from "../mm/backing.ts";
@@ -303,5 +303,16 @@ Deno.test("an executable stack is made only when asked for", () => {
     const prot = mm.vmas.find(r.stack.pointer)!.prot;
     assertEquals((prot & PROT_EXEC) !== 0, stackExec);
   }
+  lab.close();
+});
+
+Deno.test("an entry point that comes to lie below all addresses is refused", () => {
+  const lab = new MemoryLab(), mm = lab.newManager(), base = 0x600000000000;
+  const code = { bytes: new Uint8Array(64).fill(0x90), read: true, write: false, exec: true };
+  const segments = [{ vaddr: base + PAGE, ...code }];
+  const bytes = new Uint8Array(writeExecutable(base + PAGE, segments, { pie: true }));
+  new DataView(bytes.buffer).setBigUint64(E.Ehdr.at.entry, 16n, true);
+  const file = new BytesFile(lab, bytes, true);
+  assertEquals(load(mm, file, new Opener(), request("p", ["p"])), -EINVAL);
   lab.close();
 });

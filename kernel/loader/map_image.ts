@@ -61,7 +61,8 @@ export function mapImage(
     at.end = Math.max(at.end, start + s.memBytes);
   }
   const entry = image.entry + bias;
-  if (!(entry < mm.layout.maxAddress)) return -EINVAL;
+  // The bias is below zero where the file's addresses are above the place of the image.
+  if (entry < 0 || !(entry < mm.layout.maxAddress)) return -EINVAL;
   if (at.codeStart === Infinity) at.codeStart = at.codeEnd = 0;
   return { bias, entry, ...at };
 }

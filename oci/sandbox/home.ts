@@ -32,7 +32,9 @@ export function homeIn(passwd: string, uid: number): string {
   for (const line of passwd.split("\n")) {
     const fields = line.split(":");
     const home = fields[5];
-    if (fields[2] === String(uid) && home !== undefined && home !== "") return home;
+    if (fields[2] !== String(uid) || home === undefined || home === "") continue;
+    // No string of an environment has a NUL.
+    if (!home.includes("\0")) return home;
   }
   return DEFAULT_HOME;
 }
