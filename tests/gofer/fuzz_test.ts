@@ -20,11 +20,12 @@ import {
   randomFrom,
 } from "../../gofer/server/requests_testing.ts";
 import { ROOT } from "../harness/dvisor.ts";
+import { fuzzSeconds, fuzzSeed } from "../harness/fuzz_run.ts";
 import { isFull, isRoot, named } from "../harness/machine.ts";
 import { eventually } from "../harness/processes.ts";
 
-const SECONDS = Number(Deno.env.get("DVISOR_FUZZ_SECONDS") ?? (isFull ? 600 : 4));
-const seed = Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 2 ** 31));
+const SECONDS = fuzzSeconds() ?? (isFull ? 600 : 4);
+const seed = fuzzSeed();
 
 const CLIENTS = 6;
 const FIDS = 64;

@@ -1,8 +1,8 @@
 /**
  * What the host's side makes of a broken Sentry: commands that ask it, the command that starts it,
  * and the processes that stand for guests. Errors are messages, waits are bounded, no descriptor
- * stays, and nothing is believed that makes no sense. The seed is printed with a failure;
- * DVISOR_SEED sets it. The Gofer's side is tests/gofer/fuzz_test.ts.
+ * stays, and nothing is believed that makes no sense. The other direction is
+ * tests/fuzz/control_fuzz_test.ts, the Gofer's side tests/gofer/fuzz_test.ts.
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
@@ -14,10 +14,12 @@ import type { Op, Request } from "../../oci/sandbox/control_protocol.ts";
 import { askForFds } from "../../oci/state/control_client.ts";
 import { ContainerDir } from "../../oci/state/store.ts";
 import { UserError } from "../../oci/user_error.ts";
-import { Random } from "../harness/seeded.ts";
+import { runCases } from "../harness/fuzz_run.ts";
+import type { Random } from "../harness/seeded.ts";
 import { sayBroken } from "./broken_sentry.ts";
 
-const seed = Number(Deno.env.get("DVISOR_SEED") ?? Math.floor(Math.random() * 2 ** 31));
+const PARTS = 2;
+/** Requests to one broken Sentry. */
 const ROUNDS = 2000;
 /** Of this process, whatever a broken Sentry sends. */
 const GROWTH_MAX = 400 * 2 ** 20;
@@ -44,13 +46,13 @@ function result<T>(act: () => T): T | null {
     return act();
   } catch (error) {
     if (error instanceof UserError) return null;
-    throw new Error(`seed ${seed}`, { cause: error });
+    throw new Error("no message for people", { cause: error });
   }
 }
 
 /** What a command goes by is of the kind that it takes it for. */
 function assertSound(op: Op, answer: Record<string, unknown>): void {
-  const { status, processes, stats, text } = answer, where = `seed ${seed}: ${op}`;
+  const { status, processes, stats, text } = answer, where = op;
   if (op === "state" || op === "resume") {
     assert(["created", "running", "paused", "stopped"].includes(String(status)), where);
   }
@@ -69,7 +71,7 @@ function assertSound(op: Op, answer: Record<string, unknown>): void {
 }
 
 /** A process that answers so many requests, when it listens. */
-async function startBroken(root: string): Promise<Deno.ChildProcess> {
+async function startBroken(root: string, seed: number): Promise<Deno.ChildProcess> {
   const program = fromFileUrl(new URL("broken_sentry.ts", import.meta.url));
   const args = ["run", "-A", "--no-lock", "--no-check", program, root, ROUNDS, seed].map(String);
   const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
@@ -79,32 +81,36 @@ async function startBroken(root: string): Promise<Deno.ChildProcess> {
   return child;
 }
 
-Deno.test("asking a broken Sentry fails with a message, and keeps nothing", async () => {
+async function askBroken(random: Random): Promise<void> {
   const root = Deno.makeTempDirSync(), dir = new ContainerDir(root, "c");
   Deno.mkdirSync(dir.path);
-  const sentry = await startBroken(root);
+  const sentry = await startBroken(root, random.below(2 ** 31));
   try {
-    const random = new Random(seed ^ 1), memory = Deno.memoryUsage().rss, files = openFiles();
+    const memory = Deno.memoryUsage().rss, files = openFiles();
     let answered = 0;
     for (let i = 0; i < ROUNDS; i++) {
       const request = random.pick(REQUESTS);
       const got = result(() => askForFds(dir, request, [], 10_000));
       if (got === null) continue;
       answered++;
-      assert(got.fds.length <= 1, `seed ${seed}: ${got.fds.length} descriptors`);
+      assert(got.fds.length <= 1, `${got.fds.length} descriptors`);
       got.fds.forEach(close);
       assertSound(request.op, { ...got.answer });
     }
-    assert(answered > ROUNDS / 100, `seed ${seed}: ${answered} answers made sense`);
-    assertEquals(openFiles(), files, `seed ${seed}`);
+    assert(answered > ROUNDS / 100, `${answered} answers made sense`);
+    assertEquals(openFiles(), files);
     const grown = Deno.memoryUsage().rss - memory;
-    assert(grown < GROWTH_MAX, `seed ${seed}: ${grown} bytes more`);
+    assert(grown < GROWTH_MAX, `${grown} bytes more`);
     assertEquals((await sentry.status).code, 0);
   } finally {
     if (await Promise.race([sentry.status, null]) === null) sentry.kill("SIGKILL");
     await sentry.status;
     Deno.removeSync(root, { recursive: true });
   }
+}
+
+Deno.test("asking a broken Sentry fails with a message, and keeps nothing", async () => {
+  await runCases("sentry", { ci: 1, full: 20, parts: PARTS }, askBroken);
 });
 
 /** A process that never was. */
@@ -116,21 +122,23 @@ const GOOD_STEPS = [
   { type: "failed", message: "no such file", exitCode: 127 },
 ] as const;
 
-Deno.test("starting a broken Sentry fails with a message, and keeps nothing", () => {
-  const random = new Random(seed ^ 2), files = openFiles();
-  for (let i = 0; i < ROUNDS / 4; i++) {
-    const { launcher, bootFd } = controlPair();
-    const sandbox = new StartedSandbox(launcher, NO_CHILD, NO_CHILD, true, null);
-    for (let step = random.below(3); step >= 0; step--) {
-      sayBroken(bootFd, random.pick(GOOD_STEPS), random);
-    }
-    close(bootFd);
-    for (const act of [() => sandbox.load(), () => sandbox.release(), () => sandbox.confine()]) {
-      result(act);
-    }
-    launcher.close();
+function loadBroken(random: Random): void {
+  const { launcher, bootFd } = controlPair();
+  const sandbox = new StartedSandbox(launcher, NO_CHILD, NO_CHILD, true, null);
+  for (let step = random.below(3); step >= 0; step--) {
+    sayBroken(bootFd, random.pick(GOOD_STEPS), random);
   }
-  assertEquals(openFiles(), files, `seed ${seed}`);
+  close(bootFd);
+  for (const act of [() => sandbox.load(), () => sandbox.release(), () => sandbox.confine()]) {
+    result(act);
+  }
+  launcher.close();
+}
+
+Deno.test("starting a broken Sentry fails with a message, and keeps nothing", async () => {
+  const files = openFiles();
+  await runCases("sentry, start", { ci: 500, full: 20_000, parts: PARTS }, loadBroken);
+  assertEquals(openFiles(), files);
 });
 
 Deno.test("a kernel's message is an error's text, however long it is", () => {

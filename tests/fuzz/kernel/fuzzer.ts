@@ -71,6 +71,11 @@ export class KernelFuzzer {
   private readonly coverage: Coverage | null;
   private programs: number = 0;
   private calls: number = 0;
+  /** How many of the corpus are given, and how many of those were tried. */
+  private readonly given: number;
+  private tried: number = 0;
+  /** Kinds of failures that were found, each of which is reported once. */
+  private readonly kinds: Set<string> = new Set();
 
   /**
    * @param seeds programs to begin with @param isGuided without, programs are drawn and not kept
@@ -79,6 +84,7 @@ export class KernelFuzzer {
     this.chance = new Random(seed);
     this.coverage = isGuided ? new Coverage() : null;
     this.corpus.push(...seeds);
+    this.given = seeds.length;
   }
 
   get progress(): Progress {
@@ -86,10 +92,10 @@ export class KernelFuzzer {
     return { programs, calls, blocks: coverage?.blocks ?? 0, corpus: corpus.length };
   }
 
-  /** Until `endMs` of performance.now(), or the first failure. */
+  /** Until `endMs` of performance.now(), or the next failure of a new kind; it may be called again. */
   async run(endMs: number, onProgress: (progress: Progress) => void): Promise<Failure | null> {
-    for (const program of [...this.corpus]) {
-      const failure = this.try(program);
+    while (this.tried < this.given) {
+      const failure = this.try(this.corpus[this.tried++]!);
       if (failure !== null) return failure;
     }
     await this.coverage?.news(true);
@@ -127,7 +133,9 @@ export class KernelFuzzer {
     this.programs++;
     this.calls += program.length;
     const what = runProgram(program);
-    return what === null ? null : { what, program: shrink(program, what) };
+    if (what === null || this.kinds.has(kindOf(what))) return null;
+    this.kinds.add(kindOf(what));
+    return { what, program: shrink(program, what) };
   }
 
   private async keepNews(batch: readonly Program[]): Promise<void> {

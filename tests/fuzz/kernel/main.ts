@@ -4,8 +4,9 @@
  *     deno run -A tests/fuzz/kernel/main.ts --seconds N [--seed N] [--corpus DIR] [--unguided]
  *     deno run -A tests/fuzz/kernel/main.ts --replay FILE
  *
- * A failure is written to `failure-SEED.jsonl` in the corpus's folder (or the current one), and
- * ends the run with code 1. Everything else about it: docs/fuzzing.md.
+ * A failure is written to `failure-SEED-N.jsonl` in the corpus's folder (or the current one), once
+ * for each kind, and the run goes on; it ends with code 1 then. Everything else about it:
+ * docs/fuzzing.md.
  */
 
 import { parseArgs } from "@std/cli";
@@ -14,6 +15,8 @@ import { KernelFuzzer, type Progress, runProgram } from "./fuzzer.ts";
 import { decodeProgram, encodeProgram, type Program } from "./program.ts";
 
 const REPORT_MS = 10_000;
+/** LIMIT: kinds of failures until a run ends before its time. */
+const FAILURES_MAX = 20;
 
 function readCorpus(dir: string): Program[] {
   try {
@@ -49,11 +52,19 @@ async function main(): Promise<number> {
   const fuzzer = new KernelFuzzer(seed, dir === null ? [] : readCorpus(dir), !args.unguided);
   const known = fuzzer.corpus.length;
   let nextMs = start + REPORT_MS;
-  const failure = await fuzzer.run(start + seconds * 1000, (progress) => {
-    if (performance.now() < nextMs) return;
-    nextMs += REPORT_MS;
-    show(progress, (performance.now() - start) / 1000);
-  });
+  let failures = 0;
+  for (; failures < FAILURES_MAX; failures++) {
+    const failure = await fuzzer.run(start + seconds * 1000, (progress) => {
+      if (performance.now() < nextMs) return;
+      nextMs += REPORT_MS;
+      show(progress, (performance.now() - start) / 1000);
+    });
+    if (failure === null) break;
+    const path = join(dir ?? ".", `failure-${seed}-${failures}.jsonl`);
+    if (dir !== null) Deno.mkdirSync(dir, { recursive: true });
+    Deno.writeTextFileSync(path, encodeProgram(failure.program));
+    console.log(`FAILED: ${failure.what}\nthe program, made small: ${path}`);
+  }
   show(fuzzer.progress, (performance.now() - start) / 1000);
   fuzzer.close();
   if (dir !== null) {
@@ -62,11 +73,7 @@ async function main(): Promise<number> {
       Deno.writeTextFileSync(join(dir, `${seed}-${i}.jsonl`), encodeProgram(program));
     });
   }
-  if (failure === null) return 0;
-  const path = join(dir ?? ".", `failure-${seed}.jsonl`);
-  Deno.writeTextFileSync(path, encodeProgram(failure.program));
-  console.log(`FAILED: ${failure.what}\nthe program, made small: ${path}`);
-  return 1;
+  return failures === 0 ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main());

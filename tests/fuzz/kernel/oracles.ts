@@ -15,11 +15,14 @@ import type { Inode } from "../../../kernel/vfs/inode.ts";
 import { TmpfsDirectory } from "../../../kernel/fs/tmpfs/directory.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import type { Program } from "./program.ts";
-import { containerOf, isRootActor, QUOTAS, USER_UIDS, type World } from "./world.ts";
+import { containerOf, isRootActor, QUOTAS, quotasUsed, USER_UIDS, type World } from "./world.ts";
 
 const CAP_LAST = 40;
-/** Keyrings of users outlive their processes (user-keyring(7)). */
-const OUTLIVING: readonly string[] = ["KEYS", "KEY_BYTES"];
+/**
+ * Keyrings of users outlive their processes (user-keyring(7)), and long lists of groups are kept
+ * until the sandbox ends (kernel/cred/group_lists.ts).
+ */
+const OUTLIVING: readonly string[] = ["KEYS", "KEY_BYTES", "GROUP_LIST_BYTES"];
 /** Files that only root may change. */
 const ROOT_FILES: readonly string[] = ["prog", "suid", "secret"];
 
@@ -130,10 +133,10 @@ function treeOf(root: Dentry): string[] {
 export function leftovers(world: World): string[] {
   const found: string[] = [], { kernel, usedAtStart } = world;
   if (kernel.pids.tasks.size > 0) found.push(`${kernel.pids.tasks.size} tasks are left`);
-  for (const [i, [name, quota]] of QUOTAS.entries()) {
-    if (!OUTLIVING.includes(name) && quota.used !== usedAtStart[i]) {
-      found.push(`${quota.used - usedAtStart[i]!} more of ${name}`);
-    }
+  for (const [i, used] of quotasUsed(kernel).entries()) {
+    const [name] = QUOTAS[i]!;
+    if (OUTLIVING.includes(name) || used === usedAtStart[i]) continue;
+    found.push(`${used - usedAtStart[i]!} more of ${name}`);
   }
   return found;
 }

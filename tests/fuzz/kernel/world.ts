@@ -44,8 +44,16 @@ export const QUOTAS: readonly (readonly [string, quotas.Quota])[] = Object.entri
   [name, value],
 ) => value instanceof quotas.Quota ? [[name, value] as const] : []);
 
-function quotasUsed(): number[] {
-  return QUOTAS.map(([, quota]) => quota.used);
+/**
+ * What is charged of each quota, without the addresses, links and routes of the sandbox's own
+ * network namespace, which outlives the containers that change it.
+ */
+export function quotasUsed({ namespaces }: SandboxKernel): number[] {
+  const { links } = namespaces.net;
+  const objects = links.links.reduce((sum, link) => {
+    return sum + (link === links.lo ? 0 : 1) + link.addresses.length + link.neighbours.size;
+  }, links.routes.length);
+  return QUOTAS.map(([, quota]) => quota.used - (quota === quotas.NET_OBJECTS ? objects : 0));
 }
 /** LIMIT: turns until what one call set off has come to rest. */
 const MAX_TURNS = 20_000;
@@ -103,7 +111,7 @@ export class World {
     });
     // Made at its first use, and kept.
     this.kernel.namespaceFiles.pathOf(this.kernel.namespaces.uts, this.kernel.vfs);
-    this.usedAtStart = quotasUsed();
+    this.usedAtStart = quotasUsed(this.kernel);
     this.init = this.makeContainer("first");
     this.start(this.init, 0);
     this.containers = ["a", "b"].map((id) => this.makeContainer(id));
