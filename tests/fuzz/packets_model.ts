@@ -7,6 +7,8 @@
 const ETH = 14, IP4 = 0x800, IP6 = 0x86dd, ARP = 0x806;
 const ICMP = 1, TCP = 6, UDP = 17, ICMP6 = 58;
 const OWN_MAC = [2, 0, 0, 0, 0, 2], OWN = [10, 0, 1, 2];
+const OWN6 = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+const LOOPBACK6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -91,27 +93,44 @@ export function isSound(frame: Bytes): boolean {
   return sumOf(...protocol === ICMP ? [payload] : [payload, pseudo(packet)]) === 0xffff;
 }
 
+/** Of what IP a socket is. */
+export type Family = 4 | 6;
+
 /**
- * The datagram that a socket of IPv4 at `port` of the far station gets of a frame; null: none.
- * "perhaps": one for many stations, which depends on groups and networks.
+ * The datagram that a socket of the far station at `port` gets of a frame; null: none. "perhaps":
+ * one for many stations, which depends on groups and networks.
  */
-export function datagramIn(frame: Bytes, port: number): Bytes | null | "perhaps" {
-  const packet = u16(frame, 12) === IP4 ? packetIn(frame) : null;
+export function datagramIn(frame: Bytes, port: number, family: Family): Bytes | null | "perhaps" {
+  const packet = u16(frame, 12) === (family === 4 ? IP4 : IP6) ? packetIn(frame) : null;
   const isForMany = (frame[0]! & 1) !== 0;
   if (packet === null || (!isForMany && !isSame(frame, 0, OWN_MAC))) return null;
-  const { header, payload, protocol, addresses } = packet;
-  if (header === null || sumOf(header) !== 0xffff || protocol !== UDP) return null;
-  // A fragment, which has an offset or is not the last.
-  if ((u16(header, 6) & 0x3fff) !== 0) return null;
-  const first = addresses[4]!, length = u16(payload, 4);
-  if (isMartian(addresses) || first === 127) return null;
-  if (payload.length < 8 || length < 8 || length > payload.length) return null;
+  const { header, payload, protocol } = packet;
+  if (protocol !== UDP || (header !== null && !isWhole(header))) return null;
+  const to = destinationOf(packet, family), length = u16(payload, 4);
+  if (to === "other" || payload.length < 8 || length < 8 || length > payload.length) return null;
   if (u16(payload, 2) !== port) return null;
-  const datagram = payload.subarray(0, length);
-  const sealed = pseudo({ ...packet, payload: datagram });
-  if (u16(payload, 6) !== 0 && sumOf(datagram, sealed) !== 0xffff) return null;
-  if (!isSame(addresses, 4, OWN)) return first >= 224 || addresses[7] === 255 ? "perhaps" : null;
-  return datagram.slice(8);
+  const datagram = payload.subarray(0, length), isSealed = u16(payload, 6) !== 0;
+  if (!isSealed && family === 6) return null;
+  if (isSealed && sumOf(datagram, pseudo({ ...packet, payload: datagram })) !== 0xffff) return null;
+  return to === "many" ? "perhaps" : datagram.slice(8);
+}
+
+/** Its sum is right, and it is no fragment, which has an offset or is not the last. */
+function isWhole(header: Bytes): boolean {
+  return sumOf(header) === 0xffff && (u16(header, 6) & 0x3fff) === 0;
+}
+
+/** "other": not for this station, or from where none may be. */
+function destinationOf({ addresses }: Packet, family: Family): "own" | "many" | "other" {
+  if (family === 6) {
+    const isLoopback = [0, 16].some((at) => isSame(addresses, at, LOOPBACK6));
+    if (addresses[0] === 0xff || isLoopback) return "other";
+    return isSame(addresses, 16, OWN6) ? "own" : addresses[16] === 0xff ? "many" : "other";
+  }
+  const first = addresses[4]!;
+  if (isMartian(addresses) || first === 127) return "other";
+  if (isSame(addresses, 4, OWN)) return "own";
+  return first >= 224 || addresses[7] === 255 ? "many" : "other";
 }
 
 /**
