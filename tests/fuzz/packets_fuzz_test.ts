@@ -18,8 +18,9 @@ import {
   SOCK_DGRAM,
   SOCK_RAW,
   SOCK_STREAM,
+  SOL_PACKET,
 } from "../../ffi/abi/socket.ts";
-import { ETH_HLEN } from "../../ffi/abi/packet.ts";
+import * as P from "../../ffi/abi/packet.ts";
 import * as quotas from "../../kernel/core/quota.ts";
 import { MAPPED } from "../../kernel/net/inet/address.ts";
 import type { Link, LinkKind } from "../../kernel/net/links/link.ts";
@@ -27,6 +28,7 @@ import { Message, SocketAddress } from "../../kernel/net/message.ts";
 import { inetAddress, NetLab, portOf } from "../../kernel/net/net_testing.ts";
 import { inject } from "../../kernel/net/packet/inject.ts";
 import { isWatched } from "../../kernel/net/packet/taps.ts";
+import { OptionValue } from "../../kernel/net/socket_options.ts";
 import type { Socket } from "../../kernel/net/socket.ts";
 import { BufferCursor } from "../../kernel/vfs/vfs_testing.ts";
 import { ROOT } from "../harness/dvisor.ts";
@@ -110,6 +112,25 @@ function take(socket: Socket, message: Message): Uint8Array<ArrayBuffer> | null 
   return socket.receive(io, message) < 0 ? null : io.buffer.slice(0, io.done);
 }
 
+/** A ring that takes frames, of sizes that make sense or do not. */
+function setRing(socket: Socket, random: Random): void {
+  const value = new OptionValue(), version = random.below(4);
+  value.setInt(version);
+  socket.setProtocolOption(SOL_PACKET, P.PACKET_VERSION, value);
+  value.setInt(random.pick([0, 0, 16, 100, 4000, 0x7ffffff0]));
+  socket.setProtocolOption(SOL_PACKET, P.PACKET_RESERVE, value);
+  const sizes = [random.pick([4096, 8192, 65536, 100]), random.pick([1, 2, 4, 0])];
+  const frameBytes = random.pick([128, 256, 2048, 4096, 16, 0]);
+  const frames = Math.floor(sizes[0]! / Math.max(1, frameBytes)) * sizes[1]!;
+  const words = [...sizes, frameBytes, random.below(4) === 0 ? random.below(100) : frames];
+  value.u8.fill(0, 0, 64);
+  [...words, random.below(20), random.pick([0, 0, 64])].forEach((word, i) => {
+    value.dv.setUint32(4 * i, word, true);
+  });
+  value.length = random.pick([16, 28, 28, 8]);
+  socket.setProtocolOption(SOL_PACKET, P.PACKET_RX_RING, value);
+}
+
 /** The sockets of one case. */
 class Sockets {
   readonly udp4: Socket;
@@ -121,7 +142,7 @@ class Sockets {
   private readonly all: Socket[] = [];
   private readonly message: Message = new Message();
 
-  constructor({ near, far }: Wire) {
+  constructor({ near, far }: Wire, random: Random) {
     this.udp4 = this.add(far.socket(AF_INET, SOCK_DGRAM));
     assertEquals(far.bind(this.udp4, inetAddress("0.0.0.0", PORT)), 0);
     this.udp6 = this.add(far.socket(AF_INET6, SOCK_DGRAM));
@@ -136,6 +157,7 @@ class Sockets {
     this.add(far.socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6));
     this.add(far.socket(AF_INET, SOCK_RAW, 253));
     this.add(far.socket(AF_PACKET, SOCK_RAW, ALL));
+    setRing(this.add(far.socket(AF_PACKET, SOCK_RAW, ALL)), random);
     this.tap = this.add(near.socket(AF_PACKET, SOCK_RAW, ALL));
   }
 
@@ -178,7 +200,7 @@ function draw(random: Random, ports: readonly number[]): Uint8Array<ArrayBuffer>
     const kind = random.below(8);
     if (kind < 2) frame[place]! ^= 1 << random.below(8);
     else if (kind === 2) frame[place] = random.pick(EDGES);
-    else if (kind === 3) frame = frame.slice(0, ETH_HLEN + random.below(frame.length - 13));
+    else if (kind === 3) frame = frame.slice(0, P.ETH_HLEN + random.below(frame.length - 13));
     else if (kind === 4) {
       const longer = new Uint8Array(Math.min(MTU, frame.length + random.below(300)));
       longer.set(frame.subarray(0, longer.length));
@@ -210,8 +232,17 @@ function usedQuotas(): string {
   ).join("\n");
 }
 
+/** Bytes of the arenas that are in use. */
+function usedFrames({ near, far }: Wire): number[] {
+  return [near, far].map(({ test: { frames } }) => {
+    frames.trim();
+    return frames.usedBytes;
+  });
+}
+
 function runFrames(random: Random, wire: Wire): void {
-  const used = usedQuotas(), sockets = new Sockets(wire), { client, server } = sockets;
+  const used = usedQuotas(), frames = usedFrames(wire), sockets = new Sockets(wire, random);
+  const { client, server } = sockets;
   const ports = [portOf(client), LISTENER, PORT, 0, 0xffff];
   let sent = "", received = "", last: Uint8Array<ArrayBuffer> | null = null;
   sockets.answers();
@@ -241,6 +272,7 @@ function runFrames(random: Random, wire: Wire): void {
   assertEquals(received, sent, "the connection delivers other bytes");
   sockets.drop();
   assertEquals(usedQuotas(), used);
+  assertEquals(usedFrames(wire), frames);
 }
 
 Deno.test("frames from outside reach what they are for, and break nothing", async () => {
