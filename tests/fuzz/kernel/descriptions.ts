@@ -25,6 +25,9 @@ const PATHS: readonly string[] = [
   "/suid",
   "/tmp",
   "/tmp/m",
+  "/tmp/m/x",
+  "/tmp/w",
+  "/tmp/w/work",
   "/proc",
   "/proc/self",
   "/proc/1/root/secret",
@@ -107,7 +110,12 @@ const OPTIONS: readonly string[] = [
   "size=64k",
   "mode=777",
   "lowerdir=/d,upperdir=/tmp/m,workdir=/tmp",
+  "lowerdir=/d,upperdir=/tmp/m,workdir=/tmp/w",
+  "lowerdir=/d,upperdir=/tmp/m,workdir=/tmp/w",
+  "lowerdir=/d/e:/d,upperdir=/tmp/m,workdir=/tmp/w",
+  "lowerdir=/cgroup:/proc,upperdir=/tmp/w,workdir=/tmp/m",
   "lowerdir=/d:/tmp",
+  "lowerdir=/proc:/sys:/d",
   "hidepid=2",
 ];
 
@@ -121,6 +129,8 @@ const WORDS: Readonly<Record<string, Draw>> = {
   text: one(TEXTS),
   type: one(TYPES),
   options: one(OPTIONS),
+  overlay: one(["overlay"]),
+  layers: one(OPTIONS.filter((text) => text.startsWith("lowerdir"))),
   program: one(["/suid", "/prog"]),
   vector: (_, __, m) => m.put(new Uint8Array(16)),
   length: (c) => 1 + c.below(16),
@@ -185,6 +195,8 @@ pwrite64 fd text length zero
 mount type path type zero options
 mount path path zero mountflags zero
 mount path path type mountflags options
+mount path path overlay zero layers
+mount path path overlay zero layers
 umount2 path unmountflags
 open_tree cwd path treeflags
 move_mount fd path cwd path moveflags

@@ -144,7 +144,7 @@ export class World {
       if (!(fs instanceof FileSystem) || typeof at === "number") throw new Error(`no ${path}`);
       addMount(caller, fs, at, 0, type);
     }
-    for (const path of ["/d", "/d/e"]) mkdirAt(caller, AT_FDCWD, path, 0o777);
+    for (const path of ["/d", "/d/e", "/tmp/m", "/tmp/w"]) mkdirAt(caller, AT_FDCWD, path, 0o777);
   }
 
   private write(
