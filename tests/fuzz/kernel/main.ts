@@ -31,6 +31,36 @@ function readCorpus(dir: string): Program[] {
   }
 }
 
+/** Writes programs of a corpus that are new, so that a run which is killed keeps what it found. */
+class CorpusWriter {
+  private readonly dir: string | null;
+  private readonly seed: number;
+  private readonly known: number;
+  private written: number;
+
+  /** @param known programs at the beginning that are in the folder already */
+  constructor(dir: string | null, seed: number, known: number) {
+    if (dir !== null) Deno.mkdirSync(dir, { recursive: true });
+    this.dir = dir;
+    this.seed = seed;
+    this.known = this.written = known;
+  }
+
+  write(corpus: readonly Program[]): void {
+    if (this.dir === null) return;
+    for (; this.written < corpus.length; this.written++) {
+      const name = `${this.seed}-${this.written - this.known}.jsonl`;
+      Deno.writeTextFileSync(join(this.dir, name), encodeProgram(corpus[this.written]!));
+    }
+  }
+
+  writeFailure(program: Program, number: number): string {
+    const path = join(this.dir ?? ".", `failure-${this.seed}-${number}.jsonl`);
+    Deno.writeTextFileSync(path, encodeProgram(program));
+    return path;
+  }
+}
+
 function show({ programs, calls, blocks, corpus }: Progress, seconds: number): void {
   const rate = Math.round(calls / seconds);
   console.log(`${programs} programs, ${calls} calls (${rate}/s), ${blocks} blocks, ${corpus} kept`);
@@ -50,7 +80,7 @@ async function main(): Promise<number> {
   const dir = args.corpus ?? null, start = performance.now();
   console.log(`seed ${seed}`);
   const fuzzer = new KernelFuzzer(seed, dir === null ? [] : readCorpus(dir), !args.unguided);
-  const known = fuzzer.corpus.length;
+  const writer = new CorpusWriter(dir, seed, fuzzer.corpus.length);
   let nextMs = start + REPORT_MS;
   let failures = 0;
   for (; failures < FAILURES_MAX; failures++) {
@@ -58,21 +88,15 @@ async function main(): Promise<number> {
       if (performance.now() < nextMs) return;
       nextMs += REPORT_MS;
       show(progress, (performance.now() - start) / 1000);
+      writer.write(fuzzer.corpus);
     });
     if (failure === null) break;
-    const path = join(dir ?? ".", `failure-${seed}-${failures}.jsonl`);
-    if (dir !== null) Deno.mkdirSync(dir, { recursive: true });
-    Deno.writeTextFileSync(path, encodeProgram(failure.program));
+    const path = writer.writeFailure(failure.program, failures);
     console.log(`FAILED: ${failure.what}\nthe program, made small: ${path}`);
   }
   show(fuzzer.progress, (performance.now() - start) / 1000);
   fuzzer.close();
-  if (dir !== null) {
-    Deno.mkdirSync(dir, { recursive: true });
-    fuzzer.corpus.slice(known).forEach((program, i) => {
-      Deno.writeTextFileSync(join(dir, `${seed}-${i}.jsonl`), encodeProgram(program));
-    });
-  }
+  writer.write(fuzzer.corpus);
   return failures === 0 ? 0 : 1;
 }
 
