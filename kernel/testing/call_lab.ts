@@ -215,6 +215,28 @@ export class CallLab {
   poke64(offset: number, value: number): void {
     this.task.mm.store64(this.memory + offset, value);
   }
+  /** Signed words of 8 or 4 bytes from `offset` on; their guest address. */
+  words(bits: 64 | 32, offset: number, ...values: readonly number[]): number {
+    const dv = new DataView(new ArrayBuffer(values.length * bits / 8));
+    values.forEach((value, i) => {
+      if (bits === 32) dv.setInt32(4 * i, value, true);
+      else dv.setBigInt64(8 * i, BigInt(value), true);
+    });
+    this.poke(offset, new Uint8Array(dv.buffer));
+    return this.memory + offset;
+  }
+  /** Signed words of 8 or 4 bytes that user memory has from `offset` on. */
+  readWords(bits: 64 | 32, offset: number, count: number): number[] {
+    const dv = this.view(offset, count * bits / 8);
+    return Array.from(
+      { length: count },
+      (_, i) => bits === 32 ? dv.getInt32(4 * i, true) : Number(dv.getBigInt64(8 * i, true)),
+    );
+  }
+  /** The guest address `n` bytes before the end of memory. */
+  edge(n: number): number {
+    return this.memory + MEMORY_BYTES - n;
+  }
 }
 
 let arena: Arena | null = null;

@@ -24,9 +24,10 @@ import {
 import { cpuClockTarget, isKnownClock } from "./clocks.ts";
 
 export function sysTimerCreate(t: Task, a: SyscallArgs): number {
+  const event = a.u64(1) === 0 ? null : readEvent(t, a.u64(1));
+  if (event === -EFAULT) return event;
   const clock = timerClock(t, a.i32(0));
   if (clock < 0) return clock;
-  const event = a.u64(1) === 0 ? null : readEvent(t, a.u64(1));
   if (typeof event === "number") return event;
   const timer = t.group.timers.create(t, clock, event);
   if (timer === null) return -EAGAIN;
@@ -71,8 +72,7 @@ function readEvent(t: Task, addr: number): TimerEvent | number {
   switch (notify) {
     case SIGEV_NONE:
       return { notify, signo: 0, shownSignal: signo, valueLo, valueHi, thread };
-    case SIGEV_THREAD_ID:
-    case SIGEV_THREAD_ID | SIGEV_THREAD: {
+    case SIGEV_THREAD_ID: {
       const target = t.pids.tasks.get(dv.getInt32(at.tid, true));
       if (target === undefined || target.group !== t.group) return -EINVAL;
       thread = target;
