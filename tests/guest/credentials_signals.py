@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 
 from lib.guest import NR, Pipe, child_ok, eq, fails, libc, ok, sc, skip, spawn, works
 from lib.namespaces import NEWPID, NEWUSER, clone_ok, map_ids, unshare
@@ -242,6 +243,14 @@ def only_oneself_makes_up_a_signal_of_the_kernel():
         eq(sc(NR.rt_sigqueueinfo, parent, 10, info(-1)), 0)
     child_ok(child)
     eq(signal.sigwaitinfo([signal.SIGUSR1]).si_code, -1)
+    # "Oneself" is the thread, whose number is not the process's.
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(
+        sc(NR.rt_sigqueueinfo, pid, 10, info(0)) for pid in (parent, threading.get_native_id())))
+    thread.start()
+    thread.join()
+    eq(found, [-errno.EPERM, 0])
+    eq(signal.sigwaitinfo([signal.SIGUSR1]).si_code, 0)
 
 
 @body

@@ -156,7 +156,7 @@ export function sysRtSigqueueinfo(t: Task, a: SyscallArgs): number {
   const pid = a.i32(0), sig = a.i32(1);
   const info = userInfo(t, a.u64(2), sig);
   if (typeof info === "number") return info;
-  if (isForged(info) && pid !== t.pid) return -EPERM;
+  if (isForged(info) && pid !== t.tid) return -EPERM;
   const group = t.pids.groups.get(pid) ?? t.pids.tasks.get(pid)?.group;
   return group === undefined ? -ESRCH : killOne(t, group, sig, info);
 }
