@@ -42,7 +42,7 @@ export function sysSchedSetaffinity(t: Task, a: SyscallArgs): number {
 /** sched_getaffinity(2): bytes that were stored. */
 export function sysSchedGetaffinity(t: Task, a: SyscallArgs): number {
   const len = a.u32(1), { cpuCount } = t.kernel.host, { u8 } = t.kernel.scratch;
-  if (len * 8 < cpuCount || len % BYTES_A_WORD !== 0) return -EINVAL;
+  if (len * 8 >>> 0 < cpuCount || len % BYTES_A_WORD !== 0) return -EINVAL;
   const target = threadOf(t, a.i32(0));
   if (target === null) return -ESRCH;
   const bytes = maskBytes(cpuCount), affinity = affinityOf(target);

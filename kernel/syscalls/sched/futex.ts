@@ -18,8 +18,8 @@ export function sysFutex(t: Task, a: SyscallArgs): number {
   const isReal = (op & F.FUTEX_CLOCK_REALTIME) !== 0;
   switch (command) {
     case F.FUTEX_WAIT: {
-      if (isReal) return -ENOSYS;
       const r = t.progress.deadlineNs < 0 ? readTimeout(t, a.u64(3)) : 0;
+      if (isReal && r === 0) return -ENOSYS;
       return r !== 0 ? r : futexWait(t, addr, isPrivate, val, ANY, t.progress.deadlineNs);
     }
     case F.FUTEX_WAIT_BITSET: {
@@ -62,8 +62,8 @@ function ownership(
     case F.FUTEX_LOCK_PI:
     case F.FUTEX_LOCK_PI2: {
       const isLockPi = command === F.FUTEX_LOCK_PI;
-      if (isLockPi && isReal) return -ENOSYS;
       const r = absoluteDeadline(t, a.u64(3), isLockPi || isReal);
+      if (isLockPi && isReal && r === 0) return -ENOSYS;
       return r !== 0 ? r : futexLockPi(t, addr, isPrivate, t.progress.deadlineNs);
     }
     case F.FUTEX_WAIT_REQUEUE_PI: {

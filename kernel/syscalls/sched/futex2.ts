@@ -36,7 +36,7 @@ export function sysFutexWait(t: Task, a: SyscallArgs): number {
 export function sysFutexWake(t: Task, a: SyscallArgs): number {
   const addr = a.u64(0), mask = a.u64(1), count = a.i32(2), flags = a.u32(3);
   if (!areValid(flags) || mask > U32_MAX || mask === 0) return -EINVAL;
-  if (count <= 0) return t.mm.futexKey(addr, isPrivate(flags));
+  if (count === 0) return t.mm.futexKey(addr, isPrivate(flags));
   return futexWake(t, addr, isPrivate(flags), count, mask);
 }
 

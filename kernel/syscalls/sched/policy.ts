@@ -136,7 +136,6 @@ export function sysSchedSetattr(t: Task, a: SyscallArgs): number {
   const r = copyInStruct(t, addr, size, S.SchedAttr.size);
   if (r !== 0) return r === -E2BIG ? tooBig(t, addr) : r;
   const flags = getReg(dv, at.schedFlags);
-  if (flags > S.SCHED_FLAG_ALL) return -EINVAL;
   const utilClamp = S.SCHED_FLAG_UTIL_CLAMP_MIN | S.SCHED_FLAG_UTIL_CLAMP_MAX;
   if ((flags & utilClamp) !== 0 && size < S.SCHED_ATTR_SIZE_VER1) return -EINVAL;
   // As without CONFIG_UCLAMP_TASK.
@@ -145,6 +144,7 @@ export function sysSchedSetattr(t: Task, a: SyscallArgs): number {
   if (policy < 0) return -EINVAL;
   const target = threadOf(t, a.i32(0));
   if (target === null) return -ESRCH;
+  if (flags > S.SCHED_FLAG_ALL) return -EINVAL;
   const { sched } = target, keepsParams = (flags & S.SCHED_FLAG_KEEP_PARAMS) !== 0;
   return apply(t, target, {
     policy: (flags & S.SCHED_FLAG_KEEP_POLICY) !== 0 ? sched.policy : policy,
