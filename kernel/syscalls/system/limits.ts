@@ -43,12 +43,12 @@ export function sysSetrlimit(t: Task, a: SyscallArgs): number {
 /** prlimit64(2). */
 export function sysPrlimit64(t: Task, a: SyscallArgs): number {
   const pid = a.i32(0), which = a.u32(1), newAddr = a.u64(2), oldAddr = a.u64(3);
-  if (which >= RLIM_NLIMITS) return -EINVAL;
   const { u8, dv } = t.kernel.scratch;
   if (newAddr !== 0 && t.mm.copyIn(u8, 0, newAddr, Rlimit.size) !== 0) return -EFAULT;
   const target = pid === 0 ? t : t.pids.taskOf(pid);
   if (target === null) return -ESRCH;
   if (!mayLimit(t, target)) return -EPERM;
+  if (which >= RLIM_NLIMITS) return -EINVAL;
   const limits = target.group.limits;
   const soft = limits.soft[which]!, hard = limits.hard[which]!;
   if (newAddr !== 0) {
