@@ -43,7 +43,7 @@ export function sysInotifyInit1(t: Task, a: SyscallArgs): number {
 
 export function sysInotifyAddWatch(t: Task, a: SyscallArgs): number {
   const mask = a.i32(2);
-  if ((mask & KNOWN) === 0) return -EINVAL;
+  if ((mask & KNOWN) === 0 || (mask & ~KNOWN) !== 0) return -EINVAL;
   const file = t.files.get(a.i32(0));
   if (file === null) return -EBADF;
   if ((mask & IN_MASK_ADD) !== 0 && (mask & IN_MASK_CREATE) !== 0) return -EINVAL;

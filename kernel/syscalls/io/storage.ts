@@ -34,6 +34,7 @@ export function sysSyncFileRange(t: Task, a: SyscallArgs): number {
   if (file === null) return -EBADF;
   const offset = a.i64(1), len = a.i64(2);
   if (a.u32(3) & ~SYNC_FILE_RANGE_KNOWN || offset < 0 || len < 0) return -EINVAL;
+  if (offset + len > 2 ** 63) return -EINVAL;
   const type = file.inode.mode & S_IFMT;
   if (type !== S_IFREG && type !== S_IFDIR) return -ESPIPE;
   return a.u32(3) === 0 ? 0 : file.fsync(true);
