@@ -1,6 +1,6 @@
 /** io_uring_setup(2). Neighbours: memory.ts (what is shared), ring.ts, enter.ts. */
 
-import { EBADF, EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
+import { EFAULT, EINVAL, ENOMEM, ENXIO } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { MAP_FIXED, MAP_SHARED } from "../../../ffi/abi/mman.ts";
 import { PROT_READ, PROT_WRITE, type SyscallArgs } from "../../../platform/platform.ts";
@@ -73,7 +73,7 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
   // There is no other ring's thread to share.
   if ((flags & U.IORING_SETUP_ATTACH_WQ) !== 0) {
     const other = t.files.get(dv.getInt32(P.wqFd, true));
-    if (other === null) return -EBADF;
+    if (other === null) return -ENXIO;
     if (!(other instanceof Uring)) return -EINVAL;
   }
   const sqeBytes = (flags & U.IORING_SETUP_SQE128) !== 0
