@@ -23,7 +23,8 @@ import tokenize  # traceback loads it, and a test may be out of descriptors by t
 import time
 import traceback
 
-TIMEOUT_S = float(os.environ.get("GUEST_TIMEOUT", "20"))
+TIMEOUT_S = float(os.environ.get("GUEST_TIMEOUT", "60"))
+DEADLINE_S = 30.0  # of a wait for a condition: less than a test has
 
 libc = ctypes.CDLL(None, use_errno=True)
 _syscall = libc.syscall
@@ -193,12 +194,26 @@ def serve_signals():
         time.sleep(0.01)
 
 
-def wait_until(condition, what, timeout=10.0):
+def wait_until(condition, what, timeout=DEADLINE_S):
+    """Polls a condition. The deadline ends a test that has failed: on a busy machine all waits are long."""
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
             raise AssertionError("never came: " + what)
         time.sleep(0.002)
+
+
+def becomes(expected, fn, *args, what=""):
+    """Polls fn until it gives this value. A failure names the last value that it gave."""
+    last = [None]
+
+    def has_come():
+        last[0] = fn(*args)
+        return last[0] == expected
+    try:
+        wait_until(has_come, what)
+    except AssertionError:
+        eq(last[0], expected, what)
 
 
 def under_alarms(fn, *args):
@@ -215,13 +230,54 @@ def under_alarms(fn, *args):
 
 def state_of(pid, task=None):
     """The letter of /proc/PID/stat, or of one of its threads."""
-    path = "/proc/%d/stat" % pid if task is None else "/proc/%d/task/%d/stat" % (pid, task)
+    path = "/proc/%s/stat" % pid if task is None else "/proc/%s/task/%d/stat" % (pid, task)
     with open(path) as f:
         return f.read().rsplit(")", 1)[1].split()[0]
 
 
-def wait_state(pid, letters):
-    wait_until(lambda: state_of(pid) in letters, "process state %s" % letters)
+def wait_state(pid, letters, task=None):
+    wait_until(lambda: state_of(pid, task) in letters, "process state %s" % letters)
+
+
+def wait_parent_sleeps():
+    """In a child: waits until the parent, which has one thread, sleeps in a call."""
+    wait_state(os.getppid(), "S")
+
+
+def wait_in_call(task, nr):
+    """Waits until a thread of this process sleeps in this call: a wait for Python's own lock is another call."""
+    path = "/proc/self/task/%d/" % task
+
+    def sleeps():
+        with open(path + "syscall") as f:
+            return f.read().split()[0] == str(nr) and state_of("self", task) in "SD"
+    wait_until(sleeps, "thread sleeps in call %d" % nr)
+
+
+def wait_for_tick(ns):
+    """Waits until the clock that stamps files (CLOCK_REALTIME_COARSE) shows a later time than this."""
+    wait_until(lambda: time.clock_gettime_ns(5) > ns, "a tick")
+
+
+class Handled:
+    """Tells another process that a signal with a Python handler was delivered, also while a call restarts behind it."""
+
+    def __init__(self):
+        self.pipe = Pipe()
+        os.set_blocking(self.pipe.w, False)
+
+    def watch(self):
+        """In the process that gets the signals."""
+        signal.set_wakeup_fd(self.pipe.w)
+
+    def wait(self):
+        self.pipe.take()
+
+
+def stay():
+    """Sleeps until a signal ends the process."""
+    while True:
+        signal.pause()
 
 
 class Pipe:

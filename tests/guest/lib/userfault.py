@@ -5,7 +5,7 @@ import os
 import select
 import struct
 import threading
-from lib.guest import NR, eq, libc, name_of, ok, sc, works
+from lib.guest import DEADLINE_S, NR, eq, libc, name_of, ok, sc, works
 
 PAGE = 4096
 API, REGISTER, UNREGISTER, WAKE = 0xC018AA3F, 0xC020AA00, 0x8010AA01, 0x8010AA02
@@ -132,7 +132,7 @@ class Runs:
     def _run(self, fn, args):
         self.result = fn(*args)
 
-    def end(self, timeout=5.0):
+    def end(self, timeout=DEADLINE_S):
         self.thread.join(timeout)
         ok(not self.thread.is_alive(), "the thread went on")
         return self.result
