@@ -5,9 +5,8 @@ import errno as E
 import os
 import signal
 import struct
-import time
 
-from lib.guest import NR, SYS, child_ok, eq, gives, ok, run, sc, spawn, test, wait_state, works
+from lib.guest import NR, SYS, child_ok, eq, gives, ok, run, sc, spawn, test, wait_parent_sleeps, wait_state, works
 
 FAMILY = "events"
 
@@ -124,7 +123,7 @@ def getevents_waits_for_polls():
     eq(events(ctx, 1, 1, struct.pack("qq", 0, 20_000_000)), [])
 
     def child():
-        time.sleep(0.05)
+        wait_parent_sleeps()
         os.write(w, b"x")
     pid = spawn(child)
     eq([(e[0], e[2] & 1) for e in events(ctx, 1, 1)], [(77, 1)])

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno as E
+import fcntl
 import mmap
 import os
 import signal
@@ -9,7 +10,7 @@ import socket
 import struct
 import time
 
-from lib.guest import NR, eq, gives, ok, run, sc, skip, spawn, test, wait_state
+from lib.guest import NR, eq, gives, ok, run, sc, skip, spawn, test, wait_state, wait_until
 from lib.rings import *
 
 FAMILY = "events"
@@ -190,13 +191,9 @@ def completions_come_without_a_call():
     r.put(READ, a, buf, 8, data=1)
     eq(r.enter(1), 1)
 
-    def child():
-        time.sleep(0.05)
-        os.write(b, b"abc")
-    spawn(child)
-    end = time.monotonic() + 5
-    while r.word(r.c_tail) == 0 and time.monotonic() < end:
-        time.sleep(0.005)
+    eq(r.word(r.c_tail), 0)
+    spawn(os.write, b, b"abc")
+    wait_until(lambda: r.word(r.c_tail) != 0, "a completion")
     eq(r.take(), [(1, 3, 0)])
 
 
@@ -497,11 +494,12 @@ def a_disabled_ring_is_enabled():
 def a_poller_takes_what_it_is_woken_for():
     r = Ring(flags=2)
     r.put(NOP, data=1)
-    end = time.monotonic() + 5
-    while not r.word(r.c_tail) and time.monotonic() < end:
+
+    def comes():
         if r.word(r.o_flags) & 1:
             eq(r.enter(1, 0, 2), 1)
-        time.sleep(0.001)
+        return r.word(r.c_tail) != 0
+    wait_until(comes, "a completion")
     eq(r.take(), [(1, 0, 0)])
 
 
@@ -524,28 +522,47 @@ def credentials_are_registered():
     gives(-E.EINVAL, NR.io_uring_register, r.fd, 10, 0, one)
 
 
+class WatchedPipe:
+    """A pipe whose read end has a lock: it is free again when the last descriptor and request have given that up."""
+
+    def __init__(self):
+        self.r, self.w = os.pipe()
+        self.again = os.open("/proc/self/fd/%d" % self.r, os.O_RDONLY)
+        fcntl.flock(self.r, fcntl.LOCK_EX)
+
+    def is_free(self):
+        try:
+            fcntl.flock(self.again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            return False
+
+    def gives_all(self):
+        os.write(self.w, b"abc")
+        eq(os.read(self.again, 8), b"abc", "nobody took it")
+
+
 @test
 def requests_end_with_their_process_and_ring():
-    r = Ring()
-    a, b = os.pipe()
+    r, p = Ring(), WatchedPipe()
     pid = os.fork()
     if pid == 0:
-        r.put(READ, a, bytes(8), 8)
+        r.put(READ, p.r, bytes(8), 8)
         r.enter(1)
         os._exit(0)
+    os.close(p.r)
     os.waitpid(pid, 0)
-    time.sleep(0.02)
-    os.write(b, b"abc")
-    eq(os.read(a, 8), b"abc", "nobody took it")
-    r = Ring()
-    r.put(READ, a, bytes(8), 8)
+    p.gives_all()  # Linux ends the request when the data come
+    r, p = Ring(), WatchedPipe()
+    r.put(READ, p.r, bytes(8), 8)
     eq(r.enter(1), 1)
+    os.close(p.r)
+    ok(not p.is_free(), "the request has the file")
     r.ring.close()
     r.sqes.close()
     os.close(r.fd)
-    time.sleep(0.05)
-    os.write(b, b"abc")
-    eq(os.read(a, 8), b"abc", "nobody took it")
+    wait_until(p.is_free, "the end of the request")
+    p.gives_all()
 
 
 @test
