@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from lib.guest import child_ok, eq, fails, need_root, ok, run, spawn, test, wait_state
+from lib.guest import child_ok, eq, fails, need_root, ok, run, spawn, test, wait_state, wait_until
 
 FAMILY = "files"
 
@@ -95,7 +95,7 @@ def a_writer_breaks_what_a_reader_does_not():
     child_ok(lambda: os.close(os.open("file", os.O_RDONLY)))
     eq(seen, [])
     child_ok(lambda: fails(errno.EAGAIN, os.open, "file", os.O_WRONLY | os.O_NONBLOCK))
-    time.sleep(0)
+    wait_until(lambda: seen, "the signal")
     eq(seen, [U])
     child = spawn(lambda: os.truncate("file", 1))
     wait_state(child, "S")
