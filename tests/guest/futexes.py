@@ -133,11 +133,15 @@ def signals_interrupt_waits():
     signal.siginterrupt(signal.SIGALRM, False)
     eq(under_alarms(futex, w, WAIT, 0, ts(10)), -EINTR)
 
+    me, handled = os.getpid(), Handled()
+
     def waker():
-        time.sleep(0.1)
+        wait_parent_sleeps()
+        os.kill(me, signal.SIGALRM)
+        handled.wait()
         wait_until(lambda: futex(w, WAKE, 1) == 1, "a waiter")
     pid = spawn(waker)
-    signal.setitimer(signal.ITIMER_REAL, 0.03)
+    handled.watch()
     eq(futex(w, WAIT, 0), 0)
     eq(os.waitpid(pid, 0)[1], 0)
 
@@ -193,7 +197,7 @@ def robust_locks():
         works(NR.set_robust_list, head, 24)
         lock.value = sc(NR.gettid)
         wait_until(lambda: lock.value & WAITERS, "a waiter")
-        time.sleep(0.05)
+        wait_parent_sleeps()
     pid = spawn(owner)
     wait_until(lambda: lock.value == pid, "the owner")
     lock.value = pid | WAITERS

@@ -52,7 +52,7 @@ class Worker(threading.Thread):
         self.result = self.fn()
 
     def end(self):
-        self.join(10)
+        self.join(DEADLINE_S)
         ok(not self.is_alive(), "thread hangs")
         return self.result
 
@@ -187,7 +187,7 @@ def an_owner_that_ends_leaves_the_word():
         eq(futex(w, LOCK_PI), 0)
         go.post()
         wait_until(lambda: w.value & WAITERS, "a waiter")
-        time.sleep(0.02)
+        wait_parent_sleeps()
         return 0
     pid = spawn(owner)
     go.take()
@@ -225,14 +225,18 @@ def signals_do_not_end_the_wait():
     w = words()
     eq(futex(w, LOCK_PI), 0)
 
+    handled = Handled()
+
     def waiter():
+        handled.watch()
         signal.signal(signal.SIGUSR1, lambda *_: None)
-        return 0 if futex(w, LOCK_PI, 0, at(10)) == 0 else 1
+        return 0 if futex(w, LOCK_PI, 0, at(60)) == 0 else 1
     pid = spawn(waiter)
     wait_until(lambda: w.value & WAITERS and state_of(pid) == "S", "sleep")
     for _ in range(3):
         os.kill(pid, signal.SIGUSR1)
-        time.sleep(0.01)
+        handled.wait()
+        wait_state(pid, "S")
     eq(futex(w, UNLOCK_PI), 0)
     eq(os.waitpid(pid, 0)[1], 0)
 

@@ -138,9 +138,12 @@ def reader_wakes_at_the_last_close():
     got = []
     t = threading.Thread(target=lambda: got.append(os.read(r, 10)))
     t.start()
-    pid = spawn(lambda: time.sleep(0.05))
+    go = Pipe()
+    pid = spawn(go.take)
     os.close(w)
-    t.join(5)
+    wait_in_call(t.native_id, NR.read)
+    go.post()
+    t.join(DEADLINE_S)
     eq(got, [b""])
     os.waitpid(pid, 0)
 
