@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import struct
-import time
 from errno import *
 from lib.guest import *
 from lib.userfault import *
@@ -314,12 +313,15 @@ def the_end_of_the_descriptor_ends_waits_for_readers():
 
 @test
 def a_process_that_waits_for_a_reader_can_be_killed():
+    ready = Pipe()
+
     def child():
         fd, at = new(EVENT_UNMAP), memory(2)
         register(fd, at, 2 * PAGE)
+        ready.post()
         works(NR.munmap, at, PAGE)
     pid = spawn(child)
-    time.sleep(0.1)
+    ready.take()
     wait_state(pid, "SD")
     os.kill(pid, signal.SIGKILL)
     eq(os.waitpid(pid, 0)[1], signal.SIGKILL)
@@ -329,10 +331,12 @@ def a_process_that_waits_for_a_reader_can_be_killed():
 def a_child_that_nobody_heard_of_has_no_handler():
     need_root()
     fd, at = new(EVENT_FORK), memory(2)
-    reader = spawn(lambda: (time.sleep(0.2), os._exit(0)))
+    closed = Pipe()
+    reader = spawn(lambda: (closed.take(), wait_state(os.getppid(), "SD"), os._exit(0)))
     eq(register(fd, at, 2 * PAGE)[0], 0)
     # The reader has the only descriptor, and ends without having read.
     os.close(fd)
+    closed.post()
     child_ok(lambda: eq(load(at), 0))
     os.waitpid(reader, 0)
 

@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import struct
-import time
 from errno import *
 from lib.guest import *
 from lib.userfault import *
@@ -478,7 +477,7 @@ def another_process_handles_the_faults():
         for _ in range(2):
             _, address, _ = message(fd)
             eq(copy(fd, address, filled(55)), (0, PAGE))
-        time.sleep(60)
+        stay()
     pid = spawn(handler)
     eq((Runs(load, at).end(), Runs(load, at + PAGE).end()), (55, 55))
     # It has the last descriptor: its death is the end of the handler.
@@ -537,13 +536,16 @@ def a_signal_is_handled_while_a_thread_waits():
 
 @test
 def a_process_that_waits_can_be_killed():
+    ready = Pipe()
+
     def child():
         fd, at = new(), memory(1)
         register(fd, at, PAGE)
-        Runs(sc, NR.clock_gettime, 1, at)
+        ok(Runs(sc, NR.clock_gettime, 1, at).waits(), "for the page")
+        ready.post()
         load(at)
     pid = spawn(child)
-    time.sleep(0.1)
+    ready.take()
     wait_state(pid, "SD")
     os.kill(pid, signal.SIGKILL)
     eq(os.waitpid(pid, 0)[1], signal.SIGKILL)
