@@ -4,9 +4,8 @@ import errno
 import select
 import socket
 import struct
-import time
 
-from lib.guest import cases, eq, fails, ok, run, test
+from lib.guest import becomes, cases, eq, fails, ok, run, test, wait_until
 
 FAMILY = "network"
 
@@ -46,11 +45,7 @@ def outcome(fn, *args):
 
 def settles(*expected):
     """States that are there at once, or soon: packets take a moment."""
-    for _ in range(500):
-        if all(state(s) == e for s, e in expected):
-            return
-        time.sleep(0.01)
-    eq([state(s) for s, _ in expected], [e for _, e in expected])
+    becomes([e for _, e in expected], lambda: [state(s) for s, _ in expected])
 
 
 def pending(s):
@@ -126,8 +121,7 @@ def data_for_who_closed_are_reset():
 def what_nobody_read_is_a_reset():
     a, b = pair()
     b.send(b"unread")
-    while not events(a) & IN:
-        time.sleep(0.01)
+    wait_until(lambda: events(a) & IN, "data")
     a.close()
     settles((b, "CLOSE"))
     eq((outcome(b.recv, 1), outcome(b.recv, 1), outcome(b.send, b"y")), ("ECONNRESET", b"", "EPIPE"))
@@ -161,8 +155,7 @@ def a_reset_is_told_once():
 def lingering(seconds, last):
     a, b = pair()
     a.send(b"data")
-    while not events(b) & IN:
-        time.sleep(0.01)
+    wait_until(lambda: events(b) & IN, "data")
     lingers(a, seconds)
     a.close()
     settles((b, "CLOSE" if seconds == 0 else "CLOSE_WAIT"))

@@ -12,6 +12,7 @@ from lib.links import *
 FAMILY = "network"
 V4, V6 = (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")
 DATA = b"x" * 100
+QUIET_S = 0.1  # longer than an acknowledgement is delayed
 
 
 def counters():
@@ -33,12 +34,25 @@ def counters():
     return found
 
 
+def settled():
+    """The counters when none of them has moved for a while: what is on its way counts too."""
+    seen, since = counters(), time.monotonic()
+
+    def stands():
+        nonlocal seen, since
+        now = counters()
+        if now != seen:
+            seen, since = now, time.monotonic()
+        return time.monotonic() - since >= QUIET_S
+    wait_until(stands, "the end of the traffic")
+    return seen
+
+
 def grown(action):
     """What grew, by how much; of a link bytes and packets, received and sent."""
     before = counters()
     action()
-    time.sleep(0.1)
-    after = counters()
+    after = settled()
     result = {}
     for name, value in after.items():
         old = before.get(name, 0 if isinstance(value, int) else (0,) * 4)
@@ -54,7 +68,7 @@ def of(found, names):
 def on_loopback():
     alone()
     ip("link set lo up")
-    time.sleep(0.2)
+    settled()
 
 
 def sockets(family, address):
@@ -149,7 +163,7 @@ def connections():
         eq((found["Tcp.InSegs"], found["Tcp.OutSegs"]), (2, 2))
         eq((found["TcpExt.TCPOrigDataSent"], found["TcpExt.TCPPureAcks"]), (1, 1))
         eq(found["lo"][0], 100 + 2 * (52 if family == socket.AF_INET else 72))
-        found = grown(lambda: (client.close(), time.sleep(0.1), server.close()))
+        found = grown(lambda: (client.close(), eq(server.recv(1), b""), server.close()))
         ok(3 <= found["Tcp.OutSegs"] <= 4, found["Tcp.OutSegs"])
         eq((found["Tcp.CurrEstab"], found.get("Tcp.EstabResets", 0)), (-2, 0))
         listener.close()
@@ -221,7 +235,7 @@ def groups():
     receiver.bind(("", 5555))
     member = socket.inet_aton("224.1.1.1") + socket.inet_aton("127.0.0.1")
     receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
-    time.sleep(0.1)
+    settled()
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
 
@@ -278,7 +292,7 @@ def a_packet_passes_links():
         return other.do(counters)["Udp.InDatagrams"] > 0
 
     wait_until(arrives, "a datagram arrives")
-    time.sleep(0.2)
+    settled()
     there = other.do(counters)
     found = grown(lambda: sender.sendto(DATA, ("10.1.1.2", 77)))
     eq((found["v0"], found["v1"], found["v2"]), ((0, 0, 142, 1), (142, 1, 0, 0), (0, 0, 142, 1)))
@@ -313,7 +327,7 @@ def what_goes_on_is_forwarded():
         return right.do(counters)["Udp.InDatagrams"] > 0
 
     wait_until(arrives, "a datagram arrives")
-    time.sleep(0.2)
+    settled()
     found = grown(lambda: left.do(send))
     names = "Ip.InReceives Ip.ForwDatagrams Ip.OutTransmits"
     eq(of(found, names), dict.fromkeys(names.split(), 1))

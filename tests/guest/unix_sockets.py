@@ -2,11 +2,13 @@
 
 import array
 import ctypes
+import fcntl
 import os
 import signal
 import socket
 import stat
 import struct
+import termios
 import threading
 from errno import *
 from lib.guest import *
@@ -386,7 +388,16 @@ def options():
 def message_flags():
     a, b = socket.socketpair(U, S)
     fails(EAGAIN, a.recv, 1, socket.MSG_DONTWAIT)
-    pid = spawn(lambda: [(b.send(b"12345"), time.sleep(0.02)) for _ in range(4)] and 0)
+
+    def unread():
+        return struct.unpack("i", fcntl.ioctl(b, termios.TIOCOUTQ, bytes(4)))[0]
+
+    def send_in_parts():
+        for _ in range(4):
+            wait_parent_sleeps()
+            b.send(b"12345")
+            becomes(0, unread, what="bytes that the reader left")
+    pid = spawn(send_in_parts)
     eq(a.recv(20, socket.MSG_WAITALL), b"12345" * 4)
     os.waitpid(pid, 0)
     a, b = socket.socketpair(U, D)

@@ -28,18 +28,18 @@ def serve(address, family=socket.AF_INET):
 
 
 def talk(address, family=socket.AF_INET):
-    deadline = time.monotonic() + 10
-    while True:
+    made = []
+
+    def connects():
         s = socket.socket(family, socket.SOCK_STREAM)
         s.settimeout(10)
-        try:
-            s.connect((address, 7000))
-            break
-        except OSError:
+        if s.connect_ex((address, 7000)) != 0:
             s.close()
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+            return False
+        made.append(s)
+        return True
+    wait_until(connects, "a connection")
+    s, = made
     s.sendall(b"stream")
     first = s.recv(100).decode()
     u = socket.socket(family, socket.SOCK_DGRAM)
