@@ -6,7 +6,7 @@ import signal
 import time
 
 from lib.cgroups import controlled, end
-from lib.guest import between, eq, fails, ok, run, spawn, wait_until
+from lib.guest import between, eq, fails, ok, run, spawn, wait_state, wait_until
 
 FAMILY = "processes"
 MB = 1 << 20
@@ -70,7 +70,7 @@ def a_slowed_task_can_be_killed(group):
     group.put("memory.high", "8M")
     pid = group.spawn(hog, 400, os.open("/dev/null", os.O_WRONLY))
     wait_until(lambda: group.fields("memory.events")["high"] > 0, "over the limit")
-    time.sleep(0.3)
+    wait_state(pid, "SD")
     before = time.monotonic()
     end(pid)
     ok(time.monotonic() - before < 1, "it took %.2f s" % (time.monotonic() - before))

@@ -170,8 +170,7 @@ def exec_from_a_thread_takes_the_leaders_place():
         for _ in range(3):
             threading.Thread(target=lambda: signal.pause(), daemon=True).start()
         threading.Thread(target=other).start()
-        while True:
-            time.sleep(1)
+        stay()
     pid = spawn(child)
     eq(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 5)
     eq(int(os.read(pid_before.r, 20)), pid)

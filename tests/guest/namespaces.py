@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 
-from lib.guest import (NR, Pipe, child_ok, eq, fails, gives, libc, need_root, ok, run, sc, skip, spawn,
+from lib.guest import (NR, Pipe, child_ok, eq, fails, gives, libc, need_root, ok, run, sc, skip, spawn, stay,
                        test, wait_until)
 from lib.namespaces import (CLONE_FS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VM, MS_BIND, NEWCGROUP,
                             NEWIPC, NEWNET, NEWNS, NEWPID, NEWTIME, NEWUSER, NEWUTS, clone,
@@ -141,10 +141,10 @@ def the_end_of_init_ends_everybody():
     r, w = os.pipe()
     def first():
         for _ in range(3):
-            spawn(lambda: time.sleep(60))
+            spawn(stay)
         os.kill(os.getpid(), 0)
         os.write(w, b"up")
-        time.sleep(60)
+        stay()
     pid = clone(NEWPID, first)
     eq(os.read(r, 2), b"up")
     os.close(w)
@@ -254,7 +254,7 @@ def ioctls_tell_kind_owner_and_parent():
     eq(os.fstat(owner).st_ino, os.stat("/proc/self/ns/user").st_ino)
     fails(errno.EINVAL, fcntl.ioctl, uts, NS_GET_PARENT)
     fails(errno.EINVAL, fcntl.ioctl, uts, NS_GET_OWNER_UID, bytearray(4))
-    pid = clone(NEWPID, lambda: time.sleep(60))
+    pid = clone(NEWPID, stay)
     inner = open_ns("pid", pid)
     parent = fcntl.ioctl(inner, NS_GET_PARENT)
     eq(os.fstat(parent).st_ino, os.stat("/proc/self/ns/pid").st_ino)
@@ -370,7 +370,7 @@ def numbers_start_again_when_all_were_used():
             found.append(pid)
         eq(found, [4194303, 300, 301])
         write(path, "299")
-        held = spawn(lambda: time.sleep(60))
+        held = spawn(stay)
         write(path, "299")
         second = spawn(lambda: 0)
         eq((held, second), (300, 301), "a number in use is left out")
@@ -389,7 +389,7 @@ def a_restart_ends_the_init_of_the_namespace():
         def inside():
             eq(os.getpid(), 1)
             libc.syscall(169, 0xfee1dead, 672274793, command, 0)
-            time.sleep(60)
+            stay()
         return inside
     for command, sig in ((0x1234567, signal.SIGHUP), (0x4321fedc, signal.SIGINT)):
         pid = clone(NEWPID, first(command))

@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import struct
-import time
 
 from lib.guest import *
 from lib.things import *
@@ -134,7 +133,7 @@ WAITS = [
             zombie())),
     ("waitid for a continuation of a zombie", "ECHILD", lambda: waited(PID, zombie(), CONTINUED)),
     ("waitid for a stop of one that ends", "ECHILD", lambda: waited(
-        PID, spawn(lambda: time.sleep(0.2) or 0), STOPPED | CONTINUED)),
+        PID, spawn(wait_parent_sleeps), STOPPED | CONTINUED)),
     ("waitid of a pidfd", "17 1 9",
      lambda: waited(PIDFD, works(NR.pidfd_open, child(9), 0), EXITED)),
     ("waitid of a pidfd that does not block", "EAGAIN", lambda: (lambda p: done(p, waited(

@@ -386,7 +386,7 @@ def scheduling_calls():
 def what_two_processes_share():
     kcmp = 312
     FILE, VM, FILES, FS, SIGHAND, IO, SYSVSEM = range(7)
-    me, child = os.getpid(), spawn(lambda: time.sleep(60))
+    me, child = os.getpid(), spawn(stay)
     try:
         for kind in FILE, VM, FILES, FS, SIGHAND, IO, SYSVSEM:
             gives(0, kcmp, me, me, kind, 1, 1)

@@ -224,15 +224,15 @@ def default_actions():
 @test
 def restart_of_read():
     r, w = os.pipe()
-    seen = []
+    seen, handled = [], Pipe()
     for flags, want in ((SA_RESTART, b"x"), (0, None)):
-        action(signal.SIGUSR1, lambda s, i, u: seen.append(s), flags)
+        action(signal.SIGUSR1, lambda s, i, u: (seen.append(s), handled.post()) and None, flags)
         me = os.getpid()
 
         def sender():
             wait_state(me, "S")
             os.kill(me, signal.SIGUSR1)
-            time.sleep(0.05)
+            handled.take()
             os.write(w, b"x")
         pid = spawn(sender)
         buf = ctypes.create_string_buffer(4)
@@ -397,7 +397,7 @@ def signals_pick_a_thread_that_takes_them():
     t = threading.Thread(target=waiter)
     t.start()
     started.wait()
-    time.sleep(0.02)
+    wait_in_call(t.native_id, NR.rt_sigtimedwait)
     os.kill(os.getpid(), signal.SIGUSR1)
     t.join(5)
     eq(got, [signal.SIGUSR1])
@@ -546,8 +546,7 @@ def storm_of_signals():
 
     def sender():
         for i in range(300):
-            while sc(NR.kill, me, RTMIN) == -EAGAIN:
-                time.sleep(0.001)
+            wait_until(lambda: sc(NR.kill, me, RTMIN) != -EAGAIN, "room for a signal")
     pids = [spawn(sender) for _ in range(2)]
     total = 0
     while count.value < 600:
@@ -577,8 +576,7 @@ def a_fatal_signal_ends_the_wait_of_vfork():
         return 1
     pid = spawn(parent)
     wait_state(pid, "D")
-    while child[:4] == bytes(4):
-        time.sleep(0.001)
+    wait_until(lambda: child[:4] != bytes(4), "the child's pid")
     os.kill(pid, signal.SIGTERM)
     eq(os.waitpid(pid, 0)[1], signal.SIGTERM)
     os.kill(int.from_bytes(child[:4], "little"), signal.SIGKILL)
