@@ -30,6 +30,11 @@ def ready(fd, timeout=0):
     return bool(select.select([fd], [], [], timeout)[0])
 
 
+def comm_of(pid):
+    with open("/proc/%d/comm" % pid) as f:
+        return f.read().strip()
+
+
 def drain(fd):
     out = b""
     while ready(fd, 0.05):
@@ -162,7 +167,7 @@ def raw_input():
     m, s = pair(three)
     os.write(m, b"ab")
     ok(not ready(s), "fewer than VMIN")
-    pid = spawn(lambda: (time.sleep(0.03), os.write(m, b"c"))[0] or 0)
+    pid = spawn(lambda: (wait_parent_sleeps(), os.write(m, b"c"))[0])
     eq(os.read(s, 100), b"abc")
     os.waitpid(pid, 0)
 
@@ -274,8 +279,11 @@ def packet_mode():
 @test
 def flow_control():
     m, s = pair()
+    # In packet mode the master is told of the stop, which comes some time after the byte.
+    fcntl.ioctl(m, termios.TIOCPKT, struct.pack("i", 1))
     os.write(m, b"\x13")
-    time.sleep(0.02)
+    eq(os.read(m, 10), b"\4")
+    fcntl.ioctl(m, termios.TIOCPKT, struct.pack("i", 0))
     os.set_blocking(s, False)
     try:
         os.write(s, b"held")
@@ -341,13 +349,17 @@ def shell_on_a_terminal():
             if ready(m, 0.2):
                 out += os.read(m, 4096)
         out = out.split(text, 1)[1]
+
+    def in_front(name):
+        """The foreground process group is this program's: bash made it, and the program is there."""
+        wait_until(lambda: (group := os.tcgetpgrp(m)) != pid and comm_of(group) == name, name + " in front")
     until(b"$ ")
     os.write(m, b"echo $((6*7)); tty\n")
     until(b"\n42\r\n/dev/pts/")
     until(b"$ ")
     os.write(m, b"sleep 100\n")
     until(b"sleep 100")
-    time.sleep(0.3)
+    in_front("sleep")
     os.write(m, b"\x1a")
     until(b"Stopped")
     until(b"$ ")
@@ -355,7 +367,7 @@ def shell_on_a_terminal():
     until(b"\nover")
     until(b"$ ")
     os.write(m, b"cat\n")
-    time.sleep(0.3)
+    in_front("cat")
     os.write(m, b"\x03")
     until(b"^C")
     until(b"$ ")
