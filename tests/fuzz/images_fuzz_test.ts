@@ -15,6 +15,7 @@ import { NO_CAPS, rootCredentials, userCredentials } from "../../kernel/cred/cre
 import { execCredentials } from "../../kernel/cred/exec_credentials.ts";
 import { INITIAL_USER_NAMESPACE } from "../../kernel/cred/user_namespace.ts";
 import { load, type LoadRequest, type ProgramOpener } from "../../kernel/loader/load.ts";
+import { StringList } from "../../kernel/loader/string_list.ts";
 import { HEAD_BYTES, parseScript } from "../../kernel/loader/script.ts";
 import type { Backing } from "../../kernel/mm/backing.ts";
 import type { IoCursor } from "../../kernel/mm/io_cursor.ts";
@@ -178,16 +179,19 @@ function runProgram(random: Random, lab: MemoryLab): void {
   frames.trim();
   const used = frames.usedBytes, image = new Image(lab, random), mm = lab.newManager();
   const path = random.pick([...image.files.keys()]), file = image.files.get(path)!;
-  const argv = Array.from({ length: random.below(4) }, () => "a".repeat(random.below(100)));
+  const words = Array.from({ length: random.below(4) }, () => "a".repeat(random.below(100)));
+  const argv = StringList.of(words), envp = StringList.of(["A=b"]);
   const cpu = { hwcap: 1, hwcap2: 0, minSignalStack: 2048 };
-  const request: LoadRequest = { path, argv, envp: ["A=b"], cpu, isPathGone: false };
+  const request: LoadRequest = { path, argv, envp, cpu, isPathGone: false };
   const result = load(mm, file, image, request);
   assertMapped(mm);
   if (typeof result === "number") assert(result < 0 && result >= -ERRNO_MAX, `load: ${result}`);
   else {
-    const { entry, stackPointer } = result, { maxAddress, stackTop } = mm.layout;
+    const { entry, stack } = result, { maxAddress, stackTop } = mm.layout;
+    while (stack.writeStrings() > 0);
+    const { pointer } = stack;
     assert(Number.isInteger(entry) && entry >= 0 && entry < maxAddress, `entry ${entry}`);
-    assert(stackPointer > 0 && stackPointer < stackTop, `stack ${stackPointer}`);
+    assert(pointer > 0 && pointer < stackTop, `stack ${pointer}`);
     assert(mm.break.end <= maxAddress, `break ${mm.break.end}`);
     result.file.drop();
   }
