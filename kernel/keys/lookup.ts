@@ -9,7 +9,7 @@ import { keyState, mayUseKey } from "./permission.ts";
 import type { KeyHolder } from "./task_keyrings.ts";
 import { userKeyringsOf } from "./user_keyrings.ts";
 
-const NO_KEYRINGS = { thread: null, process: null, session: null };
+const NO_KEYRINGS = { thread: null, process: null, session: null } as const;
 
 export interface LookupOptions {
   /** Keyrings of the caller are made when they are not there. */

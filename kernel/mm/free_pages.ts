@@ -11,7 +11,7 @@ const WORDS = CHUNK_PAGES / 32;
 /** A chunk is FREE, belongs to the size class 0..3 of what it holds, or is part of one large extent. */
 const FREE = 255, LARGE = 4;
 /** Largest extent of each size class, in pages. */
-const CLASS_LIMIT = [1, 16, 128, CHUNK_PAGES - 1];
+const CLASS_LIMIT: readonly number[] = [1, 16, 128, CHUNK_PAGES - 1];
 const CLASSES = CLASS_LIMIT.length;
 /** LIMIT: chunks of a class that are looked at before a fresh chunk is broken. */
 const LOOKS = 24;

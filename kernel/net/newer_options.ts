@@ -20,7 +20,7 @@ const BUDGET_MAX = 65535;
 /** SO_TXREHASH: as the setting has it. */
 const REHASH_DEFAULT = -1;
 /** struct ucred of nobody: pid 0, ids -1. */
-const UCRED_WORDS = [0, UINT_MAX, UINT_MAX];
+const UCRED_WORDS: readonly number[] = [0, UINT_MAX, UINT_MAX];
 
 /** Undefined: it is none of these. The value is an int at least. */
 export function setNewerOption(

@@ -8,7 +8,7 @@
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { DEAD, HANDLING, type Task } from "../task/task.ts";
 
-const STATES = [
+const STATES: readonly string[] = [
   "running",
   "ready",
   "blocked",

@@ -35,7 +35,7 @@ const OPEN: readonly (readonly [string, number])[] = [
   ["O_CLOEXEC", fcntl.O_CLOEXEC],
   ["O_PATH", fcntl.O_PATH],
 ];
-const ACCESS = ["O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"];
+const ACCESS: readonly string[] = ["O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"];
 
 /** Output arguments are shown when the call has ended. */
 export function isOutput(type: string): boolean {

@@ -14,7 +14,7 @@ import type { Task } from "../task/task.ts";
 import { formatAfter, formatArgument, isOutput } from "./format.ts";
 
 /** Linux's restart codes, which strace shows instead of an error. */
-const RESTARTS = new Map([
+const RESTARTS: ReadonlyMap<number, string> = new Map([
   [-512, "ERESTARTSYS"],
   [-513, "ERESTARTNOINTR"],
   [-514, "ERESTARTNOHAND"],

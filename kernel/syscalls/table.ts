@@ -46,7 +46,7 @@ const RESTARTS = {
   nohand: RESTART_NOHAND,
   block: RESTART_BLOCK,
   eintr: RESTART_EINTR,
-};
+} as const;
 
 /** One row; the number comes from the name. */
 export function row(name: string, handler: Handler, args: string, o: RowOptions = {}): Row {

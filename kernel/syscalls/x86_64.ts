@@ -39,7 +39,7 @@ export const LAST_CALL = SYS_mseal;
 export const ALL_ROWS: readonly Row[] = FAMILIES.flat();
 
 /** By number, dense: what is not there is ENOSYS. */
-export const ROWS: (Row | undefined)[] = byNumber();
+export const ROWS: readonly (Row | undefined)[] = byNumber();
 
 function byNumber(): (Row | undefined)[] {
   const table: (Row | undefined)[] = [];

@@ -12,7 +12,16 @@ import { KernelPages } from "../mm/kernel_pages.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 
 /** Byte offsets of the words of struct aio_ring (fs/aio.c), in 32-bit words; events follow them. */
-const AT = { id: 0, nr: 1, head: 2, tail: 3, magic: 4, compat: 5, incompat: 6, headerBytes: 7 };
+const AT = {
+  id: 0,
+  nr: 1,
+  head: 2,
+  tail: 3,
+  magic: 4,
+  compat: 5,
+  incompat: 6,
+  headerBytes: 7,
+} as const;
 const HEADER_BYTES = 32, EVENT_WORDS = IoEvent.size / 4, MAGIC = 0xa10a10a1 | 0;
 const E = IoEvent.at;
 let nextIno = 1;

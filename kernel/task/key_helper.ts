@@ -17,7 +17,7 @@ import type { Task } from "./task.ts";
 import type { ExitListener } from "./thread_group.ts";
 
 const PROGRAM = "/sbin/request-key";
-const ENVIRONMENT = ["HOME=/", "PATH=/sbin:/bin:/usr/sbin:/usr/bin"];
+const ENVIRONMENT: readonly string[] = ["HOME=/", "PATH=/sbin:/bin:/usr/sbin:/usr/bin"];
 const UMASK = 0o022;
 
 /** Start making the key: 0, or -errno when nobody can. */

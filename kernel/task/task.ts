@@ -94,7 +94,7 @@ export const ENTRY_DONE = 0, ENTRY_NOTIFY = 1;
 export const RESTART_SYS = 0, RESTART_NOHAND = 1, RESTART_BLOCK = 2, RESTART_EINTR = 3;
 export const RESTART_NOINTR = 4;
 
-const RESTART_CODE = [
+const RESTART_CODE: readonly number[] = [
   -ERESTARTSYS,
   -ERESTARTNOHAND,
   -ERESTART_RESTARTBLOCK,

@@ -23,7 +23,14 @@ export interface AclEntry {
 /** Entries in canonical order: user::, user:N, group::, group:N, mask, other. */
 export type PosixAcl = readonly AclEntry[];
 
-const ORDER = [ACL_USER_OBJ, ACL_USER, ACL_GROUP_OBJ, ACL_GROUP, ACL_MASK, ACL_OTHER];
+const ORDER: readonly number[] = [
+  ACL_USER_OBJ,
+  ACL_USER,
+  ACL_GROUP_OBJ,
+  ACL_GROUP,
+  ACL_MASK,
+  ACL_OTHER,
+];
 
 /**
  * The entries in an xattr value; none means "no ACL". -EINVAL, -EOPNOTSUPP (another version) when it is none. Whether

@@ -7,6 +7,8 @@
  */
 
 import { importProblem, isTestCode } from "./layers.ts";
+import { isReadonlyType, mutableNames } from "./module_level.ts";
+import { listedNames, READONLY_TYPES } from "./module_state.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -139,6 +141,62 @@ const noDoubleCast: Deno.lint.Rule = {
   }),
 };
 
+const noModuleState: Deno.lint.Rule = {
+  create(context) {
+    const file = relativeName(context.filename);
+    if (!file.startsWith("kernel/") || isTestCode(file) || file.endsWith("_testing.ts")) return {};
+    return {
+      Program(program) {
+        const found = program.body.flatMap(mutableNames), listed = listedNames(file);
+        for (const { name, node } of found) {
+          if (listed.includes(name)) continue;
+          context.report({
+            node,
+            message: `mutable state at module level: ${name}`,
+            hint: "State hangs on Kernel (docs/internals/state.md); constants are readonly.",
+          });
+        }
+        for (const name of listed) {
+          if (found.some((f) => f.name === name)) continue;
+          context.report({
+            node: program,
+            message: `tools/lint/module_state.ts lists ${name}, which is no mutable state`,
+          });
+        }
+      },
+    };
+  },
+};
+
+/** A type that `module_state.ts` calls immutable keeps that promise where it is declared. */
+const readonlyTypes: Deno.lint.Rule = {
+  create(context) {
+    if (!relativeName(context.filename).startsWith("kernel/")) return {};
+    const report = (node: Deno.lint.Node, name: string): void =>
+      context.report({ node, message: `${name} is listed as immutable and has a mutable field` });
+    return {
+      ClassDeclaration(node) {
+        const name = node.id?.name ?? "";
+        if (!READONLY_TYPES.has(name)) return;
+        for (const member of node.body.body) {
+          if (member.type === "PropertyDefinition" && !member.readonly) report(member, name);
+        }
+      },
+      TSTypeAliasDeclaration(node) {
+        const { name } = node.id;
+        if (READONLY_TYPES.has(name) && !isReadonlyType(node.typeAnnotation)) report(node, name);
+      },
+      TSInterfaceDeclaration(node) {
+        const { name } = node.id;
+        if (!READONLY_TYPES.has(name)) return;
+        for (const member of node.body.body) {
+          if (member.type === "TSPropertySignature" && !member.readonly) report(member, name);
+        }
+      },
+    };
+  },
+};
+
 const plugin: Deno.lint.Plugin = {
   name: "dvisor",
   rules: {
@@ -148,6 +206,8 @@ const plugin: Deno.lint.Plugin = {
     "no-default-export": noDefaultExport,
     "no-enum": noEnum,
     "no-double-cast": noDoubleCast,
+    "no-module-state": noModuleState,
+    "readonly-types": readonlyTypes,
   },
 };
 

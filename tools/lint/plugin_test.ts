@@ -1,6 +1,7 @@
 /** Tests of the house plugin: what each rule reports and what it lets pass. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { MODULE_STATE } from "./module_state.ts";
 import plugin from "./plugin.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -74,7 +75,7 @@ Deno.test("kernel/ and platform/ have no promises, awaits and generators", () =>
       `class A { async f() {} }`,
       `export function* f() {}`,
       `Promise.resolve(1);`,
-      `let p: Promise<number>;`,
+      `type P = Promise<number>;`,
     ]
   ) {
     assertEquals(findings("kernel/loop.ts", source), ["no-async"], source);
@@ -93,4 +94,67 @@ Deno.test("default exports, enums and double casts are reported everywhere", () 
   assertEquals(findings("oci/a.ts", `enum A { B }`), ["no-enum"]);
   assertEquals(findings("oci/a.ts", `const a = b as unknown as string;`), ["no-double-cast"]);
   assertEquals(findings("oci/a.ts", `const a = b as string;`), []);
+});
+
+Deno.test("modules of the kernel hold no state", () => {
+  for (
+    const source of [
+      `let x = 0;`,
+      `export let x: number;`,
+      `var x = 1;`,
+      `const x = [1];`,
+      `const x = { a: 1 };`,
+      `const x = new Map();`,
+      `export const x: Map<string, number> = make();`,
+      `export const x: Foo = new Foo();`,
+      `const x: number[] = make();`,
+      `const x = [1].map((n) => n);`,
+      `const x = Uint8Array.of(1);`,
+      `const x = new Uint8Array(8);`,
+      `const x = (() => { let n = 0; return () => n++; })();`,
+      `class A { static x = 0; }`,
+      `export class A { static readonly x = new Map(); }`,
+      `const x: { a: number } = { a: 1 };`,
+    ]
+  ) {
+    assertEquals(findings("kernel/mm/a.ts", source), ["no-module-state"], source);
+    assertEquals(findings("kernel/mm/a_test.ts", source), [], source);
+    assertEquals(findings("kernel/testing/a.ts", source), [], source);
+    assertEquals(findings("oci/a.ts", source), [], source);
+  }
+});
+
+Deno.test("modules of the kernel hold constants", () => {
+  for (
+    const source of [
+      `const X = 1, Y = "a", Z = make(), R = /a/;`,
+      `const X: readonly number[] = [1];`,
+      `const X: readonly [string, number] = ["a", 1];`,
+      `const X = [1] as const;`,
+      `const X = { a: 1 } as const;`,
+      `const X: ReadonlyMap<string, number> = new Map();`,
+      `const X: Readonly<Record<string, number>> = { a: 1 };`,
+      `const X: { readonly a: number } = { a: 1 };`,
+      `const X = Object.freeze({ a: 1 });`,
+      `const NONE = new Uint8Array(0);`,
+      `export const X: CapSet = { lo: 0, hi: 0 };`,
+      `class A { static readonly X = 1; y = 2; }`,
+      `function f() { let x = []; return x; }`,
+    ]
+  ) assertEquals(findings("kernel/mm/a.ts", source), [], source);
+});
+
+Deno.test("what the list of module state names is there, and no constant", () => {
+  const entry = MODULE_STATE[0];
+  assert(entry !== undefined);
+  assertEquals(findings(entry.file, `export {};`), entry.names.map(() => "no-module-state"));
+  for (const { file } of MODULE_STATE) assert(Deno.statSync(ROOT + file).isFile, file);
+});
+
+Deno.test("types that are listed as immutable have no field that changes", () => {
+  const file = "kernel/cred/a.ts";
+  assertEquals(findings(file, `interface CapSet { lo: number; }`), ["readonly-types"]);
+  assertEquals(findings(file, `class CapSet { lo: number = 0; }`), ["readonly-types"]);
+  assertEquals(findings(file, `type CapSet = number[];`), ["readonly-types"]);
+  assertEquals(findings(file, `interface CapSet { readonly lo: number; f(): void; }`), []);
 });

@@ -19,7 +19,7 @@ import {
 import type { OpenFile } from "../../vfs/open_file.ts";
 
 /** File system type numbers of statfs(2). */
-const MAGIC: Record<string, number> = {
+const MAGIC: Readonly<Record<string, number>> = {
   pipefs: 0x50495045,
   sockfs: 0x534f434b,
   anon_inodefs: 0x09041934,

@@ -33,7 +33,7 @@ const ALWAYS = POLLERR | POLLHUP;
  * LIMIT: ways from one file up to sets that nobody watches, by the number of sets on the way but the first: each of them
  * may be gone at each event (path_limits of fs/eventpoll.c).
  */
-const PATHS_MAX = [Infinity, 500, 100, 50, 10];
+const PATHS_MAX: readonly number[] = [Infinity, 500, 100, 50, 10];
 /** What may stand beside EPOLLEXCLUSIVE. */
 const EXCLUSIVE_OK = POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 

@@ -10,7 +10,7 @@ const IBSHIFT = 16;
 /** Bits of `cflag` for more speeds than fit into 4 bits (CBAUDEX). */
 const CBAUDEX = 0o10000;
 
-const SPEEDS = [
+const SPEEDS: readonly number[] = [
   ...[0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400],
   ...[57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000],
   ...[2000000, 2500000, 3000000, 3500000, 4000000],
@@ -21,7 +21,27 @@ export const TERMIOS = 0, TERMIOS2 = 1, TERMIO = 2;
 export const TERMIOS_SIZES: readonly number[] = [T.Termios.size, T.Termios2.size, T.Termio.size];
 
 /** Index: V*. ^C ^\ DEL ^U ^D - min 1 - ^Q ^S ^Z - ^R ^O ^W ^V - */
-const DEFAULT_CC = [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0];
+const DEFAULT_CC: readonly number[] = [
+  3,
+  28,
+  127,
+  21,
+  4,
+  0,
+  1,
+  0,
+  17,
+  19,
+  26,
+  0,
+  18,
+  15,
+  23,
+  22,
+  0,
+  0,
+  0,
+];
 
 export class TerminalSettings {
   iflag: number = T.ICRNL | T.IXON;

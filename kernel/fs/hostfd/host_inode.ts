@@ -57,7 +57,7 @@ export class HostFdFs extends FileSystem {
   }
 }
 
-const MODES = [S_IFIFO | 0o600, S_IFCHR | 0o620, S_IFREG | 0o644];
+const MODES: readonly number[] = [S_IFIFO | 0o600, S_IFCHR | 0o620, S_IFREG | 0o644];
 
 export class HostFdInode extends PlainInode {
   override readonly fs: HostFdFs;

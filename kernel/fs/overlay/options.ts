@@ -19,7 +19,7 @@ const MAX_LOWER = 128;
 /** How many file systems may be stacked on one another (FILESYSTEM_MAX_STACK_DEPTH of Linux). */
 const STACK_DEPTH_MAX = 2;
 /** Options that choose between behaviours which are the same here. */
-const INERT = new Set([
+const INERT: ReadonlySet<string> = new Set([
   "index",
   "redirect_dir",
   "xino",

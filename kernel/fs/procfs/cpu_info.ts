@@ -4,7 +4,7 @@
  */
 
 /** A processor of which nothing is known but what x86-64 demands. */
-const PLAIN_BLOCK = [
+const PLAIN_BLOCK: readonly string[] = [
   "processor\t: 0",
   "vendor_id\t: unknown",
   "cpu family\t: 6",

@@ -3,7 +3,8 @@
 import type { LinkCounters } from "../../core/link_counters.ts";
 
 /** Widths of the columns of /proc/net/dev. */
-const RX_WIDTHS = [7, 7, 4, 4, 4, 5, 10, 9], TX_WIDTHS = [8, 7, 4, 4, 4, 5, 7, 10];
+const RX_WIDTHS: readonly number[] = [7, 7, 4, 4, 4, 5, 10, 9];
+const TX_WIDTHS: readonly number[] = [8, 7, 4, 4, 4, 5, 7, 10];
 
 /** The columns of one device, as Linux adds them up. */
 export function counterColumns(c: LinkCounters): string {

@@ -28,7 +28,12 @@ function seconds(name: string, value: number): Row {
   return field(name, value, -SECONDS_MAX, SECONDS_MAX);
 }
 /** Of programs that route to groups, which this kernel does not serve. */
-const MC_FORWARDING: Row = ["mc_forwarding", { value: 0, min: 0, max: 0, permissions: 0o444 }];
+const MC_FORWARDING: Readonly<Row> = ["mc_forwarding", {
+  value: 0,
+  min: 0,
+  max: 0,
+  permissions: 0o444,
+}];
 
 const FIELDS4: readonly Row[] = [
   field("accept_local", 0),

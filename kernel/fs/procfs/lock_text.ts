@@ -36,7 +36,7 @@ export function lockLine(lock: FileLock, pid: number, inode: Inode): string {
   return line(lock.kind, "ADVISORY", lock.type, `${pid} ${placeOf(inode)}`, lock);
 }
 
-const WHOLE = { start: 0, end: Infinity };
+const WHOLE = { start: 0, end: Infinity } as const;
 
 function line(
   kind: LockKind,

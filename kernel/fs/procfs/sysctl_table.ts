@@ -45,7 +45,7 @@ function words(path: string, all: readonly string[]): Setting {
 }
 
 /** Actions of seccomp(2) that can be logged. */
-const LOGGED_ACTIONS = [
+const LOGGED_ACTIONS: readonly string[] = [
   "kill_process",
   "kill_thread",
   "trap",

@@ -25,7 +25,7 @@ const DUMPS: ReadonlyMap<number, number> = new Map([
   [N.RTM_GETRULE, 12],
 ]);
 /** Of `ip route get`: attributes with an address or a number, and flags. */
-const ROUTE_ATTRIBUTES = [N.RTA_DST, N.RTA_SRC, N.RTA_IIF, N.RTA_OIF];
+const ROUTE_ATTRIBUTES: readonly number[] = [N.RTA_DST, N.RTA_SRC, N.RTA_IIF, N.RTA_OIF];
 const ROUTE_FLAGS = 0x3000;
 const HEADER = N.Nlmsghdr.size;
 

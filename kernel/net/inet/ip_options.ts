@@ -32,7 +32,7 @@ import {
 export const DEFAULT_TTL = 64;
 /** Options that are kept and shown, and change nothing on a loopback interface: default, least, greatest value. */
 type Kept = readonly [value: number, min: number, max: number];
-const BIT: Kept = [0, 0, 1];
+const BIT: Readonly<Kept> = [0, 0, 1];
 const IP_KEPT: ReadonlyMap<number, Kept> = new Map<number, Kept>([
   [I.IP_MTU_DISCOVER, [I.IP_PMTUDISC_WANT, 0, 5]],
   [I.IP_RECVERR, BIT],

@@ -17,7 +17,7 @@ import { carryDatagram } from "./udp_receivers.ts";
 import { tellUnreachable } from "./unreachable.ts";
 
 /** What there is something for in the network, so that ICMP does not tell that there is not. */
-const PROTOCOLS = new Set([
+const PROTOCOLS: ReadonlySet<number> = new Set([
   I.IPPROTO_ICMP,
   I.IPPROTO_IGMP,
   I.IPPROTO_TCP,

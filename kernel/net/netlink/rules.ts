@@ -10,9 +10,9 @@ interface Rule {
   readonly priority: number;
 }
 
-const LOCAL: Rule = { table: N.RT_TABLE_LOCAL, priority: 0 };
-const MAIN: Rule = { table: N.RT_TABLE_MAIN, priority: 0x7ffe };
-const DEFAULT: Rule = { table: N.RT_TABLE_DEFAULT, priority: 0x7fff };
+const LOCAL: Readonly<Rule> = { table: N.RT_TABLE_LOCAL, priority: 0 };
+const MAIN: Readonly<Rule> = { table: N.RT_TABLE_MAIN, priority: 0x7ffe };
+const DEFAULT: Readonly<Rule> = { table: N.RT_TABLE_DEFAULT, priority: 0x7fff };
 const NOT_SUPPRESSED = 0xffffffff;
 
 export function getRules(r: RouteRequest, out: NetlinkWriter): number {

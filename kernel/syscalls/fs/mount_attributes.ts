@@ -31,7 +31,7 @@ const KNOWN = M.MOUNT_ATTR_RDONLY | M.MOUNT_ATTR_NOSUID | M.MOUNT_ATTR_NODEV |
   M.MOUNT_ATTR_NOEXEC | M.MOUNT_ATTR_NODIRATIME | M.MOUNT_ATTR_NOSYMFOLLOW |
   M.MOUNT_ATTR__ATIME;
 const ATIMES = M.MS_RELATIME | M.MS_NOATIME;
-const PROPAGATIONS = [M.MS_SHARED, M.MS_PRIVATE, M.MS_SLAVE, M.MS_UNBINDABLE];
+const PROPAGATIONS: readonly number[] = [M.MS_SHARED, M.MS_PRIVATE, M.MS_SLAVE, M.MS_UNBINDABLE];
 
 /** MS_* of a mount with these attributes, or -EINVAL. */
 export function flagsOfAttributes(attributes: number): number {

@@ -130,7 +130,7 @@ function watch(t: Task, file: OpenFile, events: number): void {
 const IN_SET = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL;
 const OUT_SET = POLLWRNORM | POLLOUT | POLLERR | POLLNVAL;
 const EX_SET = POLLPRI | POLLNVAL;
-const SETS = [IN_SET, OUT_SET, EX_SET];
+const SETS: readonly number[] = [IN_SET, OUT_SET, EX_SET];
 
 /** select(2): Linux writes the remaining time back. */
 export function sysSelect(t: Task, a: SyscallArgs): number {

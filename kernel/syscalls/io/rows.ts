@@ -17,8 +17,8 @@ import * as storage from "./storage.ts";
 import * as timerfd from "./timerfd.ts";
 
 const AIO = "requests are carried out while io_submit runs; only polls are waited for";
-const READING = { moves: READS }, WRITING = { moves: WRITES };
-const COPYING = { moves: READS | WRITES };
+const READING = { moves: READS } as const, WRITING = { moves: WRITES } as const;
+const COPYING: { readonly moves: number } = { moves: READS | WRITES };
 
 export const rows: readonly Row[] = [
   row("read", readWrite.sysRead, "fd out size", READING),

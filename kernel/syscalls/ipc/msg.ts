@@ -15,7 +15,7 @@ const DS = I.Msqid64Ds.at;
 const MSGINFO_SIZE = 32, MSGSSZ = 16, MSGSEG = 0xffff;
 /** The mtype in front of a message's text. */
 const TYPE_SIZE = 8;
-const TYPE_MAX: M.MessageType = { lo: 0xffffffff, hi: 0x7fffffff };
+const TYPE_MAX: Readonly<M.MessageType> = { lo: 0xffffffff, hi: 0x7fffffff };
 
 /** msgget(2). */
 export function sysMsgget(t: Task, a: SyscallArgs): number {

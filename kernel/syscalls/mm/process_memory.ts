@@ -15,7 +15,7 @@ import { Segments } from "./process_vm.ts";
 import { adviseSlices, RangeWork, rangeWork } from "./ranges.ts";
 
 /** What a process may be told by another: nothing that changes what it reads. */
-const HARMLESS = [MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE];
+const HARMLESS: readonly number[] = [MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE];
 
 /** LIMIT: ranges that are advised of in one turn. */
 const TURN_RANGES = 64;

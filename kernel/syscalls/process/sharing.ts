@@ -156,7 +156,7 @@ function compareEpollTarget(t: Task, one: Task, two: Task, fd: number, addr: num
 }
 
 /** What tasks have in common that have no such thing. */
-const NOTHING = {};
+const NOTHING = Object.freeze({});
 const ranks: WeakMap<object, number> = new WeakMap();
 let lastRank = 0;
 

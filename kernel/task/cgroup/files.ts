@@ -45,7 +45,9 @@ const MACHINE_NAMES: ReadonlySet<string> = new Set([
   "memory.reclaim",
   "memory.stat",
 ]);
-const MACHINE_FILES = UNIFIED_FILES.filter(({ name }) => MACHINE_NAMES.has(name));
+const MACHINE_FILES: readonly FileSpec[] = UNIFIED_FILES.filter(({ name }) =>
+  MACHINE_NAMES.has(name)
+);
 
 export function filesOf(group: Cgroup): GroupFile[] {
   const { controllers, hierarchy: { isUnified, owner } } = group, isRoot = group.parent === null;

@@ -14,7 +14,7 @@ import { type Task, THEN_BEGIN, THEN_FILTER, THEN_FINISH, THEN_LEAVE } from "../
 import { stopAtCall, stopForEvent } from "./stops.ts";
 import { RUN_EMULATED, RUN_ONE_STEP, RUN_TO_CALL } from "./trace.ts";
 
-const ARGUMENTS = [RDI, RSI, RDX, R10, R8, R9];
+const ARGUMENTS: readonly number[] = [RDI, RSI, RDX, R10, R8, R9];
 
 /** A call begins: does the task stop before anything else looks at it? */
 export function stopAtEntry(task: Task): boolean {

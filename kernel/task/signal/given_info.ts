@@ -16,7 +16,7 @@ import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO, SIGSEGV, SIGSYS, SIGTRAP } from
 const KEPT_BYTES = 48;
 
 /** The last si_code of signals that have codes of their own (NSIGILL and its sisters); of others it is NSIGPOLL. */
-const LAST_CODE = new Map([
+const LAST_CODE: ReadonlyMap<number, number> = new Map([
   [SIGILL, 11],
   [SIGFPE, 15],
   [SIGSEGV, 10],
