@@ -1,7 +1,7 @@
 /**
  * How many objects of one kind all guests of a sandbox may have together, and what one costs. Each
  * costs memory of the Sentry, which other limits (of a process, of a descriptor) do not bound. A
- * container and a user may have a part of each (account.ts).
+ * container and a user may have a part of each. A quota is a constant; accounts count (account.ts).
  */
 
 import { type Account, ACCOUNTING, charge, hasRoom } from "./account.ts";
@@ -14,7 +14,6 @@ export class Quota {
    * About what one takes of the Sentry's heap, in bytes: quota_test.ts compares it with the heap.
    */
   readonly bytesEach: number;
-  used: number = 0;
 
   /** @param kind of no other quota (quota_test.ts), below KINDS_MAX */
   constructor(kind: number, limit: number, bytesEach: number) {
@@ -25,7 +24,6 @@ export class Quota {
 
   /** May there be `count` more, for this account? */
   hasRoom(count: number = 1, account: Account = ACCOUNTING.current): boolean {
-    if (this.used + count > this.limit) return false;
     return hasRoom(account, this.kind, this.limit, count, count * this.bytesEach);
   }
 
@@ -38,15 +36,18 @@ export class Quota {
 
   /** Charges `count` more without a question: what was asked before, or cannot fail. */
   add(count: number, account: Account = ACCOUNTING.current): void {
-    this.used += count;
     charge(account, this.kind, count, count * this.bytesEach);
   }
 
   /** Gives `count` back to the account that they were charged to. */
   give(count: number, account: Account): void {
     if (count === 0) return;
-    this.used -= count;
     charge(account, this.kind, -count, -count * this.bytesEach);
+  }
+
+  /** How many are charged to an account and to those below it; the root's are the sandbox's. */
+  countOf(account: Account): number {
+    return account.counts[this.kind]!;
   }
 }
 

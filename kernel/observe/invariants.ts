@@ -237,15 +237,16 @@ function checkTimers({ pids, timers }: CheckedKernel, found: string[]): void {
   }
 }
 
-function checkQuotas({ pids }: CheckedKernel, found: string[]): void {
+function checkQuotas({ pids, accounts }: CheckedKernel, found: string[]): void {
   for (const [name, quota] of Object.entries(quotas)) {
-    if (quota instanceof quotas.Quota && quota.used < 0) found.push(`${name} is ${quota.used}`);
+    if (!(quota instanceof quotas.Quota)) continue;
+    const count = quota.countOf(accounts.root);
+    if (count < 0) found.push(`${name} is ${count}`);
   }
   let extra = 0;
   for (const { moreWaiters } of pids.tasks.values()) extra += moreWaiters?.length ?? 0;
-  if (extra > quotas.EXTRA_WAITS.used) {
-    found.push(`EXTRA_WAITS is ${quotas.EXTRA_WAITS.used} for ${extra}`);
-  }
+  const counted = quotas.EXTRA_WAITS.countOf(accounts.root);
+  if (extra > counted) found.push(`EXTRA_WAITS is ${counted} for ${extra}`);
 }
 
 function checkCgroups({ pids }: CheckedKernel, found: string[]): void {

@@ -27,7 +27,7 @@ Deno.test("a container has its part of a quota, whatever another one takes", () 
   other.close();
   assertEquals(takeAll(greedy), 100);
   THINGS.give(100, greedy);
-  assertEquals([THINGS.used, sandbox.root.bytes, one.all.bytes], [0, 0, 0]);
+  assertEquals([THINGS.countOf(sandbox.root), sandbox.root.bytes, one.all.bytes], [0, 0, 0]);
 });
 
 Deno.test("an ordinary user has half of its container's part, root all that is left", () => {

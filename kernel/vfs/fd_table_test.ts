@@ -1,5 +1,6 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { F_WRLCK, O_PATH, O_RDWR } from "../../ffi/abi/fcntl.ts";
+import { ACCOUNTING } from "../core/account.ts";
 import { OPEN_FILES } from "../core/quota.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
 import { CLOSES_A_TURN, FdTable, NR_OPEN } from "./fd_table.ts";
@@ -228,12 +229,14 @@ Deno.test("all tables together are bounded: no growth and no copy beyond", () =>
 });
 
 Deno.test("all open files together are bounded", () => {
-  const table = new FdTable(), before = OPEN_FILES.used;
+  const count = () => OPEN_FILES.countOf(ACCOUNTING.current), before = count();
+  const table = new FdTable(), refused = new TestFile();
   assertEquals(table.install(new TestFile(), false, 10), 0);
-  assertEquals(OPEN_FILES.used, before + 1);
-  OPEN_FILES.used = OPEN_FILES.limit;
-  assertEquals(errno(table.install(new TestFile(), false, 10)), "ENFILE");
-  OPEN_FILES.used = before + 1;
+  assertEquals(count(), before + 2);
+  OPEN_FILES.add(OPEN_FILES.limit, ACCOUNTING.current);
+  assertEquals(errno(table.install(refused, false, 10)), "ENFILE");
+  OPEN_FILES.give(OPEN_FILES.limit, ACCOUNTING.current);
   table.drop();
-  assertEquals(OPEN_FILES.used, before);
+  refused.drop();
+  assertEquals(count(), before);
 });

@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { AT_FDCWD } from "../../ffi/abi/fcntl.ts";
 import * as M from "../../ffi/abi/mount.ts";
+import { ACCOUNTING } from "../core/account.ts";
 import { MOUNTS } from "../core/quota.ts";
 import { INITIAL_USER_NAMESPACE, UserNamespace } from "../cred/user_namespace.ts";
 import { NsFs } from "../fs/procfs/ns_fs.ts";
@@ -24,6 +25,10 @@ import { findAt } from "./status.ts";
 import { errno, type TestCaller, TestFiles } from "./vfs_testing.ts";
 
 /** Deeper than a JavaScript stack. */
+function mountCount(): number {
+  return MOUNTS.countOf(ACCOUNTING.current);
+}
+
 const DEEP = 15_000;
 
 function find(c: TestCaller, text: string): Path {
@@ -38,13 +43,13 @@ function finishDeferred({ vfs: { deferred } }: TestFiles): void {
 }
 
 function setUp(): { t: TestFiles; c: TestCaller; end: (kept?: number) => void } {
-  const before = MOUNTS.used, t = new TestFiles(), c = t.root;
+  const before = mountCount(), t = new TestFiles(), c = t.root;
   for (const d of ["/a", "/a/d", "/b", "/m", "/other"]) mkdirAt(c, AT_FDCWD, d, 0o755);
   const end = (kept = 0) => {
     c.files.drop();
     c.fs.drop();
     finishDeferred(t);
-    assertEquals(MOUNTS.used, before + kept);
+    assertEquals(mountCount(), before + kept);
   };
   return { t, c, end };
 }
@@ -135,11 +140,11 @@ Deno.test("a mount whose copies at peers exceed the limit changes nothing", () =
   let at = find(c, "/b");
   const inner = find(c, "/a/d").dentry;
   for (let i = 0; i < 300; i++) at = new Path(bind(c, new Path(root, dentry), at), inner);
-  const before = namespace.mounts.size, used = MOUNTS.used;
+  const before = namespace.mounts.size, used = mountCount();
   assertEquals(errno(bindMount(c, find(c, "/b"), find(c, "/m/d"), true)), "ENOSPC");
   assertEquals(errno(moveMount(c, find(c, "/b"), find(c, "/m/d"))), "ENOSPC");
   finishDeferred(t);
-  assertEquals([namespace.mounts.size, MOUNTS.used], [before, used]);
+  assertEquals([namespace.mounts.size, mountCount()], [before, used]);
   assertEquals(addMount(c, new TmpfsFs(t.frames, t.host, {}), find(c, "/m/d"), 0, "t"), 0);
   assertEquals(namespace.mounts.size, before + 401);
   end();
@@ -148,28 +153,28 @@ Deno.test("a mount whose copies at peers exceed the limit changes nothing", () =
 Deno.test("a tree that was never attached stays together for its users", () => {
   const { c, end } = setUp(), { namespace } = c.fs;
   nest(c, 3);
-  const used = MOUNTS.used, tree = cloneDetached(c, find(c, "/m"), true);
+  const used = mountCount(), tree = cloneDetached(c, find(c, "/m"), true);
   if (typeof tree === "number") throw new Error("no clone");
-  assertEquals(MOUNTS.used, used + 3);
+  assertEquals(mountCount(), used + 3);
   const top = holdPath(new Path(tree, tree.root)), inner = [...tree.children.values()][0]!;
   const below = holdPath(new Path(inner, inner.root));
   namespace.abandon(tree);
-  assertEquals([tree.children.size, inner.parent, MOUNTS.used], [1, tree, used + 3]);
+  assertEquals([tree.children.size, inner.parent, mountCount()], [1, tree, used + 3]);
   // The upper one goes; what is below stays with its user, alone.
   dropPath(top);
-  assertEquals([inner.parent, inner.children.size, MOUNTS.used], [null, 1, used + 2]);
+  assertEquals([inner.parent, inner.children.size, mountCount()], [null, 1, used + 2]);
   dropPath(below);
-  assertEquals(MOUNTS.used, used);
+  assertEquals(mountCount(), used);
   end();
 });
 
 Deno.test("copies of mounts are counted before a namespace is copied", () => {
   const { c, end } = setUp(), { namespace } = c.fs;
   nest(c, 10);
-  MOUNTS.used += MOUNTS.limit - 10;
+  MOUNTS.add(MOUNTS.limit - 10, ACCOUNTING.current);
   const refused = namespace.copy(INITIAL_USER_NAMESPACE),
     tree = cloneDetached(c, find(c, "/m"), true);
-  MOUNTS.used -= MOUNTS.limit - 10;
+  MOUNTS.give(MOUNTS.limit - 10, ACCOUNTING.current);
   assertEquals([errno(refused), errno(tree)], ["ENOSPC", "ENOSPC"]);
   end();
 });

@@ -196,7 +196,7 @@ export class Simulation {
   private used(): number[] {
     const { memory, accounts } = this.kernel;
     const bytes = [memory.frames.usedBytes, accounts.root.bytes];
-    return [...bytes, ...QUOTAS.map(([, quota]) => quota.used)];
+    return [...bytes, ...QUOTAS.map(([, quota]) => quota.countOf(accounts.root))];
   }
 
   /** What must hold when all guests ended: lines about what does not. Nothing can be run any more. */

@@ -28,6 +28,7 @@ export const READONLY_TYPES: ReadonlySet<string> = new Set([
   "MountLocks",
   "OptionNames",
   "PeerCredentials",
+  "Quota",
   "Refusal",
   "SignalBits",
   "Types",
@@ -131,12 +132,6 @@ const OPEN: readonly Row[] = [
     "kernel/core/account.ts",
     "ACCOUNTING",
     "a parameter; constructors take the account of the task instead",
-  ],
-  ["kernel/core/ebpf/program.ts", "EBPF_INSTRUCTIONS", "counts what is used; an account should"],
-  [
-    "kernel/core/quota.ts",
-    "OPEN_FILES SOCKETS QUEUED_SIGNALS INODE_WATCHES FANOTIFY_GROUPS FANOTIFY_EVENTS INOTIFY_EVENTS LANDLOCK_RULES EPOLL_ITEMS RING_REQUESTS LATE_COMPLETIONS RING_ENTRIES AIO_REQUESTS EXTRA_WAITS RECORD_LOCKS TMPFS_INODES TMPFS_BYTES SOCKET_MESSAGES RIGHTS_IN_FLIGHT TEXT_BYTES MOUNTS FILTER_INSTRUCTIONS NET_OBJECTS UNANSWERED_PACKETS KEYS KEY_BYTES CGROUPS CGROUP_XATTR_BYTES IPC_BYTES SECCOMP_BYTES RINGS NAMESPACE_BYTES GROUP_LIST_BYTES TASKS AREAS FD_SLOTS PATCHED_SITES SITE_TABLES PATCHED_PAGES",
-    "count what is used; an account should",
   ],
   [
     "kernel/cred/user_namespace.ts",

@@ -8,6 +8,7 @@ import { NsFs } from "./ns_fs.ts";
 import type { NamespaceLink } from "./source.ts";
 import { rootCredentials, userCredentials } from "../../cred/credentials.ts";
 import type { Credentials } from "../../cred/credentials.ts";
+import { Account } from "../../core/account.ts";
 import type { Host } from "../../core/host.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
@@ -171,6 +172,7 @@ export class FakeSource implements ProcSource {
   forgetName(): void {}
   readonly host: Host;
   readonly vfs: Vfs;
+  readonly account: Account = new Account(null, 1);
   readonly cpuInfo: CpuInfo = CpuInfo.fromHost("");
   readonly net: NetTables = new NetTables();
   readonly sysctl: SysctlStore = new SysctlStore();

@@ -6,6 +6,7 @@
  * asks again.
  */
 
+import type { Account } from "../../core/account.ts";
 import type { Host } from "../../core/host.ts";
 import type { Credentials } from "../../cred/credentials.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
@@ -206,6 +207,8 @@ export interface ProcViewer {
 export interface ProcSource extends CallerSource {
   readonly host: Host;
   readonly vfs: Vfs;
+  /** The sandbox's: how many objects of each kind there are. */
+  readonly account: Account;
   readonly cpuInfo: CpuInfo;
   readonly net: NetTables;
   readonly sysctl: SysctlStore;

@@ -50,11 +50,11 @@ const COUNTED: readonly NamespaceKind[] = [
 type Protection = "protectedRegular" | "protectedFifos";
 
 const LIVE: ReadonlyMap<string, LiveSetting> = new Map<string, LiveSetting>([
-  ["fs/aio-nr", { permissions: 0o444, read: () => String(AIO_REQUESTS.used) }],
+  ["fs/aio-nr", { permissions: 0o444, read: (s) => String(AIO_REQUESTS.countOf(s.account)) }],
   ["fs/dentry-state", { permissions: 0o444, read: dentryState }],
   ["fs/file-nr", {
     permissions: 0o444,
-    read: (s) => `${OPEN_FILES.used}\t0\t${s.sysctl.get("fs/file-max")}`,
+    read: (s) => `${OPEN_FILES.countOf(s.account)}\t0\t${s.sysctl.get("fs/file-max")}`,
   }],
   ["fs/inode-nr", { permissions: 0o444, read: () => "0\t0" }],
   ["fs/inode-state", { permissions: 0o444, read: () => "0\t0\t0\t0\t0\t0\t0" }],

@@ -3,7 +3,8 @@ import * as F from "../../../ffi/abi/fcntl.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../../ffi/abi/fs.ts";
 import { load8, store8 } from "../../../ffi/mem/native_memory.ts";
 import type { FileMapping } from "../../mm/backing.ts";
-import { TMPFS_BYTES, TMPFS_INODES } from "../../core/quota.ts";
+import { ACCOUNTING } from "../../core/account.ts";
+import { type Quota, TMPFS_BYTES, TMPFS_INODES } from "../../core/quota.ts";
 import { setTimes } from "../../vfs/attributes.ts";
 import { linkAt, mkdirAt, symlinkAt } from "../../vfs/create.ts";
 import { fallocateFile } from "../../vfs/fallocate.ts";
@@ -380,8 +381,12 @@ Deno.test("unmounting gives all frames back", () => {
   assertEquals([fs.usedPages, t.frames.usedBytes], [0, before]);
 });
 
+function countOf(quota: Quota): number {
+  return quota.countOf(ACCOUNTING.current);
+}
+
 Deno.test("what all file systems have is counted, and given back", () => {
-  const t = new TestFiles(), counted = () => [TMPFS_INODES.used, TMPFS_BYTES.used];
+  const t = new TestFiles(), counted = () => [countOf(TMPFS_INODES), countOf(TMPFS_BYTES)];
   const before = counted(), fs = new TmpfsFs(t.frames, t.host, { inodes: 0 }), { root } = fs;
   // As arguments of one call so many would not fit on the stack.
   for (let i = 0; i < 150_000; i++) {
@@ -390,28 +395,28 @@ Deno.test("what all file systems have is counted, and given back", () => {
   const file = root.create("file", 0o100644, 0, 0), dir = root.mkdir("dir", 0o40755, 0, 0);
   if (!(file instanceof TmpfsRegular) || typeof dir === "number") throw new Error("no file");
   for (const name of ["second", "third"]) assertEquals(dir.link(name, file), 0);
-  assertEquals(TMPFS_INODES.used - before[0]!, 150_005);
+  assertEquals(countOf(TMPFS_INODES) - before[0]!, 150_005);
   root.symlink("link", "t".repeat(100), 0, 0);
   assertEquals(file.setxattr("user.a", bytes(1000), 0), 0);
   assertEquals(file.setxattr("user.a", bytes(500), 0), 0);
-  assertEquals(TMPFS_BYTES.used - before[1]!, 606);
+  assertEquals(countOf(TMPFS_BYTES) - before[1]!, 606);
   const acl = [{ tag: ACL_USER_OBJ, perm: 7, id: 0 }, { tag: ACL_USER, perm: 7, id: 5 }];
   assertEquals(dir.setxattr("system.posix_acl_default", encodeAcl(acl), 0), 0);
-  assertEquals(TMPFS_BYTES.used - before[1]!, 686);
+  assertEquals(countOf(TMPFS_BYTES) - before[1]!, 686);
   assertEquals(dir.removexattr("system.posix_acl_default"), 0);
   assertEquals(file.removexattr("user.a"), 0);
-  assertEquals(TMPFS_BYTES.used - before[1]!, 100);
-  TMPFS_BYTES.used += TMPFS_BYTES.limit;
+  assertEquals(countOf(TMPFS_BYTES) - before[1]!, 100);
+  TMPFS_BYTES.add(TMPFS_BYTES.limit, ACCOUNTING.current);
   assertEquals(errno(file.setxattr("user.b", bytes(1), 0)), "ENOSPC");
   assertEquals(errno(root.symlink("more", "t", 0, 0)), "ENOSPC");
-  TMPFS_BYTES.used -= TMPFS_BYTES.limit;
+  TMPFS_BYTES.give(TMPFS_BYTES.limit, ACCOUNTING.current);
   fs.destroy();
   assertEquals(counted(), before);
 });
 
 Deno.test("secret memory is given back with its last descriptor", () => {
   const t = new TestFiles(), store = new SecretStore(t.vfs, t.frames, t.host);
-  const before = [TMPFS_INODES.used, t.frames.usedBytes];
+  const before = [countOf(TMPFS_INODES), t.frames.usedBytes];
   const file = store.create(0, t.root.cred);
   if (typeof file === "number") throw new Error("no file");
   assertEquals([file.truncate(2 * PAGE), file.inode!.nlink], [0, 1]);
@@ -419,5 +424,5 @@ Deno.test("secret memory is given back with its last descriptor", () => {
   if (typeof backing === "number") throw new Error("no mapping");
   assertEquals(backing.frame(0, true) >= 0, true);
   file.drop();
-  assertEquals([TMPFS_INODES.used, t.frames.usedBytes], before);
+  assertEquals([countOf(TMPFS_INODES), t.frames.usedBytes], before);
 });

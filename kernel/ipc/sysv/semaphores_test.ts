@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, EIDRM, ERANGE } from "../../../ffi/abi/errno.ts";
 import { IPC_NOWAIT, SEM_UNDO } from "../../../ffi/abi/ipc.ts";
+import { ACCOUNTING } from "../../core/account.ts";
 import { IPC_BYTES } from "../../core/quota.ts";
 import { rootCredentials } from "../../cred/credentials.ts";
 import { SemUndoList } from "./sem_undo.ts";
@@ -128,16 +129,17 @@ Deno.test("adjustments are forgotten by SETVAL, bounded, and clipped", () => {
 });
 
 Deno.test("adjustments are charged to their process until they are undone", () => {
-  const set = newSet(5, 5), other = newSet(5), before = IPC_BYTES.used, undo = new SemUndoList();
+  const set = newSet(5, 5), other = newSet(5), undo = new SemUndoList();
+  const bytes = () => IPC_BYTES.countOf(ACCOUNTING.current), before = bytes();
   assertEquals(undo.mayUndo(set), true);
   set.operate(ops([[0, -3, SEM_UNDO]], undo));
   set.operate(ops([[1, -3, SEM_UNDO]], undo));
-  const one = IPC_BYTES.used - before;
+  const one = bytes() - before;
   assertEquals(one > 8, true);
   other.operate(ops([[0, -3, SEM_UNDO]], undo));
-  assertEquals(IPC_BYTES.used - before > one, true);
+  assertEquals(bytes() - before > one, true);
   other.release();
-  assertEquals(IPC_BYTES.used - before, one);
+  assertEquals(bytes() - before, one);
   undo.drop(7);
-  assertEquals(IPC_BYTES.used, before);
+  assertEquals(bytes(), before);
 });

@@ -6,6 +6,7 @@
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../../ffi/abi/capability.ts";
 import { EPERM } from "../../../ffi/abi/errno.ts";
 import { type Credentials, hasCapIn } from "../../cred/credentials.ts";
+import type { Account } from "../../core/account.ts";
 import type { Host } from "../../core/host.ts";
 import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
 import type { NetSettings } from "../../fs/procfs/net_settings.ts";
@@ -85,6 +86,9 @@ export class KernelProcSource implements ProcSource {
   }
   get vfs(): Vfs {
     return this.kernel.vfs;
+  }
+  get account(): Account {
+    return this.kernel.accounts.root;
   }
   get host(): Host {
     return this.kernel.host;

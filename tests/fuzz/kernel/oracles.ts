@@ -15,7 +15,7 @@ import type { Inode } from "../../../kernel/vfs/inode.ts";
 import { TmpfsDirectory } from "../../../kernel/fs/tmpfs/directory.ts";
 import { S_IFDIR, S_IFMT } from "../../../ffi/abi/stat.ts";
 import type { Program } from "./program.ts";
-import { containerOf, isRootActor, QUOTAS, quotasUsed, USER_UIDS, type World } from "./world.ts";
+import { containerOf, isRootActor, objectCounts, QUOTAS, USER_UIDS, type World } from "./world.ts";
 
 const CAP_LAST = 40;
 /**
@@ -131,12 +131,11 @@ function treeOf(root: Dentry): string[] {
 
 /** Lines about what an ended world has not given back. */
 export function leftovers(world: World): string[] {
-  const found: string[] = [], { kernel, usedAtStart } = world;
+  const found: string[] = [], { kernel, countsAtStart } = world;
   if (kernel.pids.tasks.size > 0) found.push(`${kernel.pids.tasks.size} tasks are left`);
-  for (const [i, used] of quotasUsed(kernel).entries()) {
-    const [name] = QUOTAS[i]!;
-    if (OUTLIVING.includes(name) || used === usedAtStart[i]) continue;
-    found.push(`${used - usedAtStart[i]!} more of ${name}`);
+  for (const [i, count] of objectCounts(kernel).entries()) {
+    const more = count - countsAtStart[i]!, [name] = QUOTAS[i]!;
+    if (more !== 0 && !OUTLIVING.includes(name)) found.push(`${more} more of ${name}`);
   }
   return found;
 }

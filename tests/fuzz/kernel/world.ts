@@ -20,6 +20,7 @@ import { dispatch, onFull, runQueued } from "../../../kernel/syscalls/dispatch.t
 import type { Container } from "../../../kernel/task/container.ts";
 import { onException } from "../../../kernel/task/exception.ts";
 import { killGroup } from "../../../kernel/task/exit_request.ts";
+import type { Kernel } from "../../../kernel/task/kernel_services.ts";
 import { Limits } from "../../../kernel/task/limits.ts";
 import { getReg } from "../../../kernel/task/registers.ts";
 import { BLOCKED, DEAD, Task } from "../../../kernel/task/task.ts";
@@ -45,15 +46,17 @@ export const QUOTAS: readonly (readonly [string, quotas.Quota])[] = Object.entri
 ) => value instanceof quotas.Quota ? [[name, value] as const] : []);
 
 /**
- * What is charged of each quota, without the addresses, links and routes of the sandbox's own
- * network namespace, which outlives the containers that change it.
+ * How many objects of each kind a kernel has, without the addresses, links and routes of the
+ * sandbox's own network namespace, which outlives the containers that change it.
  */
-export function quotasUsed({ namespaces }: SandboxKernel): number[] {
+export function objectCounts({ accounts, namespaces }: SandboxKernel): number[] {
   const { links } = namespaces.net;
-  const objects = links.links.reduce((sum, link) => {
+  const own = links.links.reduce((sum, link) => {
     return sum + (link === links.lo ? 0 : 1) + link.addresses.length + link.neighbours.size;
   }, links.routes.length);
-  return QUOTAS.map(([, quota]) => quota.used - (quota === quotas.NET_OBJECTS ? objects : 0));
+  return QUOTAS.map(([, quota]) => {
+    return quota.countOf(accounts.root) - (quota === quotas.NET_OBJECTS ? own : 0);
+  });
 }
 /** LIMIT: turns until what one call set off has come to rest. */
 const MAX_TURNS = 20_000;
@@ -88,7 +91,7 @@ export class World {
   /** Containers in which a set-ID program was executed. */
   readonly gained: Set<number> = new Set();
   /** Of each quota, before there were containers. */
-  readonly usedAtStart: readonly number[];
+  readonly countsAtStart: readonly number[];
   private readonly arena: Arena;
   private readonly host: WorldHost = new WorldHost();
   private readonly platform: FakePlatform;
@@ -111,7 +114,7 @@ export class World {
     });
     // Made at its first use, and kept.
     this.kernel.namespaceFiles.pathOf(this.kernel.namespaces.uts, this.kernel.vfs);
-    this.usedAtStart = quotasUsed(this.kernel);
+    this.countsAtStart = objectCounts(this.kernel);
     this.init = this.makeContainer("first");
     this.start(this.init, 0);
     this.containers = ["a", "b"].map((id) => this.makeContainer(id));
