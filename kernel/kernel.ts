@@ -32,6 +32,7 @@ import { GenericFamilies } from "./net/netlink/generic.ts";
 import { ProcConnector } from "./net/netlink/proc_connector.ts";
 import { TaskStats } from "./task/task_stats.ts";
 import { NetNamespace } from "./net/net_namespace.ts";
+import { type CallObserver, CallRecord } from "./syscalls/call_record.ts";
 import { UrgentSignals } from "./syscalls/io/async.ts";
 import { BpfPrograms } from "./task/cgroup/bpf_programs.ts";
 import { SandboxAccounts } from "./task/accounts.ts";
@@ -60,6 +61,8 @@ export interface KernelOptions extends ContainmentOptions {
   readonly hostname: string;
   /** Receives the lines of the debug log. */
   readonly log: (line: string) => void;
+  /** Watches the calls of all tasks. */
+  readonly observer?: CallObserver | null;
   /** Text of the host's /proc/cpuinfo, which the guest's is made of. */
   readonly cpuInfo?: string;
   /** The network namespace outside, for sandboxes that have it. */
@@ -80,6 +83,7 @@ export class SandboxKernel implements Kernel {
   };
   readonly memory: MemoryContext;
   readonly timers: TimerQueue = new TimerQueue();
+  readonly calls: CallRecord;
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
   readonly keys: KeyStore;
@@ -115,6 +119,7 @@ export class SandboxKernel implements Kernel {
     this.host = host;
     this.platform = platform;
     this.write = options.log;
+    this.calls = new CallRecord(options.observer ?? null);
     this.containment = new Containment(this, options);
     // The machine's uptime, as CLOCK_BOOTTIME has it, and no time of its own.
     this.bootNs = 0;

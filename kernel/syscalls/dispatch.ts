@@ -9,7 +9,6 @@ import { EFAULT } from "../../ffi/abi/errno.ts";
 import { SYS_restart_syscall } from "../../ffi/abi/syscall_numbers.ts";
 import { BLOCK, GO_ON, IN_GUEST, IN_STOP, NO_REPLY } from "../core/result.ts";
 import { patchSite } from "../mm/patch.ts";
-import { noteCall } from "./recent_calls.ts";
 import { interruptIfNeeded, mustEnd } from "../task/alert.ts";
 import { awaitInCall, awaitNextReader, awaitReaders } from "../task/await_fault.ts";
 import { serve } from "../task/current.ts";
@@ -52,25 +51,12 @@ import {
 import type { Row } from "./table.ts";
 import { ROWS, unknownCall } from "./x86_64.ts";
 
-/** Watches calls for --strace; null when nobody does. */
-export interface CallObserver {
-  onEnter(task: Task, row: Row): void;
-  /** Once, when the call has its result (or its restart code, or IN_GUEST: none). */
-  onExit(task: Task, row: Row, result: number): void;
-}
-
-let observer: CallObserver | null = null;
-
-export function observeCalls(o: CallObserver | null): void {
-  observer = o;
-}
-
 /** A new call: TRAP_SYSCALL was reported. HOT */
 export function dispatch(task: Task): void {
-  const ctx = task.ctx;
+  const { ctx, kernel: { calls } } = task, { observer } = calls;
   endRun(task);
   task.nr = ctx.nr;
-  noteCall(task.tid, ctx.nr);
+  calls.note(task.tid, ctx.nr);
   task.callCount++;
   task.state = HANDLING;
   task.interrupted = false;
@@ -192,6 +178,7 @@ function finish(task: Task, row: Row, result: number): void {
   if (task.waiter.queue !== null || task.timeout.isArmed || task.moreWaiters !== null) {
     task.endWait();
   }
+  const { observer } = task.kernel.calls;
   if (observer !== null) observer.onExit(task, row, result);
   if (row.moves !== 0) countTransfer(task, row.moves, result);
   if (task.attention || result < BLOCK) {

@@ -48,8 +48,6 @@ function byNumber(): (Row | undefined)[] {
   return table;
 }
 
-const logged: Set<number> = new Set();
-
 function sysUnknown(): number {
   return -ENOSYS;
 }
@@ -57,8 +55,7 @@ function sysUnknown(): number {
 /** The row of a call that is not in the table; said once in the log. */
 export function unknownCall(task: Task): Row {
   const { nr } = task, name = NAMES[nr] || `call ${nr}`;
-  if (!logged.has(nr) && logged.size < NAMES.length) {
-    logged.add(nr);
+  if (task.kernel.calls.isFirstUnknown(nr)) {
     task.kernel.log(`${name}: no such call (${task.comm}, pid ${task.pid})`);
   }
   return {

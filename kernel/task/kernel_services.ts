@@ -16,6 +16,7 @@ import type { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import type { SecretStore } from "../fs/tmpfs/secret.ts";
 import type { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import type { NetNamespace } from "../net/net_namespace.ts";
+import type { CallRecord } from "../syscalls/call_record.ts";
 import type { KeyStore } from "../keys/key_store.ts";
 import type { SandboxAccounts } from "./accounts.ts";
 import type { BpfPrograms } from "./cgroup/bpf_programs.ts";
@@ -37,6 +38,8 @@ export interface Kernel {
   readonly cpu: { readonly hwcap: number; readonly hwcap2: number };
   readonly memory: MemoryContext;
   readonly timers: TimerQueue;
+  /** The system calls of all tasks. */
+  readonly calls: CallRecord;
   /** The first PID namespace: everybody has a number in it. */
   readonly pids: PidNamespace;
   readonly futexes: FutexTable;

@@ -28,6 +28,7 @@ import { CpuClock } from "../task/cpu_clock.ts";
 import { FutexTable } from "../task/futex_table.ts";
 import { OomKiller } from "../task/oom_killer.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
+import { CallRecord } from "../syscalls/call_record.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";
 import { initialNamespaces, type Namespaces } from "../task/namespaces.ts";
@@ -74,6 +75,7 @@ export class LabKernel implements Kernel {
   readonly cpu: { readonly hwcap: number; readonly hwcap2: number } = { hwcap: 0, hwcap2: 0 };
   readonly memory: MemoryContext;
   readonly timers: TimerQueue = new TimerQueue();
+  readonly calls: CallRecord = new CallRecord(null);
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
   readonly bpf: BpfPrograms = new BpfPrograms();

@@ -29,6 +29,7 @@ import { NetNamespace } from "../net/net_namespace.ts";
 import { KeyStore } from "../keys/key_store.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import { FairTurns } from "../fair_turns.ts";
+import { CallRecord } from "../syscalls/call_record.ts";
 import { dispatch, onFull, runQueued } from "../syscalls/dispatch.ts";
 import { joinGroups } from "../task/cgroup/group_set.ts";
 import { SandboxAccounts } from "../task/accounts.ts";
@@ -128,6 +129,7 @@ export class LabKernel implements Kernel {
   readonly cpu = { hwcap: 0, hwcap2: 0 };
   readonly memory: MemoryContext;
   readonly timers: TimerQueue = new TimerQueue();
+  readonly calls: CallRecord = new CallRecord(null);
   readonly pids: PidNamespace = new PidNamespace();
   readonly futexes: FutexTable = new FutexTable();
   readonly oom: OomKiller;

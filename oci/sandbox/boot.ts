@@ -11,7 +11,7 @@ import { close, read } from "../../ffi/sys/files.ts";
 import { OwnImage } from "../../ffi/sys/own_image.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import type { KernelHeap } from "../../kernel/core/kernel_heap.ts";
-import { recentCalls } from "../../kernel/syscalls/recent_calls.ts";
+import type { CallRecord } from "../../kernel/syscalls/call_record.ts";
 import { shownLines } from "../shown_text.ts";
 import { EXIT_FAILURE, explain, UserError } from "../user_error.ts";
 import { BOOT_FDS, type BootSpec, FIRST_FREE_FD } from "./boot_spec.ts";
@@ -24,12 +24,13 @@ import { Sandbox } from "./sandbox.ts";
 /** Runs a sandbox; ends the process. */
 export function boot(heap: KernelHeap): never {
   const control: BootSocket = new ControlSocket(BOOT_FDS.control);
-  let waiter = control, isRunning = false;
+  let waiter = control, isRunning = false, calls: CallRecord | null = null;
   try {
     const spec = readSpec();
     // Whoever hears the end: the launcher itself, or a process that it leaves behind.
     if (spec.fds.waiter >= 0) waiter = new ControlSocket(spec.fds.waiter);
     const { machine, sandbox } = prepare(spec, heap, control, waiter);
+    calls = sandbox.kernel.calls;
     isRunning = waiter === control;
     confine(machine, spec);
     if (waiter !== control) {
@@ -39,7 +40,7 @@ export function boot(heap: KernelHeap): never {
     isRunning = true;
     sandbox.run();
   } catch (error) {
-    fail(isRunning ? waiter : control, error, isRunning, waiter !== control);
+    fail(isRunning ? waiter : control, error, isRunning, waiter !== control ? calls : null);
   }
   // Deno's own way out makes calls that the filter does not allow.
   syscall(SYS_exit_group, 0);
@@ -81,7 +82,7 @@ function fail(
   control: BootSocket,
   error: unknown,
   isRunning: boolean,
-  hasReport: boolean,
+  calls: CallRecord | null,
 ): void {
   const exitCode = error instanceof UserError ? error.exitCode : EXIT_FAILURE;
   const isBug = !(error instanceof UserError);
@@ -90,7 +91,7 @@ function fail(
     say(`this is a bug in dvisor: ${explain(error)}`);
     console.error(shownLines(Deno.inspect(error)));
     // A container's messages are in a file that becomes a report.
-    if (hasReport) console.error(`the last calls:\n${recentCalls().join("\n")}`);
+    if (calls !== null) console.error(`the last calls:\n${calls.lines().join("\n")}`);
   }
   if (isRunning) {
     if (!isBug) say(explain(error));

@@ -5,7 +5,6 @@
 
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import { toText } from "../../kernel/core/bytes.ts";
-import { callCount, recentCalls } from "../../kernel/syscalls/recent_calls.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import type { Container } from "../../kernel/task/container.ts";
 import { groupSystemNs, groupUserNs } from "../../kernel/task/cpu_clock.ts";
@@ -37,7 +36,9 @@ const STATES: ReadonlyMap<number, string> = new Map([
 export function debugText(kernel: SandboxKernel, container: Container, status: string): string {
   const lines = [
     `container ${container.id}: ${status}, ${container.groups.size} processes`,
-    `kernel: ${callCount()} calls, ${mib(kernel.memory.frames.usedBytes)} of guest memory in use` +
+    `kernel: ${kernel.calls.count} calls, ${
+      mib(kernel.memory.frames.usedBytes)
+    } of guest memory in use` +
     ` of ${mib(kernel.host.memoryBytes)}, ${kernel.host.cpuCount} CPUs`,
   ];
   for (const group of container.groups) lines.push("", ...processLines(group, container));
@@ -46,7 +47,7 @@ export function debugText(kernel: SandboxKernel, container: Container, status: s
   const shown = typeof mounts === "string" ? mounts.trimEnd().split("\n") : ["too many"];
   lines.push("", "mounts:");
   for (const line of shown) lines.push(indent(line));
-  lines.push("", "last calls:", ...recentCalls().slice(-CALLS_SHOWN).map(indent));
+  lines.push("", "last calls:", ...kernel.calls.lines().slice(-CALLS_SHOWN).map(indent));
   const text = `${lines.map(toText).join("\n")}\n`;
   return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX)}...\n`;
 }

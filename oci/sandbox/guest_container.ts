@@ -19,7 +19,6 @@ import { ContainerCaller } from "../../kernel/init.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
 import type { Container } from "../../kernel/task/container.ts";
 import { killGroup } from "../../kernel/task/exit_request.ts";
-import { callCount } from "../../kernel/syscalls/recent_calls.ts";
 import { groupCpuNs } from "../../kernel/task/cpu_clock.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { residentBytesOf } from "../../kernel/task/oom_killer.ts";
@@ -336,11 +335,11 @@ export class GuestContainer implements GuestOwner, GoferListener {
       // Of children that have ended, as their parents have heard of it.
       cpuNs += groupCpuNs(group) + group.childUsage.userNs + group.childUsage.systemNs;
     }
-    const { memory, containment: { count: containedBugs } } = this.kernel;
+    const { memory, calls, containment: { count: containedBugs } } = this.kernel;
     const memoryBytes = this.#container.template === null
       ? memory.frames.usedBytes
       : residentBytesOf(memory.arena, this.#container.groups);
-    return { processes, threads, cpuNs, memoryBytes, syscalls: callCount(), containedBugs };
+    return { processes, threads, cpuNs, memoryBytes, syscalls: calls.count, containedBugs };
   }
 
   debug(): string {

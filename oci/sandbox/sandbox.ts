@@ -10,7 +10,6 @@ import { SandboxKernel } from "../../kernel/kernel.ts";
 import { threadCpuNs } from "../../ffi/sys/clock.ts";
 import { Strace } from "../../kernel/observe/strace.ts";
 import { TurnLog } from "../../kernel/observe/turns.ts";
-import { observeCalls } from "../../kernel/syscalls/dispatch.ts";
 import type { OomListener } from "../../kernel/task/oom_killer.ts";
 import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
 import { Timer } from "../../kernel/time/timer.ts";
@@ -61,6 +60,7 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     this.kernel = new SandboxKernel(host, platform, arena, {
       hostname: spec.hostname,
       log: (line) => log.line(line),
+      observer: spec.strace ? new Strace((line) => log.line(line)) : null,
       cpuInfo: machine.cpuInfo,
       network: machine.network,
       panicOnBug: spec.panicOnBug,
@@ -76,7 +76,6 @@ export class Sandbox implements ContainerOwner, PlainOwner, OomListener {
     this.kernel.oom.listener = this;
     if (spec.domainname !== null) this.kernel.domainname = spec.domainname;
     if (spec.turns) this.kernel.loop.server.turns = new TurnLog(threadCpuNs);
-    if (spec.strace) observeCalls(new Strace((line) => log.line(line)));
     if (machine.clocks !== null) {
       host.guestClock = GuestClock.install(this.kernel.memory, machine.clocks, host.cpuCount);
     }
