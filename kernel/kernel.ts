@@ -54,7 +54,6 @@ import type { Task } from "./task/task.ts";
 import { TaskTerminalHooks } from "./task/terminal_hooks.ts";
 import type { ThreadGroup } from "./task/thread_group.ts";
 import { TimerQueue } from "./time/timer.ts";
-import { TRANSFERS } from "./vfs/transfers.ts";
 import { Vfs } from "./vfs/vfs.ts";
 
 export interface KernelOptions extends ContainmentOptions {
@@ -124,9 +123,8 @@ export class SandboxKernel implements Kernel {
     // The machine's uptime, as CLOCK_BOOTTIME has it, and no time of its own.
     this.bootNs = 0;
     this.memory = new MemoryContext(arena, platform, host);
-    TRANSFERS.charger = new IoCharges(this);
     this.oom = new OomKiller(this);
-    this.vfs = new Vfs(host);
+    this.vfs = new Vfs(host, new IoCharges(this));
     const unlimited = { pages: 0, inodes: 0 };
     this.memfds = new MemfdStore(this.vfs, new TmpfsFs(this.memory.frames, host, unlimited));
     this.secrets = new SecretStore(this.vfs, this.memory.frames, host);

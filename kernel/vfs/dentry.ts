@@ -94,6 +94,7 @@ export class Dentry {
 export class Mount {
   /** What it is charged to. */
   readonly account: Account = ACCOUNTING.current;
+  readonly vfs: Vfs;
   readonly id: number;
   readonly fs: FileSystem;
   /** The dentry of `fs` that is shown here (not always its root: bind mounts). */
@@ -120,8 +121,6 @@ export class Mount {
   /** Not attached any more: gone with the last pin. */
   isDetached: boolean = false;
   private isRetired: boolean = false;
-  /** Whose dentries of `fs` go with the last mount; null: no path leads to it or to mounts on it. */
-  vfs: Vfs | null = null;
   /** umount2(2) MNT_EXPIRE was called and nobody used the mount since. */
   isExpiring: boolean = false;
   /** Mounts that share what is mounted on them; null: it is not shared. And those that tell it (propagation.ts). */
@@ -139,7 +138,7 @@ export class Mount {
   hasLockedAtime: boolean = false;
 
   constructor(
-    id: number,
+    vfs: Vfs,
     fs: FileSystem,
     root: Dentry,
     parent: Mount | null,
@@ -147,7 +146,8 @@ export class Mount {
     flags: number,
     source: string,
   ) {
-    this.id = id;
+    this.vfs = vfs;
+    this.id = vfs.nextMountId();
     this.fs = fs;
     this.root = root;
     this.parent = parent;
@@ -188,7 +188,7 @@ export class Mount {
     const children = [...this.children.values()];
     for (const child of children) child.unlink();
     this.retire();
-    if (vfs !== null && children.length > 0) vfs.deferred.begin(new Retirement(children));
+    if (children.length > 0) vfs.deferred.begin(new Retirement(children));
   }
 
   /** Let the file system go. */
@@ -199,8 +199,7 @@ export class Mount {
     endMarks(this.marks);
     if (--this.fs.mounts > 0) return;
     endMarks(this.fs.marks);
-    if (this.vfs !== null) this.vfs.dentries.end(this.fs);
-    else this.fs.destroy();
+    this.vfs.dentries.end(this.fs);
   }
 }
 

@@ -28,13 +28,6 @@ export const BY_INODE = 1, BY_PARENT = 2, BY_MOUNT = 4, BY_FS = 8;
 /** FAN_RENAME: by a mark of the directory that the entry moved to. */
 export const BY_TARGET = 16;
 
-/** Marks that are there: on mounts and file systems, and of groups that may be asked for permission. */
-export class MarkCounts {
-  wide: number = 0;
-  asking: number = 0;
-}
-export const MARKS: MarkCounts = new MarkCounts();
-
 /** What a mark is on. */
 export type MarkTarget =
   | { readonly kind: "inode"; readonly inode: Inode }
@@ -151,6 +144,11 @@ export class Concern {
   get mask(): number {
     return this.marks & ~this.ignored;
   }
+}
+
+/** Whether a mark on a file system, or on the mount by which an event came, may concern it. HOT */
+export function hasWideMarks(mount: Mount | null, fs: FileSystem): boolean {
+  return fs.marks.length > 0 || (mount !== null && mount.marks.length > 0);
 }
 
 /** Tell all groups that have marks for it. */

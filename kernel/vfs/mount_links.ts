@@ -15,9 +15,7 @@ export function newMount(
   flags: number,
   source: string,
 ): Mount {
-  const mount = new Mount(vfs.nextMountId(), fs, root, null, null, flags, source);
-  mount.vfs = vfs;
-  return mount;
+  return new Mount(vfs, fs, root, null, null, flags, source);
 }
 
 /**
@@ -25,7 +23,7 @@ export function newMount(
  * stays for good.
  */
 export function internalMount(vfs: Vfs, fs: FileSystem): Mount {
-  const mount = new Mount(vfs.nextMountId(), fs, rootDentryOf(fs), null, null, 0, fs.source);
+  const mount = new Mount(vfs, fs, rootDentryOf(fs), null, null, 0, fs.source);
   mount.pins++;
   return mount;
 }

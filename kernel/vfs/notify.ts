@@ -1,6 +1,6 @@
 /**
  * Where the VFS tells that something happened to a file, for inotify(7) and fanotify(7). While nobody watches, a call
- * costs three loads. Who watches is the affair of watch_list.ts and marks.ts: the former puts an InodeWatches on the inode.
+ * costs some loads. Who watches is the affair of watch_list.ts and marks.ts: the former puts an InodeWatches on the inode.
  *
  * Events of reads and writes are told by the syscall layer (`notifyFile`), all others by operations here.
  */
@@ -10,7 +10,7 @@ import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_ISDIR, IN_OPEN } from "../../ffi/a
 import { S_IFDIR, S_IFMT } from "../../ffi/abi/stat.ts";
 import type { Dentry, Mount } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
-import { FileEvent, type Mark, MARKS, tellMarks } from "./marks.ts";
+import { FileEvent, hasWideMarks, type Mark, tellMarks } from "./marks.ts";
 import type { OpenFile } from "./open_file.ts";
 
 const O_PATH = 0o10000000;
@@ -41,7 +41,7 @@ export function notifyEntry(
   cookie: number = 0,
 ): void {
   const inode = dir.inode;
-  if (inode === null || (inode.watches === null && MARKS.wide === 0)) return;
+  if (inode === null || (inode.watches === null && !hasWideMarks(null, child.fs))) return;
   const full = isDir(child) ? mask | IN_ISDIR : mask;
   if (inode.watches !== null) inode.watches.notify(full, cookie, name, false);
   tellMarks(new FileEvent(full, null, child, dentry, dir, name));
@@ -56,7 +56,8 @@ export function notifyRename(
   newDir: Dentry,
   newName: string,
 ): void {
-  const isWatched = MARKS.wide > 0 || (dir.inode !== null && dir.inode.watches !== null) ||
+  const isWatched = hasWideMarks(null, child.fs) ||
+    (dir.inode !== null && dir.inode.watches !== null) ||
     (newDir.inode !== null && newDir.inode.watches !== null);
   if (!isWatched) return;
   const mask = isDir(child) ? FAN_RENAME | IN_ISDIR : FAN_RENAME;
@@ -71,7 +72,7 @@ export function notifyInodes(dir: Inode | null, file: Inode | null, name: string
 
 /** An event of the inode itself (moved, a name less): only its own watches; for inotify without IN_ISDIR. */
 export function notifySelf(inode: Inode, mask: number, dentry: Dentry | null): void {
-  if (inode.watches === null && MARKS.wide === 0) return;
+  if (inode.watches === null && !hasWideMarks(null, inode.fs)) return;
   tellMarks(new FileEvent(isDir(inode) ? mask | IN_ISDIR : mask, null, inode, dentry, null, ""));
   if (inode.watches !== null) inode.watches.notify(mask, 0, null, false);
 }
@@ -85,7 +86,8 @@ export function notify(mount: Mount | null, dentry: Dentry, mask: number): void 
   if (inode === null) return;
   const above = dentry.parent.inode;
   if (
-    inode.watches === null && MARKS.wide === 0 && (above === null || above.watches === null)
+    inode.watches === null && (above === null || above.watches === null) &&
+    !hasWideMarks(mount, inode.fs)
   ) return;
   tell(mount, dentry, inode, isDir(inode) ? mask | IN_ISDIR : mask);
 }

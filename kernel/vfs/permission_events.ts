@@ -11,7 +11,7 @@ import { BLOCK } from "../core/result.ts";
 import { isDirectory, isRegular } from "./access.ts";
 import { type Caller, canWait, type WaitingCaller } from "./caller.ts";
 import type { Dentry, Path } from "./dentry.ts";
-import { concernsOf, FileEvent, MARKS, type Question } from "./marks.ts";
+import { concernsOf, FileEvent, type Question } from "./marks.ts";
 import type { OpenFile } from "./open_file.ts";
 
 /** What a call asked so far, and the file that it has created already (and may not create twice). */
@@ -23,7 +23,7 @@ export class Asked {
 /** `mask`, one FAN_*_PERM, for the file at `path`: 0, -EPERM, BLOCK, or -errno of an interrupted wait. */
 export function askToGoOn(caller: Caller, path: Path, mask: number): number {
   const { mount, dentry } = path, { inode } = dentry;
-  if (MARKS.asking === 0 || inode === null || !canWait(caller)) return 0;
+  if (mount.vfs.askingGroups === 0 || inode === null || !canWait(caller)) return 0;
   const isDir = isDirectory(inode);
   if (!isDir && !isRegular(inode)) return 0;
   const dir = dentry.isRoot ? null : dentry.parent;
@@ -62,13 +62,13 @@ function awaitAnswer(caller: WaitingCaller, question: Question): number {
 
 /** The same for an open file that is going to be read. HOT */
 export function askBeforeAccess(caller: Caller, file: OpenFile, mask: number): number {
-  if (MARKS.asking === 0 || file.path === null || file.isQuiet) return 0;
+  if (file.path === null || file.isQuiet) return 0;
   return askToGoOn(caller, file.path, mask);
 }
 
 /** Something was created for a call that may have to wait before it is opened. */
 export function rememberCreated(caller: Caller, dentry: Dentry): void {
-  if (MARKS.asking > 0 && canWait(caller)) {
+  if (caller.fs.namespace.vfs.askingGroups > 0 && canWait(caller)) {
     (caller.progress.asked ??= new Asked()).created = dentry;
   }
 }

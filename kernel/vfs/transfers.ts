@@ -1,5 +1,9 @@
-/** What moves between files and where their bytes are stored, for whoever keeps account of that (control groups). */
+/**
+ * What moves between files and where their bytes are stored, for what keeps account of that
+ * (control groups).
+ */
 
+import type { Mount } from "./dentry.ts";
 import type { FileSystem } from "./inode.ts";
 
 export interface TransferCharger {
@@ -7,13 +11,8 @@ export interface TransferCharger {
   charge(dev: number, bytes: number, isWrite: boolean): void;
 }
 
-/** There is one kernel, and one account. */
-class Transfers {
-  charger: TransferCharger | null = null;
-}
-export const TRANSFERS: Transfers = new Transfers();
-
-/** A file of `fs` was read or written (`n` bytes; or it was not). HOT */
-export function noteTransfer(fs: FileSystem, n: number, isWrite: boolean): void {
-  if (n > 0 && TRANSFERS.charger !== null) TRANSFERS.charger.charge(fs.dev, n, isWrite);
+/** A file of `fs`, found by `mount`, was read or written (`n` bytes; or it was not). HOT */
+export function noteTransfer(mount: Mount, fs: FileSystem, n: number, isWrite: boolean): void {
+  const { charger } = mount.vfs;
+  if (n > 0 && charger !== null) charger.charge(fs.dev, n, isWrite);
 }

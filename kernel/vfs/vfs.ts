@@ -13,10 +13,13 @@ import type { Leases } from "./leases.ts";
 import { LockWaits } from "./lock_waits.ts";
 import type { MountNamespace } from "./mounts.ts";
 import { SpecialFiles } from "./special_files.ts";
+import type { TransferCharger } from "./transfers.ts";
 import type { Walk } from "./walk.ts";
 
 export class Vfs {
   readonly host: Host;
+  /** Keeps account of what moves between files and storage; null: nothing does. */
+  readonly charger: TransferCharger | null;
   /** What goes on behind the calls: the loop runs it. */
   readonly deferred: DeferredWork = new DeferredWork();
   readonly dentries: DentryCache = new DentryCache(this.deferred);
@@ -38,6 +41,8 @@ export class Vfs {
   protectedFifos: number = 0;
   /** /proc/sys/fs/lease-break-time: seconds that the holder of a lease has. */
   leaseBreakSec: number = 45;
+  /** Groups of fanotify(7) that may be asked for permission. */
+  askingGroups: number = 0;
   /** Scratch of walk.ts. */
   walk1: Walk | null = null;
   walk2: Walk | null = null;
@@ -48,8 +53,9 @@ export class Vfs {
   private lastPeerGroup: number = 0;
   private lastCookie: number = 0;
 
-  constructor(host: Host) {
+  constructor(host: Host, charger: TransferCharger | null = null) {
     this.host = host;
+    this.charger = charger;
   }
 
   /** Never used again. */

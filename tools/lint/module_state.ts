@@ -180,8 +180,6 @@ const OPEN: readonly Row[] = [
   ["kernel/task/proc/task_view.ts", "NO_CRED", "refers to INITIAL_USER_NAMESPACE"],
   ["kernel/vfs/file_locks.ts", "lastAge", "numbers; Vfs should count"],
   ["kernel/vfs/inode.ts", "nextAnonymousDev", "numbers; Vfs should count"],
-  ["kernel/vfs/marks.ts", "MARKS", "counts; Vfs should have them"],
-  ["kernel/vfs/transfers.ts", "TRANSFERS", "a field of Vfs"],
 ];
 
 function entriesOf(reason: Reason, rows: readonly Row[]): ModuleState[] {

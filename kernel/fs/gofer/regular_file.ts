@@ -61,7 +61,7 @@ export class GoferFile extends OpenFile {
   /** An overlay counts what it does with its layers itself. HOT */
   private accountFor(bytes: number, isWrite: boolean): void {
     const { fs, path } = this;
-    if (path !== null && path.mount.fs === fs) noteTransfer(fs, bytes, isWrite);
+    if (path !== null && path.mount.fs === fs) noteTransfer(path.mount, fs, bytes, isWrite);
   }
 
   private transferIn(io: IoCursor, offset: number): number {

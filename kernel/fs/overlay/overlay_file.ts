@@ -90,8 +90,9 @@ export class OverlayFile extends OpenFile {
 
   /** HOT */
   private accountFor(bytes: number, isWrite: boolean): void {
-    const { fs } = this.inode;
-    if (fs.isOwned || this.source.fs.isStored) noteTransfer(fs, bytes, isWrite);
+    const { path, inode: { fs } } = this;
+    if (path === null || !(fs.isOwned || this.source.fs.isStored)) return;
+    noteTransfer(path.mount, fs, bytes, isWrite);
   }
 
   override poll(): number {

@@ -18,7 +18,6 @@ import { sendToTask, userSignal } from "../../task/signal/send.ts";
 import { SIGPIPE, SIGXFSZ } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { hasPrivileges, removePrivileges } from "../../vfs/attributes.ts";
-import { MARKS } from "../../vfs/marks.ts";
 import { notifyFile } from "../../vfs/notify.ts";
 import {
   type OpenFile,
@@ -42,7 +41,7 @@ export function readFile(t: Task, file: OpenFile, io: IoCursor, nonblocking: boo
   if (offset >= 0 && io.remaining > file.sliceBytes) {
     return readSliced(t, file, io, -1, nonblocking);
   }
-  if (offset >= 0 && MARKS.asking > 0) {
+  if (offset >= 0 && t.kernel.vfs.askingGroups > 0) {
     const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
     if (r < 0) return r;
   }
@@ -66,7 +65,7 @@ export function readFileAt(
   nonblocking: boolean,
 ): number {
   if (io.remaining > file.sliceBytes) return readSliced(t, file, io, offset, nonblocking);
-  if (MARKS.asking > 0) {
+  if (t.kernel.vfs.askingGroups > 0) {
     const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
     if (r < 0) return r;
   }
@@ -93,7 +92,7 @@ function readSliced(
   const isLast = io.remaining <= file.sliceBytes;
   io.limit(file.sliceBytes);
   const wanted = io.remaining, at = offset < 0 ? file.pos : offset + progress.done;
-  if (MARKS.asking > 0) {
+  if (t.kernel.vfs.askingGroups > 0) {
     const r = askBeforeAccess(t, file, FAN_ACCESS_PERM);
     if (r < 0) return r;
   }

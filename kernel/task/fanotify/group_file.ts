@@ -36,7 +36,7 @@ import type { UserMemory } from "../../mm/user_memory.ts";
 import { isDirectory, isRegular } from "../../vfs/access.ts";
 import { dropPath, holdPath, Path } from "../../vfs/dentry.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { type FileEvent, type Mark, MARKS } from "../../vfs/marks.ts";
+import { type FileEvent, type Mark } from "../../vfs/marks.ts";
 import { openQuietly } from "../../vfs/open.ts";
 import { OpenFile, POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
 import type { Kernel } from "../kernel_services.ts";
@@ -90,7 +90,7 @@ export class FanotifyFile extends OpenFile implements Asker {
     this.isUnprivileged = isUnprivileged;
     this.isUnlimited = isUnlimited;
     FANOTIFY_GROUPS.add(1, this.account);
-    if (this.asks) MARKS.asking++;
+    if (this.asks) kernel.vfs.askingGroups++;
   }
 
   override get inode(): Inode {
@@ -298,7 +298,7 @@ export class FanotifyFile extends OpenFile implements Asker {
   /** Whoever waits may go on. */
   protected override release(): void {
     FANOTIFY_GROUPS.give(1, this.account);
-    if (this.asks) MARKS.asking--;
+    if (this.asks) this.kernel.vfs.askingGroups--;
     this.marks.flush(null);
     FANOTIFY_EVENTS.give(this.asked.length, this.account);
     for (const question of this.asked.splice(0)) question.answer(true);

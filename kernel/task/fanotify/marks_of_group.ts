@@ -9,7 +9,7 @@ import {
   FAN_MARK_IGNORED_SURV_MODIFY,
 } from "../../../ffi/abi/fanotify.ts";
 import { INODE_WATCHES } from "../../core/quota.ts";
-import { Mark, type MarkGroup, MARKS, type MarkTarget } from "../../vfs/marks.ts";
+import { Mark, type MarkGroup, type MarkTarget } from "../../vfs/marks.ts";
 import { attachMark, detachMark } from "../../vfs/watch_list.ts";
 
 const IGNORES = FAN_MARK_IGNORE | FAN_MARK_IGNORED_MASK;
@@ -67,7 +67,6 @@ export class GroupMarks {
     }
     const list = listOf(mark.target);
     list.splice(list.indexOf(mark), 1);
-    MARKS.wide--;
   }
 
   private attach(mark: Mark): void {
@@ -78,7 +77,6 @@ export class GroupMarks {
       return;
     }
     listOf(mark.target).push(mark);
-    MARKS.wide++;
   }
 
   /** Lines of fdinfo: the newest mark first. */
