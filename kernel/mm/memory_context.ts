@@ -1,10 +1,11 @@
 /** What all processes of a sandbox share for their memory: the arena, its frames, windows. */
 
+import { ENOMEM } from "../../ffi/abi/errno.ts";
 import type { Arena } from "../../ffi/mem/arena.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Host } from "../core/host.ts";
 import { AddressLayout } from "./address_layout.ts";
-import { FrameAllocator, type FrameWaiter } from "./frames.ts";
+import { FrameAllocator, type FrameWaiter, PAGE_SIZE } from "./frames.ts";
 import type { PatchedSites } from "./patched_sites.ts";
 import { TlbPool } from "./tlb.ts";
 import { AwaitedFault, type MonitorEvent } from "./userfault.ts";
@@ -19,6 +20,9 @@ export interface VdsoPages {
   /** The word of the data page that makes getcpu ask the kernel when it is 0. */
   readonly cpusAt: number;
 }
+
+/** Bytes that are moved at once between two files without a buffer of their own. */
+export const MOVE_BYTES = 65536;
 
 export class MemoryContext {
   readonly arena: Arena;
@@ -43,6 +47,10 @@ export class MemoryContext {
   /** A page for copies that must not touch guest memory: its host address. */
   readonly bounce: number;
 
+  /** Frames for moving bytes between files; -1 until they are needed. */
+  private moveFrame: number = -1;
+  private lastIno: number = 0;
+
   constructor(arena: Arena, platform: Platform, host: Host) {
     this.arena = arena;
     this.platform = platform;
@@ -51,6 +59,17 @@ export class MemoryContext {
     this.windows = new FileWindows(arena);
     this.plainLayout = new AddressLayout(platform.maxUserAddress, null);
     this.bounce = arena.base + this.frames.alloc(1);
+  }
+
+  /** Of shared memory that is no file's. */
+  nextIno(): number {
+    return ++this.lastIno;
+  }
+
+  /** A buffer of MOVE_BYTES for the length of one step: its host address, or -ENOMEM. */
+  moveBuffer(): number {
+    if (this.moveFrame < 0) this.moveFrame = this.frames.alloc(MOVE_BYTES / PAGE_SIZE);
+    return this.moveFrame < 0 ? -ENOMEM : this.arena.base + this.moveFrame;
   }
 
   /** A random one. */

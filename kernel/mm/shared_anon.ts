@@ -18,8 +18,6 @@ const CHUNK = CHUNK_SIZE / PAGE_SIZE;
 /** Device number of the tmpfs that the kernel keeps shared memory in. */
 export const SHMEM_DEV = 1;
 
-let nextIno = 1;
-
 export class SharedAnon extends Backing {
   readonly inode: FileIdentity;
   readonly platformFile = -1;
@@ -41,7 +39,7 @@ export class SharedAnon extends Backing {
     this.bytes = bytes;
     this.piecePages = bytes <= EAGER_BYTES ? bytes / PAGE_SIZE : CHUNK;
     this.isUnnamed = inode === null;
-    this.inode = inode ?? { dev: SHMEM_DEV, ino: nextIno++ };
+    this.inode = inode ?? { dev: SHMEM_DEV, ino: ctx.nextIno() };
   }
 
   /** Reserve all frames of a small one: 0 or -ENOMEM. */

@@ -24,7 +24,6 @@ const AT = {
 } as const;
 const HEADER_BYTES = 32, EVENT_WORDS = IoEvent.size / 4, MAGIC = 0xa10a10a1 | 0;
 const E = IoEvent.at;
-let nextIno = 1;
 
 export class AioRing extends KernelPages {
   /** Places for events, of which one stays empty. */
@@ -33,7 +32,7 @@ export class AioRing extends KernelPages {
   private tail: number = 0;
 
   private constructor(ctx: MemoryContext, base: number, pages: number) {
-    super(ctx.frames, { dev: 0, ino: nextIno++ }, base, pages * PAGE_SIZE);
+    super(ctx.frames, { dev: 0, ino: ctx.nextIno() }, base, pages * PAGE_SIZE);
     this.words = ctx.arena.words;
     this.places = Math.floor((this.bytes - HEADER_BYTES) / IoEvent.size);
     const header = base / 4;

@@ -98,6 +98,7 @@ const SCRATCH: readonly Row[] = [
   ["kernel/net/unix/stream_queue.ts", "one"],
   ["kernel/syscalls/fs/attributes.ts", "given"],
   ["kernel/syscalls/fs/directory.ts", "entries"],
+  ["kernel/syscalls/io/copy.ts", "end"],
   ["kernel/syscalls/io/epoll.ts", "params paramsView"],
   ["kernel/syscalls/io/locks.ts", "buf dv range"],
   ["kernel/syscalls/io/move.ts", "cursor"],
@@ -145,7 +146,6 @@ const OPEN: readonly Row[] = [
   ],
   ["kernel/fs/anonfd/eventfd.ts", "nextId", "numbers; Kernel should count"],
   ["kernel/fs/overlay/layers.ts", "LAYER_CRED", "refers to INITIAL_USER_NAMESPACE"],
-  ["kernel/mm/shared_anon.ts", "nextIno", "numbers; MemoryContext should count"],
   ["kernel/net/net_namespace.ts", "made", "numbers; Kernel should count"],
   [
     "kernel/net/packet/taps.ts",
@@ -158,12 +158,6 @@ const OPEN: readonly Row[] = [
     "one object of Kernel",
   ],
   ["kernel/syscalls/fs/open.ts", "how", "a result"],
-  [
-    "kernel/syscalls/io/move.ts",
-    "blockedSide reason isCutShort",
-    "results; an object of the caller",
-  ],
-  ["kernel/syscalls/io/move.ts", "buffers", "by allocator: a field of MemoryContext"],
   ["kernel/syscalls/net/arguments.ts", "address", "a result"],
   ["kernel/syscalls/net/header.ts", "header headerView", "a result"],
   [
@@ -174,7 +168,6 @@ const OPEN: readonly Row[] = [
   ["kernel/syscalls/time/itimers.ts", "leftNs intervalNs", "results"],
   ["kernel/syscalls/timespec.ts", "time", "a result"],
   ["kernel/syscalls/uring/register_resources.ts", "tagLo tagHi", "results"],
-  ["kernel/task/aio_ring.ts", "nextIno", "numbers; MemoryContext should count"],
   ["kernel/task/fanotify/event.ts", "eventBytes", "a result"],
   ["kernel/task/pidfd.ts", "inodes", "by Pid: a field of Pid"],
   ["kernel/task/proc/task_view.ts", "NO_CRED", "refers to INITIAL_USER_NAMESPACE"],

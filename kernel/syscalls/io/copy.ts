@@ -23,10 +23,13 @@ import { SIGPIPE } from "../../task/signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { askBeforeAccess } from "../../vfs/permission_events.ts";
-import { betweenPipes, isTargetBlocked, isUnfinished, moveBytes, stopReason } from "./move.ts";
+import { betweenPipes, moveBytes, MoveEnd } from "./move.ts";
 import { readFile, waitReadable, waitWritable, writeFile } from "./transfer.ts";
 
 export const SPLICE_F_KNOWN = 15;
+
+/** Of the move of the call that runs. */
+const end = new MoveEnd();
 
 /** What `offsetArg` found. */
 const NONE = -1, FAULTY = -2, NEGATIVE = -3;
@@ -60,15 +63,15 @@ export function sysSendfile(t: Task, a: SyscallArgs): number {
   if (!from.isSeekable && !(to instanceof PipeFile)) return -EINVAL;
   const may = askBeforeAccess(t, from, FAN_ACCESS_PERM);
   if (may < 0) return may;
-  p.done += moveBytes(t, from, offset < 0 ? -1 : offset + p.done, to, -1, len - p.done);
-  let r = stopReason();
+  p.done += moveBytes(t, from, offset < 0 ? -1 : offset + p.done, to, -1, len - p.done, end);
+  let r = end.reason;
   if (r === -EAGAIN) {
     // What is in a pipe already is not waited for.
     const stops = to.isNonblocking || (p.done > 0 && to instanceof PipeFile);
     if (!stops) r = waitFor(t, from, to);
     if (r === BLOCK) return BLOCK;
   }
-  if (isUnfinished() && t.yieldTurn() === BLOCK) return BLOCK;
+  if (end.isCutShort && t.yieldTurn() === BLOCK) return BLOCK;
   if (p.done > 0) r = p.done;
   else if (r === -EPIPE) sendToTask(t, userSignal(SIGPIPE, t));
   return r < 0 ? r : storeOffset(t, addr, offset + r, r);
@@ -76,7 +79,7 @@ export function sysSendfile(t: Task, a: SyscallArgs): number {
 
 /** Wait for the side that could not go on. */
 function waitFor(t: Task, from: OpenFile, to: OpenFile): number {
-  return isTargetBlocked() ? waitWritable(t, to) : waitReadable(t, from);
+  return end.isTargetBlocked ? waitWritable(t, to) : waitReadable(t, from);
 }
 
 /** copy_file_range(2): regular files of one file system only. */
@@ -102,8 +105,8 @@ export function sysCopyFileRange(t: Task, a: SyscallArgs): number {
   if (isSame && start < target + len && target < start + len) return -EINVAL;
   const may = askBeforeAccess(t, from, FAN_ACCESS_PERM);
   if (may < 0) return may;
-  const n = moveBytes(t, from, inAt, to, outAt, len);
-  if (n === 0 && stopReason() < 0) return stopReason();
+  const n = moveBytes(t, from, inAt, to, outAt, len, end);
+  if (n === 0 && end.reason < 0) return end.reason;
   const r = storeOffset(t, inAddr, inAt + n, n);
   return r < 0 ? r : storeOffset(t, outAddr, outAt + n, n);
 }
@@ -149,15 +152,15 @@ export function spliceFiles(
   if (from instanceof PipeFile && to instanceof PipeFile && from.pipe === to.pipe) return -EINVAL;
   const may = askBeforeAccess(t, from, FAN_ACCESS_PERM);
   if (may < 0) return may;
-  const n = moveBytes(t, from, inAt, to, outAt, len);
-  return n === 0 && stopReason() < 0 ? settle(t, from, to, stopReason(), flags) : n;
+  const n = moveBytes(t, from, inAt, to, outAt, len, end);
+  return n === 0 && end.reason < 0 ? settle(t, from, to, end.reason, flags) : n;
 }
 
 /** Nothing was moved: wait, or the error. */
 function settle(t: Task, from: OpenFile, to: OpenFile, r: number, flags: number): number {
   if (r === -EPIPE) sendToTask(t, userSignal(SIGPIPE, t));
   if (r !== -EAGAIN || (flags & SPLICE_F_NONBLOCK) !== 0) return r;
-  return (isTargetBlocked() ? to : from).isNonblocking ? r : waitFor(t, from, to);
+  return (end.isTargetBlocked ? to : from).isNonblocking ? r : waitFor(t, from, to);
 }
 
 /** tee(2): pipe to pipe, and the source keeps its bytes. */
@@ -180,7 +183,7 @@ export function teeFiles(
   if (!(from instanceof PipeFile) || !(to instanceof PipeFile) || from.pipe === to.pipe) {
     return -EINVAL;
   }
-  const n = betweenPipes(from, to, len, false);
+  const n = betweenPipes(from, to, len, false, end);
   return n < 0 ? settle(t, from, to, n, flags) : n;
 }
 
