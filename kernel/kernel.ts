@@ -29,9 +29,9 @@ import { KeyStore } from "./keys/key_store.ts";
 import { MemoryContext } from "./mm/memory_context.ts";
 import { registerFamilies } from "./net/families.ts";
 import { GenericFamilies } from "./net/netlink/generic.ts";
-import { ProcConnector } from "./net/netlink/proc_connector.ts";
 import { TaskStats } from "./task/task_stats.ts";
 import { NetNamespace } from "./net/net_namespace.ts";
+import { NetShared } from "./net/net_shared.ts";
 import { type CallObserver, CallRecord } from "./syscalls/call_record.ts";
 import { UrgentSignals } from "./syscalls/io/async.ts";
 import { BpfPrograms } from "./task/cgroup/bpf_programs.ts";
@@ -41,6 +41,7 @@ import { IoCharges } from "./task/cgroup/io.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
 import { OomKiller } from "./task/oom_killer.ts";
+import { TaskNetworks } from "./task/net_finder.ts";
 import { TaskIpcUser } from "./task/ipc_user.ts";
 import { type Kernel, Scratch } from "./task/kernel_services.ts";
 import { initialNamespaces, type Namespaces } from "./task/namespaces.ts";
@@ -96,6 +97,7 @@ export class SandboxKernel implements Kernel {
   readonly fsTypes: FsTypes = new FsTypes();
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
+  readonly net: NetShared;
   readonly namespaces: Namespaces;
   readonly terminals: Terminals;
   /** What /proc and /sys show. */
@@ -128,23 +130,26 @@ export class SandboxKernel implements Kernel {
     const unlimited = { pages: 0, inodes: 0 };
     this.memfds = new MemfdStore(this.vfs, new TmpfsFs(this.memory.frames, host, unlimited));
     this.secrets = new SecretStore(this.vfs, this.memory.frames, host);
-    const net = new NetNamespace(this.memory.frames, host, options.network ?? null);
-    registerFamilies(net);
     const { frames, bounce } = this.memory, hostFiles = new HostFdFs(host, bounce);
     this.vfs.special.fifo = new HostFifoOpener(new FifoOpener(frames), hostFiles, this.timers);
     this.loop = new Loop(this, host, () => this.memory.reclaim());
     const sysctl = new SysctlStore();
     this.sysctl = sysctl;
     this.keys = new KeyStore(sysctl, host, this.timers);
-    net.settings = net.common = sysctl;
-    net.timers = this.timers;
-    net.deferred = this.vfs.deferred;
-    net.calls = this;
-    net.connector = new ProcConnector(net);
-    net.generic = new GenericFamilies();
-    this.taskStats = new TaskStats(this, net.generic.nextId);
-    net.generic.add(this.taskStats);
-    net.urgent = new UrgentSignals();
+    const generic = new GenericFamilies();
+    this.taskStats = new TaskStats(this, generic.nextId);
+    generic.add(this.taskStats);
+    this.net = new NetShared(frames, host, {
+      timers: this.timers,
+      deferred: this.vfs.deferred,
+      calls: this,
+      finder: new TaskNetworks(),
+      generic,
+      urgent: new UrgentSignals(),
+      settings: sysctl,
+    });
+    const net = new NetNamespace(this.net, options.network ?? null);
+    registerFamilies(net);
     if (options.network) net.adopt(options.network.settings);
     this.ipcUser = new TaskIpcUser(this);
     this.namespaces = initialNamespaces({
@@ -187,14 +192,7 @@ export class SandboxKernel implements Kernel {
   }
 
   newNetNamespace(owner: UserNamespace): NetNamespace {
-    const net = new NetNamespace(this.memory.frames, this.host, null, owner, false);
-    net.inherit(this.namespaces.net);
-    net.timers = this.timers;
-    net.deferred = this.vfs.deferred;
-    net.calls = this;
-    net.urgent = this.namespaces.net.urgent;
-    net.generic = this.namespaces.net.generic;
-    net.finder = this.namespaces.net.finder;
+    const net = new NetNamespace(this.net, null, owner, this.namespaces.net);
     registerFamilies(net);
     return net;
   }

@@ -1,6 +1,7 @@
 /**
- * What the sockets of a network namespace share: memory, clocks, the registries of names and ports, and the transport
- * that carries internet packets. Families register themselves here (families.ts).
+ * What the sockets of a network namespace share: the registries of names and ports, settings, links, and the transport
+ * that carries internet packets. Families register themselves here (families.ts); what all namespaces share is in
+ * net_shared.ts.
  */
 
 import { EAFNOSUPPORT, EINVAL } from "../../ffi/abi/errno.ts";
@@ -14,12 +15,12 @@ import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespa
 import type { NetTables } from "../fs/procfs/net_tables.ts";
 import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
-import { TimerQueue } from "../time/timer.ts";
+import type { TimerQueue } from "../time/timer.ts";
 import type { SocketCaller } from "./message.ts";
 import type { InetPorts } from "./inet/create.ts";
-import type { GenericFamilies } from "./netlink/generic.ts";
-import type { ProcConnector } from "./netlink/proc_connector.ts";
+import { ProcConnector } from "./netlink/proc_connector.ts";
 import { Taps } from "./packet/taps.ts";
+import type { NetShared } from "./net_shared.ts";
 import { type NetlinkProtocol, netlinkProtocols } from "./netlink/protocol.ts";
 import { settingsAt } from "./links/change_setting.ts";
 import { LinkTable } from "./links/link_table.ts";
@@ -40,21 +41,6 @@ export interface SocketFamily {
   ): readonly [Socket, Socket] | number;
 }
 
-/** Network namespaces as a caller names them; null: there is no such. */
-export interface NamespaceFinder {
-  ofProcess(caller: SocketCaller, pid: number): NetNamespace | null;
-  ofFile(caller: SocketCaller, fd: number): NetNamespace | null;
-}
-
-/** The kernel, as the one that knows whose call is being served. */
-export interface CurrentCaller {
-  readonly current: SocketCaller | null;
-}
-
-export interface UrgentListener {
-  onUrgent(socket: Socket): void;
-}
-
 /** A transport; one with `isWanted` false is not to be used. */
 export interface OfferedTransport extends Transport {
   readonly isWanted?: boolean;
@@ -73,73 +59,65 @@ const AF_MAX = 46;
 /** LIMIT: socket types (SOCK_MAX). */
 const SOCK_MAX = 11;
 
-/** How many there have been. */
-let made = 0;
-
 export class NetNamespace extends Namespace {
   override readonly kind = "net";
+  readonly shared: NetShared;
   /** SO_NETNS_COOKIE: the number of no other one. */
-  readonly cookie: number = ++made;
+  readonly cookie: number;
   readonly frames: FrameAllocator;
   readonly host: Host;
-  /** What ends waits that no program waits in: the kernel's, or one of its own (tests). */
-  timers: TimerQueue = new TimerQueue();
-  /** What its sockets leave to do: the kernel's, or of its own (tests). */
-  deferred: DeferredWork = new DeferredWork();
+  readonly timers: TimerQueue;
+  /** What its sockets leave to do. */
+  readonly deferred: DeferredWork;
   /** Its interfaces, while the kernel carries the packets itself. */
   readonly links: LinkTable;
   /** The ports of those sockets; null: none can be reached from other namespaces. */
   inet: InetPorts | null = null;
-  /**
-   * For writes and requests that carry no caller: splice(2), sendfile(2) and io_submit(2) write as
-   * write(2) does.
-   */
-  calls: CurrentCaller | null = null;
-  /** Who knows other namespaces by what stands for them. */
-  finder: NamespaceFinder | null = null;
   /** Of the process that the kernel runs in; null: this namespace has only its own loopback. */
   readonly network: HostNetwork | null;
-  /** Who watches what passes its links. */
-  readonly taps: Taps = new Taps();
+  /** What watches its links. */
+  readonly taps: Taps;
   /** What its sockets sent and received. */
   readonly traffic: Traffic = new Traffic();
   /** The protocols of AF_NETLINK by number. */
   readonly netlink: ReadonlyMap<number, NetlinkProtocol> = netlinkProtocols();
-  /** Who answers generic netlink; null: only its own controller. */
-  generic: GenericFamilies | null = null;
   /** What tells of processes; null: not in this namespace. */
-  connector: ProcConnector | null = null;
+  readonly connector: ProcConnector | null;
   /** Settings of /proc/sys/net; null: as Linux has them. */
-  settings: SysctlStore | null = null;
-  /** Those that all namespaces have from the first one. */
-  common: SysctlStore | null = null;
+  readonly settings: SysctlStore | null;
   /** All that are open. */
   readonly sockets: SocketIndex = new SocketIndex();
-  /** What /proc/net shows; null until somebody looks. */
+  /** What /proc/net shows; null until it is looked at. */
   tables: NetTables | null = null;
   /** Addresses that gave a cookie for TCP_FASTOPEN. */
   readonly cookies: Set<string> = new Set();
-  /** Who hears of urgent data that came from outside. */
-  urgent: UrgentListener | null = null;
   private readonly offered: OfferedTransport[] = [];
   private chosen: Transport | null = null;
   private readonly families: (SocketFamily | null)[] = new Array<SocketFamily | null>(AF_MAX)
     .fill(null);
 
+  /** `first`: the kernel's first one, whose settings a further one has; null: this is it. */
   constructor(
-    frames: FrameAllocator,
-    host: Host,
+    shared: NetShared,
     network: HostNetwork | null = null,
     owner: UserNamespace = INITIAL_USER_NAMESPACE,
-    isInitial: boolean = true,
+    first: NetNamespace | null = null,
   ) {
-    super(owner, isInitial);
-    this.frames = frames;
-    this.host = host;
+    super(owner, first === null);
+    this.shared = shared;
+    this.cookie = shared.nextCookie();
+    this.frames = shared.frames;
+    this.host = shared.host;
+    this.timers = shared.timers;
+    this.deferred = shared.deferred;
     this.network = network;
+    this.taps = new Taps(shared);
+    this.connector = first === null ? new ProcConnector(this) : null;
+    this.settings = first === null ? shared.settings : inheritedSettings(first);
     this.links = new LinkTable(this);
     // As in the first network namespace of a machine.
-    if (isInitial) this.links.setUp(this.links.lo, true);
+    if (first === null) this.links.setUp(this.links.lo, true);
+    else this.links.settings.ipv4.inherit(first.links.settings.ipv4);
   }
 
   /** One that may be chosen. Of several the last that is wanted is it. */
@@ -152,14 +130,6 @@ export class NetNamespace extends Namespace {
     this.chosen ??= this.offered.findLast((t) => t.isWanted !== false) ?? null;
     if (this.chosen === null) throw new KernelBug("a network namespace without a transport");
     return this.chosen;
-  }
-
-  /** What a new namespace has of the first one's settings. */
-  inherit(first: NetNamespace): void {
-    this.links.settings.ipv4.inherit(first.links.settings.ipv4);
-    this.settings = new SysctlStore();
-    this.common = first.common;
-    for (const path of INHERITED) this.settings.set(path, first.setting(path));
   }
 
   /** Settings of the host's network, by path below /proc/sys. */
@@ -180,7 +150,7 @@ export class NetNamespace extends Namespace {
 
   /** The task whose call is being served; null: none is, or a test has none. */
   get caller(): SocketCaller | null {
-    return this.calls?.current ?? null;
+    return this.shared.calls?.current ?? null;
   }
 
   /** The first number of a setting. */
@@ -212,4 +182,11 @@ export class NetNamespace extends Namespace {
     if (type < 0 || type >= SOCK_MAX) return -EINVAL;
     return this.families[family] ?? -EAFNOSUPPORT;
   }
+}
+
+/** What a new namespace has of the first one's settings. */
+function inheritedSettings(first: NetNamespace): SysctlStore {
+  const settings = new SysctlStore();
+  for (const path of INHERITED) settings.set(path, first.setting(path));
+  return settings;
 }

@@ -22,7 +22,7 @@ export class NetSettingsView implements NetSettings {
     return this.#net.isInitial;
   }
   get store(): SysctlStore {
-    return this.#net.settings ??= new SysctlStore();
+    return this.#net.settings ?? new SysctlStore();
   }
   isAdministrator(cred: Credentials): boolean {
     return this.#net.isCapable(cred, CAP_NET_ADMIN);

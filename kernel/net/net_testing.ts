@@ -11,6 +11,7 @@ import { BufferCursor, errno, TestFiles } from "../vfs/vfs_testing.ts";
 import { registerFamilies } from "./families.ts";
 import { Message, SocketAddress, type SocketCaller } from "./message.ts";
 import { NetNamespace } from "./net_namespace.ts";
+import { type NetServices, NetShared } from "./net_shared.ts";
 import { Socket } from "./socket.ts";
 
 export class NetLab implements SocketCaller {
@@ -24,8 +25,13 @@ export class NetLab implements SocketCaller {
   readonly last: Message = new Message();
 
   /** `network`: of a host that it is the network of. */
-  constructor(host: Host | null = null, network: HostNetwork | null = null) {
-    this.net = new NetNamespace(this.test.frames, host ?? this.test.host, network);
+  constructor(
+    host: Host | null = null,
+    network: HostNetwork | null = null,
+    services: NetServices = {},
+  ) {
+    const shared = new NetShared(this.test.frames, host ?? this.test.host, services);
+    this.net = new NetNamespace(shared, network);
     registerFamilies(this.net);
   }
 

@@ -88,7 +88,7 @@ const MAX_FORCED = 16 << 20;
 
 /** What a buffer may have by a setting of all namespaces. */
 function maxOf({ net }: Socket, path: string): number {
-  return Math.min(net.common?.number(path) ?? MAX_BUFFER, MAX_FORCED);
+  return Math.min(net.shared.settings?.number(path) ?? MAX_BUFFER, MAX_FORCED);
 }
 
 const name = new SocketAddress();

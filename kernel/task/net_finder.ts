@@ -2,7 +2,8 @@
 
 import { NsFile } from "../fs/procfs/ns_fs.ts";
 import type { SocketCaller } from "../net/message.ts";
-import { type NamespaceFinder, NetNamespace } from "../net/net_namespace.ts";
+import { NetNamespace } from "../net/net_namespace.ts";
+import type { NamespaceFinder } from "../net/net_shared.ts";
 import { Task } from "./task.ts";
 
 export class TaskNetworks implements NamespaceFinder {

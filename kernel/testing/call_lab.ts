@@ -21,6 +21,7 @@ import { FifoOpener } from "../ipc/fifo.ts";
 import { registerFamilies } from "../net/families.ts";
 import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
+import { NetShared } from "../net/net_shared.ts";
 import { joinGroups } from "../task/cgroup/group_set.ts";
 import { Cgroups } from "../task/cgroup/hierarchy.ts";
 import { TaskStats } from "../task/task_stats.ts";
@@ -102,7 +103,7 @@ export class LabKernel implements Kernel {
     this.vfs = new Vfs(this.host);
     this.memfds = new MemfdStore(this.vfs, this.newTmpfs());
     this.secrets = new SecretStore(this.vfs, this.memory.frames, this.host);
-    const net = new NetNamespace(this.memory.frames, this.host);
+    const net = new NetNamespace(new NetShared(this.memory.frames, this.host));
     this.namespaces = initialNamespaces({
       hostname: "lab",
       ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE),
@@ -121,7 +122,7 @@ export class LabKernel implements Kernel {
     return new IpcNamespace(this.memory, this.vfs, user, new SysctlStore(), owner);
   }
   newNetNamespace(owner: UserNamespace): NetNamespace {
-    return new NetNamespace(this.memory.frames, this.host, null, owner, false);
+    return new NetNamespace(this.namespaces.net.shared, null, owner, this.namespaces.net);
   }
   get namespaceFiles(): never {
     throw new Error("a lab has no files of namespaces");

@@ -26,6 +26,7 @@ import { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import { RunQueue } from "../run_queue.ts";
 import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
+import { NetShared } from "../net/net_shared.ts";
 import { KeyStore } from "../keys/key_store.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import { FairTurns } from "../fair_turns.ts";
@@ -166,7 +167,9 @@ export class LabKernel implements Kernel {
     this.namespaces = initialNamespaces({
       hostname: "lab",
       ipc: this.newIpcNamespace(INITIAL_USER_NAMESPACE),
-      net: this.newNetNamespace(INITIAL_USER_NAMESPACE, true),
+      net: new NetNamespace(
+        new NetShared(this.memory.frames, this.host, { deferred: this.files.vfs.deferred }),
+      ),
       pids: this.pids,
       cgroups: new Cgroups(this),
     });
@@ -178,10 +181,8 @@ export class LabKernel implements Kernel {
     const user = new TaskIpcUser(this);
     return new IpcNamespace(this.memory, this.files.vfs, user, this.sysctl, owner);
   }
-  newNetNamespace(owner: UserNamespace, isInitial: boolean = false): NetNamespace {
-    const net = new NetNamespace(this.memory.frames, this.host, null, owner, isInitial);
-    net.deferred = this.vfs.deferred;
-    return net;
+  newNetNamespace(owner: UserNamespace): NetNamespace {
+    return new NetNamespace(this.namespaces.net.shared, null, owner, this.namespaces.net);
   }
   get vfs(): Vfs {
     return this.files.vfs;

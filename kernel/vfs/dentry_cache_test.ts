@@ -1,5 +1,6 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
 import { AT_FDCWD, O_RDONLY } from "../../ffi/abi/fcntl.ts";
+import { ACCOUNTING } from "../core/account.ts";
 import { SLICE_UNITS } from "../core/deferred_work.ts";
 import { TMPFS_INODES } from "../core/quota.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
@@ -174,25 +175,39 @@ Deno.test("names that were missing in a removed directory are forgotten in slice
 });
 
 Deno.test("the tree and the files of a tmpfs without mounts go in slices", () => {
-  const t = new TestFiles(), c = t.root, { dentries } = t.vfs, used = TMPFS_INODES.used;
+  const t = new TestFiles(),
+    c = t.root,
+    { dentries } = t.vfs,
+    used = TMPFS_INODES.countOf(ACCOUNTING.current);
   mkdirAt(c, AT_FDCWD, "/m", 0o755);
   const before = dentries.count, fs = new TmpfsFs(t.frames, t.host, {});
   assertEquals(addMount(c, fs, place(c, "/m"), 0, "t"), 0);
   mkdirAt(c, AT_FDCWD, "/m/d", 0o755);
   for (let i = 0; i < 3 * SLICE_UNITS; i++) writeText(c, `/m/${i % 2 === 0 ? "d" : "."}/${i}`, "");
   assertEquals(errno(unmount(c, place(c, "/m"), 0)), 0);
-  const left = () => dentries.count + TMPFS_INODES.used;
+  const left = () => dentries.count + TMPFS_INODES.countOf(ACCOUNTING.current);
   assertEquals(largestSlice(t.vfs, left) <= SLICE_UNITS, true);
-  assertEquals([dentries.count, TMPFS_INODES.used, fs.usedInodes], [before, used + 1, 0]);
+  assertEquals([dentries.count, TMPFS_INODES.countOf(ACCOUNTING.current), fs.usedInodes], [
+    before,
+    used + 1,
+    0,
+  ]);
 });
 
 Deno.test("a small tmpfs is gone when the call is over", () => {
-  const t = new TestFiles(), c = t.root, used = TMPFS_INODES.used, bytes = t.frames.usedBytes;
+  const t = new TestFiles(),
+    c = t.root,
+    used = TMPFS_INODES.countOf(ACCOUNTING.current),
+    bytes = t.frames.usedBytes;
   mkdirAt(c, AT_FDCWD, "/m", 0o755);
   assertEquals(addMount(c, new TmpfsFs(t.frames, t.host, {}), place(c, "/m"), 0, "t"), 0);
   writeText(c, "/m/f", "text");
   assertEquals(errno(unmount(c, place(c, "/m"), 0)), 0);
-  assertEquals([t.vfs.deferred.isEmpty, TMPFS_INODES.used, t.frames.usedBytes], [
+  assertEquals([
+    t.vfs.deferred.isEmpty,
+    TMPFS_INODES.countOf(ACCOUNTING.current),
+    t.frames.usedBytes,
+  ], [
     true,
     used + 1,
     bytes,

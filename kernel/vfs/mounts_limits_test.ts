@@ -24,11 +24,11 @@ import { MOUNT_MAX, MountNamespace } from "./mounts.ts";
 import { findAt } from "./status.ts";
 import { errno, type TestCaller, TestFiles } from "./vfs_testing.ts";
 
-/** Deeper than a JavaScript stack. */
 function mountCount(): number {
   return MOUNTS.countOf(ACCOUNTING.current);
 }
 
+/** Deeper than a JavaScript stack. */
 const DEEP = 15_000;
 
 function find(c: TestCaller, text: string): Path {

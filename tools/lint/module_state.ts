@@ -146,12 +146,6 @@ const OPEN: readonly Row[] = [
   ],
   ["kernel/fs/anonfd/eventfd.ts", "nextId", "numbers; Kernel should count"],
   ["kernel/fs/overlay/layers.ts", "LAYER_CRED", "refers to INITIAL_USER_NAMESPACE"],
-  ["kernel/net/net_namespace.ts", "made", "numbers; Kernel should count"],
-  [
-    "kernel/net/packet/taps.ts",
-    "watchers",
-    "a count; the common part of network namespaces should have it",
-  ],
   [
     "kernel/net/rights.ts",
     "waiting isCollecting closed dropped isDropping",

@@ -9,6 +9,7 @@ import {
   EPOLLONESHOT,
   EPOLLOUT,
 } from "../../../ffi/abi/epoll.ts";
+import { ACCOUNTING } from "../../core/account.ts";
 import { DeferredWork, SLICE_UNITS } from "../../core/deferred_work.ts";
 import { EPOLL_ITEMS } from "../../core/quota.ts";
 import { Waiter, WaitQueue } from "../../core/wait.ts";
@@ -196,29 +197,36 @@ Deno.test("many descriptors of one file come and go in any order", () => {
 });
 
 Deno.test("a set of many items ends in slices, also those of one file", () => {
-  const before = EPOLL_ITEMS.used, set = newSet(), shared = new Fake();
+  const before = EPOLL_ITEMS.countOf(ACCOUNTING.current), set = newSet(), shared = new Fake();
   const files = Array.from({ length: SLICE_UNITS }, () => new Fake());
   for (let fd = 0; fd < 2 * SLICE_UNITS; fd++) set.add(shared, fd, EPOLLIN, 0, 0);
   files.forEach((file, fd) => set.add(file, fd, EPOLLIN, 0, 0));
   set.drop();
-  assertEquals(EPOLL_ITEMS.used - before, 2 * SLICE_UNITS);
+  assertEquals(EPOLL_ITEMS.countOf(ACCOUNTING.current) - before, 2 * SLICE_UNITS);
   // A file that is closed meanwhile takes its items along.
   files[7]!.set(EPOLLIN);
   files[7]!.drop();
   let slices = 0;
   for (; !deferred.isEmpty; slices++) deferred.step();
-  assertEquals([EPOLL_ITEMS.used - before, slices >= 2, slices <= 3], [0, true, true]);
+  assertEquals([EPOLL_ITEMS.countOf(ACCOUNTING.current) - before, slices >= 2, slices <= 3], [
+    0,
+    true,
+    true,
+  ]);
   shared.drop();
 });
 
 Deno.test("a closed file with many items ends them in slices, and is not reported", () => {
-  const before = EPOLL_ITEMS.used, set = newSet(), file = new Fake(), count = 3 * SLICE_UNITS;
+  const before = EPOLL_ITEMS.countOf(ACCOUNTING.current),
+    set = newSet(),
+    file = new Fake(),
+    count = 3 * SLICE_UNITS;
   file.bits = EPOLLIN;
   for (let fd = 0; fd < count; fd++) set.add(file, fd, EPOLLIN, 0, 0);
   file.drop();
-  assertEquals(EPOLL_ITEMS.used - before, count - SLICE_UNITS);
+  assertEquals(EPOLL_ITEMS.countOf(ACCOUNTING.current) - before, count - SLICE_UNITS);
   assertEquals([set.poll(), collect(set)], [0, []]);
   while (!deferred.isEmpty) deferred.step();
-  assertEquals(EPOLL_ITEMS.used, before);
+  assertEquals(EPOLL_ITEMS.countOf(ACCOUNTING.current), before);
   set.drop();
 });

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { EAGAIN, EEXIST, EINVAL } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD, O_CREAT, O_RDONLY, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import * as N from "../../../ffi/abi/inotify.ts";
+import { ACCOUNTING } from "../../core/account.ts";
 import { SLICE_UNITS } from "../../core/deferred_work.ts";
 import { INODE_WATCHES, INOTIFY_EVENTS } from "../../core/quota.ts";
 import { mkdirAt } from "../../vfs/create.ts";
@@ -135,19 +136,21 @@ Deno.test("a closed descriptor leaves no watches", () => {
 });
 
 Deno.test("many watches end in slices, and tell of nothing any more", () => {
-  const { files, file, watch } = lab(), before = INODE_WATCHES.used, count = SLICE_UNITS + 100;
-  const events = INOTIFY_EVENTS.used;
+  const { files, file, watch } = lab(),
+    before = INODE_WATCHES.countOf(ACCOUNTING.current),
+    count = SLICE_UNITS + 100;
+  const events = INOTIFY_EVENTS.countOf(ACCOUNTING.current);
   for (let i = 0; i < count; i++) {
     writeText(files.root, `/f${i}`, "x");
     watch(`/f${i}`);
   }
   file.drop();
-  assertEquals(INODE_WATCHES.used - before, 100);
+  assertEquals(INODE_WATCHES.countOf(ACCOUNTING.current) - before, 100);
   writeText(files.root, `/f${count - 1}`, "y");
   assertEquals(errno(unlinkAt(files.root, AT_FDCWD, `/f${count - 2}`)), 0);
-  assertEquals(INODE_WATCHES.used - before, 99);
+  assertEquals(INODE_WATCHES.countOf(ACCOUNTING.current) - before, 99);
   const { deferred } = files.vfs;
   deferred.step();
-  assertEquals([INODE_WATCHES.used - before, deferred.isEmpty], [0, true]);
-  assertEquals(INOTIFY_EVENTS.used, events);
+  assertEquals([INODE_WATCHES.countOf(ACCOUNTING.current) - before, deferred.isEmpty], [0, true]);
+  assertEquals(INOTIFY_EVENTS.countOf(ACCOUNTING.current), events);
 });

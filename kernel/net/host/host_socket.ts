@@ -436,6 +436,6 @@ class HostSocketWatch extends Waiter {
     socket.queue.wake(events);
     // DIFFERS: bytes that come while an urgent one is unread may be taken for urgent ones.
     const isNew = this.urgentBytes >= 0 && this.urgentBytes !== urgentBytes;
-    if (isNew) socket.net.urgent?.onUrgent(socket);
+    if (isNew) socket.net.shared.urgent?.onUrgent(socket);
   }
 }

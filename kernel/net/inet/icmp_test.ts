@@ -8,10 +8,9 @@ import { checksum } from "./ip_packet.ts";
 const REQUEST = "\x08\0\0\0\0\0\0\x05payload";
 
 function lab(range: string): NetLab {
-  const made = new NetLab();
-  made.net.settings = new SysctlStore();
-  made.net.settings.adopt(new Map([["net/ipv4/ping_group_range", range]]));
-  return made;
+  const settings = new SysctlStore();
+  settings.adopt(new Map([["net/ipv4/ping_group_range", range]]));
+  return new NetLab(null, null, { settings });
 }
 
 Deno.test("a ping socket hears the answer to its own request, with its port as identifier", () => {

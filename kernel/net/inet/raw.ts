@@ -19,7 +19,6 @@ import { isToMany } from "./group_route.ts";
 import { carry } from "./loopback_ip.ts";
 import { showPacket } from "../packet/wire.ts";
 import { countPacket } from "../traffic/travel.ts";
-import { watch } from "../packet/taps.ts";
 import { stampSent } from "./timestamping.ts";
 import { routeToMany } from "./to_many.ts";
 import { MessageSocket } from "./message_socket.ts";
@@ -47,7 +46,7 @@ export class RawSocket extends MessageSocket {
     if (isIcmp6) this.checksumAt = ICMP6_CHECKSUM;
     this.hasHeader = protocol === I.IPPROTO_RAW;
     inet.raw.add(this);
-    if (protocol === I.IPPROTO_TCP) watch(1);
+    if (protocol === I.IPPROTO_TCP) net.shared.watchers++;
   }
 
   override get includesHeader(): boolean {
@@ -200,7 +199,7 @@ export class RawSocket extends MessageSocket {
 
   protected override release(): void {
     this.inet.raw.delete(this);
-    if (this.protocol === I.IPPROTO_TCP) watch(-1);
+    if (this.protocol === I.IPPROTO_TCP) this.net.shared.watchers--;
     super.release();
   }
 }

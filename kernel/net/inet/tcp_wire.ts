@@ -10,7 +10,6 @@ import { NO_MAC } from "../links/link.ts";
 import { PacketHeader } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { putHeader } from "../packet/ethernet.ts";
-import { isWatched } from "../packet/taps.ts";
 import { countSegments } from "../traffic/travel.ts";
 import { type Endpoint, isV4 } from "./address.ts";
 import { checksum, headed, headed6, pseudoHeader } from "./ip_packet.ts";
@@ -55,7 +54,7 @@ export function showHandshake(client: TcpSocket, server: TcpSocket): void {
   count(client, server, 2, SYN_BYTES - STAMPED);
   count(server, client, 1, SYN_BYTES - STAMPED);
   server.net.traffic.tcp.accepted++;
-  if (!isWatched()) return;
+  if (client.net.shared.watchers === 0) return;
   const from = client.sequence.first >>> 0, to = server.sequence.first >>> 0;
   show(client, server, SYN, from, 0, NOTHING);
   show(server, client, SYN | ACK, to, from + 1, NOTHING);
@@ -72,7 +71,7 @@ export function showRefusal(client: TcpSocket): void {
   countSegments(net, there, remote.address, 1, SYN_BYTES);
   countSegments(there, net, local.address, 1, HEADER);
   there.traffic.tcp.resetsOut++;
-  if (!isWatched()) return;
+  if (client.net.shared.watchers === 0) return;
   segment(net, there, local, remote, SYN, first >>> 0, 0, NOTHING);
   segment(there, net, remote, local, RST | ACK, 0, first + 1, NOTHING);
 }
@@ -80,7 +79,7 @@ export function showRefusal(client: TcpSocket): void {
 /** `length` bytes went into the peer's queue, whose last they are. */
 export function showData(from: TcpSocket, to: TcpSocket, length: number): void {
   const { sequence } = from, queue = to.incoming;
-  if (isWatched()) {
+  if (from.net.shared.watchers > 0) {
     for (let done = 0; done < length;) {
       const n = Math.min(length - done, SEGMENT_BYTES), bytes = new Uint8Array(n);
       queue.peek(cursor.set(bytes, n), queue.length - length + done, n);
@@ -101,7 +100,7 @@ export function showData(from: TcpSocket, to: TcpSocket, length: number): void {
 }
 
 export function showEnd(from: TcpSocket, to: TcpSocket): void {
-  if (isWatched()) {
+  if (from.net.shared.watchers > 0) {
     show(from, to, FIN | ACK, from.sequence.next, to.sequence.next, NOTHING);
     show(to, from, ACK, to.sequence.next, from.sequence.next + 1, NOTHING);
   }
@@ -116,7 +115,7 @@ export function showEnd(from: TcpSocket, to: TcpSocket): void {
 export function showReset(from: TcpSocket, to: TcpSocket): void {
   count(from, to, 1, 0);
   from.net.traffic.tcp.resetsOut++;
-  if (!isWatched()) return;
+  if (from.net.shared.watchers === 0) return;
   show(from, to, RST | ACK, from.sequence.next, to.sequence.next, NOTHING);
 }
 

@@ -52,7 +52,6 @@ import { type Message, PacketHeader, SocketAddress, type SocketCaller } from "..
 import type { NetNamespace } from "../net_namespace.ts";
 import { Endpoint, endpointOf, isV4, MAPPED, putEndpoint } from "./address.ts";
 import type { InetPorts } from "./create.ts";
-import { isWatched } from "../packet/taps.ts";
 import type { IpCounters, UdpCounters } from "../traffic/counters.ts";
 import { countPackets } from "../traffic/travel.ts";
 import type { ControlWriter } from "../control.ts";
@@ -226,7 +225,7 @@ export class UdpSocket extends InetSocket {
     const length = io.remaining, { net } = arrival;
     countPackets(this.net, net, to.address, 1, UDP_HEADER + length);
     this.countersIn(this.net, to.address).sent++;
-    if (arrival.raw.size > 0 || isWatched() || stampsSent(this)) {
+    if (arrival.raw.size > 0 || net.shared.watchers > 0 || stampsSent(this)) {
       const bytes = this.overheard(io, from, to, header, arrival);
       if (bytes === null) return -EFAULT;
       io = cursor.set(bytes, length);

@@ -2,7 +2,6 @@
 
 import * as I from "../../../ffi/abi/inet.ts";
 import type { NetNamespace } from "../net_namespace.ts";
-import { isWatched } from "../packet/taps.ts";
 import { countMessage, countPacket, countPackets } from "../traffic/travel.ts";
 import { Endpoint, isV4 } from "./address.ts";
 import type { InetPorts } from "./create.ts";
@@ -17,7 +16,7 @@ const LEAST_QUOTED = 8;
 
 /** Somebody hears more of what is refused than who sent it. */
 export function isHeard(to: InetPorts): boolean {
-  return to.raw.size > 0 || isWatched();
+  return to.raw.size > 0 || to.net.shared.watchers > 0;
 }
 
 /** `by` tells the sockets of a packet's sender that nobody is at its port, or what else `code` says. */

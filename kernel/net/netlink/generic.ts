@@ -60,7 +60,7 @@ const controller: GenericFamily = {
 };
 
 function familiesOf(net: NetNamespace): readonly GenericFamily[] {
-  return [controller, ...net.generic?.all ?? []];
+  return [controller, ...net.shared.generic?.all ?? []];
 }
 
 /** Begin a message of a family behind `request`, or one that nobody asked for. */

@@ -172,7 +172,7 @@ function namespaceOf(r: RouteRequest, attributes: Attributes): NetNamespace | nu
   const pid = u32Of(attributes.get(N.IFLA_NET_NS_PID)),
     fd = u32Of(attributes.get(N.IFLA_NET_NS_FD));
   if (pid === undefined && fd === undefined) return r.net;
-  const { finder } = r.net, { caller } = r;
+  const { finder } = r.net.shared, { caller } = r;
   if (finder === null || caller === null) return -EOPNOTSUPP;
   const found = pid !== undefined ? finder.ofProcess(caller, pid) : finder.ofFile(caller, fd ?? -1);
   if (found === null) return pid !== undefined ? -ESRCH : -EINVAL;

@@ -4,6 +4,7 @@
  */
 
 import type { Link } from "../links/link.ts";
+import type { NetShared } from "../net_shared.ts";
 import type { Fanout } from "./fanout.ts";
 import type { PacketSocket } from "./packet_socket.ts";
 
@@ -14,27 +15,22 @@ export interface Frame {
   readonly protocol: number;
 }
 
-/** Watchers in all namespaces: packet sockets, and raw sockets that hear TCP. */
-let watchers = 0;
-
-export function isWatched(): boolean {
-  return watchers > 0;
-}
-export function watch(change: 1 | -1): void {
-  watchers += change;
-}
-
 export class Taps {
+  private readonly shared: NetShared;
   readonly sockets: Set<PacketSocket> = new Set();
   /** Groups of them, by id. */
   readonly fanouts: Map<number, Fanout> = new Map();
 
+  constructor(shared: NetShared) {
+    this.shared = shared;
+  }
+
   add(socket: PacketSocket): void {
     this.sockets.add(socket);
-    watch(1);
+    this.shared.watchers++;
   }
   remove(socket: PacketSocket): void {
-    if (this.sockets.delete(socket)) watch(-1);
+    if (this.sockets.delete(socket)) this.shared.watchers--;
   }
 
   /** A frame passes `link`; `type` is PACKET_*, `sender` the socket that made it. */

@@ -13,11 +13,11 @@ import { type Link, NO_MAC } from "../links/link.ts";
 import { type Crossing, type Hop, wayTo } from "../links/reach.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { putHeader, typeFor } from "./ethernet.ts";
-import { type Frame, isWatched } from "./taps.ts";
+import type { Frame } from "./taps.ts";
 
 /** A packet of `net`'s goes to its destination. */
 export function showPacket(net: NetNamespace, packet: IpPacket): void {
-  if (!isWatched()) return;
+  if (net.shared.watchers === 0) return;
   const hops = wayTo(net, packet.destination);
   if (hops === null) return;
   const frame = frameOf(packet);
@@ -35,7 +35,7 @@ function frameOf(packet: IpPacket): Frame {
 
 /** One for many stations passes all these links. */
 export function showToMany(out: Link, crossed: readonly Crossing[], packet: IpPacket): void {
-  if (!isWatched()) return;
+  if (out.table.net.shared.watchers === 0) return;
   const { destination } = packet, frame = frameOf(packet);
   const mac = out.kind === "loopback" ? NO_MAC : groupMac(destination);
   putHeader(frame.bytes, mac, out.mac, frame.protocol);

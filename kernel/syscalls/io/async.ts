@@ -15,7 +15,7 @@ import {
 import { LANDLOCK_SCOPE_SIGNAL } from "../../../ffi/abi/landlock.ts";
 import { isScoped } from "../../cred/landlock.ts";
 import { Waiter } from "../../core/wait.ts";
-import type { UrgentListener } from "../../net/net_namespace.ts";
+import type { UrgentListener } from "../../net/net_shared.ts";
 import type { Socket } from "../../net/socket.ts";
 import { SI_KERNEL, SigInfo } from "../../task/signal/pending.ts";
 import { sendToGroup, sendToTask } from "../../task/signal/send.ts";

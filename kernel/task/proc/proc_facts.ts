@@ -4,7 +4,6 @@ import type { CpuInfo } from "../../fs/procfs/cpu_info.ts";
 import { NsFs } from "../../fs/procfs/ns_fs.ts";
 import type { CallerSource, ProcCaller, ProcTask } from "../../fs/procfs/source.ts";
 import type { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
-import { TaskNetworks } from "../net_finder.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { TaskView } from "./task_view.ts";
 
@@ -20,7 +19,6 @@ export class ProcFacts implements CallerSource {
     this.cpuInfo = cpuInfo;
     this.sysctl = sysctl;
     this.namespaces = new NsFs(kernel.host, this);
-    kernel.namespaces.net.finder = new TaskNetworks();
   }
 
   caller(): ProcCaller | null {

@@ -30,7 +30,7 @@ function filled(...numbers: number[]): { pending: PendingSignals; infos: Counted
 }
 
 Deno.test("real-time signals are taken in their order, standard ones are held once", () => {
-  const before = QUEUED_SIGNALS.used;
+  const before = QUEUED_SIGNALS.countOf(ACCOUNTING.current);
   const { pending, infos: [first, , , second, other] } = filled(40, 12, 12, 40, 34);
   assertEquals([pending.count, pending.set.has(12)], [4, true]);
   assertEquals(pending.peek(1, 2).map(({ signo }) => signo), [12, 40]);
@@ -38,7 +38,11 @@ Deno.test("real-time signals are taken in their order, standard ones are held on
   assertEquals([pending.set.has(40), pending.take(34)], [false, other]);
   assertEquals(pending.peek(0, 9).map(({ signo }) => signo), [12]);
   pending.clear();
-  assertEquals([pending.count, pending.set.lo, QUEUED_SIGNALS.used], [0, 0, before]);
+  assertEquals([pending.count, pending.set.lo, QUEUED_SIGNALS.countOf(ACCOUNTING.current)], [
+    0,
+    0,
+    before,
+  ]);
 });
 
 Deno.test("a signal is pushed and taken without a look at the others", () => {
