@@ -11,6 +11,7 @@ import { TimerQueue } from "../time/timer.ts";
 import type { SocketCaller } from "./message.ts";
 import type { NetNamespace } from "./net_namespace.ts";
 import type { GenericFamilies } from "./netlink/generic.ts";
+import { AllRights } from "./rights.ts";
 import type { Socket } from "./socket.ts";
 
 /** Network namespaces as a caller names them; null: there is no such. */
@@ -61,6 +62,8 @@ export class NetShared {
   readonly settings: SysctlStore | null;
   /** Packet sockets, and raw sockets that receive TCP: frames are made for them alone. */
   watchers: number = 0;
+  /** Descriptors that wait in messages. */
+  readonly rights: AllRights;
   private lastCookie: number = 0;
 
   constructor(frames: FrameAllocator, host: Host, services: NetServices = {}) {
@@ -70,6 +73,7 @@ export class NetShared {
     this.calls = services.calls ?? null;
     this.finder = services.finder ?? null;
     this.deferred = services.deferred ?? new DeferredWork();
+    this.rights = new AllRights(this.deferred);
     this.generic = services.generic ?? null;
     this.urgent = services.urgent ?? null;
     this.settings = services.settings ?? null;

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { DeferredWork, SLICE_UNITS } from "../core/deferred_work.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
 import { OpenFile } from "../vfs/open_file.ts";
-import { collectRights, RightsInFlight } from "./rights.ts";
+import { AllRights, type RightsInFlight } from "./rights.ts";
 
 const fs = new AnonFs("sockfs"), deferred = new DeferredWork();
 
@@ -22,27 +22,29 @@ class FakeSocket extends OpenFile {
 }
 
 Deno.test("two sockets that only wait in each other's queue go", () => {
+  const all = new AllRights(deferred);
   const a = new FakeSocket(), b = new FakeSocket(), payload = new FakeSocket();
-  new RightsInFlight([b.hold(), payload], a);
-  new RightsInFlight([a.hold()], b);
-  collectRights(deferred);
+  all.send([b.hold(), payload], a);
+  all.send([a.hold()], b);
+  all.collect();
   assertEquals([a.isGone, b.isGone, payload.isGone], [false, false, false]);
   a.drop();
-  collectRights(deferred);
+  all.collect();
   assertEquals(a.isGone, false); // b is still open, and a can be received from it
   b.drop();
-  collectRights(deferred);
+  all.collect();
   assertEquals([a.isGone, b.isGone, payload.isGone], [true, true, true]);
 });
 
 Deno.test("what a reachable socket is going to receive stays", () => {
+  const all = new AllRights(deferred);
   const open = new FakeSocket(), carried = new FakeSocket(), inner = new FakeSocket();
-  const first = new RightsInFlight([carried], open);
-  new RightsInFlight([inner], carried);
-  collectRights(deferred);
+  const first = all.send([carried], open);
+  all.send([inner], carried);
+  all.collect();
   assertEquals([carried.isGone, inner.isGone], [false, false]);
-  first.drop();
-  collectRights(deferred);
+  first?.drop();
+  all.collect();
   assertEquals(carried.isGone, true);
 });
 
@@ -52,10 +54,11 @@ function countGone(sockets: readonly FakeSocket[]): number {
 }
 
 Deno.test("a ring of many sockets goes in slices", () => {
-  const count = SLICE_UNITS, ring = Array.from({ length: count }, () => new FakeSocket());
-  ring.forEach((socket, i) => new RightsInFlight([ring[(i + 1) % count]!.hold()], socket));
+  const all = new AllRights(deferred), count = SLICE_UNITS;
+  const ring = Array.from({ length: count }, () => new FakeSocket());
+  ring.forEach((socket, i) => all.send([ring[(i + 1) % count]!.hold()], socket));
   for (const socket of ring) socket.drop();
-  for (let i = 0; i < count; i++) collectRights(deferred);
+  for (let i = 0; i < count; i++) all.collect();
   let most = countGone(ring);
   for (let before = most; !deferred.isEmpty; before = countGone(ring)) {
     deferred.step();
@@ -75,9 +78,9 @@ class Holder extends FakeSocket {
 }
 
 Deno.test("a chain of messages longer than a stack goes in slices", () => {
-  const chain = Array.from({ length: 20_000 }, () => new Holder());
+  const all = new AllRights(deferred), chain = Array.from({ length: 20_000 }, () => new Holder());
   for (let i = 1; i < chain.length; i++) {
-    chain[i - 1]!.message = new RightsInFlight([chain[i]!], chain[i - 1]!);
+    chain[i - 1]!.message = all.send([chain[i]!], chain[i - 1]!);
   }
   chain[0]!.drop();
   assertEquals(countGone(chain) <= 1 + SLICE_UNITS / 4, true);

@@ -17,7 +17,6 @@ import { SandboxKernel } from "../../kernel/kernel.ts";
 import { violations } from "../../kernel/observe/invariants.ts";
 import { Limits } from "../../kernel/task/limits.ts";
 import type { Container } from "../../kernel/task/container.ts";
-import { collectRights } from "../../kernel/net/rights.ts";
 import { Task } from "../../kernel/task/task.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
 import { mkdirAt } from "../../kernel/vfs/create.ts";
@@ -216,9 +215,8 @@ export class Simulation {
     for (const set of sem.table.all()) sem.remove(set);
     for (const queue of msg.table.all()) msg.remove(queue);
     mq.fs.destroy();
-    const { deferred } = kernel.vfs;
-    collectRights(deferred);
-    while (!deferred.isEmpty) deferred.step();
+    kernel.net.rights.collect();
+    while (!kernel.vfs.deferred.isEmpty) kernel.vfs.deferred.step();
     while (kernel.memory.reclaim());
     for (const [i, now] of this.used().entries()) {
       const more = now - this.usedAtStart[i]!;

@@ -146,11 +146,6 @@ const OPEN: readonly Row[] = [
   ],
   ["kernel/fs/anonfd/eventfd.ts", "nextId", "numbers; Kernel should count"],
   ["kernel/fs/overlay/layers.ts", "LAYER_CRED", "refers to INITIAL_USER_NAMESPACE"],
-  [
-    "kernel/net/rights.ts",
-    "waiting isCollecting closed dropped isDropping",
-    "one object of Kernel",
-  ],
   ["kernel/syscalls/fs/open.ts", "how", "a result"],
   ["kernel/syscalls/net/arguments.ts", "address", "a result"],
   ["kernel/syscalls/net/header.ts", "header headerView", "a result"],

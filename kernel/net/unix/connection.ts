@@ -30,7 +30,6 @@ import {
 import { Backlog } from "../backlog.ts";
 import { releaseFilter } from "../filter_options.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
-import { collectRights } from "../rights.ts";
 import type { Socket } from "../socket.ts";
 import { Inode } from "../../vfs/inode.ts";
 import { findSocket, isOutOfScope } from "./find_socket.ts";
@@ -242,6 +241,6 @@ export abstract class ConnectionSocket extends UnixSocket {
       if (server.peer !== null) server.peer.error = ECONNRESET;
       server.drop();
     }
-    collectRights(this.net.deferred);
+    this.net.shared.rights.collect();
   }
 }

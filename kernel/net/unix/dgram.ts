@@ -19,7 +19,6 @@ import { POLLERR, POLLHUP, POLLRDHUP } from "../../vfs/open_file.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import { releaseFilter } from "../filter_options.ts";
 import type { Message, SocketAddress, SocketCaller } from "../message.ts";
-import { collectRights, inFlightOf } from "../rights.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { READABLE, WRITABLE } from "./connection.ts";
 import { Inode } from "../../vfs/inode.ts";
@@ -114,7 +113,7 @@ export class UnixDgram extends UnixSocket {
     datagram.credentials = this.credentialsFor(message, to);
     const r = to.incoming.push(kept, datagram);
     if (r < 0) return r;
-    datagram.rights = inFlightOf(message.rights, to);
+    datagram.rights = this.net.shared.rights.send(message.rights, to);
     message.rights = null;
     to.queue.wake(READABLE);
     return length;
@@ -199,6 +198,6 @@ export class UnixDgram extends UnixSocket {
     for (const sender of this.senders) sender.queue.wake(WRITABLE);
     this.setPeer(null);
     this.queue.wake(WRITABLE);
-    collectRights(this.net.deferred);
+    this.net.shared.rights.collect();
   }
 }

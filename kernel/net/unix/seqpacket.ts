@@ -5,7 +5,6 @@ import { MSG_OOB, SOCK_SEQPACKET } from "../../../ffi/abi/socket.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import { Datagram, DatagramQueue } from "../datagram_queue.ts";
 import type { Message } from "../message.ts";
-import { inFlightOf } from "../rights.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { ConnectionSocket } from "./connection.ts";
 import { type AbstractNames, nameBytes } from "./unix_names.ts";
@@ -55,7 +54,7 @@ export class UnixSeqpacket extends ConnectionSocket {
     datagram.credentials = from.credentialsFor(message, this);
     const r = this.incoming.push(kept, datagram);
     if (r < 0) return r;
-    datagram.rights = inFlightOf(message.rights, this);
+    datagram.rights = this.net.shared.rights.send(message.rights, this);
     message.rights = null;
     return length;
   }

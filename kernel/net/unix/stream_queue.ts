@@ -12,7 +12,8 @@ import type { FrameAllocator } from "../../mm/frames.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import type { Message, PeerCredentials } from "../message.ts";
-import { inFlightOf, type RightsInFlight, type RightsOwner } from "../rights.ts";
+import type { Socket } from "../socket.ts";
+import type { RightsInFlight } from "../rights.ts";
 
 /** LIMIT: bytes in one direction; the sender's SO_SNDBUF is what counts. */
 const MAX_BYTES = 64 << 20;
@@ -52,7 +53,7 @@ export class StreamQueue {
   /** What it is charged to. */
   readonly account: Account = ACCOUNTING.current;
   private readonly ring: ByteRing;
-  private readonly owner: RightsOwner;
+  private readonly owner: Socket;
   /** Null: all bytes are without anything. */
   private segments: Segment[] | null = null;
   /** How many of them a read that goes on has passed; afterwards they are taken out at once. */
@@ -63,7 +64,7 @@ export class StreamQueue {
   private urgentBytes: number = 0;
 
   /** `owner` is the socket that receives. */
-  constructor(frames: FrameAllocator, owner: RightsOwner) {
+  constructor(frames: FrameAllocator, owner: Socket) {
     this.owner = owner;
     this.ring = new ByteRing(frames, MAX_BYTES);
   }
@@ -116,7 +117,11 @@ export class StreamQueue {
   ): number {
     if (!SOCKET_MESSAGES.hasRoom(1, this.account)) return -ENOMEM;
     if (io.takeBytes(one, 0, 1) !== 1) return -EFAULT;
-    const segment = new Segment(1, credentials, inFlightOf(rights, this.owner));
+    const segment = new Segment(
+      1,
+      credentials,
+      this.owner.net.shared.rights.send(rights, this.owner),
+    );
     segment.byte = one[0]!;
     this.noted(0).push(segment);
     SOCKET_MESSAGES.add(1, this.account);
@@ -189,7 +194,9 @@ export class StreamQueue {
       isSame(last.credentials, credentials);
     if (glues) last.length += n;
     else {
-      segments.push(new Segment(n, credentials, inFlightOf(rights, this.owner)));
+      segments.push(
+        new Segment(n, credentials, this.owner.net.shared.rights.send(rights, this.owner)),
+      );
       SOCKET_MESSAGES.add(1, this.account);
     }
   }

@@ -15,7 +15,6 @@ import { NO_CAPS, rootCredentials, userCredentials } from "../../../kernel/cred/
 import { TmpfsFs } from "../../../kernel/fs/tmpfs/tmpfs.ts";
 import { ContainerCaller, startIn } from "../../../kernel/init.ts";
 import { SandboxKernel } from "../../../kernel/kernel.ts";
-import { collectRights } from "../../../kernel/net/rights.ts";
 import { dispatch, onFull, runQueued } from "../../../kernel/syscalls/dispatch.ts";
 import type { Container } from "../../../kernel/task/container.ts";
 import { onException } from "../../../kernel/task/exception.ts";
@@ -278,8 +277,8 @@ export class World {
       this.pass();
     }
     for (const container of [...this.containers, this.init]) dropContainer(container);
-    const { deferred } = this.kernel.vfs;
-    collectRights(deferred);
+    const { vfs: { deferred }, net } = this.kernel;
+    net.rights.collect();
     while (!deferred.isEmpty) deferred.step();
     while (this.kernel.memory.reclaim());
   }
