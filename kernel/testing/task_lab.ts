@@ -216,6 +216,7 @@ export class LabKernel implements Kernel {
     if (id === null) throw new Error("no id");
     const pgrp = new ProcessGroup(id, new Session(id));
     const group = new ThreadGroup(id, null, pgrp, 0, new Limits(null), this.now());
+    group.account.moveTo(this.accounts.root);
     const ctx = mm.space.newContext();
     if (ctx === null) throw new Error("no context");
     const { files, fs } = this.files.newCaller();

@@ -8,35 +8,58 @@
 /** What is not state: where a walk ends. */
 export type Boundary = (value: object) => boolean;
 
-/** Places, as "Class.field", that hold what cannot be saved, each with how many were found. */
-export function foreignPlaces(root: object, isBoundary: Boundary): Map<string, number> {
-  const seen = new Set<object>([root]), left: object[] = [root];
-  const found = new Map<string, number>();
-  const visit = (value: unknown, owner: string, field: string) => {
-    if (typeof value === "function" || value instanceof Promise || value instanceof WeakRef) {
-      const place = `${owner}.${field}`;
-      found.set(place, (found.get(place) ?? 0) + 1);
-      return;
-    }
-    if (typeof value !== "object" || value === null || seen.has(value) || isBoundary(value)) return;
-    seen.add(value);
-    left.push(value);
+/** Calls `visit` with each value that is held, by its owner's class and field; true: go on inside. */
+function walk(
+  root: object,
+  visit: (value: unknown, owner: string, field: string) => boolean,
+): void {
+  const left: object[] = [root];
+  const look = (value: unknown, owner: string, field: string) => {
+    if (visit(value, owner, field) && typeof value === "object" && value !== null) left.push(value);
   };
   for (let object = left.pop(); object !== undefined; object = left.pop()) {
     const name = nameOf(object);
     if (ArrayBuffer.isView(object) || object instanceof SharedArrayBuffer) continue;
     if (object instanceof Map) {
       for (const [key, value] of object) {
-        visit(key, name, "key");
-        visit(value, name, "value");
+        look(key, name, "key");
+        look(value, name, "value");
       }
-    } else if (object instanceof Set) { for (const value of object) visit(value, name, "member"); }
+    } else if (object instanceof Set) { for (const value of object) look(value, name, "member"); }
     for (const key of Reflect.ownKeys(object)) {
       const { value } = Reflect.getOwnPropertyDescriptor(object, key) ?? {};
-      visit(value, name, Array.isArray(object) ? "element" : String(key));
+      look(value, name, Array.isArray(object) ? "element" : String(key));
     }
   }
+}
+
+/** Places, as "Class.field", that hold what cannot be saved, each with how many were found. */
+export function foreignPlaces(root: object, isBoundary: Boundary): Map<string, number> {
+  const seen = new Set<object>([root]), found = new Map<string, number>();
+  walk(root, (value, owner, field) => {
+    if (typeof value === "function" || value instanceof Promise || value instanceof WeakRef) {
+      const place = `${owner}.${field}`;
+      found.set(place, (found.get(place) ?? 0) + 1);
+      return false;
+    }
+    if (typeof value !== "object" || value === null) return false;
+    if (seen.has(value) || isBoundary(value)) return false;
+    seen.add(value);
+    return true;
+  });
   return found;
+}
+
+/** All objects that are held, each with the place, as "Class.field", that it was found at first. */
+export function heldObjects(root: object, isBoundary: Boundary): Map<object, string> {
+  const held = new Map<object, string>([[root, "root"]]);
+  walk(root, (value, owner, field) => {
+    if (typeof value !== "object" || value === null) return false;
+    if (held.has(value) || isBoundary(value)) return false;
+    held.set(value, `${owner}.${field}`);
+    return true;
+  });
+  return held;
 }
 
 function nameOf(object: object): string {

@@ -1,0 +1,67 @@
+/**
+ * Two kernels in one process, one of which lives in the midst of the other's work: neither notices,
+ * and they hold nothing in common that can change.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { heldObjects } from "./object_graph.ts";
+import { Simulation } from "./simulation.ts";
+
+/** What both hold, as "Class.field", and why they may. */
+const COMMON: ReadonlyMap<string, string> = new Map([
+  ["CpuInfo.lines", "a constant"],
+  ["FileOfGroup.spec", "a row of a table in the program"],
+  ["Array.element", "the same"],
+  ["Object.effective", "capabilities, which are constants"],
+  ["Object.inheritable", "the same"],
+  ["NsFs.owner", "the first user namespace is still one for all kernels"],
+  ["UserNamespace.uidMap", "the same"],
+  ["UserNamespace.counts", "the same"],
+  ["NamespaceCounts.limits", "the same"],
+  ["NamespaceCounts.used", "the same"],
+  ["AnonInode.fs", "the inode of files without a name is still one for all kernels"],
+  ["AnonFs.root", "the same"],
+  ["AnonFs.marks", "the same"],
+]);
+
+const STEPS = 600, MIDDLE = 300;
+
+/** What a run shows: each stop of a guest with all tasks and their calls. */
+function runOf(seed: number, atMiddle: (simulation: Simulation) => void = () => {}): string[] {
+  const simulation = new Simulation(seed, STEPS), trace: string[] = [];
+  simulation.onStep = () => {
+    trace.push(`${simulation.platform.steps} ${simulation.describe()}`);
+    if (simulation.platform.steps === MIDDLE) atMiddle(simulation);
+  };
+  try {
+    simulation.run();
+    assertEquals(simulation.leftovers(), []);
+  } finally {
+    simulation.close();
+  }
+  return trace;
+}
+
+Deno.test("a kernel that lives within another one's work changes nothing for either", () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const alone = [runOf(seed), runOf(seed + 100)];
+    let inner: string[] = [];
+    const outer = runOf(seed, () => inner = runOf(seed + 100));
+    assert(outer.length > MIDDLE, `seed ${seed} ends before the middle`);
+    assertEquals([outer, inner], alone);
+  }
+});
+
+Deno.test("two kernels hold nothing in common that can change", () => {
+  const found = new Set<string>();
+  runOf(1, (one) => {
+    const held = heldObjects(one.kernel, (value) => one.isOutside(value));
+    runOf(3, (other) => {
+      for (const [object, place] of heldObjects(other.kernel, (value) => other.isOutside(value))) {
+        if (held.has(object) && !Object.isFrozen(object)) found.add(place);
+      }
+    });
+  });
+  assert(found.size > 0, "the second one came to its middle");
+  assertEquals([...found].filter((place) => !COMMON.has(place)), []);
+});
