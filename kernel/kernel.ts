@@ -13,6 +13,7 @@ import { registerMemoryDevices } from "./fs/devfs/devices.ts";
 import { LoopDevices, registerLoopDevices } from "./fs/devfs/loop.ts";
 import { DevptsType } from "./fs/devpts/devpts_fs.ts";
 import { registerTerminals, type Terminals } from "./fs/devpts/openers.ts";
+import { AnonFiles } from "./fs/anonfd/anon_inode.ts";
 import { FsTypes } from "./fs/fs_types.ts";
 import type { UserNamespace } from "./cred/user_namespace.ts";
 import { CpuInfo } from "./fs/procfs/cpu_info.ts";
@@ -95,6 +96,7 @@ export class SandboxKernel implements Kernel {
   readonly scratch: Scratch = new Scratch();
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
+  readonly anon: AnonFiles = new AnonFiles();
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
   readonly net: NetShared;

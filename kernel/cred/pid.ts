@@ -4,6 +4,7 @@
  * sees. The namespaces with their tables are in task/pid_namespace.ts.
  */
 
+import type { Inode } from "../vfs/inode.ts";
 import { Namespace } from "./namespace.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
@@ -48,6 +49,8 @@ export class PidSpace extends Namespace {
 export class Pid<S extends PidSpace = PidSpace> {
   /** The namespace that it was made in. */
   readonly space: S;
+  /** Of pidfs, one for all descriptors of it: null until the first. */
+  inode: Inode | null = null;
   /** Its number there. */
   readonly nr: number;
   /** Its numbers by level of namespace, the initial one first. */

@@ -18,7 +18,6 @@ import {
 } from "../../ffi/abi/fcntl.ts";
 import { BLOCK } from "../core/result.ts";
 import type { WaitQueue } from "../core/wait.ts";
-import { pipeFs } from "../fs/anonfd/anon_inode.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import type { Caller, CallProgress } from "../vfs/caller.ts";
 import type { Path } from "../vfs/dentry.ts";
@@ -75,7 +74,7 @@ export class FifoOpener implements SpecialOpener {
     if (mode === O_RDWR) return new PipeFile(pipe, flags & KEPT_FLAGS);
     const isReader = mode === O_RDONLY;
     // A pipe that is opened again (/proc/PID/fd) waits for nobody.
-    if (inode.fs === pipeFs || (isReader ? pipe.writers > 0 : pipe.readers > 0)) {
+    if (inode.fs.type === "pipefs" || (isReader ? pipe.writers > 0 : pipe.readers > 0)) {
       return new PipeFile(pipe, flags & KEPT_FLAGS);
     }
     if (nonblocking) {

@@ -3,7 +3,7 @@ import { EAGAIN, EBUSY, EPERM, EPIPE } from "../../ffi/abi/errno.ts";
 import { O_DIRECT, O_RDONLY, O_WRONLY } from "../../ffi/abi/fcntl.ts";
 import { S_IFIFO } from "../../ffi/abi/stat.ts";
 import { Waiter } from "../core/wait.ts";
-import { pipeFs } from "../fs/anonfd/anon_inode.ts";
+import { AnonFs } from "../fs/anonfd/anon_inode.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../vfs/open_file.ts";
 import { BufferCursor, TestFiles } from "../vfs/vfs_testing.ts";
 import { Pipe, PIPE_MAX_BYTES, PipeFile } from "./pipe.ts";
@@ -11,7 +11,7 @@ import { Pipe, PIPE_MAX_BYTES, PipeFile } from "./pipe.ts";
 const IN = POLLIN | POLLRDNORM, OUT = POLLOUT | POLLWRNORM;
 
 function pipe(flags = 0): readonly [PipeFile, PipeFile] {
-  const p = new Pipe(new TestFiles().frames, pipeFs.make(S_IFIFO | 0o600));
+  const p = new Pipe(new TestFiles().frames, new AnonFs("pipefs").make(S_IFIFO | 0o600));
   return [new PipeFile(p, O_RDONLY | flags), new PipeFile(p, O_WRONLY | flags)];
 }
 

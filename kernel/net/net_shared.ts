@@ -5,6 +5,7 @@
 
 import { DeferredWork } from "../core/deferred_work.ts";
 import type { Host } from "../core/host.ts";
+import { AnonFs } from "../fs/anonfd/anon_inode.ts";
 import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import { TimerQueue } from "../time/timer.ts";
@@ -62,6 +63,8 @@ export class NetShared {
   readonly settings: SysctlStore | null;
   /** Packet sockets, and raw sockets that receive TCP: frames are made for them alone. */
   watchers: number = 0;
+  /** The inodes of sockets. */
+  readonly sockets: AnonFs = new AnonFs("sockfs");
   /** Descriptors that wait in messages. */
   readonly rights: AllRights;
   private lastCookie: number = 0;

@@ -12,7 +12,6 @@ import { FIONREAD } from "../../ffi/abi/ioctl.ts";
 import { SIOCATMARK, SIOCOUTQ } from "../../ffi/abi/socket.ts";
 import { S_IFSOCK } from "../../ffi/abi/stat.ts";
 import { WaitQueue } from "../core/wait.ts";
-import { socketFs } from "../fs/anonfd/anon_inode.ts";
 import type { IoCursor } from "../mm/io_cursor.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import type { Inode } from "../vfs/inode.ts";
@@ -57,7 +56,7 @@ export abstract class Socket extends OpenFile {
     this.family = family;
     this.type = type;
     this.protocol = protocol;
-    const inode = socketFs.make(S_IFSOCK | 0o777);
+    const inode = net.shared.sockets.make(S_IFSOCK | 0o777);
     inode.protocolName = protocolName(this);
     this.inode = inode;
     net.sockets.add(this);

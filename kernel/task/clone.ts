@@ -369,7 +369,7 @@ function setChildRegs(task: Task, child: Task, request: CloneRequest): void {
 /** CLONE_PIDFD: the fd, stored where the caller wants it. */
 function installPidfd(task: Task, child: Task, request: CloneRequest): number {
   const isThread = (request.flags & CLONE_THREAD) !== 0;
-  const file = new PidFd(child.group, isThread ? child : null, 0);
+  const file = new PidFd(child.kernel.anon, child.group, isThread ? child : null, 0);
   const fd = task.files.install(file, true, task.group.limits.get(RLIMIT_NOFILE));
   if (fd < 0) {
     file.drop();

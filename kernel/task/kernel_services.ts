@@ -9,6 +9,7 @@ import type { Platform } from "../../platform/platform.ts";
 import type { MemoryContext } from "../mm/memory_context.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import type { TimerQueue } from "../time/timer.ts";
+import type { AnonFiles } from "../fs/anonfd/anon_inode.ts";
 import type { FsTypes } from "../fs/fs_types.ts";
 import type { NsFs } from "../fs/procfs/ns_fs.ts";
 import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
@@ -54,6 +55,8 @@ export interface Kernel {
   readonly namespaces: Namespaces;
   /** The files that stand for namespaces. */
   readonly namespaceFiles: NsFs;
+  /** Pipes, and files without a name. */
+  readonly anon: AnonFiles;
   /** Where memfd_create(2) puts its files. */
   readonly memfds: MemfdStore;
   /** Settings of /proc/sys. */

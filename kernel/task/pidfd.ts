@@ -1,8 +1,8 @@
 /** Descriptors that refer to a process or, with PIDFD_THREAD, to a thread: pidfd_open(2). */
 
-import { pidFs } from "../fs/anonfd/anon_inode.ts";
+import type { AnonFiles } from "../fs/anonfd/anon_inode.ts";
 import type { WaitQueue } from "../core/wait.ts";
-import type { Pid, PidSpace } from "../cred/pid.ts";
+import type { PidSpace } from "../cred/pid.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { OpenFile, POLLHUP, POLLIN, POLLRDNORM } from "../vfs/open_file.ts";
 import { DEAD, type Task } from "./task.ts";
@@ -10,34 +10,18 @@ import type { ThreadGroup } from "./thread_group.ts";
 
 const O_RDWR = 2;
 
-/** The inodes of pidfs, by whom they stand for: one for all descriptors of it. */
-const inodes: WeakMap<Pid, Inode> = new WeakMap();
-
-function inodeOf(id: Pid): Inode {
-  let inode = inodes.get(id);
-  if (inode === undefined) {
-    inode = pidFs.make(0o700);
-    inodes.set(id, inode);
-  }
-  return inode;
-}
-
 export class PidFd extends OpenFile {
   readonly group: ThreadGroup;
   /** The thread that is meant; null: the process. */
   readonly thread: Task | null;
-  readonly #inode: Inode;
+  override readonly inode: Inode;
 
   /** `flags`: O_NONBLOCK or 0. */
-  constructor(group: ThreadGroup, thread: Task | null, flags: number) {
+  constructor(anon: AnonFiles, group: ThreadGroup, thread: Task | null, flags: number) {
     super(O_RDWR | flags);
     this.group = group;
     this.thread = thread;
-    this.#inode = inodeOf((thread ?? group).id);
-  }
-
-  override get inode(): Inode {
-    return this.#inode;
+    this.inode = (thread ?? group).id.inode ??= anon.pids.make(0o700);
   }
 
   override poll(): number {

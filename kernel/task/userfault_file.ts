@@ -19,9 +19,8 @@ import type { UserMemory } from "../mm/user_memory.ts";
 import { hasCap } from "../cred/credentials.ts";
 import { RLIMIT_NOFILE } from "./limits.ts";
 import type { Kernel } from "./kernel_services.ts";
-import type { Inode } from "../vfs/inode.ts";
-import { OpenFile, POLLERR, POLLIN } from "../vfs/open_file.ts";
-import { anonFs } from "../fs/anonfd/anon_inode.ts";
+import { POLLERR, POLLIN } from "../vfs/open_file.ts";
+import { AnonFile } from "../fs/anonfd/anon_inode.ts";
 import { FEATURES, handlerIoctl, IOCTLS, userfaultApi } from "../fs/anonfd/userfault_ioctl.ts";
 
 /** struct uffd_msg. */
@@ -30,20 +29,17 @@ const FLAGS_AT = 8, ADDRESS_AT = 16, TID_AT = 24, WORDS_AT = 8;
 const message = new Uint8Array(MESSAGE_BYTES);
 const view = new DataView(message.buffer);
 
-export class UserfaultFile extends OpenFile {
+export class UserfaultFile extends AnonFile {
   readonly handler: Userfault;
   private readonly kernel: Kernel;
 
   /** `kernel`: whose running task reads. */
   constructor(kernel: Kernel, handler: Userfault) {
-    super(O_RDONLY | (handler.flags & O_NONBLOCK));
+    super(kernel.anon, O_RDONLY | (handler.flags & O_NONBLOCK));
     this.handler = handler;
     this.kernel = kernel;
   }
 
-  override get inode(): Inode {
-    return anonFs.root;
-  }
   override get waitQueue(): WaitQueue {
     return this.handler.queue;
   }

@@ -9,6 +9,7 @@ import { bytesToString, stringToBytes } from "../core/bytes.ts";
 import { Pid } from "../cred/pid.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { rootCredentials } from "../cred/credentials.ts";
+import { AnonFiles } from "../fs/anonfd/anon_inode.ts";
 import { FsTypes } from "../fs/fs_types.ts";
 import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
@@ -88,6 +89,7 @@ export class LabKernel implements Kernel {
   readonly scratch: Scratch = new Scratch();
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
+  readonly anon: AnonFiles = new AnonFiles();
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
   readonly sysctl: SysctlStore = new SysctlStore();

@@ -20,6 +20,7 @@ import {
 } from "../../platform/platform.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
 import { rootCredentials } from "../cred/credentials.ts";
+import { AnonFiles } from "../fs/anonfd/anon_inode.ts";
 import { FsTypes } from "../fs/fs_types.ts";
 import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
@@ -139,6 +140,7 @@ export class LabKernel implements Kernel {
   readonly taskStats: TaskStats = new TaskStats(this, 0);
   readonly scratch: Scratch = new Scratch();
   readonly fsTypes: FsTypes = new FsTypes();
+  readonly anon: AnonFiles = new AnonFiles();
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
   readonly sysctl: SysctlStore = new SysctlStore();

@@ -19,9 +19,6 @@ const COMMON: ReadonlyMap<string, string> = new Map([
   ["UserNamespace.counts", "the same"],
   ["NamespaceCounts.limits", "the same"],
   ["NamespaceCounts.used", "the same"],
-  ["AnonInode.fs", "the inode of files without a name is still one for all kernels"],
-  ["AnonFs.root", "the same"],
-  ["AnonFs.marks", "the same"],
 ]);
 
 const STEPS = 600, MIDDLE = 300;

@@ -16,7 +16,7 @@ import {
   PlainInode,
   type StatFs,
 } from "../../vfs/inode.ts";
-import type { OpenFile } from "../../vfs/open_file.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
 
 /** File system type numbers of statfs(2). */
 const MAGIC: Readonly<Record<string, number>> = {
@@ -74,9 +74,21 @@ export class AnonInode extends PlainInode {
   }
 }
 
-export const pipeFs: AnonFs = new AnonFs("pipefs");
-export const socketFs: AnonFs = new AnonFs("sockfs");
-/** One inode stands for every eventfd, epoll set, timerfd, ..., as on Linux. */
-export const anonFs: AnonFs = new AnonFs("anon_inodefs");
-/** An inode for each process or thread that a pidfd was made of: its number tells whether two are the same. */
-export const pidFs: AnonFs = new AnonFs("pidfs");
+/** The file systems of one kernel for files without a name; sockets have theirs in NetShared. */
+export class AnonFiles {
+  readonly pipes: AnonFs = new AnonFs("pipefs");
+  /** Its root stands for every eventfd, epoll set, timerfd, ..., as on Linux. */
+  readonly others: AnonFs = new AnonFs("anon_inodefs");
+  /** An inode for each process or thread that a pidfd was made of: its number tells whether two are the same. */
+  readonly pids: AnonFs = new AnonFs("pidfs");
+}
+
+/** A file that has the inode which stands for all of anon_inodefs. */
+export abstract class AnonFile extends OpenFile {
+  override readonly inode: Inode;
+
+  constructor(anon: AnonFiles, flags: number) {
+    super(flags);
+    this.inode = anon.others.root;
+  }
+}

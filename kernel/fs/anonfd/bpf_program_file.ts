@@ -1,8 +1,6 @@
 /** What BPF_PROG_LOAD of bpf(2) gives: a descriptor that stands for a program. */
 
-import type { Inode } from "../../vfs/inode.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
-import { anonFs } from "./anon_inode.ts";
+import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 
 /** Of the task side (kernel/task/cgroup/bpf_programs.ts). */
 export interface NumberedProgram {
@@ -14,17 +12,13 @@ export interface NumberedProgram {
 
 const PAGE = 4096;
 
-export class BpfProgramFile<P extends NumberedProgram> extends OpenFile {
+export class BpfProgramFile<P extends NumberedProgram> extends AnonFile {
   readonly program: P;
 
   /** @param program held for the file */
-  constructor(flags: number, program: P) {
-    super(flags);
+  constructor(anon: AnonFiles, flags: number, program: P) {
+    super(anon, flags);
     this.program = program;
-  }
-
-  override get inode(): Inode {
-    return anonFs.root;
   }
 
   protected override release(): void {

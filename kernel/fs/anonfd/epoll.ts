@@ -20,9 +20,8 @@ import type { DeferredWork, Job } from "../../core/deferred_work.ts";
 import { EPOLL_ITEMS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
-import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../vfs/open_file.ts";
-import { anonFs } from "./anon_inode.ts";
+import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 import { EpollItem } from "./epoll_item.ts";
 
 /** Bits that are no events. */
@@ -37,7 +36,7 @@ const PATHS_MAX: readonly number[] = [Infinity, 500, 100, 50, 10];
 /** What may stand beside EPOLLEXCLUSIVE. */
 const EXCLUSIVE_OK = POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 
-export class EpollFile extends OpenFile {
+export class EpollFile extends AnonFile {
   private readonly queue: WaitQueue = new WaitQueue();
   /** Items by file; those of one file under several descriptors are linked through `sameFile`. */
   private readonly items: Map<OpenFile, EpollItem> = new Map();
@@ -51,14 +50,11 @@ export class EpollFile extends OpenFile {
   /** Ends many items in slices. */
   readonly deferred: DeferredWork;
 
-  constructor(deferred: DeferredWork) {
-    super(O_RDWR);
+  constructor(anon: AnonFiles, deferred: DeferredWork) {
+    super(anon, O_RDWR);
     this.deferred = deferred;
   }
 
-  override get inode(): Inode {
-    return anonFs.root;
-  }
   override get waitQueue(): WaitQueue {
     return this.queue;
   }

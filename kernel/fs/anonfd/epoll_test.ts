@@ -15,8 +15,10 @@ import { EPOLL_ITEMS } from "../../core/quota.ts";
 import { Waiter, WaitQueue } from "../../core/wait.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
-import { anonFs } from "./anon_inode.ts";
+import { AnonFiles } from "./anon_inode.ts";
 import { EpollFile } from "./epoll.ts";
+
+const anon = new AnonFiles();
 
 /** A file whose poll bits a test sets. */
 class Fake extends OpenFile {
@@ -26,7 +28,7 @@ class Fake extends OpenFile {
     super(2);
   }
   override get inode(): Inode {
-    return anonFs.root;
+    return anon.others.root;
   }
   override get waitQueue(): WaitQueue | null {
     return this.queue;
@@ -43,7 +45,7 @@ class Fake extends OpenFile {
 const deferred = new DeferredWork();
 
 function newSet(): EpollFile {
-  return new EpollFile(deferred);
+  return new EpollFile(anon, deferred);
 }
 
 class Counter extends Waiter {

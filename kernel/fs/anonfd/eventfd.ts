@@ -3,9 +3,8 @@
 import { EAGAIN, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import type { Inode } from "../../vfs/inode.ts";
-import { OpenFile, POLLERR, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
-import { anonFs } from "./anon_inode.ts";
+import { POLLERR, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
+import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 
 const WORD = 0x100000000;
 /** The value under way. */
@@ -15,22 +14,19 @@ const view = new DataView(buffer.buffer);
 /** What /proc/PID/fdinfo calls the next one. */
 let nextId = 0;
 
-export class EventFile extends OpenFile {
+export class EventFile extends AnonFile {
   private readonly isSemaphore: boolean;
   private readonly id: number = nextId++;
   private lo: number;
   private hi: number = 0;
   private readonly queue: WaitQueue = new WaitQueue();
 
-  constructor(flags: number, initial: number, isSemaphore: boolean) {
-    super(flags);
+  constructor(anon: AnonFiles, flags: number, initial: number, isSemaphore: boolean) {
+    super(anon, flags);
     this.lo = initial;
     this.isSemaphore = isSemaphore;
   }
 
-  override get inode(): Inode {
-    return anonFs.root;
-  }
   override get waitQueue(): WaitQueue {
     return this.queue;
   }

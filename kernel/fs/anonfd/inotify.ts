@@ -23,9 +23,9 @@ import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { OpenFile, POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
+import { POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
 import { Watch, watchesOf } from "../../vfs/watch_list.ts";
-import { anonFs } from "./anon_inode.ts";
+import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 
 /** LIMIT: /proc/sys/fs/inotify/max_queued_events. */
 const MAX_EVENTS = 16384;
@@ -85,7 +85,7 @@ class InotifyWatch extends Watch {
   }
 }
 
-export class InotifyFile extends OpenFile {
+export class InotifyFile extends AnonFile {
   private events: Event[] = [];
   private bytes: number = 0;
   private readonly watches: Map<number, InotifyWatch> = new Map();
@@ -96,16 +96,13 @@ export class InotifyFile extends OpenFile {
   private isClosed: boolean = false;
 
   /** `flags`: O_NONBLOCK or 0. */
-  constructor(flags: number, deferred: DeferredWork) {
-    super(O_RDONLY | flags);
+  constructor(anon: AnonFiles, flags: number, deferred: DeferredWork) {
+    super(anon, O_RDONLY | flags);
     this.deferred = deferred;
   }
 
   override get canSignal(): boolean {
     return true;
-  }
-  override get inode(): Inode {
-    return anonFs.root;
   }
   override get waitQueue(): WaitQueue {
     return this.queue;

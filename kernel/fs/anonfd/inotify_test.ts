@@ -9,7 +9,10 @@ import { mkdirAt } from "../../vfs/create.ts";
 import { unlinkAt } from "../../vfs/remove.ts";
 import { renameAt } from "../../vfs/rename.ts";
 import { BufferCursor, errno, mustOpen, TestFiles, writeText } from "../../vfs/vfs_testing.ts";
+import { AnonFiles } from "./anon_inode.ts";
 import { InotifyFile } from "./inotify.ts";
+
+const anon = new AnonFiles();
 
 type Found = readonly [wd: number, mask: number, name: string];
 
@@ -35,7 +38,7 @@ function lab(): {
   file: InotifyFile;
   watch: (path: string, mask?: number) => number;
 } {
-  const files = new TestFiles(), file = new InotifyFile(0, files.vfs.deferred);
+  const files = new TestFiles(), file = new InotifyFile(anon, 0, files.vfs.deferred);
   const watch = (path: string, mask: number = N.IN_ALL_EVENTS) => {
     const opened = mustOpen(files.root, path, O_RDONLY);
     const wd = file.watch(opened.inode, mask);

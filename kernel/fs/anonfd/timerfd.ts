@@ -12,9 +12,8 @@ import { WaitQueue } from "../../core/wait.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import { Timer, type TimerQueue } from "../../time/timer.ts";
-import type { Inode } from "../../vfs/inode.ts";
-import { OpenFile, POLLIN } from "../../vfs/open_file.ts";
-import { anonFs } from "./anon_inode.ts";
+import { POLLIN } from "../../vfs/open_file.ts";
+import { AnonFile, type AnonFiles } from "./anon_inode.ts";
 
 /** The count under way. */
 const buffer = new Uint8Array(128);
@@ -40,7 +39,7 @@ class Expiry extends Timer {
   }
 }
 
-export class TimerFile extends OpenFile {
+export class TimerFile extends AnonFile {
   /** CLOCK_*; deadlines here are CLOCK_MONOTONIC whatever it is. */
   readonly clockId: number;
   /** Flags of the last timerfd_settime. */
@@ -54,15 +53,12 @@ export class TimerFile extends OpenFile {
   private readonly expiry: Expiry = new Expiry(this);
   private readonly queue: WaitQueue = new WaitQueue();
 
-  constructor(clock: MonotonicClock, clockId: number, flags: number) {
-    super(O_RDWR | flags);
+  constructor(anon: AnonFiles, clock: MonotonicClock, clockId: number, flags: number) {
+    super(anon, O_RDWR | flags);
     this.clock = clock;
     this.clockId = clockId;
   }
 
-  override get inode(): Inode {
-    return anonFs.root;
-  }
   override get waitQueue(): WaitQueue {
     return this.queue;
   }

@@ -21,7 +21,7 @@ import { Vfs } from "../../vfs/vfs.ts";
 import { OpenFile } from "../../vfs/open_file.ts";
 import { findAt } from "../../vfs/status.ts";
 import { errno, mustOpen, readBytes, TestCaller, TestFiles } from "../../vfs/vfs_testing.ts";
-import { anonFs } from "../anonfd/anon_inode.ts";
+import { AnonFiles } from "../anonfd/anon_inode.ts";
 import type { FsType } from "../fs_types.ts";
 import { CpuInfo } from "./cpu_info.ts";
 import { NetTables } from "./net_tables.ts";
@@ -309,7 +309,7 @@ export class ProcLab {
 
 /** An open file without a name. */
 export class NamelessFile extends OpenFile {
-  override readonly inode: Inode = anonFs.root;
+  override readonly inode: Inode = new AnonFiles().others.root;
 
   override describe(): string {
     return "anon_inode:[test]";

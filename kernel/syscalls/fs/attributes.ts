@@ -9,7 +9,6 @@ import { UTIME_OMIT } from "../../../ffi/abi/stat.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
 import { mayChangeGid, mayChangeUid, ownsOrCapable } from "../../cred/permission.ts";
-import { pidFs } from "../../fs/anonfd/anon_inode.ts";
 import { RLIMIT_FSIZE } from "../../task/limits.ts";
 import { SI_USER, SigInfo } from "../../task/signal/pending.ts";
 import { sendToTask } from "../../task/signal/send.ts";
@@ -77,7 +76,7 @@ export function sysFchmod(t: Task, a: SyscallArgs): number {
  * also one without rights.
  */
 function chmodUnnamed(t: Task, inode: Inode, mode: number): number {
-  if (inode.fs === pidFs) return -EOPNOTSUPP;
+  if (inode.fs.type === "pidfs") return -EOPNOTSUPP;
   if (!ownsOrCapable(inode, t.cred)) return -EPERM;
   const change = emptyAttrChange();
   change.valid = ATTR_MODE;
@@ -118,7 +117,7 @@ export function sysFchown(t: Task, a: SyscallArgs): number {
     return -EINVAL;
   }
   const change = emptyAttrChange(), inode = file.inode;
-  if (inode.fs === pidFs) return -EOPNOTSUPP;
+  if (inode.fs.type === "pidfs") return -EOPNOTSUPP;
   if (uid !== NO_ID) {
     if (!mayChangeUid(inode, uid, t.cred)) return -EPERM;
     change.valid |= ATTR_UID;

@@ -22,16 +22,15 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { flatString } from "../../core/bytes.ts";
 import { MOUNTS, TEXT_BYTES } from "../../core/quota.ts";
 import type { UserNamespace } from "../../cred/user_namespace.ts";
-import { anonFs } from "../../fs/anonfd/anon_inode.ts";
+import { AnonFile, type AnonFiles } from "../../fs/anonfd/anon_inode.ts";
 import type { FsType } from "../../fs/fs_types.ts";
 import type { Task } from "../../task/task.ts";
 import type { Path } from "../../vfs/dentry.ts";
 import { dropPath, holdPath } from "../../vfs/dentry.ts";
 import { rootDentryOf } from "../../vfs/dentry_cache.ts";
-import type { FileSystem, Inode } from "../../vfs/inode.ts";
+import type { FileSystem } from "../../vfs/inode.ts";
 import { newMount } from "../../vfs/mount_links.ts";
 import { mayMount, remount } from "../../vfs/mount_operations.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
 import { locksOfNew } from "../../vfs/revealing.ts";
 import { installNew } from "../io/install.ts";
 import { findAt } from "./arguments.ts";
@@ -49,7 +48,7 @@ const OPTION_BYTES = 100;
 /** Where the making of a file system stands. */
 const PARAMETERS = 0, MADE = 1, CHANGES = 2, FAILED = 3;
 
-class ContextFile extends OpenFile {
+class ContextFile extends AnonFile {
   readonly type: FsType | null;
   /** Of the task that opened it: what is made belongs there, whichever task goes on with it. */
   readonly userNs: UserNamespace;
@@ -64,17 +63,14 @@ class ContextFile extends OpenFile {
   /** Its part of TEXT_BYTES. */
   private charged: number = 0;
 
-  constructor(type: FsType | null, picked: Path | null, userNs: UserNamespace) {
-    super(O_RDWR);
+  constructor(anon: AnonFiles, type: FsType | null, picked: Path | null, userNs: UserNamespace) {
+    super(anon, O_RDWR);
     this.type = type;
     this.userNs = userNs.hold();
     this.picked = picked === null ? null : holdPath(picked);
     this.phase = picked === null ? PARAMETERS : CHANGES;
   }
 
-  override get inode(): Inode {
-    return anonFs.root;
-  }
   override describe(): string {
     return "anon_inode:[fscontext]";
   }
@@ -119,7 +115,7 @@ export function sysFsopen(t: Task, a: SyscallArgs): number {
   if (type === null) return -ENODEV;
   return installNew(
     t,
-    new ContextFile(type, null, ownerOf(t, type)),
+    new ContextFile(t.kernel.anon, type, null, ownerOf(t, type)),
     (flags & M.FSOPEN_CLOEXEC) !== 0,
   );
 }
@@ -138,7 +134,7 @@ export function sysFspick(t: Task, a: SyscallArgs): number {
   if (path.dentry !== path.mount.root) return -EINVAL;
   return installNew(
     t,
-    new ContextFile(null, path, t.cred.userNs),
+    new ContextFile(t.kernel.anon, null, path, t.cred.userNs),
     (flags & M.FSPICK_CLOEXEC) !== 0,
   );
 }

@@ -31,14 +31,17 @@ const KNOWN = IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYD
   IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_MASK_ADD | IN_MASK_CREATE | IN_ISDIR | IN_ONESHOT;
 
 export function sysInotifyInit(t: Task, _a: SyscallArgs): number {
-  return installNew(t, new InotifyFile(0, t.fs.namespace.vfs.deferred), false);
+  return installNew(t, newFile(t, 0), false);
 }
 
 export function sysInotifyInit1(t: Task, a: SyscallArgs): number {
   const flags = a.i32(0);
   if (flags & ~(IN_CLOEXEC | IN_NONBLOCK)) return -EINVAL;
-  const file = new InotifyFile(flags & IN_NONBLOCK, t.fs.namespace.vfs.deferred);
-  return installNew(t, file, (flags & IN_CLOEXEC) !== 0);
+  return installNew(t, newFile(t, flags & IN_NONBLOCK), (flags & IN_CLOEXEC) !== 0);
+}
+
+function newFile(t: Task, flags: number): InotifyFile {
+  return new InotifyFile(t.kernel.anon, flags, t.fs.namespace.vfs.deferred);
 }
 
 export function sysInotifyAddWatch(t: Task, a: SyscallArgs): number {

@@ -4,7 +4,6 @@ import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import { S_IFIFO } from "../../../ffi/abi/stat.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { pipeFs } from "../../fs/anonfd/anon_inode.ts";
 import { Pipe, PipeFile } from "../../ipc/pipe.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import type { Task } from "../../task/task.ts";
@@ -22,7 +21,7 @@ export function sysPipe2(t: Task, a: SyscallArgs): number {
 }
 
 function makePipe(t: Task, addr: number, flags: number): number {
-  const inode = pipeFs.make(S_IFIFO | 0o600);
+  const inode = t.kernel.anon.pipes.make(S_IFIFO | 0o600);
   inode.uid = t.cred.fsuid;
   inode.gid = t.cred.fsgid;
   const pipe = new Pipe(t.kernel.memory.frames, inode);

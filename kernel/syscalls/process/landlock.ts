@@ -27,12 +27,10 @@ import {
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { hasOwnCap } from "../../cred/credentials.ts";
 import { Domain, type Handled, MAX_LAYERS, RuleTable } from "../../cred/landlock.ts";
-import { anonFs } from "../../fs/anonfd/anon_inode.ts";
+import { AnonFile, type AnonFiles } from "../../fs/anonfd/anon_inode.ts";
 import type { Task } from "../../task/task.ts";
 import { isDirectory } from "../../vfs/access.ts";
-import type { Inode } from "../../vfs/inode.ts";
 import { ACCESS_FILE, ACCESS_FS } from "../../vfs/landlock.ts";
-import { OpenFile } from "../../vfs/open_file.ts";
 import { copyInStruct } from "../copy_struct.ts";
 import { installNew } from "../io/install.ts";
 
@@ -43,18 +41,15 @@ const SCOPES = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
 const TWO32 = 0x100000000;
 
 /** A ruleset that is not enforced yet. */
-class RulesetFile extends OpenFile {
+class RulesetFile extends AnonFile {
   readonly handled: Handled;
   readonly rules: RuleTable = new RuleTable();
 
-  constructor(handled: Handled) {
-    super(O_RDWR);
+  constructor(anon: AnonFiles, handled: Handled) {
+    super(anon, O_RDWR);
     this.handled = handled;
   }
 
-  override get inode(): Inode {
-    return anonFs.root;
-  }
   override describe(): string {
     return "anon_inode:[landlock-ruleset]";
   }
@@ -79,7 +74,7 @@ export function sysLandlockCreateRuleset(t: Task, a: SyscallArgs): number {
   const net = maskAt(t, at.handledAccessNet, ACCESS_NET), scoped = maskAt(t, at.scoped, SCOPES);
   if (fs < 0 || net < 0 || scoped < 0) return -EINVAL;
   if (fs === 0 && net === 0 && scoped === 0) return -ENOMSG;
-  return installNew(t, new RulesetFile({ fs, net, scoped }), true);
+  return installNew(t, new RulesetFile(t.kernel.anon, { fs, net, scoped }), true);
 }
 
 /** A mask in the scratch buffer that may have these bits, or -1. */

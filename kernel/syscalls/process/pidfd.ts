@@ -30,7 +30,12 @@ export function sysPidfdOpen(t: Task, a: SyscallArgs): number {
   const group = pids.groups.get(pid) ?? (isThread ? thread?.group : undefined);
   // Without PIDFD_THREAD the id of a thread that leads no process is no process.
   if (group === undefined) return thread === undefined ? -ESRCH : -EINVAL;
-  const file = new PidFd(group, isThread ? thread ?? null : null, flags & PIDFD_NONBLOCK);
+  const file = new PidFd(
+    t.kernel.anon,
+    group,
+    isThread ? thread ?? null : null,
+    flags & PIDFD_NONBLOCK,
+  );
   const fd = t.files.install(file, true, t.group.limits.get(RLIMIT_NOFILE));
   if (fd < 0) file.drop();
   return fd;

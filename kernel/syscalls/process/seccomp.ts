@@ -92,7 +92,7 @@ function readProgram(t: Task, addr: number): BpfProgram | number {
 
 function attachWithListener(t: Task, filter: BpfFilter, flags: number): number {
   const notifier = filter.notifier = new Notifier(filter, firstId(t));
-  const file = new SeccompListener(filter, notifier);
+  const file = new SeccompListener(t.kernel.anon, filter, notifier);
   const fd = t.files.install(file, true, t.group.limits.get(RLIMIT_NOFILE));
   if (fd < 0) {
     file.drop();

@@ -113,7 +113,7 @@ function load(t: Task): number {
   if (told < 0 || refusal !== null) return told < 0 ? told : -refusal!.error;
   const loaded = t.kernel.bpf.add(type, program);
   if (loaded === null) return -ENOMEM;
-  return installNew(t, new BpfProgramFile(O_RDWR, loaded), true);
+  return installNew(t, new BpfProgramFile(t.kernel.anon, O_RDWR, loaded), true);
 }
 
 /** The verifier's log, cut to its room. */
@@ -203,5 +203,5 @@ function byId(t: Task): number {
   if (!hasCap(t.cred, CAP_SYS_ADMIN)) return -EPERM;
   const program = t.kernel.bpf.byId.get(word(t, 0));
   if (program === undefined) return -ENOENT;
-  return installNew(t, new BpfProgramFile(O_RDWR, program.hold()), true);
+  return installNew(t, new BpfProgramFile(t.kernel.anon, O_RDWR, program.hold()), true);
 }

@@ -12,7 +12,7 @@ import { Fifo } from "../../core/fifo.ts";
 import { LATE_COMPLETIONS, RING_ENTRIES, RING_REQUESTS, RINGS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
 import type { Credentials } from "../../cred/credentials.ts";
-import { anonFs } from "../../fs/anonfd/anon_inode.ts";
+import { AnonFile, type AnonFiles } from "../../fs/anonfd/anon_inode.ts";
 import type { EventFile } from "../../fs/anonfd/eventfd.ts";
 import type { Backing } from "../../mm/backing.ts";
 import type { Kernel } from "../../task/kernel_services.ts";
@@ -20,8 +20,7 @@ import type { TaskPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import type { ThreadGroup } from "../../task/thread_group.ts";
 import { TimerQueue } from "../../time/timer.ts";
-import type { Inode } from "../../vfs/inode.ts";
-import { OpenFile, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
 import { RING_AT, type RingMemory, type RingShape } from "./memory.ts";
 import { isShort, prepare, takeFile } from "./operations.ts";
 import { bufferMemoryAt } from "./buffer_rings.ts";
@@ -51,7 +50,7 @@ interface LateCqe {
   readonly flags: number;
 }
 
-export class Uring extends OpenFile {
+export class Uring extends AnonFile {
   readonly memory: RingMemory;
   /** IORING_SETUP_* */
   readonly setup: number;
@@ -102,12 +101,13 @@ export class Uring extends OpenFile {
   private isLong: boolean = false;
 
   constructor(
+    anon: AnonFiles,
     memory: RingMemory,
     setup: number,
     { sqEntries, cqEntries, sqeBytes, cqeBytes }: RingShape,
     maxAddress: number,
   ) {
-    super(O_RDWR);
+    super(anon, O_RDWR);
     this.maxAddress = maxAddress;
     RINGS.add(1, this.account);
     this.memory = memory;
@@ -127,9 +127,6 @@ export class Uring extends OpenFile {
     return this.issuer !== null && this.issuer !== id;
   }
 
-  override get inode(): Inode {
-    return anonFs.root;
-  }
   override get isRing(): boolean {
     return true;
   }

@@ -84,7 +84,7 @@ export function sysIoUringSetup(t: Task, a: SyscallArgs): number {
   if (!RINGS.hasRoom()) return -ENOMEM;
   const memory = RingMemory.create(t.kernel.memory, { dev: 0, ino: 0 }, shape);
   if (memory === null) return -ENOMEM;
-  const ring = new Uring(memory, flags, shape, t.mm.layout.maxAddress);
+  const ring = new Uring(t.kernel.anon, memory, flags, shape, t.mm.layout.maxAddress);
   try {
     return finishSetup(t, ring, addr, sqpollIdle);
   } catch (cause) {

@@ -30,15 +30,14 @@ import { FIONREAD } from "../../../ffi/abi/ioctl.ts";
 import { BLOCK } from "../../core/result.ts";
 import { FANOTIFY_EVENTS, FANOTIFY_GROUPS } from "../../core/quota.ts";
 import { WaitQueue } from "../../core/wait.ts";
-import { anonFs } from "../../fs/anonfd/anon_inode.ts";
+import { AnonFile } from "../../fs/anonfd/anon_inode.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import { isDirectory, isRegular } from "../../vfs/access.ts";
 import { dropPath, holdPath, Path } from "../../vfs/dentry.ts";
-import type { Inode } from "../../vfs/inode.ts";
 import { type FileEvent, type Mark } from "../../vfs/marks.ts";
 import { openQuietly } from "../../vfs/open.ts";
-import { OpenFile, POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
+import { POLLIN, POLLRDNORM } from "../../vfs/open_file.ts";
 import type { Kernel } from "../kernel_services.ts";
 import { RLIMIT_NOFILE } from "../limits.ts";
 import { PidFd } from "../pidfd.ts";
@@ -55,7 +54,7 @@ export const FID_BITS: number = FAN_REPORT_FID | FAN_REPORT_DIR_FID | FAN_REPORT
 const answerBytes = new Uint8Array(FanotifyResponse.size);
 const answerView = new DataView(answerBytes.buffer);
 
-export class FanotifyFile extends OpenFile implements Asker {
+export class FanotifyFile extends AnonFile implements Asker {
   readonly kernel: Kernel;
   /** Those of fanotify_init(2), and of the descriptors that events come with. */
   readonly initFlags: number;
@@ -83,7 +82,7 @@ export class FanotifyFile extends OpenFile implements Asker {
     isUnprivileged: boolean,
     isUnlimited: boolean,
   ) {
-    super(O_RDWR | flags);
+    super(kernel.anon, O_RDWR | flags);
     this.kernel = kernel;
     this.initFlags = initFlags;
     this.eventFlags = eventFlags;
@@ -93,9 +92,6 @@ export class FanotifyFile extends OpenFile implements Asker {
     if (this.asks) kernel.vfs.askingGroups++;
   }
 
-  override get inode(): Inode {
-    return anonFs.root;
-  }
   override get waitQueue(): WaitQueue {
     return this.queue;
   }
@@ -317,7 +313,7 @@ function pidfdFor(reader: Task, event: FanEvent): number {
   if (process === null || process.isReaped || event.who?.numberIn(reader.pids) === 0) {
     return FAN_NOPIDFD;
   }
-  const file = new PidFd(process, null, 0);
+  const file = new PidFd(reader.kernel.anon, process, null, 0);
   const fd = reader.files.install(file, true, reader.group.limits.get(RLIMIT_NOFILE));
   if (fd >= 0) return fd;
   file.drop();

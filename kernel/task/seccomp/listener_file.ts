@@ -1,26 +1,21 @@
 /** The descriptor that SECCOMP_FILTER_FLAG_NEW_LISTENER gives: seccomp_unotify(2). */
 
 import type { WaitQueue } from "../../core/wait.ts";
-import { anonFs } from "../../fs/anonfd/anon_inode.ts";
-import type { Inode } from "../../vfs/inode.ts";
-import { OpenFile, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
+import { AnonFile, type AnonFiles } from "../../fs/anonfd/anon_inode.ts";
+import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../vfs/open_file.ts";
 import type { SeccompFilter } from "./filter.ts";
 import { type Notifier, NOTIFY_INIT, NOTIFY_SENT } from "./notifier.ts";
 
 const O_RDWR = 2;
 
-export class SeccompListener extends OpenFile {
+export class SeccompListener extends AnonFile {
   readonly filter: SeccompFilter;
   readonly notifier: Notifier;
 
-  constructor(filter: SeccompFilter, notifier: Notifier) {
-    super(O_RDWR);
+  constructor(anon: AnonFiles, filter: SeccompFilter, notifier: Notifier) {
+    super(anon, O_RDWR);
     this.filter = filter;
     this.notifier = notifier;
-  }
-
-  override get inode(): Inode {
-    return anonFs.root;
   }
 
   override poll(): number {

@@ -8,10 +8,9 @@ import { EAGAIN, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { SignalfdSiginfo } from "../../../ffi/abi/epoll.ts";
 import { O_RDWR } from "../../../ffi/abi/fcntl.ts";
 import type { WaitQueue } from "../../core/wait.ts";
-import { anonFs } from "../../fs/anonfd/anon_inode.ts";
+import { AnonFile } from "../../fs/anonfd/anon_inode.ts";
 import type { IoCursor } from "../../mm/io_cursor.ts";
-import type { Inode } from "../../vfs/inode.ts";
-import { OpenFile, POLLIN } from "../../vfs/open_file.ts";
+import { POLLIN } from "../../vfs/open_file.ts";
 import type { Task } from "../task.ts";
 import { dequeueFrom } from "./dequeue.ts";
 import { SI_KERNEL, SI_QUEUE, SI_SIGIO, SI_TIMER, type SigInfo } from "./pending.ts";
@@ -21,7 +20,7 @@ const SIZE = SignalfdSiginfo.size, AT = SignalfdSiginfo.at;
 const buffer = new Uint8Array(SIZE);
 const view = new DataView(buffer.buffer);
 
-export class SignalFile extends OpenFile {
+export class SignalFile extends AnonFile {
   /** Signals that it delivers. */
   readonly mask: SigSet = new SigSet();
   /** Its maker: whose signals are read when nobody's call does. */
@@ -29,12 +28,8 @@ export class SignalFile extends OpenFile {
 
   /** `flags`: O_NONBLOCK or 0. */
   constructor(task: Task, flags: number) {
-    super(O_RDWR | flags);
+    super(task.kernel.anon, O_RDWR | flags);
     this.maker = task;
-  }
-
-  override get inode(): Inode {
-    return anonFs.root;
   }
 
   private get subject(): Task {
