@@ -41,6 +41,7 @@ import { Cgroups } from "./task/cgroup/hierarchy.ts";
 import { IoCharges } from "./task/cgroup/io.ts";
 import { CpuClock } from "./task/cpu_clock.ts";
 import { FutexTable } from "./task/futex_table.ts";
+import { ObjectRanks } from "./task/object_ranks.ts";
 import { OomKiller } from "./task/oom_killer.ts";
 import { TaskNetworks } from "./task/net_finder.ts";
 import { TaskIpcUser } from "./task/ipc_user.ts";
@@ -97,6 +98,7 @@ export class SandboxKernel implements Kernel {
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
   readonly anon: AnonFiles = new AnonFiles();
+  readonly ranks: ObjectRanks = new ObjectRanks();
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
   readonly net: NetShared;

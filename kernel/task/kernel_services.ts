@@ -23,6 +23,7 @@ import type { SandboxAccounts } from "./accounts.ts";
 import type { BpfPrograms } from "./cgroup/bpf_programs.ts";
 import type { CpuClock } from "./cpu_clock.ts";
 import type { FutexTable } from "./futex_table.ts";
+import type { ObjectRanks } from "./object_ranks.ts";
 import type { OomKiller } from "./oom_killer.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
@@ -57,6 +58,8 @@ export interface Kernel {
   readonly namespaceFiles: NsFs;
   /** Pipes, and files without a name. */
   readonly anon: AnonFiles;
+  /** What kcmp(2) tells of objects. */
+  readonly ranks: ObjectRanks;
   /** Where memfd_create(2) puts its files. */
   readonly memfds: MemfdStore;
   /** Settings of /proc/sys. */

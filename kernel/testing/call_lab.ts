@@ -28,6 +28,7 @@ import { Cgroups } from "../task/cgroup/hierarchy.ts";
 import { TaskStats } from "../task/task_stats.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { FutexTable } from "../task/futex_table.ts";
+import { ObjectRanks } from "../task/object_ranks.ts";
 import { OomKiller } from "../task/oom_killer.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
 import { CallRecord } from "../syscalls/call_record.ts";
@@ -90,6 +91,7 @@ export class LabKernel implements Kernel {
   readonly vfs: Vfs;
   readonly fsTypes: FsTypes = new FsTypes();
   readonly anon: AnonFiles = new AnonFiles();
+  readonly ranks: ObjectRanks = new ObjectRanks();
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
   readonly sysctl: SysctlStore = new SysctlStore();

@@ -41,6 +41,7 @@ import { onException } from "../task/exception.ts";
 import { TaskStats } from "../task/task_stats.ts";
 import { SecretStore } from "../fs/tmpfs/secret.ts";
 import { FutexTable } from "../task/futex_table.ts";
+import { ObjectRanks } from "../task/object_ranks.ts";
 import { OomKiller } from "../task/oom_killer.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
 import { type Kernel, Scratch } from "../task/kernel_services.ts";
@@ -141,6 +142,7 @@ export class LabKernel implements Kernel {
   readonly scratch: Scratch = new Scratch();
   readonly fsTypes: FsTypes = new FsTypes();
   readonly anon: AnonFiles = new AnonFiles();
+  readonly ranks: ObjectRanks = new ObjectRanks();
   readonly memfds: MemfdStore;
   readonly secrets: SecretStore;
   readonly sysctl: SysctlStore = new SysctlStore();

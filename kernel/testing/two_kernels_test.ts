@@ -9,7 +9,7 @@ import { OPEN_FILES } from "../core/quota.ts";
 import type { Task } from "../task/task.ts";
 import { DATA, LabKernel, WAITS } from "./task_lab.ts";
 
-const CLOCK_MONOTONIC = 1, RLIMIT_NOFILE = 7;
+const KCMP_FILE = 0, CLOCK_MONOTONIC = 1, RLIMIT_NOFILE = 7;
 
 interface Side {
   readonly kernel: LabKernel;
@@ -85,6 +85,24 @@ Deno.test("ids and names are given by each kernel", () => {
       task.mm.copyOut(DATA, new Uint8Array([AF_UNIX, 0, 0, 65]), 0, 4);
       assertEquals([call("socket", AF_UNIX, SOCK_DGRAM, 0), call("bind", 0, DATA, 4)], [0, 0]);
     }
+  });
+});
+
+Deno.test("each kernel orders its objects, and numbers those without a name", () => {
+  withTwo((one, other) => {
+    for (const { call, kernel, task } of [one, other]) {
+      for (const fd of [0, 1]) assertEquals(call("eventfd2", 0, 0), fd);
+      const compared = [[0, 0], [1, 0], [0, 1]].map(([x = 0, y = 0]) =>
+        call("kcmp", 1, 1, KCMP_FILE, x, y)
+      );
+      assertEquals(compared, [0, 1, 2]);
+      const ids = [0, 1].map((fd) =>
+        /id: (\d+)/.exec(task.files.get(fd)?.fdinfo(task.pids) ?? "")?.[1]
+      );
+      assertEquals(ids, ["0", "1"]);
+      assertEquals(kernel.anon.pipes.make(0o600).ino, kernel.anon.pids.make(0o600).ino);
+    }
+    assertEquals(one.task.files.get(0)?.inode === other.task.files.get(0)?.inode, false);
   });
 });
 

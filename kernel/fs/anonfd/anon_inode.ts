@@ -81,6 +81,12 @@ export class AnonFiles {
   readonly others: AnonFs = new AnonFs("anon_inodefs");
   /** An inode for each process or thread that a pidfd was made of: its number tells whether two are the same. */
   readonly pids: AnonFs = new AnonFs("pidfs");
+  private nextId: number = 0;
+
+  /** What /proc/PID/fdinfo calls the next eventfd. */
+  nextEventId(): number {
+    return this.nextId++;
+  }
 }
 
 /** A file that has the inode which stands for all of anon_inodefs. */

@@ -11,18 +11,16 @@ const WORD = 0x100000000;
 const buffer = new Uint8Array(128);
 const view = new DataView(buffer.buffer);
 
-/** What /proc/PID/fdinfo calls the next one. */
-let nextId = 0;
-
 export class EventFile extends AnonFile {
   private readonly isSemaphore: boolean;
-  private readonly id: number = nextId++;
+  private readonly id: number;
   private lo: number;
   private hi: number = 0;
   private readonly queue: WaitQueue = new WaitQueue();
 
   constructor(anon: AnonFiles, flags: number, initial: number, isSemaphore: boolean) {
     super(anon, flags);
+    this.id = anon.nextEventId();
     this.lo = initial;
     this.isSemaphore = isSemaphore;
   }

@@ -116,29 +116,29 @@ function namespacesOf(target: Task, kinds: number): Namespace[] {
 
 /** kcmp(2): objects are ordered by when they were first compared. */
 export function sysKcmp(t: Task, a: SyscallArgs): number {
-  const { pids } = t;
+  const { pids, kernel: { ranks } } = t;
   const one = pids.tasks.get(a.i32(0)), two = pids.tasks.get(a.i32(1));
   if (one === undefined || two === undefined) return -ESRCH;
   if (!mayAccessByReal(t, one) || !mayAccessByReal(t, two)) return -EPERM;
   switch (a.i32(2)) {
     case KCMP_FILE: {
       const x = one.files.getAny(a.i32(3)), y = two.files.getAny(a.i32(4));
-      return x === null || y === null ? -EBADF : order(x, y);
+      return x === null || y === null ? -EBADF : ranks.compare(x, y);
     }
     case KCMP_EPOLL_TFD:
       return compareEpollTarget(t, one, two, a.u32(3), a.u64(4));
     case KCMP_VM:
-      return order(one.mm, two.mm);
+      return ranks.compare(one.mm, two.mm);
     case KCMP_FILES:
-      return order(one.files, two.files);
+      return ranks.compare(one.files, two.files);
     case KCMP_FS:
-      return order(one.fs, two.fs);
+      return ranks.compare(one.fs, two.fs);
     case KCMP_SIGHAND:
-      return order(one.sighand, two.sighand);
+      return ranks.compare(one.sighand, two.sighand);
     case KCMP_SYSVSEM:
-      return order(one.semUndo ?? NOTHING, two.semUndo ?? NOTHING);
+      return ranks.compare(one.semUndo ?? NOTHING, two.semUndo ?? NOTHING);
     case KCMP_IO:
-      return order(NOTHING, NOTHING); // nobody has an I/O context
+      return ranks.compare(NOTHING, NOTHING); // nobody has an I/O context
     default:
       return -EINVAL;
   }
@@ -146,31 +146,14 @@ export function sysKcmp(t: Task, a: SyscallArgs): number {
 
 /** KCMP_EPOLL_TFD: a file, and one that is watched by an epoll set of the other process. */
 function compareEpollTarget(t: Task, one: Task, two: Task, fd: number, addr: number): number {
-  const { u8, dv } = t.kernel.scratch;
+  const { scratch: { u8, dv }, ranks } = t.kernel;
   if (t.mm.copyIn(u8, 0, addr, EPOLL_SLOT_BYTES) !== 0) return -EFAULT;
   const x = one.files.getAny(fd | 0), set = two.files.getAny(dv.getInt32(0, true));
   if (x === null || set === null) return -EBADF;
   if (!(set instanceof EpollFile)) return -EINVAL;
   const y = set.targetOf(dv.getInt32(4, true), dv.getUint32(8, true));
-  return y === null ? -ENOENT : order(x, y);
+  return y === null ? -ENOENT : ranks.compare(x, y);
 }
 
 /** What tasks have in common that have no such thing. */
 const NOTHING = Object.freeze({});
-const ranks: WeakMap<object, number> = new WeakMap();
-let lastRank = 0;
-
-function rank(o: object): number {
-  let r = ranks.get(o);
-  if (r === undefined) {
-    r = ++lastRank;
-    ranks.set(o, r);
-  }
-  return r;
-}
-
-/** 0: the same; 1: less; 2: greater. */
-function order(x: object, y: object): number {
-  if (x === y) return 0;
-  return rank(x) < rank(y) ? 1 : 2;
-}

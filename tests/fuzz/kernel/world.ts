@@ -10,7 +10,6 @@ import { Arena, WINDOW_BYTES } from "../../../ffi/mem/arena.ts";
 import { AT_FDCWD, O_CREAT, O_WRONLY } from "../../../ffi/abi/fcntl.ts";
 import { dropContainer, newContainer } from "../../../kernel/containers.ts";
 import * as quotas from "../../../kernel/core/quota.ts";
-import { INITIAL_USER_NAMESPACE } from "../../../kernel/cred/user_namespace.ts";
 import { NO_CAPS, rootCredentials, userCredentials } from "../../../kernel/cred/credentials.ts";
 import { TmpfsFs } from "../../../kernel/fs/tmpfs/tmpfs.ts";
 import { ContainerCaller, startIn } from "../../../kernel/init.ts";
@@ -100,8 +99,6 @@ export class World {
   private readonly actors: Task[] = [];
 
   constructor() {
-    // The first user namespace is one for all kernels of this process.
-    INITIAL_USER_NAMESPACE.keyrings = null;
     this.arena = Arena.create(ARENA_BYTES, WINDOWS * WINDOW_BYTES);
     this.host.memoryBytes = ARENA_BYTES;
     this.platform = new FakePlatform(this.arena);
