@@ -1,6 +1,6 @@
 /** Messages with their boundaries: headers in a list, bytes in a ring. Each carries what recvmsg(2) tells beside. */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { EAGAIN, EFAULT, EMSGSIZE, ENOMEM } from "../../ffi/abi/errno.ts";
 import { MSG_PEEK, MSG_TRUNC } from "../../ffi/abi/socket.ts";
 import { SOCKET_MESSAGES } from "../core/quota.ts";
@@ -63,13 +63,14 @@ export class Datagram {
 
 export class DatagramQueue {
   /** What it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   private readonly ring: ByteRing;
   private messages: Datagram[] = [];
   /** Messages taken off the front of `messages`. */
   private taken: number = 0;
 
-  constructor(frames: FrameAllocator) {
+  constructor(frames: FrameAllocator, account: Account) {
+    this.account = account;
     this.ring = new ByteRing(frames, MAX_BYTES);
   }
 

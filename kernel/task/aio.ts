@@ -5,7 +5,7 @@
  * Neighbours: aio_ring.ts (where the events are), syscalls/io/aio.ts (the calls).
  */
 
-import { type Account, ACCOUNTING } from "../core/account.ts";
+import type { Account } from "../core/account.ts";
 import { AIO_REQUESTS } from "../core/quota.ts";
 import { Waiter, WaitQueue } from "../core/wait.ts";
 import type { EventFile } from "../fs/anonfd/eventfd.ts";
@@ -25,7 +25,7 @@ export class AioEvent {
 
 export class AioContext {
   /** What it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   /** The caller's name for it: the address of its ring. */
   id: number;
   /** The context holds it, and so does what maps it. */
@@ -38,7 +38,8 @@ export class AioContext {
   private readonly polls: Set<AioPoll> = new Set();
 
   /** The caller has taken `wanted` of AIO_REQUESTS, and gives its hold on `ring`. */
-  constructor(id: number, ring: AioRing, wanted: number) {
+  constructor(id: number, ring: AioRing, wanted: number, account: Account) {
+    this.account = account;
     this.id = id;
     this.ring = ring;
     this.wanted = wanted;

@@ -132,7 +132,7 @@ const OPEN: readonly Row[] = [
   [
     "kernel/core/account.ts",
     "ACCOUNTING",
-    "a parameter; constructors take the account of the task instead",
+    "a parameter; the plan is in docs/internals/state.md",
   ],
   [
     "kernel/cred/user_namespace.ts",

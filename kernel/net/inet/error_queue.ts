@@ -60,7 +60,7 @@ export function queueError(
   name: Endpoint | null,
   source: string | null,
 ): void {
-  const errors = socket.errors ??= new DatagramQueue(socket.net.frames);
+  const errors = socket.errors ??= new DatagramQueue(socket.net.frames, socket.account);
   if (errors.charge + quote.length > socket.options.receiveBytes) return;
   scratch.length = 0;
   if (name !== null) putEndpoint(name, socket.family, scratch);

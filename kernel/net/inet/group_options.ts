@@ -167,7 +167,12 @@ function join(socket: InetSocket, named: Named, isInclude: boolean): number {
     socket.groups.find((one) => one.group === group) !== null;
   if (isAgain) return -EADDRINUSE;
   if (link === null) return -ENODEV;
-  return (socket.groups ??= new SocketGroups(socket.net)).join(link, group, address, isInclude);
+  return (socket.groups ??= new SocketGroups(socket.net, socket.account)).join(
+    link,
+    group,
+    address,
+    isInclude,
+  );
 }
 
 function leave(socket: InetSocket, named: Named): number {
@@ -216,7 +221,7 @@ function setFilter(
 ): number {
   if (value.length < size) return -EINVAL;
   const mode = value.dv.getUint32(modeAt, true), count = value.dv.getUint32(modeAt + 4, true);
-  const groups = socket.groups ??= new SocketGroups(socket.net);
+  const groups = socket.groups ??= new SocketGroups(socket.net, socket.account);
   if (typeof named !== "number" && count > groups.sourcesMax(named.group)) return -ENOBUFS;
   if (size + step * count > value.length) return -EINVAL;
   if (typeof named === "number") return named;

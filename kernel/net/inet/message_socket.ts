@@ -45,7 +45,7 @@ export abstract class MessageSocket extends InetSocket {
     uid: number,
   ) {
     super(net, ports, family, type, protocol, uid);
-    this.incoming = new DatagramQueue(net.frames);
+    this.incoming = new DatagramQueue(net.frames, this.account);
   }
 
   /** What is sent begins with the header of its packet. */

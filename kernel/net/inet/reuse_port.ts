@@ -3,7 +3,7 @@
  * packet (SO_ATTACH_REUSEPORT_CBPF).
  */
 
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { EINVAL, ENOENT, ENOMEM, EPERM } from "../../../ffi/abi/errno.ts";
 import { ETH_P_IP, ETH_P_IPV6 } from "../../../ffi/abi/packet.ts";
 import { SO_ATTACH_REUSEPORT_CBPF, SOCK_RAW, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
@@ -22,10 +22,14 @@ const view = new PacketView();
 
 export class ReuseGroup {
   /** What it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   /** A program knows them by their places. */
   private readonly sockets: InetSocket[] = [];
   private program: BpfProgram | null = null;
+
+  constructor(account: Account) {
+    this.account = account;
+  }
 
   get hasProgram(): boolean {
     return this.program !== null;
@@ -86,7 +90,7 @@ export function joinReuse(socket: InetSocket): void {
     s.local.address === local.address &&
     (local.address !== ANY6 || s.isV6Only === isV6Only)
   );
-  (friend?.reuse ?? new ReuseGroup()).join(socket);
+  (friend?.reuse ?? new ReuseGroup(socket.account)).join(socket);
 }
 
 /** SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF: 0 or -errno. */
@@ -108,7 +112,7 @@ export function setReuseProgram(socket: InetSocket, name: number, value: OptionV
       ? socket.isListening || socket.remote !== null
       : socket.isBound;
     if (isPlaced || !options.reusePort || socket.type === SOCK_RAW) return -EINVAL;
-    new ReuseGroup().join(socket);
+    new ReuseGroup(socket.account).join(socket);
   }
   return socket.reuse?.setProgram(program) ? 0 : -ENOMEM;
 }

@@ -3,7 +3,7 @@
  * all members of a link: links/groups.ts.
  */
 
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENOMEM } from "../../../ffi/abi/errno.ts";
 import { NET_OBJECTS } from "../../core/quota.ts";
 import type { Link } from "../links/link.ts";
@@ -18,11 +18,12 @@ const MEMBERSHIPS4 = 20, SOURCES4 = 10;
 
 export class SocketGroups {
   /** What it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   private readonly net: NetNamespace;
   private readonly all: Membership[] = [];
 
-  constructor(net: NetNamespace) {
+  constructor(net: NetNamespace, account: Account) {
+    this.account = account;
     this.net = net;
   }
 

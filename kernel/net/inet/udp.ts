@@ -97,7 +97,7 @@ export class UdpSocket extends InetSocket {
     protocol: number = IPPROTO_UDP,
   ) {
     super(net, ports, family, SOCK_DGRAM, protocol, uid);
-    this.incoming = new DatagramQueue(net.frames);
+    this.incoming = new DatagramQueue(net.frames, this.account);
   }
 
   override conflictsWith(other: InetSocket): boolean {

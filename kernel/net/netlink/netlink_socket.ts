@@ -87,7 +87,7 @@ export class NetlinkSocket extends Socket {
   constructor(net: NetNamespace, bus: NetlinkProtocol, type: number) {
     super(net, AF_NETLINK, type, bus.number);
     this.bus = bus;
-    this.incoming = new DatagramQueue(net.frames);
+    this.incoming = new DatagramQueue(net.frames, this.account);
     bus.sockets.add(this);
   }
 

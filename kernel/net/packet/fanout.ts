@@ -4,7 +4,7 @@
  * DIFFERS: all frames are of one processor and one queue; there are no fragments to put together.
  */
 
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { EALREADY, EINVAL, ENOMEM, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/packet.ts";
 import type { BpfProgram } from "../../core/bpf_program.ts";
@@ -22,7 +22,7 @@ const IDS = 0x10000;
 
 export class Fanout {
   /** What it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   readonly id: number;
   readonly type: number;
   /** PACKET_FANOUT_FLAG_*. */
@@ -32,7 +32,8 @@ export class Fanout {
   private program: BpfProgram | null = null;
   private turn: number = 0;
 
-  constructor(id: number, type: number, flags: number, limit: number) {
+  constructor(account: Account, id: number, type: number, flags: number, limit: number) {
+    this.account = account;
     this.id = id;
     this.type = type;
     this.flags = flags;
@@ -139,7 +140,7 @@ export function joinFanout(socket: PacketSocket, value: OptionValue): number {
     if (known.members.length >= known.limit) return -ENOSPC;
   }
   if (socket.heardProtocol === 0) return -EINVAL;
-  const group = known ?? new Fanout(id, type, flags, wanted || MEMBERS);
+  const group = known ?? new Fanout(socket.account, id, type, flags, wanted || MEMBERS);
   fanouts.set(id, group);
   group.members.push(socket);
   socket.fanout = group;

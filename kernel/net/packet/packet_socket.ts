@@ -98,7 +98,7 @@ export class PacketSocket extends Socket {
     super(net, AF_PACKET, type, 0);
     this.uid = uid;
     this.heard = swap(protocol);
-    this.incoming = new DatagramQueue(net.frames);
+    this.incoming = new DatagramQueue(net.frames, this.account);
     net.taps.add(this);
   }
 

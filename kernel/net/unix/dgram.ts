@@ -42,7 +42,7 @@ export class UnixDgram extends UnixSocket {
 
   constructor(net: NetNamespace, names: AbstractNames) {
     super(net, names, SOCK_DGRAM);
-    this.incoming = new DatagramQueue(net.frames);
+    this.incoming = new DatagramQueue(net.frames, this.account);
     this.maxMessages = net.number("net/unix/max_dgram_qlen", MAX_MESSAGES);
   }
 

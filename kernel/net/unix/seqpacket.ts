@@ -17,7 +17,7 @@ export class UnixSeqpacket extends ConnectionSocket {
 
   constructor(net: NetNamespace, names: AbstractNames) {
     super(net, names, SOCK_SEQPACKET);
-    this.incoming = new DatagramQueue(net.frames);
+    this.incoming = new DatagramQueue(net.frames, this.account);
   }
 
   protected override newSocket(): ConnectionSocket {

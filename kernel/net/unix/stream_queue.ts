@@ -3,7 +3,7 @@
  * (unix(7), "Ancillary messages"), and those sent with MSG_OOB. As long as there are none of these, it is a plain ring.
  */
 
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import { MSG_OOB, MSG_PEEK } from "../../../ffi/abi/socket.ts";
 import { SOCKET_MESSAGES } from "../../core/quota.ts";
@@ -51,7 +51,7 @@ const one = new Uint8Array(1);
 
 export class StreamQueue {
   /** What it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   private readonly ring: ByteRing;
   private readonly owner: Socket;
   /** Null: all bytes are without anything. */
@@ -65,6 +65,7 @@ export class StreamQueue {
 
   /** `owner` is the socket that receives. */
   constructor(frames: FrameAllocator, owner: Socket) {
+    this.account = owner.account;
     this.owner = owner;
     this.ring = new ByteRing(frames, MAX_BYTES);
   }

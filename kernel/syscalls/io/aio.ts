@@ -52,7 +52,7 @@ export function sysIoSetup(t: Task, a: SyscallArgs): number {
       t.mm.munmap(at, ring.bytes);
       return -EFAULT;
     }
-    contexts.byId.set(at, new AioContext(at, ring, wanted));
+    contexts.byId.set(at, new AioContext(at, ring, wanted, t.group.account));
     isKept = true;
     return 0;
   } finally {

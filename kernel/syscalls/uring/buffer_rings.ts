@@ -44,7 +44,7 @@ export function registerBufferRing(t: Task, ring: Uring, arg: number, count: num
     return -ENOMEM;
   }
   const isSliced = (flags & U.IOU_PBUF_RING_INC) !== 0;
-  ring.bufferGroups.set(id, new BufferRing(memory, entries, isSliced, cost));
+  ring.bufferGroups.set(id, new BufferRing(t.group.account, memory, entries, isSliced, cost));
   return 0;
 }
 

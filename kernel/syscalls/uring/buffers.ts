@@ -3,7 +3,7 @@
  * (IOSQE_BUFFER_SELECT): lists of IORING_OP_PROVIDE_BUFFERS, and rings in shared memory (buffer_rings.ts).
  */
 
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { E2BIG, EFAULT, EINVAL, ENOBUFS, ENOENT, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as U from "../../../ffi/abi/io_uring.ts";
 import { Fifo } from "../../core/fifo.ts";
@@ -28,9 +28,14 @@ export interface ProvidedBuffer {
 
 export abstract class BufferGroup {
   /** What it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   /** How many one transfer may use. */
   abstract readonly atOnce: number;
+
+  constructor(account: Account) {
+    this.account = account;
+  }
+
   /** The buffer whose turn it is, or of a ring one behind it; it stays. -ENOBUFS, -EFAULT. */
   abstract peek(t: Task, ahead: number): ProvidedBuffer | number;
   /** `bytes` of the first buffer, which is `buffer`, were used: whether that is over. */
@@ -80,8 +85,14 @@ export class BufferRing extends BufferGroup {
   private readonly cost: number;
   head: number = 0;
 
-  constructor(memory: BufferMemory, entries: number, isSliced: boolean, cost: number) {
-    super();
+  constructor(
+    account: Account,
+    memory: BufferMemory,
+    entries: number,
+    isSliced: boolean,
+    cost: number,
+  ) {
+    super(account);
     this.memory = memory;
     this.entries = entries;
     this.isSliced = isSliced;
@@ -174,14 +185,14 @@ export function hasNoBuffer(w: Worker): boolean {
 }
 
 /** IORING_OP_PROVIDE_BUFFERS. */
-export function provideBuffers({ sqe, ring }: Worker): number {
+export function provideBuffers({ sqe, ring, group: { account } }: Worker): number {
   const { fd: count, addr, len, off: first, bufIndex: id } = sqe;
   if (sqe.rwFlags !== 0 || sqe.spliceFd !== 0) return -EINVAL;
   if (count < 1 || count > MAX_IDS) return -E2BIG;
   if (first < 0 || first > MAX_IDS - 1) return -E2BIG;
   if (first + count > MAX_IDS) return -EINVAL;
   if (addr + count * len > ring.maxAddress) return -EFAULT;
-  const group = ring.bufferGroups.get(id) ?? new BufferList();
+  const group = ring.bufferGroups.get(id) ?? new BufferList(account);
   if (!(group instanceof BufferList)) return -EINVAL;
   if (!RING_ENTRIES.take(count, group.account)) return -ENOMEM;
   ring.bufferGroups.set(id, group);

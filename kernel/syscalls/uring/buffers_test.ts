@@ -1,9 +1,11 @@
 import { assertEquals } from "@std/assert";
+import { Account } from "../../core/account.ts";
 import { RING_ENTRIES } from "../../core/quota.ts";
 import { BufferList } from "./buffers.ts";
 
 Deno.test("used buffers are given up though the list never is empty", () => {
-  const group = new BufferList(), count = () => RING_ENTRIES.countOf(group.account);
+  const group = new BufferList(new Account(null, 1)),
+    count = () => RING_ENTRIES.countOf(group.account);
   const before = count();
   group.add({ addr: 0, len: 1, id: 0 });
   for (let id = 1; id < 3000; id++) {

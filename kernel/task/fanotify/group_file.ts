@@ -62,7 +62,7 @@ export class FanotifyFile extends AnonFile implements Asker {
   /** Its maker had no privilege. */
   readonly isUnprivileged: boolean;
   readonly isUnlimited: boolean;
-  readonly marks: GroupMarks = new GroupMarks(this);
+  readonly marks: GroupMarks;
   private events: FanEvent[] = [];
   /** Events of the same key, for merging. */
   private readonly byKey: Map<string, FanEvent> = new Map();
@@ -84,6 +84,7 @@ export class FanotifyFile extends AnonFile implements Asker {
   ) {
     super(kernel.anon, O_RDWR | flags);
     this.kernel = kernel;
+    this.marks = new GroupMarks(this, this.account);
     this.initFlags = initFlags;
     this.eventFlags = eventFlags;
     this.isUnprivileged = isUnprivileged;

@@ -1,6 +1,6 @@
 /** The marks of one group of fanotify(7): put on files, mounts and file systems, changed, taken away, and shown. */
 
-import { type Account, ACCOUNTING } from "../../core/account.ts";
+import type { Account } from "../../core/account.ts";
 import { EEXIST, ENOENT, ENOSPC } from "../../../ffi/abi/errno.ts";
 import {
   FAN_MARK_EVICTABLE,
@@ -16,11 +16,12 @@ const IGNORES = FAN_MARK_IGNORE | FAN_MARK_IGNORED_MASK;
 
 export class GroupMarks {
   /** What it is charged to. */
-  readonly account: Account = ACCOUNTING.current;
+  readonly account: Account;
   private readonly group: MarkGroup;
   private readonly marks: Map<object, Mark> = new Map();
 
-  constructor(group: MarkGroup) {
+  constructor(group: MarkGroup, account: Account) {
+    this.account = account;
     this.group = group;
   }
 
