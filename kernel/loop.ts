@@ -151,7 +151,6 @@ export class Loop {
 
   private tick(now: number): void {
     this.nextTickNs = now + TICK_NS;
-    this.server.readCpuTime();
     this.platform.tick(now);
     this.kernel.oom.check(now);
     if (this.isApart) this.lookAround();

@@ -92,3 +92,12 @@ Deno.test("a long turn is charged to the task that it was for, and to its contro
   assert(slow.systemNs > 10 * quick.systemNs, `${slow.systemNs} and ${quick.systemNs}`);
   crowd.kernel.close();
 });
+
+Deno.test("a long turn is charged whole, whether housekeeping comes right behind it or not", () => {
+  const crowd = new Crowd(400), only = crowd.thread(0, 2 * MS, true);
+  const startNs = crowd.kernel.host.nowNs;
+  crowd.loop.run();
+  const wallNs = crowd.kernel.host.nowNs - startNs;
+  assert(only.systemNs > 0.9 * wallNs && only.systemNs <= wallNs, `${only.systemNs} of ${wallNs}`);
+  crowd.kernel.close();
+});

@@ -44,6 +44,8 @@ const QUICK = 16;
  * that long at worst.
  */
 const SHARED_BATCH = 8;
+/** How often the CPU time of the kernel's thread is read, in ns. */
+const CPU_READ_NS = 1_000_000;
 /** What the host takes of the kernel's thread at a time is seldom less, in ns. */
 const PREEMPTED_NS = 500_000;
 /** Accounts are served in turn for so long after they competed, in ns; and after a slow batch. */
@@ -88,8 +90,9 @@ export class TurnServer {
   private isFair: boolean = false;
   /** The task that was served last. */
   private last: Task | null = null;
-  /** CPU time of the kernel's thread at the last tick, or behind the last slow batch, ns. */
+  /** CPU time of the kernel's thread when it was last read, ns. */
   private cpuNs: number = 0;
+  private nextCpuReadNs: number = 0;
 
   constructor(kernel: ServedKernel) {
     this.kernel = kernel;
@@ -113,6 +116,8 @@ export class TurnServer {
   /** The last batch has ended by `now`; serves another: how many traps and queued tasks. HOT */
   serve(now: number): number {
     if (this.handled > 0 && !this.isFair) this.account(now, this.handled);
+    // Not behind a batch that is not charged yet: nothing would be left to charge.
+    if (now >= this.nextCpuReadNs) this.readCpuTime(now);
     this.clock.nowNs = now;
     this.isFair = now < this.fairUntilNs || this.fair.pending > 0;
     this.turns?.begin();
@@ -128,8 +133,9 @@ export class TurnServer {
     this.kernel.current = null;
   }
 
-  /** From now on the kernel's thread uses its processor for the next batches. */
-  readCpuTime(): void {
+  /** What the kernel's thread uses of a processor from now on is for the next batches. */
+  private readCpuTime(now: number): void {
+    this.nextCpuReadNs = now + CPU_READ_NS;
     this.cpuNs = this.host.kernelCpuNs();
   }
 
