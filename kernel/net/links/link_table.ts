@@ -405,8 +405,11 @@ export class LinkTable {
 
   /** The namespace ends: what reaches into others goes. */
   release(): void {
-    for (const link of [...this.links]) this.remove(link);
+    // Routes first, as each link looks for its own. A pair may be in here with both ends.
     this.dropRoutes(() => true);
+    for (let last = this.links.at(-1)!; last !== this.lo; last = this.links.at(-1)!) {
+      this.remove(last);
+    }
     NET_OBJECTS.give(this.lo.addresses.length, this.account);
     this.lo.addresses.length = 0;
   }

@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH } from "../../../ffi/abi/errno.ts";
+import { RTN_UNICAST } from "../../../ffi/abi/netlink.ts";
+import { NET_OBJECTS } from "../../core/quota.ts";
 import { MAPPED } from "../inet/address.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import { NetLab } from "../net_testing.ts";
@@ -93,4 +95,34 @@ Deno.test("bridges that form a ring do not hold a packet for ever", () => {
   assertEquals(reach(x!, v4("10.3.0.2")), UNANSWERED);
   give(bridges[1]!, "10.3.0.2");
   assertEquals(reach(x!, v4("10.3.0.2")), y);
+});
+
+Deno.test("the end of a namespace looks at its routes once, and gives all back once", () => {
+  const net = namespace(), { links } = net, before = NET_OBJECTS.used;
+  let looks = 0;
+  for (let i = 0; i < 100; i++) join(net, "", net, "");
+  const route = {
+    type: RTN_UNICAST,
+    bits: 32,
+    via: null,
+    get link(): Link {
+      looks++;
+      return links.lo;
+    },
+    source: null,
+    scope: 0,
+    protocol: 3,
+  };
+  for (let metric = 1; metric <= 500; metric++) {
+    const one = Object.create(route, {
+      network: { value: v4("10.9.9.9") },
+      metric: { value: metric },
+    });
+    assertEquals(links.addRoute(one, false, false), 0);
+  }
+  looks = 0;
+  const own = links.lo.addresses.length;
+  net.drop();
+  assertEquals([links.links, links.routes.length, looks], [[links.lo], 0, 0]);
+  assertEquals(NET_OBJECTS.used, before - own);
 });
