@@ -18,7 +18,6 @@ import { dispatch, onFull, runQueued } from "../../../kernel/syscalls/dispatch.t
 import type { Container } from "../../../kernel/task/container.ts";
 import { onException } from "../../../kernel/task/exception.ts";
 import { killGroup } from "../../../kernel/task/exit_request.ts";
-import type { Kernel } from "../../../kernel/task/kernel_services.ts";
 import { Limits } from "../../../kernel/task/limits.ts";
 import { getReg } from "../../../kernel/task/registers.ts";
 import { BLOCKED, DEAD, Task } from "../../../kernel/task/task.ts";
