@@ -228,6 +228,17 @@ export class Path {
   isSame(other: Path): boolean {
     return this.mount === other.mount && this.dentry === other.dentry;
   }
+
+  /** Whether `above` is on the way from here up to the root of all mounts, or the same. */
+  isBelow(above: Path): boolean {
+    let mount: Mount | null = this.mount, dentry = this.dentry;
+    while (mount !== null && mount !== above.mount) {
+      if (mount.mountpoint === null) return false;
+      dentry = mount.mountpoint;
+      mount = mount.parent;
+    }
+    return mount !== null && above.dentry.isAncestorOf(dentry);
+  }
 }
 
 export function holdPath(path: Path): Path {

@@ -254,7 +254,7 @@ export function pivotRoot(
   if (newRoot.mount === root.mount || putOld.mount === root.mount) return -EBUSY;
   if (root.dentry !== root.mount.root || newRoot.dentry !== newRoot.mount.root) return -EINVAL;
   if (newRoot.mount.parent === null) return -EINVAL;
-  if (!isBelow(putOld, newRoot) || !isBelow(newRoot, root)) return -EINVAL;
+  if (!putOld.isBelow(newRoot) || !newRoot.isBelow(root)) return -EINVAL;
   if (root.mount.isLocked) {
     newRoot.mount.isLocked = true;
     root.mount.isLocked = false;
@@ -277,16 +277,6 @@ export function changeRoot(caller: Caller, path: Path): number {
   if (!hasOwnCap(caller.cred, CAP_SYS_CHROOT)) return -EPERM;
   caller.fs.setRoot(path);
   return 0;
-}
-
-function isBelow(path: Path, above: Path): boolean {
-  let mount: Mount | null = path.mount, dentry = path.dentry;
-  while (mount !== null && mount !== above.mount) {
-    if (mount.mountpoint === null) return false;
-    dentry = mount.mountpoint;
-    mount = mount.parent;
-  }
-  return mount !== null && above.dentry.isAncestorOf(dentry);
 }
 
 function isDirectory(path: Path): boolean {

@@ -377,6 +377,8 @@ export class Walk {
     const long = this.long;
     if (long === null) throw new KernelBug("a walk that was found");
     const { here, root, text, at, links, mustBeDirectory } = long.place;
+    // Moved out of its scope meanwhile: ".." would lead further up (openat2(2)).
+    if (this.isScoped && !here.isBelow(root)) return -EAGAIN;
     this.mount = here.mount;
     this.dentry = here.dentry;
     this.root = root;

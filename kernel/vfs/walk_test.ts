@@ -12,6 +12,7 @@ import {
   RESOLVE_NO_SYMLINKS,
   RESOLVE_NO_XDEV,
 } from "../../ffi/abi/fcntl.ts";
+import { EAGAIN } from "../../ffi/abi/errno.ts";
 import { BLOCK } from "../core/result.ts";
 import { Progress } from "../task/progress.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
@@ -376,4 +377,23 @@ Deno.test("a walk of cached names alone gives up instead of its turn", () => {
   c.progress.reset();
   const r = c.call(() => walk.run(c, AT_FDCWD, last, LOOKUP_FOLLOW, RESOLVE_CACHED));
   assertEquals([errno(r), c.yielded], ["EAGAIN", 0]);
+});
+
+Deno.test("a long scoped walk ends where another task moved it out of its scope", () => {
+  const t = new TestFiles(), { root } = t, c = walkerOf(t), walk = firstWalk(c);
+  for (const d of ["/r", "/r/d"]) mkdirAt(root, AT_FDCWD, d, 0o755);
+  for (let i = 0; i < 10; i++) {
+    symlinkAt(root, "./".repeat(1500) + (i === 0 ? ".." : `l${i - 1}`), AT_FDCWD, `/r/d/l${i}`);
+  }
+  const dirfd = root.files.install(mustOpen(root, "/r", O_PATH), false, 1024);
+  for (const resolve of [RESOLVE_BENEATH, RESOLVE_IN_ROOT]) {
+    const go = () => walk.run(c, dirfd, "d/l9", LOOKUP_FOLLOW, resolve);
+    assertEquals([c.call(go), c.yielded > 1], [0, true]);
+    c.progress.reset();
+    assertEquals(go(), BLOCK);
+    assertEquals(renameAt(root, AT_FDCWD, "/r/d", AT_FDCWD, "/d", 0), 0);
+    assertEquals(go(), -EAGAIN);
+    c.progress.reset();
+    assertEquals(renameAt(root, AT_FDCWD, "/d", AT_FDCWD, "/r/d", 0), 0);
+  }
 });
