@@ -22,6 +22,15 @@ export function shownWord(text: string): string {
   return shownLines(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
 }
 
+/** LIMIT: characters of a value that a message quotes. */
+const SHORT = 60;
+
+/** The beginning of a value that a message quotes: it may be as long as its file. */
+export function shownShort(text: string): string {
+  const shown = shownJson(JSON.stringify(text.slice(0, SHORT)).slice(1, -1));
+  return text.length <= SHORT ? shown : `${shown}...`;
+}
+
 /** @param json that JSON.stringify wrote: it means the same afterwards */
 export function shownJson(json: string): string {
   return json.replace(IN_JSON, escaped);

@@ -11,6 +11,7 @@ import { SyscallError } from "../../ffi/sys/errors.ts";
 import { close } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { PREV, spawn, SpawnScript } from "../../ffi/sys/spawn.ts";
+import { shownShort } from "../shown_text.ts";
 import { UserError } from "../user_error.ts";
 
 /** A setting's name and value. */
@@ -37,7 +38,8 @@ export function setHostSettings(namespace: number, settings: readonly Setting[])
   for (const [name, value] of wanted) {
     const cause = tryAll(namespace, [[name, value]]);
     if (cause === null) continue;
-    const message = `${placeOf(name)}: ${pathOf(name)} cannot be set to "${value}"`;
+    const path = shownShort(pathOf(name));
+    const message = `${placeOf(name)}: ${path} cannot be set to "${shownShort(value)}"`;
     throw new UserError(message, undefined, cause);
   }
 }
@@ -47,7 +49,7 @@ function pathOf(name: string): string {
 }
 
 function placeOf(name: string): string {
-  return `config.json: linux.sysctl["${name}"]`;
+  return `config.json: linux.sysctl["${shownShort(name)}"]`;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "../../ffi/abi/fcntl.ts";
 import { close, openat } from "../../ffi/sys/files.ts";
 import { UserError } from "../user_error.ts";
@@ -15,6 +15,9 @@ Deno.test("names that lead elsewhere and settings that do not exist are errors",
     for (const name of ["net.ipv4.no_such_setting", "net/../../etc/x y", "net.ipv4.a\0b"]) {
       assertThrows(() => setHostSettings(fd, [[name, "1"]]), UserError, "linux.sysctl");
     }
+    const long = () => setHostSettings(fd, [["net.ipv4.ip_forward", "x/".repeat(50_000)]]);
+    const { message } = assertThrows(long, UserError, "linux.sysctl");
+    assert(message.length < 1000, message);
     setHostSettings(fd, [["kernel.no_such_setting", "1"]]);
   } finally {
     close(fd);

@@ -4,9 +4,7 @@
  */
 
 import { EXIT_USAGE, UserError } from "../user_error.ts";
-
-/** LIMIT: characters of a value that a message shows. */
-const SHOWN = 60;
+import { shownShort } from "../shown_text.ts";
 
 export class JsonNode {
   readonly #file: string;
@@ -130,17 +128,11 @@ function show(value: unknown): string {
   if (typeof value === "object" && value !== null) {
     return Object.keys(value).length === 0 ? "{}" : "an object";
   }
-  return typeof value === "string" ? `"${shorten(value)}"` : JSON.stringify(value);
-}
-
-/** Control characters are written as JSON does: messages are lines. */
-function shorten(text: string): string {
-  const shown = JSON.stringify(text.slice(0, SHOWN)).slice(1, -1);
-  return text.length <= SHOWN ? shown : `${shown}...`;
+  return typeof value === "string" ? `"${shownShort(value)}"` : JSON.stringify(value);
 }
 
 /** Names that are no identifiers are quoted: `annotations["a.b"]`. */
 function memberPath(path: string, name: string): string {
-  if (!/^[A-Za-z_]\w*$/.test(name)) return `${path}["${shorten(name)}"]`;
+  if (!/^[A-Za-z_]\w*$/.test(name)) return `${path}["${shownShort(name)}"]`;
   return path === "" ? name : `${path}.${name}`;
 }
