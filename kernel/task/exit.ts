@@ -58,7 +58,8 @@ const repeated = (run: EndStep["run"]): EndStep => ({ run, isRepeated: true });
 
 /** In this order; `Task.endStep` says which comes next. */
 const TASK_END: readonly EndStep[] = [
-  once((task) => task.endWait()),
+  // What is left of a wait is the same whenever it is looked at.
+  repeated((task) => task.endWait()),
   once((task) => task.progress.endWalks()),
   once(discardPendingExec),
   once(discardFork),

@@ -341,9 +341,10 @@ export class Task {
     this.keepsWaits = false;
     this.waiter.unlink();
     if (this.moreWaiters !== null) {
+      const { length } = this.moreWaiters;
       for (const w of this.moreWaiters) w.unlink();
-      EXTRA_WAITS.give(this.moreWaiters.length, this.group.account);
       this.moreWaiters = null;
+      EXTRA_WAITS.give(length, this.group.account);
     }
     if (this.timeout.isArmed) this.kernel.timers.disarm(this.timeout);
   }

@@ -192,10 +192,12 @@ export class Simulation {
     );
   }
 
+  /** Without long lists of groups, which are kept until the sandbox ends (cred/group_lists.ts). */
   private used(): number[] {
-    const { memory, accounts } = this.kernel;
-    const bytes = [memory.frames.usedBytes, accounts.root.bytes];
-    return [...bytes, ...QUOTAS.map(([, quota]) => quota.countOf(accounts.root))];
+    const { memory, accounts: { root } } = this.kernel, lists = quotas.GROUP_LIST_BYTES;
+    const charged = root.bytes - lists.countOf(root) * lists.bytesEach;
+    const counts = QUOTAS.map(([, quota]) => quota === lists ? 0 : quota.countOf(root));
+    return [memory.frames.usedBytes, charged, ...counts];
   }
 
   /** What must hold when all guests ended: lines about what does not. Nothing can be run any more. */
