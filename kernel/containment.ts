@@ -14,7 +14,7 @@ import { alertForExit, mustEnd } from "./task/alert.ts";
 import { exitTask, finishZombie, isEndingHalfway, skipEndStep } from "./task/exit.ts";
 import { killGroup } from "./task/exit_request.ts";
 import type { Kernel } from "./task/kernel_services.ts";
-import { SIGKILL } from "./task/signal/sigset.ts";
+import { SIGKILL } from "./signal/sigset.ts";
 import { BLOCKED, HANDLING, RUNNING, Task } from "./task/task.ts";
 import { ThreadGroup } from "./task/thread_group.ts";
 

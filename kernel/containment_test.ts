@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Containment } from "./containment.ts";
 import { violations } from "./observe/invariants.ts";
-import { SIGCHLD, SIGKILL } from "./task/signal/sigset.ts";
+import { SIGCHLD, SIGKILL } from "./signal/sigset.ts";
 import { BLOCKED, DEAD, type Task } from "./task/task.ts";
 import { DATA, GONE, LabKernel, WAITS } from "./testing/task_lab.ts";
 

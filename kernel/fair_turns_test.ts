@@ -6,8 +6,8 @@ import { FairTurns } from "./fair_turns.ts";
 import { LabKernel } from "./testing/task_lab.ts";
 import { Container } from "./task/container.ts";
 import { changeCredentials } from "./task/change_credentials.ts";
-import { moveTask } from "./task/cgroup/group_set.ts";
-import type { Cgroup } from "./task/cgroup/cgroup.ts";
+import { moveTask } from "./cgroup/group_set.ts";
+import type { Cgroup } from "./cgroup/cgroup.ts";
 import type { Task } from "./task/task.ts";
 import type { TurnAccount } from "./task/turn_account.ts";
 

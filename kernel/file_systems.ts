@@ -10,13 +10,13 @@ import type { LoopDevices } from "./fs/devfs/loop.ts";
 import { FsType } from "./fs/fs_types.ts";
 import { overlayFromOptions } from "./fs/overlay/options.ts";
 import type { MqueueFs } from "./ipc/mqueue/mqueue_fs.ts";
-import { ProcFsType } from "./fs/procfs/procfs.ts";
-import type { ProcSource } from "./fs/procfs/source.ts";
+import { ProcFsType } from "./proc/fs/procfs.ts";
+import type { ProcSource } from "./proc/fs/source.ts";
 import { SysFsType } from "./fs/sysfs/sysfs.ts";
 import { RamFs } from "./fs/tmpfs/ramfs.ts";
 import { TmpfsFs } from "./fs/tmpfs/tmpfs.ts";
-import { CgroupType } from "./task/cgroup/legacy_mount.ts";
-import { Cgroup2Type } from "./task/cgroup/mount_types.ts";
+import { CgroupType } from "./cgroup/legacy_mount.ts";
+import { Cgroup2Type } from "./cgroup/mount_types.ts";
 import { hasNamespaces } from "./task/namespaces.ts";
 import type { Kernel } from "./task/kernel_services.ts";
 

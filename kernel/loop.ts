@@ -3,7 +3,7 @@
  * host fds; with nothing to do, spin within the budget, then sleep in one place. No wake-up can be
  * lost: `prepareSleep` publishes that the loop sleeps and looks once more.
  *
- * Not here: what a call does (syscalls/), how signals are delivered (task/signal/), host fds
+ * Not here: what a call does (syscalls/), how signals are delivered (signal/), host fds
  * (core/host.ts).
  */
 
@@ -17,7 +17,7 @@ import type { RunQueue } from "./run_queue.ts";
 import { killGroup } from "./task/exit_request.ts";
 import type { OomKiller } from "./task/oom_killer.ts";
 import type { PidNamespace } from "./task/pid_namespace.ts";
-import { SIGKILL } from "./task/signal/sigset.ts";
+import { SIGKILL } from "./signal/sigset.ts";
 import { TurnAccount } from "./task/turn_account.ts";
 import { SpinPolicy } from "./spin_policy.ts";
 import type { TimerQueue } from "./time/timer.ts";

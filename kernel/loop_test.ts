@@ -5,7 +5,7 @@ import { SYS_getppid } from "../ffi/abi/syscall_numbers.ts";
 import { type Context, TRAP_SYSCALL } from "../platform/platform.ts";
 import { Loop } from "./loop.ts";
 import { changeCredentials } from "./task/change_credentials.ts";
-import { cpuUse } from "./task/cgroup/cpu.ts";
+import { cpuUse } from "./cgroup/cpu.ts";
 import { RUNNING, type Task } from "./task/task.ts";
 import { LabKernel } from "./testing/task_lab.ts";
 

@@ -5,7 +5,7 @@ import { DATA, LabKernel } from "../testing/task_lab.ts";
 import { registerFamilies } from "../net/families.ts";
 import type { Task } from "../task/task.ts";
 import { ACCOUNTING, KINDS_MAX } from "./account.ts";
-import { EBPF_INSTRUCTIONS } from "./ebpf/program.ts";
+import { EBPF_INSTRUCTIONS } from "../bpf/ebpf_program.ts";
 import * as quotas from "./quota.ts";
 
 setFlagsFromString("--expose-gc");

@@ -3,7 +3,7 @@
  * changes make a new one, so that sharing needs no copies and open files keep their opener's view.
  */
 
-import type { Domain } from "./landlock.ts";
+import type { Domain } from "../landlock/domain.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "./user_namespace.ts";
 
 export const CAP_LAST_CAP = 40;

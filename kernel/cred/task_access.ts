@@ -3,13 +3,13 @@
  * checking" (__ptrace_may_access and cap_ptrace_access_check of Linux). Pure: credentials in, an
  * answer out. READ and ATTACH are the same here, since no module of this kernel tells them apart.
  *
- * Neighbours: task/ptrace/access.ts and fs/procfs/access.ts say whose credentials are asked.
+ * Neighbours: ptrace/access.ts and proc/fs/access.ts say whose credentials are asked.
  */
 
 import { CAP_PERFMON, CAP_SYS_ADMIN, CAP_SYS_PTRACE } from "../../ffi/abi/capability.ts";
 import { isSubset } from "./cap_set.ts";
 import { type Credentials, hasCap, hasCapIn } from "./credentials.ts";
-import { isWithin } from "./landlock.ts";
+import { isWithin } from "../landlock/domain.ts";
 import type { UserNamespace } from "./user_namespace.ts";
 
 /**

@@ -1,4 +1,4 @@
-/** What a look for a page finds out about the area's handler (userfault.ts): whether it has to be asked. */
+/** What a look for a page finds out about the area's handler (userfault/userfault.ts): whether it has to be asked. */
 
 import { EFAULT } from "../../ffi/abi/errno.ts";
 import { UFFD_PAGEFAULT_FLAG_MINOR, UFFD_PAGEFAULT_FLAG_WRITE } from "../../ffi/abi/userfaultfd.ts";

@@ -10,7 +10,7 @@ import { PAGE_EXTENTS } from "../core/quota.ts";
 import { MemoryLab } from "../testing/memory_lab.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_POISONED, PageMap } from "./pages.ts";
-import { poisonPage } from "./userfault_pages.ts";
+import { poisonPage } from "../userfault/userfault_pages.ts";
 
 const PAGE = 4096, BASE = 0x100000000000, BYTES = 2 ** 30;
 

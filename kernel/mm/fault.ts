@@ -15,7 +15,7 @@ import { populateBacked, populateChunk } from "./populate.ts";
 import { pageUp } from "./region.ts";
 import { growStack } from "./stack.ts";
 import { askForMissing, AWAITED } from "./ask_handler.ts";
-import { makeWatched, writeWatched } from "./userfault_watch.ts";
+import { makeWatched, writeWatched } from "../userfault/userfault_watch.ts";
 import { allows, type Vma } from "./vma.ts";
 import { WINDOW_SIZE } from "./windows.ts";
 

@@ -13,9 +13,9 @@ import { copyTouched } from "./copy_frames.ts";
 import { type FrameAllocator, PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED } from "./pages.ts";
-import type { Userfault } from "./userfault.ts";
-import { inheritHandler } from "./userfault_events.ts";
-import { unwatchedFlags } from "./userfault_watch.ts";
+import type { Userfault } from "../userfault/userfault.ts";
+import { inheritHandler } from "../userfault/userfault_events.ts";
+import { unwatchedFlags } from "../userfault/userfault_watch.ts";
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK, type Vma } from "./vma.ts";
 
 /** LIMIT: pages of an extent that is copied at once, and of all of them. */

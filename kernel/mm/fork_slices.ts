@@ -17,9 +17,9 @@ import { PAGE_SIZE } from "./frames.ts";
 import { MemoryManager } from "./memory_manager.ts";
 import { PAGE_COW, PAGE_POISONED, PAGE_SHARED, PAGE_WATCHED, PageMap } from "./pages.ts";
 import { sliceEnd, TURN_AREAS, TURN_EXTENTS, TURN_PAGES } from "./slices.ts";
-import type { MonitorEvent, Userfault } from "./userfault.ts";
-import { inheritHandler } from "./userfault_events.ts";
-import { unwatchedFlags } from "./userfault_watch.ts";
+import type { MonitorEvent, Userfault } from "../userfault/userfault.ts";
+import { inheritHandler } from "../userfault/userfault_events.ts";
+import { unwatchedFlags } from "../userfault/userfault_watch.ts";
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK, type Vma } from "./vma.ts";
 
 /** LIMIT: areas that are shared in one turn: the protection of each is a change for the host. */

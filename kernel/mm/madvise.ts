@@ -10,8 +10,8 @@ import { touchPages } from "./mlock.ts";
 import { mayDiscard } from "./sealed.ts";
 import { CHANGE_EXTENTS } from "./pages.ts";
 import { dropPages, isPageAligned, pageUp } from "./region.ts";
-import { tellRemoved } from "./userfault_events.ts";
-import { watchedRuns, watchHoles } from "./userfault_watch.ts";
+import { tellRemoved } from "../userfault/userfault_events.ts";
+import { watchedRuns, watchHoles } from "../userfault/userfault_watch.ts";
 import * as V from "./vma.ts";
 
 /**

@@ -8,7 +8,7 @@ import { AddressLayout } from "./address_layout.ts";
 import { FrameAllocator, type FrameWaiter, PAGE_SIZE } from "./frames.ts";
 import type { PatchedSites } from "./patched_sites.ts";
 import { TlbPool } from "./tlb.ts";
-import { AwaitedFault, type MonitorEvent } from "./userfault.ts";
+import { AwaitedFault, type MonitorEvent } from "../userfault/userfault.ts";
 import { FileWindows } from "./windows.ts";
 
 /** The kernel's own shared object and its data page, made elsewhere: arena offsets and bytes. */

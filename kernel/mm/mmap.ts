@@ -31,7 +31,7 @@ import { mapBackedRange, populateAnonymous } from "./populate.ts";
 import { clearRange, isPageAligned, pageUp } from "./region.ts";
 import { SharedAnon } from "./shared_anon.ts";
 import { findUnmapped, isReserved, isUnmapped } from "./unmapped_area.ts";
-import { tellUnmapped } from "./userfault_events.ts";
+import { tellUnmapped } from "../userfault/userfault_events.ts";
 import * as V from "./vma.ts";
 import { ZeroBacking } from "./zero_backing.ts";
 

@@ -11,8 +11,8 @@ import { PAGE_COW } from "./pages.ts";
 import { unpatchPages } from "./patch.ts";
 import { populateAnonymous } from "./populate.ts";
 import { clearRange, isPageAligned, pageUp, unmapRange } from "./region.ts";
-import { tellMoved, tellUnmapped } from "./userfault_events.ts";
-import { unwatchedFlags } from "./userfault_watch.ts";
+import { tellMoved, tellUnmapped } from "../userfault/userfault_events.ts";
+import { unwatchedFlags } from "../userfault/userfault_watch.ts";
 import { findUnmapped, isReserved, isUnmapped } from "./unmapped_area.ts";
 import { VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SEALED, VM_SPECIAL, type Vma } from "./vma.ts";
 

@@ -7,7 +7,7 @@ import { EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { PAGE_SIZE } from "./frames.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isSealed } from "./sealed.ts";
-import { tellUnmapped } from "./userfault_events.ts";
+import { tellUnmapped } from "../userfault/userfault_events.ts";
 import { holeOpened } from "./unmapped_area.ts";
 
 /** Up to the next page boundary; Infinity and huge values stay what they are. */

@@ -9,7 +9,7 @@ import { KernelBug } from "../core/kernel_bug.ts";
 import { AREAS } from "../core/quota.ts";
 import type { Backing } from "./backing.ts";
 import { isSamePolicy, type MemPolicy } from "./mem_policy.ts";
-import type { Userfault } from "./userfault.ts";
+import type { Userfault } from "../userfault/userfault.ts";
 
 /** Bits of `Vma.flags`. */
 export const VM_SHARED = 1,

@@ -1,14 +1,14 @@
 /**
  * Filters of sockets (socket(7), SO_ATTACH_FILTER): a program of classic BPF looks at each packet that arrives and says
- * how many of its bytes are kept. Which programs are good is in core/bpf_program.ts; how they are attached, in
+ * how many of its bytes are kept. Which programs are good is in bpf/classic_program.ts; how they are attached, in
  * filter_options.ts.
  *
  * DIFFERS: fields that nothing here sets read as zero: hash, queue, VLAN tag, processor.
  */
 
 import * as P from "../../ffi/abi/packet.ts";
-import * as B from "../core/bpf_program.ts";
-import { type BpfData, OUTSIDE, runBpf } from "../core/bpf_run.ts";
+import * as B from "../bpf/classic_program.ts";
+import { type BpfData, OUTSIDE, runBpf } from "../bpf/classic_run.ts";
 import type { Host } from "../core/host.ts";
 import { randomWord } from "../core/random_word.ts";
 

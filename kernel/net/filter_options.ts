@@ -3,7 +3,7 @@
 import { EFAULT, EINVAL, ENOENT, ENOMEM, ENOPROTOOPT, EPERM } from "../../ffi/abi/errno.ts";
 import { BPF_MAXINSNS, SockFilter } from "../../ffi/abi/seccomp.ts";
 import { SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER } from "../../ffi/abi/socket.ts";
-import { BpfProgram } from "../core/bpf_program.ts";
+import { BpfProgram } from "../bpf/classic_program.ts";
 import { FILTER_INSTRUCTIONS } from "../core/quota.ts";
 import type { Socket } from "./socket.ts";
 import type { OptionValue } from "./socket_options.ts";

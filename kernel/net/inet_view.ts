@@ -1,6 +1,6 @@
 /**
  * An internet socket as tables of sockets show it (/proc/net/tcp, sock_diag(7)), whichever transport it is of. Neighbour:
- * netlink/sock_diag.ts; the tables are in kernel/task/proc.
+ * netlink/sock_diag.ts; the tables are in kernel/proc.
  */
 
 import {

@@ -1,7 +1,7 @@
 /** The transport that is always there: `lo`, and links between the guest's own namespaces, wholly in this kernel (inet/). */
 
 import { IFF_RUNNING } from "../../ffi/abi/inet.ts";
-import type { NetDevice } from "../fs/procfs/net_tables.ts";
+import type { NetDevice } from "../proc/fs/net_tables.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import { createLoopbackSocket, InetPorts } from "./inet/create.ts";
 import { interfaceIoctl } from "./interfaces.ts";

@@ -1,10 +1,10 @@
-/** /proc/sys/net of one network namespace: NetSettings of fs/procfs. A view, made for one question. */
+/** /proc/sys/net of one network namespace: NetSettings of proc/fs. A view, made for one question. */
 
 import { CAP_NET_ADMIN } from "../../ffi/abi/capability.ts";
 import type { Credentials } from "../cred/credentials.ts";
-import type { LinkFamily } from "../fs/procfs/link_fields.ts";
-import type { NetSettings } from "../fs/procfs/net_settings.ts";
-import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
+import type { LinkFamily } from "../proc/fs/link_fields.ts";
+import type { NetSettings } from "../proc/fs/net_settings.ts";
+import { SysctlStore } from "../proc/fs/sysctl_store.ts";
 import { changeSetting, settingsAt } from "./links/change_setting.ts";
 import type { NetNamespace } from "./net_namespace.ts";
 

@@ -6,7 +6,7 @@
 import { DeferredWork } from "../core/deferred_work.ts";
 import type { Host } from "../core/host.ts";
 import { AnonFs } from "../fs/anonfd/anon_inode.ts";
-import type { SysctlStore } from "../fs/procfs/sysctl_store.ts";
+import type { SysctlStore } from "../proc/fs/sysctl_store.ts";
 import type { FrameAllocator } from "../mm/frames.ts";
 import { TimerQueue } from "../time/timer.ts";
 import type { SocketCaller } from "./message.ts";

@@ -63,7 +63,7 @@ import {
   SO_WIFI_STATUS,
 } from "../../ffi/abi/socket.ts";
 import { SOF_TIMESTAMPING_SOFTWARE } from "../../ffi/abi/errqueue.ts";
-import type { BpfProgram } from "../core/bpf_program.ts";
+import type { BpfProgram } from "../bpf/classic_program.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import { SKF_AD_MAX } from "../../ffi/abi/packet.ts";
 import { bindToDevice, bindToIndex, getDevice } from "./bound_device.ts";
@@ -76,7 +76,7 @@ import {
   SK_MEMINFO_VARS,
 } from "../../ffi/abi/sock_diag.ts";
 import { SocketAddress, type SocketCaller } from "./message.ts";
-import { getNewerOption, setNewerOption, UNLIMITED_RATE } from "./newer_options.ts";
+import { getNewerOption, setNewerOption, UNLIMITED_RATE } from "./linux_options.ts";
 import type { Socket } from "./socket.ts";
 
 /** net.core.{r,w}mem_max and their defaults where there are no settings; a set value counts double, as on Linux. */

@@ -6,7 +6,7 @@
  * Not here: sockets of other families, and which transport a namespace gets (net_namespace.ts).
  */
 
-import type { NetDevice } from "../fs/procfs/net_tables.ts";
+import type { NetDevice } from "../proc/fs/net_tables.ts";
 import type { UserMemory } from "../mm/user_memory.ts";
 import type { SocketCaller } from "./message.ts";
 import type { RouteRequest } from "./netlink/request.ts";

@@ -10,7 +10,7 @@
 import * as quotas from "../core/quota.ts";
 import type { FairTurns } from "../fair_turns.ts";
 import type { RunQueue } from "../run_queue.ts";
-import type { Cgroup } from "../task/cgroup/cgroup.ts";
+import type { Cgroup } from "../cgroup/cgroup.ts";
 import type { Kernel } from "../task/kernel_services.ts";
 import { BLOCKED, DEAD, HANDLING, READY, RESUMING, RUNNING, Task, WORKING } from "../task/task.ts";
 import { TaskTimeout } from "../task/task_wait.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { LabKernel } from "../testing/task_lab.ts";
-import { SIGCHLD } from "../task/signal/sigset.ts";
+import { SIGCHLD } from "../signal/sigset.ts";
 import { BLOCKED, HANDLING, READY, type Task } from "../task/task.ts";
 import { INVARIANTS, violations } from "./invariants.ts";
 

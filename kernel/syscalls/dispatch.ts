@@ -21,12 +21,12 @@ import {
   stopAtEntry,
   stopBeforeLeaving,
   takeCall,
-} from "../task/ptrace/calls.ts";
-import { standStill } from "../task/ptrace/stops.ts";
-import { awaitVerdict } from "../task/seccomp/await_verdict.ts";
+} from "../ptrace/traced_calls.ts";
+import { standStill } from "../ptrace/stops.ts";
+import { awaitVerdict } from "../seccomp/await_verdict.ts";
 import { countTransfer } from "../task/transfer_counts.ts";
 import { isDispatched } from "../task/user_dispatch.ts";
-import { secureCall } from "../task/seccomp/secure_call.ts";
+import { secureCall } from "../seccomp/secure_call.ts";
 import {
   AWAIT_CALL,
   AWAIT_TRACED,

@@ -5,17 +5,17 @@ import { NAMES, SYS_mseal } from "../../ffi/abi/syscall_numbers.ts";
 import { RESTART_SYS, type Task } from "../task/task.ts";
 import { rows as fsRows } from "./fs/rows.ts";
 import { rows as ioRows } from "./io/rows.ts";
-import { rows as ipcRows } from "./ipc/rows.ts";
-import { rows as keysRows } from "./keys/rows.ts";
+import { rows as ipcRows } from "../ipc/calls/rows.ts";
+import { rows as keysRows } from "../keys/calls/rows.ts";
 import { rows as mmRows } from "./mm/rows.ts";
 import { rows as netRows } from "./net/rows.ts";
 import { rows as processRows } from "./process/rows.ts";
 import { rows as schedRows } from "./sched/rows.ts";
-import { rows as signalRows } from "./signal/rows.ts";
+import { rows as signalRows } from "../signal/calls/rows.ts";
 import { rows as systemRows } from "./system/rows.ts";
 import type { Row } from "./table.ts";
 import { rows as timeRows } from "./time/rows.ts";
-import { rows as uringRows } from "./uring/rows.ts";
+import { rows as uringRows } from "../uring/rows.ts";
 
 const FAMILIES: readonly (readonly Row[])[] = [
   fsRows,

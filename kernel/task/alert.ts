@@ -3,7 +3,7 @@
  * return_to_user.ts.
  */
 
-import { hasDeliverable } from "./signal/dequeue.ts";
+import { hasDeliverable } from "../signal/dequeue.ts";
 import { BLOCKED, FROZEN, READY, RESUMING, RUNNING, STOPPED, type Task, TRACED } from "./task.ts";
 
 /** Make the task come by in returnToUser soon. */

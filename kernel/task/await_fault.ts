@@ -6,7 +6,7 @@
  */
 
 import { POLLIN } from "../../ffi/abi/poll.ts";
-import { releaseHandler } from "../mm/userfault_pages.ts";
+import { releaseHandler } from "../userfault/userfault_pages.ts";
 import { BLOCK } from "../core/result.ts";
 import { mustEnd } from "./alert.ts";
 import type { Task } from "./task.ts";

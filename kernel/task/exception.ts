@@ -11,11 +11,11 @@ import { interruptIfNeeded } from "./alert.ts";
 import { awaitFault } from "./await_fault.ts";
 import { endRun, startRun } from "./cpu_clock.ts";
 import { returnToUser } from "./return_to_user.ts";
-import { SigInfo } from "./signal/pending.ts";
-import { forceSignal } from "./signal/send.ts";
-import { SIGKILL, SIGSEGV, SIGTRAP } from "./signal/sigset.ts";
+import { SigInfo } from "../signal/pending.ts";
+import { forceSignal } from "../signal/send.ts";
+import { SIGKILL, SIGSEGV, SIGTRAP } from "../signal/sigset.ts";
 import { TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
-import { onStep } from "./ptrace/debug_registers.ts";
+import { onStep } from "../ptrace/debug_registers.ts";
 import { BLOCKED, HANDLING, RUNNING, type Task } from "./task.ts";
 
 /** A running task stopped, and not for a call. HOT */

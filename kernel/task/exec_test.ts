@@ -5,12 +5,12 @@ import { EAGAIN, EINTR, EPERM } from "../../ffi/abi/errno.ts";
 import { PTRACE_SEIZE } from "../../ffi/abi/ptrace.ts";
 import { CLONE_FS } from "../../ffi/abi/sched.ts";
 import { SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_RET_ALLOW } from "../../ffi/abi/seccomp.ts";
-import { BpfProgram } from "../core/bpf_program.ts";
+import { BpfProgram } from "../bpf/classic_program.ts";
 import { NO_CAPS, rootCredentials, userCredentials } from "../cred/credentials.ts";
 import { GONE, LabKernel, WAITS } from "../testing/task_lab.ts";
-import { BpfFilter } from "./seccomp/bpf_filter.ts";
-import { attachFilter } from "./seccomp/task_seccomp.ts";
-import { SIGCHLD, SIGKILL } from "./signal/sigset.ts";
+import { BpfFilter } from "../seccomp/bpf_filter.ts";
+import { attachFilter } from "../seccomp/task_seccomp.ts";
+import { SIGCHLD, SIGKILL } from "../signal/sigset.ts";
 import type { Task } from "./task.ts";
 
 const user = userCredentials(1000, 1000, [], NO_CAPS);

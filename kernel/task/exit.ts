@@ -6,13 +6,13 @@
  */
 
 import { ForkWork } from "../mm/fork_slices.ts";
-import { endDelay } from "./cgroup/delay.ts";
-import { leaveGroups } from "./cgroup/group_set.ts";
+import { endDelay } from "../cgroup/delay.ts";
+import { leaveGroups } from "../cgroup/group_set.ts";
 import { endRun } from "./cpu_clock.ts";
 import { alert, mustEnd } from "./alert.ts";
 import { killGroup } from "./exit_request.ts";
-import { futexWake } from "./futex.ts";
-import { releaseOwnedPi } from "./futex_pi.ts";
+import { futexWake } from "../futex/futex.ts";
+import { releaseOwnedPi } from "../futex/futex_pi.ts";
 import type { Kernel } from "./kernel_services.ts";
 import { POLLIN } from "../vfs/open_file.ts";
 import { hangUpOrphans } from "./orphans.ts";
@@ -20,17 +20,17 @@ import { dismissTask, kernelPid, type PidNamespace } from "./pid_namespace.ts";
 import { tellExit } from "./process_events.ts";
 import { discardPendingExec } from "./pending_exec.ts";
 import { reapGroup } from "./reap.ts";
-import { walkRobustList } from "./robust_list.ts";
-import { releaseSeccomp } from "./seccomp/task_seccomp.ts";
-import { childSignal, exitCode, exitValue } from "./signal/child_signal.ts";
-import { hasDeliverable } from "./signal/dequeue.ts";
-import { SA_NOCLDWAIT, SIG_IGN } from "./signal/handlers.ts";
-import { noteStopped } from "./signal/job_control.ts";
-import { SI_USER, SigInfo } from "./signal/pending.ts";
-import { sendToGroup } from "./signal/send.ts";
-import { mayKill } from "./signal/permission.ts";
-import { SIGCHLD, SIGKILL, SIGRTMAX } from "./signal/sigset.ts";
-import { freeTracees, tellTracerOfEnd, traceExit } from "./ptrace/attach.ts";
+import { walkRobustList } from "../futex/robust_list.ts";
+import { releaseSeccomp } from "../seccomp/task_seccomp.ts";
+import { childSignal, exitCode, exitValue } from "../signal/child_signal.ts";
+import { hasDeliverable } from "../signal/dequeue.ts";
+import { SA_NOCLDWAIT, SIG_IGN } from "../signal/handlers.ts";
+import { noteStopped } from "../signal/job_control.ts";
+import { SI_USER, SigInfo } from "../signal/pending.ts";
+import { sendToGroup } from "../signal/send.ts";
+import { mayKill } from "../signal/permission.ts";
+import { SIGCHLD, SIGKILL, SIGRTMAX } from "../signal/sigset.ts";
+import { freeTracees, tellTracerOfEnd, traceExit } from "../ptrace/attach.ts";
 import {
   AWAIT_CALL,
   AWAIT_FULL,

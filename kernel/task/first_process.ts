@@ -13,7 +13,7 @@ import { StringList } from "../loader/string_list.ts";
 import type { FdTable } from "../vfs/fd_table.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import { openExec } from "../vfs/open.ts";
-import { joinGroups } from "./cgroup/group_set.ts";
+import { joinGroups } from "../cgroup/group_set.ts";
 import { resume } from "./alert.ts";
 import type { Kernel } from "./kernel_services.ts";
 import type { Limits } from "./limits.ts";
@@ -28,7 +28,7 @@ import {
   type TaskPid,
 } from "./pid_namespace.ts";
 import { discardProgram, makeProgram, type Program } from "./program.ts";
-import { SignalHandlers } from "./signal/handlers.ts";
+import { SignalHandlers } from "../signal/handlers.ts";
 import { Task } from "./task.ts";
 import { type ExitListener, ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
 

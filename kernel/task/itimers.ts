@@ -5,9 +5,9 @@ import { groupCpuNs, groupUserNs } from "./cpu_clock.ts";
 import { CpuTimer, runningThread } from "./cpu_timer.ts";
 import { killGroup } from "./exit_request.ts";
 import { RLIMIT_CPU } from "./limits.ts";
-import { SI_KERNEL, SigInfo } from "./signal/pending.ts";
-import { sendToGroup } from "./signal/send.ts";
-import { SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from "./signal/sigset.ts";
+import { SI_KERNEL, SigInfo } from "../signal/pending.ts";
+import { sendToGroup } from "../signal/send.ts";
+import { SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from "../signal/sigset.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 /** LIMIT: a shorter interval counts as this, so that nobody keeps the kernel busy with expiries. */

@@ -12,7 +12,7 @@ import { FdTable } from "../vfs/fd_table.ts";
 import { FsContext } from "../vfs/fs_context.ts";
 import { startProcess } from "./first_process.ts";
 import { Limits } from "./limits.ts";
-import { inheritSeccomp } from "./seccomp/task_seccomp.ts";
+import { inheritSeccomp } from "../seccomp/task_seccomp.ts";
 import type { Task } from "./task.ts";
 import type { ExitListener } from "./thread_group.ts";
 

@@ -1,6 +1,6 @@
 /** Network namespaces as `ip link set DEV netns X` names them: by a process in them, or by an open file (nsfs). */
 
-import { NsFile } from "../fs/procfs/ns_fs.ts";
+import { NsFile } from "../proc/fs/ns_fs.ts";
 import type { SocketCaller } from "../net/message.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import type { NamespaceFinder } from "../net/net_shared.ts";

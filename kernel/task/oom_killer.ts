@@ -14,7 +14,7 @@ import type { Container } from "./container.ts";
 import { HeapWatch } from "./heap_watch.ts";
 import { killGroup } from "./exit_request.ts";
 import type { Kernel } from "./kernel_services.ts";
-import { SIGKILL } from "./signal/sigset.ts";
+import { SIGKILL } from "../signal/sigset.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 /** LIMIT: how long a victim may take to end before the next one is chosen, ns. Its threads need the host for that. */

@@ -1,9 +1,9 @@
 /** Process groups that become orphaned: stopped members get SIGHUP and SIGCONT (credentials(7), POSIX _Exit). */
 
-import { hasStoppedMember, isOrphaned } from "./signal/job_control.ts";
-import { SI_KERNEL } from "./signal/pending.ts";
-import { sendToProcessGroup } from "./signal/send.ts";
-import { SIGCONT, SIGHUP } from "./signal/sigset.ts";
+import { hasStoppedMember, isOrphaned } from "../signal/job_control.ts";
+import { SI_KERNEL } from "../signal/pending.ts";
+import { sendToProcessGroup } from "../signal/send.ts";
+import { SIGCONT, SIGHUP } from "../signal/sigset.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 /**

@@ -9,7 +9,7 @@ import { EEXIST, EINVAL, ENOMEM, EPERM } from "../../ffi/abi/errno.ts";
 import { type Credentials, hasCapIn } from "../cred/credentials.ts";
 import { Pid, PidSpace } from "../cred/pid.ts";
 import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespace.ts";
-import type { ProcViewer } from "../fs/procfs/source.ts";
+import type { ProcViewer } from "../proc/fs/source.ts";
 import type { Task } from "./task.ts";
 import type { ProcessGroup, Session, ThreadGroup } from "./thread_group.ts";
 

@@ -7,9 +7,9 @@ import { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID } from "../../ffi/abi
 import type { TimerQueue } from "../time/timer.ts";
 import { groupCpuNs, threadCpuNs } from "./cpu_clock.ts";
 import { CpuTimer, runningThread } from "./cpu_timer.ts";
-import type { SignalSource } from "./signal/dequeue.ts";
-import { SI_TIMER, SigInfo } from "./signal/pending.ts";
-import { isIgnored, sendToGroup, sendToTask } from "./signal/send.ts";
+import type { SignalSource } from "../signal/dequeue.ts";
+import { SI_TIMER, SigInfo } from "../signal/pending.ts";
+import { isIgnored, sendToGroup, sendToTask } from "../signal/send.ts";
 import { DEAD, type Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 

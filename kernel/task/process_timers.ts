@@ -6,7 +6,7 @@ import { CpuIntervalTimer, CpuLimitTimer, RealTimer } from "./itimers.ts";
 import { RLIMIT_CPU } from "./limits.ts";
 import { PosixTimer, type TimerEvent } from "./posix_timer.ts";
 import { SIGEV_SIGNAL } from "../../ffi/abi/siginfo.ts";
-import { SIGALRM } from "./signal/sigset.ts";
+import { SIGALRM } from "../signal/sigset.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 

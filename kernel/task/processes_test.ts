@@ -18,9 +18,9 @@ import { capSet } from "../cred/cap_set.ts";
 import { contextOf, DATA, GONE, LabKernel, WAITS } from "../testing/task_lab.ts";
 import { RLIMIT_NPROC } from "./limits.ts";
 import { getReg } from "./registers.ts";
-import { SIG_IGN } from "./signal/handlers.ts";
-import { sendToGroup, userSignal } from "./signal/send.ts";
-import { SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM } from "./signal/sigset.ts";
+import { SIG_IGN } from "../signal/handlers.ts";
+import { sendToGroup, userSignal } from "../signal/send.ts";
+import { SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM } from "../signal/sigset.ts";
 import { DEAD, type Task } from "./task.ts";
 
 const ANY = -1;

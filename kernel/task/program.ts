@@ -34,7 +34,7 @@ import type { Kernel } from "./kernel_services.ts";
 import type { Limits } from "./limits.ts";
 import { applyMemoryLimits } from "./memory_limits.ts";
 import { setReg } from "./registers.ts";
-import { frameFpuSize, initFpu } from "./signal/fpu_state.ts";
+import { frameFpuSize, initFpu } from "../signal/fpu_state.ts";
 
 /** IF and the bit that is always 1. */
 const INITIAL_FLAGS = 0x202;

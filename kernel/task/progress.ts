@@ -1,6 +1,6 @@
 /** What a blocked call remembers between its runs. */
 
-import type { MonitorEvent } from "../mm/userfault.ts";
+import type { MonitorEvent } from "../userfault/userfault.ts";
 import type { LongWalk } from "../vfs/long_walk.ts";
 import type { Asked } from "../vfs/permission_events.ts";
 

@@ -21,17 +21,17 @@ import { freezeIfAsked } from "./container.ts";
 import { startRun } from "./cpu_clock.ts";
 import { exitTask } from "./exit.ts";
 import { getReg, setReg } from "./registers.ts";
-import { defaultAction } from "./signal/default_action.ts";
-import { dequeueForDelivery, hasDeliverable } from "./signal/dequeue.ts";
-import { pushSignalFrame } from "./signal/frame.ts";
-import { SA_RESTART, SIG_IGN, type SignalAction } from "./signal/handlers.ts";
-import { stopIfAsked } from "./signal/job_control.ts";
+import { defaultAction } from "../signal/default_action.ts";
+import { dequeueForDelivery, hasDeliverable } from "../signal/dequeue.ts";
+import { pushSignalFrame } from "../signal/frame.ts";
+import { SA_RESTART, SIG_IGN, type SignalAction } from "../signal/handlers.ts";
+import { stopIfAsked } from "../signal/job_control.ts";
 import { TRAP_TRACE } from "../../ffi/abi/siginfo.ts";
-import { armTrap, stopForExit, stopForSignal, trapIfAsked } from "./ptrace/stops.ts";
-import { RUN_ONE_STEP, type Trace } from "./ptrace/trace.ts";
-import { SigInfo } from "./signal/pending.ts";
-import { forceSignal } from "./signal/send.ts";
-import { SIGKILL, SIGTRAP } from "./signal/sigset.ts";
+import { armTrap, stopForExit, stopForSignal, trapIfAsked } from "../ptrace/stops.ts";
+import { RUN_ONE_STEP, type Trace } from "../ptrace/trace.ts";
+import { SigInfo } from "../signal/pending.ts";
+import { forceSignal } from "../signal/send.ts";
+import { SIGKILL, SIGTRAP } from "../signal/sigset.ts";
 import { AWAIT_FULL, HANDLING, RUNNING, type Task, THEN_DELIVER, THEN_LEAVE } from "./task.ts";
 
 export function isRestartCode(r: number): boolean {

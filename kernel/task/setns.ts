@@ -13,7 +13,7 @@ import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { blankClock } from "../loader/vdso.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import { MountNamespace } from "../vfs/mounts.ts";
-import { CgroupNamespace } from "./cgroup_namespace.ts";
+import { CgroupNamespace } from "../cgroup/namespace.ts";
 import { changeCredentials } from "./change_credentials.ts";
 import type { NamespaceSet } from "./namespaces.ts";
 import { PidNamespace } from "./pid_namespace.ts";

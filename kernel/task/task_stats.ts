@@ -15,7 +15,7 @@ import { beginGeneric, type GenericFamily } from "../net/netlink/generic.ts";
 import type { NetlinkSocket } from "../net/netlink/netlink_socket.ts";
 import type { RouteRequest } from "../net/netlink/request.ts";
 import { NetlinkRequest, NetlinkWriter } from "../net/netlink/writer.ts";
-import { affinityOf } from "./cgroup/cpuset.ts";
+import { affinityOf } from "../cgroup/cpuset.ts";
 import { groupSystemNs, groupUserNs, threadUserNs } from "./cpu_clock.ts";
 import type { Kernel } from "./kernel_services.ts";
 import { Task } from "./task.ts";

@@ -14,11 +14,11 @@ import type { Caller } from "../vfs/caller.ts";
 import type { Kernel } from "./kernel_services.ts";
 import { RLIMIT_NOFILE } from "./limits.ts";
 import type { PidNamespace } from "./pid_namespace.ts";
-import { SIG_IGN } from "./signal/handlers.ts";
-import { isOrphaned } from "./signal/job_control.ts";
-import { SI_KERNEL, SigInfo } from "./signal/pending.ts";
-import { sendToGroup, sendToProcessGroup } from "./signal/send.ts";
-import { SIGCONT, SIGHUP } from "./signal/sigset.ts";
+import { SIG_IGN } from "../signal/handlers.ts";
+import { isOrphaned } from "../signal/job_control.ts";
+import { SI_KERNEL, SigInfo } from "../signal/pending.ts";
+import { sendToGroup, sendToProcessGroup } from "../signal/send.ts";
+import { SIGCONT, SIGHUP } from "../signal/sigset.ts";
 import { ProcessGroup, Session, type ThreadGroup } from "./thread_group.ts";
 
 export class TaskTerminalHooks implements TerminalHooks {

@@ -8,8 +8,8 @@ import { SlaveFile } from "../fs/devpts/slave_file.ts";
 import type { Terminal } from "../fs/devpts/terminal.ts";
 import { TerminalSettings } from "../fs/devpts/termios.ts";
 import { DATA, GONE, LabKernel, WAITS } from "../testing/task_lab.ts";
-import { SIG_DFL, SIG_IGN } from "./signal/handlers.ts";
-import { SIGCONT, SIGHUP, SIGTTIN, SIGTTOU } from "./signal/sigset.ts";
+import { SIG_DFL, SIG_IGN } from "../signal/handlers.ts";
+import { SIGCONT, SIGHUP, SIGTTIN, SIGTTOU } from "../signal/sigset.ts";
 import type { Task } from "./task.ts";
 import { TaskTerminalHooks } from "./terminal_hooks.ts";
 

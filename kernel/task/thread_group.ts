@@ -8,13 +8,13 @@ import { WaitQueue } from "../core/wait.ts";
 import type { ControllingTerminal, TtyGroup, TtySession } from "../fs/devpts/hooks.ts";
 import type { Credentials } from "../cred/credentials.ts";
 import type { OpenFile } from "../vfs/open_file.ts";
-import type { AioContexts } from "./aio.ts";
+import type { AioContexts } from "../aio/aio.ts";
 import type { Limits } from "./limits.ts";
 import type { Container } from "./container.ts";
 import type { PidNamespace, TaskPid } from "./pid_namespace.ts";
 import { ProcessTimers } from "./process_timers.ts";
-import { PendingSignals } from "./signal/pending.ts";
-import type { DeadTracee } from "./ptrace/trace.ts";
+import { PendingSignals } from "../signal/pending.ts";
+import type { DeadTracee } from "../ptrace/trace.ts";
 import type { Task } from "./task.ts";
 import { TransferCounts } from "./transfer_counts.ts";
 

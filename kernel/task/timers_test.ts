@@ -4,8 +4,8 @@ import { SI_TIMER, SiginfoTimer } from "../../ffi/abi/siginfo.ts";
 import { statusKilled } from "../../ffi/abi/wait.ts";
 import { RAX } from "../../platform/platform.ts";
 import { contextOf, DATA, LabKernel, WAITS } from "../testing/task_lab.ts";
-import { sendToTask, userSignal } from "./signal/send.ts";
-import { SIGALRM, SIGCONT, SIGPROF, SIGSTOP, SIGUSR1, SIGXCPU } from "./signal/sigset.ts";
+import { sendToTask, userSignal } from "../signal/send.ts";
+import { SIGALRM, SIGCONT, SIGPROF, SIGSTOP, SIGUSR1, SIGXCPU } from "../signal/sigset.ts";
 import { DEAD, RUNNING, type Task } from "./task.ts";
 import { RLIMIT_CPU } from "./limits.ts";
 

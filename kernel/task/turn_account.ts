@@ -15,7 +15,7 @@
 
 import type { Context } from "../../platform/platform.ts";
 import { Fifo } from "../core/fifo.ts";
-import type { Cgroup } from "./cgroup/cgroup.ts";
+import type { Cgroup } from "../cgroup/cgroup.ts";
 import type { Container } from "./container.ts";
 import type { Task } from "./task.ts";
 

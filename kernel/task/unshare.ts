@@ -26,7 +26,7 @@ import type { UserNamespace } from "../cred/user_namespace.ts";
 import { newUserNamespace } from "../cred/user_credentials.ts";
 import type { FsContext } from "../vfs/fs_context.ts";
 import type { NamespaceCopy } from "../vfs/mounts.ts";
-import { CgroupNamespace } from "./cgroup_namespace.ts";
+import { CgroupNamespace } from "../cgroup/namespace.ts";
 import type { Namespaces, NamespaceSet } from "./namespaces.ts";
 import { PID_NAMESPACE_LEVELS, PidNamespace } from "./pid_namespace.ts";
 import type { Task } from "./task.ts";

@@ -12,9 +12,9 @@ import {
 } from "../../ffi/abi/prctl.ts";
 import { SYS_USER_DISPATCH } from "../../ffi/abi/siginfo.ts";
 import { killGroup } from "./exit_request.ts";
-import { forceSignal } from "./signal/send.ts";
-import { SigInfo } from "./signal/pending.ts";
-import { SIGSEGV, SIGSYS } from "./signal/sigset.ts";
+import { forceSignal } from "../signal/send.ts";
+import { SigInfo } from "../signal/pending.ts";
+import { SIGSEGV, SIGSYS } from "../signal/sigset.ts";
 import { ENTRY_DISPATCH, type Task } from "./task.ts";
 
 export interface UserDispatch {

@@ -22,10 +22,10 @@ import {
 } from "../../ffi/abi/wait.ts";
 import { groupSystemNs, groupUserNs } from "./cpu_clock.ts";
 import { endForParent, reap } from "./exit.ts";
-import { exitCode, exitValue } from "./signal/child_signal.ts";
+import { exitCode, exitValue } from "../signal/child_signal.ts";
 import type { TaskPid } from "./pid_namespace.ts";
-import { reportTracee } from "./ptrace/wait_tracees.ts";
-import { SIGCHLD, SIGCONT } from "./signal/sigset.ts";
+import { reportTracee } from "../ptrace/wait_tracees.ts";
+import { SIGCHLD, SIGCONT } from "../signal/sigset.ts";
 import type { Task } from "./task.ts";
 import { type ThreadGroup, Usage } from "./thread_group.ts";
 

@@ -1,7 +1,7 @@
 /** One task in a kernel of fakes, for tests of system call handlers: a tmpfs at "/", user memory, arguments. */
 
 import { SandboxAccounts } from "../task/accounts.ts";
-import { BpfPrograms } from "../task/cgroup/bpf_programs.ts";
+import { BpfPrograms } from "../cgroup/bpf_programs.ts";
 import { Arena } from "../../ffi/mem/arena.ts";
 import { MAP_ANONYMOUS, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
 import { type AddressSpace, Context, SyscallArgs } from "../../platform/platform.ts";
@@ -11,7 +11,7 @@ import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespa
 import { rootCredentials } from "../cred/credentials.ts";
 import { AnonFiles } from "../fs/anonfd/anon_inode.ts";
 import { FsTypes } from "../fs/fs_types.ts";
-import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
+import { SysctlStore } from "../proc/fs/sysctl_store.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import { SecretStore } from "../fs/tmpfs/secret.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
@@ -23,11 +23,11 @@ import { registerFamilies } from "../net/families.ts";
 import { IpcNamespace } from "../ipc/ipc_namespace.ts";
 import { NetNamespace } from "../net/net_namespace.ts";
 import { NetShared } from "../net/net_shared.ts";
-import { joinGroups } from "../task/cgroup/group_set.ts";
-import { Cgroups } from "../task/cgroup/hierarchy.ts";
+import { joinGroups } from "../cgroup/group_set.ts";
+import { Cgroups } from "../cgroup/hierarchy.ts";
 import { TaskStats } from "../task/task_stats.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
-import { FutexTable } from "../task/futex_table.ts";
+import { FutexTable } from "../futex/futex_table.ts";
 import { ObjectRanks } from "../task/object_ranks.ts";
 import { OomKiller } from "../task/oom_killer.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
@@ -36,7 +36,7 @@ import { type Kernel, Scratch } from "../task/kernel_services.ts";
 import { Limits } from "../task/limits.ts";
 import { initialNamespaces, type Namespaces } from "../task/namespaces.ts";
 import { enrollGroup, enrollTask, PidNamespace } from "../task/pid_namespace.ts";
-import { SignalHandlers } from "../task/signal/handlers.ts";
+import { SignalHandlers } from "../signal/handlers.ts";
 import { Task } from "../task/task.ts";
 import { ProcessGroup, Session, ThreadGroup } from "../task/thread_group.ts";
 import { TimerQueue } from "../time/timer.ts";

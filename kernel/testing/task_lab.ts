@@ -3,7 +3,7 @@
  * they return, and runs what became ready.
  */
 
-import { BpfPrograms } from "../task/cgroup/bpf_programs.ts";
+import { BpfPrograms } from "../cgroup/bpf_programs.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE } from "../../ffi/abi/mman.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
 import {
@@ -22,7 +22,7 @@ import { INITIAL_USER_NAMESPACE, type UserNamespace } from "../cred/user_namespa
 import { rootCredentials } from "../cred/credentials.ts";
 import { AnonFiles } from "../fs/anonfd/anon_inode.ts";
 import { FsTypes } from "../fs/fs_types.ts";
-import { SysctlStore } from "../fs/procfs/sysctl_store.ts";
+import { SysctlStore } from "../proc/fs/sysctl_store.ts";
 import { MemfdStore } from "../fs/tmpfs/memfd.ts";
 import { RunQueue } from "../run_queue.ts";
 import { IpcNamespace } from "../ipc/ipc_namespace.ts";
@@ -33,14 +33,14 @@ import type { MemoryContext } from "../mm/memory_context.ts";
 import { FairTurns } from "../fair_turns.ts";
 import { CallRecord } from "../syscalls/call_record.ts";
 import { dispatch, onFull, runQueued } from "../syscalls/dispatch.ts";
-import { joinGroups } from "../task/cgroup/group_set.ts";
+import { joinGroups } from "../cgroup/group_set.ts";
 import { SandboxAccounts } from "../task/accounts.ts";
-import { Cgroups } from "../task/cgroup/hierarchy.ts";
+import { Cgroups } from "../cgroup/hierarchy.ts";
 import { CpuClock } from "../task/cpu_clock.ts";
 import { onException } from "../task/exception.ts";
 import { TaskStats } from "../task/task_stats.ts";
 import { SecretStore } from "../fs/tmpfs/secret.ts";
-import { FutexTable } from "../task/futex_table.ts";
+import { FutexTable } from "../futex/futex_table.ts";
 import { ObjectRanks } from "../task/object_ranks.ts";
 import { OomKiller } from "../task/oom_killer.ts";
 import { TaskIpcUser } from "../task/ipc_user.ts";
@@ -55,7 +55,7 @@ import {
   PidNamespace,
 } from "../task/pid_namespace.ts";
 import { getReg, setReg } from "../task/registers.ts";
-import { SignalHandlers } from "../task/signal/handlers.ts";
+import { SignalHandlers } from "../signal/handlers.ts";
 import { BLOCKED, DEAD, RUNNING, Task } from "../task/task.ts";
 import { ProcessGroup, Session, ThreadGroup } from "../task/thread_group.ts";
 import { TimerQueue } from "../time/timer.ts";

@@ -42,7 +42,7 @@ import {
   emptyAttrChange,
   type Inode,
 } from "./inode.ts";
-import { mayDo } from "./landlock.ts";
+import { mayDo } from "../landlock/file_access.ts";
 import { breakLeases } from "./leases.ts";
 import { notify } from "./notify.ts";
 import type { OpenFile } from "./open_file.ts";

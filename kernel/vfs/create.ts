@@ -32,7 +32,7 @@ import type { Caller } from "./caller.ts";
 import { checkDevice } from "./device_policy.ts";
 import { type Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
-import { mayDo, mayRefer, rightToMake } from "./landlock.ts";
+import { mayDo, mayRefer, rightToMake } from "../landlock/file_access.ts";
 import { notifyEntry, notifySelf } from "./notify.ts";
 import { inheritAcl, isMinimal, modeOfAcl } from "./posix_acl.ts";
 import {

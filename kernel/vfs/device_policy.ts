@@ -1,4 +1,4 @@
-/** Who may open and make which devices, besides what modes say: control groups with programs (kernel/task/cgroup/devices.ts). */
+/** Who may open and make which devices, besides what modes say: control groups with programs (kernel/cgroup/devices.ts). */
 
 import {
   BPF_DEVCG_ACC_READ,

@@ -6,7 +6,7 @@ import * as M from "../../ffi/abi/mount.ts";
 import { ACCOUNTING } from "../core/account.ts";
 import { MOUNTS } from "../core/quota.ts";
 import { INITIAL_USER_NAMESPACE, UserNamespace } from "../cred/user_namespace.ts";
-import { NsFs } from "../fs/procfs/ns_fs.ts";
+import { NsFs } from "../proc/fs/ns_fs.ts";
 import { TmpfsFs } from "../fs/tmpfs/tmpfs.ts";
 import { mkdirAt } from "./create.ts";
 import { dropPath, holdPath, type Mount, Path } from "./dentry.ts";

@@ -79,7 +79,7 @@ import type { Caller } from "./caller.ts";
 import { finishNew, newMode } from "./create.ts";
 import { Dentry, Path } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
-import { mayDo, mayOpenHere } from "./landlock.ts";
+import { mayDo, mayOpenHere } from "../landlock/file_access.ts";
 import { mayUseDevice } from "./device_policy.ts";
 import { breakLeases } from "./leases.ts";
 import { notify, notifyEntry, notifyOpen } from "./notify.ts";

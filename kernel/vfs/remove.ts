@@ -8,7 +8,7 @@ import {
 } from "../../ffi/abi/landlock.ts";
 import { isDirectory, mayDelete, wantWrite } from "./access.ts";
 import type { Caller } from "./caller.ts";
-import { mayDo } from "./landlock.ts";
+import { mayDo } from "../landlock/file_access.ts";
 import { notifyEntry, notifySelf } from "./notify.ts";
 import { firstWalk, LAST_DOT, LAST_DOTDOT, LAST_NORM, LOOKUP_PARENT } from "./walk.ts";
 

@@ -19,7 +19,7 @@ import { inodePermission, isDirectory, mayCreate, mayDelete, wantWrite } from ".
 import type { Caller } from "./caller.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
-import { mayRefer } from "./landlock.ts";
+import { mayRefer } from "../landlock/file_access.ts";
 import { notifyEntry, notifyRename, notifySelf } from "./notify.ts";
 import { firstWalk, LAST_NORM, LOOKUP_PARENT, secondWalk, type Walk } from "./walk.ts";
 

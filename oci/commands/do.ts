@@ -10,7 +10,7 @@ import {
 import { type Flags, readFlags } from "../flags.ts";
 import type { Globals } from "../globals.ts";
 import { fromText } from "../../kernel/core/bytes.ts";
-import { type GuestPlan, runForeground } from "../launch/foreground.ts";
+import { type GuestPlan, runForeground } from "../launch/foreground_run.ts";
 import type { GoferRoot } from "../launch/gofer_process.ts";
 import type { MountSpec } from "../sandbox/boot_spec.ts";
 import { usageError, UserError } from "../user_error.ts";

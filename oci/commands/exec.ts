@@ -5,7 +5,7 @@ import { warmUpWith } from "../cgroup/warm_up.ts";
 import { execIn } from "../container/exec.ts";
 import { execProcess } from "../container/exec_process.ts";
 import { findContainer } from "../container/find.ts";
-import { Foreground } from "../container/foreground.ts";
+import { Foreground } from "../container/foreground_wait.ts";
 import { warnOf } from "../container/start.ts";
 import { PID_FLAGS, PID_HELP, pidChoice } from "../container/pid_file.ts";
 import { chooseStreams } from "../container/streams.ts";

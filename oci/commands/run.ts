@@ -5,7 +5,7 @@ import { readBundle } from "../container/bundle.ts";
 import { createContainer, type Created } from "../container/create.ts";
 import { deleteContainer } from "../container/delete.ts";
 import { onlyId } from "../container/find.ts";
-import { Foreground } from "../container/foreground.ts";
+import { Foreground } from "../container/foreground_wait.ts";
 import { pidChoice } from "../container/pid_file.ts";
 import { startContainer } from "../container/start.ts";
 import { chooseStreams } from "../container/streams.ts";

@@ -10,7 +10,7 @@ import {
   SPECULATION_MODES,
 } from "../launch/processor_isolation.ts";
 import { usageError } from "../user_error.ts";
-import type { SandboxSettings } from "../launch/foreground.ts";
+import type { SandboxSettings } from "../launch/foreground_run.ts";
 
 export const SANDBOX_FLAGS = {
   strings: ["tty", "platform", "debug-log", "network", "speculation", "core-scheduling"],

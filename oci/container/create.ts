@@ -17,10 +17,10 @@ import type { Spawned } from "../../ffi/sys/spawn.ts";
 import { ContainerCgroup } from "../cgroup/container_cgroup.ts";
 import type { CgroupOptions } from "../cgroup/group_plan.ts";
 import { writeLog } from "../log_file.ts";
-import { openDebugLog } from "../launch/foreground.ts";
+import { openDebugLog } from "../launch/foreground_run.ts";
 import { holdInterrupts, throwIfInterrupted } from "../launch/interrupt.ts";
 import { endProxy, openNamespace, type Proxy, startProxy } from "../launch/proxy.ts";
-import { startSandbox } from "../launch/sandbox.ts";
+import { startSandbox } from "../launch/sandbox_processes.ts";
 import { setHostSettings } from "../net/host_settings.ts";
 import { packetPair } from "../sandbox/control.ts";
 import { listenForControl } from "../state/control_client.ts";
@@ -52,7 +52,7 @@ import {
   type Making,
   mayEnterNetwork,
   openUsers,
-} from "./making.ts";
+} from "./container_creation.ts";
 import { makeOverlayDirectory } from "./overlay_directory.ts";
 import { timeOffsetsOf } from "./time_namespaces.ts";
 import { warnOf } from "./start.ts";

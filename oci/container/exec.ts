@@ -12,7 +12,7 @@ import { isAlive } from "../state/liveness.ts";
 import { UserError } from "../user_error.ts";
 import type { Found } from "./find.ts";
 import { processNamespaces } from "./host_namespaces.ts";
-import { check2 } from "./making.ts";
+import { check2 } from "./container_creation.ts";
 import { letGo, type PidChoice, tellPid } from "./pid_file.ts";
 import type { Streams } from "./streams.ts";
 

@@ -17,7 +17,14 @@ import type { ContainerDir } from "../state/store.ts";
 import { UserError } from "../user_error.ts";
 import { runCreateHooks } from "./create_hooks.ts";
 import { namespaceInode, sharedNamespaces } from "./host_namespaces.ts";
-import { bootSpec, check2, hostSteps, type Made, type Making, openUsers } from "./making.ts";
+import {
+  bootSpec,
+  check2,
+  hostSteps,
+  type Made,
+  type Making,
+  openUsers,
+} from "./container_creation.ts";
 
 /** @throws UserError */
 export function joinSandbox(making: Making, other: ContainerRecord): Made {

@@ -9,12 +9,12 @@
 
 import { close } from "../../ffi/sys/files.ts";
 import { makeUsers } from "../launch/own_users.ts";
-import { networkOf as sentryNetwork } from "../launch/sandbox.ts";
+import { networkOf as sentryNetwork } from "../launch/sandbox_processes.ts";
 import { networkCapabilities } from "../launch/sentry_process.ts";
 import { setHostSettings } from "../net/host_settings.ts";
 import { UserError } from "../user_error.ts";
 import { hasOwnUsers } from "./host_namespaces.ts";
-import { type CreateOptions, networkOf } from "./making.ts";
+import { type CreateOptions, networkOf } from "./container_creation.ts";
 
 /** @returns its descriptor, with the settings of config.json; -1: the namespace is to be made as the others are */
 export function openOwnNetwork({ bundle, settings }: CreateOptions): number {

@@ -5,7 +5,7 @@ import type { RootfsPlan } from "../rootfs/plan.ts";
 import type { MountSpec } from "../sandbox/boot_spec.ts";
 import type { Bundle } from "./bundle.ts";
 import { namespaceInode } from "./host_namespaces.ts";
-import type { Making } from "./making.ts";
+import type { Making } from "./container_creation.ts";
 
 /** Of a container whose mounts are its own. @returns why the host refused, or null */
 export function showFiles({ bundle, proxy }: Pick<Making, "bundle" | "proxy">): string | null {

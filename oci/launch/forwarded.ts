@@ -1,4 +1,4 @@
-/** Signals to a command in the foreground that are its guest's. Who waits for it passes them on (foreground.ts, container/foreground.ts). */
+/** Signals to a command in the foreground that are its guest's. Who waits for it passes them on (foreground_run.ts, oci/container/foreground_wait.ts). */
 
 import * as S from "../../ffi/abi/signal.ts";
 import { isIgnored } from "./interrupt.ts";

@@ -1,6 +1,6 @@
 /**
  * Signals that end a command while it makes something: it hears of them where it waits, takes back what it has made, and
- * ends then. Not here: signals for a guest (container/foreground.ts).
+ * ends then. Not here: signals for a guest (oci/container/foreground_wait.ts).
  */
 
 import { EINTR } from "../../ffi/abi/errno.ts";

@@ -15,7 +15,7 @@ import { addressOf, allocBuffer, scratch } from "../../ffi/sys/cstring.ts";
 import { openat, pread } from "../../ffi/sys/files.ts";
 import { syscall } from "../../ffi/sys/native.ts";
 import { AREA_BYTES, type HostArea, type HostNetwork } from "../../kernel/core/host_network.ts";
-import { SETTINGS } from "../../kernel/fs/procfs/sysctl_table.ts";
+import { SETTINGS } from "../../kernel/proc/fs/sysctl_table.ts";
 
 const SOCKET_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK;
 /** Files of /proc/net that tell of the namespace, not of the sockets in it. */

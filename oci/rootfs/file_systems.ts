@@ -2,13 +2,13 @@
 
 import { ENODEV } from "../../ffi/abi/errno.ts";
 import type { GoferClient } from "../../gofer/client/gofer_client.ts";
-import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
+import type { CgroupLimits } from "../../kernel/cgroup/fs/limits.ts";
 import { GoferFs } from "../../kernel/fs/gofer/gofer_fs.ts";
 import { memoryOverlay } from "../../kernel/fs/overlay/memory_overlay.ts";
 import { ownOverlay } from "../../kernel/fs/overlay/own_overlay.ts";
 import { OverlayFs } from "../../kernel/fs/overlay/overlay_fs.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
-import { containerView } from "../../kernel/task/cgroup/mount_types.ts";
+import { containerView } from "../../kernel/cgroup/mount_types.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
 import { holdPath, Path } from "../../kernel/vfs/dentry.ts";
 import type { FileSystem, Inode } from "../../kernel/vfs/inode.ts";

@@ -2,7 +2,7 @@
 
 import { ENOENT } from "../../ffi/abi/errno.ts";
 import type { SandboxKernel } from "../../kernel/kernel.ts";
-import { SysctlInode } from "../../kernel/fs/procfs/sysctl_inode.ts";
+import { SysctlInode } from "../../kernel/proc/fs/sysctl_inode.ts";
 import { hasNamespaces } from "../../kernel/task/namespaces.ts";
 import type { Caller } from "../../kernel/vfs/caller.ts";
 import type { Inode } from "../../kernel/vfs/inode.ts";

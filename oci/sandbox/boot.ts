@@ -19,7 +19,7 @@ import { confineSelf, dropDescriptors } from "./confine_self.ts";
 import { type BootSocket, ControlSocket, PACKET_EXIT } from "./control.ts";
 import { createMachine, type Machine } from "./machine.ts";
 import { say } from "./messages.ts";
-import { Sandbox } from "./sandbox.ts";
+import { Sandbox } from "./boot_sandbox.ts";
 
 /** Runs a sandbox; ends the process. */
 export function boot(heap: KernelHeap): never {

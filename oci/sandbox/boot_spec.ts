@@ -5,8 +5,8 @@
  */
 
 import type { TimeOffsets } from "../../kernel/cred/time_namespace.ts";
-import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
-import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
+import type { CgroupLimits } from "../../kernel/cgroup/fs/limits.ts";
+import type { SeccompSpec } from "../../kernel/seccomp/oci_filter.ts";
 import type { PlatformName } from "../../platform/names.ts";
 
 export interface ProcessSpec {

@@ -4,7 +4,7 @@
  * guest_container.ts, and the host.
  */
 
-import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
+import type { CgroupLimits } from "../../kernel/cgroup/fs/limits.ts";
 import type { Container } from "../../kernel/task/container.ts";
 
 /** Host threads that the group of a container has at least, and that its sandbox takes of them: container/create.ts. */

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Container } from "../../kernel/task/container.ts";
-import { noLimits } from "../../kernel/fs/cgroupfs/limits.ts";
+import { noLimits } from "../../kernel/cgroup/fs/limits.ts";
 import { LabKernel } from "../../kernel/testing/task_lab.ts";
 import { limitsOf } from "../rootfs/plan.ts";
 import { JsonNode } from "../spec/json_node.ts";

@@ -6,7 +6,7 @@
  * process of the sandbox and whoever waits for its end.
  */
 
-import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
+import type { CgroupLimits } from "../../kernel/cgroup/fs/limits.ts";
 import type { BootSpec, ProcessSpec } from "./boot_spec.ts";
 
 /** LIMIT: bytes of a packet; longer requests come in a memfd. */

@@ -26,7 +26,7 @@ import type { MountNamespace } from "../../kernel/vfs/mounts.ts";
 import { Timer } from "../../kernel/time/timer.ts";
 import type { AddressSpace } from "../../platform/platform.ts";
 import { UserError } from "../user_error.ts";
-import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
+import type { SeccompSpec } from "../../kernel/seccomp/oci_filter.ts";
 import type { BootSpec, GuestFds, ProcessSpec } from "./boot_spec.ts";
 import type { ContainerStats, ProcessInfo, StartHook } from "./control_protocol.ts";
 import type { BootSocket } from "./control.ts";
@@ -34,13 +34,13 @@ import { debugText } from "./debug_text.ts";
 import { type GuestOwner, GuestProcess } from "./guest_process.ts";
 import { type StartedGuest, startGuest } from "./guest_start.ts";
 import { type HookStreams, StartHooks } from "./start_hooks.ts";
-import type { CgroupLimits } from "../../kernel/fs/cgroupfs/limits.ts";
+import type { CgroupLimits } from "../../kernel/cgroup/fs/limits.ts";
 import type { LimitsChange } from "./control_protocol.ts";
 import type { OomWitness } from "./oom_witness.ts";
 import type { ThreadGroup } from "../../kernel/task/thread_group.ts";
 import { keepLimits } from "./container_limits.ts";
 import { MountTree } from "./mount_tree.ts";
-import { type GoferListener, GoferWatch } from "./outside.ts";
+import { type GoferListener, GoferWatch } from "./launcher_events.ts";
 
 export interface ContainerOwner {
   /** Its first process is gone, and so is all else in it. */

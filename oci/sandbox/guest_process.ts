@@ -4,8 +4,8 @@
  */
 
 import { SIGKILL } from "../../ffi/abi/signal.ts";
-import { SI_USER, SigInfo } from "../../kernel/task/signal/pending.ts";
-import { sendToGroup } from "../../kernel/task/signal/send.ts";
+import { SI_USER, SigInfo } from "../../kernel/signal/pending.ts";
+import { sendToGroup } from "../../kernel/signal/send.ts";
 import { killGroup } from "../../kernel/task/exit_request.ts";
 import type { ExitListener, ThreadGroup } from "../../kernel/task/thread_group.ts";
 import type { Host } from "../../kernel/core/host.ts";
@@ -13,7 +13,7 @@ import type { TerminalBridge } from "../console/bridge.ts";
 import { type BootSocket, PACKET_EXIT } from "./control.ts";
 import { exitCodeOf } from "./exit_code.ts";
 import type { StartedGuest } from "./guest_start.ts";
-import { LauncherLink, type WaiterListener } from "./outside.ts";
+import { LauncherLink, type WaiterListener } from "./launcher_events.ts";
 
 export interface GuestOwner {
   /** The process is gone; whoever waits is told afterwards. */

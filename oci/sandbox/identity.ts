@@ -11,8 +11,8 @@ import {
 import { SCHED_FLAG_RESET_ON_FORK } from "../../ffi/abi/sched.ts";
 import { Limits } from "../../kernel/task/limits.ts";
 import type { Task } from "../../kernel/task/task.ts";
-import { seccompFilterOf, type SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
-import { attachFilter } from "../../kernel/task/seccomp/task_seccomp.ts";
+import { seccompFilterOf, type SeccompSpec } from "../../kernel/seccomp/oci_filter.ts";
+import { attachFilter } from "../../kernel/seccomp/task_seccomp.ts";
 import { errnoName } from "../../ffi/sys/errors.ts";
 import { UserError } from "../user_error.ts";
 import type { ProcessSpec } from "./boot_spec.ts";

@@ -13,7 +13,12 @@ import type { BootSocket } from "./control.ts";
 import { startGuest } from "./guest_start.ts";
 import { addLonelyLink } from "./lonely_link.ts";
 import { buildMountTree } from "./mount_tree.ts";
-import { type GoferListener, GoferWatch, LauncherLink, type WaiterListener } from "./outside.ts";
+import {
+  type GoferListener,
+  GoferWatch,
+  LauncherLink,
+  type WaiterListener,
+} from "./launcher_events.ts";
 
 export interface PlainOwner {
   /** Nobody waits for the guest any more. */

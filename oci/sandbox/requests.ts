@@ -7,7 +7,7 @@ import { Later, type RequestFds, type RequestHandler } from "./control_server.ts
 import { type BootSocket, ControlSocket } from "./control.ts";
 import { GuestContainer } from "./guest_container.ts";
 import { hasMemoryLimit, OomWitness } from "./oom_witness.ts";
-import type { Sandbox } from "./sandbox.ts";
+import type { Sandbox } from "./boot_sandbox.ts";
 
 type RequestOf<O extends Request["op"]> = Extract<Request, { readonly op: O }>;
 

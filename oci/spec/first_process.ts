@@ -3,7 +3,7 @@
  * Neighbours: process_section.ts, seccomp_section.ts; config.ts reads the whole.
  */
 
-import type { SeccompSpec } from "../../kernel/task/seccomp/oci_filter.ts";
+import type { SeccompSpec } from "../../kernel/seccomp/oci_filter.ts";
 import type { JsonNode } from "./json_node.ts";
 import type { HasModule } from "./labels.ts";
 import { type ProcessConfig, readProcess } from "./process_section.ts";

@@ -2,7 +2,7 @@
  * `linux.seccomp` of config.json (config-linux.md, "Seccomp") as rules by numbers of calls: what runc and libseccomp make
  * of it. Names of calls that x86-64 does not have are passed over, as they do.
  *
- * Neighbour: kernel/task/seccomp/oci_filter.ts decides by them.
+ * Neighbour: kernel/seccomp/oci_filter.ts decides by them.
  */
 
 import { ENOSYS, EPERM } from "../../ffi/abi/errno.ts";
@@ -20,7 +20,7 @@ import {
   SECCOMP_RET_TRAP,
 } from "../../ffi/abi/seccomp.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
-import * as K from "../../kernel/task/seccomp/oci_filter.ts";
+import * as K from "../../kernel/seccomp/oci_filter.ts";
 import { x32NumberOf } from "./x32_calls.ts";
 import type { JsonNode } from "./json_node.ts";
 

@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { AUDIT_ARCH_X86_64 } from "../../ffi/abi/seccomp.ts";
 import { NAMES } from "../../ffi/abi/syscall_numbers.ts";
-import { DATA_WORDS } from "../../kernel/task/seccomp/filter.ts";
-import { seccompFilterOf, X32_BIT } from "../../kernel/task/seccomp/oci_filter.ts";
+import { DATA_WORDS } from "../../kernel/seccomp/filter.ts";
+import { seccompFilterOf, X32_BIT } from "../../kernel/seccomp/oci_filter.ts";
 import { UserError } from "../user_error.ts";
 import { JsonNode } from "./json_node.ts";
 import { parseSeccomp } from "./seccomp_section.ts";

@@ -27,7 +27,7 @@ import {
   type RequestFds,
   type RequestHandler,
 } from "../../oci/sandbox/control_server.ts";
-import { LauncherLink, type WaiterListener } from "../../oci/sandbox/outside.ts";
+import { LauncherLink, type WaiterListener } from "../../oci/sandbox/launcher_events.ts";
 import { listenForControl } from "../../oci/state/control_client.ts";
 import { ContainerDir } from "../../oci/state/store.ts";
 import { putUnixAddress } from "../../oci/state/unix_address.ts";

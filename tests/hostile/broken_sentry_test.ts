@@ -8,7 +8,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { close } from "../../ffi/sys/files.ts";
-import { StartedSandbox } from "../../oci/launch/sandbox.ts";
+import { StartedSandbox } from "../../oci/launch/sandbox_processes.ts";
 import { type BootSocket, controlPair, ControlSocket } from "../../oci/sandbox/control.ts";
 import type { Op, Request } from "../../oci/sandbox/control_protocol.ts";
 import { askForFds } from "../../oci/state/control_client.ts";

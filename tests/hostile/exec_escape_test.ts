@@ -10,7 +10,7 @@ import { describe, dvisorCommand } from "../harness/dvisor.ts";
 import { named, noContainers } from "../harness/machine.ts";
 import { FdSocket } from "../oci/fd_socket.ts";
 import { becomeSubreaper, endAll, Lifecycle } from "../oci/lifecycle.ts";
-import { snapshot } from "../oci/outside.ts";
+import { snapshot } from "../oci/directory_snapshot.ts";
 
 /** What the programs of the runtime are, and when they were changed. */
 function programs(): unknown[] {

@@ -7,7 +7,7 @@
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { named, noContainers } from "../harness/machine.ts";
 import { becomeSubreaper, endAll, Lifecycle } from "../oci/lifecycle.ts";
-import { namesOf, snapshot } from "../oci/outside.ts";
+import { namesOf, snapshot } from "../oci/directory_snapshot.ts";
 
 type Change = (member: Lifecycle) => void;
 

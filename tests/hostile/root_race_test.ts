@@ -10,7 +10,7 @@ import { fromFileUrl } from "@std/path";
 import { describe } from "../harness/dvisor.ts";
 import { named, noContainers } from "../harness/machine.ts";
 import { becomeSubreaper, endAll, Lifecycle } from "../oci/lifecycle.ts";
-import { snapshot } from "../oci/outside.ts";
+import { snapshot } from "../oci/directory_snapshot.ts";
 
 /** LIMIT: containers that are made while it goes on. */
 const ROUNDS = 6;

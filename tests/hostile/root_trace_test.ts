@@ -9,7 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, PLATFORM } from "../harness/dvisor.ts";
 import { lacks, named, noContainers } from "../harness/machine.ts";
 import { becomeSubreaper, endAll, Lifecycle } from "../oci/lifecycle.ts";
-import { snapshot } from "../oci/outside.ts";
+import { snapshot } from "../oci/directory_snapshot.ts";
 
 /** A process has one tracer. */
 const noTracer = PLATFORM === "ptrace" ? "the platform traces what strace would" : null;

@@ -10,7 +10,7 @@ import { named, noContainers } from "../harness/machine.ts";
 import { runCases } from "../harness/fuzz_run.ts";
 import { Bundle, type BundleConfig, shellConfig } from "./bundle.ts";
 import { runtimesOf, withEach } from "./lifecycle.ts";
-import { namesOf, snapshot } from "./outside.ts";
+import { namesOf, snapshot } from "./directory_snapshot.ts";
 import { Random } from "../harness/seeded.ts";
 
 const CASES = { ci: 6, full: 300 }, MUTATIONS = 5;

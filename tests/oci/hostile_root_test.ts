@@ -10,7 +10,7 @@ import { describe } from "../harness/dvisor.ts";
 import { named, noContainers } from "../harness/machine.ts";
 import { Bundle, type BundleConfig, shellConfig } from "./bundle.ts";
 import { runtimesOf, withEach } from "./lifecycle.ts";
-import { namesOf, snapshot } from "./outside.ts";
+import { namesOf, snapshot } from "./directory_snapshot.ts";
 
 interface HostileRoot {
   readonly name: string;

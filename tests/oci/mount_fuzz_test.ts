@@ -9,7 +9,7 @@ import { runCases } from "../harness/fuzz_run.ts";
 import { named, noContainers } from "../harness/machine.ts";
 import { Random } from "../harness/seeded.ts";
 import { Bundle, shellConfig } from "./bundle.ts";
-import { namesOf, snapshot } from "./outside.ts";
+import { namesOf, snapshot } from "./directory_snapshot.ts";
 
 const CASES = { ci: 8, full: 200 };
 const LINKS = 12, MOUNTS = 6;

@@ -14,23 +14,46 @@ const ALLOWED: Record<string, readonly string[]> = {
   tools: ["ffi/"],
 };
 
-/** Rank of each folder in `kernel/`: values may be imported from the same or a lower rank. */
+/**
+ * Rank of each part of `kernel/`: values may be imported from the same or a lower rank. The longest
+ * path counts; in every feature, `calls/` (its system calls, rows and flags) has the rank of
+ * `syscalls/`.
+ */
 const KERNEL_RANK: Record<string, number> = {
   core: 0,
+  bpf: 0,
+  "bpf/bpf_program_file.ts": 3,
   mm: 1,
   time: 1,
   cred: 1,
+  userfault: 1,
+  "userfault/userfault_ioctl.ts": 3,
+  "userfault/userfault_file.ts": 4,
+  "landlock/domain.ts": 1,
+  "landlock/file_access.ts": 2,
   vfs: 2,
   fs: 3,
   ipc: 3,
   keys: 3,
   net: 3,
   loader: 3,
+  "cgroup/fs": 3,
+  "proc/fs": 3,
   task: 4,
+  aio: 4,
+  cgroup: 4,
+  fanotify: 4,
+  futex: 4,
+  proc: 4,
+  ptrace: 4,
+  seccomp: 4,
+  signal: 4,
   syscalls: 5,
+  uring: 5,
   observe: 5,
 };
-/** `kernel/*.ts`, `kernel/checkpoint/` and whatever has no rank stand above all. */
+const CALLS_RANK = 5;
+/** `kernel/*.ts` and whatever has no rank stand above all. */
 const KERNEL_TOP = 6;
 
 /** The package names that code may import by name; everything else is a relative path. */
@@ -43,8 +66,14 @@ export function isTestCode(file: string): boolean {
 }
 
 function kernelRank(file: string): number {
-  const folder = file.split("/").length > 2 ? file.split("/")[1] ?? "" : "";
-  return KERNEL_RANK[folder] ?? KERNEL_TOP;
+  const parts = file.split("/").slice(1);
+  if (parts.length < 2) return KERNEL_TOP;
+  if (parts.slice(1, -1).includes("calls")) return CALLS_RANK;
+  for (let count = parts.length; count > 0; count--) {
+    const rank = KERNEL_RANK[parts.slice(0, count).join("/")];
+    if (rank !== undefined) return rank;
+  }
+  return KERNEL_TOP;
 }
 
 /** The path that `specifier` in `file` names; both relative to the root. Null above the root. */

@@ -192,7 +192,7 @@ export class KmsgFile extends OpenFile {
   }
 }
 
-/** /dev/userfaultfd: nothing but an ioctl(2), which makes descriptors (syscalls/mm/userfault.ts). */
+/** /dev/userfaultfd: nothing but an ioctl(2), which makes descriptors (userfault/calls/userfault.ts). */
 export class UserfaultDevice extends OpenFile {
   override readonly inode: Inode;
 

@@ -10,8 +10,8 @@ import type { Inode } from "../../vfs/inode.ts";
 import { FIRST_OFFSET, FixedDir, GeneratedDir, type Listed } from "../generated/generated_dir.ts";
 import type { GeneratedFs } from "../generated/generated_fs.ts";
 import { FixedLink } from "../generated/generated_inode.ts";
-import type { NetDevice } from "../procfs/net_tables.ts";
-import type { ProcSource } from "../procfs/source.ts";
+import type { NetDevice } from "../../proc/fs/net_tables.ts";
+import type { ProcSource } from "../../proc/fs/source.ts";
 import { SysText } from "./sys_text.ts";
 
 type Render = (device: NetDevice) => string | null;

@@ -1,7 +1,7 @@
 /**
  * sysfs: the little of /sys that programs read (sysfs(5)): CPUs and their topology, one memory node, huge page settings,
  * network devices, and directories to mount on. There are no devices behind it. What it says comes from the ProcSource
- * of fs/procfs.
+ * of proc/fs.
  */
 
 import { EACCES, EIO, EPERM } from "../../../ffi/abi/errno.ts";
@@ -12,7 +12,7 @@ import { FsType } from "../fs_types.ts";
 import { FixedDir } from "../generated/generated_dir.ts";
 import { GeneratedFs } from "../generated/generated_fs.ts";
 import { FixedLink } from "../generated/generated_inode.ts";
-import type { ProcSource } from "../procfs/source.ts";
+import type { ProcSource } from "../../proc/fs/source.ts";
 import { DevicesDir } from "./net_devices.ts";
 import { SysText } from "./sys_text.ts";
 import { CPU_FILES, SYS_DIRECTORIES, SYS_FILES, SYS_MOUNT_PLACES } from "./system_files.ts";

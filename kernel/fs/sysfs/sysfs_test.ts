@@ -5,7 +5,7 @@ import { mkdirAt } from "../../vfs/create.ts";
 import { openAt } from "../../vfs/open.ts";
 import { findAt, readlinkAt, statAt } from "../../vfs/status.ts";
 import { errno, listDir } from "../../vfs/vfs_testing.ts";
-import { ProcLab } from "../procfs/proc_testing.ts";
+import { ProcLab } from "../../proc/fs/proc_testing.ts";
 import { SysFsType } from "./sysfs.ts";
 
 function sysLab(): ProcLab {

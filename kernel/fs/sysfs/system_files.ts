@@ -1,7 +1,7 @@
 /** The files of /sys that are about the whole system, and the directories that are there for others to mount on. */
 
-import { cpuList, cpuMask, right } from "../procfs/format.ts";
-import type { ProcSource } from "../procfs/source.ts";
+import { cpuList, cpuMask, right } from "../../proc/fs/format.ts";
+import type { ProcSource } from "../../proc/fs/source.ts";
 
 type Render = (source: ProcSource) => string;
 

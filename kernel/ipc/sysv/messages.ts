@@ -2,7 +2,7 @@
  * System V message queues: msgget(2), msgop(2), msgctl(2). A queue is a list of messages with a type, from which a
  * reader takes the one that it asks for (ipc/msg.c).
  *
- * Neighbours: ipc_object.ts (keys, permission), syscalls/ipc/msg.ts (the calls, which do the waiting).
+ * Neighbours: ipc_object.ts (keys, permission), ipc/calls/msg.ts (the calls, which do the waiting).
  */
 
 import { CAP_SYS_RESOURCE } from "../../../ffi/abi/capability.ts";

@@ -2,7 +2,7 @@
  * System V semaphore sets: semget(2), semop(2), semctl(2). Operations that must wait stand in the set's queue; whoever
  * changes a value carries out, in their order, those that have become possible (ipc/sem.c).
  *
- * Neighbours: ipc_object.ts (keys, permission), sem_undo.ts (SEM_UNDO), syscalls/ipc/sem.ts (the calls).
+ * Neighbours: ipc_object.ts (keys, permission), sem_undo.ts (SEM_UNDO), ipc/calls/sem.ts (the calls).
  */
 
 import { EAGAIN, EIDRM, EINVAL, ENOMEM, ENOSPC, ERANGE } from "../../../ffi/abi/errno.ts";

@@ -18,7 +18,7 @@ import * as I from "../../../ffi/abi/inet.ts";
 import { AF_INET, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM } from "../../../ffi/abi/socket.ts";
 import type { HostNetwork } from "../../core/host_network.ts";
 import { hasCap } from "../../cred/credentials.ts";
-import type { NetDevice } from "../../fs/procfs/net_tables.ts";
+import type { NetDevice } from "../../proc/fs/net_tables.ts";
 import type { UserMemory } from "../../mm/user_memory.ts";
 import type { SocketCaller } from "../message.ts";
 import type { NetNamespace } from "../net_namespace.ts";

@@ -1,6 +1,6 @@
 /**
  * Packets for more than one station, to groups and to all on a network: by which link they leave, and with which source
- * (ip(7), IP_MULTICAST_IF). How they travel: to_many.ts.
+ * (ip(7), IP_MULTICAST_IF). How they travel: multicast_packets.ts.
  */
 
 import { ENETUNREACH, ENODEV } from "../../../ffi/abi/errno.ts";

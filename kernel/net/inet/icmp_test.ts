@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from "../../../ffi/abi/inet.ts";
 import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_RAW } from "../../../ffi/abi/socket.ts";
-import { SysctlStore } from "../../fs/procfs/sysctl_store.ts";
+import { SysctlStore } from "../../proc/fs/sysctl_store.ts";
 import { inet6Address, inetAddress, NetLab, portOf } from "../net_testing.ts";
 import { checksum } from "./ip_packet.ts";
 

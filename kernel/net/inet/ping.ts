@@ -12,7 +12,7 @@ import { countPacket } from "../traffic/travel.ts";
 import type { Endpoint } from "./address.ts";
 import { isToMany } from "./group_route.ts";
 import { isEchoRequest } from "./icmp_packet.ts";
-import { routeToMany } from "./to_many.ts";
+import { routeToMany } from "./multicast_packets.ts";
 import { answersEcho, answerTo } from "./loopback_ip.ts";
 import { pass } from "./overhear.ts";
 import { MessageSocket } from "./message_socket.ts";

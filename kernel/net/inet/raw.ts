@@ -20,7 +20,7 @@ import { carry } from "./loopback_ip.ts";
 import { showPacket } from "../packet/wire.ts";
 import { countPacket } from "../traffic/travel.ts";
 import { stampSent } from "./timestamping.ts";
-import { routeToMany } from "./to_many.ts";
+import { routeToMany } from "./multicast_packets.ts";
 import { MessageSocket } from "./message_socket.ts";
 
 /** Bytes of ICMP_FILTER (types 0 to 31) and ICMPV6_FILTER (256 types): a bit set keeps that type out. */

@@ -2,7 +2,7 @@
  * UDP on the loopback interface (udp(7)). A datagram is put straight into the receiver's queue, or dropped when that is
  * full; to a port where nobody is, a connected sender hears ECONNREFUSED at its next call.
  *
- * Neighbours: udp_options.ts, udp_receivers.ts; to_many.ts (groups).
+ * Neighbours: udp_options.ts, udp_receivers.ts; multicast_packets.ts (groups).
  */
 
 import {
@@ -66,7 +66,7 @@ import { countUnreachable, isHeard, tellUnreachable } from "./unreachable.ts";
 import { datagramPacket, pass } from "./overhear.ts";
 import type { PortTable } from "./ports.ts";
 import { isToMany, linkToMany, sourceToMany } from "./group_route.ts";
-import { sendToMany } from "./to_many.ts";
+import { sendToMany } from "./multicast_packets.ts";
 import { programmed, receiverAt, type UdpPorts } from "./udp_receivers.ts";
 
 /** Largest payloads: 65535 less the headers that count. */

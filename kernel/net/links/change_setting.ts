@@ -1,7 +1,7 @@
 /** What happens when a setting of links is written: /proc/sys/net/ipv4/conf and ipv6/conf (ip-sysctl of Linux). */
 
 import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
-import { LINK_FIELDS, type LinkFamily } from "../../fs/procfs/link_fields.ts";
+import { LINK_FIELDS, type LinkFamily } from "../../proc/fs/link_fields.ts";
 import type { Link } from "./link.ts";
 import type { LinkSettings } from "./link_settings.ts";
 import type { LinkTable } from "./link_table.ts";

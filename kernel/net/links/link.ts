@@ -10,7 +10,7 @@ import {
   IF_OPER_UNKNOWN,
   IF_OPER_UP,
 } from "../../../ffi/abi/netlink.ts";
-import type { LinkFamily } from "../../fs/procfs/link_fields.ts";
+import type { LinkFamily } from "../../proc/fs/link_fields.ts";
 import { PacketCounter } from "../traffic/counters.ts";
 import { LinkGroups } from "./groups.ts";
 import type { LinkSettings } from "./link_settings.ts";

@@ -3,7 +3,7 @@
  * change_setting.ts.
  */
 
-import { LINK_FIELDS, type LinkFamily } from "../../fs/procfs/link_fields.ts";
+import { LINK_FIELDS, type LinkFamily } from "../../proc/fs/link_fields.ts";
 
 /** Those of one link, or of all, or of links to come. */
 export class LinkSettings {

@@ -26,7 +26,7 @@ import {
 import type { Host } from "../../core/host.ts";
 import { NET_OBJECTS } from "../../core/quota.ts";
 import { isLoopback, isV4, LOOPBACK4, LOOPBACK6 } from "../inet/address.ts";
-import type { LinkFamily } from "../../fs/procfs/link_fields.ts";
+import type { LinkFamily } from "../../proc/fs/link_fields.ts";
 import type { NetNamespace } from "../net_namespace.ts";
 import {
   ADDRESSES_MAX,

@@ -7,8 +7,8 @@
 import type { Account } from "../../core/account.ts";
 import { EALREADY, EINVAL, ENOMEM, ENOSPC, EPERM } from "../../../ffi/abi/errno.ts";
 import * as P from "../../../ffi/abi/packet.ts";
-import type { BpfProgram } from "../../core/bpf_program.ts";
-import { runBpf } from "../../core/bpf_run.ts";
+import type { BpfProgram } from "../../bpf/classic_program.ts";
+import { runBpf } from "../../bpf/classic_run.ts";
 import { FILTER_INSTRUCTIONS } from "../../core/quota.ts";
 import { randomWord } from "../../core/random_word.ts";
 import type { PacketView } from "../filter.ts";

@@ -10,7 +10,7 @@ import { bytesToString } from "../../core/bytes.ts";
 import { isLoopback, isV4, MAPPED } from "../inet/address.ts";
 import { parse4, parse6 } from "../inet/ip_packet.ts";
 import { isToMany } from "../inet/group_route.ts";
-import { arriveToMany, isForged } from "../inet/to_many.ts";
+import { arriveToMany, isForged } from "../inet/multicast_packets.ts";
 import { carry } from "../inet/loopback_ip.ts";
 import { CROSSINGS_MAX, openPorts } from "../links/flood.ts";
 import type { Link } from "../links/link.ts";

@@ -4,7 +4,7 @@ import { ECONNREFUSED } from "../../../ffi/abi/errno.ts";
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET } from "../../../ffi/abi/landlock.ts";
 import { S_IFMT, S_IFSOCK } from "../../../ffi/abi/stat.ts";
-import { isScoped } from "../../cred/landlock.ts";
+import { isScoped } from "../../landlock/domain.ts";
 import { MAY_WRITE } from "../../cred/permission.ts";
 import { inodePermission } from "../../vfs/access.ts";
 import type { Caller } from "../../vfs/caller.ts";

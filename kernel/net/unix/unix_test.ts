@@ -12,7 +12,7 @@ import {
 import { AT_FDCWD } from "../../../ffi/abi/fcntl.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../vfs/open_file.ts";
 import { unlinkAt } from "../../vfs/remove.ts";
-import { BpfProgram } from "../../core/bpf_program.ts";
+import { BpfProgram } from "../../bpf/classic_program.ts";
 import { BufferCursor, errno } from "../../vfs/vfs_testing.ts";
 import { Message, PeerCredentials, SocketAddress } from "../message.ts";
 import { NetLab, unixAddress } from "../net_testing.ts";

@@ -2,23 +2,23 @@
 
 import type { FlagSet } from "./flag_set.ts";
 import { EVENTS_FLAGS } from "./events.ts";
-import { FANOTIFY_FLAGS } from "./fanotify.ts";
+import { FANOTIFY_FLAGS } from "../../fanotify/calls/flags.ts";
 import { FILE_REQUESTS } from "./file_requests.ts";
 import { FILES_FLAGS } from "./files.ts";
-import { IPC_FLAGS } from "./ipc.ts";
-import { KEYS_FLAGS } from "./keys.ts";
-import { LANDLOCK_FLAGS } from "./landlock.ts";
+import { IPC_FLAGS } from "../../ipc/calls/flags.ts";
+import { KEYS_FLAGS } from "../../keys/calls/flags.ts";
+import { LANDLOCK_FLAGS } from "../../landlock/calls/flags.ts";
 import { MEMORY_FLAGS } from "./memory.ts";
 import { NETLINK_FLAGS } from "./netlink.ts";
 import { PLACEMENT_FLAGS } from "./placement.ts";
 import { PROCESSES_FLAGS } from "./processes.ts";
-import { PTRACE_FLAGS } from "./ptrace.ts";
+import { PTRACE_FLAGS } from "../../ptrace/calls/flags.ts";
 import { SOCKETS_FLAGS } from "./sockets.ts";
 import { SYSTEM_FLAGS } from "./system.ts";
 import { TERMINALS_FLAGS } from "./terminals.ts";
 import { TIME_FLAGS } from "./time.ts";
-import { URING_FLAGS } from "./uring.ts";
-import { USERFAULTFD_FLAGS } from "./userfaultfd.ts";
+import { URING_FLAGS } from "../../uring/flags.ts";
+import { USERFAULTFD_FLAGS } from "../../userfault/calls/flags.ts";
 
 export const FLAG_SETS: readonly FlagSet[] = [
   ...EVENTS_FLAGS,

@@ -10,9 +10,9 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import { NO_ID } from "../../cred/user_namespace.ts";
 import { mayChangeGid, mayChangeUid, ownsOrCapable } from "../../cred/permission.ts";
 import { RLIMIT_FSIZE } from "../../task/limits.ts";
-import { SI_USER, SigInfo } from "../../task/signal/pending.ts";
-import { sendToTask } from "../../task/signal/send.ts";
-import { SIGXFSZ } from "../../task/signal/sigset.ts";
+import { SI_USER, SigInfo } from "../../signal/pending.ts";
+import { sendToTask } from "../../signal/send.ts";
+import { SIGXFSZ } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import {
   chmodAt,

@@ -3,7 +3,7 @@
 import { type Row, row } from "../table.ts";
 import * as attributes from "./attributes.ts";
 import * as directory from "./directory.ts";
-import { sysFanotifyInit, sysFanotifyMark } from "./fanotify.ts";
+import { sysFanotifyInit, sysFanotifyMark } from "../../fanotify/calls/fanotify.ts";
 import * as handles from "./handles.ts";
 import { sysMemfdCreate, sysMemfdSecret } from "./memfd.ts";
 import * as mount from "./mount.ts";

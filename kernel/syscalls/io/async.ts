@@ -13,13 +13,13 @@ import {
   POLL_PRI,
 } from "../../../ffi/abi/siginfo.ts";
 import { LANDLOCK_SCOPE_SIGNAL } from "../../../ffi/abi/landlock.ts";
-import { isScoped } from "../../cred/landlock.ts";
+import { isScoped } from "../../landlock/domain.ts";
 import { Waiter } from "../../core/wait.ts";
 import type { UrgentListener } from "../../net/net_shared.ts";
 import type { Socket } from "../../net/socket.ts";
-import { SI_KERNEL, SigInfo } from "../../task/signal/pending.ts";
-import { sendToGroup, sendToTask } from "../../task/signal/send.ts";
-import { SIGIO, SIGRTMIN, SIGURG } from "../../task/signal/sigset.ts";
+import { SI_KERNEL, SigInfo } from "../../signal/pending.ts";
+import { sendToGroup, sendToTask } from "../../signal/send.ts";
+import { SIGIO, SIGRTMIN, SIGURG } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import type { ThreadGroup } from "../../task/thread_group.ts";
 import {

@@ -19,7 +19,7 @@ import { BLOCK } from "../../core/result.ts";
 import { hasCap } from "../../cred/credentials.ts";
 import { EpollFile } from "../../fs/anonfd/epoll.ts";
 import { isRestartCode } from "../../task/return_to_user.ts";
-import { restoreMask } from "../../task/signal/mask.ts";
+import { restoreMask } from "../../signal/mask.ts";
 import type { Task } from "../../task/task.ts";
 import { readTimeout } from "../timespec.ts";
 import { installNew } from "./install.ts";

@@ -6,7 +6,7 @@ import { EXTRA_WAITS } from "../../core/quota.ts";
 import { BLOCK } from "../../core/result.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { isRestartCode } from "../../task/return_to_user.ts";
-import { restoreMask, useTemporaryMask } from "../../task/signal/mask.ts";
+import { restoreMask, useTemporaryMask } from "../../signal/mask.ts";
 import { NR_OPEN } from "../../vfs/fd_table.ts";
 import type { Task } from "../../task/task.ts";
 import { FDS_A_TURN, passOf, PollPasses, runPasses } from "./poll_passes.ts";

@@ -1,7 +1,7 @@
 /** The rows of calls on descriptors: reading, writing, pipes, polling, copying. */
 
 import { type Row, row } from "../table.ts";
-import * as aio from "./aio.ts";
+import * as aio from "../../aio/calls/aio.ts";
 import * as copy from "./copy.ts";
 import * as epoll from "./epoll.ts";
 import * as eventfd from "./eventfd.ts";

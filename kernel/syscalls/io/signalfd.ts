@@ -4,8 +4,8 @@ import { EBADF, EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
 import { SFD_CLOEXEC, SFD_NONBLOCK } from "../../../ffi/abi/epoll.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { POLLIN } from "../../vfs/open_file.ts";
-import { SignalFile } from "../../task/signal/signal_file.ts";
-import { UNBLOCKABLE_LO } from "../../task/signal/sigset.ts";
+import { SignalFile } from "../../signal/signal_file.ts";
+import { UNBLOCKABLE_LO } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { installNew } from "./install.ts";
 

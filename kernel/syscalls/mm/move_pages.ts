@@ -9,7 +9,7 @@ import { PAGE_SIZE } from "../../mm/frames.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import { isTouched } from "../../mm/touched.ts";
 import type { Task } from "../../task/task.ts";
-import { mayAccessByReal } from "../../task/ptrace/access.ts";
+import { mayAccessByReal } from "../../ptrace/access.ts";
 
 /** LIMIT: pages that one turn of the loop looks at. */
 const TURN_PAGES = 4096;

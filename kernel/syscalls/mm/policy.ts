@@ -29,7 +29,7 @@ import { checkMode, makePolicy, MemPolicy } from "../../mm/mem_policy.ts";
 import { pageUp } from "../../mm/region.ts";
 import type { Task } from "../../task/task.ts";
 import { nodesIn, nodesOut } from "./node_mask.ts";
-import { mayAccessByReal } from "../../task/ptrace/access.ts";
+import { mayAccessByReal } from "../../ptrace/access.ts";
 
 const TWO64 = 2 ** 64;
 

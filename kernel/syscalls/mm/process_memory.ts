@@ -10,7 +10,7 @@ import { BLOCK } from "../../core/result.ts";
 import { adviseEnd } from "../../mm/madvise.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { Task } from "../../task/task.ts";
-import { mayReadMemory } from "../../task/ptrace/access.ts";
+import { mayReadMemory } from "../../ptrace/access.ts";
 import { Segments } from "./process_vm.ts";
 import { adviseSlices, RangeWork, rangeWork } from "./ranges.ts";
 

@@ -9,7 +9,7 @@ import { ACCESS_READ, ACCESS_WRITE, type SyscallArgs } from "../../../platform/p
 import { BLOCK } from "../../core/result.ts";
 import type { MemoryManager } from "../../mm/memory_manager.ts";
 import type { Task } from "../../task/task.ts";
-import { mayAttachMemory } from "../../task/ptrace/access.ts";
+import { mayAttachMemory } from "../../ptrace/access.ts";
 
 const IOV_MAX = 1024;
 /** LIMIT: as for read(2). */

@@ -15,7 +15,7 @@ import { fillPages } from "../../mm/mlock.ts";
 import { protectRange, ProtectState } from "../../mm/mprotect.ts";
 import { removeRange } from "../../mm/region.ts";
 import { sliceEnd, TURN_AREAS, TURN_DISCARDED, TURN_TOUCHED } from "../../mm/slices.ts";
-import type { MonitorEvent } from "../../mm/userfault.ts";
+import type { MonitorEvent } from "../../userfault/userfault.ts";
 import { ENOMEM } from "../../../ffi/abi/errno.ts";
 import { MADV_POPULATE_READ, MADV_POPULATE_WRITE } from "../../../ffi/abi/mman.ts";
 import type { Task } from "../../task/task.ts";

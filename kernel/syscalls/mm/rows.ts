@@ -8,7 +8,7 @@ import { sysMovePages } from "./move_pages.ts";
 import * as policy from "./policy.ts";
 import * as processMemory from "./process_memory.ts";
 import * as vm from "./process_vm.ts";
-import { sysUserfaultfd } from "./userfault.ts";
+import { sysUserfaultfd } from "../../userfault/calls/userfault.ts";
 
 const NO_PKEYS = "the processor is shown without protection keys";
 

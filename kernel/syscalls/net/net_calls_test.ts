@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import * as S from "../../../ffi/abi/socket.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { CallLab } from "../../testing/call_lab.ts";
-import { SIGPIPE } from "../../task/signal/sigset.ts";
+import { SIGPIPE } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { sysClose } from "../io/fd.ts";
 import { sysRead, sysWrite } from "../io/read_write.ts";

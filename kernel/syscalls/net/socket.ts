@@ -13,7 +13,7 @@ import { installNew } from "../io/install.ts";
 import { installPair } from "../io/pipe.ts";
 import { READABLE, WRITABLE } from "../io/transfer.ts";
 import { address, addressIn, addressOut, socketOf } from "./arguments.ts";
-import { mayUsePort } from "./landlock.ts";
+import { mayUsePort } from "../../landlock/calls/net_access.ts";
 import { waitForSocket } from "./wait.ts";
 
 const TYPE_MASK = 15;

@@ -18,8 +18,8 @@ import {
 } from "../../../ffi/abi/sched.ts";
 import { SIGCHLD, SIGRTMAX } from "../../../ffi/abi/signal.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { groupNodeOf } from "../../fs/cgroupfs/cgroup_fs.ts";
-import { Cgroup } from "../../task/cgroup/cgroup.ts";
+import { groupNodeOf } from "../../cgroup/fs/cgroup_fs.ts";
+import { Cgroup } from "../../cgroup/cgroup.ts";
 import { type CloneRequest, cloneTask } from "../../task/clone.ts";
 import type { Task } from "../../task/task.ts";
 import { copyInStruct } from "../copy_struct.ts";

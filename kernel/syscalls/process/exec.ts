@@ -12,7 +12,7 @@ import {
   type StringPiece,
 } from "../../loader/string_list.ts";
 import { continueExec, execProgram, isExecPending } from "../../task/exec.ts";
-import { awaitExec } from "../../task/ptrace/access.ts";
+import { awaitExec } from "../../ptrace/access.ts";
 import type { Task } from "../../task/task.ts";
 import type { OpenFile } from "../../vfs/open_file.ts";
 import { openExec } from "../../vfs/open.ts";

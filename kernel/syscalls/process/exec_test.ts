@@ -13,7 +13,7 @@ import { writeExecutable } from "../../../ffi/asm/elf_executable.ts";
 import { TURN_BYTES, TURN_STRINGS } from "../../loader/string_list.ts";
 import { DATA, GONE, LabKernel, STACK_TOP, WAITS } from "../../testing/task_lab.ts";
 import { PendingExec } from "../../task/pending_exec.ts";
-import { SIGKILL, SIGWINCH } from "../../task/signal/sigset.ts";
+import { SIGKILL, SIGWINCH } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 
 const PATH = DATA, STRING = DATA + 0x100, FILE = DATA + 0x1000, VECTOR = DATA + 0x4000;

@@ -19,7 +19,7 @@ import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Namespace } from "../../cred/namespace.ts";
 import { RLIMIT_NOFILE } from "../../task/limits.ts";
 import { PidFd } from "../../task/pidfd.ts";
-import { mayAccessByFs, mayAccessByReal } from "../../task/ptrace/access.ts";
+import { mayAccessByFs, mayAccessByReal } from "../../ptrace/access.ts";
 import { DEAD, type Task } from "../../task/task.ts";
 
 /** pidfd_open(2). */

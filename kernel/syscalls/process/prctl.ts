@@ -14,7 +14,7 @@ import { changeUserDispatch } from "../../task/user_dispatch.ts";
 import { ambient, dropBounding, isBounding, setKeepCaps, setSecurebits } from "./prctl_caps.ts";
 import { setProgramAddress } from "./prctl_mm.ts";
 import { setArea } from "./prctl_vma.ts";
-import { setSeccomp } from "./seccomp.ts";
+import { setSeccomp } from "../../seccomp/calls/seccomp.ts";
 import { CAP_SYS_RESOURCE, SECBIT_KEEP_CAPS } from "../../../ffi/abi/capability.ts";
 
 /** Of saved_auxv, which is longer than what is in it: AT_VECTOR_SIZE. */

@@ -5,7 +5,7 @@ import * as clone from "./clone.ts";
 import * as cred from "./credentials.ts";
 import * as ids from "./ids.ts";
 import * as pidfd from "./pidfd.ts";
-import * as robust from "./robust_list.ts";
+import * as robust from "../../futex/calls/robust_list.ts";
 import * as wait from "./wait.ts";
 
 const BAD = 8, IN = 0, OUT = 4096, NONE = 999_999, KEEP = 0xffffffff, MINUS = -1 >>> 0;

@@ -8,12 +8,12 @@ import * as credentials from "./credentials.ts";
 import * as exec from "./exec.ts";
 import * as exit from "./exit.ts";
 import * as ids from "./ids.ts";
-import * as landlock from "./landlock.ts";
+import * as landlock from "../../landlock/calls/landlock.ts";
 import * as pidfd from "./pidfd.ts";
 import { sysPrctl } from "./prctl.ts";
-import * as robust from "./robust_list.ts";
-import * as ptrace from "./ptrace.ts";
-import { sysSeccomp } from "./seccomp.ts";
+import * as robust from "../../futex/calls/robust_list.ts";
+import * as ptrace from "../../ptrace/calls/ptrace.ts";
+import { sysSeccomp } from "../../seccomp/calls/seccomp.ts";
 import * as sharing from "./sharing.ts";
 import * as wait from "./wait.ts";
 

@@ -25,14 +25,14 @@ import {
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import type { Namespace } from "../../cred/namespace.ts";
 import { EpollFile } from "../../fs/anonfd/epoll.ts";
-import { NAMESPACE_TYPES, NsFile } from "../../fs/procfs/ns_fs.ts";
+import { NAMESPACE_TYPES, NsFile } from "../../proc/fs/ns_fs.ts";
 import { changeCredentials } from "../../task/change_credentials.ts";
 import { dropSemUndo } from "../../task/exit.ts";
 import { PidFd } from "../../task/pidfd.ts";
 import { enterNamespaces } from "../../task/setns.ts";
 import type { Task } from "../../task/task.ts";
 import { NAMESPACE_FLAGS, unshareNamespaces } from "../../task/unshare.ts";
-import { mayAccessByReal } from "../../task/ptrace/access.ts";
+import { mayAccessByReal } from "../../ptrace/access.ts";
 
 /** `struct kcmp_epoll_slot`: the set, the descriptor, which of several. */
 const EPOLL_SLOT_BYTES = 12;

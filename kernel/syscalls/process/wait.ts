@@ -19,7 +19,7 @@ import {
 } from "../../../ffi/abi/wait.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
 import { PidFd } from "../../task/pidfd.ts";
-import { SIGCHLD } from "../../task/signal/sigset.ts";
+import { SIGCHLD } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 import { type Selection, Waited, waitForChild } from "../../task/wait.ts";
 import { fillRusage } from "../rusage.ts";

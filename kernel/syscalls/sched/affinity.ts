@@ -2,7 +2,7 @@
 
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
-import { affinityOf, allowedCpus } from "../../task/cgroup/cpuset.ts";
+import { affinityOf, allowedCpus } from "../../cgroup/cpuset.ts";
 import type { Task } from "../../task/task.ts";
 import { isNoStronger, maySetNice, threadOf } from "./policy.ts";
 

@@ -3,8 +3,8 @@
 import { type Row, row } from "../table.ts";
 import * as affinity from "./affinity.ts";
 import * as barriers from "./barriers.ts";
-import * as futex from "./futex.ts";
-import * as futex2 from "./futex2.ts";
+import * as futex from "../../futex/calls/futex.ts";
+import * as futex2 from "../../futex/calls/futex2.ts";
 import * as policy from "./policy.ts";
 import * as priority from "./priority.ts";
 

@@ -4,8 +4,8 @@ import { RLIMIT_NICE, RLIMIT_RTPRIO } from "../../task/limits.ts";
 import { NO_CAPS } from "../../cred/credentials.ts";
 import * as affinity from "./affinity.ts";
 import { sysMembarrier } from "./barriers.ts";
-import { sysFutex } from "./futex.ts";
-import * as futex2 from "./futex2.ts";
+import { sysFutex } from "../../futex/calls/futex.ts";
+import * as futex2 from "../../futex/calls/futex2.ts";
 import * as policy from "./policy.ts";
 import * as priority from "./priority.ts";
 

@@ -14,9 +14,9 @@ import { BLOCK } from "../../core/result.ts";
 import { hasCap, hasCapIn } from "../../cred/credentials.ts";
 import { loadsOf } from "../../task/cpu_clock.ts";
 import { killGroup } from "../../task/exit_request.ts";
-import { SI_KERNEL, SigInfo } from "../../task/signal/pending.ts";
-import { forceSignal } from "../../task/signal/send.ts";
-import { SIGHUP, SIGILL, SIGINT } from "../../task/signal/sigset.ts";
+import { SI_KERNEL, SigInfo } from "../../signal/pending.ts";
+import { forceSignal } from "../../signal/send.ts";
+import { SIGHUP, SIGILL, SIGINT } from "../../signal/sigset.ts";
 import type { Task } from "../../task/task.ts";
 
 const PAGE_SIZE = 4096;

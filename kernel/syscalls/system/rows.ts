@@ -2,7 +2,7 @@
 
 import { type Row, row } from "../table.ts";
 import { absentRows } from "./absent.ts";
-import { sysBpf } from "./bpf.ts";
+import { sysBpf } from "../../bpf/calls/bpf.ts";
 import * as identity from "./identity.ts";
 import * as information from "./information.ts";
 import * as lsm from "./lsm.ts";

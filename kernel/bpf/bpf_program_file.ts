@@ -1,0 +1,38 @@
+/** What BPF_PROG_LOAD of bpf(2) gives: a descriptor that stands for a program. */
+
+import { AnonFile, type AnonFiles } from "../fs/anonfd/anon_inode.ts";
+
+/** Of the task side (kernel/cgroup/bpf_programs.ts). */
+export interface NumberedProgram {
+  readonly id: number;
+  readonly type: number;
+  readonly code: { readonly length: number };
+  drop(): void;
+}
+
+const PAGE = 4096;
+
+export class BpfProgramFile<P extends NumberedProgram> extends AnonFile {
+  readonly program: P;
+
+  /** @param program held for the file */
+  constructor(anon: AnonFiles, flags: number, program: P) {
+    super(anon, flags);
+    this.program = program;
+  }
+
+  protected override release(): void {
+    this.program.drop();
+  }
+
+  override describe(): string {
+    return "anon_inode:bpf-prog";
+  }
+
+  override fdinfo(): string {
+    const { id, type, code } = this.program;
+    return `prog_type:\t${type}\nprog_jited:\t0\nmemlock:\t${PAGE}\n` +
+      `prog_id:\t${id}\nrun_time_ns:\t0\nrun_cnt:\t0\nrecursion_misses:\t0\n` +
+      `verified_insns:\t${code.length}\n`;
+  }
+}

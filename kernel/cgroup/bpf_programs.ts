@@ -1,0 +1,64 @@
+/** Programs that bpf(2) has loaded, by their ids: they live as long as a descriptor or a group has them. */
+
+import { type Account, ACCOUNTING } from "../core/account.ts";
+import { EBPF_INSTRUCTIONS, type EbpfProgram } from "../bpf/ebpf_program.ts";
+
+/** struct bpf_cgroup_dev_ctx: access_type, major, minor. */
+const CONTEXT_BYTES = 12;
+
+/** Loads of access_type may be narrow, as Linux has it. */
+export function mayLoadContext(offset: number, bytes: number): boolean {
+  if (offset < 0 || offset + bytes > CONTEXT_BYTES || offset % bytes !== 0) return false;
+  return bytes === 4 || (bytes < 4 && offset < 4);
+}
+
+export class BpfProgram {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
+  readonly id: number;
+  /** BPF_PROG_TYPE_*. */
+  readonly type: number;
+  readonly code: EbpfProgram;
+  private readonly all: Map<number, BpfProgram>;
+  private refs: number = 1;
+
+  constructor(id: number, type: number, code: EbpfProgram, all: Map<number, BpfProgram>) {
+    this.id = id;
+    this.type = type;
+    this.code = code;
+    this.all = all;
+  }
+
+  hold(): this {
+    this.refs++;
+    return this;
+  }
+
+  drop(): void {
+    if (--this.refs > 0) return;
+    EBPF_INSTRUCTIONS.give(this.code.length, this.account);
+    this.all.delete(this.id);
+  }
+}
+
+export class BpfPrograms {
+  readonly byId: Map<number, BpfProgram> = new Map();
+  private lastId: number = 0;
+
+  /** Whoever gets it holds it; null: there are too many. */
+  add(type: number, code: EbpfProgram): BpfProgram | null {
+    if (!EBPF_INSTRUCTIONS.take(code.length)) return null;
+    const program = new BpfProgram(++this.lastId, type, code, this.byId);
+    this.byId.set(program.id, program);
+    return program;
+  }
+
+  /** The lowest id above this one, or -1. */
+  idAfter(id: number): number {
+    let found = -1;
+    for (const other of this.byId.keys()) {
+      if (other > id && (found < 0 || other < found)) found = other;
+    }
+    return found;
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Which group each frame of memory is charged to: that of the task for which it was taken, until it is given back. A
+ * task that moves leaves what it has behind; what a removed group had is charged to the one above it, as on Linux.
+ *
+ * Made when the first group gets the memory controller: until then frames cost nothing more.
+ */
+
+import type { FrameCharger } from "../mm/frames.ts";
+import type { Kernel } from "../task/kernel_services.ts";
+import type { FrameRun } from "../task/oom_killer.ts";
+import type { Task } from "../task/task.ts";
+
+const TABLE_SHIFT = 16, TABLE_PAGES = 1 << TABLE_SHIFT, TABLE_MASK = TABLE_PAGES - 1;
+/** LIMIT: groups that have the memory controller; more are charged to the one above. */
+const OWNERS_MAX = 0xffff;
+
+export interface ChargeOwner {
+  /** Pages that are charged to it. */
+  chargedPages: number;
+  /** The task took so many of them just now. */
+  onTaken(task: Task, pages: number): void;
+}
+
+export class FrameCharges implements FrameCharger {
+  private readonly kernel: Kernel;
+  /** Ids of owners by page; 0: nobody's. */
+  private readonly tables: (Uint16Array | undefined)[] = [];
+  private readonly owners: (ChargeOwner | null)[] = [null];
+  private readonly freeIds: number[] = [];
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  /** The id of a new owner; 0: there are too many. */
+  open(owner: ChargeOwner): number {
+    const id = this.freeIds.pop() ?? this.owners.length;
+    if (id > OWNERS_MAX) return 0;
+    this.owners[id] = owner;
+    return id;
+  }
+
+  /** Its frames are charged to `heir` from now on, 0: to nobody. */
+  close(owner: ChargeOwner, heir: number): void {
+    const id = this.owners.indexOf(owner);
+    if (id <= 0) return;
+    for (const table of this.tables) {
+      if (table === undefined) continue;
+      for (let at = table.indexOf(id); at >= 0; at = table.indexOf(id, at + 1)) table[at] = heir;
+    }
+    const above = this.owners[heir] ?? null;
+    if (above !== null) above.chargedPages += owner.chargedPages;
+    owner.chargedPages = 0;
+    this.owners[id] = null;
+    this.freeIds.push(id);
+  }
+
+  charge(page: number, pages: number): void {
+    const { current } = this.kernel;
+    if (current === null) return;
+    const id = chargedTo(current), owner = this.owners[id] ?? null;
+    if (owner === null) return;
+    owner.chargedPages += pages;
+    owner.onTaken(current, pages);
+    const end = page + pages;
+    for (let p = page; p < end;) {
+      const next = Math.min(end, (p | TABLE_MASK) + 1), at = p & TABLE_MASK;
+      this.table(p).fill(id, at, at + next - p);
+      p = next;
+    }
+  }
+
+  uncharge(page: number, pages: number): void {
+    for (let p = page; p < page + pages; p++) {
+      const table = this.tables[p >>> TABLE_SHIFT];
+      if (table === undefined) continue;
+      const owner = this.owners[table[p & TABLE_MASK]!] ?? null;
+      if (owner === null) continue;
+      owner.chargedPages--;
+      table[p & TABLE_MASK] = 0;
+    }
+  }
+
+  /** Frames of these owners, in order. */
+  runsOf(ids: ReadonlySet<number>): FrameRun[] {
+    const runs: FrameRun[] = [];
+    for (let t = 0; t < this.tables.length; t++) {
+      const table = this.tables[t];
+      if (table === undefined) continue;
+      for (let i = 0; i < TABLE_PAGES; i++) {
+        if (table[i] === 0 || !ids.has(table[i]!)) continue;
+        const page = t * TABLE_PAGES + i, last = runs.at(-1);
+        if (last !== undefined && last.end === page) last.end++;
+        else runs.push({ start: page, end: page + 1 });
+      }
+    }
+    return runs;
+  }
+
+  private table(page: number): Uint16Array {
+    return this.tables[page >>> TABLE_SHIFT] ??= new Uint16Array(TABLE_PAGES);
+  }
+}
+
+/** Whose group pays for what the kernel does for the task. */
+function chargedTo({ cgroups: { unified, legacy } }: Task): number {
+  let id = unified.memory.chargeId;
+  for (let i = 0; i < legacy.length && id === 0; i++) id = legacy[i]!.memory.chargeId;
+  return id;
+}
+
+/** Those of a kernel, made at the first question. */
+export function chargesOf(kernel: Kernel): FrameCharges {
+  const { frames } = kernel.memory;
+  if (frames.charger instanceof FrameCharges) return frames.charger;
+  const charges = new FrameCharges(kernel);
+  frames.charger = charges;
+  return charges;
+}

@@ -1,0 +1,121 @@
+/** cgroup.*: the files that every group of version 2 has (cgroup-v2.rst of Linux, "Core Interface Files"). */
+
+import { EINVAL, EOPNOTSUPP, ERANGE } from "../../ffi/abi/errno.ts";
+import { killGroup } from "../task/exit_request.ts";
+import { SIGKILL } from "../signal/sigset.ts";
+import type { ThreadGroup } from "../task/thread_group.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { controlSubtree } from "./control.ts";
+import { UNIFIED_NAMES, unifiedNames } from "./controllers.ts";
+import type { FileSpec } from "./file_spec.ts";
+import { freezeGroup, thawGroup } from "./freezer.ts";
+import { tasksIn } from "./group_set.ts";
+import { memberIds, moveByText } from "./membership.ts";
+import { integer, shown } from "./numbers.ts";
+import { storeType, typeOf } from "./threaded.ts";
+
+export const CORE_FILES: readonly FileSpec[] = [
+  { name: "cgroup.controllers", controller: 0, read: (g) => names(g.controllers) },
+  { name: "cgroup.events", controller: 0, changes: (g) => g.events, read: events },
+  {
+    name: "cgroup.freeze",
+    controller: 0,
+    read: (g) => line(g.freeze.isAsked ? "1" : "0"),
+    write: storeFreeze,
+  },
+  { name: "cgroup.kill", controller: 0, write: storeKill },
+  {
+    name: "cgroup.max.depth",
+    controller: 0,
+    read: (g) => line(shown(g.maxDepth)),
+    write: (g, text) => storeLimit(text, (n) => g.maxDepth = n),
+  },
+  {
+    name: "cgroup.max.descendants",
+    controller: 0,
+    read: (g) => line(shown(g.maxDescendants)),
+    write: (g, text) => storeLimit(text, (n) => g.maxDescendants = n),
+  },
+  {
+    name: "cgroup.procs",
+    controller: 0,
+    isDelegated: true,
+    read: (g) => memberIds(g, false),
+    write: (g, text, view) => moveByText(g, text, view, false),
+  },
+  { name: "cgroup.stat", controller: 0, read: stat },
+  {
+    name: "cgroup.subtree_control",
+    controller: 0,
+    isDelegated: true,
+    read: (g) => names(g.subtreeControl),
+    write: controlSubtree,
+  },
+  {
+    name: "cgroup.threads",
+    controller: 0,
+    isDelegated: true,
+    read: (g) => memberIds(g, true),
+    write: (g, text, view) => moveByText(g, text, view, true),
+  },
+  { name: "cgroup.type", controller: 0, read: (g) => line(typeOf(g)), write: storeType },
+];
+
+function line(text: string): string {
+  return `${text}\n`;
+}
+
+/** Nothing, not even a line, when there are none. */
+function names(controllers: number): string {
+  return controllers === 0 ? "" : line(unifiedNames(controllers));
+}
+
+/** Groups below it, and how many of it and them have each controller. One that is removed is gone at once. */
+function stat(group: Cgroup): string {
+  let living = `nr_descendants ${group.descendants}\n`, dying = "nr_dying_descendants 0\n";
+  const groups = group.subtree();
+  for (const [name, bit] of UNIFIED_NAMES) {
+    if ((group.hierarchy.controllers & bit) === 0) continue;
+    const count = groups.filter(({ controllers }) => (controllers & bit) !== 0).length;
+    living += `nr_subsys_${name} ${count}\n`;
+    dying += `nr_dying_subsys_${name} 0\n`;
+  }
+  return living + dying;
+}
+
+function events(group: Cgroup): string {
+  return `populated ${group.tasks > 0 ? 1 : 0}\nfrozen ${group.freeze.isFrozen ? 1 : 0}\n`;
+}
+
+function storeFreeze(group: Cgroup, text: string): number {
+  const n = integer(text);
+  if (n === null) return -EINVAL;
+  if (n !== 0 && n !== 1) return -ERANGE;
+  if (n === 1) freezeGroup(group);
+  else thawGroup(group);
+  return 0;
+}
+
+function storeKill(group: Cgroup, text: string): number {
+  const n = integer(text);
+  if (n === null) return -EINVAL;
+  if (n !== 1) return -ERANGE;
+  // Whole processes end.
+  if (group.threadedIn !== null) return -EOPNOTSUPP;
+  for (const process of processesIn(group)) killGroup(process, SIGKILL);
+  return 0;
+}
+
+function processesIn(group: Cgroup): Set<ThreadGroup> {
+  const processes = new Set<ThreadGroup>();
+  for (const task of tasksIn(group)) processes.add(task.group);
+  return processes;
+}
+
+function storeLimit(text: string, set: (n: number) => void): number {
+  const n = text === "max" ? Infinity : integer(text);
+  if (n === null) return -EINVAL;
+  if (n < 0 || n > 0x7fffffff && n !== Infinity) return -ERANGE;
+  set(n);
+  return 0;
+}

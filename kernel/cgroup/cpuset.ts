@@ -1,0 +1,59 @@
+/**
+ * The cpuset controller: which processors the tasks of a group may use.
+ *
+ * DIFFERS: as affinity masks, they are kept and shown; threads run where the host puts them.
+ */
+
+import type { Task } from "../task/task.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { CPUSET } from "./controllers.ts";
+
+export class CpusetState {
+  /** A bit each; null: those of the group above. */
+  cpus: Uint32Array | null = null;
+  mems: string = "";
+
+  onLoss(lost: number): void {
+    if ((lost & CPUSET) === 0) return;
+    this.cpus = null;
+    this.mems = "";
+  }
+}
+
+/** "0-2,5" as a mask; "" is null; undefined: it is no list of the processors that there are. */
+export function parseCpus(text: string, count: number): Uint32Array | null | undefined {
+  if (text === "") return null;
+  const mask = new Uint32Array((count + 31) >> 5);
+  for (const part of text.split(",")) {
+    const m = /^(\d+)(?:-(\d+))?$/.exec(part);
+    const first = Number(m?.[1]), last = Number(m?.[2] ?? first);
+    if (m === null || first > last || last >= count) return undefined;
+    for (let cpu = first; cpu <= last; cpu++) mask[cpu >> 5]! |= 1 << (cpu & 31);
+  }
+  return mask;
+}
+
+/** Null: all. A set that has nothing in common with the one above is that one. */
+export function effectiveCpus(group: Cgroup): Uint32Array | null {
+  const above = group.parent === null ? null : effectiveCpus(group.parent);
+  const own = group.cpuset.cpus;
+  if (own === null) return above;
+  return above === null ? own : intersection(own, above);
+}
+
+function intersection(mask: Uint32Array, allowed: Uint32Array): Uint32Array {
+  const both = mask.map((word, i) => word & allowed[i]!);
+  return both.some((word) => word !== 0) ? both : allowed;
+}
+
+/** What the task may use for the sake of its groups; null: all. */
+export function allowedCpus(task: Task): Uint32Array | null {
+  const { cgroups } = task;
+  return effectiveCpus(cgroups.in(cgroups.unified.hierarchy.owner.of(CPUSET)));
+}
+
+/** Its own mask and what its groups allow. */
+export function affinityOf(task: Task): Uint32Array | null {
+  const own = task.sched.affinity, allowed = allowedCpus(task);
+  return own === null || allowed === null ? own ?? allowed : intersection(own, allowed);
+}

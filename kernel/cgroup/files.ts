@@ -1,0 +1,111 @@
+/** The files of a group: which there are for its controllers, and what stands between them and their tables. */
+
+import { EINVAL, EPERM } from "../../ffi/abi/errno.ts";
+import type { Credentials } from "../cred/credentials.ts";
+import type { ChangeSignal, GroupFile, GroupHandle } from "./fs/group_node.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { CORE_FILES } from "./core_files.ts";
+import { CPU_FILES } from "./cpu_files.ts";
+import type { FileSpec } from "./file_spec.ts";
+import { IO_FILES, LEGACY_IO_FILES } from "./io_files.ts";
+import { LEGACY_FILES } from "./legacy_files.ts";
+import { LEGACY_MEMORY_FILES } from "./legacy_memory_files.ts";
+import { MEMORY_FILES } from "./memory_files.ts";
+import { PIDS_FILES } from "./pids_files.ts";
+import { View } from "./view.ts";
+
+const UNIFIED_FILES: readonly FileSpec[] = [
+  ...CORE_FILES,
+  ...CPU_FILES,
+  ...IO_FILES,
+  ...MEMORY_FILES,
+  ...PIDS_FILES,
+];
+
+const ALL_LEGACY_FILES: readonly FileSpec[] = [
+  ...LEGACY_FILES,
+  ...LEGACY_IO_FILES,
+  ...LEGACY_MEMORY_FILES,
+];
+
+/** Of those, the ones of a machine's root: nothing there is limited, frozen or ended. */
+const MACHINE_NAMES: ReadonlySet<string> = new Set([
+  "cgroup.controllers",
+  "cgroup.max.depth",
+  "cgroup.max.descendants",
+  "cgroup.procs",
+  "cgroup.stat",
+  "cgroup.subtree_control",
+  "cgroup.threads",
+  "cpu.stat",
+  "cpuset.cpus.effective",
+  "cpuset.mems.effective",
+  "io.stat",
+  "memory.numa_stat",
+  "memory.reclaim",
+  "memory.stat",
+]);
+const MACHINE_FILES: readonly FileSpec[] = UNIFIED_FILES.filter(({ name }) =>
+  MACHINE_NAMES.has(name)
+);
+
+export function filesOf(group: Cgroup): GroupFile[] {
+  const { controllers, hierarchy: { isUnified, owner } } = group, isRoot = group.parent === null;
+  const unified = isRoot && owner.isMachine ? MACHINE_FILES : UNIFIED_FILES;
+  const there = (isUnified ? unified : ALL_LEGACY_FILES).filter((s) =>
+    (s.controller === 0 || (s.controller & controllers) !== 0) && !(isRoot && s.isBelowRoot)
+  );
+  return there.map((spec) => new FileOfGroup(group, spec));
+}
+
+class FileOfGroup implements GroupFile {
+  readonly name: string;
+  readonly permissions: number;
+  private readonly group: Cgroup;
+  private readonly spec: FileSpec;
+
+  constructor(group: Cgroup, spec: FileSpec) {
+    this.group = group;
+    this.spec = spec;
+    this.name = spec.name;
+    const { read, write } = spec;
+    this.permissions = write === undefined ? 0o444 : read === undefined ? 0o200 : 0o644;
+  }
+
+  get changes(): ChangeSignal | null {
+    return this.spec.changes?.(this.group) ?? null;
+  }
+
+  open(cred: Credentials): GroupHandle {
+    const { current } = this.group.hierarchy.owner.kernel;
+    return new Handle(this.group, this.spec, new View(cred, current));
+  }
+}
+
+class Handle implements GroupHandle {
+  private readonly group: Cgroup;
+  private readonly spec: FileSpec;
+  private readonly view: View;
+
+  constructor(group: Cgroup, spec: FileSpec, view: View) {
+    this.group = group;
+    this.spec = spec;
+    this.view = view;
+  }
+
+  read(): string | number {
+    return this.spec.read?.(this.group, this.view) ?? -EINVAL;
+  }
+
+  write(text: string): number {
+    const { spec, group, view } = this;
+    if (spec.write === undefined) return -EINVAL;
+    const { isUnified } = group.hierarchy;
+    if (isUnified && spec.isDelegated !== true && !view.mayLimit(group)) return -EPERM;
+    return spec.write(group, text, view);
+  }
+
+  close(): void {
+    this.spec.close?.(this.group, this.view);
+  }
+}

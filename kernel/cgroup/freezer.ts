@@ -1,0 +1,167 @@
+/**
+ * Frozen groups (cgroup.freeze of version 2, freezer.state of version 1): their tasks do not go back to guest code.
+ *
+ * DIFFERS: a call that waits goes on waiting, and ends in the kernel; in version 1 SIGKILL ends a frozen task at once, as
+ * in version 2.
+ */
+
+import { Timer } from "../time/timer.ts";
+import { alert, resume } from "../task/alert.ts";
+import { BLOCKED, FROZEN, RUNNING, STOPPED, type Task, TRACED } from "../task/task.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { tasksIn } from "./group_set.ts";
+
+/** How often it is looked whether all stand still: soon at first, ns. */
+const LOOK_NS = 200_000, LOOK_MOST_NS = 10_000_000;
+
+export class FreezeState {
+  /** Somebody wants it frozen. */
+  isAsked: boolean = false;
+  /** It may run no guest code until its period is over (cpu.ts). */
+  isThrottled: boolean = false;
+  /** When it may go on, ns, as far as is known. */
+  throttledUntilNs: number = 0;
+  /** All its tasks stand still, and that was told. */
+  isFrozen: boolean = false;
+  readonly watch: FreezeWatch;
+
+  constructor(group: Cgroup) {
+    this.watch = new FreezeWatch(group);
+  }
+}
+
+/** Its tasks must stand still, for its own sake or that of a group above it. */
+export function isHeld(group: Cgroup): boolean {
+  for (let up: Cgroup | null = group; up !== null; up = up.parent) {
+    if (up.freeze.isAsked || up.freeze.isThrottled) return true;
+  }
+  return false;
+}
+
+export function isFreezing(group: Cgroup): boolean {
+  for (let up: Cgroup | null = group; up !== null; up = up.parent) {
+    if (up.freeze.isAsked) return true;
+  }
+  return false;
+}
+
+/** Asked on the way back to guest code. */
+export function isTaskHeld(task: Task): boolean {
+  const { unified, legacy } = task.cgroups;
+  if (unified.hierarchy.owner.stillGroups === 0) return false;
+  return isHeld(unified) || legacy.some(isHeld);
+}
+
+export function freezeGroup(group: Cgroup): void {
+  if (group.freeze.isAsked) return;
+  group.freeze.isAsked = true;
+  group.hierarchy.owner.stillGroups++;
+  hold(group);
+  group.freeze.watch.begin();
+  tellUnchanged(group);
+}
+
+export function thawGroup(group: Cgroup): void {
+  if (!group.freeze.isAsked) return;
+  noteThaw(group);
+  for (const below of group.subtree()) noteFrozen(below);
+  letGo(group);
+  tellUnchanged(group);
+}
+
+/** A group above decides: whoever waits for the change hears that there is none to wait for. */
+function tellUnchanged({ parent, events }: Cgroup): void {
+  if (parent !== null && isFreezing(parent)) events.tell();
+}
+
+/** It does not hold its tasks any more. */
+export function noteThaw(group: Cgroup): void {
+  const { freeze, hierarchy: { owner } } = group;
+  if (freeze.isAsked) owner.stillGroups--;
+  if (freeze.isThrottled) owner.stillGroups--;
+  freeze.isAsked = freeze.isThrottled = false;
+  freeze.watch.end();
+}
+
+/** Tasks that run guest code are interrupted, and stand still instead. */
+export function hold(group: Cgroup): void {
+  for (const task of tasksIn(group)) holdTask(task);
+}
+
+export function holdTask(task: Task): void {
+  task.attention = true;
+  if (task.state === RUNNING) alert(task);
+}
+
+export function letGo(group: Cgroup): void {
+  for (const task of tasksIn(group)) letTaskGo(task);
+}
+
+export function letTaskGo(task: Task): void {
+  const { container } = task.group;
+  if (task.state !== FROZEN || isTaskHeld(task)) return;
+  if (container === null || !container.standsStill(task.group)) resume(task);
+}
+
+/** A task came into a group that is frozen, or went out of one. */
+export function noteMove(task: Task): void {
+  if (!isTaskHeld(task)) return letTaskGo(task);
+  holdTask(task);
+  for (const group of [task.cgroups.unified, ...task.cgroups.legacy]) {
+    if (isFreezing(group)) group.freeze.watch.begin();
+  }
+}
+
+/** "frozen" of cgroup.events is what it says now. */
+function noteFrozen(group: Cgroup): void {
+  const isFrozen = isFreezing(group) && standStill(group);
+  if (isFrozen === group.freeze.isFrozen) return;
+  group.freeze.isFrozen = isFrozen;
+  group.events.tell();
+}
+
+function standStill(group: Cgroup): boolean {
+  for (const task of tasksIn(group)) {
+    const { state } = task;
+    if (state !== FROZEN && state !== BLOCKED && state !== STOPPED && state !== TRACED) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Looks until all stand still. */
+export class FreezeWatch extends Timer {
+  private readonly group: Cgroup;
+  private pauseNs: number = LOOK_NS;
+
+  constructor(group: Cgroup) {
+    super();
+    this.group = group;
+  }
+
+  begin(): void {
+    this.pauseNs = LOOK_NS;
+    this.look();
+  }
+
+  end(): void {
+    if (this.isArmed) this.group.hierarchy.owner.kernel.timers.disarm(this);
+  }
+
+  override onExpire(_nowNs: number): void {
+    this.look();
+  }
+
+  private look(): void {
+    const { group } = this, { kernel } = group.hierarchy.owner;
+    let isDone = true;
+    for (const below of group.subtree()) {
+      noteFrozen(below);
+      if (!below.freeze.isFrozen) isDone = false;
+    }
+    if (isDone || !isFreezing(group)) return;
+    kernel.timers.arm(this, kernel.now() + this.pauseNs);
+    this.pauseNs = Math.min(LOOK_MOST_NS, this.pauseNs * 2);
+  }
+}

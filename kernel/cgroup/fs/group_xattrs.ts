@@ -1,0 +1,83 @@
+/** Extended attributes of groups and of their files (xattr(7)): systemd keeps notes in them. As Linux's kernfs has them. */
+
+import { EEXIST, ENODATA, ENOSPC, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";
+import {
+  XATTR_CREATE,
+  XATTR_REPLACE,
+  XATTR_SECURITY_PREFIX,
+  XATTR_TRUSTED_PREFIX,
+  XATTR_USER_PREFIX,
+} from "../../../ffi/abi/xattr.ts";
+import { type Account, ACCOUNTING } from "../../core/account.ts";
+import { CGROUP_XATTR_BYTES } from "../../core/quota.ts";
+import type { Xattrs } from "../../fs/generated/generated_inode.ts";
+
+/** What users may have at one file: attributes, and bytes of values. */
+const MAX_USER = 128, MAX_USER_BYTES = 128 << 10;
+/** What an attribute costs beside its name and value, bytes. */
+const OVERHEAD = 64;
+
+export class GroupXattrs implements Xattrs {
+  /** What they are charged to. */
+  private readonly account: Account = ACCOUNTING.current;
+  private readonly values: Map<string, Uint8Array<ArrayBuffer>> = new Map();
+  private userCount: number = 0;
+  private userBytes: number = 0;
+  private isClosed: boolean = false;
+
+  get(name: string): Uint8Array<ArrayBuffer> | number {
+    if (!isKnown(name)) return -EOPNOTSUPP;
+    return this.values.get(name) ?? -ENODATA;
+  }
+
+  set(name: string, value: Uint8Array<ArrayBuffer>, flags: number): number {
+    const isUser = name.startsWith(XATTR_USER_PREFIX), old = this.values.get(name);
+    if (!isKnown(name)) return -EOPNOTSUPP;
+    // A new value of an old attribute counts like another one.
+    if (isUser && this.userCount + 1 > MAX_USER) return -ENOSPC;
+    if (isUser && this.userBytes + value.length > MAX_USER_BYTES) return -ENOSPC;
+    if ((flags & XATTR_CREATE) !== 0 && old !== undefined) return -EEXIST;
+    if ((flags & XATTR_REPLACE) !== 0 && old === undefined) return -ENODATA;
+    const more = costOf(name, value) - costOf(name, old);
+    const isTooMuch = more > 0 && !CGROUP_XATTR_BYTES.hasRoom(more, this.account);
+    if (this.isClosed || isTooMuch) return -ENOSPC;
+    CGROUP_XATTR_BYTES.add(more, this.account);
+    if (isUser) {
+      this.userCount += old === undefined ? 1 : 0;
+      this.userBytes += value.length - (old?.length ?? 0);
+    }
+    this.values.set(name, value.slice());
+    return 0;
+  }
+
+  remove(name: string): number {
+    const old = this.get(name);
+    if (typeof old === "number") return old;
+    this.values.delete(name);
+    CGROUP_XATTR_BYTES.give(costOf(name, old), this.account);
+    if (name.startsWith(XATTR_USER_PREFIX)) {
+      this.userCount--;
+      this.userBytes -= old.length;
+    }
+    return 0;
+  }
+
+  list(): string[] {
+    return [...this.values.keys()];
+  }
+
+  /** The group is gone, or has the file no more: whoever has it open still can have none. */
+  close(): void {
+    for (const name of this.list()) this.remove(name);
+    this.isClosed = true;
+  }
+}
+
+function costOf(name: string, value: Uint8Array | undefined): number {
+  return value === undefined ? 0 : name.length + value.length + OVERHEAD;
+}
+
+function isKnown(name: string): boolean {
+  return name.startsWith(XATTR_USER_PREFIX) || name.startsWith(XATTR_TRUSTED_PREFIX) ||
+    name.startsWith(XATTR_SECURITY_PREFIX);
+}

@@ -1,0 +1,125 @@
+/**
+ * The io controller: what groups moved to and from each file system that is stored somewhere, and how much they may move
+ * in a second. Who has moved too much goes back to guest code later (delay.ts).
+ *
+ * DIFFERS: "devices" are those that stat(2) shows of files, as there are no block devices below; each read and write counts
+ * when the program makes it, for want of a cache of files, and what mappings of files move is not seen.
+ */
+
+import type { TransferCharger } from "../vfs/transfers.ts";
+import type { Kernel } from "../task/kernel_services.ts";
+import type { Task } from "../task/task.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { IO } from "./controllers.ts";
+import { delayTask } from "./delay.ts";
+
+const NS_A_SECOND = 1e9;
+/** A shorter delay waits until more is owed, ns. */
+const LEAST_NS = 1e6;
+/** LIMIT: devices that a group counts; the one that was used first is forgotten for a further one. */
+const DEVICES_MAX = 64;
+
+/** Of one direction. */
+export class IoRate {
+  bytes: number = 0;
+  transfers: number = 0;
+  /** A second. */
+  maxBytes: number = Infinity;
+  maxTransfers: number = Infinity;
+  /** When all that was moved is paid for. */
+  private paidNs: number = 0;
+
+  get isLimited(): boolean {
+    return this.maxBytes !== Infinity || this.maxTransfers !== Infinity;
+  }
+
+  /** When whoever moved so much may go on. HOT */
+  add(bytes: number, kernel: Kernel): number {
+    this.bytes += bytes;
+    this.transfers++;
+    if (!this.isLimited) return 0;
+    const now = kernel.now(), cost = Math.max(bytes / this.maxBytes, 1 / this.maxTransfers);
+    this.paidNs = Math.max(now, this.paidNs) + cost * NS_A_SECOND;
+    return this.paidNs - now < LEAST_NS ? 0 : this.paidNs;
+  }
+}
+
+export class DeviceIo {
+  readonly dev: number;
+  readonly reads: IoRate = new IoRate();
+  readonly writes: IoRate = new IoRate();
+
+  constructor(dev: number) {
+    this.dev = dev;
+  }
+
+  get isLimited(): boolean {
+    return this.reads.isLimited || this.writes.isLimited;
+  }
+}
+
+export class IoState {
+  devices: DeviceIo[] = [];
+
+  /** HOT */
+  of(dev: number): DeviceIo {
+    const { devices } = this;
+    for (let i = 0; i < devices.length; i++) if (devices[i]!.dev === dev) return devices[i]!;
+    return this.addDevice(dev);
+  }
+
+  private addDevice(dev: number): DeviceIo {
+    const { devices } = this, one = new DeviceIo(dev);
+    if (devices.length === DEVICES_MAX) {
+      const unlimited = devices.findIndex((d) => !d.isLimited);
+      devices.splice(Math.max(0, unlimited), 1);
+    }
+    devices.push(one);
+    return one;
+  }
+
+  onLoss(lost: number): void {
+    if ((lost & IO) !== 0) this.devices = [];
+  }
+}
+
+export class IoCharges implements TransferCharger {
+  private readonly kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  /** HOT */
+  charge(dev: number, bytes: number, isWrite: boolean): void {
+    const { kernel } = this, task = kernel.current;
+    if (task === null) return;
+    const { transfers } = task.billed;
+    if (isWrite) transfers.storedBytes += bytes;
+    else transfers.fetchedBytes += bytes;
+    const { unified, legacy } = task.cgroups;
+    let untilNs = 0;
+    for (let up: Cgroup | null = unified; up !== null; up = up.parent) {
+      if (up.parent !== null && (up.controllers & IO) === 0) continue;
+      untilNs = Math.max(untilNs, add(up, dev, bytes, isWrite, kernel));
+    }
+    for (let i = 0; i < legacy.length; i++) {
+      if ((legacy[i]!.controllers & IO) === 0) continue;
+      untilNs = Math.max(untilNs, add(legacy[i]!, dev, bytes, isWrite, kernel));
+    }
+    if (untilNs > 0) delayTask(task.billed, untilNs);
+  }
+}
+
+function add(group: Cgroup, dev: number, bytes: number, isWrite: boolean, kernel: Kernel): number {
+  const device = group.io.of(dev);
+  return (isWrite ? device.writes : device.reads).add(bytes, kernel);
+}
+
+/** Is there something to count and to limit: a file system that the task sees, and that is stored somewhere? */
+export function isStored(task: Task | null, dev: number): boolean {
+  for (const { fs } of task?.fs.namespace.mounts ?? []) {
+    if (fs.dev === dev && fs.isStored) return true;
+  }
+  return false;
+}

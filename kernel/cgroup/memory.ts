@@ -1,0 +1,226 @@
+/**
+ * The memory controller: what a group may have, and what happened for want of memory. Who has what is in charges.ts; who
+ * is killed, in oom_killer.ts.
+ *
+ * DIFFERS: promised memory counts when the host has given it; there is no swap, and nothing is reclaimed.
+ *
+ * Neighbour: memory_high.ts (who is slowed).
+ */
+
+import { PAGE_SIZE } from "../mm/frames.ts";
+import { ChangeSignal } from "./fs/group_node.ts";
+import { type FrameRun, type MemoryDomain, residentIn } from "../task/oom_killer.ts";
+import type { Task } from "../task/task.ts";
+import type { ThreadGroup } from "../task/thread_group.ts";
+import { type ChargeOwner, chargesOf } from "./charges.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { MEMORY } from "./controllers.ts";
+import { type Debt, oweLater } from "./delay.ts";
+import { tasksIn } from "./group_set.ts";
+import { HighLimit } from "./memory_high.ts";
+import type { View } from "./view.ts";
+
+/** A look at memory.high that takes long is followed by a pause this many times as long. */
+const SETTLE_SHARE = 4;
+
+/** The most bytes since some time. */
+export interface Peak {
+  bytes: number;
+}
+
+/** Counters of memory.events. */
+export class MemoryEvents {
+  high: number = 0;
+  max: number = 0;
+  oom: number = 0;
+  kills: number = 0;
+  groupKills: number = 0;
+}
+
+export class MemoryState implements ChargeOwner, MemoryDomain, Debt {
+  readonly high: HighLimit = new HighLimit();
+  low: number = 0;
+  min: number = 0;
+  /** soft_limit_in_bytes of version 1: kept and shown. */
+  softBytes: number = Infinity;
+  swapMax: number = Infinity;
+  swapHigh: number = Infinity;
+  peakBytes: number = 0;
+  /** Those that openers of memory.peak began themselves. */
+  private readonly peaks: Set<Peak> = new Set();
+  isOomGroup: boolean = false;
+  /** With those below, and its own alone. */
+  readonly counts: MemoryEvents = new MemoryEvents();
+  readonly ownCounts: MemoryEvents = new MemoryEvents();
+  readonly events: ChangeSignal = new ChangeSignal("memory.events");
+  readonly localEvents: ChangeSignal = new ChangeSignal("memory.events.local");
+  /** Its own, 0: it has none and its tasks' memory is counted as `chargeId` says. */
+  ownId: number = 0;
+  /** Whom frames that its tasks take are charged to; 0: nobody. */
+  chargeId: number = 0;
+  chargedPages: number = 0;
+  memoryMax: number = Infinity;
+  private nextSettleNs: number = 0;
+  private readonly group: Cgroup;
+
+  constructor(group: Cgroup) {
+    this.group = group;
+  }
+
+  get ownerId(): number {
+    return this.ownId;
+  }
+
+  /** Its place or controllers have changed: to whom is memory charged now? */
+  follow(): void {
+    const { group } = this, { kernel } = group.hierarchy.owner;
+    const isOwner = group.parent !== null && (group.controllers & MEMORY) !== 0;
+    if (isOwner && this.ownId === 0) this.ownId = chargesOf(kernel).open(this);
+    else if (!isOwner && this.ownId !== 0) this.end();
+    this.chargeId = this.ownId !== 0 ? this.ownId : group.parent?.memory.chargeId ?? 0;
+  }
+
+  /** What it had is the affair of the group above from now on. */
+  end(): void {
+    const { parent, hierarchy: { owner: { kernel } } } = this.group;
+    kernel.oom.limited.delete(this);
+    if (this.ownId !== 0) chargesOf(kernel).close(this, parent?.memory.chargeId ?? 0);
+    this.ownId = 0;
+  }
+
+  /** The controller is taken away. */
+  clear(): void {
+    this.swapMax = this.swapHigh = Infinity;
+    this.low = this.min = 0;
+    this.isOomGroup = false;
+    this.setHigh(Infinity);
+    this.setMax(Infinity);
+  }
+
+  setMax(bytes: number): void {
+    this.memoryMax = bytes;
+    this.watch();
+  }
+
+  setHigh(bytes: number): void {
+    this.high.set(bytes, bytes === Infinity ? 0 : currentBytes(this.group));
+    this.watch();
+  }
+
+  private watch(): void {
+    const { oom } = this.group.hierarchy.owner.kernel;
+    if (this.watchBytes === Infinity) oom.limited.delete(this);
+    else oom.watch(this);
+  }
+
+  /** From where on it is looked at what the host has given. */
+  get watchBytes(): number {
+    return Math.min(this.memoryMax, this.high.bytes);
+  }
+
+  /** Those in it and below it. */
+  get groups(): Iterable<ThreadGroup> {
+    const groups = new Set<ThreadGroup>();
+    for (const task of tasksIn(this.group)) groups.add(task.group);
+    return groups;
+  }
+
+  get promisedPages(): number {
+    let pages = 0;
+    for (const { memory } of this.group.subtree()) pages += memory.chargedPages;
+    return pages;
+  }
+
+  frameRuns(): FrameRun[] {
+    const ids = new Set<number>();
+    for (const { memory } of this.group.subtree()) if (memory.ownId !== 0) ids.add(memory.ownId);
+    return chargesOf(this.group.hierarchy.owner.kernel).runsOf(ids);
+  }
+
+  onTaken(task: Task, pages: number): void {
+    for (let up: Cgroup | null = this.group; up !== null; up = up.parent) {
+      const { high, promisedPages } = up.memory;
+      if (high.bytes === Infinity || promisedPages * PAGE_SIZE <= high.bytes) continue;
+      high.onTaken(task, pages);
+      oweLater(task, this);
+    }
+  }
+
+  /** The task is asked for what it took beyond memory.high, here and above. */
+  settle(): void {
+    const { host } = this.group.hierarchy.owner.kernel, startNs = host.monotonicNs();
+    if (startNs < this.nextSettleNs) return;
+    for (let up: Cgroup | null = this.group; up !== null; up = up.parent) {
+      if (up.memory.high.bytes !== Infinity) up.memory.onMeasured(currentBytes(up));
+    }
+    const endNs = host.monotonicNs();
+    this.nextSettleNs = endNs + SETTLE_SHARE * (endNs - startNs);
+  }
+
+  onMeasured(bytes: number): void {
+    this.notePeak(bytes);
+    if (this.high.onMeasured(bytes)) this.count("high");
+  }
+
+  notePeak(bytes: number): void {
+    this.peakBytes = Math.max(this.peakBytes, bytes);
+    for (const peak of this.peaks) peak.bytes = Math.max(peak.bytes, bytes);
+  }
+
+  /** The opener of memory.peak begins anew. */
+  watchPeak(view: View, bytes: number): void {
+    this.forgetPeak(view);
+    view.peak = { bytes };
+    this.peaks.add(view.peak);
+  }
+
+  forgetPeak(view: View): void {
+    if (view.peak !== null) this.peaks.delete(view.peak);
+  }
+
+  /** Somebody has to go: who else goes with them. */
+  onOutOfMemory(victim: ThreadGroup): Iterable<ThreadGroup> {
+    this.count("max");
+    this.count("oom");
+    const at = victim.tasks[0]?.cgroups.in(this.group.hierarchy) ?? this.group;
+    at.memory.count("kills");
+    const together = topmostOomGroup(at, this.group);
+    if (together === null) return [];
+    together.memory.count("groupKills");
+    const others = [...together.memory.groups].filter((g) => g !== victim && !g.isExiting);
+    for (const other of others) {
+      other.tasks[0]?.cgroups.in(this.group.hierarchy).memory.count("kills");
+    }
+    return others;
+  }
+
+  count(what: keyof MemoryEvents): void {
+    this.ownCounts[what]++;
+    this.localEvents.tell();
+    for (let up: Cgroup | null = this.group; up !== null; up = up.parent) {
+      up.memory.counts[what]++;
+      up.memory.events.tell();
+    }
+  }
+}
+
+/**
+ * Bytes that the host has given for what is charged to the group.
+ *
+ * DIFFERS: at the root, what is reserved in the whole sandbox.
+ */
+export function currentBytes(group: Cgroup): number {
+  const { memory } = group.hierarchy.owner.kernel;
+  if (group.parent === null) return memory.frames.usedBytes;
+  return residentIn(memory.arena, group.memory.frameRuns());
+}
+
+/** memory.oom.group: the topmost group up to `top` that ends as a whole. */
+function topmostOomGroup(from: Cgroup, top: Cgroup): Cgroup | null {
+  let found: Cgroup | null = null;
+  for (let up: Cgroup | null = from; up !== null; up = up.parent) {
+    if (up.memory.isOomGroup) found = up;
+    if (up === top) break;
+  }
+  return found;
+}

@@ -1,0 +1,64 @@
+/** Long calls of a group that has used up its quota of cpu.max. */
+
+import { assert, assertEquals } from "@std/assert";
+import { BLOCK } from "../core/result.ts";
+import { LabKernel } from "../testing/task_lab.ts";
+import type { Task } from "../task/task.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { moveTask } from "./group_set.ts";
+
+const PERIOD_NS = 100_000_000;
+
+/** A task in a group that may have a tenth of a processor. */
+function limited(): { lab: LabKernel; task: Task; group: Cgroup; startNs: number } {
+  const lab = new LabKernel(), task = lab.start();
+  const group = lab.namespaces.cgroup.roots.unified.makeChild("g");
+  assert(typeof group !== "number");
+  moveTask(task, group);
+  const startNs = lab.host.nowNs;
+  group.cpu.setQuota(10_000, 100_000);
+  return { lab, task, group, startNs };
+}
+
+/** When the next turn of a call is that yields now, in periods since the start. */
+function nextTurn(task: Task, startNs: number): number {
+  assertEquals(task.yieldTurn(), BLOCK);
+  const periods = (task.timeout.deadlineNs - startNs) / PERIOD_NS;
+  task.endWait();
+  return Math.round(periods * 100) / 100;
+}
+
+Deno.test("a long call of a throttled group has its next turn when the period is over", () => {
+  const { lab, task, group, startNs } = limited();
+  assertEquals(nextTurn(task, startNs), 0);
+  // It runs for 10 ms, and turns of the kernel's loop count beside that.
+  task.systemNs += 2_000_000;
+  lab.pass(10_000_000);
+  assert(group.freeze.isThrottled);
+  assertEquals(nextTurn(task, startNs), 1);
+  lab.pass(PERIOD_NS);
+  assert(!group.freeze.isThrottled);
+  assertEquals(nextTurn(task, startNs), 1.1);
+  lab.close();
+});
+
+Deno.test("what was used beyond the quota is paid for in later periods", () => {
+  const { lab, task, startNs } = limited();
+  task.systemNs += 25_000_000;
+  lab.pass(10_000_000);
+  assertEquals(nextTurn(task, startNs), 3);
+  lab.close();
+});
+
+Deno.test("a call that holds the lock of its memory goes on, as do other groups", () => {
+  const { lab, task, group, startNs } = limited(), other = lab.start();
+  task.systemNs += 2_000_000;
+  lab.pass(10_000_000);
+  assert(group.freeze.isThrottled);
+  task.mm.changes.take(task, 0, 0);
+  assertEquals(nextTurn(task, startNs), 0.1);
+  task.mm.changes.leave(task);
+  assertEquals(nextTurn(task, startNs), 1);
+  assertEquals(nextTurn(other, startNs), 0.1);
+  lab.close();
+});

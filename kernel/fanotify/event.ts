@@ -1,0 +1,232 @@
+/** One event of fanotify(7) while it waits to be read, and its bytes. The queue: group_file.ts. */
+
+import {
+  FAN_EVENT_INFO_TYPE_DFID,
+  FAN_EVENT_INFO_TYPE_DFID_NAME,
+  FAN_EVENT_INFO_TYPE_FID,
+  FAN_EVENT_INFO_TYPE_NEW_DFID_NAME,
+  FAN_EVENT_INFO_TYPE_OLD_DFID_NAME,
+  FAN_EVENT_INFO_TYPE_PIDFD,
+  FAN_ONDIR,
+  FAN_RENAME,
+  FAN_REPORT_DIR_FID,
+  FAN_REPORT_FID,
+  FAN_REPORT_NAME,
+  FAN_REPORT_TARGET_FID,
+  FANOTIFY_METADATA_VERSION,
+  FanotifyEventInfoHeader,
+  FanotifyEventMetadata,
+} from "../../ffi/abi/fanotify.ts";
+import { FILEID_INO32_GEN } from "../../ffi/abi/file_handle.ts";
+import { S_IFDIR, S_IFMT } from "../../ffi/abi/stat.ts";
+import { HANDLE_BYTES, HANDLE_MARK } from "../vfs/file_handles.ts";
+import type { FileHandles } from "../vfs/file_handles.ts";
+import type { Path } from "../vfs/dentry.ts";
+import { BY_FS, BY_INODE, BY_TARGET, ENTRY_EVENTS, type FileEvent } from "../vfs/marks.ts";
+import type { TaskPid } from "../task/pid_namespace.ts";
+import type { ThreadGroup } from "../task/thread_group.ts";
+import type { PermissionQuestion } from "./question.ts";
+
+/** The kind of an event's only record: it depends on what all events say that became this one. */
+export const SINGLE = 0;
+
+/** A file, or a directory with the name of an entry, without a descriptor. */
+export class InfoRecord {
+  readonly type: number;
+  /** Of the file system, and of the handle. */
+  readonly fsid: number;
+  readonly handle: number;
+  /** Null: without one. */
+  readonly name: string | null;
+
+  constructor(type: number, fsid: number, handle: number, name: string | null) {
+    this.type = type;
+    this.fsid = fsid;
+    this.handle = handle;
+    this.name = name;
+  }
+
+  get size(): number {
+    const bytes = HEADER + 16 + HANDLE_BYTES + (this.name === null ? 0 : this.name.length + 1);
+    return (bytes + 3) & ~3;
+  }
+}
+
+export class FanEvent {
+  mask: number;
+  /** What a descriptor is opened of (held), or null. */
+  readonly path: Path | null;
+  readonly records: readonly InfoRecord[];
+  /** Who did it: the thread or the process, and the latter for a pidfd. Null: an overflow. */
+  readonly who: TaskPid | null;
+  readonly process: ThreadGroup | null;
+  /** Who waits for the answer. */
+  readonly question: PermissionQuestion | null;
+  /** What events that may become one have in common. */
+  readonly key: string;
+
+  constructor(
+    mask: number,
+    path: Path | null,
+    records: readonly InfoRecord[],
+    who: TaskPid | null,
+    process: ThreadGroup | null,
+    question: PermissionQuestion | null,
+  ) {
+    this.mask = mask;
+    this.path = path;
+    this.records = records;
+    this.who = who;
+    this.process = process;
+    this.question = question;
+    this.key = `${who?.nr},${mask & (FAN_ONDIR | FAN_RENAME)},${path?.mount.id},` +
+      `${path?.dentry.name},` + records.map((r) => `${r.type} ${r.handle} ${r.name}`).join();
+  }
+
+  /** May `other` be told by this one? */
+  isSame(other: FanEvent): boolean {
+    if (this.question !== null || other.question !== null || this.key !== other.key) return false;
+    if (this.who !== other.who) return false;
+    return this.path === null ? other.path === null : this.path.dentry === other.path?.dentry;
+  }
+
+  /** Bytes as read. */
+  size(hasPidfd: boolean): number {
+    let n = FanotifyEventMetadata.size + (hasPidfd ? PIDFD_RECORD : 0);
+    for (const record of this.records) n += record.size;
+    return n;
+  }
+}
+
+/** The records of an event for a group with these FAN_REPORT_*_FID (fanotify_alloc_event and copy_info_records). */
+export function recordsOf(
+  event: FileEvent,
+  mask: number,
+  match: number,
+  mode: number,
+  handles: FileHandles,
+): InfoRecord[] {
+  const isEntry = (mask & ENTRY_EVENTS) !== 0, onDir = event.isOnDirectory;
+  const { inode, dentry, dir } = event, fsid = inode.fs.dev;
+  const own = dentry !== null && dentry.inode === inode
+    ? handles.numberOf(dentry)
+    : handles.numberOfInode(inode);
+  const above = dir !== null && dir.inode !== null ? handles.numberOf(dir) : -1;
+  const reportsTarget = (mode & FAN_REPORT_TARGET_FID) !== 0;
+  const object = isEntry && !reportsTarget ? above : own;
+  const isDir = (inode.mode & S_IFMT) === S_IFDIR;
+  const directory = isEntry || !isDir ? above : own;
+  if ((mode & FAN_REPORT_DIR_FID) === 0 || directory < 0) {
+    return [
+      new InfoRecord(SINGLE, fsid, object, dot(onDir, mode)),
+    ];
+  }
+  const tellsChild = isEntry ? reportsTarget : (mode & FAN_REPORT_FID) !== 0 && !onDir;
+  const child = tellsChild && object !== directory ? object : -1;
+  const named = (mode & FAN_REPORT_NAME) !== 0 && (isEntry || !onDir);
+  const records: InfoRecord[] = [];
+  if ((mask & FAN_RENAME) !== 0) addPlaces(records, event, match, fsid, handles);
+  else if (named) {
+    records.push(new InfoRecord(FAN_EVENT_INFO_TYPE_DFID_NAME, fsid, directory, event.name));
+  } else if (child >= 0) {
+    records.push(new InfoRecord(FAN_EVENT_INFO_TYPE_DFID, fsid, directory, null));
+  } else {
+    return [
+      new InfoRecord(SINGLE, fsid, directory, dot(onDir, mode)),
+    ];
+  }
+  if (child >= 0) records.push(new InfoRecord(FAN_EVENT_INFO_TYPE_FID, fsid, child, null));
+  return records;
+}
+
+/** FAN_RENAME: where it was, and where it is now, as far as there are marks. */
+function addPlaces(
+  records: InfoRecord[],
+  event: FileEvent,
+  match: number,
+  fsid: number,
+  handles: FileHandles,
+): void {
+  const { dir, newDir } = event;
+  if (dir !== null && (match & (BY_FS | BY_INODE)) !== 0) {
+    records.push(
+      new InfoRecord(FAN_EVENT_INFO_TYPE_OLD_DFID_NAME, fsid, handles.numberOf(dir), event.name),
+    );
+  }
+  if (newDir !== null && (match & (BY_FS | BY_TARGET)) !== 0) {
+    const handle = handles.numberOf(newDir);
+    records.push(
+      new InfoRecord(FAN_EVENT_INFO_TYPE_NEW_DFID_NAME, fsid, handle, event.newName),
+    );
+  }
+}
+
+/** The kind of an event's only record. */
+function singleType(mask: number, mode: number): number {
+  const onDir = (mask & FAN_ONDIR) !== 0;
+  if ((mode & FAN_REPORT_DIR_FID) === 0) return FAN_EVENT_INFO_TYPE_FID;
+  if ((mode & FAN_REPORT_NAME) !== 0 && onDir) return FAN_EVENT_INFO_TYPE_DFID_NAME;
+  return (mask & ENTRY_EVENTS) !== 0 || onDir ? FAN_EVENT_INFO_TYPE_DFID : FAN_EVENT_INFO_TYPE_FID;
+}
+
+/** An event on a directory of a group that wants names. */
+function dot(onDir: boolean, mode: number): string | null {
+  const wants = (mode & FAN_REPORT_DIR_FID) !== 0 && (mode & FAN_REPORT_NAME) !== 0;
+  return wants && onDir ? "." : null;
+}
+
+const HEADER = FanotifyEventInfoHeader.size;
+const PIDFD_RECORD = HEADER + 4;
+const META = FanotifyEventMetadata, AT = META.at, INFO = FanotifyEventInfoHeader.at;
+/** Room for the longest: two names, a file and a pidfd. */
+const bytes = new Uint8Array(1024);
+const view = new DataView(bytes.buffer);
+
+/** The event in `eventBytes`: its size. `pidfd` null: the group does not want one. */
+export function fillEvent(
+  event: FanEvent,
+  mode: number,
+  fd: number,
+  pid: number,
+  pidfd: number | null,
+): number {
+  const size = event.size(pidfd !== null);
+  bytes.fill(0, 0, size);
+  view.setUint32(AT.eventLen, size, true);
+  view.setUint8(AT.vers, FANOTIFY_METADATA_VERSION);
+  view.setUint16(AT.metadataLen, META.size, true);
+  view.setUint32(AT.mask, event.mask, true);
+  view.setInt32(AT.fd, fd, true);
+  view.setInt32(AT.pid, pid, true);
+  let at: number = META.size;
+  for (const record of event.records) {
+    const type = record.type === SINGLE ? singleType(event.mask, mode) : record.type;
+    at += fillRecord(record, type, at);
+  }
+  if (pidfd !== null) {
+    putHeader(at, FAN_EVENT_INFO_TYPE_PIDFD, PIDFD_RECORD);
+    view.setInt32(at + HEADER, pidfd, true);
+  }
+  return size;
+}
+
+export const eventBytes: Uint8Array<ArrayBuffer> = bytes;
+
+function fillRecord(record: InfoRecord, type: number, at: number): number {
+  putHeader(at, type, record.size);
+  view.setUint32(at + HEADER, record.fsid, true);
+  view.setUint32(at + HEADER + 8, HANDLE_BYTES, true);
+  view.setInt32(at + HEADER + 12, FILEID_INO32_GEN, true);
+  view.setUint32(at + HEADER + 16, record.handle, true);
+  view.setUint32(at + HEADER + 20, HANDLE_MARK, true);
+  const { name } = record, start = at + HEADER + 16 + HANDLE_BYTES;
+  if (name !== null) {
+    for (let i = 0; i < name.length; i++) bytes[start + i] = name.charCodeAt(i);
+  }
+  return record.size;
+}
+
+function putHeader(at: number, type: number, size: number): void {
+  view.setUint8(at + INFO.infoType, type);
+  view.setUint16(at + INFO.len, size, true);
+}

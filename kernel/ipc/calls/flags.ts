@@ -1,0 +1,53 @@
+/** Flags, commands and options of System V IPC, message queues and futexes: what works, shown by which guest test. See syscalls/flags/flag_set.ts. */
+
+import { by, each, type FlagSet, flagSet, refused } from "../../syscalls/flags/flag_set.ts";
+
+export const IPC_FLAGS: readonly FlagSet[] = [
+  flagSet("semget msgget", "flags", [
+    each("flags_ipc.gets", "IPC_CREAT IPC_EXCL IPC_PRIVATE"),
+  ]),
+  flagSet("semctl", "command", [
+    each(
+      "flags_ipc.semaphore_commands",
+      `IPC_RMID IPC_SET IPC_STAT IPC_INFO SEM_INFO GETALL SETALL GETPID GETVAL SETVAL GETNCNT
+GETZCNT`,
+    ),
+    refused("EINVAL", "flags_ipc.semaphore_commands", "SEM_STAT SEM_STAT_ANY"),
+  ]),
+  flagSet("semop semtimedop", "sem_flg", [
+    each("flags_ipc.semaphore_flags", "IPC_NOWAIT SEM_UNDO"),
+  ]),
+  flagSet("msgctl", "command", [
+    each("flags_ipc.queue_commands", "IPC_RMID IPC_SET IPC_STAT IPC_INFO MSG_INFO"),
+    refused("EINVAL", "flags_ipc.queue_commands", "MSG_STAT MSG_STAT_ANY"),
+  ]),
+  flagSet("msgsnd msgrcv", "msgflg", [
+    each("flags_ipc.message_flags", "MSG_NOERROR MSG_EXCEPT MSG_COPY"),
+    refused("ENOMSG", "flags_ipc.message_flags", "IPC_NOWAIT"),
+  ]),
+  flagSet("mq_open", "oflag", [
+    each("flags_ipc.queue_flags", "O_CREAT O_EXCL O_RDWR O_CLOEXEC"),
+    refused("EAGAIN", "flags_ipc.queue_flags", "O_NONBLOCK"),
+    refused("EBADF", "flags_ipc.queue_flags", "O_RDONLY O_WRONLY"),
+  ]),
+  flagSet("mq_notify", "sigev_notify", [
+    each("flags_ipc.queue_notices", "SIGEV_NONE SIGEV_SIGNAL"),
+    refused("EFAULT", "flags_ipc.queue_notices", "SIGEV_THREAD"),
+  ]),
+  flagSet("futex", "operation", [
+    each(
+      "flags_ipc.futex_operations",
+      `FUTEX_WAIT FUTEX_WAKE FUTEX_REQUEUE FUTEX_CMP_REQUEUE FUTEX_WAKE_OP FUTEX_LOCK_PI
+FUTEX_UNLOCK_PI FUTEX_TRYLOCK_PI FUTEX_WAIT_BITSET FUTEX_WAKE_BITSET FUTEX_LOCK_PI2
+FUTEX_PRIVATE_FLAG FUTEX_CLOCK_REALTIME`,
+    ),
+    by(
+      "futexes_pi.requeue_moves_to_a_lock_that_is_held",
+      "FUTEX_WAIT_REQUEUE_PI FUTEX_CMP_REQUEUE_PI",
+    ),
+    refused("ENOSYS", "flags_ipc.futex_operations", "FUTEX_FD"),
+  ]),
+  flagSet("futex_waitv", "flags", [
+    refused("EAGAIN", "flags_ipc.futex_vectors", "FUTEX2_SIZE_U32 FUTEX2_PRIVATE"),
+  ]),
+];

@@ -1,0 +1,41 @@
+/** What the control calls of System V IPC copy in and out: struct ipc64_perm and arrays of int. */
+
+import { EFAULT } from "../../../ffi/abi/errno.ts";
+import { Ipc64Perm } from "../../../ffi/abi/ipc.ts";
+import type { IpcObject, IpcOwner } from "../sysv/ipc_object.ts";
+import type { Task } from "../../task/task.ts";
+
+const P = Ipc64Perm.at;
+
+/** Fill the ipc64_perm at offset 0 of the scratch buffer, which the caller has cleared. */
+export function putPerm(t: Task, o: IpcObject): void {
+  const { dv } = t.kernel.scratch, { userNs } = t.cred;
+  dv.setInt32(P.key, o.key, true);
+  dv.setUint32(P.uid, userNs.shownUid(o.uid), true);
+  dv.setUint32(P.gid, userNs.shownGid(o.gid), true);
+  dv.setUint32(P.cuid, userNs.shownUid(o.cuid), true);
+  dv.setUint32(P.cgid, userNs.shownGid(o.cgid), true);
+  dv.setUint32(P.mode, o.mode, true);
+  dv.setUint16(P.seq, o.seq, true);
+}
+
+/** The owner of IPC_SET from the ipc64_perm at offset 0 of the scratch buffer. */
+export function ownerInScratch(t: Task): IpcOwner {
+  const { dv } = t.kernel.scratch, { userNs } = t.cred;
+  return {
+    uid: userNs.kernelUid(dv.getUint32(P.uid, true)),
+    gid: userNs.kernelGid(dv.getUint32(P.gid, true)),
+    mode: dv.getUint32(P.mode, true),
+  };
+}
+
+/** Copy the first `len` bytes of the scratch buffer out: `result` or -EFAULT. */
+export function copyScratchOut(t: Task, addr: number, len: number, result: number): number {
+  return t.mm.copyOut(addr, t.kernel.scratch.u8, 0, len) === 0 ? result : -EFAULT;
+}
+
+/** Fill the scratch buffer with a struct of C ints. */
+export function putInts(t: Task, ints: readonly number[]): void {
+  const { dv } = t.kernel.scratch;
+  for (const [i, n] of ints.entries()) dv.setInt32(i * 4, n, true);
+}

@@ -1,0 +1,132 @@
+/**
+ * Domains of landlock(7): what tasks gave up for good. A domain is one ruleset that was enforced, with the domains around
+ * it; it never changes. What stands in rules is looked at by landlock/file_access.ts (files) and landlock/calls/net_access.ts (ports).
+ */
+
+import { type Account, ACCOUNTING } from "../core/account.ts";
+import { LANDLOCK_RULES } from "../core/quota.ts";
+
+/** LIMIT of Linux: domains within each other. */
+export const MAX_LAYERS = 16;
+
+/** What a rule is about, which remembers that there are rules (an inode). */
+export interface Ruled {
+  ruleCount: number;
+}
+
+/** Rules by what they are about: LANDLOCK_ACCESS_* bits. They are counted. */
+export class RuleTable {
+  /** What it is charged to. */
+  readonly account: Account = ACCOUNTING.current;
+  readonly files: Map<Ruled, number> = new Map();
+  /** By port, in host order. */
+  readonly ports: Map<number, number> = new Map();
+
+  get size(): number {
+    return this.files.size + this.ports.size;
+  }
+
+  /** False: there are too many in the sandbox. Rules for the same thing add up. */
+  allowFile(file: Ruled, access: number): boolean {
+    const old = this.files.get(file);
+    if (old === undefined) {
+      if (!LANDLOCK_RULES.take(1, this.account)) return false;
+      file.ruleCount++;
+    }
+    this.files.set(file, (old ?? 0) | access);
+    return true;
+  }
+
+  allowPort(port: number, access: number): boolean {
+    const old = this.ports.get(port);
+    if (old === undefined && !LANDLOCK_RULES.take(1, this.account)) return false;
+    this.ports.set(port, (old ?? 0) | access);
+    return true;
+  }
+
+  /** A copy that is counted too, or null. */
+  copy(): RuleTable | null {
+    if (!LANDLOCK_RULES.take(this.size, this.account)) return null;
+    const copy = new RuleTable();
+    for (const [file, access] of this.files) {
+      file.ruleCount++;
+      copy.files.set(file, access);
+    }
+    for (const [port, access] of this.ports) copy.ports.set(port, access);
+    return copy;
+  }
+
+  clear(): void {
+    LANDLOCK_RULES.give(this.size, this.account);
+    for (const file of this.files.keys()) file.ruleCount--;
+    this.files.clear();
+    this.ports.clear();
+  }
+}
+
+/** What a ruleset decides about: LANDLOCK_ACCESS_FS_*, LANDLOCK_ACCESS_NET_*, LANDLOCK_SCOPE_*. */
+export interface Handled {
+  readonly fs: number;
+  readonly net: number;
+  readonly scoped: number;
+}
+
+export class Domain {
+  readonly parent: Domain | null;
+  /** How many there are around it. */
+  readonly level: number;
+  readonly handled: Handled;
+  /** What this domain or one around it decides about. */
+  readonly all: Handled;
+  readonly rules: RuleTable;
+  private refs: number = 1;
+
+  constructor(parent: Domain | null, handled: Handled, rules: RuleTable) {
+    this.parent = parent?.hold() ?? null;
+    this.level = parent === null ? 0 : parent.level + 1;
+    this.handled = handled;
+    this.rules = rules;
+    const around = parent?.all ?? { fs: 0, net: 0, scoped: 0 };
+    this.all = {
+      fs: around.fs | handled.fs,
+      net: around.net | handled.net,
+      scoped: around.scoped | handled.scoped,
+    };
+  }
+
+  /** Tasks in it hold it, and domains within it. */
+  hold(): this {
+    this.refs++;
+    return this;
+  }
+
+  /** The last task is gone: nobody looks at the rules any more. */
+  drop(): void {
+    if (--this.refs > 0) return;
+    this.rules.clear();
+    this.parent?.drop();
+  }
+}
+
+/** May somebody in `outer` look into whoever is in `inner` (ptrace(2))? Only when the latter can do no more. */
+export function isWithin(inner: Domain | null, outer: Domain | null): boolean {
+  if (outer === null) return true;
+  for (let at = inner; at !== null; at = at.parent) if (at === outer) return true;
+  return false;
+}
+
+/** Does a LANDLOCK_SCOPE_* keep a task in `client` from reaching one in `server` (domain_is_scoped)? */
+export function isScoped(client: Domain | null, server: Domain | null, scope: number): boolean {
+  if (client === null || (client.all.scoped & scope) === 0) return false;
+  const level = server === null ? -1 : server.level;
+  let from: Domain | null = client, to = server;
+  for (; from !== null && from.level > level; from = from.parent) {
+    if ((from.handled.scoped & scope) !== 0) return true;
+  }
+  while (to !== null && from !== null && to.level > from.level) to = to.parent;
+  for (; from !== null; from = from.parent) {
+    if ((from.handled.scoped & scope) !== 0) return from !== to;
+    to = to === null ? null : to.parent;
+  }
+  return false;
+}

@@ -1,0 +1,78 @@
+/**
+ * /proc/PID/mem: the memory of a process as a file, read and written as a debugger does (proc_pid_mem(5)). The memory is
+ * that of the moment of opening: a later program is not seen.
+ */
+
+import { EIO } from "../../../ffi/abi/errno.ts";
+import { PAGE_SIZE } from "../../mm/frames.ts";
+import type { IoCursor } from "../../mm/io_cursor.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import { OpenFile } from "../../vfs/open_file.ts";
+import type { GeneratedFs } from "../../fs/generated/generated_fs.ts";
+import { MemoryInode } from "./memory_inode.ts";
+import type { ProcTask } from "./source.ts";
+import type { TaskRef } from "./task_ref.ts";
+
+export class MemInode extends MemoryInode {
+  constructor(fs: GeneratedFs, ref: TaskRef, ino: number) {
+    super(fs, ref, ino, 0o600);
+  }
+
+  protected override show(flags: number, mm: MemoryManager): OpenFile {
+    return new MemFile(this, flags, mm);
+  }
+  protected override mayShow(task: ProcTask): boolean {
+    return this.ref.mayAttachMemory(task);
+  }
+}
+
+const page = new Uint8Array(PAGE_SIZE);
+
+class MemFile extends OpenFile {
+  readonly inode: MemInode;
+  private readonly mm: MemoryManager;
+
+  constructor(inode: MemInode, flags: number, mm: MemoryManager) {
+    super(flags);
+    this.inode = inode;
+    this.mm = mm;
+  }
+
+  override get isSeekable(): boolean {
+    return true;
+  }
+
+  override read(io: IoCursor, offset: number): number {
+    if (this.mm.isDestroyed || io.remaining === 0) return 0;
+    let done = 0;
+    while (io.remaining > 0) {
+      const len = Math.min(io.remaining, PAGE_SIZE - (offset + done) % PAGE_SIZE);
+      const n = this.mm.readForced(page, 0, offset + done, len);
+      if (n === 0) return done > 0 ? done : -EIO;
+      const put = io.putBytes(page, 0, n);
+      if (put < 0) return done > 0 ? done : put;
+      done += put;
+      if (put < n) break;
+    }
+    return done;
+  }
+
+  override write(io: IoCursor, offset: number): number {
+    if (this.mm.isDestroyed || io.remaining === 0) return 0;
+    let done = 0;
+    while (io.remaining > 0) {
+      const len = Math.min(io.remaining, PAGE_SIZE - (offset + done) % PAGE_SIZE);
+      const taken = io.takeBytes(page, 0, len);
+      if (taken < 0) return done > 0 ? done : taken;
+      const n = this.mm.writeForced(offset + done, page, 0, taken);
+      if (n === 0) return done > 0 ? done : -EIO;
+      done += n;
+      if (n < len) break;
+    }
+    return done;
+  }
+
+  override truncate(_size: number): number {
+    return 0;
+  }
+}

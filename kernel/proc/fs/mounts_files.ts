@@ -1,0 +1,126 @@
+/**
+ * /proc/PID/mounts, mountinfo and mountstats. Poll tells of changes (proc_pid_mounts(5)). The files stay with the mount
+ * namespace and root directory that the task had when they were opened.
+ */
+
+import { EINVAL, ENOENT } from "../../../ffi/abi/errno.ts";
+import type { WaitQueue } from "../../core/wait.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import { type Dentry, dropPath, holdPath, type Mount, Path } from "../../vfs/dentry.ts";
+import { MountPlaces } from "../../vfs/mount_places.ts";
+import { mountInfoRow, mountRow } from "../../vfs/mount_info.ts";
+import type { MountNamespace } from "../../vfs/mounts.ts";
+import { type OpenFile, POLLERR, POLLIN, POLLPRI, POLLRDNORM } from "../../vfs/open_file.ts";
+import { escapeMountText } from "../../vfs/pathname.ts";
+import type { GeneratedFs } from "../../fs/generated/generated_fs.ts";
+import { SteppedTextFile, type TextSteps } from "../../fs/generated/stepped_text.ts";
+import { TextInode } from "../../fs/generated/text_inode.ts";
+import type { TaskRef } from "./task_ref.ts";
+
+/** LIMIT: rows that one turn of the loop makes. */
+const MOUNTS_A_TURN = 128;
+
+export class MountsInode extends TextInode {
+  private readonly ref: TaskRef;
+  /** "mounts", "mountinfo" or "mountstats". */
+  readonly name: string;
+
+  constructor(fs: GeneratedFs, ref: TaskRef, ino: number, permissions: number, name: string) {
+    super(fs, ino, permissions);
+    this.ref = ref;
+    this.name = name;
+    ref.own(this);
+  }
+
+  protected override get isModeFixed(): boolean {
+    return true;
+  }
+  override refresh(): number {
+    this.ref.own(this);
+    return 0;
+  }
+
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+    const task = this.ref.get();
+    if (task === null) return -ENOENT;
+    const { fs } = task;
+    return fs === null ? -EINVAL : new MountsFile(this, flags, fs.namespace, fs.root);
+  }
+
+  /** Only through an open file is it known whose mounts are meant. */
+  override render(): string {
+    return "";
+  }
+}
+
+/** A row for each mount that was there at the beginning and still is, below the reader's root. */
+class MountSteps implements TextSteps {
+  text: string = "";
+  private readonly name: string;
+  private readonly namespace: MountNamespace;
+  private readonly places: MountPlaces;
+  private readonly mounts: readonly Mount[];
+  private at: number = 0;
+
+  constructor(name: string, namespace: MountNamespace, root: Path) {
+    this.name = name;
+    this.namespace = namespace;
+    this.places = new MountPlaces(root);
+    this.mounts = [...namespace.mounts];
+  }
+
+  step(): boolean {
+    const end = Math.min(this.mounts.length, this.at + MOUNTS_A_TURN);
+    for (; this.at < end; this.at++) {
+      const mount = this.mounts[this.at]!;
+      if (mount.namespace === this.namespace) this.text += this.row(mount);
+    }
+    return end < this.mounts.length;
+  }
+
+  private row(mount: Mount): string {
+    if (this.name === "mountinfo") return mountInfoRow(mount, this.places);
+    if (this.name === "mounts") return mountRow(mount, this.places);
+    const at = this.places.of(mount);
+    if (at === null) return "";
+    return `device ${escapeMountText(mount.source)} mounted on ${escapeMountText(at)} ` +
+      `with fstype ${mount.fs.type}\n`;
+  }
+}
+
+class MountsFile extends SteppedTextFile {
+  private readonly name: string;
+  private readonly namespace: MountNamespace;
+  private readonly root: Path;
+  /** Changes that the last poll saw. */
+  private seen: number;
+
+  constructor(inode: MountsInode, flags: number, namespace: MountNamespace, root: Path) {
+    super(inode, flags);
+    this.name = inode.name;
+    this.namespace = namespace.hold();
+    this.root = holdPath(new Path(root.mount, root.dentry));
+    this.seen = namespace.generation;
+  }
+
+  protected override begin(): TextSteps {
+    return new MountSteps(this.name, this.namespace, this.root);
+  }
+
+  override poll(): number {
+    if (this.name === "mountstats") return super.poll();
+    const bits = POLLIN | POLLRDNORM;
+    if (this.seen === this.namespace.generation) return bits;
+    this.seen = this.namespace.generation;
+    return bits | POLLERR | POLLPRI;
+  }
+  override get waitQueue(): WaitQueue | null {
+    return this.name === "mountstats" ? null : this.namespace.changes;
+  }
+
+  protected override release(): void {
+    super.release();
+    dropPath(this.root);
+    this.namespace.drop();
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * PAGEMAP_SCAN: pages of a process that are of some kind, as regions, and watching those for writes (ioctl(2) on
+ * /proc/PID/pagemap).
+ *
+ * DIFFERS: a page of zeros that was only read is not there; nothing is huge or softly dirty.
+ */
+
+import { EFAULT, EINVAL, EPERM } from "../../../ffi/abi/errno.ts";
+import * as P from "../../../ffi/abi/pagemap.ts";
+import { UFFD_FEATURE_WP_ASYNC } from "../../../ffi/abi/userfaultfd.ts";
+import { PAGE_SIZE } from "../../mm/frames.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import { PAGE_FILE, PAGE_SHARED, PAGE_WATCHED } from "../../mm/pages.ts";
+import { hasTouched, nextTouched, nextUntouched } from "../../mm/touched.ts";
+import type { UserMemory } from "../../mm/user_memory.ts";
+import { watchPages } from "../../userfault/userfault_pages.ts";
+import { VM_UFFD_WP, type Vma } from "../../mm/vma.ts";
+
+const ALL_FLAGS = BigInt(P.PM_SCAN_WP_MATCHING | P.PM_SCAN_CHECK_WPASYNC);
+const ALL_CATEGORIES = 0xffn;
+/** The end of all addresses (TASK_SIZE_MAX). */
+const MAX_ADDRESS = 2 ** 47 - PAGE_SIZE;
+/** LIMIT: pages and regions of one scan; the caller goes on where it ended. */
+const MAX_PAGES = 1 << 20, MAX_REGIONS = 1 << 14;
+/** Pages that a page table of Linux is for: without one, nothing of a page is known. */
+const TABLE_PAGES = 512;
+
+const { at, size: ARG_BYTES } = P.PmScanArg;
+const words = new Uint8Array(ARG_BYTES);
+const view = new DataView(words.buffer);
+const regionBytes = new Uint8Array(P.PageRegion.size);
+const regionView = new DataView(regionBytes.buffer);
+
+interface Wanted {
+  readonly inverted: number;
+  readonly all: number;
+  readonly some: number;
+  readonly shown: number;
+}
+
+/** What is found, as far as there is room. */
+class Regions {
+  /** First page, page behind the last, categories, of each. */
+  readonly found: number[] = [];
+  private readonly wanted: Wanted;
+  private readonly max: number;
+  private left: number;
+  private readonly isCounting: boolean;
+
+  constructor(wanted: Wanted, maxRegions: number, maxPages: number, isCounting: boolean) {
+    this.wanted = wanted;
+    this.max = maxRegions;
+    this.left = maxPages;
+    this.isCounting = isCounting;
+  }
+
+  isWanted(categories: number): boolean {
+    const { inverted, all, some } = this.wanted, have = categories ^ inverted;
+    return (have & all) === all && (some === 0 || (have & some) !== 0);
+  }
+
+  /** Where it ends of [from, to): before `to` when there is no room for more. */
+  add(from: number, to: number, categories: number): number {
+    const end = from + Math.min(to - from, this.left), shown = categories & this.wanted.shown;
+    if (end === from) return from;
+    if (!this.isCounting && !this.put(from, end, shown)) return from;
+    this.left -= end - from;
+    return end;
+  }
+
+  private put(from: number, end: number, shown: number): boolean {
+    const { found } = this, last = found.length - 3;
+    if (last >= 0 && found[last + 1] === from && found[last + 2] === shown) {
+      found[last + 1] = end;
+      return true;
+    }
+    if (found.length >= 3 * this.max) return false;
+    found.push(from, end, shown);
+    return true;
+  }
+}
+
+/** The ioctl: how many regions there are, or -errno. */
+export function scanPages(mm: MemoryManager, arg: number, user: UserMemory): number {
+  if (user.copyIn(words, 0, arg, ARG_BYTES) < 0) return -EFAULT;
+  const word = (o: number): bigint => view.getBigUint64(o, true);
+  if (word(at.size) !== BigInt(ARG_BYTES) || (word(at.flags) & ~ALL_FLAGS) !== 0n) return -EINVAL;
+  const masks = [at.categoryInverted, at.categoryMask, at.categoryAnyofMask, at.returnMask];
+  if (masks.some((o) => (word(o) & ~ALL_CATEGORIES) !== 0n)) return -EINVAL;
+  const start = Number(word(at.start)), end = Number(word(at.end));
+  if (start % PAGE_SIZE !== 0) return -EINVAL;
+  if (end < start || end > MAX_ADDRESS) return -EFAULT;
+  const vec = Number(word(at.vec)), room = Number(word(at.vecLen));
+  if (vec === 0 && room > 0) return -EINVAL;
+  if (vec + room * P.PageRegion.size > MAX_ADDRESS) return -EFAULT;
+  const [inverted, all, some, shown] = masks.map((o) => Number(word(o)));
+  const wanted = { inverted: inverted!, all: all!, some: some!, shown: shown! };
+  const most = Number(word(at.maxPages)) || Infinity, flags = Number(word(at.flags));
+  const regions = new Regions(wanted, Math.min(room, MAX_REGIONS), most, vec === 0);
+  const last = Math.ceil(end / PAGE_SIZE);
+  const walked = walk(mm, start / PAGE_SIZE, last, flags, regions);
+  if (walked < 0) return walked;
+  return tell(user, arg, vec, regions.found, walked * PAGE_SIZE);
+}
+
+function tell(
+  user: UserMemory,
+  arg: number,
+  vec: number,
+  found: readonly number[],
+  walkEnd: number,
+): number {
+  const { at: field, size } = P.PageRegion, count = found.length / 3;
+  for (let i = 0; i < count; i++) {
+    regionView.setBigUint64(field.start, BigInt(found[3 * i]! * PAGE_SIZE), true);
+    regionView.setBigUint64(field.end, BigInt(found[3 * i + 1]! * PAGE_SIZE), true);
+    regionView.setBigUint64(field.categories, BigInt(found[3 * i + 2]!), true);
+    if (user.copyOut(vec + i * size, regionBytes, 0, size) < 0) return -EFAULT;
+  }
+  return user.store64(arg + at.walkEnd, walkEnd) < 0 ? -EFAULT : count;
+}
+
+/** Pages [from, to): where it ended, or -EPERM. */
+function walk(
+  mm: MemoryManager,
+  from: number,
+  to: number,
+  flags: number,
+  regions: Regions,
+): number {
+  let left = MAX_PAGES, page = from;
+  for (let i = mm.vmas.indexOf(from * PAGE_SIZE); page < to && i < mm.vmas.length; i++) {
+    const vma = mm.vmas.at(i), first = Math.max(page, vma.start / PAGE_SIZE);
+    if (first >= to) break;
+    const end = Math.min(to, vma.end / PAGE_SIZE), isAllowed = isAsync(vma);
+    page = end;
+    if (!isAllowed && (flags & P.PM_SCAN_CHECK_WPASYNC) !== 0) return -EPERM;
+    if (!isAllowed && (flags & P.PM_SCAN_WP_MATCHING) !== 0) continue;
+    const stop = Math.min(end, first + left);
+    const reached = walkArea(mm, first, stop, isAllowed ? P.PAGE_IS_WPALLOWED : 0, flags, regions);
+    if (reached < end) return reached;
+    left -= stop - first;
+  }
+  return to;
+}
+
+/** Its pages may be watched, and nobody is asked when they are written to. */
+function isAsync(vma: Vma): boolean {
+  const features = vma.userfault?.features ?? 0;
+  return (vma.flags & VM_UFFD_WP) !== 0 && (features & UFFD_FEATURE_WP_ASYNC) !== 0;
+}
+
+function walkArea(
+  mm: MemoryManager,
+  from: number,
+  to: number,
+  base: number,
+  flags: number,
+  regions: Regions,
+): number {
+  for (let page = from; page < to;) {
+    const end = Math.min(to, sameUntil(mm, page)), categories = base | categoriesOf(mm, page);
+    if (regions.isWanted(categories)) {
+      const reached = regions.add(page, end, categories);
+      const isProtected = (flags & P.PM_SCAN_WP_MATCHING) !== 0 && reached > page;
+      if (isProtected) watchPages(mm, page * PAGE_SIZE, reached * PAGE_SIZE, true);
+      if (reached < end) return reached;
+    }
+    page = end;
+  }
+  return to;
+}
+
+function categoriesOf(mm: MemoryManager, page: number): number {
+  const map = mm.pages, i = map.indexOf(page);
+  if (i < map.length && map.start(i) <= page) {
+    const flags = map.flags(i), written = (flags & PAGE_WATCHED) === 0 ? P.PAGE_IS_WRITTEN : 0;
+    const frame = map.frame(i) + page - map.start(i);
+    const isFile = (flags & (PAGE_FILE | PAGE_SHARED)) !== 0;
+    if (map.frame(i) >= 0 && (isFile || nextTouched(mm.ctx, frame, frame + 1) === frame)) {
+      return P.PAGE_IS_PRESENT | written | (isFile ? P.PAGE_IS_FILE : 0);
+    }
+    // A mark in a page table looks like a page that was swapped out.
+    if (map.isMarked(page) || written === 0) return P.PAGE_IS_SWAPPED | written;
+  }
+  return hasTable(mm, page) ? P.PAGE_IS_WRITTEN : 0;
+}
+
+/** How far pages are like `page`, at least up to the next one. */
+function sameUntil(mm: MemoryManager, page: number): number {
+  const map = mm.pages, table = (Math.floor(page / TABLE_PAGES) + 1) * TABLE_PAGES;
+  const i = map.indexOf(page);
+  if (i === map.length || map.start(i) > page) {
+    return Math.min(table, i === map.length ? Infinity : map.start(i));
+  }
+  const end = map.end(i);
+  if (map.frame(i) < 0 || (map.flags(i) & (PAGE_FILE | PAGE_SHARED)) !== 0) return end;
+  const delta = map.frame(i) - map.start(i), last = end + delta;
+  const data = nextTouched(mm.ctx, page + delta, last);
+  if (data === page + delta) return nextUntouched(mm.ctx, data, last) - delta;
+  return Math.min(table, data - delta);
+}
+
+/** Something of the pages that share a page table with this one is there. */
+function hasTable(mm: MemoryManager, page: number): boolean {
+  const first = Math.floor(page / TABLE_PAGES) * TABLE_PAGES, end = first + TABLE_PAGES;
+  const map = mm.pages;
+  for (let i = map.indexOf(first); i < map.length && map.start(i) < end; i++) {
+    if (map.frame(i) < 0 || (map.flags(i) & (PAGE_FILE | PAGE_SHARED)) !== 0) return true;
+  }
+  return hasTouched(mm, first, end);
+}

@@ -1,0 +1,172 @@
+/**
+ * A file of /proc/sys (sysctl(8)): which callers may read and write it, and that it is written at
+ * once. An open file stays with the namespaces that its opener was in: a process that it is passed
+ * to changes the opener's settings, which the opener was allowed to change, and not its own.
+ * DIFFERS: Linux looks at the namespaces when the path is walked, not when it is opened.
+ */
+
+import { EACCES, ENOENT, EPERM } from "../../../ffi/abi/errno.ts";
+import { O_ACCMODE, O_RDONLY } from "../../../ffi/abi/fcntl.ts";
+import { S_IFREG } from "../../../ffi/abi/stat.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { UserNamespace } from "../../cred/user_namespace.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { GeneratedFs } from "../../fs/generated/generated_fs.ts";
+import { type Polling, TextFile, TextInode } from "../../fs/generated/text_inode.ts";
+import type { NetSettings } from "./net_settings.ts";
+import type { ProcSource } from "./source.ts";
+import type { Setting, SysctlStore } from "./sysctl_store.ts";
+
+/** Where settings of network namespaces are. */
+export const NET = "net/";
+
+/** Of the opener of a file: what settings of network and user namespaces are about. */
+export interface SysctlScope {
+  readonly net: NetSettings;
+  readonly userNs: UserNamespace;
+}
+
+export abstract class SysctlInode extends TextInode {
+  protected readonly source: ProcSource;
+  /** It belongs to the network namespace of whoever looks. */
+  readonly #isOfNet: boolean;
+
+  constructor(
+    fs: GeneratedFs,
+    ino: number,
+    permissions: number,
+    source: ProcSource,
+    isOfNet: boolean,
+  ) {
+    super(fs, ino, permissions);
+    this.source = source;
+    this.#isOfNet = isOfNet;
+  }
+
+  /** Without its newline; or -errno. */
+  protected abstract value(scope: SysctlScope): string | number;
+  /** 0 or -errno. */
+  protected abstract change(text: string, scope: SysctlScope): number;
+
+  override get polling(): Polling {
+    return "ready";
+  }
+  protected override get isModeFixed(): boolean {
+    return true;
+  }
+  protected override get isOwnerFixed(): boolean {
+    return true;
+  }
+
+  /**
+   * Root's bits for the first namespace's user 0, whichever capabilities it has, and for an
+   * administrator of a network; the group's for its group 0 (test_perm of Linux).
+   */
+  override checkMode(mask: number, cred: Credentials): number {
+    const isOwners = cred.euid === 0 ||
+      (this.#isOfNet && this.source.netSettings.isAdministrator(cred));
+    const isGroups = cred.egid === 0 || cred.groups.includes(0);
+    const shift = isOwners ? 6 : isGroups ? 3 : 0;
+    return (mask & ~(this.mode >> shift) & 7) === 0 ? 0 : -EACCES;
+  }
+
+  /** What nobody may write, root cannot open for it either. */
+  override open(_dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+    const writes = (flags & O_ACCMODE) !== O_RDONLY;
+    if (writes && (this.mode & 0o222) === 0) return -EACCES;
+    return new SysctlFile(this, flags, this.scopeFor(cred));
+  }
+
+  /** What a value that an opener with these credentials writes is about. */
+  private scopeFor(cred: Credentials): SysctlScope {
+    return { net: this.source.netSettings, userNs: cred.userNs };
+  }
+
+  /** A runtime sets it for a container, without an open file. 0 or -errno. */
+  set(value: string, cred: Credentials): number {
+    const r = this.storeFor(value, 0, this.scopeFor(cred));
+    return r < 0 ? r : 0;
+  }
+
+  /** Only an opened one has a text. */
+  override render(): number {
+    return -EPERM;
+  }
+
+  renderFor(scope: SysctlScope): string | number {
+    if (this.#isOfNet && scope.net.isGone) return -ENOENT;
+    const value = this.value(scope);
+    return typeof value === "string" ? value + "\n" : value;
+  }
+
+  /** Values are written at once, from the beginning: later parts of a text are taken and dropped. */
+  storeFor(text: string, offset: number, scope: SysctlScope): number {
+    if (this.#isOfNet && scope.net.isGone) return -ENOENT;
+    if (offset > 0 || text === "") return text.length;
+    const r = this.change(text, scope);
+    return r < 0 ? r : text.length;
+  }
+}
+
+class SysctlFile extends TextFile {
+  readonly #sysctl: SysctlInode;
+  readonly #scope: SysctlScope;
+
+  constructor(inode: SysctlInode, flags: number, scope: SysctlScope) {
+    super(inode, flags);
+    this.#sysctl = inode;
+    this.#scope = scope;
+    scope.userNs.hold();
+  }
+
+  protected override render(): string | number {
+    return this.#sysctl.renderFor(this.#scope);
+  }
+  protected override store(text: string, offset: number): number {
+    return this.#sysctl.storeFor(text, offset, this.#scope);
+  }
+  protected override release(): void {
+    super.release();
+    this.#scope.userNs.drop();
+  }
+}
+
+/** A setting of sysctl_table.ts. */
+export class StoredInode extends SysctlInode {
+  readonly #setting: Setting;
+
+  constructor(fs: GeneratedFs, source: ProcSource, setting: Setting) {
+    super(fs, fs.nextIno(), setting.permissions, source, setting.path.startsWith(NET));
+    this.#setting = setting;
+  }
+
+  /** The network namespace of whoever looks does not have it. */
+  get isHidden(): boolean {
+    return this.#setting.isOfFirst === "hidden" && !this.source.netSettings.isFirst;
+  }
+  /** It can be seen from other network namespaces than the first one. */
+  get #isForeign(): boolean {
+    return this.#setting.isOfFirst === "shown" && !this.source.netSettings.isFirst;
+  }
+  #store({ net }: SysctlScope): SysctlStore {
+    const { path, isOfFirst } = this.#setting;
+    return path.startsWith(NET) && isOfFirst === undefined ? net.store : this.source.sysctl;
+  }
+
+  override refresh(): number {
+    const { permissions } = this.#setting;
+    this.mode = S_IFREG | (this.#isForeign ? permissions & 0o444 : permissions);
+    return 0;
+  }
+  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+    this.refresh();
+    return super.open(dentry, flags, cred);
+  }
+  protected override value(scope: SysctlScope): string {
+    return this.#store(scope).get(this.#setting.path);
+  }
+  protected override change(text: string, scope: SysctlScope): number {
+    return this.#store(scope).set(this.#setting.path, text);
+  }
+}

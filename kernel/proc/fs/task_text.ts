@@ -1,0 +1,126 @@
+/**
+ * Text files of a task: /proc/PID/stat and so on. What they say is in task_formats.ts and memory_formats.ts, by name; here
+ * is how they are opened, read and written.
+ */
+
+import { EACCES, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import type { Credentials } from "../../cred/credentials.ts";
+import type { MemoryManager } from "../../mm/memory_manager.ts";
+import type { Dentry } from "../../vfs/dentry.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+import type { GeneratedFs } from "../../fs/generated/generated_fs.ts";
+import { TextFile, TextInode } from "../../fs/generated/text_inode.ts";
+import { AreaTextFile } from "./area_text.ts";
+import { AREA_FORMATS, MEMORY_FORMATS } from "./memory_formats.ts";
+import { TASK_FORMATS } from "./task_formats.ts";
+import type { TaskRef } from "./task_ref.ts";
+
+export abstract class OwnedText extends TextInode {
+  readonly ref: TaskRef;
+  protected readonly name: string;
+
+  constructor(fs: GeneratedFs, ref: TaskRef, ino: number, permissions: number, name: string) {
+    super(fs, ino, permissions);
+    this.ref = ref;
+    this.name = name;
+    ref.own(this);
+  }
+
+  protected override get isModeFixed(): boolean {
+    return true;
+  }
+
+  override refresh(): number {
+    this.ref.own(this);
+    return 0;
+  }
+}
+
+/** `name` is one of TASK_FORMATS. */
+export class TaskText extends OwnedText {
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+    const task = this.ref.get();
+    if (task === null) return -ESRCH;
+    const isGuarded = TASK_FORMATS.get(this.name)?.needs === "access to open";
+    return isGuarded && !this.ref.mayInspect(task) ? -EACCES : new TaskTextFile(this, flags);
+  }
+
+  /** Only an opened one has a text. */
+  override render(): number {
+    return -EPERM;
+  }
+
+  renderFor(opener: Credentials): string | number {
+    const task = this.ref.get(), format = TASK_FORMATS.get(this.name);
+    if (task === null || format === undefined) return -ESRCH;
+    const { needs } = format,
+      isGuarded = needs === "access to read" || needs === "attachment to read";
+    if (isGuarded && !this.ref.mayInspect(task)) {
+      return needs === "access to read" ? -EACCES : -EPERM;
+    }
+    return format.render(task, this.ref.source, !this.ref.isThread, opener);
+  }
+
+  storeFor(text: string, opener: Credentials): number {
+    const task = this.ref.get(), format = TASK_FORMATS.get(this.name);
+    if (task === null) return -ESRCH;
+    return format?.store?.(task, this.ref.source, text, opener) ?? -EINVAL;
+  }
+}
+
+class TaskTextFile extends TextFile {
+  private readonly text: TaskText;
+
+  constructor(inode: TaskText, flags: number) {
+    super(inode, flags);
+    this.text = inode;
+  }
+
+  protected override render(): string | number {
+    return this.cred === null ? -EPERM : this.text.renderFor(this.cred);
+  }
+  protected override store(text: string, _offset: number): number {
+    return this.cred === null ? -EPERM : this.text.storeFor(text, this.cred);
+  }
+}
+
+/**
+ * A file about memory; `name` is one of MEMORY_FORMATS or AREA_FORMATS. A descriptor shows the
+ * memory of the time of its open, not that of a program that was started later.
+ */
+export class MemoryText extends OwnedText {
+  override open(_dentry: Dentry, flags: number, _cred: Credentials): OpenFile | number {
+    const task = this.ref.get();
+    if (task === null) return -ESRCH;
+    const needsMemory = MEMORY_FORMATS.has(this.name) || this.name === "smaps_rollup";
+    if (task.mm === null && needsMemory) return -ESRCH;
+    if (task.mm !== null && !this.ref.mayReadMemory(task)) return -EACCES;
+    const areas = AREA_FORMATS.get(this.name);
+    if (areas !== undefined) return new AreaTextFile(this, flags, this.ref, task.mm, areas);
+    return new MemoryTextFile(this, flags, task.mm);
+  }
+
+  override render(): string {
+    return "";
+  }
+
+  renderOf(mm: MemoryManager): string | number {
+    return MEMORY_FORMATS.get(this.name)?.render(mm) ?? "";
+  }
+}
+
+class MemoryTextFile extends TextFile {
+  private readonly text: MemoryText;
+  private readonly mm: MemoryManager | null;
+
+  constructor(inode: MemoryText, flags: number, mm: MemoryManager | null) {
+    super(inode, flags);
+    this.text = inode;
+    this.mm = mm;
+  }
+
+  protected override render(): string | number {
+    if (this.text.ref.get() === null) return -ESRCH;
+    return this.mm === null || this.mm.isDestroyed ? "" : this.text.renderOf(this.mm);
+  }
+}

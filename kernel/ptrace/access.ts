@@ -1,0 +1,47 @@
+/**
+ * Which task may look into which, for system calls; files of /proc ask proc/fs/access.ts. Both
+ * decide by cred/task_access.ts. Attaching also waits for an execve(2) that is under way
+ * (cred_guard_mutex of Linux): between its decision about the new credentials and the new program a
+ * tracer would be judged by the old ones.
+ */
+
+import { ERESTARTNOINTR } from "../core/result.ts";
+import { BY_FS_IDS, BY_REAL_IDS, isPerformanceMonitor, mayAccess } from "../cred/task_access.ts";
+import { DEAD, type Task } from "../task/task.ts";
+import type { ThreadGroup } from "../task/thread_group.ts";
+
+/** By the caller's real ids: PTRACE_MODE_READ_REALCREDS and ATTACH_REALCREDS. */
+export function mayAccessByReal(t: Task, target: Task): boolean {
+  return may(t, target, BY_REAL_IDS);
+}
+
+/** By the caller's file system ids: PTRACE_MODE_READ_FSCREDS. */
+export function mayAccessByFs(t: Task, target: Task): boolean {
+  return may(t, target, BY_FS_IDS);
+}
+
+function may(t: Task, target: Task, by: typeof BY_FS_IDS | typeof BY_REAL_IDS): boolean {
+  if (t.group === target.group) return true;
+  return mayAccess(t.cred, by, target.cred, target.state === DEAD ? null : target.mm);
+}
+
+/**
+ * Reading and writing of memory (mm_access with ATTACH_REALCREDS): one's own is open, whichever
+ * process shares it.
+ */
+export function mayAttachMemory(t: Task, target: Task): boolean {
+  return t.mm === target.mm || mayAccessByReal(t, target);
+}
+
+/** Looking at it (mm_access with READ_FSCREDS), also for callers with CAP_PERFMON. */
+export function mayReadMemory(t: Task, target: Task): boolean {
+  return t.mm === target.mm || isPerformanceMonitor(t.cred) || mayAccessByFs(t, target);
+}
+
+/**
+ * 0, or what the call returns while a thread of `group` is in execve(2); it runs again behind that.
+ */
+export function awaitExec(t: Task, group: ThreadGroup): number {
+  if (group.execTask === null) return 0;
+  return t.interrupted ? -ERESTARTNOINTR : t.waitFor(group.threadExits, 0);
+}

@@ -1,0 +1,214 @@
+/** Beginnings and ends of tracing: ptrace(2) PTRACE_TRACEME, ATTACH, SEIZE, DETACH; fork, exec, exit. */
+
+import { EPERM, ESRCH } from "../../ffi/abi/errno.ts";
+import {
+  PTRACE_EVENT_CLONE,
+  PTRACE_EVENT_EXEC,
+  PTRACE_EVENT_FORK,
+  PTRACE_EVENT_VFORK,
+  PTRACE_O_EXITKILL,
+} from "../../ffi/abi/ptrace.ts";
+import { CLONE_UNTRACED, CLONE_VFORK } from "../../ffi/abi/sched.ts";
+import { mayTraceChild } from "../cred/task_access.ts";
+import type { MemoryManager } from "../mm/memory_manager.ts";
+import type { PidNamespace, TaskPid } from "../task/pid_namespace.ts";
+import { alert, resume } from "../task/alert.ts";
+import { killGroup } from "../task/exit_request.ts";
+import { tellTracing } from "../task/process_events.ts";
+import { SI_KERNEL, SI_USER, SigInfo } from "../signal/pending.ts";
+import { childSignal, exitCode, exitValue } from "../signal/child_signal.ts";
+import { sendToGroup, sendToTask } from "../signal/send.ts";
+import { SIGCHLD, SIGKILL, SIGSTOP, SIGTRAP } from "../signal/sigset.ts";
+import { DEAD, ENTRY_TRACED, STOPPED, type Task, THEN_DELIVER, TRACED } from "../task/task.ts";
+import type { ThreadGroup } from "../task/thread_group.ts";
+import { resultBehindStop } from "./stops.ts";
+import { RUN_FREE, Trace } from "./trace.ts";
+
+/** LIMIT: ended threads that a tracer has not waited for; of more the oldest are forgotten. */
+const DEAD_MAX = 10_000;
+
+function link(task: Task, trace: Trace): void {
+  task.trace = trace;
+  task.entryWork |= ENTRY_TRACED;
+  // Debuggers look at code, step through it and change it.
+  task.mm.setPatching(false);
+  (trace.group.tracees ??= new Set()).add(task);
+}
+
+/** PTRACE_TRACEME: 0, or -EPERM when it has a tracer, or a parent that may not be one, or none. */
+export function traceMe(task: Task): number {
+  const { parent } = task.group;
+  if (task.trace !== null || parent === null || parent.tasks.length === 0) return -EPERM;
+  const by = parent.leader ?? parent.tasks[0];
+  if (by === undefined || !mayTraceChild(by.cred, task.cred)) return -EPERM;
+  link(task, new Trace(parent, null, task.cred, false));
+  tellTracing(task, parent);
+  return 0;
+}
+
+/** PTRACE_ATTACH and PTRACE_SEIZE; permission was asked. */
+export function attach(tracer: Task, task: Task, isSeize: boolean, options: number): number {
+  if (task.trace !== null || task.group === tracer.group) return -EPERM;
+  if (task.state === DEAD || task.group.isExiting) return -ESRCH;
+  const trace = new Trace(tracer.group, tracer, tracer.cred, isSeize);
+  trace.options = options;
+  link(task, trace);
+  tellTracing(task, tracer.group);
+  if (!isSeize) {
+    const info = new SigInfo(SIGSTOP, SI_KERNEL);
+    sendToTask(task, info);
+  }
+  if (task.state === STOPPED) {
+    // It becomes a stop that the tracer is told of.
+    task.stopSeen = task.group.stopSerial - 1;
+    resume(task);
+  }
+  return 0;
+}
+
+/** The tracee, which stands still or not, is free again and goes on with `signal`. */
+export function detach(task: Task, signal: number): void {
+  const { trace } = task;
+  if (trace === null) return;
+  trace.signal = signal;
+  if (task.state === TRACED) release(task, trace);
+  unlink(task, trace);
+  tellTracing(task, null);
+}
+
+function unlink(task: Task, trace: Trace): void {
+  task.trace = null;
+  task.entryWork &= ~ENTRY_TRACED;
+  trace.group.tracees?.delete(task);
+  if (!task.mm.hasOwnGs && !isTraced(task.mm, task.kernel.pids)) task.mm.setPatching(true);
+}
+
+/** Has some task a tracer that runs in this memory? */
+function isTraced(mm: MemoryManager, pids: PidNamespace): boolean {
+  if (mm.users <= 1) return false;
+  for (const t of pids.tasks.values()) if (t.mm === mm && t.trace !== null) return true;
+  return false;
+}
+
+/** It goes on as its tracer says. A stop that no signal made can be left with one all the same. */
+export function release(task: Task, trace: Trace): void {
+  const { signal } = trace;
+  trace.code = 0;
+  trace.isListening = false;
+  if (task.afterStop <= THEN_DELIVER) task.result = resultBehindStop(task, task.result);
+  if (task.afterStop === THEN_DELIVER) {
+    decide(task, trace, signal);
+  } else if (signal !== 0) {
+    const info = new SigInfo(signal, SI_USER);
+    info.pid = trace.group.id.numberIn(task.pids);
+    info.uid = (trace.tracer ?? task).cred.uid;
+    task.signals.pending.push(info);
+    task.attention = true;
+  }
+  resume(task);
+}
+
+function decide(task: Task, trace: Trace, signal: number): void {
+  const info = trace.info ?? task.stopInfo;
+  if (signal === 0) task.stopInfo = null;
+  else if (info !== null && info.signo === signal) task.stopInfo = info;
+  else {
+    const other = new SigInfo(signal, SI_USER);
+    other.pid = trace.group.id.numberIn(task.pids);
+    other.uid = (trace.tracer ?? task).cred.uid;
+    task.stopInfo = other;
+  }
+  // It may have been blocked meanwhile: then it waits like any other.
+  if (task.stopInfo !== null && task.signals.blocked.has(signal)) {
+    task.signals.pending.push(task.stopInfo);
+    task.stopInfo = null;
+  }
+}
+
+/**
+ * A child was made: is it traced from the start, and does the parent stop for it? The event, or 0.
+ */
+export function traceChild(task: Task, child: Task, flags: number, exitSignal: number): number {
+  const { trace } = task;
+  if (trace === null || (flags & CLONE_UNTRACED) !== 0) return 0;
+  const event = (flags & CLONE_VFORK) !== 0
+    ? PTRACE_EVENT_VFORK
+    : exitSignal !== SIGCHLD
+    ? PTRACE_EVENT_CLONE
+    : PTRACE_EVENT_FORK;
+  if (!trace.wants(event)) return 0;
+  const own = new Trace(trace.group, trace.tracer, trace.cred, trace.isSeized);
+  own.options = trace.options;
+  link(child, own);
+  child.attention = true;
+  if (own.isSeized) own.isTrapDue = true;
+  else child.signals.pending.push(new SigInfo(SIGSTOP, SI_KERNEL));
+  trace.event = event;
+  trace.message = child.id.numberIn(trace.group.pids);
+  return event;
+}
+
+/** The task goes on in another program; `oldTid` is its number before, as the tracer knows it. */
+export function traceExec(task: Task, oldTid: number): void {
+  const { trace } = task;
+  if (trace === null) return;
+  task.mm.setPatching(false);
+  trace.debug = null;
+  if (trace.wants(PTRACE_EVENT_EXEC)) {
+    trace.event = PTRACE_EVENT_EXEC;
+    trace.message = oldTid;
+  } else if (!trace.isSeized) {
+    task.signals.pending.push(new SigInfo(SIGTRAP, SI_USER));
+    task.attention = true;
+  }
+}
+
+/** The task ends: its tracer hears of it, and its tracees are free, or die with it. */
+export function traceExit(task: Task): void {
+  freeTracees(task.group, task);
+  const { trace, group } = task;
+  if (trace === null) return;
+  unlink(task, trace);
+  const status = group.isExiting ? group.exitStatus : task.exitStatus;
+  if (task === group.leader) {
+    // As of any thread; when the last one has gone it is told once more, as of the process.
+    if (group.tasks.length > 1) tellTracerOfEnd(trace.group, group, task.id, status);
+    if (trace.group === group.parent || trace.group.isExiting) return;
+    group.leaderTracer = trace.group;
+    (trace.group.deadLeaders ??= new Set()).add(group);
+    return;
+  }
+  const dead = trace.group.deadTracees ??= [];
+  if (dead.length >= DEAD_MAX) dead.shift();
+  dead.push({ id: task.id, group, status });
+  tellTracerOfEnd(trace.group, group, task.id, status);
+}
+
+/** SIGCHLD to a tracer for the end of a thread, or of a process that is another's child; `status` as wait(2) has it. */
+export function tellTracerOfEnd(
+  tracer: ThreadGroup,
+  group: ThreadGroup,
+  id: TaskPid,
+  status: number,
+): void {
+  if (tracer.isExiting) return;
+  const info = childSignal(group, tracer, SIGCHLD, exitCode(status), exitValue(status));
+  info.pid = id.numberIn(tracer.pids);
+  sendToGroup(tracer, info);
+  tracer.childEvents.wake(0);
+}
+
+/** `tracer` null: all of the process. */
+export function freeTracees(group: ThreadGroup, tracer: Task | null): void {
+  if (group.tracees === null) return;
+  for (const t of [...group.tracees]) {
+    const { trace } = t;
+    if (trace === null || (tracer !== null && trace.tracer !== tracer)) continue;
+    const isKilled = (trace.options & PTRACE_O_EXITKILL) !== 0;
+    trace.mode = RUN_FREE;
+    // A signal that it was not told of is delivered.
+    detach(t, t.afterStop === THEN_DELIVER && t.state === TRACED ? trace.code : 0);
+    if (isKilled) killGroup(t.group, SIGKILL);
+    else alert(t);
+  }
+}

@@ -1,0 +1,46 @@
+/** Requests and options of ptrace(2): what works, shown by which guest test. See syscalls/flags/flag_set.ts. */
+
+import { by, fails, type FlagSet, flagSet } from "../../syscalls/flags/flag_set.ts";
+
+export const PTRACE_FLAGS: readonly FlagSet[] = [
+  flagSet("ptrace", "request", [
+    by("ptrace.a_child_asks_to_be_traced", "PTRACE_TRACEME PTRACE_CONT"),
+    by("ptrace_state.memory_is_read_and_written", "PTRACE_PEEKDATA PTRACE_POKEDATA"),
+    by("ptrace_state.the_user_area_has_bounds", "PTRACE_PEEKUSER PTRACE_POKEUSER"),
+    by("ptrace_state.registers_are_read_and_written", "PTRACE_GETREGS PTRACE_SETREGS"),
+    by(
+      "ptrace_state.floating_point_registers_are_read_and_written",
+      "PTRACE_GETFPREGS PTRACE_SETFPREGS",
+    ),
+    by("ptrace_state.register_sets_are_read_and_written", "PTRACE_GETREGSET PTRACE_SETREGSET"),
+    by("ptrace_state.one_instruction_at_a_time", "PTRACE_SINGLESTEP"),
+    by("ptrace_state.masks_are_read_and_written", "PTRACE_GETSIGMASK PTRACE_SETSIGMASK"),
+    by("ptrace_state.pending_signals_are_looked_at", "PTRACE_PEEKSIGINFO"),
+    by("ptrace.calls_stop_at_entry_and_exit", "PTRACE_SYSCALL"),
+    by("ptrace.calls_can_be_emulated", "PTRACE_SYSEMU"),
+    by("ptrace.syscall_info_tells_of_calls", "PTRACE_GET_SYSCALL_INFO"),
+    by("ptrace.siginfo_can_be_replaced", "PTRACE_GETSIGINFO PTRACE_SETSIGINFO"),
+    by("ptrace.a_process_can_be_attached_to", "PTRACE_ATTACH"),
+    by("ptrace.detaching_can_deliver_a_signal", "PTRACE_DETACH"),
+    by("ptrace.seized_tracees_stop_when_asked", "PTRACE_SEIZE PTRACE_INTERRUPT"),
+    by("ptrace.seized_tracees_can_be_left_in_a_group_stop", "PTRACE_LISTEN"),
+    by("ptrace.filters_can_be_read", "PTRACE_SECCOMP_GET_FILTER"),
+    by("ptrace.filters_tell_of_their_flags", "PTRACE_SECCOMP_GET_METADATA"),
+    by(
+      "user_dispatch.a_tracer_reads_and_sets_it",
+      "PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG",
+    ),
+    by("ptrace.a_kill_is_not_seen", "PTRACE_KILL"),
+    fails("EIO", "PTRACE_SYSEMU_SINGLESTEP"),
+  ]),
+  flagSet("ptrace", "options", [
+    by("ptrace.calls_stop_at_entry_and_exit", "PTRACE_O_TRACESYSGOOD"),
+    by("ptrace.forks_are_told_and_children_traced", "PTRACE_O_TRACEFORK"),
+    by("ptrace.a_vfork_is_told_before_and_after", "PTRACE_O_TRACEVFORK PTRACE_O_TRACEVFORKDONE"),
+    by("ptrace.threads_are_told_and_traced", "PTRACE_O_TRACECLONE"),
+    by("ptrace.exec_is_told", "PTRACE_O_TRACEEXEC"),
+    by("ptrace.the_end_is_told", "PTRACE_O_TRACEEXIT"),
+    by("ptrace.filters_can_ask_the_tracer", "PTRACE_O_TRACESECCOMP"),
+    by("ptrace.tracees_can_die_with_their_tracer", "PTRACE_O_EXITKILL"),
+  ]),
+];

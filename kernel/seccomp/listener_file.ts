@@ -1,0 +1,39 @@
+/** The descriptor that SECCOMP_FILTER_FLAG_NEW_LISTENER gives: seccomp_unotify(2). */
+
+import type { WaitQueue } from "../core/wait.ts";
+import { AnonFile, type AnonFiles } from "../fs/anonfd/anon_inode.ts";
+import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../vfs/open_file.ts";
+import type { SeccompFilter } from "./filter.ts";
+import { type Notifier, NOTIFY_INIT, NOTIFY_SENT } from "./notifier.ts";
+
+const O_RDWR = 2;
+
+export class SeccompListener extends AnonFile {
+  readonly filter: SeccompFilter;
+  readonly notifier: Notifier;
+
+  constructor(anon: AnonFiles, filter: SeccompFilter, notifier: Notifier) {
+    super(anon, O_RDWR);
+    this.filter = filter;
+    this.notifier = notifier;
+  }
+
+  override poll(): number {
+    let bits = 0;
+    if (this.notifier.firstIn(NOTIFY_INIT) !== null) bits |= POLLIN | POLLRDNORM;
+    if (this.notifier.firstIn(NOTIFY_SENT) !== null) bits |= POLLOUT | POLLWRNORM;
+    return this.filter.users === 0 ? bits | POLLHUP : bits;
+  }
+
+  override get waitQueue(): WaitQueue {
+    return this.filter.events;
+  }
+
+  override describe(): string {
+    return "anon_inode:seccomp notify";
+  }
+
+  protected override release(): void {
+    this.notifier.close();
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Calls that wait for what a supervisor says (SECCOMP_RET_USER_NOTIF, seccomp_unotify(2)): the state behind a listener.
+ *
+ * Neighbours: listener_file.ts is the descriptor, await_verdict.ts the side of the task that waits, and
+ * seccomp/calls/seccomp_listener.ts decodes the ioctls.
+ */
+
+import { ENOSYS } from "../../ffi/abi/errno.ts";
+import { WaitQueue } from "../core/wait.ts";
+import { POLLIN, POLLRDNORM } from "../vfs/open_file.ts";
+import type { Task } from "../task/task.ts";
+import type { SeccompFilter } from "./filter.ts";
+
+/** Nobody has read it; the supervisor has it; it is answered. */
+export const NOTIFY_INIT = 0, NOTIFY_SENT = 1, NOTIFY_REPLIED = 2;
+
+export class Notification {
+  readonly id: number;
+  readonly task: Task;
+  /** struct seccomp_data. */
+  readonly data: Uint32Array;
+  state: number = NOTIFY_INIT;
+  /** The answer: an error (-errno as a rule), else a result; or SECCOMP_USER_NOTIF_FLAG_CONTINUE. */
+  error: number = 0;
+  value: number = 0;
+  flags: number = 0;
+  /** Woken when it is answered. */
+  readonly changed: WaitQueue = new WaitQueue();
+
+  constructor(id: number, task: Task, data: Uint32Array) {
+    this.id = id;
+    this.task = task;
+    this.data = data.slice();
+  }
+
+  reply(error: number, value: number, flags: number): void {
+    this.state = NOTIFY_REPLIED;
+    this.error = error;
+    this.value = value;
+    this.flags = flags;
+    this.changed.wake(0);
+  }
+}
+
+export class Notifier {
+  /** Calls that wait, oldest first. */
+  readonly notifications: Notification[] = [];
+  private readonly filter: SeccompFilter;
+  private lastId: number;
+
+  /** `firstId`: ids of different listeners should not be alike. */
+  constructor(filter: SeccompFilter, firstId: number) {
+    this.filter = filter;
+    this.lastId = firstId;
+  }
+
+  add(task: Task, data: Uint32Array): Notification {
+    const n = new Notification(++this.lastId, task, data);
+    this.notifications.push(n);
+    this.filter.events.wake(POLLIN | POLLRDNORM);
+    return n;
+  }
+
+  /** The call goes on, or is given up. */
+  remove(n: Notification): void {
+    const i = this.notifications.indexOf(n);
+    if (i >= 0) this.notifications.splice(i, 1);
+  }
+
+  find(id: number): Notification | null {
+    return this.notifications.find((n) => n.id === id) ?? null;
+  }
+
+  firstIn(state: number): Notification | null {
+    return this.notifications.find((n) => n.state === state) ?? null;
+  }
+
+  /** The listener is closed: whoever waits gets ENOSYS, and so will all that come later. */
+  close(): void {
+    this.filter.notifier = null;
+    for (const n of this.notifications) {
+      if (n.state !== NOTIFY_REPLIED) n.reply(-ENOSYS, 0, 0);
+    }
+    this.notifications.length = 0;
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * A system call under seccomp: what mode and filters say, and what comes of it (__secure_computing of Linux). Runs before
+ * the call's handler.
+ */
+
+import { ENOSYS } from "../../ffi/abi/errno.ts";
+import { statusKilled } from "../../ffi/abi/wait.ts";
+import {
+  AUDIT_ARCH_X86_64,
+  SECCOMP_MODE_STRICT,
+  SECCOMP_RET_ACTION_FULL,
+  SECCOMP_RET_ALLOW,
+  SECCOMP_RET_DATA,
+  SECCOMP_RET_ERRNO,
+  SECCOMP_RET_KILL_PROCESS,
+  SECCOMP_RET_KILL_THREAD,
+  SECCOMP_RET_LOG,
+  SECCOMP_RET_TRACE,
+  SECCOMP_RET_TRAP,
+  SECCOMP_RET_USER_NOTIF,
+} from "../../ffi/abi/seccomp.ts";
+import { SYS_SECCOMP } from "../../ffi/abi/siginfo.ts";
+import {
+  SYS_exit,
+  SYS_read,
+  SYS_rt_sigreturn,
+  SYS_write,
+  syscallName,
+} from "../../ffi/abi/syscall_numbers.ts";
+import { GO_ON, IN_GUEST } from "../core/result.ts";
+import { killGroup } from "../task/exit_request.ts";
+import { SigInfo } from "../signal/pending.ts";
+import { forceSignal } from "../signal/send.ts";
+import { SIGKILL, SIGSYS } from "../signal/sigset.ts";
+import { ENTRY_NOTIFY, type Task } from "../task/task.ts";
+import { askSupervisor } from "./await_verdict.ts";
+import { actionName } from "./actions.ts";
+import { DATA_WORDS, Decision } from "./filter.ts";
+
+/** Errors beyond this number would not look like errors. */
+const MAX_ERRNO = 4095;
+
+const data = new Uint32Array(DATA_WORDS);
+const decision = new Decision();
+
+/** Told of SECCOMP_RET_TRACE when the task has a tracer that wants to know; null: there is none. */
+export interface SeccompTracer {
+  /** GO_ON, or what stands in the call's place. */
+  onSeccompTrace(task: Task, message: number): number;
+}
+
+/**
+ * May the task make call `nr`? GO_ON, or what it gives in place of the handler's result: a number, IN_GUEST when a signal
+ * was forced, BLOCK when it waits for a supervisor. `again`: a tracer has let it pass and may have changed it.
+ */
+export function secureCall(
+  task: Task,
+  nr: number,
+  tracer: SeccompTracer | null,
+  again: boolean,
+): number {
+  if (task.seccompMode === SECCOMP_MODE_STRICT) return strict(task, nr);
+  const chain = task.seccomp;
+  if (chain === null || chain.passes(nr)) return GO_ON;
+  fillData(task, nr);
+  decision.of(chain, data);
+  const { verdict, filter } = decision, action = (verdict & SECCOMP_RET_ACTION_FULL) >>> 0;
+  if (action === SECCOMP_RET_ALLOW || filter === null) return GO_ON;
+  const message = verdict & SECCOMP_RET_DATA;
+  if (filter.isLogging || isAlwaysLogged(action)) log(task, nr, action);
+  switch (action) {
+    case SECCOMP_RET_ERRNO:
+      return 0 - Math.min(message, MAX_ERRNO);
+    case SECCOMP_RET_TRAP:
+      return trap(task, nr, message);
+    case SECCOMP_RET_TRACE:
+      if (again) return GO_ON;
+      return tracer === null ? -ENOSYS : tracer.onSeccompTrace(task, message);
+    case SECCOMP_RET_USER_NOTIF:
+      task.entryStep = ENTRY_NOTIFY;
+      return askSupervisor(task, filter, data);
+    case SECCOMP_RET_LOG:
+      return GO_ON;
+    default:
+      return kill(task, action);
+  }
+}
+
+function fillData(task: Task, nr: number): void {
+  const { rip } = task.ctx;
+  data[0] = nr;
+  data[1] = AUDIT_ARCH_X86_64;
+  data[2] = rip % 0x100000000;
+  data[3] = Math.floor(rip / 0x100000000);
+  data.set(task.args.words, 4);
+}
+
+function strict(task: Task, nr: number): number {
+  if (nr === SYS_read || nr === SYS_write || nr === SYS_exit || nr === SYS_rt_sigreturn) {
+    return GO_ON;
+  }
+  log(task, nr, SECCOMP_RET_KILL_THREAD);
+  return endThread(task, SIGKILL);
+}
+
+function trap(task: Task, nr: number, message: number): number {
+  forceSignal(task, sysSignal(task, nr, message));
+  return IN_GUEST;
+}
+
+/** A thread dies alone only if others are left. */
+function kill(task: Task, action: number): number {
+  if (action === SECCOMP_RET_KILL_THREAD && task.group.tasks.length > 1) {
+    return endThread(task, SIGSYS);
+  }
+  killGroup(task.group, SIGSYS);
+  return IN_GUEST;
+}
+
+function endThread(task: Task, sig: number): number {
+  task.exitStatus = statusKilled(sig, false);
+  task.exitRequested = true;
+  task.attention = true;
+  return IN_GUEST;
+}
+
+function sysSignal(task: Task, nr: number, message: number): SigInfo {
+  const info = new SigInfo(SIGSYS, SYS_SECCOMP);
+  info.errno = message;
+  info.addr = task.ctx.rip;
+  info.syscall = nr;
+  return info;
+}
+
+function isAlwaysLogged(action: number): boolean {
+  return action === SECCOMP_RET_LOG || action === SECCOMP_RET_KILL_THREAD ||
+    action === SECCOMP_RET_KILL_PROCESS;
+}
+
+function log(task: Task, nr: number, action: number): void {
+  task.kernel.log(
+    `seccomp: ${actionName(action)}: ${syscallName(nr)} (${task.comm}, pid ${task.pid})`,
+  );
+}

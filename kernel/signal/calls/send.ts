@@ -1,0 +1,237 @@
+/** Sending signals: kill(2), tkill(2), tgkill(2), rt_sigqueueinfo(2), pidfd_send_signal(2). */
+
+import { EBADF, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
+import { SiginfoRt } from "../../../ffi/abi/siginfo.ts";
+import {
+  PIDFD_SIGNAL_PROCESS_GROUP,
+  PIDFD_SIGNAL_THREAD,
+  PIDFD_SIGNAL_THREAD_GROUP,
+} from "../../../ffi/abi/system.ts";
+import type { SyscallArgs } from "../../../platform/platform.ts";
+import { TaskDir } from "../../proc/fs/task_dir.ts";
+import { mustEnd } from "../../task/alert.ts";
+import { PidFd } from "../../task/pidfd.ts";
+import { TaskView } from "../../proc/task_view.ts";
+import { readGivenInfo } from "../given_info.ts";
+import { SI_TKILL, SI_USER, SigInfo } from "../pending.ts";
+import { mayKill } from "../permission.ts";
+import { sendToGroup, sendToTask, userSignal } from "../send.ts";
+import { SIGRTMAX } from "../sigset.ts";
+import type { Task } from "../../task/task.ts";
+import type { ProcessGroup, ThreadGroup } from "../../task/thread_group.ts";
+import type { OpenFile } from "../../vfs/open_file.ts";
+
+/** kill(2). */
+export function sysKill(t: Task, a: SyscallArgs): number {
+  const { object } = t.progress;
+  if (object instanceof ManyKills) return killSome(t, object);
+  const pid = a.i32(0), sig = a.i32(1), { pids } = t;
+  if (pid === -0x80000000) return -ESRCH;
+  if (pid > 0) {
+    const group = pids.groups.get(pid) ?? pids.tasks.get(pid)?.group;
+    return group === undefined ? -ESRCH : killOne(t, group, sig, userSignal(sig, t));
+  }
+  if (pid === -1) return killSome(t, new ManyKills(pids.groups.values(), sig, true));
+  const pgrp = pid === 0 ? t.group.pgrp : pids.processGroups.get(-pid);
+  return pgrp === undefined ? -ESRCH : killMembers(t, pgrp, sig);
+}
+
+/** Signal number 0 only asks whether one may. */
+function killOne(t: Task, group: ThreadGroup, sig: number, info: SigInfo): number {
+  if (sig < 0 || sig > SIGRTMAX) return -EINVAL;
+  const target = group.leader ?? group.tasks[0];
+  // A zombie takes every signal and does nothing.
+  if (target === undefined) return 0;
+  if (!mayKill(t, target, sig)) return -EPERM;
+  if (sig === 0) return 0;
+  comeFrom(t, group, info);
+  return sendToGroup(group, info);
+}
+
+/** Who is in none of the target's PID namespaces has no number there, and can end even its init. */
+function comeFrom(t: Task, group: ThreadGroup, info: SigInfo): void {
+  if (info.raw === null) {
+    const to = (group.leader ?? group.tasks[0])?.cred.userNs;
+    if (to !== undefined) info.uid = to.shownUid(t.cred.uid);
+  }
+  if (t.pids === group.pids || group.pids.encloses(t.pids)) return;
+  info.pid = 0;
+  info.isFromOutside = true;
+}
+
+/** LIMIT: processes that are signalled in one turn of the loop. */
+export const TURN_KILLS = 256;
+
+/** A signal for many processes, kept in `progress.object` between turns. */
+class ManyKills {
+  /** Those that are to come: a process that is made meanwhile is behind them, and gets it too. */
+  readonly groups: Iterator<ThreadGroup>;
+  readonly sig: number;
+  /** kill(-1): init and the caller's own process are left out. */
+  readonly isForAll: boolean;
+  private isSent: boolean = false;
+  private error: number;
+
+  constructor(groups: Iterator<ThreadGroup>, sig: number, isForAll: boolean) {
+    this.groups = groups;
+    this.sig = sig;
+    this.isForAll = isForAll;
+    this.error = isForAll ? 0 : -ESRCH;
+  }
+
+  /** Success when any of them got it; of all processes, those that may not be signalled do not count. */
+  note(r: number): void {
+    if (this.isForAll) {
+      this.isSent = true;
+      if (r !== -EPERM) this.error = r;
+    } else if (r === 0) this.isSent = true;
+    else this.error = r;
+  }
+
+  get result(): number {
+    if (this.isForAll) return this.isSent ? this.error : -ESRCH;
+    return this.isSent ? 0 : this.error;
+  }
+}
+
+function killMembers(t: Task, { members }: ProcessGroup, sig: number): number {
+  return killSome(t, new ManyKills(members.values(), sig, false));
+}
+
+/**
+ * Some of them: BLOCK, or the result when all have it. No signal interrupts it, and a caller that
+ * is killed, perhaps by itself, finishes at once: all get the signal, as on Linux.
+ */
+function killSome(t: Task, work: ManyKills): number {
+  for (let n = 0;; n++) {
+    if (n >= TURN_KILLS && !mustEnd(t)) break;
+    const next = work.groups.next();
+    if (next.done === true) return work.result;
+    const group = next.value;
+    if (work.isForAll && (group === t.pids.init || group === t.group)) continue;
+    work.note(killOne(t, group, work.sig, userSignal(work.sig, t)));
+  }
+  t.progress.object = work;
+  t.uninterruptible = true;
+  return t.yieldTurn();
+}
+
+/** tkill(2). */
+export function sysTkill(t: Task, a: SyscallArgs): number {
+  return a.i32(0) <= 0 ? -EINVAL : signalThread(t, -1, a.i32(0), a.i32(1));
+}
+
+/** tgkill(2). */
+export function sysTgkill(t: Task, a: SyscallArgs): number {
+  if (a.i32(0) <= 0 || a.i32(1) <= 0) return -EINVAL;
+  return signalThread(t, a.i32(0), a.i32(1), a.i32(2));
+}
+
+function signalThread(t: Task, tgid: number, tid: number, sig: number): number {
+  const info = new SigInfo(sig, SI_TKILL);
+  info.pid = t.pid;
+  info.uid = t.cred.uid;
+  return sendToThread(t, tgid, tid, sig, info);
+}
+
+function sendToThread(t: Task, tgid: number, tid: number, sig: number, info: SigInfo): number {
+  const target = t.pids.tasks.get(tid);
+  if (target === undefined || (tgid > 0 && target.group.id.numberIn(t.pids) !== tgid)) {
+    return isDeadLeader(t, tgid, tid) ? 0 : -ESRCH;
+  }
+  if (sig < 0 || sig > SIGRTMAX) return -EINVAL;
+  if (!mayKill(t, target, sig)) return -EPERM;
+  if (sig === 0) return 0;
+  comeFrom(t, target.group, info);
+  return sendToTask(target, info);
+}
+
+/** The leader's id stays taken, and takes signals, until its process is reaped. */
+function isDeadLeader(t: Task, tgid: number, tid: number): boolean {
+  return (tgid <= 0 || tgid === tid) && t.pids.groups.has(tid);
+}
+
+/** rt_sigqueueinfo(2). */
+export function sysRtSigqueueinfo(t: Task, a: SyscallArgs): number {
+  const pid = a.i32(0), sig = a.i32(1);
+  const info = userInfo(t, a.u64(2), sig);
+  if (typeof info === "number") return info;
+  if (isForged(info) && pid !== t.tid) return -EPERM;
+  const group = t.pids.groups.get(pid) ?? t.pids.tasks.get(pid)?.group;
+  return group === undefined ? -ESRCH : killOne(t, group, sig, info);
+}
+
+/** rt_tgsigqueueinfo(2). */
+export function sysRtTgsigqueueinfo(t: Task, a: SyscallArgs): number {
+  const tgid = a.i32(0), tid = a.i32(1), sig = a.i32(2);
+  const info = userInfo(t, a.u64(3), sig);
+  if (typeof info === "number") return info;
+  if (tgid <= 0 || tid <= 0) return -EINVAL;
+  if (isForged(info) && tid !== t.tid) return -EPERM;
+  return sendToThread(t, tgid, tid, sig, info);
+}
+
+/** Only the kernel says that a signal comes from kill(2), tkill(2) or from itself. */
+function isForged(info: SigInfo): boolean {
+  return info.code >= 0 || info.code === SI_TKILL;
+}
+
+/** siginfo_t as the caller made it; its number is the one of the call. */
+function userInfo(t: Task, addr: number, sig: number): SigInfo | number {
+  const raw = readGivenInfo(t.mm, addr, sig);
+  if (typeof raw === "number") return raw;
+  const dv = new DataView(raw.buffer);
+  const info = new SigInfo(sig, dv.getInt32(SiginfoRt.at.code, true));
+  info.raw = raw;
+  info.errno = dv.getInt32(SiginfoRt.at.errno, true);
+  info.pid = dv.getInt32(SiginfoRt.at.pid, true);
+  info.uid = dv.getUint32(SiginfoRt.at.uid, true);
+  info.valueLo = dv.getUint32(SiginfoRt.at.value, true);
+  info.valueHi = dv.getUint32(SiginfoRt.at.value + 4, true);
+  return info;
+}
+
+/** The process that a pidfd or an open /proc/PID stands for; -EBADF for other files, -ESRCH when it was reaped. */
+function groupOf(file: OpenFile | null): ThreadGroup | number {
+  if (file instanceof PidFd) return file.group.isReaped ? -ESRCH : file.group;
+  if (!(file?.inode instanceof TaskDir) || file.inode.ref.isThread) return -EBADF;
+  const task = file.inode.ref.get();
+  return task instanceof TaskView ? task.group : -ESRCH;
+}
+
+/** pidfd_send_signal(2). */
+export function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
+  const { object } = t.progress;
+  if (object instanceof ManyKills) return killSome(t, object);
+  const sig = a.i32(1), addr = a.u64(2), flags = a.u32(3);
+  const known = PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP | PIDFD_SIGNAL_PROCESS_GROUP;
+  // One target at a time.
+  if ((flags & ~known) !== 0 || (flags & (flags - 1)) !== 0) return -EINVAL;
+  const file = t.files.get(a.i32(0));
+  const group = groupOf(file);
+  if (group === -EBADF) return -EBADF;
+  let info = userSignal(sig, t);
+  if (addr !== 0) {
+    const given = userInfo(t, addr, sig);
+    if (typeof given === "number") return given;
+    const signo = t.mm.load32(addr);
+    if (signo !== sig) return -EINVAL;
+    if (isForged(given) && group !== t.group) return -EPERM;
+    info = given;
+  }
+  if (typeof group === "number") return group;
+  // A process that one could not name cannot be signalled through a descriptor either.
+  if (!t.pids.encloses(group.pids)) return -EINVAL;
+  if (flags === PIDFD_SIGNAL_PROCESS_GROUP) {
+    // The group that it leads, if it does.
+    const led = t.pids.processGroups.get(group.id.numberIn(t.pids));
+    return led === undefined ? -ESRCH : killMembers(t, led, sig);
+  }
+  const thread = file instanceof PidFd ? file.thread : null;
+  const toThread = flags === PIDFD_SIGNAL_THREAD || (flags === 0 && thread !== null);
+  if (!toThread) return killOne(t, group, sig, info);
+  const target = thread ?? group.leader;
+  if (target === null) return group.isZombie ? 0 : -ESRCH;
+  if (info.raw === null) info.code = SI_USER;
+  return sendToThread(t, group.id.numberIn(t.pids), target.id.numberIn(t.pids), sig, info);
+}

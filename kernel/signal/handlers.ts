@@ -1,0 +1,64 @@
+/** Signal actions of a process: sigaction(2). Shared by CLONE_SIGHAND, reset by execve. */
+
+import { WaitQueue } from "../core/wait.ts";
+import { SIGRTMAX } from "./sigset.ts";
+
+export const SIG_DFL = 0, SIG_IGN = 1;
+export const SA_NOCLDSTOP = 1, SA_NOCLDWAIT = 2, SA_SIGINFO = 4, SA_RESTORER = 0x04000000;
+export const SA_ONSTACK = 0x08000000, SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000;
+export const SA_RESETHAND = 0x80000000;
+
+export class SignalAction {
+  /** SIG_DFL, SIG_IGN or an address. */
+  handler: number = SIG_DFL;
+  /** SA_* as u32. */
+  flags: number = 0;
+  restorer: number = 0;
+  maskLo: number = 0;
+  maskHi: number = 0;
+
+  copy(o: SignalAction): void {
+    this.handler = o.handler;
+    this.flags = o.flags;
+    this.restorer = o.restorer;
+    this.maskLo = o.maskLo;
+    this.maskHi = o.maskHi;
+  }
+}
+
+export class SignalHandlers {
+  /** Indexed by signal number; 0 is unused. */
+  readonly actions: SignalAction[] = [];
+  refs: number = 1;
+  /** Who watches, through signalfd(2), for signals of the tasks that have these handlers. */
+  readonly arrived: WaitQueue = new WaitQueue();
+
+  constructor(from: SignalHandlers | null) {
+    for (let i = 0; i <= SIGRTMAX; i++) {
+      const a = new SignalAction();
+      const o = from?.actions[i];
+      if (o !== undefined) a.copy(o);
+      this.actions.push(a);
+    }
+  }
+
+  of(sig: number): SignalAction {
+    return this.actions[sig]!;
+  }
+
+  hold(): this {
+    this.refs++;
+    return this;
+  }
+
+  /** execve(2), CLONE_CLEAR_SIGHAND: caught signals become default, ignored ones stay ignored. */
+  clearHandlers(): void {
+    for (const a of this.actions) {
+      if (a.handler !== SIG_IGN) a.handler = SIG_DFL;
+      a.flags = 0;
+      a.restorer = 0;
+      a.maskLo = 0;
+      a.maskHi = 0;
+    }
+  }
+}

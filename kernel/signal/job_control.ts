@@ -1,0 +1,66 @@
+/**
+ * Job control: stopping a process and telling its parent once every thread stands still (signal(7), wait(2)).
+ * Continuing is a side effect of sending SIGCONT: send.ts.
+ */
+
+import { CLD_STOPPED } from "../../ffi/abi/siginfo.ts";
+import { alert } from "../task/alert.ts";
+import { STOPPED, type Task } from "../task/task.ts";
+import type { ProcessGroup, ThreadGroup } from "../task/thread_group.ts";
+import { tellParent } from "./send.ts";
+
+/** The default action of a stop signal, on behalf of the current task. */
+export function stopGroup(task: Task, sig: number): void {
+  const group = task.group;
+  if (group.stopSignal !== 0) return;
+  group.stopSignal = sig;
+  group.stopSerial++;
+  group.isStopped = false;
+  for (const t of group.tasks) if (t !== task) alert(t);
+}
+
+/** Does the task have to stand still now? Then it is STOPPED with `result` kept for later. */
+export function stopIfAsked(task: Task, result: number): boolean {
+  const group = task.group;
+  // A traced one was told of it, and went on if its tracer wanted that (ptrace/stops.ts).
+  if (group.stopSignal === 0 || task.trace !== null) return false;
+  task.result = result;
+  task.state = STOPPED;
+  noteStopped(group);
+  return true;
+}
+
+/** A task stopped or ended: is it the last one that the stop waited for? */
+export function noteStopped(group: ThreadGroup): void {
+  if (group.stopSignal === 0 || group.isStopped || group.tasks.length === 0) return;
+  for (const t of group.tasks) {
+    const isTold = t.trace !== null && t.stopSeen === group.stopSerial;
+    if (t.state !== STOPPED && !isTold) return;
+  }
+  group.isStopped = true;
+  group.stopReported = false;
+  group.continuedReported = true;
+  // A parent that traces it heard of it already.
+  const tracer = group.leader?.trace?.group;
+  if (tracer === undefined || tracer !== group.parent) {
+    tellParent(group, CLD_STOPPED, group.stopSignal);
+  }
+}
+
+/**
+ * A process group is orphaned when no member has a parent outside of the group but inside of its session
+ * (credentials(7)). `without` is a process that is about to go and does not count.
+ */
+export function isOrphaned(pgrp: ProcessGroup, without: ThreadGroup | null): boolean {
+  for (const g of pgrp.members) {
+    if (g === without || g.isZombie || g.parent === null) continue;
+    if (g.parent.pgrp !== pgrp && g.parent.session === pgrp.session) return false;
+  }
+  return true;
+}
+
+/** Has the process group a stopped member? */
+export function hasStoppedMember(pgrp: ProcessGroup): boolean {
+  for (const g of pgrp.members) if (g.isStopped) return true;
+  return false;
+}

@@ -1,0 +1,175 @@
+/**
+ * Queued signals of a task or a process. Standard signals are held once, real-time signals queue in order
+ * (signal(7)); each carries what siginfo_t will show.
+ */
+
+import type { Account } from "../core/account.ts";
+import { QUEUED_SIGNALS } from "../core/quota.ts";
+import type { SignalSource } from "./dequeue.ts";
+import { SIGRTMAX, SigSet } from "./sigset.ts";
+
+/** What si_code says of the sender, and so which union members of siginfo_t are meant. */
+export const SI_USER = 0, SI_KERNEL = 0x80, SI_QUEUE = -1, SI_TIMER = -2, SI_MESGQ = -3;
+export const SI_ASYNCIO = -4, SI_SIGIO = -5, SI_TKILL = -6;
+
+/** Numbers of signals, with 0. */
+const NSIG = SIGRTMAX + 1;
+
+export class SigInfo {
+  signo: number;
+  code: number;
+  errno: number = 0;
+  pid: number = 0;
+  uid: number = 0;
+  /** si_status of SIGCHLD, si_overrun of timers, si_band's fd of SIGIO. */
+  status: number = 0;
+  utimeTicks: number = 0;
+  stimeTicks: number = 0;
+  /** si_addr of faults, call address of SIGSYS. */
+  addr: number = 0;
+  /** sigval as two words. */
+  valueLo: number = 0;
+  valueHi: number = 0;
+  timerId: number = 0;
+  band: number = 0;
+  fd: number = 0;
+  /** si_call's number of SIGSYS. */
+  syscall: number = 0;
+  /** Forced by the kernel at a fault: cannot be ignored or blocked. */
+  isForced: boolean = false;
+  /** Sent from outside of the sandbox: SIGKILL and SIGSTOP reach even its init. */
+  isFromOutside: boolean = false;
+  /** The 128 bytes that rt_sigqueueinfo gave; copied out as they are. */
+  raw: Uint8Array<ArrayBuffer> | null = null;
+  /** POSIX timer that sent it (its overrun count is taken at delivery). */
+  timer: SignalSource | null = null;
+
+  constructor(signo: number, code: number) {
+    this.signo = signo;
+    this.code = code;
+  }
+}
+
+/** A signal that is pending; several processes may have the same `info`. */
+class Entry {
+  readonly info: SigInfo;
+  /** The next one of the same number. */
+  next: Entry | null = null;
+  /** In the order in which they came. */
+  before: Entry | null = null;
+  after: Entry | null = null;
+
+  constructor(info: SigInfo) {
+    this.info = info;
+  }
+}
+
+/**
+ * A list for each number, and one of all: a signal is taken without a look at the others, of which
+ * there may be 20,000.
+ */
+export class PendingSignals {
+  /** What it is charged to. */
+  readonly account: Account;
+  /** Which signals are pending. */
+  readonly set: SigSet = new SigSet();
+  /** How many there are. */
+  count: number = 0;
+  private oldest: Entry | null = null;
+  private latest: Entry | null = null;
+  /** By number; made with the first signal. */
+  private heads: (Entry | null)[] = [];
+  private tails: (Entry | null)[] = [];
+
+  constructor(account: Account) {
+    this.account = account;
+  }
+
+  /** False when a standard signal is pending already (each POSIX timer has a place of its own). */
+  push(info: SigInfo): boolean {
+    const { signo } = info;
+    if (signo < 32 && info.timer === null && this.set.has(signo)) return false;
+    if (this.heads.length === 0) {
+      this.heads = new Array<Entry | null>(NSIG).fill(null);
+      this.tails = this.heads.slice();
+    }
+    const entry = new Entry(info), last = this.tails[signo]!;
+    if (last === null) this.heads[signo] = entry;
+    else last.next = entry;
+    this.tails[signo] = entry;
+    entry.before = this.latest;
+    if (this.latest === null) this.oldest = entry;
+    else this.latest.after = entry;
+    this.latest = entry;
+    this.set.add(signo);
+    this.count++;
+    QUEUED_SIGNALS.add(1, this.account);
+    return true;
+  }
+
+  /** The oldest one of `sig`, which stays. */
+  first(sig: number): SigInfo | null {
+    return this.heads[sig]?.info ?? null;
+  }
+
+  /** Take the oldest one of `sig`. */
+  take(sig: number): SigInfo | null {
+    const entry = this.heads[sig] ?? null;
+    if (entry === null) return null;
+    this.remove(entry, null);
+    return entry.info;
+  }
+
+  /** Up to `most` in the order in which they came, behind the first `from`; they stay. */
+  peek(from: number, most: number): SigInfo[] {
+    const found: SigInfo[] = [];
+    let entry = this.oldest;
+    for (let i = 0; entry !== null && i < from; i++) entry = entry.after;
+    for (; entry !== null && found.length < most; entry = entry.after) found.push(entry.info);
+    return found;
+  }
+
+  /** Drop all of `sig`. */
+  discard(sig: number): void {
+    this.dropThose(sig, () => true);
+  }
+
+  /** No task is left to take any. */
+  clear(): void {
+    QUEUED_SIGNALS.give(this.count, this.account);
+    this.count = 0;
+    this.oldest = this.latest = null;
+    this.heads = this.tails = [];
+    this.set.set(0, 0);
+  }
+
+  /** Drop what `timer` sent; null: what all of them did. */
+  discardOf(timer: SignalSource | null): void {
+    const isGone = (info: SigInfo): boolean =>
+      timer === null ? info.timer !== null : info.timer === timer;
+    for (let sig = 1; sig < this.heads.length; sig++) this.dropThose(sig, isGone);
+  }
+
+  private dropThose(sig: number, isGone: (info: SigInfo) => boolean): void {
+    let previous: Entry | null = null;
+    for (let entry = this.heads[sig] ?? null; entry !== null; entry = entry.next) {
+      if (isGone(entry.info)) this.remove(entry, previous);
+      else previous = entry;
+    }
+  }
+
+  /** `previous`: the one of the same number before it. */
+  private remove(entry: Entry, previous: Entry | null): void {
+    const { info: { signo }, next, before, after } = entry;
+    if (previous === null) this.heads[signo] = next;
+    else previous.next = next;
+    if (next === null) this.tails[signo] = previous;
+    if (before === null) this.oldest = after;
+    else before.after = after;
+    if (after === null) this.latest = before;
+    else after.before = before;
+    if (this.heads[signo] === null) this.set.remove(signo);
+    this.count--;
+    QUEUED_SIGNALS.give(1, this.account);
+  }
+}

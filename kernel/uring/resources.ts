@@ -1,0 +1,144 @@
+/**
+ * What is registered with a ring: files at places of their own (direct descriptors), and buffers. Whoever registered one
+ * with a tag is told by a completion that it is gone and that no request uses it any more.
+ *
+ * Neighbours: register_resources.ts (io_uring_register(2)), direct.ts (requests that fill and empty places).
+ */
+
+import { EBADF, EINVAL, ENFILE, ENXIO } from "../../ffi/abi/errno.ts";
+import { IORING_FILE_INDEX_ALLOC } from "../../ffi/abi/io_uring.ts";
+import type { OpenFile } from "../vfs/open_file.ts";
+
+/** A tag: its two halves, both 0 for none. */
+export class Resource {
+  /** Requests that use it. */
+  users: number = 0;
+  isGone: boolean = false;
+  readonly tagLo: number;
+  readonly tagHi: number;
+
+  constructor(tagLo: number, tagHi: number) {
+    this.tagLo = tagLo;
+    this.tagHi = tagHi;
+  }
+}
+
+/** The file is held. */
+export class FixedFile extends Resource {
+  readonly file: OpenFile;
+
+  constructor(file: OpenFile, tagLo: number, tagHi: number) {
+    super(tagLo, tagHi);
+    this.file = file;
+  }
+}
+
+export class FixedBuffer extends Resource {
+  readonly addr: number;
+  readonly len: number;
+
+  constructor(addr: number, len: number, tagLo: number, tagHi: number) {
+    super(tagLo, tagHi);
+    this.addr = addr;
+    this.len = len;
+  }
+}
+
+/** The ring that is told. */
+interface Teller {
+  postFor(lo: number, hi: number, result: number, flags: number): void;
+}
+
+function tellIfOver(ring: Teller, resource: Resource): void {
+  const { users, isGone, tagLo, tagHi } = resource;
+  if (isGone && users === 0 && (tagLo !== 0 || tagHi !== 0)) ring.postFor(tagLo, tagHi, 0, 0);
+}
+
+/** It is registered no longer. */
+export function discard(ring: Teller, resource: Resource | null): void {
+  if (resource === null) return;
+  resource.isGone = true;
+  if (resource instanceof FixedFile) resource.file.drop();
+  tellIfOver(ring, resource);
+}
+
+/** A request that used it is over. */
+export function leave(ring: Teller, resource: Resource | null): void {
+  if (resource === null) return;
+  resource.users--;
+  tellIfOver(ring, resource);
+}
+
+/** Places for files. */
+export class FileTable {
+  readonly places: (FixedFile | null)[];
+  /** Where free places are looked for, and from where on (IORING_REGISTER_FILE_ALLOC_RANGE). */
+  private start: number = 0;
+  private end: number;
+  private hint: number = 0;
+
+  constructor(places: (FixedFile | null)[]) {
+    this.places = places;
+    this.end = places.length;
+  }
+
+  setRange(start: number, end: number): void {
+    this.start = this.hint = start;
+    this.end = end;
+  }
+
+  /** Takes over the file; the place must be empty. */
+  fill(index: number, file: FixedFile): void {
+    this.places[index] = file;
+    this.hint = index + 1;
+  }
+
+  /** What was there. */
+  clear(index: number): FixedFile | null {
+    const old = this.places[index] ?? null;
+    if (old === null) return null;
+    this.places[index] = null;
+    this.hint = index;
+    return old;
+  }
+
+  /** The next free place, or -ENFILE. */
+  nextFree(): number {
+    const { places, hint, start, end } = this;
+    let at = places.indexOf(null, hint);
+    if (at >= 0 && at < end) return at;
+    at = places.indexOf(null, start);
+    return at >= 0 && at < Math.min(hint, end) ? at : -ENFILE;
+  }
+}
+
+/** A ring with places. */
+interface Places extends Teller {
+  readonly files: FileTable | null;
+}
+
+/**
+ * Puts a file at `index` - 1, instead of what is there, or with IORING_FILE_INDEX_ALLOC at a free place: 0, or that
+ * place; or -errno, and the file stays the caller's.
+ */
+export function fillPlace(ring: Places, file: OpenFile, index: number): number {
+  const { files } = ring, isAnywhere = index === IORING_FILE_INDEX_ALLOC;
+  if (files === null) return isAnywhere ? -ENFILE : -ENXIO;
+  const at = isAnywhere ? files.nextFree() : index - 1;
+  if (isAnywhere && at < 0) return at;
+  if (at < 0 || at >= files.places.length) return -EINVAL;
+  discard(ring, files.clear(at));
+  files.fill(at, new FixedFile(file, 0, 0));
+  return isAnywhere ? at : 0;
+}
+
+/** Empties a place: 0 or -errno. */
+export function emptyPlace(ring: Places, at: number): number {
+  const { files } = ring;
+  if (files === null) return -ENXIO;
+  if (at >= files.places.length) return -EINVAL;
+  const old = files.clear(at);
+  if (old === null) return -EBADF;
+  discard(ring, old);
+  return 0;
+}

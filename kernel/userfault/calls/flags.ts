@@ -1,0 +1,53 @@
+/** Requests of userfaultfd(2): what works, shown by which guest test. See syscalls/flags/flag_set.ts. */
+
+import { by, fails, type FlagSet, flagSet, inPart } from "../../syscalls/flags/flag_set.ts";
+
+export const USERFAULTFD_FLAGS: readonly FlagSet[] = [
+  flagSet("ioctl (userfaultfd)", "request", [
+    by("userfaults.nothing_works_before_the_handshake", "UFFDIO_API"),
+    by("userfaults.ranges_that_cannot_be_registered", "UFFDIO_REGISTER"),
+    by("userfaults.copies_fill_what_is_missing", "UFFDIO_COPY"),
+    by("userfaults.writes_to_protected_pages", "UFFDIO_WRITEPROTECT"),
+    by("userfaults.pages_of_the_file_shown_one_by_one", "UFFDIO_CONTINUE"),
+    by("userfault_events.pages_move", "UFFDIO_MOVE"),
+    by("userfault_events.poisoned_pages", "UFFDIO_POISON"),
+  ]),
+  flagSet("ioctl (pagemap)", "request", [
+    by("pagemap_scan.pages_that_are_there", "PAGEMAP_SCAN"),
+  ]),
+  flagSet("ioctl (PAGEMAP_SCAN)", "flags", [
+    by("pagemap_scan.what_was_written_since", "PM_SCAN_WP_MATCHING PM_SCAN_CHECK_WPASYNC"),
+  ]),
+  flagSet("ioctl (PAGEMAP_SCAN)", "categories", [
+    by("pagemap_scan.pages_that_are_there", "PAGE_IS_PRESENT"),
+    by("pagemap_scan.pages_of_files", "PAGE_IS_FILE"),
+    by(
+      "pagemap_scan.what_was_written_since",
+      "PAGE_IS_WPALLOWED PAGE_IS_WRITTEN PAGE_IS_SWAPPED",
+    ),
+    inPart("PAGE_IS_PFNZERO PAGE_IS_HUGE PAGE_IS_SOFT_DIRTY", "no page is that"),
+  ]),
+  flagSet("ioctl (UFFDIO_API)", "features", [
+    by("userfault_events.a_child_has_a_handler_of_its_own", "UFFD_FEATURE_EVENT_FORK"),
+    by("userfault_events.moved_memory_keeps_its_handler", "UFFD_FEATURE_EVENT_REMAP"),
+    by("userfault_events.memory_goes_freed", "UFFD_FEATURE_EVENT_REMOVE"),
+    by("userfault_events.memory_goes_unmapped", "UFFD_FEATURE_EVENT_UNMAP"),
+    by("userfaults.faults_as_signals", "UFFD_FEATURE_SIGBUS"),
+    by(
+      "userfaults.exact_addresses_and_threads_are_told_when_asked_for",
+      "UFFD_FEATURE_THREAD_ID UFFD_FEATURE_EXACT_ADDRESS",
+    ),
+    by("userfaults.writes_to_protected_pages", "UFFD_FEATURE_PAGEFAULT_FLAG_WP"),
+    by("userfaults.shared_memory_has_missing_pages", "UFFD_FEATURE_MISSING_SHMEM"),
+    by("userfaults.pages_of_the_file_shown_one_by_one", "UFFD_FEATURE_MINOR_SHMEM"),
+    by("userfault_protect.writes_to_shared_memory_memfd", "UFFD_FEATURE_WP_HUGETLBFS_SHMEM"),
+    by("userfault_protect.pages_that_are_not_there", "UFFD_FEATURE_WP_UNPOPULATED"),
+    by("userfault_protect.protection_that_ends_by_itself", "UFFD_FEATURE_WP_ASYNC"),
+    by("userfault_events.poisoned_pages", "UFFD_FEATURE_POISON"),
+    by("userfault_events.pages_move", "UFFD_FEATURE_MOVE"),
+    fails(
+      "EINVAL",
+      "UFFD_FEATURE_MISSING_HUGETLBFS UFFD_FEATURE_MINOR_HUGETLBFS",
+    ),
+  ]),
+];

@@ -1,0 +1,121 @@
+import { assert, assertEquals } from "@std/assert";
+import { EBUSY, EEXIST, EINVAL, ENOENT } from "../../ffi/abi/errno.ts";
+import * as M from "../../ffi/abi/mman.ts";
+import { ACCESS_READ, ACCESS_WRITE, PROT_READ, PROT_WRITE } from "../../platform/platform.ts";
+import { Waiter } from "../core/wait.ts";
+import { GuestSimulator } from "../testing/fake_platform.ts";
+import { MemoryLab } from "../testing/memory_lab.ts";
+import { FAULT_AWAITED } from "../mm/fault.ts";
+import { MemoryManager } from "../mm/memory_manager.ts";
+import { Userfault } from "./userfault.ts";
+import {
+  handledArea,
+  placePage,
+  registerAreas,
+  releaseHandler,
+  unregisterAreas,
+  watchPages,
+} from "./userfault_pages.ts";
+import { VM_UFFD_MISSING, VM_UFFD_WP } from "../mm/vma.ts";
+
+const PAGE = 4096, RW = PROT_READ | PROT_WRITE, ANON = M.MAP_PRIVATE | M.MAP_ANONYMOUS;
+const bytes = new Uint8Array(PAGE).fill(7);
+
+class Sleeper extends Waiter {
+  wakeUps: number = 0;
+  override onWake(): void {
+    this.wakeUps++;
+    this.unlink();
+  }
+}
+
+function area(pages: number, bits: number) {
+  const lab = new MemoryLab(), mm = lab.newManager(), guest = new GuestSimulator(mm);
+  const at = mm.mmap(0, pages * PAGE, RW, ANON, null, 0), handler = new Userfault(mm, 0);
+  return {
+    lab,
+    mm,
+    guest,
+    at,
+    handler,
+    register: () => registerAreas(handler, at, at + pages * PAGE, bits),
+  };
+}
+
+Deno.test("what was touched stays, the rest is asked for once and put by the handler", () => {
+  const { lab, mm, guest, at, handler, register } = area(8, VM_UFFD_MISSING);
+  guest.write(at + PAGE, 1);
+  assertEquals(register(), 0);
+  assertEquals(guest.read(at + PAGE), 1);
+  assertEquals(mm.handleFault(at + 5 * PAGE, ACCESS_READ), FAULT_AWAITED);
+  const fault = handler.add(lab.ctx.awaited, 9), sleeper = new Sleeper();
+  assertEquals(handler.hasPending, false);
+  fault.queue.add(sleeper, 0);
+  assertEquals(handler.counts, { pending: 1, total: 1 });
+  assertEquals(handler.take(), fault);
+  assertEquals(handler.take(), null);
+  const vma = handledArea(mm, at, 8 * PAGE);
+  assert(vma !== null);
+  assertEquals(placePage(mm, vma, at / PAGE + 5, bytes, false), 0);
+  assertEquals(placePage(mm, vma, at / PAGE + 5, bytes, false), -EEXIST);
+  assertEquals(placePage(mm, vma, at / PAGE + 1, bytes, false), -EEXIST);
+  handler.wake(at, at + 5 * PAGE);
+  assertEquals(sleeper.wakeUps, 0);
+  handler.wake(at + 5 * PAGE, at + 6 * PAGE);
+  assertEquals(sleeper.wakeUps, 1);
+  assertEquals(handler.counts, { pending: 0, total: 0 });
+  assertEquals(guest.read(at + 5 * PAGE), 7);
+  mm.destroy();
+  assertEquals(lab.ctx.frames.usedBytes, PAGE);
+  lab.close();
+});
+
+Deno.test("calls meet the same faults, and note whom to ask", () => {
+  const { lab, mm, at, handler, register } = area(2, VM_UFFD_MISSING);
+  register();
+  assertEquals(mm.load8(at), -1);
+  assertEquals(lab.ctx.awaited.handler, handler);
+  assertEquals(lab.ctx.awaited.page, at / PAGE);
+  lab.ctx.awaited.handler = null;
+  unregisterAreas(mm, at, at + 2 * PAGE);
+  assertEquals(mm.load8(at), 0);
+  assertEquals(lab.ctx.awaited.handler, null);
+  lab.close();
+});
+
+Deno.test("watched pages tell of writes until they are let go; a child's are its own", () => {
+  const { lab, mm, guest, at, handler, register } = area(4, VM_UFFD_WP);
+  for (let i = 0; i < 3; i++) guest.write(at + i * PAGE, i + 1);
+  register();
+  assertEquals(watchPages(mm, at, at + 4 * PAGE, true), 0);
+  assertEquals(guest.read(at + PAGE), 2);
+  assertEquals(mm.handleFault(at + PAGE, ACCESS_WRITE), FAULT_AWAITED);
+  assertEquals(lab.ctx.awaited.flags, 3);
+  assertEquals(guest.write(at + 3 * PAGE, 4), 0);
+  const child = mm.fork();
+  assert(child instanceof MemoryManager);
+  assertEquals(child.vmas.find(at)?.userfault, null);
+  assertEquals(new GuestSimulator(child).write(at + PAGE, 50), 0);
+  assertEquals(watchPages(mm, at + PAGE, at + 2 * PAGE, false), 0);
+  assertEquals(guest.write(at + PAGE, 60), 0);
+  assertEquals(child.load8(at + PAGE), 50);
+  assertEquals(mm.handleFault(at, ACCESS_WRITE), FAULT_AWAITED);
+  releaseHandler(handler);
+  assertEquals(guest.write(at, 61), 0);
+  assertEquals(watchPages(mm, at, at + PAGE, true), -ENOENT);
+  lab.close();
+});
+
+Deno.test("one handler an area; neighbours merge only with the same one", () => {
+  const { lab, mm, at, handler, register } = area(4, VM_UFFD_MISSING);
+  const other = new Userfault(mm, 0);
+  assertEquals(registerAreas(other, at, at + PAGE, VM_UFFD_MISSING), 0);
+  assertEquals(register(), -EBUSY);
+  assertEquals(registerAreas(handler, at + PAGE, at + 4 * PAGE, VM_UFFD_MISSING), 0);
+  assertEquals(mm.vmas.length, 2);
+  assertEquals(handledArea(mm, at, 2 * PAGE), null);
+  assertEquals(unregisterAreas(mm, at, at + 4 * PAGE), 0);
+  assertEquals(mm.vmas.length, 1);
+  assertEquals(unregisterAreas(mm, at + 8 * PAGE, at + 9 * PAGE), -EINVAL);
+  lab.close();
+});

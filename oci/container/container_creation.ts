@@ -1,0 +1,138 @@
+/** A container while it is made: what create.ts and join.ts both need. */
+
+import { isolateProcessor } from "../launch/processor_isolation.ts";
+import { check, SyscallError } from "../../ffi/sys/errors.ts";
+import type { SpawnScript } from "../../ffi/sys/spawn.ts";
+import type { ContainerCgroup } from "../cgroup/container_cgroup.ts";
+import type { Globals } from "../globals.ts";
+import type { SandboxSettings } from "../launch/foreground_run.ts";
+import { checkOomScoreAdj, oomScoreAdj, ownOomScoreAdj } from "../launch/oom_score.ts";
+import { allowedCpus, allowedMemory } from "../launch/host_limits.ts";
+import { openNamespace, type Proxy } from "../launch/proxy.ts";
+import { errnoText } from "../rootfs/failure.ts";
+import { UserError } from "../user_error.ts";
+import type { BootSpec, NetworkMode } from "../sandbox/boot_spec.ts";
+import type { ContainerRecord } from "../state/record.ts";
+import type { ContainerDir, StateStore } from "../state/store.ts";
+import { sizeOfLog } from "./annotated_log.ts";
+import type { Bundle } from "./bundle.ts";
+import { hasOwnUsers } from "./host_namespaces.ts";
+import type { PidChoice } from "./pid_file.ts";
+import type { Streams } from "./streams.ts";
+import { timeOffsetsOf } from "./time_namespaces.ts";
+
+export interface CreateOptions {
+  readonly id: string;
+  readonly bundle: Bundle;
+  readonly store: StateStore;
+  readonly globals: Globals;
+  readonly settings: SandboxSettings;
+  /** The guest's standard streams; they are closed here. */
+  readonly streams: Streams;
+  readonly pidChoice: PidChoice;
+}
+
+/** A container that a part of this module works on. */
+export interface Making extends CreateOptions {
+  /** As it was written first. */
+  readonly record: ContainerRecord;
+  readonly dir: ContainerDir;
+  readonly proxy: Proxy;
+  /** The sandbox's end of the socket to the proxy. */
+  readonly waiter: number;
+  readonly cgroup: ContainerCgroup;
+  /** Its network namespace has the settings of config.json already. */
+  readonly hasSettings: boolean;
+  /** Messages of its processes. */
+  readonly log: number;
+}
+
+/** What the processes of a container are. */
+export type Made = Pick<ContainerRecord, "sandboxId" | "sentry" | "gofer">;
+
+/** What the kernel is told about this container. */
+export function bootSpec({ id, bundle, settings, streams, proxy }: Making): Omit<BootSpec, "fds"> {
+  const { config } = bundle;
+  return {
+    id,
+    platform: settings.platform,
+    hostname: config.hostname ?? proxy.hostname,
+    domainname: config.domainname,
+    process: {
+      ...config.process,
+      oomScoreAdj: config.process.oomScoreAdj ?? ownOomScoreAdj(),
+      terminal: streams.isTerminal,
+      consoleSize: streams.isTerminal ? config.consoleSize ?? streams.size : null,
+    },
+    root: bundle.files.root,
+    mounts: bundle.files.mounts,
+    maskedPaths: bundle.files.maskedPaths,
+    readonlyPaths: bundle.files.readonlyPaths,
+    files: bundle.files.files,
+    timeOffsets: timeOffsetsOf(config.linux),
+    network: networkOf(bundle, settings),
+    waitsForStart: true,
+    strace: settings.strace,
+    debugLogBytes: sizeOfLog(settings.debugLog),
+    requireSandbox: settings.requireSandbox,
+    panicOnBug: settings.panicOnBug,
+    memoryBytes: Math.min(allowedMemory(), config.memoryLimit ?? Infinity),
+    cpus: Math.min(allowedCpus(), Math.max(1, Math.ceil(config.cpuLimit ?? Infinity))),
+  };
+}
+
+/** Whether the kernel of the container can be put into the container's network namespace, if it has one. */
+export function mayEnterNetwork({ bundle, settings }: Making): boolean {
+  return hasNetwork(bundle) && networkOf(bundle, settings) !== "none";
+}
+
+function hasNetwork(bundle: Bundle): boolean {
+  return bundle.config.linux.namespaces.some(({ type }) => type === "network");
+}
+
+/**
+ * Without privilege the kernel of a sandbox cannot be in a network namespace that belongs to the container's users: what
+ * such a one has, which is nothing but `lo`, the kernel has by itself.
+ */
+export function networkOf(bundle: Bundle, settings: SandboxSettings): NetworkMode {
+  return Deno.uid() !== 0 && hasNetwork(bundle) ? "none" : settings.network;
+}
+
+/** The user namespace that a container's file server has to be in: a descriptor, or -1. @throws SyscallError */
+export function openUsers({ bundle, proxy }: Making): number {
+  const isOwn = hasOwnUsers(bundle.config.linux.namespaces);
+  return isOwn ? openNamespace(`/proc/${proxy.pid}/ns/user`) : -1;
+}
+
+/**
+ * Steps of every process of a container: its control groups, what the host's OOM killer thinks of
+ * it, the processor.
+ */
+export function hostSteps(
+  { cgroup, bundle, settings }: Pick<Making, "cgroup" | "bundle" | "settings">,
+): (script: SpawnScript) => void {
+  const { oomScoreAdj: value } = bundle.config.process;
+  return (script) => {
+    cgroup.join(script);
+    isolateProcessor(script, settings.processor);
+    if (value !== null) oomScoreAdj(script, value, cgroup.record.isRootless);
+  };
+}
+
+/** @param value null: it stays as it is @throws UserError where the host does not let a process have it */
+export function checkOomScore(value: number | null): void {
+  try {
+    if (value !== null) checkOomScoreAdj(value);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    const message = `config.json: process.oomScoreAdj is ${value}: ${errnoText(error.errno)}`;
+    throw new UserError(message, undefined, error);
+  }
+}
+
+/** @throws SyscallError */
+export function check2(pair: [number, number] | number, what: string): [number, number] {
+  if (typeof pair !== "number") return pair;
+  check(pair, what);
+  throw new Error(`${what} gave no pair`);
+}
