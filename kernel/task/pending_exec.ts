@@ -15,12 +15,18 @@ export class PendingExec {
   }
 }
 
-/** The task ends before it came to run the program. */
+/**
+ * The task ends before it came to run the program. A fault in one part of this leaves the other
+ * parts undone in no case: nothing else refers to the program.
+ */
 export function discardPendingExec(task: Task): void {
   const pending = task.progress.object;
   if (!(pending instanceof PendingExec)) return;
-  endExec(task);
-  discardProgram(pending.program);
+  try {
+    discardProgram(pending.program);
+  } finally {
+    endExec(task);
+  }
 }
 
 /** The task runs the program, or is going to end: calls that waited for that go on. */

@@ -232,9 +232,12 @@ function loadInto(
 
 /** It is not going to run after all. */
 export function discardProgram(program: Program): void {
-  program.ctx.release();
-  program.exe.drop();
-  program.mm.put();
+  try {
+    program.ctx.release();
+    program.exe.drop();
+  } finally {
+    program.mm.put();
+  }
 }
 
 function setInitialRegs(ctx: Context, loaded: LoadedProgram): void {
