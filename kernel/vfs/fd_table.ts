@@ -83,8 +83,10 @@ export class FdTable {
     const file = this.getAny(fd);
     if (file === null) return -EBADF;
     if (from < 0 || from >= limit) return from === 0 ? -EMFILE : -EINVAL;
+    // Held first: a fault in between must not leave a file with fewer references than users.
+    file.hold();
     const to = this.install(file, cloexec, limit, from);
-    if (to >= 0) file.hold();
+    if (to < 0) file.drop();
     return to;
   }
 

@@ -51,8 +51,8 @@ export function sysPidfdGetfd(t: Task, a: SyscallArgs): number {
   if (!mayAccessByReal(t, target)) return -EPERM;
   const file = target.files.getAny(a.i32(1));
   if (file === null) return -EBADF;
-  const fd = t.files.install(file, true, t.group.limits.get(RLIMIT_NOFILE));
-  if (fd >= 0) file.hold();
+  const fd = t.files.install(file.hold(), true, t.group.limits.get(RLIMIT_NOFILE));
+  if (fd < 0) file.drop();
   return fd;
 }
 
