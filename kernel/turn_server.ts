@@ -3,8 +3,8 @@
  * account while several compete (fair_turns.ts). Charges what a batch cost to the task that it was
  * for, and makes the next batch small when this one was slow.
  *
- * Neighbours: loop.ts (when a batch is served), syscalls/dispatch.ts (what a call does). The design,
- * and the attacks on it: docs/internals/turns.md.
+ * Neighbours: loop.ts (when a batch is served), syscalls/dispatch.ts (what a call does). The
+ * design, and the attacks on it: docs/internals/turns.md.
  */
 
 import {

@@ -1,6 +1,7 @@
 /**
- * `deno task coverage`: which lines of kernel/ its unit tests run, by folder, and the files of which they run less than
- * half. The numbers find what is untested; no number is a goal. Tests that start sandboxes do not count here.
+ * `deno task coverage`: which lines of kernel/ its unit tests run, by folder, and the files of
+ * which they run less than half. The numbers find what is untested; no number is a goal. Tests that
+ * start sandboxes do not count here.
  */
 
 import { dirname } from "@std/path";

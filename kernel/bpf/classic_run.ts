@@ -1,6 +1,6 @@
 /**
- * Runs programs of classic BPF that were found to be good (classic_program.ts). What a program looks at, a system call or a
- * packet, is a BpfData.
+ * Runs programs of classic BPF that were found to be good (classic_program.ts). What a program
+ * looks at, a system call or a packet, is a BpfData.
  */
 
 import * as B from "./classic_program.ts";
@@ -10,7 +10,9 @@ export const OUTSIDE = -1;
 
 export interface BpfData {
   readonly length: number;
-  /** What the loads OP_LD_*ABS, OP_LD_*IND and OP_LDX_MSH give, as an unsigned number; or OUTSIDE. */
+  /**
+   * What the loads OP_LD_*ABS, OP_LD_*IND and OP_LDX_MSH give, as an unsigned number; or OUTSIDE.
+   */
   load(op: number, offset: number, x: number): number;
   /** OP_LD_ANC: what is known besides the bytes (SKF_AD_*). */
   ancillary(what: number, a: number, x: number): number;

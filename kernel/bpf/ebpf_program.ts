@@ -1,6 +1,7 @@
 /**
- * Programs of eBPF (bpf(2)) as they were found to be good: their instructions, one array a field. Found so by ebpf_verify.ts,
- * run by ebpf_run.ts. What it is not: classic BPF (bpf/classic_program.ts).
+ * Programs of eBPF (bpf(2)) as they were found to be good: their instructions, one array a field.
+ * Found so by ebpf_verify.ts, run by ebpf_run.ts. What it is not: classic BPF
+ * (bpf/classic_program.ts).
  */
 
 import { Quota } from "../core/quota.ts";
@@ -19,7 +20,10 @@ export const MODE_MASK = 0xe0, MODE_MEM = 0x60;
 export const SIZE_MASK = 0x18, SIZE_W = 0, SIZE_H = 8, SIZE_B = 0x10;
 
 export const INSTRUCTION_BYTES = 8;
-/** LIMIT: instructions of one program, and of all that are loaded: each may be run at each opening of a device. */
+/**
+ * LIMIT: instructions of one program, and of all that are loaded: each may be run at each opening
+ * of a device.
+ */
 export const MAX_INSTRUCTIONS = 4096;
 export const EBPF_INSTRUCTIONS: Quota = new Quota(39, 1 << 16, 50);
 

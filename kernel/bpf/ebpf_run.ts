@@ -1,4 +1,7 @@
-/** Runs programs of eBPF that were found to be good (ebpf_verify.ts): a few at each opening of a device, so not in a hurry. */
+/**
+ * Runs programs of eBPF that were found to be good (ebpf_verify.ts): a few at each opening of a
+ * device, so not in a hurry.
+ */
 
 import * as P from "./ebpf_program.ts";
 

@@ -1,9 +1,9 @@
 /**
- * Hierarchies of control groups, and all of them that a container has: the one of version 2, which is always there, and
- * those of version 1 that were mounted. No container sees another's.
+ * Hierarchies of control groups, and all of them that a container has: the one of version 2, which
+ * is always there, and those of version 1 that were mounted. No container sees another's.
  *
- * Its root is what the container is in: limits on it come from outside (cgroup/fs/limits.ts). Without a container it
- * is the root of a machine.
+ * Its root is what the container is in: limits on it come from outside (cgroup/fs/limits.ts).
+ * Without a container it is the root of a machine.
  */
 
 import { ENOMEM } from "../../ffi/abi/errno.ts";
@@ -53,7 +53,10 @@ export class Cgroups {
   limits: CgroupLimits = noLimits();
   /** Groups whose tasks stand still: frozen, or without processor time left. */
   stillGroups: number = 0;
-  /** Its root is that of a machine: nobody limits it from outside, and it has the files that Linux's root has. */
+  /**
+   * Its root is that of a machine: nobody limits it from outside, and it has the files that Linux's
+   * root has.
+   */
   isMachine: boolean = false;
   private lastId: number = 0;
 

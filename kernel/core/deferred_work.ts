@@ -1,8 +1,9 @@
 /**
  * Work that no call waits for and that has no bound of its own: what is left behind when the last
- * user of a structure of the guest's goes (the files of a tmpfs, the mounts of a namespace, watches,
- * descriptors in messages). A job does a first slice at once, so that what is small is gone before
- * the call is over; the loop runs the rest, a slice at a time (docs/internals/turns.md).
+ * user of a structure of the guest's goes (the files of a tmpfs, the mounts of a namespace,
+ * watches, descriptors in messages). A job does a first slice at once, so that what is small is
+ * gone before the call is over; the loop runs the rest, a slice at a time
+ * (docs/internals/turns.md).
  *
  * Objects stay charged to their accounts until they are freed, so their quotas bound the jobs too.
  */
@@ -23,7 +24,7 @@ export const SLICE_UNITS = 512;
 /** What a job takes besides. */
 const JOB_UNITS = 4;
 
-/** The kernel, as far as it says who pays. */
+/** The kernel, as far as it names the account that pays. */
 export interface CallServer {
   readonly current: { readonly billed: { readonly account: object | null } } | null;
 }
@@ -49,8 +50,8 @@ export class DeferredWork {
   }
 
   /**
-   * Begins a job, and those that it begins: one slice in all is done when this returns. They are not
-   * nested, as guests make chains of them as long as they like.
+   * Begins a job, and those that it begins: one slice in all is done when this returns. They are
+   * not nested, as guests make chains of them as long as they like.
    */
   begin(job: Job): void {
     const next = { job, account: ACCOUNTING.current, payer: this.payer };

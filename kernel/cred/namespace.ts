@@ -33,7 +33,7 @@ export abstract class Namespace {
   readonly owner: UserNamespace | null;
   /** One of those that the kernel starts with: their numbers are known. */
   readonly isInitial: boolean;
-  /** The name of its file; null until somebody asks for it (proc/fs/ns_fs.ts). */
+  /** The name of its file; null until it is first asked for (proc/fs/ns_fs.ts). */
   file: object | null = null;
   /** Tasks, open files and other namespaces that need it. */
   refs: number = 0;

@@ -1,6 +1,7 @@
 /**
- * The descriptor of fanotify_init(2): a group of marks, the events that wait to be read, and the tasks that wait for an
- * answer. Marks: marks_of_group.ts; bytes of events: event.ts; the calls: fanotify/calls/fanotify.ts.
+ * The descriptor of fanotify_init(2): a group of marks, the events that wait to be read, and the
+ * tasks that wait for an answer. Marks: marks_of_group.ts; bytes of events: event.ts; the calls:
+ * fanotify/calls/fanotify.ts.
  */
 
 import { EAGAIN, EFAULT, EINVAL, ENOENT } from "../../ffi/abi/errno.ts";
@@ -46,7 +47,10 @@ import { eventBytes, FanEvent, fillEvent, recordsOf } from "./event.ts";
 import { GroupMarks } from "./marks_of_group.ts";
 import { type Asker, PermissionQuestion } from "./question.ts";
 
-/** LIMIT: /proc/sys/fs/fanotify/max_queued_events; with FAN_UNLIMITED_QUEUE what is left of FANOTIFY_EVENTS. */
+/**
+ * LIMIT: /proc/sys/fs/fanotify/max_queued_events; with FAN_UNLIMITED_QUEUE what is left of
+ * FANOTIFY_EVENTS.
+ */
 const MAX_EVENTS = 16384;
 /** FAN_REPORT_*: events tell of handles, not of descriptors. */
 export const FID_BITS: number = FAN_REPORT_FID | FAN_REPORT_DIR_FID | FAN_REPORT_NAME |
@@ -68,8 +72,8 @@ export class FanotifyFile extends AnonFile implements Asker {
   private readonly byKey: Map<string, FanEvent> = new Map();
   private isOverflown: boolean = false;
   /**
-   * Told, and not answered yet, whoever asked may have died: in order, as a descriptor may be closed and its number come
-   * again. They count as events.
+   * Told, and not answered yet, whoever asked may have died: in order, as a descriptor may be
+   * closed and its number come again. They count as events.
    */
   private asked: PermissionQuestion[] = [];
   private readonly queue: WaitQueue = new WaitQueue();
@@ -187,7 +191,9 @@ export class FanotifyFile extends AnonFile implements Asker {
     if (event !== undefined) this.leave(event);
   }
 
-  /** Whole events only: -EINVAL when the first does not fit. The reader gets a descriptor with each. */
+  /**
+   * Whole events only: -EINVAL when the first does not fit. The reader gets a descriptor with each.
+   */
   override read(io: IoCursor, _offset: number): number {
     const reader = this.kernel.current;
     if (this.events.length === 0 || reader === null) return -EAGAIN;

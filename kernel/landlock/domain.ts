@@ -1,6 +1,7 @@
 /**
- * Domains of landlock(7): what tasks gave up for good. A domain is one ruleset that was enforced, with the domains around
- * it; it never changes. What stands in rules is looked at by landlock/file_access.ts (files) and landlock/calls/net_access.ts (ports).
+ * Domains of landlock(7): what tasks gave up for good. A domain is one ruleset that was enforced,
+ * with the domains around it; it never changes. What stands in rules is looked at by
+ * landlock/file_access.ts (files) and landlock/calls/net_access.ts (ports).
  */
 
 import { type Account, ACCOUNTING } from "../core/account.ts";
@@ -108,14 +109,19 @@ export class Domain {
   }
 }
 
-/** May somebody in `outer` look into whoever is in `inner` (ptrace(2))? Only when the latter can do no more. */
+/**
+ * May somebody in `outer` look into whoever is in `inner` (ptrace(2))? Only when the latter can do
+ * no more.
+ */
 export function isWithin(inner: Domain | null, outer: Domain | null): boolean {
   if (outer === null) return true;
   for (let at = inner; at !== null; at = at.parent) if (at === outer) return true;
   return false;
 }
 
-/** Does a LANDLOCK_SCOPE_* keep a task in `client` from reaching one in `server` (domain_is_scoped)? */
+/**
+ * Does a LANDLOCK_SCOPE_* keep a task in `client` from reaching one in `server` (domain_is_scoped)?
+ */
 export function isScoped(client: Domain | null, server: Domain | null, scope: number): boolean {
   if (client === null || (client.all.scoped & scope) === 0) return false;
   const level = server === null ? -1 : server.level;

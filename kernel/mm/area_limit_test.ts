@@ -1,4 +1,4 @@
-/** The bound of a memory's areas, and whom they are charged to. */
+/** The bound of a memory's areas, and the account that they are charged to. */
 
 import { assert, assertEquals } from "@std/assert";
 import { EAGAIN, ENOMEM } from "../../ffi/abi/errno.ts";

@@ -1,4 +1,7 @@
-/** What a look for a page finds out about the area's handler (userfault/userfault.ts): whether it has to be asked. */
+/**
+ * What a look for a page finds out about the area's handler (userfault/userfault.ts): whether it
+ * has to be asked.
+ */
 
 import { EFAULT } from "../../ffi/abi/errno.ts";
 import { UFFD_PAGEFAULT_FLAG_MINOR, UFFD_PAGEFAULT_FLAG_WRITE } from "../../ffi/abi/userfaultfd.ts";
@@ -10,7 +13,10 @@ import { VM_UFFD_MINOR, VM_UFFD_MISSING, type Vma } from "./vma.ts";
 /** What a look for a page gives when its handler has to be asked. */
 export const AWAITED = 2;
 
-/** A page that is not there, in an area with a handler: AWAITED, 0 when it is made as usual, -EFAULT behind the end. */
+/**
+ * A page that is not there, in an area with a handler: AWAITED, 0 when it is made as usual, -EFAULT
+ * behind the end.
+ */
 export function askForMissing(
   mm: MemoryManager,
   vma: Vma,

@@ -4,8 +4,8 @@
  * that none reads in the thunks where another's code lies.
  *
  * All of it is charged to the user while any process may go through it. Without room a site stays
- * as it is, which costs a signal a call. Neighbours: layouts.ts (which program gets which), patch.ts,
- * patch_cache.ts.
+ * as it is, which costs a signal a call. Neighbours: layouts.ts (which program gets which),
+ * patch.ts, patch_cache.ts.
  */
 
 import type { Platform, Thunks } from "../../platform/platform.ts";

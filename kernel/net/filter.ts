@@ -1,7 +1,7 @@
 /**
- * Filters of sockets (socket(7), SO_ATTACH_FILTER): a program of classic BPF looks at each packet that arrives and says
- * how many of its bytes are kept. Which programs are good is in bpf/classic_program.ts; how they are attached, in
- * filter_options.ts.
+ * Filters of sockets (socket(7), SO_ATTACH_FILTER): a program of classic BPF looks at each packet
+ * that arrives and says how many of its bytes are kept. Which programs are good is in
+ * bpf/classic_program.ts; how they are attached, in filter_options.ts.
  *
  * DIFFERS: fields that nothing here sets read as zero: hash, queue, VLAN tag, processor.
  */

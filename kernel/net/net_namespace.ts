@@ -1,7 +1,7 @@
 /**
- * What the sockets of a network namespace share: the registries of names and ports, settings, links, and the transport
- * that carries internet packets. Families register themselves here (families.ts); what all namespaces share is in
- * net_shared.ts.
+ * What the sockets of a network namespace share: the registries of names and ports, settings,
+ * links, and the transport that carries internet packets. Families register themselves here
+ * (families.ts); what all namespaces share is in net_shared.ts.
  */
 
 import { EAFNOSUPPORT, EINVAL } from "../../ffi/abi/errno.ts";
@@ -125,7 +125,9 @@ export class NetNamespace extends Namespace {
     this.offered.push(transport);
   }
 
-  /** Chosen when it is first asked for, which is when the first guest runs; it stays the same then. */
+  /**
+   * Chosen when it is first asked for, which is when the first guest runs; it stays the same then.
+   */
   get transport(): Transport {
     this.chosen ??= this.offered.findLast((t) => t.isWanted !== false) ?? null;
     if (this.chosen === null) throw new KernelBug("a network namespace without a transport");

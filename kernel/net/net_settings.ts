@@ -1,4 +1,6 @@
-/** /proc/sys/net of one network namespace: NetSettings of proc/fs. A view, made for one question. */
+/**
+ * /proc/sys/net of one network namespace: NetSettings of proc/fs. A view, made for one question.
+ */
 
 import { CAP_NET_ADMIN } from "../../ffi/abi/capability.ts";
 import type { Credentials } from "../cred/credentials.ts";

@@ -5,7 +5,9 @@
 
 import type { Socket } from "./socket.ts";
 
-/** Closed sockets leave empty places, which go once they are more than these and than the others. */
+/**
+ * Closed sockets leave empty places, which go once they are more than these and than the others.
+ */
 const EMPTY_PLACES = 64;
 
 export class SocketIndex {

@@ -1,4 +1,6 @@
-/** Tables of /proc/net that are made of the sockets of a namespace, some sockets a turn of the loop. */
+/**
+ * Tables of /proc/net that are made of the sockets of a namespace, some sockets a turn of the loop.
+ */
 
 import { type TextSteps, wholeText } from "../fs/generated/stepped_text.ts";
 import type { NetTable } from "./fs/net_tables.ts";

@@ -1,6 +1,6 @@
 /**
- * A thread, or a process, as /proc shows it (ProcTask of proc/fs). Made for one question and forgotten: it holds the
- * task. A process whose leader ended is shown as a zombie, as on Linux.
+ * A thread, or a process, as /proc shows it (ProcTask of proc/fs). Made for one question and
+ * forgotten: it holds the task. A process whose leader ended is shown as a zombie, as on Linux.
  */
 
 import { type Credentials, rootCredentials } from "../cred/credentials.ts";

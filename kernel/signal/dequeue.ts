@@ -42,7 +42,7 @@ function dequeue(task: Task, lo: number, hi: number): SigInfo | null {
 }
 
 /**
- * A processor's signal goes first, even before another one that somebody sent. It is the oldest of
+ * A processor's signal goes first, even before one that was sent. It is the oldest of
  * its number: while one is pending, none is forced.
  */
 function takeForced(from: PendingSignals, lo: number): SigInfo | null {

@@ -1,6 +1,6 @@
 /**
- * Queued signals of a task or a process. Standard signals are held once, real-time signals queue in order
- * (signal(7)); each carries what siginfo_t will show.
+ * Queued signals of a task or a process. Standard signals are held once, real-time signals queue in
+ * order (signal(7)); each carries what siginfo_t will show.
  */
 
 import type { Account } from "../core/account.ts";

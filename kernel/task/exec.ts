@@ -1,8 +1,10 @@
 /**
- * execve(2): a task goes on in another program. Everything that can fail is done first, in several turns of the loop if
- * the arguments are long; then the other threads end, and from there on nothing fails.
+ * execve(2): a task goes on in another program. Everything that can fail is done first, in several
+ * turns of the loop if the arguments are long; then the other threads end, and from there on
+ * nothing fails.
  *
- * DIFFERS: a program whose file turns out broken leaves the caller alive with an error, where Linux may kill it.
+ * DIFFERS: a program whose file turns out broken leaves the caller alive with an error, where Linux
+ * may kill it.
  */
 
 import { setUserDispatch } from "./user_dispatch.ts";
@@ -54,8 +56,8 @@ function isTracedByWeaker({ trace, cred }: Task): boolean {
 }
 
 /**
- * Load the program and, once the task is alone in its process, become it: IN_GUEST, -errno or BLOCK.
- * No other thread of the process is in execve (`awaitExec`).
+ * Load the program and, once the task is alone in its process, become it: IN_GUEST, -errno or
+ * BLOCK. No other thread of the process is in execve (`awaitExec`).
  */
 export function execProgram(task: Task, request: ExecRequest): number {
   const { group } = task, isShared = sharesFs(task);

@@ -1,6 +1,7 @@
 /**
- * A task: one guest thread as the kernel knows it. It is a hub of facets (memory, files, credentials, signals,
- * the wait it is in); behaviour lives in topic files (`signal/`, `exit.ts`, `clone.ts`, `loop.ts`, ...).
+ * A task: one guest thread as the kernel knows it. It is a hub of facets (memory, files,
+ * credentials, signals, the wait it is in); behaviour lives in topic files (`signal/`, `exit.ts`,
+ * `clone.ts`, `loop.ts`, ...).
  */
 
 import type { SyscallArgs } from "../../platform/platform.ts";
@@ -70,7 +71,10 @@ export const WORKING = 9;
 export const TRACED = 11;
 /** Waits for TRAP_FULL, then it is TRACED. */
 export const AWAIT_TRACED = 12;
-/** Its container or group is frozen, or it is delayed (container.ts); `resume` goes on in returnToUser. */
+/**
+ * Its container or group is frozen, or it is delayed (container.ts); `resume` goes on in
+ * returnToUser.
+ */
 export const FROZEN = 10;
 
 /** `Task.entryWork`: filters look at each call. */
@@ -87,10 +91,15 @@ export const THEN_DELIVER = 1;
 export const THEN_FILTER = 2, THEN_BEGIN = 3;
 /** ... with the handler once more, or with what is to be told before the call ends. */
 export const THEN_CALL = 4, THEN_FINISH = 5;
-/** `Task.entryStep`: the call waits for a supervisor's answer before its handler runs (seccomp_unotify(2)). */
+/**
+ * `Task.entryStep`: the call waits for a supervisor's answer before its handler runs
+ * (seccomp_unotify(2)).
+ */
 export const ENTRY_DONE = 0, ENTRY_NOTIFY = 1;
 
-/** What a call does when a signal interrupts its wait (signal(7), "Interruption of system calls"). */
+/**
+ * What a call does when a signal interrupts its wait (signal(7), "Interruption of system calls").
+ */
 export const RESTART_SYS = 0, RESTART_NOHAND = 1, RESTART_BLOCK = 2, RESTART_EINTR = 3;
 export const RESTART_NOINTR = 4;
 
@@ -104,7 +113,10 @@ const RESTART_CODE: readonly number[] = [
 
 export class Task {
   readonly kernel: Kernel;
-  /** Who it is, and its number in its own PID namespace. Change only in execve by a thread that is not the leader. */
+  /**
+   * Who it is, and its number in its own PID namespace. Change only in execve by a thread that is
+   * not the leader.
+   */
   id: TaskPid;
   tid: number;
   /** Its own PID namespace: ids are looked up and shown as they are there. */
@@ -204,12 +216,19 @@ export class Task {
   readonly sched: SchedAttributes = new SchedAttributes();
   /** Parent that waits in vfork for this task's exec or exit. */
   vforkParent: Task | null = null;
-  /** What semop(2) is to undo at its end, shared with its threads; null until the first SEM_UNDO. */
+  /**
+   * What semop(2) is to undo at its end, shared with its threads; null until the first SEM_UNDO.
+   */
   semUndo: SemUndoList | null = null;
-  /** Its place in a futex queue, and the PI futexes with waiters that it owns; null until the first. */
+  /**
+   * Its place in a futex queue, and the PI futexes with waiters that it owns; null until the first.
+   */
   futexWaiter: FutexWaiter | null = null;
   ownedPi: Set<PiState> | null = null;
-  /** Processor state of the last exception, for the next signal frames: sigcontext's trapno, err, cr2. */
+  /**
+   * Processor state of the last exception, for the next signal frames: sigcontext's trapno, err,
+   * cr2.
+   */
   faultTrapno: number = 0;
   faultError: number = 0;
   faultAddress: number = 0;
@@ -288,8 +307,9 @@ export class Task {
   }
 
   /**
-   * Wait for events of one queue; the call runs again after the wake-up. BLOCK, or what the interrupted call
-   * returns. The caller has tested its condition just now: nothing can happen in between (one thread).
+   * Wait for events of one queue; the call runs again after the wake-up. BLOCK, or what the
+   * interrupted call returns. The caller has tested its condition just now: nothing can happen in
+   * between (one thread).
    */
   waitFor(queue: WaitQueue, events: number): number {
     if (this.interrupted) return RESTART_CODE[this.restart]!;
@@ -304,7 +324,10 @@ export class Task {
     return BLOCK;
   }
 
-  /** Wait until `deadlineNs` (monotonic; Infinity: for ever) without a queue, or bound the wait just made. */
+  /**
+   * Wait until `deadlineNs` (monotonic; Infinity: for ever) without a queue, or bound the wait just
+   * made.
+   */
   waitUntil(deadlineNs: number): number {
     if (this.interrupted) return RESTART_CODE[this.restart]!;
     if (deadlineNs !== Infinity) this.kernel.timers.arm(this.timeout, deadlineNs);
@@ -312,9 +335,10 @@ export class Task {
   }
 
   /**
-   * Let everybody else go first, for a call that would keep the loop busy (or moves more than may be): BLOCK and the call runs again at once, or
-   * what the interrupted call returns. A task whose group has used up its quota (cpu.max) gets no further turn before
-   * its period is over, unless its call holds the lock of its memory, which tasks of other groups may wait for.
+   * Let everybody else go first, for a call that would keep the loop busy (or moves more than may
+   * be): BLOCK and the call runs again at once, or what the interrupted call returns. A task whose
+   * group has used up its quota (cpu.max) gets no further turn before its period is over, unless
+   * its call holds the lock of its memory, which tasks of other groups may wait for.
    */
   yieldTurn(): number {
     const soonestNs = Math.max(this.kernel.now(), this.delay?.untilNs ?? 0);

@@ -1,4 +1,7 @@
-/** Operations, flags and registrations of io_uring: what works, shown by which guest test. See syscalls/flags/flag_set.ts. */
+/**
+ * Operations, flags and registrations of io_uring: what works, shown by which guest test. See
+ * syscalls/flags/flag_set.ts.
+ */
 
 import { by, fails, type FlagSet, flagSet } from "../syscalls/flags/flag_set.ts";
 

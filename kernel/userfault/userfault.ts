@@ -1,9 +1,11 @@
 /**
- * Who handles the faults of some areas: the state behind a descriptor of userfaultfd(2). A fault waits in a queue of
- * its own until somebody has put the page there and says so, or nobody handles the area any more.
+ * The handler of faults of some areas: the state behind a descriptor of userfaultfd(2). A fault
+ * waits in a queue of its own until a thread has put the page there and wakes it, or the area has
+ * no handler any more.
  *
- * Neighbours: mm/ask_handler.ts (when it is asked), userfault_pages.ts (what it does to pages), userfault_events.ts (what
- * it hears besides), task/await_fault.ts (who waits), userfault/userfault_file.ts (the descriptor).
+ * Neighbours: mm/ask_handler.ts (when it is asked), userfault_pages.ts (what it does to pages),
+ * userfault_events.ts (its other events), task/await_fault.ts (the waiters),
+ * userfault/userfault_file.ts (the descriptor).
  */
 
 import {
@@ -41,7 +43,10 @@ export class PendingFault {
   }
 }
 
-/** What a monitor hears of a change of the memory that it handles; whoever made the change waits until it is read. */
+/**
+ * What a monitor hears of a change of the memory that it handles; whoever made the change waits
+ * until it is read.
+ */
 export class MonitorEvent {
   readonly handler: Userfault;
   /** UFFD_EVENT_*. */

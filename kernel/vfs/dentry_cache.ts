@@ -216,7 +216,7 @@ export class DentryCache {
     }
   }
 
-  /** The dentries of `fs` are for nobody any more: the job that takes them out of the tree. */
+  /** The dentries of `fs` have no users any more: the job that takes them out of the tree. */
   forget(fs: FileSystem): Job | null {
     const root = fs.rootDentry;
     if (root === null) return null;

@@ -1,4 +1,7 @@
-/** Who may open and make which devices, besides what modes say: control groups with programs (kernel/cgroup/devices.ts). */
+/**
+ * Which devices a caller may open and make, besides what modes say: control groups with programs
+ * (kernel/cgroup/devices.ts).
+ */
 
 import {
   BPF_DEVCG_ACC_READ,

@@ -1,6 +1,6 @@
 /**
  * Marks of fanotify(7): on inodes, mounts and file systems, and which of them an event concerns (fs/notify/fsnotify.c).
- * What a group of marks does with an event is its own affair (fanotify/). Told by notify.ts and
+ * What a group of marks does with an event is its own affair (fanotify/). Called by notify.ts and
  * permission_events.ts.
  */
 

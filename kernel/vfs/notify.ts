@@ -1,8 +1,10 @@
 /**
- * Where the VFS tells that something happened to a file, for inotify(7) and fanotify(7). While nobody watches, a call
- * costs some loads. Who watches is the affair of watch_list.ts and marks.ts: the former puts an InodeWatches on the inode.
+ * Where the VFS tells that something happened to a file, for inotify(7) and fanotify(7). While
+ * nobody watches, a call costs some loads. The watchers are kept by watch_list.ts and marks.ts: the
+ * former puts an InodeWatches on the inode.
  *
- * Events of reads and writes are told by the syscall layer (`notifyFile`), all others by operations here.
+ * Events of reads and writes are told by the syscall layer (`notifyFile`), all others by operations
+ * here.
  */
 
 import { FAN_OPEN_EXEC, FAN_RENAME } from "../../ffi/abi/fanotify.ts";
@@ -21,9 +23,9 @@ export abstract class InodeWatches {
   readonly marks: Mark[] = [];
 
   /**
-   * `mask` is one IN_* event, with IN_ISDIR when it is about a directory. `name`: the entry of this directory that
-   * it is about, or null for the inode itself. `cookie` pairs the two halves of a rename. `isUnlinked`: the entry's
-   * name is gone already (IN_EXCL_UNLINK).
+   * `mask` is one IN_* event, with IN_ISDIR when it is about a directory. `name`: the entry of this
+   * directory that it is about, or null for the inode itself. `cookie` pairs the two halves of a
+   * rename. `isUnlinked`: the entry's name is gone already (IN_EXCL_UNLINK).
    */
   abstract notify(mask: number, cookie: number, name: string | null, isUnlinked: boolean): void;
 
@@ -31,7 +33,10 @@ export abstract class InodeWatches {
   onFdClose(_file: OpenFile, _owner: object): void {}
 }
 
-/** An event of the entry `name` of a directory (created, deleted, moved), of which `child` is the file. */
+/**
+ * An event of the entry `name` of a directory (created, deleted, moved), of which `child` is the
+ * file.
+ */
 export function notifyEntry(
   dir: Dentry,
   mask: number,
@@ -70,7 +75,10 @@ export function notifyInodes(dir: Inode | null, file: Inode | null, name: string
   if (file !== null) notifySelf(file, mask, null);
 }
 
-/** An event of the inode itself (moved, a name less): only its own watches; for inotify without IN_ISDIR. */
+/**
+ * An event of the inode itself (moved, a name less): only its own watches; for inotify without
+ * IN_ISDIR.
+ */
 export function notifySelf(inode: Inode, mask: number, dentry: Dentry | null): void {
   if (inode.watches === null && !hasWideMarks(null, inode.fs)) return;
   tellMarks(new FileEvent(isDir(inode) ? mask | IN_ISDIR : mask, null, inode, dentry, null, ""));
@@ -78,8 +86,8 @@ export function notifySelf(inode: Inode, mask: number, dentry: Dentry | null): v
 }
 
 /**
- * An event of a file at a path: its own watches and those of the directory that names it. `mount`: null for changes
- * that are made by name. HOT
+ * An event of a file at a path: its own watches and those of the directory that names it. `mount`:
+ * null for changes that are made by name. HOT
  */
 export function notify(mount: Mount | null, dentry: Dentry, mask: number): void {
   const inode = dentry.inode;

@@ -39,7 +39,7 @@ const O_ACCMODE = 3,
 export interface FileWatcher {
   prevWatcher: FileWatcher | null;
   nextWatcher: FileWatcher | null;
-  /** Who ends many of them; null: there are never many. */
+  /** Ends many of them in slices; null: there are never many. */
   readonly deferred: DeferredWork | null;
   /** The description is going away: unlink this from its `watchers`. */
   onFileGone(): void;

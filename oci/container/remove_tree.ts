@@ -1,8 +1,8 @@
 /**
  * Removes a directory with all that a guest has made in it, however deep: directories below are
  * moved up to the first level before they are emptied, so that two descriptors and no stack are
- * enough. Links are removed, never followed. No other process may write there meanwhile. See unlinkat(2),
- * renameat2(2), getdents64(2).
+ * enough. Links are removed, never followed. No other process may write there meanwhile. See
+ * unlinkat(2), renameat2(2), getdents64(2).
  */
 
 import { LinuxDirent64 } from "../../ffi/abi/dirent.ts";

@@ -1,4 +1,7 @@
-/** Signals to a command in the foreground that are its guest's. Who waits for it passes them on (foreground_run.ts, oci/container/foreground_wait.ts). */
+/**
+ * Signals to a command in the foreground that are its guest's. The waiters pass them on
+ * (foreground_run.ts, oci/container/foreground_wait.ts).
+ */
 
 import * as S from "../../ffi/abi/signal.ts";
 import { isIgnored } from "./interrupt.ts";
@@ -15,7 +18,10 @@ const FORWARDED = [
   S.SIGCONT,
 ];
 
-/** What is passed on of those, unless the caller has them ignored; with a terminal, its changes of size too. */
+/**
+ * What is passed on of those, unless the caller has them ignored; with a terminal, its changes of
+ * size too.
+ */
 export function forwardedSignals(hasTerminal: boolean): number[] {
   const told = FORWARDED.filter((signo) => !isIgnored(signo));
   return hasTerminal ? [...told, S.SIGWINCH] : told;

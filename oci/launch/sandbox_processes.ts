@@ -3,7 +3,7 @@
  * here.
  *
  * Both children die with this process (parent-death signal) unless they are detached. Not here: what is in the sandbox
- * (boot_spec.ts), who waits for its end (foreground_run.ts, proxy.ts).
+ * (boot_spec.ts), the waiters for its end (foreground_run.ts, proxy.ts).
  */
 
 import {

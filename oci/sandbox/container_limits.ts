@@ -7,7 +7,10 @@
 import type { CgroupLimits } from "../../kernel/cgroup/fs/limits.ts";
 import type { Container } from "../../kernel/task/container.ts";
 
-/** Host threads that the group of a container has at least, and that its sandbox takes of them: container/create.ts. */
+/**
+ * Host threads that the group of a container has at least, and that its sandbox takes of them:
+ * container/create.ts.
+ */
 const HOST_PIDS_MIN = 64, HOST_THREADS = 24;
 
 /** @param hasHostThreads each task of the container is a thread of the host */

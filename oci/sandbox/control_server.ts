@@ -174,7 +174,7 @@ class Connection extends Waiter {
       return answer;
     } finally {
       fds.closeRest();
-      // A bug ends what it met: the client hears its end, and the server has the place again.
+      // A bug ends its connection: the client sees that, and the server has the place again.
       if (!isAnswered) this.close();
     }
   }

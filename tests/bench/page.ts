@@ -1,6 +1,6 @@
 /**
- * The generated part of docs/performance.md: the tables of one run of `deno task bench --write`, and
- * the rows that are slower than runsc. What stands outside of the markers is written by hand.
+ * The generated part of docs/performance.md: the tables of one run of `deno task bench --write`,
+ * and the rows that are slower than runsc. What stands outside of the markers is written by hand.
  */
 
 import { formatMarkdown } from "../tidy/format_markdown.ts";

@@ -229,7 +229,9 @@ function drawCapabilities(random: Random): Bytes {
   return value;
 }
 
-/** A file's capabilities never give more than its bounding set allows, and none where none count. */
+/**
+ * A file's capabilities never give more than its bounding set allows, and none where none count.
+ */
 function runCapabilities(random: Random): void {
   const capabilities = drawCapabilities(random);
   const bounding = random.pick([NO_CAPS, capSet(0xa80425fb, 0), rootCredentials().bounding]);

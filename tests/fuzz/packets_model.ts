@@ -1,6 +1,6 @@
 /**
- * A second, simple reading of frames, for packets_fuzz_test.ts to compare with: which datagram is in
- * one, and whether the sums and lengths in it are right. Written from the RFCs (791, 768, 8200,
+ * A second, simple reading of frames, for packets_fuzz_test.ts to compare with: which datagram is
+ * in one, and whether the sums and lengths in it are right. Written from the RFCs (791, 768, 8200,
  * 9293), not from kernel/net. Not a test.
  */
 

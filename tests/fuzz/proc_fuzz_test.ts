@@ -1,9 +1,9 @@
 /**
  * Writes to every file of /proc, /sys and the control groups that can be written, by root and by an
  * ordinary user of two containers: texts of the corpus and changed ones, in one write or in pieces,
- * at odd places, and the files read again. The programs run in the world of the kernel's fuzzer, and
- * its oracles hold: nothing is thrown, the other container is as before, a user gains nothing, the
- * kernel's structures agree, and everything is given back.
+ * at odd places, and the files read again. The programs run in the world of the kernel's fuzzer,
+ * and its oracles hold: nothing is thrown, the other container is as before, a user gains nothing,
+ * the kernel's structures agree, and everything is given back.
  */
 
 import { assert } from "@std/assert";

@@ -279,7 +279,7 @@ def packet_mode():
 @test
 def flow_control():
     m, s = pair()
-    # In packet mode the master is told of the stop, which comes some time after the byte.
+    # In packet mode the master reads a byte for the stop, which comes some time after the byte.
     fcntl.ioctl(m, termios.TIOCPKT, struct.pack("i", 1))
     os.write(m, b"\x13")
     eq(os.read(m, 10), b"\4")

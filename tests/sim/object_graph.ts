@@ -1,6 +1,7 @@
 /**
- * Walks everything that a kernel holds. State has to be plain data (DESIGN: it is what a checkpoint would save): objects of
- * classes, arrays, maps and sets, numbers and strings, typed arrays; no functions, no promises.
+ * Walks everything that a kernel holds. State has to be plain data (DESIGN: it is what a checkpoint
+ * would save): objects of classes, arrays, maps and sets, numbers and strings, typed arrays; no
+ * functions, no promises.
  *
  * Fields of the language's own privacy (`#x`) cannot be seen: the kernel has none in state.
  */
@@ -8,7 +9,9 @@
 /** What is not state: where a walk ends. */
 export type Boundary = (value: object) => boolean;
 
-/** Calls `visit` with each value that is held, by its owner's class and field; true: go on inside. */
+/**
+ * Calls `visit` with each value that is held, by its owner's class and field; true: go on inside.
+ */
 function walk(
   root: object,
   visit: (value: unknown, owner: string, field: string) => boolean,

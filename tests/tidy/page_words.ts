@@ -9,8 +9,8 @@ const WORDS = "who|whom|whoever|somebody|nobody|anybody|everybody|hears?";
 const BANNED = new RegExp(`\\b(?:${WORDS}|(?:is|are|was|were|be|been) told)\\b`, "gi");
 
 /**
- * Lines that may have one: "path: line". The page of compatibility is made from the kernel's tables,
- * whose notes are changed there; `who` is an argument of getrusage(2).
+ * Lines that may have one: "path: line". The page of compatibility is made from the kernel's
+ * tables, whose notes are changed there; `who` is an argument of getrusage(2).
  */
 const EXCEPTIONS: readonly string[] = [
   "docs/compatibility.md: ### `getrusage`: who",

@@ -1,4 +1,7 @@
-/** io_setup(2), io_destroy(2), io_submit(2), io_cancel(2), io_getevents(2), io_pgetevents(2). Contexts: aio/aio.ts. */
+/**
+ * io_setup(2), io_destroy(2), io_submit(2), io_cancel(2), io_getevents(2), io_pgetevents(2).
+ * Contexts: aio/aio.ts.
+ */
 
 import { EAGAIN, EBADF, EFAULT, EINPROGRESS, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as A from "../../../ffi/abi/aio.ts";
@@ -141,8 +144,8 @@ function checkPoll(dv: DataView): number {
 }
 
 /**
- * Do it now. 0: what read(2) and so on would give is the event's result; -errno for what is wrong with the request
- * itself; BLOCK.
+ * Do it now. 0: what read(2) and so on would give is the event's result; -errno for what is wrong
+ * with the request itself; BLOCK.
  */
 function perform(t: Task, file: OpenFile, opcode: number, event: AioEvent): number {
   const { dv } = t.kernel.scratch;
@@ -167,8 +170,8 @@ function perform(t: Task, file: OpenFile, opcode: number, event: AioEvent): numb
 }
 
 /**
- * A read or a write, as `perform`. Of a file with positions long ones go in slices, each in a turn of its own; what was
- * moved is in `progress.value`.
+ * A read or a write, as `perform`. Of a file with positions long ones go in slices, each in a turn
+ * of its own; what was moved is in `progress.value`.
  */
 function transfer(
   t: Task,

@@ -1,6 +1,6 @@
 /**
- * What the file system of control groups shows: groups and their files, as the task side has them (kernel/cgroup).
- * File systems may not import tasks, so these are its faces.
+ * What the file system of control groups shows: groups and their files, as the task side has them
+ * (kernel/cgroup). File systems may not import tasks, so these are its faces.
  */
 
 import { IN_MODIFY } from "../../../ffi/abi/inotify.ts";

@@ -1,4 +1,7 @@
-/** Flags and events of fanotify_init(2) and fanotify_mark(2): which guest test shows each. See syscalls/flags/flag_set.ts. */
+/**
+ * Flags and events of fanotify_init(2) and fanotify_mark(2): which guest test shows each. See
+ * syscalls/flags/flag_set.ts.
+ */
 
 import { by, fails, type FlagSet, flagSet } from "../../syscalls/flags/flag_set.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Inodes of files that have no name: pipes, sockets, eventfds, epoll sets, pidfds (anon_inodefs, pipefs, sockfs, pidfs).
- * They have stat data and nothing else.
+ * Inodes of files that have no name: pipes, sockets, eventfds, epoll sets, pidfds (anon_inodefs,
+ * pipefs, sockfs, pidfs). They have stat data and nothing else.
  */
 
 import { EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../ffi/abi/errno.ts";
@@ -79,7 +79,10 @@ export class AnonFiles {
   readonly pipes: AnonFs = new AnonFs("pipefs");
   /** Its root stands for every eventfd, epoll set, timerfd, ..., as on Linux. */
   readonly others: AnonFs = new AnonFs("anon_inodefs");
-  /** An inode for each process or thread that a pidfd was made of: its number tells whether two are the same. */
+  /**
+   * An inode for each process or thread that a pidfd was made of: its number tells whether two are
+   * the same.
+   */
   readonly pids: AnonFs = new AnonFs("pidfs");
   private nextId: number = 0;
 

@@ -1,5 +1,6 @@
 /**
- * The devices of mem(4), null(4), full(4), random(4) and /dev/kmsg: files that nobody else has a hand in.
+ * The devices of mem(4), null(4), full(4), random(4) and /dev/kmsg: files that nobody else has a
+ * hand in.
  *
  * DIFFERS: the position advances as bytes move, where Linux leaves it at 0.
  *
@@ -165,7 +166,10 @@ export class PolledRandomFile extends RandomFile {
 
 const record = new Uint8Array(MAX_RECORD);
 
-/** /dev/kmsg, for writing: a line of the sandbox's debug log. Reading it is refused when it is opened. */
+/**
+ * /dev/kmsg, for writing: a line of the sandbox's debug log. Reading it is refused when it is
+ * opened.
+ */
 export class KmsgFile extends OpenFile {
   override readonly inode: Inode;
   private readonly sink: LogSink;
@@ -192,7 +196,10 @@ export class KmsgFile extends OpenFile {
   }
 }
 
-/** /dev/userfaultfd: nothing but an ioctl(2), which makes descriptors (userfault/calls/userfault.ts). */
+/**
+ * /dev/userfaultfd: nothing but an ioctl(2), which makes descriptors
+ * (userfault/calls/userfault.ts).
+ */
 export class UserfaultDevice extends OpenFile {
   override readonly inode: Inode;
 

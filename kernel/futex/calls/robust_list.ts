@@ -1,4 +1,7 @@
-/** set_robust_list(2), get_robust_list(2). The list is walked when the thread ends: futex/robust_list.ts. */
+/**
+ * set_robust_list(2), get_robust_list(2). The list is walked when the thread ends:
+ * futex/robust_list.ts.
+ */
 
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../../../ffi/abi/errno.ts";
 import { RobustListHead } from "../../../ffi/abi/futex.ts";

@@ -1,4 +1,7 @@
-/** Flags, commands and options of System V IPC, message queues and futexes: what works, shown by which guest test. See syscalls/flags/flag_set.ts. */
+/**
+ * Flags, commands and options of System V IPC, message queues and futexes: what works, shown by
+ * which guest test. See syscalls/flags/flag_set.ts.
+ */
 
 import { by, each, type FlagSet, flagSet, refused } from "../../syscalls/flags/flag_set.ts";
 

@@ -1,8 +1,10 @@
 /**
- * A POSIX message queue (mq_overview(7)): messages by priority, in the order of their arrival within one. It is the
- * inode of a file in the mqueue file system, and lives until it has no name and nobody has it open.
+ * A POSIX message queue (mq_overview(7)): messages by priority, in the order of their arrival
+ * within one. It is the inode of a file in the mqueue file system, and lives until it has no name
+ * and nobody has it open.
  *
- * Neighbours: mqueue_fs.ts (names and limits), mqueue_file.ts (open ones), ipc/calls/mqueue.ts (the calls, which wait).
+ * Neighbours: mqueue_fs.ts (names and limits), mqueue_file.ts (open ones), ipc/calls/mqueue.ts (the
+ * calls, which wait).
  */
 
 import { EINVAL, EOPNOTSUPP } from "../../../ffi/abi/errno.ts";

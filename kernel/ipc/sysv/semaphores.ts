@@ -1,8 +1,10 @@
 /**
- * System V semaphore sets: semget(2), semop(2), semctl(2). Operations that must wait stand in the set's queue; whoever
- * changes a value carries out, in their order, those that have become possible (ipc/sem.c).
+ * System V semaphore sets: semget(2), semop(2), semctl(2). Operations that must wait stand in the
+ * set's queue; whoever changes a value carries out, in their order, those that have become possible
+ * (ipc/sem.c).
  *
- * Neighbours: ipc_object.ts (keys, permission), sem_undo.ts (SEM_UNDO), ipc/calls/sem.ts (the calls).
+ * Neighbours: ipc_object.ts (keys, permission), sem_undo.ts (SEM_UNDO), ipc/calls/sem.ts (the
+ * calls).
  */
 
 import { EAGAIN, EIDRM, EINVAL, ENOMEM, ENOSPC, ERANGE } from "../../../ffi/abi/errno.ts";
@@ -114,7 +116,10 @@ export class SemaphoreSet extends IpcObject {
     if (ops.alters && ops.needsZero) this.mixed++;
   }
 
-  /** SETVAL and SETALL: what was to be undone for this semaphore is forgotten. Call `changed` behind the last one. */
+  /**
+   * SETVAL and SETALL: what was to be undone for this semaphore is forgotten. Call `changed` behind
+   * the last one.
+   */
   set(num: number, value: number, pid: number): void {
     this.values[num] = value;
     this.pids[num] = pid;

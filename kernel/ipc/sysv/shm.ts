@@ -1,8 +1,10 @@
 /**
- * System V shared memory: shmget(2), shmop(2). A segment is shared anonymous memory with an identity; every area that
- * maps it counts as an attachment, so forks, splits and exits are counted by themselves.
+ * System V shared memory: shmget(2), shmop(2). A segment is shared anonymous memory with an
+ * identity; every area that maps it counts as an attachment, so forks, splits and exits are counted
+ * by themselves.
  *
- * Neighbours: ipc_object.ts (keys, permission), mm/shared_anon.ts (the pages), ipc/calls/shm.ts (the calls).
+ * Neighbours: ipc_object.ts (keys, permission), mm/shared_anon.ts (the pages), ipc/calls/shm.ts
+ * (the calls).
  */
 
 import { CAP_IPC_LOCK } from "../../../ffi/abi/capability.ts";

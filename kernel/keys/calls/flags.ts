@@ -1,4 +1,7 @@
-/** Operations of keyctl(2) and types of keys: what works, shown by which guest test. See syscalls/flags/flag_set.ts. */
+/**
+ * Operations of keyctl(2) and types of keys: what works, shown by which guest test. See
+ * syscalls/flags/flag_set.ts.
+ */
 
 import { by, type FlagSet, flagSet } from "../../syscalls/flags/flag_set.ts";
 

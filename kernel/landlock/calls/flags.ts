@@ -1,4 +1,7 @@
-/** Rights, rules and scopes of landlock(7): which guest test shows each. See syscalls/flags/flag_set.ts. */
+/**
+ * Rights, rules and scopes of landlock(7): which guest test shows each. See
+ * syscalls/flags/flag_set.ts.
+ */
 
 import { by, type FlagSet, flagSet } from "../../syscalls/flags/flag_set.ts";
 

@@ -20,7 +20,7 @@ interface Shown {
   readonly request: NetlinkRequest;
   /** Bits of UDIAG_SHOW_* and the like. */
   readonly show: number;
-  /** For whom ids of users are translated. */
+  /** The reader, for whose user namespace ids are translated. */
   readonly userNs: UserNamespace | null;
 }
 

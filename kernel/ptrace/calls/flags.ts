@@ -1,4 +1,7 @@
-/** Requests and options of ptrace(2): what works, shown by which guest test. See syscalls/flags/flag_set.ts. */
+/**
+ * Requests and options of ptrace(2): what works, shown by which guest test. See
+ * syscalls/flags/flag_set.ts.
+ */
 
 import { by, fails, type FlagSet, flagSet } from "../../syscalls/flags/flag_set.ts";
 

@@ -79,7 +79,10 @@ class ManyKills {
     this.error = isForAll ? 0 : -ESRCH;
   }
 
-  /** Success when any of them got it; of all processes, those that may not be signalled do not count. */
+  /**
+   * Success when any of them got it; of all processes, those that may not be signalled do not
+   * count.
+   */
   note(r: number): void {
     if (this.isForAll) {
       this.isSent = true;
@@ -191,7 +194,10 @@ function userInfo(t: Task, addr: number, sig: number): SigInfo | number {
   return info;
 }
 
-/** The process that a pidfd or an open /proc/PID stands for; -EBADF for other files, -ESRCH when it was reaped. */
+/**
+ * The process that a pidfd or an open /proc/PID stands for; -EBADF for other files, -ESRCH when it
+ * was reaped.
+ */
 function groupOf(file: OpenFile | null): ThreadGroup | number {
   if (file instanceof PidFd) return file.group.isReaped ? -ESRCH : file.group;
   if (!(file?.inode instanceof TaskDir) || file.inode.ref.isThread) return -EBADF;

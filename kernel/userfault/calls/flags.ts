@@ -1,4 +1,7 @@
-/** Requests of userfaultfd(2): what works, shown by which guest test. See syscalls/flags/flag_set.ts. */
+/**
+ * Requests of userfaultfd(2): what works, shown by which guest test. See
+ * syscalls/flags/flag_set.ts.
+ */
 
 import { by, fails, type FlagSet, flagSet, inPart } from "../../syscalls/flags/flag_set.ts";
 

@@ -92,7 +92,9 @@ export class KernelFuzzer {
     return { programs, calls, blocks: coverage?.blocks ?? 0, corpus: corpus.length };
   }
 
-  /** Until `endMs` of performance.now(), or the next failure of a new kind; it may be called again. */
+  /**
+   * Until `endMs` of performance.now(), or the next failure of a new kind; it may be called again.
+   */
   async run(endMs: number, onProgress: (progress: Progress) => void): Promise<Failure | null> {
     while (this.tried < this.given) {
       const failure = this.try(this.corpus[this.tried++]!);
