@@ -1,8 +1,9 @@
 /** What the control calls of System V IPC copy in and out: struct ipc64_perm and arrays of int. */
 
-import { EFAULT } from "../../../ffi/abi/errno.ts";
-import { Ipc64Perm } from "../../../ffi/abi/ipc.ts";
-import type { IpcObject, IpcOwner } from "../sysv/ipc_object.ts";
+import { EFAULT, EINVAL } from "../../../ffi/abi/errno.ts";
+import { Ipc64Perm, IPC_SET } from "../../../ffi/abi/ipc.ts";
+import type { IpcClock } from "../sysv/ipc_clock.ts";
+import type { IpcObject, IpcOwner, IpcTable } from "../sysv/ipc_object.ts";
 import type { Task } from "../../task/task.ts";
 
 const P = Ipc64Perm.at;
@@ -27,6 +28,33 @@ export function ownerInScratch(t: Task): IpcOwner {
     gid: userNs.kernelGid(dv.getUint32(P.gid, true)),
     mode: dv.getUint32(P.mode, true),
   };
+}
+
+/** The objects of one kind in a namespace: sets of semaphores, or segments of shared memory. */
+export interface IpcObjects<T extends IpcObject> {
+  readonly table: IpcTable<T>;
+  readonly clock: IpcClock;
+  remove(object: T): void;
+}
+
+/** IPC_SET or IPC_RMID, semctl(2) and shmctl(2); `bytes`: of the struct that IPC_SET reads. */
+export function changeObject<T extends IpcObject>(
+  t: Task,
+  objects: IpcObjects<T>,
+  id: number,
+  command: number,
+  addr: number,
+  bytes: number,
+): number {
+  const isSet = command === IPC_SET;
+  if (isSet && t.mm.copyIn(t.kernel.scratch.u8, 0, addr, bytes) !== 0) return -EFAULT;
+  const object = objects.table.find(id);
+  if (object === null) return -EINVAL;
+  const r = object.mayControl(t.cred);
+  if (r < 0) return r;
+  if (isSet) return object.setOwner(ownerInScratch(t), objects.clock.nowSec());
+  objects.remove(object);
+  return 0;
 }
 
 /** Copy the first `len` bytes of the scratch buffer out: `result` or -EFAULT. */

@@ -15,7 +15,7 @@ import { SemUndoList } from "../sysv/sem_undo.ts";
 import { kernelPid, shownPid } from "../../task/pid_namespace.ts";
 import type { Task } from "../../task/task.ts";
 import { readTimeout } from "../../syscalls/timespec.ts";
-import { copyScratchOut, ownerInScratch, putInts, putPerm } from "./ipc_structs.ts";
+import { changeObject, copyScratchOut, putInts, putPerm } from "./ipc_structs.ts";
 
 const DS = I.Semid64Ds.at;
 /** struct seminfo: ten ints. What Linux shows of limits that it does not have. */
@@ -138,25 +138,10 @@ export function sysSemctl(t: Task, a: SyscallArgs): number {
       return setValue(t, id, num, a.i32(3));
     case I.IPC_SET:
     case I.IPC_RMID:
-      return control(t, id, command, addr);
+      return changeObject(t, t.ns.ipc.sem, id, command, addr, I.Semid64Ds.size);
     default:
       return -EINVAL;
   }
-}
-
-function control(t: Task, id: number, command: number, addr: number): number {
-  const { sem } = t.ns.ipc;
-  if (command === I.IPC_SET) {
-    const { u8 } = t.kernel.scratch;
-    if (t.mm.copyIn(u8, 0, addr, I.Semid64Ds.size) !== 0) return -EFAULT;
-  }
-  const set = sem.table.find(id);
-  if (set === null) return -EINVAL;
-  const r = set.mayControl(t.cred);
-  if (r < 0) return r;
-  if (command === I.IPC_SET) return set.setOwner(ownerInScratch(t), sem.clock.nowSec());
-  sem.remove(set);
-  return 0;
 }
 
 function stat(t: Task, id: number, command: number, addr: number): number {

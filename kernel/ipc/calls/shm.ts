@@ -1,6 +1,6 @@
 /** shmget(2), shmat(2), shmdt(2), shmctl(2). The segments: kernel/ipc/sysv/shm.ts. */
 
-import { EFAULT, EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
+import { EINVAL, ENOMEM } from "../../../ffi/abi/errno.ts";
 import * as I from "../../../ffi/abi/ipc.ts";
 import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../../ffi/abi/mman.ts";
 import type { SyscallArgs } from "../../../platform/platform.ts";
@@ -10,7 +10,7 @@ import { RLIMIT_MEMLOCK } from "../../task/limits.ts";
 import { shownPid } from "../../task/pid_namespace.ts";
 import { awaitChange } from "../../task/await_change.ts";
 import type { Task } from "../../task/task.ts";
-import { copyScratchOut, ownerInScratch, putPerm } from "./ipc_structs.ts";
+import { changeObject, copyScratchOut, putPerm } from "./ipc_structs.ts";
 
 const PAGE = 4096;
 const DS = I.Shmid64Ds.at;
@@ -116,25 +116,10 @@ export function sysShmctl(t: Task, a: SyscallArgs): number {
     }
     case I.IPC_SET:
     case I.IPC_RMID:
-      return control(t, id, command, addr);
+      return changeObject(t, t.ns.ipc.shm, id, command, addr, I.Shmid64Ds.size);
     default:
       return -EINVAL;
   }
-}
-
-function control(t: Task, id: number, command: number, addr: number): number {
-  const { shm } = t.ns.ipc;
-  if (command === I.IPC_SET) {
-    const { u8 } = t.kernel.scratch;
-    if (t.mm.copyIn(u8, 0, addr, I.Shmid64Ds.size) !== 0) return -EFAULT;
-  }
-  const segment = shm.table.find(id);
-  if (segment === null) return -EINVAL;
-  const r = segment.mayControl(t.cred);
-  if (r < 0) return r;
-  if (command === I.IPC_SET) return segment.setOwner(ownerInScratch(t), shm.clock.nowSec());
-  shm.remove(segment);
-  return 0;
 }
 
 function stat(t: Task, id: number, command: number, addr: number): number {
